@@ -15,6 +15,7 @@ pub mod channel;
 pub mod domain;
 pub mod layers;
 pub mod model;
+pub mod parameters;
 pub mod receipt;
 pub mod worker;
 
@@ -26,6 +27,7 @@ pub use channel::{
 pub use domain::domain;
 pub use layers::LayerRange;
 pub use model::{MarketUnits, ModelId, ModelManifest, ModelRecord};
+pub use parameters::{ChannelParameters, ReceiptRoot, RegistryParameters};
 pub use receipt::{Leaf, Receipt, ReceiptTree};
 pub use worker::{MAX_ADDRESSES, WorkerAddresses, WorkerRecord, WorkerStatus};
 

@@ -1,0 +1,53 @@
+//! Constants of the chain that a worker or a payer must know before it acts, read with one runtime call each.
+
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use scale_info::TypeInfo;
+
+use crate::{Balance, BlockNumber, Hash32};
+
+/// Constants of the registry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub struct RegistryParameters {
+    /// Least stake per layer served, base units.
+    pub min_stake_per_layer: Balance,
+    /// Blocks after which a heartbeat is due, and free of fees.
+    pub heartbeat_interval: BlockNumber,
+    /// Blocks without a heartbeat after which a worker counts as offline.
+    pub offline_after: BlockNumber,
+    /// Blocks without a heartbeat after which a worker is jailed.
+    pub jail_after: BlockNumber,
+    /// Blocks from `unregister` to `withdraw`.
+    pub unbonding: BlockNumber,
+    /// Least blocks between two changes of the list price.
+    pub price_interval: BlockNumber,
+    /// Held from the owner of a model, base units.
+    pub model_deposit: Balance,
+}
+
+/// Constants of payment channels.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub struct ChannelParameters {
+    /// Least deposit of a channel, base units.
+    pub min_deposit: Balance,
+    /// Least close window, blocks.
+    pub min_window: BlockNumber,
+    /// Most channels that an account may pay from, and most that it may be paid from.
+    pub max_channels_per_account: u32,
+}
+
+/// A root of receipts that a redeemed voucher fixed.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub struct ReceiptRoot<AccountId> {
+    /// Number of the voucher on its lane.
+    pub seq: u64,
+    /// Root of the lane's receipts.
+    pub root: Hash32,
+    /// Number of receipts under the root.
+    pub count: u64,
+    /// Who paid.
+    pub payer: AccountId,
+    /// Who computed and signed the receipts.
+    pub worker: AccountId,
+    /// Block in which the voucher was redeemed.
+    pub block: BlockNumber,
+}
