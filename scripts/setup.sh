@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Makes this machine able to build Mica: a C/C++ compiler, cmake, protoc, Rust and the Wasm target. Installs only what is missing.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+missing=()
+need() { command -v "$1" >/dev/null || missing+=("$2"); }
+need cc gcc
+need c++ g++
+need make make
+need cmake cmake
+need protoc protobuf-compiler
+need xz xz-utils
+
+if [ ${#missing[@]} -gt 0 ]; then
+  if command -v apt-get >/dev/null; then
+    echo "setup: installing ${missing[*]}"
+    as_root=()
+    [ "$(id -u)" = 0 ] || as_root=(sudo)
+    "${as_root[@]}" apt-get update -qq
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  else
+    echo "setup: these tools are missing: ${missing[*]} (names of Debian packages)." >&2
+    echo "Install them with your system's package manager (macOS: 'brew install cmake protobuf xz'; Fedora: 'dnf install gcc-c++ cmake protobuf-compiler xz')," >&2
+    echo "then run 'make setup' again." >&2
+    exit 1
+  fi
+fi
+
+if ! command -v cargo >/dev/null; then
+  echo "setup: Rust is missing. Install rustup (https://rustup.rs), then run 'make setup' again." >&2
+  exit 1
+fi
+channel=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
+if ! version=$(rustc --version 2>/dev/null); then
+  echo "setup: Rust $channel is not installed. Run 'rustup toolchain install $channel', then 'make setup' again." >&2
+  exit 1
+fi
+case "$version" in
+  "rustc $channel"*) ;;
+  *) echo "setup: this needs Rust $channel, and here is $version. Use rustup, which reads rust-toolchain.toml." >&2; exit 1 ;;
+esac
+
+bash scripts/install-wasm-target.sh
