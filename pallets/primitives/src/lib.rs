@@ -13,10 +13,12 @@ extern crate alloc;
 pub mod agreement;
 pub mod channel;
 pub mod domain;
+pub mod hooks;
 pub mod layers;
 pub mod model;
 pub mod parameters;
 pub mod receipt;
+pub mod shard;
 pub mod worker;
 
 pub use agreement::{Agreement, AgreementId, AgreementState, Completion, Terms};
@@ -29,6 +31,7 @@ pub use layers::LayerRange;
 pub use model::{MarketUnits, ModelId, ModelManifest, ModelRecord};
 pub use parameters::{ChannelParameters, ReceiptRoot, RegistryParameters};
 pub use receipt::{Leaf, Receipt, ReceiptTree};
+pub use shard::{SHARD_LAYERS, Shard};
 pub use worker::{MAX_ADDRESSES, WorkerAddresses, WorkerRecord, WorkerStatus};
 
 /// Money on chain and off: base units, twelve decimals to one MICA. Never a float.
