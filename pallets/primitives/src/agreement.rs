@@ -3,7 +3,7 @@
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 
-use crate::{Balance, BlockNumber, Hash32, LayerRange, ModelId, domain::signing_bytes};
+use crate::{Balance, BlockNumber, Hash32, LayerRange, ModelId, PublicKey, domain::signing_bytes};
 
 /// Number of an agreement, given by the chain in order.
 pub type AgreementId = u64;
@@ -27,12 +27,25 @@ pub struct Terms {
     pub penalty: Balance,
     /// Blocks, from acceptance, in which the work must be completed.
     pub duration: BlockNumber,
+    /// The payer's ed25519 hot key: it signs what the payer measured.
+    pub signer: PublicKey,
 }
 
 impl Terms {
     /// `tokens · layers · price`: what the payer puts in escrow. Nothing on overflow.
     pub fn escrow(&self) -> Option<Balance> {
-        Balance::from(self.tokens).checked_mul(self.range.len().into())?.checked_mul(self.price_per_layer_token)
+        self.price_of(self.tokens)
+    }
+
+    /// Base units for `tokens` positions. Nothing on overflow.
+    pub fn price_of(&self, tokens: u32) -> Option<Balance> {
+        Balance::from(tokens).checked_mul(self.range.len().into())?.checked_mul(self.price_per_layer_token)
+    }
+
+    /// What the worker's stake must cover while the agreement is open: the penalty of a breach, or as much as the payer loses when a
+    /// claim stays disputed, whichever is more. Nothing on overflow.
+    pub fn risk(&self) -> Option<Balance> {
+        self.escrow().map(|escrow| escrow.max(self.penalty))
     }
 }
 
@@ -48,20 +61,49 @@ pub enum AgreementState {
     Active {
         /// Last block in which the work may be completed.
         deadline: BlockNumber,
+        /// Hash of the request whose receipt the worker has acknowledged on chain: with it, missing the deadline is a breach.
+        acknowledged: Option<Hash32>,
     },
     /// The worker claims to be done; the payer may object until `until`.
     Claimed {
         /// First block in which the worker is paid.
         until: BlockNumber,
-        /// Tokens that the worker claims.
-        tokens: u32,
-        /// Root of the receipts for them.
-        receipts_root: Hash32,
-        /// Number of receipts under the root.
-        receipts: u64,
-        /// The deadline of the work, kept for a rejected claim.
-        deadline: BlockNumber,
+        /// What the worker claims.
+        claim: Claim,
     },
+    /// The payer objected: until `until` the two may still settle with a co-signed completion, then both lose the claimed amount.
+    Disputed {
+        /// First block in which both lose.
+        until: BlockNumber,
+        /// What the worker claims.
+        claim: Claim,
+    },
+}
+
+impl AgreementState {
+    /// The block in whose beginning the agreement ends by itself if nobody acts before.
+    pub const fn ends(&self) -> BlockNumber {
+        match self {
+            Self::Proposed { until } | Self::Claimed { until, .. } | Self::Disputed { until, .. } => *until,
+            Self::Active { deadline, .. } => deadline.saturating_add(1),
+        }
+    }
+
+    /// Whether the worker is bound: it accepted, and nothing has been settled.
+    pub const fn is_open(&self) -> bool {
+        !matches!(self, Self::Proposed { .. })
+    }
+}
+
+/// What a worker says that it delivered, without the payer's signature.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub struct Claim {
+    /// Tokens delivered.
+    pub tokens: u32,
+    /// Root of the receipts for them.
+    pub receipts_root: Hash32,
+    /// Number of receipts under the root.
+    pub receipts: u64,
 }
 
 /// An agreement as the chain knows it.
@@ -77,6 +119,27 @@ pub struct Agreement<AccountId> {
     pub escrow: Balance,
     /// Where it stands.
     pub state: AgreementState,
+}
+
+/// A worker's word that it holds everything that it needs to do the work. Signed by its peer key before it starts.
+///
+/// From here latency is measured, and from here the payer cannot be blamed for a missed deadline: a worker signs it only when the whole
+/// request has arrived.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub struct Acknowledgement {
+    /// The agreement.
+    pub agreement: AgreementId,
+    /// blake3 of the request's bytes.
+    pub request_hash: Hash32,
+    /// A recent block at the time of signing.
+    pub anchor: BlockNumber,
+}
+
+impl Acknowledgement {
+    /// `domain("acknowledgement") ‖ SCALE(self)`.
+    pub fn signing_bytes(&self, genesis: &Hash32) -> alloc::vec::Vec<u8> {
+        signing_bytes("acknowledgement", genesis, self)
+    }
 }
 
 /// What both sides measured at the end. Signed by the one who does not submit it.
@@ -107,5 +170,53 @@ impl Completion {
         self.tokens < terms.tokens
             || elapsed_ms > u128::from(terms.max_latency_ms) * tokens
             || elapsed_ms * u128::from(terms.min_throughput_millitokens_per_s) > tokens * 1_000_000
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn terms() -> Terms {
+        Terms {
+            model: ModelId([1; 32]),
+            range: LayerRange { first: 2, end: 6 },
+            tokens: 100,
+            price_per_layer_token: 5,
+            max_latency_ms: 200,
+            min_throughput_millitokens_per_s: 5_000,
+            penalty: 300,
+            duration: 10,
+            signer: [2; 32],
+        }
+    }
+
+    fn measured(tokens: u32, elapsed_ms: u64) -> Completion {
+        Completion { agreement: 0, tokens, elapsed_ms, receipts_root: [0; 32], receipts: 0 }
+    }
+
+    #[test]
+    fn the_escrow_is_tokens_times_layers_times_price() {
+        assert_eq!(terms().escrow(), Some(2_000));
+        assert_eq!(terms().risk(), Some(2_000));
+        assert_eq!(Terms { penalty: 2_001, ..terms() }.risk(), Some(2_001));
+        assert_eq!(Terms { price_per_layer_token: Balance::MAX, ..terms() }.escrow(), None);
+    }
+
+    #[test]
+    fn a_limit_reached_exactly_is_kept() {
+        assert!(!measured(100, 20_000).breaches(&terms()));
+        assert!(measured(100, 20_001).breaches(&terms()));
+        assert!(measured(99, 1).breaches(&terms()));
+        let slow = Terms { max_latency_ms: u32::MAX, ..terms() };
+        assert!(!measured(100, 20_000).breaches(&slow));
+        assert!(measured(100, 20_001).breaches(&slow));
+    }
+
+    #[test]
+    fn an_agreement_ends_after_its_deadline_and_at_its_until() {
+        assert_eq!(AgreementState::Active { deadline: 9, acknowledged: None }.ends(), 10);
+        assert_eq!(AgreementState::Proposed { until: 9 }.ends(), 9);
+        assert!(!AgreementState::Proposed { until: 9 }.is_open());
     }
 }

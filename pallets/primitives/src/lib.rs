@@ -21,7 +21,7 @@ pub mod receipt;
 pub mod shard;
 pub mod worker;
 
-pub use agreement::{Agreement, AgreementId, AgreementState, Completion, Terms};
+pub use agreement::{Acknowledgement, Agreement, AgreementId, AgreementState, Claim, Completion, Terms};
 pub use channel::{
     Channel, ChannelId, ChannelOpening, ChannelState, Closing, CooperativeClose, Lane, LaneId, MAX_LANES, MAX_TICKS, Redeem, Tick,
     TickProof, Voucher,
@@ -29,7 +29,7 @@ pub use channel::{
 pub use domain::domain;
 pub use layers::LayerRange;
 pub use model::{MarketUnits, ModelId, ModelManifest, ModelRecord};
-pub use parameters::{ChannelParameters, ReceiptRoot, RegistryParameters};
+pub use parameters::{ChannelParameters, ReceiptRoot, RegistryParameters, SlaParameters};
 pub use receipt::{Leaf, Receipt, ReceiptTree};
 pub use shard::{SHARD_LAYERS, Shard};
 pub use worker::{MAX_ADDRESSES, WorkerAddresses, WorkerRecord, WorkerStatus};

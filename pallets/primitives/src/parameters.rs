@@ -31,8 +31,29 @@ pub struct ChannelParameters {
     pub min_deposit: Balance,
     /// Least close window, blocks.
     pub min_window: BlockNumber,
-    /// Most channels that an account may pay from, and most that it may be paid from.
+    /// Most close window, blocks.
+    pub max_window: BlockNumber,
+    /// Most channels that an account may pay from at one time. How many it may be paid from has no limit.
     pub max_channels_per_account: u32,
+}
+
+/// Constants of agreements.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub struct SlaParameters {
+    /// Least escrow of an agreement, base units.
+    pub min_escrow: Balance,
+    /// Blocks in which a worker may accept a proposal.
+    pub proposal_period: BlockNumber,
+    /// Most blocks that terms may give for the work.
+    pub max_duration: BlockNumber,
+    /// Blocks in which a payer may object to a claim.
+    pub challenge_period: BlockNumber,
+    /// Blocks in which the two may still settle a disputed claim.
+    pub dispute_period: BlockNumber,
+    /// Most agreements that a payer may have at one time, proposals included.
+    pub max_per_payer: u32,
+    /// Most agreements that a worker may be bound by at one time.
+    pub max_per_worker: u32,
 }
 
 /// A root of receipts that a redeemed voucher fixed.
