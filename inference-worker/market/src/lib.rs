@@ -1,0 +1,4 @@
+//! The mathematics of the Mica market.
+#![forbid(unsafe_code)]
+
+pub mod pricing;
