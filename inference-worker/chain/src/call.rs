@@ -1,0 +1,262 @@
+//! What can be asked of the chain, and its bytes.
+//!
+//! A call's bytes are the pallet's index, the call's index and the SCALE bytes of its arguments. The indices are looked up by name in
+//! the metadata of the runtime that is to decode them; the arguments are the pallets' own types.
+
+use codec::{Compact, Encode};
+use mica_primitives::{
+    AgreementId, Balance, ChannelId, ChannelOpening, Completion, CooperativeClose, Hash32, LayerRange, MarketUnits, ModelId,
+    ModelManifest, PublicKey, Redeem, Signature, Terms, WorkerAddresses,
+};
+use subxt::{
+    ext::{
+        codec,
+        scale_encode::{self, EncodeAsFields, FieldIter},
+        scale_type_resolver::TypeResolver,
+    },
+    metadata::Metadata,
+    tx::Payload,
+    utils::MultiAddress,
+};
+
+use crate::{AccountId, SubmitError};
+
+/// A call of the Mica runtime. The pallets document origin, deposit, errors and events of each.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Call {
+    /// `Registry.register_model`: names a model; holds a deposit.
+    RegisterModel {
+        /// What it is.
+        manifest: ModelManifest,
+        /// Exchange rate between money and time.
+        units: MarketUnits,
+    },
+    /// `Registry.remove_model`.
+    RemoveModel {
+        /// The model.
+        model: ModelId,
+    },
+    /// `Registry.register`: offers a range of layers; holds the stake.
+    Register {
+        /// The model.
+        model: ModelId,
+        /// The layers.
+        range: LayerRange,
+        /// Measured µs per layer-token.
+        cost_us_per_layer_token: u32,
+        /// Ceiling of the quotes, base units per layer-token.
+        list_price_per_layer_token: Balance,
+        /// ed25519 key of the peer identity.
+        peer: PublicKey,
+        /// Where to dial it.
+        addresses: WorkerAddresses,
+        /// Base units.
+        stake: Balance,
+    },
+    /// `Registry.set_price`: base units per layer-token.
+    SetPrice(Balance),
+    /// `Registry.set_cost`: µs per layer-token.
+    SetCost(u32),
+    /// `Registry.set_range`.
+    SetRange(LayerRange),
+    /// `Registry.set_addresses`.
+    SetAddresses(WorkerAddresses),
+    /// `Registry.heartbeat`: free of fees when due.
+    Heartbeat,
+    /// `Registry.top_up_stake`: base units more.
+    TopUpStake(Balance),
+    /// `Registry.unregister`.
+    Unregister,
+    /// `Registry.withdraw`.
+    Withdraw,
+    /// `Channels.open`.
+    Open(ChannelOpening<AccountId>),
+    /// `Channels.open_many`: at most 32.
+    OpenMany(Vec<ChannelOpening<AccountId>>),
+    /// `Channels.top_up_to`: raises the deposit to a total, however often it is sent.
+    TopUpTo {
+        /// The channel.
+        channel: ChannelId,
+        /// Base units in all.
+        total: Balance,
+    },
+    /// `Channels.redeem`: anyone may submit, only the payee is paid.
+    Redeem(Redeem),
+    /// `Channels.close`.
+    Close(ChannelId),
+    /// `Channels.close_cooperatively`.
+    CloseCooperatively {
+        /// What both agreed on.
+        close: CooperativeClose,
+        /// Of the side that does not submit.
+        signature: Signature,
+    },
+    /// `Channels.finish`.
+    Finish(ChannelId),
+    /// `Sla.propose`.
+    Propose {
+        /// Who is to be bound.
+        worker: AccountId,
+        /// To what.
+        terms: Terms,
+    },
+    /// `Sla.accept`.
+    Accept(AgreementId),
+    /// `Sla.cancel`.
+    Cancel(AgreementId),
+    /// `Sla.complete`.
+    Complete {
+        /// What both measured.
+        completion: Completion,
+        /// Of the side that does not submit.
+        signature: Signature,
+    },
+    /// `Sla.claim`.
+    Claim {
+        /// The agreement.
+        agreement: AgreementId,
+        /// Tokens delivered.
+        tokens: u32,
+        /// Root of the receipts.
+        receipts_root: Hash32,
+        /// Number of receipts.
+        receipts: u64,
+    },
+    /// `Balances.transfer_keep_alive`.
+    Transfer {
+        /// Who receives.
+        to: AccountId,
+        /// Base units.
+        amount: Balance,
+    },
+    /// `Utility.batch_all`: all or none.
+    BatchAll(Vec<Call>),
+}
+
+impl Call {
+    /// Names of the pallet and the call.
+    pub fn name(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::RegisterModel { .. } => ("Registry", "register_model"),
+            Self::RemoveModel { .. } => ("Registry", "remove_model"),
+            Self::Register { .. } => ("Registry", "register"),
+            Self::SetPrice(_) => ("Registry", "set_price"),
+            Self::SetCost(_) => ("Registry", "set_cost"),
+            Self::SetRange(_) => ("Registry", "set_range"),
+            Self::SetAddresses(_) => ("Registry", "set_addresses"),
+            Self::Heartbeat => ("Registry", "heartbeat"),
+            Self::TopUpStake(_) => ("Registry", "top_up_stake"),
+            Self::Unregister => ("Registry", "unregister"),
+            Self::Withdraw => ("Registry", "withdraw"),
+            Self::Open(_) => ("Channels", "open"),
+            Self::OpenMany(_) => ("Channels", "open_many"),
+            Self::TopUpTo { .. } => ("Channels", "top_up_to"),
+            Self::Redeem(_) => ("Channels", "redeem"),
+            Self::Close(_) => ("Channels", "close"),
+            Self::CloseCooperatively { .. } => ("Channels", "close_cooperatively"),
+            Self::Finish(_) => ("Channels", "finish"),
+            Self::Propose { .. } => ("Sla", "propose"),
+            Self::Accept(_) => ("Sla", "accept"),
+            Self::Cancel(_) => ("Sla", "cancel"),
+            Self::Complete { .. } => ("Sla", "complete"),
+            Self::Claim { .. } => ("Sla", "claim"),
+            Self::Transfer { .. } => ("Balances", "transfer_keep_alive"),
+            Self::BatchAll(_) => ("Utility", "batch_all"),
+        }
+    }
+
+    /// SCALE bytes of the arguments, in the order of the call's signature.
+    fn arguments(&self, metadata: &Metadata) -> Result<Vec<u8>, SubmitError> {
+        Ok(match self {
+            Self::RegisterModel { manifest, units } => (manifest, units).encode(),
+            Self::RemoveModel { model } => model.encode(),
+            Self::Register { model, range, cost_us_per_layer_token, list_price_per_layer_token, peer, addresses, stake } => {
+                (model, range, cost_us_per_layer_token, list_price_per_layer_token, peer, addresses, stake).encode()
+            }
+            Self::SetPrice(price) => price.encode(),
+            Self::SetCost(cost_us) => cost_us.encode(),
+            Self::SetRange(range) => range.encode(),
+            Self::SetAddresses(addresses) => addresses.encode(),
+            Self::Heartbeat | Self::Unregister | Self::Withdraw => Vec::new(),
+            Self::TopUpStake(stake) => stake.encode(),
+            Self::Open(opening) => opening.encode(),
+            Self::OpenMany(openings) => openings.encode(),
+            Self::TopUpTo { channel, total } => (channel, total).encode(),
+            Self::Redeem(redeem) => redeem.encode(),
+            Self::Close(channel) | Self::Finish(channel) => channel.encode(),
+            Self::CloseCooperatively { close, signature } => (close, signature).encode(),
+            Self::Propose { worker, terms } => (worker, terms).encode(),
+            Self::Accept(agreement) | Self::Cancel(agreement) => agreement.encode(),
+            Self::Complete { completion, signature } => (completion, signature).encode(),
+            Self::Claim { agreement, tokens, receipts_root, receipts } => (agreement, tokens, receipts_root, receipts).encode(),
+            Self::Transfer { to, amount } => (MultiAddress::<AccountId, ()>::Id(*to), Compact(*amount)).encode(),
+            Self::BatchAll(calls) => {
+                let mut bytes = Compact(calls.len() as u64).encode();
+                for call in calls {
+                    bytes.extend(call.bytes(metadata)?);
+                }
+                bytes
+            }
+        })
+    }
+
+    /// Pallet index ‖ call index ‖ arguments, for the runtime that `metadata` describes.
+    pub(crate) fn bytes(&self, metadata: &Metadata) -> Result<Vec<u8>, SubmitError> {
+        let (pallet, call) = self.name();
+        let found = metadata.pallet_by_name(pallet).and_then(|p| p.call_variant_by_name(call).map(|c| (p.call_index(), c.index)));
+        let (pallet_index, call_index) = found.ok_or(SubmitError::UnknownCall { pallet, call })?;
+        let mut bytes = vec![pallet_index, call_index];
+        bytes.extend(self.arguments(metadata)?);
+        Ok(bytes)
+    }
+
+    /// The form in which subxt takes it.
+    pub(crate) fn payload(&self, metadata: &Metadata) -> Result<RawPayload, SubmitError> {
+        let (pallet, call) = self.name();
+        self.bytes(metadata).map(|bytes| RawPayload { pallet, call, arguments: RawArguments(bytes[2..].to_vec()) })
+    }
+}
+
+impl std::fmt::Display for Call {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (pallet, call) = self.name();
+        write!(f, "{pallet}.{call}")
+    }
+}
+
+/// A call whose arguments are encoded already.
+pub(crate) struct RawPayload {
+    pallet: &'static str,
+    call: &'static str,
+    arguments: RawArguments,
+}
+
+pub(crate) struct RawArguments(Vec<u8>);
+
+impl EncodeAsFields for RawArguments {
+    fn encode_as_fields_to<R: TypeResolver>(
+        &self,
+        _: &mut dyn FieldIter<'_, R::TypeId>,
+        _: &R,
+        out: &mut Vec<u8>,
+    ) -> Result<(), scale_encode::Error> {
+        out.extend_from_slice(&self.0);
+        Ok(())
+    }
+}
+
+impl Payload for RawPayload {
+    type CallData = RawArguments;
+
+    fn pallet_name(&self) -> &str {
+        self.pallet
+    }
+
+    fn call_name(&self) -> &str {
+        self.call
+    }
+
+    fn call_data(&self) -> &RawArguments {
+        &self.arguments
+    }
+}

@@ -1,0 +1,241 @@
+//! Reads at one block.
+
+use codec::{Decode, DecodeAll, Encode};
+use mica_primitives::{
+    Balance, BlockNumber, Channel, ChannelId, ChannelParameters, LaneId, LayerRange, ModelId, ModelRecord, ReceiptRoot,
+    RegistryParameters, WorkerRecord,
+};
+use subxt::{
+    backend::{Backend, BlockRef},
+    dynamic::Value,
+    events::Phase,
+};
+
+use crate::{
+    AccountId, Chain, ChainEvent, Head, ReadError,
+    connection::{root_cause, within},
+    event,
+};
+
+/// Entries that one page of a list asks for.
+pub const PAGE: u32 = 512;
+/// Most pages that one list is read over.
+const MAX_PAGES: usize = 1024;
+
+/// Money and nonce of an account.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Account {
+    /// Base units not on hold.
+    pub free: Balance,
+    /// Base units on hold: stake, channels, escrow, deposits.
+    pub held: Balance,
+    /// Base units of the free ones that may not be spent.
+    pub frozen: Balance,
+    /// Extrinsics signed so far.
+    pub nonce: u32,
+}
+
+impl Account {
+    /// Base units in all.
+    pub fn total(&self) -> Balance {
+        self.free.saturating_add(self.held)
+    }
+}
+
+/// The chain as of one block.
+#[derive(Clone, Debug)]
+pub struct View {
+    chain: Chain,
+    head: Head,
+}
+
+impl View {
+    pub(crate) fn new(chain: Chain, head: Head) -> Self {
+        Self { chain, head }
+    }
+
+    /// The block.
+    pub fn head(&self) -> Head {
+        self.head
+    }
+
+    /// Height of the block.
+    pub fn number(&self) -> BlockNumber {
+        self.head.number
+    }
+
+    /// Money and nonce of `account`; zeros if the chain does not know it.
+    ///
+    /// # Errors
+    /// [`ReadError`], as every read of a view.
+    pub async fn account(&self, account: AccountId) -> Result<Account, ReadError> {
+        const WHAT: &str = "System.Account";
+        /// `frame_system::AccountInfo` of `pallet_balances::AccountData`.
+        #[derive(Decode)]
+        struct Stored {
+            nonce: u32,
+            _consumers: u32,
+            _providers: u32,
+            _sufficients: u32,
+            free: Balance,
+            reserved: Balance,
+            frozen: Balance,
+            _flags: u128,
+        }
+        let at = within(WHAT, self.chain.client().at_block(BlockRef::from_hash(self.head.hash.into()))).await?;
+        let address = subxt::dynamic::storage::<(AccountId,), Value>("System", "Account");
+        let value = within(WHAT, at.storage().try_fetch(address, (account,))).await?;
+        let Some(value) = value else { return Ok(Account::default()) };
+        let stored: Stored = decode(WHAT, value.bytes())?;
+        Ok(Account { free: stored.free, held: stored.reserved, frozen: stored.frozen, nonce: stored.nonce })
+    }
+
+    /// The model, if it is registered.
+    ///
+    /// # Errors
+    /// [`ReadError`], as every read of a view.
+    pub async fn model(&self, model: ModelId) -> Result<Option<ModelRecord<AccountId>>, ReadError> {
+        self.call("RegistryApi_model", model).await
+    }
+
+    /// All registered models.
+    ///
+    /// # Errors
+    /// [`ReadError`], as every read of a view.
+    pub async fn models(&self) -> Result<Vec<(ModelId, ModelRecord<AccountId>)>, ReadError> {
+        let mut all: Vec<(ModelId, ModelRecord<AccountId>)> = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let from = all.last().map(|(model, _)| *model);
+            let page: Vec<(ModelId, ModelRecord<AccountId>)> = self.call("RegistryApi_models", (from, PAGE)).await?;
+            if page.is_empty() {
+                break;
+            }
+            all.extend(page);
+        }
+        Ok(all)
+    }
+
+    /// Workers of `model` whose range meets `range` (all of them without one), each with whether it is online.
+    ///
+    /// # Errors
+    /// [`ReadError`], as every read of a view.
+    pub async fn workers(
+        &self,
+        model: ModelId,
+        range: Option<LayerRange>,
+    ) -> Result<Vec<(WorkerRecord<AccountId>, bool)>, ReadError> {
+        let mut all: Vec<(WorkerRecord<AccountId>, bool)> = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let from = all.last().map(|(worker, _)| worker.account);
+            let page: Vec<(WorkerRecord<AccountId>, bool)> = self.call("RegistryApi_workers", (model, range, from, PAGE)).await?;
+            if page.is_empty() {
+                break;
+            }
+            all.extend(page);
+        }
+        Ok(all)
+    }
+
+    /// The worker's record and whether it is online; nothing if the account is no worker.
+    ///
+    /// # Errors
+    /// [`ReadError`], as every read of a view.
+    pub async fn worker(&self, account: AccountId) -> Result<Option<(WorkerRecord<AccountId>, bool)>, ReadError> {
+        self.call("RegistryApi_worker", account).await
+    }
+
+    /// Number of active workers on each layer of `model`; empty if the model is unknown.
+    ///
+    /// # Errors
+    /// [`ReadError`], as every read of a view.
+    pub async fn coverage(&self, model: ModelId) -> Result<Vec<u32>, ReadError> {
+        self.call("RegistryApi_coverage", model).await
+    }
+
+    /// Constants of the registry.
+    ///
+    /// # Errors
+    /// [`ReadError`], as every read of a view.
+    pub async fn registry_parameters(&self) -> Result<RegistryParameters, ReadError> {
+        self.call("RegistryApi_registry_parameters", ()).await
+    }
+
+    /// The channel, unless it is closed or never was.
+    ///
+    /// # Errors
+    /// [`ReadError`], as every read of a view.
+    pub async fn channel(&self, channel: ChannelId) -> Result<Option<Channel<AccountId>>, ReadError> {
+        self.call("ChannelsApi_channel", channel).await
+    }
+
+    /// Channels from which `payer` pays.
+    ///
+    /// # Errors
+    /// [`ReadError`], as every read of a view.
+    pub async fn channels_of(&self, payer: AccountId) -> Result<Vec<(ChannelId, Channel<AccountId>)>, ReadError> {
+        self.call("ChannelsApi_channels_of", payer).await
+    }
+
+    /// Channels from which `payee` is paid.
+    ///
+    /// # Errors
+    /// [`ReadError`], as every read of a view.
+    pub async fn channels_to(&self, payee: AccountId) -> Result<Vec<(ChannelId, Channel<AccountId>)>, ReadError> {
+        self.call("ChannelsApi_channels_to", payee).await
+    }
+
+    /// Constants of payment channels.
+    ///
+    /// # Errors
+    /// [`ReadError`], as every read of a view.
+    pub async fn channel_parameters(&self) -> Result<ChannelParameters, ReadError> {
+        self.call("ChannelsApi_channel_parameters", ()).await
+    }
+
+    /// The root of receipts that the lane's last redeemed voucher fixed, while its audit window lasts.
+    ///
+    /// # Errors
+    /// [`ReadError`], as every read of a view.
+    pub async fn receipt_root(&self, channel: ChannelId, lane: LaneId) -> Result<Option<ReceiptRoot<AccountId>>, ReadError> {
+        self.call("ReceiptsApi_root", (channel, lane)).await
+    }
+
+    /// Every event of the block, in order.
+    ///
+    /// # Errors
+    /// [`ReadError`], as every read of a view.
+    pub async fn events(&self) -> Result<Vec<ChainEvent>, ReadError> {
+        const WHAT: &str = "System.Events";
+        let at = within(WHAT, self.chain.client().at_block(BlockRef::from_hash(self.head.hash.into()))).await?;
+        let events = within(WHAT, at.events().fetch()).await?;
+        let shape = |error: subxt::error::EventsError| ReadError::Shape { what: WHAT.to_owned(), reason: root_cause(&error) };
+        events.iter().map(|event| event.map(|event| ChainEvent::from_subxt(&event)).map_err(shape)).collect()
+    }
+
+    /// Calls a function of the runtime with `arguments` and reads its answer.
+    async fn call<T: Decode>(&self, function: &str, arguments: impl Encode) -> Result<T, ReadError> {
+        let bytes = within(function, self.chain.backend().call(function, Some(&arguments.encode()), self.head.hash.into())).await?;
+        decode(function, &bytes)
+    }
+}
+
+fn decode<T: Decode>(what: &str, mut bytes: &[u8]) -> Result<T, ReadError> {
+    T::decode_all(&mut bytes).map_err(|error| ReadError::Shape { what: what.to_owned(), reason: error.to_string() })
+}
+
+impl ChainEvent {
+    pub(crate) fn from_subxt(event: &subxt::events::Event<'_, crate::connection::Config>) -> Self {
+        let extrinsic = match event.phase() {
+            Phase::ApplyExtrinsic(index) => Some(index),
+            Phase::Finalization | Phase::Initialization => None,
+        };
+        let (pallet, name, fields) = (event.pallet_name(), event.event_name(), event.field_bytes());
+        Self {
+            extrinsic,
+            pallet: pallet.to_owned(),
+            name: name.to_owned(),
+            fields: fields.to_vec(),
+            event: event::decode(pallet, name, fields),
+        }
+    }
+}

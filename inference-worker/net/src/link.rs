@@ -1,0 +1,341 @@
+//! The link to one peer: a task that owns the streams, connects when there is something to send, and writes in order.
+//!
+//! Reading is a task of its own per stream, so that a peer that writes slowly does not keep us from writing to it.
+
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, io::WriteHalf};
+use libp2p::{Multiaddr, PeerId, Stream};
+use mica_protocol::wire::{FrameDecoder, WireError, encode_frame};
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc, oneshot},
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    behaviour::LINK,
+    config::{CONNECT_TIMEOUT, DRAIN, IDLE, LOOKUP_TIMEOUT, MAX_ADDRESSES, WRITE_TIMEOUT},
+    event::{Key, NetEvent},
+    swarm::Command,
+};
+
+/// Streams of one link: one that we opened and one that the peer opened at the same moment, or that replaces one that is dying.
+const MAX_STREAMS: usize = 3;
+/// Bytes read at once.
+const READ_BYTES: usize = 64 * 1024;
+
+/// Something for the link's task to do.
+pub(crate) enum Item {
+    /// Write this frame. The permit counts its bytes until they are written.
+    Frame { bytes: Vec<u8>, _room: OwnedSemaphorePermit },
+    /// Be connected, and say so.
+    Connect { done: oneshot::Sender<Result<(), String>> },
+}
+
+/// The addresses at which a peer was said to be, newest first.
+#[derive(Clone, Default)]
+pub(crate) struct Addresses(Arc<Mutex<Vec<Multiaddr>>>);
+
+impl Addresses {
+    pub(crate) fn learn(&self, addresses: Vec<Multiaddr>) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for address in addresses.into_iter().rev() {
+            known.retain(|old| *old != address);
+            known.insert(0, address);
+        }
+        known.truncate(MAX_ADDRESSES);
+    }
+
+    fn all(&self) -> Vec<Multiaddr> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Why a stream ended.
+enum Ended {
+    /// It closed or broke.
+    Closed(String),
+    /// The peer broke the protocol.
+    Refused(WireError),
+}
+
+/// A link's task.
+pub(crate) struct Link {
+    pub(crate) key: Key,
+    pub(crate) peer: PeerId,
+    pub(crate) addresses: Addresses,
+    pub(crate) queue: mpsc::Receiver<Item>,
+    pub(crate) incoming: mpsc::Receiver<Stream>,
+    pub(crate) events: mpsc::Sender<NetEvent>,
+    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) control: libp2p_stream::Control,
+    pub(crate) stop: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+}
+
+/// The write half of a live stream; messages go to the first, for as long as it lives.
+struct Writer {
+    stream: u64,
+    half: WriteHalf<Stream>,
+}
+
+impl Link {
+    /// Runs until the node stops, the peer breaks the protocol or nothing has happened for long; then closes the queue and writes
+    /// what is still in it.
+    pub(crate) async fn run(mut self) {
+        let (ended_tx, mut ended) = mpsc::channel(MAX_STREAMS + 1);
+        let readers = self.stop.child_token();
+        let mut writers: Vec<Writer> = Vec::new();
+        let mut streams = 0;
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => break,
+                Some(stream) = self.incoming.recv() => {
+                    self.attach(stream, &mut writers, &mut streams, &ended_tx, &readers).await;
+                }
+                Some((stream, why)) = ended.recv() => match why {
+                    Ended::Closed(reason) => self.detach(stream, reason, &mut writers).await,
+                    Ended::Refused(error) => {
+                        self.refuse(stream, error, &mut writers).await;
+                        break;
+                    }
+                },
+                item = self.queue.recv() => match item {
+                    Some(item) => self.serve(item, &mut writers, &mut streams, &ended_tx, &readers).await,
+                    None => break,
+                },
+                () = tokio::time::sleep(IDLE), if writers.is_empty() => break,
+            }
+        }
+        self.queue.close();
+        self.drain(&mut writers).await;
+        readers.cancel();
+        for mut writer in writers {
+            // The peer may be gone already.
+            let _ = timeout(DRAIN, writer.half.close()).await;
+        }
+    }
+
+    /// Starts to read `stream`, and writes to it if there is no other.
+    async fn attach(
+        &mut self,
+        stream: Stream,
+        writers: &mut Vec<Writer>,
+        streams: &mut u64,
+        ended: &mpsc::Sender<(u64, Ended)>,
+        readers: &CancellationToken,
+    ) {
+        *streams += 1;
+        let id = *streams;
+        let (read, half) = stream.split();
+        if writers.len() == MAX_STREAMS {
+            // The oldest is the one that the peer has given up on.
+            writers.remove(0);
+        }
+        writers.push(Writer { stream: id, half });
+        let (events, ended, key) = (self.events.clone(), ended.clone(), self.key);
+        let reading = readers.clone();
+        self.tasks.spawn(async move {
+            if let Some(why) = reading.run_until_cancelled(read_all(read, key, &events)).await {
+                let _ = reading.run_until_cancelled(ended.send((id, why))).await;
+            }
+        });
+        if writers.len() == 1 {
+            self.tell(NetEvent::Connected { peer: self.key }).await;
+        }
+    }
+
+    async fn detach(&mut self, stream: u64, reason: String, writers: &mut Vec<Writer>) {
+        let before = writers.len();
+        writers.retain(|writer| writer.stream != stream);
+        if before > 0 && writers.is_empty() {
+            self.tell(NetEvent::Disconnected { peer: self.key, reason }).await;
+        }
+    }
+
+    /// Tells the peer what it did wrong and closes everything to it.
+    async fn refuse(&mut self, stream: u64, error: WireError, writers: &mut Vec<Writer>) {
+        if let (Some(writer), Ok(fault)) =
+            (writers.iter_mut().find(|writer| writer.stream == stream), encode_frame(&error.to_fault()))
+        {
+            // A peer that does not listen either is closed all the same.
+            let _ = timeout(DRAIN, async {
+                write(&mut writer.half, &fault).await?;
+                writer.half.close().await
+            })
+            .await;
+        }
+        let was_up = !writers.is_empty();
+        writers.clear();
+        self.tell(NetEvent::Refused { peer: Some(self.key), reason: error.to_string() }).await;
+        if was_up {
+            self.tell(NetEvent::Disconnected { peer: self.key, reason: error.to_string() }).await;
+        }
+        // The swarm may have stopped.
+        let _ = self.commands.send(Command::Disconnect { peer: self.peer }).await;
+    }
+
+    async fn serve(
+        &mut self,
+        item: Item,
+        writers: &mut Vec<Writer>,
+        streams: &mut u64,
+        ended: &mpsc::Sender<(u64, Ended)>,
+        readers: &CancellationToken,
+    ) {
+        if writers.is_empty() {
+            match self.connect().await {
+                Ok(stream) => self.attach(stream, writers, streams, ended, readers).await,
+                Err(reason) => return self.give_up(item, reason).await,
+            }
+        }
+        match item {
+            Item::Connect { done } => {
+                let _ = done.send(Ok(()));
+            }
+            Item::Frame { bytes, _room } => {
+                while let Some(writer) = writers.first_mut() {
+                    let stream = writer.stream;
+                    match timeout(WRITE_TIMEOUT, write(&mut writer.half, &bytes)).await {
+                        Ok(Ok(())) => return,
+                        Ok(Err(error)) => self.detach(stream, error.to_string(), writers).await,
+                        Err(_) => self.detach(stream, format!("took no bytes for {} s", WRITE_TIMEOUT.as_secs()), writers).await,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Dials where the peer was said to be; if nobody is there, asks other peers.
+    async fn connect(&mut self) -> Result<Stream, String> {
+        let known = self.addresses.all();
+        let mut reason = match self.dial_and_open(known).await {
+            Ok(stream) => return Ok(stream),
+            Err(reason) => reason,
+        };
+        let found = self.look_up().await;
+        if !found.is_empty() {
+            match self.dial_and_open(found.clone()).await {
+                Ok(stream) => {
+                    self.addresses.learn(found);
+                    return Ok(stream);
+                }
+                Err(again) => reason = again,
+            }
+        }
+        Err(reason)
+    }
+
+    async fn dial_and_open(&mut self, addresses: Vec<Multiaddr>) -> Result<Stream, String> {
+        let (done, dialled) = oneshot::channel();
+        let late = || format!("no answer within {} s", CONNECT_TIMEOUT.as_secs());
+        let stopped = || "the network has been stopped".to_owned();
+        self.commands.send(Command::Dial { peer: self.peer, addresses, done }).await.map_err(|_| stopped())?;
+        self.unless_stopped(timeout(CONNECT_TIMEOUT, dialled))
+            .await
+            .ok_or_else(stopped)?
+            .map_err(|_| late())?
+            .map_err(|_| stopped())??;
+        let mut control = self.control.clone();
+        let opened = timeout(CONNECT_TIMEOUT, control.open_stream(self.peer, LINK));
+        self.unless_stopped(opened).await.ok_or_else(stopped)?.map_err(|_| late())?.map_err(|error| error.to_string())
+    }
+
+    async fn look_up(&self) -> Vec<Multiaddr> {
+        let (done, found) = oneshot::channel();
+        if self.commands.send(Command::LookUp { peer: self.peer, done }).await.is_err() {
+            return Vec::new();
+        }
+        match self.unless_stopped(timeout(LOOKUP_TIMEOUT, found)).await {
+            Some(Ok(Ok(addresses))) => addresses,
+            _ => Vec::new(),
+        }
+    }
+
+    /// The peer cannot be reached: drops what waits for it and says so.
+    async fn give_up(&mut self, item: Item, reason: String) {
+        let mut dropped = 0;
+        let mut next = Some(item);
+        while let Some(item) = next {
+            match item {
+                Item::Frame { .. } => dropped += 1,
+                Item::Connect { done } => {
+                    let _ = done.send(Err(reason.clone()));
+                }
+            }
+            next = self.queue.try_recv().ok();
+        }
+        if dropped > 0 {
+            self.tell(NetEvent::Unreachable { peer: self.key, reason, dropped }).await;
+        }
+    }
+
+    /// Writes what is left in the closed queue, if there is a stream; a short time for all of it.
+    async fn drain(&mut self, writers: &mut [Writer]) {
+        let Some(writer) = writers.first_mut() else {
+            return self.give_up_rest().await;
+        };
+        let queue = &mut self.queue;
+        let _ = timeout(DRAIN, async {
+            while let Some(item) = queue.recv().await {
+                match item {
+                    Item::Frame { bytes, _room } => write(&mut writer.half, &bytes).await?,
+                    Item::Connect { done } => {
+                        let _ = done.send(Ok(()));
+                    }
+                }
+            }
+            Ok::<(), std::io::Error>(())
+        })
+        .await;
+    }
+
+    async fn give_up_rest(&mut self) {
+        if let Some(item) = self.queue.recv().await {
+            self.give_up(item, "the link was closed".to_owned()).await;
+        }
+    }
+
+    async fn tell(&self, event: NetEvent) {
+        // Whoever has stopped taking events has stopped caring.
+        let _ = self.unless_stopped(self.events.send(event)).await;
+    }
+
+    async fn unless_stopped<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        self.stop.run_until_cancelled(future).await
+    }
+}
+
+/// Writes one frame and flushes it.
+async fn write(half: &mut (impl AsyncWrite + Unpin), frame: &[u8]) -> std::io::Result<()> {
+    half.write_all(frame).await?;
+    half.flush().await
+}
+
+/// Reads messages until the stream ends or breaks the protocol. A full event queue stops the reading.
+async fn read_all(mut half: impl AsyncRead + Unpin, peer: Key, events: &mpsc::Sender<NetEvent>) -> Ended {
+    let mut decoder = FrameDecoder::new();
+    let mut buffer = vec![0; READ_BYTES];
+    loop {
+        match half.read(&mut buffer).await {
+            Ok(0) => return Ended::Closed("the peer closed the link".to_owned()),
+            Ok(count) => decoder.push(&buffer[..count]),
+            Err(error) => return Ended::Closed(error.to_string()),
+        }
+        loop {
+            match decoder.next_message() {
+                Ok(Some(message)) => {
+                    if events.send(NetEvent::Message { peer, message }).await.is_err() {
+                        return Ended::Closed("the network has been stopped".to_owned());
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => return Ended::Refused(error),
+            }
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! The handle to a running node.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use futures::StreamExt;
+use libp2p::{Multiaddr, PeerId, Stream, multiaddr::Protocol};
+use mica_protocol::{Message, wire::encode_frame};
+use tokio::{
+    sync::{Semaphore, mpsc, oneshot},
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    behaviour::{LINK, swarm},
+    config::{CONNECT_TIMEOUT, DRAIN, EVENTS, LOOKUP_TIMEOUT, MAX_ADDRESSES, MAX_LINKS, NetConfig, QUEUED_BYTES, QUEUED_MESSAGES},
+    error::{SendError, StartError},
+    event::{Key, NetEvent},
+    link::{Addresses, Item, Link},
+    peer::{self, display, public_key},
+    swarm::{Command, Driver},
+};
+
+/// Commands waiting for the swarm.
+const COMMANDS: usize = 256;
+/// Incoming streams waiting for their link.
+const INCOMING: usize = 2;
+/// A link that closes while a message is put on it is opened anew so many times.
+const SEND_ATTEMPTS: usize = 3;
+
+/// A running node. Cloning is cheap and shares it; it runs until [`Net::stop`] or until the last clone is dropped.
+#[derive(Clone)]
+pub struct Net {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    key: Key,
+    links: Mutex<HashMap<Key, Handle>>,
+    events: mpsc::Sender<NetEvent>,
+    commands: mpsc::Sender<Command>,
+    control: libp2p_stream::Control,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// What the node keeps of a link.
+#[derive(Clone)]
+struct Handle {
+    queue: mpsc::Sender<Item>,
+    incoming: mpsc::Sender<Stream>,
+    room: Arc<Semaphore>,
+    addresses: Addresses,
+}
+
+impl Net {
+    /// Starts a node on the current tokio runtime.
+    ///
+    /// The receiver must be emptied for as long as the node runs: when it is full, nothing more is read from the network.
+    ///
+    /// # Errors
+    /// [`StartError`] if the key or an address is wrong, or an address cannot be listened on.
+    pub fn start(config: NetConfig) -> Result<(Self, mpsc::Receiver<NetEvent>), StartError> {
+        let keypair = peer::keypair(&config.secret)?;
+        let key = peer::public_key_of(&config.secret)?;
+        let mut swarm = swarm(&config, keypair)?;
+        for text in &config.listen {
+            let address = multiaddress(text).map_err(|reason| StartError::Address { address: text.clone(), reason })?;
+            let listening = swarm.listen_on(address);
+            listening.map_err(|error| StartError::Listen { address: text.clone(), reason: error.to_string() })?;
+        }
+        for text in &config.bootstrap {
+            let address = multiaddress(text).map_err(|reason| StartError::Address { address: text.clone(), reason })?;
+            let Some(Protocol::P2p(peer)) = address.iter().last() else {
+                return Err(StartError::Nameless { address: text.clone() });
+            };
+            swarm.behaviour_mut().kad.add_address(&peer, address);
+        }
+        let mut control = swarm.behaviour().link.new_control();
+        let incoming = control.accept(LINK).map_err(|error| StartError::Transport(error.to_string()))?;
+        let (events, receiver) = mpsc::channel(EVENTS);
+        let (commands, commanded) = mpsc::channel(COMMANDS);
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let driver = Driver {
+            swarm,
+            commands: commanded,
+            events: events.clone(),
+            stop: stop.clone(),
+            dials: HashMap::new(),
+            lookups: HashMap::new(),
+        };
+        tasks.spawn(driver.run());
+        let shared = Shared { key, links: Mutex::default(), events, commands, control, stop, tasks };
+        let net = Self { shared: Arc::new(shared) };
+        net.shared.tasks.spawn(accept(Arc::downgrade(&net.shared), incoming, net.shared.stop.clone()));
+        Ok((net, receiver))
+    }
+
+    /// The node's own public key.
+    pub fn key(&self) -> Key {
+        self.shared.key
+    }
+
+    /// Puts a message on the link to `peer` and returns when it is queued; waits while the queue is full.
+    ///
+    /// A link that is not up is opened, at `addresses` or where the peer was said to be before. If that fails,
+    /// [`NetEvent::Unreachable`] tells so.
+    ///
+    /// # Errors
+    /// [`SendError`] if the key, an address or the message is wrong, or the node has stopped.
+    pub async fn send(&self, peer: Key, addresses: &[String], message: &Message) -> Result<(), SendError> {
+        let (bytes, addresses) = (frame(message)?, multiaddresses(addresses)?);
+        for _ in 0..SEND_ATTEMPTS {
+            let link = self.link(peer, addresses.clone())?;
+            let room = link.room.clone().acquire_many_owned(bytes.len() as u32).await.map_err(|_| SendError::Stopped)?;
+            if link.queue.send(Item::Frame { bytes: bytes.clone(), _room: room }).await.is_ok() {
+                return Ok(());
+            }
+            self.forget(peer, &link);
+        }
+        Err(SendError::Stopped)
+    }
+
+    /// Like [`Net::send`], but never waits: for those who must not be held up by one slow peer.
+    ///
+    /// # Errors
+    /// [`SendError::Full`] if the queue is full; otherwise as [`Net::send`].
+    pub fn try_send(&self, peer: Key, addresses: &[String], message: &Message) -> Result<(), SendError> {
+        let (bytes, addresses) = (frame(message)?, multiaddresses(addresses)?);
+        let full = || SendError::Full { peer: display(&peer) };
+        for _ in 0..SEND_ATTEMPTS {
+            let link = self.link(peer, addresses.clone())?;
+            let room = link.room.clone().try_acquire_many_owned(bytes.len() as u32).map_err(|_| full())?;
+            match link.queue.try_send(Item::Frame { bytes: bytes.clone(), _room: room }) {
+                Ok(()) => return Ok(()),
+                Err(mpsc::error::TrySendError::Full(_)) => return Err(full()),
+                Err(mpsc::error::TrySendError::Closed(_)) => self.forget(peer, &link),
+            }
+        }
+        Err(SendError::Stopped)
+    }
+
+    /// Waits until there is a link to `peer`.
+    ///
+    /// # Errors
+    /// [`SendError::Unreachable`] with the reason if there is none in the end; otherwise as [`Net::send`].
+    pub async fn connect(&self, peer: Key, addresses: &[String]) -> Result<(), SendError> {
+        let addresses = multiaddresses(addresses)?;
+        let unreachable = |reason: String| SendError::Unreachable { peer: display(&peer), reason };
+        for _ in 0..SEND_ATTEMPTS {
+            let link = self.link(peer, addresses.clone())?;
+            let (done, connected) = oneshot::channel();
+            if link.queue.send(Item::Connect { done }).await.is_err() {
+                self.forget(peer, &link);
+                continue;
+            }
+            // Two attempts to dial and one to look up, each with its own limit.
+            let outcome = timeout(4 * CONNECT_TIMEOUT + LOOKUP_TIMEOUT, connected).await;
+            let outcome = outcome.map_err(|_| unreachable("no answer".to_owned()))?;
+            return outcome.map_err(|_| SendError::Stopped)?.map_err(unreachable);
+        }
+        Err(SendError::Stopped)
+    }
+
+    /// Closes the connections to `peer`. What is queued is written if there is a link when it comes to it.
+    pub async fn disconnect(&self, peer: Key) {
+        if let Ok(peer) = peer::peer_id(&peer) {
+            // A stopped node has no connections.
+            let _ = self.shared.commands.send(Command::Disconnect { peer }).await;
+        }
+    }
+
+    /// Writes what is queued, for a short time, closes everything and waits for it.
+    pub async fn stop(&self) {
+        self.shared.stop.cancel();
+        self.shared.tasks.close();
+        // Each link has its own limit; this one only keeps a bug from hanging the program.
+        let _ = timeout(3 * DRAIN, self.shared.tasks.wait()).await;
+    }
+
+    /// The link to `peer`, made if there is none.
+    fn link(&self, peer: Key, addresses: Vec<Multiaddr>) -> Result<Handle, SendError> {
+        let id = peer::peer_id(&peer)?;
+        let link = self.shared.link(peer, id)?;
+        link.addresses.learn(addresses);
+        Ok(link)
+    }
+
+    /// Forgets a link whose task has ended, unless it has been replaced already.
+    fn forget(&self, peer: Key, ended: &Handle) {
+        let mut links = self.shared.links.lock().unwrap_or_else(PoisonError::into_inner);
+        if links.get(&peer).is_some_and(|link| link.queue.same_channel(&ended.queue)) {
+            links.remove(&peer);
+        }
+    }
+}
+
+impl Shared {
+    fn link(&self, peer: Key, id: PeerId) -> Result<Handle, SendError> {
+        if self.stop.is_cancelled() {
+            return Err(SendError::Stopped);
+        }
+        let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(link) = links.get(&peer)
+            && !link.queue.is_closed()
+        {
+            return Ok(link.clone());
+        }
+        links.retain(|_, link| !link.queue.is_closed());
+        if links.len() >= MAX_LINKS {
+            return Err(SendError::TooManyLinks { limit: MAX_LINKS });
+        }
+        let (queue, queued) = mpsc::channel(QUEUED_MESSAGES);
+        let (incoming, coming) = mpsc::channel(INCOMING);
+        let addresses = Addresses::default();
+        let task = Link {
+            key: peer,
+            peer: id,
+            addresses: addresses.clone(),
+            queue: queued,
+            incoming: coming,
+            events: self.events.clone(),
+            commands: self.commands.clone(),
+            control: self.control.clone(),
+            stop: self.stop.clone(),
+            tasks: self.tasks.clone(),
+        };
+        self.tasks.spawn(task.run());
+        let link = Handle { queue, incoming, room: Arc::new(Semaphore::new(QUEUED_BYTES)), addresses };
+        links.insert(peer, link.clone());
+        Ok(link)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl std::fmt::Debug for Net {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Net({})", display(&self.shared.key))
+    }
+}
+
+/// Gives incoming streams to their links. It holds the node weakly: it must not keep alive what nobody uses.
+async fn accept(shared: std::sync::Weak<Shared>, mut incoming: libp2p_stream::IncomingStreams, stop: CancellationToken) {
+    while let Some(Some((id, stream))) = stop.run_until_cancelled(incoming.next()).await {
+        let Some(shared) = shared.upgrade() else { return };
+        let Some(peer) = public_key(&id) else {
+            let reason = "its key is not ed25519, so it can be no worker and no payer".to_owned();
+            // A full queue of events is no reason to let it in.
+            let _ = shared.events.try_send(NetEvent::Refused { peer: None, reason });
+            continue;
+        };
+        // A stream that finds no place is dropped, which closes it: its opener tries again when it next sends.
+        if let Ok(link) = shared.link(peer, id)
+            && link.incoming.try_send(stream).is_err()
+        {
+            tracing::debug!(peer = %id, "no place for one more stream");
+        }
+    }
+}
+
+fn frame(message: &Message) -> Result<Vec<u8>, SendError> {
+    encode_frame(message).map_err(|error| SendError::Message(error.to_string()))
+}
+
+fn multiaddress(text: &str) -> Result<Multiaddr, String> {
+    text.parse().map_err(|error: libp2p::multiaddr::Error| error.to_string())
+}
+
+fn multiaddresses(texts: &[String]) -> Result<Vec<Multiaddr>, SendError> {
+    let parse = |text: &String| multiaddress(text).map_err(|reason| SendError::Address { address: text.clone(), reason });
+    texts.iter().take(MAX_ADDRESSES).map(parse).collect()
+}

@@ -1,0 +1,152 @@
+//! The task that owns the swarm: it listens, dials, disconnects and looks up addresses on command.
+
+use std::collections::HashMap;
+
+use futures::StreamExt;
+use libp2p::{
+    Multiaddr, PeerId, Swarm, identify, kad, mdns,
+    swarm::{
+        DialError, SwarmEvent,
+        dial_opts::{DialOpts, PeerCondition},
+    },
+};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    behaviour::{Behaviour, BehaviourEvent, KAD},
+    config::MAX_ADDRESSES,
+    event::NetEvent,
+};
+
+/// What links ask of the swarm.
+pub(crate) enum Command {
+    /// Connects to a peer at these addresses and those learnt from others.
+    Dial { peer: PeerId, addresses: Vec<Multiaddr>, done: oneshot::Sender<Result<(), String>> },
+    /// Asks other peers for a peer's addresses.
+    LookUp { peer: PeerId, done: oneshot::Sender<Vec<Multiaddr>> },
+    /// Closes all connections to a peer.
+    Disconnect { peer: PeerId },
+}
+
+/// The swarm's task.
+pub(crate) struct Driver {
+    pub(crate) swarm: Swarm<Behaviour>,
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) events: mpsc::Sender<NetEvent>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) dials: HashMap<PeerId, Vec<oneshot::Sender<Result<(), String>>>>,
+    pub(crate) lookups: HashMap<kad::QueryId, (PeerId, oneshot::Sender<Vec<Multiaddr>>)>,
+}
+
+impl Driver {
+    /// Runs until the node is stopped.
+    pub(crate) async fn run(mut self) {
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                command = self.commands.recv() => match command {
+                    Some(command) => self.obey(command),
+                    None => return,
+                },
+                event = self.swarm.select_next_some() => self.hear(event),
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Dial { peer, addresses, done } => self.dial(peer, addresses, done),
+            Command::LookUp { peer, done } => {
+                let query = self.swarm.behaviour_mut().kad.get_closest_peers(peer);
+                self.lookups.insert(query, (peer, done));
+            }
+            Command::Disconnect { peer } => {
+                // An error only says that there is no connection.
+                let _ = self.swarm.disconnect_peer_id(peer);
+            }
+        }
+    }
+
+    fn dial(&mut self, peer: PeerId, addresses: Vec<Multiaddr>, done: oneshot::Sender<Result<(), String>>) {
+        if self.swarm.is_connected(&peer) {
+            // Nobody waiting any more is no harm here and below.
+            let _ = done.send(Ok(()));
+            return;
+        }
+        let options = DialOpts::peer_id(peer)
+            .condition(PeerCondition::DisconnectedAndNotDialing)
+            .addresses(addresses)
+            .extend_addresses_through_behaviour()
+            .build();
+        match self.swarm.dial(options) {
+            Ok(()) | Err(DialError::DialPeerConditionFalse(_)) => self.dials.entry(peer).or_default().push(done),
+            Err(error) => {
+                let _ = done.send(Err(error.to_string()));
+            }
+        }
+    }
+
+    fn dialled(&mut self, peer: &PeerId, result: &Result<(), String>) {
+        for waiting in self.dials.remove(peer).into_iter().flatten() {
+            let _ = waiting.send(result.clone());
+        }
+    }
+
+    fn hear(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::NewListenAddr { address, .. } => {
+                // A full queue of events must not stop the swarm; listening is told at the start, when the queue is empty.
+                if self.events.try_send(NetEvent::Listening { address: address.to_string() }).is_err() {
+                    tracing::warn!(%address, "nobody takes events: not told of a new listening address");
+                }
+            }
+            SwarmEvent::ConnectionEstablished { peer_id, .. } => self.dialled(&peer_id, &Ok(())),
+            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
+                if !matches!(error, DialError::DialPeerConditionFalse(_)) {
+                    self.dialled(&peer, &Err(error.to_string()));
+                }
+            }
+            SwarmEvent::ListenerClosed { reason: Err(error), addresses, .. } => {
+                tracing::error!(?addresses, %error, "a listener closed");
+            }
+            SwarmEvent::Behaviour(event) => self.learn(event),
+            _ => {}
+        }
+    }
+
+    fn learn(&mut self, event: BehaviourEvent) {
+        match event {
+            BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) if info.protocols.contains(&KAD) => {
+                for address in info.listen_addrs.into_iter().take(MAX_ADDRESSES) {
+                    self.swarm.behaviour_mut().kad.add_address(&peer_id, address);
+                }
+            }
+            BehaviourEvent::Mdns(mdns::Event::Discovered(found)) => {
+                for (peer, address) in found.into_iter().take(MAX_ADDRESSES) {
+                    self.swarm.behaviour_mut().kad.add_address(&peer, address);
+                }
+            }
+            BehaviourEvent::Kad(kad::Event::OutboundQueryProgressed {
+                id,
+                result: kad::QueryResult::GetClosestPeers(result),
+                step,
+                ..
+            }) => {
+                let found = match result {
+                    Ok(found) => found.peers,
+                    Err(kad::GetClosestPeersError::Timeout { peers, .. }) => peers,
+                };
+                let wanted = self.lookups.get(&id).map(|(peer, _)| *peer);
+                let peer = found.into_iter().find(|found| Some(found.peer_id) == wanted);
+                if (peer.is_some() || step.last)
+                    && let Some((_, done)) = self.lookups.remove(&id)
+                {
+                    let addresses = peer.map(|peer| peer.addrs).unwrap_or_default();
+                    let _ = done.send(addresses.into_iter().take(MAX_ADDRESSES).collect());
+                }
+            }
+            _ => {}
+        }
+    }
+}
