@@ -1,0 +1,372 @@
+//! What a worker can redeem from one channel: every voucher and tick is checked as the chain would check it, and before any work.
+//!
+//! Σ over lanes of what is promised never exceeds the deposit, each tick pays exactly what was agreed, and a voucher that could
+//! not be redeemed in time is refused. A lane that the chain knows further than this ledger (records lost) takes no session: its
+//! receipts cannot be continued.
+
+use codec::{Decode, Encode};
+use ed25519_dalek::VerifyingKey;
+use mica_primitives::{Balance, BlockNumber, ChannelId, Hash32, LaneId, MAX_LANES, Redeem, TickProof};
+use std::collections::BTreeMap;
+
+use super::{ChannelFacts, LaneReceipts, ticks::TickMeter};
+use crate::{FaultCode, limits::EXPIRY_MARGIN_BLOCKS, signing};
+
+/// A lane as it is written to disk.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct PayeeLaneRecord {
+    /// The channel, with what the chain said of it.
+    pub facts: ChannelFacts,
+    /// The lane.
+    pub lane: LaneId,
+    /// The newest promise, ready to redeem.
+    pub best: Option<Redeem>,
+    /// The lane's receipts.
+    pub receipts: LaneReceipts,
+}
+
+/// Why money is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LedgerError {
+    /// The channel's signer is no key.
+    #[error("the channel's signer is not an ed25519 key: close the channel and open one with a proper signer")]
+    BadSigner,
+    /// The lane's number is out of range.
+    #[error("lane {0} does not exist: lanes are numbered from 0 to {last}", last = MAX_LANES - 1)]
+    NoSuchLane(LaneId),
+    /// Another channel's or lane's voucher.
+    #[error("the voucher is for another channel or lane: pay with this session's own")]
+    Foreign,
+    /// Not signed by the channel's signer on this chain.
+    #[error("the voucher is not signed by the channel's signer: check key and chain")]
+    BadSignature,
+    /// A number that was used already.
+    #[error("voucher {seq} is not newer than {last}: restore the payer's records")]
+    StaleSeq {
+        /// The voucher's number.
+        seq: u64,
+        /// The newest known.
+        last: u64,
+    },
+    /// It promises less than was promised before.
+    #[error("the voucher promises {cumulative} and {promised} was promised before: restore the payer's records")]
+    StaleAmount {
+        /// The voucher's amount.
+        cumulative: Balance,
+        /// What the lane promises.
+        promised: Balance,
+    },
+    /// The deposit does not cover all lanes.
+    #[error("all lanes together would promise {total} and the deposit is {deposit}: top the channel up")]
+    Overspend {
+        /// The sum, saturated.
+        total: Balance,
+        /// The deposit.
+        deposit: Balance,
+    },
+    /// The voucher lacks the tick chain that its kind needs, or has one that it must not have.
+    #[error("a session's vouchers carry a tick chain, the final one carries none, and none comes with a revealed tick")]
+    WrongKind,
+    /// Another price.
+    #[error("a tick pays {found} and {agreed} was agreed: correct the voucher")]
+    WrongUnit {
+        /// The agreed unit.
+        agreed: Balance,
+        /// The voucher's.
+        found: Balance,
+    },
+    /// An empty chain or one too long.
+    #[error("a tick chain has 1 to 1024 ticks and this one {0}: correct the voucher")]
+    BadChain(u16),
+    /// Too little time left.
+    #[error("the voucher ends with block {expires} and must live until {needed}: send one that lives longer")]
+    Expiring {
+        /// Its last block.
+        expires: BlockNumber,
+        /// The block that it must reach.
+        needed: BlockNumber,
+    },
+    /// Receipts that were not given.
+    #[error("the voucher fixes {found} receipts that differ from the {given} given on this lane: use another lane")]
+    ReceiptsDiffer {
+        /// The voucher's number of receipts.
+        found: u64,
+        /// Receipts given.
+        given: u64,
+    },
+    /// A tick without a chain, or not further along it.
+    #[error("tick {n} does not extend the chain, of which {revealed} ticks are revealed: send the next preimage or a new voucher")]
+    BadTick {
+        /// The tick.
+        n: u16,
+        /// Ticks revealed before.
+        revealed: u16,
+    },
+    /// The payer has asked to close.
+    #[error("the channel is being closed and ends in block {ends}: open a new one")]
+    Closing {
+        /// First block without the channel.
+        ends: BlockNumber,
+    },
+    /// Too many receipts without a voucher.
+    #[error("too many receipts wait for a voucher on this lane: settle the session")]
+    TooManyReceipts,
+}
+
+impl LedgerError {
+    /// The code that tells the payer.
+    pub const fn fault_code(&self) -> FaultCode {
+        match self {
+            Self::BadSigner | Self::BadSignature => FaultCode::BadSignature,
+            Self::NoSuchLane(_) | Self::Foreign => FaultCode::ForeignVoucher,
+            Self::StaleSeq { .. } | Self::StaleAmount { .. } => FaultCode::StaleVoucher,
+            Self::Overspend { .. } => FaultCode::Overspend,
+            Self::WrongKind | Self::WrongUnit { .. } => FaultCode::WrongUnit,
+            Self::BadChain(_) | Self::BadTick { .. } => FaultCode::BadTick,
+            Self::Expiring { .. } => FaultCode::VoucherExpiring,
+            Self::ReceiptsDiffer { .. } | Self::TooManyReceipts => FaultCode::ReceiptsDiffer,
+            Self::Closing { .. } => FaultCode::ChannelClosing,
+        }
+    }
+}
+
+/// What part a voucher plays in a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum VoucherKind {
+    /// The first of a session: takes back receipts that the payer did not take.
+    Opening,
+    /// The next tick chain of a running session.
+    Renewal,
+    /// The exact sum at the end.
+    Final,
+}
+
+/// What a voucher must agree with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct VoucherRule {
+    /// The session's lane.
+    pub lane: LaneId,
+    /// Base units per position.
+    pub unit: Balance,
+    /// The best block.
+    pub block: BlockNumber,
+    /// Its part.
+    pub kind: VoucherKind,
+}
+
+/// A promise worth redeeming.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Redeemable {
+    /// What to submit.
+    pub redeem: Redeem,
+    /// Base units that it brings beyond what the chain has paid on the lane.
+    pub gain: Balance,
+}
+
+#[derive(Clone, Debug, Default)]
+struct LaneState {
+    best: Option<Redeem>,
+    meter: Option<TickMeter>,
+    receipts: LaneReceipts,
+}
+
+/// The payee's view of one channel.
+#[derive(Clone, Debug)]
+pub struct PayeeLedger {
+    genesis: Hash32,
+    key: VerifyingKey,
+    facts: ChannelFacts,
+    lanes: BTreeMap<LaneId, LaneState>,
+}
+
+impl PayeeLedger {
+    /// The ledger of a channel of which no voucher is known.
+    ///
+    /// # Errors
+    /// [`LedgerError::BadSigner`].
+    pub fn new(genesis: Hash32, facts: ChannelFacts) -> Result<Self, LedgerError> {
+        let key = VerifyingKey::from_bytes(&facts.signer).map_err(|_| LedgerError::BadSigner)?;
+        Ok(Self { genesis, key, facts, lanes: BTreeMap::new() })
+    }
+
+    /// Takes back a lane's record. The promise in it is verified again: a damaged record is refused.
+    ///
+    /// # Errors
+    /// [`LedgerError::Foreign`], [`LedgerError::BadSignature`], [`LedgerError::BadTick`], [`LedgerError::NoSuchLane`].
+    pub fn restore(&mut self, record: PayeeLaneRecord) -> Result<(), LedgerError> {
+        check_lane(record.lane)?;
+        if record.facts.channel != self.facts.channel {
+            return Err(LedgerError::Foreign);
+        }
+        let mut state = LaneState { best: None, meter: None, receipts: record.receipts };
+        if let Some(best) = record.best {
+            if best.voucher.channel != self.facts.channel || best.voucher.lane != record.lane {
+                return Err(LedgerError::Foreign);
+            }
+            self.check_signature(&best)?;
+            state.meter = best.voucher.tick.and_then(TickMeter::new);
+            if let Some(proof) = &best.tick {
+                let refused = LedgerError::BadTick { n: proof.n, revealed: 0 };
+                state.meter = Some(state.meter.and_then(|meter| meter.advanced(proof)).ok_or(refused)?);
+            }
+            state.best = Some(best);
+        }
+        self.lanes.insert(record.lane, state);
+        Ok(())
+    }
+
+    /// What the chain says now: after a top-up, a redeem, a request to close.
+    pub fn update(&mut self, facts: ChannelFacts) {
+        if facts.channel == self.facts.channel && facts.signer == self.facts.signer {
+            self.facts = facts;
+        }
+    }
+
+    /// What the chain said last.
+    pub const fn facts(&self) -> &ChannelFacts {
+        &self.facts
+    }
+
+    /// The channel.
+    pub const fn channel(&self) -> ChannelId {
+        self.facts.channel
+    }
+
+    /// What the lane promises, ticks included; at least what the chain has recorded.
+    pub fn promised(&self, lane: LaneId) -> Balance {
+        let known = self.lanes.get(&lane).and_then(|state| state.best.as_ref()).and_then(Redeem::promised).unwrap_or(0);
+        known.max(self.facts.lane(lane).cumulative)
+    }
+
+    /// The newest promise on the lane.
+    pub fn held(&self, lane: LaneId) -> Option<&Redeem> {
+        self.lanes.get(&lane)?.best.as_ref()
+    }
+
+    /// Takes a voucher; returns what the lane promises now. A refused voucher changes nothing.
+    ///
+    /// # Errors
+    /// See [`LedgerError`]. Cheap checks come before the signature's.
+    pub fn accept_voucher(&mut self, redeem: &Redeem, rule: &VoucherRule) -> Result<Balance, LedgerError> {
+        let voucher = &redeem.voucher;
+        check_lane(rule.lane)?;
+        if voucher.channel != self.facts.channel || voucher.lane != rule.lane {
+            return Err(LedgerError::Foreign);
+        }
+        if let (Some(ends), VoucherKind::Opening) = (self.facts.ends, rule.kind) {
+            return Err(LedgerError::Closing { ends });
+        }
+        let meter = match (voucher.tick, redeem.tick, rule.kind) {
+            (None, None, VoucherKind::Final) => None,
+            (Some(tick), None, VoucherKind::Opening | VoucherKind::Renewal) => {
+                if tick.unit != rule.unit {
+                    return Err(LedgerError::WrongUnit { agreed: rule.unit, found: tick.unit });
+                }
+                Some(TickMeter::new(tick).ok_or(LedgerError::BadChain(tick.max))?)
+            }
+            _ => return Err(LedgerError::WrongKind),
+        };
+        let last = self.held(rule.lane).map_or(0, |best| best.voucher.seq).max(self.facts.lane(rule.lane).seq);
+        if voucher.seq <= last {
+            return Err(LedgerError::StaleSeq { seq: voucher.seq, last });
+        }
+        let promised = self.promised(rule.lane);
+        if voucher.cumulative < promised {
+            return Err(LedgerError::StaleAmount { cumulative: voucher.cumulative, promised });
+        }
+        check_expiry(voucher.expires, rule.block)?;
+        self.check_sum(rule.lane, voucher.cumulative)?;
+        let receipts = self.fixed_receipts(redeem, rule)?;
+        self.check_signature(redeem)?;
+        self.lanes.insert(rule.lane, LaneState { best: Some(redeem.clone()), meter, receipts });
+        Ok(voucher.cumulative)
+    }
+
+    /// Takes a tick; returns what the lane promises now. A refused tick changes nothing.
+    ///
+    /// # Errors
+    /// [`LedgerError::BadTick`], [`LedgerError::Overspend`], [`LedgerError::Expiring`].
+    pub fn accept_tick(&mut self, lane: LaneId, proof: &TickProof, block: BlockNumber) -> Result<Balance, LedgerError> {
+        let none = LedgerError::BadTick { n: proof.n, revealed: 0 };
+        let state = self.lanes.get(&lane).ok_or(none)?;
+        let (best, meter) = state.best.as_ref().zip(state.meter).ok_or(none)?;
+        check_expiry(best.voucher.expires, block)?;
+        let extended = Redeem { tick: Some(*proof), ..best.clone() };
+        let promised = extended.promised().ok_or(LedgerError::Overspend { total: Balance::MAX, deposit: self.facts.deposit })?;
+        self.check_sum(lane, promised)?;
+        let meter = meter.advanced(proof).ok_or(LedgerError::BadTick { n: proof.n, revealed: meter.revealed() })?;
+        if let Some(state) = self.lanes.get_mut(&lane) {
+            state.best = Some(extended);
+            state.meter = Some(meter);
+        }
+        Ok(promised)
+    }
+
+    /// Appends a receipt's leaf hash to the lane; returns its index.
+    ///
+    /// # Errors
+    /// [`LedgerError::TooManyReceipts`].
+    pub fn push_receipt(&mut self, lane: LaneId, leaf: Hash32) -> Result<u64, LedgerError> {
+        check_lane(lane)?;
+        self.lanes.entry(lane).or_default().receipts.push(leaf).ok_or(LedgerError::TooManyReceipts)
+    }
+
+    /// The lane's receipts.
+    pub fn receipts(&self, lane: LaneId) -> LaneReceipts {
+        self.lanes.get(&lane).map(|state| state.receipts.clone()).unwrap_or_default()
+    }
+
+    /// The lane as it must be on disk now.
+    pub fn record(&self, lane: LaneId) -> PayeeLaneRecord {
+        let state = self.lanes.get(&lane).cloned().unwrap_or_default();
+        PayeeLaneRecord { facts: self.facts.clone(), lane, best: state.best, receipts: state.receipts }
+    }
+
+    /// Promises that bring more than the chain has recorded for their lane.
+    pub fn redeemable(&self) -> Vec<Redeemable> {
+        let lanes = self.lanes.iter().filter_map(|(lane, state)| {
+            let redeem = state.best.clone()?;
+            let known = self.facts.lane(*lane);
+            let gain = redeem.promised()?.saturating_sub(known.cumulative);
+            (gain > 0 && redeem.voucher.seq > known.seq).then_some(Redeemable { redeem, gain })
+        });
+        lanes.collect()
+    }
+
+    fn fixed_receipts(&self, redeem: &Redeem, rule: &VoucherRule) -> Result<LaneReceipts, LedgerError> {
+        let voucher = &redeem.voucher;
+        let mut receipts = self.receipts(rule.lane);
+        let refused = LedgerError::ReceiptsDiffer { found: voucher.receipts, given: receipts.count() };
+        // The chain fixed receipts that this ledger does not know: the tree cannot be continued.
+        if self.facts.lane(rule.lane).receipts > receipts.count() {
+            return Err(refused);
+        }
+        receipts = receipts.fix(voucher.receipts, &voucher.receipts_root).ok_or(refused)?;
+        if rule.kind == VoucherKind::Opening {
+            receipts.drop_unfixed();
+        }
+        Ok(receipts)
+    }
+
+    fn check_sum(&self, lane: LaneId, promised: Balance) -> Result<(), LedgerError> {
+        let others = self.lanes.keys().chain(self.facts.lanes.keys()).filter(|other| **other != lane);
+        let others: std::collections::BTreeSet<_> = others.collect();
+        let total = others.into_iter().fold(promised, |sum, other| sum.saturating_add(self.promised(*other)));
+        if total > self.facts.deposit { Err(LedgerError::Overspend { total, deposit: self.facts.deposit }) } else { Ok(()) }
+    }
+
+    fn check_signature(&self, redeem: &Redeem) -> Result<(), LedgerError> {
+        let bytes = redeem.voucher.signing_bytes(&self.genesis);
+        if signing::verify_with(&self.key, &bytes, &redeem.signature) { Ok(()) } else { Err(LedgerError::BadSignature) }
+    }
+}
+
+fn check_lane(lane: LaneId) -> Result<(), LedgerError> {
+    if u32::from(lane) < MAX_LANES { Ok(()) } else { Err(LedgerError::NoSuchLane(lane)) }
+}
+
+fn check_expiry(expires: BlockNumber, block: BlockNumber) -> Result<(), LedgerError> {
+    let needed = block.saturating_add(EXPIRY_MARGIN_BLOCKS);
+    if expires >= needed { Ok(()) } else { Err(LedgerError::Expiring { expires, needed }) }
+}

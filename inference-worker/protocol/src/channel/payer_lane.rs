@@ -1,0 +1,181 @@
+//! One lane in a payer's hands: vouchers, ticks and the spending limit of the session that holds it.
+
+use codec::{Decode, Encode};
+use ed25519_dalek::SigningKey;
+use mica_primitives::{Balance, BlockNumber, ChannelId, Hash32, LaneId, MAX_TICKS, Receipt, ReceiptTree, Redeem, Tick, Voucher};
+
+use super::ticks::TickChain;
+use crate::{messages::Payment, signing};
+
+/// Context string of the tick chains' secrets.
+const SECRET_CONTEXT: &str = "mica/tick-secret/v1";
+
+/// A lane as it is written to disk. It holds no secret: chains are derived from the signer's key.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct PayerLaneRecord {
+    /// The channel.
+    pub channel: ChannelId,
+    /// The lane.
+    pub lane: LaneId,
+    /// Number of the last voucher; 0 before the first.
+    pub seq: u64,
+    /// What the last voucher promises without ticks.
+    pub cumulative: Balance,
+    /// The last voucher's chain.
+    pub tick: Option<Tick>,
+    /// Ticks of it that were revealed.
+    pub revealed: u16,
+    /// Receipts that were verified on the lane.
+    pub receipts: ReceiptTree,
+}
+
+impl PayerLaneRecord {
+    /// A lane that was never used.
+    pub fn unused(channel: ChannelId, lane: LaneId) -> Self {
+        Self { channel, lane, seq: 0, cumulative: 0, tick: None, revealed: 0, receipts: ReceiptTree::default() }
+    }
+
+    /// What was promised on the lane, ticks included. Saturates, which no accepted lane reaches.
+    pub fn promised(&self) -> Balance {
+        let ticks = self.tick.map_or(0, |tick| tick.unit.saturating_mul(self.revealed.into()));
+        self.cumulative.saturating_add(ticks)
+    }
+}
+
+/// Why a payer does not pay.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpendError {
+    /// The lane's share of deposit and spending limit is used up.
+    #[error("this would bring the lane to {promised} and it may promise {limit}: raise the limit or top the channel up")]
+    Limit {
+        /// The promise asked for, saturated.
+        promised: Balance,
+        /// The lane's limit.
+        limit: Balance,
+    },
+    /// A payment before the first voucher of the session.
+    #[error("the lane has no tick chain yet: open the session first")]
+    NotOpened,
+    /// A promise below what was promised.
+    #[error("{cumulative} is below the {promised} that the lane promises already: a promise cannot be taken back")]
+    Lower {
+        /// The promise asked for.
+        cumulative: Balance,
+        /// What is promised.
+        promised: Balance,
+    },
+}
+
+/// A lane, leased to one session. Every change must be persisted ([`PayerLane::record`]) before what it returned is sent.
+#[derive(Clone)]
+pub struct PayerLane {
+    genesis: Hash32,
+    key: SigningKey,
+    record: PayerLaneRecord,
+    limit: Balance,
+    chain: Option<TickChain>,
+}
+
+impl core::fmt::Debug for PayerLane {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("PayerLane").field("record", &self.record).field("limit", &self.limit).finish_non_exhaustive()
+    }
+}
+
+impl PayerLane {
+    pub(super) const fn new(genesis: Hash32, key: SigningKey, record: PayerLaneRecord, limit: Balance) -> Self {
+        Self { genesis, key, record, limit, chain: None }
+    }
+
+    /// The lane as it must be on disk now.
+    pub const fn record(&self) -> &PayerLaneRecord {
+        &self.record
+    }
+
+    /// What was promised on the lane so far.
+    pub fn promised(&self) -> Balance {
+        self.record.promised()
+    }
+
+    /// The most that the lane may promise while it is leased.
+    pub const fn limit(&self) -> Balance {
+        self.limit
+    }
+
+    /// Notes a verified receipt: vouchers from now on fix it.
+    pub fn push_receipt(&mut self, receipt: &Receipt) {
+        self.record.receipts.push(receipt.leaf.hash());
+    }
+
+    /// A new voucher for what is promised and `positions` more, with a fresh chain of `ticks` ticks of `unit` each.
+    ///
+    /// # Errors
+    /// [`SpendError::Limit`].
+    pub fn renew(&mut self, positions: u32, unit: Balance, ticks: u16, expires: BlockNumber) -> Result<Redeem, SpendError> {
+        let cumulative =
+            self.within_limit(unit.checked_mul(positions.into()).and_then(|more| more.checked_add(self.promised())))?;
+        let seq = self.record.seq + 1;
+        let chain = TickChain::new(self.secret(seq), ticks.min(MAX_TICKS));
+        let tick = chain.tick(unit);
+        self.chain = Some(chain);
+        Ok(self.sign(seq, cumulative, Some(tick), expires))
+    }
+
+    /// Pays `positions` more: with the next tick, or with a new voucher when the chain is used up.
+    ///
+    /// # Errors
+    /// [`SpendError::Limit`], [`SpendError::NotOpened`].
+    pub fn pay(&mut self, positions: u32, expires: BlockNumber) -> Result<Payment, SpendError> {
+        let (Some(tick), Some(chain)) = (self.record.tick, self.chain.as_mut()) else { return Err(SpendError::NotOpened) };
+        let n = u32::from(self.record.revealed).saturating_add(positions);
+        let proof = u16::try_from(n).ok().and_then(|n| chain.proof(n));
+        let Some(proof) = proof else {
+            return self.renew(positions, tick.unit, tick.max, expires).map(|redeem| Payment::Voucher(Box::new(redeem)));
+        };
+        let promised = tick.unit.checked_mul(proof.n.into()).and_then(|ticks| ticks.checked_add(self.record.cumulative));
+        self.within_limit(promised)?;
+        self.record.revealed = proof.n;
+        Ok(Payment::Tick(proof))
+    }
+
+    /// The final voucher: exactly `cumulative`, no ticks, all verified receipts fixed.
+    ///
+    /// # Errors
+    /// [`SpendError::Lower`], [`SpendError::Limit`].
+    pub fn settle(&mut self, cumulative: Balance, expires: BlockNumber) -> Result<Redeem, SpendError> {
+        let promised = self.promised();
+        if cumulative < promised {
+            return Err(SpendError::Lower { cumulative, promised });
+        }
+        let cumulative = self.within_limit(Some(cumulative))?;
+        self.chain = None;
+        Ok(self.sign(self.record.seq + 1, cumulative, None, expires))
+    }
+
+    fn within_limit(&self, promised: Option<Balance>) -> Result<Balance, SpendError> {
+        match promised {
+            Some(promised) if promised <= self.limit => Ok(promised),
+            _ => Err(SpendError::Limit { promised: promised.unwrap_or(Balance::MAX), limit: self.limit }),
+        }
+    }
+
+    fn sign(&mut self, seq: u64, cumulative: Balance, tick: Option<Tick>, expires: BlockNumber) -> Redeem {
+        let receipts = &self.record.receipts;
+        let (receipts_root, receipts) = (receipts.root(), receipts.count());
+        let (channel, lane) = (self.record.channel, self.record.lane);
+        let voucher = Voucher { channel, lane, seq, cumulative, receipts_root, receipts, expires, tick };
+        let signature = signing::sign(&self.key, &voucher.signing_bytes(&self.genesis));
+        (self.record.seq, self.record.cumulative, self.record.tick, self.record.revealed) = (seq, cumulative, tick, 0);
+        Redeem { voucher, signature, tick: None }
+    }
+
+    /// A voucher's number is never used twice with one key, so neither is its secret.
+    fn secret(&self, seq: u64) -> Hash32 {
+        let mut hasher = blake3::Hasher::new_derive_key(SECRET_CONTEXT);
+        hasher.update(self.key.as_bytes());
+        hasher.update(&self.genesis);
+        hasher.update(&(self.record.channel, self.record.lane, seq).encode());
+        *hasher.finalize().as_bytes()
+    }
+}

@@ -1,0 +1,18 @@
+//! Tokens: what the last stage drew, for the payer to read and for the first stage to go on with.
+
+use codec::{Decode, Encode};
+
+use crate::{SessionId, session::StopReason};
+
+/// One generated token.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Token {
+    /// The session.
+    pub session: SessionId,
+    /// The position that the token takes: one past the row that it was drawn from.
+    pub position: u32,
+    /// Its id.
+    pub id: u32,
+    /// Set on the last token, which is not computed on any more.
+    pub stop: Option<StopReason>,
+}

@@ -1,0 +1,9 @@
+//! The worker's side: openings, steps, credit, receipts, the account at the end.
+
+mod io;
+mod offer;
+mod table;
+
+pub use io::{ComputeJob, ComputeResult, Computed, SessionEnd, StageInput, StageOutput, Want};
+pub use offer::{StageDeadlines, StageIdentity, StageOffer};
+pub use table::StageTable;
