@@ -4,7 +4,9 @@
 //! or "nothing is known" in a pallet's own tests. None of these may fail: whoever calls them has already decided, and money must not
 //! hang on a listener. Their cost is part of the caller's benchmarked weight, which is measured with the runtime's real listeners.
 
-use crate::{Balance, ChannelId, Hash32, LaneId, ModelId, PublicKey, WorkerRecord};
+#[cfg(feature = "runtime-benchmarks")]
+use crate::ModelId;
+use crate::{Balance, ChannelId, Hash32, LaneId, PublicKey, WorkerRecord};
 
 /// Hears of every redeemed voucher. Implemented by the receipts pallet, called by the channels pallet.
 pub trait OnRedeem<AccountId> {

@@ -1,0 +1,435 @@
+//! # Registry: who serves which layers of which model, and what it stands to lose
+//!
+//! ## Overview
+//! A payer who wants an answer needs a **path**: workers whose layer ranges join to the whole model. This pallet is the list from
+//! which paths are made. It knows *models* by the hash of their manifest and *workers* by their account, keeps a **stake** on hold for
+//! each worker, and counts on every layer how many active workers serve it.
+//!
+//! ## Roles
+//! * A **model owner** registers a manifest and leaves a deposit. It has no power over the workers.
+//! * A **worker operator** registers one range of one model per account, sends heartbeats, moves, leaves.
+//! * **Other pallets** ask through the traits of `mica_primitives::hooks`: channels for peer keys, agreements for workers and slashes.
+//! * **Payers and light workers** read through [`runtime_api`], or follow the child trie of one shard.
+//!
+//! ## State of a worker
+//! ```text
+//!                register                silent ≥ JailAfter, or slashed below the minimum
+//!   (nobody) ─────────────────▶ Active ──────────────────────────────────────────────────▶ Jailed
+//!       ▲                         │ ▲ ────── heartbeat or top_up_stake: beats and stake suffice ─┘ │
+//!       │ withdraw,               │                                                                │
+//!       │ now ≥ until             └───────────────── unregister ──▶ Unbonding{until} ◀─────────────┘
+//!       └─────────────────────────────────────────────────────────────────┘
+//! ```
+//! *Offline* is not a state: a worker is online while it is `Active` and `now < last_heartbeat + OfflineAfter`. A worker whose silence
+//! reaches `JailAfter` is jailed by a sweep in `on_idle`, which looks at no more than [`MAX_SWEEP`] workers per block; reads report it
+//! as jailed at once.
+//!
+//! ## Rules
+//! * Stake: `stake ≥ MinStakePerLayer · layers` to register, to widen a range, to leave jail.
+//! * Price: a list price may change every `PriceInterval` blocks: quotes move off chain, the ceiling does not flicker.
+//! * Moving: [`Call::set_range`] is refused if a layer would lose its last active worker, or while the worker is bound by an agreement.
+//! * Leaving: [`Call::unregister`] **may** uncover a layer. An operator must always be able to leave, or nobody sane would join; what
+//!   binds it are agreements that it accepted, which end by themselves. The stake stays on hold, and can be slashed, for `Unbonding`
+//!   blocks, longer than the longest dispute.
+//! * A jailed worker covers nothing, so it may take any range. Whoever wants to leave its layers that way pays with the silence.
+//! * Slash: never more than the stake, once per offence; `SlashReward ≤ ½` of it to the reporter, the rest burned.
+//!
+//! ## Shards
+//! The coverage index lives in one child trie per (model, bucket of 16 layers); `mica_primitives::shard` fixes names and bytes. A worker
+//! proves and follows the tries of its own layers only.
+//!
+//! ## Invariants ([`Pallet::do_try_state`] checks them after every test block)
+//! 1. Stake on hold of each worker = its record's stake; no worker, no hold. Deposit on hold of each owner = Σ its models' deposits.
+//! 2. Peer keys and workers are one to one.
+//! 3. `Members` holds exactly the workers that have not left, under their model, which exists, and whose layers their range fits.
+//! 4. An active worker's stake is at least the minimum for its range.
+//! 5. Every shard equals the one recomputed from the active workers; no shard has other bytes in it.
+//! 6. Offences are remembered for registered accounts only.
+//!
+//! ## Limits
+//! A peer key is not proved at registration: somebody who has seen a key can register it first, which costs a stake and gains nothing;
+//! the operator makes a new key. Likewise the first to register a manifest fixes its market units; a manifest that differs by a letter
+//! of its name is another model.
+#![cfg_attr(not(feature = "std"), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod coverage;
+mod heartbeat;
+mod models;
+mod reads;
+mod stake;
+mod workers;
+
+pub mod runtime_api;
+pub mod weights;
+
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarking;
+#[cfg(test)]
+mod mock;
+#[cfg(test)]
+mod tests;
+#[cfg(any(feature = "try-runtime", test))]
+mod try_state;
+
+pub use pallet::*;
+pub use weights::WeightInfo;
+
+/// Most workers that one block's sweep looks at.
+pub const MAX_SWEEP: u32 = 16;
+/// Most workers or models that one read returns.
+pub const MAX_PAGE: u32 = 10_000;
+/// Most workers that one read looks at, including those that its filter drops.
+pub const MAX_SCAN: u32 = 4 * MAX_PAGE;
+/// Most offences remembered per worker; the oldest is forgotten first.
+pub const MAX_OFFENCES: u32 = 64;
+
+#[frame_support::pallet]
+pub mod pallet {
+    use frame_support::{pallet_prelude::*, traits::fungible};
+    use frame_system::pallet_prelude::*;
+    use mica_primitives::{
+        Balance, BlockNumber, Hash32, LayerRange, MarketUnits, ModelId, ModelManifest, ModelRecord, PublicKey, WorkerAddresses,
+        WorkerRecord, hooks::OpenAgreements, shard::MAX_SHARDS,
+    };
+    use sp_runtime::{Perbill, traits::BlockNumberProvider};
+
+    use crate::{MAX_OFFENCES, WeightInfo, coverage::shards_of};
+
+    const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
+
+    #[pallet::pallet]
+    #[pallet::storage_version(STORAGE_VERSION)]
+    pub struct Pallet<T>(_);
+
+    #[pallet::config]
+    pub trait Config: frame_system::Config<RuntimeEvent: From<Event<Self>>> {
+        /// Holds stakes and deposits.
+        type Currency: fungible::Mutate<Self::AccountId, Balance = Balance>
+            + fungible::hold::Mutate<Self::AccountId, Reason = Self::RuntimeHoldReason, Balance = Balance>;
+        /// The runtime's reasons for a hold.
+        type RuntimeHoldReason: From<HoldReason>;
+        /// The clock of all windows. A clock that stands still while the chain is paused keeps workers from being jailed by the pause.
+        type BlockNumberProvider: BlockNumberProvider<BlockNumber = BlockNumber>;
+        /// Who knows whether a worker is bound.
+        type OpenAgreements: OpenAgreements<Self::AccountId>;
+        /// Held from a model's owner.
+        #[pallet::constant]
+        type ModelDeposit: Get<Balance>;
+        /// Least stake per layer served.
+        #[pallet::constant]
+        type MinStakePerLayer: Get<Balance>;
+        /// Blocks from one heartbeat until the next is due, and free.
+        #[pallet::constant]
+        type HeartbeatInterval: Get<BlockNumber>;
+        /// Blocks of silence after which a worker is offline.
+        #[pallet::constant]
+        type OfflineAfter: Get<BlockNumber>;
+        /// Blocks of silence after which a worker is jailed.
+        #[pallet::constant]
+        type JailAfter: Get<BlockNumber>;
+        /// Blocks from `unregister` to `withdraw`.
+        #[pallet::constant]
+        type Unbonding: Get<BlockNumber>;
+        /// The longest that a claim against a worker can stay open, over all pallets that slash. Shorter than `Unbonding`.
+        #[pallet::constant]
+        type LongestDispute: Get<BlockNumber>;
+        /// Least blocks between two changes of a list price.
+        #[pallet::constant]
+        type PriceInterval: Get<BlockNumber>;
+        /// A reporter's part of a slash, at most one half.
+        #[pallet::constant]
+        type SlashReward: Get<Perbill>;
+        /// Measured weights.
+        type WeightInfo: WeightInfo;
+    }
+
+    /// Why money is on hold.
+    #[pallet::composite_enum]
+    pub enum HoldReason {
+        /// A model occupies storage.
+        ModelDeposit,
+        /// A worker vouches for its computations.
+        Stake,
+    }
+
+    /// The models, by the hash of their manifest.
+    #[pallet::storage]
+    pub type Models<T: Config> = StorageMap<_, Blake2_128Concat, ModelId, ModelRecord<T::AccountId>>;
+
+    /// The workers, those that are leaving included.
+    #[pallet::storage]
+    pub type Workers<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, WorkerRecord<T::AccountId>>;
+
+    /// The workers of each model that have not left: the order in which they are read.
+    #[pallet::storage]
+    pub type Members<T: Config> = StorageDoubleMap<_, Blake2_128Concat, ModelId, Blake2_128Concat, T::AccountId, ()>;
+
+    /// Whose a peer key is.
+    #[pallet::storage]
+    pub type PeerOwner<T: Config> = StorageMap<_, Blake2_128Concat, PublicKey, T::AccountId>;
+
+    /// The last offences for which a worker was punished.
+    #[pallet::storage]
+    pub type Offences<T: Config> =
+        StorageMap<_, Blake2_128Concat, T::AccountId, BoundedVec<Hash32, ConstU32<MAX_OFFENCES>>, ValueQuery>;
+
+    /// The worker at which the last sweep stopped; nothing after it reached the end.
+    #[pallet::storage]
+    pub type SweepCursor<T: Config> = StorageValue<_, T::AccountId>;
+
+    #[pallet::event]
+    #[pallet::generate_deposit(pub(super) fn deposit_event)]
+    pub enum Event<T: Config> {
+        /// A model can be served.
+        ModelRegistered { model: ModelId, owner: T::AccountId },
+        /// A model is gone and its deposit released.
+        ModelRemoved { model: ModelId },
+        /// A worker serves a range.
+        WorkerRegistered { worker: T::AccountId, model: ModelId, range: LayerRange },
+        /// A worker's list price, base units per layer-token.
+        PriceChanged { worker: T::AccountId, price: Balance },
+        /// A worker's cost, microseconds per layer-token.
+        CostChanged { worker: T::AccountId, cost_us: u32 },
+        /// A worker moved.
+        RangeChanged { worker: T::AccountId, from: LayerRange, to: LayerRange },
+        /// A worker can be reached elsewhere.
+        AddressesChanged { worker: T::AccountId },
+        /// A worker lives.
+        Heartbeat { worker: T::AccountId },
+        /// A worker's whole stake after adding to it.
+        StakeToppedUp { worker: T::AccountId, stake: Balance },
+        /// A worker serves no more; its stake is held until block `until`.
+        Unregistered { worker: T::AccountId, until: BlockNumber },
+        /// A worker has its stake back and its record is gone.
+        Withdrawn { worker: T::AccountId, amount: Balance },
+        /// A worker lost stake: `amount = burned + reward`.
+        Slashed { worker: T::AccountId, amount: Balance, burned: Balance, reward: Balance, reporter: Option<T::AccountId> },
+        /// A worker was silent for too long or has too little stake; it serves no more.
+        Jailed { worker: T::AccountId },
+        /// A worker serves again.
+        Unjailed { worker: T::AccountId },
+    }
+
+    #[pallet::error]
+    pub enum Error<T> {
+        /// No model has this id: register it first.
+        UnknownModel,
+        /// This manifest is registered already.
+        ModelExists,
+        /// A name is empty or not UTF-8, the layers are not within `1..=512`, or a size is 0.
+        BadManifest,
+        /// A market unit is 0.
+        BadUnits,
+        /// Only the model's owner may remove it.
+        NotOwner,
+        /// Workers still serve this model.
+        ModelInUse,
+        /// This account is a worker already, or has not withdrawn yet: one range per account.
+        AlreadyRegistered,
+        /// This account is no worker.
+        NotRegistered,
+        /// The range is empty, reversed or exceeds the model's layers.
+        BadRange,
+        /// A cost is at least 1 µs per layer-token.
+        ZeroCost,
+        /// An address is no multiaddress: it must be UTF-8 and start with `/`.
+        BadAddress,
+        /// Another worker has this peer key: make a new one.
+        PeerKeyTaken,
+        /// The stake is below the minimum for this many layers: top it up or serve fewer.
+        StakeTooLow,
+        /// The list price changed too recently: wait for `PriceInterval` blocks.
+        PriceTooSoon,
+        /// The worker serves this very range.
+        RangeUnchanged,
+        /// A layer would lose its last active worker: wait for another to come.
+        WouldUncover,
+        /// An accepted agreement is not settled: finish it or wait for its deadline.
+        BoundByAgreement,
+        /// The worker has unregistered: withdraw, then register again.
+        Leaving,
+        /// The worker has not unregistered.
+        NotLeaving,
+        /// The stake is held until the unbonding period ends.
+        StillBonded,
+        /// The amount is 0.
+        ZeroAmount,
+    }
+
+    #[pallet::hooks]
+    impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+        /// Jails silent workers: looks at no more than [`crate::MAX_SWEEP`], and at none that the block has no weight left for.
+        fn on_idle(_: BlockNumberFor<T>, remaining: Weight) -> Weight {
+            Self::sweep(remaining)
+        }
+
+        fn integrity_test() {
+            assert!(T::HeartbeatInterval::get() > 0, "a heartbeat that is always due is always free");
+            assert!(
+                T::HeartbeatInterval::get() < T::OfflineAfter::get(),
+                "a worker must be able to beat before it counts as offline"
+            );
+            assert!(T::OfflineAfter::get() < T::JailAfter::get(), "a worker is offline before it is jailed");
+            assert!(T::LongestDispute::get() < T::Unbonding::get(), "stake must outlast every claim against it");
+            assert!(T::SlashReward::get() <= Perbill::from_percent(50), "at least half of a slash is burned");
+            assert!(T::MinStakePerLayer::get() > 0, "a worker without stake has nothing to lose");
+            assert!(T::ModelDeposit::get() > 0, "storage costs a deposit");
+        }
+
+        #[cfg(feature = "try-runtime")]
+        fn try_state(_: BlockNumberFor<T>) -> Result<(), sp_runtime::TryRuntimeError> {
+            Self::do_try_state()
+        }
+    }
+
+    #[pallet::call]
+    impl<T: Config> Pallet<T> {
+        /// Registers a model under the hash of its manifest.
+        ///
+        /// Origin: signed; the owner. Deposit: `ModelDeposit`, until [`Call::remove_model`]. Weight: constant.
+        /// Errors: `BadManifest`, `BadUnits`, `ModelExists`, no funds. Event: `ModelRegistered`.
+        #[pallet::call_index(0)]
+        #[pallet::weight(T::WeightInfo::register_model())]
+        pub fn register_model(origin: OriginFor<T>, manifest: ModelManifest, units: MarketUnits) -> DispatchResult {
+            Self::do_register_model(ensure_signed(origin)?, manifest, units)
+        }
+
+        /// Removes a model that nobody serves any more and releases its deposit.
+        ///
+        /// Origin: signed by the owner. Weight: constant. Errors: `UnknownModel`, `NotOwner`, `ModelInUse`. Event: `ModelRemoved`.
+        #[pallet::call_index(1)]
+        #[pallet::weight(T::WeightInfo::remove_model())]
+        pub fn remove_model(origin: OriginFor<T>, model: ModelId) -> DispatchResult {
+            Self::do_remove_model(&ensure_signed(origin)?, model)
+        }
+
+        /// Begins to serve `range` of `model` at `cost_us` microseconds and at most `list_price` base units per layer-token.
+        ///
+        /// Origin: signed; the worker. Hold: `stake`, at least `MinStakePerLayer` per layer. Weight: by buckets of the range.
+        /// Errors: `AlreadyRegistered`, `UnknownModel`, `BadRange`, `ZeroCost`, `BadAddress`, `PeerKeyTaken`, `StakeTooLow`, no funds.
+        /// Event: `WorkerRegistered`.
+        #[pallet::call_index(2)]
+        #[pallet::weight(T::WeightInfo::register(shards_of(*range)))]
+        #[allow(clippy::too_many_arguments)]
+        pub fn register(
+            origin: OriginFor<T>,
+            model: ModelId,
+            range: LayerRange,
+            cost_us: u32,
+            list_price: Balance,
+            peer: PublicKey,
+            addresses: WorkerAddresses,
+            stake: Balance,
+        ) -> DispatchResult {
+            let account = ensure_signed(origin)?;
+            Self::do_register(account, model, range, cost_us, list_price, peer, addresses, stake)
+        }
+
+        /// Sets the list price, the ceiling of the worker's quotes.
+        ///
+        /// Origin: signed by the worker. Weight: constant. Errors: `NotRegistered`, `Leaving`, `PriceTooSoon`. Event: `PriceChanged`.
+        #[pallet::call_index(3)]
+        #[pallet::weight(T::WeightInfo::set_price())]
+        pub fn set_price(origin: OriginFor<T>, price: Balance) -> DispatchResult {
+            Self::do_set_price(&ensure_signed(origin)?, price)
+        }
+
+        /// Sets the measured cost.
+        ///
+        /// Origin: signed by the worker. Weight: constant. Errors: `NotRegistered`, `Leaving`, `ZeroCost`. Event: `CostChanged`.
+        #[pallet::call_index(4)]
+        #[pallet::weight(T::WeightInfo::set_cost())]
+        pub fn set_cost(origin: OriginFor<T>, cost_us: u32) -> DispatchResult {
+            Self::do_set_cost(&ensure_signed(origin)?, cost_us)
+        }
+
+        /// Moves to another range of the same model.
+        ///
+        /// Origin: signed by the worker. Weight: by buckets of both ranges; what was charged too much is refunded.
+        /// Errors: `NotRegistered`, `Leaving`, `RangeUnchanged`, `UnknownModel`, `BadRange`, `StakeTooLow`, `BoundByAgreement`,
+        /// `WouldUncover`. Event: `RangeChanged`.
+        #[pallet::call_index(5)]
+        #[pallet::weight(T::WeightInfo::set_range(shards_of(*range).saturating_add(u32::from(MAX_SHARDS))))]
+        pub fn set_range(origin: OriginFor<T>, range: LayerRange) -> DispatchResultWithPostInfo {
+            let shards = Self::do_set_range(&ensure_signed(origin)?, range)?;
+            Ok(Some(T::WeightInfo::set_range(shards)).into())
+        }
+
+        /// Says where the worker can be dialled.
+        ///
+        /// Origin: signed by the worker. Weight: constant. Errors: `NotRegistered`, `Leaving`, `BadAddress`. Event: `AddressesChanged`.
+        #[pallet::call_index(6)]
+        #[pallet::weight(T::WeightInfo::set_addresses())]
+        pub fn set_addresses(origin: OriginFor<T>, addresses: WorkerAddresses) -> DispatchResult {
+            Self::do_set_addresses(&ensure_signed(origin)?, addresses)
+        }
+
+        /// Says that the worker lives; brings it out of jail if its stake suffices.
+        ///
+        /// Origin: signed by the worker. Free when due ([`Pallet::heartbeat_is_free`]), else paid. Weight: constant, and by buckets of
+        /// the range when it leaves jail. Errors: `NotRegistered`, `Leaving`. Events: `Heartbeat`, `Unjailed`.
+        #[pallet::call_index(7)]
+        #[pallet::weight(T::WeightInfo::heartbeat(u32::from(MAX_SHARDS)))]
+        #[pallet::feeless_if(|origin: &OriginFor<T>| -> bool {
+            ensure_signed(origin.clone()).is_ok_and(|who| Pallet::<T>::heartbeat_is_free(&who))
+        })]
+        pub fn heartbeat(origin: OriginFor<T>) -> DispatchResultWithPostInfo {
+            let shards = Self::do_heartbeat(&ensure_signed(origin)?)?;
+            Ok(Some(T::WeightInfo::heartbeat(shards)).into())
+        }
+
+        /// Adds to the stake; brings the worker out of jail if that suffices and it has beaten lately.
+        ///
+        /// Origin: signed by the worker. Hold: `amount` more. Weight: as [`Call::heartbeat`].
+        /// Errors: `ZeroAmount`, `NotRegistered`, `Leaving`, no funds. Events: `StakeToppedUp`, `Unjailed`.
+        #[pallet::call_index(8)]
+        #[pallet::weight(T::WeightInfo::top_up_stake(u32::from(MAX_SHARDS)))]
+        pub fn top_up_stake(origin: OriginFor<T>, amount: Balance) -> DispatchResultWithPostInfo {
+            let shards = Self::do_top_up_stake(&ensure_signed(origin)?, amount)?;
+            Ok(Some(T::WeightInfo::top_up_stake(shards)).into())
+        }
+
+        /// Stops serving. The stake stays on hold for `Unbonding` blocks, the peer key stays known for as long.
+        ///
+        /// Origin: signed by the worker. Weight: by buckets of the range. Errors: `NotRegistered`, `Leaving`, `BoundByAgreement`.
+        /// Event: `Unregistered`.
+        #[pallet::call_index(9)]
+        #[pallet::weight(T::WeightInfo::unregister(u32::from(MAX_SHARDS)))]
+        pub fn unregister(origin: OriginFor<T>) -> DispatchResultWithPostInfo {
+            let shards = Self::do_unregister(&ensure_signed(origin)?)?;
+            Ok(Some(T::WeightInfo::unregister(shards)).into())
+        }
+
+        /// Releases what is left of the stake and removes everything that is known of the worker.
+        ///
+        /// Origin: signed by the worker. Weight: constant. Errors: `NotRegistered`, `NotLeaving`, `StillBonded`, `BoundByAgreement`.
+        /// Event: `Withdrawn`.
+        #[pallet::call_index(10)]
+        #[pallet::weight(T::WeightInfo::withdraw())]
+        pub fn withdraw(origin: OriginFor<T>) -> DispatchResult {
+            Self::do_withdraw(&ensure_signed(origin)?)
+        }
+    }
+}
+
+use mica_primitives::{BlockNumber, WorkerRecord, WorkerStatus};
+use sp_runtime::traits::BlockNumberProvider;
+
+impl<T: Config> Pallet<T> {
+    /// This block, on the clock of all windows.
+    fn now() -> BlockNumber {
+        T::BlockNumberProvider::current_block_number()
+    }
+
+    /// The record of a worker that has not left.
+    fn staying(account: &T::AccountId) -> Result<WorkerRecord<T::AccountId>, Error<T>> {
+        let record = Workers::<T>::get(account).ok_or(Error::<T>::NotRegistered)?;
+        match record.status {
+            WorkerStatus::Active | WorkerStatus::Jailed => Ok(record),
+            WorkerStatus::Unbonding { .. } => Err(Error::<T>::Leaving),
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! A runtime with the registry, balances, and an agreements pallet that says what the test tells it to.
+
+use frame_support::{derive_impl, parameter_types, traits::Hooks, weights::Weight};
+use mica_primitives::{
+    Balance, BlockNumber, LayerRange, MarketUnits, ModelId, ModelManifest, PublicKey, WorkerAddresses, hooks::OpenAgreements,
+};
+use sp_runtime::{BuildStorage, DispatchResult, Perbill};
+
+use crate as pallet_mica_registry;
+
+pub type AccountId = u64;
+type Block = frame_system::mocking::MockBlockU32<Test>;
+
+frame_support::construct_runtime!(
+    pub enum Test {
+        System: frame_system,
+        Balances: pallet_balances,
+        Registry: pallet_mica_registry,
+    }
+);
+
+#[derive_impl(frame_system::config_preludes::TestDefaultConfig)]
+impl frame_system::Config for Test {
+    type Block = Block;
+    type AccountData = pallet_balances::AccountData<Balance>;
+}
+
+parameter_types! {
+    pub const ExistentialDeposit: Balance = 10;
+    /// Accounts that the agreements pallet would call bound.
+    pub static Bound: Vec<AccountId> = Vec::new();
+}
+
+#[derive_impl(pallet_balances::config_preludes::TestDefaultConfig)]
+impl pallet_balances::Config for Test {
+    type Balance = Balance;
+    type ExistentialDeposit = ExistentialDeposit;
+    type AccountStore = System;
+}
+
+pub struct Agreements;
+impl OpenAgreements<AccountId> for Agreements {
+    fn has_open_agreements(worker: &AccountId) -> bool {
+        Bound::get().contains(worker)
+    }
+}
+
+pub const MODEL_DEPOSIT: Balance = 500;
+pub const MIN_STAKE: Balance = 100;
+pub const INTERVAL: BlockNumber = 5;
+pub const OFFLINE: BlockNumber = 12;
+pub const JAIL: BlockNumber = 30;
+pub const UNBONDING: BlockNumber = 50;
+pub const PRICE_INTERVAL: BlockNumber = 3;
+
+parameter_types! {
+    pub const ModelDeposit: Balance = MODEL_DEPOSIT;
+    pub const MinStakePerLayer: Balance = MIN_STAKE;
+    pub const HeartbeatInterval: BlockNumber = INTERVAL;
+    pub const OfflineAfter: BlockNumber = OFFLINE;
+    pub const JailAfter: BlockNumber = JAIL;
+    pub const Unbonding: BlockNumber = UNBONDING;
+    pub const LongestDispute: BlockNumber = UNBONDING - 1;
+    pub const PriceInterval: BlockNumber = PRICE_INTERVAL;
+    pub const SlashReward: Perbill = Perbill::from_percent(40);
+}
+
+impl crate::Config for Test {
+    type Currency = Balances;
+    type RuntimeHoldReason = RuntimeHoldReason;
+    type BlockNumberProvider = System;
+    type OpenAgreements = Agreements;
+    type ModelDeposit = ModelDeposit;
+    type MinStakePerLayer = MinStakePerLayer;
+    type HeartbeatInterval = HeartbeatInterval;
+    type OfflineAfter = OfflineAfter;
+    type JailAfter = JailAfter;
+    type Unbonding = Unbonding;
+    type LongestDispute = LongestDispute;
+    type PriceInterval = PriceInterval;
+    type SlashReward = SlashReward;
+    type WeightInfo = ();
+}
+
+/// Owner of the models.
+pub const OWNER: AccountId = 1;
+/// Accounts that may become workers; each has [`FUNDS`].
+pub const ALICE: AccountId = 10;
+pub const BOB: AccountId = 11;
+pub const CAROL: AccountId = 12;
+pub const DAVE: AccountId = 13;
+/// Has nothing, not even an account.
+pub const GHOST: AccountId = 99;
+pub const FUNDS: Balance = 100_000;
+/// Layers of [`manifest`].
+pub const LAYERS: u16 = 40;
+
+/// Storage with the funded accounts, at block 1.
+pub fn new_test_ext() -> sp_io::TestExternalities {
+    Bound::set(Vec::new());
+    let mut storage = frame_system::GenesisConfig::<Test>::default().build_storage().expect("an empty genesis builds");
+    let balances = (OWNER..=OWNER + 1).chain(ALICE..ALICE + 8).map(|account| (account, FUNDS)).collect();
+    pallet_balances::GenesisConfig::<Test> { balances, ..Default::default() }
+        .assimilate_storage(&mut storage)
+        .expect("funded accounts build");
+    let mut ext = sp_io::TestExternalities::from(storage);
+    ext.execute_with(|| System::set_block_number(1));
+    ext
+}
+
+/// Runs `test` on fresh storage and checks the invariants afterwards.
+pub fn run(test: impl FnOnce()) {
+    new_test_ext().execute_with(|| {
+        test();
+        Registry::do_try_state().expect("invariants hold after the test");
+    });
+}
+
+/// A sound manifest; `name` tells models apart.
+pub fn manifest(name: &str) -> ModelManifest {
+    ModelManifest {
+        name: name.as_bytes().to_vec().try_into().expect("short"),
+        architecture: b"llama".to_vec().try_into().expect("short"),
+        quantisation: b"Q8_0".to_vec().try_into().expect("short"),
+        layers: LAYERS,
+        hidden: 64,
+        vocabulary: 512,
+        context: 256,
+        weights_root: [1; 32],
+        tokenizer_hash: [2; 32],
+        profile: [3; 32],
+    }
+}
+
+pub const UNITS: MarketUnits = MarketUnits { price_unit: 1_000, cost_unit_us: 50 };
+
+/// Registers the usual model.
+pub fn model() -> ModelId {
+    let manifest = manifest("tiny");
+    let id = manifest.id();
+    if crate::Models::<Test>::get(id).is_none() {
+        Registry::register_model(RuntimeOrigin::signed(OWNER), manifest, UNITS).expect("the owner is funded");
+    }
+    id
+}
+
+/// A range from constants of a test.
+pub fn layers(first: u16, end: u16) -> LayerRange {
+    LayerRange { first, end }
+}
+
+/// The peer key that [`join`] gives to `account`.
+pub fn peer(account: AccountId) -> PublicKey {
+    let mut key = [7; 32];
+    key[..8].copy_from_slice(&account.to_le_bytes());
+    key
+}
+
+/// One address.
+pub fn address(text: &str) -> WorkerAddresses {
+    vec![text.as_bytes().to_vec().try_into().expect("short")].try_into().expect("one fits")
+}
+
+/// Registers `account` for `[first, end)` of the usual model with `stake`.
+pub fn join_with(account: AccountId, first: u16, end: u16, stake: Balance) -> DispatchResult {
+    let model = model();
+    let origin = RuntimeOrigin::signed(account);
+    Registry::register(origin, model, layers(first, end), 20, 900, peer(account), address("/ip4/127.0.0.1/tcp/1"), stake)
+}
+
+/// Registers `account` for `[first, end)` of the usual model with the minimum stake.
+pub fn join(account: AccountId, first: u16, end: u16) {
+    join_with(account, first, end, MIN_STAKE * Balance::from(end - first)).expect("a funded account can join");
+}
+
+/// Goes to block `block`, running the sweep in each block on the way and checking the invariants.
+pub fn go_to(block: BlockNumber) {
+    while System::block_number() < block {
+        System::set_block_number(System::block_number() + 1);
+        Registry::on_idle(System::block_number(), Weight::MAX);
+        Registry::do_try_state().expect("invariants hold after each block");
+    }
+}
+
+/// The record of a worker that must exist.
+pub fn record(account: AccountId) -> mica_primitives::WorkerRecord<AccountId> {
+    crate::Workers::<Test>::get(account).expect("the worker exists")
+}
+
+/// The last event of the registry.
+pub fn last_event() -> crate::Event<Test> {
+    System::read_events_for_pallet::<crate::Event<Test>>().pop().expect("an event was deposited")
+}

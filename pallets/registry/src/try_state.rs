@@ -1,0 +1,126 @@
+//! The invariants of the pallet's storage, recomputed from nothing. Unbounded on purpose: it runs beside a chain, never in a block.
+
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
+use codec::Encode;
+use frame_support::{ensure, storage::child, traits::fungible::InspectHold};
+use mica_primitives::{
+    Balance, LayerRange, Shard, WorkerStatus,
+    shard::{COVERAGE_KEY, ShardCoverage, member_key},
+};
+use sp_runtime::TryRuntimeError;
+
+use crate::{Config, HoldReason, Members, Models, Offences, Pallet, PeerOwner, Workers, coverage};
+
+/// What one shard should hold.
+#[derive(Default)]
+struct Expected {
+    counts: ShardCoverage,
+    members: BTreeMap<Vec<u8>, LayerRange>,
+}
+
+impl<T: Config> Pallet<T> {
+    /// Checks every invariant of the crate's documentation.
+    ///
+    /// # Errors
+    /// The first invariant that does not hold.
+    pub fn do_try_state() -> Result<(), TryRuntimeError> {
+        Self::check_money()?;
+        Self::check_workers()?;
+        Self::check_shards()
+    }
+
+    fn check_money() -> Result<(), TryRuntimeError> {
+        let mut deposits = BTreeMap::<Vec<u8>, (T::AccountId, Balance)>::new();
+        for (id, model) in Models::<T>::iter() {
+            ensure!(model.manifest.id() == id, "a model is stored under the hash of its manifest");
+            let owner = deposits.entry(model.owner.encode()).or_insert((model.owner, 0));
+            owner.1 += model.deposit;
+        }
+        for (owner, deposit) in deposits.into_values() {
+            ensure!(
+                T::Currency::balance_on_hold(&HoldReason::ModelDeposit.into(), &owner) == deposit,
+                "an owner's deposit on hold is the sum over its models"
+            );
+        }
+        for (account, worker) in Workers::<T>::iter() {
+            ensure!(
+                T::Currency::balance_on_hold(&HoldReason::Stake.into(), &account) == worker.stake,
+                "a worker's stake is on hold"
+            );
+        }
+        Ok(())
+    }
+
+    fn check_workers() -> Result<(), TryRuntimeError> {
+        let mut staying = 0;
+        for (account, worker) in Workers::<T>::iter() {
+            ensure!(worker.account == account, "a worker's record names its account");
+            ensure!(PeerOwner::<T>::get(worker.peer).as_ref() == Some(&account), "a worker's peer key leads to it");
+            ensure!(worker.last_heartbeat <= Self::now() && worker.since <= Self::now(), "nothing happened in the future");
+            let is_member = Members::<T>::contains_key(worker.model, &account);
+            if let WorkerStatus::Unbonding { .. } = worker.status {
+                ensure!(!is_member, "who has left is no member");
+                continue;
+            }
+            staying += 1;
+            ensure!(is_member, "a worker is listed under its model");
+            let model = Models::<T>::get(worker.model).ok_or("a worker's model exists")?;
+            ensure!(worker.range.is_valid_for(model.manifest.layers), "a worker's range lies within its model");
+            ensure!(
+                worker.status != WorkerStatus::Active || worker.stake >= Self::min_stake(worker.range),
+                "an active worker holds the minimum stake"
+            );
+        }
+        ensure!(Members::<T>::iter_keys().count() == staying, "only workers are listed");
+        ensure!(PeerOwner::<T>::iter_keys().count() == Workers::<T>::iter_keys().count(), "a peer key belongs to a worker");
+        ensure!(
+            Offences::<T>::iter_keys().all(|account| Workers::<T>::contains_key(account)),
+            "offences are forgotten on withdrawal"
+        );
+        Ok(())
+    }
+
+    fn check_shards() -> Result<(), TryRuntimeError> {
+        let mut expected = BTreeMap::<Shard, Expected>::new();
+        for (id, model) in Models::<T>::iter() {
+            for bucket in Shard::buckets(LayerRange { first: 0, end: model.manifest.layers }) {
+                expected.insert(Shard { model: id, bucket }, Expected::default());
+            }
+        }
+        for worker in Workers::<T>::iter_values().filter(|worker| worker.status == WorkerStatus::Active) {
+            for bucket in Shard::buckets(worker.range) {
+                let shard = Shard { model: worker.model, bucket };
+                let entry = expected.entry(shard).or_default();
+                for (layer, count) in (shard.first_layer()..).zip(entry.counts.iter_mut()) {
+                    *count += u32::from(worker.range.contains(layer));
+                }
+                entry.members.insert(member_key(&worker.account), worker.range);
+            }
+        }
+        for (shard, Expected { counts, members }) in expected {
+            ensure!(coverage::counts(shard) == counts, "a shard's counts are those of its active workers");
+            let trie = coverage::trie(shard);
+            let mut stored = keys(&trie);
+            ensure!(stored.remove(COVERAGE_KEY) == !members.is_empty(), "a shard without workers holds nothing");
+            ensure!(stored.len() == members.len(), "a shard lists its active workers and nobody else");
+            for (key, range) in members {
+                ensure!(child::get::<LayerRange>(&trie, &key) == Some(range), "a shard lists each worker with its range");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Every key of a child trie.
+fn keys(trie: &child::ChildInfo) -> BTreeSet<Vec<u8>> {
+    let mut keys = BTreeSet::new();
+    let mut last = Vec::new();
+    while let Some(key) = sp_io::default_child_storage::next_key(trie.storage_key(), &last) {
+        keys.insert(key.clone());
+        last = key;
+    }
+    keys
+}
