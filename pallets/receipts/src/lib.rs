@@ -1,0 +1,199 @@
+//! # Receipts: what payers accepted for their money, kept long enough to be proved wrong
+//!
+//! ## Overview
+//! A worker signs a receipt for every chunk of positions that it computes. The payer collects them in an append-only tree per lane and
+//! puts the tree's root into each voucher. When the voucher is redeemed, the root is **fixed**: neither side can exchange a receipt for
+//! another afterwards. This pallet keeps that root for an audit window and then forgets it.
+//!
+//! ## Roles
+//! * The channels pallet reports each redeemed voucher through [`OnRedeem`].
+//! * Payers, workers and auditors look roots up through [`runtime_api`].
+//!
+//! The pallet has no calls: nobody can write a root but by redeeming a voucher that the payer signed.
+//!
+//! ## State of a root
+//! ```text
+//!   redeem with receipts                     block + AuditWindow reached, and the queue has come round
+//!   ────────────────────▶ Fixed{seq, root, count, block} ───────────────────────────────────────────▶ (gone)
+//!                          │  ▲
+//!                          └──┘ redeem with a higher seq: the new root covers the old leaves and the window starts again
+//! ```
+//! A voucher without receipts fixes nothing and leaves an earlier root as it is.
+//!
+//! ## Removal
+//! Every root stands in a queue once, with the block in which it was queued. `on_idle` looks at no more than `MaxRemovalsPerBlock`
+//! entries from the front and at none that the block has no weight left for: it removes a root whose window is over, sends one that was
+//! renewed meanwhile to the back, and stops at the first that was queued less than a window ago. Nobody can hold up the queue by renewing,
+//! and a queue cannot be full, so a redeem cannot fail here. A root stays readable for at least `AuditWindow` blocks after its last
+//! redeem and, unless blocks leave no weight, less than twice that long.
+//!
+//! What it costs to fill the queue: a root needs a redeem, paid by weight, on a lane of a channel with a deposit, at most 16 lanes each.
+//!
+//! ## Invariants ([`Pallet::do_try_state`])
+//! 1. The queue's numbers are `Head .. Tail`, without a gap, nothing lies outside, and the blocks of queueing never fall.
+//! 2. Each root stands in the queue exactly once, and each entry of the queue has a root.
+//! 3. A root has at least one receipt, on a lane below 16, and was not fixed in the future.
+//!
+//! ## Where audits and disputes join
+//! Sampling needs three things that are here: the root and its count ([`Roots`]), who signed it (`worker`, whose peer key the registry
+//! knows), and the block in which it was fixed, so that the randomness that picks leaves can come from a later one. A dispute names
+//! (channel, lane, seq), proves its leaf under the root, and must be opened while the root is here; the registry's `LongestDispute` has to
+//! be at least `AuditWindow` plus the rounds of a dispute, so that the stake is still on hold at its end.
+#![cfg_attr(not(feature = "std"), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod queue;
+
+pub mod runtime_api;
+pub mod weights;
+
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarking;
+#[cfg(test)]
+mod mock;
+#[cfg(test)]
+mod tests;
+#[cfg(any(feature = "try-runtime", test))]
+mod try_state;
+
+pub use pallet::*;
+pub use weights::WeightInfo;
+
+#[frame_support::pallet]
+pub mod pallet {
+    use frame_support::pallet_prelude::*;
+    use frame_system::pallet_prelude::*;
+    use mica_primitives::{BlockNumber, ChannelId, Hash32, LaneId, ReceiptRoot};
+    use sp_runtime::traits::BlockNumberProvider;
+
+    use crate::WeightInfo;
+
+    const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
+
+    #[pallet::pallet]
+    #[pallet::storage_version(STORAGE_VERSION)]
+    pub struct Pallet<T>(_);
+
+    #[pallet::config]
+    pub trait Config: frame_system::Config<RuntimeEvent: From<Event<Self>>> {
+        /// The clock of the audit window.
+        type BlockNumberProvider: BlockNumberProvider<BlockNumber = BlockNumber>;
+        /// Blocks that a root is kept after it was fixed.
+        #[pallet::constant]
+        type AuditWindow: Get<BlockNumber>;
+        /// Most entries of the queue that one block looks at. Should be no less than the redeems that a block can hold.
+        #[pallet::constant]
+        type MaxRemovalsPerBlock: Get<u32>;
+        /// Measured weights.
+        type WeightInfo: WeightInfo;
+    }
+
+    /// One entry of the queue.
+    #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+    pub struct Queued {
+        /// The root's channel.
+        pub channel: ChannelId,
+        /// The root's lane.
+        pub lane: LaneId,
+        /// Block in which the entry came to the back of the queue.
+        pub since: BlockNumber,
+    }
+
+    /// The last root of each lane that is still within its audit window.
+    #[pallet::storage]
+    pub type Roots<T: Config> = StorageDoubleMap<_, Blake2_128Concat, ChannelId, Twox64Concat, LaneId, ReceiptRoot<T::AccountId>>;
+
+    /// Lanes with a root, by their number in the queue.
+    #[pallet::storage]
+    pub type Queue<T: Config> = StorageMap<_, Twox64Concat, u64, Queued>;
+
+    /// Number of the queue's first entry.
+    #[pallet::storage]
+    pub type Head<T: Config> = StorageValue<_, u64, ValueQuery>;
+
+    /// Number that the queue's next entry gets.
+    #[pallet::storage]
+    pub type Tail<T: Config> = StorageValue<_, u64, ValueQuery>;
+
+    #[pallet::event]
+    #[pallet::generate_deposit(pub(super) fn deposit_event)]
+    pub enum Event<T: Config> {
+        /// A root is fixed: what it covers can be audited from now on.
+        RootFixed { channel: ChannelId, lane: LaneId, seq: u64, root: Hash32, count: u64, worker: T::AccountId },
+        /// A root's audit window is over.
+        RootRemoved { channel: ChannelId, lane: LaneId },
+    }
+
+    #[pallet::hooks]
+    impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+        /// Removes roots whose window is over; see the crate's documentation.
+        fn on_idle(_: BlockNumberFor<T>, remaining: Weight) -> Weight {
+            Self::remove_old(remaining)
+        }
+
+        fn integrity_test() {
+            assert!(T::AuditWindow::get() > 0, "a root must be readable for a while");
+            assert!(T::MaxRemovalsPerBlock::get() > 0, "roots must be removed at some time");
+        }
+
+        #[cfg(feature = "try-runtime")]
+        fn try_state(_: BlockNumberFor<T>) -> Result<(), sp_runtime::TryRuntimeError> {
+            Self::do_try_state()
+        }
+    }
+}
+
+use frame_support::traits::Get;
+use mica_primitives::{
+    BlockNumber, ChannelId, LaneId, ReceiptRoot,
+    hooks::{OnRedeem, Redeemed},
+};
+use sp_runtime::traits::BlockNumberProvider;
+
+impl<T: Config> Pallet<T> {
+    /// The root that the last redeem on a lane fixed, while its audit window is open.
+    pub fn root(channel: ChannelId, lane: LaneId) -> Option<ReceiptRoot<T::AccountId>> {
+        Roots::<T>::get(channel, lane)
+    }
+
+    /// Blocks that a root is kept after it was fixed.
+    pub fn audit_window() -> BlockNumber {
+        T::AuditWindow::get()
+    }
+
+    /// This block, on the clock of the audit window.
+    fn now() -> BlockNumber {
+        T::BlockNumberProvider::current_block_number()
+    }
+}
+
+impl<T: Config> OnRedeem<T::AccountId> for Pallet<T> {
+    fn on_redeem(redeemed: &Redeemed<T::AccountId>) {
+        let Redeemed { payer, payee, channel, lane, seq, receipts_root, receipts } = redeemed;
+        if *receipts == 0 {
+            return;
+        }
+        let fixed = ReceiptRoot {
+            seq: *seq,
+            root: *receipts_root,
+            count: *receipts,
+            payer: payer.clone(),
+            worker: payee.clone(),
+            block: Self::now(),
+        };
+        if !Roots::<T>::contains_key(channel, lane) {
+            Self::push(*channel, *lane);
+        }
+        Roots::<T>::insert(channel, lane, fixed);
+        Self::deposit_event(Event::RootFixed {
+            channel: *channel,
+            lane: *lane,
+            seq: *seq,
+            root: *receipts_root,
+            count: *receipts,
+            worker: payee.clone(),
+        });
+    }
+}

@@ -1,0 +1,63 @@
+//! Benchmarks of what the pallet does inside other pallets' calls and in `on_idle`.
+
+use frame_benchmarking::v2::*;
+use frame_support::{traits::Get, weights::Weight};
+use mica_primitives::{
+    ChannelId, LaneId,
+    hooks::{OnRedeem, Redeemed},
+};
+use sp_runtime::traits::BlockNumberProvider;
+
+use crate::{Call, Config, Head, Pallet, Roots, Tail, WeightInfo};
+
+fn redeemed<T: Config>(channel: u8, lane: LaneId) -> Redeemed<T::AccountId> {
+    Redeemed {
+        payer: account("payer", 0, 0),
+        payee: account("payee", 0, 0),
+        channel: ChannelId([channel; 32]),
+        lane,
+        seq: 1,
+        receipts_root: [5; 32],
+        receipts: 7,
+    }
+}
+
+#[benchmarks]
+mod benchmarks {
+    use super::*;
+
+    #[benchmark]
+    fn on_redeem() {
+        let redeemed = redeemed::<T>(1, 3);
+        #[block]
+        {
+            Pallet::<T>::on_redeem(&redeemed);
+        }
+        assert!(Roots::<T>::contains_key(redeemed.channel, redeemed.lane));
+    }
+
+    #[benchmark]
+    fn on_idle_base() {
+        #[block]
+        {
+            Pallet::<T>::remove_old(T::WeightInfo::on_idle_base());
+        }
+        assert_eq!(Head::<T>::get(), Tail::<T>::get());
+    }
+
+    #[benchmark]
+    fn remove_root() {
+        let redeemed = redeemed::<T>(1, 3);
+        Pallet::<T>::on_redeem(&redeemed);
+        T::BlockNumberProvider::set_block_number(
+            T::AuditWindow::get().saturating_add(T::BlockNumberProvider::current_block_number()),
+        );
+        #[block]
+        {
+            Pallet::<T>::remove_old(Weight::MAX);
+        }
+        assert!(!Roots::<T>::contains_key(redeemed.channel, redeemed.lane));
+    }
+
+    impl_benchmark_test_suite!(Pallet, crate::mock::new_test_ext(), crate::mock::Test);
+}

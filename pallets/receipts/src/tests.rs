@@ -1,0 +1,175 @@
+//! What is kept, for how long, and that nobody can hold up the removal.
+
+use frame_support::{traits::Hooks, weights::Weight};
+use mica_primitives::ReceiptRoot;
+use proptest::prelude::*;
+
+use crate::{Event, Head, Queue, Roots, Tail, WeightInfo, mock::*};
+
+fn last_event() -> Event<Test> {
+    System::read_events_for_pallet::<Event<Test>>().pop().expect("an event was deposited")
+}
+
+#[test]
+fn a_redeem_fixes_who_what_and_when() {
+    run(|| {
+        System::set_block_number(4);
+        redeem(1, 2, 9, 30);
+        let expected = ReceiptRoot { seq: 9, root: [9; 32], count: 30, payer: PAYER, worker: WORKER, block: 4 };
+        assert_eq!(Receipts::root(channel(1), 2), Some(expected));
+        assert_eq!(
+            last_event(),
+            Event::RootFixed { channel: channel(1), lane: 2, seq: 9, root: [9; 32], count: 30, worker: WORKER }
+        );
+        assert_eq!(Receipts::audit_window(), WINDOW);
+    });
+}
+
+#[test]
+fn lanes_and_channels_do_not_meet() {
+    run(|| {
+        redeem(1, 0, 5, 1);
+        assert_eq!(Receipts::root(channel(1), 1), None);
+        assert_eq!(Receipts::root(channel(2), 0), None);
+        redeem(2, 0, 6, 1);
+        assert_eq!(Receipts::root(channel(1), 0).map(|root| root.seq), Some(5));
+    });
+}
+
+#[test]
+fn a_voucher_without_receipts_fixes_nothing() {
+    run(|| {
+        redeem(1, 0, 1, 0);
+        assert_eq!(Receipts::root(channel(1), 0), None);
+        assert_eq!(Tail::<Test>::get(), 0);
+    });
+}
+
+#[test]
+fn a_voucher_without_receipts_leaves_the_earlier_root() {
+    run(|| {
+        redeem(1, 0, 1, 8);
+        redeem(1, 0, 2, 0);
+        assert_eq!(Receipts::root(channel(1), 0).map(|root| (root.seq, root.count)), Some((1, 8)));
+    });
+}
+
+#[test]
+fn a_later_redeem_takes_the_place_of_the_earlier() {
+    run(|| {
+        redeem(1, 0, 1, 8);
+        redeem(1, 0, 2, 20);
+        assert_eq!(Receipts::root(channel(1), 0).map(|root| (root.seq, root.count)), Some((2, 20)));
+        assert_eq!(Tail::<Test>::get() - Head::<Test>::get(), 1);
+    });
+}
+
+#[test]
+fn a_root_is_there_in_the_last_block_of_its_window_and_gone_in_the_next() {
+    run(|| {
+        redeem(1, 0, 1, 8);
+        end_blocks_to(WINDOW);
+        assert!(Receipts::root(channel(1), 0).is_some());
+        end_blocks_to(WINDOW + 1);
+        assert_eq!(Receipts::root(channel(1), 0), None);
+        assert_eq!(last_event(), Event::RootRemoved { channel: channel(1), lane: 0 });
+        assert_eq!(Queue::<Test>::iter().count(), 0);
+    });
+}
+
+#[test]
+fn a_renewed_root_is_kept_a_window_from_its_last_redeem_and_less_than_two() {
+    run(|| {
+        redeem(1, 0, 1, 8);
+        end_blocks_to(WINDOW);
+        redeem(1, 0, 2, 9);
+        end_blocks_to(2 * WINDOW - 1);
+        assert!(Receipts::root(channel(1), 0).is_some());
+        end_blocks_to(3 * WINDOW - 1);
+        assert_eq!(Receipts::root(channel(1), 0), None);
+    });
+}
+
+#[test]
+fn renewing_one_lane_for_ever_does_not_keep_the_others() {
+    run(|| {
+        redeem(1, 0, 1, 1);
+        redeem(2, 0, 1, 1);
+        for block in 2..=4 * WINDOW {
+            redeem(1, 0, block.into(), 1);
+            end_blocks_to(block);
+        }
+        assert!(Receipts::root(channel(1), 0).is_some());
+        assert_eq!(Receipts::root(channel(2), 0), None);
+        assert_eq!(Tail::<Test>::get() - Head::<Test>::get(), 1);
+    });
+}
+
+#[test]
+fn one_block_removes_no_more_than_its_bound() {
+    run(|| {
+        (0..8).for_each(|number| redeem(number, 0, 1, 1));
+        end_blocks_to(WINDOW);
+        assert_eq!(Roots::<Test>::iter().count(), 8);
+        end_blocks_to(WINDOW + 1);
+        assert_eq!(Roots::<Test>::iter().count(), 5);
+        end_blocks_to(WINDOW + 3);
+        assert_eq!(Roots::<Test>::iter().count(), 0);
+    });
+}
+
+#[test]
+fn a_full_block_removes_nothing_and_a_nearly_full_one_what_fits() {
+    run(|| {
+        (0..3).for_each(|number| redeem(number, 0, 1, 1));
+        System::set_block_number(WINDOW + 1);
+        let (base, each) = (<() as WeightInfo>::on_idle_base(), <() as WeightInfo>::remove_root());
+        assert_eq!(Receipts::on_idle(WINDOW + 1, Weight::zero()), Weight::zero());
+        assert_eq!(Receipts::on_idle(WINDOW + 1, base), base);
+        assert_eq!(Roots::<Test>::iter().count(), 3);
+        assert_eq!(Receipts::on_idle(WINDOW + 1, base + each * 2), base + each * 2);
+        assert_eq!(Roots::<Test>::iter().count(), 1);
+    });
+}
+
+#[test]
+fn an_idle_queue_costs_its_base_and_one_look() {
+    run(|| {
+        redeem(1, 0, 1, 1);
+        let used = Receipts::on_idle(1, Weight::MAX);
+        assert_eq!(used, <() as WeightInfo>::on_idle_base() + <() as WeightInfo>::remove_root());
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Random redeems and blocks against a map of what must be readable: a root may outlive its window, never fall short of it.
+    #[test]
+    fn no_root_is_lost_within_its_window(steps in prop::collection::vec((0u8..5, 0u16..16, 0u64..4, 0u32..4), 1..120)) {
+        new_test_ext().execute_with(|| {
+            let mut fixed = std::collections::BTreeMap::new();
+            for (seq, (number, lane, receipts, blocks)) in (1u64..).zip(steps) {
+                redeem(number, lane, seq, receipts);
+                if receipts > 0 {
+                    fixed.insert((number, lane), (seq, System::block_number()));
+                }
+                end_blocks_to(System::block_number() + blocks);
+                let now = System::block_number();
+                for ((number, lane), (seq, block)) in &fixed {
+                    let root = Receipts::root(channel(*number), *lane);
+                    if now - block < WINDOW {
+                        prop_assert_eq!(root.map(|root| (root.seq, root.block)), Some((*seq, *block)));
+                    } else {
+                        prop_assert!(root.is_none_or(|root| root.seq == *seq));
+                    }
+                }
+            }
+            // Three a block for 80 lanes: two windows and 80 / 3 blocks empty it.
+            end_blocks_to(System::block_number() + 2 * WINDOW + 30);
+            prop_assert_eq!(Roots::<Test>::iter().count(), 0);
+            prop_assert_eq!(Queue::<Test>::iter().count(), 0);
+            Ok(())
+        })?;
+    }
+}
