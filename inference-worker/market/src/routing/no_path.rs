@@ -1,0 +1,133 @@
+//! Why there is no path, in words that say what to do about it.
+
+use std::fmt;
+
+use mica_primitives::LayerRange;
+
+/// Why a worker was left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Exclusion {
+    /// It has missed its heartbeats, is jailed or is leaving.
+    Offline,
+    /// It failed us lately.
+    Banned,
+    /// It has no room in its KV cache for the positions asked for.
+    NoKvRoom,
+    /// Its price is so high that a sum of such prices would overflow.
+    Unpayable,
+    /// The caller asked to do without it, for example because it is on the path to be replaced.
+    Unwanted,
+}
+
+impl fmt::Display for Exclusion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Offline => "offline",
+            Self::Banned => "banned after a failure",
+            Self::NoKvRoom => "without KV room for this session",
+            Self::Unpayable => "beyond any payable price",
+            Self::Unwanted => "already used",
+        })
+    }
+}
+
+/// Layers that only excluded workers serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExcludedLayers {
+    /// The layers: as many neighbours as were excluded for the same reasons.
+    pub layers: LayerRange,
+    /// The reasons, each with the number of workers that it struck.
+    pub reasons: Vec<(Exclusion, u32)>,
+}
+
+/// The layers that keep the model from being whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoPath {
+    /// Layers that nobody serves.
+    pub uncovered: Vec<LayerRange>,
+    /// Layers whose workers were all left out, and why.
+    pub excluded: Vec<ExcludedLayers>,
+}
+
+impl std::error::Error for NoPath {}
+
+impl fmt::Display for NoPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no path:")?;
+        for (i, layers) in self.uncovered.iter().enumerate() {
+            write!(f, "{} layers {layers} have no worker", if i == 0 { "" } else { "," })?;
+        }
+        for (i, gap) in self.excluded.iter().enumerate() {
+            let separator = if i == 0 && self.uncovered.is_empty() { "" } else { "," };
+            write!(f, "{separator} the workers of layers {} are", gap.layers)?;
+            for (k, (reason, count)) in gap.reasons.iter().enumerate() {
+                write!(f, "{} {reason} ({count})", if k == 0 { "" } else { "," })?;
+            }
+        }
+        let wait = "try again in a minute";
+        let remedy = match (self.uncovered.is_empty(), self.excluded.is_empty()) {
+            (false, true) => "start a worker for them or choose another model",
+            (false, false) => "start a worker for the uncovered layers or choose another model",
+            _ if self.excluded.iter().all(|gap| gap.reasons.iter().any(|(reason, _)| *reason == Exclusion::NoKvRoom)) => {
+                "try again in a minute or ask for fewer tokens"
+            }
+            _ => wait,
+        };
+        write!(f, ": {remedy}")
+    }
+}
+
+/// Why a route could not be found.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RouteError {
+    /// Some layers have no usable worker.
+    #[error(transparent)]
+    NoPath(#[from] NoPath),
+    /// The layers asked for are none.
+    #[error("layers {0} are empty: ask for at least one layer")]
+    NoLayers(LayerRange),
+    /// α outside `[0, 1]`.
+    #[error("alpha is {0}: choose a number from 0 (only time counts) to 1 (only money counts)")]
+    Alpha(f64),
+    /// Every path needs more stages than allowed.
+    #[error("every path has more than {0} stages: wait for workers with wider ranges or allow more stages")]
+    TooManyStages(u16),
+    /// No path is within both limits.
+    #[error(
+        "no path costs at most {max_price:?} base units and takes at most {deadline_us:?} µs per token: the cheapest costs \
+             {cheapest}, the fastest takes {fastest_us} µs; raise --max-price or --deadline"
+    )]
+    OverLimits {
+        /// Most base units per token asked for.
+        max_price: Option<u128>,
+        /// Most microseconds per token asked for.
+        deadline_us: Option<u64>,
+        /// Base units per token of the cheapest path.
+        cheapest: u128,
+        /// Microseconds per token of the fastest path.
+        fastest_us: u64,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_names_layers_reasons_and_remedy() {
+        let range = |first, end| LayerRange { first, end };
+        let no_path = NoPath {
+            uncovered: vec![range(3, 5)],
+            excluded: vec![ExcludedLayers { layers: range(7, 8), reasons: vec![(Exclusion::Banned, 2), (Exclusion::NoKvRoom, 1)] }],
+        };
+        assert_eq!(
+            no_path.to_string(),
+            "no path: layers [3, 5) have no worker, the workers of layers [7, 8) are banned after a failure (2), without KV room \
+             for this session (1): start a worker for the uncovered layers or choose another model"
+        );
+        let full = NoPath { uncovered: vec![], excluded: no_path.excluded };
+        assert!(full.to_string().ends_with("ask for fewer tokens"));
+    }
+}
