@@ -1,0 +1,62 @@
+//! The command line: the flags of a Substrate node, and its housekeeping subcommands.
+
+use clap::Parser;
+use clap_complete::Shell;
+
+/// Everything that the command line says.
+#[derive(Debug, Parser)]
+pub struct Cli {
+    /// A housekeeping task; without one the node runs.
+    #[command(subcommand)]
+    pub subcommand: Option<Subcommand>,
+
+    /// How the node runs.
+    #[command(flatten)]
+    pub run: sc_cli::RunCmd,
+}
+
+/// Housekeeping tasks.
+#[derive(Debug, clap::Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "parsed once; the sizes are the SDK's")]
+pub enum Subcommand {
+    /// Make, inspect and insert keys.
+    #[command(subcommand)]
+    Key(sc_cli::KeySubcommand),
+
+    /// Print a chain specification, with this node's key as its bootnode.
+    BuildSpec(sc_cli::BuildSpecCmd),
+
+    /// Write a chain specification to a file, plain or raw.
+    ExportChainSpec(sc_cli::ExportChainSpecCmd),
+
+    /// Import one block of the database again and check it.
+    CheckBlock(sc_cli::CheckBlockCmd),
+
+    /// Write blocks to a file.
+    ExportBlocks(sc_cli::ExportBlocksCmd),
+
+    /// Write the state after a block as a chain specification.
+    ExportState(sc_cli::ExportStateCmd),
+
+    /// Read blocks from a file.
+    ImportBlocks(sc_cli::ImportBlocksCmd),
+
+    /// Delete the chain's database.
+    PurgeChain(sc_cli::PurgeChainCmd),
+
+    /// Undo the latest blocks, never finalized ones.
+    Revert(sc_cli::RevertCmd),
+
+    /// Print the database's best, finalized and genesis block.
+    ChainInfo(sc_cli::ChainInfoCmd),
+
+    /// Print a completion script for a shell.
+    Completion(CompletionCmd),
+}
+
+/// Print a completion script, for example `mica-node completion bash > /etc/bash_completion.d/mica-node`.
+#[derive(Debug, Parser)]
+pub struct CompletionCmd {
+    /// The shell.
+    pub shell: Shell,
+}

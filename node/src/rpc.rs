@@ -1,0 +1,59 @@
+//! JSON-RPC beyond what every Substrate node answers: nonces, fees, and the state of BABE and GRANDPA.
+
+use std::sync::Arc;
+
+use jsonrpsee::RpcModule;
+use mica_runtime::{AccountId, Balance, BlockNumber, Hash, Nonce, opaque::Block};
+use pallet_transaction_payment_rpc::{TransactionPayment, TransactionPaymentApiServer};
+use sc_consensus_babe::BabeWorkerHandle;
+use sc_consensus_babe_rpc::{Babe, BabeApiServer};
+use sc_consensus_grandpa::{FinalityProofProvider, GrandpaJustificationStream, SharedAuthoritySet, SharedVoterState};
+use sc_consensus_grandpa_rpc::{Grandpa, GrandpaApiServer};
+use sc_rpc::SubscriptionTaskExecutor;
+use sp_keystore::KeystorePtr;
+use substrate_frame_rpc_system::{System, SystemApiServer};
+
+use crate::service::{FullBackend, FullClient, FullPool, FullSelectChain};
+
+/// What the handlers look into.
+#[derive(Clone)]
+pub struct Sources {
+    /// The chain.
+    pub client: Arc<FullClient>,
+    /// Transactions that wait, for the next nonce.
+    pub pool: Arc<FullPool>,
+    /// The best chain, for `babe_epochAuthorship`.
+    pub select_chain: FullSelectChain,
+    /// Our session keys, for the same.
+    pub keystore: KeystorePtr,
+    /// BABE's epochs.
+    pub babe: BabeWorkerHandle<Block>,
+    /// GRANDPA's round.
+    pub voter_state: SharedVoterState,
+    /// GRANDPA's voters.
+    pub authority_set: SharedAuthoritySet<Hash, BlockNumber>,
+    /// New justifications.
+    pub justifications: GrandpaJustificationStream<Block>,
+    /// Proofs of finality for old blocks.
+    pub finality_proofs: Arc<FinalityProofProvider<FullBackend, Block>>,
+}
+
+/// All handlers in one module.
+///
+/// # Errors
+/// If two handlers claim one method's name.
+pub fn module(
+    sources: Sources,
+    executor: SubscriptionTaskExecutor,
+) -> Result<RpcModule<()>, jsonrpsee::core::RegisterMethodError> {
+    let Sources { client, pool, select_chain, keystore, babe, voter_state, authority_set, justifications, finality_proofs } =
+        sources;
+    let mut module = RpcModule::new(());
+    module.merge(SystemApiServer::<Hash, AccountId, Nonce>::into_rpc(System::new(client.clone(), pool)))?;
+    module.merge(TransactionPaymentApiServer::<Hash, pallet_transaction_payment_rpc::RuntimeDispatchInfo<Balance>>::into_rpc(
+        TransactionPayment::new(client.clone()),
+    ))?;
+    module.merge(Babe::new(client, babe, keystore, select_chain).into_rpc())?;
+    module.merge(Grandpa::new(executor, authority_set, voter_state, justifications, finality_proofs).into_rpc())?;
+    Ok(module)
+}

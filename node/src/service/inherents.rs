@@ -1,0 +1,27 @@
+//! What the author of a block puts in by itself: the slot and the time. An importer makes the same to check them.
+
+use mica_runtime::{Hash, opaque::Block};
+use sp_consensus_babe::{SlotDuration, inherents::InherentDataProvider as SlotProvider};
+use sp_inherents::CreateInherentDataProviders;
+use sp_timestamp::InherentDataProvider as TimeProvider;
+
+/// Makes slot and time from the machine's clock.
+#[derive(Clone)]
+pub struct SlotAndTime {
+    /// Length of a slot, from the runtime.
+    pub slot_duration: SlotDuration,
+}
+
+#[async_trait::async_trait]
+impl CreateInherentDataProviders<Block, ()> for SlotAndTime {
+    type InherentDataProviders = (SlotProvider, TimeProvider);
+
+    async fn create_inherent_data_providers(
+        &self,
+        _parent: Hash,
+        (): (),
+    ) -> Result<Self::InherentDataProviders, Box<dyn std::error::Error + Send + Sync>> {
+        let time = TimeProvider::from_system_time();
+        Ok((SlotProvider::from_timestamp_and_slot_duration(*time, self.slot_duration), time))
+    }
+}

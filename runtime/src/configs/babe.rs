@@ -1,0 +1,37 @@
+//! `pallet_babe`: who may author which slot, by verifiable lot.
+
+use frame_support::{
+    parameter_types,
+    traits::{ConstU32, ConstU64},
+};
+use sp_consensus_babe::{AllowedSlots, BabeEpochConfiguration};
+
+use crate::{
+    Historical, Offences, Runtime, Session,
+    constants::{
+        BONDING_DURATION_ERAS, EPOCH_DURATION_IN_SLOTS, MAX_NOMINATORS_PER_PAGE, MAX_VALIDATORS, MILLISECS_PER_BLOCK,
+        PRIMARY_PROBABILITY, SESSIONS_PER_ERA,
+    },
+};
+
+/// Secondary slots carry a VRF too, so that every block adds to the epoch's randomness.
+pub const GENESIS_EPOCH: BabeEpochConfiguration =
+    BabeEpochConfiguration { c: PRIMARY_PROBABILITY, allowed_slots: AllowedSlots::PrimaryAndSecondaryVRFSlots };
+
+parameter_types! {
+    /// Blocks for which an equivocation can be reported: as long as the offender's bond is locked.
+    pub const ReportLongevity: u64 =
+        BONDING_DURATION_ERAS as u64 * SESSIONS_PER_ERA as u64 * EPOCH_DURATION_IN_SLOTS;
+}
+
+impl pallet_babe::Config for Runtime {
+    type EpochDuration = ConstU64<EPOCH_DURATION_IN_SLOTS>;
+    type ExpectedBlockTime = ConstU64<MILLISECS_PER_BLOCK>;
+    type EpochChangeTrigger = pallet_babe::ExternalTrigger;
+    type DisabledValidators = Session;
+    type WeightInfo = ();
+    type MaxAuthorities = ConstU32<MAX_VALIDATORS>;
+    type MaxNominators = ConstU32<MAX_NOMINATORS_PER_PAGE>;
+    type KeyOwnerProof = sp_session::MembershipProof;
+    type EquivocationReportSystem = pallet_babe::EquivocationReportSystem<Self, Offences, Historical, ReportLongevity>;
+}

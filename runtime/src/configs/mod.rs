@@ -1,0 +1,16 @@
+//! How each pallet is configured, one file per pallet, in the order of the pallets in the runtime.
+
+pub mod authorship;
+pub mod babe;
+pub mod balances;
+pub mod grandpa;
+pub mod offences;
+pub mod proxy;
+pub mod session;
+pub mod skip_feeless_payment;
+pub mod staking;
+pub mod system;
+pub mod timestamp;
+pub mod transaction_payment;
+pub mod utility;
+pub mod voter_list;

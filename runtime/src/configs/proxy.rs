@@ -1,0 +1,64 @@
+//! `pallet_proxy`: a cold account lets a hot one act for it, within limits.
+//!
+//! An operator keeps the account that holds the stake offline and runs the worker with a [`ProxyType::Worker`] proxy.
+
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use frame_support::{
+    parameter_types,
+    traits::{ConstU32, InstanceFilter},
+};
+use scale_info::TypeInfo;
+use sp_runtime::traits::BlakeTwo256;
+
+use crate::{Balance, Balances, Runtime, RuntimeCall, RuntimeEvent, System, constants::storage_deposit};
+
+/// What a proxy may do.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
+pub enum ProxyType {
+    /// Everything.
+    #[default]
+    Any,
+    /// Everything but moving money out of the account.
+    NonTransfer,
+    /// Staking, and the session keys that go with it.
+    Staking,
+}
+
+impl InstanceFilter<RuntimeCall> for ProxyType {
+    fn filter(&self, call: &RuntimeCall) -> bool {
+        match self {
+            Self::Any => true,
+            Self::NonTransfer => !matches!(call, RuntimeCall::Balances(_)),
+            Self::Staking => matches!(call, RuntimeCall::Staking(_) | RuntimeCall::Session(_)),
+        }
+    }
+
+    fn is_superset(&self, other: &Self) -> bool {
+        self == other || matches!(self, Self::Any) || matches!((self, other), (Self::NonTransfer, Self::Staking))
+    }
+}
+
+parameter_types! {
+    pub const ProxyDepositBase: Balance = storage_deposit(1, 8);
+    pub const ProxyDepositFactor: Balance = storage_deposit(0, 33);
+    pub const AnnouncementDepositBase: Balance = storage_deposit(1, 8);
+    pub const AnnouncementDepositFactor: Balance = storage_deposit(0, 66);
+}
+
+impl pallet_proxy::Config for Runtime {
+    type RuntimeEvent = RuntimeEvent;
+    type RuntimeCall = RuntimeCall;
+    type Currency = Balances;
+    type ProxyType = ProxyType;
+    type ProxyDepositBase = ProxyDepositBase;
+    type ProxyDepositFactor = ProxyDepositFactor;
+    type MaxProxies = ConstU32<16>;
+    type WeightInfo = pallet_proxy::weights::SubstrateWeight<Runtime>;
+    type MaxPending = ConstU32<16>;
+    type CallHasher = BlakeTwo256;
+    type AnnouncementDepositBase = AnnouncementDepositBase;
+    type AnnouncementDepositFactor = AnnouncementDepositFactor;
+    type BlockNumberProvider = System;
+}

@@ -1,0 +1,37 @@
+//! `pallet_mica_registry`: who serves which layers of which model, and with what stake.
+
+use frame_support::{
+    parameter_types,
+    traits::{ConstU32, ConstU128},
+};
+use sp_runtime::Perbill;
+
+use crate::{
+    Balances, Runtime, RuntimeHoldReason, System,
+    constants::{
+        HEARTBEAT_INTERVAL, JAIL_AFTER, LONGEST_DISPUTE, MIN_STAKE_PER_LAYER, MODEL_DEPOSIT, OFFLINE_AFTER, PRICE_INTERVAL,
+        WORKER_UNBONDING,
+    },
+};
+
+parameter_types! {
+    /// A reporter's part of a slash; the rest is burned.
+    pub const SlashReward: Perbill = Perbill::from_percent(25);
+}
+
+impl pallet_mica_registry::Config for Runtime {
+    type Currency = Balances;
+    type RuntimeHoldReason = RuntimeHoldReason;
+    type BlockNumberProvider = System;
+    type OpenAgreements = ();
+    type ModelDeposit = ConstU128<MODEL_DEPOSIT>;
+    type MinStakePerLayer = ConstU128<MIN_STAKE_PER_LAYER>;
+    type HeartbeatInterval = ConstU32<HEARTBEAT_INTERVAL>;
+    type OfflineAfter = ConstU32<OFFLINE_AFTER>;
+    type JailAfter = ConstU32<JAIL_AFTER>;
+    type Unbonding = ConstU32<WORKER_UNBONDING>;
+    type LongestDispute = ConstU32<LONGEST_DISPUTE>;
+    type PriceInterval = ConstU32<PRICE_INTERVAL>;
+    type SlashReward = SlashReward;
+    type WeightInfo = pallet_mica_registry::weights::SubstrateWeight<Runtime>;
+}

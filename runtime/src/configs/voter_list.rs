@@ -1,0 +1,38 @@
+//! `pallet_bags_list`: voters half-sorted by stake, so that an election takes the largest first without sorting all.
+
+use frame_election_provider_support::VoteWeight;
+use frame_support::{parameter_types, traits::ConstU32};
+use mica_primitives::UNIT;
+
+use crate::{Runtime, RuntimeEvent, Staking};
+
+/// Bags: each holds up to twice the stake of the one before.
+const BAGS: usize = 24;
+
+parameter_types! {
+    pub const BagThresholds: &'static [VoteWeight] = &THRESHOLDS;
+}
+
+/// Upper ends of the bags: 1 MICA, 2 MICA, … 2^23 MICA; what is above falls into the last, open bag.
+///
+/// A vote weighs one per base unit as long as the issuance fits 64 bits (18 million MICA) and proportionally less beyond.
+const THRESHOLDS: [VoteWeight; BAGS] = doubling_from(UNIT as VoteWeight);
+
+const fn doubling_from(first: VoteWeight) -> [VoteWeight; BAGS] {
+    let mut thresholds = [first; BAGS];
+    let mut bag = 1;
+    while bag < BAGS {
+        thresholds[bag] = thresholds[bag - 1] * 2;
+        bag += 1;
+    }
+    thresholds
+}
+
+impl pallet_bags_list::Config for Runtime {
+    type RuntimeEvent = RuntimeEvent;
+    type WeightInfo = pallet_bags_list::weights::SubstrateWeight<Runtime>;
+    type ScoreProvider = Staking;
+    type BagThresholds = BagThresholds;
+    type MaxAutoRebagPerBlock = ConstU32<4>;
+    type Score = VoteWeight;
+}

@@ -1,0 +1,113 @@
+//! Every number that the chain's users meet, in one place, with the relations between them checked at compile time.
+//!
+//! All presets share these: the slot duration and the epoch length are part of the runtime's code, and changing either on a running
+//! chain stops its block production. The windows are short because this first version runs on test networks only; a public network
+//! multiplies them, and the assertions at the end keep their order.
+
+use mica_primitives::{Balance, BlockNumber, UNIT};
+use sp_staking::{EraIndex, SessionIndex};
+
+/// Milliseconds from one block to the next.
+pub const MILLISECS_PER_BLOCK: u64 = 3_000;
+/// BABE's slot, equal to the block time because secondary slots fill every slot that no validator won.
+pub const SLOT_DURATION_MS: u64 = MILLISECS_PER_BLOCK;
+/// Blocks per minute.
+pub const MINUTES: BlockNumber = 60_000 / MILLISECS_PER_BLOCK as BlockNumber;
+/// Blocks per hour.
+pub const HOURS: BlockNumber = 60 * MINUTES;
+
+/// Slots per epoch. An epoch is a session: validators change between epochs.
+pub const EPOCH_DURATION_IN_SLOTS: u64 = 20;
+/// Sessions per era: elections and rewards happen between eras.
+pub const SESSIONS_PER_ERA: SessionIndex = 6;
+/// Eras that a validator's or a nominator's bond stays locked, and slashable, after unbonding.
+pub const BONDING_DURATION_ERAS: EraIndex = 28;
+/// Most validators at one time.
+pub const MAX_VALIDATORS: u32 = 100;
+/// Most nominators of one validator that share its rewards in one page and its slashes.
+pub const MAX_NOMINATORS_PER_PAGE: u32 = 64;
+
+/// Probability that a slot has a validator chosen by lot, `(numerator, denominator)`; the others go to the secondary validator.
+pub const PRIMARY_PROBABILITY: (u64, u64) = (1, 4);
+
+/// A thousandth of one MICA.
+pub const MILLI: Balance = UNIT / 1_000;
+/// A millionth of one MICA.
+pub const MICRO: Balance = UNIT / 1_000_000;
+/// An account with less than this is removed.
+pub const EXISTENTIAL_DEPOSIT: Balance = MILLI;
+/// Fee per byte of a transaction.
+pub const FEE_PER_BYTE: Balance = MICRO;
+
+/// Deposit for storage that `items` entries with `bytes` bytes together occupy.
+pub const fn storage_deposit(items: u32, bytes: u32) -> Balance {
+    items as Balance * 100 * MILLI + bytes as Balance * MILLI
+}
+
+/// Held from the owner of a model.
+pub const MODEL_DEPOSIT: Balance = 10 * UNIT;
+/// Least stake of a worker per layer that it serves.
+pub const MIN_STAKE_PER_LAYER: Balance = 10 * UNIT;
+/// Blocks from one heartbeat of a worker until the next is due, and free.
+pub const HEARTBEAT_INTERVAL: BlockNumber = MINUTES;
+/// Blocks of silence after which a worker counts as offline: two heartbeats and a half.
+pub const OFFLINE_AFTER: BlockNumber = 5 * HEARTBEAT_INTERVAL / 2;
+/// Blocks of silence after which a worker is jailed.
+pub const JAIL_AFTER: BlockNumber = 10 * HEARTBEAT_INTERVAL;
+/// Least blocks between two changes of a worker's list price.
+pub const PRICE_INTERVAL: BlockNumber = MINUTES / 4;
+/// Blocks from a worker's leaving to the withdrawal of its stake.
+pub const WORKER_UNBONDING: BlockNumber = 10 * MINUTES;
+
+/// Least deposit of a channel.
+pub const MIN_CHANNEL_DEPOSIT: Balance = 10 * MILLI;
+/// Least blocks that a payee has to redeem after its payer asked to close.
+pub const MIN_CHANNEL_WINDOW: BlockNumber = MINUTES;
+/// Most blocks of such a window.
+pub const MAX_CHANNEL_WINDOW: BlockNumber = 7 * 24 * HOURS;
+/// Most channels that one account pays from.
+pub const MAX_CHANNELS_PER_PAYER: u32 = 256;
+
+/// Least escrow of an agreement.
+pub const MIN_ESCROW: Balance = 10 * MILLI;
+/// Blocks in which a worker may accept a proposal.
+pub const PROPOSAL_PERIOD: BlockNumber = MINUTES;
+/// Most blocks that an agreement may give for its work.
+pub const MAX_AGREEMENT_DURATION: BlockNumber = 24 * HOURS;
+/// Blocks in which a payer may object to a claim.
+pub const CHALLENGE_PERIOD: BlockNumber = MINUTES;
+/// Blocks in which the two may still settle a disputed claim.
+pub const DISPUTE_PERIOD: BlockNumber = MINUTES;
+/// Blocks for which a root of receipts is kept and can be audited.
+pub const AUDIT_WINDOW: BlockNumber = 4 * MINUTES;
+
+/// The longest that anything can be held against a worker that has left, with its stake as the answer.
+pub const LONGEST_DISPUTE: BlockNumber = AUDIT_WINDOW + CHALLENGE_PERIOD + DISPUTE_PERIOD;
+
+// A worker's stake must outlast every dispute over its work, and a dispute must outlast the window in which the voucher that fixes the
+// receipts may arrive: otherwise a cheat could be gone with its stake before it is caught.
+const _: () = {
+    assert!(WORKER_UNBONDING > LONGEST_DISPUTE);
+    assert!(LONGEST_DISPUTE > MIN_CHANNEL_WINDOW);
+    assert!(MIN_CHANNEL_WINDOW <= MAX_CHANNEL_WINDOW);
+};
+
+// A worker beats, is missed, is jailed: in this order.
+const _: () = {
+    assert!(HEARTBEAT_INTERVAL < OFFLINE_AFTER);
+    assert!(OFFLINE_AFTER < JAIL_AFTER);
+};
+
+// What creates an account must be enough to keep it.
+const _: () = {
+    assert!(MIN_CHANNEL_DEPOSIT >= EXISTENTIAL_DEPOSIT);
+    assert!(MIN_ESCROW >= EXISTENTIAL_DEPOSIT);
+};
+
+// Consensus. A validator's bond must stay slashable while its equivocation can be reported.
+const _: () = {
+    assert!(MILLISECS_PER_BLOCK.is_multiple_of(2), "the timestamp's least step is half a slot");
+    assert!(MINUTES > 0);
+    assert!(PRIMARY_PROBABILITY.0 < PRIMARY_PROBABILITY.1);
+    assert!(BONDING_DURATION_ERAS > 1);
+};

@@ -1,0 +1,114 @@
+//! Genesis presets: complete starting states that a chain specification names instead of spelling out.
+//!
+//! The keys in both are the well-known development keys: anybody can sign for them, so neither chain may ever carry value.
+
+use alloc::{string::ToString, vec, vec::Vec};
+
+use frame_support::build_struct_json_patch;
+use mica_primitives::UNIT;
+use pallet_staking::StakerStatus;
+use serde_json::Value;
+use sp_consensus_babe::AuthorityId as BabeId;
+use sp_consensus_grandpa::AuthorityId as GrandpaId;
+use sp_genesis_builder::{DEV_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET, PresetId};
+use sp_keyring::{Ed25519Keyring, Sr25519Keyring};
+use sp_runtime::Perbill;
+
+use crate::{
+    AccountId, Balance, BalancesConfig, RuntimeGenesisConfig, SessionConfig, SessionKeys, StakingConfig,
+    configs::babe::GENESIS_EPOCH,
+};
+
+/// What each development account starts with.
+pub const DEV_ENDOWMENT: Balance = 1_000_000 * UNIT;
+/// What each validator's stash bonds; it starts with twice as much.
+pub const VALIDATOR_BOND: Balance = 100_000 * UNIT;
+/// Validators that an era elects at most, until governance says otherwise: whoever bonds and validates is in.
+const VALIDATOR_COUNT: u32 = 16;
+/// What a validator, or a nominator, must bond at least.
+const MIN_VALIDATOR_BOND: Balance = 1_000 * UNIT;
+const MIN_NOMINATOR_BOND: Balance = 10 * UNIT;
+
+/// A validator at genesis.
+struct Validator {
+    /// Holds the bond. Apart from the account of the same name, so that fees and rewards do not disturb that one's balance.
+    stash: AccountId,
+    keys: SessionKeys,
+}
+
+impl Validator {
+    fn new(stash: Sr25519Keyring, babe: Sr25519Keyring, grandpa: Ed25519Keyring) -> Self {
+        let keys = SessionKeys { babe: BabeId::from(babe.public()), grandpa: GrandpaId::from(grandpa.public()) };
+        Self { stash: stash.to_account_id(), keys }
+    }
+}
+
+fn alice() -> Validator {
+    Validator::new(Sr25519Keyring::AliceStash, Sr25519Keyring::Alice, Ed25519Keyring::Alice)
+}
+
+fn bob() -> Validator {
+    Validator::new(Sr25519Keyring::BobStash, Sr25519Keyring::Bob, Ed25519Keyring::Bob)
+}
+
+fn charlie() -> Validator {
+    Validator::new(Sr25519Keyring::CharlieStash, Sr25519Keyring::Charlie, Ed25519Keyring::Charlie)
+}
+
+fn dave() -> Validator {
+    Validator::new(Sr25519Keyring::DaveStash, Sr25519Keyring::Dave, Ed25519Keyring::Dave)
+}
+
+/// The accounts that people play with: they validate nothing and start with [`DEV_ENDOWMENT`].
+pub const DEV_ACCOUNTS: [Sr25519Keyring; 6] = [
+    Sr25519Keyring::Alice,
+    Sr25519Keyring::Bob,
+    Sr25519Keyring::Charlie,
+    Sr25519Keyring::Dave,
+    Sr25519Keyring::Eve,
+    Sr25519Keyring::Ferdie,
+];
+
+fn preset(validators: Vec<Validator>) -> Value {
+    let balances = DEV_ACCOUNTS
+        .iter()
+        .map(|account| (account.to_account_id(), DEV_ENDOWMENT))
+        .chain(validators.iter().map(|validator| (validator.stash.clone(), 2 * VALIDATOR_BOND)))
+        .collect::<Vec<_>>();
+    let stakers = validators
+        .iter()
+        .map(|validator| (validator.stash.clone(), validator.stash.clone(), VALIDATOR_BOND, StakerStatus::Validator))
+        .collect::<Vec<_>>();
+    let keys = validators.into_iter().map(|v| (v.stash.clone(), v.stash, v.keys)).collect::<Vec<_>>();
+
+    build_struct_json_patch!(RuntimeGenesisConfig {
+        balances: BalancesConfig { balances },
+        babe: pallet_babe::GenesisConfig { epoch_config: GENESIS_EPOCH },
+        session: SessionConfig { keys },
+        staking: StakingConfig {
+            validator_count: VALIDATOR_COUNT,
+            minimum_validator_count: 1,
+            slash_reward_fraction: Perbill::from_percent(10),
+            min_validator_bond: MIN_VALIDATOR_BOND,
+            min_nominator_bond: MIN_NOMINATOR_BOND,
+            stakers,
+        },
+    })
+}
+
+/// The preset named `id`, as a JSON patch over the default genesis; nothing for an unknown name.
+pub fn get_preset(id: &PresetId) -> Option<Vec<u8>> {
+    let patch = match id.as_ref() {
+        // One validator, which finalizes alone.
+        DEV_RUNTIME_PRESET => preset(vec![alice()]),
+        // Four, so that one may stop: with three, two left are no more than two thirds, and finality stops too.
+        LOCAL_TESTNET_RUNTIME_PRESET => preset(vec![alice(), bob(), charlie(), dave()]),
+        _ => return None,
+    };
+    Some(patch.to_string().into_bytes())
+}
+
+/// Names of the presets.
+pub fn preset_names() -> Vec<PresetId> {
+    vec![PresetId::from(DEV_RUNTIME_PRESET), PresetId::from(LOCAL_TESTNET_RUNTIME_PRESET)]
+}

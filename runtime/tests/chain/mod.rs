@@ -1,0 +1,93 @@
+//! A chain in memory: the real runtime, from a real preset, through whole blocks.
+
+use codec::Encode;
+use frame_support::genesis_builder_helper;
+use mica_runtime::{
+    AccountId, BlockNumber, Executive, Hash, Header, InherentDataExt, Nonce, Runtime, RuntimeCall, RuntimeGenesisConfig, Signature,
+    System, TxExtension, UncheckedExtrinsic, VERSION, constants::SLOT_DURATION_MS, genesis,
+};
+use serde_json::Value;
+use sp_consensus_babe::{
+    BABE_ENGINE_ID,
+    digests::{PreDigest, SecondaryPlainPreDigest},
+};
+use sp_inherents::InherentData;
+use sp_io::TestExternalities;
+use sp_keyring::Sr25519Keyring;
+use sp_runtime::{
+    ApplyExtrinsicResult, Digest, DigestItem,
+    generic::{Era, SignedPayload},
+    traits::Header as _,
+};
+
+/// The slot of block 1; any will do, the first block fixes the genesis slot.
+const FIRST_SLOT: u64 = 500_000_000;
+
+/// Merges a preset's patch into the default genesis (RFC 7386 without deletion, which presets do not use).
+fn merge(target: &mut Value, patch: Value) {
+    match (target, patch) {
+        (Value::Object(target), Value::Object(patch)) => {
+            for (key, value) in patch {
+                merge(target.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (target, patch) => *target = patch,
+    }
+}
+
+/// The state after the genesis of `preset`.
+pub fn genesis_of(preset: &str) -> TestExternalities {
+    let mut state = TestExternalities::new_empty();
+    state.execute_with(|| {
+        let default = genesis_builder_helper::get_preset::<RuntimeGenesisConfig>(&None, |_| None).expect("a default exists");
+        let mut config: Value = serde_json::from_slice(&default).expect("it is JSON");
+        let patch = genesis::get_preset(&preset.into()).expect("the preset exists");
+        merge(&mut config, serde_json::from_slice(&patch).expect("it is JSON"));
+        genesis_builder_helper::build_state::<RuntimeGenesisConfig>(config.to_string().into_bytes()).expect("the state is valid");
+        System::set_block_number(0);
+    });
+    state
+}
+
+/// Makes block `number`, as validator `author`, with `transactions`; returns what became of each.
+///
+/// `number` must be the next one; `skipped` slots stay empty before it.
+pub fn make_block(number: BlockNumber, author: u32, skipped: u64, transactions: Vec<UncheckedExtrinsic>) -> Vec<ApplyExtrinsicResult> {
+    let slot = FIRST_SLOT + u64::from(number) + skipped;
+    let claim = PreDigest::SecondaryPlain(SecondaryPlainPreDigest { authority_index: author, slot: slot.into() });
+    let digest = Digest { logs: vec![DigestItem::PreRuntime(BABE_ENGINE_ID, claim.encode())] };
+    let parent = if number == 1 { Hash::zero() } else { System::block_hash(number - 1) };
+    Executive::initialize_block(&Header::new(number, Hash::zero(), Hash::zero(), parent, digest));
+
+    let mut inherents = InherentData::new();
+    inherents.put_data(sp_timestamp::INHERENT_IDENTIFIER, &sp_timestamp::Timestamp::new(slot * SLOT_DURATION_MS)).expect("put once");
+    for inherent in inherents.create_extrinsics() {
+        Executive::apply_extrinsic(inherent).expect("an inherent is valid").expect("an inherent succeeds");
+    }
+    let results = transactions.into_iter().map(Executive::apply_extrinsic).collect();
+    let header = Executive::finalize_block();
+    frame_system::BlockHash::<Runtime>::insert(number, header.hash());
+    results
+}
+
+/// `call`, signed by `who` as its `nonce`-th transaction.
+pub fn signed(who: Sr25519Keyring, nonce: Nonce, call: RuntimeCall) -> UncheckedExtrinsic {
+    let extension: TxExtension = (
+        frame_system::AuthorizeCall::new(),
+        frame_system::CheckNonZeroSender::new(),
+        frame_system::CheckSpecVersion::new(),
+        frame_system::CheckTxVersion::new(),
+        frame_system::CheckGenesis::new(),
+        frame_system::CheckEra::from(Era::Immortal),
+        frame_system::CheckNonce::from(nonce),
+        frame_system::CheckWeight::new(),
+        pallet_skip_feeless_payment::SkipCheckIfFeeless::from(pallet_transaction_payment::ChargeTransactionPayment::from(0)),
+        frame_system::WeightReclaim::new(),
+    );
+    let genesis = System::block_hash(0);
+    let implicit = ((), (), VERSION.spec_version, VERSION.transaction_version, genesis, genesis, (), (), (), ());
+    let payload = SignedPayload::from_raw(call.clone(), extension.clone(), implicit);
+    let signature = payload.using_encoded(|bytes| who.sign(bytes));
+    let account: AccountId = who.to_account_id();
+    UncheckedExtrinsic::new_signed(call, account.into(), Signature::Sr25519(signature), extension)
+}

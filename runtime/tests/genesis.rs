@@ -1,0 +1,215 @@
+//! The presets make a chain that starts, elects, pays and balances its books.
+
+use codec::Encode;
+use frame_support::{assert_err, assert_ok, traits::fungible::Inspect};
+use mica_primitives::UNIT;
+use mica_runtime::{
+    Authorship, Balances, Grandpa, Runtime, RuntimeCall, Session, SessionKeys, Staking, System,
+    constants::{EPOCH_DURATION_IN_SLOTS, EXISTENTIAL_DEPOSIT, SESSIONS_PER_ERA},
+    genesis::{DEV_ACCOUNTS, DEV_ENDOWMENT, VALIDATOR_BOND},
+};
+use pallet_staking::{RewardDestination, ValidatorPrefs};
+use sp_genesis_builder::{DEV_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET};
+use sp_keyring::Sr25519Keyring::{Alice, AliceStash, Bob, BobStash, CharlieStash, DaveStash, Eve, Ferdie};
+use sp_keystore::{KeystoreExt, testing::MemoryKeystore};
+use sp_runtime::{DispatchError, transaction_validity::InvalidTransaction};
+
+mod chain;
+use chain::{genesis_of, make_block, signed};
+
+fn transfer(to: sp_keyring::Sr25519Keyring, value: u128) -> RuntimeCall {
+    RuntimeCall::Balances(pallet_balances::Call::transfer_keep_alive { dest: to.to_account_id().into(), value })
+}
+
+/// Blocks of one era.
+fn era_blocks() -> u32 {
+    u32::try_from(EPOCH_DURATION_IN_SLOTS).expect("short") * SESSIONS_PER_ERA
+}
+
+/// Every pallet's own invariants.
+fn check_state() {
+    #[cfg(feature = "try-runtime")]
+    {
+        use frame_support::traits::{TryState, TryStateSelect};
+        mica_runtime::AllPalletsWithSystem::try_state(System::block_number(), TryStateSelect::All).expect("invariants hold");
+    }
+}
+
+#[test]
+fn development_has_one_validator_and_six_rich_accounts() {
+    genesis_of(DEV_RUNTIME_PRESET).execute_with(|| {
+        assert_eq!(Session::validators(), vec![AliceStash.to_account_id()]);
+        assert_eq!(Grandpa::grandpa_authorities().len(), 1);
+        for account in DEV_ACCOUNTS {
+            assert_eq!(Balances::balance(&account.to_account_id()), DEV_ENDOWMENT);
+        }
+        assert_eq!(DEV_ENDOWMENT, 1_000_000 * UNIT);
+        check_state();
+    });
+}
+
+#[test]
+fn local_has_four_staked_validators() {
+    genesis_of(LOCAL_TESTNET_RUNTIME_PRESET).execute_with(|| {
+        let validators = [AliceStash, BobStash, CharlieStash, DaveStash].map(|stash| stash.to_account_id());
+        assert_eq!(Session::validators().len(), validators.len());
+        for stash in &validators {
+            assert!(Session::validators().contains(stash));
+            assert_eq!(Staking::ledger(stash.clone().into()).expect("it has bonded").active, VALIDATOR_BOND);
+        }
+        assert_eq!(Grandpa::grandpa_authorities().len(), 4);
+        check_state();
+    });
+}
+
+#[test]
+fn an_unknown_preset_is_nothing() {
+    assert_eq!(mica_runtime::genesis::get_preset(&"mainnet".into()), None);
+    assert_eq!(mica_runtime::genesis::preset_names().len(), 2);
+}
+
+#[test]
+fn a_transfer_moves_money_and_its_fee_goes_to_the_author() {
+    genesis_of(LOCAL_TESTNET_RUNTIME_PRESET).execute_with(|| {
+        make_block(1, 0, 0, vec![]);
+        let author = Session::validators()[2].clone();
+        let (author_before, issuance) = (Balances::balance(&author), Balances::total_issuance());
+        let results = make_block(2, 2, 0, vec![signed(Alice, 0, transfer(Bob, UNIT))]);
+        assert_ok!(results[0].expect("valid"));
+
+        let spent = DEV_ENDOWMENT - Balances::balance(&Alice.to_account_id());
+        let fee = spent - UNIT;
+        assert_eq!(Balances::balance(&Bob.to_account_id()), DEV_ENDOWMENT + UNIT);
+        assert!(fee > 0 && fee < UNIT / 100, "a transfer cost {fee}");
+        assert_eq!(Balances::balance(&author), author_before + fee);
+        assert_eq!(Balances::total_issuance(), issuance);
+        assert_eq!(Authorship::author(), Some(author));
+    });
+}
+
+#[test]
+fn what_is_not_paid_for_signed_or_in_turn_does_not_enter_a_block() {
+    genesis_of(DEV_RUNTIME_PRESET).execute_with(|| {
+        make_block(1, 0, 0, vec![]);
+        let forged = {
+            let mut forged = signed(Alice, 0, transfer(Bob, UNIT));
+            forged.function = transfer(Ferdie, UNIT);
+            forged
+        };
+        let results = make_block(
+            2,
+            0,
+            0,
+            vec![
+                forged,
+                signed(Alice, 7, transfer(Bob, UNIT)),
+                signed(sp_keyring::Sr25519Keyring::One, 0, transfer(Bob, UNIT)),
+                signed(Alice, 0, transfer(Bob, UNIT)),
+                signed(Alice, 0, transfer(Bob, UNIT)),
+            ],
+        );
+        assert_eq!(results[0], Err(InvalidTransaction::BadProof.into()));
+        assert_eq!(results[1], Err(InvalidTransaction::Future.into()));
+        assert_eq!(results[2], Err(InvalidTransaction::Payment.into()));
+        assert!(matches!(results[3], Ok(Ok(()))));
+        assert_eq!(results[4], Err(InvalidTransaction::Stale.into()));
+        assert_eq!(Balances::balance(&Bob.to_account_id()), DEV_ENDOWMENT + UNIT);
+    });
+}
+
+#[test]
+fn eras_pass_and_pay_validators() {
+    genesis_of(LOCAL_TESTNET_RUNTIME_PRESET).execute_with(|| {
+        let blocks = 2 * era_blocks() + 1;
+        for number in 1..=blocks {
+            make_block(number, number % 4, 0, vec![]);
+        }
+        check_state();
+        let era = pallet_staking::ActiveEra::<Runtime>::get().expect("eras have begun");
+        assert!(era.index >= 1, "after {blocks} blocks the active era is {}", era.index);
+        let paid = pallet_staking::ErasValidatorReward::<Runtime>::get(era.index - 1).expect("the era before is closed");
+        assert!(paid > 0);
+
+        let stash = AliceStash.to_account_id();
+        let held = Balances::total_balance(&stash);
+        let payout = RuntimeCall::Staking(pallet_staking::Call::payout_stakers { validator_stash: stash.clone(), era: era.index - 1 });
+        let number = System::block_number() + 1;
+        assert_ok!(make_block(number, 1, 0, vec![signed(Eve, 0, payout)])[0].expect("valid"));
+        assert!(Balances::total_balance(&stash) > held, "the validator was paid");
+    });
+}
+
+#[test]
+fn a_chain_that_slept_through_epochs_goes_on() {
+    genesis_of(DEV_RUNTIME_PRESET).execute_with(|| {
+        make_block(1, 0, 0, vec![]);
+        let slept = 10 * EPOCH_DURATION_IN_SLOTS;
+        for number in 2..=3 * u32::try_from(EPOCH_DURATION_IN_SLOTS).expect("short") {
+            make_block(number, 0, slept, vec![]);
+        }
+        check_state();
+        assert_eq!(Session::validators(), vec![AliceStash.to_account_id()]);
+    });
+}
+
+#[test]
+fn session_keys_need_a_proof_that_their_owner_holds_them() {
+    genesis_of(DEV_RUNTIME_PRESET).execute_with(|| {
+        let keys = SessionKeys {
+            babe: sp_keyring::Sr25519Keyring::Bob.public().into(),
+            grandpa: sp_keyring::Ed25519Keyring::Bob.public().into(),
+        };
+        let set_keys = RuntimeCall::Session(pallet_session::Call::set_keys { keys, proof: vec![0; 128] });
+        make_block(1, 0, 0, vec![]);
+        let results = make_block(2, 0, 0, vec![signed(Bob, 0, set_keys)]);
+        assert_err!(
+            results[0].expect("the transaction itself is valid"),
+            DispatchError::from(pallet_session::Error::<Runtime>::InvalidProof)
+        );
+    });
+}
+
+#[test]
+fn anybody_who_bonds_and_proves_its_keys_becomes_a_validator() {
+    let mut state = genesis_of(DEV_RUNTIME_PRESET);
+    state.register_extension(KeystoreExt::new(MemoryKeystore::new()));
+    state.execute_with(|| {
+        let owner = Bob.to_account_id();
+        let generated = SessionKeys::generate(&owner.encode(), None);
+        let calls = [
+            RuntimeCall::Staking(pallet_staking::Call::bond { value: VALIDATOR_BOND, payee: RewardDestination::Staked }),
+            RuntimeCall::Session(pallet_session::Call::set_keys { keys: generated.keys, proof: generated.proof.encode() }),
+            RuntimeCall::Staking(pallet_staking::Call::validate { prefs: ValidatorPrefs::default() }),
+        ];
+        make_block(1, 0, 0, vec![]);
+        let transactions = (0..).zip(calls).map(|(nonce, call)| signed(Bob, nonce, call)).collect();
+        for result in make_block(2, 0, 0, transactions) {
+            assert_ok!(result.expect("valid"));
+        }
+        for number in 3..=2 * era_blocks() + 1 {
+            make_block(number, 0, 0, vec![]);
+        }
+        assert!(Session::validators().contains(&owner));
+        assert_eq!(Grandpa::grandpa_authorities().len(), 2);
+        check_state();
+    });
+}
+
+#[test]
+fn an_account_below_the_existential_deposit_cannot_be_made() {
+    genesis_of(DEV_RUNTIME_PRESET).execute_with(|| {
+        make_block(1, 0, 0, vec![]);
+        let stranger = sp_keyring::Sr25519Keyring::Two;
+        let results = make_block(
+            2,
+            0,
+            0,
+            vec![
+                signed(Alice, 0, transfer(stranger, EXISTENTIAL_DEPOSIT - 1)),
+                signed(Alice, 1, transfer(stranger, EXISTENTIAL_DEPOSIT)),
+            ],
+        );
+        assert!(results[0].expect("valid").is_err());
+        assert_ok!(results[1].expect("valid"));
+    });
+}
