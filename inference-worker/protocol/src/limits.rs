@@ -41,6 +41,8 @@ pub const MAX_SESSIONS_PER_PEER: usize = 8;
 pub const MAX_OPENINGS: usize = 64;
 /// Most channels whose ledgers a worker keeps in memory.
 pub const MAX_LEDGERS: usize = 4_096;
+/// Sessions on one channel that may end unpaid before the worker takes no more of them.
+pub const MAX_UNPAID_SESSIONS: u32 = 4;
 /// Most receipts of a lane that no voucher has fixed yet: the longest session's, and as many again from sessions cut short.
 pub const MAX_UNFIXED_RECEIPTS: usize = 2 * (MAX_SESSION_POSITIONS / LEAF_POSITIONS) as usize;
 /// Most receipts of one stage that a payer keeps until the tokens that they speak of arrive.

@@ -7,7 +7,7 @@
 use codec::{Decode, Encode};
 use ed25519_dalek::VerifyingKey;
 use mica_primitives::{Balance, BlockNumber, ChannelId, Hash32, LaneId, MAX_LANES, Redeem, TickProof};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ChannelFacts, LaneReceipts, ticks::TickMeter};
 use crate::{FaultCode, limits::EXPIRY_MARGIN_BLOCKS, signing};
@@ -239,6 +239,11 @@ impl PayeeLedger {
         known.max(self.facts.lane(lane).cumulative)
     }
 
+    /// Base units of the deposit that no lane promises.
+    pub fn free(&self) -> Balance {
+        self.facts.deposit.saturating_sub(self.promised_except(None))
+    }
+
     /// The newest promise on the lane.
     pub fn held(&self, lane: LaneId) -> Option<&Redeem> {
         self.lanes.get(&lane)?.best.as_ref()
@@ -350,10 +355,14 @@ impl PayeeLedger {
     }
 
     fn check_sum(&self, lane: LaneId, promised: Balance) -> Result<(), LedgerError> {
-        let others = self.lanes.keys().chain(self.facts.lanes.keys()).filter(|other| **other != lane);
-        let others: std::collections::BTreeSet<_> = others.collect();
-        let total = others.into_iter().fold(promised, |sum, other| sum.saturating_add(self.promised(*other)));
+        let total = self.promised_except(Some(lane)).saturating_add(promised);
         if total > self.facts.deposit { Err(LedgerError::Overspend { total, deposit: self.facts.deposit }) } else { Ok(()) }
+    }
+
+    fn promised_except(&self, lane: Option<LaneId>) -> Balance {
+        let lanes: BTreeSet<LaneId> = self.lanes.keys().chain(self.facts.lanes.keys()).copied().collect();
+        let others = lanes.into_iter().filter(|other| Some(*other) != lane);
+        others.fold(0, |sum: Balance, other| sum.saturating_add(self.promised(other)))
     }
 
     fn check_signature(&self, redeem: &Redeem) -> Result<(), LedgerError> {

@@ -2,6 +2,9 @@
 
 mod io;
 mod offer;
+mod opening;
+mod refusal;
+mod session;
 mod table;
 
 pub use io::{ComputeJob, ComputeResult, Computed, SessionEnd, StageInput, StageOutput, Want};

@@ -1,0 +1,162 @@
+//! Checking an opening against what the worker offers.
+
+use mica_primitives::{Balance, BlockNumber, ChannelId, Hash32, LaneId, PublicKey, WorkerAddresses};
+
+use super::{StageIdentity, StageOffer, refusal::Refusal};
+use crate::{
+    FaultCode, SessionId,
+    messages::{Acceptance, Open},
+    path::PathStage,
+    session::{PaymentTerms, SessionSpec},
+};
+
+/// What both sides have agreed on, from this stage's point of view.
+#[derive(Clone, Debug)]
+pub(super) struct Agreed {
+    pub(super) session: SessionId,
+    /// blake3 of the opening.
+    pub(super) open: Hash32,
+    pub(super) payer: PublicKey,
+    pub(super) channel: ChannelId,
+    pub(super) lane: LaneId,
+    pub(super) unit: Balance,
+    pub(super) credit_positions: u16,
+    pub(super) spec: SessionSpec,
+    pub(super) profile: Hash32,
+    /// This stage.
+    pub(super) own: PathStage,
+    /// Its place in the path.
+    pub(super) index: usize,
+    /// Where steps come from: the payer, or the stage before.
+    pub(super) previous: PublicKey,
+    /// The stage after this one; nothing at the end of the path.
+    pub(super) next: Option<PathStage>,
+    /// The path's first stage.
+    pub(super) first: PathStage,
+    /// The path's last stage.
+    pub(super) last: PublicKey,
+    pub(super) hidden: u32,
+    pub(super) vocabulary: u32,
+}
+
+impl Agreed {
+    pub(super) const fn is_last(&self) -> bool {
+        self.next.is_none()
+    }
+
+    /// Whether the path is this stage alone.
+    pub(super) const fn is_alone(&self) -> bool {
+        self.index == 0 && self.is_last()
+    }
+
+    /// Whether the session depends on `peer`.
+    pub(super) fn involves(&self, peer: &PublicKey) -> bool {
+        let neighbour = self.next.as_ref().is_some_and(|next| next.peer == *peer) || self.previous == *peer;
+        let ring = (self.index == 0 && self.last == *peer) || (self.is_last() && self.first.peer == *peer);
+        *peer == self.payer || neighbour || ring
+    }
+
+    /// Where `peer` may be dialled, as far as this stage must know.
+    pub(super) fn addresses(&self, peer: &PublicKey) -> WorkerAddresses {
+        match &self.next {
+            Some(next) if next.peer == *peer => next.addresses.clone(),
+            None if self.first.peer == *peer => self.first.addresses.clone(),
+            _ => WorkerAddresses::default(),
+        }
+    }
+
+    pub(super) fn acceptance(&self) -> Acceptance {
+        Acceptance {
+            session: self.session,
+            open: self.open,
+            range: self.own.range,
+            unit: self.unit,
+            credit_positions: self.credit_positions,
+            max_positions: self.spec.max_positions,
+        }
+    }
+}
+
+/// Whether the worker can and wants to serve `open` from `from`, before any look at the channel.
+pub(super) fn check_open(
+    identity: &StageIdentity,
+    offer: &StageOffer,
+    from: PublicKey,
+    open: &Open,
+    block: BlockNumber,
+) -> Result<Agreed, Refusal> {
+    if open.model != offer.model {
+        return Err(Refusal::new(FaultCode::WrongModel, format!("this worker serves model {}", offer.model)));
+    }
+    if open.profile != offer.profile {
+        return Err(Refusal::new(FaultCode::WrongProfile, "this worker computes under another profile"));
+    }
+    open.path.check(offer.model_layers).map_err(|error| Refusal::new(FaultCode::BadPath, error))?;
+    let index = usize::from(open.stage);
+    let own = open.path.get(index).filter(|stage| stage.peer == identity.peer());
+    let own = own.ok_or_else(|| Refusal::new(FaultCode::BadPath, format!("stage {index} of the path is not this worker")))?;
+    if own.range != offer.range {
+        let text = format!("this worker serves layers {} and the path says {}", offer.range, own.range);
+        return Err(Refusal::new(FaultCode::WrongRange, text));
+    }
+    if open.path.index_of(&from).is_some() {
+        return Err(Refusal::new(FaultCode::BadPath, "a payer cannot be a stage of its own path"));
+    }
+    open.spec.check().map_err(|error| Refusal::new(FaultCode::BadLimits, error))?;
+    if open.spec.max_positions > offer.context {
+        let text = format!("{} positions exceed the model's context of {}", open.spec.max_positions, offer.context);
+        return Err(Refusal::new(FaultCode::NoCacheRoom, text));
+    }
+    let (unit, credit_positions) = check_price(identity, offer, open, block)?;
+    let [first, .., last] = &open.path.stages()[..] else { return Ok(alone(from, open, offer, own, unit, credit_positions)) };
+    Ok(Agreed {
+        index,
+        previous: index.checked_sub(1).and_then(|before| open.path.get(before)).map_or(from, |stage| stage.peer),
+        next: open.path.get(index + 1).cloned(),
+        first: first.clone(),
+        last: last.peer,
+        ..alone(from, open, offer, own, unit, credit_positions)
+    })
+}
+
+fn alone(from: PublicKey, open: &Open, offer: &StageOffer, own: &PathStage, unit: Balance, credit_positions: u16) -> Agreed {
+    Agreed {
+        session: open.session,
+        open: open.hash(),
+        payer: from,
+        channel: open.channel,
+        lane: open.lane,
+        unit,
+        credit_positions,
+        spec: open.spec.clone(),
+        profile: open.profile,
+        own: own.clone(),
+        index: 0,
+        previous: from,
+        next: None,
+        first: own.clone(),
+        last: own.peer,
+        hidden: offer.hidden,
+        vocabulary: offer.vocabulary,
+    }
+}
+
+/// The unit and the credit of the session, if the price is at least the worker's: its current one, or one that it quoted.
+fn check_price(identity: &StageIdentity, offer: &StageOffer, open: &Open, block: BlockNumber) -> Result<(Balance, u16), Refusal> {
+    let mut floor = offer.price_per_layer_token;
+    if let Some(signed) = &open.quote {
+        let quote = &signed.quote;
+        let ours = quote.peer == identity.peer() && quote.model == offer.model && quote.range == offer.range;
+        if ours && quote.valid_until >= block && signed.verify(identity.genesis()) {
+            floor = floor.min(quote.price_per_layer_token);
+        }
+    }
+    if open.terms.price_per_layer_token < floor {
+        let text = format!("{} base units per layer-token offered, {floor} asked", open.terms.price_per_layer_token);
+        return Err(Refusal::new(FaultCode::PriceTooLow, text));
+    }
+    let credit_positions = open.terms.credit_positions.min(offer.credit_positions);
+    let terms = PaymentTerms { credit_positions, ..open.terms };
+    let unit = terms.check(offer.range.len()).map_err(|error| Refusal::new(FaultCode::BadTerms, error))?;
+    Ok((unit, credit_positions))
+}

@@ -1,0 +1,496 @@
+//! One session at one stage: steps in, jobs to the engine, steps and tokens out, receipts, money, the account at the end.
+//!
+//! ```text
+//! Working ──Close / fault──▶ Finishing ──job done──▶ Settling ──final voucher / deadline──▶ Ended
+//! ```
+//! While it works a session has at most one job in the engine. A step is computed only if `computed + rows − paid ≤ credit`;
+//! otherwise it is held, in a bounded queue, until money comes or the deadline passes.
+
+use mica_primitives::{Balance, Leaf, PublicKey};
+use std::collections::VecDeque;
+
+use super::{
+    ComputeJob, ComputeResult, Computed, SessionEnd, StageDeadlines, StageIdentity, StageOutput, Want, opening::Agreed,
+    refusal::Refusal,
+};
+use crate::{
+    FaultCode,
+    channel::{Durability, PayeeLedger, VoucherKind, VoucherRule},
+    clock::Now,
+    limits::MAX_HELD_POSITIONS,
+    messages::{Close, CloseWhen, Closed, Fault, Message, Pay, Payload, Payment, SessionReceipt, Statement, Step, Token},
+    receipts::{ReceiptWriter, WriterScope, sign_leaf},
+    session::StopReason,
+};
+
+/// What a session works with while it handles one input.
+pub(super) struct Surroundings<'a> {
+    pub(super) identity: &'a StageIdentity,
+    pub(super) deadlines: &'a StageDeadlines,
+    pub(super) ledger: &'a mut PayeeLedger,
+    pub(super) now: Now,
+    pub(super) out: &'a mut Vec<StageOutput>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    Working,
+    /// Closed, but the engine still computes: its answer is the last that counts.
+    Finishing(Option<FaultCode>),
+    /// Account given; waits for the final voucher.
+    Settling(Option<FaultCode>),
+    Ended,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct RunningJob {
+    first_position: u32,
+    rows: u16,
+    sample: bool,
+}
+
+/// A session's state at this stage.
+#[derive(Debug)]
+pub(super) struct StageSession {
+    agreed: Agreed,
+    /// What the lane promised when the session began.
+    base: Balance,
+    phase: Phase,
+    /// Positions that came in.
+    received: u32,
+    computed: u32,
+    /// Positions that receipts cover.
+    receipted: u32,
+    held: VecDeque<Step>,
+    job: Option<RunningJob>,
+    writer: ReceiptWriter,
+    /// The prompt is complete: from now on one position per step, each drawing a token.
+    decoding: bool,
+    /// The last token was drawn.
+    ring_ended: bool,
+    stop_asked: bool,
+    drawn: u32,
+    /// When the current wait began.
+    since_ms: u64,
+}
+
+impl StageSession {
+    /// A session whose opening voucher was accepted: the lane promises `base`.
+    pub(super) fn new(agreed: Agreed, base: Balance, now: Now) -> Self {
+        let scope = WriterScope { session: agreed.session, lane: agreed.lane, layers: agreed.own.range, profile: agreed.profile };
+        Self {
+            agreed,
+            base,
+            phase: Phase::Working,
+            received: 0,
+            computed: 0,
+            receipted: 0,
+            held: VecDeque::new(),
+            job: None,
+            writer: ReceiptWriter::new(scope),
+            decoding: false,
+            ring_ended: false,
+            stop_asked: false,
+            drawn: 0,
+            since_ms: now.ms,
+        }
+    }
+
+    pub(super) const fn agreed(&self) -> &Agreed {
+        &self.agreed
+    }
+
+    pub(super) fn is_ended(&self) -> bool {
+        self.phase == Phase::Ended
+    }
+
+    pub(super) const fn is_settling(&self) -> bool {
+        matches!(self.phase, Phase::Settling(_))
+    }
+
+    /// When the session gives up waiting.
+    pub(super) fn deadline_ms(&self, deadlines: &StageDeadlines) -> u64 {
+        let wait_ms = match self.phase {
+            Phase::Settling(_) | Phase::Ended => deadlines.settle_ms,
+            _ if self.job.is_some() => deadlines.compute_ms,
+            _ if !self.held.is_empty() => deadlines.credit_ms,
+            _ => deadlines.step_ms,
+        };
+        self.since_ms.saturating_add(wait_ms)
+    }
+
+    /// Time has passed.
+    pub(super) fn wake(&mut self, around: &mut Surroundings<'_>) {
+        if around.now.ms < self.deadline_ms(around.deadlines) {
+            return;
+        }
+        match self.phase {
+            Phase::Ended => {}
+            Phase::Settling(fault) => self.end(false, fault, around),
+            Phase::Working | Phase::Finishing(_) if self.job.is_some() => {
+                // The engine may still answer; nothing waits for it any more, and its positions are not charged.
+                self.job = None;
+                self.fail(Refusal::new(FaultCode::ComputeLate, "a step took too long"), around);
+            }
+            Phase::Finishing(fault) => self.settle(fault, around),
+            Phase::Working if !self.held.is_empty() => {
+                let text = format!("{} positions computed, {} paid", self.computed, self.paid_positions(around.ledger));
+                self.fail(Refusal::new(FaultCode::CreditExhausted, text), around);
+            }
+            Phase::Working => self.fail(Refusal::new(FaultCode::Silent, "no step came in time"), around),
+        }
+    }
+
+    /// A message of the session. A refusal goes back to the sender and leaves the session as it is.
+    pub(super) fn message(&mut self, from: PublicKey, message: Message, around: &mut Surroundings<'_>) -> Result<(), Refusal> {
+        match message {
+            Message::Step(step) => self.step(from, step, around),
+            Message::Token(token) => self.token(from, token, around),
+            Message::Pay(pay) => self.pay(from, pay, around),
+            Message::Close(close) => self.close(from, close, around),
+            Message::Fault(fault) => self.fault(from, &fault, around),
+            other => Err(Refusal::new(FaultCode::WrongDirection, format!("a stage takes no {}", other.kind()))),
+        }
+    }
+
+    fn step(&mut self, from: PublicKey, step: Step, around: &mut Surroundings<'_>) -> Result<(), Refusal> {
+        if from != self.agreed.previous {
+            return Err(Refusal::new(FaultCode::WrongPeer, "steps come from the stage before, or from the payer"));
+        }
+        if self.phase != Phase::Working {
+            return Ok(());
+        }
+        match self.check_step(&step) {
+            Ok(()) => self.take_step(step, around),
+            Err(refusal) => self.fail(refusal, around),
+        }
+        Ok(())
+    }
+
+    fn check_step(&self, step: &Step) -> Result<(), Refusal> {
+        let rows = u32::from(step.rows);
+        if self.agreed.index == 0 && self.decoding {
+            return Err(Refusal::new(FaultCode::OutOfOrder, "the prompt is complete: tokens come from the last stage"));
+        }
+        if self.decoding && (rows != 1 || !step.sample) {
+            return Err(Refusal::new(FaultCode::BadStep, "after the prompt a step has one row and draws a token"));
+        }
+        if step.first_position != self.received {
+            let text = format!("position {} came and {} is next", step.first_position, self.received);
+            return Err(Refusal::new(FaultCode::UnexpectedPosition, text));
+        }
+        let fits = match self.agreed.index {
+            0 => step.payload.check_tokens(step.rows, self.agreed.vocabulary),
+            _ => step.payload.check_hidden(step.rows, self.agreed.hidden),
+        };
+        fits.map_err(|error| Refusal::new(FaultCode::BadStep, error))?;
+        let room = if self.decoding { self.agreed.spec.max_positions } else { self.agreed.spec.prompt_positions };
+        if self.received.saturating_add(rows) > room {
+            return Err(Refusal::new(FaultCode::BadStep, format!("the step passes the {room} positions agreed on")));
+        }
+        let held = self.received - self.computed - self.job.map_or(0, |job| u32::from(job.rows));
+        if held + rows > MAX_HELD_POSITIONS {
+            return Err(Refusal::new(FaultCode::QueueFull, format!("{held} positions wait here already")));
+        }
+        Ok(())
+    }
+
+    fn take_step(&mut self, step: Step, around: &mut Surroundings<'_>) {
+        if self.held.is_empty() && self.job.is_none() {
+            self.since_ms = around.now.ms;
+        }
+        self.received += u32::from(step.rows);
+        self.decoding |= step.sample;
+        self.held.push_back(step);
+        self.advance(around);
+    }
+
+    fn token(&mut self, from: PublicKey, token: Token, around: &mut Surroundings<'_>) -> Result<(), Refusal> {
+        if self.agreed.index != 0 || self.agreed.is_last() || from != self.agreed.last {
+            return Err(Refusal::new(FaultCode::WrongPeer, "tokens come from the last stage and go to the first"));
+        }
+        if self.phase != Phase::Working {
+            return Ok(());
+        }
+        if !self.decoding || self.ring_ended || token.position != self.received {
+            let text = format!("token of position {} came and {} is next", token.position, self.received);
+            self.fail(Refusal::new(FaultCode::UnexpectedPosition, text), around);
+        } else {
+            self.feed(&token, around);
+        }
+        Ok(())
+    }
+
+    /// A token that was drawn becomes the next step of stage 0, unless it is the last.
+    fn feed(&mut self, token: &Token, around: &mut Surroundings<'_>) {
+        if token.stop.is_some() {
+            self.ring_ended = true;
+            self.since_ms = around.now.ms;
+            return;
+        }
+        let payload = Payload::Tokens(vec![token.id]);
+        let fits = payload.check_tokens(1, self.agreed.vocabulary);
+        if let Err(error) = fits {
+            return self.fail(Refusal::new(FaultCode::BadStep, error), around);
+        }
+        if self.received >= self.agreed.spec.max_positions {
+            return self.fail(Refusal::new(FaultCode::BadStep, "the session's positions are used up"), around);
+        }
+        let step = Step { session: token.session, first_position: self.received, rows: 1, sample: true, payload };
+        self.take_step(step, around);
+    }
+
+    /// Starts the next job, if there is one and it is covered by money or credit.
+    fn advance(&mut self, around: &mut Surroundings<'_>) {
+        if self.phase != Phase::Working || self.job.is_some() {
+            return;
+        }
+        let Some(step) = self.held.front() else { return };
+        let covered = self.paid_positions(around.ledger).saturating_add(self.agreed.credit_positions.into());
+        if u64::from(self.computed) + u64::from(step.rows) > covered {
+            return;
+        }
+        let Some(Step { session, first_position, rows, sample, payload }) = self.held.pop_front() else { return };
+        self.writer.input(rows, &payload.wire_bytes());
+        let want = match (self.agreed.is_last(), sample) {
+            (false, _) => Want::Hidden,
+            (true, false) => Want::Nothing,
+            (true, true) => Want::Sample { sampling: self.agreed.spec.sampling, position: first_position + u32::from(rows) },
+        };
+        self.job = Some(RunningJob { first_position, rows, sample });
+        self.since_ms = around.now.ms;
+        around.out.push(StageOutput::Compute(ComputeJob { session, first_position, rows, payload, want }));
+    }
+
+    /// The engine's answer. One that nobody waits for any more is ignored.
+    pub(super) fn computed(&mut self, computed: Computed, around: &mut Surroundings<'_>) {
+        let Some(job) = self.job.filter(|job| job.first_position == computed.first_position) else { return };
+        self.job = None;
+        self.since_ms = around.now.ms;
+        let leaves = match (computed.result, self.agreed.is_last()) {
+            (ComputeResult::Hidden(bytes), false) => self.hidden_computed(job, bytes, around),
+            (ComputeResult::Sampled(id), true) if id.is_some() == job.sample => self.drawn(job, id, around),
+            (ComputeResult::Failed(text), _) => Err(Refusal::new(FaultCode::ComputeFailed, text)),
+            _ => Err(Refusal::new(FaultCode::ComputeFailed, "the engine answered something else than was asked")),
+        };
+        let receipts = leaves.and_then(|leaves| leaves.into_iter().try_for_each(|leaf| self.give_receipt(leaf, around)));
+        match (receipts, self.phase) {
+            (Err(refusal), _) => self.fail(refusal, around),
+            (Ok(()), Phase::Finishing(fault)) => self.settle(fault, around),
+            (Ok(()), _) => self.advance(around),
+        }
+    }
+
+    fn hidden_computed(&mut self, job: RunningJob, bytes: Vec<u8>, around: &mut Surroundings<'_>) -> Result<Vec<Leaf>, Refusal> {
+        let payload = Payload::Hidden(bytes);
+        payload
+            .check_hidden(job.rows, self.agreed.hidden)
+            .map_err(|error| Refusal::new(FaultCode::ComputeFailed, format!("the engine's rows do not fit: {error}")))?;
+        self.computed += u32::from(job.rows);
+        let leaves = self.writer.output_hidden(job.rows, &payload.wire_bytes());
+        if let (Phase::Working, Some(next)) = (self.phase, self.agreed.next.as_ref()) {
+            let RunningJob { first_position, rows, sample } = job;
+            let step = Step { session: self.agreed.session, first_position, rows, sample, payload };
+            self.send(next.peer, Message::Step(step), around);
+        }
+        Ok(leaves)
+    }
+
+    fn drawn(&mut self, job: RunningJob, id: Option<u32>, around: &mut Surroundings<'_>) -> Result<Vec<Leaf>, Refusal> {
+        if let Some(id) = id.filter(|id| *id >= self.agreed.vocabulary) {
+            return Err(Refusal::new(FaultCode::ComputeFailed, format!("the engine drew token {id}")));
+        }
+        self.computed += u32::from(job.rows);
+        let leaves = self.writer.output_sampled(job.rows, id);
+        let Some(id) = id else { return Ok(leaves) };
+        self.drawn += 1;
+        let token = Token { session: self.agreed.session, position: self.computed, id, stop: self.stop_reason(id) };
+        self.ring_ended = token.stop.is_some();
+        if !self.agreed.is_alone() {
+            self.send(self.agreed.first.peer, Message::Token(token), around);
+        }
+        self.send(self.agreed.payer, Message::Token(token), around);
+        if self.agreed.is_alone() && self.phase == Phase::Working {
+            self.feed(&token, around);
+        }
+        Ok(leaves)
+    }
+
+    fn stop_reason(&self, id: u32) -> Option<StopReason> {
+        let spec = &self.agreed.spec;
+        if spec.end_ids.contains(&id) {
+            Some(StopReason::EndId)
+        } else if self.drawn >= spec.max_new_tokens {
+            Some(StopReason::MaxNewTokens)
+        } else if self.computed >= spec.max_positions {
+            Some(StopReason::MaxPositions)
+        } else if self.stop_asked {
+            Some(StopReason::Asked)
+        } else {
+            None
+        }
+    }
+
+    fn give_receipt(&mut self, leaf: Leaf, around: &mut Surroundings<'_>) -> Result<(), Refusal> {
+        let receipt = sign_leaf(leaf, around.identity.key(), around.identity.genesis());
+        let (channel, lane) = (self.agreed.channel, self.agreed.lane);
+        let index = around.ledger.push_receipt(lane, leaf.hash()).map_err(|error| Refusal::of_money(&error, None))?;
+        self.receipted = leaf.first_position + leaf.positions;
+        self.persist(Durability::Process, around);
+        around.out.push(StageOutput::Receipt { channel, lane, index, receipt });
+        self.send(self.agreed.payer, Message::Receipt(SessionReceipt { receipt }), around);
+        Ok(())
+    }
+
+    fn pay(&mut self, from: PublicKey, pay: Pay, around: &mut Surroundings<'_>) -> Result<(), Refusal> {
+        if from != self.agreed.payer {
+            return Err(Refusal::new(FaultCode::WrongPeer, "only the payer of a session pays"));
+        }
+        let (lane, block) = (self.agreed.lane, around.now.block);
+        let kind = match &pay.payment {
+            Payment::Voucher(redeem) if self.is_settling() && redeem.voucher.tick.is_none() => VoucherKind::Final,
+            _ => VoucherKind::Renewal,
+        };
+        let accepted = match &pay.payment {
+            Payment::Tick(proof) => around.ledger.accept_tick(lane, proof, block),
+            Payment::Voucher(redeem) => {
+                around.ledger.accept_voucher(redeem, &VoucherRule { lane, unit: self.agreed.unit, block, kind })
+            }
+        };
+        let promised = accepted.map_err(|error| Refusal::of_money(&error, around.ledger.held(lane)))?;
+        let durability = if matches!(pay.payment, Payment::Tick(_)) { Durability::Process } else { Durability::Disk };
+        self.persist(durability, around);
+        if kind == VoucherKind::Final {
+            return self.settled(promised, around);
+        }
+        if self.job.is_none() {
+            self.since_ms = around.now.ms;
+        }
+        self.advance(around);
+        Ok(())
+    }
+
+    fn settled(&mut self, promised: Balance, around: &mut Surroundings<'_>) -> Result<(), Refusal> {
+        let owed = self.owed();
+        if promised < owed {
+            let text = format!("the final voucher promises {promised} and {owed} are owed");
+            return Err(Refusal::new(FaultCode::Underpaid, text));
+        }
+        self.send(self.agreed.payer, Message::Closed(Closed { session: self.agreed.session, cumulative: promised }), around);
+        let fault = if let Phase::Settling(fault) = self.phase { fault } else { None };
+        self.end(true, fault, around);
+        Ok(())
+    }
+
+    fn close(&mut self, from: PublicKey, close: Close, around: &mut Surroundings<'_>) -> Result<(), Refusal> {
+        if from != self.agreed.payer {
+            return Err(Refusal::new(FaultCode::WrongPeer, "only the payer closes a session"));
+        }
+        match close.when {
+            CloseWhen::AfterNextToken => self.stop_asked = true,
+            CloseWhen::Now => self.finish(None, around),
+        }
+        Ok(())
+    }
+
+    /// A peer gave up: the payer's word closes the session, a neighbour's breaks the path.
+    fn fault(&mut self, from: PublicKey, fault: &Fault, around: &mut Surroundings<'_>) -> Result<(), Refusal> {
+        if self.phase != Phase::Working || !self.agreed.involves(&from) {
+            return Ok(());
+        }
+        if from == self.agreed.payer {
+            self.finish(Some(fault.code()), around);
+        } else {
+            self.fail(Refusal::new(fault.code(), format!("a neighbour on the path gave up: {}", fault.text)), around);
+        }
+        Ok(())
+    }
+
+    /// A peer is not connected any more.
+    pub(super) fn disconnected(&mut self, peer: &PublicKey, around: &mut Surroundings<'_>) {
+        if self.phase == Phase::Working && !(self.ring_ended && *peer != self.agreed.payer) && self.agreed.involves(peer) {
+            self.fail(Refusal::new(FaultCode::PeerLost, "the connection to a peer of the path broke"), around);
+        }
+    }
+
+    /// Tells the payer what went wrong and ends the work.
+    pub(super) fn fail(&mut self, refusal: Refusal, around: &mut Surroundings<'_>) {
+        let code = refusal.code;
+        self.send(self.agreed.payer, Message::Fault(refusal.fault(self.agreed.session)), around);
+        self.finish(Some(code), around);
+    }
+
+    /// No more work is taken; a running job is waited for, then the account is given.
+    fn finish(&mut self, fault: Option<FaultCode>, around: &mut Surroundings<'_>) {
+        match self.phase {
+            Phase::Working | Phase::Finishing(_) => {
+                self.held.clear();
+                if self.job.is_some() {
+                    self.phase = Phase::Finishing(fault);
+                } else {
+                    self.settle(fault, around);
+                }
+            }
+            Phase::Settling(_) | Phase::Ended => {}
+        }
+    }
+
+    fn settle(&mut self, fault: Option<FaultCode>, around: &mut Surroundings<'_>) {
+        // Before the flush: a failing flush must not come back here.
+        self.phase = Phase::Settling(fault);
+        self.since_ms = around.now.ms;
+        around.out.push(StageOutput::DropCache { session: self.agreed.session });
+        if let Some(leaf) = self.writer.flush() {
+            if let Err(refusal) = self.give_receipt(leaf, around) {
+                self.send(self.agreed.payer, Message::Fault(refusal.fault(self.agreed.session)), around);
+            }
+        }
+        let receipts = around.ledger.receipts(self.agreed.lane);
+        let statement = Statement {
+            session: self.agreed.session,
+            positions: self.receipted,
+            cumulative: self.owed().max(around.ledger.promised(self.agreed.lane)),
+            receipts_root: receipts.root(),
+            receipts: receipts.count(),
+        };
+        self.send(self.agreed.payer, Message::Statement(statement), around);
+    }
+
+    /// Ends the session without waiting any longer.
+    pub(super) fn end(&mut self, settled: bool, fault: Option<FaultCode>, around: &mut Surroundings<'_>) {
+        let Agreed { session, payer, channel, lane, .. } = self.agreed;
+        let promised = around.ledger.promised(lane);
+        self.phase = Phase::Ended;
+        around.out.push(StageOutput::Ended(SessionEnd {
+            session,
+            payer,
+            channel,
+            lane,
+            positions: self.computed,
+            earned: promised.saturating_sub(self.base),
+            unpaid: self.owed().saturating_sub(promised),
+            settled,
+            fault,
+        }));
+    }
+
+    /// What the lane must promise for the work that receipts cover.
+    fn owed(&self) -> Balance {
+        // The unit times the most positions of a session was checked at the opening; the deposit bounds the base.
+        self.base.saturating_add(self.agreed.unit.saturating_mul(self.receipted.into()))
+    }
+
+    fn paid_positions(&self, ledger: &PayeeLedger) -> u64 {
+        let paid = ledger.promised(self.agreed.lane).saturating_sub(self.base);
+        u64::try_from(paid / self.agreed.unit.max(1)).unwrap_or(u64::MAX)
+    }
+
+    fn persist(&self, durability: Durability, around: &mut Surroundings<'_>) {
+        let record = Box::new(around.ledger.record(self.agreed.lane));
+        around.out.push(StageOutput::Persist { record, durability });
+    }
+
+    fn send(&self, to: PublicKey, message: Message, around: &mut Surroundings<'_>) {
+        around.out.push(StageOutput::Send { to, addresses: self.agreed.addresses(&to), message });
+    }
+}
