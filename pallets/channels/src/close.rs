@@ -1,0 +1,66 @@
+//! The three ways in which a channel ends, and what is common to them.
+
+use frame_support::{
+    ensure,
+    pallet_prelude::DispatchResult,
+    traits::{fungible::hold::Mutate, tokens::Precision},
+};
+use mica_primitives::{Channel, ChannelId, ChannelState, Closing, CooperativeClose, Signature, hooks::PeerKeys};
+
+use crate::{ByPayee, ByPayer, Channels, Config, Error, Event, HoldReason, Pallet, Payers};
+
+impl<T: Config> Pallet<T> {
+    pub(crate) fn do_close(who: &T::AccountId, id: ChannelId) -> DispatchResult {
+        let mut channel = Channels::<T>::get(id).ok_or(Error::<T>::NoChannel)?;
+        if *who == channel.payee {
+            return Self::end(id, &channel);
+        }
+        ensure!(*who == channel.payer, Error::<T>::NotParty);
+        ensure!(channel.state == ChannelState::Open, Error::<T>::AlreadyClosing);
+        let at = Self::now();
+        let ends = at.saturating_add(channel.window);
+        channel.state = ChannelState::Closing(Closing { at, ends, extended: 0 });
+        Channels::<T>::insert(id, channel);
+        Self::deposit_event(Event::CloseRequested { channel: id, ends });
+        Ok(())
+    }
+
+    pub(crate) fn do_close_cooperatively(who: &T::AccountId, close: &CooperativeClose, signature: &Signature) -> DispatchResult {
+        let mut channel = Channels::<T>::get(close.channel).ok_or(Error::<T>::NoChannel)?;
+        ensure!(*who == channel.payer || *who == channel.payee, Error::<T>::NotParty);
+        ensure!(Self::now() <= close.expires, Error::<T>::Expired);
+        ensure!((channel.claimed..=channel.deposit).contains(&close.total), Error::<T>::TotalOutOfRange);
+        // The submitter consents by submitting, so the other side's signature is the one that is missing.
+        let key = if *who == channel.payee {
+            channel.signer
+        } else {
+            T::PeerKeys::peer_key(&channel.payee).ok_or(Error::<T>::NoPeerKey)?
+        };
+        Self::check_signature(signature, &close.signing_bytes(&Self::genesis()), &key)?;
+
+        Self::pay(&channel, close.total.saturating_sub(channel.claimed))?;
+        channel.claimed = close.total;
+        Self::end(close.channel, &channel)
+    }
+
+    pub(crate) fn do_finish(id: ChannelId) -> DispatchResult {
+        let channel = Channels::<T>::get(id).ok_or(Error::<T>::NoChannel)?;
+        let ChannelState::Closing(closing) = &channel.state else { return Err(Error::<T>::NotClosing.into()) };
+        ensure!(Self::now() >= closing.ends, Error::<T>::WindowRuns);
+        Self::end(id, &channel)
+    }
+
+    /// Releases what was not claimed and removes every trace of the channel.
+    fn end(id: ChannelId, channel: &Channel<T::AccountId>) -> DispatchResult {
+        let released = channel.deposit.saturating_sub(channel.claimed);
+        if released > 0 {
+            T::Currency::release(&HoldReason::Deposit.into(), &channel.payer, released, Precision::Exact)?;
+        }
+        Channels::<T>::remove(id);
+        ByPayer::<T>::remove(&channel.payer, id);
+        ByPayee::<T>::remove(&channel.payee, id);
+        Payers::<T>::mutate(&channel.payer, |payer| payer.open = payer.open.saturating_sub(1));
+        Self::deposit_event(Event::Closed { channel: id, claimed: channel.claimed, released });
+        Ok(())
+    }
+}

@@ -1,0 +1,9 @@
+//! Behaviour of every call, every error, and every attack that the pallet's manual speaks of.
+
+mod close;
+mod opening;
+mod overspend;
+mod random;
+mod redeem;
+mod replay;
+mod watch;

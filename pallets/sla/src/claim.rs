@@ -1,0 +1,56 @@
+//! What one side says alone: the worker claims, the payer objects or shows what the worker admitted.
+
+use frame_support::{ensure, pallet_prelude::DispatchResult, traits::Get};
+use mica_primitives::{Acknowledgement, AgreementId, AgreementState, Claim, Signature};
+
+use crate::{Agreements, Config, Error, Event, Pallet};
+
+impl<T: Config> Pallet<T> {
+    pub(crate) fn do_claim(worker: &T::AccountId, id: AgreementId, claim: Claim) -> DispatchResult {
+        let agreement = Agreements::<T>::get(id).ok_or(Error::<T>::NoAgreement)?;
+        ensure!(agreement.worker == *worker, Error::<T>::NotWorker);
+        let AgreementState::Active { acknowledged, .. } = agreement.state else { return Err(Error::<T>::WrongState.into()) };
+        Self::ensure_in_time(&agreement)?;
+        ensure!(claim.tokens <= agreement.terms.tokens, Error::<T>::TooManyTokens);
+        ensure!(acknowledged.is_none() || claim.tokens == agreement.terms.tokens, Error::<T>::ShortClaim);
+        let until = Self::now().saturating_add(T::ChallengePeriod::get());
+        Self::transition(id, agreement, AgreementState::Claimed { until, claim });
+        Self::deposit_event(Event::Claimed { agreement: id, claim, until });
+        Ok(())
+    }
+
+    pub(crate) fn do_object(payer: &T::AccountId, id: AgreementId) -> DispatchResult {
+        let agreement = Agreements::<T>::get(id).ok_or(Error::<T>::NoAgreement)?;
+        ensure!(agreement.payer == *payer, Error::<T>::NotPayer);
+        let AgreementState::Claimed { claim, .. } = agreement.state else { return Err(Error::<T>::WrongState.into()) };
+        Self::ensure_in_time(&agreement)?;
+        let until = Self::now().saturating_add(T::DisputePeriod::get());
+        Self::transition(id, agreement, AgreementState::Disputed { until, claim });
+        Self::deposit_event(Event::Objected { agreement: id, until });
+        Ok(())
+    }
+
+    pub(crate) fn do_acknowledge(payer: &T::AccountId, acknowledgement: &Acknowledgement, signature: &Signature) -> DispatchResult {
+        let id = acknowledgement.agreement;
+        let agreement = Agreements::<T>::get(id).ok_or(Error::<T>::NoAgreement)?;
+        ensure!(agreement.payer == *payer, Error::<T>::NotPayer);
+        Self::ensure_in_time(&agreement)?;
+        ensure!(acknowledgement.anchor <= Self::now(), Error::<T>::BadAcknowledgement);
+        let bytes = acknowledgement.signing_bytes(&Self::genesis());
+        Self::check_signature(signature, &bytes, &Self::peer_key(&agreement)?)?;
+        match agreement.state {
+            AgreementState::Active { deadline, acknowledged: None } => {
+                let request_hash = acknowledgement.request_hash;
+                Self::transition(id, agreement, AgreementState::Active { deadline, acknowledged: Some(request_hash) });
+                Self::deposit_event(Event::Acknowledged { agreement: id, request_hash });
+                Ok(())
+            }
+            AgreementState::Claimed { claim, .. } | AgreementState::Disputed { claim, .. }
+                if claim.tokens < agreement.terms.tokens =>
+            {
+                Self::end_in_breach(id, &agreement)
+            }
+            _ => Err(Error::<T>::WrongState.into()),
+        }
+    }
+}
