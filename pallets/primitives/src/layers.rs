@@ -51,6 +51,13 @@ impl LayerRange {
         self.first <= other.first && other.end <= self.end
     }
 
+    /// Whether the two ranges have a layer in common.
+    pub const fn overlaps(self, other: Self) -> bool {
+        let first = if self.first > other.first { self.first } else { other.first };
+        let end = if self.end < other.end { self.end } else { other.end };
+        first < end
+    }
+
     /// The layers, in order.
     pub fn layers(self) -> core::ops::Range<u16> {
         self.first..self.end
@@ -79,6 +86,14 @@ mod tests {
         assert_eq!(LayerRange::new(4, 3), None);
         assert!(!LayerRange { first: 4, end: 3 }.is_valid_for(8));
         assert_eq!(LayerRange { first: 4, end: 3 }.len(), 0);
+    }
+
+    #[test]
+    fn ranges_overlap_if_they_share_a_layer() {
+        let range = |first, end| LayerRange { first, end };
+        assert!(range(0, 5).overlaps(range(4, 9)) && range(4, 9).overlaps(range(0, 5)));
+        assert!(!range(0, 5).overlaps(range(5, 9)) && !range(5, 9).overlaps(range(0, 5)));
+        assert!(!range(0, 5).overlaps(range(3, 3)) && !range(0, 5).overlaps(range(4, 3)));
     }
 
     #[test]

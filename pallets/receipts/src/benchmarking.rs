@@ -8,7 +8,7 @@ use mica_primitives::{
 };
 use sp_runtime::traits::BlockNumberProvider;
 
-use crate::{Call, Config, Head, Pallet, Roots, Tail, WeightInfo};
+use crate::{Config, Head, Pallet, Roots, Tail, WeightInfo};
 
 fn redeemed<T: Config>(channel: u8, lane: LaneId) -> Redeemed<T::AccountId> {
     Redeemed {

@@ -88,7 +88,6 @@ pub const OWNER: AccountId = 1;
 pub const ALICE: AccountId = 10;
 pub const BOB: AccountId = 11;
 pub const CAROL: AccountId = 12;
-pub const DAVE: AccountId = 13;
 /// Has nothing, not even an account.
 pub const GHOST: AccountId = 99;
 pub const FUNDS: Balance = 100_000;

@@ -39,7 +39,7 @@ impl<T: Config> Pallet<T> {
         accounts
             .take(MAX_SCAN as usize)
             .filter_map(Workers::<T>::get)
-            .filter(|record| range.is_none_or(|range| record.range.first < range.end && range.first < record.range.end))
+            .filter(|record| range.is_none_or(|range| record.range.overlaps(range)))
             .take(limit.min(MAX_PAGE) as usize)
             .map(Self::listed)
             .collect()

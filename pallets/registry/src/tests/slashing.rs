@@ -1,1 +1,166 @@
+//! Taking stake: how much, from whom, for whom, how often.
 
+use frame_support::{
+    assert_ok,
+    traits::fungible::{Inspect, InspectHold},
+};
+use mica_primitives::{
+    WorkerStatus,
+    hooks::{Offence, SlashWorker, Slashed},
+};
+
+use crate::{Event, HoldReason, MAX_OFFENCES, Offences, mock::*};
+
+fn slash(worker: AccountId, amount: u128, offence: u8, reporter: Option<AccountId>) -> Slashed {
+    <Registry as SlashWorker<AccountId>>::slash(&worker, amount, Offence([offence; 32]), reporter.as_ref())
+}
+
+fn held(account: AccountId) -> u128 {
+    Balances::balance_on_hold(&HoldReason::Stake.into(), &account)
+}
+
+#[test]
+fn part_goes_to_the_reporter_and_the_rest_is_burned() {
+    run(|| {
+        assert_ok!(join_with(ALICE, 0, 4, 1_000));
+        let issued = Balances::total_issuance();
+        assert_eq!(slash(ALICE, 101, 1, Some(BOB)), Slashed { burned: 61, reward: 40 });
+        assert_eq!(last_event(), Event::Slashed { worker: ALICE, amount: 101, burned: 61, reward: 40, reporter: Some(BOB) });
+        assert_eq!((held(ALICE), record(ALICE).stake), (899, 899));
+        assert_eq!(Balances::balance(&BOB), FUNDS + 40);
+        assert_eq!(Balances::total_issuance(), issued - 61);
+    });
+}
+
+#[test]
+fn without_a_reporter_all_is_burned() {
+    run(|| {
+        join(ALICE, 0, 4);
+        assert_eq!(slash(ALICE, 100, 1, None), Slashed { burned: 100, reward: 0 });
+    });
+}
+
+#[test]
+fn who_reports_itself_is_not_rewarded() {
+    run(|| {
+        join(ALICE, 0, 4);
+        assert_eq!(slash(ALICE, 100, 1, Some(ALICE)), Slashed { burned: 100, reward: 0 });
+        assert_eq!(Balances::balance(&ALICE), FUNDS - 4 * MIN_STAKE);
+    });
+}
+
+#[test]
+fn a_reward_that_cannot_be_paid_is_burned() {
+    run(|| {
+        join(ALICE, 0, 4);
+        // 40 % of 20 is below the existential deposit that would make the account.
+        assert_eq!(slash(ALICE, 20, 1, Some(GHOST)), Slashed { burned: 20, reward: 0 });
+        assert_eq!(slash(ALICE, 30, 2, Some(GHOST)), Slashed { burned: 18, reward: 12 });
+        assert_eq!(Balances::balance(&GHOST), 12);
+    });
+}
+
+#[test]
+fn no_more_than_the_stake_is_taken() {
+    run(|| {
+        join(ALICE, 0, 4);
+        assert_eq!(slash(ALICE, u128::MAX, 1, None).total(), 4 * MIN_STAKE);
+        assert_eq!((held(ALICE), record(ALICE).stake), (0, 0));
+        assert_eq!(Balances::balance(&ALICE), FUNDS - 4 * MIN_STAKE);
+        assert_eq!(slash(ALICE, 1, 2, None), Slashed::default());
+        // An empty stake can still be withdrawn, so that the record goes.
+        assert_ok!(Registry::unregister(RuntimeOrigin::signed(ALICE)));
+        System::set_block_number(1 + UNBONDING);
+        assert_ok!(Registry::withdraw(RuntimeOrigin::signed(ALICE)));
+    });
+}
+
+#[test]
+fn an_offence_is_punished_once() {
+    run(|| {
+        join(ALICE, 0, 4);
+        assert_eq!(slash(ALICE, 10, 1, None).total(), 10);
+        assert_eq!(slash(ALICE, 10, 1, None), Slashed::default());
+        assert_eq!(slash(ALICE, 10, 2, None).total(), 10);
+        assert_eq!(record(ALICE).stake, 4 * MIN_STAKE - 20);
+    });
+}
+
+#[test]
+fn the_memory_of_offences_is_bounded_and_forgets_the_oldest() {
+    run(|| {
+        join(ALICE, 0, 4);
+        let all = MAX_OFFENCES as u8 + 1;
+        (0..all).for_each(|offence| assert_eq!(slash(ALICE, 1, offence, None).total(), 1));
+        assert_eq!(Offences::<Test>::get(ALICE).len() as u32, MAX_OFFENCES);
+        assert_eq!(slash(ALICE, 1, 1, None), Slashed::default());
+        assert_eq!(slash(ALICE, 1, 0, None).total(), 1);
+    });
+}
+
+#[test]
+fn a_slash_of_nothing_or_of_nobody_does_nothing() {
+    run(|| {
+        join(ALICE, 0, 4);
+        let events = System::event_count();
+        assert_eq!(slash(ALICE, 0, 1, Some(BOB)), Slashed::default());
+        assert_eq!(slash(BOB, 50, 1, None), Slashed::default());
+        assert_eq!(System::event_count(), events);
+        assert!(Offences::<Test>::get(ALICE).is_empty());
+    });
+}
+
+#[test]
+fn a_worker_at_the_minimum_serves_and_below_it_is_jailed() {
+    run(|| {
+        assert_ok!(join_with(ALICE, 0, 4, 4 * MIN_STAKE + 7));
+        slash(ALICE, 7, 1, None);
+        assert_eq!(record(ALICE).status, WorkerStatus::Active);
+        slash(ALICE, 1, 2, None);
+        assert_eq!(record(ALICE).status, WorkerStatus::Jailed);
+        assert_eq!(last_event(), Event::Jailed { worker: ALICE });
+        assert_eq!(Registry::coverage(model())[..4], [0; 4]);
+    });
+}
+
+#[test]
+fn jailed_for_its_stake_it_needs_the_stake_and_not_only_a_beat() {
+    run(|| {
+        join(ALICE, 0, 4);
+        slash(ALICE, 50, 1, None);
+        System::set_block_number(1 + INTERVAL);
+        assert!(!Registry::heartbeat_is_free(&ALICE));
+        assert_ok!(Registry::heartbeat(RuntimeOrigin::signed(ALICE)));
+        assert_eq!(record(ALICE).status, WorkerStatus::Jailed);
+        assert_ok!(Registry::top_up_stake(RuntimeOrigin::signed(ALICE), 49));
+        assert_eq!(record(ALICE).status, WorkerStatus::Jailed);
+        assert_ok!(Registry::top_up_stake(RuntimeOrigin::signed(ALICE), 1));
+        assert_eq!(record(ALICE).status, WorkerStatus::Active);
+        assert_eq!(last_event(), Event::Unjailed { worker: ALICE });
+    });
+}
+
+#[test]
+fn jailed_for_its_stake_it_may_serve_fewer_layers_instead() {
+    run(|| {
+        join(ALICE, 0, 4);
+        slash(ALICE, 50, 1, None);
+        assert_ok!(Registry::set_range(RuntimeOrigin::signed(ALICE), layers(0, 3)));
+        assert_ok!(Registry::heartbeat(RuntimeOrigin::signed(ALICE)));
+        assert_eq!(Registry::coverage(model())[..4], [1, 1, 1, 0]);
+    });
+}
+
+#[test]
+fn a_worker_that_leaves_can_still_be_slashed_until_it_has_withdrawn() {
+    run(|| {
+        join(ALICE, 0, 4);
+        assert_ok!(Registry::unregister(RuntimeOrigin::signed(ALICE)));
+        System::set_block_number(1 + UNBONDING);
+        assert_eq!(slash(ALICE, 150, 1, Some(BOB)).total(), 150);
+        assert!(matches!(record(ALICE).status, WorkerStatus::Unbonding { .. }));
+        assert_ok!(Registry::withdraw(RuntimeOrigin::signed(ALICE)));
+        assert_eq!(last_event(), Event::Withdrawn { worker: ALICE, amount: 250 });
+        assert_eq!(slash(ALICE, 150, 2, Some(BOB)), Slashed::default());
+    });
+}
