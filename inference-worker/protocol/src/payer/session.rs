@@ -1,57 +1,60 @@
-//! A payer's session.
+//! A payer's session: opens every stage, feeds the prompt, collects tokens, pays, verifies, settles.
+//!
+//! ```text
+//! Opening ──all accepted──▶ Streaming ──last token / fault / cancel──▶ Settling ──accounts confirmed / deadline──▶ Finished
+//! ```
+//! **When it pays.** It pays for a position as soon as it knows that the position will be computed: when it sends it as part of the
+//! prompt, or when the last stage has told it the token that stage 0 computes next. So it pays ahead of the worker's need, and
+//! never for a position that nobody computes: at the end of an honest session the ticks equal the exact sum.
+//! **When it stops.** It never pays more than `exposure_positions` beyond the stage's verified receipts, nor beyond its lane's
+//! budget; the plan's spending limit is checked against the most that the session can cost before anything is promised.
 
-use super::{PayerInput, PayerOutput, SessionPlan};
-use crate::{
-    SessionId,
-    channel::PayerLaneRecord,
-    clock::Now,
-    path::PathError,
-    session::{SpecError, TermsError},
+use mica_primitives::{MAX_TICKS, PublicKey};
+
+use super::{
+    PayerDeadlines, PayerInput, PayerOutput, SessionFailure, SessionPlan, SessionReport,
+    plan::{PlanError, check_plan},
+    stage::{Account, StageState, ends_account},
 };
-use mica_primitives::Balance;
+use crate::{
+    FaultCode, SessionId,
+    channel::{Durability, PayerLaneRecord, SpendError},
+    clock::Now,
+    limits::{MAX_PIPELINE_POSITIONS, MAX_STEP_ROWS},
+    messages::{Close, CloseWhen, Closed, Fault, Message, Open, Opened, Payload, SessionReceipt, Statement, Step, Token},
+    receipts::{Culprits, Ending, PathVerifier, StageFacts, Verified, VerifyError},
+    session::{SessionSpec, StopReason},
+};
 
-/// Why a plan cannot be carried out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PlanError {
-    /// The stages form no path.
-    #[error(transparent)]
-    Path(#[from] PathError),
-    /// Lengths or sampling are out of range.
-    #[error(transparent)]
-    Spec(#[from] SpecError),
-    /// The terms of a stage cannot work.
-    #[error("stage {stage}: {source}")]
-    Terms {
-        /// The stage, from 0.
-        stage: usize,
-        /// What is wrong.
-        source: TermsError,
-    },
-    /// The session may cost more than the payer allows.
-    #[error("the session may cost {cost} and the limit is {limit}: raise the limit or ask for a shorter answer")]
-    Limit {
-        /// Most that it can cost.
-        cost: Balance,
-        /// The limit.
-        limit: Balance,
-    },
-    /// A lane was leased with too small a budget.
-    #[error("stage {stage} may cost {cost} and its lane was leased for {budget}: lease it with the larger budget")]
-    Lane {
-        /// The stage, from 0.
-        stage: usize,
-        /// Most that it can cost.
-        cost: Balance,
-        /// What the lane may still promise.
-        budget: Balance,
-    },
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    Opening,
+    Streaming,
+    Settling,
+    Finished,
 }
 
 /// A session from the payer's side.
 #[derive(Debug)]
 pub struct PayerSession {
-    plan: SessionPlan,
+    id: SessionId,
+    genesis: mica_primitives::Hash32,
+    spec: SessionSpec,
+    prompt: Vec<u32>,
+    exposure_positions: u32,
+    voucher_blocks: u32,
+    deadlines: PayerDeadlines,
+    stages: Vec<StageState>,
+    verifier: PathVerifier,
+    phase: Phase,
+    /// Prompt positions sent.
+    sent: u32,
+    tokens: Vec<u32>,
+    stop: Option<StopReason>,
+    cancelled: bool,
+    failure: Option<SessionFailure>,
+    /// When the current wait began.
+    since_ms: u64,
 }
 
 impl PayerSession {
@@ -60,33 +63,400 @@ impl PayerSession {
     /// # Errors
     /// [`PlanError`]; nothing was promised then, and the lanes are to be given back as they are.
     pub fn start(plan: SessionPlan, now: Now) -> Result<(Self, Vec<PayerOutput>), PlanError> {
-        let _ = now;
-        Ok((Self { plan }, Vec::new()))
+        let checked = check_plan(&plan)?;
+        let SessionPlan { session, genesis, model, profile, stages, prompt, exposure_positions, .. } = plan;
+        let facts: Vec<StageFacts> = stages
+            .iter()
+            .map(|stage| StageFacts { peer: stage.peer, lane: stage.lane.record().lane, layers: stage.range })
+            .collect();
+        let expires = now.block.saturating_add(plan.voucher_blocks);
+        let ticks = u16::try_from(checked.spec.needed_positions()).unwrap_or(MAX_TICKS).min(MAX_TICKS);
+        let (mut states, mut out) = (Vec::with_capacity(stages.len()), Vec::new());
+        for (index, (planned, (terms, unit))) in stages.into_iter().zip(checked.terms).enumerate() {
+            let quote = planned.quote;
+            let mut state = StageState::new(planned, terms, unit);
+            let voucher = state.first_voucher(ticks, expires).map_err(|source| PlanError::Spend { stage: index, source })?;
+            let open = Open {
+                session,
+                model,
+                profile,
+                path: checked.path.clone(),
+                stage: index as u8,
+                channel: voucher.voucher.channel,
+                lane: voucher.voucher.lane,
+                terms,
+                spec: checked.spec.clone(),
+                voucher,
+                quote,
+            };
+            state.open = open.hash();
+            state.persist(Durability::Disk, &mut out);
+            out.push(state.send(Message::Open(Box::new(open))));
+            states.push(state);
+        }
+        let session = Self {
+            id: session,
+            genesis,
+            spec: checked.spec,
+            prompt,
+            exposure_positions: exposure_positions.into(),
+            voucher_blocks: plan.voucher_blocks,
+            deadlines: plan.deadlines,
+            stages: states,
+            verifier: PathVerifier::new(session, profile, genesis, &facts),
+            phase: Phase::Opening,
+            sent: 0,
+            tokens: Vec::new(),
+            stop: None,
+            cancelled: false,
+            failure: None,
+            since_ms: now.ms,
+        };
+        Ok((session, out))
     }
 
     /// The session's name.
     pub const fn id(&self) -> SessionId {
-        self.plan.session
-    }
-
-    /// Carries an input out.
-    pub fn handle(&mut self, now: Now, input: PayerInput) -> Vec<PayerOutput> {
-        let _ = (now, input);
-        Vec::new()
-    }
-
-    /// When [`PayerInput::Wake`] is due, in milliseconds of [`Now::ms`].
-    pub fn next_deadline_ms(&self) -> Option<u64> {
-        None
+        self.id
     }
 
     /// Whether [`PayerOutput::Finished`] has been given.
     pub fn is_finished(&self) -> bool {
-        false
+        self.phase == Phase::Finished
     }
 
     /// The lanes' records as they are now, to be given back to their ledgers.
     pub fn lane_records(&self) -> Vec<PayerLaneRecord> {
-        self.plan.stages.iter().map(|stage| stage.lane.record().clone()).collect()
+        self.stages.iter().map(|stage| stage.lane().record().clone()).collect()
+    }
+
+    /// When [`PayerInput::Wake`] is due, in milliseconds of [`Now::ms`].
+    pub fn next_deadline_ms(&self) -> Option<u64> {
+        let wait_ms = match self.phase {
+            Phase::Opening => self.deadlines.opening_ms,
+            Phase::Streaming => self.deadlines.progress_ms,
+            Phase::Settling => self.deadlines.settle_ms,
+            Phase::Finished => return None,
+        };
+        Some(self.since_ms.saturating_add(wait_ms))
+    }
+
+    /// Carries an input out. Outputs are to be done in order.
+    pub fn handle(&mut self, now: Now, input: PayerInput) -> Vec<PayerOutput> {
+        let mut out = Vec::new();
+        if self.phase == Phase::Finished {
+            return out;
+        }
+        match input {
+            PayerInput::Message { from, message } => {
+                if let Some(stage) = self.stages.iter().position(|stage| stage.peer == from) {
+                    self.message(now, stage, message, &mut out);
+                }
+            }
+            PayerInput::Disconnected { peer } => self.disconnected(now, &peer, &mut out),
+            PayerInput::Cancel => self.cancel(now, &mut out),
+            PayerInput::Wake => self.wake(now, &mut out),
+        }
+        if self.phase == Phase::Settling && self.stages.iter().all(StageState::is_done) {
+            self.finish(&mut out);
+        }
+        out
+    }
+
+    fn message(&mut self, now: Now, stage: usize, message: Message, out: &mut Vec<PayerOutput>) {
+        if message.session().is_some_and(|session| session != self.id) {
+            return;
+        }
+        match message {
+            Message::Opened(opened) => self.opened(now, stage, &opened, out),
+            Message::Token(token) => self.token(now, stage, token, out),
+            Message::Receipt(receipt) => self.receipt(now, stage, &receipt, out),
+            Message::Statement(statement) => self.statement(now, stage, &statement, out),
+            Message::Closed(closed) => self.closed(stage, &closed),
+            Message::Fault(fault) => self.fault(now, stage, fault, out),
+            // Quotes are answers to the caller's own questions; anything else is not a payer's business.
+            _ => {}
+        }
+    }
+
+    fn opened(&mut self, now: Now, stage: usize, opened: &Opened, out: &mut Vec<PayerOutput>) {
+        if self.phase != Phase::Opening {
+            return;
+        }
+        if let Err(text) = self.stages[stage].check_opened(opened, &self.spec, &self.genesis) {
+            return self.fail(now, Some(stage), FaultCode::BadAcceptance, format!("the acceptance is refused: {text}"), out);
+        }
+        self.stages[stage].opened = true;
+        if self.stages.iter().all(|stage| stage.opened) {
+            self.phase = Phase::Streaming;
+            self.since_ms = now.ms;
+            out.push(PayerOutput::Ready);
+            self.pump(now, out);
+        }
+    }
+
+    /// Sends what may be sent and pays what may be paid.
+    fn pump(&mut self, now: Now, out: &mut Vec<PayerOutput>) {
+        if self.phase != Phase::Streaming {
+            return;
+        }
+        let mut steps = Vec::new();
+        if let Err(error) = self.next_steps(&mut steps, out) {
+            return self.refuse(now, &error, out);
+        }
+        if let Err((stage, error)) = self.pay(now, out) {
+            return self.fail(now, Some(stage), FaultCode::LimitReached, error.to_string(), out);
+        }
+        let first = &self.stages[0];
+        out.extend(steps.into_iter().map(|step| first.send(Message::Step(step))));
+    }
+
+    fn next_steps(&mut self, steps: &mut Vec<Step>, out: &mut Vec<PayerOutput>) -> Result<(), VerifyError> {
+        while (self.sent as usize) < self.prompt.len() {
+            let from = self.sent as usize;
+            let to = self.prompt.len().min(from + usize::from(MAX_STEP_ROWS));
+            let rows = (to - from) as u16;
+            if self.sent + u32::from(rows) > self.verifier.verified_by_all() + MAX_PIPELINE_POSITIONS {
+                return Ok(());
+            }
+            if self.cancelled {
+                // The session ends with this piece of the prompt; the rest is never computed nor paid.
+                self.prompt.truncate(to);
+            }
+            let ids = self.prompt[from..to].to_vec();
+            let sample = to == self.prompt.len();
+            let verified = self.verifier.prompt(&ids)?;
+            self.note(verified, out);
+            if sample {
+                let verified = self.verifier.prompt_complete()?;
+                self.note(verified, out);
+            }
+            let payload = Payload::Tokens(ids);
+            steps.push(Step { session: self.id, first_position: self.sent, rows, sample, payload });
+            self.sent += u32::from(rows);
+        }
+        Ok(())
+    }
+
+    /// Positions that are computed, or will be without another word of the payer's.
+    fn committed(&self) -> u32 {
+        let fed = self.tokens.len() - usize::from(self.stop.is_some() && !self.tokens.is_empty());
+        self.sent + fed as u32
+    }
+
+    fn pay(&mut self, now: Now, out: &mut Vec<PayerOutput>) -> Result<(), (usize, SpendError)> {
+        let committed = self.committed();
+        let expires = now.block.saturating_add(self.voucher_blocks);
+        for (index, stage) in self.stages.iter_mut().enumerate() {
+            let target = committed.min(self.verifier.verified(index).saturating_add(self.exposure_positions));
+            stage.pay_to(self.id, target, now.block, expires, out).map_err(|error| (index, error))?;
+        }
+        Ok(())
+    }
+
+    fn token(&mut self, now: Now, stage: usize, token: Token, out: &mut Vec<PayerOutput>) {
+        if self.phase != Phase::Streaming {
+            return;
+        }
+        if let Err(text) = self.check_token(stage, &token) {
+            return self.fail(now, Some(stage), FaultCode::UnexpectedPosition, text.to_owned(), out);
+        }
+        self.since_ms = now.ms;
+        self.tokens.push(token.id);
+        self.stop = token.stop;
+        out.push(PayerOutput::Token { position: token.position, id: token.id, stop: token.stop });
+        match self.verifier.token(token.id) {
+            Ok(verified) => self.note(verified, out),
+            Err(error) => return self.refuse(now, &error, out),
+        }
+        self.pump(now, out);
+        if self.stop.is_some() {
+            self.settle(now, out);
+        }
+    }
+
+    fn check_token(&self, stage: usize, token: &Token) -> Result<(), &'static str> {
+        if stage + 1 != self.stages.len() {
+            return Err("only the last stage sends tokens");
+        }
+        if (self.sent as usize) < self.prompt.len() || token.position as usize != self.prompt.len() + self.tokens.len() {
+            return Err("the token is not the next one");
+        }
+        let count = self.tokens.len() + 1;
+        let due = if self.spec.end_ids.contains(&token.id) {
+            Some(StopReason::EndId)
+        } else if count >= self.spec.max_new_tokens as usize {
+            Some(StopReason::MaxNewTokens)
+        } else if token.position >= self.spec.max_positions {
+            Some(StopReason::MaxPositions)
+        } else {
+            None
+        };
+        let asked = due.is_none() && self.cancelled && token.stop == Some(StopReason::Asked);
+        if token.stop == due || asked { Ok(()) } else { Err("the answer stops where it must not, or goes on where it must stop") }
+    }
+
+    fn receipt(&mut self, now: Now, stage: usize, receipt: &SessionReceipt, out: &mut Vec<PayerOutput>) {
+        let ending = match self.phase {
+            Phase::Opening | Phase::Finished => return,
+            Phase::Streaming => Ending::Running,
+            Phase::Settling => Ending::Flushing,
+        };
+        match self.verifier.accept(stage, &receipt.receipt, ending) {
+            Ok(verified) => {
+                if self.phase == Phase::Streaming {
+                    self.since_ms = now.ms;
+                }
+                self.note(verified, out);
+                self.pump(now, out);
+            }
+            Err(error) => self.refuse(now, &error, out),
+        }
+    }
+
+    fn note(&mut self, verified: Vec<Verified>, out: &mut Vec<PayerOutput>) {
+        for Verified { stage, receipt } in verified {
+            self.stages[stage].push_receipt(stage, receipt, out);
+        }
+    }
+
+    fn statement(&mut self, now: Now, stage: usize, statement: &Statement, out: &mut Vec<PayerOutput>) {
+        if self.phase != Phase::Settling || self.stages[stage].account != Account::Open {
+            return;
+        }
+        // A stage that nobody can check between its neighbours is paid for no more than the session needed.
+        let positions = self.verifier.verified(stage).min(self.committed());
+        let expires = now.block.saturating_add(self.voucher_blocks);
+        match self.stages[stage].settle(self.id, positions, expires, out) {
+            Ok(cumulative) if statement.positions == positions && statement.cumulative <= cumulative => {}
+            Ok(cumulative) => {
+                let text = format!(
+                    "it states {} positions and {}, its receipts show {positions} and {cumulative}",
+                    statement.positions, statement.cumulative
+                );
+                self.note_failure(Some(stage), None, FaultCode::BadStatement, text);
+            }
+            Err(error) => {
+                self.stages[stage].account = Account::Gone;
+                self.note_failure(Some(stage), None, FaultCode::LimitReached, error.to_string());
+            }
+        }
+    }
+
+    fn closed(&mut self, stage: usize, closed: &Closed) {
+        let state = &mut self.stages[stage];
+        if state.account == Account::Paid && closed.cumulative == state.lane().promised() {
+            state.account = Account::Settled;
+        }
+    }
+
+    fn fault(&mut self, now: Now, stage: usize, fault: Fault, out: &mut Vec<PayerOutput>) {
+        let code = fault.code();
+        if let Some(held) = fault.held {
+            out.push(PayerOutput::Adopt { stage, held });
+        }
+        let refused_opening = self.phase == Phase::Opening && !self.stages[stage].opened;
+        if refused_opening || ends_account(code) {
+            self.stages[stage].account = Account::Gone;
+        }
+        if self.phase != Phase::Settling {
+            self.fail(now, Some(stage), code, fault.text, out);
+        } else if self.stages[stage].account == Account::Gone {
+            self.note_failure(Some(stage), None, code, fault.text);
+        }
+    }
+
+    fn disconnected(&mut self, now: Now, peer: &PublicKey, out: &mut Vec<PayerOutput>) {
+        let Some(stage) = self.stages.iter().position(|stage| stage.peer == *peer) else { return };
+        if !self.stages[stage].is_done() {
+            self.stages[stage].account = Account::Gone;
+            let text = "the connection to the worker broke".to_owned();
+            self.fail(now, Some(stage), FaultCode::PeerLost, text, out);
+        }
+    }
+
+    fn cancel(&mut self, now: Now, out: &mut Vec<PayerOutput>) {
+        match self.phase {
+            Phase::Opening => self.fail(now, None, FaultCode::Cancelled, "ended before it began".to_owned(), out),
+            Phase::Streaming if !self.cancelled => {
+                self.cancelled = true;
+                let close = Close { session: self.id, when: CloseWhen::AfterNextToken };
+                out.extend(self.stages.last().map(|last| last.send(Message::Close(close))));
+                self.pump(now, out);
+            }
+            Phase::Streaming | Phase::Settling | Phase::Finished => {}
+        }
+    }
+
+    fn wake(&mut self, now: Now, out: &mut Vec<PayerOutput>) {
+        if self.next_deadline_ms().is_none_or(|deadline_ms| now.ms < deadline_ms) {
+            return;
+        }
+        match self.phase {
+            Phase::Opening => {
+                let silent = self.stages.iter().position(|stage| !stage.opened);
+                self.fail(now, silent, FaultCode::Silent, "the worker did not answer in time".to_owned(), out);
+            }
+            Phase::Streaming => {
+                // The first stage whose receipts lag behind all others: the likeliest, not the certain one.
+                let least = self.verifier.verified_by_all();
+                let slow = (0..self.stages.len()).find(|stage| self.verifier.verified(*stage) == least);
+                self.fail(now, slow, FaultCode::Silent, "no token and no receipt in time".to_owned(), out);
+            }
+            Phase::Settling => {
+                let silent = self.stages.iter().position(|stage| !stage.is_done());
+                self.note_failure(silent, None, FaultCode::Silent, "the final account was not confirmed".to_owned());
+                self.finish(out);
+            }
+            Phase::Finished => {}
+        }
+    }
+
+    /// Receipts contradict what is known.
+    fn refuse(&mut self, now: Now, error: &VerifyError, out: &mut Vec<PayerOutput>) {
+        let (culprits, code) = match error {
+            VerifyError::Mismatch { culprits, .. } => (*culprits, FaultCode::ReceiptMismatch),
+            _ => (error.culprits(), FaultCode::BadReceipt),
+        };
+        let stage = match culprits {
+            Culprits::Stage(stage) => Some(stage),
+            Culprits::Pair { .. } => None,
+        };
+        self.note_failure(stage, Some(culprits), code, error.to_string());
+        self.settle(now, out);
+    }
+
+    fn fail(&mut self, now: Now, stage: Option<usize>, code: FaultCode, text: String, out: &mut Vec<PayerOutput>) {
+        self.note_failure(stage, None, code, text);
+        self.settle(now, out);
+    }
+
+    /// The first failure is the one that is reported.
+    fn note_failure(&mut self, stage: Option<usize>, culprits: Option<Culprits>, code: FaultCode, text: String) {
+        self.failure.get_or_insert(SessionFailure { stage, culprits, code, text });
+    }
+
+    /// Closes every stage and waits for the accounts.
+    fn settle(&mut self, now: Now, out: &mut Vec<PayerOutput>) {
+        if matches!(self.phase, Phase::Settling | Phase::Finished) {
+            return;
+        }
+        self.phase = Phase::Settling;
+        self.since_ms = now.ms;
+        let close = Close { session: self.id, when: CloseWhen::Now };
+        let open = self.stages.iter().filter(|stage| !stage.is_done());
+        out.extend(open.map(|stage| stage.send(Message::Close(close))));
+    }
+
+    fn finish(&mut self, out: &mut Vec<PayerOutput>) {
+        self.phase = Phase::Finished;
+        let stages = self.stages.iter().enumerate();
+        out.push(PayerOutput::Finished(Box::new(SessionReport {
+            session: self.id,
+            tokens: self.tokens.clone(),
+            stop: self.stop,
+            stages: stages.map(|(index, stage)| stage.report(self.verifier.verified(index))).collect(),
+            failure: self.failure.clone(),
+        })));
     }
 }

@@ -48,14 +48,7 @@ pub struct StageTable {
 impl StageTable {
     /// A worker without sessions.
     pub const fn new(identity: StageIdentity, offer: StageOffer) -> Self {
-        Self {
-            identity,
-            offer,
-            sessions: BTreeMap::new(),
-            openings: BTreeMap::new(),
-            accounts: BTreeMap::new(),
-            draining: false,
-        }
+        Self { identity, offer, sessions: BTreeMap::new(), openings: BTreeMap::new(), accounts: BTreeMap::new(), draining: false }
     }
 
     /// Takes back a lane's record after a restart, before any input. Nothing is lost that was persisted.
@@ -153,6 +146,10 @@ impl StageTable {
             }
             return;
         };
+        // A payer may think better of it while the chain is asked.
+        if matches!(message, Message::Close(_)) && self.openings.get(&id).is_some_and(|opening| opening.from == from) {
+            self.openings.remove(&id);
+        }
         let result = self.with(now, &id, out, |session, around| session.message(from, message, around));
         // A fault is never answered: two peers could go on for ever.
         let refusal = match result {

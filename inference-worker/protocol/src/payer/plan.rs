@@ -1,0 +1,101 @@
+//! Checking a plan before anything is promised: path, lengths, terms, and that neither limit nor lanes can be exceeded.
+
+use mica_primitives::Balance;
+
+use super::SessionPlan;
+use crate::{
+    channel::SpendError,
+    path::{Path, PathError, PathStage},
+    session::{PaymentTerms, SessionSpec, SpecError, TermsError},
+};
+
+/// Why a plan cannot be carried out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// The stages form no path.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// Lengths or sampling are out of range.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// The terms of a stage cannot work.
+    #[error("stage {stage}: {source}")]
+    Terms {
+        /// The stage, from 0.
+        stage: usize,
+        /// What is wrong.
+        source: TermsError,
+    },
+    /// The session may cost more than the payer allows.
+    #[error("the session may cost {cost} and the limit is {limit}: raise the limit or ask for a shorter answer")]
+    Limit {
+        /// Most that it can cost.
+        cost: Balance,
+        /// The limit.
+        limit: Balance,
+    },
+    /// A lane was leased with too small a budget.
+    #[error("stage {stage} may cost {cost} and its lane was leased for {budget}: lease it with the larger budget")]
+    Lane {
+        /// The stage, from 0.
+        stage: usize,
+        /// Most that it can cost.
+        cost: Balance,
+        /// What the lane may still promise.
+        budget: Balance,
+    },
+    /// A lane cannot pay.
+    #[error("stage {stage}: {source}")]
+    Spend {
+        /// The stage, from 0.
+        stage: usize,
+        /// What is wrong.
+        source: SpendError,
+    },
+}
+
+/// What follows from a plan that can be carried out.
+pub(super) struct CheckedPlan {
+    pub(super) path: Path,
+    pub(super) spec: SessionSpec,
+    /// Terms and unit of each stage.
+    pub(super) terms: Vec<(PaymentTerms, Balance)>,
+}
+
+pub(super) fn check_plan(plan: &SessionPlan) -> Result<CheckedPlan, PlanError> {
+    let stage =
+        |stage: &super::PlannedStage| PathStage { peer: stage.peer, range: stage.range, addresses: stage.addresses.clone() };
+    let path = Path::new(plan.stages.iter().map(stage).collect(), plan.model_layers)?;
+    let prompt_positions = u32::try_from(plan.prompt.len()).unwrap_or(u32::MAX);
+    let needed = (u64::from(prompt_positions) + u64::from(plan.max_new_tokens)).saturating_sub(1);
+    let spec = SessionSpec {
+        prompt_positions,
+        max_new_tokens: plan.max_new_tokens,
+        max_positions: u32::try_from(needed).unwrap_or(u32::MAX),
+        sampling: plan.sampling,
+        end_ids: plan.end_ids.clone(),
+    };
+    spec.check()?;
+    let mut cost: Balance = 0;
+    let mut terms = Vec::with_capacity(plan.stages.len());
+    for (index, stage) in plan.stages.iter().enumerate() {
+        let stage_terms = PaymentTerms {
+            price_per_layer_token: stage.price_per_layer_token,
+            credit_positions: stage.credit_positions,
+            exposure_positions: plan.exposure_positions,
+        };
+        let unit = stage_terms.check(stage.range.len()).map_err(|source| PlanError::Terms { stage: index, source })?;
+        let stage_cost = unit.saturating_mul(needed.into());
+        let budget = stage.lane.limit().saturating_sub(stage.lane.promised());
+        if stage_cost > budget {
+            return Err(PlanError::Lane { stage: index, cost: stage_cost, budget });
+        }
+        cost = cost.saturating_add(stage_cost);
+        terms.push((stage_terms, unit));
+    }
+    if cost > plan.spending_limit {
+        return Err(PlanError::Limit { cost, limit: plan.spending_limit });
+    }
+    Ok(CheckedPlan { path, spec, terms })
+}
