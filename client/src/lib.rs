@@ -1,0 +1,48 @@
+//! `mica`: pay for inference with a wallet.
+//!
+//! The modules follow a paid prompt: a [`wallet`] under the payer's [`home`] signs, the [`market`] is read from the chain and a
+//! path is chosen, a [`session`] pays the workers token by token and keeps what it promised and what it received in the [`store`],
+//! and [`verify`] checks the receipts again later. [`demo`] runs all of it, with a chain and three workers, on one machine.
+//!
+//! Architecture invariants: only `mica-chain` names subxt and only `mica-net` names libp2p; a promise is on disk before it is sent;
+//! money is an integer of base units everywhere; every wait has a deadline.
+#![forbid(unsafe_code)]
+
+pub mod ask;
+pub mod channels;
+pub mod cli;
+pub mod commands;
+pub mod demo;
+pub mod error;
+pub mod files;
+pub mod home;
+pub mod interrupt;
+pub mod market;
+pub mod model;
+pub mod output;
+pub mod progress;
+pub mod session;
+pub mod store;
+pub mod verify;
+pub mod wallet;
+
+use cli::{Cli, Command};
+use commands::Context;
+use error::CommandError;
+
+/// Runs one command.
+///
+/// # Errors
+/// [`CommandError`]; its class gives the exit code.
+pub async fn run(cli: Cli) -> Result<(), CommandError> {
+    let context = Context::new(cli.global)?;
+    match cli.command {
+        Command::Wallet(command) => commands::wallet::run(&context, command).await,
+        Command::Market(arguments) => commands::market::run(&context, &arguments).await,
+        Command::Ask(arguments) => commands::ask::run(&context, *arguments).await,
+        Command::Channel(command) => commands::channel::run(&context, command).await,
+        Command::Receipt(command) => commands::receipt::run(&context, command).await,
+        Command::Completions { shell } => commands::completions::run(&context, shell),
+        Command::Demo(arguments) => commands::demo::run(&context, &arguments).await,
+    }
+}

@@ -1,1 +1,36 @@
-fn main() {}
+//! `mica`: pay for inference with a wallet.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use mica_client::cli::Cli;
+
+fn main() -> ExitCode {
+    // Diagnostics for developers, off unless asked for; everything a user must know goes through errors and progress.
+    let filter = tracing_subscriber::EnvFilter::try_from_env("MICA_LOG").unwrap_or_else(|_| "off".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let cli = Cli::parse();
+    let json = cli.global.json;
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: cannot start the program's threads: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(mica_client::run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let class = error.class();
+            if json {
+                let document =
+                    serde_json::json!({"error": {"class": class.name(), "code": class.code(), "message": error.to_string()}});
+                eprintln!("{document}");
+            } else {
+                eprintln!("error: {error}");
+            }
+            ExitCode::from(class.code())
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The command line of `mica`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+use mica_chain::{AccountId, amount};
+use mica_primitives::Balance;
+
+use crate::commands::{ask::AskArgs, channel::ChannelCommand, demo::DemoArgs, market::MarketArgs, receipt::ReceiptCommand};
+
+/// Pay for inference with a wallet.
+#[derive(Debug, Parser)]
+#[command(name = "mica", version, propagate_version = true)]
+pub struct Cli {
+    /// What every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// Folder of wallets, channels and receipts [default: ~/.mica]
+    #[arg(long, global = true, env = "MICA_HOME", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub home: Option<PathBuf>,
+    /// Node to talk to
+    #[arg(long, global = true, env = "MICA_NODE_URL", value_name = "URL", default_value = "ws://127.0.0.1:9944")]
+    pub node_url: String,
+    /// Wallet to use
+    #[arg(long, global = true, env = "MICA_WALLET", value_name = "NAME", default_value = "default")]
+    pub wallet: String,
+    /// File whose first line is the wallet's password (or set MICA_PASSWORD)
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub password_file: Option<PathBuf>,
+    /// Print one JSON document instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say nothing about progress
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make, import, list wallets; see and send money
+    #[command(subcommand)]
+    Wallet(WalletCommand),
+    /// Models, the workers that serve them, prices, and which layers are covered
+    Market(MarketArgs),
+    /// Ask a model; pays the workers token by token
+    Ask(Box<AskArgs>),
+    /// Payment channels to workers
+    #[command(subcommand)]
+    Channel(ChannelCommand),
+    /// Signed receipts of what workers computed
+    #[command(subcommand)]
+    Receipt(ReceiptCommand),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Run a chain, three workers and a paid prompt on this machine, and show the proof
+    Demo(DemoArgs),
+}
+
+/// `mica wallet …`
+#[derive(Debug, Subcommand)]
+pub enum WalletCommand {
+    /// Make a wallet; shows its phrase once
+    New {
+        /// Words of the phrase: 12 or 24
+        #[arg(long, default_value = "12", value_parser = ["12", "24"])]
+        words: String,
+    },
+    /// Make a wallet from a phrase
+    Import {
+        /// File that holds the phrase; without it the phrase is read from standard input
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        phrase_file: Option<PathBuf>,
+    },
+    /// Wallets on this machine
+    List,
+    /// Money of a wallet or of any account
+    Balance {
+        /// Account to look at instead of the wallet's
+        account: Option<AccountId>,
+    },
+    /// Send money
+    Transfer {
+        /// Who receives
+        to: AccountId,
+        /// How much, for example 1.5 MICA or 1000u (base units)
+        #[arg(value_parser = parse_amount)]
+        amount: Balance,
+    },
+}
+
+/// Reads an amount for clap.
+///
+/// # Errors
+/// The text of [`amount::AmountError`].
+pub fn parse_amount(text: &str) -> Result<Balance, String> {
+    amount::parse(text).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

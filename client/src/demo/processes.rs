@@ -1,0 +1,262 @@
+//! Programs that a demo starts, and that it stops again whatever happens.
+//!
+//! Every program leads a process group of its own, so that Ctrl-C at the terminal reaches the demo alone and the demo decides the
+//! order of stopping; a dropped [`Daemon`] takes its whole group with it. Only a SIGKILL to the demo itself leaves them running.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::process::{Child, Command};
+
+/// Time for a program to stop by itself.
+const GRACE: Duration = Duration::from_secs(10);
+/// Most bytes of a log that are quoted in an error.
+const TAIL_BYTES: u64 = 2000;
+
+/// Why a program cannot be started or does not run any more.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProcessError {
+    /// No such binary.
+    #[error("cannot find `{name}` next to this program ({}): build it (`cargo build --release`) or name it with {variable}", .beside.display())]
+    NotFound {
+        /// File name of the binary.
+        name: &'static str,
+        /// Folder that was looked into.
+        beside: PathBuf,
+        /// Environment variable that names it.
+        variable: &'static str,
+    },
+    /// The system refuses to start it.
+    #[error("cannot start {}: {source}", .program.display())]
+    Start {
+        /// The binary.
+        program: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// It ended by itself.
+    #[error("{name} stopped ({status}) when it should run; its last words:\n{tail}")]
+    Ended {
+        /// What it is.
+        name: String,
+        /// How it ended.
+        status: String,
+        /// End of its log.
+        tail: String,
+    },
+    /// It ran and failed.
+    #[error("`{name}` failed ({status}):\n{tail}")]
+    Failed {
+        /// What it is.
+        name: String,
+        /// How it ended.
+        status: String,
+        /// End of its output.
+        tail: String,
+    },
+}
+
+/// A binary of the same build.
+#[derive(Clone, Copy, Debug)]
+pub struct Sibling {
+    name: &'static str,
+    variable: &'static str,
+}
+
+impl Sibling {
+    /// The node.
+    pub const NODE: Self = Self { name: "mica-node", variable: "MICA_NODE_BIN" };
+    /// The worker.
+    pub const WORKER: Self = Self { name: "mica-worker", variable: "MICA_WORKER_BIN" };
+
+    /// The binary that its variable names, or the one next to this program.
+    ///
+    /// # Errors
+    /// [`ProcessError::NotFound`].
+    pub fn find(self) -> Result<PathBuf, ProcessError> {
+        let Self { name, variable } = self;
+        if let Some(path) = std::env::var_os(variable).map(PathBuf::from) {
+            return if path.is_file() { Ok(path) } else { Err(ProcessError::NotFound { name, beside: path, variable }) };
+        }
+        let beside = std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_owned)).unwrap_or_default();
+        // A test binary lies one folder deeper.
+        let candidates = [Some(beside.as_path()), beside.parent()];
+        let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+        let found = candidates.into_iter().flatten().map(|folder| folder.join(&file)).find(|path| path.is_file());
+        found.ok_or(ProcessError::NotFound { name, beside, variable })
+    }
+}
+
+/// A program that runs until it is stopped or dropped.
+#[derive(Debug)]
+pub struct Daemon {
+    name: String,
+    child: Child,
+    group: Option<Pid>,
+    log: PathBuf,
+}
+
+impl Daemon {
+    /// Starts `program` with its output in the file `log`.
+    ///
+    /// # Errors
+    /// [`ProcessError::Start`].
+    pub fn start(
+        name: &str,
+        program: &Path,
+        arguments: &[String],
+        variables: &[(&str, String)],
+        log: PathBuf,
+    ) -> Result<Self, ProcessError> {
+        let refused = |source| ProcessError::Start { program: program.into(), source };
+        let out = File::create(&log).map_err(refused)?;
+        let err = out.try_clone().map_err(refused)?;
+        let mut command = Command::new(program);
+        command.args(arguments).envs(variables.iter().map(|(key, value)| (key, value)));
+        command.stdin(Stdio::null()).stdout(out).stderr(err).kill_on_drop(true).process_group(0);
+        let child = command.spawn().map_err(refused)?;
+        let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        Ok(Self { name: name.into(), child, group, log })
+    }
+
+    /// Where its output goes.
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// Its process id while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Whether it still runs.
+    ///
+    /// # Errors
+    /// [`ProcessError::Ended`] with the end of its log if not.
+    pub fn check(&mut self) -> Result<(), ProcessError> {
+        let status = match self.child.try_wait() {
+            Ok(None) => return Ok(()),
+            Ok(Some(status)) => status.to_string(),
+            Err(error) => error.to_string(),
+        };
+        Err(ProcessError::Ended { name: self.name.clone(), status, tail: tail(&self.log) })
+    }
+
+    /// Asks it to stop, waits, and ends it if it does not.
+    pub async fn stop(&mut self) {
+        self.signal(Signal::TERM);
+        if tokio::time::timeout(GRACE, self.child.wait()).await.is_err() {
+            self.signal(Signal::KILL);
+            // Nothing survives SIGKILL; should the wait fail, there is nothing left to do.
+            let _ = tokio::time::timeout(GRACE, self.child.wait()).await;
+        }
+        // Whatever it started itself and left behind.
+        self.signal(Signal::KILL);
+        self.group = None;
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(group) = self.group {
+            // A group that is gone already is what we want.
+            let _ = kill_process_group(group, signal);
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+    }
+}
+
+/// Runs `program` to its end and returns what it printed.
+///
+/// # Errors
+/// [`ProcessError::Failed`] with the end of what it said on stderr.
+pub async fn run(name: &str, program: &Path, arguments: &[String], variables: &[(&str, String)]) -> Result<String, ProcessError> {
+    let mut command = Command::new(program);
+    command.args(arguments).envs(variables.iter().map(|(key, value)| (key, value)));
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).process_group(0).output().await;
+    let output = output.map_err(|source| ProcessError::Start { program: program.into(), source })?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let tail = said.char_indices().rev().nth(TAIL_BYTES as usize).map_or(&*said, |(at, _)| &said[at..]);
+    Err(ProcessError::Failed { name: name.into(), status: output.status.to_string(), tail: tail.trim().into() })
+}
+
+/// The end of a log, or nothing if it cannot be read.
+fn tail(log: &Path) -> String {
+    let read = || -> std::io::Result<String> {
+        let mut file = File::open(log)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
+        let mut bytes = Vec::new();
+        file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+    };
+    read().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn is_gone(id: u32) -> bool {
+        let pid = Pid::from_raw(id.cast_signed()).expect("a process id");
+        let gone = async {
+            while rustix::process::test_kill_process(pid).is_ok() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), gone).await.is_ok()
+    }
+
+    fn shell(script: &str, folder: &Path) -> Daemon {
+        Daemon::start("shell", Path::new("/bin/sh"), &["-c".into(), script.into()], &[], folder.join("log")).expect("started")
+    }
+
+    #[tokio::test]
+    async fn a_dropped_daemon_takes_its_children_with_it() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let daemon = shell("sleep 600 & echo $!; wait", folder.path());
+        let child: u32 = loop {
+            if let Ok(id) = std::fs::read_to_string(daemon.log()).expect("log").trim().parse() {
+                break id;
+            }
+            tokio::task::yield_now().await;
+        };
+        let own = daemon.id().expect("runs");
+        drop(daemon);
+        assert!(is_gone(own).await && is_gone(child).await);
+    }
+
+    #[tokio::test]
+    async fn a_stopped_daemon_was_asked_first() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let mut daemon = shell("trap 'echo asked; exit 0' TERM; echo ready; while :; do sleep 0.05; done", folder.path());
+        while !std::fs::read_to_string(daemon.log()).expect("log").contains("ready") {
+            tokio::task::yield_now().await;
+        }
+        daemon.check().expect("runs");
+        daemon.stop().await;
+        assert!(std::fs::read_to_string(daemon.log()).expect("log").contains("asked"));
+        assert!(matches!(daemon.check(), Err(ProcessError::Ended { .. })));
+    }
+
+    #[tokio::test]
+    async fn what_fails_is_quoted() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let error =
+            run("shell", Path::new("/bin/sh"), &["-c".into(), "echo why >&2; exit 3".into()], &[]).await.expect_err("failed");
+        assert!(error.to_string().contains("why"), "{error}");
+        let missing = Daemon::start("none", &folder.path().join("none"), &[], &[], folder.path().join("log"));
+        assert!(matches!(missing, Err(ProcessError::Start { .. })));
+    }
+}

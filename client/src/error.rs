@@ -1,0 +1,183 @@
+//! What a command can fail with, and the exit code that scripts can rely on.
+
+use mica_chain::{ConnectError, ReadError, SubmitError, amount};
+use mica_primitives::Balance;
+
+use crate::{
+    demo::DemoError,
+    files::FileError,
+    home::NoHome,
+    market::MarketError,
+    model::ModelError,
+    output::OutputError,
+    session::SessionError,
+    store::StoreError,
+    verify::VerifyError,
+    wallet::{KeystoreError, PasswordError, PhraseError},
+};
+
+/// Kind of failure. Codes never change their meaning; 1 and 2 are kept for failures without a class and for the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorClass {
+    /// Anything that has no class.
+    Other,
+    /// The command line or a value on it.
+    Usage,
+    /// No wallet, a broken one, or a wrong password.
+    Wallet,
+    /// Files and the payer's database.
+    Storage,
+    /// The node does not answer or is not a Mica node.
+    Node,
+    /// The chain refused an extrinsic.
+    Refused,
+    /// Not enough money.
+    Funds,
+    /// The market has no path, or none within the limits.
+    Market,
+    /// No such model, or its file differs.
+    Model,
+    /// A worker is gone or failed.
+    Worker,
+    /// A worker or node speaks another version.
+    Version,
+    /// A receipt does not verify.
+    Receipt,
+    /// The demo could not run.
+    Demo,
+    /// Ctrl-C.
+    Interrupted,
+}
+
+impl ErrorClass {
+    /// The process's exit code.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Other => 1,
+            Self::Usage => 2,
+            Self::Wallet => 10,
+            Self::Storage => 11,
+            Self::Node => 12,
+            Self::Refused => 13,
+            Self::Funds => 14,
+            Self::Market => 15,
+            Self::Model => 16,
+            Self::Worker => 17,
+            Self::Version => 18,
+            Self::Receipt => 19,
+            Self::Demo => 20,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// Name in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Other => "other",
+            Self::Usage => "usage",
+            Self::Wallet => "wallet",
+            Self::Storage => "storage",
+            Self::Node => "node",
+            Self::Refused => "refused",
+            Self::Funds => "funds",
+            Self::Market => "market",
+            Self::Model => "model",
+            Self::Worker => "worker",
+            Self::Version => "version",
+            Self::Receipt => "receipt",
+            Self::Demo => "demo",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "each wrapped error documents itself")]
+pub enum CommandError {
+    #[error(transparent)]
+    Home(#[from] NoHome),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    #[error(transparent)]
+    Phrase(#[from] PhraseError),
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    #[error(transparent)]
+    Keystore(#[from] KeystoreError),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    #[error(transparent)]
+    Market(#[from] MarketError),
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    #[error(transparent)]
+    Demo(#[from] DemoError),
+    /// The wallet file's address is none.
+    #[error("'{0}' is not an address: the wallet's file was changed, so restore it from a backup or import its phrase again")]
+    Address(String),
+    /// Standard input failed.
+    #[error("cannot read standard input: {0}")]
+    Input(std::io::Error),
+    /// A transfer of nothing.
+    #[error("the amount is zero: nothing was sent")]
+    NothingToSend,
+    /// Less money than is needed.
+    #[error("account {account} has {} free and {} are needed: send it some more", amount::format(*.free), amount::format(*.need))]
+    NoFunds {
+        /// The account.
+        account: String,
+        /// Base units it has.
+        free: Balance,
+        /// Base units it needs.
+        need: Balance,
+    },
+    /// A command was used in a way that cannot work.
+    #[error("{0}")]
+    Usage(String),
+}
+
+impl CommandError {
+    /// Its class, which fixes the exit code.
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Home(_) | Self::File(_) | Self::Store(_) => ErrorClass::Storage,
+            Self::Output(_) | Self::Input(_) => ErrorClass::Other,
+            Self::Phrase(_) | Self::Password(_) | Self::Keystore(_) | Self::Address(_) => ErrorClass::Wallet,
+            Self::Connect(_) | Self::Read(_) => ErrorClass::Node,
+            Self::Submit(error) => submit_class(error),
+            Self::Model(_) => ErrorClass::Model,
+            Self::Market(_) => ErrorClass::Market,
+            Self::Session(error) => error.class(),
+            Self::Verify(_) => ErrorClass::Receipt,
+            Self::Demo(error) => error.class(),
+            Self::NothingToSend | Self::Usage(_) => ErrorClass::Usage,
+            Self::NoFunds { .. } => ErrorClass::Funds,
+        }
+    }
+}
+
+/// Class of a failed submission.
+pub fn submit_class(error: &SubmitError) -> ErrorClass {
+    match error {
+        SubmitError::NoFunds { .. } => ErrorClass::Funds,
+        SubmitError::Failed { failure, .. } if failure.pallet == "Token" => ErrorClass::Funds,
+        SubmitError::UnknownCall { .. } => ErrorClass::Version,
+        SubmitError::Refused { .. } | SubmitError::Failed { .. } => ErrorClass::Refused,
+        _ => ErrorClass::Node,
+    }
+}

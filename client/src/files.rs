@@ -1,0 +1,157 @@
+//! Files that are either there in full or not at all.
+//!
+//! A secret must survive a power cut and a full disk: it is written beside its place, flushed, and only then named.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Why a file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// Somebody else's file, or ours from before.
+    #[error("{} exists already and is left as it is: choose another name or move it away", .0.display())]
+    Exists(PathBuf),
+    /// Nothing there.
+    #[error("{} is not there", .0.display())]
+    Missing(PathBuf),
+    /// More bytes than such a file can have.
+    #[error("{} is larger than {limit} bytes, so it is not what it should be: check the path", .path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Most bytes that are read.
+        limit: u64,
+    },
+    /// The disk is full.
+    #[error("the disk that holds {} is full; nothing was changed: free some space and try again", .0.display())]
+    DiskFull(PathBuf),
+    /// Anything else that the system refuses.
+    #[error("cannot {action} {}: {source}", .path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+}
+
+impl FileError {
+    fn of(action: &'static str, path: &Path, source: std::io::Error) -> Self {
+        match source.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::DiskFull(path.into()),
+            ErrorKind::AlreadyExists => Self::Exists(path.into()),
+            ErrorKind::NotFound => Self::Missing(path.into()),
+            _ => Self::Io { action, path: path.into(), source },
+        }
+    }
+}
+
+/// Creates `folder` and its parents, readable by the owner alone where the system knows owners.
+///
+/// # Errors
+/// [`FileError`] if that is refused.
+pub fn create_private_folder(folder: &Path) -> Result<(), FileError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(|source| FileError::of("create the folder", folder, source))
+}
+
+/// Writes a new file, private to its owner, atomically and durably. Never replaces one.
+///
+/// # Errors
+/// [`FileError::Exists`] if `path` is taken; other variants if the system refuses. In either case nothing has changed.
+pub fn write_new_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    write(path, bytes, Replace::Never)
+}
+
+/// Writes or replaces a file atomically and durably, private to its owner.
+///
+/// # Errors
+/// [`FileError`] if the system refuses; an older file is then still whole.
+pub fn replace_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    write(path, bytes, Replace::Allowed)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Replace {
+    Never,
+    Allowed,
+}
+
+fn write(path: &Path, bytes: &[u8], replace: Replace) -> Result<(), FileError> {
+    let failed = |action| move |source| FileError::of(action, path, source);
+    if replace == Replace::Never && path.symlink_metadata().is_ok() {
+        return Err(FileError::Exists(path.into()));
+    }
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    // `tempfile` creates with mode 0600 and removes the file again if we return early.
+    let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(failed("create a file beside"))?;
+    temporary.write_all(bytes).map_err(failed("write"))?;
+    temporary.as_file().sync_all().map_err(failed("flush"))?;
+    match replace {
+        Replace::Never => temporary.persist_noclobber(path),
+        Replace::Allowed => temporary.persist(path),
+    }
+    .map_err(|refused| FileError::of("name", path, refused.error))?;
+    // The name itself must reach the disk too.
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("flush the folder of"))
+}
+
+/// Reads at most `limit` bytes.
+///
+/// # Errors
+/// [`FileError::Missing`], [`FileError::TooLarge`], or what the system says.
+pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    let failed = |source| FileError::of("read", path, source);
+    let mut bytes = Vec::new();
+    File::open(path).map_err(failed)?.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > limit {
+        return Err(FileError::TooLarge { path: path.into(), limit });
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_file_is_private_and_never_replaced() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("secret");
+        write_new_private(&path, b"first").expect("written");
+        #[cfg(unix)]
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&path.metadata().expect("there").permissions()) & 0o777, 0o600);
+        assert!(matches!(write_new_private(&path, b"second"), Err(FileError::Exists(_))));
+        assert_eq!(read_bounded(&path, 100).expect("read"), b"first");
+        replace_private(&path, b"third").expect("replaced");
+        assert_eq!(read_bounded(&path, 100).expect("read"), b"third");
+        assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 1, "no temporary file stays behind");
+    }
+
+    #[test]
+    fn missing_large_and_misplaced_files_are_told_apart() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("large");
+        assert!(matches!(read_bounded(&path, 4), Err(FileError::Missing(_))));
+        write_new_private(&path, b"12345").expect("written");
+        assert!(matches!(read_bounded(&path, 4), Err(FileError::TooLarge { limit: 4, .. })));
+        assert!(matches!(write_new_private(&folder.path().join("no/such/folder"), b""), Err(FileError::Missing(_))));
+    }
+
+    /// `/dev/full` refuses every byte; a file on it cannot be made, so the full disk is met by its error kind.
+    #[test]
+    fn a_full_disk_has_its_own_message() {
+        let error = FileError::of("write", Path::new("wallet.json"), ErrorKind::StorageFull.into());
+        assert!(error.to_string().contains("free some space"), "{error}");
+    }
+}

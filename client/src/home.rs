@@ -1,0 +1,59 @@
+//! Where everything of the payer's lies: `MICA_HOME`, by default `~/.mica`.
+//!
+//! ```text
+//! ~/.mica/wallets/<name>.json   encrypted wallets
+//! ~/.mica/state.redb            channels, vouchers, tick chains, receipts
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use crate::files::{self, FileError};
+
+/// The payer's folder.
+#[derive(Clone, Debug)]
+pub struct Home {
+    root: PathBuf,
+}
+
+/// No folder can be named.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no home folder to keep wallets in: set MICA_HOME or pass --home")]
+pub struct NoHome;
+
+impl Home {
+    /// `given`, or `~/.mica`. Creates nothing.
+    ///
+    /// # Errors
+    /// [`NoHome`] if neither is known.
+    pub fn find(given: Option<&Path>) -> Result<Self, NoHome> {
+        let root = match given {
+            Some(path) => path.to_owned(),
+            None => std::env::home_dir().filter(|home| !home.as_os_str().is_empty()).ok_or(NoHome)?.join(".mica"),
+        };
+        Ok(Self { root })
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Folder of the wallets.
+    pub fn wallets(&self) -> PathBuf {
+        self.root.join("wallets")
+    }
+
+    /// The database.
+    pub fn state(&self) -> PathBuf {
+        self.root.join("state.redb")
+    }
+
+    /// Creates the folders, private to their owner.
+    ///
+    /// # Errors
+    /// [`FileError`] if the system refuses.
+    pub fn create(&self) -> Result<(), FileError> {
+        files::create_private_folder(&self.root)?;
+        files::create_private_folder(&self.wallets())
+    }
+}

@@ -1,0 +1,47 @@
+//! The market as a payer sees it: who serves which layers of which model at what price, and the best path through it.
+
+mod picture;
+mod route;
+
+pub use picture::{ModelPicture, WorkerPicture, coverage_lines, gaps, short};
+pub use route::{ChosenPath, ChosenStage, Wish, choose};
+
+use mica_chain::ReadError;
+use mica_market::routing::RouteError;
+use mica_primitives::LayerRange;
+
+/// Why there is no model or no path.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MarketError {
+    /// The chain has no such model.
+    #[error("no model '{0}' is registered on this chain: see `mica market`")]
+    NoModel(String),
+    /// The name is not one model's alone.
+    #[error("'{name}' names {count} models: pass the id of one of them (see `mica market`)")]
+    Ambiguous {
+        /// As given.
+        name: String,
+        /// How many match.
+        count: usize,
+    },
+    /// No path, or none within the limits; says which layers are missing, or what the cheapest and the fastest path would be.
+    #[error("{model}: {source}")]
+    Route {
+        /// Name of the model.
+        model: String,
+        /// Why.
+        source: RouteError,
+    },
+    /// The chain could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+fn ranges(gaps: &[LayerRange]) -> String {
+    let one = |range: &LayerRange| match range.len() {
+        1 => range.first.to_string(),
+        _ => format!("{}-{}", range.first, range.end - 1),
+    };
+    gaps.iter().map(one).collect::<Vec<_>>().join(", ")
+}

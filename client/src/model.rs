@@ -1,0 +1,122 @@
+//! The model as the payer needs it: tokenizer, chat template and name, read from a GGUF file or from the one built in.
+
+use std::path::Path;
+
+use mica_engine::{
+    Bos, ChatMessage, ChatTemplate, GenerationPrompt, GgufError, GgufFile, LoadError, Special, TemplateError, Tokenizer,
+    TokenizerError, embedded,
+};
+use mica_primitives::{ModelId, ModelManifest};
+
+/// Why a model's file cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// Not a GGUF file that we can read.
+    #[error(transparent)]
+    Gguf(#[from] GgufError),
+    /// A model that the engine cannot run.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// No usable tokenizer in it.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// No usable chat template in it.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// Another model than the one asked for.
+    #[error("the model file is {found}, and the model asked for is {wanted}: pass its own file with --model-file")]
+    Differs {
+        /// Id of the file.
+        found: ModelId,
+        /// Id asked for.
+        wanted: String,
+    },
+    /// A prompt without any token.
+    #[error("the prompt is empty: ask something")]
+    EmptyPrompt,
+    /// Prompt and answer are longer than the model's context.
+    #[error("the prompt has {prompt} tokens and the model's context holds {context}: shorten the prompt")]
+    TooLong {
+        /// Tokens of the prompt.
+        prompt: usize,
+        /// Positions of the context.
+        context: u32,
+    },
+}
+
+/// A model's words.
+pub struct LocalModel {
+    file: GgufFile,
+    id: ModelId,
+    manifest: ModelManifest,
+    tokenizer: Tokenizer,
+}
+
+impl LocalModel {
+    /// From a GGUF file, or the model built in.
+    ///
+    /// # Errors
+    /// [`ModelError`] if the file is no model that we can talk to.
+    pub fn open(path: Option<&Path>) -> Result<Self, ModelError> {
+        let file = match path {
+            Some(path) => GgufFile::open(path)?,
+            None => GgufFile::from_bytes(embedded::TINY_Q8_0)?,
+        };
+        let manifest = file.manifest()?;
+        let tokenizer = Tokenizer::from_gguf(&file)?;
+        Ok(Self { id: manifest.id(), file, manifest, tokenizer })
+    }
+
+    /// Its name on chain.
+    pub fn id(&self) -> ModelId {
+        self.id
+    }
+
+    /// What it is.
+    pub fn manifest(&self) -> &ModelManifest {
+        &self.manifest
+    }
+
+    /// The file, for running it.
+    pub fn file(&self) -> &GgufFile {
+        &self.file
+    }
+
+    /// Turns ids into text.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// Ids that end an answer.
+    pub fn end_ids(&self) -> Vec<u32> {
+        self.tokenizer.ends().to_vec()
+    }
+
+    /// Renders the chat template over `messages` and tokenises it.
+    ///
+    /// # Errors
+    /// [`ModelError::Template`], [`ModelError::Tokenizer`], [`ModelError::EmptyPrompt`], [`ModelError::TooLong`].
+    pub fn chat(&self, messages: &[ChatMessage]) -> Result<Vec<u32>, ModelError> {
+        let text = ChatTemplate::from_gguf(&self.file)?.render(messages, GenerationPrompt::Add)?;
+        self.fitting(self.tokenizer.encode(&text, Special::Parse, Bos::Model)?)
+    }
+
+    /// Tokenises `text` as it is, special tokens in it included.
+    ///
+    /// # Errors
+    /// [`ModelError::Tokenizer`], [`ModelError::EmptyPrompt`], [`ModelError::TooLong`].
+    pub fn raw(&self, text: &str) -> Result<Vec<u32>, ModelError> {
+        self.fitting(self.tokenizer.encode(text, Special::Parse, Bos::Model)?)
+    }
+
+    fn fitting(&self, ids: Vec<u32>) -> Result<Vec<u32>, ModelError> {
+        match ids.len() {
+            0 => Err(ModelError::EmptyPrompt),
+            prompt if prompt >= self.manifest.context as usize => {
+                Err(ModelError::TooLong { prompt, context: self.manifest.context })
+            }
+            _ => Ok(ids),
+        }
+    }
+}

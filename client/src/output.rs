@@ -1,0 +1,74 @@
+//! What commands say on stdout: text for people, or one JSON document.
+
+use std::io::Write;
+
+use serde::Serialize;
+
+/// stdout does not take more, for example because a pipe was closed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to standard output: {0}")]
+pub struct OutputError(#[from] std::io::Error);
+
+/// In which form results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For programs: exactly one JSON document per command.
+    Json,
+}
+
+impl Output {
+    /// Prints `value` as JSON, or what `text` makes of it.
+    ///
+    /// # Errors
+    /// [`OutputError`] if stdout refuses.
+    pub fn show<T: Serialize>(self, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), OutputError> {
+        match self {
+            Self::Text => write(text(value).trim_end(), "\n"),
+            Self::Json => write(&serde_json::to_string_pretty(value).map_err(std::io::Error::other)?, "\n"),
+        }
+    }
+
+    /// Prints a piece of a stream at once; nothing in JSON form.
+    ///
+    /// # Errors
+    /// [`OutputError`] if stdout refuses.
+    pub fn stream(self, piece: &str) -> Result<(), OutputError> {
+        if self == Self::Text { write(piece, "") } else { Ok(()) }
+    }
+}
+
+fn write(text: &str, end: &str) -> Result<(), OutputError> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.write_all(end.as_bytes())?;
+    Ok(stdout.flush()?)
+}
+
+/// Lines up `rows` under `header`: two spaces between columns, numbers as they come.
+pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain(header.get(column).map(|title| title.chars().count())).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..header.len()).map(width).collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let padded: Vec<String> = cells.zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        format!("{}\n", padded.join("  ").trim_end())
+    };
+    let mut text = line(&mut header.iter().copied());
+    for row in rows {
+        text.push_str(&line(&mut row.iter().map(String::as_str)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn columns_line_up() {
+        let rows = [vec!["a".to_owned(), "long".to_owned()], vec!["longer".to_owned(), "b".to_owned()]];
+        assert_eq!(super::table(&["x", "y"], &rows), "x       y\na       long\nlonger  b\n");
+    }
+}

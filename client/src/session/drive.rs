@@ -1,0 +1,215 @@
+//! The loop that carries a payer's session: inputs from the network, the clock and the user go in, outputs are carried out in order.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+
+use mica_net::{Net, NetEvent};
+use mica_primitives::{BlockNumber, PublicKey};
+use mica_protocol::{
+    Now,
+    channel::PayerLedger,
+    payer::{PayerInput, PayerOutput, PayerSession, SessionPlan, SessionReport},
+    session::StopReason,
+};
+use tokio::{
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{SessionError, ledger_writer::LedgerWriter};
+use crate::store::{Change, SessionRecord, Store};
+
+/// Longest sleep without a deadline from the session; only keeps the loop from sleeping for ever.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// What a session is given to work with.
+pub struct Conversation<'a> {
+    /// The network.
+    pub net: &'a Net,
+    /// What happens on it.
+    pub events: &'a mut mpsc::Receiver<NetEvent>,
+    /// The payer's database.
+    pub store: &'a Store,
+    /// Ledgers of the stages' channels, in the path's order.
+    pub ledgers: &'a mut [PayerLedger],
+    /// Height of the best block when it began.
+    pub block: BlockNumber,
+    /// First: finish with the next token. Second: stop at once.
+    pub cancel: [CancellationToken; 2],
+    /// Told each token as it comes; `Break` asks the session to end.
+    pub on_token: &'a mut dyn FnMut(u32, Option<StopReason>) -> ControlFlow<()>,
+}
+
+/// How it went, with the record that was kept.
+pub struct Outcome {
+    /// The stages' accounts and the tokens.
+    pub report: SessionReport,
+    /// What is on disk.
+    pub record: SessionRecord,
+    /// From the openings to the first token.
+    pub to_first_token: Option<Duration>,
+    /// From the openings to the last confirmation.
+    pub elapsed: Duration,
+}
+
+/// Runs `plan` to its end. `record` is kept on disk and follows the session.
+///
+/// # Errors
+/// [`SessionError::Plan`] before anything was sent, [`SessionError::Store`] if a promise could not be written (it was not sent
+/// then), [`SessionError::Interrupted`] at the second cancellation. A session that failed is no error here: see the report.
+pub async fn drive(conversation: Conversation<'_>, plan: SessionPlan, record: SessionRecord) -> Result<Outcome, SessionError> {
+    let mut writer = LedgerWriter::default();
+    for stage in &plan.stages {
+        let lane = stage.lane.record();
+        writer.limit(lane.channel, lane.lane, stage.lane.limit());
+    }
+    let begun = Instant::now();
+    let now = Now::new(0, conversation.block);
+    let (session, outputs) = PayerSession::start(plan, now)?;
+    let mut driver = Driver {
+        conversation,
+        session,
+        record,
+        writer,
+        begun,
+        pending: Vec::new(),
+        inputs: VecDeque::new(),
+        report: None,
+        to_first_token: None,
+    };
+    driver.pending.push(Change::Session(driver.record.clone().into()));
+    driver.carry_out(outputs).await?;
+    let report = driver.run().await?;
+    let Driver { conversation, record, to_first_token, .. } = driver;
+    for stage in &report.stages {
+        if let Some(ledger) = conversation.ledgers.iter_mut().find(|ledger| ledger.channel() == stage.channel) {
+            ledger.give_back(stage.record.clone());
+        }
+    }
+    Ok(Outcome { report, record, to_first_token, elapsed: begun.elapsed() })
+}
+
+struct Driver<'a> {
+    conversation: Conversation<'a>,
+    session: PayerSession,
+    record: SessionRecord,
+    writer: LedgerWriter,
+    begun: Instant,
+    /// To be on disk before the next message leaves.
+    pending: Vec<Change>,
+    /// What happened while outputs were carried out.
+    inputs: VecDeque<PayerInput>,
+    report: Option<SessionReport>,
+    to_first_token: Option<Duration>,
+}
+
+impl Driver<'_> {
+    async fn run(&mut self) -> Result<SessionReport, SessionError> {
+        let mut is_cancelled = false;
+        loop {
+            while let Some(input) = self.inputs.pop_front() {
+                let outputs = self.session.handle(self.now(), input);
+                self.carry_out(outputs).await?;
+            }
+            if let Some(report) = self.report.take() {
+                return Ok(report);
+            }
+            let wake = self.session.next_deadline_ms().map(|ms| self.begun + Duration::from_millis(ms));
+            let wake = wake.unwrap_or_else(|| Instant::now() + IDLE);
+            let [finish, stop] = self.conversation.cancel.clone();
+            tokio::select! {
+                event = self.conversation.events.recv() => match event {
+                    Some(event) => self.inputs.extend(input_of(event)),
+                    // The network has stopped: nobody of the path can be reached any more.
+                    None => self.lose_everybody(),
+                },
+                () = tokio::time::sleep_until(wake) => self.inputs.push_back(PayerInput::Wake),
+                () = finish.cancelled(), if !is_cancelled => {
+                    is_cancelled = true;
+                    self.inputs.push_back(PayerInput::Cancel);
+                }
+                () = stop.cancelled() => return Err(SessionError::Interrupted),
+            }
+        }
+    }
+
+    fn now(&self) -> Now {
+        let ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Now::new(ms, self.conversation.block)
+    }
+
+    fn lose_everybody(&mut self) {
+        let peers: Vec<PublicKey> = self.record.stages.iter().map(|stage| stage.peer).collect();
+        self.inputs.extend(peers.into_iter().map(|peer| PayerInput::Disconnected { peer }));
+    }
+
+    async fn carry_out(&mut self, outputs: Vec<PayerOutput>) -> Result<(), SessionError> {
+        for output in outputs {
+            match output {
+                PayerOutput::Persist { record, durability } => self.pending.extend(self.writer.persist(record, durability)),
+                PayerOutput::Send { to, addresses, message } => {
+                    self.flush()?;
+                    let texts: Vec<String> =
+                        addresses.iter().map(|address| String::from_utf8_lossy(address).into_owned()).collect();
+                    if let Err(error) = self.conversation.net.send(to, &texts, &message).await {
+                        tracing::debug!(%error, kind = message.kind(), "not sent");
+                        self.inputs.push_back(PayerInput::Disconnected { peer: to });
+                    }
+                }
+                PayerOutput::Ready => {}
+                PayerOutput::Token { id, stop, .. } => {
+                    self.to_first_token.get_or_insert_with(|| self.begun.elapsed());
+                    self.record.tokens.push(id);
+                    if (self.conversation.on_token)(id, stop) == ControlFlow::Break(()) {
+                        self.conversation.cancel[0].cancel();
+                    }
+                }
+                PayerOutput::Receipt { stage, channel, lane, index, receipt } => {
+                    if let Some(stage) = self.record.stages.get_mut(stage) {
+                        stage.receipts += 1;
+                    }
+                    self.pending.push(Change::Receipt { channel, lane, index, receipt });
+                    // Receipts are worth nothing without the tokens that they speak of.
+                    self.pending.push(Change::Session(self.record.clone().into()));
+                }
+                PayerOutput::Adopt { held, .. } => {
+                    let channel = held.voucher.channel;
+                    let ledger = self.conversation.ledgers.iter_mut().find(|ledger| ledger.channel() == channel);
+                    if let Some(ledger) = ledger {
+                        self.pending.push(Change::Lane(ledger.adopt(&held)?.into()));
+                    }
+                }
+                PayerOutput::Finished(report) => {
+                    for (stage, account) in self.record.stages.iter_mut().zip(&report.stages) {
+                        stage.paid = account.paid;
+                        stage.receipts = account.receipts;
+                    }
+                    self.record.tokens.clone_from(&report.tokens);
+                    self.record.is_closed = report.failure.is_none() && report.stages.iter().all(|stage| stage.settled);
+                    self.pending.push(Change::Session(self.record.clone().into()));
+                    self.report = Some(*report);
+                }
+            }
+        }
+        self.flush()
+    }
+
+    fn flush(&mut self) -> Result<(), SessionError> {
+        if !self.pending.is_empty() {
+            let changes = std::mem::take(&mut self.pending);
+            tokio::task::block_in_place(|| self.conversation.store.apply(&changes))?;
+        }
+        Ok(())
+    }
+}
+
+fn input_of(event: NetEvent) -> Option<PayerInput> {
+    match event {
+        NetEvent::Message { peer, message } => Some(PayerInput::Message { from: peer, message }),
+        NetEvent::Disconnected { peer, .. } | NetEvent::Unreachable { peer, .. } | NetEvent::Refused { peer: Some(peer), .. } => {
+            Some(PayerInput::Disconnected { peer })
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,306 @@
+//! What the payer must not forget: channels, promises made, receipts received.
+//!
+//! One redb file, opened by one process at a time. Every write is on disk when the call returns: a promise is written before it is
+//! sent, so that a restart knows of every voucher and tick that a worker may hold.
+//!
+//! Limits: the newest [`MAX_LISTED`] sessions are listed; a record is at most [`MAX_RECORD_BYTES`] long.
+
+mod records;
+
+pub use records::{ChannelRecord, SessionRecord, StageRecord};
+
+use std::path::{Path, PathBuf};
+
+use codec::{Decode, DecodeAll, Encode};
+use mica_primitives::{ChannelId, Hash32, LaneId, Receipt};
+use mica_protocol::channel::PayerLaneRecord;
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+
+type Bytes = &'static [u8];
+
+const META: TableDefinition<&str, u32> = TableDefinition::new("meta");
+const CHANNELS: TableDefinition<Hash32, Bytes> = TableDefinition::new("channels");
+const LANES: TableDefinition<(Hash32, LaneId), Bytes> = TableDefinition::new("lanes");
+const RECEIPTS: TableDefinition<(Hash32, LaneId, u64), Bytes> = TableDefinition::new("receipts");
+const SESSIONS: TableDefinition<(u64, Hash32), Bytes> = TableDefinition::new("sessions");
+
+const VERSION: u32 = 1;
+/// Most sessions that a listing returns.
+pub const MAX_LISTED: usize = 10_000;
+/// Most bytes of one record.
+pub const MAX_RECORD_BYTES: usize = 16 * 1024 * 1024;
+
+/// Why the store refuses.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another process has it open.
+    #[error("{} is in use by another mica: wait until that one ends", .0.display())]
+    InUse(PathBuf),
+    /// Not a database of ours.
+    #[error("{} cannot be opened ({reason}): if the file is damaged, restore it from a backup; the money is safe on chain, but \
+             promises already made are known only to this file", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What the database says.
+        reason: String,
+    },
+    /// Written by another version.
+    #[error("{} has format {found}; this program reads format {VERSION}: update mica", .path.display())]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// A read or write failed.
+    #[error("the payer's database failed: {0}; if the disk is full, free some space and try again")]
+    Database(#[from] Box<redb::Error>),
+    /// A record does not decode.
+    #[error("a record of {table} in the payer's database is damaged ({source}): restore the file from a backup")]
+    Record {
+        /// Where it lies.
+        table: &'static str,
+        /// What the decoder says.
+        source: codec::Error,
+    },
+    /// Too long to be kept.
+    #[error("a record of {0} bytes is longer than the {MAX_RECORD_BYTES} that are kept")]
+    TooLong(usize),
+}
+
+fn db(error: impl Into<redb::Error>) -> StoreError {
+    StoreError::Database(Box::new(error.into()))
+}
+
+/// One thing to remember.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// A channel.
+    Channel(ChannelId, ChannelRecord),
+    /// Everything that was promised on a lane.
+    Lane(Box<PayerLaneRecord>),
+    /// A receipt of a lane.
+    Receipt {
+        /// The channel.
+        channel: ChannelId,
+        /// The lane.
+        lane: LaneId,
+        /// Its number on the lane, from 0.
+        index: u64,
+        /// The receipt.
+        receipt: Box<Receipt>,
+    },
+    /// A session, new or changed.
+    Session(Box<SessionRecord>),
+}
+
+/// The payer's database.
+pub struct Store {
+    database: Database,
+}
+
+impl Store {
+    /// Opens the file, or makes it. Its folder must exist.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`], [`StoreError::Damaged`], [`StoreError::Version`].
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let database = Database::create(path).map_err(|error| match error {
+            DatabaseError::DatabaseAlreadyOpen => StoreError::InUse(path.into()),
+            other => StoreError::Damaged { path: path.into(), reason: other.to_string() },
+        })?;
+        #[cfg(unix)]
+        {
+            let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+            std::fs::set_permissions(path, private).map_err(|error| db(redb::Error::Io(error)))?;
+        }
+        let store = Self { database };
+        let found = store.write(|transaction| {
+            let mut meta = transaction.open_table(META).map_err(db)?;
+            let found = meta.get("version").map_err(db)?.map(|value| value.value());
+            if found.is_none() {
+                meta.insert("version", VERSION).map_err(db)?;
+            }
+            transaction.open_table(CHANNELS).map_err(db)?;
+            transaction.open_table(LANES).map_err(db)?;
+            transaction.open_table(RECEIPTS).map_err(db)?;
+            transaction.open_table(SESSIONS).map_err(db)?;
+            Ok(found)
+        })?;
+        match found {
+            Some(found) if found != VERSION => Err(StoreError::Version { path: path.into(), found }),
+            _ => Ok(store),
+        }
+    }
+
+    /// Runs `work` in one transaction that is on disk when this returns, or not at all.
+    fn write<T>(&self, work: impl FnOnce(&WriteTransaction) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let transaction = self.database.begin_write().map_err(db)?;
+        let value = work(&transaction)?;
+        transaction.commit().map_err(db)?;
+        Ok(value)
+    }
+
+    /// Writes all of `changes`, or none.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they are not on disk; what depends on them may then not be sent.
+    pub fn apply(&self, changes: &[Change]) -> Result<(), StoreError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.write(|transaction| {
+            for change in changes {
+                match change {
+                    Change::Channel(id, record) => {
+                        transaction.open_table(CHANNELS).map_err(db)?.insert(id.0, encode(record)?.as_slice()).map_err(db)?;
+                    }
+                    Change::Lane(record) => {
+                        let key = (record.channel.0, record.lane);
+                        transaction.open_table(LANES).map_err(db)?.insert(key, encode(record)?.as_slice()).map_err(db)?;
+                    }
+                    Change::Receipt { channel, lane, index, receipt } => {
+                        let key = (channel.0, *lane, *index);
+                        transaction.open_table(RECEIPTS).map_err(db)?.insert(key, encode(receipt)?.as_slice()).map_err(db)?;
+                    }
+                    Change::Session(record) => {
+                        let key = (record.started_unix_ms, record.session);
+                        transaction.open_table(SESSIONS).map_err(db)?.insert(key, encode(record)?.as_slice()).map_err(db)?;
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// What is known of a channel.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be read.
+    pub fn channel(&self, id: ChannelId) -> Result<Option<ChannelRecord>, StoreError> {
+        let table = self.database.begin_read().map_err(db)?.open_table(CHANNELS).map_err(db)?;
+        table.get(id.0).map_err(db)?.map(|bytes| decode("channels", bytes.value())).transpose()
+    }
+
+    /// The lanes of a channel that were ever used.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they cannot be read.
+    pub fn lanes(&self, channel: ChannelId) -> Result<Vec<PayerLaneRecord>, StoreError> {
+        let table = self.database.begin_read().map_err(db)?.open_table(LANES).map_err(db)?;
+        let found = table.range((channel.0, LaneId::MIN)..=(channel.0, LaneId::MAX)).map_err(db)?;
+        found.map(|entry| decode("lanes", entry.map_err(db)?.1.value())).collect()
+    }
+
+    /// Receipts of a lane from `first` on, at most `count`, in order.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they cannot be read.
+    pub fn receipts(&self, channel: ChannelId, lane: LaneId, first: u64, count: u64) -> Result<Vec<Receipt>, StoreError> {
+        let table = self.database.begin_read().map_err(db)?.open_table(RECEIPTS).map_err(db)?;
+        let range = (channel.0, lane, first)..(channel.0, lane, first.saturating_add(count));
+        let found = table.range(range).map_err(db)?;
+        found.map(|entry| decode("receipts", entry.map_err(db)?.1.value())).collect()
+    }
+
+    /// The newest sessions, newest first, at most [`MAX_LISTED`].
+    ///
+    /// # Errors
+    /// [`StoreError`] if they cannot be read.
+    pub fn sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {
+        let table = self.database.begin_read().map_err(db)?.open_table(SESSIONS).map_err(db)?;
+        let newest = table.iter().map_err(db)?.rev().take(MAX_LISTED);
+        newest.map(|entry| decode("sessions", entry.map_err(db)?.1.value())).collect()
+    }
+}
+
+fn encode(record: impl Encode) -> Result<Vec<u8>, StoreError> {
+    let bytes = record.encode();
+    if bytes.len() > MAX_RECORD_BYTES { Err(StoreError::TooLong(bytes.len())) } else { Ok(bytes) }
+}
+
+fn decode<T: Decode>(table: &'static str, mut bytes: &[u8]) -> Result<T, StoreError> {
+    T::decode_all(&mut bytes).map_err(|source| StoreError::Record { table, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let store = Store::open(&folder.path().join("state.redb")).expect("opened");
+        (folder, store)
+    }
+
+    #[test]
+    fn lanes_survive_a_restart_and_are_told_apart() {
+        let (folder, store) = store();
+        let (ours, other) = (ChannelId([1; 32]), ChannelId([2; 32]));
+        let lane = |lane, seq| PayerLaneRecord { seq, ..PayerLaneRecord::unused(ours, lane) };
+        store.apply(&[Change::Lane(lane(0, 7).into()), Change::Lane(lane(1, 8).into())]).expect("written");
+        store.apply(&[Change::Lane(lane(0, 9).into())]).expect("written");
+        drop(store);
+        let store = Store::open(&folder.path().join("state.redb")).expect("opened again");
+        assert_eq!(store.lanes(ours).expect("read"), [lane(0, 9), lane(1, 8)]);
+        assert_eq!(store.lanes(other).expect("read"), []);
+    }
+
+    #[test]
+    fn sessions_are_listed_newest_first_and_replaced() {
+        let (_folder, store) = store();
+        let session = |name, started_unix_ms, is_closed| SessionRecord {
+            session: [name; 32],
+            genesis: [0; 32],
+            started_unix_ms,
+            model: mica_primitives::ModelId([0; 32]),
+            profile: [0; 32],
+            prompt: vec![1],
+            tokens: vec![2],
+            stages: Vec::new(),
+            is_closed,
+        };
+        let (first, second) = (session(1, 10, false), session(2, 20, false));
+        store.apply(&[Change::Session(first.into()), Change::Session(second.clone().into())]).expect("written");
+        let closed = session(1, 10, true);
+        store.apply(&[Change::Session(closed.clone().into())]).expect("written");
+        assert_eq!(store.sessions().expect("read"), [second, closed]);
+    }
+
+    #[test]
+    fn a_second_process_is_told_to_wait() {
+        let (folder, _store) = store();
+        assert!(matches!(Store::open(&folder.path().join("state.redb")), Err(StoreError::InUse(_))));
+    }
+
+    #[test]
+    fn a_foreign_file_is_damaged_and_left_alone() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("state.redb");
+        std::fs::write(&path, "not a database, but long enough to have a header of some kind".repeat(100)).expect("written");
+        assert!(matches!(Store::open(&path), Err(StoreError::Damaged { .. })));
+        assert!(std::fs::read_to_string(&path).expect("read").starts_with("not a database"));
+    }
+
+    #[test]
+    fn an_oversized_record_is_refused_and_nothing_of_its_batch_is_kept() {
+        let (_folder, store) = store();
+        let lane = PayerLaneRecord::unused(ChannelId([1; 32]), 0);
+        let large = SessionRecord {
+            session: [1; 32],
+            genesis: [0; 32],
+            started_unix_ms: 1,
+            model: mica_primitives::ModelId([0; 32]),
+            profile: [0; 32],
+            prompt: vec![0; MAX_RECORD_BYTES / 4],
+            tokens: Vec::new(),
+            stages: Vec::new(),
+            is_closed: false,
+        };
+        let refused = store.apply(&[Change::Lane(lane.into()), Change::Session(large.into())]);
+        assert!(matches!(refused, Err(StoreError::TooLong(_))));
+        assert_eq!(store.lanes(ChannelId([1; 32])).expect("read"), []);
+    }
+}
