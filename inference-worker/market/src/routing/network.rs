@@ -40,8 +40,8 @@ pub struct Links {
     pub hop_us: u32,
     /// Latency between two workers of whom nothing is known, µs.
     pub assumed_us: u32,
-    /// Latency from one worker to another where it was measured, µs, by positions among the candidates. Both ends of every entry
-    /// are looked at one by one, so keep it to thousands of entries.
+    /// Latency from one worker to another where it was measured, µs, by positions among the candidates. Workers named here are
+    /// searched one by one, all others together, so keep it to thousands of entries.
     pub measured_us: HashMap<(usize, usize), u32>,
 }
 

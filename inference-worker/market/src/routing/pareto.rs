@@ -28,7 +28,7 @@ pub struct FrontierLimits {
 
 impl Default for FrontierLimits {
     fn default() -> Self {
-        Self { labels: 256, workers: 32 }
+        Self { labels: 128, workers: 16 }
     }
 }
 

@@ -4,9 +4,11 @@
 //!
 //! Few edges are looked at. Two workers without measured links that end at the same layer differ only in price and cost, so from
 //! any entry layer only the lighter one can be on the best path: one pass over the workers leaves at most one per (entry, end),
-//! m²/2 edges for m layers whatever the number of workers. Workers with measured links are kept apart; into them, predecessors are
-//! tried from the nearest on, until not even the least latency could make the next one better. O(V + E) in what is looked at,
-//! times the stages allowed where that limit can bind at all.
+//! m²/2 edges for m layers whatever the number of workers. Workers with measured links are kept apart; into each of them lead its
+//! measured links and one more edge, from the nearest of all others, since those have the same latency. O(V + E) in the vertices
+//! kept apart and the links measured. The number of stages is counted only if the best path without counting has too many.
+
+use std::collections::HashMap;
 
 use super::{
     network::{Network, Usable},
@@ -54,13 +56,9 @@ impl Network<'_> {
 
     /// As [`Network::best_path`]; `None` also where a layer has no worker.
     pub(super) fn lightest(&self, preference: Preference) -> Option<Path> {
-        let mut search = Search::new(self, preference);
-        for layer in 0..search.layers {
-            for slot in 0..search.slots {
-                search.leave(layer, slot);
-            }
-        }
-        search.path()
+        let path = Search::new(self, preference, 0).run()?;
+        let most = self.request.max_stages;
+        if path.stages.len() <= usize::from(most) { Some(path) } else { Search::new(self, preference, most).run() }
     }
 }
 
@@ -103,32 +101,50 @@ struct Search<'a> {
     linked: Vec<usize>,
     at_layer: Vec<Arrival>,
     at_linked: Vec<Arrival>,
-    least_latency_us: u32,
+    /// Measured links into each linked worker: sender, as a position in `linked`, and latency in µs. By rising sender.
+    links_into: Vec<Vec<(usize, u32)>>,
 }
 
 impl<'a> Search<'a> {
-    fn new(network: &'a Network<'a>, preference: Preference) -> Self {
+    /// `most_stages`: 0 to leave the stages uncounted.
+    fn new(network: &'a Network<'a>, preference: Preference, most_stages: u16) -> Self {
         let layers = network.layers();
-        let counts = network.counts_stages();
-        let slots = if counts { usize::from(network.request.max_stages) + 1 } else { 1 };
+        let slots = usize::from(most_stages) + 1;
         let linked: Vec<usize> = (0..network.usable.len()).filter(|u| network.usable[*u].linked).collect();
+        let position: HashMap<usize, usize> = linked.iter().enumerate().map(|(k, u)| (network.usable[*u].worker, k)).collect();
+        let mut links_into = vec![Vec::new(); linked.len()];
+        for ((from, to), latency_us) in &network.links.measured_us {
+            if let (Some(from), Some(to)) = (position.get(from), position.get(to)) {
+                links_into[*to].push((*from, *latency_us));
+            }
+        }
+        links_into.iter_mut().for_each(|links| links.sort_unstable());
         let unreached = Arrival { cost: Cost::UNREACHED, from: None };
-        let measured = network.links.measured_us.values().copied();
         let mut search = Self {
             network,
             preference,
             layers,
             slots,
-            counts,
+            counts: most_stages > 0,
             lightest: Vec::new(),
             at_layer: vec![unreached; (usize::from(layers) + 1) * slots],
             at_linked: vec![unreached; linked.len() * slots],
             linked,
-            least_latency_us: measured.min().unwrap_or(u32::MAX).min(network.links.assumed_us),
+            links_into,
         };
         search.at_layer[0].cost = Cost { weight: 0.0, time_us: 0.0 };
         search.lightest = search.lightest_workers();
         search
+    }
+
+    /// Relaxes in topological order: layer by layer.
+    fn run(mut self) -> Option<Path> {
+        for layer in 0..self.layers {
+            for slot in 0..self.slots {
+                self.leave(layer, slot);
+            }
+        }
+        self.path()
     }
 
     /// One pass over the workers, then along the entry layers: a worker that can be entered at a layer can be entered later too.
@@ -196,28 +212,32 @@ impl<'a> Search<'a> {
         for k in 0..self.linked.len() {
             let usable = self.network.usable[self.linked[k]];
             if usable.first <= layer && layer < usable.end {
-                self.enter_linked(k, layer, next, pool, &ending);
+                self.enter_linked(k, layer, slot, next, &ending);
             }
         }
     }
 
-    /// Relaxes the edges into one worker with measured links: from the pool, and from the linked workers nearest first.
-    fn enter_linked(&mut self, k: usize, layer: u16, next: usize, pool: Cost, ending: &[(Cost, usize)]) {
+    /// Relaxes the edges into one worker with measured links.
+    fn enter_linked(&mut self, k: usize, layer: u16, slot: usize, next: usize, ending: &[(Cost, usize)]) {
         let u = self.linked[k];
-        let usable = self.network.usable[u];
-        let length = usable.end - layer;
+        let length = self.network.usable[u].end - layer;
+        let assumed_us = self.network.links.assumed_us;
+        let pool = self.arrival(Node::Layer(layer), slot).cost;
         if pool.weight.is_finite() {
-            self.relax(Node::Linked(k), next, pool, self.network.links.assumed_us, (Node::Layer(layer), u, layer), length);
+            self.relax(Node::Linked(k), next, pool, assumed_us, (Node::Layer(layer), u, layer), length);
         }
-        let least = self.stage_cost(&usable, length, Some(self.least_latency_us)).weight;
-        for (cost, before) in ending {
-            if cost.weight + least > self.at_linked[k * self.slots + next].cost.weight {
-                break;
+        let links = std::mem::take(&mut self.links_into[k]);
+        for &(before, latency_us) in &links {
+            let cost = self.arrival(Node::Linked(before), slot).cost;
+            if self.network.usable[self.linked[before]].end == layer && cost.weight.is_finite() {
+                self.relax(Node::Linked(k), next, cost, latency_us, (Node::Linked(before), u, layer), length);
             }
-            let sender = self.network.usable[self.linked[*before]].worker;
-            let latency_us = self.network.links.latency_us(Some(sender), usable.worker);
-            self.relax(Node::Linked(k), next, *cost, latency_us, (Node::Linked(*before), u, layer), length);
         }
+        let is_measured = |before: &usize| links.binary_search_by_key(before, |(from, _)| *from).is_ok();
+        if let Some((cost, before)) = ending.iter().find(|(_, before)| !is_measured(before)) {
+            self.relax(Node::Linked(k), next, *cost, assumed_us, (Node::Linked(*before), u, layer), length);
+        }
+        self.links_into[k] = links;
     }
 
     fn relax(&mut self, node: Node, slot: usize, before: Cost, latency_us: u32, from: (Node, usize, u16), length: u16) {

@@ -1,0 +1,50 @@
+//! Migration: which layers a worker should serve (P2P-LLM section 3.4, eq. 7 and 8).
+//!
+//! A worker earns in proportion to its share of a layer's computing power, so it goes where its share is largest; that is also
+//! where the network is weakest. Read literally the rule makes herds: everybody sees the same weak layer, goes there at once,
+//! leaves holes behind, and turns round. What keeps the peace here, and nothing else:
+//!
+//! * a gain below a threshold is not worth fetching the weights for, and after a move a worker stays for a while;
+//! * of all who would gain, about two move per round: each with probability two over their number, which everybody can count
+//!   from public data, and everybody looks again in the next round;
+//! * in every round each layer has a guardian, drawn anew by hash among those who serve it, who may not leave it. All who look at
+//!   the same state agree on who that is, so no layer empties even if all others go at once.
+//!
+//! [`supply`] is the state of the network and shares in it, [`guard`] names the guardians, [`decide`] decides.
+
+pub mod decide;
+pub mod guard;
+pub mod supply;
+
+pub use decide::{Decision, Move, Round, Rules, Stay};
+pub use supply::{Member, Supply};
+
+/// Why migration could not be computed.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MigrationError {
+    /// A member whose range is empty or ends beyond the model.
+    #[error("worker {member} serves {range}, outside the model's {layers} layers: read the registry again")]
+    Range {
+        /// Position of the member.
+        member: usize,
+        /// Its range.
+        range: mica_primitives::LayerRange,
+        /// Layers of the model.
+        layers: u16,
+    },
+    /// A cost that is not a positive number: nobody computes in no time.
+    #[error("worker {member} has cost {cost} µs: it must be positive; measure it with `mica-worker bench`")]
+    Cost {
+        /// Position of the member.
+        member: usize,
+        /// Its cost.
+        cost: f64,
+    },
+    /// The member asked about does not exist.
+    #[error("there is no worker {0}: register first")]
+    NoMember(usize),
+    /// A random number outside `[0, 1)`.
+    #[error("random number {0}: draw from 0 up to but not including 1")]
+    Random(f64),
+}
