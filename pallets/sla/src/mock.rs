@@ -79,7 +79,7 @@ impl SlashWorker<u64> for Ledger {
         let burned = amount - reward;
         let (exact, force) = (frame_support::traits::tokens::Precision::Exact, frame_support::traits::tokens::Fortitude::Force);
         Balances::burn_from(worker, burned, Preservation::Preserve, exact, force).expect("stake is funded");
-        Registered::mutate(|workers| workers.entry(*worker).and_modify(|record| record.stake -= amount));
+        change(*worker, |record| record.stake -= amount);
         Punished::mutate(|list| list.push((*worker, amount, offence, reporter.copied())));
         Slashed { burned, reward }
     }
@@ -141,6 +141,15 @@ pub fn new_test_ext() -> sp_io::TestExternalities {
         Sla::on_initialize(1);
     });
     ext
+}
+
+/// Changes a worker's record in the ledger.
+pub fn change(account: u64, by: impl FnOnce(&mut WorkerRecord<u64>)) {
+    Registered::mutate(|workers| {
+        if let Some(record) = workers.get_mut(&account) {
+            by(record);
+        }
+    });
 }
 
 /// Enters a worker of all eight layers of [`MODEL`] into the ledger.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use mica_primitives::{ChannelId, Redeem, Voucher};
 use proptest::prelude::*;
+use sp_core::Pair;
 
 use crate::mock::*;
 

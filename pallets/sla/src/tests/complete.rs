@@ -42,7 +42,7 @@ fn a_penalty_takes_no_more_than_the_stake() {
     test(|| {
         let id = proposed_with(Terms { penalty: 40_000, ..terms() });
         assert_ok!(Sla::accept(RuntimeOrigin::signed(WORKER), id));
-        Registered::mutate(|workers| workers.entry(WORKER).and_modify(|record| record.stake = 100));
+        change(WORKER, |record| record.stake = 100);
         events();
         assert_ok!(complete(PAYER, measured(id, 1, 1, WORKER)));
         assert_eq!(events(), vec![Event::Breached { agreement: id, refunded: ESCROW, penalty: 100, reward: 50 }]);

@@ -21,7 +21,9 @@ fn purses(run: impl FnOnce(u64)) -> (i128, i128) {
 
 #[test]
 fn honest_work_costs_its_price() {
-    let ends = purses(|id| assert_ok!(complete(WORKER, measured(id, 100, 1, PAYER))));
+    let ends = purses(|id| {
+        assert_ok!(complete(WORKER, measured(id, 100, 1, PAYER)));
+    });
     assert_eq!(ends, (-(ESCROW as i128), ESCROW as i128));
 }
 
@@ -50,7 +52,9 @@ fn a_payer_that_keeps_its_request_to_itself_earns_no_penalty() {
 
 #[test]
 fn a_worker_that_does_nothing_after_it_had_everything_pays() {
-    let (payer, worker) = purses(|id| assert_ok!(acknowledge(id, WORKER)));
+    let (payer, worker) = purses(|id| {
+        assert_ok!(acknowledge(id, WORKER));
+    });
     assert!(payer > 0 && worker == -300);
 }
 

@@ -58,7 +58,7 @@ fn bad_proposals_are_refused() {
 fn a_jailed_worker_neither_gets_nor_takes_agreements() {
     test(|| {
         let id = proposed();
-        Registered::mutate(|workers| workers.entry(WORKER).and_modify(|record| record.status = WorkerStatus::Jailed));
+        change(WORKER, |record| record.status = WorkerStatus::Jailed);
         assert_noop!(propose(terms()), Error::<Test>::NotServed);
         assert_noop!(accept(id), Error::<Test>::NotServed);
     });
