@@ -5,6 +5,10 @@ use scale_info::TypeInfo;
 
 use crate::{Balance, BlockNumber, Hash32, LayerRange, ModelId, PublicKey, domain::signing_bytes};
 
+/// Most tokens that a worker may claim beyond those that the payer signed for. What a lie about a claim can move is their price, so a
+/// payer signs a [`Progress`] at least this often, and a worker that goes further works on credit.
+pub const MAX_UNSIGNED_TOKENS: u32 = 48;
+
 /// Number of an agreement, given by the chain in order.
 pub type AgreementId = u64;
 
@@ -71,7 +75,7 @@ pub enum AgreementState {
         /// What the worker claims.
         claim: Claim,
     },
-    /// The payer objected: until `until` the two may still settle with a co-signed completion, then both lose the claimed amount.
+    /// The payer objected: until `until` the two may still settle with a co-signed completion, then both lose the unsigned part.
     Disputed {
         /// First block in which both lose.
         until: BlockNumber,
@@ -95,11 +99,13 @@ impl AgreementState {
     }
 }
 
-/// What a worker says that it delivered, without the payer's signature.
+/// What a worker says that it delivered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Claim {
     /// Tokens delivered.
     pub tokens: u32,
+    /// Those of them for which the payer signed a [`Progress`].
+    pub signed: u32,
     /// Root of the receipts for them.
     pub receipts_root: Hash32,
     /// Number of receipts under the root.
@@ -121,10 +127,38 @@ pub struct Agreement<AccountId> {
     pub state: AgreementState,
 }
 
+impl Claim {
+    /// The most that may be claimed of `tokens` when the payer signed for `signed`: as far as a worker goes on credit.
+    pub fn reach(tokens: u32, signed: u32) -> u32 {
+        tokens.min(signed.saturating_add(MAX_UNSIGNED_TOKENS))
+    }
+
+    /// Whether the worker stopped before it had to: it claims less than it could have.
+    pub fn is_short_of(&self, terms: &Terms) -> bool {
+        self.tokens < Self::reach(terms.tokens, self.signed)
+    }
+}
+
+/// A payer's word that it has received `tokens`. Signed by the terms' signer, again and again while the work goes on; the highest counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub struct Progress {
+    /// The agreement.
+    pub agreement: AgreementId,
+    /// Tokens received since its beginning.
+    pub tokens: u32,
+}
+
+impl Progress {
+    /// `domain("progress") ‖ SCALE(self)`.
+    pub fn signing_bytes(&self, genesis: &Hash32) -> alloc::vec::Vec<u8> {
+        signing_bytes("progress", genesis, self)
+    }
+}
+
 /// A worker's word that it holds everything that it needs to do the work. Signed by its peer key before it starts.
 ///
 /// From here latency is measured, and from here the payer cannot be blamed for a missed deadline: a worker signs it only when the whole
-/// request has arrived.
+/// request has arrived and there is time left to do the work.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Acknowledgement {
     /// The agreement.
@@ -211,6 +245,16 @@ mod tests {
         let slow = Terms { max_latency_ms: u32::MAX, ..terms() };
         assert!(!measured(100, 20_000).breaches(&slow));
         assert!(measured(100, 20_001).breaches(&slow));
+    }
+
+    #[test]
+    fn a_claim_reaches_a_window_beyond_what_was_signed() {
+        assert_eq!(Claim::reach(100, 0), 48);
+        assert_eq!(Claim::reach(100, 60), 100);
+        assert_eq!(Claim::reach(u32::MAX, u32::MAX), u32::MAX);
+        let claim = Claim { tokens: 47, signed: 0, receipts_root: [0; 32], receipts: 0 };
+        assert!(claim.is_short_of(&terms()));
+        assert!(!Claim { tokens: 48, ..claim }.is_short_of(&terms()));
     }
 
     #[test]

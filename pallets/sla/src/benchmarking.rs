@@ -4,7 +4,7 @@ use frame_benchmarking::v2::*;
 use frame_support::traits::{Get, fungible::Mutate};
 use frame_system::RawOrigin;
 use mica_primitives::{
-    Acknowledgement, AgreementId, AgreementState, Balance, Claim, Completion, LayerRange, Signature, Terms,
+    Acknowledgement, AgreementId, AgreementState, Balance, Claim, Completion, LayerRange, Progress, Signature, Terms,
     hooks::{BenchmarkWorkers, Workers},
 };
 use sp_core::{crypto::KeyTypeId, ed25519};
@@ -66,9 +66,20 @@ impl<T: Config> Scene<T> {
     /// The worker claims nothing of the work.
     fn claimed(&self) -> AgreementId {
         let id = self.accepted();
-        let claim = Claim { tokens: 0, receipts_root: [1; 32], receipts: 1 };
-        Pallet::<T>::do_claim(&self.worker, id, claim).expect("a bound worker claims");
+        self.claim(id, 0);
         id
+    }
+
+    /// The worker claims all of the work, unsigned.
+    fn overclaimed(&self) -> AgreementId {
+        let id = self.accepted();
+        self.claim(id, 1);
+        id
+    }
+
+    fn claim(&self, id: AgreementId, tokens: u32) {
+        let claim = Claim { tokens, signed: 0, receipts_root: [1; 32], receipts: 1 };
+        Pallet::<T>::do_claim(&self.worker, id, claim, None).expect("a bound worker claims");
     }
 
     fn acknowledgement(&self, agreement: AgreementId) -> (Acknowledgement, Signature) {
@@ -123,15 +134,16 @@ mod benchmarks {
     fn claim() {
         let scene = scene::<T>();
         let id = scene.accepted();
+        let signature = sign(&scene.key, &Progress { agreement: id, tokens: 1 }.signing_bytes(&Pallet::<T>::genesis()));
         #[extrinsic_call]
-        _(RawOrigin::Signed(scene.worker), id, 1, [1; 32], 1);
+        _(RawOrigin::Signed(scene.worker), id, 1, [1; 32], 1, Some((1, signature)));
         assert!(Agreements::<T>::get(id).is_some_and(|found| matches!(found.state, AgreementState::Claimed { .. })));
     }
 
     #[benchmark]
     fn object() {
         let scene = scene::<T>();
-        let id = scene.claimed();
+        let id = scene.overclaimed();
         #[extrinsic_call]
         _(RawOrigin::Signed(scene.payer), id);
         assert!(Agreements::<T>::get(id).is_some_and(|found| matches!(found.state, AgreementState::Disputed { .. })));

@@ -1,18 +1,24 @@
 //! What one side says alone: the worker claims, the payer objects or shows what the worker admitted.
 
 use frame_support::{ensure, pallet_prelude::DispatchResult, traits::Get};
-use mica_primitives::{Acknowledgement, AgreementId, AgreementState, Claim, Signature};
+use mica_primitives::{Acknowledgement, AgreementId, AgreementState, Claim, Progress, Signature};
 
 use crate::{Agreements, Config, Error, Event, Pallet};
 
 impl<T: Config> Pallet<T> {
-    pub(crate) fn do_claim(worker: &T::AccountId, id: AgreementId, claim: Claim) -> DispatchResult {
+    pub(crate) fn do_claim(worker: &T::AccountId, id: AgreementId, claim: Claim, progress: Option<Signature>) -> DispatchResult {
         let agreement = Agreements::<T>::get(id).ok_or(Error::<T>::NoAgreement)?;
         ensure!(agreement.worker == *worker, Error::<T>::NotWorker);
         let AgreementState::Active { acknowledged, .. } = agreement.state else { return Err(Error::<T>::WrongState.into()) };
         Self::ensure_in_time(&agreement)?;
-        ensure!(claim.tokens <= agreement.terms.tokens, Error::<T>::TooManyTokens);
-        ensure!(acknowledged.is_none() || claim.tokens == agreement.terms.tokens, Error::<T>::ShortClaim);
+        let terms = &agreement.terms;
+        ensure!(claim.signed <= claim.tokens && claim.tokens <= terms.tokens, Error::<T>::TooManyTokens);
+        if let Some(signature) = progress {
+            let progress = Progress { agreement: id, tokens: claim.signed };
+            Self::check_signature(&signature, &progress.signing_bytes(&Self::genesis()), &terms.signer)?;
+        }
+        ensure!(claim.tokens <= Claim::reach(terms.tokens, claim.signed), Error::<T>::TooManyUnsigned);
+        ensure!(acknowledged.is_none() || !claim.is_short_of(terms), Error::<T>::ShortClaim);
         let until = Self::now().saturating_add(T::ChallengePeriod::get());
         Self::transition(id, agreement, AgreementState::Claimed { until, claim });
         Self::deposit_event(Event::Claimed { agreement: id, claim, until });
@@ -24,6 +30,8 @@ impl<T: Config> Pallet<T> {
         ensure!(agreement.payer == *payer, Error::<T>::NotPayer);
         let AgreementState::Claimed { claim, .. } = agreement.state else { return Err(Error::<T>::WrongState.into()) };
         Self::ensure_in_time(&agreement)?;
+        // Without something at stake for the payer an objection would cost only the worker.
+        ensure!(claim.tokens > claim.signed, Error::<T>::NothingToObject);
         let until = Self::now().saturating_add(T::DisputePeriod::get());
         Self::transition(id, agreement, AgreementState::Disputed { until, claim });
         Self::deposit_event(Event::Objected { agreement: id, until });
@@ -46,7 +54,7 @@ impl<T: Config> Pallet<T> {
                 Ok(())
             }
             AgreementState::Claimed { claim, .. } | AgreementState::Disputed { claim, .. }
-                if claim.tokens < agreement.terms.tokens =>
+                if claim.is_short_of(&agreement.terms) =>
             {
                 Self::end_in_breach(id, &agreement)
             }

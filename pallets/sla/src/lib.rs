@@ -11,27 +11,31 @@
 //!             │               │                               │ a short claim: breach    │
 //!             │               ├─ complete (co-signed) ─▶ paid or breach ◀─ complete ──────┤
 //!             ▼ until         ▼ after the deadline            ▼ until                    ▼ until
-//!          refunded        refunded, or breach if          paid as claimed          both lose the claim
-//!                          acknowledged
+//!          refunded        refunded, or breach if          paid as claimed          signed part paid, both lose
+//!                          acknowledged                                             the unsigned part
 //! ```
 //! | end | escrow | worker's stake |
 //! |---|---|---|
 //! | paid | tokens · layers · price to the worker, the rest back to the payer | – |
 //! | refunded | back to the payer | – |
 //! | breach | back to the payer | `penalty` is slashed: at least half of it is burned, the payer receives the reporter's part |
-//! | disputed to the end | the claimed part is burned, the rest back to the payer | as much as was burned is slashed and burned |
+//! | disputed to the end | the signed part to the worker, the unsigned part is burned, the rest back | as much as was burned is slashed and burned |
 //!
 //! ## Why neither side can profit from a lie
 //! The chain cannot see work. It sees what both signed, and what one side admits.
 //! * **Both signed** ([`Completion`]): tokens and milliseconds are facts, and the terms decide between paid and breach.
-//! * **The worker admitted that it had everything** ([`Acknowledgement`], signed by its peer key): then nobody but the worker can be the
-//!   reason for a missed deadline or a short claim, because a claim needs nobody else. That is a breach. *Without* it a missed deadline is a
-//!   refund and no more, or a payer could keep its prompt to itself and collect penalties.
-//! * **The word of one against the other** (a claim and an objection): no rule can tell who lies, so the rule is that lying never pays.
-//!   With `v` the value of the claim: a payer that objects to true work saves `v` and burns `v`; a worker that claims work that it did
-//!   not do gains `v` if the payer sleeps and loses `v` of stake if not. Nobody receives what the other loses. Until the dispute ends the
-//!   two may still sign what happened, and both gain by it. Re-execution of receipts can later decide instead: `Disputed` is the place,
-//!   and the claim has fixed the root of the receipts.
+//! * **The payer signed on the way** ([`Progress`], as often as it received a window of tokens): these tokens are paid, whatever else happens.
+//!   A payer that signs only for what it has, and a worker that stops when nothing more is signed, risk one window and no more.
+//! * **The worker admitted that it had everything** ([`Acknowledgement`], signed by its peer key): then only the worker can be the reason
+//!   for a missed deadline, because a claim needs nobody else, or for a claim that stops short of a window beyond what the payer signed.
+//!   That is a breach. *Without* it a missed deadline is a refund and no more, or a payer could keep its prompt to itself and collect
+//!   penalties.
+//! * **The word of one against the other** is left for at most [`MAX_UNSIGNED_TOKENS`] tokens of a claim, worth `v`. No rule can tell who
+//!   lies, so lying must not pay: a payer that objects to true work saves `v` and burns `v`; a worker whose false claim is objected to
+//!   burns `v` of its stake. Nobody receives what the other loses. A payer that does not care to object can lose `v` to a liar, which is
+//!   the window that it risks anyway; more than that cannot be claimed. What was signed for cannot be objected to. Until the dispute ends
+//!   the two may still sign what happened, and both gain by it. Re-execution of receipts can later decide instead: `Disputed` is the
+//!   place, and the claim has fixed the root of the receipts.
 //!
 //! A worker backs each agreement with `max(penalty, escrow)` of stake, and all together with no more than [`Config::MaxStakeAtRisk`] of
 //! it, so that what is threatened can be taken. Slashing takes what is there.
@@ -39,7 +43,7 @@
 //! A worker can be its own payer. It gains nothing: its fees are gone, and of a penalty that it pays to itself at least half is burned, so
 //! that stake cannot leave before an expected slash without losing as much.
 //!
-//! Both should sign one `Completion` per agreement: whichever signed one arrives first, counts.
+//! Both should sign one `Completion` per agreement, at its end: whichever signed one arrives first, counts.
 //!
 //! ## Ending by itself
 //! [`Agenda`] lists agreements under the block in which they end. Each block settles at most [`Config::MaxSettlementsPerBlock`] of them;
@@ -59,6 +63,8 @@
 //! 4. Escrow in = paid + refunded + burned + what is still held.
 //!
 //! [`Completion`]: mica_primitives::Completion
+//! [`MAX_UNSIGNED_TOKENS`]: mica_primitives::MAX_UNSIGNED_TOKENS
+//! [`Progress`]: mica_primitives::Progress
 //! [`Acknowledgement`]: mica_primitives::Acknowledgement
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
@@ -286,10 +292,12 @@ pub mod pallet {
             /// The part of them that the payer received.
             reward: Balance,
         },
-        /// A disputed claim was not settled: both lost.
+        /// A disputed claim was not settled: both lost its unsigned part.
         Burned {
             /// The agreement.
             agreement: AgreementId,
+            /// Base units that the worker received for what the payer had signed for.
+            paid: Balance,
             /// Base units of the escrow that were burned.
             escrow: Balance,
             /// Base units of the worker's stake that were burned.
@@ -340,8 +348,12 @@ pub mod pallet {
         BadSignature,
         /// The acknowledgement is for another agreement or from the future.
         BadAcknowledgement,
-        /// The worker acknowledged the whole request, so it may only claim the whole work.
+        /// The worker acknowledged the whole request, so it may not claim less than it could.
         ShortClaim,
+        /// The claim goes too far beyond what the payer signed for.
+        TooManyUnsigned,
+        /// The payer signed for everything that is claimed.
+        NothingToObject,
     }
 
     #[pallet::hooks]
@@ -415,9 +427,12 @@ pub mod pallet {
             Self::do_complete(&who, &completion, &signature)
         }
 
-        /// Says that the work is done, without the payer's signature. Paid after `ChallengePeriod` blocks unless the payer objects.
+        /// Says what was delivered, without the payer's consent. Paid after `ChallengePeriod` blocks unless the payer objects.
         ///
-        /// Origin: signed, the worker. Errors: `NoAgreement`, `NotWorker`, `WrongState`, `TooLate`, `TooManyTokens`, `ShortClaim`.
+        /// Origin: signed, the worker. `progress` is the most tokens that the payer signed for, with the signature of the terms' signer;
+        /// `tokens` may go `MAX_UNSIGNED_TOKENS` further.
+        ///
+        /// Errors: `NoAgreement`, `NotWorker`, `WrongState`, `TooLate`, `TooManyTokens`, `BadSignature`, `TooManyUnsigned`, `ShortClaim`.
         /// Event: `Claimed`.
         #[pallet::call_index(4)]
         #[pallet::weight(T::WeightInfo::claim())]
@@ -427,14 +442,17 @@ pub mod pallet {
             tokens: u32,
             receipts_root: Hash32,
             receipts: u64,
+            progress: Option<(u32, Signature)>,
         ) -> DispatchResult {
             let worker = ensure_signed(origin)?;
-            Self::do_claim(&worker, agreement, Claim { tokens, receipts_root, receipts })
+            let signed = progress.as_ref().map_or(0, |(signed, _)| *signed);
+            let claim = Claim { tokens, signed, receipts_root, receipts };
+            Self::do_claim(&worker, agreement, claim, progress.map(|(_, signature)| signature))
         }
 
-        /// Objects to a claim: unless the two settle within `DisputePeriod` blocks, both lose the claimed amount.
+        /// Objects to the unsigned part of a claim: unless the two settle within `DisputePeriod` blocks, both lose it.
         ///
-        /// Origin: signed, the payer. Errors: `NoAgreement`, `NotPayer`, `WrongState`, `TooLate`. Event: `Objected`.
+        /// Origin: signed, the payer. Errors: `NoAgreement`, `NotPayer`, `WrongState`, `TooLate`, `NothingToObject`. Event: `Objected`.
         #[pallet::call_index(5)]
         #[pallet::weight(T::WeightInfo::object())]
         pub fn object(origin: OriginFor<T>, agreement: AgreementId) -> DispatchResult {
@@ -442,8 +460,8 @@ pub mod pallet {
             Self::do_object(&payer, agreement)
         }
 
-        /// Puts the worker's acknowledgement of the whole request on chain. From then on a missed deadline is a breach; against a claim of
-        /// fewer tokens than agreed it is one at once.
+        /// Puts the worker's acknowledgement of the whole request on chain. From then on a missed deadline is a breach; against a claim that
+        /// stops short of what the worker could have claimed it is one at once.
         ///
         /// Origin: signed, the payer. `signature` is the worker's peer key's.
         ///

@@ -7,8 +7,8 @@ use frame_support::{
     traits::{ConstU32, ConstU128, Hooks, fungible::Mutate, tokens::Preservation},
 };
 use mica_primitives::{
-    Acknowledgement, Agreement, AgreementId, Completion, Hash32, LayerRange, ModelId, PublicKey, Signature, Terms, WorkerRecord,
-    WorkerStatus,
+    Acknowledgement, Agreement, AgreementId, Completion, Hash32, LayerRange, ModelId, Progress, PublicKey, Signature, Terms,
+    WorkerRecord, WorkerStatus,
     hooks::{Offence, SlashWorker, Slashed, Workers},
 };
 use sp_core::{Pair, ed25519};
@@ -225,8 +225,15 @@ pub fn accepted() -> AgreementId {
     id
 }
 
-pub fn claim(id: AgreementId, tokens: u32) -> frame_support::pallet_prelude::DispatchResult {
-    Sla::claim(RuntimeOrigin::signed(WORKER), id, tokens, [3; 32], 7)
+/// Claims `tokens`, of which the payer signed for `signed`.
+pub fn claim(id: AgreementId, tokens: u32, signed: u32) -> frame_support::pallet_prelude::DispatchResult {
+    let progress = (signed > 0).then(|| (signed, progress(id, signed, PAYER)));
+    Sla::claim(RuntimeOrigin::signed(WORKER), id, tokens, [3; 32], 7, progress)
+}
+
+/// The signature of `signer`'s key under `tokens` received.
+pub fn progress(agreement: AgreementId, tokens: u32, signer: u64) -> Signature {
+    sign(signer, &Progress { agreement, tokens }.signing_bytes(&genesis()))
 }
 
 pub fn object(id: AgreementId) -> frame_support::pallet_prelude::DispatchResult {

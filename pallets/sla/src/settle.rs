@@ -9,7 +9,7 @@ use frame_support::{
     },
 };
 use mica_primitives::{
-    Agreement, AgreementId, AgreementState, Balance,
+    Agreement, AgreementId, AgreementState, Balance, Claim,
     domain::signing_bytes,
     hooks::{Offence, SlashWorker},
 };
@@ -31,7 +31,7 @@ impl<T: Config> Pallet<T> {
             }
             AgreementState::Active { acknowledged: Some(_), .. } => Self::end_in_breach(id, agreement),
             AgreementState::Claimed { claim, .. } => Self::end_paid(id, agreement, claim.tokens),
-            AgreementState::Disputed { claim, .. } => Self::end_burned(id, agreement, claim.tokens),
+            AgreementState::Disputed { claim, .. } => Self::end_burned(id, agreement, &claim),
         }
     }
 
@@ -46,18 +46,7 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn end_paid(id: AgreementId, agreement: &Agreement<T::AccountId>, tokens: u32) -> DispatchResult {
         let paid = value(agreement, tokens);
         let refunded = agreement.escrow.saturating_sub(paid);
-        if paid > 0 {
-            // Force: a freeze that the payer put on its account later must not stop what it promised before.
-            T::Currency::transfer_on_hold(
-                &HoldReason::Escrow.into(),
-                &agreement.payer,
-                &agreement.worker,
-                paid,
-                Precision::Exact,
-                Restriction::Free,
-                Fortitude::Force,
-            )?;
-        }
+        Self::pay(agreement, paid)?;
         Self::release(&agreement.payer, refunded)?;
         Self::remove(id, agreement);
         Self::deposit_event(Event::Paid { agreement: id, paid, refunded });
@@ -74,16 +63,35 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    /// Both lose the claimed amount: nobody receives it.
-    fn end_burned(id: AgreementId, agreement: &Agreement<T::AccountId>, tokens: u32) -> DispatchResult {
-        let claimed = value(agreement, tokens);
-        let refunded = agreement.escrow.saturating_sub(claimed);
+    /// Pays what the payer signed for; both lose the rest of the claim, and nobody receives it.
+    fn end_burned(id: AgreementId, agreement: &Agreement<T::AccountId>, claim: &Claim) -> DispatchResult {
+        let paid = value(agreement, claim.signed);
+        let unsigned = value(agreement, claim.tokens).saturating_sub(paid);
+        let refunded = agreement.escrow.saturating_sub(paid).saturating_sub(unsigned);
+        Self::pay(agreement, paid)?;
         let reason = HoldReason::Escrow.into();
-        let escrow = T::Currency::burn_held(&reason, &agreement.payer, claimed, Precision::Exact, Fortitude::Force)?;
+        let escrow = T::Currency::burn_held(&reason, &agreement.payer, unsigned, Precision::Exact, Fortitude::Force)?;
         Self::release(&agreement.payer, refunded)?;
-        let stake = T::SlashWorker::slash(&agreement.worker, claimed, Self::offence(id), None).total();
+        let stake = T::SlashWorker::slash(&agreement.worker, unsigned, Self::offence(id), None).total();
         Self::remove(id, agreement);
-        Self::deposit_event(Event::Burned { agreement: id, escrow, stake, refunded });
+        Self::deposit_event(Event::Burned { agreement: id, paid, escrow, stake, refunded });
+        Ok(())
+    }
+
+    /// Pays the worker from the escrow.
+    fn pay(agreement: &Agreement<T::AccountId>, amount: Balance) -> DispatchResult {
+        if amount > 0 {
+            // Force: a freeze that the payer put on its account later must not stop what it promised before.
+            T::Currency::transfer_on_hold(
+                &HoldReason::Escrow.into(),
+                &agreement.payer,
+                &agreement.worker,
+                amount,
+                Precision::Exact,
+                Restriction::Free,
+                Fortitude::Force,
+            )?;
+        }
         Ok(())
     }
 

@@ -48,7 +48,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 			.saturating_add(T::DbWeight::get().writes(13_u64))
 	}
 	fn claim() -> Weight {
-		Weight::from_parts(70_000_000, 5000)
+		Weight::from_parts(220_000_000, 5000)
 			.saturating_add(T::DbWeight::get().reads(3_u64))
 			.saturating_add(T::DbWeight::get().writes(4_u64))
 	}
@@ -97,7 +97,7 @@ impl WeightInfo for () {
 			.saturating_add(RocksDbWeight::get().writes(13_u64))
 	}
 	fn claim() -> Weight {
-		Weight::from_parts(70_000_000, 5000)
+		Weight::from_parts(220_000_000, 5000)
 			.saturating_add(RocksDbWeight::get().reads(3_u64))
 			.saturating_add(RocksDbWeight::get().writes(4_u64))
 	}

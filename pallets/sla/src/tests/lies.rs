@@ -29,20 +29,36 @@ fn honest_work_costs_its_price() {
 
 #[test]
 fn a_payer_that_objects_to_true_work_saves_nothing() {
-    let (payer, _) = purses(|id| {
-        assert_ok!(claim(id, 100));
+    let (payer, worker) = purses(|id| {
+        assert_ok!(claim(id, 100, 60));
         assert_ok!(object(id));
     });
-    assert!(payer <= -(ESCROW as i128));
+    assert_eq!(payer, -(ESCROW as i128));
+    // The worker went 40 tokens without a signature: it loses their price, and as much of its stake.
+    assert_eq!(worker, 1_200 - 800);
 }
 
 #[test]
-fn a_worker_that_claims_undone_work_loses_when_the_payer_looks() {
+fn a_worker_that_claims_undone_work_loses_when_the_payer_looks_and_gains_a_window_when_not() {
     let (_, worker) = purses(|id| {
-        assert_ok!(claim(id, 100));
+        assert_ok!(claim(id, 48, 0));
         assert_ok!(object(id));
     });
-    assert!(worker <= -(ESCROW as i128));
+    assert_eq!(worker, -960);
+    let (payer, worker) = purses(|id| {
+        assert_ok!(claim(id, 48, 0));
+    });
+    assert_eq!((payer, worker), (-960, 960));
+}
+
+#[test]
+fn a_payer_that_stops_signing_cannot_make_a_breach_of_it() {
+    let (payer, worker) = purses(|id| {
+        assert_ok!(acknowledge(id, WORKER));
+        assert_ok!(claim(id, 60, 12));
+        assert!(acknowledge(id, WORKER).is_err());
+    });
+    assert_eq!((payer, worker), (-1_200, 1_200));
 }
 
 #[test]
@@ -61,7 +77,7 @@ fn a_worker_that_does_nothing_after_it_had_everything_pays() {
 #[test]
 fn a_worker_cannot_escape_a_breach_by_claiming_less() {
     let (_, worker) = purses(|id| {
-        assert_ok!(claim(id, 0));
+        assert_ok!(claim(id, 0, 0));
         assert_ok!(acknowledge(id, WORKER));
     });
     assert_eq!(worker, -300);

@@ -12,7 +12,7 @@ enum Step {
     Accept { worker: u64, id: u64 },
     Cancel { who: u64, id: u64 },
     Complete { who: u64, id: u64, tokens: u32, elapsed_ms: u64, signer: u64 },
-    Claim { worker: u64, id: u64, tokens: u32 },
+    Claim { worker: u64, id: u64, tokens: u32, signed: u32 },
     Object { payer: u64, id: u64 },
     Acknowledge { id: u64, signer: u64 },
     Settle { id: u64 },
@@ -40,8 +40,8 @@ impl Books {
                     self.destroyed += penalty - reward;
                     assert!(reward * 2 <= penalty, "less than half of a penalty was burned");
                 }
-                Event::Burned { escrow, stake, refunded, .. } => {
-                    self.left += escrow + refunded;
+                Event::Burned { paid, escrow, stake, refunded, .. } => {
+                    self.left += paid + escrow + refunded;
                     self.destroyed += escrow + stake;
                     assert!(escrow >= stake, "a worker lost more than its payer");
                 }
@@ -69,7 +69,10 @@ fn run(step: Step) {
         Step::Accept { worker, id } => Sla::accept(signed(worker), id),
         Step::Cancel { who, id } => Sla::cancel(signed(who), id),
         Step::Complete { who, id, tokens, elapsed_ms, signer } => complete(who, measured(id, tokens, elapsed_ms, signer)),
-        Step::Claim { worker, id, tokens } => Sla::claim(signed(worker), id, tokens, [1; 32], 1),
+        Step::Claim { worker, id, tokens, signed: received } => {
+            let progress = Some((received, progress(id, received, PAYER)));
+            Sla::claim(signed(worker), id, tokens, [1; 32], 1, progress)
+        }
         Step::Object { payer, id } => Sla::object(signed(payer), id),
         Step::Acknowledge { id, signer } => acknowledge(id, signer),
         Step::Settle { id } => Sla::settle(signed(STRANGER), id),
@@ -105,7 +108,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (anybody(), id.clone()).prop_map(|(who, id)| Step::Cancel { who, id }),
         4 => (anybody(), id.clone(), 0..150u32, prop_oneof![Just(1), Just(100_000)], anybody())
             .prop_map(|(who, id, tokens, elapsed_ms, signer)| Step::Complete { who, id, tokens, elapsed_ms, signer }),
-        3 => (worker(), id.clone(), 0..150u32).prop_map(|(worker, id, tokens)| Step::Claim { worker, id, tokens }),
+        3 => (worker(), id.clone(), 0..110u32, 0..60u32)
+            .prop_map(|(worker, id, tokens, signed)| Step::Claim { worker, id, tokens, signed }),
         2 => (payer(), id.clone()).prop_map(|(payer, id)| Step::Object { payer, id }),
         2 => (id.clone(), worker()).prop_map(|(id, signer)| Step::Acknowledge { id, signer }),
         1 => id.prop_map(|id| Step::Settle { id }),
