@@ -141,6 +141,33 @@ fn an_idle_queue_costs_its_base_and_one_look() {
     });
 }
 
+#[test]
+fn every_broken_invariant_is_noticed() {
+    let breaks: [(&str, fn()); 7] = [
+        ("a root that nobody queued", || Queue::<Test>::remove(0)),
+        ("an entry without a root", || Roots::<Test>::remove(channel(1), 0)),
+        ("a lane queued twice", || {
+            Queue::<Test>::insert(2, Queue::<Test>::get(0).expect("queued"));
+            Tail::<Test>::put(3);
+        }),
+        ("an entry behind the end", || Tail::<Test>::put(1)),
+        ("an end behind the last entry", || Tail::<Test>::put(3)),
+        ("a queue out of order", || Queue::<Test>::mutate(1, |entry| entry.as_mut().expect("queued").since = 0)),
+        ("a root without receipts", || {
+            Roots::<Test>::mutate(channel(1), 0, |root| root.as_mut().expect("fixed").count = 0);
+        }),
+    ];
+    for (name, break_it) in breaks {
+        new_test_ext().execute_with(|| {
+            redeem(1, 0, 1, 1);
+            redeem(2, 0, 1, 1);
+            Receipts::do_try_state().expect("invariants hold");
+            break_it();
+            assert!(Receipts::do_try_state().is_err(), "nobody noticed: {name}");
+        });
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

@@ -1,6 +1,6 @@
 //! Weights of the receipts pallet, in the shape that the benchmark command writes.
 //!
-//! `on_redeem` is part of a redeem and measured with it; `on_idle_base` and `remove_root` are the parts of `on_idle`.
+//! `on_idle_base` and `remove_root` are the parts of `on_idle`; what a redeem costs here is measured with the redeem.
 
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(unused_parens)]
@@ -12,7 +12,6 @@ use core::marker::PhantomData;
 
 /// Weight functions needed for `pallet_mica_receipts`.
 pub trait WeightInfo {
-    fn on_redeem() -> Weight;
     fn on_idle_base() -> Weight;
     fn remove_root() -> Weight;
 }
@@ -20,11 +19,6 @@ pub trait WeightInfo {
 /// Weights for `pallet_mica_receipts` on the runtime's own database.
 pub struct SubstrateWeight<T>(PhantomData<T>);
 impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
-    fn on_redeem() -> Weight {
-        Weight::from_parts(14_000_000, 3_700)
-            .saturating_add(T::DbWeight::get().reads(3_u64))
-            .saturating_add(T::DbWeight::get().writes(3_u64))
-    }
     fn on_idle_base() -> Weight {
         Weight::from_parts(4_000_000, 1_600)
             .saturating_add(T::DbWeight::get().reads(2_u64))
@@ -39,11 +33,6 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 
 // For tests.
 impl WeightInfo for () {
-    fn on_redeem() -> Weight {
-        Weight::from_parts(14_000_000, 3_700)
-            .saturating_add(RocksDbWeight::get().reads(3_u64))
-            .saturating_add(RocksDbWeight::get().writes(3_u64))
-    }
     fn on_idle_base() -> Weight {
         Weight::from_parts(4_000_000, 1_600)
             .saturating_add(RocksDbWeight::get().reads(2_u64))

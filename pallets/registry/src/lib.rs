@@ -21,8 +21,8 @@
 //!       └─────────────────────────────────────────────────────────────────┘
 //! ```
 //! *Offline* is not a state: a worker is online while it is `Active` and `now < last_heartbeat + OfflineAfter`. A worker whose silence
-//! reaches `JailAfter` is jailed by a sweep in `on_idle`, which looks at no more than [`MAX_SWEEP`] workers per block; reads report it
-//! as jailed at once.
+//! reaches `JailAfter` is jailed by a sweep in `on_idle`, which looks at no more than [`MAX_SWEEP`] workers per block and so comes round
+//! `n` workers in `n / MAX_SWEEP` blocks; reads report it as jailed at once, only the coverage counts wait for the sweep.
 //!
 //! ## Rules
 //! * Stake: `stake ≥ MinStakePerLayer · layers` to register, to widen a range, to leave jail.
@@ -33,6 +33,10 @@
 //!   blocks, longer than the longest dispute.
 //! * A jailed worker covers nothing, so it may take any range. Whoever wants to leave its layers that way pays with the silence.
 //! * Slash: never more than the stake, once per offence; `SlashReward ≤ ½` of it to the reporter, the rest burned.
+//!
+//! ## Example
+//! With 10 MICA per layer, a worker of 8 layers holds 80. A breach takes 32 of them and `SlashReward` is a quarter: the reporter gets 8,
+//! 24 are burned, 48 are left. That is less than 80, so the worker is jailed. It may top up 32, or take 4 layers and beat, to serve again.
 //!
 //! ## Shards
 //! The coverage index lives in one child trie per (model, bucket of 16 layers); `mica_primitives::shard` fixes names and bytes. A worker

@@ -45,7 +45,7 @@ impl OpenAgreements<AccountId> for Agreements {
     }
 }
 
-pub const MODEL_DEPOSIT: Balance = 500;
+pub const DEPOSIT: Balance = 500;
 pub const MIN_STAKE: Balance = 100;
 pub const INTERVAL: BlockNumber = 5;
 pub const OFFLINE: BlockNumber = 12;
@@ -54,15 +54,16 @@ pub const UNBONDING: BlockNumber = 50;
 pub const PRICE_INTERVAL: BlockNumber = 3;
 
 parameter_types! {
-    pub const ModelDeposit: Balance = MODEL_DEPOSIT;
-    pub const MinStakePerLayer: Balance = MIN_STAKE;
-    pub const HeartbeatInterval: BlockNumber = INTERVAL;
-    pub const OfflineAfter: BlockNumber = OFFLINE;
-    pub const JailAfter: BlockNumber = JAIL;
-    pub const Unbonding: BlockNumber = UNBONDING;
-    pub const LongestDispute: BlockNumber = UNBONDING - 1;
     pub const PriceInterval: BlockNumber = PRICE_INTERVAL;
-    pub const SlashReward: Perbill = Perbill::from_percent(40);
+    pub const Unbonding: BlockNumber = UNBONDING;
+    // Those that `integrity_test` judges can be set by a test.
+    pub static ModelDeposit: Balance = DEPOSIT;
+    pub static MinStakePerLayer: Balance = MIN_STAKE;
+    pub static HeartbeatInterval: BlockNumber = INTERVAL;
+    pub static OfflineAfter: BlockNumber = OFFLINE;
+    pub static JailAfter: BlockNumber = JAIL;
+    pub static LongestDispute: BlockNumber = UNBONDING - 1;
+    pub static SlashReward: Perbill = Perbill::from_percent(40);
 }
 
 impl crate::Config for Test {

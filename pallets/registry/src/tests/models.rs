@@ -20,8 +20,8 @@ fn a_model_is_named_by_its_manifest_and_holds_a_deposit() {
         let manifest = manifest("tiny");
         assert_ok!(register(manifest.clone()));
         let record = Models::<Test>::get(manifest.id()).expect("stored");
-        assert_eq!((record.owner, record.deposit, record.units), (OWNER, MODEL_DEPOSIT, UNITS));
-        assert_eq!(deposit(OWNER), MODEL_DEPOSIT);
+        assert_eq!((record.owner, record.deposit, record.units), (OWNER, DEPOSIT, UNITS));
+        assert_eq!(deposit(OWNER), DEPOSIT);
         assert_eq!(last_event(), Event::ModelRegistered { model: manifest.id(), owner: OWNER });
     });
 }
@@ -90,7 +90,7 @@ fn removing_a_model_releases_its_own_deposit_only() {
         assert_ok!(register(manifest("other")));
         assert_ok!(Registry::remove_model(RuntimeOrigin::signed(OWNER), first));
         assert_eq!(last_event(), Event::ModelRemoved { model: first });
-        assert_eq!(deposit(OWNER), MODEL_DEPOSIT);
+        assert_eq!(deposit(OWNER), DEPOSIT);
         assert_noop!(Registry::remove_model(RuntimeOrigin::signed(OWNER), first), Error::<Test>::UnknownModel);
     });
 }

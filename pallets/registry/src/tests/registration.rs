@@ -164,6 +164,15 @@ fn stake_must_be_there() {
 }
 
 #[test]
+fn an_owner_may_work_too_and_its_holds_stay_apart() {
+    run(|| {
+        join(OWNER, 0, 4);
+        assert_eq!(stake(OWNER), 4 * MIN_STAKE);
+        assert_eq!(Balances::balance_on_hold(&HoldReason::ModelDeposit.into(), &OWNER), DEPOSIT);
+    });
+}
+
+#[test]
 fn a_top_up_is_held_and_counted() {
     run(|| {
         join(ALICE, 0, 4);
