@@ -157,3 +157,9 @@ fn the_weight_grows_with_the_ticks_shown() {
         assert!(weight(0) < weight(1) && weight(1) < weight(1024) && weight(1024) < weight(u16::MAX));
     });
 }
+
+#[test]
+fn a_redeem_is_small() {
+    use codec::MaxEncodedLen;
+    assert!(mica_primitives::Redeem::max_encoded_len() <= 256, "a signed extrinsic adds about 110 bytes; 400 is the limit");
+}
