@@ -1,6 +1,6 @@
 //! What goes into a worker's state machine and what comes out of it.
 
-use mica_primitives::{Balance, ChannelId, LaneId, PublicKey, Receipt, WorkerAddresses};
+use mica_primitives::{Balance, ChannelId, LaneId, LayerRange, PublicKey, Receipt, WorkerAddresses};
 
 use crate::{
     FaultCode, SessionId,
@@ -115,6 +115,8 @@ pub enum StageOutput {
     OpenCache {
         /// The session.
         session: SessionId,
+        /// The layers that it is for: all that the worker serves, or a part of them.
+        layers: LayerRange,
         /// Its room.
         max_positions: u32,
     },

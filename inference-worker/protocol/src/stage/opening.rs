@@ -95,7 +95,8 @@ pub(super) fn check_open(
     let index = usize::from(open.stage);
     let own = open.path.get(index).filter(|stage| stage.peer == identity.peer());
     let own = own.ok_or_else(|| Refusal::new(FaultCode::BadPath, format!("stage {index} of the path is not this worker")))?;
-    if own.range != offer.range {
+    // A part of the worker's layers is as good as all of them; the path's check has refused empty ranges.
+    if !offer.range.covers(own.range) {
         let text = format!("this worker serves layers {} and the path says {}", offer.range, own.range);
         return Err(Refusal::new(FaultCode::WrongRange, text));
     }
@@ -107,7 +108,7 @@ pub(super) fn check_open(
         let text = format!("{} positions exceed the model's context of {}", open.spec.max_positions, offer.context);
         return Err(Refusal::new(FaultCode::NoCacheRoom, text));
     }
-    let (unit, credit_positions) = check_price(identity, offer, open, block)?;
+    let (unit, credit_positions) = check_price(identity, offer, open, own.range.len(), block)?;
     let [first, .., last] = &open.path.stages()[..] else { return Ok(alone(from, open, offer, own, unit, credit_positions)) };
     Ok(Agreed {
         index,
@@ -142,7 +143,13 @@ fn alone(from: PublicKey, open: &Open, offer: &StageOffer, own: &PathStage, unit
 }
 
 /// The unit and the credit of the session, if the price is at least the worker's: its current one, or one that it quoted.
-fn check_price(identity: &StageIdentity, offer: &StageOffer, open: &Open, block: BlockNumber) -> Result<(Balance, u16), Refusal> {
+fn check_price(
+    identity: &StageIdentity,
+    offer: &StageOffer,
+    open: &Open,
+    layers: u16,
+    block: BlockNumber,
+) -> Result<(Balance, u16), Refusal> {
     let mut floor = offer.price_per_layer_token;
     if let Some(signed) = &open.quote {
         let quote = &signed.quote;
@@ -157,6 +164,6 @@ fn check_price(identity: &StageIdentity, offer: &StageOffer, open: &Open, block:
     }
     let credit_positions = open.terms.credit_positions.min(offer.credit_positions);
     let terms = PaymentTerms { credit_positions, ..open.terms };
-    let unit = terms.check(offer.range.len()).map_err(|error| Refusal::new(FaultCode::BadTerms, error))?;
+    let unit = terms.check(layers).map_err(|error| Refusal::new(FaultCode::BadTerms, error))?;
     Ok((unit, credit_positions))
 }

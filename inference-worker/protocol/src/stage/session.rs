@@ -400,8 +400,10 @@ impl StageSession {
         }
         if from == self.agreed.payer {
             self.finish(Some(fault.code()), around);
-        } else {
-            self.fail(Refusal::new(fault.code(), format!("a neighbour on the path gave up: {}", fault.text)), around);
+        } else if !self.ring_ended {
+            // After the last token a neighbour may be gone already: it was closed first.
+            let text = format!("a neighbour on the path gave up: {}: {}", fault.code(), fault.text);
+            self.fail(Refusal::new(FaultCode::PeerLost, text), around);
         }
         Ok(())
     }

@@ -273,7 +273,8 @@ impl StageTable {
             self.with(now, &replaced, out, |session, around| session.end(false, None, around));
         }
         out.push(StageOutput::Persist { record, durability: Durability::Disk });
-        out.push(StageOutput::OpenCache { session: open.session, max_positions: open.spec.max_positions });
+        let (session, layers, max_positions) = (open.session, agreed.own.range, open.spec.max_positions);
+        out.push(StageOutput::OpenCache { session, layers, max_positions });
         let opened = Opened::sign(agreed.acceptance(), self.identity.key(), self.identity.genesis());
         out.push(send(from, Message::Opened(opened)));
         self.sessions.insert(open.session, StageSession::new(agreed, promised, now));
