@@ -1,0 +1,41 @@
+//! Runs a contiguous range of layers of a GGUF model, to the bit the same on every CPU.
+//!
+//! The modules follow a prompt: a [`gguf`] file is opened and checked, its [`config`] read, the tensors of a layer range become a
+//! [`model`]; text passes the [`chat`] template and the [`tokenizer`]; `forward` fills a [`cache`] and gives hidden rows or logits;
+//! the [`sampler`] picks the next token.
+//!
+//! ```no_run
+//! use mica_engine::{GgufFile, Input, LayerRange, Model, Output, Threads, Want, embedded};
+//! let file = GgufFile::from_bytes(embedded::TINY_Q8_0)?;
+//! let model = Model::load(&file, LayerRange { first: 0, end: 8 }, Threads::new(2))?;
+//! let mut cache = model.new_cache(64)?;
+//! if let Output::Logits(logits) = model.forward(&mut cache, Input::Tokens(&[1, 300]), Want::LastLogits)? {
+//!     println!("{} logits", logits.len());
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Architecture invariant: this crate knows no network and no chain. The arithmetic is all in `mica-kernels`; here it is only
+//! arranged and shared out to threads, each of which owns whole output rows, so the number of threads cannot change a byte.
+//! `unsafe` occurs in two places: the memory map of the model file and the thread pool's borrowed closures.
+
+pub mod cache;
+pub mod chat;
+pub mod config;
+pub mod embedded;
+pub mod gguf;
+mod manifest;
+pub mod model;
+pub mod sampler;
+pub mod threads;
+pub mod tokenizer;
+
+pub use cache::KvCache;
+pub use chat::{ChatMessage, ChatTemplate, GenerationPrompt, TemplateError};
+pub use config::ModelConfig;
+pub use gguf::{GgufError, GgufFile};
+pub use mica_primitives::{LayerRange, ModelManifest};
+pub use model::{ForwardError, Input, LoadError, Model, Output, Want};
+pub use sampler::Sampler;
+pub use threads::Threads;
+pub use tokenizer::{Bos, Special, StreamDecoder, Tokenizer, TokenizerError};

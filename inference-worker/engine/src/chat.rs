@@ -1,0 +1,166 @@
+//! The chat template that a model file brings along: from messages to the text that the model was trained on.
+//!
+//! Templates are Jinja programs written by strangers. They run without any access to the machine, with a bound on their steps.
+
+mod methods;
+
+use minijinja::{Environment, Error, ErrorKind, context, syntax::SyntaxConfig, value::Value};
+
+use crate::gguf::GgufFile;
+
+/// Steps that a template may take: conversations of thousands of messages need far fewer.
+const FUEL: u64 = 5_000_000;
+/// Messages of one conversation.
+const MAX_MESSAGES: usize = 4096;
+const NAME: &str = "chat";
+
+/// Why a conversation cannot be rendered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TemplateError {
+    /// The file has none.
+    #[error("the model file has no chat template; give the whole prompt yourself (--raw)")]
+    Absent,
+    /// It is not a template that we understand.
+    #[error("the model's chat template cannot be used: {0}; give the whole prompt yourself (--raw)")]
+    Syntax(#[source] Error),
+    /// It refused the conversation or failed.
+    #[error("the model's chat template refused the conversation: {0}")]
+    Render(#[source] Error),
+    /// More messages than are allowed.
+    #[error("{found} messages are more than the {MAX_MESSAGES} that are allowed; leave out the oldest")]
+    TooMany {
+        /// Number of messages.
+        found: usize,
+    },
+}
+
+/// One turn of a conversation.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChatMessage {
+    /// `system`, `user` or `assistant`.
+    pub role: String,
+    /// Its text.
+    pub content: String,
+}
+
+impl ChatMessage {
+    /// A message.
+    pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
+        Self { role: role.into(), content: content.into() }
+    }
+}
+
+/// Whether the rendered text ends with the beginning of the model's answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum GenerationPrompt {
+    /// It does: the model speaks next.
+    Add,
+    /// It ends with the last message.
+    Omit,
+}
+
+/// A compiled template.
+pub struct ChatTemplate {
+    environment: Environment<'static>,
+    bos: String,
+    eos: String,
+}
+
+impl ChatTemplate {
+    /// The file's `tokenizer.chat_template`.
+    ///
+    /// # Errors
+    /// [`TemplateError::Absent`] if there is none, [`TemplateError::Syntax`] if it does not compile.
+    pub fn from_gguf(file: &GgufFile) -> Result<Self, TemplateError> {
+        let source =
+            file.string("tokenizer.chat_template").filter(|source| !source.trim().is_empty()).ok_or(TemplateError::Absent)?;
+        let token = |key: &str| {
+            let id = file.integer(key)? as usize;
+            match file.array("tokenizer.ggml.tokens")?.get(id)? {
+                candle_core::quantized::gguf_file::Value::String(token) => Some(token.clone()),
+                _ => None,
+            }
+        };
+        let bos = token("tokenizer.ggml.bos_token_id").unwrap_or_default();
+        Self::new(source, bos, token("tokenizer.ggml.eos_token_id").unwrap_or_default())
+    }
+
+    /// A template with the names of the tokens that it may use.
+    ///
+    /// # Errors
+    /// [`TemplateError::Syntax`] if it does not compile.
+    pub fn new(source: &str, bos: String, eos: String) -> Result<Self, TemplateError> {
+        let mut environment = Environment::new();
+        // As transformers sets Jinja up, for which the templates are written.
+        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(TemplateError::Syntax)?;
+        environment.set_syntax(syntax);
+        environment.set_fuel(Some(FUEL));
+        environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        environment.add_function("raise_exception", |text: String| -> Result<Value, Error> {
+            Err(Error::new(ErrorKind::InvalidOperation, text))
+        });
+        environment.add_function("strftime_now", |format: String| methods::strftime(&format, methods::now()));
+        environment.set_unknown_method_callback(methods::call);
+        environment.add_template_owned(NAME, source.to_owned()).map_err(TemplateError::Syntax)?;
+        Ok(Self { environment, bos, eos })
+    }
+
+    /// The text of a conversation, to be encoded with [`crate::Special::Parse`].
+    ///
+    /// # Errors
+    /// [`TemplateError::Render`] if the template refuses the conversation, for example a role that it does not know.
+    pub fn render(&self, messages: &[ChatMessage], generation: GenerationPrompt) -> Result<String, TemplateError> {
+        if messages.len() > MAX_MESSAGES {
+            return Err(TemplateError::TooMany { found: messages.len() });
+        }
+        let template = self.environment.get_template(NAME).map_err(TemplateError::Syntax)?;
+        let message = |message: &ChatMessage| context! { role => message.role.as_str(), content => message.content.as_str() };
+        let variables = context! {
+            messages => messages.iter().map(message).collect::<Vec<_>>(),
+            add_generation_prompt => generation == GenerationPrompt::Add,
+            bos_token => self.bos.as_str(),
+            eos_token => self.eos.as_str(),
+        };
+        template.render(variables).map_err(TemplateError::Render)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn render(source: &str, messages: &[ChatMessage]) -> Result<String, TemplateError> {
+        ChatTemplate::new(source, "<s>".into(), "</s>".into())?.render(messages, GenerationPrompt::Add)
+    }
+
+    fn conversation() -> Vec<ChatMessage> {
+        vec![ChatMessage::new("system", " Be brief. "), ChatMessage::new("user", "Hi <b>")]
+    }
+
+    #[test]
+    fn the_idioms_of_published_templates_work() {
+        let source = "{{ bos_token }}{%- if messages[0]['role'] == 'system' %}\n{%- set system = messages[0].content.strip() %}
+            {%- set rest = messages[1:] %}\n{%- endif %}[{{ system | trim }}]\n{%- for m in rest %}
+            {%- if m['role'].startswith('us') and not m.get('tool') %}{{ m['content'].upper().replace('HI', 'Hello') }}{% endif %}
+            {%- endfor %}{% for key, value in messages[0].items() %}{% if key == 'role' %}{{ value }}{% endif %}{% endfor %}{% if add_generation_prompt %}>{% endif %}";
+        assert_eq!(render(source, &conversation()).expect("renders"), "<s>[Be brief.]Hello <B>system>");
+    }
+
+    #[test]
+    fn a_template_can_refuse() {
+        let error = render("{{ raise_exception('no system turns') }}", &conversation()).expect_err("refuses");
+        assert!(error.to_string().contains("no system turns"), "{error}");
+    }
+
+    #[test]
+    fn endless_and_broken_templates_end_in_errors() {
+        assert!(matches!(render("{% for x in %}", &[]), Err(TemplateError::Syntax(_))));
+        assert!(matches!(render("{{ 'a'.explode() }}", &[]), Err(TemplateError::Render(_))));
+        let endless =
+            "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}{% endfor %}{% endfor %}{% endfor %}";
+        assert!(matches!(render(endless, &[]), Err(TemplateError::Render(_))));
+        let many = vec![ChatMessage::new("user", "x"); MAX_MESSAGES + 1];
+        assert!(matches!(render("", &many), Err(TemplateError::TooMany { .. })));
+    }
+}

@@ -1,0 +1,231 @@
+//! A walk over a GGUF header that bounds every count, length and offset before anything is allocated for it.
+
+use std::collections::HashSet;
+
+use super::GgufError;
+
+/// Most metadata entries.
+const MAX_ENTRIES: u64 = 4096;
+/// Most tensors; 512 layers have 9 each in a Llama model.
+const MAX_TENSORS: u64 = 16_384;
+/// Longest metadata key or tensor name, in bytes.
+const MAX_NAME_BYTES: u64 = 256;
+/// Longest string value: chat templates and merges stay far below.
+const MAX_STRING_BYTES: u64 = 1 << 20;
+/// Most array elements in the whole header: vocabularies of 262,144 have three arrays and as many merges.
+const MAX_ELEMENTS: u64 = 4 << 20;
+/// Most dimensions of a tensor.
+const MAX_DIMENSIONS: u32 = 4;
+/// Largest value of `general.alignment`.
+const MAX_ALIGNMENT: u64 = 1 << 16;
+const DEFAULT_ALIGNMENT: u64 = 32;
+
+const TYPE_STRING: u32 = 8;
+const TYPE_ARRAY: u32 = 9;
+
+/// Where a tensor's bytes lie in the file.
+#[derive(Debug, Clone)]
+pub(super) struct TensorSpan {
+    pub name: String,
+    pub start: usize,
+    pub bytes: usize,
+}
+
+struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    fn take(&mut self, n: u64, part: &dyn Fn() -> String) -> Result<&'a [u8], GgufError> {
+        let rest = &self.bytes[self.at..];
+        let n = usize::try_from(n).ok().filter(|&n| n <= rest.len());
+        let n = n.ok_or_else(|| GgufError::Truncated { size: self.bytes.len() as u64, part: part() })?;
+        self.at += n;
+        Ok(&rest[..n])
+    }
+
+    fn u32(&mut self, part: &dyn Fn() -> String) -> Result<u32, GgufError> {
+        let bytes = self.take(4, part)?;
+        Ok(bytes.iter().rev().fold(0, |value, &byte| value << 8 | u32::from(byte)))
+    }
+
+    fn u64(&mut self, part: &dyn Fn() -> String) -> Result<u64, GgufError> {
+        let bytes = self.take(8, part)?;
+        Ok(bytes.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte)))
+    }
+
+    fn count(&mut self, limit: u64, part: &dyn Fn() -> String) -> Result<u64, GgufError> {
+        let found = self.u64(part)?;
+        if found > limit { Err(GgufError::TooLarge { part: part(), found, limit }) } else { Ok(found) }
+    }
+
+    fn name(&mut self, part: &dyn Fn() -> String) -> Result<&'a str, GgufError> {
+        let length = self.count(MAX_NAME_BYTES, part)?;
+        let bytes = self.take(length, part)?;
+        // The parser cuts zeros off the end of names: with them, two names could become one.
+        let text = std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
+        text.ok_or_else(|| GgufError::Malformed { part: part(), reason: "it is not UTF-8 without zeros".into() })
+    }
+}
+
+/// Checks a whole file; returns the tensors in the file's order.
+pub(super) fn scan(bytes: &[u8]) -> Result<Vec<TensorSpan>, GgufError> {
+    if !bytes.starts_with(b"GGUF") {
+        return Err(GgufError::Magic { found: bytes[..bytes.len().min(4)].to_vec() });
+    }
+    let mut cursor = Cursor { bytes, at: 4 };
+    let version = cursor.u32(&|| "the version".into())?;
+    if !(2..=3).contains(&version) {
+        return Err(GgufError::Version { found: version });
+    }
+    let tensors = cursor.count(MAX_TENSORS, &|| "the number of tensors".into())?;
+    let entries = cursor.count(MAX_ENTRIES, &|| "the number of metadata entries".into())?;
+    let alignment = scan_metadata(&mut cursor, entries)?;
+    scan_tensors(&mut cursor, tensors, alignment)
+}
+
+/// Walks the metadata; returns the alignment of the tensor data.
+fn scan_metadata(cursor: &mut Cursor<'_>, entries: u64) -> Result<u64, GgufError> {
+    let mut alignment = DEFAULT_ALIGNMENT;
+    let mut elements_left = MAX_ELEMENTS;
+    let mut keys = HashSet::new();
+    for entry in 0..entries {
+        let key = cursor.name(&|| format!("the key of metadata entry {entry}"))?;
+        let part = || format!("metadata entry `{key}`");
+        if !keys.insert(key) {
+            return Err(GgufError::Malformed { part: part(), reason: "it occurs twice".into() });
+        }
+        let kind = cursor.u32(&part)?;
+        let value_at = cursor.at;
+        match kind {
+            TYPE_STRING => skip_string(cursor, &part)?,
+            TYPE_ARRAY => skip_array(cursor, &mut elements_left, &part)?,
+            kind => skip_scalar(cursor, kind, &part)?,
+        }
+        if key == "general.alignment" {
+            let raw = &cursor.bytes[value_at..cursor.at];
+            let is_integer =
+                matches!(kind, 0 | 2 | 4 | 10) || (matches!(kind, 1 | 3 | 5 | 11) && raw.last().is_some_and(|b| b & 0x80 == 0));
+            let value = raw.iter().rev().fold(0u64, |value, &byte| value.wrapping_shl(8) | u64::from(byte));
+            // candle's parser ignores 64-bit alignments, so that they must not occur.
+            if !is_integer || raw.len() == 8 || !value.is_power_of_two() || value > MAX_ALIGNMENT {
+                return Err(GgufError::Malformed { part: part(), reason: format!("not a power of two up to {MAX_ALIGNMENT}") });
+            }
+            alignment = value;
+        }
+    }
+    Ok(alignment)
+}
+
+fn scalar_bytes(kind: u32) -> Option<u64> {
+    match kind {
+        0 | 1 | 7 => Some(1),
+        2 | 3 => Some(2),
+        4..=6 => Some(4),
+        10..=12 => Some(8),
+        _ => None,
+    }
+}
+
+fn skip_scalar(cursor: &mut Cursor<'_>, kind: u32, part: &dyn Fn() -> String) -> Result<(), GgufError> {
+    let bytes =
+        scalar_bytes(kind).ok_or_else(|| GgufError::Malformed { part: part(), reason: format!("unknown value type {kind}") })?;
+    let value = cursor.take(bytes, part)?;
+    if kind == 7 && value[0] > 1 {
+        return Err(GgufError::Malformed { part: part(), reason: format!("a boolean is {}", value[0]) });
+    }
+    Ok(())
+}
+
+fn skip_string(cursor: &mut Cursor<'_>, part: &dyn Fn() -> String) -> Result<(), GgufError> {
+    let length = cursor.count(MAX_STRING_BYTES, &|| format!("the length of a string in {}", part()))?;
+    cursor.take(length, part).map(drop)
+}
+
+fn skip_array(cursor: &mut Cursor<'_>, elements_left: &mut u64, part: &dyn Fn() -> String) -> Result<(), GgufError> {
+    let kind = cursor.u32(part)?;
+    let length = cursor.count(*elements_left, &|| format!("the length of {}", part()))?;
+    *elements_left -= length;
+    match kind {
+        TYPE_STRING => (0..length).try_for_each(|_| skip_string(cursor, part)),
+        7 => (0..length).try_for_each(|_| skip_scalar(cursor, 7, part)),
+        TYPE_ARRAY => Err(GgufError::Malformed { part: part(), reason: "arrays of arrays are not used by any model".into() }),
+        kind => {
+            let bytes = scalar_bytes(kind);
+            let bytes =
+                bytes.ok_or_else(|| GgufError::Malformed { part: part(), reason: format!("unknown element type {kind}") })?;
+            cursor.take(length * bytes, part).map(drop)
+        }
+    }
+}
+
+/// Elements and bytes of one block of a tensor type that candle knows.
+fn block_of(kind: u32) -> Option<(u64, u64)> {
+    Some(match kind {
+        0 => (1, 4),
+        1 | 30 => (1, 2),
+        2 => (32, 18),
+        3 => (32, 20),
+        6 => (32, 22),
+        7 => (32, 24),
+        8 => (32, 34),
+        9 => (32, 36),
+        10 => (256, 84),
+        11 => (256, 110),
+        12 => (256, 144),
+        13 => (256, 176),
+        14 => (256, 210),
+        15 => (256, 292),
+        _ => return None,
+    })
+}
+
+fn scan_tensors(cursor: &mut Cursor<'_>, tensors: u64, alignment: u64) -> Result<Vec<TensorSpan>, GgufError> {
+    let mut spans = Vec::new();
+    let mut names = HashSet::new();
+    for index in 0..tensors {
+        let name = cursor.name(&|| format!("the name of tensor {index}"))?;
+        let part = || format!("tensor `{name}`");
+        let malformed = |reason: String| GgufError::Malformed { part: part(), reason };
+        if !names.insert(name) {
+            return Err(malformed("it occurs twice".into()));
+        }
+        let dimensions = cursor.u32(&part)?;
+        if !(1..=MAX_DIMENSIONS).contains(&dimensions) {
+            return Err(malformed(format!("it has {dimensions} dimensions, not 1 to {MAX_DIMENSIONS}")));
+        }
+        let mut elements = 1u64;
+        let mut row = None;
+        for _ in 0..dimensions {
+            let dimension = cursor.u64(&part)?;
+            row.get_or_insert(dimension);
+            let product = elements.checked_mul(dimension).filter(|&product| product > 0);
+            elements = product.ok_or_else(|| malformed(format!("a dimension of {dimension} makes its size zero or too large")))?;
+        }
+        let kind = cursor.u32(&part)?;
+        let (block, block_bytes) = block_of(kind)
+            .ok_or_else(|| malformed(format!("tensor type {kind} is unknown; convert the model to F32, F16, Q8_0 or Q4_0")))?;
+        if !row.unwrap_or(0).is_multiple_of(block) {
+            return Err(malformed(format!("its rows are not whole blocks of {block}")));
+        }
+        let bytes = (elements / block).checked_mul(block_bytes).ok_or_else(|| malformed("its size overflows".into()))?;
+        let offset = cursor.u64(&part)?;
+        if !offset.is_multiple_of(alignment) {
+            return Err(malformed(format!("its offset {offset} is not a multiple of {alignment}")));
+        }
+        spans.push((name, offset, bytes));
+    }
+    let base = (cursor.at as u64).next_multiple_of(alignment);
+    let size = cursor.bytes.len() as u64;
+    let place = |(name, offset, bytes): (&str, u64, u64)| {
+        let start = base.checked_add(offset);
+        let end = start.and_then(|start| start.checked_add(bytes)).filter(|&end| end <= size);
+        match (start, end) {
+            // Both are at most `size`, which is a length in memory.
+            (Some(start), Some(_)) => Ok(TensorSpan { name: name.to_owned(), start: start as usize, bytes: bytes as usize }),
+            _ => Err(GgufError::Truncated { size, part: format!("the data of tensor `{name}`") }),
+        }
+    };
+    spans.into_iter().map(place).collect()
+}

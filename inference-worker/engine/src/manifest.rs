@@ -1,0 +1,128 @@
+//! What names a model: hashes over its weights, its tokenizer and the arithmetic.
+
+use candle_core::quantized::gguf_file::Value;
+use mica_kernels::{BLOCK, KERNEL_VERSION, LANES, TILE};
+use mica_primitives::{Hash32, ModelManifest};
+
+use crate::{config::ModelConfig, gguf::GgufFile, model::LoadError};
+
+/// Context strings of the hashes.
+const WEIGHTS_CONTEXT: &str = "mica/weights/v1";
+const TOKENIZER_CONTEXT: &str = "mica/tokenizer/v1";
+const PROFILE_CONTEXT: &str = "mica/profile/v1";
+
+impl GgufFile {
+    /// Shape of the model in the file.
+    ///
+    /// # Errors
+    /// [`LoadError`] if it is not one that we can run.
+    pub fn config(&self) -> Result<ModelConfig, LoadError> {
+        ModelConfig::read(self)
+    }
+
+    /// The manifest under which the model is registered. Hashes the whole file, about a second per gigabyte.
+    ///
+    /// # Errors
+    /// [`LoadError`] if the model is not one that we can run or if a name is too long for the manifest.
+    pub fn manifest(&self) -> Result<ModelManifest, LoadError> {
+        let config = self.config()?;
+        let too_long = |key: &str| LoadError::config(key, "it is too long for a manifest".into());
+        // The name is for people; a long one is cut at a character.
+        let cut = config.name.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|&end| end <= 64).last().unwrap_or(0);
+        let weights_root = weights_root(self);
+        Ok(ModelManifest {
+            name: config.name.as_bytes()[..cut].to_vec().try_into().map_err(|_| too_long("general.name"))?,
+            architecture: config.architecture.into_bytes().try_into().map_err(|_| too_long("general.architecture"))?,
+            quantisation: config.quantisation.into_bytes().try_into().map_err(|_| too_long("quantisation"))?,
+            layers: config.layers,
+            // Widths and counts were bounded when the configuration was read.
+            hidden: config.hidden as u32,
+            vocabulary: config.vocabulary as u32,
+            context: config.context as u32,
+            weights_root,
+            tokenizer_hash: tokenizer_hash(self),
+            profile: profile(self, &weights_root),
+        })
+    }
+}
+
+/// Over (name, type, shape, blake3 of the bytes) of every tensor, in the file's order.
+fn weights_root(file: &GgufFile) -> Hash32 {
+    let mut hasher = blake3::Hasher::new_derive_key(WEIGHTS_CONTEXT);
+    for tensor in file.tensors() {
+        text(&mut hasher, tensor.name);
+        text(&mut hasher, &format!("{:?}", tensor.dtype));
+        number(&mut hasher, tensor.shape.len() as u64);
+        for &dimension in tensor.shape {
+            number(&mut hasher, dimension as u64);
+        }
+        hasher.update(blake3::hash(tensor.bytes).as_bytes());
+    }
+    *hasher.finalize().as_bytes()
+}
+
+/// Over every metadata entry that begins with `tokenizer.`, in the order of their keys.
+fn tokenizer_hash(file: &GgufFile) -> Hash32 {
+    entries(file, TOKENIZER_CONTEXT, |key| key.starts_with("tokenizer."))
+}
+
+/// Over everything that fixes the bytes of a computation: weights, the numbers of the architecture, version and sizes of the kernels.
+fn profile(file: &GgufFile, weights_root: &Hash32) -> Hash32 {
+    let architecture = file.string("general.architecture").unwrap_or_default();
+    let numbers = entries(file, PROFILE_CONTEXT, |key| key.strip_prefix(architecture).is_some_and(|rest| rest.starts_with('.')));
+    let mut hasher = blake3::Hasher::new_derive_key(PROFILE_CONTEXT);
+    hasher.update(weights_root);
+    hasher.update(&numbers);
+    for value in [KERNEL_VERSION as usize, BLOCK, LANES, TILE] {
+        number(&mut hasher, value as u64);
+    }
+    *hasher.finalize().as_bytes()
+}
+
+fn entries(file: &GgufFile, context: &str, wanted: impl Fn(&str) -> bool) -> Hash32 {
+    let mut hasher = blake3::Hasher::new_derive_key(context);
+    for (key, value) in file.entries() {
+        if wanted(key) {
+            text(&mut hasher, key);
+            hash_value(&mut hasher, value);
+        }
+    }
+    *hasher.finalize().as_bytes()
+}
+
+fn text(hasher: &mut blake3::Hasher, text: &str) {
+    number(hasher, text.len() as u64);
+    hasher.update(text.as_bytes());
+}
+
+fn number(hasher: &mut blake3::Hasher, number: u64) {
+    hasher.update(&number.to_le_bytes());
+}
+
+/// The kind of a value, then its bytes as GGUF writes them.
+fn hash_value(hasher: &mut blake3::Hasher, value: &Value) {
+    match value {
+        Value::U8(value) => hasher.update(&[0]).update(&value.to_le_bytes()),
+        Value::I8(value) => hasher.update(&[1]).update(&value.to_le_bytes()),
+        Value::U16(value) => hasher.update(&[2]).update(&value.to_le_bytes()),
+        Value::I16(value) => hasher.update(&[3]).update(&value.to_le_bytes()),
+        Value::U32(value) => hasher.update(&[4]).update(&value.to_le_bytes()),
+        Value::I32(value) => hasher.update(&[5]).update(&value.to_le_bytes()),
+        Value::F32(value) => hasher.update(&[6]).update(&value.to_le_bytes()),
+        Value::Bool(value) => hasher.update(&[7, u8::from(*value)]),
+        Value::U64(value) => hasher.update(&[10]).update(&value.to_le_bytes()),
+        Value::I64(value) => hasher.update(&[11]).update(&value.to_le_bytes()),
+        Value::F64(value) => hasher.update(&[12]).update(&value.to_le_bytes()),
+        Value::String(value) => {
+            hasher.update(&[8]);
+            text(hasher, value);
+            hasher
+        }
+        Value::Array(values) => {
+            hasher.update(&[9]);
+            number(hasher, values.len() as u64);
+            values.iter().for_each(|value| hash_value(hasher, value));
+            hasher
+        }
+    };
+}

@@ -1,0 +1,158 @@
+//! What can go wrong when a model is loaded or computed.
+
+use mica_primitives::LayerRange;
+
+use crate::config::ARCHITECTURES;
+
+/// Why a file's model cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// An architecture that we have no code for.
+    #[error("the architecture `{found}` is not supported; supported: {}", ARCHITECTURES.join(", "))]
+    Architecture {
+        /// `general.architecture`.
+        found: String,
+    },
+    /// A tensor type that we have no kernel for.
+    #[error(
+        "tensor `{tensor}` is {found}, which is not supported; supported: F32, F16, Q8_0, Q4_0. Quantise the model again with one of them for all tensors (llama-quantize --pure)"
+    )]
+    Quantisation {
+        /// The tensor.
+        tensor: String,
+        /// Its type.
+        found: String,
+    },
+    /// A metadata key is absent.
+    #[error("the file has no metadata `{key}`, which a Llama model needs; convert the model again with a current converter")]
+    MetadataMissing {
+        /// The key, as far as it is known.
+        key: String,
+    },
+    /// A metadata value makes no sense or is not supported.
+    #[error("metadata `{key}`: {reason}")]
+    Metadata {
+        /// The key.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A tensor is absent.
+    #[error("the file has no tensor `{name}`; it is incomplete, download it again")]
+    TensorMissing {
+        /// Its name.
+        name: String,
+    },
+    /// A tensor has another shape than the metadata says.
+    #[error("tensor `{name}` has the shape {found:?}, the metadata says {expected:?}; the file is damaged")]
+    TensorShape {
+        /// Its name.
+        name: String,
+        /// Shape in the file, rows first.
+        found: Vec<usize>,
+        /// Shape that the metadata asks for; 0 stands for any.
+        expected: Vec<usize>,
+    },
+    /// A tensor that a plain Llama model does not have: leaving it out would give wrong answers.
+    #[error("tensor `{name}` is not part of a plain Llama model (biases and extra norms are not supported); use another model")]
+    TensorUnknown {
+        /// Its name.
+        name: String,
+    },
+    /// The layer range is not one of this model.
+    #[error("layers {range} are not part of the model, which has {layers}; ask for a range inside [0, {layers})")]
+    Range {
+        /// What was asked for.
+        range: LayerRange,
+        /// Layers of the model.
+        layers: u16,
+    },
+    /// candle could not store a tensor.
+    #[error("tensor `{name}`: {source}")]
+    Tensor {
+        /// Its name.
+        name: String,
+        /// What candle said.
+        source: candle_core::Error,
+    },
+    /// The system gives no more threads.
+    #[error("cannot start threads: {0}; use fewer with --threads")]
+    Threads(#[source] std::io::Error),
+}
+
+impl LoadError {
+    pub(crate) fn missing(key: &str) -> Self {
+        Self::MetadataMissing { key: key.to_owned() }
+    }
+
+    pub(crate) fn config(key: &str, reason: String) -> Self {
+        Self::Metadata { key: key.to_owned(), reason }
+    }
+}
+
+/// Why a step was not computed. The cache is as it was before the step.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ForwardError {
+    /// The step has no rows.
+    #[error("a step needs at least one row")]
+    Empty,
+    /// Tokens into a later range, or hidden states into the first.
+    #[error("layers starting at {first} take {takes}; send them that")]
+    WrongInput {
+        /// First layer of the range.
+        first: u16,
+        /// What it takes.
+        takes: &'static str,
+    },
+    /// The values are not whole rows.
+    #[error("{values} values are not whole rows of {hidden}")]
+    RaggedRows {
+        /// Number of values.
+        values: usize,
+        /// Width of a row.
+        hidden: usize,
+    },
+    /// A token id outside the vocabulary.
+    #[error("token {token} is outside the vocabulary of {vocabulary}; tokenise with this model's own tokenizer")]
+    Token {
+        /// The id.
+        token: u32,
+        /// Size of the vocabulary.
+        vocabulary: usize,
+    },
+    /// The session would grow beyond its cache.
+    #[error("the session holds {held} of {limit} positions and cannot take {rows} more; start a session with a larger bound")]
+    CacheFull {
+        /// Positions held.
+        held: usize,
+        /// Rows of the step.
+        rows: usize,
+        /// Bound of the cache.
+        limit: usize,
+    },
+    /// A cache longer than the model's context.
+    #[error("{wanted} positions are more than the model's context of {limit}; ask for at most {limit}")]
+    Context {
+        /// What was asked for.
+        wanted: usize,
+        /// The model's context.
+        limit: usize,
+    },
+    /// The cache was made by another model or range.
+    #[error("the cache belongs to another model or layer range; make one with this model's new_cache")]
+    ForeignCache,
+    /// A NaN or an infinity came in or out: an error, never a value.
+    #[error("the {where_} hold a NaN or an infinity; the input or the model file is damaged")]
+    NotFinite {
+        /// Where it was seen.
+        where_: &'static str,
+    },
+    /// candle's storage of the embedding could not be read.
+    #[error("the embedding cannot be read: {reason}")]
+    Embedding {
+        /// What candle said.
+        reason: String,
+    },
+}

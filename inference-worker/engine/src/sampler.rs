@@ -1,0 +1,134 @@
+//! The choice of the next token: a pure function of logits, settings, seed and position.
+
+use mica_kernels::{math, reduce};
+
+/// How the next token is chosen. Equal settings, logits and position give the same token on every machine.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Sampler {
+    /// Logits are divided by this; 0 or less: the best token, always.
+    pub temperature: f32,
+    /// Only the best `top_k` tokens; 0 for all.
+    pub top_k: u32,
+    /// Only the best tokens whose probabilities reach this; 1 or more for all.
+    pub top_p: f32,
+    /// Names the stream of random numbers; the position names the number in it.
+    pub seed: u64,
+}
+
+impl Sampler {
+    /// Always the best token.
+    pub const fn greedy() -> Self {
+        Self { temperature: 0.0, top_k: 0, top_p: 1.0, seed: 0 }
+    }
+
+    /// The token after `position` positions with these logits (not empty, no NaN).
+    ///
+    /// Tokens are ordered by logit, equal ones by id; weights are `e^((logit − best)/temperature)` in f32, summed in that order;
+    /// the number from the generator picks the token at which the sum passes it. 0 for empty logits.
+    pub fn sample(&self, logits: &[f32], position: u32) -> u32 {
+        // NaN settings count as greedy.
+        if !(self.temperature > 0.0) || self.top_k == 1 {
+            return reduce::argmax(logits).unwrap_or(0) as u32;
+        }
+        let mut order: Vec<(f32, u32)> = logits.iter().copied().zip(0..).collect();
+        let best_first = |a: &(f32, u32), b: &(f32, u32)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
+        let keep = if self.top_k == 0 { order.len() } else { order.len().min(self.top_k as usize) };
+        if keep < order.len() {
+            order.select_nth_unstable_by(keep, best_first);
+            order.truncate(keep);
+        }
+        order.sort_unstable_by(best_first);
+        let Some(&(best, _)) = order.first() else { return 0 };
+        let weights: Vec<f32> = order.iter().map(|&(logit, _)| math::exp((logit - best) / self.temperature)).collect();
+        let (kept, total) = self.nucleus(&weights);
+        let target = uniform(self.seed, position) * total;
+        let mut sum = 0.0;
+        for (&weight, &(_, id)) in weights[..kept].iter().zip(&order) {
+            sum += weight;
+            if sum > target {
+                return id;
+            }
+        }
+        order[kept - 1].1
+    }
+
+    /// Number of the first weights that together reach `top_p` of all, at least one, and their sum.
+    fn nucleus(&self, weights: &[f32]) -> (usize, f32) {
+        let all = weights.iter().fold(0.0, |sum, weight| sum + weight);
+        let bound = all * self.top_p.clamp(0.0, 1.0);
+        let mut sum = 0.0;
+        for (index, weight) in weights.iter().enumerate() {
+            sum += weight;
+            if self.top_p < 1.0 && sum >= bound {
+                return (index + 1, sum);
+            }
+        }
+        (weights.len(), sum)
+    }
+}
+
+/// A number in `[0, 1)` with 24 bits, from a counter: two rounds of a 64-bit finaliser over seed and position.
+fn uniform(seed: u64, position: u32) -> f32 {
+    let mix = |mut z: u64| {
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    };
+    let key = mix(seed.wrapping_add(0x9e37_79b9_7f4a_7c15));
+    let bits = mix(key ^ u64::from(position).wrapping_mul(0xd1b5_4a32_d192_ed03)) >> 40;
+    bits as f32 / 16_777_216.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn zero_temperature_and_one_candidate_are_greedy() {
+        let logits = [1.0, 5.0, 5.0, 2.0];
+        assert_eq!(Sampler::greedy().sample(&logits, 7), 1);
+        assert_eq!(Sampler { temperature: 9.0, top_k: 1, top_p: 1.0, seed: 3 }.sample(&logits, 7), 1);
+        assert_eq!(Sampler { temperature: f32::NAN, top_k: 0, top_p: 1.0, seed: 3 }.sample(&logits, 7), 1);
+        assert_eq!(Sampler { temperature: 1.0, top_k: 0, top_p: 0.0, seed: 3 }.sample(&logits, 7), 1);
+        assert_eq!(Sampler::greedy().sample(&[], 0), 0);
+    }
+
+    #[test]
+    fn frequencies_follow_the_probabilities() {
+        let logits = [0.0, 2.0f32.ln(), f32::NEG_INFINITY, 0.0];
+        let mut counts = [0u32; 4];
+        let sampler = Sampler { temperature: 1.0, top_k: 0, top_p: 1.0, seed: 42 };
+        for position in 0..40_000 {
+            counts[sampler.sample(&logits, position) as usize] += 1;
+        }
+        assert_eq!(counts[2], 0);
+        for (count, share) in counts.iter().zip([0.25, 0.5, 0.0, 0.25]) {
+            assert!((f64::from(*count) / 40_000.0 - share).abs() < 0.01, "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn the_stream_is_a_stored_one() {
+        let logits: Vec<f32> = (0..50).map(|i| (i * 7 % 13) as f32 / 3.0).collect();
+        let sampler = Sampler { temperature: 0.8, top_k: 40, top_p: 0.95, seed: 1234 };
+        let tokens: Vec<u32> = (0..12).map(|position| sampler.sample(&logits, position)).collect();
+        assert_eq!(tokens, STORED);
+    }
+
+    const STORED: [u32; 12] = [0; 12];
+
+    proptest! {
+        #[test]
+        fn a_sample_is_one_of_the_candidates(
+            logits in prop::collection::vec(-20.0f32..20.0, 1..60), top_k in 0u32..70, top_p in 0.0f32..1.2,
+            temperature in 0.01f32..3.0, seed in any::<u64>(), position in any::<u32>(),
+        ) {
+            let sampler = Sampler { temperature, top_k, top_p, seed };
+            let token = sampler.sample(&logits, position);
+            prop_assert_eq!(token, sampler.sample(&logits, position));
+            let better = logits.iter().enumerate().filter(|&(id, &l)| l > logits[token as usize] || (l == logits[token as usize] && id < token as usize)).count();
+            prop_assert!(top_k == 0 || better < top_k as usize);
+        }
+    }
+}

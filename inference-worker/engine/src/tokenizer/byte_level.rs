@@ -1,0 +1,71 @@
+//! Byte-level BPE: text is cut by regular expressions, bytes become printable characters, merges do the rest.
+//!
+//! Which expressions cut the text is named by `tokenizer.ggml.pre`. The names and their expressions are those of llama.cpp.
+
+use tokenizers::{
+    SplitDelimiterBehavior, Tokenizer as Encoder,
+    models::bpe::BPE,
+    pre_tokenizers::{
+        PreTokenizerWrapper,
+        byte_level::ByteLevel,
+        sequence::Sequence,
+        split::{Split, SplitPattern},
+    },
+};
+
+use super::{
+    TokenizerError,
+    vocabulary::{Vocabulary, strings},
+};
+use crate::gguf::GgufFile;
+
+const GPT_2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)";
+const LLAMA_3: &str = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const QWEN_2: &str = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const PUNCTUATION: &str = r"[\p{P}\$\+<=>\^~\|]+";
+
+const SUPPORTED: &str = "default, gpt-2, llama-bpe, llama3, qwen2, deepseek-r1-qwen, smollm, starcoder, refact, command-r, codeshell, exaone, minerva-7b";
+
+/// The expressions that cut text one after the other; and whether a whole piece that is a token needs no merges.
+fn rules(pre: &str) -> Option<(&'static [&'static str], bool)> {
+    Some(match pre {
+        "default" => (&[PUNCTUATION, GPT_2, r"\p{N}+", "[0-9][0-9][0-9]"], false),
+        "gpt-2" | "phi-2" | "jina-es" | "jina-de" | "mpt" | "olmo" => (&[GPT_2], false),
+        "llama3" | "llama-v3" | "llama-bpe" | "falcon3" => (&[LLAMA_3], true),
+        "qwen2" | "deepseek-r1-qwen" => (&[QWEN_2], false),
+        "smollm" | "starcoder" | "refact" | "command-r" | "codeshell" | "exaone" | "minerva-7b" => (&[r"\p{N}", GPT_2], false),
+        _ => return None,
+    })
+}
+
+pub(super) fn encoder(file: &GgufFile, vocabulary: &Vocabulary) -> Result<Encoder, TokenizerError> {
+    let pre = file.string("tokenizer.ggml.pre").unwrap_or("default");
+    let (expressions, ignore_merges) = rules(pre).ok_or_else(|| TokenizerError::Unsupported {
+        key: "tokenizer.ggml.pre",
+        found: pre.to_owned(),
+        supported: SUPPORTED,
+    })?;
+    let ids = vocabulary.ids();
+    let mut merges = Vec::new();
+    for merge in strings(file, "tokenizer.ggml.merges")? {
+        let damaged = || TokenizerError::Vocabulary { reason: format!("the merge `{merge}` is not two tokens that make a third") };
+        // A token may begin with a space of its own; the separator is the first one after that.
+        let first = merge.chars().next().map_or(0, char::len_utf8);
+        let space = merge.get(first..).and_then(|rest| rest.find(' ')).ok_or_else(damaged)?;
+        let (left, right) = (merge[..first + space].to_owned(), merge[first + space + 1..].to_owned());
+        if ![&left, &right, &format!("{left}{right}")].iter().all(|token| ids.contains_key(*token)) {
+            return Err(damaged());
+        }
+        merges.push((left, right));
+    }
+    let model = BPE::builder().vocab_and_merges(ids, merges).ignore_merges(ignore_merges).build();
+    let mut steps = Vec::new();
+    for expression in expressions {
+        let split = Split::new(SplitPattern::Regex((*expression).to_owned()), SplitDelimiterBehavior::Isolated, false);
+        steps.push(PreTokenizerWrapper::Split(split.map_err(TokenizerError::encoder)?));
+    }
+    steps.push(PreTokenizerWrapper::ByteLevel(ByteLevel::new(false, false, false)));
+    let mut encoder = Encoder::new(model.map_err(TokenizerError::encoder)?);
+    encoder.with_pre_tokenizer(Some(Sequence::new(steps)));
+    Ok(encoder)
+}

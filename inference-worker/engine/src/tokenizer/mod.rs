@@ -1,0 +1,179 @@
+//! Text to token ids and back, with the vocabulary that the model file brings along.
+//!
+//! Two families exist in GGUF files: byte-level BPE (`gpt2`) and SentencePiece (`llama`). Both run on the `tokenizers` crate;
+//! what differs is how the vocabulary, the merges and the cutting of text are set up ([`byte_level`], [`sentence_piece`]).
+
+mod byte_level;
+mod sentence_piece;
+mod stream;
+mod vocabulary;
+
+pub use stream::StreamDecoder;
+
+use crate::gguf::GgufFile;
+use tokenizers::Tokenizer as Encoder;
+use vocabulary::{Kind, Vocabulary};
+
+/// Longest text that is encoded at once, in bytes; far more than any context holds.
+pub const MAX_TEXT_BYTES: usize = 4 << 20;
+
+/// Why a text or a vocabulary cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenizerError {
+    /// A metadata key is absent or has another type.
+    #[error("the file has no usable metadata `{key}`, which its tokenizer needs; convert the model again with a current converter")]
+    Metadata {
+        /// The key.
+        key: &'static str,
+    },
+    /// A tokenizer that we do not have.
+    #[error("`{key}` = `{found}` is not supported; supported: {supported}")]
+    Unsupported {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        found: String,
+        /// What would do.
+        supported: &'static str,
+    },
+    /// The vocabulary contradicts itself.
+    #[error("the vocabulary is damaged: {reason}; download the file again")]
+    Vocabulary {
+        /// What is wrong.
+        reason: String,
+    },
+    /// A text that is too long to encode at once.
+    #[error("the text has {bytes} bytes, more than the {MAX_TEXT_BYTES} that are encoded at once; cut it")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
+    /// The `tokenizers` crate refused something.
+    #[error("tokenizer: {reason}")]
+    Encoder {
+        /// What it said.
+        reason: String,
+    },
+}
+
+impl TokenizerError {
+    fn encoder(error: tokenizers::Error) -> Self {
+        Self::Encoder { reason: error.to_string() }
+    }
+}
+
+/// Whether the names of control tokens in a text become those tokens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Special {
+    /// They do: for rendered chat templates.
+    Parse,
+    /// They stay text: for everything that users write.
+    Text,
+}
+
+/// Whether the beginning-of-sequence token comes first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Bos {
+    /// Always, if the model has one and the text does not begin with it already.
+    Add,
+    /// Never.
+    Omit,
+    /// As the model file says.
+    Model,
+}
+
+/// A model's tokenizer.
+pub struct Tokenizer {
+    parse: Encoder,
+    text: Encoder,
+    vocabulary: Vocabulary,
+}
+
+impl Tokenizer {
+    /// Builds the tokenizer that the file describes.
+    ///
+    /// # Errors
+    /// [`TokenizerError`] if the file has none, one of an unknown kind, or a damaged one.
+    pub fn from_gguf(file: &GgufFile) -> Result<Self, TokenizerError> {
+        let vocabulary = Vocabulary::read(file)?;
+        let mut parse = match vocabulary.kind {
+            Kind::ByteLevel => byte_level::encoder(file, &vocabulary)?,
+            Kind::SentencePiece => sentence_piece::encoder(&vocabulary)?,
+        };
+        let added = |special| vocabulary.added_tokens(special);
+        parse.add_tokens(added(false)).map_err(TokenizerError::encoder)?;
+        parse.add_special_tokens(added(true)).map_err(TokenizerError::encoder)?;
+        let mut text = parse.clone();
+        text.set_encode_special_tokens(true);
+        Ok(Self { parse, text, vocabulary })
+    }
+
+    /// Token ids of a text.
+    ///
+    /// # Errors
+    /// [`TokenizerError::TooLong`] beyond [`MAX_TEXT_BYTES`].
+    pub fn encode(&self, text: &str, special: Special, bos: Bos) -> Result<Vec<u32>, TokenizerError> {
+        if text.len() > MAX_TEXT_BYTES {
+            return Err(TokenizerError::TooLong { bytes: text.len() });
+        }
+        let encoder = match special {
+            Special::Parse => &self.parse,
+            Special::Text => &self.text,
+        };
+        let encoding = encoder.encode_fast(text, false).map_err(TokenizerError::encoder)?;
+        let mut ids = encoding.get_ids().to_vec();
+        let wanted = match bos {
+            Bos::Add => true,
+            Bos::Omit => false,
+            Bos::Model => self.vocabulary.add_bos,
+        };
+        if let Some(first) = self.vocabulary.bos.filter(|first| wanted && ids.first() != Some(first)) {
+            ids.insert(0, first);
+        }
+        Ok(ids)
+    }
+
+    /// Text of token ids. Control tokens and ids outside the vocabulary have none; bytes that are not UTF-8 become `�`.
+    pub fn decode(&self, ids: &[u32]) -> String {
+        let mut stream = self.stream();
+        let mut text: String = ids.iter().map(|&id| stream.push(id)).collect();
+        text.push_str(&stream.finish());
+        text
+    }
+
+    /// A decoder for tokens that come one by one.
+    pub fn stream(&self) -> StreamDecoder<'_> {
+        StreamDecoder::new(&self.vocabulary)
+    }
+
+    /// Whether generation ends with this token.
+    pub fn is_end(&self, id: u32) -> bool {
+        self.vocabulary.ends.contains(&id)
+    }
+
+    /// The tokens that end generation, ascending.
+    pub fn ends(&self) -> &[u32] {
+        &self.vocabulary.ends
+    }
+
+    /// The beginning-of-sequence token.
+    pub const fn bos(&self) -> Option<u32> {
+        self.vocabulary.bos
+    }
+
+    /// The end-of-sequence token.
+    pub const fn eos(&self) -> Option<u32> {
+        self.vocabulary.eos
+    }
+
+    /// Number of token ids.
+    pub fn vocabulary(&self) -> usize {
+        self.vocabulary.tokens.len()
+    }
+
+    /// The token's name in the vocabulary, as the file spells it.
+    pub fn token(&self, id: u32) -> Option<&str> {
+        self.vocabulary.tokens.get(id as usize).map(String::as_str)
+    }
+}

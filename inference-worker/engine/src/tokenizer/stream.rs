@@ -1,0 +1,55 @@
+//! Decoding of tokens that come one by one: a character may be spread over several.
+
+use super::vocabulary::{Kind, Vocabulary};
+
+/// Gives out whole characters as soon as they are complete.
+pub struct StreamDecoder<'a> {
+    vocabulary: &'a Vocabulary,
+    /// Bytes of a character that is not complete yet: at most 3 before a push.
+    pending: Vec<u8>,
+    /// Whether a space that the tokenizer put in front of the text is still to be taken off.
+    at_start: bool,
+}
+
+impl<'a> StreamDecoder<'a> {
+    pub(super) fn new(vocabulary: &'a Vocabulary) -> Self {
+        let at_start = vocabulary.kind == Kind::SentencePiece && vocabulary.space_prefix;
+        Self { vocabulary, pending: Vec::new(), at_start }
+    }
+
+    /// The text that this token completes; often empty in the middle of a character.
+    pub fn push(&mut self, id: u32) -> String {
+        let bytes = self.vocabulary.bytes(id);
+        let mut bytes = bytes.as_slice();
+        if self.at_start && !bytes.is_empty() {
+            self.at_start = false;
+            bytes = bytes.strip_prefix(b" ").unwrap_or(bytes);
+        }
+        self.pending.extend_from_slice(bytes);
+        let mut text = String::new();
+        loop {
+            match std::str::from_utf8(&self.pending) {
+                Ok(whole) => {
+                    text.push_str(whole);
+                    self.pending.clear();
+                    return text;
+                }
+                Err(error) => {
+                    let valid = error.valid_up_to();
+                    text.push_str(&String::from_utf8_lossy(&self.pending[..valid]));
+                    let Some(wrong) = error.error_len() else {
+                        self.pending.drain(..valid);
+                        return text;
+                    };
+                    text.push(char::REPLACEMENT_CHARACTER);
+                    self.pending.drain(..valid + wrong);
+                }
+            }
+        }
+    }
+
+    /// What is left at the end: `�` for a character that never became complete.
+    pub fn finish(self) -> String {
+        String::from_utf8_lossy(&self.pending).into_owned()
+    }
+}

@@ -1,0 +1,227 @@
+//! Files from strangers: every damaged or foreign file ends in an error that names the remedy, never in a panic or a huge
+//! allocation.
+
+mod support;
+
+use mica_engine::{GgufError, GgufFile, LayerRange, LoadError, Model, Threads};
+use proptest::prelude::*;
+use support::{F32, Meta, Q8_0, Writer, put_text, small_llama};
+
+fn open(bytes: Vec<u8>) -> Result<GgufFile, GgufError> {
+    GgufFile::from_bytes(bytes)
+}
+
+fn load(writer: &Writer) -> Result<Model, LoadError> {
+    let file = open(writer.bytes()).expect("a well-formed file");
+    Model::load(&file, LayerRange { first: 0, end: 3 }, Threads::new(1))
+}
+
+fn load_error(writer: &Writer) -> LoadError {
+    load(writer).err().expect("an error")
+}
+
+/// A header without contents: magic, version, counts.
+fn header(version: u32, tensors: u64, entries: u64) -> Vec<u8> {
+    let mut bytes = b"GGUF".to_vec();
+    bytes.extend_from_slice(&version.to_le_bytes());
+    bytes.extend_from_slice(&tensors.to_le_bytes());
+    bytes.extend_from_slice(&entries.to_le_bytes());
+    bytes
+}
+
+/// A header with one metadata entry, whose value the caller gives from its type on.
+fn entry(key: &str, value: &[u8]) -> Vec<u8> {
+    let mut bytes = header(3, 0, 1);
+    put_text(&mut bytes, key);
+    bytes.extend_from_slice(value);
+    bytes
+}
+
+/// A header with one tensor.
+fn tensor(dimensions: &[u64], kind: u32, offset: u64) -> Vec<u8> {
+    let mut bytes = header(3, 1, 0);
+    put_text(&mut bytes, "t");
+    bytes.extend_from_slice(&(dimensions.len() as u32).to_le_bytes());
+    dimensions.iter().for_each(|d| bytes.extend_from_slice(&d.to_le_bytes()));
+    bytes.extend_from_slice(&kind.to_le_bytes());
+    bytes.extend_from_slice(&offset.to_le_bytes());
+    bytes.resize(bytes.len().next_multiple_of(32) + 64, 0);
+    bytes
+}
+
+fn words(words: &[u32]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+#[test]
+fn a_file_cut_off_anywhere_is_refused() {
+    let whole = small_llama(Q8_0, false).bytes();
+    assert!(open(whole.clone()).is_ok());
+    let data = whole.len() - 120_000.min(whole.len() / 2);
+    for length in (0..data.min(12_000)).chain((data..whole.len()).step_by(997)).chain([whole.len() - 1]) {
+        let error = open(whole[..length].to_vec()).err().expect("an error");
+        let fits = match length {
+            0..4 => matches!(error, GgufError::Magic { .. }),
+            _ => matches!(error, GgufError::Truncated { .. }),
+        };
+        assert!(fits, "{length} bytes: {error}");
+    }
+}
+
+#[test]
+fn foreign_files_are_named_as_such() {
+    for bytes in [&b""[..], b"GG", b"PK\x03\x04 a zip file", b"ggml", b"{\"json\": true}"] {
+        let error = open(bytes.to_vec()).err().expect("an error");
+        assert!(matches!(error, GgufError::Magic { .. }) && error.to_string().contains("not a GGUF file"), "{error}");
+    }
+    for version in [0, 1, 4, 0x0300_0000] {
+        assert!(matches!(open(header(version, 0, 0)), Err(GgufError::Version { found }) if found == version));
+    }
+    assert!(matches!(GgufFile::open("/nonexistent/model.gguf"), Err(GgufError::Io { .. })));
+    assert!(matches!(GgufFile::open(env!("CARGO_MANIFEST_DIR")), Err(GgufError::Io { .. })));
+}
+
+#[test]
+fn huge_counts_and_lengths_are_refused_before_they_are_believed() {
+    let too_large = |bytes: Vec<u8>| matches!(open(bytes), Err(GgufError::TooLarge { .. }));
+    for huge in [u64::MAX, 1 << 40, 1 << 20] {
+        assert!(too_large(header(3, huge, 0)));
+        assert!(too_large(header(3, 0, huge)));
+        let mut key = header(3, 0, 1);
+        key.extend_from_slice(&huge.to_le_bytes());
+        assert!(too_large(key));
+    }
+    let huge = u64::MAX.to_le_bytes();
+    assert!(too_large(entry("a", &[&words(&[8])[..], &huge].concat())), "a string");
+    assert!(too_large(entry("a", &[&words(&[9, 4])[..], &huge].concat())), "an array of integers");
+    assert!(too_large(entry("a", &[&words(&[9, 8])[..], &huge].concat())), "an array of strings");
+    let long = (1u64 << 19).to_le_bytes();
+    assert!(matches!(open(entry("a", &[&words(&[9, 12])[..], &long].concat())), Err(GgufError::Truncated { .. })));
+}
+
+#[test]
+fn malformed_entries_and_tensors_are_refused() {
+    let malformed = |bytes: Vec<u8>| matches!(open(bytes), Err(GgufError::Malformed { .. }));
+    assert!(malformed(entry("a", &words(&[13, 0]))), "an unknown type");
+    assert!(malformed(entry("a", &words(&[9, 77, 0, 0]))), "an unknown element type");
+    assert!(malformed(entry("a", &[&words(&[9, 9, 1, 0])[..], &words(&[9, 4, 0, 0])].concat())), "an array of arrays");
+    assert!(malformed(entry("a", &[7, 0, 0, 0, 2])), "a boolean that is 2");
+    assert!(malformed(entry("a\0", &words(&[4, 1]))), "a key with a zero");
+    for alignment in [0, 3, 1 << 20] {
+        assert!(malformed(entry("general.alignment", &words(&[4, alignment]))), "alignment {alignment}");
+    }
+    assert!(malformed(entry("general.alignment", &words(&[10, 32, 0]))), "an alignment that the parser would not see");
+    let mut twice = header(3, 0, 2);
+    for _ in 0..2 {
+        put_text(&mut twice, "a");
+        twice.extend_from_slice(&words(&[4, 1]));
+    }
+    assert!(malformed(twice));
+
+    assert!(open(tensor(&[8, 2], F32, 0)).is_ok());
+    assert!(malformed(tensor(&[], F32, 0)), "no dimensions");
+    assert!(malformed(tensor(&[1; 5], F32, 0)), "five dimensions");
+    assert!(malformed(tensor(&[0, 2], F32, 0)), "nothing in it");
+    assert!(malformed(tensor(&[u64::MAX, u64::MAX], F32, 0)), "a product that overflows");
+    assert!(malformed(tensor(&[u64::MAX], F32, 0)), "a size that overflows");
+    assert!(malformed(tensor(&[33], Q8_0, 0)), "half a block");
+    assert!(malformed(tensor(&[8], 99, 0)), "an unknown type");
+    assert!(malformed(tensor(&[8], F32, 8)), "an offset off the alignment");
+    assert!(matches!(open(tensor(&[8], F32, 1 << 40)), Err(GgufError::Truncated { .. })), "an offset beyond the end");
+    assert!(matches!(open(tensor(&[8], F32, u64::MAX - 31)), Err(GgufError::Truncated { .. })), "an offset that overflows");
+    assert!(matches!(open(tensor(&[1 << 40], F32, 0)), Err(GgufError::Truncated { .. })), "a tensor larger than the file");
+}
+
+#[test]
+fn models_that_we_cannot_run_are_named() {
+    let error = load_error(small_llama(F32, false).set("general.architecture", "mamba"));
+    assert_eq!(error.to_string(), "the architecture `mamba` is not supported; supported: llama");
+
+    let mut writer = small_llama(F32, false);
+    writer.tensors.retain(|tensor| tensor.name != "output.weight");
+    // Q5_0: known to the format, but without a kernel.
+    writer.tensor("output.weight", &[support::VOCABULARY, support::HIDDEN], 6, vec![0; 300 * 2 * 22]);
+    let error = load_error(&writer);
+    assert!(matches!(error, LoadError::Quantisation { .. }) && error.to_string().contains("F32, F16, Q8_0, Q4_0"), "{error}");
+    let file = open(writer.bytes()).expect("well-formed");
+    assert!(
+        Model::load(&file, LayerRange { first: 0, end: 2 }, Threads::new(1)).is_ok(),
+        "a range without that tensor can be served"
+    );
+
+    let mut writer = small_llama(F32, false);
+    writer.tensor("blk.1.attn_q.bias", &[support::HIDDEN], F32, vec![0; 256]);
+    assert!(matches!(load_error(&writer), LoadError::TensorUnknown { .. }), "a bias would be left out silently");
+    assert!(matches!(load_error(small_llama(F32, false).set("llama.expert_count", 8)), LoadError::Metadata { .. }));
+    assert!(matches!(load_error(small_llama(F32, false).set("llama.rope.scaling.type", "yarn")), LoadError::Metadata { .. }));
+}
+
+#[test]
+fn metadata_that_contradicts_itself_is_refused() {
+    for (key, value) in [
+        ("llama.block_count", 0),
+        ("llama.block_count", 513),
+        ("llama.block_count", 4),
+        ("llama.embedding_length", 0),
+        ("llama.embedding_length", 96),
+        ("llama.embedding_length", u32::MAX),
+        ("llama.attention.head_count", 0),
+        ("llama.attention.head_count", 3),
+        ("llama.attention.head_count_kv", 3),
+        ("llama.attention.head_count_kv", 4),
+        ("llama.attention.key_length", 15),
+        ("llama.attention.value_length", 8),
+        ("llama.rope.dimension_count", 18),
+        ("llama.rope.dimension_count", 7),
+        ("llama.feed_forward_length", 97),
+        ("llama.context_length", 0),
+    ] {
+        let mut writer = small_llama(F32, false);
+        writer.set(key, value);
+        let outcome = load(&writer);
+        let refused = matches!(
+            outcome,
+            Err(LoadError::Metadata { .. }
+                | LoadError::TensorShape { .. }
+                | LoadError::TensorMissing { .. }
+                | LoadError::Range { .. })
+        );
+        // A model of four layers with three in the file: the range asked for loads, the fourth layer does not.
+        assert!(refused || (key, value) == ("llama.block_count", 4), "{key} = {value}: {:?}", outcome.err());
+    }
+    for key in ["general.architecture", "llama.block_count", "llama.context_length", "llama.attention.layer_norm_rms_epsilon"] {
+        assert!(matches!(load_error(small_llama(F32, false).remove(key)), LoadError::MetadataMissing { .. }), "{key}");
+    }
+    for name in ["token_embd.weight", "blk.2.ffn_up.weight", "output_norm.weight"] {
+        assert!(matches!(load_error(small_llama(F32, false).remove(name)), LoadError::TensorMissing { .. }), "{name}");
+    }
+    assert!(matches!(
+        load_error(small_llama(F32, false).set("llama.attention.layer_norm_rms_epsilon", Meta::F32(f32::NAN))),
+        LoadError::MetadataMissing { .. }
+    ));
+    let file = open(small_llama(F32, false).bytes()).expect("well-formed");
+    for (first, end) in [(0, 4), (3, 3), (2, 1), (7, 9)] {
+        assert!(matches!(Model::load(&file, LayerRange { first, end }, Threads::new(1)), Err(LoadError::Range { .. })));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Bytes changed at random in the header never panic, whatever they then mean.
+    #[test]
+    fn random_damage_never_panics(changes in prop::collection::vec((0usize..4000, any::<u8>()), 1..8)) {
+        let mut bytes = WHOLE.with(Clone::clone);
+        for (at, value) in changes {
+            bytes[at] = value;
+        }
+        if let Ok(file) = open(bytes) {
+            let _outcome = Model::load(&file, LayerRange { first: 0, end: 3 }, Threads::new(1)).map(|_| ());
+            let _outcome = mica_engine::Tokenizer::from_gguf(&file).map(|_| ());
+        }
+    }
+}
+
+thread_local! {
+    static WHOLE: Vec<u8> = small_llama(Q8_0, true).bytes();
+}
