@@ -1,1 +1,34 @@
-fn main() {}
+//! `mica-worker`: see `mica-worker --help`.
+#![forbid(unsafe_code)]
+
+use clap::Parser;
+use mica_worker::{
+    cli::{Cli, Command},
+    commands,
+    data_dir::DataDir,
+};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> eyre::Result<()> {
+    color_eyre::config::HookBuilder::default().display_env_section(false).display_location_section(false).install()?;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    // Standard output belongs to results and events.
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let cli = Cli::parse();
+    let folder = DataDir::new(cli.data_dir)?;
+    match cli.command {
+        Command::Init(args) => commands::init::run(&args, &folder),
+        Command::Run(args) => runtime()?.block_on(commands::run::run(*args, &folder)),
+        Command::Status(args) => runtime()?.block_on(commands::status::run(args, &folder)),
+        Command::Market(args) => runtime()?.block_on(commands::market::run(args, &folder)),
+        Command::Generate(args) => commands::generate::run(&args),
+        Command::Tokenize(args) => commands::tokenize::run(&args),
+        Command::Bench(args) => commands::bench::run(&args),
+        Command::Market(args) => runtime()?.block_on(commands::market::run(args, &folder)),
+        Command::Completions(args) => commands::completions::run(&args),
+    }
+}
+
+fn runtime() -> eyre::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+}

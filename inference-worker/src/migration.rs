@@ -104,7 +104,8 @@ mod tests {
     fn of_a_crowd_all_but_the_guardian_may_go_but_not_at_once() {
         let workers: Vec<_> = (1..=9).map(|n| worker(n, 0, 4, 1, 50)).collect();
         let now = RULES.minimum_stay;
-        let going = |random| (1..=9).filter(|n| next_range(8, &workers, account(*n), now, random) == Ok(LayerRange::new(4, 8))).count();
+        let going =
+            |random| (1..=9).filter(|n| next_range(8, &workers, account(*n), now, random) == Ok(LayerRange::new(4, 8))).count();
         assert_eq!(going(0.0), 8);
         assert_eq!(going(0.26), 0, "two of eight on average");
         assert_eq!(next_range(8, &workers, account(1), now - 1, 0.0), Ok(None), "too soon");

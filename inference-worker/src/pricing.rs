@@ -167,7 +167,12 @@ pub(crate) mod tests {
         }
     }
 
-    fn price(own: &WorkerRecord<AccountId>, rivals: &[WorkerRecord<AccountId>], utilisation: f64, limits: PriceLimits) -> PriceAdvice {
+    fn price(
+        own: &WorkerRecord<AccountId>,
+        rivals: &[WorkerRecord<AccountId>],
+        utilisation: f64,
+        limits: PriceLimits,
+    ) -> PriceAdvice {
         advise(PriceView { own, rivals, units: UNITS, utilisation }, limits).expect("valid")
     }
 

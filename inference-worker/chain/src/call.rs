@@ -5,8 +5,8 @@
 
 use codec::{Compact, Encode};
 use mica_primitives::{
-    AgreementId, Balance, ChannelId, ChannelOpening, Completion, CooperativeClose, Hash32, LayerRange, MarketUnits, ModelId,
-    ModelManifest, PublicKey, Redeem, Signature, Terms, WorkerAddresses,
+    Acknowledgement, AgreementId, Balance, ChannelId, ChannelOpening, Completion, CooperativeClose, Hash32, LayerRange,
+    MarketUnits, ModelId, ModelManifest, PublicKey, Redeem, Signature, Terms, WorkerAddresses,
 };
 use subxt::{
     ext::{
@@ -121,7 +121,20 @@ pub enum Call {
         receipts_root: Hash32,
         /// Number of receipts.
         receipts: u64,
+        /// Tokens for which the payer signed a `Progress`, with its signature.
+        progress: Option<(u32, Signature)>,
     },
+    /// `Sla.object`.
+    Object(AgreementId),
+    /// `Sla.acknowledge`.
+    Acknowledge {
+        /// What the worker acknowledged.
+        acknowledgement: Acknowledgement,
+        /// By the worker's peer key.
+        signature: Signature,
+    },
+    /// `Sla.settle`: anyone may submit.
+    Settle(AgreementId),
     /// `Balances.transfer_keep_alive`.
     Transfer {
         /// Who receives.
@@ -160,6 +173,9 @@ impl Call {
             Self::Cancel(_) => ("Sla", "cancel"),
             Self::Complete { .. } => ("Sla", "complete"),
             Self::Claim { .. } => ("Sla", "claim"),
+            Self::Object(_) => ("Sla", "object"),
+            Self::Acknowledge { .. } => ("Sla", "acknowledge"),
+            Self::Settle(_) => ("Sla", "settle"),
             Self::Transfer { .. } => ("Balances", "transfer_keep_alive"),
             Self::BatchAll(_) => ("Utility", "batch_all"),
         }
@@ -186,9 +202,14 @@ impl Call {
             Self::Close(channel) | Self::Finish(channel) => channel.encode(),
             Self::CloseCooperatively { close, signature } => (close, signature).encode(),
             Self::Propose { worker, terms } => (worker, terms).encode(),
-            Self::Accept(agreement) | Self::Cancel(agreement) => agreement.encode(),
+            Self::Accept(agreement) | Self::Cancel(agreement) | Self::Object(agreement) | Self::Settle(agreement) => {
+                agreement.encode()
+            }
+            Self::Acknowledge { acknowledgement, signature } => (acknowledgement, signature).encode(),
             Self::Complete { completion, signature } => (completion, signature).encode(),
-            Self::Claim { agreement, tokens, receipts_root, receipts } => (agreement, tokens, receipts_root, receipts).encode(),
+            Self::Claim { agreement, tokens, receipts_root, receipts, progress } => {
+                (agreement, tokens, receipts_root, receipts, progress).encode()
+            }
             Self::Transfer { to, amount } => (MultiAddress::<AccountId, ()>::Id(*to), Compact(*amount)).encode(),
             Self::BatchAll(calls) => {
                 let mut bytes = Compact(calls.len() as u64).encode();

@@ -2,8 +2,8 @@
 
 use codec::{Decode, DecodeAll, Encode};
 use mica_primitives::{
-    Balance, BlockNumber, Channel, ChannelId, ChannelParameters, LaneId, LayerRange, ModelId, ModelRecord, ReceiptRoot,
-    RegistryParameters, WorkerRecord,
+    Agreement, AgreementId, Balance, BlockNumber, Channel, ChannelId, ChannelParameters, LaneId, LayerRange, ModelId, ModelRecord,
+    ReceiptRoot, RegistryParameters, WorkerRecord,
 };
 use subxt::{
     backend::{Backend, BlockRef},
@@ -176,12 +176,25 @@ impl View {
         self.call("ChannelsApi_channels_of", payer).await
     }
 
-    /// Channels from which `payee` is paid.
+    /// A page of the channels from which `payee` is paid: those after `from`, at most `limit` and 256.
     ///
     /// # Errors
     /// [`ReadError`], as every read of a view.
-    pub async fn channels_to(&self, payee: AccountId) -> Result<Vec<(ChannelId, Channel<AccountId>)>, ReadError> {
-        self.call("ChannelsApi_channels_to", payee).await
+    pub async fn channels_to(
+        &self,
+        payee: AccountId,
+        from: Option<ChannelId>,
+        limit: u32,
+    ) -> Result<Vec<(ChannelId, Channel<AccountId>)>, ReadError> {
+        self.call("ChannelsApi_channels_to", (payee, from, limit)).await
+    }
+
+    /// The agreement, if it is not over.
+    ///
+    /// # Errors
+    /// [`ReadError`], as every read of a view.
+    pub async fn agreement(&self, agreement: AgreementId) -> Result<Option<Agreement<AccountId>>, ReadError> {
+        self.call("SlaApi_agreement", agreement).await
     }
 
     /// Constants of payment channels.

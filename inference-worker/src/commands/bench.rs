@@ -92,8 +92,22 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         println!("{facts}");
         return Ok(());
     }
-    println!("{} ({}), {}, {} threads, {}", cpu_name(), std::env::consts::ARCH, std::env::consts::OS, model.threads(), model.isa_name());
-    println!("{} {}, {} layers, hidden {}, {} bytes of weights", config.name, config.quantisation, config.layers, config.hidden, model.weight_bytes());
+    println!(
+        "{} ({}), {}, {} threads, {}",
+        cpu_name(),
+        std::env::consts::ARCH,
+        std::env::consts::OS,
+        model.threads(),
+        model.isa_name()
+    );
+    println!(
+        "{} {}, {} layers, hidden {}, {} bytes of weights",
+        config.name,
+        config.quantisation,
+        config.layers,
+        config.hidden,
+        model.weight_bytes()
+    );
     println!();
     println!("{:<10} {:>10} {:>12} {:>20}", "", "positions", "tokens/s", "µs per layer-token");
     for (name, count, seconds) in [("prefill", args.prefill, prefill), ("decode", args.decode, decode)] {

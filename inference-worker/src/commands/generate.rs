@@ -7,8 +7,8 @@ use std::{io::Write, path::PathBuf};
 use clap::Args;
 use eyre::{Result, WrapErr, bail, ensure};
 use mica_engine::{
-    Bos, ChatMessage, ChatTemplate, GenerationPrompt, GgufFile, Input, KvCache, LayerRange, Model, Output, Sampler, Special, Threads, Tokenizer,
-    Want, embedded,
+    Bos, ChatMessage, ChatTemplate, GenerationPrompt, GgufFile, Input, KvCache, LayerRange, Model, Output, Sampler, Special,
+    Threads, Tokenizer, Want, embedded,
 };
 use serde_json::json;
 

@@ -38,7 +38,10 @@ pub fn run(args: &TokenizeArgs) -> Result<()> {
     let tokenizer = Tokenizer::from_gguf(&file)?;
     let shown = args.text_file.display();
     let size = std::fs::metadata(&args.text_file).wrap_err_with(|| format!("cannot read {shown}"))?.len();
-    ensure!(size <= MAX_TEXT_BYTES as u64, "{shown} has {size} bytes, more than the {MAX_TEXT_BYTES} that are encoded at once; cut it");
+    ensure!(
+        size <= MAX_TEXT_BYTES as u64,
+        "{shown} has {size} bytes, more than the {MAX_TEXT_BYTES} that are encoded at once; cut it"
+    );
     let text = std::fs::read_to_string(&args.text_file).wrap_err_with(|| format!("cannot read {shown} as UTF-8 text"))?;
     let special = if args.parse_special { Special::Parse } else { Special::Text };
     let bos = if args.add_bos { Bos::Add } else { Bos::Omit };

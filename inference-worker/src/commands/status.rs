@@ -1,0 +1,152 @@
+//! `mica-worker status`: what the worker does, what it is owed, and what the chain says of it.
+
+use std::io::Write;
+
+use eyre::{Context, Result};
+use mica_chain::{Chain, amount};
+use mica_primitives::Balance;
+use serde_json::{Value, json};
+
+use crate::{
+    config::Config,
+    data_dir::DataDir,
+    keys::Keys,
+    store::{Store, StoreError},
+};
+
+/// What the command takes.
+#[derive(clap::Args)]
+pub struct Args {
+    /// WebSocket address of a node [default: the one in config.toml].
+    #[arg(long, env = "MICA_NODE_URL", value_name = "URL")]
+    node_url: Option<String>,
+    /// One JSON object instead of sentences.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Shows the status.
+///
+/// # Errors
+/// If the folder has no worker or its store is damaged. A node that does not answer is part of the status, not an error.
+pub async fn run(args: Args, folder: &DataDir) -> Result<()> {
+    let keys = Keys::read(folder.path())?;
+    let config = Config::read(&folder.config())?;
+    let account = keys.account.account();
+    let (running, lanes) = local(folder)?;
+    let url = args.node_url.unwrap_or(config.node_url);
+    let chain = on_chain(&url, account).await;
+    let status = json!({ "account": account.to_string(), "running": running, "lanes": lanes, "chain": chain });
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        writeln!(out, "{status}")?;
+        return Ok(());
+    }
+    writeln!(out, "account   {account}")?;
+    show_worker(&mut out, &status["running"], &status["lanes"])?;
+    show_chain(&mut out, &url, &status["chain"])?;
+    Ok(())
+}
+
+/// What a running worker says of itself; of one that does not run, the lanes in its store.
+fn local(folder: &DataDir) -> Result<(Option<Value>, Option<Vec<Value>>)> {
+    match Store::open(folder) {
+        Err(StoreError::InUse { .. }) => {
+            let text =
+                std::fs::read_to_string(folder.status()).wrap_err("the worker runs but has not said anything yet: try again")?;
+            Ok((Some(serde_json::from_str(&text).wrap_err("the status file is damaged: try again")?), None))
+        }
+        Err(error) => Err(error.into()),
+        Ok(store) => {
+            let lanes = store.lanes()?.into_iter().map(|record| {
+                let promised = record.best.as_ref().and_then(|best| best.promised()).unwrap_or(0);
+                let claimed = record.facts.lane(record.lane).claimed;
+                json!({
+                    "channel": record.facts.channel,
+                    "lane": record.lane,
+                    "promised": promised.to_string(),
+                    "claimed": claimed.to_string(),
+                    "receipts": record.receipts.count(),
+                })
+            });
+            Ok((None, Some(lanes.collect())))
+        }
+    }
+}
+
+async fn on_chain(url: &str, account: mica_chain::AccountId) -> Value {
+    let read = async {
+        let view = Chain::connect(url).await?.at_best().await?;
+        let money = view.account(account).await?;
+        let worker = view.worker(account).await?;
+        let worker = worker.map(|(record, online)| {
+            json!({
+                "model": record.model,
+                "layers": record.range,
+                "online": online,
+                "status": record.status,
+                "stake": record.stake.to_string(),
+                "price_per_layer_token": record.list_price_per_layer_token.to_string(),
+                "cost_us_per_layer_token": record.cost_us_per_layer_token,
+                "last_heartbeat": record.last_heartbeat,
+            })
+        });
+        Ok::<_, eyre::Report>(
+            json!({ "block": view.number(), "free": money.free.to_string(), "held": money.held.to_string(), "worker": worker }),
+        )
+    };
+    read.await.unwrap_or_else(|error| json!({ "error": format!("{error:#}") }))
+}
+
+fn show_worker(out: &mut impl Write, running: &Value, lanes: &Value) -> Result<()> {
+    if running.is_null() {
+        writeln!(out, "process   not running")?;
+        for lane in lanes.as_array().into_iter().flatten() {
+            let (promised, claimed) = (money(&lane["promised"]), money(&lane["claimed"]));
+            writeln!(out, "lane      {} of {}: {promised} promised, {claimed} claimed", lane["lane"], text(&lane["channel"]))?;
+        }
+        return Ok(());
+    }
+    let totals = &running["totals"];
+    writeln!(out, "process   {} serving layers {}", running["pid"], layers(&running["layers"]))?;
+    writeln!(out, "sessions  {} open, {} ended, {} tokens", totals["sessions"], totals["sessions_ended"], totals["positions"])?;
+    writeln!(out, "money     {} earned, {} to be redeemed", money(&totals["earned"]), money(&totals["redeemable"]))?;
+    if let Some(refusing) = totals["refusing"].as_str() {
+        writeln!(out, "refusing  {refusing}")?;
+    }
+    Ok(())
+}
+
+fn show_chain(out: &mut impl Write, url: &str, chain: &Value) -> Result<()> {
+    if let Some(error) = chain["error"].as_str() {
+        writeln!(out, "chain     {error}")?;
+        return Ok(());
+    }
+    writeln!(out, "chain     {url} at block {}: {} free, {} held", chain["block"], money(&chain["free"]), money(&chain["held"]))?;
+    let worker = &chain["worker"];
+    if worker.is_null() {
+        writeln!(out, "registry  not registered")?;
+        return Ok(());
+    }
+    let online = if worker["online"] == true { "online" } else { "offline" };
+    let price = money(&worker["price_per_layer_token"]);
+    writeln!(
+        out,
+        "registry  {online}, layers {}, {price} per layer and token, stake {}",
+        layers(&worker["layers"]),
+        money(&worker["stake"])
+    )?;
+    Ok(())
+}
+
+fn money(value: &Value) -> String {
+    amount::format(value.as_str().and_then(|text| text.parse::<Balance>().ok()).unwrap_or(0))
+}
+
+fn layers(value: &Value) -> String {
+    format!("{}..{}", value["first"], value["end"])
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}

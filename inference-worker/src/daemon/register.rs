@@ -1,0 +1,190 @@
+//! Makes the chain say what the worker is: its model, its range, its price, where to reach it.
+
+use eyre::{Result, bail, eyre};
+use mica_chain::{AccountId, Call, Chain, Signer, SubmitError, Submitted, Until, View, amount};
+use mica_primitives::{
+    Balance, LayerRange, MarketUnits, ModelRecord, PublicKey, RegistryParameters, WorkerAddresses, WorkerRecord, WorkerStatus,
+};
+
+use crate::{
+    config::Config,
+    model::ModelSource,
+    report::{Event, Reporter},
+};
+
+/// What is left for fees besides the stake, base units: enough for hundreds of calls.
+const FEE_RESERVE: Balance = mica_primitives::UNIT / 100;
+
+/// What is to be registered.
+pub struct Registration<'a> {
+    /// The chain.
+    pub chain: &'a Chain,
+    /// Holds the stake.
+    pub signer: &'a Signer,
+    /// The model.
+    pub source: &'a ModelSource,
+    /// What the operator decided.
+    pub config: &'a Config,
+    /// Tells people and programs.
+    pub reporter: Reporter,
+}
+
+/// What a worker offers at its registration.
+#[derive(Clone, Debug)]
+pub struct Offered {
+    /// The layers.
+    pub range: LayerRange,
+    /// Measured µs per layer-token.
+    pub cost_us_per_layer_token: u32,
+    /// Base units per layer-token.
+    pub price_per_layer_token: Balance,
+    /// ed25519 key of the peer identity.
+    pub peer: PublicKey,
+    /// Where to dial it.
+    pub addresses: WorkerAddresses,
+}
+
+impl Registration<'_> {
+    /// The model as the chain knows it; registers it first if the configuration says so.
+    ///
+    /// # Errors
+    /// If it is not registered and shall not be, or the account cannot pay the deposit.
+    pub async fn model(&self) -> Result<ModelRecord<AccountId>> {
+        let view = self.chain.at_best().await?;
+        if let Some(record) = view.model(self.source.id).await? {
+            return Ok(record);
+        }
+        if !self.config.register_model {
+            bail!(
+                "the chain does not know model {}: give --register-model to register it for a deposit, or serve another model",
+                self.source.id
+            );
+        }
+        let deposit = view.registry_parameters().await?.model_deposit;
+        self.require(&view, deposit, "register the model").await?;
+        let call = Call::RegisterModel { manifest: self.source.manifest.clone(), units: self.config.market.units };
+        match self.chain.submit(self.signer, call, Until::InBlock).await {
+            Ok(Submitted { block, fee, .. }) => {
+                self.reporter.tell(&Event::ModelRegistered { model: self.source.id, block: block.number, fee });
+            }
+            // Another worker was faster.
+            Err(SubmitError::Failed { failure, .. }) if failure.is("Registry", "ModelExists") => {}
+            Err(error) => return Err(error.into()),
+        }
+        let record = self.chain.at_best().await?.model(self.source.id).await?;
+        record.ok_or_else(|| eyre!("the model was registered and is gone again: a fork took it back; start the worker again"))
+    }
+
+    /// Registers the worker, or brings its registration up to date. Returns the record as it is then.
+    ///
+    /// # Errors
+    /// If the account lacks the stake, is leaving, or serves another model.
+    pub async fn worker(&self, offered: &Offered) -> Result<WorkerRecord<AccountId>> {
+        let view = self.chain.at_best().await?;
+        let account = self.signer.account();
+        let submitted = match view.worker(account).await? {
+            None => Some(self.register(&view, offered).await?),
+            Some((record, _)) => self.update(&view, &record, offered).await?,
+        };
+        let (record, _) = self
+            .chain
+            .at_best()
+            .await?
+            .worker(account)
+            .await?
+            .ok_or_else(|| eyre!("the registration is gone again: a fork took it back; start the worker again"))?;
+        let block = submitted.map_or(view.number(), |submitted| submitted.block.number);
+        self.reporter.tell(&Event::Registered {
+            account: account.to_string(),
+            peer: hex::encode(record.peer),
+            model: record.model,
+            layers: record.range,
+            price_per_layer_token: record.list_price_per_layer_token,
+            stake: record.stake,
+            block,
+        });
+        Ok(record)
+    }
+
+    async fn register(&self, view: &View, offered: &Offered) -> Result<Submitted> {
+        let parameters = view.registry_parameters().await?;
+        let stake = self.stake(&parameters, offered.range);
+        self.require(view, stake, "stake for its layers").await?;
+        let call = Call::Register {
+            model: self.source.id,
+            range: offered.range,
+            cost_us_per_layer_token: offered.cost_us_per_layer_token,
+            list_price_per_layer_token: offered.price_per_layer_token,
+            peer: offered.peer,
+            addresses: offered.addresses.clone(),
+            stake,
+        };
+        Ok(self.chain.submit(self.signer, call, Until::InBlock).await?)
+    }
+
+    /// Changes what differs, in one extrinsic; a price that changed too recently stays for now.
+    async fn update(&self, view: &View, record: &WorkerRecord<AccountId>, offered: &Offered) -> Result<Option<Submitted>> {
+        if let WorkerStatus::Unbonding { until } = record.status {
+            bail!("this account is leaving until block {until}: withdraw its stake then, or use another account");
+        }
+        if record.model != self.source.id {
+            bail!("this account serves model {}: unregister it first, or use another account", record.model);
+        }
+        if record.peer != offered.peer {
+            bail!("this account is registered with another peer key: restore the peer.key that belongs to it");
+        }
+        let parameters = view.registry_parameters().await?;
+        let mut calls = Vec::new();
+        let stake = self.stake(&parameters, offered.range);
+        if stake > record.stake {
+            self.require(view, stake - record.stake, "stake for its layers").await?;
+            calls.push(Call::TopUpStake(stake - record.stake));
+        }
+        if record.range != offered.range {
+            calls.push(Call::SetRange(offered.range));
+        }
+        if record.addresses != offered.addresses {
+            calls.push(Call::SetAddresses(offered.addresses.clone()));
+        }
+        if record.cost_us_per_layer_token != offered.cost_us_per_layer_token {
+            calls.push(Call::SetCost(offered.cost_us_per_layer_token));
+        }
+        let price_is_free = view.number() >= record.last_price_change.saturating_add(parameters.price_interval);
+        if record.list_price_per_layer_token != offered.price_per_layer_token && price_is_free {
+            calls.push(Call::SetPrice(offered.price_per_layer_token));
+        }
+        if record.status == WorkerStatus::Jailed {
+            calls.push(Call::Heartbeat);
+        }
+        if calls.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(self.chain.submit(self.signer, Call::BatchAll(calls), Until::InBlock).await?))
+    }
+
+    fn stake(&self, parameters: &RegistryParameters, range: LayerRange) -> Balance {
+        let minimum = parameters.min_stake_per_layer.saturating_mul(range.len().into());
+        self.config.market.stake.map_or(minimum, |stake| stake.max(minimum))
+    }
+
+    /// Whether the account can put `needed` on hold and still pay fees.
+    async fn require(&self, view: &View, needed: Balance, purpose: &str) -> Result<()> {
+        let account = self.signer.account();
+        let free = view.account(account).await?.free;
+        let wanted = needed.saturating_add(FEE_RESERVE);
+        if free < wanted {
+            bail!(
+                "account {account} has {} and needs {} to {purpose} and pay fees: send it {} (`mica wallet transfer {account} …`)",
+                amount::format(free),
+                amount::format(wanted),
+                amount::format(wanted - free)
+            );
+        }
+        Ok(())
+    }
+}
+
+/// The first price: the operator's, or one price unit of the model's market.
+pub fn first_price(config: &Config, units: MarketUnits) -> Balance {
+    config.market.price.unwrap_or(units.price_unit)
+}

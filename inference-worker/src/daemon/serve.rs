@@ -1,0 +1,307 @@
+//! From a data directory to a serving worker, and back.
+
+use std::{collections::BTreeMap, sync::Arc, thread::JoinHandle, time::Duration};
+
+use eyre::{Context, Result, bail, eyre};
+use mica_chain::Chain;
+use mica_engine::Threads;
+use mica_net::{Mdns, Net, NetConfig, NetEvent};
+use mica_primitives::{Balance, LayerRange, WorkerAddresses, WorkerRecord};
+use mica_protocol::{
+    limits::{MAX_OPENINGS, MAX_SESSIONS, MAX_SESSIONS_PER_PEER},
+    signing,
+    stage::{StageDeadlines, StageIdentity, StageOffer},
+};
+use tokio::sync::{mpsc, watch as async_watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    desk::{Desk, DeskInputs, DeskParts},
+    handle::{DeskHandle, Offers},
+    heartbeat,
+    moves::Moves,
+    prices::Prices,
+    redeem::Redeemer,
+    register::{Offered, Registration, first_price},
+    status::{self, Status},
+    watch::{Interest, Watcher},
+};
+use crate::{
+    config::Config,
+    data_dir::DataDir,
+    engine::Engine,
+    keys::Keys,
+    migration,
+    model::ModelSource,
+    pricing::PriceLimits,
+    report::{Event, Reporter},
+    store::Store,
+};
+
+/// Longest wait for the addresses on which the network listens.
+const LISTEN: Duration = Duration::from_secs(5);
+/// Requests waiting for the desk.
+const REQUESTS: usize = 256;
+/// Longest wait for redeems and other tasks at the end.
+const FINISH: Duration = Duration::from_secs(60);
+/// Highest price that pricing may set, in price units of the model, unless the operator says otherwise.
+const CEILING_UNITS: Balance = 1_000;
+/// Pause between two looks at the sessions that are still open.
+const DRAIN_LOOK: Duration = Duration::from_millis(100);
+
+/// Serves until `stop` is cancelled; then lets sessions end, redeems what pays and leaves the store in order.
+///
+/// # Errors
+/// Whatever keeps the worker from serving, with its remedy.
+pub async fn serve(folder: &DataDir, config: Config, reporter: Reporter, stop: CancellationToken) -> Result<()> {
+    let keys = Keys::read(folder.path())?;
+    let store = Store::open(folder)?;
+    let source = Arc::new(ModelSource::open(config.model.as_deref())?);
+    let chain = Chain::connect(&config.node_url).await?;
+    let genesis = chain.genesis_hash();
+    let head = chain.finalized().await?;
+    reporter.tell(&Event::Connected { node_url: config.node_url.clone(), genesis: hex::encode(genesis), block: head.number });
+
+    let registration = Registration { chain: &chain, signer: &keys.account, source: &source, config: &config, reporter };
+    let model = registration.model().await?;
+    let range = choose_range(&chain, &source, &config, keys.account.account()).await?;
+
+    let (answers, computed) = mpsc::channel(MAX_SESSIONS);
+    let threads = config.threads.map_or_else(Threads::available, Threads::new);
+    let engine = Arc::new(Engine::start(source.clone(), threads, answers)?);
+    let cost_us = engine.load(range).await.wrap_err_with(|| format!("layers {range} cannot be served"))?;
+    reporter.tell(&Event::Loaded { model: source.id, layers: range, cost_us_per_layer_token: cost_us });
+
+    let (net, mut network) = start_network(&config, &keys)?;
+    let addresses = published(&config, &mut network, reporter).await?;
+    let peer = signing::public_key(&keys.peer);
+    let offered = Offered {
+        range,
+        cost_us_per_layer_token: cost_us,
+        price_per_layer_token: first_price(&config, model.units),
+        peer,
+        addresses: addresses.clone(),
+    };
+    let record = registration.worker(&offered).await?;
+    let parameters = chain.at_best().await?.registry_parameters().await?;
+
+    let (block, blocks) = async_watch::channel(head.number);
+    let (requests, requested) = mpsc::channel(REQUESTS);
+    let (questions, questioned) = mpsc::channel(MAX_OPENINGS);
+    let (ended, ends) = mpsc::channel(REQUESTS);
+    let offer = offer(&source, &config, &record);
+    let identity = StageIdentity::new(keys.peer.clone(), genesis);
+    let parts = DeskParts { store, net: net.clone(), engine: engine.clone(), block: blocks.clone(), questions, ended, reporter };
+    let known = Desk::open(parts, identity, offer.clone())?;
+    let interest: Interest = Arc::default();
+    known.channels().into_iter().for_each(|channel| {
+        interest.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(channel);
+    });
+    let desk = DeskHandle::new(requests);
+    let desk_thread = start_desk(known, DeskInputs { network, computed, requests: requested })?;
+
+    let (tasks, ending) = (TaskTracker::new(), CancellationToken::new());
+    let account = keys.account.account();
+    let watcher = Watcher { chain: chain.clone(), account, desk: desk.clone(), interest, block, stop: ending.clone() };
+    tasks.spawn(watcher.clone().answer(questioned, tasks.clone()));
+    tasks.spawn(watcher.run());
+    let redeemer = Redeemer {
+        chain: chain.clone(),
+        signer: keys.account.clone(),
+        desk: desk.clone(),
+        block: blocks.clone(),
+        minimum: config.market.redeem_minimum,
+        reporter,
+        submitted: BTreeMap::new(),
+        closed: BTreeMap::new(),
+    };
+    let redeeming = tokio::spawn(redeemer.run(ends, ending.clone()));
+    tasks.spawn(heartbeat::run(chain.clone(), keys.account.clone(), parameters.heartbeat_interval, blocks.clone(), ending.clone()));
+    let offers = Arc::new(Offers::new(desk.clone(), offer));
+    let first = first_status(&config, &source, &record, &addresses);
+    tasks.spawn(status::run(folder.status(), desk.clone(), first, offers.clone(), blocks.clone(), ending.clone()));
+    if config.market.pricing {
+        let units = model.units;
+        let limits = PriceLimits {
+            floor: 1,
+            ceiling: config.market.ceiling.unwrap_or(units.price_unit.saturating_mul(CEILING_UNITS)),
+            expense: config.market.expense.unwrap_or(0),
+        };
+        let prices = Prices {
+            chain: chain.clone(),
+            signer: keys.account.clone(),
+            model: source.id,
+            units,
+            limits,
+            block: blocks.clone(),
+            offers: offers.clone(),
+            reporter,
+        };
+        tasks.spawn(prices.run(ending.clone()));
+    }
+    if config.market.migrate {
+        let moves = Moves {
+            chain: chain.clone(),
+            signer: keys.account.clone(),
+            source: source.clone(),
+            engine: engine.clone(),
+            desk: desk.clone(),
+            offers: offers.clone(),
+            patience: Duration::from_secs(config.limits.drain_seconds),
+            block: blocks.clone(),
+            reporter,
+        };
+        tasks.spawn(moves.run(ending.clone()));
+    }
+    drop(offers);
+    reporter.tell(&Event::Serving { layers: record.range, price_per_layer_token: record.list_price_per_layer_token });
+
+    stop.cancelled().await;
+    drain(&desk, reporter, Duration::from_secs(config.limits.drain_seconds)).await;
+    ending.cancel();
+    if tokio::time::timeout(FINISH, redeeming).await.is_err() {
+        reporter.tell(&Event::Warning { text: "a redeem did not end in time; it is tried again at the next start".to_owned() });
+    }
+    tasks.close();
+    // Every task ends with the token; the limit keeps a bug from holding up the end.
+    let _ = tokio::time::timeout(FINISH, tasks.wait()).await;
+    let totals = desk.totals().await.unwrap_or_default();
+    drop(desk);
+    let closed = tokio::task::spawn_blocking(move || desk_thread.join()).await;
+    net.stop().await;
+    if !matches!(closed, Ok(Ok(()))) {
+        bail!("the desk failed; its journal keeps every record and is read at the next start");
+    }
+    reporter.tell(&Event::Stopped { earned: totals.earned, unredeemed: totals.redeemable });
+    Ok(())
+}
+
+/// Lets open sessions end, for a while.
+async fn drain(desk: &DeskHandle, reporter: Reporter, patience: Duration) {
+    let Ok(sessions) = desk.drain().await else { return };
+    if sessions == 0 {
+        return;
+    }
+    reporter.tell(&Event::Draining { sessions });
+    let emptied = async {
+        while desk.totals().await.is_ok_and(|totals| totals.sessions > 0) {
+            tokio::time::sleep(DRAIN_LOOK).await;
+        }
+    };
+    // Whoever is not done by then is paid up to its last voucher all the same.
+    let _ = tokio::time::timeout(patience, emptied).await;
+}
+
+fn start_desk(desk: Desk, inputs: DeskInputs) -> Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Handle::current();
+    let builder = std::thread::Builder::new().name("mica-desk".to_owned());
+    builder.spawn(move || runtime.block_on(desk.run(inputs))).wrap_err("the system gives no thread for the desk")
+}
+
+fn start_network(config: &Config, keys: &Keys) -> Result<(Net, mpsc::Receiver<NetEvent>)> {
+    let net = NetConfig {
+        secret: keys.peer.to_bytes(),
+        listen: config.network.listen.clone(),
+        bootstrap: config.network.bootstrap.clone(),
+        mdns: if config.network.mdns { Mdns::On } else { Mdns::Off },
+    };
+    Ok(Net::start(net)?)
+}
+
+/// The addresses to publish: the configured ones, or those listened on, of which a loopback address only counts if there is no other.
+async fn published(config: &Config, network: &mut mpsc::Receiver<NetEvent>, reporter: Reporter) -> Result<WorkerAddresses> {
+    let mut heard = Vec::new();
+    let listening = async {
+        while heard.len() < config.network.listen.len() {
+            match network.recv().await {
+                Some(NetEvent::Listening { address }) => {
+                    reporter.tell(&Event::Listening { address: address.clone() });
+                    heard.push(address);
+                }
+                Some(_) => {}
+                None => break,
+            }
+        }
+    };
+    let _ = tokio::time::timeout(LISTEN, listening).await;
+    let mut texts = if config.network.announce.is_empty() { heard } else { config.network.announce.clone() };
+    let is_loopback = |text: &String| text.starts_with("/ip4/127.") || text.starts_with("/ip6/::1/");
+    if !texts.iter().all(is_loopback) {
+        texts.retain(|text| !is_loopback(text));
+    }
+    if texts.is_empty() {
+        bail!("there is no address to publish: set `listen` or `announce` in config.toml");
+    }
+    let bounded = texts.into_iter().take(WorkerAddresses::bound()).map(|text| {
+        text.clone()
+            .into_bytes()
+            .try_into()
+            .map_err(|_| eyre!("the address {text} is too long to publish: set `announce` to a shorter one"))
+    });
+    let bounded: Vec<_> = bounded.collect::<Result<_>>()?;
+    bounded.try_into().map_err(|_| eyre!("there are too many addresses to publish: set `announce`"))
+}
+
+/// The configured range; else that of an existing registration; else the one that needs a worker most.
+async fn choose_range(chain: &Chain, source: &ModelSource, config: &Config, account: mica_chain::AccountId) -> Result<LayerRange> {
+    let layers = source.manifest.layers;
+    if let Some(range) = config.layers {
+        if !range.is_valid_for(layers) {
+            bail!("the model has layers 0..{layers} and not {range}: correct --layers");
+        }
+        return Ok(range);
+    }
+    let view = chain.at_best().await?;
+    if let Some((record, _)) = view.worker(account).await?
+        && record.model == source.id
+    {
+        return Ok(record.range);
+    }
+    let width = config.width.unwrap_or(layers).clamp(1, layers);
+    let workers = view.workers(source.id, None).await?;
+    let online: Vec<_> = workers.into_iter().filter(|(_, online)| *online).map(|(worker, _)| worker).collect();
+    // The cost is measured on the layers, so it is not known yet: the choice takes the others' average for it.
+    let range = migration::first_range(layers, &online, width)?;
+    range.ok_or_else(|| eyre!("the model has no layers"))
+}
+
+/// What the desk offers to payers.
+pub fn offer(source: &ModelSource, config: &Config, record: &WorkerRecord<mica_chain::AccountId>) -> StageOffer {
+    StageOffer {
+        model: source.id,
+        profile: source.manifest.profile,
+        model_layers: source.manifest.layers,
+        range: record.range,
+        hidden: source.manifest.hidden,
+        vocabulary: source.manifest.vocabulary,
+        context: source.manifest.context,
+        price_per_layer_token: record.list_price_per_layer_token,
+        cost_us_per_layer_token: record.cost_us_per_layer_token,
+        credit_positions: config.limits.credit_positions,
+        cache_positions: config.limits.cache_positions,
+        max_sessions: config.limits.sessions.min(MAX_SESSIONS),
+        max_sessions_per_peer: config.limits.sessions_per_peer.min(MAX_SESSIONS_PER_PEER),
+        deadlines: StageDeadlines::default(),
+    }
+}
+
+fn first_status(
+    config: &Config,
+    source: &ModelSource,
+    record: &WorkerRecord<mica_chain::AccountId>,
+    addresses: &WorkerAddresses,
+) -> Status {
+    Status {
+        pid: std::process::id(),
+        account: record.account.to_string(),
+        peer: hex::encode(record.peer),
+        node_url: config.node_url.clone(),
+        model: source.id,
+        layers: record.range,
+        price_per_layer_token: record.list_price_per_layer_token,
+        cost_us_per_layer_token: record.cost_us_per_layer_token,
+        addresses: addresses.iter().map(|address| String::from_utf8_lossy(address).into_owned()).collect(),
+        block: 0,
+        totals: super::desk::Totals::default(),
+    }
+}

@@ -1,0 +1,83 @@
+//! What a running worker says of itself, in a file that `mica-worker status` reads.
+
+use std::{io::Write, path::Path, sync::Arc, time::Duration};
+
+use mica_primitives::{Balance, BlockNumber, LayerRange, ModelId};
+use serde::Serialize;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    desk::Totals,
+    handle::{DeskHandle, Offers},
+};
+use crate::report::decimal;
+
+/// Pause between two writes.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// The worker as it sees itself.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    /// Process id.
+    pub pid: u32,
+    /// Account, SS58.
+    pub account: String,
+    /// Peer key, hex.
+    pub peer: String,
+    /// Node that it speaks to.
+    pub node_url: String,
+    /// Model served.
+    pub model: ModelId,
+    /// Layers served.
+    pub layers: LayerRange,
+    /// Base units per layer-token.
+    #[serde(serialize_with = "decimal")]
+    pub price_per_layer_token: Balance,
+    /// Measured µs per layer-token.
+    pub cost_us_per_layer_token: u32,
+    /// Published addresses.
+    pub addresses: Vec<String>,
+    /// Newest finalized block.
+    pub block: BlockNumber,
+    /// What the desk has seen.
+    pub totals: Totals,
+}
+
+/// Writes the status until the worker stops: `first`, and what has changed since.
+pub async fn run(
+    path: std::path::PathBuf,
+    desk: DeskHandle,
+    first: Status,
+    offers: Arc<Offers>,
+    block: watch::Receiver<BlockNumber>,
+    stop: CancellationToken,
+) {
+    loop {
+        let Ok(totals) = desk.totals().await else { return };
+        let offer = offers.current();
+        let status = Status {
+            totals,
+            block: *block.borrow(),
+            layers: offer.range,
+            price_per_layer_token: offer.price_per_layer_token,
+            cost_us_per_layer_token: offer.cost_us_per_layer_token,
+            ..first.clone()
+        };
+        if let Err(error) = write(&path, &status) {
+            tracing::warn!(%error, "the status file was not written");
+        }
+        if stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// Replaces the file in one step, so that a reader never sees half of it.
+pub fn write(path: &Path, status: &Status) -> std::io::Result<()> {
+    let text = serde_json::to_string_pretty(status)?;
+    let temporary = path.with_extension("json.new");
+    let mut file = std::fs::File::create(&temporary)?;
+    file.write_all(text.as_bytes())?;
+    std::fs::rename(temporary, path)
+}

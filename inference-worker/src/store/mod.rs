@@ -1,0 +1,181 @@
+//! What a restart must not lose: the newest promise on every lane, and the receipts given for it.
+//!
+//! Records go to an append-only [`journal`] first, which costs one write per token and a flush only where money depends on it. When
+//! the journal has grown, or the worker stops, everything moves to the database (redb) in one transaction, and the journal begins
+//! anew. Opening the store replays the journal, so a record counts from the moment its write returned.
+//!
+//! A write that fails (a full disk) leaves the store as it was: the caller stops taking on work and redeems what it holds.
+
+mod database;
+mod journal;
+
+use std::collections::BTreeMap;
+
+use codec::{Decode, Encode};
+use mica_primitives::{ChannelId, LaneId, Receipt};
+use mica_protocol::channel::{Durability, PayeeLaneRecord};
+use thiserror::Error;
+
+use crate::data_dir::DataDir;
+use database::Database;
+use journal::Journal;
+
+/// Bytes of journal after which it is moved to the database.
+const CHECKPOINT_BYTES: u64 = 4 << 20;
+
+/// Why the store cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another process has it.
+    #[error("{path} is in use: another mica-worker runs with this folder; stop it or choose another --data-dir")]
+    InUse {
+        /// The file.
+        path: String,
+    },
+    /// It cannot be opened.
+    #[error("cannot open {path}: {reason}; check permissions and free space, or restore the folder from a backup")]
+    Open {
+        /// The file.
+        path: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// It cannot be written.
+    #[error("cannot write {path}: {reason}; free some space or repair the disk, then start the worker again")]
+    Write {
+        /// The file.
+        path: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// It holds something else than this program writes.
+    #[error("{path} is damaged: {reason}; restore the folder from a backup")]
+    Damaged {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// Name of a lane: the channel and its number.
+pub type LaneKey = (ChannelId, LaneId);
+
+/// One line of the journal.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+enum Entry {
+    /// The newest record of a lane.
+    #[codec(index = 0)]
+    Lane(PayeeLaneRecord),
+    /// The `index`-th receipt of a lane.
+    #[codec(index = 1)]
+    Receipt { channel: ChannelId, lane: LaneId, index: u64, receipt: Receipt },
+}
+
+/// The worker's store. One process has it at a time.
+pub struct Store {
+    database: Database,
+    journal: Journal,
+    /// What the journal holds and the database does not.
+    lanes: BTreeMap<LaneKey, PayeeLaneRecord>,
+    receipts: BTreeMap<(ChannelId, LaneId, u64), Receipt>,
+}
+
+impl Store {
+    /// Opens the store of `folder`, made if there is none, and replays its journal.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it is in use, damaged or not accessible.
+    pub fn open(folder: &DataDir) -> Result<Self, StoreError> {
+        let database = Database::open(&folder.store())?;
+        let (journal, entries) = Journal::open(&folder.journal())?;
+        let mut store = Self { database, journal, lanes: BTreeMap::new(), receipts: BTreeMap::new() };
+        entries.into_iter().for_each(|entry| store.hold(entry));
+        store.checkpoint()?;
+        Ok(store)
+    }
+
+    /// Keeps a lane's record in place of its last one. Returns when it is as safe as `durability` asks.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`]; the last record stands.
+    pub fn put_lane(&mut self, record: PayeeLaneRecord, durability: Durability) -> Result<(), StoreError> {
+        self.append(Entry::Lane(record), durability)
+    }
+
+    /// Keeps a receipt.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`].
+    pub fn put_receipt(&mut self, channel: ChannelId, lane: LaneId, index: u64, receipt: Receipt) -> Result<(), StoreError> {
+        self.append(Entry::Receipt { channel, lane, index, receipt }, Durability::Process)
+    }
+
+    /// The record of every lane.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot be read.
+    pub fn lanes(&self) -> Result<Vec<PayeeLaneRecord>, StoreError> {
+        let mut lanes = self.database.lanes()?;
+        for (key, record) in &self.lanes {
+            lanes.insert(*key, record.clone());
+        }
+        Ok(lanes.into_values().collect())
+    }
+
+    /// The receipts of a lane, in order.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot be read.
+    pub fn receipts(&self, channel: ChannelId, lane: LaneId) -> Result<Vec<Receipt>, StoreError> {
+        let mut receipts = self.database.receipts(channel, lane)?;
+        for ((_, _, index), receipt) in self.receipts.range((channel, lane, 0)..=(channel, lane, u64::MAX)) {
+            receipts.insert(*index, *receipt);
+        }
+        Ok(receipts.into_values().collect())
+    }
+
+    /// Drops everything about a channel that is closed for good.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot be written; nothing is dropped then.
+    pub fn forget(&mut self, channel: ChannelId) -> Result<(), StoreError> {
+        self.checkpoint()?;
+        self.database.forget(channel)
+    }
+
+    /// Moves the journal to the database.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`]; the journal stays as it was.
+    pub fn checkpoint(&mut self) -> Result<(), StoreError> {
+        if self.lanes.is_empty() && self.receipts.is_empty() {
+            return self.journal.clear();
+        }
+        self.database.write(&self.lanes, &self.receipts)?;
+        self.lanes.clear();
+        self.receipts.clear();
+        self.journal.clear()
+    }
+
+    fn append(&mut self, entry: Entry, durability: Durability) -> Result<(), StoreError> {
+        self.journal.append(&entry, durability)?;
+        self.hold(entry);
+        if self.journal.bytes() > CHECKPOINT_BYTES { self.checkpoint() } else { Ok(()) }
+    }
+
+    fn hold(&mut self, entry: Entry) {
+        match entry {
+            Entry::Lane(record) => {
+                self.lanes.insert((record.facts.channel, record.lane), record);
+            }
+            Entry::Receipt { channel, lane, index, receipt } => {
+                self.receipts.insert((channel, lane, index), receipt);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
