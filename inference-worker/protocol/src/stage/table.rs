@@ -30,7 +30,7 @@ struct Opening {
 #[derive(Debug)]
 struct Account {
     ledger: PayeeLedger,
-    /// Sessions since the start that ended with something unpaid.
+    /// Sessions since the last settled one that ended with something unpaid.
     unpaid_sessions: u32,
 }
 
@@ -84,7 +84,7 @@ impl StageTable {
         self.sessions.len()
     }
 
-    /// Every lane that promises more than the chain has paid.
+    /// Every lane that promises more than the chain has paid, busy ones included (see [`StageTable::busy_lanes`]).
     pub fn redeemable(&self) -> Vec<Redeemable> {
         self.accounts.values().flat_map(|account| account.ledger.redeemable()).collect()
     }
@@ -94,7 +94,8 @@ impl StageTable {
         self.accounts.get(channel).map(|account| &account.ledger)
     }
 
-    /// Lanes of a channel on which a session runs: redeeming one of them too early costs a second redeem.
+    /// Lanes of a channel on which a session runs. The chain pays a voucher's number once: after a redeem, further ticks of the same
+    /// voucher are worth nothing until the payer sends the next one. So redeem a busy lane only when its channel is closing.
     pub fn busy_lanes(&self, channel: &ChannelId) -> Vec<LaneId> {
         let sessions = self.sessions.values().map(StageSession::agreed);
         sessions.filter(|agreed| agreed.channel == *channel).map(|agreed| agreed.lane).collect()
@@ -353,8 +354,11 @@ impl StageTable {
         for output in out {
             let StageOutput::Ended(end) = output else { continue };
             self.sessions.remove(&end.session);
-            if let Some(account) = self.accounts.get_mut(&end.channel).filter(|_| end.unpaid > 0) {
+            let Some(account) = self.accounts.get_mut(&end.channel) else { continue };
+            if end.unpaid > 0 {
                 account.unpaid_sessions = account.unpaid_sessions.saturating_add(1);
+            } else if end.settled {
+                account.unpaid_sessions = 0;
             }
         }
     }

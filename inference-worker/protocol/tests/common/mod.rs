@@ -5,7 +5,8 @@ pub mod engine;
 
 use codec::{Decode, Encode};
 use ed25519_dalek::SigningKey;
-use engine::{FakeEngine, HIDDEN, VOCABULARY};
+use engine::FakeEngine;
+pub use engine::{HIDDEN, VOCABULARY};
 use mica_primitives::{Balance, ChannelId, Hash32, LaneId, LayerRange, ModelId, PublicKey, Receipt, WorkerAddresses};
 use mica_protocol::{
     Message, Now, SessionId,
@@ -232,15 +233,15 @@ impl World {
         panic!("the world does not come to rest");
     }
 
-    /// Runs events, but no deadline.
-    pub fn run_events(&mut self) {
-        for _ in 0..MAX_EVENTS {
-            let Some(Reverse((at_ms, id))) = self.heap.pop() else { return };
+    /// Runs at most `count` events and no deadline; returns whether there were as many.
+    pub fn run_events(&mut self, count: usize) -> bool {
+        for _ in 0..count {
+            let Some(Reverse((at_ms, id))) = self.heap.pop() else { return false };
             self.now.ms = self.now.ms.max(at_ms);
             let event = self.events.remove(&id).expect("each event once");
             self.happen(event);
         }
-        panic!("the world does not come to rest");
+        true
     }
 
     pub fn wake(&mut self) {

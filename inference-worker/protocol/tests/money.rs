@@ -1,0 +1,372 @@
+//! Vouchers and ticks against both ledgers: every attack on the money is refused by name, and whatever is accepted the chain pays.
+
+mod common;
+
+use common::{GENESIS, channel_of, facts_of, voucher_key};
+use ed25519_dalek::SigningKey;
+use mica_primitives::{Balance, Hash32, Lane, LaneId, MAX_LANES, Redeem, TickProof, domain::blake2_256};
+use mica_protocol::{
+    channel::{ChannelFacts, LeaseError, LedgerError, PayeeLedger, PayerLane, PayerLedger, SpendError, VoucherKind, VoucherRule},
+    limits::EXPIRY_MARGIN_BLOCKS,
+    messages::Payment,
+    signing,
+};
+use proptest::prelude::*;
+
+const BLOCK: u32 = 500;
+const EXPIRES: u32 = 10_000;
+const UNIT: Balance = 15;
+
+fn payee(deposit: Balance) -> PayeeLedger {
+    PayeeLedger::new(GENESIS, facts_of(1, deposit)).expect("a key")
+}
+
+fn payer(deposit: Balance) -> PayerLedger {
+    PayerLedger::new(GENESIS, voucher_key(), facts_of(1, deposit)).expect("own signer")
+}
+
+fn rule(lane: LaneId, kind: VoucherKind) -> VoucherRule {
+    VoucherRule { lane, unit: UNIT, block: BLOCK, kind }
+}
+
+fn opened(deposit: Balance, ticks: u16) -> (PayeeLedger, PayerLane, Redeem) {
+    let mut payee = payee(deposit);
+    let mut lane = payer(deposit).lease(deposit).expect("deposit");
+    let voucher = lane.renew(0, UNIT, ticks, EXPIRES).expect("within the limit");
+    assert_eq!(payee.accept_voucher(&voucher, &rule(0, VoucherKind::Opening)), Ok(0));
+    (payee, lane, voucher)
+}
+
+fn tick(lane: &mut PayerLane, positions: u32) -> TickProof {
+    match lane.pay(positions, EXPIRES).expect("within the limit") {
+        Payment::Tick(proof) => proof,
+        Payment::Voucher(_) => panic!("the chain is used up"),
+    }
+}
+
+fn resign(redeem: &mut Redeem, key: &SigningKey, genesis: &Hash32) {
+    redeem.signature = signing::sign(key, &redeem.voucher.signing_bytes(genesis));
+}
+
+/// What the chain pays for `redeem` on a channel with `facts`: the rules of the channels pallet in a few lines.
+fn chain_pays(facts: &mut ChannelFacts, redeem: &Redeem, block: u32) -> Option<Balance> {
+    let voucher = &redeem.voucher;
+    let lane = facts.lane(voucher.lane);
+    let ticked = redeem.tick.is_none_or(|proof| voucher.tick.is_some_and(|tick| tick.verify(&proof, blake2_256)));
+    let signed = signing::verify(&facts.signer, &voucher.signing_bytes(&GENESIS), &redeem.signature);
+    let promised = redeem.promised()?;
+    if !ticked || !signed || voucher.seq <= lane.seq || promised < lane.cumulative || voucher.expires < block {
+        return None;
+    }
+    let claimed: Balance = facts.lanes.values().map(|lane| lane.claimed).sum();
+    let paid = (promised - lane.claimed).min(facts.deposit - claimed);
+    let (receipts_root, receipts) = (voucher.receipts_root, voucher.receipts);
+    let lane = Lane { seq: voucher.seq, cumulative: promised, claimed: lane.claimed + paid, receipts_root, receipts };
+    facts.lanes.insert(voucher.lane, lane);
+    Some(paid)
+}
+
+#[test]
+fn a_replayed_or_older_voucher_is_stale() {
+    let (mut payee, mut lane, first) = opened(10_000, 100);
+    let refused = payee.accept_voucher(&first, &rule(0, VoucherKind::Renewal));
+    assert_eq!(refused, Err(LedgerError::StaleSeq { seq: 1, last: 1 }));
+    payee.accept_tick(0, &tick(&mut lane, 10), BLOCK).expect("a tick");
+    let mut lower = lane.renew(0, UNIT, 10, EXPIRES).expect("within the limit");
+    lower.voucher.cumulative = 10 * UNIT - 1;
+    resign(&mut lower, &voucher_key(), &GENESIS);
+    let refused = payee.accept_voucher(&lower, &rule(0, VoucherKind::Renewal));
+    assert_eq!(refused, Err(LedgerError::StaleAmount { cumulative: 149, promised: 150 }));
+    assert_eq!(payee.promised(0), 150, "a refused voucher changes nothing");
+}
+
+#[test]
+fn a_foreign_voucher_is_refused() {
+    let (mut payee, mut lane, _) = opened(10_000, 100);
+    let good = lane.renew(1, UNIT, 10, EXPIRES).expect("within the limit");
+    let renewal = rule(0, VoucherKind::Renewal);
+    assert_eq!(payee.accept_voucher(&good, &rule(1, VoucherKind::Renewal)), Err(LedgerError::Foreign), "another lane");
+    let mut other = good.clone();
+    other.voucher.channel = channel_of(2);
+    resign(&mut other, &voucher_key(), &GENESIS);
+    assert_eq!(payee.accept_voucher(&other, &renewal), Err(LedgerError::Foreign), "another channel");
+    let mut other = good.clone();
+    resign(&mut other, &voucher_key(), &[0; 32]);
+    assert_eq!(payee.accept_voucher(&other, &renewal), Err(LedgerError::BadSignature), "another chain");
+    resign(&mut other, &SigningKey::from_bytes(&[1; 32]), &GENESIS);
+    assert_eq!(payee.accept_voucher(&other, &renewal), Err(LedgerError::BadSignature), "another signer");
+    let mut other = good.clone();
+    other.voucher.cumulative += 1;
+    assert_eq!(payee.accept_voucher(&other, &renewal), Err(LedgerError::BadSignature), "changed after signing");
+    let out_of_range = MAX_LANES as LaneId;
+    assert_eq!(payee.accept_voucher(&good, &rule(out_of_range, VoucherKind::Renewal)), Err(LedgerError::NoSuchLane(out_of_range)));
+    assert_eq!(payee.accept_voucher(&good, &renewal), Ok(UNIT), "the good one still is");
+}
+
+#[test]
+fn a_voucher_of_another_kind_or_price_is_refused() {
+    let (mut payee, mut lane, _) = opened(10_000, 100);
+    let renewal = lane.renew(1, UNIT, 10, EXPIRES).expect("within the limit");
+    assert_eq!(payee.accept_voucher(&renewal, &rule(0, VoucherKind::Final)), Err(LedgerError::WrongKind));
+    let mut ticked = renewal.clone();
+    ticked.tick = Some(TickProof { n: 1, preimage: [0; 32] });
+    assert_eq!(payee.accept_voucher(&ticked, &rule(0, VoucherKind::Renewal)), Err(LedgerError::WrongKind));
+    let cheap = VoucherRule { unit: UNIT + 1, ..rule(0, VoucherKind::Renewal) };
+    assert_eq!(payee.accept_voucher(&renewal, &cheap), Err(LedgerError::WrongUnit { agreed: UNIT + 1, found: UNIT }));
+    for max in [0, 1_025] {
+        let mut chain = renewal.clone();
+        chain.voucher.tick = chain.voucher.tick.map(|tick| mica_primitives::Tick { max, ..tick });
+        resign(&mut chain, &voucher_key(), &GENESIS);
+        assert_eq!(payee.accept_voucher(&chain, &rule(0, VoucherKind::Renewal)), Err(LedgerError::BadChain(max)));
+    }
+    let last = lane.settle(40, EXPIRES).expect("within the limit");
+    assert_eq!(payee.accept_voucher(&last, &rule(0, VoucherKind::Renewal)), Err(LedgerError::WrongKind));
+    assert_eq!(payee.accept_voucher(&last, &rule(0, VoucherKind::Final)), Ok(40));
+}
+
+#[test]
+fn nothing_above_the_deposit_is_accepted_on_one_lane_or_on_all() {
+    let deposit = 10 * UNIT;
+    let (mut payee, mut lane, _) = opened(deposit, 100);
+    for _ in 0..10 {
+        payee.accept_tick(0, &tick(&mut lane, 1), BLOCK).expect("within the deposit");
+    }
+    assert_eq!(lane.pay(1, EXPIRES), Err(SpendError::Limit { promised: deposit + UNIT, limit: deposit }));
+    // A payer that lies to itself about its deposit.
+    let mut reckless = payer(2 * deposit).lease(2 * deposit).expect("deposit");
+    let voucher = reckless.renew(11, UNIT, 10, EXPIRES).expect("within its limit");
+    let second = reckless.renew(0, UNIT, 10, EXPIRES).expect("within its limit");
+    let over = LedgerError::Overspend { total: 11 * UNIT, deposit };
+    assert_eq!(payee.accept_voucher(&second, &rule(0, VoucherKind::Renewal)), Err(over));
+    let mut other_lane = voucher;
+    other_lane.voucher.lane = 1;
+    other_lane.voucher.cumulative = 1;
+    resign(&mut other_lane, &voucher_key(), &GENESIS);
+    let over = LedgerError::Overspend { total: deposit + 1, deposit };
+    assert_eq!(payee.accept_voucher(&other_lane, &rule(1, VoucherKind::Opening)), Err(over));
+    payee.update(facts_of(1, deposit + 1));
+    assert_eq!(payee.accept_voucher(&other_lane, &rule(1, VoucherKind::Opening)), Ok(1), "after a top-up");
+    let mut other_lane_tick = PayerLaneTick::new(2 * deposit);
+    let refused = payee.accept_tick(1, &other_lane_tick.first(), BLOCK);
+    assert!(matches!(refused, Err(LedgerError::Overspend { .. })), "{refused:?}");
+}
+
+/// Any tick: the sum is checked before the chain.
+struct PayerLaneTick(PayerLane);
+
+impl PayerLaneTick {
+    fn new(deposit: Balance) -> Self {
+        let mut lane = payer(deposit).lease(deposit).expect("deposit");
+        lane.renew(0, UNIT, 10, EXPIRES).expect("within the limit");
+        Self(lane)
+    }
+
+    fn first(&mut self) -> TickProof {
+        tick(&mut self.0, 1)
+    }
+}
+
+#[test]
+fn a_tick_pays_once_and_only_on_its_chain() {
+    let (mut payee, mut lane, _) = opened(100_000, 100);
+    let fifth = tick(&mut lane, 5);
+    assert_eq!(payee.accept_tick(0, &fifth, BLOCK), Ok(5 * UNIT));
+    let replayed = LedgerError::BadTick { n: 5, revealed: 5 };
+    assert_eq!(payee.accept_tick(0, &fifth, BLOCK), Err(replayed));
+    let forged = TickProof { n: 6, ..fifth };
+    assert_eq!(payee.accept_tick(0, &forged, BLOCK), Err(LedgerError::BadTick { n: 6, revealed: 5 }));
+    assert_eq!(payee.accept_tick(3, &fifth, BLOCK), Err(LedgerError::BadTick { n: 5, revealed: 0 }), "a lane without voucher");
+    let sixth = tick(&mut lane, 1);
+    let renewed = lane.renew(0, UNIT, 100, EXPIRES).expect("within the limit");
+    payee.accept_voucher(&renewed, &rule(0, VoucherKind::Renewal)).expect("newer");
+    assert!(payee.accept_tick(0, &sixth, BLOCK).is_err(), "the old chain is dead");
+    let last = lane.settle(6 * UNIT, EXPIRES).expect("within the limit");
+    payee.accept_voucher(&last, &rule(0, VoucherKind::Final)).expect("newer");
+    assert!(payee.accept_tick(0, &sixth, BLOCK).is_err(), "no chain after the end");
+    assert_eq!(lane.pay(1, EXPIRES), Err(SpendError::NotOpened));
+    assert_eq!(lane.settle(6 * UNIT - 1, EXPIRES), Err(SpendError::Lower { cumulative: 89, promised: 90 }));
+}
+
+#[test]
+fn a_voucher_must_outlive_the_margin_to_the_block() {
+    let (mut payee, mut lane, _) = opened(100_000, 100);
+    let needed = BLOCK + EXPIRY_MARGIN_BLOCKS;
+    let short = lane.renew(1, UNIT, 10, needed - 1).expect("within the limit");
+    let refused = payee.accept_voucher(&short, &rule(0, VoucherKind::Renewal));
+    assert_eq!(refused, Err(LedgerError::Expiring { expires: needed - 1, needed }));
+    let enough = lane.renew(0, UNIT, 10, needed).expect("within the limit");
+    assert_eq!(payee.accept_voucher(&enough, &rule(0, VoucherKind::Renewal)), Ok(UNIT));
+    let proof = tick(&mut lane, 1);
+    let late = LedgerError::Expiring { expires: needed, needed: needed + 1 };
+    assert_eq!(payee.accept_tick(0, &proof, BLOCK + 1), Err(late), "a tick on a voucher that has grown old");
+    assert_eq!(payee.accept_tick(0, &proof, BLOCK), Ok(2 * UNIT));
+}
+
+#[test]
+fn a_closing_channel_opens_no_session_but_settles_the_running_one() {
+    let (mut payee, mut lane, _) = opened(100_000, 100);
+    let closing = ChannelFacts { ends: Some(900), ..facts_of(1, 100_000) };
+    payee.update(closing.clone());
+    let voucher = lane.renew(1, UNIT, 10, EXPIRES).expect("within the limit");
+    assert_eq!(payee.accept_voucher(&voucher, &rule(0, VoucherKind::Opening)), Err(LedgerError::Closing { ends: 900 }));
+    assert_eq!(payee.accept_voucher(&voucher, &rule(0, VoucherKind::Renewal)), Ok(UNIT));
+    let mut ledger = payer(100_000);
+    ledger.update(closing);
+    assert_eq!(ledger.lease(1).err(), Some(LeaseError::Closing));
+}
+
+#[test]
+fn a_worker_whose_records_are_gone_does_not_go_back_behind_the_chain() {
+    let mut facts = facts_of(1, 100_000);
+    facts.lanes.insert(0, Lane { seq: 7, cumulative: 500, claimed: 500, receipts_root: [1; 32], receipts: 3 });
+    let mut ledger = PayeeLedger::new(GENESIS, facts.clone()).expect("a key");
+    assert_eq!(ledger.promised(0), 500);
+    let mut lane = payer(100_000).lease(50_000).expect("deposit");
+    let old = lane.renew(0, UNIT, 10, EXPIRES).expect("within the limit");
+    let refused = ledger.accept_voucher(&old, &rule(0, VoucherKind::Opening));
+    assert_eq!(refused, Err(LedgerError::StaleSeq { seq: 1, last: 7 }));
+    let mut newer = old;
+    (newer.voucher.seq, newer.voucher.cumulative, newer.voucher.receipts) = (8, 500, 3);
+    resign(&mut newer, &voucher_key(), &GENESIS);
+    let refused = ledger.accept_voucher(&newer, &rule(0, VoucherKind::Opening));
+    assert_eq!(refused, Err(LedgerError::ReceiptsDiffer { found: 3, given: 0 }), "its receipts cannot be continued");
+    let mut payer = PayerLedger::new(GENESIS, voucher_key(), facts).expect("own signer");
+    assert_eq!(payer.lease(1).expect("deposit").record().lane, 1, "the payer takes another lane as well");
+    assert_eq!(payer.free(), 100_000 - 500 - 1);
+}
+
+#[test]
+fn leases_and_promises_never_exceed_the_deposit() {
+    let mut ledger = payer(100);
+    let first = ledger.lease(60).expect("free");
+    assert_eq!(ledger.lease(41).err(), Some(LeaseError::Deposit { free: 40, budget: 41 }));
+    let second = ledger.lease(40).expect("free");
+    assert_eq!((first.record().lane, second.record().lane), (0, 1));
+    ledger.give_back(first.record().clone());
+    assert_eq!(ledger.free(), 60);
+    for _ in 1..MAX_LANES {
+        ledger.lease(0).expect("a free lane");
+    }
+    assert_eq!(ledger.lease(0).err(), Some(LeaseError::NoLane));
+    let stranger = PayerLedger::new(GENESIS, SigningKey::from_bytes(&[1; 32]), facts_of(1, 1));
+    assert_eq!(stranger.err(), Some(LeaseError::WrongSigner));
+}
+
+#[test]
+fn a_payer_adopts_only_its_own_promises() {
+    let (mut payee, mut lane, _) = opened(100_000, 100);
+    payee.accept_tick(0, &tick(&mut lane, 30), BLOCK).expect("a tick");
+    let held = payee.held(0).expect("held").clone();
+    let mut ledger = payer(100_000);
+    let mut forged = held.clone();
+    forged.voucher.cumulative += 1;
+    assert_eq!(ledger.adopt(&forged), Err(LeaseError::Foreign));
+    let mut forged = held.clone();
+    forged.tick = Some(TickProof { n: 40, preimage: [3; 32] });
+    assert_eq!(ledger.adopt(&forged), Err(LeaseError::Foreign));
+    assert_eq!(ledger.adopt(&held).expect("own").promised(), 30 * UNIT);
+    assert_eq!(ledger.promised(0), 30 * UNIT);
+}
+
+#[test]
+fn a_damaged_record_is_not_restored() {
+    let (mut payee, mut lane, _) = opened(100_000, 100);
+    payee.accept_tick(0, &tick(&mut lane, 30), BLOCK).expect("a tick");
+    let record = payee.record(0);
+    let fresh = || PayeeLedger::new(GENESIS, facts_of(1, 100_000)).expect("a key");
+    let mut restored = fresh();
+    restored.restore(record.clone()).expect("good");
+    assert_eq!(restored.promised(0), 30 * UNIT);
+    assert_eq!(restored.accept_tick(0, &tick(&mut lane, 1), BLOCK), Ok(31 * UNIT), "the chain goes on");
+    let mut damaged = record.clone();
+    damaged.best.as_mut().expect("held").voucher.cumulative += 1;
+    assert_eq!(fresh().restore(damaged), Err(LedgerError::BadSignature));
+    let mut damaged = record.clone();
+    damaged.best.as_mut().expect("held").tick = Some(TickProof { n: 31, preimage: [0; 32] });
+    assert_eq!(fresh().restore(damaged), Err(LedgerError::BadTick { n: 31, revealed: 0 }));
+    let mut damaged = record.clone();
+    damaged.facts.channel = channel_of(2);
+    assert_eq!(fresh().restore(damaged), Err(LedgerError::Foreign));
+    let mut damaged = record;
+    damaged.lane = 99;
+    assert_eq!(fresh().restore(damaged), Err(LedgerError::NoSuchLane(99)));
+}
+
+#[derive(Clone, Debug)]
+enum Act {
+    Pay(u32),
+    Renew(u16),
+    Settle,
+    Open(u16),
+    Redeem,
+    TopUp(Balance),
+}
+
+fn acts() -> impl Strategy<Value = Vec<(usize, Act)>> {
+    let act = prop_oneof![
+        6 => (1u32..40).prop_map(Act::Pay),
+        1 => (1u16..60).prop_map(Act::Renew),
+        1 => Just(Act::Settle),
+        2 => (1u16..60).prop_map(Act::Open),
+        2 => Just(Act::Redeem),
+        1 => (0u128..600).prop_map(Act::TopUp),
+    ];
+    prop::collection::vec((0usize..3, act), 1..60)
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_payee_accepts_the_chain_pays_in_full(acts in acts()) {
+        let mut facts = facts_of(1, 4_000);
+        let mut payee = PayeeLedger::new(GENESIS, facts.clone()).expect("a key");
+        let mut payer = PayerLedger::new(GENESIS, voucher_key(), facts.clone()).expect("own signer");
+        let mut lanes: Vec<PayerLane> = (0..3).map(|_| payer.lease(1_200).expect("deposit")).collect();
+        let mut claimed = 0;
+        for (index, act) in acts {
+            let lane = &mut lanes[index];
+            let id = lane.record().lane;
+            match act {
+                Act::Pay(positions) => match lane.pay(positions, EXPIRES) {
+                    Ok(Payment::Tick(proof)) => { prop_assert_eq!(payee.accept_tick(id, &proof, BLOCK), Ok(lane.promised())); }
+                    Ok(Payment::Voucher(redeem)) => {
+                        prop_assert_eq!(payee.accept_voucher(&redeem, &rule(id, VoucherKind::Renewal)), Ok(lane.promised()));
+                    }
+                    Err(_) => {}
+                },
+                Act::Renew(ticks) | Act::Open(ticks) => {
+                    let kind = if matches!(act, Act::Open(_)) { VoucherKind::Opening } else { VoucherKind::Renewal };
+                    if let Ok(redeem) = lane.renew(0, UNIT, ticks, EXPIRES) {
+                        prop_assert_eq!(payee.accept_voucher(&redeem, &rule(id, kind)), Ok(lane.promised()));
+                    }
+                }
+                Act::Settle => {
+                    let redeem = lane.settle(lane.promised(), EXPIRES).expect("what is promised already");
+                    prop_assert_eq!(payee.accept_voucher(&redeem, &rule(id, VoucherKind::Final)), Ok(lane.promised()));
+                }
+                Act::Redeem => {
+                    for redeemable in payee.redeemable() {
+                        let paid = chain_pays(&mut facts, &redeemable.redeem, BLOCK);
+                        prop_assert_eq!(paid, Some(redeemable.gain), "no shortfall");
+                        claimed += redeemable.gain;
+                    }
+                    payee.update(facts.clone());
+                }
+                Act::TopUp(more) => {
+                    facts.deposit += more;
+                    payee.update(facts.clone());
+                }
+            }
+        }
+        for redeemable in payee.redeemable() {
+            claimed += chain_pays(&mut facts, &redeemable.redeem, BLOCK).expect("redeemable");
+        }
+        // A tick after a redeem of the same voucher waits for the next voucher: only a higher number is paid.
+        let promised: Balance = lanes.iter().map(PayerLane::promised).sum();
+        prop_assert!(claimed <= promised && claimed <= facts.deposit);
+        for lane in &mut lanes {
+            let redeem = lane.settle(lane.promised(), EXPIRES).expect("what is promised already");
+            claimed += chain_pays(&mut facts, &redeem, BLOCK).expect("a newer voucher");
+        }
+        prop_assert_eq!(claimed, promised);
+    }
+}
