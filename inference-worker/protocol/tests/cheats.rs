@@ -211,7 +211,7 @@ fn a_replayed_tick_is_refused_and_pays_nothing() {
         Message::Pay(pay) if matches!(&pay.payment, Payment::Tick(proof) if proof.n > 50) => vec![message.clone(), message],
         _ => vec![message],
     });
-    assert_eq!(report.failure.expect("failed").code, FaultCode::BadTick);
+    assert_eq!(report.failure.as_ref().expect("failed").code, FaultCode::BadTick);
     assert_eq!(world.redeemable(0), report.paid());
 }
 

@@ -129,9 +129,14 @@ impl PayerLedger {
         Ok(PayerLane::new(self.genesis, self.key.clone(), record, limit))
     }
 
-    /// Takes a lane back when its session is over: `record` is the last one that the session wanted persisted.
+    /// Takes a lane back when its session is over: `record` is the last one that the session wanted persisted. A promise that was
+    /// adopted meanwhile and goes further is kept.
     pub fn give_back(&mut self, record: PayerLaneRecord) {
-        if record.channel == self.facts.channel && self.leases.remove(&record.lane).is_some() {
+        if record.channel != self.facts.channel || self.leases.remove(&record.lane).is_none() {
+            return;
+        }
+        let further = |known: &PayerLaneRecord| known.seq > record.seq || known.promised() > record.promised();
+        if !self.lanes.get(&record.lane).is_some_and(further) {
             self.lanes.insert(record.lane, record);
         }
     }

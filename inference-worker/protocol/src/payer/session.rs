@@ -355,8 +355,8 @@ impl PayerSession {
         if let Some(held) = fault.held {
             out.push(PayerOutput::Adopt { stage, held });
         }
-        let refused_opening = self.phase == Phase::Opening && !self.stages[stage].opened;
-        if refused_opening || ends_account(code) {
+        // A stage that never accepted has no account to give.
+        if !self.stages[stage].opened || ends_account(code) {
             self.stages[stage].account = Account::Gone;
         }
         if self.phase != Phase::Settling {

@@ -393,17 +393,17 @@ impl StageSession {
         Ok(())
     }
 
-    /// A peer gave up: the payer's word closes the session, a neighbour's breaks the path.
+    /// A peer gave up: the payer's word closes the session, a neighbour that has no such session breaks the path. Whatever else a
+    /// neighbour refuses concerns one message and leaves its session as it was; what ends it, it tells the payer itself.
     fn fault(&mut self, from: PublicKey, fault: &Fault, around: &mut Surroundings<'_>) -> Result<(), Refusal> {
         if self.phase != Phase::Working || !self.agreed.involves(&from) {
             return Ok(());
         }
         if from == self.agreed.payer {
             self.finish(Some(fault.code()), around);
-        } else if !self.ring_ended {
+        } else if !self.ring_ended && fault.code() == FaultCode::UnknownSession {
             // After the last token a neighbour may be gone already: it was closed first.
-            let text = format!("a neighbour on the path gave up: {}: {}", fault.code(), fault.text);
-            self.fail(Refusal::new(FaultCode::PeerLost, text), around);
+            self.fail(Refusal::new(FaultCode::PeerLost, "a neighbour on the path has ended the session"), around);
         }
         Ok(())
     }
