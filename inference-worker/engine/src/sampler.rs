@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(tokens, STORED);
     }
 
-    const STORED: [u32; 12] = [0; 12];
+    const STORED: [u32; 12] = [24, 9, 20, 3, 48, 46, 27, 24, 48, 22, 11, 48];
 
     proptest! {
         #[test]
