@@ -95,7 +95,7 @@ pub fn demand(units: MarketUnits) -> Result<Demand, PricingError> {
 
 /// The price to ask.
 ///
-/// A worker that is nearly full loses one sale with every other sale. So from [`BUSY`] on, a rising part of the present price counts
+/// A worker that is nearly full loses one sale with every other sale. So from four fifths on, a rising part of the present price counts
 /// as expense, all of it when there is no room left; the price then rises from look to look until there is.
 ///
 /// # Errors

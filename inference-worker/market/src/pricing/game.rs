@@ -45,6 +45,9 @@ pub struct Settled {
     pub last_change: f64,
 }
 
+/// Rounds after which a game that has not settled begins anew from low prices.
+pub const PATIENCE: u32 = 40;
+
 /// How far beyond its best response a player goes.
 #[derive(Clone, Copy)]
 struct Pace {
@@ -61,8 +64,8 @@ impl Default for Pace {
 impl Pace {
     /// Doubles the stride while `next_move` has the sign and more than half the size of the move before; else begins anew at 1.
     fn stride(&mut self, next_move: f64) -> f64 {
-        self.stride =
-            if next_move * self.last_move > 0.0 && next_move.abs() > 0.5 * self.last_move.abs() { 2.0 * self.stride } else { 1.0 };
+        let steady = next_move * self.last_move > 0.0 && next_move.abs() > 0.5 * self.last_move.abs();
+        self.stride = if steady { 2.0 * self.stride } else { 1.0 };
         self.last_move = next_move;
         self.stride
     }
@@ -130,8 +133,10 @@ impl Game {
     /// Best responses from `start` until no price is further than `tolerance` of itself from its best response, at most
     /// `max_rounds` times. Whether they settled: compare [`Settled::last_change`] with `tolerance`.
     ///
-    /// This computes the resting point; it does not act out the way there. From prices far too high, rivals undercut each other
-    /// by only about `T·p_unit/α` a round, so a price that keeps moving one way without slowing down has its next move doubled.
+    /// This computes the resting point; it does not act out the way there. From prices far too high rivals undercut each other by
+    /// only a few `T·p_unit/α` a round, and two may take turns at it for ever so long. So a price that keeps moving one way without
+    /// slowing down has its next move doubled, and a game that has not settled after [`PATIENCE`] rounds begins anew from the floors:
+    /// a dearer rival makes a dearer best response, so from below prices rise to the equilibrium without detours.
     ///
     /// # Errors
     /// Those of [`Game::best_responses`].
@@ -139,6 +144,10 @@ impl Game {
         let mut settled = Settled { prices: start.to_vec(), rounds: 0, last_change: f64::INFINITY };
         let mut paces = vec![Pace::default(); start.len()];
         while settled.rounds < max_rounds && settled.last_change > tolerance {
+            if settled.rounds == PATIENCE {
+                settled.prices = self.players.iter().map(|player| player.bounds.floor).collect();
+                paces.fill(Pace::default());
+            }
             let best = self.best_responses(&settled.prices)?;
             let change = |(new, old): (&f64, &f64)| (new - old).abs() / new.abs().max(f64::MIN_POSITIVE);
             settled.last_change = best.iter().zip(&settled.prices).map(change).fold(0.0, f64::max);
