@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jsonrpsee::RpcModule;
-use mica_runtime::{AccountId, Balance, BlockNumber, Hash, Nonce, opaque::Block};
+use mica_runtime::{BlockNumber, Hash, opaque::Block};
 use pallet_transaction_payment_rpc::{TransactionPayment, TransactionPaymentApiServer};
 use sc_consensus_babe::BabeWorkerHandle;
 use sc_consensus_babe_rpc::{Babe, BabeApiServer};
@@ -42,17 +42,12 @@ pub struct Sources {
 ///
 /// # Errors
 /// If two handlers claim one method's name.
-pub fn module(
-    sources: Sources,
-    executor: SubscriptionTaskExecutor,
-) -> Result<RpcModule<()>, jsonrpsee::core::RegisterMethodError> {
+pub fn module(sources: Sources, executor: SubscriptionTaskExecutor) -> Result<RpcModule<()>, jsonrpsee::core::RegisterMethodError> {
     let Sources { client, pool, select_chain, keystore, babe, voter_state, authority_set, justifications, finality_proofs } =
         sources;
     let mut module = RpcModule::new(());
-    module.merge(SystemApiServer::<Hash, AccountId, Nonce>::into_rpc(System::new(client.clone(), pool)))?;
-    module.merge(TransactionPaymentApiServer::<Hash, pallet_transaction_payment_rpc::RuntimeDispatchInfo<Balance>>::into_rpc(
-        TransactionPayment::new(client.clone()),
-    ))?;
+    module.merge(System::new(client.clone(), pool).into_rpc())?;
+    module.merge(TransactionPayment::new(client.clone()).into_rpc())?;
     module.merge(Babe::new(client, babe, keystore, select_chain).into_rpc())?;
     module.merge(Grandpa::new(executor, authority_set, voter_state, justifications, finality_proofs).into_rpc())?;
     Ok(module)

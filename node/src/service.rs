@@ -80,14 +80,10 @@ pub fn partial(config: &Configuration) -> Result<Partial, ServiceError> {
 
     let select_chain = FullSelectChain::new(backend.clone());
     let transaction_pool = Arc::new(
-        sc_transaction_pool::Builder::new(
-            task_manager.spawn_essential_handle(),
-            client.clone(),
-            config.role.is_authority().into(),
-        )
-        .with_options(config.transaction_pool.clone())
-        .with_prometheus(config.prometheus_registry())
-        .build(),
+        sc_transaction_pool::Builder::new(task_manager.spawn_essential_handle(), client.clone(), config.role.is_authority().into())
+            .with_options(config.transaction_pool.clone())
+            .with_prometheus(config.prometheus_registry())
+            .build(),
     );
 
     let (grandpa_import, grandpa_link) = sc_consensus_grandpa::block_import(

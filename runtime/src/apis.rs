@@ -4,7 +4,12 @@ use alloc::vec::Vec;
 
 use frame_support::{
     genesis_builder_helper::{build_state, get_preset},
+    traits::KeyOwnerProofSystem,
     weights::Weight,
+};
+use mica_primitives::{
+    Agreement, AgreementId, Channel, ChannelId, ChannelParameters, Hash32, LaneId, LayerRange, ModelId, ModelRecord, ReceiptRoot,
+    RegistryParameters, Shard, SlaParameters, WorkerRecord,
 };
 use pallet_transaction_payment::{FeeDetails, RuntimeDispatchInfo};
 use sp_api::impl_runtime_apis;
@@ -19,9 +24,9 @@ use sp_session::OpaqueGeneratedSessionKeys;
 use sp_version::RuntimeVersion;
 
 use crate::{
-    AccountId, Babe, Balance, Block, Executive, Grandpa, Historical, InherentDataExt, Nonce, Runtime, RuntimeCall,
-    RuntimeGenesisConfig, SessionKeys, System, TransactionPayment, VERSION, configs::babe::GENESIS_EPOCH,
-    constants::EPOCH_DURATION_IN_SLOTS, genesis,
+    AccountId, Babe, Balance, Block, BlockNumber, Channels, Executive, Grandpa, Historical, InherentDataExt, Nonce, Receipts,
+    Registry, Runtime, RuntimeCall, RuntimeGenesisConfig, SessionKeys, Sla, System, TransactionPayment, VERSION,
+    configs::babe::GENESIS_EPOCH, constants::EPOCH_DURATION_IN_SLOTS, genesis,
 };
 
 impl_runtime_apis! {
@@ -213,6 +218,87 @@ impl_runtime_apis! {
 
         fn query_length_to_fee(length: u32) -> Balance {
             TransactionPayment::length_to_fee(length)
+        }
+    }
+
+    impl pallet_mica_registry::runtime_api::RegistryApi<Block, AccountId> for Runtime {
+        fn model(model: ModelId) -> Option<ModelRecord<AccountId>> {
+            Registry::model(model)
+        }
+
+        fn models(from: Option<ModelId>, limit: u32) -> Vec<(ModelId, ModelRecord<AccountId>)> {
+            Registry::models(from, limit)
+        }
+
+        fn workers(
+            model: ModelId,
+            range: Option<LayerRange>,
+            from: Option<AccountId>,
+            limit: u32,
+        ) -> Vec<(WorkerRecord<AccountId>, bool)> {
+            Registry::workers(model, range, from, limit)
+        }
+
+        fn worker(account: AccountId) -> Option<(WorkerRecord<AccountId>, bool)> {
+            Registry::worker(&account)
+        }
+
+        fn coverage(model: ModelId) -> Vec<u32> {
+            Registry::coverage(model)
+        }
+
+        fn shard_root(shard: Shard) -> Option<Hash32> {
+            Registry::shard_root(shard)
+        }
+
+        fn registry_parameters() -> RegistryParameters {
+            Registry::parameters()
+        }
+    }
+
+    impl pallet_mica_channels::runtime_api::ChannelsApi<Block, AccountId> for Runtime {
+        fn channel(id: ChannelId) -> Option<Channel<AccountId>> {
+            Channels::channel(id)
+        }
+
+        fn channels_of(payer: AccountId) -> Vec<(ChannelId, Channel<AccountId>)> {
+            Channels::channels_of(&payer)
+        }
+
+        fn channels_to(payee: AccountId, from: Option<ChannelId>, limit: u32) -> Vec<(ChannelId, Channel<AccountId>)> {
+            Channels::channels_to(&payee, from, limit)
+        }
+
+        fn channel_parameters() -> ChannelParameters {
+            Channels::channel_parameters()
+        }
+    }
+
+    impl pallet_mica_sla::runtime_api::SlaApi<Block, AccountId> for Runtime {
+        fn agreement(id: AgreementId) -> Option<Agreement<AccountId>> {
+            Sla::agreement(id)
+        }
+
+        fn agreements_of(
+            account: AccountId,
+            from: Option<AgreementId>,
+            limit: u32,
+        ) -> Vec<(AgreementId, Agreement<AccountId>)> {
+            Sla::agreements_of(&account, from, limit)
+        }
+
+        fn sla_parameters() -> SlaParameters {
+            Sla::sla_parameters()
+        }
+    }
+
+    impl pallet_mica_receipts::runtime_api::ReceiptsApi<Block, AccountId> for Runtime {
+        fn root(channel: ChannelId, lane: LaneId) -> Option<ReceiptRoot<AccountId>> {
+            Receipts::root(channel, lane)
+        }
+
+        fn audit_window() -> BlockNumber {
+            Receipts::audit_window()
         }
     }
 

@@ -11,4 +11,8 @@ frame_benchmarking::define_benchmarks!(
     [pallet_timestamp, Timestamp]
     [pallet_transaction_payment, TransactionPayment]
     [pallet_utility, Utility]
+    [pallet_mica_registry, Registry]
+    [pallet_mica_channels, Channels]
+    [pallet_mica_sla, Sla]
+    [pallet_mica_receipts, Receipts]
 );

@@ -68,8 +68,7 @@ pub type TxExtension = (
 pub type UncheckedExtrinsic = generic::UncheckedExtrinsic<Address, RuntimeCall, Signature, TxExtension>;
 
 /// Drives the pallets through a block.
-pub type Executive =
-    frame_executive::Executive<Runtime, Block, frame_system::ChainContext<Runtime>, Runtime, AllPalletsWithSystem>;
+pub type Executive = frame_executive::Executive<Runtime, Block, frame_system::ChainContext<Runtime>, Runtime, AllPalletsWithSystem>;
 
 /// What the node needs to know of blocks: it never looks inside a transaction, so a runtime upgrade cannot outdate it.
 pub mod opaque {
@@ -145,4 +144,14 @@ mod runtime {
     pub type Utility = pallet_utility;
     #[runtime::pallet_index(21)]
     pub type Proxy = pallet_proxy;
+
+    // The market.
+    #[runtime::pallet_index(30)]
+    pub type Registry = pallet_mica_registry;
+    #[runtime::pallet_index(31)]
+    pub type Channels = pallet_mica_channels;
+    #[runtime::pallet_index(32)]
+    pub type Sla = pallet_mica_sla;
+    #[runtime::pallet_index(33)]
+    pub type Receipts = pallet_mica_receipts;
 }

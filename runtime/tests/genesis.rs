@@ -132,7 +132,8 @@ fn eras_pass_and_pay_validators() {
 
         let stash = AliceStash.to_account_id();
         let held = Balances::total_balance(&stash);
-        let payout = RuntimeCall::Staking(pallet_staking::Call::payout_stakers { validator_stash: stash.clone(), era: era.index - 1 });
+        let payout =
+            RuntimeCall::Staking(pallet_staking::Call::payout_stakers { validator_stash: stash.clone(), era: era.index - 1 });
         let number = System::block_number() + 1;
         assert_ok!(make_block(number, 1, 0, vec![signed(Eve, 0, payout)])[0].expect("valid"));
         assert!(Balances::total_balance(&stash) > held, "the validator was paid");

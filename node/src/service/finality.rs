@@ -4,7 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use mica_runtime::opaque::Block;
 use sc_consensus_grandpa::{Config, GrandpaParams, SharedVoterState, VotingRulesBuilder};
-use sc_network::{config::Role, service::traits::{NetworkService, NotificationService}, types::ProtocolName};
+use sc_network::{
+    config::Role,
+    service::traits::{NetworkService, NotificationService},
+    types::ProtocolName,
+};
 use sc_network_sync::SyncingService;
 use sc_service::{TaskManager, error::Error as ServiceError};
 use sc_telemetry::TelemetryHandle;

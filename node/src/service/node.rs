@@ -44,8 +44,7 @@ pub fn start<N: NetworkBackend<Block, Hash>>(config: Configuration) -> Result<Ta
     );
     net_config.add_notification_protocol(grandpa_peers);
 
-    let warp_proofs =
-        Arc::new(WarpProofs::new(backend.clone(), grandpa_link.shared_authority_set().clone(), Vec::new()));
+    let warp_proofs = Arc::new(WarpProofs::new(backend.clone(), grandpa_link.shared_authority_set().clone(), Vec::new()));
     let (network, system_rpc_tx, tx_handler_controller, sync_service, _bitswap) =
         sc_service::build_network(sc_service::BuildNetworkParams {
             config: &config,
@@ -97,10 +96,7 @@ pub fn start<N: NetworkBackend<Block, Hash>>(config: Configuration) -> Result<Ta
         voter_state: voter_state.clone(),
         authority_set: grandpa_link.shared_authority_set().clone(),
         justifications: grandpa_link.justification_stream(),
-        finality_proofs: FinalityProofProvider::new_for_service(
-            backend.clone(),
-            Some(grandpa_link.shared_authority_set().clone()),
-        ),
+        finality_proofs: FinalityProofProvider::new_for_service(backend.clone(), Some(grandpa_link.shared_authority_set().clone())),
     };
     sc_service::spawn_tasks(sc_service::SpawnTasksParams {
         config,

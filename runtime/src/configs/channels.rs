@@ -1,9 +1,10 @@
-//! `pallet_mica_channels`: unidirectional payment channels. The registry knows the payees' peer keys.
+//! `pallet_mica_channels`: unidirectional payment channels. The registry knows the payees' peer keys;
+//! the receipts pallet hears of every redeemed voucher.
 
 use frame_support::traits::{ConstU32, ConstU128};
 
 use crate::{
-    Balances, Registry, Runtime, RuntimeHoldReason, System,
+    Balances, Receipts, Registry, Runtime, RuntimeHoldReason, System,
     constants::{MAX_CHANNEL_WINDOW, MAX_CHANNELS_PER_PAYER, MIN_CHANNEL_DEPOSIT, MIN_CHANNEL_WINDOW},
 };
 
@@ -12,7 +13,7 @@ impl pallet_mica_channels::Config for Runtime {
     type RuntimeHoldReason = RuntimeHoldReason;
     type Clock = System;
     type PeerKeys = Registry;
-    type OnRedeem = ();
+    type OnRedeem = Receipts;
     type MinDeposit = ConstU128<MIN_CHANNEL_DEPOSIT>;
     type MinWindow = ConstU32<MIN_CHANNEL_WINDOW>;
     type MaxWindow = ConstU32<MAX_CHANNEL_WINDOW>;

@@ -3,11 +3,15 @@
 pub mod authorship;
 pub mod babe;
 pub mod balances;
+pub mod channels;
 pub mod grandpa;
 pub mod offences;
 pub mod proxy;
+pub mod receipts;
+pub mod registry;
 pub mod session;
 pub mod skip_feeless_payment;
+pub mod sla;
 pub mod staking;
 pub mod system;
 pub mod timestamp;

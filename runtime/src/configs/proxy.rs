@@ -7,6 +7,10 @@ use frame_support::{
     parameter_types,
     traits::{ConstU32, InstanceFilter},
 };
+use pallet_mica_channels::Call as ChannelsCall;
+use pallet_mica_registry::Call as RegistryCall;
+use pallet_mica_sla::Call as SlaCall;
+use pallet_utility::Call as UtilityCall;
 use scale_info::TypeInfo;
 use sp_runtime::traits::BlakeTwo256;
 
@@ -24,6 +28,8 @@ pub enum ProxyType {
     NonTransfer,
     /// Staking, and the session keys that go with it.
     Staking,
+    /// What running a worker takes: beat, price, move, redeem, accept and settle agreements. Not leave, and not touch the stake.
+    Worker,
 }
 
 impl InstanceFilter<RuntimeCall> for ProxyType {
@@ -32,11 +38,27 @@ impl InstanceFilter<RuntimeCall> for ProxyType {
             Self::Any => true,
             Self::NonTransfer => !matches!(call, RuntimeCall::Balances(_)),
             Self::Staking => matches!(call, RuntimeCall::Staking(_) | RuntimeCall::Session(_)),
+            Self::Worker => match call {
+                RuntimeCall::Registry(call) => matches!(
+                    call,
+                    RegistryCall::heartbeat { .. }
+                        | RegistryCall::set_price { .. }
+                        | RegistryCall::set_cost { .. }
+                        | RegistryCall::set_range { .. }
+                        | RegistryCall::set_addresses { .. }
+                ),
+                RuntimeCall::Channels(call) => matches!(call, ChannelsCall::redeem { .. } | ChannelsCall::close { .. }),
+                RuntimeCall::Sla(call) => {
+                    matches!(call, SlaCall::accept { .. } | SlaCall::complete { .. } | SlaCall::claim { .. })
+                }
+                RuntimeCall::Utility(call) => matches!(call, UtilityCall::batch_all { .. }),
+                _ => false,
+            },
         }
     }
 
     fn is_superset(&self, other: &Self) -> bool {
-        self == other || matches!(self, Self::Any) || matches!((self, other), (Self::NonTransfer, Self::Staking))
+        self == other || matches!(self, Self::Any) || matches!((self, other), (Self::NonTransfer, Self::Staking | Self::Worker))
     }
 }
 

@@ -7,7 +7,7 @@ use frame_support::{
 use sp_runtime::Perbill;
 
 use crate::{
-    Balances, Runtime, RuntimeHoldReason, System,
+    Balances, Runtime, RuntimeHoldReason, Sla, System,
     constants::{
         HEARTBEAT_INTERVAL, JAIL_AFTER, LONGEST_DISPUTE, MIN_STAKE_PER_LAYER, MODEL_DEPOSIT, OFFLINE_AFTER, PRICE_INTERVAL,
         WORKER_UNBONDING,
@@ -23,7 +23,7 @@ impl pallet_mica_registry::Config for Runtime {
     type Currency = Balances;
     type RuntimeHoldReason = RuntimeHoldReason;
     type BlockNumberProvider = System;
-    type OpenAgreements = ();
+    type OpenAgreements = Sla;
     type ModelDeposit = ConstU128<MODEL_DEPOSIT>;
     type MinStakePerLayer = ConstU128<MIN_STAKE_PER_LAYER>;
     type HeartbeatInterval = ConstU32<HEARTBEAT_INTERVAL>;

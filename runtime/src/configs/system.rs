@@ -14,7 +14,10 @@ use frame_system::{
 use sp_runtime::{Perbill, traits::AccountIdLookup};
 use sp_version::RuntimeVersion;
 
-use crate::{AccountId, Balance, Block, Hash, Nonce, Runtime, RuntimeCall, UncheckedExtrinsic, VERSION, constants::HOURS};
+use crate::{
+    AccountId, Balance, Block, Hash, Nonce, PalletInfo, Runtime, RuntimeCall, RuntimeEvent, RuntimeOrigin, RuntimeTask,
+    UncheckedExtrinsic, VERSION, constants::HOURS,
+};
 
 /// Part of a block that ordinary transactions may fill; the rest is for operational ones.
 const NORMAL_DISPATCH_RATIO: Perbill = Perbill::from_percent(75);

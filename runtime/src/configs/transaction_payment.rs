@@ -3,7 +3,7 @@
 use frame_support::{
     parameter_types,
     traits::{
-        ConstU8, Imbalance, OnUnbalanced,
+        ConstU8, OnUnbalanced,
         fungible::{Balanced, Credit},
     },
     weights::{ConstantMultiplier, IdentityFee},
@@ -33,12 +33,6 @@ impl OnUnbalanced<Credit<AccountId, Balances>> for FeesToAuthor {
             // The author's account is gone and the fee is too small to bring it back.
             drop(credit);
         }
-    }
-
-    fn on_unbalanceds(mut fees_then_tips: impl Iterator<Item = Credit<AccountId, Balances>>) {
-        let Some(mut total) = fees_then_tips.next() else { return };
-        fees_then_tips.for_each(|credit| total.subsume(credit));
-        Self::on_unbalanced(total);
     }
 }
 

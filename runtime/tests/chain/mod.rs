@@ -52,7 +52,12 @@ pub fn genesis_of(preset: &str) -> TestExternalities {
 /// Makes block `number`, as validator `author`, with `transactions`; returns what became of each.
 ///
 /// `number` must be the next one; `skipped` slots stay empty before it.
-pub fn make_block(number: BlockNumber, author: u32, skipped: u64, transactions: Vec<UncheckedExtrinsic>) -> Vec<ApplyExtrinsicResult> {
+pub fn make_block(
+    number: BlockNumber,
+    author: u32,
+    skipped: u64,
+    transactions: Vec<UncheckedExtrinsic>,
+) -> Vec<ApplyExtrinsicResult> {
     let slot = FIRST_SLOT + u64::from(number) + skipped;
     let claim = PreDigest::SecondaryPlain(SecondaryPlainPreDigest { authority_index: author, slot: slot.into() });
     let digest = Digest { logs: vec![DigestItem::PreRuntime(BABE_ENGINE_ID, claim.encode())] };
@@ -60,7 +65,9 @@ pub fn make_block(number: BlockNumber, author: u32, skipped: u64, transactions: 
     Executive::initialize_block(&Header::new(number, Hash::zero(), Hash::zero(), parent, digest));
 
     let mut inherents = InherentData::new();
-    inherents.put_data(sp_timestamp::INHERENT_IDENTIFIER, &sp_timestamp::Timestamp::new(slot * SLOT_DURATION_MS)).expect("put once");
+    inherents
+        .put_data(sp_timestamp::INHERENT_IDENTIFIER, &sp_timestamp::Timestamp::new(slot * SLOT_DURATION_MS))
+        .expect("put once");
     for inherent in inherents.create_extrinsics() {
         Executive::apply_extrinsic(inherent).expect("an inherent is valid").expect("an inherent succeeds");
     }

@@ -1,0 +1,13 @@
+//! `pallet_mica_receipts`: the roots of receipts that redeemed vouchers fix, kept while they can be audited.
+
+use frame_support::traits::ConstU32;
+
+use crate::{Runtime, System, constants::AUDIT_WINDOW};
+
+impl pallet_mica_receipts::Config for Runtime {
+    type BlockNumberProvider = System;
+    type AuditWindow = ConstU32<AUDIT_WINDOW>;
+    /// More than the redeems that fit into a block, so that the queue cannot grow for ever.
+    type MaxRemovalsPerBlock = ConstU32<2_048>;
+    type WeightInfo = pallet_mica_receipts::weights::SubstrateWeight<Runtime>;
+}
