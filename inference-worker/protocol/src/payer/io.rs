@@ -88,6 +88,7 @@ impl Default for PayerDeadlines {
 
 /// Something that happened.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a message is moved once; a box for each costs more than the copy")]
 pub enum PayerInput {
     /// A peer said something. `from` is authenticated by the transport.
     Message {
@@ -109,6 +110,7 @@ pub enum PayerInput {
 
 /// Something to do. Outputs are to be done in order.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a message is moved once; a box for each costs more than the copy")]
 pub enum PayerOutput {
     /// Write this before the outputs that follow are carried out. It replaces the lane's earlier record.
     Persist {

@@ -109,7 +109,7 @@ pub(super) fn check_open(
         return Err(Refusal::new(FaultCode::NoCacheRoom, text));
     }
     let (unit, credit_positions) = check_price(identity, offer, open, own.range.len(), block)?;
-    let [first, .., last] = &open.path.stages()[..] else { return Ok(alone(from, open, offer, own, unit, credit_positions)) };
+    let [first, .., last] = open.path.stages() else { return Ok(alone(from, open, offer, own, unit, credit_positions)) };
     Ok(Agreed {
         index,
         previous: index.checked_sub(1).and_then(|before| open.path.get(before)).map_or(from, |stage| stage.peer),

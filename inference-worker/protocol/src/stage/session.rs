@@ -442,10 +442,9 @@ impl StageSession {
         self.phase = Phase::Settling(fault);
         self.since_ms = around.now.ms;
         around.out.push(StageOutput::DropCache { session: self.agreed.session });
-        if let Some(leaf) = self.writer.flush() {
-            if let Err(refusal) = self.give_receipt(leaf, around) {
-                self.send(self.agreed.payer, Message::Fault(refusal.fault(self.agreed.session)), around);
-            }
+        let flushed = self.writer.flush().map_or(Ok(()), |leaf| self.give_receipt(leaf, around));
+        if let Err(refusal) = flushed {
+            self.send(self.agreed.payer, Message::Fault(refusal.fault(self.agreed.session)), around);
         }
         let receipts = around.ledger.receipts(self.agreed.lane);
         let statement = Statement {
