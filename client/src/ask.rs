@@ -97,7 +97,7 @@ impl Asker<'_> {
         let picture = ModelPicture::read(view, self.model.id()).await?;
         // A name of its own for each session: workers need not know that it is the same payer.
         let mut secret = zeroize::Zeroizing::new([0; 32]);
-        OsRng.fill_bytes(secret.as_mut());
+        OsRng.fill_bytes(secret.as_mut_slice());
         let (net, mut events) = Net::start(NetConfig::new(*secret)).map_err(SessionError::from)?;
         let answer = self.converse(&net, &mut events, &picture, question, listener).await;
         net.stop().await;

@@ -31,7 +31,6 @@ use crate::{
     interrupt::Interrupt,
     model::LocalModel,
     progress::Progress,
-    session::SessionError,
     store::Store,
     wallet::{Secret, WordCount},
 };
@@ -130,7 +129,7 @@ impl From<ReadError> for DemoError {
 
 impl From<ChannelError> for DemoError {
     fn from(error: ChannelError) -> Self {
-        CommandError::from(SessionError::from(error)).into()
+        CommandError::from(error).into()
     }
 }
 

@@ -4,6 +4,7 @@ use mica_chain::{ConnectError, ReadError, SubmitError, amount};
 use mica_primitives::Balance;
 
 use crate::{
+    channels::ChannelError,
     demo::DemoError,
     files::FileError,
     home::NoHome,
@@ -122,6 +123,8 @@ pub enum CommandError {
     #[error(transparent)]
     Market(#[from] MarketError),
     #[error(transparent)]
+    Channel(#[from] ChannelError),
+    #[error(transparent)]
     Session(#[from] SessionError),
     #[error(transparent)]
     Verify(#[from] VerifyError),
@@ -162,6 +165,7 @@ impl CommandError {
             Self::Submit(error) => submit_class(error),
             Self::Model(_) => ErrorClass::Model,
             Self::Market(_) => ErrorClass::Market,
+            Self::Channel(error) => error.class(),
             Self::Session(error) => error.class(),
             Self::Verify(_) => ErrorClass::Receipt,
             Self::Demo(error) => error.class(),

@@ -14,10 +14,10 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct DemoArgs {
     /// What to ask
-    #[arg(long, default_value = "Tell me a short story about a little robot.")]
+    #[arg(long, default_value = "Explain peer-to-peer networks in simple terms.")]
     prompt: String,
     /// Most tokens of the answer
-    #[arg(long, default_value_t = 96, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 160, value_parser = clap::value_parser!(u32).range(1..))]
     max_tokens: u32,
     /// Write the proof as JSON
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]

@@ -41,12 +41,13 @@ struct Made {
     channel_signer: String,
     file: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    phrase: Option<Zeroizing<String>>,
+    phrase: Option<String>,
 }
 
 fn new(context: &Context, words: WordCount) -> Result<(), CommandError> {
     let secret = Secret::generate(words)?;
-    let phrase = secret.phrase()?;
+    // Shown once, on purpose; it is not kept.
+    let phrase = secret.phrase()?.as_str().to_owned();
     let made = Made { phrase: Some(phrase), ..create(context, &secret)? };
     Ok(context.output.show(&made, |made| {
         format!(
@@ -54,7 +55,7 @@ fn new(context: &Context, words: WordCount) -> Result<(), CommandError> {
             made.wallet,
             made.address,
             made.file,
-            made.phrase.as_deref().map_or("", String::as_str)
+            made.phrase.as_deref().unwrap_or_default()
         )
     })?)
 }

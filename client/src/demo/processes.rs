@@ -208,14 +208,26 @@ fn tail(log: &Path) -> String {
 mod tests {
     use super::*;
 
-    async fn is_gone(id: u32) -> bool {
-        let pid = Pid::from_raw(id.cast_signed()).expect("a process id");
-        let gone = async {
-            while rustix::process::test_kill_process(pid).is_ok() {
+    /// Waits until `condition` holds.
+    async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+        let holds = async {
+            while !condition() {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(5), gone).await.is_ok()
+        tokio::time::timeout(Duration::from_secs(20), holds).await.unwrap_or_else(|_| panic!("{what} within 20 s"));
+    }
+
+    /// Whether nothing of the process runs any more; one that nobody has reaped yet counts as gone.
+    fn is_gone(id: u32) -> bool {
+        let pid = Pid::from_raw(id.cast_signed()).expect("a process id");
+        let state = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        rustix::process::test_kill_process(pid).is_err()
+            || state.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z'))
+    }
+
+    fn said(daemon: &Daemon) -> String {
+        std::fs::read_to_string(daemon.log()).expect("log")
     }
 
     fn shell(script: &str, folder: &Path) -> Daemon {
@@ -226,27 +238,21 @@ mod tests {
     async fn a_dropped_daemon_takes_its_children_with_it() {
         let folder = tempfile::tempdir().expect("temporary folder");
         let daemon = shell("sleep 600 & echo $!; wait", folder.path());
-        let child: u32 = loop {
-            if let Ok(id) = std::fs::read_to_string(daemon.log()).expect("log").trim().parse() {
-                break id;
-            }
-            tokio::task::yield_now().await;
-        };
+        eventually("the shell names its child", || said(&daemon).trim().parse::<u32>().is_ok()).await;
+        let child: u32 = said(&daemon).trim().parse().expect("a process id");
         let own = daemon.id().expect("runs");
         drop(daemon);
-        assert!(is_gone(own).await && is_gone(child).await);
+        eventually("both are gone", || is_gone(own) && is_gone(child)).await;
     }
 
     #[tokio::test]
     async fn a_stopped_daemon_was_asked_first() {
         let folder = tempfile::tempdir().expect("temporary folder");
         let mut daemon = shell("trap 'echo asked; exit 0' TERM; echo ready; while :; do sleep 0.05; done", folder.path());
-        while !std::fs::read_to_string(daemon.log()).expect("log").contains("ready") {
-            tokio::task::yield_now().await;
-        }
+        eventually("the shell is ready", || said(&daemon).contains("ready")).await;
         daemon.check().expect("runs");
         daemon.stop().await;
-        assert!(std::fs::read_to_string(daemon.log()).expect("log").contains("asked"));
+        assert!(said(&daemon).contains("asked"));
         assert!(matches!(daemon.check(), Err(ProcessError::Ended { .. })));
     }
 

@@ -158,7 +158,7 @@ fn cipher(password: &Password, salt: &[u8], cost: KdfCost) -> Result<XChaCha20Po
     let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(32)).map_err(refused)?;
     let mut key = Zeroizing::new([0; 32]);
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into(password.as_bytes(), salt, key.as_mut())
+        .hash_password_into(password.as_bytes(), salt, key.as_mut_slice())
         .map_err(refused)?;
     Ok(XChaCha20Poly1305::new(key.as_slice().into()))
 }
