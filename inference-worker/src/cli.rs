@@ -35,8 +35,6 @@ pub enum Command {
     Tokenize(commands::tokenize::TokenizeArgs),
     /// Measures prefill and decoding on this machine.
     Bench(commands::bench::BenchArgs),
-    /// Looks at the market of a model.
-    Market(commands::market::Args),
     /// Prints a completion script for a shell.
     Completions(commands::completions::Args),
 }

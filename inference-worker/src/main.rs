@@ -10,7 +10,7 @@ use mica_worker::{
 use tracing_subscriber::EnvFilter;
 
 fn main() -> eyre::Result<()> {
-    color_eyre::config::HookBuilder::default().display_env_section(false).display_location_section(false).install()?;
+    color_eyre::config::HookBuilder::default().display_env_section(false).install()?;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     // Standard output belongs to results and events.
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
@@ -24,7 +24,6 @@ fn main() -> eyre::Result<()> {
         Command::Generate(args) => commands::generate::run(&args),
         Command::Tokenize(args) => commands::tokenize::run(&args),
         Command::Bench(args) => commands::bench::run(&args),
-        Command::Market(args) => runtime()?.block_on(commands::market::run(args, &folder)),
         Command::Completions(args) => commands::completions::run(&args),
     }
 }
