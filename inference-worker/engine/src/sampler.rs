@@ -27,7 +27,7 @@ impl Sampler {
     /// the number from the generator picks the token at which the sum passes it. 0 for empty logits.
     pub fn sample(&self, logits: &[f32], position: u32) -> u32 {
         // NaN settings count as greedy.
-        if !(self.temperature > 0.0) || self.top_k == 1 {
+        if self.temperature.is_nan() || self.temperature <= 0.0 || self.top_k == 1 {
             return reduce::argmax(logits).unwrap_or(0) as u32;
         }
         let mut order: Vec<(f32, u32)> = logits.iter().copied().zip(0..).collect();

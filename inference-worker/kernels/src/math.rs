@@ -15,7 +15,7 @@ pub fn exp(x: f32) -> f32 {
     let shifted = bounded * core::f32::consts::LOG2_E + ROUND;
     let n = shifted - ROUND;
     // ln 2 in two parts; the first has few enough bits that its product with n is exact.
-    let r = (bounded - n * 0.693_359_375) - n * -2.121_944_4e-4;
+    let r = (bounded - n * (355.0 / 512.0)) - n * -2.121_944_4e-4;
     let mut p = 1.0 / 5040.0;
     p = p * r + 1.0 / 720.0;
     p = p * r + 1.0 / 120.0;

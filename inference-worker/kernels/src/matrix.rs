@@ -109,10 +109,10 @@ impl Matrix {
         match self {
             Self::Packed(packed) => packed.matmul(isa, x, groups, out),
             Self::F32 { columns, values } => isa.run(|| {
-                dense_rows(&values[first * columns..], *columns, width, x, out, |row, x| reduce::dot(row, x));
+                dense_rows(&values[first * columns..], *columns, width, x, out, reduce::dot);
             }),
             Self::F16 { columns, values } => isa.run(|| {
-                dense_rows(&values[first * columns..], *columns, width, x, out, |row, x| dense::dot_f16(row, x));
+                dense_rows(&values[first * columns..], *columns, width, x, out, dense::dot_f16);
             }),
         }
     }

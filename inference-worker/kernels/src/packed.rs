@@ -145,7 +145,7 @@ impl Packed {
     }
 }
 
-/// The definition ([`quant::dot`]) for 16 interleaved rows at once.
+/// The definition ([`quant::dot`]) for 16 interleaved rows at once, written so that compilers find wide instructions in it.
 fn scalar_group(format: Format, group: Group<'_>, x: QuantRow<'_>) -> [f32; LANES] {
     let mut sums = [0.0; LANES];
     let blocks = group.quads.chunks_exact(format.quads()).zip(group.scales).zip(x.quants.iter().zip(x.scales));
@@ -153,15 +153,11 @@ fn scalar_group(format: Format, group: Group<'_>, x: QuantRow<'_>) -> [f32; LANE
         let (x, _) = x.as_chunks::<4>();
         let mut integers = [0i32; LANES];
         for (c, quad) in quads.iter().enumerate() {
-            for lane in 0..LANES {
-                for j in 0..4 {
-                    let byte = quad.0[lane * 4 + j];
-                    integers[lane] += match format {
-                        Format::Q8_0 => i32::from(byte as i8) * i32::from(x[c][j]),
-                        Format::Q4_0 => {
-                            (i32::from(byte & 0x0f) - 8) * i32::from(x[c][j]) + (i32::from(byte >> 4) - 8) * i32::from(x[c + 4][j])
-                        }
-                    };
+            match format {
+                Format::Q8_0 => add_products(&mut integers, &quad.0, x[c], |byte| i32::from(byte as i8)),
+                Format::Q4_0 => {
+                    add_products(&mut integers, &quad.0, x[c], |byte| i32::from(byte & 0x0f).wrapping_sub(8));
+                    add_products(&mut integers, &quad.0, x[c + 4], |byte| i32::from(byte >> 4).wrapping_sub(8));
                 }
             }
         }
@@ -170,6 +166,19 @@ fn scalar_group(format: Format, group: Group<'_>, x: QuantRow<'_>) -> [f32; LANE
         }
     }
     sums
+}
+
+/// `integers[lane] += Σ weight(bytes[4·lane + j])·x[j]` over `j`. A block's sum is below 2²⁰, so nothing wraps; the operations
+/// that may wrap are the ones without a check, which would keep the lanes apart.
+#[inline(always)]
+fn add_products(integers: &mut [i32; LANES], bytes: &[u8; 4 * LANES], x: [i8; 4], weight: impl Fn(u8) -> i32) {
+    for (integer, four) in integers.iter_mut().zip(bytes.as_chunks::<4>().0) {
+        let mut sum = 0i32;
+        for j in 0..4 {
+            sum = sum.wrapping_add(weight(four[j]).wrapping_mul(i32::from(x[j])));
+        }
+        *integer = integer.wrapping_add(sum);
+    }
 }
 
 /// The definition of a product for one row in the file's layout: what the packed kernels must equal.
