@@ -1,6 +1,8 @@
 //! `mica-worker`: see `mica-worker --help`.
 #![forbid(unsafe_code)]
 
+use std::process::ExitCode;
+
 use clap::Parser;
 use mica_worker::{
     cli::{Cli, Command},
@@ -9,12 +11,21 @@ use mica_worker::{
 };
 use tracing_subscriber::EnvFilter;
 
-fn main() -> eyre::Result<()> {
-    color_eyre::config::HookBuilder::default().display_env_section(false).install()?;
+fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     // Standard output belongs to results and events.
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let cli = Cli::parse();
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line: what went wrong, why, and what to do. Errors that people can mend need no backtrace.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> eyre::Result<()> {
     let folder = DataDir::new(cli.data_dir)?;
     match cli.command {
         Command::Init(args) => commands::init::run(&args, &folder),

@@ -205,7 +205,8 @@ pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
         }
         source = cause.source();
     }
-    text
+    // Each layer below says so again.
+    text.replace("RPC error: ", "").replace("client error: ", "")
 }
 
 fn missing(hash: &Hash32) -> ReadError {

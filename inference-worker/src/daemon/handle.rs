@@ -4,7 +4,7 @@ use mica_primitives::ChannelId;
 use mica_protocol::{channel::ChannelFacts, stage::StageOffer};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
-use super::desk::{DueLane, Request, Totals};
+use super::request::{DueLane, Request, Totals};
 
 /// What the worker offers, changed by several tasks and known to the desk in the order of the changes.
 pub struct Offers {

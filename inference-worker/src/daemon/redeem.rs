@@ -12,7 +12,7 @@ use mica_protocol::{channel::ChannelFacts, limits::EXPIRY_MARGIN_BLOCKS, stage::
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{desk::DueLane, handle::DeskHandle};
+use super::{handle::DeskHandle, request::DueLane};
 use crate::report::{Event, Reporter};
 
 /// A voucher that brings less than this many times the fee waits for more.

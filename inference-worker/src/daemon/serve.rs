@@ -2,15 +2,14 @@
 
 use std::{collections::BTreeMap, sync::Arc, thread::JoinHandle, time::Duration};
 
-use eyre::{Context, Result, bail, eyre};
+use eyre::{Context, Result, bail};
 use mica_chain::Chain;
 use mica_engine::Threads;
-use mica_net::{Mdns, Net, NetConfig, NetEvent};
-use mica_primitives::{Balance, LayerRange, WorkerAddresses, WorkerRecord};
+use mica_primitives::{Balance, WorkerAddresses, WorkerRecord};
 use mica_protocol::{
-    limits::{MAX_OPENINGS, MAX_SESSIONS, MAX_SESSIONS_PER_PEER},
+    limits::{MAX_OPENINGS, MAX_SESSIONS},
     signing,
-    stage::{StageDeadlines, StageIdentity, StageOffer},
+    stage::StageIdentity,
 };
 use tokio::sync::{mpsc, watch as async_watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -20,7 +19,9 @@ use super::{
     handle::{DeskHandle, Offers},
     heartbeat,
     moves::Moves,
+    network::{published, start_network},
     prices::Prices,
+    range::{choose_range, offer},
     redeem::Redeemer,
     register::{Offered, Registration, first_price},
     status::{self, Status},
@@ -31,15 +32,12 @@ use crate::{
     data_dir::DataDir,
     engine::Engine,
     keys::Keys,
-    migration,
     model::ModelSource,
     pricing::PriceLimits,
     report::{Event, Reporter},
     store::Store,
 };
 
-/// Longest wait for the addresses on which the network listens.
-const LISTEN: Duration = Duration::from_secs(5);
 /// Requests waiting for the desk.
 const REQUESTS: usize = 256;
 /// Longest wait for redeems and other tasks at the end.
@@ -198,93 +196,6 @@ fn start_desk(desk: Desk, inputs: DeskInputs) -> Result<JoinHandle<()>> {
     builder.spawn(move || runtime.block_on(desk.run(inputs))).wrap_err("the system gives no thread for the desk")
 }
 
-fn start_network(config: &Config, keys: &Keys) -> Result<(Net, mpsc::Receiver<NetEvent>)> {
-    let net = NetConfig {
-        secret: keys.peer.to_bytes(),
-        listen: config.network.listen.clone(),
-        bootstrap: config.network.bootstrap.clone(),
-        mdns: if config.network.mdns { Mdns::On } else { Mdns::Off },
-    };
-    Ok(Net::start(net)?)
-}
-
-/// The addresses to publish: the configured ones, or those listened on, of which a loopback address only counts if there is no other.
-async fn published(config: &Config, network: &mut mpsc::Receiver<NetEvent>, reporter: Reporter) -> Result<WorkerAddresses> {
-    let mut heard = Vec::new();
-    let listening = async {
-        while heard.len() < config.network.listen.len() {
-            match network.recv().await {
-                Some(NetEvent::Listening { address }) => {
-                    reporter.tell(&Event::Listening { address: address.clone() });
-                    heard.push(address);
-                }
-                Some(_) => {}
-                None => break,
-            }
-        }
-    };
-    let _ = tokio::time::timeout(LISTEN, listening).await;
-    let mut texts = if config.network.announce.is_empty() { heard } else { config.network.announce.clone() };
-    let is_loopback = |text: &String| text.starts_with("/ip4/127.") || text.starts_with("/ip6/::1/");
-    if !texts.iter().all(is_loopback) {
-        texts.retain(|text| !is_loopback(text));
-    }
-    if texts.is_empty() {
-        bail!("there is no address to publish: set `listen` or `announce` in config.toml");
-    }
-    let bounded = texts.into_iter().take(WorkerAddresses::bound()).map(|text| {
-        text.clone()
-            .into_bytes()
-            .try_into()
-            .map_err(|_| eyre!("the address {text} is too long to publish: set `announce` to a shorter one"))
-    });
-    let bounded: Vec<_> = bounded.collect::<Result<_>>()?;
-    bounded.try_into().map_err(|_| eyre!("there are too many addresses to publish: set `announce`"))
-}
-
-/// The configured range; else that of an existing registration; else the one that needs a worker most.
-async fn choose_range(chain: &Chain, source: &ModelSource, config: &Config, account: mica_chain::AccountId) -> Result<LayerRange> {
-    let layers = source.manifest.layers;
-    if let Some(range) = config.layers {
-        if !range.is_valid_for(layers) {
-            bail!("the model has layers 0..{layers} and not {range}: correct --layers");
-        }
-        return Ok(range);
-    }
-    let view = chain.at_best().await?;
-    if let Some((record, _)) = view.worker(account).await?
-        && record.model == source.id
-    {
-        return Ok(record.range);
-    }
-    let width = config.width.unwrap_or(layers).clamp(1, layers);
-    let workers = view.workers(source.id, None).await?;
-    let online: Vec<_> = workers.into_iter().filter(|(_, online)| *online).map(|(worker, _)| worker).collect();
-    // The cost is measured on the layers, so it is not known yet: the choice takes the others' average for it.
-    let range = migration::first_range(layers, &online, width)?;
-    range.ok_or_else(|| eyre!("the model has no layers"))
-}
-
-/// What the desk offers to payers.
-pub fn offer(source: &ModelSource, config: &Config, record: &WorkerRecord<mica_chain::AccountId>) -> StageOffer {
-    StageOffer {
-        model: source.id,
-        profile: source.manifest.profile,
-        model_layers: source.manifest.layers,
-        range: record.range,
-        hidden: source.manifest.hidden,
-        vocabulary: source.manifest.vocabulary,
-        context: source.manifest.context,
-        price_per_layer_token: record.list_price_per_layer_token,
-        cost_us_per_layer_token: record.cost_us_per_layer_token,
-        credit_positions: config.limits.credit_positions,
-        cache_positions: config.limits.cache_positions,
-        max_sessions: config.limits.sessions.min(MAX_SESSIONS),
-        max_sessions_per_peer: config.limits.sessions_per_peer.min(MAX_SESSIONS_PER_PEER),
-        deadlines: StageDeadlines::default(),
-    }
-}
-
 fn first_status(
     config: &Config,
     source: &ModelSource,
@@ -302,6 +213,6 @@ fn first_status(
         cost_us_per_layer_token: record.cost_us_per_layer_token,
         addresses: addresses.iter().map(|address| String::from_utf8_lossy(address).into_owned()).collect(),
         block: 0,
-        totals: super::desk::Totals::default(),
+        totals: super::request::Totals::default(),
     }
 }

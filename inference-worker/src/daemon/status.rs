@@ -8,8 +8,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    desk::Totals,
     handle::{DeskHandle, Offers},
+    request::Totals,
 };
 use crate::report::decimal;
 

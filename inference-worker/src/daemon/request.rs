@@ -1,0 +1,66 @@
+//! What the daemon's tasks ask of the desk, and what they are answered.
+
+use mica_primitives::{Balance, BlockNumber, ChannelId, Redeem};
+use mica_protocol::{channel::ChannelFacts, stage::StageOffer};
+use serde::Serialize;
+use tokio::sync::oneshot;
+
+use crate::report::decimal;
+
+/// A lane that promises more than the chain has paid.
+#[derive(Clone, Debug)]
+pub struct DueLane {
+    /// What to submit.
+    pub redeem: Redeem,
+    /// Base units that it brings.
+    pub gain: Balance,
+    /// Whether a session runs on the lane.
+    pub busy: bool,
+    /// First block without the channel, if its payer asked to close.
+    pub ends: Option<BlockNumber>,
+}
+
+/// What the desk has seen since it was opened.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Totals {
+    /// Sessions open now.
+    pub sessions: usize,
+    /// Sessions that ended.
+    pub sessions_ended: u64,
+    /// Tokens computed in them.
+    pub positions: u64,
+    /// Base units earned in them.
+    #[serde(serialize_with = "decimal")]
+    pub earned: Balance,
+    /// Base units that were not paid.
+    #[serde(serialize_with = "decimal")]
+    pub unpaid: Balance,
+    /// Base units that wait to be redeemed.
+    #[serde(serialize_with = "decimal")]
+    pub redeemable: Balance,
+    /// Why no session is taken, if none is.
+    pub refusing: Option<String>,
+}
+
+/// What others ask of the desk.
+pub enum Request {
+    /// What the chain says about a channel.
+    Channel {
+        /// The channel.
+        channel: ChannelId,
+        /// Nothing if there is none to this worker.
+        facts: Option<ChannelFacts>,
+    },
+    /// Every lane worth redeeming.
+    Due(oneshot::Sender<Vec<DueLane>>),
+    /// Serve these terms from now on.
+    Offer(Box<StageOffer>),
+    /// Take no new session; answers with the number of open ones.
+    Drain(oneshot::Sender<usize>),
+    /// Channels whose payers asked to close, with nothing left to redeem.
+    Done(oneshot::Sender<Vec<ChannelId>>),
+    /// The channel is closed for good.
+    Forget(ChannelId),
+    /// What was seen.
+    Totals(oneshot::Sender<Totals>),
+}
