@@ -1,6 +1,7 @@
 //! Keys and values of one session, in half precision.
 
 use mica_kernels::f16;
+use mica_primitives::LayerRange;
 
 /// What a session's layers remember. Grows with the positions, up to the bound it was made with; belongs to one model.
 #[derive(Debug)]
@@ -8,6 +9,7 @@ pub struct KvCache {
     /// `[layer, kv head]`, each `[positions, head_size]`.
     pub(crate) keys: Vec<Vec<u16>>,
     pub(crate) values: Vec<Vec<u16>>,
+    layers: LayerRange,
     kv_heads: usize,
     head_size: usize,
     len: usize,
@@ -15,9 +17,14 @@ pub struct KvCache {
 }
 
 impl KvCache {
-    pub(crate) fn new(layers: usize, kv_heads: usize, head_size: usize, max_positions: usize) -> Self {
-        let heads = || vec![Vec::new(); layers * kv_heads];
-        Self { keys: heads(), values: heads(), kv_heads, head_size, len: 0, max_positions }
+    pub(crate) fn new(layers: LayerRange, kv_heads: usize, head_size: usize, max_positions: usize) -> Self {
+        let heads = || vec![Vec::new(); usize::from(layers.len()) * kv_heads];
+        Self { keys: heads(), values: heads(), layers, kv_heads, head_size, len: 0, max_positions }
+    }
+
+    /// The layers that it is for: what [`Model::forward`](crate::Model::forward) runs with it.
+    pub const fn layers(&self) -> LayerRange {
+        self.layers
     }
 
     /// Positions computed so far; the next row gets this position.
@@ -48,8 +55,8 @@ impl KvCache {
         self.truncate(0);
     }
 
-    pub(crate) fn fits(&self, layers: usize, kv_heads: usize, head_size: usize) -> bool {
-        self.keys.len() == layers * kv_heads && self.kv_heads == kv_heads && self.head_size == head_size
+    pub(crate) fn fits(&self, served: LayerRange, kv_heads: usize, head_size: usize) -> bool {
+        served.covers(self.layers) && self.kv_heads == kv_heads && self.head_size == head_size
     }
 
     /// Index of a head's keys and values.

@@ -16,10 +16,17 @@ fn range(first: u16, end: u16) -> LayerRange {
 
 /// Passes `tokens` through the stages in chunks, then generates greedily; all logits' bits.
 fn run(stages: &[Model], tokens: &[u32], chunk: usize, generate: usize) -> Vec<u32> {
-    let mut caches: Vec<KvCache> = stages.iter().map(|stage| stage.new_cache(tokens.len() + generate).expect("context")).collect();
+    run_parts(&stages.iter().map(|stage| (stage, stage.range())).collect::<Vec<_>>(), tokens, chunk, generate)
+}
+
+/// The same where each stage computes only some of the layers that it holds.
+fn run_parts(stages: &[(&Model, LayerRange)], tokens: &[u32], chunk: usize, generate: usize) -> Vec<u32> {
+    let positions = tokens.len() + generate;
+    let mut caches: Vec<KvCache> =
+        stages.iter().map(|(stage, layers)| stage.new_cache_for(*layers, positions).expect("layers and context")).collect();
     let mut step = |tokens: &[u32], want: Want| {
         let mut hidden: Option<Vec<f32>> = None;
-        for (stage, cache) in stages.iter().zip(&mut caches) {
+        for ((stage, _), cache) in stages.iter().zip(&mut caches) {
             let input = hidden.as_deref().map_or(Input::Tokens(tokens), Input::Hidden);
             match stage.forward(cache, input, want).expect("forward") {
                 Output::Hidden(rows) => hidden = Some(rows),
@@ -87,6 +94,25 @@ fn the_embedded_model_gives_the_same_bytes_however_it_is_cut() {
             run(&load(&file, cuts, threads, Isa::best()), &tokens, chunk, 4) == truth,
             "{cuts:?}, {threads} threads, chunks of {chunk}"
         );
+    }
+}
+
+#[test]
+fn every_split_of_a_model_that_each_stage_holds_whole_gives_the_same_bytes() {
+    let file = GgufFile::from_bytes(embedded::TINY_Q8_0).expect("embedded");
+    let tokens: Vec<u32> = (0..40).map(|i| (i * 97 + 3) % 2048).collect();
+    let whole = Model::load(&file, range(0, 8), Threads::new(1)).expect("loads");
+    let truth = run_parts(&[(&whole, range(0, 8))], &tokens, 16, 3);
+    for first in 1..8 {
+        assert!(run_parts(&[(&whole, range(0, first)), (&whole, range(first, 8))], &tokens, 16, 3) == truth, "cut at {first}");
+        for second in first + 1..8 {
+            let parts = [(&whole, range(0, first)), (&whole, range(first, second)), (&whole, range(second, 8))];
+            assert!(run_parts(&parts, &tokens, 16, 3) == truth, "cuts at {first} and {second}");
+        }
+    }
+    let part = Model::load(&file, range(2, 5), Threads::new(1)).expect("loads");
+    for (first, end) in [(1, 3), (4, 6), (3, 3), (5, 2)] {
+        assert!(matches!(part.new_cache_for(range(first, end), 8), Err(ForwardError::Layers { .. })), "{first}..{end}");
     }
 }
 

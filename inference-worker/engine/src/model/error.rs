@@ -140,6 +140,14 @@ pub enum ForwardError {
         /// The model's context.
         limit: usize,
     },
+    /// A session asks for layers that are not loaded.
+    #[error("layers {wanted} are not within {served}, which is loaded; ask for layers of this range")]
+    Layers {
+        /// Asked for.
+        wanted: LayerRange,
+        /// Loaded.
+        served: LayerRange,
+    },
     /// The cache was made by another model or range.
     #[error("the cache belongs to another model or layer range; make one with this model's new_cache")]
     ForeignCache,

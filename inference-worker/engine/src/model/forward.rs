@@ -41,7 +41,7 @@ struct Scratch {
 }
 
 impl Model {
-    /// Computes the positions that follow the cache's, one per row of `input`.
+    /// Computes the positions that follow the cache's, one per row of `input`, through the layers that the cache is for.
     ///
     /// A range without the last layer gives `Hidden` `[rows, hidden]`; one with it gives `Logits` `[vocabulary]` of the last row
     /// or `Nothing`, as `want` says. The bytes depend on the session's inputs alone: not on how they were cut into steps or
@@ -61,6 +61,7 @@ impl Model {
     fn step(&self, cache: &mut KvCache, input: Input<'_>, want: Want) -> Result<Output, ForwardError> {
         let hidden = self.config.hidden;
         let rows = self.check(cache, input)?;
+        let ends_model = cache.layers().end == self.config.layers;
         // Rows of a step that did not end (a panic) are in the cache but not counted.
         cache.truncate(cache.len());
         let mut scratch = Scratch::default();
@@ -77,13 +78,13 @@ impl Model {
             if !elementwise::all_finite(self.isa, &x) {
                 return Err(ForwardError::NotFinite { where_: "outputs of the layers" });
             }
-            if self.gives_logits() {
+            if ends_model {
                 last = x.split_off(x.len() - hidden);
             } else {
                 output.extend_from_slice(&x);
             }
         }
-        match (&self.weights.head, want) {
+        match (self.weights.head.as_ref().filter(|_| ends_model), want) {
             (None, _) => Ok(Output::Hidden(output)),
             (Some(_), Want::Nothing) => Ok(Output::Nothing),
             (Some(head), Want::LastLogits) => {
@@ -102,8 +103,8 @@ impl Model {
 
     /// Checks everything that comes from outside; returns the number of rows.
     fn check(&self, cache: &KvCache, input: Input<'_>) -> Result<usize, ForwardError> {
-        let (hidden, vocabulary, first) = (self.config.hidden, self.config.vocabulary, self.range.first);
-        if !cache.fits(self.range.len().into(), self.config.kv_heads, self.config.head_size) {
+        let (hidden, vocabulary, first) = (self.config.hidden, self.config.vocabulary, cache.layers().first);
+        if !cache.fits(self.range, self.config.kv_heads, self.config.head_size) {
             return Err(ForwardError::ForeignCache);
         }
         let rows = match input {
@@ -131,11 +132,13 @@ impl Model {
         }
     }
 
-    /// `x: [rows, hidden]` through all layers, in place. The rows' keys and values are appended to the cache, uncounted.
+    /// `x: [rows, hidden]` through the cache's layers, in place. The rows' keys and values are appended to the cache, uncounted.
     fn layers(&self, cache: &mut KvCache, x: &mut [f32], scratch: &mut Scratch) {
         let rows = x.len() / self.config.hidden;
         self.rotations(cache.len(), rows, scratch);
-        for (index, layer) in self.weights.layers.iter().enumerate() {
+        let skipped = usize::from(cache.layers().first - self.range.first);
+        let wanted = self.weights.layers.iter().skip(skipped).take(cache.layers().len().into());
+        for (index, layer) in wanted.enumerate() {
             self.attention(cache, index, layer, x, scratch);
             self.feed_forward(layer, x, scratch);
         }

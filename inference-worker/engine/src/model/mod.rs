@@ -124,9 +124,20 @@ impl Model {
     /// # Errors
     /// [`ForwardError::Context`] if the model's context is shorter.
     pub fn new_cache(&self, max_positions: usize) -> Result<KvCache, ForwardError> {
+        self.new_cache_for(self.range, max_positions)
+    }
+
+    /// The same for a session that needs only `layers` of the range: a path may enter a worker's range late or leave it early.
+    ///
+    /// # Errors
+    /// [`ForwardError::Context`] if the model's context is shorter, [`ForwardError::Layers`] if the layers are not within the range.
+    pub fn new_cache_for(&self, layers: LayerRange, max_positions: usize) -> Result<KvCache, ForwardError> {
         if max_positions > self.config.context {
             return Err(ForwardError::Context { wanted: max_positions, limit: self.config.context });
         }
-        Ok(KvCache::new(self.range.len().into(), self.config.kv_heads, self.config.head_size, max_positions))
+        if layers.is_empty() || !self.range.covers(layers) {
+            return Err(ForwardError::Layers { wanted: layers, served: self.range });
+        }
+        Ok(KvCache::new(layers, self.config.kv_heads, self.config.head_size, max_positions))
     }
 }
