@@ -27,8 +27,6 @@ use crate::model::ModelSource;
 
 /// Jobs and orders waiting: every session may open, compute and close.
 const QUEUE: usize = 4 * MAX_SESSIONS;
-/// Parts of the layers served that are loaded besides, for sessions whose path needs only them.
-const MAX_PARTS: usize = 4;
 /// Time over which the cost is measured.
 const MEASURE: Duration = Duration::from_millis(300);
 /// Positions over which the cost is measured at most.
@@ -55,7 +53,7 @@ impl Engine {
     /// If the system gives no thread.
     pub fn start(source: Arc<ModelSource>, threads: Threads, answers: async_mpsc::Sender<Computed>) -> Result<Self> {
         let (orders, received) = mpsc::sync_channel(QUEUE);
-        let worker = Worker { source, threads, models: Vec::new(), sessions: HashMap::new(), answers };
+        let worker = Worker { source, threads, model: None, sessions: HashMap::new(), answers };
         let thread = std::thread::Builder::new().name("mica-engine".to_owned()).spawn(move || worker.run(&received));
         Ok(Self { orders: Some(orders), thread: Some(thread.wrap_err("the system gives no thread for the engine")?) })
     }
@@ -110,18 +108,13 @@ impl Drop for Engine {
     }
 }
 
-/// A session's cache and the layers that it is for.
-struct Session {
-    layers: LayerRange,
-    cache: KvCache,
-}
-
 struct Worker {
     source: Arc<ModelSource>,
     threads: Threads,
-    /// The layers that the worker serves, then parts of them that sessions asked for.
-    models: Vec<Model>,
-    sessions: HashMap<SessionId, Session>,
+    /// The layers that the worker serves.
+    model: Option<Model>,
+    /// Each session's cache, for all of these layers or a part of them.
+    sessions: HashMap<SessionId, KvCache>,
     answers: async_mpsc::Sender<Computed>,
 }
 
@@ -155,35 +148,23 @@ impl Worker {
         }
     }
 
-    fn open(&mut self, layers: LayerRange, max_positions: u32) -> Result<Session> {
-        let served = self.models.first().map(Model::range).ok_or_else(|| eyre!("no model is loaded"))?;
-        if !served.covers(layers) {
-            return Err(eyre!("layers {layers} are not within {served}, which is loaded"));
-        }
-        if !self.models.iter().any(|model| model.range() == layers) {
-            let sessions = &self.sessions;
-            self.models.retain(|model| model.range() == served || sessions.values().any(|session| session.layers == model.range()));
-            if self.models.len() > MAX_PARTS {
-                return Err(eyre!("other sessions use {MAX_PARTS} other parts of the layers {served}"));
-            }
-            self.models.push(Model::load(&self.source.file, layers, self.threads)?);
-        }
-        let model = self.models.iter().find(|model| model.range() == layers).ok_or_else(|| eyre!("no model is loaded"))?;
-        Ok(Session { layers, cache: model.new_cache(max_positions as usize)? })
+    fn open(&self, layers: LayerRange, max_positions: u32) -> Result<KvCache> {
+        let model = self.model.as_ref().ok_or_else(|| eyre!("no model is loaded"))?;
+        Ok(model.new_cache_for(layers, max_positions as usize)?)
     }
 
     fn load(&mut self, range: LayerRange) -> Result<u32> {
-        self.models.clear();
+        // First, so that two ranges are never in memory together.
+        self.model = None;
         let model = Model::load(&self.source.file, range, self.threads)?;
         let cost_us = measure(&model, self.source.manifest.hidden as usize)?;
-        self.models.push(model);
+        self.model = Some(model);
         Ok(cost_us)
     }
 
     fn compute(&mut self, job: &ComputeJob) -> Result<ComputeResult> {
-        let session = self.sessions.get_mut(&job.session).ok_or_else(|| eyre!("the session has no cache; see the worker's log"))?;
-        let cache = &mut session.cache;
-        let model = self.models.iter().find(|model| model.range() == session.layers).ok_or_else(|| eyre!("no model is loaded"))?;
+        let cache = self.sessions.get_mut(&job.session).ok_or_else(|| eyre!("the session has no cache; see the worker's log"))?;
+        let model = self.model.as_ref().ok_or_else(|| eyre!("no model is loaded"))?;
         if cache.len() != job.first_position as usize {
             return Err(eyre!("the cache holds {} positions and the step begins at {}", cache.len(), job.first_position));
         }
@@ -202,7 +183,7 @@ impl Worker {
             (Output::Logits(logits), Want::Sample { sampling, position }) => {
                 Ok(ComputeResult::Sampled(Some(sampler(&sampling).sample(&logits, position))))
             }
-            (_, Want::Nothing) => Ok(ComputeResult::Sampled(None)),
+            (Output::Nothing, Want::Nothing) => Ok(ComputeResult::Sampled(None)),
             _ => Err(eyre!("the model's range does not end where the session's path says")),
         }
     }
@@ -235,3 +216,6 @@ fn measure(model: &Model, hidden: usize) -> Result<u32> {
     let layer_tokens = positions as u128 * u128::from(range.len());
     Ok(u32::try_from(started.elapsed().as_micros() / layer_tokens.max(1)).unwrap_or(u32::MAX).max(1))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,16 @@
+//! What the end-to-end tests share: real processes on loopback, and waiting for a condition with a deadline.
+//!
+//! Every process that a test starts is killed when its handle goes, and carries a marker in its environment by which
+//! [`leftovers`] finds those that were left behind. Binaries are taken from the folder in which Cargo put the tests' own.
+
+#![forbid(unsafe_code)]
+
+pub mod chain;
+pub mod process;
+pub mod wait;
+pub mod worker;
+
+pub use chain::{DevNode, LocalNetwork};
+pub use process::{Process, binary, free_port, leftovers};
+pub use wait::{eventually, eventually_async};
+pub use worker::Worker;

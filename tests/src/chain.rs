@@ -1,0 +1,87 @@
+//! Real chains on loopback: one development node, or the four validators of the preset `local`.
+
+use std::{path::Path, time::Duration};
+
+use mica_chain::Chain;
+
+use crate::{
+    process::{Process, command, free_port},
+    wait::eventually_async,
+};
+
+/// Longest time from start to the first answer: a runtime is compiled and a genesis built on a busy machine.
+const START: Duration = Duration::from_secs(120);
+
+/// `mica-node --dev` on free ports.
+pub struct DevNode {
+    /// The process.
+    pub process: Process,
+    /// JSON-RPC address.
+    pub url: String,
+}
+
+impl DevNode {
+    /// Starts it with its state and its log in `folder`, and waits until it answers.
+    pub async fn start(folder: &Path) -> Self {
+        let (rpc, p2p) = (free_port(), free_port());
+        let mut node = command("mica-node");
+        node.args(["--dev", "--no-prometheus", "--no-telemetry", "--no-mdns"])
+            .arg("--base-path")
+            .arg(folder.join("node"))
+            .args(["--rpc-port", &rpc.to_string(), "--port", &p2p.to_string()]);
+        let node = Self { process: Process::start(node, folder.join("node.log")), url: format!("ws://127.0.0.1:{rpc}") };
+        node.connect().await;
+        node
+    }
+
+    /// A connection to it.
+    pub async fn connect(&self) -> Chain {
+        connect(&self.url, &self.process).await
+    }
+}
+
+/// Alice, Bob, Charlie and Dave on free ports, of whom one may stop.
+pub struct LocalNetwork {
+    /// The processes, Alice first.
+    pub nodes: Vec<Process>,
+    /// Their JSON-RPC addresses, in the same order.
+    pub urls: Vec<String>,
+}
+
+impl LocalNetwork {
+    /// Starts the four with their state and logs in `folder`, and waits until each answers.
+    pub async fn start(folder: &Path) -> Self {
+        // The peer id of the node key below: the others find Alice by it.
+        const ALICE_KEY: &str = "0000000000000000000000000000000000000000000000000000000000000001";
+        const ALICE_PEER: &str = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp";
+        let alice_port = free_port();
+        let bootnode = format!("/ip4/127.0.0.1/tcp/{alice_port}/p2p/{ALICE_PEER}");
+        let (mut nodes, mut urls) = (Vec::new(), Vec::new());
+        for (index, name) in ["alice", "bob", "charlie", "dave"].into_iter().enumerate() {
+            let rpc = free_port();
+            let p2p = if index == 0 { alice_port } else { free_port() };
+            let mut node = command("mica-node");
+            node.args(["--chain", "local", &format!("--{name}"), "--no-prometheus", "--no-telemetry", "--no-mdns"])
+                .arg("--base-path")
+                .arg(folder.join(name))
+                .args(["--rpc-port", &rpc.to_string(), "--port", &p2p.to_string()])
+                .args(["--listen-addr", &format!("/ip4/127.0.0.1/tcp/{p2p}")]);
+            if index == 0 {
+                node.args(["--node-key", ALICE_KEY]);
+            } else {
+                node.args(["--node-key", &format!("{:064x}", index + 1), "--bootnodes", &bootnode]);
+            }
+            nodes.push(Process::start(node, folder.join(format!("{name}.log"))));
+            urls.push(format!("ws://127.0.0.1:{rpc}"));
+        }
+        for (url, node) in urls.iter().zip(&nodes) {
+            connect(url, node).await;
+        }
+        Self { nodes, urls }
+    }
+}
+
+async fn connect(url: &str, process: &Process) -> Chain {
+    let what = format!("the node at {url} answers; its log:\n{}", process.output());
+    eventually_async(&what, START, || async { Chain::connect(url).await.ok() }).await
+}

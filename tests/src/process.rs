@@ -1,0 +1,110 @@
+//! A real process: started with its output in a file, killed when its handle goes.
+
+use std::{
+    fs::{self, File},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::Duration,
+};
+
+use crate::wait::eventually;
+
+/// Marks every process of one test run; its value is the test's process id.
+const MARKER: &str = "MICA_TEST_RUN";
+
+/// Path of one of the project's programs, beside the test's own binary.
+pub fn binary(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a running test has a path");
+    let folder = test.parent().and_then(Path::parent).expect("tests run from target/<profile>/deps");
+    let path = folder.join(name);
+    assert!(path.exists(), "{} is missing: run the tests with `make test`, which builds the programs first", path.display());
+    path
+}
+
+/// A port on loopback that nobody listens on at this moment.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("loopback has a free port").port()
+}
+
+/// A command of one of the project's programs with the run's marker in its environment.
+pub fn command(name: &str) -> Command {
+    let mut command = Command::new(binary(name));
+    command.env(MARKER, std::process::id().to_string()).env("RUST_BACKTRACE", "1").stdin(Stdio::null());
+    command
+}
+
+/// Command lines of processes that this test run started and that still live, except those of handles that are held.
+pub fn leftovers() -> Vec<String> {
+    let marker = format!("{MARKER}={}", std::process::id());
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").expect("/proc is readable").flatten() {
+        let folder = entry.path();
+        if !entry.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit()) {
+            continue;
+        }
+        let Ok(environment) = fs::read(folder.join("environ")) else { continue };
+        if environment.split(|&byte| byte == 0).any(|variable| variable == marker.as_bytes()) {
+            let line = fs::read(folder.join("cmdline")).unwrap_or_default();
+            found.push(String::from_utf8_lossy(&line).replace('\0', " "));
+        }
+    }
+    found
+}
+
+/// A process in the background.
+pub struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts `command` with standard output and error in `log`.
+    pub fn start(mut command: Command, log: PathBuf) -> Self {
+        let out = File::create(&log).expect("the test's folder is writable");
+        let err = out.try_clone().expect("a file handle can be copied");
+        let child = command.stdout(out).stderr(err).spawn().expect("the program starts");
+        Self { child, log }
+    }
+
+    /// What it has printed so far.
+    pub fn output(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Waits until a line of its output satisfies `found`, and panics with the output if it ends or the deadline passes.
+    pub fn wait_for_line<T>(&mut self, what: &str, deadline: Duration, found: impl Fn(&str) -> Option<T>) -> T {
+        eventually(what, deadline, || {
+            if let Some(value) = self.output().lines().find_map(&found) {
+                return Some(value);
+            }
+            if let Some(status) = self.child.try_wait().expect("a child can be asked") {
+                panic!("the process ended with {status} before: {what}\n{}", self.output());
+            }
+            None
+        })
+    }
+
+    /// Sends `signal` (a name that `kill` knows, for example `TERM`).
+    pub fn signal(&self, signal: &str) {
+        let status = Command::new("kill").arg(format!("-{signal}")).arg(self.child.id().to_string()).status().expect("kill runs");
+        assert!(status.success(), "kill -{signal} failed");
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self, deadline: Duration) -> ExitStatus {
+        eventually("the process ends", deadline, || self.child.try_wait().expect("a child can be asked"))
+    }
+
+    /// Kills it at once, as a power cut would.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,32 @@
+//! Waiting for a condition, never for a time.
+
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
+
+const POLL: Duration = Duration::from_millis(100);
+
+/// Polls `condition` until it gives something; panics with `what` after `deadline`.
+pub fn eventually<T>(what: &str, deadline: Duration, mut condition: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(start.elapsed() < deadline, "waited {deadline:?} in vain for: {what}");
+        std::thread::sleep(POLL);
+    }
+}
+
+/// The same for a condition that awaits.
+pub async fn eventually_async<T, F: Future<Output = Option<T>>>(what: &str, deadline: Duration, mut condition: impl FnMut() -> F) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(value) = condition().await {
+            return value;
+        }
+        assert!(start.elapsed() < deadline, "waited {deadline:?} in vain for: {what}");
+        tokio::time::sleep(POLL).await;
+    }
+}
