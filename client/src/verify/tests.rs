@@ -3,6 +3,7 @@ use mica_primitives::{ChannelId, LayerRange, Leaf, ModelId};
 use mica_protocol::receipts::Culprits;
 
 use super::*;
+use crate::store::StageRecord;
 
 const GENESIS: Hash32 = [5; 32];
 const LEAF: u32 = 16;
