@@ -60,11 +60,11 @@ pub fn run() -> Result<()> {
 
 fn run_node(cli: &Cli) -> Result<()> {
     cli.create_runner(&cli.run)?.run_node_until_exit(|config| async move {
-        match config.network.network_backend {
-            NetworkBackendType::Libp2p => service::start::<sc_network::NetworkWorker<_, _>>(config),
-            NetworkBackendType::Litep2p => service::start::<sc_network::Litep2pNetworkBackend>(config),
+        // One network backend: a second would compile the whole service twice.
+        if !matches!(config.network.network_backend, NetworkBackendType::Litep2p) {
+            return Err(sc_cli::Error::Input("`--network-backend libp2p` is not built in: leave the flag out, or say `litep2p`".into()));
         }
-        .map_err(sc_cli::Error::Service)
+        service::start::<sc_network::Litep2pNetworkBackend>(config).map_err(sc_cli::Error::Service)
     })
 }
 

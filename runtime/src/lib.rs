@@ -25,7 +25,7 @@ pub mod configs;
 pub mod constants;
 pub mod genesis;
 
-use alloc::borrow::Cow;
+use alloc::{borrow::Cow, vec::Vec};
 
 use sp_runtime::{
     MultiAddress, MultiSignature, generic,

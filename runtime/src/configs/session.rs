@@ -2,6 +2,8 @@
 //!
 //! `set_keys` takes the keys and a proof that the caller holds them; the node makes both with `author_rotateKeysWithOwner`.
 
+use alloc::vec::Vec;
+
 use frame_support::parameter_types;
 use sp_runtime::{
     impl_opaque_keys,
