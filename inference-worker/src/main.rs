@@ -11,8 +11,11 @@ use mica_worker::{
 };
 use tracing_subscriber::EnvFilter;
 
+/// What is logged unless RUST_LOG says otherwise. A node that knows nobody yet is no news.
+const QUIET: &str = "warn,libp2p_kad=error";
+
 fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(QUIET));
     // Standard output belongs to results and events.
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match run(Cli::parse()) {

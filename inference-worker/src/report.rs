@@ -17,6 +17,7 @@ pub enum Event {
         block: BlockNumber,
     },
     Loaded {
+        #[serde(serialize_with = "shown")]
         model: ModelId,
         layers: LayerRange,
         cost_us_per_layer_token: u32,
@@ -25,6 +26,7 @@ pub enum Event {
         address: String,
     },
     ModelRegistered {
+        #[serde(serialize_with = "shown")]
         model: ModelId,
         block: BlockNumber,
         #[serde(serialize_with = "decimal")]
@@ -33,6 +35,7 @@ pub enum Event {
     Registered {
         account: String,
         peer: String,
+        #[serde(serialize_with = "shown")]
         model: ModelId,
         layers: LayerRange,
         #[serde(serialize_with = "decimal")]
@@ -48,6 +51,7 @@ pub enum Event {
     },
     SessionEnded {
         session: String,
+        #[serde(serialize_with = "shown")]
         channel: ChannelId,
         lane: LaneId,
         positions: u32,
@@ -59,6 +63,7 @@ pub enum Event {
         fault: Option<String>,
     },
     Redeemed {
+        #[serde(serialize_with = "shown")]
         channel: ChannelId,
         lane: LaneId,
         seq: u64,
@@ -70,6 +75,7 @@ pub enum Event {
         block: BlockNumber,
     },
     ChannelClosed {
+        #[serde(serialize_with = "shown")]
         channel: ChannelId,
         block: BlockNumber,
     },
@@ -165,6 +171,11 @@ impl std::fmt::Display for Event {
             }
         }
     }
+}
+
+/// As people and other programs write it: ids in hex.
+pub(crate) fn shown<T: std::fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
 }
 
 pub(crate) fn decimal<S: Serializer>(amount: &Balance, serializer: S) -> Result<S::Ok, S::Error> {

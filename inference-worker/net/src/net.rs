@@ -69,8 +69,8 @@ impl Net {
         let mut swarm = swarm(&config, keypair)?;
         for text in &config.listen {
             let address = multiaddress(text).map_err(|reason| StartError::Address { address: text.clone(), reason })?;
-            let listening = swarm.listen_on(address);
-            listening.map_err(|error| StartError::Listen { address: text.clone(), reason: error.to_string() })?;
+            let listening = is_free(&address).and_then(|()| swarm.listen_on(address).map_err(|error| error.to_string()));
+            listening.map_err(|reason| StartError::Listen { address: text.clone(), reason })?;
         }
         for text in &config.bootstrap {
             let address = multiaddress(text).map_err(|reason| StartError::Address { address: text.clone(), reason })?;
@@ -263,6 +263,21 @@ async fn accept(shared: std::sync::Weak<Shared>, mut incoming: libp2p_stream::In
         {
             tracing::debug!(peer = %id, "no place for one more stream");
         }
+    }
+}
+
+/// Whether nobody listens on this TCP port. The transport shares ports, so that two programs could listen on one and each get some
+/// of the connections; a plain socket does not.
+fn is_free(address: &Multiaddr) -> Result<(), String> {
+    let mut parts = address.iter();
+    let ip: std::net::IpAddr = match parts.next() {
+        Some(Protocol::Ip4(ip)) => ip.into(),
+        Some(Protocol::Ip6(ip)) => ip.into(),
+        _ => return Ok(()),
+    };
+    match parts.next() {
+        Some(Protocol::Tcp(port)) => std::net::TcpListener::bind((ip, port)).map(drop).map_err(|error| error.to_string()),
+        _ => Ok(()),
     }
 }
 

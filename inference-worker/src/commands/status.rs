@@ -62,7 +62,7 @@ fn local(folder: &DataDir) -> Result<(Option<Value>, Option<Vec<Value>>)> {
                 let promised = record.best.as_ref().and_then(|best| best.promised()).unwrap_or(0);
                 let claimed = record.facts.lane(record.lane).claimed;
                 json!({
-                    "channel": record.facts.channel,
+                    "channel": record.facts.channel.to_string(),
                     "lane": record.lane,
                     "promised": promised.to_string(),
                     "claimed": claimed.to_string(),
@@ -81,7 +81,7 @@ async fn on_chain(url: &str, account: mica_chain::AccountId) -> Value {
         let worker = view.worker(account).await?;
         let worker = worker.map(|(record, online)| {
             json!({
-                "model": record.model,
+                "model": record.model.to_string(),
                 "layers": record.range,
                 "online": online,
                 "status": record.status,

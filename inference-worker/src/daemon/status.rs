@@ -11,7 +11,7 @@ use super::{
     handle::{DeskHandle, Offers},
     request::Totals,
 };
-use crate::report::decimal;
+use crate::report::{decimal, shown};
 
 /// Pause between two writes.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -28,6 +28,7 @@ pub struct Status {
     /// Node that it speaks to.
     pub node_url: String,
     /// Model served.
+    #[serde(serialize_with = "shown")]
     pub model: ModelId,
     /// Layers served.
     pub layers: LayerRange,

@@ -1,0 +1,128 @@
+//! Against a running development node. Start one with `mica-node --dev --tmp` and run
+//! `MICA_NODE_URL=ws://127.0.0.1:9944 cargo test --release -p mica-chain --test live -- --ignored`.
+
+use mica_chain::{Call, Chain, ConnectError, MicaEvent, Signer, SubmitError, Until, amount};
+use mica_primitives::{ChannelId, ChannelOpening, UNIT};
+
+const NODE: &str = "needs a development node at MICA_NODE_URL";
+
+async fn chain() -> Chain {
+    let url = std::env::var("MICA_NODE_URL").unwrap_or_else(|_| "ws://127.0.0.1:9944".to_owned());
+    Chain::connect(&url).await.expect(NODE)
+}
+
+fn signer(suri: &str) -> Signer {
+    Signer::from_suri(suri).expect("a development key")
+}
+
+fn fresh() -> Signer {
+    let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_nanos();
+    signer(&format!("//Alice//test{nanos}"))
+}
+
+#[tokio::test]
+#[ignore = "needs a development node"]
+async fn money_moves_and_is_accounted_for() {
+    let (chain, alice, payee) = (chain().await, signer("//Alice"), fresh());
+    let before = chain.at_best().await.expect("read").account(alice.account()).await.expect("read");
+    let sent =
+        chain.submit(&alice, Call::Transfer { to: payee.account(), amount: 3 * UNIT }, Until::Finalized).await.expect("sent");
+    assert!(sent.fee > 0);
+    assert!(
+        sent.known()
+            .any(|event| matches!(event, MicaEvent::Transfer { to, amount, .. } if *to == payee.account() && *amount == 3 * UNIT))
+    );
+    let view = chain.at(sent.block);
+    assert_eq!(view.account(payee.account()).await.expect("read").free, 3 * UNIT);
+    let after = view.account(alice.account()).await.expect("read");
+    assert!(before.free - after.free >= 3 * UNIT + sent.fee);
+    let events = view.events().await.expect("read");
+    assert!(events.len() > sent.events.len(), "the block's own events besides");
+    assert!(chain.finalized().await.expect("read").number >= sent.block.number);
+}
+
+#[tokio::test]
+#[ignore = "needs a development node"]
+async fn one_account_may_submit_many_at_once() {
+    let (chain, alice, payee) = (chain().await, signer("//Alice"), fresh());
+    let send = |amount| chain.submit(&alice, Call::Transfer { to: payee.account(), amount }, Until::InBlock);
+    let (first, second, third, fourth) = tokio::join!(send(UNIT), send(UNIT), send(UNIT), send(UNIT));
+    for sent in [first, second, third, fourth] {
+        sent.expect("sent");
+    }
+    assert_eq!(chain.at_best().await.expect("read").account(payee.account()).await.expect("read").free, 4 * UNIT);
+}
+
+#[tokio::test]
+#[ignore = "needs a development node"]
+async fn two_programs_of_one_account_do_not_block_each_other() {
+    let (here, there, alice, payee) = (chain().await, chain().await, signer("//Alice"), fresh());
+    let send = |chain: Chain| {
+        let (alice, to) = (alice.clone(), payee.account());
+        async move { chain.submit(&alice, Call::Transfer { to, amount: UNIT }, Until::InBlock).await }
+    };
+    let (first, second) = tokio::join!(send(here), send(there));
+    first.expect("sent");
+    second.expect("sent");
+}
+
+#[tokio::test]
+#[ignore = "needs a development node"]
+async fn a_failed_call_says_which_pallet_why_and_what_to_do() {
+    let (chain, alice) = (chain().await, signer("//Alice"));
+    let error = chain.submit(&alice, Call::Close(ChannelId([9; 32])), Until::InBlock).await.expect_err("no such channel");
+    let SubmitError::Failed { failure, .. } = &error else { panic!("{error}") };
+    assert!(failure.is("Channels", "NoChannel"), "{error}");
+    assert!(!failure.meaning.is_empty());
+    let all = Call::BatchAll(vec![Call::Transfer { to: fresh().account(), amount: UNIT }, Call::Finish(ChannelId([9; 32]))]);
+    let error = chain.submit(&alice, all, Until::InBlock).await.expect_err("all or none");
+    assert!(matches!(&error, SubmitError::Failed { failure, .. } if failure.is("Channels", "NoChannel")), "{error}");
+    let error = chain.submit(&fresh(), Call::Unregister, Until::InBlock).await.expect_err("no money");
+    assert!(matches!(error, SubmitError::NoFunds { .. }), "{error}");
+    let too_much = Call::Transfer { to: fresh().account(), amount: u128::MAX };
+    let error = chain.submit(&alice, too_much, Until::InBlock).await.expect_err("more than there is");
+    assert!(error.to_string().contains("send the account more MICA"), "{error}");
+}
+
+#[tokio::test]
+#[ignore = "needs a development node"]
+async fn a_channel_is_opened_read_and_topped_up() {
+    let (chain, alice, payee) = (chain().await, signer("//Alice"), fresh());
+    let parameters = chain.at_best().await.expect("read").channel_parameters().await.expect("read");
+    let deposit = parameters.min_deposit.max(UNIT);
+    let opening = ChannelOpening { payee: payee.account(), signer: [7; 32], deposit, window: parameters.min_window };
+    let fee = chain.estimate_fee(&alice, &Call::OpenMany(vec![opening.clone()])).await.expect("estimated");
+    let opened = chain.submit(&alice, Call::OpenMany(vec![opening]), Until::InBlock).await.expect("opened");
+    assert!(fee > 0 && opened.fee > 0, "{} {}", amount::format(fee), amount::format(opened.fee));
+    let id = opened.known().find_map(|event| if let MicaEvent::Opened { channel, .. } = event { Some(*channel) } else { None });
+    let id = id.expect("an event");
+    let view = chain.at(opened.block);
+    let channel = view.channel(id).await.expect("read").expect("open");
+    assert_eq!((channel.payer, channel.payee, channel.deposit), (alice.account(), payee.account(), deposit));
+    assert!(view.channels_of(alice.account()).await.expect("read").iter().any(|(found, _)| *found == id));
+    assert_eq!(view.channels_to(payee.account()).await.expect("read").len(), 1);
+    let raised = chain.submit(&alice, Call::TopUpTo { channel: id, total: 2 * deposit }, Until::InBlock).await.expect("raised");
+    assert!(raised.known().any(|event| *event == MicaEvent::ToppedUp { channel: id, total: 2 * deposit }));
+    assert_eq!(view.receipt_root(id, 0).await.expect("read"), None);
+    assert_eq!(view.channel(ChannelId([9; 32])).await.expect("read"), None);
+}
+
+#[tokio::test]
+#[ignore = "needs a development node"]
+async fn blocks_come_in_order_without_gaps() {
+    let chain = chain().await;
+    let mut heads = chain.finalized_heads().await.expect("subscribed");
+    let first = heads.next().await.expect("a block").expect("read");
+    for number in first.number + 1..first.number + 3 {
+        assert_eq!(heads.next().await.expect("a block").expect("read").number, number);
+    }
+    assert!(chain.best().await.expect("read").number >= chain.finalized().await.expect("read").number);
+}
+
+#[tokio::test]
+async fn what_is_no_node_is_named() {
+    assert!(matches!(Chain::connect("http://127.0.0.1:9944").await, Err(ConnectError::Url { .. })));
+    let error = Chain::connect("ws://127.0.0.1:1").await.expect_err("nobody there");
+    assert!(matches!(error, ConnectError::Unreachable { .. }), "{error}");
+    assert!(error.to_string().contains("mica-node --dev"), "{error}");
+}
