@@ -78,7 +78,6 @@ impl World {
             "--no-mdns".into(),
             "--no-prometheus".into(),
             "--no-telemetry".into(),
-            "--no-hardware-benchmarks".into(),
         ];
         self.node = Some(Daemon::start("mica-node", &node, &arguments, &[], self.folder().join("node.log"))?);
         let folders: Vec<PathBuf> = (0..workers).map(|index| self.worker_folder(index)).collect();
