@@ -82,13 +82,13 @@ impl World {
         self.node = Some(Daemon::start("mica-node", &node, &arguments, &[], self.folder().join("node.log"))?);
         let folders: Vec<PathBuf> = (0..workers).map(|index| self.worker_folder(index)).collect();
         let made = futures::future::try_join_all(folders.iter().map(|folder| init(&worker, folder)));
-        let (accounts, chain) = tokio::try_join!(made, async { self.await_chain().await })?;
+        let (accounts, chain) = tokio::try_join!(made, self.await_chain())?;
         self.accounts = accounts;
         Ok(chain)
     }
 
     /// Connects as soon as the node makes blocks.
-    async fn await_chain(&self) -> Result<Chain, DemoError> {
+    async fn await_chain(&mut self) -> Result<Chain, DemoError> {
         let deadline = Instant::now() + CHAIN_PATIENCE;
         loop {
             if let Ok(chain) = Chain::connect(&self.url).await
@@ -96,6 +96,7 @@ impl World {
             {
                 return Ok(chain);
             }
+            self.check()?;
             self.check_in_time(deadline, "starting the chain", CHAIN_PATIENCE)?;
             tokio::time::sleep(POLL).await;
         }
