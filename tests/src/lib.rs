@@ -6,11 +6,13 @@
 #![forbid(unsafe_code)]
 
 pub mod chain;
+pub mod payer;
 pub mod process;
 pub mod wait;
 pub mod worker;
 
 pub use chain::{DevNode, LocalNetwork};
+pub use payer::{Pass, Payer, Seen};
 pub use process::{Process, binary, free_port, leftovers};
 pub use wait::{eventually, eventually_async};
 pub use worker::Worker;
