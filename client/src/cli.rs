@@ -97,6 +97,9 @@ pub enum WalletCommand {
         /// How much, for example 1.5 MICA or 1000u (base units)
         #[arg(value_parser = parse_amount)]
         amount: Balance,
+        /// Pay from a well-known account of a development chain, for example Alice, instead of the wallet
+        #[arg(long, value_name = "NAME", value_parser = parse_dev_account)]
+        dev_account: Option<String>,
     },
 }
 
@@ -106,6 +109,12 @@ pub enum WalletCommand {
 /// The text of [`amount::AmountError`].
 pub fn parse_amount(text: &str) -> Result<Balance, String> {
     amount::parse(text).map_err(|error| error.to_string())
+}
+
+/// Reads the name of a development account: letters only, as the derivation takes it.
+fn parse_dev_account(text: &str) -> Result<String, String> {
+    let is_name = !text.is_empty() && text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if is_name { Ok(text.to_owned()) } else { Err("a development account has a name such as Alice or Bob".into()) }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 
-use mica_chain::{AccountId, Call, Until, amount};
+use mica_chain::{AccountId, Call, Signer, Until, amount};
 use mica_primitives::Balance;
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -30,7 +30,7 @@ pub async fn run(context: &Context, command: WalletCommand) -> Result<(), Comman
         WalletCommand::Import { phrase_file } => import(context, phrase_file.as_deref()),
         WalletCommand::List => list(context),
         WalletCommand::Balance { account } => balance(context, account).await,
-        WalletCommand::Transfer { to, amount } => transfer(context, to, amount).await,
+        WalletCommand::Transfer { to, amount, dev_account } => transfer(context, to, amount, dev_account.as_deref()).await,
     }
 }
 
@@ -162,11 +162,14 @@ struct Sent {
     extrinsic: String,
 }
 
-async fn transfer(context: &Context, to: AccountId, amount: Balance) -> Result<(), CommandError> {
+async fn transfer(context: &Context, to: AccountId, amount: Balance, dev_account: Option<&str>) -> Result<(), CommandError> {
     if amount == 0 {
         return Err(CommandError::NothingToSend);
     }
-    let (_, signer) = context.unlock()?;
+    let signer = match dev_account {
+        Some(name) => Signer::from_suri(&format!("//{name}")).map_err(|error| CommandError::Usage(error.to_string()))?,
+        None => context.unlock()?.1,
+    };
     let chain = context.chain().await?;
     let call = Call::Transfer { to, amount };
     let free = chain.at_best().await?.account(signer.account()).await?.free;

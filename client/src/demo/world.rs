@@ -90,15 +90,19 @@ impl World {
     /// Connects as soon as the node makes blocks.
     async fn await_chain(&mut self) -> Result<Chain, DemoError> {
         let deadline = Instant::now() + CHAIN_PATIENCE;
+        // Connecting reads the runtime's whole metadata, so it is done once.
+        let mut connected: Option<Chain> = None;
         loop {
-            if let Ok(chain) = Chain::connect(&self.url).await
-                && chain.best().await?.number > 0
-            {
-                return Ok(chain);
+            match &connected {
+                None => connected = Chain::connect(&self.url).await.ok(),
+                Some(chain) if chain.best().await?.number > 0 => return Ok(chain.clone()),
+                Some(_) => tokio::time::sleep(POLL).await,
             }
             self.check()?;
             self.check_in_time(deadline, "starting the chain", CHAIN_PATIENCE)?;
-            tokio::time::sleep(POLL).await;
+            if connected.is_none() {
+                tokio::time::sleep(POLL).await;
+            }
         }
     }
 
