@@ -100,7 +100,7 @@ async fn a_channel_is_opened_read_and_topped_up() {
     let channel = view.channel(id).await.expect("read").expect("open");
     assert_eq!((channel.payer, channel.payee, channel.deposit), (alice.account(), payee.account(), deposit));
     assert!(view.channels_of(alice.account()).await.expect("read").iter().any(|(found, _)| *found == id));
-    assert_eq!(view.channels_to(payee.account()).await.expect("read").len(), 1);
+    assert_eq!(view.channels_to(payee.account(), None, 8).await.expect("read").len(), 1);
     let raised = chain.submit(&alice, Call::TopUpTo { channel: id, total: 2 * deposit }, Until::InBlock).await.expect("raised");
     assert!(raised.known().any(|event| *event == MicaEvent::ToppedUp { channel: id, total: 2 * deposit }));
     assert_eq!(view.receipt_root(id, 0).await.expect("read"), None);

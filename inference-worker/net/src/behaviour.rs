@@ -62,6 +62,10 @@ fn behaviour(config: &NetConfig, keypair: &Keypair) -> Result<Behaviour, StartEr
     let peer = keypair.public().to_peer_id();
     let mut kad_config = kad::Config::new(KAD);
     kad_config.set_query_timeout(LOOKUP_TIMEOUT).set_replication_factor(KAD_RESULTS);
+    if config.bootstrap.is_empty() {
+        // Nobody to ask: peers come as links are opened.
+        kad_config.set_periodic_bootstrap_interval(None);
+    }
     let mut kad = kad::Behaviour::with_config(peer, kad::store::MemoryStore::new(peer), kad_config);
     kad.set_mode(Some(if config.listen.is_empty() { kad::Mode::Client } else { kad::Mode::Server }));
     let mdns = match config.mdns {

@@ -3,8 +3,9 @@
 use std::io::Write;
 
 use eyre::{Context, Result};
-use mica_chain::{Chain, amount};
-use mica_primitives::Balance;
+use mica_chain::{AccountId, Chain, View, amount};
+use mica_primitives::{Balance, Redeem};
+use mica_protocol::channel::{ChannelFacts, PayeeLaneRecord};
 use serde_json::{Value, json};
 
 use crate::{
@@ -33,9 +34,18 @@ pub async fn run(args: Args, folder: &DataDir) -> Result<()> {
     let keys = Keys::read(folder.path())?;
     let config = Config::read(&folder.config())?;
     let account = keys.account.account();
-    let (running, lanes) = local(folder)?;
+    let (running, records) = local(folder)?;
     let url = args.node_url.unwrap_or(config.node_url);
-    let chain = on_chain(&url, account).await;
+    let view = view(&url).await;
+    let lanes = match &records {
+        Some(records) => Some(lanes(records, view.as_ref().ok()).await),
+        None => None,
+    };
+    let chain = match view {
+        Ok(view) => on_chain(&view, account).await,
+        Err(error) => Err(error),
+    };
+    let chain = chain.unwrap_or_else(|error| json!({ "error": format!("{error:#}") }));
     let status = json!({ "account": account.to_string(), "running": running, "lanes": lanes, "chain": chain });
     let mut out = std::io::stdout().lock();
     if args.json {
@@ -48,8 +58,8 @@ pub async fn run(args: Args, folder: &DataDir) -> Result<()> {
     Ok(())
 }
 
-/// What a running worker says of itself; of one that does not run, the lanes in its store.
-fn local(folder: &DataDir) -> Result<(Option<Value>, Option<Vec<Value>>)> {
+/// What a running worker says of itself; of one that does not run, the records in its store.
+fn local(folder: &DataDir) -> Result<(Option<Value>, Option<Vec<PayeeLaneRecord>>)> {
     match Store::open(folder) {
         Err(StoreError::InUse { .. }) => {
             let text =
@@ -57,45 +67,58 @@ fn local(folder: &DataDir) -> Result<(Option<Value>, Option<Vec<Value>>)> {
             Ok((Some(serde_json::from_str(&text).wrap_err("the status file is damaged: try again")?), None))
         }
         Err(error) => Err(error.into()),
-        Ok(store) => {
-            let lanes = store.lanes()?.into_iter().map(|record| {
-                let promised = record.best.as_ref().and_then(|best| best.promised()).unwrap_or(0);
-                let claimed = record.facts.lane(record.lane).claimed;
-                json!({
-                    "channel": record.facts.channel.to_string(),
-                    "lane": record.lane,
-                    "promised": promised.to_string(),
-                    "claimed": claimed.to_string(),
-                    "receipts": record.receipts.count(),
-                })
-            });
-            Ok((None, Some(lanes.collect())))
-        }
+        Ok(store) => Ok((None, Some(store.lanes()?))),
     }
 }
 
-async fn on_chain(url: &str, account: mica_chain::AccountId) -> Value {
-    let read = async {
-        let view = Chain::connect(url).await?.at_best().await?;
-        let money = view.account(account).await?;
-        let worker = view.worker(account).await?;
-        let worker = worker.map(|(record, online)| {
-            json!({
-                "model": record.model.to_string(),
-                "layers": record.range,
-                "online": online,
-                "status": record.status,
-                "stake": record.stake.to_string(),
-                "price_per_layer_token": record.list_price_per_layer_token.to_string(),
-                "cost_us_per_layer_token": record.cost_us_per_layer_token,
-                "last_heartbeat": record.last_heartbeat,
-            })
-        });
-        Ok::<_, eyre::Report>(
-            json!({ "block": view.number(), "free": money.free.to_string(), "held": money.held.to_string(), "worker": worker }),
-        )
-    };
-    read.await.unwrap_or_else(|error| json!({ "error": format!("{error:#}") }))
+async fn view(url: &str) -> Result<View> {
+    Ok(Chain::connect(url).await?.at_best().await?)
+}
+
+/// Lanes with what the chain has paid on them: as of now, or, without a node, as the worker last knew.
+async fn lanes(records: &[PayeeLaneRecord], view: Option<&View>) -> Vec<Value> {
+    let mut lanes = Vec::new();
+    for record in records {
+        let (channel, lane) = (record.facts.channel, record.lane);
+        let now = match view {
+            Some(view) => view.channel(channel).await.ok(),
+            None => None,
+        };
+        let promised = record.best.as_ref().and_then(Redeem::promised).unwrap_or(0);
+        let (open, claimed) = match &now {
+            Some(Some(found)) => (true, ChannelFacts::new(channel, found).lane(lane).claimed),
+            // A closed channel has paid whatever it was going to pay.
+            Some(None) => (false, promised),
+            None => (true, record.facts.lane(lane).claimed),
+        };
+        lanes.push(json!({
+            "channel": channel.to_string(),
+            "lane": lane,
+            "open": open,
+            "promised": promised.to_string(),
+            "claimed": claimed.to_string(),
+            "receipts": record.receipts.count(),
+        }));
+    }
+    lanes
+}
+
+async fn on_chain(view: &View, account: AccountId) -> Result<Value> {
+    let money = view.account(account).await?;
+    let worker = view.worker(account).await?;
+    let worker = worker.map(|(record, online)| {
+        json!({
+            "model": record.model.to_string(),
+            "layers": record.range,
+            "online": online,
+            "status": record.status,
+            "stake": record.stake.to_string(),
+            "price_per_layer_token": record.list_price_per_layer_token.to_string(),
+            "cost_us_per_layer_token": record.cost_us_per_layer_token,
+            "last_heartbeat": record.last_heartbeat,
+        })
+    });
+    Ok(json!({ "block": view.number(), "free": money.free.to_string(), "held": money.held.to_string(), "worker": worker }))
 }
 
 fn show_worker(out: &mut impl Write, running: &Value, lanes: &Value) -> Result<()> {
