@@ -3,15 +3,14 @@
 use codec::Encode;
 use frame_support::genesis_builder_helper;
 use mica_runtime::{
-    AccountId, BlockNumber, Executive, Hash, Header, InherentDataExt, Nonce, Runtime, RuntimeCall, RuntimeGenesisConfig, Signature,
-    System, TxExtension, UncheckedExtrinsic, VERSION, constants::SLOT_DURATION_MS, genesis,
+    AccountId, BlockNumber, Executive, Hash, Header, Nonce, Runtime, RuntimeCall, RuntimeGenesisConfig, Signature, System,
+    TxExtension, UncheckedExtrinsic, VERSION, constants::SLOT_DURATION_MS, genesis,
 };
 use serde_json::Value;
 use sp_consensus_babe::{
     BABE_ENGINE_ID,
     digests::{PreDigest, SecondaryPlainPreDigest},
 };
-use sp_inherents::InherentData;
 use sp_io::TestExternalities;
 use sp_keyring::Sr25519Keyring;
 use sp_runtime::{
@@ -64,13 +63,8 @@ pub fn make_block(
     let parent = if number == 1 { Hash::zero() } else { System::block_hash(number - 1) };
     Executive::initialize_block(&Header::new(number, Hash::zero(), Hash::zero(), parent, digest));
 
-    let mut inherents = InherentData::new();
-    inherents
-        .put_data(sp_timestamp::INHERENT_IDENTIFIER, &sp_timestamp::Timestamp::new(slot * SLOT_DURATION_MS))
-        .expect("put once");
-    for inherent in inherents.create_extrinsics() {
-        Executive::apply_extrinsic(inherent).expect("an inherent is valid").expect("an inherent succeeds");
-    }
+    let time = RuntimeCall::Timestamp(pallet_timestamp::Call::set { now: slot * SLOT_DURATION_MS });
+    Executive::apply_extrinsic(UncheckedExtrinsic::new_bare(time)).expect("the inherent is valid").expect("and succeeds");
     let results = transactions.into_iter().map(Executive::apply_extrinsic).collect();
     let header = Executive::finalize_block();
     frame_system::BlockHash::<Runtime>::insert(number, header.hash());
