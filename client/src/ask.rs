@@ -10,7 +10,7 @@ use mica_protocol::{
     SessionId, SessionSpec,
     channel::PayerLane,
     limits::{DEFAULT_EXPOSURE_POSITIONS, VOUCHER_LIFETIME_BLOCKS},
-    payer::{PayerDeadlines, PlannedStage, SessionPlan},
+    payer::{PayerDeadlines, PlanError, PlannedStage, SessionPlan},
     session::{EndIds, Sampling},
 };
 use rand::{RngCore, rngs::OsRng};
@@ -116,7 +116,7 @@ impl Asker<'_> {
         let prepared = async {
             let step = self.progress.step("asking workers for quotes");
             let quotes = session::collect(net, events, picture, &self.payer.chain.genesis_hash(), QUOTE_PATIENCE).await;
-            step.done(&format!("{} answered", quotes.len()));
+            step.done(&quotes.to_text());
             let wish = Wish {
                 alpha: question.alpha,
                 max_price: question.max_price,
@@ -126,6 +126,10 @@ impl Asker<'_> {
             let path = choose(picture, &quotes, &wish)?;
             listener.path(&path)?;
             let needs = needs(&path, &spec);
+            let cost = total(&needs);
+            if let Some(limit) = question.spending_limit.filter(|limit| *limit < cost) {
+                return Err(SessionError::from(PlanError::Limit { cost, limit }).into());
+            }
             let step = self.progress.step("making channels ready");
             let ready = self.payer.ensure(self.store, &needs).await.map_err(SessionError::from)?;
             step.done(
@@ -142,7 +146,6 @@ impl Asker<'_> {
         for (ledger, need) in ready.ledgers.iter_mut().zip(&needs) {
             lanes.push(ledger.lease(need.budget).map_err(SessionError::from)?);
         }
-        let budget = needs.iter().fold(0, |sum: Balance, need| sum.saturating_add(need.budget));
         let mut id = [0; 32];
         OsRng.fill_bytes(&mut id);
         let record = self.record(id, picture, question, &path, &lanes);
@@ -158,7 +161,7 @@ impl Asker<'_> {
             sampling: question.sampling,
             end_ids: EndIds::try_from(self.model.end_ids()).map_err(|_| SessionError::EndIds)?,
             exposure_positions: DEFAULT_EXPOSURE_POSITIONS,
-            spending_limit: question.spending_limit.unwrap_or(budget),
+            spending_limit: question.spending_limit.unwrap_or_else(|| total(&needs)),
             voucher_blocks: VOUCHER_LIFETIME_BLOCKS,
             deadlines: PayerDeadlines::default(),
         };
@@ -248,6 +251,11 @@ fn needs(path: &ChosenPath, spec: &SessionSpec) -> Vec<Need> {
         budget: stage.unit().saturating_mul(spec.max_positions.into()),
     };
     path.stages.iter().map(need).collect()
+}
+
+/// Base units over all stages.
+fn total(needs: &[Need]) -> Balance {
+    needs.iter().fold(0, |sum: Balance, need| sum.saturating_add(need.budget))
 }
 
 fn plan_stages(path: &ChosenPath, lanes: Vec<PayerLane>) -> Vec<PlannedStage> {

@@ -39,7 +39,7 @@ pub enum ChannelCommand {
         #[arg(long)]
         all: bool,
         /// Longest wait for the workers, in seconds; 0 does not wait
-        #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+        #[arg(long, default_value_t = 90, value_name = "SECONDS")]
         wait: u64,
     },
 }

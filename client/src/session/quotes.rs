@@ -21,6 +21,7 @@ pub const MAX_ASKED: usize = 64;
 #[derive(Clone, Debug, Default)]
 pub struct Quotes {
     answers: BTreeMap<PublicKey, SignedQuote>,
+    asked: usize,
 }
 
 impl Quotes {
@@ -29,14 +30,9 @@ impl Quotes {
         self.answers.get(&worker.record.peer)
     }
 
-    /// Number of answers.
-    pub fn len(&self) -> usize {
-        self.answers.len()
-    }
-
-    /// Whether nobody answered.
-    pub fn is_empty(&self) -> bool {
-        self.answers.is_empty()
+    /// How many answered, for people.
+    pub fn to_text(&self) -> String {
+        format!("{} of {} live workers answered", self.answers.len(), self.asked)
     }
 }
 
@@ -58,7 +54,7 @@ pub async fn collect(
         }
     }
     let deadline = Instant::now() + patience;
-    let mut quotes = Quotes::default();
+    let mut quotes = Quotes { answers: BTreeMap::new(), asked: waiting.len() };
     while !waiting.is_empty() {
         let Ok(Some(event)) = tokio::time::timeout_at(deadline, events.recv()).await else { break };
         match event {
