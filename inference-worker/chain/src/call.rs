@@ -10,7 +10,6 @@ use mica_primitives::{
 };
 use subxt::{
     ext::{
-        codec,
         scale_encode::{self, EncodeAsFields, FieldIter},
         scale_type_resolver::TypeResolver,
     },

@@ -14,7 +14,6 @@ use subxt::{
     backend::{Backend, LegacyBackend},
     config::RpcConfigFor,
     rpcs::{
-        UserError,
         client::{ReconnectingRpcClient, RpcClient, reconnecting_rpc_client::ExponentialBackoff},
         methods::LegacyRpcMethods,
     },
@@ -203,10 +202,6 @@ pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
         let message = cause.to_string();
         if !text.contains(&message) {
             text = format!("{text}: {message}");
-        }
-        // Why the pool refuses an extrinsic is in the error's data only.
-        if let Some(data) = cause.downcast_ref::<UserError>().and_then(|error| error.data.as_ref()) {
-            text = format!("{text}: {}", data.get().trim_matches('"'));
         }
         source = cause.source();
     }

@@ -6,6 +6,7 @@ use mica_primitives::{Balance, Hash32};
 use subxt::{
     client::OnlineClientAtBlockImpl,
     config::DefaultExtrinsicParamsBuilder,
+    error::{BackendError, ExtrinsicError, RpcError},
     tx::{TransactionInBlock, TransactionProgress, TransactionStatus},
 };
 
@@ -105,7 +106,7 @@ impl Chain {
             let sent = sent.map_err(|_| SubmitError::Timeout { what: what.clone(), seconds: REQUEST_TIMEOUT.as_secs() })?;
             match sent {
                 Ok(progress) => return Ok(progress),
-                Err(error) => refusal = root_cause(&error),
+                Err(error) => refusal = why_refused(&error),
             }
             if refusal.contains("Inability to pay some fees") {
                 return Err(SubmitError::NoFunds { account: signer.account().to_string() });
@@ -138,6 +139,17 @@ impl Chain {
         let fee = fees.fold(0, Balance::saturating_add);
         Ok(Submitted { block, extrinsic: included.extrinsic_hash().0, fee, events })
     }
+}
+
+/// The pool's reason, which is in the data of the node's error and not in its message.
+fn why_refused(error: &ExtrinsicError) -> String {
+    let data = match error {
+        ExtrinsicError::ErrorSubmittingTransaction(BackendError::Rpc(RpcError::ClientError(subxt::rpcs::Error::User(error)))) => {
+            error.data.as_ref()
+        }
+        _ => None,
+    };
+    data.map_or_else(|| root_cause(error), |data| format!("{}: {}", root_cause(error), data.get().trim_matches('"')))
 }
 
 /// Waits until the extrinsic is where `until` wants it.

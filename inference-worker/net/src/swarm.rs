@@ -97,15 +97,16 @@ impl Driver {
         match event {
             SwarmEvent::NewListenAddr { address, .. } => {
                 // A full queue of events must not stop the swarm; listening is told at the start, when the queue is empty.
-                if self.events.try_send(NetEvent::Listening { address: address.to_string() }).is_err() {
+                let told = self.events.try_send(NetEvent::Listening { address: address.to_string() });
+                if told.is_err() {
                     tracing::warn!(%address, "nobody takes events: not told of a new listening address");
                 }
             }
             SwarmEvent::ConnectionEstablished { peer_id, .. } => self.dialled(&peer_id, &Ok(())),
-            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
-                if !matches!(error, DialError::DialPeerConditionFalse(_)) {
-                    self.dialled(&peer, &Err(error.to_string()));
-                }
+            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. }
+                if !matches!(error, DialError::DialPeerConditionFalse(_)) =>
+            {
+                self.dialled(&peer, &Err(error.to_string()));
             }
             SwarmEvent::ListenerClosed { reason: Err(error), addresses, .. } => {
                 tracing::error!(?addresses, %error, "a listener closed");

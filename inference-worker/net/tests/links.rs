@@ -113,7 +113,7 @@ async fn large_frames_pass_whole() {
 
 #[tokio::test]
 async fn a_ring_of_three_passes_a_message_on() {
-    let mut nodes = vec![Node::start(10, &[TCP]).await, Node::start(11, &[TCP]).await, Node::start(12, &[QUIC]).await];
+    let mut nodes = [Node::start(10, &[TCP]).await, Node::start(11, &[TCP]).await, Node::start(12, &[QUIC]).await];
     let known: Vec<_> = nodes.iter().map(|node| (node.key(), node.addresses.clone())).collect();
     nodes[0].net.send(known[1].0, &known[1].1, &token(0)).await.expect("sent");
     for round in 0..30u32 {

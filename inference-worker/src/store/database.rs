@@ -14,6 +14,9 @@ const LANES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("lanes");
 /// (channel ‖ lane ‖ index) → SCALE of the receipt. Numbers are big-endian, so that the order of keys is theirs.
 const RECEIPTS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("receipts");
 
+/// Key and value as they are stored.
+type Stored = (Vec<u8>, Vec<u8>);
+
 pub(super) struct Database {
     path: String,
     database: redb::Database,
@@ -67,7 +70,7 @@ impl Database {
 
     pub(super) fn receipts(&self, channel: ChannelId, lane: LaneId) -> Result<BTreeMap<u64, Receipt>, StoreError> {
         let (first, last) = (receipt_key(&channel, lane, 0), receipt_key(&channel, lane, u64::MAX));
-        let read = || -> Result<Vec<(Vec<u8>, Vec<u8>)>, redb::Error> {
+        let read = || -> Result<Vec<Stored>, redb::Error> {
             let table = self.database.begin_read()?.open_table(RECEIPTS)?;
             let range = table.range(first.as_slice()..=last.as_slice())?;
             range
