@@ -99,6 +99,7 @@ fn remedy(pallet: &str, name: &str) -> &'static str {
         ("Token", "NotExpendable" | "BelowMinimum" | "CannotCreateHold") | ("Balances", "Expendability" | "ExistentialDeposit") => {
             "leave the account at least its existential deposit"
         }
+        ("Arithmetic", "Underflow" | "Overflow") => "ask for a smaller amount: the account does not hold so much",
         ("Runtime", "BadOrigin") => "sign with the account that owns what the call is about",
         ("Runtime", "Exhausted") => "try again in a later block",
         _ => "",

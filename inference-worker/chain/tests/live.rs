@@ -81,7 +81,7 @@ async fn a_failed_call_says_which_pallet_why_and_what_to_do() {
     assert!(matches!(error, SubmitError::NoFunds { .. }), "{error}");
     let too_much = Call::Transfer { to: fresh().account(), amount: u128::MAX };
     let error = chain.submit(&alice, too_much, Until::InBlock).await.expect_err("more than there is");
-    assert!(error.to_string().contains("send the account more MICA"), "{error}");
+    assert!(error.to_string().contains("ask for a smaller amount"), "{error}");
 }
 
 #[tokio::test]
