@@ -115,7 +115,8 @@ impl Asker<'_> {
         let spec = self.spec(question);
         let prepared = async {
             let step = self.progress.step("asking workers for quotes");
-            let quotes = session::collect(net, events, picture, &self.payer.chain.genesis_hash(), QUOTE_PATIENCE).await;
+            let mut quotes = session::collect(net, events, picture, &self.payer.chain.genesis_hash(), QUOTE_PATIENCE).await;
+            quotes.hold_to_list_prices(picture, &self.payer.chain).await?;
             step.done(&quotes.to_text());
             let wish = Wish {
                 alpha: question.alpha,

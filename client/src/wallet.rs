@@ -12,5 +12,5 @@ mod keystore;
 mod password;
 
 pub use keys::{PhraseError, Secret, WordCount};
-pub use keystore::{KdfCost, Keystore, KeystoreError, WalletFile};
+pub use keystore::{KdfCost, Keystore, KeystoreError, NamedWallet, WalletFile};
 pub use password::{MIN_PASSWORD_CHARS, Password, PasswordError, PasswordSource};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use mica_chain::Chain;
 use mica_net::{Net, NetEvent};
 use mica_primitives::{Hash32, PublicKey};
 use mica_protocol::{
@@ -12,7 +13,7 @@ use mica_protocol::{
 use rand::RngCore;
 use tokio::{sync::mpsc, time::Instant};
 
-use crate::market::{ModelPicture, WorkerPicture};
+use crate::market::{MarketError, ModelPicture, WorkerPicture};
 
 /// Most workers that are asked.
 pub const MAX_ASKED: usize = 64;
@@ -28,6 +29,25 @@ impl Quotes {
     /// The worker's offer.
     pub fn of(&self, worker: &WorkerPicture) -> Option<&SignedQuote> {
         self.answers.get(&worker.record.peer)
+    }
+
+    /// Drops offers above the worker's list price. `picture` may be some blocks old and a price may have risen since, so a dear
+    /// offer is held against the newest block before it is dropped.
+    ///
+    /// # Errors
+    /// [`MarketError`] if the chain cannot be read.
+    pub async fn hold_to_list_prices(&mut self, picture: &ModelPicture, chain: &Chain) -> Result<(), MarketError> {
+        for worker in &picture.workers {
+            let asked = self.of(worker).map_or(0, |signed| signed.quote.price_per_layer_token);
+            if asked <= worker.record.list_price_per_layer_token {
+                continue;
+            }
+            let newest = chain.at_best().await?.worker(worker.record.account).await?;
+            if newest.is_none_or(|(record, _)| asked > record.list_price_per_layer_token) {
+                self.answers.remove(&worker.record.peer);
+            }
+        }
+        Ok(())
     }
 
     /// How many answered, for people.
@@ -82,7 +102,7 @@ pub fn addresses(worker: &WorkerPicture) -> Vec<String> {
     worker.record.addresses.iter().map(|address| String::from_utf8_lossy(address).into_owned()).collect()
 }
 
-/// Whether the offer is signed, answers our question, and keeps to what the worker registered.
+/// Whether the offer is signed, answers our question, and is for what the worker registered.
 fn is_sound(signed: &SignedQuote, worker: &WorkerPicture, picture: &ModelPicture, genesis: &Hash32, nonce: u64) -> bool {
     let quote = &signed.quote;
     quote.peer == worker.record.peer
@@ -90,6 +110,5 @@ fn is_sound(signed: &SignedQuote, worker: &WorkerPicture, picture: &ModelPicture
         && quote.model == picture.id
         && quote.profile == picture.record.manifest.profile
         && quote.range == worker.record.range
-        && quote.price_per_layer_token <= worker.record.list_price_per_layer_token
         && signed.verify(genesis)
 }

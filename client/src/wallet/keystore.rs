@@ -163,6 +163,9 @@ fn cipher(password: &Password, salt: &[u8], cost: KdfCost) -> Result<XChaCha20Po
     Ok(XChaCha20Poly1305::new(key.as_slice().into()))
 }
 
+/// A wallet's name, and what its file says in clear or why it cannot be read.
+pub type NamedWallet = (String, Result<WalletFile, KeystoreError>);
+
 /// The folder of wallet files.
 #[derive(Clone, Debug)]
 pub struct Keystore {
@@ -250,7 +253,7 @@ impl Keystore {
     ///
     /// # Errors
     /// [`KeystoreError::File`] if the folder cannot be read; a missing folder holds no wallets.
-    pub fn list(&self) -> Result<Vec<(String, Result<WalletFile, KeystoreError>)>, KeystoreError> {
+    pub fn list(&self) -> Result<Vec<NamedWallet>, KeystoreError> {
         let entries = match std::fs::read_dir(&self.folder) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(source) => return Err(FileError::Io { action: "list", path: self.folder.clone(), source }.into()),
