@@ -56,7 +56,7 @@ impl Quotes {
     }
 }
 
-/// Asks the live workers of `picture` (the first [`MAX_ASKED`]) and waits until all have answered or `patience` is over.
+/// Asks the live workers of `picture` (the first 64) and waits until all have answered or `patience` is over.
 pub async fn collect(
     net: &Net,
     events: &mut mpsc::Receiver<NetEvent>,
