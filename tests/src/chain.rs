@@ -25,10 +25,12 @@ impl DevNode {
     pub async fn start(folder: &Path) -> Self {
         let (rpc, p2p) = (free_port(), free_port());
         let mut node = command("mica-node");
-        node.args(["--dev", "--no-prometheus", "--no-telemetry", "--no-mdns"])
-            .arg("--base-path")
-            .arg(folder.join("node"))
-            .args(["--rpc-port", &rpc.to_string(), "--port", &p2p.to_string()]);
+        node.args(["--dev", "--no-prometheus", "--no-telemetry", "--no-mdns"]).arg("--base-path").arg(folder.join("node")).args([
+            "--rpc-port",
+            &rpc.to_string(),
+            "--port",
+            &p2p.to_string(),
+        ]);
         let node = Self { process: Process::start(node, folder.join("node.log")), url: format!("ws://127.0.0.1:{rpc}") };
         node.connect().await;
         node
@@ -64,7 +66,7 @@ impl LocalNetwork {
             node.args(["--chain", "local", &format!("--{name}"), "--no-prometheus", "--no-telemetry", "--no-mdns"])
                 .arg("--base-path")
                 .arg(folder.join(name))
-                .args(["--rpc-port", &rpc.to_string(), "--port", &p2p.to_string()])
+                .args(["--rpc-port", &rpc.to_string()])
                 .args(["--listen-addr", &format!("/ip4/127.0.0.1/tcp/{p2p}")]);
             if index == 0 {
                 node.args(["--node-key", ALICE_KEY]);

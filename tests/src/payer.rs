@@ -198,8 +198,7 @@ impl Payer {
 
     /// Sends one message and gives the number of the fault that answers it.
     pub async fn fault_for(&mut self, worker: &WorkerRecord<AccountId>, message: &Message) -> Option<u16> {
-        let addresses: Vec<String> =
-            worker.addresses.iter().map(|address| String::from_utf8_lossy(address).into_owned()).collect();
+        let addresses: Vec<String> = worker.addresses.iter().map(|address| String::from_utf8_lossy(address).into_owned()).collect();
         self.net.send(worker.peer, &addresses, message).await.expect("queued");
         let answer = async {
             while let Some(event) = self.events.recv().await {

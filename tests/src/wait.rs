@@ -20,7 +20,11 @@ pub fn eventually<T>(what: &str, deadline: Duration, mut condition: impl FnMut()
 }
 
 /// The same for a condition that awaits.
-pub async fn eventually_async<T, F: Future<Output = Option<T>>>(what: &str, deadline: Duration, mut condition: impl FnMut() -> F) -> T {
+pub async fn eventually_async<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    deadline: Duration,
+    mut condition: impl FnMut() -> F,
+) -> T {
     let start = Instant::now();
     loop {
         if let Some(value) = condition().await {

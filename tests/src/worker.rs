@@ -46,10 +46,21 @@ impl Worker {
         let made: Value = serde_json::from_slice(&made.stdout).expect("init prints JSON");
         let account = made["account"].as_str().expect("an account").to_owned();
         let peer = hex::decode(made["peer"].as_str().expect("a peer key")).expect("hex").try_into().expect("32 bytes");
-        let mut arguments: Vec<String> =
-            ["run", "--json", "--no-pricing", "--no-migrate", "--threads", "1", "--register-model", "--layers", layers, "--node-url", node_url]
-                .map(str::to_owned)
-                .to_vec();
+        let mut arguments: Vec<String> = [
+            "run",
+            "--json",
+            "--no-pricing",
+            "--no-migrate",
+            "--threads",
+            "1",
+            "--register-model",
+            "--layers",
+            layers,
+            "--node-url",
+            node_url,
+        ]
+        .map(str::to_owned)
+        .to_vec();
         arguments.extend(extra.iter().map(|&argument| argument.to_owned()));
         let process = run(&folder, &arguments);
         Self { process, account, peer, folder, arguments }

@@ -35,7 +35,9 @@ fn a_prompt_is_answered_paid_and_proved_and_nothing_is_left_behind() {
         assert!(receipts.as_u64().is_some_and(|count| count > 0), "verified receipts: {receipts}");
         assert_eq!(
             integer(&stage["paid"]),
-            integer(&stage["price_per_layer_token"]) * integer(&stage["tokens"]) * u128::from(next - stage["layers"][0].as_u64().expect("a layer")),
+            integer(&stage["price_per_layer_token"])
+                * integer(&stage["tokens"])
+                * u128::from(next - stage["layers"][0].as_u64().expect("a layer")),
             "every position is paid once"
         );
         paid += integer(&stage["paid"]);

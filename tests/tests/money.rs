@@ -8,7 +8,8 @@ use mica_protocol::{FaultCode, Message, signing};
 use mica_tests::{DevNode, Pass, Payer, Worker, eventually_async};
 
 const ALL: LayerRange = LayerRange { first: 0, end: 8 };
-const QUIET: Duration = Duration::from_secs(6);
+/// Longer than a new channel takes to be final, which is when a worker believes in it.
+const QUIET: Duration = Duration::from_secs(20);
 
 fn sign(mut redeem: Redeem, key: &ed25519_dalek::SigningKey, genesis: &[u8; 32]) -> Redeem {
     redeem.signature = signing::sign(key, &redeem.voucher.signing_bytes(genesis));
@@ -17,8 +18,7 @@ fn sign(mut redeem: Redeem, key: &ed25519_dalek::SigningKey, genesis: &[u8; 32])
 
 /// A plain promise of `cumulative`.
 fn promise(payer: &Payer, channel: ChannelId, seq: u64, cumulative: Balance) -> Redeem {
-    let voucher =
-        Voucher { channel, lane: 0, seq, cumulative, receipts_root: [0; 32], receipts: 0, expires: 100_000, tick: None };
+    let voucher = Voucher { channel, lane: 0, seq, cumulative, receipts_root: [0; 32], receipts: 0, expires: 100_000, tick: None };
     sign(Redeem { voucher, signature: [0; 64], tick: None }, &payer.key, &payer.chain.genesis_hash())
 }
 
@@ -37,8 +37,7 @@ async fn the_chain_refuses_stale_replayed_foreign_and_expired_vouchers_and_never
     let payer = Payer::new(node.connect().await, "//Alice");
     let payee = Signer::from_suri("//Bob").expect("a development key");
     let deposit = 10 * UNIT;
-    let (channel, other) =
-        (payer.open_channel(payee.account(), deposit).await, payer.open_channel(payee.account(), deposit).await);
+    let (channel, other) = (payer.open_channel(payee.account(), deposit).await, payer.open_channel(payee.account(), deposit).await);
     let redeem = |redeem: Redeem| Call::Redeem(redeem);
 
     let first = promise(&payer, channel, 2, 3 * UNIT);
@@ -51,7 +50,8 @@ async fn the_chain_refuses_stale_replayed_foreign_and_expired_vouchers_and_never
     let mut moved = first.clone();
     moved.voucher.channel = other;
     assert_eq!(refusal(&payer, &payee, redeem(moved)).await, "BadSignature", "another channel's voucher");
-    let foreign = sign(promise(&payer, channel, 9, 9 * UNIT), &ed25519_dalek::SigningKey::from_bytes(&[9; 32]), &payer.chain.genesis_hash());
+    let foreign =
+        sign(promise(&payer, channel, 9, 9 * UNIT), &ed25519_dalek::SigningKey::from_bytes(&[9; 32]), &payer.chain.genesis_hash());
     assert_eq!(refusal(&payer, &payee, redeem(foreign)).await, "BadSignature", "another key");
     let elsewhere = sign(promise(&payer, channel, 9, 9 * UNIT), &payer.key, &[7; 32]);
     assert_eq!(refusal(&payer, &payee, redeem(elsewhere)).await, "BadSignature", "another chain");
@@ -116,8 +116,13 @@ async fn a_worker_refuses_bad_vouchers_stops_at_its_credit_and_redeems_after_a_c
     let computed = if seen.tokens.is_empty() { 0 } else { prompt.len() + seen.tokens.len() - 1 };
     assert!(computed <= 16, "{computed} positions on a credit of 16");
 
-    // An honest session, cut off by a power cut at the worker before it redeemed.
-    let mut ledger = payer.ledger(channel).await;
+    // A payer that has lost its records begins again at the first number, which the worker has seen.
+    let mut forgetful = payer.ledger(channel).await;
+    let plan = payer.plan(12, &mut [(&record, ALL, &mut forgetful)], prompt.clone(), 8).await;
+    let seen = payer.drive(plan, QUIET, Pass::On, Pass::On).await;
+    assert_eq!(seen.faults.first(), Some(&(FaultCode::StaleVoucher as u16)));
+
+    // An honest session on the ledger's next lane, cut off by a power cut at the worker before it redeemed.
     let plan = payer.plan(11, &mut [(&record, ALL, &mut ledger)], prompt.clone(), 24).await;
     let no_end = |message: Message| if matches!(message, Message::Close(_)) { Pass::Lost } else { Pass::On(message) };
     let seen = payer.drive(plan, QUIET, no_end, Pass::On).await;

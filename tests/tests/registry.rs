@@ -15,7 +15,9 @@ async fn a_move_that_would_uncover_a_layer_is_refused() {
     let move_to = |first, end| Call::SetRange(LayerRange { first, end });
 
     match chain.submit(&bob, move_to(4, 8), Until::InBlock).await {
-        Err(SubmitError::Failed { failure, .. }) => assert!(failure.pallet == "Registry" && failure.name.contains("ncover"), "{failure:?}"),
+        Err(SubmitError::Failed { failure, .. }) => {
+            assert!(failure.pallet == "Registry" && failure.name.contains("ncover"), "{failure:?}")
+        }
         other => panic!("layers 0 to 3 would be bare: {other:?}"),
     }
     let view = chain.at_best().await.expect("the node answers");

@@ -26,7 +26,18 @@ fn splits() -> Vec<Vec<LayerRange>> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_split_over_real_workers_gives_the_tokens_of_one_process() {
     let one = command("mica-worker")
-        .args(["generate", "--prompt", PROMPT, "--temperature", "0", "--max-tokens", &TOKENS.to_string(), "--threads", "1", "--json"])
+        .args([
+            "generate",
+            "--prompt",
+            PROMPT,
+            "--temperature",
+            "0",
+            "--max-tokens",
+            &TOKENS.to_string(),
+            "--threads",
+            "1",
+            "--json",
+        ])
         .output()
         .expect("mica-worker starts");
     let one: Value = serde_json::from_slice(&one.stdout).expect("generate prints JSON");
