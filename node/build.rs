@@ -1,8 +1,7 @@
 //! Passes the commit to the binary, which names it in its version.
-
-use substrate_build_script_utils::{generate_cargo_keys, rerun_if_git_head_changed};
+//!
+//! The commit is that of the last change to the node's own files: following every commit would build the node anew for each.
 
 fn main() {
-    generate_cargo_keys();
-    rerun_if_git_head_changed();
+    substrate_build_script_utils::generate_cargo_keys();
 }

@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
-use sc_service::{ChainType, Properties};
+use mica_runtime::RuntimeGenesisConfig;
+use sc_service::{ChainSpec as _, ChainType, Properties};
 use sp_genesis_builder::{DEV_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET};
+use sp_runtime::BuildStorage;
+use sp_storage::{Storage, well_known_keys::CODE};
 
 /// A specification without extensions.
 pub type ChainSpec = sc_service::GenericChainSpec;
@@ -13,50 +16,65 @@ const TOKEN_DECIMALS: u32 = 12;
 /// Prefix of addresses.
 const SS58_FORMAT: u32 = 42;
 
+/// How a built-in chain states its genesis.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Genesis {
+    /// As the runtime's preset, which the Wasm runtime turns into state: readable, for export. Takes seconds.
+    Preset,
+    /// As the state itself, made by the same code compiled for this machine: starts a node at once. A test holds the two together.
+    State,
+}
+
 /// The specification that `--chain` names: `dev`, `local`, or the path of a file.
 ///
 /// # Errors
 /// Names the flag and what it may be if there is no such chain or file.
-pub fn load(id: &str) -> Result<Box<dyn sc_service::ChainSpec>, String> {
+pub fn load(id: &str, genesis: Genesis) -> Result<Box<dyn sc_service::ChainSpec>, String> {
     match id {
-        "dev" => Ok(Box::new(development()?)),
-        "" | "local" => Ok(Box::new(local()?)),
-        path => ChainSpec::from_json_file(PathBuf::from(path))
-            .map(|spec| Box::new(spec) as Box<dyn sc_service::ChainSpec>)
-            .map_err(|error| {
-                format!(
-                    "`--chain {path}` names neither a built-in chain nor a specification that can be read ({error}); \
-                     use `dev`, `local`, or a file made by `mica-node export-chain-spec`"
-                )
-            }),
+        // One validator, Alice, who finalizes alone.
+        "dev" => builtin("Mica Development", "mica-dev", ChainType::Development, DEV_RUNTIME_PRESET, genesis),
+        // Four validators, Alice, Bob, Charlie and Dave, of whom one may stop.
+        "" | "local" => builtin("Mica Local", "mica-local", ChainType::Local, LOCAL_TESTNET_RUNTIME_PRESET, genesis),
+        path => ChainSpec::from_json_file(PathBuf::from(path)).map_err(|error| {
+            format!(
+                "`--chain {path}` names neither a built-in chain nor a specification that can be read ({error}); \
+                 use `dev`, `local`, or a file made by `mica-node export-chain-spec`"
+            )
+        }),
     }
+    .map(|spec| Box::new(spec) as Box<dyn sc_service::ChainSpec>)
 }
 
-/// One validator, Alice, who finalizes alone.
-fn development() -> Result<ChainSpec, String> {
-    builtin("Mica Development", "mica-dev", ChainType::Development, DEV_RUNTIME_PRESET)
-}
-
-/// Four validators, Alice, Bob, Charlie and Dave, of whom one may stop.
-fn local() -> Result<ChainSpec, String> {
-    builtin("Mica Local", "mica-local", ChainType::Local, LOCAL_TESTNET_RUNTIME_PRESET)
-}
-
-fn builtin(name: &str, id: &str, chain_type: ChainType, preset: &str) -> Result<ChainSpec, String> {
+fn builtin(name: &str, id: &str, chain_type: ChainType, preset: &str, genesis: Genesis) -> Result<ChainSpec, String> {
     let code = mica_runtime::WASM_BINARY.ok_or_else(|| {
         format!(
             "this mica-node was built with SKIP_WASM_BUILD and has no runtime for the built-in chain `{id}`; \
              build it again without, or give `--chain` a file"
         )
     })?;
-    Ok(ChainSpec::builder(code, None)
+    let mut spec = ChainSpec::builder(code, None)
         .with_name(name)
         .with_id(id)
         .with_chain_type(chain_type)
         .with_protocol_id(id)
         .with_properties(properties())
         .with_genesis_config_preset_name(preset)
-        .build())
+        .build();
+    if genesis == Genesis::State {
+        spec.set_storage(state(preset, code)?);
+    }
+    Ok(spec)
+}
+
+/// The state that `preset` stands for, with `code` as its runtime.
+fn state(preset: &str, code: &[u8]) -> Result<Storage, String> {
+    let patch = mica_runtime::genesis::get_preset(&preset.into()).ok_or_else(|| format!("the runtime has no preset `{preset}`"))?;
+    let invalid = |error: serde_json::Error| format!("the runtime's preset `{preset}` is no genesis: {error}");
+    let mut config = serde_json::to_value(RuntimeGenesisConfig::default()).map_err(invalid)?;
+    sc_chain_spec::json_patch::merge(&mut config, serde_json::from_slice(&patch).map_err(invalid)?);
+    let mut storage = serde_json::from_value::<RuntimeGenesisConfig>(config).map_err(invalid)?.build_storage()?;
+    storage.top.insert(CODE.to_vec(), code.to_vec());
+    Ok(storage)
 }
 
 fn properties() -> Properties {
@@ -73,17 +91,21 @@ mod tests {
 
     #[test]
     fn an_unknown_chain_says_what_the_flag_may_be() {
-        let error = load("mars").err().expect("there is no such chain");
+        let error = load("mars", Genesis::State).err().expect("there is no such chain");
         assert!(error.contains("--chain mars") && error.contains("`dev`") && error.contains("export-chain-spec"), "{error}");
     }
 
     #[test]
-    fn built_in_chains_have_a_genesis_that_can_be_stored() {
+    fn a_built_in_chain_has_one_genesis_however_it_is_made() {
         for id in ["dev", "local"] {
-            let spec = load(id).expect("built in");
-            let storage = spec.as_storage_builder().build_storage().expect("the preset builds");
-            assert!(storage.top.contains_key(sp_core::storage::well_known_keys::CODE), "{id}");
-            assert_eq!(spec.properties()["tokenSymbol"], "MICA");
+            let [preset, state] = [Genesis::Preset, Genesis::State].map(|genesis| {
+                let spec = load(id, genesis).expect("it is built in");
+                assert_eq!(spec.properties()["tokenSymbol"], "MICA");
+                spec.as_storage_builder().build_storage().expect("the genesis is valid")
+            });
+            assert!(preset.top.contains_key(CODE), "{id}");
+            assert_eq!(preset.top, state.top, "{id}");
+            assert_eq!(preset.children_default, state.children_default, "{id}");
         }
     }
 }

@@ -7,7 +7,7 @@ use sc_network::config::NetworkBackendType;
 use sc_service::{Configuration, PartialComponents};
 
 use crate::{
-    chain_spec,
+    chain_spec::{self, Genesis},
     cli::{Cli, CompletionCmd, Subcommand},
     service::{self, Partial},
 };
@@ -42,12 +42,13 @@ impl SubstrateCli for Cli {
     }
 
     fn load_spec(&self, id: &str) -> std::result::Result<Box<dyn sc_service::ChainSpec>, String> {
-        chain_spec::load(id)
+        let genesis = if self.subcommand.is_none() { Genesis::State } else { Genesis::Preset };
+        chain_spec::load(id, genesis)
     }
 }
 
 /// What the node does not say unless asked with `--log`: three lines for each block of its own, on top of the one that it was imported.
-const QUIET: [&str; 3] = ["basic-authorship=warn", "slots=warn", "babe=warn"];
+const QUIET: [&str; 3] = ["sc_basic_authorship=warn", "slots=warn", "babe=warn"];
 
 /// Parses the command line and runs what it asks for.
 ///
