@@ -1,14 +1,20 @@
-//! Against a running development node. Start one with `mica-node --dev --tmp` and run
-//! `MICA_NODE_URL=ws://127.0.0.1:9944 cargo test --release -p mica-chain --test live -- --ignored`.
+//! What clients read from a real chain and send to it, through `mica-chain`.
 
-use mica_chain::{Call, Chain, ConnectError, MicaEvent, Signer, SubmitError, Until, amount};
+use mica_chain::{Call, Chain, MicaEvent, Signer, SubmitError, Until, amount};
 use mica_primitives::{ChannelId, ChannelOpening, UNIT};
+use mica_tests::DevNode;
 
-const NODE: &str = "needs a development node at MICA_NODE_URL";
-
-async fn chain() -> Chain {
-    let url = std::env::var("MICA_NODE_URL").unwrap_or_else(|_| "ws://127.0.0.1:9944".to_owned());
-    Chain::connect(&url).await.expect(NODE)
+/// One node serves all of these: they use other accounts or do not mind each other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_chain_is_read_and_written() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let node = DevNode::start(folder.path()).await;
+    money_moves_and_is_accounted_for(&node).await;
+    one_account_may_submit_many_at_once(&node).await;
+    two_programs_of_one_account_do_not_block_each_other(&node).await;
+    a_failed_call_says_which_pallet_why_and_what_to_do(&node).await;
+    a_channel_is_opened_read_and_topped_up(&node).await;
+    blocks_come_in_order_without_gaps(&node).await;
 }
 
 fn signer(suri: &str) -> Signer {
@@ -20,10 +26,8 @@ fn fresh() -> Signer {
     signer(&format!("//Alice//test{nanos}"))
 }
 
-#[tokio::test]
-#[ignore = "needs a development node"]
-async fn money_moves_and_is_accounted_for() {
-    let (chain, alice, payee) = (chain().await, signer("//Alice"), fresh());
+async fn money_moves_and_is_accounted_for(node: &DevNode) {
+    let (chain, alice, payee) = (node.connect().await, signer("//Alice"), fresh());
     let before = chain.at_best().await.expect("read").account(alice.account()).await.expect("read");
     let sent =
         chain.submit(&alice, Call::Transfer { to: payee.account(), amount: 3 * UNIT }, Until::Finalized).await.expect("sent");
@@ -41,10 +45,8 @@ async fn money_moves_and_is_accounted_for() {
     assert!(chain.finalized().await.expect("read").number >= sent.block.number);
 }
 
-#[tokio::test]
-#[ignore = "needs a development node"]
-async fn one_account_may_submit_many_at_once() {
-    let (chain, alice, payee) = (chain().await, signer("//Alice"), fresh());
+async fn one_account_may_submit_many_at_once(node: &DevNode) {
+    let (chain, alice, payee) = (node.connect().await, signer("//Alice"), fresh());
     let send = |amount| chain.submit(&alice, Call::Transfer { to: payee.account(), amount }, Until::InBlock);
     let (first, second, third, fourth) = tokio::join!(send(UNIT), send(UNIT), send(UNIT), send(UNIT));
     for sent in [first, second, third, fourth] {
@@ -53,10 +55,8 @@ async fn one_account_may_submit_many_at_once() {
     assert_eq!(chain.at_best().await.expect("read").account(payee.account()).await.expect("read").free, 4 * UNIT);
 }
 
-#[tokio::test]
-#[ignore = "needs a development node"]
-async fn two_programs_of_one_account_do_not_block_each_other() {
-    let (here, there, alice, payee) = (chain().await, chain().await, signer("//Alice"), fresh());
+async fn two_programs_of_one_account_do_not_block_each_other(node: &DevNode) {
+    let (here, there, alice, payee) = (node.connect().await, node.connect().await, signer("//Alice"), fresh());
     let send = |chain: Chain| {
         let (alice, to) = (alice.clone(), payee.account());
         async move { chain.submit(&alice, Call::Transfer { to, amount: UNIT }, Until::InBlock).await }
@@ -66,10 +66,8 @@ async fn two_programs_of_one_account_do_not_block_each_other() {
     second.expect("sent");
 }
 
-#[tokio::test]
-#[ignore = "needs a development node"]
-async fn a_failed_call_says_which_pallet_why_and_what_to_do() {
-    let (chain, alice) = (chain().await, signer("//Alice"));
+async fn a_failed_call_says_which_pallet_why_and_what_to_do(node: &DevNode) {
+    let (chain, alice) = (node.connect().await, signer("//Alice"));
     let error = chain.submit(&alice, Call::Close(ChannelId([9; 32])), Until::InBlock).await.expect_err("no such channel");
     let SubmitError::Failed { failure, .. } = &error else { panic!("{error}") };
     assert!(failure.is("Channels", "NoChannel"), "{error}");
@@ -84,10 +82,8 @@ async fn a_failed_call_says_which_pallet_why_and_what_to_do() {
     assert!(error.to_string().contains("ask for a smaller amount"), "{error}");
 }
 
-#[tokio::test]
-#[ignore = "needs a development node"]
-async fn a_channel_is_opened_read_and_topped_up() {
-    let (chain, alice, payee) = (chain().await, signer("//Alice"), fresh());
+async fn a_channel_is_opened_read_and_topped_up(node: &DevNode) {
+    let (chain, alice, payee) = (node.connect().await, signer("//Alice"), fresh());
     let parameters = chain.at_best().await.expect("read").channel_parameters().await.expect("read");
     let deposit = parameters.min_deposit.max(UNIT);
     let opening = ChannelOpening { payee: payee.account(), signer: [7; 32], deposit, window: parameters.min_window };
@@ -107,22 +103,12 @@ async fn a_channel_is_opened_read_and_topped_up() {
     assert_eq!(view.channel(ChannelId([9; 32])).await.expect("read"), None);
 }
 
-#[tokio::test]
-#[ignore = "needs a development node"]
-async fn blocks_come_in_order_without_gaps() {
-    let chain = chain().await;
+async fn blocks_come_in_order_without_gaps(node: &DevNode) {
+    let chain = node.connect().await;
     let mut heads = chain.finalized_heads().await.expect("subscribed");
     let first = heads.next().await.expect("a block").expect("read");
     for number in first.number + 1..first.number + 3 {
         assert_eq!(heads.next().await.expect("a block").expect("read").number, number);
     }
     assert!(chain.best().await.expect("read").number >= chain.finalized().await.expect("read").number);
-}
-
-#[tokio::test]
-async fn what_is_no_node_is_named() {
-    assert!(matches!(Chain::connect("http://127.0.0.1:9944").await, Err(ConnectError::Url { .. })));
-    let error = Chain::connect("ws://127.0.0.1:1").await.expect_err("nobody there");
-    assert!(matches!(error, ConnectError::Unreachable { .. }), "{error}");
-    assert!(error.to_string().contains("mica-node --dev"), "{error}");
 }
