@@ -21,7 +21,7 @@ const SS58_FORMAT: u32 = 42;
 pub enum Genesis {
     /// As the runtime's preset, which the Wasm runtime turns into state: readable, for export. Takes seconds.
     Preset,
-    /// As the state itself, made by the same code compiled for this machine: starts a node at once. A test holds the two together.
+    /// As the state itself, made by the same code compiled for this machine: starts a node at once. An end-to-end test holds the two together.
     State,
 }
 
@@ -83,29 +83,4 @@ fn properties() -> Properties {
     properties.insert("tokenDecimals".into(), TOKEN_DECIMALS.into());
     properties.insert("ss58Format".into(), SS58_FORMAT.into());
     properties
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_unknown_chain_says_what_the_flag_may_be() {
-        let error = load("mars", Genesis::State).err().expect("there is no such chain");
-        assert!(error.contains("--chain mars") && error.contains("`dev`") && error.contains("export-chain-spec"), "{error}");
-    }
-
-    #[test]
-    fn a_built_in_chain_has_one_genesis_however_it_is_made() {
-        for id in ["dev", "local"] {
-            let [preset, state] = [Genesis::Preset, Genesis::State].map(|genesis| {
-                let spec = load(id, genesis).expect("it is built in");
-                assert_eq!(spec.properties()["tokenSymbol"], "MICA");
-                spec.as_storage_builder().build_storage().expect("the genesis is valid")
-            });
-            assert!(preset.top.contains_key(CODE), "{id}");
-            assert_eq!(preset.top, state.top, "{id}");
-            assert_eq!(preset.children_default, state.children_default, "{id}");
-        }
-    }
 }

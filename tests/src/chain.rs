@@ -23,14 +23,18 @@ pub struct DevNode {
 impl DevNode {
     /// Starts it with its state and its log in `folder`, and waits until it answers.
     pub async fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &["--dev"]).await
+    }
+
+    /// The same for a chain that `arguments` name.
+    pub async fn start_with(folder: &Path, arguments: &[&str]) -> Self {
         let (rpc, p2p) = (free_port(), free_port());
         let mut node = command("mica-node");
-        node.args(["--dev", "--no-prometheus", "--no-telemetry", "--no-mdns"]).arg("--base-path").arg(folder.join("node")).args([
-            "--rpc-port",
-            &rpc.to_string(),
-            "--port",
-            &p2p.to_string(),
-        ]);
+        node.args(arguments)
+            .args(["--no-prometheus", "--no-telemetry", "--no-mdns"])
+            .arg("--base-path")
+            .arg(folder.join("node"))
+            .args(["--rpc-port", &rpc.to_string(), "--port", &p2p.to_string()]);
         let node = Self { process: Process::start(node, folder.join("node.log")), url: format!("ws://127.0.0.1:{rpc}") };
         node.connect().await;
         node

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mica_chain::Signer;
-use mica_tests::{DevNode, LocalNetwork, eventually_async};
+use mica_tests::{DevNode, LocalNetwork, eventually_async, process::command};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_development_node_runs_alone_and_finalizes() {
@@ -40,4 +40,27 @@ async fn four_validators_finalize_while_one_is_stopped() {
     // Blocks made after the stop, so that the votes of the three who are left are what makes them final.
     let best = chain.best().await.expect("alice answers").number;
     finalized(best.max(reached) + 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_built_in_chain_has_one_genesis_however_it_is_made() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let spec = folder.path().join("spec.json");
+    let exported = command("mica-node").args(["export-chain-spec", "--chain", "dev"]).output().expect("mica-node starts");
+    assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
+    std::fs::write(&spec, exported.stdout).expect("the folder is writable");
+    let [built_in, from_file] = ["built-in", "from-file"].map(|name| folder.path().join(name));
+    [&built_in, &from_file].map(|folder| std::fs::create_dir(folder).expect("the folder is writable"));
+
+    let built_in = DevNode::start(&built_in).await;
+    let from_file = DevNode::start_with(&from_file, &["--chain", &spec.display().to_string()]).await;
+    assert_eq!(built_in.connect().await.genesis_hash(), from_file.connect().await.genesis_hash());
+}
+
+#[test]
+fn an_unknown_chain_says_what_the_flag_may_be() {
+    let refused = command("mica-node").args(["--chain", "mars"]).output().expect("mica-node starts");
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success());
+    assert!(said.contains("--chain mars") && said.contains("`dev`") && said.contains("export-chain-spec"), "{said}");
 }
