@@ -49,8 +49,11 @@ async fn a_built_in_chain_has_one_genesis_however_it_is_made() {
     let exported = command("mica-node").args(["export-chain-spec", "--chain", "dev"]).output().expect("mica-node starts");
     assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
     std::fs::write(&spec, exported.stdout).expect("the folder is writable");
-    let [built_in, from_file] = ["built-in", "from-file"].map(|name| folder.path().join(name));
-    [&built_in, &from_file].map(|folder| std::fs::create_dir(folder).expect("the folder is writable"));
+    let [built_in, from_file] = ["built-in", "from-file"].map(|name| {
+        let folder = folder.path().join(name);
+        std::fs::create_dir(&folder).expect("the folder is writable");
+        folder
+    });
 
     let built_in = DevNode::start(&built_in).await;
     let from_file = DevNode::start_with(&from_file, &["--chain", &spec.display().to_string()]).await;
