@@ -12,9 +12,10 @@
 //! So a query's bytes depend on the positions up to its own alone, not on what else is in the step, and one tile can be repeated
 //! from a small state.
 
-use core::ops::Range;
+mod together;
 
-use crate::{Isa, LANES, TILE, f16, math, reduce};
+use crate::{Isa, LANES, TILE, dense, f16, isa::Operation, lanes::Lanes, math, reduce};
+use together::TOGETHER;
 
 /// Sizes of one step through one key/value head.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,67 +33,66 @@ pub struct Shape {
 impl Shape {
     /// Elements of scratch memory that [`attend`] needs.
     pub const fn scratch_len(&self) -> usize {
-        2 * TILE * self.head_size + TILE + 2 * self.rows * self.group
+        let states = (self.rows * self.group).next_multiple_of(TOGETHER);
+        (2 * TILE + states) * self.head_size + 2 * states
+    }
+
+    /// Number of a tile's positions, from `start` on, that a state (query row and head) sees.
+    const fn visible(&self, state: usize, start: usize) -> usize {
+        let seen = (self.first_position + state / self.group + 1).saturating_sub(start);
+        if seen < TILE { seen } else { TILE }
     }
 }
 
 /// Attention of one key/value head with all query heads that share it.
 ///
-/// `queries` and `out`: `[rows, group, head_size]`, the queries already rotated. `keys` and `values`:
-/// `[first_position + rows, head_size]` or longer. `scale` is usually `1/√head_size`. `scratch` may hold anything.
+/// `queries` and `out`: `[rows, group, head_size]`, the queries already rotated. `tile(t)` gives the keys and the values of the
+/// positions from `64·t` on, each `[positions, head_size]` and at least as long as positions up to `first_position + rows` need.
+/// `scale` is usually `1/√head_size`. `scratch` may hold anything.
 ///
 /// # Panics
 /// If a slice is shorter than its shape says.
-#[expect(clippy::too_many_arguments, reason = "the operands of one operation")]
-pub fn attend(
+pub fn attend<'a>(
     isa: Isa,
     shape: Shape,
     scale: f32,
     queries: &[f32],
-    keys: &[u16],
-    values: &[u16],
+    tile: impl Fn(usize) -> (&'a [u16], &'a [u16]),
     scratch: &mut [f32],
     out: &mut [f32],
 ) {
-    isa.run(|| {
-        let Shape { head_size, group, first_position, rows } = shape;
-        let states = rows * group;
-        let (key_tile, rest) = scratch[..shape.scratch_len()].split_at_mut(TILE * head_size);
-        let (value_tile, rest) = rest.split_at_mut(TILE * head_size);
-        let (weights, rest) = rest.split_at_mut(TILE);
-        let (largest, total) = rest.split_at_mut(states);
-        largest.fill(f32::NEG_INFINITY);
-        total.fill(0.0);
-        let out = &mut out[..states * head_size];
-        out.fill(0.0);
-        let seen = first_position + rows;
-        for start in (0..seen).step_by(TILE) {
-            let end = (start + TILE).min(seen);
-            let halves: Range<usize> = start * head_size..end * head_size;
-            f16::widen(&keys[halves.clone()], key_tile);
-            f16::widen(&values[halves], value_tile);
-            for state in 0..states {
-                let position = first_position + state / group;
-                if position < start {
-                    continue;
-                }
-                let count = (position + 1).min(end) - start;
-                let query = &queries[state * head_size..][..head_size];
-                let weights = &mut weights[..count];
-                for (weight, key) in weights.iter_mut().zip(key_tile.chunks_exact(head_size)) {
-                    *weight = reduce::dot(query, key) * scale;
-                }
-                let tile_largest = reduce::max(weights);
-                let new_largest = if tile_largest > largest[state] { tile_largest } else { largest[state] };
-                let correction = math::exp(largest[state] - new_largest);
-                for weight in weights.iter_mut() {
-                    *weight = math::exp(*weight - new_largest);
-                }
-                largest[state] = new_largest;
-                total[state] = total[state] * correction + reduce::sum(weights);
-                accumulate(&mut out[state * head_size..][..head_size], correction, weights, value_tile);
-            }
+    let Shape { head_size, group, first_position, rows } = shape;
+    let states = rows * group;
+    // Fewer states are not worth turning the keys around, and the definition goes state by state.
+    let together = isa != Isa::scalar() && states >= TOGETHER;
+    let padded = states.next_multiple_of(TOGETHER);
+    let (key_tile, rest) = scratch[..shape.scratch_len()].split_at_mut(TILE * head_size);
+    let (value_tile, rest) = rest.split_at_mut(TILE * head_size);
+    let (turned, rest) = rest.split_at_mut(padded * head_size);
+    let (largest, total) = rest.split_at_mut(padded);
+    let (queries, out) = (&queries[..states * head_size], &mut out[..states * head_size]);
+    largest.fill(f32::NEG_INFINITY);
+    total.fill(0.0);
+    out.fill(0.0);
+    if together {
+        together::turn_queries(queries, head_size, turned);
+    }
+    let seen = first_position + rows;
+    for start in (0..seen).step_by(TILE) {
+        let (keys, values) = tile(start / TILE);
+        let length = (seen - start).min(TILE) * head_size;
+        let (keys, values) = (&keys[..length], &values[..length]);
+        isa.run(|| f16::widen(values, value_tile));
+        if together {
+            together::turn_keys(isa, keys, head_size, key_tile);
+        } else {
+            isa.run(|| f16::widen(keys, key_tile));
         }
+        let tile = Tile { shape, scale, start, keys: key_tile, values: value_tile };
+        let queries = if together { &*turned } else { queries };
+        isa.call(Step { tile, together, queries, largest, total, out });
+    }
+    isa.run(|| {
         for (out, total) in out.chunks_exact_mut(head_size).zip(total) {
             for out in out {
                 *out /= *total;
@@ -101,26 +101,97 @@ pub fn attend(
     });
 }
 
+/// One tile, widened.
+struct Tile<'a> {
+    shape: Shape,
+    scale: f32,
+    /// First position of the tile.
+    start: usize,
+    /// `[TILE, head_size]`; the other way round in [`together`].
+    keys: &'a [f32],
+    /// `[TILE, head_size]`.
+    values: &'a [f32],
+}
+
+/// All states through one tile.
+struct Step<'a> {
+    tile: Tile<'a>,
+    together: bool,
+    /// As [`attend`] takes them; in another order if they are computed together.
+    queries: &'a [f32],
+    /// By state.
+    largest: &'a mut [f32],
+    total: &'a mut [f32],
+    /// `[state, head_size]`.
+    out: &'a mut [f32],
+}
+
+impl Operation for Step<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Lanes>(self) {
+        let Self { tile, together, queries, largest, total, out } = self;
+        if together {
+            tile.run_together::<V>(queries, largest, total, out);
+        } else {
+            tile.run::<V>(queries, largest, total, out);
+        }
+    }
+}
+
+impl Tile<'_> {
+    /// The definition.
+    #[inline(always)]
+    fn run<V: Lanes>(&self, queries: &[f32], largest: &mut [f32], total: &mut [f32], out: &mut [f32]) {
+        let head_size = self.shape.head_size;
+        for (state, (query, out)) in queries.chunks_exact(head_size).zip(out.chunks_exact_mut(head_size)).enumerate() {
+            let count = self.shape.visible(state, self.start);
+            if count > 0 {
+                let mut weights = [0.0; TILE];
+                let weights = &mut weights[..count];
+                for (weight, key) in weights.iter_mut().zip(self.keys.chunks_exact(head_size)) {
+                    let [score] = dense::dots::<V, dense::F32, 1>(query, [key]);
+                    *weight = score * self.scale;
+                }
+                let correction = softmax_step(weights, &mut largest[state], &mut total[state]);
+                accumulate::<V>(out, correction, weights, self.values);
+            }
+        }
+    }
+}
+
+/// Scores to weights of one state; returns the factor of what was summed before.
+#[inline(always)]
+fn softmax_step(weights: &mut [f32], largest: &mut f32, total: &mut f32) -> f32 {
+    let tile_largest = reduce::max(weights);
+    let new_largest = if tile_largest > *largest { tile_largest } else { *largest };
+    let correction = math::exp(*largest - new_largest);
+    for weight in weights.iter_mut() {
+        *weight = math::exp(*weight - new_largest);
+    }
+    *largest = new_largest;
+    *total = *total * correction + reduce::sum(weights);
+    correction
+}
+
 /// `acc[d] = acc[d]·correction`, then `+= weights[j]·values[j][d]` for `j` in order.
 #[inline(always)]
-fn accumulate(acc: &mut [f32], correction: f32, weights: &[f32], values: &[f32]) {
+fn accumulate<V: Lanes>(acc: &mut [f32], correction: f32, weights: &[f32], values: &[f32]) {
     let head_size = acc.len();
     let (chunks, tail) = acc.as_chunks_mut::<LANES>();
     let whole = chunks.len() * LANES;
     for (chunk, lanes) in chunks.iter_mut().enumerate() {
-        let mut sums = lanes.map(|lane| lane * correction);
-        for (j, &weight) in weights.iter().enumerate() {
-            let values = &values[j * head_size + chunk * LANES..][..LANES];
-            for lane in 0..LANES {
-                sums[lane] += weight * values[lane];
-            }
+        let mut sums = V::load(lanes).times(V::splat(correction));
+        for (&weight, values) in weights.iter().zip(values.chunks_exact(head_size)) {
+            sums = sums.plus(V::splat(weight).times(V::load(&values.as_chunks().0[chunk])));
         }
-        *lanes = sums;
+        *lanes = sums.store();
     }
     for (d, acc) in tail.iter_mut().enumerate() {
         let mut sum = *acc * correction;
-        for (j, &weight) in weights.iter().enumerate() {
-            sum += weight * values[j * head_size + whole + d];
+        for (&weight, values) in weights.iter().zip(values.chunks_exact(head_size)) {
+            sum += weight * values[whole + d];
         }
         *acc = sum;
     }
@@ -153,7 +224,8 @@ mod tests {
             let shape = Shape { head_size, group: 1, first_position: positions - 1, rows: 1 };
             let mut scratch = vec![f32::NAN; shape.scratch_len()];
             let mut out = vec![0.0; head_size];
-            attend(Isa::best(), shape, 0.25, &query, &keys, &values, &mut scratch, &mut out);
+            let tile = |t: usize| (&keys[t * TILE * head_size..], &values[t * TILE * head_size..]);
+            attend(Isa::best(), shape, 0.25, &query, tile, &mut scratch, &mut out);
             let wide = |halves: &[u16]| halves.iter().map(|&h| f16::to_f32(h)).collect::<Vec<_>>();
             for (ours, truth) in out.iter().zip(naive(&query, &wide(&keys), &wide(&values), 0.25)) {
                 assert!((f64::from(*ours) - truth).abs() < 1.0e-5, "{head_size} {positions}: {ours} {truth}");

@@ -1,36 +1,22 @@
 //! One row of an embedding matrix, from the bytes of the model file.
 
-use crate::{
-    BLOCK, f16,
-    quant::{self, Q4_0_BYTES, Q8_0_BYTES},
-};
+use crate::{WeightType, f16, quant::unpack};
 
-/// Widens a little-endian F32 row; `bytes` has 4 per element of `out`.
-pub fn f32_row(bytes: &[u8], out: &mut [f32]) {
-    for (out, bytes) in out.iter_mut().zip(bytes.as_chunks::<4>().0) {
-        *out = f32::from_le_bytes(*bytes);
+/// The values of one row in the file's layout; `bytes` has [`WeightType::row_bytes`] of `out`'s length.
+///
+/// F32, F16 and BF16 are widened exactly; for the quantised formats see [`unpack::values`].
+pub fn row(format: WeightType, bytes: &[u8], out: &mut [f32]) {
+    let halves = bytes.as_chunks::<2>().0.iter().map(|half| u16::from_le_bytes(*half));
+    match format {
+        WeightType::F32 => fill(out, bytes.as_chunks::<4>().0.iter().map(|value| f32::from_le_bytes(*value))),
+        WeightType::F16 => fill(out, halves.map(f16::to_f32)),
+        WeightType::BF16 => fill(out, halves.map(f16::from_bf16)),
+        _ => unpack::values(format, bytes, out),
     }
 }
 
-/// Widens a little-endian F16 row; `bytes` has 2 per element of `out`.
-pub fn f16_row(bytes: &[u8], out: &mut [f32]) {
-    for (out, bytes) in out.iter_mut().zip(bytes.as_chunks::<2>().0) {
-        *out = f16::to_f32(u16::from_le_bytes(*bytes));
-    }
-}
-
-/// `q · scale` of every element of a Q8_0 row.
-pub fn q8_0_row(bytes: &[u8], out: &mut [f32]) {
-    for (out, block) in out.as_chunks_mut::<BLOCK>().0.iter_mut().zip(bytes.as_chunks::<Q8_0_BYTES>().0) {
-        let (scale, quants) = quant::unpack_q8_0(block);
-        *out = quants.map(|q| f32::from(q) * scale);
-    }
-}
-
-/// `q · scale` of every element of a Q4_0 row.
-pub fn q4_0_row(bytes: &[u8], out: &mut [f32]) {
-    for (out, block) in out.as_chunks_mut::<BLOCK>().0.iter_mut().zip(bytes.as_chunks::<Q4_0_BYTES>().0) {
-        let (scale, quants) = quant::unpack_q4_0(block);
-        *out = quants.map(|q| f32::from(q) * scale);
+fn fill(out: &mut [f32], values: impl Iterator<Item = f32>) {
+    for (out, value) in out.iter_mut().zip(values) {
+        *out = value;
     }
 }

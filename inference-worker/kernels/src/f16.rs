@@ -10,6 +10,12 @@ pub fn to_f32(half: u16) -> f32 {
     f32::from_bits(scaled.to_bits() | special | (u32::from(half & 0x8000) << 16))
 }
 
+/// Value of the bfloat16 number with bits `half`: an f32 whose lower bits are zero.
+#[inline(always)]
+pub fn from_bf16(half: u16) -> f32 {
+    f32::from_bits(u32::from(half) << 16)
+}
+
 /// Nearest half-precision number, ties to even. Beyond the largest: infinity; NaN stays a NaN.
 #[inline(always)]
 pub fn from_f32(value: f32) -> u16 {

@@ -3,6 +3,8 @@
 //! An [`Isa`] can only be made by asking the CPU, so holding one is the proof that its instructions exist. AMX is never used:
 //! there are machines that list it and fault on it.
 
+use crate::{LANES, lanes::Lanes};
+
 /// An instruction set that this CPU has. [`Isa::scalar`] is the definition; every other one gives the same bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Isa(pub(crate) Kind);
@@ -14,6 +16,10 @@ pub(crate) enum Kind {
     Avx2,
     #[cfg(all(target_arch = "x86_64", feature = "std"))]
     Avx512,
+    #[cfg(all(target_arch = "aarch64", feature = "std"))]
+    Neon,
+    #[cfg(all(target_arch = "aarch64", feature = "std"))]
+    Dotprod,
 }
 
 impl Isa {
@@ -29,11 +35,11 @@ impl Isa {
 
     /// Every set that this CPU has, narrowest first; the scalar definition always comes first.
     pub fn available() -> impl DoubleEndedIterator<Item = Self> {
-        let sets: [Option<Self>; 3] = [Some(Self::scalar()), Self::avx2(), Self::avx512()];
+        let sets: [Option<Self>; 3] = [Some(Self::scalar()), Self::second(), Self::third()];
         sets.into_iter().flatten()
     }
 
-    /// `scalar`, `avx2` or `avx512-vnni`.
+    /// `scalar`, `avx2`, `avx512-vnni`, `neon` or `neon-dotprod`.
     pub const fn name(self) -> &'static str {
         match self.0 {
             Kind::Scalar => "scalar",
@@ -41,17 +47,21 @@ impl Isa {
             Kind::Avx2 => "avx2",
             #[cfg(all(target_arch = "x86_64", feature = "std"))]
             Kind::Avx512 => "avx512-vnni",
+            #[cfg(all(target_arch = "aarch64", feature = "std"))]
+            Kind::Neon => "neon",
+            #[cfg(all(target_arch = "aarch64", feature = "std"))]
+            Kind::Dotprod => "neon-dotprod",
         }
     }
 
     #[cfg(all(target_arch = "x86_64", feature = "std"))]
-    fn avx2() -> Option<Self> {
+    fn second() -> Option<Self> {
         (std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("f16c")).then_some(Self(Kind::Avx2))
     }
 
     #[cfg(all(target_arch = "x86_64", feature = "std"))]
-    fn avx512() -> Option<Self> {
-        let here = Self::avx2().is_some()
+    fn third() -> Option<Self> {
+        let here = Self::second().is_some()
             && std::arch::is_x86_feature_detected!("avx512f")
             && std::arch::is_x86_feature_detected!("avx512bw")
             && std::arch::is_x86_feature_detected!("avx512vl")
@@ -59,39 +69,78 @@ impl Isa {
         here.then_some(Self(Kind::Avx512))
     }
 
-    #[cfg(not(all(target_arch = "x86_64", feature = "std")))]
-    const fn avx2() -> Option<Self> {
+    #[cfg(all(target_arch = "aarch64", feature = "std"))]
+    fn second() -> Option<Self> {
+        std::arch::is_aarch64_feature_detected!("neon").then_some(Self(Kind::Neon))
+    }
+
+    #[cfg(all(target_arch = "aarch64", feature = "std"))]
+    fn third() -> Option<Self> {
+        (Self::second().is_some() && std::arch::is_aarch64_feature_detected!("dotprod")).then_some(Self(Kind::Dotprod))
+    }
+
+    #[cfg(not(all(any(target_arch = "x86_64", target_arch = "aarch64"), feature = "std")))]
+    const fn second() -> Option<Self> {
         None
     }
 
-    #[cfg(not(all(target_arch = "x86_64", feature = "std")))]
-    const fn avx512() -> Option<Self> {
+    #[cfg(not(all(any(target_arch = "x86_64", target_arch = "aarch64"), feature = "std")))]
+    const fn third() -> Option<Self> {
         None
     }
 
     /// Runs `operation` compiled for this set: the same scalar code, which the compiler may put into wider registers.
+    ///
+    /// Only what is inlined is compiled for the set, and a closure of some size is not: that is what [`Operation`] is for.
     #[inline(always)]
     pub(crate) fn run<R>(self, operation: impl FnOnce() -> R) -> R {
+        self.call(Closure(operation))
+    }
+
+    /// Runs `operation` compiled for this set, of whatever size it is.
+    #[inline(always)]
+    pub(crate) fn call<O: Operation>(self, operation: O) -> O::Output {
         match self.0 {
-            Kind::Scalar => operation(),
+            Kind::Scalar => operation.run::<[f32; LANES]>(),
             // SAFETY: an `Isa` of this kind exists only where the CPU was seen to have these features.
             #[cfg(all(target_arch = "x86_64", feature = "std"))]
-            Kind::Avx2 => unsafe { run_avx2(operation) },
+            Kind::Avx2 => unsafe { call_avx2(operation) },
             // SAFETY: as above.
             #[cfg(all(target_arch = "x86_64", feature = "std"))]
-            Kind::Avx512 => unsafe { run_avx512(operation) },
+            Kind::Avx512 => unsafe { call_avx512(operation) },
+            // The target's baseline has NEON; dot products of integers do not occur in operations.
+            #[cfg(all(target_arch = "aarch64", feature = "std"))]
+            Kind::Neon | Kind::Dotprod => operation.run::<crate::simd::Neon>(),
         }
+    }
+}
+
+/// Code to be compiled for every instruction set, with sums in lanes of type `V`. `run` and the loops that it calls have to be
+/// `#[inline(always)]`.
+pub(crate) trait Operation {
+    type Output;
+    fn run<V: Lanes>(self) -> Self::Output;
+}
+
+struct Closure<F>(F);
+
+impl<R, F: FnOnce() -> R> Operation for Closure<F> {
+    type Output = R;
+
+    #[inline(always)]
+    fn run<V: Lanes>(self) -> R {
+        (self.0)()
     }
 }
 
 #[cfg(all(target_arch = "x86_64", feature = "std"))]
 #[target_feature(enable = "avx2,f16c")]
-fn run_avx2<R>(operation: impl FnOnce() -> R) -> R {
-    operation()
+fn call_avx2<O: Operation>(operation: O) -> O::Output {
+    operation.run::<crate::simd::Avx>()
 }
 
 #[cfg(all(target_arch = "x86_64", feature = "std"))]
 #[target_feature(enable = "avx2,f16c,avx512f,avx512bw,avx512vl")]
-fn run_avx512<R>(operation: impl FnOnce() -> R) -> R {
-    operation()
+fn call_avx512<O: Operation>(operation: O) -> O::Output {
+    operation.run::<crate::simd::Avx512>()
 }

@@ -15,6 +15,19 @@ pub fn rms_norm(isa: Isa, x: &[f32], weight: &[f32], epsilon: f32, out: &mut [f3
     });
 }
 
+/// As [`rms_norm`] for every head of a row by itself, in place. `heads: [n, weight.len()]`.
+pub fn rms_norm_heads(isa: Isa, heads: &mut [f32], weight: &[f32], epsilon: f32) {
+    isa.run(|| {
+        for head in heads.chunks_exact_mut(weight.len()) {
+            let mean = reduce::dot(head, head) / head.len() as f32;
+            let scale = 1.0 / math::sqrt(mean + epsilon);
+            for (x, &weight) in head.iter_mut().zip(weight) {
+                *x = (*x * scale) * weight;
+            }
+        }
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -24,6 +37,21 @@ mod tests {
         let mut out = [0.0; 5];
         rms_norm(Isa::scalar(), &[3.0; 5], &[1.0, 2.0, 3.0, 4.0, 5.0], 0.0, &mut out);
         assert_eq!(out, [1.0, 2.0, 3.0, 4.0, 5.0]);
+    }
+
+    #[test]
+    fn a_head_is_normed_like_a_row() {
+        let x: Vec<f32> = (0..60).map(|i| (i * 37 % 23) as f32 - 11.0).collect();
+        let weight: Vec<f32> = (0..20).map(|i| 0.5 + i as f32 / 10.0).collect();
+        for isa in Isa::available() {
+            let mut heads = x.clone();
+            rms_norm_heads(isa, &mut heads, &weight, 1e-5);
+            for (head, x) in heads.chunks_exact(20).zip(x.chunks_exact(20)) {
+                let mut out = [0.0; 20];
+                rms_norm(Isa::scalar(), x, &weight, 1e-5, &mut out);
+                assert_eq!(head, out);
+            }
+        }
     }
 
     #[test]

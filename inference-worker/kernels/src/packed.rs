@@ -1,17 +1,28 @@
 //! Quantised matrices, 16 output rows interleaved, so that one wide register advances 16 rows by the scalar sequence.
 //!
-//! Per group of 16 rows and block of 32 columns there are the rows' 16 scales and the integers: for each 4 consecutive columns 4
-//! bytes of every row. `Q4_0` keeps its nibbles: the 4 bytes of columns `4c..4c+4` also hold columns `16+4c..16+4c+4`.
-//! Rows that fill up the last group have scale 0 and are never given out.
+//! Per group of 16 rows and block there are *heads*, the 16 rows' f16 scales and, if the format has them, minima; and *quads*,
+//! 4 bytes of every row, lane after lane:
+//!
+//! * Q8_0: 8 quads, each the integers of 4 consecutive columns.
+//! * 4 bits: 4 quads; the 4 bytes of quad `c` have columns `4c..4c+4` in their low and `16+4c..16+4c+4` in their high nibbles.
+//! * 5 bits: before them one quad of fifth bits; bit `c` of byte `j` belongs to column `4c + j`.
+//! * 6 bits: before them two quads of upper bits, for columns `0..16` and `16..32`; bits `2k` and `2k + 1` of byte `j` belong to
+//!   column `4k + j` of the half.
+//! * Q4_K, Q5_K: 3 quads of scales and minima ([`SixBits`]), then 8 blocks as above.
+//! * Q6_K: 4 quads of signed scales; quad `q` has those of parts `4q, 4q+2, 4q+1, 4q+3`; then 8 blocks as above.
+//!
+//! Integers are stored unsigned, too large by the format's offset, except those of Q8_0. Together that is as many bytes as in the
+//! file. Rows that fill up the last group are zeros and are never given out.
 
-use alloc::vec::Vec;
+use alloc::boxed::Box;
 use core::ops::Range;
 
-use crate::activations::QuantRow;
 use crate::{
-    Activations, BLOCK, Isa, LANES, f16,
+    Activations, BLOCK, Columns, Isa, LANES, SUPER_BLOCK, WeightType,
     isa::Kind,
-    quant::{self, Q4_0_BYTES, Q8_0_BYTES},
+    matrix::RunParts,
+    pieces::Pieces,
+    quant::{self, Block, PARTS, SuperBlock, unpack},
 };
 
 /// Bytes of four columns of 16 rows.
@@ -19,176 +30,359 @@ use crate::{
 #[repr(C, align(64))]
 pub(crate) struct Quad(pub [u8; 4 * LANES]);
 
-/// Which of the two formats a matrix has, with the number of quads per block.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Format {
-    /// 8 quads of signed bytes.
-    Q8_0,
-    /// 4 quads of nibbles, 8 too large.
-    Q4_0,
-}
-
-impl Format {
-    pub(crate) const fn quads(self) -> usize {
-        match self {
-            Self::Q8_0 => 8,
-            Self::Q4_0 => 4,
-        }
+impl Quad {
+    fn lane(&self, lane: usize) -> [u8; 4] {
+        self.0.as_chunks().0[lane]
     }
 
-    const fn block_bytes(self) -> usize {
-        match self {
-            Self::Q8_0 => Q8_0_BYTES,
-            Self::Q4_0 => Q4_0_BYTES,
-        }
+    fn set(&mut self, lane: usize, bytes: [u8; 4]) {
+        self.0.as_chunks_mut().0[lane] = bytes;
     }
 }
 
-/// A `[rows, columns]` matrix of `Q8_0` or `Q4_0` blocks, packed.
+/// f16 numbers of 16 rows.
+pub(crate) type Head = [u16; LANES];
+
+/// How much a block of the format takes, and what the integers of its quads are.
+#[derive(Clone, Copy)]
+pub(crate) struct Layout {
+    /// Heads of a block or super-block.
+    pub heads: usize,
+    /// Quads of scales at the beginning of a super-block.
+    pub scale_quads: usize,
+    /// Quads of upper bits of 32 columns.
+    pub upper_quads: usize,
+    /// Quads of 32 columns, those of upper bits included.
+    pub block_quads: usize,
+    /// By how much the stored integers are too large.
+    pub offset: i8,
+}
+
+impl Layout {
+    /// `None` for formats that are not quantised.
+    pub const fn of(format: WeightType) -> Option<Self> {
+        let (heads, scale_quads, upper_quads, low_quads, offset) = match format {
+            WeightType::F32 | WeightType::F16 | WeightType::BF16 => return None,
+            WeightType::Q8_0 => (1, 0, 0, 8, 0),
+            WeightType::Q4_0 => (1, 0, 0, 4, 8),
+            WeightType::Q4_1 => (2, 0, 0, 4, 0),
+            WeightType::Q5_0 => (1, 0, 1, 4, 16),
+            WeightType::Q5_1 => (2, 0, 1, 4, 0),
+            WeightType::Q4_K => (2, 3, 0, 4, 0),
+            WeightType::Q5_K => (2, 3, 1, 4, 0),
+            WeightType::Q6_K => (1, 4, 2, 4, 32),
+        };
+        Some(Self { heads, scale_quads, upper_quads, block_quads: upper_quads + low_quads, offset })
+    }
+
+    /// Quads of a block or super-block.
+    pub const fn quads(self, format: WeightType) -> usize {
+        self.scale_quads + self.block_quads * (format.block_elements() / BLOCK)
+    }
+}
+
+/// A `[rows, columns]` matrix of quantised blocks, packed.
 #[derive(Debug)]
-pub struct Packed {
-    format: Format,
+pub(crate) struct Packed {
+    format: WeightType,
     rows: usize,
-    columns: usize,
-    /// `[group, block][lane]`, f16.
-    scales: Vec<[u16; LANES]>,
+    /// `[group, block, head]`.
+    heads: Box<[Head]>,
     /// `[group, block, quad]`.
-    quads: Vec<Quad>,
+    quads: Box<[Quad]>,
 }
 
 /// One group of 16 rows.
 #[derive(Clone, Copy)]
 pub(crate) struct Group<'a> {
-    pub scales: &'a [[u16; LANES]],
+    pub heads: &'a [Head],
     pub quads: &'a [Quad],
 }
 
 impl Packed {
-    /// Packs a matrix from the bytes of a GGUF tensor; `None` if their number does not fit the shape or a row is not whole blocks.
-    pub fn new(format: Format, rows: usize, columns: usize, bytes: &[u8]) -> Option<Self> {
-        let blocks = columns / BLOCK;
-        let row_bytes = blocks.checked_mul(format.block_bytes())?;
-        if columns == 0 || !columns.is_multiple_of(BLOCK) || row_bytes.checked_mul(rows)? != bytes.len() {
-            return None;
-        }
-        let groups = rows.div_ceil(LANES);
-        let mut scales = Vec::new();
-        scales.resize(groups * blocks, [0u16; LANES]);
-        let mut quads = Vec::new();
-        quads.resize(groups * blocks * format.quads(), Quad([0; 4 * LANES]));
-        for (row, row_bytes) in bytes.chunks_exact(row_bytes).enumerate() {
-            let (group, lane) = (row / LANES, row % LANES);
-            for (block, bytes) in row_bytes.chunks_exact(format.block_bytes()).enumerate() {
-                let at = group * blocks + block;
-                scales[at][lane] = u16::from_le_bytes([bytes[0], bytes[1]]);
-                for (quad, four) in quads[at * format.quads()..].iter_mut().zip(bytes[2..].chunks_exact(4)) {
-                    quad.0[lane * 4..][..4].copy_from_slice(four);
+    /// Packs a matrix from the bytes of a tensor, which fit the shape; `None` for formats that are not quantised.
+    pub fn new(format: WeightType, rows: usize, columns: usize, bytes: &[u8], run: RunParts<'_>) -> Option<Self> {
+        let layout = Layout::of(format)?;
+        let (blocks, groups) = (columns / format.block_elements(), rows.div_ceil(LANES));
+        let (group_heads, group_quads) = (blocks * layout.heads, blocks * layout.quads(format));
+        // SAFETY: zeros are valid integers. Memory that is zero from the start is first touched where a thread packs into it.
+        let mut heads = unsafe { Box::<[Head]>::new_zeroed_slice(groups * group_heads).assume_init() };
+        // SAFETY: as above.
+        let mut quads = unsafe { Box::<[Quad]>::new_zeroed_slice(groups * group_quads).assume_init() };
+        let row_bytes = blocks * format.block_bytes();
+        let (head_pieces, quad_pieces) = (Pieces::new(&mut heads, group_heads), Pieces::new(&mut quads, group_quads));
+        let pack_group = |group: usize| {
+            let (Some(heads), Some(quads)) = (head_pieces.take(group), quad_pieces.take(group)) else { return };
+            let rows = &bytes[group * LANES * row_bytes..][..(rows - group * LANES).min(LANES) * row_bytes];
+            let records = heads.chunks_exact_mut(layout.heads).zip(quads.chunks_exact_mut(layout.quads(format)));
+            for (block, (heads, quads)) in records.enumerate() {
+                for (lane, row) in rows.chunks_exact(row_bytes).enumerate() {
+                    let bytes = &row[block * format.block_bytes()..][..format.block_bytes()];
+                    if format.block_elements() == BLOCK {
+                        pack_block(format, layout, &unpack::block(format, bytes), lane, heads, quads);
+                    } else {
+                        pack_super_block(layout, &unpack::super_block(format, bytes), lane, heads, quads);
+                    }
                 }
             }
-        }
-        Some(Self { format, rows, columns, scales, quads })
-    }
-
-    /// Number of output rows.
-    pub const fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// Length of a row.
-    pub const fn columns(&self) -> usize {
-        self.columns
-    }
-
-    /// Which format.
-    pub const fn format(&self) -> Format {
-        self.format
+        };
+        run(groups, &pack_group);
+        (0..groups).for_each(pack_group);
+        Some(Self { format, rows, heads, quads })
     }
 
     /// Bytes in memory.
     pub fn bytes(&self) -> usize {
-        size_of_val(&*self.scales) + size_of_val(&*self.quads)
+        size_of_val(&*self.heads) + size_of_val(&*self.quads)
     }
 
     fn group(&self, group: usize) -> Group<'_> {
-        let blocks = self.columns / BLOCK;
-        let quads = blocks * self.format.quads();
-        Group { scales: &self.scales[group * blocks..][..blocks], quads: &self.quads[group * quads..][..quads] }
+        let groups = self.rows.div_ceil(LANES);
+        let (heads, quads) = (self.heads.len() / groups, self.quads.len() / groups);
+        Group { heads: &self.heads[group * heads..][..heads], quads: &self.quads[group * quads..][..quads] }
     }
 
     /// Products of the rows of `groups` (16 rows each) with every row of `x`: `out: [x.rows, rows of the groups]`.
-    ///
-    /// # Panics
-    /// If `x` is not quantised or has other columns, or if `out` has another size.
-    pub(crate) fn matmul(&self, isa: Isa, x: &Activations, groups: Range<usize>, out: &mut [f32]) {
-        assert_eq!(x.columns(), self.columns, "activations and matrix disagree on the number of columns");
+    pub fn matmul(&self, isa: Isa, x: &Activations, groups: Range<usize>, out: &mut Columns<'_>) {
         let first_row = groups.start * LANES;
-        let width = (groups.end * LANES).min(self.rows).saturating_sub(first_row);
-        assert_eq!(out.len(), x.rows() * width, "output does not fit");
         for group in groups {
             let column = group * LANES - first_row;
-            let here = LANES.min(width - column);
-            let mut store = |row: usize, lanes: [f32; LANES]| {
-                out[row * width + column..][..here].copy_from_slice(&lanes[..here]);
+            let here = LANES.min(self.rows - group * LANES);
+            let mut store = |row: usize, first: usize, lanes: &[f32]| {
+                let here = here.saturating_sub(first).min(lanes.len());
+                if here > 0 {
+                    out.row(row, column + first, here).copy_from_slice(&lanes[..here]);
+                }
             };
             match isa.0 {
-                Kind::Scalar => {
-                    for row in 0..x.rows() {
-                        store(row, scalar_group(self.format, self.group(group), x.quant_row(row)));
-                    }
-                }
+                Kind::Scalar => scalar_group(self.format, self.group(group), x, &mut store),
                 #[cfg(all(target_arch = "x86_64", feature = "std"))]
                 Kind::Avx2 => crate::simd::avx2_group(self.format, self.group(group), x, &mut store),
                 #[cfg(all(target_arch = "x86_64", feature = "std"))]
                 Kind::Avx512 => crate::simd::avx512_group(self.format, self.group(group), x, &mut store),
+                #[cfg(all(target_arch = "aarch64", feature = "std"))]
+                Kind::Neon => crate::simd::neon_group(self.format, self.group(group), x, &mut store),
+                #[cfg(all(target_arch = "aarch64", feature = "std"))]
+                Kind::Dotprod => crate::simd::dotprod_group(self.format, self.group(group), x, &mut store),
             }
         }
     }
 }
 
-/// The definition ([`quant::dot`]) for 16 interleaved rows at once, written so that compilers find wide instructions in it.
-fn scalar_group(format: Format, group: Group<'_>, x: QuantRow<'_>) -> [f32; LANES] {
-    let mut sums = [0.0; LANES];
-    let blocks = group.quads.chunks_exact(format.quads()).zip(group.scales).zip(x.quants.iter().zip(x.scales));
-    for ((quads, scales), (x, &x_scale)) in blocks {
-        let (x, _) = x.as_chunks::<4>();
-        let mut integers = [0i32; LANES];
-        for (c, quad) in quads.iter().enumerate() {
-            match format {
-                Format::Q8_0 => add_products(&mut integers, &quad.0, x[c], |byte| i32::from(byte as i8)),
-                Format::Q4_0 => {
-                    add_products(&mut integers, &quad.0, x[c], |byte| i32::from(byte & 0x0f).wrapping_sub(8));
-                    add_products(&mut integers, &quad.0, x[c + 4], |byte| i32::from(byte >> 4).wrapping_sub(8));
+fn pack_block(format: WeightType, layout: Layout, block: &Block, lane: usize, heads: &mut [Head], quads: &mut [Quad]) {
+    heads[0][lane] = block.scale;
+    if let Some(minimum) = block.minimum {
+        heads[1][lane] = minimum;
+    }
+    if format == WeightType::Q8_0 {
+        for (quad, four) in quads.iter_mut().zip(block.integers.as_chunks::<4>().0) {
+            quad.set(lane, four.map(|q| q as u8));
+        }
+    } else {
+        pack_integers(layout, &block.integers, lane, quads);
+    }
+}
+
+fn pack_super_block(layout: Layout, block: &SuperBlock, lane: usize, heads: &mut [Head], quads: &mut [Quad]) {
+    heads[0][lane] = block.scale;
+    let (scales, quads) = quads.split_at_mut(layout.scale_quads);
+    match &block.minimum {
+        Some((minimum, minima)) => {
+            heads[1][lane] = *minimum;
+            let six_bits = SixBits {
+                scales: core::array::from_fn(|i| block.scales[2 * i] as u8),
+                minima: core::array::from_fn(|i| minima[2 * i]),
+            };
+            for (quad, word) in scales.iter_mut().zip(six_bits.pack()) {
+                quad.set(lane, word.to_le_bytes());
+            }
+        }
+        None => {
+            for (quad, [a, b, c, d]) in scales.iter_mut().zip(block.scales.as_chunks::<4>().0) {
+                quad.set(lane, [a, c, b, d].map(|&scale| scale as u8));
+            }
+        }
+    }
+    for (quads, integers) in quads.chunks_exact_mut(layout.block_quads).zip(block.integers.as_chunks::<BLOCK>().0) {
+        pack_integers(layout, integers, lane, quads);
+    }
+}
+
+/// Packs 32 integers of 4, 5 or 6 bits.
+#[inline]
+fn pack_integers(layout: Layout, integers: &[i8; BLOCK], lane: usize, quads: &mut [Quad]) {
+    let raw = integers.map(|q| q.wrapping_add(layout.offset) as u8);
+    let (low, high) = raw.split_at(BLOCK / 2);
+    let (uppers, nibbles) = quads.split_at_mut(layout.upper_quads);
+    for (c, quad) in nibbles.iter_mut().enumerate() {
+        quad.set(lane, core::array::from_fn(|j| (low[4 * c + j] & 0x0f) | (high[4 * c + j] << 4)));
+    }
+    match uppers {
+        [fifth] => fifth.set(lane, core::array::from_fn(|j| (0..8).fold(0, |bits, c| bits | (((raw[4 * c + j] >> 4) & 1) << c)))),
+        _ => {
+            for (quad, raw) in uppers.iter_mut().zip([low, high]) {
+                quad.set(lane, core::array::from_fn(|j| (0..4).fold(0, |bits, k| bits | ((raw[4 * k + j] >> 4) << (2 * k)))));
+            }
+        }
+    }
+}
+
+/// Eight scales and eight minima of 6 bits, in three words of one lane.
+///
+/// Every word is two halves of 16 bits, the lower one for even, the upper one for odd blocks. Halves have, from bit 0 on: word 0
+/// scales 0/1, scales 2/3, lower 4 bits of minima 4/5; word 1 scales 4/5, scales 6/7, lower 4 bits of minima 6/7; word 2 minima
+/// 0/1, minima 2/3, upper 2 bits of minima 4/5, upper 2 bits of minima 6/7. So one shift and one mask give two of a kind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct SixBits {
+    pub scales: [u8; 8],
+    pub minima: [u8; 8],
+}
+
+impl SixBits {
+    fn pack(&self) -> [u32; 3] {
+        let two = |values: &[u8; 8], pair: usize| u32::from(values[2 * pair]) | u32::from(values[2 * pair + 1]) << 16;
+        let (scale, minimum) = (|pair| two(&self.scales, pair), |pair| two(&self.minima, pair));
+        let lower = |pair| minimum(pair) & 0x000f_000f;
+        let upper = |pair| (minimum(pair) >> 4) & 0x0003_0003;
+        [
+            scale(0) | scale(1) << 6 | lower(2) << 12,
+            scale(2) | scale(3) << 6 | lower(3) << 12,
+            minimum(0) | minimum(1) << 6 | upper(2) << 12 | upper(3) << 14,
+        ]
+    }
+
+    fn unpack(words: [u32; 3]) -> Self {
+        let [a, b, c] = words;
+        let six = |word: u32| word & 0x003f_003f;
+        let four = |word: u32, upper: u32| ((word >> 12) & 0x000f_000f) | ((upper & 0x0003_0003) << 4);
+        let scales = [six(a), six(a >> 6), six(b), six(b >> 6)];
+        let minima = [six(c), six(c >> 6), four(a, c >> 12), four(b, c >> 14)];
+        let value = |pairs: [u32; 4], i: usize| (pairs[i / 2] >> (16 * (i % 2))) as u8;
+        Self { scales: core::array::from_fn(|i| value(scales, i)), minima: core::array::from_fn(|i| value(minima, i)) }
+    }
+}
+
+/// The inverse of [`pack_block`].
+fn block_of(format: WeightType, layout: Layout, lane: usize, heads: &[Head], quads: &[Quad]) -> Block {
+    let integers = if format == WeightType::Q8_0 {
+        core::array::from_fn(|i| quads[i / 4].lane(lane)[i % 4] as i8)
+    } else {
+        integers_of(layout, lane, quads)
+    };
+    Block { scale: heads[0][lane], minimum: heads.get(1).map(|minima| minima[lane]), integers }
+}
+
+/// The inverse of [`pack_super_block`].
+fn super_block_of(layout: Layout, lane: usize, heads: &[Head], quads: &[Quad]) -> SuperBlock {
+    let (scale_quads, quads) = quads.split_at(layout.scale_quads);
+    let mut integers = [0; SUPER_BLOCK];
+    for (integers, quads) in integers.as_chunks_mut::<BLOCK>().0.iter_mut().zip(quads.chunks_exact(layout.block_quads)) {
+        *integers = integers_of(layout, lane, quads);
+    }
+    let scale = heads[0][lane];
+    match heads.get(1) {
+        Some(minima) => {
+            let six_bits = SixBits::unpack(core::array::from_fn(|word| u32::from_le_bytes(scale_quads[word].lane(lane))));
+            SuperBlock {
+                scale,
+                scales: core::array::from_fn(|i| six_bits.scales[i / 2] as i8),
+                minimum: Some((minima[lane], core::array::from_fn(|i| six_bits.minima[i / 2]))),
+                integers,
+            }
+        }
+        None => {
+            let mut scales = [0; PARTS];
+            for (scales, quad) in scales.as_chunks_mut::<4>().0.iter_mut().zip(scale_quads) {
+                let [a, c, b, d] = quad.lane(lane);
+                *scales = [a, b, c, d].map(|scale| scale as i8);
+            }
+            SuperBlock { scale, scales, minimum: None, integers }
+        }
+    }
+}
+
+/// The inverse of [`pack_integers`].
+fn integers_of(layout: Layout, lane: usize, quads: &[Quad]) -> [i8; BLOCK] {
+    let (uppers, nibbles) = quads.split_at(layout.upper_quads);
+    core::array::from_fn(|i| {
+        let (half, within) = (i / (BLOCK / 2), i % (BLOCK / 2));
+        let (quad, j) = (within / 4, within % 4);
+        let nibble = (nibbles[quad].lane(lane)[j] >> (4 * half)) & 0x0f;
+        let upper = match uppers {
+            [] => 0,
+            [fifth] => (fifth.lane(lane)[j] >> (i / 4)) & 1,
+            _ => (uppers[half].lane(lane)[j] >> (2 * quad)) & 3,
+        };
+        (nibble | upper << 4).wrapping_sub(layout.offset as u8) as i8
+    })
+}
+
+/// Input rows that the scalar code serves with one pass over the weights.
+const SCALAR_ROWS: usize = 8;
+
+/// The definition ([`quant::dot`]) for 16 interleaved rows.
+fn scalar_group(format: WeightType, group: Group<'_>, x: &Activations, store: &mut impl FnMut(usize, usize, &[f32])) {
+    // A matrix of another format is never packed.
+    let Some(layout) = Layout::of(format) else { return };
+    for first in (0..x.rows()).step_by(SCALAR_ROWS) {
+        let rows = first..(first + SCALAR_ROWS).min(x.rows());
+        let mut sums = [[0.0; LANES]; SCALAR_ROWS];
+        let records = group.heads.chunks_exact(layout.heads).zip(group.quads.chunks_exact(layout.quads(format)));
+        for (index, (heads, quads)) in records.enumerate() {
+            for lane in 0..LANES {
+                if format.block_elements() == BLOCK {
+                    let weights = block_of(format, layout, lane, heads, quads);
+                    for (sums, row) in sums.iter_mut().zip(rows.clone()) {
+                        let (x, x_scale) = x.block(row, index);
+                        sums[lane] = quant::add_block(sums[lane], &weights, &x, x_scale);
+                    }
+                } else {
+                    let weights = super_block_of(layout, lane, heads, quads);
+                    for (sums, row) in sums.iter_mut().zip(rows.clone()) {
+                        let (x, x_scale) = x.super_block(row, index);
+                        sums[lane] = quant::add_super_block(sums[lane], &weights, &x, x_scale);
+                    }
                 }
             }
         }
-        for lane in 0..LANES {
-            sums[lane] += (f16::to_f32(scales[lane]) * x_scale) * integers[lane] as f32;
+        for (sums, row) in sums.iter().zip(rows) {
+            store(row, 0, sums);
         }
-    }
-    sums
-}
-
-/// `integers[lane] += Σ weight(bytes[4·lane + j])·x[j]` over `j`. A block's sum is below 2²⁰, so nothing wraps; the operations
-/// that may wrap are the ones without a check, which would keep the lanes apart.
-#[inline(always)]
-fn add_products(integers: &mut [i32; LANES], bytes: &[u8; 4 * LANES], x: [i8; 4], weight: impl Fn(u8) -> i32) {
-    for (integer, four) in integers.iter_mut().zip(bytes.as_chunks::<4>().0) {
-        let mut sum = 0i32;
-        for j in 0..4 {
-            sum = sum.wrapping_add(weight(four[j]).wrapping_mul(i32::from(x[j])));
-        }
-        *integer = integer.wrapping_add(sum);
     }
 }
 
-/// The definition of a product for one row in the file's layout: what the packed kernels must equal.
-///
-/// # Panics
-/// As [`Activations::load`]: `x` must be quantised and as long as the row.
-pub fn reference_dot(format: Format, row: &[u8], x: &Activations, x_row: usize) -> f32 {
-    let x = x.quant_row(x_row);
-    match format {
-        Format::Q8_0 => quant::dot(row.as_chunks::<Q8_0_BYTES>().0, quant::unpack_q8_0, x.quants, x.scales),
-        Format::Q4_0 => quant::dot(row.as_chunks::<Q4_0_BYTES>().0, quant::unpack_q4_0, x.quants, x.scales),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn packing_loses_nothing(bytes in prop::collection::vec(any::<u8>(), 210), lane in 0usize..LANES) {
+            for format in WeightType::ALL {
+                let Some(layout) = Layout::of(format) else { continue };
+                let (mut heads, mut quads) = ([[0u16; LANES]; 2], vec![Quad([0; 64]); layout.quads(format)]);
+                let heads = &mut heads[..layout.heads];
+                if format.block_elements() == BLOCK {
+                    let block = unpack::block(format, &bytes);
+                    pack_block(format, layout, &block, lane, heads, &mut quads);
+                    prop_assert_eq!(block_of(format, layout, lane, heads, &quads), block);
+                } else {
+                    let block = unpack::super_block(format, &bytes);
+                    pack_super_block(layout, &block, lane, heads, &mut quads);
+                    prop_assert_eq!(super_block_of(layout, lane, heads, &quads), block);
+                }
+                prop_assert!(quads.iter().all(|quad| (0..LANES).all(|other| other == lane || quad.lane(other) == [0; 4])));
+            }
+        }
+    }
+
+    #[test]
+    fn packed_matrices_are_as_large_as_in_the_file() {
+        for format in WeightType::ALL {
+            if let Some(layout) = Layout::of(format) {
+                assert_eq!(layout.heads * 2 + layout.quads(format) * 4, format.block_bytes(), "{}", format.name());
+            }
+        }
     }
 }

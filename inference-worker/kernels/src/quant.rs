@@ -1,49 +1,67 @@
-//! The block formats of GGUF that we compute with, and the rule by which activations are quantised.
+//! Quantised products: how activations become integers, and the definition of the sum that every packed kernel must equal.
 //!
-//! A block is 32 elements of a row. `Q8_0`: an f16 scale and 32 signed bytes, 34 bytes. `Q4_0`: an f16 scale and 16 bytes; byte
-//! `i` holds element `i` in its low and element `16 + i` in its high nibble, each 8 too large; 18 bytes.
+//! Weights come in blocks of 32 elements or in super-blocks of 256 ([`unpack`]); activations are quantised in blocks of the same
+//! size, one scale `d_x` each. Inside a block only integers are added, so their order does not matter; over the blocks one f32
+//! per output runs in block order, every operation rounded:
+//!
+//! ```text
+//! blocks of 32:    isum = Σ q_w·q_x        sum += (d_w·d_x)·isum
+//!                  xsum = Σ q_x            sum += (m_w·d_x)·xsum           formats with a minimum m_w, after the first step
+//! of 256:          isum = Σ_p scales[p]·Σ q_w·q_x over part p               sum += (d_w·d_x)·isum
+//!                  msum = Σ_p minima[p]·Σ q_x over part p                   sum −= (m_w·d_x)·msum           likewise
+//! ```
+//!
+//! A part is 16 elements (formats with 8 scales use each for two parts). With `|q_x| ≤ 127` the largest integers are
+//! 256·128·32·127 < 2²⁷ (Q6_K), so i32 never overflows; kernels that add the offset of unsigned weights later stay below 2²⁸.
 
-use crate::{BLOCK, f16, math::ROUND};
+pub mod unpack;
 
-/// Bytes of a `Q8_0` block.
-pub const Q8_0_BYTES: usize = 2 + BLOCK;
-/// Bytes of a `Q4_0` block.
-pub const Q4_0_BYTES: usize = 2 + BLOCK / 2;
+use crate::{Activations, BLOCK, SUPER_BLOCK, WeightType, f16, math::ROUND};
+
+/// Elements that share a scale inside a super-block.
+pub const PART: usize = 16;
+/// Parts of a super-block.
+pub const PARTS: usize = SUPER_BLOCK / PART;
 
 /// Largest activation of a block below which the whole block counts as zero; its reciprocal would overflow.
 const NEGLIGIBLE: f32 = 1.0e-30;
 
-/// Scale and integers of a `Q8_0` block.
-#[inline(always)]
-pub fn unpack_q8_0(block: &[u8; Q8_0_BYTES]) -> (f32, [i8; BLOCK]) {
-    let scale = f16::to_f32(u16::from_le_bytes([block[0], block[1]]));
-    (scale, core::array::from_fn(|i| block[2 + i] as i8))
+/// Weights of a block of 32.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Block {
+    /// f16 bits of the scale.
+    pub scale: u16,
+    /// f16 bits of the minimum, in formats that have one.
+    pub minimum: Option<u16>,
+    /// The integers, their offset taken off.
+    pub integers: [i8; BLOCK],
 }
 
-/// Scale and integers (−8..=7) of a `Q4_0` block.
-#[inline(always)]
-pub fn unpack_q4_0(block: &[u8; Q4_0_BYTES]) -> (f32, [i8; BLOCK]) {
-    let scale = f16::to_f32(u16::from_le_bytes([block[0], block[1]]));
-    let half = BLOCK / 2;
-    let quants = core::array::from_fn(|i| match i < half {
-        true => (block[2 + i] & 0x0f) as i8 - 8,
-        false => (block[2 + i - half] >> 4) as i8 - 8,
-    });
-    (scale, quants)
+/// Weights of a super-block.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SuperBlock {
+    /// f16 bits of the scale.
+    pub scale: u16,
+    /// Integer scale of every part.
+    pub scales: [i8; PARTS],
+    /// f16 bits of the scale of the minima and the integer minimum of every part, in formats that have them.
+    pub minimum: Option<(u16, [u8; PARTS])>,
+    /// The integers, their offset taken off.
+    pub integers: [i8; SUPER_BLOCK],
 }
 
-/// Quantises 32 activations: `scale = max|x|/127`, `q = round_half_even(x · (1/scale))`. Returns the scale.
+/// Quantises `N` activations: `scale = max|x|/127`, `q = round_half_even(x · (1/scale))`. Returns the scale.
 ///
 /// A block below 1e-30 becomes zeros; a block with a NaN gets a NaN as scale, so that the NaN stays visible.
 #[inline(always)]
-pub fn quantize_block(x: &[f32; BLOCK], quants: &mut [i8; BLOCK]) -> f32 {
-    let mut lanes = [0.0f32; BLOCK];
+pub fn quantize_block<const N: usize>(x: &[f32; N], quants: &mut [i8; N]) -> f32 {
+    let mut lanes = [0.0f32; N];
     let mut nan = false;
     for (lane, &x) in lanes.iter_mut().zip(x) {
         *lane = x.abs();
         nan |= x.is_nan();
     }
-    let mut half = BLOCK / 2;
+    let mut half = N / 2;
     while half > 0 {
         for lane in 0..half {
             lanes[lane] = if lanes[lane + half] > lanes[lane] { lanes[lane + half] } else { lanes[lane] };
@@ -57,24 +75,63 @@ pub fn quantize_block(x: &[f32; BLOCK], quants: &mut [i8; BLOCK]) -> f32 {
     if nan { f32::NAN } else { scale }
 }
 
-/// `Σ w·x` over one row of `Q8_0` or `Q4_0` blocks: the definition of every quantised product in this crate.
-///
-/// `unpack` gives a block's scale and integers; `quants` and `scales` are the quantised activations.
+/// `sum` after one more block: see the head of this module.
 #[inline(always)]
-pub fn dot<const BYTES: usize>(
-    row: &[[u8; BYTES]],
-    unpack: impl Fn(&[u8; BYTES]) -> (f32, [i8; BLOCK]),
-    quants: &[[i8; BLOCK]],
-    scales: &[f32],
-) -> f32 {
-    let mut sum = 0.0;
-    for ((block, x), &x_scale) in row.iter().zip(quants).zip(scales) {
-        let (scale, weights) = unpack(block);
-        let mut integer = 0i32;
-        for (&w, &x) in weights.iter().zip(x) {
-            integer += i32::from(w) * i32::from(x);
+pub(crate) fn add_block(sum: f32, weights: &Block, x: &[i8; BLOCK], x_scale: f32) -> f32 {
+    let sum = sum + (f16::to_f32(weights.scale) * x_scale) * integer_dot(&weights.integers, x) as f32;
+    match weights.minimum {
+        Some(minimum) => sum + (f16::to_f32(minimum) * x_scale) * integer_sum(x) as f32,
+        None => sum,
+    }
+}
+
+/// `sum` after one more super-block: see the head of this module.
+#[inline(always)]
+pub(crate) fn add_super_block(sum: f32, weights: &SuperBlock, x: &[i8; SUPER_BLOCK], x_scale: f32) -> f32 {
+    let parts = x.as_chunks::<PART>().0;
+    let mut integer = 0;
+    for ((weights, x), &scale) in weights.integers.as_chunks::<PART>().0.iter().zip(parts).zip(&weights.scales) {
+        integer += i32::from(scale) * integer_dot(weights, x);
+    }
+    let sum = sum + (f16::to_f32(weights.scale) * x_scale) * integer as f32;
+    match weights.minimum {
+        Some((minimum, minima)) => {
+            let integer: i32 = parts.iter().zip(minima).map(|(x, minimum)| i32::from(minimum) * integer_sum(x)).sum();
+            sum - (f16::to_f32(minimum) * x_scale) * integer as f32
         }
-        sum += (scale * x_scale) * integer as f32;
+        None => sum,
+    }
+}
+
+#[inline(always)]
+fn integer_dot<const N: usize>(weights: &[i8; N], x: &[i8; N]) -> i32 {
+    weights.iter().zip(x).map(|(&w, &x)| i32::from(w) * i32::from(x)).sum()
+}
+
+#[inline(always)]
+fn integer_sum<const N: usize>(x: &[i8; N]) -> i32 {
+    x.iter().map(|&x| i32::from(x)).sum()
+}
+
+/// The definition of a product: one row of a quantised matrix, in the file's layout, with row `x_row` of `x`.
+///
+/// # Panics
+/// If `x` was not loaded in the form that the format needs, or has other columns, or if the format is not quantised.
+pub fn dot(format: WeightType, row: &[u8], x: &Activations, x_row: usize) -> f32 {
+    assert_eq!(Some(row.len()), format.row_bytes(x.columns()), "the row is not as long as the activations");
+    let mut sum = 0.0;
+    for (index, bytes) in row.chunks_exact(format.block_bytes()).enumerate() {
+        sum = match format.block_elements() {
+            BLOCK => {
+                let (x, x_scale) = x.block(x_row, index);
+                add_block(sum, &unpack::block(format, bytes), &x, x_scale)
+            }
+            SUPER_BLOCK => {
+                let (x, x_scale) = x.super_block(x_row, index);
+                add_super_block(sum, &unpack::super_block(format, bytes), &x, x_scale)
+            }
+            _ => panic!("{} is not quantised", format.name()),
+        };
     }
     sum
 }
@@ -95,15 +152,6 @@ mod tests {
         assert!(quantize_block(&x, &mut quants).is_nan());
         x[7] = f32::INFINITY;
         assert!(!quantize_block(&x, &mut quants).is_finite());
-    }
-
-    #[test]
-    fn nibbles_are_where_the_format_says() {
-        let mut block = [0u8; Q4_0_BYTES];
-        block[..2].copy_from_slice(&0x3c00u16.to_le_bytes());
-        block[2] = 0xf0;
-        let (scale, quants) = unpack_q4_0(&block);
-        assert_eq!((scale, quants[0], quants[16], quants[1]), (1.0, -8, 7, -8));
     }
 
     proptest! {

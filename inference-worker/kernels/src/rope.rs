@@ -1,4 +1,4 @@
-//! Rotary position embedding over neighbouring pairs, as GGUF's `llama` architecture lays its heads out.
+//! Rotary position embedding, over neighbouring pairs as in GGUF's `llama` or over pairs half the rotated part apart as in GPT-NeoX.
 
 use crate::{Isa, math};
 
@@ -30,6 +30,18 @@ pub fn rotate(isa: Isa, heads: &mut [f32], head_size: usize, cos: &[f32], sin: &
     });
 }
 
+/// As [`rotate`], where pair `i` is made of elements `i` and `i + cos.len()` of a head.
+pub fn rotate_halves(isa: Isa, heads: &mut [f32], head_size: usize, cos: &[f32], sin: &[f32]) {
+    isa.run(|| {
+        for head in heads.chunks_exact_mut(head_size) {
+            let (first, second) = head[..2 * cos.len()].split_at_mut(cos.len());
+            for ((x, y), (&cos, &sin)) in first.iter_mut().zip(second).zip(cos.iter().zip(sin)) {
+                (*x, *y) = (*x * cos - *y * sin, *x * sin + *y * cos);
+            }
+        }
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,6 +51,24 @@ mod tests {
         let mut row = [1.0, 2.0, 3.0, 4.0, 9.0, 9.0];
         rotate(Isa::scalar(), &mut row, 6, &[1.0, 0.0], &[0.0, 1.0]);
         assert_eq!(row, [1.0, 2.0, -4.0, 3.0, 9.0, 9.0]);
+    }
+
+    #[test]
+    fn both_kinds_of_pairs_turn_alike() {
+        let (cos, sin) = ([0.8, -0.6, 0.28], [0.6, 0.8, 0.96]);
+        let mut neighbours = [1.0, 4.0, 2.0, 5.0, 3.0, 6.0, 9.0, 1.0, 4.0, 2.0, 5.0, 3.0, 6.0, 9.0];
+        let mut halves = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 9.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 9.0];
+        for isa in Isa::available() {
+            rotate(isa, &mut neighbours, 7, &cos, &sin);
+            rotate_halves(isa, &mut halves, 7, &cos, &sin);
+            for head in 0..2 {
+                for pair in 0..3 {
+                    assert_eq!(neighbours[head * 7 + 2 * pair], halves[head * 7 + pair]);
+                    assert_eq!(neighbours[head * 7 + 2 * pair + 1], halves[head * 7 + 3 + pair]);
+                }
+                assert_eq!(halves[head * 7 + 6], 9.0);
+            }
+        }
     }
 
     #[test]

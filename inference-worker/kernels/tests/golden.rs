@@ -2,7 +2,7 @@
 //! change of `KERNEL_VERSION`.
 
 use mica_kernels::{
-    Activations, Forms, Isa, KERNEL_VERSION, Matrix,
+    Activations, Isa, KERNEL_VERSION, Matrix, WeightType,
     attention::{Shape, attend},
     elementwise, embedding, f16, math, norm, rope,
 };
@@ -30,9 +30,27 @@ fn blocks(n: u32, bytes: u32) -> Vec<u8> {
     (0..n).flat_map(|block| scale(block).into_iter().chain((2..bytes).map(move |i| byte(block * bytes + i)))).collect()
 }
 
+/// Blocks of any format: bytes as above, the f16 scales at their places.
+fn weights(format: WeightType, n: usize) -> Vec<u8> {
+    let byte = |i: usize| ((i as u32).wrapping_mul(2_246_822_519) >> 13) as u8;
+    let mut bytes: Vec<u8> = (0..n * format.block_bytes()).map(byte).collect();
+    let scales: &[usize] = match format {
+        WeightType::Q6_K => &[208],
+        WeightType::Q5_0 => &[0],
+        _ => &[0, 2],
+    };
+    for (index, block) in bytes.chunks_exact_mut(format.block_bytes()).enumerate() {
+        for &at in scales {
+            let scale = f16::from_f32((f32::from(byte(index + at)) - 100.0) / 4096.0);
+            block[at..at + 2].copy_from_slice(&scale.to_le_bytes());
+        }
+    }
+    bytes
+}
+
 fn product(isa: Isa, matrix: &Matrix, values: &[f32]) -> Vec<f32> {
     let mut x = Activations::new();
-    x.load(isa, values, matrix.columns(), Forms { plain: true, quantised: true });
+    x.load(isa, values, matrix.columns(), matrix.forms());
     let mut out = vec![0.0; x.rows() * matrix.rows()];
     matrix.matmul(isa, &x, 0..matrix.groups(), &mut out);
     out
@@ -46,18 +64,32 @@ fn outputs(isa: Isa) -> Vec<(&'static str, String)> {
     let f16s: Vec<u8> = dense.iter().flat_map(|&x| f16::from_f32(x).to_le_bytes()).collect();
     let (q8, q4) = (blocks(37 * 10, 34), blocks(37 * 10, 18));
     let matrices = [
-        ("f32", Matrix::f32(rows, columns, &f32s)),
-        ("f16", Matrix::f16(rows, columns, &f16s)),
-        ("q8_0", Matrix::q8_0(rows, columns, &q8)),
-        ("q4_0", Matrix::q4_0(rows, columns, &q4)),
+        ("f32", Matrix::new(WeightType::F32, rows, columns, &f32s)),
+        ("f16", Matrix::new(WeightType::F16, rows, columns, &f16s)),
+        ("q8_0", Matrix::new(WeightType::Q8_0, rows, columns, &q8)),
+        ("q4_0", Matrix::new(WeightType::Q4_0, rows, columns, &q4)),
     ];
     let mut all: Vec<_> =
         matrices.into_iter().map(|(name, matrix)| (name, hash(&product(isa, &matrix.expect("shape fits"), &x)))).collect();
 
+    let bf16s: Vec<u8> = dense.iter().flat_map(|x| ((x.to_bits() >> 16) as u16).to_le_bytes()).collect();
+    all.push(("bf16", hash(&product(isa, &Matrix::new(WeightType::BF16, rows, columns, &bf16s).expect("shape fits"), &x))));
+    let mut embedded = Vec::new();
+    let wide = floats(5 * 768, 6);
+    for format in [WeightType::Q4_1, WeightType::Q5_0, WeightType::Q5_1, WeightType::Q4_K, WeightType::Q5_K, WeightType::Q6_K] {
+        let bytes = weights(format, 37 * 768 / format.block_elements());
+        let matrix = Matrix::new(format, rows, 768, &bytes).expect("shape fits");
+        all.push((format.name(), hash(&product(isa, &matrix, &wide))));
+        let mut row = vec![0.0; 768];
+        embedding::row(format, &bytes[..format.row_bytes(768).expect("whole blocks")], &mut row);
+        embedded.extend(row);
+    }
+    all.push(("embeddings", hash(&embedded)));
+
     let mut row = vec![0.0; columns];
-    embedding::q8_0_row(&q8[..340], &mut row);
+    embedding::row(WeightType::Q8_0, &q8[..340], &mut row);
     let mut other = vec![0.0; columns];
-    embedding::q4_0_row(&q4[..180], &mut other);
+    embedding::row(WeightType::Q4_0, &q4[..180], &mut other);
     all.push(("embedding", hash(&[row, other].concat())));
 
     let mut normed = vec![0.0; 960];
@@ -82,7 +114,9 @@ fn outputs(isa: Isa) -> Vec<(&'static str, String)> {
     let halves = |salt| floats(158 * 40, salt).iter().map(|&x| f16::from_f32(x)).collect::<Vec<_>>();
     let mut scratch = vec![0.0; shape.scratch_len()];
     let mut attended = vec![0.0; 960];
-    attend(isa, shape, 0.158, &x, &halves(4), &halves(5), &mut scratch, &mut attended);
+    let (keys, values) = (halves(4), halves(5));
+    let tile = |t: usize| (&keys[t * 64 * 40..], &values[t * 64 * 40..]);
+    attend(isa, shape, 0.158, &x, tile, &mut scratch, &mut attended);
     all.push(("attention", hash(&attended)));
     all
 }
@@ -96,11 +130,19 @@ fn outputs_have_the_stored_hashes_on_every_instruction_set() {
     }
 }
 
-const STORED: [(&str, &str); 11] = [
+const STORED: [(&str, &str); 19] = [
     ("f32", "fe85ba99b7d6e020"),
     ("f16", "48159272aab1bfbc"),
     ("q8_0", "65f1f7efa7cfc037"),
     ("q4_0", "43b2dd7feb97dd83"),
+    ("bf16", "49046ef407df3aa2"),
+    ("Q4_1", "1e9849989f7eca31"),
+    ("Q5_0", "0122c936b39a58b7"),
+    ("Q5_1", "867abfde10df22bf"),
+    ("Q4_K", "549606b1c6ec14a0"),
+    ("Q5_K", "3e789b86220ba58a"),
+    ("Q6_K", "076132a92ea9db8a"),
+    ("embeddings", "f8386a910f7cb30c"),
     ("embedding", "8bc32d0c00b326e4"),
     ("rms_norm", "baaaf1e20b5e6592"),
     ("silu_mul", "2cd7e58e6c621089"),

@@ -1,0 +1,114 @@
+//! Which kernel takes which rows, on x86-64.
+
+mod avx2;
+mod avx512;
+mod lanes;
+mod turn;
+
+pub(crate) use lanes::{Avx, Avx512};
+
+use super::{Store, block_quads, emit, joined, layout};
+use crate::{Activations, Isa, LANES, WeightType, activations::PANEL, isa::Kind, packed::Group};
+
+/// 16 rows with every row of `x`, by AVX-512 VNNI. To be called only under [`crate::isa::Kind::Avx512`].
+pub(crate) fn avx512_group(format: WeightType, group: Group<'_>, x: &Activations, store: &mut impl Store) {
+    with_kind!(format, KIND => avx512_blocks::<KIND>(group, x, store), avx512_super_blocks::<KIND>(group, x, store));
+}
+
+fn avx512_blocks<const KIND: usize>(group: Group<'_>, x: &Activations, store: &mut impl Store) {
+    // SAFETY (of all): the caller holds an `Isa` of this kind, which exists only where AVX-512 F, BW, VL and VNNI were seen.
+    if x.panel_rows() == 1 {
+        let sums = unsafe { avx512::blocks::<1, 1, KIND>(group, [x.panel(0)]) };
+        return emit(x, 0, 0, &sums, store);
+    }
+    let mut panel = 0;
+    while panel < x.panels() {
+        let at = |i| x.panel::<PANEL>(panel + i);
+        panel += match x.panels() - panel {
+            1 => {
+                let sums = unsafe { avx512::blocks::<PANEL, 1, KIND>(group, [at(0)]) };
+                emit(x, panel, 0, &sums, store);
+                1
+            }
+            2 => {
+                let sums = unsafe { avx512::blocks::<PANEL, 2, KIND>(group, [at(0), at(1)]) };
+                emit(x, panel, 0, &sums, store);
+                2
+            }
+            _ => {
+                let sums = unsafe { avx512::blocks::<PANEL, 3, KIND>(group, [at(0), at(1), at(2)]) };
+                emit(x, panel, 0, &sums, store);
+                3
+            }
+        };
+    }
+}
+
+fn avx512_super_blocks<const KIND: usize>(group: Group<'_>, x: &Activations, store: &mut impl Store) {
+    // SAFETY (of all): as in `avx512_blocks`.
+    if x.panel_rows() == 1 {
+        let sums = unsafe { avx512::super_blocks::<1, 1, KIND>(group, [x.super_panel(0)]) };
+        return emit(x, 0, 0, &sums, store);
+    }
+    let mut panel = 0;
+    while panel < x.panels() {
+        let at = |i| x.super_panel::<PANEL>(panel + i);
+        panel += match x.panels() - panel {
+            1 => {
+                let sums = unsafe { avx512::super_blocks::<PANEL, 1, KIND>(group, [at(0)]) };
+                emit(x, panel, 0, &sums, store);
+                1
+            }
+            _ => {
+                let sums = unsafe { avx512::super_blocks::<PANEL, 2, KIND>(group, [at(0), at(1)]) };
+                emit(x, panel, 0, &sums, store);
+                2
+            }
+        };
+    }
+}
+
+/// 16 rows with every row of `x`, by AVX2. To be called only under [`crate::isa::Kind::Avx2`].
+///
+/// A row alone takes all 16 rows at once; panels take 8 at a time, since there are 16 registers.
+pub(crate) fn avx2_group(format: WeightType, group: Group<'_>, x: &Activations, store: &mut impl Store) {
+    with_kind!(format, KIND => avx2_blocks::<KIND>(group, x, store), avx2_super_blocks::<KIND>(group, x, store));
+}
+
+fn avx2_blocks<const KIND: usize>(group: Group<'_>, x: &Activations, store: &mut impl Store) {
+    // SAFETY (of all): the caller holds an `Isa` of this kind, which exists only where AVX2 and F16C were seen.
+    if x.panel_rows() == 1 {
+        let sums = unsafe { avx2::blocks::<1, 2, KIND>(group, 0, x.panel(0)) };
+        return emit(x, 0, 0, &[sums.map(|sides| joined::<8, LANES>(&sides))], store);
+    }
+    for panel in 0..x.panels() {
+        for side in 0..2 {
+            let sums = unsafe { avx2::blocks::<PANEL, 1, KIND>(group, side, x.panel(panel)) };
+            emit(x, panel, side * (LANES / 2), &[sums.map(|[side]| side)], store);
+        }
+    }
+}
+
+fn avx2_super_blocks<const KIND: usize>(group: Group<'_>, x: &Activations, store: &mut impl Store) {
+    // SAFETY (of all): as in `avx2_blocks`.
+    if x.panel_rows() == 1 {
+        let sums = unsafe { avx2::super_blocks::<1, 2, KIND>(group, 0, x.super_panel(0)) };
+        return emit(x, 0, 0, &[sums.map(|sides| joined::<8, LANES>(&sides))], store);
+    }
+    for panel in 0..x.panels() {
+        for side in 0..2 {
+            let sums = unsafe { avx2::super_blocks::<PANEL, 1, KIND>(group, side, x.super_panel(panel)) };
+            emit(x, panel, side * (LANES / 2), &[sums.map(|[side]| side)], store);
+        }
+    }
+}
+
+/// Widens and transposes the keys of a tile, `[positions, head_size]` to `[head_size, TILE]`, as far as that goes in wide
+/// registers; returns the number of positions done.
+pub(crate) fn turn(isa: Isa, keys: &[u16], head_size: usize, turned: &mut [f32]) -> usize {
+    match isa.0 {
+        Kind::Scalar => 0,
+        // SAFETY: an `Isa` of these kinds exists only where AVX2 and F16C were seen.
+        Kind::Avx2 | Kind::Avx512 => unsafe { turn::halves(keys, head_size, turned) },
+    }
+}
