@@ -1,7 +1,13 @@
 //! The chat template that a model file brings along: from messages to the text that the model was trained on.
 //!
-//! Templates are Jinja programs written by strangers. They run without any access to the machine, with a bound on their steps.
+//! Templates are Jinja programs written by strangers. They run without any access to the machine, with a bound on their steps
+//! (not on the memory that those steps can fill: who opens a model file trusts it that far). They find what transformers gives
+//! them (`apply_chat_template` in Hugging Face's transformers): Jinja with trimmed blocks and loop controls, `raise_exception`,
+//! `strftime_now`, `tojson` without escapes for HTML, and Python's methods. Of its variables, `tools`, `documents` and the like
+//! are not defined. Errors name the line of the template.
 
+mod clock;
+mod json;
 mod methods;
 
 use minijinja::{Environment, Error, ErrorKind, context, syntax::SyntaxConfig, value::Value};
@@ -100,7 +106,8 @@ impl ChatTemplate {
         environment.add_function("raise_exception", |text: String| -> Result<Value, Error> {
             Err(Error::new(ErrorKind::InvalidOperation, text))
         });
-        environment.add_function("strftime_now", |format: String| methods::strftime(&format, methods::now()));
+        environment.add_function("strftime_now", |format: String| clock::strftime(&format, clock::now()));
+        environment.add_filter("tojson", json::tojson);
         environment.set_unknown_method_callback(methods::call);
         environment.add_template_owned(NAME, source.to_owned()).map_err(TemplateError::Syntax)?;
         Ok(Self { environment, bos, eos })

@@ -1,11 +1,15 @@
 //! The numbers that describe a model, read from the metadata and checked against each other.
 
+use candle_core::quantized::GgmlDType;
 use mica_primitives::{LayerRange, layers::MAX_LAYERS};
 
-use crate::{gguf::GgufFile, model::LoadError};
-
-/// The architectures that we can run.
-pub const ARCHITECTURES: &[&str] = &["llama"];
+use crate::{
+    gguf::GgufFile,
+    model::{
+        LoadError,
+        arch::{Architecture, FeedForward, Scales},
+    },
+};
 
 /// Largest width of anything: keeps products of sizes far from overflow.
 const MAX_WIDTH: u64 = 1 << 18;
@@ -14,6 +18,18 @@ const MAX_VOCABULARY: u64 = 1 << 20;
 /// Largest context: rotation angles are exact up to 2²⁰ positions.
 const MAX_CONTEXT: u64 = 1 << 20;
 
+/// Most experts of a block.
+const MAX_EXPERTS: u64 = 1 << 10;
+
+/// Experts of a mixture.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Experts {
+    /// Experts of a block.
+    pub count: usize,
+    /// Experts that each position passes; at most `count`.
+    pub used: usize,
+}
+
 /// Shape of a model.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ModelConfig {
@@ -21,7 +37,7 @@ pub struct ModelConfig {
     pub architecture: String,
     /// `general.name`, or the architecture if the file has none.
     pub name: String,
-    /// Type of the layers' matrices, as `F32`, `F16`, `Q8_0` or `Q4_0`.
+    /// Type of the first layer's query matrix, as GGML names it; most of the other matrices have the same.
     pub quantisation: String,
     /// Number of transformer blocks.
     pub layers: u16,
@@ -35,8 +51,10 @@ pub struct ModelConfig {
     pub head_size: usize,
     /// Elements of a head that are rotated; even.
     pub rotated: usize,
-    /// Inner width of the feed-forward block.
+    /// Inner width of the feed-forward block, of one expert in a mixture.
     pub feed_forward: usize,
+    /// Experts, if the feed-forward block is a mixture.
+    pub experts: Option<Experts>,
     /// Number of token ids.
     pub vocabulary: usize,
     /// Most positions of a session.
@@ -47,6 +65,15 @@ pub struct ModelConfig {
     pub rope_scale: f64,
     /// Added to the mean square in norms.
     pub norm_epsilon: f32,
+    /// Embeddings are multiplied by this; 1 for most.
+    pub embedding_scale: f32,
+    /// Scores of attention are multiplied by this; `None` for `1/√head_size`.
+    pub attention_scale: Option<f32>,
+    /// What a block adds to the hidden state is multiplied by this before; 1 for most.
+    pub residual_scale: f32,
+    /// Logits are divided by this; 1 for most.
+    pub logit_scale: f32,
+    pub(crate) description: &'static Architecture,
 }
 
 impl ModelConfig {
@@ -57,9 +84,8 @@ impl ModelConfig {
 
     pub(crate) fn read(file: &GgufFile) -> Result<Self, LoadError> {
         let architecture = file.string("general.architecture").ok_or_else(|| LoadError::missing("general.architecture"))?;
-        if !ARCHITECTURES.contains(&architecture) {
-            return Err(LoadError::Architecture { found: architecture.to_owned() });
-        }
+        let description =
+            Architecture::named(architecture).ok_or_else(|| LoadError::Architecture { found: architecture.to_owned() })?;
         let key = |name: &str| format!("{architecture}.{name}");
         let number = |name: &str, limit: u64| {
             let key = key(name);
@@ -79,12 +105,22 @@ impl ModelConfig {
         let heads = number("attention.head_count", MAX_WIDTH)?;
         let head_size = optional("attention.key_length", MAX_WIDTH, hidden / heads)?;
         let vocabulary = vocabulary(file, hidden)?;
+        let experts = match description.feed_forward {
+            FeedForward::Dense => None,
+            FeedForward::Experts => {
+                Some(Experts { count: number("expert_count", MAX_EXPERTS)?, used: number("expert_used_count", MAX_EXPERTS)? })
+            }
+        };
+        let scale = |name: &str| match description.scales {
+            Scales::Usual => Ok(None),
+            Scales::InMetadata => scale(file, &key(name)),
+        };
         let quantisation =
             file.tensor("blk.0.attn_q.weight").ok_or_else(|| LoadError::TensorMissing { name: "blk.0.attn_q.weight".into() })?;
         let config = Self {
             architecture: architecture.to_owned(),
             name: file.string("general.name").unwrap_or(architecture).to_owned(),
-            quantisation: format!("{:?}", quantisation.dtype),
+            quantisation: quantisation_name(quantisation.dtype),
             layers,
             hidden,
             heads,
@@ -92,6 +128,7 @@ impl ModelConfig {
             head_size,
             rotated: optional("rope.dimension_count", MAX_WIDTH, head_size)?,
             feed_forward: number("feed_forward_length", MAX_WIDTH)?,
+            experts,
             vocabulary,
             context: number("context_length", u64::MAX)?.min(MAX_CONTEXT as usize),
             rope_base: file.float(&key("rope.freq_base")).unwrap_or(10_000.0),
@@ -99,6 +136,11 @@ impl ModelConfig {
             norm_epsilon: file
                 .float(&key("attention.layer_norm_rms_epsilon"))
                 .ok_or_else(|| LoadError::missing("attention.layer_norm_rms_epsilon"))? as f32,
+            embedding_scale: scale("embedding_scale")?.unwrap_or(1.0),
+            attention_scale: scale("attention.scale")?,
+            residual_scale: scale("residual_scale")?.unwrap_or(1.0),
+            logit_scale: scale("logit_scale")?.unwrap_or(1.0),
+            description,
         };
         config.check(file, architecture)?;
         Ok(config)
@@ -116,9 +158,35 @@ impl ModelConfig {
         is("rope.dimension_count", self.rotated.is_multiple_of(2) && self.rotated <= self.head_size, "not an even part of a head")?;
         is("rope.freq_base", self.rope_base >= 1.0 && self.rope_base <= 1.0e12, "not in 1..=1e12")?;
         is("attention.layer_norm_rms_epsilon", self.norm_epsilon > 0.0 && self.norm_epsilon < 1.0, "not between 0 and 1")?;
-        let experts = file.integer(&key("expert_count")).unwrap_or(0);
-        is("expert_count", experts == 0, "mixtures of experts are not supported; use a dense Llama model")?;
-        Ok(())
+        match self.experts {
+            Some(Experts { count, used }) => is("expert_used_count", used <= count, "it is more than expert_count")?,
+            None => {
+                let experts = file.integer(&key("expert_count")).unwrap_or(0);
+                is("expert_count", experts == 0, "mixtures of experts are not supported in this architecture; use a dense model")?;
+            }
+        }
+        let rotates = file.boolean(&key("rope.scaling.finetuned")).unwrap_or(true) || self.description.scales == Scales::Usual;
+        is("rope.scaling.finetuned", rotates, "models without rotary embedding are not supported")
+    }
+}
+
+/// A positive constant; 0 stands for none, as converters write it.
+fn scale(file: &GgufFile, key: &str) -> Result<Option<f32>, LoadError> {
+    let Some(value) = file.metadata(key) else { return Ok(None) };
+    match file.float(key).map(|value| value as f32) {
+        Some(0.0) => Ok(None),
+        Some(scale) if scale.is_normal() && scale > 0.0 => Ok(Some(scale)),
+        _ => Err(LoadError::config(key, format!("{value:?} is no positive number"))),
+    }
+}
+
+/// GGML's name of a type, from candle's.
+fn quantisation_name(dtype: GgmlDType) -> String {
+    match dtype {
+        GgmlDType::Q4K => "Q4_K".to_owned(),
+        GgmlDType::Q5K => "Q5_K".to_owned(),
+        GgmlDType::Q6K => "Q6_K".to_owned(),
+        other => format!("{other:?}"),
     }
 }
 

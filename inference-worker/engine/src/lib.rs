@@ -17,7 +17,7 @@
 //!
 //! Architecture invariant: this crate knows no network and no chain. The arithmetic is all in `mica-kernels`; here it is only
 //! arranged and shared out to threads, each of which owns whole output rows, so the number of threads cannot change a byte.
-//! `unsafe` occurs in two places: the memory map of the model file and the thread pool's borrowed closures.
+//! `unsafe` occurs in one place: the thread pool's borrowed closures.
 
 pub mod cache;
 pub mod chat;
@@ -25,17 +25,20 @@ pub mod config;
 pub mod embedded;
 pub mod gguf;
 mod manifest;
+pub mod memory;
 pub mod model;
 pub mod sampler;
+pub mod speed;
 pub mod threads;
 pub mod tokenizer;
 
-pub use cache::KvCache;
+pub use cache::{KvCache, KvPool};
 pub use chat::{ChatMessage, ChatTemplate, GenerationPrompt, TemplateError};
-pub use config::ModelConfig;
-pub use gguf::{GgufError, GgufFile};
+pub use config::{Experts, ModelConfig};
+pub use gguf::{GgufError, GgufFile, TensorView};
+pub use mica_kernels::Isa;
 pub use mica_primitives::{LayerRange, ModelManifest};
-pub use model::{ForwardError, Input, LoadError, Model, Output, Want};
+pub use model::{BatchItem, ForwardError, Input, LoadError, Model, Output, Want};
 pub use sampler::Sampler;
 pub use threads::Threads;
 pub use tokenizer::{Bos, Special, StreamDecoder, Tokenizer, TokenizerError};

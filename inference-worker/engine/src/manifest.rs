@@ -11,6 +11,9 @@ const WEIGHTS_CONTEXT: &str = "mica/weights/v1";
 const TOKENIZER_CONTEXT: &str = "mica/tokenizer/v1";
 const PROFILE_CONTEXT: &str = "mica/profile/v1";
 
+/// Bytes of a tensor that are read and hashed at once.
+const HASHED_AT_ONCE: usize = 1 << 20;
+
 impl GgufFile {
     /// Shape of the model in the file.
     ///
@@ -29,7 +32,7 @@ impl GgufFile {
         let too_long = |key: &str| LoadError::config(key, "it is too long for a manifest".into());
         // The name is for people; a long one is cut at a character.
         let cut = config.name.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|&end| end <= 64).last().unwrap_or(0);
-        let weights_root = weights_root(self);
+        let weights_root = weights_root(self)?;
         Ok(ModelManifest {
             name: config.name.as_bytes()[..cut].to_vec().try_into().map_err(|_| too_long("general.name"))?,
             architecture: config.architecture.into_bytes().try_into().map_err(|_| too_long("general.architecture"))?,
@@ -47,8 +50,9 @@ impl GgufFile {
 }
 
 /// Over (name, type, shape, blake3 of the bytes) of every tensor, in the file's order.
-fn weights_root(file: &GgufFile) -> Hash32 {
+fn weights_root(file: &GgufFile) -> Result<Hash32, LoadError> {
     let mut hasher = blake3::Hasher::new_derive_key(WEIGHTS_CONTEXT);
+    let mut piece = vec![0; HASHED_AT_ONCE];
     for tensor in file.tensors() {
         text(&mut hasher, tensor.name);
         text(&mut hasher, &format!("{:?}", tensor.dtype));
@@ -56,9 +60,15 @@ fn weights_root(file: &GgufFile) -> Hash32 {
         for &dimension in tensor.shape {
             number(&mut hasher, dimension as u64);
         }
-        hasher.update(blake3::hash(tensor.bytes).as_bytes());
+        let mut content = blake3::Hasher::new();
+        for start in (0..tensor.size_bytes()).step_by(HASHED_AT_ONCE) {
+            let piece = &mut piece[..HASHED_AT_ONCE.min(tensor.size_bytes() - start)];
+            tensor.read_at(start, piece)?;
+            content.update(piece);
+        }
+        hasher.update(content.finalize().as_bytes());
     }
-    *hasher.finalize().as_bytes()
+    Ok(*hasher.finalize().as_bytes())
 }
 
 /// Over every metadata entry that begins with `tokenizer.`, in the order of their keys.

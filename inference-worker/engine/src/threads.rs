@@ -1,24 +1,32 @@
-//! A small pool of threads that share out the rows of one product at a time.
+//! A small pool of threads that share out the parts of one task at a time.
 //!
-//! A product of a small model takes microseconds, so threads wait for work by spinning a moment before they sleep. The caller is
-//! one of the threads. Who computes which rows never changes a byte, because every row is computed by one thread alone.
+//! A product of a small model takes microseconds, so threads wait for work by spinning a moment before they sleep; an idle engine
+//! burns nothing. The caller is one of the threads and waits only for those that have joined: a thread that wakes late finds the
+//! work done and sleeps on. Each thread has a contiguous range of the parts, so that it reads memory in one stream, and takes parts
+//! from the end of the others' ranges when it is done. Who computes what never changes a byte, because every output is computed by
+//! one thread alone in the one order.
 
 use std::{
     any::Any,
+    cell::UnsafeCell,
     ops::Range,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 /// Most threads of one model.
 pub const MAX_THREADS: usize = 64;
 
-/// Rounds of spinning before a thread sleeps.
-const SPINS: usize = 4_000;
+/// How long a thread spins before it sleeps: longer than the pauses between the products of a step.
+const SPIN: Duration = Duration::from_micros(100);
+
+/// Looks at the memory between two looks at the clock.
+const LOOKS: usize = 64;
 
 /// How many threads compute.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,34 +49,135 @@ impl Threads {
     }
 }
 
-/// A borrowed task whose lifetime was erased; see [`Pool::run`] for why that is sound.
-#[derive(Clone, Copy)]
-struct Task(*const (dyn Fn(usize) + Sync));
+/// A task: called with a part and the index of the thread that does it.
+type Task<'a> = dyn Fn(usize, usize) + Sync + 'a;
 
-// SAFETY: the closure behind the pointer is `Sync`, so it may be called from any thread.
-unsafe impl Send for Task {}
+/// The parts that a thread has yet to do: first in the upper half, end in the lower. On a cache line of its own.
+#[repr(align(128))]
+#[derive(Default)]
+struct Share(AtomicU64);
 
-struct Job {
-    /// Grows with every task.
-    epoch: usize,
-    task: Option<Task>,
-    /// First panic of a thread in this task.
-    panic: Option<Box<dyn Any + Send>>,
-    stop: bool,
+impl Share {
+    fn set(&self, parts: Range<usize>) {
+        self.0.store((parts.start as u64) << 32 | parts.end as u64, Ordering::Relaxed);
+    }
+
+    /// Takes the first part, for the owner, or the last one, for another thread.
+    fn take(&self, end: End) -> Option<usize> {
+        let mut held = self.0.load(Ordering::Relaxed);
+        loop {
+            let (first, last) = (held >> 32, held & u64::from(u32::MAX));
+            if first >= last {
+                return None;
+            }
+            let (part, rest) = match end {
+                End::Front => (first, (first + 1) << 32 | last),
+                End::Back => (last - 1, first << 32 | (last - 1)),
+            };
+            match self.0.compare_exchange_weak(held, rest, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return Some(part as usize),
+                Err(now) => held = now,
+            }
+        }
+    }
+}
+
+enum End {
+    Front,
+    Back,
 }
 
 struct Shared {
-    job: Mutex<Job>,
+    /// Odd while a task can be joined. Grows by one when a task opens and by one when it closes.
+    phase: AtomicUsize,
+    /// Threads that are at a task, or about to see that it has closed.
+    inside: AtomicUsize,
+    shares: Vec<Share>,
+    /// Valid while `phase` is odd.
+    task: UnsafeCell<Option<*const Task<'static>>>,
+    /// Threads that sleep, or are about to.
+    sleepers: AtomicUsize,
+    stop: AtomicBool,
+    /// First panic of a thread in this task. Sleepers hold this lock until they sleep.
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
     wake: Condvar,
-    /// Copy of `Job::epoch` to spin on.
-    epoch: AtomicUsize,
-    /// Threads that have not yet finished the task.
-    busy: AtomicUsize,
 }
 
+// SAFETY: `task` is the one part that is not `Sync` by itself. It is written by the one caller that has the turn, while `phase` is
+// even and `inside` is 0 after it became even; it is read by threads that have raised `inside` and then seen `phase` odd. Both use
+// sequentially consistent operations, so that no read and write overlap. What it points to is `Sync`.
+unsafe impl Sync for Shared {}
+// SAFETY: as above; the pointer is only used while the caller keeps the closure alive.
+unsafe impl Send for Shared {}
+
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Job> {
-        self.job.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Option<Box<dyn Any + Send>>> {
+        self.panic.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does parts until none is left.
+    fn parts(&self, thread: usize, task: &Task<'_>) {
+        let threads = self.shares.len();
+        while let Some(part) = self.shares[thread].take(End::Front) {
+            task(part, thread);
+        }
+        let mut distance = 1;
+        while distance < threads {
+            match self.shares[(thread + distance) % threads].take(End::Back) {
+                Some(part) => task(part, thread),
+                None => distance += 1,
+            }
+        }
+    }
+
+    /// Waits for a task other than that of phase `seen`; `None` when the pool ends.
+    fn next_phase(&self, seen: usize) -> Option<usize> {
+        let news = || {
+            let phase = self.phase.load(Ordering::SeqCst);
+            (phase % 2 == 1 && phase != seen).then_some(phase)
+        };
+        let mut found = None;
+        spin(|| {
+            found = news();
+            found.is_some() || self.stop.load(Ordering::SeqCst)
+        });
+        if found.is_none() {
+            let mut guard = self.lock();
+            self.sleepers.fetch_add(1, Ordering::SeqCst);
+            while !self.stop.load(Ordering::SeqCst) {
+                found = news();
+                if found.is_some() {
+                    break;
+                }
+                guard = self.wake.wait(guard).unwrap_or_else(PoisonError::into_inner);
+            }
+            self.sleepers.fetch_sub(1, Ordering::SeqCst);
+        }
+        found
+    }
+
+    fn wake(&self) {
+        if self.sleepers.load(Ordering::SeqCst) > 0 {
+            // Whoever has announced itself as a sleeper holds the lock until it can be woken.
+            drop(self.lock());
+            self.wake.notify_all();
+        }
+    }
+}
+
+/// Spins until `done` says so or [`SPIN`] has passed.
+fn spin(mut done: impl FnMut() -> bool) {
+    let started = Instant::now();
+    loop {
+        for _ in 0..LOOKS {
+            if done() {
+                return;
+            }
+            std::hint::spin_loop();
+        }
+        if started.elapsed() > SPIN {
+            return;
+        }
     }
 }
 
@@ -86,9 +195,16 @@ impl Pool {
     /// # Errors
     /// If the system gives no more threads.
     pub(crate) fn new(threads: Threads) -> std::io::Result<Self> {
-        let job = Job { epoch: 0, task: None, panic: None, stop: false };
-        let shared =
-            Arc::new(Shared { job: Mutex::new(job), wake: Condvar::new(), epoch: AtomicUsize::new(0), busy: AtomicUsize::new(0) });
+        let shared = Arc::new(Shared {
+            phase: AtomicUsize::new(0),
+            inside: AtomicUsize::new(0),
+            shares: (0..threads.count()).map(|_| Share::default()).collect(),
+            task: UnsafeCell::new(None),
+            sleepers: AtomicUsize::new(0),
+            stop: AtomicBool::new(false),
+            panic: Mutex::new(None),
+            wake: Condvar::new(),
+        });
         let mut pool = Self { shared, workers: Vec::new(), turn: Mutex::new(()) };
         for index in 1..threads.count() {
             let shared = Arc::clone(&pool.shared);
@@ -103,73 +219,56 @@ impl Pool {
         self.workers.len() + 1
     }
 
-    /// Calls `task(0)`, …, `task(threads − 1)`, each on a thread of its own, and returns when all have.
-    fn run(&self, task: &(dyn Fn(usize) + Sync)) {
-        if self.workers.is_empty() {
-            return task(0);
+    /// Calls `task(part, thread)` once for every part in `0..parts`, on as many threads as there are; no two calls at one time have
+    /// the same thread. Returns when all are done. The caller is thread 0 and does a single part by itself.
+    ///
+    /// # Panics
+    /// If a part panics; all other parts have then ended or were never begun.
+    pub(crate) fn run(&self, parts: usize, task: &Task<'_>) {
+        if self.workers.is_empty() || parts <= 1 {
+            return (0..parts).for_each(|part| task(part, 0));
         }
+        // Parts of a model are rows, heads or experts, whose numbers are bounded far below this.
+        assert!(u32::try_from(parts).is_ok(), "too many parts");
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        self.shared.busy.store(self.workers.len(), Ordering::Release);
-        {
-            let mut job = self.shared.lock();
-            // SAFETY: only the lifetime changes. Workers call the task only between here and their decrement of `busy`, and this
-            // function does not return or unwind before `busy` is 0.
-            let erased = unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), &'static (dyn Fn(usize) + Sync)>(task) };
-            job.task = Some(Task(erased));
-            job.epoch = job.epoch.wrapping_add(1);
-            self.shared.epoch.store(job.epoch, Ordering::Release);
+        let shared = &*self.shared;
+        let threads = self.threads();
+        for (thread, share) in shared.shares.iter().enumerate() {
+            share.set(parts * thread / threads..parts * (thread + 1) / threads);
         }
-        self.shared.wake.notify_all();
-        let own = catch_unwind(AssertUnwindSafe(|| task(0)));
-        let mut spins = 0;
-        while self.shared.busy.load(Ordering::Acquire) != 0 {
-            spins += 1;
-            if spins < SPINS { std::hint::spin_loop() } else { std::thread::yield_now() }
+        // SAFETY: only the lifetime changes. Threads use the closure only while they are counted in `inside`, and this function
+        // neither returns nor unwinds before the task is closed and `inside` is 0.
+        let erased = unsafe { std::mem::transmute::<*const Task<'_>, *const Task<'static>>(task) };
+        // SAFETY: this caller has the turn, and the last task was closed and left by all, so that nobody reads.
+        unsafe { *shared.task.get() = Some(erased) };
+        shared.phase.fetch_add(1, Ordering::SeqCst);
+        shared.wake();
+        let own = catch_unwind(AssertUnwindSafe(|| shared.parts(0, task)));
+        shared.phase.fetch_add(1, Ordering::SeqCst);
+        let left = || shared.inside.load(Ordering::SeqCst) == 0;
+        spin(left);
+        while !left() {
+            std::thread::yield_now();
         }
-        let mut job = self.shared.lock();
-        job.task = None;
-        let other = job.panic.take();
-        drop(job);
+        let other = shared.lock().take();
         if let Some(panic) = own.err().or(other) {
             resume_unwind(panic);
         }
     }
+}
 
-    /// The ranges into which [`Pool::split`] cuts `0..units`, in order; at least one.
-    pub(crate) fn ranges(&self, units: usize, least: usize) -> impl ExactSizeIterator<Item = Range<usize>> + use<> {
-        let parts = self.threads().min(units / least.max(1)).max(1);
-        (0..parts).map(move |part| units * part / parts..units * (part + 1) / parts)
-    }
-
-    /// Cuts `0..units` into one contiguous range per thread and `out` at the same places, `weight(range)` elements each; calls
-    /// `task(range, piece)` for each on a thread. Fewer than `least` units per thread are not worth waking one.
+impl Pool {
+    /// Calls `task(item, thread)` for every item, as [`Pool::run`] does for parts. Items are what the calls may write, such as
+    /// disjoint pieces of an output.
     ///
     /// # Panics
-    /// If the weights of the ranges do not add up to `out`, or if a task panics.
-    pub(crate) fn split<T: Send>(
-        &self,
-        units: usize,
-        least: usize,
-        out: &mut [T],
-        weight: impl Fn(&Range<usize>) -> usize,
-        task: impl Fn(Range<usize>, &mut [T]) + Sync,
-    ) {
-        let ranges = self.ranges(units, least);
-        if ranges.len() == 1 {
-            return task(0..units, out);
-        }
-        let mut rest = out;
-        let mut pieces = Vec::with_capacity(ranges.len());
-        for range in ranges {
-            let (piece, tail) = rest.split_at_mut(weight(&range));
-            pieces.push(Mutex::new(Some((range, piece))));
-            rest = tail;
-        }
-        assert!(rest.is_empty(), "the pieces do not cover the output");
-        self.run(&|thread| {
-            let piece = pieces.get(thread).and_then(|piece| piece.lock().unwrap_or_else(PoisonError::into_inner).take());
-            if let Some((range, piece)) = piece {
-                task(range, piece);
+    /// If a call panics.
+    pub(crate) fn each<T: Send>(&self, items: impl IntoIterator<Item = T>, task: impl Fn(T, usize) + Sync) {
+        let slots: Vec<Mutex<Option<T>>> = items.into_iter().map(|item| Mutex::new(Some(item))).collect();
+        self.run(slots.len(), &|part, thread| {
+            let item = slots[part].lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(item) = item {
+                task(item, thread);
             }
         });
     }
@@ -177,13 +276,8 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        {
-            let mut job = self.shared.lock();
-            job.stop = true;
-            job.epoch = job.epoch.wrapping_add(1);
-            self.shared.epoch.store(job.epoch, Ordering::Release);
-        }
-        self.shared.wake.notify_all();
+        self.shared.stop.store(true, Ordering::SeqCst);
+        self.shared.wake();
         for worker in self.workers.drain(..) {
             // A worker catches the panics of its tasks, so that there is nothing to hear from it.
             drop(worker.join());
@@ -191,61 +285,66 @@ impl Drop for Pool {
     }
 }
 
-fn work(shared: &Shared, index: usize) {
+fn work(shared: &Shared, thread: usize) {
     let mut seen = 0;
-    loop {
-        let mut spins = 0;
-        while shared.epoch.load(Ordering::Acquire) == seen && spins < SPINS {
-            spins += 1;
-            std::hint::spin_loop();
-        }
-        let mut job = shared.lock();
-        while job.epoch == seen {
-            job = shared.wake.wait(job).unwrap_or_else(PoisonError::into_inner);
-        }
-        seen = job.epoch;
-        if job.stop {
-            return;
-        }
-        let task = job.task;
-        drop(job);
-        if let Some(Task(task)) = task {
-            // SAFETY: `run` keeps the task alive until this thread has taken itself off `busy` below.
-            let outcome = catch_unwind(AssertUnwindSafe(|| unsafe { (*task)(index) }));
+    while let Some(phase) = shared.next_phase(seen) {
+        seen = phase;
+        shared.inside.fetch_add(1, Ordering::SeqCst);
+        if shared.phase.load(Ordering::SeqCst) == phase {
+            // SAFETY: the task is open and this thread is counted in `inside`: the caller keeps pointer and closure as they are.
+            let outcome = catch_unwind(AssertUnwindSafe(|| unsafe {
+                if let Some(task) = *shared.task.get() {
+                    shared.parts(thread, &*task);
+                }
+            }));
             if let Err(panic) = outcome {
-                shared.lock().panic.get_or_insert(panic);
+                shared.lock().get_or_insert(panic);
             }
         }
-        shared.busy.fetch_sub(1, Ordering::AcqRel);
+        shared.inside.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::AtomicU32;
 
     #[test]
-    fn every_unit_is_done_once_by_any_number_of_threads() {
+    fn every_part_is_done_once_by_any_number_of_threads() {
         for threads in [1, 2, 3, 7] {
             let pool = Pool::new(Threads::new(threads)).expect("threads");
-            for units in [0, 1, 2, 5, 100] {
+            for parts in [0, 1, 2, 5, 100] {
                 for _ in 0..50 {
-                    let mut out = vec![0; units * 3];
-                    pool.split(
-                        units,
-                        1,
-                        &mut out,
-                        |range| range.len() * 3,
-                        |range, piece| {
-                            for (unit, piece) in range.zip(piece.chunks_exact_mut(3)) {
-                                piece.iter_mut().for_each(|x| *x += unit + 1);
-                            }
-                        },
-                    );
-                    assert_eq!(out, (0..units * 3).map(|i| i / 3 + 1).collect::<Vec<_>>());
+                    let mut out = vec![0; parts * 3];
+                    pool.each(out.chunks_exact_mut(3).enumerate(), |(part, piece), thread| {
+                        assert!(thread < threads);
+                        piece.iter_mut().for_each(|x| *x += part + 1);
+                    });
+                    assert_eq!(out, (0..parts * 3).map(|i| i / 3 + 1).collect::<Vec<_>>());
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_thread_does_one_part_at_a_time_and_the_others_help_a_slow_one() {
+        let pool = Pool::new(Threads::new(3)).expect("threads");
+        let busy: Vec<AtomicU32> = (0..3).map(|_| AtomicU32::new(0)).collect();
+        let done = AtomicUsize::new(0);
+        pool.run(30, &|part, thread| {
+            assert_eq!(busy[thread].fetch_add(1, Ordering::SeqCst), 0);
+            done.fetch_add(1, Ordering::SeqCst);
+            if part == 0 {
+                // The first part ends when the others have done all the rest, the first thread's own parts included.
+                let deadline = Instant::now() + Duration::from_secs(20);
+                while done.load(Ordering::SeqCst) < 30 && Instant::now() < deadline {
+                    std::thread::yield_now();
+                }
+            }
+            busy[thread].fetch_sub(1, Ordering::SeqCst);
+        });
+        assert_eq!(done.load(Ordering::SeqCst), 30);
     }
 
     #[test]
@@ -256,13 +355,7 @@ mod tests {
                 scope.spawn(|| {
                     for _ in 0..200 {
                         let mut out = [0usize; 64];
-                        pool.split(
-                            64,
-                            1,
-                            &mut out,
-                            |range| range.len(),
-                            |range, piece| piece.copy_from_slice(&range.collect::<Vec<_>>()),
-                        );
+                        pool.each(out.iter_mut().enumerate(), |(part, out), _| *out = part);
                         assert!(out.iter().enumerate().all(|(i, &x)| i == x));
                     }
                 });
@@ -271,17 +364,43 @@ mod tests {
     }
 
     #[test]
+    fn threads_that_sleep_are_woken_and_help() {
+        let pool = Pool::new(Threads::new(2)).expect("threads");
+        let slept = || {
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while pool.shared.sleepers.load(Ordering::SeqCst) == 0 {
+                assert!(Instant::now() < deadline, "an idle thread spins for ever");
+                std::thread::yield_now();
+            }
+        };
+        for _ in 0..3 {
+            slept();
+            let other = AtomicBool::new(false);
+            pool.run(2, &|_, thread| match thread {
+                0 => {
+                    let deadline = Instant::now() + Duration::from_secs(20);
+                    while !other.load(Ordering::SeqCst) && Instant::now() < deadline {
+                        std::thread::yield_now();
+                    }
+                }
+                _ => other.store(true, Ordering::SeqCst),
+            });
+            assert!(other.load(Ordering::SeqCst));
+        }
+    }
+
+    #[test]
     fn a_panic_reaches_the_caller_and_the_pool_lives_on() {
         let pool = Pool::new(Threads::new(3)).expect("threads");
         for bad in 0..3 {
-            let outcome = catch_unwind(AssertUnwindSafe(|| {
-                pool.split(3, 1, &mut [0; 3], |range| range.len(), |range, _| assert!(!range.contains(&bad), "unit {bad}"));
-            }));
+            let outcome = catch_unwind(AssertUnwindSafe(|| pool.run(3, &|part, _| assert!(part != bad, "part {bad}"))));
             assert!(outcome.is_err());
         }
-        let mut out = [0; 3];
-        pool.split(3, 1, &mut out, |range| range.len(), |_, piece| piece.fill(1));
-        assert_eq!(out, [1; 3]);
+        let done = AtomicUsize::new(0);
+        pool.run(3, &|_, _| {
+            done.fetch_add(1, Ordering::SeqCst);
+        });
+        assert_eq!(done.load(Ordering::SeqCst), 3);
     }
 
     #[test]

@@ -133,16 +133,80 @@ fn malformed_entries_and_tensors_are_refused() {
 }
 
 #[test]
+fn tensors_may_not_lie_over_each_other() {
+    let mut writer = Writer::default();
+    writer.tensor("a", &[16], F32, vec![1; 64]).tensor("b", &[8], F32, vec![2; 32]).tensor("c", &[8], F32, vec![3; 32]);
+    let whole = writer.bytes();
+    assert!(open(whole.clone()).is_ok());
+    // The offsets stand behind the type, 8 bytes before the next name's length or the end of the header.
+    let offset = |name: &[u8]| {
+        let entry = [&1u64.to_le_bytes()[..], name, &1u32.to_le_bytes()].concat();
+        whole.windows(entry.len()).position(|window| window == entry).expect("the entry") + entry.len() + 8 + 4
+    };
+    for (name, moved, over) in [(b"b", 32u64, "a"), (b"b", 0, "a"), (b"c", 64, "b"), (b"a", 64, "b")] {
+        let mut bytes = whole.clone();
+        let at = offset(name);
+        bytes[at..at + 8].copy_from_slice(&moved.to_le_bytes());
+        let error = open(bytes).err().expect("an error").to_string();
+        assert!(error.contains("overlaps") && error.contains(&format!("`{over}`")), "{error}");
+    }
+    // In another order than in the header, and with a gap, they may lie.
+    let mut bytes = whole.clone();
+    bytes.resize(whole.len() + 96, 0);
+    bytes[offset(b"b")..][..8].copy_from_slice(&160u64.to_le_bytes());
+    bytes[offset(b"c")..][..8].copy_from_slice(&64u64.to_le_bytes());
+    let file = open(bytes).expect("well-formed");
+    assert_eq!(file.tensor("c").expect("a tensor").read().expect("reads"), [2; 32]);
+}
+
+#[test]
+fn every_type_has_its_size() {
+    for kind in support::blocks::FORMATS {
+        let (name, elements, size) = support::blocks::format(kind);
+        let mut writer = Writer::default();
+        writer.tensor("t", &[3, 2 * elements as u64], kind, vec![0; 6 * size]);
+        let bytes = writer.bytes();
+        let file = open(bytes.clone()).expect("well-formed");
+        let tensor = file.tensor("t").expect("a tensor");
+        assert_eq!((tensor.size_bytes(), tensor.rows(), tensor.row_bytes()), (6 * size, 3, 2 * size), "{name}");
+        assert!(matches!(open(bytes[..bytes.len() - 1].to_vec()), Err(GgufError::Truncated { .. })), "{name}");
+        assert!(tensor.read_rows(1..3, &mut vec![0; 4 * size]).is_ok());
+        assert!(tensor.read_rows(0..0, &mut []).is_ok());
+        for (rows, length) in [(1..4, 6 * size), (0..1, size), (0..1, 0), (4..4, 0), (usize::MAX - 1..usize::MAX, 2 * size)] {
+            let outcome = tensor.read_rows(rows.clone(), &mut vec![0; length]);
+            assert!(matches!(outcome, Err(GgufError::Outside { .. })), "{name}, rows {rows:?} into {length} bytes");
+        }
+        assert!(matches!(tensor.read_at(6 * size - 1, &mut [0; 2]), Err(GgufError::Outside { .. })));
+        assert!(matches!(tensor.read_at(usize::MAX, &mut [0; 2]), Err(GgufError::Outside { .. })));
+    }
+}
+
+#[test]
+fn metadata_of_another_type_is_not_taken_for_the_right_one() {
+    for (key, value) in [
+        ("general.architecture", Meta::U32(1)),
+        ("llama.block_count", Meta::Text("3".into())),
+        ("llama.block_count", Meta::F32(3.0)),
+        ("llama.context_length", Meta::Bool(true)),
+        ("llama.embedding_length", Meta::I32s(vec![64])),
+        ("llama.attention.layer_norm_rms_epsilon", Meta::Text("1e-5".into())),
+        ("llama.attention.layer_norm_rms_epsilon", Meta::F32(f32::INFINITY)),
+    ] {
+        assert!(matches!(load_error(small_llama(F32, false).set(key, value)), LoadError::MetadataMissing { .. }), "{key}");
+    }
+}
+
+#[test]
 fn models_that_we_cannot_run_are_named() {
     let error = load_error(small_llama(F32, false).set("general.architecture", "mamba"));
-    assert_eq!(error.to_string(), "the architecture `mamba` is not supported; supported: llama");
+    assert_eq!(error.to_string(), "the architecture `mamba` is not supported; supported: llama, qwen2, qwen3, granite, granitemoe");
 
     let mut writer = small_llama(F32, false);
     writer.tensors.retain(|tensor| tensor.name != "output.weight");
-    // Q5_0: known to the format, but without a kernel.
-    writer.tensor("output.weight", &[support::VOCABULARY, support::HIDDEN], 6, vec![0; 300 * 2 * 22]);
+    // Q8_1: known to the format, but without a kernel.
+    writer.tensor("output.weight", &[support::VOCABULARY, support::HIDDEN], 9, vec![0; 300 * 2 * 36]);
     let error = load_error(&writer);
-    assert!(matches!(error, LoadError::Quantisation { .. }) && error.to_string().contains("F32, F16, Q8_0, Q4_0"), "{error}");
+    assert!(matches!(error, LoadError::Quantisation { .. }) && error.to_string().contains("F32, F16, BF16, Q8_0"), "{error}");
     let file = open(writer.bytes()).expect("well-formed");
     assert!(
         Model::load(&file, LayerRange { first: 0, end: 2 }, Threads::new(1)).is_ok(),

@@ -210,3 +210,93 @@ fn damaged_and_foreign_vocabularies_are_named() {
     let whole = tokenizer(&byte_level("gpt-2", &[])).expect("tokenizer");
     assert!(matches!(whole.encode(&long, Special::Text, Bos::Omit), Err(TokenizerError::TooLong { .. })));
 }
+
+#[test]
+fn the_files_flags_say_what_stands_before_and_behind_a_text() {
+    let encode = |writer: &Writer, text: &str, bos| {
+        tokenizer(writer).expect("tokenizer").encode(text, Special::Parse, bos).expect("encodes")
+    };
+    let mut writer = sentence_piece(&PIECES);
+    assert_eq!(encode(&writer, "he", Bos::Model), [1, piece(9)], "a beginning, no end, where the file is silent");
+    writer.set("tokenizer.ggml.add_bos_token", Meta::Bool(false)).set("tokenizer.ggml.add_eos_token", Meta::Bool(true));
+    assert_eq!(encode(&writer, "he", Bos::Model), [piece(9), 2]);
+    assert_eq!(encode(&writer, "he</s>", Bos::Model), [piece(9), 2], "no second end");
+    assert_eq!(encode(&writer, "he", Bos::Add), [1, piece(9)]);
+    assert_eq!(encode(&writer, "", Bos::Model), [2]);
+    let both = tokenizer(&writer).expect("tokenizer");
+    assert!(!both.adds_bos() && both.adds_eos());
+
+    let mut writer = byte_level("llama-bpe", &[]);
+    writer.set("tokenizer.ggml.bos_token_id", 256);
+    assert_eq!(encode(&writer, "a", Bos::Model)[0], 256, "Llama 3 begins every text");
+    writer.set("tokenizer.ggml.pre", "qwen2");
+    assert_eq!(encode(&writer, "a", Bos::Model).len(), 1, "Qwen does not");
+    assert_eq!(encode(&writer, "a", Bos::Add)[0], 256);
+    writer.set("tokenizer.ggml.bos_token_id", 9999);
+    assert_eq!(tokenizer(&writer).expect("tokenizer").bos(), None, "an id outside the vocabulary is none");
+}
+
+#[test]
+fn what_users_write_never_becomes_a_control_token() {
+    // Merges that lead to a control token, and one that a whole piece equals.
+    let merges = ["< /", "</ s", "</s >"];
+    let mut writer = byte_level("llama-bpe", &merges[..2]);
+    for (key, value) in &mut writer.metadata {
+        match value {
+            Meta::Texts(texts) if key == "tokenizer.ggml.tokens" => texts.extend(["</s>".to_owned(), "abc".to_owned()]),
+            Meta::I32s(kinds) => kinds.extend([CONTROL, CONTROL]),
+            _ => {}
+        }
+    }
+    let byte = tokenizer(&writer).expect("tokenizer");
+    let control = [260, 261];
+    assert_eq!(control.map(|id| byte.token(id).expect("known")), ["</s>", "abc"]);
+    for text in ["</s>", "abc", " abc </s>"] {
+        let ids = byte.encode(text, Special::Text, Bos::Omit).expect("encodes");
+        assert!(!ids.iter().any(|id| control.contains(id)), "{text}: {ids:?}");
+        assert_eq!(byte.decode(&ids), text);
+    }
+    let pieces = [("▁", -1.0), ("<", -1.0), ("/", -1.0), ("s", -1.0), (">", -1.0), ("</", -1.0), ("s>", -1.0)];
+    let piece = tokenizer(&sentence_piece(&pieces)).expect("tokenizer");
+    let ids = piece.encode("</s>", Special::Text, Bos::Omit).expect("encodes");
+    assert!(!ids.contains(&2), "{ids:?}");
+    assert_eq!(piece.decode(&ids), "</s>");
+}
+
+#[test]
+fn of_equal_scores_the_leftmost_pair_merges_and_characters_need_no_token_of_their_own() {
+    let tokenizer = tokenizer(
+        sentence_piece(&[("bc", 0.0), ("ab", 0.0), ("cd", 0.0)]).set("tokenizer.ggml.add_space_prefix", Meta::Bool(false)),
+    );
+    let encode = |text| tokenizer.as_ref().expect("tokenizer").encode(text, Special::Text, Bos::Omit).expect("encodes");
+    assert_eq!(encode("abcd"), [piece(1), piece(2)]);
+    assert_eq!(encode("bcd"), [piece(0), 3 + u32::from(b'd')]);
+}
+
+#[test]
+fn a_vocabulary_must_fit_its_model() {
+    let damaged = |writer: &Writer| match tokenizer(writer) {
+        Err(TokenizerError::Vocabulary { reason }) => reason,
+        other => panic!("{:?}", other.err()),
+    };
+    let mut writer = byte_level("gpt-2", &[]);
+    writer.tensor("token_embd.weight", &[258, 32], support::F32, vec![0; 258 * 32 * 4]);
+    assert!(tokenizer(&writer).is_ok());
+    writer.tensors.clear();
+    writer.tensor("token_embd.weight", &[259, 32], support::F32, vec![0; 259 * 32 * 4]);
+    assert!(damaged(&writer).contains("259 rows"));
+    for mut empty in [byte_level("gpt-2", &[]), sentence_piece(&[])] {
+        empty.set("tokenizer.ggml.tokens", Meta::Texts(Vec::new()));
+        assert!(damaged(&empty).contains("no tokens"));
+    }
+    let mut bare = Writer::default();
+    bare.set("tokenizer.ggml.model", "llama")
+        .set("tokenizer.ggml.tokens", Meta::Texts(vec!["a".to_owned()]))
+        .set("tokenizer.ggml.token_type", Meta::I32s(vec![NORMAL]))
+        .set("tokenizer.ggml.scores", Meta::F32s(vec![0.0]));
+    let bare = tokenizer(&bare).expect("the first token is the unknown one");
+    assert_eq!(bare.encode("é", Special::Text, Bos::Omit).expect("encodes"), [0; 5], "three bytes of the space, two of the letter");
+    let mut many = byte_level("gpt-2", &[]);
+    many.set("tokenizer.ggml.token_type", Meta::I32s(vec![NORMAL; 3]));
+    assert!(damaged(&many).contains("3 entries for 258 tokens"));
+}

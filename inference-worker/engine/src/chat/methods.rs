@@ -1,17 +1,16 @@
-//! What published templates expect beyond Jinja: a few of Python's methods and the date.
-
-use std::time::{SystemTime, UNIX_EPOCH};
+//! What published templates expect beyond Jinja: Python's methods of strings, lists and dictionaries.
 
 use minijinja::{
     Error, ErrorKind, State,
     value::{Value, ValueKind, from_args},
 };
 
-/// Python's methods of strings and dictionaries that templates call.
+/// Python's methods that templates call. Lists and dictionaries cannot be changed by them.
 pub(super) fn call(_state: &mut State<'_, '_>, value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
     match value.kind() {
         ValueKind::String => string(value.as_str().unwrap_or_default(), method, args),
         ValueKind::Map => map(value, method, args),
+        ValueKind::Seq => list(value, method, args),
         _ => Err(unknown(method)),
     }
 }
@@ -26,30 +25,119 @@ fn string(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
         Ok(set.map(|set| set.chars().collect()))
     };
     let strip = |set: &Option<Vec<char>>, c: char| set.as_ref().map_or(c.is_whitespace(), |set| set.contains(&c));
+    let one = || from_args::<(&str,)>(args).map(|(argument,)| argument);
+    let every = |is: fn(char) -> bool| from_args::<()>(args).map(|()| !text.is_empty() && text.chars().all(is));
     Ok(match method {
         "strip" => chars().map(|set| text.trim_matches(|c| strip(&set, c)).into())?,
         "lstrip" => chars().map(|set| text.trim_start_matches(|c| strip(&set, c)).into())?,
         "rstrip" => chars().map(|set| text.trim_end_matches(|c| strip(&set, c)).into())?,
+        "removeprefix" => one().map(|prefix| text.strip_prefix(prefix).unwrap_or(text).into())?,
+        "removesuffix" => one().map(|suffix| text.strip_suffix(suffix).unwrap_or(text).into())?,
         "upper" => text.to_uppercase().into(),
         "lower" => text.to_lowercase().into(),
-        "title" | "capitalize" => {
-            let mut rest = text.chars();
-            rest.next()
-                .map_or_else(String::new, |first| first.to_uppercase().chain(rest.flat_map(char::to_lowercase)).collect())
-                .into()
-        }
-        "startswith" => from_args::<(&str,)>(args).map(|(prefix,)| text.starts_with(prefix).into())?,
-        "endswith" => from_args::<(&str,)>(args).map(|(suffix,)| text.ends_with(suffix).into())?,
-        "find" => from_args::<(&str,)>(args).map(|(part,)| match text.find(part) {
-            Some(at) => Value::from(text[..at].chars().count()),
-            None => Value::from(-1),
-        })?,
-        "replace" => from_args::<(&str, &str)>(args).map(|(from, to)| text.replace(from, to).into())?,
-        "split" => match from_args::<(Option<&str>,)>(args)?.0 {
-            Some("") => return Err(Error::new(ErrorKind::InvalidOperation, "split needs a separator")),
-            Some(separator) => text.split(separator).map(Value::from).collect(),
-            None => text.split_whitespace().map(Value::from).collect(),
+        "capitalize" => capitalised(text).into(),
+        "title" => text.split_inclusive(|c: char| !c.is_alphabetic()).map(capitalised).collect::<String>().into(),
+        "startswith" => affix(args, |prefix| text.starts_with(prefix))?,
+        "endswith" => affix(args, |suffix| text.ends_with(suffix))?,
+        "find" => one().map(|part| position(text, text.find(part)))?,
+        "rfind" => one().map(|part| position(text, text.rfind(part)))?,
+        "count" => one().map(|part| if part.is_empty() { text.chars().count() + 1 } else { text.matches(part).count() })?.into(),
+        "replace" => match from_args::<(&str, &str, Option<i64>)>(args)? {
+            (from, to, None | Some(..0)) => text.replace(from, to).into(),
+            (from, to, Some(times)) => text.replacen(from, to, usize::try_from(times).unwrap_or(usize::MAX)).into(),
         },
+        "split" => split(text, args, Side::Left)?,
+        "rsplit" => split(text, args, Side::Right)?,
+        "splitlines" => text.lines().map(Value::from).collect(),
+        "join" => {
+            let (parts,): (Vec<String>,) = from_args(args)?;
+            parts.join(text).into()
+        }
+        "isdigit" | "isdecimal" | "isnumeric" => every(char::is_numeric)?.into(),
+        "isalpha" => every(char::is_alphabetic)?.into(),
+        "isalnum" => every(char::is_alphanumeric)?.into(),
+        "isspace" => every(char::is_whitespace)?.into(),
+        "isupper" => (text.chars().any(char::is_uppercase) && !text.chars().any(char::is_lowercase)).into(),
+        "islower" => (text.chars().any(char::is_lowercase) && !text.chars().any(char::is_uppercase)).into(),
+        _ => return Err(unknown(method)),
+    })
+}
+
+fn capitalised(word: &str) -> String {
+    let mut rest = word.chars();
+    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest.flat_map(char::to_lowercase)).collect())
+}
+
+/// `startswith` and `endswith` take one text or several.
+fn affix(args: &[Value], fits: impl Fn(&str) -> bool) -> Result<Value, Error> {
+    let (argument,): (&Value,) = from_args(args)?;
+    if let Some(one) = argument.as_str() {
+        return Ok(fits(one).into());
+    }
+    for one in argument.try_iter()? {
+        let one = one.as_str().ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "an affix is a text"))?;
+        if fits(one) {
+            return Ok(true.into());
+        }
+    }
+    Ok(false.into())
+}
+
+/// Python counts characters and says -1 for none.
+fn position(text: &str, at: Option<usize>) -> Value {
+    at.map_or(Value::from(-1), |at| Value::from(text[..at].chars().count()))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Left,
+    Right,
+}
+
+/// `split(separator, at most)` from either side; without a separator at runs of white space.
+fn split(text: &str, args: &[Value], side: Side) -> Result<Value, Error> {
+    let (separator, most): (Option<&str>, Option<i64>) = from_args(args)?;
+    // So many cuts; negative is as many as there are.
+    let cuts = most.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX - 1);
+    Ok(match (separator, side) {
+        (Some(""), _) => return Err(Error::new(ErrorKind::InvalidOperation, "split needs a separator")),
+        (Some(separator), Side::Left) => text.splitn(cuts + 1, separator).map(Value::from).collect(),
+        (Some(separator), Side::Right) => {
+            let mut parts: Vec<&str> = text.rsplitn(cuts + 1, separator).collect();
+            parts.reverse();
+            parts.into_iter().map(Value::from).collect()
+        }
+        (None, Side::Left) if most.is_some_and(|most| most >= 0) => {
+            let (mut rest, mut parts) = (text.trim_start(), Vec::new());
+            while !rest.is_empty() && parts.len() < cuts {
+                let (part, behind) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+                parts.push(Value::from(part));
+                rest = behind.trim_start();
+            }
+            if !rest.is_empty() {
+                parts.push(Value::from(rest));
+            }
+            parts.into()
+        }
+        (None, Side::Right) if most.is_some_and(|most| most >= 0) => {
+            return Err(Error::new(ErrorKind::InvalidOperation, "rsplit with a bound needs a separator"));
+        }
+        (None, _) => text.split_whitespace().map(Value::from).collect(),
+    })
+}
+
+fn list(value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
+    let wanted = || from_args::<(&Value,)>(args).map(|(wanted,)| wanted);
+    Ok(match method {
+        "index" => {
+            let wanted = wanted()?;
+            let at = value.try_iter()?.position(|item| item == *wanted);
+            at.map(Value::from).ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "the list does not have that item"))?
+        }
+        "count" => {
+            let wanted = wanted()?;
+            value.try_iter()?.filter(|item| item == wanted).count().into()
+        }
         _ => return Err(unknown(method)),
     })
 }
@@ -69,86 +157,4 @@ fn map(value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
         }
         _ => return Err(unknown(method)),
     })
-}
-
-/// Seconds since 1970, UTC.
-pub(super) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |duration| duration.as_secs())
-}
-
-const MONTHS: [&str; 12] =
-    ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
-const DAYS: [&str; 7] = ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday"];
-
-/// The time in UTC by the format letters that templates use; others are an error.
-pub(super) fn strftime(format: &str, seconds: u64) -> Result<String, Error> {
-    let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = civil(days);
-    let (month_name, day_name) = (MONTHS[month - 1], DAYS[(days % 7) as usize]);
-    let mut out = String::new();
-    let mut letters = format.chars();
-    while let Some(letter) = letters.next() {
-        if letter != '%' {
-            out.push(letter);
-            continue;
-        }
-        match letters.next() {
-            Some('Y') => out.push_str(&year.to_string()),
-            Some('y') => out.push_str(&format!("{:02}", year % 100)),
-            Some('m') => out.push_str(&format!("{month:02}")),
-            Some('d') => out.push_str(&format!("{day:02}")),
-            Some('B') => out.push_str(month_name),
-            Some('b') => out.push_str(&month_name[..3]),
-            Some('A') => out.push_str(day_name),
-            Some('a') => out.push_str(&day_name[..3]),
-            Some('H') => out.push_str(&format!("{:02}", rest / 3600)),
-            Some('M') => out.push_str(&format!("{:02}", rest / 60 % 60)),
-            Some('S') => out.push_str(&format!("{:02}", rest % 60)),
-            Some('%') => out.push('%'),
-            other => {
-                return Err(Error::new(
-                    ErrorKind::InvalidOperation,
-                    format!("strftime_now does not know %{}", other.unwrap_or(' ')),
-                ));
-            }
-        }
-    }
-    Ok(out)
-}
-
-/// Year, month 1–12 and day 1–31 of a day since 1970.
-fn civil(days: u64) -> (u64, usize, u64) {
-    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    // 400 years have 146,097 days.
-    let (mut year, mut rest) = (1970 + days / 146_097 * 400, days % 146_097);
-    while rest >= 365 + u64::from(leap(year)) {
-        rest -= 365 + u64::from(leap(year));
-        year += 1;
-    }
-    let lengths = [31, 28 + u64::from(leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let mut month = 0;
-    while rest >= lengths[month] {
-        rest -= lengths[month];
-        month += 1;
-    }
-    (year, month + 1, rest + 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dates_are_those_of_the_calendar() {
-        for (seconds, text) in [
-            (0, "Thu 01 January 1970 00:00:00"),
-            (951_782_400, "Tue 29 February 2000 00:00:00"),
-            (1_700_000_000, "Tue 14 November 2023 22:13:20"),
-            (4_107_542_400, "Mon 01 March 2100 00:00:00"),
-        ] {
-            assert_eq!(strftime("%a %d %B %Y %H:%M:%S", seconds).expect("known letters"), text);
-        }
-        assert!(strftime("%Q", 0).is_err());
-        assert!(strftime("%", 0).is_err());
-    }
 }

@@ -54,6 +54,22 @@ pub enum GgufError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The file is not the one any more that was opened.
+    #[error(
+        "{path} was changed while it was open; do not write to model files in use: put the new file beside the old one, rename it over the old one, and start again"
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Bytes were asked for that a tensor does not have.
+    #[error("a read beyond the {bytes} bytes of tensor `{tensor}`; this is a mistake of the program that reads")]
+    Outside {
+        /// The tensor.
+        tensor: String,
+        /// Its size.
+        bytes: usize,
+    },
     /// candle's parser refused what passed our own checks.
     #[error("the GGUF parser refused the file: {0}; download it again")]
     Parser(#[source] candle_core::Error),

@@ -1,104 +1,102 @@
 //! An opened and checked GGUF file.
 
-use std::{borrow::Cow, fs::File, io::Cursor, path::Path};
+use std::{borrow::Cow, collections::HashMap, io::Cursor, path::Path};
 
-use candle_core::{
-    Device,
-    quantized::{
-        GgmlDType, QStorage, QTensor,
-        gguf_file::{Content, Value},
-    },
-};
-use memmap2::Mmap;
+use candle_core::quantized::gguf_file::{Content, Value};
 
-use super::{GgufError, scan};
+use super::{GgufError, TensorView, scan, source::Source, tensor::Described};
 
-enum Bytes {
-    Mapped(Mmap),
-    Memory(Cow<'static, [u8]>),
-}
+/// How much of a file is read at first to find its header; doubled until the header is whole.
+const FIRST_READ_BYTES: usize = 1 << 20;
+/// Longest header: metadata and descriptions of tensors. The largest vocabularies in use need 16 MiB.
+const MAX_HEADER_BYTES: usize = 1 << 28;
 
-/// A GGUF file whose header was checked and whose tensors all lie inside it.
+/// A GGUF file whose header was checked and whose tensors all lie inside it, without overlap.
 ///
-/// A mapped file must not be changed while it is open; replace models by renaming a new file over the old one.
+/// The metadata is in memory, tensors are read when asked for. The file should not be changed while it is open: replace models by
+/// renaming a new file over the old one, of which this one then still reads the old bytes. What happens otherwise is an error
+/// ([`GgufError::Changed`]).
 pub struct GgufFile {
-    bytes: Bytes,
-    content: Content,
-    spans: Vec<scan::TensorSpan>,
-}
-
-/// One tensor of the file.
-#[derive(Clone, Copy)]
-pub struct TensorView<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// Its type.
-    pub dtype: GgmlDType,
-    /// Its shape, rows first.
-    pub shape: &'a [usize],
-    /// Its bytes as they are in the file.
-    pub bytes: &'a [u8],
-}
-
-impl TensorView<'_> {
-    /// A copy of the tensor in candle's quantised storage.
-    pub(crate) fn to_qtensor(self) -> Result<QTensor, candle_core::Error> {
-        // candle wants its blocks aligned, which bytes that came from memory need not be.
-        const ALIGNMENT: usize = 4;
-        let aligned = (self.bytes.as_ptr() as usize).is_multiple_of(ALIGNMENT);
-        let mut moved = vec![0; if aligned { 0 } else { self.bytes.len() + ALIGNMENT }];
-        let bytes = if aligned {
-            self.bytes
-        } else {
-            let start = moved.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
-            let target = &mut moved[start..start + self.bytes.len()];
-            target.copy_from_slice(self.bytes);
-            target
-        };
-        QTensor::new(QStorage::from_data(Cow::Borrowed(bytes), &Device::Cpu, self.dtype)?, self.shape.to_vec())
-    }
+    source: Source,
+    metadata: HashMap<String, Value>,
+    /// In the file's order.
+    tensors: Vec<Described>,
+    by_name: HashMap<String, usize>,
 }
 
 impl GgufFile {
-    /// Maps the file into memory and checks it.
+    /// Opens the file, reads its header and checks it.
     ///
     /// # Errors
     /// Every [`GgufError`]; each says what to do about it.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, GgufError> {
-        let io = |source| GgufError::Io { path: path.as_ref().to_owned(), source };
-        let file = File::open(&path).map_err(io)?;
-        if !file.metadata().map_err(io)?.is_file() {
-            return Err(io(std::io::Error::other("not a regular file")));
+        let source = Source::open(path.as_ref())?;
+        let size = usize::try_from(source.size()).unwrap_or(usize::MAX).min(MAX_HEADER_BYTES);
+        let mut header = Vec::new();
+        loop {
+            let held = header.len();
+            header.resize(size.min((held * 2).max(FIRST_READ_BYTES)), 0);
+            source.read_at(held as u64, &mut header[held..])?;
+            match scan::walk(&header, source.size()) {
+                Err(GgufError::Truncated { .. }) if header.len() < size => {}
+                Err(GgufError::Truncated { .. }) if (size as u64) < source.size() => {
+                    let (found, limit) = (source.size(), MAX_HEADER_BYTES as u64);
+                    return Err(GgufError::TooLarge { part: "the header".into(), found, limit });
+                }
+                walked => return Self::new(walked?.place(source.size())?, parse(&header)?, source),
+            }
         }
-        // SAFETY: the mapping is private and read-only. Another process could still change the file; the type's documentation
-        // forbids that, tensors are copied out and hashed once, and no reference into the map outlives this struct.
-        let map = unsafe { Mmap::map(&file) }.map_err(io)?;
-        Self::new(Bytes::Mapped(map))
     }
 
     /// Checks a file that is in memory already.
     ///
     /// # Errors
-    /// Every [`GgufError`] but `Io`.
+    /// Every [`GgufError`] but `Io` and `Changed`.
     pub fn from_bytes(bytes: impl Into<Cow<'static, [u8]>>) -> Result<Self, GgufError> {
-        Self::new(Bytes::Memory(bytes.into()))
+        let bytes = bytes.into();
+        let size = bytes.len() as u64;
+        let spans = scan::walk(&bytes, size)?.place(size)?;
+        let content = parse(&bytes)?;
+        Self::new(spans, content, Source::Memory(bytes))
     }
 
-    fn new(bytes: Bytes) -> Result<Self, GgufError> {
-        let slice = slice(&bytes);
-        let spans = scan::scan(slice)?;
-        let content = Content::read(&mut Cursor::new(slice)).map_err(GgufError::Parser)?;
-        Ok(Self { bytes, content, spans })
+    fn new(spans: Vec<scan::TensorSpan>, mut content: Content, source: Source) -> Result<Self, GgufError> {
+        let mut tensors = Vec::with_capacity(spans.len());
+        let mut by_name = HashMap::with_capacity(spans.len());
+        for span in spans {
+            // The parser saw the same bytes as the scan; a tensor that only one of them found would be a bug of either.
+            let described = content.tensor_infos.remove(&span.name).ok_or_else(|| GgufError::Malformed {
+                part: format!("tensor `{}`", span.name),
+                reason: "the parser does not see it".into(),
+            })?;
+            by_name.insert(span.name.clone(), tensors.len());
+            let (dtype, shape) = (described.ggml_dtype, described.shape.into_dims());
+            tensors.push(Described { name: span.name, dtype, shape, start: span.start, bytes: span.bytes });
+        }
+        Ok(Self { source, metadata: content.metadata, tensors, by_name })
+    }
+
+    /// Whether the file on disk is still the one that was opened, as far as its size and time of modification tell. Every read checks this by itself.
+    ///
+    /// # Errors
+    /// [`GgufError::Changed`] if it is not, [`GgufError::Io`] if that cannot be found out.
+    pub fn unchanged(&self) -> Result<(), GgufError> {
+        self.source.unchanged()
+    }
+
+    /// Size of the file in bytes.
+    pub fn size_bytes(&self) -> u64 {
+        self.source.size()
     }
 
     /// Value of a metadata key.
     pub fn metadata(&self, key: &str) -> Option<&Value> {
-        self.content.metadata.get(key)
+        self.metadata.get(key)
     }
 
     /// All metadata entries, ordered by key.
     pub fn entries(&self) -> impl Iterator<Item = (&str, &Value)> {
-        let mut entries: Vec<_> = self.content.metadata.iter().map(|(key, value)| (key.as_str(), value)).collect();
+        let mut entries: Vec<_> = self.metadata.iter().map(|(key, value)| (key.as_str(), value)).collect();
         entries.sort_unstable_by_key(|(key, _)| *key);
         entries.into_iter()
     }
@@ -154,24 +152,16 @@ impl GgufFile {
 
     /// The tensor with that name.
     pub fn tensor(&self, name: &str) -> Option<TensorView<'_>> {
-        self.spans.iter().find(|span| span.name == name).and_then(|span| self.view(span))
+        self.by_name.get(name).map(|&index| TensorView::new(&self.tensors[index], &self.source))
     }
 
     /// All tensors, in the file's order.
     pub fn tensors(&self) -> impl Iterator<Item = TensorView<'_>> {
-        self.spans.iter().filter_map(|span| self.view(span))
-    }
-
-    fn view<'a>(&'a self, span: &'a scan::TensorSpan) -> Option<TensorView<'a>> {
-        let described = self.content.tensor_infos.get(&span.name)?;
-        let bytes = slice(&self.bytes).get(span.start..)?.get(..span.bytes)?;
-        Some(TensorView { name: &span.name, dtype: described.ggml_dtype, shape: described.shape.dims(), bytes })
+        self.tensors.iter().map(|described| TensorView::new(described, &self.source))
     }
 }
 
-fn slice(bytes: &Bytes) -> &[u8] {
-    match bytes {
-        Bytes::Mapped(map) => map,
-        Bytes::Memory(memory) => memory,
-    }
+/// Runs candle's parser over a header that passed the scan.
+fn parse(header: &[u8]) -> Result<Content, GgufError> {
+    Content::read(&mut Cursor::new(header)).map_err(GgufError::Parser)
 }

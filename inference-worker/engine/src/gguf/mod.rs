@@ -1,11 +1,15 @@
 //! GGUF files: opened, checked as a whole, then read by candle's parser.
 //!
-//! A model file comes from strangers. [`scan`] walks the header with bounds on everything before candle's parser, which trusts
-//! lengths more than we do, sees a byte of it; [`file`] holds the bytes and hands out tensors.
+//! A model file comes from strangers and may change while it is open. [`scan`] walks the header with bounds on everything before
+//! candle's parser, which trusts lengths more than we do, sees a byte of it; [`source`] reads, and never maps, so that a file that
+//! changes is an error and not undefined behaviour; [`file`] holds the metadata and hands out tensors ([`tensor`]).
 
 pub mod error;
 pub mod file;
 mod scan;
+mod source;
+pub mod tensor;
 
 pub use error::GgufError;
 pub use file::GgufFile;
+pub use tensor::TensorView;

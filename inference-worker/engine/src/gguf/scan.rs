@@ -27,20 +27,23 @@ const TYPE_ARRAY: u32 = 9;
 #[derive(Debug, Clone)]
 pub(super) struct TensorSpan {
     pub name: String,
-    pub start: usize,
+    pub start: u64,
     pub bytes: usize,
 }
 
+/// A place in the part of the file that is in memory.
 struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// Size of the whole file.
+    size: u64,
 }
 
 impl<'a> Cursor<'a> {
     fn take(&mut self, n: u64, part: &dyn Fn() -> String) -> Result<&'a [u8], GgufError> {
         let rest = &self.bytes[self.at..];
         let n = usize::try_from(n).ok().filter(|&n| n <= rest.len());
-        let n = n.ok_or_else(|| GgufError::Truncated { size: self.bytes.len() as u64, part: part() })?;
+        let n = n.ok_or_else(|| GgufError::Truncated { size: self.size, part: part() })?;
         self.at += n;
         Ok(&rest[..n])
     }
@@ -69,12 +72,22 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Checks a whole file; returns the tensors in the file's order.
-pub(super) fn scan(bytes: &[u8]) -> Result<Vec<TensorSpan>, GgufError> {
+/// What the header says, before it is compared with the size of the file.
+pub(super) struct Header<'a> {
+    /// Name, offset and bytes of every tensor, in the file's order.
+    tensors: Vec<(&'a str, u64, u64)>,
+    /// Where tensor data begins.
+    base: u64,
+}
+
+/// Walks the header of a file of `size` bytes that begins with `bytes`.
+///
+/// `Truncated` with fewer `bytes` than `size` means that more of the file is needed.
+pub(super) fn walk(bytes: &[u8], size: u64) -> Result<Header<'_>, GgufError> {
     if !bytes.starts_with(b"GGUF") {
         return Err(GgufError::Magic { found: bytes[..bytes.len().min(4)].to_vec() });
     }
-    let mut cursor = Cursor { bytes, at: 4 };
+    let mut cursor = Cursor { bytes, at: 4, size };
     let version = cursor.u32(&|| "the version".into())?;
     if !(2..=3).contains(&version) {
         return Err(GgufError::Version { found: version });
@@ -82,7 +95,25 @@ pub(super) fn scan(bytes: &[u8]) -> Result<Vec<TensorSpan>, GgufError> {
     let tensors = cursor.count(MAX_TENSORS, &|| "the number of tensors".into())?;
     let entries = cursor.count(MAX_ENTRIES, &|| "the number of metadata entries".into())?;
     let alignment = scan_metadata(&mut cursor, entries)?;
-    scan_tensors(&mut cursor, tensors, alignment)
+    let tensors = scan_tensors(&mut cursor, tensors, alignment)?;
+    Ok(Header { tensors, base: (cursor.at as u64).next_multiple_of(alignment) })
+}
+
+impl Header<'_> {
+    /// Finds the tensors in a file of `size` bytes: all inside it, none over another.
+    pub fn place(self, size: u64) -> Result<Vec<TensorSpan>, GgufError> {
+        let place = |(name, offset, bytes): (&str, u64, u64)| {
+            let start = self.base.checked_add(offset);
+            let end = start.and_then(|start| start.checked_add(bytes)).filter(|&end| end <= size);
+            match (start, end, usize::try_from(bytes)) {
+                (Some(start), Some(_), Ok(bytes)) => Ok(TensorSpan { name: name.to_owned(), start, bytes }),
+                _ => Err(GgufError::Truncated { size, part: format!("the data of tensor `{name}`") }),
+            }
+        };
+        let spans = self.tensors.into_iter().map(place).collect::<Result<Vec<_>, _>>()?;
+        no_overlap(&spans)?;
+        Ok(spans)
+    }
 }
 
 /// Walks the metadata; returns the alignment of the tensor data.
@@ -181,7 +212,8 @@ fn block_of(kind: u32) -> Option<(u64, u64)> {
     })
 }
 
-fn scan_tensors(cursor: &mut Cursor<'_>, tensors: u64, alignment: u64) -> Result<Vec<TensorSpan>, GgufError> {
+/// Walks the descriptions of the tensors; returns name, offset and bytes of each.
+fn scan_tensors<'a>(cursor: &mut Cursor<'a>, tensors: u64, alignment: u64) -> Result<Vec<(&'a str, u64, u64)>, GgufError> {
     let mut spans = Vec::new();
     let mut names = HashSet::new();
     for index in 0..tensors {
@@ -205,7 +237,7 @@ fn scan_tensors(cursor: &mut Cursor<'_>, tensors: u64, alignment: u64) -> Result
         }
         let kind = cursor.u32(&part)?;
         let (block, block_bytes) = block_of(kind)
-            .ok_or_else(|| malformed(format!("tensor type {kind} is unknown; convert the model to F32, F16, Q8_0 or Q4_0")))?;
+            .ok_or_else(|| malformed(format!("tensor type {kind} is unknown; convert the model to F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K or Q6_K")))?;
         if !row.unwrap_or(0).is_multiple_of(block) {
             return Err(malformed(format!("its rows are not whole blocks of {block}")));
         }
@@ -216,16 +248,18 @@ fn scan_tensors(cursor: &mut Cursor<'_>, tensors: u64, alignment: u64) -> Result
         }
         spans.push((name, offset, bytes));
     }
-    let base = (cursor.at as u64).next_multiple_of(alignment);
-    let size = cursor.bytes.len() as u64;
-    let place = |(name, offset, bytes): (&str, u64, u64)| {
-        let start = base.checked_add(offset);
-        let end = start.and_then(|start| start.checked_add(bytes)).filter(|&end| end <= size);
-        match (start, end) {
-            // Both are at most `size`, which is a length in memory.
-            (Some(start), Some(_)) => Ok(TensorSpan { name: name.to_owned(), start: start as usize, bytes: bytes as usize }),
-            _ => Err(GgufError::Truncated { size, part: format!("the data of tensor `{name}`") }),
+    Ok(spans)
+}
+
+/// Two tensors that share bytes can only be damage or malice: every byte of a model is named by one tensor.
+fn no_overlap(spans: &[TensorSpan]) -> Result<(), GgufError> {
+    let mut ordered: Vec<&TensorSpan> = spans.iter().collect();
+    ordered.sort_unstable_by_key(|span| span.start);
+    for pair in ordered.windows(2) {
+        if pair[0].start + pair[0].bytes as u64 > pair[1].start {
+            let reason = format!("its data overlaps that of tensor `{}`", pair[0].name);
+            return Err(GgufError::Malformed { part: format!("tensor `{}`", pair[1].name), reason });
         }
-    };
-    spans.into_iter().map(place).collect()
+    }
+    Ok(())
 }

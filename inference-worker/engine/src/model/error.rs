@@ -2,21 +2,21 @@
 
 use mica_primitives::LayerRange;
 
-use crate::config::ARCHITECTURES;
+use super::arch::Architecture;
 
 /// Why a file's model cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
     /// An architecture that we have no code for.
-    #[error("the architecture `{found}` is not supported; supported: {}", ARCHITECTURES.join(", "))]
+    #[error("the architecture `{found}` is not supported; supported: {}", Architecture::names())]
     Architecture {
         /// `general.architecture`.
         found: String,
     },
-    /// A tensor type that we have no kernel for.
+    /// A tensor type that we have no kernel for, or rows that are not whole blocks of it.
     #[error(
-        "tensor `{tensor}` is {found}, which is not supported; supported: F32, F16, Q8_0, Q4_0. Quantise the model again with one of them for all tensors (llama-quantize --pure)"
+        "tensor `{tensor}` is {found}, which is not supported; supported: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K. Quantise the model again with one of them (llama-quantize)"
     )]
     Quantisation {
         /// The tensor.
@@ -25,7 +25,7 @@ pub enum LoadError {
         found: String,
     },
     /// A metadata key is absent.
-    #[error("the file has no metadata `{key}`, which a Llama model needs; convert the model again with a current converter")]
+    #[error("the file has no metadata `{key}`, which the architecture needs; convert the model again with a current converter")]
     MetadataMissing {
         /// The key, as far as it is known.
         key: String,
@@ -54,9 +54,19 @@ pub enum LoadError {
         /// Shape that the metadata asks for; 0 stands for any.
         expected: Vec<usize>,
     },
-    /// A tensor that a plain Llama model does not have: leaving it out would give wrong answers.
-    #[error("tensor `{name}` is not part of a plain Llama model (biases and extra norms are not supported); use another model")]
+    /// A tensor that the architecture does not have: leaving it out would give wrong answers.
+    #[error(
+        "tensor `{name}` is not part of a plain {architecture} model, so that computing without it would be wrong; use another model"
+    )]
     TensorUnknown {
+        /// Its name.
+        name: String,
+        /// The architecture.
+        architecture: &'static str,
+    },
+    /// A weight that is no number.
+    #[error("tensor `{name}` holds a NaN or an infinity; the file is damaged, download it again")]
+    NotFinite {
         /// Its name.
         name: String,
     },
@@ -68,14 +78,9 @@ pub enum LoadError {
         /// Layers of the model.
         layers: u16,
     },
-    /// candle could not store a tensor.
-    #[error("tensor `{name}`: {source}")]
-    Tensor {
-        /// Its name.
-        name: String,
-        /// What candle said.
-        source: candle_core::Error,
-    },
+    /// The file cannot be read any more.
+    #[error(transparent)]
+    File(#[from] crate::gguf::GgufError),
     /// The system gives no more threads.
     #[error("cannot start threads: {0}; use fewer with --threads")]
     Threads(#[source] std::io::Error),
@@ -140,6 +145,18 @@ pub enum ForwardError {
         /// The model's context.
         limit: usize,
     },
+    /// The pool of pages for keys and values is in use by other sessions.
+    #[error(
+        "the session's cache needs {wanted} bytes and {free} of {budget} are free; end another session, ask for fewer positions or give the model more memory"
+    )]
+    CacheBudget {
+        /// Bytes asked for.
+        wanted: usize,
+        /// Bytes free.
+        free: usize,
+        /// Bytes for all sessions together.
+        budget: usize,
+    },
     /// A session asks for layers that are not loaded.
     #[error("layers {wanted} are not within {served}, which is loaded; ask for layers of this range")]
     Layers {
@@ -156,11 +173,5 @@ pub enum ForwardError {
     NotFinite {
         /// Where it was seen.
         where_: &'static str,
-    },
-    /// candle's storage of the embedding could not be read.
-    #[error("the embedding cannot be read: {reason}")]
-    Embedding {
-        /// What candle said.
-        reason: String,
     },
 }

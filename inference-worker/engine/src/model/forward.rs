@@ -1,43 +1,44 @@
-//! One step of one session through the layers.
+//! Steps of sessions through the layers, alone or together.
 //!
-//! Long inputs are cut into pieces of [`PIECE`] rows inside, so that memory stays bounded; since every row's bytes are those that
-//! it would have alone, the cut cannot be seen.
+//! Rows of different sessions at different positions pass the matrices together, so that weights are read once for all of them;
+//! only attention looks at one session at a time. Many rows are cut into pieces of [`PIECE`] inside, so that memory stays bounded.
+//! Since every row's bytes are those that it would have alone, neither can be seen.
 
-use std::ops::Range;
+use mica_kernels::elementwise;
+use mica_primitives::LayerRange;
 
-use mica_kernels::{
-    Activations, Matrix,
-    attention::{Shape, attend},
-    elementwise, math, norm, rope,
+use super::{
+    ForwardError, Input, Model, Output, Want,
+    block::{Scratch, Segment},
+    product::Product,
 };
-
-use super::{ForwardError, Input, Model, Output, Want, weights::Layer};
 use crate::cache::KvCache;
 
-/// Rows computed together.
-const PIECE: usize = 64;
+/// Rows computed together: enough that fetching the weights hardly counts, and few enough that their activations stay in the caches.
+const PIECE: usize = 128;
 
-/// Products that are worth waking a thread for.
-const PRODUCTS_PER_THREAD: usize = 1 << 17;
+/// Memory of steps that is kept for the next ones.
+const KEPT_SCRATCH: usize = 2;
 
-/// Memory of one piece, used again by every layer.
-#[derive(Default)]
-struct Scratch {
-    activations: Activations,
-    /// Parts of a product by thread, before they are put into rows.
-    parts: Vec<f32>,
-    normed: Vec<f32>,
-    query: Vec<f32>,
-    key: Vec<f32>,
-    value: Vec<f32>,
-    /// Queries by key/value head.
-    grouped: Vec<f32>,
-    /// Output of attention and its working memory, by key/value head.
-    attended: Vec<f32>,
-    gate: Vec<f32>,
-    up: Vec<f32>,
-    cos: Vec<f32>,
-    sin: Vec<f32>,
+/// One session's step in a batch.
+pub struct BatchItem<'a> {
+    /// The session's cache.
+    pub cache: &'a mut KvCache,
+    /// Its next positions.
+    pub input: Input<'a>,
+    /// What it wants of the last layer.
+    pub want: Want,
+}
+
+/// How far an item is.
+struct Progress {
+    /// Positions before the step.
+    held: usize,
+    rows: usize,
+    done: usize,
+    /// Rows that leave the range.
+    hidden: Vec<f32>,
+    outcome: Option<Result<Output, ForwardError>>,
 }
 
 impl Model {
@@ -45,66 +46,48 @@ impl Model {
     ///
     /// A range without the last layer gives `Hidden` `[rows, hidden]`; one with it gives `Logits` `[vocabulary]` of the last row
     /// or `Nothing`, as `want` says. The bytes depend on the session's inputs alone: not on how they were cut into steps or
-    /// layers over machines, nor on threads or instruction set.
+    /// layers over machines, nor on threads, instruction set or other sessions.
     ///
     /// # Errors
     /// [`ForwardError`]; the cache is then as it was before.
     pub fn forward(&self, cache: &mut KvCache, input: Input<'_>, want: Want) -> Result<Output, ForwardError> {
-        let held = cache.len();
-        let outcome = self.step(cache, input, want);
-        if outcome.is_err() {
-            cache.truncate(held);
-        }
-        outcome
+        // One item gives one outcome.
+        self.forward_batch(&mut [BatchItem { cache, input, want }]).pop().unwrap_or(Err(ForwardError::Empty))
     }
 
-    fn step(&self, cache: &mut KvCache, input: Input<'_>, want: Want) -> Result<Output, ForwardError> {
-        let hidden = self.config.hidden;
-        let rows = self.check(cache, input)?;
-        let ends_model = cache.layers().end == self.config.layers;
-        // Rows of a step that did not end (a panic) are in the cache but not counted.
-        cache.truncate(cache.len());
-        let mut scratch = Scratch::default();
-        let mut output = Vec::new();
-        let mut last = Vec::new();
-        for start in (0..rows).step_by(PIECE) {
-            let end = (start + PIECE).min(rows);
-            let mut x = match input {
-                Input::Tokens(tokens) => self.weights.embed(&tokens[start..end], hidden)?,
-                Input::Hidden(values) => values[start * hidden..end * hidden].to_vec(),
-            };
-            self.layers(cache, &mut x, &mut scratch);
-            cache.commit(end - start);
-            if !elementwise::all_finite(self.isa, &x) {
-                return Err(ForwardError::NotFinite { where_: "outputs of the layers" });
-            }
-            if ends_model {
-                last = x.split_off(x.len() - hidden);
-            } else {
-                output.extend_from_slice(&x);
-            }
+    /// As [`Model::forward`] for several sessions at once: one outcome per item, in their order. Each is what the item would have
+    /// had alone; one that fails does not touch the others. Items may be for different layers of the range, but those for the same
+    /// ones share their work.
+    pub fn forward_batch(&self, items: &mut [BatchItem<'_>]) -> Vec<Result<Output, ForwardError>> {
+        let mut progress: Vec<Progress> = items.iter().map(|item| self.begin(item)).collect();
+        let mut scratch = self.lock_scratch().pop().unwrap_or_default();
+        while let Some(first) = progress.iter().position(|progress| progress.outcome.is_none()) {
+            let layers = items[first].cache.layers();
+            let segments = plan(items, &progress, layers);
+            self.piece(items, &mut progress, &segments, layers, &mut scratch);
         }
-        match (self.weights.head.as_ref().filter(|_| ends_model), want) {
-            (None, _) => Ok(Output::Hidden(output)),
-            (Some(_), Want::Nothing) => Ok(Output::Nothing),
-            (Some(head), Want::LastLogits) => {
-                let mut normed = vec![0.0; hidden];
-                norm::rms_norm(self.isa, &last, &head.norm, self.config.norm_epsilon, &mut normed);
-                scratch.activations.load(self.isa, &normed, hidden, head.output.forms());
-                let mut logits = Vec::new();
-                self.product(&head.output, &scratch.activations, &mut scratch.parts, &mut logits);
-                if !elementwise::all_finite(self.isa, &logits) {
-                    return Err(ForwardError::NotFinite { where_: "logits" });
-                }
-                Ok(Output::Logits(logits))
-            }
+        let mut kept = self.lock_scratch();
+        if kept.len() < KEPT_SCRATCH {
+            kept.push(scratch);
         }
+        drop(kept);
+        // The loop ends when all have an outcome.
+        progress.into_iter().map(|progress| progress.outcome.unwrap_or(Err(ForwardError::Empty))).collect()
+    }
+
+    fn begin(&self, item: &BatchItem<'_>) -> Progress {
+        let held = item.cache.len();
+        let (rows, outcome) = match self.check(item.cache, item.input) {
+            Ok(rows) => (rows, None),
+            Err(error) => (0, Some(Err(error))),
+        };
+        Progress { held, rows, done: 0, hidden: Vec::new(), outcome }
     }
 
     /// Checks everything that comes from outside; returns the number of rows.
     fn check(&self, cache: &KvCache, input: Input<'_>) -> Result<usize, ForwardError> {
         let (hidden, vocabulary, first) = (self.config.hidden, self.config.vocabulary, cache.layers().first);
-        if !cache.fits(self.range, self.config.kv_heads, self.config.head_size) {
+        if !cache.is_of(&self.kv_pool) {
             return Err(ForwardError::ForeignCache);
         }
         let rows = match input {
@@ -132,138 +115,107 @@ impl Model {
         }
     }
 
-    /// `x: [rows, hidden]` through the cache's layers, in place. The rows' keys and values are appended to the cache, uncounted.
-    fn layers(&self, cache: &mut KvCache, x: &mut [f32], scratch: &mut Scratch) {
-        let rows = x.len() / self.config.hidden;
-        self.rotations(cache.len(), rows, scratch);
-        let skipped = usize::from(cache.layers().first - self.range.first);
-        let wanted = self.weights.layers.iter().skip(skipped).take(cache.layers().len().into());
-        for (index, layer) in wanted.enumerate() {
-            self.attention(cache, index, layer, x, scratch);
-            self.feed_forward(layer, x, scratch);
-        }
-    }
-
-    /// Cosines and sines `[rows, rotated / 2]` of the rows' positions, the same for all layers.
-    fn rotations(&self, first_position: usize, rows: usize, scratch: &mut Scratch) {
-        let pairs = self.frequencies.len();
-        scratch.cos.resize(rows * pairs, 0.0);
-        scratch.sin.resize(rows * pairs, 0.0);
-        for row in 0..rows {
-            let range = row * pairs..(row + 1) * pairs;
-            // A position is below the context, which is at most 2²⁰.
-            let position = (first_position + row) as u32;
-            rope::angles(position, &self.frequencies, &mut scratch.cos[range.clone()], &mut scratch.sin[range]);
-        }
-    }
-
-    fn attention(&self, cache: &mut KvCache, index: usize, layer: &Layer, x: &mut [f32], scratch: &mut Scratch) {
-        let config = &self.config;
-        let (head_size, kv_heads) = (config.head_size, config.kv_heads);
-        let (rows, group) = (x.len() / config.hidden, config.heads / kv_heads);
-        self.norm(x, &layer.attention_norm, &mut scratch.normed);
-        let forms = layer.query.forms().union(layer.key.forms()).union(layer.value.forms());
-        scratch.activations.load(self.isa, &scratch.normed, config.hidden, forms);
-        self.product(&layer.query, &scratch.activations, &mut scratch.parts, &mut scratch.query);
-        self.product(&layer.key, &scratch.activations, &mut scratch.parts, &mut scratch.key);
-        self.product(&layer.value, &scratch.activations, &mut scratch.parts, &mut scratch.value);
-        for (row, angles) in
-            scratch.cos.chunks_exact(self.frequencies.len()).zip(scratch.sin.chunks_exact(self.frequencies.len())).enumerate()
-        {
-            for (heads, values) in [(config.heads, &mut scratch.query), (kv_heads, &mut scratch.key)] {
-                let row = &mut values[row * heads * head_size..][..heads * head_size];
-                rope::rotate(self.isa, row, head_size, angles.0, angles.1);
+    /// Computes the rows of `segments`, whose items are all for `layers`, and notes what comes of them.
+    fn piece(
+        &self,
+        items: &mut [BatchItem<'_>],
+        progress: &mut [Progress],
+        segments: &[Segment],
+        layers: LayerRange,
+        scratch: &mut Scratch,
+    ) {
+        let hidden = self.config.hidden;
+        let ends_model = layers.end == self.config.layers;
+        self.enter(items, progress, segments, scratch);
+        let first = usize::from(layers.first - self.range.first);
+        self.blocks(items, segments, scratch, first..first + usize::from(layers.len()));
+        let mut wants_logits = Vec::new();
+        for Segment { item, rows, .. } in segments {
+            let (item, index, progress) = (&mut items[*item], *item, &mut progress[*item]);
+            let x = &scratch.x[rows.start * hidden..rows.end * hidden];
+            if !elementwise::all_finite(self.isa, x) {
+                item.cache.truncate(progress.held);
+                progress.outcome = Some(Err(ForwardError::NotFinite { where_: "outputs of the layers" }));
+                continue;
             }
-        }
-        cache.append(index, &scratch.key, &scratch.value);
-
-        let shape = Shape { head_size, group, first_position: cache.len(), rows };
-        let (width, outputs) = (group * head_size, rows * group * head_size);
-        regroup(&scratch.query, &mut scratch.grouped, rows, kv_heads, width);
-        let stride = outputs + shape.scratch_len();
-        scratch.attended.resize(kv_heads * stride, 0.0);
-        let products = 2 * rows * (shape.first_position + rows) * width;
-        let scale = 1.0 / math::sqrt(head_size as f32);
-        let (grouped, cache) = (&scratch.grouped, &*cache);
-        let one_head = |kv_head: usize, memory: &mut [f32]| {
-            let (out, scratch) = memory.split_at_mut(outputs);
-            let head = cache.head(index, kv_head);
-            let queries = &grouped[kv_head * outputs..][..outputs];
-            attend(self.isa, shape, scale, queries, &cache.keys[head], &cache.values[head], scratch, out);
-        };
-        let least = PRODUCTS_PER_THREAD.div_ceil(products);
-        self.pool.split(
-            kv_heads,
-            least,
-            &mut scratch.attended,
-            |heads| heads.len() * stride,
-            |heads, memory| {
-                for (kv_head, memory) in heads.zip(memory.chunks_exact_mut(stride)) {
-                    one_head(kv_head, memory);
+            item.cache.commit(rows.len());
+            progress.done += rows.len();
+            if !ends_model {
+                progress.hidden.extend_from_slice(x);
+            }
+            if progress.done == progress.rows {
+                match (ends_model, item.want) {
+                    (false, _) => progress.outcome = Some(Ok(Output::Hidden(std::mem::take(&mut progress.hidden)))),
+                    (true, Want::Nothing) => progress.outcome = Some(Ok(Output::Nothing)),
+                    (true, Want::LastLogits) => wants_logits.push((index, rows.end - 1)),
                 }
-            },
-        );
-        // Back to rows of all heads; `query` has that shape and is free now.
-        for (kv_head, memory) in scratch.attended.chunks_exact(stride).enumerate() {
-            for (row, values) in memory[..outputs].chunks_exact(width).enumerate() {
-                scratch.query[(row * kv_heads + kv_head) * width..][..width].copy_from_slice(values);
             }
         }
-        scratch.activations.load(self.isa, &scratch.query, config.heads * head_size, layer.attention_output.forms());
-        self.product(&layer.attention_output, &scratch.activations, &mut scratch.parts, &mut scratch.normed);
-        elementwise::add(self.isa, x, &scratch.normed);
+        self.logits(items, progress, &wants_logits, scratch);
     }
 
-    fn feed_forward(&self, layer: &Layer, x: &mut [f32], scratch: &mut Scratch) {
-        let config = &self.config;
-        self.norm(x, &layer.feed_forward_norm, &mut scratch.normed);
-        scratch.activations.load(self.isa, &scratch.normed, config.hidden, layer.gate.forms().union(layer.up.forms()));
-        self.product(&layer.gate, &scratch.activations, &mut scratch.parts, &mut scratch.gate);
-        self.product(&layer.up, &scratch.activations, &mut scratch.parts, &mut scratch.up);
-        elementwise::silu_mul(self.isa, &mut scratch.gate, &scratch.up);
-        scratch.activations.load(self.isa, &scratch.gate, config.feed_forward, layer.down.forms());
-        self.product(&layer.down, &scratch.activations, &mut scratch.parts, &mut scratch.normed);
-        elementwise::add(self.isa, x, &scratch.normed);
-    }
-
-    fn norm(&self, x: &[f32], weight: &[f32], out: &mut Vec<f32>) {
-        out.resize(x.len(), 0.0);
-        for (x, out) in x.chunks_exact(weight.len()).zip(out.chunks_exact_mut(weight.len())) {
-            norm::rms_norm(self.isa, x, weight, self.config.norm_epsilon, out);
-        }
-    }
-
-    /// `out: [x.rows, matrix.rows]`, the groups of rows shared out to the threads.
-    fn product(&self, matrix: &Matrix, x: &Activations, parts: &mut Vec<f32>, out: &mut Vec<f32>) {
-        let (rows, width) = (x.rows(), matrix.rows());
-        let least = PRODUCTS_PER_THREAD.div_ceil(matrix.columns() * mica_kernels::LANES * rows);
-        let task = |groups: Range<usize>, piece: &mut [f32]| matrix.matmul(self.isa, x, groups, piece);
-        let weight = |groups: &Range<usize>| rows * matrix.group_rows(groups);
-        out.resize(rows * width, 0.0);
-        if rows == 1 {
-            return self.pool.split(matrix.groups(), least, out, weight, task);
-        }
-        parts.resize(rows * width, 0.0);
-        self.pool.split(matrix.groups(), least, parts, weight, task);
-        let mut rest = parts.as_slice();
-        for groups in self.pool.ranges(matrix.groups(), least) {
-            let first = groups.start * mica_kernels::LANES;
-            let (part, tail) = rest.split_at(weight(&groups));
-            let part_width = matrix.group_rows(&groups).max(1);
-            for (row, values) in part.chunks_exact(part_width).enumerate() {
-                out[row * width + first..][..part_width].copy_from_slice(values);
+    /// The rows that enter the first layer, and room for them in the caches.
+    fn enter(&self, items: &mut [BatchItem<'_>], progress: &[Progress], segments: &[Segment], scratch: &mut Scratch) {
+        let hidden = self.config.hidden;
+        scratch.x.clear();
+        for Segment { item, rows, .. } in segments {
+            let BatchItem { cache, input, .. } = &mut items[*item];
+            cache.extend(rows.len());
+            let (start, end) = (progress[*item].done, progress[*item].done + rows.len());
+            match (input, &self.weights.embedding) {
+                (Input::Tokens(tokens), Some(embedding)) => {
+                    let before = scratch.x.len();
+                    scratch.x.resize(before + rows.len() * hidden, 0.0);
+                    let x = &mut scratch.x[before..];
+                    for (x, &token) in x.chunks_exact_mut(hidden).zip(&tokens[start..end]) {
+                        embedding.row(token, x);
+                    }
+                    elementwise::scale(self.isa, x, self.config.embedding_scale);
+                }
+                (Input::Hidden(values), _) => scratch.x.extend_from_slice(&values[start * hidden..end * hidden]),
+                // Tokens are taken by caches that begin with layer 0, which comes with the embedding.
+                (Input::Tokens(_), None) => scratch.x.resize(rows.end * hidden, f32::NAN),
             }
-            rest = tail;
+        }
+    }
+
+    /// The logits of the rows of `scratch.x` that end their items.
+    fn logits(&self, items: &mut [BatchItem<'_>], progress: &mut [Progress], wanted: &[(usize, usize)], scratch: &mut Scratch) {
+        let Some(head) = self.weights.head.as_ref().filter(|_| !wanted.is_empty()) else { return };
+        let (hidden, vocabulary) = (self.config.hidden, self.config.vocabulary);
+        let mut last = Vec::with_capacity(wanted.len() * hidden);
+        for &(_, row) in wanted {
+            last.extend_from_slice(&scratch.x[row * hidden..(row + 1) * hidden]);
+        }
+        self.norm(&last, &head.norm, &mut scratch.normed);
+        self.load_rows(&mut scratch.activations, &scratch.normed, hidden, head.output.forms());
+        let mut logits = vec![0.0; wanted.len() * vocabulary];
+        self.products([Product { matrix: &head.output, x: &scratch.activations, out: &mut logits }]);
+        elementwise::divide(self.isa, &mut logits, self.config.logit_scale);
+        for (index, &(item, _)) in wanted.iter().enumerate().rev() {
+            // From the end, so that the only item of most steps takes the memory as it is.
+            let logits = if index == 0 { std::mem::take(&mut logits) } else { logits.split_off(index * vocabulary) };
+            let outcome = if elementwise::all_finite(self.isa, &logits) {
+                Ok(Output::Logits(logits))
+            } else {
+                items[item].cache.truncate(progress[item].held);
+                Err(ForwardError::NotFinite { where_: "logits" })
+            };
+            progress[item].outcome = Some(outcome);
         }
     }
 }
 
-/// `[rows, groups, width]` to `[groups, rows, width]`.
-fn regroup(from: &[f32], to: &mut Vec<f32>, rows: usize, groups: usize, width: usize) {
-    to.resize(from.len(), 0.0);
-    for (row, values) in from.chunks_exact(groups * width).enumerate() {
-        for (group, values) in values.chunks_exact(width).enumerate() {
-            to[(group * rows + row) * width..][..width].copy_from_slice(values);
+/// The next rows, at most [`PIECE`], of the items that are for `layers` and have no outcome yet.
+fn plan(items: &[BatchItem<'_>], progress: &[Progress], layers: LayerRange) -> Vec<Segment> {
+    let (mut segments, mut taken) = (Vec::new(), 0);
+    for (item, (BatchItem { cache, .. }, progress)) in items.iter().zip(progress).enumerate() {
+        if progress.outcome.is_some() || cache.layers() != layers || taken == PIECE {
+            continue;
         }
+        let rows = (progress.rows - progress.done).min(PIECE - taken);
+        segments.push(Segment { item, first_position: cache.len(), rows: taken..taken + rows });
+        taken += rows;
     }
+    segments
 }

@@ -1,15 +1,29 @@
 //! A range of a model's layers, ready to compute.
 
+pub mod arch;
+mod block;
 mod error;
+mod experts;
 mod forward;
+mod product;
+mod tensor;
 mod weights;
 
 pub use error::{ForwardError, LoadError};
+pub use forward::BatchItem;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mica_kernels::Isa;
 use mica_primitives::LayerRange;
 
-use crate::{cache, cache::KvCache, config::ModelConfig, gguf::GgufFile, threads::Pool, threads::Threads};
+use crate::{
+    cache::{self, KvCache, KvPool},
+    config::ModelConfig,
+    gguf::GgufFile,
+    threads::{Pool, Threads},
+};
+use block::Scratch;
 use weights::Weights;
 
 /// What enters a step: one row per position.
@@ -51,7 +65,10 @@ pub struct Model {
     /// Rotations per position, `[rotated / 2]`.
     frequencies: Vec<f64>,
     pool: Pool,
+    kv_pool: KvPool,
     isa: Isa,
+    /// Memory of steps that ended, for the next ones.
+    scratch: Mutex<Vec<Scratch>>,
 }
 
 impl Model {
@@ -73,10 +90,12 @@ impl Model {
         if !range.is_valid_for(config.layers) {
             return Err(LoadError::Range { range, layers: config.layers });
         }
-        let weights = Weights::load(file, &config, range)?;
-        let frequencies = weights::frequencies(file, &config)?;
         let pool = Pool::new(threads).map_err(LoadError::Threads)?;
-        Ok(Self { config, range, weights, frequencies, pool, isa })
+        let weights = Weights::load(file, &config, range, &pool)?;
+        let frequencies = weights::frequencies(file, &config, &pool)?;
+        // After the weights, so that the pool's share is of the memory that they leave.
+        let kv_pool = KvPool::new(config.kv_heads, config.head_size);
+        Ok(Self { config, range, weights, frequencies, pool, kv_pool, isa, scratch: Mutex::default() })
     }
 
     /// Shape of the whole model.
@@ -114,15 +133,26 @@ impl Model {
         self.range.end == self.config.layers
     }
 
-    /// Bytes of cache per position of a session.
+    /// Bytes of cache per position of a session for all layers of the range. Sessions take whole pages of 64 positions.
     pub const fn cache_bytes_per_position(&self) -> usize {
         cache::bytes_per_position(self.range.len() as usize, self.config.kv_heads, self.config.head_size)
     }
 
-    /// An empty cache for a session of at most `max_positions` positions.
+    /// The memory that all sessions' keys and values come from, half of what the system had left when the model was loaded.
+    /// Give it another budget before the first session.
+    pub const fn kv_pool(&self) -> &KvPool {
+        &self.kv_pool
+    }
+
+    /// Bytes that a session of at most `max_positions` positions sets aside in the pool.
+    pub fn cache_bytes(&self, layers: LayerRange, max_positions: usize) -> usize {
+        cache::pages(layers, max_positions).saturating_mul(self.kv_pool.page_bytes())
+    }
+
+    /// An empty cache for a session of at most `max_positions` positions. Its memory is set aside until it is dropped.
     ///
     /// # Errors
-    /// [`ForwardError::Context`] if the model's context is shorter.
+    /// [`ForwardError::Context`] if the model's context is shorter, [`ForwardError::CacheBudget`] if the pool has no room for it.
     pub fn new_cache(&self, max_positions: usize) -> Result<KvCache, ForwardError> {
         self.new_cache_for(self.range, max_positions)
     }
@@ -130,7 +160,7 @@ impl Model {
     /// The same for a session that needs only `layers` of the range: a path may enter a worker's range late or leave it early.
     ///
     /// # Errors
-    /// [`ForwardError::Context`] if the model's context is shorter, [`ForwardError::Layers`] if the layers are not within the range.
+    /// As [`Model::new_cache`], and [`ForwardError::Layers`] if the layers are not within the range.
     pub fn new_cache_for(&self, layers: LayerRange, max_positions: usize) -> Result<KvCache, ForwardError> {
         if max_positions > self.config.context {
             return Err(ForwardError::Context { wanted: max_positions, limit: self.config.context });
@@ -138,6 +168,11 @@ impl Model {
         if layers.is_empty() || !self.range.covers(layers) {
             return Err(ForwardError::Layers { wanted: layers, served: self.range });
         }
-        Ok(KvCache::new(layers, self.config.kv_heads, self.config.head_size, max_positions))
+        KvCache::new(&self.kv_pool, layers, &self.config, max_positions)
+    }
+
+    fn lock_scratch(&self) -> MutexGuard<'_, Vec<Scratch>> {
+        // Whatever is in it may be used: every operation sets the sizes and values that it reads.
+        self.scratch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

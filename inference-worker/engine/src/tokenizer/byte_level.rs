@@ -19,33 +19,59 @@ use super::{
 };
 use crate::gguf::GgufFile;
 
+/// OpenAI's GPT-2 (`encoder.py`); without its last part, `|\s+`, which cuts nothing else than what is left over anyway.
 const GPT_2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)";
+/// Llama 3's `tokenizer.json`, with the contractions written out as llama.cpp has them.
 const LLAMA_3: &str = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+/// Qwen 2's and 3's `tokenizer.json`, likewise; digits stand alone.
 const QWEN_2: &str = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+/// First of llama.cpp's four steps for files without a name.
 const PUNCTUATION: &str = r"[\p{P}\$\+<=>\^~\|]+";
 
-const SUPPORTED: &str = "default, gpt-2, llama-bpe, llama3, qwen2, deepseek-r1-qwen, smollm, starcoder, refact, command-r, codeshell, exaone, minerva-7b";
+const SUPPORTED: &str = "default, gpt-2, llama-bpe, qwen2, smollm, refact, starcoder, command-r, codeshell, exaone, minerva-7b, phi-2, mpt, olmo, jais, granite-docling, falcon3, dbrx, smaug-bpe, stablelm2, megrez, deepseek-r1-qwen";
 
 /// The expressions that cut text one after the other; and whether a whole piece that is a token needs no merges.
+///
+/// Names and steps are those of `llama-vocab.cpp` in llama.cpp. Where a model's own `tokenizer.json` splits off digits first
+/// (SmolLM2, Granite 3), the step is the expression `\p{N}`.
 fn rules(pre: &str) -> Option<(&'static [&'static str], bool)> {
     Some(match pre {
         "default" => (&[PUNCTUATION, GPT_2, r"\p{N}+", "[0-9][0-9][0-9]"], false),
-        "gpt-2" | "phi-2" | "jina-es" | "jina-de" | "mpt" | "olmo" => (&[GPT_2], false),
+        "gpt-2" | "phi-2" | "jina-es" | "jina-de" | "mpt" | "olmo" | "jais" | "roberta-bpe" | "granite-docling" => {
+            (&[GPT_2], false)
+        }
         "llama3" | "llama-v3" | "llama-bpe" | "falcon3" => (&[LLAMA_3], true),
-        "qwen2" | "deepseek-r1-qwen" => (&[QWEN_2], false),
+        "dbrx" | "smaug-bpe" => (&[LLAMA_3], false),
+        "qwen2" | "deepseek-r1-qwen" | "stablelm2" | "megrez" => (&[QWEN_2], false),
         "smollm" | "starcoder" | "refact" | "command-r" | "codeshell" | "exaone" | "minerva-7b" => (&[r"\p{N}", GPT_2], false),
         _ => return None,
     })
 }
 
-pub(super) fn encoder(file: &GgufFile, vocabulary: &Vocabulary) -> Result<Encoder, TokenizerError> {
+/// Byte-level BPE over the `tokenizers` crate.
+pub(super) struct ByteLevelEncoder(Encoder);
+
+impl ByteLevelEncoder {
+    pub fn new(file: &GgufFile, vocabulary: &Vocabulary) -> Result<Self, TokenizerError> {
+        build(file, vocabulary).map(Self)
+    }
+
+    /// Appends the tokens of a text without control tokens.
+    pub fn encode(&self, text: &str, ids: &mut Vec<u32>) -> Result<(), TokenizerError> {
+        let encoding = self.0.encode_fast(text, false).map_err(TokenizerError::encoder)?;
+        ids.extend_from_slice(encoding.get_ids());
+        Ok(())
+    }
+}
+
+fn build(file: &GgufFile, vocabulary: &Vocabulary) -> Result<Encoder, TokenizerError> {
     let pre = file.string("tokenizer.ggml.pre").unwrap_or("default");
     let (expressions, ignore_merges) = rules(pre).ok_or_else(|| TokenizerError::Unsupported {
         key: "tokenizer.ggml.pre",
         found: pre.to_owned(),
         supported: SUPPORTED,
     })?;
-    let ids = vocabulary.ids();
+    let ids = vocabulary.mergeable();
     let mut merges = Vec::new();
     for merge in strings(file, "tokenizer.ggml.merges")? {
         let damaged = || TokenizerError::Vocabulary { reason: format!("the merge `{merge}` is not two tokens that make a third") };

@@ -1,17 +1,21 @@
 //! Text to token ids and back, with the vocabulary that the model file brings along.
 //!
-//! Two families exist in GGUF files: byte-level BPE (`gpt2`) and SentencePiece (`llama`). Both run on the `tokenizers` crate;
-//! what differs is how the vocabulary, the merges and the cutting of text are set up ([`byte_level`], [`sentence_piece`]).
+//! Two families exist in GGUF files: byte-level BPE (`gpt2`), which runs on the `tokenizers` crate ([`byte_level`]), and
+//! SentencePiece (`llama`, [`sentence_piece`]). Before either sees a text, it is cut at the tokens that are found as a whole
+//! ([`special`]). Back to text go bytes, and a decoder that waits until characters are whole ([`stream`]).
 
 mod byte_level;
 mod sentence_piece;
+mod special;
 mod stream;
 mod vocabulary;
 
 pub use stream::StreamDecoder;
 
 use crate::gguf::GgufFile;
-use tokenizers::Tokenizer as Encoder;
+use byte_level::ByteLevelEncoder;
+use sentence_piece::SentencePiece;
+use special::{Names, Piece};
 use vocabulary::{Kind, Vocabulary};
 
 /// Longest text that is encoded at once, in bytes; far more than any context holds.
@@ -79,14 +83,20 @@ pub enum Bos {
     Add,
     /// Never.
     Omit,
-    /// As the model file says.
+    /// As the model file says; if it also asks for an end token behind every text, that is added too. Either is added only where
+    /// the text does not have it already.
     Model,
+}
+
+enum Encoder {
+    ByteLevel(Box<ByteLevelEncoder>),
+    SentencePiece(SentencePiece),
 }
 
 /// A model's tokenizer.
 pub struct Tokenizer {
-    parse: Encoder,
-    text: Encoder,
+    encoder: Encoder,
+    names: Names,
     vocabulary: Vocabulary,
 }
 
@@ -97,16 +107,11 @@ impl Tokenizer {
     /// [`TokenizerError`] if the file has none, one of an unknown kind, or a damaged one.
     pub fn from_gguf(file: &GgufFile) -> Result<Self, TokenizerError> {
         let vocabulary = Vocabulary::read(file)?;
-        let mut parse = match vocabulary.kind {
-            Kind::ByteLevel => byte_level::encoder(file, &vocabulary)?,
-            Kind::SentencePiece => sentence_piece::encoder(&vocabulary)?,
+        let encoder = match vocabulary.kind {
+            Kind::ByteLevel => Encoder::ByteLevel(Box::new(ByteLevelEncoder::new(file, &vocabulary)?)),
+            Kind::SentencePiece => Encoder::SentencePiece(SentencePiece::new(&vocabulary)?),
         };
-        let added = |special| vocabulary.added_tokens(special);
-        parse.add_tokens(added(false)).map_err(TokenizerError::encoder)?;
-        parse.add_special_tokens(added(true)).map_err(TokenizerError::encoder)?;
-        let mut text = parse.clone();
-        text.set_encode_special_tokens(true);
-        Ok(Self { parse, text, vocabulary })
+        Ok(Self { encoder, names: Names::new(&vocabulary), vocabulary })
     }
 
     /// Token ids of a text.
@@ -117,24 +122,30 @@ impl Tokenizer {
         if text.len() > MAX_TEXT_BYTES {
             return Err(TokenizerError::TooLong { bytes: text.len() });
         }
-        let encoder = match special {
-            Special::Parse => &self.parse,
-            Special::Text => &self.text,
+        let mut ids = Vec::new();
+        for piece in self.names.cut(text, special == Special::Parse) {
+            match (piece, &self.encoder) {
+                (Piece::Token(id), _) => ids.push(id),
+                (Piece::Text(text), Encoder::ByteLevel(encoder)) => encoder.encode(text, &mut ids)?,
+                (Piece::Text(text), Encoder::SentencePiece(encoder)) => encoder.encode(text, &mut ids),
+            }
+        }
+        let (before, behind) = match bos {
+            Bos::Add => (true, false),
+            Bos::Omit => (false, false),
+            Bos::Model => (self.vocabulary.add_bos, self.vocabulary.add_eos),
         };
-        let encoding = encoder.encode_fast(text, false).map_err(TokenizerError::encoder)?;
-        let mut ids = encoding.get_ids().to_vec();
-        let wanted = match bos {
-            Bos::Add => true,
-            Bos::Omit => false,
-            Bos::Model => self.vocabulary.add_bos,
-        };
-        if let Some(first) = self.vocabulary.bos.filter(|first| wanted && ids.first() != Some(first)) {
+        if let Some(first) = self.vocabulary.bos.filter(|first| before && ids.first() != Some(first)) {
             ids.insert(0, first);
+        }
+        if let Some(last) = self.vocabulary.eos.filter(|last| behind && ids.last() != Some(last)) {
+            ids.push(last);
         }
         Ok(ids)
     }
 
-    /// Text of token ids. Control tokens and ids outside the vocabulary have none; bytes that are not UTF-8 become `�`.
+    /// Text of token ids. Control tokens and ids outside the vocabulary have none; bytes that are not UTF-8 become `�`, as
+    /// [`StreamDecoder`] says.
     pub fn decode(&self, ids: &[u32]) -> String {
         let mut stream = self.stream();
         let mut text: String = ids.iter().map(|&id| stream.push(id)).collect();
@@ -165,6 +176,16 @@ impl Tokenizer {
     /// The end-of-sequence token.
     pub const fn eos(&self) -> Option<u32> {
         self.vocabulary.eos
+    }
+
+    /// Whether the model file asks for the beginning-of-sequence token in front of every text.
+    pub const fn adds_bos(&self) -> bool {
+        self.vocabulary.add_bos
+    }
+
+    /// Whether the model file asks for the end-of-sequence token behind every text.
+    pub const fn adds_eos(&self) -> bool {
+        self.vocabulary.add_eos
     }
 
     /// Number of token ids.

@@ -1,60 +1,150 @@
 //! SentencePiece vocabularies: no cutting, `▁` for spaces, merges in the order of the tokens' scores, bytes for what is unknown.
 //!
-//! Any two neighbours whose text together is a token may merge, the token with the best score first. A list of merges ordered by
-//! score says the same, so that the `tokenizers` crate's BPE can run it.
+//! Any two neighbours whose text together is a token may merge: the pair with the best score first, of equal scores the leftmost
+//! (Kudo and Richardson, "SentencePiece", section 3, and llama.cpp's `llm_tokenizer_spm`). Control tokens never come out of
+//! merges here: what a user writes cannot become one.
 
-use tokenizers::{
-    NormalizerWrapper, Tokenizer as Encoder,
-    models::bpe::BPE,
-    normalizers::{Prepend, Replace, Sequence},
+use std::{
+    cmp::{Ordering, Reverse},
+    collections::{BinaryHeap, HashMap},
 };
 
 use super::{
     TokenizerError,
-    vocabulary::{TokenType, Vocabulary},
+    vocabulary::{TokenType, Vocabulary, named_byte},
 };
 
-/// Longest token that may come out of merges, in bytes: bounds the pairs to look at.
+/// Longest token that may come out of merges, in bytes.
 const MAX_MERGED_BYTES: usize = 256;
 
-pub(super) fn encoder(vocabulary: &Vocabulary) -> Result<Encoder, TokenizerError> {
-    let ids = vocabulary.ids();
-    let mergeable = |token: &str| {
-        let id = ids.get(token).copied()?;
-        let kind = vocabulary.types.get(id as usize)?;
-        matches!(kind, TokenType::Normal | TokenType::UserDefined | TokenType::Unused).then_some(id)
-    };
-    // (score, id, left length): best score first, then the older token, then the shorter left part.
-    let mut pairs = Vec::new();
-    for (id, token) in vocabulary.tokens.iter().enumerate() {
-        if mergeable(token) != Some(id as u32) || token.len() > MAX_MERGED_BYTES {
-            continue;
+pub(super) struct SentencePiece {
+    /// Id and score of every token that merges may give.
+    ids: HashMap<String, (u32, f32)>,
+    /// What a byte becomes that is part of no token.
+    bytes: Vec<u32>,
+    space_prefix: bool,
+}
+
+/// A character or what became of it.
+#[derive(Clone, Copy)]
+struct Symbol {
+    start: usize,
+    /// 0 when it was merged into its left neighbour.
+    length: usize,
+    previous: Option<usize>,
+    next: Option<usize>,
+}
+
+/// Two neighbours that could merge. Ordered so that the best is the greatest.
+struct Pair {
+    score: f32,
+    left: Reverse<usize>,
+    right: usize,
+    /// Bytes of both, to see whether one of them has merged with another in the meantime.
+    length: usize,
+}
+
+impl Ord for Pair {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let length = || self.length.cmp(&other.length);
+        self.score.total_cmp(&other.score).then_with(|| self.left.cmp(&other.left)).then_with(length)
+    }
+}
+
+impl PartialOrd for Pair {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Pair {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Pair {}
+
+impl SentencePiece {
+    pub fn new(vocabulary: &Vocabulary) -> Result<Self, TokenizerError> {
+        let mut ids = HashMap::new();
+        let mut bytes = vec![vocabulary.unknown; 256];
+        let described = vocabulary.tokens.iter().zip(&vocabulary.types).zip(&vocabulary.scores);
+        for (id, ((token, kind), &score)) in described.enumerate() {
+            let id = id as u32;
+            match kind {
+                TokenType::Normal | TokenType::UserDefined | TokenType::Unused if token.len() <= MAX_MERGED_BYTES => {
+                    ids.entry(token.clone()).or_insert((id, score));
+                }
+                TokenType::Byte => {
+                    if let Some(byte) = named_byte(token) {
+                        bytes[usize::from(byte)] = Some(id);
+                    }
+                }
+                _ => {}
+            }
         }
-        for (at, _) in token.char_indices().skip(1) {
-            if mergeable(&token[..at]).is_some() && mergeable(&token[at..]).is_some() {
-                pairs.push((vocabulary.scores[id], id, at));
+        let bytes = bytes.into_iter().collect::<Option<Vec<u32>>>().ok_or_else(|| TokenizerError::Vocabulary {
+            reason: "it has neither a token for every byte nor one for the unknown".into(),
+        })?;
+        Ok(Self { ids, bytes, space_prefix: vocabulary.space_prefix })
+    }
+
+    /// Appends the tokens of a text between two control tokens; it gets a space of its own, as llama.cpp does it.
+    pub fn encode(&self, text: &str, ids: &mut Vec<u32>) {
+        let mut escaped = String::with_capacity(text.len() + 3);
+        if self.space_prefix {
+            escaped.push('▁');
+        }
+        text.chars().for_each(|c| escaped.push(if c == ' ' { '▁' } else { c }));
+        let symbols = self.merge(&escaped);
+        for symbol in symbols.iter().filter(|symbol| symbol.length > 0) {
+            let part = &escaped[symbol.start..][..symbol.length];
+            match self.ids.get(part) {
+                Some(&(id, _)) => ids.push(id),
+                None => ids.extend(part.bytes().map(|byte| self.bytes[usize::from(byte)])),
             }
         }
     }
-    pairs.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| (a.1, a.2).cmp(&(b.1, b.2))));
-    let merges = pairs
-        .into_iter()
-        .map(|(_, id, at)| {
-            let (left, right) = vocabulary.tokens[id].split_at(at);
-            (left.to_owned(), right.to_owned())
-        })
-        .collect();
-    let mut builder = BPE::builder().vocab_and_merges(ids, merges).byte_fallback(true).fuse_unk(false);
-    if let Some(unknown) = vocabulary.unknown.and_then(|id| vocabulary.tokens.get(id as usize)) {
-        builder = builder.unk_token(unknown.clone());
+
+    fn merge(&self, text: &str) -> Vec<Symbol> {
+        let last = text.chars().count().saturating_sub(1);
+        let symbol = |(at, (start, c)): (usize, (usize, char))| Symbol {
+            start,
+            length: c.len_utf8(),
+            previous: at.checked_sub(1),
+            next: (at < last).then_some(at + 1),
+        };
+        let mut symbols: Vec<Symbol> = text.char_indices().enumerate().map(symbol).collect();
+        let mut pairs = BinaryHeap::new();
+        for at in 1..symbols.len() {
+            self.consider(text, &symbols, at - 1, at, &mut pairs);
+        }
+        while let Some(Pair { left: Reverse(left), right, length, .. }) = pairs.pop() {
+            // A pair is out of date when either part has merged since.
+            let (a, b) = (symbols[left], symbols[right]);
+            if a.length == 0 || b.length == 0 || a.length + b.length != length {
+                continue;
+            }
+            symbols[left].length = length;
+            symbols[left].next = b.next;
+            symbols[right].length = 0;
+            if let Some(next) = b.next {
+                symbols[next].previous = Some(left);
+                self.consider(text, &symbols, left, next, &mut pairs);
+            }
+            if let Some(previous) = a.previous {
+                self.consider(text, &symbols, previous, left, &mut pairs);
+            }
+        }
+        symbols
     }
-    let mut encoder = Encoder::new(builder.build().map_err(TokenizerError::encoder)?);
-    let mut steps = Vec::new();
-    if vocabulary.space_prefix {
-        // Also after a control token, as llama.cpp does it: each stretch of text between control tokens gets its own.
-        steps.push(NormalizerWrapper::Prepend(Prepend::new("▁".to_owned())));
+
+    /// Notes two neighbours if their text together is a token.
+    fn consider(&self, text: &str, symbols: &[Symbol], left: usize, right: usize, pairs: &mut BinaryHeap<Pair>) {
+        let length = symbols[left].length + symbols[right].length;
+        if let Some(&(_, score)) = self.ids.get(&text[symbols[left].start..][..length]) {
+            pairs.push(Pair { score, left: Reverse(left), right, length });
+        }
     }
-    steps.push(NormalizerWrapper::Replace(Replace::new(" ", "▁").map_err(TokenizerError::encoder)?));
-    encoder.with_normalizer(Some(Sequence::new(steps))).map_err(TokenizerError::encoder)?;
-    Ok(encoder)
 }

@@ -1,14 +1,26 @@
 //! The vocabulary of a model file: tokens, their types and the ids with a meaning.
 
 use candle_core::quantized::gguf_file::Value;
-use tokenizers::{AddedToken, models::bpe::Vocab};
+use tokenizers::models::bpe::Vocab;
 
 use super::TokenizerError;
 use crate::gguf::GgufFile;
 
-/// Names of control tokens that end a turn even where the metadata does not say so.
-const END_NAMES: [&str; 8] =
-    ["<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|eom_id|>", "<|end_of_text|>", "</s>"];
+/// Names of tokens that end a turn even where the metadata does not say so: those of `llama-vocab.cpp` in llama.cpp.
+const END_NAMES: [&str; 12] = [
+    "<|eot_id|>",
+    "<|im_end|>",
+    "<|end|>",
+    "<end_of_turn>",
+    "<|endoftext|>",
+    "<|eom_id|>",
+    "<|end_of_text|>",
+    "</s>",
+    "<EOT>",
+    "<|fim_pad|>",
+    "<|repo_name|>",
+    "<|file_sep|>",
+];
 
 /// How a token's name stands for bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,6 +52,7 @@ pub(super) struct Vocabulary {
     pub eos: Option<u32>,
     pub unknown: Option<u32>,
     pub add_bos: bool,
+    pub add_eos: bool,
     /// SentencePiece: text gets a space in front.
     pub space_prefix: bool,
     /// Ascending.
@@ -58,6 +71,7 @@ impl Vocabulary {
             }
         };
         let tokens = strings(file, "tokenizer.ggml.tokens")?;
+        check_size(file, tokens.len())?;
         let types = token_types(file, tokens.len())?;
         let scores = match kind {
             Kind::ByteLevel => Vec::new(),
@@ -73,7 +87,7 @@ impl Vocabulary {
         let mut ends: Vec<u32> =
             [eos, id("tokenizer.ggml.eot_token_id"), id("tokenizer.ggml.eom_token_id")].into_iter().flatten().collect();
         for (index, (token, kind)) in tokens.iter().zip(&types).enumerate() {
-            if *kind == TokenType::Control && END_NAMES.contains(&token.as_str()) {
+            if matches!(kind, TokenType::Control | TokenType::UserDefined) && END_NAMES.contains(&token.as_str()) {
                 ends.push(index as u32);
             }
         }
@@ -87,30 +101,23 @@ impl Vocabulary {
             eos,
             unknown,
             add_bos: file.boolean("tokenizer.ggml.add_bos_token").unwrap_or(sentence_piece || llama_3),
+            add_eos: file.boolean("tokenizer.ggml.add_eos_token").unwrap_or(false),
             space_prefix: file.boolean("tokenizer.ggml.add_space_prefix").unwrap_or(true),
             ends,
             tokens,
         })
     }
 
-    /// Ids by name; of equal names the first one counts.
-    pub fn ids(&self) -> Vocab {
+    /// Ids by name of the tokens that merges may use and give; of equal names the first one counts. Control tokens are not among
+    /// them: they are found as a whole or not at all.
+    pub fn mergeable(&self) -> Vocab {
         let mut ids = Vocab::with_capacity(self.tokens.len());
-        for (id, token) in self.tokens.iter().enumerate() {
-            ids.entry(token.clone()).or_insert(id as u32);
+        for (id, (token, kind)) in self.tokens.iter().zip(&self.types).enumerate() {
+            if !matches!(kind, TokenType::Control | TokenType::Unknown) {
+                ids.entry(token.clone()).or_insert(id as u32);
+            }
         }
         ids
-    }
-
-    /// The tokens that are found in a text as a whole: control tokens (`special`) or those that users defined.
-    pub fn added_tokens(&self, special: bool) -> Vec<AddedToken> {
-        let wanted = |kind: TokenType| match kind {
-            TokenType::Control | TokenType::Unknown => special,
-            TokenType::UserDefined => !special,
-            _ => false,
-        };
-        let chosen = self.tokens.iter().zip(&self.types).filter(|(token, kind)| wanted(**kind) && !token.is_empty());
-        chosen.map(|(token, _)| AddedToken::from(token.clone(), special).normalized(false)).collect()
     }
 
     /// The bytes that a token stands for; control tokens have none.
@@ -192,6 +199,20 @@ fn token_types(file: &GgufFile, tokens: usize) -> Result<Vec<TokenType>, Tokeniz
     };
     let types: Vec<_> = values.iter().map(kind).collect::<Result<_, _>>()?;
     same_length(key, types.len(), tokens).map(|()| types)
+}
+
+/// The model must have a row of embeddings for every token, and a token for every row.
+fn check_size(file: &GgufFile, tokens: usize) -> Result<(), TokenizerError> {
+    if tokens == 0 {
+        return Err(TokenizerError::Vocabulary { reason: "it has no tokens".into() });
+    }
+    match file.tensor("token_embd.weight").map(|embedding| embedding.rows()) {
+        Some(rows) if rows != tokens => {
+            let reason = format!("it has {tokens} tokens, but the tensor `token_embd.weight` has {rows} rows");
+            Err(TokenizerError::Vocabulary { reason })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn same_length(key: &str, found: usize, tokens: usize) -> Result<(), TokenizerError> {

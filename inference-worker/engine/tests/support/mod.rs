@@ -1,12 +1,11 @@
 //! A writer of small GGUF files, and small models made with it.
-#![allow(dead_code, reason = "every test file uses another part")]
+#![allow(dead_code, unused_imports, reason = "every test file uses another part")]
 
-use mica_kernels::f16;
+pub mod blocks;
+pub mod reference;
+pub mod shapes;
 
-pub const F32: u32 = 0;
-pub const F16: u32 = 1;
-pub const Q4_0: u32 = 2;
-pub const Q8_0: u32 = 8;
+pub use blocks::{F16, F32, Q4_0, Q8_0, quantise};
 
 /// A metadata value.
 #[derive(Clone)]
@@ -143,33 +142,6 @@ fn values(n: usize, salt: u64) -> Vec<f32> {
     (0..n as u64)
         .map(|i| (((i + salt * 1_000_003).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as f32) / 16_777_216.0 - 0.5)
         .collect()
-}
-
-/// Values in a tensor type, by the format's own definition.
-pub fn quantise(values: &[f32], kind: u32) -> Vec<u8> {
-    match kind {
-        F32 => values.iter().flat_map(|x| x.to_le_bytes()).collect(),
-        F16 => values.iter().flat_map(|&x| f16::from_f32(x).to_le_bytes()).collect(),
-        Q8_0 => values
-            .chunks_exact(32)
-            .flat_map(|block| {
-                let scale = block.iter().fold(0.0f32, |m, x| m.max(x.abs())) / 127.0;
-                let mut bytes = f16::from_f32(scale).to_le_bytes().to_vec();
-                bytes.extend(block.iter().map(|x| ((x / scale).round() as i8) as u8));
-                bytes
-            })
-            .collect(),
-        _ => values
-            .chunks_exact(32)
-            .flat_map(|block| {
-                let scale = block.iter().fold(0.0f32, |m, x| m.max(x.abs())) / 7.0;
-                let mut bytes = f16::from_f32(scale).to_le_bytes().to_vec();
-                let nibble = |x: f32| ((x / scale).round() + 8.0).clamp(0.0, 15.0) as u8;
-                bytes.extend((0..16).map(|i| nibble(block[i]) | nibble(block[16 + i]) << 4));
-                bytes
-            })
-            .collect(),
-    }
 }
 
 /// Shape of the small models: heads 4, key/value heads 2, head size 16, three layers.

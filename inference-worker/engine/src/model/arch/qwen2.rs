@@ -1,0 +1,12 @@
+//! Qwen 2 and 2.5: queries, keys and values have biases.
+
+use super::{Architecture, Biases, FeedForward, HeadNorms, Pairs, Scales};
+
+pub const QWEN2: Architecture = Architecture {
+    name: "qwen2",
+    pairs: Pairs::Halves,
+    biases: Biases::QueryKeyValue,
+    head_norms: HeadNorms::None,
+    feed_forward: FeedForward::Dense,
+    scales: Scales::Usual,
+};

@@ -1,0 +1,176 @@
+//! Single tensors: from the file, checked, into the kernels' layouts.
+
+use std::sync::{Mutex, PoisonError};
+
+use candle_core::quantized::GgmlDType;
+use mica_kernels::{Matrix, WeightType, embedding};
+
+use super::LoadError;
+use crate::{
+    gguf::{GgufError, GgufFile, TensorView},
+    threads::Pool,
+};
+
+/// Bytes that a thread reads and checks at once.
+const PIECE_BYTES: usize = 1 << 18;
+
+/// Reads tensors one after the other, each with all threads, through one buffer.
+pub(super) struct Reader<'a> {
+    file: &'a GgufFile,
+    pool: &'a Pool,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(file: &'a GgufFile, pool: &'a Pool) -> Self {
+        Self { file, pool, buffer: Vec::new() }
+    }
+
+    /// A `[rows, columns]` matrix.
+    pub fn matrix(&mut self, name: &str, rows: usize, columns: usize) -> Result<Matrix, LoadError> {
+        let (tensor, format) = self.find(name, &[rows, columns])?;
+        self.pack(tensor, format, 0, rows, columns)
+    }
+
+    /// The matrices of a `[count, rows, columns]` tensor, such as those of all experts.
+    pub fn matrices(&mut self, name: &str, count: usize, rows: usize, columns: usize) -> Result<Vec<Matrix>, LoadError> {
+        let (tensor, format) = self.find(name, &[count, rows, columns])?;
+        (0..count).map(|index| self.pack(tensor, format, index, rows, columns)).collect()
+    }
+
+    /// A vector of F32, such as a norm's weights.
+    pub fn vector(&self, name: &str, length: usize) -> Result<Vec<f32>, LoadError> {
+        let (tensor, format) = self.find(name, &[length])?;
+        if format != WeightType::F32 {
+            let found = format!("{}, but a vector must be F32", format.name());
+            return Err(LoadError::Quantisation { tensor: name.to_owned(), found });
+        }
+        let mut values = vec![0.0; length];
+        embedding::row(format, &self.rows(tensor, format)?, &mut values);
+        Ok(values)
+    }
+
+    /// A `[rows, columns]` matrix as it is in the file, and its type.
+    pub fn raw(&self, name: &str, rows: usize, columns: usize) -> Result<(WeightType, Vec<u8>), LoadError> {
+        let (tensor, format) = self.find(name, &[rows, columns])?;
+        Ok((format, self.rows(tensor, format)?))
+    }
+
+    fn rows(&self, tensor: TensorView<'_>, format: WeightType) -> Result<Vec<u8>, LoadError> {
+        let mut bytes = vec![0; tensor.size_bytes()];
+        fill(self.pool, tensor, format, 0, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Matrix `index` of a tensor that holds some.
+    fn pack(
+        &mut self,
+        tensor: TensorView<'_>,
+        format: WeightType,
+        index: usize,
+        rows: usize,
+        columns: usize,
+    ) -> Result<Matrix, LoadError> {
+        let bytes = rows * tensor.row_bytes();
+        self.buffer.resize(self.buffer.len().max(bytes), 0);
+        let buffer = &mut self.buffer[..bytes];
+        fill(self.pool, tensor, format, index * bytes, buffer)?;
+        let mut run = |parts: usize, task: &(dyn Fn(usize) + Sync)| self.pool.run(parts, &|part, _| task(part));
+        Matrix::new_with(format, rows, columns, buffer, &mut run).ok_or_else(|| LoadError::TensorShape {
+            name: tensor.name.to_owned(),
+            found: tensor.shape.to_vec(),
+            expected: vec![rows, columns],
+        })
+    }
+
+    /// The tensor of that name, if it has that shape and a type that we have kernels for.
+    fn find(&self, name: &str, shape: &[usize]) -> Result<(TensorView<'a>, WeightType), LoadError> {
+        let tensor = self.file.tensor(name).ok_or_else(|| LoadError::TensorMissing { name: name.to_owned() })?;
+        if tensor.shape != shape {
+            return Err(LoadError::TensorShape { name: name.to_owned(), found: tensor.shape.to_vec(), expected: shape.to_vec() });
+        }
+        let unsupported = || LoadError::Quantisation { tensor: name.to_owned(), found: format!("{:?}", tensor.dtype) };
+        let format = weight_type(tensor.dtype).ok_or_else(unsupported)?;
+        let fits = shape.last().and_then(|&columns| format.row_bytes(columns)) == Some(tensor.row_bytes());
+        if fits { Ok((tensor, format)) } else { Err(unsupported()) }
+    }
+}
+
+/// Reads `out` from the tensor's byte `offset` on, whole blocks, and looks at every scale.
+fn fill(pool: &Pool, tensor: TensorView<'_>, format: WeightType, offset: usize, out: &mut [u8]) -> Result<(), LoadError> {
+    let piece = PIECE_BYTES.next_multiple_of(format.block_bytes());
+    let first_error: Mutex<Option<LoadError>> = Mutex::new(None);
+    pool.each(out.chunks_mut(piece).enumerate(), |(index, out), _| {
+        let read: Result<(), GgufError> = tensor.read_at(offset + index * piece, out);
+        let outcome = read.map_err(LoadError::File).and_then(|()| match all_finite(format, out) {
+            true => Ok(()),
+            false => Err(LoadError::NotFinite { name: tensor.name.to_owned() }),
+        });
+        if let Err(error) = outcome {
+            first_error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        }
+    });
+    let error = first_error.into_inner().unwrap_or_else(PoisonError::into_inner);
+    error.map_or(Ok(()), Err)
+}
+
+/// The kernels' name for a type of the file; `None` if they have none.
+const fn weight_type(dtype: GgmlDType) -> Option<WeightType> {
+    match dtype {
+        GgmlDType::F32 => Some(WeightType::F32),
+        GgmlDType::F16 => Some(WeightType::F16),
+        GgmlDType::BF16 => Some(WeightType::BF16),
+        GgmlDType::Q8_0 => Some(WeightType::Q8_0),
+        GgmlDType::Q4_0 => Some(WeightType::Q4_0),
+        GgmlDType::Q4_1 => Some(WeightType::Q4_1),
+        GgmlDType::Q5_0 => Some(WeightType::Q5_0),
+        GgmlDType::Q5_1 => Some(WeightType::Q5_1),
+        GgmlDType::Q4K => Some(WeightType::Q4_K),
+        GgmlDType::Q5K => Some(WeightType::Q5_K),
+        GgmlDType::Q6K => Some(WeightType::Q6_K),
+        _ => None,
+    }
+}
+
+/// Whether no scale or minimum of the blocks, or no value of a plain type, is a NaN or an infinity.
+fn all_finite(format: WeightType, bytes: &[u8]) -> bool {
+    let half = |block: &[u8], at: usize, exponent: u16| u16::from_le_bytes([block[at], block[at + 1]]) & exponent != exponent;
+    let halves = |places: &[usize], exponent: u16| {
+        bytes.chunks_exact(format.block_bytes()).all(|block| places.iter().all(|&at| half(block, at, exponent)))
+    };
+    const F16_EXPONENT: u16 = 0x7c00;
+    const F32_EXPONENT: u16 = 0x7f80;
+    match format {
+        WeightType::F32 => halves(&[2], F32_EXPONENT),
+        WeightType::BF16 => halves(&[0], F32_EXPONENT),
+        WeightType::F16 | WeightType::Q8_0 | WeightType::Q4_0 | WeightType::Q5_0 => halves(&[0], F16_EXPONENT),
+        WeightType::Q4_1 | WeightType::Q5_1 | WeightType::Q4_K | WeightType::Q5_K => halves(&[0, 2], F16_EXPONENT),
+        // The scale comes last.
+        WeightType::Q6_K => halves(&[format.block_bytes() - 2], F16_EXPONENT),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scale_that_is_a_nan_or_an_infinity_is_seen_and_nothing_else() {
+        for format in WeightType::ALL {
+            let mut bytes = vec![0x11; 3 * format.block_bytes()];
+            assert!(all_finite(format, &bytes), "{}", format.name());
+            let at = match format {
+                WeightType::F32 => 4 + 2,
+                WeightType::Q6_K => 2 * format.block_bytes() - 2,
+                _ => format.block_bytes(),
+            };
+            let bad: u16 = if matches!(format, WeightType::F32 | WeightType::BF16) { 0xff80 } else { 0xfc00 };
+            for bad in [bad, bad | 1] {
+                bytes[at..at + 2].copy_from_slice(&bad.to_le_bytes());
+                assert!(!all_finite(format, &bytes), "{}", format.name());
+            }
+        }
+        let quants = [vec![0, 0x3c], vec![0xff; 32]].concat();
+        assert!(all_finite(WeightType::Q8_0, &quants));
+    }
+}

@@ -1,0 +1,80 @@
+//! How fast threads can read memory when they do nothing else.
+
+use std::{hint::black_box, sync::Barrier, time::Instant};
+
+use crate::Threads;
+
+/// Bytes that all threads read together in one pass; far more than a cache holds.
+const BUFFER: usize = 256 << 20;
+/// Passes of each pattern; the fastest counts.
+const PASSES: usize = 5;
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
+type Line = [u8; LINE];
+
+/// Bytes that `threads` threads together read per second from a buffer far larger than the caches, from the fastest pass.
+///
+/// Each thread reads memory of its own, as one, two or four streams: how many lines a core asks for at once depends on that, and
+/// what counts is what the memory can give. Takes 256 MiB for a moment.
+pub fn read_bytes_per_second(threads: Threads) -> f64 {
+    let threads = threads.count();
+    let lines = BUFFER / LINE / threads;
+    let start = Barrier::new(threads);
+    let end = Barrier::new(threads);
+    let patterns: [fn(&[Line]) -> u8; 3] = [read::<1>, read::<2>, read::<4>];
+    let pass = |buffer: &[Line], pattern: fn(&[Line]) -> u8| {
+        start.wait();
+        let started = Instant::now();
+        black_box(pattern(buffer));
+        end.wait();
+        started.elapsed().as_secs_f64()
+    };
+    let passes = || {
+        // Written by the thread that reads it, so that it lies near.
+        let buffer = vec![[1; LINE]; lines];
+        let seconds = patterns.iter().flat_map(|pattern| (0..PASSES).map(|_| pass(&buffer, *pattern)));
+        seconds.fold(f64::INFINITY, f64::min)
+    };
+    let seconds = std::thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(passes);
+        }
+        passes()
+    });
+    (threads * lines * LINE) as f64 / seconds
+}
+
+/// Reads `lines` as `STREAMS` streams side by side.
+fn read<const STREAMS: usize>(lines: &[Line]) -> u8 {
+    let length = lines.len() / STREAMS;
+    let streams: [&[Line]; STREAMS] = std::array::from_fn(|stream| &lines[stream * length..][..length]);
+    let mut sums = [[0; LINE]; STREAMS];
+    for line in 0..length {
+        for (sum, stream) in sums.iter_mut().zip(streams) {
+            for (sum, byte) in sum.iter_mut().zip(stream[line]) {
+                *sum ^= byte;
+            }
+        }
+    }
+    sums.as_flattened().iter().fold(0, |a, b| a ^ b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_is_read_once() {
+        let lines: Vec<Line> =
+            (0..32u8).map(|i| std::array::from_fn(|j| i.wrapping_mul(37) ^ (j as u8).wrapping_mul(11))).collect();
+        let truth = lines.as_flattened().iter().fold(0, |a, b| a ^ b);
+        assert_eq!([read::<1>(&lines), read::<2>(&lines), read::<4>(&lines)], [truth; 3]);
+    }
+
+    #[test]
+    fn memory_is_read_at_a_credible_rate() {
+        let rate = read_bytes_per_second(Threads::new(2));
+        assert!((1.0e7..1.0e14).contains(&rate), "{rate} bytes per second");
+    }
+}

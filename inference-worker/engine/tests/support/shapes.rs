@@ -1,0 +1,203 @@
+//! Models of every architecture with random weights: the names, shapes and metadata of the converters of llama.cpp.
+
+use super::{Meta, Writer, blocks, blocks::F32};
+
+/// What Granite multiplies embeddings by.
+const EMBEDDING_SCALE: f32 = 12.0;
+
+/// What a model is made of.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    pub architecture: &'static str,
+    pub layers: u64,
+    pub hidden: u64,
+    pub heads: u64,
+    pub kv_heads: u64,
+    pub head_size: u64,
+    pub feed_forward: u64,
+    pub vocabulary: u64,
+    /// Experts and how many of them a position uses.
+    pub experts: Option<(u64, u64)>,
+    /// Whether the head shares the embedding's matrix.
+    pub tied: bool,
+    /// Whether the file brings factors for its rotations, as Llama 3.1 and later do.
+    pub rope_factors: bool,
+    pub rope_base: f32,
+}
+
+impl Shape {
+    /// A small model of an architecture: two layers, width 256.
+    pub fn small(architecture: &'static str) -> Self {
+        Self {
+            architecture,
+            layers: 2,
+            hidden: 256,
+            heads: 8,
+            kv_heads: 2,
+            // Qwen 3's heads together are wider than its hidden state.
+            head_size: if architecture == "qwen3" { 64 } else { 32 },
+            feed_forward: 512,
+            vocabulary: 320,
+            experts: (architecture == "granitemoe").then_some((8, 3)),
+            tied: architecture.starts_with("granite"),
+            rope_factors: false,
+            rope_base: if architecture.starts_with("qwen") { 1_000_000.0 } else { 10_000.0 },
+        }
+    }
+
+    /// A model whose matrices have the type that `kind` gives for a name such as `blk.0.attn_q.weight`. `salt` picks the weights.
+    pub fn write(&self, salt: u64, kind: impl Fn(&str) -> u32) -> Writer {
+        let mut writer = self.metadata();
+        for (index, (name, shape)) in self.tensors().into_iter().enumerate() {
+            let count = shape.iter().product::<u64>() as usize;
+            let seed = salt.wrapping_mul(31).wrapping_add(index as u64);
+            let (values, kind) = match shape.as_slice() {
+                [_] => (self.vector(&name, count, seed), F32),
+                [.., columns] => {
+                    let scale = self.scale(&name, *columns);
+                    let kind = if name.contains("ffn_gate_inp") { F32 } else { kind(&name) };
+                    (normal(count, seed).map(|x| scale * x).collect(), kind)
+                }
+                [] => panic!("a tensor without dimensions"),
+            };
+            writer.tensor(&name, &shape, kind, blocks::quantise(&values, kind));
+        }
+        writer
+    }
+
+    /// The same for models of real size: blocks are drawn from a few thousand, in time that writing takes anyway. `kind` also
+    /// gets the length of the rows, of which not every format can make whole blocks.
+    pub fn write_large(&self, kind: impl Fn(&str, u64) -> u32) -> Writer {
+        let mut writer = self.metadata();
+        for (index, (name, shape)) in self.tensors().into_iter().enumerate() {
+            let (Some(&columns), count) = (shape.last(), shape.iter().product::<u64>() as usize) else { continue };
+            if shape.len() == 1 || name.contains("ffn_gate_inp") {
+                let values = self.vector(&name, count, index as u64);
+                writer.tensor(&name, &shape, F32, blocks::quantise(&values, F32));
+                continue;
+            }
+            let kind = kind(&name, columns);
+            let (_, elements, bytes) = blocks::format(kind);
+            let scale = self.scale(&name, columns);
+            let values: Vec<f32> = normal(1021 * elements, index as u64).map(|x| scale * x).collect();
+            let pool = blocks::quantise(&values, kind);
+            let content = pool.iter().copied().cycle().take(count / elements * bytes).collect();
+            writer.tensor(&name, &shape, kind, content);
+        }
+        writer
+    }
+
+    /// Names and shapes, rows first, in the order of the layers.
+    fn tensors(&self) -> Vec<(String, Vec<u64>)> {
+        let mut tensors = Vec::new();
+        let mut add = |name: String, shape: &[u64]| tensors.push((name, shape.to_vec()));
+        let (queries, keys) = (self.heads * self.head_size, self.kv_heads * self.head_size);
+        add("token_embd.weight".to_owned(), &[self.vocabulary, self.hidden]);
+        for layer in 0..self.layers {
+            let mut part = |name: &str, shape: &[u64]| add(format!("blk.{layer}.{name}"), shape);
+            part("attn_norm.weight", &[self.hidden]);
+            part("attn_q.weight", &[queries, self.hidden]);
+            part("attn_k.weight", &[keys, self.hidden]);
+            part("attn_v.weight", &[keys, self.hidden]);
+            if self.architecture == "qwen2" {
+                part("attn_q.bias", &[queries]);
+                part("attn_k.bias", &[keys]);
+                part("attn_v.bias", &[keys]);
+            }
+            if self.architecture == "qwen3" {
+                part("attn_q_norm.weight", &[self.head_size]);
+                part("attn_k_norm.weight", &[self.head_size]);
+            }
+            part("attn_output.weight", &[self.hidden, queries]);
+            part("ffn_norm.weight", &[self.hidden]);
+            if let Some((experts, _)) = self.experts {
+                part("ffn_gate_inp.weight", &[experts, self.hidden]);
+                part("ffn_gate_exps.weight", &[experts, self.feed_forward, self.hidden]);
+                part("ffn_up_exps.weight", &[experts, self.feed_forward, self.hidden]);
+                part("ffn_down_exps.weight", &[experts, self.hidden, self.feed_forward]);
+            } else {
+                part("ffn_gate.weight", &[self.feed_forward, self.hidden]);
+                part("ffn_up.weight", &[self.feed_forward, self.hidden]);
+                part("ffn_down.weight", &[self.hidden, self.feed_forward]);
+            }
+        }
+        add("output_norm.weight".to_owned(), &[self.hidden]);
+        if !self.tied {
+            add("output.weight".to_owned(), &[self.vocabulary, self.hidden]);
+        }
+        if self.rope_factors {
+            add("rope_freqs.weight".to_owned(), &[self.head_size / 2]);
+        }
+        tensors
+    }
+
+    /// Rows of about unit length make products of about unit size, so that attention and experts have something to decide.
+    fn scale(&self, name: &str, columns: u64) -> f32 {
+        match name {
+            "token_embd.weight" if self.architecture.starts_with("granite") => 1.0 / EMBEDDING_SCALE,
+            "token_embd.weight" => 1.0,
+            _ => 1.5 / (columns as f32).sqrt(),
+        }
+    }
+
+    /// Weights of norms lie around 1, biases around 0 (Qwen 2's are large), factors of rotations from 1 up: Llama 3.1 slows its slow
+    /// rotations only; these slow all but two, so that a short prompt shows it.
+    fn vector(&self, name: &str, count: usize, seed: u64) -> Vec<f32> {
+        match name {
+            "rope_freqs.weight" => (0..count).map(|pair| if pair < 2 { 1.0 } else { 2.0 + pair as f32 * 0.5 }).collect(),
+            name if name.ends_with(".bias") => normal(count, seed).collect(),
+            name if name.contains("ffn_gate_inp") => {
+                let scale = self.scale(name, self.hidden);
+                normal(count, seed).map(|x| scale * x).collect()
+            }
+            _ => normal(count, seed).map(|x| 1.0 + 0.25 * x).collect(),
+        }
+    }
+
+    fn metadata(&self) -> Writer {
+        let mut writer = Writer::default();
+        writer.set("general.architecture", self.architecture).set("general.name", "random");
+        let mut set = |key: &str, value: Meta| {
+            writer.set(&format!("{}.{key}", self.architecture), value);
+        };
+        set("block_count", Meta::U32(self.layers as u32));
+        set("context_length", Meta::U32(256));
+        set("embedding_length", Meta::U32(self.hidden as u32));
+        set("feed_forward_length", Meta::U32(self.feed_forward as u32));
+        set("attention.head_count", Meta::U32(self.heads as u32));
+        set("attention.head_count_kv", Meta::U32(self.kv_heads as u32));
+        set("attention.layer_norm_rms_epsilon", Meta::F32(1e-5));
+        set("rope.freq_base", Meta::F32(self.rope_base));
+        if self.head_size != self.hidden / self.heads {
+            set("attention.key_length", Meta::U32(self.head_size as u32));
+            set("attention.value_length", Meta::U32(self.head_size as u32));
+        }
+        if self.architecture.starts_with("granite") {
+            // Granite 3.1 has 12, 0.22, 1/64 and 6. With random weights its layers would hardly count, and attention would look
+            // everywhere alike.
+            set("embedding_scale", Meta::F32(EMBEDDING_SCALE));
+            set("residual_scale", Meta::F32(0.5));
+            set("attention.scale", Meta::F32(0.4));
+            set("logit_scale", Meta::F32(6.0));
+        }
+        if let Some((experts, used)) = self.experts {
+            set("expert_count", Meta::U32(experts as u32));
+            set("expert_used_count", Meta::U32(used as u32));
+        }
+        writer
+    }
+}
+
+/// Normally distributed values, by Box and Muller's method over a counter.
+pub fn normal(count: usize, seed: u64) -> impl Iterator<Item = f32> {
+    let uniform = move |at: u64| {
+        let mut x = at.wrapping_add(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)).wrapping_add(1);
+        x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((x ^ x >> 31) >> 11) as f64 / (1u64 << 53) as f64
+    };
+    (0..count as u64).map(move |at| {
+        let radius = (-2.0 * (1.0 - uniform(2 * at)).ln()).sqrt();
+        (radius * (std::f64::consts::TAU * uniform(2 * at + 1)).cos()) as f32
+    })
+}
