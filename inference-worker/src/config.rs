@@ -112,8 +112,9 @@ pub struct MarketConfig {
 pub struct LimitsConfig {
     /// Positions computed before they are paid.
     pub credit_positions: u16,
-    /// Positions of all sessions together.
-    pub cache_positions: u32,
+    /// Positions of all sessions together; nothing for what half of the free memory holds, which is the most in any case.
+    #[serde(default)]
+    pub cache_positions: Option<u32>,
     /// Sessions at once.
     pub sessions: usize,
     /// Sessions of one payer at once.

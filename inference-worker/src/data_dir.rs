@@ -1,8 +1,12 @@
 //! The folder that holds everything of one worker: configuration, keys, store, status.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
 
 use eyre::{Context, Result, eyre};
+use tempfile::NamedTempFile;
 
 /// The folder of one worker.
 #[derive(Clone, Debug)]
@@ -57,4 +61,17 @@ impl DataDir {
     pub fn status(&self) -> PathBuf {
         self.0.join("status.json")
     }
+}
+
+/// A file for `path` with its bytes on the disk, private to its owner, but without its name: `persist_noclobber` gives it that.
+///
+/// Dropped before that it leaves nothing behind, so a full disk cannot leave half a worker.
+///
+/// # Errors
+/// If the folder is not there or the disk takes no more.
+pub fn staged(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+    let mut file = NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    Ok(file)
 }

@@ -3,16 +3,15 @@
 //! The **account key** (sr25519) holds the stake and is paid. The **peer key** (ed25519) is the worker's name on the network and signs
 //! its receipts; the registry ties it to the account. Neither is ever printed, except the account's words once, by `init`.
 
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use ed25519_dalek::SigningKey;
 use mica_chain::{Signer, SignerError};
 use rand::{RngCore, rngs::OsRng};
 use thiserror::Error;
 use zeroize::Zeroizing;
+
+use crate::data_dir::staged;
 
 const ACCOUNT: &str = "account.key";
 const PEER: &str = "peer.key";
@@ -94,8 +93,7 @@ impl Keys {
         let account = Signer::from_suri(secret)?;
         let mut seed = Zeroizing::new([0; 32]);
         OsRng.fill_bytes(&mut *seed);
-        write_secret(&folder.join(ACCOUNT), secret)?;
-        write_secret(&folder.join(PEER), &Zeroizing::new(hex::encode(*seed)))?;
+        write_secrets([(folder.join(ACCOUNT), secret), (folder.join(PEER), &Zeroizing::new(hex::encode(*seed)))])?;
         Ok(Created { keys: Self { account, peer: SigningKey::from_bytes(&seed) }, words })
     }
 
@@ -118,15 +116,18 @@ fn read_secret(path: &Path) -> Result<Zeroizing<String>, KeyError> {
     text.map(Zeroizing::new).map_err(|error| KeyError::Read { path: path.to_owned(), reason: error.to_string() })
 }
 
-/// Writes a new file that only its owner may read, and waits until it is on the disk.
-fn write_secret(path: &Path, secret: &str) -> Result<(), KeyError> {
-    let refused = |error: std::io::Error| KeyError::Write { path: path.to_owned(), reason: error.to_string() };
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).map_err(refused)?;
-    file.write_all(secret.as_bytes()).and_then(|()| file.sync_all()).map_err(refused)
+/// Writes new files, which only their owner may read: all of them, or none if the disk takes no more.
+fn write_secrets<const N: usize>(secrets: [(PathBuf, &str); N]) -> Result<(), KeyError> {
+    let refused = |path: &Path, error: std::io::Error| KeyError::Write { path: path.to_owned(), reason: error.to_string() };
+    let mut files = Vec::with_capacity(N);
+    for (path, secret) in secrets {
+        let file = staged(&path, secret.as_bytes()).map_err(|error| refused(&path, error))?;
+        files.push((path, file));
+    }
+    for (path, file) in files {
+        file.persist_noclobber(&path).map_err(|error| refused(&path, error.error))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 //! Sends money and shows what it cost: `cargo run --release -p mica-chain --example transfer -- ws://127.0.0.1:9944 //Alice 5F… 2.5`.
+#![allow(clippy::print_stdout, reason = "made to be read by people")]
 
 use std::error::Error;
 

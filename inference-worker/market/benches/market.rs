@@ -2,6 +2,7 @@
 //!
 //! `cargo bench -p mica-market`. Every figure is the median of several runs on one thread; networks are random with a fixed seed:
 //! 32 layers, ranges of 2 to 12 layers, prices and costs within a factor of 8, the dearer the faster.
+#![allow(clippy::print_stdout, reason = "made to be read by people")]
 
 use std::{collections::HashMap, hint::black_box, time::Instant};
 

@@ -1,4 +1,5 @@
 //! What payment and receipts cost, on one core: `cargo bench -p mica-protocol`. Prints a table; each row is the best of five runs.
+#![allow(clippy::print_stdout, reason = "made to be read by people")]
 
 use ed25519_dalek::SigningKey;
 use mica_primitives::{ChannelId, LayerRange};

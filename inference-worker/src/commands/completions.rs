@@ -1,5 +1,7 @@
 //! `mica-worker completions`: a script that lets a shell complete commands and flags.
 
+use std::io::Write;
+
 use clap::CommandFactory;
 use clap_complete::Shell;
 use eyre::Result;
@@ -16,8 +18,9 @@ pub struct Args {
 /// Prints the script.
 ///
 /// # Errors
-/// Never; the signature is that of every command.
+/// If standard output takes no more.
 pub fn run(args: &Args) -> Result<()> {
-    clap_complete::generate(args.shell, &mut Cli::command(), "mica-worker", &mut std::io::stdout());
-    Ok(())
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "mica-worker", &mut script);
+    Ok(std::io::stdout().write_all(&script)?)
 }

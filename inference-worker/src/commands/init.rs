@@ -6,7 +6,11 @@ use eyre::{Context, Result, bail};
 use mica_protocol::signing;
 use serde_json::json;
 
-use crate::{config::TEMPLATE, data_dir::DataDir, keys::Keys};
+use crate::{
+    config::TEMPLATE,
+    data_dir::{DataDir, staged},
+    keys::Keys,
+};
 
 /// What the command takes.
 #[derive(clap::Args)]
@@ -29,9 +33,11 @@ pub fn run(args: &Args, folder: &DataDir) -> Result<()> {
     if folder.config().exists() {
         bail!("{} exists: this folder has a worker already; choose another --data-dir", folder.config().display());
     }
-    let created = Keys::create(folder.path(), args.suri.as_deref())?;
     let config = folder.config();
-    std::fs::write(&config, TEMPLATE).wrap_err_with(|| format!("cannot write {}", config.display()))?;
+    let cannot_write = || format!("cannot write {}: check the folder's permissions and the free space", config.display());
+    let staged = staged(&config, TEMPLATE.as_bytes()).wrap_err_with(cannot_write)?;
+    let created = Keys::create(folder.path(), args.suri.as_deref())?;
+    staged.persist_noclobber(&config).wrap_err_with(cannot_write)?;
     let account = created.keys.account.account().to_string();
     let peer = hex::encode(signing::public_key(&created.keys.peer));
     let words = created.words.as_ref().map(|words| words.as_str());

@@ -1,6 +1,9 @@
 //! `mica-worker tokenize`: the token ids of a text.
 
-use std::path::PathBuf;
+use std::{
+    io::{BufWriter, Write},
+    path::PathBuf,
+};
 
 use clap::Args;
 use eyre::{Result, WrapErr, ensure};
@@ -46,12 +49,13 @@ pub fn run(args: &TokenizeArgs) -> Result<()> {
     let special = if args.parse_special { Special::Parse } else { Special::Text };
     let bos = if args.add_bos { Bos::Add } else { Bos::Omit };
     let ids = tokenizer.encode(&text, special, bos)?;
+    let mut out = BufWriter::new(std::io::stdout().lock());
     if args.json {
-        println!("{}", json!({ "ids": ids }));
+        writeln!(out, "{}", json!({ "ids": ids }))?;
     } else {
         for id in ids {
-            println!("{id:>8}  {}", tokenizer.token(id).unwrap_or_default());
+            writeln!(out, "{id:>8}  {}", tokenizer.token(id).unwrap_or_default())?;
         }
     }
-    Ok(())
+    Ok(out.flush()?)
 }

@@ -11,8 +11,12 @@ use mica_primitives::{BlockNumber, LayerRange, WorkerRecord, WorkerStatus};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::handle::{DeskHandle, Offers};
+use super::{
+    handle::{DeskHandle, Offers},
+    range::room,
+};
 use crate::{
+    config::LimitsConfig,
     engine::Engine,
     migration,
     model::ModelSource,
@@ -30,8 +34,8 @@ pub struct Moves {
     pub signer: Signer,
     /// The model served.
     pub source: Arc<ModelSource>,
-    /// How long open sessions are waited for.
-    pub patience: Duration,
+    /// How much room there is for sessions, and how long open ones are waited for.
+    pub limits: LimitsConfig,
     /// The engine's thread.
     pub engine: Arc<Engine>,
     /// The desk.
@@ -90,9 +94,11 @@ impl Moves {
         };
         // Whatever happened, sessions are taken again, for the layers that are loaded then.
         let (range, cost_us) = *moved.as_ref().unwrap_or(&(present.range, present.cost_us_per_layer_token));
+        let room = room(&self.engine, &self.limits);
         self.offers
             .change(|offer| {
-                (offer.range, offer.cost_us_per_layer_token, offer.max_sessions) = (range, cost_us, present.max_sessions);
+                (offer.range, offer.cost_us_per_layer_token) = (range, cost_us);
+                (offer.max_sessions, offer.cache_positions) = (room.sessions, room.positions);
             })
             .await?;
         moved.map(|_| ())
@@ -117,10 +123,11 @@ impl Moves {
     /// Lets open sessions end; gives up the move if they take too long.
     async fn empty(&self) -> Result<()> {
         let mut open = self.desk.totals().await?.sessions;
-        let deadline = tokio::time::Instant::now() + self.patience;
+        let patience = Duration::from_secs(self.limits.drain_seconds);
+        let deadline = tokio::time::Instant::now() + patience;
         while open > 0 {
             if tokio::time::Instant::now() >= deadline {
-                return Err(eyre!("{open} sessions are still open after {} s", self.patience.as_secs()));
+                return Err(eyre!("{open} sessions are still open after {} s", self.limits.drain_seconds));
             }
             tokio::time::sleep(LOOK).await;
             open = self.desk.totals().await?.sessions;

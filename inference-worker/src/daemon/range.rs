@@ -8,7 +8,12 @@ use mica_protocol::{
     stage::{StageDeadlines, StageOffer},
 };
 
-use crate::{config::Config, migration, model::ModelSource};
+use crate::{
+    config::{Config, LimitsConfig},
+    engine::{Engine, Room},
+    migration,
+    model::ModelSource,
+};
 
 /// The configured range; else that of an existing registration; else the one that needs a worker most.
 ///
@@ -36,8 +41,14 @@ pub async fn choose_range(chain: &Chain, source: &ModelSource, config: &Config, 
     range.ok_or_else(|| eyre!("the model has no layers"))
 }
 
+/// The room for sessions: what the memory holds, or less if the operator says so.
+pub fn room(engine: &Engine, limits: &LimitsConfig) -> Room {
+    let Room { sessions, positions } = engine.room(limits.sessions.min(MAX_SESSIONS));
+    Room { sessions, positions: limits.cache_positions.map_or(positions, |limit| limit.min(positions)) }
+}
+
 /// What the desk offers to payers.
-pub fn offer(source: &ModelSource, config: &Config, record: &WorkerRecord<AccountId>) -> StageOffer {
+pub fn offer(source: &ModelSource, config: &Config, record: &WorkerRecord<AccountId>, room: Room) -> StageOffer {
     StageOffer {
         model: source.id,
         profile: source.manifest.profile,
@@ -49,8 +60,8 @@ pub fn offer(source: &ModelSource, config: &Config, record: &WorkerRecord<Accoun
         price_per_layer_token: record.list_price_per_layer_token,
         cost_us_per_layer_token: record.cost_us_per_layer_token,
         credit_positions: config.limits.credit_positions,
-        cache_positions: config.limits.cache_positions,
-        max_sessions: config.limits.sessions.min(MAX_SESSIONS),
+        cache_positions: room.positions,
+        max_sessions: room.sessions,
         max_sessions_per_peer: config.limits.sessions_per_peer.min(MAX_SESSIONS_PER_PEER),
         deadlines: StageDeadlines::default(),
     }

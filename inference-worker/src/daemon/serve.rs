@@ -21,7 +21,7 @@ use super::{
     moves::Moves,
     network::{published, start_network},
     prices::Prices,
-    range::{choose_range, offer},
+    range::{choose_range, offer, room},
     redeem::Redeemer,
     register::{Offered, Registration, first_price},
     status::{self, Status},
@@ -87,7 +87,7 @@ pub async fn serve(folder: &DataDir, config: Config, reporter: Reporter, stop: C
     let (requests, requested) = mpsc::channel(REQUESTS);
     let (questions, questioned) = mpsc::channel(MAX_OPENINGS);
     let (ended, ends) = mpsc::channel(REQUESTS);
-    let offer = offer(&source, &config, &record);
+    let offer = offer(&source, &config, &record, room(&engine, &config.limits));
     let identity = StageIdentity::new(keys.peer.clone(), genesis);
     let parts = DeskParts { store, net: net.clone(), engine: engine.clone(), block: blocks.clone(), questions, ended, reporter };
     let known = Desk::open(parts, identity, offer.clone())?;
@@ -145,7 +145,7 @@ pub async fn serve(folder: &DataDir, config: Config, reporter: Reporter, stop: C
             engine: engine.clone(),
             desk: desk.clone(),
             offers: offers.clone(),
-            patience: Duration::from_secs(config.limits.drain_seconds),
+            limits: config.limits.clone(),
             block: blocks.clone(),
             reporter,
         };

@@ -1,3 +1,8 @@
+use mica_protocol::{
+    messages::Payload,
+    stage::{ComputeResult, Want},
+};
+
 use super::*;
 
 const PROMPT: [u32; 7] = [1, 300, 17, 42, 900, 5, 77];
@@ -99,4 +104,90 @@ async fn what_cannot_be_computed_fails_the_job_and_nothing_else() {
     stage.engine.open(id(1), LayerRange { first: 0, end: 2 }, 8).expect("queued");
     assert!(matches!(stage.compute(0, tokens(), Want::Hidden).await, ComputeResult::Hidden(_)));
     assert!(stage.engine.load(LayerRange { first: 0, end: 200 }).await.is_err());
+}
+
+/// The hidden rows that a session alone gets for its tokens.
+async fn alone(source: &Arc<ModelSource>, range: LayerRange, tokens: &[u32]) -> Vec<u8> {
+    let mut stage = Stage::start(source, range).await;
+    stage.engine.open(id(1), range, 512).expect("queued");
+    match stage.compute(0, Payload::Tokens(tokens.to_vec()), Want::Hidden).await {
+        ComputeResult::Hidden(bytes) => bytes,
+        other => panic!("unexpected {other:?}"),
+    }
+}
+
+fn prompt(length: u32, salt: u32) -> Vec<u32> {
+    (0..length).map(|i| (i * 97 + salt) % 2048).collect()
+}
+
+#[tokio::test]
+async fn sessions_that_wait_together_get_what_they_get_alone_and_short_ones_first() {
+    let source = source();
+    let range = LayerRange { first: 0, end: 2 };
+    let mut stage = Stage::start(&source, range).await;
+    // A long prompt, five short ones, one that is no prompt, and one of a session that is dropped while it waits.
+    let prompts: Vec<Vec<u32>> =
+        [400, 1, 1, 7, 33, 1].into_iter().enumerate().map(|(salt, length)| prompt(length, salt as u32)).collect();
+    let (bad, dropped) = (prompts.len() as u8, prompts.len() as u8 + 1);
+    for session in 0..=dropped {
+        stage.engine.open(id(session), range, 512).expect("queued");
+    }
+    let job = |session: u8, tokens: Vec<u32>| ComputeJob {
+        session: id(session),
+        first_position: 0,
+        rows: tokens.len() as u16,
+        payload: Payload::Tokens(tokens),
+        want: Want::Hidden,
+    };
+    for (session, prompt) in prompts.iter().enumerate() {
+        stage.engine.compute(job(session as u8, prompt.clone())).expect("queued");
+    }
+    stage.engine.compute(job(bad, vec![1, 9_999])).expect("queued");
+    stage.engine.compute(job(dropped, prompt(300, 9))).expect("queued");
+    stage.engine.drop_cache(id(dropped)).expect("queued");
+    let mut order = Vec::new();
+    for _ in 0..=dropped {
+        let computed = stage.answers.recv().await.expect("an answer");
+        let session = computed.session.0[0];
+        order.push(session);
+        match computed.result {
+            ComputeResult::Hidden(bytes) => {
+                let truth = alone(&source, range, &prompts[usize::from(session)]).await;
+                assert!(bytes == truth, "session {session} is not what it is alone");
+            }
+            ComputeResult::Failed(text) if session == bad => assert!(text.contains("vocabulary"), "{text}"),
+            ComputeResult::Failed(text) if session == dropped => assert!(text.contains("ended"), "{text}"),
+            other => panic!("session {session}: {other:?}"),
+        }
+    }
+    assert_eq!(order.last(), Some(&0), "a long prompt keeps nobody waiting: {order:?}");
+    // Whoever failed can go on.
+    stage.engine.compute(job(bad, vec![1])).expect("queued");
+    assert!(matches!(stage.answers.recv().await.expect("an answer").result, ComputeResult::Hidden(_)));
+}
+
+#[tokio::test]
+async fn what_memory_holds_is_known_when_layers_are_loaded() {
+    let source = source();
+    let (sender, _answers) = async_mpsc::channel(1);
+    let engine = Engine::start(source, Threads::new(1), sender).expect("a thread");
+    assert_eq!(engine.room(8), Room { sessions: 0, positions: 0 });
+    engine.load(LayerRange { first: 0, end: 1 }).await.expect("loaded");
+    let room = engine.room(8);
+    assert!(room.sessions == 8 && room.positions > 1_000, "{room:?}");
+}
+
+#[test]
+fn sessions_that_fit_into_the_room_fit_into_the_pages() {
+    for (pages, sessions) in [(0, 5), (1, 5), (3, 5), (10, 5), (11, 5), (1_000, 5), (1_000, 0)] {
+        let room = room(pages, sessions);
+        assert!(room.sessions <= sessions);
+        // The worst that sessions can do: all but one take a single position, the last one the rest.
+        let positions = room.positions as usize;
+        if room.sessions > 0 && positions > room.sessions {
+            let worst = (room.sessions - 1) + (positions - room.sessions + 1).div_ceil(PAGE_POSITIONS);
+            assert!(worst <= pages, "{pages} pages, {room:?}");
+        }
+    }
+    assert_eq!(room(1_000, 10), Room { sessions: 10, positions: 990 * 64 });
 }
