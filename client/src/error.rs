@@ -158,7 +158,7 @@ impl CommandError {
     /// Its class, which fixes the exit code.
     pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Home(_) | Self::File(_) | Self::Store(_) => ErrorClass::Storage,
+            Self::Home(_) | Self::File(_) | Self::Store(_) | Self::Keystore(KeystoreError::File(_)) => ErrorClass::Storage,
             Self::Output(_) | Self::Input(_) => ErrorClass::Other,
             Self::Phrase(_) | Self::Password(_) | Self::Keystore(_) | Self::Address(_) => ErrorClass::Wallet,
             Self::Connect(_) | Self::Read(_) => ErrorClass::Node,

@@ -24,8 +24,8 @@ pub enum FileError {
         /// Most bytes that are read.
         limit: u64,
     },
-    /// The disk is full.
-    #[error("the disk that holds {} is full; nothing was changed: free some space and try again", .0.display())]
+    /// The disk is full, or a limit of the account or of the shell is reached.
+    #[error("the disk that holds {} is full or a limit on it is reached; nothing was changed: free some space and try again", .0.display())]
     DiskFull(PathBuf),
     /// Anything else that the system refuses.
     #[error("cannot {action} {}: {source}", .path.display())]
@@ -42,7 +42,7 @@ pub enum FileError {
 impl FileError {
     fn of(action: &'static str, path: &Path, source: std::io::Error) -> Self {
         match source.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::DiskFull(path.into()),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Self::DiskFull(path.into()),
             ErrorKind::AlreadyExists => Self::Exists(path.into()),
             ErrorKind::NotFound => Self::Missing(path.into()),
             _ => Self::Io { action, path: path.into(), source },

@@ -8,6 +8,7 @@
 pub mod chain;
 pub mod payer;
 pub mod process;
+pub mod stranger;
 pub mod wait;
 pub mod worker;
 

@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 const SESSION: Duration = Duration::from_secs(90);
 
 /// What the hook does with a message.
+#[allow(clippy::large_enum_variant, reason = "lives for a moment")]
 pub enum Pass {
     /// Lets it through, maybe changed.
     On(Message),
@@ -156,6 +157,7 @@ impl Payer {
         mut incoming: impl FnMut(Message) -> Pass,
     ) -> Seen {
         let mut seen = Seen::default();
+        let own = plan.session;
         let (mut session, mut outputs) = PayerSession::start(plan, self.now().await).expect("the plan works");
         let end = Instant::now() + SESSION;
         loop {
@@ -179,6 +181,8 @@ impl Payer {
             assert!(Instant::now() < end, "the session does not end");
             let Ok(event) = tokio::time::timeout(quiet, self.events.recv()).await else { return seen };
             let input = match event.expect("the network runs") {
+                // What still comes of an earlier session says nothing about this one.
+                NetEvent::Message { message, .. } if message.session().is_some_and(|session| session != own) => continue,
                 NetEvent::Message { peer, message } => {
                     if let Message::Fault(fault) = &message {
                         seen.faults.push(fault.number);
