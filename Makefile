@@ -5,8 +5,6 @@ SHELL := /bin/bash
 
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 export CARGO_TARGET_DIR := $(TARGET_DIR)
-# The Wasm builder looks for Cargo.lock above the target folder; tell it where the workspace is when that lies elsewhere.
-export WASM_BUILD_WORKSPACE_HINT := $(CURDIR)
 BIN := $(TARGET_DIR)/release
 CARGO := cargo --locked
 PALLETS := pallet-mica-registry pallet-mica-channels pallet-mica-sla pallet-mica-receipts
@@ -19,7 +17,7 @@ PALLET_FEATURES := $(subst $(space),$(comma),$(foreach p,$(PALLETS),$(p)/try-run
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## Install what is missing to build (compiler, cmake, protoc, Wasm target).
+setup: ## Install what is missing to build (compiler, cmake, protoc, OpenSSL, Wasm target).
 	@bash scripts/setup.sh
 
 build: setup ## Build mica-node, mica-worker and mica.
@@ -34,9 +32,10 @@ test: build ## Run all tests: unit, property, pallet and end-to-end over real pr
 	$(CARGO) test --release --workspace $(addprefix --exclude ,$(PALLETS))
 	$(CARGO) test --release $(addprefix -p ,$(PALLETS)) --features "$(PALLET_FEATURES)"
 
-bench: build ## Measure: engine, vouchers, routing. Results are printed as tables.
+bench: build ## Measure: vouchers, routing, the engine beside llama.cpp (writes docs/benchmarks.md).
 	$(CARGO) bench --profile release -p mica-market -p mica-protocol
 	$(BIN)/mica-worker bench
+	@bash scripts/bench-peer.sh
 
 lint: setup ## rustfmt, clippy and, where installed, cargo-deny.
 	cargo fmt --all --check

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes this machine able to build Mica: a C/C++ compiler, cmake, protoc, Rust and the Wasm target. Installs only what is missing.
+# Makes this machine able to build Mica: a C/C++ compiler, cmake, protoc, OpenSSL, Rust and the Wasm target. Installs only what is missing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -11,6 +11,8 @@ need make make
 need cmake cmake
 need protoc protobuf-compiler
 need xz xz-utils
+need pkg-config pkg-config
+if ! command -v pkg-config >/dev/null || ! pkg-config --exists openssl; then missing+=(libssl-dev); fi
 
 if [ ${#missing[@]} -gt 0 ]; then
   if command -v apt-get >/dev/null; then
@@ -21,7 +23,7 @@ if [ ${#missing[@]} -gt 0 ]; then
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
   else
     echo "setup: these tools are missing: ${missing[*]} (names of Debian packages)." >&2
-    echo "Install them with your system's package manager (macOS: 'brew install cmake protobuf xz'; Fedora: 'dnf install gcc-c++ cmake protobuf-compiler xz')," >&2
+    echo "Install them with your system's package manager (macOS: 'brew install cmake protobuf xz pkgconf openssl@3'; Fedora: 'dnf install gcc-c++ cmake protobuf-compiler xz pkgconf openssl-devel')," >&2
     echo "then run 'make setup' again." >&2
     exit 1
   fi

@@ -9,7 +9,7 @@ command -v "$bencher" >/dev/null || {
   exit 1
 }
 target=${CARGO_TARGET_DIR:-$PWD/target}
-export CARGO_TARGET_DIR=$target/weights WASM_BUILD_WORKSPACE_HINT=$PWD
+export CARGO_TARGET_DIR=$target/weights
 cargo --locked build --release -p mica-runtime --features runtime-benchmarks
 wasm=$CARGO_TARGET_DIR/release/wbuild/mica-runtime/mica_runtime.compact.compressed.wasm
 for name in registry channels sla receipts; do

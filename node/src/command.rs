@@ -110,8 +110,9 @@ fn run_subcommand(cli: &Cli, subcommand: &Subcommand) -> Result<()> {
         }),
         Subcommand::ChainInfo(cmd) => cli.create_runner(cmd)?.sync_run(|config| cmd.run::<Block>(&config)),
         Subcommand::Completion(CompletionCmd { shell }) => {
-            clap_complete::generate(*shell, &mut Cli::command(), Cli::executable_name(), &mut std::io::stdout());
-            Ok(())
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), Cli::executable_name(), &mut script);
+            Ok(std::io::Write::write_all(&mut std::io::stdout(), &script)?)
         }
     }
 }

@@ -12,6 +12,7 @@
 //! **Architecture invariant:** no floating point runs here, and nothing reads a clock other than the block's timestamp.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![recursion_limit = "256"]
+#![allow(missing_docs, reason = "the macros that compose a runtime make items without documentation")]
 
 extern crate alloc;
 

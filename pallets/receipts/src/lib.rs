@@ -118,6 +118,7 @@ pub mod pallet {
     pub type Tail<T: Config> = StorageValue<_, u64, ValueQuery>;
 
     #[pallet::event]
+    #[allow(missing_docs, reason = "the sentence of a variant speaks of its fields")]
     #[pallet::generate_deposit(pub(super) fn deposit_event)]
     pub enum Event<T: Config> {
         /// A root is fixed: what it covers can be audited from now on.

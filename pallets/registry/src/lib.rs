@@ -185,6 +185,7 @@ pub mod pallet {
     pub type SweepCursor<T: Config> = StorageValue<_, T::AccountId>;
 
     #[pallet::event]
+    #[allow(missing_docs, reason = "the sentence of a variant speaks of its fields")]
     #[pallet::generate_deposit(pub(super) fn deposit_event)]
     pub enum Event<T: Config> {
         /// A model can be served.

@@ -76,10 +76,7 @@ impl<T: Config> Pallet<T> {
         }
         ensure!(Members::<T>::iter_keys().count() == staying, "only workers are listed");
         ensure!(PeerOwner::<T>::iter_keys().count() == Workers::<T>::iter_keys().count(), "a peer key belongs to a worker");
-        ensure!(
-            Offences::<T>::iter_keys().all(|account| Workers::<T>::contains_key(account)),
-            "offences are forgotten on withdrawal"
-        );
+        ensure!(Offences::<T>::iter_keys().all(Workers::<T>::contains_key), "offences are forgotten on withdrawal");
         Ok(())
     }
 
@@ -104,7 +101,7 @@ impl<T: Config> Pallet<T> {
             ensure!(coverage::counts(shard) == counts, "a shard's counts are those of its active workers");
             let trie = coverage::trie(shard);
             let mut stored = keys(&trie);
-            ensure!(stored.remove(COVERAGE_KEY) == !members.is_empty(), "a shard without workers holds nothing");
+            ensure!(stored.remove(COVERAGE_KEY) != members.is_empty(), "a shard without workers holds nothing");
             ensure!(stored.len() == members.len(), "a shard lists its active workers and nobody else");
             for (key, range) in members {
                 ensure!(child::get::<LayerRange>(&trie, &key) == Some(range), "a shard lists each worker with its range");
