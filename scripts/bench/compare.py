@@ -106,6 +106,8 @@ def bounds(results):
 
 def page(arguments, results):
     machine = results[0]["machine"]
+    system = results[0]["system"].replace(" | ", ", ")
+    note = f"| note | {arguments.note} |\n" if arguments.note else ""
     return f"""# Benchmarks
 
 `make bench` measures the engine and llama.cpp side by side on this machine and writes this page.
@@ -118,8 +120,8 @@ def page(arguments, results):
 | model | shape of {arguments.shape}, random weights, all matrices of one type (`scripts/bench/make_model.py`) |
 | task | a prompt of {arguments.prompt_tokens} tokens at once, then {arguments.gen_tokens} tokens one by one |
 | Mica | `{results[0]["kernel_path"]}` kernels, exact: the same bytes on every CPU |
-| llama.cpp | {results[0]["version"]}; {results[0]["system"]} |
-
+| llama.cpp | {results[0]["version"]}; {system} |
+{note}
 ## Tokens per second
 {speeds(results)}
 
@@ -132,7 +134,8 @@ A decoded token reads every weight once, so that the memory's speed bounds decod
 {bounds(results)}
 
 GB/s are bytes of the file's weights that a token needs, times tokens per second. A share above 100 % says that the product's order of
-reading suits the memory better than a plain stream; times below a second come from files that the system holds in memory.
+reading suits the memory better than a plain stream. Loading takes seconds, from a file that the system holds in memory; llama.cpp maps it
+and, except for the types that it arranges anew, reads it only when it computes.
 """
 
 
@@ -147,6 +150,7 @@ def main():
     parser.add_argument("--prompt-tokens", type=int, default=128)
     parser.add_argument("--gen-tokens", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--note", help="what a reader should know about the circumstances")
     parser.add_argument("--json", metavar="FILE", help="also write all numbers here")
     parser.add_argument("--out", metavar="FILE", help="the page; only printed if absent")
     arguments = parser.parse_args()
