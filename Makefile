@@ -28,9 +28,10 @@ demo: build ## A chain, three workers, one paid prompt: PROMPT="…" to ask some
 	$(BIN)/mica demo --summary target/demo.json $(if $(PROMPT),--prompt "$$MICA_PROMPT")
 demo: export MICA_PROMPT := $(value PROMPT)
 
-test: build ## Run all tests: unit, property, pallet and end-to-end over real processes.
+test: build ## Run all tests: unit, property, pallet, end-to-end over real processes, exactness on an emulated aarch64.
 	$(CARGO) test --release --workspace $(addprefix --exclude ,$(PALLETS))
 	$(CARGO) test --release $(addprefix -p ,$(PALLETS)) --features "$(PALLET_FEATURES)"
+	@bash scripts/test-aarch64.sh
 
 bench: build ## Measure: vouchers, routing, the engine beside llama.cpp (writes docs/benchmarks.md).
 	$(CARGO) bench --profile release -p mica-market -p mica-protocol

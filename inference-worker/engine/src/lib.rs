@@ -17,7 +17,7 @@
 //!
 //! Architecture invariant: this crate knows no network and no chain. The arithmetic is all in `mica-kernels`; here it is only
 //! arranged and shared out to threads, each of which owns whole output rows, so the number of threads cannot change a byte.
-//! `unsafe` occurs in one place: the thread pool's borrowed closures.
+//! `unsafe` occurs in two places: the thread pool's borrowed closures, and the advice that weights shall lie in huge pages.
 
 pub mod cache;
 pub mod chat;

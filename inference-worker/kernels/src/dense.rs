@@ -61,6 +61,13 @@ impl Weight for Bf16 {
     }
 }
 
+/// Weights as f32.
+pub(crate) fn widen<W: Weight>(bits: &[W::Bits], out: &mut [f32]) {
+    for (out, &bits) in out.iter_mut().zip(bits) {
+        *out = W::widen(bits);
+    }
+}
+
 /// Products of one weight row with several input rows, each in the order of [`reduce::dot`]. All rows have one length.
 #[inline(always)]
 pub(crate) fn dots<V: Lanes, W: Weight, const N: usize>(weights: &[W::Bits], x: [&[f32]; N]) -> [f32; N] {

@@ -19,7 +19,7 @@
 //!
 //! Architecture invariant: no I/O, no clock, no threads, no global state; no allocation in an operation, only in constructors.
 //! `unsafe` occurs only for instructions whose presence was checked at run time, for parts of an output that threads share
-//! ([`Columns`]), and for memory that is zero from the start.
+//! ([`Columns`]), and for memory of weights ([`memory`]).
 //! A NaN is an error, never a value: operations keep it visible, callers must look.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(unsafe_op_in_unsafe_fn)]
@@ -36,6 +36,7 @@ pub mod isa;
 mod lanes;
 pub mod math;
 pub mod matrix;
+pub mod memory;
 pub mod norm;
 mod packed;
 mod pieces;
@@ -50,6 +51,7 @@ pub mod weight_type;
 pub use activations::{Activations, Forms, LoadRows};
 pub use isa::Isa;
 pub use matrix::{Matrix, RunParts};
+pub use memory::{Fresh, HUGE_PAGE};
 pub use pieces::Columns;
 pub use weight_type::WeightType;
 

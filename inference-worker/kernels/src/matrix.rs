@@ -1,11 +1,11 @@
 //! A weight matrix of any type, and its product with rows of activations.
 
-use alloc::vec::Vec;
 use core::ops::Range;
 
 use crate::{
     Activations, Columns, Forms, Isa, LANES, WeightType,
     dense::{self, Bf16, F16, F32, Weight},
+    memory::{Fresh, Memory},
     packed::Packed,
 };
 
@@ -21,11 +21,11 @@ pub struct Matrix {
 #[derive(Debug)]
 enum Weights {
     /// Row-major.
-    F32(Vec<f32>),
+    F32(Memory<f32>),
     /// Row-major.
-    F16(Vec<u16>),
+    F16(Memory<u16>),
     /// Row-major.
-    Bf16(Vec<u16>),
+    Bf16(Memory<u16>),
     /// Quantised, 16 rows interleaved.
     Packed(Packed),
 }
@@ -37,20 +37,42 @@ impl Matrix {
     /// A matrix from a tensor's bytes in the file's layout; `None` if their number does not fit the shape or a row is not whole
     /// blocks of the format.
     pub fn new(format: WeightType, rows: usize, columns: usize, bytes: &[u8]) -> Option<Self> {
-        Self::new_with(format, rows, columns, bytes, &mut |parts, task| (0..parts).for_each(task))
+        Self::new_with(format, rows, columns, bytes, &mut |parts, task| (0..parts).for_each(task), &mut |_| {})
     }
 
-    /// As [`Matrix::new`], with `run` to share out the work of packing; what it leaves out is done at the end.
-    pub fn new_with(format: WeightType, rows: usize, columns: usize, bytes: &[u8], run: RunParts<'_>) -> Option<Self> {
-        if format.row_bytes(columns)?.checked_mul(rows)? != bytes.len() {
+    /// As [`Matrix::new`], with `run` to share out the work of arranging the weights; what it leaves out is done at the end. `fresh`
+    /// sees the memory of a large matrix before it is used.
+    pub fn new_with(
+        format: WeightType,
+        rows: usize,
+        columns: usize,
+        bytes: &[u8],
+        run: RunParts<'_>,
+        fresh: Fresh<'_>,
+    ) -> Option<Self> {
+        let row_bytes = format.row_bytes(columns)?;
+        if row_bytes.checked_mul(rows)? != bytes.len() {
             return None;
         }
-        let halves = bytes.as_chunks::<2>().0.iter().map(|b| u16::from_le_bytes(*b));
+        // Dense weights are arranged by as many rows at once as others.
+        let piece = LANES.checked_mul(columns)?;
+        let bytes_of = |index: usize| &bytes[index * LANES * row_bytes..];
+        let halves = |index: usize, out: &mut [u16]| {
+            for (out, half) in out.iter_mut().zip(bytes_of(index).as_chunks::<2>().0) {
+                *out = u16::from_le_bytes(*half);
+            }
+        };
+        let singles = |index: usize, out: &mut [f32]| {
+            for (out, single) in out.iter_mut().zip(bytes_of(index).as_chunks::<4>().0) {
+                *out = f32::from_le_bytes(*single);
+            }
+        };
+        let len = rows.checked_mul(columns)?;
         let weights = match format {
-            WeightType::F32 => Weights::F32(bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()),
-            WeightType::F16 => Weights::F16(halves.collect()),
-            WeightType::BF16 => Weights::Bf16(halves.collect()),
-            _ => Weights::Packed(Packed::new(format, rows, columns, bytes, run)?),
+            WeightType::F32 => Weights::F32(Memory::new(len, piece, run, fresh, singles)?),
+            WeightType::F16 => Weights::F16(Memory::new(len, piece, run, fresh, halves)?),
+            WeightType::BF16 => Weights::Bf16(Memory::new(len, piece, run, fresh, halves)?),
+            _ => Weights::Packed(Packed::new(format, rows, columns, bytes, run, fresh)?),
         };
         Some(Self { format, rows, columns, weights })
     }
@@ -77,6 +99,21 @@ impl Matrix {
             Weights::F16(values) => size_of_val(&**values),
             Weights::Bf16(values) => size_of_val(&**values),
             Weights::Packed(packed) => packed.bytes(),
+        }
+    }
+
+    /// The values of one row, as [`crate::embedding::row`] gives them from the tensor's bytes.
+    ///
+    /// # Panics
+    /// If there is no such row, or if `out` is not as long as one.
+    pub fn row(&self, row: usize, out: &mut [f32]) {
+        assert!(row < self.rows && out.len() == self.columns, "no such row");
+        let range = row * self.columns..(row + 1) * self.columns;
+        match &self.weights {
+            Weights::Packed(packed) => packed.row(row, out),
+            Weights::F32(weights) => dense::widen::<F32>(&weights[range], out),
+            Weights::F16(weights) => dense::widen::<F16>(&weights[range], out),
+            Weights::Bf16(weights) => dense::widen::<Bf16>(&weights[range], out),
         }
     }
 

@@ -12,16 +12,16 @@
 //! * Q6_K: 4 quads of signed scales; quad `q` has those of parts `4q, 4q+2, 4q+1, 4q+3`; then 8 blocks as above.
 //!
 //! Integers are stored unsigned, too large by the format's offset, except those of Q8_0. Together that is as many bytes as in the
-//! file. Rows that fill up the last group are zeros and are never given out.
+//! file. A group's heads come first, filled up to whole quads, then its quads, and the groups follow each other in one piece of
+//! memory. Rows that fill up the last group are zeros and are never given out.
 
-use alloc::boxed::Box;
-use core::ops::Range;
+use core::{ops::Range, slice};
 
 use crate::{
     Activations, BLOCK, Columns, Isa, LANES, SUPER_BLOCK, WeightType,
     isa::Kind,
     matrix::RunParts,
-    pieces::Pieces,
+    memory::{Fresh, Memory, Zeroed},
     quant::{self, Block, PARTS, SuperBlock, unpack},
 };
 
@@ -40,11 +40,27 @@ impl Quad {
     }
 }
 
+// SAFETY: bytes.
+unsafe impl Zeroed for Quad {}
+
 /// f16 numbers of 16 rows.
 pub(crate) type Head = [u16; LANES];
 
+/// Heads in the memory of a quad.
+const QUAD_HEADS: usize = size_of::<Quad>() / size_of::<Head>();
+
+fn heads(quads: &[Quad]) -> &[Head] {
+    // SAFETY: as many bytes, none of them without a value; a quad's alignment is more than a head needs.
+    unsafe { slice::from_raw_parts(quads.as_ptr().cast(), quads.len() * QUAD_HEADS) }
+}
+
+fn heads_mut(quads: &mut [Quad]) -> &mut [Head] {
+    // SAFETY: as above, and any bytes are halves.
+    unsafe { slice::from_raw_parts_mut(quads.as_mut_ptr().cast(), quads.len() * QUAD_HEADS) }
+}
+
 /// How much a block of the format takes, and what the integers of its quads are.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
     /// Heads of a block or super-block.
     pub heads: usize,
@@ -75,6 +91,11 @@ impl Layout {
         Some(Self { heads, scale_quads, upper_quads, block_quads: upper_quads + low_quads, offset })
     }
 
+    /// Quads that hold the heads of so many blocks or super-blocks.
+    const fn head_quads(self, blocks: usize) -> usize {
+        (blocks * self.heads).div_ceil(QUAD_HEADS)
+    }
+
     /// Quads of a block or super-block.
     pub const fn quads(self, format: WeightType) -> usize {
         self.scale_quads + self.block_quads * (format.block_elements() / BLOCK)
@@ -85,36 +106,34 @@ impl Layout {
 #[derive(Debug)]
 pub(crate) struct Packed {
     format: WeightType,
+    layout: Layout,
     rows: usize,
-    /// `[group, block, head]`.
-    heads: Box<[Head]>,
-    /// `[group, block, quad]`.
-    quads: Box<[Quad]>,
+    /// Blocks or super-blocks of a row.
+    blocks: usize,
+    /// `[group, heads and then quads]`.
+    memory: Memory<Quad>,
 }
 
 /// One group of 16 rows.
 #[derive(Clone, Copy)]
 pub(crate) struct Group<'a> {
+    /// `[block, head]`.
     pub heads: &'a [Head],
+    /// `[block, quad]`.
     pub quads: &'a [Quad],
 }
 
 impl Packed {
     /// Packs a matrix from the bytes of a tensor, which fit the shape; `None` for formats that are not quantised.
-    pub fn new(format: WeightType, rows: usize, columns: usize, bytes: &[u8], run: RunParts<'_>) -> Option<Self> {
+    pub fn new(format: WeightType, rows: usize, columns: usize, bytes: &[u8], run: RunParts<'_>, fresh: Fresh<'_>) -> Option<Self> {
         let layout = Layout::of(format)?;
-        let (blocks, groups) = (columns / format.block_elements(), rows.div_ceil(LANES));
-        let (group_heads, group_quads) = (blocks * layout.heads, blocks * layout.quads(format));
-        // SAFETY: zeros are valid integers. Memory that is zero from the start is first touched where a thread packs into it.
-        let mut heads = unsafe { Box::<[Head]>::new_zeroed_slice(groups * group_heads).assume_init() };
-        // SAFETY: as above.
-        let mut quads = unsafe { Box::<[Quad]>::new_zeroed_slice(groups * group_quads).assume_init() };
+        let blocks = columns / format.block_elements();
+        let (group_heads, group_quads) = (layout.head_quads(blocks), layout.head_quads(blocks) + blocks * layout.quads(format));
         let row_bytes = blocks * format.block_bytes();
-        let (head_pieces, quad_pieces) = (Pieces::new(&mut heads, group_heads), Pieces::new(&mut quads, group_quads));
-        let pack_group = |group: usize| {
-            let (Some(heads), Some(quads)) = (head_pieces.take(group), quad_pieces.take(group)) else { return };
+        let pack_group = |group: usize, quads: &mut [Quad]| {
+            let (head_quads, quads) = quads.split_at_mut(group_heads);
             let rows = &bytes[group * LANES * row_bytes..][..(rows - group * LANES).min(LANES) * row_bytes];
-            let records = heads.chunks_exact_mut(layout.heads).zip(quads.chunks_exact_mut(layout.quads(format)));
+            let records = heads_mut(head_quads).chunks_exact_mut(layout.heads).zip(quads.chunks_exact_mut(layout.quads(format)));
             for (block, (heads, quads)) in records.enumerate() {
                 for (lane, row) in rows.chunks_exact(row_bytes).enumerate() {
                     let bytes = &row[block * format.block_bytes()..][..format.block_bytes()];
@@ -126,20 +145,35 @@ impl Packed {
                 }
             }
         };
-        run(groups, &pack_group);
-        (0..groups).for_each(pack_group);
-        Some(Self { format, rows, heads, quads })
+        let quads = rows.div_ceil(LANES).checked_mul(group_quads)?;
+        let memory = Memory::new(quads, group_quads, run, fresh, pack_group)?;
+        Some(Self { format, layout, rows, blocks, memory })
     }
 
     /// Bytes in memory.
     pub fn bytes(&self) -> usize {
-        size_of_val(&*self.heads) + size_of_val(&*self.quads)
+        size_of_val(&*self.memory)
     }
 
     fn group(&self, group: usize) -> Group<'_> {
-        let groups = self.rows.div_ceil(LANES);
-        let (heads, quads) = (self.heads.len() / groups, self.quads.len() / groups);
-        Group { heads: &self.heads[group * heads..][..heads], quads: &self.quads[group * quads..][..quads] }
+        let (head_quads, quads) = (self.layout.head_quads(self.blocks), self.blocks * self.layout.quads(self.format));
+        let (before, quads) = self.memory[group * (head_quads + quads)..][..head_quads + quads].split_at(head_quads);
+        Group { heads: &heads(before)[..self.blocks * self.layout.heads], quads }
+    }
+
+    /// The values of one row, as [`unpack::values`] gives them.
+    pub fn row(&self, row: usize, out: &mut [f32]) {
+        let (group, lane, layout) = (self.group(row / LANES), row % LANES, self.layout);
+        let records = group.heads.chunks_exact(layout.heads).zip(group.quads.chunks_exact(layout.quads(self.format)));
+        if self.format.block_elements() == BLOCK {
+            for ((heads, quads), out) in records.zip(out.as_chunks_mut().0) {
+                unpack::block_values(&block_of(self.format, layout, lane, heads, quads), out);
+            }
+        } else {
+            for ((heads, quads), out) in records.zip(out.as_chunks_mut().0) {
+                unpack::super_block_values(&super_block_of(layout, lane, heads, quads), out);
+            }
+        }
     }
 
     /// Products of the rows of `groups` (16 rows each) with every row of `x`: `out: [x.rows, rows of the groups]`.

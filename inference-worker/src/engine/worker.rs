@@ -8,11 +8,10 @@ use std::{
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
-    time::{Duration, Instant},
 };
 
 use eyre::{Result, eyre};
-use mica_engine::{Input, KvCache, Model, Threads, Want};
+use mica_engine::{KvCache, Model, Threads, speed};
 use mica_primitives::LayerRange;
 use mica_protocol::{
     SessionId,
@@ -25,11 +24,6 @@ use super::{
     batch::{Queue, Running, Step},
 };
 use crate::model::ModelSource;
-
-/// Time over which the cost is measured.
-const MEASURE: Duration = Duration::from_millis(300);
-/// Positions over which the cost is measured at most.
-const MEASURE_POSITIONS: usize = 64;
 
 pub(super) struct Worker {
     source: Arc<ModelSource>,
@@ -111,7 +105,7 @@ impl Worker {
         self.model = None;
         self.pages.store(0, Ordering::Release);
         let model = Model::load(&self.source.file, range, self.threads)?;
-        let cost_us = measure(&model, self.source.manifest.hidden as usize)?;
+        let cost_us = speed::cost_us_per_layer_token(&model)?;
         let pool = model.kv_pool();
         let pages = pool.budget_bytes() / pool.page_bytes() / usize::from(range.len());
         if super::room(pages, 1).sessions == 0 {
@@ -186,20 +180,4 @@ fn together(model: &Model, steps: &mut [Step]) -> Vec<Result<mica_engine::Output
             }
         }
     }
-}
-
-/// Decodes token by token for a while: µs per layer-token, at least 1.
-fn measure(model: &Model, hidden: usize) -> Result<u32> {
-    let range = model.range();
-    let rows = vec![0.01; hidden];
-    let mut cache = model.new_cache(MEASURE_POSITIONS.min(model.config().context))?;
-    let started = Instant::now();
-    let mut positions = 0;
-    while positions < cache.max_positions() && (positions < 2 || started.elapsed() < MEASURE) {
-        let input = if range.first == 0 { Input::Tokens(&[0]) } else { Input::Hidden(&rows) };
-        model.forward(&mut cache, input, Want::Nothing)?;
-        positions += 1;
-    }
-    let layer_tokens = positions as u128 * u128::from(range.len());
-    Ok(u32::try_from(started.elapsed().as_micros() / layer_tokens.max(1)).unwrap_or(u32::MAX).max(1))
 }

@@ -162,19 +162,20 @@ impl Model {
             let BatchItem { cache, input, .. } = &mut items[*item];
             cache.extend(rows.len());
             let (start, end) = (progress[*item].done, progress[*item].done + rows.len());
-            match (input, &self.weights.embedding) {
-                (Input::Tokens(tokens), Some(embedding)) => {
+            match input {
+                Input::Tokens(tokens) => {
                     let before = scratch.x.len();
                     scratch.x.resize(before + rows.len() * hidden, 0.0);
                     let x = &mut scratch.x[before..];
                     for (x, &token) in x.chunks_exact_mut(hidden).zip(&tokens[start..end]) {
-                        embedding.row(token, x);
+                        // Tokens are taken by caches that begin with layer 0, which comes with the embedding.
+                        if self.weights.embed(token, x).is_none() {
+                            x.fill(f32::NAN);
+                        }
                     }
                     elementwise::scale(self.isa, x, self.config.embedding_scale);
                 }
-                (Input::Hidden(values), _) => scratch.x.extend_from_slice(&values[start * hidden..end * hidden]),
-                // Tokens are taken by caches that begin with layer 0, which comes with the embedding.
-                (Input::Tokens(_), None) => scratch.x.resize(rows.end * hidden, f32::NAN),
+                Input::Hidden(values) => scratch.x.extend_from_slice(&values[start * hidden..end * hidden]),
             }
         }
     }

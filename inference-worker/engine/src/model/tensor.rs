@@ -8,6 +8,7 @@ use mica_kernels::{Matrix, WeightType, embedding};
 use super::LoadError;
 use crate::{
     gguf::{GgufError, GgufFile, TensorView},
+    memory,
     threads::Pool,
 };
 
@@ -76,10 +77,8 @@ impl<'a> Reader<'a> {
         let buffer = &mut self.buffer[..bytes];
         fill(self.pool, tensor, format, index * bytes, buffer)?;
         let mut run = |parts: usize, task: &(dyn Fn(usize) + Sync)| self.pool.run(parts, &|part, _| task(part));
-        Matrix::new_with(format, rows, columns, buffer, &mut run).ok_or_else(|| LoadError::TensorShape {
-            name: tensor.name.to_owned(),
-            found: tensor.shape.to_vec(),
-            expected: vec![rows, columns],
+        Matrix::new_with(format, rows, columns, buffer, &mut run, &mut memory::ask_for_huge_pages).ok_or_else(|| {
+            LoadError::TensorShape { name: tensor.name.to_owned(), found: tensor.shape.to_vec(), expected: vec![rows, columns] }
         })
     }
 

@@ -53,24 +53,18 @@ pub(super) struct Head {
     pub output: Matrix,
 }
 
-/// What turns tokens into rows: `[vocabulary, hidden]` as in the file. A copy, so that no later change of the file can reach it.
-pub(super) struct Embedding {
-    format: WeightType,
-    row_bytes: usize,
-    bytes: Vec<u8>,
-}
-
-impl Embedding {
-    /// The row of `token`, which is below the vocabulary.
-    pub fn row(&self, token: u32, out: &mut [f32]) {
-        embedding::row(self.format, &self.bytes[token as usize * self.row_bytes..][..self.row_bytes], out);
-    }
+/// What turns tokens into rows.
+enum Embedding {
+    /// `[vocabulary, hidden]` as in the file. A copy, so that no later change of the file can reach it.
+    Own { format: WeightType, row_bytes: usize, bytes: Vec<u8> },
+    /// The head's matrix, where the model has one for both and the range has both ends of it.
+    Head,
 }
 
 /// All tensors of a range.
 pub(super) struct Weights {
     /// With layer 0 only.
-    pub embedding: Option<Embedding>,
+    embedding: Option<Embedding>,
     pub layers: Vec<Layer>,
     /// With the last layer only.
     pub head: Option<Head>,
@@ -81,17 +75,19 @@ impl Weights {
         check_names(file, config, range)?;
         let (vocabulary, hidden) = (config.vocabulary, config.hidden);
         let mut reader = Reader::new(file, pool);
+        let is_tied = file.tensor("output.weight").is_none();
         let embedding = match range.first {
+            0 if is_tied && range.end == config.layers => Some(Embedding::Head),
             0 => {
                 let (format, bytes) = reader.raw("token_embd.weight", vocabulary, hidden)?;
-                Some(Embedding { format, row_bytes: bytes.len() / vocabulary, bytes })
+                Some(Embedding::Own { format, row_bytes: bytes.len() / vocabulary, bytes })
             }
             _ => None,
         };
         let layers = range.layers().map(|layer| load_layer(&mut reader, config, layer)).collect::<Result<_, _>>()?;
         let head = if range.end == config.layers {
             // Without a matrix of its own the head shares the embedding's.
-            let name = if file.tensor("output.weight").is_some() { "output.weight" } else { "token_embd.weight" };
+            let name = if is_tied { "token_embd.weight" } else { "output.weight" };
             Some(Head { norm: reader.vector("output_norm.weight", hidden)?, output: reader.matrix(name, vocabulary, hidden)? })
         } else {
             None
@@ -99,9 +95,23 @@ impl Weights {
         Ok(Self { embedding, layers, head })
     }
 
+    /// The row that enters layer 0 for `token`, which is below the vocabulary. `None` without layer 0.
+    pub fn embed(&self, token: u32, out: &mut [f32]) -> Option<()> {
+        match self.embedding.as_ref()? {
+            Embedding::Own { format, row_bytes, bytes } => {
+                embedding::row(*format, &bytes[token as usize * row_bytes..][..*row_bytes], out);
+            }
+            Embedding::Head => self.head.as_ref()?.output.row(token as usize, out),
+        }
+        Some(())
+    }
+
     /// Bytes in memory.
     pub fn bytes(&self) -> usize {
-        let embedding = self.embedding.as_ref().map_or(0, |embedding| embedding.bytes.len());
+        let embedding = match &self.embedding {
+            Some(Embedding::Own { bytes, .. }) => bytes.len(),
+            Some(Embedding::Head) | None => 0,
+        };
         let head = self.head.as_ref().map_or(0, |head| head.output.bytes() + size_of_val(&*head.norm));
         embedding + head + self.layers.iter().map(Layer::bytes).sum::<usize>()
     }

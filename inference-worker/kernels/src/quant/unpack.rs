@@ -112,29 +112,38 @@ fn six_bits(bytes: &[u8]) -> SuperBlock {
     SuperBlock { scale: half(bytes, 208), scales: core::array::from_fn(|i| bytes[192 + i] as i8), minimum: None, integers }
 }
 
-/// The values of a row, each in f32: `scale·q`, for a block with a minimum `scale·q + minimum`, for a super-block
-/// `(scale·scales[i])·q` and with minima `(scale·scales[i])·q − minimum·minima[i]`.
+/// The values of a row; see [`block_values`] and [`super_block_values`].
 pub fn values(format: WeightType, bytes: &[u8], out: &mut [f32]) {
-    let (blocks, elements) = (bytes.chunks_exact(format.block_bytes()), format.block_elements());
-    for (bytes, out) in blocks.zip(out.chunks_exact_mut(elements)) {
-        if elements == BLOCK {
-            let block = block(format, bytes);
-            let scale = f16::to_f32(block.scale);
-            for (out, q) in out.iter_mut().zip(block.integers) {
-                let product = f32::from(q) * scale;
-                *out = block.minimum.map_or(product, |minimum| product + f16::to_f32(minimum));
-            }
-        } else {
-            let block = super_block(format, bytes);
-            let scale = f16::to_f32(block.scale);
-            for (i, (out, q)) in out.iter_mut().zip(block.integers).enumerate() {
-                let product = (scale * f32::from(block.scales[i / HALF])) * f32::from(q);
-                *out = match block.minimum {
-                    Some((minimum, minima)) => product - f16::to_f32(minimum) * f32::from(minima[i / HALF]),
-                    None => product,
-                };
-            }
+    let blocks = bytes.chunks_exact(format.block_bytes());
+    if format.block_elements() == BLOCK {
+        for (bytes, out) in blocks.zip(out.as_chunks_mut().0) {
+            block_values(&block(format, bytes), out);
         }
+    } else {
+        for (bytes, out) in blocks.zip(out.as_chunks_mut().0) {
+            super_block_values(&super_block(format, bytes), out);
+        }
+    }
+}
+
+/// Each value in f32: `scale·q`, and with a minimum `scale·q + minimum`.
+pub fn block_values(block: &Block, out: &mut [f32; BLOCK]) {
+    let scale = f16::to_f32(block.scale);
+    for (out, q) in out.iter_mut().zip(block.integers) {
+        let product = f32::from(q) * scale;
+        *out = block.minimum.map_or(product, |minimum| product + f16::to_f32(minimum));
+    }
+}
+
+/// Each value in f32: `(scale·scales[i])·q`, and with minima `(scale·scales[i])·q − minimum·minima[i]`.
+pub fn super_block_values(block: &SuperBlock, out: &mut [f32; SUPER_BLOCK]) {
+    let scale = f16::to_f32(block.scale);
+    for (i, (out, q)) in out.iter_mut().zip(block.integers).enumerate() {
+        let product = (scale * f32::from(block.scales[i / HALF])) * f32::from(q);
+        *out = match block.minimum {
+            Some((minimum, minima)) => product - f16::to_f32(minimum) * f32::from(minima[i / HALF]),
+            None => product,
+        };
     }
 }
 

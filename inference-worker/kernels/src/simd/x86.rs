@@ -7,6 +7,8 @@ mod turn;
 
 pub(crate) use lanes::{Avx, Avx512};
 
+use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+
 use super::{Store, block_quads, emit, joined, layout};
 use crate::{Activations, Isa, LANES, WeightType, activations::PANEL, isa::Kind, packed::Group};
 
@@ -100,6 +102,19 @@ fn avx2_super_blocks<const KIND: usize>(group: Group<'_>, x: &Activations, store
             let sums = unsafe { avx2::super_blocks::<PANEL, 1, KIND>(group, side, x.super_panel(panel)) };
             emit(x, panel, side * (LANES / 2), &[sums.map(|[side]| side)], store);
         }
+    }
+}
+
+/// How far ahead of its use memory is asked for, in bytes.
+const AHEAD: usize = 4096;
+
+/// Asks for what comes [`AHEAD`] bytes after `parts`. A product of one row waits for memory and for nothing else.
+#[inline(always)]
+fn prefetch<T>(parts: &[T]) {
+    for part in parts {
+        let later = (&raw const *part).cast::<i8>().wrapping_add(AHEAD);
+        // SAFETY: a prefetch may point anywhere; it never faults. Every x86-64 CPU has it.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(later) };
     }
 }
 

@@ -63,11 +63,12 @@ proptest! {
         let (columns, mut stream) = (blocks * format.block_elements().max(32), Stream(seed));
         let bytes = stream.weights(format, rows * columns);
         // Packed in a strange order, some parts twice, some not at all.
-        let matrix = Matrix::new_with(format, rows, columns, &bytes, &mut |parts, task| {
+        let mut run = |parts: usize, task: &(dyn Fn(usize) + Sync)| {
             for part in (0..parts).rev().step_by(2).chain(0..parts.min(3)) {
                 task(part);
             }
-        });
+        };
+        let matrix = Matrix::new_with(format, rows, columns, &bytes, &mut run, &mut |_| {});
         let matrix = matrix.expect("shape fits");
         let values = stream.activations(batch * columns);
         for isa in Isa::available() {
@@ -84,6 +85,26 @@ proptest! {
             matrix.matmul_into(isa, &x, 0..cut, first);
             matrix.matmul_into(isa, &x, cut..matrix.groups(), second);
             prop_assert_eq!(bits(&whole), bits(&parts), "{}", isa.name());
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_matrix_gives_its_rows_as_the_file_has_them(
+        format in format(), rows in 1usize..40, blocks in 1usize..4, seed in any::<u64>(),
+    ) {
+        let columns = blocks * format.block_elements();
+        let bytes = Stream(seed).weights(format, rows * columns);
+        let matrix = Matrix::new(format, rows, columns, &bytes).expect("shape fits");
+        let row_bytes = format.row_bytes(columns).expect("whole blocks");
+        for (row, bytes) in bytes.chunks_exact(row_bytes).enumerate() {
+            let (mut ours, mut truth) = (vec![f32::NAN; columns], vec![f32::NAN; columns]);
+            matrix.row(row, &mut ours);
+            embedding::row(format, bytes, &mut truth);
+            prop_assert_eq!(bits(&ours), bits(&truth), "{}", format.name());
         }
     }
 }

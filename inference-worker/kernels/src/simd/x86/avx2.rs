@@ -7,7 +7,7 @@
 
 use core::arch::x86_64::*;
 
-use super::{block_quads, layout};
+use super::{block_quads, layout, prefetch};
 use crate::{
     LANES, WeightType,
     activations::{BLOCK_PAIRS, Four, PAIRS, Panel, SuperPanel},
@@ -31,6 +31,10 @@ pub(super) unsafe fn blocks<const R: usize, const S: usize, const KIND: usize>(
     let mut sums = [[_mm256_setzero_ps(); S]; R];
     let records = group.quads.chunks_exact(const { block_quads(KIND) }).zip(group.heads.chunks_exact(layout.heads));
     for (block, (quads, heads)) in records.enumerate() {
+        if R == 1 {
+            prefetch(quads);
+            prefetch(heads);
+        }
         for s in 0..S {
             let integers = block_products::<R, KIND>(quads, side + s, &x.quants[block]);
             let scales = halves(&heads[0], side + s);
@@ -66,10 +70,17 @@ pub(super) unsafe fn super_blocks<const R: usize, const S: usize, const KIND: us
     let records = group.quads.chunks_exact(const { block_quads(KIND) }).zip(group.heads.chunks_exact(layout.heads));
     for (index, (quads, heads)) in records.enumerate() {
         let (scale_quads, quads) = quads.split_at(layout.scale_quads);
+        if R == 1 {
+            prefetch(scale_quads);
+            prefetch(heads);
+        }
         for s in 0..S {
             let scales = part_scales::<KIND>(scale_quads, side + s);
             let mut integers = [_mm256_setzero_si256(); R];
             for (block, quads) in quads.chunks_exact(layout.block_quads).enumerate() {
+                if R == 1 && s == 0 {
+                    prefetch(quads);
+                }
                 let x = &x.quants[index][block];
                 for half in 0..2 {
                     // Formats with 8 scales have them at even places.

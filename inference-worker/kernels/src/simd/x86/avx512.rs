@@ -5,7 +5,7 @@
 
 use core::arch::x86_64::*;
 
-use super::{block_quads, layout};
+use super::{block_quads, layout, prefetch};
 use crate::{
     LANES, WeightType,
     activations::{BLOCK_PAIRS, Four, PAIRS, Panel, SuperPanel},
@@ -27,6 +27,7 @@ pub(super) unsafe fn blocks<const R: usize, const P: usize, const KIND: usize>(
     for (block, (quads, heads)) in records.enumerate() {
         if R * P <= 4 {
             prefetch(quads);
+            prefetch(heads);
         }
         let mut integers = [[_mm512_setzero_si512(); R]; P];
         for c in 0..4 {
@@ -238,16 +239,6 @@ fn pair_products<const R: usize, const KIND: usize>(quads: &[Quad], x: &[[[i16; 
         sum = _mm512_dpwssd_epi32(sum, minima[pair], two(x[BLOCK_PAIRS + pair][r]));
     }
     sum
-}
-
-/// Asks for the quads that come 4 KiB later.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn prefetch(quads: &[Quad]) {
-    for quad in quads {
-        // A prefetch may point anywhere; it never faults.
-        _mm_prefetch::<_MM_HINT_T0>((&raw const *quad).wrapping_add(64).cast());
-    }
 }
 
 #[inline]
