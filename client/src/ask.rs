@@ -1,5 +1,9 @@
 //! A question and its answer: quotes, path, channels, session. What `mica ask` and `mica demo` share.
 
+mod rehearsal;
+
+pub use rehearsal::Rehearsal;
+
 use std::ops::ControlFlow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -131,8 +135,11 @@ impl Asker<'_> {
             if let Some(limit) = question.spending_limit.filter(|limit| *limit < cost) {
                 return Err(SessionError::from(PlanError::Limit { cost, limit }).into());
             }
+            let prepared = self.payer.prepare(self.store, &needs).await.map_err(SessionError::from)?;
+            // Somebody may be asked for a password, which must not happen under a spinner.
+            self.payer.unlock_for(&prepared).map_err(SessionError::from)?;
             let step = self.progress.step("making channels ready");
-            let ready = self.payer.ensure(self.store, &needs).await.map_err(SessionError::from)?;
+            let ready = self.payer.carry_out(self.store, prepared).await.map_err(SessionError::from)?;
             step.done(
                 &ready.submitted.as_ref().map_or("open already".into(), |one| format!("opened in block {}", one.block.number)),
             );

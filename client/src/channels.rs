@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
-use mica_chain::{AccountId, Call, Chain, ReadError, Signer, SubmitError, Submitted, Until, View, amount};
+use mica_chain::{AccountId, Call, Chain, ReadError, SubmitError, Submitted, Until, View, amount};
 use mica_primitives::{Balance, BlockNumber, Channel, ChannelId, ChannelOpening, ChannelState, PublicKey};
 use mica_protocol::channel::{ChannelFacts, LeaseError, PayerLedger};
 use tokio::time::Instant;
@@ -14,8 +14,13 @@ use tokio::time::Instant;
 use crate::{
     error::{ErrorClass, submit_class},
     store::{Change, ChannelRecord, Store, StoreError},
+    wallet::{AccountKey, UnlockError},
 };
 
+/// What the account's key is asked for.
+const OPENING: &str = "opening or topping up channels";
+/// What the account's key is asked for.
+pub const CLOSING: &str = "closing channels";
 /// How often the chain is asked whether a channel is gone.
 const POLL: Duration = Duration::from_millis(500);
 
@@ -66,6 +71,9 @@ pub enum ChannelError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The account's key is needed and stays locked.
+    #[error(transparent)]
+    Locked(#[from] UnlockError),
 }
 
 impl ChannelError {
@@ -76,6 +84,7 @@ impl ChannelError {
             Self::Unknown(_) => ErrorClass::Usage,
             Self::Submit(error) => submit_class(error),
             Self::Store(_) => ErrorClass::Storage,
+            Self::Locked(_) => ErrorClass::Wallet,
             Self::Read(_) | Self::NotThere(_) => ErrorClass::Node,
             Self::StillOpen { .. } | Self::Ledger(_) => ErrorClass::Refused,
         }
@@ -87,8 +96,8 @@ impl ChannelError {
 pub struct Payer {
     /// The chain.
     pub chain: Chain,
-    /// The account's key.
-    pub account: Signer,
+    /// The account's key, opened only for what changes the chain.
+    pub account: AccountKey,
     /// The channel signer.
     pub signer: SigningKey,
 }
@@ -102,6 +111,27 @@ pub struct Need {
     pub peer: PublicKey,
     /// The most that the session can spend there, base units.
     pub budget: Balance,
+}
+
+/// What a path needs before it can be paid, as of one block.
+pub struct Prepared {
+    needs: Vec<Need>,
+    ledgers: Vec<Option<PayerLedger>>,
+    /// The extrinsic that is missing; nothing if every channel is open and has enough left.
+    pub call: Option<Call>,
+    /// Base units that it would lock.
+    pub deposits: Balance,
+    /// Its estimated fee.
+    fee: Balance,
+    /// What the account has free.
+    free: Balance,
+}
+
+impl Prepared {
+    fn check_funds(&self, account: AccountId) -> Result<(), ChannelError> {
+        let need = self.deposits.saturating_add(self.fee);
+        if self.free < need { Err(ChannelError::NoFunds { account: account.to_string(), free: self.free, need }) } else { Ok(()) }
+    }
 }
 
 /// A channel that is ready, and what it took.
@@ -149,6 +179,15 @@ impl Payer {
     /// # Errors
     /// [`ChannelError::NoFunds`] before anything is sent; [`ChannelError::Submit`] if the chain refuses.
     pub async fn ensure(&self, store: &Store, needs: &[Need]) -> Result<Ready, ChannelError> {
+        let prepared = self.prepare(store, needs).await?;
+        self.carry_out(store, prepared).await
+    }
+
+    /// Finds out what is missing. Sends nothing and opens no key.
+    ///
+    /// # Errors
+    /// [`ChannelError`] if the chain or the database cannot be read.
+    pub async fn prepare(&self, store: &Store, needs: &[Need]) -> Result<Prepared, ChannelError> {
         let view = self.chain.at_best().await?;
         let parameters = view.channel_parameters().await?;
         let (mut openings, mut calls, mut deposits) = (Vec::new(), Vec::new(), 0u128);
@@ -176,20 +215,43 @@ impl Payer {
             calls.push(Call::OpenMany(openings));
         }
         let call = match calls.len() {
-            0 => return Ok(Ready { ledgers: ledgers.into_iter().flatten().collect(), submitted: None }),
-            1 => calls.remove(0),
-            _ => Call::BatchAll(calls),
+            0 => None,
+            1 => Some(calls.remove(0)),
+            _ => Some(Call::BatchAll(calls)),
         };
-        let free = view.account(self.id()).await?.free;
-        let fee = self.chain.estimate_fee(&self.account, &call).await?;
-        let need = deposits.saturating_add(fee);
-        if free < need {
-            return Err(ChannelError::NoFunds { account: self.id().to_string(), free, need });
+        let (free, fee) = match &call {
+            Some(call) => (view.account(self.id()).await?.free, self.chain.estimate_fee_for(self.id(), call).await?),
+            None => (0, 0),
+        };
+        Ok(Prepared { needs: needs.to_vec(), ledgers, call, deposits, fee, free })
+    }
+
+    /// Opens the account's key if something must be sent for `prepared`; asks for the password then, unless the money is missing.
+    ///
+    /// # Errors
+    /// [`ChannelError::NoFunds`], [`ChannelError::Locked`].
+    pub fn unlock_for(&self, prepared: &Prepared) -> Result<(), ChannelError> {
+        prepared.check_funds(self.id())?;
+        if prepared.call.is_some() {
+            self.account.signer(OPENING)?;
         }
-        let submitted = self.chain.submit(&self.account, call, Until::InBlock).await?;
+        Ok(())
+    }
+
+    /// Sends what is missing, if anything is.
+    ///
+    /// # Errors
+    /// As [`Self::ensure`].
+    pub async fn carry_out(&self, store: &Store, prepared: Prepared) -> Result<Ready, ChannelError> {
+        prepared.check_funds(self.id())?;
+        let Prepared { needs, ledgers, call, .. } = prepared;
+        let Some(call) = call else {
+            return Ok(Ready { ledgers: ledgers.into_iter().flatten().collect(), submitted: None });
+        };
+        let submitted = self.chain.submit(&self.account.signer(OPENING)?, call, Until::InBlock).await?;
         let view = self.chain.at(submitted.block);
         let mut ready = Vec::with_capacity(needs.len());
-        for need in needs {
+        for need in &needs {
             let ledger =
                 self.best(store, &view, need.payee).await?.ok_or_else(|| ChannelError::NotThere(need.payee.to_string()))?;
             let record = ChannelRecord {
@@ -211,6 +273,17 @@ impl Payer {
     /// # Errors
     /// [`ChannelError::Unknown`] if one is not this payer's; [`ChannelError::Submit`] if the chain refuses.
     pub async fn close(&self, channels: &[ChannelId]) -> Result<Option<Submitted>, ChannelError> {
+        match self.closing(channels).await? {
+            Some(call) => Ok(Some(self.chain.submit(&self.account.signer(CLOSING)?, call, Until::InBlock).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// The extrinsic that [`Self::close`] would send.
+    ///
+    /// # Errors
+    /// [`ChannelError::Unknown`] if one is not this payer's.
+    pub async fn closing(&self, channels: &[ChannelId]) -> Result<Option<Call>, ChannelError> {
         let view = self.chain.at_best().await?;
         let mut calls = Vec::new();
         for id in channels {
@@ -222,12 +295,11 @@ impl Payer {
                 ChannelState::Closing(_) => {}
             }
         }
-        let call = match calls.len() {
-            0 => return Ok(None),
-            1 => calls.remove(0),
-            _ => Call::BatchAll(calls),
-        };
-        Ok(Some(self.chain.submit(&self.account, call, Until::InBlock).await?))
+        Ok(match calls.len() {
+            0 => None,
+            1 => Some(calls.remove(0)),
+            _ => Some(Call::BatchAll(calls)),
+        })
     }
 
     /// Waits until `channels` are gone: closed by their payees, or finished here once their windows are over.

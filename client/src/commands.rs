@@ -2,22 +2,30 @@
 
 pub mod ask;
 pub mod channel;
+pub mod chat;
 pub mod completions;
+pub mod config;
 pub mod demo;
+pub mod doctor;
+pub mod man;
 pub mod market;
 pub mod receipt;
 pub mod wallet;
 
-use mica_chain::{Chain, Signer};
+use ed25519_dalek::SigningKey;
+use mica_chain::{AccountId, Chain, Signer};
 
 use crate::{
+    channels::Payer,
     cli::Global,
+    config::{ConfigError, ConfigFile, Settings},
+    confirm::Confirmation,
     error::CommandError,
     home::Home,
     output::Output,
     progress::Progress,
     store::Store,
-    wallet::{Keystore, PasswordSource, Secret},
+    wallet::{AccountKey, Keystore, PasswordRole, PasswordSource, Secret, UnlockError},
 };
 
 /// What every command is given: where things lie and how to speak.
@@ -26,6 +34,10 @@ pub struct Context {
     pub global: Global,
     /// The payer's folder.
     pub home: Home,
+    /// What options, environment and file come to.
+    pub settings: Settings,
+    /// What is wrong with the file, for commands that bear it.
+    pub config_problem: Option<ConfigError>,
     /// Form of the results.
     pub output: Output,
     /// Form of the progress.
@@ -33,15 +45,36 @@ pub struct Context {
 }
 
 impl Context {
-    /// From the command line.
+    /// From the command line and the settings.
+    ///
+    /// # Errors
+    /// [`CommandError`] if there is no home folder, or the settings cannot be used.
+    pub fn new(global: Global) -> Result<Self, CommandError> {
+        let context = Self::lenient(global)?;
+        match context.config_problem {
+            Some(problem) => Err(problem.into()),
+            None => Ok(context),
+        }
+    }
+
+    /// The same where settings that cannot be used are replaced by the defaults.
     ///
     /// # Errors
     /// [`CommandError`] if there is no home folder.
-    pub fn new(global: Global) -> Result<Self, CommandError> {
+    pub fn lenient(global: Global) -> Result<Self, CommandError> {
         let home = Home::find(global.home.as_deref())?;
-        let output = if global.json { Output::Json } else { Output::Text };
+        let read = ConfigFile::load(&home.config()).and_then(|file| {
+            file.check()?;
+            Settings::new(&global, &file)
+        });
+        let (settings, config_problem) = match read {
+            Ok(settings) => (settings, None),
+            // Without a file only the command line is left, and clap has checked it.
+            Err(problem) => (Settings::new(&global, &ConfigFile::empty(&home.config()))?, Some(problem)),
+        };
+        let output = settings.output;
         let progress = if global.quiet { Progress::Silent } else { Progress::Shown };
-        Ok(Self { global, home, output, progress })
+        Ok(Self { global, home, settings, config_problem, output, progress })
     }
 
     /// The wallets.
@@ -49,9 +82,23 @@ impl Context {
         Keystore::new(self.home.wallets())
     }
 
-    /// Where passwords come from.
+    /// Where the wallet's password comes from.
     pub fn passwords(&self) -> PasswordSource {
-        PasswordSource::from_environment(self.global.password_file.clone())
+        PasswordSource::from_environment(PasswordRole::Wallet, self.settings.password_file.clone())
+    }
+
+    /// Whether questions are answered already.
+    pub fn confirmation(&self) -> Confirmation {
+        if self.global.yes { Confirmation::Given } else { Confirmation::Ask }
+    }
+
+    /// The chosen wallet's account, which its file says in clear.
+    ///
+    /// # Errors
+    /// [`CommandError`] if there is no such wallet or its file is broken.
+    pub fn account(&self) -> Result<AccountId, CommandError> {
+        let address = self.keystore().read(&self.settings.wallet)?.address;
+        address.parse().map_err(|_| CommandError::Address(address))
     }
 
     /// Opens the chosen wallet, asking for its password if need be.
@@ -59,13 +106,56 @@ impl Context {
     /// # Errors
     /// [`CommandError`] if there is none or the password is wrong.
     pub fn unlock(&self) -> Result<(Secret, Signer), CommandError> {
-        let name = &self.global.wallet;
+        let name = &self.settings.wallet;
         let keystore = self.keystore();
         // A missing or broken wallet is told before anybody types a password.
-        keystore.read(name)?;
+        let file = keystore.read(name)?;
         let secret = keystore.unlock(name, &self.passwords().existing(name)?)?;
-        let signer = secret.account()?;
+        if let Ok(None) = keystore.hot_key(name, &file)
+            && let Err(error) = keystore.write_hot_key(name, &file, &secret.channel_signer())
+        {
+            self.progress.note(&format!("the hot key could not be kept, so the next prompt asks for the password again: {error}"));
+        }
+        let signer = secret.account().clone();
         Ok((secret, signer))
+    }
+
+    /// The chosen wallet's account, with its key locked until something must be signed with it.
+    ///
+    /// # Errors
+    /// [`CommandError`] if there is no such wallet or its file is broken.
+    pub fn account_key(&self) -> Result<AccountKey, CommandError> {
+        let (account, name) = (self.account()?, self.settings.wallet.clone());
+        let (keystore, passwords) = (self.keystore(), self.passwords());
+        Ok(AccountKey::locked(account, move |purpose| {
+            let password = passwords.of(&format!("wallet '{name}', for {purpose}"))?;
+            let signer = keystore.unlock(&name, &password)?.account().clone();
+            Ok::<_, UnlockError>(signer)
+        }))
+    }
+
+    /// The chosen wallet's keys: the account's locked, and the hot one. Only a wallet whose hot key is not there is opened at once.
+    ///
+    /// # Errors
+    /// [`CommandError`] if there is no such wallet, or a file of it cannot be used.
+    pub fn keys(&self) -> Result<(AccountKey, SigningKey), CommandError> {
+        let (name, keystore) = (&self.settings.wallet, self.keystore());
+        let file = keystore.read(name)?;
+        if let Some(hot) = keystore.hot_key(name, &file)? {
+            return Ok((self.account_key()?, hot));
+        }
+        self.progress.note(&format!("wallet '{name}' has no hot key yet: it is made with the wallet's password"));
+        let (secret, signer) = self.unlock()?;
+        Ok((signer.into(), secret.channel_signer()))
+    }
+
+    /// The chosen wallet as a payer on the node's chain.
+    ///
+    /// # Errors
+    /// [`CommandError`] if the wallet cannot be used or the node does not answer.
+    pub async fn payer(&self) -> Result<Payer, CommandError> {
+        let (account, signer) = self.keys()?;
+        Ok(Payer { chain: self.chain().await?, account, signer })
     }
 
     /// Opens the payer's database.
@@ -80,8 +170,16 @@ impl Context {
     /// Connects to the node.
     ///
     /// # Errors
-    /// [`CommandError`] if it does not answer or is not a Mica node.
+    /// [`CommandError`] if it does not answer, is not a Mica node, or is of another chain than the settings say.
     pub async fn chain(&self) -> Result<Chain, CommandError> {
-        Ok(Chain::connect(&self.global.node_url).await?)
+        let chain = Chain::connect(&self.settings.node_url).await?;
+        match self.settings.genesis {
+            Some(expected) if expected != chain.genesis_hash() => Err(CommandError::ForeignChain {
+                url: self.settings.node_url.clone(),
+                expected: hex::encode(expected),
+                found: hex::encode(chain.genesis_hash()),
+            }),
+            _ => Ok(chain),
+        }
     }
 }

@@ -224,7 +224,7 @@ struct Funded {
 async fn fund(chain: &Chain, world: &World, model: &LocalModel) -> Result<Funded, DemoError> {
     let rich = Signer::from_suri("//Alice")?;
     let secret = Secret::generate(WordCount::Twelve).map_err(CommandError::from)?;
-    let account = secret.account().map_err(CommandError::from)?;
+    let account = secret.account().clone();
     let per_layer = chain.at_best().await?.registry_parameters().await?.min_stake_per_layer;
     let stake = per_layer.saturating_mul(model.manifest().layers.into());
     let mut calls = vec![Call::Transfer { to: account.account(), amount: PAYER_FUNDS }];
@@ -232,7 +232,7 @@ async fn fund(chain: &Chain, world: &World, model: &LocalModel) -> Result<Funded
     calls.extend(world.accounts().iter().map(|worker| Call::Transfer { to: *worker, amount: worker_funds }));
     calls.push(Call::RegisterModel { manifest: model.manifest().clone(), units: UNITS });
     let submitted = chain.submit(&rich, Call::BatchAll(calls), Until::InBlock).await.map_err(CommandError::from)?;
-    let payer = Payer { chain: chain.clone(), account, signer: secret.channel_signer() };
+    let payer = Payer { chain: chain.clone(), account: account.into(), signer: secret.channel_signer() };
     Ok(Funded { payer, funded: submitted.block })
 }
 

@@ -5,6 +5,8 @@ use mica_primitives::Balance;
 
 use crate::{
     channels::ChannelError,
+    chat::ChatError,
+    config::ConfigError,
     demo::DemoError,
     files::FileError,
     home::NoHome,
@@ -14,7 +16,7 @@ use crate::{
     session::SessionError,
     store::StoreError,
     verify::VerifyError,
-    wallet::{KeystoreError, PasswordError, PhraseError},
+    wallet::{KeystoreError, PasswordError, PhraseError, UnlockError, polkadot_js::PolkadotJsError},
 };
 
 /// Kind of failure. Codes never change their meaning; 1 and 2 are kept for failures without a class and for the command line.
@@ -47,6 +49,10 @@ pub enum ErrorClass {
     Receipt,
     /// The demo could not run.
     Demo,
+    /// A signature is not the account's over the message.
+    Signature,
+    /// `mica doctor` found something wrong.
+    Unwell,
     /// Ctrl-C.
     Interrupted,
 }
@@ -68,6 +74,8 @@ impl ErrorClass {
             Self::Version => 18,
             Self::Receipt => 19,
             Self::Demo => 20,
+            Self::Signature => 21,
+            Self::Unwell => 22,
             Self::Interrupted => 130,
         }
     }
@@ -88,6 +96,8 @@ impl ErrorClass {
             Self::Version => "version",
             Self::Receipt => "receipt",
             Self::Demo => "demo",
+            Self::Signature => "signature",
+            Self::Unwell => "unwell",
             Self::Interrupted => "interrupted",
         }
     }
@@ -113,6 +123,14 @@ pub enum CommandError {
     #[error(transparent)]
     Keystore(#[from] KeystoreError),
     #[error(transparent)]
+    Unlock(#[from] UnlockError),
+    #[error(transparent)]
+    PolkadotJs(#[from] PolkadotJsError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Chat(#[from] ChatError),
+    #[error(transparent)]
     Connect(#[from] ConnectError),
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -130,6 +148,28 @@ pub enum CommandError {
     Verify(#[from] VerifyError),
     #[error(transparent)]
     Demo(#[from] DemoError),
+    /// The node is of another chain than the settings say.
+    #[error(
+        "the node at {url} is of chain 0x{found}, and the settings allow only chain 0x{expected}: name another node with --node-url, \
+         or take the key out with `mica config unset genesis`"
+    )]
+    ForeignChain {
+        /// The node.
+        url: String,
+        /// Hash that is allowed.
+        expected: String,
+        /// Hash of its first block.
+        found: String,
+    },
+    /// Somebody was asked and did not agree, or nobody could be asked.
+    #[error("not confirmed; nothing was done (pass --yes if nobody can be asked)")]
+    NotConfirmed,
+    /// A signature that does not hold.
+    #[error("this is not {0}'s signature of this message: compare message, signature and address with what the signer gave")]
+    BadSignature(String),
+    /// What the doctor found.
+    #[error("{0} of the checks found something wrong: each says how to mend it")]
+    Unwell(usize),
     /// The wallet file's address is none.
     #[error("'{0}' is not an address: the wallet's file was changed, so restore it from a backup or import its phrase again")]
     Address(String),
@@ -158,10 +198,21 @@ impl CommandError {
     /// Its class, which fixes the exit code.
     pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Home(_) | Self::File(_) | Self::Store(_) | Self::Keystore(KeystoreError::File(_)) => ErrorClass::Storage,
-            Self::Output(_) | Self::Input(_) => ErrorClass::Other,
-            Self::Phrase(_) | Self::Password(_) | Self::Keystore(_) | Self::Address(_) => ErrorClass::Wallet,
-            Self::Connect(_) | Self::Read(_) => ErrorClass::Node,
+            Self::Home(_)
+            | Self::File(_)
+            | Self::Store(_)
+            | Self::Keystore(KeystoreError::File(_))
+            | Self::Config(ConfigError::File(_)) => ErrorClass::Storage,
+            Self::Output(_) | Self::Input(_) | Self::NotConfirmed | Self::Chat(_) => ErrorClass::Other,
+            Self::Phrase(_)
+            | Self::Password(_)
+            | Self::Keystore(_)
+            | Self::Unlock(_)
+            | Self::PolkadotJs(_)
+            | Self::Address(_) => ErrorClass::Wallet,
+            Self::Connect(_) | Self::Read(_) | Self::ForeignChain { .. } => ErrorClass::Node,
+            Self::BadSignature(_) => ErrorClass::Signature,
+            Self::Unwell(_) => ErrorClass::Unwell,
             Self::Submit(error) => submit_class(error),
             Self::Model(_) => ErrorClass::Model,
             Self::Market(_) => ErrorClass::Market,
@@ -169,7 +220,7 @@ impl CommandError {
             Self::Session(error) => error.class(),
             Self::Verify(_) => ErrorClass::Receipt,
             Self::Demo(error) => error.class(),
-            Self::NothingToSend | Self::Usage(_) => ErrorClass::Usage,
+            Self::NothingToSend | Self::Usage(_) | Self::Config(_) => ErrorClass::Usage,
             Self::NoFunds { .. } => ErrorClass::Funds,
         }
     }

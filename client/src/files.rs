@@ -78,6 +78,18 @@ pub fn replace_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write(path, bytes, Replace::Allowed)
 }
 
+/// Writes or replaces a file atomically that everybody may read.
+///
+/// # Errors
+/// [`FileError`] if the system refuses; an older file is then still whole.
+pub fn replace_public(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    write(path, bytes, Replace::Allowed)?;
+    #[cfg(unix)]
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .map_err(|source| FileError::of("set the mode of", path, source))?;
+    Ok(())
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Replace {
     Never,
@@ -104,6 +116,35 @@ fn write(path: &Path, bytes: &[u8], replace: Replace) -> Result<(), FileError> {
     .map_err(|refused| FileError::of("name", path, refused.error))?;
     // The name itself must reach the disk too.
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("flush the folder of"))
+}
+
+/// Deletes a file, durably.
+///
+/// # Errors
+/// [`FileError::Missing`] if there is none, or what the system says.
+pub fn remove(path: &Path) -> Result<(), FileError> {
+    fs::remove_file(path).map_err(|source| FileError::of("delete", path, source))?;
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|source| FileError::of("flush the folder of", path, source))
+}
+
+/// Whether nobody but its owner may read or write a file or folder. Where the system knows no owners, everything is private.
+///
+/// # Errors
+/// [`FileError::Missing`] if there is none, or what the system says.
+pub fn is_private(path: &Path) -> Result<bool, FileError> {
+    let permissions = fs::metadata(path).map_err(|source| FileError::of("look at", path, source))?.permissions();
+    Ok(is_private_mode(&permissions))
+}
+
+#[cfg(unix)]
+fn is_private_mode(permissions: &fs::Permissions) -> bool {
+    std::os::unix::fs::PermissionsExt::mode(permissions) & 0o077 == 0
+}
+
+#[cfg(not(unix))]
+fn is_private_mode(_: &fs::Permissions) -> bool {
+    true
 }
 
 /// Reads at most `limit` bytes.

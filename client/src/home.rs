@@ -1,8 +1,11 @@
 //! Where everything of the payer's lies: `MICA_HOME`, by default `~/.mica`.
 //!
 //! ```text
+//! ~/.mica/config.toml           settings
 //! ~/.mica/wallets/<name>.json   encrypted wallets
+//! ~/.mica/wallets/<name>.hot    their hot keys
 //! ~/.mica/state.redb            channels, vouchers, tick chains, receipts
+//! ~/.mica/chat-history          what was typed into `mica chat`
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -41,6 +44,16 @@ impl Home {
     /// Folder of the wallets.
     pub fn wallets(&self) -> PathBuf {
         self.root.join("wallets")
+    }
+
+    /// The settings.
+    pub fn config(&self) -> PathBuf {
+        self.root.join("config.toml")
+    }
+
+    /// What was typed into `mica chat`.
+    pub fn chat_history(&self) -> PathBuf {
+        self.root.join("chat-history")
     }
 
     /// The database.

@@ -10,9 +10,14 @@
 
 pub mod ask;
 pub mod channels;
+pub mod chat;
 pub mod cli;
 pub mod commands;
+pub mod config;
+pub mod confirm;
 pub mod demo;
+pub mod doctor;
+pub mod dry_run;
 pub mod error;
 pub mod files;
 pub mod home;
@@ -24,6 +29,7 @@ pub mod progress;
 pub mod session;
 pub mod store;
 pub mod verify;
+pub mod wait;
 pub mod wallet;
 
 use cli::{Cli, Command};
@@ -35,13 +41,21 @@ use error::CommandError;
 /// # Errors
 /// [`CommandError`]; its class gives the exit code.
 pub async fn run(cli: Cli) -> Result<(), CommandError> {
-    let context = Context::new(cli.global)?;
+    let context = match cli.command {
+        // These must work with settings that do not.
+        Command::Config(_) | Command::Doctor(_) | Command::Man(_) | Command::Completions { .. } => Context::lenient(cli.global)?,
+        _ => Context::new(cli.global)?,
+    };
     match cli.command {
         Command::Wallet(command) => commands::wallet::run(&context, command).await,
         Command::Market(arguments) => commands::market::run(&context, &arguments).await,
         Command::Ask(arguments) => commands::ask::run(&context, *arguments).await,
+        Command::Chat(arguments) => commands::chat::run(&context, *arguments).await,
         Command::Channel(command) => commands::channel::run(&context, command).await,
         Command::Receipt(command) => commands::receipt::run(&context, command).await,
+        Command::Config(command) => commands::config::run(&context, &command),
+        Command::Doctor(arguments) => commands::doctor::run(&context, &arguments).await,
+        Command::Man(arguments) => commands::man::run(&context, &arguments),
         Command::Completions { shell } => commands::completions::run(&context, shell),
         Command::Demo(arguments) => commands::demo::run(&context, &arguments).await,
     }

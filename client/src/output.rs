@@ -1,8 +1,11 @@
 //! What commands say on stdout: text for people, or one JSON document.
 
 use std::io::Write;
+use std::str::FromStr;
 
+use clap::ValueEnum;
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 /// stdout does not take more, for example because a pipe was closed.
 #[derive(Debug, thiserror::Error)]
@@ -10,12 +13,20 @@ use serde::Serialize;
 pub struct OutputError(#[from] std::io::Error);
 
 /// In which form results are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Output {
-    /// For people.
+    /// For people
     Text,
-    /// For programs: exactly one JSON document per command.
+    /// For programs: exactly one JSON document per command
     Json,
+}
+
+impl FromStr for Output {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        <Self as ValueEnum>::from_str(text, false).map_err(|_| "write text or json".into())
+    }
 }
 
 impl Output {
@@ -25,8 +36,20 @@ impl Output {
     /// [`OutputError`] if stdout refuses.
     pub fn show<T: Serialize>(self, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), OutputError> {
         match self {
-            Self::Text => write(text(value).trim_end(), "\n"),
-            Self::Json => write(&serde_json::to_string_pretty(value).map_err(std::io::Error::other)?, "\n"),
+            // A phrase may be in it.
+            Self::Text => write(Zeroizing::new(text(value)).trim_end(), "\n"),
+            Self::Json => write(&Zeroizing::new(serde_json::to_string_pretty(value).map_err(std::io::Error::other)?), "\n"),
+        }
+    }
+
+    /// As [`Self::show`], with the JSON document on one line: for commands that print several, one after the other.
+    ///
+    /// # Errors
+    /// [`OutputError`] if stdout refuses.
+    pub fn show_line<T: Serialize>(self, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), OutputError> {
+        match self {
+            Self::Text => self.show(value, text),
+            Self::Json => write(&serde_json::to_string(value).map_err(std::io::Error::other)?, "\n"),
         }
     }
 

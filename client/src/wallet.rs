@@ -1,16 +1,21 @@
-//! Wallets: one secret, two keys, one encrypted file.
+//! Wallets: one secret, two keys, two files.
 //!
-//! * The secret is the entropy of a BIP-39 phrase.
-//! * The **account** is the sr25519 key that standard Substrate wallets derive from that phrase (no password, no path).
-//! * The **channel signer** is an ed25519 key that signs vouchers: its seed is
-//!   `blake3.derive_key("mica/channel-signer/v1", entropy)`. It can spend no more than the deposits of open channels.
+//! * The **secret** is the entropy of a BIP-39 phrase, a seed, or an expanded key from a polkadot-js file.
+//! * The **account** is the sr25519 key that standard Substrate wallets derive from it, over a derivation path if there is one.
+//! * The **hot key** (channel signer) is an ed25519 key that signs vouchers. It follows from the secret, lies unencrypted beside the
+//!   wallet's file, and can spend no more than the deposits of open channels; the account's key stays locked meanwhile.
 //!
-//! Limits: hardware keys, several accounts of one phrase and phrases in other languages than English are not supported.
+//! Limits: hardware keys and phrases in other languages than English are not supported. A phrase without a path and the same account
+//! as a key from a file have different hot keys, so channels follow the phrase.
 
+mod account_key;
 mod keys;
 mod keystore;
+pub mod message;
 mod password;
+pub mod polkadot_js;
 
-pub use keys::{PhraseError, Secret, WordCount};
+pub use account_key::{AccountKey, UnlockError};
+pub use keys::{PhraseError, Secret, SecretKind, WordCount};
 pub use keystore::{KdfCost, Keystore, KeystoreError, NamedWallet, WalletFile};
-pub use password::{MIN_PASSWORD_CHARS, Password, PasswordError, PasswordSource};
+pub use password::{MIN_PASSWORD_CHARS, Password, PasswordError, PasswordRole, PasswordSource};

@@ -85,10 +85,10 @@ fn what_is_wrong_with_a_password_is_told_and_changes_nothing() {
     assert_eq!(code(&import(home.path(), PHRASE)), 0);
     let path = home.path().join("wallets/default.json");
     let before = std::fs::read(&path).expect("wallet file");
-    let wrong = mica(home.path()).env("MICA_PASSWORD", "wrong horse").args(["channel", "close", "--all"]).output().expect("ran");
+    let wrong = mica(home.path()).env("MICA_PASSWORD", "wrong horse").args(["wallet", "sign", "hello"]).output().expect("ran");
     assert_eq!(code(&wrong), 10);
     assert!(stderr(&wrong).contains("wrong password"), "{}", stderr(&wrong));
-    let none = mica(home.path()).env_remove("MICA_PASSWORD").args(["channel", "close", "--all"]).output().expect("ran");
+    let none = mica(home.path()).env_remove("MICA_PASSWORD").args(["wallet", "sign", "hello"]).output().expect("ran");
     assert_eq!(code(&none), 10);
     assert!(stderr(&none).contains("--password-file") && stderr(&none).contains("MICA_PASSWORD"), "{}", stderr(&none));
     let short = mica(home.path()).env("MICA_PASSWORD", "short").args(["--wallet", "b", "wallet", "new"]).output().expect("ran");

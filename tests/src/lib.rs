@@ -9,11 +9,13 @@ pub mod chain;
 pub mod payer;
 pub mod process;
 pub mod stranger;
+pub mod terminal;
 pub mod wait;
 pub mod worker;
 
 pub use chain::{DevNode, LocalNetwork};
 pub use payer::{Pass, Payer, Seen};
 pub use process::{Process, binary, free_port, leftovers};
+pub use terminal::Terminal;
 pub use wait::{eventually, eventually_async};
 pub use worker::Worker;

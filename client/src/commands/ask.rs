@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-use mica_chain::amount;
+use mica_chain::{View, amount};
 use mica_engine::ChatMessage;
 use mica_primitives::Balance;
 use mica_protocol::session::Sampling;
@@ -13,9 +13,9 @@ use serde::Serialize;
 
 use super::Context;
 use crate::{
-    ask::{Answer, Asker, Listener, Question},
-    channels::Payer,
+    ask::{Answer, Asker, Listener, Question, Rehearsal},
     cli::parse_amount,
+    config::{Settings, parse_alpha},
     error::CommandError,
     interrupt::Interrupt,
     market::{ChosenPath, ModelPicture},
@@ -28,50 +28,101 @@ use crate::{
 /// Most bytes of a prompt.
 const MAX_PROMPT_BYTES: u64 = 1 << 20;
 
+/// What to ask for, and within which limits: what `mica ask` and `mica chat` share.
+#[derive(Clone, Debug, Args)]
+pub struct AskOptions {
+    /// Name, id or beginning of the id of the model [default: the one in the model file]
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<String>,
+    /// The model's GGUF file, of which the payer needs the tokenizer [default: the small model built in]
+    #[arg(long, value_name = "FILE", env = "MICA_MODEL_FILE", value_hint = ValueHint::FilePath)]
+    pub model_file: Option<PathBuf>,
+    /// Text of a system message
+    #[arg(long, value_name = "TEXT")]
+    pub system: Option<String>,
+    /// Weight of money against time, from 0 (only time counts) to 1 (only money counts) [default: 0.5]
+    #[arg(long, env = "MICA_ALPHA", value_parser = parse_alpha)]
+    pub alpha: Option<f64>,
+    /// Most money per token, all layers together, for example 0.00001 MICA or 5000000u (base units)
+    #[arg(long, value_name = "AMOUNT", value_parser = parse_amount)]
+    pub max_price: Option<Balance>,
+    /// Most milliseconds per token
+    #[arg(long, value_name = "MS")]
+    pub deadline: Option<u64>,
+    /// Most money for one answer
+    #[arg(long, value_name = "AMOUNT", env = "MICA_MAX_TOTAL", value_parser = parse_amount)]
+    pub max_total: Option<Balance>,
+    /// Most tokens of an answer [default: 128]
+    #[arg(long, env = "MICA_MAX_TOKENS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_tokens: Option<u32>,
+    /// 0 always takes the most likely token
+    #[arg(long, default_value_t = 0.0)]
+    pub temperature: f32,
+    /// Draw from this many most likely tokens; 0 for all
+    #[arg(long, default_value_t = 0)]
+    pub top_k: u32,
+    /// Draw from the most likely tokens with this much probability together
+    #[arg(long, default_value_t = 1.0)]
+    pub top_p: f32,
+    /// Seed of the draws: the same seed gives the same answer
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+impl AskOptions {
+    /// The model's words: from the option's file, the settings' or the one built in.
+    ///
+    /// # Errors
+    /// [`ModelError`] if the file is no model that we can talk to.
+    pub fn open_model(&self, settings: &Settings) -> Result<LocalModel, ModelError> {
+        LocalModel::open(self.model_file.as_deref().or(settings.model_file.as_deref()))
+    }
+
+    /// Whether `model` is the one that `--model` names on the chain of `view`.
+    ///
+    /// # Errors
+    /// [`CommandError`] if it is another one, or there is none.
+    pub async fn check_model(&self, view: &View, model: &LocalModel) -> Result<(), CommandError> {
+        let Some(wanted) = &self.model else { return Ok(()) };
+        let pictures = ModelPicture::read_all(view, Some(wanted)).await?;
+        if pictures.iter().any(|picture| picture.id == model.id()) {
+            return Ok(());
+        }
+        Err(ModelError::Differs { found: model.id(), wanted: wanted.clone() }.into())
+    }
+
+    /// The question with this prompt, under the options' and the settings' limits.
+    pub fn question(&self, settings: &Settings, prompt: Vec<u32>) -> Question {
+        Question {
+            prompt,
+            max_new_tokens: self.max_tokens.unwrap_or(settings.max_tokens),
+            sampling: Sampling::new(self.temperature, self.top_k, self.top_p, self.seed),
+            alpha: self.alpha.unwrap_or(settings.alpha),
+            max_price: self.max_price,
+            deadline_us: self.deadline.map(|ms| ms.saturating_mul(1000)),
+            spending_limit: self.max_total.or(settings.max_total),
+        }
+    }
+
+    /// The system message, if there is one.
+    pub fn system_message(&self) -> Option<ChatMessage> {
+        self.system.as_deref().map(|text| ChatMessage::new("system", text))
+    }
+}
+
 /// Options of `mica ask`.
 #[derive(Debug, Args)]
 pub struct AskArgs {
     /// The prompt; `-` reads it from standard input
     prompt: String,
-    /// Name, id or beginning of the id of the model [default: the one in the model file]
-    #[arg(long, value_name = "MODEL")]
-    model: Option<String>,
-    /// The model's GGUF file, of which the payer needs the tokenizer [default: the small model built in]
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    model_file: Option<PathBuf>,
-    /// Text of a system message
-    #[arg(long, value_name = "TEXT", conflicts_with = "raw")]
-    system: Option<String>,
+    #[command(flatten)]
+    options: AskOptions,
     /// Take the prompt as it is, without the model's chat template
-    #[arg(long)]
+    #[arg(long, conflicts_with = "system")]
     raw: bool,
-    /// Weight of money against time, from 0 (only time counts) to 1 (only money counts)
-    #[arg(long, default_value_t = 0.5)]
-    alpha: f64,
-    /// Most money per token, all layers together, for example 0.00001 MICA or 5000000u (base units)
-    #[arg(long, value_name = "AMOUNT", value_parser = parse_amount)]
-    max_price: Option<Balance>,
-    /// Most milliseconds per token
-    #[arg(long, value_name = "MS")]
-    deadline: Option<u64>,
-    /// Most money for the whole answer
-    #[arg(long, value_name = "AMOUNT", value_parser = parse_amount)]
-    max_total: Option<Balance>,
-    /// Most tokens of the answer
-    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
-    max_tokens: u32,
-    /// 0 always takes the most likely token
-    #[arg(long, default_value_t = 0.0)]
-    temperature: f32,
-    /// Draw from this many most likely tokens; 0 for all
-    #[arg(long, default_value_t = 0)]
-    top_k: u32,
-    /// Draw from the most likely tokens with this much probability together
-    #[arg(long, default_value_t = 1.0)]
-    top_p: f32,
-    /// Seed of the draws: the same seed gives the same answer
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    /// Show the path, fee, deposit and what would be locked; send nothing and ask for no password
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// Runs `mica ask`.
@@ -80,28 +131,19 @@ pub struct AskArgs {
 /// [`CommandError`]: no funds, no path (with the layers that are missing), a worker that fails, or Ctrl-C.
 pub async fn run(context: &Context, arguments: AskArgs) -> Result<(), CommandError> {
     let (interrupt, _listening) = Interrupt::listen();
-    let model = LocalModel::open(arguments.model_file.as_deref())?;
+    let options = &arguments.options;
+    let model = options.open_model(&context.settings)?;
     let prompt = prompt_tokens(&model, &arguments)?;
-    let (secret, account) = context.unlock()?;
-    let payer = Payer { chain: context.chain().await?, account, signer: secret.channel_signer() };
+    let payer = context.payer().await?;
     let store = context.store()?;
     let view = payer.chain.at_finalized().await?;
-    if let Some(wanted) = &arguments.model {
-        let pictures = ModelPicture::read_all(&view, Some(wanted)).await?;
-        if !pictures.iter().any(|picture| picture.id == model.id()) {
-            return Err(ModelError::Differs { found: model.id(), wanted: wanted.clone() }.into());
-        }
-    }
-    let question = Question {
-        prompt,
-        max_new_tokens: arguments.max_tokens,
-        sampling: Sampling::new(arguments.temperature, arguments.top_k, arguments.top_p, arguments.seed),
-        alpha: arguments.alpha,
-        max_price: arguments.max_price,
-        deadline_us: arguments.deadline.map(|ms| ms.saturating_mul(1000)),
-        spending_limit: arguments.max_total,
-    };
+    options.check_model(&view, &model).await?;
+    let question = options.question(&context.settings, prompt);
     let asker = Asker { payer: &payer, store: &store, model: &model, progress: context.progress, interrupt: interrupt.clone() };
+    if arguments.dry_run {
+        let rehearsal = asker.rehearse(&view, &question).await?;
+        return Ok(context.output.show(&rehearsal, Rehearsal::to_text)?);
+    }
     let mut printer = Printer { output: context.output, progress: context.progress };
     let answer = asker.ask(&view, &question, &mut printer).await?;
     let answered = Answered::new(&answer, question.prompt.len());
@@ -113,7 +155,10 @@ fn prompt_tokens(model: &LocalModel, arguments: &AskArgs) -> Result<Vec<u32>, Co
     let text = match arguments.prompt.as_str() {
         "-" => {
             let mut text = String::new();
-            std::io::stdin().lock().take(MAX_PROMPT_BYTES).read_to_string(&mut text).map_err(CommandError::Input)?;
+            std::io::stdin().lock().take(MAX_PROMPT_BYTES + 1).read_to_string(&mut text).map_err(CommandError::Input)?;
+            if text.len() as u64 > MAX_PROMPT_BYTES {
+                return Err(CommandError::Usage(format!("the prompt on standard input is longer than {MAX_PROMPT_BYTES} bytes")));
+            }
             text
         }
         text => text.to_owned(),
@@ -124,8 +169,8 @@ fn prompt_tokens(model: &LocalModel, arguments: &AskArgs) -> Result<Vec<u32>, Co
     if arguments.raw {
         return Ok(model.raw(&text)?);
     }
-    let system = arguments.system.as_deref().map(|text| ChatMessage::new("system", text));
-    let messages: Vec<ChatMessage> = system.into_iter().chain([ChatMessage::new("user", &text)]).collect();
+    let messages: Vec<ChatMessage> =
+        arguments.options.system_message().into_iter().chain([ChatMessage::new("user", text.trim_end_matches('\n'))]).collect();
     Ok(model.chat(&messages)?)
 }
 
@@ -149,8 +194,9 @@ impl Listener for Printer {
     }
 }
 
+/// An answer and its cost, as it is printed.
 #[derive(Serialize)]
-struct Answered {
+pub struct Answered {
     text: String,
     tokens: Vec<u32>,
     prompt_tokens: usize,
@@ -177,7 +223,8 @@ struct Stage {
 }
 
 impl Answered {
-    fn new(answer: &Answer, prompt_tokens: usize) -> Self {
+    /// Of an answer to a prompt of so many tokens.
+    pub fn new(answer: &Answer, prompt_tokens: usize) -> Self {
         let report = &answer.outcome.report;
         let stages = report.stages.iter().zip(&answer.path.stages).map(|(account, chosen)| Stage {
             worker: chosen.worker.record.account.to_string(),
@@ -204,7 +251,8 @@ impl Answered {
         }
     }
 
-    fn cost_line(&self) -> String {
+    /// What was computed by how many, and what it cost, on one line.
+    pub fn cost_line(&self) -> String {
         let rate = self.tokens.len() as f64 / self.seconds.max(1e-3);
         format!(
             "{} + {} tokens through {} workers for {} (fees {}), {} receipts verified, {:.1} s, {rate:.1} tokens/s",

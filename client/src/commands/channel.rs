@@ -3,17 +3,20 @@
 use std::time::Duration;
 
 use clap::Subcommand;
-use mica_chain::{Call, Until, amount};
+use mica_chain::{Call, amount};
 use mica_primitives::{Balance, ChannelId, ChannelState, Hash32};
 use mica_protocol::channel::PayerLaneRecord;
 use serde::Serialize;
 
 use super::Context;
 use crate::{
-    channels::{ChannelError, Payer},
+    channels::{CLOSING, ChannelError},
     cli::parse_amount,
+    confirm::Unattended,
+    dry_run::{DryRun, Moved},
     error::CommandError,
     output::table,
+    wait::{SendOptions, Sent, Wait, send},
 };
 
 /// `mica channel …`
@@ -29,6 +32,8 @@ pub enum ChannelCommand {
         /// New total of the deposit, for example 1.5 MICA
         #[arg(value_parser = parse_amount)]
         total: Balance,
+        #[command(flatten)]
+        options: SendOptions,
     },
     /// Close channels: workers redeem, what is left comes back
     Close {
@@ -38,9 +43,11 @@ pub enum ChannelCommand {
         /// All channels of the wallet
         #[arg(long)]
         all: bool,
-        /// Longest wait for the workers, in seconds; 0 does not wait
+        /// Longest wait for the workers, in seconds; 0 does not wait, nor does --wait none
         #[arg(long, default_value_t = 90, value_name = "SECONDS")]
-        wait: u64,
+        patience: u64,
+        #[command(flatten)]
+        options: SendOptions,
     },
 }
 
@@ -57,8 +64,11 @@ fn parse_channel(text: &str) -> Result<ChannelId, String> {
 pub async fn run(context: &Context, command: ChannelCommand) -> Result<(), CommandError> {
     match command {
         ChannelCommand::List => list(context).await,
-        ChannelCommand::TopUp { channel, total } => top_up(context, channel, total).await,
-        ChannelCommand::Close { channels, all, wait } => close(context, channels, all, Duration::from_secs(wait)).await,
+        ChannelCommand::TopUp { channel, total, options } => top_up(context, channel, total, options).await,
+        ChannelCommand::Close { channels, all, patience, options } => {
+            let channels = if all { Channels::All } else { Channels::These(channels) };
+            close(context, channels, Duration::from_secs(patience), options).await
+        }
     }
 }
 
@@ -74,8 +84,7 @@ struct Listed {
 }
 
 async fn list(context: &Context) -> Result<(), CommandError> {
-    let address = context.keystore().read(&context.global.wallet)?.address;
-    let payer = address.parse().map_err(|_| CommandError::Address(address))?;
+    let payer = context.account()?;
     let store = context.store()?;
     let view = context.chain().await?.at_best().await?;
     let mut listed = Vec::new();
@@ -114,57 +123,79 @@ async fn list(context: &Context) -> Result<(), CommandError> {
 
 #[derive(Serialize)]
 struct Changed {
-    block: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    block: Option<u32>,
     extrinsics: Vec<String>,
     fees: Balance,
     events: Vec<String>,
 }
 
-async fn top_up(context: &Context, channel: ChannelId, total: Balance) -> Result<(), CommandError> {
-    let (_, signer) = context.unlock()?;
+async fn top_up(context: &Context, channel: ChannelId, total: Balance, options: SendOptions) -> Result<(), CommandError> {
+    let key = context.account_key()?;
     let chain = context.chain().await?;
-    let found = chain.at_best().await?.channel(channel).await?.filter(|found| found.payer == signer.account());
+    let found = chain.at_best().await?.channel(channel).await?.filter(|found| found.payer == key.account());
     let found = found.ok_or(ChannelError::Unknown(channel))?;
     if total <= found.deposit {
         let has = amount::format(found.deposit);
         return Err(CommandError::Usage(format!("the channel's deposit is {has} already: name a larger total")));
     }
-    let step = context.progress.step("topping up");
-    let submitted = chain.submit(&signer, Call::TopUpTo { channel, total }, Until::InBlock).await?;
-    step.done(&format!("block {}", submitted.block.number));
-    show(context, &[submitted])
+    let (call, more) = (Call::TopUpTo { channel, total }, total.saturating_sub(found.deposit));
+    if options.dry_run {
+        let report = DryRun::new(&chain, key.account(), Some(&call), Moved { sent: 0, locked: more }).await?;
+        return Ok(context.output.show(&report, DryRun::to_text)?);
+    }
+    let question = format!("Lock {} more in the channel to {}?", amount::format(more), found.payee);
+    context.confirmation().of(&question, Unattended::Proceed)?;
+    let signer = key.signer("topping up a channel")?;
+    let wait = options.wait.or(context.settings.wait).unwrap_or(Wait::Included);
+    let sent = send(&chain, &signer, call, wait, context.progress, "topping up").await?;
+    show(context, &[sent])
 }
 
-async fn close(context: &Context, channels: Vec<ChannelId>, all: bool, patience: Duration) -> Result<(), CommandError> {
-    let (secret, account) = context.unlock()?;
-    let payer = Payer { chain: context.chain().await?, account, signer: secret.channel_signer() };
-    let channels = match all {
-        true => payer.chain.at_best().await?.channels_of(payer.id()).await?.into_iter().map(|(id, _)| id).collect(),
-        false => channels,
+/// Which channels are meant.
+enum Channels {
+    All,
+    These(Vec<ChannelId>),
+}
+
+async fn close(context: &Context, channels: Channels, patience: Duration, options: SendOptions) -> Result<(), CommandError> {
+    let payer = context.payer().await?;
+    let channels = match channels {
+        Channels::All => payer.chain.at_best().await?.channels_of(payer.id()).await?.into_iter().map(|(id, _)| id).collect(),
+        Channels::These(channels) => channels,
     };
-    let step = context.progress.step(format!("closing {} channels", channels.len()));
-    let mut submitted: Vec<_> = payer.close(&channels).await?.into_iter().collect();
-    if patience.is_zero() || channels.is_empty() {
-        step.done("asked");
-    } else {
-        step.now("waiting for the workers to redeem");
+    let call = payer.closing(&channels).await?;
+    if options.dry_run {
+        let report = DryRun::new(&payer.chain, payer.id(), call.as_ref(), Moved::default()).await?;
+        return Ok(context.output.show(&report, DryRun::to_text)?);
+    }
+    let wait = options.wait.or(context.settings.wait).unwrap_or(Wait::Included);
+    let mut sent = Vec::new();
+    if let Some(call) = call {
+        let signer = payer.account.signer(CLOSING)?;
+        let what = format!("closing {} channels", channels.len());
+        sent.push(send(&payer.chain, &signer, call, wait, context.progress, &what).await?);
+    }
+    if wait != Wait::None && !patience.is_zero() && !channels.is_empty() {
+        let step = context.progress.step("waiting for the workers to redeem");
         let (finished, block) = payer.await_closed(&channels, patience).await?;
-        submitted.extend(finished);
+        sent.extend(finished.iter().map(|one| Sent::from((one, Wait::Included))));
         step.done(&format!("gone in block {block}"));
     }
-    show(context, &submitted)
+    show(context, &sent)
 }
 
-fn show(context: &Context, submitted: &[mica_chain::Submitted]) -> Result<(), CommandError> {
+fn show(context: &Context, sent: &[Sent]) -> Result<(), CommandError> {
     let changed = Changed {
-        block: submitted.iter().map(|one| one.block.number).max().unwrap_or(0),
-        extrinsics: submitted.iter().map(|one| format!("0x{}", hex::encode(one.extrinsic))).collect(),
-        fees: submitted.iter().fold(0, |sum: Balance, one| sum.saturating_add(one.fee)),
-        events: submitted.iter().flat_map(|one| &one.events).map(|event| format!("{}.{}", event.pallet, event.name)).collect(),
+        block: sent.iter().filter_map(|one| one.block).max(),
+        extrinsics: sent.iter().map(|one| one.extrinsic.clone()).collect(),
+        fees: sent.iter().filter_map(|one| one.fee).fold(0, Balance::saturating_add),
+        events: sent.iter().flat_map(|one| one.events.clone()).collect(),
     };
-    Ok(context.output.show(&changed, |changed| match changed.extrinsics.len() {
-        0 => "nothing to do".into(),
-        _ => format!("done in block {} (fees {})", changed.block, amount::format(changed.fees)),
+    Ok(context.output.show(&changed, |changed| match (changed.extrinsics.as_slice(), changed.block) {
+        ([], _) => "nothing to do".into(),
+        (_, Some(block)) => format!("done in block {block} (fees {})", amount::format(changed.fees)),
+        (extrinsics, None) => format!("the node has it: {}", extrinsics.join(", ")),
     })?)
 }
 

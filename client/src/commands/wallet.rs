@@ -1,24 +1,49 @@
-//! `mica wallet new|import|list|balance|transfer`.
+//! `mica wallet …`: one file per subcommand.
 
-use std::io::Read;
-use std::path::Path;
+mod balance;
+mod change_password;
+mod export;
+mod import;
+mod list;
+mod new;
+mod remove;
+mod show;
+mod sign;
+mod transfer;
+mod verify;
 
-use mica_chain::{AccountId, Call, Signer, Until, amount};
-use mica_primitives::Balance;
+use clap::Subcommand;
 use serde::Serialize;
-use zeroize::Zeroizing;
 
 use super::Context;
-use crate::{
-    cli::WalletCommand,
-    error::CommandError,
-    files,
-    output::table,
-    wallet::{Secret, WordCount},
-};
+use crate::{error::CommandError, wallet::Secret};
 
-/// Most bytes of a phrase.
-const MAX_PHRASE_BYTES: u64 = 1024;
+/// `mica wallet …`
+#[derive(Debug, Subcommand)]
+pub enum WalletCommand {
+    /// Make a wallet; shows its phrase once
+    New(new::NewArgs),
+    /// Make a wallet from a phrase, a seed or a polkadot-js file
+    Import(import::ImportArgs),
+    /// Wallets on this machine
+    List,
+    /// What a wallet's file says without its password
+    Show,
+    /// Give a wallet's secret out: its phrase, or a file for polkadot-js
+    Export(export::ExportArgs),
+    /// Delete a wallet from this machine
+    Remove,
+    /// Encrypt a wallet with another password
+    ChangePassword(change_password::ChangePasswordArgs),
+    /// Sign a message with the account's key
+    Sign(sign::SignArgs),
+    /// Check who signed a message
+    Verify(verify::VerifyArgs),
+    /// Money of a wallet or of any account
+    Balance(balance::BalanceArgs),
+    /// Send money
+    Transfer(transfer::TransferArgs),
+}
 
 /// Runs `mica wallet …`.
 ///
@@ -26,170 +51,54 @@ const MAX_PHRASE_BYTES: u64 = 1024;
 /// [`CommandError`]; a failed command has changed nothing.
 pub async fn run(context: &Context, command: WalletCommand) -> Result<(), CommandError> {
     match command {
-        WalletCommand::New { words } => new(context, if words == "24" { WordCount::TwentyFour } else { WordCount::Twelve }),
-        WalletCommand::Import { phrase_file } => import(context, phrase_file.as_deref()),
-        WalletCommand::List => list(context),
-        WalletCommand::Balance { account } => balance(context, account).await,
-        WalletCommand::Transfer { to, amount, dev_account } => transfer(context, to, amount, dev_account.as_deref()).await,
+        WalletCommand::New(arguments) => new::run(context, arguments),
+        WalletCommand::Import(arguments) => import::run(context, &arguments),
+        WalletCommand::List => list::run(context),
+        WalletCommand::Show => show::run(context),
+        WalletCommand::Export(arguments) => export::run(context, &arguments),
+        WalletCommand::Remove => remove::run(context),
+        WalletCommand::ChangePassword(arguments) => change_password::run(context, arguments),
+        WalletCommand::Sign(arguments) => sign::run(context, &arguments),
+        WalletCommand::Verify(arguments) => verify::run(context, &arguments),
+        WalletCommand::Balance(arguments) => balance::run(context, &arguments).await,
+        WalletCommand::Transfer(arguments) => transfer::run(context, &arguments).await,
     }
 }
 
+/// A wallet that was made. The phrase is in it for a new one only.
 #[derive(Serialize)]
-struct Made {
-    wallet: String,
+struct Made<'a> {
+    wallet: &'a str,
     address: String,
     channel_signer: String,
+    path: String,
     file: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    phrase: Option<String>,
+    phrase: Option<&'a str>,
 }
 
-fn new(context: &Context, words: WordCount) -> Result<(), CommandError> {
-    let secret = Secret::generate(words)?;
-    // Shown once, on purpose; it is not kept.
-    let phrase = secret.phrase()?.as_str().to_owned();
-    let made = Made { phrase: Some(phrase), ..create(context, &secret)? };
-    Ok(context.output.show(&made, |made| {
-        format!(
-            "wallet   {}\naddress  {}\nfile     {}\n\nWrite these words on paper. Who has them has the money, and nothing else brings it back:\n\n  {}\n",
-            made.wallet,
-            made.address,
-            made.file,
-            made.phrase.as_deref().unwrap_or_default()
-        )
-    })?)
-}
-
-fn import(context: &Context, phrase_file: Option<&Path>) -> Result<(), CommandError> {
-    context.keystore().check_free(&context.global.wallet)?;
-    let bytes = Zeroizing::new(match phrase_file {
-        Some(path) => files::read_bounded(path, MAX_PHRASE_BYTES)?,
-        None => read_phrase(context)?,
-    });
-    let secret = Secret::from_phrase(&String::from_utf8_lossy(&bytes))?;
-    let made = create(context, &secret)?;
-    Ok(context
-        .output
-        .show(&made, |made| format!("wallet   {}\naddress  {}\nfile     {}\n", made.wallet, made.address, made.file))?)
-}
-
-/// One line from standard input.
-fn read_phrase(context: &Context) -> Result<Vec<u8>, CommandError> {
-    context.progress.note("Type the words of the phrase, with spaces between them, and press Enter:");
-    let mut phrase = Vec::new();
-    for byte in std::io::stdin().lock().take(MAX_PHRASE_BYTES).bytes() {
-        match byte.map_err(CommandError::Input)? {
-            b'\n' => break,
-            byte => phrase.push(byte),
-        }
+impl Made<'_> {
+    fn to_text(&self) -> String {
+        let path = if self.path.is_empty() { String::new() } else { format!("path     {}\n", self.path) };
+        format!("wallet   {}\naddress  {}\n{path}file     {}\n", self.wallet, self.address, self.file)
     }
-    Ok(phrase)
 }
 
-fn create(context: &Context, secret: &Secret) -> Result<Made, CommandError> {
-    let wallet = context.global.wallet.clone();
+/// Seals `secret` under the chosen name, after a password was given.
+fn create<'a>(context: &'a Context, secret: &Secret) -> Result<Made<'a>, CommandError> {
+    let wallet = context.settings.wallet.as_str();
     let keystore = context.keystore();
-    keystore.check_free(&wallet)?;
-    let password = context.passwords().new_wallet(&wallet)?;
+    keystore.check_free(wallet)?;
+    let password = context.passwords().new_wallet(wallet)?;
     context.home.create()?;
-    let file = keystore.create(&wallet, secret, &password)?;
-    let path = context.home.wallets().join(format!("{wallet}.json"));
-    Ok(Made { wallet, address: file.address, channel_signer: file.channel_signer, file: path.display().to_string(), phrase: None })
-}
-
-#[derive(Serialize)]
-struct Listed {
-    wallet: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    address: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-}
-
-fn list(context: &Context) -> Result<(), CommandError> {
-    let wallets = context.keystore().list()?.into_iter().map(|(wallet, file)| match file {
-        Ok(file) => Listed { wallet, address: Some(file.address), error: None },
-        Err(error) => Listed { wallet, address: None, error: Some(error.to_string()) },
-    });
-    Ok(context.output.show(&wallets.collect::<Vec<_>>(), |wallets| {
-        if wallets.is_empty() {
-            return "no wallets yet: make one with `mica wallet new`".into();
-        }
-        let cell = |listed: &Listed| listed.address.clone().or_else(|| listed.error.clone()).unwrap_or_default();
-        table(&["WALLET", "ADDRESS"], &wallets.iter().map(|listed| vec![listed.wallet.clone(), cell(listed)]).collect::<Vec<_>>())
-    })?)
-}
-
-#[derive(Serialize)]
-struct Money {
-    account: String,
-    free: Balance,
-    held: Balance,
-    total: Balance,
-    block: u32,
-}
-
-async fn balance(context: &Context, account: Option<AccountId>) -> Result<(), CommandError> {
-    let account = match account {
-        Some(account) => account,
-        None => {
-            let address = context.keystore().read(&context.global.wallet)?.address;
-            address.parse().map_err(|_| CommandError::Address(address))?
-        }
-    };
-    let view = context.chain().await?.at_best().await?;
-    let found = view.account(account).await?;
-    let money =
-        Money { account: account.to_string(), free: found.free, held: found.held, total: found.total(), block: view.number() };
-    Ok(context.output.show(&money, |money| {
-        format!(
-            "account  {}\nfree     {}\non hold  {}\nblock    {}\n",
-            money.account,
-            amount::format(money.free),
-            amount::format(money.held),
-            money.block
-        )
-    })?)
-}
-
-#[derive(Serialize)]
-struct Sent {
-    from: String,
-    to: String,
-    amount: Balance,
-    fee: Balance,
-    block: u32,
-    extrinsic: String,
-}
-
-async fn transfer(context: &Context, to: AccountId, amount: Balance, dev_account: Option<&str>) -> Result<(), CommandError> {
-    if amount == 0 {
-        return Err(CommandError::NothingToSend);
-    }
-    let signer = match dev_account {
-        Some(name) => Signer::from_suri(&format!("//{name}")).map_err(|error| CommandError::Usage(error.to_string()))?,
-        None => context.unlock()?.1,
-    };
-    let chain = context.chain().await?;
-    let call = Call::Transfer { to, amount };
-    let free = chain.at_best().await?.account(signer.account()).await?.free;
-    let fee = chain.estimate_fee(&signer, &call).await?;
-    let need = amount.saturating_add(fee);
-    if free < need {
-        return Err(CommandError::NoFunds { account: signer.account().to_string(), free, need });
-    }
-    let step = context.progress.step("sending");
-    let submitted = chain.submit(&signer, call, Until::Finalized).await?;
-    step.done(&format!("final in block {}", submitted.block.number));
-    let sent = Sent {
-        from: signer.account().to_string(),
-        to: to.to_string(),
-        amount,
-        fee: submitted.fee,
-        block: submitted.block.number,
-        extrinsic: format!("0x{}", hex::encode(submitted.extrinsic)),
-    };
-    Ok(context.output.show(&sent, |sent| {
-        format!("sent {} to {} (fee {}, block {})", amount::format(sent.amount), sent.to, amount::format(sent.fee), sent.block)
-    })?)
+    let file = keystore.create(wallet, secret, &password)?;
+    let path = keystore.path(wallet)?.display().to_string();
+    Ok(Made {
+        wallet,
+        address: file.address,
+        channel_signer: file.channel_signer,
+        path: file.path,
+        file: path,
+        phrase: None,
+    })
 }

@@ -2,11 +2,14 @@
 
 use bip39::{Language, Mnemonic};
 use ed25519_dalek::SigningKey;
-use mica_chain::Signer;
+use mica_chain::{DerivationPath, PathError, Signer};
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-/// Context string of the channel signer's derivation. A change of it would lose the keys of every open channel.
+/// Context of the channel signer of a phrase without a path. A change of it would lose the keys of every open channel.
 const CHANNEL_SIGNER_CONTEXT: &str = "mica/channel-signer/v1";
+/// Context of the channel signer of every other account, over its expanded key. The same warning holds.
+const ACCOUNT_CHANNEL_SIGNER_CONTEXT: &str = "mica/channel-signer/account/v1";
 
 /// Length of a new phrase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,27 +29,70 @@ impl WordCount {
     }
 }
 
-/// Why a phrase is not a wallet's.
+/// Why a text or bytes are not a wallet's secret. Never repeats them.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PhraseError {
     /// A word that is not on the list, a wrong number of words, or a wrong checksum.
     #[error("this is not a BIP-39 phrase ({0}): check the spelling and the order of the words")]
     Invalid(bip39::Error),
+    /// Hexadecimal digits that are no seed.
+    #[error("a seed is written as 0x and 64 hexadecimal digits: check that none is missing")]
+    Seed,
+    /// What follows the phrase or seed is no path.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// A path for a key that comes from a file.
+    #[error("a key from a polkadot-js file takes no derivation path: leave --derive out")]
+    NoPathHere,
     /// The system gives no randomness.
     #[error("the system gives no random bytes ({0}); no wallet was made")]
     NoRandomness(bip39::Error),
-    /// Entropy that no phrase stands for.
-    #[error("the wallet holds {0} bytes where a phrase has 16 to 32")]
-    Entropy(usize),
-    /// The signer refuses the phrase.
-    #[error("no account follows from this phrase: {0}")]
+    /// Bytes of a length that the kind of secret does not have.
+    #[error("the wallet holds {found} bytes where a {kind} has another number")]
+    Length {
+        /// What it should be.
+        kind: SecretKind,
+        /// Bytes found.
+        found: usize,
+    },
+    /// A wallet that was not made from words.
+    #[error("this wallet was made from a {0}, so it has no phrase: export it with --polkadot-js FILE instead")]
+    NoPhrase(SecretKind),
+    /// The signer refuses the secret.
+    #[error("no account follows from this secret: {0}")]
     Account(String),
 }
 
-/// Entropy of a BIP-39 phrase, 16 to 32 bytes; wiped when dropped.
+/// What a wallet was made from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SecretKind {
+    /// Words, kept as their entropy.
+    #[default]
+    Phrase,
+    /// 32 bytes that an sr25519 key is expanded from.
+    Seed,
+    /// 64 bytes of an expanded sr25519 key, as polkadot-js files hold it.
+    Key,
+}
+
+impl std::fmt::Display for SecretKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Phrase => "phrase",
+            Self::Seed => "seed",
+            Self::Key => "key",
+        })
+    }
+}
+
+/// The bytes that everything of a wallet follows from, and the path from them to its account; wiped when dropped.
 pub struct Secret {
-    entropy: Zeroizing<Vec<u8>>,
+    kind: SecretKind,
+    bytes: Zeroizing<Vec<u8>>,
+    path: DerivationPath,
+    account: Signer,
 }
 
 impl Secret {
@@ -55,8 +101,7 @@ impl Secret {
     /// # Errors
     /// [`PhraseError::NoRandomness`].
     pub fn generate(words: WordCount) -> Result<Self, PhraseError> {
-        let mnemonic = Mnemonic::generate_in(Language::English, words.words()).map_err(PhraseError::NoRandomness)?;
-        Ok(Self { entropy: Zeroizing::new(mnemonic.to_entropy()) })
+        Self::of_mnemonic(&Mnemonic::generate_in(Language::English, words.words()).map_err(PhraseError::NoRandomness)?)
     }
 
     /// The secret of an English phrase of 12 to 24 words; case and spaces do not matter.
@@ -64,103 +109,112 @@ impl Secret {
     /// # Errors
     /// [`PhraseError::Invalid`].
     pub fn from_phrase(phrase: &str) -> Result<Self, PhraseError> {
-        let normal = Zeroizing::new(phrase.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>().join(" "));
-        let mnemonic = Mnemonic::parse_in_normalized(Language::English, &normal).map_err(PhraseError::Invalid)?;
-        Ok(Self { entropy: Zeroizing::new(mnemonic.to_entropy()) })
-    }
-
-    /// The secret with this entropy.
-    ///
-    /// # Errors
-    /// [`PhraseError::Entropy`] unless it has 16, 20, 24, 28 or 32 bytes.
-    pub fn from_entropy(entropy: Zeroizing<Vec<u8>>) -> Result<Self, PhraseError> {
-        match Mnemonic::from_entropy_in(Language::English, &entropy) {
-            Ok(_) => Ok(Self { entropy }),
-            Err(_) => Err(PhraseError::Entropy(entropy.len())),
+        let mut normal = Zeroizing::new(String::with_capacity(phrase.len()));
+        for word in phrase.split_whitespace() {
+            if !normal.is_empty() {
+                normal.push(' ');
+            }
+            normal.extend(word.chars().flat_map(char::to_lowercase));
         }
+        Self::of_mnemonic(&Mnemonic::parse_in_normalized(Language::English, &normal).map_err(PhraseError::Invalid)?)
     }
 
-    /// The entropy, to be encrypted.
-    pub fn entropy(&self) -> &[u8] {
-        &self.entropy
-    }
-
-    /// The phrase to be written down on paper.
+    /// The secret that people write down: a phrase or a seed (`0x…`), with a derivation path after it or without.
     ///
     /// # Errors
-    /// [`PhraseError::Entropy`], which the constructors rule out.
+    /// [`PhraseError`] says which part is wrong.
+    pub fn from_text(text: &str) -> Result<Self, PhraseError> {
+        let text = text.trim();
+        let (secret, path) = text.split_at(text.find('/').unwrap_or(text.len()));
+        let root = match secret.trim_end().strip_prefix("0x") {
+            Some(digits) => {
+                let mut seed = Zeroizing::new(vec![0; 32]);
+                hex::decode_to_slice(digits, &mut seed).map_err(|_| PhraseError::Seed)?;
+                Self::from_bytes(SecretKind::Seed, seed, DerivationPath::default())?
+            }
+            None => Self::from_phrase(secret)?,
+        };
+        root.with_path(path.parse()?)
+    }
+
+    /// The secret of this kind with these bytes.
+    ///
+    /// # Errors
+    /// [`PhraseError::Length`] or [`PhraseError::Account`] if the bytes are none of that kind.
+    pub fn from_bytes(kind: SecretKind, bytes: Zeroizing<Vec<u8>>, path: DerivationPath) -> Result<Self, PhraseError> {
+        if kind == SecretKind::Key && !path.is_empty() {
+            return Err(PhraseError::NoPathHere);
+        }
+        let root = match kind {
+            SecretKind::Phrase => Signer::from_mnemonic(&words(&bytes)?),
+            SecretKind::Seed => Signer::from_seed(sized(kind, &bytes)?),
+            SecretKind::Key => Signer::from_expanded(&sized(kind, &bytes)?),
+        };
+        let account = root.map_err(|error| PhraseError::Account(error.to_string()))?.derive(&path);
+        Ok(Self { kind, bytes, path, account })
+    }
+
+    /// The same secret with another path to its account.
+    ///
+    /// # Errors
+    /// [`PhraseError::NoPathHere`] for a key from a file, of which nobody could say where it lies.
+    pub fn with_path(self, path: DerivationPath) -> Result<Self, PhraseError> {
+        Self::from_bytes(self.kind, self.bytes, path)
+    }
+
+    /// What it was made from.
+    pub fn kind(&self) -> SecretKind {
+        self.kind
+    }
+
+    /// The bytes, to be encrypted.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The path to the account.
+    pub fn path(&self) -> &DerivationPath {
+        &self.path
+    }
+
+    /// The phrase to be written down on paper, without the path.
+    ///
+    /// # Errors
+    /// [`PhraseError::NoPhrase`] for a wallet of another kind.
     pub fn phrase(&self) -> Result<Zeroizing<String>, PhraseError> {
-        let mnemonic =
-            Mnemonic::from_entropy_in(Language::English, &self.entropy).map_err(|_| PhraseError::Entropy(self.entropy.len()))?;
-        Ok(Zeroizing::new(mnemonic.to_string()))
+        if self.kind == SecretKind::Phrase { words(&self.bytes) } else { Err(PhraseError::NoPhrase(self.kind)) }
     }
 
-    /// The account that pays: sr25519, as every Substrate wallet derives it from the phrase.
-    ///
-    /// # Errors
-    /// [`PhraseError::Account`] if the signer refuses the phrase, which valid entropy rules out.
-    pub fn account(&self) -> Result<Signer, PhraseError> {
-        Signer::from_mnemonic(&self.phrase()?).map_err(|error| PhraseError::Account(error.to_string()))
+    /// The account that pays: sr25519, as every Substrate wallet derives it.
+    pub fn account(&self) -> &Signer {
+        &self.account
     }
 
     /// The key that signs vouchers.
     pub fn channel_signer(&self) -> SigningKey {
-        let seed = Zeroizing::new(blake3::derive_key(CHANNEL_SIGNER_CONTEXT, &self.entropy));
+        let seed = Zeroizing::new(if self.kind == SecretKind::Phrase && self.path.is_empty() {
+            blake3::derive_key(CHANNEL_SIGNER_CONTEXT, &self.bytes)
+        } else {
+            blake3::derive_key(ACCOUNT_CHANNEL_SIGNER_CONTEXT, self.account.expanded().as_slice())
+        });
         SigningKey::from_bytes(&seed)
     }
+
+    fn of_mnemonic(mnemonic: &Mnemonic) -> Result<Self, PhraseError> {
+        Self::from_bytes(SecretKind::Phrase, Zeroizing::new(mnemonic.to_entropy()), DerivationPath::default())
+    }
+}
+
+/// The words for some entropy.
+fn words(entropy: &[u8]) -> Result<Zeroizing<String>, PhraseError> {
+    let mnemonic = Mnemonic::from_entropy_in(Language::English, entropy)
+        .map_err(|_| PhraseError::Length { kind: SecretKind::Phrase, found: entropy.len() })?;
+    Ok(Zeroizing::new(mnemonic.to_string()))
+}
+
+fn sized<const N: usize>(kind: SecretKind, bytes: &[u8]) -> Result<[u8; N], PhraseError> {
+    bytes.try_into().map_err(|_| PhraseError::Length { kind, found: bytes.len() })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The development phrase of Substrate, whose root account every wallet shows as this address.
-    const DEVELOPMENT_PHRASE: &str = "bottom drive obey lake curtain smoke basket hold race lonely fit walk";
-    const DEVELOPMENT_ADDRESS: &str = "5DfhGyQdFobKM8NsWvEeAKk5EQQgYe9AydgJ7rMB6E1EqRzV";
-
-    #[test]
-    fn the_account_is_the_one_of_standard_wallets() {
-        let secret = Secret::from_phrase(DEVELOPMENT_PHRASE).expect("valid");
-        assert_eq!(secret.account().expect("account").account().to_string(), DEVELOPMENT_ADDRESS);
-    }
-
-    #[test]
-    fn case_and_spaces_of_a_phrase_do_not_matter() {
-        let untidy = format!("  {}\n", DEVELOPMENT_PHRASE.to_uppercase().replace(' ', "   "));
-        let secret = Secret::from_phrase(&untidy).expect("valid");
-        assert_eq!(*secret.phrase().expect("phrase"), DEVELOPMENT_PHRASE);
-    }
-
-    #[test]
-    fn the_channel_signer_is_fixed_and_its_own() {
-        let secret = Secret::from_phrase(DEVELOPMENT_PHRASE).expect("valid");
-        let again = Secret::from_entropy(Zeroizing::new(secret.entropy().to_vec())).expect("valid");
-        assert_eq!(secret.channel_signer().to_bytes(), again.channel_signer().to_bytes());
-        let other = Secret::generate(WordCount::Twelve).expect("randomness");
-        assert_ne!(secret.channel_signer().to_bytes(), other.channel_signer().to_bytes());
-    }
-
-    #[test]
-    fn new_phrases_have_the_length_asked_for_and_read_back() {
-        for (words, bytes) in [(WordCount::Twelve, 16), (WordCount::TwentyFour, 32)] {
-            let secret = Secret::generate(words).expect("randomness");
-            assert_eq!(secret.entropy().len(), bytes);
-            let phrase = secret.phrase().expect("phrase");
-            assert_eq!(phrase.split(' ').count(), words.words());
-            assert_eq!(Secret::from_phrase(&phrase).expect("valid").entropy(), secret.entropy());
-        }
-    }
-
-    #[test]
-    fn broken_phrases_are_refused() {
-        for phrase in [
-            "",
-            "bottom",
-            "bottom drive obey lake curtain smoke basket hold race lonely fit fit",
-            "not a phrase at all of twelve words but something else entirely sir",
-        ] {
-            assert!(matches!(Secret::from_phrase(phrase), Err(PhraseError::Invalid(_))), "{phrase}");
-        }
-        assert!(matches!(Secret::from_entropy(Zeroizing::new(vec![1; 15])), Err(PhraseError::Entropy(15))));
-    }
-}
+mod tests;

@@ -1,23 +1,19 @@
-//! Encrypted wallet files: `wallets/<name>.json`.
+//! The folder of encrypted wallet files: `wallets/<name>.json`, and beside each its hot key, `wallets/<name>.hot`.
 //!
-//! argon2id turns the password into a key, XChaCha20-Poly1305 seals the entropy. Everything else in the file (address, channel
-//! signer, cost of the derivation) is authenticated with it: a changed byte anywhere is an error, never another wallet.
+//! A file is there in full or not at all; a new wallet replaces no other, and a changed password replaces its file in one step.
 
-use std::path::{Path, PathBuf};
+mod file;
+mod hot;
 
-use argon2::{Algorithm, Argon2, Params, Version};
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use rand::RngCore;
-use rand::rngs::OsRng;
-use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
+pub use file::{KdfCost, WalletFile};
+
+use std::path::PathBuf;
+
+use file::VERSION;
 
 use super::{Password, PhraseError, Secret};
 use crate::files::{self, FileError};
 
-const FORMAT: &str = "mica-wallet";
-const VERSION: u32 = 1;
 const MAX_FILE_BYTES: u64 = 16 * 1024;
 /// Most wallets that are listed.
 const MAX_WALLETS: usize = 1024;
@@ -45,7 +41,7 @@ pub enum KeystoreError {
         reason: String,
     },
     /// Written by a later version.
-    #[error("{} has wallet format {found}; this program reads format {VERSION}: update mica", .path.display())]
+    #[error("{} has wallet format {found}; this program reads formats 1 to {VERSION}: update mica", .path.display())]
     Version {
         /// The file.
         path: PathBuf,
@@ -55,6 +51,17 @@ pub enum KeystoreError {
     /// The seal does not open.
     #[error("wrong password for wallet '{0}', or its file was changed; nothing was done")]
     WrongPassword(String),
+    /// Others may read the hot key.
+    #[error("others on this machine may read the hot key {}: run `chmod 600 {}`", .0.display(), .0.display())]
+    Exposed(PathBuf),
+    /// The hot key's file is of no use.
+    #[error("{} is not this wallet's hot key ({reason}): run `rm {}`; it is made again when the wallet is unlocked next", .path.display(), .path.display())]
+    HotKey {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The key derivation or the cipher refuses to work.
     #[error("cannot derive the wallet's key: {0}")]
     Cipher(String),
@@ -64,103 +71,6 @@ pub enum KeystoreError {
     /// Reading or writing failed.
     #[error(transparent)]
     File(#[from] FileError),
-}
-
-/// Cost of the argon2id derivation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KdfCost {
-    /// Memory in KiB.
-    pub memory_kib: u32,
-    /// Passes over it.
-    pub passes: u32,
-    /// Lanes.
-    pub lanes: u32,
-}
-
-impl KdfCost {
-    /// What new wallets use: 64 MiB, three passes (RFC 9106, second recommended option, on one lane).
-    pub const STANDARD: Self = Self { memory_kib: 64 * 1024, passes: 3, lanes: 1 };
-    /// The most that a file may ask for, so that a foreign file cannot eat the machine.
-    const MOST: Self = Self { memory_kib: 1024 * 1024, passes: 16, lanes: 16 };
-
-    const fn is_bearable(self) -> bool {
-        self.memory_kib <= Self::MOST.memory_kib && self.passes <= Self::MOST.passes && self.lanes <= Self::MOST.lanes
-    }
-}
-
-/// A wallet file as it lies on disk. Bytes are hexadecimal.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WalletFile {
-    format: String,
-    version: u32,
-    /// SS58 address of the account.
-    pub address: String,
-    /// ed25519 public key that signs vouchers.
-    pub channel_signer: String,
-    kdf: KdfCost,
-    salt: String,
-    nonce: String,
-    sealed: String,
-}
-
-impl WalletFile {
-    fn seal(secret: &Secret, password: &Password, cost: KdfCost) -> Result<Self, KeystoreError> {
-        let (mut salt, mut nonce) = ([0; 16], [0; 24]);
-        OsRng.try_fill_bytes(&mut salt).map_err(|error| KeystoreError::Cipher(error.to_string()))?;
-        OsRng.try_fill_bytes(&mut nonce).map_err(|error| KeystoreError::Cipher(error.to_string()))?;
-        let mut file = Self {
-            format: FORMAT.into(),
-            version: VERSION,
-            address: secret.account()?.account().to_string(),
-            channel_signer: hex::encode(secret.channel_signer().verifying_key().as_bytes()),
-            kdf: cost,
-            salt: hex::encode(salt),
-            nonce: hex::encode(nonce),
-            sealed: String::new(),
-        };
-        let payload = Payload { msg: secret.entropy(), aad: &file.authenticated() };
-        let sealed = cipher(password, &salt, cost)?
-            .encrypt(XNonce::from_slice(&nonce), payload)
-            .map_err(|_| KeystoreError::Cipher("the cipher refuses the secret".into()))?;
-        file.sealed = hex::encode(sealed);
-        Ok(file)
-    }
-
-    /// Everything but the sealed bytes, in a fixed order.
-    fn authenticated(&self) -> Vec<u8> {
-        let KdfCost { memory_kib, passes, lanes } = self.kdf;
-        let Self { format, version, address, channel_signer, salt, nonce, .. } = self;
-        format!("{format}\n{version}\n{address}\n{channel_signer}\n{memory_kib}\n{passes}\n{lanes}\n{salt}\n{nonce}").into_bytes()
-    }
-
-    fn open(&self, name: &str, path: &Path, password: &Password) -> Result<Secret, KeystoreError> {
-        let malformed = |reason: &str| KeystoreError::Malformed { path: path.into(), reason: reason.into() };
-        if !self.kdf.is_bearable() {
-            return Err(malformed("it asks for more memory or time than any wallet needs"));
-        }
-        let bytes = |text: &str, reason| hex::decode(text).map_err(|_| malformed(reason));
-        let salt: [u8; 16] =
-            bytes(&self.salt, "its salt is no hexadecimal")?.try_into().map_err(|_| malformed("its salt is too short"))?;
-        let nonce: [u8; 24] =
-            bytes(&self.nonce, "its nonce is no hexadecimal")?.try_into().map_err(|_| malformed("its nonce is too short"))?;
-        let sealed = bytes(&self.sealed, "its secret is no hexadecimal")?;
-        let payload = Payload { msg: &sealed, aad: &self.authenticated() };
-        let entropy = cipher(password, &salt, self.kdf)?
-            .decrypt(XNonce::from_slice(&nonce), payload)
-            .map_err(|_| KeystoreError::WrongPassword(name.into()))?;
-        Ok(Secret::from_entropy(Zeroizing::new(entropy))?)
-    }
-}
-
-fn cipher(password: &Password, salt: &[u8], cost: KdfCost) -> Result<XChaCha20Poly1305, KeystoreError> {
-    let refused = |error: argon2::Error| KeystoreError::Cipher(error.to_string());
-    let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(32)).map_err(refused)?;
-    let mut key = Zeroizing::new([0; 32]);
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into(password.as_bytes(), salt, key.as_mut_slice())
-        .map_err(refused)?;
-    Ok(XChaCha20Poly1305::new(key.as_slice().into()))
 }
 
 /// A wallet's name, and what its file says in clear or why it cannot be read.
@@ -184,7 +94,11 @@ impl Keystore {
         Self { cost, ..self }
     }
 
-    fn path(&self, name: &str) -> Result<PathBuf, KeystoreError> {
+    /// Where a wallet of this name lies.
+    ///
+    /// # Errors
+    /// [`KeystoreError::Name`].
+    pub fn path(&self, name: &str) -> Result<PathBuf, KeystoreError> {
         let is_fine = !name.is_empty()
             && name.len() <= MAX_NAME_BYTES
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
@@ -207,15 +121,46 @@ impl Keystore {
         let path = self.path(name)?;
         self.check_free(name)?;
         let file = WalletFile::seal(secret, password, self.cost)?;
-        let mut text = serde_json::to_vec_pretty(&file).map_err(|error| KeystoreError::Cipher(error.to_string()))?;
-        text.push(b'\n');
-        match files::write_new_private(&path, &text) {
-            Err(FileError::Exists(_)) => Err(KeystoreError::Exists(name.into())),
-            other => Ok(other.map(|()| file)?),
+        let text = text_of(&file)?;
+        // The wallet's own file comes last: it is what makes the wallet exist.
+        self.write_hot_key(name, &file, &secret.channel_signer())?;
+        files::write_new_private(&path, &text).map_err(|refused| {
+            // What is left of a wallet that was not made; it would be replaced by the next one of this name anyway.
+            let _ = self.hot_path(name).map(|hot| files::remove(&hot));
+            match refused {
+                FileError::Exists(_) => KeystoreError::Exists(name.into()),
+                other => other.into(),
+            }
+        })?;
+        Ok(file)
+    }
+
+    /// Seals a wallet that `old` opens for the password `new`.
+    ///
+    /// # Errors
+    /// [`KeystoreError`]; the old password opens the wallet still then.
+    pub fn change_password(&self, name: &str, old: &Password, new: &Password) -> Result<(), KeystoreError> {
+        let secret = self.unlock(name, old)?;
+        let file = WalletFile::seal(&secret, new, self.cost)?;
+        Ok(files::replace_private(&self.path(name)?, &text_of(&file)?)?)
+    }
+
+    /// Deletes a wallet and its hot key.
+    ///
+    /// # Errors
+    /// [`KeystoreError::NoWallet`], or [`KeystoreError::File`] if the system refuses; the wallet's own file goes last.
+    pub fn remove(&self, name: &str) -> Result<(), KeystoreError> {
+        match files::remove(&self.hot_path(name)?) {
+            Err(FileError::Missing(_)) => {}
+            other => other?,
+        }
+        match files::remove(&self.path(name)?) {
+            Err(FileError::Missing(_)) => Err(KeystoreError::NoWallet(name.into())),
+            other => Ok(other?),
         }
     }
 
-    /// What a wallet's file says in clear: address and channel signer. Not yet authenticated.
+    /// What a wallet's file says in clear: address, channel signer, kind and path. Not yet authenticated.
     ///
     /// # Errors
     /// [`KeystoreError`] if there is none, or it is not a whole wallet file of a known version.
@@ -225,20 +170,7 @@ impl Keystore {
             Err(FileError::Missing(_)) => return Err(KeystoreError::NoWallet(name.into())),
             other => other?,
         };
-        #[derive(Deserialize)]
-        struct Head {
-            format: String,
-            version: u32,
-        }
-        let malformed = |reason: String| KeystoreError::Malformed { path: path.clone(), reason };
-        let head: Head = serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
-        if head.format != FORMAT {
-            return Err(malformed("it does not say that it is a wallet".into()));
-        }
-        if head.version != VERSION {
-            return Err(KeystoreError::Version { path, found: head.version });
-        }
-        serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))
+        WalletFile::parse(&bytes, &path)
     }
 
     /// Opens a wallet.
@@ -267,6 +199,12 @@ impl Keystore {
         names.sort();
         Ok(names.into_iter().map(|name| (name.clone(), self.read(&name))).collect())
     }
+}
+
+fn text_of(file: &WalletFile) -> Result<Vec<u8>, KeystoreError> {
+    let mut text = serde_json::to_vec_pretty(file).map_err(|error| KeystoreError::Cipher(error.to_string()))?;
+    text.push(b'\n');
+    Ok(text)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Where a wallet's password comes from: a file, the environment, or the person at the terminal.
+//! Where a password comes from: a file, the environment, or the person at the terminal. Never the command line, which others see.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -7,12 +7,42 @@ use zeroize::Zeroizing;
 
 use crate::files::{self, FileError};
 
-/// Least characters of a new wallet's password.
+/// Least characters of a new password.
 pub const MIN_PASSWORD_CHARS: usize = 8;
 /// Most bytes of a password or of a file that holds one.
 const MAX_PASSWORD_BYTES: u64 = 1024;
-/// Environment variable that may hold the password.
-pub const PASSWORD_VARIABLE: &str = "MICA_PASSWORD";
+
+/// What a password opens, and by which names it can be given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PasswordRole {
+    /// The wallet.
+    #[default]
+    Wallet,
+    /// The wallet from now on.
+    NewWallet,
+    /// A polkadot-js file.
+    File,
+}
+
+impl PasswordRole {
+    /// The option that names a file with it.
+    pub const fn flag(self) -> &'static str {
+        match self {
+            Self::Wallet => "--password-file",
+            Self::NewWallet => "--new-password-file",
+            Self::File => "--file-password-file",
+        }
+    }
+
+    /// The environment variable that may hold it.
+    pub const fn variable(self) -> &'static str {
+        match self {
+            Self::Wallet => "MICA_PASSWORD",
+            Self::NewWallet => "MICA_NEW_PASSWORD",
+            Self::File => "MICA_FILE_PASSWORD",
+        }
+    }
+}
 
 /// A password; wiped when dropped.
 pub struct Password(Zeroizing<String>);
@@ -28,32 +58,36 @@ pub enum PasswordError {
     #[error("the password file {} is not UTF-8 text", .0.display())]
     NotText(PathBuf),
     /// Nobody to ask.
-    #[error("there is no terminal to ask for the wallet's password: pass --password-file FILE or set {PASSWORD_VARIABLE}")]
-    NoTerminal,
+    #[error("there is no terminal to ask for the password of {what}: pass {} FILE or set {}", .role.flag(), .role.variable())]
+    NoTerminal {
+        /// What it opens.
+        what: String,
+        /// By which names it can be given.
+        role: PasswordRole,
+    },
     /// The terminal failed.
     #[error("cannot read the password from the terminal: {0}")]
     Terminal(std::io::Error),
-    /// Two different passwords for a new wallet.
-    #[error("the two passwords differ; no wallet was made: try again")]
+    /// Two different passwords where the same was asked for twice.
+    #[error("the two passwords differ; nothing was changed: try again")]
     Differ,
-    /// Too weak for a new wallet.
-    #[error("a new wallet needs a password of at least {MIN_PASSWORD_CHARS} characters; no wallet was made")]
+    /// Too weak.
+    #[error("a new password needs at least {MIN_PASSWORD_CHARS} characters; nothing was changed")]
     TooShort,
 }
 
-/// Where to look for the password.
-#[derive(Clone, Debug, Default)]
+/// Where to look for the password. Its `Debug` shows no password.
+#[derive(Clone, Default)]
 pub struct PasswordSource {
-    /// `--password-file`: its first line.
-    pub file: Option<PathBuf>,
-    /// `MICA_PASSWORD`.
-    pub variable: Option<String>,
+    role: PasswordRole,
+    file: Option<PathBuf>,
+    variable: Option<Zeroizing<String>>,
 }
 
 impl PasswordSource {
-    /// `file` as given, and the environment.
-    pub fn from_environment(file: Option<PathBuf>) -> Self {
-        Self { file, variable: std::env::var(PASSWORD_VARIABLE).ok() }
+    /// The first line of `file`, or the role's variable, or the terminal.
+    pub fn from_environment(role: PasswordRole, file: Option<PathBuf>) -> Self {
+        Self { role, file, variable: std::env::var(role.variable()).ok().map(Zeroizing::new) }
     }
 
     /// The password of an existing wallet.
@@ -61,9 +95,17 @@ impl PasswordSource {
     /// # Errors
     /// [`PasswordError`] if no source has one.
     pub fn existing(&self, wallet: &str) -> Result<Password, PasswordError> {
+        self.of(&format!("wallet '{wallet}'"))
+    }
+
+    /// The password of `what`, which is named when somebody is asked.
+    ///
+    /// # Errors
+    /// [`PasswordError`] if no source has one.
+    pub fn of(&self, what: &str) -> Result<Password, PasswordError> {
         match self.given()? {
             Some(password) => Ok(password),
-            None => prompt(&format!("Password of wallet '{wallet}': ")),
+            None => self.prompt(what, &format!("Password of {what}: ")),
         }
     }
 
@@ -72,11 +114,19 @@ impl PasswordSource {
     /// # Errors
     /// [`PasswordError`] if no source has one, or it is too short, or the two differ.
     pub fn new_wallet(&self, wallet: &str) -> Result<Password, PasswordError> {
+        self.fresh(&format!("wallet '{wallet}'"))
+    }
+
+    /// A new password for `what`; asked for twice at the terminal.
+    ///
+    /// # Errors
+    /// [`PasswordError`] if no source has one, or it is too short, or the two differ.
+    pub fn fresh(&self, what: &str) -> Result<Password, PasswordError> {
         let password = match self.given()? {
             Some(password) => password,
             None => {
-                let first = prompt(&format!("New password for wallet '{wallet}': "))?;
-                let second = prompt("The same again: ")?;
+                let first = self.prompt(what, &format!("New password for {what}: "))?;
+                let second = self.prompt(what, "The same again: ")?;
                 if *first.0 != *second.0 {
                     return Err(PasswordError::Differ);
                 }
@@ -86,13 +136,39 @@ impl PasswordSource {
         if password.0.chars().count() < MIN_PASSWORD_CHARS { Err(PasswordError::TooShort) } else { Ok(password) }
     }
 
-    fn given(&self) -> Result<Option<Password>, PasswordError> {
+    /// Which source would be asked: the option, the variable or `terminal`; nothing if there is none.
+    pub fn origin(&self) -> Option<&'static str> {
+        match (&self.file, &self.variable) {
+            (Some(_), _) => Some(self.role.flag()),
+            (None, Some(_)) => Some(self.role.variable()),
+            (None, None) => std::io::stdin().is_terminal().then_some("terminal"),
+        }
+    }
+
+    /// The password, if a file or the environment has it.
+    ///
+    /// # Errors
+    /// [`PasswordError`] if the file cannot be used.
+    pub fn given(&self) -> Result<Option<Password>, PasswordError> {
         if let Some(path) = &self.file {
             let bytes = Zeroizing::new(files::read_bounded(path, MAX_PASSWORD_BYTES)?);
             let text = std::str::from_utf8(&bytes).map_err(|_| PasswordError::NotText(path.clone()))?;
             return Ok(Some(Password::new(text.lines().next().unwrap_or_default())));
         }
-        Ok(self.variable.as_deref().map(Password::new))
+        Ok(self.variable.as_deref().map(|text| Password::new(text)))
+    }
+
+    fn prompt(&self, what: &str, question: &str) -> Result<Password, PasswordError> {
+        if !std::io::stdin().is_terminal() {
+            return Err(PasswordError::NoTerminal { what: what.into(), role: self.role });
+        }
+        rpassword::prompt_password(question).map(|text| Password(Zeroizing::new(text))).map_err(PasswordError::Terminal)
+    }
+}
+
+impl std::fmt::Debug for PasswordSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PasswordSource({})", self.origin().unwrap_or("none"))
     }
 }
 
@@ -108,19 +184,12 @@ impl Password {
     }
 }
 
-fn prompt(question: &str) -> Result<Password, PasswordError> {
-    if !std::io::stdin().is_terminal() {
-        return Err(PasswordError::NoTerminal);
-    }
-    rpassword::prompt_password(question).map(|text| Password(Zeroizing::new(text))).map_err(PasswordError::Terminal)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn source(file: Option<PathBuf>, variable: Option<&str>) -> PasswordSource {
-        PasswordSource { file, variable: variable.map(str::to_owned) }
+        PasswordSource { role: PasswordRole::Wallet, file, variable: variable.map(|text| Zeroizing::new(text.to_owned())) }
     }
 
     #[test]
@@ -128,10 +197,12 @@ mod tests {
         let folder = tempfile::tempdir().expect("temporary folder");
         let path = folder.path().join("password");
         std::fs::write(&path, "from the file\r\nsecond line\n").expect("written");
-        let password = source(Some(path), Some("from the variable")).existing("w").expect("password");
-        assert_eq!(password.as_bytes(), b"from the file");
-        let password = source(None, Some("from the variable")).existing("w").expect("password");
-        assert_eq!(password.as_bytes(), b"from the variable");
+        let both = source(Some(path), Some("from the variable"));
+        assert_eq!(both.existing("w").expect("password").as_bytes(), b"from the file");
+        assert_eq!(both.origin(), Some("--password-file"));
+        let variable = source(None, Some("from the variable"));
+        assert_eq!(variable.existing("w").expect("password").as_bytes(), b"from the variable");
+        assert_eq!(variable.origin(), Some("MICA_PASSWORD"));
     }
 
     #[test]
@@ -144,5 +215,12 @@ mod tests {
         std::fs::write(&path, vec![b'a'; 2000]).expect("written");
         assert!(matches!(source(Some(path), None).existing("w"), Err(PasswordError::File(_))));
         assert!(matches!(source(None, Some("short")).new_wallet("w"), Err(PasswordError::TooShort)));
+    }
+
+    #[test]
+    fn a_missing_password_is_told_with_its_own_names() {
+        let error = PasswordError::NoTerminal { what: "a.json".into(), role: PasswordRole::File };
+        let text = error.to_string();
+        assert!(text.contains("--file-password-file") && text.contains("MICA_FILE_PASSWORD"), "{text}");
     }
 }

@@ -17,6 +17,7 @@ mod dispatch;
 mod error;
 mod event;
 mod heads;
+mod node_state;
 mod signer;
 mod submit;
 mod view;
@@ -27,8 +28,9 @@ pub use dispatch::DispatchFailure;
 pub use error::{ConnectError, ReadError, SubmitError};
 pub use event::{ChainEvent, MicaEvent};
 pub use heads::{Head, Heads};
-pub use signer::{Signer, SignerError};
-pub use submit::{SUBMIT_TIMEOUT, Submitted, Until};
+pub use node_state::NodeState;
+pub use signer::{DerivationPath, PathError, Signer, SignerError, verify};
+pub use submit::{Reached, SUBMIT_TIMEOUT, Submitted, Until};
 pub use view::{Account, PAGE, View};
 
 /// An account of the chain: a 32-byte sr25519 public key. Displays and parses as SS58 with prefix 42.

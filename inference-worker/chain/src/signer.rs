@@ -1,11 +1,27 @@
-//! The sr25519 key that signs extrinsics.
+//! The sr25519 key that signs extrinsics and messages.
+//!
+//! A key is made from a phrase or a seed and a derivation path, as every Substrate wallet does it, or from the 64 bytes that
+//! wallets exchange in files (the expanded key in the form of ed25519). It is wiped from memory when its last copy goes.
 
-use std::str::FromStr;
+mod path;
 
-use subxt_signer::{SecretUri, bip39::Mnemonic, sr25519::Keypair};
+pub use path::{DerivationPath, PathError};
+
+use std::{str::FromStr, sync::Arc};
+
+use schnorrkel::{
+    ExpansionMode, Keypair, MiniSecretKey, SecretKey,
+    derive::{ChainCode, Derivation},
+};
+use subxt::utils::MultiSignature;
+use subxt_signer::{DeriveJunction, ExposeSecret, SecretUri, bip39::Mnemonic};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
-use crate::AccountId;
+use crate::{AccountId, connection::Config};
+
+/// Context of every sr25519 signature of a Substrate chain.
+const SIGNING_CONTEXT: &[u8] = b"substrate";
 
 /// Why a secret gives no key. Never repeats the secret.
 #[derive(Debug, Error)]
@@ -17,12 +33,15 @@ pub enum SignerError {
     /// Words that are no mnemonic, or a seed of the wrong length.
     #[error("the words or the seed give no key: check their spelling, order and number")]
     Secret,
+    /// Bytes that are no expanded key.
+    #[error("these 64 bytes are no sr25519 key: the file that they come from is damaged or of another kind")]
+    Expanded,
 }
 
-/// Signs extrinsics for one account. Its `Debug` shows the account only.
+/// Signs for one account. Its `Debug` shows the account only.
 #[derive(Clone)]
 pub struct Signer {
-    keypair: Keypair,
+    keypair: Arc<Keypair>,
     account: AccountId,
 }
 
@@ -34,7 +53,18 @@ impl Signer {
     /// [`SignerError`] if the text is no secret URI or its words are no mnemonic.
     pub fn from_suri(suri: &str) -> Result<Self, SignerError> {
         let uri = SecretUri::from_str(suri.trim()).map_err(|_| SignerError::Uri)?;
-        Keypair::from_uri(&uri).map(Self::new).map_err(|_| SignerError::Secret)
+        let root = match uri.phrase.expose_secret().strip_prefix("0x") {
+            Some(digits) => {
+                let mut seed = Zeroizing::new([0; 32]);
+                hex::decode_to_slice(digits, seed.as_mut_slice()).map_err(|_| SignerError::Secret)?;
+                Self::from_seed(*seed)?
+            }
+            None => {
+                let password = uri.password.as_ref().map_or("", |password| password.expose_secret());
+                Self::from_words(uri.phrase.expose_secret(), password)?
+            }
+        };
+        Ok(root.through(&uri.junctions))
     }
 
     /// From the words of a mnemonic, without a password.
@@ -42,8 +72,7 @@ impl Signer {
     /// # Errors
     /// [`SignerError::Secret`] if the words are no mnemonic.
     pub fn from_mnemonic(words: &str) -> Result<Self, SignerError> {
-        let mnemonic = Mnemonic::parse(words.trim()).map_err(|_| SignerError::Secret)?;
-        Keypair::from_phrase(&mnemonic, None).map(Self::new).map_err(|_| SignerError::Secret)
+        Self::from_words(words.trim(), "")
     }
 
     /// From the 32-byte mini secret key.
@@ -51,7 +80,21 @@ impl Signer {
     /// # Errors
     /// [`SignerError::Secret`] if the bytes are no key.
     pub fn from_seed(seed: [u8; 32]) -> Result<Self, SignerError> {
-        Keypair::from_secret_key(seed).map(Self::new).map_err(|_| SignerError::Secret)
+        let seed = Zeroizing::new(seed);
+        MiniSecretKey::from_bytes(seed.as_slice()).map(|seed| Self::of_seed(&seed)).map_err(|_| SignerError::Secret)
+    }
+
+    /// From the expanded secret key in the form of ed25519, as [`Self::expanded`] gives it and polkadot-js keeps it.
+    ///
+    /// # Errors
+    /// [`SignerError::Expanded`] if the bytes are no key.
+    pub fn from_expanded(bytes: &[u8; 64]) -> Result<Self, SignerError> {
+        SecretKey::from_ed25519_bytes(bytes).map(|secret| Self::new(secret.to_keypair())).map_err(|_| SignerError::Expanded)
+    }
+
+    /// The key that `path` leads to from this one.
+    pub fn derive(&self, path: &DerivationPath) -> Self {
+        self.through(&path.junctions)
     }
 
     /// The mnemonic of 12 words for 16 bytes of entropy, which must come from the system's random source.
@@ -67,13 +110,73 @@ impl Signer {
         self.account
     }
 
-    pub(crate) fn keypair(&self) -> &Keypair {
-        &self.keypair
+    /// The expanded secret key in the form of ed25519: scalar times the cofactor, then the seed of nonces.
+    pub fn expanded(&self) -> Zeroizing<[u8; 64]> {
+        Zeroizing::new(self.keypair.secret.to_ed25519_bytes())
+    }
+
+    /// Signs `message` as it is. Who signs what others wrote must mark it as no extrinsic first.
+    pub fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.keypair.sign_simple(SIGNING_CONTEXT, message).to_bytes()
+    }
+
+    fn from_words(words: &str, password: &str) -> Result<Self, SignerError> {
+        let mnemonic = Mnemonic::parse(words).map_err(|_| SignerError::Secret)?;
+        let entropy = Zeroizing::new(mnemonic.to_entropy());
+        let seed = substrate_bip39::mini_secret_from_entropy(&entropy, password).map_err(|_| SignerError::Secret)?;
+        Ok(Self::of_seed(&seed))
+    }
+
+    fn of_seed(seed: &MiniSecretKey) -> Self {
+        Self::new(seed.expand_to_keypair(ExpansionMode::Ed25519))
+    }
+
+    fn through(&self, junctions: &[DeriveJunction]) -> Self {
+        let secret = junctions.iter().fold(self.keypair.secret.clone(), |secret, junction| match *junction {
+            DeriveJunction::Soft(code) => secret.derived_key_simple(ChainCode(code), []).0,
+            DeriveJunction::Hard(code) => {
+                secret.hard_derive_mini_secret_key(Some(ChainCode(code)), []).0.expand(ExpansionMode::Ed25519)
+            }
+        });
+        Self::new(secret.to_keypair())
     }
 
     fn new(keypair: Keypair) -> Self {
-        let account = keypair.public_key().to_account_id();
-        Self { keypair, account }
+        let account = AccountId::from(keypair.public.to_bytes());
+        Self { keypair: Arc::new(keypair), account }
+    }
+}
+
+impl subxt::tx::Signer<Config> for Signer {
+    fn account_id(&self) -> AccountId {
+        self.account
+    }
+
+    fn sign(&self, payload: &[u8]) -> MultiSignature {
+        MultiSignature::Sr25519(self.sign(payload))
+    }
+}
+
+/// Whether `signature` is `account`'s over exactly `message`.
+pub fn verify(account: &AccountId, message: &[u8], signature: &[u8; 64]) -> bool {
+    let (Ok(key), Ok(signature)) =
+        (schnorrkel::PublicKey::from_bytes(&account.0), schnorrkel::Signature::from_bytes(signature))
+    else {
+        return false;
+    };
+    key.verify_simple(SIGNING_CONTEXT, message, &signature).is_ok()
+}
+
+/// Stands in for a key where only the length of an extrinsic counts, as for an estimate of its fee.
+pub(crate) struct Unsigned(pub(crate) AccountId);
+
+impl subxt::tx::Signer<Config> for Unsigned {
+    fn account_id(&self) -> AccountId {
+        self.0
+    }
+
+    fn sign(&self, _: &[u8]) -> MultiSignature {
+        MultiSignature::Sr25519([1; 64])
     }
 }
 
@@ -84,31 +187,4 @@ impl std::fmt::Debug for Signer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn development_keys_have_their_known_accounts() {
-        let alice = Signer::from_suri("//Alice").expect("a development key");
-        assert_eq!(alice.account().to_string(), "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY");
-        let bob = Signer::from_suri(" //Bob\n").expect("a development key");
-        assert_eq!(bob.account().to_string(), "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty");
-        assert_eq!(format!("{bob:?}"), "Signer(5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty)");
-    }
-
-    #[test]
-    fn a_new_mnemonic_gives_the_same_account_both_ways() {
-        let words = Signer::mnemonic([7; 16]).expect("16 bytes");
-        assert_eq!(words.split(' ').count(), 12);
-        let by_words = Signer::from_mnemonic(&words).expect("just made").account();
-        assert_eq!(by_words, Signer::from_suri(&words).expect("just made").account());
-    }
-
-    #[test]
-    fn a_wrong_word_is_refused_without_repeating_it() {
-        let error = Signer::from_suri("horse horse horse horse horse horse horse horse horse horse horse horse").unwrap_err();
-        assert!(!error.to_string().contains("horse"));
-        assert!(Signer::from_suri("0x1234").is_err());
-        assert!(Signer::from_mnemonic("").is_err());
-    }
-}
+mod tests;

@@ -13,6 +13,7 @@ use subxt::{
 use crate::{
     AccountId, Call, Chain, ChainEvent, DispatchFailure, Head, MicaEvent, ReadError, Signer, SubmitError,
     connection::{Config, REQUEST_TIMEOUT, root_cause, within},
+    signer::Unsigned,
 };
 
 /// Longest wait from sending to inclusion or finality.
@@ -24,6 +25,17 @@ const NONCE_ATTEMPTS: usize = 4;
 
 type Progress = TransactionProgress<Config, OnlineClientAtBlockImpl<Config>>;
 type InBlock = TransactionInBlock<Config, OnlineClientAtBlockImpl<Config>>;
+
+/// How far an extrinsic has got.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reached {
+    /// The node's pool has it.
+    Pool,
+    /// It is in a block of the best chain, which may still be replaced.
+    Block(Hash32),
+    /// That block is final.
+    Final(Hash32),
+}
 
 /// How long a submission waits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,10 +75,25 @@ impl Chain {
     /// # Errors
     /// [`SubmitError`]: refused before it ran, failed when it ran (the fee is spent), or not heard of in time.
     pub async fn submit(&self, signer: &Signer, call: Call, until: Until) -> Result<Submitted, SubmitError> {
+        self.submit_watched(signer, call, until, &mut |_| {}).await
+    }
+
+    /// The same; `reached` is told how far the extrinsic has got, at each step once.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub async fn submit_watched(
+        &self,
+        signer: &Signer,
+        call: Call,
+        until: Until,
+        reached: &mut (dyn FnMut(Reached) + Send),
+    ) -> Result<Submitted, SubmitError> {
         let what = call.to_string();
         let followed = async {
             let progress = self.send(signer, &call).await?;
-            let included = follow(progress, &what, until).await?;
+            reached(Reached::Pool);
+            let included = follow(progress, &what, until, reached).await?;
             self.outcome(&included, signer.account(), &what).await
         };
         match tokio::time::timeout(SUBMIT_TIMEOUT, followed).await {
@@ -75,17 +102,33 @@ impl Chain {
         }
     }
 
+    /// Signs `call` and hands it to the node's pool, without waiting for a block. Returns the extrinsic's hash.
+    ///
+    /// # Errors
+    /// [`SubmitError`] if the node refuses it. What the call does when it runs is not known yet.
+    pub async fn hand_in(&self, signer: &Signer, call: &Call) -> Result<Hash32, SubmitError> {
+        self.send(signer, call).await.map(|progress| progress.extrinsic_hash().0)
+    }
+
     /// Estimates the fee of `call`, base units.
     ///
     /// # Errors
     /// [`SubmitError`] if the chain does not know the call or the node does not answer.
     pub async fn estimate_fee(&self, signer: &Signer, call: &Call) -> Result<Balance, SubmitError> {
+        self.estimate_fee_for(signer.account(), call).await
+    }
+
+    /// The same for an account whose key is locked: a fee hangs on the length of a signature, not on its bytes.
+    ///
+    /// # Errors
+    /// As [`Self::estimate_fee`].
+    pub async fn estimate_fee_for(&self, account: AccountId, call: &Call) -> Result<Balance, SubmitError> {
         let at = within("chain_getFinalizedHead", self.client().at_current_block()).await?;
         let payload = call.payload(at.metadata_ref())?;
         let params = DefaultExtrinsicParamsBuilder::new().mortal(MORTAL_BLOCKS).build();
         let mut transactions = at.tx();
         let signed =
-            within("AccountNonceApi_account_nonce", transactions.create_signed(&payload, signer.keypair(), params)).await?;
+            within("AccountNonceApi_account_nonce", transactions.create_signed(&payload, &Unsigned(account), params)).await?;
         Ok(within("TransactionPaymentApi_query_info", signed.partial_fee_estimate()).await?)
     }
 
@@ -101,7 +144,7 @@ impl Chain {
             let nonce = within("system_accountNextIndex", self.methods().system_account_next_index(&signer.account())).await?;
             let params = DefaultExtrinsicParamsBuilder::new().nonce(nonce).mortal(MORTAL_BLOCKS).build();
             let mut transactions = at.tx();
-            let signed = within("state_call", transactions.create_signed(&payload, signer.keypair(), params)).await?;
+            let signed = within("state_call", transactions.create_signed(&payload, signer, params)).await?;
             let sent = tokio::time::timeout(REQUEST_TIMEOUT, signed.submit_and_watch()).await;
             let sent = sent.map_err(|_| SubmitError::Timeout { what: what.clone(), seconds: REQUEST_TIMEOUT.as_secs() })?;
             match sent {
@@ -153,13 +196,24 @@ fn why_refused(error: &ExtrinsicError) -> String {
 }
 
 /// Waits until the extrinsic is where `until` wants it.
-async fn follow(mut progress: Progress, what: &str, until: Until) -> Result<InBlock, SubmitError> {
+async fn follow(
+    mut progress: Progress,
+    what: &str,
+    until: Until,
+    reached: &mut (dyn FnMut(Reached) + Send),
+) -> Result<InBlock, SubmitError> {
     while let Some(status) = progress.next().await {
         let status = status.map_err(|error| SubmitError::Lost { what: what.to_owned(), reason: root_cause(&error) })?;
         match (status, until) {
-            (TransactionStatus::InBestBlock(included), Until::InBlock) | (TransactionStatus::InFinalizedBlock(included), _) => {
+            (TransactionStatus::InBestBlock(included), Until::InBlock) => {
+                reached(Reached::Block(included.block_hash().0));
                 return Ok(included);
             }
+            (TransactionStatus::InFinalizedBlock(included), _) => {
+                reached(Reached::Final(included.block_hash().0));
+                return Ok(included);
+            }
+            (TransactionStatus::InBestBlock(included), Until::Finalized) => reached(Reached::Block(included.block_hash().0)),
             (
                 TransactionStatus::Error { message }
                 | TransactionStatus::Invalid { message }

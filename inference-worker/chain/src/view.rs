@@ -90,6 +90,18 @@ impl View {
         Ok(Account { free: stored.free, held: stored.reserved, frozen: stored.frozen, nonce: stored.nonce })
     }
 
+    /// The block's own time, milliseconds since 1970; nothing in block 0.
+    ///
+    /// # Errors
+    /// [`ReadError`], as every read of a view.
+    pub async fn time_unix_ms(&self) -> Result<Option<u64>, ReadError> {
+        const WHAT: &str = "Timestamp.Now";
+        let at = within(WHAT, self.chain.client().at_block(BlockRef::from_hash(self.head.hash.into()))).await?;
+        let address = subxt::dynamic::storage::<(), Value>("Timestamp", "Now");
+        let value = within(WHAT, at.storage().try_fetch(address, ())).await?;
+        value.map(|value| decode(WHAT, value.bytes())).transpose()
+    }
+
     /// The model, if it is registered.
     ///
     /// # Errors

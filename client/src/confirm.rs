@@ -1,0 +1,62 @@
+//! A question before something that cannot be undone: asked at a terminal only, and not after `--yes`.
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use crate::error::CommandError;
+
+/// What stands between a question and its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confirmation {
+    /// `--yes`: no question.
+    Given,
+    /// Ask, if there is a terminal.
+    Ask,
+}
+
+/// Where nobody can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unattended {
+    /// A script means what it says.
+    Proceed,
+    /// Only `--yes` is meant.
+    Refuse,
+}
+
+impl Confirmation {
+    /// Asks `question`, to which only `y` or `yes` agrees.
+    ///
+    /// # Errors
+    /// [`CommandError::NotConfirmed`] after any other answer, or where nobody can be asked and that refuses.
+    pub fn of(self, question: &str, unattended: Unattended) -> Result<(), CommandError> {
+        if self == Self::Given {
+            return Ok(());
+        }
+        let stdin = std::io::stdin();
+        if !stdin.is_terminal() {
+            return match unattended {
+                Unattended::Proceed => Ok(()),
+                Unattended::Refuse => Err(CommandError::NotConfirmed),
+            };
+        }
+        let mut stderr = std::io::stderr().lock();
+        write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush()).map_err(CommandError::Input)?;
+        let mut answer = String::new();
+        stdin.lock().read_line(&mut answer).map_err(CommandError::Input)?;
+        if is_yes(&answer) { Ok(()) } else { Err(CommandError::NotConfirmed) }
+    }
+}
+
+fn is_yes(answer: &str) -> bool {
+    matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_yes;
+
+    #[test]
+    fn only_yes_agrees() {
+        assert!(["y", "Y\n", " yes\r\n", "YES"].into_iter().all(is_yes));
+        assert!(!["", "\n", "n", "no", "yep", "yes please"].into_iter().any(is_yes));
+    }
+}

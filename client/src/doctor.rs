@@ -1,0 +1,151 @@
+//! What is wrong here, and the command that mends it: the checks of `mica doctor`.
+//!
+//! A check looks and changes nothing. It finds that something is good, worth knowing, wrong, or that it could not look because
+//! something before it is wrong. Every wrong finding has a remedy that can be typed as it stands.
+
+mod chain;
+mod channels;
+mod disk;
+mod home;
+mod market;
+mod wallet;
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::commands::Context;
+
+/// How a check came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// As it should be.
+    Good,
+    /// Not wrong, and worth knowing.
+    Note,
+    /// Wrong: something will fail.
+    Wrong,
+    /// Not looked at.
+    Skipped,
+}
+
+/// What a check found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What was looked at, in one word.
+    pub check: &'static str,
+    /// How it came out.
+    pub state: State,
+    /// What was found.
+    pub found: String,
+    /// The command that mends it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mend: Option<String>,
+}
+
+impl Finding {
+    fn good(check: &'static str, found: impl Into<String>) -> Self {
+        Self { check, state: State::Good, found: found.into(), mend: None }
+    }
+
+    fn note(check: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { check, state: State::Note, found: found.into(), mend: Some(mend.into()) }
+    }
+
+    fn wrong(check: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { check, state: State::Wrong, found: found.into(), mend: Some(mend.into()) }
+    }
+
+    fn skipped(check: &'static str, why: impl Into<String>) -> Self {
+        Self { check, state: State::Skipped, found: why.into(), mend: None }
+    }
+}
+
+/// All findings.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Whether nothing is wrong.
+    pub healthy: bool,
+    /// What was found, in the order in which things depend on each other.
+    pub findings: Vec<Finding>,
+}
+
+/// Whether the node is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Everything.
+    All,
+    /// This machine alone.
+    Machine,
+}
+
+/// Makes all checks.
+pub async fn examine(context: &Context, reach: Reach) -> Report {
+    let mut findings = home::settings(context);
+    findings.extend(home::folders(context));
+    findings.push(disk::space(context));
+    findings.extend(wallet::files(context));
+    findings.push(wallet::password(context));
+    match reach {
+        Reach::All => findings.extend(chain::all(context).await),
+        Reach::Machine => findings.extend(chain::CHECKS.map(|check| Finding::skipped(check, "--offline"))),
+    }
+    let healthy = findings.iter().all(|finding| finding.state != State::Wrong);
+    Report { healthy, findings }
+}
+
+impl Report {
+    /// How many findings are wrong.
+    pub fn wrong(&self) -> usize {
+        self.findings.iter().filter(|finding| finding.state == State::Wrong).count()
+    }
+
+    /// For people.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        for finding in &self.findings {
+            let mark = match finding.state {
+                State::Good => "ok",
+                State::Note => "note",
+                State::Wrong => "WRONG",
+                State::Skipped => "-",
+            };
+            // Writing into a String does not fail.
+            let _ = writeln!(text, "{mark:<5}  {:<8}  {}", finding.check, finding.found);
+            if let Some(mend) = &finding.mend {
+                let _ = writeln!(text, "{:<5}  {:<8}    {mend}", "", "");
+            }
+        }
+        text
+    }
+}
+
+/// A path as a shell takes it.
+fn shell(path: &std::path::Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+=:@%".contains(&byte));
+    if is_plain { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_remedy_can_be_typed_as_it_stands() {
+        assert_eq!(shell(Path::new("/home/me/.mica")), "/home/me/.mica");
+        assert_eq!(shell(Path::new("/home/m e/it's")), r"'/home/m e/it'\''s'");
+    }
+
+    #[test]
+    fn a_report_counts_what_is_wrong_and_shows_each_remedy() {
+        let findings = vec![Finding::good("home", "there"), Finding::wrong("node", "silent", "mica-node --dev")];
+        let report = Report { healthy: false, findings };
+        assert_eq!(report.wrong(), 1);
+        let text = report.to_text();
+        assert!(text.contains("ok     home      there\nWRONG  node      silent\n") && text.contains("    mica-node --dev\n"), "{text}");
+    }
+}
