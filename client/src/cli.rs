@@ -6,7 +6,10 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use mica_chain::{AccountId, amount};
 use mica_primitives::Balance;
 
-use crate::commands::{ask::AskArgs, channel::ChannelCommand, demo::DemoArgs, market::MarketArgs, receipt::ReceiptCommand};
+use crate::commands::{
+    ask::AskArgs, channel::ChannelCommand, demo::DemoArgs, market::MarketArgs, matrix::MatrixArgs, receipt::ReceiptCommand,
+    workflow::WorkflowCommand,
+};
 
 /// Pay for inference with a wallet.
 #[derive(Debug, Parser)]
@@ -59,6 +62,11 @@ pub enum Command {
     /// Signed receipts of what workers computed
     #[command(subcommand)]
     Receipt(ReceiptCommand),
+    /// Chains of models, in which each step's text goes into the next step's prompt
+    #[command(subcommand)]
+    Workflow(WorkflowCommand),
+    /// Measure prompts × models × models × front-ends into a table, and report on it
+    Matrix(Box<MatrixArgs>),
     /// Print completions for a shell
     Completions {
         /// The shell

@@ -5,8 +5,10 @@ pub mod channel;
 pub mod completions;
 pub mod demo;
 pub mod market;
+pub mod matrix;
 pub mod receipt;
 pub mod wallet;
+pub mod workflow;
 
 use mica_chain::{Chain, Signer};
 

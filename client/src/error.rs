@@ -9,12 +9,14 @@ use crate::{
     files::FileError,
     home::NoHome,
     market::MarketError,
+    matrix::{MatrixError, ReportError},
     model::ModelError,
     output::OutputError,
     session::SessionError,
     store::StoreError,
     verify::VerifyError,
     wallet::{KeystoreError, PasswordError, PhraseError},
+    workflow::{GenerateError, HttpError, WorkflowError},
 };
 
 /// Kind of failure. Codes never change their meaning; 1 and 2 are kept for failures without a class and for the command line.
@@ -130,6 +132,14 @@ pub enum CommandError {
     Verify(#[from] VerifyError),
     #[error(transparent)]
     Demo(#[from] DemoError),
+    #[error(transparent)]
+    Server(#[from] HttpError),
+    #[error(transparent)]
+    Workflow(#[from] WorkflowError),
+    #[error(transparent)]
+    Matrix(#[from] MatrixError),
+    #[error(transparent)]
+    Report(#[from] ReportError),
     /// The wallet file's address is none.
     #[error("'{0}' is not an address: the wallet's file was changed, so restore it from a backup or import its phrase again")]
     Address(String),
@@ -169,8 +179,21 @@ impl CommandError {
             Self::Session(error) => error.class(),
             Self::Verify(_) => ErrorClass::Receipt,
             Self::Demo(error) => error.class(),
+            Self::Server(error) => error.class(),
+            Self::Workflow(error) => error.class(),
+            Self::Matrix(error) => error.class(),
+            Self::Report(error) => error.class(),
             Self::NothingToSend | Self::Usage(_) => ErrorClass::Usage,
             Self::NoFunds { .. } => ErrorClass::Funds,
+        }
+    }
+}
+
+impl From<GenerateError> for CommandError {
+    fn from(error: GenerateError) -> Self {
+        match error {
+            GenerateError::Network(error) => *error,
+            GenerateError::Server(error) => error.into(),
         }
     }
 }
