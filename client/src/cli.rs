@@ -9,7 +9,8 @@ use mica_primitives::Balance;
 use crate::{
     commands::{
         ask::AskArgs, channel::ChannelCommand, chat::ChatArgs, config::ConfigCommand, demo::DemoArgs, doctor::DoctorArgs,
-        man::ManArgs, market::MarketArgs, receipt::ReceiptCommand, wallet::WalletCommand,
+        man::ManArgs, market::MarketArgs, matrix::MatrixArgs, receipt::ReceiptCommand, wallet::WalletCommand,
+        workflow::WorkflowCommand,
     },
     output::Output,
 };
@@ -87,6 +88,11 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Write the manual pages
     Man(ManArgs),
+    /// Chains of models, in which each step's text goes into the next step's prompt
+    #[command(subcommand)]
+    Workflow(WorkflowCommand),
+    /// Measure prompts × models × models × front-ends into a table, and report on it
+    Matrix(Box<MatrixArgs>),
     /// Print completions for a shell
     Completions {
         /// The shell

@@ -9,8 +9,10 @@ pub mod demo;
 pub mod doctor;
 pub mod man;
 pub mod market;
+pub mod matrix;
 pub mod receipt;
 pub mod wallet;
+pub mod workflow;
 
 use ed25519_dalek::SigningKey;
 use mica_chain::{AccountId, Chain, Signer};

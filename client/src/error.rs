@@ -11,12 +11,14 @@ use crate::{
     files::FileError,
     home::NoHome,
     market::MarketError,
+    matrix::{MatrixError, ReportError},
     model::ModelError,
     output::OutputError,
     session::SessionError,
     store::StoreError,
     verify::VerifyError,
     wallet::{KeystoreError, PasswordError, PhraseError, UnlockError, polkadot_js::PolkadotJsError},
+    workflow::{GenerateError, HttpError, WorkflowError},
 };
 
 /// Kind of failure. Codes never change their meaning; 1 and 2 are kept for failures without a class and for the command line.
@@ -148,6 +150,14 @@ pub enum CommandError {
     Verify(#[from] VerifyError),
     #[error(transparent)]
     Demo(#[from] DemoError),
+    #[error(transparent)]
+    Server(#[from] HttpError),
+    #[error(transparent)]
+    Workflow(#[from] WorkflowError),
+    #[error(transparent)]
+    Matrix(#[from] MatrixError),
+    #[error(transparent)]
+    Report(#[from] ReportError),
     /// The node is of another chain than the settings say.
     #[error(
         "the node at {url} is of chain 0x{found}, and the settings allow only chain 0x{expected}: name another node with --node-url, \
@@ -204,12 +214,9 @@ impl CommandError {
             | Self::Keystore(KeystoreError::File(_))
             | Self::Config(ConfigError::File(_)) => ErrorClass::Storage,
             Self::Output(_) | Self::Input(_) | Self::NotConfirmed | Self::Chat(_) => ErrorClass::Other,
-            Self::Phrase(_)
-            | Self::Password(_)
-            | Self::Keystore(_)
-            | Self::Unlock(_)
-            | Self::PolkadotJs(_)
-            | Self::Address(_) => ErrorClass::Wallet,
+            Self::Phrase(_) | Self::Password(_) | Self::Keystore(_) | Self::Unlock(_) | Self::PolkadotJs(_) | Self::Address(_) => {
+                ErrorClass::Wallet
+            }
             Self::Connect(_) | Self::Read(_) | Self::ForeignChain { .. } => ErrorClass::Node,
             Self::BadSignature(_) => ErrorClass::Signature,
             Self::Unwell(_) => ErrorClass::Unwell,
@@ -220,8 +227,21 @@ impl CommandError {
             Self::Session(error) => error.class(),
             Self::Verify(_) => ErrorClass::Receipt,
             Self::Demo(error) => error.class(),
+            Self::Server(error) => error.class(),
+            Self::Workflow(error) => error.class(),
+            Self::Matrix(error) => error.class(),
+            Self::Report(error) => error.class(),
             Self::NothingToSend | Self::Usage(_) | Self::Config(_) => ErrorClass::Usage,
             Self::NoFunds { .. } => ErrorClass::Funds,
+        }
+    }
+}
+
+impl From<GenerateError> for CommandError {
+    fn from(error: GenerateError) -> Self {
+        match error {
+            GenerateError::Network(error) => *error,
+            GenerateError::Server(error) => error.into(),
         }
     }
 }

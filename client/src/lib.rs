@@ -3,6 +3,7 @@
 //! The modules follow a paid prompt: a [`wallet`] under the payer's [`home`] signs, the [`market`] is read from the chain and a
 //! path is chosen, a [`session`] pays the workers token by token and keeps what it promised and what it received in the [`store`],
 //! and [`verify`] checks the receipts again later. [`demo`] runs all of it, with a chain and three workers, on one machine.
+//! A [`workflow`] chains such prompts over several models, a [`matrix`] measures many of them and makes statistics.
 //!
 //! Architecture invariants: only `mica-chain` names subxt and only `mica-net` names libp2p; a promise is on disk before it is sent;
 //! money is an integer of base units everywhere; every wait has a deadline.
@@ -23,6 +24,7 @@ pub mod files;
 pub mod home;
 pub mod interrupt;
 pub mod market;
+pub mod matrix;
 pub mod model;
 pub mod output;
 pub mod progress;
@@ -31,6 +33,7 @@ pub mod store;
 pub mod verify;
 pub mod wait;
 pub mod wallet;
+pub mod workflow;
 
 use cli::{Cli, Command};
 use commands::Context;
@@ -56,6 +59,8 @@ pub async fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Config(command) => commands::config::run(&context, &command),
         Command::Doctor(arguments) => commands::doctor::run(&context, &arguments).await,
         Command::Man(arguments) => commands::man::run(&context, &arguments),
+        Command::Workflow(command) => commands::workflow::run(&context, command).await,
+        Command::Matrix(arguments) => commands::matrix::run(&context, *arguments).await,
         Command::Completions { shell } => commands::completions::run(&context, shell),
         Command::Demo(arguments) => commands::demo::run(&context, &arguments).await,
     }

@@ -1,0 +1,137 @@
+//! Steps computed by the workers of the network, paid by this process: the same way as `mica ask`.
+
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use mica_chain::View;
+use mica_engine::ChatMessage;
+use mica_protocol::session::StopReason;
+
+use super::{Generate, GenerateError, Metrics, StepReply, StepRequest};
+use crate::{
+    ask::{Answer, Asker, Listener, Question},
+    channels::Payer,
+    error::CommandError,
+    interrupt::Interrupt,
+    market::{ChosenPath, ModelPicture},
+    model::{LocalModel, ModelError},
+    progress::Progress,
+    session::SessionError,
+    store::Store,
+};
+
+/// Pays workers for each step.
+pub struct Direct {
+    /// Who pays.
+    pub payer: Payer,
+    /// The payer's database.
+    pub store: Store,
+    /// The models whose words this process has; a step that names no model takes the first.
+    pub models: Vec<LocalModel>,
+    /// Ctrl-C.
+    pub interrupt: Interrupt,
+}
+
+impl Direct {
+    /// Names of the models that this process can talk to and that live workers serve in full.
+    ///
+    /// # Errors
+    /// [`CommandError`] if the chain cannot be read.
+    pub async fn served_models(&self) -> Result<Vec<String>, CommandError> {
+        let pictures = ModelPicture::read_all(&self.payer.chain.at_finalized().await?, None).await?;
+        let is_usable =
+            |picture: &&ModelPicture| self.models.iter().any(|model| model.id() == picture.id) && !picture.coverage().contains(&0);
+        Ok(pictures.iter().filter(is_usable).map(ModelPicture::name).collect())
+    }
+
+    async fn model(&self, view: &View, wanted: Option<&str>) -> Result<&LocalModel, CommandError> {
+        let first = self.models.first().ok_or_else(|| CommandError::Usage("no model: pass its file with --model-file".into()))?;
+        let Some(wanted) = wanted else { return Ok(first) };
+        let pictures = ModelPicture::read_all(view, Some(wanted)).await?;
+        let is_wanted = |model: &&LocalModel| pictures.iter().any(|picture| picture.id == model.id());
+        let differs = || ModelError::Differs { found: first.id(), wanted: wanted.into() }.into();
+        self.models.iter().find(is_wanted).ok_or_else(differs)
+    }
+
+    async fn ask(&self, request: &StepRequest) -> Result<StepReply, CommandError> {
+        let begun = Instant::now();
+        let view = self.payer.chain.at_finalized().await?;
+        let model = self.model(&view, request.model.as_deref()).await?;
+        let system = request.system.as_deref().map(|text| ChatMessage::new("system", text));
+        let messages: Vec<ChatMessage> = system.into_iter().chain([ChatMessage::new("user", &request.prompt)]).collect();
+        let question = Question {
+            prompt: model.chat(&messages)?,
+            max_new_tokens: request.limits.max_tokens,
+            sampling: request.sampling,
+            alpha: request.alpha,
+            max_price: request.limits.max_price,
+            deadline_us: request.limits.deadline_ms.map(|ms| ms.saturating_mul(1000)),
+            spending_limit: request.limits.max_total,
+        };
+        let asker = Asker {
+            payer: &self.payer,
+            store: &self.store,
+            model,
+            // A step is told by who runs the workflow; what it consists of would drown that.
+            progress: Progress::Silent,
+            interrupt: self.interrupt.clone(),
+        };
+        let answer = asker.ask(&view, &question, &mut Silent).await?;
+        if self.interrupt.came() {
+            return Err(SessionError::Interrupted.into());
+        }
+        let name = String::from_utf8_lossy(&model.manifest().name).into_owned();
+        Ok(reply(name, question.prompt.len(), &answer, nanoseconds(begun.elapsed())))
+    }
+}
+
+impl Generate for Direct {
+    async fn generate(&self, request: &StepRequest) -> Result<StepReply, GenerateError> {
+        Ok(self.ask(request).await?)
+    }
+}
+
+/// What the session took: the load is everything before the path's openings, the prompt lasts until the first token.
+fn reply(model: String, prompt_tokens: usize, answer: &Answer, total_duration: u64) -> StepReply {
+    let outcome = &answer.outcome;
+    let session = nanoseconds(outcome.elapsed).min(total_duration);
+    let prompt = outcome.to_first_token.map_or(session, nanoseconds).min(session);
+    let metrics = Metrics {
+        total_duration,
+        load_duration: total_duration - session,
+        prompt_eval_count: prompt_tokens as u64,
+        prompt_eval_duration: prompt,
+        eval_count: outcome.report.tokens.len() as u64,
+        eval_duration: session - prompt,
+    };
+    let stop = outcome.report.stop.map(|stop| match stop {
+        StopReason::EndId => "stop",
+        StopReason::MaxNewTokens | StopReason::MaxPositions => "length",
+        StopReason::Asked => "asked",
+    });
+    StepReply {
+        model,
+        text: answer.text.clone(),
+        stop: stop.map(str::to_owned),
+        metrics,
+        cost: Some(outcome.report.paid()),
+        fees: answer.opened.as_ref().map_or(0, |one| one.fee),
+    }
+}
+
+fn nanoseconds(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Takes everything and says nothing.
+struct Silent;
+
+impl Listener for Silent {
+    fn path(&mut self, _: &ChosenPath) -> Result<(), CommandError> {
+        Ok(())
+    }
+
+    fn text(&mut self, _: &str) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}

@@ -1,0 +1,102 @@
+//! `POST /api/generate` with `"stream": false`: the request that P2PLLMEdge's application makes.
+
+use mica_primitives::Balance;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Server, headers, money};
+use crate::workflow::{HttpError, Metrics, StepReply, StepRequest, http::error_of};
+
+const ROUTE: &str = "/api/generate";
+
+/// The reply, as far as it matters here. Zero metrics are left out by servers.
+#[derive(Deserialize)]
+struct Reply {
+    model: Option<String>,
+    response: String,
+    done: bool,
+    done_reason: Option<String>,
+    #[serde(flatten)]
+    metrics: Metrics,
+}
+
+impl Server {
+    pub(super) async fn ollama(&self, request: &StepRequest) -> Result<StepReply, HttpError> {
+        let model = self.model(ROUTE, request)?;
+        let reply = self.client.post(ROUTE, &headers(request), &document(&model, request)).await?;
+        read(&reply, model).map_err(|reason| self.wrong(ROUTE, reason))
+    }
+}
+
+fn document(model: &str, request: &StepRequest) -> Value {
+    let sampling = &request.sampling;
+    let mut document = json!({
+        "model": model,
+        "prompt": request.prompt,
+        "stream": false,
+        "options": {
+            "num_predict": request.limits.max_tokens,
+            "temperature": sampling.temperature(),
+            "top_k": sampling.top_k,
+            "top_p": sampling.top_p(),
+            "seed": sampling.seed,
+        },
+    });
+    if let (Some(system), Some(fields)) = (&request.system, document.as_object_mut()) {
+        fields.insert("system".into(), json!(system));
+    }
+    document
+}
+
+fn read(reply: &Value, asked: String) -> Result<StepReply, String> {
+    if let Some(error) = error_of(reply) {
+        return Err(format!("it is an error: {error}"));
+    }
+    let known = Reply::deserialize(reply).map_err(|error| error.to_string())?;
+    if !known.done {
+        return Err("it is not done, although it was not to be streamed".into());
+    }
+    let (cost, fees): (Option<Balance>, _) = (money(reply, "cost")?, money(reply, "fees")?);
+    Ok(StepReply {
+        model: known.model.unwrap_or(asked),
+        text: known.response,
+        stop: known.done_reason,
+        metrics: known.metrics,
+        cost,
+        fees: fees.unwrap_or(0),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_is_read_with_all_its_metrics() {
+        let reply = json!({
+            "model": "tiny:latest", "created_at": "2025-01-01T00:00:00Z", "response": "Hello", "done": true, "done_reason": "stop",
+            "total_duration": 9_000_000_000u64, "prompt_eval_count": 34, "prompt_eval_duration": 5, "eval_count": 2,
+            "eval_duration": 1_000_000_000, "cost": 42, "context": [1, 2], "path": [],
+        });
+        let reply = read(&reply, "tiny".into()).expect("reads");
+        assert_eq!((reply.model.as_str(), reply.text.as_str(), reply.cost), ("tiny:latest", "Hello", Some(42)));
+        assert_eq!((reply.metrics.load_duration, reply.metrics.prompt_eval_count), (0, 34), "left out means zero");
+        assert_eq!(reply.metrics.token_per_second(), 2.0);
+    }
+
+    #[test]
+    fn replies_that_are_none_are_errors_and_never_texts() {
+        for (reply, expected) in [
+            (json!({"error": "no money"}), "no money"),
+            (json!({"done": true}), "response"),
+            (json!({"response": "x", "done": false}), "not done"),
+            (json!({"response": "x", "done": true, "eval_count": -1}), "-1"),
+            (json!({"response": "x", "done": true, "cost": "much"}), "cost"),
+            (json!({"response": 5, "done": true}), "5"),
+            (json!([]), "invalid"),
+        ] {
+            let error = read(&reply, "m".into()).expect_err("no answer");
+            assert!(error.contains(expected), "{reply}: {error}");
+        }
+    }
+}
