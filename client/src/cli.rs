@@ -6,7 +6,10 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use mica_chain::{AccountId, amount};
 use mica_primitives::Balance;
 
-use crate::commands::{ask::AskArgs, channel::ChannelCommand, demo::DemoArgs, market::MarketArgs, receipt::ReceiptCommand};
+use crate::commands::{
+    ask::AskArgs, channel::ChannelCommand, demo::DemoArgs, gateway::GatewayArgs, market::MarketArgs, quote::QuoteArgs,
+    receipt::ReceiptCommand,
+};
 
 /// Pay for inference with a wallet.
 #[derive(Debug, Parser)]
@@ -53,6 +56,10 @@ pub enum Command {
     Market(MarketArgs),
     /// Ask a model; pays the workers token by token
     Ask(Box<AskArgs>),
+    /// What a prompt would cost at most, and which path it would take; spends nothing
+    Quote(QuoteArgs),
+    /// Serve programs that speak to Ollama or OpenAI, paid from the wallet
+    Gateway(Box<GatewayArgs>),
     /// Payment channels to workers
     #[command(subcommand)]
     Channel(ChannelCommand),

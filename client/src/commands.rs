@@ -4,7 +4,9 @@ pub mod ask;
 pub mod channel;
 pub mod completions;
 pub mod demo;
+pub mod gateway;
 pub mod market;
+pub mod quote;
 pub mod receipt;
 pub mod wallet;
 

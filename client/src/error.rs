@@ -7,6 +7,7 @@ use crate::{
     channels::ChannelError,
     demo::DemoError,
     files::FileError,
+    gateway::config::ConfigError,
     home::NoHome,
     market::MarketError,
     model::ModelError,
@@ -130,6 +131,8 @@ pub enum CommandError {
     Verify(#[from] VerifyError),
     #[error(transparent)]
     Demo(#[from] DemoError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The wallet file's address is none.
     #[error("'{0}' is not an address: the wallet's file was changed, so restore it from a backup or import its phrase again")]
     Address(String),
@@ -169,7 +172,7 @@ impl CommandError {
             Self::Session(error) => error.class(),
             Self::Verify(_) => ErrorClass::Receipt,
             Self::Demo(error) => error.class(),
-            Self::NothingToSend | Self::Usage(_) => ErrorClass::Usage,
+            Self::NothingToSend | Self::Usage(_) | Self::Config(_) => ErrorClass::Usage,
             Self::NoFunds { .. } => ErrorClass::Funds,
         }
     }

@@ -15,6 +15,7 @@ pub mod commands;
 pub mod demo;
 pub mod error;
 pub mod files;
+pub mod gateway;
 pub mod home;
 pub mod interrupt;
 pub mod market;
@@ -23,6 +24,7 @@ pub mod output;
 pub mod progress;
 pub mod session;
 pub mod store;
+pub mod switchboard;
 pub mod verify;
 pub mod wallet;
 
@@ -40,6 +42,8 @@ pub async fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Wallet(command) => commands::wallet::run(&context, command).await,
         Command::Market(arguments) => commands::market::run(&context, &arguments).await,
         Command::Ask(arguments) => commands::ask::run(&context, *arguments).await,
+        Command::Quote(arguments) => commands::quote::run(&context, &arguments).await,
+        Command::Gateway(arguments) => commands::gateway::run(&context, *arguments).await,
         Command::Channel(command) => commands::channel::run(&context, command).await,
         Command::Receipt(command) => commands::receipt::run(&context, command).await,
         Command::Completions { shell } => commands::completions::run(&context, shell),

@@ -6,13 +6,17 @@
 #![forbid(unsafe_code)]
 
 pub mod chain;
+pub mod gateway;
+pub mod http;
 pub mod payer;
 pub mod process;
+pub mod python;
 pub mod stranger;
 pub mod wait;
 pub mod worker;
 
 pub use chain::{DevNode, LocalNetwork};
+pub use gateway::{Gateway, Wallet};
 pub use payer::{Pass, Payer, Seen};
 pub use process::{Process, binary, free_port, leftovers};
 pub use wait::{eventually, eventually_async};

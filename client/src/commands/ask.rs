@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, ValueHint};
 use mica_chain::amount;
@@ -101,9 +102,11 @@ pub async fn run(context: &Context, arguments: AskArgs) -> Result<(), CommandErr
         deadline_us: arguments.deadline.map(|ms| ms.saturating_mul(1000)),
         spending_limit: arguments.max_total,
     };
-    let asker = Asker { payer: &payer, store: &store, model: &model, progress: context.progress, interrupt: interrupt.clone() };
+    let asker = Asker::start(payer, Arc::new(store), 1, 1)?;
     let mut printer = Printer { output: context.output, progress: context.progress };
-    let answer = asker.ask(&view, &question, &mut printer).await?;
+    let answer = asker.ask(&model, &view, &question, context.progress, interrupt.clone(), &mut printer).await;
+    asker.stop().await;
+    let answer = answer?;
     let answered = Answered::new(&answer, question.prompt.len());
     context.output.show(&answered, |answered| format!("\n\n{}", answered.cost_line()))?;
     if interrupt.came() { Err(SessionError::Interrupted.into()) } else { Ok(()) }
