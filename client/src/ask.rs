@@ -1,15 +1,18 @@
-//! A question and its answer: quotes, path, channels, session. What `mica ask` and `mica demo` share.
+//! A question and its answer: quotes, path, channels, session. What `mica ask`, `mica demo` and `mica gateway` share.
+//!
+//! One [`Asker`] answers many questions at once: they share its connection to the chain, its peers on the network, its database and
+//! its channels, and each has lanes of its own.
 
 mod rehearsal;
 
 pub use rehearsal::Rehearsal;
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use mica_chain::{Submitted, View};
-use mica_net::{Net, NetConfig, NetEvent};
-use mica_primitives::{Balance, ChannelId, Hash32, WorkerAddresses};
+use mica_chain::{Chain, Submitted, View};
+use mica_primitives::{Balance, BlockNumber, ChannelId, Hash32, WorkerAddresses};
 use mica_protocol::{
     SessionId, SessionSpec,
     channel::PayerLane,
@@ -18,17 +21,17 @@ use mica_protocol::{
     session::{EndIds, Sampling},
 };
 use rand::{RngCore, rngs::OsRng};
-use tokio::sync::mpsc;
 
 use crate::{
-    channels::{Need, Payer},
+    channels::{ChannelBook, Need, Payer},
     error::CommandError,
     interrupt::Interrupt,
     market::{ChosenPath, ModelPicture, Wish, choose},
     model::LocalModel,
     progress::Progress,
-    session::{self, Conversation, Outcome, SessionError},
-    store::{SessionRecord, StageRecord, Store},
+    session::{self, Conversation, Outcome, Quotes, SessionError},
+    store::{Change, SessionRecord, StageRecord, Store},
+    switchboard::{Line, Switchboard},
 };
 
 /// Longest wait for quotes.
@@ -53,17 +56,36 @@ pub struct Question {
     pub spending_limit: Option<Balance>,
 }
 
-/// Who asks, with what.
-pub struct Asker<'a> {
-    /// Who pays.
-    pub payer: &'a Payer,
-    /// The payer's database.
-    pub store: &'a Store,
-    /// The model's words.
-    pub model: &'a LocalModel,
+/// What one payer asks with. Shared by all its questions.
+pub struct Asker {
+    payer: Payer,
+    store: Arc<Store>,
+    book: Arc<ChannelBook>,
+    board: Switchboard,
+}
+
+/// A path for a question, and the most that it can cost.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// The path.
+    pub path: ChosenPath,
+    /// What each stage can cost.
+    pub needs: Vec<Need>,
+    /// Positions of the prompt.
+    pub prompt_positions: u32,
+    /// Most tokens of the answer, within the model's context.
+    pub max_new_tokens: u32,
+}
+
+/// How a session is carried.
+pub struct Errand {
+    /// A recent block: vouchers are good for a number of blocks from here on.
+    pub block: BlockNumber,
+    /// What must be on disk before anything is promised, besides the session itself.
+    pub first: Vec<Change>,
     /// Where progress goes.
     pub progress: Progress,
-    /// Ctrl-C.
+    /// Ends the session: at the next token, or at once.
     pub interrupt: Interrupt,
 }
 
@@ -82,7 +104,7 @@ pub struct Answer {
 }
 
 /// Who is told what happens.
-pub trait Listener {
+pub trait Listener: Send {
     /// The path, before it is used.
     ///
     /// # Errors
@@ -92,71 +114,99 @@ pub trait Listener {
     fn text(&mut self, piece: &str) -> ControlFlow<()>;
 }
 
-impl Asker<'_> {
-    /// Asks `question` of the workers that `view` shows.
+impl Asker {
+    /// Starts the network for `sessions` questions at once; deposits are made to last for `headroom` of them.
+    ///
+    /// # Errors
+    /// [`CommandError`] if the network does not start.
+    pub fn start(payer: Payer, store: Arc<Store>, sessions: usize, headroom: u32) -> Result<Self, CommandError> {
+        let board = Switchboard::start(sessions).map_err(SessionError::from)?;
+        let book = Arc::new(ChannelBook::new(payer.clone(), store.clone(), headroom));
+        Ok(Self { payer, store, book, board })
+    }
+
+    /// The chain.
+    pub fn chain(&self) -> &Chain {
+        &self.payer.chain
+    }
+
+    /// The payer's database.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Asks `question` of the workers that `view` shows, from quotes to the last voucher.
     ///
     /// # Errors
     /// [`CommandError`]; what was promised until then is on disk.
-    pub async fn ask(&self, view: &View, question: &Question, listener: &mut dyn Listener) -> Result<Answer, CommandError> {
-        let picture = ModelPicture::read(view, self.model.id()).await?;
-        // A name of its own for each session: workers need not know that it is the same payer.
-        let mut secret = zeroize::Zeroizing::new([0; 32]);
-        OsRng.fill_bytes(secret.as_mut_slice());
-        let (net, mut events) = Net::start(NetConfig::new(*secret)).map_err(SessionError::from)?;
-        let answer = self.converse(&net, &mut events, &picture, question, listener).await;
-        net.stop().await;
-        answer
-    }
-
-    async fn converse(
+    pub async fn ask(
         &self,
-        net: &Net,
-        events: &mut mpsc::Receiver<NetEvent>,
-        picture: &ModelPicture,
+        model: &LocalModel,
+        view: &View,
         question: &Question,
+        progress: Progress,
+        interrupt: Interrupt,
         listener: &mut dyn Listener,
     ) -> Result<Answer, CommandError> {
-        let spec = self.spec(question);
         let prepared = async {
-            let step = self.progress.step("asking workers for quotes");
-            let mut quotes = session::collect(net, events, picture, &self.payer.chain.genesis_hash(), QUOTE_PATIENCE).await;
-            quotes.hold_to_list_prices(picture, &self.payer.chain).await?;
+            let picture = ModelPicture::read(view, model.id()).await?;
+            let step = progress.step("asking workers for quotes");
+            let quotes = self.quotes(&picture).await?;
             step.done(&quotes.to_text());
-            let wish = Wish {
-                alpha: question.alpha,
-                max_price: question.max_price,
-                deadline_us: question.deadline_us,
-                positions: spec.max_positions,
-            };
-            let path = choose(picture, &quotes, &wish)?;
-            listener.path(&path)?;
-            let needs = needs(&path, &spec);
-            let cost = total(&needs);
-            if let Some(limit) = question.spending_limit.filter(|limit| *limit < cost) {
-                return Err(SessionError::from(PlanError::Limit { cost, limit }).into());
-            }
-            let prepared = self.payer.prepare(self.store, &needs).await.map_err(SessionError::from)?;
+            let offer = offer(model, &picture, &quotes, question)?;
+            listener.path(&offer.path)?;
             // Somebody may be asked for a password, which must not happen under a spinner.
-            self.payer.unlock_for(&prepared).map_err(SessionError::from)?;
-            let step = self.progress.step("making channels ready");
-            let ready = self.payer.carry_out(self.store, prepared).await.map_err(SessionError::from)?;
-            step.done(
-                &ready.submitted.as_ref().map_or("open already".into(), |one| format!("opened in block {}", one.block.number)),
-            );
-            Ok::<_, CommandError>((path, needs, ready))
+            self.book.unlock_for(&offer.needs).await.map_err(SessionError::from)?;
+            let block = self.payer.chain.best().await?.number;
+            Ok::<_, CommandError>((picture, offer, block))
         };
-        let (path, needs, mut ready) = tokio::select! {
+        let (picture, offer, block) = tokio::select! {
             prepared = prepared => prepared?,
-            () = self.interrupt.finish.cancelled() => return Err(SessionError::Interrupted.into()),
+            () = interrupt.finish.cancelled() => return Err(SessionError::Interrupted.into()),
         };
-        let channels: Vec<ChannelId> = ready.ledgers.iter().map(|ledger| ledger.channel()).collect();
-        let mut lanes = Vec::with_capacity(needs.len());
-        for (ledger, need) in ready.ledgers.iter_mut().zip(&needs) {
-            lanes.push(ledger.lease(need.budget).map_err(SessionError::from)?);
+        let errand = Errand { block, first: Vec::new(), progress, interrupt };
+        let answer = self.answer(model, &picture, offer, question, errand, listener).await?;
+        match answer.outcome.report.failure.clone() {
+            Some(failure) => Err(SessionError::Failed { failure, paid: answer.outcome.report.paid() }.into()),
+            None => Ok(answer),
         }
+    }
+
+    /// What the live workers of `picture` ask now.
+    ///
+    /// # Errors
+    /// [`CommandError`] if a price that has risen cannot be held against the chain.
+    pub async fn quotes(&self, picture: &ModelPicture) -> Result<Quotes, CommandError> {
+        quotes(&self.board, picture, &self.payer.chain).await
+    }
+
+    /// Carries `offer` out. A session that a worker failed is no error here: see the outcome's report.
+    ///
+    /// # Errors
+    /// [`CommandError`] before anything was promised, if the database fails, or at the second interruption.
+    pub async fn answer(
+        &self,
+        model: &LocalModel,
+        picture: &ModelPicture,
+        offer: Offer,
+        question: &Question,
+        errand: Errand,
+        listener: &mut dyn Listener,
+    ) -> Result<Answer, CommandError> {
+        let Errand { block, first, progress, interrupt } = errand;
+        let step = progress.step("making channels ready");
+        let mut leases = tokio::select! {
+            leases = self.book.lease(&offer.needs) => leases.map_err(SessionError::from)?,
+            () = interrupt.finish.cancelled() => return Err(SessionError::Interrupted.into()),
+        };
+        let opened = leases.submitted.take();
+        step.done(&opened.as_ref().map_or("open already".into(), |one| format!("opened in block {}", one.block.number)));
+        let (channels, lanes) = (leases.channels.clone(), std::mem::take(&mut leases.lanes));
         let mut id = [0; 32];
         OsRng.fill_bytes(&mut id);
-        let record = self.record(id, picture, question, &path, &lanes);
+        let record = self.record(id, picture, question, &offer.path, &lanes);
+        let cost = offer.cost();
+        let Offer { path, max_new_tokens, .. } = offer;
         let plan = SessionPlan {
             session: SessionId(id),
             genesis: self.payer.chain.genesis_hash(),
@@ -165,16 +215,17 @@ impl Asker<'_> {
             model_layers: picture.layers(),
             stages: plan_stages(&path, lanes),
             prompt: question.prompt.clone(),
-            max_new_tokens: spec.max_new_tokens,
+            max_new_tokens,
             sampling: question.sampling,
-            end_ids: EndIds::try_from(self.model.end_ids()).map_err(|_| SessionError::EndIds)?,
+            end_ids: EndIds::try_from(model.end_ids()).map_err(|_| SessionError::EndIds)?,
             exposure_positions: DEFAULT_EXPOSURE_POSITIONS,
-            spending_limit: question.spending_limit.unwrap_or_else(|| total(&needs)),
+            spending_limit: question.spending_limit.unwrap_or(cost),
             voucher_blocks: VOUCHER_LIFETIME_BLOCKS,
             deadlines: PayerDeadlines::default(),
         };
-        let block = self.payer.chain.best().await?.number;
-        let (mut decoder, mut text) = (Some(self.model.tokenizer().stream()), String::new());
+        let mut line = line(&self.board)?;
+        line.listen(Some(plan.session), path.stages.iter().map(|stage| stage.worker.record.peer));
+        let (mut decoder, mut text) = (Some(model.tokenizer().stream()), String::new());
         let mut on_token = |token: u32, stop: Option<_>| {
             let mut piece = decoder.as_mut().map(|decoder| decoder.push(token)).unwrap_or_default();
             if stop.is_some()
@@ -186,35 +237,25 @@ impl Asker<'_> {
             if piece.is_empty() { ControlFlow::Continue(()) } else { listener.text(&piece) }
         };
         let conversation = Conversation {
-            net,
-            events,
-            store: self.store,
-            ledgers: &mut ready.ledgers,
+            line: &mut line,
+            store: &self.store,
+            leases: &mut leases,
+            first,
             block,
-            cancel: [self.interrupt.finish.clone(), self.interrupt.stop.clone()],
+            cancel: [interrupt.finish.clone(), interrupt.stop.clone()],
             on_token: &mut on_token,
         };
         let outcome = session::drive(conversation, plan, record).await?;
-        if let Some(failure) = outcome.report.failure.clone() {
-            return Err(SessionError::Failed { failure, paid: outcome.report.paid() }.into());
+        if outcome.report.failure.is_some() {
+            // The channel may be gone or changed: the chain knows.
+            self.book.doubt();
         }
-        Ok(Answer { path, opened: ready.submitted, channels, text, outcome })
+        Ok(Answer { path, opened, channels, text, outcome })
     }
 
-    /// Lengths that fit the model's context.
-    fn spec(&self, question: &Question) -> SessionSpec {
-        let prompt = u32::try_from(question.prompt.len()).unwrap_or(u32::MAX);
-        let room = self.model.manifest().context.saturating_sub(prompt).max(1);
-        let max_new_tokens = question.max_new_tokens.min(room);
-        let mut spec = SessionSpec {
-            prompt_positions: prompt,
-            max_new_tokens,
-            max_positions: 0,
-            sampling: question.sampling,
-            end_ids: EndIds::default(),
-        };
-        spec.max_positions = u32::try_from(spec.needed_positions()).unwrap_or(u32::MAX);
-        spec
+    /// Stops the network.
+    pub async fn stop(&self) {
+        self.board.stop().await;
     }
 
     fn record(
@@ -251,19 +292,63 @@ impl Asker<'_> {
     }
 }
 
-/// What each stage can cost at most: every position that prompt and answer can take.
-fn needs(path: &ChosenPath, spec: &SessionSpec) -> Vec<Need> {
+/// What the live workers of `picture` ask now; no price above the list price that the chain shows.
+///
+/// # Errors
+/// [`CommandError`] if a price that has risen cannot be held against the chain.
+pub async fn quotes(board: &Switchboard, picture: &ModelPicture, chain: &Chain) -> Result<Quotes, CommandError> {
+    let mut line = line(board)?;
+    let mut quotes = session::collect(&mut line, picture, &chain.genesis_hash(), QUOTE_PATIENCE).await;
+    quotes.hold_to_list_prices(picture, chain).await?;
+    Ok(quotes)
+}
+
+/// The best path for `question`, and what it can cost. Nothing is promised.
+///
+/// # Errors
+/// [`CommandError::Market`] if there is no path; a spending limit that is too low.
+pub fn offer(model: &LocalModel, picture: &ModelPicture, quotes: &Quotes, question: &Question) -> Result<Offer, CommandError> {
+    let prompt_positions = u32::try_from(question.prompt.len()).unwrap_or(u32::MAX);
+    let room = model.manifest().context.saturating_sub(prompt_positions).max(1);
+    let mut spec = SessionSpec {
+        prompt_positions,
+        max_new_tokens: question.max_new_tokens.min(room),
+        max_positions: 0,
+        sampling: question.sampling,
+        end_ids: EndIds::default(),
+    };
+    spec.max_positions = u32::try_from(spec.needed_positions()).unwrap_or(u32::MAX);
+    let wish = Wish {
+        alpha: question.alpha,
+        max_price: question.max_price,
+        deadline_us: question.deadline_us,
+        positions: spec.max_positions,
+    };
+    let path = choose(picture, quotes, &wish)?;
     let need = |stage: &crate::market::ChosenStage| Need {
         payee: stage.worker.record.account,
         peer: stage.worker.record.peer,
         budget: stage.unit().saturating_mul(spec.max_positions.into()),
     };
-    path.stages.iter().map(need).collect()
+    let needs = path.stages.iter().map(need).collect();
+    let offer = Offer { path, needs, prompt_positions, max_new_tokens: spec.max_new_tokens };
+    let cost = offer.cost();
+    match question.spending_limit.filter(|limit| *limit < cost) {
+        Some(limit) => Err(SessionError::from(PlanError::Limit { cost, limit }).into()),
+        None => Ok(offer),
+    }
 }
 
-/// Base units over all stages.
-fn total(needs: &[Need]) -> Balance {
-    needs.iter().fold(0, |sum: Balance, need| sum.saturating_add(need.budget))
+impl Offer {
+    /// The most that the session can cost, base units over all stages.
+    pub fn cost(&self) -> Balance {
+        self.needs.iter().fold(0, |sum: Balance, need| sum.saturating_add(need.budget))
+    }
+}
+
+/// A free line; every switchboard has a peer.
+fn line(board: &Switchboard) -> Result<Line, CommandError> {
+    board.line().ok_or_else(|| SessionError::from(mica_net::SendError::Stopped).into())
 }
 
 fn plan_stages(path: &ChosenPath, lanes: Vec<PayerLane>) -> Vec<PlannedStage> {

@@ -8,8 +8,8 @@ use mica_primitives::Balance;
 
 use crate::{
     commands::{
-        ask::AskArgs, channel::ChannelCommand, chat::ChatArgs, config::ConfigCommand, demo::DemoArgs, doctor::DoctorArgs,
-        man::ManArgs, market::MarketArgs, matrix::MatrixArgs, receipt::ReceiptCommand, wallet::WalletCommand,
+        ask::AskArgs, channel::ChannelCommand, chat::ChatArgs, config::ConfigCommand, demo::DemoArgs, doctor::DoctorArgs, gateway::GatewayArgs,
+        man::ManArgs, market::MarketArgs, matrix::MatrixArgs, quote::QuoteArgs, receipt::ReceiptCommand, wallet::WalletCommand,
         workflow::WorkflowCommand,
     },
     output::Output,
@@ -75,6 +75,10 @@ pub enum Command {
     Ask(Box<AskArgs>),
     /// Talk with a model; the conversation is kept
     Chat(Box<ChatArgs>),
+    /// What a prompt would cost at most, and which path it would take; spends nothing
+    Quote(QuoteArgs),
+    /// Serve programs that speak to Ollama or OpenAI, paid from the wallet
+    Gateway(Box<GatewayArgs>),
     /// Payment channels to workers
     #[command(subcommand)]
     Channel(ChannelCommand),

@@ -17,6 +17,7 @@ pub use processes::{Daemon, ProcessError, Sibling};
 pub use proof::{Proof, StageProof};
 pub use summary::{BlocksSummary, Mismatch, PayerSummary, StageSummary, Summary};
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mica_chain::{Call, Chain, ReadError, Signer, SignerError, Until, amount};
@@ -189,7 +190,7 @@ async fn play(
     step.done("registered and live");
 
     let reference = reference(script.max_tokens, prompt.clone());
-    let store = Store::open(&world.folder().join("state.redb")).map_err(CommandError::from)?;
+    let store = Arc::new(Store::open(&world.folder().join("state.redb")).map_err(CommandError::from)?);
     let question = Question {
         prompt,
         max_new_tokens: script.max_tokens,
@@ -199,8 +200,10 @@ async fn play(
         deadline_us: None,
         spending_limit: None,
     };
-    let asker = Asker { payer: &payer.payer, store: &store, model: &model, progress, interrupt };
-    let answer = asker.ask(&chain.at_best().await?, &question, listener).await?;
+    let asker = Asker::start(payer.payer.clone(), store.clone(), 1, 1)?;
+    let answer = asker.ask(&model, &chain.at_best().await?, &question, progress, interrupt, listener).await;
+    asker.stop().await;
+    let answer = answer?;
     let reference = reference.await.map_err(|error| DemoError::Reference(error.to_string()))??;
 
     let step = progress.step("closing the channels; the workers redeem");

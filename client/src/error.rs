@@ -9,6 +9,7 @@ use crate::{
     config::ConfigError,
     demo::DemoError,
     files::FileError,
+    gateway::config::ConfigError as GatewayConfigError,
     home::NoHome,
     market::MarketError,
     matrix::{MatrixError, ReportError},
@@ -151,6 +152,8 @@ pub enum CommandError {
     #[error(transparent)]
     Demo(#[from] DemoError),
     #[error(transparent)]
+    Gateway(#[from] GatewayConfigError),
+    #[error(transparent)]
     Server(#[from] HttpError),
     #[error(transparent)]
     Workflow(#[from] WorkflowError),
@@ -231,7 +234,7 @@ impl CommandError {
             Self::Workflow(error) => error.class(),
             Self::Matrix(error) => error.class(),
             Self::Report(error) => error.class(),
-            Self::NothingToSend | Self::Usage(_) | Self::Config(_) => ErrorClass::Usage,
+            Self::NothingToSend | Self::Usage(_) | Self::Config(_) | Self::Gateway(_) => ErrorClass::Usage,
             Self::NoFunds { .. } => ErrorClass::Funds,
         }
     }

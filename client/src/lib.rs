@@ -21,6 +21,7 @@ pub mod doctor;
 pub mod dry_run;
 pub mod error;
 pub mod files;
+pub mod gateway;
 pub mod home;
 pub mod interrupt;
 pub mod market;
@@ -30,6 +31,7 @@ pub mod output;
 pub mod progress;
 pub mod session;
 pub mod store;
+pub mod switchboard;
 pub mod verify;
 pub mod wait;
 pub mod wallet;
@@ -54,6 +56,8 @@ pub async fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Market(arguments) => commands::market::run(&context, &arguments).await,
         Command::Ask(arguments) => commands::ask::run(&context, *arguments).await,
         Command::Chat(arguments) => commands::chat::run(&context, *arguments).await,
+        Command::Quote(arguments) => commands::quote::run(&context, &arguments).await,
+        Command::Gateway(arguments) => commands::gateway::run(&context, *arguments).await,
         Command::Channel(command) => commands::channel::run(&context, command).await,
         Command::Receipt(command) => commands::receipt::run(&context, command).await,
         Command::Config(command) => commands::config::run(&context, &command),

@@ -110,7 +110,11 @@ impl LocalModel {
         self.fitting(self.tokenizer.encode(text, Special::Parse, Bos::Model)?)
     }
 
-    fn fitting(&self, ids: Vec<u32>) -> Result<Vec<u32>, ModelError> {
+    /// The ids, if they leave room for an answer.
+    ///
+    /// # Errors
+    /// [`ModelError::EmptyPrompt`], [`ModelError::TooLong`].
+    pub fn fitting(&self, ids: Vec<u32>) -> Result<Vec<u32>, ModelError> {
         match ids.len() {
             0 => Err(ModelError::EmptyPrompt),
             prompt if prompt >= self.manifest.context as usize => {

@@ -1,20 +1,25 @@
 //! What the payer must not forget: channels, promises made, receipts received.
 //!
 //! One redb file, opened by one process at a time. Every write is on disk when the call returns: a promise is written before it is
-//! sent, so that a restart knows of every voucher and tick that a worker may hold.
+//! sent, so that a restart knows of every voucher and tick that a worker may hold. Sessions that write at once share a transaction.
 //!
 //! Limits: the newest [`MAX_LISTED`] sessions are listed; a record is at most [`MAX_RECORD_BYTES`] long.
 
 mod records;
+mod turns;
 
 pub use records::{ChannelRecord, SessionRecord, StageRecord};
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use codec::{Decode, DecodeAll, Encode};
-use mica_primitives::{ChannelId, Hash32, LaneId, Receipt};
+use mica_primitives::{Balance, ChannelId, Hash32, LaneId, Receipt};
 use mica_protocol::channel::PayerLaneRecord;
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+
+use turns::{Turn, Turns};
 
 type Bytes = &'static [u8];
 
@@ -23,6 +28,8 @@ const CHANNELS: TableDefinition<Hash32, Bytes> = TableDefinition::new("channels"
 const LANES: TableDefinition<(Hash32, LaneId), Bytes> = TableDefinition::new("lanes");
 const RECEIPTS: TableDefinition<(Hash32, LaneId, u64), Bytes> = TableDefinition::new("receipts");
 const SESSIONS: TableDefinition<(u64, Hash32), Bytes> = TableDefinition::new("sessions");
+/// (day, purse, entry) → base units.
+const SPENDING: TableDefinition<(u32, Hash32, Hash32), u128> = TableDefinition::new("spending");
 
 const VERSION: u32 = 1;
 /// Most sessions that a listing returns.
@@ -94,11 +101,23 @@ pub enum Change {
     },
     /// A session, new or changed.
     Session(Box<SessionRecord>),
+    /// What one request may cost, and in the end what it cost.
+    Spending {
+        /// Days since 1970, UTC.
+        day: u32,
+        /// Whose budget.
+        purse: Hash32,
+        /// The request.
+        entry: Hash32,
+        /// Base units.
+        amount: Balance,
+    },
 }
 
 /// The payer's database.
 pub struct Store {
     database: Database,
+    turns: Turns<Arc<Vec<Row>>>,
 }
 
 impl Store {
@@ -116,7 +135,7 @@ impl Store {
             let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
             std::fs::set_permissions(path, private).map_err(|error| db(redb::Error::Io(error)))?;
         }
-        let store = Self { database };
+        let store = Self { database, turns: Turns::default() };
         let found = store.write(|transaction| {
             let mut meta = transaction.open_table(META).map_err(db)?;
             let found = meta.get("version").map_err(db)?.map(|value| value.value());
@@ -127,6 +146,7 @@ impl Store {
             transaction.open_table(LANES).map_err(db)?;
             transaction.open_table(RECEIPTS).map_err(db)?;
             transaction.open_table(SESSIONS).map_err(db)?;
+            transaction.open_table(SPENDING).map_err(db)?;
             Ok(found)
         })?;
         match found {
@@ -151,28 +171,16 @@ impl Store {
         if changes.is_empty() {
             return Ok(());
         }
-        self.write(|transaction| {
-            for change in changes {
-                match change {
-                    Change::Channel(id, record) => {
-                        transaction.open_table(CHANNELS).map_err(db)?.insert(id.0, encode(record)?.as_slice()).map_err(db)?;
-                    }
-                    Change::Lane(record) => {
-                        let key = (record.channel.0, record.lane);
-                        transaction.open_table(LANES).map_err(db)?.insert(key, encode(record)?.as_slice()).map_err(db)?;
-                    }
-                    Change::Receipt { channel, lane, index, receipt } => {
-                        let key = (channel.0, *lane, *index);
-                        transaction.open_table(RECEIPTS).map_err(db)?.insert(key, encode(receipt)?.as_slice()).map_err(db)?;
-                    }
-                    Change::Session(record) => {
-                        let key = (record.started_unix_ms, record.session);
-                        transaction.open_table(SESSIONS).map_err(db)?.insert(key, encode(record)?.as_slice()).map_err(db)?;
-                    }
-                }
+        let rows = Arc::new(changes.iter().map(Row::new).collect::<Result<Vec<_>, _>>()?);
+        match self.turns.take(rows.clone()) {
+            Turn::Write(writing) => {
+                self.write(|transaction| writing.batch.iter().try_for_each(|(_, rows)| write_rows(transaction, rows)))?;
+                writing.done();
+                Ok(())
             }
-            Ok(())
-        })
+            Turn::Written => Ok(()),
+            Turn::Failed => self.write(|transaction| write_rows(transaction, &rows)),
+        }
     }
 
     /// What is known of a channel.
@@ -214,6 +222,76 @@ impl Store {
         let newest = table.iter().map_err(db)?.rev().take(MAX_LISTED);
         newest.map(|entry| decode("sessions", entry.map_err(db)?.1.value())).collect()
     }
+
+    /// What each purse has spent or set aside on `day`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be read.
+    pub fn spent(&self, day: u32) -> Result<BTreeMap<Hash32, Balance>, StoreError> {
+        let table = self.database.begin_read().map_err(db)?.open_table(SPENDING).map_err(db)?;
+        let mut purses: BTreeMap<Hash32, Balance> = BTreeMap::new();
+        for row in table.range((day, [0; 32], [0; 32])..=(day, [u8::MAX; 32], [u8::MAX; 32])).map_err(db)? {
+            let (key, amount) = row.map_err(db)?;
+            let sum = purses.entry(key.value().1).or_default();
+            *sum = sum.saturating_add(amount.value());
+        }
+        Ok(purses)
+    }
+
+    /// Forgets what was spent before `day`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be written.
+    pub fn forget_spending_before(&self, day: u32) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let mut table = transaction.open_table(SPENDING).map_err(db)?;
+            table.retain_in(..(day, [0; 32], [0; 32]), |_, _| false).map_err(db)
+        })
+    }
+}
+
+/// A change as the tables take it, encoded and measured before it joins others.
+enum Row {
+    Channel(Hash32, Vec<u8>),
+    Lane((Hash32, LaneId), Vec<u8>),
+    Receipt((Hash32, LaneId, u64), Vec<u8>),
+    Session((u64, Hash32), Vec<u8>),
+    Spending((u32, Hash32, Hash32), Balance),
+}
+
+impl Row {
+    fn new(change: &Change) -> Result<Self, StoreError> {
+        Ok(match change {
+            Change::Channel(id, record) => Self::Channel(id.0, encode(record)?),
+            Change::Lane(record) => Self::Lane((record.channel.0, record.lane), encode(record)?),
+            Change::Receipt { channel, lane, index, receipt } => Self::Receipt((channel.0, *lane, *index), encode(receipt)?),
+            Change::Session(record) => Self::Session((record.started_unix_ms, record.session), encode(record)?),
+            Change::Spending { day, purse, entry, amount } => Self::Spending((*day, *purse, *entry), *amount),
+        })
+    }
+}
+
+fn write_rows(transaction: &WriteTransaction, rows: &[Row]) -> Result<(), StoreError> {
+    for row in rows {
+        match row {
+            Row::Channel(key, bytes) => {
+                transaction.open_table(CHANNELS).map_err(db)?.insert(*key, bytes.as_slice()).map_err(db)?;
+            }
+            Row::Lane(key, bytes) => {
+                transaction.open_table(LANES).map_err(db)?.insert(*key, bytes.as_slice()).map_err(db)?;
+            }
+            Row::Receipt(key, bytes) => {
+                transaction.open_table(RECEIPTS).map_err(db)?.insert(*key, bytes.as_slice()).map_err(db)?;
+            }
+            Row::Session(key, bytes) => {
+                transaction.open_table(SESSIONS).map_err(db)?.insert(*key, bytes.as_slice()).map_err(db)?;
+            }
+            Row::Spending(key, amount) => {
+                transaction.open_table(SPENDING).map_err(db)?.insert(*key, amount).map_err(db)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn encode(record: impl Encode) -> Result<Vec<u8>, StoreError> {

@@ -6,14 +6,18 @@
 #![forbid(unsafe_code)]
 
 pub mod chain;
+pub mod gateway;
+pub mod http;
 pub mod payer;
 pub mod process;
+pub mod python;
 pub mod stranger;
 pub mod terminal;
 pub mod wait;
 pub mod worker;
 
 pub use chain::{DevNode, LocalNetwork};
+pub use gateway::{Gateway, Wallet};
 pub use payer::{Pass, Payer, Seen};
 pub use process::{Process, binary, free_port, leftovers};
 pub use terminal::Terminal;

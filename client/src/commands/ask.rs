@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, ValueHint};
 use mica_chain::{View, amount};
@@ -139,13 +140,16 @@ pub async fn run(context: &Context, arguments: AskArgs) -> Result<(), CommandErr
     let view = payer.chain.at_finalized().await?;
     options.check_model(&view, &model).await?;
     let question = options.question(&context.settings, prompt);
-    let asker = Asker { payer: &payer, store: &store, model: &model, progress: context.progress, interrupt: interrupt.clone() };
+    let asker = Asker::start(payer, Arc::new(store), 1, 1)?;
     if arguments.dry_run {
-        let rehearsal = asker.rehearse(&view, &question).await?;
-        return Ok(context.output.show(&rehearsal, Rehearsal::to_text)?);
+        let rehearsal = asker.rehearse(&model, &view, &question, context.progress, &interrupt).await;
+        asker.stop().await;
+        return Ok(context.output.show(&rehearsal?, Rehearsal::to_text)?);
     }
     let mut printer = Printer { output: context.output, progress: context.progress };
-    let answer = asker.ask(&view, &question, &mut printer).await?;
+    let answer = asker.ask(&model, &view, &question, context.progress, interrupt.clone(), &mut printer).await;
+    asker.stop().await;
+    let answer = answer?;
     let answered = Answered::new(&answer, question.prompt.len());
     context.output.show(&answered, |answered| format!("\n\n{}", answered.cost_line()))?;
     if interrupt.came() { Err(SessionError::Interrupted.into()) } else { Ok(()) }

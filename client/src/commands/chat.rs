@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -116,12 +117,14 @@ impl Chat<'_> {
         let prompt_tokens = prompt.len();
         let view = self.payer.chain.at_finalized().await?;
         let question = self.options.question(&self.context.settings, prompt);
-        let store = self.context.store()?;
+        let store = Arc::new(self.context.store()?);
         // Only the first turn is likely to wait for a block.
         let progress = if self.spent.turns == 0 { self.context.progress } else { Progress::Silent };
-        let asker = Asker { payer: &self.payer, store: &store, model: &self.model, progress, interrupt: interrupt.clone() };
+        let asker = Asker::start(self.payer.clone(), store, 1, 1)?;
         let mut listener = Streamed { output: self.context.output, path: None };
-        let answer = asker.ask(&view, &question, &mut listener).await?;
+        let answer = asker.ask(&self.model, &view, &question, progress, interrupt.clone(), &mut listener).await;
+        asker.stop().await;
+        let answer = answer?;
         self.path = listener.path;
         let report = &answer.outcome.report;
         let fees = answer.opened.as_ref().map_or(0, |one| one.fee);

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueHint};
@@ -10,6 +11,7 @@ use mica_primitives::Balance;
 
 use super::Context;
 use crate::{
+    ask::Asker,
     cli::parse_amount,
     error::CommandError,
     interrupt::Interrupt,
@@ -94,7 +96,8 @@ impl WayArgs {
             files => files.iter().map(|file| LocalModel::open(Some(file))).collect::<Result<_, _>>()?,
         };
         let payer = context.payer().await?;
-        Ok(FrontEnd::Direct(Box::new(Direct { payer, store: context.store()?, models, interrupt: interrupt.clone() })))
+        let asker = Asker::start(payer, Arc::new(context.store()?), 1, 1)?;
+        Ok(FrontEnd::Direct(Box::new(Direct { asker, models, interrupt: interrupt.clone() })))
     }
 }
 

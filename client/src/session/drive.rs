@@ -3,42 +3,42 @@
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
-use mica_net::{Net, NetEvent};
+use mica_net::NetEvent;
 use mica_primitives::{BlockNumber, PublicKey};
 use mica_protocol::{
     Now,
-    channel::PayerLedger,
     payer::{PayerInput, PayerOutput, PayerSession, SessionPlan, SessionReport},
     session::StopReason,
 };
-use tokio::{
-    sync::mpsc,
-    time::{Duration, Instant},
-};
+use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{SessionError, ledger_writer::LedgerWriter};
-use crate::store::{Change, SessionRecord, Store};
+use crate::{
+    channels::Leases,
+    store::{Change, SessionRecord, Store},
+    switchboard::Line,
+};
 
 /// Longest sleep without a deadline from the session; only keeps the loop from sleeping for ever.
 const IDLE: Duration = Duration::from_secs(60);
 
 /// What a session is given to work with.
 pub struct Conversation<'a> {
-    /// The network.
-    pub net: &'a Net,
-    /// What happens on it.
-    pub events: &'a mut mpsc::Receiver<NetEvent>,
+    /// The network, which listens to the session and to the peers of the path.
+    pub line: &'a mut Line,
     /// The payer's database.
     pub store: &'a Store,
-    /// Ledgers of the stages' channels, in the path's order.
-    pub ledgers: &'a mut [PayerLedger],
+    /// The stages' lanes; they are given back at the end.
+    pub leases: &'a mut Leases,
+    /// What else must be on disk before anything is promised.
+    pub first: Vec<Change>,
     /// Height of the best block when it began.
     pub block: BlockNumber,
     /// First: finish with the next token. Second: stop at once.
     pub cancel: [CancellationToken; 2],
     /// Told each token as it comes; `Break` asks the session to end.
-    pub on_token: &'a mut dyn FnMut(u32, Option<StopReason>) -> ControlFlow<()>,
+    pub on_token: &'a mut (dyn FnMut(u32, Option<StopReason>) -> ControlFlow<()> + Send),
 }
 
 /// How it went, with the record that was kept.
@@ -47,8 +47,12 @@ pub struct Outcome {
     pub report: SessionReport,
     /// What is on disk.
     pub record: SessionRecord,
+    /// From the openings to the last acceptance.
+    pub to_ready: Option<Duration>,
     /// From the openings to the first token.
     pub to_first_token: Option<Duration>,
+    /// From the openings to the last token.
+    pub to_last_token: Option<Duration>,
     /// From the openings to the last confirmation.
     pub elapsed: Duration,
 }
@@ -67,27 +71,45 @@ pub async fn drive(conversation: Conversation<'_>, plan: SessionPlan, record: Se
     let begun = Instant::now();
     let now = Now::new(0, conversation.block);
     let (session, outputs) = PayerSession::start(plan, now)?;
+    let mut conversation = conversation;
+    let mut pending = std::mem::take(&mut conversation.first);
+    pending.push(Change::Session(record.clone().into()));
     let mut driver = Driver {
         conversation,
         session,
         record,
         writer,
         begun,
-        pending: Vec::new(),
+        pending,
         inputs: VecDeque::new(),
         report: None,
-        to_first_token: None,
+        times: Times::default(),
     };
-    driver.pending.push(Change::Session(driver.record.clone().into()));
-    driver.carry_out(outputs).await?;
-    let report = driver.run().await?;
-    let Driver { conversation, record, to_first_token, .. } = driver;
-    for stage in &report.stages {
-        if let Some(ledger) = conversation.ledgers.iter_mut().find(|ledger| ledger.channel() == stage.channel) {
-            ledger.give_back(stage.record.clone());
+    let outcome = match driver.carry_out(outputs).await {
+        Ok(()) => driver.run().await,
+        Err(error) => Err(error),
+    };
+    let Driver { conversation, session, record, times, .. } = driver;
+    match outcome {
+        Ok(report) => {
+            report.stages.iter().for_each(|stage| conversation.leases.give_back(stage.record.clone()));
+            let Times { ready, first_token, last_token } = times;
+            let elapsed = begun.elapsed();
+            Ok(Outcome { report, record, to_ready: ready, to_first_token: first_token, to_last_token: last_token, elapsed })
+        }
+        Err(error) => {
+            session.lane_records().into_iter().for_each(|record| conversation.leases.give_back(record));
+            Err(error)
         }
     }
-    Ok(Outcome { report, record, to_first_token, elapsed: begun.elapsed() })
+}
+
+/// When things happened first or last, counted from the openings.
+#[derive(Default)]
+struct Times {
+    ready: Option<Duration>,
+    first_token: Option<Duration>,
+    last_token: Option<Duration>,
 }
 
 struct Driver<'a> {
@@ -101,7 +123,7 @@ struct Driver<'a> {
     /// What happened while outputs were carried out.
     inputs: VecDeque<PayerInput>,
     report: Option<SessionReport>,
-    to_first_token: Option<Duration>,
+    times: Times,
 }
 
 impl Driver<'_> {
@@ -119,7 +141,7 @@ impl Driver<'_> {
             let wake = wake.unwrap_or_else(|| Instant::now() + IDLE);
             let [finish, stop] = self.conversation.cancel.clone();
             tokio::select! {
-                event = self.conversation.events.recv() => match event {
+                event = self.conversation.line.events.recv() => match event {
                     Some(event) => self.inputs.extend(input_of(event)),
                     // The network has stopped: nobody of the path can be reached any more.
                     None => self.lose_everybody(),
@@ -152,14 +174,16 @@ impl Driver<'_> {
                     self.flush()?;
                     let texts: Vec<String> =
                         addresses.iter().map(|address| String::from_utf8_lossy(address).into_owned()).collect();
-                    if let Err(error) = self.conversation.net.send(to, &texts, &message).await {
+                    if let Err(error) = self.conversation.line.net.send(to, &texts, &message).await {
                         tracing::debug!(%error, kind = message.kind(), "not sent");
                         self.inputs.push_back(PayerInput::Disconnected { peer: to });
                     }
                 }
-                PayerOutput::Ready => {}
+                PayerOutput::Ready => self.times.ready = Some(self.begun.elapsed()),
                 PayerOutput::Token { id, stop, .. } => {
-                    self.to_first_token.get_or_insert_with(|| self.begun.elapsed());
+                    let at = self.begun.elapsed();
+                    self.times.first_token.get_or_insert(at);
+                    self.times.last_token = Some(at);
                     self.record.tokens.push(id);
                     if (self.conversation.on_token)(id, stop) == ControlFlow::Break(()) {
                         self.conversation.cancel[0].cancel();
@@ -174,11 +198,8 @@ impl Driver<'_> {
                     self.pending.push(Change::Session(self.record.clone().into()));
                 }
                 PayerOutput::Adopt { held, .. } => {
-                    let channel = held.voucher.channel;
-                    let ledger = self.conversation.ledgers.iter_mut().find(|ledger| ledger.channel() == channel);
-                    if let Some(ledger) = ledger {
-                        self.pending.push(Change::Lane(ledger.adopt(&held)?.into()));
-                    }
+                    let adopted = self.conversation.leases.book().adopt(&held)?;
+                    self.pending.extend(adopted.map(|record| Change::Lane(record.into())));
                 }
                 PayerOutput::Finished(report) => {
                     for (stage, account) in self.record.stages.iter_mut().zip(&report.stages) {

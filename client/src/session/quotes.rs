@@ -4,16 +4,19 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mica_chain::Chain;
-use mica_net::{Net, NetEvent};
+use mica_net::NetEvent;
 use mica_primitives::{Hash32, PublicKey};
 use mica_protocol::{
     Message,
     messages::{QuoteRequest, SignedQuote},
 };
 use rand::RngCore;
-use tokio::{sync::mpsc, time::Instant};
+use tokio::time::Instant;
 
-use crate::market::{MarketError, ModelPicture, WorkerPicture};
+use crate::{
+    market::{MarketError, ModelPicture, WorkerPicture},
+    switchboard::Line,
+};
 
 /// Most workers that are asked.
 pub const MAX_ASKED: usize = 64;
@@ -57,26 +60,22 @@ impl Quotes {
 }
 
 /// Asks the live workers of `picture` (the first 64) and waits until all have answered or `patience` is over.
-pub async fn collect(
-    net: &Net,
-    events: &mut mpsc::Receiver<NetEvent>,
-    picture: &ModelPicture,
-    genesis: &Hash32,
-    patience: Duration,
-) -> Quotes {
+pub async fn collect(line: &mut Line, picture: &ModelPicture, genesis: &Hash32, patience: Duration) -> Quotes {
     let nonce = rand::rngs::OsRng.next_u64();
     let request = Message::QuoteRequest(QuoteRequest { model: picture.id, nonce });
     let mut waiting: BTreeMap<PublicKey, &WorkerPicture> = BTreeMap::new();
-    for worker in picture.workers.iter().filter(|worker| worker.is_live()).take(MAX_ASKED) {
+    let asked = || picture.workers.iter().filter(|worker| worker.is_live()).take(MAX_ASKED);
+    line.listen(None, asked().map(|worker| worker.record.peer));
+    for worker in asked() {
         // A worker whose address cannot be dialled is as good as silent.
-        if net.try_send(worker.record.peer, &addresses(worker), &request).is_ok() {
+        if line.net.try_send(worker.record.peer, &addresses(worker), &request).is_ok() {
             waiting.insert(worker.record.peer, worker);
         }
     }
     let deadline = Instant::now() + patience;
     let mut quotes = Quotes { answers: BTreeMap::new(), asked: waiting.len() };
     while !waiting.is_empty() {
-        let Ok(Some(event)) = tokio::time::timeout_at(deadline, events.recv()).await else { break };
+        let Ok(Some(event)) = tokio::time::timeout_at(deadline, line.events.recv()).await else { break };
         match event {
             NetEvent::Message { peer, message: Message::Quote(signed) } => {
                 let Some(worker) = waiting.get(&peer) else { continue };

@@ -10,22 +10,18 @@ use mica_protocol::session::StopReason;
 use super::{Generate, GenerateError, Metrics, StepReply, StepRequest};
 use crate::{
     ask::{Answer, Asker, Listener, Question},
-    channels::Payer,
     error::CommandError,
     interrupt::Interrupt,
     market::{ChosenPath, ModelPicture},
     model::{LocalModel, ModelError},
     progress::Progress,
     session::SessionError,
-    store::Store,
 };
 
 /// Pays workers for each step.
 pub struct Direct {
-    /// Who pays.
-    pub payer: Payer,
-    /// The payer's database.
-    pub store: Store,
+    /// Who pays, over which channels.
+    pub asker: Asker,
     /// The models whose words this process has; a step that names no model takes the first.
     pub models: Vec<LocalModel>,
     /// Ctrl-C.
@@ -38,7 +34,7 @@ impl Direct {
     /// # Errors
     /// [`CommandError`] if the chain cannot be read.
     pub async fn served_models(&self) -> Result<Vec<String>, CommandError> {
-        let pictures = ModelPicture::read_all(&self.payer.chain.at_finalized().await?, None).await?;
+        let pictures = ModelPicture::read_all(&self.asker.chain().at_finalized().await?, None).await?;
         let is_usable =
             |picture: &&ModelPicture| self.models.iter().any(|model| model.id() == picture.id) && !picture.coverage().contains(&0);
         Ok(pictures.iter().filter(is_usable).map(ModelPicture::name).collect())
@@ -55,7 +51,7 @@ impl Direct {
 
     async fn ask(&self, request: &StepRequest) -> Result<StepReply, CommandError> {
         let begun = Instant::now();
-        let view = self.payer.chain.at_finalized().await?;
+        let view = self.asker.chain().at_finalized().await?;
         let model = self.model(&view, request.model.as_deref()).await?;
         let system = request.system.as_deref().map(|text| ChatMessage::new("system", text));
         let messages: Vec<ChatMessage> = system.into_iter().chain([ChatMessage::new("user", &request.prompt)]).collect();
@@ -68,15 +64,9 @@ impl Direct {
             deadline_us: request.limits.deadline_ms.map(|ms| ms.saturating_mul(1000)),
             spending_limit: request.limits.max_total,
         };
-        let asker = Asker {
-            payer: &self.payer,
-            store: &self.store,
-            model,
-            // A step is told by who runs the workflow; what it consists of would drown that.
-            progress: Progress::Silent,
-            interrupt: self.interrupt.clone(),
-        };
-        let answer = asker.ask(&view, &question, &mut Silent).await?;
+        // A step is told by who runs the workflow; what it consists of would drown that.
+        let progress = Progress::Silent;
+        let answer = self.asker.ask(model, &view, &question, progress, self.interrupt.clone(), &mut Silent).await?;
         if self.interrupt.came() {
             return Err(SessionError::Interrupted.into());
         }

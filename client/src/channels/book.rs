@@ -1,0 +1,338 @@
+//! The payer's open channels as one process shares them: sessions that run side by side lease lanes of the same ledgers.
+//!
+//! A ledger is read once from the chain and from the payer's database and then kept, because only here it is known which lanes are
+//! leased. A lane comes back by itself when its [`Leases`] go, at the latest with what the database has of it, which is never less
+//! than what a worker may hold.
+//!
+//! What is missing for a path goes into one extrinsic. Those who wait for one wait in line, and look again before they send
+//! another: with some headroom one deposit serves many of them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mica_chain::{AccountId, Call, Submitted, Until};
+use mica_primitives::{Balance, ChannelId, ChannelOpening, ChannelState, LaneId, Redeem};
+use mica_protocol::channel::{ChannelFacts, LeaseError, PayerLane, PayerLaneRecord, PayerLedger};
+
+use super::{ChannelError, Need, OPENING, Payer};
+use crate::store::{Change, ChannelRecord, Store, StoreError};
+
+/// The shared ledgers.
+pub struct ChannelBook {
+    payer: Payer,
+    store: Arc<Store>,
+    /// Sessions of the size asked for that a deposit is made to last for, at least 1.
+    headroom: u32,
+    ledgers: Mutex<Ledgers>,
+    /// Held by whoever sends an extrinsic.
+    sending: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Ledgers {
+    open: BTreeMap<ChannelId, Open>,
+    /// Whether the chain was asked yet.
+    is_read: bool,
+}
+
+struct Open {
+    payee: AccountId,
+    ledger: PayerLedger,
+    /// Whether the database knows whose it is.
+    is_recorded: bool,
+}
+
+/// Lanes for one session. They go back to the book when this is dropped.
+pub struct Leases {
+    /// One lane per need, in their order; taken by the session.
+    pub lanes: Vec<PayerLane>,
+    /// The channels, in the same order.
+    pub channels: Vec<ChannelId>,
+    /// The extrinsic, if one was needed.
+    pub submitted: Option<Submitted>,
+    leased: Vec<(ChannelId, LaneId)>,
+    book: Arc<ChannelBook>,
+}
+
+impl ChannelBook {
+    /// An empty book; what the payer has open is read when it is first needed.
+    pub fn new(payer: Payer, store: Arc<Store>, headroom: u32) -> Self {
+        let headroom = headroom.max(1);
+        Self { payer, store, headroom, ledgers: Mutex::default(), sending: tokio::sync::Mutex::default() }
+    }
+
+    /// A lane for every need, with its whole budget; opens and tops up channels in one extrinsic where there is none.
+    ///
+    /// # Errors
+    /// [`ChannelError::NoFunds`] before anything is sent; [`ChannelError::Submit`] if the chain refuses.
+    pub async fn lease(self: &Arc<Self>, needs: &[Need]) -> Result<Leases, ChannelError> {
+        if let Some(leases) = self.try_lease(needs)? {
+            return Ok(leases);
+        }
+        let _sending = self.sending.lock().await;
+        if !self.lock().is_read {
+            self.refresh().await?;
+        }
+        // Somebody else may have made room while we waited.
+        if let Some(leases) = self.try_lease(needs)? {
+            return Ok(leases);
+        }
+        let submitted = self.make_room(needs).await?;
+        self.refresh().await?;
+        let missing = || ChannelError::NotThere(needs.iter().map(|need| need.payee.to_string()).collect::<Vec<_>>().join(", "));
+        let mut leases = self.try_lease(needs)?.ok_or_else(missing)?;
+        leases.submitted = submitted;
+        Ok(leases)
+    }
+
+    /// Takes note of a promise that a payee showed after this payer lost its records. Returns what is to be written down.
+    ///
+    /// # Errors
+    /// [`LeaseError::Foreign`] if this payer never signed it.
+    pub fn adopt(&self, held: &Redeem) -> Result<Option<PayerLaneRecord>, LeaseError> {
+        let mut ledgers = self.lock();
+        ledgers.open.get_mut(&held.voucher.channel).map(|open| open.ledger.adopt(held)).transpose()
+    }
+
+    /// Asks the chain again before the next lease: a channel may have been closed by its payee.
+    pub fn doubt(&self) {
+        self.lock().is_read = false;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Ledgers> {
+        // Every change of a ledger is whole when it returns.
+        self.ledgers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All needs from what is open, or nothing.
+    fn try_lease(self: &Arc<Self>, needs: &[Need]) -> Result<Option<Leases>, ChannelError> {
+        let mut ledgers = self.lock();
+        if !ledgers.is_read {
+            return Ok(None);
+        }
+        let (lanes, channels, leased) = (Vec::new(), Vec::new(), Vec::new());
+        let mut leases = Leases { lanes, channels, submitted: None, leased, book: self.clone() };
+        let mut is_complete = true;
+        for need in needs {
+            let mut candidates = ledgers.open.iter_mut().filter(|(_, open)| open.payee == need.payee);
+            let Some((channel, lane)) = candidates.find_map(|(id, open)| Some((*id, open.ledger.lease(need.budget).ok()?))) else {
+                is_complete = false;
+                break;
+            };
+            leases.leased.push((channel, lane.record().lane));
+            leases.channels.push(channel);
+            leases.lanes.push(lane);
+        }
+        drop(ledgers);
+        if is_complete {
+            self.remember(needs, &leases.channels)?;
+            return Ok(Some(leases));
+        }
+        // Unused lanes go back as they were.
+        for lane in std::mem::take(&mut leases.lanes) {
+            leases.give_back(lane.record().clone());
+        }
+        Ok(None)
+    }
+
+    /// Writes down whose the channels are: receipts are verified with it when the chain has forgotten them.
+    fn remember(&self, needs: &[Need], channels: &[ChannelId]) -> Result<(), StoreError> {
+        let mut changes = Vec::new();
+        for (need, id) in needs.iter().zip(channels) {
+            let new = self.lock().open.get(id).filter(|open| !open.is_recorded).map(|open| open.ledger.facts().signer);
+            let Some(signer) = new else { continue };
+            let (genesis, payer) = (self.payer.chain.genesis_hash(), self.payer.id().0);
+            let record = ChannelRecord { genesis, payer, payee: need.payee.0, peer: need.peer, signer };
+            if self.store.channel(*id)?.as_ref() != Some(&record) {
+                changes.push(Change::Channel(*id, record));
+            }
+        }
+        self.store.apply(&changes)?;
+        let mut ledgers = self.lock();
+        for id in channels {
+            if let Some(open) = ledgers.open.get_mut(id) {
+                open.is_recorded = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Learns what the chain says now; ledgers that are known keep their leases.
+    async fn refresh(&self) -> Result<(), ChannelError> {
+        let view = self.payer.chain.at_best().await?;
+        let key = self.payer.signer.verifying_key().to_bytes();
+        let found = view.channels_of(self.payer.id()).await?;
+        let usable = found.into_iter().filter(|(_, channel)| channel.signer == key && channel.state == ChannelState::Open);
+        let usable: BTreeMap<_, _> = usable.collect();
+        let mut ledgers = self.lock();
+        ledgers.open.retain(|id, _| usable.contains_key(id));
+        for (id, channel) in usable {
+            match ledgers.open.get_mut(&id) {
+                Some(open) => open.ledger.update(ChannelFacts::new(id, &channel)),
+                None => {
+                    let ledger = self.payer.ledger(&self.store, id, &channel)?;
+                    ledgers.open.insert(id, Open { payee: channel.payee, ledger, is_recorded: false });
+                }
+            }
+        }
+        ledgers.is_read = true;
+        Ok(())
+    }
+
+    /// What is missing for `needs`, as of the newest block. Sends nothing and opens no key.
+    ///
+    /// # Errors
+    /// [`ChannelError`] if the chain or the database cannot be read.
+    pub async fn missing(&self, needs: &[Need]) -> Result<Missing, ChannelError> {
+        self.refresh().await?;
+        let view = self.payer.chain.at_best().await?;
+        let parameters = view.channel_parameters().await?;
+        let free = view.account(self.payer.id()).await?.free;
+        let mut asked = self.calls(needs, self.headroom, parameters.min_deposit, parameters.min_window);
+        if asked.deposits > free {
+            // Too little for comfort may still be enough for this one.
+            asked = self.calls(needs, 1, parameters.min_deposit, parameters.min_window);
+        }
+        let Asked { call, deposits } = asked;
+        let fee = match &call {
+            Some(call) => self.payer.chain.estimate_fee_for(self.payer.id(), call).await?,
+            None => 0,
+        };
+        Ok(Missing { call, deposits, fee, free })
+    }
+
+    /// Opens the account's key if something must be sent for `needs`; asks for the password then, unless the money is missing.
+    ///
+    /// # Errors
+    /// [`ChannelError::NoFunds`], [`ChannelError::Locked`].
+    pub async fn unlock_for(&self, needs: &[Need]) -> Result<(), ChannelError> {
+        if self.payer.account.is_locked() {
+            let missing = self.missing(needs).await?;
+            missing.check_funds(self.payer.id())?;
+            if missing.call.is_some() {
+                self.payer.account.signer(OPENING)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One extrinsic that gives every need what it lacks.
+    async fn make_room(&self, needs: &[Need]) -> Result<Option<Submitted>, ChannelError> {
+        let missing = self.missing(needs).await?;
+        missing.check_funds(self.payer.id())?;
+        let Some(call) = missing.call else { return Ok(None) };
+        let signer = self.payer.account.signer(OPENING)?;
+        Ok(Some(self.payer.chain.submit(&signer, call, Until::InBlock).await?))
+    }
+
+    fn calls(&self, needs: &[Need], headroom: u32, min_deposit: Balance, window: u32) -> Asked {
+        let mut ledgers = self.lock();
+        let (mut openings, mut calls, mut deposits) = (Vec::new(), Vec::new(), 0u128);
+        for need in needs {
+            let best = ledgers
+                .open
+                .iter_mut()
+                .filter_map(|(id, open)| (open.payee == need.payee && open.has_lane()).then_some((id, open)));
+            let wanted = need.budget.saturating_mul(headroom.into());
+            match best.max_by_key(|(_, open)| open.ledger.free()) {
+                Some((_, open)) if open.ledger.free() >= need.budget => {}
+                Some((channel, open)) => {
+                    let more = wanted.saturating_sub(open.ledger.free());
+                    calls.push(Call::TopUpTo { channel: *channel, total: open.ledger.facts().deposit.saturating_add(more) });
+                    deposits = deposits.saturating_add(more);
+                }
+                None => {
+                    let deposit = wanted.max(min_deposit);
+                    let signer = self.payer.signer.verifying_key().to_bytes();
+                    openings.push(ChannelOpening { payee: need.payee, signer, deposit, window });
+                    deposits = deposits.saturating_add(deposit);
+                }
+            }
+        }
+        if !openings.is_empty() {
+            calls.push(Call::OpenMany(openings));
+        }
+        let call = match calls.len() {
+            0 => None,
+            1 => calls.pop(),
+            _ => Some(Call::BatchAll(calls)),
+        };
+        Asked { call, deposits }
+    }
+
+    /// The lane as the database has it: never less than what was sent.
+    fn on_disk(&self, channel: ChannelId, lane: LaneId) -> Result<PayerLaneRecord, StoreError> {
+        let known = self.store.lanes(channel)?.into_iter().find(|record| record.lane == lane);
+        Ok(known.unwrap_or_else(|| PayerLaneRecord::unused(channel, lane)))
+    }
+}
+
+/// What a path needs before it can be paid.
+pub struct Missing {
+    /// The extrinsic; nothing if every channel is open and has enough left.
+    pub call: Option<Call>,
+    /// Base units that it would lock.
+    pub deposits: Balance,
+    /// Its estimated fee.
+    fee: Balance,
+    /// What the account has free.
+    free: Balance,
+}
+
+impl Missing {
+    fn check_funds(&self, account: AccountId) -> Result<(), ChannelError> {
+        let need = self.deposits.saturating_add(self.fee);
+        let is_short = self.call.is_some() && self.free < need;
+        if is_short { Err(ChannelError::NoFunds { account: account.to_string(), free: self.free, need }) } else { Ok(()) }
+    }
+}
+
+struct Asked {
+    call: Option<Call>,
+    deposits: Balance,
+}
+
+impl Open {
+    /// Whether the channel can take one more session, whatever is left in it.
+    fn has_lane(&mut self) -> bool {
+        let lane = self.ledger.lease(0);
+        lane.is_ok_and(|lane| {
+            self.ledger.give_back(lane.record().clone());
+            true
+        })
+    }
+}
+
+impl Leases {
+    /// The book that the lanes are from.
+    pub fn book(&self) -> &ChannelBook {
+        &self.book
+    }
+
+    /// Gives a lane back with the last record of its session.
+    pub fn give_back(&mut self, record: PayerLaneRecord) {
+        let held = self.leased.len();
+        self.leased.retain(|(channel, lane)| (*channel, *lane) != (record.channel, record.lane));
+        if self.leased.len() < held
+            && let Some(open) = self.book.lock().open.get_mut(&record.channel)
+        {
+            open.ledger.give_back(record);
+        }
+    }
+}
+
+impl Drop for Leases {
+    fn drop(&mut self) {
+        for (channel, lane) in std::mem::take(&mut self.leased) {
+            match self.book.on_disk(channel, lane) {
+                Ok(record) => {
+                    if let Some(open) = self.book.lock().open.get_mut(&channel) {
+                        open.ledger.give_back(record);
+                    }
+                }
+                // What was promised on it is not known, so it stays leased.
+                Err(error) => tracing::error!(%error, %channel, lane, "a lane cannot be given back"),
+            }
+        }
+    }
+}

@@ -1,0 +1,574 @@
+//! The part of the gateway that generates: knows models, market, queue, money and sessions, and no HTTP.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
+use std::time::{Duration, Instant, SystemTime};
+
+use mica_engine::ChatMessage;
+use mica_primitives::{Balance, ModelId};
+use mica_protocol::{
+    FaultCode,
+    session::{Sampling, StopReason},
+};
+use rand::{RngCore, rngs::OsRng};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_util::{sync::DropGuard, task::TaskTracker};
+
+use super::{
+    admit::Caller,
+    config::Config,
+    error::{GatewayError, Kind},
+    market::{Market, Snapshot},
+    metrics::{Gauges, Metrics},
+    names::{Catalogue, LoadedModel},
+    report::Report,
+    spending::Spending,
+    stops::Stops,
+};
+use crate::{
+    ask::{Answer, Asker, Errand, Listener, Offer, Question, offer},
+    error::CommandError,
+    interrupt::Interrupt,
+    market::ChosenPath,
+    progress::Progress,
+    session::{Quotes, SessionError},
+};
+
+/// How often a request is tried before its first token: once more with fresh quotes.
+const ATTEMPTS: usize = 2;
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Name of the model, as the client wrote it.
+    pub model: String,
+    /// The prompt.
+    pub prompt: Prompt,
+    /// How the answer is generated.
+    pub options: Options,
+    /// Who asks, and under which limits.
+    pub caller: Caller,
+}
+
+/// Forms of a prompt.
+#[derive(Clone, Debug)]
+pub enum Prompt {
+    /// A conversation, rendered with the model's own template; `context` is token ids that come before it.
+    Chat {
+        /// Token ids of an earlier conversation.
+        context: Vec<u32>,
+        /// The messages.
+        messages: Vec<ChatMessage>,
+    },
+    /// A text as it is.
+    Raw(String),
+    /// Token ids as they are.
+    Tokens(Vec<u32>),
+}
+
+/// How the answer is generated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// Most tokens; nothing for the configured number.
+    pub max_tokens: Option<u32>,
+    /// 0 always takes the most likely token.
+    pub temperature: f32,
+    /// Draw from this many most likely tokens; 0 for all.
+    pub top_k: u32,
+    /// Draw from the most likely tokens with this much probability together.
+    pub top_p: f32,
+    /// Seed of the draws; drawn at random if there is none.
+    pub seed: Option<u64>,
+    /// Strings that end the answer and are not part of it.
+    pub stop: Vec<String>,
+}
+
+/// What comes of a request.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A piece of the answer.
+    Text(String),
+    /// The end.
+    Done(Box<Report>),
+    /// It broke off.
+    Failed(GatewayError),
+}
+
+/// An answer that is being generated. Dropping it ends the session at the next token.
+pub struct Generation {
+    /// The model that answers.
+    pub model: Arc<LoadedModel>,
+    first: Option<Event>,
+    events: mpsc::Receiver<Event>,
+    _stop: DropGuard,
+}
+
+impl Generation {
+    /// What comes next; nothing after [`Event::Done`] and [`Event::Failed`].
+    pub async fn next(&mut self) -> Option<Event> {
+        match self.first.take() {
+            Some(event) => Some(event),
+            None => self.events.recv().await,
+        }
+    }
+
+    /// The whole answer.
+    ///
+    /// # Errors
+    /// [`GatewayError`] if it broke off.
+    pub async fn finish(mut self) -> Result<(String, Report), GatewayError> {
+        let mut text = String::new();
+        loop {
+            match self.next().await {
+                Some(Event::Text(piece)) => text.push_str(&piece),
+                Some(Event::Done(report)) => return Ok((text, *report)),
+                Some(Event::Failed(error)) => return Err(error),
+                None => return Err(broken_off()),
+            }
+        }
+    }
+}
+
+/// Everything that requests share.
+pub struct Core {
+    /// The settings.
+    pub config: Config,
+    /// Names and tokenizers.
+    pub catalogue: Catalogue,
+    /// The market.
+    pub market: Market,
+    /// The counters.
+    pub metrics: Metrics,
+    asker: Option<Asker>,
+    spending: Arc<Spending>,
+    slots: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    /// When each model stops to count as in use; no more entries than models.
+    used: Mutex<BTreeMap<ModelId, SystemTime>>,
+    tasks: TaskTracker,
+    interrupt: Interrupt,
+}
+
+impl Core {
+    /// Puts the parts together. Without an `asker` (the wallet is locked) everything but generation is answered.
+    pub fn new(
+        config: Config,
+        catalogue: Catalogue,
+        market: Market,
+        asker: Option<Asker>,
+        spending: Spending,
+        interrupt: Interrupt,
+    ) -> Self {
+        Self {
+            slots: Arc::new(Semaphore::new(config.parallel)),
+            config,
+            catalogue,
+            market,
+            metrics: Metrics::default(),
+            asker,
+            spending: Arc::new(spending),
+            waiting: AtomicUsize::new(0),
+            used: Mutex::default(),
+            tasks: TaskTracker::new(),
+            interrupt,
+        }
+    }
+
+    /// What is read at the moment of asking.
+    pub fn gauges(&self) -> Gauges {
+        Gauges {
+            running: self.config.parallel.saturating_sub(self.slots.available_permits()),
+            waiting: self.waiting.load(Ordering::Relaxed),
+            spent_today: self.spending.spent_today(),
+            state_age: self.market.age(),
+        }
+    }
+
+    /// Whether requests can be answered now.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`] says what is missing.
+    pub fn ready(&self) -> Result<(), GatewayError> {
+        self.asker()?;
+        self.market.snapshot().map(drop)
+    }
+
+    /// The model that `name` stands for, if it is on the market.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`], or [`Kind::Unavailable`] if the market is not known.
+    pub fn model(&self, name: &str, caller: &Caller) -> Result<(Arc<LoadedModel>, Arc<Snapshot>), GatewayError> {
+        let name = caller.models.get(&super::names::tagged(name)).map_or(name, String::as_str);
+        let model = self.catalogue.resolve(name)?;
+        let snapshot = self.market.snapshot()?;
+        if snapshot.picture(model.local.id()).is_none() {
+            let message = format!("model '{}' is not registered on this chain: see `mica market`", model.name);
+            return Err(GatewayError::new(Kind::NotFound, message));
+        }
+        Ok((model, snapshot))
+    }
+
+    /// Makes sure that there is a path through the model, and that quotes for it are at hand. Costs nothing. Returns the model.
+    ///
+    /// # Errors
+    /// [`GatewayError`] if there is no such model or no path.
+    pub async fn load(&self, model: &str, caller: &Caller) -> Result<Arc<LoadedModel>, GatewayError> {
+        let (model, snapshot) = self.model(model, caller)?;
+        let question = self.question(vec![0], &Options { max_tokens: Some(1), ..Options::default() }, caller);
+        self.offer(&model, &snapshot, &question, None).await?;
+        Ok(model)
+    }
+
+    /// Counts a model as in use for some time.
+    pub fn keep(&self, model: &LoadedModel, time: Duration) {
+        let until = SystemTime::now().checked_add(time).unwrap_or_else(SystemTime::now);
+        self.lock_used().insert(model.local.id(), until);
+    }
+
+    /// Counts a model as no longer in use.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] if there is no such model.
+    pub fn unload(&self, model: &str, caller: &Caller) -> Result<(), GatewayError> {
+        let (model, _) = self.model(model, caller)?;
+        self.lock_used().remove(&model.local.id());
+        Ok(())
+    }
+
+    /// Models in use, and until when.
+    pub fn in_use(&self, now: SystemTime) -> Vec<(Arc<LoadedModel>, SystemTime)> {
+        let used = self.lock_used();
+        let models = self.catalogue.models().iter();
+        models.filter_map(|model| Some((model.clone(), *used.get(&model.local.id()).filter(|until| **until > now)?))).collect()
+    }
+
+    fn lock_used(&self) -> MutexGuard<'_, BTreeMap<ModelId, SystemTime>> {
+        // One entry is changed at a time.
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins to answer; returns with the first piece, so that what fails before it fails here.
+    ///
+    /// # Errors
+    /// [`GatewayError`]; nothing was spent, except where its message says so.
+    pub async fn generate(self: &Arc<Self>, request: Request) -> Result<Generation, GatewayError> {
+        let arrived = Instant::now();
+        self.asker()?;
+        let (model, snapshot) = self.model(&request.model, &request.caller)?;
+        let prompt = tokio::task::block_in_place(|| tokens(&model, &request.prompt))?;
+        let question = self.question(prompt, &request.options, &request.caller);
+        let place = self.place().await?;
+        // A token gives at most one piece, and the end gives two more events: nobody ever waits for a slow reader.
+        let (sender, events) = mpsc::channel(question.max_new_tokens as usize + 4);
+        let interrupt = Interrupt { finish: self.interrupt.finish.child_token(), stop: self.interrupt.stop.clone() };
+        let stop = interrupt.finish.clone().drop_guard();
+        let job = Job {
+            model: model.clone(),
+            snapshot,
+            question,
+            caller: request.caller,
+            relay: Relay { stops: Stops::new(request.options.stop), events: sender, is_begun: false },
+            interrupt,
+            arrived,
+        };
+        let core = self.clone();
+        self.tasks.spawn(async move {
+            core.run(job).await;
+            drop(place);
+        });
+        let mut generation = Generation { model, first: None, events, _stop: stop };
+        match generation.next().await {
+            Some(Event::Failed(error)) => Err(error),
+            Some(event) => {
+                generation.first = Some(event);
+                Ok(generation)
+            }
+            None => Err(broken_off()),
+        }
+    }
+
+    /// Keeps the picture of the market fresh until everything finishes.
+    pub async fn follow(&self) {
+        self.market.follow(self.asker.as_ref(), self.interrupt.finish.clone()).await;
+    }
+
+    /// Waits until every session is over and stops the network.
+    pub async fn stop(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+        if let Some(asker) = &self.asker {
+            asker.stop().await;
+        }
+    }
+
+    fn asker(&self) -> Result<&Asker, GatewayError> {
+        self.asker.as_ref().ok_or_else(|| {
+            let message = "the wallet is locked: start the gateway with --password-file or MICA_PASSWORD";
+            GatewayError::new(Kind::Unavailable, message)
+        })
+    }
+
+    fn question(&self, prompt: Vec<u32>, options: &Options, caller: &Caller) -> Question {
+        let max_new_tokens = options.max_tokens.unwrap_or(self.config.default_tokens).min(self.config.max_tokens);
+        let seed = options.seed.unwrap_or_else(|| OsRng.next_u64());
+        Question {
+            prompt,
+            max_new_tokens,
+            sampling: Sampling::new(options.temperature, options.top_k, options.top_p, seed),
+            alpha: caller.path.alpha,
+            max_price: caller.path.max_price,
+            deadline_us: caller.path.deadline_ms.map(|ms| ms.saturating_mul(1000)),
+            spending_limit: None,
+        }
+    }
+
+    /// A place among the sessions that run, after those who came earlier.
+    async fn place(&self) -> Result<OwnedSemaphorePermit, GatewayError> {
+        if let Ok(place) = self.slots.clone().try_acquire_owned() {
+            return Ok(place);
+        }
+        let _waiting = Waiting::enter(&self.waiting, self.config.queue)?;
+        let patience = Duration::from_secs(self.config.queue_seconds);
+        match tokio::time::timeout(patience, self.slots.clone().acquire_owned()).await {
+            Ok(Ok(place)) => Ok(place),
+            _ => {
+                let message = format!("no session became free within {} s: try again later", patience.as_secs());
+                Err(GatewayError::new(Kind::Busy, message))
+            }
+        }
+    }
+
+    async fn offer(
+        &self,
+        model: &LoadedModel,
+        snapshot: &Snapshot,
+        question: &Question,
+        refused: Option<&Arc<Quotes>>,
+    ) -> Result<(Offer, Arc<Quotes>), GatewayError> {
+        let picture = snapshot.picture(model.local.id()).ok_or_else(broken_off)?;
+        let quotes = self.market.quotes(self.asker()?, picture, refused).await?;
+        match offer(&model.local, picture, &quotes, question) {
+            Ok(offer) => Ok((offer, quotes)),
+            // A worker may have come, or room may have become free, since the quotes were given.
+            Err(_) if refused.is_none() => {
+                let quotes = self.market.quotes(self.asker()?, picture, Some(&quotes)).await?;
+                Ok((offer(&model.local, picture, &quotes, question)?, quotes))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn run(&self, mut job: Job) {
+        let ready = Instant::now();
+        let mut refused = None;
+        for attempt in 1..=ATTEMPTS {
+            match self.attempt(&mut job, ready, refused.as_ref()).await {
+                Attempt::Ended(event) => {
+                    // Nobody may be listening any more.
+                    let _ = job.relay.events.try_send(event);
+                    return;
+                }
+                Attempt::Again(quotes, error) => {
+                    if attempt == ATTEMPTS {
+                        let _ = job.relay.events.try_send(Event::Failed(error));
+                        return;
+                    }
+                    refused = Some(quotes);
+                }
+            }
+        }
+    }
+
+    async fn attempt(&self, job: &mut Job, ready: Instant, refused: Option<&Arc<Quotes>>) -> Attempt {
+        let failed = |error: GatewayError| Attempt::Ended(Event::Failed(error));
+        let offered = tokio::select! {
+            offered = self.offer(&job.model, &job.snapshot, &job.question, refused) => offered,
+            () = job.interrupt.finish.cancelled() => return failed(broken_off()),
+        };
+        let ((offer, quotes), asker) = match (offered, self.asker()) {
+            (Ok(offered), Ok(asker)) => (offered, asker),
+            (Err(error), _) | (_, Err(error)) => return failed(error),
+        };
+        let Some(picture) = job.snapshot.picture(job.model.local.id()) else { return failed(broken_off()) };
+        let cost = offer.cost();
+        if let Some(limit) = job.caller.max_total.filter(|limit| *limit < cost) {
+            return failed(over_total(cost, limit));
+        }
+        let reservation = match self.spending.reserve(&job.caller.purse, cost) {
+            Ok(reservation) => reservation,
+            Err(error) => return failed(error),
+        };
+        let errand = Errand {
+            block: job.snapshot.block,
+            first: vec![reservation.change()],
+            progress: Progress::Silent,
+            interrupt: job.interrupt.clone(),
+        };
+        let before = ready.elapsed();
+        let answer = asker.answer(&job.model.local, picture, offer, &job.question, errand, &mut job.relay).await;
+        let spent = match &answer {
+            Ok(answer) => answer.outcome.report.paid().saturating_add(answer.opened.as_ref().map_or(0, |one| one.fee)),
+            Err(error) => unknown_spending(error, cost, &job.interrupt),
+        };
+        if let Err(error) = reservation.settle(spent) {
+            tracing::error!(%error, "what a request cost was not written down; its cap counts for it");
+        }
+        match answer {
+            Ok(answer) => self.conclude(job, answer, quotes, before),
+            Err(error) => {
+                self.metrics.failure(0);
+                failed(error.into())
+            }
+        }
+    }
+
+    /// An answer is whole when its last token came, even if a worker then failed to confirm its account.
+    fn conclude(&self, job: &mut Job, answer: Answer, quotes: Arc<Quotes>, before: Duration) -> Attempt {
+        let report = &answer.outcome.report;
+        if let (Some(failure), None) = (report.failure.clone(), report.stop) {
+            let paid = report.paid();
+            self.metrics.failure(paid);
+            let code = failure.code;
+            let error: GatewayError = CommandError::from(SessionError::Failed { failure, paid }).into();
+            let is_final =
+                job.relay.is_begun || matches!(code, FaultCode::Cancelled | FaultCode::LimitReached | FaultCode::BadLimits);
+            return if is_final { Attempt::Ended(Event::Failed(error)) } else { Attempt::Again(quotes, error) };
+        }
+        if report.stop == Some(StopReason::Asked) && !job.relay.stops.is_found() {
+            // The reader is gone, or the gateway is stopping: half an answer must not look whole.
+            self.metrics.failure(report.paid());
+            return Attempt::Ended(Event::Failed(broken_off()));
+        }
+        job.relay.flush();
+        let prompt = std::mem::take(&mut job.question.prompt);
+        let report = Report::new(prompt, &answer, job.relay.stops.is_found(), before, job.arrived.elapsed());
+        self.metrics.answer(&report);
+        Attempt::Ended(Event::Done(Box::new(report)))
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { max_tokens: None, temperature: 0.8, top_k: 40, top_p: 0.9, seed: None, stop: Vec::new() }
+    }
+}
+
+struct Job {
+    model: Arc<LoadedModel>,
+    snapshot: Arc<Snapshot>,
+    question: Question,
+    caller: Caller,
+    relay: Relay,
+    interrupt: Interrupt,
+    arrived: Instant,
+}
+
+enum Attempt {
+    /// It is over.
+    Ended(Event),
+    /// It failed before its first token, and these quotes may be why.
+    Again(Arc<Quotes>, GatewayError),
+}
+
+/// Passes pieces on to whoever reads them.
+struct Relay {
+    stops: Stops,
+    events: mpsc::Sender<Event>,
+    is_begun: bool,
+}
+
+impl Relay {
+    fn send(&mut self, piece: String) {
+        if !piece.is_empty() {
+            self.is_begun = true;
+            // The queue holds all that a session can give; it refuses only when nobody reads any more.
+            let _ = self.events.try_send(Event::Text(piece));
+        }
+    }
+
+    fn flush(&mut self) {
+        let rest = self.stops.finish();
+        self.send(rest);
+    }
+}
+
+impl Listener for Relay {
+    fn path(&mut self, _path: &ChosenPath) -> Result<(), CommandError> {
+        Ok(())
+    }
+
+    fn text(&mut self, piece: &str) -> ControlFlow<()> {
+        let piece = self.stops.push(piece);
+        self.send(piece);
+        if self.stops.is_found() || self.events.is_closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+/// One of those who wait.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn enter(count: &'a AtomicUsize, limit: usize) -> Result<Self, GatewayError> {
+        if count.fetch_add(1, Ordering::AcqRel) >= limit {
+            count.fetch_sub(1, Ordering::AcqRel);
+            let message = format!("server busy, please try again: {limit} requests wait already");
+            return Err(GatewayError::new(Kind::Busy, message));
+        }
+        Ok(Self(count))
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+fn tokens(model: &LoadedModel, prompt: &Prompt) -> Result<Vec<u32>, GatewayError> {
+    let local = &model.local;
+    match prompt {
+        Prompt::Chat { context, messages } if context.is_empty() => Ok(local.chat(messages)?),
+        Prompt::Chat { context, messages } => {
+            let mut ids = context.clone();
+            ids.extend(local.chat(messages)?);
+            checked(model, ids)
+        }
+        Prompt::Raw(text) => Ok(local.raw(text)?),
+        Prompt::Tokens(ids) => checked(model, ids.clone()),
+    }
+}
+
+/// Ids that clients bring along must be the model's.
+fn checked(model: &LoadedModel, ids: Vec<u32>) -> Result<Vec<u32>, GatewayError> {
+    let vocabulary = model.local.tokenizer().vocabulary();
+    if let Some(id) = ids.iter().find(|id| **id as usize >= vocabulary) {
+        let message = format!("{id} is no token of this model, which has {vocabulary}");
+        return Err(GatewayError::new(Kind::Invalid, message));
+    }
+    Ok(model.local.fitting(ids)?)
+}
+
+fn over_total(cost: Balance, limit: Balance) -> GatewayError {
+    let format = mica_chain::amount::format;
+    let message = format!("this request may cost {} and its own limit is {}: ask for fewer tokens", format(cost), format(limit));
+    GatewayError::new(Kind::Payment, message)
+}
+
+/// What counts as spent when the session gave no account: nothing where nothing can have been promised, else all of it.
+fn unknown_spending(error: &CommandError, cost: Balance, interrupt: &Interrupt) -> Balance {
+    match error {
+        CommandError::Session(SessionError::Store(_) | SessionError::Lease(_)) => cost,
+        // A session that ran is only broken off at once; one that was to begin ends earlier.
+        CommandError::Session(SessionError::Interrupted) if interrupt.stop.is_cancelled() => cost,
+        _ => 0,
+    }
+}
+
+/// The end of a session whose reader is gone; also what is said when a part of the program is missing that must be there.
+fn broken_off() -> GatewayError {
+    GatewayError::new(Kind::Unavailable, "the request was ended before it was answered: try again")
+}

@@ -1,0 +1,101 @@
+//! The `template` of a request: the little of Go's templates that prompts for text models use.
+//!
+//! `{{ .System }}`, `{{ .Prompt }}`, `{{ .Response }}` (where the rendered text ends) and `{{ if .System }}…{{ end }}`, with or
+//! without the dashes that trim spaces. Anything else is refused: half a template is worse than none.
+
+use crate::gateway::error::GatewayError;
+
+/// The text that `template` makes of a system message and a prompt.
+///
+/// # Errors
+/// [`GatewayError`] names the action that is not known.
+pub fn render(template: &str, system: &str, prompt: &str) -> Result<String, GatewayError> {
+    let (mut text, mut rest) = (String::new(), template);
+    // Whether each open `if` is true.
+    let mut conditions: Vec<bool> = Vec::new();
+    let mut trim_next = false;
+    while let Some(at) = rest.find("{{") {
+        let action = &rest[at + 2..];
+        let end = action.find("}}").ok_or_else(|| wrong("an action without its end"))?;
+        let (before, inner) = (&rest[..at], &action[..end]);
+        let before = if trim_next { before.trim_start() } else { before };
+        let trims_before = inner.starts_with('-');
+        trim_next = inner.ends_with('-');
+        let shown = conditions.iter().all(|condition| *condition);
+        if shown {
+            text.push_str(if trims_before { before.trim_end() } else { before });
+        }
+        rest = &action[end + 2..];
+        let words: Vec<&str> = inner.trim_matches('-').split_whitespace().collect();
+        let value = |name: &str| match name {
+            ".System" => Ok(system),
+            ".Prompt" => Ok(prompt),
+            other => Err(wrong(other)),
+        };
+        match words.as_slice() {
+            [".Response"] if shown => return Ok(text),
+            [".Response"] => {}
+            ["if", name] => conditions.push(!value(name)?.is_empty()),
+            ["else"] => match conditions.last_mut() {
+                Some(condition) => *condition = !*condition,
+                None => return Err(wrong("else without if")),
+            },
+            ["end"] => {
+                conditions.pop().ok_or_else(|| wrong("end without if"))?;
+            }
+            [name] => {
+                let value = value(name)?;
+                if shown {
+                    text.push_str(value);
+                }
+            }
+            _ => return Err(wrong(inner.trim())),
+        }
+    }
+    if !conditions.is_empty() {
+        return Err(wrong("if without end"));
+    }
+    text.push_str(if trim_next { rest.trim_start() } else { rest });
+    Ok(text)
+}
+
+fn wrong(what: &str) -> GatewayError {
+    let what: String = what.chars().take(60).collect();
+    let message = format!(
+        "template: `{what}` is not known here: use {{{{ .System }}}}, {{{{ .Prompt }}}}, {{{{ .Response }}}} and {{{{ if .System }}}}, or send \
+         a finished prompt with raw"
+    );
+    GatewayError::field("template", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::render;
+
+    #[test]
+    fn the_usual_templates_are_rendered() {
+        let chat = "{{ if .System }}<|im_start|>system\n{{ .System }}<|im_end|>\n{{ end }}<|im_start|>user\n{{ .Prompt }}<|im_end|>\n<|im_start|>assistant\n{{ .Response }}<|im_end|>";
+        let user = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n";
+        assert_eq!(render(chat, "", "Hi").expect("known"), user);
+        assert_eq!(render(chat, "S", "Hi").expect("known"), format!("<|im_start|>system\nS<|im_end|>\n{user}"));
+        assert_eq!(render("{{.Prompt}}", "", "{{ .System }}").expect("known"), "{{ .System }}");
+        assert_eq!(render("a {{- if .System -}} s {{- else }} n {{ end -}} z", "", "").expect("known"), "a n z");
+        assert_eq!(render("plain", "", "Hi").expect("known"), "plain");
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused() {
+        for template in [
+            "{{ range .Messages }}{{ end }}",
+            "{{ .Prompt",
+            "{{ if .System }}",
+            "{{ end }}",
+            "{{ else }}",
+            "{{ .Tools }}",
+            "{{}}",
+            "{{ if }}",
+        ] {
+            assert!(render(template, "", "").is_err(), "{template}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+"""The `openai` package against the gateway: lists, chats, completes, streams, and meets errors as its own exceptions."""
+
+import json
+import sys
+
+import openai
+
+base, model, prompt = sys.argv[1], sys.argv[2], sys.argv[3]
+client = openai.OpenAI(base_url=f"{base}/v1", api_key="unused", max_retries=0)
+
+names = [one.id for one in client.models.list()]
+assert model in names, names
+assert client.models.retrieve(model).id == model
+
+messages = [{"role": "user", "content": prompt}]
+whole = client.chat.completions.create(model=model, messages=messages, max_completion_tokens=24, temperature=0, seed=7)
+assert whole.object == "chat.completion" and whole.choices[0].message.role == "assistant"
+assert whole.usage.total_tokens == whole.usage.prompt_tokens + whole.usage.completion_tokens
+assert whole.model_extra["cost"]["paid"] > 0 and whole.model_extra["path"], whole
+
+parts = [{"role": "user", "content": [{"type": "text", "text": prompt}]}]
+chunks = list(
+    client.chat.completions.create(
+        model=model, messages=parts, max_tokens=24, temperature=0, stream=True, stream_options={"include_usage": True}
+    )
+)
+assert len({chunk.id for chunk in chunks}) == 1 and len({chunk.created for chunk in chunks}) == 1
+assert chunks[0].choices[0].delta.role == "assistant"
+assert chunks[-1].choices == [] and chunks[-1].usage == whole.usage
+assert chunks[-2].choices[0].finish_reason == whole.choices[0].finish_reason
+streamed = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+assert streamed == whole.choices[0].message.content, (streamed, whole.choices[0].message.content)
+
+text = client.completions.create(model=model, prompt=prompt, max_tokens=8, temperature=0)
+pieces = client.completions.create(model=model, prompt=prompt, max_tokens=8, temperature=0, stream=True)
+assert "".join(piece.choices[0].text for piece in pieces) == text.choices[0].text
+assert text.usage.completion_tokens == 8 and text.choices[0].finish_reason == "length"
+
+word = text.choices[0].text.split()[1]
+stopped = client.completions.create(model=model, prompt=prompt, max_tokens=8, temperature=0, stop=[word])
+assert stopped.choices[0].text == text.choices[0].text.split(word)[0] and stopped.choices[0].finish_reason == "stop"
+
+errors = {}
+for name, call in {
+    "model": lambda: client.chat.completions.create(model="nobody", messages=messages),
+    "tools": lambda: client.chat.completions.create(
+        model=model, messages=messages, tools=[{"type": "function", "function": {"name": "f", "parameters": {}}}]
+    ),
+    "image": lambda: client.chat.completions.create(
+        model=model, messages=[{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}]
+    ),
+    "embeddings": lambda: client.embeddings.create(model=model, input="x"),
+}.items():
+    try:
+        call()
+        raise SystemExit(f"{name} was not refused")
+    except openai.APIStatusError as error:
+        errors[name] = [type(error).__name__, error.status_code]
+assert errors == {
+    "model": ["NotFoundError", 404],
+    "tools": ["BadRequestError", 400],
+    "image": ["BadRequestError", 400],
+    "embeddings": ["InternalServerError", 501],
+}, errors
+print(json.dumps({"text": whole.choices[0].message.content}))

@@ -1,0 +1,41 @@
+//! The gateway over a real chain and real workers: clients that we did not write, wrong requests, caps, fifty at once, and clients
+//! that leave. In the end every worker holds exactly what it was promised, and that is the price of what it delivered.
+
+#[path = "gateway/crowd.rs"]
+mod crowd;
+#[path = "gateway/golden.rs"]
+mod golden;
+#[path = "gateway/limits.rs"]
+mod limits;
+#[path = "gateway/manners.rs"]
+mod manners;
+#[path = "gateway/page.rs"]
+mod page;
+#[path = "gateway/relay.rs"]
+mod relay;
+#[path = "gateway/strangers.rs"]
+mod strangers;
+#[path = "gateway/world.rs"]
+mod world;
+
+use world::World;
+
+/// One network serves all of these, in this order: the last ones stop it.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_client_is_served_and_every_token_is_paid_once() {
+    let mut world = World::start().await;
+    golden::transcripts_are_as_they_were(&world);
+    strangers::the_ollama_and_openai_packages_are_served(&world);
+    strangers::a_program_behind_a_proxy_reaches_two_models(&world);
+    manners::wrong_requests_get_the_apis_own_errors_and_cost_nothing(&world);
+    manners::slow_and_flooding_connections_are_closed(&world);
+    manners::a_locked_wallet_serves_all_but_generation(&world).await;
+    crowd::fifty_clients_at_once_get_what_each_would_get_alone(&world);
+    crowd::clients_that_leave_stop_the_spending(&world);
+    limits::caps_are_told_in_each_apis_words_and_nothing_is_spent(&world);
+    limits::a_full_queue_refuses_and_a_slow_reader_holds_up_nobody(&world);
+    limits::a_node_that_is_gone_is_done_without_for_a_while(&world);
+    page::every_command_of_the_page_works(&world).await;
+    limits::a_path_without_workers_is_told(&mut world);
+    world.settle_and_compare().await;
+}
