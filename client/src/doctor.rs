@@ -146,6 +146,9 @@ mod tests {
         let report = Report { healthy: false, findings };
         assert_eq!(report.wrong(), 1);
         let text = report.to_text();
-        assert!(text.contains("ok     home      there\nWRONG  node      silent\n") && text.contains("    mica-node --dev\n"), "{text}");
+        assert!(
+            text.contains("ok     home      there\nWRONG  node      silent\n") && text.contains("    mica-node --dev\n"),
+            "{text}"
+        );
     }
 }

@@ -204,12 +204,9 @@ impl CommandError {
             | Self::Keystore(KeystoreError::File(_))
             | Self::Config(ConfigError::File(_)) => ErrorClass::Storage,
             Self::Output(_) | Self::Input(_) | Self::NotConfirmed | Self::Chat(_) => ErrorClass::Other,
-            Self::Phrase(_)
-            | Self::Password(_)
-            | Self::Keystore(_)
-            | Self::Unlock(_)
-            | Self::PolkadotJs(_)
-            | Self::Address(_) => ErrorClass::Wallet,
+            Self::Phrase(_) | Self::Password(_) | Self::Keystore(_) | Self::Unlock(_) | Self::PolkadotJs(_) | Self::Address(_) => {
+                ErrorClass::Wallet
+            }
             Self::Connect(_) | Self::Read(_) | Self::ForeignChain { .. } => ErrorClass::Node,
             Self::BadSignature(_) => ErrorClass::Signature,
             Self::Unwell(_) => ErrorClass::Unwell,

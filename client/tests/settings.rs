@@ -87,7 +87,9 @@ fn there_is_a_manual_page_for_every_command() {
     let folder = home.path().join("man");
     home.mica(&["man", "--out", folder.to_str().expect("text")]).ok();
     let pages = names(&folder);
-    for page in ["mica.1", "mica-wallet.1", "mica-wallet-transfer.1", "mica-ask.1", "mica-chat.1", "mica-doctor.1", "mica-config-set.1"] {
+    for page in
+        ["mica.1", "mica-wallet.1", "mica-wallet-transfer.1", "mica-ask.1", "mica-chat.1", "mica-doctor.1", "mica-config-set.1"]
+    {
         assert!(pages.iter().any(|name| name == page), "{page}: {pages:?}");
     }
     let transfer = std::fs::read_to_string(folder.join("mica-wallet-transfer.1")).expect("read");

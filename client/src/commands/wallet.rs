@@ -93,12 +93,5 @@ fn create<'a>(context: &'a Context, secret: &Secret) -> Result<Made<'a>, Command
     context.home.create()?;
     let file = keystore.create(wallet, secret, &password)?;
     let path = keystore.path(wallet)?.display().to_string();
-    Ok(Made {
-        wallet,
-        address: file.address,
-        channel_signer: file.channel_signer,
-        path: file.path,
-        file: path,
-        phrase: None,
-    })
+    Ok(Made { wallet, address: file.address, channel_signer: file.channel_signer, path: file.path, file: path, phrase: None })
 }

@@ -6,7 +6,7 @@ use mica_chain::amount;
 use toml_edit::Value;
 
 use super::ConfigError;
-use crate::{output::Output, wallet::Keystore, wait::Wait};
+use crate::{output::Output, wait::Wait, wallet::Keystore};
 
 /// One setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +105,9 @@ impl Key {
     /// [`ConfigError::Value`] says what it could be.
     pub fn check(self, text: &str) -> Result<(), ConfigError> {
         let reason = match self {
-            Self::NodeUrl => needs(text.starts_with("ws://") || text.starts_with("wss://"), "write ws://host:port or wss://host:port"),
+            Self::NodeUrl => {
+                needs(text.starts_with("ws://") || text.starts_with("wss://"), "write ws://host:port or wss://host:port")
+            }
             Self::Genesis => parse_genesis(text).err(),
             Self::Wallet => Keystore::new(Default::default()).path(text).err().map(|error| error.to_string()),
             Self::PasswordFile | Self::ModelFile => needs(!text.is_empty(), "write a path"),
@@ -151,7 +153,8 @@ pub fn parse_alpha(text: &str) -> Result<f64, String> {
 pub fn parse_genesis(text: &str) -> Result<[u8; 32], String> {
     let mut hash = [0; 32];
     let digits = text.strip_prefix("0x").unwrap_or_default();
-    hex::decode_to_slice(digits, &mut hash).map_err(|_| "write 0x and 64 hexadecimal digits, as `mica doctor` shows it".to_owned())?;
+    hex::decode_to_slice(digits, &mut hash)
+        .map_err(|_| "write 0x and 64 hexadecimal digits, as `mica doctor` shows it".to_owned())?;
     Ok(hash)
 }
 

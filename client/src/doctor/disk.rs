@@ -39,11 +39,9 @@ mod tests {
     #[test]
     fn little_room_is_told_before_it_is_none() {
         let state = |free| judge(Path::new("/"), free).state;
-        assert_eq!([0, LEAST_BYTES - 1, LEAST_BYTES, SCARCE_BYTES].map(state), [
-            State::Wrong,
-            State::Wrong,
-            State::Note,
-            State::Good
-        ]);
+        assert_eq!(
+            [0, LEAST_BYTES - 1, LEAST_BYTES, SCARCE_BYTES].map(state),
+            [State::Wrong, State::Wrong, State::Note, State::Good]
+        );
     }
 }

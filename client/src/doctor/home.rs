@@ -35,7 +35,8 @@ pub fn folders(context: &Context) -> Vec<Finding> {
         return vec![Finding::note("home", format!("{} is not there yet", root.display()), "mica wallet new")];
     }
     let mut findings = vec![writable(root)];
-    let secret = [root.to_owned(), context.home.wallets(), context.home.config(), context.home.state(), context.home.chat_history()];
+    let secret =
+        [root.to_owned(), context.home.wallets(), context.home.config(), context.home.state(), context.home.chat_history()];
     for path in secret {
         match files::is_private(&path) {
             Ok(true) | Err(FileError::Missing(_)) => {}

@@ -28,7 +28,10 @@ pub async fn all(context: &Context, chain: &Chain) -> Result<Vec<Finding>, ReadE
     let gaps = gaps(&picture.coverage());
     if gaps.is_empty() {
         let live = picture.workers.iter().filter(|worker| worker.is_live()).count();
-        return Ok(vec![Finding::good("market", format!("{}: {live} live workers cover its {} layers", picture.name(), picture.layers()))]);
+        return Ok(vec![Finding::good(
+            "market",
+            format!("{}: {live} live workers cover its {} layers", picture.name(), picture.layers()),
+        )]);
     }
     let uncovered = gaps.iter().map(|gap| {
         let found = format!("{}: no live worker serves layers {}..{}", picture.name(), gap.first, gap.end);

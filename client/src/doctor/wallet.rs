@@ -31,7 +31,9 @@ pub fn files(context: &Context) -> Vec<Finding> {
     let hot = keystore.hot_path(name).map(|path| shell(&path)).unwrap_or_default();
     findings.push(match keystore.hot_key(name, &file) {
         Ok(Some(_)) => Finding::good("hot key", "ready: prompts over open channels ask for no password"),
-        Ok(None) => Finding::note("hot key", "not there: the next command that opens the wallet makes it", "mica wallet sign hello"),
+        Ok(None) => {
+            Finding::note("hot key", "not there: the next command that opens the wallet makes it", "mica wallet sign hello")
+        }
         Err(error @ KeystoreError::Exposed(_)) => Finding::wrong("hot key", error.to_string(), format!("chmod 600 {hot}")),
         Err(error) => Finding::wrong("hot key", error.to_string(), format!("rm {hot}")),
     });

@@ -52,7 +52,9 @@ pub enum PolkadotJsError {
     #[error("this file holds a key of kind {0} and accounts here are sr25519: import an sr25519 account")]
     Content(String),
     /// Encrypted otherwise, or not at all.
-    #[error("this file is protected by {0} and only scrypt with xsalsa20-poly1305 is read: export the account again with a password")]
+    #[error(
+        "this file is protected by {0} and only scrypt with xsalsa20-poly1305 is read: export the account again with a password"
+    )]
     Cipher(String),
     /// A cost of scrypt that is not on the list.
     #[error("this file asks for scrypt with N = {n}, p = {p}, r = {r}, which polkadot-js does not allow: export the account again")]

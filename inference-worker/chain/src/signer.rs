@@ -159,8 +159,7 @@ impl subxt::tx::Signer<Config> for Signer {
 
 /// Whether `signature` is `account`'s over exactly `message`.
 pub fn verify(account: &AccountId, message: &[u8], signature: &[u8; 64]) -> bool {
-    let (Ok(key), Ok(signature)) =
-        (schnorrkel::PublicKey::from_bytes(&account.0), schnorrkel::Signature::from_bytes(signature))
+    let (Ok(key), Ok(signature)) = (schnorrkel::PublicKey::from_bytes(&account.0), schnorrkel::Signature::from_bytes(signature))
     else {
         return false;
     };

@@ -75,7 +75,7 @@ pub async fn run(context: &Context, arguments: &TransferArgs) -> Result<(), Comm
     let wait = arguments.options.wait.or(context.settings.wait).unwrap_or(Wait::Finalized);
     let sent = send(&chain, &signer, call, wait, context.progress, "sending").await?;
     let transferred = Transferred { from: account.to_string(), to: to.to_string(), amount, sent };
-    Ok(context.output.show(&transferred, |done| {
-        format!("sent {} to {} ({})", amount::format(done.amount), done.to, done.sent.to_text())
-    })?)
+    Ok(context
+        .output
+        .show(&transferred, |done| format!("sent {} to {} ({})", amount::format(done.amount), done.to, done.sent.to_text()))?)
 }

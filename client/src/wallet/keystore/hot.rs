@@ -77,7 +77,8 @@ impl Keystore {
 fn read(bytes: &[u8], path: &Path, wallet: &WalletFile) -> Result<SigningKey, KeystoreError> {
     let broken = |reason: &str| KeystoreError::HotKey { path: path.into(), reason: reason.into() };
     // The decoder's own message could repeat a part of the seed.
-    let file: HotFile = serde_json::from_slice(bytes).map_err(|error| broken(&format!("it is cut or changed in line {}", error.line())))?;
+    let file: HotFile =
+        serde_json::from_slice(bytes).map_err(|error| broken(&format!("it is cut or changed in line {}", error.line())))?;
     if file.format != FORMAT || file.version != VERSION {
         return Err(broken("it is of another format"));
     }

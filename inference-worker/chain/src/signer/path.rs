@@ -15,7 +15,9 @@ const MAX_BYTES: usize = 256;
 #[non_exhaustive]
 pub enum PathError {
     /// No slash where one must be, or nothing after it.
-    #[error("a derivation path is written as //hard/soft: two slashes before a hard step, one before a soft one, and a name after each")]
+    #[error(
+        "a derivation path is written as //hard/soft: two slashes before a hard step, one before a soft one, and a name after each"
+    )]
     Malformed,
     /// A password of the phrase, which is a secret and no step.
     #[error("a derivation path has no ///password: import the account's own polkadot-js file instead")]
