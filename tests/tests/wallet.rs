@@ -253,6 +253,8 @@ async fn a_person_at_a_terminal_is_asked_and_can_talk() {
     chat.types("\u{1b}[200~Why is that?\nTell me more.\u{1b}[201~");
     chat.wait_for("more.");
     chat.types("\r");
+    // The editor draws its prompt again while somebody types; the next one comes on a new line.
+    chat.wait_for("\n");
     chat.wait_for("> ");
     chat.types("/path\r");
     chat.wait_for("base units per token");
@@ -261,7 +263,10 @@ async fn a_person_at_a_terminal_is_asked_and_can_talk() {
     chat.wait_for("error: ");
     chat.wait_for("> ");
     // Ctrl-C at the prompt drops the line, not the chat.
-    chat.types("never mind\u{3}");
+    chat.types("never mind");
+    chat.wait_for("mind");
+    chat.types("\u{3}");
+    chat.wait_for("\n");
     chat.wait_for("> ");
     chat.types("/cost\r");
     let cost = chat.wait_for("in fees");
