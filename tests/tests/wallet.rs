@@ -112,7 +112,7 @@ fn integer(value: &Value) -> u128 {
 async fn the_account_stays_locked_while_vouchers_are_signed_and_a_dry_run_sends_nothing() {
     let world = World::new().await;
 
-    // A dry run needs no password, changes nothing, and its fee is the one that is paid.
+    // A dry run needs no password, changes nothing, and its fee is the one that is paid, within a little.
     let before = world.free();
     let dry = world.locked(&["wallet", "transfer", ALICE, "1.5", "--dry-run"], "").json();
     assert_eq!((&dry["dry_run"], integer(&dry["sent"])), (&true.into(), 1_500_000_000_000));
@@ -121,7 +121,9 @@ async fn the_account_stays_locked_while_vouchers_are_signed_and_a_dry_run_sends_
     assert!(integer(&poor["missing"]) > 0, "{poor}");
     assert_eq!(world.free(), before);
     let sent = world.ok(&["wallet", "transfer", ALICE, "1.5", "--wait", "included"]).json();
-    assert_eq!(integer(&sent["fee"]), integer(&dry["fee"]), "{sent}");
+    // The price of a block's room moves a little from block to block.
+    let (paid, estimated) = (integer(&sent["fee"]), integer(&dry["fee"]));
+    assert!(paid.abs_diff(estimated) < estimated / 50, "{paid} paid, {estimated} estimated");
     assert_eq!(world.free(), before - 1_500_000_000_000 - integer(&sent["fee"]));
 
     // Each level of waiting says what is known then.
@@ -251,6 +253,8 @@ async fn a_person_at_a_terminal_is_asked_and_can_talk() {
     chat.types("\u{1b}[200~Why is that?\nTell me more.\u{1b}[201~");
     chat.wait_for("more.");
     chat.types("\r");
+    // The editor draws its prompt again while somebody types; the next one comes on a new line.
+    chat.wait_for("\n");
     chat.wait_for("> ");
     chat.types("/path\r");
     chat.wait_for("base units per token");
@@ -259,7 +263,10 @@ async fn a_person_at_a_terminal_is_asked_and_can_talk() {
     chat.wait_for("error: ");
     chat.wait_for("> ");
     // Ctrl-C at the prompt drops the line, not the chat.
-    chat.types("never mind\u{3}");
+    chat.types("never mind");
+    chat.wait_for("mind");
+    chat.types("\u{3}");
+    chat.wait_for("\n");
     chat.wait_for("> ");
     chat.types("/cost\r");
     let cost = chat.wait_for("in fees");

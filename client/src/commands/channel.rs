@@ -32,6 +32,7 @@ pub enum ChannelCommand {
         /// New total of the deposit, for example 1.5 MICA
         #[arg(value_parser = parse_amount)]
         total: Balance,
+        /// How it is sent
         #[command(flatten)]
         options: SendOptions,
     },
@@ -46,6 +47,7 @@ pub enum ChannelCommand {
         /// Longest wait for the workers, in seconds; 0 does not wait, nor does --wait none
         #[arg(long, default_value_t = 90, value_name = "SECONDS")]
         patience: u64,
+        /// How it is sent
         #[command(flatten)]
         options: SendOptions,
     },
