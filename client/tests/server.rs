@@ -145,7 +145,10 @@ async fn openai_is_asked_for_a_stream_with_usage() {
     assert!(reply.metrics.total_duration >= reply.metrics.prompt_eval_duration && reply.metrics.prompt_eval_duration > 0);
     assert!(seen[0].head.starts_with("post /v1/chat/completions "), "{}", seen[0].head);
     let body = &seen[0].body;
-    assert_eq!((&body["stream"], &body["stream_options"]["include_usage"], &body["max_tokens"]), (&json!(true), &json!(true), &json!(33)));
+    assert_eq!(
+        (&body["stream"], &body["stream_options"]["include_usage"], &body["max_tokens"]),
+        (&json!(true), &json!(true), &json!(33))
+    );
     assert_eq!(body["messages"], json!([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}]));
 }
 

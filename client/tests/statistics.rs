@@ -39,12 +39,18 @@ fn compare(result: &MeasureResult, expected: &Value, what: &str) {
     assert_eq!(result.groups.len(), groups.len(), "{what}");
     for (found, expected) in result.groups.iter().zip(groups) {
         let (what, summary) = (format!("{what} {}", found.group), found.summary);
-        assert_eq!((Some(found.group.as_str()), Some(summary.count as u64)), (expected["group"].as_str(), expected["count"].as_u64()));
+        assert_eq!(
+            (Some(found.group.as_str()), Some(summary.count as u64)),
+            (expected["group"].as_str(), expected["count"].as_u64())
+        );
         agree(summary.mean, &expected["mean"], &what);
         agree(summary.deviation.expect("several values"), &expected["deviation"], &what);
         agree(summary.confidence.expect("several values"), &expected["confidence"], &what);
         let quartiles = [summary.least, summary.lower_quartile, summary.median, summary.upper_quartile, summary.most];
-        quartiles.iter().zip(expected["quartiles"].as_array().expect("five")).for_each(|(found, expected)| agree(*found, expected, &what));
+        quartiles
+            .iter()
+            .zip(expected["quartiles"].as_array().expect("five"))
+            .for_each(|(found, expected)| agree(*found, expected, &what));
     }
     let anova = result.anova.0.expect("applicable");
     agree(anova.f, &expected["f"], what);
@@ -54,7 +60,10 @@ fn compare(result: &MeasureResult, expected: &Value, what: &str) {
     assert_eq!(tukey.pairs.len(), pairs.len(), "{what}");
     for (found, expected) in tukey.pairs.iter().zip(pairs) {
         let what = format!("{what}, pair {} {}", found.first, found.second);
-        assert_eq!((Some(found.first as u64), Some(found.second as u64)), (expected["first"].as_u64(), expected["second"].as_u64()));
+        assert_eq!(
+            (Some(found.first as u64), Some(found.second as u64)),
+            (expected["first"].as_u64(), expected["second"].as_u64())
+        );
         agree(found.difference, &expected["difference"], &what);
         agree(found.interval.0, &expected["low"], &what);
         agree(found.interval.1, &expected["high"], &what);
@@ -84,7 +93,8 @@ fn correlations_agree_with_pandas() {
     let (expected, analysis) = (expected(), Analysis::of(&table()).expect("few groups"));
     let names: Vec<String> = analysis.measures.iter().map(|measure| measure.column()).collect();
     assert_eq!(serde_json::json!(names), expected["measures"]);
-    for ((found, expected), name) in analysis.correlation.iter().zip(expected["correlation"].as_array().expect("rows")).zip(&names) {
+    for ((found, expected), name) in analysis.correlation.iter().zip(expected["correlation"].as_array().expect("rows")).zip(&names)
+    {
         for ((found, expected), other) in found.iter().zip(expected.as_array().expect("numbers")).zip(&names) {
             agree(found.expect("both vary"), expected, &format!("{name} and {other}"));
         }

@@ -116,12 +116,8 @@ async fn measure_all(context: &Context, arguments: MeasureArgs) -> Result<(), Co
         (step.alpha, step.max_tokens) = (arguments.alpha, arguments.max_tokens);
         (step.temperature, step.seed) = (arguments.temperature, arguments.seed);
     }
-    let conditions = Conditions {
-        workflow: &workflow,
-        limit: arguments.max_total,
-        progress: context.progress,
-        interrupt: &interrupt,
-    };
+    let conditions =
+        Conditions { workflow: &workflow, limit: arguments.max_total, progress: context.progress, interrupt: &interrupt };
     let measured = measure(&plan, &front_ends, &arguments.out, &conditions).await?;
     Ok(context.output.show(&measured, |measured| measured_text(measured, &arguments.out))?)
 }
@@ -178,7 +174,11 @@ fn reported_text(reported: &Reported) -> String {
         let made: Vec<f64> = grouping.results.iter().filter_map(|result| result.anova.0.ok()).map(|anova| anova.p).collect();
         let differ = made.iter().filter(|p| **p < 0.05).count();
         let groups = grouping.groups.len();
-        text.push_str(&format!("by {}: {groups} groups, {differ} of {} measures differ (p < 0.05)\n", grouping.factor.title(), made.len()));
+        text.push_str(&format!(
+            "by {}: {groups} groups, {differ} of {} measures differ (p < 0.05)\n",
+            grouping.factor.title(),
+            made.len()
+        ));
     }
     text
 }

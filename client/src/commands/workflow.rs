@@ -16,7 +16,9 @@ use crate::{
     interrupt::Interrupt,
     model::LocalModel,
     progress::Step as Shown,
-    workflow::{BUILT_IN, Direct, Event, Finished, FrontEnd, FrontEndKind, Server, StepResult, Workflow, WorkflowError, run as run_steps},
+    workflow::{
+        BUILT_IN, Direct, Event, Finished, FrontEnd, FrontEndKind, Server, StepResult, Workflow, WorkflowError, run as run_steps,
+    },
 };
 
 /// Most bytes of a prompt from standard input.
@@ -80,7 +82,12 @@ impl WayArgs {
     /// [`CommandError`].
     pub async fn open(&self, context: &Context, kind: FrontEndKind, interrupt: &Interrupt) -> Result<FrontEnd, CommandError> {
         if let Some(api) = kind.api() {
-            let server = Server::new(api, &self.gateway, self.api_key.as_deref().filter(|key| !key.is_empty()), Duration::from_secs(self.timeout))?;
+            let server = Server::new(
+                api,
+                &self.gateway,
+                self.api_key.as_deref().filter(|key| !key.is_empty()),
+                Duration::from_secs(self.timeout),
+            )?;
             return Ok(FrontEnd::Server(server, interrupt.clone()));
         }
         let models = match self.model_file.as_slice() {

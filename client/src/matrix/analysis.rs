@@ -204,7 +204,8 @@ impl Analysis {
         let measures: Vec<Measure> =
             Measure::all().into_iter().filter(|measure| rows.iter().any(|row| measure.of(row).is_some())).collect();
         let groupings = Factor::ALL.iter().map(|factor| grouping(*factor, &measures, rows)).collect::<Result<_, _>>()?;
-        let both = |one: Measure, other: Measure| rows.iter().filter_map(|row| Some((one.of(row)?, other.of(row)?))).collect::<Vec<_>>();
+        let both =
+            |one: Measure, other: Measure| rows.iter().filter_map(|row| Some((one.of(row)?, other.of(row)?))).collect::<Vec<_>>();
         let line = |one: &Measure| measures.iter().map(|other| pearson(&both(*one, *other))).collect();
         let correlation = measures.iter().map(line).collect();
         Ok(Self { rows: rows.len(), failures: table.failures, groupings, measures, correlation })

@@ -86,7 +86,13 @@ mod tests {
 
     fn row(front_end: &str, prompt_type: &str, value: f64) -> Row {
         let step = |value: f64| StepRow { model: "m & <m>".into(), values: [value; 8], response: String::new(), cost: Some(1_000) };
-        Row { first: step(value), second: step(value * 2.0), front_end: front_end.into(), prompt_type: prompt_type.into(), ..Row::default() }
+        Row {
+            first: step(value),
+            second: step(value * 2.0),
+            front_end: front_end.into(),
+            prompt_type: prompt_type.into(),
+            ..Row::default()
+        }
     }
 
     fn draw(rows: Vec<Row>) -> Vec<Figure> {
@@ -101,7 +107,11 @@ mod tests {
             vec![row("x", "k", 0.0)],
             vec![row("x", "k", 5.0)],
             vec![row("x", "k", 1e18), row("y", "k", 1e-9), row("y", "l", 3.0)],
-            (0..40).map(|index| row(["x", "y"][index % 2], ["k", "l", "a very long kind of prompts indeed"][index % 3], index as f64 * 1e8)).collect(),
+            (0..40)
+                .map(|index| {
+                    row(["x", "y"][index % 2], ["k", "l", "a very long kind of prompts indeed"][index % 3], index as f64 * 1e8)
+                })
+                .collect(),
         ];
         for rows in tables {
             let front_ends = Factor::FrontEnd.groups(&rows).len();

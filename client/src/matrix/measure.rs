@@ -136,7 +136,8 @@ pub async fn measure<G: Generate>(
             Ok(row) => {
                 journal.append(&row)?;
                 measured.measured += 1;
-                measured.cost = measured.cost.saturating_add(row.first.cost.unwrap_or(0)).saturating_add(row.second.cost.unwrap_or(0));
+                measured.cost =
+                    measured.cost.saturating_add(row.first.cost.unwrap_or(0)).saturating_add(row.second.cost.unwrap_or(0));
                 in_a_row = 0;
                 bar.done(&label(cell), &row);
                 continue;
@@ -239,7 +240,8 @@ mod tests {
                 return Err(HttpError::Refused { url: "u".into(), status: self.status, message: "no".into() }.into());
             }
             let count = request.prompt.len() as u64;
-            let metrics = Metrics { total_duration: 30, prompt_eval_count: count, eval_count: 8, eval_duration: 20, ..Metrics::default() };
+            let metrics =
+                Metrics { total_duration: 30, prompt_eval_count: count, eval_count: 8, eval_duration: 20, ..Metrics::default() };
             let model = format!("{}:latest", request.model.as_deref().expect("a model"));
             Ok(StepReply { model, text: "an answer".into(), stop: None, metrics, cost: Some(3), fees: 0 })
         }

@@ -132,7 +132,8 @@ impl Plan {
     /// [`PlanError`].
     pub fn cells(&self) -> Result<Vec<Cell>, PlanError> {
         let kinds: Vec<String> = self.prompts.iter().map(|prompt| prompt.text.clone()).collect();
-        let lists = [("prompt", &kinds), ("first model", &self.first), ("second model", &self.second), ("front-end", &self.front_ends)];
+        let lists =
+            [("prompt", &kinds), ("first model", &self.first), ("second model", &self.second), ("front-end", &self.front_ends)];
         let mut size = self.repeat as usize;
         for (what, names) in lists {
             let mut seen = BTreeSet::new();

@@ -76,11 +76,9 @@ impl Metric {
     /// What its numbers count.
     pub const fn unit(self) -> Unit {
         match self {
-            Self::TotalDuration
-            | Self::LoadDuration
-            | Self::PromptEvalDuration
-            | Self::EvalDuration
-            | Self::NetworkDuration => Unit::Nanoseconds,
+            Self::TotalDuration | Self::LoadDuration | Self::PromptEvalDuration | Self::EvalDuration | Self::NetworkDuration => {
+                Unit::Nanoseconds
+            }
             Self::PromptEvalCount | Self::EvalCount => Unit::Tokens,
             Self::TokenPerSecond => Unit::TokensPerSecond,
         }

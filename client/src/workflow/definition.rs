@@ -167,12 +167,7 @@ fn money_text<S: Serializer>(units: &Option<Balance>, serializer: S) -> Result<S
 impl Step {
     /// Where it stops.
     pub fn limits(&self) -> Limits {
-        Limits {
-            max_tokens: self.max_tokens,
-            max_price: self.max_price,
-            deadline_ms: self.deadline_ms,
-            max_total: self.max_total,
-        }
+        Limits { max_tokens: self.max_tokens, max_price: self.max_price, deadline_ms: self.deadline_ms, max_total: self.max_total }
     }
 
     /// How its tokens are drawn.
@@ -296,7 +291,8 @@ mod tests {
 
     #[test]
     fn a_step_has_its_own_model_weight_and_limits() {
-        let workflow = step("model = \"m:1b\"\nalpha = 1.0\nmax_tokens = 7\nmax_price = \"5u\"\nmax_total = \"0.5 MICA\"\nseed = 9");
+        let workflow =
+            step("model = \"m:1b\"\nalpha = 1.0\nmax_tokens = 7\nmax_price = \"5u\"\nmax_total = \"0.5 MICA\"\nseed = 9");
         let step = workflow.expect("reads").steps.remove(0);
         assert_eq!((step.model.as_deref(), step.alpha, step.seed), (Some("m:1b"), 1.0, 9));
         let limits = Limits { max_tokens: 7, max_price: Some(5), deadline_ms: None, max_total: Some(500_000_000_000) };
@@ -308,7 +304,8 @@ mod tests {
         let text = "name = \"w\"\n[[step]]\nname = \"a\"\nmodel = \"own\"\nprompt = \"x\"\n[[step]]\nname = \"b\"\nprompt = \"y\"";
         let mut workflow = Workflow::parse("w.toml", text).expect("reads");
         workflow.assign(None, "common").expect("assigned");
-        let models = |workflow: &Workflow| workflow.steps.iter().map(|step| step.model.clone().expect("a model")).collect::<Vec<_>>();
+        let models =
+            |workflow: &Workflow| workflow.steps.iter().map(|step| step.model.clone().expect("a model")).collect::<Vec<_>>();
         assert_eq!(models(&workflow), ["own", "common"]);
         workflow.assign(Some("a"), "other").expect("assigned");
         assert_eq!(models(&workflow), ["other", "common"]);

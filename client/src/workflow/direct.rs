@@ -39,9 +39,8 @@ impl Direct {
     /// [`CommandError`] if the chain cannot be read.
     pub async fn served_models(&self) -> Result<Vec<String>, CommandError> {
         let pictures = ModelPicture::read_all(&self.payer.chain.at_finalized().await?, None).await?;
-        let is_usable = |picture: &&ModelPicture| {
-            self.models.iter().any(|model| model.id() == picture.id) && !picture.coverage().contains(&0)
-        };
+        let is_usable =
+            |picture: &&ModelPicture| self.models.iter().any(|model| model.id() == picture.id) && !picture.coverage().contains(&0);
         Ok(pictures.iter().filter(is_usable).map(ModelPicture::name).collect())
     }
 

@@ -200,8 +200,7 @@ impl Client {
         let stream = connecting.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())).map_err(unreachable)?;
         // A request is one write; waiting to fill a packet would only show up in the measurement.
         stream.set_nodelay(true).map_err(unreachable)?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
         let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
         let response = sender.send_request(self.request(route, document, headers)?).await.map_err(broken)?;
         let status = response.status();
@@ -274,7 +273,9 @@ mod tests {
         let client = |url: &str| Client::new(url, None, CONNECT);
         assert_eq!(client("http://127.0.0.1:11434").expect("good").url("/api/tags"), "http://127.0.0.1:11434/api/tags");
         assert_eq!(client("http://[::1]:80/prefix/").expect("good").url("/x"), "http://[::1]:80/prefix/x");
-        for wrong in ["", "127.0.0.1:11434", "https://h", "ftp://h", "http://", "http://u:p@h", "http://h/?a=b", "http://h:99999", "x y"] {
+        for wrong in
+            ["", "127.0.0.1:11434", "https://h", "ftp://h", "http://", "http://u:p@h", "http://h/?a=b", "http://h:99999", "x y"]
+        {
             assert!(matches!(client(wrong), Err(HttpError::Url(_))), "{wrong}");
         }
         assert!(matches!(Client::new("http://h", Some("two\r\nlines"), CONNECT), Err(HttpError::Key)));

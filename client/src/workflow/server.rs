@@ -12,10 +12,7 @@ use mica_chain::amount;
 use mica_primitives::Balance;
 use serde_json::Value;
 
-use super::{
-    Generate, GenerateError, HttpError, StepReply, StepRequest,
-    http::Client,
-};
+use super::{Generate, GenerateError, HttpError, StepReply, StepRequest, http::Client};
 
 /// Most models that are taken from a server's list.
 const MAX_MODELS: usize = 1000;

@@ -36,7 +36,8 @@ const SERIES: [RGBColor; 8] = [
 ];
 
 /// Ground and ink follow the reader's choice, also where the picture stands alone.
-const STYLE: &str = "<style>svg{color:#1f2328;background:#fff}@media (prefers-color-scheme:dark){svg{color:#e6edf3;background:#0d1117}}</style>";
+const STYLE: &str =
+    "<style>svg{color:#1f2328;background:#fff}@media (prefers-color-scheme:dark){svg{color:#e6edf3;background:#0d1117}}</style>";
 
 /// Colour of the series with this number.
 pub fn colour(series: usize) -> RGBColor {

@@ -44,7 +44,15 @@ impl Panel {
     ///
     /// # Errors
     /// [`DrawError`].
-    pub fn begin(area: &Area<'_>, index: usize, top: i32, rows: i32, title: &str, unit: Unit, most: f64) -> Result<Self, DrawError> {
+    pub fn begin(
+        area: &Area<'_>,
+        index: usize,
+        top: i32,
+        rows: i32,
+        title: &str,
+        unit: Unit,
+        most: f64,
+    ) -> Result<Self, DrawError> {
         let index = i32::try_from(index).unwrap_or(0);
         let (divisor, name) = scale(unit, most);
         let panel = Self {

@@ -147,7 +147,8 @@ mod tests {
     #[test]
     fn whatever_is_written_is_read_back() {
         let letters = ["a", "\"", ",", "\n", "\r", "é"];
-        let longer = |cells: &[String]| cells.iter().flat_map(|cell| letters.map(|letter| format!("{cell}{letter}"))).collect::<Vec<_>>();
+        let longer =
+            |cells: &[String]| cells.iter().flat_map(|cell| letters.map(|letter| format!("{cell}{letter}"))).collect::<Vec<_>>();
         let (mut all, mut last) = (vec![String::new()], vec![String::new()]);
         for _ in 0..3 {
             last = longer(&last);

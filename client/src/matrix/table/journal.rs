@@ -47,8 +47,7 @@ impl Journal {
     /// [`JournalError`]; a table that is not ours is left as it is.
     pub fn open(path: &Path) -> Result<(Self, Vec<Row>), JournalError> {
         let failed = |action| move |source| JournalError::Io { action, path: path.into(), source };
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed("open"))?;
+        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed("open"))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(JournalError::Busy(path.into())),

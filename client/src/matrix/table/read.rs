@@ -197,7 +197,8 @@ impl Columns {
         };
         let prompt = text(self.prompt);
         let kind = self.prompt_type.map_or_else(|| Ok(plan::kind_of(&prompt)), named)?;
-        let repeat = self.repeat.map(|index| cell(index).trim().parse::<u32>().map_err(|_| refuse(index, "a number of repetitions")));
+        let repeat =
+            self.repeat.map(|index| cell(index).trim().parse::<u32>().map_err(|_| refuse(index, "a number of repetitions")));
         let [first, second] = &self.steps;
         Ok(Row {
             timestamp: self.timestamp.map(text).unwrap_or_default(),
@@ -269,7 +270,8 @@ mod tests {
             let error = with("peer1_eval_count", cell).expect_err("no number").to_string();
             assert!(error.contains("t.csv, line 2, column peer1_eval_count") && error.contains(cell), "{error}");
         }
-        for (column, cell) in [("peer2_llm", " "), ("peer1_cost", "1.5"), ("peer1_cost", "-3"), ("repeat", "x"), ("front_end", "")] {
+        for (column, cell) in [("peer2_llm", " "), ("peer1_cost", "1.5"), ("peer1_cost", "-3"), ("repeat", "x"), ("front_end", "")]
+        {
             let error = with(column, cell).expect_err("broken").to_string();
             assert!(error.contains("line 2") && error.contains(column), "{error}");
         }

@@ -196,7 +196,8 @@ mod tests {
         let metrics = seen.reply("m".into(), Duration::from_secs(1)).expect("reads").metrics;
         assert_eq!((metrics.prompt_eval_duration, metrics.eval_duration), (50_000_000, 20_000_000));
         assert_eq!((metrics.total_duration, metrics.load_duration), (1_000_000_000, 0));
-        let told = STREAM.replace("\"cost\":\"12\"", "\"total_duration\":7,\"load_duration\":3,\"eval_count\":2,\"eval_duration\":1");
+        let told =
+            STREAM.replace("\"cost\":\"12\"", "\"total_duration\":7,\"load_duration\":3,\"eval_count\":2,\"eval_duration\":1");
         let metrics = read(&told).expect("reads").metrics;
         assert_eq!((metrics.total_duration, metrics.load_duration, metrics.eval_duration), (7, 3, 1));
     }
