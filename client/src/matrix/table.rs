@@ -4,9 +4,11 @@
 //! by the same programs. What follows is ours: costs, and the row's place in the matrix. Durations are nanoseconds, money is base
 //! units. [`read`](Table::read) takes tables of either, [`Journal`] appends rows that a power cut cannot damage.
 
+mod csv;
 mod journal;
 mod read;
 
+pub use csv::CsvError;
 pub use journal::{Journal, JournalError};
 pub use read::{Table, TableError};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, context, syntax::SyntaxConfig};
 
 /// Most bytes of a rendered prompt.
 pub const MAX_PROMPT_BYTES: usize = 1 << 20;
@@ -29,14 +29,16 @@ pub enum PromptError {
     TooLong,
 }
 
-fn environment() -> Environment<'static> {
+fn environment() -> Result<Environment<'static>, PromptError> {
     let mut environment = Environment::new();
+    let mut syntax = SyntaxConfig::builder();
+    syntax.keep_trailing_newline(true);
+    environment.set_syntax(syntax.build().map_err(failed)?);
     // A prompt is no page: nothing is escaped, nothing trimmed, and what is missing is an error.
     environment.set_auto_escape_callback(|_| AutoEscape::None);
-    environment.set_keep_trailing_newline(true);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
-    environment
+    Ok(environment)
 }
 
 fn failed(error: minijinja::Error) -> PromptError {
@@ -48,7 +50,7 @@ fn failed(error: minijinja::Error) -> PromptError {
 /// # Errors
 /// [`PromptError`].
 pub fn check(template: &str, earlier: &[&str]) -> Result<(), PromptError> {
-    let environment = environment();
+    let environment = environment()?;
     let compiled = environment.template_from_str(template).map_err(failed)?;
     for name in compiled.undeclared_variables(true) {
         let is_known = match name.split_once('.') {
@@ -68,7 +70,7 @@ pub fn check(template: &str, earlier: &[&str]) -> Result<(), PromptError> {
 /// # Errors
 /// [`PromptError`].
 pub fn render(template: &str, input: &str, previous: &str, steps: &BTreeMap<String, String>) -> Result<String, PromptError> {
-    let environment = environment();
+    let environment = environment()?;
     let compiled = environment.template_from_str(template).map_err(failed)?;
     let prompt = compiled.render(context! { input, previous, steps }).map_err(failed)?;
     match prompt.len() {

@@ -53,7 +53,7 @@ fn panel(area: &Area<'_>, index: usize, inner: i32, metric: Metric, rows: &[Row]
         };
         let points: Vec<(i32, i32)> =
             edge(-1.0).into_iter().chain(edge(1.0).into_iter().rev()).map(|(value, y)| (panel.x(value), y)).collect();
-        let fill: ShapeStyle = colour(nth).mix(0.6).filled();
+        let fill: ShapeStyle = colour(*peer as usize).mix(0.6).filled();
         match points.is_empty() {
             true => {
                 line(area, (panel.x(summary.median), middle - HALF as i32), (panel.x(summary.median), middle + HALF as i32), 0.7)?

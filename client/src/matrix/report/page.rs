@@ -105,7 +105,7 @@ pub fn render(name: &str, table: &Table, analysis: &Analysis, figures: &[Figure]
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.add_template("page.html", TEMPLATE)?;
-    environment.get_template("page.html")?.render(page)
+    environment.get_template("page.html")?.render(minijinja::value::Serde(page))
 }
 
 /// What was measured, in a few words.

@@ -5,9 +5,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use csv::{ReaderBuilder, StringRecord};
-
-use super::{MAX_TABLE_BYTES, Row, Table, TableError, cells, header};
+use super::{MAX_TABLE_BYTES, Row, Table, TableError, cells, csv, header};
 use crate::files;
 
 /// Why rows cannot be appended.
@@ -76,58 +74,29 @@ impl Journal {
 
     fn write(&mut self, cells: &[String]) -> Result<(), JournalError> {
         let failed = |source| JournalError::Io { action: "write", path: self.path.clone(), source };
-        let line = line(cells).map_err(failed)?;
-        self.file.write_all(&line).and_then(|()| self.file.sync_data()).map_err(failed)
+        self.file.write_all(csv::line(cells).as_bytes()).and_then(|()| self.file.sync_data()).map_err(failed)
     }
 }
 
-/// One record of the table.
-fn line(cells: &[String]) -> std::io::Result<Vec<u8>> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(cells)?;
-    writer.into_inner().map_err(csv::IntoInnerError::into_error)
-}
-
-/// The rows of our table, and where its last whole row ends.
+/// The rows of our table, and the byte after the last whole one. Only the very last record may be unfinished.
 fn whole_rows(path: &Path, bytes: &[u8]) -> Result<(Vec<Row>, u64), JournalError> {
-    let expected = header();
-    let first = line(&expected).map_err(|source| JournalError::Io { action: "prepare", path: path.into(), source })?;
-    if first.starts_with(bytes) && first.len() > bytes.len() {
+    let first = csv::line(&header());
+    if first.len() > bytes.len() && first.as_bytes().starts_with(bytes) {
         return Ok((Vec::new(), 0));
     }
-    let table = path.display().to_string();
-    let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
-    let (mut record, mut end, mut lines) = (StringRecord::new(), 0, 0u64);
-    loop {
-        let begin = reader.position().byte();
-        let is_there = reader.read_record(&mut record);
-        let is_last = reader.is_done() || reader.position().byte() >= bytes.len() as u64;
-        let is_whole = matches!(is_there, Ok(true)) && record.len() == expected.len() && (!is_last || bytes.ends_with(b"\n"));
-        match is_there {
-            Ok(false) => break,
-            // The first line decides whose table it is; only the very last record may be unfinished.
-            _ if lines == 0 && (!is_whole || record.iter().ne(expected.iter().map(String::as_str))) => {
-                return Err(JournalError::Foreign(path.into()));
-            }
-            Ok(true) if is_whole => {}
-            _ if is_last => {
-                end = begin;
-                break;
-            }
-            // Reading it again as a table names the line.
-            _ => return Table::parse(&table, bytes).map_err(JournalError::from).and(Err(JournalError::Foreign(path.into()))),
-        }
-        lines += 1;
-        end = reader.position().byte();
+    if !bytes.starts_with(first.as_bytes()) {
+        return Err(JournalError::Foreign(path.into()));
     }
-    if lines <= 1 {
-        return Ok((Vec::new(), end));
-    }
-    let whole = bytes.get(..usize::try_from(end).unwrap_or(usize::MAX)).unwrap_or(bytes);
-    match Table::parse(&table, whole) {
-        Ok(table) => Ok((table.rows, end)),
-        Err(error) => Err(error.into()),
-    }
+    // A text that is cut within a letter has no line's end after it.
+    let letters = match std::str::from_utf8(bytes) {
+        Err(error) if error.error_len().is_none() => bytes.get(..error.valid_up_to()).unwrap_or(bytes),
+        _ => bytes,
+    };
+    let unfinished = csv::records(letters).filter_map(Result::ok).find(|record| !record.is_whole);
+    let end = unfinished.map_or(letters.len(), |record| record.begin);
+    let whole = bytes.get(..end).unwrap_or(bytes);
+    let rows = if end > first.len() { Table::parse(&path.display().to_string(), whole)?.rows } else { Vec::new() };
+    Ok((rows, end as u64))
 }
 
 #[cfg(test)]
@@ -136,7 +105,7 @@ mod tests {
     use crate::matrix::table::StepRow;
 
     fn row(repeat: u32) -> Row {
-        let step = StepRow { model: "tiny".into(), values: [1.0; 8], response: "a\n\"b\", c".into(), cost: Some(1) };
+        let step = StepRow { model: "tiny".into(), values: [1.0; 8], response: "a\n\"b\", grüß".into(), cost: Some(1) };
         let (first, second) = (step.clone(), step);
         let text = String::from;
         Row { timestamp: text("t"), prompt: text("p"), first, second, front_end: text("d"), prompt_type: text("x"), repeat }

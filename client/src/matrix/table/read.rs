@@ -1,11 +1,11 @@
 //! Reading a table: ours, or one of P2PLLMEdge's application, with every fault named by its line and column.
 
-use std::io::Read;
 use std::path::Path;
 
-use csv::{ReaderBuilder, StringRecord};
-
-use super::{MAX_ROWS, MAX_TABLE_BYTES, Metric, Peer, Row, StepRow};
+use super::{
+    MAX_ROWS, MAX_TABLE_BYTES, Metric, Peer, Row, StepRow,
+    csv::{self, CsvError, Record},
+};
 use crate::{
     files::{self, FileError},
     matrix::plan,
@@ -37,7 +37,7 @@ pub enum TableError {
         /// The file.
         table: String,
         /// Line, from 1.
-        line: u64,
+        line: usize,
         /// Column.
         column: String,
         /// What is there, shortened.
@@ -46,12 +46,24 @@ pub enum TableError {
         wanted: &'static str,
     },
     /// A line that is no record.
-    #[error("{table}: {source}")]
+    #[error("{table}, {source}")]
     Csv {
         /// The file.
         table: String,
         /// Why, with its line.
-        source: csv::Error,
+        source: CsvError,
+    },
+    /// A line with more or fewer cells than the header.
+    #[error("{table}, line {line}: it has {found} cells, and the header has {wanted}")]
+    Cells {
+        /// The file.
+        table: String,
+        /// Line, from 1.
+        line: usize,
+        /// Cells that are there.
+        found: usize,
+        /// Cells that should be.
+        wanted: usize,
     },
     /// A header and nothing else.
     #[error("{0} has no rows: run `mica matrix` first")]
@@ -77,20 +89,24 @@ impl Table {
     /// [`TableError`] names the file, the line and the column.
     pub fn read(path: &Path) -> Result<Self, TableError> {
         let bytes = files::read_bounded(path, MAX_TABLE_BYTES)?;
-        Self::parse(&path.display().to_string(), bytes.as_slice())
+        Self::parse(&path.display().to_string(), &bytes)
     }
 
     /// Reads a table that is called `name` in errors.
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub fn parse(name: &str, bytes: impl Read) -> Result<Self, TableError> {
+    pub fn parse(name: &str, bytes: &[u8]) -> Result<Self, TableError> {
         let broken = |source| TableError::Csv { table: name.into(), source };
-        let mut reader = ReaderBuilder::new().from_reader(bytes);
-        let columns = Columns::find(name, reader.headers().map_err(broken)?)?;
+        let mut records = csv::records(bytes);
+        let columns = Columns::find(name, &records.next().transpose().map_err(broken)?.unwrap_or_default())?;
         let mut table = Self::default();
-        let mut record = StringRecord::new();
-        while reader.read_record(&mut record).map_err(broken)? {
+        for record in records {
+            let record = record.map_err(broken)?;
+            let (found, wanted) = (record.cells.len(), columns.names.len());
+            if found != wanted {
+                return Err(TableError::Cells { table: name.into(), line: record.line, found, wanted });
+            }
             if table.rows.len() + table.failures == MAX_ROWS {
                 return Err(TableError::TooLong(name.into()));
             }
@@ -120,9 +136,9 @@ struct StepColumns {
 }
 
 impl Columns {
-    fn find(table: &str, header: &StringRecord) -> Result<Self, TableError> {
+    fn find(table: &str, header: &Record) -> Result<Self, TableError> {
         // Spreadsheets put a byte order mark before the first name.
-        let names: Vec<String> = header.iter().map(|name| name.trim_start_matches('\u{feff}').trim().to_owned()).collect();
+        let names: Vec<String> = header.cells.iter().map(|name| name.trim_start_matches('\u{feff}').trim().to_owned()).collect();
         let at = |name: &str| names.iter().position(|found| found == name);
         let mut missing = Vec::new();
         let mut needed = |name: String| {
@@ -149,25 +165,25 @@ impl Columns {
         Ok(Self { timestamp, prompt, steps, front_end, prompt_type, repeat, names })
     }
 
-    fn row(&self, table: &str, record: &StringRecord) -> Result<Row, TableError> {
-        let line = record.position().map_or(0, csv::Position::line);
+    fn row(&self, table: &str, record: &Record) -> Result<Row, TableError> {
+        let cell = |index: usize| record.cells.get(index).map(String::as_str).unwrap_or_default();
         let refuse = |index: usize, wanted: &'static str| TableError::Cell {
             table: table.into(),
-            line,
+            line: record.line,
             column: self.names.get(index).cloned().unwrap_or_default(),
-            found: record.get(index).unwrap_or_default().chars().take(40).collect(),
+            found: cell(index).chars().take(40).collect(),
             wanted,
         };
-        let text = |index: usize| record.get(index).unwrap_or_default().to_owned();
-        let named = |index: usize| match text(index).trim() {
+        let text = |index: usize| cell(index).to_owned();
+        let named = |index: usize| match cell(index).trim() {
             "" => Err(refuse(index, "a name")),
             name => Ok(name.to_owned()),
         };
         let number = |index: usize| {
-            let number = text(index).trim().parse::<f64>().ok().filter(|number| (0.0..=MAX_NUMBER).contains(number));
+            let number = cell(index).trim().parse::<f64>().ok().filter(|number| (0.0..=MAX_NUMBER).contains(number));
             number.ok_or_else(|| refuse(index, "a number from 0 to 1e18"))
         };
-        let money = |index: usize| match text(index).trim() {
+        let money = |index: usize| match cell(index).trim() {
             "" => Ok(None),
             digits => digits.parse::<u128>().map(Some).map_err(|_| refuse(index, "a whole number of base units")),
         };
@@ -182,7 +198,7 @@ impl Columns {
         let prompt = text(self.prompt);
         let kind = self.prompt_type.map_or_else(|| Ok(plan::kind_of(&prompt)), named)?;
         let repeat =
-            self.repeat.map(|index| text(index).trim().parse::<u32>().map_err(|_| refuse(index, "a number of repetitions")));
+            self.repeat.map(|index| cell(index).trim().parse::<u32>().map_err(|_| refuse(index, "a number of repetitions")));
         let [first, second] = &self.steps;
         Ok(Row {
             timestamp: self.timestamp.map(text).unwrap_or_default(),
@@ -220,9 +236,7 @@ mod tests {
     }
 
     fn csv(records: &[Vec<String>]) -> Vec<u8> {
-        let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
-        records.iter().for_each(|record| writer.write_record(record).expect("in memory"));
-        writer.into_inner().expect("in memory")
+        records.iter().map(|cells| csv::line(cells)).collect::<String>().into_bytes()
     }
 
     /// A table of one row in which one cell says something else.
@@ -230,23 +244,23 @@ mod tests {
         let (header, mut cells) = (header(), cells(&sample()));
         let index = header.iter().position(|name| name == column).expect("a column");
         cells[index] = cell.into();
-        Table::parse("t.csv", csv(&[header, cells]).as_slice())
+        Table::parse("t.csv", &csv(&[header, cells]))
     }
 
     #[test]
     fn what_was_written_is_read() {
-        let table = Table::parse("t.csv", csv(&[header(), cells(&sample())]).as_slice()).expect("reads");
+        let table = Table::parse("t.csv", &csv(&[header(), cells(&sample())])).expect("reads");
         assert_eq!(table.rows, [sample()]);
     }
 
     #[test]
     fn a_table_of_the_application_alone_is_read() {
         let row = csv(&[header()[..22].to_vec(), cells(&sample())[..22].to_vec()]);
-        let table = Table::parse("t.csv", row.as_slice()).expect("reads");
+        let table = Table::parse("t.csv", &row).expect("reads");
         assert_eq!((table.rows[0].front_end.as_str(), table.rows[0].cost()), ("app", None));
         assert_eq!(table.rows[0].prompt_type, "Why, \"tell\" me?", "an unknown prompt is its own kind");
         let renamed: Vec<String> = header().into_iter().map(|name| name.replace("front_end", "web_server")).collect();
-        let table = Table::parse("t.csv", csv(&[renamed, cells(&sample())]).as_slice()).expect("reads");
+        let table = Table::parse("t.csv", &csv(&[renamed, cells(&sample())])).expect("reads");
         assert_eq!(table.rows[0].front_end, "direct");
     }
 
@@ -267,15 +281,15 @@ mod tests {
     #[test]
     fn missing_columns_short_lines_and_empty_tables_are_told() {
         let (header, cells) = (header(), cells(&sample()));
-        let error = Table::parse("t.csv", csv(&[header[..11].to_vec()]).as_slice()).expect_err("half a header").to_string();
+        let error = Table::parse("t.csv", &csv(&[header[..11].to_vec()])).expect_err("half a header").to_string();
         assert!(error.contains("peer1_response_ollama") && error.contains("peer2_llm") && !error.contains("peer1_llm"), "{error}");
-        assert!(matches!(Table::parse("t.csv", &b""[..]), Err(TableError::Columns { .. })));
-        assert!(matches!(Table::parse("t.csv", csv(std::slice::from_ref(&header)).as_slice()), Err(TableError::Empty(_))));
-        let error = Table::parse("t.csv", csv(&[header.clone(), cells[..9].to_vec()]).as_slice()).expect_err("short").to_string();
-        assert!(error.contains("line: 2") && error.contains('9'), "{error}");
+        assert!(matches!(Table::parse("t.csv", b""), Err(TableError::Columns { .. })));
+        assert!(matches!(Table::parse("t.csv", &csv(std::slice::from_ref(&header))), Err(TableError::Empty(_))));
+        let error = Table::parse("t.csv", &csv(&[header.clone(), cells[..9].to_vec()])).expect_err("short").to_string();
+        assert!(error.contains("line 2: it has 9 cells"), "{error}");
         let mut bytes = csv(&[header, cells]);
         bytes.push(0xff);
-        assert!(matches!(Table::parse("t.csv", bytes.as_slice()), Err(TableError::Csv { .. })));
+        assert!(matches!(Table::parse("t.csv", &bytes), Err(TableError::Csv { .. })));
         assert!(matches!(Table::read(Path::new("/no/such/table.csv")), Err(TableError::File(FileError::Missing(_)))));
     }
 
@@ -283,8 +297,8 @@ mod tests {
     fn failures_that_the_application_logged_are_counted_and_left_out() {
         let mut failed = sample();
         failed.second = StepRow { model: "two".into(), response: "Error: 402 Payment Required".into(), ..StepRow::default() };
-        let table = Table::parse("t.csv", csv(&[header(), cells(&failed), cells(&sample())]).as_slice()).expect("reads");
+        let table = Table::parse("t.csv", &csv(&[header(), cells(&failed), cells(&sample())])).expect("reads");
         assert_eq!((table.rows.len(), table.failures), (1, 1));
-        assert!(matches!(Table::parse("t.csv", csv(&[header(), cells(&failed)]).as_slice()), Err(TableError::Empty(_))));
+        assert!(matches!(Table::parse("t.csv", &csv(&[header(), cells(&failed)])), Err(TableError::Empty(_))));
     }
 }
