@@ -190,14 +190,14 @@ impl ChannelBook {
             // Too little for comfort may still be enough for this one.
             asked = self.calls(needs, 1, parameters.min_deposit, parameters.min_window);
         }
-        let Asked { call, deposits } = asked;
+        let Asked { call, deposits, until } = asked;
         let Some(call) = call else { return Ok(None) };
         let fee = self.payer.chain.estimate_fee(&self.payer.account, &call).await?;
         let need = deposits.saturating_add(fee);
         if free < need {
             return Err(ChannelError::NoFunds { account: self.payer.id().to_string(), free, need });
         }
-        let submitted = self.payer.chain.submit(&self.payer.account, call, Until::InBlock).await?;
+        let submitted = self.payer.chain.submit(&self.payer.account, call, until).await?;
         Ok(Some(submitted))
     }
 
@@ -225,6 +225,8 @@ impl ChannelBook {
                 }
             }
         }
+        // A worker waits for a channel that it does not know, but takes the deposit that it knows for all there is.
+        let until = if calls.is_empty() { Until::InBlock } else { Until::Finalized };
         if !openings.is_empty() {
             calls.push(Call::OpenMany(openings));
         }
@@ -233,7 +235,7 @@ impl ChannelBook {
             1 => calls.pop(),
             _ => Some(Call::BatchAll(calls)),
         };
-        Asked { call, deposits }
+        Asked { call, deposits, until }
     }
 
     /// The lane as the database has it: never less than what was sent.
@@ -246,6 +248,8 @@ impl ChannelBook {
 struct Asked {
     call: Option<Call>,
     deposits: Balance,
+    /// What is waited for.
+    until: Until,
 }
 
 impl Open {
