@@ -193,12 +193,12 @@ impl ChannelBook {
             // Too little for comfort may still be enough for this one.
             asked = self.calls(needs, 1, parameters.min_deposit, parameters.min_window);
         }
-        let Asked { call, deposits } = asked;
+        let Asked { call, deposits, until } = asked;
         let fee = match &call {
             Some(call) => self.payer.chain.estimate_fee_for(self.payer.id(), call).await?,
             None => 0,
         };
-        Ok(Missing { call, deposits, fee, free })
+        Ok(Missing { call, deposits, fee, free, until })
     }
 
     /// Opens the account's key if something must be sent for `needs`; asks for the password then, unless the money is missing.
@@ -222,7 +222,7 @@ impl ChannelBook {
         missing.check_funds(self.payer.id())?;
         let Some(call) = missing.call else { return Ok(None) };
         let signer = self.payer.account.signer(OPENING)?;
-        Ok(Some(self.payer.chain.submit(&signer, call, Until::InBlock).await?))
+        Ok(Some(self.payer.chain.submit(&signer, call, missing.until).await?))
     }
 
     fn calls(&self, needs: &[Need], headroom: u32, min_deposit: Balance, window: u32) -> Asked {
@@ -249,6 +249,8 @@ impl ChannelBook {
                 }
             }
         }
+        // A worker waits for a channel that it does not know, but takes the deposit that it knows for all there is.
+        let until = if calls.is_empty() { Until::InBlock } else { Until::Finalized };
         if !openings.is_empty() {
             calls.push(Call::OpenMany(openings));
         }
@@ -257,7 +259,7 @@ impl ChannelBook {
             1 => calls.pop(),
             _ => Some(Call::BatchAll(calls)),
         };
-        Asked { call, deposits }
+        Asked { call, deposits, until }
     }
 
     /// The lane as the database has it: never less than what was sent.
@@ -277,6 +279,8 @@ pub struct Missing {
     fee: Balance,
     /// What the account has free.
     free: Balance,
+    /// What to wait for once it is sent.
+    until: Until,
 }
 
 impl Missing {
@@ -290,6 +294,8 @@ impl Missing {
 struct Asked {
     call: Option<Call>,
     deposits: Balance,
+    /// What is waited for.
+    until: Until,
 }
 
 impl Open {
