@@ -8,9 +8,9 @@ use mica_primitives::Balance;
 
 use crate::{
     commands::{
-        ask::AskArgs, channel::ChannelCommand, chat::ChatArgs, config::ConfigCommand, demo::DemoArgs, doctor::DoctorArgs, gateway::GatewayArgs,
-        man::ManArgs, market::MarketArgs, matrix::MatrixArgs, quote::QuoteArgs, receipt::ReceiptCommand, wallet::WalletCommand,
-        workflow::WorkflowCommand,
+        ask::AskArgs, channel::ChannelCommand, chat::ChatArgs, config::ConfigCommand, demo::DemoArgs, doctor::DoctorArgs,
+        gateway::GatewayArgs, man::ManArgs, market::MarketArgs, matrix::MatrixArgs, quote::QuoteArgs, receipt::ReceiptCommand,
+        wallet::WalletCommand, workflow::WorkflowCommand,
     },
     output::Output,
 };

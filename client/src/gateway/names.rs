@@ -157,7 +157,9 @@ mod tests {
         let catalogue = catalogue(&[("small", "mica-tiny:q8_0"), ("smaller:1b", "small"), ("Big:Tag", "0x")]);
         let id = LocalModel::open(None).expect("built in").id();
         let hex = hex::encode(id.0);
-        for name in ["mica-tiny", "mica-tiny:latest", "Mica-Tiny:Q8_0", "small", "small:latest", "smaller:1b", hex.as_str(), &hex[..6]] {
+        for name in
+            ["mica-tiny", "mica-tiny:latest", "Mica-Tiny:Q8_0", "small", "small:latest", "smaller:1b", hex.as_str(), &hex[..6]]
+        {
             assert_eq!(catalogue.resolve(name).expect(name).local.id(), id, "{name}");
         }
         assert!(catalogue.resolve(&format!("0x{hex}")).is_ok());

@@ -4,7 +4,6 @@ mod clock;
 mod progress;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
 use std::path::Path;
 
 use mica_primitives::Balance;

@@ -8,7 +8,6 @@ mod csv;
 mod journal;
 mod read;
 
-pub use csv::CsvError;
 pub use journal::{Journal, JournalError};
 pub use read::{Table, TableError};
 
