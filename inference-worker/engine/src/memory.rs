@@ -31,7 +31,7 @@ pub(crate) fn ask_for_huge_pages(memory: &mut [MaybeUninit<u8>]) {
     // SAFETY: the range is borrowed mutably, and this advice changes no contents.
     let advised = unsafe { rustix::mm::madvise(memory.as_mut_ptr().cast(), whole, rustix::mm::Advice::LinuxHugepage) };
     // Where the system has none, pages stay small, and only speed is lost.
-    drop(advised);
+    advised.unwrap_or_default();
 }
 
 /// Elsewhere nobody is asked.
