@@ -2,7 +2,7 @@
 //!
 //! The builder asks for two things only: that DWARF is taken out, and that sign extension instructions are lowered to those of the
 //! first version of Wasm. The crate whose name this one has brings the whole of Binaryen for that, a C++ project that compiles for
-//! longer than everything else together. DWARF lies in custom sections, which [`strip`] leaves out; and the runtime is compiled for
+//! many minutes. DWARF lies in custom sections, which [`strip`] leaves out; and the runtime is compiled for
 //! `wasm32v1-none`, which has no sign extension instructions to begin with.
 //!
 //! Only what the builder calls is here, under the names that it calls.
