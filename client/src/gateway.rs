@@ -24,6 +24,7 @@ pub mod routes;
 pub mod server;
 pub mod spending;
 pub mod stops;
+pub mod workflows;
 
 pub use admit::Caller;
 pub use config::Config;

@@ -100,7 +100,7 @@ fn request(model: Option<&str>) -> StepRequest {
 fn generated(text: &str) -> Value {
     json!({"model": "m:latest", "created_at": "2025-07-08T09:10:11Z", "response": text, "done": true, "done_reason": "stop",
         "total_duration": 900, "load_duration": 100, "prompt_eval_count": 34, "prompt_eval_duration": 300, "eval_count": 5,
-        "eval_duration": 500, "cost": 17})
+        "eval_duration": 500, "cost": {"paid": 17, "fees": 0}})
 }
 
 async fn ask(api: Api, answers: Vec<Answer>) -> (Result<StepReply, GenerateError>, Vec<Request>) {

@@ -13,6 +13,8 @@ mod manners;
 mod page;
 #[path = "gateway/relay.rs"]
 mod relay;
+#[path = "gateway/steps.rs"]
+mod steps;
 #[path = "gateway/strangers.rs"]
 mod strangers;
 #[path = "gateway/world.rs"]
@@ -27,6 +29,7 @@ async fn every_client_is_served_and_every_token_is_paid_once() {
     golden::transcripts_are_as_they_were(&world);
     strangers::the_ollama_and_openai_packages_are_served(&world);
     strangers::a_program_behind_a_proxy_reaches_two_models(&world);
+    steps::a_workflow_goes_through_two_models(&world);
     manners::wrong_requests_get_the_apis_own_errors_and_cost_nothing(&world);
     manners::slow_and_flooding_connections_are_closed(&world);
     manners::a_locked_wallet_serves_all_but_generation(&world).await;

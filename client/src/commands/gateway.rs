@@ -23,9 +23,11 @@ use crate::{
         names::Catalogue,
         routes, server,
         spending::Spending,
+        workflows::Workflows,
     },
     interrupt::Interrupt,
     wallet::{PasswordError, UnlockError},
+    workflow::WorkflowError,
 };
 
 /// Name of the settings in the payer's folder.
@@ -87,6 +89,7 @@ pub async fn run(context: &Context, arguments: GatewayArgs) -> Result<(), Comman
     let (interrupt, _listening) = Interrupt::listen();
     let config = arguments.settings(context)?;
     let catalogue = Catalogue::open(&config.models, &arguments.model_file)?;
+    let workflows = Workflows::open(&config.workflows).map_err(WorkflowError::from)?;
     // At once, since later nobody may be there to type the password: each new worker needs a channel, which the account opens.
     let keys = match context.keys().and_then(|(account, signer)| {
         account.signer(PURPOSE)?;
@@ -112,7 +115,7 @@ pub async fn run(context: &Context, arguments: GatewayArgs) -> Result<(), Comman
     let market = Market::new(chain, Duration::from_secs(config.state_seconds), Duration::from_secs(config.quote_seconds));
     market.refresh().await?;
     let is_locked = asker.is_none();
-    let core = Arc::new(Core::new(config, catalogue, market, asker, spending, interrupt.clone()));
+    let core = Arc::new(Core::new(config, catalogue, workflows, market, asker, spending, interrupt.clone()));
     let models = core.catalogue.names().into_iter().map(|(name, _)| name).collect();
     context.output.show(&Listening { listening, models, is_locked }, to_text)?;
     let serving = server::serve(listener, routes::router(core.clone()), &core.config, interrupt.finish.clone());

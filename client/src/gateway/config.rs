@@ -84,6 +84,8 @@ pub struct Config {
     pub keys: Vec<KeyConfig>,
     /// Names of models.
     pub models: BTreeMap<String, ModelConfig>,
+    /// Workflows that are run by name, besides those built in: their files.
+    pub workflows: BTreeMap<String, PathBuf>,
     /// What hosts of a proxied request stand for.
     pub hosts: BTreeMap<String, HostConfig>,
 }
@@ -109,6 +111,7 @@ impl Default for Config {
             limits: LimitsConfig::default(),
             keys: Vec::new(),
             models: BTreeMap::new(),
+            workflows: BTreeMap::new(),
             hosts: BTreeMap::new(),
         }
     }
@@ -278,7 +281,7 @@ mod tests {
         let text: String = TEMPLATE.lines().map(|line| format!("{}\n", line.strip_prefix("# = ").unwrap_or(line))).collect();
         let config = Config::parse(&text).expect("the examples");
         config.check().expect("the examples work");
-        assert!(config.limits.day.is_some() && config.keys.len() == 1 && config.models.len() == 2 && config.hosts.len() == 1);
+        assert!(config.limits.day.is_some() && config.keys.len() == 1 && config.models.len() == 2 && config.workflows.len() == 1 && config.hosts.len() == 1);
         assert!(!format!("{config:?}").contains("long and random"), "a key shows in what is logged");
     }
 

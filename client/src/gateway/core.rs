@@ -28,6 +28,7 @@ use super::{
     report::Report,
     spending::Spending,
     stops::Stops,
+    workflows::Workflows,
 };
 use crate::{
     ask::{Answer, Asker, Errand, Listener, Offer, Question, offer},
@@ -139,6 +140,8 @@ pub struct Core {
     pub config: Config,
     /// Names and tokenizers.
     pub catalogue: Catalogue,
+    /// Chains of steps.
+    pub workflows: Workflows,
     /// The market.
     pub market: Market,
     /// The counters.
@@ -158,6 +161,7 @@ impl Core {
     pub fn new(
         config: Config,
         catalogue: Catalogue,
+        workflows: Workflows,
         market: Market,
         asker: Option<Asker>,
         spending: Spending,
@@ -167,6 +171,7 @@ impl Core {
             slots: Arc::new(Semaphore::new(config.parallel)),
             config,
             catalogue,
+            workflows,
             market,
             metrics: Metrics::default(),
             asker,

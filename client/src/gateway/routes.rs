@@ -16,7 +16,7 @@ use super::{
     admit::{Api, admit, json as json_response},
     core::Core,
     error::{GatewayError, Kind},
-    ollama, openai,
+    ollama, openai, workflows,
 };
 
 /// What there is, for programs.
@@ -36,6 +36,8 @@ pub fn router(core: Arc<Core>) -> Router {
         .route("/v1/models/{id}", get(openai::models::one))
         .route("/v1/chat/completions", post(openai::chat::chat))
         .route("/v1/completions", post(openai::completions::completions))
+        .route("/workflow", get(workflows::list))
+        .route("/workflow/{name}", get(workflows::show).post(workflows::post))
         .route("/health", get(health))
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))

@@ -7,7 +7,10 @@ use mica_protocol::session::Sampling;
 use serde::{Deserialize, Serialize};
 
 use super::http::HttpError;
-use crate::error::{CommandError, ErrorClass};
+use crate::{
+    error::{CommandError, ErrorClass},
+    gateway::{GatewayError, Kind},
+};
 
 /// What one step asks for.
 #[derive(Clone, Debug)]
@@ -102,6 +105,15 @@ pub enum GenerateError {
     /// A server.
     #[error(transparent)]
     Server(#[from] HttpError),
+    /// A gateway in this process.
+    #[error(transparent)]
+    Gateway(Box<GatewayError>),
+}
+
+impl From<GatewayError> for GenerateError {
+    fn from(error: GatewayError) -> Self {
+        Self::Gateway(Box::new(error))
+    }
 }
 
 impl From<CommandError> for GenerateError {
@@ -116,6 +128,12 @@ impl GenerateError {
         match self {
             Self::Network(error) => error.class(),
             Self::Server(error) => error.class(),
+            Self::Gateway(error) => match error.kind {
+                Kind::Payment => ErrorClass::Funds,
+                Kind::Worker => ErrorClass::Worker,
+                Kind::Busy | Kind::Unavailable => ErrorClass::Market,
+                _ => ErrorClass::Usage,
+            },
         }
     }
 }

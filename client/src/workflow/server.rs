@@ -8,8 +8,8 @@ mod openai;
 
 use std::time::Duration;
 
-use mica_chain::amount;
 use mica_primitives::Balance;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Generate, GenerateError, HttpError, StepReply, StepRequest, http::Client};
@@ -95,18 +95,19 @@ fn headers(request: &StepRequest) -> Vec<(&'static str, String)> {
     headers
 }
 
-/// Base units in a field of a reply: a whole number, or an amount in a text. `None` if the field is not there.
-fn money(reply: &Value, field: &str) -> Result<Option<Balance>, String> {
-    match reply.get(field) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Number(number)) => {
-            number.as_u64().map(|units| Some(units.into())).ok_or_else(|| format!("`{field}` is no whole number of base units"))
-        }
-        Some(Value::String(text)) => match text.parse().or_else(|_| amount::parse(text)) {
-            Ok(units) => Ok(Some(units)),
-            Err(error) => Err(format!("`{field}`: {error}")),
-        },
-        Some(_) => Err(format!("`{field}` is no amount of money")),
+/// What an answer cost, as a Mica gateway tells it in `cost`; other servers have no such field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+struct Cost {
+    /// Base units paid to workers.
+    paid: Balance,
+    /// Base units of the chain's fees.
+    fees: Balance,
+}
+
+impl Cost {
+    fn read(reply: &Value) -> Result<Option<Self>, String> {
+        let told = reply.get("cost").filter(|cost| !cost.is_null());
+        told.map(|cost| Self::deserialize(cost).map_err(|error| format!("`cost` is no cost: {error}"))).transpose()
     }
 }
 
@@ -114,17 +115,15 @@ fn money(reply: &Value, field: &str) -> Result<Option<Balance>, String> {
 mod tests {
     use serde_json::json;
 
-    use super::money;
+    use super::Cost;
 
     #[test]
-    fn money_is_a_whole_number_or_an_amount() {
-        let reply = json!({"a": 7, "b": "18446744073709551616", "c": "1 MICA", "d": 1.5, "e": -1, "f": {}, "g": "x", "h": null});
-        assert_eq!(money(&reply, "a"), Ok(Some(7)));
-        assert_eq!(money(&reply, "b"), Ok(Some(1 << 64)));
-        assert_eq!(money(&reply, "c"), Ok(Some(1_000_000_000_000)));
-        assert_eq!((money(&reply, "h"), money(&reply, "z")), (Ok(None), Ok(None)));
-        for wrong in ["d", "e", "f", "g"] {
-            assert!(money(&reply, wrong).is_err(), "{wrong}");
+    fn a_cost_is_two_amounts_or_none() {
+        let cost = Cost { paid: 7, fees: 2 };
+        assert_eq!(Cost::read(&json!({"cost": {"paid": 7, "fees": 2}})), Ok(Some(cost)));
+        assert_eq!((Cost::read(&json!({"cost": null})), Cost::read(&json!({}))), (Ok(None), Ok(None)));
+        for wrong in [json!(7), json!("7"), json!({"paid": -1, "fees": 0}), json!({"paid": 1.5, "fees": 0}), json!({"paid": 1})] {
+            assert!(Cost::read(&json!({"cost": wrong})).is_err(), "{wrong}");
         }
     }
 }

@@ -1,10 +1,9 @@
 //! `POST /api/generate` with `"stream": false`: the request that P2PLLMEdge's application makes.
 
-use mica_primitives::Balance;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Server, headers, money};
+use super::{Cost, Server, headers};
 use crate::workflow::{HttpError, Metrics, StepReply, StepRequest, http::error_of};
 
 const ROUTE: &str = "/api/generate";
@@ -56,14 +55,14 @@ fn read(reply: &Value, asked: String) -> Result<StepReply, String> {
     if !known.done {
         return Err("it is not done, although it was not to be streamed".into());
     }
-    let (cost, fees): (Option<Balance>, _) = (money(reply, "cost")?, money(reply, "fees")?);
+    let cost = Cost::read(reply)?;
     Ok(StepReply {
         model: known.model.unwrap_or(asked),
         text: known.response,
         stop: known.done_reason,
         metrics: known.metrics,
-        cost,
-        fees: fees.unwrap_or(0),
+        cost: cost.map(|cost| cost.paid),
+        fees: cost.map_or(0, |cost| cost.fees),
     })
 }
 
@@ -76,10 +75,11 @@ mod tests {
         let reply = json!({
             "model": "tiny:latest", "created_at": "2025-01-01T00:00:00Z", "response": "Hello", "done": true, "done_reason": "stop",
             "total_duration": 9_000_000_000u64, "prompt_eval_count": 34, "prompt_eval_duration": 5, "eval_count": 2,
-            "eval_duration": 1_000_000_000, "cost": 42, "context": [1, 2], "path": [],
+            "eval_duration": 1_000_000_000, "cost": {"paid": 42, "fees": 3}, "context": [1, 2], "path": [],
         });
         let reply = read(&reply, "tiny".into()).expect("reads");
-        assert_eq!((reply.model.as_str(), reply.text.as_str(), reply.cost), ("tiny:latest", "Hello", Some(42)));
+        assert_eq!((reply.model.as_str(), reply.text.as_str()), ("tiny:latest", "Hello"));
+        assert_eq!((reply.cost, reply.fees), (Some(42), 3));
         assert_eq!((reply.metrics.load_duration, reply.metrics.prompt_eval_count), (0, 34), "left out means zero");
         assert_eq!(reply.metrics.token_per_second(), 2.0);
     }

@@ -1,16 +1,15 @@
 //! `POST /v1/chat/completions`, streamed, with the usage at its end.
 //!
-//! The API tells tokens but no durations. A server that sends Ollama's six metrics in a chunk is believed; otherwise they are what
-//! is seen here: the prompt lasts until the first piece of text, the answer from there to the last, and loading is part of the
+//! The API tells tokens but no durations. A server that sends `timings` in a chunk (a Mica gateway, llama.cpp's server) is believed;
+//! otherwise they are what is seen here: the prompt lasts until the first piece of text, the answer from there to the last, and loading is part of the
 //! prompt.
 
 use std::time::{Duration, Instant};
 
-use mica_primitives::Balance;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Server, headers, money};
+use super::{Cost, Server, headers};
 use crate::workflow::{HttpError, Metrics, StepReply, StepRequest, http::error_of};
 
 const ROUTE: &str = "/v1/chat/completions";
@@ -56,6 +55,16 @@ struct Usage {
     completion_tokens: u64,
 }
 
+/// Measured by the server, in milliseconds.
+#[derive(Deserialize)]
+struct Timings {
+    #[serde(default)]
+    load_ms: f64,
+    prompt_ms: f64,
+    predicted_ms: f64,
+    total_ms: Option<f64>,
+}
+
 /// What has come of a stream.
 #[derive(Default)]
 struct Seen {
@@ -64,9 +73,8 @@ struct Seen {
     model: Option<String>,
     stop: Option<String>,
     usage: Option<Usage>,
-    told: Option<Metrics>,
-    cost: Option<Balance>,
-    fees: Option<Balance>,
+    told: Option<Timings>,
+    cost: Option<Cost>,
     first: Option<Duration>,
     last: Option<Duration>,
     is_done: bool,
@@ -108,11 +116,10 @@ impl Seen {
         if let Some(usage) = chunk.get("usage").filter(|usage| !usage.is_null()) {
             self.usage = Some(Usage::deserialize(usage).map_err(|error| format!("`usage`: {error}"))?);
         }
-        if chunk.get("total_duration").is_some() {
-            self.told = Some(Metrics::deserialize(&chunk).map_err(|error| error.to_string())?);
+        if let Some(timings) = chunk.get("timings").filter(|timings| !timings.is_null()) {
+            self.told = Some(Timings::deserialize(timings).map_err(|error| format!("`timings`: {error}"))?);
         }
-        self.cost = money(&chunk, "cost")?.or(self.cost);
-        self.fees = money(&chunk, "fees")?.or(self.fees);
+        self.cost = Cost::read(&chunk)?.or(self.cost);
         let Some(choice) = chunk.get("choices").and_then(|choices| choices.get(0)) else { return Ok(()) };
         self.stop = choice.get("finish_reason").and_then(Value::as_str).map(str::to_owned).or(self.stop.take());
         let text = choice.get("delta").and_then(|delta| delta.get("content")?.as_str()).unwrap_or_default();
@@ -135,21 +142,29 @@ impl Seen {
         let usage = self.usage.ok_or("it has no `usage`, so nothing can be measured")?;
         let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let first = self.first.unwrap_or(total);
-        let seen = Metrics {
-            total_duration: nanoseconds(total),
-            load_duration: 0,
+        let (load, prompt, answer, total) = match &self.told {
+            // A cast of a float ends at the integer's bounds, and makes nothing of what is no number.
+            Some(told) => {
+                let [load, prompt, answer] = [told.load_ms, told.prompt_ms, told.predicted_ms].map(|ms| (ms * 1e6) as u64);
+                (load, prompt, answer, told.total_ms.map_or(nanoseconds(total), |ms| (ms * 1e6) as u64))
+            }
+            None => (0, nanoseconds(first), nanoseconds(self.last.unwrap_or(total).saturating_sub(first)), nanoseconds(total)),
+        };
+        let metrics = Metrics {
+            total_duration: total,
+            load_duration: load,
             prompt_eval_count: usage.prompt_tokens,
-            prompt_eval_duration: nanoseconds(first),
+            prompt_eval_duration: prompt,
             eval_count: usage.completion_tokens,
-            eval_duration: nanoseconds(self.last.unwrap_or(total).saturating_sub(first)),
+            eval_duration: answer,
         };
         Ok(StepReply {
             model: self.model.unwrap_or(asked),
             text: self.text,
             stop: self.stop,
-            metrics: self.told.unwrap_or(seen),
-            cost: self.cost,
-            fees: self.fees.unwrap_or(0),
+            metrics,
+            cost: self.cost.map(|cost| cost.paid),
+            fees: self.cost.map_or(0, |cost| cost.fees),
         })
     }
 }
@@ -164,9 +179,11 @@ mod tests {
         "data: {\"choices\":[{\"delta\":{\"content\":\"Grüß \"}}]}\n\n",
         "data: {\"choices\":[{\"delta\":{\"content\":\"Gott\"}}]}\n\n",
         "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
-        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":30,\"completion_tokens\":2},\"cost\":\"12\"}\n\n",
+        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":30,\"completion_tokens\":2},\"cost\":{\"paid\":12,\"fees\":1}}\n\n",
         "data: [DONE]\n\n",
     );
+
+    const COST: &str = "\"cost\":{\"paid\":12,\"fees\":1}";
 
     fn read(stream: &str) -> Result<StepReply, String> {
         let mut seen = Seen::default();
@@ -196,10 +213,10 @@ mod tests {
         let metrics = seen.reply("m".into(), Duration::from_secs(1)).expect("reads").metrics;
         assert_eq!((metrics.prompt_eval_duration, metrics.eval_duration), (50_000_000, 20_000_000));
         assert_eq!((metrics.total_duration, metrics.load_duration), (1_000_000_000, 0));
-        let told =
-            STREAM.replace("\"cost\":\"12\"", "\"total_duration\":7,\"load_duration\":3,\"eval_count\":2,\"eval_duration\":1");
-        let metrics = read(&told).expect("reads").metrics;
-        assert_eq!((metrics.total_duration, metrics.load_duration, metrics.eval_duration), (7, 3, 1));
+        let timings = r#""timings":{"load_ms":3.0,"prompt_ms":2.5,"predicted_ms":1.25,"total_ms":7.0}"#;
+        let metrics = read(&STREAM.replace(COST, timings)).expect("reads").metrics;
+        assert_eq!((metrics.total_duration, metrics.load_duration), (7_000_000, 3_000_000));
+        assert_eq!((metrics.prompt_eval_duration, metrics.eval_duration), (2_500_000, 1_250_000));
     }
 
     #[test]
@@ -208,7 +225,8 @@ mod tests {
             (STREAM.replace("data: [DONE]\n\n", ""), "not whole"),
             (STREAM.replace("\"usage\"", "\"used\""), "no `usage`"),
             (STREAM.replace("\"completion_tokens\":2", "\"completion_tokens\":-2"), "`usage`"),
-            (STREAM.replace("\"cost\":\"12\"", "\"cost\":[]"), "`cost`"),
+            (STREAM.replace(COST, "\"cost\":[]"), "`cost`"),
+            (STREAM.replace(COST, "\"timings\":{}"), "`timings`"),
             (STREAM.replace("data: [DONE]", "data: {\"error\":{\"message\":\"a worker left\"}}\n\ndata: [DONE]"), "a worker left"),
             (STREAM.replace("data: [DONE]", "data: {{{\n\ndata: [DONE]"), "not JSON"),
             ("{\"choices\":[]}".into(), "not whole"),
