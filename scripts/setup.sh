@@ -12,6 +12,10 @@ need cmake cmake
 need protoc protobuf-compiler
 need xz xz-utils
 need pkg-config pkg-config
+# Tests speak to the gateway as strangers do.
+need curl curl
+need python3 python3
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 if ! command -v pkg-config >/dev/null || ! pkg-config --exists openssl; then missing+=(libssl-dev); fi
 
 if [ ${#missing[@]} -gt 0 ]; then

@@ -197,7 +197,8 @@ impl Asker {
         let step = progress.step("making channels ready");
         let mut leases = tokio::select! {
             leases = self.book.lease(&offer.needs) => leases.map_err(SessionError::from)?,
-            () = interrupt.finish.cancelled() => return Err(SessionError::Interrupted.into()),
+            // What was sent to the chain is waited for, or nobody would know of it: the session then ends as it begins.
+            () = interrupt.stop.cancelled() => return Err(SessionError::Interrupted.into()),
         };
         let opened = leases.submitted.take();
         step.done(&opened.as_ref().map_or("open already".into(), |one| format!("opened in block {}", one.block.number)));

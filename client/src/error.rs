@@ -245,6 +245,7 @@ impl From<GenerateError> for CommandError {
         match error {
             GenerateError::Network(error) => *error,
             GenerateError::Server(error) => error.into(),
+            GenerateError::Gateway(error) => Self::Usage(error.message),
         }
     }
 }

@@ -60,7 +60,7 @@ impl Terminal {
     /// Waits until `text` appears after what was waited for before, and returns what stands between, `text` included.
     pub fn wait_for(&mut self, text: &str) -> String {
         let (screen, from) = (self.screen.clone(), self.looked);
-        let found = eventually(&format!("`{text}` on the screen:\n{}", self.screen()), PATIENCE, || {
+        let found = eventually(&format!("`{text}` on the screen"), PATIENCE, || {
             let bytes = screen.lock().unwrap_or_else(PoisonError::into_inner);
             let rest = &bytes[from..];
             let at = rest.windows(text.len()).position(|window| window == text.as_bytes())?;
@@ -86,15 +86,16 @@ impl Terminal {
 
     /// Waits for the program's end and returns its exit code.
     pub fn ends(&mut self) -> i32 {
-        let status = eventually(&format!("the program ends; its screen:\n{}", self.screen()), PATIENCE, || {
-            self.child.try_wait().expect("a child can be asked")
-        });
+        let status = eventually("the program ends", PATIENCE, || self.child.try_wait().expect("a child can be asked"));
         status.code().expect("no signal")
     }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the screen:\n{}", self.screen());
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

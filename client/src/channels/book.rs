@@ -17,6 +17,11 @@ use mica_protocol::channel::{ChannelFacts, LeaseError, PayerLane, PayerLaneRecor
 use super::{ChannelError, Need, OPENING, Payer};
 use crate::store::{Change, ChannelRecord, Store, StoreError};
 
+/// How often a lane is looked for after room was made: others may take it in between.
+const MAX_LOOKS: usize = 64;
+/// Most extrinsics for one lease.
+const MAX_SENT: usize = 2;
+
 /// The shared ledgers.
 pub struct ChannelBook {
     payer: Payer,
@@ -40,6 +45,10 @@ struct Open {
     ledger: PayerLedger,
     /// Whether the database knows whose it is.
     is_recorded: bool,
+    /// Lanes that sessions hold.
+    leased: usize,
+    /// The chain does not show it now; it stays while sessions hold lanes, so that none of them is leased twice.
+    is_gone: bool,
 }
 
 /// Lanes for one session. They go back to the book when this is dropped.
@@ -77,12 +86,23 @@ impl ChannelBook {
         if let Some(leases) = self.try_lease(needs)? {
             return Ok(leases);
         }
-        let submitted = self.make_room(needs).await?;
-        self.refresh().await?;
-        let missing = || ChannelError::NotThere(needs.iter().map(|need| need.payee.to_string()).collect::<Vec<_>>().join(", "));
-        let mut leases = self.try_lease(needs)?.ok_or_else(missing)?;
-        leases.submitted = submitted;
-        Ok(leases)
+        let (mut submitted, mut sent) = (None::<Submitted>, 0);
+        for _ in 0..MAX_LOOKS {
+            if let Some(mut one) = self.make_room(needs).await? {
+                one.fee = one.fee.saturating_add(submitted.as_ref().map_or(0, |earlier| earlier.fee));
+                (submitted, sent) = (Some(one), sent + 1);
+            }
+            self.refresh().await?;
+            // What was free a moment ago may be somebody else's by now: then look again.
+            if let Some(mut leases) = self.try_lease(needs)? {
+                leases.submitted = submitted;
+                return Ok(leases);
+            }
+            if sent == MAX_SENT {
+                break;
+            }
+        }
+        Err(ChannelError::NotThere(needs.iter().map(|need| need.payee.to_string()).collect::<Vec<_>>().join(", ")))
     }
 
     /// Takes note of a promise that a payee showed after this payer lost its records. Returns what is to be written down.
@@ -114,8 +134,13 @@ impl ChannelBook {
         let mut leases = Leases { lanes, channels, submitted: None, leased, book: self.clone() };
         let mut is_complete = true;
         for need in needs {
-            let mut candidates = ledgers.open.iter_mut().filter(|(_, open)| open.payee == need.payee);
-            let Some((channel, lane)) = candidates.find_map(|(id, open)| Some((*id, open.ledger.lease(need.budget).ok()?))) else {
+            let mut candidates = ledgers.open.iter_mut().filter(|(_, open)| open.payee == need.payee && !open.is_gone);
+            let found = candidates.find_map(|(id, open)| {
+                let lane = open.ledger.lease(need.budget).ok()?;
+                open.leased += 1;
+                Some((*id, lane))
+            });
+            let Some((channel, lane)) = found else {
                 is_complete = false;
                 break;
             };
@@ -165,13 +190,16 @@ impl ChannelBook {
         let usable = found.into_iter().filter(|(_, channel)| channel.signer == key && channel.state == ChannelState::Open);
         let usable: BTreeMap<_, _> = usable.collect();
         let mut ledgers = self.lock();
-        ledgers.open.retain(|id, _| usable.contains_key(id));
+        ledgers.open.retain(|id, open| {
+            open.is_gone = !usable.contains_key(id);
+            !open.is_gone || open.leased > 0
+        });
         for (id, channel) in usable {
             match ledgers.open.get_mut(&id) {
                 Some(open) => open.ledger.update(ChannelFacts::new(id, &channel)),
                 None => {
                     let ledger = self.payer.ledger(&self.store, id, &channel)?;
-                    ledgers.open.insert(id, Open { payee: channel.payee, ledger, is_recorded: false });
+                    ledgers.open.insert(id, Open { payee: channel.payee, ledger, is_recorded: false, leased: 0, is_gone: false });
                 }
             }
         }
@@ -232,7 +260,7 @@ impl ChannelBook {
             let best = ledgers
                 .open
                 .iter_mut()
-                .filter_map(|(id, open)| (open.payee == need.payee && open.has_lane()).then_some((id, open)));
+                .filter_map(|(id, open)| (open.payee == need.payee && !open.is_gone && open.has_lane()).then_some((id, open)));
             let wanted = need.budget.saturating_mul(headroom.into());
             match best.max_by_key(|(_, open)| open.ledger.free()) {
                 Some((_, open)) if open.ledger.free() >= need.budget => {}
@@ -322,6 +350,7 @@ impl Leases {
         if self.leased.len() < held
             && let Some(open) = self.book.lock().open.get_mut(&record.channel)
         {
+            open.leased = open.leased.saturating_sub(1);
             open.ledger.give_back(record);
         }
     }
@@ -333,6 +362,7 @@ impl Drop for Leases {
             match self.book.on_disk(channel, lane) {
                 Ok(record) => {
                     if let Some(open) = self.book.lock().open.get_mut(&channel) {
+                        open.leased = open.leased.saturating_sub(1);
                         open.ledger.give_back(record);
                     }
                 }

@@ -131,10 +131,10 @@ pub struct AskArgs {
 /// # Errors
 /// [`CommandError`]: no funds, no path (with the layers that are missing), a worker that fails, or Ctrl-C.
 pub async fn run(context: &Context, arguments: AskArgs) -> Result<(), CommandError> {
-    let (interrupt, _listening) = Interrupt::listen();
     let options = &arguments.options;
     let model = options.open_model(&context.settings)?;
     let prompt = prompt_tokens(&model, &arguments)?;
+    let (interrupt, _listening) = Interrupt::listen();
     let payer = context.payer().await?;
     let store = context.store()?;
     let view = payer.chain.at_finalized().await?;

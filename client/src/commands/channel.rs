@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Subcommand;
+use ed25519_dalek::SigningKey;
 use mica_chain::{Call, amount};
 use mica_primitives::{Balance, ChannelId, ChannelState, Hash32};
 use mica_protocol::channel::PayerLaneRecord;
@@ -10,7 +11,7 @@ use serde::Serialize;
 
 use super::Context;
 use crate::{
-    channels::{CLOSING, ChannelError},
+    channels::{CLOSING, ChannelError, Payer},
     cli::parse_amount,
     confirm::Unattended,
     dry_run::{DryRun, Moved},
@@ -45,7 +46,7 @@ pub enum ChannelCommand {
         #[arg(long)]
         all: bool,
         /// Longest wait for the workers, in seconds; 0 does not wait, nor does --wait none
-        #[arg(long, default_value_t = 90, value_name = "SECONDS")]
+        #[arg(long, default_value_t = 90, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=86_400))]
         patience: u64,
         /// How it is sent
         #[command(flatten)]
@@ -146,10 +147,16 @@ async fn top_up(context: &Context, channel: ChannelId, total: Balance, options: 
         let report = DryRun::new(&chain, key.account(), Some(&call), Moved { sent: 0, locked: more }).await?;
         return Ok(context.output.show(&report, DryRun::to_text)?);
     }
+    let free = chain.at_best().await?.account(key.account()).await?.free;
+    let need = more.saturating_add(chain.estimate_fee_for(key.account(), &call).await?);
+    if free < need {
+        return Err(CommandError::NoFunds { account: key.account().to_string(), free, need });
+    }
     let question = format!("Lock {} more in the channel to {}?", amount::format(more), found.payee);
     context.confirmation().of(&question, Unattended::Proceed)?;
     let signer = key.signer("topping up a channel")?;
-    let wait = options.wait.or(context.settings.wait).unwrap_or(Wait::Included);
+    // A worker takes the deposit that it knows for all there is, and it knows the final one.
+    let wait = options.wait.or(context.settings.wait).unwrap_or(Wait::Finalized);
     let sent = send(&chain, &signer, call, wait, context.progress, "topping up").await?;
     show(context, &[sent])
 }
@@ -161,7 +168,9 @@ enum Channels {
 }
 
 async fn close(context: &Context, channels: Channels, patience: Duration, options: SendOptions) -> Result<(), CommandError> {
-    let payer = context.payer().await?;
+    // Closing signs no voucher: a lost or broken hot key must not stand in its way.
+    let (account, signer) = (context.account_key()?, SigningKey::from_bytes(&[0; 32]));
+    let payer = Payer { chain: context.chain().await?, account, signer };
     let channels = match channels {
         Channels::All => payer.chain.at_best().await?.channels_of(payer.id()).await?.into_iter().map(|(id, _)| id).collect(),
         Channels::These(channels) => channels,

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     Context,
@@ -14,7 +15,7 @@ use crate::{
     ask::{Asker, Listener},
     channels::Payer,
     chat::{ChatCommand, Conversation, HELP, Heard, Input, Spent, Typed, parse},
-    error::CommandError,
+    error::{CommandError, ErrorClass},
     interrupt::Interrupt,
     market::ChosenPath,
     model::LocalModel,
@@ -47,7 +48,17 @@ pub async fn run(context: &Context, arguments: ChatArgs) -> Result<(), CommandEr
         context.progress.note(&format!("{}; /help lists the commands", chat.describe_model()));
     }
     loop {
-        let outcome = match input.hear()? {
+        // Once a turn has listened, signals have no default any more. At a terminal the editor takes Ctrl-C itself.
+        let idle = (!input.is_terminal()).then(|| {
+            AbortOnDropHandle::new(tokio::spawn(async {
+                let (interrupt, _listening) = Interrupt::listen();
+                interrupt.finish.cancelled().await;
+                std::process::exit(ErrorClass::Interrupted.code().into());
+            }))
+        });
+        let heard = input.hear();
+        drop(idle);
+        let outcome = match heard? {
             Heard::End => break,
             Heard::Interrupted => continue,
             Heard::Text(text) => match parse(&text) {

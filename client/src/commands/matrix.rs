@@ -115,6 +115,7 @@ async fn measure_all(context: &Context, arguments: MeasureArgs) -> Result<(), Co
     for step in &mut workflow.steps {
         (step.alpha, step.max_tokens) = (arguments.alpha, arguments.max_tokens);
         (step.temperature, step.seed) = (arguments.temperature, arguments.seed);
+        step.max_total = context.settings.max_total;
     }
     let conditions =
         Conditions { workflow: &workflow, limit: arguments.max_total, progress: context.progress, interrupt: &interrupt };

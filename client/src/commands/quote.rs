@@ -13,6 +13,7 @@ use super::Context;
 use crate::{
     ask::{Offer, Question, offer, quotes},
     cli::parse_amount,
+    config::parse_alpha,
     error::CommandError,
     market::ModelPicture,
     model::LocalModel,
@@ -26,7 +27,7 @@ pub struct QuoteArgs {
     /// The prompt
     prompt: String,
     /// The model's GGUF file, of which the payer needs the tokenizer [default: the small model built in]
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", env = "MICA_MODEL_FILE", value_hint = ValueHint::FilePath)]
     model_file: Option<PathBuf>,
     /// Text of a system message
     #[arg(long, value_name = "TEXT", conflicts_with = "raw")]
@@ -35,8 +36,8 @@ pub struct QuoteArgs {
     #[arg(long)]
     raw: bool,
     /// Weight of money against time, from 0 (only time counts) to 1 (only money counts)
-    #[arg(long, default_value_t = 0.5)]
-    alpha: f64,
+    #[arg(long, env = "MICA_ALPHA", value_parser = parse_alpha)]
+    alpha: Option<f64>,
     /// Most money per token, all layers together
     #[arg(long, value_name = "AMOUNT", value_parser = parse_amount)]
     max_price: Option<Balance>,
@@ -44,8 +45,8 @@ pub struct QuoteArgs {
     #[arg(long, value_name = "MS")]
     deadline: Option<u64>,
     /// Most tokens of the answer
-    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
-    max_tokens: u32,
+    #[arg(long, env = "MICA_MAX_TOKENS", value_parser = clap::value_parser!(u32).range(1..))]
+    max_tokens: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -74,7 +75,7 @@ struct Stage {
 /// # Errors
 /// [`CommandError`]: no node, no path (with the layers that are missing), or none within the limits.
 pub async fn run(context: &Context, arguments: &QuoteArgs) -> Result<(), CommandError> {
-    let model = LocalModel::open(arguments.model_file.as_deref())?;
+    let model = LocalModel::open(arguments.model_file.as_deref().or(context.settings.model_file.as_deref()))?;
     let prompt = if arguments.raw {
         model.raw(&arguments.prompt)?
     } else {
@@ -84,9 +85,9 @@ pub async fn run(context: &Context, arguments: &QuoteArgs) -> Result<(), Command
     };
     let question = Question {
         prompt,
-        max_new_tokens: arguments.max_tokens,
+        max_new_tokens: arguments.max_tokens.unwrap_or(context.settings.max_tokens),
         sampling: Sampling::default(),
-        alpha: arguments.alpha,
+        alpha: arguments.alpha.unwrap_or(context.settings.alpha),
         max_price: arguments.max_price,
         deadline_us: arguments.deadline.map(|ms| ms.saturating_mul(1000)),
         spending_limit: None,

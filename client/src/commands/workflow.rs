@@ -92,7 +92,7 @@ impl WayArgs {
             return Ok(FrontEnd::Server(server, interrupt.clone()));
         }
         let models = match self.model_file.as_slice() {
-            [] => vec![LocalModel::open(None)?],
+            [] => vec![LocalModel::open(context.settings.model_file.as_deref())?],
             files => files.iter().map(|file| LocalModel::open(Some(file))).collect::<Result<_, _>>()?,
         };
         let payer = context.payer().await?;
@@ -128,10 +128,16 @@ async fn run_workflow(context: &Context, arguments: RunArgs) -> Result<(), Comma
         let (step, name) = model.split_once('=').map_or((None, model.as_str()), |(step, name)| (Some(step), name));
         workflow.assign(step, name).map_err(WorkflowError::from)?;
     }
+    for step in &mut workflow.steps {
+        step.max_total = step.max_total.into_iter().chain(context.settings.max_total).min();
+    }
     let input = match arguments.prompt.as_deref().or(workflow.input.as_deref()) {
         Some("-") => {
             let mut text = String::new();
-            std::io::stdin().lock().take(MAX_PROMPT_BYTES).read_to_string(&mut text).map_err(CommandError::Input)?;
+            std::io::stdin().lock().take(MAX_PROMPT_BYTES + 1).read_to_string(&mut text).map_err(CommandError::Input)?;
+            if text.len() as u64 > MAX_PROMPT_BYTES {
+                return Err(CommandError::Usage(format!("the prompt on standard input is longer than {MAX_PROMPT_BYTES} bytes")));
+            }
             text
         }
         Some(text) => text.to_owned(),

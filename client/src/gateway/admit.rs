@@ -89,6 +89,7 @@ pub async fn admit(State(core): State<Arc<Core>>, mut request: Request, next: Ne
     let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
     let id = request_id(request.headers());
     let origin = request.headers().get(header::ORIGIN).cloned();
+    let wanted = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned();
     let mut response = match caller(&core.config, &request, &id) {
         Err(error) => api.refuse(&error),
         Ok(_) if request.method() == Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
@@ -106,7 +107,9 @@ pub async fn admit(State(core): State<Arc<Core>>, mut request: Request, next: Ne
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(header::VARY, HeaderValue::from_static("origin"));
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD, POST, OPTIONS"));
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("authorization, content-type, x-request-id"));
+        let usual = HeaderValue::from_static("authorization, content-type, x-request-id");
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.unwrap_or(usual));
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("x-request-id"));
     }
     response
 }

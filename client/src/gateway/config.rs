@@ -238,6 +238,9 @@ impl Config {
         if self.default_tokens == 0 || self.max_tokens == 0 || self.connections == 0 || self.body_bytes == 0 {
             return wrong("default_tokens, max_tokens, connections or body_bytes", "0 would refuse everything");
         }
+        if [self.read_seconds, self.write_seconds].iter().any(|seconds| !(1..=86_400).contains(seconds)) {
+            return wrong("read_seconds or write_seconds", "give 1 to 86400 seconds");
+        }
         if self.keys.len() > MAX_KEYS {
             return wrong("keys", "there may be 1024");
         }
@@ -245,6 +248,11 @@ impl Config {
         names.sort_unstable();
         if names.windows(2).any(|pair| pair[0] == pair[1]) || names.iter().any(|name| name.is_empty()) {
             return wrong("keys", "each needs a name of its own");
+        }
+        let mut secrets: Vec<&str> = self.keys.iter().map(|key| key.key.as_str()).collect();
+        secrets.sort_unstable();
+        if secrets.windows(2).any(|pair| pair[0] == pair[1]) {
+            return wrong("keys", "two of them are the same");
         }
         if self.keys.iter().any(|key| key.key.len() < 8) {
             return wrong("keys", "a key has at least 8 characters");
@@ -281,7 +289,13 @@ mod tests {
         let text: String = TEMPLATE.lines().map(|line| format!("{}\n", line.strip_prefix("# = ").unwrap_or(line))).collect();
         let config = Config::parse(&text).expect("the examples");
         config.check().expect("the examples work");
-        assert!(config.limits.day.is_some() && config.keys.len() == 1 && config.models.len() == 2 && config.workflows.len() == 1 && config.hosts.len() == 1);
+        assert!(
+            config.limits.day.is_some()
+                && config.keys.len() == 1
+                && config.models.len() == 2
+                && config.workflows.len() == 1
+                && config.hosts.len() == 1
+        );
         assert!(!format!("{config:?}").contains("long and random"), "a key shows in what is logged");
     }
 
@@ -292,6 +306,8 @@ mod tests {
             ("parallel = 0", "parallel"),
             ("parallel = 1000", "parallel"),
             ("max_tokens = 0", "tokens"),
+            ("read_seconds = 0", "read_seconds"),
+            ("write_seconds = 18446744073709551615", "write_seconds"),
             ("[path]\nalpha = 1.5", "alpha"),
             ("[models.a]\nfile = \"a\"\nis = \"b\"", "models"),
             ("[models.a]", "models"),

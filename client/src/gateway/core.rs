@@ -9,6 +9,7 @@ use std::sync::{
 use std::time::{Duration, Instant, SystemTime};
 
 use mica_engine::ChatMessage;
+use mica_market::routing::RouteError;
 use mica_primitives::{Balance, ModelId};
 use mica_protocol::{
     FaultCode,
@@ -25,7 +26,7 @@ use super::{
     market::{Market, Snapshot},
     metrics::{Gauges, Metrics},
     names::{Catalogue, LoadedModel},
-    report::Report,
+    report::{Cost, Report},
     spending::Spending,
     stops::Stops,
     workflows::Workflows,
@@ -34,7 +35,7 @@ use crate::{
     ask::{Answer, Asker, Errand, Listener, Offer, Question, offer},
     error::CommandError,
     interrupt::Interrupt,
-    market::ChosenPath,
+    market::{ChosenPath, MarketError},
     progress::Progress,
     session::{Quotes, SessionError},
 };
@@ -264,9 +265,9 @@ impl Core {
         let arrived = Instant::now();
         self.asker()?;
         let (model, snapshot) = self.model(&request.model, &request.caller)?;
+        let place = self.place().await?;
         let prompt = tokio::task::block_in_place(|| tokens(&model, &request.prompt))?;
         let question = self.question(prompt, &request.options, &request.caller);
-        let place = self.place().await?;
         // A token gives at most one piece, and the end gives two more events: nobody ever waits for a slow reader.
         let (sender, events) = mpsc::channel(question.max_new_tokens as usize + 4);
         let interrupt = Interrupt { finish: self.interrupt.finish.child_token(), stop: self.interrupt.stop.clone() };
@@ -279,6 +280,7 @@ impl Core {
             relay: Relay { stops: Stops::new(request.options.stop), events: sender, is_begun: false },
             interrupt,
             arrived,
+            earlier: Cost { paid: 0, fees: 0 },
         };
         let core = self.clone();
         self.tasks.spawn(async move {
@@ -359,7 +361,7 @@ impl Core {
         match offer(&model.local, picture, &quotes, question) {
             Ok(offer) => Ok((offer, quotes)),
             // A worker may have come, or room may have become free, since the quotes were given.
-            Err(_) if refused.is_none() => {
+            Err(error) if refused.is_none() && !is_about_wish(&error) => {
                 let quotes = self.market.quotes(self.asker()?, picture, Some(&quotes)).await?;
                 Ok((offer(&model.local, picture, &quotes, question)?, quotes))
             }
@@ -400,10 +402,13 @@ impl Core {
         };
         let Some(picture) = job.snapshot.picture(job.model.local.id()) else { return failed(broken_off()) };
         let cost = offer.cost();
-        if let Some(limit) = job.caller.max_total.filter(|limit| *limit < cost) {
-            return failed(over_total(cost, limit));
+        // A first attempt that failed may have been paid: the caps are for both together.
+        let earlier = job.earlier.paid.saturating_add(job.earlier.fees);
+        let sum = cost.saturating_add(earlier);
+        if let Some(limit) = job.caller.max_total.filter(|limit| *limit < sum) {
+            return failed(over_total(sum, limit));
         }
-        let reservation = match self.spending.reserve(&job.caller.purse, cost) {
+        let reservation = match self.spending.reserve(&job.caller.purse, cost, earlier) {
             Ok(reservation) => reservation,
             Err(error) => return failed(error),
         };
@@ -413,13 +418,14 @@ impl Core {
             progress: Progress::Silent,
             interrupt: job.interrupt.clone(),
         };
-        let before = ready.elapsed();
         let answer = asker.answer(&job.model.local, picture, offer, &job.question, errand, &mut job.relay).await;
+        // Quotes and channels: everything before the session.
+        let before = answer.as_ref().map_or(Duration::ZERO, |answer| ready.elapsed().saturating_sub(answer.outcome.elapsed));
         let spent = match &answer {
             Ok(answer) => answer.outcome.report.paid().saturating_add(answer.opened.as_ref().map_or(0, |one| one.fee)),
             Err(error) => unknown_spending(error, cost, &job.interrupt),
         };
-        if let Err(error) = reservation.settle(spent) {
+        if let Err(error) = tokio::task::block_in_place(|| reservation.settle(spent)) {
             tracing::error!(%error, "what a request cost was not written down; its cap counts for it");
         }
         match answer {
@@ -434,13 +440,18 @@ impl Core {
     /// An answer is whole when its last token came, even if a worker then failed to confirm its account.
     fn conclude(&self, job: &mut Job, answer: Answer, quotes: Arc<Quotes>, before: Duration) -> Attempt {
         let report = &answer.outcome.report;
-        if let (Some(failure), None) = (report.failure.clone(), report.stop) {
+        if !job.relay.stops.is_found()
+            && let (Some(failure), None) = (report.failure.clone(), report.stop)
+        {
             let paid = report.paid();
             self.metrics.failure(paid);
+            job.earlier.paid = job.earlier.paid.saturating_add(paid);
+            job.earlier.fees = job.earlier.fees.saturating_add(answer.opened.as_ref().map_or(0, |one| one.fee));
             let code = failure.code;
             let error: GatewayError = CommandError::from(SessionError::Failed { failure, paid }).into();
-            let is_final =
-                job.relay.is_begun || matches!(code, FaultCode::Cancelled | FaultCode::LimitReached | FaultCode::BadLimits);
+            let is_final = job.relay.is_begun
+                || job.interrupt.finish.is_cancelled()
+                || matches!(code, FaultCode::Cancelled | FaultCode::LimitReached | FaultCode::BadLimits);
             return if is_final { Attempt::Ended(Event::Failed(error)) } else { Attempt::Again(quotes, error) };
         }
         if report.stop == Some(StopReason::Asked) && !job.relay.stops.is_found() {
@@ -450,8 +461,11 @@ impl Core {
         }
         job.relay.flush();
         let prompt = std::mem::take(&mut job.question.prompt);
-        let report = Report::new(prompt, &answer, job.relay.stops.is_found(), before, job.arrived.elapsed());
+        let mut report = Report::new(prompt, &answer, job.relay.stops.is_found(), before, job.arrived.elapsed());
+        // The attempt before was counted when it failed.
         self.metrics.answer(&report);
+        report.cost.paid = report.cost.paid.saturating_add(job.earlier.paid);
+        report.cost.fees = report.cost.fees.saturating_add(job.earlier.fees);
         Attempt::Ended(Event::Done(Box::new(report)))
     }
 }
@@ -470,6 +484,8 @@ struct Job {
     relay: Relay,
     interrupt: Interrupt,
     arrived: Instant,
+    /// What an attempt cost that failed.
+    earlier: Cost,
 }
 
 enum Attempt {
@@ -557,6 +573,12 @@ fn checked(model: &LoadedModel, ids: Vec<u32>) -> Result<Vec<u32>, GatewayError>
     Ok(model.local.fitting(ids)?)
 }
 
+/// Whether other quotes would hardly help: the wish itself is beyond every path.
+fn is_about_wish(error: &CommandError) -> bool {
+    let CommandError::Market(MarketError::Route { source, .. }) = error else { return false };
+    matches!(source, RouteError::OverLimits { .. } | RouteError::Alpha(_))
+}
+
 fn over_total(cost: Balance, limit: Balance) -> GatewayError {
     let format = mica_chain::amount::format;
     let message = format!("this request may cost {} and its own limit is {}: ask for fewer tokens", format(cost), format(limit));
@@ -574,6 +596,6 @@ fn unknown_spending(error: &CommandError, cost: Balance, interrupt: &Interrupt) 
 }
 
 /// The end of a session whose reader is gone; also what is said when a part of the program is missing that must be there.
-fn broken_off() -> GatewayError {
+pub(super) fn broken_off() -> GatewayError {
     GatewayError::new(Kind::Unavailable, "the request was ended before it was answered: try again")
 }

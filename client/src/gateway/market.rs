@@ -5,7 +5,7 @@
 //! a worker that does not answer holds up nobody; otherwise they are asked for once for all who wait for them.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use mica_chain::Chain;
@@ -43,7 +43,16 @@ struct Quoted {
     /// When they were last wanted.
     wanted: Mutex<Instant>,
     /// When they came, and what they say.
-    newest: tokio::sync::Mutex<Option<(Instant, Arc<Quotes>)>>,
+    newest: Mutex<Option<(Instant, Arc<Quotes>)>>,
+    /// Held by whoever asks, so that a worker that is silent holds up only those who need new quotes.
+    asking: tokio::sync::Mutex<()>,
+}
+
+impl Quoted {
+    fn newest(&self) -> MutexGuard<'_, Option<(Instant, Arc<Quotes>)>> {
+        // It is replaced whole.
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The newest snapshot and the newest quotes.
@@ -111,7 +120,7 @@ impl Market {
         for (id, quoted) in in_use {
             let Some(picture) = snapshot.picture(id) else { continue };
             match asker.quotes(picture).await {
-                Ok(quotes) => *quoted.newest.lock().await = Some((Instant::now(), Arc::new(quotes))),
+                Ok(quotes) => *quoted.newest() = Some((Instant::now(), Arc::new(quotes))),
                 Err(error) => tracing::warn!(%error, "no quotes"),
             }
         }
@@ -151,19 +160,31 @@ impl Market {
         let quoted = {
             let mut all = self.quotes.lock().unwrap_or_else(PoisonError::into_inner);
             // No more entries than models on chain: a picture comes from there.
-            let fresh = || Arc::new(Quoted { wanted: Mutex::new(Instant::now()), newest: tokio::sync::Mutex::default() });
+            let fresh = || {
+                Arc::new(Quoted {
+                    wanted: Mutex::new(Instant::now()),
+                    newest: Mutex::default(),
+                    asking: tokio::sync::Mutex::default(),
+                })
+            };
             all.entry(picture.id).or_insert_with(fresh).clone()
         };
         *quoted.wanted.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        let mut newest = quoted.newest.lock().await;
-        if let Some((given, quotes)) = &*newest
-            && given.elapsed() <= self.quote_age
-            && refused.is_none_or(|refused| !Arc::ptr_eq(refused, quotes))
-        {
-            return Ok(quotes.clone());
+        let at_hand = || {
+            let fits = |(given, quotes): &(Instant, Arc<Quotes>)| {
+                given.elapsed() <= self.quote_age && refused.is_none_or(|refused| !Arc::ptr_eq(refused, quotes))
+            };
+            quoted.newest().as_ref().filter(|newest| fits(newest)).map(|(_, quotes)| quotes.clone())
+        };
+        if let Some(quotes) = at_hand() {
+            return Ok(quotes);
+        }
+        let _asking = quoted.asking.lock().await;
+        if let Some(quotes) = at_hand() {
+            return Ok(quotes);
         }
         let quotes = Arc::new(asker.quotes(picture).await?);
-        *newest = Some((Instant::now(), quotes.clone()));
+        *quoted.newest() = Some((Instant::now(), quotes.clone()));
         Ok(quotes)
     }
 }

@@ -33,7 +33,7 @@ pub fn router(core: Arc<Core>) -> Router {
         .route("/api/generate", post(ollama::generate::generate))
         .route("/api/chat", post(ollama::chat::chat))
         .route("/v1/models", get(openai::models::list))
-        .route("/v1/models/{id}", get(openai::models::one))
+        .route("/v1/models/{*id}", get(openai::models::one))
         .route("/v1/chat/completions", post(openai::chat::chat))
         .route("/v1/completions", post(openai::completions::completions))
         .route("/workflow", get(workflows::list))

@@ -1,4 +1,5 @@
-//! Caps: money is set aside for a request before anything is promised, so that no cap is ever crossed, however many run at once.
+//! Caps: money is set aside for a request before anything is promised, so that promises cross no cap, however many run at once;
+//! fees come on top and count towards the day.
 //!
 //! What is set aside goes to disk with the session's own record; a gateway that is killed counts it as spent for the day. When the
 //! session is over, what it really cost takes its place.
@@ -15,7 +16,10 @@ use super::{
     config::LimitsConfig,
     error::{GatewayError, Kind},
 };
-use crate::store::{Change, Store, StoreError};
+use crate::{
+    error::CommandError,
+    store::{Change, Store, StoreError},
+};
 
 /// Days for which spending is kept.
 const KEPT_DAYS: u32 = 31;
@@ -68,25 +72,27 @@ impl Spending {
         Ok(Self { store, limits, today: Mutex::new(Today { day, purses }) })
     }
 
-    /// Sets `cost` aside for one request of `purse`.
+    /// Sets `cost` aside for one request of `purse`, which has cost `earlier` already.
     ///
     /// # Errors
     /// [`Kind::Payment`] names the cap that it does not fit under, and by how much.
-    pub fn reserve(self: &Arc<Self>, purse: &Purse, cost: Balance) -> Result<Reservation, GatewayError> {
-        self.reserve_on(day_now(), purse, cost)
+    pub fn reserve(self: &Arc<Self>, purse: &Purse, cost: Balance, earlier: Balance) -> Result<Reservation, GatewayError> {
+        self.reserve_on(day_now(), purse, cost, earlier)
     }
 
-    fn reserve_on(self: &Arc<Self>, day: u32, purse: &Purse, cost: Balance) -> Result<Reservation, GatewayError> {
+    fn reserve_on(self: &Arc<Self>, day: u32, purse: &Purse, cost: Balance, earlier: Balance) -> Result<Reservation, GatewayError> {
         let whose = purse.name.as_ref().map_or("this gateway".into(), |name| format!("key '{name}'"));
         for limit in [self.limits.request, purse.limits.request].into_iter().flatten() {
-            if cost > limit {
+            if cost.saturating_add(earlier) > limit {
                 return Err(refused(cost, format!("the cap for one request of {whose} is {}", amount::format(limit))));
             }
         }
         let id = purse.id();
         let mut today = self.lock();
         if today.day != day {
-            *today = Today { day, purses: BTreeMap::new() };
+            // A clock that was wrong at the start may come back to a day of which the database knows something.
+            let purses = self.store.spent(day).map_err(CommandError::from)?;
+            *today = Today { day, purses };
         }
         let own = today.purses.get(&id).copied().unwrap_or(0);
         for (limit, spent, whose) in [(self.limits.day, today.total(), "this gateway"), (purse.limits.day, own, whose.as_str())] {
@@ -178,15 +184,15 @@ mod tests {
         let folder = tempfile::tempdir().expect("temporary folder");
         let spending = open(folder.path(), LimitsConfig { request: None, day: Some(100) });
         let (one, two) = (purse("one", Some(50), Some(60)), purse("two", None, None));
-        let refused = |purse: &Purse, cost| spending.reserve(purse, cost).err().map(|error| error.message);
+        let refused = |purse: &Purse, cost| spending.reserve(purse, cost, 0).err().map(|error| error.message);
         assert!(refused(&one, 51).expect("above the request cap").contains("one request of key 'one'"));
-        let first = spending.reserve(&one, 50).expect("fits");
+        let first = spending.reserve(&one, 50, 0).expect("fits");
         assert!(refused(&one, 11).expect("above its day").contains("key 'one' has"));
-        let second = spending.reserve(&two, 50).expect("fits");
+        let second = spending.reserve(&two, 50, 0).expect("fits");
         assert!(refused(&two, 1).expect("above everybody's day").contains("this gateway has"));
         first.settle(20).expect("written");
         assert_eq!(spending.spent_today(), 70);
-        assert!(spending.reserve(&one, 30).is_ok());
+        assert!(spending.reserve(&one, 30, 0).is_ok());
         second.settle(60).expect("fees may come on top");
         assert_eq!(spending.spent_today(), 110);
         assert!(refused(&two, 0).is_none(), "nothing can always be spent");
@@ -197,22 +203,22 @@ mod tests {
         let folder = tempfile::tempdir().expect("temporary folder");
         let caps = LimitsConfig { request: None, day: Some(100) };
         let spending = open(folder.path(), caps);
-        let kept = spending.reserve(&purse("one", None, None), 30).expect("fits");
+        let kept = spending.reserve(&purse("one", None, None), 30, 0).expect("fits");
         spending.store.apply(&[kept.change()]).expect("written");
-        spending.reserve(&purse("two", None, None), 20).expect("fits").settle(5).expect("written");
+        spending.reserve(&purse("two", None, None), 20, 0).expect("fits").settle(5).expect("written");
         drop((kept, spending));
         let again = open(folder.path(), caps);
         assert_eq!(again.spent_today(), 35);
-        assert!(again.reserve(&purse("one", None, Some(40)), 11).is_err());
+        assert!(again.reserve(&purse("one", None, Some(40)), 11, 0).is_err());
     }
 
     #[test]
     fn a_new_day_begins_with_nothing_spent() {
         let folder = tempfile::tempdir().expect("temporary folder");
         let spending = open(folder.path(), LimitsConfig { request: None, day: Some(100) });
-        let late = spending.reserve_on(7, &purse("one", None, None), 100).expect("fits");
-        assert!(spending.reserve_on(7, &purse("one", None, None), 1).is_err());
-        let _next = spending.reserve_on(8, &purse("one", None, None), 100).expect("a new day");
+        let late = spending.reserve_on(7, &purse("one", None, None), 100, 0).expect("fits");
+        assert!(spending.reserve_on(7, &purse("one", None, None), 1, 0).is_err());
+        let _next = spending.reserve_on(8, &purse("one", None, None), 100, 0).expect("a new day");
         late.settle(10).expect("written");
         assert_eq!(spending.spent_today(), 100, "yesterday's account does not touch today's");
     }

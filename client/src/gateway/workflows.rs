@@ -22,7 +22,9 @@ use super::{
     error::{GatewayError, Kind},
     report::{Report, nanoseconds},
 };
-use crate::workflow::{BUILT_IN, DefinitionError, Generate, GenerateError, Metrics, StepReply, StepRequest, Workflow, WorkflowError, run};
+use crate::workflow::{
+    BUILT_IN, DefinitionError, Generate, GenerateError, Metrics, StepReply, StepRequest, Workflow, WorkflowError, run,
+};
 
 /// The workflows that a gateway runs, by name: those built in, and those of the settings, which may replace them.
 pub struct Workflows(BTreeMap<String, Workflow>);
@@ -107,7 +109,8 @@ async fn answered(core: &Arc<Core>, caller: Caller, name: &str, body: Body) -> R
     }
     let input = asked.input.as_ref().or(workflow.input.as_ref());
     let input = input.ok_or_else(|| GatewayError::field("input", "there is no input: send one"))?.clone();
-    let limit = caller.max_total;
+    // A workflow is one request: its caps are for all steps together.
+    let limit = [caller.max_total, caller.purse.limits.request, core.config.limits.request].into_iter().flatten().min();
     let steps = Steps { core: core.clone(), caller };
     let finished = run(&workflow, &input, limit, &steps, &mut |_| {}).await?;
     Ok(json_response(StatusCode::OK, &finished))
@@ -192,7 +195,10 @@ mod tests {
     use mica_protocol::session::Sampling;
 
     use super::*;
-    use crate::gateway::{config::{LimitsConfig, PathConfig}, spending::Purse};
+    use crate::gateway::{
+        config::{LimitsConfig, PathConfig},
+        spending::Purse,
+    };
     use crate::workflow::Limits;
 
     #[test]

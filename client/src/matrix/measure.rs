@@ -8,12 +8,12 @@ use std::path::Path;
 
 use mica_primitives::Balance;
 
-use super::{Cell, Journal, JournalError, Plan, PlanError, Row, StepRow};
+use super::{Cell, Journal, JournalError, Plan, PlanError, Row, StepRow, table::MAX_NUMBER};
 use crate::{
     error::ErrorClass,
     interrupt::Interrupt,
     progress::Progress,
-    workflow::{Finished, Generate, StepResult, Workflow, WorkflowError, run},
+    workflow::{Event, Finished, Generate, StepResult, Workflow, WorkflowError, run},
 };
 use progress::Bar;
 
@@ -131,12 +131,10 @@ pub async fn measure<G: Generate>(
             return Err(MatrixError::Limit { limit, done: rows, cells: cells.len() });
         }
         bar.at(&label(cell));
-        let error = match measure_one(cell, front_ends, conditions.workflow, left).await {
+        let error = match measure_one(cell, front_ends, conditions.workflow, left, &mut measured.cost).await {
             Ok(row) => {
                 journal.append(&row)?;
                 measured.measured += 1;
-                measured.cost =
-                    measured.cost.saturating_add(row.first.cost.unwrap_or(0)).saturating_add(row.second.cost.unwrap_or(0));
                 in_a_row = 0;
                 bar.done(&label(cell), &row);
                 continue;
@@ -166,6 +164,7 @@ async fn measure_one<G: Generate>(
     front_ends: &BTreeMap<String, G>,
     workflow: &Workflow,
     left: Option<Balance>,
+    spent: &mut Balance,
 ) -> Result<Row, WorkflowError> {
     let mut workflow = workflow.clone();
     for (step, model) in workflow.steps.iter_mut().zip([&cell.first, &cell.second]) {
@@ -173,7 +172,13 @@ async fn measure_one<G: Generate>(
     }
     let front_end = front_ends.get(&cell.front_end).ok_or_else(|| WorkflowError::FrontEnd(cell.front_end.clone()))?;
     let timestamp = clock::now();
-    let finished = run(&workflow, &cell.prompt, left, front_end, &mut |_| {}).await?;
+    // Steps stay paid when a later one fails.
+    let mut watch = |event: Event<'_>| {
+        if let Event::Ended(step) = event {
+            *spent = spent.saturating_add(step.cost.unwrap_or(0));
+        }
+    };
+    let finished = run(&workflow, &cell.prompt, left, front_end, &mut watch).await?;
     Ok(row(cell, timestamp, &finished))
 }
 
@@ -205,6 +210,8 @@ fn step_row(step: &StepResult) -> StepRow {
         step.token_per_second,
         step.network_duration as f64,
     ];
+    // What is written must be readable again.
+    let values = values.map(|value: f64| value.min(MAX_NUMBER));
     StepRow { model: step.model.clone(), values, response: step.text.clone(), cost: step.cost }
 }
 

@@ -9,6 +9,7 @@ mod journal;
 mod read;
 
 pub use journal::{Journal, JournalError};
+pub(in crate::matrix) use read::MAX_NUMBER;
 pub use read::{Table, TableError};
 
 /// Most bytes of a table.

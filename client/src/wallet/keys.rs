@@ -148,7 +148,7 @@ impl Secret {
         let root = match kind {
             SecretKind::Phrase => Signer::from_mnemonic(&words(&bytes)?),
             SecretKind::Seed => Signer::from_seed(sized(kind, &bytes)?),
-            SecretKind::Key => Signer::from_expanded(&sized(kind, &bytes)?),
+            SecretKind::Key => Signer::from_expanded(&Zeroizing::new(sized(kind, &bytes)?)),
         };
         let account = root.map_err(|error| PhraseError::Account(error.to_string()))?.derive(&path);
         Ok(Self { kind, bytes, path, account })
@@ -195,7 +195,9 @@ impl Secret {
         let seed = Zeroizing::new(if self.kind == SecretKind::Phrase && self.path.is_empty() {
             blake3::derive_key(CHANNEL_SIGNER_CONTEXT, &self.bytes)
         } else {
-            blake3::derive_key(ACCOUNT_CHANNEL_SIGNER_CONTEXT, self.account.expanded().as_slice())
+            // The scalar alone: a soft step draws the other half, the seed of nonces, at random.
+            let expanded = self.account.expanded();
+            blake3::derive_key(ACCOUNT_CHANNEL_SIGNER_CONTEXT, expanded.split_at(32).0)
         });
         SigningKey::from_bytes(&seed)
     }

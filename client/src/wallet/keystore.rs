@@ -122,16 +122,13 @@ impl Keystore {
         self.check_free(name)?;
         let file = WalletFile::seal(secret, password, self.cost)?;
         let text = text_of(&file)?;
-        // The wallet's own file comes last: it is what makes the wallet exist.
-        self.write_hot_key(name, &file, &secret.channel_signer())?;
-        files::write_new_private(&path, &text).map_err(|refused| {
-            // What is left of a wallet that was not made; it would be replaced by the next one of this name anyway.
-            let _ = self.hot_path(name).map(|hot| files::remove(&hot));
-            match refused {
-                FileError::Exists(_) => KeystoreError::Exists(name.into()),
-                other => other.into(),
-            }
+        // The wallet's own file decides who has the name; only its maker may write the hot key.
+        files::write_new_private(&path, &text).map_err(|refused| match refused {
+            FileError::Exists(_) => KeystoreError::Exists(name.into()),
+            other => other.into(),
         })?;
+        // One that cannot be kept now is made again when the wallet is unlocked next.
+        let _ = self.write_hot_key(name, &file, &secret.channel_signer());
         Ok(file)
     }
 

@@ -87,7 +87,7 @@ pub struct PasswordSource {
 impl PasswordSource {
     /// The first line of `file`, or the role's variable, or the terminal.
     pub fn from_environment(role: PasswordRole, file: Option<PathBuf>) -> Self {
-        Self { role, file, variable: std::env::var(role.variable()).ok().map(Zeroizing::new) }
+        Self { role, file, variable: std::env::var(role.variable()).ok().filter(|text| !text.is_empty()).map(Zeroizing::new) }
     }
 
     /// The password of an existing wallet.

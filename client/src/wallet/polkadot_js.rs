@@ -164,8 +164,12 @@ pub fn open(json: &[u8], password: &Password) -> Result<Zeroizing<Vec<u8>>, Polk
     if header != HEADER || divider != DIVIDER {
         return Err(damaged("what is in it is no pkcs8 key"));
     }
-    let bytes: [u8; 64] = secret.try_into().map_err(|_| damaged("what is in it has another length"))?;
-    let signer = Signer::from_expanded(&Zeroizing::new(bytes)).map_err(|_| damaged("what is in it is no sr25519 key"))?;
+    if secret.len() != 64 {
+        return Err(damaged("what is in it has another length"));
+    }
+    let mut bytes = Zeroizing::new([0; 64]);
+    bytes.copy_from_slice(secret);
+    let signer = Signer::from_expanded(&bytes).map_err(|_| damaged("what is in it is no sr25519 key"))?;
     if signer.account().0 != public || signer.account() != account(&file.address)? {
         return Err(damaged("the key in it belongs to another address"));
     }

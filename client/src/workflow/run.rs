@@ -176,10 +176,10 @@ pub async fn run<G: Generate>(
         let reply = generator.generate(&request).await;
         let reply = reply.map_err(|source| WorkflowError::Step { step: name(), number, of, source })?;
         let result = result(step, request.prompt, reply, nanoseconds(sent));
+        watcher(Event::Ended(&result));
         if number < of && result.text.trim().is_empty() {
             return Err(WorkflowError::Empty { step: name(), number, of });
         }
-        watcher(Event::Ended(&result));
         // A server that does not tell its price is not bounded by the limit; one that does can overshoot it by one step at most.
         spent = spent.saturating_add(result.cost.unwrap_or(0));
         fees = result.fees.saturating_add(fees);

@@ -149,6 +149,8 @@ impl Chain {
             let sent = sent.map_err(|_| SubmitError::Timeout { what: what.clone(), seconds: REQUEST_TIMEOUT.as_secs() })?;
             match sent {
                 Ok(progress) => return Ok(progress),
+                // Its pool may have the extrinsic all the same.
+                Err(error) if !is_answer(&error) => return Err(SubmitError::Lost { what, reason: root_cause(&error) }),
                 Err(error) => refusal = why_refused(&error),
             }
             if refusal.contains("Inability to pay some fees") {
@@ -184,6 +186,12 @@ impl Chain {
     }
 }
 
+/// Whether the node itself said no. Any other failure leaves open whether its pool has the extrinsic.
+fn is_answer(error: &ExtrinsicError) -> bool {
+    let ExtrinsicError::ErrorSubmittingTransaction(BackendError::Rpc(RpcError::ClientError(error))) = error else { return false };
+    matches!(error, subxt::rpcs::Error::User(_))
+}
+
 /// The pool's reason, which is in the data of the node's error and not in its message.
 fn why_refused(error: &ExtrinsicError) -> String {
     let data = match error {
@@ -214,12 +222,13 @@ async fn follow(
                 return Ok(included);
             }
             (TransactionStatus::InBestBlock(included), Until::Finalized) => reached(Reached::Block(included.block_hash().0)),
-            (
-                TransactionStatus::Error { message }
-                | TransactionStatus::Invalid { message }
-                | TransactionStatus::Dropped { message },
-                _,
-            ) => return Err(SubmitError::Refused { what: what.to_owned(), reason: message }),
+            (TransactionStatus::Error { message } | TransactionStatus::Invalid { message }, _) => {
+                return Err(SubmitError::Refused { what: what.to_owned(), reason: message });
+            }
+            // Dropped by this node, or not final in time: it may be in a block already.
+            (TransactionStatus::Dropped { message }, _) => {
+                return Err(SubmitError::Lost { what: what.to_owned(), reason: message });
+            }
             _ => {}
         }
     }

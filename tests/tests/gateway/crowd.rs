@@ -62,5 +62,5 @@ pub fn clients_that_leave_stop_the_spending(world: &World) {
         (crate::world::metric(&world.open, "mica_gateway_sessions_running") == 0).then_some(())
     });
     let whole = generated(world) - before;
-    assert!(whole < 16, "every abandoned answer was generated to its end");
+    assert!(whole <= 4, "{whole} of 16 abandoned answers were generated to their end");
 }

@@ -35,6 +35,7 @@ pub async fn every_command_of_the_page_works(world: &World) {
             "python" => {
                 let mut command = Command::new(python::python());
                 command.arg("-c").arg(&block);
+                without_proxies(&mut command);
                 command
             }
             _ => continue,
@@ -54,12 +55,17 @@ fn shell(wallet: &Wallet, script: &str) -> Command {
     let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap_or_default());
     let mut command = Command::new("bash");
     command.args(["-euc", script]).env("PATH", path);
-    for variable in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"] {
-        command.env_remove(variable);
-    }
+    without_proxies(&mut command);
     command.env("MICA_HOME", &wallet.home).env("MICA_PASSWORD", PASSWORD).env("MICA_NODE_URL", wallet.node_url());
     command.stdin(std::process::Stdio::null());
     command
+}
+
+/// What is asked is on this machine.
+fn without_proxies(command: &mut Command) {
+    for variable in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"] {
+        command.env_remove(variable);
+    }
 }
 
 /// The language and the text of every fenced block.

@@ -48,7 +48,12 @@ pub fn a_workflow_goes_through_two_models(world: &World) {
         ("/workflow/generate-summarise", 400, "names no model", json!({"input": "Hi"})),
         ("/workflow/generate-summarise", 400, "max-total", misspelt),
         ("/workflow/generate-summarise", 400, "no step 'third'", json!({"input": "Hi", "models": {"third": "mica-tiny"}})),
-        ("/workflow/generate-summarise", 404, "nobody", json!({"input": "Hi", "models": {"summarise": "nobody"}, "model": "mica-tiny"})),
+        (
+            "/workflow/generate-summarise",
+            404,
+            "nobody",
+            json!({"input": "Hi", "models": {"summarise": "nobody"}, "model": "mica-tiny"}),
+        ),
         ("/workflow/generate-summarise", 400, "generate", json!({"input": " ", "model": "mica-tiny"})),
     ];
     for (path, status, word, body) in cases {

@@ -14,7 +14,8 @@ use crate::relay::Relay;
 
 /// Settings of the first gateway: nobody needs a key, and it takes many at once.
 const OPEN: &str = r#"
-parallel = 24
+parallel = 16
+queue_seconds = 600
 headroom = 24
 body_bytes = 65536
 read_seconds = 3

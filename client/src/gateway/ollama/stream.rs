@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::time::rfc3339;
 use crate::gateway::{
     admit,
-    core::{Event, Generation},
+    core::{Event, Generation, broken_off},
     error::GatewayError,
     report::{Report, nanoseconds},
 };
@@ -39,7 +39,7 @@ pub async fn answer(generation: Generation, shape: Shape, model: String, is_stre
         let model = model.clone();
         async move {
             let mut generation = generation?;
-            let (value, more): (Value, _) = match generation.next().await? {
+            let (value, more): (Value, _) = match generation.next().await.unwrap_or_else(|| Event::Failed(broken_off())) {
                 Event::Text(piece) => (chunk(shape, &model, &piece).into(), Some(generation)),
                 Event::Done(report) => (last(shape, &model, "", &report).into(), None),
                 Event::Failed(error) => (super::error(&error), None),

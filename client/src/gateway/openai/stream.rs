@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::gateway::{
     admit,
-    core::{Event, Generation},
+    core::{Event, Generation, broken_off},
     error::GatewayError,
     report::Report,
 };
@@ -82,7 +82,7 @@ async fn next(frame: &Frame, stage: Stage) -> Option<(Bytes, Stage)> {
         Stage::Role(generation) | Stage::Text(generation) => generation,
         Stage::Over => return None,
     };
-    match generation.next().await? {
+    match generation.next().await.unwrap_or_else(|| Event::Failed(broken_off())) {
         Event::Text(piece) => {
             let delta = if frame.shape == Shape::Chat { json!({"content": piece}) } else { json!(piece) };
             Some((event(&frame.chunk(delta, Value::Null)), Stage::Text(generation)))

@@ -80,7 +80,10 @@ fn density(values: &[f64], summary: &Summary) -> Vec<(f64, f64)> {
     if width <= 0.0 || range <= 0.0 || range / width > 1e6 {
         return Vec::new();
     }
-    let kept: Vec<f64> = values.iter().step_by(values.len().div_ceil(MAX_VALUES)).copied().collect();
+    // In order of size: in the table's order the prompts repeat, and every so many could be one of them alone.
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let kept: Vec<f64> = sorted.iter().step_by(sorted.len().div_ceil(MAX_VALUES)).copied().collect();
     let at = |place: f64| kept.iter().map(|value| (-((place - value) / width).powi(2) / 2.0).exp()).sum::<f64>();
     let places = (0..=PLACES).map(|step| least + range * step as f64 / PLACES as f64);
     let heights: Vec<(f64, f64)> = places.map(|place| (place, at(place))).collect();

@@ -60,6 +60,8 @@ impl Journal {
         let mut journal = Self { file, path: path.into() };
         if end == 0 {
             journal.write(&header())?;
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("flush the folder of"))?;
         }
         Ok((journal, rows))
     }

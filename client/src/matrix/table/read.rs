@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Largest number that a table may hold: nanoseconds of thirty years. Its square still fits the statistics.
-const MAX_NUMBER: f64 = 1e18;
+pub(in crate::matrix) const MAX_NUMBER: f64 = 1e18;
 /// What stands for a front-end where the table has none: then there was only one.
 const ONLY_FRONT_END: &str = "app";
 

@@ -89,3 +89,9 @@ fn broken_secrets_are_refused_and_never_repeated() {
         assert!(matches!(error, PhraseError::Length { found, .. } if found == length), "{error}");
     }
 }
+
+#[test]
+fn a_soft_step_has_the_same_channel_signer_each_time() {
+    let read = || Secret::from_text(&format!("{DEVELOPMENT_PHRASE}//hard/soft")).expect("valid");
+    assert_eq!(signer(&read()), signer(&read()));
+}
