@@ -174,6 +174,8 @@ mod benchmarks {
     /// One block of the agenda on which nothing is due.
     #[benchmark]
     fn agenda() {
+        // The first block would begin only with the measurement.
+        T::Clock::set_block_number(1);
         let now = Pallet::<T>::now();
         NextDue::<T>::put(now);
         #[block]
