@@ -31,13 +31,14 @@ assert chunks[-2].choices[0].finish_reason == whole.choices[0].finish_reason
 streamed = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
 assert streamed == whole.choices[0].message.content, (streamed, whole.choices[0].message.content)
 
-text = client.completions.create(model=model, prompt=prompt, max_tokens=8, temperature=0)
-pieces = client.completions.create(model=model, prompt=prompt, max_tokens=8, temperature=0, stream=True)
+opening = "Once upon a time"
+text = client.completions.create(model=model, prompt=opening, max_tokens=5, temperature=0)
+pieces = client.completions.create(model=model, prompt=opening, max_tokens=5, temperature=0, stream=True)
 assert "".join(piece.choices[0].text for piece in pieces) == text.choices[0].text
-assert text.usage.completion_tokens == 8 and text.choices[0].finish_reason == "length"
+assert text.usage.completion_tokens == 5 and text.choices[0].finish_reason == "length"
 
 word = text.choices[0].text.split()[1]
-stopped = client.completions.create(model=model, prompt=prompt, max_tokens=8, temperature=0, stop=[word])
+stopped = client.completions.create(model=model, prompt=opening, max_tokens=5, temperature=0, stop=[word])
 assert stopped.choices[0].text == text.choices[0].text.split(word)[0] and stopped.choices[0].finish_reason == "stop"
 
 errors = {}

@@ -71,7 +71,7 @@ struct MeasureArgs {
     #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
     max_tokens: u32,
     /// 0 always takes the most likely token
-    #[arg(long, default_value_t = 0.0, value_parser = parse_temperature)]
+    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true, value_parser = parse_temperature)]
     temperature: f32,
     /// Seed of the draws
     #[arg(long, default_value_t = 0)]

@@ -83,18 +83,22 @@ impl Catalogue {
     /// # Errors
     /// [`Kind::NotFound`] with the models there are.
     pub fn resolve(&self, name: &str) -> Result<Arc<LoadedModel>, GatewayError> {
-        let mut wanted = name.to_owned();
-        for _ in 0..MAX_HOPS {
-            match self.aliases.get(&tagged(&wanted)) {
-                Some(target) => wanted.clone_from(target),
-                None => break,
-            }
-        }
-        self.direct(&wanted).cloned().ok_or_else(|| {
+        self.find(name).cloned().ok_or_else(|| {
             let there: Vec<String> = self.names().into_iter().map(|(name, _)| name).collect();
             let short: String = name.chars().take(MAX_NAME_BYTES).collect();
             GatewayError::new(Kind::NotFound, format!("model '{short}' not found; there are: {}", there.join(", ")))
         })
+    }
+
+    fn find(&self, name: &str) -> Option<&Arc<LoadedModel>> {
+        let mut wanted = name;
+        for _ in 0..MAX_HOPS {
+            match self.aliases.get(&tagged(wanted)) {
+                Some(target) => wanted = target,
+                None => break,
+            }
+        }
+        self.direct(wanted)
     }
 
     fn direct(&self, wanted: &str) -> Option<&Arc<LoadedModel>> {
@@ -115,7 +119,7 @@ impl Catalogue {
 
     /// Every name, with its model: the table's first.
     pub fn names(&self) -> Vec<(String, Arc<LoadedModel>)> {
-        let aliases = self.aliases.keys().filter_map(|name| Some((name.clone(), self.resolve(name).ok()?)));
+        let aliases = self.aliases.keys().filter_map(|name| Some((name.clone(), self.find(name)?.clone())));
         let own = self.models.iter().map(|model| (model.name.clone(), model.clone()));
         let mut names: Vec<(String, Arc<LoadedModel>)> = aliases.collect();
         for (name, model) in own {

@@ -116,7 +116,9 @@ impl Client {
         let wrong = || HttpError::Url(url.into());
         let uri: Uri = url.parse().map_err(|_| wrong())?;
         let authority = uri.authority().filter(|authority| !authority.as_str().contains('@')).ok_or_else(wrong)?;
-        if uri.scheme_str() != Some("http") || uri.query().is_some() {
+        // A port that is none is kept in the text and nowhere else.
+        let host_has_no_port = authority.as_str().ends_with(authority.host());
+        if uri.scheme_str() != Some("http") || uri.query().is_some() || (authority.port_u16().is_none() && !host_has_no_port) {
             return Err(wrong());
         }
         if key.is_some_and(|key| !key.bytes().all(|byte| byte.is_ascii_graphic())) {

@@ -1,7 +1,5 @@
 //! Wrong requests: each is told so in its API's own words, none costs anything, none harms the others.
 
-use std::time::{Duration, Instant};
-
 use mica_tests::{Wallet, http};
 use serde_json::{Value, json};
 

@@ -16,7 +16,7 @@ use crate::relay::Relay;
 const OPEN: &str = r#"
 parallel = 16
 queue_seconds = 600
-headroom = 24
+headroom = 200
 body_bytes = 65536
 read_seconds = 3
 [models."qwen2.5:0.5b-instruct"]

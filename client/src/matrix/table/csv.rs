@@ -81,7 +81,6 @@ impl Reader<'_> {
                     within = Within::Plain;
                 }
                 (b'\n', Within::Plain | Within::AfterQuotes) => {
-                    self.line += 1;
                     record.is_whole = true;
                     break;
                 }
@@ -94,6 +93,7 @@ impl Reader<'_> {
             }
         }
         record.cells.push(text(cell, self.line)?);
+        self.line += usize::from(record.is_whole);
         record.end = self.at;
         Ok(record)
     }

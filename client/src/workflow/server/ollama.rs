@@ -92,7 +92,7 @@ mod tests {
             (json!({"response": "x", "done": false}), "not done"),
             (json!({"response": "x", "done": true, "eval_count": -1}), "-1"),
             (json!({"response": "x", "done": true, "cost": "much"}), "cost"),
-            (json!({"response": 5, "done": true}), "5"),
+            (json!({"response": 5, "done": true}), "string"),
             (json!([]), "invalid"),
         ] {
             let error = read(&reply, "m".into()).expect_err("no answer");
