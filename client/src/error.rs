@@ -156,9 +156,9 @@ pub enum CommandError {
     #[error(transparent)]
     Server(#[from] HttpError),
     #[error(transparent)]
-    Workflow(#[from] WorkflowError),
+    Workflow(Box<WorkflowError>),
     #[error(transparent)]
-    Matrix(#[from] MatrixError),
+    Matrix(Box<MatrixError>),
     #[error(transparent)]
     Report(#[from] ReportError),
     /// The node is of another chain than the settings say.
@@ -237,6 +237,18 @@ impl CommandError {
             Self::NothingToSend | Self::Usage(_) | Self::Config(_) | Self::Gateway(_) => ErrorClass::Usage,
             Self::NoFunds { .. } => ErrorClass::Funds,
         }
+    }
+}
+
+impl From<WorkflowError> for CommandError {
+    fn from(error: WorkflowError) -> Self {
+        Self::Workflow(Box::new(error))
+    }
+}
+
+impl From<MatrixError> for CommandError {
+    fn from(error: MatrixError) -> Self {
+        Self::Matrix(Box::new(error))
     }
 }
 

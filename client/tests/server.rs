@@ -60,7 +60,7 @@ async fn serve(answers: Vec<Answer>) -> (String, Arc<Mutex<Vec<Request>>>) {
                 }
                 assert!(read > 0, "the request ends early: {}", String::from_utf8_lossy(&bytes));
             };
-            kept.lock().unwrap().push(request);
+            kept.lock().expect("not poisoned").push(request);
             match answer {
                 // The other side may have gone, which some tests are about.
                 Answer::Bytes(bytes) => drop(stream.write_all(&bytes).await),
@@ -107,7 +107,7 @@ async fn ask(api: Api, answers: Vec<Answer>) -> (Result<StepReply, GenerateError
     let (url, seen) = serve(answers).await;
     let server = Server::new(api, &url, Some("key-1"), PATIENCE).expect("an address");
     let reply = server.generate(&request(Some("m"))).await;
-    let seen = seen.lock().unwrap().clone();
+    let seen = seen.lock().expect("not poisoned").clone();
     (reply, seen)
 }
 

@@ -62,7 +62,7 @@ fn compare(file: &str, key: &str) -> (usize, f64) {
             equal += 1;
             assert_eq!(tokenizer.decode(&visible), prompt[key]["text"].as_str().expect("text"));
         } else {
-            println!("{key}: {text:?} differs; smallest margin {}", prompt[key]["min_margin"]);
+            eprintln!("{key}: {text:?} differs; smallest margin {}", prompt[key]["min_margin"]);
         }
         if let Some(top) = prompt[key]["top5_first"].as_array() {
             let largest = logits.iter().copied().fold(f32::MIN, f32::max);
@@ -74,7 +74,7 @@ fn compare(file: &str, key: &str) -> (usize, f64) {
             }
         }
     }
-    println!("{key}: {equal} of 22 answers agree, log-probabilities of the first token within {worst:.2e}");
+    eprintln!("{key}: {equal} of 22 answers agree, log-probabilities of the first token within {worst:.2e}");
     (equal, worst)
 }
 

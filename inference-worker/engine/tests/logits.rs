@@ -69,7 +69,7 @@ fn check(name: &str, shape: &Shape, kinds: impl Fn(&str) -> u32, lengths: &[usiz
         let error = distance(&engine(&writer, &tokens), &reference.logits(&tokens));
         // Scores are a few units large.
         let bound = if reference.nearest_choice.get() < 3.0 * bound { 2.0 * bound } else { bound };
-        println!("{name}, {length} tokens: {error:.1e} of {bound:.0e}");
+        eprintln!("{name}, {length} tokens: {error:.1e} of {bound:.0e}");
         assert!(error < bound, "{name}, {length} tokens: {error:.2e} is not below {bound:.0e}");
     }
 }

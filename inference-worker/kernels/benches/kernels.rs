@@ -4,6 +4,8 @@
 //! from memory; GB/s count the weights' bytes. Prefill: 128 rows times one of them; GOP/s count a multiplication and an addition per weight
 //! and row. Attention: 32 query heads over 4 key/value heads of 64, one layer. Every figure is the best of several runs.
 
+#![expect(clippy::print_stdout, reason = "its output is its table")]
+
 use std::{hint::black_box, time::Instant};
 
 use mica_kernels::{

@@ -129,7 +129,7 @@ mod tests {
         for (len, piece) in [(0, 5), (1, 5), (12, 5), (HUGE_PAGE, 1000)] {
             let memory = filled(len, piece, &mut Vec::new());
             assert_eq!(memory.len(), len);
-            let truth = |i: usize| if i % piece == 0 { (i / piece) as u16 + 1 } else { 0 };
+            let truth = |i: usize| if i.is_multiple_of(piece) { (i / piece) as u16 + 1 } else { 0 };
             assert!(memory.iter().enumerate().all(|(i, &x)| x == truth(i)), "{len} in pieces of {piece}");
         }
     }

@@ -109,10 +109,11 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         cache_bytes,
         cost_us_per_layer_token,
     };
+    let mut out = std::io::stdout().lock();
     if args.json {
-        println!("{}", report.json());
+        writeln!(out, "{}", report.json())?;
     } else {
-        print!("{report}");
+        write!(out, "{report}")?;
     }
     Ok(())
 }

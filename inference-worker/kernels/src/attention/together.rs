@@ -87,6 +87,7 @@ impl Tile<'_> {
     }
 
     /// The same for `16·W` columns.
+    #[expect(clippy::needless_range_loop, reason = "registers of several sums, counted at compile time")]
     #[inline(always)]
     fn accumulate_columns<V: Lanes, const W: usize>(
         &self,

@@ -1,5 +1,7 @@
 //! Which kernel takes which rows, on x86-64.
 
+#![expect(clippy::undocumented_unsafe_blocks, reason = "one comment says it for all")]
+
 mod avx2;
 mod avx512;
 mod lanes;

@@ -21,6 +21,7 @@ const WIDTH: usize = LANES / 2;
 ///
 /// # Safety
 /// The CPU must have AVX2 and F16C.
+#[expect(clippy::needless_range_loop, reason = "registers of several sums, counted at compile time")]
 #[target_feature(enable = "avx2,f16c")]
 pub(super) unsafe fn blocks<const R: usize, const S: usize, const KIND: usize>(
     group: Group<'_>,
@@ -59,6 +60,7 @@ pub(super) unsafe fn blocks<const R: usize, const S: usize, const KIND: usize>(
 ///
 /// # Safety
 /// The CPU must have AVX2 and F16C.
+#[expect(clippy::needless_range_loop, reason = "registers of several sums, counted at compile time")]
 #[target_feature(enable = "avx2,f16c")]
 pub(super) unsafe fn super_blocks<const R: usize, const S: usize, const KIND: usize>(
     group: Group<'_>,

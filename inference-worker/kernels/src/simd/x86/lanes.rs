@@ -1,5 +1,7 @@
 //! The 16 virtual lanes in registers of x86-64. The instructions round as the plain operations do.
 
+#![expect(clippy::undocumented_unsafe_blocks, reason = "one comment says it for all")]
+
 use core::arch::x86_64::*;
 
 use crate::{LANES, lanes::Lanes};
