@@ -13,7 +13,7 @@ mod report;
 pub mod statistics;
 mod table;
 
-pub use analysis::{Analysis, Factor, Grouping, Measure, MeasureResult};
+pub use analysis::{Analysis, Factor, Grouping, Measure, MeasureResult, TooManyGroups};
 pub use measure::{Conditions, MatrixError, Measured, measure};
 pub use plan::{Cell, Plan, PlanError, Prompt, default_prompts};
 pub use report::{Report, ReportError};
