@@ -47,7 +47,7 @@ fmt: ## Format all sources.
 	cargo fmt --all
 
 doc: setup ## Build the API documentation.
-	SKIP_WASM_BUILD=1 RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps
+	SKIP_WASM_BUILD=1 RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" $(CARGO) doc --release --workspace --no-deps
 
 weights: setup ## Measure the pallets' weights (needs frame-omni-bencher) and write pallets/*/src/weights.rs.
 	@bash scripts/weights.sh

@@ -8,7 +8,7 @@
 //! 2. **Other reductions** ([`reduce`], [`norm`], products with F32, F16 and BF16): 16 virtual lanes, element `i` in lane
 //!    `i mod 16`, then one fixed tree.
 //! 3. **Only `+ − × ÷ √`** of IEEE f32, no fused multiply-add, denormals on. [`math`] has our own exp, sin, cos, ln and √.
-//! 4. **Attention** ([`attention`]): online softmax over tiles of 64 positions in order; keys and values are [`f16`].
+//! 4. **Attention** ([`attention`]): online softmax over tiles of 64 positions in order; keys and values are [`mod@f16`].
 //! 5. Several rows at once give each row the bytes that it has alone.
 //!
 //! The scalar code in these modules *is* the definition and is meant to be read. [`Isa`] names what a CPU can do beside it: most

@@ -29,7 +29,7 @@
 //!
 //! What it costs to fill the queue: a root needs a redeem, paid by weight, on a lane of a channel with a deposit, at most 16 lanes each.
 //!
-//! ## Invariants ([`Pallet::do_try_state`])
+//! ## Invariants (`Pallet::do_try_state`)
 //! 1. The queue's numbers are `Head .. Tail`, without a gap, nothing lies outside, and the blocks of queueing never fall.
 //! 2. Each root stands in the queue exactly once, and each entry of the queue has a root.
 //! 3. A root has at least one receipt, on a lane below 16, and was not fixed in the future.

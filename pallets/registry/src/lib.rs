@@ -42,7 +42,7 @@
 //! The coverage index lives in one child trie per (model, bucket of 16 layers); `mica_primitives::shard` fixes names and bytes. A worker
 //! proves and follows the tries of its own layers only.
 //!
-//! ## Invariants ([`Pallet::do_try_state`] checks them after every test block)
+//! ## Invariants (`Pallet::do_try_state` checks them after every test block)
 //! 1. Stake on hold of each worker = its record's stake; no worker, no hold. Deposit on hold of each owner = Σ its models' deposits.
 //! 2. Peer keys and workers are one to one.
 //! 3. `Members` holds exactly the workers that have not left, under their model, which exists, and whose layers their range fits.
