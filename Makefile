@@ -33,9 +33,10 @@ test: build ## Run all tests: unit, property, pallet, end-to-end over real proce
 	$(CARGO) test --release $(addprefix -p ,$(PALLETS)) --features "$(PALLET_FEATURES)"
 	@bash scripts/test-aarch64.sh
 
-bench: build ## Measure: vouchers, routing, the engine beside llama.cpp (writes docs/benchmarks.md).
+bench: build ## Measure: vouchers, routing, the gateway, the engine beside llama.cpp (writes docs/benchmarks.md).
 	$(CARGO) bench --profile release -p mica-market -p mica-protocol
 	$(BIN)/mica-worker bench
+	$(CARGO) test --release --workspace --test gateway -- --ignored --nocapture speed
 	@bash scripts/bench-peer.sh
 
 lint: setup ## rustfmt, clippy and, where installed, cargo-deny.

@@ -13,6 +13,8 @@ mod manners;
 mod page;
 #[path = "gateway/relay.rs"]
 mod relay;
+#[path = "gateway/speed.rs"]
+mod speed;
 #[path = "gateway/steps.rs"]
 mod steps;
 #[path = "gateway/strangers.rs"]
@@ -41,4 +43,10 @@ async fn every_client_is_served_and_every_token_is_paid_once() {
     page::every_command_of_the_page_works(&world).await;
     limits::a_path_without_workers_is_told(&mut world);
     world.settle_and_compare().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement: make bench"]
+async fn speed() {
+    speed::what_the_gateway_costs(&World::start().await);
 }

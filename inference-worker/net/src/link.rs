@@ -25,6 +25,8 @@ use crate::{
 
 /// Streams of one link: one that we opened and one that the peer opened at the same moment, or that replaces one that is dying.
 const MAX_STREAMS: usize = 3;
+/// Frames are written together up to so many bytes, and the frame that exceeds them.
+const WRITE_BYTES: usize = 64 * 1024;
 /// Bytes read at once.
 const READ_BYTES: usize = 64 * 1024;
 
@@ -197,7 +199,20 @@ impl Link {
             Item::Connect { done } => {
                 let _ = done.send(Ok(()));
             }
-            Item::Frame { bytes, _room } => {
+            Item::Frame { mut bytes, _room } => {
+                // What waits behind it goes with it: one flush, one encrypted frame, one call to the system for all.
+                let mut rooms = vec![_room];
+                while bytes.len() < WRITE_BYTES
+                    && let Ok(item) = self.queue.try_recv()
+                {
+                    match item {
+                        Item::Frame { bytes: more, _room } => {
+                            bytes.extend_from_slice(&more);
+                            rooms.push(_room);
+                        }
+                        Item::Connect { done } => drop(done.send(Ok(()))),
+                    }
+                }
                 while let Some(writer) = writers.first_mut() {
                     let stream = writer.stream;
                     match timeout(WRITE_TIMEOUT, write(&mut writer.half, &bytes)).await {

@@ -305,11 +305,11 @@ fn commands(page: &str) -> String {
     script
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_command_of_the_wallets_page_works() {
-    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/wallet.md")).expect("the page");
-    let script = commands(&page);
-    assert!(script.lines().count() > 30, "{script}");
+/// Runs the commands of `pages` in one shell, with an empty home, on a market that serves the embedded model.
+async fn every_command_works(pages: &[&str]) -> (Ran, tempfile::TempDir) {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    let read = |page: &&str| commands(&std::fs::read_to_string(docs.join(page)).expect("the page"));
+    let script: String = pages.iter().map(read).collect();
     let (node, _workers, folder) = market().await;
     let programs = binary("mica");
     let path = format!("{}:{}", programs.parent().expect("a folder").display(), std::env::var("PATH").expect("a path"));
@@ -318,6 +318,18 @@ async fn every_command_of_the_wallets_page_works() {
     shell.env("HOME", folder.path().join("home")).env("MICA_NODE_URL", &node.url).env("MICA_PASSWORD", "correct horse");
     let ran = run(shell, "");
     assert_eq!(ran.code, Some(0), "{}\n{}", ran.stdout, ran.stderr);
+    (ran, folder)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_of_the_wallets_page_works() {
+    let (ran, folder) = every_command_works(&["wallet.md"]).await;
     assert!(folder.path().join("man/mica-wallet-transfer.1").exists());
     assert!(ran.stdout.contains("signed by") && ran.stdout.contains("nothing was sent"), "{}", ran.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_of_the_payers_other_pages_works() {
+    let (_, folder) = every_command_works(&["payer.md", "workflows.md"]).await;
+    assert!(folder.path().join("matrix-report/report.html").exists());
 }
