@@ -65,10 +65,7 @@ impl World {
         let node = DevNode::start(folder.path()).await;
         let small = small_model();
         let small = small.to_str().expect("a plain path");
-        // One thread each, as on machines of their own: here they share the cores.
-        let launch = |suri, layers, extra: &[&str]| {
-            Worker::launch(folder.path(), &node.url, suri, layers, &[&["--threads", "1"], extra].concat())
-        };
+        let launch = |suri, layers, extra: &[&str]| Worker::launch(folder.path(), &node.url, suri, layers, extra);
         let mut workers =
             vec![launch("//Bob", "0..4", &[]), launch("//Dave", "4..8", &[]), launch("//Charlie", "0..8", &["--model", small])];
         let chain = node.connect().await;
