@@ -42,6 +42,14 @@ async fn market() -> (DevNode, [Worker; 2], tempfile::TempDir) {
     let mut workers = [("//Bob", "0..5"), ("//Charlie", "5..8")]
         .map(|(suri, layers)| Worker::launch(folder.path(), &node.url, suri, layers, &[]));
     workers.iter_mut().for_each(Worker::wait_until_serving);
+    // Payers read the market at the last final block.
+    eventually("the market is final", FINAL, || {
+        let mut looking = command("mica");
+        looking.env("MICA_HOME", folder.path().join("nobody")).args(["--node-url", &node.url, "--json", "market"]);
+        let ran = run(looking, "");
+        let models = (ran.code == Some(0)).then(|| ran.json()["models"].clone())?;
+        models[0]["uncovered"].as_array().is_some_and(Vec::is_empty).then_some(())
+    });
     (node, workers, folder)
 }
 
@@ -53,11 +61,6 @@ impl World {
         world.address = world.ok(&["wallet", "new"]).json()["address"].as_str().expect("an address").to_owned();
         let address = world.address.clone();
         world.ok(&["wallet", "transfer", &address, "100", "--dev-account", "Alice", "--wait", "finalized"]);
-        // Payers read the market at the last final block.
-        eventually("the market is final", FINAL, || {
-            let market = world.ok(&["market"]).json();
-            (market["models"][0]["uncovered"].as_array().is_some_and(Vec::is_empty)).then_some(())
-        });
         world
     }
 
