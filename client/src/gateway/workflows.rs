@@ -173,7 +173,7 @@ fn reply(model: String, text: String, report: &Report) -> StepReply {
 }
 
 impl From<WorkflowError> for GatewayError {
-    /// Steps that were paid before stay paid, and the message says how much that was where it is known.
+    /// Keeps the kind of what a step failed with, and names the step. Steps that were paid before stay paid.
     fn from(error: WorkflowError) -> Self {
         let message = error.to_string();
         match error {

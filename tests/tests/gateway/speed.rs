@@ -1,4 +1,4 @@
-//! What the gateway costs: before the first byte, per token, and how much more many clients get than one. `make bench` prints it.
+//! What the gateway costs: before the first byte, after the last token, and how much more many clients get than one. `make bench` prints it.
 
 use std::time::{Duration, Instant};
 
