@@ -56,4 +56,4 @@ run_tests() {
 # The first CPU has dot products, the second (as in a Raspberry Pi 4) has not. Whole models try both ways on the first.
 run_tests max -p mica-kernels --test exact --test golden
 run_tests cortex-a72 -p mica-kernels --test exact --test golden
-run_tests max -p mica-engine --test exact
+run_tests max -p mica-engine --test exact --test sessions

@@ -2,7 +2,7 @@
 //!
 //! The modules follow a prompt: a [`gguf`] file is opened and checked, its [`config`] read, the tensors of a layer range become a
 //! [`model`]; text passes the [`chat`] template and the [`tokenizer`]; `forward` fills a [`cache`] and gives hidden rows or logits;
-//! the [`sampler`] picks the next token.
+//! the [`sampler`] picks the next token, and says how likely it was.
 //!
 //! ```no_run
 //! use mica_engine::{GgufFile, Input, LayerRange, Model, Output, Threads, Want, embedded};
@@ -39,6 +39,6 @@ pub use gguf::{GgufError, GgufFile, TensorView};
 pub use mica_kernels::Isa;
 pub use mica_primitives::{LayerRange, ModelManifest};
 pub use model::{BatchItem, ForwardError, Input, LoadError, Model, Output, Want};
-pub use sampler::Sampler;
+pub use sampler::{LogProbabilities, Sampler, log_probabilities};
 pub use threads::Threads;
 pub use tokenizer::{Bos, Special, StreamDecoder, Tokenizer, TokenizerError};

@@ -6,7 +6,8 @@ use std::{fs, mem::MaybeUninit, path::Path};
 /// the control group have left. `None` where neither is known.
 pub fn available_bytes() -> Option<usize> {
     let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| meminfo_available(&text));
-    let group = control_group(Path::new("/sys/fs/cgroup"));
+    let own = fs::read_to_string("/proc/self/cgroup").ok();
+    let group = control_groups(Path::new("/sys/fs/cgroup"), own.as_deref().and_then(own_group).unwrap_or_default());
     machine.into_iter().chain(group).min()
 }
 
@@ -16,11 +17,27 @@ fn meminfo_available(text: &str) -> Option<usize> {
     line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok()?.checked_mul(1024)
 }
 
-/// What a control group (version 2) has left; `None` without a limit.
+/// Path of this process's control group (version 2), below the root, from `/proc/self/cgroup`.
+fn own_group(text: &str) -> Option<&str> {
+    text.lines().find_map(|line| line.strip_prefix("0::/"))
+}
+
+/// What the control group at `own` below `root` and all those that it is in have left; `None` where no group has a limit.
+fn control_groups(root: &Path, own: &str) -> Option<usize> {
+    // Inside of a container the path may be one that only the host has; the root then is the container's own group.
+    root.join(own).ancestors().take_while(|folder| folder.starts_with(root)).filter_map(control_group).min()
+}
+
+/// What a control group has left; `None` without a limit.
 fn control_group(folder: &Path) -> Option<usize> {
-    let number = |name: &str| fs::read_to_string(folder.join(name)).ok()?.trim().parse::<usize>().ok();
+    let read = |name: &str| fs::read_to_string(folder.join(name)).ok();
+    let number = |text: &str| text.trim().parse::<usize>().ok();
     // Without a limit the file says `max`, which is no number.
-    Some(number("memory.max")?.saturating_sub(number("memory.current")?))
+    let (limit, used) = (number(&read("memory.max")?)?, number(&read("memory.current")?)?);
+    // The file cache counts as used, and the system gives it back when it is needed.
+    let stat = read("memory.stat").unwrap_or_default();
+    let cache = stat.lines().find_map(|line| line.strip_prefix("inactive_file ")).and_then(number).unwrap_or(0);
+    Some(limit.saturating_sub(used.saturating_sub(cache)))
 }
 
 /// Asks the system to back memory that nobody has touched yet with huge pages, for a `mica_kernels::Fresh`. Only whole ones, so that
@@ -63,5 +80,27 @@ mod tests {
         assert_eq!(control_group(folder.path()), Some(700));
         write("memory.max", "200\n");
         assert_eq!(control_group(folder.path()), Some(0));
+        write("memory.stat", "anon 100\ninactive_file 250\nactive_file 20\n");
+        assert_eq!(control_group(folder.path()), Some(150));
+    }
+
+    #[test]
+    fn the_tightest_group_of_all_counts() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (root, own) = (folder.path(), own_group("1:cpu:/x\n0::/a.slice/b.service\n").expect("version 2"));
+        let inner = root.join(own);
+        fs::create_dir_all(&inner).expect("folders");
+        assert_eq!(control_groups(root, own), None);
+        let limit = |folder: &Path, limit: &str| {
+            fs::write(folder.join("memory.max"), limit).expect("written");
+            fs::write(folder.join("memory.current"), "100").expect("written");
+        };
+        limit(&inner, "max");
+        limit(&root.join("a.slice"), "500");
+        assert_eq!(control_groups(root, own), Some(400));
+        limit(root, "300");
+        assert_eq!(control_groups(root, own), Some(200));
+        assert_eq!(control_groups(root, "of/the/host"), Some(200));
+        assert_eq!(own_group("1:cpu:/x\n"), None);
     }
 }

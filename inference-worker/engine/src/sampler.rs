@@ -1,5 +1,9 @@
 //! The choice of the next token: a pure function of logits, settings, seed and position.
 
+mod likelihood;
+
+pub use likelihood::{LogProbabilities, log_probabilities};
+
 use mica_kernels::{math, reduce};
 
 /// How the next token is chosen. Equal settings, logits and position give the same token on every machine.
@@ -30,14 +34,7 @@ impl Sampler {
         if self.temperature.is_nan() || self.temperature <= 0.0 || self.top_k == 1 {
             return reduce::argmax(logits).unwrap_or(0) as u32;
         }
-        let mut order: Vec<(f32, u32)> = logits.iter().copied().zip(0..).collect();
-        let best_first = |a: &(f32, u32), b: &(f32, u32)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
-        let keep = if self.top_k == 0 { order.len() } else { order.len().min(self.top_k as usize) };
-        if keep < order.len() {
-            order.select_nth_unstable_by(keep, best_first);
-            order.truncate(keep);
-        }
-        order.sort_unstable_by(best_first);
+        let order = best(logits, if self.top_k == 0 { logits.len() } else { self.top_k as usize });
         let Some(&(best, _)) = order.first() else { return 0 };
         let weights: Vec<f32> = order.iter().map(|&(logit, _)| math::exp((logit - best) / self.temperature)).collect();
         let (kept, total) = self.nucleus(&weights);
@@ -65,6 +62,27 @@ impl Sampler {
         }
         (weights.len(), sum)
     }
+}
+
+/// The `count` tokens with the largest logits, or all if there are fewer: largest first, equal ones by id.
+fn best(logits: &[f32], count: usize) -> Vec<(f32, u32)> {
+    let mut order: Vec<u64> = logits.iter().zip(0..).map(|(logit, id)| best_first(*logit, id)).collect();
+    if count < order.len() {
+        order.select_nth_unstable(count);
+        order.truncate(count);
+    }
+    order.sort_unstable();
+    let ids = order.into_iter().map(|key| key as u32);
+    ids.map(|id| (logits[id as usize], id)).collect()
+}
+
+/// A number for each candidate that sorts as the candidates do: larger logits first (as [`f32::total_cmp`] orders them), then smaller
+/// ids. Its lower half is the id.
+fn best_first(logit: f32, id: u32) -> u64 {
+    let bits = logit.to_bits();
+    // Negative numbers have all bits turned, others only their sign: then they ascend. The other way round they descend.
+    let ascending = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
+    u64::from(!ascending) << 32 | u64::from(id)
 }
 
 /// A number in `[0, 1)` with 24 bits, from a counter: two rounds of a 64-bit finaliser over seed and position.
@@ -106,6 +124,16 @@ mod tests {
         for (count, share) in counts.iter().zip([0.25, 0.5, 0.0, 0.25]) {
             assert!((f64::from(*count) / 40_000.0 - share).abs() < 0.01, "{counts:?}");
         }
+    }
+
+    #[test]
+    fn candidates_are_ordered_by_logit_and_then_by_id() {
+        let logits = [1.0, -1.0, 0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, 1.0, 1.0e-40, -1.0e-40, 3.0];
+        let mut by_key: Vec<u32> = (0..logits.len() as u32).collect();
+        let mut by_comparison = by_key.clone();
+        by_key.sort_unstable_by_key(|&id| best_first(logits[id as usize], id));
+        by_comparison.sort_by(|&a, &b| logits[b as usize].total_cmp(&logits[a as usize]).then(a.cmp(&b)));
+        assert_eq!(by_key, by_comparison);
     }
 
     #[test]

@@ -182,11 +182,27 @@ fn characters_come_out_of_the_stream_whole() {
     assert_eq!(parts.concat() + &stream.finish(), text);
     let mut stream = tokenizer.stream();
     let cut = ids.iter().position(|&id| tokenizer.token(id) == Some("ð")).expect("the fox's first byte");
+    assert_eq!(stream.bytes(ids[cut]), [0xf0]);
+    assert!(stream.is_whole());
     assert_eq!(stream.push(ids[cut]), "");
+    assert!(!stream.is_whole());
     assert_eq!(stream.push(tokenizer.encode("a", Special::Text, Bos::Omit).expect("encodes")[0]), "\u{fffd}a");
     stream.push(ids[cut]);
     assert_eq!(stream.finish(), "\u{fffd}");
     assert_eq!(tokenizer.decode(&[u32::MAX]), "");
+    assert!(tokenizer.stream().bytes(u32::MAX).is_empty());
+}
+
+#[test]
+fn what_a_token_would_bring_is_what_it_brings() {
+    let tokenizer = tokenizer(&sentence_piece(&PIECES)).expect("tokenizer");
+    let (he, end) = (piece(9), 2);
+    let mut stream = tokenizer.stream();
+    for expected in ["he", " he"] {
+        assert_eq!(stream.bytes(he), expected.as_bytes(), "the space in front of the text is none of the text's");
+        assert_eq!(stream.push(he), expected);
+    }
+    assert!(stream.bytes(end).is_empty() && stream.push(end).is_empty());
 }
 
 #[test]

@@ -136,12 +136,7 @@ impl Packed {
             let records = heads_mut(head_quads).chunks_exact_mut(layout.heads).zip(quads.chunks_exact_mut(layout.quads(format)));
             for (block, (heads, quads)) in records.enumerate() {
                 for (lane, row) in rows.chunks_exact(row_bytes).enumerate() {
-                    let bytes = &row[block * format.block_bytes()..][..format.block_bytes()];
-                    if format.block_elements() == BLOCK {
-                        pack_block(format, layout, &unpack::block(format, bytes), lane, heads, quads);
-                    } else {
-                        pack_super_block(layout, &unpack::super_block(format, bytes), lane, heads, quads);
-                    }
+                    pack(format, layout, &row[block * format.block_bytes()..][..format.block_bytes()], lane, heads, quads);
                 }
             }
         };
@@ -179,11 +174,12 @@ impl Packed {
     /// Products of the rows of `groups` (16 rows each) with every row of `x`: `out: [x.rows, rows of the groups]`.
     pub fn matmul(&self, isa: Isa, x: &Activations, groups: Range<usize>, out: &mut Columns<'_>) {
         let first_row = groups.start * LANES;
-        for group in groups {
-            let column = group * LANES - first_row;
-            let here = LANES.min(self.rows - group * LANES);
+        let mut next = groups.start;
+        while next < groups.end {
+            let (group, column, left) = (next, next * LANES - first_row, self.rows - next * LANES);
+            next += 1;
             let mut store = |row: usize, first: usize, lanes: &[f32]| {
-                let here = here.saturating_sub(first).min(lanes.len());
+                let here = left.saturating_sub(first).min(lanes.len());
                 if here > 0 {
                     out.row(row, column + first, here).copy_from_slice(&lanes[..here]);
                 }
@@ -193,7 +189,13 @@ impl Packed {
                 #[cfg(all(target_arch = "x86_64", feature = "std"))]
                 Kind::Avx2 => crate::simd::avx2_group(self.format, self.group(group), x, &mut store),
                 #[cfg(all(target_arch = "x86_64", feature = "std"))]
-                Kind::Avx512 => crate::simd::avx512_group(self.format, self.group(group), x, &mut store),
+                Kind::Avx512 if next < groups.end => {
+                    let two = [self.group(group), self.group(next)];
+                    next += 1;
+                    crate::simd::avx512_groups(self.format, two, x, &mut store);
+                }
+                #[cfg(all(target_arch = "x86_64", feature = "std"))]
+                Kind::Avx512 => crate::simd::avx512_groups(self.format, [self.group(group)], x, &mut store),
                 #[cfg(all(target_arch = "aarch64", feature = "std"))]
                 Kind::Neon => crate::simd::neon_group(self.format, self.group(group), x, &mut store),
                 #[cfg(all(target_arch = "aarch64", feature = "std"))]
@@ -203,18 +205,31 @@ impl Packed {
     }
 }
 
-fn pack_block(format: WeightType, layout: Layout, block: &Block, lane: usize, heads: &mut [Head], quads: &mut [Quad]) {
+/// Packs the bytes of a block or super-block of the file.
+#[inline]
+fn pack(format: WeightType, layout: Layout, bytes: &[u8], lane: usize, heads: &mut [Head], quads: &mut [Quad]) {
+    match format {
+        // The file has the same words, one after the other.
+        WeightType::Q8_0 | WeightType::Q4_0 | WeightType::Q4_1 => {
+            let (halves, words) = bytes.split_at(heads.len() * size_of::<u16>());
+            for (head, half) in heads.iter_mut().zip(halves.as_chunks().0) {
+                head[lane] = u16::from_le_bytes(*half);
+            }
+            for (quad, word) in quads.iter_mut().zip(words.as_chunks().0) {
+                quad.set(lane, *word);
+            }
+        }
+        _ if format.block_elements() == BLOCK => pack_block(layout, &unpack::block(format, bytes), lane, heads, quads),
+        _ => pack_super_block(layout, &unpack::super_block(format, bytes), lane, heads, quads),
+    }
+}
+
+fn pack_block(layout: Layout, block: &Block, lane: usize, heads: &mut [Head], quads: &mut [Quad]) {
     heads[0][lane] = block.scale;
     if let Some(minimum) = block.minimum {
         heads[1][lane] = minimum;
     }
-    if format == WeightType::Q8_0 {
-        for (quad, four) in quads.iter_mut().zip(block.integers.as_chunks::<4>().0) {
-            quad.set(lane, four.map(|q| q as u8));
-        }
-    } else {
-        pack_integers(layout, &block.integers, lane, quads);
-    }
+    pack_integers(layout, &block.integers, lane, quads);
 }
 
 fn pack_super_block(layout: Layout, block: &SuperBlock, lane: usize, heads: &mut [Head], quads: &mut [Quad]) {
@@ -296,7 +311,7 @@ impl SixBits {
     }
 }
 
-/// The inverse of [`pack_block`].
+/// The inverse of [`pack`], for blocks of 32.
 fn block_of(format: WeightType, layout: Layout, lane: usize, heads: &[Head], quads: &[Quad]) -> Block {
     let integers = if format == WeightType::Q8_0 {
         core::array::from_fn(|i| quads[i / 4].lane(lane)[i % 4] as i8)
@@ -306,7 +321,7 @@ fn block_of(format: WeightType, layout: Layout, lane: usize, heads: &[Head], qua
     Block { scale: heads[0][lane], minimum: heads.get(1).map(|minima| minima[lane]), integers }
 }
 
-/// The inverse of [`pack_super_block`].
+/// The inverse of [`pack`], for super-blocks.
 fn super_block_of(layout: Layout, lane: usize, heads: &[Head], quads: &[Quad]) -> SuperBlock {
     let (scale_quads, quads) = quads.split_at(layout.scale_quads);
     let mut integers = [0; SUPER_BLOCK];
@@ -397,14 +412,12 @@ mod tests {
                 let Some(layout) = Layout::of(format) else { continue };
                 let (mut heads, mut quads) = ([[0u16; LANES]; 2], vec![Quad([0; 64]); layout.quads(format)]);
                 let heads = &mut heads[..layout.heads];
+                let bytes = &bytes[..format.block_bytes()];
+                pack(format, layout, bytes, lane, heads, &mut quads);
                 if format.block_elements() == BLOCK {
-                    let block = unpack::block(format, &bytes);
-                    pack_block(format, layout, &block, lane, heads, &mut quads);
-                    prop_assert_eq!(block_of(format, layout, lane, heads, &quads), block);
+                    prop_assert_eq!(block_of(format, layout, lane, heads, &quads), unpack::block(format, bytes));
                 } else {
-                    let block = unpack::super_block(format, &bytes);
-                    pack_super_block(layout, &block, lane, heads, &mut quads);
-                    prop_assert_eq!(super_block_of(layout, lane, heads, &quads), block);
+                    prop_assert_eq!(super_block_of(layout, lane, heads, &quads), unpack::super_block(format, bytes));
                 }
                 prop_assert!(quads.iter().all(|quad| (0..LANES).all(|other| other == lane || quad.lane(other) == [0; 4])));
             }

@@ -78,6 +78,19 @@ pub enum LoadError {
         /// Layers of the model.
         layers: u16,
     },
+    /// The weights do not fit into what memory is left.
+    #[error(
+        "layers {range} need {} MB and the system has {} MB left; serve fewer layers (--layers), free memory, or take a model with smaller weights",
+        .needed >> 20, .available >> 20
+    )]
+    Memory {
+        /// What was asked for.
+        range: LayerRange,
+        /// Bytes that loading takes.
+        needed: u64,
+        /// Bytes that the system has left.
+        available: u64,
+    },
     /// The file cannot be read any more.
     #[error(transparent)]
     File(#[from] crate::gguf::GgufError),

@@ -84,12 +84,15 @@ impl Model {
         rows.div_ceil(2 * self.pool.threads()).max(WORTH_ELEMENTS.div_ceil(width)).max(1)
     }
 
-    /// Groups of a matrix that make one part of a product with `rows` rows.
+    /// Groups of a matrix that make one part of a product with `rows` rows; even, because kernels may take them two by two.
     fn step(&self, matrix: &Matrix, rows: usize) -> usize {
         let threads = self.pool.threads();
         match threads {
             1 => matrix.groups().max(1),
-            _ => matrix.groups().div_ceil(threads * PARTS).max(WORTH.div_ceil(rows * matrix.columns() * LANES)).max(1),
+            _ => {
+                let least = WORTH.div_ceil(rows * matrix.columns() * LANES);
+                matrix.groups().div_ceil(threads * PARTS).max(least).max(1).next_multiple_of(2)
+            }
         }
     }
 }

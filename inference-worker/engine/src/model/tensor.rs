@@ -137,12 +137,21 @@ fn all_finite(format: WeightType, bytes: &[u8]) -> bool {
     let halves = |places: &[usize], exponent: u16| {
         bytes.chunks_exact(format.block_bytes()).all(|block| places.iter().all(|&at| half(block, at, exponent)))
     };
+    // Every value of a plain type is looked at: a maximum, which the compiler takes of many at once.
+    let largest = |exponent: u16| {
+        let exponents = bytes.as_chunks().0.iter().map(|half| u16::from_le_bytes(*half) & exponent);
+        exponents.fold(0, |largest, found| if found > largest { found } else { largest })
+    };
     const F16_EXPONENT: u16 = 0x7c00;
     const F32_EXPONENT: u16 = 0x7f80;
     match format {
-        WeightType::F32 => halves(&[2], F32_EXPONENT),
-        WeightType::BF16 => halves(&[0], F32_EXPONENT),
-        WeightType::F16 | WeightType::Q8_0 | WeightType::Q4_0 | WeightType::Q5_0 => halves(&[0], F16_EXPONENT),
+        WeightType::F32 => {
+            let exponents = bytes.as_chunks().0.iter().map(|single| u32::from_le_bytes(*single) >> 16 & u32::from(F32_EXPONENT));
+            exponents.fold(0, |largest, found| if found > largest { found } else { largest }) != u32::from(F32_EXPONENT)
+        }
+        WeightType::BF16 => largest(F32_EXPONENT) != F32_EXPONENT,
+        WeightType::F16 => largest(F16_EXPONENT) != F16_EXPONENT,
+        WeightType::Q8_0 | WeightType::Q4_0 | WeightType::Q5_0 => halves(&[0], F16_EXPONENT),
         WeightType::Q4_1 | WeightType::Q5_1 | WeightType::Q4_K | WeightType::Q5_K => halves(&[0, 2], F16_EXPONENT),
         // The scale comes last.
         WeightType::Q6_K => halves(&[format.block_bytes() - 2], F16_EXPONENT),

@@ -8,7 +8,7 @@ use super::{
     arch::{Biases, HeadNorms},
     tensor::Reader,
 };
-use crate::{config::Experts, config::ModelConfig, gguf::GgufFile, threads::Pool};
+use crate::{config::Experts, config::ModelConfig, gguf::GgufFile, memory, threads::Pool};
 
 /// One transformer block.
 pub(super) struct Layer {
@@ -73,6 +73,7 @@ pub(super) struct Weights {
 impl Weights {
     pub fn load(file: &GgufFile, config: &ModelConfig, range: LayerRange, pool: &Pool) -> Result<Self, LoadError> {
         check_names(file, config, range)?;
+        check_memory(file, config, range, memory::available_bytes())?;
         let (vocabulary, hidden) = (config.vocabulary, config.hidden);
         let mut reader = Reader::new(file, pool);
         let is_tied = file.tensor("output.weight").is_none();
@@ -172,6 +173,21 @@ fn check_names(file: &GgufFile, config: &ModelConfig, range: LayerRange) -> Resu
     Ok(())
 }
 
+/// Refuses a range that the system has no room for: what takes more than there is does not fail, the process is killed.
+fn check_memory(file: &GgufFile, config: &ModelConfig, range: LayerRange, available: Option<usize>) -> Result<(), LoadError> {
+    let Some(available) = available.and_then(|bytes| u64::try_from(bytes).ok()) else { return Ok(()) };
+    let (is_first, is_last) = (range.first == 0, range.end == config.layers);
+    let is_tied = file.tensor("output.weight").is_none();
+    let is_ours = |name: &str| match name.strip_prefix("blk.").and_then(|rest| rest.split_once('.')) {
+        Some((layer, _)) => layer.parse::<u16>().is_ok_and(|layer| range.contains(layer)),
+        None => (name == "token_embd.weight" && (is_first || (is_last && is_tied))) || (name == "output.weight" && is_last),
+    };
+    let sizes = || file.tensors().filter(|tensor| is_ours(tensor.name)).map(|tensor| tensor.size_bytes() as u64);
+    // Each is read into a buffer before it is arranged.
+    let needed = sizes().fold(sizes().max().unwrap_or(0), u64::saturating_add);
+    if needed > available { Err(LoadError::Memory { range, needed, available }) } else { Ok(()) }
+}
+
 fn load_layer(reader: &mut Reader<'_>, config: &ModelConfig, layer: u16) -> Result<Layer, LoadError> {
     let (hidden, head_size) = (config.hidden, config.head_size);
     let (queries, keys) = (config.heads * head_size, config.kv_heads * head_size);
@@ -221,4 +237,23 @@ fn load_feed_forward(
     let downs = reader.matrices(&name("ffn_down_exps.weight"), count, hidden, inner)?;
     let experts = gates.into_iter().zip(ups).zip(downs).map(|((gate, up), down)| Swiglu { gate, up, down }).collect();
     Ok(FeedForward::Experts { router, experts, used })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::embedded;
+
+    #[test]
+    fn a_range_that_does_not_fit_is_refused_by_name() {
+        let file = GgufFile::from_bytes(embedded::TINY_Q8_0).expect("embedded");
+        let config = file.config().expect("config");
+        let check = |first, end, available| check_memory(&file, &config, LayerRange { first, end }, available);
+        assert!(check(0, config.layers, None).is_ok());
+        let whole: usize = file.tensors().map(|tensor| tensor.size_bytes()).sum();
+        assert!(check(0, config.layers, Some(2 * whole)).is_ok());
+        let error = check(0, config.layers, Some(whole / 2)).expect_err("too much").to_string();
+        assert!(error.contains("--layers"), "{error}");
+        assert!(check(1, 2, Some(whole / 2)).is_ok(), "a part fits");
+    }
 }

@@ -2,7 +2,9 @@
 
 use std::{hint::black_box, sync::Barrier, time::Instant};
 
-use crate::Threads;
+use mica_kernels::HUGE_PAGE;
+
+use crate::{Threads, memory::ask_for_huge_pages};
 
 /// Bytes that all threads read together in one pass; far more than a cache holds.
 const BUFFER: usize = 256 << 20;
@@ -31,9 +33,9 @@ pub fn read_bytes_per_second(threads: Threads) -> f64 {
         started.elapsed().as_secs_f64()
     };
     let passes = || {
-        // Written by the thread that reads it, so that it lies near.
-        let buffer = vec![[1; LINE]; lines];
-        let seconds = patterns.iter().flat_map(|pattern| (0..PASSES).map(|_| pass(&buffer, *pattern)));
+        let memory = memory_of(lines);
+        let buffer = in_huge_pages(&memory, lines);
+        let seconds = patterns.iter().flat_map(|pattern| (0..PASSES).map(|_| pass(buffer, *pattern)));
         seconds.fold(f64::INFINITY, f64::min)
     };
     let seconds = std::thread::scope(|scope| {
@@ -43,6 +45,25 @@ pub fn read_bytes_per_second(threads: Threads) -> f64 {
         passes()
     });
     (threads * lines * LINE) as f64 / seconds
+}
+
+/// Memory for `lines` lines, wherever huge pages begin in it, in the kind of pages that weights lie in. Written by the thread that
+/// reads it, so that it lies near.
+fn memory_of(lines: usize) -> Vec<u8> {
+    let bytes = lines * LINE + HUGE_PAGE;
+    let mut memory: Vec<u8> = Vec::with_capacity(bytes);
+    let spare = memory.spare_capacity_mut();
+    let start = spare.as_ptr().align_offset(HUGE_PAGE).min(spare.len());
+    ask_for_huge_pages(&mut spare[start..]);
+    memory.resize(bytes, 1);
+    memory
+}
+
+/// The first `lines` lines from where a huge page begins.
+fn in_huge_pages(memory: &[u8], lines: usize) -> &[Line] {
+    let start = memory.as_ptr().align_offset(HUGE_PAGE).min(memory.len());
+    let whole = memory[start..].as_chunks().0;
+    &whole[..lines.min(whole.len())]
 }
 
 /// Reads `lines` as `STREAMS` streams side by side.

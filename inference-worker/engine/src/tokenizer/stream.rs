@@ -52,6 +52,20 @@ impl<'a> StreamDecoder<'a> {
         }
     }
 
+    /// The bytes that this token would bring if it were pushed next; control tokens bring none.
+    pub fn bytes(&self, id: u32) -> Vec<u8> {
+        let mut bytes = self.vocabulary.bytes(id);
+        if self.at_start && bytes.first() == Some(&b' ') {
+            bytes.remove(0);
+        }
+        bytes
+    }
+
+    /// Whether no character is half done.
+    pub const fn is_whole(&self) -> bool {
+        self.pending.is_empty()
+    }
+
     /// What is left at the end: `�` for a character that never became complete.
     pub fn finish(self) -> String {
         String::from_utf8_lossy(&self.pending).into_owned()

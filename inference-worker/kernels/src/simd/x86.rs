@@ -14,45 +14,57 @@ use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 use super::{Store, block_quads, emit, joined, layout};
 use crate::{Activations, Isa, LANES, WeightType, activations::PANEL, isa::Kind, packed::Group};
 
-/// 16 rows with every row of `x`, by AVX-512 VNNI. To be called only under [`crate::isa::Kind::Avx512`].
-pub(crate) fn avx512_group(format: WeightType, group: Group<'_>, x: &Activations, store: &mut impl Store) {
-    with_kind!(format, KIND => avx512_blocks::<KIND>(group, x, store), avx512_super_blocks::<KIND>(group, x, store));
+/// `G` groups with every row of `x`, by AVX-512 VNNI; rows are counted from the first group's. To be called only under
+/// [`crate::isa::Kind::Avx512`].
+pub(crate) fn avx512_groups<const G: usize>(format: WeightType, groups: [Group<'_>; G], x: &Activations, store: &mut impl Store) {
+    with_kind!(format, KIND => avx512_blocks::<G, KIND>(groups, x, store), {
+        for (g, group) in groups.into_iter().enumerate() {
+            avx512_super_blocks::<KIND>(group, g * LANES, x, store);
+        }
+    });
 }
 
-fn avx512_blocks<const KIND: usize>(group: Group<'_>, x: &Activations, store: &mut impl Store) {
-    // SAFETY (of all): the caller holds an `Isa` of this kind, which exists only where AVX-512 F, BW, VL and VNNI were seen.
-    if x.panel_rows() == 1 {
-        let sums = unsafe { avx512::blocks::<1, 1, KIND>(group, [x.panel(0)]) };
-        return emit(x, 0, 0, &sums, store);
-    }
+fn avx512_blocks<const G: usize, const KIND: usize>(groups: [Group<'_>; G], x: &Activations, store: &mut impl Store) {
     let mut panel = 0;
     while panel < x.panels() {
         let at = |i| x.panel::<PANEL>(panel + i);
+        // SAFETY (of all): the caller holds an `Isa` of this kind, which exists only where AVX-512 F, BW, VL and VNNI were seen.
         panel += match x.panels() - panel {
-            1 => {
-                let sums = unsafe { avx512::blocks::<PANEL, 1, KIND>(group, [at(0)]) };
-                emit(x, panel, 0, &sums, store);
+            _ if x.panel_rows() == 1 => {
+                let sums = unsafe { avx512::blocks::<1, G, 1, KIND>(groups, [x.panel(panel)]) };
+                emit_groups(x, panel, &sums, store);
                 1
             }
-            2 => {
-                let sums = unsafe { avx512::blocks::<PANEL, 2, KIND>(group, [at(0), at(1)]) };
-                emit(x, panel, 0, &sums, store);
-                2
+            1 => {
+                let sums = unsafe { avx512::blocks::<PANEL, G, 1, KIND>(groups, [at(0)]) };
+                emit_groups(x, panel, &sums, store);
+                1
             }
             _ => {
-                let sums = unsafe { avx512::blocks::<PANEL, 3, KIND>(group, [at(0), at(1), at(2)]) };
-                emit(x, panel, 0, &sums, store);
-                3
+                let sums = unsafe { avx512::blocks::<PANEL, G, 2, KIND>(groups, [at(0), at(1)]) };
+                emit_groups(x, panel, &sums, store);
+                2
             }
         };
     }
 }
 
-fn avx512_super_blocks<const KIND: usize>(group: Group<'_>, x: &Activations, store: &mut impl Store) {
+fn emit_groups<const R: usize, const P: usize>(
+    x: &Activations,
+    panel: usize,
+    sums: &[[[[f32; LANES]; R]; P]],
+    store: &mut impl Store,
+) {
+    for (g, sums) in sums.iter().enumerate() {
+        emit(x, panel, g * LANES, sums, store);
+    }
+}
+
+fn avx512_super_blocks<const KIND: usize>(group: Group<'_>, first: usize, x: &Activations, store: &mut impl Store) {
     // SAFETY (of all): as in `avx512_blocks`.
     if x.panel_rows() == 1 {
         let sums = unsafe { avx512::super_blocks::<1, 1, KIND>(group, [x.super_panel(0)]) };
-        return emit(x, 0, 0, &sums, store);
+        return emit(x, 0, first, &sums, store);
     }
     let mut panel = 0;
     while panel < x.panels() {
@@ -60,12 +72,12 @@ fn avx512_super_blocks<const KIND: usize>(group: Group<'_>, x: &Activations, sto
         panel += match x.panels() - panel {
             1 => {
                 let sums = unsafe { avx512::super_blocks::<PANEL, 1, KIND>(group, [at(0)]) };
-                emit(x, panel, 0, &sums, store);
+                emit(x, panel, first, &sums, store);
                 1
             }
             _ => {
                 let sums = unsafe { avx512::super_blocks::<PANEL, 2, KIND>(group, [at(0), at(1)]) };
-                emit(x, panel, 0, &sums, store);
+                emit(x, panel, first, &sums, store);
                 2
             }
         };

@@ -12,52 +12,84 @@ use crate::{
     packed::{Group, Head, Quad},
 };
 
-/// One group by `P` panels of `R` rows, blocks of 32.
+/// `G` groups by `P` panels of `R` rows, blocks of 32.
 ///
 /// # Safety
 /// The CPU must have AVX-512 F, BW, VL and VNNI.
+#[expect(clippy::needless_range_loop, reason = "registers of several sums, counted at compile time")]
 #[target_feature(enable = "avx2,f16c,avx512f,avx512bw,avx512vl,avx512vnni")]
-pub(super) unsafe fn blocks<const R: usize, const P: usize, const KIND: usize>(
-    group: Group<'_>,
+pub(super) unsafe fn blocks<const R: usize, const G: usize, const P: usize, const KIND: usize>(
+    groups: [Group<'_>; G],
     x: [Panel<'_, R>; P],
-) -> [[[f32; LANES]; R]; P] {
-    let layout = const { layout(KIND) };
-    let mut sums = [[_mm512_setzero_ps(); R]; P];
-    let records = group.quads.chunks_exact(const { block_quads(KIND) }).zip(group.heads.chunks_exact(layout.heads));
-    for (block, (quads, heads)) in records.enumerate() {
-        if R * P <= 4 {
-            prefetch(quads);
-            prefetch(heads);
+) -> [[[[f32; LANES]; R]; P]; G] {
+    let (layout, block_quads) = const { (layout(KIND), block_quads(KIND)) };
+    let mut sums = [[[_mm512_setzero_ps(); R]; P]; G];
+    for block in 0..groups[0].heads.len() / layout.heads {
+        // Not by `map`: its closure would have this function's features, and `map`, which has not, could not take it in.
+        let (mut quads, mut heads): ([&[Quad]; G], [&[Head]; G]) = ([&[]; G], [&[]; G]);
+        for g in 0..G {
+            quads[g] = &groups[g].quads[block * block_quads..][..block_quads];
+            heads[g] = &groups[g].heads[block * layout.heads..][..layout.heads];
+            if R * P <= 4 {
+                prefetch(quads[g]);
+                prefetch(heads[g]);
+            }
         }
-        let mut integers = [[_mm512_setzero_si512(); R]; P];
-        for c in 0..4 {
-            let (low, high) = (low::<KIND>(quads, c), high::<KIND>(quads, c));
-            for p in 0..P {
-                let x = &x[p].quants[block];
-                for r in 0..R {
-                    integers[p][r] = _mm512_dpbusd_epi32(integers[p][r], low, four(x[c][r]));
-                    integers[p][r] = _mm512_dpbusd_epi32(integers[p][r], high, four(x[c + 4][r]));
+        let mut integers = [[[_mm512_setzero_si512(); R]; P]; G];
+        for p in 0..P {
+            for r in 0..R {
+                let start = offset_sum::<KIND>(x[p].sums[block][r]);
+                for g in 0..G {
+                    integers[g][p][r] = start;
                 }
             }
         }
-        let scales = halves(&heads[0]);
+        for half in 0..8 {
+            let (c, is_high) = (half / 2, half % 2 == 1);
+            let mut weights = [_mm512_setzero_si512(); G];
+            for g in 0..G {
+                weights[g] = if is_high { high::<KIND>(quads[g], c) } else { low::<KIND>(quads[g], c) };
+            }
+            for p in 0..P {
+                for r in 0..R {
+                    // Loaded once for all groups: one load for each multiplication would be as much as the CPU can do.
+                    let x = four(x[p].quants[block][c + 4 * usize::from(is_high)][r]);
+                    for g in 0..G {
+                        integers[g][p][r] = _mm512_dpbusd_epi32(integers[g][p][r], weights[g], x);
+                    }
+                }
+            }
+        }
+        let mut scales = [_mm512_setzero_ps(); G];
+        for g in 0..G {
+            scales[g] = halves(&heads[g][0]);
+        }
         for p in 0..P {
             for r in 0..R {
                 let (x_scale, x_sum) = (_mm512_set1_ps(x[p].scales[block][r]), _mm512_set1_epi32(x[p].sums[block][r]));
-                let integer = match layout.offset {
-                    8 => _mm512_sub_epi32(integers[p][r], _mm512_slli_epi32::<3>(x_sum)),
-                    16 => _mm512_sub_epi32(integers[p][r], _mm512_slli_epi32::<4>(x_sum)),
-                    _ if KIND == WeightType::Q8_0 as usize => _mm512_sub_epi32(integers[p][r], _mm512_slli_epi32::<7>(x_sum)),
-                    _ => integers[p][r],
-                };
-                sums[p][r] = add_product(sums[p][r], _mm512_mul_ps(scales, x_scale), integer);
-                if layout.heads == 2 {
-                    sums[p][r] = add_product(sums[p][r], _mm512_mul_ps(halves(&heads[1]), x_scale), x_sum);
+                for g in 0..G {
+                    sums[g][p][r] = add_product(sums[g][p][r], _mm512_mul_ps(scales[g], x_scale), integers[g][p][r]);
+                    if layout.heads == 2 {
+                        sums[g][p][r] = add_product(sums[g][p][r], _mm512_mul_ps(halves(&heads[g][1]), x_scale), x_sum);
+                    }
                 }
             }
         }
     }
-    sums.map(|sums| sums.map(|sums| lanes(sums)))
+    sums.map(|sums| sums.map(|sums| sums.map(|sums| lanes(sums))))
+}
+
+/// What the offset of the stored weights adds to a block's integers, taken off in advance.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn offset_sum<const KIND: usize>(x_sum: i32) -> __m512i {
+    let (zero, x_sum) = (_mm512_setzero_si512(), _mm512_set1_epi32(x_sum));
+    match const { layout(KIND).offset } {
+        8 => _mm512_sub_epi32(zero, _mm512_slli_epi32::<3>(x_sum)),
+        16 => _mm512_sub_epi32(zero, _mm512_slli_epi32::<4>(x_sum)),
+        _ if KIND == WeightType::Q8_0 as usize => _mm512_sub_epi32(zero, _mm512_slli_epi32::<7>(x_sum)),
+        _ => zero,
+    }
 }
 
 /// One group by `P` panels of `R` rows, super-blocks.
