@@ -22,6 +22,7 @@ use mica_primitives::LayerRange;
 use mica_protocol::{
     SessionId,
     limits::MAX_SESSIONS,
+    probability::{Candidate, Candidates, LogProbabilities, LogProbability},
     session::Sampling,
     stage::{ComputeJob, Computed},
 };
@@ -133,6 +134,16 @@ impl Drop for Engine {
 /// The engine's sampler for a session's settings.
 pub fn sampler(sampling: &Sampling) -> Sampler {
     Sampler { temperature: sampling.temperature(), top_k: sampling.top_k, top_p: sampling.top_p(), seed: sampling.seed }
+}
+
+/// How likely the token `drawn` was, and the `count` most likely ones, as it is told to payers.
+fn log_probabilities(logits: &[f32], drawn: u32, count: u8) -> LogProbabilities {
+    let found = mica_engine::log_probabilities(logits, drawn, count.into());
+    let candidate = |(id, value)| Candidate { id, log_probability: LogProbability::new(value) };
+    LogProbabilities {
+        drawn: LogProbability::new(found.token),
+        top: Candidates::truncate_from(found.top.into_iter().map(candidate).collect()),
+    }
 }
 
 /// Every session may waste less than one page, so that one page for each is kept out of the count. Where there are too few pages

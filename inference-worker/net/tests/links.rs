@@ -65,7 +65,7 @@ async fn next(events: &mut mpsc::Receiver<NetEvent>) -> NetEvent {
 }
 
 fn token(position: u32) -> Message {
-    Message::Token(Token { session: SessionId([7; 32]), position, id: 1, stop: None })
+    Message::Token(Token { session: SessionId([7; 32]), position, id: 1, stop: None, log_probabilities: None })
 }
 
 #[tokio::test]

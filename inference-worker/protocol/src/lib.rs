@@ -18,8 +18,8 @@
 //!    voucher that promises the exact sum and fixes the receipts; the stage confirms with [`messages::Closed`].
 //!
 //! # Modules, in the order in which data flows
-//! [`wire`] and [`messages`] from bytes to words; [`path`] and [`session`] what is agreed on; [`stage`] the worker's machine;
-//! [`payer`] the client's; [`channel`] the money of both; [`receipts`] the proof of both; [`limits`] every bound; [`fault`] every
+//! [`wire`] and [`messages`] from bytes to words; [`path`] and [`session`] what is agreed on; [`probability`] how likely tokens
+//! were; [`stage`] the worker's machine; [`payer`] the client's; [`channel`] the money of both; [`receipts`] the proof of both; [`limits`] every bound; [`fault`] every
 //! refusal.
 //!
 //! **Architecture invariant:** no I/O, no clock, no randomness: the same inputs give the same outputs.
@@ -31,6 +31,8 @@ pub mod messages;
 
 pub mod path;
 pub mod session;
+
+pub mod probability;
 
 pub mod stage;
 

@@ -3,7 +3,7 @@
 //! They bound memory and work that a stranger can cause before and after it has paid. `tests/limits.rs` crosses each of them.
 
 /// Version byte of every frame. Another version is refused with [`crate::FaultCode::UnknownVersion`].
-pub const PROTOCOL_VERSION: u8 = 1;
+pub const PROTOCOL_VERSION: u8 = 2;
 /// Most bytes of one frame after its length field: a full step of the widest model, and room for its header.
 pub const MAX_FRAME_BYTES: usize = MAX_STEP_ROWS as usize * MAX_HIDDEN as usize * 4 + 64 * 1024;
 /// Widest hidden state, in f32 values per position.
@@ -18,6 +18,8 @@ pub const MAX_SESSION_POSITIONS: u32 = 131_072;
 pub const MAX_STAGES: usize = 16;
 /// Most token ids that end the answer.
 pub const MAX_END_IDS: u32 = 16;
+/// Most likely tokens whose log probabilities may come with each token.
+pub const MAX_TOP_LOG_PROBABILITIES: u32 = 20;
 /// Most bytes of a fault's text.
 pub const MAX_FAULT_TEXT_BYTES: usize = 512;
 
@@ -29,6 +31,8 @@ pub const DEFAULT_EXPOSURE_POSITIONS: u16 = 48;
 pub const MIN_CREDIT_AND_EXPOSURE: u16 = LEAF_POSITIONS as u16 - 1 + MAX_STEP_ROWS;
 /// Most positions of a prompt that a payer keeps between what it has sent and what every stage has given receipts for.
 pub const MAX_PIPELINE_POSITIONS: u32 = 128;
+/// Most positions that a stage gives its engine at once: at least one step.
+pub const MAX_JOB_POSITIONS: u32 = 64;
 /// Most positions that a stage holds while it waits for payment or for its engine. Above [`MAX_PIPELINE_POSITIONS`], so that an
 /// honest payer never meets it.
 pub const MAX_HELD_POSITIONS: u32 = 256;

@@ -5,7 +5,7 @@ use codec::{Decode, Encode, MaxEncodedLen};
 use core::fmt;
 use mica_primitives::{Balance, Hash32};
 
-use crate::limits::{MAX_END_IDS, MAX_SESSION_POSITIONS, MIN_CREDIT_AND_EXPOSURE};
+use crate::limits::{MAX_END_IDS, MAX_SESSION_POSITIONS, MAX_TOP_LOG_PROBABILITIES, MIN_CREDIT_AND_EXPOSURE};
 
 /// Name of a session: 32 random bytes drawn by the payer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, MaxEncodedLen)]
@@ -73,6 +73,9 @@ pub struct SessionSpec {
     pub sampling: Sampling,
     /// Ids after which generation stops.
     pub end_ids: EndIds,
+    /// Whether log probabilities come with each token: its own, and those of this many most likely ones, at most
+    /// [`MAX_TOP_LOG_PROBABILITIES`].
+    pub logprobs: Option<u8>,
 }
 
 /// Why lengths or sampling settings are refused.
@@ -99,6 +102,9 @@ pub enum SpecError {
     /// Temperature or top-p out of range.
     #[error("temperature must be at most 100 and top_p at most 1")]
     BadSampling,
+    /// More log probabilities than a token may have.
+    #[error("{0} log probabilities are asked for with each token and there may be {MAX_TOP_LOG_PROBABILITIES}: ask for fewer")]
+    TooManyLogprobs(u8),
 }
 
 impl SessionSpec {
@@ -127,7 +133,10 @@ impl SessionSpec {
         if self.sampling.temperature_micro > 100 * MICRO || self.sampling.top_p_micro > MICRO {
             return Err(SpecError::BadSampling);
         }
-        Ok(())
+        match self.logprobs.filter(|count| u32::from(*count) > MAX_TOP_LOG_PROBABILITIES) {
+            Some(count) => Err(SpecError::TooManyLogprobs(count)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -209,6 +218,7 @@ mod tests {
             max_positions: 14,
             sampling: Sampling::default(),
             end_ids: EndIds::default(),
+            logprobs: None,
         }
     }
 
@@ -232,6 +242,14 @@ mod tests {
         assert_eq!(with(Sampling { temperature_micro: u32::MAX, ..Sampling::default() }), Err(SpecError::BadSampling));
         assert_eq!(Sampling::new(0.7, 40, 0.95, 1).temperature(), 0.7);
         assert_eq!(Sampling::default().top_p(), 1.0);
+    }
+
+    #[test]
+    fn more_log_probabilities_than_a_token_may_have_are_refused() {
+        let with = |logprobs| SessionSpec { logprobs, ..spec() }.check();
+        assert_eq!([with(Some(0)), with(Some(20))], [Ok(()); 2]);
+        assert_eq!(with(Some(21)), Err(SpecError::TooManyLogprobs(21)));
+        assert_eq!(with(Some(u8::MAX)), Err(SpecError::TooManyLogprobs(u8::MAX)));
     }
 
     #[test]

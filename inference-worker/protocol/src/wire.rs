@@ -162,7 +162,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn token(position: u32) -> Message {
-        Message::Token(Token { session: SessionId([7; 32]), position, id: 3, stop: None })
+        Message::Token(Token { session: SessionId([7; 32]), position, id: 3, stop: None, log_probabilities: None })
     }
 
     #[test]

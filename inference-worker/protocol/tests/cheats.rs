@@ -231,11 +231,11 @@ fn strangers_and_neighbours_out_of_place_change_nothing() {
     assert!(world.run_events(150), "in the middle of the session");
     let session = SessionId([1; 32]);
     let step = Step { session, first_position: 40, rows: 1, sample: true, payload: Payload::Tokens(vec![1]) };
-    let token = Token { session, position: 41, id: 3, stop: None };
+    let token = Token { session, position: 41, id: 3, stop: None, log_probabilities: None };
     let close = mica_protocol::messages::Close { session, when: mica_protocol::messages::CloseWhen::Now };
     world.send(3, peer(1), Message::Step(step.clone()));
     world.send(1, peer(3), Message::Step(step));
-    world.send(2, peer(1), Message::Token(token));
+    world.send(2, peer(1), Message::Token(token.clone()));
     world.send(3, peer(2), Message::Token(token));
     world.send(2, peer(1), Message::Close(close));
     world.send(1, peer(2), Message::Quote(quote(&world)));

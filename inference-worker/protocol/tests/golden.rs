@@ -12,6 +12,7 @@ use mica_protocol::{
         Acceptance, Close, CloseWhen, Closed, Fault, Open, Opened, Pay, Payload, Payment, Quote, QuoteRequest, SessionReceipt,
         SignedQuote, Statement, Step, Token,
     },
+    probability::{Candidate, Candidates, LogProbabilities, LogProbability},
     receipts::sign_leaf,
     session::{EndIds, Sampling, StopReason},
     wire::{decode_content, encode_frame},
@@ -51,10 +52,21 @@ fn open() -> Open {
             max_positions: 111,
             sampling: Sampling::new(0.7, 40, 0.95, 1),
             end_ids: EndIds::truncate_from(vec![2]),
+            logprobs: Some(2),
         },
         voucher: redeem(None),
         quote: Some(quote()),
     }
+}
+
+fn token(id: u32, stop: Option<StopReason>, log_probabilities: Option<LogProbabilities>) -> Message {
+    Message::Token(Token { session: SESSION, position: 20, id, stop, log_probabilities })
+}
+
+fn likely() -> LogProbabilities {
+    let candidate = |(id, value)| Candidate { id, log_probability: LogProbability::new(value) };
+    let top = [(65, -0.25), (66, -1.5)].map(candidate);
+    LogProbabilities { drawn: LogProbability::new(-0.25), top: Candidates::truncate_from(top.into()) }
 }
 
 fn quote() -> SignedQuote {
@@ -106,8 +118,9 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("opened", Message::Opened(Opened::sign(acceptance, &peer_key(2), &GENESIS))),
         ("step_tokens", step(Payload::Tokens(vec![1, 2]))),
         ("step_hidden", step(Payload::from_f32(&[1.0, -2.5]))),
-        ("token", Message::Token(Token { session: SESSION, position: 20, id: 65, stop: None })),
-        ("token_last", Message::Token(Token { session: SESSION, position: 20, id: 2, stop: Some(StopReason::EndId) })),
+        ("token", token(65, None, None)),
+        ("token_likely", token(65, None, Some(likely()))),
+        ("token_last", token(2, Some(StopReason::EndId), None)),
         ("pay_tick", pay(Payment::Tick(proof))),
         ("pay_voucher", pay(Payment::Voucher(Box::new(redeem(None))))),
         ("receipt", Message::Receipt(SessionReceipt { receipt: sign_leaf(leaf, &peer_key(2), &GENESIS) })),

@@ -3,18 +3,21 @@
 mod common;
 
 use codec::Encode;
-use common::{DEPOSIT, GENESIS, HIDDEN, MODEL, PAYER, PRICE, PROFILE, World, facts_of, peer, peer_key, voucher_key};
+use common::{
+    DEPOSIT, GENESIS, HIDDEN, MODEL, PAYER, PRICE, PROFILE, World, engine::likely, facts_of, peer, peer_key, voucher_key,
+};
 use mica_primitives::{LayerRange, Leaf};
 use mica_protocol::{
     FaultCode, Message, Now, Path, PathStage, SessionId,
     channel::{ChannelFacts, LaneReceipts, PayeeLaneRecord, PayerLedger},
     limits::*,
-    messages::{Open, Opened, Payload, Step},
+    messages::{Open, Opened, Payload, Step, Token},
     path::PathError,
     payer::{PayerOutput, PayerSession},
+    probability::{Candidate, Candidates, LogProbabilities, LogProbability},
     receipts::{Ending, PathVerifier, StageFacts, VerifyError, sign_leaf},
     session::EndIds,
-    stage::{ComputeResult, Computed, StageIdentity, StageInput, StageOffer, StageOutput, StageTable},
+    stage::{ComputeResult, Computed, Drawn, StageIdentity, StageInput, StageOffer, StageOutput, StageTable},
     wire::{WireError, decode_content, encode_frame},
 };
 
@@ -323,8 +326,45 @@ fn an_engine_that_fails_or_answers_nonsense_is_reported() {
     };
     assert_eq!(answer(ComputeResult::Failed("out of memory".into())), Some(FaultCode::ComputeFailed));
     assert_eq!(answer(ComputeResult::Hidden(vec![0; 3])), Some(FaultCode::ComputeFailed));
-    assert_eq!(answer(ComputeResult::Sampled(Some(1))), Some(FaultCode::ComputeFailed));
+    assert_eq!(answer(ComputeResult::Sampled(Some(Drawn { id: 1, log_probabilities: None }))), Some(FaultCode::ComputeFailed));
     assert_eq!(answer(ComputeResult::Hidden(vec![0; 16 * HIDDEN as usize * 4])), None);
+}
+
+#[test]
+fn a_draw_that_is_not_what_was_asked_is_reported() {
+    let answer = |logprobs: Option<u8>, id, log_probabilities| {
+        let mut table = table(2, offer(2));
+        let mut open = opening(1, 2, 16);
+        open.spec.logprobs = logprobs;
+        let channel = open.channel;
+        say(&mut table, PAYER, Message::Open(Box::new(open)));
+        table.handle(at(0), StageInput::Channel { channel, facts: Some(facts_of(2, DEPOSIT)) });
+        let payload = Payload::Hidden(vec![0; 16 * HIDDEN as usize * 4]);
+        say(&mut table, 1, Message::Step(Step { session: SESSION, first_position: 0, rows: 16, sample: true, payload }));
+        let result = ComputeResult::Sampled(Some(Drawn { id, log_probabilities }));
+        fault(&table.handle(at(1), StageInput::Computed(Computed { session: SESSION, first_position: 0, result })))
+    };
+    let failed = Some(FaultCode::ComputeFailed);
+    assert_eq!(answer(None, 96, None), None);
+    assert_eq!(answer(None, 97, None), failed, "outside the vocabulary");
+    assert_eq!(answer(None, 5, Some(likely(5, 0))), failed, "nobody asked");
+    assert_eq!(answer(Some(3), 5, Some(likely(5, 3))), None);
+    assert_eq!(answer(Some(3), 5, None), failed);
+    assert_eq!(answer(Some(3), 5, Some(likely(5, 4))), failed, "more than were asked for");
+}
+
+#[test]
+fn log_probabilities() {
+    let mut world = World::new(1, &[], 2);
+    let mut plan = world.plan(1, vec![1; 2], 4);
+    plan.logprobs = Some(MAX_TOP_LOG_PROBABILITIES as u8 + 1);
+    assert!(PayerSession::start(plan, world.now).expect_err("too many").to_string().contains("ask for fewer"));
+    let candidate = |id| Candidate { id, log_probability: LogProbability::new(-1.0) };
+    let too_many: Vec<Candidate> = (0..=MAX_TOP_LOG_PROBABILITIES).map(candidate).collect();
+    assert!(<Candidates as codec::Decode>::decode(&mut &too_many.encode()[..]).is_err());
+    let all = LogProbabilities { drawn: LogProbability::new(-1.0), top: Candidates::truncate_from(too_many) };
+    let token = Token { session: SESSION, position: 1, id: 0, stop: None, log_probabilities: Some(all) };
+    assert!(encode_frame(&Message::Token(token)).expect("fits").len() < 256, "a token is a small message");
 }
 
 #[test]

@@ -90,6 +90,8 @@ fn what_does_not_fit_the_offer_is_refused_by_name() {
     assert_eq!(refused(|open| open.stage = 1), Some(FaultCode::BadPath));
     assert_eq!(refused(|open| open.stage = 200), Some(FaultCode::BadPath));
     assert_eq!(refused(|open| open.spec.max_new_tokens = 0), Some(FaultCode::BadLimits));
+    assert_eq!(refused(|open| open.spec.logprobs = Some(20)), None);
+    assert_eq!(refused(|open| open.spec.logprobs = Some(21)), Some(FaultCode::BadLimits));
     assert_eq!(refused(|open| open.spec.max_positions = 4_097), Some(FaultCode::NoCacheRoom));
     assert_eq!(refused(|open| open.terms.price_per_layer_token = PRICE - 1), Some(FaultCode::PriceTooLow));
     assert_eq!(refused(|open| open.terms.exposure_positions = 0), Some(FaultCode::BadTerms));

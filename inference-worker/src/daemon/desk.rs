@@ -1,8 +1,9 @@
 //! The desk: the one place through which sessions, vouchers and receipts pass.
 //!
-//! It owns the protocol's state machine and the store, on a thread of its own, because it waits for the disk. Whatever the machine
-//! answers is carried out in its order, so that a voucher is written down before anything that relies on it is said. It never waits
-//! for a peer: one whose queue is full counts as gone.
+//! It owns the protocol's state machine and the store, on a thread of its own, because it waits for the disk. Inputs that wait are
+//! taken together: of what the machine answers, first all records are written down, with one flush, then the rest is carried out in
+//! its order. So a voucher is always written down before anything that relies on it is said, and many sessions wait for the disk as
+//! long as one. The desk never waits for a peer: one whose queue is full counts as gone.
 
 use std::{
     collections::BTreeSet,
@@ -14,6 +15,7 @@ use mica_net::{Net, NetEvent};
 use mica_primitives::{Balance, BlockNumber, ChannelId, LaneId, WorkerAddresses};
 use mica_protocol::{
     Now,
+    channel::Durability,
     stage::{Computed, SessionEnd, StageIdentity, StageInput, StageOffer, StageOutput, StageTable},
 };
 use tokio::sync::{mpsc, watch};
@@ -25,6 +27,8 @@ use crate::{
     store::{Store, StoreError},
 };
 
+/// Most inputs that are taken together.
+const TOGETHER: usize = 32;
 /// Longest wait without an input.
 const IDLE: Duration = Duration::from_secs(3600);
 
@@ -91,19 +95,33 @@ impl Desk {
     pub async fn run(mut self, mut inputs: DeskInputs) {
         loop {
             let wake = self.until_wake();
-            tokio::select! {
+            let first = tokio::select! {
                 biased;
                 request = inputs.requests.recv() => match request {
-                    Some(request) => self.answer(request),
+                    Some(request) => {
+                        self.answer(request);
+                        continue;
+                    }
                     None => break,
                 },
-                Some(computed) = inputs.computed.recv() => self.feed(StageInput::Computed(computed)),
+                Some(computed) = inputs.computed.recv() => Some(StageInput::Computed(computed)),
                 event = inputs.network.recv() => match event {
                     Some(event) => self.hear(event),
                     None => break,
                 },
-                () = tokio::time::sleep(wake) => self.feed(StageInput::Wake),
+                () = tokio::time::sleep(wake) => Some(StageInput::Wake),
+            };
+            let mut taken: Vec<StageInput> = first.into_iter().collect();
+            while taken.len() < TOGETHER {
+                if let Ok(computed) = inputs.computed.try_recv() {
+                    taken.push(StageInput::Computed(computed));
+                } else if let Ok(event) = inputs.network.try_recv() {
+                    taken.extend(self.hear(event));
+                } else {
+                    break;
+                }
             }
+            self.feed(taken);
         }
         if let Err(error) = self.parts.store.checkpoint() {
             tracing::error!(%error, "the journal keeps what the database could not take");
@@ -138,12 +156,13 @@ impl Desk {
         deadline.map_or(IDLE, |at| Duration::from_millis(at.saturating_sub(self.now().ms)).min(IDLE))
     }
 
-    fn hear(&mut self, event: NetEvent) {
+    /// What an event means for the sessions, if anything.
+    fn hear(&self, event: NetEvent) -> Option<StageInput> {
         match event {
-            NetEvent::Message { peer, message } => self.feed(StageInput::Message { from: peer, message }),
+            NetEvent::Message { peer, message } => return Some(StageInput::Message { from: peer, message }),
             NetEvent::Disconnected { peer, reason } | NetEvent::Unreachable { peer, reason, .. } => {
                 tracing::debug!(peer = hex::encode(peer), reason, "peer gone");
-                self.feed(StageInput::Disconnected { peer });
+                return Some(StageInput::Disconnected { peer });
             }
             NetEvent::Refused { peer, reason } => {
                 let peer = peer.map_or_else(|| "a peer".to_owned(), |peer| format!("peer {}", hex::encode(peer)));
@@ -152,63 +171,96 @@ impl Desk {
             NetEvent::Listening { address } => self.parts.reporter.tell(&Event::Listening { address }),
             _ => {}
         }
+        None
     }
 
-    fn feed(&mut self, input: StageInput) {
-        let outputs = self.table.handle(self.now(), input);
-        let mut lost = Vec::new();
-        self.carry_out(outputs, &mut lost);
+    fn feed(&mut self, inputs: Vec<StageInput>) {
+        let now = self.now();
+        let mut answers: Vec<_> = inputs.into_iter().map(|input| self.table.handle(now, input)).collect();
         // Peers that could not be told are gone; what follows from that may lose others, but each only once.
-        while let Some(peer) = lost.pop() {
-            let outputs = self.table.handle(self.now(), StageInput::Disconnected { peer });
-            let mut more = Vec::new();
-            self.carry_out(outputs, &mut more);
-            lost.extend(more.into_iter().filter(|other| *other != peer));
+        let mut gone = BTreeSet::new();
+        loop {
+            let lost = self.carry_out(answers);
+            let new: Vec<[u8; 32]> = lost.into_iter().filter(|peer| gone.insert(*peer)).collect();
+            if new.is_empty() {
+                return;
+            }
+            answers = new.into_iter().map(|peer| self.table.handle(now, StageInput::Disconnected { peer })).collect();
         }
     }
 
-    fn carry_out(&mut self, outputs: Vec<StageOutput>, lost: &mut Vec<[u8; 32]>) {
+    /// Carries out the answers to some inputs; returns the peers that could not be told.
+    fn carry_out(&mut self, answers: Vec<Vec<StageOutput>>) -> BTreeSet<[u8; 32]> {
+        let mut acts = Vec::new();
+        for outputs in answers {
+            let (durability, rest, failed) = self.write_down(outputs);
+            match failed {
+                None => acts.push((durability, rest)),
+                // What else there is relies on what could not be written: only what ends something is done, and no new session is taken.
+                Some(error) => {
+                    self.refuse(&error);
+                    let ends = |act: &StageOutput| matches!(act, StageOutput::DropCache { .. } | StageOutput::Ended(_));
+                    acts.push((Durability::Process, rest.into_iter().filter(ends).collect()));
+                }
+            }
+        }
+        if acts.iter().any(|(durability, _)| *durability == Durability::Disk)
+            && let Err(error) = self.parts.store.flush()
+        {
+            self.refuse(&error);
+            acts.retain(|(durability, _)| *durability != Durability::Disk);
+        }
+        let mut lost = BTreeSet::new();
+        for act in acts.into_iter().flat_map(|(_, acts)| acts) {
+            self.act(act, &mut lost);
+        }
+        lost
+    }
+
+    /// Writes down what must be kept of the answers to one input. Returns how safe that must be, what is to be done then, and what went
+    /// wrong.
+    fn write_down(&mut self, outputs: Vec<StageOutput>) -> (Durability, Vec<StageOutput>, Option<StoreError>) {
+        let (mut safety, mut acts, mut failed) = (Durability::Process, Vec::with_capacity(outputs.len()), None);
         for output in outputs {
-            let done = match output {
-                StageOutput::Send { to, addresses, message } => {
-                    if let Err(error) = self.parts.net.try_send(to, &texts(&addresses), &message) {
-                        tracing::debug!(peer = hex::encode(to), %error, "not sent");
-                        lost.push(to);
-                    }
-                    Ok(())
+            let written = match output {
+                StageOutput::Persist { record, durability } => {
+                    safety = safety.max(durability);
+                    self.parts.store.put_lane(*record)
                 }
-                StageOutput::ReadChannel(channel) => {
-                    if self.parts.questions.try_send(channel).is_err() {
-                        tracing::warn!(%channel, "too many questions to the chain: this one will run into its deadline");
-                    }
-                    Ok(())
-                }
-                StageOutput::Persist { record, durability } => self.parts.store.put_lane(*record, durability),
                 StageOutput::Receipt { channel, lane, index, receipt } => {
                     self.parts.store.put_receipt(channel, lane, index, receipt)
                 }
-                StageOutput::OpenCache { session, layers, max_positions } => {
-                    self.log(self.parts.engine.open(session, layers, max_positions));
-                    Ok(())
-                }
-                StageOutput::Compute(job) => {
-                    self.log(self.parts.engine.compute(job));
-                    Ok(())
-                }
-                StageOutput::DropCache { session } => {
-                    self.log(self.parts.engine.drop_cache(session));
-                    Ok(())
-                }
-                StageOutput::Ended(end) => {
-                    self.ended(end);
+                other => {
+                    acts.push(other);
                     Ok(())
                 }
             };
-            if let Err(error) = done {
-                // What follows relies on what could not be written: it is not done, and no new session is taken.
-                self.refuse(&error);
-                return;
+            failed = failed.or(written.err());
+        }
+        (safety, acts, failed)
+    }
+
+    fn act(&mut self, act: StageOutput, lost: &mut BTreeSet<[u8; 32]>) {
+        match act {
+            StageOutput::Send { to, addresses, message } => {
+                if let Err(error) = self.parts.net.try_send(to, &texts(&addresses), &message) {
+                    tracing::debug!(peer = hex::encode(to), %error, "not sent");
+                    lost.insert(to);
+                }
             }
+            StageOutput::ReadChannel(channel) => {
+                if self.parts.questions.try_send(channel).is_err() {
+                    tracing::warn!(%channel, "too many questions to the chain: this one will run into its deadline");
+                }
+            }
+            StageOutput::OpenCache { session, layers, max_positions } => {
+                self.log(self.parts.engine.open(session, layers, max_positions));
+            }
+            StageOutput::Compute(job) => self.log(self.parts.engine.compute(job)),
+            StageOutput::DropCache { session } => self.log(self.parts.engine.drop_cache(session)),
+            StageOutput::Ended(end) => self.ended(end),
+            // Written down already.
+            StageOutput::Persist { .. } | StageOutput::Receipt { .. } => {}
         }
     }
 
@@ -254,7 +306,7 @@ impl Desk {
                     true => self.closing.insert(channel),
                     false => self.closing.remove(&channel),
                 };
-                self.feed(StageInput::Channel { channel, facts });
+                self.feed(vec![StageInput::Channel { channel, facts }]);
             }
             Request::Done(answer) => drop(answer.send(self.done())),
             Request::Due(answer) => drop(answer.send(self.due())),

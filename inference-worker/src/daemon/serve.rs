@@ -93,7 +93,7 @@ pub async fn serve(folder: &DataDir, config: Config, reporter: Reporter, stop: C
     let known = Desk::open(parts, identity, offer.clone())?;
     let interest: Interest = Arc::default();
     known.channels().into_iter().for_each(|channel| {
-        interest.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(channel);
+        interest.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(channel, None);
     });
     let desk = DeskHandle::new(requests);
     let desk_thread = start_desk(known, DeskInputs { network, computed, requests: requested })?;

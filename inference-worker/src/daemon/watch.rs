@@ -1,11 +1,12 @@
 //! Watches the chain: tells the desk about blocks and channels.
 //!
-//! News come from the events of finalized blocks; every so often all channels of interest are read anyway, because a node that was
-//! away may have skipped some. Only what is final counts: a channel that a fork takes back pays nobody.
+//! News come from the events of finalized blocks. As long as none of these was missed, what is known of a channel is what the chain
+//! says, and an opening need not read it again; after a gap every channel is read. Only what is final counts: a channel
+//! that a fork takes back pays nobody.
 
 use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -20,13 +21,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::handle::DeskHandle;
 
-/// Finalized blocks after which every channel is read again.
-const POLL_BLOCKS: BlockNumber = 20;
 /// Pause before a lost subscription is opened again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// The channels whose news the desk needs.
-pub type Interest = Arc<Mutex<BTreeSet<ChannelId>>>;
+/// The channels whose news the desk needs, with what the newest finalized block says of them; nothing if that is to be read yet.
+pub type Interest = Arc<Mutex<BTreeMap<ChannelId, Option<ChannelFacts>>>>;
 
 /// Reads channels for the desk and follows the chain.
 #[derive(Clone)]
@@ -51,7 +50,7 @@ impl Watcher {
         while let Some(Some(channel)) = self.stop.run_until_cancelled(questions.recv()).await {
             let watcher = self.clone();
             tasks.spawn(async move {
-                let read = watcher.read_when_final(channel);
+                let read = watcher.newest(channel);
                 let deadline = Duration::from_millis(OPENING_DEADLINE_MS);
                 let facts = watcher.stop.run_until_cancelled(tokio::time::timeout(deadline, read)).await;
                 let facts = match facts {
@@ -66,7 +65,12 @@ impl Watcher {
                     watcher.follow(channel);
                 }
                 // A closed desk has no use for the answer.
-                let _ = watcher.desk.channel(channel, facts).await;
+                let _ = watcher.desk.channel(channel, facts.clone()).await;
+                // News that were told in between must have the last word.
+                let news = watcher.known(channel).filter(|news| facts.as_ref().is_some_and(|facts| facts != news));
+                if news.is_some() {
+                    let _ = watcher.desk.channel(channel, news).await;
+                }
             });
         }
     }
@@ -74,7 +78,9 @@ impl Watcher {
     /// Follows finalized blocks until the worker stops.
     pub async fn run(self) {
         while !self.stop.is_cancelled() {
-            if let Some(Err(error)) = self.stop.run_until_cancelled(self.follow_heads()).await {
+            let ended = self.stop.run_until_cancelled(self.follow_heads()).await;
+            self.followed().values_mut().for_each(|facts| *facts = None);
+            if let Some(Err(error)) = ended {
                 tracing::warn!(%error, "the chain cannot be followed for the moment");
             }
             let _ = self.stop.run_until_cancelled(tokio::time::sleep(RETRY)).await;
@@ -83,23 +89,20 @@ impl Watcher {
 
     /// Adds a channel to those that are followed.
     pub fn follow(&self, channel: ChannelId) {
-        let mut interest = self.interest.lock().unwrap_or_else(PoisonError::into_inner);
-        if interest.len() < MAX_LEDGERS {
-            interest.insert(channel);
+        let mut followed = self.followed();
+        if followed.len() < MAX_LEDGERS {
+            // What is known stays; what is new is read with the next block, because this one may have been heard already.
+            followed.entry(channel).or_default();
         }
     }
 
     async fn follow_heads(&self) -> Result<(), ReadError> {
         let mut heads = self.chain.finalized_heads().await?;
-        let mut next_poll = 0;
+        let mut last = None;
         while let Some(head) = heads.next().await {
             let head = head?;
-            let channels = if head.number >= next_poll {
-                next_poll = head.number.saturating_add(POLL_BLOCKS);
-                self.all()
-            } else {
-                self.touched(head).await?
-            };
+            let is_next = last.replace(head.number).is_some_and(|last: BlockNumber| last.checked_add(1) == Some(head.number));
+            let channels = if is_next { self.touched(head).await? } else { self.followed().keys().copied().collect() };
             for channel in channels {
                 self.refresh(channel, head).await?;
             }
@@ -109,11 +112,10 @@ impl Watcher {
         Ok(())
     }
 
-    /// Channels of interest that this block's events name.
+    /// Followed channels that this block's events name, and those of which nothing is known yet.
     async fn touched(&self, head: Head) -> Result<BTreeSet<ChannelId>, ReadError> {
-        let interest = self.all();
-        if interest.is_empty() {
-            return Ok(interest);
+        if self.followed().is_empty() {
+            return Ok(BTreeSet::new());
         }
         let events = self.chain.at(head).events().await?;
         let named = events.iter().filter_map(|event| match event.event {
@@ -126,20 +128,41 @@ impl Watcher {
             ) => Some(channel),
             _ => None,
         });
-        Ok(named.filter(|channel| interest.contains(channel)).collect())
+        let named: BTreeSet<ChannelId> = named.collect();
+        let followed = self.followed();
+        Ok(followed
+            .iter()
+            .filter(|(channel, facts)| facts.is_none() || named.contains(channel))
+            .map(|(channel, _)| *channel)
+            .collect())
     }
 
     /// Tells the desk what this block says of a followed channel; one that is gone is forgotten.
     async fn refresh(&self, channel: ChannelId, head: Head) -> Result<(), ReadError> {
         let facts = self.read(channel, head).await?;
         let gone = facts.is_none();
+        match &facts {
+            Some(_) => self.followed().insert(channel, facts.clone()),
+            None => self.followed().remove(&channel),
+        };
         // A closed desk means that the worker is stopping.
         let _ = self.desk.channel(channel, facts).await;
         if gone {
-            self.interest.lock().unwrap_or_else(PoisonError::into_inner).remove(&channel);
             let _ = self.desk.forget(channel).await;
         }
         Ok(())
+    }
+
+    /// What the newest final block says: from memory if that is the block that was followed last.
+    async fn newest(&self, channel: ChannelId) -> Result<Option<ChannelFacts>, ReadError> {
+        let newest = self.chain.finalized().await?;
+        let known = self.known(channel).filter(|_| *self.block.borrow() == newest.number);
+        if known.is_some() { Ok(known) } else { self.read_when_final(channel).await }
+    }
+
+    /// What is known of a followed channel.
+    fn known(&self, channel: ChannelId) -> Option<ChannelFacts> {
+        self.followed().get(&channel).cloned().flatten()
     }
 
     /// Reads a channel; if only a block that is not final has it, waits for finality.
@@ -161,7 +184,8 @@ impl Watcher {
         Ok(found.filter(|found| found.payee == self.account).map(|found| ChannelFacts::new(channel, &found)))
     }
 
-    fn all(&self) -> BTreeSet<ChannelId> {
-        self.interest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn followed(&self) -> MutexGuard<'_, BTreeMap<ChannelId, Option<ChannelFacts>>> {
+        // One entry is changed at a time.
+        self.interest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,15 +6,16 @@ use eyre::{Result, eyre};
 use mica_engine::{BatchItem, Input, KvCache, Output, Want as EngineWant};
 use mica_protocol::{
     messages::Payload,
-    stage::{ComputeJob, ComputeResult, Want},
+    stage::{ComputeJob, ComputeResult, Drawn, Want},
 };
 
-use super::sampler;
+use super::{log_probabilities, sampler};
 
 /// Rows computed together.
 pub(super) const BATCH_ROWS: usize = 64;
 
-/// Of them, rows of jobs that have more than one row left: what a session that decodes waits for at most.
+/// Of them, rows of jobs that have more than one row left: what a session that decodes waits for at most. A job that waits alone keeps
+/// nobody waiting and may have all.
 pub(super) const PREFILL_ROWS: usize = 32;
 
 /// A job and what was computed of it.
@@ -68,8 +69,10 @@ impl Running {
                 self.out.extend(values.iter().flat_map(|value| value.to_le_bytes()));
                 Ok(last.then(|| ComputeResult::Hidden(std::mem::take(&mut self.out))))
             }
-            (Output::Logits(logits), Want::Sample { sampling, position }) => {
-                Ok(Some(ComputeResult::Sampled(Some(sampler(&sampling).sample(&logits, position)))))
+            (Output::Logits(logits), Want::Sample { sampling, position, logprobs }) => {
+                let id = sampler(&sampling).sample(&logits, position);
+                let log_probabilities = logprobs.map(|count| log_probabilities(&logits, id, count));
+                Ok(Some(ComputeResult::Sampled(Some(Drawn { id, log_probabilities }))))
             }
             (Output::Nothing, Want::Sample { .. }) if !last => Ok(None),
             (Output::Nothing, Want::Nothing) => Ok(last.then_some(ComputeResult::Sampled(None))),
@@ -121,7 +124,7 @@ impl Queue {
     /// which at most [`PREFILL_ROWS`] are of jobs with more than one row left. Both bounds hold at least one job.
     pub fn next(&mut self) -> Vec<(Running, usize)> {
         let (mut taken, mut kept) = (Vec::new(), VecDeque::new());
-        let (mut all, mut prefill) = (BATCH_ROWS, PREFILL_ROWS);
+        let (mut all, mut prefill) = (BATCH_ROWS, if self.jobs.len() == 1 { BATCH_ROWS } else { PREFILL_ROWS });
         for running in self.jobs.drain(..) {
             let rows = match running.left() {
                 rows @ ..=1 => rows.min(all),

@@ -1,6 +1,6 @@
 use mica_protocol::{
     messages::Payload,
-    stage::{ComputeResult, Want},
+    stage::{ComputeResult, Drawn, Want},
 };
 
 use super::*;
@@ -58,10 +58,15 @@ async fn tokens(stages: &[(LayerRange, LayerRange)]) -> Vec<u32> {
         let last = running.len() - 1;
         for (index, stage) in running.iter_mut().enumerate() {
             let sampling = Sampling::new(0.0, 0, 1.0, 0);
-            let want = if index == last { Want::Sample { sampling, position: position + rows } } else { Want::Hidden };
+            let sample = Want::Sample { sampling, position: position + rows, logprobs: Some(3) };
+            let want = if index == last { sample } else { Want::Hidden };
             payload = match stage.compute(position, payload, want).await {
                 ComputeResult::Hidden(bytes) => Payload::Hidden(bytes),
-                ComputeResult::Sampled(Some(token)) => Payload::Tokens(vec![token]),
+                ComputeResult::Sampled(Some(Drawn { id, log_probabilities: Some(likely) })) => {
+                    likely.check(id, 3).expect("what any payer takes");
+                    assert_eq!((likely.top[0].id, likely.top.len()), (id, 3), "a greedy token is the most likely one");
+                    Payload::Tokens(vec![id])
+                }
                 other => panic!("unexpected {other:?}"),
             };
         }

@@ -10,7 +10,6 @@ use std::{
 };
 
 use codec::{DecodeAll, Encode};
-use mica_protocol::channel::Durability;
 
 use super::{Entry, StoreError};
 
@@ -56,19 +55,14 @@ impl Journal {
         self.bytes
     }
 
-    /// Appends an entry; with [`Durability::Disk`] it is on the disk when this returns.
-    pub(super) fn append(&mut self, entry: &Entry, durability: Durability) -> Result<(), StoreError> {
+    /// Appends an entry.
+    pub(super) fn append(&mut self, entry: &Entry) -> Result<(), StoreError> {
         let scale = entry.encode();
         let mut frame = Vec::with_capacity(HEADER_BYTES + scale.len());
         frame.extend_from_slice(&(scale.len() as u32).to_le_bytes());
         frame.extend_from_slice(&blake3::hash(&scale).as_bytes()[..8]);
         frame.extend_from_slice(&scale);
-        let written =
-            self.file.seek(SeekFrom::Start(self.bytes)).and_then(|_| self.file.write_all(&frame)).and_then(|()| match durability {
-                Durability::Process => Ok(()),
-                Durability::Disk => self.file.sync_data(),
-            });
-        match written {
+        match self.file.seek(SeekFrom::Start(self.bytes)).and_then(|_| self.file.write_all(&frame)) {
             Ok(()) => {
                 self.bytes += frame.len() as u64;
                 Ok(())
@@ -79,6 +73,11 @@ impl Journal {
                 Err(self.refused(&error))
             }
         }
+    }
+
+    /// Returns when all entries are on the disk.
+    pub(super) fn flush(&self) -> Result<(), StoreError> {
+        self.file.sync_data().map_err(|error| self.refused(&error))
     }
 
     /// Begins anew.

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use codec::{Decode, Encode};
 use mica_primitives::{ChannelId, LaneId, Receipt};
-use mica_protocol::channel::{Durability, PayeeLaneRecord};
+use mica_protocol::channel::PayeeLaneRecord;
 use thiserror::Error;
 
 use crate::data_dir::DataDir;
@@ -96,20 +96,29 @@ impl Store {
         Ok(store)
     }
 
-    /// Keeps a lane's record in place of its last one. Returns when it is as safe as `durability` asks.
+    /// Keeps a lane's record in place of its last one: safe from a crash of this process now, from one of the system after
+    /// [`Store::flush`].
     ///
     /// # Errors
     /// [`StoreError::Write`]; the last record stands.
-    pub fn put_lane(&mut self, record: PayeeLaneRecord, durability: Durability) -> Result<(), StoreError> {
-        self.append(Entry::Lane(record), durability)
+    pub fn put_lane(&mut self, record: PayeeLaneRecord) -> Result<(), StoreError> {
+        self.append(Entry::Lane(record))
     }
 
-    /// Keeps a receipt.
+    /// Keeps a receipt, as safely as a record.
     ///
     /// # Errors
     /// [`StoreError::Write`].
     pub fn put_receipt(&mut self, channel: ChannelId, lane: LaneId, index: u64, receipt: Receipt) -> Result<(), StoreError> {
-        self.append(Entry::Receipt { channel, lane, index, receipt }, Durability::Process)
+        self.append(Entry::Receipt { channel, lane, index, receipt })
+    }
+
+    /// Returns when all that was kept is on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`].
+    pub fn flush(&mut self) -> Result<(), StoreError> {
+        self.journal.flush()
     }
 
     /// The record of every lane.
@@ -159,8 +168,8 @@ impl Store {
         self.journal.clear()
     }
 
-    fn append(&mut self, entry: Entry, durability: Durability) -> Result<(), StoreError> {
-        self.journal.append(&entry, durability)?;
+    fn append(&mut self, entry: Entry) -> Result<(), StoreError> {
+        self.journal.append(&entry)?;
         self.hold(entry);
         if self.journal.bytes() > CHECKPOINT_BYTES { self.checkpoint() } else { Ok(()) }
     }

@@ -34,9 +34,9 @@ fn the_newest_record_of_a_lane_survives_a_kill() {
     let (_temporary, folder) = folder();
     let mut store = Store::open(&folder).expect("opened");
     for deposit in 1..=3 {
-        store.put_lane(record(1, 0, deposit), Durability::Process).expect("kept");
+        store.put_lane(record(1, 0, deposit)).expect("kept");
     }
-    store.put_lane(record(2, 5, 9), Durability::Disk).expect("kept");
+    store.put_lane(record(2, 5, 9)).expect("kept");
     store.put_receipt(ChannelId([1; 32]), 0, 0, receipt(0)).expect("kept");
     // A process that is killed runs no destructor, but the next one can only open what it has let go of.
     drop(store);
@@ -51,9 +51,9 @@ fn the_newest_record_of_a_lane_survives_a_kill() {
 fn an_entry_that_was_cut_short_costs_only_itself() {
     let (_temporary, folder) = folder();
     let mut store = Store::open(&folder).expect("opened");
-    store.put_lane(record(1, 0, 1), Durability::Disk).expect("kept");
+    store.put_lane(record(1, 0, 1)).expect("kept");
     let whole = std::fs::metadata(folder.journal()).expect("there").len();
-    store.put_lane(record(1, 0, 2), Durability::Disk).expect("kept");
+    store.put_lane(record(1, 0, 2)).expect("kept");
     let journal = std::fs::read(folder.journal()).expect("read");
     drop(store);
     for cut in whole..journal.len() as u64 {
@@ -75,7 +75,7 @@ fn moving_the_journal_keeps_everything_and_empties_it() {
     for index in 0..40 {
         store.put_receipt(ChannelId([1; 32]), 3, index, receipt(index as u32)).expect("kept");
     }
-    store.put_lane(record(1, 3, 7), Durability::Process).expect("kept");
+    store.put_lane(record(1, 3, 7)).expect("kept");
     store.checkpoint().expect("moved");
     assert_eq!(std::fs::metadata(folder.journal()).expect("there").len(), 0);
     store.put_receipt(ChannelId([1; 32]), 3, 40, receipt(40)).expect("kept");
@@ -88,7 +88,7 @@ fn a_closed_channel_is_forgotten_and_its_neighbour_is_not() {
     let (_temporary, folder) = folder();
     let mut store = Store::open(&folder).expect("opened");
     for channel in [1, 2] {
-        store.put_lane(record(channel, 0, 1), Durability::Process).expect("kept");
+        store.put_lane(record(channel, 0, 1)).expect("kept");
         store.put_receipt(ChannelId([channel; 32]), 0, 0, receipt(0)).expect("kept");
     }
     store.forget(ChannelId([1; 32])).expect("forgotten");
@@ -110,7 +110,7 @@ fn a_second_process_is_told_that_the_store_is_in_use() {
 fn a_full_disk_is_an_error_that_names_the_remedy_and_loses_nothing() {
     let (_temporary, folder) = folder();
     let mut store = Store::open(&folder).expect("opened");
-    store.put_lane(record(1, 0, 1), Durability::Disk).expect("kept");
+    store.put_lane(record(1, 0, 1)).expect("kept");
     drop(store);
     let kept = std::fs::read(folder.journal()).expect("read");
     std::fs::remove_file(folder.journal()).expect("removed");
@@ -119,7 +119,7 @@ fn a_full_disk_is_an_error_that_names_the_remedy_and_loses_nothing() {
         let file = std::fs::OpenOptions::new().write(true).open(folder.journal()).expect("the device");
         Journal::over(folder.journal(), file)
     };
-    let error = journal.append(&Entry::Lane(record(1, 0, 2)), Durability::Disk).expect_err("full");
+    let error = journal.append(&Entry::Lane(record(1, 0, 2))).expect_err("full");
     assert!(error.to_string().contains("free some space"), "{error}");
     assert_eq!(journal.bytes(), 0);
     std::fs::remove_file(folder.journal()).expect("removed");

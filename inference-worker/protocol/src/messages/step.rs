@@ -72,6 +72,28 @@ impl Payload {
         }
     }
 
+    /// Puts the rows of `more`, which are of the same kind, behind these.
+    pub(crate) fn append(&mut self, more: Self) {
+        match (self, more) {
+            (Self::Tokens(ids), Self::Tokens(more)) => ids.extend(more),
+            (Self::Hidden(bytes), Self::Hidden(more)) => bytes.extend(more),
+            // A session's steps are all of one kind: that was checked when they came.
+            (Self::Tokens(_), Self::Hidden(_)) | (Self::Hidden(_), Self::Tokens(_)) => {}
+        }
+    }
+
+    /// Cuts `rows` rows of `hidden` values into payloads of at most [`MAX_STEP_ROWS`] rows, each with its number.
+    ///
+    /// # Errors
+    /// If they are not so many rows of that width.
+    pub(crate) fn steps(&self, rows: u16, hidden: u32) -> Result<Vec<(u16, Self)>, PayloadError> {
+        let Self::Hidden(bytes) = self else { return Err(PayloadError::Kind) };
+        check_bytes(bytes, rows, hidden)?;
+        let row_bytes = bytes.len() / usize::from(rows.max(1));
+        let pieces = bytes.chunks((row_bytes * usize::from(MAX_STEP_ROWS)).max(1));
+        Ok(pieces.map(|piece| ((piece.len() / row_bytes) as u16, Self::Hidden(piece.to_vec()))).collect())
+    }
+
     /// Whether this is `rows` token ids below `vocabulary`.
     ///
     /// # Errors
@@ -95,12 +117,16 @@ impl Payload {
     pub fn check_hidden(&self, rows: u16, hidden: u32) -> Result<(), PayloadError> {
         let Self::Hidden(bytes) = self else { return Err(PayloadError::Kind) };
         check_rows(rows)?;
-        let expected = u64::from(rows) * u64::from(hidden.min(MAX_HIDDEN)) * 4;
-        if bytes.len() as u64 == expected && hidden <= MAX_HIDDEN {
-            Ok(())
-        } else {
-            Err(PayloadError::Bytes { rows, hidden, bytes: bytes.len() })
-        }
+        check_bytes(bytes, rows, hidden)
+    }
+}
+
+fn check_bytes(bytes: &[u8], rows: u16, hidden: u32) -> Result<(), PayloadError> {
+    let expected = u64::from(rows) * u64::from(hidden.min(MAX_HIDDEN)) * 4;
+    if bytes.len() as u64 == expected && hidden <= MAX_HIDDEN {
+        Ok(())
+    } else {
+        Err(PayloadError::Bytes { rows, hidden, bytes: bytes.len() })
     }
 }
 
@@ -134,6 +160,23 @@ mod tests {
         assert!(values.iter().zip(&back).all(|(a, b)| a.to_bits() == b.to_bits()));
         assert_eq!(Payload::Tokens(vec![1]).to_f32(), None);
         assert_eq!(Payload::Tokens(vec![1, 256]).wire_bytes().as_ref(), [1, 0, 0, 0, 0, 1, 0, 0]);
+    }
+
+    #[test]
+    fn rows_are_put_together_and_cut_again() {
+        let values: Vec<f32> = (0..35 * 3).map(|i| i as f32).collect();
+        let mut whole = Payload::from_f32(&values[..6]);
+        whole.append(Payload::from_f32(&values[6..]));
+        let steps = whole.steps(35, 3).expect("whole rows");
+        assert_eq!(steps.iter().map(|(rows, _)| *rows).collect::<Vec<_>>(), [16, 16, 3]);
+        assert!(steps.iter().all(|(rows, payload)| payload.check_hidden(*rows, 3).is_ok()));
+        let back: Vec<f32> = steps.iter().flat_map(|(_, payload)| payload.to_f32().expect("hidden")).collect();
+        assert_eq!(back, values);
+        assert_eq!(whole.steps(34, 3), Err(PayloadError::Bytes { rows: 34, hidden: 3, bytes: 35 * 12 }));
+        assert_eq!(Payload::Hidden(Vec::new()).steps(0, 3), Ok(Vec::new()));
+        let mut ids = Payload::Tokens(vec![1]);
+        ids.append(Payload::Tokens(vec![2, 3]));
+        assert_eq!(ids, Payload::Tokens(vec![1, 2, 3]));
     }
 
     #[test]

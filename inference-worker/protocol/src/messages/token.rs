@@ -2,10 +2,10 @@
 
 use codec::{Decode, Encode};
 
-use crate::{SessionId, session::StopReason};
+use crate::{SessionId, probability::LogProbabilities, session::StopReason};
 
 /// One generated token.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct Token {
     /// The session.
     pub session: SessionId,
@@ -15,4 +15,6 @@ pub struct Token {
     pub id: u32,
     /// Set on the last token, which is not computed on any more.
     pub stop: Option<StopReason>,
+    /// How likely it was, if the payer asked; only the payer is told.
+    pub log_probabilities: Option<LogProbabilities>,
 }

@@ -9,6 +9,7 @@ use crate::{
     channel::{Durability, PayerLane, PayerLaneRecord},
     limits,
     messages::{Message, SignedQuote},
+    probability::LogProbabilities,
     receipts::Culprits,
     session::{EndIds, Sampling, StopReason},
 };
@@ -55,6 +56,8 @@ pub struct SessionPlan {
     pub sampling: Sampling,
     /// Ids that end the answer.
     pub end_ids: EndIds,
+    /// Whether to be told how likely each token was, and this many most likely ones, as in [`crate::SessionSpec::logprobs`].
+    pub logprobs: Option<u8>,
     /// Positions to pay for before receipts cover them, per stage.
     pub exposure_positions: u16,
     /// Most base units for the whole session, over all stages.
@@ -138,6 +141,8 @@ pub enum PayerOutput {
         id: u32,
         /// Set on the last one.
         stop: Option<StopReason>,
+        /// How likely it was, if and only if the plan asked: the worker's word.
+        log_probabilities: Option<LogProbabilities>,
     },
     /// A verified receipt, to be kept: it is the `index`-th of its lane.
     Receipt {

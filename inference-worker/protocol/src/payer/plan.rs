@@ -75,6 +75,7 @@ pub(super) fn check_plan(plan: &SessionPlan) -> Result<CheckedPlan, PlanError> {
         max_positions: u32::try_from(needed).unwrap_or(u32::MAX),
         sampling: plan.sampling,
         end_ids: plan.end_ids.clone(),
+        logprobs: plan.logprobs,
     };
     spec.check()?;
     let mut cost: Balance = 0;

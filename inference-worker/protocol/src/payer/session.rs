@@ -264,8 +264,9 @@ impl PayerSession {
         self.since_ms = now.ms;
         self.tokens.push(token.id);
         self.stop = token.stop;
-        out.push(PayerOutput::Token { position: token.position, id: token.id, stop: token.stop });
-        match self.verifier.token(token.id) {
+        let Token { position, id, stop, log_probabilities, .. } = token;
+        out.push(PayerOutput::Token { position, id, stop, log_probabilities });
+        match self.verifier.token(id) {
             Ok(verified) => self.note(verified, out),
             Err(error) => return self.refuse(now, &error, out),
         }
@@ -281,6 +282,11 @@ impl PayerSession {
         }
         if (self.sent as usize) < self.prompt.len() || token.position as usize != self.prompt.len() + self.tokens.len() {
             return Err("the token is not the next one");
+        }
+        match (&token.log_probabilities, self.spec.logprobs) {
+            (None, None) => {}
+            (Some(found), Some(asked)) => found.check(token.id, asked)?,
+            _ => return Err("the token comes with log probabilities that were not asked for, or without those that were"),
         }
         let count = self.tokens.len() + 1;
         let due = if self.spec.end_ids.contains(&token.id) {

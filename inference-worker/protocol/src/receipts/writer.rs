@@ -46,7 +46,7 @@ impl Window {
 pub struct ReceiptWriter {
     scope: WriterScope,
     kv_root: Hash32,
-    /// Windows with input that are not complete; a step spans at most two.
+    /// Windows with input that are not complete.
     windows: VecDeque<Window>,
     next_in: u32,
 }

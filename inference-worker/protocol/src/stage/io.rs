@@ -6,6 +6,7 @@ use crate::{
     FaultCode, SessionId,
     channel::{ChannelFacts, Durability, PayeeLaneRecord},
     messages::{Message, Payload},
+    probability::LogProbabilities,
     session::Sampling,
 };
 
@@ -54,9 +55,18 @@ pub enum ComputeResult {
     /// Hidden states `[rows, hidden]`, f32 little-endian: from every stage but the last.
     Hidden(Vec<u8>),
     /// From the last stage: the token drawn from the last row, if the job asked for one.
-    Sampled(Option<u32>),
+    Sampled(Option<Drawn>),
     /// The engine failed; the text goes to the payer.
     Failed(String),
+}
+
+/// A token that the engine drew.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Drawn {
+    /// Its id.
+    pub id: u32,
+    /// How likely it was, if and only if the job asked.
+    pub log_probabilities: Option<LogProbabilities>,
 }
 
 /// Work for the engine: pass `payload` through the layers, appending `rows` positions to the session's cache.
@@ -87,6 +97,8 @@ pub enum Want {
         sampling: Sampling,
         /// The position that the token will take: the draw's counter.
         position: u32,
+        /// Whether to say how likely the token was, and this many most likely ones, as in [`crate::SessionSpec::logprobs`].
+        logprobs: Option<u8>,
     },
 }
 

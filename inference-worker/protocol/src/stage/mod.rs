@@ -7,6 +7,6 @@ mod refusal;
 mod session;
 mod table;
 
-pub use io::{ComputeJob, ComputeResult, Computed, SessionEnd, StageInput, StageOutput, Want};
+pub use io::{ComputeJob, ComputeResult, Computed, Drawn, SessionEnd, StageInput, StageOutput, Want};
 pub use offer::{StageDeadlines, StageIdentity, StageOffer};
 pub use table::StageTable;

@@ -10,14 +10,14 @@ use mica_primitives::{Balance, Leaf, PublicKey};
 use std::collections::VecDeque;
 
 use super::{
-    ComputeJob, ComputeResult, Computed, SessionEnd, StageDeadlines, StageIdentity, StageOutput, Want, opening::Agreed,
+    ComputeJob, ComputeResult, Computed, Drawn, SessionEnd, StageDeadlines, StageIdentity, StageOutput, Want, opening::Agreed,
     refusal::Refusal,
 };
 use crate::{
     FaultCode,
     channel::{Durability, PayeeLedger, VoucherKind, VoucherRule},
     clock::Now,
-    limits::MAX_HELD_POSITIONS,
+    limits::{MAX_HELD_POSITIONS, MAX_JOB_POSITIONS},
     messages::{Close, CloseWhen, Closed, Fault, Message, Pay, Payload, Payment, SessionReceipt, Statement, Step, Token},
     receipts::{ReceiptWriter, WriterScope, sign_leaf},
     session::StopReason,
@@ -240,22 +240,35 @@ impl StageSession {
         self.take_step(step, around);
     }
 
-    /// Starts the next job, if there is one and it is covered by money or credit.
+    /// Starts the next job, if there is one and it is covered by money or credit. Steps that wait are computed together, so that the
+    /// weights are read once for all of them.
     fn advance(&mut self, around: &mut Surroundings<'_>) {
         if self.phase != Phase::Working || self.job.is_some() {
             return;
         }
-        let Some(step) = self.held.front() else { return };
         let covered = self.paid_positions(around.ledger).saturating_add(self.agreed.credit_positions.into());
-        if u64::from(self.computed) + u64::from(step.rows) > covered {
-            return;
+        let mut room = u32::try_from(covered.saturating_sub(self.computed.into())).unwrap_or(u32::MAX).min(MAX_JOB_POSITIONS);
+        let mut next = || {
+            let step = self.held.pop_front_if(|step| u32::from(step.rows) <= room)?;
+            room -= u32::from(step.rows);
+            Some(step)
+        };
+        let Some(Step { session, first_position, mut rows, mut sample, mut payload }) = next() else { return };
+        // Each step that draws a token draws it from its own last row.
+        while !sample && let Some(more) = next() {
+            rows += more.rows;
+            sample = more.sample;
+            payload.append(more.payload);
         }
-        let Some(Step { session, first_position, rows, sample, payload }) = self.held.pop_front() else { return };
         self.writer.input(rows, &payload.wire_bytes());
         let want = match (self.agreed.is_last(), sample) {
             (false, _) => Want::Hidden,
             (true, false) => Want::Nothing,
-            (true, true) => Want::Sample { sampling: self.agreed.spec.sampling, position: first_position + u32::from(rows) },
+            (true, true) => Want::Sample {
+                sampling: self.agreed.spec.sampling,
+                position: first_position + u32::from(rows),
+                logprobs: self.agreed.spec.logprobs,
+            },
         };
         self.job = Some(RunningJob { first_position, rows, sample });
         self.since_ms = around.now.ms;
@@ -269,7 +282,7 @@ impl StageSession {
         self.since_ms = around.now.ms;
         let leaves = match (computed.result, self.agreed.is_last()) {
             (ComputeResult::Hidden(bytes), false) => self.hidden_computed(job, bytes, around),
-            (ComputeResult::Sampled(id), true) if id.is_some() == job.sample => self.drawn(job, id, around),
+            (ComputeResult::Sampled(drawn), true) if drawn.is_some() == job.sample => self.drawn(job, drawn, around),
             (ComputeResult::Failed(text), _) => Err(Refusal::new(FaultCode::ComputeFailed, text)),
             _ => Err(Refusal::new(FaultCode::ComputeFailed, "the engine answered something else than was asked")),
         };
@@ -283,37 +296,55 @@ impl StageSession {
 
     fn hidden_computed(&mut self, job: RunningJob, bytes: Vec<u8>, around: &mut Surroundings<'_>) -> Result<Vec<Leaf>, Refusal> {
         let payload = Payload::Hidden(bytes);
-        payload
-            .check_hidden(job.rows, self.agreed.hidden)
+        let steps = payload
+            .steps(job.rows, self.agreed.hidden)
             .map_err(|error| Refusal::new(FaultCode::ComputeFailed, format!("the engine's rows do not fit: {error}")))?;
         self.computed += u32::from(job.rows);
         let leaves = self.writer.output_hidden(job.rows, &payload.wire_bytes());
         if let (Phase::Working, Some(next)) = (self.phase, self.agreed.next.as_ref()) {
-            let RunningJob { first_position, rows, sample } = job;
-            let step = Step { session: self.agreed.session, first_position, rows, sample, payload };
-            self.send(next.peer, Message::Step(step), around);
+            let (mut first_position, end) = (job.first_position, self.computed);
+            for (rows, payload) in steps {
+                let sample = job.sample && first_position + u32::from(rows) == end;
+                let step = Step { session: self.agreed.session, first_position, rows, sample, payload };
+                self.send(next.peer, Message::Step(step), around);
+                first_position += u32::from(rows);
+            }
         }
         Ok(leaves)
     }
 
-    fn drawn(&mut self, job: RunningJob, id: Option<u32>, around: &mut Surroundings<'_>) -> Result<Vec<Leaf>, Refusal> {
-        if let Some(id) = id.filter(|id| *id >= self.agreed.vocabulary) {
-            return Err(Refusal::new(FaultCode::ComputeFailed, format!("the engine drew token {id}")));
+    fn drawn(&mut self, job: RunningJob, drawn: Option<Drawn>, around: &mut Surroundings<'_>) -> Result<Vec<Leaf>, Refusal> {
+        if let Some(drawn) = &drawn {
+            self.check_drawn(drawn)?;
         }
         self.computed += u32::from(job.rows);
-        let leaves = self.writer.output_sampled(job.rows, id);
-        let Some(id) = id else { return Ok(leaves) };
+        let leaves = self.writer.output_sampled(job.rows, drawn.as_ref().map(|drawn| drawn.id));
+        let Some(Drawn { id, log_probabilities }) = drawn else { return Ok(leaves) };
         self.drawn += 1;
-        let token = Token { session: self.agreed.session, position: self.computed, id, stop: self.stop_reason(id) };
+        let stop = self.stop_reason(id);
+        // The first stage computes on the id alone.
+        let token = Token { session: self.agreed.session, position: self.computed, id, stop, log_probabilities: None };
         self.ring_ended = token.stop.is_some();
         if !self.agreed.is_alone() {
-            self.send(self.agreed.first.peer, Message::Token(token), around);
+            self.send(self.agreed.first.peer, Message::Token(token.clone()), around);
         }
-        self.send(self.agreed.payer, Message::Token(token), around);
+        self.send(self.agreed.payer, Message::Token(Token { log_probabilities, ..token.clone() }), around);
         if self.agreed.is_alone() && self.phase == Phase::Working {
             self.feed(&token, around);
         }
         Ok(leaves)
+    }
+
+    fn check_drawn(&self, drawn: &Drawn) -> Result<(), Refusal> {
+        let failed = |text: String| Refusal::new(FaultCode::ComputeFailed, text);
+        if drawn.id >= self.agreed.vocabulary {
+            return Err(failed(format!("the engine drew token {}", drawn.id)));
+        }
+        match (&drawn.log_probabilities, self.agreed.spec.logprobs) {
+            (None, None) => Ok(()),
+            (Some(found), Some(asked)) => found.check(drawn.id, asked).map_err(|text| failed(format!("the engine erred: {text}"))),
+            _ => Err(failed("the engine said how likely the token was without being asked, or did not".to_owned())),
+        }
     }
 
     fn stop_reason(&self, id: u32) -> Option<StopReason> {

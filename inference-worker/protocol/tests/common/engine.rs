@@ -6,7 +6,8 @@ use mica_primitives::LayerRange;
 use mica_protocol::{
     SessionId,
     messages::Payload,
-    stage::{ComputeJob, ComputeResult, Want},
+    probability::{Candidate, Candidates, LogProbabilities, LogProbability},
+    stage::{ComputeJob, ComputeResult, Drawn, Want},
 };
 use std::collections::BTreeMap;
 
@@ -69,14 +70,22 @@ impl FakeEngine {
         Some(match job.want {
             Want::Hidden => ComputeResult::Hidden(rows.concat()),
             Want::Nothing => ComputeResult::Sampled(None),
-            Want::Sample { sampling, position } => {
+            Want::Sample { sampling, position, logprobs } => {
                 let last = rows.last().expect("at least one row");
                 let drawn = mix(&[last, &sampling.seed.to_le_bytes(), &position.to_le_bytes()]);
                 let id = u32::from_le_bytes(drawn[..4].try_into().expect("length")) % VOCABULARY;
-                ComputeResult::Sampled(Some(id))
+                ComputeResult::Sampled(Some(Drawn { id, log_probabilities: logprobs.map(|count| likely(id, count)) }))
             }
         })
     }
+}
+
+/// The drawn token is the second of the most likely ones; each is half as likely as the one before.
+pub fn likely(drawn: u32, count: u8) -> LogProbabilities {
+    let at = |place: u32| LogProbability::new(-f64::from(place + 1) * std::f64::consts::LN_2);
+    let id = |place: u32| (drawn + VOCABULARY + place - 1) % VOCABULARY;
+    let top = (0..u32::from(count)).map(|place| Candidate { id: id(place), log_probability: at(place) });
+    LogProbabilities { drawn: at(1), top: Candidates::truncate_from(top.collect()) }
 }
 
 /// What one process makes of a prompt: tokens until `max_new` or an end id.
@@ -88,10 +97,10 @@ pub fn reference(layers: u16, prompt: &[u32], seed: u64, max_new: usize, end_ids
     let (mut tokens, mut next, mut position) = (Vec::new(), prompt.to_vec(), 0);
     loop {
         let rows = next.len() as u16;
-        let want = Want::Sample { sampling, position: position + u32::from(rows) };
+        let want = Want::Sample { sampling, position: position + u32::from(rows), logprobs: None };
         let job = ComputeJob { session, first_position: position, rows, payload: Payload::Tokens(next), want };
         position += u32::from(rows);
-        let Some(ComputeResult::Sampled(Some(id))) = engine.compute(&job) else { panic!("no token") };
+        let Some(ComputeResult::Sampled(Some(Drawn { id, .. }))) = engine.compute(&job) else { panic!("no token") };
         tokens.push(id);
         if tokens.len() == max_new || end_ids.contains(&id) {
             return tokens;

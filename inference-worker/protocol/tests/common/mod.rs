@@ -13,6 +13,7 @@ use mica_protocol::{
     channel::{ChannelFacts, PayeeLaneRecord, PayerLaneRecord, PayerLedger},
     limits,
     payer::{PayerDeadlines, PayerInput, PayerOutput, PayerSession, PlannedStage, SessionPlan, SessionReport},
+    probability::LogProbabilities,
     session::{EndIds, Sampling},
     signing,
     stage::{Computed, SessionEnd, StageDeadlines, StageIdentity, StageInput, StageOffer, StageOutput, StageTable},
@@ -115,6 +116,7 @@ pub struct World {
     pub payer_disk: BTreeMap<(ChannelId, LaneId), Vec<u8>>,
     pub sessions: BTreeMap<SessionId, PayerSession>,
     pub tokens: BTreeMap<SessionId, Vec<u32>>,
+    pub log_probabilities: BTreeMap<SessionId, Vec<LogProbabilities>>,
     pub reports: BTreeMap<SessionId, SessionReport>,
     pub verified: Vec<(usize, Receipt)>,
     pub facts: BTreeMap<ChannelId, ChannelFacts>,
@@ -155,6 +157,7 @@ impl World {
             payer_disk: BTreeMap::new(),
             sessions: BTreeMap::new(),
             tokens: BTreeMap::new(),
+            log_probabilities: BTreeMap::new(),
             reports: BTreeMap::new(),
             verified: Vec::new(),
             facts: facts.into_iter().map(|facts| (facts.channel, facts)).collect(),
@@ -193,6 +196,7 @@ impl World {
             max_new_tokens,
             sampling: Sampling { seed: 9, ..Default::default() },
             end_ids: EndIds::default(),
+            logprobs: None,
             exposure_positions: limits::DEFAULT_EXPOSURE_POSITIONS,
             spending_limit: Balance::MAX,
             voucher_blocks: limits::VOUCHER_LIFETIME_BLOCKS,
@@ -364,7 +368,10 @@ impl World {
                 }
                 PayerOutput::Send { to, message, .. } => self.send(PAYER, to, message),
                 PayerOutput::Ready => {}
-                PayerOutput::Token { id: token, .. } => self.tokens.entry(id).or_default().push(token),
+                PayerOutput::Token { id: token, log_probabilities, .. } => {
+                    self.tokens.entry(id).or_default().push(token);
+                    self.log_probabilities.entry(id).or_default().extend(log_probabilities);
+                }
                 PayerOutput::Receipt { stage, receipt, .. } => self.verified.push((stage, *receipt)),
                 PayerOutput::Adopt { stage, held } => {
                     let record = self.ledgers[stage].adopt(&held).expect("own promise");
