@@ -3,10 +3,13 @@
 //! One [`Asker`] answers many questions at once: they share its connection to the chain, its peers on the network, its database and
 //! its channels, and each has lanes of its own.
 
+mod reader;
 mod rehearsal;
 
+pub use reader::{Likelihood, ScoredToken};
 pub use rehearsal::Rehearsal;
 
+use reader::Reader;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -18,12 +21,13 @@ use mica_protocol::{
     channel::PayerLane,
     limits::{DEFAULT_EXPOSURE_POSITIONS, VOUCHER_LIFETIME_BLOCKS},
     payer::{PayerDeadlines, PlanError, PlannedStage, SessionPlan},
+    probability::LogProbabilities,
     session::{EndIds, Sampling},
 };
 use rand::{RngCore, rngs::OsRng};
 
 use crate::{
-    channels::{ChannelBook, Need, Payer},
+    channels::{ChannelBook, Deposits, Need, Payer},
     error::CommandError,
     interrupt::Interrupt,
     market::{ChosenPath, ModelPicture, Wish, choose},
@@ -46,6 +50,9 @@ pub struct Question {
     pub max_new_tokens: u32,
     /// How tokens are drawn.
     pub sampling: Sampling,
+    /// Whether to be told how likely each token was, and this many most likely ones, at most
+    /// [`mica_protocol::limits::MAX_TOP_LOG_PROBABILITIES`].
+    pub logprobs: Option<u8>,
     /// α of the path's weight.
     pub alpha: f64,
     /// Most base units per token.
@@ -95,6 +102,8 @@ pub struct Answer {
     pub path: ChosenPath,
     /// The extrinsic that opened or topped up channels, if one was needed.
     pub opened: Option<Submitted>,
+    /// Fees that came on top, base units.
+    pub fees: Balance,
     /// The stages' channels, in order.
     pub channels: Vec<ChannelId>,
     /// Text of the answer.
@@ -110,18 +119,20 @@ pub trait Listener: Send {
     /// # Errors
     /// Any error ends the session before it begins.
     fn path(&mut self, path: &ChosenPath) -> Result<(), CommandError>;
+    /// A token of the answer with its log probabilities, if the question asked: before the piece of text in which it ends.
+    fn token(&mut self, _token: ScoredToken) {}
     /// A piece of the answer. `Break` ends the session after the next token.
     fn text(&mut self, piece: &str) -> ControlFlow<()>;
 }
 
 impl Asker {
-    /// Starts the network for `sessions` questions at once; deposits are made to last for `headroom` of them.
+    /// Starts the network for `sessions` questions at once.
     ///
     /// # Errors
     /// [`CommandError`] if the network does not start.
-    pub fn start(payer: Payer, store: Arc<Store>, sessions: usize, headroom: u32) -> Result<Self, CommandError> {
+    pub fn start(payer: Payer, store: Arc<Store>, sessions: usize, deposits: Deposits) -> Result<Self, CommandError> {
         let board = Switchboard::start(sessions).map_err(SessionError::from)?;
-        let book = Arc::new(ChannelBook::new(payer.clone(), store.clone(), headroom));
+        let book = Arc::new(ChannelBook::new(payer.clone(), store.clone(), deposits));
         Ok(Self { payer, store, book, board })
     }
 
@@ -219,6 +230,7 @@ impl Asker {
             max_new_tokens,
             sampling: question.sampling,
             end_ids: EndIds::try_from(model.end_ids()).map_err(|_| SessionError::EndIds)?,
+            logprobs: question.logprobs,
             exposure_positions: DEFAULT_EXPOSURE_POSITIONS,
             spending_limit: question.spending_limit.unwrap_or(cost),
             voucher_blocks: VOUCHER_LIFETIME_BLOCKS,
@@ -226,15 +238,10 @@ impl Asker {
         };
         let mut line = line(&self.board)?;
         line.listen(Some(plan.session), path.stages.iter().map(|stage| stage.worker.record.peer));
-        let (mut decoder, mut text) = (Some(model.tokenizer().stream()), String::new());
-        let mut on_token = |token: u32, stop: Option<_>| {
-            let mut piece = decoder.as_mut().map(|decoder| decoder.push(token)).unwrap_or_default();
-            if stop.is_some()
-                && let Some(decoder) = decoder.take()
-            {
-                piece.push_str(&decoder.finish());
-            }
-            text.push_str(&piece);
+        let mut reader = Reader::new(model.tokenizer());
+        let mut on_token = |id: u32, likely: Option<LogProbabilities>, stop: Option<_>| {
+            let (piece, tokens) = reader.push(id, likely, stop);
+            tokens.into_iter().for_each(|token| listener.token(token));
             if piece.is_empty() { ControlFlow::Continue(()) } else { listener.text(&piece) }
         };
         let conversation = Conversation {
@@ -251,7 +258,8 @@ impl Asker {
             // The channel may be gone or changed: the chain knows.
             self.book.doubt();
         }
-        Ok(Answer { path, opened, channels, text, outcome })
+        let fees = std::mem::take(&mut leases.fees);
+        Ok(Answer { path, opened, fees, channels, text: reader.into_text(), outcome })
     }
 
     /// Stops the network.
@@ -317,6 +325,7 @@ pub fn offer(model: &LocalModel, picture: &ModelPicture, quotes: &Quotes, questi
         max_positions: 0,
         sampling: question.sampling,
         end_ids: EndIds::default(),
+        logprobs: question.logprobs,
     };
     spec.max_positions = u32::try_from(spec.needed_positions()).unwrap_or(u32::MAX);
     let wish = Wish {

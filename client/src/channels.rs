@@ -5,7 +5,7 @@
 
 mod book;
 
-pub use book::{ChannelBook, Leases};
+pub use book::{ChannelBook, Deposits, Leases};
 
 use std::time::Duration;
 

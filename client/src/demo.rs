@@ -27,7 +27,7 @@ use mica_protocol::session::Sampling;
 
 use crate::{
     ask::{Answer, Asker, Listener, Question},
-    channels::{ChannelError, Payer},
+    channels::{ChannelError, Deposits, Payer},
     error::{CommandError, ErrorClass},
     interrupt::Interrupt,
     model::LocalModel,
@@ -195,12 +195,13 @@ async fn play(
         prompt,
         max_new_tokens: script.max_tokens,
         sampling: Sampling::default(),
+        logprobs: None,
         alpha: 0.5,
         max_price: None,
         deadline_us: None,
         spending_limit: None,
     };
-    let asker = Asker::start(payer.payer.clone(), store.clone(), 1, 1)?;
+    let asker = Asker::start(payer.payer.clone(), store.clone(), 1, Deposits::ONE)?;
     let answer = asker.ask(&model, &chain.at_best().await?, &question, progress, interrupt, listener).await;
     asker.stop().await;
     let answer = answer?;

@@ -28,6 +28,6 @@ pub mod workflows;
 
 pub use admit::Caller;
 pub use config::Config;
-pub use core::{Core, Event, Generation, Options, Prompt, Request};
+pub use core::{Core, Event, Generation, Options, Piece, Prompt, Request};
 pub use error::{GatewayError, Kind};
 pub use report::{Finish, Report};

@@ -1,6 +1,7 @@
 """The `ollama` package against the gateway: lists, shows, generates, chats, streams, and meets errors as its own exceptions."""
 
 import json
+import math
 import sys
 
 import ollama
@@ -31,6 +32,21 @@ assert chat.message.role == "assistant" and chat.message.content == whole.respon
 pieces = list(client.chat(model=model, messages=messages, options=options, stream=True))
 assert "".join(piece.message.content for piece in pieces) == whole.response and pieces[-1].done_reason == whole.done_reason
 
+wish = {"model": model, "options": options, "logprobs": True, "top_logprobs": 3}
+scored = client.generate(prompt=prompt, **wish)
+assert whole.logprobs is None and scored.response == whole.response == "".join(token.token for token in scored.logprobs)
+for token in scored.logprobs:
+    probabilities = [math.exp(one.logprob) for one in token.top_logprobs]
+    assert len(probabilities) == 3 and sum(probabilities) <= 1 + 1e-5, token
+    assert probabilities == sorted(probabilities, reverse=True), token
+    assert all(0 < probability <= 1 for probability in [math.exp(token.logprob), *probabilities]), token
+    assert (token.top_logprobs[0].token, token.top_logprobs[0].logprob) == (token.token, token.logprob), "greedy"
+pieces = list(client.generate(prompt=prompt, stream=True, **wish))
+assert [token for piece in pieces for token in piece.logprobs or []] == list(scored.logprobs)
+assert client.chat(messages=messages, **wish).logprobs == scored.logprobs
+pieces = list(client.chat(messages=messages, stream=True, **wish))
+assert [token for piece in pieces for token in piece.logprobs or []] == list(scored.logprobs)
+
 assert client.generate(model=model, prompt="").done_reason == "load"
 assert model in [one.model for one in client.ps().models]
 assert client.generate(model=model, prompt="", keep_alive=0).done_reason == "unload"
@@ -40,6 +56,7 @@ errors = {}
 for name, call in {
     "model": lambda: client.generate(model="nobody", prompt=prompt),
     "format": lambda: client.generate(model=model, prompt=prompt, format="json"),
+    "logprobs": lambda: client.generate(model=model, prompt=prompt, logprobs=True, top_logprobs=21),
     "embed": lambda: client.embed(model=model, input="x"),
 }.items():
     try:
@@ -47,5 +64,5 @@ for name, call in {
         raise SystemExit(f"{name} was not refused")
     except ollama.ResponseError as error:
         errors[name] = error.status_code
-assert errors == {"model": 404, "format": 400, "embed": 501}, errors
+assert errors == {"model": 404, "format": 400, "logprobs": 400, "embed": 501}, errors
 print(json.dumps({"text": whole.response, "prompt_tokens": whole.prompt_eval_count, "tokens": whole.eval_count}))

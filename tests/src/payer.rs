@@ -139,6 +139,7 @@ impl Payer {
             max_new_tokens,
             sampling: Sampling::new(0.0, 0, 1.0, 0),
             end_ids: EndIds::try_from(self.model.end_ids()).expect("few"),
+            logprobs: None,
             exposure_positions: DEFAULT_EXPOSURE_POSITIONS,
             spending_limit,
             voucher_blocks: VOUCHER_LIFETIME_BLOCKS,

@@ -48,5 +48,5 @@ async fn every_client_is_served_and_every_token_is_paid_once() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement: make bench"]
 async fn speed() {
-    speed::what_the_gateway_costs(&World::start().await);
+    speed::what_the_gateway_costs(&World::start().await).await;
 }

@@ -5,13 +5,18 @@
 //! than what a worker may hold.
 //!
 //! What is missing for a path goes into one extrinsic. Those who wait for one wait in line, and look again before they send
-//! another: with some headroom one deposit serves many of them.
+//! another: with some headroom one deposit serves many of them. A process that goes on for long tops channels up while there is
+//! still something left in them ([`Deposits::ahead`]), so that nobody waits for the chain.
+//!
+//! Every fee is somebody's: a session's own, or one that nobody could be charged for (a top-up ahead, an opening whose session never
+//! began), which the next session takes over.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use mica_chain::{AccountId, Call, Submitted, Until};
-use mica_primitives::{Balance, ChannelId, ChannelOpening, ChannelState, LaneId, Redeem};
+use mica_primitives::{Balance, ChannelId, ChannelOpening, ChannelParameters, ChannelState, LaneId, Redeem};
 use mica_protocol::channel::{ChannelFacts, LeaseError, PayerLane, PayerLaneRecord, PayerLedger};
 
 use super::{ChannelError, Need, OPENING, Payer};
@@ -21,16 +26,33 @@ use crate::store::{Change, ChannelRecord, Store, StoreError};
 const MAX_LOOKS: usize = 64;
 /// Most extrinsics for one lease.
 const MAX_SENT: usize = 2;
+/// A channel is topped up ahead when it is good for less than one part in this many of its headroom.
+const LOW: u32 = 2;
+/// Pause after a top-up ahead that failed.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// How deposits are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deposits {
+    /// Sessions of the size asked for that a deposit is made to last for; 0 counts as 1.
+    pub headroom: u32,
+    /// Whether channels are topped up before a session must wait for it. For processes that go on.
+    pub ahead: bool,
+}
+
+impl Deposits {
+    /// As much as one session needs, when it needs it.
+    pub const ONE: Self = Self { headroom: 1, ahead: false };
+}
 
 /// The shared ledgers.
 pub struct ChannelBook {
     payer: Payer,
     store: Arc<Store>,
-    /// Sessions of the size asked for that a deposit is made to last for, at least 1.
-    headroom: u32,
+    deposits: Deposits,
     ledgers: Mutex<Ledgers>,
     /// Held by whoever sends an extrinsic.
-    sending: tokio::sync::Mutex<()>,
+    sending: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Default)]
@@ -38,6 +60,10 @@ struct Ledgers {
     open: BTreeMap<ChannelId, Open>,
     /// Whether the chain was asked yet.
     is_read: bool,
+    /// Fees that no session has taken yet.
+    fees: Balance,
+    /// No top-up ahead before then.
+    pause: Option<Instant>,
 }
 
 struct Open {
@@ -59,15 +85,17 @@ pub struct Leases {
     pub channels: Vec<ChannelId>,
     /// The extrinsic, if one was needed.
     pub submitted: Option<Submitted>,
+    /// Fees that are this session's, base units. What is not taken from here goes back to the book.
+    pub fees: Balance,
     leased: Vec<(ChannelId, LaneId)>,
     book: Arc<ChannelBook>,
 }
 
 impl ChannelBook {
     /// An empty book; what the payer has open is read when it is first needed.
-    pub fn new(payer: Payer, store: Arc<Store>, headroom: u32) -> Self {
-        let headroom = headroom.max(1);
-        Self { payer, store, headroom, ledgers: Mutex::default(), sending: tokio::sync::Mutex::default() }
+    pub fn new(payer: Payer, store: Arc<Store>, deposits: Deposits) -> Self {
+        let deposits = Deposits { headroom: deposits.headroom.max(1), ..deposits };
+        Self { payer, store, deposits, ledgers: Mutex::default(), sending: Arc::default() }
     }
 
     /// A lane for every need, with its whole budget; opens and tops up channels in one extrinsic where there is none.
@@ -76,6 +104,7 @@ impl ChannelBook {
     /// [`ChannelError::NoFunds`] before anything is sent; [`ChannelError::Submit`] if the chain refuses.
     pub async fn lease(self: &Arc<Self>, needs: &[Need]) -> Result<Leases, ChannelError> {
         if let Some(leases) = self.try_lease(needs)? {
+            self.refill(needs);
             return Ok(leases);
         }
         let _sending = self.sending.lock().await;
@@ -86,15 +115,16 @@ impl ChannelBook {
         if let Some(leases) = self.try_lease(needs)? {
             return Ok(leases);
         }
-        let (mut submitted, mut sent) = (None::<Submitted>, 0);
+        let (mut submitted, mut sent, mut fees) = (None::<Submitted>, 0, Fees { book: self, sum: 0 });
         for _ in 0..MAX_LOOKS {
-            if let Some(mut one) = self.make_room(needs).await? {
-                one.fee = one.fee.saturating_add(submitted.as_ref().map_or(0, |earlier| earlier.fee));
+            if let Some(one) = self.make_room(needs).await? {
+                fees.sum = fees.sum.saturating_add(one.fee);
                 (submitted, sent) = (Some(one), sent + 1);
             }
             self.refresh().await?;
             // What was free a moment ago may be somebody else's by now: then look again.
             if let Some(mut leases) = self.try_lease(needs)? {
+                leases.fees = leases.fees.saturating_add(std::mem::take(&mut fees.sum));
                 leases.submitted = submitted;
                 return Ok(leases);
             }
@@ -131,7 +161,7 @@ impl ChannelBook {
             return Ok(None);
         }
         let (lanes, channels, leased) = (Vec::new(), Vec::new(), Vec::new());
-        let mut leases = Leases { lanes, channels, submitted: None, leased, book: self.clone() };
+        let mut leases = Leases { lanes, channels, submitted: None, fees: 0, leased, book: self.clone() };
         let mut is_complete = true;
         for need in needs {
             let mut candidates = ledgers.open.iter_mut().filter(|(_, open)| open.payee == need.payee && !open.is_gone);
@@ -151,6 +181,7 @@ impl ChannelBook {
         drop(ledgers);
         if is_complete {
             self.remember(needs, &leases.channels)?;
+            leases.fees = std::mem::take(&mut self.lock().fees);
             return Ok(Some(leases));
         }
         // Unused lanes go back as they were.
@@ -216,11 +247,15 @@ impl ChannelBook {
         let view = self.payer.chain.at_best().await?;
         let parameters = view.channel_parameters().await?;
         let free = view.account(self.payer.id()).await?.free;
-        let mut asked = self.calls(needs, self.headroom, parameters.min_deposit, parameters.min_window);
+        let mut asked = self.calls(needs, 1, self.deposits.headroom, &parameters);
         if asked.deposits > free {
             // Too little for comfort may still be enough for this one.
-            asked = self.calls(needs, 1, parameters.min_deposit, parameters.min_window);
+            asked = self.calls(needs, 1, 1, &parameters);
         }
+        self.with_fee(asked, free).await
+    }
+
+    async fn with_fee(&self, asked: Asked, free: Balance) -> Result<Missing, ChannelError> {
         let Asked { call, deposits, until } = asked;
         let fee = match &call {
             Some(call) => self.payer.chain.estimate_fee_for(self.payer.id(), call).await?,
@@ -247,13 +282,69 @@ impl ChannelBook {
     /// One extrinsic that gives every need what it lacks.
     async fn make_room(&self, needs: &[Need]) -> Result<Option<Submitted>, ChannelError> {
         let missing = self.missing(needs).await?;
+        self.submit(missing).await
+    }
+
+    async fn submit(&self, missing: Missing) -> Result<Option<Submitted>, ChannelError> {
         missing.check_funds(self.payer.id())?;
         let Some(call) = missing.call else { return Ok(None) };
         let signer = self.payer.account.signer(OPENING)?;
         Ok(Some(self.payer.chain.submit(&signer, call, missing.until).await?))
     }
 
-    fn calls(&self, needs: &[Need], headroom: u32, min_deposit: Balance, window: u32) -> Asked {
+    /// Sessions that a channel still has to be good for; below that it is topped up ahead.
+    fn least(&self) -> u32 {
+        self.deposits.headroom / LOW
+    }
+
+    /// Tops up in the background what will soon be too little for sessions like this one.
+    fn refill(self: &Arc<Self>, needs: &[Need]) {
+        if !self.deposits.ahead || self.least() < 2 || self.payer.account.is_locked() || !self.is_low(needs) {
+            return;
+        }
+        // Whoever sends already makes room for all.
+        let Ok(sending) = self.sending.clone().try_lock_owned() else { return };
+        let (book, needs) = (self.clone(), needs.to_vec());
+        tokio::spawn(async move {
+            let _sending = sending;
+            if let Err(error) = book.refill_now(&needs).await {
+                tracing::warn!(%error, "channels were not topped up ahead of time");
+                book.lock().pause = Some(Instant::now() + PAUSE);
+            }
+        });
+    }
+
+    async fn refill_now(&self, needs: &[Need]) -> Result<(), ChannelError> {
+        self.refresh().await?;
+        let view = self.payer.chain.at_best().await?;
+        let parameters = view.channel_parameters().await?;
+        let free = view.account(self.payer.id()).await?.free;
+        let mut asked = self.calls(needs, self.least(), self.deposits.headroom, &parameters);
+        if asked.deposits > free {
+            asked = self.calls(needs, self.least(), self.least(), &parameters);
+        }
+        if let Some(submitted) = self.submit(self.with_fee(asked, free).await?).await? {
+            drop(Fees { book: self, sum: submitted.fee });
+            self.refresh().await?;
+        }
+        Ok(())
+    }
+
+    fn is_low(&self, needs: &[Need]) -> bool {
+        let ledgers = self.lock();
+        if ledgers.pause.is_some_and(|pause| Instant::now() < pause) {
+            return false;
+        }
+        needs.iter().any(|need| {
+            let channels = ledgers.open.values().filter(|open| open.payee == need.payee && !open.is_gone);
+            let most = channels.map(|open| open.ledger.free()).max();
+            most.is_none_or(|most| most < need.budget.saturating_mul(self.least().into()))
+        })
+    }
+
+    /// What gives every need a channel with enough left for `least` sessions: enough for `headroom` of them then.
+    fn calls(&self, needs: &[Need], least: u32, headroom: u32, parameters: &ChannelParameters) -> Asked {
+        let ChannelParameters { min_deposit, min_window, .. } = *parameters;
         let mut ledgers = self.lock();
         let (mut openings, mut calls, mut deposits) = (Vec::new(), Vec::new(), 0u128);
         for need in needs {
@@ -263,7 +354,7 @@ impl ChannelBook {
                 .filter_map(|(id, open)| (open.payee == need.payee && !open.is_gone && open.has_lane()).then_some((id, open)));
             let wanted = need.budget.saturating_mul(headroom.into());
             match best.max_by_key(|(_, open)| open.ledger.free()) {
-                Some((_, open)) if open.ledger.free() >= need.budget => {}
+                Some((_, open)) if open.ledger.free() >= need.budget.saturating_mul(least.into()) => {}
                 Some((channel, open)) => {
                     let more = wanted.saturating_sub(open.ledger.free());
                     calls.push(Call::TopUpTo { channel: *channel, total: open.ledger.facts().deposit.saturating_add(more) });
@@ -272,7 +363,7 @@ impl ChannelBook {
                 None => {
                     let deposit = wanted.max(min_deposit);
                     let signer = self.payer.signer.verifying_key().to_bytes();
-                    openings.push(ChannelOpening { payee: need.payee, signer, deposit, window });
+                    openings.push(ChannelOpening { payee: need.payee, signer, deposit, window: min_window });
                     deposits = deposits.saturating_add(deposit);
                 }
             }
@@ -356,8 +447,24 @@ impl Leases {
     }
 }
 
+/// Fees that no session has taken yet; the next one takes what is left of them.
+struct Fees<'a> {
+    book: &'a ChannelBook,
+    sum: Balance,
+}
+
+impl Drop for Fees<'_> {
+    fn drop(&mut self) {
+        if self.sum > 0 {
+            let mut ledgers = self.book.lock();
+            ledgers.fees = ledgers.fees.saturating_add(self.sum);
+        }
+    }
+}
+
 impl Drop for Leases {
     fn drop(&mut self) {
+        drop(Fees { book: &self.book, sum: self.fees });
         for (channel, lane) in std::mem::take(&mut self.leased) {
             match self.book.on_disk(channel, lane) {
                 Ok(record) => {

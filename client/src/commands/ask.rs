@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::Context;
 use crate::{
     ask::{Answer, Asker, Listener, Question, Rehearsal},
+    channels::Deposits,
     cli::parse_amount,
     config::{Settings, parse_alpha},
     error::CommandError,
@@ -98,6 +99,7 @@ impl AskOptions {
             prompt,
             max_new_tokens: self.max_tokens.unwrap_or(settings.max_tokens),
             sampling: Sampling::new(self.temperature, self.top_k, self.top_p, self.seed),
+            logprobs: None,
             alpha: self.alpha.unwrap_or(settings.alpha),
             max_price: self.max_price,
             deadline_us: self.deadline.map(|ms| ms.saturating_mul(1000)),
@@ -140,7 +142,7 @@ pub async fn run(context: &Context, arguments: AskArgs) -> Result<(), CommandErr
     let view = payer.chain.at_finalized().await?;
     options.check_model(&view, &model).await?;
     let question = options.question(&context.settings, prompt);
-    let asker = Asker::start(payer, Arc::new(store), 1, 1)?;
+    let asker = Asker::start(payer, Arc::new(store), 1, Deposits::ONE)?;
     if arguments.dry_run {
         let rehearsal = asker.rehearse(&model, &view, &question, context.progress, &interrupt).await;
         asker.stop().await;
@@ -212,6 +214,7 @@ pub struct Answered {
     receipts: u64,
     seconds: f64,
     seconds_to_first_token: Option<f64>,
+    seconds_to_last_token: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -248,10 +251,11 @@ impl Answered {
             session: hex::encode(answer.outcome.record.session),
             stages: stages.collect(),
             paid: report.paid(),
-            fees: answer.opened.as_ref().map_or(0, |one| one.fee),
+            fees: answer.fees,
             receipts: report.stages.iter().map(|stage| stage.receipts).sum(),
             seconds: answer.outcome.elapsed.as_secs_f64(),
             seconds_to_first_token: answer.outcome.to_first_token.map(|time| time.as_secs_f64()),
+            seconds_to_last_token: answer.outcome.to_last_token.map(|time| time.as_secs_f64()),
         }
     }
 

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     ask::{Asker, Listener},
-    channels::Payer,
+    channels::{Deposits, Payer},
     chat::{ChatCommand, Conversation, HELP, Heard, Input, Spent, Typed, parse},
     error::{CommandError, ErrorClass},
     interrupt::Interrupt,
@@ -131,14 +131,14 @@ impl Chat<'_> {
         let store = Arc::new(self.context.store()?);
         // Only the first turn is likely to wait for a block.
         let progress = if self.spent.turns == 0 { self.context.progress } else { Progress::Silent };
-        let asker = Asker::start(self.payer.clone(), store, 1, 1)?;
+        let asker = Asker::start(self.payer.clone(), store, 1, Deposits::ONE)?;
         let mut listener = Streamed { output: self.context.output, path: None };
         let answer = asker.ask(&self.model, &view, &question, progress, interrupt.clone(), &mut listener).await;
         asker.stop().await;
         let answer = answer?;
         self.path = listener.path;
         let report = &answer.outcome.report;
-        let fees = answer.opened.as_ref().map_or(0, |one| one.fee);
+        let fees = answer.fees;
         self.spent.add(prompt_tokens, report.tokens.len(), report.paid(), fees);
         self.conversation.keep(text, answer.text.trim());
         let end = if interrupt.came() { " [stopped]\n" } else { "\n" };

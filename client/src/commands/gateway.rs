@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use super::Context;
 use crate::{
     ask::Asker,
-    channels::Payer,
+    channels::{Deposits, Payer},
     cli::parse_amount,
     error::CommandError,
     gateway::{
@@ -108,7 +108,7 @@ pub async fn run(context: &Context, arguments: GatewayArgs) -> Result<(), Comman
     let asker = match keys {
         Some((account, signer)) => {
             let payer = Payer { chain: chain.clone(), account, signer };
-            Some(Asker::start(payer, store, config.parallel, config.headroom)?)
+            Some(Asker::start(payer, store, config.parallel, Deposits { headroom: config.headroom, ahead: true })?)
         }
         None => None,
     };

@@ -87,6 +87,7 @@ pub async fn run(context: &Context, arguments: &QuoteArgs) -> Result<(), Command
         prompt,
         max_new_tokens: arguments.max_tokens.unwrap_or(context.settings.max_tokens),
         sampling: Sampling::default(),
+        logprobs: None,
         alpha: arguments.alpha.unwrap_or(context.settings.alpha),
         max_price: arguments.max_price,
         deadline_us: arguments.deadline.map(|ms| ms.saturating_mul(1000)),

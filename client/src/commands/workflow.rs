@@ -12,6 +12,7 @@ use mica_primitives::Balance;
 use super::Context;
 use crate::{
     ask::Asker,
+    channels::Deposits,
     cli::parse_amount,
     error::CommandError,
     interrupt::Interrupt,
@@ -96,7 +97,7 @@ impl WayArgs {
             files => files.iter().map(|file| LocalModel::open(Some(file))).collect::<Result<_, _>>()?,
         };
         let payer = context.payer().await?;
-        let asker = Asker::start(payer, Arc::new(context.store()?), 1, 1)?;
+        let asker = Asker::start(payer, Arc::new(context.store()?), 1, Deposits::ONE)?;
         Ok(FrontEnd::Direct(Box::new(Direct { asker, models, interrupt: interrupt.clone() })))
     }
 }

@@ -1,7 +1,8 @@
 //! The part of the gateway that generates: knows models, market, queue, money and sessions, and no HTTP.
 
+mod attempts;
+
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicUsize, Ordering},
@@ -10,14 +11,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use mica_engine::ChatMessage;
 use mica_market::routing::RouteError;
-use mica_primitives::{Balance, ModelId};
-use mica_protocol::{
-    FaultCode,
-    session::{Sampling, StopReason},
-};
+use mica_primitives::ModelId;
+use mica_protocol::session::Sampling;
 use rand::{RngCore, rngs::OsRng};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::{sync::DropGuard, task::TaskTracker};
+
+use attempts::{Job, Relay};
 
 use super::{
     admit::Caller,
@@ -32,16 +32,12 @@ use super::{
     workflows::Workflows,
 };
 use crate::{
-    ask::{Answer, Asker, Errand, Listener, Offer, Question, offer},
+    ask::{Asker, Offer, Question, ScoredToken, offer},
     error::CommandError,
     interrupt::Interrupt,
-    market::{ChosenPath, MarketError},
-    progress::Progress,
-    session::{Quotes, SessionError},
+    market::MarketError,
+    session::Quotes,
 };
-
-/// How often a request is tried before its first token: once more with fresh quotes.
-const ATTEMPTS: usize = 2;
 
 /// What is asked.
 #[derive(Clone, Debug)]
@@ -87,13 +83,24 @@ pub struct Options {
     pub seed: Option<u64>,
     /// Strings that end the answer and are not part of it.
     pub stop: Vec<String>,
+    /// Whether tokens come with log probabilities, and with those of how many most likely ones; see [`Question::logprobs`].
+    pub logprobs: Option<u8>,
+}
+
+/// A piece of the answer, or all of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Piece {
+    /// Its text.
+    pub text: String,
+    /// The tokens that end in it, if log probabilities were asked for. A token of which a stop string cuts off a part is left out.
+    pub tokens: Vec<ScoredToken>,
 }
 
 /// What comes of a request.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// A piece of the answer.
-    Text(String),
+    Text(Piece),
     /// The end.
     Done(Box<Report>),
     /// It broke off.
@@ -104,6 +111,8 @@ pub enum Event {
 pub struct Generation {
     /// The model that answers.
     pub model: Arc<LoadedModel>,
+    /// Whether its tokens come with log probabilities.
+    pub is_scored: bool,
     first: Option<Event>,
     events: mpsc::Receiver<Event>,
     _stop: DropGuard,
@@ -122,12 +131,15 @@ impl Generation {
     ///
     /// # Errors
     /// [`GatewayError`] if it broke off.
-    pub async fn finish(mut self) -> Result<(String, Report), GatewayError> {
-        let mut text = String::new();
+    pub async fn finish(mut self) -> Result<(Piece, Report), GatewayError> {
+        let mut whole = Piece::default();
         loop {
             match self.next().await {
-                Some(Event::Text(piece)) => text.push_str(&piece),
-                Some(Event::Done(report)) => return Ok((text, *report)),
+                Some(Event::Text(piece)) => {
+                    whole.text.push_str(&piece.text);
+                    whole.tokens.extend(piece.tokens);
+                }
+                Some(Event::Done(report)) => return Ok((whole, *report)),
                 Some(Event::Failed(error)) => return Err(error),
                 None => return Err(broken_off()),
             }
@@ -272,12 +284,13 @@ impl Core {
         let (sender, events) = mpsc::channel(question.max_new_tokens as usize + 4);
         let interrupt = Interrupt { finish: self.interrupt.finish.child_token(), stop: self.interrupt.stop.clone() };
         let stop = interrupt.finish.clone().drop_guard();
+        let is_scored = question.logprobs.is_some();
         let job = Job {
             model: model.clone(),
             snapshot,
             question,
             caller: request.caller,
-            relay: Relay { stops: Stops::new(request.options.stop), events: sender, is_begun: false },
+            relay: Relay::new(Stops::new(request.options.stop), sender),
             interrupt,
             arrived,
             earlier: Cost { paid: 0, fees: 0 },
@@ -287,7 +300,7 @@ impl Core {
             core.run(job).await;
             drop(place);
         });
-        let mut generation = Generation { model, first: None, events, _stop: stop };
+        let mut generation = Generation { model, is_scored, first: None, events, _stop: stop };
         match generation.next().await {
             Some(Event::Failed(error)) => Err(error),
             Some(event) => {
@@ -326,6 +339,7 @@ impl Core {
             prompt,
             max_new_tokens,
             sampling: Sampling::new(options.temperature, options.top_k, options.top_p, seed),
+            logprobs: options.logprobs,
             alpha: caller.path.alpha,
             max_price: caller.path.max_price,
             deadline_us: caller.path.deadline_ms.map(|ms| ms.saturating_mul(1000)),
@@ -368,164 +382,11 @@ impl Core {
             Err(error) => Err(error.into()),
         }
     }
-
-    async fn run(&self, mut job: Job) {
-        let ready = Instant::now();
-        let mut refused = None;
-        for attempt in 1..=ATTEMPTS {
-            match self.attempt(&mut job, ready, refused.as_ref()).await {
-                Attempt::Ended(event) => {
-                    // Nobody may be listening any more.
-                    let _ = job.relay.events.try_send(event);
-                    return;
-                }
-                Attempt::Again(quotes, error) => {
-                    if attempt == ATTEMPTS {
-                        let _ = job.relay.events.try_send(Event::Failed(error));
-                        return;
-                    }
-                    refused = Some(quotes);
-                }
-            }
-        }
-    }
-
-    async fn attempt(&self, job: &mut Job, ready: Instant, refused: Option<&Arc<Quotes>>) -> Attempt {
-        let failed = |error: GatewayError| Attempt::Ended(Event::Failed(error));
-        let offered = tokio::select! {
-            offered = self.offer(&job.model, &job.snapshot, &job.question, refused) => offered,
-            () = job.interrupt.finish.cancelled() => return failed(broken_off()),
-        };
-        let ((offer, quotes), asker) = match (offered, self.asker()) {
-            (Ok(offered), Ok(asker)) => (offered, asker),
-            (Err(error), _) | (_, Err(error)) => return failed(error),
-        };
-        let Some(picture) = job.snapshot.picture(job.model.local.id()) else { return failed(broken_off()) };
-        let cost = offer.cost();
-        // A first attempt that failed may have been paid: the caps are for both together.
-        let earlier = job.earlier.paid.saturating_add(job.earlier.fees);
-        let sum = cost.saturating_add(earlier);
-        if let Some(limit) = job.caller.max_total.filter(|limit| *limit < sum) {
-            return failed(over_total(sum, limit));
-        }
-        let reservation = match self.spending.reserve(&job.caller.purse, cost, earlier) {
-            Ok(reservation) => reservation,
-            Err(error) => return failed(error),
-        };
-        let errand = Errand {
-            block: job.snapshot.block,
-            first: vec![reservation.change()],
-            progress: Progress::Silent,
-            interrupt: job.interrupt.clone(),
-        };
-        let answer = asker.answer(&job.model.local, picture, offer, &job.question, errand, &mut job.relay).await;
-        // Quotes and channels: everything before the session.
-        let before = answer.as_ref().map_or(Duration::ZERO, |answer| ready.elapsed().saturating_sub(answer.outcome.elapsed));
-        let spent = match &answer {
-            Ok(answer) => answer.outcome.report.paid().saturating_add(answer.opened.as_ref().map_or(0, |one| one.fee)),
-            Err(error) => unknown_spending(error, cost, &job.interrupt),
-        };
-        if let Err(error) = tokio::task::block_in_place(|| reservation.settle(spent)) {
-            tracing::error!(%error, "what a request cost was not written down; its cap counts for it");
-        }
-        match answer {
-            Ok(answer) => self.conclude(job, answer, quotes, before),
-            Err(error) => {
-                self.metrics.failure(0);
-                failed(error.into())
-            }
-        }
-    }
-
-    /// An answer is whole when its last token came, even if a worker then failed to confirm its account.
-    fn conclude(&self, job: &mut Job, answer: Answer, quotes: Arc<Quotes>, before: Duration) -> Attempt {
-        let report = &answer.outcome.report;
-        if !job.relay.stops.is_found()
-            && let (Some(failure), None) = (report.failure.clone(), report.stop)
-        {
-            let paid = report.paid();
-            self.metrics.failure(paid);
-            job.earlier.paid = job.earlier.paid.saturating_add(paid);
-            job.earlier.fees = job.earlier.fees.saturating_add(answer.opened.as_ref().map_or(0, |one| one.fee));
-            let code = failure.code;
-            let error: GatewayError = CommandError::from(SessionError::Failed { failure, paid }).into();
-            let is_final = job.relay.is_begun
-                || job.interrupt.finish.is_cancelled()
-                || matches!(code, FaultCode::Cancelled | FaultCode::LimitReached | FaultCode::BadLimits);
-            return if is_final { Attempt::Ended(Event::Failed(error)) } else { Attempt::Again(quotes, error) };
-        }
-        if report.stop == Some(StopReason::Asked) && !job.relay.stops.is_found() {
-            // The reader is gone, or the gateway is stopping: half an answer must not look whole.
-            self.metrics.failure(report.paid());
-            return Attempt::Ended(Event::Failed(broken_off()));
-        }
-        job.relay.flush();
-        let prompt = std::mem::take(&mut job.question.prompt);
-        let mut report = Report::new(prompt, &answer, job.relay.stops.is_found(), before, job.arrived.elapsed());
-        // The attempt before was counted when it failed.
-        self.metrics.answer(&report);
-        report.cost.paid = report.cost.paid.saturating_add(job.earlier.paid);
-        report.cost.fees = report.cost.fees.saturating_add(job.earlier.fees);
-        Attempt::Ended(Event::Done(Box::new(report)))
-    }
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { max_tokens: None, temperature: 0.8, top_k: 40, top_p: 0.9, seed: None, stop: Vec::new() }
-    }
-}
-
-struct Job {
-    model: Arc<LoadedModel>,
-    snapshot: Arc<Snapshot>,
-    question: Question,
-    caller: Caller,
-    relay: Relay,
-    interrupt: Interrupt,
-    arrived: Instant,
-    /// What an attempt cost that failed.
-    earlier: Cost,
-}
-
-enum Attempt {
-    /// It is over.
-    Ended(Event),
-    /// It failed before its first token, and these quotes may be why.
-    Again(Arc<Quotes>, GatewayError),
-}
-
-/// Passes pieces on to whoever reads them.
-struct Relay {
-    stops: Stops,
-    events: mpsc::Sender<Event>,
-    is_begun: bool,
-}
-
-impl Relay {
-    fn send(&mut self, piece: String) {
-        if !piece.is_empty() {
-            self.is_begun = true;
-            // The queue holds all that a session can give; it refuses only when nobody reads any more.
-            let _ = self.events.try_send(Event::Text(piece));
-        }
-    }
-
-    fn flush(&mut self) {
-        let rest = self.stops.finish();
-        self.send(rest);
-    }
-}
-
-impl Listener for Relay {
-    fn path(&mut self, _path: &ChosenPath) -> Result<(), CommandError> {
-        Ok(())
-    }
-
-    fn text(&mut self, piece: &str) -> ControlFlow<()> {
-        let piece = self.stops.push(piece);
-        self.send(piece);
-        if self.stops.is_found() || self.events.is_closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        Self { max_tokens: None, temperature: 0.8, top_k: 40, top_p: 0.9, seed: None, stop: Vec::new(), logprobs: None }
     }
 }
 
@@ -577,22 +438,6 @@ fn checked(model: &LoadedModel, ids: Vec<u32>) -> Result<Vec<u32>, GatewayError>
 fn is_about_wish(error: &CommandError) -> bool {
     let CommandError::Market(MarketError::Route { source, .. }) = error else { return false };
     matches!(source, RouteError::OverLimits { .. } | RouteError::Alpha(_))
-}
-
-fn over_total(cost: Balance, limit: Balance) -> GatewayError {
-    let format = mica_chain::amount::format;
-    let message = format!("this request may cost {} and its own limit is {}: ask for fewer tokens", format(cost), format(limit));
-    GatewayError::new(Kind::Payment, message)
-}
-
-/// What counts as spent when the session gave no account: nothing where nothing can have been promised, else all of it.
-fn unknown_spending(error: &CommandError, cost: Balance, interrupt: &Interrupt) -> Balance {
-    match error {
-        CommandError::Session(SessionError::Store(_) | SessionError::Lease(_)) => cost,
-        // A session that ran is only broken off at once; one that was to begin ends earlier.
-        CommandError::Session(SessionError::Interrupted) if interrupt.stop.is_cancelled() => cost,
-        _ => 0,
-    }
 }
 
 /// The end of a session whose reader is gone; also what is said when a part of the program is missing that must be there.

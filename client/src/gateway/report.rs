@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mica_primitives::Balance;
 use mica_protocol::session::StopReason;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::ask::Answer;
 
@@ -63,8 +63,10 @@ pub struct Durations {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Cost {
     /// Promised to workers for this answer.
+    #[serde(serialize_with = "amount")]
     pub paid: Balance,
     /// Fees of opening or topping up channels on the way.
+    #[serde(serialize_with = "amount")]
     pub fees: Balance,
 }
 
@@ -76,11 +78,21 @@ pub struct Stage {
     /// The layers, first and one past the last.
     pub layers: [u16; 2],
     /// Base units per layer-token.
+    #[serde(serialize_with = "amount")]
     pub price_per_layer_token: Balance,
     /// Positions that it computed.
     pub positions: u32,
     /// Base units promised to it.
+    #[serde(serialize_with = "amount")]
     pub paid: Balance,
+}
+
+/// A number; a string where it is beyond 2⁶⁴, which a JSON value cannot hold.
+fn amount<S: Serializer>(amount: &Balance, serializer: S) -> Result<S::Ok, S::Error> {
+    match u64::try_from(*amount) {
+        Ok(number) => serializer.serialize_u64(number),
+        Err(_) => serializer.collect_str(amount),
+    }
 }
 
 /// What proves an answer.
@@ -124,7 +136,7 @@ impl Report {
                 prefill: some(first.saturating_sub(ready)),
                 decode: some(outcome.to_last_token.unwrap_or(first).saturating_sub(first)),
             },
-            cost: Cost { paid: report.paid(), fees: answer.opened.as_ref().map_or(0, |one| one.fee) },
+            cost: Cost { paid: report.paid(), fees: answer.fees },
             path: stages.collect(),
             receipts: Receipts {
                 session: hex::encode(outcome.record.session),
@@ -138,4 +150,16 @@ impl Report {
 /// Nanoseconds, as Ollama counts.
 pub fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_amount_has_a_json_value() {
+        let cost = Cost { paid: u64::MAX.into(), fees: Balance::MAX };
+        let value = serde_json::to_value(cost).expect("a value");
+        assert_eq!(value, serde_json::json!({"paid": u64::MAX, "fees": Balance::MAX.to_string()}));
+    }
 }

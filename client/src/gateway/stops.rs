@@ -41,6 +41,12 @@ impl Stops {
         if self.is_found { String::new() } else { std::mem::take(&mut self.held) }
     }
 
+    /// Begins anew with another text; nothing of this one was given yet.
+    pub fn restart(&mut self) {
+        self.held.clear();
+        self.is_found = false;
+    }
+
     /// Whether a stop string came.
     pub fn is_found(&self) -> bool {
         self.is_found
@@ -83,6 +89,17 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_text_that_begins_anew_has_nothing_of_the_one_before() {
+        let mut finder = Stops::new(vec!["HALT".into()]);
+        assert_eq!(finder.push("HA"), "");
+        finder.restart();
+        assert_eq!(finder.push("LT"), "LT");
+        finder.push("HALT");
+        finder.restart();
+        assert!(!finder.is_found() && finder.finish().is_empty());
     }
 
     #[test]

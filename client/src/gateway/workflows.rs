@@ -126,8 +126,8 @@ impl Generate for Steps {
     async fn generate(&self, step: &StepRequest) -> Result<StepReply, GenerateError> {
         let model = step.model.clone().unwrap_or_default();
         let generation = self.core.generate(request(step, &model, &self.caller)).await?;
-        let (text, report) = generation.finish().await?;
-        Ok(reply(model, text, &report))
+        let (answer, report) = generation.finish().await?;
+        Ok(reply(model, answer.text, &report))
     }
 }
 
@@ -149,6 +149,7 @@ fn request(step: &StepRequest, model: &str, caller: &Caller) -> Request {
         top_p: sampling.top_p(),
         seed: Some(sampling.seed),
         stop: Vec::new(),
+        logprobs: None,
     };
     Request { model: model.into(), prompt: Prompt::Chat { context: Vec::new(), messages }, options, caller }
 }

@@ -8,6 +8,7 @@ use mica_primitives::{BlockNumber, PublicKey};
 use mica_protocol::{
     Now,
     payer::{PayerInput, PayerOutput, PayerSession, SessionPlan, SessionReport},
+    probability::LogProbabilities,
     session::StopReason,
 };
 use tokio::time::{Duration, Instant};
@@ -37,8 +38,8 @@ pub struct Conversation<'a> {
     pub block: BlockNumber,
     /// First: finish with the next token. Second: stop at once.
     pub cancel: [CancellationToken; 2],
-    /// Told each token as it comes; `Break` asks the session to end.
-    pub on_token: &'a mut (dyn FnMut(u32, Option<StopReason>) -> ControlFlow<()> + Send),
+    /// Told each token as it comes, with how likely it was if the plan asked; `Break` asks the session to end.
+    pub on_token: &'a mut (dyn FnMut(u32, Option<LogProbabilities>, Option<StopReason>) -> ControlFlow<()> + Send),
 }
 
 /// How it went, with the record that was kept.
@@ -72,8 +73,7 @@ pub async fn drive(conversation: Conversation<'_>, plan: SessionPlan, record: Se
     let now = Now::new(0, conversation.block);
     let (session, outputs) = PayerSession::start(plan, now)?;
     let mut conversation = conversation;
-    let mut pending = std::mem::take(&mut conversation.first);
-    pending.push(Change::Session(record.clone().into()));
+    let pending = std::mem::take(&mut conversation.first);
     let mut driver = Driver {
         conversation,
         session,
@@ -81,6 +81,7 @@ pub async fn drive(conversation: Conversation<'_>, plan: SessionPlan, record: Se
         writer,
         begun,
         pending,
+        is_urgent: true,
         inputs: VecDeque::new(),
         report: None,
         times: Times::default(),
@@ -89,6 +90,12 @@ pub async fn drive(conversation: Conversation<'_>, plan: SessionPlan, record: Se
         Ok(()) => driver.run().await,
         Err(error) => Err(error),
     };
+    if outcome.is_err()
+        && let Err(error) = driver.close()
+    {
+        // The promises are on disk, as far as they were sent.
+        tracing::warn!(%error, "the last receipts of a session were not kept");
+    }
     let Driver { conversation, session, record, times, .. } = driver;
     match outcome {
         Ok(report) => {
@@ -118,8 +125,10 @@ struct Driver<'a> {
     record: SessionRecord,
     writer: LedgerWriter,
     begun: Instant,
-    /// To be on disk before the next message leaves.
+    /// To be on disk in the end.
     pending: Vec<Change>,
+    /// Whether that must be before the next message leaves.
+    is_urgent: bool,
     /// What happened while outputs were carried out.
     inputs: VecDeque<PayerInput>,
     report: Option<SessionReport>,
@@ -166,26 +175,24 @@ impl Driver<'_> {
         self.inputs.extend(peers.into_iter().map(|peer| PayerInput::Disconnected { peer }));
     }
 
+    /// Messages leave last, in their order: one flush is then enough for all promises among the outputs.
     async fn carry_out(&mut self, outputs: Vec<PayerOutput>) -> Result<(), SessionError> {
+        let mut messages = Vec::new();
         for output in outputs {
             match output {
-                PayerOutput::Persist { record, durability } => self.pending.extend(self.writer.persist(record, durability)),
-                PayerOutput::Send { to, addresses, message } => {
-                    self.flush()?;
-                    let texts: Vec<String> =
-                        addresses.iter().map(|address| String::from_utf8_lossy(address).into_owned()).collect();
-                    if let Err(error) = self.conversation.line.net.send(to, &texts, &message).await {
-                        tracing::debug!(%error, kind = message.kind(), "not sent");
-                        self.inputs.push_back(PayerInput::Disconnected { peer: to });
-                    }
+                PayerOutput::Persist { record, durability } => {
+                    let change = self.writer.persist(record, durability);
+                    self.is_urgent |= change.is_some();
+                    self.pending.extend(change);
                 }
+                PayerOutput::Send { to, addresses, message } => messages.push((to, addresses, message)),
                 PayerOutput::Ready => self.times.ready = Some(self.begun.elapsed()),
-                PayerOutput::Token { id, stop, .. } => {
+                PayerOutput::Token { id, stop, log_probabilities, .. } => {
                     let at = self.begun.elapsed();
                     self.times.first_token.get_or_insert(at);
                     self.times.last_token = Some(at);
                     self.record.tokens.push(id);
-                    if (self.conversation.on_token)(id, stop) == ControlFlow::Break(()) {
+                    if (self.conversation.on_token)(id, log_probabilities, stop) == ControlFlow::Break(()) {
                         self.conversation.cancel[0].cancel();
                     }
                 }
@@ -194,12 +201,14 @@ impl Driver<'_> {
                         stage.receipts += 1;
                     }
                     self.pending.push(Change::Receipt { channel, lane, index, receipt });
-                    // Receipts are worth nothing without the tokens that they speak of.
-                    self.pending.push(Change::Session(self.record.clone().into()));
                 }
                 PayerOutput::Adopt { held, .. } => {
                     let adopted = self.conversation.leases.book().adopt(&held)?;
-                    self.pending.extend(adopted.map(|record| Change::Lane(record.into())));
+                    if let Some(record) = adopted {
+                        self.is_urgent = true;
+                        self.writer.adopted(record.channel, record.lane);
+                        self.pending.push(Change::Lane(record.into()));
+                    }
                 }
                 PayerOutput::Finished(report) => {
                     for (stage, account) in self.record.stages.iter_mut().zip(&report.stages) {
@@ -208,19 +217,38 @@ impl Driver<'_> {
                     }
                     self.record.tokens.clone_from(&report.tokens);
                     self.record.is_closed = report.failure.is_none() && report.stages.iter().all(|stage| stage.settled);
-                    self.pending.push(Change::Session(self.record.clone().into()));
+                    self.close()?;
                     self.report = Some(*report);
                 }
             }
+        }
+        if self.is_urgent {
+            self.flush()?;
+        }
+        for (to, addresses, message) in messages {
+            let texts: Vec<String> = addresses.iter().map(|address| String::from_utf8_lossy(address).into_owned()).collect();
+            if let Err(error) = self.conversation.line.net.send(to, &texts, &message).await {
+                tracing::debug!(%error, kind = message.kind(), "not sent");
+                self.inputs.push_back(PayerInput::Disconnected { peer: to });
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes down how the lanes stand when nothing more is promised on them.
+    fn close(&mut self) -> Result<(), SessionError> {
+        for record in self.session.lane_records() {
+            self.pending.extend(self.writer.close(record.into()));
         }
         self.flush()
     }
 
     fn flush(&mut self) -> Result<(), SessionError> {
-        if !self.pending.is_empty() {
-            let changes = std::mem::take(&mut self.pending);
-            tokio::task::block_in_place(|| self.conversation.store.apply(&changes))?;
-        }
+        // Receipts are worth nothing without the tokens that they speak of.
+        self.pending.push(Change::Session(self.record.clone().into()));
+        self.is_urgent = false;
+        let changes = std::mem::take(&mut self.pending);
+        tokio::task::block_in_place(|| self.conversation.store.apply(&changes))?;
         Ok(())
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! A voucher is written as it is. For ticks the record on disk promises a few more than were revealed ([`AHEAD`]): only when they
 //! are used up the disk is touched again. What is on disk is thus never below what a worker may hold; after a crash the payer
-//! counts at most [`AHEAD`] ticks as promised that it never sent, and the next session settles the difference.
+//! counts at most [`AHEAD`] ticks as promised that it never sent, and the next session settles the difference. Receipts promise
+//! nothing by themselves: they are written with the next promise, and at the end of the session.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mica_primitives::{Balance, ChannelId, LaneId};
 use mica_protocol::channel::{Durability, PayerLaneRecord};
@@ -12,7 +13,7 @@ use mica_protocol::channel::{Durability, PayerLaneRecord};
 use crate::store::Change;
 
 /// Ticks that are written ahead of their use.
-const AHEAD: u16 = 16;
+const AHEAD: u16 = 32;
 
 /// What the disk knows of a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ struct OnDisk {
 pub struct LedgerWriter {
     on_disk: BTreeMap<(ChannelId, LaneId), OnDisk>,
     limits: BTreeMap<(ChannelId, LaneId), Balance>,
+    /// Lanes whose payees hold more than this session knows of: what was written of them stands.
+    adopted: BTreeSet<(ChannelId, LaneId)>,
 }
 
 impl LedgerWriter {
@@ -35,22 +38,45 @@ impl LedgerWriter {
         self.limits.insert((channel, lane), limit);
     }
 
-    /// What must be written before `record` may be acted upon; nothing if the disk covers it already.
+    /// What must be written before `record` may be acted upon; nothing if the disk covers its promise already.
     pub fn persist(&mut self, mut record: Box<PayerLaneRecord>, durability: Durability) -> Option<Change> {
-        let key = (record.channel, record.lane);
-        let receipts = record.receipts.count();
         if durability == Durability::Process {
-            let covered = self
-                .on_disk
-                .get(&key)
-                .is_some_and(|disk| disk.seq == record.seq && disk.revealed >= record.revealed && disk.receipts == receipts);
-            if covered {
+            if self.disk(&record).is_some_and(|disk| disk.revealed >= record.revealed) {
                 return None;
             }
             record.revealed = self.ahead(&record);
         }
-        self.on_disk.insert(key, OnDisk { seq: record.seq, revealed: record.revealed, receipts });
-        Some(Change::Lane(record))
+        Some(self.write(record))
+    }
+
+    /// Notes that a higher promise was written for a lane than this session's.
+    pub fn adopted(&mut self, channel: ChannelId, lane: LaneId) {
+        self.adopted.insert((channel, lane));
+    }
+
+    /// What is to be written when nothing more will be promised on the lane: the disk may know fewer receipts than there are.
+    pub fn close(&mut self, mut record: Box<PayerLaneRecord>) -> Option<Change> {
+        if self.adopted.contains(&(record.channel, record.lane)) {
+            return None;
+        }
+        if let Some(disk) = self.disk(&record) {
+            if disk.receipts == record.receipts.count() && disk.revealed >= record.revealed {
+                return None;
+            }
+            record.revealed = record.revealed.max(disk.revealed);
+        }
+        Some(self.write(record))
+    }
+
+    /// What the disk knows of the voucher that `record` holds.
+    fn disk(&self, record: &PayerLaneRecord) -> Option<OnDisk> {
+        self.on_disk.get(&(record.channel, record.lane)).copied().filter(|disk| disk.seq == record.seq)
+    }
+
+    fn write(&mut self, record: Box<PayerLaneRecord>) -> Change {
+        let disk = OnDisk { seq: record.seq, revealed: record.revealed, receipts: record.receipts.count() };
+        self.on_disk.insert((record.channel, record.lane), disk);
+        Change::Lane(record)
     }
 
     /// Ticks to write: some more than revealed, within the chain and the lane's limit.
@@ -99,18 +125,26 @@ mod tests {
             }
             assert!(disk >= n && disk <= 100, "tick {n} would be sent with {disk} on disk");
         }
-        assert_eq!(writes, 6);
+        assert_eq!(writes, 4);
     }
 
     #[test]
-    fn a_new_voucher_and_a_new_receipt_are_written() {
+    fn a_new_voucher_is_written_at_once_and_a_receipt_at_the_end() {
         let mut writer = writer(10_000);
-        assert_eq!(revealed(writer.persist(record(1, 3), Durability::Process)), Some(19));
+        assert_eq!(revealed(writer.persist(record(1, 3), Durability::Process)), Some(35));
         assert_eq!(revealed(writer.persist(record(2, 0), Durability::Disk)), Some(0));
         assert_eq!(revealed(writer.persist(record(2, 0), Durability::Process)), None);
-        let mut with_receipt = record(2, 0);
-        with_receipt.receipts.push([1; 32]);
-        assert_eq!(revealed(writer.persist(with_receipt, Durability::Process)), Some(16));
+        assert_eq!(revealed(writer.persist(record(2, 4), Durability::Process)), Some(36));
+        let with_receipt = || {
+            let mut record = record(2, 5);
+            record.receipts.push([1; 32]);
+            record
+        };
+        assert_eq!(revealed(writer.persist(with_receipt(), Durability::Process)), None);
+        assert_eq!(revealed(writer.close(with_receipt())), Some(36), "never lowered");
+        assert_eq!(revealed(writer.close(with_receipt())), None);
+        writer.adopted(ChannelId([1; 32]), 0);
+        assert_eq!(revealed(writer.close(record(3, 0))), None, "what the payee showed stands");
     }
 
     #[test]

@@ -59,6 +59,7 @@ impl Direct {
             prompt: model.chat(&messages)?,
             max_new_tokens: request.limits.max_tokens,
             sampling: request.sampling,
+            logprobs: None,
             alpha: request.alpha,
             max_price: request.limits.max_price,
             deadline_us: request.limits.deadline_ms.map(|ms| ms.saturating_mul(1000)),
@@ -105,7 +106,7 @@ fn reply(model: String, prompt_tokens: usize, answer: &Answer, total_duration: u
         stop: stop.map(str::to_owned),
         metrics,
         cost: Some(outcome.report.paid()),
-        fees: answer.opened.as_ref().map_or(0, |one| one.fee),
+        fees: answer.fees,
     }
 }
 

@@ -1,12 +1,19 @@
-//! What the gateway costs: before the first byte, after the last token, and how much more many clients get than one. `make bench` prints it.
+//! What the gateway costs: before the first byte, for each token, after the last one, and how much more many clients get than one.
+//! `make bench` prints it.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use mica_tests::http;
+use mica_primitives::UNIT;
+use mica_tests::{Wallet, http};
+use serde_json::Value;
 
 use crate::world::{World, prompt, text_of};
 
+const QUESTION: &str = "Explain quantum mechanics.";
 const TOKENS: u32 = 64;
+/// Tokens of the answers whose time per token is compared with `mica ask`.
+const MANY_TOKENS: u32 = 256;
 const ROUNDS: u64 = 30;
 const CROWDS: [u64; 5] = [1, 2, 8, 16, 50];
 /// Answers that each crowd gets together.
@@ -25,7 +32,7 @@ struct Seen {
 }
 
 fn ask(world: &World, seed: u64) -> Seen {
-    let body = prompt("Explain quantum mechanics.", TOKENS, seed, true);
+    let body = prompt(QUESTION, TOKENS, seed, true);
     let began = Instant::now();
     let answer = http::send(world.open.address, "POST", "/api/generate", &[], &body);
     let total = began.elapsed();
@@ -45,13 +52,48 @@ fn ask(world: &World, seed: u64) -> Seen {
     }
 }
 
+/// Milliseconds between two tokens as a client of the gateway sees them come.
+fn ms_per_token(world: &World, seed: u64) -> f64 {
+    let request = http::request("POST", "/api/generate", &[], &prompt(QUESTION, MANY_TOKENS, seed, true));
+    let (seen, times) = (Cell::new(0), Cell::new(None::<(Instant, Instant)>));
+    let received = http::exchange(world.open.address, &request, |received| {
+        // The last line comes after the workers have confirmed their accounts.
+        let news = &received[seen.replace(received.len())..];
+        let holds = |text: &[u8]| news.windows(text.len()).any(|window| window == text);
+        if holds(b"\"done\":false") {
+            let now = Instant::now();
+            times.set(Some((times.get().map_or(now, |(first, _)| first), now)));
+        }
+        false
+    });
+    let text = String::from_utf8_lossy(&received);
+    let last: Value =
+        text.lines().find(|line| line.contains("\"done\":true")).map(serde_json::from_str).expect("an end").expect("JSON");
+    let (first, end) = times.get().expect("pieces");
+    (end - first).as_secs_f64() * 1e3 / (last["eval_count"].as_f64().expect("a number") - 1.0)
+}
+
+/// The same as `mica ask` sees them come.
+fn ms_per_token_of_ask(wallet: &Wallet, seed: u64) -> f64 {
+    let (tokens, seed) = (MANY_TOKENS.to_string(), seed.to_string());
+    let options = ["--max-tokens", &tokens, "--seed", &seed, "--temperature", "0.8", "--top-k", "40", "--top-p", "0.9"];
+    let output = wallet.command().args(["--json", "ask", QUESTION]).args(options).output().expect("mica starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let seconds = |name: &str| answer[name].as_f64().expect("a time");
+    let tokens = answer["tokens"].as_array().expect("tokens").len();
+    (seconds("seconds_to_last_token") - seconds("seconds_to_first_token")) * 1e3 / (tokens as f64 - 1.0)
+}
+
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
 
 /// Prints a table; what it shows depends on the machine, so nothing is asserted but that every answer is whole.
-pub fn what_the_gateway_costs(world: &World) {
+pub async fn what_the_gateway_costs(world: &World) {
+    let wallet = Wallet::create(&world.folder.path().join("asker"), &world.node.url);
+    wallet.fund(&world.chain, 100 * UNIT).await;
     // Channels are opened, quotes are read.
     for seed in 0..3 {
         ask(world, seed);
@@ -62,6 +104,15 @@ pub fn what_the_gateway_costs(world: &World) {
     eprintln!("| added before the first byte | {:.2} ms |", of(|seen| seen.before));
     eprintln!("| a token | {:.2} ms |", of(|seen| seen.decode / seen.tokens));
     eprintln!("| from the last token to the end, accounts confirmed | {:.2} ms |", of(|seen| seen.after));
+    ms_per_token_of_ask(&wallet, 0);
+    let (mut ours, mut asks) = (Vec::new(), Vec::new());
+    for seed in 0..ROUNDS {
+        ours.push(ms_per_token(world, seed));
+        asks.push(ms_per_token_of_ask(&wallet, seed));
+    }
+    let (ours, asks) = (median(ours), median(asks));
+    eprintln!("| between two tokens, at the gateway's client | {ours:.3} ms |\n| … in `mica ask` | {asks:.3} ms |");
+    eprintln!("| … share that the gateway adds | {:.1} % |", (ours / asks - 1.0) * 100.0);
     eprintln!("\n| clients at once | answers of {TOKENS} tokens per second | of one client |\n|---|---|---|");
     let mut alone = 0.0;
     for crowd in CROWDS {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use mica_protocol::limits::MAX_TOP_LOG_PROBABILITIES;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -82,9 +83,6 @@ impl Shared {
         if is_set(&self.think) {
             return refuse("think", "this model does not support thinking");
         }
-        if self.logprobs == Some(true) || self.top_logprobs.is_some_and(|count| count != 0) {
-            return refuse("logprobs", "workers of this market give no log probabilities");
-        }
         if self.tools.as_ref().is_some_and(|tools| !tools.is_empty()) {
             return refuse("tools", "this model does not support tools");
         }
@@ -95,12 +93,23 @@ impl Shared {
         Ok(())
     }
 
+    /// Whether log probabilities are wanted, and of how many most likely tokens.
+    fn logprobs(&self) -> Result<Option<u8>, GatewayError> {
+        let refuse = |why: &str| Err(GatewayError::field("top_logprobs", why));
+        let (asked, count) = (self.logprobs == Some(true), self.top_logprobs.unwrap_or(0));
+        match u8::try_from(count).ok().filter(|count| u32::from(*count) <= MAX_TOP_LOG_PROBABILITIES) {
+            None => refuse("top_logprobs must be between 0 and 20"),
+            Some(1..) if !asked => refuse("top_logprobs comes with logprobs: set it to true"),
+            Some(count) => Ok(asked.then_some(count)),
+        }
+    }
+
     /// How to generate.
     ///
     /// # Errors
     /// [`GatewayError`] names the option that is out of range or of the wrong type.
     pub fn options(&self) -> Result<Options, GatewayError> {
-        let mut options = Options::default();
+        let mut options = Options { logprobs: self.logprobs()?, ..Options::default() };
         let Some(given) = &self.options else { return Ok(options) };
         for (name, value) in given {
             let wrong = |what: &str| GatewayError::field(name, format!("option \"{name}\" must be {what}"));
@@ -224,7 +233,8 @@ mod tests {
 
     #[test]
     fn the_defaults_are_ollamas_and_every_option_is_taken() {
-        let default = Options { max_tokens: None, temperature: 0.8, top_k: 40, top_p: 0.9, seed: None, stop: vec![] };
+        let default =
+            Options { max_tokens: None, temperature: 0.8, top_k: 40, top_p: 0.9, seed: None, stop: vec![], logprobs: None };
         assert_eq!(options(json!({})).expect("none"), default);
         assert_eq!(options(json!({"num_predict": -1, "seed": -1, "mirostat": 2, "temperature": null})).expect("fine"), default);
         let all = json!({"num_predict": 7.0, "seed": 42, "top_k": 3, "temperature": 0, "top_p": 0.5, "stop": ["a", "b"]});
@@ -235,6 +245,7 @@ mod tests {
             top_p: 0.5,
             seed: Some(42),
             stop: vec!["a".into(), "b".into()],
+            logprobs: None,
         };
         assert_eq!(options(all).expect("all"), expected);
         assert_eq!(options(json!({"stop": "x"})).expect("one").stop, ["x"]);
@@ -265,6 +276,30 @@ mod tests {
     }
 
     #[test]
+    fn log_probabilities_are_for_those_who_ask() {
+        let read = |fields: Value| {
+            let shared: Shared = serde_json::from_value(fields).expect("an object");
+            shared.options().map(|options| options.logprobs)
+        };
+        for (fields, expected) in [
+            (json!({"logprobs": false}), None),
+            (json!({"top_logprobs": 0}), None),
+            (json!({"logprobs": true}), Some(0)),
+            (json!({"logprobs": true, "top_logprobs": 20, "options": {}}), Some(20)),
+        ] {
+            assert_eq!(read(fields).expect("fine"), expected);
+        }
+        for wrong in [
+            json!({"logprobs": true, "top_logprobs": 21}),
+            json!({"logprobs": true, "top_logprobs": -1}),
+            json!({"logprobs": true, "top_logprobs": 256}),
+            json!({"top_logprobs": 3}),
+        ] {
+            assert_eq!(read(wrong).expect_err("refused").field.as_deref(), Some("top_logprobs"));
+        }
+    }
+
+    #[test]
     fn keep_alive_is_read_as_people_write_it() {
         let read =
             |value: Value| serde_json::from_value::<Shared>(json!({"keep_alive": value})).expect("an object").keep_alive().ok();
@@ -286,7 +321,6 @@ mod tests {
             ("format", json!({"type": "object"})),
             ("think", json!(true)),
             ("think", json!("high")),
-            ("logprobs", json!(true)),
             ("tools", json!([{"type": "function"}])),
         ] {
             let shared: Shared = serde_json::from_value(json!({field: value})).expect("an object");

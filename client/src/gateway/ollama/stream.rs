@@ -9,7 +9,7 @@ use axum::{
 };
 use serde_json::{Map, Value, json};
 
-use super::time::rfc3339;
+use super::{logprobs::scored, time::rfc3339};
 use crate::gateway::{
     admit,
     core::{Event, Generation, broken_off},
@@ -31,16 +31,19 @@ pub enum Shape {
 /// The answer to a request: streamed, or whole.
 pub async fn answer(generation: Generation, shape: Shape, model: String, is_streamed: bool) -> Result<Response, GatewayError> {
     if !is_streamed {
-        let (text, report) = generation.finish().await?;
-        let body = last(shape, &model, &text, &report);
-        return Ok(admit::json(StatusCode::OK, &body));
+        let (answer, report) = generation.finish().await?;
+        let body = last(shape, &model, &answer.text, &report);
+        return Ok(admit::json(StatusCode::OK, &scored(body, &answer.tokens)));
     }
     let lines = futures::stream::unfold(Some(generation), move |generation| {
         let model = model.clone();
         async move {
             let mut generation = generation?;
             let (value, more): (Value, _) = match generation.next().await.unwrap_or_else(|| Event::Failed(broken_off())) {
-                Event::Text(piece) => (chunk(shape, &model, &piece).into(), Some(generation)),
+                Event::Text(piece) => {
+                    let body = chunk(shape, &model, &piece.text);
+                    (scored(body, &piece.tokens).into(), Some(generation))
+                }
                 Event::Done(report) => (last(shape, &model, "", &report).into(), None),
                 Event::Failed(error) => (super::error(&error), None),
             };

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::gateway::{
     admit::{Api, Caller, read_json},
-    core::{Core, Prompt, Request},
+    core::{Core, Options, Prompt, Request},
     error::GatewayError,
 };
 
@@ -59,7 +59,7 @@ pub async fn chat(State(core): State<Arc<Core>>, Extension(caller): Extension<Ca
 async fn answered(core: &Arc<Core>, caller: Caller, body: Body) -> Result<Response, GatewayError> {
     let asked: Chat = read_json(&core.config, body).await?;
     let model = asked.shared.model()?.to_owned();
-    let options = asked.shared.options(None)?;
+    let options = Options { logprobs: asked.shared.chat_logprobs()?, ..asked.shared.options(None)? };
     let messages = asked.messages.unwrap_or_default().into_iter().map(message).collect::<Result<Vec<_>, _>>()?;
     if messages.is_empty() {
         return Err(GatewayError::field("messages", "messages must hold at least one message"));

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::gateway::{
     admit::{Api, Caller, read_json},
-    core::{Core, Prompt, Request},
+    core::{Core, Options, Prompt, Request},
     error::GatewayError,
 };
 
@@ -46,7 +46,7 @@ pub async fn completions(State(core): State<Arc<Core>>, Extension(caller): Exten
 async fn answered(core: &Arc<Core>, caller: Caller, body: Body) -> Result<Response, GatewayError> {
     let asked: Completion = read_json(&core.config, body).await?;
     let model = asked.shared.model()?.to_owned();
-    let options = asked.shared.options(Some(DEFAULT_TOKENS))?;
+    let options = Options { logprobs: asked.shared.text_logprobs()?, ..asked.shared.options(Some(DEFAULT_TOKENS))? };
     let prompt = prompt(asked.prompt)?;
     let (is_streamed, include_usage) = (asked.shared.stream.unwrap_or(false), asked.shared.include_usage());
     let generation = core.generate(Request { model: model.clone(), prompt, options, caller }).await?;

@@ -5,10 +5,14 @@
 
 use std::collections::BTreeMap;
 
+use mica_protocol::limits::MAX_TOP_LOG_PROBABILITIES;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::gateway::{core::Options, error::GatewayError, ollama::options::stops};
+
+/// Most likely tokens that a completion may want to see.
+const MAX_TEXT_LOGPROBS: u8 = 5;
 
 /// The shared fields.
 #[derive(Debug, Default, Deserialize)]
@@ -84,7 +88,43 @@ impl Shared {
         self.stream_options.and_then(|options| options.include_usage).unwrap_or(false)
     }
 
-    /// How to generate; `max_tokens` is the route's own default if the request has none.
+    /// Whether a chat wants log probabilities, and of how many most likely tokens.
+    ///
+    /// # Errors
+    /// [`GatewayError`] names the field that is out of range.
+    pub fn chat_logprobs(&self) -> Result<Option<u8>, GatewayError> {
+        let asked = match &self.logprobs {
+            None | Some(Value::Null) => false,
+            Some(Value::Bool(asked)) => *asked,
+            Some(_) => return Err(GatewayError::field("logprobs", "logprobs must be true or false: top_logprobs is a number")),
+        };
+        let refuse = |why: &str| Err(GatewayError::field("top_logprobs", why));
+        let count = u8::try_from(self.top_logprobs.unwrap_or(0)).ok();
+        match count.filter(|count| u32::from(*count) <= MAX_TOP_LOG_PROBABILITIES) {
+            None => refuse("top_logprobs must be between 0 and 20"),
+            Some(1..) if !asked => refuse("top_logprobs comes with logprobs: set it to true"),
+            Some(count) => Ok(asked.then_some(count)),
+        }
+    }
+
+    /// Whether a completion wants log probabilities, and of how many most likely tokens.
+    ///
+    /// # Errors
+    /// [`GatewayError`] names the field that is out of range.
+    pub fn text_logprobs(&self) -> Result<Option<u8>, GatewayError> {
+        if self.top_logprobs.is_some_and(|count| count != 0) {
+            return Err(GatewayError::field("top_logprobs", "top_logprobs is a chat's: give logprobs the number"));
+        }
+        match &self.logprobs {
+            None | Some(Value::Null | Value::Bool(false)) => Ok(None),
+            Some(value) => match value.as_u64().and_then(|count| u8::try_from(count).ok()) {
+                Some(count @ ..=MAX_TEXT_LOGPROBS) => Ok(Some(count)),
+                _ => Err(GatewayError::field("logprobs", "logprobs must be between 0 and 5")),
+            },
+        }
+    }
+
+    /// How to generate, without log probabilities; `max_tokens` is the route's own default if the request has none.
     ///
     /// # Errors
     /// [`GatewayError`] names the field that is out of range or cannot be done.
@@ -120,6 +160,7 @@ impl Shared {
             // Any number is a seed, negative ones too.
             seed: self.seed.map(i64::cast_unsigned),
             stop,
+            logprobs: None,
         })
     }
 
@@ -127,11 +168,6 @@ impl Shared {
         let refuse = |field: &str, why: &str| Err(GatewayError::field(field, why));
         if self.n.unwrap_or(1) != 1 || self.best_of.unwrap_or(1) != 1 {
             return refuse("n", "one answer is given for each request: ask several times");
-        }
-        if self.logprobs.as_ref().is_some_and(|value| !matches!(value, Value::Null | Value::Bool(false)))
-            || self.top_logprobs.is_some()
-        {
-            return refuse("logprobs", "workers of this market give no log probabilities");
         }
         if let Some(format) = &self.response_format
             && !format.is_null()
@@ -171,7 +207,8 @@ mod tests {
 
     #[test]
     fn the_defaults_are_openais_and_every_field_is_taken() {
-        let default = Options { max_tokens: None, temperature: 1.0, top_k: 0, top_p: 1.0, seed: None, stop: vec![] };
+        let default =
+            Options { max_tokens: None, temperature: 1.0, top_k: 0, top_p: 1.0, seed: None, stop: vec![], logprobs: None };
         assert_eq!(options(json!({})).expect("none"), default);
         let habits = json!({"frequency_penalty": 0.5, "user": "me", "n": 1, "logprobs": false, "tools": [], "tool_choice": "auto",
                             "response_format": {"type": "text"}, "a_new_field": {}, "stop": null});
@@ -179,17 +216,63 @@ mod tests {
         let all = options(
             json!({"max_tokens": 3, "max_completion_tokens": 5, "temperature": 0, "top_p": 0.5, "top_k": 7, "seed": -1, "stop": ["a"]}),
         );
-        let expected =
-            Options { max_tokens: Some(5), temperature: 0.0, top_k: 7, top_p: 0.5, seed: Some(u64::MAX), stop: vec!["a".into()] };
+        let expected = Options {
+            max_tokens: Some(5),
+            temperature: 0.0,
+            top_k: 7,
+            top_p: 0.5,
+            seed: Some(u64::MAX),
+            stop: vec!["a".into()],
+            logprobs: None,
+        };
         assert_eq!(all.expect("all"), expected);
+    }
+
+    fn shared(fields: Value) -> Shared {
+        serde_json::from_value(fields).expect("the types fit")
+    }
+
+    #[test]
+    fn a_chat_asks_for_log_probabilities_by_two_fields() {
+        for (fields, expected) in [
+            (json!({}), None),
+            (json!({"logprobs": null, "top_logprobs": null}), None),
+            (json!({"logprobs": false, "top_logprobs": 0}), None),
+            (json!({"logprobs": true}), Some(0)),
+            (json!({"logprobs": true, "top_logprobs": 20}), Some(20)),
+        ] {
+            assert_eq!(shared(fields).chat_logprobs().expect("fine"), expected);
+        }
+        for (fields, field) in [
+            (json!({"logprobs": 3}), "logprobs"),
+            (json!({"logprobs": "yes"}), "logprobs"),
+            (json!({"logprobs": true, "top_logprobs": 21}), "top_logprobs"),
+            (json!({"logprobs": true, "top_logprobs": -1}), "top_logprobs"),
+            (json!({"logprobs": true, "top_logprobs": 256}), "top_logprobs"),
+            (json!({"logprobs": false, "top_logprobs": 1}), "top_logprobs"),
+            (json!({"top_logprobs": 1}), "top_logprobs"),
+        ] {
+            assert_eq!(shared(fields).chat_logprobs().expect_err("refused").field.as_deref(), Some(field));
+        }
+    }
+
+    #[test]
+    fn a_completion_asks_for_log_probabilities_by_a_number() {
+        for (value, expected) in [(json!(null), None), (json!(false), None), (json!(0), Some(0)), (json!(5), Some(5))] {
+            assert_eq!(shared(json!({"logprobs": value})).text_logprobs().expect("fine"), expected);
+        }
+        for value in [json!(6), json!(-1), json!(256), json!(1.5), json!(true), json!("5")] {
+            let error = shared(json!({"logprobs": value})).text_logprobs().expect_err("refused");
+            assert_eq!(error.field.as_deref(), Some("logprobs"));
+        }
+        let error = shared(json!({"logprobs": 1, "top_logprobs": 2})).text_logprobs().expect_err("refused");
+        assert_eq!(error.field.as_deref(), Some("top_logprobs"));
     }
 
     #[test]
     fn what_cannot_be_done_is_named() {
         for (field, value) in [
             ("n", json!(2)),
-            ("logprobs", json!(true)),
-            ("logprobs", json!(3)),
             ("response_format", json!({"type": "json_object"})),
             ("tools", json!([{}])),
             ("tool_choice", json!("required")),

@@ -10,9 +10,11 @@ use axum::{
 use rand::{RngCore, rngs::OsRng};
 use serde_json::{Value, json};
 
+use super::logprobs;
+use crate::ask::ScoredToken;
 use crate::gateway::{
     admit,
-    core::{Event, Generation, broken_off},
+    core::{Event, Generation, Piece, broken_off},
     error::GatewayError,
     report::Report,
 };
@@ -34,6 +36,7 @@ struct Frame {
     created: u64,
     model: String,
     include_usage: bool,
+    is_scored: bool,
 }
 
 /// The answer to a request: streamed, or whole.
@@ -46,10 +49,11 @@ pub async fn answer(
 ) -> Result<Response, GatewayError> {
     let prefix = if shape == Shape::Chat { "chatcmpl" } else { "cmpl" };
     let created = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let frame = Frame { shape, id: format!("{prefix}-{:016x}", OsRng.next_u64()), created, model, include_usage };
+    let id = format!("{prefix}-{:016x}", OsRng.next_u64());
+    let frame = Frame { shape, id, created, model, include_usage, is_scored: generation.is_scored };
     if !is_streamed {
-        let (text, report) = generation.finish().await?;
-        return Ok(admit::json(StatusCode::OK, &frame.whole(&text, &report)));
+        let (answer, report) = generation.finish().await?;
+        return Ok(admit::json(StatusCode::OK, &frame.whole(&answer, &report)));
     }
     let state = Stage::Role(generation);
     let events = futures::stream::unfold(state, move |state| {
@@ -76,7 +80,7 @@ enum Stage {
 async fn next(frame: &Frame, stage: Stage) -> Option<(Bytes, Stage)> {
     let mut generation = match stage {
         Stage::Role(generation) if frame.shape == Shape::Chat => {
-            let role = frame.chunk(json!({"role": "assistant", "content": ""}), Value::Null);
+            let role = frame.chunk(json!({"role": "assistant", "content": ""}), Value::Null, Value::Null);
             return Some((event(&role), Stage::Text(generation)));
         }
         Stage::Role(generation) | Stage::Text(generation) => generation,
@@ -84,12 +88,12 @@ async fn next(frame: &Frame, stage: Stage) -> Option<(Bytes, Stage)> {
     };
     match generation.next().await.unwrap_or_else(|| Event::Failed(broken_off())) {
         Event::Text(piece) => {
-            let delta = if frame.shape == Shape::Chat { json!({"content": piece}) } else { json!(piece) };
-            Some((event(&frame.chunk(delta, Value::Null)), Stage::Text(generation)))
+            let delta = if frame.shape == Shape::Chat { json!({"content": piece.text}) } else { json!(piece.text) };
+            Some((event(&frame.chunk(delta, frame.logprobs(&piece.tokens), Value::Null)), Stage::Text(generation)))
         }
         Event::Done(report) => {
             let delta = if frame.shape == Shape::Chat { json!({}) } else { json!("") };
-            let mut finish = frame.chunk(delta, report.finish.name().into());
+            let mut finish = frame.chunk(delta, Value::Null, report.finish.name().into());
             account(&mut finish, &report);
             let mut bytes = event(&finish).to_vec();
             if frame.include_usage {
@@ -142,10 +146,19 @@ impl Frame {
                "system_fingerprint": "mica", "choices": []})
     }
 
-    fn chunk(&self, delta: Value, finish: Value) -> Value {
+    /// A choice's log probabilities; null if nobody asked.
+    fn logprobs(&self, tokens: &[ScoredToken]) -> Value {
+        match self.shape {
+            _ if !self.is_scored => Value::Null,
+            Shape::Chat => logprobs::of_chat(tokens),
+            Shape::Text => logprobs::of_text(tokens),
+        }
+    }
+
+    fn chunk(&self, delta: Value, logprobs: Value, finish: Value) -> Value {
         let content = if self.shape == Shape::Chat { "delta" } else { "text" };
         let mut value = self.empty();
-        value["choices"] = json!([{"index": 0, content: delta, "logprobs": null, "finish_reason": finish}]);
+        value["choices"] = json!([{"index": 0, content: delta, "logprobs": logprobs, "finish_reason": finish}]);
         if self.include_usage {
             // Every piece has the field, and all but the last have nothing in it.
             value["usage"] = Value::Null;
@@ -153,13 +166,14 @@ impl Frame {
         value
     }
 
-    fn whole(&self, text: &str, report: &Report) -> Value {
+    fn whole(&self, answer: &Piece, report: &Report) -> Value {
         let mut value = self.empty();
         value["object"] = self.object(false).into();
-        let mut choice = json!({"index": 0, "logprobs": null, "finish_reason": report.finish.name()});
+        let logprobs = self.logprobs(&answer.tokens);
+        let mut choice = json!({"index": 0, "logprobs": logprobs, "finish_reason": report.finish.name()});
         match self.shape {
-            Shape::Chat => choice["message"] = json!({"role": "assistant", "content": text}),
-            Shape::Text => choice["text"] = text.into(),
+            Shape::Chat => choice["message"] = json!({"role": "assistant", "content": answer.text}),
+            Shape::Text => choice["text"] = answer.text.as_str().into(),
         }
         value["choices"] = json!([choice]);
         value["usage"] = usage(report);
