@@ -59,6 +59,7 @@ fn published() -> Vec<Published> {
             tied: true,
             rope_factors: false,
             rope_base,
+            portable: false,
         }
     };
     // Heads and their groups stay; heads are narrower, and with them everything else.

@@ -23,6 +23,8 @@ pub struct Shape {
     /// Whether the file brings factors for its rotations, as Llama 3.1 and later do.
     pub rope_factors: bool,
     pub rope_base: f32,
+    /// Whether the weights are the same on every CPU: made of whole numbers and operations that all of them round alike.
+    pub portable: bool,
 }
 
 impl Shape {
@@ -42,7 +44,12 @@ impl Shape {
             tied: architecture.starts_with("granite"),
             rope_factors: false,
             rope_base: if architecture.starts_with("qwen") { 1_000_000.0 } else { 10_000.0 },
+            portable: false,
         }
+    }
+
+    fn random(&self, count: usize, seed: u64) -> Box<dyn Iterator<Item = f32>> {
+        if self.portable { Box::new(sums(count, seed)) } else { Box::new(normal(count, seed)) }
     }
 
     /// A model whose matrices have the type that `kind` gives for a name such as `blk.0.attn_q.weight`. `salt` picks the weights.
@@ -56,7 +63,7 @@ impl Shape {
                 [.., columns] => {
                     let scale = self.scale(&name, *columns);
                     let kind = if name.contains("ffn_gate_inp") { F32 } else { kind(&name) };
-                    (normal(count, seed).map(|x| scale * x).collect(), kind)
+                    (self.random(count, seed).map(|x| scale * x).collect(), kind)
                 }
                 [] => panic!("a tensor without dimensions"),
             };
@@ -79,7 +86,7 @@ impl Shape {
             let kind = kind(&name, columns);
             let (_, elements, bytes) = blocks::format(kind);
             let scale = self.scale(&name, columns);
-            let values: Vec<f32> = normal(1021 * elements, index as u64).map(|x| scale * x).collect();
+            let values: Vec<f32> = self.random(1021 * elements, index as u64).map(|x| scale * x).collect();
             let pool = blocks::quantise(&values, kind);
             let content = pool.iter().copied().cycle().take(count / elements * bytes).collect();
             writer.tensor(&name, &shape, kind, content);
@@ -145,12 +152,12 @@ impl Shape {
     fn vector(&self, name: &str, count: usize, seed: u64) -> Vec<f32> {
         match name {
             "rope_freqs.weight" => (0..count).map(|pair| if pair < 2 { 1.0 } else { 2.0 + pair as f32 * 0.5 }).collect(),
-            name if name.ends_with(".bias") => normal(count, seed).collect(),
+            name if name.ends_with(".bias") => self.random(count, seed).collect(),
             name if name.contains("ffn_gate_inp") => {
                 let scale = self.scale(name, self.hidden);
-                normal(count, seed).map(|x| scale * x).collect()
+                self.random(count, seed).map(|x| scale * x).collect()
             }
-            _ => normal(count, seed).map(|x| 1.0 + 0.25 * x).collect(),
+            _ => self.random(count, seed).map(|x| 1.0 + 0.25 * x).collect(),
         }
     }
 
@@ -188,16 +195,27 @@ impl Shape {
     }
 }
 
-/// Nearly normally distributed values: sums of four uniform ones, from a counter. Whole numbers and operations that every CPU rounds
-/// alike, so that a model is the same everywhere.
-pub fn normal(count: usize, seed: u64) -> impl Iterator<Item = f32> {
+/// 64 bits for a place in a stream.
+fn bits(at: u64, seed: u64) -> u64 {
+    let mut x = at.wrapping_add(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)).wrapping_add(1);
+    x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ x >> 31
+}
+
+/// Nearly normally distributed values: sums of four uniform ones, each of variance 1/12.
+fn sums(count: usize, seed: u64) -> impl Iterator<Item = f32> {
     (0..count as u64).map(move |at| {
-        let mut x = at.wrapping_add(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)).wrapping_add(1);
-        x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^= x >> 31;
-        let sum: u64 = (0..4).map(|part| x >> (16 * part) & 0xffff).sum();
-        // Four of variance 1/12 each.
+        let sum: u64 = (0..4).map(|part| bits(at, seed) >> (16 * part) & 0xffff).sum();
         ((sum as f64 / 65_536.0 - 2.0) * 1.732_050_807_568_877_2) as f32
+    })
+}
+
+/// Normally distributed values, by Box and Muller's method over a counter.
+pub fn normal(count: usize, seed: u64) -> impl Iterator<Item = f32> {
+    let uniform = move |at: u64| (bits(at, seed) >> 11) as f64 / (1u64 << 53) as f64;
+    (0..count as u64).map(move |at| {
+        let radius = (-2.0 * (1.0 - uniform(2 * at)).ln()).sqrt();
+        (radius * (std::f64::consts::TAU * uniform(2 * at + 1)).cos()) as f32
     })
 }
