@@ -23,6 +23,10 @@ const ANSWERS: u64 = 100;
 struct Seen {
     /// From the request's last byte to the answer's first, without opening the session and computing the prompt.
     before: f64,
+    /// Opening the session.
+    opening: f64,
+    /// Computing the prompt.
+    prefill: f64,
     /// From the first byte to the last, without computing the tokens: the workers confirm their accounts in it.
     after: f64,
     /// Computing the tokens.
@@ -47,6 +51,8 @@ fn ask(world: &World, seed: u64) -> Seen {
     Seen {
         tokens: last["eval_count"].as_f64().expect("a number"),
         before: first - ms(told("load_duration") + told("prompt_eval_duration")),
+        opening: ms(told("load_duration")),
+        prefill: ms(told("prompt_eval_duration")),
         after: ms(total) - first - decode,
         decode,
     }
@@ -102,6 +108,11 @@ pub async fn what_the_gateway_costs(world: &World) {
     let of = |value: fn(&Seen) -> f64| median(seen.iter().map(value).collect());
     eprintln!("| what | median of {ROUNDS} |\n|---|---|");
     eprintln!("| added before the first byte | {:.2} ms |", of(|seen| seen.before));
+    eprintln!(
+        "| opening the session | {:.2} ms |\n| computing the prompt | {:.2} ms |",
+        of(|seen| seen.opening),
+        of(|seen| seen.prefill)
+    );
     eprintln!("| a token | {:.2} ms |", of(|seen| seen.decode / seen.tokens));
     eprintln!("| from the last token to the end, accounts confirmed | {:.2} ms |", of(|seen| seen.after));
     ms_per_token_of_ask(&wallet, 0);
