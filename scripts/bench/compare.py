@@ -107,6 +107,7 @@ def bounds(results):
 def page(arguments, results):
     machine = results[0]["machine"]
     system = results[0]["system"].replace(" | ", ", ")
+    rounds = "One round" if arguments.rounds == 1 else f"Medians of {arguments.rounds} rounds"
     note = f"| note | {arguments.note} |\n" if arguments.note else ""
     return f"""# Benchmarks
 
@@ -125,7 +126,7 @@ def page(arguments, results):
 ## Tokens per second
 {speeds(results)}
 
-Medians of {arguments.rounds} rounds in which the two take turns, a process each. Neither tokenizes nor samples while the clock runs; each
+{rounds} in which the two take turns, a process each. Neither tokenizes nor samples while the clock runs; each
 computes the logits of the prompt's last position and of every token. llama.cpp is called through its C functions, so that Python adds
 no more than one foreign call per token; its cache is f16 like ours, everything else is as it comes.
 
