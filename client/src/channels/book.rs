@@ -243,19 +243,20 @@ impl ChannelBook {
     /// # Errors
     /// [`ChannelError`] if the chain or the database cannot be read.
     pub async fn missing(&self, needs: &[Need]) -> Result<Missing, ChannelError> {
+        self.missing_for(needs, 1).await
+    }
+
+    /// The same where every channel has to be good for `least` sessions.
+    async fn missing_for(&self, needs: &[Need], least: u32) -> Result<Missing, ChannelError> {
         self.refresh().await?;
         let view = self.payer.chain.at_best().await?;
         let parameters = view.channel_parameters().await?;
         let free = view.account(self.payer.id()).await?.free;
-        let mut asked = self.calls(needs, 1, self.deposits.headroom, &parameters);
+        let mut asked = self.calls(needs, least, self.deposits.headroom, &parameters);
         if asked.deposits > free {
-            // Too little for comfort may still be enough for this one.
-            asked = self.calls(needs, 1, 1, &parameters);
+            // Too little for comfort may still be enough for these.
+            asked = self.calls(needs, least, least, &parameters);
         }
-        self.with_fee(asked, free).await
-    }
-
-    async fn with_fee(&self, asked: Asked, free: Balance) -> Result<Missing, ChannelError> {
         let Asked { call, deposits, until } = asked;
         let fee = match &call {
             Some(call) => self.payer.chain.estimate_fee_for(self.payer.id(), call).await?,
@@ -281,8 +282,7 @@ impl ChannelBook {
 
     /// One extrinsic that gives every need what it lacks.
     async fn make_room(&self, needs: &[Need]) -> Result<Option<Submitted>, ChannelError> {
-        let missing = self.missing(needs).await?;
-        self.submit(missing).await
+        self.submit(self.missing(needs).await?).await
     }
 
     async fn submit(&self, missing: Missing) -> Result<Option<Submitted>, ChannelError> {
@@ -315,15 +315,7 @@ impl ChannelBook {
     }
 
     async fn refill_now(&self, needs: &[Need]) -> Result<(), ChannelError> {
-        self.refresh().await?;
-        let view = self.payer.chain.at_best().await?;
-        let parameters = view.channel_parameters().await?;
-        let free = view.account(self.payer.id()).await?.free;
-        let mut asked = self.calls(needs, self.least(), self.deposits.headroom, &parameters);
-        if asked.deposits > free {
-            asked = self.calls(needs, self.least(), self.least(), &parameters);
-        }
-        if let Some(submitted) = self.submit(self.with_fee(asked, free).await?).await? {
+        if let Some(submitted) = self.submit(self.missing_for(needs, self.least()).await?).await? {
             drop(Fees { book: self, sum: submitted.fee });
             self.refresh().await?;
         }
