@@ -79,7 +79,8 @@ pub mod runtime_api;
 mod try_state;
 pub mod weights;
 
-#[cfg(feature = "runtime-benchmarks")]
+// Benchmarks run once each as tests.
+#[cfg(any(feature = "runtime-benchmarks", test))]
 mod benchmarking;
 #[cfg(test)]
 mod mock;

@@ -75,7 +75,6 @@ impl BlockNumberProvider for TestClock {
     fn current_block_number() -> u32 {
         System::block_number() - HaltedBlocks::get()
     }
-    #[cfg(feature = "runtime-benchmarks")]
     fn set_block_number(block: u32) {
         System::set_block_number(block);
     }

@@ -4,9 +4,7 @@
 //! or "nothing is known" in a pallet's own tests. None of these may fail: whoever calls them has already decided, and money must not
 //! hang on a listener. Their cost is part of the caller's benchmarked weight, which is measured with the runtime's real listeners.
 
-#[cfg(feature = "runtime-benchmarks")]
-use crate::ModelId;
-use crate::{Balance, ChannelId, Hash32, LaneId, PublicKey, WorkerRecord};
+use crate::{Balance, ChannelId, Hash32, LaneId, ModelId, PublicKey, WorkerRecord};
 
 /// Hears of every redeemed voucher. Implemented by the receipts pallet, called by the channels pallet.
 pub trait OnRedeem<AccountId> {
@@ -101,7 +99,6 @@ impl Slashed {
 }
 
 /// Prepares what another pallet's benchmark needs from the registry.
-#[cfg(feature = "runtime-benchmarks")]
 pub trait BenchmarkWorkers<AccountId> {
     /// Registers a funded `worker` with `peer` for all layers of some model; returns the model.
     fn register_worker(worker: &AccountId, peer: PublicKey) -> ModelId;

@@ -49,7 +49,8 @@ mod queue;
 pub mod runtime_api;
 pub mod weights;
 
-#[cfg(feature = "runtime-benchmarks")]
+// Benchmarks run once each as tests.
+#[cfg(any(feature = "runtime-benchmarks", test))]
 mod benchmarking;
 #[cfg(test)]
 mod mock;

@@ -5,7 +5,7 @@ use mica_primitives::{
     BlockNumber, ChannelId, LaneId,
     hooks::{OnRedeem, Redeemed},
 };
-use sp_runtime::BuildStorage;
+use sp_runtime::{BuildStorage, traits::BlockNumberProvider};
 
 use crate as pallet_mica_receipts;
 
@@ -30,8 +30,20 @@ parameter_types! {
     pub const MaxRemovalsPerBlock: u32 = 3;
 }
 
+/// The system's block number, which a benchmark may set.
+pub struct Clock;
+impl BlockNumberProvider for Clock {
+    type BlockNumber = u32;
+    fn current_block_number() -> u32 {
+        System::block_number()
+    }
+    fn set_block_number(block: u32) {
+        System::set_block_number(block);
+    }
+}
+
 impl crate::Config for Test {
-    type BlockNumberProvider = System;
+    type BlockNumberProvider = Clock;
     type AuditWindow = AuditWindow;
     type MaxRemovalsPerBlock = MaxRemovalsPerBlock;
     type WeightInfo = ();

@@ -4,7 +4,7 @@ use frame_support::{derive_impl, parameter_types, traits::Hooks, weights::Weight
 use mica_primitives::{
     Balance, BlockNumber, LayerRange, MarketUnits, ModelId, ModelManifest, PublicKey, WorkerAddresses, hooks::OpenAgreements,
 };
-use sp_runtime::{BuildStorage, DispatchResult, Perbill};
+use sp_runtime::{BuildStorage, DispatchResult, Perbill, traits::BlockNumberProvider};
 
 use crate as pallet_mica_registry;
 
@@ -66,10 +66,22 @@ parameter_types! {
     pub static SlashReward: Perbill = Perbill::from_percent(40);
 }
 
+/// The system's block number, which a benchmark may set.
+pub struct Clock;
+impl BlockNumberProvider for Clock {
+    type BlockNumber = u32;
+    fn current_block_number() -> u32 {
+        System::block_number()
+    }
+    fn set_block_number(block: u32) {
+        System::set_block_number(block);
+    }
+}
+
 impl crate::Config for Test {
     type Currency = Balances;
     type RuntimeHoldReason = RuntimeHoldReason;
-    type BlockNumberProvider = System;
+    type BlockNumberProvider = Clock;
     type OpenAgreements = Agreements;
     type ModelDeposit = ModelDeposit;
     type MinStakePerLayer = MinStakePerLayer;

@@ -82,7 +82,8 @@ mod settle;
 mod try_state;
 pub mod weights;
 
-#[cfg(feature = "runtime-benchmarks")]
+// Benchmarks run once each as tests.
+#[cfg(any(feature = "runtime-benchmarks", test))]
 mod benchmarking;
 #[cfg(test)]
 mod mock;
@@ -170,7 +171,7 @@ pub mod pallet {
         type MaxSettlementsPerBlock: Get<u32>;
 
         /// Prepares workers for benchmarks.
-        #[cfg(feature = "runtime-benchmarks")]
+        #[cfg(any(feature = "runtime-benchmarks", test))]
         type BenchmarkWorkers: mica_primitives::hooks::BenchmarkWorkers<Self::AccountId>;
 
         /// Measured weights.

@@ -12,7 +12,7 @@ use mica_primitives::{
     hooks::{Offence, SlashWorker, Slashed, Workers},
 };
 use sp_core::{Pair, ed25519};
-use sp_runtime::{BuildStorage, Percent};
+use sp_runtime::{BuildStorage, Percent, traits::BlockNumberProvider};
 
 use crate as pallet_mica_sla;
 
@@ -85,7 +85,6 @@ impl SlashWorker<u64> for Ledger {
     }
 }
 
-#[cfg(feature = "runtime-benchmarks")]
 impl mica_primitives::hooks::BenchmarkWorkers<u64> for Ledger {
     fn register_worker(worker: &u64, peer: PublicKey) -> ModelId {
         Balances::set_balance(worker, FUNDS);
@@ -94,10 +93,22 @@ impl mica_primitives::hooks::BenchmarkWorkers<u64> for Ledger {
     }
 }
 
+/// The system's block number, which a benchmark may set.
+pub struct Clock;
+impl BlockNumberProvider for Clock {
+    type BlockNumber = u32;
+    fn current_block_number() -> u32 {
+        System::block_number()
+    }
+    fn set_block_number(block: u32) {
+        System::set_block_number(block);
+    }
+}
+
 impl pallet_mica_sla::Config for Test {
     type Currency = Balances;
     type RuntimeHoldReason = RuntimeHoldReason;
-    type Clock = System;
+    type Clock = Clock;
     type Workers = Ledger;
     type SlashWorker = Ledger;
     type MinEscrow = ConstU128<MIN_ESCROW>;
@@ -109,7 +120,6 @@ impl pallet_mica_sla::Config for Test {
     type MaxPerWorker = ConstU32<10>;
     type MaxStakeAtRisk = AtRisk;
     type MaxSettlementsPerBlock = ConstU32<PER_BLOCK>;
-    #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkWorkers = Ledger;
     type WeightInfo = ();
 }
