@@ -33,7 +33,7 @@ test: build ## Run all tests: unit, property, pallet, end-to-end over real proce
 bench: build ## Measure: vouchers, routing, the gateway, the engine beside llama.cpp (writes docs/benchmarks.md).
 	$(CARGO) bench --profile release -p mica-market -p mica-protocol
 	$(BIN)/mica-worker bench
-	$(CARGO) test --release --workspace --test gateway -- --ignored --nocapture speed
+	@bash scripts/bench-gateway.sh
 	@bash scripts/bench-peer.sh
 
 lint: setup ## rustfmt, clippy and, where installed, cargo-deny.

@@ -5,7 +5,8 @@
 
 The weights mean nothing but are of ordinary size, so that activations stay finite. Blocks are drawn with the full range of their
 integers, a few thousand per type and size; each row of a matrix is a run of them from a random place. The file has no tokenizer
-(`no_vocab`), which programs that compute from token ids accept. The bytes depend on the arguments alone.
+(`no_vocab`), which programs that compute from token ids accept, unless it is to have the words of another model. The bytes depend on
+the arguments alone.
 
 Source of the block layouts: ggml's `ggml-common.h` (the format's definition).
 """
@@ -18,13 +19,16 @@ import sys
 
 SHAPES = {
     "tinyllama-1.1b": dict(layers=22, hidden=2048, heads=32, kv_heads=4, feed_forward=5632, vocabulary=32000, context=2048),
+    "smollm2-135m": dict(layers=30, hidden=576, heads=9, kv_heads=3, feed_forward=1536, vocabulary=49152, context=2048),
     "micro": dict(layers=2, hidden=256, heads=8, kv_heads=2, feed_forward=512, vocabulary=512, context=512),
 }
 
 # Blocks per pool: more bytes than a cache holds do not matter, since every row is read from memory once anyway.
 POOL = 4096
 ALIGNMENT = 32
-U32, F32, STRING = 4, 6, 8
+U32, F32, STRING, ARRAY = 4, 6, 8, 9
+# Bytes of a value by the number of its type.
+SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 
 
 def half(value):
@@ -154,7 +158,50 @@ def entry(key, kind, value):
     return string(key) + struct.pack("<I", kind) + packed
 
 
-def metadata(name, shape):
+def words(path):
+    """The tokenizer's entries of a GGUF file as they are, and the number of its tokens."""
+    with open(path, "rb") as file:
+        data = file.read()
+    at, found, tokens = 24, [], 0
+
+    def number(kind):
+        nonlocal at
+        (value,) = struct.unpack_from(kind, data, at)
+        at += struct.calcsize(kind)
+        return value
+
+    def text():
+        nonlocal at
+        length = number("<Q")
+        at += length
+        return data[at - length : at]
+
+    def skip(kind):
+        nonlocal at
+        if kind == STRING:
+            text()
+        else:
+            at += SIZES[kind]
+
+    if data[:4] != b"GGUF":
+        sys.exit(f"make_model: {path} is not a GGUF file")
+    (entries,) = struct.unpack_from("<Q", data, 16)
+    for _ in range(entries):
+        begin, key, kind = at, text(), number("<I")
+        if kind == ARRAY:
+            inner, count = number("<I"), number("<Q")
+            for _ in range(count):
+                skip(inner)
+            if key == b"tokenizer.ggml.tokens":
+                tokens = count
+        else:
+            skip(kind)
+        if key.startswith(b"tokenizer."):
+            found.append(data[begin:at])
+    return found, tokens
+
+
+def metadata(name, shape, tokenizer):
     head_size = shape["hidden"] // shape["heads"]
     return [
         entry("general.architecture", STRING, "llama"),
@@ -171,7 +218,7 @@ def metadata(name, shape):
         entry("llama.rope.dimension_count", U32, head_size),
         entry("llama.rope.freq_base", F32, 10000.0),
         entry("llama.vocab_size", U32, shape["vocabulary"]),
-        entry("tokenizer.ggml.model", STRING, "no_vocab"),
+        *tokenizer,
     ]
 
 
@@ -179,7 +226,7 @@ def padding(size):
     return bytes(-size % ALIGNMENT)
 
 
-def write(out, name, shape, blocks, seed):
+def write(out, name, shape, tokenizer, blocks, seed):
     rng = random.Random(seed)
     pools = {}
 
@@ -198,7 +245,7 @@ def write(out, name, shape, blocks, seed):
         infos.append(string(tensor) + struct.pack(f"<I{len(dimensions)}QIQ", len(dimensions), *dimensions, number, offset))
         size = rows * 4 if columns is None else rows * (columns // blocks.elements) * blocks.size
         offset += size + len(padding(size))
-    entries = metadata(name, shape)
+    entries = metadata(name, shape, tokenizer)
     header = b"GGUF" + struct.pack("<IQQ", 3, len(infos), len(entries)) + b"".join(entries) + b"".join(infos)
     out.write(header + padding(len(header)))
     for _, rows, columns, std in planned:
@@ -220,14 +267,18 @@ def main():
     parser.add_argument("--shape", choices=sorted(SHAPES), default="tinyllama-1.1b")
     parser.add_argument("--format", choices=sorted(FORMATS), required=True)
     parser.add_argument("--out", required=True, metavar="FILE")
+    parser.add_argument("--words-of", metavar="GGUF", help="take the vocabulary and the tokenizer of this model")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     shape, blocks = SHAPES[arguments.shape], FORMATS[arguments.format]
     for width in (shape["hidden"], shape["feed_forward"]):
         if width % blocks.elements:
             sys.exit(f"make_model: rows of {width} are not whole blocks of {blocks.elements} for {arguments.format}")
+    tokenizer = [entry("tokenizer.ggml.model", STRING, "no_vocab")]
+    if arguments.words_of:
+        tokenizer, shape["vocabulary"] = words(arguments.words_of)
     with open(arguments.out, "wb", buffering=1 << 20) as out:
-        write(out, f"random {arguments.shape} {arguments.format}", shape, blocks, arguments.seed)
+        write(out, f"random {arguments.shape} {arguments.format}", shape, tokenizer, blocks, arguments.seed)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 
 #[path = "gateway/crowd.rs"]
 mod crowd;
+#[path = "gateway/deposits.rs"]
+mod deposits;
 #[path = "gateway/golden.rs"]
 mod golden;
 #[path = "gateway/limits.rs"]
@@ -37,6 +39,7 @@ async fn every_client_is_served_and_every_token_is_paid_once() {
     manners::a_locked_wallet_serves_all_but_generation(&world).await;
     crowd::fifty_clients_at_once_get_what_each_would_get_alone(&world);
     crowd::clients_that_leave_stop_the_spending(&world);
+    deposits::channels_are_topped_up_before_anybody_waits(&world).await;
     limits::caps_are_told_in_each_apis_words_and_nothing_is_spent(&world);
     limits::a_full_queue_refuses_and_a_slow_reader_holds_up_nobody(&world);
     limits::a_node_that_is_gone_is_done_without_for_a_while(&world);
@@ -48,5 +51,6 @@ async fn every_client_is_served_and_every_token_is_paid_once() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement: make bench"]
 async fn speed() {
-    speed::what_the_gateway_costs(&World::start().await).await;
+    let bench = std::env::var_os("MICA_BENCH_MODEL").map(Into::into);
+    speed::what_the_gateway_costs(&World::start_with(bench).await).await;
 }

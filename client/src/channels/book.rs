@@ -53,6 +53,8 @@ pub struct ChannelBook {
     ledgers: Mutex<Ledgers>,
     /// Held by whoever sends an extrinsic.
     sending: Arc<tokio::sync::Mutex<()>>,
+    /// Held by whoever reads the chain, so that nothing older is taken for newer.
+    reading: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -95,7 +97,7 @@ impl ChannelBook {
     /// An empty book; what the payer has open is read when it is first needed.
     pub fn new(payer: Payer, store: Arc<Store>, deposits: Deposits) -> Self {
         let deposits = Deposits { headroom: deposits.headroom.max(1), ..deposits };
-        Self { payer, store, deposits, ledgers: Mutex::default(), sending: Arc::default() }
+        Self { payer, store, deposits, ledgers: Mutex::default(), sending: Arc::default(), reading: tokio::sync::Mutex::default() }
     }
 
     /// A lane for every need, with its whole budget; opens and tops up channels in one extrinsic where there is none.
@@ -103,14 +105,13 @@ impl ChannelBook {
     /// # Errors
     /// [`ChannelError::NoFunds`] before anything is sent; [`ChannelError::Submit`] if the chain refuses.
     pub async fn lease(self: &Arc<Self>, needs: &[Need]) -> Result<Leases, ChannelError> {
+        self.read_if_doubted().await?;
         if let Some(leases) = self.try_lease(needs)? {
             self.refill(needs);
             return Ok(leases);
         }
         let _sending = self.sending.lock().await;
-        if !self.lock().is_read {
-            self.refresh().await?;
-        }
+        self.read_if_doubted().await?;
         // Somebody else may have made room while we waited.
         if let Some(leases) = self.try_lease(needs)? {
             return Ok(leases);
@@ -213,8 +214,24 @@ impl ChannelBook {
         Ok(())
     }
 
-    /// Learns what the chain says now; ledgers that are known keep their leases.
+    /// Asks the chain where what is known may be wrong. Does not wait for whoever sends.
+    async fn read_if_doubted(&self) -> Result<(), ChannelError> {
+        if self.lock().is_read {
+            return Ok(());
+        }
+        let reading = self.reading.lock().await;
+        // Somebody else may have asked while we waited.
+        if self.lock().is_read { Ok(()) } else { self.read(&reading).await }
+    }
+
+    /// Learns what the chain says now.
     async fn refresh(&self) -> Result<(), ChannelError> {
+        let reading = self.reading.lock().await;
+        self.read(&reading).await
+    }
+
+    /// Ledgers that are known keep their leases.
+    async fn read(&self, _reading: &tokio::sync::MutexGuard<'_, ()>) -> Result<(), ChannelError> {
         let view = self.payer.chain.at_best().await?;
         let key = self.payer.signer.verifying_key().to_bytes();
         let found = view.channels_of(self.payer.id()).await?;

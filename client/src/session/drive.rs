@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
 use mica_net::NetEvent;
-use mica_primitives::{BlockNumber, PublicKey};
+use mica_primitives::{BlockNumber, PublicKey, WorkerAddresses};
 use mica_protocol::{
-    Now,
+    Message, Now,
     payer::{PayerInput, PayerOutput, PayerSession, SessionPlan, SessionReport},
     probability::LogProbabilities,
     session::StopReason,
@@ -175,9 +175,10 @@ impl Driver<'_> {
         self.inputs.extend(peers.into_iter().map(|peer| PayerInput::Disconnected { peer }));
     }
 
-    /// Messages leave last, in their order: one flush is then enough for all promises among the outputs.
+    /// Messages leave after all else, in their order: one flush is then enough for all promises among the outputs. Tokens are told
+    /// after that, so that the workers compute the next one while whoever listens makes something of this one.
     async fn carry_out(&mut self, outputs: Vec<PayerOutput>) -> Result<(), SessionError> {
-        let mut messages = Vec::new();
+        let (mut messages, mut tokens) = (Vec::new(), Vec::new());
         for output in outputs {
             match output {
                 PayerOutput::Persist { record, durability } => {
@@ -192,9 +193,7 @@ impl Driver<'_> {
                     self.times.first_token.get_or_insert(at);
                     self.times.last_token = Some(at);
                     self.record.tokens.push(id);
-                    if (self.conversation.on_token)(id, log_probabilities, stop) == ControlFlow::Break(()) {
-                        self.conversation.cancel[0].cancel();
-                    }
+                    tokens.push((id, log_probabilities, stop));
                 }
                 PayerOutput::Receipt { stage, channel, lane, index, receipt } => {
                     if let Some(stage) = self.record.stages.get_mut(stage) {
@@ -222,6 +221,17 @@ impl Driver<'_> {
                 }
             }
         }
+        let sent = self.send(messages).await;
+        for (id, log_probabilities, stop) in tokens {
+            if (self.conversation.on_token)(id, log_probabilities, stop) == ControlFlow::Break(()) {
+                self.conversation.cancel[0].cancel();
+            }
+        }
+        sent
+    }
+
+    /// Sends what may be sent once everything urgent is on disk.
+    async fn send(&mut self, messages: Vec<(PublicKey, WorkerAddresses, Message)>) -> Result<(), SessionError> {
         if self.is_urgent {
             self.flush()?;
         }

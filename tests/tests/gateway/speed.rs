@@ -2,19 +2,22 @@
 //! `make bench` prints it.
 
 use std::cell::Cell;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use mica_primitives::UNIT;
 use mica_tests::{Wallet, http};
 use serde_json::Value;
 
-use crate::world::{World, prompt, text_of};
+use crate::world::{BENCH, TINY, World, prompt, prompt_of, text_of};
 
 const QUESTION: &str = "Explain quantum mechanics.";
 const TOKENS: u32 = 64;
 /// Tokens of the answers whose time per token is compared with `mica ask`.
-const MANY_TOKENS: u32 = 256;
+const MANY_TOKENS: u32 = 128;
 const ROUNDS: u64 = 30;
+/// Pairs of answers in that comparison: enough for the noise of the machine to cancel.
+const PAIRS: u64 = 150;
 const CROWDS: [u64; 5] = [1, 2, 8, 16, 50];
 /// Answers that each crowd gets together.
 const ANSWERS: u64 = 100;
@@ -59,8 +62,8 @@ fn ask(world: &World, seed: u64) -> Seen {
 }
 
 /// Milliseconds between two tokens as a client of the gateway sees them come.
-fn ms_per_token(world: &World, seed: u64) -> f64 {
-    let request = http::request("POST", "/api/generate", &[], &prompt(QUESTION, MANY_TOKENS, seed, true));
+fn ms_per_token(world: &World, model: &str, seed: u64) -> f64 {
+    let request = http::request("POST", "/api/generate", &[], &prompt_of(model, QUESTION, MANY_TOKENS, seed, true));
     let (seen, times) = (Cell::new(0), Cell::new(None::<(Instant, Instant)>));
     let received = http::exchange(world.open.address, &request, |received| {
         // The last line comes after the workers have confirmed their accounts.
@@ -80,10 +83,15 @@ fn ms_per_token(world: &World, seed: u64) -> f64 {
 }
 
 /// The same as `mica ask` sees them come.
-fn ms_per_token_of_ask(wallet: &Wallet, seed: u64) -> f64 {
+fn ms_per_token_of_ask(wallet: &Wallet, file: Option<&Path>, seed: u64) -> f64 {
     let (tokens, seed) = (MANY_TOKENS.to_string(), seed.to_string());
     let options = ["--max-tokens", &tokens, "--seed", &seed, "--temperature", "0.8", "--top-k", "40", "--top-p", "0.9"];
-    let output = wallet.command().args(["--json", "ask", QUESTION]).args(options).output().expect("mica starts");
+    let mut ask = wallet.command();
+    ask.args(["--json", "ask", QUESTION]).args(options);
+    if let Some(file) = file {
+        ask.arg("--model-file").arg(file);
+    }
+    let output = ask.output().expect("mica starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let seconds = |name: &str| answer[name].as_f64().expect("a time");
@@ -96,7 +104,39 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Prints a table; what it shows depends on the machine, so nothing is asserted but that every answer is whole.
+/// Compares the gateway with `mica ask`, one answer of each by turns.
+///
+/// The share that the gateway adds is the median over the pairs. Its bounds are those between which the true median lies with 95 %
+/// probability, whatever the noise looks like: of n pairs in order, the ones n/2 ∓ √n from the ends (binomial distribution of the
+/// pairs on either side of the median, by its normal approximation).
+fn compare(world: &World, wallet: &Wallet, model: &str, file: Option<&Path>) {
+    ms_per_token(world, model, 0);
+    ms_per_token_of_ask(wallet, file, 0);
+    let (mut ours, mut asks, mut shares) = (Vec::new(), Vec::new(), Vec::new());
+    for seed in 0..PAIRS {
+        // Neither is always the first.
+        let (own, ask) = if seed % 2 == 0 {
+            let own = ms_per_token(world, model, seed);
+            (own, ms_per_token_of_ask(wallet, file, seed))
+        } else {
+            let ask = ms_per_token_of_ask(wallet, file, seed);
+            (ms_per_token(world, model, seed), ask)
+        };
+        ours.push(own);
+        asks.push(ask);
+        shares.push((own / ask - 1.0) * 100.0);
+    }
+    shares.sort_by(f64::total_cmp);
+    let reach = (PAIRS as f64).sqrt() as usize;
+    let middle = shares.len() / 2;
+    let (least, most) = (shares[middle - reach], shares[middle + reach]);
+    let (share, ours, asks) = (shares[middle], median(ours), median(asks));
+    eprintln!("\n| {model}, {PAIRS} pairs of {MANY_TOKENS} tokens | median |\n|---|---|");
+    eprintln!("| between two tokens, at the gateway's client | {ours:.3} ms |\n| … in `mica ask` | {asks:.3} ms |");
+    eprintln!("| … share that the gateway adds | {share:.2} % (95 %: {least:.2} to {most:.2}) |");
+}
+
+/// Prints tables; what they show depends on the machine, so nothing is asserted but that every answer is whole.
 pub async fn what_the_gateway_costs(world: &World) {
     let wallet = Wallet::create(&world.folder.path().join("asker"), &world.node.url);
     wallet.fund(&world.chain, 100 * UNIT).await;
@@ -115,15 +155,10 @@ pub async fn what_the_gateway_costs(world: &World) {
     );
     eprintln!("| a token | {:.2} ms |", of(|seen| seen.decode / seen.tokens));
     eprintln!("| from the last token to the end, accounts confirmed | {:.2} ms |", of(|seen| seen.after));
-    ms_per_token_of_ask(&wallet, 0);
-    let (mut ours, mut asks) = (Vec::new(), Vec::new());
-    for seed in 0..ROUNDS {
-        ours.push(ms_per_token(world, seed));
-        asks.push(ms_per_token_of_ask(&wallet, seed));
+    compare(world, &wallet, TINY, None);
+    if let Some(file) = &world.bench {
+        compare(world, &wallet, BENCH, Some(file));
     }
-    let (ours, asks) = (median(ours), median(asks));
-    eprintln!("| between two tokens, at the gateway's client | {ours:.3} ms |\n| … in `mica ask` | {asks:.3} ms |");
-    eprintln!("| … share that the gateway adds | {:.1} % |", (ours / asks - 1.0) * 100.0);
     eprintln!("\n| clients at once | answers of {TOKENS} tokens per second | of one client |\n|---|---|---|");
     let mut alone = 0.0;
     for crowd in CROWDS {

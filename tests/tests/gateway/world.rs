@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mica_chain::Chain;
-use mica_client::store::Store;
+use mica_client::{model::LocalModel, store::Store};
 use mica_primitives::{Balance, UNIT};
 use mica_tests::{DevNode, Gateway, Wallet, Worker, eventually, http};
 use serde_json::Value;
@@ -56,11 +56,23 @@ pub struct World {
     pub folder: tempfile::TempDir,
     /// The wire to the second gateway's node.
     pub relay: Relay,
+    /// A third model, if there is one.
+    pub bench: Option<PathBuf>,
     wallets: [Wallet; 2],
 }
 
+/// The first model's name.
+pub const TINY: &str = "mica-tiny:q8_0";
+/// The third model's name.
+pub const BENCH: &str = "bench";
+
 impl World {
     pub async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    /// The same with a fourth worker, which serves all of the model in the file `bench`.
+    pub async fn start_with(bench: Option<PathBuf>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let node = DevNode::start(folder.path()).await;
         let small = small_model();
@@ -68,6 +80,12 @@ impl World {
         let launch = |suri, layers, extra: &[&str]| Worker::launch(folder.path(), &node.url, suri, layers, extra);
         let mut workers =
             vec![launch("//Bob", "0..4", &[]), launch("//Dave", "4..8", &[]), launch("//Charlie", "0..8", &["--model", small])];
+        let mut settings = OPEN.replace("SMALL", small);
+        if let Some(bench) = bench.as_ref().map(|bench| bench.to_str().expect("a plain path")) {
+            let layers = LocalModel::open(Some(bench.as_ref())).expect("a model").manifest().layers;
+            workers.push(launch("//Eve", &format!("0..{layers}"), &["--model", bench]));
+            settings.push_str(&format!("[models.{BENCH}]\nfile = \"{bench}\"\n"));
+        }
         let chain = node.connect().await;
         let relay = Relay::start(node.url.trim_start_matches("ws://").parse().expect("an address"));
         let cuttable = format!("ws://{}", relay.address);
@@ -76,9 +94,9 @@ impl World {
             wallet.fund(&chain, 100 * UNIT).await;
         }
         workers.iter_mut().for_each(Worker::wait_until_serving);
-        let open = wallets[0].gateway(&OPEN.replace("SMALL", small), false);
+        let open = wallets[0].gateway(&settings, false);
         let keyed = wallets[1].gateway(&KEYED.replace("DAY", &format!("{}u", day_budget())), false);
-        let world = Self { node, chain, workers, open, keyed, folder, relay, wallets };
+        let world = Self { node, chain, workers, open, keyed, folder, relay, bench, wallets };
         for gateway in [&world.open, &world.keyed] {
             // The registration of both models must be final.
             eventually("the gateway knows the models", Duration::from_secs(60), || {
@@ -89,9 +107,10 @@ impl World {
                 body["models"].as_array().is_some_and(|models| !models.is_empty()).then_some(())
             });
         }
-        eventually("both models are offered", Duration::from_secs(60), || {
+        let names = 4 + usize::from(world.bench.is_some());
+        eventually("all models are offered", Duration::from_secs(60), || {
             let tags = http::send(world.open.address, "GET", "/api/tags", &[], b"").json();
-            (tags["models"].as_array().expect("a list").len() >= 4).then_some(())
+            (tags["models"].as_array().expect("a list").len() >= names).then_some(())
         });
         world
     }
@@ -165,8 +184,13 @@ pub fn metric(gateway: &Gateway, name: &str) -> Balance {
 
 /// A body for `/api/generate`.
 pub fn prompt(text: &str, tokens: u32, seed: u64, stream: bool) -> Vec<u8> {
+    prompt_of(TINY, text, tokens, seed, stream)
+}
+
+/// The same for some model.
+pub fn prompt_of(model: &str, text: &str, tokens: u32, seed: u64, stream: bool) -> Vec<u8> {
     let body = serde_json::json!({
-        "model": "mica-tiny:q8_0",
+        "model": model,
         "prompt": text,
         "stream": stream,
         "options": {"num_predict": tokens, "seed": seed, "temperature": 0.8},

@@ -1,13 +1,18 @@
 //! How fast threads can read memory when they do nothing else.
 
-use std::{hint::black_box, sync::Barrier, time::Instant};
+use std::{fs, hint::black_box, sync::Barrier, time::Instant};
 
 use mica_kernels::HUGE_PAGE;
 
-use crate::{Threads, memory::ask_for_huge_pages};
+use crate::{
+    Threads,
+    memory::{ask_for_huge_pages, available_bytes},
+};
 
-/// Bytes that all threads read together in one pass; far more than a cache holds.
+/// Least bytes that all threads read together in one pass.
 const BUFFER: usize = 256 << 20;
+/// How many times the largest cache is read in one pass, so that hardly a line of it is still there from the pass before.
+const CACHES: usize = 4;
 /// Passes of each pattern; the fastest counts.
 const PASSES: usize = 5;
 /// Bytes of a cache line.
@@ -18,10 +23,11 @@ type Line = [u8; LINE];
 /// Bytes that `threads` threads together read per second from a buffer far larger than the caches, from the fastest pass.
 ///
 /// Each thread reads memory of its own, as one, two or four streams: how many lines a core asks for at once depends on that, and
-/// what counts is what the memory can give. Takes 256 MiB for a moment.
+/// what counts is what the memory can give. Takes 256 MiB for a moment, more where a cache is large, and never more than half of what
+/// the system can give.
 pub fn read_bytes_per_second(threads: Threads) -> f64 {
     let threads = threads.count();
-    let lines = BUFFER / LINE / threads;
+    let lines = buffer_bytes(largest_cache(), available_bytes()) / LINE / threads;
     let start = Barrier::new(threads);
     let end = Barrier::new(threads);
     let patterns: [fn(&[Line]) -> u8; 3] = [read::<1>, read::<2>, read::<4>];
@@ -45,6 +51,19 @@ pub fn read_bytes_per_second(threads: Threads) -> f64 {
         passes()
     });
     (threads * lines * LINE) as f64 / seconds
+}
+
+/// Bytes to read in one pass.
+fn buffer_bytes(cache: Option<usize>, available: Option<usize>) -> usize {
+    let wanted = cache.unwrap_or(0).saturating_mul(CACHES).max(BUFFER);
+    wanted.min(available.map_or(usize::MAX, |available| available / 2))
+}
+
+/// Bytes of the largest cache that a core has, as far as the system tells. A server's last one can hold hundreds of MiB.
+fn largest_cache() -> Option<usize> {
+    let caches = fs::read_dir("/sys/devices/system/cpu/cpu0/cache").ok()?;
+    let sizes = caches.filter_map(|cache| fs::read_to_string(cache.ok()?.path().join("size")).ok());
+    sizes.filter_map(|size| size.trim().strip_suffix('K')?.parse::<usize>().ok()?.checked_mul(1024)).max()
 }
 
 /// Memory for `lines` lines, wherever huge pages begin in it, in the kind of pages that weights lie in. Written by the thread that
@@ -91,6 +110,16 @@ mod tests {
             (0..32u8).map(|i| std::array::from_fn(|j| i.wrapping_mul(37) ^ (j as u8).wrapping_mul(11))).collect();
         let truth = lines.as_flattened().iter().fold(0, |a, b| a ^ b);
         assert_eq!([read::<1>(&lines), read::<2>(&lines), read::<4>(&lines)], [truth; 3]);
+    }
+
+    #[test]
+    fn the_buffer_is_larger_than_the_caches_and_no_larger_than_the_memory() {
+        const MIB: usize = 1 << 20;
+        assert_eq!(buffer_bytes(None, None), 256 * MIB);
+        assert_eq!(buffer_bytes(Some(8 * MIB), Some(8192 * MIB)), 256 * MIB);
+        assert_eq!(buffer_bytes(Some(260 * MIB), Some(8192 * MIB)), 1040 * MIB);
+        assert_eq!(buffer_bytes(Some(260 * MIB), Some(1000 * MIB)), 500 * MIB);
+        assert!(largest_cache().is_none_or(|bytes| (1024..1 << 40).contains(&bytes)), "{:?}", largest_cache());
     }
 
     #[test]

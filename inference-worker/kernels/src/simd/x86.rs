@@ -9,7 +9,7 @@ mod turn;
 
 pub(crate) use lanes::{Avx, Avx512};
 
-use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+use core::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
 
 use super::{Store, block_quads, emit, joined, layout};
 use crate::{Activations, Isa, LANES, WeightType, activations::PANEL, isa::Kind, packed::Group};
@@ -119,16 +119,20 @@ fn avx2_super_blocks<const KIND: usize>(group: Group<'_>, x: &Activations, store
     }
 }
 
-/// How far ahead of its use memory is asked for, in bytes.
-const AHEAD: usize = 4096;
+/// How far ahead of its use memory is asked for, in bytes: into the second cache, which can wait for more lines at once than the
+/// first, and from there into the first.
+const AHEAD: [usize; 2] = [4096, 1024];
 
-/// Asks for what comes [`AHEAD`] bytes after `parts`. A product of one row waits for memory and for nothing else.
+/// Asks for what comes [`AHEAD`] after `parts`. A product of one row waits for memory and for nothing else.
 #[inline(always)]
 fn prefetch<T>(parts: &[T]) {
     for part in parts {
-        let later = (&raw const *part).cast::<i8>().wrapping_add(AHEAD);
+        let [second, first] = AHEAD.map(|bytes| (&raw const *part).cast::<i8>().wrapping_add(bytes));
         // SAFETY: a prefetch may point anywhere; it never faults. Every x86-64 CPU has it.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(later) };
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T1>(second);
+            _mm_prefetch::<_MM_HINT_T0>(first);
+        }
     }
 }
 
