@@ -131,7 +131,8 @@ computes the logits of the prompt's last position and of every token. llama.cpp 
 no more than one foreign call per token; its cache is f16 like ours, everything else is as it comes.
 
 ## What bounds it
-A decoded token reads every weight once, so that the memory's speed bounds decoding. It is measured by threads that only read.
+A decoded token reads every weight once, so that the memory's speed bounds decoding. It is measured by threads that only read, from
+four times what the largest cache holds.
 {bounds(results)}
 
 GB/s are bytes of the file's weights that a token needs, times tokens per second. A share above 100 % says that the product's order of

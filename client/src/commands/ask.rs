@@ -54,6 +54,9 @@ pub struct AskOptions {
     /// Most money for one answer
     #[arg(long, value_name = "AMOUNT", env = "MICA_MAX_TOTAL", value_parser = parse_amount)]
     pub max_total: Option<Balance>,
+    /// Answers of this size that a channel's deposit is made to last for, as far as the account has the money
+    #[arg(long, env = "MICA_HEADROOM", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub headroom: u32,
     /// Most tokens of an answer [default: 128]
     #[arg(long, env = "MICA_MAX_TOKENS", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_tokens: Option<u32>,
@@ -142,7 +145,7 @@ pub async fn run(context: &Context, arguments: AskArgs) -> Result<(), CommandErr
     let view = payer.chain.at_finalized().await?;
     options.check_model(&view, &model).await?;
     let question = options.question(&context.settings, prompt);
-    let asker = Asker::start(payer, Arc::new(store), 1, Deposits::ONE)?;
+    let asker = Asker::start(payer, Arc::new(store), 1, Deposits { headroom: options.headroom, ahead: false })?;
     if arguments.dry_run {
         let rehearsal = asker.rehearse(&model, &view, &question, context.progress, &interrupt).await;
         asker.stop().await;

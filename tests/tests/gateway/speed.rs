@@ -87,7 +87,8 @@ fn ms_per_token_of_ask(wallet: &Wallet, file: Option<&Path>, seed: u64) -> f64 {
     let (tokens, seed) = (MANY_TOKENS.to_string(), seed.to_string());
     let options = ["--max-tokens", &tokens, "--seed", &seed, "--temperature", "0.8", "--top-k", "40", "--top-p", "0.9"];
     let mut ask = wallet.command();
-    ask.args(["--json", "ask", QUESTION]).args(options);
+    // One deposit lasts for all of them, so that none waits for a block.
+    ask.args(["--json", "ask", QUESTION, "--headroom", "1000"]).args(options);
     if let Some(file) = file {
         ask.arg("--model-file").arg(file);
     }
