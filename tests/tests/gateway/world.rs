@@ -16,7 +16,7 @@ use crate::relay::Relay;
 const OPEN: &str = r#"
 parallel = 16
 queue_seconds = 600
-headroom = 200
+headroom = HEADROOM
 body_bytes = 65536
 read_seconds = 3
 [models."qwen2.5:0.5b-instruct"]
@@ -68,11 +68,12 @@ pub const BENCH: &str = "bench";
 
 impl World {
     pub async fn start() -> Self {
-        Self::start_with(None).await
+        Self::start_with(200, None).await
     }
 
-    /// The same with a fourth worker, which serves all of the model in the file `bench`.
-    pub async fn start_with(bench: Option<PathBuf>) -> Self {
+    /// With a deposit for so many sessions at the first gateway, and maybe a fourth worker, which serves all of the model in the file
+    /// `bench`.
+    pub async fn start_with(headroom: u32, bench: Option<PathBuf>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let node = DevNode::start(folder.path()).await;
         let small = small_model();
@@ -80,7 +81,7 @@ impl World {
         let launch = |suri, layers, extra: &[&str]| Worker::launch(folder.path(), &node.url, suri, layers, extra);
         let mut workers =
             vec![launch("//Bob", "0..4", &[]), launch("//Dave", "4..8", &[]), launch("//Charlie", "0..8", &["--model", small])];
-        let mut settings = OPEN.replace("SMALL", small);
+        let mut settings = OPEN.replace("SMALL", small).replace("HEADROOM", &headroom.to_string());
         if let Some(bench) = bench.as_ref().map(|bench| bench.to_str().expect("a plain path")) {
             let layers = LocalModel::open(Some(bench.as_ref())).expect("a model").manifest().layers;
             workers.push(launch("//Eve", &format!("0..{layers}"), &["--model", bench]));
