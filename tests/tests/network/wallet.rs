@@ -148,6 +148,9 @@ async fn the_account_stays_locked_while_vouchers_are_signed_and_a_dry_run_sends_
     let rehearsed = world.locked(&["ask", "What is a blockchain?", "--max-tokens", "8", "--dry-run"], "").json();
     assert!(integer(&rehearsed["locked"]) > 0 && integer(&rehearsed["fee"]) > 0, "{rehearsed}");
     assert_eq!(rehearsed["stages"].as_array().map(Vec::len), Some(2));
+    let many = ["ask", "What is a blockchain?", "--max-tokens", "8", "--headroom", "2000", "--dry-run"];
+    let many = world.locked(&many, "").json();
+    assert_eq!(integer(&many["locked"]), 2000 * integer(&many["most"]), "a deposit for so many answers: {many}");
     assert_eq!(world.channels(), 0);
     let refused = world.locked(&["ask", "What is a blockchain?", "--max-tokens", "8"], "");
     assert_eq!(refused.code, Some(10), "{}", refused.stderr);
