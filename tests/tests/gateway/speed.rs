@@ -2,7 +2,9 @@
 //! `make bench` prints it.
 
 use std::cell::Cell;
+use std::io::Read;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use mica_primitives::UNIT;
@@ -61,8 +63,23 @@ fn ask(world: &World, seed: u64) -> Seen {
     }
 }
 
-/// Milliseconds between two tokens as a client of the gateway sees them come.
-fn ms_per_token(world: &World, model: &str, seed: u64) -> f64 {
+/// An answer as its reader saw it come.
+struct Streamed {
+    text: String,
+    tokens: u64,
+    /// From the first piece of text to the last.
+    seconds: f64,
+}
+
+impl Streamed {
+    /// Milliseconds between two tokens.
+    fn ms_per_token(&self) -> f64 {
+        self.seconds * 1e3 / (self.tokens as f64 - 1.0)
+    }
+}
+
+/// What a client of the gateway sees.
+fn streamed(world: &World, model: &str, seed: u64) -> Streamed {
     let request = http::request("POST", "/api/generate", &[], &prompt_of(model, QUESTION, MANY_TOKENS, seed, true));
     let (seen, times) = (Cell::new(0), Cell::new(None::<(Instant, Instant)>));
     let received = http::exchange(world.open.address, &request, |received| {
@@ -75,29 +92,36 @@ fn ms_per_token(world: &World, model: &str, seed: u64) -> f64 {
         }
         false
     });
-    let text = String::from_utf8_lossy(&received);
-    let last: Value =
-        text.lines().find(|line| line.contains("\"done\":true")).map(serde_json::from_str).expect("an end").expect("JSON");
-    let (first, end) = times.get().expect("pieces");
-    (end - first).as_secs_f64() * 1e3 / (last["eval_count"].as_f64().expect("a number") - 1.0)
+    let received = String::from_utf8_lossy(&received);
+    let lines: Vec<Value> = received.lines().filter_map(|line| serde_json::from_str(line).ok()).filter(Value::is_object).collect();
+    let tokens = lines.last().expect("an end")["eval_count"].as_u64().expect("a number");
+    let (first, last) = times.get().expect("pieces");
+    Streamed { text: text_of(&lines), tokens, seconds: (last - first).as_secs_f64() }
 }
 
-/// The same as `mica ask` sees them come.
-fn ms_per_token_of_ask(wallet: &Wallet, file: Option<&Path>, seed: u64) -> f64 {
+/// All that `mica ask` prints, and how much of it its reader had when.
+fn streamed_by_ask(wallet: &Wallet, file: Option<&Path>, seed: u64) -> (String, Vec<(usize, Instant)>) {
     let (tokens, seed) = (MANY_TOKENS.to_string(), seed.to_string());
     let options = ["--max-tokens", &tokens, "--seed", &seed, "--temperature", "0.8", "--top-k", "40", "--top-p", "0.9"];
     let mut ask = wallet.command();
     // One deposit lasts for all of them, so that none waits for a block.
-    ask.args(["--json", "ask", QUESTION, "--headroom", "1000"]).args(options);
+    ask.args(["ask", QUESTION, "--headroom", "1000"]).args(options);
     if let Some(file) = file {
         ask.arg("--model-file").arg(file);
     }
-    let output = ask.output().expect("mica starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let seconds = |name: &str| answer[name].as_f64().expect("a time");
-    let tokens = answer["tokens"].as_array().expect("tokens").len();
-    (seconds("seconds_to_last_token") - seconds("seconds_to_first_token")) * 1e3 / (tokens as f64 - 1.0)
+    let mut ask = ask.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("mica starts");
+    let mut output = ask.stdout.take().expect("a pipe");
+    let (mut text, mut times, mut buffer) = (Vec::new(), Vec::new(), [0; 4096]);
+    loop {
+        let count = output.read(&mut buffer).expect("a pipe");
+        if count == 0 {
+            break;
+        }
+        text.extend_from_slice(&buffer[..count]);
+        times.push((text.len(), Instant::now()));
+    }
+    assert!(ask.wait().expect("it ran").success());
+    (String::from_utf8(text).expect("text"), times)
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -111,18 +135,19 @@ fn median(mut values: Vec<f64>) -> f64 {
 /// probability, whatever the noise looks like: of n pairs in order, the ones n/2 ∓ √n from the ends (binomial distribution of the
 /// pairs on either side of the median, by its normal approximation).
 fn compare(world: &World, wallet: &Wallet, model: &str, file: Option<&Path>) {
-    ms_per_token(world, model, 0);
-    ms_per_token_of_ask(wallet, file, 0);
+    streamed(world, model, 0);
+    streamed_by_ask(wallet, file, 0);
     let (mut ours, mut asks, mut shares) = (Vec::new(), Vec::new(), Vec::new());
     for seed in 0..PAIRS {
         // Neither is always the first.
-        let (own, ask) = if seed % 2 == 0 {
-            let own = ms_per_token(world, model, seed);
-            (own, ms_per_token_of_ask(wallet, file, seed))
-        } else {
-            let ask = ms_per_token_of_ask(wallet, file, seed);
-            (ms_per_token(world, model, seed), ask)
-        };
+        let first = (seed % 2 == 0).then(|| streamed(world, model, seed));
+        let (output, times) = streamed_by_ask(wallet, file, seed);
+        let own = first.unwrap_or_else(|| streamed(world, model, seed));
+        assert!(output.starts_with(&own.text), "the same question has the same answer: {output:?}, {:?}", own.text);
+        // What comes after the text are its costs.
+        let end = times.iter().find(|(length, _)| *length >= own.text.len()).expect("it was read").1;
+        let ask = Streamed { text: output, tokens: own.tokens, seconds: (end - times[0].1).as_secs_f64() };
+        let (own, ask) = (own.ms_per_token(), ask.ms_per_token());
         ours.push(own);
         asks.push(ask);
         shares.push((own / ask - 1.0) * 100.0);
@@ -133,7 +158,7 @@ fn compare(world: &World, wallet: &Wallet, model: &str, file: Option<&Path>) {
     let (least, most) = (shares[middle - reach], shares[middle + reach]);
     let (share, ours, asks) = (shares[middle], median(ours), median(asks));
     eprintln!("\n| {model}, {PAIRS} pairs of {MANY_TOKENS} tokens | median |\n|---|---|");
-    eprintln!("| between two tokens, at the gateway's client | {ours:.3} ms |\n| … in `mica ask` | {asks:.3} ms |");
+    eprintln!("| between two tokens, at the gateway's client | {ours:.3} ms |\n| … at the reader of `mica ask` | {asks:.3} ms |");
     eprintln!("| … share that the gateway adds | {share:.2} % (95 %: {least:.2} to {most:.2}) |");
 }
 
