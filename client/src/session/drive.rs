@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
-use mica_net::NetEvent;
+use mica_net::{Alarm, NetEvent};
 use mica_primitives::{BlockNumber, PublicKey, WorkerAddresses};
 use mica_protocol::{
     Message, Now,
@@ -138,6 +138,7 @@ struct Driver<'a> {
 impl Driver<'_> {
     async fn run(&mut self) -> Result<SessionReport, SessionError> {
         let mut is_cancelled = false;
+        let mut alarm = Alarm::new();
         loop {
             while let Some(input) = self.inputs.pop_front() {
                 let outputs = self.session.handle(self.now(), input);
@@ -155,7 +156,7 @@ impl Driver<'_> {
                     // The network has stopped: nobody of the path can be reached any more.
                     None => self.lose_everybody(),
                 },
-                () = tokio::time::sleep_until(wake) => self.inputs.push_back(PayerInput::Wake),
+                () = alarm.ring(wake) => self.inputs.push_back(PayerInput::Wake),
                 () = finish.cancelled(), if !is_cancelled => {
                     is_cancelled = true;
                     self.inputs.push_back(PayerInput::Cancel);

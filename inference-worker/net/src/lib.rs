@@ -14,6 +14,8 @@
 //! a full queue makes its writer wait, and a full event queue stops reading from the network.
 #![forbid(unsafe_code)]
 
+mod addresses;
+mod alarm;
 mod behaviour;
 mod config;
 mod error;
@@ -23,6 +25,7 @@ mod net;
 mod peer;
 mod swarm;
 
+pub use alarm::Alarm;
 pub use config::{EVENTS, MAX_LINKS, Mdns, NetConfig, QUEUED_BYTES, QUEUED_MESSAGES};
 pub use error::{SendError, StartError};
 pub use event::NetEvent;

@@ -2,10 +2,7 @@
 //!
 //! Reading is a task of its own per stream, so that a peer that writes slowly does not keep us from writing to it.
 
-use std::{
-    future::Future,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::future::Future;
 
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, io::WriteHalf};
 use libp2p::{Multiaddr, PeerId, Stream};
@@ -17,8 +14,9 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    addresses::Addresses,
     behaviour::LINK,
-    config::{CONNECT_TIMEOUT, DRAIN, IDLE, LOOKUP_TIMEOUT, MAX_ADDRESSES, WRITE_TIMEOUT},
+    config::{CONNECT_TIMEOUT, DRAIN, IDLE, LOOKUP_TIMEOUT, WRITE_TIMEOUT},
     event::{Key, NetEvent},
     swarm::Command,
 };
@@ -36,25 +34,6 @@ pub(crate) enum Item {
     Frame { bytes: Vec<u8>, _room: OwnedSemaphorePermit },
     /// Be connected, and say so.
     Connect { done: oneshot::Sender<Result<(), String>> },
-}
-
-/// The addresses at which a peer was said to be, newest first.
-#[derive(Clone, Default)]
-pub(crate) struct Addresses(Arc<Mutex<Vec<Multiaddr>>>);
-
-impl Addresses {
-    pub(crate) fn learn(&self, addresses: Vec<Multiaddr>) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for address in addresses.into_iter().rev() {
-            known.retain(|old| *old != address);
-            known.insert(0, address);
-        }
-        known.truncate(MAX_ADDRESSES);
-    }
-
-    fn all(&self) -> Vec<Multiaddr> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
 }
 
 /// Why a stream ended.

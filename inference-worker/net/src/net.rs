@@ -15,11 +15,12 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    addresses::{Addresses, multiaddress, multiaddresses},
     behaviour::{LINK, swarm},
-    config::{CONNECT_TIMEOUT, DRAIN, EVENTS, LOOKUP_TIMEOUT, MAX_ADDRESSES, MAX_LINKS, NetConfig, QUEUED_BYTES, QUEUED_MESSAGES},
+    config::{CONNECT_TIMEOUT, DRAIN, EVENTS, LOOKUP_TIMEOUT, MAX_LINKS, NetConfig, QUEUED_BYTES, QUEUED_MESSAGES},
     error::{SendError, StartError},
     event::{Key, NetEvent},
-    link::{Addresses, Item, Link},
+    link::{Item, Link},
     peer::{self, display, public_key},
     swarm::{Command, Driver},
 };
@@ -112,14 +113,17 @@ impl Net {
     /// # Errors
     /// [`SendError`] if the key, an address or the message is wrong, or the node has stopped.
     pub async fn send(&self, peer: Key, addresses: &[String], message: &Message) -> Result<(), SendError> {
-        let (bytes, addresses) = (frame(message)?, multiaddresses(addresses)?);
+        let bytes = frame(message)?;
         for _ in 0..SEND_ATTEMPTS {
-            let link = self.link(peer, addresses.clone())?;
+            let link = self.link(peer, addresses)?;
             let room = link.room.clone().acquire_many_owned(bytes.len() as u32).await.map_err(|_| SendError::Stopped)?;
-            if link.queue.send(Item::Frame { bytes: bytes.clone(), _room: room }).await.is_ok() {
-                return Ok(());
+            match link.queue.reserve().await {
+                Ok(place) => {
+                    place.send(Item::Frame { bytes, _room: room });
+                    return Ok(());
+                }
+                Err(_) => self.forget(peer, &link),
             }
-            self.forget(peer, &link);
         }
         Err(SendError::Stopped)
     }
@@ -129,13 +133,16 @@ impl Net {
     /// # Errors
     /// [`SendError::Full`] if the queue is full; otherwise as [`Net::send`].
     pub fn try_send(&self, peer: Key, addresses: &[String], message: &Message) -> Result<(), SendError> {
-        let (bytes, addresses) = (frame(message)?, multiaddresses(addresses)?);
+        let bytes = frame(message)?;
         let full = || SendError::Full { peer: display(&peer) };
         for _ in 0..SEND_ATTEMPTS {
-            let link = self.link(peer, addresses.clone())?;
+            let link = self.link(peer, addresses)?;
             let room = link.room.clone().try_acquire_many_owned(bytes.len() as u32).map_err(|_| full())?;
-            match link.queue.try_send(Item::Frame { bytes: bytes.clone(), _room: room }) {
-                Ok(()) => return Ok(()),
+            match link.queue.try_reserve() {
+                Ok(place) => {
+                    place.send(Item::Frame { bytes, _room: room });
+                    return Ok(());
+                }
                 Err(mpsc::error::TrySendError::Full(_)) => return Err(full()),
                 Err(mpsc::error::TrySendError::Closed(_)) => self.forget(peer, &link),
             }
@@ -148,10 +155,9 @@ impl Net {
     /// # Errors
     /// [`SendError::Unreachable`] with the reason if there is none in the end; otherwise as [`Net::send`].
     pub async fn connect(&self, peer: Key, addresses: &[String]) -> Result<(), SendError> {
-        let addresses = multiaddresses(addresses)?;
         let unreachable = |reason: String| SendError::Unreachable { peer: display(&peer), reason };
         for _ in 0..SEND_ATTEMPTS {
-            let link = self.link(peer, addresses.clone())?;
+            let link = self.link(peer, addresses)?;
             let (done, connected) = oneshot::channel();
             if link.queue.send(Item::Connect { done }).await.is_err() {
                 self.forget(peer, &link);
@@ -181,11 +187,17 @@ impl Net {
         let _ = timeout(3 * DRAIN, self.shared.tasks.wait()).await;
     }
 
-    /// The link to `peer`, made if there is none.
-    fn link(&self, peer: Key, addresses: Vec<Multiaddr>) -> Result<Handle, SendError> {
-        let id = peer::peer_id(&peer)?;
+    /// The link to `peer`, made if there is none. What is the same for message after message is looked at once: to check that a key is
+    /// a point of the curve takes as long as to encrypt a small message.
+    fn link(&self, peer: Key, texts: &[String]) -> Result<Handle, SendError> {
+        if let Some(link) = self.shared.open_link(&peer)?
+            && link.addresses.were_told(texts)
+        {
+            return Ok(link);
+        }
+        let (id, addresses) = (peer::peer_id(&peer)?, multiaddresses(texts)?);
         let link = self.shared.link(peer, id)?;
-        link.addresses.learn(addresses);
+        link.addresses.tell(texts, addresses);
         Ok(link)
     }
 
@@ -199,14 +211,21 @@ impl Net {
 }
 
 impl Shared {
+    /// The link to `peer`, if there is one.
+    fn open_link(&self, peer: &Key) -> Result<Option<Handle>, SendError> {
+        if self.stop.is_cancelled() {
+            return Err(SendError::Stopped);
+        }
+        let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(links.get(peer).filter(|link| !link.queue.is_closed()).cloned())
+    }
+
     fn link(&self, peer: Key, id: PeerId) -> Result<Handle, SendError> {
         if self.stop.is_cancelled() {
             return Err(SendError::Stopped);
         }
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(link) = links.get(&peer)
-            && !link.queue.is_closed()
-        {
+        if let Some(link) = links.get(&peer).filter(|link| !link.queue.is_closed()) {
             return Ok(link.clone());
         }
         links.retain(|_, link| !link.queue.is_closed());
@@ -283,13 +302,4 @@ fn is_free(address: &Multiaddr) -> Result<(), String> {
 
 fn frame(message: &Message) -> Result<Vec<u8>, SendError> {
     encode_frame(message).map_err(|error| SendError::Message(error.to_string()))
-}
-
-fn multiaddress(text: &str) -> Result<Multiaddr, String> {
-    text.parse().map_err(|error: libp2p::multiaddr::Error| error.to_string())
-}
-
-fn multiaddresses(texts: &[String]) -> Result<Vec<Multiaddr>, SendError> {
-    let parse = |text: &String| multiaddress(text).map_err(|reason| SendError::Address { address: text.clone(), reason });
-    texts.iter().take(MAX_ADDRESSES).map(parse).collect()
 }

@@ -1,24 +1,24 @@
 //! The desk: the one place through which sessions, vouchers and receipts pass.
 //!
-//! It owns the protocol's state machine and the store, on a thread of its own, because it waits for the disk. Inputs that wait are
-//! taken together: of what the machine answers, first all records are written down, with one flush, then the rest is carried out in
-//! its order. So a voucher is always written down before anything that relies on it is said, and many sessions wait for the disk as
-//! long as one. The desk never waits for a peer: one whose queue is full counts as gone.
+//! It owns the protocol's state machine and the store, and sits on the network's thread, which waits for the disk with it: without the
+//! desk there is nothing to tell to peers. Inputs that wait are taken together: of what the machine answers, first all records are
+//! written down, with one flush, then the rest is carried out in its order. So a voucher is always written down before anything that
+//! relies on it is said, and many sessions wait for the disk as long as one. The desk never waits for a peer: one whose queue is full
+//! counts as gone.
 
-use std::{
-    collections::BTreeSet,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use mica_net::{Net, NetEvent};
+use mica_net::{Alarm, Net, NetEvent};
 use mica_primitives::{Balance, BlockNumber, ChannelId, LaneId, WorkerAddresses};
 use mica_protocol::{
     Now,
     channel::Durability,
     stage::{Computed, SessionEnd, StageIdentity, StageInput, StageOffer, StageOutput, StageTable},
 };
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
 
 use super::request::{DueLane, Request, Totals};
 use crate::{
@@ -91,10 +91,11 @@ impl Desk {
         Ok(desk)
     }
 
-    /// Carries inputs out until all other tasks are gone; then everything is in the database. Runs on a thread of its own.
+    /// Carries inputs out until all other tasks are gone; then everything is in the database.
     pub async fn run(mut self, mut inputs: DeskInputs) {
+        let mut alarm = Alarm::new();
         loop {
-            let wake = self.until_wake();
+            let wake = self.wake();
             let first = tokio::select! {
                 biased;
                 request = inputs.requests.recv() => match request {
@@ -109,7 +110,7 @@ impl Desk {
                     Some(event) => self.hear(event),
                     None => break,
                 },
-                () = tokio::time::sleep(wake) => Some(StageInput::Wake),
+                () = alarm.ring(wake) => Some(StageInput::Wake),
             };
             let mut taken: Vec<StageInput> = first.into_iter().collect();
             while taken.len() < TOGETHER {
@@ -151,9 +152,10 @@ impl Desk {
         Now::new(ms, *self.parts.block.borrow())
     }
 
-    fn until_wake(&self) -> Duration {
+    fn wake(&self) -> Instant {
+        let idle = Instant::now() + IDLE;
         let deadline = self.table.next_deadline_ms();
-        deadline.map_or(IDLE, |at| Duration::from_millis(at.saturating_sub(self.now().ms)).min(IDLE))
+        deadline.and_then(|at| self.started.checked_add(Duration::from_millis(at))).map_or(idle, |at| at.min(idle))
     }
 
     /// What an event means for the sessions, if anything.

@@ -1,11 +1,12 @@
-//! Starts the network and finds out where the worker can be reached.
+//! Starts the network on a thread of its own and finds out where the worker can be reached.
 
 use std::time::Duration;
 
-use eyre::{Result, bail, eyre};
+use eyre::{Result, WrapErr, bail, eyre};
 use mica_net::{Mdns, Net, NetConfig, NetEvent};
 use mica_primitives::WorkerAddresses;
-use tokio::sync::mpsc;
+use tokio::{runtime, sync::mpsc, task::JoinHandle};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     config::Config,
@@ -15,6 +16,41 @@ use crate::{
 
 /// Longest wait for the addresses on which the network listens.
 const LISTEN: Duration = Duration::from_secs(5);
+
+/// The thread that speaks with peers, and on which the desk sits.
+///
+/// Every message of a session goes through both, and to hand one over to another thread takes longer than to deal with it. The chain
+/// is not spoken with here: nothing that is computed for it keeps a message waiting. Dropping this ends the thread and all on it.
+pub struct NetworkThread {
+    runtime: runtime::Handle,
+    _end: DropGuard,
+}
+
+impl NetworkThread {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub fn start() -> Result<Self> {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let (handle, end) = (runtime.handle().clone(), CancellationToken::new());
+        let builder = std::thread::Builder::new().name("mica-network".to_owned());
+        let ended = end.clone();
+        builder.spawn(move || runtime.block_on(ended.cancelled())).wrap_err("the system gives no thread for the network")?;
+        Ok(Self { runtime: handle, _end: end.drop_guard() })
+    }
+
+    /// Calls `start` so that the tasks that it spawns run here.
+    pub fn enter<T>(&self, start: impl FnOnce() -> T) -> T {
+        let _entered = self.runtime.enter();
+        start()
+    }
+
+    /// Runs `task` here.
+    pub fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        self.runtime.spawn(task)
+    }
+}
 
 /// Starts a node that listens where the operator says.
 ///

@@ -1,6 +1,6 @@
 //! From a data directory to a serving worker, and back.
 
-use std::{collections::BTreeMap, sync::Arc, thread::JoinHandle, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use eyre::{Context, Result, bail};
 use mica_chain::Chain;
@@ -19,7 +19,7 @@ use super::{
     handle::{DeskHandle, Offers},
     heartbeat,
     moves::Moves,
-    network::{published, start_network},
+    network::{NetworkThread, published, start_network},
     prices::Prices,
     range::{choose_range, offer, room},
     redeem::Redeemer,
@@ -70,7 +70,8 @@ pub async fn serve(folder: &DataDir, config: Config, reporter: Reporter, stop: C
     let cost_us = engine.load(range).await.wrap_err_with(|| format!("layers {range} cannot be served"))?;
     reporter.tell(&Event::Loaded { model: source.id, layers: range, cost_us_per_layer_token: cost_us });
 
-    let (net, mut network) = start_network(&config, &keys)?;
+    let thread = NetworkThread::start()?;
+    let (net, mut network) = thread.enter(|| start_network(&config, &keys))?;
     let addresses = published(&config, &mut network, reporter).await?;
     let peer = signing::public_key(&keys.peer);
     let offered = Offered {
@@ -96,7 +97,7 @@ pub async fn serve(folder: &DataDir, config: Config, reporter: Reporter, stop: C
         interest.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(channel, None);
     });
     let desk = DeskHandle::new(requests);
-    let desk_thread = start_desk(known, DeskInputs { network, computed, requests: requested })?;
+    let sitting = thread.spawn(known.run(DeskInputs { network, computed, requests: requested }));
 
     let (tasks, ending) = (TaskTracker::new(), CancellationToken::new());
     let account = keys.account.account();
@@ -165,9 +166,9 @@ pub async fn serve(folder: &DataDir, config: Config, reporter: Reporter, stop: C
     let _ = tokio::time::timeout(FINISH, tasks.wait()).await;
     let totals = desk.totals().await.unwrap_or_default();
     drop(desk);
-    let closed = tokio::task::spawn_blocking(move || desk_thread.join()).await;
+    let closed = sitting.await;
     net.stop().await;
-    if !matches!(closed, Ok(Ok(()))) {
+    if closed.is_err() {
         bail!("the desk failed; its journal keeps every record and is read at the next start");
     }
     reporter.tell(&Event::Stopped { earned: totals.earned, unredeemed: totals.redeemable });
@@ -188,12 +189,6 @@ async fn drain(desk: &DeskHandle, reporter: Reporter, patience: Duration) {
     };
     // Whoever is not done by then is paid up to its last voucher all the same.
     let _ = tokio::time::timeout(patience, emptied).await;
-}
-
-fn start_desk(desk: Desk, inputs: DeskInputs) -> Result<JoinHandle<()>> {
-    let runtime = tokio::runtime::Handle::current();
-    let builder = std::thread::Builder::new().name("mica-desk".to_owned());
-    builder.spawn(move || runtime.block_on(desk.run(inputs))).wrap_err("the system gives no thread for the desk")
 }
 
 fn first_status(

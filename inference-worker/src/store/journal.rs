@@ -22,6 +22,8 @@ pub(super) struct Journal {
     file: File,
     /// End of the last whole entry.
     bytes: u64,
+    /// Whether the next write goes there.
+    is_at_end: bool,
 }
 
 impl Journal {
@@ -41,13 +43,13 @@ impl Journal {
         if (bytes as usize) < content.len() {
             tracing::warn!(cut = content.len() - bytes as usize, "the journal ends in an entry that was never finished");
         }
-        Ok((Self { path: path.to_owned(), file, bytes }, entries))
+        Ok((Self { path: path.to_owned(), file, bytes, is_at_end: false }, entries))
     }
 
     /// A journal over a file that is open already.
     #[cfg(test)]
     pub(super) fn over(path: PathBuf, file: File) -> Self {
-        Self { path, file, bytes: 0 }
+        Self { path, file, bytes: 0, is_at_end: false }
     }
 
     /// Bytes of whole entries.
@@ -62,8 +64,11 @@ impl Journal {
         frame.extend_from_slice(&(scale.len() as u32).to_le_bytes());
         frame.extend_from_slice(&blake3::hash(&scale).as_bytes()[..8]);
         frame.extend_from_slice(&scale);
-        match self.file.seek(SeekFrom::Start(self.bytes)).and_then(|_| self.file.write_all(&frame)) {
+        let was_at_end = std::mem::replace(&mut self.is_at_end, false);
+        let ready = if was_at_end { Ok(self.bytes) } else { self.file.seek(SeekFrom::Start(self.bytes)) };
+        match ready.and_then(|_| self.file.write_all(&frame)) {
             Ok(()) => {
+                self.is_at_end = true;
                 self.bytes += frame.len() as u64;
                 Ok(())
             }
@@ -85,6 +90,7 @@ impl Journal {
         if self.bytes > 0 {
             self.file.set_len(0).map_err(|error| self.refused(&error))?;
             self.bytes = 0;
+            self.is_at_end = false;
         }
         Ok(())
     }
