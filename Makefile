@@ -30,7 +30,7 @@ test: build ## Run all tests: unit, property, pallet, end-to-end over real proce
 	$(CARGO) test --release --workspace
 	@bash scripts/test-aarch64.sh
 
-bench: build ## Measure: vouchers, routing, the gateway, the engine beside llama.cpp (writes docs/benchmarks.md).
+bench: build ## Measure: vouchers, routing, the gateway, the engine beside llama.cpp (writes docs/benchmarks*.md).
 	$(CARGO) bench --profile release -p mica-market -p mica-protocol
 	$(BIN)/mica-worker bench
 	@bash scripts/bench-gateway.sh
@@ -39,6 +39,7 @@ bench: build ## Measure: vouchers, routing, the gateway, the engine beside llama
 lint: setup ## rustfmt, clippy and, where installed, cargo-deny.
 	cargo fmt --all --check
 	SKIP_WASM_BUILD=1 $(CARGO) clippy --release --workspace --all-targets -- -D warnings
+	SKIP_WASM_BUILD=1 $(CARGO) clippy --release -p mica-runtime --features runtime-benchmarks,try-runtime -- -D warnings
 	@if command -v cargo-deny >/dev/null; then cargo deny check; else echo "lint: cargo-deny is not installed ('cargo install cargo-deny'): licences not checked"; fi
 
 fmt: ## Format all sources.

@@ -342,9 +342,6 @@ impl_runtime_apis! {
             #[allow(clippy::wildcard_imports)]
             use crate::*;
 
-            impl frame_system_benchmarking::Config for Runtime {}
-            impl frame_benchmarking::baseline::Config for Runtime {}
-
             let whitelist: Vec<TrackedStorageKey> = AllPalletsWithSystem::whitelisted_storage_keys();
             let mut batches = Vec::<BenchmarkBatch>::new();
             let params = (&config, &whitelist);
@@ -370,4 +367,12 @@ impl_runtime_apis! {
             Executive::try_execute_block(block, state_root_check, signature_check, select).expect("the block executes")
         }
     }
+}
+
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarked {
+    use crate::Runtime;
+
+    impl frame_system_benchmarking::Config for Runtime {}
+    impl frame_benchmarking::baseline::Config for Runtime {}
 }

@@ -35,7 +35,7 @@ def commit():
     name = output(["git", "rev-parse", "--short=10", "HEAD"])
     if not name:
         return "unknown"
-    changed = output(["git", "status", "--porcelain", "--untracked-files=no", "--", ":!docs/benchmarks.md"])
+    changed = output(["git", "status", "--porcelain", "--untracked-files=no", "--", ":!docs/benchmarks*.md"])
     return f"{name} with changes" if changed else name
 
 
