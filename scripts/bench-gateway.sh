@@ -14,13 +14,14 @@ if [ ! -e "$model" ]; then
       --words-of inference-worker/engine/models/mica-tiny-q8_0.gguf --out "$model.part"
     mv "$model.part" "$model"
   else
-    echo "bench: Python 3 is not installed: the gateway is measured with the built-in model only" >&2
+    echo "bench: Python 3 is not installed: the gateway is measured with the built-in model only, and no page is written" >&2
     model=
   fi
 fi
 [ -z "$model" ] || export MICA_BENCH_MODEL=$model
 log=$folder/gateway.log
 cargo --locked test --release --workspace --test gateway -- --ignored --nocapture speed 2>&1 | tee "$log"
+[ -n "$model" ] || exit 0
 
 cpu=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1)
 commit=$(git rev-parse --short=10 HEAD 2>/dev/null || echo unknown)
