@@ -41,6 +41,8 @@ pub async fn misbehave(peer: &[u8; 32], address: &str, bytes: &[u8]) -> Vec<Mess
             answers.push(message);
         }
     }
+    // The worker waits for this before it cuts the connection, though not for long.
+    drop(stream);
     timeout(DEADLINE, hung_up).await.expect("the worker hangs up").expect("no panic");
     answers
 }

@@ -4,7 +4,10 @@
 
 use std::future::Future;
 
-use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, io::WriteHalf};
+use futures::{
+    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt,
+    io::{WriteHalf, copy, sink},
+};
 use libp2p::{Multiaddr, PeerId, Stream};
 use mica_protocol::wire::{FrameDecoder, WireError, encode_frame};
 use tokio::{
@@ -27,6 +30,8 @@ const MAX_STREAMS: usize = 3;
 const WRITE_BYTES: usize = 64 * 1024;
 /// Bytes read at once.
 const READ_BYTES: usize = 64 * 1024;
+/// Why a stream ended that the peer closed.
+const CLOSED: &str = "the peer closed the link";
 
 /// Something for the link's task to do.
 pub(crate) enum Item {
@@ -69,7 +74,8 @@ impl Link {
     /// what is still in it.
     pub(crate) async fn run(mut self) {
         let (ended_tx, mut ended) = mpsc::channel(MAX_STREAMS + 1);
-        let readers = self.stop.child_token();
+        // Not a child of `stop`: readers go on until the peer has hung up as well.
+        let readers = CancellationToken::new();
         let mut writers: Vec<Writer> = Vec::new();
         let mut streams = 0;
         loop {
@@ -81,7 +87,7 @@ impl Link {
                 Some((stream, why)) = ended.recv() => match why {
                     Ended::Closed(reason) => self.detach(stream, reason, &mut writers).await,
                     Ended::Refused(error) => {
-                        self.refuse(stream, error, &mut writers).await;
+                        self.refuse(stream, error, &mut writers, &mut ended).await;
                         break;
                     }
                 },
@@ -94,11 +100,8 @@ impl Link {
         }
         self.queue.close();
         self.drain(&mut writers).await;
+        hang_up(&mut writers, &mut ended).await;
         readers.cancel();
-        for mut writer in writers {
-            // The peer may be gone already.
-            let _ = timeout(DRAIN, writer.half.close()).await;
-        }
     }
 
     /// Starts to read `stream`, and writes to it if there is no other.
@@ -112,19 +115,26 @@ impl Link {
     ) {
         *streams += 1;
         let id = *streams;
-        let (read, half) = stream.split();
+        let (mut read, half) = stream.split();
         if writers.len() == MAX_STREAMS {
             // The oldest is the one that the peer has given up on.
             writers.remove(0);
         }
         writers.push(Writer { stream: id, half });
         let (events, ended, key) = (self.events.clone(), ended.clone(), self.key);
-        let reading = readers.clone();
-        self.tasks.spawn(async move {
-            if let Some(why) = reading.run_until_cancelled(read_all(read, key, &events)).await {
-                let _ = reading.run_until_cancelled(ended.send((id, why))).await;
+        let readers = readers.clone();
+        let reading = async move {
+            let why = read_all(&mut read, key, &events).await;
+            let was_refused = matches!(why, Ended::Refused(_));
+            // The link's task ends the reading when it ends itself.
+            let _ = ended.send((id, why)).await;
+            if was_refused {
+                // What comes now is not looked at, but taken: see `hang_up`.
+                let reason = copy(&mut read, &mut sink()).await.map_or_else(|error| error.to_string(), |_| CLOSED.to_owned());
+                let _ = ended.send((id, Ended::Closed(reason))).await;
             }
-        });
+        };
+        self.tasks.spawn(async move { readers.run_until_cancelled(reading).await });
         if writers.len() == 1 {
             self.tell(NetEvent::Connected { peer: self.key }).await;
         }
@@ -139,19 +149,21 @@ impl Link {
     }
 
     /// Tells the peer what it did wrong and closes everything to it.
-    async fn refuse(&mut self, stream: u64, error: WireError, writers: &mut Vec<Writer>) {
+    async fn refuse(
+        &mut self,
+        stream: u64,
+        error: WireError,
+        writers: &mut Vec<Writer>,
+        ended: &mut mpsc::Receiver<(u64, Ended)>,
+    ) {
         if let (Some(writer), Ok(fault)) =
             (writers.iter_mut().find(|writer| writer.stream == stream), encode_frame(&error.to_fault()))
         {
             // A peer that does not listen either is closed all the same.
-            let _ = timeout(DRAIN, async {
-                write(&mut writer.half, &fault).await?;
-                writer.half.close().await
-            })
-            .await;
+            let _ = timeout(DRAIN, write(&mut writer.half, &fault)).await;
         }
         let was_up = !writers.is_empty();
-        writers.clear();
+        hang_up(writers, ended).await;
         self.tell(NetEvent::Refused { peer: Some(self.key), reason: error.to_string() }).await;
         if was_up {
             self.tell(NetEvent::Disconnected { peer: self.key, reason: error.to_string() }).await;
@@ -304,6 +316,28 @@ impl Link {
     }
 }
 
+/// Closes the streams, and waits a short time for the peer to close them too.
+///
+/// Whoever cuts a connection on which something is still coming in resets it, and the peer that writes into it loses what it has not
+/// read yet: of all things the last, which says why.
+async fn hang_up(writers: &mut Vec<Writer>, ended: &mut mpsc::Receiver<(u64, Ended)>) {
+    let _ = timeout(DRAIN, async {
+        for writer in writers.iter_mut() {
+            // The peer may be gone already.
+            let _ = writer.half.close().await;
+        }
+        while !writers.is_empty()
+            && let Some((stream, why)) = ended.recv().await
+        {
+            if matches!(why, Ended::Closed(_)) {
+                writers.retain(|writer| writer.stream != stream);
+            }
+        }
+    })
+    .await;
+    writers.clear();
+}
+
 /// Writes one frame and flushes it.
 async fn write(half: &mut (impl AsyncWrite + Unpin), frame: &[u8]) -> std::io::Result<()> {
     half.write_all(frame).await?;
@@ -311,12 +345,12 @@ async fn write(half: &mut (impl AsyncWrite + Unpin), frame: &[u8]) -> std::io::R
 }
 
 /// Reads messages until the stream ends or breaks the protocol. A full event queue stops the reading.
-async fn read_all(mut half: impl AsyncRead + Unpin, peer: Key, events: &mpsc::Sender<NetEvent>) -> Ended {
+async fn read_all(half: &mut (impl AsyncRead + Unpin), peer: Key, events: &mpsc::Sender<NetEvent>) -> Ended {
     let mut decoder = FrameDecoder::new();
     let mut buffer = vec![0; READ_BYTES];
     loop {
         match half.read(&mut buffer).await {
-            Ok(0) => return Ended::Closed("the peer closed the link".to_owned()),
+            Ok(0) => return Ended::Closed(CLOSED.to_owned()),
             Ok(count) => decoder.push(&buffer[..count]),
             Err(error) => return Ended::Closed(error.to_string()),
         }

@@ -45,7 +45,10 @@ struct Shared {
     commands: mpsc::Sender<Command>,
     control: libp2p_stream::Control,
     stop: CancellationToken,
+    /// The links' tasks, which stop first.
     tasks: TaskTracker,
+    /// The swarm's task, which stops last: links write through it.
+    driving: TaskTracker,
 }
 
 /// What the node keeps of a link.
@@ -84,17 +87,18 @@ impl Net {
         let incoming = control.accept(LINK).map_err(|error| StartError::Transport(error.to_string()))?;
         let (events, receiver) = mpsc::channel(EVENTS);
         let (commands, commanded) = mpsc::channel(COMMANDS);
-        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let (stop, tasks, driving) = (CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
         let driver = Driver {
             swarm,
             commands: commanded,
             events: events.clone(),
             stop: stop.clone(),
+            links: tasks.clone(),
             dials: HashMap::new(),
             lookups: HashMap::new(),
         };
-        tasks.spawn(driver.run());
-        let shared = Shared { key, links: Mutex::default(), events, commands, control, stop, tasks };
+        driving.spawn(driver.run());
+        let shared = Shared { key, links: Mutex::default(), events, commands, control, stop, tasks, driving };
         let net = Self { shared: Arc::new(shared) };
         net.shared.tasks.spawn(accept(Arc::downgrade(&net.shared), incoming, net.shared.stop.clone()));
         Ok((net, receiver))
@@ -181,10 +185,10 @@ impl Net {
 
     /// Writes what is queued, for a short time, closes everything and waits for it.
     pub async fn stop(&self) {
-        self.shared.stop.cancel();
-        self.shared.tasks.close();
-        // Each link has its own limit; this one only keeps a bug from hanging the program.
-        let _ = timeout(3 * DRAIN, self.shared.tasks.wait()).await;
+        self.shared.begin_to_stop();
+        self.shared.driving.close();
+        // Everything has its own limit; this one only keeps a bug from hanging the program.
+        let _ = timeout(4 * DRAIN, self.shared.driving.wait()).await;
     }
 
     /// The link to `peer`, made if there is none. What is the same for message after message is looked at once: to check that a key is
@@ -211,6 +215,11 @@ impl Net {
 }
 
 impl Shared {
+    fn begin_to_stop(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+    }
+
     /// The link to `peer`, if there is one.
     fn open_link(&self, peer: &Key) -> Result<Option<Handle>, SendError> {
         if self.stop.is_cancelled() {
@@ -256,7 +265,7 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.begin_to_stop();
     }
 }
 

@@ -1,6 +1,6 @@
 //! The task that owns the swarm: it listens, dials, disconnects and looks up addresses on command.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, pin::pin};
 
 use futures::StreamExt;
 use libp2p::{
@@ -10,12 +10,15 @@ use libp2p::{
         dial_opts::{DialOpts, PeerCondition},
     },
 };
-use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     behaviour::{Behaviour, BehaviourEvent, KAD},
-    config::MAX_ADDRESSES,
+    config::{DRAIN, MAX_ADDRESSES},
     event::NetEvent,
 };
 
@@ -35,20 +38,37 @@ pub(crate) struct Driver {
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) events: mpsc::Sender<NetEvent>,
     pub(crate) stop: CancellationToken,
+    /// The tasks of the links.
+    pub(crate) links: TaskTracker,
     pub(crate) dials: HashMap<PeerId, Vec<oneshot::Sender<Result<(), String>>>>,
     pub(crate) lookups: HashMap<kad::QueryId, (PeerId, oneshot::Sender<Vec<Multiaddr>>)>,
 }
 
 impl Driver {
-    /// Runs until the node is stopped.
+    /// Runs until the node is stopped and the links have written what was queued; then closes the connections.
     pub(crate) async fn run(mut self) {
+        let (stop, links) = (self.stop.clone(), self.links.clone());
+        self.drive(stop.cancelled()).await;
+        // A link has a limit for what is queued and one for the farewell.
+        self.drive(timeout(2 * DRAIN, links.wait())).await;
+        for peer in self.swarm.connected_peers().copied().collect::<Vec<_>>() {
+            self.obey(Command::Disconnect { peer });
+        }
+        let _ = timeout(DRAIN, async {
+            while self.swarm.network_info().num_peers() > 0 {
+                self.swarm.select_next_some().await;
+            }
+        })
+        .await;
+    }
+
+    /// Does what there is to do until `end`.
+    async fn drive<T>(&mut self, end: impl Future<Output = T>) {
+        let mut end = pin!(end);
         loop {
             tokio::select! {
-                () = self.stop.cancelled() => return,
-                command = self.commands.recv() => match command {
-                    Some(command) => self.obey(command),
-                    None => return,
-                },
+                _ = &mut end => return,
+                Some(command) = self.commands.recv() => self.obey(command),
                 event = self.swarm.select_next_some() => self.hear(event),
             }
         }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use libp2p::futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use libp2p::{
-    Multiaddr, Stream, StreamProtocol, SwarmBuilder, identity, multiaddr::Protocol, noise, swarm::SwarmEvent, tcp, yamux,
+    Multiaddr, StreamProtocol, SwarmBuilder, identity, multiaddr::Protocol, noise, swarm::SwarmEvent, tcp, yamux,
 };
 use mica_net::{Net, NetConfig, NetEvent, QUEUED_MESSAGES, SendError, StartError, peer_id, public_key_of};
 use mica_protocol::{
@@ -240,6 +240,23 @@ async fn a_stopped_node_says_so() {
 }
 
 #[tokio::test]
+async fn what_is_queued_is_written_before_a_node_stops() {
+    // What would be lost depends on who runs first.
+    for (round, transport) in [TCP, QUIC].repeat(10).into_iter().enumerate() {
+        let mut server = Node::start(66, &[transport]).await;
+        let client = Node::start(67, &[]).await;
+        client.net.connect(server.key(), &server.addresses).await.expect("connected");
+        for position in 0..100 {
+            client.net.send(server.key(), &[], &token(position)).await.expect("queued");
+        }
+        client.net.stop().await;
+        for position in 0..100 {
+            assert_eq!(server.message().await.1, token(position), "round {round} over {transport}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_listened_on_is_named() {
     let taken = Node::start(64, &[TCP]).await;
     let config = NetConfig::new([65; 32]).listen([taken.addresses[0].clone()]);
@@ -249,8 +266,15 @@ async fn what_cannot_be_listened_on_is_named() {
     assert!(matches!(Net::start(config), Err(StartError::Nameless { .. })));
 }
 
+/// When a peer closes its side of a link that it was put out of.
+#[derive(PartialEq)]
+enum Farewell {
+    AtOnce,
+    Never,
+}
+
 /// A peer that speaks libp2p and opens the link's protocol, but writes whatever it likes. Returns what it is answered.
-async fn misbehave(server: &Node, bytes: Vec<u8>) -> Vec<Message> {
+async fn misbehave(server: &Node, bytes: Vec<u8>, farewell: Farewell) -> Vec<Message> {
     let keypair = identity::Keypair::generate_ed25519();
     let mut swarm = SwarmBuilder::with_existing_identity(keypair)
         .with_tokio()
@@ -272,7 +296,7 @@ async fn misbehave(server: &Node, bytes: Vec<u8>) -> Vec<Message> {
     let driving =
         tokio::spawn(async move { while !matches!(swarm.select_next_some().await, SwarmEvent::ConnectionClosed { .. }) {} });
     let opened = control.open_stream(peer, StreamProtocol::new("/mica/link/1"));
-    let mut stream: Stream = timeout(DEADLINE, opened).await.expect("in time").expect("opened");
+    let mut stream = timeout(DEADLINE, opened).await.expect("in time").expect("opened");
     stream.write_all(&bytes).await.expect("written");
     stream.flush().await.expect("flushed");
     let mut decoder = FrameDecoder::new();
@@ -285,21 +309,25 @@ async fn misbehave(server: &Node, bytes: Vec<u8>) -> Vec<Message> {
             answers.push(message);
         }
     }
+    // Kept open to the end by those who never close it.
+    let _kept = (farewell == Farewell::Never).then_some(stream);
     timeout(DEADLINE, driving).await.expect("disconnected in time").expect("no panic");
     answers
 }
 
 #[tokio::test]
 async fn garbage_is_answered_with_a_fault_and_a_closed_door() {
-    let cases: [(&str, Vec<u8>, FaultCode); 4] = [
+    let cases: [(&str, Vec<u8>, FaultCode); 5] = [
         ("another version", [&2u32.to_le_bytes()[..], &[PROTOCOL_VERSION + 1, 5]].concat(), FaultCode::UnknownVersion),
         ("no message", [&3u32.to_le_bytes()[..], &[PROTOCOL_VERSION, 200, 1]].concat(), FaultCode::Malformed),
         ("a frame without end", u32::MAX.to_le_bytes().to_vec(), FaultCode::FrameTooLarge),
         ("one byte too many", (MAX_FRAME_BYTES as u32 + 1).to_le_bytes().to_vec(), FaultCode::FrameTooLarge),
+        // More than fits in the windows and buffers between the two: who cuts the connection under it resets it.
+        ("much of it", vec![255; 1 << 20], FaultCode::FrameTooLarge),
     ];
     let mut server = Node::start(70, &[TCP]).await;
     for (what, bytes, code) in cases {
-        let answers = misbehave(&server, bytes).await;
+        let answers = misbehave(&server, bytes, Farewell::AtOnce).await;
         let codes: Vec<_> = answers
             .iter()
             .map(|answer| if let Message::Fault(fault) = answer { fault.code() } else { FaultCode::Unlisted })
@@ -315,11 +343,11 @@ async fn garbage_is_answered_with_a_fault_and_a_closed_door() {
 }
 
 #[tokio::test]
-async fn what_came_before_the_garbage_counts() {
+async fn what_came_before_the_garbage_counts_and_who_stays_is_put_out() {
     let mut server = Node::start(72, &[TCP]).await;
     let mut bytes = encode_frame(&token(1)).expect("fits");
     bytes.extend([255; 64]);
-    let answers = misbehave(&server, bytes).await;
+    let answers = misbehave(&server, bytes, Farewell::Never).await;
     assert_eq!(answers.len(), 1);
     let (mut tokens, mut refused) = (BTreeSet::new(), false);
     while tokens.is_empty() || !refused {
