@@ -163,11 +163,11 @@ impl Link {
             let _ = timeout(DRAIN, write(&mut writer.half, &fault)).await;
         }
         let was_up = !writers.is_empty();
-        hang_up(writers, ended).await;
         self.tell(NetEvent::Refused { peer: Some(self.key), reason: error.to_string() }).await;
         if was_up {
             self.tell(NetEvent::Disconnected { peer: self.key, reason: error.to_string() }).await;
         }
+        hang_up(writers, ended).await;
         // The swarm may have stopped.
         let _ = self.commands.send(Command::Disconnect { peer: self.peer }).await;
     }
