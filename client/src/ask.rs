@@ -123,6 +123,8 @@ pub trait Listener: Send {
     fn token(&mut self, _token: ScoredToken) {}
     /// A piece of the answer. `Break` ends the session after the next token.
     fn text(&mut self, piece: &str) -> ControlFlow<()>;
+    /// The last piece was given; what follows is only the account of the session.
+    fn end(&mut self) {}
 }
 
 impl Asker {
@@ -242,7 +244,11 @@ impl Asker {
         let mut on_token = |id: u32, likely: Option<LogProbabilities>, stop: Option<_>| {
             let (piece, tokens) = reader.push(id, likely, stop);
             tokens.into_iter().for_each(|token| listener.token(token));
-            if piece.is_empty() { ControlFlow::Continue(()) } else { listener.text(&piece) }
+            let flow = if piece.is_empty() { ControlFlow::Continue(()) } else { listener.text(&piece) };
+            if stop.is_some() {
+                listener.end();
+            }
+            flow
         };
         let conversation = Conversation {
             line: &mut line,

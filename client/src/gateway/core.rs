@@ -15,7 +15,10 @@ use mica_primitives::ModelId;
 use mica_protocol::session::Sampling;
 use rand::{RngCore, rngs::OsRng};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio_util::{sync::DropGuard, task::TaskTracker};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
 
 use attempts::{Job, Relay};
 
@@ -38,6 +41,12 @@ use crate::{
     market::MarketError,
     session::Quotes,
 };
+
+/// Least time between two writes of one answer, unless it ends; what is generated meanwhile is written together.
+///
+/// A write costs the gateway, the system and the client as much as a small model's token costs its workers. A screen shows a new
+/// picture every 16 ms, so nobody sees the wait, and no model has it that takes longer for a token.
+const PACE: Duration = Duration::from_millis(4);
 
 /// What is asked.
 #[derive(Clone, Debug)]
@@ -115,12 +124,29 @@ pub struct Generation {
     pub is_scored: bool,
     first: Option<Event>,
     events: mpsc::Receiver<Event>,
+    /// Cancelled when the last piece is there.
+    over: CancellationToken,
+    /// When something was last taken out to be written.
+    written: Option<Instant>,
     _stop: DropGuard,
 }
 
 impl Generation {
-    /// What comes next; nothing after [`Event::Done`] and [`Event::Failed`].
-    pub async fn next(&mut self) -> Option<Event> {
+    /// What is to be written next, at least one event: the first piece at once, others in time with [`PACE`], the last at once again.
+    pub async fn batch(&mut self) -> Vec<Event> {
+        if let Some(wait) = self.written.and_then(|written| PACE.checked_sub(written.elapsed())) {
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.over.cancelled() => {}
+            }
+        }
+        let mut batch = vec![self.next().await.unwrap_or_else(|| Event::Failed(broken_off()))];
+        batch.extend(std::iter::from_fn(|| self.events.try_recv().ok()));
+        self.written = Some(Instant::now());
+        batch
+    }
+
+    async fn next(&mut self) -> Option<Event> {
         match self.first.take() {
             Some(event) => Some(event),
             None => self.events.recv().await,
@@ -133,6 +159,8 @@ impl Generation {
     /// [`GatewayError`] if it broke off.
     pub async fn finish(mut self) -> Result<(Piece, Report), GatewayError> {
         let mut whole = Piece::default();
+        // The queue holds all of it, and nobody looks at it before.
+        self.over.cancelled().await;
         loop {
             match self.next().await {
                 Some(Event::Text(piece)) => {
@@ -284,13 +312,14 @@ impl Core {
         let (sender, events) = mpsc::channel(question.max_new_tokens as usize + 4);
         let interrupt = Interrupt { finish: self.interrupt.finish.child_token(), stop: self.interrupt.stop.clone() };
         let stop = interrupt.finish.clone().drop_guard();
+        let over = CancellationToken::new();
         let is_scored = question.logprobs.is_some();
         let job = Job {
             model: model.clone(),
             snapshot,
             question,
             caller: request.caller,
-            relay: Relay::new(Stops::new(request.options.stop), sender),
+            relay: Relay::new(Stops::new(request.options.stop), sender, over.clone().drop_guard()),
             interrupt,
             arrived,
             earlier: Cost { paid: 0, fees: 0 },
@@ -300,7 +329,7 @@ impl Core {
             core.run(job).await;
             drop(place);
         });
-        let mut generation = Generation { model, is_scored, first: None, events, _stop: stop };
+        let mut generation = Generation { model, is_scored, first: None, events, over, written: None, _stop: stop };
         match generation.next().await {
             Some(Event::Failed(error)) => Err(error),
             Some(event) => {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use mica_primitives::Balance;
 use mica_protocol::{FaultCode, session::StopReason};
 use tokio::sync::mpsc;
+use tokio_util::sync::DropGuard;
 
 use super::{Core, Event, Piece, broken_off};
 use crate::{
@@ -59,11 +60,13 @@ pub(super) struct Relay {
     sent: usize,
     /// Tokens whose text was not passed on yet; no more than an answer has.
     waiting: VecDeque<ScoredToken>,
+    /// Dropped when the last piece was passed on.
+    open: Option<DropGuard>,
 }
 
 impl Relay {
-    pub(super) const fn new(stops: Stops, events: mpsc::Sender<Event>) -> Self {
-        Self { stops, events, is_begun: false, sent: 0, waiting: VecDeque::new() }
+    pub(super) const fn new(stops: Stops, events: mpsc::Sender<Event>, open: DropGuard) -> Self {
+        Self { stops, events, is_begun: false, sent: 0, waiting: VecDeque::new(), open: Some(open) }
     }
 
     fn send(&mut self, text: String) {
@@ -86,6 +89,7 @@ impl Relay {
     fn flush(&mut self) {
         let rest = self.stops.finish();
         self.send(rest);
+        self.open = None;
     }
 }
 
@@ -101,7 +105,14 @@ impl Listener for Relay {
     fn text(&mut self, piece: &str) -> ControlFlow<()> {
         let piece = self.stops.push(piece);
         self.send(piece);
+        if self.stops.is_found() {
+            self.open = None;
+        }
         if self.stops.is_found() || self.events.is_closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn end(&mut self) {
+        self.flush();
     }
 }
 
@@ -227,13 +238,15 @@ fn unknown_spending(error: &CommandError, cost: Balance, interrupt: &Interrupt) 
 
 #[cfg(test)]
 mod tests {
+    use tokio_util::sync::CancellationToken;
+
     use super::*;
     use crate::ask::Likelihood;
 
     /// What is passed on of these tokens, each with the text that it completes, and its end in bytes.
     fn passed(stops: &[&str], tokens: &[(&str, usize)]) -> Vec<(String, Vec<usize>)> {
         let (sender, mut events) = mpsc::channel(tokens.len() + 4);
-        let mut relay = Relay::new(Stops::new(stops.iter().map(|stop| (*stop).to_owned()).collect()), sender);
+        let mut relay = Relay::new(Stops::new(stops.iter().map(|stop| (*stop).to_owned()).collect()), sender, CancellationToken::new().drop_guard());
         for (text, end_bytes) in tokens {
             let drawn = Likelihood { text: (*text).to_owned(), bytes: None, log_probability: -0.5 };
             relay.token(ScoredToken { drawn, top: Vec::new(), first_char: 0, end_bytes: *end_bytes });
@@ -273,7 +286,7 @@ mod tests {
     #[test]
     fn a_second_attempt_has_nothing_of_the_first() {
         let (sender, mut events) = mpsc::channel(4);
-        let mut relay = Relay::new(Stops::new(vec!["xyz".into()]), sender);
+        let mut relay = Relay::new(Stops::new(vec!["xyz".into()]), sender, CancellationToken::new().drop_guard());
         let drawn = Likelihood { text: "x".into(), bytes: None, log_probability: -0.5 };
         relay.token(ScoredToken { drawn, top: Vec::new(), first_char: 0, end_bytes: 1 });
         assert!(relay.text("x").is_continue() && !relay.is_begun);

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::{logprobs::scored, time::rfc3339};
 use crate::gateway::{
     admit,
-    core::{Event, Generation, broken_off},
+    core::{Event, Generation},
     error::GatewayError,
     report::{Report, nanoseconds},
 };
@@ -39,15 +39,16 @@ pub async fn answer(generation: Generation, shape: Shape, model: String, is_stre
         let model = model.clone();
         async move {
             let mut generation = generation?;
-            let (value, more): (Value, _) = match generation.next().await.unwrap_or_else(|| Event::Failed(broken_off())) {
-                Event::Text(piece) => {
-                    let body = chunk(shape, &model, &piece.text);
-                    (scored(body, &piece.tokens).into(), Some(generation))
+            let (mut lines, mut is_over) = (Vec::new(), false);
+            for event in generation.batch().await {
+                is_over = !matches!(event, Event::Text(_));
+                match event {
+                    Event::Text(piece) => write_line(&mut lines, &scored(chunk(shape, &model, &piece.text), &piece.tokens)),
+                    Event::Done(report) => write_line(&mut lines, &last(shape, &model, "", &report)),
+                    Event::Failed(error) => write_line(&mut lines, &super::error(&error)),
                 }
-                Event::Done(report) => (last(shape, &model, "", &report).into(), None),
-                Event::Failed(error) => (super::error(&error), None),
-            };
-            Some((Ok::<_, std::convert::Infallible>(line(&value)), more))
+            }
+            Some((Ok::<_, std::convert::Infallible>(Bytes::from(lines)), (!is_over).then_some(generation)))
         }
     });
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
@@ -61,11 +62,10 @@ pub fn empty(shape: Shape, model: &str, reason: &str) -> Response {
     admit::json(StatusCode::OK, &body)
 }
 
-fn line(value: &impl serde::Serialize) -> Bytes {
+fn write_line(lines: &mut Vec<u8>, value: &impl serde::Serialize) {
     // Our own values have string keys and finite numbers, so they can always be written.
-    let mut bytes = serde_json::to_vec(value).unwrap_or_default();
-    bytes.push(b'\n');
-    bytes.into()
+    let _ = serde_json::to_writer(&mut *lines, value);
+    lines.push(b'\n');
 }
 
 fn chunk(shape: Shape, model: &str, piece: &str) -> Map<String, Value> {

@@ -14,7 +14,7 @@ use super::logprobs;
 use crate::ask::ScoredToken;
 use crate::gateway::{
     admit,
-    core::{Event, Generation, Piece, broken_off},
+    core::{Event, Generation, Piece},
     error::GatewayError,
     report::Report,
 };
@@ -78,42 +78,48 @@ enum Stage {
 }
 
 async fn next(frame: &Frame, stage: Stage) -> Option<(Bytes, Stage)> {
+    let mut bytes = Vec::new();
     let mut generation = match stage {
         Stage::Role(generation) if frame.shape == Shape::Chat => {
-            let role = frame.chunk(json!({"role": "assistant", "content": ""}), Value::Null, Value::Null);
-            return Some((event(&role), Stage::Text(generation)));
+            write_event(&mut bytes, &frame.chunk(json!({"role": "assistant", "content": ""}), Value::Null, Value::Null));
+            return Some((bytes.into(), Stage::Text(generation)));
         }
         Stage::Role(generation) | Stage::Text(generation) => generation,
         Stage::Over => return None,
     };
-    match generation.next().await.unwrap_or_else(|| Event::Failed(broken_off())) {
-        Event::Text(piece) => {
-            let delta = if frame.shape == Shape::Chat { json!({"content": piece.text}) } else { json!(piece.text) };
-            Some((event(&frame.chunk(delta, frame.logprobs(&piece.tokens), Value::Null)), Stage::Text(generation)))
-        }
-        Event::Done(report) => {
-            let delta = if frame.shape == Shape::Chat { json!({}) } else { json!("") };
-            let mut finish = frame.chunk(delta, Value::Null, report.finish.name().into());
-            account(&mut finish, &report);
-            let mut bytes = event(&finish).to_vec();
-            if frame.include_usage {
-                let mut count = frame.empty();
-                count["usage"] = usage(&report);
-                bytes.extend(event(&count));
+    let mut is_over = false;
+    for event in generation.batch().await {
+        is_over = !matches!(event, Event::Text(_));
+        match event {
+            Event::Text(piece) => {
+                let delta = if frame.shape == Shape::Chat { json!({"content": piece.text}) } else { json!(piece.text) };
+                write_event(&mut bytes, &frame.chunk(delta, frame.logprobs(&piece.tokens), Value::Null));
             }
-            bytes.extend(b"data: [DONE]\n\n");
-            Some((bytes.into(), Stage::Over))
-        }
-        Event::Failed(error) => {
-            let mut bytes = event(&super::error(&error)).to_vec();
-            bytes.extend(b"data: [DONE]\n\n");
-            Some((bytes.into(), Stage::Over))
+            Event::Done(report) => {
+                let delta = if frame.shape == Shape::Chat { json!({}) } else { json!("") };
+                let mut finish = frame.chunk(delta, Value::Null, report.finish.name().into());
+                account(&mut finish, &report);
+                write_event(&mut bytes, &finish);
+                if frame.include_usage {
+                    let mut count = frame.empty();
+                    count["usage"] = usage(&report);
+                    write_event(&mut bytes, &count);
+                }
+            }
+            Event::Failed(error) => write_event(&mut bytes, &super::error(&error)),
         }
     }
+    if is_over {
+        bytes.extend(b"data: [DONE]\n\n");
+    }
+    Some((bytes.into(), if is_over { Stage::Over } else { Stage::Text(generation) }))
 }
 
-fn event(value: &Value) -> Bytes {
-    format!("data: {value}\n\n").into()
+fn write_event(bytes: &mut Vec<u8>, value: &Value) {
+    bytes.extend(b"data: ");
+    // A value can always be written.
+    let _ = serde_json::to_writer(&mut *bytes, value);
+    bytes.extend(b"\n\n");
 }
 
 fn usage(report: &Report) -> Value {
