@@ -1,6 +1,7 @@
 //! The part of the gateway that generates: knows models, market, queue, money and sessions, and no HTTP.
 
 mod attempts;
+mod pace;
 
 use std::collections::BTreeMap;
 use std::sync::{
@@ -21,6 +22,7 @@ use tokio_util::{
 };
 
 use attempts::{Job, Relay};
+use pace::{PACE, Paced};
 
 use super::{
     admit::Caller,
@@ -41,12 +43,6 @@ use crate::{
     market::MarketError,
     session::Quotes,
 };
-
-/// Least time between two writes of one answer, unless it ends; what is generated meanwhile is written together.
-///
-/// A write costs the gateway, the system and the client as much as a small model's token costs its workers. A screen shows a new
-/// picture every 16 ms, so nobody sees the wait, and no model has it that takes longer for a token.
-const PACE: Duration = Duration::from_millis(4);
 
 /// What is asked.
 #[derive(Clone, Debug)]
@@ -122,56 +118,34 @@ pub struct Generation {
     pub model: Arc<LoadedModel>,
     /// Whether its tokens come with log probabilities.
     pub is_scored: bool,
-    first: Option<Event>,
-    events: mpsc::Receiver<Event>,
-    /// Cancelled when the last piece is there.
-    over: CancellationToken,
-    /// When something was last taken out to be written.
-    written: Option<Instant>,
+    paced: Paced,
     _stop: DropGuard,
 }
 
 impl Generation {
-    /// What is to be written next, at least one event: the first piece at once, others in time with [`PACE`], the last at once again.
+    /// What is to be written next, at least one event; the last are [`Event::Done`] and [`Event::Failed`].
     pub async fn batch(&mut self) -> Vec<Event> {
-        if let Some(wait) = self.written.and_then(|written| PACE.checked_sub(written.elapsed())) {
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = self.over.cancelled() => {}
-            }
-        }
-        let mut batch = vec![self.next().await.unwrap_or_else(|| Event::Failed(broken_off()))];
-        batch.extend(std::iter::from_fn(|| self.events.try_recv().ok()));
-        self.written = Some(Instant::now());
-        batch
-    }
-
-    async fn next(&mut self) -> Option<Event> {
-        match self.first.take() {
-            Some(event) => Some(event),
-            None => self.events.recv().await,
-        }
+        let batch = self.paced.batch().await;
+        if batch.is_empty() { vec![Event::Failed(broken_off())] } else { batch }
     }
 
     /// The whole answer.
     ///
     /// # Errors
     /// [`GatewayError`] if it broke off.
-    pub async fn finish(mut self) -> Result<(Piece, Report), GatewayError> {
+    pub async fn finish(self) -> Result<(Piece, Report), GatewayError> {
         let mut whole = Piece::default();
-        // The queue holds all of it, and nobody looks at it before.
-        self.over.cancelled().await;
-        loop {
-            match self.next().await {
-                Some(Event::Text(piece)) => {
+        for event in self.paced.all().await {
+            match event {
+                Event::Text(piece) => {
                     whole.text.push_str(&piece.text);
                     whole.tokens.extend(piece.tokens);
                 }
-                Some(Event::Done(report)) => return Ok((whole, *report)),
-                Some(Event::Failed(error)) => return Err(error),
-                None => return Err(broken_off()),
+                Event::Done(report) => return Ok((whole, *report)),
+                Event::Failed(error) => return Err(error),
             }
         }
+        Err(broken_off())
     }
 }
 
@@ -329,13 +303,10 @@ impl Core {
             core.run(job).await;
             drop(place);
         });
-        let mut generation = Generation { model, is_scored, first: None, events, over, written: None, _stop: stop };
-        match generation.next().await {
-            Some(Event::Failed(error)) => Err(error),
-            Some(event) => {
-                generation.first = Some(event);
-                Ok(generation)
-            }
+        let mut paced = Paced::new(events, over, PACE);
+        match paced.peek().await {
+            Some(Event::Failed(error)) => Err(error.clone()),
+            Some(_) => Ok(Generation { model, is_scored, paced, _stop: stop }),
             None => Err(broken_off()),
         }
     }

@@ -149,13 +149,7 @@ impl Link {
     }
 
     /// Tells the peer what it did wrong and closes everything to it.
-    async fn refuse(
-        &mut self,
-        stream: u64,
-        error: WireError,
-        writers: &mut Vec<Writer>,
-        ended: &mut mpsc::Receiver<(u64, Ended)>,
-    ) {
+    async fn refuse(&mut self, stream: u64, error: WireError, writers: &mut Vec<Writer>, ended: &mut mpsc::Receiver<(u64, Ended)>) {
         if let (Some(writer), Ok(fault)) =
             (writers.iter_mut().find(|writer| writer.stream == stream), encode_frame(&error.to_fault()))
         {

@@ -3,9 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use libp2p::futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
-use libp2p::{
-    Multiaddr, StreamProtocol, SwarmBuilder, identity, multiaddr::Protocol, noise, swarm::SwarmEvent, tcp, yamux,
-};
+use libp2p::{Multiaddr, StreamProtocol, SwarmBuilder, identity, multiaddr::Protocol, noise, swarm::SwarmEvent, tcp, yamux};
 use mica_net::{Net, NetConfig, NetEvent, QUEUED_MESSAGES, SendError, StartError, peer_id, public_key_of};
 use mica_protocol::{
     FaultCode, Message, SessionId,

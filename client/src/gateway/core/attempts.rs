@@ -246,7 +246,11 @@ mod tests {
     /// What is passed on of these tokens, each with the text that it completes, and its end in bytes.
     fn passed(stops: &[&str], tokens: &[(&str, usize)]) -> Vec<(String, Vec<usize>)> {
         let (sender, mut events) = mpsc::channel(tokens.len() + 4);
-        let mut relay = Relay::new(Stops::new(stops.iter().map(|stop| (*stop).to_owned()).collect()), sender, CancellationToken::new().drop_guard());
+        let mut relay = Relay::new(
+            Stops::new(stops.iter().map(|stop| (*stop).to_owned()).collect()),
+            sender,
+            CancellationToken::new().drop_guard(),
+        );
         for (text, end_bytes) in tokens {
             let drawn = Likelihood { text: (*text).to_owned(), bytes: None, log_probability: -0.5 };
             relay.token(ScoredToken { drawn, top: Vec::new(), first_char: 0, end_bytes: *end_bytes });

@@ -4,12 +4,9 @@ use serde_json::{Map, Value};
 
 use crate::ask::{Likelihood, ScoredToken};
 
-/// `body` with the log probabilities of its tokens, if it has any.
-pub fn scored(mut body: Map<String, Value>, tokens: &[ScoredToken]) -> Map<String, Value> {
-    if !tokens.is_empty() {
-        body.insert("logprobs".into(), tokens.iter().map(token).collect());
-    }
-    body
+/// The log probabilities of `tokens`.
+pub fn of(tokens: &[ScoredToken]) -> Vec<Value> {
+    tokens.iter().map(token).collect()
 }
 
 /// What is empty is left out, as everywhere in this API.
@@ -46,10 +43,9 @@ mod tests {
         };
         let alone = ScoredToken { drawn: one("a", Some(b"a")), top: vec![], first_char: 0, end_bytes: 1 };
         let both = ScoredToken { top: vec![one("a", Some(b"a")), one("<|im_end|>", None)], ..alone.clone() };
-        let value = |tokens: &[ScoredToken]| Value::from(scored(Map::new(), tokens));
-        assert_eq!(value(&[]), json!({}));
-        assert_eq!(value(&[alone]), json!({"logprobs": [{"token": "a", "logprob": -0.5, "bytes": [97]}]}));
+        assert!(of(&[]).is_empty());
+        assert_eq!(of(&[alone]), [json!({"token": "a", "logprob": -0.5, "bytes": [97]})]);
         let top = json!([{"token": "a", "logprob": -0.5, "bytes": [97]}, {"token": "<|im_end|>", "logprob": -0.5}]);
-        assert_eq!(value(&[both])["logprobs"][0]["top_logprobs"], top);
+        assert_eq!(of(&[both])[0]["top_logprobs"], top);
     }
 }

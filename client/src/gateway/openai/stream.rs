@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use rand::{RngCore, rngs::OsRng};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::logprobs;
@@ -16,8 +17,11 @@ use crate::gateway::{
     admit,
     core::{Event, Generation, Piece},
     error::GatewayError,
-    report::Report,
+    report::{Cost, Receipts, Report, Stage},
 };
+
+/// What computes: the same weights and kernels give the same bytes, whoever runs them.
+const FINGERPRINT: &str = "mica";
 
 /// How a route names and puts things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +59,7 @@ pub async fn answer(
         let (answer, report) = generation.finish().await?;
         return Ok(admit::json(StatusCode::OK, &frame.whole(&answer, &report)));
     }
-    let state = Stage::Role(generation);
+    let state = Turn::Role(generation);
     let events = futures::stream::unfold(state, move |state| {
         let frame = frame.clone();
         async move { next(&frame, state).await.map(|(bytes, state)| (Ok::<_, std::convert::Infallible>(bytes), state)) }
@@ -68,7 +72,7 @@ pub async fn answer(
 }
 
 /// What comes next in a stream.
-enum Stage {
+enum Turn {
     /// Who speaks; chat only.
     Role(Generation),
     /// Pieces of the text.
@@ -77,33 +81,83 @@ enum Stage {
     Over,
 }
 
-async fn next(frame: &Frame, stage: Stage) -> Option<(Bytes, Stage)> {
+/// A piece of an answer.
+#[derive(Serialize)]
+struct Chunk<'a> {
+    id: &'a str,
+    object: &'static str,
+    created: u64,
+    model: &'a str,
+    system_fingerprint: &'static str,
+    choices: &'a [Choice<'a>],
+    /// Null where it is asked for and not known yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Value>,
+    #[serde(flatten)]
+    account: Option<Account<'a>>,
+}
+
+#[derive(Default, Serialize)]
+struct Choice<'a> {
+    index: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delta: Option<Delta<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    logprobs: Value,
+    finish_reason: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Delta<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<&'a str>,
+}
+
+/// What our answers have besides.
+#[derive(Serialize)]
+struct Account<'a> {
+    cost: &'a Cost,
+    path: &'a [Stage],
+    receipts: &'a Receipts,
+    timings: Timings,
+}
+
+/// Milliseconds.
+#[derive(Serialize)]
+struct Timings {
+    load_ms: f64,
+    prompt_ms: f64,
+    predicted_ms: f64,
+    total_ms: f64,
+}
+
+async fn next(frame: &Frame, turn: Turn) -> Option<(Bytes, Turn)> {
     let mut bytes = Vec::new();
-    let mut generation = match stage {
-        Stage::Role(generation) if frame.shape == Shape::Chat => {
-            write_event(&mut bytes, &frame.chunk(json!({"role": "assistant", "content": ""}), Value::Null, Value::Null));
-            return Some((bytes.into(), Stage::Text(generation)));
+    let mut generation = match turn {
+        Turn::Role(generation) if frame.shape == Shape::Chat => {
+            let delta = Some(Delta { role: Some("assistant"), content: Some("") });
+            write_event(&mut bytes, &frame.chunk(&[Choice { delta, ..Choice::default() }]));
+            return Some((bytes.into(), Turn::Text(generation)));
         }
-        Stage::Role(generation) | Stage::Text(generation) => generation,
-        Stage::Over => return None,
+        Turn::Role(generation) | Turn::Text(generation) => generation,
+        Turn::Over => return None,
     };
     let mut is_over = false;
     for event in generation.batch().await {
         is_over = !matches!(event, Event::Text(_));
         match event {
             Event::Text(piece) => {
-                let delta = if frame.shape == Shape::Chat { json!({"content": piece.text}) } else { json!(piece.text) };
-                write_event(&mut bytes, &frame.chunk(delta, frame.logprobs(&piece.tokens), Value::Null));
+                let choice = Choice { logprobs: frame.logprobs(&piece.tokens), ..frame.choice(Some(&piece.text)) };
+                write_event(&mut bytes, &frame.chunk(&[choice]));
             }
             Event::Done(report) => {
-                let delta = if frame.shape == Shape::Chat { json!({}) } else { json!("") };
-                let mut finish = frame.chunk(delta, Value::Null, report.finish.name().into());
-                account(&mut finish, &report);
-                write_event(&mut bytes, &finish);
+                let choice = Choice { finish_reason: Some(report.finish.name()), ..frame.choice(None) };
+                write_event(&mut bytes, &Chunk { account: Some(account(&report)), ..frame.chunk(&[choice]) });
                 if frame.include_usage {
-                    let mut count = frame.empty();
-                    count["usage"] = usage(&report);
-                    write_event(&mut bytes, &count);
+                    write_event(&mut bytes, &Chunk { usage: Some(usage(&report)), ..frame.chunk(&[]) });
                 }
             }
             Event::Failed(error) => write_event(&mut bytes, &super::error(&error)),
@@ -112,12 +166,12 @@ async fn next(frame: &Frame, stage: Stage) -> Option<(Bytes, Stage)> {
     if is_over {
         bytes.extend(b"data: [DONE]\n\n");
     }
-    Some((bytes.into(), if is_over { Stage::Over } else { Stage::Text(generation) }))
+    Some((bytes.into(), if is_over { Turn::Over } else { Turn::Text(generation) }))
 }
 
-fn write_event(bytes: &mut Vec<u8>, value: &Value) {
+fn write_event(bytes: &mut Vec<u8>, value: &impl Serialize) {
     bytes.extend(b"data: ");
-    // A value can always be written.
+    // Our own values have string keys and finite numbers, so they can always be written.
     let _ = serde_json::to_writer(&mut *bytes, value);
     bytes.extend(b"\n\n");
 }
@@ -127,14 +181,20 @@ fn usage(report: &Report) -> Value {
     json!({"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion})
 }
 
-/// What our answers have besides: cost, path, receipts, and durations in milliseconds.
-fn account(value: &mut Value, report: &Report) {
+fn account(report: &Report) -> Account<'_> {
     let ms = |duration: std::time::Duration| duration.as_secs_f64() * 1000.0;
     let durations = &report.durations;
-    value["cost"] = json!(report.cost);
-    value["path"] = json!(report.path);
-    value["receipts"] = json!(report.receipts);
-    value["timings"] = json!({"load_ms": ms(durations.load), "prompt_ms": ms(durations.prefill), "predicted_ms": ms(durations.decode), "total_ms": ms(durations.total)});
+    Account {
+        cost: &report.cost,
+        path: &report.path,
+        receipts: &report.receipts,
+        timings: Timings {
+            load_ms: ms(durations.load),
+            prompt_ms: ms(durations.prefill),
+            predicted_ms: ms(durations.decode),
+            total_ms: ms(durations.total),
+        },
+    }
 }
 
 impl Frame {
@@ -146,12 +206,6 @@ impl Frame {
         }
     }
 
-    /// A piece without a choice.
-    fn empty(&self) -> Value {
-        json!({"id": self.id, "object": self.object(true), "created": self.created, "model": self.model,
-               "system_fingerprint": "mica", "choices": []})
-    }
-
     /// A choice's log probabilities; null if nobody asked.
     fn logprobs(&self, tokens: &[ScoredToken]) -> Value {
         match self.shape {
@@ -161,29 +215,37 @@ impl Frame {
         }
     }
 
-    fn chunk(&self, delta: Value, logprobs: Value, finish: Value) -> Value {
-        let content = if self.shape == Shape::Chat { "delta" } else { "text" };
-        let mut value = self.empty();
-        value["choices"] = json!([{"index": 0, content: delta, "logprobs": logprobs, "finish_reason": finish}]);
-        if self.include_usage {
-            // Every piece has the field, and all but the last have nothing in it.
-            value["usage"] = Value::Null;
+    /// A choice with a piece of text, or with none.
+    fn choice<'a>(&self, text: Option<&'a str>) -> Choice<'a> {
+        match self.shape {
+            Shape::Chat => Choice { delta: Some(Delta { role: None, content: text }), ..Choice::default() },
+            Shape::Text => Choice { text: Some(text.unwrap_or_default()), ..Choice::default() },
         }
-        value
+    }
+
+    fn chunk<'a>(&'a self, choices: &'a [Choice<'a>]) -> Chunk<'a> {
+        Chunk {
+            id: &self.id,
+            object: self.object(true),
+            created: self.created,
+            model: &self.model,
+            system_fingerprint: FINGERPRINT,
+            choices,
+            // Every piece has the field, and all but the last have nothing in it.
+            usage: self.include_usage.then_some(Value::Null),
+            account: None,
+        }
     }
 
     fn whole(&self, answer: &Piece, report: &Report) -> Value {
-        let mut value = self.empty();
-        value["object"] = self.object(false).into();
-        let logprobs = self.logprobs(&answer.tokens);
-        let mut choice = json!({"index": 0, "logprobs": logprobs, "finish_reason": report.finish.name()});
+        let mut choice = json!({"index": 0, "logprobs": self.logprobs(&answer.tokens), "finish_reason": report.finish.name()});
         match self.shape {
             Shape::Chat => choice["message"] = json!({"role": "assistant", "content": answer.text}),
             Shape::Text => choice["text"] = answer.text.as_str().into(),
         }
-        value["choices"] = json!([choice]);
-        value["usage"] = usage(report);
-        account(&mut value, report);
-        value
+        let Account { cost, path, receipts, timings } = account(report);
+        json!({"id": self.id, "object": self.object(false), "created": self.created, "model": self.model,
+               "system_fingerprint": FINGERPRINT, "choices": [choice], "usage": usage(report),
+               "cost": cost, "path": path, "receipts": receipts, "timings": timings})
     }
 }
