@@ -10,8 +10,8 @@ use super::Event;
 /// Least time between two writes of one answer, unless it ends; what is generated meanwhile is written together.
 ///
 /// A write keeps the gateway, the system and the client busy for some hundredths of a millisecond, which a model that takes less than one
-/// for a token feels. A screen shows a new picture every 16 ms, so nobody sees the wait; where a token takes longer, none waits.
-pub(super) const PACE: Duration = Duration::from_millis(4);
+/// for a token feels. A screen shows a new picture every 8 to 17 ms, so nobody sees the wait; where a token takes longer, none waits.
+pub(super) const PACE: Duration = Duration::from_millis(8);
 
 /// The receiving end.
 pub(super) struct Paced {
