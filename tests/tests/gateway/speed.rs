@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::io::Read;
 use std::path::Path;
 use std::process::Stdio;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use mica_primitives::UNIT;
@@ -20,6 +21,8 @@ const MANY_TOKENS: u32 = 128;
 const ROUNDS: u64 = 30;
 /// Pairs of answers in that comparison: enough for the noise of the machine to cancel.
 const PAIRS: u64 = 150;
+/// Before each of them.
+const REST: Duration = Duration::from_millis(150);
 const CROWDS: [u64; 5] = [1, 2, 8, 16, 50];
 /// Answers that each crowd gets together.
 const ANSWERS: u64 = 100;
@@ -139,10 +142,19 @@ fn compare(world: &World, wallet: &Wallet, model: &str, file: Option<&Path>) {
     streamed_by_ask(wallet, file, 0);
     let (mut ours, mut asks, mut shares) = (Vec::new(), Vec::new(), Vec::new());
     for seed in 0..PAIRS {
-        // Neither is always the first.
-        let first = (seed % 2 == 0).then(|| streamed(world, model, seed));
-        let (output, times) = streamed_by_ask(wallet, file, seed);
-        let own = first.unwrap_or_else(|| streamed(world, model, seed));
+        // Neither is always the first, and neither runs while the workers still write down the answer before: `mica ask` takes a
+        // while to start, and a request to the gateway would come at once.
+        let streamed = |seed| {
+            sleep(REST);
+            streamed(world, model, seed)
+        };
+        let streamed_by_ask = |seed| {
+            sleep(REST);
+            streamed_by_ask(wallet, file, seed)
+        };
+        let first = (seed % 2 == 0).then(|| streamed(seed));
+        let (output, times) = streamed_by_ask(seed);
+        let own = first.unwrap_or_else(|| streamed(seed));
         assert!(output.starts_with(&own.text), "the same question has the same answer: {output:?}, {:?}", own.text);
         // What comes after the text are its costs.
         let end = times.iter().find(|(length, _)| *length >= own.text.len()).expect("it was read").1;
