@@ -46,10 +46,10 @@ PAGE
   cat <<'PAGE'
 
 Before the first byte: from the request's last byte to the answer's first, without opening the session and computing the prompt, which
-`mica ask` does as well. Per token: answers of the gateway and of `mica ask` take turns, with a rest before each, timed by whoever reads the stream; the share
-is the median over the pairs, with the bounds between which the true median lies with 95 % probability. The gateway writes what comes
-within 8 ms together, `mica ask` writes each token as it comes; the first token and the last leave both at once. Clients at once ask for
-the same answers that one alone asks for, each with its seed.
+`mica ask` does as well. Per token: answers of the gateway and of `mica ask` take turns, with a rest before each, timed by whoever
+reads the stream; the share is the median over the pairs, with the bounds between which the true median lies with 95 % probability. The
+gateway writes what comes within 8 ms together, `mica ask` writes each token as it comes; the first token and the last leave both at
+once. Clients at once ask for the same answers that one alone asks for, each with its seed.
 PAGE
 } >docs/benchmarks-gateway.md
 echo "wrote docs/benchmarks-gateway.md" >&2

@@ -288,6 +288,30 @@ mod tests {
     }
 
     #[test]
+    fn the_last_piece_is_known_as_such_before_the_account_comes() {
+        let relay = || {
+            let (sender, events) = mpsc::channel(4);
+            let over = CancellationToken::new();
+            (Relay::new(Stops::new(vec!["xyz".into()]), sender, over.clone().drop_guard()), events, over)
+        };
+        let (mut ended, mut events, over) = relay();
+        assert!(ended.text("ax").is_continue() && !over.is_cancelled());
+        ended.end();
+        assert!(over.is_cancelled());
+        let pieces: Vec<_> = std::iter::from_fn(|| events.try_recv().ok()).collect();
+        assert!(
+            matches!(&pieces[..], [Event::Text(first), Event::Text(last)] if first.text == "a" && last.text == "x"),
+            "{pieces:?}"
+        );
+        let (mut stopped, _events, over) = relay();
+        assert!(stopped.text("a").is_continue() && !over.is_cancelled());
+        assert!(stopped.text("xyz").is_break() && over.is_cancelled(), "nothing is shown after a stop string");
+        let (failed, _events, over) = relay();
+        drop(failed);
+        assert!(over.is_cancelled());
+    }
+
+    #[test]
     fn a_second_attempt_has_nothing_of_the_first() {
         let (sender, mut events) = mpsc::channel(4);
         let mut relay = Relay::new(Stops::new(vec!["xyz".into()]), sender, CancellationToken::new().drop_guard());
