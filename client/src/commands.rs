@@ -102,7 +102,7 @@ impl Context {
     /// [`CommandError`] if there is no such wallet or its file is broken.
     pub fn account(&self) -> Result<AccountId, CommandError> {
         let address = self.keystore().read(&self.settings.wallet)?.address;
-        address.parse().map_err(|_| CommandError::Address(address))
+        mica_chain::address::parse(&address).map_err(|_| CommandError::Address(address))
     }
 
     /// Opens the chosen wallet, asking for its password if need be.
