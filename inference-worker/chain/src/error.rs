@@ -98,7 +98,7 @@ pub enum SubmitError {
         /// The call.
         what: String,
         /// What the runtime said.
-        failure: DispatchFailure,
+        failure: Box<DispatchFailure>,
         /// The block that holds it.
         block: BlockNumber,
         /// What it cost the signer, base units; 0 if it was free.

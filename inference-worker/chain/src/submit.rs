@@ -261,7 +261,7 @@ impl Chain {
         match self.included(place, extrinsic).await {
             Ok(Included { block, fee, failure: None, events, .. }) => Ok(Submitted { block, extrinsic, fee, events }),
             Ok(Included { block, fee, failure: Some(failure), .. }) => {
-                Err(SubmitError::Failed { what: what.to_owned(), failure, block: block.number, fee })
+                Err(SubmitError::Failed { what: what.to_owned(), failure: Box::new(failure), block: block.number, fee })
             }
             Err(error) => {
                 let reason =
