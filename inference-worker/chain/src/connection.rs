@@ -42,6 +42,7 @@ struct Inner {
     url: String,
     genesis: Hash32,
     backend: Arc<LegacyBackend<Config>>,
+    rpc: RpcClient,
     methods: LegacyRpcMethods<RpcConfigFor<Config>>,
     client: OnlineClient<Config>,
     /// One lock per account that signs here: held from the choice of a nonce until the pool has the extrinsic.
@@ -84,8 +85,8 @@ impl Chain {
             return Err(ConnectError::Foreign { url: url.to_owned(), pallet: KNOWN_BY });
         }
         let genesis = client.genesis_hash().0;
-        let methods = LegacyRpcMethods::new(rpc);
-        let inner = Inner { url: url.to_owned(), genesis, backend, methods, client, nonces: Mutex::default() };
+        let methods = LegacyRpcMethods::new(rpc.clone());
+        let inner = Inner { url: url.to_owned(), genesis, backend, rpc, methods, client, nonces: Mutex::default() };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -161,6 +162,10 @@ impl Chain {
         &self.inner.backend
     }
 
+    pub(crate) fn rpc(&self) -> &RpcClient {
+        &self.inner.rpc
+    }
+
     pub(crate) fn methods(&self) -> &LegacyRpcMethods<RpcConfigFor<Config>> {
         &self.inner.methods
     }
@@ -209,6 +214,6 @@ pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
     text.replace("RPC error: ", "").replace("client error: ", "")
 }
 
-fn missing(hash: &Hash32) -> ReadError {
+pub(crate) fn missing(hash: &Hash32) -> ReadError {
     ReadError::Node { what: "chain_getHeader".to_owned(), reason: format!("the node knows no block 0x{}", hex::encode(hash)) }
 }
