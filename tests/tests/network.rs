@@ -6,6 +6,8 @@ mod access;
 mod chain;
 #[path = "network/money.rs"]
 mod money;
+#[path = "network/recovery.rs"]
+mod recovery;
 #[path = "network/refusals.rs"]
 mod refusals;
 #[path = "network/registry.rs"]
