@@ -31,7 +31,12 @@ impl DevNode {
 
     /// The same for a chain that `arguments` name.
     pub async fn start_with(folder: &Path, arguments: &[&str]) -> Self {
-        let (rpc, p2p) = (free_port(), free_port());
+        Self::start_on(folder, arguments, free_port()).await
+    }
+
+    /// The same with its JSON-RPC on this port, where another one may have been before.
+    pub async fn start_on(folder: &Path, arguments: &[&str], rpc: u16) -> Self {
+        let p2p = free_port();
         let mut node = command("mica-node");
         node.args(arguments)
             .args(["--no-prometheus", "--no-telemetry", "--no-mdns"])

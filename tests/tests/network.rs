@@ -10,6 +10,8 @@ mod deposits;
 mod finality;
 #[path = "network/money.rs"]
 mod money;
+#[path = "network/recovery.rs"]
+mod recovery;
 #[path = "network/refusals.rs"]
 mod refusals;
 #[path = "network/registry.rs"]
