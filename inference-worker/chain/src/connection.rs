@@ -43,6 +43,7 @@ struct Inner {
     genesis: Hash32,
     backend: Arc<LegacyBackend<Config>>,
     methods: LegacyRpcMethods<RpcConfigFor<Config>>,
+    rpc: RpcClient,
     client: OnlineClient<Config>,
     /// One lock per account that signs here: held from the choice of a nonce until the pool has the extrinsic.
     nonces: Mutex<BTreeMap<AccountId, Arc<tokio::sync::Mutex<()>>>>,
@@ -84,8 +85,8 @@ impl Chain {
             return Err(ConnectError::Foreign { url: url.to_owned(), pallet: KNOWN_BY });
         }
         let genesis = client.genesis_hash().0;
-        let methods = LegacyRpcMethods::new(rpc);
-        let inner = Inner { url: url.to_owned(), genesis, backend, methods, client, nonces: Mutex::default() };
+        let methods = LegacyRpcMethods::new(rpc.clone());
+        let inner = Inner { url: url.to_owned(), genesis, backend, methods, rpc, client, nonces: Mutex::default() };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -163,6 +164,11 @@ impl Chain {
 
     pub(crate) fn methods(&self) -> &LegacyRpcMethods<RpcConfigFor<Config>> {
         &self.inner.methods
+    }
+
+    /// For requests that have no method in [`Self::methods`].
+    pub(crate) fn rpc(&self) -> &RpcClient {
+        &self.inner.rpc
     }
 
     pub(crate) fn client(&self) -> &OnlineClient<Config> {

@@ -9,6 +9,7 @@ use subxt::{
     backend::{Backend, BlockRef},
     dynamic::Value,
     events::Phase,
+    ext::frame_decode::storage::{IntoDecodableValues, IntoEncodableValues},
 };
 
 use crate::{
@@ -237,6 +238,29 @@ impl View {
         events.iter().map(|event| event.map(|event| ChainEvent::from_subxt(&event)).map_err(shape)).collect()
     }
 
+    /// Reads one entry of a pallet's storage; nothing if it is not there.
+    pub(crate) async fn stored<K, T>(&self, pallet: &'static str, entry: &'static str, keys: K) -> Result<Option<T>, ReadError>
+    where
+        K: IntoEncodableValues + IntoDecodableValues,
+        T: Decode,
+    {
+        let what = format!("{pallet}.{entry}");
+        let at = within(&what, self.chain.client().at_block(BlockRef::from_hash(self.head.hash.into()))).await?;
+        let address = subxt::dynamic::storage::<K, Value>(pallet, entry);
+        let value = within(&what, at.storage().try_fetch(address, keys)).await?;
+        value.map(|value| decode(&what, value.bytes())).transpose()
+    }
+
+    /// A constant of a pallet.
+    pub(crate) async fn constant<T: Decode>(&self, pallet: &'static str, name: &'static str) -> Result<T, ReadError> {
+        let what = format!("{pallet}.{name}");
+        let at = within(&what, self.chain.client().at_block(BlockRef::from_hash(self.head.hash.into()))).await?;
+        let found = at.metadata_ref().pallet_by_name(pallet).and_then(|pallet| pallet.constant_by_name(name));
+        let found =
+            found.ok_or_else(|| ReadError::Shape { what: what.clone(), reason: "the runtime has no such constant".into() })?;
+        decode(&what, found.value())
+    }
+
     /// Calls a function of the runtime with `arguments` and reads its answer.
     async fn call<T: Decode>(&self, function: &str, arguments: impl Encode) -> Result<T, ReadError> {
         let bytes = within(function, self.chain.backend().call(function, Some(&arguments.encode()), self.head.hash.into())).await?;
@@ -244,7 +268,7 @@ impl View {
     }
 }
 
-fn decode<T: Decode>(what: &str, mut bytes: &[u8]) -> Result<T, ReadError> {
+pub(crate) fn decode<T: Decode>(what: &str, mut bytes: &[u8]) -> Result<T, ReadError> {
     T::decode_all(&mut bytes).map_err(|error| ReadError::Shape { what: what.to_owned(), reason: error.to_string() })
 }
 
