@@ -8,6 +8,7 @@ use mica_primitives::{
 use subxt::{
     backend::{Backend, BlockRef},
     dynamic::Value,
+    error::StorageError,
     events::Phase,
     ext::frame_decode::storage::{IntoDecodableValues, IntoEncodableValues},
 };
@@ -238,7 +239,7 @@ impl View {
         events.iter().map(|event| event.map(|event| ChainEvent::from_subxt(&event)).map_err(shape)).collect()
     }
 
-    /// Reads one entry of a pallet's storage; nothing if it is not there.
+    /// Reads one entry of a pallet's storage; nothing if it is not there, also where the pallet itself would read a default.
     pub(crate) async fn stored<K, T>(&self, pallet: &'static str, entry: &'static str, keys: K) -> Result<Option<T>, ReadError>
     where
         K: IntoEncodableValues + IntoDecodableValues,
@@ -247,8 +248,15 @@ impl View {
         let what = format!("{pallet}.{entry}");
         let at = within(&what, self.chain.client().at_block(BlockRef::from_hash(self.head.hash.into()))).await?;
         let address = subxt::dynamic::storage::<K, Value>(pallet, entry);
-        let value = within(&what, at.storage().try_fetch(address, keys)).await?;
-        value.map(|value| decode(&what, value.bytes())).transpose()
+        let found = async {
+            let key = at.storage().entry(address)?.fetch_key(keys)?;
+            match at.storage().fetch_raw(key).await {
+                Ok(bytes) => Ok(Some(bytes)),
+                Err(StorageError::NoValueFound) => Ok(None),
+                Err(error) => Err(error),
+            }
+        };
+        within(&what, found).await?.map(|bytes| decode(&what, &bytes)).transpose()
     }
 
     /// A constant of a pallet.

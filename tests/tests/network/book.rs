@@ -43,12 +43,13 @@ fn the_wallets_page(folder: &Path, url: &str) {
 /// The second page goes on with the first one's wallet.
 fn the_payers_pages(folder: &Path, url: &str) {
     open("docs/payer.md", folder, url).finish();
+    let model = model(url);
     let models = "--model qwen2.5:1.5b --model check=smollm2:1.7b --model-file qwen.gguf --model-file smollm.gguf";
     open("docs/workflows.md", folder, url)
         .file("name = \"answer-in-german\"", "german.toml")
         // The market has the embedded model only; its file is built in.
-        .replacing("smollm2:360m", "mica-tiny:q8_0")
-        .replacing(models, "--model mica-tiny:q8_0")
+        .replacing("smollm2:360m", &model)
+        .replacing(models, &format!("--model '{model}'"))
         // Prices are what these workers ask for, and not what a page can promise.
         .replacing("max_price = \"0.00001 MICA\"", "max_price = \"1 MICA\"")
         .leaving(
@@ -57,6 +58,13 @@ fn the_payers_pages(folder: &Path, url: &str) {
         )
         .finish();
     assert!(folder.join("matrix-report/report.html").exists());
+}
+
+/// The name of the only model on the market.
+fn model(url: &str) -> String {
+    let market = command("mica").args(["--json", "market", "--node-url", url]).output().expect("mica starts");
+    let market: Value = serde_json::from_slice(&market.stdout).expect("JSON");
+    market["models"][0]["name"].as_str().expect("a name").to_owned()
 }
 
 fn the_workers_page(folder: &Path, url: &str) {
