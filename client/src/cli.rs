@@ -10,7 +10,7 @@ use crate::{
     commands::{
         ask::AskArgs, channel::ChannelCommand, chat::ChatArgs, config::ConfigCommand, demo::DemoArgs, doctor::DoctorArgs,
         gateway::GatewayArgs, man::ManArgs, market::MarketArgs, matrix::MatrixArgs, quote::QuoteArgs, receipt::ReceiptCommand,
-        wallet::WalletCommand, workflow::WorkflowCommand,
+        validator::ValidatorCommand, wallet::WalletCommand, workflow::WorkflowCommand,
     },
     output::Output,
 };
@@ -85,6 +85,9 @@ pub enum Command {
     /// Signed receipts of what workers computed
     #[command(subcommand)]
     Receipt(ReceiptCommand),
+    /// Bond, set session keys, stand for election: be a validator of the chain
+    #[command(subcommand)]
+    Validator(ValidatorCommand),
     /// Settings: node, wallet, limits
     #[command(subcommand)]
     Config(ConfigCommand),

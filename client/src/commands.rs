@@ -13,6 +13,7 @@ pub mod market;
 pub mod matrix;
 pub mod quote;
 pub mod receipt;
+pub mod validator;
 pub mod wallet;
 pub mod workflow;
 

@@ -62,6 +62,7 @@ pub async fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Gateway(arguments) => commands::gateway::run(&context, *arguments).await,
         Command::Channel(command) => commands::channel::run(&context, command).await,
         Command::Receipt(command) => commands::receipt::run(&context, command).await,
+        Command::Validator(command) => commands::validator::run(&context, command).await,
         Command::Config(command) => commands::config::run(&context, &command),
         Command::Doctor(arguments) => commands::doctor::run(&context, &arguments).await,
         Command::Man(arguments) => commands::man::run(&context, &arguments),

@@ -11,7 +11,7 @@
 
 use mica_primitives::{Hash32, Receipt, ReceiptTree};
 use mica_protocol::{
-    SessionId,
+    SessionId, StageNumber,
     receipts::{self, Ending, PathVerifier, StageFacts},
 };
 
@@ -25,7 +25,10 @@ pub enum VerifyError {
     #[error("no session '{0}' is stored: see `mica receipt list`")]
     NoSession(String),
     /// Fewer receipts than the session says.
-    #[error("stage {stage}: {found} of {expected} receipts are stored; the database is incomplete: restore it from a backup")]
+    #[error(
+        "stage {}: {found} of {expected} receipts are stored; the database is incomplete: restore it from a backup",
+        StageNumber(*.stage)
+    )]
     Missing {
         /// The stage, from 0.
         stage: usize,
@@ -39,11 +42,12 @@ pub enum VerifyError {
     Receipts(#[from] receipts::VerifyError),
     /// A receipt that nothing contradicts, and nothing confirms.
     #[error(
-        "stage {0} has receipts for positions of which no token is stored; the database is incomplete: restore it from a backup"
+        "stage {} has receipts for positions of which no token is stored; the database is incomplete: restore it from a backup",
+        StageNumber(*.0)
     )]
     Unconfirmed(usize),
     /// The root over the lane is another one than was fixed.
-    #[error("stage {stage}: the receipts' root is not the one {by}; keep the database and compare it with a backup")]
+    #[error("stage {}: the receipts' root is not the one {by}; keep the database and compare it with a backup", StageNumber(*.stage))]
     Root {
         /// The stage, from 0.
         stage: usize,

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod book;
 pub mod chain;
 pub mod gateway;
 pub mod http;
@@ -16,10 +17,11 @@ pub mod terminal;
 pub mod wait;
 pub mod worker;
 
+pub use book::Reader;
 pub use chain::{DevNode, LocalNetwork};
 pub use gateway::{Gateway, Wallet};
 pub use payer::{Pass, Payer, Seen};
-pub use process::{Process, binary, free_port, leftovers};
+pub use process::{Process, binary, free_port, free_ports, leftovers};
 pub use terminal::Terminal;
 pub use wait::{eventually, eventually_async};
 pub use worker::Worker;

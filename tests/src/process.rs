@@ -27,11 +27,26 @@ pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("loopback has a free port").port()
 }
 
+/// The first of `count` ports in a row on loopback that nobody listens on at this moment.
+pub fn free_ports(count: u16) -> u16 {
+    let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    eventually("free ports in a row", Duration::from_secs(10), || {
+        let first = free_port();
+        (first..first.checked_add(count)?).all(is_free).then_some(first)
+    })
+}
+
 /// A command of one of the project's programs with the run's marker in its environment.
 pub fn command(name: &str) -> Command {
     let mut command = Command::new(binary(name));
-    command.env(MARKER, std::process::id().to_string()).env("RUST_BACKTRACE", "1").stdin(Stdio::null());
+    mark(&mut command);
+    command.env("RUST_BACKTRACE", "1").stdin(Stdio::null());
     command
+}
+
+/// Gives any other program the run's marker.
+pub fn mark(command: &mut Command) {
+    command.env(MARKER, std::process::id().to_string());
 }
 
 /// Command lines of processes that this test run started and that still live, except those of handles that are held.

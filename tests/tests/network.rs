@@ -2,6 +2,8 @@
 
 #[path = "network/access.rs"]
 mod access;
+#[path = "network/book.rs"]
+mod book;
 #[path = "network/chain.rs"]
 mod chain;
 #[path = "network/deposits.rs"]
@@ -18,6 +20,10 @@ mod refusals;
 mod registry;
 #[path = "network/splits.rs"]
 mod splits;
+#[path = "network/stages.rs"]
+mod stages;
+#[path = "network/validator.rs"]
+mod validator;
 #[path = "network/wallet.rs"]
 mod wallet;
 #[path = "network/workflow.rs"]

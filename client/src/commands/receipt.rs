@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use mica_chain::{AccountId, View, amount};
 use mica_primitives::{Balance, Hash32, Receipt};
+use mica_protocol::StageNumber;
 use serde::Serialize;
 
 use super::Context;
@@ -138,11 +139,12 @@ struct CheckedStage {
 impl Checked {
     fn to_text(&self) -> String {
         let mut text = format!("session {}: all receipts verify\n", self.session);
-        for stage in &self.stages {
+        for (index, stage) in self.stages.iter().enumerate() {
             let [first, end] = stage.layers;
             let fixed =
                 stage.fixed_in_block.map_or("not fixed on chain".into(), |block| format!("root fixed on chain in block {block}"));
-            text.push_str(&format!("  {}  [{first}, {end})  {} receipts, {fixed}\n", stage.worker, stage.receipts));
+            let (number, worker, receipts) = (StageNumber(index), &stage.worker, stage.receipts);
+            text.push_str(&format!("  stage {number}  {worker}  [{first}, {end})  {receipts} receipts, {fixed}\n"));
         }
         text
     }

@@ -2,6 +2,7 @@
 
 use mica_chain::{AccountId, MicaEvent, amount};
 use mica_primitives::{Balance, BlockNumber, ChannelId, Receipt};
+use mica_protocol::StageNumber;
 
 use super::{BlocksSummary, DemoError, PayerSummary, Script, StageSummary, Summary, witness::Seen};
 use crate::{
@@ -97,7 +98,7 @@ impl Proof {
 
     /// The proof for people.
     pub fn to_text(&self) -> String {
-        let rows: Vec<Vec<String>> = (1..).zip(&self.stages).map(|(number, stage)| row(number, stage)).collect();
+        let rows: Vec<Vec<String>> = self.stages.iter().enumerate().map(|(index, stage)| row(StageNumber(index), stage)).collect();
         let header =
             ["STAGE", "WORKER", "LAYERS", "TOKENS", "PRICE (base/layer-token)", "PAID", "RECEIPTS VERIFIED", "REDEEMED", "CLOSED"];
         let mut text = table(&header, &rows);
@@ -127,7 +128,7 @@ impl Proof {
     }
 }
 
-fn row(number: usize, stage: &StageProof) -> Vec<String> {
+fn row(number: StageNumber, stage: &StageProof) -> Vec<String> {
     let StageSummary { worker, layers: [first, end], tokens, price_per_layer_token, paid, receipts, .. } = &stage.summary;
     let block = |block: Option<BlockNumber>| block.map_or("no".into(), |block| format!("block {block}"));
     vec![
@@ -175,7 +176,7 @@ fn fees(seen: &Seen, money: &Money, last: BlockNumber) -> Balance {
 
 /// One line about an event that belongs to the story; nothing about others.
 fn tell(event: &MicaEvent, channels: &[ChannelId], payer: &AccountId) -> Option<String> {
-    let stage = |channel: &ChannelId| channels.iter().position(|known| known == channel).map(|index| index + 1);
+    let stage = |channel: &ChannelId| channels.iter().position(|known| known == channel).map(StageNumber);
     Some(match event {
         MicaEvent::Transfer { to, amount, .. } if to == payer => format!("payer funded with {}", amount::format(*amount)),
         MicaEvent::ModelRegistered { model, .. } => format!("model {model} registered"),

@@ -3,6 +3,7 @@
 use mica_market::routing::{Availability, Candidate, FrontierLimits, Links, Network, Preference, Request};
 use mica_primitives::{Balance, LayerRange};
 use mica_protocol::{
+    StageNumber,
     limits::{DEFAULT_CREDIT_POSITIONS, MAX_STAGES},
     messages::SignedQuote,
 };
@@ -115,7 +116,7 @@ fn candidate(worker: &WorkerPicture, quote: Option<&SignedQuote>) -> Candidate {
 impl ChosenPath {
     /// The path for people: one line per stage and what a token costs.
     pub fn to_text(&self) -> String {
-        let rows: Vec<Vec<String>> = (1..).zip(&self.stages).map(|(number, stage)| row(number, stage)).collect();
+        let rows: Vec<Vec<String>> = self.stages.iter().enumerate().map(|(index, stage)| row(StageNumber(index), stage)).collect();
         let stages =
             table(&["STAGE", "WORKER", "LAYERS", "PRICE (base/layer-token)", "PER TOKEN (base)", "COST (µs/layer-token)"], &rows);
         let milliseconds = self.time_us_per_token as f64 / 1000.0;
@@ -123,7 +124,7 @@ impl ChosenPath {
     }
 }
 
-fn row(number: usize, stage: &ChosenStage) -> Vec<String> {
+fn row(number: StageNumber, stage: &ChosenStage) -> Vec<String> {
     vec![
         number.to_string(),
         short(&stage.worker.record.account),

@@ -18,7 +18,7 @@ use subxt::{
     utils::MultiAddress,
 };
 
-use crate::{AccountId, SubmitError};
+use crate::{AccountId, Rewards, SessionKeys, SubmitError};
 
 /// A call of the Mica runtime. The pallets document origin, deposit, errors and events of each.
 #[derive(Clone, Debug, PartialEq)]
@@ -141,6 +141,42 @@ pub enum Call {
         /// Base units.
         amount: Balance,
     },
+    /// `Staking.bond`: puts money at stake, for the first time.
+    Bond {
+        /// Base units.
+        amount: Balance,
+        /// Where rewards go.
+        rewards: Rewards,
+    },
+    /// `Staking.bond_extra`: base units more.
+    BondExtra(Balance),
+    /// `Staking.validate`: stands for election, with the share of the rewards that the validator takes before its nominators.
+    Validate {
+        /// Billionths, at most 10⁹.
+        commission_ppb: u32,
+    },
+    /// `Staking.chill`: stands for election no more.
+    Chill,
+    /// `Staking.unbond`: base units that come free after the bonding duration.
+    Unbond(Balance),
+    /// `Staking.withdraw_unbonded`: takes what has come free.
+    WithdrawUnbonded {
+        /// Slashing spans of the account, which are removed with its last money.
+        slashing_spans: u32,
+    },
+    /// `Staking.payout_stakers_by_page`: pays one page of an era's rewards out; anyone may submit.
+    PayOut {
+        /// The validator.
+        validator: AccountId,
+        /// The era.
+        era: u32,
+        /// The page, from 0.
+        page: u32,
+    },
+    /// `Session.set_keys`; holds a deposit.
+    SetKeys(SessionKeys),
+    /// `Session.purge_keys`: gives the keys up, and their deposit comes back.
+    PurgeKeys,
     /// `Utility.batch_all`: all or none.
     BatchAll(Vec<Call>),
 }
@@ -176,6 +212,15 @@ impl Call {
             Self::Acknowledge { .. } => ("Sla", "acknowledge"),
             Self::Settle(_) => ("Sla", "settle"),
             Self::Transfer { .. } => ("Balances", "transfer_keep_alive"),
+            Self::Bond { .. } => ("Staking", "bond"),
+            Self::BondExtra(_) => ("Staking", "bond_extra"),
+            Self::Validate { .. } => ("Staking", "validate"),
+            Self::Chill => ("Staking", "chill"),
+            Self::Unbond(_) => ("Staking", "unbond"),
+            Self::WithdrawUnbonded { .. } => ("Staking", "withdraw_unbonded"),
+            Self::PayOut { .. } => ("Staking", "payout_stakers_by_page"),
+            Self::SetKeys(_) => ("Session", "set_keys"),
+            Self::PurgeKeys => ("Session", "purge_keys"),
             Self::BatchAll(_) => ("Utility", "batch_all"),
         }
     }
@@ -192,7 +237,7 @@ impl Call {
             Self::SetCost(cost_us) => cost_us.encode(),
             Self::SetRange(range) => range.encode(),
             Self::SetAddresses(addresses) => addresses.encode(),
-            Self::Heartbeat | Self::Unregister | Self::Withdraw => Vec::new(),
+            Self::Heartbeat | Self::Unregister | Self::Withdraw | Self::Chill | Self::PurgeKeys => Vec::new(),
             Self::TopUpStake(stake) => stake.encode(),
             Self::Open(opening) => opening.encode(),
             Self::OpenMany(openings) => openings.encode(),
@@ -210,6 +255,14 @@ impl Call {
                 (agreement, tokens, receipts_root, receipts, progress).encode()
             }
             Self::Transfer { to, amount } => (MultiAddress::<AccountId, ()>::Id(*to), Compact(*amount)).encode(),
+            Self::Bond { amount, rewards } => (Compact(*amount), rewards).encode(),
+            Self::BondExtra(amount) | Self::Unbond(amount) => Compact(*amount).encode(),
+            // `ValidatorPrefs`: the commission, and whether new nominators are kept out.
+            Self::Validate { commission_ppb } => (Compact(*commission_ppb), false).encode(),
+            Self::WithdrawUnbonded { slashing_spans } => slashing_spans.encode(),
+            Self::PayOut { validator, era, page } => (validator, era, page).encode(),
+            // The keys are a record of fixed length, without a length before it.
+            Self::SetKeys(SessionKeys { keys, proof }) => [keys.clone(), proof.encode()].concat(),
             Self::BatchAll(calls) => {
                 let mut bytes = Compact(calls.len() as u64).encode();
                 for call in calls {

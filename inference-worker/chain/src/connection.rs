@@ -162,12 +162,13 @@ impl Chain {
         &self.inner.backend
     }
 
-    pub(crate) fn rpc(&self) -> &RpcClient {
-        &self.inner.rpc
-    }
-
     pub(crate) fn methods(&self) -> &LegacyRpcMethods<RpcConfigFor<Config>> {
         &self.inner.methods
+    }
+
+    /// For requests that have no method in [`Self::methods`].
+    pub(crate) fn rpc(&self) -> &RpcClient {
+        &self.inner.rpc
     }
 
     pub(crate) fn client(&self) -> &OnlineClient<Config> {

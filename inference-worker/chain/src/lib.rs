@@ -27,6 +27,7 @@ mod heads;
 mod node_state;
 mod origin;
 mod signer;
+mod staking;
 mod submit;
 mod view;
 
@@ -41,6 +42,7 @@ pub use heads::{Head, Heads};
 pub use node_state::NodeState;
 pub use origin::ChainOrigin;
 pub use signer::{DerivationPath, PathError, Signer, SignerError, verify};
+pub use staking::{Rewards, SessionKeys, UnpaidReward, ValidatorState};
 pub use submit::{Reached, SUBMIT_TIMEOUT, Submitted, Until};
 pub use view::{PAGE, View};
 

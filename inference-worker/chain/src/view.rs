@@ -8,7 +8,9 @@ use mica_primitives::{
 use subxt::{
     backend::{Backend, BlockRef},
     dynamic::Value,
+    error::StorageError,
     events::Phase,
+    ext::frame_decode::storage::{IntoDecodableValues, IntoEncodableValues},
     metadata::Metadata,
 };
 
@@ -219,6 +221,36 @@ impl View {
         events.iter().map(|event| event.map(|event| ChainEvent::from_subxt(&event)).map_err(shape)).collect()
     }
 
+    /// Reads one entry of a pallet's storage; nothing if it is not there, also where the pallet itself would read a default.
+    pub(crate) async fn stored<K, T>(&self, pallet: &'static str, entry: &'static str, keys: K) -> Result<Option<T>, ReadError>
+    where
+        K: IntoEncodableValues + IntoDecodableValues,
+        T: Decode,
+    {
+        let what = format!("{pallet}.{entry}");
+        let at = within(&what, self.chain.client().at_block(BlockRef::from_hash(self.head.hash.into()))).await?;
+        let address = subxt::dynamic::storage::<K, Value>(pallet, entry);
+        let found = async {
+            let key = at.storage().entry(address)?.fetch_key(keys)?;
+            match at.storage().fetch_raw(key).await {
+                Ok(bytes) => Ok(Some(bytes)),
+                Err(StorageError::NoValueFound) => Ok(None),
+                Err(error) => Err(error),
+            }
+        };
+        within(&what, found).await?.map(|bytes| decode(&what, &bytes)).transpose()
+    }
+
+    /// A constant of a pallet.
+    pub(crate) async fn constant<T: Decode>(&self, pallet: &'static str, name: &'static str) -> Result<T, ReadError> {
+        let what = format!("{pallet}.{name}");
+        let at = within(&what, self.chain.client().at_block(BlockRef::from_hash(self.head.hash.into()))).await?;
+        let found = at.metadata_ref().pallet_by_name(pallet).and_then(|pallet| pallet.constant_by_name(name));
+        let found =
+            found.ok_or_else(|| ReadError::Shape { what: what.clone(), reason: "the runtime has no such constant".into() })?;
+        decode(&what, found.value())
+    }
+
     /// Calls a function of the runtime with `arguments` and reads its answer.
     async fn call<T: Decode>(&self, function: &str, arguments: impl Encode) -> Result<T, ReadError> {
         let bytes = within(function, self.chain.backend().call(function, Some(&arguments.encode()), self.head.hash.into())).await?;
@@ -235,7 +267,7 @@ fn existential_deposit(metadata: &Metadata) -> Result<Balance, ReadError> {
     decode(WHAT, constant.value())
 }
 
-fn decode<T: Decode>(what: &str, mut bytes: &[u8]) -> Result<T, ReadError> {
+pub(crate) fn decode<T: Decode>(what: &str, mut bytes: &[u8]) -> Result<T, ReadError> {
     T::decode_all(&mut bytes).map_err(|error| ReadError::Shape { what: what.to_owned(), reason: error.to_string() })
 }
 

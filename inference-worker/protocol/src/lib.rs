@@ -50,5 +50,5 @@ pub mod signing;
 pub use clock::Now;
 pub use fault::FaultCode;
 pub use messages::Message;
-pub use path::{Path, PathStage};
+pub use path::{Path, PathStage, StageNumber};
 pub use session::{PaymentTerms, SessionId, SessionSpec};

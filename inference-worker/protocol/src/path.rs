@@ -21,6 +21,21 @@ pub struct PathStage {
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct Path(BoundedVec<PathStage, ConstU32<{ MAX_STAGES as u32 }>>);
 
+/// A stage as people are told of it: its index in the path and one more, because people count from 1.
+///
+/// Every text that names a stage names it so, on both sides of the wire; what programs read (JSON, messages) has the index.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StageNumber(
+    /// The index, from 0.
+    pub usize,
+);
+
+impl core::fmt::Display for StageNumber {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        core::fmt::Display::fmt(&self.0.saturating_add(1), f)
+    }
+}
+
 /// Why a list of stages is no path.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -32,7 +47,7 @@ pub enum PathError {
     #[error("the path has {0} stages and may have {MAX_STAGES}: choose workers with wider ranges")]
     TooLong(usize),
     /// A stage does not begin where the one before it ends.
-    #[error("stage {stage} begins at layer {found} and must begin at layer {expected}: choose the path again")]
+    #[error("stage {} begins at layer {found} and must begin at layer {expected}: choose the path again", StageNumber(*.stage))]
     Gap {
         /// The stage, from 0.
         stage: usize,
@@ -42,7 +57,7 @@ pub enum PathError {
         found: u16,
     },
     /// A stage with no layer.
-    #[error("stage {0} has an empty layer range: choose the path again")]
+    #[error("stage {} has an empty layer range: choose the path again", StageNumber(*.0))]
     EmptyRange(usize),
     /// The last stage does not end where the model ends.
     #[error("the path ends at layer {found} of {layers}: add a worker for the rest")]

@@ -176,7 +176,7 @@ fn hidden_states_changed_on_their_way_are_found() {
     });
     let failure = report.failure.expect("failed");
     assert_eq!(failure.culprits, Some(Culprits::Pair { sender: 0, receiver: 1 }));
-    assert!(failure.to_string().contains("stage 0 or stage 1"), "{failure}");
+    assert!(failure.to_string().contains("stage 1 or stage 2"), "{failure}");
 }
 
 #[test]

@@ -2,12 +2,12 @@
 
 use std::{
     io::Write,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
     time::Duration,
 };
 
-use mica_tests::{DevNode, Terminal, Worker, binary, eventually, process::command};
+use mica_tests::{DevNode, Terminal, Worker, eventually, process::command};
 use serde_json::Value;
 
 /// Longest time until what is in a block is final.
@@ -17,7 +17,7 @@ const ALICE: &str = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
 /// A chain, two workers that cover the embedded model, and a funded wallet.
 pub(super) struct World {
     pub(super) node: DevNode,
-    _workers: [Worker; 2],
+    workers: [Worker; 2],
     home: PathBuf,
     address: String,
     _folder: tempfile::TempDir,
@@ -43,7 +43,8 @@ impl Ran {
     }
 }
 
-async fn market() -> (DevNode, [Worker; 2], tempfile::TempDir) {
+/// A chain and two workers that cover the embedded model; what they have registered is final.
+pub async fn market() -> (DevNode, [Worker; 2], tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let node = DevNode::start(folder.path()).await;
     let mut workers = [("//Bob", "0..5"), ("//Charlie", "5..8")]
@@ -64,7 +65,7 @@ impl World {
     pub(super) async fn new() -> Self {
         let (node, workers, folder) = market().await;
         let home = folder.path().join("home");
-        let mut world = Self { node, _workers: workers, home, address: String::new(), _folder: folder };
+        let mut world = Self { node, workers, home, address: String::new(), _folder: folder };
         world.address = world.ok(&["wallet", "new"]).json()["address"].as_str().expect("an address").to_owned();
         let address = world.address.clone();
         world.ok(&["wallet", "transfer", &address, "100", "--dev-account", "Alice", "--wait", "finalized"]);
@@ -206,6 +207,9 @@ async fn the_account_stays_locked_while_vouchers_are_signed_and_a_dry_run_sends_
     assert_eq!(world.channels(), 2);
     world.ok(&["channel", "close", "--all"]);
     assert_eq!(world.channels(), 0);
+
+    let World { node, mut workers, home, .. } = world;
+    crate::stages::a_failure_names_the_stage_as_the_quote_does(&node.url, &home, &mut workers[1]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -306,48 +310,4 @@ async fn a_person_at_a_terminal_is_asked_and_can_talk() {
     chat.wait_for("0 answers");
     chat.types("/quit\r");
     assert_eq!(chat.ends(), 0, "{}", chat.screen());
-}
-
-/// The shell commands of a page: all blocks that are marked as `sh`, one after the other.
-fn commands(page: &str) -> String {
-    let mut script = String::new();
-    let mut is_inside = false;
-    for line in page.lines() {
-        match line {
-            "```sh" => is_inside = true,
-            "```" => is_inside = false,
-            line if is_inside => script.push_str(&format!("{line}\n")),
-            _ => {}
-        }
-    }
-    script
-}
-
-/// Runs the commands of `pages` in one shell, with an empty home, on a market that serves the embedded model.
-async fn every_command_works(pages: &[&str]) -> (Ran, tempfile::TempDir) {
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
-    let read = |page: &&str| commands(&std::fs::read_to_string(docs.join(page)).expect("the page"));
-    let script: String = pages.iter().map(read).collect();
-    let (node, _workers, folder) = market().await;
-    let programs = binary("mica");
-    let path = format!("{}:{}", programs.parent().expect("a folder").display(), std::env::var("PATH").expect("a path"));
-    let mut shell = Command::new("bash");
-    shell.args(["-euxo", "pipefail", "-c", &script]).current_dir(folder.path()).env("PATH", path);
-    shell.env("HOME", folder.path().join("home")).env("MICA_NODE_URL", &node.url).env("MICA_PASSWORD", "correct horse");
-    let ran = run(shell, "");
-    assert_eq!(ran.code, Some(0), "{}\n{}", ran.stdout, ran.stderr);
-    (ran, folder)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_command_of_the_wallets_page_works() {
-    let (ran, folder) = every_command_works(&["wallet.md"]).await;
-    assert!(folder.path().join("man/mica-wallet-transfer.1").exists());
-    assert!(ran.stdout.contains("signed by") && ran.stdout.contains("nothing was sent"), "{}", ran.stdout);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_command_of_the_payers_other_pages_works() {
-    let (_, folder) = every_command_works(&["payer.md", "workflows.md"]).await;
-    assert!(folder.path().join("matrix-report/report.html").exists());
 }

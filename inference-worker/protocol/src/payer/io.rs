@@ -9,6 +9,7 @@ use crate::{
     channel::{Durability, PayerLane, PayerLaneRecord},
     limits,
     messages::{Message, SignedQuote},
+    path::StageNumber,
     probability::LogProbabilities,
     receipts::Culprits,
     session::{EndIds, Sampling, StopReason},
@@ -183,7 +184,7 @@ pub struct SessionFailure {
 }
 
 fn stage_prefix(stage: &Option<usize>) -> String {
-    stage.map_or_else(String::new, |stage| format!("stage {stage}: "))
+    stage.map_or_else(String::new, |stage| format!("stage {}: ", StageNumber(stage)))
 }
 
 /// One stage's account.

@@ -5,7 +5,7 @@ use mica_primitives::Balance;
 use super::SessionPlan;
 use crate::{
     channel::SpendError,
-    path::{Path, PathError, PathStage},
+    path::{Path, PathError, PathStage, StageNumber},
     session::{PaymentTerms, SessionSpec, SpecError, TermsError},
 };
 
@@ -20,7 +20,7 @@ pub enum PlanError {
     #[error(transparent)]
     Spec(#[from] SpecError),
     /// The terms of a stage cannot work.
-    #[error("stage {stage}: {source}")]
+    #[error("stage {}: {source}", StageNumber(*.stage))]
     Terms {
         /// The stage, from 0.
         stage: usize,
@@ -36,7 +36,7 @@ pub enum PlanError {
         limit: Balance,
     },
     /// A lane was leased with too small a budget.
-    #[error("stage {stage} may cost {cost} and its lane was leased for {budget}: lease it with the larger budget")]
+    #[error("stage {} may cost {cost} and its lane was leased for {budget}: lease it with the larger budget", StageNumber(*.stage))]
     Lane {
         /// The stage, from 0.
         stage: usize,
@@ -46,7 +46,7 @@ pub enum PlanError {
         budget: Balance,
     },
     /// A lane cannot pay.
-    #[error("stage {stage}: {source}")]
+    #[error("stage {}: {source}", StageNumber(*.stage))]
     Spend {
         /// The stage, from 0.
         stage: usize,

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::{
     SessionId,
     limits::{LEAF_POSITIONS, MAX_WAITING_RECEIPTS},
+    path::StageNumber,
     signing,
 };
 
@@ -53,13 +54,16 @@ pub enum Culprits {
 #[non_exhaustive]
 pub enum VerifyError {
     /// No such stage.
-    #[error("the path has no stage {0}: ignore the receipt")]
+    #[error("the path has no stage {}: ignore the receipt", StageNumber(*.0))]
     NoSuchStage(usize),
     /// Session, lane, layers, profile or trace differ from what was agreed.
-    #[error("stage {0} gave a receipt for other work than was agreed: use another worker")]
+    #[error("stage {} gave a receipt for other work than was agreed: use another worker", StageNumber(*.0))]
     Foreign(usize),
     /// Not the stage's next window.
-    #[error("stage {stage} gave a receipt for {found} positions from {first} on and {expected} is next: use another worker")]
+    #[error(
+        "stage {} gave a receipt for {found} positions from {first} on and {expected} is next: use another worker",
+        StageNumber(*.stage)
+    )]
     NotNext {
         /// The stage.
         stage: usize,
@@ -71,13 +75,13 @@ pub enum VerifyError {
         expected: u32,
     },
     /// Not signed by the stage.
-    #[error("stage {0} has not signed its receipt: use another worker")]
+    #[error("stage {} has not signed its receipt: use another worker", StageNumber(*.0))]
     BadSignature(usize),
     /// The cache chain is broken.
-    #[error("stage {0} gave a receipt that does not continue its cache: use another worker")]
+    #[error("stage {} gave a receipt that does not continue its cache: use another worker", StageNumber(*.0))]
     BrokenCache(usize),
     /// More receipts than positions that can have been computed.
-    #[error("stage {0} gave receipts far ahead of the tokens: use another worker")]
+    #[error("stage {} gave receipts far ahead of the tokens: use another worker", StageNumber(*.0))]
     FarAhead(usize),
     /// Two accounts of the same bytes differ.
     #[error("receipts of position {first} and after contradict each other ({culprits}): keep them and use other workers", culprits = Named(*culprits))]
@@ -94,8 +98,10 @@ struct Named(Culprits);
 impl core::fmt::Display for Named {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self.0 {
-            Culprits::Stage(stage) => write!(f, "stage {stage} is wrong"),
-            Culprits::Pair { sender, receiver } => write!(f, "stage {sender} or stage {receiver} is wrong"),
+            Culprits::Stage(stage) => write!(f, "stage {} is wrong", StageNumber(stage)),
+            Culprits::Pair { sender, receiver } => {
+                write!(f, "stage {} or stage {} is wrong", StageNumber(sender), StageNumber(receiver))
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{StageIdentity, StageOffer, refusal::Refusal};
 use crate::{
     FaultCode, SessionId,
     messages::{Acceptance, Open},
-    path::PathStage,
+    path::{PathStage, StageNumber},
     session::{PaymentTerms, SessionSpec},
 };
 
@@ -94,7 +94,8 @@ pub(super) fn check_open(
     open.path.check(offer.model_layers).map_err(|error| Refusal::new(FaultCode::BadPath, error))?;
     let index = usize::from(open.stage);
     let own = open.path.get(index).filter(|stage| stage.peer == identity.peer());
-    let own = own.ok_or_else(|| Refusal::new(FaultCode::BadPath, format!("stage {index} of the path is not this worker")))?;
+    let own = own
+        .ok_or_else(|| Refusal::new(FaultCode::BadPath, format!("stage {} of the path is not this worker", StageNumber(index))))?;
     // A part of the worker's layers is as good as all of them; the path's check has refused empty ranges.
     if !offer.range.covers(own.range) {
         let text = format!("this worker serves layers {} and the path says {}", offer.range, own.range);

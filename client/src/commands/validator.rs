@@ -1,0 +1,122 @@
+//! `mica validator …`: one file per subcommand. The wallet's account is the validator; the node is its own.
+
+mod bond;
+mod chill;
+mod payout;
+mod set_keys;
+mod status;
+mod unbond;
+mod validate;
+mod withdraw;
+
+use clap::Subcommand;
+use mica_chain::{AccountId, Call, Chain, amount};
+use mica_primitives::Balance;
+use serde::Serialize;
+
+use super::Context;
+use crate::{
+    confirm::Unattended,
+    dry_run::{DryRun, Moved},
+    error::CommandError,
+    wait::{SendOptions, Sent, Wait, send},
+};
+
+/// `mica validator …`
+#[derive(Debug, Subcommand)]
+pub enum ValidatorCommand {
+    /// Put money at stake, or more of it
+    Bond(bond::BondArgs),
+    /// Make session keys in the node and name them to the chain
+    SetKeys(SendOptions),
+    /// Stand for election
+    Validate(validate::ValidateArgs),
+    /// What the chain knows of a validator, and what is still to do
+    Status {
+        /// Account to look at instead of the wallet's
+        account: Option<AccountId>,
+    },
+    /// Stand for election no more; the bond stays
+    Chill(SendOptions),
+    /// Take money out of the bond; it comes free after the bonding duration
+    Unbond(unbond::UnbondArgs),
+    /// Take what has come free
+    Withdraw(SendOptions),
+    /// Pay out the rewards of past eras, before the chain forgets them
+    Payout(payout::PayoutArgs),
+}
+
+/// Runs `mica validator …`.
+///
+/// # Errors
+/// [`CommandError`]; nothing was sent unless the error says so.
+pub async fn run(context: &Context, command: ValidatorCommand) -> Result<(), CommandError> {
+    match command {
+        ValidatorCommand::Bond(arguments) => bond::run(context, &arguments).await,
+        ValidatorCommand::SetKeys(options) => set_keys::run(context, options).await,
+        ValidatorCommand::Validate(arguments) => validate::run(context, &arguments).await,
+        ValidatorCommand::Status { account } => status::run(context, account).await,
+        ValidatorCommand::Chill(options) => chill::run(context, options).await,
+        ValidatorCommand::Unbond(arguments) => unbond::run(context, &arguments).await,
+        ValidatorCommand::Withdraw(options) => withdraw::run(context, options).await,
+        ValidatorCommand::Payout(arguments) => payout::run(context, &arguments).await,
+    }
+}
+
+/// A change of a validator on chain: what is sent, and in which words it is asked for and told.
+struct Change {
+    call: Call,
+    moved: Moved,
+    /// The question before it.
+    question: String,
+    /// What the password is for, and what is said while it takes its time.
+    purpose: &'static str,
+    /// What has happened, for people.
+    done: String,
+}
+
+/// A change that was sent.
+#[derive(Serialize)]
+struct Changed {
+    account: String,
+    done: String,
+    #[serde(flatten)]
+    sent: Sent,
+}
+
+impl Change {
+    /// Shows it with `--dry-run`; otherwise looks whether there is enough money, asks, sends it and says so.
+    async fn carry_out(self, context: &Context, chain: &Chain, options: SendOptions) -> Result<(), CommandError> {
+        let key = context.account_key()?;
+        let account = key.account();
+        if options.dry_run {
+            let report = DryRun::new(chain, account, Some(&self.call), self.moved).await?;
+            return Ok(context.output.show(&report, DryRun::to_text)?);
+        }
+        let fee = chain.estimate_fee_for(account, &self.call).await?;
+        let free = chain.at_best().await?.account(account).await?.free;
+        let need = self.moved.sent.saturating_add(self.moved.locked).saturating_add(fee);
+        if free < need {
+            return Err(CommandError::NoFunds { account: account.to_string(), free, need });
+        }
+        context.confirmation().of(&format!("{} (fee about {})?", self.question, amount::format(fee)), Unattended::Proceed)?;
+        let signer = key.signer(self.purpose)?;
+        let wait = options.wait.or(context.settings.wait).unwrap_or(Wait::Included);
+        let sent = send(chain, &signer, self.call, wait, context.progress, self.purpose).await?;
+        let changed = Changed { account: account.to_string(), done: self.done, sent };
+        Ok(context.output.show(&changed, |changed| format!("{} ({})", changed.done, changed.sent.to_text()))?)
+    }
+}
+
+/// Nothing but the fee is moved.
+const FEE_ONLY: Moved = Moved { sent: 0, locked: 0 };
+
+/// Refuses with a text that names the remedy.
+fn refused<T>(text: impl Into<String>) -> Result<T, CommandError> {
+    Err(CommandError::Usage(text.into()))
+}
+
+/// What is missing to the least bond of a validator, for an error.
+fn below_least(bonded: Balance, least: Balance) -> String {
+    format!("a validator has at least {} at stake, and this would be {}", amount::format(least), amount::format(bonded))
+}

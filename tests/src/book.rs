@@ -1,0 +1,317 @@
+//! The book: every page of the project with commands in it, run as it stands.
+//!
+//! A [`Reader`] goes through the fenced blocks of one page from top to bottom. Blocks marked `sh` and `console` run in bash, one
+//! process each, and what one sets (variables, the working folder) the next one has, as at a reader's terminal; `python` blocks run
+//! with the packages of `tests/python/requirements.txt`. Whatever differs from what stands on the page is stated by the test: texts
+//! that are replaced (ports, addresses), blocks that are files, and blocks that are not run, by their first line and with a reason.
+//! A block that nobody knows fails the test, and so does a stated exception that no block needs any more.
+//!
+//! The module [`pages`] goes through all pages of the repository, so that a new page, or a command in running text, cannot be
+//! forgotten.
+
+pub mod pages;
+
+use std::{
+    fs,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use crate::{
+    process::{Process, binary, mark},
+    python,
+};
+
+/// Saves what the next block needs: variables that may be set, and the working folder.
+const SAVE: &str = "{ declare -p | grep -Ev '^declare -[A-Za-z]*r|^declare -[^ ]* (BASH|DIRSTACK|FUNCNAME|GROUPS|PIPESTATUS|_=)'; \
+                    printf 'cd %q\\n' \"$PWD\"; } >\"$BASH_ENV.new\" 2>/dev/null && mv \"$BASH_ENV.new\" \"$BASH_ENV\"";
+
+/// Settings of the machine's own that would send loopback elsewhere.
+const PROXIES: [&str; 8] =
+    ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"];
+
+/// The repository's folder.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// A fenced block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Line of the page on which its text begins, from 1.
+    pub line: usize,
+    /// What stands behind the fence.
+    pub language: String,
+    /// Its text.
+    pub text: String,
+}
+
+impl Block {
+    /// Its first line.
+    pub fn first_line(&self) -> &str {
+        self.text.lines().next().unwrap_or_default()
+    }
+
+    /// What is typed: all of it, or of a `console` block what stands behind the prompts.
+    fn commands(&self) -> String {
+        if self.language != "console" {
+            return self.text.clone();
+        }
+        let (mut commands, mut continues) = (String::new(), false);
+        for line in self.text.lines() {
+            let typed = line.strip_prefix("$ ").or(continues.then_some(line));
+            continues = typed.is_some_and(|typed| typed.ends_with('\\'));
+            commands.extend(typed.map(|typed| format!("{typed}\n")));
+        }
+        commands
+    }
+}
+
+/// The fenced blocks of a page.
+pub fn blocks(page: &str) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut lines = page.lines().enumerate();
+    while let Some((number, line)) = lines.next() {
+        if let Some(language) = line.trim_start().strip_prefix("```") {
+            let text = lines.by_ref().map(|(_, line)| line).take_while(|line| !line.trim_start().starts_with("```"));
+            let text = text.map(|line| format!("{line}\n")).collect();
+            blocks.push(Block { line: number + 2, language: language.trim().to_owned(), text });
+        }
+    }
+    blocks
+}
+
+/// What the test says of a block that is not simply run.
+struct Exception {
+    first_line: String,
+    fate: Fate,
+    is_used: bool,
+}
+
+enum Fate {
+    File(PathBuf),
+    Left,
+}
+
+/// Goes through one page.
+pub struct Reader {
+    page: &'static str,
+    blocks: std::vec::IntoIter<Block>,
+    folder: PathBuf,
+    state: PathBuf,
+    variables: Vec<(String, String)>,
+    replaced: Vec<(String, String)>,
+    exceptions: Vec<Exception>,
+    forbidden: Option<&'static str>,
+    groups: Vec<u32>,
+    said: String,
+    run: usize,
+}
+
+impl Reader {
+    /// Opens `page`, a path from the repository's root. Its commands run in `folder`, which is made if it is not there, with
+    /// `folder/home` as their home.
+    pub fn open(page: &'static str, folder: &Path) -> Self {
+        let text = fs::read_to_string(repository().join(page)).unwrap_or_else(|error| panic!("{page}: {error}"));
+        let home = folder.join("home");
+        fs::create_dir_all(&home).expect("the test's folder is writable");
+        let state = folder.join(format!("{}.state", page.replace('/', "-")));
+        fs::write(&state, "").expect("the test's folder is writable");
+        let reader = Self {
+            page,
+            blocks: blocks(&text).into_iter(),
+            folder: folder.to_owned(),
+            state,
+            variables: Vec::new(),
+            replaced: Vec::new(),
+            exceptions: Vec::new(),
+            forbidden: None,
+            groups: Vec::new(),
+            said: String::new(),
+            run: 0,
+        };
+        reader.variable("HOME", &home.display().to_string())
+    }
+
+    /// Sets an environment variable for all blocks.
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Replaces a text, for example an address, wherever it stands in what is still to be run.
+    pub fn replacing(mut self, text: &str, by: &str) -> Self {
+        self.replace(text, by);
+        self
+    }
+
+    /// The same in the middle of a page, for what is known only then.
+    pub fn replace(&mut self, text: &str, by: &str) {
+        let occurs = self.blocks.as_slice().iter().any(|block| block.text.contains(text));
+        assert!(occurs, "{}: `{text}` is to be replaced and stands nowhere: take the replacement out of the test", self.page);
+        self.replaced.push((text.to_owned(), by.to_owned()));
+    }
+
+    /// A block that is not run, and why.
+    pub fn leaving(self, first_line: &str, reason: &str) -> Self {
+        assert!(reason.contains(' '), "a reason is a sentence");
+        self.except(first_line, Fate::Left)
+    }
+
+    /// A block that is a file; it is written when the reader comes to it.
+    pub fn file(self, first_line: &str, name: &str) -> Self {
+        let path = self.folder.join(name);
+        self.except(first_line, Fate::File(path))
+    }
+
+    fn except(mut self, first_line: &str, fate: Fate) -> Self {
+        self.exceptions.push(Exception { first_line: first_line.to_owned(), fate, is_used: false });
+        self
+    }
+
+    /// Fails if a command says this, also if it says that it succeeded.
+    pub fn never_saying(mut self, text: &'static str) -> Self {
+        self.forbidden = Some(text);
+        self
+    }
+
+    /// Runs the blocks up to the one that begins with `start`, which is the next then.
+    pub fn until(&mut self, start: &str) {
+        while let Some(block) = self.blocks.as_slice().first() {
+            if block.text.starts_with(start) {
+                return;
+            }
+            self.next();
+        }
+        panic!("{}: no block that is still to come begins with `{start}`", self.page);
+    }
+
+    /// Starts the next block, whose last command runs until it is stopped.
+    pub fn start(&mut self, log: &str) -> Process {
+        let block = self.blocks.next().unwrap_or_else(|| panic!("{}: there is no block left to start", self.page));
+        let text = self.replaced(&block.commands());
+        let text = text.trim_end();
+        // A continued line belongs to the command that it continues.
+        let mut lines = text.lines().scan(false, |continues, line| {
+            let begins = !*continues;
+            *continues = line.ends_with('\\');
+            Some((begins, line))
+        });
+        let begins: Vec<&str> = lines.by_ref().filter(|(begins, _)| *begins).map(|(_, line)| line).collect();
+        let last = begins.last().and_then(|line| text.rfind(line)).expect("a block has a command");
+        let (before, command) = text.split_at(last);
+        self.run += 1;
+        Process::start(self.bash(&format!("{before}exec {command}")), self.folder.join(log))
+    }
+
+    /// Runs what is left and returns what all commands printed on standard output.
+    pub fn finish(mut self) -> String {
+        while !self.blocks.as_slice().is_empty() {
+            self.next();
+        }
+        for exception in &self.exceptions {
+            let line = &exception.first_line;
+            assert!(exception.is_used, "{}: no block begins with `{line}`: take it out of the test", self.page);
+        }
+        assert!(self.run > 0, "{}: no command was run", self.page);
+        std::mem::take(&mut self.said)
+    }
+
+    fn next(&mut self) {
+        let Some(block) = self.blocks.next() else { return };
+        let text = self.replaced(&block.commands());
+        if let Some(exception) = self.exceptions.iter_mut().find(|exception| exception.first_line == block.first_line()) {
+            exception.is_used = true;
+            if let Fate::File(path) = &exception.fate {
+                fs::write(path, text).expect("the test's folder is writable");
+            }
+            return;
+        }
+        let place = format!("{}:{}", self.page, block.line);
+        let command = match block.language.as_str() {
+            "sh" | "console" => self.bash(&format!("{text}\n{{ set +x; }} 2>/dev/null\n{SAVE}")),
+            "python" => self.python(&text),
+            other => panic!("{place}: a block marked `{other}` is neither run nor named in the test:\n{text}"),
+        };
+        self.execute(command, &place, &text);
+    }
+
+    fn execute(&mut self, mut command: Command, place: &str, text: &str) {
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the shell starts");
+        let group = child.id();
+        let output = child.wait_with_output().expect("the shell ends");
+        if signal("0", group) {
+            self.groups.push(group);
+        }
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        let all = format!("{stdout}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{place} failed:\n{text}\n{all}");
+        let forbidden = self.forbidden.filter(|forbidden| all.contains(forbidden));
+        assert!(forbidden.is_none(), "{place} says {forbidden:?}:\n{text}\n{all}");
+        self.said.push_str(&stdout);
+        self.run += 1;
+    }
+
+    fn replaced(&self, text: &str) -> String {
+        let (mut rest, mut result) = (text, String::with_capacity(text.len()));
+        // In one pass: what is put in is not looked at again.
+        while let Some(first) = rest.chars().next() {
+            let found = self.replaced.iter().find_map(|(from, to)| rest.strip_prefix(from.as_str()).map(|left| (to, left)));
+            rest = match found {
+                Some((to, left)) => {
+                    result.push_str(to);
+                    left
+                }
+                None => {
+                    result.push(first);
+                    &rest[first.len_utf8()..]
+                }
+            };
+        }
+        result
+    }
+
+    fn bash(&self, script: &str) -> Command {
+        let mut command = Command::new("bash");
+        command.args(["-euo", "pipefail", "-c", &format!("set -x\n{script}")]).env("BASH_ENV", &self.state);
+        self.prepare(command)
+    }
+
+    fn python(&self, script: &str) -> Command {
+        let mut command = Command::new(python::python());
+        command.arg("-c").arg(script);
+        self.prepare(command)
+    }
+
+    /// With the built programs, without settings of the machine's own, in a process group of its own.
+    fn prepare(&self, mut command: Command) -> Command {
+        mark(&mut command);
+        let programs = binary("mica");
+        let path = format!("{}:{}", programs.parent().expect("a folder").display(), std::env::var("PATH").unwrap_or_default());
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("MICA_") && name != "MICA_TEST_RUN") {
+            command.env_remove(name);
+        }
+        PROXIES.iter().for_each(|name| {
+            command.env_remove(name);
+        });
+        command.env("PATH", path).current_dir(&self.folder).stdin(Stdio::null()).process_group(0);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+}
+
+impl Drop for Reader {
+    /// Ends what the blocks left running in the background.
+    fn drop(&mut self) {
+        for group in &self.groups {
+            signal("KILL", *group);
+        }
+    }
+}
+
+/// Sends a signal to a process group; whether there is one.
+fn signal(signal: &str, group: u32) -> bool {
+    let sent = Command::new("kill").args([&format!("-{signal}"), "--", &format!("-{group}")]).stderr(Stdio::null()).status();
+    sent.is_ok_and(|status| status.success())
+}

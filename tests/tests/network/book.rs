@@ -1,0 +1,95 @@
+//! The book's pages as they stand, on one market that serves the embedded model. The gateway's page is with the gateway's tests, the
+//! validator's with its own.
+
+use std::{path::Path, time::Duration};
+
+use mica_tests::{Reader, book::pages, eventually, process::command};
+use serde_json::Value;
+
+const PASSWORD: &str = "correct horse";
+/// Longest time until a new worker serves.
+const SERVING: Duration = Duration::from_secs(120);
+
+#[test]
+fn every_page_with_commands_is_run_by_a_test() {
+    pages::check_that_each_is_run();
+}
+
+#[test]
+fn what_running_text_and_remedies_name_exists() {
+    pages::check_that_what_text_names_exists();
+}
+
+/// A page whose commands talk to the node at `url` with a wallet of their own.
+fn open(page: &'static str, folder: &Path, url: &str) -> Reader {
+    Reader::open(page, folder).variable("MICA_NODE_URL", url).variable("MICA_PASSWORD", PASSWORD)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_of_the_payers_and_the_workers_pages_works() {
+    let (node, _workers, world) = crate::wallet::market().await;
+    let [wallet, payer, worker] = ["wallet", "payer", "worker"].map(|name| world.path().join(format!("{name}-page")));
+    the_wallets_page(&wallet, &node.url);
+    the_payers_pages(&payer, &node.url);
+    the_workers_page(&worker, &node.url);
+}
+
+fn the_wallets_page(folder: &Path, url: &str) {
+    let said = open("docs/wallet.md", folder, url).finish();
+    assert!(folder.join("man/mica-wallet-transfer.1").exists());
+    assert!(said.contains("signed by") && said.contains("nothing was sent"), "{said}");
+}
+
+/// The second page goes on with the first one's wallet.
+fn the_payers_pages(folder: &Path, url: &str) {
+    open("docs/payer.md", folder, url).finish();
+    let model = model(url);
+    let models = "--model qwen2.5:1.5b --model check=smollm2:1.7b --model-file qwen.gguf --model-file smollm.gguf";
+    open("docs/workflows.md", folder, url)
+        .file("name = \"answer-in-german\"", "german.toml")
+        // The market has the embedded model only; its file is built in.
+        .replacing("smollm2:360m", &model)
+        .replacing(models, &format!("--model '{model}'"))
+        // Prices are what these workers ask for, and not what a page can promise.
+        .replacing("max_price = \"0.00001 MICA\"", "max_price = \"1 MICA\"")
+        .leaving(
+            "$ mica matrix --out matrix.csv --front-end ollama --front-end openai \\",
+            "it measures models of a gigabyte behind a gateway; the gateway's tests run both front-ends",
+        )
+        .finish();
+    assert!(folder.join("matrix-report/report.html").exists());
+}
+
+/// The name of the only model on the market.
+fn model(url: &str) -> String {
+    let market = command("mica").args(["--json", "market", "--node-url", url]).output().expect("mica starts");
+    let market: Value = serde_json::from_slice(&market.stdout).expect("JSON");
+    market["models"][0]["name"].as_str().expect("a name").to_owned()
+}
+
+fn the_workers_page(folder: &Path, url: &str) {
+    let mut page = open("docs/worker.md", folder, url).replacing("ws://NODE:9944", url);
+    page.until("mica-worker run");
+    let mut worker = page.start("worker.log");
+    let status = || {
+        let status = command("mica-worker").env("HOME", folder.join("home")).args(["status", "--json", "--node-url", url]).output();
+        serde_json::from_slice::<Value>(&status.expect("the program starts").stdout).ok()
+    };
+    eventually("the worker of the page serves", SERVING, || status().filter(|status| status["running"].is_object()).map(|_| ()));
+    page.finish();
+    worker.signal("TERM");
+    assert!(worker.wait(Duration::from_secs(60)).success(), "{}", worker.output());
+}
+
+#[test]
+fn every_command_of_the_readme_works() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let model = mica_tests::book::repository().join("inference-worker/engine/models/mica-tiny-q4_0.gguf");
+    let made = "`make` builds everything again; what the target runs then has tests of its own";
+    Reader::open("README.md", folder.path())
+        .leaving("make demo", made)
+        .leaving("make demo PROMPT=\"Tell me a story about a fox.\"", made)
+        .leaving("make test", made)
+        .replacing("llama.gguf", &model.display().to_string())
+        .finish();
+}
