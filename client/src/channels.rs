@@ -10,13 +10,14 @@ pub use book::{ChannelBook, Deposits, Leases};
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
-use mica_chain::{AccountId, Call, Chain, ReadError, SubmitError, Submitted, Until, amount};
+use mica_chain::{AccountId, Call, Chain, ReadError, SubmitError, Submitted, Until};
 use mica_primitives::{Balance, BlockNumber, Channel, ChannelId, ChannelState, PublicKey};
 use mica_protocol::channel::{ChannelFacts, LeaseError, PayerLedger};
 use tokio::time::Instant;
 
 use crate::{
     error::{ErrorClass, submit_class},
+    funds::Shortfall,
     store::{Store, StoreError},
     wallet::{AccountKey, UnlockError},
 };
@@ -33,18 +34,8 @@ const POLL: Duration = Duration::from_millis(500);
 #[non_exhaustive]
 pub enum ChannelError {
     /// Not enough money for the deposits and the fee.
-    #[error(
-        "account {account} has {} free, and the deposits and the fee need {}: send it some more MICA, or lower --max-tokens",
-        amount::format(*.free), amount::format(*.need)
-    )]
-    NoFunds {
-        /// The account.
-        account: String,
-        /// Base units free.
-        free: Balance,
-        /// Base units needed.
-        need: Balance,
-    },
+    #[error("{0} for the deposits and the fee, or lower --max-tokens")]
+    NoFunds(Shortfall),
     /// The channel is not where it should be after it was opened.
     #[error("the chain took the extrinsic but shows no channel to {0}: run the command again")]
     NotThere(String),
@@ -84,7 +75,7 @@ impl ChannelError {
     /// Its class, which fixes the exit code.
     pub fn class(&self) -> ErrorClass {
         match self {
-            Self::NoFunds { .. } => ErrorClass::Funds,
+            Self::NoFunds(_) => ErrorClass::Funds,
             Self::Unknown(_) => ErrorClass::Usage,
             Self::Submit(error) => submit_class(error),
             Self::Store(_) => ErrorClass::Storage,
@@ -104,6 +95,17 @@ pub struct Payer {
     pub account: AccountKey,
     /// The channel signer.
     pub signer: SigningKey,
+}
+
+/// Channels that are gone.
+#[derive(Clone, Debug)]
+pub struct Gone {
+    /// The extrinsics that it took here.
+    pub finished: Vec<Submitted>,
+    /// Fees of extrinsics for which a payee was faster, base units.
+    pub lost: Balance,
+    /// The first block without the channels.
+    pub block: BlockNumber,
 }
 
 /// What a stage of a path will need.
@@ -168,17 +170,12 @@ impl Payer {
     }
 
     /// Waits until `channels` are gone: closed by their payees, or finished here once their windows are over.
-    /// Returns the extrinsics that this took and the first block without them.
     ///
     /// # Errors
     /// [`ChannelError::StillOpen`] at the deadline.
-    pub async fn await_closed(
-        &self,
-        channels: &[ChannelId],
-        patience: Duration,
-    ) -> Result<(Vec<Submitted>, BlockNumber), ChannelError> {
+    pub async fn await_closed(&self, channels: &[ChannelId], patience: Duration) -> Result<Gone, ChannelError> {
         let deadline = Instant::now() + patience;
-        let mut finished = Vec::new();
+        let (mut finished, mut lost) = (Vec::new(), 0 as Balance);
         loop {
             let view = self.chain.at_best().await?;
             let (mut left, mut due, mut ends) = (0, Vec::new(), 0);
@@ -193,7 +190,7 @@ impl Payer {
                 }
             }
             if left == 0 {
-                return Ok((finished, view.number()));
+                return Ok(Gone { finished, lost, block: view.number() });
             }
             if Instant::now() >= deadline {
                 return Err(ChannelError::StillOpen { left, seconds: patience.as_secs(), ends });
@@ -202,7 +199,8 @@ impl Payer {
                 match self.close(&due).await {
                     Ok(submitted) => finished.extend(submitted),
                     // The payee was faster.
-                    Err(ChannelError::Unknown(_) | ChannelError::Submit(SubmitError::Failed { .. })) => {}
+                    Err(ChannelError::Unknown(_)) => {}
+                    Err(ChannelError::Submit(SubmitError::Failed { fee, .. })) => lost = lost.saturating_add(fee),
                     Err(error) => return Err(error),
                 }
             }

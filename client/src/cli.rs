@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
-use mica_chain::amount;
+use mica_chain::{AccountId, address, amount};
 use mica_primitives::Balance;
 
 use crate::{
@@ -107,6 +107,14 @@ pub enum Command {
     },
     /// Run a chain, three workers and a paid prompt on this machine, and show the proof
     Demo(DemoArgs),
+}
+
+/// Reads an address for clap.
+///
+/// # Errors
+/// The text of [`address::AddressError`].
+pub fn parse_address(text: &str) -> Result<AccountId, String> {
+    address::parse(text).map_err(|error| error.to_string())
 }
 
 /// Reads an amount for clap.

@@ -25,6 +25,7 @@ use crate::{
     cli::Global,
     config::{ConfigError, ConfigFile, Settings},
     confirm::Confirmation,
+    doctor::MAX_UNFINAL_BLOCKS,
     error::CommandError,
     home::Home,
     output::Output,
@@ -103,7 +104,7 @@ impl Context {
     /// [`CommandError`] if there is no such wallet or its file is broken.
     pub fn account(&self) -> Result<AccountId, CommandError> {
         let address = self.keystore().read(&self.settings.wallet)?.address;
-        address.parse().map_err(|_| CommandError::Address(address))
+        mica_chain::address::parse(&address).map_err(|_| CommandError::Address(address))
     }
 
     /// Opens the chosen wallet, asking for its password if need be.
@@ -160,7 +161,16 @@ impl Context {
     /// [`CommandError`] if the wallet cannot be used or the node does not answer.
     pub async fn payer(&self) -> Result<Payer, CommandError> {
         let (account, signer) = self.keys()?;
-        Ok(Payer { chain: self.chain().await?, account, signer })
+        let chain = self.chain().await?;
+        let (best, last) = (chain.best().await?.number, chain.finalized().await?.number);
+        let behind = best.saturating_sub(last);
+        if behind > MAX_UNFINAL_BLOCKS {
+            self.progress.note(&format!(
+                "warning: finality lies {behind} blocks behind: the market is seen as of block {last}, and workers do not take new \
+                 deposits before they are final; see `mica doctor`"
+            ));
+        }
+        Ok(Payer { chain, account, signer })
     }
 
     /// Opens the payer's database.

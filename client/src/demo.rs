@@ -209,7 +209,7 @@ async fn play(
 
     let step = progress.step("closing the channels; the workers redeem");
     payer.payer.close(&answer.channels).await?;
-    let (_, last) = payer.payer.await_closed(&answer.channels, CLOSE_PATIENCE).await?;
+    let last = payer.payer.await_closed(&answer.channels, CLOSE_PATIENCE).await?.block;
     let seen = witness.until(last).await?;
     let head = seen.head(last).ok_or(DemoError::Missed(last))?;
     let after = chain.at(head).account(payer.payer.id()).await?.total();

@@ -10,6 +10,8 @@ mod home;
 mod market;
 mod wallet;
 
+pub use chain::MAX_UNFINAL_BLOCKS;
+
 use std::fmt::Write;
 
 use serde::Serialize;

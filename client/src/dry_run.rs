@@ -4,7 +4,10 @@ use mica_chain::{AccountId, Call, Chain, amount};
 use mica_primitives::Balance;
 use serde::Serialize;
 
-use crate::error::CommandError;
+use crate::{
+    error::CommandError,
+    funds::{self, Shortfall},
+};
 
 /// Money that a command would move, base units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -28,10 +31,14 @@ pub struct DryRun {
     moved: Moved,
     /// Free now.
     free: Balance,
+    /// What the chain leaves in the account of it.
+    stays: Balance,
     /// Free afterwards.
     left: Balance,
     /// How much is missing for it.
     missing: Balance,
+    #[serde(skip)]
+    short: Option<Shortfall>,
 }
 
 impl DryRun {
@@ -40,22 +47,33 @@ impl DryRun {
     /// # Errors
     /// [`CommandError`] if the node does not answer.
     pub async fn new(chain: &Chain, account: AccountId, call: Option<&Call>, moved: Moved) -> Result<Self, CommandError> {
-        let free = chain.at_best().await?.account(account).await?.free;
+        let found = chain.at_best().await?.account(account).await?;
         let fee = match call {
             Some(call) => chain.estimate_fee_for(account, call).await?,
             None => 0,
         };
-        let need = moved.sent.saturating_add(moved.locked).saturating_add(fee);
+        let sum = moved.sent.saturating_add(moved.locked);
+        let short = if call.is_some() { funds::check(account, &found, sum, fee).err() } else { None };
         Ok(Self {
             dry_run: true,
             account: account.to_string(),
             calls: call.map(names).unwrap_or_default(),
             fee,
             moved,
-            free,
-            left: free.saturating_sub(need),
-            missing: need.saturating_sub(free),
+            free: found.free,
+            stays: found.stays(),
+            left: found.free.saturating_sub(sum).saturating_sub(fee),
+            missing: short.as_ref().map_or(0, Shortfall::missing),
+            short,
         })
+    }
+
+    /// Whether it could be done.
+    ///
+    /// # Errors
+    /// [`CommandError::NoFunds`] if money is missing.
+    pub fn verdict(self) -> Result<(), CommandError> {
+        self.short.map_or(Ok(()), |short| Err(short.into()))
     }
 
     /// For people.
@@ -68,6 +86,7 @@ impl DryRun {
             ("locked", self.moved.locked, " (a deposit: what is not spent comes back)"),
             ("free now", self.free, ""),
             ("free then", self.left, ""),
+            ("must stay", self.stays, " (the chain keeps no account with less)"),
         ];
         for (label, money, note) in lines {
             let note = if money == 0 { "" } else { note };

@@ -1,7 +1,11 @@
 //! What a command can fail with, and the exit code that scripts can rely on.
 
 use mica_chain::{ConnectError, ReadError, SubmitError, amount};
-use mica_primitives::Balance;
+use mica_primitives::{Balance, BlockNumber};
+
+mod details;
+
+pub use details::Details;
 
 use crate::{
     channels::ChannelError,
@@ -9,6 +13,7 @@ use crate::{
     config::ConfigError,
     demo::DemoError,
     files::FileError,
+    funds::Shortfall,
     gateway::config::ConfigError as GatewayConfigError,
     home::NoHome,
     market::MarketError,
@@ -56,6 +61,10 @@ pub enum ErrorClass {
     Signature,
     /// `mica doctor` found something wrong.
     Unwell,
+    /// An extrinsic is done in a block that is not final yet.
+    NotFinal,
+    /// An extrinsic was sent, and it is not known whether a block has it.
+    Unknown,
     /// Ctrl-C.
     Interrupted,
 }
@@ -79,6 +88,8 @@ impl ErrorClass {
             Self::Demo => 20,
             Self::Signature => 21,
             Self::Unwell => 22,
+            Self::NotFinal => 23,
+            Self::Unknown => 24,
             Self::Interrupted => 130,
         }
     }
@@ -101,6 +112,8 @@ impl ErrorClass {
             Self::Demo => "demo",
             Self::Signature => "signature",
             Self::Unwell => "unwell",
+            Self::NotFinal => "not-final",
+            Self::Unknown => "unknown",
             Self::Interrupted => "interrupted",
         }
     }
@@ -193,14 +206,45 @@ pub enum CommandError {
     #[error("the amount is zero: nothing was sent")]
     NothingToSend,
     /// Less money than is needed.
-    #[error("account {account} has {} free and {} are needed: send it some more", amount::format(*.free), amount::format(*.need))]
-    NoFunds {
-        /// The account.
-        account: String,
-        /// Base units it has.
-        free: Balance,
-        /// Base units it needs.
-        need: Balance,
+    #[error(transparent)]
+    NoFunds(#[from] Shortfall),
+    /// A transfer of more than can be sent.
+    #[error("{short}, or send at most {} (`mica wallet transfer {to} all` sends that)", amount::format(*.most))]
+    TooMuchToSend {
+        /// What is missing.
+        short: Shortfall,
+        /// The most that can be sent, base units.
+        most: Balance,
+        /// Who is to receive it.
+        to: String,
+    },
+    /// A transfer of less than the receiver can take.
+    #[error(
+        "{to} has less than the existential deposit, so the chain takes no less than {} for it, and {} would fail and cost the fee; \
+         nothing was sent: send {} or more",
+        amount::format(*.least), amount::format(*.amount), amount::format(*.least)
+    )]
+    TooLittleToArrive {
+        /// Who is to receive it.
+        to: String,
+        /// Base units that were to be sent.
+        amount: Balance,
+        /// The least base units that can arrive.
+        least: Balance,
+    },
+    /// An extrinsic that is in the node's pool.
+    #[error("no block has the extrinsic yet, and the node's pool does: do not send it again, and look again later")]
+    Waiting,
+    /// An extrinsic of which nothing is found.
+    #[error(
+        "none of the blocks {from} to {to} has the extrinsic, nor does the node's pool: one that was sent before block {from} may be in \
+         an earlier block (--blocks looks at more); one that is not valid any more, as it is 64 blocks after it was sent, never comes"
+    )]
+    NoTrace {
+        /// The first block that was searched.
+        from: BlockNumber,
+        /// The last one.
+        to: BlockNumber,
     },
     /// A command was used in a way that cannot work.
     #[error("{0}")]
@@ -235,7 +279,8 @@ impl CommandError {
             Self::Matrix(error) => error.class(),
             Self::Report(error) => error.class(),
             Self::NothingToSend | Self::Usage(_) | Self::Config(_) | Self::Gateway(_) => ErrorClass::Usage,
-            Self::NoFunds { .. } => ErrorClass::Funds,
+            Self::NoFunds(_) | Self::TooMuchToSend { .. } | Self::TooLittleToArrive { .. } => ErrorClass::Funds,
+            Self::Waiting | Self::NoTrace { .. } => ErrorClass::Unknown,
         }
     }
 }
@@ -268,7 +313,9 @@ pub fn submit_class(error: &SubmitError) -> ErrorClass {
         SubmitError::NoFunds { .. } => ErrorClass::Funds,
         SubmitError::Failed { failure, .. } if failure.pallet == "Token" => ErrorClass::Funds,
         SubmitError::UnknownCall { .. } => ErrorClass::Version,
-        SubmitError::Refused { .. } | SubmitError::Failed { .. } => ErrorClass::Refused,
+        SubmitError::Refused { .. } | SubmitError::Failed { .. } | SubmitError::Expired { .. } => ErrorClass::Refused,
+        SubmitError::NotFinal { .. } => ErrorClass::NotFinal,
+        SubmitError::Unknown { .. } => ErrorClass::Unknown,
         _ => ErrorClass::Node,
     }
 }

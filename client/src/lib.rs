@@ -21,6 +21,7 @@ pub mod doctor;
 pub mod dry_run;
 pub mod error;
 pub mod files;
+pub mod funds;
 pub mod gateway;
 pub mod home;
 pub mod interrupt;

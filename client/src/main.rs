@@ -25,9 +25,7 @@ fn main() -> ExitCode {
         Err(error) => {
             let class = error.class();
             if json {
-                let document =
-                    serde_json::json!({"error": {"class": class.name(), "code": class.code(), "message": error.to_string()}});
-                eprintln!("{document}");
+                eprintln!("{}", error.document());
             } else {
                 eprintln!("error: {error}");
             }

@@ -1,9 +1,9 @@
 //! Sending an extrinsic and following it as far as somebody wants to wait, with progress on stderr.
 
-use std::str::FromStr;
+use std::{str::FromStr, time::Duration};
 
 use clap::{Args, ValueEnum};
-use mica_chain::{Call, Chain, Reached, Signer, SubmitError, Submitted, Until, amount};
+use mica_chain::{Call, Chain, Reached, SUBMIT_TIMEOUT, Signer, SubmitError, Submitted, Until, amount};
 use mica_primitives::Balance;
 use serde::Serialize;
 
@@ -38,6 +38,25 @@ pub struct SendOptions {
     /// How far to follow the extrinsic: none, included or finalized
     #[arg(long, env = "MICA_WAIT", value_name = "LEVEL", value_enum, hide_possible_values = true)]
     pub wait: Option<Wait>,
+    /// Longest wait for that
+    #[arg(long, value_name = "SECONDS", default_value_t = SUBMIT_TIMEOUT.as_secs(), value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub timeout: u64,
+}
+
+impl SendOptions {
+    /// How an extrinsic is followed: as the options say, or the settings, or as far as `usual`.
+    pub fn follow(&self, settings: Option<Wait>, usual: Wait) -> Follow {
+        Follow { wait: self.wait.or(settings).unwrap_or(usual), patience: Duration::from_secs(self.timeout) }
+    }
+}
+
+/// How far and how long an extrinsic is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Follow {
+    /// How far.
+    pub wait: Wait,
+    /// How long at most.
+    pub patience: Duration,
 }
 
 /// An extrinsic that was sent.
@@ -80,7 +99,7 @@ impl From<(&Submitted, Wait)> for Sent {
     }
 }
 
-/// Sends `call` and follows it to `wait`. `what` is said while that takes its time.
+/// Sends `call` and follows it. `what` is said while that takes its time.
 ///
 /// # Errors
 /// [`SubmitError`], as [`Chain::submit`].
@@ -88,7 +107,7 @@ pub async fn send(
     chain: &Chain,
     signer: &Signer,
     call: Call,
-    wait: Wait,
+    Follow { wait, patience }: Follow,
     progress: Progress,
     what: &str,
 ) -> Result<Sent, SubmitError> {
@@ -103,7 +122,7 @@ pub async fn send(
         Wait::Finalized => Until::Finalized,
     };
     let submitted = chain
-        .submit_watched(signer, call, until, &mut |reached| match reached {
+        .submit_watched(signer, call, until, patience, &mut |reached| match reached {
             Reached::Pool => step.now("the node has it, waiting for a block"),
             Reached::Block(_) => step.now("in a block, waiting until it is final"),
             Reached::Final(_) => {}

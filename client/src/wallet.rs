@@ -16,6 +16,6 @@ mod password;
 pub mod polkadot_js;
 
 pub use account_key::{AccountKey, UnlockError};
-pub use keys::{PhraseError, Secret, SecretKind, WordCount};
+pub use keys::{PathReader, PhraseError, Secret, SecretKind, WordCount};
 pub use keystore::{KdfCost, Keystore, KeystoreError, NamedWallet, WalletFile};
 pub use password::{MIN_PASSWORD_CHARS, Password, PasswordError, PasswordRole, PasswordSource};

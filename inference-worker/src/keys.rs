@@ -102,7 +102,8 @@ impl Keys {
     /// # Errors
     /// [`KeyError`] names the file and what is wrong with it.
     pub fn read(folder: &Path) -> Result<Self, KeyError> {
-        let account = Signer::from_suri(&read_secret(&folder.join(ACCOUNT))?)?;
+        // A key that is in use is read, whatever other wallets make of its path.
+        let account = Signer::from_suri_as_subkey(&read_secret(&folder.join(ACCOUNT))?)?;
         let path = folder.join(PEER);
         let text = read_secret(&path)?;
         let mut seed = Zeroizing::new([0; 32]);

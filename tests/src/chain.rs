@@ -1,6 +1,9 @@
 //! Real chains on loopback: one development node, or the four validators of the preset `local`.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use mica_chain::Chain;
 
@@ -18,6 +21,21 @@ pub struct DevNode {
     pub process: Process,
     /// JSON-RPC address.
     pub url: String,
+    command: NodeCommand,
+}
+
+/// How a node is started, and started again on what it has written.
+struct NodeCommand {
+    arguments: Vec<String>,
+    log: PathBuf,
+}
+
+impl NodeCommand {
+    fn start(&self) -> Process {
+        let mut node = command("mica-node");
+        node.args(&self.arguments).args(["--no-prometheus", "--no-telemetry", "--no-mdns"]);
+        Process::start(node, self.log.clone())
+    }
 }
 
 impl DevNode {
@@ -29,15 +47,21 @@ impl DevNode {
     /// The same for a chain that `arguments` name.
     pub async fn start_with(folder: &Path, arguments: &[&str]) -> Self {
         let (rpc, p2p) = (free_port(), free_port());
-        let mut node = command("mica-node");
-        node.args(arguments)
-            .args(["--no-prometheus", "--no-telemetry", "--no-mdns"])
-            .arg("--base-path")
-            .arg(folder.join("node"))
-            .args(["--rpc-port", &rpc.to_string(), "--port", &p2p.to_string()]);
-        let node = Self { process: Process::start(node, folder.join("node.log")), url: format!("ws://127.0.0.1:{rpc}") };
+        let base = folder.join("node").display().to_string();
+        let (rpc_port, p2p) = (rpc.to_string(), p2p.to_string());
+        let own = ["--base-path", &base, "--rpc-port", &rpc_port, "--port", &p2p];
+        let arguments = arguments.iter().chain(&own).map(ToString::to_string).collect();
+        let command = NodeCommand { arguments, log: folder.join("node.log") };
+        let node = Self { process: command.start(), url: format!("ws://127.0.0.1:{rpc}"), command };
         node.connect().await;
         node
+    }
+
+    /// Kills it, starts it again on its state, and waits until it answers.
+    pub async fn start_again(&mut self) {
+        self.process.kill();
+        self.process = self.command.start();
+        self.connect().await;
     }
 
     /// A connection to it.
@@ -52,6 +76,7 @@ pub struct LocalNetwork {
     pub nodes: Vec<Process>,
     /// Their JSON-RPC addresses, in the same order.
     pub urls: Vec<String>,
+    commands: Vec<NodeCommand>,
 }
 
 impl LocalNetwork {
@@ -62,28 +87,33 @@ impl LocalNetwork {
         const ALICE_PEER: &str = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp";
         let alice_port = free_port();
         let bootnode = format!("/ip4/127.0.0.1/tcp/{alice_port}/p2p/{ALICE_PEER}");
-        let (mut nodes, mut urls) = (Vec::new(), Vec::new());
+        let (mut nodes, mut urls, mut commands) = (Vec::new(), Vec::new(), Vec::new());
         for (index, name) in ["alice", "bob", "charlie", "dave"].into_iter().enumerate() {
             let rpc = free_port();
             let p2p = if index == 0 { alice_port } else { free_port() };
-            let mut node = command("mica-node");
-            node.args(["--chain", "local", &format!("--{name}"), "--no-prometheus", "--no-telemetry", "--no-mdns"])
-                .arg("--base-path")
-                .arg(folder.join(name))
-                .args(["--rpc-port", &rpc.to_string()])
-                .args(["--listen-addr", &format!("/ip4/127.0.0.1/tcp/{p2p}")]);
-            if index == 0 {
-                node.args(["--node-key", ALICE_KEY]);
-            } else {
-                node.args(["--node-key", &format!("{:064x}", index + 1), "--bootnodes", &bootnode]);
+            let base = folder.join(name).display().to_string();
+            let key = if index == 0 { ALICE_KEY.to_owned() } else { format!("{:064x}", index + 1) };
+            let mut arguments = vec!["--chain".to_owned(), "local".to_owned(), format!("--{name}"), "--base-path".to_owned(), base];
+            arguments.extend(["--rpc-port".to_owned(), rpc.to_string()]);
+            arguments.extend(["--listen-addr".to_owned(), format!("/ip4/127.0.0.1/tcp/{p2p}"), "--node-key".to_owned(), key]);
+            if index > 0 {
+                arguments.extend(["--bootnodes".to_owned(), bootnode.clone()]);
             }
-            nodes.push(Process::start(node, folder.join(format!("{name}.log"))));
+            let command = NodeCommand { arguments, log: folder.join(format!("{name}.log")) };
+            nodes.push(command.start());
+            commands.push(command);
             urls.push(format!("ws://127.0.0.1:{rpc}"));
         }
         for (url, node) in urls.iter().zip(&nodes) {
             connect(url, node).await;
         }
-        Self { nodes, urls }
+        Self { nodes, urls, commands }
+    }
+
+    /// Starts a node that was killed again on its state, and waits until it answers.
+    pub async fn start_again(&mut self, index: usize) {
+        self.nodes[index] = self.commands[index].start();
+        connect(&self.urls[index], &self.nodes[index]).await;
     }
 }
 

@@ -6,6 +6,10 @@ mod access;
 mod book;
 #[path = "network/chain.rs"]
 mod chain;
+#[path = "network/deposits.rs"]
+mod deposits;
+#[path = "network/finality.rs"]
+mod finality;
 #[path = "network/money.rs"]
 mod money;
 #[path = "network/refusals.rs"]

@@ -44,6 +44,16 @@ impl Rehearsal {
     }
 }
 
+impl Rehearsal {
+    /// Whether it could be done.
+    ///
+    /// # Errors
+    /// [`CommandError::NoFunds`] if money is missing.
+    pub fn verdict(self) -> Result<(), CommandError> {
+        self.chain.verdict()
+    }
+}
+
 impl Asker {
     /// Finds the path for `question` and what would have to be sent before it could be paid.
     ///

@@ -15,12 +15,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use mica_chain::{AccountId, Call, Submitted, Until};
+use mica_chain::{Account, AccountId, Call, SubmitError, Submitted, Until};
 use mica_primitives::{Balance, ChannelId, ChannelOpening, ChannelParameters, ChannelState, LaneId, Redeem};
 use mica_protocol::channel::{ChannelFacts, LeaseError, PayerLane, PayerLaneRecord, PayerLedger};
 
 use super::{ChannelError, Need, OPENING, Payer};
-use crate::store::{Change, ChannelRecord, Store, StoreError};
+use crate::{
+    funds,
+    store::{Change, ChannelRecord, Store, StoreError},
+};
 
 /// How often a lane is looked for after room was made: others may take it in between.
 const MAX_LOOKS: usize = 64;
@@ -268,18 +271,23 @@ impl ChannelBook {
         self.refresh().await?;
         let view = self.payer.chain.at_best().await?;
         let parameters = view.channel_parameters().await?;
-        let free = view.account(self.payer.id()).await?.free;
+        let money = view.account(self.payer.id()).await?;
         let mut asked = self.calls(needs, least, self.deposits.headroom, &parameters);
-        if asked.deposits > free {
+        let mut fee = self.fee(&asked).await?;
+        if money.missing(asked.deposits, fee) > 0 {
             // Too little for comfort may still be enough for these.
             asked = self.calls(needs, least, least, &parameters);
+            fee = self.fee(&asked).await?;
         }
         let Asked { call, deposits, until } = asked;
-        let fee = match &call {
-            Some(call) => self.payer.chain.estimate_fee_for(self.payer.id(), call).await?,
-            None => 0,
-        };
-        Ok(Missing { call, deposits, fee, free, until })
+        Ok(Missing { call, deposits, fee, money, until })
+    }
+
+    async fn fee(&self, asked: &Asked) -> Result<Balance, ChannelError> {
+        match &asked.call {
+            Some(call) => Ok(self.payer.chain.estimate_fee_for(self.payer.id(), call).await?),
+            None => Ok(0),
+        }
     }
 
     /// Opens the account's key if something must be sent for `needs`; asks for the password then, unless the money is missing.
@@ -306,7 +314,11 @@ impl ChannelBook {
         missing.check_funds(self.payer.id())?;
         let Some(call) = missing.call else { return Ok(None) };
         let signer = self.payer.account.signer(OPENING)?;
-        Ok(Some(self.payer.chain.submit(&signer, call, missing.until).await?))
+        let submitted = self.payer.chain.submit(&signer, call, missing.until).await;
+        // A fee that brought nothing is the next session's.
+        let sum = submitted.as_ref().err().map_or(0, SubmitError::fee_spent);
+        drop(Fees { book: self, sum });
+        Ok(Some(submitted?))
     }
 
     /// Sessions that a channel still has to be good for; below that it is topped up ahead.
@@ -405,17 +417,18 @@ pub struct Missing {
     pub deposits: Balance,
     /// Its estimated fee.
     fee: Balance,
-    /// What the account has free.
-    free: Balance,
+    /// The account's money.
+    money: Account,
     /// What to wait for once it is sent.
     until: Until,
 }
 
 impl Missing {
     fn check_funds(&self, account: AccountId) -> Result<(), ChannelError> {
-        let need = self.deposits.saturating_add(self.fee);
-        let is_short = self.call.is_some() && self.free < need;
-        if is_short { Err(ChannelError::NoFunds { account: account.to_string(), free: self.free, need }) } else { Ok(()) }
+        match self.call {
+            Some(_) => funds::check(account, &self.money, self.deposits, self.fee).map_err(ChannelError::NoFunds),
+            None => Ok(()),
+        }
     }
 }
 

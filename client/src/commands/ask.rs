@@ -149,7 +149,9 @@ pub async fn run(context: &Context, arguments: AskArgs) -> Result<(), CommandErr
     if arguments.dry_run {
         let rehearsal = asker.rehearse(&model, &view, &question, context.progress, &interrupt).await;
         asker.stop().await;
-        return Ok(context.output.show(&rehearsal?, Rehearsal::to_text)?);
+        let rehearsal = rehearsal?;
+        context.output.show(&rehearsal, Rehearsal::to_text)?;
+        return rehearsal.verdict();
     }
     let mut printer = Printer { output: context.output, progress: context.progress };
     let answer = asker.ask(&model, &view, &question, context.progress, interrupt.clone(), &mut printer).await;

@@ -16,6 +16,7 @@ use crate::{
     confirm::Unattended,
     dry_run::{DryRun, Moved},
     error::CommandError,
+    funds,
     output::table,
     wait::{SendOptions, Sent, Wait, send},
 };
@@ -145,20 +146,18 @@ async fn top_up(context: &Context, channel: ChannelId, total: Balance, options: 
     let (call, more) = (Call::TopUpTo { channel, total }, total.saturating_sub(found.deposit));
     if options.dry_run {
         let report = DryRun::new(&chain, key.account(), Some(&call), Moved { sent: 0, locked: more }).await?;
-        return Ok(context.output.show(&report, DryRun::to_text)?);
+        context.output.show(&report, DryRun::to_text)?;
+        return report.verdict();
     }
-    let free = chain.at_best().await?.account(key.account()).await?.free;
-    let need = more.saturating_add(chain.estimate_fee_for(key.account(), &call).await?);
-    if free < need {
-        return Err(CommandError::NoFunds { account: key.account().to_string(), free, need });
-    }
+    let money = chain.at_best().await?.account(key.account()).await?;
+    funds::check(key.account(), &money, more, chain.estimate_fee_for(key.account(), &call).await?)?;
     let question = format!("Lock {} more in the channel to {}?", amount::format(more), found.payee);
     context.confirmation().of(&question, Unattended::Proceed)?;
     let signer = key.signer("topping up a channel")?;
     // A worker takes the deposit that it knows for all there is, and it knows the final one.
-    let wait = options.wait.or(context.settings.wait).unwrap_or(Wait::Finalized);
-    let sent = send(&chain, &signer, call, wait, context.progress, "topping up").await?;
-    show(context, &[sent])
+    let follow = options.follow(context.settings.wait, Wait::Finalized);
+    let sent = send(&chain, &signer, call, follow, context.progress, "topping up").await?;
+    show(context, &[sent], 0)
 }
 
 /// Which channels are meant.
@@ -178,29 +177,34 @@ async fn close(context: &Context, channels: Channels, patience: Duration, option
     let call = payer.closing(&channels).await?;
     if options.dry_run {
         let report = DryRun::new(&payer.chain, payer.id(), call.as_ref(), Moved::default()).await?;
-        return Ok(context.output.show(&report, DryRun::to_text)?);
+        context.output.show(&report, DryRun::to_text)?;
+        return report.verdict();
     }
-    let wait = options.wait.or(context.settings.wait).unwrap_or(Wait::Included);
-    let mut sent = Vec::new();
+    let follow = options.follow(context.settings.wait, Wait::Included);
+    let (mut sent, mut lost) = (Vec::new(), 0);
     if let Some(call) = call {
+        let money = payer.chain.at_best().await?.account(payer.id()).await?;
+        funds::check(payer.id(), &money, 0, payer.chain.estimate_fee_for(payer.id(), &call).await?)?;
         let signer = payer.account.signer(CLOSING)?;
         let what = format!("closing {} channels", channels.len());
-        sent.push(send(&payer.chain, &signer, call, wait, context.progress, &what).await?);
+        sent.push(send(&payer.chain, &signer, call, follow, context.progress, &what).await?);
     }
-    if wait != Wait::None && !patience.is_zero() && !channels.is_empty() {
+    if follow.wait != Wait::None && !patience.is_zero() && !channels.is_empty() {
         let step = context.progress.step("waiting for the workers to redeem");
-        let (finished, block) = payer.await_closed(&channels, patience).await?;
-        sent.extend(finished.iter().map(|one| Sent::from((one, Wait::Included))));
-        step.done(&format!("gone in block {block}"));
+        let gone = payer.await_closed(&channels, patience).await?;
+        sent.extend(gone.finished.iter().map(|one| Sent::from((one, Wait::Included))));
+        lost = gone.lost;
+        step.done(&format!("gone in block {}", gone.block));
     }
-    show(context, &sent)
+    show(context, &sent, lost)
 }
 
-fn show(context: &Context, sent: &[Sent]) -> Result<(), CommandError> {
+/// Shows what was sent, and what it cost with the fees that were `lost`.
+fn show(context: &Context, sent: &[Sent], lost: Balance) -> Result<(), CommandError> {
     let changed = Changed {
         block: sent.iter().filter_map(|one| one.block).max(),
         extrinsics: sent.iter().map(|one| one.extrinsic.clone()).collect(),
-        fees: sent.iter().filter_map(|one| one.fee).fold(0, Balance::saturating_add),
+        fees: sent.iter().filter_map(|one| one.fee).fold(lost, Balance::saturating_add),
         events: sent.iter().flat_map(|one| one.events.clone()).collect(),
     };
     Ok(context.output.show(&changed, |changed| match (changed.extrinsics.as_slice(), changed.block) {

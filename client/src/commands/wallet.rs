@@ -9,6 +9,7 @@ mod new;
 mod remove;
 mod show;
 mod sign;
+mod status;
 mod transfer;
 mod verify;
 
@@ -43,6 +44,8 @@ pub enum WalletCommand {
     Balance(balance::BalanceArgs),
     /// Send money
     Transfer(transfer::TransferArgs),
+    /// Say what became of an extrinsic: final, in a block, failed, or not found
+    Status(status::StatusArgs),
 }
 
 /// Runs `mica wallet …`.
@@ -62,6 +65,7 @@ pub async fn run(context: &Context, command: WalletCommand) -> Result<(), Comman
         WalletCommand::Verify(arguments) => verify::run(context, &arguments),
         WalletCommand::Balance(arguments) => balance::run(context, &arguments).await,
         WalletCommand::Transfer(arguments) => transfer::run(context, &arguments).await,
+        WalletCommand::Status(arguments) => status::run(context, &arguments).await,
     }
 }
 

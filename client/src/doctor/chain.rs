@@ -2,15 +2,18 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use mica_chain::{AccountId, Chain, ConnectError, NodeState, ReadError, View, amount};
+use mica_chain::{Account, AccountId, Call, Chain, ConnectError, NodeState, ReadError, View, amount};
+use mica_primitives::{Balance, ChannelOpening};
 
 use super::{Finding, channels, market};
 use crate::commands::Context;
 
 /// What is looked at through the node, when it is there.
 pub const CHECKS: [&str; 6] = ["node", "chain", "clock", "balance", "channels", "market"];
-/// Most blocks that finality may lie behind.
-const MAX_UNFINAL_BLOCKS: u32 = 64;
+/// Blocks that finality may lie behind: two or three are usual.
+const FEW_BLOCKS: u32 = 8;
+/// Blocks behind which finality stands still, at a block every three seconds: for more than a minute.
+pub const MAX_UNFINAL_BLOCKS: u32 = 24;
 /// A newest block older than this means that the chain stands still, or that the clock here is wrong.
 const MAX_AGE_MS: i64 = 60_000;
 /// Blocks are not from the future, but clocks differ a little.
@@ -49,7 +52,7 @@ async fn look(context: &Context, chain: &Chain, findings: &mut Vec<Finding>) -> 
     });
     match context.account() {
         Ok(account) => {
-            findings.push(balance(&best, account, &state).await?);
+            findings.push(balance(chain, &best, account, &state).await?);
             findings.extend(channels::all(context, &best, account).await?);
         }
         Err(_) => findings.extend(["balance", "channels"].map(|check| Finding::skipped(check, "there is no wallet"))),
@@ -66,9 +69,17 @@ fn node(state: &NodeState, url: &str, best: u32, last: u32) -> Finding {
     if state.is_syncing {
         return Finding::wrong("node", format!("{found}: it still fetches blocks that others have, so wait"), "mica doctor");
     }
-    if best.saturating_sub(last) > MAX_UNFINAL_BLOCKS {
-        let found = format!("{found}: nothing becomes final, so nothing can be relied on");
+    let behind = best.saturating_sub(last);
+    if behind > MAX_UNFINAL_BLOCKS {
+        let found = format!(
+            "{found}: finality stands still, {behind} blocks behind, so payments are made and not final (do not send them again), and \
+             new deposits do not count; wait until more than two thirds of the validators run again, or ask another node"
+        );
         return Finding::wrong("node", found, "mica config set node-url ws://HOST:9944");
+    }
+    if behind > FEW_BLOCKS {
+        let found = format!("{found}: finality lies {behind} blocks behind, so what is sent takes longer to become final");
+        return Finding::note("node", found, "mica doctor");
     }
     Finding::good("node", found)
 }
@@ -98,19 +109,32 @@ fn clock(block_ms: u64, now_ms: u64) -> Finding {
     Finding::good("clock", "agrees with the chain")
 }
 
-async fn balance(view: &View, account: AccountId, state: &NodeState) -> Result<Finding, ReadError> {
-    let (found, least) = (view.account(account).await?, view.channel_parameters().await?.min_deposit);
+async fn balance(chain: &Chain, view: &View, account: AccountId, state: &NodeState) -> Result<Finding, ReadError> {
+    let (found, parameters) = (view.account(account).await?, view.channel_parameters().await?);
+    let (deposit, window) = (parameters.min_deposit, parameters.min_window);
+    // The smallest channel to anybody; without an answer about the fee the deposit alone is looked at.
+    let call = Call::OpenMany(vec![ChannelOpening { payee: account, signer: [0; 32], deposit, window }]);
+    let fee = chain.estimate_fee_for(account, &call).await.unwrap_or(0);
+    Ok(judge(&found, account, (deposit, fee), state))
+}
+
+/// Whether `found` is enough for a channel's least deposit and the fee of opening it.
+fn judge(found: &Account, account: AccountId, (deposit, fee): (Balance, Balance), state: &NodeState) -> Finding {
     let text = format!("{} free, {} on hold", amount::format(found.free), amount::format(found.held));
     // On a development chain everybody has the rich accounts' keys.
     let dev = if state.should_have_peers { "--wallet OTHER" } else { "--dev-account Alice" };
     let mend = format!("mica wallet transfer {account} 100 {dev}");
-    Ok(match found.free {
-        0 => Finding::wrong("balance", format!("{text}: nothing to pay with"), mend),
-        free if free < least => {
-            Finding::note("balance", format!("{text}: too little to open a channel ({})", amount::format(least)), mend)
+    match found.missing(deposit, fee) {
+        _ if found.spendable() == 0 => {
+            let stays = amount::format(found.stays());
+            Finding::wrong("balance", format!("{text}: nothing to pay with, because {stays} must stay"), mend)
         }
-        _ => Finding::good("balance", text),
-    })
+        0 => Finding::good("balance", text),
+        _ => {
+            let least = amount::format(found.needed(deposit, fee));
+            Finding::note("balance", format!("{text}: too little to open a channel, which takes {least} free"), mend)
+        }
+    }
 }
 
 fn now_ms() -> u64 {
@@ -133,6 +157,22 @@ mod tests {
         assert_eq!(node(&state(0, true, false), "ws://x", 10, 8).state, State::Wrong);
         assert_eq!(node(&state(3, true, true), "ws://x", 10, 8).state, State::Wrong);
         assert_eq!(node(&state(3, true, false), "ws://x", 100, 8).state, State::Wrong);
+        assert_eq!(node(&state(3, true, false), "ws://x", 16, 8).state, State::Good);
+        assert_eq!(node(&state(3, true, false), "ws://x", 17, 8).state, State::Note);
+        let still = node(&state(3, true, false), "ws://x", 33, 8);
+        assert!(still.state == State::Wrong && still.found.contains("25 blocks behind"), "{still:?}");
+    }
+
+    #[test]
+    fn what_must_stay_does_not_pay_for_a_channel() {
+        let judged = |free| {
+            let found = Account { free, existential_deposit: 1_000, ..Account::default() };
+            judge(&found, AccountId::from([7; 32]), (10_000, 500), &state(0, false, false)).state
+        };
+        assert_eq!(judged(0), State::Wrong);
+        assert_eq!(judged(1_000), State::Wrong);
+        assert_eq!(judged(11_500), State::Note);
+        assert_eq!(judged(11_501), State::Good);
     }
 
     #[test]

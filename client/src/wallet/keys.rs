@@ -11,6 +11,9 @@ const CHANNEL_SIGNER_CONTEXT: &str = "mica/channel-signer/v1";
 /// Context of the channel signer of every other account, over its expanded key. The same warning holds.
 const ACCOUNT_CHANNEL_SIGNER_CONTEXT: &str = "mica/channel-signer/account/v1";
 
+/// How a derivation path is read: [`DerivationPath::from_str`](std::str::FromStr::from_str) or [`DerivationPath::as_subkey`].
+pub type PathReader = fn(&str) -> Result<DerivationPath, PathError>;
+
 /// Length of a new phrase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WordCount {
@@ -124,6 +127,14 @@ impl Secret {
     /// # Errors
     /// [`PhraseError`] says which part is wrong.
     pub fn from_text(text: &str) -> Result<Self, PhraseError> {
+        Self::from_text_with(text, str::parse)
+    }
+
+    /// The same; `read` reads the path.
+    ///
+    /// # Errors
+    /// As [`Self::from_text`].
+    pub fn from_text_with(text: &str, read: PathReader) -> Result<Self, PhraseError> {
         let text = text.trim();
         let (secret, path) = text.split_at(text.find('/').unwrap_or(text.len()));
         let root = match secret.trim_end().strip_prefix("0x") {
@@ -134,7 +145,7 @@ impl Secret {
             }
             None => Self::from_phrase(secret)?,
         };
-        root.with_path(path.parse()?)
+        root.with_path(read(path)?)
     }
 
     /// The secret of this kind with these bytes.

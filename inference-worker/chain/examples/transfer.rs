@@ -3,7 +3,7 @@
 
 use std::error::Error;
 
-use mica_chain::{AccountId, Call, Chain, Signer, Until, amount};
+use mica_chain::{Call, Chain, Signer, Until, address, amount};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -12,7 +12,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         return Err("give the node's address, a secret URI, an account and an amount".into());
     };
     let (chain, signer) = (Chain::connect(url).await?, Signer::from_suri(suri)?);
-    let to: AccountId = to.parse()?;
+    let to = address::parse(to)?;
     let sent = chain.submit(&signer, Call::Transfer { to, amount: amount::parse(text)? }, Until::InBlock).await?;
     println!("in block {} for a fee of {}", sent.block.number, amount::format(sent.fee));
     Ok(())

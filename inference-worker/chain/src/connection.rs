@@ -42,8 +42,8 @@ struct Inner {
     url: String,
     genesis: Hash32,
     backend: Arc<LegacyBackend<Config>>,
-    methods: LegacyRpcMethods<RpcConfigFor<Config>>,
     rpc: RpcClient,
+    methods: LegacyRpcMethods<RpcConfigFor<Config>>,
     client: OnlineClient<Config>,
     /// One lock per account that signs here: held from the choice of a nonce until the pool has the extrinsic.
     nonces: Mutex<BTreeMap<AccountId, Arc<tokio::sync::Mutex<()>>>>,
@@ -86,7 +86,7 @@ impl Chain {
         }
         let genesis = client.genesis_hash().0;
         let methods = LegacyRpcMethods::new(rpc.clone());
-        let inner = Inner { url: url.to_owned(), genesis, backend, methods, rpc, client, nonces: Mutex::default() };
+        let inner = Inner { url: url.to_owned(), genesis, backend, rpc, methods, client, nonces: Mutex::default() };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -162,13 +162,12 @@ impl Chain {
         &self.inner.backend
     }
 
-    pub(crate) fn methods(&self) -> &LegacyRpcMethods<RpcConfigFor<Config>> {
-        &self.inner.methods
-    }
-
-    /// For requests that have no method in [`Self::methods`].
     pub(crate) fn rpc(&self) -> &RpcClient {
         &self.inner.rpc
+    }
+
+    pub(crate) fn methods(&self) -> &LegacyRpcMethods<RpcConfigFor<Config>> {
+        &self.inner.methods
     }
 
     pub(crate) fn client(&self) -> &OnlineClient<Config> {
@@ -215,6 +214,6 @@ pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
     text.replace("RPC error: ", "").replace("client error: ", "")
 }
 
-fn missing(hash: &Hash32) -> ReadError {
+pub(crate) fn missing(hash: &Hash32) -> ReadError {
     ReadError::Node { what: "chain_getHeader".to_owned(), reason: format!("the node knows no block 0x{}", hex::encode(hash)) }
 }

@@ -2,6 +2,25 @@
 
 use subxt::metadata::Metadata;
 
+/// Whose account stood in the way of a movement of money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Party {
+    /// Who signed the extrinsic.
+    Sender,
+    /// Who was to be paid.
+    Receiver,
+}
+
+impl Party {
+    /// Its name in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sender => "sender",
+            Self::Receiver => "receiver",
+        }
+    }
+}
+
 /// A dispatch error with words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DispatchFailure {
@@ -21,11 +40,25 @@ impl DispatchFailure {
         self.pallet == pallet && self.name == name
     }
 
+    /// Whose account stood in the way; nothing if the error is not about money.
+    pub fn concerns(&self) -> Option<Party> {
+        match (self.pallet.as_str(), self.name.as_str()) {
+            ("Token", "BelowMinimum" | "CannotCreate" | "Blocked") | ("Balances", "ExistentialDeposit" | "DeadAccount") => {
+                Some(Party::Receiver)
+            }
+            ("Token" | "Balances", _) => Some(Party::Sender),
+            _ => None,
+        }
+    }
+
     /// Reads SCALE bytes of `sp_runtime::DispatchError`; what follows them is not looked at.
     pub(crate) fn decode(bytes: &[u8], metadata: &Metadata) -> Self {
         let (pallet, name, meaning) = match *bytes {
             [3, pallet, error, ..] => return Self::of_pallet(pallet, error, metadata),
-            [7, token, ..] => ("Token", named(&TOKEN_ERRORS, token), "the money is not there or may not be moved"),
+            [7, token, ..] => {
+                let name = named(&TOKEN_ERRORS, token);
+                ("Token", name, about_money(name))
+            }
             [8, arithmetic, ..] => ("Arithmetic", named(&ARITHMETIC_ERRORS, arithmetic), "a sum left its range"),
             [kind, ..] => ("Runtime", named(&KINDS, kind), "the runtime refused the call"),
             [] => ("Runtime", "Other", "the runtime gave no reason"),
@@ -92,16 +125,60 @@ fn named(names: &[&'static str], index: u8) -> &'static str {
     names.get(usize::from(index)).copied().unwrap_or("Other")
 }
 
+/// Whose money an error of `Token` is about, and what is wrong with it.
+fn about_money(name: &str) -> &'static str {
+    match name {
+        "BelowMinimum" | "CannotCreate" => {
+            "the receiver would have less than the existential deposit, and the chain keeps no account with so little"
+        }
+        "Blocked" => "the receiver takes no money",
+        "NotExpendable" | "OnlyProvider" => "the sender would be left with less than its existential deposit",
+        "FundsUnavailable" => "the sender does not have so much that it may move",
+        "Frozen" => "the sender's money is frozen",
+        "CannotCreateHold" => "the account takes no further hold",
+        _ => "the money is not there or may not be moved",
+    }
+}
+
 /// What a person can do about an error, where the pallet's own words do not say it.
 fn remedy(pallet: &str, name: &str) -> &'static str {
     match (pallet, name) {
         ("Token", "FundsUnavailable") | ("Balances", "InsufficientBalance") => "send the account more MICA, or ask for less",
-        ("Token", "NotExpendable" | "BelowMinimum" | "CannotCreateHold") | ("Balances", "Expendability" | "ExistentialDeposit") => {
-            "leave the account at least its existential deposit"
+        ("Token", "NotExpendable" | "OnlyProvider" | "CannotCreateHold") | ("Balances", "Expendability") => {
+            "leave the sender at least its existential deposit"
+        }
+        ("Token", "BelowMinimum" | "CannotCreate") | ("Balances", "ExistentialDeposit") => {
+            "send at least so much that the receiver has the existential deposit (`mica wallet transfer … --dry-run` names the sum)"
         }
         ("Arithmetic", "Underflow" | "Overflow") => "ask for a smaller amount: the account does not hold so much",
         ("Runtime", "BadOrigin") => "sign with the account that owns what the call is about",
         ("Runtime", "Exhausted") => "try again in a later block",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(index: u8) -> DispatchFailure {
+        let name = named(&TOKEN_ERRORS, index);
+        DispatchFailure {
+            pallet: "Token".into(),
+            name: name.into(),
+            meaning: about_money(name).into(),
+            remedy: remedy("Token", name),
+        }
+    }
+
+    #[test]
+    fn a_failure_is_blamed_on_the_account_that_it_concerns() {
+        let (below, dust, poor) = (token(2), token(8), token(0));
+        assert_eq!((below.name.as_str(), below.concerns()), ("BelowMinimum", Some(Party::Receiver)));
+        assert!(below.to_string().contains("the receiver would have less") && !below.to_string().contains("sender"), "{below}");
+        assert_eq!((dust.name.as_str(), dust.concerns()), ("NotExpendable", Some(Party::Sender)));
+        assert_eq!((poor.name.as_str(), poor.concerns()), ("FundsUnavailable", Some(Party::Sender)));
+        let other = DispatchFailure { pallet: "Channels".into(), name: "NoChannel".into(), meaning: String::new(), remedy: "" };
+        assert_eq!(other.concerns(), None);
     }
 }

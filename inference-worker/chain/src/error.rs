@@ -1,8 +1,9 @@
 //! What can go wrong, one enum per operation, each with what to do about it.
 
+use mica_primitives::{Balance, BlockNumber, Hash32};
 use thiserror::Error;
 
-use crate::DispatchFailure;
+use crate::{DispatchFailure, amount};
 
 /// Why there is no connection.
 #[derive(Debug, Error)]
@@ -62,7 +63,7 @@ pub enum ReadError {
     },
 }
 
-/// Why a submission failed. After [`SubmitError::Timeout`] the extrinsic may still be included: read the chain before trying again.
+/// Why a submission failed, and whether it cost a fee.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SubmitError {
@@ -75,13 +76,16 @@ pub enum SubmitError {
         call: &'static str,
     },
     /// The account cannot pay the fee.
-    #[error("account {account} cannot pay the fee: send it some MICA (`mica wallet transfer {account} 1`)")]
+    #[error(
+        "account {account} cannot pay the fee and keep its existential deposit; nothing was sent: send it some MICA from another \
+         account (`mica wallet transfer {account} 1MICA --wallet OTHER`)"
+    )]
     NoFunds {
         /// The account.
         account: String,
     },
-    /// The pool or the chain refused the extrinsic before it ran.
-    #[error("the node refused {what}: {reason}")]
+    /// The pool refused the extrinsic before it ran.
+    #[error("the node refused {what}, and nothing was done: {reason}")]
     Refused {
         /// The call.
         what: String,
@@ -89,30 +93,77 @@ pub enum SubmitError {
         reason: String,
     },
     /// It ran and failed; the fee is spent.
-    #[error("{what} failed: {failure}")]
+    #[error("{what} failed in block {block}: {failure}; nothing was moved{}", lost(.fee))]
     Failed {
         /// The call.
         what: String,
         /// What the runtime said.
-        failure: DispatchFailure,
+        failure: Box<DispatchFailure>,
+        /// The block that holds it.
+        block: BlockNumber,
+        /// What it cost the signer, base units; 0 if it was free.
+        fee: Balance,
     },
-    /// Nothing was heard for too long.
-    #[error("{what} was sent but not included within {seconds} s: check that the chain makes blocks before trying again")]
-    Timeout {
+    /// It did what it should in a block that was not final in time.
+    #[error(
+        "{what} is done in block {block} (fee {}), and that block is not final yet: do not send it again; \
+         `mica wallet status 0x{}` tells when it is final, `mica doctor` whether finality stands still",
+        amount::format(*.fee), hex::encode(.extrinsic)
+    )]
+    NotFinal {
         /// The call.
         what: String,
-        /// How long it was waited for.
-        seconds: u64,
+        /// The block that holds it.
+        block: BlockNumber,
+        /// Its hash.
+        extrinsic: Hash32,
+        /// What it cost the signer, base units.
+        fee: Balance,
     },
-    /// The connection was lost after it was sent.
-    #[error("{what} was sent but the node was lost ({reason}): it may still be included, so read the chain before trying again")]
-    Lost {
+    /// It was sent, and whether a block holds it is not known.
+    #[error(
+        "{what} was sent, and it is not known whether it is done ({reason}): do not send it again before \
+         `mica wallet status 0x{}` has told; no block after block {last} can have it",
+        hex::encode(.extrinsic)
+    )]
+    Unknown {
         /// The call.
         what: String,
-        /// What the connection said.
+        /// Its hash.
+        extrinsic: Hash32,
+        /// The last block that may hold it.
+        last: BlockNumber,
+        /// What is known instead.
         reason: String,
     },
-    /// A read that the submission needs failed.
+    /// It was sent, no final block holds it, and none can hold it any more.
+    #[error(
+        "{what} was sent and is in no block up to block {last}, after which it is not valid: nothing was done, so send it again"
+    )]
+    Expired {
+        /// The call.
+        what: String,
+        /// The last block that might have held it.
+        last: BlockNumber,
+    },
+    /// A read that the submission needs failed; nothing was sent.
     #[error(transparent)]
     Read(#[from] ReadError),
+}
+
+impl SubmitError {
+    /// The fee that is known to be spent all the same, base units.
+    pub fn fee_spent(&self) -> Balance {
+        match self {
+            Self::Failed { fee, .. } | Self::NotFinal { fee, .. } => *fee,
+            _ => 0,
+        }
+    }
+}
+
+fn lost(fee: &Balance) -> String {
+    match fee {
+        0 => String::new(),
+        fee => format!(", and the fee of {} is spent", amount::format(*fee)),
+    }
 }

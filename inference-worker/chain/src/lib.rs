@@ -7,15 +7,22 @@
 //! No code is generated from metadata: calls are found by name at run time and their arguments are the SCALE bytes of
 //! `mica-primitives`, the very types that the pallets decode. A runtime upgrade that keeps names and arguments needs no new build.
 //!
-//! Limits: every request has a deadline ([`REQUEST_TIMEOUT`]), a submission waits at most [`SUBMIT_TIMEOUT`], lists are read in pages.
+//! An extrinsic is followed to its block or, if somebody asks, until that is final; where the node's news of it end too early,
+//! [`Chain::fate`] finds it by its hash. [`Account`] says how much of an account's money can leave it.
+//!
+//! Limits: every request has a deadline ([`REQUEST_TIMEOUT`]), a submission waits at most [`SUBMIT_TIMEOUT`] if nobody asks otherwise,
+//! lists are read in pages.
 #![forbid(unsafe_code)]
 
+mod account;
+pub mod address;
 pub mod amount;
 mod call;
 mod connection;
 mod dispatch;
 mod error;
 mod event;
+mod fate;
 mod heads;
 mod node_state;
 mod origin;
@@ -24,18 +31,21 @@ mod staking;
 mod submit;
 mod view;
 
+pub use account::Account;
 pub use call::Call;
 pub use connection::{Chain, REQUEST_TIMEOUT};
-pub use dispatch::DispatchFailure;
+pub use dispatch::{DispatchFailure, Party};
 pub use error::{ConnectError, ReadError, SubmitError};
 pub use event::{ChainEvent, MicaEvent};
+pub use fate::{Fate, Included, MAX_BLOCKS_SEARCHED};
 pub use heads::{Head, Heads};
 pub use node_state::NodeState;
 pub use origin::ChainOrigin;
 pub use signer::{DerivationPath, PathError, Signer, SignerError, verify};
 pub use staking::{Rewards, SessionKeys, UnpaidReward, ValidatorState};
 pub use submit::{Reached, SUBMIT_TIMEOUT, Submitted, Until};
-pub use view::{Account, PAGE, View};
+pub use view::{PAGE, View};
 
-/// An account of the chain: a 32-byte sr25519 public key. Displays and parses as SS58 with prefix 42.
+/// An account of the chain: a 32-byte sr25519 public key. Displays as SS58 with prefix 42; what people write is read by
+/// [`address::parse`], because its own parser takes addresses of every network.
 pub type AccountId = subxt::utils::AccountId32;

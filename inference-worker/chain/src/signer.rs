@@ -27,6 +27,9 @@ const SIGNING_CONTEXT: &[u8] = b"substrate";
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SignerError {
+    /// Its derivation path is none, or one that wallets read differently.
+    #[error(transparent)]
+    Path(#[from] PathError),
     /// Not a secret URI.
     #[error("this is no secret URI: give 12 to 24 words, a 0x-prefixed seed of 32 bytes, or a development key such as //Bob")]
     Uri,
@@ -50,8 +53,19 @@ impl Signer {
     /// such as `//Bob` derives from the well-known phrase.
     ///
     /// # Errors
-    /// [`SignerError`] if the text is no secret URI or its words are no mnemonic.
+    /// [`SignerError`] if the text is no secret URI, its words are no mnemonic, or wallets read its path differently.
     pub fn from_suri(suri: &str) -> Result<Self, SignerError> {
+        let suri = suri.trim();
+        let path = suri.split_once("///").map_or(suri, |(before, _)| before);
+        path.get(path.find('/').unwrap_or(path.len())..).unwrap_or_default().parse::<DerivationPath>()?;
+        Self::from_suri_as_subkey(suri)
+    }
+
+    /// The same for a secret that is in use already: its path is read as `subkey` reads it, whatever other wallets make of it.
+    ///
+    /// # Errors
+    /// [`SignerError`] if the text is no secret URI or its words are no mnemonic.
+    pub fn from_suri_as_subkey(suri: &str) -> Result<Self, SignerError> {
         let uri = SecretUri::from_str(suri.trim()).map_err(|_| SignerError::Uri)?;
         let root = match uri.phrase.expose_secret().strip_prefix("0x") {
             Some(digits) => {

@@ -1,30 +1,42 @@
 //! Signing, sending and following an extrinsic.
+//!
+//! Whoever is told that nothing happened sends again, so that is said only when it is known. What the node tells about an extrinsic
+//! can end too early: a connection breaks, a node starts anew, a pool drops what another node's pool has. Then the blocks have the
+//! last word: they are searched for the extrinsic's hash. An extrinsic is valid in [`MORTAL_BLOCKS`] blocks, and once these are final
+//! without it, it is known never to come.
 
 use std::time::Duration;
 
-use mica_primitives::{Balance, Hash32};
+use mica_primitives::{Balance, BlockNumber, Hash32};
 use subxt::{
-    client::OnlineClientAtBlockImpl,
+    backend::BlockRef,
+    client::{ClientAtBlock, OnlineClientAtBlockImpl},
     config::DefaultExtrinsicParamsBuilder,
     error::{BackendError, ExtrinsicError, RpcError},
-    tx::{TransactionInBlock, TransactionProgress, TransactionStatus},
+    tx::{TransactionProgress, TransactionStatus},
 };
+use tokio::time::Instant;
 
 use crate::{
-    AccountId, Call, Chain, ChainEvent, DispatchFailure, Head, MicaEvent, ReadError, Signer, SubmitError,
+    AccountId, Call, Chain, ChainEvent, Head, MicaEvent, ReadError, Signer, SubmitError,
     connection::{Config, REQUEST_TIMEOUT, root_cause, within},
+    fate::{Included, Place, Search},
     signer::Unsigned,
 };
 
-/// Longest wait from sending to inclusion or finality.
+/// Longest wait from sending to inclusion or finality, unless somebody asks for another.
 pub const SUBMIT_TIMEOUT: Duration = Duration::from_secs(180);
 /// Blocks in which an extrinsic is valid: one that is lost cannot appear much later.
 const MORTAL_BLOCKS: u64 = 64;
+/// Blocks that finality may lie behind before extrinsics are made valid from the newest block on: from the last final one on their
+/// time would be over before it began.
+const MAX_LAG: BlockNumber = 16;
 /// How often a nonce taken by somebody else is chosen again.
 const NONCE_ATTEMPTS: usize = 4;
+/// Pause between two searches for an extrinsic of which the node tells nothing any more.
+const SEARCH_PAUSE: Duration = Duration::from_secs(2);
 
 type Progress = TransactionProgress<Config, OnlineClientAtBlockImpl<Config>>;
-type InBlock = TransactionInBlock<Config, OnlineClientAtBlockImpl<Config>>;
 
 /// How far an extrinsic has got.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,19 +78,38 @@ impl Submitted {
     }
 }
 
+/// An extrinsic that was given to the node.
+struct Sent {
+    what: String,
+    /// Where it may be found.
+    search: Search,
+    /// The node's news of it; why there are none otherwise.
+    progress: Result<Progress, String>,
+}
+
+/// Why the node's news of an extrinsic ended.
+enum Silence {
+    /// The time is over.
+    Late,
+    /// The connection or the subscription broke: the extrinsic goes its way.
+    Broken(String),
+    /// The node's pool has given it up.
+    Dropped(String),
+}
+
 impl Chain {
-    /// Signs `call`, sends it and waits `until` it is where it should be.
+    /// Signs `call`, sends it and waits `until` it is where it should be, at most [`SUBMIT_TIMEOUT`].
     ///
     /// Submissions of one account through one connection queue for their nonces and then wait side by side; another program that
     /// signs for the same account at the same moment is met by choosing the nonce again.
     ///
     /// # Errors
-    /// [`SubmitError`]: refused before it ran, failed when it ran (the fee is spent), or not heard of in time.
+    /// [`SubmitError`]: refused before it ran, failed when it ran (the fee is spent), in a block that is not final, or not heard of.
     pub async fn submit(&self, signer: &Signer, call: Call, until: Until) -> Result<Submitted, SubmitError> {
-        self.submit_watched(signer, call, until, &mut |_| {}).await
+        self.submit_watched(signer, call, until, SUBMIT_TIMEOUT, &mut |_| {}).await
     }
 
-    /// The same; `reached` is told how far the extrinsic has got, at each step once.
+    /// The same with another longest wait; `reached` is told how far the extrinsic has got, at each step once.
     ///
     /// # Errors
     /// As [`Self::submit`].
@@ -87,18 +118,21 @@ impl Chain {
         signer: &Signer,
         call: Call,
         until: Until,
+        patience: Duration,
         reached: &mut (dyn FnMut(Reached) + Send),
     ) -> Result<Submitted, SubmitError> {
-        let what = call.to_string();
-        let followed = async {
-            let progress = self.send(signer, &call).await?;
-            reached(Reached::Pool);
-            let included = follow(progress, &what, until, reached).await?;
-            self.outcome(&included, signer.account(), &what).await
+        let deadline = Instant::now() + patience;
+        let Sent { what, search, progress } = self.send(signer, &call).await?;
+        let told = match progress {
+            Ok(progress) => {
+                reached(Reached::Pool);
+                follow(progress, until, deadline, reached).await
+            }
+            Err(reason) => Err(Silence::Broken(reason)),
         };
-        match tokio::time::timeout(SUBMIT_TIMEOUT, followed).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(SubmitError::Timeout { what, seconds: SUBMIT_TIMEOUT.as_secs() }),
+        match told {
+            Ok(block) => self.read_outcome(&what, search, block).await,
+            Err(silence) => self.settle(&what, search, until, (patience, deadline), silence).await,
         }
     }
 
@@ -107,7 +141,11 @@ impl Chain {
     /// # Errors
     /// [`SubmitError`] if the node refuses it. What the call does when it runs is not known yet.
     pub async fn hand_in(&self, signer: &Signer, call: &Call) -> Result<Hash32, SubmitError> {
-        self.send(signer, call).await.map(|progress| progress.extrinsic_hash().0)
+        let Sent { what, search, progress } = self.send(signer, call).await?;
+        match progress {
+            Ok(_) => Ok(search.extrinsic),
+            Err(reason) => Err(unknown(what, &search, reason)),
+        }
     }
 
     /// Estimates the fee of `call`, base units.
@@ -123,7 +161,7 @@ impl Chain {
     /// # Errors
     /// As [`Self::estimate_fee`].
     pub async fn estimate_fee_for(&self, account: AccountId, call: &Call) -> Result<Balance, SubmitError> {
-        let at = within("chain_getFinalizedHead", self.client().at_current_block()).await?;
+        let at = self.birth().await?;
         let payload = call.payload(at.metadata_ref())?;
         let params = DefaultExtrinsicParamsBuilder::new().mortal(MORTAL_BLOCKS).build();
         let mut transactions = at.tx();
@@ -132,58 +170,110 @@ impl Chain {
         Ok(within("TransactionPaymentApi_query_info", signed.partial_fee_estimate()).await?)
     }
 
+    /// The block from which an extrinsic is valid: the last final one, or the newest while finality lies behind.
+    async fn birth(&self) -> Result<ClientAtBlock<Config, OnlineClientAtBlockImpl<Config>>, ReadError> {
+        let (last, best) = (self.finalized().await?, self.best().await?);
+        let from = if best.number.saturating_sub(last.number) > MAX_LAG { best } else { last };
+        within("chain_getHeader", self.client().at_block(BlockRef::from_hash(from.hash.into()))).await
+    }
+
     /// Chooses a nonce, signs and sends; the lock is held until the pool has the extrinsic, so that the next nonce is the next one.
-    async fn send(&self, signer: &Signer, call: &Call) -> Result<Progress, SubmitError> {
+    async fn send(&self, signer: &Signer, call: &Call) -> Result<Sent, SubmitError> {
         let what = call.to_string();
         let lock = self.nonce_lock(signer.account());
         let _turn = lock.lock().await;
         let mut refusal = String::new();
         for _ in 0..NONCE_ATTEMPTS {
-            let at = within("chain_getFinalizedHead", self.client().at_current_block()).await?;
+            let at = self.birth().await?;
             let payload = call.payload(at.metadata_ref())?;
             let nonce = within("system_accountNextIndex", self.methods().system_account_next_index(&signer.account())).await?;
             let params = DefaultExtrinsicParamsBuilder::new().nonce(nonce).mortal(MORTAL_BLOCKS).build();
             let mut transactions = at.tx();
             let signed = within("state_call", transactions.create_signed(&payload, signer, params)).await?;
-            let sent = tokio::time::timeout(REQUEST_TIMEOUT, signed.submit_and_watch()).await;
-            let sent = sent.map_err(|_| SubmitError::Timeout { what: what.clone(), seconds: REQUEST_TIMEOUT.as_secs() })?;
-            match sent {
-                Ok(progress) => return Ok(progress),
+            let born = BlockNumber::try_from(at.block_number()).unwrap_or(BlockNumber::MAX);
+            let to = born.saturating_add(MORTAL_BLOCKS as BlockNumber - 1);
+            let search = Search { extrinsic: signed.hash().0, from: born.saturating_add(1), to };
+            let progress = match tokio::time::timeout(REQUEST_TIMEOUT, signed.submit_and_watch()).await {
+                Ok(Ok(progress)) => Ok(progress),
                 // Its pool may have the extrinsic all the same.
-                Err(error) if !is_answer(&error) => return Err(SubmitError::Lost { what, reason: root_cause(&error) }),
-                Err(error) => refusal = why_refused(&error),
-            }
-            if refusal.contains("Inability to pay some fees") {
-                return Err(SubmitError::NoFunds { account: signer.account().to_string() });
-            }
-            if !is_about_nonce(&refusal) {
-                break;
-            }
+                Err(_) => Err(format!("the node did not answer within {} s", REQUEST_TIMEOUT.as_secs())),
+                Ok(Err(error)) if !is_answer(&error) => Err(root_cause(&error)),
+                Ok(Err(error)) => {
+                    refusal = why_refused(&error);
+                    if refusal.contains("Inability to pay some fees") {
+                        return Err(SubmitError::NoFunds { account: signer.account().to_string() });
+                    }
+                    if is_about_nonce(&refusal) { continue } else { break }
+                }
+            };
+            return Ok(Sent { what, search, progress });
         }
         Err(SubmitError::Refused { what, reason: refusal })
     }
 
-    /// Reads what the extrinsic did in the block that holds it.
-    async fn outcome(&self, included: &InBlock, account: AccountId, what: &str) -> Result<Submitted, SubmitError> {
-        let at = within("chain_getHeader", included.at()).await?;
-        let block = Head { number: at.block_number() as u32, hash: included.block_hash().0 };
-        let all = within("System.Events", included.fetch_events()).await?;
-        let mut events = Vec::new();
-        for event in all.iter() {
-            let event = event.map_err(|error| ReadError::Shape { what: "System.Events".to_owned(), reason: root_cause(&error) })?;
-            if event.pallet_name() == "System" && event.event_name() == "ExtrinsicFailed" {
-                let failure = DispatchFailure::decode(event.field_bytes(), at.metadata_ref());
-                return Err(SubmitError::Failed { what: what.to_owned(), failure });
+    /// Finds out what became of an extrinsic of which the node tells nothing any more.
+    async fn settle(
+        &self,
+        what: &str,
+        mut search: Search,
+        until: Until,
+        (patience, deadline): (Duration, Instant),
+        silence: Silence,
+    ) -> Result<Submitted, SubmitError> {
+        let reason = match &silence {
+            Silence::Late => format!("nothing was heard of it within {} s", patience.as_secs()),
+            Silence::Broken(reason) | Silence::Dropped(reason) => reason.clone(),
+        };
+        let mut unread = String::new();
+        loop {
+            // The deadline is over when the last look begins, so it has one of its own.
+            let look = tokio::time::timeout(REQUEST_TIMEOUT, self.look(&mut search)).await;
+            let is_last = Instant::now() + SEARCH_PAUSE > deadline;
+            match look {
+                Ok(Ok(Some(place))) if place.is_final || until == Until::InBlock => {
+                    return self.read_outcome(what, search, place).await;
+                }
+                Ok(Ok(Some(place))) if is_last => {
+                    let Submitted { block, extrinsic, fee, .. } = self.read_outcome(what, search, place).await?;
+                    return Err(SubmitError::NotFinal { what: what.to_owned(), block: block.number, extrinsic, fee });
+                }
+                Ok(Ok(Some(_))) => {}
+                Ok(Ok(None)) if search.from > search.to => {
+                    return Err(SubmitError::Expired { what: what.to_owned(), last: search.to });
+                }
+                // A pool that has given it up will not change its mind.
+                Ok(Ok(None)) if matches!(silence, Silence::Dropped(_)) => break,
+                Ok(Ok(None)) => unread.clear(),
+                Ok(Err(error)) => unread = format!("; {error}"),
+                Err(_) => unread = format!("; the node did not answer within {} s", REQUEST_TIMEOUT.as_secs()),
             }
-            events.push(ChainEvent::from_subxt(&event));
+            if is_last {
+                break;
+            }
+            tokio::time::sleep(SEARCH_PAUSE).await;
         }
-        let fees = events.iter().filter_map(|event| match event.event {
-            Some(MicaEvent::FeePaid { who, fee, .. }) if who == account => Some(fee),
-            _ => None,
-        });
-        let fee = fees.fold(0, Balance::saturating_add);
-        Ok(Submitted { block, extrinsic: included.extrinsic_hash().0, fee, events })
+        Err(unknown(what.to_owned(), &search, format!("{reason}{unread}")))
     }
+
+    /// Reads what the extrinsic did in the block that holds it.
+    async fn read_outcome(&self, what: &str, search: Search, place: Place) -> Result<Submitted, SubmitError> {
+        let extrinsic = search.extrinsic;
+        match self.included(place, extrinsic).await {
+            Ok(Included { block, fee, failure: None, events, .. }) => Ok(Submitted { block, extrinsic, fee, events }),
+            Ok(Included { block, fee, failure: Some(failure), .. }) => {
+                Err(SubmitError::Failed { what: what.to_owned(), failure: Box::new(failure), block: block.number, fee })
+            }
+            Err(error) => {
+                let reason =
+                    format!("block 0x{} has it, and what it did there could not be read: {error}", hex::encode(place.block));
+                Err(unknown(what.to_owned(), &search, reason))
+            }
+        }
+    }
+}
+
+fn unknown(what: String, search: &Search, reason: String) -> SubmitError {
+    SubmitError::Unknown { what, extrinsic: search.extrinsic, last: search.to, reason }
 }
 
 /// Whether the node itself said no. Any other failure leaves open whether its pool has the extrinsic.
@@ -203,36 +293,39 @@ fn why_refused(error: &ExtrinsicError) -> String {
     data.map_or_else(|| root_cause(error), |data| format!("{}: {}", root_cause(error), data.get().trim_matches('"')))
 }
 
-/// Waits until the extrinsic is where `until` wants it.
+/// Follows the node's news until the extrinsic is where `until` wants it. Returns the block that holds it.
 async fn follow(
     mut progress: Progress,
-    what: &str,
     until: Until,
+    deadline: Instant,
     reached: &mut (dyn FnMut(Reached) + Send),
-) -> Result<InBlock, SubmitError> {
-    while let Some(status) = progress.next().await {
-        let status = status.map_err(|error| SubmitError::Lost { what: what.to_owned(), reason: root_cause(&error) })?;
-        match (status, until) {
-            (TransactionStatus::InBestBlock(included), Until::InBlock) => {
-                reached(Reached::Block(included.block_hash().0));
-                return Ok(included);
+) -> Result<Place, Silence> {
+    loop {
+        let status = match tokio::time::timeout_at(deadline, progress.next()).await {
+            Err(_) => return Err(Silence::Late),
+            Ok(None) => return Err(Silence::Broken("the node ended the subscription".to_owned())),
+            Ok(Some(Err(error))) => return Err(Silence::Broken(root_cause(&error))),
+            Ok(Some(Ok(status))) => status,
+        };
+        match status {
+            TransactionStatus::InBestBlock(included) => {
+                let hash = included.block_hash().0;
+                reached(Reached::Block(hash));
+                if until == Until::InBlock {
+                    return Ok(Place { block: hash, is_final: false });
+                }
             }
-            (TransactionStatus::InFinalizedBlock(included), _) => {
-                reached(Reached::Final(included.block_hash().0));
-                return Ok(included);
+            TransactionStatus::InFinalizedBlock(included) => {
+                let hash = included.block_hash().0;
+                reached(Reached::Final(hash));
+                return Ok(Place { block: hash, is_final: true });
             }
-            (TransactionStatus::InBestBlock(included), Until::Finalized) => reached(Reached::Block(included.block_hash().0)),
-            (TransactionStatus::Error { message } | TransactionStatus::Invalid { message }, _) => {
-                return Err(SubmitError::Refused { what: what.to_owned(), reason: message });
-            }
-            // Dropped by this node, or not final in time: it may be in a block already.
-            (TransactionStatus::Dropped { message }, _) => {
-                return Err(SubmitError::Lost { what: what.to_owned(), reason: message });
-            }
+            TransactionStatus::Error { message }
+            | TransactionStatus::Invalid { message }
+            | TransactionStatus::Dropped { message } => return Err(Silence::Dropped(message)),
             _ => {}
         }
     }
-    Err(SubmitError::Lost { what: what.to_owned(), reason: "the node ended the subscription".to_owned() })
 }
 
 /// Whether the pool refused because another extrinsic took the nonce first.

@@ -11,10 +11,11 @@ use subxt::{
     error::StorageError,
     events::Phase,
     ext::frame_decode::storage::{IntoDecodableValues, IntoEncodableValues},
+    metadata::Metadata,
 };
 
 use crate::{
-    AccountId, Chain, ChainEvent, Head, ReadError,
+    Account, AccountId, Chain, ChainEvent, Head, ReadError,
     connection::{root_cause, within},
     event,
 };
@@ -23,26 +24,6 @@ use crate::{
 pub const PAGE: u32 = 512;
 /// Most pages that one list is read over.
 const MAX_PAGES: usize = 1024;
-
-/// Money and nonce of an account.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Account {
-    /// Base units not on hold.
-    pub free: Balance,
-    /// Base units on hold: stake, channels, escrow, deposits.
-    pub held: Balance,
-    /// Base units of the free ones that may not be spent.
-    pub frozen: Balance,
-    /// Extrinsics signed so far.
-    pub nonce: u32,
-}
-
-impl Account {
-    /// Base units in all.
-    pub fn total(&self) -> Balance {
-        self.free.saturating_add(self.held)
-    }
-}
 
 /// The chain as of one block.
 #[derive(Clone, Debug)]
@@ -66,7 +47,7 @@ impl View {
         self.head.number
     }
 
-    /// Money and nonce of `account`; zeros if the chain does not know it.
+    /// Money and nonce of `account`; no money if the chain does not know it.
     ///
     /// # Errors
     /// [`ReadError`], as every read of a view.
@@ -85,11 +66,12 @@ impl View {
             _flags: u128,
         }
         let at = within(WHAT, self.chain.client().at_block(BlockRef::from_hash(self.head.hash.into()))).await?;
+        let existential_deposit = existential_deposit(at.metadata_ref())?;
         let address = subxt::dynamic::storage::<(AccountId,), Value>("System", "Account");
         let value = within(WHAT, at.storage().try_fetch(address, (account,))).await?;
-        let Some(value) = value else { return Ok(Account::default()) };
-        let stored: Stored = decode(WHAT, value.bytes())?;
-        Ok(Account { free: stored.free, held: stored.reserved, frozen: stored.frozen, nonce: stored.nonce })
+        let Some(value) = value else { return Ok(Account { existential_deposit, ..Account::default() }) };
+        let Stored { free, reserved: held, frozen, nonce, .. } = decode(WHAT, value.bytes())?;
+        Ok(Account { free, held, frozen, nonce, existential_deposit })
     }
 
     /// The block's own time, milliseconds since 1970; nothing in block 0.
@@ -274,6 +256,15 @@ impl View {
         let bytes = within(function, self.chain.backend().call(function, Some(&arguments.encode()), self.head.hash.into())).await?;
         decode(function, &bytes)
     }
+}
+
+/// The runtime's constant of that name.
+fn existential_deposit(metadata: &Metadata) -> Result<Balance, ReadError> {
+    const WHAT: &str = "Balances.ExistentialDeposit";
+    let constant = metadata.pallet_by_name("Balances").and_then(|pallet| pallet.constant_by_name("ExistentialDeposit"));
+    let constant = constant
+        .ok_or_else(|| ReadError::Shape { what: WHAT.to_owned(), reason: "the runtime has no such constant".to_owned() })?;
+    decode(WHAT, constant.value())
 }
 
 pub(crate) fn decode<T: Decode>(what: &str, mut bytes: &[u8]) -> Result<T, ReadError> {

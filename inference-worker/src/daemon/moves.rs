@@ -6,7 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use eyre::{Context, Result, eyre};
-use mica_chain::{AccountId, Call, Chain, Signer, Until};
+use mica_chain::{AccountId, Call, Chain, Signer, SubmitError, Until};
 use mica_primitives::{BlockNumber, LayerRange, WorkerRecord, WorkerStatus};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -109,8 +109,13 @@ impl Moves {
         let told = async {
             let cost_us = self.engine.load(to).await?;
             let call = Call::BatchAll(vec![Call::SetRange(to), Call::SetCost(cost_us)]);
-            let submitted = self.chain.submit(&self.signer, call, Until::Finalized).await?;
-            self.reporter.tell(&Event::Moved { from: own.range, to, block: submitted.block.number });
+            let block = match self.chain.submit(&self.signer, call, Until::Finalized).await {
+                Ok(submitted) => submitted.block.number,
+                // The chain has it, and finality only lies behind: the old layers would be the wrong ones soon.
+                Err(SubmitError::NotFinal { block, .. }) => block,
+                Err(error) => return Err(error.into()),
+            };
+            self.reporter.tell(&Event::Moved { from: own.range, to, block });
             Ok((to, cost_us))
         };
         let told: Result<(LayerRange, u32)> = told.await;

@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use mica_chain::{Call, Chain, MicaEvent, Signer, SubmitError, Until};
+use mica_chain::{Call, Chain, MicaEvent, Signer, SubmitError, Until, amount};
 use mica_primitives::{Balance, BlockNumber, ChannelId, LaneId, Redeem};
 use mica_protocol::{channel::ChannelFacts, limits::EXPIRY_MARGIN_BLOCKS, stage::SessionEnd};
 use tokio::sync::{mpsc, watch};
@@ -107,7 +107,8 @@ impl Redeemer {
             match self.chain.submit(&self.signer, Call::Close(channel), Until::InBlock).await {
                 Ok(submitted) => self.reporter.tell(&Event::ChannelClosed { channel, block: submitted.block.number }),
                 // Its window was over and its payer was faster.
-                Err(SubmitError::Failed { .. }) => {}
+                Err(SubmitError::Failed { fee: 0, .. }) => {}
+                Err(error @ SubmitError::Failed { .. }) => self.lost(&format!("channel {channel} was closed already: {error}")),
                 Err(error) => tracing::warn!(%channel, %error, "a channel was not closed and will be tried again"),
             }
         }
@@ -148,13 +149,22 @@ impl Redeemer {
                     let _ = self.desk.channel(channel, Some(ChannelFacts::new(channel, &found))).await;
                 }
             }
-            Err(SubmitError::Failed { failure, .. }) if failure.is("Channels", "NothingToPay") => {}
-            Err(error) => {
-                let text = format!("lane {lane} of channel {channel} was not redeemed and will be tried again: {error}");
-                tracing::warn!("{text}");
-                self.reporter.tell(&Event::Warning { text });
+            Err(SubmitError::Failed { failure, fee, .. }) if failure.is("Channels", "NothingToPay") => {
+                if fee > 0 {
+                    self.lost(&format!(
+                        "lane {lane} of channel {channel} was paid already: a fee of {} is lost",
+                        amount::format(fee)
+                    ));
+                }
             }
+            Err(error) => self.lost(&format!("lane {lane} of channel {channel} was not redeemed and will be tried again: {error}")),
         }
+    }
+
+    /// Tells of an extrinsic that brought nothing.
+    fn lost(&self, text: &str) {
+        tracing::warn!("{text}");
+        self.reporter.tell(&Event::Warning { text: text.to_owned() });
     }
 }
 

@@ -68,7 +68,9 @@ impl Registration<'_> {
                 self.reporter.tell(&Event::ModelRegistered { model: self.source.id, block: block.number, fee });
             }
             // Another worker was faster.
-            Err(SubmitError::Failed { failure, .. }) if failure.is("Registry", "ModelExists") => {}
+            Err(error @ SubmitError::Failed { .. }) if is(&error, "Registry", "ModelExists") => {
+                self.reporter.tell(&Event::Warning { text: format!("another worker registered the model first: {error}") });
+            }
             Err(error) => return Err(error.into()),
         }
         let record = self.chain.at_best().await?.model(self.source.id).await?;
@@ -170,18 +172,26 @@ impl Registration<'_> {
     /// Whether the account can put `needed` on hold and still pay fees.
     async fn require(&self, view: &View, needed: Balance, purpose: &str) -> Result<()> {
         let account = self.signer.account();
-        let free = view.account(account).await?.free;
-        let wanted = needed.saturating_add(FEE_RESERVE);
-        if free < wanted {
+        let found = view.account(account).await?;
+        let missing = found.missing(needed, FEE_RESERVE);
+        if missing > 0 {
             bail!(
-                "account {account} has {} and needs {} to {purpose} and pay fees: send it {} (`mica wallet transfer {account} …`)",
-                amount::format(free),
-                amount::format(wanted),
-                amount::format(wanted - free)
+                "account {account} has {} free and needs {} to {purpose} and pay fees, of which {} must stay in it: send it {} more \
+                 (`mica wallet transfer {account} {}`)",
+                amount::format(found.free),
+                amount::format(found.needed(needed, FEE_RESERVE)),
+                amount::format(found.stays()),
+                amount::format(missing),
+                amount::format(missing).replace(' ', ""),
             );
         }
         Ok(())
     }
+}
+
+/// Whether the chain failed it with `pallet`'s error `name`.
+fn is(error: &SubmitError, pallet: &str, name: &str) -> bool {
+    matches!(error, SubmitError::Failed { failure, .. } if failure.is(pallet, name))
 }
 
 /// The first price: the operator's, or one price unit of the model's market.

@@ -15,8 +15,8 @@ const FINAL: Duration = Duration::from_secs(60);
 const ALICE: &str = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
 
 /// A chain, two workers that cover the embedded model, and a funded wallet.
-struct World {
-    node: DevNode,
+pub(super) struct World {
+    pub(super) node: DevNode,
     workers: [Worker; 2],
     home: PathBuf,
     address: String,
@@ -24,15 +24,22 @@ struct World {
 }
 
 /// How a command ended.
-struct Ran {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub(super) struct Ran {
+    pub(super) code: Option<i32>,
+    pub(super) stdout: String,
+    pub(super) stderr: String,
 }
 
 impl Ran {
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}{}", self.stdout, self.stderr))
+    }
+
+    /// The error that it told, as JSON.
+    pub(super) fn error(&self) -> Value {
+        let line = self.stderr.lines().last().unwrap_or_default();
+        let told: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {}{}", self.stdout, self.stderr));
+        told["error"].clone()
     }
 }
 
@@ -55,7 +62,7 @@ pub async fn market() -> (DevNode, [Worker; 2], tempfile::TempDir) {
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let (node, workers, folder) = market().await;
         let home = folder.path().join("home");
         let mut world = Self { node, workers, home, address: String::new(), _folder: folder };
@@ -75,16 +82,21 @@ impl World {
     }
 
     /// With the password, as JSON.
-    fn ok(&self, arguments: &[&str]) -> Ran {
+    pub(super) fn open(&self, arguments: &[&str]) -> Ran {
         let mut mica = self.command(&[arguments, &["--json", "--quiet"]].concat());
         mica.env("MICA_PASSWORD", "correct horse");
-        let ran = run(mica, "");
+        run(mica, "")
+    }
+
+    /// The same for what works.
+    pub(super) fn ok(&self, arguments: &[&str]) -> Ran {
+        let ran = self.open(arguments);
         assert_eq!(ran.code, Some(0), "{arguments:?}: {}", ran.stderr);
         ran
     }
 
     /// Without the password, as JSON.
-    fn locked(&self, arguments: &[&str], input: &str) -> Ran {
+    pub(super) fn locked(&self, arguments: &[&str], input: &str) -> Ran {
         run(self.command(&[arguments, &["--json", "--quiet"]].concat()), input)
     }
 
@@ -92,12 +104,12 @@ impl World {
         integer(&self.ok(&["wallet", "balance"]).json()["free"])
     }
 
-    fn channels(&self) -> usize {
+    pub(super) fn channels(&self) -> usize {
         self.ok(&["channel", "list"]).json().as_array().expect("a list").len()
     }
 }
 
-fn run(mut command: Command, input: &str) -> Ran {
+pub(super) fn run(mut command: Command, input: &str) -> Ran {
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
     let _ = child.stdin.take().expect("piped").write_all(input.as_bytes());
@@ -108,7 +120,7 @@ fn run(mut command: Command, input: &str) -> Ran {
     ran
 }
 
-fn integer(value: &Value) -> u128 {
+pub(super) fn integer(value: &Value) -> u128 {
     value.to_string().parse().unwrap_or_else(|_| panic!("{value} is not an integer of base units"))
 }
 

@@ -6,12 +6,13 @@ use mica_primitives::Balance;
 use serde::Serialize;
 
 use super::Context;
-use crate::error::CommandError;
+use crate::{cli::parse_address, error::CommandError};
 
 /// Options of `mica wallet balance`.
 #[derive(Debug, Args)]
 pub struct BalanceArgs {
     /// Account to look at instead of the wallet's
+    #[arg(value_parser = parse_address)]
     account: Option<AccountId>,
 }
 

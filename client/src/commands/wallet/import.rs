@@ -11,7 +11,7 @@ use super::{Context, Made, create};
 use crate::{
     error::CommandError,
     files,
-    wallet::{PasswordRole, PasswordSource, Secret, SecretKind, polkadot_js},
+    wallet::{PasswordRole, PasswordSource, PathReader, Secret, SecretKind, polkadot_js},
 };
 
 /// Most bytes of a phrase with its path.
@@ -31,7 +31,10 @@ pub struct ImportArgs {
     file_password_file: Option<PathBuf>,
     /// Derivation path from the phrase to the account, for example //savings or //hard/soft
     #[arg(long, value_name = "PATH")]
-    derive: Option<DerivationPath>,
+    derive: Option<String>,
+    /// Take a derivation path that wallets read differently, as subkey reads it: only for an account that is in use with it
+    #[arg(long, conflicts_with = "polkadot_js")]
+    path_as_subkey: bool,
 }
 
 /// Runs `mica wallet import`.
@@ -54,12 +57,13 @@ fn from_text(context: &Context, arguments: &ImportArgs) -> Result<Secret, Comman
         None => read_line(context)?,
     };
     let text = Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
-    let secret = Secret::from_text(&text)?;
+    let read: PathReader = if arguments.path_as_subkey { DerivationPath::as_subkey } else { str::parse };
+    let secret = Secret::from_text_with(&text, read)?;
     match &arguments.derive {
         Some(_) if !secret.path().is_empty() => {
             Err(CommandError::Usage("the phrase has a derivation path already: leave it or --derive out".into()))
         }
-        Some(path) => Ok(secret.with_path(path.clone())?),
+        Some(path) => Ok(secret.with_path(read(path).map_err(|error| CommandError::Usage(error.to_string()))?)?),
         None => Ok(secret),
     }
 }

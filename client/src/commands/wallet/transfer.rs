@@ -1,33 +1,48 @@
-//! `mica wallet transfer`: sends money, after it was looked at whether there is enough and somebody was asked.
+//! `mica wallet transfer`: sends money, after it was looked at whether there is enough, whether it can arrive, and somebody was asked.
 
 use clap::Args;
-use mica_chain::{AccountId, Call, Signer, amount};
+use mica_chain::{AccountId, Call, Chain, Signer, amount};
 use mica_primitives::Balance;
 use serde::Serialize;
 
 use super::Context;
 use crate::{
-    cli::parse_amount,
+    cli::{parse_address, parse_amount},
     confirm::Unattended,
     dry_run::{DryRun, Moved},
     error::CommandError,
+    funds,
     wait::{SendOptions, Sent, Wait, send},
     wallet::AccountKey,
 };
+
+/// How much is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sum {
+    /// So many base units.
+    Exactly(Balance),
+    /// As much as can be sent.
+    All,
+}
 
 /// Options of `mica wallet transfer`.
 #[derive(Debug, Args)]
 pub struct TransferArgs {
     /// Who receives
+    #[arg(value_parser = parse_address)]
     to: AccountId,
-    /// How much, for example 1.5 MICA or 1000u (base units)
-    #[arg(value_parser = parse_amount)]
-    amount: Balance,
+    /// How much, for example 1.5 MICA or 1000u (base units), or all: what is left after the fee and the existential deposit
+    #[arg(value_parser = parse_sum)]
+    amount: Sum,
     /// Pay from a well-known account of a development chain, for example Alice, instead of the wallet
     #[arg(long, value_name = "NAME", value_parser = parse_dev_account)]
     dev_account: Option<String>,
     #[command(flatten)]
     options: SendOptions,
+}
+
+fn parse_sum(text: &str) -> Result<Sum, String> {
+    if text == "all" { Ok(Sum::All) } else { parse_amount(text).map(Sum::Exactly) }
 }
 
 /// Reads the name of a development account: letters only, as the derivation takes it.
@@ -48,34 +63,64 @@ struct Transferred {
 /// Runs `mica wallet transfer`.
 ///
 /// # Errors
-/// [`CommandError::NoFunds`] before anybody is asked for a password; nothing was sent unless the error says so.
+/// [`CommandError::TooMuchToSend`] and [`CommandError::TooLittleToArrive`] before anybody is asked for a password; nothing was sent
+/// unless the error says so.
 pub async fn run(context: &Context, arguments: &TransferArgs) -> Result<(), CommandError> {
-    let TransferArgs { to, amount, .. } = *arguments;
-    if amount == 0 {
+    let to = arguments.to;
+    if arguments.amount == Sum::Exactly(0) {
         return Err(CommandError::NothingToSend);
     }
     let key: AccountKey = match &arguments.dev_account {
         Some(name) => Signer::from_suri(&format!("//{name}")).map_err(|error| CommandError::Usage(error.to_string()))?.into(),
         None => context.account_key()?,
     };
-    let (chain, account, call) = (context.chain().await?, key.account(), Call::Transfer { to, amount });
+    let (chain, account) = (context.chain().await?, key.account());
+    let planned = plan(&chain, account, to, arguments.amount).await?;
+    let (amount, call) = (planned.amount, Call::Transfer { to, amount: planned.amount });
     if arguments.options.dry_run {
         let report = DryRun::new(&chain, account, Some(&call), Moved { sent: amount, locked: 0 }).await?;
-        return Ok(context.output.show(&report, DryRun::to_text)?);
+        context.output.show(&report, DryRun::to_text)?;
+        return planned.verdict;
     }
-    let free = chain.at_best().await?.account(account).await?.free;
-    let fee = chain.estimate_fee_for(account, &call).await?;
-    let need = amount.saturating_add(fee);
-    if free < need {
-        return Err(CommandError::NoFunds { account: account.to_string(), free, need });
-    }
-    let question = format!("Send {} to {to} (fee about {})?", amount::format(amount), amount::format(fee));
+    planned.verdict?;
+    let question = format!("Send {} to {to} (fee about {})?", amount::format(amount), amount::format(planned.fee));
     context.confirmation().of(&question, Unattended::Proceed)?;
     let signer = key.signer("sending money")?;
-    let wait = arguments.options.wait.or(context.settings.wait).unwrap_or(Wait::Finalized);
-    let sent = send(&chain, &signer, call, wait, context.progress, "sending").await?;
+    let follow = arguments.options.follow(context.settings.wait, Wait::Finalized);
+    let sent = send(&chain, &signer, call, follow, context.progress, "sending").await?;
     let transferred = Transferred { from: account.to_string(), to: to.to_string(), amount, sent };
     Ok(context
         .output
         .show(&transferred, |done| format!("sent {} to {} ({})", amount::format(done.amount), done.to, done.sent.to_text()))?)
+}
+
+/// A transfer that was looked at.
+struct Planned {
+    /// Base units that would be sent.
+    amount: Balance,
+    /// Estimated fee, base units.
+    fee: Balance,
+    /// Whether the chain would do it.
+    verdict: Result<(), CommandError>,
+}
+
+/// Looks at both accounts as of the newest block: what the sender can spare, and what the receiver can take.
+async fn plan(chain: &Chain, from: AccountId, to: AccountId, sum: Sum) -> Result<Planned, CommandError> {
+    let view = chain.at_best().await?;
+    let (sender, receiver) = (view.account(from).await?, view.account(to).await?);
+    let widest = match sum {
+        Sum::Exactly(amount) => amount,
+        Sum::All => sender.spendable(),
+    };
+    let fee = chain.estimate_fee_for(from, &Call::Transfer { to, amount: widest }).await?;
+    let most = sender.most(fee);
+    let amount = if sum == Sum::All { most } else { widest };
+    let (arrives, least) = (amount >= receiver.least_arrival(), receiver.least_arrival());
+    let verdict = match funds::check(from, &sender, amount.max(1), fee) {
+        Err(short) if most == 0 => Err(short.into()),
+        Err(short) => Err(CommandError::TooMuchToSend { short, most, to: to.to_string() }),
+        Ok(()) if !arrives => Err(CommandError::TooLittleToArrive { to: to.to_string(), amount, least }),
+        Ok(()) => Ok(()),
+    };
+    Ok(Planned { amount, fee, verdict })
 }

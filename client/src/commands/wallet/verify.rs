@@ -5,7 +5,7 @@ use mica_chain::AccountId;
 use serde::Serialize;
 
 use super::{Context, sign::MessageArgs};
-use crate::{error::CommandError, wallet::message};
+use crate::{cli::parse_address, error::CommandError, wallet::message};
 
 /// Options of `mica wallet verify`.
 #[derive(Debug, Args)]
@@ -14,7 +14,7 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "HEX", value_parser = message::parse_signature)]
     signature: [u8; 64],
     /// Who is said to have signed [default: the wallet's account]
-    #[arg(long, value_name = "ACCOUNT")]
+    #[arg(long, value_name = "ACCOUNT", value_parser = parse_address)]
     signer: Option<AccountId>,
     #[command(flatten)]
     message: MessageArgs,

@@ -10,6 +10,7 @@ use std::path::Path;
 use argon2::{Algorithm, Argon2, Params, Version};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use mica_chain::DerivationPath;
 use rand::RngCore;
 use rand::rngs::OsRng;
 use serde::{Deserialize, Serialize};
@@ -142,7 +143,8 @@ impl WalletFile {
         let opened = cipher(password, &salt, self.kdf)?
             .decrypt(XNonce::from_slice(&nonce), payload)
             .map_err(|_| KeystoreError::WrongPassword(name.into()))?;
-        let way = self.path.parse().map_err(|_| malformed("its derivation path is none"))?;
+        // A wallet that was made is opened, whatever wallets make of its path.
+        let way = DerivationPath::as_subkey(&self.path).map_err(|_| malformed("its derivation path is none"))?;
         Ok(Secret::from_bytes(self.kind, Zeroizing::new(opened), way)?)
     }
 }

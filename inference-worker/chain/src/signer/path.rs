@@ -1,4 +1,9 @@
 //! Derivation paths: how one phrase gives many accounts.
+//!
+//! A step is a number or a text, and that is where wallets differ. `subkey` (`sp_core::crypto::DeriveJunction`) takes for a number what
+//! fits into 64 bits, a plus sign before it included, and everything else for text. polkadot-js takes digits of any number for a number
+//! and `0x…` for bytes. A path that they read differently leads to two accounts, of which one is empty, so such a path is refused
+//! where somebody writes it. [`DerivationPath::as_subkey`] reads every path as `subkey` does, for those that are in use already.
 
 use std::{fmt, str::FromStr};
 
@@ -22,6 +27,17 @@ pub enum PathError {
     /// A password of the phrase, which is a secret and no step.
     #[error("a derivation path has no ///password: import the account's own polkadot-js file instead")]
     Password,
+    /// A step that wallets read differently.
+    #[error(
+        "wallets do not agree on the step `{step}`: {why}. Choose another name; for an account that is in use with this path there is \
+         `mica wallet import --path-as-subkey`"
+    )]
+    Ambiguous {
+        /// The step, without slashes.
+        step: String,
+        /// Who reads it as what.
+        why: &'static str,
+    },
     /// Longer than any wallet needs.
     #[error("a derivation path has at most {MAX_STEPS} steps and {MAX_BYTES} bytes")]
     TooLong,
@@ -40,6 +56,14 @@ impl DerivationPath {
         self.junctions.is_empty()
     }
 
+    /// Reads `//hard/soft` as `subkey` does, steps that other wallets read differently included.
+    ///
+    /// # Errors
+    /// [`PathError`] if it is no path.
+    pub fn as_subkey(text: &str) -> Result<Self, PathError> {
+        Self::read(text, |_| Ok(()))
+    }
+
     /// As it was written.
     pub fn as_str(&self) -> &str {
         &self.text
@@ -51,6 +75,12 @@ impl FromStr for DerivationPath {
 
     /// Reads `//hard/soft`; the empty text is the path without steps.
     fn from_str(text: &str) -> Result<Self, PathError> {
+        Self::read(text, check_step)
+    }
+}
+
+impl DerivationPath {
+    fn read(text: &str, check: impl Fn(&str) -> Result<(), PathError>) -> Result<Self, PathError> {
         if text.len() > MAX_BYTES {
             return Err(PathError::TooLong);
         }
@@ -67,6 +97,7 @@ impl FromStr for DerivationPath {
             if name.is_empty() || name.chars().any(|character| character.is_whitespace() || character.is_control()) {
                 return Err(PathError::Malformed);
             }
+            check(name)?;
             let junction = DeriveJunction::from(name);
             junctions.push(if hard { junction.harden() } else { junction });
             rest = body.get(name.len()..).unwrap_or_default();
@@ -76,6 +107,21 @@ impl FromStr for DerivationPath {
         }
         Ok(Self { text: text.to_owned(), junctions })
     }
+}
+
+/// Refuses what `subkey` and polkadot-js read differently.
+fn check_step(step: &str) -> Result<(), PathError> {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let why = if is_number(step) && step.parse::<u64>().is_err() {
+        "a number above 18446744073709551615 is text to subkey and a number to polkadot-js"
+    } else if step.strip_prefix('+').is_some_and(is_number) {
+        "a number with a plus sign is a number to subkey and text to polkadot-js"
+    } else if step.strip_prefix("0x").is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit())) {
+        "hexadecimal digits after 0x are text to subkey and bytes to polkadot-js"
+    } else {
+        return Ok(());
+    };
+    Err(PathError::Ambiguous { step: step.to_owned(), why })
 }
 
 impl fmt::Display for DerivationPath {
@@ -106,6 +152,28 @@ mod tests {
         assert!(path("").expect("no steps").is_empty());
     }
 
+    /// What `subkey` and polkadot-js read alike, and what is subkey's alone: `sp-core` is what subkey is made of.
+    #[test]
+    fn every_step_is_read_as_sp_core_reads_it() {
+        let long = "x".repeat(31);
+        let longer = "x".repeat(100);
+        let alike =
+            ["0", "7", "007", "18446744073709551615", "-1", "1.5", "1e3", "0xzz", "0X12", "+", "++5", "a", "Ω≈ç", &long, &longer];
+        for step in alike.into_iter().chain(["18446744073709551616", "+5", "0x12"]) {
+            let ours = DerivationPath::as_subkey(&format!("/{step}//{step}")).expect("a path").junctions;
+            let theirs = sp_core::crypto::DeriveJunction::from(step);
+            assert_eq!((ours[0].inner(), ours[1].inner()), (theirs.inner(), theirs.inner()), "{step}");
+            assert_eq!(path(&format!("/{step}")).is_ok(), alike.contains(&step), "{step}");
+        }
+        // What polkadot-js makes of the same steps: `client/tests/polkadot-js/junctions.mjs` says how the file was made.
+        for line in include_str!("../../../../client/tests/polkadot-js/junctions.tsv").lines() {
+            let (step, code) = line.split_once('\t').expect("a step and its code");
+            let ours = hex::encode(DerivationPath::as_subkey(&format!("/{step}")).expect("a path").junctions[0].inner());
+            assert_eq!(ours == code, path(&format!("/{step}")).is_ok(), "{step} is taken if and only if both read it alike");
+        }
+        assert_eq!(path("//007").expect("a path").junctions, path("//7").expect("a path").junctions);
+    }
+
     #[test]
     fn what_is_no_path_is_refused() {
         for text in ["hard", "/", "//", "//a/", "//a//", "a/b", "//a b", "//a\n"] {
@@ -113,6 +181,21 @@ mod tests {
         }
         for text in ["///secret", "//a///secret"] {
             assert_eq!(path(text), Err(PathError::Password), "{text}");
+        }
+        for step in [
+            "18446744073709551616",
+            &"9".repeat(80),
+            "+5",
+            "+0",
+            "0x",
+            "0x12",
+            "0xABCDEF",
+            "0x123",
+            &format!("0x{}", "ab".repeat(32)),
+        ] {
+            let text = format!("//a/{step}");
+            assert!(matches!(path(&text), Err(PathError::Ambiguous { step: found, .. }) if found == step), "{text}");
+            assert_eq!(DerivationPath::as_subkey(&text).expect("subkey reads it").as_str(), text);
         }
         assert_eq!(path(&"/a".repeat(33)), Err(PathError::TooLong));
         assert_eq!(path(&format!("/{}", "a".repeat(256))), Err(PathError::TooLong));

@@ -63,3 +63,15 @@ fn a_wrong_word_is_refused_without_repeating_it() {
     assert!(Signer::from_suri("0x1234").is_err());
     assert!(Signer::from_mnemonic("").is_err());
 }
+
+#[test]
+fn a_secret_uri_whose_path_wallets_read_differently_is_for_those_who_use_it_already() {
+    for (path, read) in [("//+5", "//5"), ("//0x12", "//0x12"), ("/18446744073709551616", "/18446744073709551616")] {
+        let words = Signer::mnemonic([7; 16]).expect("16 bytes");
+        let suri = format!("{words}{path}///password");
+        assert!(matches!(Signer::from_suri(&suri), Err(SignerError::Path(PathError::Ambiguous { .. }))), "{path}");
+        let kept = Signer::from_suri_as_subkey(&suri).expect("a secret URI").account();
+        let pair = <sp_core::sr25519::Pair as sp_core::Pair>::from_string(&format!("{words}{read}"), Some("password"));
+        assert_eq!(kept.0, sp_core::Pair::public(&pair.expect("a secret URI")).0, "{path}");
+    }
+}

@@ -1,0 +1,129 @@
+//! What became of an extrinsic: looked up by its hash in the blocks of the best chain, whoever sent it and whatever was heard of it.
+
+use std::ops::RangeInclusive;
+
+use mica_primitives::{Balance, BlockNumber, Hash32, domain::blake2_256};
+use subxt::{
+    backend::{Backend, BlockRef},
+    rpcs::{client::rpc_params, methods::legacy::Bytes},
+};
+
+use crate::{
+    Chain, ChainEvent, DispatchFailure, Head, MicaEvent, ReadError,
+    connection::{missing, root_cause, within},
+};
+
+/// Most blocks that are looked through for one extrinsic.
+pub const MAX_BLOCKS_SEARCHED: BlockNumber = 2_400;
+
+/// What a block says of an extrinsic that it holds.
+#[derive(Clone, Debug)]
+pub struct Included {
+    /// The block.
+    pub block: Head,
+    /// Whether it can no longer be replaced.
+    pub is_final: bool,
+    /// What it cost its signer, base units; 0 if it was free. Spent whether it failed or not.
+    pub fee: Balance,
+    /// Why it did nothing; nothing if it did what it should.
+    pub failure: Option<DispatchFailure>,
+    /// The events that it left, in order.
+    pub events: Vec<ChainEvent>,
+}
+
+/// What is known of an extrinsic.
+#[derive(Clone, Debug)]
+pub enum Fate {
+    /// A block of the best chain holds it.
+    Included(Box<Included>),
+    /// The node's pool has it, and none of the blocks that were searched.
+    Waiting,
+    /// None of these blocks holds it, nor does the node's pool.
+    Nowhere(RangeInclusive<BlockNumber>),
+}
+
+/// A search that goes on from look to look. Blocks that were final at a look are not read again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Search {
+    /// Hash of the extrinsic.
+    pub extrinsic: Hash32,
+    /// The first block that may hold it.
+    pub from: BlockNumber,
+    /// The last block that may hold it.
+    pub to: BlockNumber,
+}
+
+/// Where an extrinsic was found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// Hash of the block.
+    pub block: Hash32,
+    /// Whether the block is final.
+    pub is_final: bool,
+}
+
+impl Chain {
+    /// What became of the extrinsic with this hash, as far as the last `blocks` blocks and the node's pool tell.
+    ///
+    /// # Errors
+    /// [`ReadError`] if the node does not answer.
+    pub async fn fate(&self, extrinsic: Hash32, blocks: BlockNumber) -> Result<Fate, ReadError> {
+        // Looked at first, so that one that goes from the pool into a block in between is not missed.
+        let waiting: Vec<Bytes> =
+            within("author_pendingExtrinsics", self.rpc().request("author_pendingExtrinsics", rpc_params![])).await?;
+        let best = self.best().await?.number;
+        let from = best.saturating_sub(blocks.min(MAX_BLOCKS_SEARCHED)).saturating_add(1);
+        let mut search = Search { extrinsic, from, to: best };
+        Ok(match self.look(&mut search).await? {
+            Some(place) => Fate::Included(Box::new(self.included(place, extrinsic).await?)),
+            None if waiting.iter().any(|bytes| blake2_256(bytes) == extrinsic) => Fate::Waiting,
+            None => Fate::Nowhere(from..=best),
+        })
+    }
+
+    /// Looks through the blocks in which the extrinsic may be and that are not known to be without it.
+    pub(crate) async fn look(&self, search: &mut Search) -> Result<Option<Place>, ReadError> {
+        let (last, best) = (self.finalized().await?.number, self.best().await?.number);
+        for number in (search.from..=search.to.min(best)).rev() {
+            let hash = within("chain_getBlockHash", self.methods().chain_get_block_hash(Some(number.into()))).await?;
+            // A node whose best chain has just become shorter.
+            let Some(hash) = hash else { continue };
+            let body = within("chain_getBlock", self.backend().block_body(hash)).await?.ok_or_else(|| missing(&hash.0))?;
+            if body.iter().any(|bytes| blake2_256(bytes) == search.extrinsic) {
+                return Ok(Some(Place { block: hash.0, is_final: number <= last }));
+            }
+        }
+        search.from = search.from.max(last.saturating_add(1));
+        Ok(None)
+    }
+
+    /// Reads what the extrinsic did in the block that holds it.
+    pub(crate) async fn included(&self, place: Place, extrinsic: Hash32) -> Result<Included, ReadError> {
+        const WHAT: &str = "System.Events";
+        let Place { block: hash, is_final } = place;
+        let at = within("chain_getHeader", self.client().at_block(BlockRef::from_hash(hash.into()))).await?;
+        let block = Head { number: at.block_number() as BlockNumber, hash };
+        let body = within("chain_getBlock", self.backend().block_body(hash.into())).await?.ok_or_else(|| missing(&hash))?;
+        let shape = |reason: String| ReadError::Shape { what: WHAT.to_owned(), reason };
+        let index = body.iter().position(|bytes| blake2_256(bytes) == extrinsic);
+        let index = index.ok_or_else(|| shape("the block does not hold the extrinsic that it was said to hold".to_owned()))?;
+        let (mut events, mut failure) = (Vec::new(), None);
+        for event in within(WHAT, at.events().fetch()).await?.iter() {
+            let event = event.map_err(|error| shape(root_cause(&error)))?;
+            let event = ChainEvent::from_subxt(&event);
+            if event.extrinsic.is_none_or(|of| usize::try_from(of) != Ok(index)) {
+                continue;
+            }
+            if (event.pallet.as_str(), event.name.as_str()) == ("System", "ExtrinsicFailed") {
+                failure = Some(DispatchFailure::decode(&event.fields, at.metadata_ref()));
+            }
+            events.push(event);
+        }
+        let fees = events.iter().filter_map(|event| match event.event {
+            Some(MicaEvent::FeePaid { fee, .. }) => Some(fee),
+            _ => None,
+        });
+        let fee = fees.fold(0, Balance::saturating_add);
+        Ok(Included { block, is_final, fee, failure, events })
+    }
+}
