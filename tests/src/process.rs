@@ -10,6 +10,8 @@ use std::{
 
 use crate::wait::eventually;
 
+/// Lines of its output that a process tells when a test fails.
+const LINES_TOLD: usize = 40;
 /// Marks every process of one test run; its value is the test's process id.
 const MARKER: &str = "MICA_TEST_RUN";
 
@@ -120,6 +122,11 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let output = self.output();
+            let last = output.lines().rev().take(LINES_TOLD).collect::<Vec<_>>();
+            eprintln!("the end of {}:\n{}", self.log.display(), last.into_iter().rev().collect::<Vec<_>>().join("\n"));
+        }
         self.kill();
     }
 }

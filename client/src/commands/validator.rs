@@ -16,9 +16,11 @@ use serde::Serialize;
 
 use super::Context;
 use crate::{
+    cli::parse_address,
     confirm::Unattended,
     dry_run::{DryRun, Moved},
     error::CommandError,
+    funds,
     wait::{SendOptions, Sent, Wait, send},
 };
 
@@ -34,6 +36,7 @@ pub enum ValidatorCommand {
     /// What the chain knows of a validator, and what is still to do
     Status {
         /// Account to look at instead of the wallet's
+        #[arg(value_parser = parse_address)]
         account: Option<AccountId>,
     },
     /// Stand for election no more; the bond stays
@@ -90,22 +93,25 @@ impl Change {
         let key = context.account_key()?;
         let account = key.account();
         if options.dry_run {
-            let report = DryRun::new(chain, account, Some(&self.call), self.moved).await?;
-            return Ok(context.output.show(&report, DryRun::to_text)?);
+            return rehearse(context, chain, account, &self.call, self.moved).await;
         }
         let fee = chain.estimate_fee_for(account, &self.call).await?;
-        let free = chain.at_best().await?.account(account).await?.free;
-        let need = self.moved.sent.saturating_add(self.moved.locked).saturating_add(fee);
-        if free < need {
-            return Err(CommandError::NoFunds { account: account.to_string(), free, need });
-        }
+        let money = chain.at_best().await?.account(account).await?;
+        funds::check(account, &money, self.moved.sent.saturating_add(self.moved.locked), fee)?;
         context.confirmation().of(&format!("{} (fee about {})?", self.question, amount::format(fee)), Unattended::Proceed)?;
         let signer = key.signer(self.purpose)?;
-        let wait = options.wait.or(context.settings.wait).unwrap_or(Wait::Included);
-        let sent = send(chain, &signer, self.call, wait, context.progress, self.purpose).await?;
+        let follow = options.follow(context.settings.wait, Wait::Included);
+        let sent = send(chain, &signer, self.call, follow, context.progress, self.purpose).await?;
         let changed = Changed { account: account.to_string(), done: self.done, sent };
         Ok(context.output.show(&changed, |changed| format!("{} ({})", changed.done, changed.sent.to_text()))?)
     }
+}
+
+/// Shows what `call` would do, and whether there is enough money for it.
+async fn rehearse(context: &Context, chain: &Chain, account: AccountId, call: &Call, moved: Moved) -> Result<(), CommandError> {
+    let report = DryRun::new(chain, account, Some(call), moved).await?;
+    context.output.show(&report, DryRun::to_text)?;
+    report.verdict()
 }
 
 /// Nothing but the fee is moved.

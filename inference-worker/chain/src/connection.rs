@@ -166,11 +166,6 @@ impl Chain {
         &self.inner.methods
     }
 
-    /// For requests that have no method in [`Self::methods`].
-    pub(crate) fn rpc(&self) -> &RpcClient {
-        &self.inner.rpc
-    }
-
     pub(crate) fn client(&self) -> &OnlineClient<Config> {
         &self.inner.client
     }

@@ -71,6 +71,7 @@ fn the_workers_page(folder: &Path, url: &str) {
     let mut page = open("docs/worker.md", folder, url).replacing("ws://NODE:9944", url);
     page.until("mica-worker run");
     let mut worker = page.start("worker.log");
+    worker.wait_for_line("the worker of the page says that it serves", SERVING, |line| line.contains("serving").then_some(()));
     let status = || {
         let status = command("mica-worker").env("HOME", folder.join("home")).args(["status", "--json", "--node-url", url]).output();
         serde_json::from_slice::<Value>(&status.expect("the program starts").stdout).ok()

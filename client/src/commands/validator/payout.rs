@@ -4,7 +4,7 @@ use clap::Args;
 use mica_chain::{AccountId, Call};
 
 use super::{Change, Context, FEE_ONLY};
-use crate::{error::CommandError, wait::SendOptions};
+use crate::{cli::parse_address, error::CommandError, wait::SendOptions};
 
 /// Most pages of rewards that one extrinsic pays out: each may pay a whole page of nominators.
 const MAX_PAGES: usize = 8;
@@ -13,7 +13,7 @@ const MAX_PAGES: usize = 8;
 #[derive(Debug, Args)]
 pub struct PayoutArgs {
     /// Validator whose rewards are paid out, instead of the wallet's account
-    #[arg(long, value_name = "ACCOUNT")]
+    #[arg(long, value_name = "ACCOUNT", value_parser = parse_address)]
     validator: Option<AccountId>,
     #[command(flatten)]
     options: SendOptions,

@@ -2,12 +2,8 @@
 
 use mica_chain::{Call, Chain, SessionKeys};
 
-use super::{Change, Context};
-use crate::{
-    dry_run::{DryRun, Moved},
-    error::CommandError,
-    wait::SendOptions,
-};
+use super::{Change, Context, rehearse};
+use crate::{dry_run::Moved, error::CommandError, wait::SendOptions};
 
 /// Runs `mica validator set-keys`.
 ///
@@ -23,8 +19,7 @@ pub async fn run(context: &Context, options: SendOptions) -> Result<(), CommandE
     if options.dry_run {
         // Real keys would be made for good.
         let call = Call::SetKeys(SessionKeys::placeholder());
-        let report = DryRun::new(&chain, account, Some(&call), moved).await?;
-        return Ok(context.output.show(&report, DryRun::to_text)?);
+        return rehearse(context, &chain, account, &call, moved).await;
     }
     let keys = rotate(&chain, context).await?;
     let change = Change {
