@@ -12,6 +12,7 @@ pub mod http;
 pub mod payer;
 pub mod process;
 pub mod python;
+pub mod requests;
 pub mod stranger;
 pub mod terminal;
 pub mod wait;

@@ -195,9 +195,12 @@ impl Fields {
         GatewayError::field(&name, format!("{name} must be {expected}, not {}", shown(value)))
     }
 
-    /// The error of a field that cannot be done here.
-    pub fn refuse(&self, name: &str, why: impl Into<String>) -> GatewayError {
-        GatewayError::field(&format!("{}{name}", self.place), why)
+    /// The error of a field that cannot be done here. In an object of the body, `why` needs not say which field.
+    pub fn refuse(&self, name: &str, why: &str) -> GatewayError {
+        match self.place.as_str() {
+            "" => GatewayError::field(name, why),
+            place => GatewayError::field(&format!("{place}{name}"), format!("{place}{name}: {why}")),
+        }
     }
 }
 

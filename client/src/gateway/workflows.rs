@@ -67,7 +67,7 @@ impl Asked {
         let (input, model) = (fields.text("input")?, fields.text("model")?);
         let models = fields.object("models")?.map(Fields::texts).transpose()?.unwrap_or_default();
         if let Some(unknown) = fields.rest().next() {
-            return Err(fields.refuse(unknown, format!("there is no field `{unknown}` here: there are input, model and models")));
+            return Err(fields.refuse(unknown, &format!("there is no field `{unknown}` here: there are input, model and models")));
         }
         Ok(Self { input, model, models })
     }

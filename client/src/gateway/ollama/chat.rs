@@ -55,11 +55,11 @@ fn message(mut fields: Fields) -> Result<ChatMessage, GatewayError> {
         return Err(fields.refuse("tool_calls", TOOLS));
     }
     let content = fields.text("content")?.unwrap_or_default();
-    let role = fields.text("role")?.unwrap_or_default().to_lowercase();
-    match role.as_str() {
-        "system" | "user" | "assistant" => Ok(ChatMessage::new(role, content)),
-        "tool" => Err(fields.refuse("role", TOOLS)),
-        _ => Err(fields.refuse("role", "a role is one of system, user, assistant")),
+    let role = fields.text("role")?.map(|role| role.to_lowercase());
+    match role.as_deref() {
+        Some(role @ ("system" | "user" | "assistant")) => Ok(ChatMessage::new(role, content)),
+        Some("tool") => Err(fields.refuse("role", TOOLS)),
+        _ => Err(fields.wrong("role", "one of system, user and assistant", &role.into())),
     }
 }
 

@@ -81,12 +81,10 @@ fn options(mut given: Fields) -> Result<Options, GatewayError> {
         None | Some(-1) => None,
         // As long as the context.
         Some(-2) => Some(u32::MAX),
-        Some(count) => Some(u32::try_from(count).ok().filter(|count| *count > 0).ok_or_else(|| {
-            given.refuse(
-                "num_predict",
-                "options.num_predict must be at least 1, -1 for the gateway's own number, or -2 for all there is room for",
-            )
-        })?),
+        Some(count) => {
+            let why = "must be at least 1, -1 for the gateway's own number, or -2 for all there is room for";
+            Some(u32::try_from(count).ok().filter(|count| *count > 0).ok_or_else(|| given.refuse("num_predict", why))?)
+        }
     };
     // A negative seed is drawn anew each time.
     let seed = given.integer("seed")?.and_then(|seed| u64::try_from(seed).ok());

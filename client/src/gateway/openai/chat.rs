@@ -52,13 +52,13 @@ fn message(mut fields: Fields) -> Result<ChatMessage, GatewayError> {
         }
         Some(other) => return Err(fields.wrong("content", "a string or a list of parts", &other)),
     };
-    let role = fields.text("role")?.unwrap_or_default();
-    match role.as_str() {
+    let role = fields.text("role")?;
+    match role.as_deref() {
         // Newer models' word for the same.
-        "developer" => Ok(ChatMessage::new("system", text)),
-        "system" | "user" | "assistant" => Ok(ChatMessage::new(role, text)),
-        "tool" | "function" => Err(fields.refuse("role", TOOLS)),
-        _ => Err(fields.refuse("role", "a role is one of system, user, assistant")),
+        Some("developer") => Ok(ChatMessage::new("system", text)),
+        Some(role @ ("system" | "user" | "assistant")) => Ok(ChatMessage::new(role, text)),
+        Some("tool" | "function") => Err(fields.refuse("role", TOOLS)),
+        _ => Err(fields.wrong("role", "one of system, user and assistant", &role.into())),
     }
 }
 
@@ -66,7 +66,7 @@ fn message(mut fields: Fields) -> Result<ChatMessage, GatewayError> {
 fn part(mut fields: Fields) -> Result<String, GatewayError> {
     let kind = fields.text("type")?.unwrap_or_default();
     if kind != "text" {
-        return Err(fields.refuse("type", format!("content of type '{kind}' is not supported: this model reads text")));
+        return Err(fields.refuse("type", &format!("content of type '{kind}' is not supported: this model reads text")));
     }
     let text = fields.text("text")?;
     text.ok_or_else(|| fields.refuse("text", "a part of type text has a text"))

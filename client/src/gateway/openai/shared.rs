@@ -61,11 +61,10 @@ fn options(fields: &mut Fields, max_tokens: Option<u32>) -> Result<Options, Gate
 
 /// Refuses what cannot be done.
 fn check(fields: &mut Fields) -> Result<(), GatewayError> {
-    const TOOLS: &str = "this model does not support tools";
     for name in ["n", "best_of"] {
         if fields.integer(name)?.is_some_and(|count| count != 1) {
             return Err(
-                fields.refuse(name, format!("{name} must be 1: one answer is given for each request, so ask several times"))
+                fields.refuse(name, &format!("{name} must be 1: one answer is given for each request, so ask several times"))
             );
         }
     }
@@ -79,18 +78,21 @@ fn check(fields: &mut Fields) -> Result<(), GatewayError> {
     if fields.list("modalities")?.iter().any(|modality| modality != "text") {
         return Err(fields.refuse("modalities", "modalities can only be text: workers of this market give nothing else"));
     }
-    for name in ["tools", "functions"] {
+    for (name, why) in [
+        ("tools", "this model does not support tools"),
+        ("functions", "functions must be empty: this model does not support tools"),
+    ] {
         if !fields.list(name)?.is_empty() {
-            return Err(fields.refuse(name, TOOLS));
+            return Err(fields.refuse(name, why));
         }
     }
     for name in ["tool_choice", "function_call"] {
         if fields.take(name).is_some_and(|choice| choice != "none" && choice != "auto") {
-            return Err(fields.refuse(name, TOOLS));
+            return Err(fields.refuse(name, &format!("{name} must be none or auto: this model does not support tools")));
         }
     }
     if fields.flag("echo")?.unwrap_or(false) {
-        return Err(fields.refuse("echo", "the prompt is not given back: put it before the answer yourself"));
+        return Err(fields.refuse("echo", "echo must be false: the prompt is not given back, so put it before the answer yourself"));
     }
     if fields.text("suffix")?.is_some_and(|suffix| !suffix.is_empty()) {
         return Err(fields.refuse("suffix", "this model does not support insert: leave suffix empty"));
