@@ -28,7 +28,12 @@ impl DevNode {
 
     /// The same for a chain that `arguments` name.
     pub async fn start_with(folder: &Path, arguments: &[&str]) -> Self {
-        let (rpc, p2p) = (free_port(), free_port());
+        Self::start_at(folder, arguments, free_port()).await
+    }
+
+    /// The same at the JSON-RPC port `rpc`, for example in place of another node.
+    pub async fn start_at(folder: &Path, arguments: &[&str], rpc: u16) -> Self {
+        let p2p = free_port();
         let mut node = command("mica-node");
         node.args(arguments)
             .args(["--no-prometheus", "--no-telemetry", "--no-mdns"])

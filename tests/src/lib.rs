@@ -8,6 +8,7 @@
 pub mod chain;
 pub mod gateway;
 pub mod http;
+pub mod operator;
 pub mod payer;
 pub mod process;
 pub mod python;
@@ -18,6 +19,7 @@ pub mod worker;
 
 pub use chain::{DevNode, LocalNetwork};
 pub use gateway::{Gateway, Wallet};
+pub use operator::Operator;
 pub use payer::{Pass, Payer, Seen};
 pub use process::{Process, binary, free_port, leftovers};
 pub use terminal::Terminal;

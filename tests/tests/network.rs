@@ -2,8 +2,12 @@
 
 #[path = "network/access.rs"]
 mod access;
+#[path = "network/addresses.rs"]
+mod addresses;
 #[path = "network/chain.rs"]
 mod chain;
+#[path = "network/identity.rs"]
+mod identity;
 #[path = "network/money.rs"]
 mod money;
 #[path = "network/refusals.rs"]

@@ -8,6 +8,7 @@ use mica_primitives::{
 
 use crate::{
     config::Config,
+    exit::{ExitKind, Failure},
     model::ModelSource,
     report::{Event, Reporter},
 };
@@ -173,18 +174,28 @@ impl Registration<'_> {
         let free = view.account(account).await?.free;
         let wanted = needed.saturating_add(FEE_RESERVE);
         if free < wanted {
-            bail!(
+            let text = format!(
                 "account {account} has {} and needs {} to {purpose} and pay fees: send it {} (`mica wallet transfer {account} …`)",
                 amount::format(free),
                 amount::format(wanted),
                 amount::format(wanted - free)
             );
+            return Err(Failure::new(ExitKind::Funds, text).into());
         }
         Ok(())
     }
 }
 
-/// The first price: the operator's, or one price unit of the model's market.
-pub fn first_price(config: &Config, units: MarketUnits) -> Balance {
-    config.market.price.unwrap_or(units.price_unit)
+/// The price to begin with.
+///
+/// While the price follows the market what it has learned outlives a restart, and the operator's price is only the first. Without
+/// pricing the operator's price counts. Where nobody has named one it is one price unit of the model's market.
+///
+/// # Errors
+/// If the chain cannot be read.
+pub async fn start_price(chain: &Chain, config: &Config, account: AccountId, units: MarketUnits) -> Result<Balance> {
+    let record = chain.at_best().await?.worker(account).await?;
+    let learned = record.map(|(record, _)| record.list_price_per_layer_token);
+    let price = if config.market.pricing { learned.or(config.market.price) } else { config.market.price.or(learned) };
+    Ok(price.unwrap_or(units.price_unit))
 }
