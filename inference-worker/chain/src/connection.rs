@@ -162,6 +162,10 @@ impl Chain {
         &self.inner.backend
     }
 
+    pub(crate) fn rpc(&self) -> &RpcClient {
+        &self.inner.rpc
+    }
+
     pub(crate) fn methods(&self) -> &LegacyRpcMethods<RpcConfigFor<Config>> {
         &self.inner.methods
     }
