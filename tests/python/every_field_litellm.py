@@ -33,14 +33,14 @@ def send(call, arguments):
     assert any(piece.choices and piece.choices[0].finish_reason for piece in pieces), pieces
 
 
-def check(name, provider, call, address, needed, renamed={}, without=frozenset()):
+def check(name, provider, call, address, needed, renamed=None, without=frozenset()):
     route = field_table.Route(name)
     known = set(litellm.get_supported_openai_params(model="m", custom_llm_provider=provider)) - TRANSPORT
     if provider == "openai":
         route.must_have(known)
     for field, value, beside, fate in route.cases(known - REWRITTEN - without):
         arguments = {**route.base, **beside, field: value, "model": f"{provider}/{route.base['model']}", "api_base": address}
-        route.check(field, value, fate, lambda: send(call, arguments), litellm.BadRequestError, OWN, renamed.get(field))
+        route.check(field, value, fate, lambda: send(call, arguments), litellm.BadRequestError, OWN, (renamed or {}).get(field))
     route.finish(needed)
 
 

@@ -284,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_body_is_one_object() {
-        for body in ["", "{", "[]", "5", "\"x\"", "null", "{}{}", "{\"$serde_json::private::Number\": \"5\"}"] {
+        for body in ["", "{", "[]", "5", "\"x\"", "null", "{}{}"] {
             assert_eq!(Fields::parse(body.as_bytes()).map(|_| ()).expect_err(body).kind, Kind::Invalid);
         }
         assert!(Fields::parse(&[b'{', b'"', 0xff, b'"', b'}']).is_err());
