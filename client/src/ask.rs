@@ -29,7 +29,7 @@ use mica_protocol::{
 use rand::{RngCore, rngs::OsRng};
 
 use crate::{
-    channels::{ChannelBook, Deposits, Need, Payer},
+    channels::{ChannelBook, Deposits, Need, Payer, Told},
     error::CommandError,
     interrupt::Interrupt,
     market::{ChosenPath, ModelPicture, Wish, choose},
@@ -180,7 +180,7 @@ impl Asker {
             listener.path(&offer.path)?;
             // Somebody may be asked for a password, which must not happen under a spinner.
             let unlocked = self.book.unlock_for(&offer.needs).await;
-            self.tell();
+            self.tell(Told::ButPromises);
             unlocked.map_err(SessionError::from)?;
             let block = self.payer.chain.best().await?.number;
             Ok::<_, CommandError>((picture, offer, block))
@@ -221,11 +221,13 @@ impl Asker {
     ) -> Result<Answer, CommandError> {
         let (mut detours, mut opened) = (Detours::default(), None);
         loop {
-            let mut answer = self.attempt(model, picture, offer.clone(), question, &errand, listener).await?;
+            let attempt = self.attempt(model, picture, offer.clone(), question, &errand, listener).await;
+            let mut answer = attempt.inspect_err(|_| self.tell(Told::All))?;
             opened = answer.opened.take().or(opened);
             if errand.interrupt.finish.is_cancelled()
                 || !detours.lead_on(&self.book, &answer.outcome).map_err(SessionError::from)?
             {
+                self.tell(Told::All);
                 return Ok(Answer { opened, ..answer });
             }
             let (started_unix_ms, session) = (answer.outcome.record.started_unix_ms, answer.outcome.record.session);
@@ -253,7 +255,7 @@ impl Asker {
             // What was sent to the chain is waited for, or nobody would know of it: the session then ends as it begins.
             () = interrupt.stop.cancelled() => return Err(SessionError::Interrupted.into()),
         };
-        self.tell();
+        self.tell(Told::ButPromises);
         let mut leases = leases.map_err(SessionError::from)?;
         let opened = leases.submitted.take();
         step.done(&opened.as_ref().map_or("open already".into(), |one| format!("opened in block {}", one.block.number)));
@@ -283,7 +285,12 @@ impl Asker {
         let mut line = line(&self.board)?;
         line.listen(Some(plan.session), path.stages.iter().map(|stage| stage.worker.record.peer));
         let mut reader = Reader::new(model.tokenizer());
+        let mut is_begun = false;
         let mut on_token = |id: u32, likely: Option<LogProbabilities>, stop: Option<_>| {
+            if !std::mem::replace(&mut is_begun, true) {
+                // Before the first word of the answer.
+                self.tell(Told::All);
+            }
             let (piece, tokens) = reader.push(id, likely, stop);
             tokens.into_iter().for_each(|token| listener.token(token));
             let flow = if piece.is_empty() { ControlFlow::Continue(()) } else { listener.text(&piece) };
@@ -302,7 +309,6 @@ impl Asker {
             on_token: &mut on_token,
         };
         let outcome = session::drive(conversation, plan, record).await?;
-        self.tell();
         if outcome.report.failure.is_some() {
             // The channel may be gone or changed: the chain knows.
             self.book.doubt();
@@ -312,8 +318,8 @@ impl Asker {
     }
 
     /// Tells the user what happened to channels and records.
-    fn tell(&self) {
-        for line in self.book.take_notices() {
+    fn tell(&self, told: Told) {
+        for line in self.book.take_notices(told) {
             tracing::warn!("{line}");
             self.told.note(&line);
         }

@@ -12,6 +12,7 @@ mod notices;
 mod origin;
 
 pub use book::{ChannelBook, Deposits, HeldBack, Leases};
+pub use notices::Told;
 pub use origin::{Began, compare};
 
 use std::time::Duration;

@@ -27,7 +27,7 @@ use mica_protocol::channel::{Adopted, ChannelFacts, LeaseError, PayerLane, Payer
 
 use super::{
     ChannelError, Need, OPENING, Payer,
-    notices::Notices,
+    notices::{Notices, Told},
     origin::{Began, compare},
 };
 use crate::{
@@ -203,8 +203,8 @@ impl ChannelBook {
     }
 
     /// What the user is to be told, each line once.
-    pub fn take_notices(&self) -> Vec<String> {
-        self.lock().notices.take()
+    pub fn take_notices(&self, told: Told) -> Vec<String> {
+        self.lock().notices.take(told)
     }
 
     /// Fees of a session that did not begin: the next one takes them over.

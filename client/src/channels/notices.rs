@@ -7,6 +7,15 @@ use mica_primitives::{Balance, ChannelId};
 
 use crate::store::Aside;
 
+/// What is told at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Everything but promises that were learnt: a session is about to be opened, and may bring more of them.
+    ButPromises,
+    /// Everything.
+    All,
+}
+
 /// Lines that wait to be told.
 #[derive(Debug, Default)]
 pub(super) struct Notices {
@@ -42,10 +51,13 @@ impl Notices {
         }
     }
 
-    /// What is to be told now.
-    pub(super) fn take(&mut self) -> Vec<String> {
+    /// What is to be told now; of promises only if no more of them can come, so that they are told in one sum.
+    pub(super) fn take(&mut self, told: Told) -> Vec<String> {
         let mut lines = std::mem::take(&mut self.lines);
-        let recovered = std::mem::take(&mut self.recovered);
+        let recovered = match told {
+            Told::ButPromises => 0,
+            Told::All => std::mem::take(&mut self.recovered),
+        };
         if recovered > 0 {
             lines.push(format!(
                 "recovered {} of promises that this folder did not remember: the workers showed them, signed by this wallet",
