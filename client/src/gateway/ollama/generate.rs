@@ -84,7 +84,7 @@ fn prompt(parts: Parts) -> Result<Prompt, GatewayError> {
                 "a context and a template of your own do not go together: put the text into the prompt",
             ));
         }
-        return Ok(Prompt::Raw(template::render(&template, &system.unwrap_or_default(), &text)?));
+        return Ok(Prompt::Rendered(template::render(&template, &system.unwrap_or_default(), &text)?));
     }
     let system = system.map(|system| ChatMessage::new("system", system));
     let messages = system.into_iter().chain([ChatMessage::new("user", text)]).collect();
