@@ -228,21 +228,11 @@ async fn records_that_are_older_lost_or_elsewhere_are_learnt_again_and_every_pro
 /// Starts a long answer and kills its payer as soon as the first words are there.
 fn kill_in_mid_answer(wallet: &Wallet) {
     let mut mica = wallet.command();
-    mica.args([
-        "ask",
-        "Tell me a long story.",
-        "--raw",
-        "--max-tokens",
-        "400",
-        "--temperature",
-        "1.5",
-        "--headroom",
-        "8",
-        "--quiet",
-    ]);
+    mica.args(["ask", "Tell me a story.", "--max-tokens", "400", "--temperature", "1.5", "--seed", "5", "--headroom", "8", "-q"]);
     let mut child = mica.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the program starts");
     let mut first = [0; 4];
     child.stdout.take().expect("piped").read_exact(&mut first).expect("an answer begins");
+    assert!(child.try_wait().expect("a child can be asked").is_none(), "the answer was over already");
     child.kill().expect("it still runs");
     child.wait().expect("it ends");
 }
@@ -259,6 +249,10 @@ async fn a_payer_that_was_killed_in_mid_answer_asks_again_at_once() {
         assert_eq!(answer["text"], first["text"]);
         assert!(!said.contains("LaneBusy") && !said.contains(RECOVERED), "{said}");
     }
+    eventually("the worker gives up the sessions that were cut off", FINAL, || {
+        let ended = world.workers[0].events("session_ended");
+        (ended.iter().filter(|event| event["settled"] == false).count() == 3).then_some(())
+    });
 
     // A gateway that is killed while it streams, and its successor under load at once.
     let gateway_wallet = world.wallet("gateway").await;
