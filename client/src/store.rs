@@ -83,6 +83,9 @@ pub enum StoreError {
         /// What the decoder says.
         source: codec::Error,
     },
+    /// No name is left for a file.
+    #[error("there are too many files with old records beside {}: move some of the files state-….redb away", .0.display())]
+    TooManyAside(PathBuf),
     /// Too long to be kept.
     #[error("a record of {0} bytes is longer than the {MAX_RECORD_BYTES} that are kept")]
     TooLong(usize),

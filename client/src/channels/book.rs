@@ -466,7 +466,7 @@ impl ChannelBook {
             match best.max_by_key(|(_, open)| open.ledger.free()) {
                 Some((_, open)) if open.ledger.free() >= need.budget.saturating_mul(least.into()) => {}
                 Some((channel, open)) => {
-                    let more = wanted.saturating_sub(open.ledger.free());
+                    let more = open.ledger.lacks(wanted);
                     calls.push(Call::TopUpTo { channel: *channel, total: open.ledger.facts().deposit.saturating_add(more) });
                     deposits = deposits.saturating_add(more);
                 }

@@ -12,6 +12,9 @@ use redb::{ReadableDatabase, ReadableTable};
 
 use super::{CHANNELS, ChannelRecord, LANES, ORIGINS, RECEIPTS, RETIRED, SESSIONS, SessionRecord, Store, StoreError, db, decode};
 
+/// Most files with records of chains with the same first block.
+const MAX_FILES: u32 = 1_000;
+
 /// Records that were moved away.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Aside {
@@ -61,14 +64,14 @@ impl Store {
     }
 
     /// Moves all records of the chain with this genesis into a file of their own, because that chain has another first block now.
-    /// Cut short by a power cut it is done again from the start. What was spent on each day stays: caps hold across chains.
+    /// Cut short by a power cut it is done again from the start, into another file. What was spent on each day stays: caps hold across
+    /// chains.
     ///
     /// # Errors
     /// [`StoreError`] if the file cannot be made or written; then nothing is moved.
     pub fn put_aside(&self, genesis: Hash32, old_first_block: Hash32, first_block: Hash32) -> Result<Aside, StoreError> {
         let own = self.belongings(genesis)?;
-        let name = format!("state-{}.redb", hex::encode(&old_first_block[..8]));
-        let path = self.path.with_file_name(name);
+        let path = self.free_name(&hex::encode(&old_first_block[..8]))?;
         self.copy(&own, &Self::open(&path)?)?;
         self.write(|transaction| {
             transaction.open_table(ORIGINS).map_err(db)?.insert(genesis, first_block).map_err(db)?;
@@ -80,6 +83,15 @@ impl Store {
             transaction.open_table(SESSIONS).map_err(db)?.retain(|key, _| !own.sessions.contains(&key)).map_err(db)
         })?;
         Ok(Aside { channels: own.channels.len(), sessions: own.sessions.len(), path })
+    }
+
+    /// The name of a file that is not there yet: whoever goes back and forth between two chains overwrites nothing.
+    fn free_name(&self, chain: &str) -> Result<PathBuf, StoreError> {
+        let name = |number| match number {
+            1 => self.path.with_file_name(format!("state-{chain}.redb")),
+            _ => self.path.with_file_name(format!("state-{chain}-{number}.redb")),
+        };
+        (1..=MAX_FILES).map(name).find(|path| !path.exists()).ok_or_else(|| StoreError::TooManyAside(self.path.clone()))
     }
 
     fn belongings(&self, genesis: Hash32) -> Result<Belongings, StoreError> {

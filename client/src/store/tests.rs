@@ -135,6 +135,9 @@ fn records_of_a_chain_that_began_anew_move_into_a_file_of_their_own() {
     assert_eq!((kept.channel(ours).expect("read"), kept.lanes(ours).expect("read")), (Some(on(gone)), vec![lane(ours)]));
     assert_eq!((kept.retired(ours).expect("read"), kept.sessions().expect("read").len()), (vec![5], 1));
     assert_eq!(kept.channel(theirs).expect("read"), None);
+    drop(kept);
+    let again = store.put_aside(gone, [0xab; 32], [0xcd; 32]).expect("nothing to move");
+    assert_eq!((again.channels, again.path), (0, folder.path().join("state-abababababababab-2.redb")), "nothing is overwritten");
 }
 
 #[test]

@@ -6,7 +6,10 @@ use common::{GENESIS, channel_of, facts_of, voucher_key};
 use ed25519_dalek::SigningKey;
 use mica_primitives::{Balance, Hash32, Lane, LaneId, MAX_LANES, Redeem, TickProof, domain::blake2_256};
 use mica_protocol::{
-    channel::{ChannelFacts, LeaseError, LedgerError, PayeeLedger, PayerLane, PayerLedger, SpendError, VoucherKind, VoucherRule},
+    channel::{
+        ChannelFacts, LeaseError, LedgerError, PayeeLedger, PayerLane, PayerLaneRecord, PayerLedger, SpendError, VoucherKind,
+        VoucherRule,
+    },
     limits::EXPIRY_MARGIN_BLOCKS,
     messages::Payment,
     signing,
@@ -338,6 +341,18 @@ fn lanes_whose_last_session_was_settled_come_first() {
         assert_eq!(u32::from(ledger.lease(0).expect("free").record().lane), lane);
     }
     assert_eq!(ledger.lease(0).expect("the last one").record().lane, 0);
+}
+
+#[test]
+fn what_a_deposit_lacks_covers_promises_beyond_it() {
+    let mut ledger = payer(100);
+    assert_eq!((ledger.lacks(100), ledger.lacks(130)), (0, 30));
+    let record = |lane, cumulative| PayerLaneRecord { cumulative, ..PayerLaneRecord::unused(channel_of(1), lane) };
+    ledger.restore(record(0, 80)).expect("own");
+    ledger.restore(record(1, 70)).expect("own");
+    assert_eq!((ledger.free(), ledger.lacks(10)), (0, 60), "50 are promised that the deposit does not cover");
+    ledger.update(facts_of(1, 160));
+    assert!(ledger.lease(10).is_ok(), "a top-up by what is lacking is enough");
 }
 
 #[test]

@@ -11,7 +11,8 @@ use std::{
 };
 
 use mica_chain::{Chain, Signer};
-use mica_primitives::UNIT;
+use mica_client::store::{Change, Store};
+use mica_primitives::{ChannelId, LaneId, MAX_LANES, UNIT};
 use mica_tests::{DevNode, Wallet, Worker, eventually, free_port, http, process::command};
 use serde_json::Value;
 
@@ -160,7 +161,7 @@ async fn records_that_are_older_lost_or_elsewhere_are_learnt_again_and_every_pro
     let (first, said) = ask(&wallet);
     assert!(!said.contains(RECOVERED) && integer(&first["fees"]) > 0, "{said}");
     let (reference, state) = (first["text"].clone(), wallet.home.join("state.redb"));
-    let (mut paid, fees) = (integer(&first["paid"]), integer(&first["fees"]));
+    let (mut paid, mut fees) = (integer(&first["paid"]), integer(&first["fees"]));
 
     // An older copy is put back.
     let copy = fs::read(&state).expect("the database is there");
@@ -214,6 +215,24 @@ async fn records_that_are_older_lost_or_elsewhere_are_learnt_again_and_every_pro
         paid += integer(&answer["paid"]);
     }
 
+    // No lane of a channel is left: another one is opened, and the line that says so names the command that brings the rest back.
+    let worn = channels(&wallet)[0]["channel"].as_str().expect("an id").to_owned();
+    let id = ChannelId(hex::decode(&worn[2..]).expect("hex").try_into().expect("32 bytes"));
+    let lanes: Vec<Change> = (0..MAX_LANES).map(|lane| Change::Retired(id, lane as LaneId)).collect();
+    Store::open(&state).expect("nobody else has it").apply(&lanes).expect("written");
+    let (answer, said) = ask(&wallet);
+    assert_eq!(answer["text"], reference, "{said}");
+    assert!(said.lines().any(|line| line.contains("takes no more sessions") && line.contains("mica channel close 0x")), "{said}");
+    assert!(integer(&answer["fees"]) > 0);
+    (paid, fees) = (paid + integer(&answer["paid"]), fees + integer(&answer["fees"]));
+    assert_eq!(channels(&wallet).as_array().expect("a list").len(), 3);
+    let close = format!("mica channel close {worn}");
+    let findings = doctor(&wallet);
+    assert!(findings.iter().any(|finding| finding["state"] == "wrong" && finding["mend"] == close.as_str()), "{findings:?}");
+    let (again, said) = ask(&wallet);
+    assert_eq!((&again["text"], integer(&again["fees"])), (&reference, 0), "{said}");
+    paid += integer(&again["paid"]);
+
     // In the end the wallet has lost what its answers cost and the fees, to the base unit; what the worker itself has forgotten of its
     // last answer before the power cut it cannot claim.
     let mut close = wallet.command();
@@ -228,21 +247,11 @@ async fn records_that_are_older_lost_or_elsewhere_are_learnt_again_and_every_pro
 /// Starts a long answer and kills its payer as soon as the first words are there.
 fn kill_in_mid_answer(wallet: &Wallet) {
     let mut mica = wallet.command();
-    mica.args([
-        "ask",
-        "Tell me a long story.",
-        "--raw",
-        "--max-tokens",
-        "400",
-        "--temperature",
-        "1.5",
-        "--headroom",
-        "8",
-        "--quiet",
-    ]);
+    mica.args(["ask", "Tell me a story.", "--max-tokens", "400", "--temperature", "1.5", "--seed", "5", "--headroom", "8", "-q"]);
     let mut child = mica.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the program starts");
     let mut first = [0; 4];
     child.stdout.take().expect("piped").read_exact(&mut first).expect("an answer begins");
+    assert!(child.try_wait().expect("a child can be asked").is_none(), "the answer was over already");
     child.kill().expect("it still runs");
     child.wait().expect("it ends");
 }
@@ -259,6 +268,10 @@ async fn a_payer_that_was_killed_in_mid_answer_asks_again_at_once() {
         assert_eq!(answer["text"], first["text"]);
         assert!(!said.contains("LaneBusy") && !said.contains(RECOVERED), "{said}");
     }
+    eventually("the worker gives up the sessions that were cut off", FINAL, || {
+        let ended = world.workers[0].events("session_ended");
+        (ended.iter().filter(|event| event["settled"] == false).count() == 3).then_some(())
+    });
 
     // A gateway that is killed while it streams, and its successor under load at once.
     let gateway_wallet = world.wallet("gateway").await;
@@ -361,7 +374,7 @@ async fn a_development_chain_that_began_anew_is_told_once_and_its_fee_paid_once(
     let names = fs::read_dir(&wallet.home).expect("readable").flatten().map(|entry| entry.file_name().into_string().expect("text"));
     let aside: Vec<String> = names.filter(|name| name.starts_with("state-") && name.ends_with(".redb")).collect();
     assert_eq!(aside.len(), 1, "{aside:?}");
-    let kept = mica_client::store::Store::open(&wallet.home.join(&aside[0])).expect("a payer's database");
+    let kept = Store::open(&wallet.home.join(&aside[0])).expect("a payer's database");
     assert_eq!(kept.sessions().expect("readable").len(), 2, "nothing is lost");
 
     let after = eventually("the gateway answers on the new chain", FINAL, || {

@@ -120,11 +120,20 @@ impl PayerLedger {
 
     /// Base units that no lane has promised and no session has leased.
     pub fn free(&self) -> Balance {
+        self.facts.deposit.saturating_sub(self.used())
+    }
+
+    /// What the deposit lacks for `budget` to be free. Promises may be more than the deposit: those of another folder that pays from the
+    /// same channel, learnt afterwards.
+    pub fn lacks(&self, budget: Balance) -> Balance {
+        self.used().saturating_add(budget).saturating_sub(self.facts.deposit)
+    }
+
+    fn used(&self) -> Balance {
         let lanes: BTreeSet<_> = self.lanes.keys().chain(self.facts.lanes.keys()).chain(self.leases.keys()).collect();
-        let used = lanes.into_iter().fold(0, |sum: Balance, lane| {
-            sum.saturating_add(self.leases.get(lane).copied().unwrap_or(0).max(self.promised(*lane)))
-        });
-        self.facts.deposit.saturating_sub(used)
+        lanes
+            .into_iter()
+            .fold(0, |sum: Balance, lane| sum.saturating_add(self.leases.get(lane).copied().unwrap_or(0).max(self.promised(*lane))))
     }
 
     /// Leases a free lane to a session that may spend `budget`: the first one whose last session was settled, else the first one. A lane
