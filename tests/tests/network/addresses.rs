@@ -4,7 +4,7 @@ use std::{net::UdpSocket, process::Command, time::Duration};
 
 use mica_chain::{AccountId, Call, Chain, Signer, Until};
 use mica_primitives::{LayerRange, UNIT, WorkerRecord};
-use mica_tests::{DevNode, Operator, Wallet, eventually_async, free_port};
+use mica_tests::{DevNode, Operator, Wallet, eventually, eventually_async, free_port};
 use serde_json::Value;
 
 /// Longest time until a change has reached the registry: a few blocks, their finality, and pauses between repairs.
@@ -82,9 +82,14 @@ async fn a_worker_publishes_every_way_that_others_can_use_and_keeps_that_true() 
     // A worker whose process is gone is unreachable, and payers are told that and where.
     let last = published(&chain, &bob.account).await;
     bob.kill();
-    let (code, said) = ask(&Wallet::create(&folder.path().join("other"), &node.url));
-    assert_eq!(code, Some(15), "{said}");
-    assert!(said.contains("could not be reached") && said.contains(&last[0]) && !said.contains("banned"), "{said}");
+    let other = Wallet::create(&folder.path().join("other"), &node.url);
+    // Payers read the registry at the last final block.
+    let said = eventually("a payer has tried the last address", REGISTRY, || {
+        let (code, said) = ask(&other);
+        assert_eq!(code, Some(15), "{said}");
+        said.contains(&last[0]).then_some(said)
+    });
+    assert!(said.contains("could not be reached") && !said.contains("banned"), "{said}");
 }
 
 fn one_folder_has_one_process(bob: &Operator, node: &DevNode) {
