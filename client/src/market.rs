@@ -29,11 +29,11 @@ pub enum MarketError {
     #[error("{model}: {source}{absent}")]
     Route {
         /// Name of the model.
-        model: String,
+        model: Box<str>,
         /// Why.
         source: RouteError,
         /// Which workers could not be reached, at which addresses, for people; empty if all could.
-        absent: String,
+        absent: Box<str>,
     },
     /// The chain could not be read.
     #[error(transparent)]

@@ -72,7 +72,7 @@ pub fn choose(picture: &ModelPicture, quotes: &Quotes, wish: &Wish) -> Result<Ch
     let layers = LayerRange { first: 0, end: picture.layers() };
     let request = Request { layers, positions: wish.positions, max_stages: MAX_STAGES as u16 };
     let preference = Preference { alpha: wish.alpha, units: picture.record.units.into() };
-    let refused = |source| MarketError::Route { model: picture.name(), source, absent: quotes.absent(picture) };
+    let refused = |source| MarketError::Route { model: picture.name().into(), source, absent: quotes.absent(picture).into() };
     let network = Network::new(&candidates, &links, request, &[]).map_err(refused)?;
     let mut path = network.best_path(preference).map_err(refused)?;
     if wish.max_price.is_some() || wish.deadline_us.is_some() {

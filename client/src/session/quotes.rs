@@ -109,9 +109,7 @@ pub async fn collect(line: &mut Line, picture: &ModelPicture, genesis: &Hash32, 
                 waiting.remove(&peer);
             }
             NetEvent::Unreachable { peer, reason, .. } => {
-                if waiting.remove(&peer).is_some() {
-                    quotes.unreachable.insert(peer, reason);
-                }
+                quotes.unreachable.extend(waiting.remove(&peer).map(|_| (peer, reason)));
             }
             NetEvent::Message { peer, message: Message::Fault(_) }
             | NetEvent::Disconnected { peer, .. }

@@ -1,13 +1,12 @@
 //! Keeps the registration alive and true.
 //!
-//! A heartbeat tells the chain, as often as it asks, that the worker lives; one that is due costs no fee. With every final block the
-//! record is compared with what the worker is, and what differs is repaired, or said where only people can repair it. What costs a fee has a
-//! [`Pace`].
+//! It beats, and with every final block it compares the record with what the worker is: what differs is repaired, or said where only people
+//! can repair it. What costs a fee has a [`Pace`].
 
 use std::{sync::Arc, time::Duration};
 
 use eyre::Result;
-use mica_chain::{AccountId, Call, Chain, Signer, Until};
+use mica_chain::{AccountId, Chain, Signer};
 use mica_net::{Instance, Listener};
 use mica_primitives::{BlockNumber, LayerRange, PublicKey, RegistryParameters, WorkerAddresses, WorkerRecord};
 use tokio::sync::{MutexGuard, watch};
@@ -16,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     compare::{Difference, Own, differences},
     handle::Offers,
+    heartbeat::beat_if_due,
     layers::Layers,
     network::to_publish,
     origin::Origin,
@@ -91,9 +91,8 @@ impl Keeper {
     pub async fn run(mut self, stop: CancellationToken) {
         let mut memory = Memory::default();
         while let Some(true) = stop.run_until_cancelled(self.news()).await {
-            match stop.run_until_cancelled(self.look(&mut memory)).await {
-                Some(Err(error)) => tracing::warn!(%error, "the registration could not be looked after this time"),
-                Some(Ok(())) | None => {}
+            if let Some(Err(error)) = stop.run_until_cancelled(self.look(&mut memory)).await {
+                tracing::warn!(%error, "the registration could not be looked after this time");
             }
         }
     }
@@ -125,7 +124,7 @@ impl Keeper {
         }
         // Whoever has the registration beats.
         if !memory.rival.has_won()
-            && let Err(error) = self.beat_if_due().await
+            && let Err(error) = beat_if_due(&self.chain, &self.signer, self.parameters.heartbeat_interval).await
         {
             tracing::warn!(%error, "no heartbeat this time");
         }
@@ -135,17 +134,6 @@ impl Keeper {
         }
         let record = self.chain.at(head).worker(self.signer.account()).await?.map(|(record, _)| record);
         self.compare(memory, record.as_ref(), head.number, &mut turn).await
-    }
-
-    async fn beat_if_due(&self) -> Result<()> {
-        let view = self.chain.at_best().await?;
-        let Some((record, _)) = view.worker(self.signer.account()).await? else { return Ok(()) };
-        let due = record.last_heartbeat.saturating_add(self.parameters.heartbeat_interval);
-        let can_beat = !matches!(record.status, mica_primitives::WorkerStatus::Unbonding { .. });
-        if can_beat && view.number() >= due {
-            self.chain.submit(&self.signer, Call::Heartbeat, Until::InBlock).await?;
-        }
-        Ok(())
     }
 
     /// What the worker is now.

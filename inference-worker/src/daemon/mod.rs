@@ -8,6 +8,7 @@
 pub mod compare;
 pub mod desk;
 pub mod handle;
+pub mod heartbeat;
 pub mod keep;
 pub mod layers;
 pub mod moves;

@@ -106,7 +106,8 @@ impl Watcher {
             let is_next = last.replace(head.number).is_some_and(|last: BlockNumber| last.checked_add(1) == Some(head.number));
             let is_behind = head.number < *self.block.borrow();
             // A channel that another chain does not know, or that a node that is behind does not know yet, is not closed.
-            if (is_behind || !is_next) && (!self.origin.holds().await? || is_behind) {
+            let is_other = !is_next && !self.origin.holds().await?;
+            if is_behind || is_other {
                 last = None;
                 continue;
             }

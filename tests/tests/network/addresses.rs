@@ -2,9 +2,10 @@
 
 use std::{net::UdpSocket, process::Command, time::Duration};
 
-use mica_chain::{Call, Chain, Signer, Until};
-use mica_primitives::{LayerRange, UNIT};
-use mica_tests::{DevNode, Operator, Wallet, eventually_async, free_port};
+use mica_chain::{AccountId, Call, Chain, Signer, Until};
+use mica_primitives::{LayerRange, UNIT, WorkerRecord};
+use mica_tests::{DevNode, Operator, Wallet, eventually, eventually_async, free_port};
+use serde_json::Value;
 
 /// Longest time until a change has reached the registry: a few blocks, their finality, and pauses between repairs.
 const REGISTRY: Duration = Duration::from_secs(120);
@@ -18,10 +19,18 @@ fn outward_ip() -> Option<String> {
 }
 
 /// What the registry's best block says of a worker.
-async fn published(chain: &Chain, account: &str) -> Vec<String> {
+async fn record(chain: &Chain, account: &str) -> WorkerRecord<AccountId> {
     let account = account.parse().expect("an SS58 account");
-    let record = chain.at_best().await.expect("the node answers").worker(account).await.expect("it reads").expect("registered").0;
+    chain.at_best().await.expect("the node answers").worker(account).await.expect("it reads").expect("registered").0
+}
+
+async fn published(chain: &Chain, account: &str) -> Vec<String> {
+    let record = record(chain, account).await;
     record.addresses.iter().map(|address| String::from_utf8_lossy(address).into_owned()).collect()
+}
+
+async fn list_price(chain: &Chain, account: &str) -> String {
+    record(chain, account).await.list_price_per_layer_token.to_string()
 }
 
 fn ask(wallet: &Wallet) -> (Option<i32>, String) {
@@ -62,12 +71,25 @@ async fn a_worker_publishes_every_way_that_others_can_use_and_keeps_that_true() 
     announcements_are_dialled(&folder, &node, &found);
     what_others_change_in_the_registry_is_followed(&chain, &mut bob, &node, &folder).await;
 
+    // What pricing has learned outlives a restart.
+    let price = |event: Value| event["price_per_layer_token"].as_str().expect("money").to_owned();
+    let (first, learned) = (price(bob.events("serving")[0].clone()), list_price(&chain, &bob.account).await);
+    assert_ne!(first, learned, "pricing is on, as it is shipped");
+    bob.kill();
+    bob.serve(&node.url, &["--layers", "0..8"]);
+    assert_eq!(price(bob.events("serving")[0].clone()), learned);
+
     // A worker whose process is gone is unreachable, and payers are told that and where.
     let last = published(&chain, &bob.account).await;
     bob.kill();
-    let (code, said) = ask(&Wallet::create(&folder.path().join("other"), &node.url));
-    assert_eq!(code, Some(15), "{said}");
-    assert!(said.contains("could not be reached") && said.contains(&last[0]) && !said.contains("banned"), "{said}");
+    let other = Wallet::create(&folder.path().join("other"), &node.url);
+    // Payers read the registry at the last final block.
+    let said = eventually("a payer has tried the last address", REGISTRY, || {
+        let (code, said) = ask(&other);
+        assert_eq!(code, Some(15), "{said}");
+        said.contains(&last[0]).then_some(said)
+    });
+    assert!(said.contains("could not be reached") && !said.contains("banned"), "{said}");
 }
 
 fn one_folder_has_one_process(bob: &Operator, node: &DevNode) {
@@ -105,7 +127,7 @@ fn announcements_are_dialled(folder: &tempfile::TempDir, node: &DevNode, taken: 
     let mut dave = Operator::init(&folder.path().join("dave"), "//Dave");
     let (good, bad) = (format!("/ip4/127.0.0.1/tcp/{good}"), format!("/ip4/127.0.0.1/tcp/{bad}"));
     dave.serve(&node.url, &["--listen", &good, "--announce", &good, "--announce", &bad, "--layers", "0..8"]);
-    let is_about = |event: &serde_json::Value, address: &str| event["text"].as_str().is_some_and(|text| text.contains(address));
+    let is_about = |event: &Value, address: &str| event["text"].as_str().is_some_and(|text| text.contains(address));
     let warning = dave.wait_for("warning", REGISTRY, |event| is_about(event, &bad));
     assert!(warning["text"].as_str().is_some_and(|text| text.contains("hairpin")), "{warning}");
     assert!(!dave.events("warning").iter().any(|event| is_about(event, &good)), "{:?}", dave.events("warning"));
