@@ -14,6 +14,7 @@ pub mod python;
 pub mod stranger;
 pub mod terminal;
 pub mod wait;
+pub mod words;
 pub mod worker;
 
 pub use chain::{DevNode, LocalNetwork};

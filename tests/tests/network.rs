@@ -4,6 +4,8 @@
 mod access;
 #[path = "network/chain.rs"]
 mod chain;
+#[path = "network/local.rs"]
+mod local;
 #[path = "network/money.rs"]
 mod money;
 #[path = "network/refusals.rs"]

@@ -126,6 +126,7 @@ impl Names {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "where content lies is a list of ranges")]
 mod tests {
     use super::*;
 
