@@ -189,9 +189,7 @@ impl ChatTemplate {
     ) -> Result<PromptText, TemplateError> {
         let plain = self.render(messages, generation)?;
         let control = tokenizer.names().control();
-        let asked = |text: &String| !(0..text.len()).any(|at| control.longest(&text.as_bytes()[at..], usize::MAX).is_some());
-        let literals: Vec<String> = self.literals.iter().filter(|text| asked(text)).cloned().collect();
-        let literals = Names::of_texts(&literals);
+        let literals = Names::of_texts(&marks::kept(&self.literals, &control));
         let template = std::iter::once(&self.source).chain(self.tokens.values());
         let marks = Marks::new(&control, &literals, template.map(String::as_str), messages)?;
         let marked = |extent| self.render(&marks.mark(messages, extent), generation).map(|text| marks.resolve(&text));
