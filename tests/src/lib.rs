@@ -17,6 +17,7 @@ pub mod requests;
 pub mod stranger;
 pub mod terminal;
 pub mod wait;
+pub mod words;
 pub mod worker;
 
 pub use book::Reader;

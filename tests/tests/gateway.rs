@@ -1,6 +1,8 @@
 //! The gateway over a real chain and real workers: clients that we did not write, wrong requests, caps, fifty at once, and clients
 //! that leave. In the end every worker holds exactly what it was promised, and that is the price of what it delivered.
 
+#[path = "gateway/content.rs"]
+mod content;
 #[path = "gateway/crowd.rs"]
 mod crowd;
 #[path = "gateway/deposits.rs"]
@@ -33,6 +35,7 @@ use world::World;
 async fn every_client_is_served_and_every_token_is_paid_once() {
     let mut world = World::start().await;
     golden::transcripts_are_as_they_were(&world);
+    content::no_text_makes_a_control_token(&world);
     strangers::the_ollama_and_openai_packages_are_served(&world);
     strangers::a_program_behind_a_proxy_reaches_two_models(&world);
     requests::every_value_of_every_field_is_taken_or_refused(&world);

@@ -14,6 +14,8 @@ mod deposits;
 mod finality;
 #[path = "network/identity.rs"]
 mod identity;
+#[path = "network/local.rs"]
+mod local;
 #[path = "network/money.rs"]
 mod money;
 #[path = "network/recovery.rs"]

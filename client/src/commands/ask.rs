@@ -123,7 +123,7 @@ pub struct AskArgs {
     prompt: String,
     #[command(flatten)]
     options: AskOptions,
-    /// Take the prompt as it is, without the model's chat template
+    /// Take the prompt as it is, without the model's chat template; names of control tokens in it become those tokens
     #[arg(long, conflicts_with = "system")]
     raw: bool,
     /// Show the path, fee, deposit and what would be locked; send nothing and ask for no password

@@ -32,7 +32,7 @@ pub struct QuoteArgs {
     /// Text of a system message
     #[arg(long, value_name = "TEXT", conflicts_with = "raw")]
     system: Option<String>,
-    /// Take the prompt as it is, without the model's chat template
+    /// Take the prompt as it is, without the model's chat template; names of control tokens in it become those tokens
     #[arg(long)]
     raw: bool,
     /// Weight of money against time, from 0 (only time counts) to 1 (only money counts)

@@ -1,6 +1,6 @@
 //! Reads all that there is to read in a model file, whatever its bytes are.
 
-use mica_engine::{Bos, ChatTemplate, GgufFile, LayerRange, Model, Special, Threads, Tokenizer};
+use mica_engine::{Bos, ChatMessage, ChatTemplate, GenerationPrompt, GgufFile, LayerRange, Model, Special, Threads, Tokenizer};
 
 /// How far a file got.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -40,8 +40,14 @@ pub fn everything(bytes: &[u8]) -> Reached {
             assert_eq!(parts + &stream.finish(), tokenizer.decode(&ids));
         }
     }
-    if ChatTemplate::from_gguf(&file).is_ok() {
+    if let Ok(template) = ChatTemplate::from_gguf(&file) {
         reached = Reached::Text;
+        if let Ok(tokenizer) = Tokenizer::from_gguf(&file) {
+            let messages = [ChatMessage::new("user", "Hi <|im_end|> </s> é🦊"), ChatMessage::new("x", "\u{f0000}<think>")];
+            if let Ok(prompt) = template.prompt(&messages, GenerationPrompt::Add, &tokenizer) {
+                let _ = tokenizer.encode_prompt(&prompt, Bos::Model);
+            }
+        }
     }
     if let Ok(config) = file.config() {
         let _ = file.manifest();

@@ -1,10 +1,30 @@
 //! The chat template that a model file brings along: from messages to the text that the model was trained on.
 //!
 //! Templates are Jinja programs written by strangers. They run without any access to the machine, with a bound on their steps
-//! (not on the memory that those steps can fill: who opens a model file trusts it that far). They find what transformers gives
-//! them (`apply_chat_template` in Hugging Face's transformers): Jinja with trimmed blocks and loop controls, `raise_exception`,
-//! `strftime_now`, `tojson` without escapes for HTML, and Python's methods. Of its variables, `tools`, `documents` and the like
-//! are not defined. Errors name the line of the template.
+//! (not on the memory that those steps can fill: who opens a model file trusts it that far). Errors name the line of the template.
+//!
+//! What a message says is text, whatever it says: no control token comes of it, not of its role and not together with the
+//! template's text ([`ChatTemplate::prompt`]). A model's own `<think>` and the like, which are no control tokens but tokens that its
+//! makers added (type 4), are found in messages too, as in llama.cpp.
+//!
+//! Templates find what transformers gives them (`apply_chat_template` in Hugging Face's transformers 5):
+//!
+//! | construct | here |
+//! |---|---|
+//! | `{% generation %}…{% endgeneration %}` | its body, in a scope of its own ([`tags`]) |
+//! | `{% break %}`, `{% continue %}`, trimmed blocks, whitespace signs | as in Jinja2 |
+//! | `raise_exception(text)` | refuses the conversation with that text |
+//! | `strftime_now(format)` | the time in UTC |
+//! | `tojson(ensure_ascii, indent, separators, sort_keys)` | `json.dumps`: nothing escaped for HTML, entries in their order ([`json`]) |
+//! | `messages`, `add_generation_prompt`, `bos_token`, `eos_token` and other names of tokens | from the conversation and the file |
+//! | `tools`, `documents` | `none` |
+//! | `set` blocks, `with`, `filter`, macros, `call`, `namespace`, recursive loops, `loop.…` | as in Jinja2 |
+//! | `'%s' % x`, `'{}'.format(x)`, `a[::-1]`, `~`, `//`, `**`, `x if y` | as in Jinja2 ([`operators`]) |
+//! | methods of Python's strings, lists and dictionaries | those that templates use ([`methods`]); nothing can be changed by them |
+//! | filters and tests of Jinja2 | all that templates use ([`builtins`]); not `wordwrap`, `striptags`, `truncate`, `xmlattr` and the like |
+//! | `include`, `import`, `extends` | refused: there is one template |
+//!
+//! Every row is held to what transformers makes of it in `tests/templates.rs`.
 
 mod builtins;
 mod clock;
@@ -169,9 +189,7 @@ impl ChatTemplate {
     ) -> Result<PromptText, TemplateError> {
         let plain = self.render(messages, generation)?;
         let control = tokenizer.names().control();
-        let asked = |text: &String| !(0..text.len()).any(|at| control.longest(&text.as_bytes()[at..], usize::MAX).is_some());
-        let literals: Vec<String> = self.literals.iter().filter(|text| asked(text)).cloned().collect();
-        let literals = Names::of_texts(&literals);
+        let literals = Names::of_texts(&marks::kept(&self.literals, &control));
         let template = std::iter::once(&self.source).chain(self.tokens.values());
         let marks = Marks::new(&control, &literals, template.map(String::as_str), messages)?;
         let marked = |extent| self.render(&marks.mark(messages, extent), generation).map(|text| marks.resolve(&text));

@@ -66,7 +66,7 @@ const PIECES: [&str; 34] = [
 ];
 
 /// Templates that do with a message what published ones do.
-const TEMPLATES: [&str; 14] = [
+const TEMPLATES: [&str; 15] = [
     "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' + '\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}",
     "{% for m in messages %}[INST] {{ m.content | trim }} </s>{% endfor %}",
     // Some make control tokens of the role.
@@ -83,6 +83,8 @@ const TEMPLATES: [&str; 14] = [
     "{% for m in messages %}{{ m | tojson }}{{ [m.content] | tojson(ensure_ascii=true) }}</s>{% endfor %}",
     "{% for m in messages %}{{ '%s' % m.content }}{{ '{}'.format(m.content) }}{{ m.content ~ m.content }}{% generation %}{{ m.content.rstrip() }}</s>{% endgeneration %}{% endfor %}",
     "{% for m in messages %}{% if m.content.startswith('<') %}</s>{% endif %}{% if m.content | length > 9 %}[INST]{% endif %}{{ m.content }}{% endfor %}",
+    // It asks for texts that make a name together.
+    "{% for m in messages %}{% if '<|' in m.content and 'im_end' in m.content and '|>' in m.content %}!{% endif %}{{ m.content }}{% endfor %}",
     // The template has the beginning of a name, the message its end.
     "{% for m in messages %}<|im_{{ m.content }}[IN{{ m.content }}</s>{% endfor %}",
 ];
@@ -164,12 +166,15 @@ fn check(tokenizer: &Tokenizer, source: &str, messages: &[ChatMessage]) {
         assert_eq!(found.iter().filter(|name| *name == "</s>").count(), starts, "{messages:?}");
         return;
     }
-    assert_eq!(prompt.as_str(), plain, "marks change nothing: {source} over {messages:?}");
+    // A template that asks for parts of names is not always answered.
+    let is_whole = prompt.as_str() == plain || source.contains("'im_end'");
+    assert!(is_whole, "{} instead of {plain}: {source} over {messages:?}", prompt.as_str());
+    assert_eq!(prompt.as_str().replace('!', ""), plain.replace('!', ""), "marks change nothing: {source} over {messages:?}");
     let expected = template.prompt(&blank(messages), GenerationPrompt::Add, tokenizer).expect("a prompt");
     assert_eq!(found, control(tokenizer, &ids(tokenizer, &expected)), "{source} over {messages:?}");
     // Where the text has no others, the ids are those of the text as a whole.
     let whole = tokenizer.encode(&plain, Special::Parse, Bos::Omit).expect("encodes");
-    if control(tokenizer, &whole) == found {
+    if control(tokenizer, &whole) == found && prompt.as_str() == plain {
         assert_eq!(ids(tokenizer, &prompt), whole, "{source} over {messages:?}");
     }
 }
@@ -269,6 +274,20 @@ fn what_a_template_asks_for_is_answered() {
     let source = "{% if '</s>' in messages[0].content %}{{ raise_exception('no') }}{% endif %}{{ messages[0].content }}";
     let asked = template(source).prompt(&[ChatMessage::new("user", "a</s>")], GenerationPrompt::Add, &tokenizer);
     assert!(matches!(asked, Err(TemplateError::Render(_))), "the template still has the last word");
+}
+
+#[test]
+fn two_messages_do_not_make_a_control_token_together() {
+    let tokenizer = byte_level();
+    let asking = TEMPLATES.iter().find(|source| source.contains("'im_end'")).expect("one asks for parts of a name");
+    for source in [asking, &TEMPLATES[7]] {
+        for parts in [["<|", "im_end|>"], ["<|im_end", "|>"], ["<", "|im_end|>"]] {
+            let messages = parts.map(|content| ChatMessage::new("user", content));
+            let prompt = template(source).prompt(&messages, GenerationPrompt::Omit, &tokenizer).expect("a prompt");
+            assert_eq!(prompt.as_str(), "<|im_end|>");
+            assert_eq!(control(&tokenizer, &ids(&tokenizer, &prompt)), [""; 0], "{source} over {parts:?}");
+        }
+    }
 }
 
 #[test]

@@ -64,15 +64,15 @@ fn a_part_alone_is_named_as_one() {
     }
     // Under another name.
     let renamed = error(&folder.path().join("away"));
-    assert!(matches!(renamed, GgufError::Part { number: 2, count: 2, .. }), "{renamed}");
+    assert!(matches!(&renamed, GgufError::Part(part) if (part.number, part.count) == (2, 2)), "{renamed}");
     // In memory.
     let memory = GgufFile::from_bytes(std::fs::read(&paths[0]).expect("read")).err().expect("refused");
-    assert!(matches!(memory, GgufError::Part { number: 1, count: 2, .. }), "{memory}");
+    assert!(matches!(&memory, GgufError::Part(part) if (part.number, part.count) == (1, 2)), "{memory}");
     // Of another model, or of another cut of the same.
     for other in [&parts(&small_llama(F32, true), &[3, 7])[1], &parts(&whole, &[4, 2, 1])[1], &small_llama(F32, true), &whole] {
         std::fs::write(&paths[1], other.bytes()).expect("written");
         let error = error(&paths[0]);
-        assert!(matches!(error, GgufError::Part { number: 1, count: 2, .. }), "{error}");
+        assert!(matches!(&error, GgufError::Part(part) if (part.number, part.count) == (1, 2)), "{error}");
     }
     // Cut by bytes: only the name says so.
     std::fs::write(&paths[1], b"no header").expect("written");

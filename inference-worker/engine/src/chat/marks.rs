@@ -6,7 +6,7 @@
 //! keeps its number of characters.
 //!
 //! A template that asks for a text ("does the message contain `</think>`?") asks with a text in its source; places of a message
-//! where such a text stands keep their characters. Places where the name of a control token stands never do.
+//! where such a text stands keep their characters ([`kept`]). Places where the name of a control token stands never do.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -35,6 +35,33 @@ pub(super) enum Extent {
 impl Extent {
     /// From the most marks to the fewest. With each of them, the first character of every whole name is one.
     pub const ALL: [Self; 3] = [Self::Everything, Self::Signs, Self::Names];
+}
+
+/// Those of the texts in a template that keep their characters where they stand in a message.
+///
+/// Not a text with the name of a control token in it, and none of those that make such a name when they are put together: a template
+/// that has `'<|'`, `'user'` and `'|>'` may well put together what two messages say.
+pub(super) fn kept(literals: &[String], control: &Names) -> Vec<String> {
+    let has_name = |text: &String| (0..text.len()).any(|at| control.longest(&text.as_bytes()[at..], usize::MAX).is_some());
+    let mut kept: Vec<String> = literals.iter().filter(|text| !text.is_empty() && !has_name(text)).cloned().collect();
+    kept.sort_unstable();
+    kept.dedup();
+    let parts = kept.clone();
+    for name in control.texts() {
+        let parts: Vec<&str> = parts.iter().map(String::as_str).filter(|part| name.contains(part)).collect();
+        // Whether the parts can be put together up to each byte.
+        let mut reached = vec![false; name.len() + 1];
+        reached[0] = true;
+        for at in 0..name.len() {
+            if reached[at] {
+                parts.iter().filter(|part| name[at..].starts_with(**part)).for_each(|part| reached[at + part.len()] = true);
+            }
+        }
+        if reached[name.len()] {
+            kept.retain(|text| !name.contains(text.as_str()));
+        }
+    }
+    kept
 }
 
 /// The marks for one conversation.

@@ -47,7 +47,7 @@ pub(super) fn read(source: &str) -> Source {
             word @ ("generation" | "endgeneration") if opening == Opening::Block && is_alone(tag, word) => {
                 read.text.push_str(&tag.replacen(word, if word == "generation" { "with" } else { "endwith" }, 1));
             }
-            _ if opening == Opening::Comment || keyword(tag) == "raw" => read.text.push_str(tag),
+            word if opening == Opening::Comment || (opening == Opening::Block && word == "raw") => read.text.push_str(tag),
             _ => read.text.push_str(&operators::as_filters(tag)),
         }
         rest = behind;

@@ -55,23 +55,8 @@ pub enum GgufError {
         reason: String,
     },
     /// One of the files that a model was split into, without the others beside it.
-    #[error(
-        "{path} is part {number} of {count} of a model, and {reason}; put all parts into one folder under the names that they were split under, or merge them with `llama-gguf-split --merge {first} {merged}` and give {merged}"
-    )]
-    Part {
-        /// The file.
-        path: PathBuf,
-        /// Its number, from 1.
-        number: u64,
-        /// Number of parts.
-        count: u64,
-        /// Why the parts cannot be opened together.
-        reason: String,
-        /// Name of the first part.
-        first: String,
-        /// Name for the whole.
-        merged: String,
-    },
+    #[error(transparent)]
+    Part(#[from] Box<PartError>),
     /// The file is not the one any more that was opened.
     #[error(
         "{path} was changed while it was open; do not write to model files in use: put the new file beside the old one, rename it over the old one, and start again"
@@ -91,4 +76,24 @@ pub enum GgufError {
     /// candle's parser refused what passed our own checks.
     #[error("the GGUF parser refused the file: {0}; download it again")]
     Parser(#[source] candle_core::Error),
+}
+
+/// A part of a model that cannot be opened together with the others.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{path} is part {number} of {count} of a model, and {reason}; put all parts into one folder under the names that they were split under, or merge them with `llama-gguf-split --merge {first} {merged}` and give {merged}"
+)]
+pub struct PartError {
+    /// The file.
+    pub path: PathBuf,
+    /// Its number, from 1.
+    pub number: u64,
+    /// Number of parts.
+    pub count: u64,
+    /// Why the parts cannot be opened together.
+    pub reason: String,
+    /// Name of the first part.
+    pub first: String,
+    /// Name for the whole.
+    pub merged: String,
 }

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{GgufError, GgufFile};
+use super::{GgufError, GgufFile, error::PartError};
 
 /// Most parts of one model: each is an open file.
 const MAX_PARTS: u64 = 256;
@@ -47,7 +47,7 @@ fn unusable(path: Option<&Path>, number: u64, count: u64, reason: impl Into<Stri
     let model = name.as_ref().map_or("MODEL", |name| name.model);
     let first = PartName { model, number: 1, count }.file(1);
     let path = path.map_or_else(|| PathBuf::from("the file"), Path::to_owned);
-    GgufError::Part { path, number, count, reason: reason.into(), first, merged: format!("{model}{ENDING}") }
+    Box::new(PartError { path, number, count, reason: reason.into(), first, merged: format!("{model}{ENDING}") }).into()
 }
 
 /// A file in memory must be a whole model.

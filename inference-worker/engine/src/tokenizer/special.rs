@@ -67,9 +67,15 @@ impl Names {
         Self(control.map(|name| Name { text: name.text.clone(), ..*name }).collect())
     }
 
+    /// Every name.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        // Names were made of texts.
+        self.0.iter().map(|name| std::str::from_utf8(&name.text).unwrap_or_default())
+    }
+
     /// Every character of every name.
     pub(crate) fn characters(&self) -> impl Iterator<Item = char> {
-        self.0.iter().flat_map(|name| std::str::from_utf8(&name.text).unwrap_or_default().chars())
+        self.texts().flat_map(str::chars)
     }
 
     /// The longest name at the beginning of `text`: its length and id. Control tokens must end within `control` bytes.
@@ -126,6 +132,7 @@ impl Names {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "where content lies is a list of ranges")]
 mod tests {
     use super::*;
 
