@@ -27,6 +27,7 @@ demo: build ## A chain, three workers, one paid prompt: PROMPT="…" to ask some
 demo: export MICA_PROMPT := $(value PROMPT)
 
 test: build ## Run all tests: unit, property, pallet, end-to-end over real processes, exactness on an emulated aarch64.
+	@bash scripts/features.sh
 	$(CARGO) test --release --workspace
 	@bash scripts/test-aarch64.sh
 
@@ -36,8 +37,9 @@ bench: build ## Measure: vouchers, routing, the gateway, the engine beside llama
 	@bash scripts/bench-gateway.sh
 	@bash scripts/bench-peer.sh
 
-lint: setup ## rustfmt, clippy and, where installed, cargo-deny.
+lint: setup ## rustfmt, clippy, features that crates get from each other and, where installed, cargo-deny.
 	cargo fmt --all --check
+	@bash scripts/features.sh
 	SKIP_WASM_BUILD=1 $(CARGO) clippy --release --workspace --all-targets -- -D warnings
 	SKIP_WASM_BUILD=1 $(CARGO) clippy --release -p mica-runtime --features runtime-benchmarks,try-runtime -- -D warnings
 	@if command -v cargo-deny >/dev/null; then cargo deny check; else echo "lint: cargo-deny is not installed ('cargo install cargo-deny'): licences not checked"; fi

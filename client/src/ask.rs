@@ -3,12 +3,14 @@
 //! One [`Asker`] answers many questions at once: they share its connection to the chain, its peers on the network, its database and
 //! its channels, and each has lanes of its own.
 
+mod detours;
 mod reader;
 mod rehearsal;
 
 pub use reader::{Likelihood, ScoredToken};
 pub use rehearsal::Rehearsal;
 
+use detours::Detours;
 use reader::Reader;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -27,7 +29,7 @@ use mica_protocol::{
 use rand::{RngCore, rngs::OsRng};
 
 use crate::{
-    channels::{ChannelBook, Deposits, Need, Payer},
+    channels::{ChannelBook, Deposits, Need, Payer, Told},
     error::CommandError,
     interrupt::Interrupt,
     market::{ChosenPath, ModelPicture, Wish, choose},
@@ -69,6 +71,8 @@ pub struct Asker {
     store: Arc<Store>,
     book: Arc<ChannelBook>,
     board: Switchboard,
+    /// Where the user is told what happened to channels and records.
+    told: Progress,
 }
 
 /// A path for a question, and the most that it can cost.
@@ -128,14 +132,20 @@ pub trait Listener: Send {
 }
 
 impl Asker {
-    /// Starts the network for `sessions` questions at once.
+    /// Starts the network for `sessions` questions at once. What the user must know of channels and records goes to `told`.
     ///
     /// # Errors
     /// [`CommandError`] if the network does not start.
-    pub fn start(payer: Payer, store: Arc<Store>, sessions: usize, deposits: Deposits) -> Result<Self, CommandError> {
+    pub fn start(
+        payer: Payer,
+        store: Arc<Store>,
+        sessions: usize,
+        deposits: Deposits,
+        told: Progress,
+    ) -> Result<Self, CommandError> {
         let board = Switchboard::start(sessions).map_err(SessionError::from)?;
         let book = Arc::new(ChannelBook::new(payer.clone(), store.clone(), deposits));
-        Ok(Self { payer, store, book, board })
+        Ok(Self { payer, store, book, board, told })
     }
 
     /// The chain.
@@ -169,7 +179,9 @@ impl Asker {
             let offer = offer(model, &picture, &quotes, question)?;
             listener.path(&offer.path)?;
             // Somebody may be asked for a password, which must not happen under a spinner.
-            self.book.unlock_for(&offer.needs).await.map_err(SessionError::from)?;
+            let unlocked = self.book.unlock_for(&offer.needs).await;
+            self.tell(Told::ButPromises);
+            unlocked.map_err(SessionError::from)?;
             let block = self.payer.chain.best().await?.number;
             Ok::<_, CommandError>((picture, offer, block))
         };
@@ -193,7 +205,8 @@ impl Asker {
         quotes(&self.board, picture, &self.payer.chain).await
     }
 
-    /// Carries `offer` out. A session that a worker failed is no error here: see the outcome's report.
+    /// Carries `offer` out; a worker that refuses a lane is asked on another one at once. A session that a worker failed is no error
+    /// here: see the outcome's report.
     ///
     /// # Errors
     /// [`CommandError`] before anything was promised, if the database fails, or at the second interruption.
@@ -203,16 +216,47 @@ impl Asker {
         picture: &ModelPicture,
         offer: Offer,
         question: &Question,
-        errand: Errand,
+        mut errand: Errand,
+        listener: &mut dyn Listener,
+    ) -> Result<Answer, CommandError> {
+        let (mut detours, mut opened) = (Detours::default(), None);
+        loop {
+            let attempt = self.attempt(model, picture, offer.clone(), question, &errand, listener).await;
+            let mut answer = attempt.inspect_err(|_| self.tell(Told::All))?;
+            opened = answer.opened.take().or(opened);
+            if errand.interrupt.finish.is_cancelled()
+                || !detours.lead_on(&self.book, &answer.outcome).map_err(SessionError::from)?
+            {
+                self.tell(Told::All);
+                return Ok(Answer { opened, ..answer });
+            }
+            let (started_unix_ms, session) = (answer.outcome.record.started_unix_ms, answer.outcome.record.session);
+            self.store.apply(&[Change::NoSession { started_unix_ms, session }]).map_err(SessionError::from)?;
+            self.book.carry_over(answer.fees);
+            // Another lane is nothing that anybody must see.
+            errand.progress = Progress::Silent;
+        }
+    }
+
+    /// One session, on the lanes that are free now.
+    async fn attempt(
+        &self,
+        model: &LocalModel,
+        picture: &ModelPicture,
+        offer: Offer,
+        question: &Question,
+        errand: &Errand,
         listener: &mut dyn Listener,
     ) -> Result<Answer, CommandError> {
         let Errand { block, first, progress, interrupt } = errand;
         let step = progress.step("making channels ready");
-        let mut leases = tokio::select! {
-            leases = self.book.lease(&offer.needs) => leases.map_err(SessionError::from)?,
+        let leases = tokio::select! {
+            leases = self.book.lease(&offer.needs) => leases,
             // What was sent to the chain is waited for, or nobody would know of it: the session then ends as it begins.
             () = interrupt.stop.cancelled() => return Err(SessionError::Interrupted.into()),
         };
+        self.tell(Told::ButPromises);
+        let mut leases = leases.map_err(SessionError::from)?;
         let opened = leases.submitted.take();
         step.done(&opened.as_ref().map_or("open already".into(), |one| format!("opened in block {}", one.block.number)));
         let (channels, lanes) = (leases.channels.clone(), std::mem::take(&mut leases.lanes));
@@ -241,7 +285,12 @@ impl Asker {
         let mut line = line(&self.board)?;
         line.listen(Some(plan.session), path.stages.iter().map(|stage| stage.worker.record.peer));
         let mut reader = Reader::new(model.tokenizer());
+        let mut is_begun = false;
         let mut on_token = |id: u32, likely: Option<LogProbabilities>, stop: Option<_>| {
+            if !std::mem::replace(&mut is_begun, true) {
+                // Before the first word of the answer.
+                self.tell(Told::All);
+            }
             let (piece, tokens) = reader.push(id, likely, stop);
             tokens.into_iter().for_each(|token| listener.token(token));
             let flow = if piece.is_empty() { ControlFlow::Continue(()) } else { listener.text(&piece) };
@@ -254,8 +303,8 @@ impl Asker {
             line: &mut line,
             store: &self.store,
             leases: &mut leases,
-            first,
-            block,
+            first: first.clone(),
+            block: *block,
             cancel: [interrupt.finish.clone(), interrupt.stop.clone()],
             on_token: &mut on_token,
         };
@@ -266,6 +315,14 @@ impl Asker {
         }
         let fees = std::mem::take(&mut leases.fees);
         Ok(Answer { path, opened, fees, channels, text: reader.into_text(), outcome })
+    }
+
+    /// Tells the user what happened to channels and records.
+    fn tell(&self, told: Told) {
+        for line in self.book.take_notices(told) {
+            tracing::warn!("{line}");
+            self.told.note(&line);
+        }
     }
 
     /// Stops the network.

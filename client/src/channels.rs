@@ -2,10 +2,18 @@
 //!
 //! Whatever is missing for a path goes into one extrinsic. A channel counts as ours only if our key signs for it; what was
 //! promised on it is read from the payer's own database, which knows more than the chain until workers redeem.
+//!
+//! **When the database is older than the promises** (a backup put back, a file deleted, the wallet under a second home folder) workers
+//! refuse the next voucher and show what they hold. It proves itself by our own signature, so it is written down and counts, and the
+//! session goes on in another lane. **When the chain is not the one of the records** ([`compare`]) they are put aside.
 
 mod book;
+mod notices;
+mod origin;
 
-pub use book::{ChannelBook, Deposits, Leases};
+pub use book::{ChannelBook, Deposits, HeldBack, Leases};
+pub use notices::Told;
+pub use origin::{Began, compare};
 
 use std::time::Duration;
 
@@ -39,6 +47,25 @@ pub enum ChannelError {
     /// The channel is not where it should be after it was opened.
     #[error("the chain took the extrinsic but shows no channel to {0}: run the command again")]
     NotThere(String),
+    /// The chain began anew while something was paid on the one before.
+    #[error("the chain began anew, and what ran on the one before is over: run the command again")]
+    Anew,
+    /// The node has changed its chain while this program ran.
+    #[error("the node at {url} is on another chain now (genesis 0x{found}): start this program again")]
+    OtherChain {
+        /// The node.
+        url: String,
+        /// Its genesis hash now.
+        found: String,
+    },
+    /// Nothing is final yet on a chain of which there are records.
+    #[error(
+        "the node at {url} shows no final block yet: it is still fetching the chain, or the chain has just begun; wait a moment"
+    )]
+    NothingFinal {
+        /// The node.
+        url: String,
+    },
     /// No such channel of this payer.
     #[error("this wallet has no channel {0}: see `mica channel list`")]
     Unknown(ChannelId),
@@ -80,7 +107,9 @@ impl ChannelError {
             Self::Submit(error) => submit_class(error),
             Self::Store(_) => ErrorClass::Storage,
             Self::Locked(_) => ErrorClass::Wallet,
-            Self::Read(_) | Self::NotThere(_) => ErrorClass::Node,
+            Self::Read(_) | Self::NotThere(_) | Self::Anew | Self::OtherChain { .. } | Self::NothingFinal { .. } => {
+                ErrorClass::Node
+            }
             Self::StillOpen { .. } | Self::Ledger(_) => ErrorClass::Refused,
         }
     }
@@ -131,6 +160,7 @@ impl Payer {
         for record in store.lanes(id)? {
             ledger.restore(record)?;
         }
+        store.retired(id)?.into_iter().for_each(|lane| ledger.retire(lane));
         Ok(ledger)
     }
 

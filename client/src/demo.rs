@@ -201,7 +201,7 @@ async fn play(
         deadline_us: None,
         spending_limit: None,
     };
-    let asker = Asker::start(payer.payer.clone(), store.clone(), 1, Deposits::ONE)?;
+    let asker = Asker::start(payer.payer.clone(), store.clone(), 1, Deposits::ONE, progress)?;
     let answer = asker.ask(&model, &chain.at_best().await?, &question, progress, interrupt, listener).await;
     asker.stop().await;
     let answer = answer?;

@@ -8,6 +8,7 @@ mod channels;
 mod disk;
 mod home;
 mod market;
+mod records;
 mod wallet;
 
 pub use chain::MAX_UNFINAL_BLOCKS;

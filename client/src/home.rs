@@ -4,7 +4,9 @@
 //! ~/.mica/config.toml           settings
 //! ~/.mica/wallets/<name>.json   encrypted wallets
 //! ~/.mica/wallets/<name>.hot    their hot keys
-//! ~/.mica/state.redb            channels, vouchers, tick chains, receipts
+//! ~/.mica/state.redb            channels, promises, receipts
+//! ~/.mica/state.uses            how often that was used
+//! ~/.mica/state-….redb          records of a chain that began anew
 //! ~/.mica/chat-history          what was typed into `mica chat`
 //! ```
 

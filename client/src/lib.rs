@@ -28,6 +28,7 @@ pub mod interrupt;
 pub mod market;
 pub mod matrix;
 pub mod model;
+pub mod number;
 pub mod output;
 pub mod progress;
 pub mod session;

@@ -26,12 +26,14 @@ pub enum MarketError {
         count: usize,
     },
     /// No path, or none within the limits; says which layers are missing, or what the cheapest and the fastest path would be.
-    #[error("{model}: {source}")]
+    #[error("{model}: {source}{absent}")]
     Route {
         /// Name of the model.
         model: String,
         /// Why.
         source: RouteError,
+        /// Which workers could not be reached, at which addresses, for people; empty if all could.
+        absent: String,
     },
     /// The chain could not be read.
     #[error(transparent)]

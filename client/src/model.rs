@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use mica_engine::{
-    Bos, ChatMessage, ChatTemplate, GenerationPrompt, GgufError, GgufFile, LoadError, Special, TemplateError, Tokenizer,
-    TokenizerError, embedded,
+    Bos, ChatMessage, ChatTemplate, GenerationPrompt, GgufError, GgufFile, LoadError, PromptText, Special, TemplateError,
+    Tokenizer, TokenizerError, embedded,
 };
 use mica_primitives::{ModelId, ModelManifest};
 
@@ -93,16 +93,24 @@ impl LocalModel {
         self.tokenizer.ends().to_vec()
     }
 
-    /// Renders the chat template over `messages` and tokenises it.
+    /// Renders the chat template over `messages` and tokenises it. What the messages say is text: no control token comes of it.
     ///
     /// # Errors
     /// [`ModelError::Template`], [`ModelError::Tokenizer`], [`ModelError::EmptyPrompt`], [`ModelError::TooLong`].
     pub fn chat(&self, messages: &[ChatMessage]) -> Result<Vec<u32>, ModelError> {
-        let text = ChatTemplate::from_gguf(&self.file)?.render(messages, GenerationPrompt::Add)?;
-        self.fitting(self.tokenizer.encode(&text, Special::Parse, Bos::Model)?)
+        let template = ChatTemplate::from_gguf(&self.file)?;
+        self.prompt(&template.prompt(messages, GenerationPrompt::Add, &self.tokenizer)?)
     }
 
-    /// Tokenises `text` as it is, special tokens in it included.
+    /// Tokenises a prompt that is rendered already.
+    ///
+    /// # Errors
+    /// [`ModelError::Tokenizer`], [`ModelError::EmptyPrompt`], [`ModelError::TooLong`].
+    pub fn prompt(&self, prompt: &PromptText) -> Result<Vec<u32>, ModelError> {
+        self.fitting(self.tokenizer.encode_prompt(prompt, Bos::Model)?)
+    }
+
+    /// Tokenises `text` as it is: the names of control tokens in it become those tokens.
     ///
     /// # Errors
     /// [`ModelError::Tokenizer`], [`ModelError::EmptyPrompt`], [`ModelError::TooLong`].

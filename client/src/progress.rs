@@ -67,6 +67,15 @@ impl Step {
         }
     }
 
+    /// A line that stays, while the step goes on.
+    pub fn note(&self, text: &str) {
+        match &self.mode {
+            Mode::Silent => {}
+            Mode::Spinner(bar) => bar.println(text),
+            Mode::Lines => line(text),
+        }
+    }
+
     /// Ends the step with its result.
     pub fn done(mut self, result: &str) {
         self.end("ok ", result);

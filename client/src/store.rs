@@ -3,12 +3,19 @@
 //! One redb file, opened by one process at a time. Every write is on disk when the call returns: a promise is written before it is
 //! sent, so that a restart knows of every voucher and tick that a worker may hold. Sessions that write at once share a transaction.
 //!
+//! An older copy that was put in this file's place costs nobody money (see [`crate::channels`]): what it does not know is learnt from the
+//! workers again. Records of a chain that began anew are moved into a file of their own beside it ([`Store::put_aside`]).
+//!
 //! Limits: the newest [`MAX_LISTED`] sessions are listed; a record is at most [`MAX_RECORD_BYTES`] long.
 
+mod aside;
 mod records;
 mod turns;
+mod uses;
 
+pub use aside::Aside;
 pub use records::{ChannelRecord, SessionRecord, StageRecord};
+pub use uses::was_used;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -28,6 +35,10 @@ const CHANNELS: TableDefinition<Hash32, Bytes> = TableDefinition::new("channels"
 const LANES: TableDefinition<(Hash32, LaneId), Bytes> = TableDefinition::new("lanes");
 const RECEIPTS: TableDefinition<(Hash32, LaneId, u64), Bytes> = TableDefinition::new("receipts");
 const SESSIONS: TableDefinition<(u64, Hash32), Bytes> = TableDefinition::new("sessions");
+/// Lanes that are not used any more, because receipts of them are lost here or at their worker.
+const RETIRED: TableDefinition<(Hash32, LaneId), ()> = TableDefinition::new("retired");
+/// Genesis hash of a chain → hash of its first block.
+const ORIGINS: TableDefinition<Hash32, Hash32> = TableDefinition::new("origins");
 /// (day, purse, entry) → base units.
 const SPENDING: TableDefinition<(u32, Hash32, Hash32), u128> = TableDefinition::new("spending");
 
@@ -45,8 +56,8 @@ pub enum StoreError {
     #[error("{} is in use by another mica: wait until that one ends", .0.display())]
     InUse(PathBuf),
     /// Not a database of ours.
-    #[error("{} cannot be opened ({reason}): if the file is damaged, restore it from a backup; the money is safe on chain, but \
-             promises already made are known only to this file", .path.display())]
+    #[error("{} cannot be opened ({reason}): if the file is damaged, restore it from a backup or move it away; what was promised is \
+             learnt from the workers again, and only receipts are lost", .path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -99,8 +110,17 @@ pub enum Change {
         /// The receipt.
         receipt: Box<Receipt>,
     },
+    /// A lane that is not used any more.
+    Retired(ChannelId, LaneId),
     /// A session, new or changed.
     Session(Box<SessionRecord>),
+    /// A session that no worker took: another one is tried in its place.
+    NoSession {
+        /// When it began, milliseconds since 1970.
+        started_unix_ms: u64,
+        /// Its name.
+        session: Hash32,
+    },
     /// What one request may cost, and in the end what it cost.
     Spending {
         /// Days since 1970, UTC.
@@ -116,6 +136,7 @@ pub enum Change {
 
 /// The payer's database.
 pub struct Store {
+    path: PathBuf,
     database: Database,
     turns: Turns<Arc<Vec<Row>>>,
 }
@@ -135,7 +156,7 @@ impl Store {
             let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
             std::fs::set_permissions(path, private).map_err(|error| db(redb::Error::Io(error)))?;
         }
-        let store = Self { database, turns: Turns::default() };
+        let store = Self { path: path.into(), database, turns: Turns::default() };
         let found = store.write(|transaction| {
             let mut meta = transaction.open_table(META).map_err(db)?;
             let found = meta.get("version").map_err(db)?.map(|value| value.value());
@@ -146,6 +167,8 @@ impl Store {
             transaction.open_table(LANES).map_err(db)?;
             transaction.open_table(RECEIPTS).map_err(db)?;
             transaction.open_table(SESSIONS).map_err(db)?;
+            transaction.open_table(RETIRED).map_err(db)?;
+            transaction.open_table(ORIGINS).map_err(db)?;
             transaction.open_table(SPENDING).map_err(db)?;
             Ok(found)
         })?;
@@ -202,6 +225,16 @@ impl Store {
         found.map(|entry| decode("lanes", entry.map_err(db)?.1.value())).collect()
     }
 
+    /// Lanes of a channel that are not used any more.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they cannot be read.
+    pub fn retired(&self, channel: ChannelId) -> Result<Vec<LaneId>, StoreError> {
+        let table = self.database.begin_read().map_err(db)?.open_table(RETIRED).map_err(db)?;
+        let found = table.range((channel.0, LaneId::MIN)..=(channel.0, LaneId::MAX)).map_err(db)?;
+        found.map(|entry| Ok(entry.map_err(db)?.0.value().1)).collect()
+    }
+
     /// Receipts of a lane from `first` on, at most `count`, in order.
     ///
     /// # Errors
@@ -255,7 +288,9 @@ enum Row {
     Channel(Hash32, Vec<u8>),
     Lane((Hash32, LaneId), Vec<u8>),
     Receipt((Hash32, LaneId, u64), Vec<u8>),
+    Retired((Hash32, LaneId)),
     Session((u64, Hash32), Vec<u8>),
+    NoSession((u64, Hash32)),
     Spending((u32, Hash32, Hash32), Balance),
 }
 
@@ -265,7 +300,9 @@ impl Row {
             Change::Channel(id, record) => Self::Channel(id.0, encode(record)?),
             Change::Lane(record) => Self::Lane((record.channel.0, record.lane), encode(record)?),
             Change::Receipt { channel, lane, index, receipt } => Self::Receipt((channel.0, *lane, *index), encode(receipt)?),
+            Change::Retired(channel, lane) => Self::Retired((channel.0, *lane)),
             Change::Session(record) => Self::Session((record.started_unix_ms, record.session), encode(record)?),
+            Change::NoSession { started_unix_ms, session } => Self::NoSession((*started_unix_ms, *session)),
             Change::Spending { day, purse, entry, amount } => Self::Spending((*day, *purse, *entry), *amount),
         })
     }
@@ -285,6 +322,12 @@ fn write_rows(transaction: &WriteTransaction, rows: &[Row]) -> Result<(), StoreE
             }
             Row::Session(key, bytes) => {
                 transaction.open_table(SESSIONS).map_err(db)?.insert(*key, bytes.as_slice()).map_err(db)?;
+            }
+            Row::Retired(key) => {
+                transaction.open_table(RETIRED).map_err(db)?.insert(*key, ()).map_err(db)?;
+            }
+            Row::NoSession(key) => {
+                transaction.open_table(SESSIONS).map_err(db)?.remove(*key).map_err(db)?;
             }
             Row::Spending(key, amount) => {
                 transaction.open_table(SPENDING).map_err(db)?.insert(*key, amount).map_err(db)?;

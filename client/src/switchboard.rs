@@ -110,15 +110,21 @@ impl Lines {
                     self.pass(Some(number), NetEvent::Message { peer, message: message.clone() });
                 }
             }
-            NetEvent::Disconnected { peer, .. }
-            | NetEvent::Unreachable { peer, .. }
-            | NetEvent::Refused { peer: Some(peer), .. } => {
-                let numbers = self.open.iter().filter(|(_, entry)| entry.peers.contains(&peer)).map(|(number, _)| *number);
-                for number in numbers.collect::<Vec<_>>() {
-                    self.pass(Some(number), NetEvent::Disconnected { peer, reason: "the link is down".into() });
-                }
+            NetEvent::Disconnected { peer, .. } | NetEvent::Refused { peer: Some(peer), .. } => {
+                self.tell_all(peer, || NetEvent::Disconnected { peer, reason: "the link is down".into() });
+            }
+            NetEvent::Unreachable { peer, reason, dropped } => {
+                self.tell_all(peer, || NetEvent::Unreachable { peer, reason: reason.clone(), dropped });
             }
             _ => {}
+        }
+    }
+
+    /// Puts an event about a peer on every line that listens to it.
+    fn tell_all(&mut self, peer: [u8; 32], event: impl Fn() -> NetEvent) {
+        let numbers = self.open.iter().filter(|(_, entry)| entry.peers.contains(&peer)).map(|(number, _)| *number);
+        for number in numbers.collect::<Vec<_>>() {
+            self.pass(Some(number), event());
         }
     }
 
@@ -202,6 +208,10 @@ mod tests {
         let (mut one, mut two) = (entry(&mut lines, Some(1), &[7], 4), entry(&mut lines, None, &[7, 8], 4));
         let mut other = entry(&mut lines, Some(3), &[8], 4);
         lines.give(NetEvent::Unreachable { peer: [7; 32], reason: String::new(), dropped: 0 });
+        assert!(matches!(one.try_recv(), Ok(NetEvent::Unreachable { .. })), "with the reason");
+        assert!(matches!(two.try_recv(), Ok(NetEvent::Unreachable { .. })));
+        assert!(other.try_recv().is_err());
+        lines.give(NetEvent::Disconnected { peer: [7; 32], reason: String::new() });
         assert!(matches!(one.try_recv(), Ok(NetEvent::Disconnected { .. })));
         assert!(matches!(two.try_recv(), Ok(NetEvent::Disconnected { .. })));
         assert!(other.try_recv().is_err());

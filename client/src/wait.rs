@@ -82,7 +82,7 @@ impl Sent {
     pub fn to_text(&self) -> String {
         match (self.block, self.fee) {
             (Some(block), Some(fee)) => format!("fee {}, block {block}", amount::format(fee)),
-            _ => format!("the node has it: {}", self.extrinsic),
+            _ => format!("the node has it; `mica wallet status {}` tells what became of it", self.extrinsic),
         }
     }
 }
@@ -123,7 +123,11 @@ pub async fn send(
     };
     let submitted = chain
         .submit_watched(signer, call, until, patience, &mut |reached| match reached {
-            Reached::Pool => step.now("the node has it, waiting for a block"),
+            Reached::Pool(hash) => {
+                // Whoever stops waiting can look it up.
+                step.note(&format!("    sent as {}", extrinsic(&hash)));
+                step.now("the node has it, waiting for a block");
+            }
             Reached::Block(_) => step.now("in a block, waiting until it is final"),
             Reached::Final(_) => {}
         })

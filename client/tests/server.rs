@@ -153,6 +153,26 @@ async fn openai_is_asked_for_a_stream_with_usage() {
 }
 
 #[tokio::test]
+async fn numbers_of_other_servers_are_read_as_they_write_them() {
+    // As llama.cpp's server ends a stream, with a usage of floats as some gateways between have it.
+    let stream = concat!(
+        "data: {\"choices\":[{\"delta\":{\"content\":\"Because.\"},\"logprobs\":{\"content\":[{\"logprob\":-0.25}]}}],\"temperature\":0.7}\n\n",
+        "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":34.0,\"completion_tokens\":5e0,\"cost\":1e-7},",
+        "\"timings\":{\"prompt_ms\":30.958,\"prompt_per_second\":1.1e3,\"predicted_ms\":1.25e1}}\n\ndata: [DONE]\n\n",
+    );
+    let (reply, _) = ask(Api::OpenAi, vec![http("200 OK", "text/event-stream", stream)]).await;
+    let metrics = reply.expect("answered").metrics;
+    assert_eq!((metrics.prompt_eval_count, metrics.eval_count), (34, 5));
+    assert_eq!((metrics.prompt_eval_duration, metrics.eval_duration), (30_958_000, 12_500_000));
+
+    let body =
+        r#"{"response": "Because.", "done": true, "load": 0.5, "top": {"p": 1e-1}, "eval_count": 5.0, "eval_duration": 1e9}"#;
+    let (reply, _) = ask(Api::Ollama, vec![http("200 OK", "application/json", body)]).await;
+    let metrics = reply.expect("answered").metrics;
+    assert_eq!((metrics.eval_count, metrics.eval_duration, metrics.prompt_eval_count), (5, 1_000_000_000, 0));
+}
+
+#[tokio::test]
 async fn models_are_listed_by_both_apis() {
     for (api, route, document) in [
         (Api::Ollama, "get /api/tags ", json!({"models": [{"name": "a:latest"}, {"name": "b:1b"}]})),

@@ -75,6 +75,47 @@ fn broken_secrets_and_paths_make_no_wallet() {
 }
 
 #[test]
+fn a_path_that_wallets_read_differently_is_for_those_who_use_it_already() {
+    let home = Home::new();
+    for (step, said) in [("//18446744073709551616", "18446744073709551615"), ("//+5", "plus sign"), ("/0x12", "hexadecimal digits")]
+    {
+        home.mica(&["wallet", "import"]).says(format!("{PHRASE}{step}")).fails(10, said);
+        home.mica(&["wallet", "import", "--derive", step]).says(PHRASE).fails(2, said);
+        home.mica(&["wallet", "new", "--derive", step]).fails(2, said);
+    }
+    assert!(!home.path().join("wallets/default.json").exists());
+    // As subkey reads it, a plus sign is none.
+    let plain = home.mica(&["--json", "wallet", "import", "--wallet", "a", "--derive", "//5"]).says(PHRASE).json();
+    for (wallet, arguments, text) in [
+        ("b", &["--path-as-subkey", "--derive", "//+5"][..], PHRASE.to_owned()),
+        ("c", &["--path-as-subkey"], format!("{PHRASE}//+5")),
+    ] {
+        let import = [&["--json", "wallet", "import", "--wallet", wallet], arguments].concat();
+        let made = home.mica(&import).says(text).json();
+        assert_eq!((&made["address"], &made["path"]), (&plain["address"], &"//+5".into()));
+        // It opens like any other.
+        let signature = home.mica(&["wallet", "sign", "--wallet", wallet, "hello"]).ok().stdout;
+        home.mica(&["wallet", "verify", "--wallet", "a", "hello", "--signature", signature.trim()]).ok();
+    }
+}
+
+#[test]
+fn an_address_of_another_network_is_not_taken_for_one_of_this() {
+    let home = Home::with_wallet();
+    // Alice's key as Polkadot writes it; no node is asked.
+    let polkadot = "15oF4uVJwmo4TdGW7VfQxNLavjCXviqxT9S1MgbjMNHr6Sp5";
+    let signature = "0".repeat(128);
+    for arguments in [
+        &["wallet", "transfer", polkadot, "1"][..],
+        &["wallet", "balance", polkadot],
+        &["wallet", "verify", "hello", "--signature", &signature, "--signer", polkadot],
+    ] {
+        home.mica(arguments).fails(2, ALICE);
+        home.mica(arguments).fails(2, "Polkadot, prefix 0");
+    }
+}
+
+#[test]
 fn twenty_four_words_are_as_good_as_twelve() {
     let home = Home::new();
     let made = home.mica(&["--json", "wallet", "new", "--words", "24", "--derive", "//x/y"]).json();

@@ -8,6 +8,7 @@ use mica_worker::{
     cli::{Cli, Command},
     commands,
     data_dir::DataDir,
+    exit,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -23,7 +24,7 @@ fn main() -> ExitCode {
         Err(error) => {
             // One line: what went wrong, why, and what to do. Errors that people can mend need no backtrace.
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(exit::code_of(&error))
         }
     }
 }

@@ -89,6 +89,25 @@ pub enum Event {
         to: LayerRange,
         block: BlockNumber,
     },
+    /// The addresses that payers find in the registry, or will.
+    Published {
+        addresses: Vec<String>,
+    },
+    /// Another process has this worker's identity.
+    AnotherInstance {
+        addresses: Vec<String>,
+        problem: String,
+    },
+    /// Payers are not served, and why; `serving` is told when they are again.
+    NotServing {
+        code: &'static str,
+        problem: String,
+    },
+    /// The node follows another chain than the records are of: a development chain that was started anew.
+    ChainChanged {
+        lanes: usize,
+        aside: String,
+    },
     Warning {
         text: String,
     },
@@ -164,6 +183,11 @@ impl std::fmt::Display for Event {
                 write!(f, "price is {} per layer and token since block {block}", mica(*price_per_layer_token))
             }
             Self::Moved { from, to, block } => write!(f, "moved from layers {from} to {to} in block {block}"),
+            Self::Published { addresses } => write!(f, "payers find it at {}", addresses.join(", ")),
+            Self::AnotherInstance { problem, .. } | Self::NotServing { problem, .. } => write!(f, "not serving: {problem}"),
+            Self::ChainChanged { lanes, aside } => {
+                write!(f, "the chain was started anew: the records of {lanes} lanes of the old one are in {aside}")
+            }
             Self::Warning { text } => write!(f, "warning: {text}"),
             Self::Draining { sessions } => write!(f, "stopping: {sessions} sessions are still open"),
             Self::Stopped { earned, unredeemed } => {

@@ -21,21 +21,6 @@ pub struct DevNode {
     pub process: Process,
     /// JSON-RPC address.
     pub url: String,
-    command: NodeCommand,
-}
-
-/// How a node is started, and started again on what it has written.
-struct NodeCommand {
-    arguments: Vec<String>,
-    log: PathBuf,
-}
-
-impl NodeCommand {
-    fn start(&self) -> Process {
-        let mut node = command("mica-node");
-        node.args(&self.arguments).args(["--no-prometheus", "--no-telemetry", "--no-mdns"]);
-        Process::start(node, self.log.clone())
-    }
 }
 
 impl DevNode {
@@ -46,27 +31,40 @@ impl DevNode {
 
     /// The same for a chain that `arguments` name.
     pub async fn start_with(folder: &Path, arguments: &[&str]) -> Self {
-        let (rpc, p2p) = (free_port(), free_port());
-        let base = folder.join("node").display().to_string();
-        let (rpc_port, p2p) = (rpc.to_string(), p2p.to_string());
-        let own = ["--base-path", &base, "--rpc-port", &rpc_port, "--port", &p2p];
-        let arguments = arguments.iter().chain(&own).map(ToString::to_string).collect();
-        let command = NodeCommand { arguments, log: folder.join("node.log") };
-        let node = Self { process: command.start(), url: format!("ws://127.0.0.1:{rpc}"), command };
-        node.connect().await;
-        node
+        Self::start_on(folder, arguments, free_port()).await
     }
 
-    /// Kills it, starts it again on its state, and waits until it answers.
-    pub async fn start_again(&mut self) {
-        self.process.kill();
-        self.process = self.command.start();
-        self.connect().await;
+    /// The same with its JSON-RPC on this port, where another one may have been before.
+    pub async fn start_on(folder: &Path, arguments: &[&str], rpc: u16) -> Self {
+        let p2p = free_port();
+        let mut node = command("mica-node");
+        node.args(arguments)
+            .args(["--no-prometheus", "--no-telemetry", "--no-mdns"])
+            .arg("--base-path")
+            .arg(folder.join("node"))
+            .args(["--rpc-port", &rpc.to_string(), "--port", &p2p.to_string()]);
+        let node = Self { process: Process::start(node, folder.join("node.log")), url: format!("ws://127.0.0.1:{rpc}") };
+        node.connect().await;
+        node
     }
 
     /// A connection to it.
     pub async fn connect(&self) -> Chain {
         connect(&self.url, &self.process).await
+    }
+}
+
+/// How a validator is started, and started again on what it has written.
+struct Validator {
+    arguments: Vec<String>,
+    log: PathBuf,
+}
+
+impl Validator {
+    fn start(&self) -> Process {
+        let mut node = command("mica-node");
+        node.args(&self.arguments).args(["--no-prometheus", "--no-telemetry", "--no-mdns"]);
+        Process::start(node, self.log.clone())
     }
 }
 
@@ -76,7 +74,7 @@ pub struct LocalNetwork {
     pub nodes: Vec<Process>,
     /// Their JSON-RPC addresses, in the same order.
     pub urls: Vec<String>,
-    commands: Vec<NodeCommand>,
+    validators: Vec<Validator>,
 }
 
 impl LocalNetwork {
@@ -87,7 +85,7 @@ impl LocalNetwork {
         const ALICE_PEER: &str = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp";
         let alice_port = free_port();
         let bootnode = format!("/ip4/127.0.0.1/tcp/{alice_port}/p2p/{ALICE_PEER}");
-        let (mut nodes, mut urls, mut commands) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut nodes, mut urls, mut validators) = (Vec::new(), Vec::new(), Vec::new());
         for (index, name) in ["alice", "bob", "charlie", "dave"].into_iter().enumerate() {
             let rpc = free_port();
             let p2p = if index == 0 { alice_port } else { free_port() };
@@ -99,20 +97,20 @@ impl LocalNetwork {
             if index > 0 {
                 arguments.extend(["--bootnodes".to_owned(), bootnode.clone()]);
             }
-            let command = NodeCommand { arguments, log: folder.join(format!("{name}.log")) };
-            nodes.push(command.start());
-            commands.push(command);
+            let validator = Validator { arguments, log: folder.join(format!("{name}.log")) };
+            nodes.push(validator.start());
+            validators.push(validator);
             urls.push(format!("ws://127.0.0.1:{rpc}"));
         }
         for (url, node) in urls.iter().zip(&nodes) {
             connect(url, node).await;
         }
-        Self { nodes, urls, commands }
+        Self { nodes, urls, validators }
     }
 
     /// Starts a node that was killed again on its state, and waits until it answers.
     pub async fn start_again(&mut self, index: usize) {
-        self.nodes[index] = self.commands[index].start();
+        self.nodes[index] = self.validators[index].start();
         connect(&self.urls[index], &self.nodes[index]).await;
     }
 }

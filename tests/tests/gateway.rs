@@ -15,6 +15,8 @@ mod manners;
 mod page;
 #[path = "gateway/relay.rs"]
 mod relay;
+#[path = "gateway/requests.rs"]
+mod requests;
 #[path = "gateway/speed.rs"]
 mod speed;
 #[path = "gateway/steps.rs"]
@@ -33,6 +35,9 @@ async fn every_client_is_served_and_every_token_is_paid_once() {
     golden::transcripts_are_as_they_were(&world);
     strangers::the_ollama_and_openai_packages_are_served(&world);
     strangers::a_program_behind_a_proxy_reaches_two_models(&world);
+    requests::every_value_of_every_field_is_taken_or_refused(&world);
+    requests::every_field_of_every_package_is_taken_or_refused(&world);
+    steps::a_workflow_runs_behind_the_gateway_with_decimals(&world);
     steps::a_workflow_goes_through_two_models(&world);
     manners::wrong_requests_get_the_apis_own_errors_and_cost_nothing(&world);
     manners::slow_and_flooding_connections_are_closed(&world);

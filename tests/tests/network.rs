@@ -2,6 +2,8 @@
 
 #[path = "network/access.rs"]
 mod access;
+#[path = "network/addresses.rs"]
+mod addresses;
 #[path = "network/book.rs"]
 mod book;
 #[path = "network/chain.rs"]
@@ -10,8 +12,12 @@ mod chain;
 mod deposits;
 #[path = "network/finality.rs"]
 mod finality;
+#[path = "network/identity.rs"]
+mod identity;
 #[path = "network/money.rs"]
 mod money;
+#[path = "network/recovery.rs"]
+mod recovery;
 #[path = "network/refusals.rs"]
 mod refusals;
 #[path = "network/registry.rs"]

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{Asker, Question, offer};
 use crate::{
+    channels::Told,
     dry_run::{DryRun, Moved},
     error::CommandError,
     interrupt::Interrupt,
@@ -75,7 +76,9 @@ impl Asker {
         };
         step.done(&quotes.to_text());
         let offer = offer(model, &picture, &quotes, question)?;
-        let missing = self.book.missing(&offer.needs).await.map_err(SessionError::from)?;
+        let missing = self.book.missing(&offer.needs).await;
+        self.tell(Told::ButPromises);
+        let missing = missing.map_err(SessionError::from)?;
         let moved = Moved { sent: 0, locked: missing.deposits };
         let stages = offer.path.stages.iter().map(|stage| Stage {
             worker: stage.worker.record.account.to_string(),

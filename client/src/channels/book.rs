@@ -8,18 +8,28 @@
 //! another: with some headroom one deposit serves many of them. A process that goes on for long tops channels up while there is
 //! still something left in them ([`Deposits::ahead`]), so that nobody waits for the chain.
 //!
+//! A lane that its payee refuses is held back while another one is tried ([`ChannelBook::hold_back`]). When the chain turns out to have
+//! begun anew, all ledgers go and what was leased is void ([`Leases::is_void`]).
+//!
 //! Every fee is somebody's: a session's own, or one that nobody could be charged for (a top-up ahead, an opening whose session never
 //! began), which the next session takes over.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 use std::time::{Duration, Instant};
 
 use mica_chain::{Account, AccountId, Call, SubmitError, Submitted, Until};
-use mica_primitives::{Balance, ChannelId, ChannelOpening, ChannelParameters, ChannelState, LaneId, Redeem};
-use mica_protocol::channel::{ChannelFacts, LeaseError, PayerLane, PayerLaneRecord, PayerLedger};
+use mica_primitives::{Balance, ChannelId, ChannelOpening, ChannelParameters, ChannelState, LaneId, MAX_LANES, Redeem};
+use mica_protocol::channel::{Adopted, ChannelFacts, LeaseError, PayerLane, PayerLaneRecord, PayerLedger};
 
-use super::{ChannelError, Need, OPENING, Payer};
+use super::{
+    ChannelError, Need, OPENING, Payer,
+    notices::{Notices, Told},
+    origin::{Began, compare},
+};
 use crate::{
     funds,
     store::{Change, ChannelRecord, Store, StoreError},
@@ -58,6 +68,8 @@ pub struct ChannelBook {
     sending: Arc<tokio::sync::Mutex<()>>,
     /// Held by whoever reads the chain, so that nothing older is taken for newer.
     reading: tokio::sync::Mutex<()>,
+    /// Whether the database knows that this process makes promises.
+    is_counted: AtomicBool,
 }
 
 #[derive(Default)]
@@ -69,6 +81,10 @@ struct Ledgers {
     fees: Balance,
     /// No top-up ahead before then.
     pause: Option<Instant>,
+    /// How often the chain began anew: leases of an earlier one are void.
+    epoch: u64,
+    /// What the user is still to be told.
+    notices: Notices,
 }
 
 struct Open {
@@ -93,6 +109,14 @@ pub struct Leases {
     /// Fees that are this session's, base units. What is not taken from here goes back to the book.
     pub fees: Balance,
     leased: Vec<(ChannelId, LaneId)>,
+    epoch: u64,
+    book: Arc<ChannelBook>,
+}
+
+/// Lanes that nobody leases as long as this lives, without a budget: their payees refused them.
+pub struct HeldBack {
+    lanes: Vec<(ChannelId, LaneId)>,
+    epoch: u64,
     book: Arc<ChannelBook>,
 }
 
@@ -100,7 +124,8 @@ impl ChannelBook {
     /// An empty book; what the payer has open is read when it is first needed.
     pub fn new(payer: Payer, store: Arc<Store>, deposits: Deposits) -> Self {
         let deposits = Deposits { headroom: deposits.headroom.max(1), ..deposits };
-        Self { payer, store, deposits, ledgers: Mutex::default(), sending: Arc::default(), reading: tokio::sync::Mutex::default() }
+        let (sending, reading, is_counted) = (Arc::default(), tokio::sync::Mutex::default(), AtomicBool::new(false));
+        Self { payer, store, deposits, ledgers: Mutex::default(), sending, reading, is_counted }
     }
 
     /// A lane for every need, with its whole budget; opens and tops up channels in one extrinsic where there is none.
@@ -139,13 +164,52 @@ impl ChannelBook {
         Err(ChannelError::NotThere(needs.iter().map(|need| need.payee.to_string()).collect::<Vec<_>>().join(", ")))
     }
 
-    /// Takes note of a promise that a payee showed after this payer lost its records. Returns what is to be written down.
+    /// Takes note of a promise that a payee showed to the session that holds lane `own`. Returns what is to be written down; nothing
+    /// if it is no news.
     ///
     /// # Errors
-    /// [`LeaseError::Foreign`] if this payer never signed it.
-    pub fn adopt(&self, held: &Redeem) -> Result<Option<PayerLaneRecord>, LeaseError> {
+    /// [`LeaseError::Foreign`] if this payer never signed it, [`LeaseError::BeyondDeposit`].
+    pub fn adopt(&self, held: &Redeem, own: LaneId) -> Result<Option<Adopted>, LeaseError> {
         let mut ledgers = self.lock();
-        ledgers.open.get_mut(&held.voucher.channel).map(|open| open.ledger.adopt(held)).transpose()
+        let Some(open) = ledgers.open.get_mut(&held.voucher.channel) else { return Ok(None) };
+        let adopted = open.ledger.adopt(held, own)?;
+        if let Some(adopted) = &adopted {
+            ledgers.notices.recovered(adopted.recovered);
+        }
+        Ok(adopted)
+    }
+
+    /// Never leases this lane again: its payee knows other receipts on it than we do.
+    ///
+    /// # Errors
+    /// [`StoreError`] if that is not on disk; then it holds for this process alone.
+    pub fn retire(&self, channel: ChannelId, lane: LaneId) -> Result<(), StoreError> {
+        if let Some(open) = self.lock().open.get_mut(&channel) {
+            open.ledger.retire(lane);
+        }
+        self.store.apply(&[Change::Retired(channel, lane)])
+    }
+
+    /// Keeps lanes that were just given back from being leased again, until the guard goes.
+    pub fn hold_back(self: &Arc<Self>, mut lanes: Vec<(ChannelId, LaneId)>) -> HeldBack {
+        let mut ledgers = self.lock();
+        lanes.retain(|(channel, lane)| {
+            let Some(open) = ledgers.open.get_mut(channel) else { return false };
+            let is_held = open.ledger.hold(*lane);
+            open.leased += usize::from(is_held);
+            is_held
+        });
+        HeldBack { lanes, epoch: ledgers.epoch, book: self.clone() }
+    }
+
+    /// What the user is to be told, each line once.
+    pub fn take_notices(&self, told: Told) -> Vec<String> {
+        self.lock().notices.take(told)
+    }
+
+    /// Fees of a session that did not begin: the next one takes them over.
+    pub fn carry_over(&self, fees: Balance) {
+        drop(Fees { book: self, sum: fees });
     }
 
     /// Asks the chain again before the next lease: a channel may have been closed by its payee.
@@ -164,8 +228,8 @@ impl ChannelBook {
         if !ledgers.is_read {
             return Ok(None);
         }
-        let (lanes, channels, leased) = (Vec::new(), Vec::new(), Vec::new());
-        let mut leases = Leases { lanes, channels, submitted: None, fees: 0, leased, book: self.clone() };
+        let (lanes, channels, leased, epoch) = (Vec::new(), Vec::new(), Vec::new(), ledgers.epoch);
+        let mut leases = Leases { lanes, channels, submitted: None, fees: 0, leased, epoch, book: self.clone() };
         let mut is_complete = true;
         for need in needs {
             let mut candidates = ledgers.open.iter_mut().filter(|(_, open)| open.payee == need.payee && !open.is_gone);
@@ -208,6 +272,9 @@ impl ChannelBook {
             }
         }
         self.store.apply(&changes)?;
+        if !self.is_counted.swap(true, Ordering::AcqRel) {
+            self.store.count_use()?;
+        }
         let mut ledgers = self.lock();
         for id in channels {
             if let Some(open) = ledgers.open.get_mut(id) {
@@ -233,8 +300,9 @@ impl ChannelBook {
         self.read(&reading).await
     }
 
-    /// Ledgers that are known keep their leases.
+    /// Ledgers that are known keep their leases, as long as the chain is the same.
     async fn read(&self, _reading: &tokio::sync::MutexGuard<'_, ()>) -> Result<(), ChannelError> {
+        self.compare_chain().await?;
         let view = self.payer.chain.at_best().await?;
         let key = self.payer.signer.verifying_key().to_bytes();
         let found = view.channels_of(self.payer.id()).await?;
@@ -246,15 +314,36 @@ impl ChannelBook {
             !open.is_gone || open.leased > 0
         });
         for (id, channel) in usable {
+            let payee = channel.payee;
             match ledgers.open.get_mut(&id) {
                 Some(open) => open.ledger.update(ChannelFacts::new(id, &channel)),
                 None => {
                     let ledger = self.payer.ledger(&self.store, id, &channel)?;
-                    ledgers.open.insert(id, Open { payee: channel.payee, ledger, is_recorded: false, leased: 0, is_gone: false });
+                    ledgers.open.insert(id, Open { payee, ledger, is_recorded: false, leased: 0, is_gone: false });
                 }
+            }
+            if ledgers.open.get(&id).is_some_and(|open| open.ledger.lost_lanes() == MAX_LANES as usize) {
+                ledgers.notices.spent(id, payee);
             }
         }
         ledgers.is_read = true;
+        Ok(())
+    }
+
+    /// Puts the records aside if the chain is another one than theirs.
+    async fn compare_chain(&self) -> Result<(), ChannelError> {
+        let genesis = self.payer.chain.genesis_hash();
+        match compare(&self.payer.chain, &self.store).await? {
+            Began::Same => {}
+            Began::Unknown(first_block) => self.store.set_first_block(genesis, first_block)?,
+            Began::Anew { old, new } => {
+                let aside = tokio::task::block_in_place(|| self.store.put_aside(genesis, old, new))?;
+                let mut ledgers = self.lock();
+                ledgers.open.clear();
+                ledgers.epoch += 1;
+                ledgers.notices.anew(&aside);
+            }
+        }
         Ok(())
     }
 
@@ -460,11 +549,37 @@ impl Leases {
     pub fn give_back(&mut self, record: PayerLaneRecord) {
         let held = self.leased.len();
         self.leased.retain(|(channel, lane)| (*channel, *lane) != (record.channel, record.lane));
-        if self.leased.len() < held
-            && let Some(open) = self.book.lock().open.get_mut(&record.channel)
+        if self.leased.len() < held {
+            self.book.take_back(self.epoch, record);
+        }
+    }
+
+    /// Whether the chain began anew since: nothing may be promised on these lanes any more, nor written down of them.
+    pub fn is_void(&self) -> bool {
+        self.book.lock().epoch != self.epoch
+    }
+}
+
+impl ChannelBook {
+    /// Ends the lease of a lane that was leased in `epoch`.
+    fn take_back(&self, epoch: u64, record: PayerLaneRecord) {
+        let mut ledgers = self.lock();
+        if ledgers.epoch == epoch
+            && let Some(open) = ledgers.open.get_mut(&record.channel)
         {
             open.leased = open.leased.saturating_sub(1);
             open.ledger.give_back(record);
+        }
+    }
+
+    /// The same with what the database has of the lanes.
+    fn take_back_from_disk(&self, epoch: u64, lanes: Vec<(ChannelId, LaneId)>) {
+        for (channel, lane) in lanes {
+            match self.on_disk(channel, lane) {
+                Ok(record) => self.take_back(epoch, record),
+                // What was promised on it is not known, so it stays leased.
+                Err(error) => tracing::error!(%error, %channel, lane, "a lane cannot be given back"),
+            }
         }
     }
 }
@@ -487,17 +602,12 @@ impl Drop for Fees<'_> {
 impl Drop for Leases {
     fn drop(&mut self) {
         drop(Fees { book: &self.book, sum: self.fees });
-        for (channel, lane) in std::mem::take(&mut self.leased) {
-            match self.book.on_disk(channel, lane) {
-                Ok(record) => {
-                    if let Some(open) = self.book.lock().open.get_mut(&channel) {
-                        open.leased = open.leased.saturating_sub(1);
-                        open.ledger.give_back(record);
-                    }
-                }
-                // What was promised on it is not known, so it stays leased.
-                Err(error) => tracing::error!(%error, %channel, lane, "a lane cannot be given back"),
-            }
-        }
+        self.book.take_back_from_disk(self.epoch, std::mem::take(&mut self.leased));
+    }
+}
+
+impl Drop for HeldBack {
+    fn drop(&mut self) {
+        self.book.take_back_from_disk(self.epoch, std::mem::take(&mut self.lanes));
     }
 }

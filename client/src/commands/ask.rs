@@ -145,7 +145,7 @@ pub async fn run(context: &Context, arguments: AskArgs) -> Result<(), CommandErr
     let view = payer.chain.at_finalized().await?;
     options.check_model(&view, &model).await?;
     let question = options.question(&context.settings, prompt);
-    let asker = Asker::start(payer, Arc::new(store), 1, Deposits { headroom: options.headroom, ahead: false })?;
+    let asker = Asker::start(payer, Arc::new(store), 1, Deposits { headroom: options.headroom, ahead: false }, context.progress)?;
     if arguments.dry_run {
         let rehearsal = asker.rehearse(&model, &view, &question, context.progress, &interrupt).await;
         asker.stop().await;

@@ -131,7 +131,8 @@ impl Chat<'_> {
         let store = Arc::new(self.context.store()?);
         // Only the first turn is likely to wait for a block.
         let progress = if self.spent.turns == 0 { self.context.progress } else { Progress::Silent };
-        let asker = Asker::start(self.payer.clone(), store, 1, Deposits { headroom: self.options.headroom, ahead: false })?;
+        let deposits = Deposits { headroom: self.options.headroom, ahead: false };
+        let asker = Asker::start(self.payer.clone(), store, 1, deposits, self.context.progress)?;
         let mut listener = Streamed { output: self.context.output, path: None };
         let answer = asker.ask(&self.model, &view, &question, progress, interrupt.clone(), &mut listener).await;
         asker.stop().await;

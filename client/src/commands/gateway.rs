@@ -108,7 +108,8 @@ pub async fn run(context: &Context, arguments: GatewayArgs) -> Result<(), Comman
     let asker = match keys {
         Some((account, signer)) => {
             let payer = Payer { chain: chain.clone(), account, signer };
-            Some(Asker::start(payer, store, config.parallel, Deposits { headroom: config.headroom, ahead: true })?)
+            let deposits = Deposits { headroom: config.headroom, ahead: true };
+            Some(Asker::start(payer, store, config.parallel, deposits, context.progress)?)
         }
         None => None,
     };

@@ -97,7 +97,7 @@ impl WayArgs {
             files => files.iter().map(|file| LocalModel::open(Some(file))).collect::<Result<_, _>>()?,
         };
         let payer = context.payer().await?;
-        let asker = Asker::start(payer, Arc::new(context.store()?), 1, Deposits::ONE)?;
+        let asker = Asker::start(payer, Arc::new(context.store()?), 1, Deposits::ONE, context.progress)?;
         Ok(FrontEnd::Direct(Box::new(Direct { asker, models, interrupt: interrupt.clone() })))
     }
 }

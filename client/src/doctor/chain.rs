@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use mica_chain::{Account, AccountId, Call, Chain, ConnectError, NodeState, ReadError, View, amount};
 use mica_primitives::{Balance, ChannelOpening};
 
-use super::{Finding, channels, market};
+use super::{Finding, channels, market, records};
 use crate::commands::Context;
 
 /// What is looked at through the node, when it is there.
@@ -54,6 +54,7 @@ async fn look(context: &Context, chain: &Chain, findings: &mut Vec<Finding>) -> 
         Ok(account) => {
             findings.push(balance(chain, &best, account, &state).await?);
             findings.extend(channels::all(context, &best, account).await?);
+            findings.extend(records::all(context, chain, &best, account).await?);
         }
         Err(_) => findings.extend(["balance", "channels"].map(|check| Finding::skipped(check, "there is no wallet"))),
     }

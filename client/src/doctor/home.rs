@@ -7,7 +7,7 @@ use crate::{
     commands::Context,
     config::ConfigError,
     files::{self, FileError},
-    store::{Store, StoreError},
+    store::{Store, StoreError, was_used},
 };
 
 /// Whether the settings can be used.
@@ -62,13 +62,21 @@ fn writable(root: &Path) -> Finding {
     }
 }
 
-/// Whether the records of channels and receipts can be read; one that is not there yet is made by the first prompt.
+/// Whether the records of channels and receipts can be read and are those that were written last; one that is not there yet is made
+/// by the first prompt.
 fn database(path: &Path) -> Option<Finding> {
+    let learn =
+        "what it does not know is learnt from the workers with the next prompts; receipts come back only with the newer file";
     if !path.exists() {
-        return None;
+        let found = format!("{} is gone: {learn}", path.display());
+        return was_used(path).then(|| Finding::note("records", found, "mica ask hello"));
     }
-    Some(match Store::open(path).and_then(|store| store.sessions()) {
-        Ok(sessions) => Finding::good("records", format!("{} prompts are on record", sessions.len())),
+    Some(match Store::open(path).and_then(|store| Ok((store.sessions()?, store.forgotten_uses()?))) {
+        Ok((_, forgotten)) if forgotten > 0 => {
+            let found = format!("{} is older than this folder's last use ({forgotten} uses are missing): {learn}", path.display());
+            Finding::note("records", found, "mica ask hello")
+        }
+        Ok((sessions, _)) => Finding::good("records", format!("{} prompts are on record", sessions.len())),
         Err(error @ StoreError::InUse(_)) => Finding::note("records", error.to_string(), "mica receipt list"),
         Err(error) => Finding::wrong("records", error.to_string(), format!("ls -l {}", shell(path))),
     })

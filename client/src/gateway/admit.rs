@@ -14,12 +14,12 @@ use axum::{
 use mica_chain::amount;
 use mica_primitives::Balance;
 use rand::{RngCore, rngs::OsRng};
-use serde::de::DeserializeOwned;
 
 use super::{
     config::{Config, LimitsConfig, PathConfig},
     core::Core,
     error::{GatewayError, Kind},
+    fields::Fields,
     names::tagged,
     ollama, openai,
     spending::Purse,
@@ -200,17 +200,16 @@ fn is_allowed(config: &Config, origin: &HeaderValue) -> bool {
     matches!(host, "localhost" | "127.0.0.1" | "[::1]")
 }
 
-/// Reads a JSON body under the configured bounds.
+/// Reads a body, which is a JSON object, under the configured bounds.
 ///
 /// # Errors
 /// [`GatewayError`] says what is wrong with it.
-pub async fn read_json<T: DeserializeOwned>(config: &Config, body: Body) -> Result<T, GatewayError> {
+pub async fn read_fields(config: &Config, body: Body) -> Result<Fields, GatewayError> {
     let bytes = read(config, body).await?;
     if bytes.is_empty() {
         return Err(GatewayError::new(Kind::Invalid, "missing request body"));
     }
-    serde_json::from_slice(&bytes)
-        .map_err(|error| GatewayError::new(Kind::Invalid, format!("the body is not what is expected: {error}")))
+    Fields::parse(&bytes)
 }
 
 async fn read(config: &Config, body: Body) -> Result<Bytes, GatewayError> {

@@ -10,7 +10,7 @@ use std::sync::{
 };
 use std::time::{Duration, Instant, SystemTime};
 
-use mica_engine::ChatMessage;
+use mica_engine::{ChatMessage, PromptText};
 use mica_market::routing::RouteError;
 use mica_primitives::ModelId;
 use mica_protocol::session::Sampling;
@@ -67,7 +67,9 @@ pub enum Prompt {
         /// The messages.
         messages: Vec<ChatMessage>,
     },
-    /// A text as it is.
+    /// A template of the request's own, rendered.
+    Rendered(PromptText),
+    /// A text as it is: the names of control tokens in it become those tokens.
     Raw(String),
     /// Token ids as they are.
     Tokens(Vec<u32>),
@@ -419,6 +421,7 @@ fn tokens(model: &LoadedModel, prompt: &Prompt) -> Result<Vec<u32>, GatewayError
             ids.extend(local.chat(messages)?);
             checked(model, ids)
         }
+        Prompt::Rendered(prompt) => Ok(local.prompt(prompt)?),
         Prompt::Raw(text) => Ok(local.raw(text)?),
         Prompt::Tokens(ids) => checked(model, ids.clone()),
     }

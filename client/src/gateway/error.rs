@@ -108,6 +108,8 @@ fn kind(error: &CommandError) -> Kind {
             ErrorClass::Funds => Kind::Payment,
             ErrorClass::Worker | ErrorClass::Receipt | ErrorClass::Version => Kind::Worker,
             ErrorClass::Market | ErrorClass::Node | ErrorClass::Refused | ErrorClass::Interrupted => Kind::Unavailable,
+            // The channels are on their way: the same request works when they are final.
+            ErrorClass::NotFinal | ErrorClass::Unknown => Kind::Unavailable,
             _ => Kind::Internal,
         },
     }

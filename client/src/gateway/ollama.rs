@@ -3,6 +3,7 @@
 pub mod chat;
 pub mod details;
 pub mod generate;
+pub mod keep_alive;
 pub mod logprobs;
 pub mod options;
 pub mod ps;

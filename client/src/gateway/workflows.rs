@@ -13,13 +13,13 @@ use axum::{
 };
 use mica_chain::amount;
 use mica_engine::ChatMessage;
-use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    admit::{Api, Caller, json as json_response, read_json},
+    admit::{Api, Caller, json as json_response, read_fields},
     core::{Core, Options, Prompt, Request},
     error::{GatewayError, Kind},
+    fields::Fields,
     report::{Report, nanoseconds},
 };
 use crate::workflow::{
@@ -51,9 +51,7 @@ impl Workflows {
     }
 }
 
-/// What is asked. A field that is not known is refused: a misspelt limit must not be ignored.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+/// What is asked.
 struct Asked {
     /// The input; without it, the workflow's own.
     input: Option<String>,
@@ -61,6 +59,18 @@ struct Asked {
     model: Option<String>,
     /// Models of single steps, by the step's name.
     models: BTreeMap<String, String>,
+}
+
+impl Asked {
+    /// Takes all fields. One that is not known is refused: a misspelt limit must not be ignored.
+    fn take(mut fields: Fields) -> Result<Self, GatewayError> {
+        let (input, model) = (fields.text("input")?, fields.text("model")?);
+        let models = fields.object("models")?.map(Fields::texts).transpose()?.unwrap_or_default();
+        if let Some(unknown) = fields.rest().next() {
+            return Err(fields.refuse(unknown, &format!("there is no field `{unknown}` here: there are input, model and models")));
+        }
+        Ok(Self { input, model, models })
+    }
 }
 
 /// Names of the workflows.
@@ -91,7 +101,7 @@ pub async fn post(
 }
 
 async fn answered(core: &Arc<Core>, caller: Caller, name: &str, body: Body) -> Result<Response, GatewayError> {
-    let asked: Asked = read_json(&core.config, body).await?;
+    let asked = Asked::take(read_fields(&core.config, body).await?)?;
     let mut workflow = core.workflows.get(name)?.clone();
     for (step, model) in &asked.models {
         workflow.assign(Some(step), model).map_err(WorkflowError::from)?;
@@ -234,6 +244,18 @@ mod tests {
         let error = GatewayError::from(error);
         assert_eq!(error.kind, Kind::Payment);
         assert!(error.message.contains("'summarise'") && error.message.contains("cap of today"), "{error}");
+    }
+
+    #[test]
+    fn what_is_asked_has_three_fields_and_no_others() {
+        let read = |body: &str| Fields::parse(body.as_bytes()).and_then(Asked::take);
+        let asked = read(r#"{"input": "Why?", "model": null, "models": {"a": "x", "b": "y"}}"#).expect("fine");
+        assert_eq!((asked.input.as_deref(), asked.model, asked.models.len()), (Some("Why?"), None, 2));
+        for (body, field) in
+            [(r#"{"max-total": "1u"}"#, "max-total"), (r#"{"input": 5}"#, "input"), (r#"{"models": {"a": 1}}"#, "models.a")]
+        {
+            assert_eq!(read(body).map(|_| ()).expect_err(body).field.as_deref(), Some(field));
+        }
     }
 
     #[test]

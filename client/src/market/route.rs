@@ -62,17 +62,17 @@ pub struct ChosenPath {
     pub time_us_per_token: u64,
 }
 
-/// The best path through `picture` for `wish`. A live worker that gave no quote is taken for banned: it did not answer just now.
+/// The best path through `picture` for `wish`. A live worker that gave no quote is left out: it did not answer just now.
 ///
 /// # Errors
 /// [`MarketError::Route`] names the layers that are missing, or what limits would have to be raised to.
 pub fn choose(picture: &ModelPicture, quotes: &Quotes, wish: &Wish) -> Result<ChosenPath, MarketError> {
-    let candidates: Vec<Candidate> = picture.workers.iter().map(|worker| candidate(worker, quotes.of(worker))).collect();
+    let candidates: Vec<Candidate> = picture.workers.iter().map(|worker| candidate(worker, quotes)).collect();
     let links = Links { hop_us: HOP_US, ..Links::default() };
     let layers = LayerRange { first: 0, end: picture.layers() };
     let request = Request { layers, positions: wish.positions, max_stages: MAX_STAGES as u16 };
     let preference = Preference { alpha: wish.alpha, units: picture.record.units.into() };
-    let refused = |source| MarketError::Route { model: picture.name(), source };
+    let refused = |source| MarketError::Route { model: picture.name(), source, absent: quotes.absent(picture) };
     let network = Network::new(&candidates, &links, request, &[]).map_err(refused)?;
     let mut path = network.best_path(preference).map_err(refused)?;
     if wish.max_price.is_some() || wish.deadline_us.is_some() {
@@ -95,13 +95,14 @@ pub fn choose(picture: &ModelPicture, quotes: &Quotes, wish: &Wish) -> Result<Ch
     Ok(ChosenPath { stages: stages.collect(), price_per_token: path.price_per_token, time_us_per_token: path.time_us_per_token })
 }
 
-fn candidate(worker: &WorkerPicture, quote: Option<&SignedQuote>) -> Candidate {
-    let record = &worker.record;
+fn candidate(worker: &WorkerPicture, quotes: &Quotes) -> Candidate {
+    let (record, quote) = (&worker.record, quotes.of(worker));
+    let absent = if quotes.is_unreachable(worker) { Availability::Unreachable } else { Availability::Silent };
     let mut candidate = Candidate {
         range: record.range,
         price_per_layer_token: record.list_price_per_layer_token,
         cost_us_per_layer_token: record.cost_us_per_layer_token,
-        availability: if worker.is_live() { Availability::Banned } else { Availability::Offline },
+        availability: if worker.is_live() { absent } else { Availability::Offline },
     };
     if let (true, Some(signed)) = (worker.is_live(), quote) {
         let quote = &signed.quote;

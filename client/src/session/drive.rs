@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
 use mica_net::{Alarm, NetEvent};
-use mica_primitives::{BlockNumber, PublicKey, WorkerAddresses};
+use mica_primitives::{BlockNumber, PublicKey, Redeem, WorkerAddresses};
 use mica_protocol::{
     Message, Now,
+    channel::Adopted,
     payer::{PayerInput, PayerOutput, PayerSession, SessionPlan, SessionReport},
     probability::LogProbabilities,
     session::StopReason,
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{SessionError, ledger_writer::LedgerWriter};
 use crate::{
-    channels::Leases,
+    channels::{ChannelError, Leases},
     store::{Change, SessionRecord, Store},
     switchboard::Line,
 };
@@ -56,6 +57,8 @@ pub struct Outcome {
     pub to_last_token: Option<Duration>,
     /// From the openings to the last confirmation.
     pub elapsed: Duration,
+    /// Promises that the workers showed and that were news here.
+    pub adopted: usize,
 }
 
 /// Runs `plan` to its end. `record` is kept on disk and follows the session.
@@ -85,6 +88,7 @@ pub async fn drive(conversation: Conversation<'_>, plan: SessionPlan, record: Se
         inputs: VecDeque::new(),
         report: None,
         times: Times::default(),
+        adopted: 0,
     };
     let outcome = match driver.carry_out(outputs).await {
         Ok(()) => driver.run().await,
@@ -96,13 +100,14 @@ pub async fn drive(conversation: Conversation<'_>, plan: SessionPlan, record: Se
         // The promises are on disk, as far as they were sent.
         tracing::warn!(%error, "the last receipts of a session were not kept");
     }
-    let Driver { conversation, session, record, times, .. } = driver;
+    let Driver { conversation, session, record, times, adopted, .. } = driver;
     match outcome {
         Ok(report) => {
             report.stages.iter().for_each(|stage| conversation.leases.give_back(stage.record.clone()));
             let Times { ready, first_token, last_token } = times;
             let elapsed = begun.elapsed();
-            Ok(Outcome { report, record, to_ready: ready, to_first_token: first_token, to_last_token: last_token, elapsed })
+            let (to_ready, to_first_token, to_last_token) = (ready, first_token, last_token);
+            Ok(Outcome { report, record, to_ready, to_first_token, to_last_token, elapsed, adopted })
         }
         Err(error) => {
             session.lane_records().into_iter().for_each(|record| conversation.leases.give_back(record));
@@ -133,6 +138,7 @@ struct Driver<'a> {
     inputs: VecDeque<PayerInput>,
     report: Option<SessionReport>,
     times: Times,
+    adopted: usize,
 }
 
 impl Driver<'_> {
@@ -202,14 +208,7 @@ impl Driver<'_> {
                     }
                     self.pending.push(Change::Receipt { channel, lane, index, receipt });
                 }
-                PayerOutput::Adopt { held, .. } => {
-                    let adopted = self.conversation.leases.book().adopt(&held)?;
-                    if let Some(record) = adopted {
-                        self.is_urgent = true;
-                        self.writer.adopted(record.channel, record.lane);
-                        self.pending.push(Change::Lane(record.into()));
-                    }
-                }
+                PayerOutput::Adopt { stage, held } => self.adopt(stage, &held),
                 PayerOutput::Finished(report) => {
                     for (stage, account) in self.record.stages.iter_mut().zip(&report.stages) {
                         stage.paid = account.paid;
@@ -229,6 +228,23 @@ impl Driver<'_> {
             }
         }
         sent
+    }
+
+    /// Takes note of a promise that a worker shows; what does not prove itself is worth nothing, and no reason to stop.
+    fn adopt(&mut self, stage: usize, held: &Redeem) {
+        let Some(own) = self.record.stages.get(stage).filter(|own| own.channel == held.voucher.channel) else { return };
+        let (channel, lane) = (held.voucher.channel, held.voucher.lane);
+        match self.conversation.leases.book().adopt(held, own.lane) {
+            Ok(Some(Adopted { record, is_retired, .. })) => {
+                self.adopted += 1;
+                self.is_urgent = true;
+                self.writer.adopted(channel, lane);
+                self.pending.push(Change::Lane(record.into()));
+                self.pending.extend(is_retired.then_some(Change::Retired(channel, lane)));
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, %channel, lane, "a promise that a worker shows is not taken"),
+        }
     }
 
     /// Sends what may be sent once everything urgent is on disk.
@@ -255,6 +271,9 @@ impl Driver<'_> {
     }
 
     fn flush(&mut self) -> Result<(), SessionError> {
+        if self.conversation.leases.is_void() {
+            return Err(ChannelError::Anew.into());
+        }
         // Receipts are worth nothing without the tokens that they speak of.
         self.pending.push(Change::Session(self.record.clone().into()));
         self.is_urgent = false;

@@ -21,10 +21,15 @@ use crate::{
 /// Most workers that are asked.
 pub const MAX_ASKED: usize = 64;
 
+/// Most workers that are named as unreachable.
+const MAX_NAMED: usize = 4;
+
 /// Answers by peer key. A worker that was asked and is not in here did not answer in time, or not for this model.
 #[derive(Clone, Debug, Default)]
 pub struct Quotes {
     answers: BTreeMap<PublicKey, SignedQuote>,
+    /// Who could not be reached, and why.
+    unreachable: BTreeMap<PublicKey, String>,
     asked: usize,
 }
 
@@ -32,6 +37,24 @@ impl Quotes {
     /// The worker's offer.
     pub fn of(&self, worker: &WorkerPicture) -> Option<&SignedQuote> {
         self.answers.get(&worker.record.peer)
+    }
+
+    /// Whether the worker could not be reached.
+    pub fn is_unreachable(&self, worker: &WorkerPicture) -> bool {
+        self.unreachable.contains_key(&worker.record.peer)
+    }
+
+    /// Which workers of `picture` could not be reached, where and why, for people; empty if all could.
+    pub fn absent(&self, picture: &ModelPicture) -> String {
+        let absent = picture.workers.iter().filter_map(|worker| {
+            let reason = self.unreachable.get(&worker.record.peer)?;
+            let addresses = addresses(worker).join(", ");
+            let places = if addresses.is_empty() { "no address" } else { &addresses };
+            Some(format!("; worker {} could not be reached at {places}: {reason}", worker.record.account))
+        });
+        let named: Vec<String> = absent.take(MAX_NAMED).collect();
+        let more = self.unreachable.len().saturating_sub(named.len());
+        if more == 0 { named.concat() } else { format!("{}; and {more} more", named.concat()) }
     }
 
     /// Drops offers above the worker's list price. `picture` may be some blocks old and a price may have risen since, so a dear
@@ -66,14 +89,15 @@ pub async fn collect(line: &mut Line, picture: &ModelPicture, genesis: &Hash32, 
     let mut waiting: BTreeMap<PublicKey, &WorkerPicture> = BTreeMap::new();
     let asked = || picture.workers.iter().filter(|worker| worker.is_live()).take(MAX_ASKED);
     line.listen(None, asked().map(|worker| worker.record.peer));
+    let mut quotes = Quotes::default();
     for worker in asked() {
-        // A worker whose address cannot be dialled is as good as silent.
-        if line.net.try_send(worker.record.peer, &addresses(worker), &request).is_ok() {
-            waiting.insert(worker.record.peer, worker);
+        match line.net.try_send(worker.record.peer, &addresses(worker), &request) {
+            Ok(()) => drop(waiting.insert(worker.record.peer, worker)),
+            Err(error) => drop(quotes.unreachable.insert(worker.record.peer, error.to_string())),
         }
     }
+    quotes.asked = waiting.len() + quotes.unreachable.len();
     let deadline = Instant::now() + patience;
-    let mut quotes = Quotes { answers: BTreeMap::new(), asked: waiting.len() };
     while !waiting.is_empty() {
         let Ok(Some(event)) = tokio::time::timeout_at(deadline, line.events.recv()).await else { break };
         match event {
@@ -84,8 +108,12 @@ pub async fn collect(line: &mut Line, picture: &ModelPicture, genesis: &Hash32, 
                 }
                 waiting.remove(&peer);
             }
+            NetEvent::Unreachable { peer, reason, .. } => {
+                if waiting.remove(&peer).is_some() {
+                    quotes.unreachable.insert(peer, reason);
+                }
+            }
             NetEvent::Message { peer, message: Message::Fault(_) }
-            | NetEvent::Unreachable { peer, .. }
             | NetEvent::Disconnected { peer, .. }
             | NetEvent::Refused { peer: Some(peer), .. } => {
                 waiting.remove(&peer);

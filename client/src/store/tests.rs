@@ -74,3 +74,89 @@ fn an_oversized_record_is_refused_and_nothing_of_its_batch_is_kept() {
     assert!(matches!(refused, Err(StoreError::TooLong(_))));
     assert_eq!(store.lanes(ChannelId([1; 32])).expect("read"), []);
 }
+
+#[test]
+fn retired_lanes_and_sessions_that_nobody_took_are_remembered_and_forgotten() {
+    let (_folder, store) = store();
+    let channel = ChannelId([1; 32]);
+    store.apply(&[Change::Retired(channel, 3), Change::Retired(channel, 3), Change::Retired(channel, 0)]).expect("written");
+    assert_eq!(store.retired(channel).expect("read"), [0, 3]);
+    assert!(store.retired(ChannelId([2; 32])).expect("read").is_empty());
+    let record = session_on([0; 32], 7, 10);
+    store.apply(&[Change::Session(record.clone().into())]).expect("written");
+    let forgotten = Change::NoSession { started_unix_ms: 10, session: record.session };
+    store.apply(&[forgotten]).expect("written");
+    assert_eq!(store.sessions().expect("read"), []);
+}
+
+fn session_on(genesis: Hash32, name: u8, started_unix_ms: u64) -> SessionRecord {
+    SessionRecord {
+        session: [name; 32],
+        genesis,
+        started_unix_ms,
+        model: mica_primitives::ModelId([0; 32]),
+        profile: [0; 32],
+        prompt: vec![1],
+        tokens: vec![2],
+        stages: Vec::new(),
+        is_closed: true,
+    }
+}
+
+#[test]
+fn records_of_a_chain_that_began_anew_move_into_a_file_of_their_own() {
+    let (folder, store) = store();
+    let (gone, other) = ([1; 32], [2; 32]);
+    let on = |genesis| ChannelRecord { genesis, payer: [3; 32], payee: [4; 32], peer: [5; 32], signer: [6; 32] };
+    let (ours, theirs) = (ChannelId([7; 32]), ChannelId([8; 32]));
+    let lane = |channel| PayerLaneRecord { seq: 9, ..PayerLaneRecord::unused(channel, 2) };
+    let all = |channel, genesis, name| {
+        [
+            Change::Channel(channel, on(genesis)),
+            Change::Lane(lane(channel).into()),
+            Change::Retired(channel, 5),
+            Change::Session(session_on(genesis, name, 10).into()),
+        ]
+    };
+    store.apply(&all(ours, gone, 1)).expect("written");
+    store.apply(&all(theirs, other, 2)).expect("written");
+    store.apply(&[Change::Spending { day: 1, purse: [0; 32], entry: [0; 32], amount: 5 }]).expect("written");
+    store.set_first_block(gone, [0xab; 32]).expect("written");
+    let aside = store.put_aside(gone, [0xab; 32], [0xcd; 32]).expect("moved");
+    assert_eq!((aside.channels, aside.sessions), (1, 1));
+    assert_eq!(aside.path, folder.path().join("state-abababababababab.redb"));
+    assert_eq!(store.first_block(gone).expect("read"), Some([0xcd; 32]));
+    assert_eq!((store.channel(ours).expect("read"), store.lanes(ours).expect("read")), (None, vec![]));
+    assert!(store.retired(ours).expect("read").is_empty());
+    assert_eq!((store.channel(theirs).expect("read"), store.lanes(theirs).expect("read")), (Some(on(other)), vec![lane(theirs)]));
+    assert_eq!(store.sessions().expect("read"), [session_on(other, 2, 10)]);
+    assert_eq!(store.spent(1).expect("read").len(), 1, "caps hold across chains");
+    let kept = Store::open(&aside.path).expect("a database like any other");
+    assert_eq!((kept.channel(ours).expect("read"), kept.lanes(ours).expect("read")), (Some(on(gone)), vec![lane(ours)]));
+    assert_eq!((kept.retired(ours).expect("read"), kept.sessions().expect("read").len()), (vec![5], 1));
+    assert_eq!(kept.channel(theirs).expect("read"), None);
+}
+
+#[test]
+fn a_copy_that_was_put_back_knows_of_fewer_uses() {
+    let (folder, store) = store();
+    let (path, copy) = (folder.path().join("state.redb"), folder.path().join("copy"));
+    assert!(!was_used(&path));
+    store.count_use().expect("counted");
+    assert_eq!(store.forgotten_uses().expect("read"), 0);
+    drop(store);
+    std::fs::copy(&path, &copy).expect("copied");
+    let store = Store::open(&path).expect("opened again");
+    store.count_use().expect("counted");
+    store.count_use().expect("counted");
+    assert_eq!(store.forgotten_uses().expect("read"), 0);
+    drop(store);
+    std::fs::copy(&copy, &path).expect("put back");
+    let store = Store::open(&path).expect("opened again");
+    assert_eq!(store.forgotten_uses().expect("read"), 2);
+    store.count_use().expect("counted");
+    assert_eq!(store.forgotten_uses().expect("read"), 0, "from now on it is the newest");
+    drop(store);
+    std::fs::remove_file(&path).expect("deleted");
+    assert!(was_used(&path));
+}

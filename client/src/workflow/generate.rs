@@ -4,7 +4,7 @@ use std::future::Future;
 
 use mica_primitives::Balance;
 use mica_protocol::session::Sampling;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::http::HttpError;
 use crate::{
@@ -43,8 +43,7 @@ pub struct Limits {
 }
 
 /// The six metrics of a step, with Ollama's names. Durations are nanoseconds; a metric that a server leaves out is zero.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Metrics {
     /// The whole step.
     pub total_duration: u64,

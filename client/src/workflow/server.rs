@@ -9,7 +9,7 @@ mod openai;
 use std::time::Duration;
 
 use mica_primitives::Balance;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::Value;
 
 use super::{Generate, GenerateError, HttpError, StepReply, StepRequest, http::Client};
@@ -99,9 +99,22 @@ fn headers(request: &StepRequest) -> Vec<(&'static str, String)> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 struct Cost {
     /// Base units paid to workers.
+    #[serde(deserialize_with = "amount")]
     paid: Balance,
     /// Base units of the chain's fees.
+    #[serde(deserialize_with = "amount")]
     fees: Balance,
+}
+
+/// Base units as a gateway writes them: a number, or a string where they are beyond 64 bits.
+fn amount<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Balance, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let units = match &value {
+        Value::Number(number) => number.as_u64().map(Balance::from),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    units.ok_or_else(|| D::Error::custom(format!("{value} is no amount of base units")))
 }
 
 impl Cost {
@@ -115,12 +128,18 @@ impl Cost {
 mod tests {
     use serde_json::json;
 
-    use super::Cost;
+    use super::{Balance, Cost};
 
     #[test]
     fn a_cost_is_two_amounts_or_none() {
         let cost = Cost { paid: 7, fees: 2 };
         assert_eq!(Cost::read(&json!({"cost": {"paid": 7, "fees": 2}})), Ok(Some(cost)));
+        let large = json!({"cost": {"paid": Balance::MAX.to_string(), "fees": u64::MAX}});
+        assert_eq!(
+            Cost::read(&large),
+            Ok(Some(Cost { paid: Balance::MAX, fees: u64::MAX.into() })),
+            "as our own gateway writes it"
+        );
         assert_eq!((Cost::read(&json!({"cost": null})), Cost::read(&json!({}))), (Ok(None), Ok(None)));
         for wrong in [json!(7), json!("7"), json!({"paid": -1, "fees": 0}), json!({"paid": 1.5, "fees": 0}), json!({"paid": 1})] {
             assert!(Cost::read(&json!({"cost": wrong})).is_err(), "{wrong}");

@@ -30,7 +30,9 @@ impl Chain {
     /// # Errors
     /// [`ReadError`] if the node does not answer.
     pub async fn origin(&self) -> Result<ChainOrigin, ReadError> {
-        let genesis = self.genesis_hash();
+        // Asked again, because the node behind the address may be another one than when the connection was made.
+        let genesis = within("chain_getBlockHash", self.methods().chain_get_block_hash(Some(0u32.into()))).await?;
+        let genesis = genesis.map_or(self.genesis_hash(), |hash| hash.0);
         if self.finalized().await?.number == 0 {
             return Ok(ChainOrigin { genesis, first_block: None });
         }

@@ -41,8 +41,8 @@ type Progress = TransactionProgress<Config, OnlineClientAtBlockImpl<Config>>;
 /// How far an extrinsic has got.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reached {
-    /// The node's pool has it.
-    Pool,
+    /// The node's pool has it, under this hash.
+    Pool(Hash32),
     /// It is in a block of the best chain, which may still be replaced.
     Block(Hash32),
     /// That block is final.
@@ -125,7 +125,7 @@ impl Chain {
         let Sent { what, search, progress } = self.send(signer, &call).await?;
         let told = match progress {
             Ok(progress) => {
-                reached(Reached::Pool);
+                reached(Reached::Pool(search.extrinsic));
                 follow(progress, until, deadline, reached).await
             }
             Err(reason) => Err(Silence::Broken(reason)),

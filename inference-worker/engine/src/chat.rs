@@ -6,13 +6,26 @@
 //! `strftime_now`, `tojson` without escapes for HTML, and Python's methods. Of its variables, `tools`, `documents` and the like
 //! are not defined. Errors name the line of the template.
 
+mod builtins;
 mod clock;
 mod json;
+mod marks;
 mod methods;
+mod operators;
+mod tags;
+
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use minijinja::{Environment, Error, ErrorKind, context, syntax::SyntaxConfig, value::Value};
 
-use crate::gguf::GgufFile;
+use crate::{
+    gguf::GgufFile,
+    tokenizer::{PromptText, Tokenizer, special::Names},
+};
+use marks::{Extent, Marks};
 
 /// Steps that a template may take: conversations of thousands of messages need far fewer.
 const FUEL: u64 = 5_000_000;
@@ -39,6 +52,9 @@ pub enum TemplateError {
         /// Number of messages.
         found: usize,
     },
+    /// The messages use up the characters by which content is told from the template.
+    #[error("the conversation has too many different characters for private use (U+F0000 and above); leave some of them out")]
+    Private,
 }
 
 /// One turn of a conversation.
@@ -69,9 +85,23 @@ pub enum GenerationPrompt {
 /// A compiled template.
 pub struct ChatTemplate {
     environment: Environment<'static>,
-    bos: String,
-    eos: String,
+    source: String,
+    /// Texts in quotes in the template.
+    literals: Vec<String>,
+    /// The variables that name tokens, `bos_token` and the like.
+    tokens: BTreeMap<&'static str, String>,
 }
+
+/// Variables that name tokens, with the metadata keys of their ids.
+const TOKENS: [(&str, &str); 7] = [
+    ("bos_token", "tokenizer.ggml.bos_token_id"),
+    ("eos_token", "tokenizer.ggml.eos_token_id"),
+    ("unk_token", "tokenizer.ggml.unknown_token_id"),
+    ("pad_token", "tokenizer.ggml.padding_token_id"),
+    ("sep_token", "tokenizer.ggml.seperator_token_id"),
+    ("cls_token", "tokenizer.ggml.cls_token_id"),
+    ("mask_token", "tokenizer.ggml.mask_token_id"),
+];
 
 impl ChatTemplate {
     /// The file's `tokenizer.chat_template`.
@@ -89,7 +119,13 @@ impl ChatTemplate {
             }
         };
         let bos = token("tokenizer.ggml.bos_token_id").unwrap_or_default();
-        Self::new(source, bos, token("tokenizer.ggml.eos_token_id").unwrap_or_default())
+        let mut template = Self::new(source, bos, token("tokenizer.ggml.eos_token_id").unwrap_or_default())?;
+        for (name, key) in TOKENS {
+            if let Some(token) = token(key) {
+                template.tokens.insert(name, token);
+            }
+        }
+        Ok(template)
     }
 
     /// A template with the names of the tokens that it may use.
@@ -108,12 +144,58 @@ impl ChatTemplate {
         });
         environment.add_function("strftime_now", |format: String| clock::strftime(&format, clock::now()));
         environment.add_filter("tojson", json::tojson);
+        builtins::add(&mut environment);
         environment.set_unknown_method_callback(methods::call);
-        environment.add_template_owned(NAME, source.to_owned()).map_err(TemplateError::Syntax)?;
-        Ok(Self { environment, bos, eos })
+        let tags::Source { text, literals } = tags::read(source);
+        environment.add_template_owned(NAME, text).map_err(TemplateError::Syntax)?;
+        let tokens = BTreeMap::from([("bos_token", bos), ("eos_token", eos)]);
+        Ok(Self { environment, source: source.to_owned(), literals, tokens })
     }
 
-    /// The text of a conversation, to be encoded with [`crate::Special::Parse`].
+    /// The prompt of a conversation, for [`Tokenizer::encode_prompt`]: its text is that of [`Self::render`], and what the messages
+    /// say is content, in which no control token is found.
+    ///
+    /// The template runs twice, the second time with marks in the messages ([`marks`]). Where the marks change what it says, because
+    /// it looks at the messages otherwise than for a text of its own, fewer of them are tried. The fewest are taken that change
+    /// nothing and do not bring control tokens which were not there with the most.
+    ///
+    /// # Errors
+    /// [`TemplateError::Render`] if the template refuses the conversation; [`TemplateError::Private`].
+    pub fn prompt(
+        &self,
+        messages: &[ChatMessage],
+        generation: GenerationPrompt,
+        tokenizer: &Tokenizer,
+    ) -> Result<PromptText, TemplateError> {
+        let plain = self.render(messages, generation)?;
+        let control = tokenizer.names().control();
+        let asked = |text: &String| !(0..text.len()).any(|at| control.longest(&text.as_bytes()[at..], usize::MAX).is_some());
+        let literals: Vec<String> = self.literals.iter().filter(|text| asked(text)).cloned().collect();
+        let literals = Names::of_texts(&literals);
+        let template = std::iter::once(&self.source).chain(self.tokens.values());
+        let marks = Marks::new(&control, &literals, template.map(String::as_str), messages)?;
+        let marked = |extent| self.render(&marks.mark(messages, extent), generation).map(|text| marks.resolve(&text));
+        if marks.is_empty() {
+            return Ok(marks.resolve(&plain));
+        }
+        let mut best: Option<PromptText> = None;
+        let mut failed = None;
+        for extent in Extent::ALL {
+            match marked(extent) {
+                Ok(found) if best.as_ref().is_none_or(|best| tokenizer.control_ids(best) == tokenizer.control_ids(&found)) => {
+                    if found.as_str() == plain {
+                        return Ok(found);
+                    }
+                    best = Some(found);
+                }
+                Ok(_) => {}
+                Err(error) => failed = Some(error),
+            }
+        }
+        best.ok_or_else(|| failed.unwrap_or(TemplateError::Private))
+    }
+
+    /// The text of a conversation.
     ///
     /// # Errors
     /// [`TemplateError::Render`] if the template refuses the conversation, for example a role that it does not know.
@@ -126,10 +208,15 @@ impl ChatTemplate {
         let variables = context! {
             messages => messages.iter().map(message).collect::<Vec<_>>(),
             add_generation_prompt => generation == GenerationPrompt::Add,
-            bos_token => self.bos.as_str(),
-            eos_token => self.eos.as_str(),
+            // What transformers passes where there are none.
+            tools => (),
+            documents => (),
+            ..Value::from(self.tokens.clone())
         };
-        template.render(variables).map_err(TemplateError::Render)
+        // minijinja 3.0 panics over some slices with a negative step.
+        let rendered = catch_unwind(AssertUnwindSafe(|| template.render(variables)));
+        let panicked = |_| Error::new(ErrorKind::InvalidOperation, "the template engine failed: the template asks too much of it");
+        rendered.map_err(panicked).flatten().map_err(TemplateError::Render)
     }
 }
 

@@ -41,4 +41,4 @@ pub use mica_primitives::{LayerRange, ModelManifest};
 pub use model::{BatchItem, ForwardError, Input, LoadError, Model, Output, Want};
 pub use sampler::{LogProbabilities, Sampler, log_probabilities};
 pub use threads::Threads;
-pub use tokenizer::{Bos, Special, StreamDecoder, Tokenizer, TokenizerError};
+pub use tokenizer::{Bos, PromptText, Special, StreamDecoder, Tokenizer, TokenizerError};

@@ -1,4 +1,5 @@
-//! Chat templates against Jinja2 as transformers sets it up: `fixtures/templates.json`, made by `fixtures/make_templates.py`.
+//! Chat templates against transformers, which renders them with Jinja2: `fixtures/templates.json`, made by
+//! `fixtures/make_templates.py`.
 
 use mica_engine::{ChatMessage, ChatTemplate, GenerationPrompt};
 use serde_json::Value;
@@ -53,6 +54,27 @@ fn templates_render_as_jinja2_renders_them() {
             }
         }
     }
+}
+
+/// Every row of the table in the documentation of `chat`: one construct each.
+#[test]
+fn every_construct_of_the_table_renders_as_transformers_renders_it() {
+    let fixture: Value = serde_json::from_str(include_str!("fixtures/templates.json")).expect("JSON");
+    let message = |message: &Value| ChatMessage::new(text(&message["role"]), text(&message["content"]));
+    let messages: Vec<ChatMessage> = fixture["conversations"][1].as_array().expect("messages").iter().map(message).collect();
+    let table = fixture["table"].as_array().expect("a table");
+    assert!(table.len() > 90);
+    let mut wrong = Vec::new();
+    for row in table {
+        let rendered = ChatTemplate::new(text(&row["source"]), "<s>".to_owned(), "</s>".to_owned())
+            .and_then(|template| template.render(&messages, GenerationPrompt::Add));
+        match (&rendered, row["text"].as_str()) {
+            (Ok(rendered), Some(expected)) if rendered == expected => {}
+            (Err(_), None) => {}
+            (rendered, expected) => wrong.push(format!("{}\n  {rendered:?}\n  instead of {expected:?}", text(&row["name"]))),
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {} rows differ:\n{}", wrong.len(), table.len(), wrong.join("\n"));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use libp2p::{
 };
 
 use crate::{
-    config::{CONNECT_TIMEOUT, IDLE, LOOKUP_TIMEOUT, MAX_LINKS, Mdns, NetConfig},
+    config::{CONNECT_TIMEOUT, IDLE, Instance, LOOKUP_TIMEOUT, MAX_LINKS, Mdns, NetConfig},
     error::StartError,
 };
 
@@ -84,7 +84,9 @@ fn behaviour(config: &NetConfig, keypair: &Keypair) -> Result<Behaviour, StartEr
         .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER));
     Ok(Behaviour {
         link: libp2p_stream::Behaviour::new(),
-        identify: identify::Behaviour::new(identify::Config::new(NETWORK.to_owned(), keypair.public())),
+        identify: identify::Behaviour::new(
+            identify::Config::new(NETWORK.to_owned(), keypair.public()).with_agent_version(Instance::agent(config.instance)),
+        ),
         kad,
         mdns: mdns.into(),
         ping: ping::Behaviour::new(ping::Config::new().with_interval(Duration::from_secs(15))),

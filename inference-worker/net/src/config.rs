@@ -33,6 +33,27 @@ pub enum Mdns {
     Off,
 }
 
+/// One start of a node. It tells a node from a copy of itself that runs with the same key somewhere else.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Instance(pub [u8; 8]);
+
+impl Instance {
+    /// What stands before it in the name that a node tells to those who connect.
+    const PREFIX: &'static str = "mica-net/";
+
+    /// The name that a node tells.
+    pub(crate) fn agent(instance: Option<Self>) -> String {
+        let hex: String = instance.iter().flat_map(|instance| instance.0).map(|byte| format!("{byte:02x}")).collect();
+        format!("{}{hex}", Self::PREFIX)
+    }
+
+    /// The instance in a name that a node told.
+    pub(crate) fn read(agent: &str) -> Option<Self> {
+        let hex = agent.strip_prefix(Self::PREFIX).filter(|hex| hex.len() == 16 && hex.is_ascii())?;
+        u64::from_str_radix(hex, 16).ok().map(|number| Self(number.to_be_bytes()))
+    }
+}
+
 /// How to start a node.
 #[derive(Clone)]
 pub struct NetConfig {
@@ -44,12 +65,14 @@ pub struct NetConfig {
     pub bootstrap: Vec<String>,
     /// Multicast discovery.
     pub mdns: Mdns,
+    /// Told to those who connect, so that a copy with the same key is found out; nothing for a node that has no need of it.
+    pub instance: Option<Instance>,
 }
 
 impl NetConfig {
     /// Only dials, knows nobody.
     pub fn new(secret: [u8; 32]) -> Self {
-        Self { secret, listen: Vec::new(), bootstrap: Vec::new(), mdns: Mdns::Off }
+        Self { secret, listen: Vec::new(), bootstrap: Vec::new(), mdns: Mdns::Off, instance: None }
     }
 
     /// Listens on `addresses` besides.
@@ -62,11 +85,26 @@ impl NetConfig {
 
 impl std::fmt::Debug for NetConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { secret: _, listen, bootstrap, mdns } = self;
+        let Self { secret: _, listen, bootstrap, mdns, instance } = self;
         f.debug_struct("NetConfig")
             .field("listen", listen)
             .field("bootstrap", bootstrap)
             .field("mdns", mdns)
+            .field("instance", instance)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_is_told_and_read_back() {
+        let instance = Instance([0, 1, 2, 3, 4, 5, 6, 255]);
+        assert_eq!(Instance::read(&Instance::agent(Some(instance))), Some(instance));
+        for other in [Instance::agent(None), "rust-libp2p/0.48".to_owned(), "mica-net/+12345678901234".to_owned()] {
+            assert_eq!(Instance::read(&other).filter(|read| *read == instance), None, "{other}");
+        }
     }
 }

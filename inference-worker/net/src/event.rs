@@ -15,6 +15,13 @@ pub enum NetEvent {
         /// Multiaddress without a peer id.
         address: String,
     },
+    /// The node has lost a listener: nobody reaches it there any more.
+    ListenerClosed {
+        /// The address that was asked for.
+        asked: String,
+        /// Why, for people.
+        reason: String,
+    },
     /// A link is up.
     Connected {
         /// The peer.

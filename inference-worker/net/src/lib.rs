@@ -8,6 +8,9 @@
 //! One stream carries everything between two peers, in order: a substream per message costs a round trip each. If both open one at
 //! the same moment, both stay, each used by its opener, so that nothing written is lost.
 //!
+//! [`Net::listening`] says where the node can be heard, [`publishable`] and [`announced`] which of that others should be told, and [`probe`]
+//! who answers at an address.
+//!
 //! This crate moves bytes. What they mean is decided in `mica-protocol`, which does no I/O.
 //!
 //! Limits: [`MAX_LINKS`] links, [`QUEUED_MESSAGES`] messages and [`QUEUED_BYTES`] bytes waiting per link, [`EVENTS`] events waiting;
@@ -21,13 +24,19 @@ mod config;
 mod error;
 mod event;
 mod link;
+mod listening;
 mod net;
 mod peer;
+mod probe;
+mod publish;
 mod swarm;
 
 pub use alarm::Alarm;
-pub use config::{EVENTS, MAX_LINKS, Mdns, NetConfig, QUEUED_BYTES, QUEUED_MESSAGES};
+pub use config::{EVENTS, Instance, MAX_LINKS, Mdns, NetConfig, QUEUED_BYTES, QUEUED_MESSAGES};
 pub use error::{SendError, StartError};
 pub use event::NetEvent;
+pub use listening::Listener;
 pub use net::Net;
 pub use peer::{KeyError, peer_id, public_key, public_key_of};
+pub use probe::{ProbeError, probe};
+pub use publish::{AnnounceError, Bounds, Reach, announced, publishable, reach};

@@ -9,7 +9,7 @@ use futures::StreamExt;
 use libp2p::{Multiaddr, PeerId, Stream, multiaddr::Protocol};
 use mica_protocol::{Message, wire::encode_frame};
 use tokio::{
-    sync::{Semaphore, mpsc, oneshot},
+    sync::{Semaphore, mpsc, oneshot, watch},
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -21,6 +21,7 @@ use crate::{
     error::{SendError, StartError},
     event::{Key, NetEvent},
     link::{Item, Link},
+    listening::{self, Listener, Listeners},
     peer::{self, display, public_key},
     swarm::{Command, Driver},
 };
@@ -44,6 +45,7 @@ struct Shared {
     events: mpsc::Sender<NetEvent>,
     commands: mpsc::Sender<Command>,
     control: libp2p_stream::Control,
+    listening: watch::Receiver<Vec<Listener>>,
     stop: CancellationToken,
     /// The links' tasks, which stop first.
     tasks: TaskTracker,
@@ -71,10 +73,12 @@ impl Net {
         let keypair = peer::keypair(&config.secret)?;
         let key = peer::public_key_of(&config.secret)?;
         let mut swarm = swarm(&config, keypair)?;
+        let mut asked = Vec::with_capacity(config.listen.len());
         for text in &config.listen {
             let address = multiaddress(text).map_err(|reason| StartError::Address { address: text.clone(), reason })?;
             let listening = is_free(&address).and_then(|()| swarm.listen_on(address).map_err(|error| error.to_string()));
-            listening.map_err(|reason| StartError::Listen { address: text.clone(), reason })?;
+            let id = listening.map_err(|reason| StartError::Listen { address: text.clone(), reason })?;
+            asked.push((id, text.clone()));
         }
         for text in &config.bootstrap {
             let address = multiaddress(text).map_err(|reason| StartError::Address { address: text.clone(), reason })?;
@@ -88,17 +92,19 @@ impl Net {
         let (events, receiver) = mpsc::channel(EVENTS);
         let (commands, commanded) = mpsc::channel(COMMANDS);
         let (stop, tasks, driving) = (CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
+        let (listeners, listening) = Listeners::new(asked);
         let driver = Driver {
             swarm,
             commands: commanded,
             events: events.clone(),
+            listeners,
             stop: stop.clone(),
             links: tasks.clone(),
             dials: HashMap::new(),
             lookups: HashMap::new(),
         };
         driving.spawn(driver.run());
-        let shared = Shared { key, links: Mutex::default(), events, commands, control, stop, tasks, driving };
+        let shared = Shared { key, links: Mutex::default(), events, commands, control, listening, stop, tasks, driving };
         let net = Self { shared: Arc::new(shared) };
         net.shared.tasks.spawn(accept(Arc::downgrade(&net.shared), incoming, net.shared.stop.clone()));
         Ok((net, receiver))
@@ -107,6 +113,21 @@ impl Net {
     /// The node's own public key.
     pub fn key(&self) -> Key {
         self.shared.key
+    }
+
+    /// Where the node can be heard, now and whenever that changes.
+    pub fn listening(&self) -> watch::Receiver<Vec<Listener>> {
+        self.shared.listening.clone()
+    }
+
+    /// Waits a few seconds at most until every listener has told all its addresses.
+    ///
+    /// # Errors
+    /// [`StartError::Listen`] if one of them has closed already.
+    pub async fn settled(&self) -> Result<Vec<Listener>, StartError> {
+        let listeners = listening::settled(&mut self.listening()).await;
+        let closed = listeners.iter().find_map(|listener| listener.closed.clone().map(|reason| (listener.asked.clone(), reason)));
+        closed.map_or(Ok(listeners), |(address, reason)| Err(StartError::Listen { address, reason }))
     }
 
     /// Puts a message on the link to `peer` and returns when it is queued; waits while the queue is full.

@@ -20,6 +20,7 @@ use crate::{
     behaviour::{Behaviour, BehaviourEvent, KAD},
     config::{DRAIN, MAX_ADDRESSES},
     event::NetEvent,
+    listening::Listeners,
 };
 
 /// What links ask of the swarm.
@@ -37,6 +38,7 @@ pub(crate) struct Driver {
     pub(crate) swarm: Swarm<Behaviour>,
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) events: mpsc::Sender<NetEvent>,
+    pub(crate) listeners: Listeners,
     pub(crate) stop: CancellationToken,
     /// The tasks of the links.
     pub(crate) links: TaskTracker,
@@ -115,24 +117,33 @@ impl Driver {
 
     fn hear(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
-            SwarmEvent::NewListenAddr { address, .. } => {
-                // A full queue of events must not stop the swarm; listening is told at the start, when the queue is empty.
-                let told = self.events.try_send(NetEvent::Listening { address: address.to_string() });
-                if told.is_err() {
-                    tracing::warn!(%address, "nobody takes events: not told of a new listening address");
-                }
+            SwarmEvent::NewListenAddr { listener_id, address } => {
+                self.listeners.came(listener_id, &address);
+                self.tell(NetEvent::Listening { address: address.to_string() });
             }
+            SwarmEvent::ExpiredListenAddr { listener_id, address } => self.listeners.went(listener_id, &address),
             SwarmEvent::ConnectionEstablished { peer_id, .. } => self.dialled(&peer_id, &Ok(())),
             SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. }
                 if !matches!(error, DialError::DialPeerConditionFalse(_)) =>
             {
                 self.dialled(&peer, &Err(error.to_string()));
             }
-            SwarmEvent::ListenerClosed { reason: Err(error), addresses, .. } => {
-                tracing::error!(?addresses, %error, "a listener closed");
+            SwarmEvent::ListenerClosed { listener_id, reason, .. } => {
+                let reason = reason.map_or_else(|error| error.to_string(), |()| "it ended".to_owned());
+                let asked = self.listeners.asked(listener_id).unwrap_or_default();
+                self.listeners.closed(listener_id, reason.clone());
+                self.tell(NetEvent::ListenerClosed { asked, reason });
             }
+            SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "a listener is in trouble and goes on"),
             SwarmEvent::Behaviour(event) => self.learn(event),
             _ => {}
+        }
+    }
+
+    /// A full queue of events must not stop the swarm: what is lost here is told elsewhere too.
+    fn tell(&self, event: NetEvent) {
+        if let Err(error) = self.events.try_send(event) {
+            tracing::warn!(%error, "nobody takes events");
         }
     }
 

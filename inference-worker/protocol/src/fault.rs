@@ -83,7 +83,7 @@ fault_codes! {
     /// The voucher's signature is not the channel signer's.
     BadSignature = 32, "the voucher is not signed by the channel's signer: check which key the channel was opened with";
     /// The voucher does not go further than the last one.
-    StaleVoucher = 33, "a newer voucher is known: restore the payer's records, or use another lane";
+    StaleVoucher = 33, "a newer voucher is known: ask again, which takes another lane; if that goes on, close the channel";
     /// The voucher or tick is for another channel or lane.
     ForeignVoucher = 34, "the voucher belongs to another channel or lane: pay with this session's own";
     /// The deposit does not cover the promise.
@@ -95,9 +95,9 @@ fault_codes! {
     /// The tick does not lie on the chain or pays nothing new.
     BadTick = 38, "the tick does not extend the voucher's chain: send the next preimage, or a new voucher";
     /// Another session uses the lane.
-    LaneBusy = 39, "another session uses this lane: take a free one";
+    LaneBusy = 39, "another session uses this lane: ask again, which takes another one";
     /// The voucher names receipts that the worker did not give.
-    ReceiptsDiffer = 40, "both sides know different receipts for this lane: use another lane";
+    ReceiptsDiffer = 40, "both sides know different receipts for this lane: ask again, which takes another one; if that goes on, close the channel";
     /// The payment for a step did not come.
     CreditExhausted = 41, "the worker was not paid in time: pay, or open a new session";
     /// The final voucher does not pay for everything.

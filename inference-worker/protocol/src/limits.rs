@@ -3,7 +3,7 @@
 //! They bound memory and work that a stranger can cause before and after it has paid. `tests/limits.rs` crosses each of them.
 
 /// Version byte of every frame. Another version is refused with [`crate::FaultCode::UnknownVersion`].
-pub const PROTOCOL_VERSION: u8 = 2;
+pub const PROTOCOL_VERSION: u8 = 3;
 /// Most bytes of one frame after its length field: a full step of the widest model, and room for its header.
 pub const MAX_FRAME_BYTES: usize = MAX_STEP_ROWS as usize * MAX_HIDDEN as usize * 4 + 64 * 1024;
 /// Widest hidden state, in f32 values per position.

@@ -225,7 +225,7 @@ mod tests {
             let mut decoder = FrameDecoder::new();
             decoder.push(&bytes);
             while let Ok(Some(_)) = decoder.next_message() {}
-            let mut content = vec![PROTOCOL_VERSION, kind % 12];
+            let mut content = vec![PROTOCOL_VERSION, kind % 13];
             content.extend_from_slice(&bytes);
             let _ = decode_content(&content);
         }

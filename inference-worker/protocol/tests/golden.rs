@@ -9,8 +9,8 @@ use mica_primitives::{ChannelId, LayerRange, Leaf, Redeem, Tick, TickProof, Vouc
 use mica_protocol::{
     FaultCode, Message, Path, PathStage, PaymentTerms, SessionId, SessionSpec,
     messages::{
-        Acceptance, Close, CloseWhen, Closed, Fault, Open, Opened, Pay, Payload, Payment, Quote, QuoteRequest, SessionReceipt,
-        SignedQuote, Statement, Step, Token,
+        Acceptance, Close, CloseWhen, Closed, Fault, HeldPromises, Open, Opened, Pay, Payload, Payment, Promises, Quote,
+        QuoteRequest, SessionReceipt, SignedQuote, Statement, Step, Token,
     },
     probability::{Candidate, Candidates, LogProbabilities, LogProbability},
     receipts::sign_leaf,
@@ -110,6 +110,7 @@ fn messages() -> Vec<(&'static str, Message)> {
     let step = |payload| Message::Step(Step { session: SESSION, first_position: 16, rows: 2, sample: true, payload });
     let pay = |payment| Message::Pay(Pay { session: SESSION, payment });
     let proof = TickProof { n: 5, preimage: [8; 32] };
+    let promises = Promises { session: SESSION, held: HeldPromises::truncate_from(vec![redeem(None), redeem(Some(proof))]) };
     let fault = Fault { held: Some(Box::new(redeem(Some(proof)))), ..Fault::new(Some(SESSION), FaultCode::StaleVoucher, "old") };
     vec![
         ("quote_request", Message::QuoteRequest(QuoteRequest { model: MODEL, nonce: 1 })),
@@ -136,6 +137,7 @@ fn messages() -> Vec<(&'static str, Message)> {
             }),
         ),
         ("closed", Message::Closed(Closed { session: SESSION, cumulative: 1_450 })),
+        ("promises", Message::Promises(promises)),
         ("fault", Message::Fault(fault)),
     ]
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{DEPOSIT, GENESIS, PAYER, PRICE, World, channel_of, facts_of, peer, peer_key};
+use common::{DEPOSIT, GENESIS, PAYER, PRICE, World, channel_of, facts_of, peer, peer_key, voucher_key};
 use mica_primitives::{LayerRange, PublicKey};
 use mica_protocol::{
     FaultCode, Message, Now, Path, PathStage, SessionId,
@@ -10,6 +10,7 @@ use mica_protocol::{
     limits,
     messages::{Close, CloseWhen, Open, QuoteRequest, SignedQuote},
     payer::{PayerOutput, PayerSession},
+    signing,
     stage::{StageIdentity, StageInput, StageOffer, StageOutput, StageTable},
 };
 
@@ -58,7 +59,10 @@ fn ask(table: &mut StageTable, from: PublicKey, open: Open, facts: Option<Channe
     let opened = outputs.iter().any(|output| matches!(output, StageOutput::Send { message: Message::Opened(_), .. }));
     assert_eq!(opened, code(&outputs).is_none());
     if opened {
-        assert!(matches!(outputs[0], StageOutput::Persist { .. }), "the voucher is on disk before the acceptance leaves");
+        let place = |is: fn(&StageOutput) -> bool| outputs.iter().position(is);
+        let written = place(|output| matches!(output, StageOutput::Persist { .. }));
+        let left = place(|output| matches!(output, StageOutput::Send { message: Message::Opened(_), .. }));
+        assert!(written.is_some() && written < left, "the voucher is on disk before the acceptance leaves");
     }
     code(&outputs)
 }
@@ -111,8 +115,8 @@ fn money_that_does_not_fit_the_channel_is_refused_by_name() {
     let with = |facts| ask(&mut table(offer()), peer(PAYER), opening(1), facts);
     assert_eq!(with(None), Some(FaultCode::UnknownChannel));
     assert_eq!(with(Some(facts_of(2, DEPOSIT))), Some(FaultCode::UnknownChannel));
-    assert_eq!(with(Some(facts_of(1, 16 * 2 * PRICE - 1))), Some(FaultCode::Overspend), "not even the credit is covered");
-    assert_eq!(with(Some(facts_of(1, 16 * 2 * PRICE))), None);
+    assert_eq!(with(Some(facts_of(1, 99 * 2 * PRICE - 1))), Some(FaultCode::Overspend), "the last position is not covered");
+    assert_eq!(with(Some(facts_of(1, 99 * 2 * PRICE))), None);
     let closing = ChannelFacts { ends: Some(700), ..facts_of(1, DEPOSIT) };
     assert_eq!(with(Some(closing)), Some(FaultCode::ChannelClosing));
     let other_signer = ChannelFacts { signer: peer(5), ..facts_of(1, DEPOSIT) };
@@ -135,6 +139,56 @@ fn sessions_do_not_get_in_each_others_way() {
     assert_eq!(table.busy_lanes(&channel_of(1)), [0]);
     table.drain();
     assert_eq!(ask(&mut table, peer(PAYER), opening(3), facts()), Some(FaultCode::Draining));
+}
+
+/// The opening with its voucher changed and signed again.
+fn resigned(mut open: Open, change: impl FnOnce(&mut mica_primitives::Voucher)) -> Open {
+    change(&mut open.voucher.voucher);
+    open.voucher.signature = signing::sign(&voucher_key(), &open.voucher.voucher.signing_bytes(&GENESIS));
+    open.lane = open.voucher.voucher.lane;
+    open
+}
+
+#[test]
+fn a_payer_that_died_takes_its_lane_over_under_another_name_and_nobody_else_does() {
+    let mut table = table(offer());
+    let facts = || Some(facts_of(1, DEPOSIT));
+    assert_eq!(ask(&mut table, peer(PAYER), opening(1), facts()), None);
+    let next = || resigned(opening(2), |voucher| voucher.seq = 2);
+    assert_eq!(ask(&mut table, peer(77), next(), facts()), Some(FaultCode::LaneBusy), "its payer is still there");
+    table.handle(NOW, StageInput::Disconnected { peer: peer(PAYER) });
+    let mut forged = next();
+    forged.voucher.signature[0] ^= 1;
+    assert_eq!(ask(&mut table, peer(78), forged, facts()), Some(FaultCode::BadSignature));
+    assert_eq!(table.sessions(), 1, "the old session still waits for its last voucher");
+    assert_eq!(ask(&mut table, peer(77), next(), facts()), None);
+    assert_eq!(table.sessions(), 1);
+}
+
+/// What a worker shows in answer to an opening, by lane.
+fn shown(table: &mut StageTable, from: PublicKey, open: Open) -> Vec<u16> {
+    let channel = open.channel;
+    say(table, from, Message::Open(Box::new(open)));
+    let outputs = table.handle(NOW, StageInput::Channel { channel, facts: Some(facts_of(1, DEPOSIT)) });
+    let shown = outputs.iter().find_map(|output| match output {
+        StageOutput::Send { message: Message::Promises(shown), .. } => Some(shown),
+        _ => None,
+    });
+    shown.map(|shown| shown.held.iter().map(|held| held.voucher.lane).collect()).unwrap_or_default()
+}
+
+#[test]
+fn a_worker_shows_what_it_holds_to_the_channels_signer_alone() {
+    let mut table = table(offer());
+    assert!(shown(&mut table, peer(PAYER), opening(1)).is_empty(), "nothing is held yet");
+    let other_lane = |session, seq| resigned(opening(session), |voucher| (voucher.lane, voucher.seq) = (3, seq));
+    assert_eq!(shown(&mut table, peer(PAYER), other_lane(2, 1)), [0], "a lane that begins is told of the others");
+    table.handle(NOW, StageInput::Disconnected { peer: peer(PAYER) });
+    assert_eq!(shown(&mut table, peer(77), opening(3)), [0, 3], "a stale voucher is answered with everything");
+    let mut forged = opening(4);
+    forged.voucher.signature[0] ^= 1;
+    assert!(shown(&mut table, peer(78), forged).is_empty());
+    assert!(shown(&mut table, peer(79), other_lane(5, 2)).is_empty(), "a lane that goes on needs no telling");
 }
 
 #[test]

@@ -101,13 +101,13 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
 }
 
 fn prompt_tokens(args: &GenerateArgs, file: &GgufFile, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
-    let text = if args.raw {
-        args.prompt.clone()
+    let prompt = if args.raw {
+        tokenizer.encode(&args.prompt, Special::Parse, Bos::Model)?
     } else {
-        let template = ChatTemplate::from_gguf(file)?;
-        template.render(&[ChatMessage::new("user", args.prompt.as_str())], GenerationPrompt::Add)?
+        let message = ChatMessage::new("user", args.prompt.as_str());
+        let prompt = ChatTemplate::from_gguf(file)?.prompt(&[message], GenerationPrompt::Add, tokenizer)?;
+        tokenizer.encode_prompt(&prompt, Bos::Model)?
     };
-    let prompt = tokenizer.encode(&text, Special::Parse, Bos::Model)?;
     ensure!(!prompt.is_empty(), "the prompt is empty; give some text with --prompt");
     Ok(prompt)
 }

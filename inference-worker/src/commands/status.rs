@@ -1,5 +1,7 @@
 //! `mica-worker status`: what the worker does, what it is owed, and what the chain says of it.
 
+mod truth;
+
 use std::io::Write;
 
 use eyre::{Context, Result};
@@ -8,11 +10,14 @@ use mica_primitives::{Balance, Redeem};
 use mica_protocol::channel::{ChannelFacts, PayeeLaneRecord};
 use serde_json::{Value, json};
 
+use self::truth::{Registry, Truth};
 use crate::{
     config::Config,
+    daemon::status::texts,
     data_dir::DataDir,
+    exit::{ExitKind, Failure},
     keys::Keys,
-    store::{Store, StoreError},
+    store::Store,
 };
 
 /// What the command takes.
@@ -29,7 +34,8 @@ pub struct Args {
 /// Shows the status.
 ///
 /// # Errors
-/// If the folder has no worker or its store is damaged. A node that does not answer is part of the status, not an error.
+/// If the folder has no worker or its store is damaged; [`ExitKind::Unwell`] if a worker runs and payers are not served. A node that does
+/// not answer is part of the status, not an error.
 pub async fn run(args: Args, folder: &DataDir) -> Result<()> {
     let keys = Keys::read(folder.path())?;
     let config = Config::read(&folder.config())?;
@@ -41,33 +47,45 @@ pub async fn run(args: Args, folder: &DataDir) -> Result<()> {
         Some(records) => Some(lanes(records, view.as_ref().ok()).await),
         None => None,
     };
-    let chain = match view {
+    let found = match view {
         Ok(view) => on_chain(&view, account).await,
         Err(error) => Err(error),
     };
-    let chain = chain.unwrap_or_else(|error| json!({ "error": format!("{error:#}") }));
-    let status = json!({ "account": account.to_string(), "running": running, "lanes": lanes, "chain": chain });
+    let truth = running.as_ref().map(|running| Truth::of(running, found.as_ref().ok().map(|found| &found.registry)));
+    let chain = found.map_or_else(|error| json!({ "error": format!("{error:#}") }), |found| found.shown);
+    let status = json!({
+        "account": account.to_string(),
+        "running": running,
+        "serving": truth.as_ref().map(|truth| truth.serving),
+        "problems": truth.as_ref().map(|truth| &truth.problems),
+        "lanes": lanes,
+        "chain": chain,
+    });
     let mut out = std::io::stdout().lock();
     if args.json {
         writeln!(out, "{status}")?;
-        return Ok(());
+    } else {
+        writeln!(out, "account   {account}")?;
+        show_worker(&mut out, &status["running"], truth.as_ref(), &status["lanes"])?;
+        show_chain(&mut out, &url, &status["chain"])?;
     }
-    writeln!(out, "account   {account}")?;
-    show_worker(&mut out, &status["running"], &status["lanes"])?;
-    show_chain(&mut out, &url, &status["chain"])?;
-    Ok(())
+    match truth.filter(|truth| !truth.serving) {
+        Some(truth) => {
+            Err(Failure::new(ExitKind::Unwell, format!("the worker runs and does not serve: {}", truth.to_text())).into())
+        }
+        None => Ok(()),
+    }
 }
 
 /// What a running worker says of itself; of one that does not run, the records in its store.
 fn local(folder: &DataDir) -> Result<(Option<Value>, Option<Vec<PayeeLaneRecord>>)> {
-    match Store::open(folder) {
-        Err(StoreError::InUse { .. }) => {
+    match folder.try_lock()? {
+        None => {
             let text =
                 std::fs::read_to_string(folder.status()).wrap_err("the worker runs but has not said anything yet: try again")?;
             Ok((Some(serde_json::from_str(&text).wrap_err("the status file is damaged: try again")?), None))
         }
-        Err(error) => Err(error.into()),
-        Ok(store) => Ok((None, Some(store.lanes()?))),
+        Some(_lock) => Ok((None, Some(Store::open(folder)?.lanes()?))),
     }
 }
 
@@ -103,10 +121,17 @@ async fn lanes(records: &[PayeeLaneRecord], view: Option<&View>) -> Vec<Value> {
     lanes
 }
 
-async fn on_chain(view: &View, account: AccountId) -> Result<Value> {
+/// The account on the chain.
+struct OnChain {
+    registry: Registry,
+    shown: Value,
+}
+
+async fn on_chain(view: &View, account: AccountId) -> Result<OnChain> {
     let money = view.account(account).await?;
     let worker = view.worker(account).await?;
-    let worker = worker.map(|(record, online)| {
+    let min_stake_per_layer = view.registry_parameters().await?.min_stake_per_layer;
+    let shown = worker.as_ref().map(|(record, online)| {
         json!({
             "model": record.model.to_string(),
             "layers": record.range,
@@ -115,13 +140,16 @@ async fn on_chain(view: &View, account: AccountId) -> Result<Value> {
             "stake": record.stake.to_string(),
             "price_per_layer_token": record.list_price_per_layer_token.to_string(),
             "cost_us_per_layer_token": record.cost_us_per_layer_token,
+            "peer": hex::encode(record.peer),
+            "addresses": texts(&record.addresses),
             "last_heartbeat": record.last_heartbeat,
         })
     });
-    Ok(json!({ "block": view.number(), "free": money.free.to_string(), "held": money.held.to_string(), "worker": worker }))
+    let shown = json!({ "block": view.number(), "free": money.free.to_string(), "held": money.held.to_string(), "worker": shown });
+    Ok(OnChain { registry: Registry { worker, min_stake_per_layer }, shown })
 }
 
-fn show_worker(out: &mut impl Write, running: &Value, lanes: &Value) -> Result<()> {
+fn show_worker(out: &mut impl Write, running: &Value, truth: Option<&Truth>, lanes: &Value) -> Result<()> {
     if running.is_null() {
         writeln!(out, "process   not running")?;
         for lane in lanes.as_array().into_iter().flatten() {
@@ -131,7 +159,11 @@ fn show_worker(out: &mut impl Write, running: &Value, lanes: &Value) -> Result<(
         return Ok(());
     }
     let totals = &running["totals"];
-    writeln!(out, "process   {} serving layers {}", running["pid"], layers(&running["layers"]))?;
+    let does = if truth.is_some_and(|truth| truth.serving) { "serving" } else { "NOT SERVING, has loaded" };
+    writeln!(out, "process   {} {does} layers {}", running["pid"], layers(&running["layers"]))?;
+    for problem in truth.iter().flat_map(|truth| &truth.problems) {
+        writeln!(out, "problem   {}", problem.text)?;
+    }
     writeln!(out, "sessions  {} open, {} ended, {} tokens", totals["sessions"], totals["sessions_ended"], totals["positions"])?;
     writeln!(out, "money     {} earned, {} to be redeemed", money(&totals["earned"]), money(&totals["redeemable"]))?;
     if let Some(refusing) = totals["refusing"].as_str() {
@@ -159,6 +191,9 @@ fn show_chain(out: &mut impl Write, url: &str, chain: &Value) -> Result<()> {
         layers(&worker["layers"]),
         money(&worker["stake"])
     )?;
+    for address in worker["addresses"].as_array().into_iter().flatten() {
+        writeln!(out, "address   {}", text(address))?;
+    }
     Ok(())
 }
 

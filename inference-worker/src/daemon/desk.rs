@@ -171,6 +171,9 @@ impl Desk {
                 self.warn(format!("{peer} was refused: {reason}"));
             }
             NetEvent::Listening { address } => self.parts.reporter.tell(&Event::Listening { address }),
+            NetEvent::ListenerClosed { asked, reason } => {
+                self.warn(format!("does not listen on {asked} any more ({reason}): start the worker again"));
+            }
             _ => {}
         }
         None
@@ -321,6 +324,11 @@ impl Desk {
                 self.closing.remove(&channel);
                 if let Err(error) = self.parts.store.forget(channel) {
                     tracing::warn!(%error, "a closed channel stays in the store");
+                }
+            }
+            Request::Mark(mark) => {
+                if let Err(error) = self.parts.store.put_mark(mark) {
+                    tracing::warn!(%error, "how far the chain was seen is not written down");
                 }
             }
             Request::Totals(answer) => {

@@ -1,22 +1,27 @@
 //! How the daemon's tasks speak to the desk.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use mica_primitives::ChannelId;
 use mica_protocol::{channel::ChannelFacts, stage::StageOffer};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use super::request::{DueLane, Request, Totals};
+use crate::store::ChainMark;
 
 /// What the worker offers, changed by several tasks and known to the desk in the order of the changes.
 pub struct Offers {
     desk: DeskHandle,
     turn: Mutex<()>,
     current: watch::Sender<StageOffer>,
+    /// Whether no new session is taken, whatever is offered.
+    is_paused: AtomicBool,
 }
 
 impl Offers {
     /// `first` is what the desk was opened with.
     pub fn new(desk: DeskHandle, first: StageOffer) -> Self {
-        Self { desk, turn: Mutex::new(()), current: watch::Sender::new(first) }
+        Self { desk, turn: Mutex::new(()), current: watch::Sender::new(first), is_paused: AtomicBool::new(false) }
     }
 
     /// What is offered now.
@@ -41,7 +46,37 @@ impl Offers {
     pub async fn change(&self, change: impl FnOnce(&mut StageOffer)) -> Result<(), Closed> {
         let _turn = self.turn.lock().await;
         self.current.send_modify(change);
-        self.desk.offer(self.current()).await
+        self.tell().await
+    }
+
+    /// Takes no new session until [`Self::resume`]; those that are open go on.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub async fn pause(&self) -> Result<(), Closed> {
+        let _turn = self.turn.lock().await;
+        self.is_paused.store(true, Ordering::Release);
+        self.tell().await
+    }
+
+    /// Takes sessions again.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub async fn resume(&self) -> Result<(), Closed> {
+        let _turn = self.turn.lock().await;
+        match self.is_paused.swap(false, Ordering::AcqRel) {
+            true => self.tell().await,
+            false => Ok(()),
+        }
+    }
+
+    async fn tell(&self) -> Result<(), Closed> {
+        let mut offer = self.current();
+        if self.is_paused.load(Ordering::Acquire) {
+            offer.max_sessions = 0;
+        }
+        self.desk.offer(offer).await
     }
 }
 
@@ -102,6 +137,14 @@ impl DeskHandle {
     /// [`Closed`].
     pub async fn done(&self) -> Result<Vec<ChannelId>, Closed> {
         self.ask(Request::Done).await
+    }
+
+    /// Keeps how far the chain was seen.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub async fn mark(&self, mark: ChainMark) -> Result<(), Closed> {
+        self.0.send(Request::Mark(mark)).await.map_err(|_| Closed)
     }
 
     /// Drops the records of a channel that is closed for good.

@@ -1,21 +1,18 @@
 //! Starts the network on a thread of its own and finds out where the worker can be reached.
 
-use std::time::Duration;
-
-use eyre::{Result, WrapErr, bail, eyre};
-use mica_net::{Mdns, Net, NetConfig, NetEvent};
-use mica_primitives::WorkerAddresses;
+use eyre::{Result, WrapErr};
+use mica_net::{Bounds, Instance, Listener, Mdns, Net, NetConfig, NetEvent, Reach};
+use mica_primitives::{PublicKey, WorkerAddresses};
 use tokio::{runtime, sync::mpsc, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::{rivals::REMEDY, status::texts};
 use crate::{
     config::Config,
+    exit::{ExitKind, Failure},
     keys::Keys,
     report::{Event, Reporter},
 };
-
-/// Longest wait for the addresses on which the network listens.
-const LISTEN: Duration = Duration::from_secs(5);
 
 /// The thread that speaks with peers, and on which the desk sits.
 ///
@@ -52,53 +49,81 @@ impl NetworkThread {
     }
 }
 
+/// The addresses that the operator wants to announce; none to publish those listened on.
+///
+/// # Errors
+/// [`ExitKind::Usage`] for one that nobody could dial.
+pub fn announced(config: &Config, own: &PublicKey) -> Result<Vec<String>> {
+    mica_net::announced(&config.network.announce, own, bounds())
+        .map_err(|error| Failure::new(ExitKind::Usage, error.to_string()).into())
+}
+
 /// Starts a node that listens where the operator says.
 ///
 /// # Errors
-/// If an address is wrong or taken.
-pub fn start_network(config: &Config, keys: &Keys) -> Result<(Net, mpsc::Receiver<NetEvent>)> {
+/// [`ExitKind::Usage`] if an address is wrong or taken.
+pub fn start_network(config: &Config, keys: &Keys, instance: Instance) -> Result<(Net, mpsc::Receiver<NetEvent>)> {
     let net = NetConfig {
         secret: keys.peer.to_bytes(),
         listen: config.network.listen.clone(),
         bootstrap: config.network.bootstrap.clone(),
         mdns: if config.network.mdns { Mdns::On } else { Mdns::Off },
+        instance: Some(instance),
     };
-    Ok(Net::start(net)?)
+    Net::start(net).map_err(|error| Failure::new(ExitKind::Usage, error.to_string()).into())
 }
 
-/// The addresses to publish: the configured ones, or those listened on, of which a loopback address only counts if there is no other.
+/// The addresses to publish at the start, when every listener has told where it listens.
 ///
 /// # Errors
-/// If there is none, or one does not fit the registry.
-pub async fn published(config: &Config, network: &mut mpsc::Receiver<NetEvent>, reporter: Reporter) -> Result<WorkerAddresses> {
-    let mut heard = Vec::new();
-    let listening = async {
-        while heard.len() < config.network.listen.len() {
-            match network.recv().await {
-                Some(NetEvent::Listening { address }) => {
-                    reporter.tell(&Event::Listening { address: address.clone() });
-                    heard.push(address);
-                }
-                Some(_) => {}
-                None => break,
-            }
-        }
+/// If there is none, or a listener has failed.
+pub async fn published(announced: &[String], net: &Net, reporter: Reporter) -> Result<WorkerAddresses> {
+    let listeners = net.settled().await.map_err(|error| Failure::new(ExitKind::Usage, error.to_string()))?;
+    for silent in listeners.iter().filter(|listener| listener.addresses.is_empty()) {
+        reporter
+            .tell(&Event::Warning { text: format!("nothing is heard of the listener on {}: it has no interface", silent.asked) });
+    }
+    let Some(addresses) = to_publish(announced, &listeners) else {
+        let text = "there is no address to publish: set `listen` or `announce` in config.toml";
+        return Err(Failure::new(ExitKind::Usage, text).into());
     };
-    let _ = tokio::time::timeout(LISTEN, listening).await;
-    let mut texts = if config.network.announce.is_empty() { heard } else { config.network.announce.clone() };
-    let is_loopback = |text: &String| text.starts_with("/ip4/127.") || text.starts_with("/ip6/::1/");
-    if !texts.iter().all(is_loopback) {
-        texts.retain(|text| !is_loopback(text));
+    let texts = texts(&addresses);
+    reporter.tell(&Event::Published { addresses: texts.clone() });
+    if texts.iter().all(|text| mica_net::reach(text) == Some(Reach::Machine)) {
+        let text = "it is published at loopback addresses only, so nobody on another machine can reach it: set `listen`, for example to \
+                    \"/ip4/0.0.0.0/tcp/4001\", and behind a router `announce`";
+        reporter.tell(&Event::Warning { text: text.to_owned() });
     }
-    if texts.is_empty() {
-        bail!("there is no address to publish: set `listen` or `announce` in config.toml");
+    Ok(addresses)
+}
+
+/// What is announced, or else what of the addresses listened on others can use; nothing if there is none.
+pub fn to_publish(announced: &[String], listeners: &[Listener]) -> Option<WorkerAddresses> {
+    let texts = if announced.is_empty() { mica_net::publishable(listeners, bounds()) } else { announced.to_vec() };
+    // Both are within the registry's bounds.
+    let addresses: Vec<_> = texts.into_iter().filter_map(|text| text.into_bytes().try_into().ok()).collect();
+    WorkerAddresses::try_from(addresses).ok().filter(|addresses| !addresses.is_empty())
+}
+
+/// Dials each announced address once, as a payer would, and says which of them does not lead here.
+pub async fn check_announced(announced: Vec<String>, own: PublicKey, instance: Instance, reporter: Reporter) {
+    for address in announced {
+        let text = match mica_net::probe(&own, &address).await {
+            Ok(Some(found)) if found == instance => continue,
+            Ok(_) => format!("another process with this worker's peer key answers at the announced address {address}: {REMEDY}"),
+            Err(error) => format!(
+                "the announced address does not lead to this worker: {error}; check the router's forwarding and the firewall. A router that \
+                 does not let its own network use its public address (no hairpin NAT) can be the reason too: then payers may reach it all \
+                 the same"
+            ),
+        };
+        tracing::warn!("{text}");
+        reporter.tell(&Event::Warning { text });
     }
-    let bounded = texts.into_iter().take(WorkerAddresses::bound()).map(|text| {
-        text.clone()
-            .into_bytes()
-            .try_into()
-            .map_err(|_| eyre!("the address {text} is too long to publish: set `announce` to a shorter one"))
-    });
-    let bounded: Vec<_> = bounded.collect::<Result<_>>()?;
-    bounded.try_into().map_err(|_| eyre!("there are too many addresses to publish: set `announce`"))
+}
+
+/// What the registry takes.
+fn bounds() -> Bounds {
+    type Address = <WorkerAddresses as IntoIterator>::Item;
+    Bounds { addresses: WorkerAddresses::bound(), bytes: Address::bound() }
 }

@@ -7,7 +7,11 @@ use mica_primitives::{BlockNumber, MarketUnits, ModelId, WorkerRecord};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::handle::{Closed, Offers};
+use super::{
+    handle::{Closed, Offers},
+    standing::Standing,
+    turn::Turn,
+};
 use crate::{
     pricing::{self, PriceLimits, PriceView},
     report::{Event, Reporter},
@@ -32,6 +36,10 @@ pub struct Prices {
     pub block: watch::Receiver<BlockNumber>,
     /// What is offered.
     pub offers: Arc<Offers>,
+    /// Whose turn it is to change the registration.
+    pub turn: Arc<Turn>,
+    /// Whether the worker serves: one that does not leaves its price as it is.
+    pub standing: watch::Receiver<Standing>,
     /// Tells people and programs.
     pub reporter: Reporter,
 }
@@ -55,7 +63,7 @@ impl Prices {
         let mut next = 0;
         while let Some(Ok(())) = stop.run_until_cancelled(self.block.changed()).await {
             let block = *self.block.borrow();
-            if block < next {
+            if block < next || !self.standing.borrow().serving {
                 continue;
             }
             next = block.saturating_add(LOOK_BLOCKS);
@@ -83,7 +91,9 @@ impl Prices {
             return Ok(());
         }
         let price = advice.price;
+        let mut turn = self.turn.take().await;
         let submitted = self.chain.submit(&self.signer, Call::SetPrice(price), Until::InBlock).await?;
+        *turn = submitted.block.number;
         self.offers.change(|offer| offer.price_per_layer_token = price).await?;
         self.reporter.tell(&Event::PriceSet { price_per_layer_token: price, block: submitted.block.number });
         Ok(())

@@ -12,7 +12,7 @@ use mica_protocol::{channel::ChannelFacts, limits::EXPIRY_MARGIN_BLOCKS, stage::
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{handle::DeskHandle, request::DueLane};
+use super::{handle::DeskHandle, origin::Origin, request::DueLane};
 use crate::report::{Event, Reporter};
 
 /// A voucher that brings less than this many times the fee waits for more.
@@ -52,12 +52,16 @@ pub struct Redeemer {
     pub block: watch::Receiver<BlockNumber>,
     /// Least gain that an operator has set; nothing for a multiple of the fee.
     pub minimum: Option<Balance>,
+    /// Whether the node still follows the chain of the promises: on another one a redeem only costs its fee.
+    pub origin: Origin,
     /// Tells people and programs.
     pub reporter: Reporter,
     /// Lanes in hand: what was submitted, and the block in which it may be submitted again.
     pub submitted: BTreeMap<(ChannelId, LaneId), (Balance, BlockNumber)>,
     /// Channels that were closed here, and the block in which that may be tried again.
     pub closed: BTreeMap<ChannelId, BlockNumber>,
+    /// Channels that a block which was not final yet has paid from, with the number of that block.
+    pub unsure: BTreeMap<ChannelId, BlockNumber>,
 }
 
 impl Redeemer {
@@ -68,6 +72,7 @@ impl Redeemer {
             return;
         }
         while !stop.is_cancelled() {
+            self.make_sure().await;
             self.look(false).await;
             self.let_go().await;
             tokio::select! {
@@ -80,12 +85,39 @@ impl Redeemer {
         self.look(true).await;
     }
 
+    /// Tells the desk what final blocks say of channels that were paid from ahead of finality: the block of a redeem may be gone, with
+    /// the payment in it.
+    async fn make_sure(&mut self) {
+        let block = *self.block.borrow();
+        let known: Vec<ChannelId> = self.unsure.iter().filter(|(_, in_block)| block >= **in_block).map(|(id, _)| *id).collect();
+        if known.is_empty() || !self.origin.holds().await.unwrap_or(false) {
+            return;
+        }
+        for channel in known {
+            let found = match self.chain.at_finalized().await {
+                // A node that is behind the block says nothing about it.
+                Ok(view) if view.number() < block => return,
+                Ok(view) => view.channel(channel).await,
+                Err(error) => Err(error),
+            };
+            let Ok(found) = found else { return };
+            // One that is closed is told by whoever follows the chain.
+            if let Some(found) = found {
+                let _ = self.desk.channel(channel, Some(ChannelFacts::new(channel, &found))).await;
+            }
+            self.unsure.remove(&channel);
+        }
+    }
+
     /// Redeems every lane that is due.
     async fn look(&mut self, everything: bool) {
         let (Ok(lanes), Ok(totals)) = (self.desk.due().await, self.desk.totals().await) else { return };
         let block = *self.block.borrow();
         let open: Vec<_> = lanes.into_iter().filter(|lane| self.is_news(lane, block)).collect();
         let Some(first) = open.first() else { return };
+        if !self.origin.holds().await.unwrap_or(false) {
+            return;
+        }
         let minimum = self.minimum(&first.redeem).await;
         let policy = Policy { minimum, everything: everything || totals.refusing.is_some() };
         for lane in open.into_iter().filter(|lane| policy.is_due(lane, block)) {
@@ -145,6 +177,7 @@ impl Redeemer {
                     }
                 }
                 // Ahead of finality, so that the lane is not submitted again; finalized blocks have the last word.
+                self.unsure.insert(channel, submitted.block.number);
                 if let Ok(Some(found)) = self.chain.at(submitted.block).channel(channel).await {
                     let _ = self.desk.channel(channel, Some(ChannelFacts::new(channel, &found))).await;
                 }

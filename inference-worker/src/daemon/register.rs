@@ -8,6 +8,7 @@ use mica_primitives::{
 
 use crate::{
     config::Config,
+    exit::{ExitKind, Failure},
     model::ModelSource,
     report::{Event, Reporter},
 };
@@ -175,7 +176,7 @@ impl Registration<'_> {
         let found = view.account(account).await?;
         let missing = found.missing(needed, FEE_RESERVE);
         if missing > 0 {
-            bail!(
+            let text = format!(
                 "account {account} has {} free and needs {} to {purpose} and pay fees, of which {} must stay in it: send it {} more \
                  (`mica wallet transfer {account} {}`)",
                 amount::format(found.free),
@@ -184,6 +185,7 @@ impl Registration<'_> {
                 amount::format(missing),
                 amount::format(missing).replace(' ', ""),
             );
+            return Err(Failure::new(ExitKind::Funds, text).into());
         }
         Ok(())
     }
@@ -194,7 +196,16 @@ fn is(error: &SubmitError, pallet: &str, name: &str) -> bool {
     matches!(error, SubmitError::Failed { failure, .. } if failure.is(pallet, name))
 }
 
-/// The first price: the operator's, or one price unit of the model's market.
-pub fn first_price(config: &Config, units: MarketUnits) -> Balance {
-    config.market.price.unwrap_or(units.price_unit)
+/// The price to begin with.
+///
+/// While the price follows the market what it has learned outlives a restart, and the operator's price is only the first. Without
+/// pricing the operator's price counts. Where nobody has named one it is one price unit of the model's market.
+///
+/// # Errors
+/// If the chain cannot be read.
+pub async fn start_price(chain: &Chain, config: &Config, account: AccountId, units: MarketUnits) -> Result<Balance> {
+    let record = chain.at_best().await?.worker(account).await?;
+    let learned = record.map(|(record, _)| record.list_price_per_layer_token);
+    let price = if config.market.pricing { learned.or(config.market.price) } else { config.market.price.or(learned) };
+    Ok(price.unwrap_or(units.price_unit))
 }

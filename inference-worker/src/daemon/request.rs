@@ -5,7 +5,7 @@ use mica_protocol::{channel::ChannelFacts, stage::StageOffer};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-use crate::report::decimal;
+use crate::{report::decimal, store::ChainMark};
 
 /// A lane that promises more than the chain has paid.
 #[derive(Clone, Debug)]
@@ -59,6 +59,8 @@ pub enum Request {
     Drain(oneshot::Sender<usize>),
     /// Channels whose payers asked to close, with nothing left to redeem.
     Done(oneshot::Sender<Vec<ChannelId>>),
+    /// How far the chain was seen.
+    Mark(ChainMark),
     /// The channel is closed for good.
     Forget(ChannelId),
     /// What was seen.

@@ -2,7 +2,7 @@
 
 use std::{io::Write, path::Path, sync::Arc, time::Duration};
 
-use mica_primitives::{Balance, BlockNumber, LayerRange, ModelId};
+use mica_primitives::{Balance, BlockNumber, LayerRange, ModelId, WorkerAddresses};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     handle::{DeskHandle, Offers},
     request::Totals,
+    standing::Standing,
 };
 use crate::report::{decimal, shown};
 
@@ -41,28 +42,39 @@ pub struct Status {
     pub addresses: Vec<String>,
     /// Newest finalized block.
     pub block: BlockNumber,
+    /// Whether payers are served, as of the last comparison with the registry.
+    pub standing: Standing,
     /// What the desk has seen.
     pub totals: Totals,
 }
 
+/// What changes while the worker runs.
+pub struct Sources {
+    /// The desk.
+    pub desk: DeskHandle,
+    /// What is offered.
+    pub offers: Arc<Offers>,
+    /// Newest finalized block.
+    pub block: watch::Receiver<BlockNumber>,
+    /// Whether payers are served.
+    pub standing: watch::Receiver<Standing>,
+    /// What is published.
+    pub addresses: watch::Receiver<WorkerAddresses>,
+}
+
 /// Writes the status until the worker stops: `first`, and what has changed since.
-pub async fn run(
-    path: std::path::PathBuf,
-    desk: DeskHandle,
-    first: Status,
-    offers: Arc<Offers>,
-    block: watch::Receiver<BlockNumber>,
-    stop: CancellationToken,
-) {
+pub async fn run(path: std::path::PathBuf, first: Status, sources: Sources, stop: CancellationToken) {
     loop {
-        let Ok(totals) = desk.totals().await else { return };
-        let offer = offers.current();
+        let Ok(totals) = sources.desk.totals().await else { return };
+        let offer = sources.offers.current();
         let status = Status {
             totals,
-            block: *block.borrow(),
+            block: *sources.block.borrow(),
             layers: offer.range,
             price_per_layer_token: offer.price_per_layer_token,
             cost_us_per_layer_token: offer.cost_us_per_layer_token,
+            addresses: texts(&sources.addresses.borrow()),
+            standing: sources.standing.borrow().clone(),
             ..first.clone()
         };
         if let Err(error) = write(&path, &status) {
@@ -72,6 +84,11 @@ pub async fn run(
             return;
         }
     }
+}
+
+/// Addresses as text.
+pub fn texts(addresses: &WorkerAddresses) -> Vec<String> {
+    addresses.iter().map(|address| String::from_utf8_lossy(address).into_owned()).collect()
 }
 
 /// Replaces the file in one step, so that a reader never sees half of it.

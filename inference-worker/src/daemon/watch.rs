@@ -19,7 +19,7 @@ use mica_protocol::{
 use tokio::sync::{mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::handle::DeskHandle;
+use super::{handle::DeskHandle, origin::Origin};
 
 /// Pause before a lost subscription is opened again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -40,6 +40,8 @@ pub struct Watcher {
     pub interest: Interest,
     /// Newest finalized block.
     pub block: watch::Sender<BlockNumber>,
+    /// Whether the node still follows the chain of the records.
+    pub origin: Origin,
     /// Ends everything.
     pub stop: CancellationToken,
 }
@@ -102,6 +104,12 @@ impl Watcher {
         while let Some(head) = heads.next().await {
             let head = head?;
             let is_next = last.replace(head.number).is_some_and(|last: BlockNumber| last.checked_add(1) == Some(head.number));
+            let is_behind = head.number < *self.block.borrow();
+            // A channel that another chain does not know, or that a node that is behind does not know yet, is not closed.
+            if (is_behind || !is_next) && (!self.origin.holds().await? || is_behind) {
+                last = None;
+                continue;
+            }
             let channels = if is_next { self.touched(head).await? } else { self.followed().keys().copied().collect() };
             for channel in channels {
                 self.refresh(channel, head).await?;

@@ -7,12 +7,17 @@ use mica_primitives::{ChannelId, LaneId, Receipt};
 use mica_protocol::channel::PayeeLaneRecord;
 use redb::{DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
 
-use super::{LaneKey, StoreError};
+use super::{ChainMark, LaneKey, StoreError};
 
 /// (channel ‖ lane) → SCALE of the lane's record.
 const LANES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("lanes");
 /// (channel ‖ lane ‖ index) → SCALE of the receipt. Numbers are big-endian, so that the order of keys is theirs.
 const RECEIPTS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("receipts");
+
+/// One entry → SCALE of the chain that the records are of.
+const CHAIN: TableDefinition<&[u8], &[u8]> = TableDefinition::new("chain");
+/// Its key.
+const MARK: &[u8] = b"mark";
 
 /// Key and value as they are stored.
 type Stored = (Vec<u8>, Vec<u8>);
@@ -30,8 +35,8 @@ impl Database {
             other => StoreError::Open { path: name.clone(), reason: other.to_string() },
         })?;
         let opened = Self { path: name, database };
-        // Reading a table that was never written is an error in redb: make both.
-        opened.write(&BTreeMap::new(), &BTreeMap::new())?;
+        // Reading a table that was never written is an error in redb: make all.
+        opened.write(&BTreeMap::new(), &BTreeMap::new(), None)?;
         Ok(opened)
     }
 
@@ -40,6 +45,7 @@ impl Database {
         &self,
         lanes: &BTreeMap<LaneKey, PayeeLaneRecord>,
         receipts: &BTreeMap<(ChannelId, LaneId, u64), Receipt>,
+        mark: Option<&ChainMark>,
     ) -> Result<(), StoreError> {
         let write = || -> Result<(), redb::Error> {
             let transaction = self.database.begin_write()?;
@@ -51,6 +57,10 @@ impl Database {
                 let mut table = transaction.open_table(RECEIPTS)?;
                 for ((channel, lane, index), receipt) in receipts {
                     table.insert(receipt_key(channel, *lane, *index).as_slice(), receipt.encode().as_slice())?;
+                }
+                let mut table = transaction.open_table(CHAIN)?;
+                if let Some(mark) = mark {
+                    table.insert(MARK, mark.encode().as_slice())?;
                 }
             }
             Ok(transaction.commit()?)
@@ -80,6 +90,15 @@ impl Database {
         let entries = read().map_err(|error| self.damaged(&error))?;
         let index = |key: &[u8]| key.last_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
         entries.iter().map(|(key, value)| Ok((index(key), self.decode(value)?))).collect()
+    }
+
+    pub(super) fn mark(&self) -> Result<Option<ChainMark>, StoreError> {
+        let read = || -> Result<Option<Vec<u8>>, redb::Error> {
+            let table = self.database.begin_read()?.open_table(CHAIN)?;
+            Ok(table.get(MARK)?.map(|value| value.value().to_vec()))
+        };
+        let bytes = read().map_err(|error| self.damaged(&error))?;
+        bytes.map(|bytes| self.decode(&bytes)).transpose()
     }
 
     pub(super) fn forget(&self, channel: ChannelId) -> Result<(), StoreError> {

@@ -6,19 +6,23 @@
 //!
 //! A write that fails (a full disk) leaves the store as it was: the caller stops taking on work and redeems what it holds.
 
+mod aside;
 mod database;
 mod journal;
 
 use std::collections::BTreeMap;
 
 use codec::{Decode, Encode};
-use mica_primitives::{ChannelId, LaneId, Receipt};
+use mica_chain::ChainOrigin;
+use mica_primitives::{BlockNumber, ChannelId, Hash32, LaneId, Receipt};
 use mica_protocol::channel::PayeeLaneRecord;
 use thiserror::Error;
 
 use crate::data_dir::DataDir;
 use database::Database;
 use journal::Journal;
+
+pub use aside::put_aside;
 
 /// Bytes of journal after which it is moved to the database.
 const CHECKPOINT_BYTES: u64 = 4 << 20;
@@ -71,6 +75,32 @@ enum Entry {
     /// The `index`-th receipt of a lane.
     #[codec(index = 1)]
     Receipt { channel: ChannelId, lane: LaneId, index: u64, receipt: Receipt },
+    /// The chain that the records are of.
+    #[codec(index = 2)]
+    Mark(ChainMark),
+}
+
+/// The chain that the records are of, and how far it was seen: by these a chain that starts anew is told from a node that is behind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct ChainMark {
+    /// Hash of block 0.
+    pub genesis: Hash32,
+    /// Hash of block 1, once it was known.
+    pub first_block: Option<Hash32>,
+    /// A final block that was seen.
+    pub height: BlockNumber,
+}
+
+impl ChainMark {
+    /// A chain with this origin, seen final up to `height`.
+    pub const fn new(origin: ChainOrigin, height: BlockNumber) -> Self {
+        Self { genesis: origin.genesis, first_block: origin.first_block, height }
+    }
+
+    /// Where the chain begins.
+    pub const fn origin(&self) -> ChainOrigin {
+        ChainOrigin { genesis: self.genesis, first_block: self.first_block }
+    }
 }
 
 /// The worker's store. One process has it at a time.
@@ -80,6 +110,7 @@ pub struct Store {
     /// What the journal holds and the database does not.
     lanes: BTreeMap<LaneKey, PayeeLaneRecord>,
     receipts: BTreeMap<(ChannelId, LaneId, u64), Receipt>,
+    mark: Option<ChainMark>,
 }
 
 impl Store {
@@ -90,7 +121,7 @@ impl Store {
     pub fn open(folder: &DataDir) -> Result<Self, StoreError> {
         let database = Database::open(&folder.store())?;
         let (journal, entries) = Journal::open(&folder.journal())?;
-        let mut store = Self { database, journal, lanes: BTreeMap::new(), receipts: BTreeMap::new() };
+        let mut store = Self { database, journal, lanes: BTreeMap::new(), receipts: BTreeMap::new(), mark: None };
         entries.into_iter().for_each(|entry| store.hold(entry));
         store.checkpoint()?;
         Ok(store)
@@ -111,6 +142,22 @@ impl Store {
     /// [`StoreError::Write`].
     pub fn put_receipt(&mut self, channel: ChannelId, lane: LaneId, index: u64, receipt: Receipt) -> Result<(), StoreError> {
         self.append(Entry::Receipt { channel, lane, index, receipt })
+    }
+
+    /// Keeps which chain the records are of, as safely as a record.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`].
+    pub fn put_mark(&mut self, mark: ChainMark) -> Result<(), StoreError> {
+        self.append(Entry::Mark(mark))
+    }
+
+    /// Which chain the records are of; nothing in a store that no chain was seen with.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot be read.
+    pub fn mark(&self) -> Result<Option<ChainMark>, StoreError> {
+        self.mark.map_or_else(|| self.database.mark(), |mark| Ok(Some(mark)))
     }
 
     /// Returns when all that was kept is on the disk.
@@ -159,12 +206,13 @@ impl Store {
     /// # Errors
     /// [`StoreError::Write`]; the journal stays as it was.
     pub fn checkpoint(&mut self) -> Result<(), StoreError> {
-        if self.lanes.is_empty() && self.receipts.is_empty() {
+        if self.lanes.is_empty() && self.receipts.is_empty() && self.mark.is_none() {
             return self.journal.clear();
         }
-        self.database.write(&self.lanes, &self.receipts)?;
+        self.database.write(&self.lanes, &self.receipts, self.mark.as_ref())?;
         self.lanes.clear();
         self.receipts.clear();
+        self.mark = None;
         self.journal.clear()
     }
 
@@ -182,6 +230,7 @@ impl Store {
             Entry::Receipt { channel, lane, index, receipt } => {
                 self.receipts.insert((channel, lane, index), receipt);
             }
+            Entry::Mark(mark) => self.mark = Some(mark),
         }
     }
 }

@@ -102,6 +102,42 @@ fn a_closed_channel_is_forgotten_and_its_neighbour_is_not() {
 }
 
 #[test]
+fn the_chain_of_the_records_is_kept_and_its_newest_mark_counts() {
+    let (_temporary, folder) = folder();
+    let mut store = Store::open(&folder).expect("opened");
+    assert_eq!(store.mark().expect("read"), None);
+    let mark = |height| ChainMark { genesis: [1; 32], first_block: Some([2; 32]), height };
+    store.put_mark(mark(5)).expect("kept");
+    store.put_mark(mark(6)).expect("kept");
+    assert_eq!(store.mark().expect("read"), Some(mark(6)));
+    store.checkpoint().expect("moved");
+    assert_eq!(store.mark().expect("read"), Some(mark(6)));
+    drop(store);
+    assert_eq!(Store::open(&folder).expect("opened again").mark().expect("read"), Some(mark(6)));
+}
+
+#[test]
+fn records_that_are_put_aside_are_neither_lost_nor_used() {
+    let (_temporary, folder) = folder();
+    let mut store = Store::open(&folder).expect("opened");
+    store.put_lane(record(1, 0, 1)).expect("kept");
+    let mark = ChainMark { genesis: [1; 32], first_block: Some([2; 32]), height: 7 };
+    store.put_mark(mark).expect("kept");
+    let mut places = Vec::new();
+    for _ in 0..2 {
+        let (fresh, place) = put_aside(store, &folder, &mark).expect("put aside");
+        assert!(fresh.lanes().expect("read").is_empty() && fresh.mark().expect("read").is_none());
+        store = fresh;
+        places.push(place);
+    }
+    assert_ne!(places[0], places[1], "a second time does not overwrite the first");
+    let old = DataDir::new(Some(places[0].clone())).expect("a path");
+    let old = Store::open(&old).expect("the old records can be opened where they are");
+    assert_eq!(old.lanes().expect("read"), vec![record(1, 0, 1)]);
+    assert_eq!(old.mark().expect("read"), Some(mark));
+}
+
+#[test]
 fn a_second_process_is_told_that_the_store_is_in_use() {
     let (_temporary, folder) = folder();
     let _store = Store::open(&folder).expect("opened");

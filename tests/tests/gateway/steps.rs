@@ -1,7 +1,7 @@
 //! Workflows over HTTP: one request, several models, every intermediate with what it took.
 
 use mica_primitives::Balance;
-use mica_tests::http;
+use mica_tests::{http, process::command};
 use serde_json::{Value, json};
 
 use crate::{manners, world::World};
@@ -15,6 +15,48 @@ fn post(world: &World, path: &str, headers: &[(&str, &str)], body: &Value) -> ht
 
 fn units(value: &Value) -> Balance {
     value.as_u64().unwrap_or_else(|| panic!("{value} is no amount")).into()
+}
+
+const WARM: &str = r#"
+name = "warm"
+input = "What is a Raspberry Pi?"
+
+[[step]]
+name = "answer"
+prompt = "{{ input }}"
+alpha = 0.5
+max_tokens = 6
+temperature = 0.7
+top_p = 0.95
+top_k = 40
+seed = 18446744073709551615
+
+[[step]]
+name = "again"
+prompt = "{{ previous }}"
+max_tokens = 4
+temperature = 1e-1
+"#;
+
+/// As `mica workflow run` sends it, over both APIs: the same seeds, so the same texts.
+pub fn a_workflow_runs_behind_the_gateway_with_decimals(world: &World) {
+    let file = world.folder.path().join("warm.toml");
+    std::fs::write(&file, WARM).expect("written");
+    let texts = ["ollama", "openai"].map(|front_end| {
+        let mut mica = command("mica");
+        mica.env("MICA_HOME", world.folder.path().join("without-wallet")).args(["--json", "--quiet", "workflow", "run"]).arg(&file);
+        mica.args(["--model", "mica-tiny:q8_0", "--front-end", front_end, "--gateway", &format!("http://{}", world.open.address)]);
+        let output = mica.output().expect("the program starts");
+        assert!(output.status.success(), "{front_end}: {}", String::from_utf8_lossy(&output.stderr));
+        let finished: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let steps = finished["steps"].as_array().expect("steps").clone();
+        for step in &steps {
+            assert!(METRICS.iter().all(|metric| step[metric].as_u64().is_some_and(|value| value > 0)), "{front_end}: {step}");
+            assert!(step["cost"].as_u64().is_some_and(|cost| cost > 0), "{front_end}: {step}");
+        }
+        steps.iter().map(|step| step["text"].as_str().expect("a text").to_owned()).collect::<Vec<_>>()
+    });
+    assert_eq!(texts[0], texts[1], "both ask for the same");
 }
 
 pub fn a_workflow_goes_through_two_models(world: &World) {

@@ -68,7 +68,7 @@ pub const BENCH: &str = "bench";
 
 impl World {
     pub async fn start() -> Self {
-        Self::start_with(200, None).await
+        Self::start_with(2_000, None).await
     }
 
     /// With a deposit for so many sessions at the first gateway, and maybe a fourth worker, which serves all of the model in the file

@@ -8,7 +8,7 @@ use std::{
 };
 
 use mica_chain::{Call, Chain, Fate, Signer, SubmitError, Until};
-use mica_tests::{DevNode, LocalNetwork, eventually, eventually_async, process::command};
+use mica_tests::{LocalNetwork, Process, eventually, eventually_async, free_port, process::command};
 
 use super::wallet::{Ran, integer, run};
 
@@ -64,11 +64,22 @@ async fn a_transfer_that_arrived_is_not_called_lost_while_finality_stands_still(
     });
 }
 
+/// A development node with its state in `folder`, at a port that it has again when it is started again.
+fn dev_node(folder: &Path, rpc: u16) -> Process {
+    let mut node = command("mica-node");
+    node.args(["--dev", "--no-prometheus", "--no-telemetry", "--no-mdns", "--base-path"]).arg(folder.join("node"));
+    node.args(["--rpc-port", &rpc.to_string(), "--port", &free_port().to_string()]);
+    Process::start(node, folder.join("node.log"))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_extrinsic_whose_node_is_lost_is_found_again_or_called_unknown() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut node = DevNode::start(folder.path()).await;
-    let chain = node.connect().await;
+    let rpc = free_port();
+    let url = format!("ws://127.0.0.1:{rpc}");
+    let mut node = dev_node(folder.path(), rpc);
+    let answers = || async { Chain::connect(&url).await.ok() };
+    let chain = eventually_async("the node answers", BLOCK, answers).await;
     let alice = Signer::from_suri("//Alice").expect("a development key");
     let to = Signer::from_suri("//Alice//nobody").expect("a development key").account();
     let (pooled, call) = (AtomicBool::new(false), Call::Transfer { to, amount: mica_primitives::UNIT });
@@ -77,10 +88,11 @@ async fn an_extrinsic_whose_node_is_lost_is_found_again_or_called_unknown() {
     let losing = async {
         eventually_async("the pool has it", Duration::from_secs(30), || async { pooled.load(Ordering::Relaxed).then_some(()) })
             .await;
-        node.start_again().await;
+        node.kill();
+        node = dev_node(folder.path(), rpc);
+        eventually_async("the node is back", BLOCK, answers).await
     };
-    let (told, ()) = tokio::join!(sending, losing);
-    let again = Chain::connect(&node.url).await.expect("the node is back");
+    let (told, again) = tokio::join!(sending, losing);
     let arrived = again.at_best().await.expect("read").account(to).await.expect("read").free;
     match told {
         Ok(_) => assert_eq!(arrived, mica_primitives::UNIT),

@@ -20,6 +20,8 @@ pub struct BalanceArgs {
 struct Money {
     account: String,
     free: Balance,
+    /// What of it can be sent, locked or paid as a fee: the rest must stay.
+    spendable: Balance,
     held: Balance,
     total: Balance,
     block: u32,
@@ -36,13 +38,20 @@ pub async fn run(context: &Context, arguments: &BalanceArgs) -> Result<(), Comma
     };
     let view = context.chain().await?.at_best().await?;
     let found = view.account(account).await?;
-    let money =
-        Money { account: account.to_string(), free: found.free, held: found.held, total: found.total(), block: view.number() };
+    let money = Money {
+        account: account.to_string(),
+        free: found.free,
+        spendable: found.spendable(),
+        held: found.held,
+        total: found.total(),
+        block: view.number(),
+    };
     Ok(context.output.show(&money, |money| {
         format!(
-            "account  {}\nfree     {}\non hold  {}\nblock    {}\n",
+            "account    {}\nfree       {}\nspendable  {}\non hold    {}\nblock      {}\n",
             money.account,
             amount::format(money.free),
+            amount::format(money.spendable),
             amount::format(money.held),
             money.block
         )

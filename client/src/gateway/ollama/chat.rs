@@ -4,40 +4,17 @@ use std::sync::Arc;
 
 use axum::{Extension, body::Body, extract::State, response::Response};
 use mica_engine::ChatMessage;
-use serde::Deserialize;
-use serde_json::Value;
 
 use super::{
-    options::Shared,
+    options::{Asked, ignore_rest},
     stream::{Shape, answer, empty},
 };
 use crate::gateway::{
-    admit::{Api, Caller, read_json},
+    admit::{Api, Caller, read_fields},
     core::{Core, Prompt, Request},
     error::GatewayError,
+    fields::Fields,
 };
-
-/// Fields that clients send and that change nothing here.
-const HARMLESS: [&str; 3] = ["truncate", "shift", "_debug_render_only"];
-
-#[derive(Deserialize)]
-struct Chat {
-    #[serde(default)]
-    messages: Option<Vec<Message>>,
-    #[serde(flatten)]
-    shared: Shared,
-}
-
-#[derive(Deserialize)]
-struct Message {
-    role: String,
-    #[serde(default)]
-    content: Option<String>,
-    #[serde(default)]
-    images: Option<Vec<Value>>,
-    #[serde(default)]
-    tool_calls: Option<Vec<Value>>,
-}
 
 /// Answers a conversation; an empty one loads or unloads the model.
 pub async fn chat(State(core): State<Arc<Core>>, Extension(caller): Extension<Caller>, body: Body) -> Response {
@@ -48,11 +25,10 @@ pub async fn chat(State(core): State<Arc<Core>>, Extension(caller): Extension<Ca
 }
 
 async fn answered(core: &Arc<Core>, caller: Caller, body: Body) -> Result<Response, GatewayError> {
-    let asked: Chat = read_json(&core.config, body).await?;
-    let name = asked.shared.model()?.to_owned();
-    asked.shared.check(&HARMLESS)?;
-    let (options, keep_alive) = (asked.shared.options()?, asked.shared.keep_alive()?);
-    let messages = asked.messages.unwrap_or_default().into_iter().map(message).collect::<Result<Vec<_>, _>>()?;
+    let mut fields = read_fields(&core.config, body).await?;
+    let Asked { model: name, is_streamed, options, keep_alive } = Asked::take(&mut fields)?;
+    let messages = fields.objects("messages")?.into_iter().map(message).collect::<Result<Vec<_>, _>>()?;
+    ignore_rest(fields);
     if messages.is_empty() {
         return if keep_alive.is_zero() {
             core.unload(&name, &caller)?;
@@ -67,20 +43,45 @@ async fn answered(core: &Arc<Core>, caller: Caller, body: Body) -> Result<Respon
     let request = Request { model: name.clone(), prompt, options, caller };
     let generation = core.generate(request).await?;
     core.keep(&generation.model, keep_alive);
-    answer(generation, Shape::Chat, name, asked.shared.stream.unwrap_or(true)).await
+    answer(generation, Shape::Chat, name, is_streamed).await
 }
 
-fn message(message: Message) -> Result<ChatMessage, GatewayError> {
-    if message.images.is_some_and(|images| !images.is_empty()) {
-        return Err(GatewayError::field("images", "this model does not support images"));
+fn message(mut fields: Fields) -> Result<ChatMessage, GatewayError> {
+    const TOOLS: &str = "this model does not support tools";
+    if !fields.list("images")?.is_empty() {
+        return Err(fields.refuse("images", "this model does not support images"));
     }
-    if message.tool_calls.is_some_and(|calls| !calls.is_empty()) {
-        return Err(GatewayError::field("tool_calls", "this model does not support tools"));
+    if !fields.list("tool_calls")?.is_empty() {
+        return Err(fields.refuse("tool_calls", TOOLS));
     }
-    let role = message.role.to_lowercase();
-    match role.as_str() {
-        "system" | "user" | "assistant" => Ok(ChatMessage::new(role, message.content.unwrap_or_default())),
-        "tool" => Err(GatewayError::field("role", "this model does not support tools")),
-        _ => Err(GatewayError::field("role", "a role is one of system, user, assistant")),
+    let content = fields.text("content")?.unwrap_or_default();
+    let role = fields.text("role")?.map(|role| role.to_lowercase());
+    match role.as_deref() {
+        Some(role @ ("system" | "user" | "assistant")) => Ok(ChatMessage::new(role, content)),
+        Some("tool") => Err(fields.refuse("role", TOOLS)),
+        _ => Err(fields.wrong("role", "one of system, user and assistant", &role.into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn wrong_messages_are_named_by_their_place() {
+        for (wrong, field) in [
+            (json!({"content": "Hi"}), "messages[0].role"),
+            (json!({"role": "pirate"}), "messages[0].role"),
+            (json!({"role": "tool", "content": "5"}), "messages[0].role"),
+            (json!({"role": "user", "content": ["Hi"]}), "messages[0].content"),
+            (json!({"role": "user", "images": ["aGk="]}), "messages[0].images"),
+            (json!({"role": "assistant", "tool_calls": [{}]}), "messages[0].tool_calls"),
+        ] {
+            let body = json!({"messages": [wrong]}).to_string();
+            let mut messages = Fields::parse(body.as_bytes()).and_then(|mut fields| fields.objects("messages")).expect("objects");
+            assert_eq!(message(messages.remove(0)).expect_err(field).field.as_deref(), Some(field));
+        }
     }
 }

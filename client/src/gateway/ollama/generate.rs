@@ -4,41 +4,26 @@ use std::sync::Arc;
 
 use axum::{Extension, body::Body, extract::State, response::Response};
 use mica_engine::ChatMessage;
-use serde::Deserialize;
-use serde_json::Value;
 
 use super::{
-    options::Shared,
+    options::{Asked, ignore_rest},
     stream::{Shape, answer, empty},
     template,
 };
 use crate::gateway::{
-    admit::{Api, Caller, read_json},
+    admit::{Api, Caller, read_fields},
     core::{Core, Prompt, Request},
     error::GatewayError,
+    fields::Fields,
 };
 
-/// Fields that clients send and that change nothing here.
-const HARMLESS: [&str; 3] = ["truncate", "shift", "_debug_render_only"];
-
-#[derive(Deserialize)]
-struct Generate {
-    #[serde(default)]
-    prompt: Option<String>,
-    #[serde(default)]
-    suffix: Option<String>,
-    #[serde(default)]
+/// What the prompt is made of.
+struct Parts {
+    prompt: String,
     system: Option<String>,
-    #[serde(default)]
     template: Option<String>,
-    #[serde(default)]
-    context: Option<Vec<u32>>,
-    #[serde(default)]
-    raw: Option<bool>,
-    #[serde(default)]
-    images: Option<Vec<Value>>,
-    #[serde(flatten)]
-    shared: Shared,
+    context: Vec<u32>,
+    is_raw: bool,
 }
 
 /// Answers a prompt; an empty one loads or unloads the model.
@@ -50,19 +35,12 @@ pub async fn generate(State(core): State<Arc<Core>>, Extension(caller): Extensio
 }
 
 async fn answered(core: &Arc<Core>, caller: Caller, body: Body) -> Result<Response, GatewayError> {
-    let asked: Generate = read_json(&core.config, body).await?;
-    let name = asked.shared.model()?.to_owned();
-    asked.shared.check(&HARMLESS)?;
-    if asked.images.as_ref().is_some_and(|images| !images.is_empty()) {
-        return Err(GatewayError::field("images", "this model does not support images"));
-    }
-    if asked.suffix.as_ref().is_some_and(|suffix| !suffix.is_empty()) {
-        return Err(GatewayError::field("suffix", "this model does not support insert"));
-    }
-    let (options, keep_alive) = (asked.shared.options()?, asked.shared.keep_alive()?);
-    let is_raw = asked.raw.unwrap_or(false);
-    let shape = if is_raw { Shape::Raw } else { Shape::Generate };
-    if asked.prompt.as_deref().unwrap_or_default().is_empty() {
+    let mut fields = read_fields(&core.config, body).await?;
+    let Asked { model: name, is_streamed, options, keep_alive } = Asked::take(&mut fields)?;
+    let parts = parts(&mut fields)?;
+    ignore_rest(fields);
+    let shape = if parts.is_raw { Shape::Raw } else { Shape::Generate };
+    if parts.prompt.is_empty() {
         return if keep_alive.is_zero() {
             core.unload(&name, &caller)?;
             Ok(empty(shape, &name, "unload"))
@@ -72,31 +50,41 @@ async fn answered(core: &Arc<Core>, caller: Caller, body: Body) -> Result<Respon
             Ok(empty(shape, &name, "load"))
         };
     }
-    let is_streamed = asked.shared.stream.unwrap_or(true);
-    let prompt = prompt(asked, is_raw)?;
-    let request = Request { model: name.clone(), prompt, options, caller };
+    let request = Request { model: name.clone(), prompt: prompt(parts)?, options, caller };
     let generation = core.generate(request).await?;
     core.keep(&generation.model, keep_alive);
     answer(generation, shape, name, is_streamed).await
 }
 
-fn prompt(asked: Generate, is_raw: bool) -> Result<Prompt, GatewayError> {
-    let (text, system) = (asked.prompt.unwrap_or_default(), asked.system.filter(|system| !system.is_empty()));
-    let context = asked.context.unwrap_or_default();
+fn parts(fields: &mut Fields) -> Result<Parts, GatewayError> {
+    if fields.text("suffix")?.is_some_and(|suffix| !suffix.is_empty()) {
+        return Err(fields.refuse("suffix", "this model does not support insert: leave suffix empty"));
+    }
+    Ok(Parts {
+        prompt: fields.text("prompt")?.unwrap_or_default(),
+        system: fields.text("system")?.filter(|system| !system.is_empty()),
+        template: fields.text("template")?.filter(|template| !template.is_empty()),
+        context: fields.wholes("context", 0..=u32::MAX)?,
+        is_raw: fields.flag("raw")?.unwrap_or(false),
+    })
+}
+
+fn prompt(parts: Parts) -> Result<Prompt, GatewayError> {
+    let Parts { prompt: text, system, template, context, is_raw } = parts;
     if is_raw {
-        if !context.is_empty() || asked.template.is_some() || system.is_some() {
+        if !context.is_empty() || template.is_some() || system.is_some() {
             return Err(GatewayError::field("raw", "raw mode does not support template, system, or context"));
         }
         return Ok(Prompt::Raw(text));
     }
-    if let Some(template) = asked.template.filter(|template| !template.is_empty()) {
+    if let Some(template) = template {
         if !context.is_empty() {
             return Err(GatewayError::field(
                 "context",
                 "a context and a template of your own do not go together: put the text into the prompt",
             ));
         }
-        return Ok(Prompt::Raw(template::render(&template, &system.unwrap_or_default(), &text)?));
+        return Ok(Prompt::Rendered(template::render(&template, &system.unwrap_or_default(), &text)?));
     }
     let system = system.map(|system| ChatMessage::new("system", system));
     let messages = system.into_iter().chain([ChatMessage::new("user", text)]).collect();

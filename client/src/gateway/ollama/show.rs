@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::{Extension, body::Body, extract::State, http::StatusCode, response::Response};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
@@ -12,22 +11,11 @@ use super::{
     time::rfc3339,
 };
 use crate::gateway::{
-    admit::{Api, Caller, json, read_json},
+    admit::{Api, Caller, json, read_fields},
     core::Core,
     error::GatewayError,
     names::LoadedModel,
 };
-
-#[derive(Deserialize)]
-struct Show {
-    #[serde(default)]
-    model: Option<String>,
-    /// What older clients send.
-    #[serde(default)]
-    name: Option<String>,
-    #[serde(default)]
-    verbose: Option<bool>,
-}
 
 /// The model's file in words; long lists only on request.
 pub async fn show(State(core): State<Arc<Core>>, Extension(caller): Extension<Caller>, body: Body) -> Response {
@@ -38,9 +26,12 @@ pub async fn show(State(core): State<Arc<Core>>, Extension(caller): Extension<Ca
 }
 
 async fn found(core: &Core, caller: &Caller, body: Body) -> Result<Value, GatewayError> {
-    let asked: Show = read_json(&core.config, body).await?;
-    let name = asked.model.or(asked.name).filter(|name| !name.is_empty());
-    let name = name.ok_or_else(|| GatewayError::field("model", "model is required"))?;
+    let mut fields = read_fields(&core.config, body).await?;
+    // What older clients send.
+    let older = fields.text("name")?;
+    let name = fields.text("model")?.or(older).filter(|name| !name.is_empty());
+    let name = name.ok_or_else(|| fields.refuse("model", "model is required"))?;
+    let is_verbose = fields.flag("verbose")?.unwrap_or(false);
     let (model, _) = core.model(&name, caller)?;
     let file = model.local.file();
     Ok(json!({
@@ -49,7 +40,7 @@ async fn found(core: &Core, caller: &Caller, body: Body) -> Result<Value, Gatewa
         "parameters": "",
         "template": file.string("tokenizer.chat_template").unwrap_or_default(),
         "details": details(&model),
-        "model_info": entries(&model, asked.verbose.unwrap_or(false)),
+        "model_info": entries(&model, is_verbose),
         "capabilities": ["completion"],
         "modified_at": rfc3339(model.modified),
     }))

@@ -2,15 +2,19 @@
 //!
 //! `{{ .System }}`, `{{ .Prompt }}`, `{{ .Response }}` (where the rendered text ends) and `{{ if .System }}…{{ end }}`, with or
 //! without the dashes that trim spaces. Anything else is refused: half a template is worse than none.
+//!
+//! The names of control tokens count in the template. In the system message and the prompt they are text.
+
+use mica_engine::PromptText;
 
 use crate::gateway::error::GatewayError;
 
-/// The text that `template` makes of a system message and a prompt.
+/// What `template` makes of a system message and a prompt.
 ///
 /// # Errors
 /// [`GatewayError`] names the action that is not known.
-pub fn render(template: &str, system: &str, prompt: &str) -> Result<String, GatewayError> {
-    let (mut text, mut rest) = (String::new(), template);
+pub fn render(template: &str, system: &str, prompt: &str) -> Result<PromptText, GatewayError> {
+    let (mut text, mut rest) = (PromptText::default(), template);
     // Whether each open `if` is true.
     let mut conditions: Vec<bool> = Vec::new();
     let mut trim_next = false;
@@ -23,7 +27,7 @@ pub fn render(template: &str, system: &str, prompt: &str) -> Result<String, Gate
         trim_next = inner.ends_with('-');
         let shown = conditions.iter().all(|condition| *condition);
         if shown {
-            text.push_str(if trims_before { before.trim_end() } else { before });
+            text.push_template(if trims_before { before.trim_end() } else { before });
         }
         rest = &action[end + 2..];
         let words: Vec<&str> = inner.trim_matches('-').split_whitespace().collect();
@@ -46,7 +50,7 @@ pub fn render(template: &str, system: &str, prompt: &str) -> Result<String, Gate
             [name] => {
                 let value = value(name)?;
                 if shown {
-                    text.push_str(value);
+                    text.push_content(value);
                 }
             }
             _ => return Err(wrong(inner.trim())),
@@ -55,7 +59,7 @@ pub fn render(template: &str, system: &str, prompt: &str) -> Result<String, Gate
     if !conditions.is_empty() {
         return Err(wrong("if without end"));
     }
-    text.push_str(if trim_next { rest.trim_start() } else { rest });
+    text.push_template(if trim_next { rest.trim_start() } else { rest });
     Ok(text)
 }
 
@@ -70,17 +74,27 @@ fn wrong(what: &str) -> GatewayError {
 
 #[cfg(test)]
 mod tests {
-    use super::render;
+    use super::*;
+
+    fn text(template: &str, system: &str, prompt: &str) -> String {
+        render(template, system, prompt).expect("known").as_str().to_owned()
+    }
 
     #[test]
     fn the_usual_templates_are_rendered() {
         let chat = "{{ if .System }}<|im_start|>system\n{{ .System }}<|im_end|>\n{{ end }}<|im_start|>user\n{{ .Prompt }}<|im_end|>\n<|im_start|>assistant\n{{ .Response }}<|im_end|>";
         let user = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n";
-        assert_eq!(render(chat, "", "Hi").expect("known"), user);
-        assert_eq!(render(chat, "S", "Hi").expect("known"), format!("<|im_start|>system\nS<|im_end|>\n{user}"));
-        assert_eq!(render("{{.Prompt}}", "", "{{ .System }}").expect("known"), "{{ .System }}");
-        assert_eq!(render("a {{- if .System -}} s {{- else }} n {{ end -}} z", "", "").expect("known"), "a n z");
-        assert_eq!(render("plain", "", "Hi").expect("known"), "plain");
+        assert_eq!(text(chat, "", "Hi"), user);
+        assert_eq!(text(chat, "S", "Hi"), format!("<|im_start|>system\nS<|im_end|>\n{user}"));
+        assert_eq!(text("{{.Prompt}}", "", "{{ .System }}"), "{{ .System }}");
+        assert_eq!(text("a {{- if .System -}} s {{- else }} n {{ end -}} z", "", ""), "a n z");
+        assert_eq!(text("plain", "", "Hi"), "plain");
+    }
+
+    #[test]
+    fn what_is_filled_in_is_content() {
+        let rendered = render("<s>{{ .System }}|{{ .Prompt }}{{ .Prompt }}</s>", "S", "<s>").expect("known");
+        assert_eq!((rendered.as_str(), rendered.content()), ("<s>S|<s><s></s>", &[3..4, 5..11][..]));
     }
 
     #[test]

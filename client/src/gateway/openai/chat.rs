@@ -4,49 +4,18 @@ use std::sync::Arc;
 
 use axum::{Extension, body::Body, extract::State, response::Response};
 use mica_engine::ChatMessage;
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    shared::Shared,
+    shared::{Asked, chat_logprobs},
     stream::{Shape, answer},
 };
 use crate::gateway::{
-    admit::{Api, Caller, read_json},
-    core::{Core, Options, Prompt, Request},
+    admit::{Api, Caller, read_fields},
+    core::{Core, Prompt, Request},
     error::GatewayError,
+    fields::Fields,
 };
-
-#[derive(Deserialize)]
-struct Chat {
-    #[serde(default)]
-    messages: Option<Vec<Message>>,
-    #[serde(flatten)]
-    shared: Shared,
-}
-
-#[derive(Deserialize)]
-struct Message {
-    role: String,
-    #[serde(default)]
-    content: Option<Content>,
-    #[serde(default)]
-    tool_calls: Option<Vec<Value>>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Content {
-    Text(String),
-    Parts(Vec<Part>),
-}
-
-#[derive(Deserialize)]
-struct Part {
-    r#type: String,
-    #[serde(default)]
-    text: Option<String>,
-}
 
 /// Answers a conversation.
 pub async fn chat(State(core): State<Arc<Core>>, Extension(caller): Extension<Caller>, body: Body) -> Response {
@@ -57,43 +26,88 @@ pub async fn chat(State(core): State<Arc<Core>>, Extension(caller): Extension<Ca
 }
 
 async fn answered(core: &Arc<Core>, caller: Caller, body: Body) -> Result<Response, GatewayError> {
-    let asked: Chat = read_json(&core.config, body).await?;
-    let model = asked.shared.model()?.to_owned();
-    let options = Options { logprobs: asked.shared.chat_logprobs()?, ..asked.shared.options(None)? };
-    let messages = asked.messages.unwrap_or_default().into_iter().map(message).collect::<Result<Vec<_>, _>>()?;
+    let mut fields = read_fields(&core.config, body).await?;
+    let Asked { model, is_streamed, include_usage, mut options } = Asked::take(&mut fields, None)?;
+    options.logprobs = chat_logprobs(&mut fields)?;
+    let messages = fields.objects("messages")?.into_iter().map(message).collect::<Result<Vec<_>, _>>()?;
     if messages.is_empty() {
-        return Err(GatewayError::field("messages", "messages must hold at least one message"));
+        return Err(fields.refuse("messages", "messages must hold at least one message"));
     }
+    fields.ignore_rest(&[]);
     let prompt = Prompt::Chat { context: Vec::new(), messages };
-    let (is_streamed, include_usage) = (asked.shared.stream.unwrap_or(false), asked.shared.include_usage());
     let generation = core.generate(Request { model: model.clone(), prompt, options, caller }).await?;
     answer(generation, Shape::Chat, model, is_streamed, include_usage).await
 }
 
-fn message(message: Message) -> Result<ChatMessage, GatewayError> {
-    if message.tool_calls.is_some_and(|calls| !calls.is_empty()) {
-        return Err(GatewayError::field("messages", "this model does not support tools"));
+fn message(mut fields: Fields) -> Result<ChatMessage, GatewayError> {
+    const TOOLS: &str = "this model does not support tools";
+    if !fields.list("tool_calls")?.is_empty() {
+        return Err(fields.refuse("tool_calls", TOOLS));
     }
-    let text = match message.content {
+    let text = match fields.take("content") {
         None => String::new(),
-        Some(Content::Text(text)) => text,
-        Some(Content::Parts(parts)) => {
-            let texts = parts.into_iter().map(|part| match (part.r#type.as_str(), part.text) {
-                ("text", Some(text)) => Ok(text),
-                (other, _) => {
-                    let message = format!("content of type '{other}' is not supported: this model reads text");
-                    Err(GatewayError::field("messages", message))
-                }
-            });
-            texts.collect::<Result<Vec<_>, _>>()?.concat()
+        Some(Value::String(text)) => text,
+        Some(Value::Array(parts)) => {
+            fields.as_objects("content", parts)?.into_iter().map(part).collect::<Result<Vec<_>, _>>()?.concat()
         }
+        Some(other) => return Err(fields.wrong("content", "a string or a list of parts", &other)),
     };
-    let role = match message.role.as_str() {
+    let role = fields.text("role")?;
+    match role.as_deref() {
         // Newer models' word for the same.
-        "developer" => "system",
-        role @ ("system" | "user" | "assistant") => role,
-        "tool" | "function" => return Err(GatewayError::field("messages", "this model does not support tools")),
-        _ => return Err(GatewayError::field("messages", "a role is one of system, user, assistant")),
-    };
-    Ok(ChatMessage::new(role, text))
+        Some("developer") => Ok(ChatMessage::new("system", text)),
+        Some(role @ ("system" | "user" | "assistant")) => Ok(ChatMessage::new(role, text)),
+        Some("tool" | "function") => Err(fields.refuse("role", TOOLS)),
+        _ => Err(fields.wrong("role", "one of system, user and assistant", &role.into())),
+    }
+}
+
+/// A part of a message's content.
+fn part(mut fields: Fields) -> Result<String, GatewayError> {
+    let kind = fields.text("type")?.unwrap_or_default();
+    if kind != "text" {
+        return Err(fields.refuse("type", &format!("content of type '{kind}' is not supported: this model reads text")));
+    }
+    let text = fields.text("text")?;
+    text.ok_or_else(|| fields.refuse("text", "a part of type text has a text"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn messages(messages: Value) -> Result<Vec<(String, String)>, GatewayError> {
+        let body = json!({"messages": messages}).to_string();
+        let list = Fields::parse(body.as_bytes()).expect("an object").objects("messages")?;
+        list.into_iter().map(|fields| message(fields).map(|message| (message.role, message.content))).collect()
+    }
+
+    #[test]
+    fn contents_are_strings_or_parts() {
+        let parts = json!([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]);
+        let list = json!([{"role": "developer", "content": "s"}, {"role": "user", "content": parts, "name": "me"},
+                          {"role": "assistant", "content": null, "tool_calls": []}]);
+        let pair = |role: &str, text: &str| (role.to_owned(), text.to_owned());
+        assert_eq!(messages(list).expect("fine"), [pair("system", "s"), pair("user", "ab"), pair("assistant", "")]);
+    }
+
+    #[test]
+    fn wrong_messages_are_named_by_their_place() {
+        for (wrong, field) in [
+            (json!("Hi"), "messages"),
+            (json!(["Hi"]), "messages[0]"),
+            (json!([{"content": "Hi"}]), "messages[0].role"),
+            (json!([{"role": "pirate", "content": "Hi"}]), "messages[0].role"),
+            (json!([{"role": "user", "content": "Hi"}, {"role": "tool", "content": "5"}]), "messages[1].role"),
+            (json!([{"role": "user", "content": 5}]), "messages[0].content"),
+            (json!([{"role": "user", "content": ["Hi"]}]), "messages[0].content[0]"),
+            (json!([{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]), "messages[0].content[0].type"),
+            (json!([{"role": "user", "content": [{"type": "text"}]}]), "messages[0].content[0].text"),
+            (json!([{"role": "assistant", "tool_calls": [{}]}]), "messages[0].tool_calls"),
+        ] {
+            assert_eq!(messages(wrong).expect_err(field).field.as_deref(), Some(field));
+        }
+    }
 }

@@ -4,7 +4,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Cost, Server, headers};
-use crate::workflow::{HttpError, Metrics, StepReply, StepRequest, http::error_of};
+use crate::{
+    number::count,
+    workflow::{HttpError, Metrics, StepReply, StepRequest, http::error_of},
+};
 
 const ROUTE: &str = "/api/generate";
 
@@ -15,8 +18,31 @@ struct Reply {
     response: String,
     done: bool,
     done_reason: Option<String>,
-    #[serde(flatten)]
-    metrics: Metrics,
+    #[serde(default, deserialize_with = "count")]
+    total_duration: u64,
+    #[serde(default, deserialize_with = "count")]
+    load_duration: u64,
+    #[serde(default, deserialize_with = "count")]
+    prompt_eval_count: u64,
+    #[serde(default, deserialize_with = "count")]
+    prompt_eval_duration: u64,
+    #[serde(default, deserialize_with = "count")]
+    eval_count: u64,
+    #[serde(default, deserialize_with = "count")]
+    eval_duration: u64,
+}
+
+impl Reply {
+    fn metrics(&self) -> Metrics {
+        Metrics {
+            total_duration: self.total_duration,
+            load_duration: self.load_duration,
+            prompt_eval_count: self.prompt_eval_count,
+            prompt_eval_duration: self.prompt_eval_duration,
+            eval_count: self.eval_count,
+            eval_duration: self.eval_duration,
+        }
+    }
 }
 
 impl Server {
@@ -55,12 +81,12 @@ fn read(reply: &Value, asked: String) -> Result<StepReply, String> {
     if !known.done {
         return Err("it is not done, although it was not to be streamed".into());
     }
-    let cost = Cost::read(reply)?;
+    let (cost, metrics) = (Cost::read(reply)?, known.metrics());
     Ok(StepReply {
         model: known.model.unwrap_or(asked),
         text: known.response,
         stop: known.done_reason,
-        metrics: known.metrics,
+        metrics,
         cost: cost.map(|cost| cost.paid),
         fees: cost.map_or(0, |cost| cost.fees),
     })
@@ -82,6 +108,14 @@ mod tests {
         assert_eq!((reply.cost, reply.fees), (Some(42), 3));
         assert_eq!((reply.metrics.load_duration, reply.metrics.prompt_eval_count), (0, 34), "left out means zero");
         assert_eq!(reply.metrics.token_per_second(), 2.0);
+    }
+
+    #[test]
+    fn numbers_with_a_point_are_numbers() {
+        // As a server writes them that has no integers, with fields besides that nobody here knows.
+        let text = r#"{"response": "x", "done": true, "load": 0.5, "score": 1e-9, "total_duration": 9.0, "eval_count": 2e0, "eval_duration": 5}"#;
+        let metrics = read(&serde_json::from_str(text).expect("JSON"), "m".into()).expect("reads").metrics;
+        assert_eq!((metrics.total_duration, metrics.eval_count, metrics.eval_duration), (9, 2, 5));
     }
 
     #[test]

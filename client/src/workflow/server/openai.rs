@@ -10,7 +10,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Cost, Server, headers};
-use crate::workflow::{HttpError, Metrics, StepReply, StepRequest, http::error_of};
+use crate::{
+    number::count,
+    workflow::{HttpError, Metrics, StepReply, StepRequest, http::error_of},
+};
 
 const ROUTE: &str = "/v1/chat/completions";
 /// Most bytes of one event.
@@ -51,7 +54,9 @@ fn document(model: &str, request: &StepRequest) -> Value {
 
 #[derive(Deserialize)]
 struct Usage {
+    #[serde(deserialize_with = "count")]
     prompt_tokens: u64,
+    #[serde(deserialize_with = "count")]
     completion_tokens: u64,
 }
 
@@ -217,6 +222,20 @@ mod tests {
         let metrics = read(&STREAM.replace(COST, timings)).expect("reads").metrics;
         assert_eq!((metrics.total_duration, metrics.load_duration), (7_000_000, 3_000_000));
         assert_eq!((metrics.prompt_eval_duration, metrics.eval_duration), (2_500_000, 1_250_000));
+    }
+
+    #[test]
+    fn numbers_are_read_however_a_server_writes_them() {
+        // llama.cpp's server has floats with many digits; others write counts with a point, or exponents.
+        let timings = r#""timings":{"prompt_n":12,"prompt_ms":30.958,"prompt_per_token_ms":2.5798333333333336,"predicted_ms":1.25e1,"total_ms":7}"#;
+        let stream = STREAM.replace(COST, timings).replace("\"prompt_tokens\":30", "\"prompt_tokens\":30.0");
+        let stream = stream.replace("\"choices\":[],", "\"choices\":[],\"temperature\":0.7,\"top_p\":1e-1,");
+        let metrics = read(&stream).expect("reads").metrics;
+        assert_eq!(
+            (metrics.prompt_eval_duration, metrics.eval_duration, metrics.total_duration),
+            (30_958_000, 12_500_000, 7_000_000)
+        );
+        assert_eq!(metrics.prompt_eval_count, 30);
     }
 
     #[test]

@@ -54,6 +54,24 @@ pub enum GgufError {
         /// What is wrong with it.
         reason: String,
     },
+    /// One of the files that a model was split into, without the others beside it.
+    #[error(
+        "{path} is part {number} of {count} of a model, and {reason}; put all parts into one folder under the names that they were split under, or merge them with `llama-gguf-split --merge {first} {merged}` and give {merged}"
+    )]
+    Part {
+        /// The file.
+        path: PathBuf,
+        /// Its number, from 1.
+        number: u64,
+        /// Number of parts.
+        count: u64,
+        /// Why the parts cannot be opened together.
+        reason: String,
+        /// Name of the first part.
+        first: String,
+        /// Name for the whole.
+        merged: String,
+    },
     /// The file is not the one any more that was opened.
     #[error(
         "{path} was changed while it was open; do not write to model files in use: put the new file beside the old one, rename it over the old one, and start again"

@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::HashMap, io::Cursor, path::Path};
 
 use candle_core::quantized::gguf_file::{Content, Value};
 
-use super::{GgufError, TensorView, scan, source::Source, tensor::Described};
+use super::{GgufError, TensorView, parts, scan, source::Source, tensor::Described};
 
 /// How much of a file is read at first to find its header; doubled until the header is whole.
 const FIRST_READ_BYTES: usize = 1 << 20;
@@ -17,7 +17,8 @@ const MAX_HEADER_BYTES: usize = 1 << 28;
 /// renaming a new file over the old one, of which this one then still reads the old bytes. What happens otherwise is an error
 /// ([`GgufError::Changed`]).
 pub struct GgufFile {
-    source: Source,
+    /// The file, or the parts that the model was split into.
+    sources: Vec<Source>,
     metadata: HashMap<String, Value>,
     /// In the file's order.
     tensors: Vec<Described>,
@@ -25,12 +26,16 @@ pub struct GgufFile {
 }
 
 impl GgufFile {
-    /// Opens the file, reads its header and checks it.
+    /// Opens the file, reads its header and checks it. If it is one of the parts of a model, all of them are opened as one.
     ///
     /// # Errors
     /// Every [`GgufError`]; each says what to do about it.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, GgufError> {
-        let source = Source::open(path.as_ref())?;
+        parts::open(path.as_ref(), Self::open_one)
+    }
+
+    fn open_one(path: &Path) -> Result<Self, GgufError> {
+        let source = Source::open(path)?;
         let size = usize::try_from(source.size()).unwrap_or(usize::MAX).min(MAX_HEADER_BYTES);
         let mut header = Vec::new();
         loop {
@@ -57,7 +62,27 @@ impl GgufFile {
         let size = bytes.len() as u64;
         let spans = scan::walk(&bytes, size)?.place(size)?;
         let content = parse(&bytes)?;
-        Self::new(spans, content, Source::Memory(bytes))
+        Self::new(spans, content, Source::Memory(bytes)).and_then(parts::refuse)
+    }
+
+    /// One model out of its parts, in their order; the metadata is the first one's, without what is about parts.
+    pub(super) fn joined(parts: Vec<Self>) -> Result<Self, GgufError> {
+        let mut whole = Self { sources: Vec::new(), metadata: HashMap::new(), tensors: Vec::new(), by_name: HashMap::new() };
+        for (number, part) in parts.into_iter().enumerate() {
+            if number == 0 {
+                whole.metadata = part.metadata;
+                whole.metadata.retain(|key, _| !key.starts_with("split."));
+            }
+            for tensor in part.tensors {
+                if whole.by_name.insert(tensor.name.clone(), whole.tensors.len()).is_some() {
+                    let (part, reason) = (format!("tensor `{}`", tensor.name), "it occurs in two parts".into());
+                    return Err(GgufError::Malformed { part, reason });
+                }
+                whole.tensors.push(Described { part: number, ..tensor });
+            }
+            whole.sources.extend(part.sources);
+        }
+        Ok(whole)
     }
 
     fn new(spans: Vec<scan::TensorSpan>, mut content: Content, source: Source) -> Result<Self, GgufError> {
@@ -71,9 +96,9 @@ impl GgufFile {
             })?;
             by_name.insert(span.name.clone(), tensors.len());
             let (dtype, shape) = (described.ggml_dtype, described.shape.into_dims());
-            tensors.push(Described { name: span.name, dtype, shape, start: span.start, bytes: span.bytes });
+            tensors.push(Described { name: span.name, dtype, shape, part: 0, start: span.start, bytes: span.bytes });
         }
-        Ok(Self { source, metadata: content.metadata, tensors, by_name })
+        Ok(Self { sources: vec![source], metadata: content.metadata, tensors, by_name })
     }
 
     /// Whether the file on disk is still the one that was opened, as far as its size and time of modification tell. Every read checks this by itself.
@@ -81,12 +106,12 @@ impl GgufFile {
     /// # Errors
     /// [`GgufError::Changed`] if it is not, [`GgufError::Io`] if that cannot be found out.
     pub fn unchanged(&self) -> Result<(), GgufError> {
-        self.source.unchanged()
+        self.sources.iter().try_for_each(Source::unchanged)
     }
 
-    /// Size of the file in bytes.
+    /// Size of the file in bytes, of all parts together.
     pub fn size_bytes(&self) -> u64 {
-        self.source.size()
+        self.sources.iter().map(Source::size).sum()
     }
 
     /// Value of a metadata key.
@@ -152,12 +177,16 @@ impl GgufFile {
 
     /// The tensor with that name.
     pub fn tensor(&self, name: &str) -> Option<TensorView<'_>> {
-        self.by_name.get(name).map(|&index| TensorView::new(&self.tensors[index], &self.source))
+        self.by_name.get(name).map(|&index| self.view(&self.tensors[index]))
     }
 
     /// All tensors, in the file's order.
     pub fn tensors(&self) -> impl Iterator<Item = TensorView<'_>> {
-        self.tensors.iter().map(|described| TensorView::new(described, &self.source))
+        self.tensors.iter().map(|described| self.view(described))
+    }
+
+    fn view<'a>(&'a self, described: &'a Described) -> TensorView<'a> {
+        TensorView::new(described, &self.sources[described.part])
     }
 }
 

@@ -12,7 +12,9 @@ pub(super) struct Described {
     pub dtype: GgmlDType,
     /// Rows first.
     pub shape: Vec<usize>,
-    /// Where its bytes begin in the file.
+    /// Which of the model's files it lies in, from 0.
+    pub part: usize,
+    /// Where its bytes begin in that file.
     pub start: u64,
     pub bytes: usize,
 }
@@ -33,7 +35,7 @@ pub struct TensorView<'a> {
 
 impl<'a> TensorView<'a> {
     pub(super) fn new(described: &'a Described, source: &'a Source) -> Self {
-        let Described { name, dtype, shape, start, bytes } = described;
+        let Described { name, dtype, shape, start, bytes, .. } = described;
         Self { name, dtype: *dtype, shape, source, start: *start, bytes: *bytes }
     }
 

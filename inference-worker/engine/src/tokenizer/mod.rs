@@ -5,12 +5,16 @@
 //! ([`special`]). Back to text go bytes, and a decoder that waits until characters are whole ([`stream`]).
 
 mod byte_level;
+mod prompt;
 mod sentence_piece;
-mod special;
+pub(crate) mod special;
 mod stream;
 mod vocabulary;
 
+pub use prompt::PromptText;
 pub use stream::StreamDecoder;
+
+use std::ops::Range;
 
 use crate::gguf::GgufFile;
 use byte_level::ByteLevelEncoder;
@@ -70,9 +74,9 @@ impl TokenizerError {
 /// Whether the names of control tokens in a text become those tokens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Special {
-    /// They do: for rendered chat templates.
+    /// They do: for prompts whose writer sets the control tokens himself.
     Parse,
-    /// They stay text: for everything that users write.
+    /// They stay text: for everything else. A text of which only parts may have control tokens is a [`PromptText`].
     Text,
 }
 
@@ -119,11 +123,28 @@ impl Tokenizer {
     /// # Errors
     /// [`TokenizerError::TooLong`] beyond [`MAX_TEXT_BYTES`].
     pub fn encode(&self, text: &str, special: Special, bos: Bos) -> Result<Vec<u32>, TokenizerError> {
+        let everything = 0..text.len();
+        match special {
+            Special::Parse => self.encode_but(text, &[], bos),
+            Special::Text => self.encode_but(text, &[everything], bos),
+        }
+    }
+
+    /// Token ids of a prompt: names of control tokens become those tokens in its template's text, and stay text in its content.
+    ///
+    /// # Errors
+    /// [`TokenizerError::TooLong`] beyond [`MAX_TEXT_BYTES`].
+    pub fn encode_prompt(&self, prompt: &PromptText, bos: Bos) -> Result<Vec<u32>, TokenizerError> {
+        self.encode_but(prompt.as_str(), prompt.content(), bos)
+    }
+
+    /// Encodes a text in which `content` has no control tokens.
+    fn encode_but(&self, text: &str, content: &[Range<usize>], bos: Bos) -> Result<Vec<u32>, TokenizerError> {
         if text.len() > MAX_TEXT_BYTES {
             return Err(TokenizerError::TooLong { bytes: text.len() });
         }
         let mut ids = Vec::new();
-        for piece in self.names.cut(text, special == Special::Parse) {
+        for piece in self.names.cut(text, content) {
             match (piece, &self.encoder) {
                 (Piece::Token(id), _) => ids.push(id),
                 (Piece::Text(text), Encoder::ByteLevel(encoder)) => encoder.encode(text, &mut ids)?,
@@ -142,6 +163,21 @@ impl Tokenizer {
             ids.push(last);
         }
         Ok(ids)
+    }
+
+    /// The control tokens of a prompt, in order.
+    pub(crate) fn control_ids(&self, prompt: &PromptText) -> Vec<u32> {
+        let pieces = self.names.cut(prompt.as_str(), prompt.content()).into_iter();
+        let control = pieces.filter_map(|piece| match piece {
+            Piece::Token(id) if self.vocabulary.is_control(id) => Some(id),
+            _ => None,
+        });
+        control.collect()
+    }
+
+    /// The names that are found as a whole.
+    pub(crate) const fn names(&self) -> &Names {
+        &self.names
     }
 
     /// Text of token ids. Control tokens and ids outside the vocabulary have none; bytes that are not UTF-8 become `�`, as

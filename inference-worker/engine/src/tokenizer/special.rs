@@ -2,6 +2,11 @@
 //!
 //! At every place the longest token that begins there is taken, and the search goes on behind it. llama.cpp and Hugging Face's
 //! tokenizers find the same tokens wherever no two of them overlap in the text.
+//!
+//! Control tokens (types 2 and 3 of GGUF) are found only where the text is not content; those that users defined (type 4, such as
+//! `<think>`) are found everywhere, as in llama.cpp.
+
+use std::ops::Range;
 
 use super::vocabulary::{TokenType, Vocabulary};
 
@@ -20,15 +25,15 @@ pub(super) enum Piece<'a> {
 struct Name {
     text: Vec<u8>,
     id: u32,
-    /// Found only when control tokens are parsed.
+    /// Not found in content.
     control: bool,
 }
 
 /// The names to search for, sorted.
-pub(super) struct Names(Vec<Name>);
+pub(crate) struct Names(Vec<Name>);
 
 impl Names {
-    pub fn new(vocabulary: &Vocabulary) -> Self {
+    pub(super) fn new(vocabulary: &Vocabulary) -> Self {
         let mut names = Vec::new();
         for (id, (token, kind)) in vocabulary.tokens.iter().zip(&vocabulary.types).enumerate() {
             let control = match kind {
@@ -40,14 +45,35 @@ impl Names {
                 names.push(Name { text: token.clone().into_bytes(), id: id as u32, control });
             }
         }
+        Self::sorted(names)
+    }
+
+    /// Texts that are no tokens, to be searched for in the same way; the id of each is its place in the list.
+    pub(crate) fn of_texts(texts: &[String]) -> Self {
+        let name = |(id, text): (usize, &String)| Name { text: text.clone().into_bytes(), id: id as u32, control: false };
+        Self::sorted(texts.iter().enumerate().filter(|(_, text)| (1..=MAX_NAME_BYTES).contains(&text.len())).map(name).collect())
+    }
+
+    fn sorted(mut names: Vec<Name>) -> Self {
         // Of equal names the first one counts, as everywhere in the vocabulary.
         names.sort_by(|a, b| (&a.text, a.id).cmp(&(&b.text, b.id)));
         names.dedup_by(|later, first| later.text == first.text);
         Self(names)
     }
 
-    /// The longest name at the beginning of `text`: its length and id.
-    fn longest(&self, text: &[u8], parse_control: bool) -> Option<(usize, u32)> {
+    /// The names of the control tokens alone.
+    pub(crate) fn control(&self) -> Self {
+        let control = self.0.iter().filter(|name| name.control);
+        Self(control.map(|name| Name { text: name.text.clone(), ..*name }).collect())
+    }
+
+    /// Every character of every name.
+    pub(crate) fn characters(&self) -> impl Iterator<Item = char> {
+        self.0.iter().flat_map(|name| std::str::from_utf8(&name.text).unwrap_or_default().chars())
+    }
+
+    /// The longest name at the beginning of `text`: its length and id. Control tokens must end within `control` bytes.
+    pub(crate) fn longest(&self, text: &[u8], control: usize) -> Option<(usize, u32)> {
         let mut found = None;
         // The names that begin with the first `length` bytes of the text are neighbours; the one of exactly that length is the first.
         let mut names = self.0.as_slice();
@@ -57,7 +83,7 @@ impl Names {
             let end = names.partition_point(|name| at(name) <= Some(byte));
             names = &names[start..end];
             let Some(first) = names.first() else { return found };
-            if first.text.len() == length + 1 && (parse_control || !first.control) {
+            if first.text.len() == length + 1 && (!first.control || first.text.len() <= control) {
                 found = Some((length + 1, first.id));
             }
             if names.last().is_some_and(|last| last.text.len() == length + 1) {
@@ -67,16 +93,19 @@ impl Names {
         found
     }
 
-    /// Cuts a text at the names in it.
-    pub fn cut<'a>(&self, text: &'a str, parse_control: bool) -> Vec<Piece<'a>> {
+    /// Cuts a text at the names in it. No control token lies in `content` or reaches into it; its ranges ascend and do not overlap.
+    pub(super) fn cut<'a>(&self, text: &'a str, content: &[Range<usize>]) -> Vec<Piece<'a>> {
         let mut begins = [false; 256];
         for name in &self.0 {
-            begins[usize::from(name.text[0])] |= parse_control || !name.control;
+            begins[usize::from(name.text[0])] = true;
         }
         let (mut pieces, mut start, mut at) = (Vec::new(), 0, 0);
+        let mut content = content.iter().peekable();
         let bytes = text.as_bytes();
         while at < bytes.len() {
-            let name = if begins[usize::from(bytes[at])] { self.longest(&bytes[at..], parse_control) } else { None };
+            while content.next_if(|range| range.end <= at).is_some() {}
+            let control = content.peek().map_or(usize::MAX, |range| range.start.saturating_sub(at));
+            let name = if begins[usize::from(bytes[at])] { self.longest(&bytes[at..], control) } else { None };
             let Some((length, id)) = name else {
                 at += 1;
                 continue;
@@ -106,20 +135,37 @@ mod tests {
             id: id as u32,
             control: *control,
         };
-        let mut names: Vec<Name> = list.iter().enumerate().map(name).collect();
-        names.sort_by(|a, b| a.text.cmp(&b.text));
-        Names(names)
+        Names::sorted(list.iter().enumerate().map(name).collect())
     }
 
     #[test]
     fn the_longest_name_at_the_first_place_is_taken() {
         use Piece::{Text, Token};
         let names = names(&[("<a", false), ("<a>b", true), ("é", false), ("<", true), ("b>", false)]);
-        assert_eq!(names.cut("x<a>b>", true), [Text("x"), Token(1), Text(">")]);
-        assert_eq!(names.cut("x<a>b>", false), [Text("x"), Token(0), Text(">"), Token(4)]);
-        assert_eq!(names.cut("<<a", true), [Token(3), Token(0)]);
-        assert_eq!(names.cut("caféè", true), [Text("caf"), Token(2), Text("è")]);
-        assert_eq!(names.cut("", true), []);
-        assert_eq!(names.cut("<a><", false), [Token(0), Text("><")]);
+        let all = |text: &'static str| names.cut(text, &[]);
+        assert_eq!(all("x<a>b>"), [Text("x"), Token(1), Text(">")]);
+        assert_eq!(names.cut("x<a>b>", &[0..6]), [Text("x"), Token(0), Text(">"), Token(4)]);
+        assert_eq!(all("<<a"), [Token(3), Token(0)]);
+        assert_eq!(all("caféè"), [Text("caf"), Token(2), Text("è")]);
+        assert_eq!(all(""), []);
+        assert_eq!(names.cut("<a><", &[0..4]), [Token(0), Text("><")]);
+    }
+
+    #[test]
+    fn no_control_token_lies_in_content_or_reaches_into_it() {
+        use Piece::{Text, Token};
+        let names = names(&[("<s>", true), ("<s>x", true), ("<t>", false)]);
+        let text = "<s><s>x<t>";
+        assert_eq!(names.cut(text, &[]), [Token(0), Token(1), Token(2)]);
+        for (content, expected) in [
+            (vec![0..3], vec![Text("<s>"), Token(1), Token(2)]),
+            (vec![1..2], vec![Text("<s>"), Token(1), Token(2)]),
+            (vec![6..10], vec![Token(0), Token(0), Text("x"), Token(2)]),
+            (vec![2..3, 3..4], vec![Text("<s><s>x"), Token(2)]),
+            (vec![0..10], vec![Text("<s><s>x"), Token(2)]),
+        ] {
+            assert_eq!(names.cut(text, &content), expected, "{content:?}");
+        }
+        assert_eq!(names.control().characters().collect::<String>(), "<s><s>x");
     }
 }

@@ -120,6 +120,11 @@ impl Vocabulary {
         ids
     }
 
+    /// Whether a token is found in templates only, never in content.
+    pub fn is_control(&self, id: u32) -> bool {
+        matches!(self.types.get(id as usize), Some(TokenType::Control | TokenType::Unknown))
+    }
+
     /// The bytes that a token stands for; control tokens have none.
     pub fn bytes(&self, id: u32) -> Vec<u8> {
         let (Some(token), Some(kind)) = (self.tokens.get(id as usize), self.types.get(id as usize)) else {

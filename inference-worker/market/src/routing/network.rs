@@ -31,6 +31,10 @@ pub enum Availability {
     Offline,
     /// It failed us lately; see [`super::BanList`].
     Banned,
+    /// It counts as online, but it could not be reached just now.
+    Unreachable,
+    /// It was asked just now and gave no offer.
+    Silent,
 }
 
 /// Time between workers.
@@ -148,6 +152,8 @@ fn exclusion(candidate: &Candidate, positions: u32) -> Option<Exclusion> {
     match candidate.availability {
         Availability::Offline => Some(Exclusion::Offline),
         Availability::Banned => Some(Exclusion::Banned),
+        Availability::Unreachable => Some(Exclusion::Unreachable),
+        Availability::Silent => Some(Exclusion::Silent),
         Availability::Ready { free_positions } if free_positions < positions => Some(Exclusion::NoKvRoom),
         Availability::Ready { .. } if candidate.price_per_layer_token > MAX_PRICE => Some(Exclusion::Unpayable),
         Availability::Ready { .. } => None,

@@ -12,6 +12,10 @@ pub enum Exclusion {
     Offline,
     /// It failed us lately.
     Banned,
+    /// It could not be reached just now.
+    Unreachable,
+    /// It gave no offer just now.
+    Silent,
     /// It has no room in its KV cache for the positions asked for.
     NoKvRoom,
     /// Its price is so high that a sum of such prices would overflow.
@@ -25,6 +29,8 @@ impl fmt::Display for Exclusion {
         f.write_str(match self {
             Self::Offline => "offline",
             Self::Banned => "banned after a failure",
+            Self::Unreachable => "unreachable from here",
+            Self::Silent => "without an answer",
             Self::NoKvRoom => "without KV room for this session",
             Self::Unpayable => "beyond any payable price",
             Self::Unwanted => "already used",
@@ -66,11 +72,16 @@ impl fmt::Display for NoPath {
             }
         }
         let wait = "try again in a minute";
+        let is_absent = |(reason, _): &(Exclusion, u32)| matches!(reason, Exclusion::Unreachable | Exclusion::Silent);
         let remedy = match (self.uncovered.is_empty(), self.excluded.is_empty()) {
             (false, true) => "start a worker for them or choose another model",
             (false, false) => "start a worker for the uncovered layers or choose another model",
             _ if self.excluded.iter().all(|gap| gap.reasons.iter().any(|(reason, _)| *reason == Exclusion::NoKvRoom)) => {
                 "try again in a minute or ask for fewer tokens"
+            }
+            // Waiting does not help against an address that is wrong.
+            _ if self.excluded.iter().all(|gap| gap.reasons.iter().all(is_absent)) => {
+                "check your own connection; else their operators must make them reachable, or another worker must serve these layers"
             }
             _ => wait,
         };
@@ -129,5 +140,12 @@ mod tests {
         );
         let full = NoPath { uncovered: vec![], excluded: no_path.excluded };
         assert!(full.to_string().ends_with("ask for fewer tokens"));
+        let reasons = vec![(Exclusion::Unreachable, 1), (Exclusion::Silent, 2)];
+        let absent = NoPath { uncovered: vec![], excluded: vec![ExcludedLayers { layers: range(0, 8), reasons }] };
+        assert_eq!(
+            absent.to_string(),
+            "no path: the workers of layers [0, 8) are unreachable from here (1), without an answer (2): check your own connection; else \
+             their operators must make them reachable, or another worker must serve these layers"
+        );
     }
 }

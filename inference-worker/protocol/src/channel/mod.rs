@@ -15,7 +15,7 @@ pub use facts::ChannelFacts;
 pub use lane_receipts::LaneReceipts;
 pub use payee_ledger::{LedgerError, PayeeLaneRecord, PayeeLedger, Redeemable, VoucherKind, VoucherRule};
 pub use payer_lane::{PayerLane, PayerLaneRecord, SpendError};
-pub use payer_ledger::{LeaseError, PayerLedger};
+pub use payer_ledger::{Adopted, LeaseError, PayerLedger};
 
 /// How surely a record must be on disk before the outputs after it are carried out.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -42,7 +42,7 @@ pub enum LedgerError {
     #[error("the voucher is not signed by the channel's signer: check key and chain")]
     BadSignature,
     /// A number that was used already.
-    #[error("voucher {seq} is not newer than {last}: restore the payer's records")]
+    #[error("voucher {seq} is not newer than {last}: the payer's records are older than its promises")]
     StaleSeq {
         /// The voucher's number.
         seq: u64,
@@ -50,7 +50,9 @@ pub enum LedgerError {
         last: u64,
     },
     /// It promises less than was promised before.
-    #[error("the voucher promises {cumulative} and {promised} was promised before: restore the payer's records")]
+    #[error(
+        "the voucher promises {cumulative} and {promised} was promised before: the payer's records are older than its promises"
+    )]
     StaleAmount {
         /// The voucher's amount.
         cumulative: Balance,
@@ -88,7 +90,7 @@ pub enum LedgerError {
         needed: BlockNumber,
     },
     /// Receipts that were not given.
-    #[error("the voucher fixes {found} receipts that differ from the {given} given on this lane: use another lane")]
+    #[error("the voucher fixes {found} receipts that differ from the {given} given on this lane: records were lost at one side")]
     ReceiptsDiffer {
         /// The voucher's number of receipts.
         found: u64,
@@ -249,6 +251,16 @@ impl PayeeLedger {
         self.lanes.get(&lane)?.best.as_ref()
     }
 
+    /// The newest promise of every lane that has one, in the order of the lanes: at most [`MAX_LANES`].
+    pub fn promises(&self) -> impl Iterator<Item = &Redeem> {
+        self.lanes.values().filter_map(|state| state.best.as_ref())
+    }
+
+    /// Whether the channel's signer has signed `redeem` on this chain, whatever it promises.
+    pub fn is_signed(&self, redeem: &Redeem) -> bool {
+        redeem.voucher.channel == self.facts.channel && self.check_signature(redeem).is_ok()
+    }
+
     /// Takes a voucher; returns what the lane promises now. A refused voucher changes nothing.
     ///
     /// # Errors
@@ -291,11 +303,16 @@ impl PayeeLedger {
     /// Takes a tick; returns what the lane promises now. A refused tick changes nothing.
     ///
     /// # Errors
-    /// [`LedgerError::BadTick`], [`LedgerError::Overspend`], [`LedgerError::Expiring`].
+    /// [`LedgerError::BadTick`], [`LedgerError::Overspend`], [`LedgerError::Expiring`]; [`LedgerError::StaleSeq`] if the chain has
+    /// redeemed a newer voucher, which leaves the tick's own worthless.
     pub fn accept_tick(&mut self, lane: LaneId, proof: &TickProof, block: BlockNumber) -> Result<Balance, LedgerError> {
         let none = LedgerError::BadTick { n: proof.n, revealed: 0 };
         let state = self.lanes.get(&lane).ok_or(none)?;
         let (best, meter) = state.best.as_ref().zip(state.meter).ok_or(none)?;
+        let (seq, last) = (best.voucher.seq, self.facts.lane(lane).seq);
+        if seq < last {
+            return Err(LedgerError::StaleSeq { seq, last });
+        }
         check_expiry(best.voucher.expires, block)?;
         let extended = Redeem { tick: Some(*proof), ..best.clone() };
         let promised = extended.promised().ok_or(LedgerError::Overspend { total: Balance::MAX, deposit: self.facts.deposit })?;
@@ -328,13 +345,14 @@ impl PayeeLedger {
         PayeeLaneRecord { facts: self.facts.clone(), lane, best: state.best, receipts: state.receipts }
     }
 
-    /// Promises that bring more than the chain has recorded for their lane.
+    /// Promises that bring more than the chain has recorded for their lane. The chain pays further ticks of a voucher that it has
+    /// redeemed already, and nothing on one that is older than that.
     pub fn redeemable(&self) -> Vec<Redeemable> {
         let lanes = self.lanes.iter().filter_map(|(lane, state)| {
             let redeem = state.best.clone()?;
             let known = self.facts.lane(*lane);
             let gain = redeem.promised()?.saturating_sub(known.cumulative);
-            (gain > 0 && redeem.voucher.seq > known.seq).then_some(Redeemable { redeem, gain })
+            (gain > 0 && redeem.voucher.seq >= known.seq).then_some(Redeemable { redeem, gain })
         });
         lanes.collect()
     }

@@ -5,12 +5,12 @@ use ed25519_dalek::SigningKey;
 use mica_primitives::{Balance, BlockNumber, ChannelId, Hash32, LaneId, MAX_TICKS, Receipt, ReceiptTree, Redeem, Tick, Voucher};
 
 use super::ticks::TickChain;
-use crate::{messages::Payment, signing};
+use crate::{SessionId, messages::Payment, signing};
 
 /// Context string of the tick chains' secrets.
-const SECRET_CONTEXT: &str = "mica/tick-secret/v1";
+const SECRET_CONTEXT: &str = "mica/tick-secret/v2";
 
-/// A lane as it is written to disk. It holds no secret: chains are derived from the signer's key.
+/// A lane as it is written to disk. It holds no secret: a chain ends with its session, and the next voucher begins another.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct PayerLaneRecord {
     /// The channel.
@@ -74,6 +74,8 @@ pub struct PayerLane {
     key: SigningKey,
     record: PayerLaneRecord,
     limit: Balance,
+    /// Name of the session that holds the lane.
+    session: Hash32,
     chain: Option<TickChain>,
 }
 
@@ -85,7 +87,14 @@ impl core::fmt::Debug for PayerLane {
 
 impl PayerLane {
     pub(super) const fn new(genesis: Hash32, key: SigningKey, record: PayerLaneRecord, limit: Balance) -> Self {
-        Self { genesis, key, record, limit, chain: None }
+        Self { genesis, key, record, limit, session: [0; 32], chain: None }
+    }
+
+    /// Names the session that pays from the lane: its name is drawn at random, and every chain's secret depends on it.
+    #[must_use]
+    pub fn of(mut self, session: SessionId) -> Self {
+        self.session = session.0;
+        self
     }
 
     /// The lane as it must be on disk now.
@@ -170,12 +179,16 @@ impl PayerLane {
         Redeem { voucher, signature, tick: None }
     }
 
-    /// A voucher's number is never used twice with one key, so neither is its secret.
+    /// A payer whose records were restored from an older copy uses a number again before it learns better. Two vouchers of one number
+    /// do no harm by themselves: a lane is worth the most that any of its vouchers promises, never their sum, and the later ones go on
+    /// from what is known. But chains of one secret and of different lengths lie on top of each other, and the first preimages of the
+    /// shorter one would be late ones of the longer: each would pay many ticks of the old voucher. So no secret is ever made twice: the
+    /// session's name, 32 random bytes, is part of it. Nothing has to make it again, because a chain lives no longer than its session.
     fn secret(&self, seq: u64) -> Hash32 {
         let mut hasher = blake3::Hasher::new_derive_key(SECRET_CONTEXT);
         hasher.update(self.key.as_bytes());
         hasher.update(&self.genesis);
-        hasher.update(&(self.record.channel, self.record.lane, seq).encode());
+        hasher.update(&(self.record.channel, self.record.lane, seq, self.session).encode());
         *hasher.finalize().as_bytes()
     }
 }

@@ -31,9 +31,28 @@ pub enum LeaseError {
     /// A record or promise of another channel, or not signed by this payer.
     #[error("the record belongs to another channel: restore the right one")]
     Foreign,
+    /// A promise beyond everything that was ever put into the channel: this payer never makes one.
+    #[error("a promise of {promised} is shown and the channel's deposit is {deposit}: it is not taken for this channel's")]
+    BeyondDeposit {
+        /// What it promises.
+        promised: Balance,
+        /// The deposit.
+        deposit: Balance,
+    },
     /// The payer has asked to close the channel.
     #[error("the channel is being closed: open a new one")]
     Closing,
+}
+
+/// What came of a promise that a payee showed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Adopted {
+    /// The lane as it must be on disk now.
+    pub record: PayerLaneRecord,
+    /// Base units that this payer had promised and did not remember.
+    pub recovered: Balance,
+    /// Whether the lane cannot be continued: receipts of it are lost.
+    pub is_retired: bool,
 }
 
 /// The payer's view of one channel.
@@ -108,7 +127,8 @@ impl PayerLedger {
         self.facts.deposit.saturating_sub(used)
     }
 
-    /// Leases the first free lane to a session that may spend `budget`.
+    /// Leases a free lane to a session that may spend `budget`: the first one whose last session was settled, else the first one. A lane
+    /// whose last session was not may still be held by the payee, who has not noticed that its payer is dead.
     ///
     /// # Errors
     /// See [`LeaseError`].
@@ -120,7 +140,9 @@ impl PayerLedger {
         if budget > free {
             return Err(LeaseError::Deposit { free, budget });
         }
-        let lane = (0..MAX_LANES as LaneId).find(|lane| self.usable(*lane)).ok_or(LeaseError::NoLane)?;
+        let settled = |lane: &LaneId| self.lanes.get(lane).is_none_or(|record| record.tick.is_none());
+        let usable = || (0..MAX_LANES as LaneId).filter(|lane| self.is_usable(*lane));
+        let lane = usable().find(settled).or_else(|| usable().next()).ok_or(LeaseError::NoLane)?;
         let mut record = self.lanes.get(&lane).cloned().unwrap_or_else(|| PayerLaneRecord::unused(self.facts.channel, lane));
         record.seq = record.seq.max(self.facts.lane(lane).seq);
         // The sum stays below the deposit, which was checked above.
@@ -141,12 +163,25 @@ impl PayerLedger {
         }
     }
 
-    /// Takes note of a promise that the payee showed after this payer lost its records. The lane's receipts are lost with them,
-    /// so it is not leased again; what was promised on it counts.
+    /// Keeps a lane that was given back from being leased, without a budget, until it is given back again. Returns whether it does:
+    /// somebody else may hold it by now.
+    pub fn hold(&mut self, lane: LaneId) -> bool {
+        let is_free = !self.leases.contains_key(&lane);
+        if is_free {
+            self.leases.insert(lane, self.promised(lane));
+        }
+        is_free
+    }
+
+    /// Takes note of a promise that the payee showed; nothing if it is no news. What was promised counts, because this payer's key has
+    /// signed it; a lane of which receipts are lost is not leased again.
+    ///
+    /// A payee gains nothing by what it shows. An older promise is no news, and what is known never falls. A newer one it could have
+    /// redeemed anyway. A lane that another session than `own`'s holds is left alone: that session knows more.
     ///
     /// # Errors
-    /// [`LeaseError::Foreign`] if this payer never signed it.
-    pub fn adopt(&mut self, held: &Redeem) -> Result<PayerLaneRecord, LeaseError> {
+    /// [`LeaseError::Foreign`] if this payer never signed it, [`LeaseError::BeyondDeposit`].
+    pub fn adopt(&mut self, held: &Redeem, own: LaneId) -> Result<Option<Adopted>, LeaseError> {
         let voucher = &held.voucher;
         let ticked = match (&voucher.tick, &held.tick) {
             (_, None) => true,
@@ -157,19 +192,26 @@ impl PayerLedger {
         if voucher.channel != self.facts.channel || u32::from(voucher.lane) >= MAX_LANES || !ticked || !signed {
             return Err(LeaseError::Foreign);
         }
-        let lane = voucher.lane;
-        let mut record = self.lanes.remove(&lane).unwrap_or_else(|| PayerLaneRecord::unused(self.facts.channel, lane));
-        if voucher.seq > record.seq || held.promised().unwrap_or(0) > record.promised() {
-            record.seq = voucher.seq.max(record.seq);
-            record.cumulative = voucher.cumulative;
-            record.tick = voucher.tick;
-            record.revealed = held.tick.map_or(0, |proof| proof.n);
+        let (lane, deposit) = (voucher.lane, self.facts.deposit);
+        let promised = held.promised().ok_or(LeaseError::Foreign)?;
+        if promised > deposit {
+            return Err(LeaseError::BeyondDeposit { promised, deposit });
         }
-        if voucher.receipts > record.receipts.count() {
+        let before = self.promised(lane);
+        let known = self.lanes.get(&lane);
+        let mut record = known.cloned().unwrap_or_else(|| PayerLaneRecord::unused(self.facts.channel, lane));
+        let is_news = voucher.seq > record.seq || promised > record.promised();
+        if !is_news || (lane != own && self.leases.contains_key(&lane)) {
+            return Ok(None);
+        }
+        record.cumulative = promised.max(record.promised());
+        (record.seq, record.tick, record.revealed) = (voucher.seq.max(record.seq), None, 0);
+        let is_retired = voucher.receipts > record.receipts.count();
+        if is_retired {
             self.retired.insert(lane);
         }
         self.lanes.insert(lane, record.clone());
-        Ok(record)
+        Ok(Some(Adopted { record, recovered: promised.saturating_sub(before), is_retired }))
     }
 
     /// Never lease this lane again: the payee knows other receipts on it.
@@ -177,11 +219,21 @@ impl PayerLedger {
         self.retired.insert(lane);
     }
 
-    fn usable(&self, lane: LaneId) -> bool {
+    /// Lanes that this payer can never use again: retired, or used further than it remembers.
+    pub fn lost_lanes(&self) -> usize {
+        (0..MAX_LANES as LaneId).filter(|lane| !self.is_continued(*lane)).count()
+    }
+
+    fn is_usable(&self, lane: LaneId) -> bool {
+        self.is_continued(lane) && !self.leases.contains_key(&lane)
+    }
+
+    /// Whether this payer knows all that its last session on the lane must go on from.
+    fn is_continued(&self, lane: LaneId) -> bool {
         let chain = self.facts.lane(lane);
         let record = self.lanes.get(&lane);
-        let continues = record.map_or(0, |record| record.receipts.count()) >= chain.receipts
-            && record.map_or(0, PayerLaneRecord::promised) >= chain.cumulative;
-        continues && !self.leases.contains_key(&lane) && !self.retired.contains(&lane)
+        record.map_or(0, |record| record.receipts.count()) >= chain.receipts
+            && record.map_or(0, PayerLaneRecord::promised) >= chain.cumulative
+            && !self.retired.contains(&lane)
     }
 }

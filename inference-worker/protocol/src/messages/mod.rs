@@ -4,6 +4,7 @@ mod close;
 mod fault;
 mod open;
 mod pay;
+mod promises;
 mod quote;
 mod receipt;
 mod step;
@@ -13,6 +14,7 @@ pub use close::{Close, CloseWhen, Closed, Statement};
 pub use fault::Fault;
 pub use open::{Acceptance, Open, Opened};
 pub use pay::{Pay, Payment};
+pub use promises::{HeldPromises, Promises};
 pub use quote::{Quote, QuoteRequest, SignedQuote};
 pub use receipt::SessionReceipt;
 pub use step::{Payload, PayloadError, Step};
@@ -56,6 +58,9 @@ pub enum Message {
     /// Stage → payer: paid, done.
     #[codec(index = 10)]
     Closed(Closed),
+    /// Stage → payer: what I hold of your promises on this channel.
+    #[codec(index = 11)]
+    Promises(Promises),
     /// Either way: refused, or given up.
     #[codec(index = 255)]
     Fault(Fault),
@@ -76,6 +81,7 @@ impl Message {
             Self::Close(_) => "Close",
             Self::Statement(_) => "Statement",
             Self::Closed(_) => "Closed",
+            Self::Promises(_) => "Promises",
             Self::Fault(_) => "Fault",
         }
     }
@@ -93,6 +99,7 @@ impl Message {
             Self::Close(message) => Some(message.session),
             Self::Statement(message) => Some(message.session),
             Self::Closed(message) => Some(message.session),
+            Self::Promises(message) => Some(message.session),
             Self::Fault(message) => message.session,
         }
     }

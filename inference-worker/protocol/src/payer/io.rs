@@ -158,7 +158,7 @@ pub enum PayerOutput {
         /// The receipt.
         receipt: Box<Receipt>,
     },
-    /// The worker holds a newer promise than the payer's records: give it to [`crate::channel::PayerLedger::adopt`] and persist.
+    /// The worker shows a promise that may be newer than the payer's records: give it to [`crate::channel::PayerLedger::adopt`] and persist.
     Adopt {
         /// The stage, from 0.
         stage: usize,
@@ -210,6 +210,8 @@ pub struct StageReport {
     pub receipts: u64,
     /// Whether the worker confirmed the final voucher.
     pub settled: bool,
+    /// Why the worker did not take the session, if it said so.
+    pub refused: Option<FaultCode>,
     /// The lane as it was persisted last.
     pub record: PayerLaneRecord,
 }

@@ -21,7 +21,7 @@ use crate::{
     channel::{Durability, PayerLaneRecord, SpendError},
     clock::Now,
     limits::{MAX_PIPELINE_POSITIONS, MAX_STEP_ROWS},
-    messages::{Close, CloseWhen, Closed, Fault, Message, Open, Opened, Payload, SessionReceipt, Statement, Step, Token},
+    messages::{Close, CloseWhen, Closed, Fault, Message, Open, Opened, Payload, Promises, SessionReceipt, Statement, Step, Token},
     receipts::{Culprits, Ending, PathVerifier, StageFacts, Verified, VerifyError},
     session::{SessionSpec, StopReason},
 };
@@ -74,7 +74,7 @@ impl PayerSession {
         let (mut states, mut out) = (Vec::with_capacity(stages.len()), Vec::new());
         for (index, (planned, (terms, unit))) in stages.into_iter().zip(checked.terms).enumerate() {
             let quote = planned.quote;
-            let mut state = StageState::new(planned, terms, unit);
+            let mut state = StageState::new(session, planned, terms, unit);
             let voucher = state.first_voucher(ticks, expires).map_err(|source| PlanError::Spend { stage: index, source })?;
             let open = Open {
                 session,
@@ -173,6 +173,7 @@ impl PayerSession {
             Message::Receipt(receipt) => self.receipt(now, stage, &receipt, out),
             Message::Statement(statement) => self.statement(now, stage, &statement, out),
             Message::Closed(closed) => self.closed(stage, &closed),
+            Message::Promises(shown) => self.promises(stage, shown, out),
             Message::Fault(fault) => self.fault(now, stage, fault, out),
             // Quotes are answers to the caller's own questions; anything else is not a payer's business.
             _ => {}
@@ -356,14 +357,28 @@ impl PayerSession {
         }
     }
 
+    /// A worker shows its part of the account of a channel, once and before it answers the opening.
+    fn promises(&mut self, stage: usize, shown: Promises, out: &mut Vec<PayerOutput>) {
+        let state = &mut self.stages[stage];
+        if state.opened || state.is_done() || state.shown {
+            return;
+        }
+        state.shown = true;
+        out.extend(shown.held.into_iter().map(|held| PayerOutput::Adopt { stage, held: Box::new(held) }));
+    }
+
     fn fault(&mut self, now: Now, stage: usize, fault: Fault, out: &mut Vec<PayerOutput>) {
         let code = fault.code();
         if let Some(held) = fault.held {
             out.push(PayerOutput::Adopt { stage, held });
         }
         // A stage that never accepted has no account to give.
-        if !self.stages[stage].opened || ends_account(code) {
-            self.stages[stage].account = Account::Gone;
+        let state = &mut self.stages[stage];
+        if !state.opened {
+            state.refused.get_or_insert(code);
+        }
+        if !state.opened || ends_account(code) {
+            state.account = Account::Gone;
         }
         if self.phase != Phase::Settling {
             self.fail(now, Some(stage), code, fault.text, out);

@@ -30,6 +30,10 @@ pub(super) struct StageState {
     pub(super) range: LayerRange,
     pub(super) account: Account,
     pub(super) opened: bool,
+    /// Whether it has shown what it holds.
+    pub(super) shown: bool,
+    /// Why it did not take the session.
+    pub(super) refused: Option<FaultCode>,
     /// blake3 of the opening that was sent.
     pub(super) open: Hash32,
     addresses: WorkerAddresses,
@@ -44,13 +48,16 @@ pub(super) struct StageState {
 }
 
 impl StageState {
-    pub(super) fn new(planned: PlannedStage, terms: PaymentTerms, unit: Balance) -> Self {
+    pub(super) fn new(session: SessionId, planned: PlannedStage, terms: PaymentTerms, unit: Balance) -> Self {
         let PlannedStage { peer, addresses, range, lane, .. } = planned;
+        let lane = lane.of(session);
         Self {
             peer,
             range,
             account: Account::Open,
             opened: false,
+            shown: false,
+            refused: None,
             open: [0; 32],
             addresses,
             terms,
@@ -184,6 +191,7 @@ impl StageState {
             paid: self.paid(),
             receipts: self.receipts,
             settled: self.account == Account::Settled,
+            refused: self.refused,
             record: self.lane.record().clone(),
         }
     }

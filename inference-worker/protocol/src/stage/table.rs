@@ -17,7 +17,7 @@ use crate::{
     channel::{ChannelFacts, Durability, LedgerError, PayeeLaneRecord, PayeeLedger, Redeemable, VoucherKind, VoucherRule},
     clock::Now,
     limits::{MAX_LEDGERS, MAX_OPENINGS, MAX_SESSIONS, MAX_SESSIONS_PER_PEER, MAX_UNPAID_SESSIONS, QUOTE_LIFETIME_BLOCKS},
-    messages::{Message, Open, Opened, Quote, QuoteRequest, SignedQuote},
+    messages::{HeldPromises, Message, Open, Opened, Promises, Quote, QuoteRequest, SignedQuote},
 };
 
 #[derive(Debug)]
@@ -94,8 +94,7 @@ impl StageTable {
         self.accounts.get(channel).map(|account| &account.ledger)
     }
 
-    /// Lanes of a channel on which a session runs. The chain pays a voucher's number once: after a redeem, further ticks of the same
-    /// voucher are worth nothing until the payer sends the next one. So redeem a busy lane only when its channel is closing.
+    /// Lanes of a channel on which a session runs. What they promise grows, and each redeem costs a fee: a later one pays for both.
     pub fn busy_lanes(&self, channel: &ChannelId) -> Vec<LaneId> {
         let sessions = self.sessions.values().map(StageSession::agreed);
         sessions.filter(|agreed| agreed.channel == *channel).map(|agreed| agreed.lane).collect()
@@ -268,7 +267,19 @@ impl StageTable {
             let text = format!("{} sessions on this channel ended unpaid", account.unpaid_sessions);
             return Err(Refusal::new(FaultCode::Underpaid, text));
         }
-        let promised = accept_opening(&mut account.ledger, &agreed, open, now)?;
+        let promised = match accept_opening(&mut account.ledger, &agreed, open, now) {
+            Ok(promised) => promised,
+            Err(refusal) => {
+                if may_have_lost_records(refusal.code) {
+                    out.extend(show_promises(&account.ledger, from, open, |_| true));
+                }
+                return Err(refusal);
+            }
+        };
+        if open.voucher.voucher.seq == 1 {
+            // A lane that begins while others were used: a payer that has forgotten those would take the deposit for free.
+            out.extend(show_promises(&account.ledger, from, open, |lane| lane != open.lane));
+        }
         let record = Box::new(account.ledger.record(open.lane));
         if let Some(replaced) = replaced {
             self.with(now, &replaced, out, |session, around| session.end(false, None, around));
@@ -282,7 +293,9 @@ impl StageTable {
         Ok(())
     }
 
-    /// A lane serves one session. One that only waits for its final voucher makes room for its own payer's next.
+    /// A lane serves one session. One that only waits for its final voucher makes room for the next: also for that of another peer,
+    /// because a payer that has died comes back under another name, and the new voucher, checked before the old session ends, proves
+    /// that it is the same payer.
     fn lane_holder(&self, agreed: &Agreed) -> Result<Option<SessionId>, Refusal> {
         let mut holders = self.sessions.iter().filter(|(_, session)| {
             let other = session.agreed();
@@ -290,7 +303,7 @@ impl StageTable {
         });
         match holders.next() {
             None => Ok(None),
-            Some((id, session)) if session.is_settling() && session.agreed().payer == agreed.payer => Ok(Some(*id)),
+            Some((id, session)) if session.is_settling() => Ok(Some(*id)),
             Some(_) => Err(Refusal::new(FaultCode::LaneBusy, format!("lane {} serves another session", agreed.lane))),
         }
     }
@@ -367,14 +380,30 @@ impl StageTable {
 fn accept_opening(ledger: &mut PayeeLedger, agreed: &Agreed, open: &Open, now: Now) -> Result<mica_primitives::Balance, Refusal> {
     let lane = open.lane;
     let rule = VoucherRule { lane, unit: agreed.unit, block: now.block, kind: VoucherKind::Opening };
-    // The deposit must cover at least what is computed on credit, or the credit could never be repaid.
-    let needed = agreed.spec.needed_positions().min(agreed.credit_positions.max(1).into());
-    let (free, cost) = (ledger.free(), agreed.unit.saturating_mul(needed.into()));
+    // The deposit must cover the whole session: one that is short would end in the middle of an answer. A payer sets that much aside
+    // before it opens, unless it has forgotten what it promised.
+    let (free, cost) = (ledger.free(), agreed.unit.saturating_mul(agreed.spec.needed_positions().into()));
     if cost > free {
-        return Err(Refusal::new(FaultCode::Overspend, format!("{cost} are needed to begin and the channel has {free} left")));
+        return Err(Refusal::new(FaultCode::Overspend, format!("the session may cost {cost} and the channel has {free} left")));
     }
     let accepted = ledger.accept_voucher(&open.voucher, &rule);
     accepted.map_err(|error| Refusal::of_money(&error, ledger.held(lane)))
+}
+
+/// Refusals that an honest payer meets only if it, or this worker, has lost records.
+const fn may_have_lost_records(code: FaultCode) -> bool {
+    matches!(code, FaultCode::StaleVoucher | FaultCode::ReceiptsDiffer | FaultCode::Overspend)
+}
+
+/// What is held on the lanes of `open`'s channel that `wanted` picks, if there is anything and the channel's signer asks.
+fn show_promises(ledger: &PayeeLedger, to: PublicKey, open: &Open, wanted: impl Fn(LaneId) -> bool) -> Option<StageOutput> {
+    let held: Vec<_> = ledger.promises().filter(|held| wanted(held.voucher.lane)).cloned().collect();
+    // The signature costs more than the look, and is checked only where there is something to show.
+    if held.is_empty() || !ledger.is_signed(&open.voucher) {
+        return None;
+    }
+    let held = HeldPromises::truncate_from(held);
+    Some(send(to, Message::Promises(Promises { session: open.session, held })))
 }
 
 fn send(to: PublicKey, message: Message) -> StageOutput {

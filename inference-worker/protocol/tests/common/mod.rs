@@ -374,8 +374,11 @@ impl World {
                 }
                 PayerOutput::Receipt { stage, receipt, .. } => self.verified.push((stage, *receipt)),
                 PayerOutput::Adopt { stage, held } => {
-                    let record = self.ledgers[stage].adopt(&held).expect("own promise");
-                    self.payer_disk.insert((record.channel, record.lane), record.encode());
+                    let own = self.sessions.get(&id).map_or(0, |session| session.lane_records()[stage].lane);
+                    if let Some(adopted) = self.ledgers[stage].adopt(&held, own).expect("own promise") {
+                        let record = adopted.record;
+                        self.payer_disk.insert((record.channel, record.lane), record.encode());
+                    }
                 }
                 PayerOutput::Finished(report) => {
                     for stage in &report.stages {

@@ -1,0 +1,69 @@
+//! What the user must be told about channels, once each.
+
+use std::collections::BTreeSet;
+
+use mica_chain::{AccountId, amount};
+use mica_primitives::{Balance, ChannelId};
+
+use crate::store::Aside;
+
+/// What is told at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Everything but promises that were learnt: a session is about to be opened, and may bring more of them.
+    ButPromises,
+    /// Everything.
+    All,
+}
+
+/// Lines that wait to be told.
+#[derive(Debug, Default)]
+pub(super) struct Notices {
+    lines: Vec<String>,
+    /// Base units that workers showed and that were not remembered.
+    recovered: Balance,
+    /// Channels of which it was told that they take no more sessions.
+    spent: BTreeSet<ChannelId>,
+}
+
+impl Notices {
+    /// The chain began anew.
+    pub(super) fn anew(&mut self, aside: &Aside) {
+        let Aside { channels, sessions, path } = aside;
+        self.lines.push(format!(
+            "the chain began anew: the records of {channels} channels and {sessions} sessions on the one before are put aside in {}",
+            path.display()
+        ));
+    }
+
+    /// Promises were learnt from a worker.
+    pub(super) const fn recovered(&mut self, more: Balance) {
+        self.recovered = self.recovered.saturating_add(more);
+    }
+
+    /// No lane of a channel can be used any more.
+    pub(super) fn spent(&mut self, channel: ChannelId, payee: AccountId) {
+        if self.spent.insert(channel) {
+            self.lines.push(format!(
+                "channel {channel} to {payee} takes no more sessions, because the records of all its lanes are lost: \
+                 `mica channel close {channel}` brings back what is left in it"
+            ));
+        }
+    }
+
+    /// What is to be told now; of promises only if no more of them can come, so that they are told in one sum.
+    pub(super) fn take(&mut self, told: Told) -> Vec<String> {
+        let mut lines = std::mem::take(&mut self.lines);
+        let recovered = match told {
+            Told::ButPromises => 0,
+            Told::All => std::mem::take(&mut self.recovered),
+        };
+        if recovered > 0 {
+            lines.push(format!(
+                "recovered {} of promises that this folder did not remember: the workers showed them, signed by this wallet",
+                amount::format(recovered)
+            ));
+        }
+        lines
+    }
+}

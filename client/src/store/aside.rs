@@ -1,0 +1,140 @@
+//! Where a chain began, and what becomes of records when it begins anew.
+//!
+//! A development chain that is started anew has the genesis of the one before, and channels on it get the ids of the old ones: what was
+//! promised on those would count against the new deposits. Its first block differs, so that is kept, and when it changes everything of
+//! the old chain is moved into a file beside this one. The file is a payer's database like any other: nothing is lost.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use mica_primitives::{Hash32, LaneId};
+use redb::{ReadableDatabase, ReadableTable};
+
+use super::{CHANNELS, ChannelRecord, LANES, ORIGINS, RECEIPTS, RETIRED, SESSIONS, SessionRecord, Store, StoreError, db, decode};
+
+/// Records that were moved away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Aside {
+    /// Channels.
+    pub channels: usize,
+    /// Sessions.
+    pub sessions: usize,
+    /// Where they lie now.
+    pub path: PathBuf,
+}
+
+/// Keys of everything that belongs to one chain.
+struct Belongings {
+    channels: BTreeSet<Hash32>,
+    sessions: BTreeSet<(u64, Hash32)>,
+}
+
+impl Store {
+    /// Hash of the first block of the chain with this genesis, as it was seen before.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be read.
+    pub fn first_block(&self, genesis: Hash32) -> Result<Option<Hash32>, StoreError> {
+        let table = self.database.begin_read().map_err(db)?.open_table(ORIGINS).map_err(db)?;
+        Ok(table.get(genesis).map_err(db)?.map(|hash| hash.value()))
+    }
+
+    /// Genesis hashes of all chains of which there are records of channels.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they cannot be read.
+    pub fn chains(&self) -> Result<BTreeSet<Hash32>, StoreError> {
+        let table = self.database.begin_read().map_err(db)?.open_table(CHANNELS).map_err(db)?;
+        let record = |bytes: &[u8]| decode::<ChannelRecord>("channels", bytes).map(|record| record.genesis);
+        table.iter().map_err(db)?.map(|entry| record(entry.map_err(db)?.1.value())).collect()
+    }
+
+    /// Notes the first block of a chain.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it is not on disk.
+    pub fn set_first_block(&self, genesis: Hash32, first_block: Hash32) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            transaction.open_table(ORIGINS).map_err(db)?.insert(genesis, first_block).map_err(db)?;
+            Ok(())
+        })
+    }
+
+    /// Moves all records of the chain with this genesis into a file of their own, because that chain has another first block now.
+    /// Cut short by a power cut it is done again from the start. What was spent on each day stays: caps hold across chains.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the file cannot be made or written; then nothing is moved.
+    pub fn put_aside(&self, genesis: Hash32, old_first_block: Hash32, first_block: Hash32) -> Result<Aside, StoreError> {
+        let own = self.belongings(genesis)?;
+        let name = format!("state-{}.redb", hex::encode(&old_first_block[..8]));
+        let path = self.path.with_file_name(name);
+        self.copy(&own, &Self::open(&path)?)?;
+        self.write(|transaction| {
+            transaction.open_table(ORIGINS).map_err(db)?.insert(genesis, first_block).map_err(db)?;
+            let is_own = |channel: Hash32| own.channels.contains(&channel);
+            transaction.open_table(CHANNELS).map_err(db)?.retain(|channel, _| !is_own(channel)).map_err(db)?;
+            transaction.open_table(LANES).map_err(db)?.retain(|(channel, _), _| !is_own(channel)).map_err(db)?;
+            transaction.open_table(RETIRED).map_err(db)?.retain(|(channel, _), ()| !is_own(channel)).map_err(db)?;
+            transaction.open_table(RECEIPTS).map_err(db)?.retain(|(channel, _, _), _| !is_own(channel)).map_err(db)?;
+            transaction.open_table(SESSIONS).map_err(db)?.retain(|key, _| !own.sessions.contains(&key)).map_err(db)
+        })?;
+        Ok(Aside { channels: own.channels.len(), sessions: own.sessions.len(), path })
+    }
+
+    fn belongings(&self, genesis: Hash32) -> Result<Belongings, StoreError> {
+        let reading = self.database.begin_read().map_err(db)?;
+        let (mut channels, mut sessions) = (BTreeSet::new(), BTreeSet::new());
+        for entry in reading.open_table(CHANNELS).map_err(db)?.iter().map_err(db)? {
+            let (channel, record) = entry.map_err(db)?;
+            if decode::<ChannelRecord>("channels", record.value())?.genesis == genesis {
+                channels.insert(channel.value());
+            }
+        }
+        for entry in reading.open_table(SESSIONS).map_err(db)?.iter().map_err(db)? {
+            let (key, record) = entry.map_err(db)?;
+            if decode::<SessionRecord>("sessions", record.value())?.genesis == genesis {
+                sessions.insert(key.value());
+            }
+        }
+        Ok(Belongings { channels, sessions })
+    }
+
+    /// Writes everything that belongs to `own` into `other`, in one transaction.
+    fn copy(&self, own: &Belongings, other: &Self) -> Result<(), StoreError> {
+        let reading = self.database.begin_read().map_err(db)?;
+        let (channels, lanes) = (reading.open_table(CHANNELS).map_err(db)?, reading.open_table(LANES).map_err(db)?);
+        let (retired, receipts) = (reading.open_table(RETIRED).map_err(db)?, reading.open_table(RECEIPTS).map_err(db)?);
+        let sessions = reading.open_table(SESSIONS).map_err(db)?;
+        other.write(|writing| {
+            for channel in &own.channels {
+                if let Some(record) = channels.get(channel).map_err(db)? {
+                    writing.open_table(CHANNELS).map_err(db)?.insert(channel, record.value()).map_err(db)?;
+                }
+                let all = (*channel, LaneId::MIN)..=(*channel, LaneId::MAX);
+                let mut table = writing.open_table(LANES).map_err(db)?;
+                for entry in lanes.range(all.clone()).map_err(db)? {
+                    let (key, record) = entry.map_err(db)?;
+                    table.insert(key.value(), record.value()).map_err(db)?;
+                }
+                let mut table = writing.open_table(RETIRED).map_err(db)?;
+                for entry in retired.range(all).map_err(db)? {
+                    table.insert(entry.map_err(db)?.0.value(), ()).map_err(db)?;
+                }
+                let mut table = writing.open_table(RECEIPTS).map_err(db)?;
+                let all = (*channel, LaneId::MIN, u64::MIN)..=(*channel, LaneId::MAX, u64::MAX);
+                for entry in receipts.range(all).map_err(db)? {
+                    let (key, receipt) = entry.map_err(db)?;
+                    table.insert(key.value(), receipt.value()).map_err(db)?;
+                }
+            }
+            let mut table = writing.open_table(SESSIONS).map_err(db)?;
+            for key in &own.sessions {
+                if let Some(record) = sessions.get(key).map_err(db)? {
+                    table.insert(key, record.value()).map_err(db)?;
+                }
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,35 @@
+"""What the `langchain-openai` package sends, with the values of the tables."""
+
+import langchain_openai
+import openai
+import pydantic
+
+import field_table
+
+SAMPLING = {"temperature", "top_p", "max_tokens", "stop", "seed", "logprobs", "top_logprobs", "n", "presence_penalty", "frequency_penalty"}
+OWN = (pydantic.ValidationError, ValueError, TypeError, AttributeError)
+
+
+def send(model, arguments, is_streamed):
+    address = {"base_url": f"{field_table.base}/v1", "api_key": "unused", "max_retries": 0}
+    chain = model(**address, **arguments)
+    asked = "Hi" if model is langchain_openai.ChatOpenAI else "Once upon a time"
+    pieces = list(chain.stream(asked)) if is_streamed else [chain.invoke(asked)]
+    assert pieces
+
+
+def check(name, model, needed):
+    route = field_table.Route(name)
+    # `stream` and its options are the method's, the prompt is its argument.
+    own = {field.alias or key for key, field in model.model_fields.items()} | set(model.model_fields)
+    for field, value, beside, fate in route.cases(set(route.fields) - {"model", "messages", "prompt", "stream", "stream_options"}):
+        body = {**{key: one for key, one in route.base.items() if key not in ("messages", "prompt")}, **beside, field: value}
+        arguments = {key: one for key, one in body.items() if key in own}
+        arguments["extra_body"] = {key: one for key, one in body.items() if key not in own}
+        for is_streamed in (False, True):
+            route.check(field, value, fate, lambda: send(model, arguments, is_streamed), openai.BadRequestError, OWN)
+    route.finish(needed)
+
+
+check("openai-chat", langchain_openai.ChatOpenAI, SAMPLING)
+check("openai-completions", langchain_openai.OpenAI, SAMPLING - {"stop", "top_logprobs"})

@@ -1,0 +1,376 @@
+//! What a payer's programs do when their records are not what they should be: older than the promises, lost, elsewhere, cut short by a
+//! power cut at either side, or of a chain that is gone.
+
+use std::{
+    fs,
+    io::Read,
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use mica_chain::{Chain, Signer};
+use mica_primitives::UNIT;
+use mica_tests::{DevNode, Wallet, Worker, eventually, free_port, http, process::command};
+use serde_json::Value;
+
+/// Longest time until what is in a block is final.
+const FINAL: Duration = Duration::from_secs(60);
+/// What is asked throughout, and with which options.
+const ASK: [&str; 6] = ["--json", "ask", "How does a blockchain work?", "--max-tokens", "8", "--headroom"];
+/// What is said when promises were learnt from workers.
+const RECOVERED: &str = "promises that this folder did not remember";
+/// What is said when a chain is not the one of the records.
+const ANEW: &str = "the chain began anew";
+
+/// A development chain, and two workers that cover the embedded model and redeem nothing by themselves.
+struct World {
+    node: DevNode,
+    chain: Chain,
+    workers: [Worker; 2],
+    folder: PathBuf,
+}
+
+/// How a command ended.
+struct Ran {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl World {
+    async fn start(folder: &Path, rpc_port: u16) -> Self {
+        fs::create_dir_all(folder).expect("the test's folder is writable");
+        let node = DevNode::start_on(folder, &["--dev"], rpc_port).await;
+        let mut workers = [("//Bob", "0..5"), ("//Charlie", "5..8")]
+            .map(|(suri, layers)| Worker::launch(folder, &node.url, suri, layers, &["--redeem-minimum", "1000000"]));
+        workers.iter_mut().for_each(Worker::wait_until_serving);
+        let chain = node.connect().await;
+        Self { node, chain, workers, folder: folder.to_owned() }
+    }
+
+    /// Payers read the market at the last final block.
+    fn wait_for_market(&self) {
+        eventually("the market is final", FINAL, || {
+            let mut looking = command("mica");
+            looking.env("MICA_HOME", self.folder.join("nobody")).args(["--node-url", &self.node.url, "--json", "market"]);
+            let ran = run(looking);
+            let models = (ran.code == Some(0)).then(|| ran.json()["models"].clone())?;
+            models[0]["uncovered"].as_array().is_some_and(Vec::is_empty).then_some(())
+        });
+    }
+
+    /// Starts the first worker again, and waits until payers find it under its new address.
+    fn bring_back_the_first_worker(&mut self, wallet: &Wallet) {
+        self.workers[0].restart();
+        self.workers[0].wait_until_serving();
+        eventually("the worker answers payers", FINAL, || {
+            let mut rehearsal = wallet.command();
+            rehearsal.args(ASK).args(["40", "--dry-run"]);
+            (run(rehearsal).code == Some(0)).then_some(())
+        });
+    }
+
+    async fn wallet(&self, name: &str) -> Wallet {
+        let wallet = Wallet::create(&self.folder.join(name), &self.node.url);
+        wallet.fund(&self.chain, 100 * UNIT).await;
+        self.wait_for_market();
+        wallet
+    }
+
+    async fn total(&self, wallet: &Wallet) -> u128 {
+        let view = self.chain.at_best().await.expect("the node answers");
+        view.account(wallet.account).await.expect("it reads").total()
+    }
+}
+
+impl Ran {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}{}", self.stdout, self.stderr))
+    }
+}
+
+fn run(mut command: Command) -> Ran {
+    let output = command.stdin(Stdio::null()).output().expect("the program starts");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    let ran = Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) };
+    assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+    ran
+}
+
+/// The answer to the question of all these tests, as the programs print it, and what else they say.
+fn ask(wallet: &Wallet) -> (Value, String) {
+    let mut mica = wallet.command();
+    mica.args(ASK).arg("40").env("MICA_LOG", "mica_client=debug");
+    let ran = run(mica);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    (ran.json(), ran.stderr)
+}
+
+fn integer(value: &Value) -> u128 {
+    value.to_string().parse().unwrap_or_else(|_| panic!("{value} is not an integer of base units"))
+}
+
+/// What `mica doctor` finds about the records.
+fn doctor(wallet: &Wallet) -> Vec<Value> {
+    let mut mica = wallet.command();
+    mica.args(["--json", "doctor"]);
+    let report = run(mica).json();
+    let findings = report["findings"].as_array().expect("a list").iter();
+    findings.filter(|finding| finding["check"] == "records").cloned().collect()
+}
+
+fn says(findings: &[Value], text: &str) -> bool {
+    findings.iter().any(|finding| {
+        let has_remedy = finding["mend"].as_str().is_some_and(|mend| mend.starts_with("mica "));
+        finding["state"] == "note" && has_remedy && finding["found"].as_str().is_some_and(|found| found.contains(text))
+    })
+}
+
+fn channels(wallet: &Wallet) -> Value {
+    let mut mica = wallet.command();
+    mica.args(["--json", "channel", "list"]);
+    run(mica).json()
+}
+
+/// Asks until the records are right again: told once, answered at once, without another channel or a fee.
+fn recovers(wallet: &Wallet, reference: &Value, paid: &mut u128) {
+    let before = channels(wallet).as_array().expect("a list").len();
+    let (answer, said) = ask(wallet);
+    assert_eq!(answer["text"], *reference, "{said}");
+    // The program says it to the user, and once more to its log.
+    let told = said.lines().filter(|line| line.contains(RECOVERED) && !line.contains("WARN")).count();
+    assert_eq!(told, 1, "{said}");
+    *paid += integer(&answer["paid"]);
+    let (again, said) = ask(wallet);
+    assert_eq!(again["text"], *reference, "{said}");
+    assert!(!said.contains(RECOVERED), "{said}");
+    *paid += integer(&again["paid"]);
+    assert_eq!((integer(&answer["fees"]), integer(&again["fees"])), (0, 0), "what is open is enough");
+    assert_eq!(channels(wallet).as_array().expect("a list").len(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_are_older_lost_or_elsewhere_are_learnt_again_and_every_promise_is_paid_once() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut world = World::start(folder.path(), free_port()).await;
+    let mut wallet = world.wallet("home").await;
+    let before = world.total(&wallet).await;
+    let (first, said) = ask(&wallet);
+    assert!(!said.contains(RECOVERED) && integer(&first["fees"]) > 0, "{said}");
+    let (reference, state) = (first["text"].clone(), wallet.home.join("state.redb"));
+    let (mut paid, fees) = (integer(&first["paid"]), integer(&first["fees"]));
+
+    // An older copy is put back.
+    let copy = fs::read(&state).expect("the database is there");
+    for _ in 0..2 {
+        let (more, said) = ask(&wallet);
+        assert_eq!((&more["text"], integer(&more["fees"])), (&reference, 0), "{said}");
+        paid += integer(&more["paid"]);
+    }
+    assert!(!doctor(&wallet).iter().any(|finding| finding["state"] != "good"), "{:?}", doctor(&wallet));
+    fs::write(&state, &copy).expect("put back");
+    assert!(says(&doctor(&wallet), "is older than this folder's last use"), "{:?}", doctor(&wallet));
+    recovers(&wallet, &reference, &mut paid);
+    assert!(!doctor(&wallet).iter().any(|finding| finding["state"] != "good"), "{:?}", doctor(&wallet));
+
+    // It is deleted.
+    fs::remove_file(&state).expect("deleted");
+    assert!(says(&doctor(&wallet), "is gone"), "{:?}", doctor(&wallet));
+    assert!(says(&doctor(&wallet), "is not on record"), "{:?}", doctor(&wallet));
+    recovers(&wallet, &reference, &mut paid);
+
+    // The same wallet lives under a second home folder; then the first goes on.
+    let first_home = wallet.home.clone();
+    let second = world.folder.join("second");
+    fs::create_dir_all(second.join("wallets")).expect("a folder");
+    for entry in fs::read_dir(first_home.join("wallets")).expect("readable").flatten() {
+        fs::copy(entry.path(), second.join("wallets").join(entry.file_name())).expect("copied");
+    }
+    wallet.home = second;
+    assert!(says(&doctor(&wallet), "is not on record"), "{:?}", doctor(&wallet));
+    recovers(&wallet, &reference, &mut paid);
+    wallet.home = first_home;
+    let (answer, said) = ask(&wallet);
+    assert_eq!(answer["text"], reference, "{said}");
+    paid += integer(&answer["paid"]);
+
+    // A worker comes back with the records of before the last answers, which the payer's vouchers go on from.
+    let records = ["bob/store.redb", "bob/journal.bin"].map(|name| world.folder.join(name));
+    world.workers[0].kill();
+    let older = records.each_ref().map(|path| fs::read(path).expect("the worker's records are there"));
+    world.bring_back_the_first_worker(&wallet);
+    let (answer, said) = ask(&wallet);
+    assert_eq!(answer["text"], reference, "{said}");
+    let lost = integer(&answer["stages"][0]["paid"]);
+    paid += integer(&answer["paid"]);
+    world.workers[0].kill();
+    records.iter().zip(&older).for_each(|(path, bytes)| fs::write(path, bytes).expect("put back"));
+    world.bring_back_the_first_worker(&wallet);
+    for _ in 0..2 {
+        let (answer, said) = ask(&wallet);
+        assert_eq!((&answer["text"], integer(&answer["fees"])), (&reference, 0), "{said}");
+        paid += integer(&answer["paid"]);
+    }
+
+    // In the end the wallet has lost what its answers cost and the fees, to the base unit; what the worker itself has forgotten of its
+    // last answer before the power cut it cannot claim.
+    let mut close = wallet.command();
+    close.args(["--json", "channel", "close", "--all", "--yes"]);
+    let closed = run(close);
+    assert_eq!(closed.code, Some(0), "{}", closed.stderr);
+    let spent = before - world.total(&wallet).await;
+    let owed = paid + fees + integer(&closed.json()["fees"]);
+    assert!(spent == owed || spent + lost == owed, "{spent} spent, {owed} owed, {lost} lost by the worker");
+}
+
+/// Starts a long answer and kills its payer as soon as the first words are there.
+fn kill_in_mid_answer(wallet: &Wallet) {
+    let mut mica = wallet.command();
+    mica.args([
+        "ask",
+        "Tell me a long story.",
+        "--raw",
+        "--max-tokens",
+        "400",
+        "--temperature",
+        "1.5",
+        "--headroom",
+        "8",
+        "--quiet",
+    ]);
+    let mut child = mica.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the program starts");
+    let mut first = [0; 4];
+    child.stdout.take().expect("piped").read_exact(&mut first).expect("an answer begins");
+    child.kill().expect("it still runs");
+    child.wait().expect("it ends");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payer_that_was_killed_in_mid_answer_asks_again_at_once() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut world = World::start(folder.path(), free_port()).await;
+    let wallet = world.wallet("home").await;
+    let (first, _) = ask(&wallet);
+    for _ in 0..3 {
+        kill_in_mid_answer(&wallet);
+        let (answer, said) = ask(&wallet);
+        assert_eq!(answer["text"], first["text"]);
+        assert!(!said.contains("LaneBusy") && !said.contains(RECOVERED), "{said}");
+    }
+
+    // A gateway that is killed while it streams, and its successor under load at once.
+    let gateway_wallet = world.wallet("gateway").await;
+    let settings = "parallel = 8\nheadroom = 40\n";
+    let mut gateway = gateway_wallet.gateway(settings, false);
+    let body = |tokens: u32, stream: bool| {
+        let options = serde_json::json!({"num_predict": tokens, "seed": 5, "temperature": 1.5});
+        serde_json::json!({"model": "mica-tiny", "prompt": "Tell me a story.", "stream": stream, "options": options}).to_string()
+    };
+    let warm = http::send(gateway.address, "POST", "/api/generate", &[], body(4, false).as_bytes());
+    assert_eq!(warm.status, 200, "{}", warm.body);
+    let streams: Vec<TcpStream> = (0..4).map(|_| begun(gateway.address, &body(400, true))).collect();
+    gateway.process.kill();
+    drop(streams);
+    let gateway = gateway_wallet.gateway(settings, false);
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let request = || http::send(gateway.address, "POST", "/api/generate", &[], body(4, false).as_bytes());
+        let asking: Vec<_> = (0..7).map(|_| scope.spawn(request)).collect();
+        asking.into_iter().map(|answer| answer.join().expect("an answer")).collect()
+    });
+    for answer in &answers {
+        assert_eq!((answer.status, &answer.json()["response"]), (200, &warm.json()["response"]), "{}", answer.body);
+    }
+    let log = gateway.process.output();
+    assert!(!log.contains("LaneBusy"), "{log}");
+
+    // Another home of the same wallet asks while an answer still runs: the worker's lane is taken, so it goes on in the next one.
+    let second = world.folder.join("second");
+    fs::create_dir_all(second.join("wallets")).expect("a folder");
+    for entry in fs::read_dir(gateway_wallet.home.join("wallets")).expect("readable").flatten() {
+        fs::copy(entry.path(), second.join("wallets").join(entry.file_name())).expect("copied");
+    }
+    let running = begun(gateway.address, &body(400, true));
+    let mut elsewhere = gateway_wallet;
+    elsewhere.home = second;
+    let (answer, said) = ask(&elsewhere);
+    assert_eq!(answer["text"], first["text"], "{said}");
+    drop(running);
+    world.workers.iter_mut().for_each(Worker::kill);
+}
+
+/// A streamed request of which the first piece has come.
+fn begun(address: std::net::SocketAddr, body: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).expect("the gateway listens");
+    stream.set_read_timeout(Some(FINAL)).expect("a time-out");
+    let request = http::request("POST", "/api/generate", &[], body.as_bytes());
+    std::io::Write::write_all(&mut stream, &request).expect("sent");
+    let mut seen = Vec::new();
+    while !seen.windows(10).any(|window| window == b"\"response\"") {
+        let mut buffer = [0; 1024];
+        let count = stream.read(&mut buffer).expect("an answer begins");
+        assert!(count > 0, "no answer: {}", String::from_utf8_lossy(&seen));
+        seen.extend_from_slice(&buffer[..count]);
+    }
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_development_chain_that_began_anew_is_told_once_and_its_fee_paid_once() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let port = free_port();
+    let old = World::start(&folder.path().join("old"), port).await;
+    let wallet = old.wallet("home").await;
+    let other = old.wallet("other").await;
+    let (first, _) = ask(&wallet);
+    let (second, said) = ask(&wallet);
+    assert_eq!((&second["text"], integer(&second["fees"])), (&first["text"], 0), "{said}");
+    // A program that runs on over the change.
+    let gateway = other.gateway("headroom = 40\n", false);
+    let body =
+        serde_json::json!({"model": "mica-tiny", "prompt": "Hello.", "stream": false, "options": {"num_predict": 4, "seed": 5}});
+    let generate = || http::send(gateway.address, "POST", "/api/generate", &[], body.to_string().as_bytes());
+    let before = generate();
+    assert_eq!(before.status, 200, "{}", before.body);
+    let World { mut node, mut workers, .. } = old;
+    workers.iter_mut().for_each(Worker::kill);
+    node.process.kill();
+
+    let new = World::start(&folder.path().join("new"), port).await;
+    for account in [wallet.account, other.account] {
+        let rich = Signer::from_suri("//Alice").expect("a development key");
+        let call = mica_chain::Call::Transfer { to: account, amount: 100 * UNIT };
+        new.chain.submit(&rich, call, mica_chain::Until::Finalized).await.expect("a transfer");
+    }
+    new.wait_for_market();
+    assert!(says(&doctor(&wallet), "began anew"), "{:?}", doctor(&wallet));
+    let total = new.total(&wallet).await;
+    let (answer, said) = ask(&wallet);
+    assert_eq!(answer["text"], first["text"], "{said}");
+    let told = said.lines().filter(|line| line.contains(ANEW) && !line.contains("WARN")).count();
+    assert_eq!(told, 1, "{said}");
+    let fees = integer(&answer["fees"]);
+    assert!(fees > 0);
+    assert_eq!(total - new.total(&wallet).await, fees, "one fee, and it is the one that was told");
+    let (again, said) = ask(&wallet);
+    assert_eq!((&again["text"], integer(&again["fees"])), (&first["text"], 0), "{said}");
+    assert!(!said.contains(ANEW), "{said}");
+    assert_eq!(total - new.total(&wallet).await, fees);
+    assert!(!says(&doctor(&wallet), "began anew"));
+    let names = fs::read_dir(&wallet.home).expect("readable").flatten().map(|entry| entry.file_name().into_string().expect("text"));
+    let aside: Vec<String> = names.filter(|name| name.starts_with("state-") && name.ends_with(".redb")).collect();
+    assert_eq!(aside.len(), 1, "{aside:?}");
+    let kept = mica_client::store::Store::open(&wallet.home.join(&aside[0])).expect("a payer's database");
+    assert_eq!(kept.sessions().expect("readable").len(), 2, "nothing is lost");
+
+    let after = eventually("the gateway answers on the new chain", FINAL, || {
+        let answer = generate();
+        (answer.status == 200).then_some(answer)
+    });
+    assert_eq!(after.json()["response"], before.json()["response"]);
+    let said = gateway.process.output();
+    assert_eq!(said.lines().filter(|line| line.contains(ANEW) && !line.contains("WARN")).count(), 1, "{said}");
+    let next = generate();
+    assert_eq!((next.status, &next.json()["response"]), (200, &before.json()["response"]), "{}", next.body);
+}
