@@ -315,3 +315,55 @@ fn signal(signal: &str, group: u32) -> bool {
     let sent = Command::new("kill").args([&format!("-{signal}"), "--", &format!("-{group}")]).stderr(Stdio::null()).status();
     sent.is_ok_and(|status| status.success())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = "Text.\n```sh\nA=1\n```\n```console\n$ mica ask \\\n    --json\nan answer\n$ mica market\n```\n";
+
+    #[test]
+    fn blocks_have_their_language_and_their_line() {
+        let found = blocks(PAGE);
+        assert_eq!(
+            found.iter().map(|block| (block.line, block.language.as_str())).collect::<Vec<_>>(),
+            [(3, "sh"), (6, "console")]
+        );
+        assert_eq!(found[0].commands(), "A=1\n");
+        assert_eq!(found[1].commands(), "mica ask \\\n    --json\nmica market\n", "what is typed, and not what is printed");
+    }
+
+    /// A reader of a page that is not in the repository.
+    fn reader(page: &str, folder: &Path) -> Reader {
+        let mut reader = Reader::open("docs/wallet.md", folder);
+        reader.blocks = blocks(page).into_iter();
+        reader
+    }
+
+    fn complaint(reader: Reader) -> String {
+        let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| reader.finish())).expect_err("it fails");
+        failed.downcast_ref::<String>().cloned().unwrap_or_default()
+    }
+
+    #[test]
+    fn blocks_share_one_shell_and_texts_are_replaced_once() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let page =
+            "```sh\nA='one two'\nmkdir inside && cd inside\n```\n```sh\necho \"$A\" 30333 9944 \"$(basename \"$PWD\")\"\n```\n";
+        let said = reader(page, folder.path()).replacing("30333", "9944").replacing("9944", "1").finish();
+        assert_eq!(said, "one two 9944 1 inside\n");
+    }
+
+    #[test]
+    fn what_nobody_knows_and_what_fails_is_told_with_its_place() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let said = complaint(reader("```sh\ntrue\n```\n\n```toml\na = 1\n```\n", folder.path()));
+        assert!(said.starts_with("docs/wallet.md:6: a block marked `toml`"), "{said}");
+        let said = complaint(reader("```sh\nfalse | true\n```\n", folder.path()));
+        assert!(said.starts_with("docs/wallet.md:2 failed"), "{said}");
+        let said = complaint(reader("```sh\ntrue\n```\n", folder.path()).leaving("make demo", "it is long"));
+        assert!(said.contains("no block begins with `make demo`"), "{said}");
+        let said = complaint(reader("```sh\necho '\"error\"'\n```\n", folder.path()).never_saying("\"error\""));
+        assert!(said.contains("says"), "{said}");
+    }
+}

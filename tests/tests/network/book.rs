@@ -29,8 +29,11 @@ fn open(page: &'static str, folder: &Path, url: &str) -> Reader {
 async fn every_command_of_the_payers_and_the_workers_pages_works() {
     let (node, _workers, world) = crate::wallet::market().await;
     let [wallet, payer, worker] = ["wallet", "payer", "worker"].map(|name| world.path().join(format!("{name}-page")));
-    the_wallets_page(&wallet, &node.url);
-    the_payers_pages(&payer, &node.url);
+    // Each has a wallet of its own; the worker comes and goes after them, because it changes the market.
+    std::thread::scope(|both| {
+        both.spawn(|| the_wallets_page(&wallet, &node.url));
+        both.spawn(|| the_payers_pages(&payer, &node.url));
+    });
     the_workers_page(&worker, &node.url);
 }
 
