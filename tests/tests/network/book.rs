@@ -71,7 +71,9 @@ fn model(url: &str) -> String {
 }
 
 fn the_workers_page(folder: &Path, url: &str) {
-    let mut page = open("docs/worker.md", folder, url).replacing("ws://NODE:9944", url);
+    let mut page = open("docs/worker.md", folder, url)
+        .replacing("ws://NODE:9944", url)
+        .leaving("[network]", "settings that let other machines in; the tests of addresses set them");
     page.until("mica-worker run");
     let mut worker = page.start("worker.log");
     worker.wait_for_line("the worker of the page says that it serves", SERVING, |line| line.contains("serving").then_some(()));
