@@ -3,7 +3,7 @@
 //! A [`Reader`] goes through the fenced blocks of one page from top to bottom. Blocks marked `sh` and `console` run in bash, one
 //! process each, and what one sets (variables, the working folder) the next one has, as at a reader's terminal; `python` blocks run
 //! with the packages of `tests/python/requirements.txt`. Whatever differs from what stands on the page is stated by the test: texts
-//! that are replaced (ports, addresses), blocks that are files, and blocks that are not run, by their first line and with a reason.
+//! that are replaced (ports, addresses), blocks that are files, and blocks that are not run, whole and with a reason.
 //! A block that nobody knows fails the test, and so does a stated exception that no block needs any more.
 //!
 //! The module [`pages`] goes through all pages of the repository, so that a new page, or a command in running text, cannot be
@@ -16,6 +16,9 @@ use std::{
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
 };
 
 use crate::{
@@ -26,6 +29,9 @@ use crate::{
 /// Saves what the next block needs: variables that may be set, and the working folder.
 const SAVE: &str = "{ declare -p | grep -Ev '^declare -[A-Za-z]*r|^declare -[^ ]* (BASH|DIRSTACK|FUNCNAME|GROUPS|PIPESTATUS|_=)'; \
                     printf 'cd %q\\n' \"$PWD\"; } >\"$BASH_ENV.new\" 2>/dev/null && mv \"$BASH_ENV.new\" \"$BASH_ENV\"";
+
+/// Longest time for the commands of one block, on a busy machine.
+const LONGEST_BLOCK: Duration = Duration::from_secs(600);
 
 /// Settings of the machine's own that would send loopback elsewhere.
 const PROXIES: [&str; 8] =
@@ -84,7 +90,8 @@ pub fn blocks(page: &str) -> Vec<Block> {
 
 /// What the test says of a block that is not simply run.
 struct Exception {
-    first_line: String,
+    /// The whole block if it is left, so that a line that is added to it is not left too; otherwise its first line.
+    text: String,
     fate: Fate,
     is_used: bool,
 }
@@ -92,6 +99,15 @@ struct Exception {
 enum Fate {
     File(PathBuf),
     Left,
+}
+
+impl Exception {
+    fn is_of(&self, block: &Block) -> bool {
+        match self.fate {
+            Fate::Left => block.text.trim_end() == self.text,
+            Fate::File(_) => block.first_line() == self.text,
+        }
+    }
 }
 
 /// Goes through one page.
@@ -153,20 +169,20 @@ impl Reader {
         self.replaced.push((text.to_owned(), by.to_owned()));
     }
 
-    /// A block that is not run, and why.
-    pub fn leaving(self, first_line: &str, reason: &str) -> Self {
+    /// A block that is not run, as it stands on the page, and why.
+    pub fn leaving(self, text: &str, reason: &str) -> Self {
         assert!(reason.contains(' '), "a reason is a sentence");
-        self.except(first_line, Fate::Left)
+        self.except(text, Fate::Left)
     }
 
-    /// A block that is a file; it is written when the reader comes to it.
+    /// A block that is a file, by its first line; it is written when the reader comes to it.
     pub fn file(self, first_line: &str, name: &str) -> Self {
         let path = self.folder.join(name);
         self.except(first_line, Fate::File(path))
     }
 
-    fn except(mut self, first_line: &str, fate: Fate) -> Self {
-        self.exceptions.push(Exception { first_line: first_line.to_owned(), fate, is_used: false });
+    fn except(mut self, text: &str, fate: Fate) -> Self {
+        self.exceptions.push(Exception { text: text.to_owned(), fate, is_used: false });
         self
     }
 
@@ -211,8 +227,8 @@ impl Reader {
             self.next();
         }
         for exception in &self.exceptions {
-            let line = &exception.first_line;
-            assert!(exception.is_used, "{}: no block begins with `{line}`: take it out of the test", self.page);
+            let text = &exception.text;
+            assert!(exception.is_used, "{}: there is no block `{text}`: take it out of the test", self.page);
         }
         assert!(self.run > 0, "{}: no command was run", self.page);
         std::mem::take(&mut self.said)
@@ -221,7 +237,7 @@ impl Reader {
     fn next(&mut self) {
         let Some(block) = self.blocks.next() else { return };
         let text = self.replaced(&block.commands());
-        if let Some(exception) = self.exceptions.iter_mut().find(|exception| exception.first_line == block.first_line()) {
+        if let Some(exception) = self.exceptions.iter_mut().find(|exception| exception.is_of(&block)) {
             exception.is_used = true;
             if let Fate::File(path) = &exception.fate {
                 fs::write(path, text).expect("the test's folder is writable");
@@ -240,7 +256,16 @@ impl Reader {
     fn execute(&mut self, mut command: Command, place: &str, text: &str) {
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the shell starts");
         let group = child.id();
+        // Whoever waits for the end of its output also waits for what it left in the background.
+        let (ended, waiting) = mpsc::channel::<()>();
+        let watch = thread::spawn(move || {
+            let is_late = waiting.recv_timeout(LONGEST_BLOCK) == Err(mpsc::RecvTimeoutError::Timeout);
+            is_late && signal("KILL", group)
+        });
         let output = child.wait_with_output().expect("the shell ends");
+        drop(ended);
+        let was_killed = watch.join().expect("the watch does not panic");
+        assert!(!was_killed, "{place} did not end within {} s:\n{text}", LONGEST_BLOCK.as_secs());
         if signal("0", group) {
             self.groups.push(group);
         }
@@ -302,11 +327,13 @@ impl Reader {
 }
 
 impl Drop for Reader {
-    /// Ends what the blocks left running in the background.
+    /// Ends what the blocks left running in the background. A page that was not read to its end fails the test.
     fn drop(&mut self) {
         for group in &self.groups {
             signal("KILL", *group);
         }
+        let left = self.blocks.as_slice().first();
+        assert!(left.is_none() || thread::panicking(), "{}: nobody has run what begins with {left:?}", self.page);
     }
 }
 
@@ -362,7 +389,7 @@ mod tests {
         let said = complaint(reader("```sh\nfalse | true\n```\n", folder.path()));
         assert!(said.starts_with("docs/wallet.md:2 failed"), "{said}");
         let said = complaint(reader("```sh\ntrue\n```\n", folder.path()).leaving("make demo", "it is long"));
-        assert!(said.contains("no block begins with `make demo`"), "{said}");
+        assert!(said.contains("there is no block `make demo`"), "{said}");
         let said = complaint(reader("```sh\necho '\"error\"'\n```\n", folder.path()).never_saying("\"error\""));
         assert!(said.contains("says"), "{said}");
     }

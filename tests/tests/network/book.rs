@@ -56,7 +56,8 @@ fn the_payers_pages(folder: &Path, url: &str) {
         // Prices are what these workers ask for, and not what a page can promise.
         .replacing("max_price = \"0.00001 MICA\"", "max_price = \"1 MICA\"")
         .leaving(
-            "$ mica matrix --out matrix.csv --front-end ollama --front-end openai \\",
+            "$ mica matrix --out matrix.csv --front-end ollama --front-end openai \\\n    --first qwen2.5:0.5b --second smollm2:1.7b \
+             --second llama3.2:1b --prompt \"Logical=What are the three laws of motion?\"",
             "it measures models of a gigabyte behind a gateway; the gateway's tests run both front-ends",
         )
         .finish();
@@ -71,9 +72,10 @@ fn model(url: &str) -> String {
 }
 
 fn the_workers_page(folder: &Path, url: &str) {
-    let mut page = open("docs/worker.md", folder, url)
-        .replacing("ws://NODE:9944", url)
-        .leaving("[network]", "settings that let other machines in; the tests of addresses set them");
+    let mut page = open("docs/worker.md", folder, url).replacing("ws://NODE:9944", url).leaving(
+        "[network]\nlisten = [\"/ip4/0.0.0.0/tcp/4001\", \"/ip4/0.0.0.0/udp/4001/quic-v1\"]",
+        "settings that let other machines in; the tests of addresses set them",
+    );
     page.until("mica-worker run");
     let mut worker = page.start("worker.log");
     worker.wait_for_line("the worker of the page says that it serves", SERVING, |line| line.contains("serving").then_some(()));

@@ -197,7 +197,8 @@ mod tests {
     fn cost_is_per_layer() {
         let (narrow, wide) = (load(2, 3), load(0, 8));
         // The least of several: on a busy machine a single measurement may contain somebody else's turn.
-        let least = |model: &Model| (0..5).map(|_| cost_us_per_layer_token(model).expect("steps")).min().expect("five measurements");
+        let least =
+            |model: &Model| (0..5).map(|_| cost_us_per_layer_token(model).expect("steps")).min().expect("five measurements");
         let (one, eight) = (least(&narrow), least(&wide));
         // The wide range's share of the head is added; a cost by range instead of by layer would be eight times as high.
         assert!(eight < one * 8, "{one} µs for one layer, {eight} µs per layer for eight and the head");
