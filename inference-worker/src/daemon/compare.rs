@@ -65,6 +65,8 @@ pub enum Difference {
     Addresses {
         /// Those in the registry.
         registered: WorkerAddresses,
+        /// Whether one of them is ours all the same.
+        is_reachable: bool,
     },
     /// Another list price.
     Price {
@@ -97,7 +99,7 @@ impl Difference {
 
     /// Whether payers cannot find the worker, or not as it is, for as long as this lasts.
     pub const fn keeps_from_serving(&self) -> bool {
-        !matches!(self, Self::Price { .. } | Self::Cost { .. } | Self::Stake { .. })
+        !matches!(self, Self::Price { .. } | Self::Cost { .. } | Self::Stake { .. } | Self::Addresses { is_reachable: true, .. })
     }
 }
 
@@ -115,7 +117,10 @@ pub fn differences(record: Option<&WorkerRecord<AccountId>>, own: &Own, min_stak
         (record.range != own.range).then_some(Difference::Range { registered: record.range, loaded: own.range }),
         (record.stake < needed).then_some(Difference::Stake { held: record.stake, needed }),
         (record.status == WorkerStatus::Jailed).then_some(Difference::Jailed),
-        (record.addresses != own.addresses).then(|| Difference::Addresses { registered: record.addresses.clone() }),
+        (record.addresses != own.addresses).then(|| Difference::Addresses {
+            registered: record.addresses.clone(),
+            is_reachable: record.addresses.iter().any(|address| own.addresses.contains(address)),
+        }),
         (record.list_price_per_layer_token != own.price_per_layer_token)
             .then_some(Difference::Price { registered: record.list_price_per_layer_token }),
         (record.cost_us_per_layer_token != own.cost_us_per_layer_token)
@@ -155,7 +160,7 @@ impl fmt::Display for Difference {
                 amount::format(*needed)
             ),
             Self::Jailed => f.write_str("the worker is jailed until its next heartbeat"),
-            Self::Addresses { registered } => write!(f, "the registry names other addresses: {}", listed(registered)),
+            Self::Addresses { registered, .. } => write!(f, "the registry names other addresses: {}", listed(registered)),
             Self::Price { registered } => {
                 write!(f, "the registry names another price: {} per layer and token", amount::format(*registered))
             }

@@ -185,10 +185,11 @@ impl Keeper {
             self.offers().change(|offer| offer.price_per_layer_token = *registered).await?;
             self.reporter.tell(&Event::PriceSet { price_per_layer_token: *registered, block });
         }
-        if let Some(D::Addresses { registered }) = found.iter().find(|difference| matches!(difference, D::Addresses { .. }))
+        if let Some(D::Addresses { registered, .. }) = found.iter().find(|difference| matches!(difference, D::Addresses { .. }))
             && *registered != *self.published.borrow()
             && !self.may_take_back(memory, registered, block).await?
         {
+            self.standings.same(block);
             return Ok(());
         }
         let needs_repair =
@@ -258,8 +259,16 @@ impl Keeper {
     ) -> Result<()> {
         let code = difference.code();
         let serving = !difference.keeps_from_serving();
-        if self.standings.code().is_none() {
-            self.standings.wrong(block, serving, code, format!("{difference}: it is repaired now"));
+        match self.standings.code() {
+            // Another process is the reason, or why the last repair failed is known.
+            Some("another_instance") if memory.takes_back => self.standings.same(block),
+            Some(known) if known == code => self.standings.same(block),
+            _ => self.standings.wrong(
+                block,
+                serving,
+                code,
+                format!("{difference}: that is repaired, with a pause after the last repair"),
+            ),
         }
         if !memory.pace.allows(block) {
             return Ok(());

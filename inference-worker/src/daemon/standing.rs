@@ -50,6 +50,11 @@ impl Standings {
         }
     }
 
+    /// Nothing new as of `block`.
+    pub fn same(&self, block: BlockNumber) {
+        self.sender.send_modify(|standing| standing.compared_at = block);
+    }
+
     /// Something is wrong as of `block`; told if it was not wrong in the same way before.
     pub fn wrong(&self, block: BlockNumber, serving: bool, code: &'static str, problem: String) {
         let next = Standing { serving, code: Some(code), problem: Some(problem.clone()), compared_at: block };
