@@ -50,6 +50,22 @@ impl Standings {
         }
     }
 
+    /// Final block at which worker and registry were last compared.
+    pub fn compared_at(&self) -> BlockNumber {
+        self.sender.borrow().compared_at
+    }
+
+    /// Whether this is known already.
+    pub fn is_wrong(&self, serving: bool, code: &str) -> bool {
+        let now = self.sender.borrow();
+        now.serving == serving && now.code == Some(code)
+    }
+
+    /// Nothing new as of `block`.
+    pub fn same(&self, block: BlockNumber) {
+        self.sender.send_modify(|standing| standing.compared_at = block);
+    }
+
     /// Something is wrong as of `block`; told if it was not wrong in the same way before.
     pub fn wrong(&self, block: BlockNumber, serving: bool, code: &'static str, problem: String) {
         let next = Standing { serving, code: Some(code), problem: Some(problem.clone()), compared_at: block };
