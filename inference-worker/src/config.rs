@@ -71,7 +71,7 @@ pub struct Config {
 pub struct NetworkConfig {
     /// Multiaddresses to listen on.
     pub listen: Vec<String>,
-    /// Multiaddresses to publish instead of those listened on.
+    /// Multiaddresses to publish instead of those listened on; each is dialled once.
     pub announce: Vec<String>,
     /// Peers to learn addresses from.
     pub bootstrap: Vec<String>,
@@ -83,7 +83,7 @@ pub struct NetworkConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MarketConfig {
-    /// First price, base units per layer-token; nothing for the model's price unit.
+    /// Price, base units per layer-token; with pricing only the first one. Nothing for the registered one, else the model's price unit.
     #[serde(default, deserialize_with = "money")]
     pub price: Option<Balance>,
     /// Highest price that pricing may set, base units per layer-token; nothing for a thousand price units.

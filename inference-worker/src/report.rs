@@ -184,7 +184,10 @@ impl std::fmt::Display for Event {
             }
             Self::Moved { from, to, block } => write!(f, "moved from layers {from} to {to} in block {block}"),
             Self::Published { addresses } => write!(f, "payers find it at {}", addresses.join(", ")),
-            Self::AnotherInstance { problem, .. } | Self::NotServing { problem, .. } => write!(f, "not serving: {problem}"),
+            Self::AnotherInstance { addresses, .. } => {
+                write!(f, "another process has this worker's identity, at {}", addresses.join(", "))
+            }
+            Self::NotServing { problem, .. } => write!(f, "not serving: {problem}"),
             Self::ChainChanged { lanes, aside } => {
                 write!(f, "the chain was started anew: the records of {lanes} lanes of the old one are in {aside}")
             }

@@ -30,10 +30,10 @@ pub struct Args {
     /// Address to listen on; may be repeated.
     #[arg(long, value_name = "MULTIADDR")]
     listen: Vec<String>,
-    /// Address to publish instead of those listened on; may be repeated.
+    /// Address to publish instead of those listened on, dialled once at the start; may be repeated.
     #[arg(long, value_name = "MULTIADDR")]
     announce: Vec<String>,
-    /// First price for a token through a layer: 0.000001 is MICA, 1000000u is base units.
+    /// Price for a token through a layer, without --no-pricing only the first: 0.000001 is MICA, 1000000u is base units.
     #[arg(long, value_name = "AMOUNT", value_parser = amount::parse)]
     price: Option<Balance>,
     /// Stake [default: the chain's minimum].
