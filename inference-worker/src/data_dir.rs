@@ -34,6 +34,11 @@ impl DataDir {
         Ok(Self(home.join(".mica").join("worker")))
     }
 
+    /// The folder at `path`.
+    pub const fn at(path: PathBuf) -> Self {
+        Self(path)
+    }
+
     /// Makes the folder, readable by its owner only.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
-#[allow(missing_docs, reason = "the fields say what they are; docs/operations names each event")]
+#[allow(missing_docs, reason = "the fields say what they are; docs/worker.md names those to act on")]
 pub enum Event {
     Connected {
         node_url: String,

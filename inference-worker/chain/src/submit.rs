@@ -122,7 +122,30 @@ impl Chain {
         reached: &mut (dyn FnMut(Reached) + Send),
     ) -> Result<Submitted, SubmitError> {
         let deadline = Instant::now() + patience;
-        let Sent { what, search, progress } = self.send(signer, &call).await?;
+        let sent = self.send(signer, &call, NONCE_ATTEMPTS).await?;
+        self.watch(sent, until, (patience, deadline), reached).await
+    }
+
+    /// As [`Self::submit`], but refused if another program that signs for the same account was faster: for a call that may not be wanted
+    /// any more then.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub async fn submit_once(&self, signer: &Signer, call: Call, until: Until) -> Result<Submitted, SubmitError> {
+        let deadline = Instant::now() + SUBMIT_TIMEOUT;
+        let sent = self.send(signer, &call, 1).await?;
+        self.watch(sent, until, (SUBMIT_TIMEOUT, deadline), &mut |_| {}).await
+    }
+
+    /// Waits until what was sent is where it should be.
+    async fn watch(
+        &self,
+        sent: Sent,
+        until: Until,
+        (patience, deadline): (Duration, Instant),
+        reached: &mut (dyn FnMut(Reached) + Send),
+    ) -> Result<Submitted, SubmitError> {
+        let Sent { what, search, progress } = sent;
         let told = match progress {
             Ok(progress) => {
                 reached(Reached::Pool(search.extrinsic));
@@ -141,7 +164,7 @@ impl Chain {
     /// # Errors
     /// [`SubmitError`] if the node refuses it. What the call does when it runs is not known yet.
     pub async fn hand_in(&self, signer: &Signer, call: &Call) -> Result<Hash32, SubmitError> {
-        let Sent { what, search, progress } = self.send(signer, call).await?;
+        let Sent { what, search, progress } = self.send(signer, call, NONCE_ATTEMPTS).await?;
         match progress {
             Ok(_) => Ok(search.extrinsic),
             Err(reason) => Err(unknown(what, &search, reason)),
@@ -177,13 +200,13 @@ impl Chain {
         within("chain_getHeader", self.client().at_block(BlockRef::from_hash(from.hash.into()))).await
     }
 
-    /// Chooses a nonce, signs and sends; the lock is held until the pool has the extrinsic, so that the next nonce is the next one.
-    async fn send(&self, signer: &Signer, call: &Call) -> Result<Sent, SubmitError> {
+    /// Chooses a nonce, at most `attempts` times, signs and sends; the lock is held until the pool has the extrinsic, so that the next nonce is the next one.
+    async fn send(&self, signer: &Signer, call: &Call, attempts: usize) -> Result<Sent, SubmitError> {
         let what = call.to_string();
         let lock = self.nonce_lock(signer.account());
         let _turn = lock.lock().await;
         let mut refusal = String::new();
-        for _ in 0..NONCE_ATTEMPTS {
+        for _ in 0..attempts {
             let at = self.birth().await?;
             let payload = call.payload(at.metadata_ref())?;
             let nonce = within("system_accountNextIndex", self.methods().system_account_next_index(&signer.account())).await?;

@@ -39,4 +39,4 @@ pub use listening::Listener;
 pub use net::Net;
 pub use peer::{KeyError, peer_id, public_key, public_key_of};
 pub use probe::{ProbeError, probe};
-pub use publish::{AnnounceError, Bounds, Reach, announced, publishable, reach};
+pub use publish::{AnnounceError, Bounds, Reach, announced, may_stay, outward, publishable, reach};

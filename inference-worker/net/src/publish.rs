@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket},
 };
 
 use libp2p::{Multiaddr, multiaddr::Protocol};
@@ -57,7 +57,7 @@ pub enum AnnounceError {
         /// As it was given.
         address: String,
     },
-    /// It stands for all interfaces, or for nobody.
+    /// It stands for all interfaces, or for nobody, or means something only together with an interface of whoever dials it.
     #[error("cannot announce `{address}`: nobody can dial {ip}; name the address under which others reach this machine")]
     NotDialable {
         /// As it was given.
@@ -147,7 +147,9 @@ fn check(text: &str, own: &Key, bounds: Bounds) -> Result<(), AnnounceError> {
         }
         _ => return Err(AnnounceError::Form { address }),
     };
-    if let Some(ip) = ip.filter(|ip| ip.is_unspecified() || ip.is_multicast() || *ip == IpAddr::V4(Ipv4Addr::BROADCAST)) {
+    let is_nobody =
+        |ip: &IpAddr| ip.is_unspecified() || ip.is_multicast() || *ip == IpAddr::V4(Ipv4Addr::BROADCAST) || is_v6_of_link(*ip);
+    if let Some(ip) = ip.filter(is_nobody) {
         return Err(AnnounceError::NotDialable { address, ip });
     }
     if port == 0 {
@@ -171,32 +173,81 @@ fn check(text: &str, own: &Key, bounds: Bounds) -> Result<(), AnnounceError> {
 /// The addresses of `listeners` that others can use, as many as fit `bounds`.
 ///
 /// Those of other machines come first; loopback counts only if there is nothing else, and so do addresses that are only valid on their
-/// link. If there are more than fit, every transport has its turn, with its best address first.
-pub fn publishable(listeners: &[Listener], bounds: Bounds) -> Vec<String> {
+/// link. Of those with the same reach the ones on `outward` come first, because bridges of containers look like any private network. If
+/// there are more than fit, every transport has its turn, with its best address first.
+pub fn publishable(listeners: &[Listener], outward: &[IpAddr], bounds: Bounds) -> Vec<String> {
+    let mut turns: BTreeMap<Transport, usize> = BTreeMap::new();
+    let mut ordered: Vec<(usize, &String)> = Vec::new();
+    for (transport, text) in usable(listeners, outward, bounds) {
+        let turn = turns.entry(transport).or_default();
+        ordered.push((*turn, text));
+        *turn += 1;
+    }
+    ordered.sort_by_key(|(turn, _)| *turn);
+    ordered.into_iter().take(bounds.addresses).map(|(_, text)| text.clone()).collect()
+}
+
+/// Whether addresses that were published may stay as they are: all of them still lead here, and the best of each transport is among them.
+pub fn may_stay(published: &[String], listeners: &[Listener], outward: &[IpAddr], bounds: Bounds) -> bool {
+    let usable = usable(listeners, outward, bounds);
+    let leads_here = |text: &String| usable.iter().any(|(_, usable)| *usable == text);
+    let best = |transport: Transport| usable.iter().find(|(other, _)| *other == transport).map(|(_, text)| *text);
+    let has_best = |transport: Transport| best(transport).is_none_or(|best| published.contains(best));
+    !published.is_empty() && published.iter().all(leads_here) && has_best(Transport::Tcp) && has_best(Transport::Quic)
+}
+
+/// The addresses of this machine from which packets leave for the world: those of the default routes. No packet is sent.
+pub fn outward() -> Vec<IpAddr> {
+    // Addresses for documentation, where nobody is.
+    let ways: [(IpAddr, IpAddr); 2] = [
+        (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(198, 51, 100, 1).into()),
+        (Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into()),
+    ];
+    let source = |(from, to): (IpAddr, IpAddr)| {
+        let socket = UdpSocket::bind((from, 0)).ok()?;
+        socket.connect((to, 9)).ok()?;
+        Some(socket.local_addr().ok()?.ip())
+    };
+    ways.into_iter().filter_map(source).collect()
+}
+
+/// What others can use, each once, the best first.
+fn usable<'a>(listeners: &'a [Listener], outward: &[IpAddr], bounds: Bounds) -> Vec<(Transport, &'a String)> {
     let told = listeners.iter().flat_map(|listener| &listener.addresses);
-    let mut usable: Vec<(Reach, Transport, &String)> = told
-        .filter(|text| text.len() <= bounds.bytes)
-        .filter_map(|text| Some((reach(text)?, transport(text)?, text)))
-        .filter(|(reach, ..)| *reach != Reach::Unspecified)
-        .collect();
+    let mut usable: Vec<(Reach, Transport, &String)> = Vec::new();
+    for text in told.filter(|text| text.len() <= bounds.bytes && !needs_zone(text)) {
+        let Some((reach, transport)) = reach(text).zip(transport(text)) else { continue };
+        if reach != Reach::Unspecified && usable.iter().all(|(.., other)| *other != text) {
+            usable.push((reach, transport, text));
+        }
+    }
     for best in [Reach::Lan, Reach::Link] {
         if usable.iter().any(|(reach, ..)| *reach <= best) {
             usable.retain(|(reach, ..)| *reach <= best);
         }
     }
-    // Stable: within one reach interfaces keep the order in which the system told them.
-    usable.sort_by_key(|(reach, ..)| *reach);
-    let mut turns: BTreeMap<Transport, usize> = BTreeMap::new();
-    let mut ordered: Vec<(usize, &String)> = Vec::new();
-    for (_, transport, text) in usable {
-        if ordered.iter().all(|(_, other)| *other != text) {
-            let turn = turns.entry(transport).or_default();
-            ordered.push((*turn, text));
-            *turn += 1;
-        }
+    // Stable: otherwise interfaces keep the order in which the system told them.
+    usable.sort_by_key(|(reach, _, text)| (*reach, !ip(text).is_some_and(|ip| outward.contains(&ip))));
+    usable.into_iter().map(|(_, transport, text)| (transport, text)).collect()
+}
+
+/// The IP address with which it begins.
+fn ip(text: &str) -> Option<IpAddr> {
+    let address: Multiaddr = text.parse().ok()?;
+    match address.iter().next()? {
+        Protocol::Ip4(ip) => Some(ip.into()),
+        Protocol::Ip6(ip) => Some(ip.into()),
+        _ => None,
     }
-    ordered.sort_by_key(|(turn, _)| *turn);
-    ordered.into_iter().take(bounds.addresses).map(|(_, text)| text.clone()).collect()
+}
+
+/// Whether it is an IPv6 address of a link: others need the name of their own interface with it, which nobody can publish.
+fn needs_zone(text: &str) -> bool {
+    ip(text).is_some_and(is_v6_of_link)
+}
+
+const fn is_v6_of_link(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local())
 }
 
 /// From where the address can be dialled, as far as its form tells; nothing for one that begins with neither an IP address nor a name.
@@ -266,7 +317,7 @@ mod tests {
             &["/ip4/127.0.0.1/udp/4001/quic-v1", "/ip4/10.0.0.2/udp/4001/quic-v1", "/ip4/172.17.0.1/udp/4001/quic-v1"],
         );
         assert_eq!(
-            publishable(&[tcp, quic], BOUNDS),
+            publishable(&[tcp, quic], &[], BOUNDS),
             [
                 "/ip4/203.0.113.7/tcp/4001",
                 "/ip4/10.0.0.2/udp/4001/quic-v1",
@@ -279,12 +330,34 @@ mod tests {
     #[test]
     fn loopback_and_links_count_only_if_there_is_nothing_else() {
         let only = listener("/ip4/127.0.0.1/tcp/0", &["/ip4/127.0.0.1/tcp/7"]);
-        assert_eq!(publishable(std::slice::from_ref(&only), BOUNDS), ["/ip4/127.0.0.1/tcp/7"]);
+        assert_eq!(publishable(std::slice::from_ref(&only), &[], BOUNDS), ["/ip4/127.0.0.1/tcp/7"]);
         let link = listener("/ip6/::/tcp/7", &["/ip6/::1/tcp/7", "/ip6/fe80::1/tcp/7"]);
-        assert_eq!(publishable(&[only.clone(), link.clone()], BOUNDS), ["/ip6/fe80::1/tcp/7"]);
+        assert_eq!(publishable(&[only.clone(), link.clone()], &[], BOUNDS), ["/ip4/127.0.0.1/tcp/7", "/ip6/::1/tcp/7"], "no zone");
+        let auto = listener("/ip4/0.0.0.0/tcp/7", &["/ip4/127.0.0.1/tcp/7", "/ip4/169.254.3.4/tcp/7"]);
+        assert_eq!(publishable(&[auto, link.clone()], &[], BOUNDS), ["/ip4/169.254.3.4/tcp/7"]);
         let lan = listener("/ip6/::/udp/7/quic-v1", &["/ip6/fd00::2/udp/7/quic-v1", "/ip6/fe80::1/udp/7/quic-v1"]);
-        assert_eq!(publishable(&[only, link, lan], BOUNDS), ["/ip6/fd00::2/udp/7/quic-v1"]);
-        assert!(publishable(&[], BOUNDS).is_empty());
+        assert_eq!(publishable(&[only, link, lan], &[], BOUNDS), ["/ip6/fd00::2/udp/7/quic-v1"]);
+        assert!(publishable(&[], &[], BOUNDS).is_empty());
+    }
+
+    #[test]
+    fn the_way_out_comes_before_bridges_and_what_is_published_stays_while_it_is_true() {
+        let all = |last: &str| {
+            let ips = ["172.17.0.1", "172.18.0.1", "172.19.0.1", "172.20.0.1", last];
+            let texts: Vec<String> = ips.iter().map(|ip| format!("/ip4/{ip}/tcp/7")).collect();
+            listener("/ip4/0.0.0.0/tcp/7", &texts.iter().map(String::as_str).collect::<Vec<_>>())
+        };
+        let out: IpAddr = Ipv4Addr::new(192, 168, 1, 5).into();
+        let found = publishable(&[all("192.168.1.5")], &[out], BOUNDS);
+        assert_eq!(found[0], "/ip4/192.168.1.5/tcp/7");
+        assert_eq!(found.len(), 4);
+        let stays = |published: &[String], listener: Listener| may_stay(published, &[listener], &[out], BOUNDS);
+        let mut turned = found.clone();
+        turned.reverse();
+        assert!(stays(&found, all("192.168.1.5")) && stays(&turned, all("192.168.1.5")) && stays(&found[..1], all("192.168.1.5")));
+        assert!(!stays(&found, all("192.168.1.6")), "one is gone");
+        assert!(!stays(&found[1..], all("192.168.1.5")), "the best is missing");
+        assert!(!stays(&[], all("192.168.1.5")));
     }
 
     #[test]
@@ -324,7 +397,7 @@ mod tests {
         for form in ["/ip4/203.0.113.7", "/ip4/203.0.113.7/udp/4001", "/tcp/4001", "/ip4/203.0.113.7/tcp/4001/ws", "/unix/a"] {
             assert!(matches!(check(form), Err(AnnounceError::Form { .. })), "{form}");
         }
-        for nobody in ["/ip4/0.0.0.0/tcp/4001", "/ip6/::/udp/4001/quic-v1", "/ip4/224.0.0.1/tcp/4001"] {
+        for nobody in ["/ip4/0.0.0.0/tcp/4001", "/ip6/::/udp/4001/quic-v1", "/ip4/224.0.0.1/tcp/4001", "/ip6/fe80::1/tcp/4001"] {
             assert!(matches!(check(nobody), Err(AnnounceError::NotDialable { .. })), "{nobody}");
         }
         assert!(matches!(check("/ip4/203.0.113.7/tcp/0"), Err(AnnounceError::NoPort { .. })));

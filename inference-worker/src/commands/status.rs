@@ -81,12 +81,21 @@ pub async fn run(args: Args, folder: &DataDir) -> Result<()> {
 fn local(folder: &DataDir) -> Result<(Option<Value>, Option<Vec<PayeeLaneRecord>>)> {
     match folder.try_lock()? {
         None => {
-            let text =
-                std::fs::read_to_string(folder.status()).wrap_err("the worker runs but has not said anything yet: try again")?;
-            Ok((Some(serde_json::from_str(&text).wrap_err("the status file is damaged: try again")?), None))
+            let running = match std::fs::read_to_string(folder.status()) {
+                Ok(text) => serde_json::from_str(&text).wrap_err("the status file is damaged: try again")?,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => starting(),
+                Err(error) => return Err(error).wrap_err("what the worker says of itself cannot be read: check its permissions"),
+            };
+            Ok((Some(running), None))
         }
         Some(_lock) => Ok((None, Some(Store::open(folder)?.lanes()?))),
     }
+}
+
+/// What a worker says of itself that has not registered yet.
+fn starting() -> Value {
+    let problem = "it is starting and has not said anything yet: try again, and see its log if this lasts";
+    json!({ "standing": { "serving": false, "code": "starting", "problem": problem } })
 }
 
 async fn view(url: &str) -> Result<View> {
@@ -159,6 +168,9 @@ fn show_worker(out: &mut impl Write, running: &Value, truth: Option<&Truth>, lan
         return Ok(());
     }
     let totals = &running["totals"];
+    if running["pid"].is_null() {
+        return Ok(writeln!(out, "process   starting, not serving yet")?);
+    }
     let does = if truth.is_some_and(|truth| truth.serving) { "serving" } else { "NOT SERVING, has loaded" };
     writeln!(out, "process   {} {does} layers {}", running["pid"], layers(&running["layers"]))?;
     for problem in truth.iter().flat_map(|truth| &truth.problems) {

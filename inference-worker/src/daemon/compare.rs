@@ -117,7 +117,7 @@ pub fn differences(record: Option<&WorkerRecord<AccountId>>, own: &Own, min_stak
         (record.range != own.range).then_some(Difference::Range { registered: record.range, loaded: own.range }),
         (record.stake < needed).then_some(Difference::Stake { held: record.stake, needed }),
         (record.status == WorkerStatus::Jailed).then_some(Difference::Jailed),
-        (record.addresses != own.addresses).then(|| Difference::Addresses {
+        (!are_same(&record.addresses, &own.addresses)).then(|| Difference::Addresses {
             registered: record.addresses.clone(),
             is_reachable: record.addresses.iter().any(|address| own.addresses.contains(address)),
         }),
@@ -127,6 +127,11 @@ pub fn differences(record: Option<&WorkerRecord<AccountId>>, own: &Own, min_stak
             .then_some(Difference::Cost { registered: record.cost_us_per_layer_token }),
     ];
     all.into_iter().flatten().collect()
+}
+
+/// Whether both have the same addresses, in whatever order.
+fn are_same(some: &WorkerAddresses, others: &WorkerAddresses) -> bool {
+    some.iter().all(|address| others.contains(address)) && others.iter().all(|address| some.contains(address))
 }
 
 /// Addresses for people.
@@ -195,6 +200,22 @@ mod tests {
         record.stake = 4;
         assert!(codes(Some(&record), &own(&record)).is_empty());
         assert_eq!(codes(None, &own(&record)), ["not_registered"]);
+    }
+
+    #[test]
+    fn the_order_of_addresses_does_not_count_and_one_that_is_ours_keeps_it_serving() {
+        let list = |texts: &[&str]| {
+            let addresses: Vec<_> = texts.iter().map(|text| text.as_bytes().to_vec().try_into().expect("short")).collect();
+            WorkerAddresses::try_from(addresses).expect("few")
+        };
+        let mut record = worker(1, 0, 4, 10, 50);
+        (record.stake, record.addresses) = (4, list(&["/a", "/b"]));
+        let own = |texts: &[&str]| Own { addresses: list(texts), ..own(&record) };
+        assert!(codes(Some(&record), &own(&["/b", "/a"])).is_empty());
+        for (texts, keeps) in [(&["/b", "/c"], false), (&["/c", "/d"], true)] {
+            let found = differences(Some(&record), &own(texts), 1);
+            assert_eq!(found.iter().map(Difference::keeps_from_serving).collect::<Vec<_>>(), [keeps], "{texts:?}");
+        }
     }
 
     #[test]

@@ -99,10 +99,21 @@ pub async fn published(announced: &[String], net: &Net, reporter: Reporter) -> R
 
 /// What is announced, or else what of the addresses listened on others can use; nothing if there is none.
 pub fn to_publish(announced: &[String], listeners: &[Listener]) -> Option<WorkerAddresses> {
-    let texts = if announced.is_empty() { mica_net::publishable(listeners, bounds()) } else { announced.to_vec() };
+    let texts =
+        if announced.is_empty() { mica_net::publishable(listeners, &mica_net::outward(), bounds()) } else { announced.to_vec() };
     // Both are within the registry's bounds.
     let addresses: Vec<_> = texts.into_iter().filter_map(|text| text.into_bytes().try_into().ok()).collect();
     WorkerAddresses::try_from(addresses).ok().filter(|addresses| !addresses.is_empty())
+}
+
+/// Whether what is registered may stay: what is announced, or else addresses that all lead here, with the best among them. A change costs a
+/// fee, and one more interface is no reason for it.
+pub fn may_stay(announced: &[String], listeners: &[Listener], registered: &WorkerAddresses) -> bool {
+    let texts = texts(registered);
+    match announced.is_empty() {
+        true => mica_net::may_stay(&texts, listeners, &mica_net::outward(), bounds()),
+        false => texts.iter().all(|text| announced.contains(text)) && announced.iter().all(|text| texts.contains(text)),
+    }
 }
 
 /// Dials each announced address once, as a payer would, and says which of them does not lead here.

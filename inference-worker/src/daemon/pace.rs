@@ -7,7 +7,7 @@ const FIRST: BlockNumber = 5;
 /// Most blocks between two attempts: about an hour.
 const LONGEST: BlockNumber = 1_280;
 
-/// At once the first time, then after a pause that doubles; after a time of rest at once again.
+/// At once the first time, then after a pause that doubles; at once again after [`LONGEST`] blocks without an attempt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Pace {
     next: BlockNumber,
@@ -32,9 +32,9 @@ impl Pace {
         self.pause = self.pause.saturating_mul(2).min(LONGEST);
     }
 
-    /// There was nothing to try in `block`.
+    /// There was nothing to try in `block`. A short rest says little: what comes and goes once a minute would cost a fee a minute.
     pub fn rested(&mut self, block: BlockNumber) {
-        if block >= self.next.saturating_add(self.pause) {
+        if block >= self.next.saturating_add(LONGEST) {
             *self = Self::default();
         }
     }
@@ -60,13 +60,34 @@ mod tests {
     }
 
     #[test]
-    fn after_a_rest_the_first_attempt_is_made_at_once() {
+    fn only_after_a_long_rest_the_first_attempt_is_made_at_once() {
         let mut pace = Pace::default();
         pace.spent(100);
         pace.spent(105);
-        pace.rested(116);
+        pace.rested(200);
         assert!(!pace.allows(114) && pace.allows(115));
-        pace.rested(135);
+        pace.spent(200);
+        assert!(!pace.allows(219) && pace.allows(220), "the pause has grown");
+        pace.rested(220 + LONGEST - 1);
+        assert_ne!(pace, Pace::default());
+        pace.rested(220 + LONGEST);
         assert_eq!(pace, Pace::default());
+    }
+
+    #[test]
+    fn what_comes_and_goes_costs_fewer_fees_the_longer_it_does() {
+        let mut pace = Pace::default();
+        let attempts = (0..10_000)
+            .filter(|block| {
+                let is_there = block % 40 < 20;
+                let now = is_there && pace.allows(*block);
+                match now {
+                    true => pace.spent(*block),
+                    false => pace.rested(*block),
+                }
+                now
+            })
+            .count();
+        assert!(attempts < 20, "{attempts}");
     }
 }

@@ -90,7 +90,7 @@ impl Redeemer {
     async fn make_sure(&mut self) {
         let block = *self.block.borrow();
         let known: Vec<ChannelId> = self.unsure.iter().filter(|(_, in_block)| block >= **in_block).map(|(id, _)| *id).collect();
-        if known.is_empty() || !self.origin.holds().await.unwrap_or(false) {
+        if known.is_empty() || !self.node_is_ready().await {
             return;
         }
         for channel in known {
@@ -115,7 +115,7 @@ impl Redeemer {
         let block = *self.block.borrow();
         let open: Vec<_> = lanes.into_iter().filter(|lane| self.is_news(lane, block)).collect();
         let Some(first) = open.first() else { return };
-        if !self.origin.holds().await.unwrap_or(false) {
+        if !self.node_is_ready().await {
             return;
         }
         let minimum = self.minimum(&first.redeem).await;
@@ -131,6 +131,10 @@ impl Redeemer {
         let Ok(done) = self.desk.done().await else { return };
         let block = *self.block.borrow();
         self.closed.retain(|channel, _| done.contains(channel));
+        let is_due = |channel: &ChannelId| self.closed.get(channel).is_none_or(|again| block >= *again);
+        if !done.iter().any(is_due) || !self.node_is_ready().await {
+            return;
+        }
         for channel in done {
             if self.closed.get(&channel).is_some_and(|again| block < *again) {
                 continue;
@@ -144,6 +148,13 @@ impl Redeemer {
                 Err(error) => tracing::warn!(%channel, %error, "a channel was not closed and will be tried again"),
             }
         }
+    }
+
+    /// Whether the node follows the chain of the promises and knows as much of it as was seen: else it may take for open what is closed, and
+    /// what is sent only costs its fee.
+    async fn node_is_ready(&self) -> bool {
+        let seen = *self.block.borrow();
+        self.origin.holds().await.unwrap_or(false) && self.chain.finalized().await.is_ok_and(|head| head.number >= seen)
     }
 
     /// Whether this promise was not submitted yet, or long enough ago.

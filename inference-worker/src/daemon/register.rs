@@ -139,10 +139,16 @@ impl Registration<'_> {
         let parameters = view.registry_parameters().await?;
         let mut calls = Vec::new();
         let stake = self.stake(&parameters, offered.range);
+        let mut poor = None;
         if stake > record.stake {
-            self.require(view, stake - record.stake, "stake for its layers").await?;
-            calls.push(Call::TopUpStake(stake - record.stake));
+            match self.require(view, stake - record.stake, "stake for its layers").await {
+                Ok(()) => calls.push(Call::TopUpStake(stake - record.stake)),
+                Err(error) if error.is::<Failure>() => poor = Some(error),
+                Err(error) => return Err(error),
+            }
         }
+        let minimum = parameters.min_stake_per_layer.saturating_mul(offered.range.len().into());
+        let suffices = poor.is_none() || record.stake >= minimum;
         if record.range != offered.range {
             calls.push(Call::SetRange(offered.range));
         }
@@ -156,8 +162,16 @@ impl Registration<'_> {
         if record.list_price_per_layer_token != offered.price_per_layer_token && price_is_free {
             calls.push(Call::SetPrice(offered.price_per_layer_token));
         }
-        if record.status == WorkerStatus::Jailed {
+        if record.status == WorkerStatus::Jailed && suffices {
             calls.push(Call::Heartbeat);
+        }
+        if let Some(error) = poor {
+            // Without the stake the chain lets nobody widen its range, and takes the rest of the batch back with it.
+            if !suffices && (calls.is_empty() || record.range != offered.range) {
+                return Err(error);
+            }
+            // The rest is not worse for it: payers must find the worker where it is.
+            self.reporter.tell(&Event::Warning { text: format!("{error:#}") });
         }
         if calls.is_empty() {
             return Ok(None);

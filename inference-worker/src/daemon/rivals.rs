@@ -49,6 +49,8 @@ pub struct Rival {
     yielded: Option<(BlockNumber, u32)>,
     /// Block in which our addresses were last put back.
     repaired: Option<BlockNumber>,
+    /// Whether somebody undid that soon after.
+    was_undone: bool,
 }
 
 /// What to do when the registry names addresses that are not ours.
@@ -73,6 +75,11 @@ impl Rival {
         self.yielded.is_none_or(|(next, _)| block >= next)
     }
 
+    /// The registry names addresses in `block` that are not ours, whether or not it is time to do something about it.
+    pub fn seen(&mut self, block: BlockNumber, beat: BlockNumber) {
+        self.was_undone |= self.repaired.is_some_and(|repaired| block <= repaired.saturating_add(beat.saturating_mul(3)));
+    }
+
     /// Decides, given the addresses in the registry and those of them at which another process answers. `beat`: blocks between two
     /// heartbeats.
     pub fn judge(&mut self, block: BlockNumber, beat: BlockNumber, registered: &WorkerAddresses, answering: &[String]) -> Verdict {
@@ -92,8 +99,8 @@ impl Rival {
             self.yielded = None;
             return Verdict::Repair(None);
         }
-        let was_undone = self.repaired.is_some_and(|repaired| block <= repaired.saturating_add(beat.saturating_mul(3)));
-        Verdict::Repair(was_undone.then(|| {
+        self.seen(block, beat);
+        Verdict::Repair(std::mem::take(&mut self.was_undone).then(|| {
             format!(
                 "another process with this account puts its own addresses into the registry ({}), though nobody answers there from here: \
                  {REMEDY}",
@@ -105,6 +112,7 @@ impl Rival {
     /// Our addresses were put back in `block`.
     pub const fn repaired(&mut self, block: BlockNumber) {
         self.repaired = Some(block);
+        self.was_undone = false;
     }
 
     /// The registry names our addresses.

@@ -1,6 +1,10 @@
 //! From a data directory to a serving worker, and back.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use eyre::{Result, bail};
 use mica_chain::AccountId;
@@ -40,6 +44,10 @@ const REQUESTS: usize = 256;
 const FINISH: Duration = Duration::from_secs(60);
 /// Highest price that pricing may set, in price units of the model, unless the operator says otherwise.
 const CEILING_UNITS: Balance = 1_000;
+/// Pause before a chain that was started anew is served, the first time; each time twice as long.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+/// Longest such pause; after a chain has been served for so long the next pause is the first one.
+const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 /// Pause between two looks at the sessions that are still open.
 const DRAIN_LOOK: Duration = Duration::from_millis(100);
 
@@ -52,11 +60,26 @@ const DRAIN_LOOK: Duration = Duration::from_millis(100);
 pub async fn serve(folder: &DataDir, config: Config, reporter: Reporter, stop: CancellationToken) -> Result<()> {
     let keys = Keys::read(folder.path())?;
     let _lock = folder.lock()?;
+    // What the last run said of itself is not true any more.
+    status::remove(&folder.status())?;
     let announced = announced(&config, &signing::public_key(&keys.peer))?;
     let source = Arc::new(ModelSource::open(config.model.as_deref())?);
     let start = Start { folder, keys, config: Arc::new(config), announced, source, reporter };
-    while let Ended::ChainChanged = start.serve_one_chain(&stop).await? {}
-    Ok(())
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let begin = Instant::now();
+        if let Ended::Stopped = start.serve_one_chain(&stop).await? {
+            return Ok(());
+        }
+        // A registration costs a fee: a node that goes back and forth between two chains must not make one a minute.
+        if begin.elapsed() > LONGEST_PAUSE {
+            pause = FIRST_PAUSE;
+        }
+        if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+            return Ok(());
+        }
+        pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+    }
 }
 
 /// Why serving has ended without a failure.
@@ -69,6 +92,8 @@ enum Ended {
 
 impl Start<'_> {
     async fn serve_one_chain(&self, stop: &CancellationToken) -> Result<Ended> {
+        // Nor is what was said of another chain.
+        status::remove(&self.folder.status())?;
         match self.make_ready(stop).await? {
             Some(ready) => self.run(ready, stop).await,
             None => Ok(Ended::Stopped),

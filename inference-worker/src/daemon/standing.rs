@@ -50,6 +50,17 @@ impl Standings {
         }
     }
 
+    /// Final block at which worker and registry were last compared.
+    pub fn compared_at(&self) -> BlockNumber {
+        self.sender.borrow().compared_at
+    }
+
+    /// Whether this is known already.
+    pub fn is_wrong(&self, serving: bool, code: &str) -> bool {
+        let now = self.sender.borrow();
+        now.serving == serving && now.code == Some(code)
+    }
+
     /// Nothing new as of `block`.
     pub fn same(&self, block: BlockNumber) {
         self.sender.send_modify(|standing| standing.compared_at = block);

@@ -2,6 +2,7 @@
 
 use std::{io::Write, path::Path, sync::Arc, time::Duration};
 
+use eyre::{Result, WrapErr};
 use mica_primitives::{Balance, BlockNumber, LayerRange, ModelId, WorkerAddresses};
 use serde::Serialize;
 use tokio::sync::watch;
@@ -89,6 +90,19 @@ pub async fn run(path: std::path::PathBuf, first: Status, sources: Sources, stop
 /// Addresses as text.
 pub fn texts(addresses: &WorkerAddresses) -> Vec<String> {
     addresses.iter().map(|address| String::from_utf8_lossy(address).into_owned()).collect()
+}
+
+/// Removes the file.
+///
+/// # Errors
+/// If it is there and cannot be removed.
+pub fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).wrap_err_with(|| format!("cannot remove {}: check its permissions", path.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Replaces the file in one step, so that a reader never sees half of it.

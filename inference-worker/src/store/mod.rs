@@ -22,7 +22,7 @@ use crate::data_dir::DataDir;
 use database::Database;
 use journal::Journal;
 
-pub use aside::put_aside;
+pub use aside::{put_aside, take_back};
 
 /// Bytes of journal after which it is moved to the database.
 const CHECKPOINT_BYTES: u64 = 4 << 20;

@@ -137,6 +137,40 @@ fn records_that_are_put_aside_are_neither_lost_nor_used() {
     assert_eq!(old.mark().expect("read"), Some(mark));
 }
 
+/// Chain A, then chain B in its place, then A again.
+#[test]
+fn records_come_back_with_their_chain() {
+    let (_temporary, folder) = folder();
+    let mark = |first: u8| ChainMark { genesis: [1; 32], first_block: Some([first; 32]), height: 7 };
+    let (a, b) = (mark(2), mark(3));
+    let mut store = Store::open(&folder).expect("opened");
+    store.put_lane(record(1, 0, 1)).expect("kept");
+    store.put_mark(a).expect("kept");
+    let (store, place) = put_aside(store, &folder, &a).expect("put aside");
+
+    let (mut store, found) = take_back(store, &folder, &b.origin()).expect("read");
+    assert!(found.is_none() && store.lanes().expect("read").is_empty(), "nothing of B lies aside");
+    store.put_lane(record(1, 0, 2)).expect("kept");
+    store.put_mark(b).expect("kept");
+    let (store, _) = put_aside(store, &folder, &b).expect("put aside");
+
+    let unknown = ChainOrigin { first_block: None, ..a.origin() };
+    let (store, found) = take_back(store, &folder, &unknown).expect("read");
+    assert!(found.is_none(), "a chain that is too young to be told apart gets nothing");
+    let (store, found) = take_back(store, &folder, &a.origin()).expect("moved back");
+    assert_eq!(found.as_ref(), Some(&place));
+    assert_eq!((store.lanes().expect("read"), store.mark().expect("read")), (vec![record(1, 0, 1)], Some(a)));
+    assert!(!place.exists());
+
+    // Of several the newest.
+    let (mut store, _) = put_aside(store, &folder, &a).expect("put aside");
+    store.put_lane(record(1, 0, 9)).expect("kept");
+    store.put_mark(a).expect("kept");
+    let (store, newest) = put_aside(store, &folder, &a).expect("put aside");
+    let (store, found) = take_back(store, &folder, &a.origin()).expect("moved back");
+    assert_eq!((found, store.lanes().expect("read")), (Some(newest), vec![record(1, 0, 9)]));
+}
+
 #[test]
 fn a_second_process_is_told_that_the_store_is_in_use() {
     let (_temporary, folder) = folder();

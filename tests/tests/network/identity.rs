@@ -126,10 +126,11 @@ async fn a_chain_that_starts_anew_is_noticed_and_a_node_that_is_behind_is_not_ta
 
     // Another chain, with the genesis of the old one: the records of the old one are put aside, and the workers register with the new one.
     charlie.kill();
+    a_new_payer_is_answered(&chain, &folder.path().join("bobs"), &node.url).await;
     let chain = replace(&mut node, &folder.path().join("new"), port).await;
     let changed = bob.wait_for("chain_changed", NOTICED, |_| true);
     let aside = Path::new(changed["aside"].as_str().expect("a folder"));
-    assert!(aside.join("store.redb").exists(), "{changed}");
+    assert!(changed["lanes"].as_u64() > Some(0) && aside.join("store.redb").exists(), "{changed}");
     let status = bob.wait_for_status(&node.url, 0, NOTICED, |status| status["serving"] == true);
     assert_eq!(published(&chain, &bob.account).await, Some(addresses(&status)));
     a_new_payer_is_answered(&chain, &folder.path().join("three"), &node.url).await;
@@ -140,4 +141,12 @@ async fn a_chain_that_starts_anew_is_noticed_and_a_node_that_is_behind_is_not_ta
     bob.kill();
     bob.serve(&node.url, &ALL);
     assert!(bob.events("chain_changed").is_empty());
+
+    // When the old chain is back its records are as well.
+    let chain = replace(&mut node, &early, port).await;
+    bob.wait_for("chain_changed", NOTICED, |_| true);
+    bob.wait_for("warning", NOTICED, |event| event["text"].as_str().is_some_and(|text| text.contains("are back")));
+    assert!(!aside.exists());
+    let status = bob.wait_for_status(&node.url, 0, NOTICED, |status| status["serving"] == true);
+    assert_eq!(published(&chain, &bob.account).await, Some(addresses(&status)));
 }

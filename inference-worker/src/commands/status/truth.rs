@@ -38,7 +38,10 @@ impl Truth {
         let standing = &running["standing"];
         let mut truth = Self { serving: standing["serving"].as_bool().unwrap_or(false), problems: Vec::new() };
         if let (Some(code), Some(problem)) = (standing["code"].as_str(), standing["problem"].as_str()) {
-            let text = format!("{problem} (as the worker saw it at block {})", standing["compared_at"]);
+            let text = match standing["compared_at"].as_u64() {
+                Some(block) => format!("{problem} (as the worker saw it at block {block})"),
+                None => problem.to_owned(),
+            };
             truth.problems.push(Problem { code: code.to_owned(), text });
         }
         if let (Some(registry), Some(own)) = (registry, own(running)) {
