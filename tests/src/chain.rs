@@ -31,11 +31,11 @@ impl DevNode {
 
     /// The same for a chain that `arguments` name.
     pub async fn start_with(folder: &Path, arguments: &[&str]) -> Self {
-        Self::start_on(folder, arguments, free_port()).await
+        Self::start_at(folder, arguments, free_port()).await
     }
 
-    /// The same with its JSON-RPC on this port, where another one may have been before.
-    pub async fn start_on(folder: &Path, arguments: &[&str], rpc: u16) -> Self {
+    /// The same at the JSON-RPC port `rpc`, for example in place of another node.
+    pub async fn start_at(folder: &Path, arguments: &[&str], rpc: u16) -> Self {
         let p2p = free_port();
         let mut node = command("mica-node");
         node.args(arguments)

@@ -43,7 +43,7 @@ struct Ran {
 impl World {
     async fn start(folder: &Path, rpc_port: u16) -> Self {
         fs::create_dir_all(folder).expect("the test's folder is writable");
-        let node = DevNode::start_on(folder, &["--dev"], rpc_port).await;
+        let node = DevNode::start_at(folder, &["--dev"], rpc_port).await;
         let mut workers = [("//Bob", "0..5"), ("//Charlie", "5..8")]
             .map(|(suri, layers)| Worker::launch(folder, &node.url, suri, layers, &["--redeem-minimum", "1000000"]));
         workers.iter_mut().for_each(Worker::wait_until_serving);
