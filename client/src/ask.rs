@@ -16,7 +16,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use mica_chain::{Chain, Submitted, View};
+use mica_chain::{Chain, Submitted, View, amount};
 use mica_primitives::{Balance, BlockNumber, ChannelId, Hash32, WorkerAddresses};
 use mica_protocol::{
     SessionId, SessionSpec,
@@ -192,7 +192,10 @@ impl Asker {
         let errand = Errand { block, first: Vec::new(), progress, interrupt };
         let answer = self.answer(model, &picture, offer, question, errand, listener).await?;
         match answer.outcome.report.failure.clone() {
-            Some(failure) => Err(SessionError::Failed { failure, paid: answer.outcome.report.paid() }.into()),
+            Some(failure) => {
+                self.tell_fees(answer.fees);
+                Err(SessionError::Failed { failure, paid: answer.outcome.report.paid() }.into())
+            }
             None => Ok(answer),
         }
     }
@@ -219,10 +222,13 @@ impl Asker {
         mut errand: Errand,
         listener: &mut dyn Listener,
     ) -> Result<Answer, CommandError> {
-        let (mut detours, mut opened) = (Detours::default(), None);
+        let (mut detours, mut opened, mut fees) = (Detours::default(), None, 0);
         loop {
             let attempt = self.attempt(model, picture, offer.clone(), question, &errand, listener).await;
-            let mut answer = attempt.inspect_err(|_| self.tell(Told::All))?;
+            let mut answer = attempt.inspect_err(|_| {
+                self.tell(Told::All);
+                self.tell_fees(fees);
+            })?;
             opened = answer.opened.take().or(opened);
             if errand.interrupt.finish.is_cancelled()
                 || !detours.lead_on(&self.book, &answer.outcome).map_err(SessionError::from)?
@@ -232,7 +238,8 @@ impl Asker {
             }
             let (started_unix_ms, session) = (answer.outcome.record.started_unix_ms, answer.outcome.record.session);
             self.store.apply(&[Change::NoSession { started_unix_ms, session }]).map_err(SessionError::from)?;
-            self.book.carry_over(answer.fees);
+            fees = answer.fees;
+            self.book.carry_over(fees);
             // Another lane is nothing that anybody must see.
             errand.progress = Progress::Silent;
         }
@@ -322,6 +329,14 @@ impl Asker {
         for line in self.book.take_notices(told) {
             tracing::warn!("{line}");
             self.told.note(&line);
+        }
+    }
+
+    /// Tells what channels cost that were opened for a question without an answer.
+    fn tell_fees(&self, fees: Balance) {
+        if fees > 0 {
+            self.told
+                .note(&format!("fees of {} were paid for channels, which stay open for the next question", amount::format(fees)));
         }
     }
 

@@ -179,14 +179,15 @@ impl ChannelBook {
         Ok(adopted)
     }
 
-    /// Never leases this lane again: its payee knows other receipts on it than we do.
+    /// Never leases this lane again: its payee knows other receipts on it than we do. Nothing if the channel is gone meanwhile.
     ///
     /// # Errors
     /// [`StoreError`] if that is not on disk; then it holds for this process alone.
     pub fn retire(&self, channel: ChannelId, lane: LaneId) -> Result<(), StoreError> {
-        if let Some(open) = self.lock().open.get_mut(&channel) {
-            open.ledger.retire(lane);
-        }
+        // Written before the lock goes: when the chain begins anew, ids are given again, and nothing of the old chain may come after.
+        let mut ledgers = self.lock();
+        let Some(open) = ledgers.open.get_mut(&channel) else { return Ok(()) };
+        open.ledger.retire(lane);
         self.store.apply(&[Change::Retired(channel, lane)])
     }
 
@@ -337,11 +338,13 @@ impl ChannelBook {
             Began::Same => {}
             Began::Unknown(first_block) => self.store.set_first_block(genesis, first_block)?,
             Began::Anew { old, new } => {
-                let aside = tokio::task::block_in_place(|| self.store.put_aside(genesis, old, new))?;
+                // First, so that sessions of the old chain write nothing more while its records are moved.
                 let mut ledgers = self.lock();
                 ledgers.open.clear();
                 ledgers.epoch += 1;
-                ledgers.notices.anew(&aside);
+                drop(ledgers);
+                let aside = tokio::task::block_in_place(|| self.store.put_aside(genesis, old, new))?;
+                self.lock().notices.anew(&aside);
             }
         }
         Ok(())

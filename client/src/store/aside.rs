@@ -2,13 +2,15 @@
 //!
 //! A development chain that is started anew has the genesis of the one before, and channels on it get the ids of the old ones: what was
 //! promised on those would count against the new deposits. Its first block differs, so that is kept, and when it changes everything of
-//! the old chain is moved into a file beside this one. The file is a payer's database like any other: nothing is lost.
+//! the old chain is moved into a file beside this one. The file is a payer's database like any other: nothing is lost. Whoever goes back to
+//! a chain that was left gets its records back from there.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use mica_primitives::{Hash32, LaneId};
-use redb::{ReadableDatabase, ReadableTable};
+use mica_primitives::{Balance, Hash32, LaneId};
+use mica_protocol::channel::PayerLaneRecord;
+use redb::{ReadableDatabase, ReadableTable, WriteTransaction};
 
 use super::{CHANNELS, ChannelRecord, LANES, ORIGINS, RECEIPTS, RETIRED, SESSIONS, SessionRecord, Store, StoreError, db, decode};
 
@@ -64,15 +66,16 @@ impl Store {
     }
 
     /// Moves all records of the chain with this genesis into a file of their own, because that chain has another first block now.
-    /// Cut short by a power cut it is done again from the start, into another file. What was spent on each day stays: caps hold across
-    /// chains.
+    /// Cut short by a power cut it is done again from the start, into another file. What was put aside of the chain that is there now comes
+    /// back in the same write. What was spent on each day stays: caps hold across chains.
     ///
     /// # Errors
     /// [`StoreError`] if the file cannot be made or written; then nothing is moved.
     pub fn put_aside(&self, genesis: Hash32, old_first_block: Hash32, first_block: Hash32) -> Result<Aside, StoreError> {
         let own = self.belongings(genesis)?;
-        let path = self.free_name(&hex::encode(&old_first_block[..8]))?;
-        self.copy(&own, &Self::open(&path)?)?;
+        let path = self.free_name(&old_first_block)?;
+        Self::open(&path)?.write(|writing| self.copy(&own, writing))?;
+        let earlier: Vec<Self> = self.names(&first_block).filter(|path| path.exists()).filter_map(opened).collect();
         self.write(|transaction| {
             transaction.open_table(ORIGINS).map_err(db)?.insert(genesis, first_block).map_err(db)?;
             let is_own = |channel: Hash32| own.channels.contains(&channel);
@@ -80,18 +83,24 @@ impl Store {
             transaction.open_table(LANES).map_err(db)?.retain(|(channel, _), _| !is_own(channel)).map_err(db)?;
             transaction.open_table(RETIRED).map_err(db)?.retain(|(channel, _), ()| !is_own(channel)).map_err(db)?;
             transaction.open_table(RECEIPTS).map_err(db)?.retain(|(channel, _, _), _| !is_own(channel)).map_err(db)?;
-            transaction.open_table(SESSIONS).map_err(db)?.retain(|key, _| !own.sessions.contains(&key)).map_err(db)
+            transaction.open_table(SESSIONS).map_err(db)?.retain(|key, _| !own.sessions.contains(&key)).map_err(db)?;
+            earlier.iter().try_for_each(|file| file.copy(&file.belongings(genesis)?, transaction))
         })?;
         Ok(Aside { channels: own.channels.len(), sessions: own.sessions.len(), path })
     }
 
     /// The name of a file that is not there yet: whoever goes back and forth between two chains overwrites nothing.
-    fn free_name(&self, chain: &str) -> Result<PathBuf, StoreError> {
-        let name = |number| match number {
+    fn free_name(&self, first_block: &Hash32) -> Result<PathBuf, StoreError> {
+        self.names(first_block).find(|path| !path.exists()).ok_or_else(|| StoreError::TooManyAside(self.path.clone()))
+    }
+
+    /// Where the records of a chain are put aside: the first time, the second time, and so on.
+    fn names(&self, first_block: &Hash32) -> impl Iterator<Item = PathBuf> + '_ {
+        let chain = hex::encode(&first_block[..8]);
+        (1..=MAX_FILES).map(move |number| match number {
             1 => self.path.with_file_name(format!("state-{chain}.redb")),
             _ => self.path.with_file_name(format!("state-{chain}-{number}.redb")),
-        };
-        (1..=MAX_FILES).map(name).find(|path| !path.exists()).ok_or_else(|| StoreError::TooManyAside(self.path.clone()))
+        })
     }
 
     fn belongings(&self, genesis: Hash32) -> Result<Belongings, StoreError> {
@@ -112,41 +121,53 @@ impl Store {
         Ok(Belongings { channels, sessions })
     }
 
-    /// Writes everything that belongs to `own` into `other`, in one transaction.
-    fn copy(&self, own: &Belongings, other: &Self) -> Result<(), StoreError> {
+    /// Writes everything that belongs to `own` into another database. A lane of which that knows more stays.
+    fn copy(&self, own: &Belongings, writing: &WriteTransaction) -> Result<(), StoreError> {
         let reading = self.database.begin_read().map_err(db)?;
         let (channels, lanes) = (reading.open_table(CHANNELS).map_err(db)?, reading.open_table(LANES).map_err(db)?);
         let (retired, receipts) = (reading.open_table(RETIRED).map_err(db)?, reading.open_table(RECEIPTS).map_err(db)?);
         let sessions = reading.open_table(SESSIONS).map_err(db)?;
-        other.write(|writing| {
-            for channel in &own.channels {
-                if let Some(record) = channels.get(channel).map_err(db)? {
-                    writing.open_table(CHANNELS).map_err(db)?.insert(channel, record.value()).map_err(db)?;
-                }
-                let all = (*channel, LaneId::MIN)..=(*channel, LaneId::MAX);
-                let mut table = writing.open_table(LANES).map_err(db)?;
-                for entry in lanes.range(all.clone()).map_err(db)? {
-                    let (key, record) = entry.map_err(db)?;
+        for channel in &own.channels {
+            if let Some(record) = channels.get(channel).map_err(db)? {
+                writing.open_table(CHANNELS).map_err(db)?.insert(channel, record.value()).map_err(db)?;
+            }
+            let all = (*channel, LaneId::MIN)..=(*channel, LaneId::MAX);
+            let mut table = writing.open_table(LANES).map_err(db)?;
+            for entry in lanes.range(all.clone()).map_err(db)? {
+                let (key, record) = entry.map_err(db)?;
+                let known = table.get(key.value()).map_err(db)?.map(|known| progress(known.value())).transpose()?;
+                let found = progress(record.value())?;
+                if known.is_none_or(|known| known <= found) {
                     table.insert(key.value(), record.value()).map_err(db)?;
                 }
-                let mut table = writing.open_table(RETIRED).map_err(db)?;
-                for entry in retired.range(all).map_err(db)? {
-                    table.insert(entry.map_err(db)?.0.value(), ()).map_err(db)?;
-                }
-                let mut table = writing.open_table(RECEIPTS).map_err(db)?;
-                let all = (*channel, LaneId::MIN, u64::MIN)..=(*channel, LaneId::MAX, u64::MAX);
-                for entry in receipts.range(all).map_err(db)? {
-                    let (key, receipt) = entry.map_err(db)?;
-                    table.insert(key.value(), receipt.value()).map_err(db)?;
-                }
             }
-            let mut table = writing.open_table(SESSIONS).map_err(db)?;
-            for key in &own.sessions {
-                if let Some(record) = sessions.get(key).map_err(db)? {
-                    table.insert(key, record.value()).map_err(db)?;
-                }
+            let mut table = writing.open_table(RETIRED).map_err(db)?;
+            for entry in retired.range(all).map_err(db)? {
+                table.insert(entry.map_err(db)?.0.value(), ()).map_err(db)?;
             }
-            Ok(())
-        })
+            let mut table = writing.open_table(RECEIPTS).map_err(db)?;
+            let all = (*channel, LaneId::MIN, u64::MIN)..=(*channel, LaneId::MAX, u64::MAX);
+            for entry in receipts.range(all).map_err(db)? {
+                let (key, receipt) = entry.map_err(db)?;
+                table.insert(key.value(), receipt.value()).map_err(db)?;
+            }
+        }
+        let mut table = writing.open_table(SESSIONS).map_err(db)?;
+        for key in &own.sessions {
+            if let Some(record) = sessions.get(key).map_err(db)? {
+                table.insert(key, record.value()).map_err(db)?;
+            }
+        }
+        Ok(())
     }
+}
+
+/// How far a lane's record goes: a later one promises as much at least and has a number as high.
+fn progress(record: &[u8]) -> Result<(Balance, u64), StoreError> {
+    decode::<PayerLaneRecord>("lanes", record).map(|record| (record.promised(), record.seq))
+}
+
+/// A file of records that were put aside. One that cannot be read stays where it is: what it says is learnt from the workers.
+fn opened(path: PathBuf) -> Option<Store> {
+    Store::open(&path).inspect_err(|error| tracing::warn!(%error, "records that were put aside do not come back")).ok()
 }

@@ -138,6 +138,17 @@ fn records_of_a_chain_that_began_anew_move_into_a_file_of_their_own() {
     drop(kept);
     let again = store.put_aside(gone, [0xab; 32], [0xcd; 32]).expect("nothing to move");
     assert_eq!((again.channels, again.path), (0, folder.path().join("state-abababababababab-2.redb")), "nothing is overwritten");
+
+    // Back to the first chain: its records come back, the newest of them.
+    store.put_aside(gone, [0xcd; 32], [0xab; 32]).expect("moved");
+    assert_eq!((store.channel(ours).expect("read"), store.lanes(ours).expect("read")), (Some(on(gone)), vec![lane(ours)]));
+    assert_eq!((store.retired(ours).expect("read"), store.sessions().expect("read").len()), (vec![5], 2));
+    let newer = PayerLaneRecord { seq: 10, cumulative: 7, ..lane(ours) };
+    store.apply(&[Change::Lane(newer.clone().into())]).expect("written");
+    store.put_aside(gone, [0xab; 32], [0xcd; 32]).expect("moved");
+    assert_eq!((store.channel(ours).expect("read"), store.lanes(ours).expect("read")), (None, vec![]));
+    store.put_aside(gone, [0xcd; 32], [0xab; 32]).expect("moved");
+    assert_eq!(store.lanes(ours).expect("read"), [newer]);
 }
 
 #[test]

@@ -100,8 +100,8 @@ fault_codes! {
     ReceiptsDiffer = 40, "both sides know different receipts for this lane: ask again, which takes another one; if that goes on, close the channel";
     /// The payment for a step did not come.
     CreditExhausted = 41, "the worker was not paid in time: pay, or open a new session";
-    /// The final voucher does not pay for everything.
-    Underpaid = 42, "the final voucher is below what was delivered: pay the difference";
+    /// The final voucher does not pay for everything, or too many sessions of the channel ended without one.
+    Underpaid = 42, "what was delivered was not paid for: ask again in a minute, or run `mica channel close` and ask again";
 
     /// The step or token is not the next one.
     UnexpectedPosition = 50, "positions must come in order, without gaps: open a new session";

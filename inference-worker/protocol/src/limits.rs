@@ -45,8 +45,11 @@ pub const MAX_SESSIONS_PER_PEER: usize = 8;
 pub const MAX_OPENINGS: usize = 64;
 /// Most channels whose ledgers a worker keeps in memory.
 pub const MAX_LEDGERS: usize = 4_096;
-/// Sessions on one channel that may end unpaid before the worker takes no more of them.
+/// How often sessions on one channel may end unpaid before the worker takes them one by one. What a payer leaves behind when its program
+/// dies counts once.
 pub const MAX_UNPAID_SESSIONS: u32 = 4;
+/// Milliseconds between two openings on a channel whose sessions ended unpaid too often.
+pub const UNPAID_PAUSE_MS: u64 = 60_000;
 /// Most receipts of a lane that no voucher has fixed yet: the longest session's, and as many again from sessions cut short.
 pub const MAX_UNFIXED_RECEIPTS: usize = 2 * (MAX_SESSION_POSITIONS / LEAF_POSITIONS) as usize;
 /// Most receipts of one stage that a payer keeps until the tokens that they speak of arrive.

@@ -6,10 +6,11 @@ use common::{GENESIS, PAYER, World, engine::reference, peer, peer_key};
 use mica_primitives::Leaf;
 use mica_protocol::{
     FaultCode, Message, SessionId,
-    limits::MAX_UNPAID_SESSIONS,
+    limits::{MAX_SESSIONS_PER_PEER, MAX_UNPAID_SESSIONS, UNPAID_PAUSE_MS},
     messages::{Payload, Payment, Step, Token},
     payer::SessionReport,
     receipts::{Culprits, sign_leaf},
+    stage::StageInput,
 };
 use std::{cell::RefCell, rc::Rc};
 
@@ -74,6 +75,49 @@ fn a_channel_whose_sessions_end_unpaid_is_refused_after_a_while() {
         assert_eq!(code, if refused { FaultCode::Underpaid } else { FaultCode::CreditExhausted });
     }
     assert_eq!(world.workers[0].positions, 16 * MAX_UNPAID_SESSIONS);
+}
+
+/// A payer with as many sessions as it may have dies before it pays for any of them.
+fn lose_all(world: &mut World, first: u8) {
+    world.tamper = Box::new(|_, _, message| if is_pay(&message) { vec![] } else { vec![message] });
+    for session in first..first + MAX_SESSIONS_PER_PEER as u8 {
+        let plan = world.plan(session, prompt(40), 5);
+        world.start(plan);
+    }
+    assert!(!world.run_events(100_000), "everything waits for money");
+    world.worker_input(0, StageInput::Disconnected { peer: peer(PAYER) });
+    world.restart_payer();
+    world.run();
+    world.tamper = Box::new(|_, _, message| vec![message]);
+}
+
+/// How one session goes in which both sides are honest.
+fn honest(world: &mut World, session: u8) -> Option<FaultCode> {
+    let plan = world.plan(session, prompt(40), 5);
+    let id = world.start(plan);
+    world.run();
+    world.reports[&id].failure.as_ref().map(|failure| failure.code)
+}
+
+#[test]
+fn what_a_dead_payer_leaves_behind_counts_once_and_nobody_is_refused_for_ever() {
+    let mut world = World::new(4, &[], 3);
+    lose_all(&mut world, 10);
+    assert_eq!(honest(&mut world, 1), None, "one mishap");
+    for time in 2..2 + MAX_UNPAID_SESSIONS as u8 {
+        lose_all(&mut world, 10 * time);
+    }
+    let lost = world.workers[0].ends.iter().filter(|end| end.fault == Some(FaultCode::PeerLost));
+    assert!(lost.clone().all(|end| end.unpaid == 16 * world.unit(0)));
+    assert_eq!(lost.count(), MAX_SESSIONS_PER_PEER * (1 + MAX_UNPAID_SESSIONS as usize));
+    assert_eq!(honest(&mut world, 2), Some(FaultCode::Underpaid), "the same payer again and again");
+    world.now.ms += UNPAID_PAUSE_MS;
+    world.tamper = Box::new(|_, _, message| if is_pay(&message) { vec![] } else { vec![message] });
+    assert_eq!(honest(&mut world, 3), Some(FaultCode::CreditExhausted));
+    world.tamper = Box::new(|_, _, message| vec![message]);
+    assert_eq!(honest(&mut world, 4), Some(FaultCode::Underpaid), "one chance a minute");
+    world.now.ms += UNPAID_PAUSE_MS;
+    assert_eq!((honest(&mut world, 5), honest(&mut world, 6)), (None, None), "a settled one makes all well");
 }
 
 #[test]

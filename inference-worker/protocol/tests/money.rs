@@ -368,6 +368,29 @@ fn a_lane_that_is_held_back_keeps_nothing_of_the_deposit() {
     assert_eq!(ledger.lease(100).expect("free").record().lane, 0);
 }
 
+#[test]
+fn what_a_payee_shows_of_a_lane_that_is_held_back_counts() {
+    let (mut payee, mut lane, _) = opened(100_000, 100);
+    payee.accept_tick(0, &tick(&mut lane, 30), BLOCK).expect("a tick");
+    let mut ledger = payer(100_000);
+    let refused = ledger.lease(UNIT).expect("free");
+    ledger.give_back(refused.record().clone());
+    assert!(ledger.hold(0));
+    let other = ledger.lease(UNIT).expect("free");
+    let free = ledger.free();
+    assert!(ledger.adopt(payee.held(0).expect("held"), other.record().lane).expect("own").is_some());
+    assert_eq!(ledger.free(), free - 30 * UNIT);
+    // What was on disk of it when it was refused says less, and a number that goes further may promise less.
+    ledger.give_back(refused.record().clone());
+    assert_eq!(ledger.promised(0), 30 * UNIT);
+    assert!(ledger.hold(0));
+    ledger.give_back(PayerLaneRecord { seq: 9, cumulative: 20 * UNIT, ..PayerLaneRecord::unused(channel_of(1), 0) });
+    assert_eq!(ledger.promised(0), 30 * UNIT);
+    assert!(ledger.hold(0));
+    ledger.give_back(PayerLaneRecord { cumulative: 40 * UNIT, ..PayerLaneRecord::unused(channel_of(1), 0) });
+    assert_eq!(ledger.promised(0), 40 * UNIT);
+}
+
 /// A payer whose records were put back signs the same number again; a shorter chain must open nothing of a longer one.
 #[test]
 fn a_number_that_is_signed_twice_reveals_nothing_of_the_first_chain() {

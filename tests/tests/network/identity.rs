@@ -78,7 +78,7 @@ async fn of_two_copies_one_serves_and_no_dead_address_stays() {
 async fn replace(node: &mut DevNode, folder: &Path, port: u16) -> Chain {
     node.process.kill();
     std::fs::create_dir_all(folder).expect("the folder is writable");
-    *node = DevNode::start_on(folder, &["--dev"], port).await;
+    *node = DevNode::start_at(folder, &["--dev"], port).await;
     node.connect().await
 }
 

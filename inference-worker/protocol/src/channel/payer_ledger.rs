@@ -32,7 +32,7 @@ pub enum LeaseError {
     #[error("the record belongs to another channel: restore the right one")]
     Foreign,
     /// A promise beyond everything that was ever put into the channel: this payer never makes one.
-    #[error("a promise of {promised} is shown and the channel's deposit is {deposit}: it is not taken for this channel's")]
+    #[error("a promise of {promised} is shown and the channel's deposit is {deposit}: so it is not counted")]
     BeyondDeposit {
         /// What it promises.
         promised: Balance,
@@ -161,14 +161,23 @@ impl PayerLedger {
     }
 
     /// Takes a lane back when its session is over: `record` is the last one that the session wanted persisted. A promise that was
-    /// adopted meanwhile and goes further is kept.
+    /// adopted meanwhile and goes further is kept, and what either of the two promises is not forgotten.
     pub fn give_back(&mut self, record: PayerLaneRecord) {
         if record.channel != self.facts.channel || self.leases.remove(&record.lane).is_none() {
             return;
         }
-        let further = |known: &PayerLaneRecord| known.seq > record.seq || known.promised() > record.promised();
-        if !self.lanes.get(&record.lane).is_some_and(further) {
+        let Some(known) = self.lanes.get_mut(&record.lane) else {
             self.lanes.insert(record.lane, record);
+            return;
+        };
+        if known.seq <= record.seq && known.promised() <= record.promised() {
+            *known = record;
+        } else if known.seq < record.seq || known.promised() < record.promised() {
+            (known.cumulative, known.tick, known.revealed) = (known.promised().max(record.promised()), None, 0);
+            known.seq = known.seq.max(record.seq);
+            if known.receipts.count() < record.receipts.count() {
+                known.receipts = record.receipts;
+            }
         }
     }
 
@@ -177,7 +186,7 @@ impl PayerLedger {
     pub fn hold(&mut self, lane: LaneId) -> bool {
         let is_free = !self.leases.contains_key(&lane);
         if is_free {
-            self.leases.insert(lane, self.promised(lane));
+            self.leases.insert(lane, 0);
         }
         is_free
     }
@@ -210,7 +219,9 @@ impl PayerLedger {
         let known = self.lanes.get(&lane);
         let mut record = known.cloned().unwrap_or_else(|| PayerLaneRecord::unused(self.facts.channel, lane));
         let is_news = voucher.seq > record.seq || promised > record.promised();
-        if !is_news || (lane != own && self.leases.contains_key(&lane)) {
+        // A lane that is held back is nobody's: only what the payee shows of it is known.
+        let is_in_session = self.leases.get(&lane).is_some_and(|limit| *limit > 0);
+        if !is_news || (lane != own && is_in_session) {
             return Ok(None);
         }
         record.cumulative = promised.max(record.promised());

@@ -369,7 +369,8 @@ impl PayerSession {
 
     fn fault(&mut self, now: Now, stage: usize, fault: Fault, out: &mut Vec<PayerOutput>) {
         let code = fault.code();
-        if let Some(held) = fault.held {
+        // Afterwards the session itself knows most of its lane.
+        if let Some(held) = fault.held.filter(|_| !self.stages[stage].opened) {
             out.push(PayerOutput::Adopt { stage, held });
         }
         // A stage that never accepted has no account to give.

@@ -1,13 +1,14 @@
 //! All sessions of one worker, their channels' ledgers, and the bounds on both.
 //!
 //! An opening is checked against the offer at once and against its channel when the chain has answered; only then is a cache made.
-//! A channel whose sessions end unpaid again and again is refused: each such session costs the worker its credit.
+//! A channel whose sessions end unpaid again and again gets one session a minute: each that is not paid for costs the worker its credit.
 
 use mica_primitives::{ChannelId, LaneId, PublicKey, WorkerAddresses};
 use std::collections::BTreeMap;
 
 use super::{
     Computed, StageIdentity, StageInput, StageOffer, StageOutput,
+    account::Account,
     opening::{Agreed, check_open},
     refusal::Refusal,
     session::{StageSession, Surroundings},
@@ -16,7 +17,7 @@ use crate::{
     FaultCode, SessionId,
     channel::{ChannelFacts, Durability, LedgerError, PayeeLaneRecord, PayeeLedger, Redeemable, VoucherKind, VoucherRule},
     clock::Now,
-    limits::{MAX_LEDGERS, MAX_OPENINGS, MAX_SESSIONS, MAX_SESSIONS_PER_PEER, MAX_UNPAID_SESSIONS, QUOTE_LIFETIME_BLOCKS},
+    limits::{MAX_LEDGERS, MAX_OPENINGS, MAX_SESSIONS, MAX_SESSIONS_PER_PEER, QUOTE_LIFETIME_BLOCKS},
     messages::{HeldPromises, Message, Open, Opened, Promises, Quote, QuoteRequest, SignedQuote},
 };
 
@@ -25,13 +26,6 @@ struct Opening {
     from: PublicKey,
     open: Box<Open>,
     deadline_ms: u64,
-}
-
-#[derive(Debug)]
-struct Account {
-    ledger: PayeeLedger,
-    /// Sessions since the last settled one that ended with something unpaid.
-    unpaid_sessions: u32,
 }
 
 /// A worker's state machine.
@@ -58,7 +52,7 @@ impl StageTable {
     pub fn restore(&mut self, record: PayeeLaneRecord) -> Result<(), LedgerError> {
         let account = match self.accounts.remove(&record.facts.channel) {
             Some(account) => account,
-            None => Account { ledger: PayeeLedger::new(*self.identity.genesis(), record.facts.clone())?, unpaid_sessions: 0 },
+            None => Account::new(PayeeLedger::new(*self.identity.genesis(), record.facts.clone())?),
         };
         let channel = record.facts.channel;
         self.accounts.entry(channel).or_insert(account).ledger.restore(record)
@@ -119,7 +113,7 @@ impl StageTable {
             }
             StageInput::Wake => self.wake(now, &mut out),
         }
-        self.sweep(&out);
+        self.sweep(now, &out);
         out
     }
 
@@ -263,10 +257,7 @@ impl StageTable {
         self.make_account(facts)?;
         let account = self.accounts.get_mut(&open.channel);
         let account = account.ok_or_else(|| Refusal::new(FaultCode::UnknownChannel, "no ledger for the channel"))?;
-        if account.unpaid_sessions >= MAX_UNPAID_SESSIONS {
-            let text = format!("{} sessions on this channel ended unpaid", account.unpaid_sessions);
-            return Err(Refusal::new(FaultCode::Underpaid, text));
-        }
+        account.check_paid(now.ms)?;
         let promised = match accept_opening(&mut account.ledger, &agreed, open, now) {
             Ok(promised) => promised,
             Err(refusal) => {
@@ -280,6 +271,7 @@ impl StageTable {
             // A lane that begins while others were used: a payer that has forgotten those would take the deposit for free.
             out.extend(show_promises(&account.ledger, from, open, |lane| lane != open.lane));
         }
+        account.begin(now.ms);
         let record = Box::new(account.ledger.record(open.lane));
         if let Some(replaced) = replaced {
             self.with(now, &replaced, out, |session, around| session.end(false, None, around));
@@ -321,7 +313,7 @@ impl StageTable {
         }
         let ledger = PayeeLedger::new(*self.identity.genesis(), facts.clone());
         let ledger = ledger.map_err(|error| Refusal::of_money(&error, None))?;
-        self.accounts.insert(facts.channel, Account { ledger, unpaid_sessions: 0 });
+        self.accounts.insert(facts.channel, Account::new(ledger));
         Ok(())
     }
 
@@ -363,15 +355,12 @@ impl StageTable {
     }
 
     /// Forgets sessions that have ended and remembers who did not pay.
-    fn sweep(&mut self, out: &[StageOutput]) {
+    fn sweep(&mut self, now: Now, out: &[StageOutput]) {
         for output in out {
             let StageOutput::Ended(end) = output else { continue };
             self.sessions.remove(&end.session);
-            let Some(account) = self.accounts.get_mut(&end.channel) else { continue };
-            if end.unpaid > 0 {
-                account.unpaid_sessions = account.unpaid_sessions.saturating_add(1);
-            } else if end.settled {
-                account.unpaid_sessions = 0;
+            if let Some(account) = self.accounts.get_mut(&end.channel) {
+                account.ended(end, now.ms, self.offer.deadlines.settle_ms);
             }
         }
     }
