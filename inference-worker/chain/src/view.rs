@@ -11,7 +11,6 @@ use subxt::{
     error::StorageError,
     events::Phase,
     ext::frame_decode::storage::{IntoDecodableValues, IntoEncodableValues},
-    metadata::Metadata,
 };
 
 use crate::{
@@ -66,7 +65,7 @@ impl View {
             _flags: u128,
         }
         let at = within(WHAT, self.chain.client().at_block(BlockRef::from_hash(self.head.hash.into()))).await?;
-        let existential_deposit = existential_deposit(at.metadata_ref())?;
+        let existential_deposit = self.constant("Balances", "ExistentialDeposit").await?;
         let address = subxt::dynamic::storage::<(AccountId,), Value>("System", "Account");
         let value = within(WHAT, at.storage().try_fetch(address, (account,))).await?;
         let Some(value) = value else { return Ok(Account { existential_deposit, ..Account::default() }) };
@@ -256,15 +255,6 @@ impl View {
         let bytes = within(function, self.chain.backend().call(function, Some(&arguments.encode()), self.head.hash.into())).await?;
         decode(function, &bytes)
     }
-}
-
-/// The runtime's constant of that name.
-fn existential_deposit(metadata: &Metadata) -> Result<Balance, ReadError> {
-    const WHAT: &str = "Balances.ExistentialDeposit";
-    let constant = metadata.pallet_by_name("Balances").and_then(|pallet| pallet.constant_by_name("ExistentialDeposit"));
-    let constant = constant
-        .ok_or_else(|| ReadError::Shape { what: WHAT.to_owned(), reason: "the runtime has no such constant".to_owned() })?;
-    decode(WHAT, constant.value())
 }
 
 pub(crate) fn decode<T: Decode>(what: &str, mut bytes: &[u8]) -> Result<T, ReadError> {
