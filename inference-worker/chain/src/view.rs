@@ -11,6 +11,7 @@ use subxt::{
     error::StorageError,
     events::Phase,
     ext::frame_decode::storage::{IntoDecodableValues, IntoEncodableValues},
+    metadata::Metadata,
 };
 
 use crate::{
@@ -65,7 +66,7 @@ impl View {
             _flags: u128,
         }
         let at = within(WHAT, self.chain.client().at_block(BlockRef::from_hash(self.head.hash.into()))).await?;
-        let existential_deposit = self.constant("Balances", "ExistentialDeposit").await?;
+        let existential_deposit = constant(at.metadata_ref(), "Balances", "ExistentialDeposit")?;
         let address = subxt::dynamic::storage::<(AccountId,), Value>("System", "Account");
         let value = within(WHAT, at.storage().try_fetch(address, (account,))).await?;
         let Some(value) = value else { return Ok(Account { existential_deposit, ..Account::default() }) };
@@ -242,12 +243,8 @@ impl View {
 
     /// A constant of a pallet.
     pub(crate) async fn constant<T: Decode>(&self, pallet: &'static str, name: &'static str) -> Result<T, ReadError> {
-        let what = format!("{pallet}.{name}");
-        let at = within(&what, self.chain.client().at_block(BlockRef::from_hash(self.head.hash.into()))).await?;
-        let found = at.metadata_ref().pallet_by_name(pallet).and_then(|pallet| pallet.constant_by_name(name));
-        let found =
-            found.ok_or_else(|| ReadError::Shape { what: what.clone(), reason: "the runtime has no such constant".into() })?;
-        decode(&what, found.value())
+        let at = within("chain_getHeader", self.chain.client().at_block(BlockRef::from_hash(self.head.hash.into()))).await?;
+        constant(at.metadata_ref(), pallet, name)
     }
 
     /// Calls a function of the runtime with `arguments` and reads its answer.
@@ -255,6 +252,14 @@ impl View {
         let bytes = within(function, self.chain.backend().call(function, Some(&arguments.encode()), self.head.hash.into())).await?;
         decode(function, &bytes)
     }
+}
+
+/// A constant of the runtime that `metadata` describes.
+fn constant<T: Decode>(metadata: &Metadata, pallet: &str, name: &str) -> Result<T, ReadError> {
+    let what = format!("{pallet}.{name}");
+    let found = metadata.pallet_by_name(pallet).and_then(|pallet| pallet.constant_by_name(name));
+    let found = found.ok_or_else(|| ReadError::Shape { what: what.clone(), reason: "the runtime has no such constant".into() })?;
+    decode(&what, found.value())
 }
 
 pub(crate) fn decode<T: Decode>(what: &str, mut bytes: &[u8]) -> Result<T, ReadError> {
