@@ -102,7 +102,7 @@ impl DryRun {
 /// Names of the calls, those of a batch one by one.
 fn names(call: &Call) -> Vec<String> {
     match call {
-        Call::BatchAll(calls) => calls.iter().map(ToString::to_string).collect(),
+        Call::BatchAll(calls) | Call::ForceBatch(calls) => calls.iter().map(ToString::to_string).collect(),
         one => vec![one.to_string()],
     }
 }

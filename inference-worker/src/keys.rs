@@ -61,6 +61,9 @@ pub struct Keys {
     pub peer: SigningKey,
 }
 
+/// How a secret URI is read: [`Signer::from_suri`] or [`Signer::from_suri_as_subkey`].
+pub type SecretReader = fn(&str) -> Result<Signer, SignerError>;
+
 /// What `init` made.
 pub struct Created {
     /// Both keys.
@@ -70,11 +73,11 @@ pub struct Created {
 }
 
 impl Keys {
-    /// Makes both keys in `folder`; the account from `suri` if one is given.
+    /// Makes both keys in `folder`; the account as `read` makes it of `suri` if one is given.
     ///
     /// # Errors
     /// [`KeyError`] if a key is there already, the secret is no key, or the files cannot be written.
-    pub fn create(folder: &Path, suri: Option<&str>) -> Result<Created, KeyError> {
+    pub fn create(folder: &Path, suri: Option<&str>, read: SecretReader) -> Result<Created, KeyError> {
         for name in [ACCOUNT, PEER] {
             let path = folder.join(name);
             if path.exists() {
@@ -90,7 +93,7 @@ impl Keys {
             }
         };
         let secret = suri.unwrap_or_else(|| words.as_ref().map_or("", |words| words.as_str()));
-        let account = Signer::from_suri(secret)?;
+        let account = read(secret)?;
         let mut seed = Zeroizing::new([0; 32]);
         OsRng.fill_bytes(&mut *seed);
         write_secrets([(folder.join(ACCOUNT), secret), (folder.join(PEER), &Zeroizing::new(hex::encode(*seed)))])?;
@@ -138,7 +141,7 @@ mod tests {
     #[test]
     fn what_was_made_is_read_back() {
         let folder = tempfile::tempdir().expect("a folder");
-        let created = Keys::create(folder.path(), None).expect("created");
+        let created = Keys::create(folder.path(), None, Signer::from_suri).expect("created");
         let keys = Keys::read(folder.path()).expect("read");
         assert_eq!(keys.account.account(), created.keys.account.account());
         assert_eq!(keys.peer.to_bytes(), created.keys.peer.to_bytes());
@@ -148,20 +151,34 @@ mod tests {
     #[test]
     fn an_existing_key_is_never_overwritten() {
         let folder = tempfile::tempdir().expect("a folder");
-        Keys::create(folder.path(), Some("//Bob")).expect("created");
-        assert!(matches!(Keys::create(folder.path(), Some("//Eve")), Err(KeyError::Exists { .. })));
+        Keys::create(folder.path(), Some("//Bob"), Signer::from_suri).expect("created");
+        assert!(matches!(Keys::create(folder.path(), Some("//Eve"), Signer::from_suri), Err(KeyError::Exists { .. })));
         let keys = Keys::read(folder.path()).expect("read");
         assert_eq!(keys.account.account(), Signer::from_suri("//Bob").expect("a development key").account());
+    }
+
+    #[test]
+    fn a_path_that_wallets_read_differently_is_taken_as_subkey_reads_it_if_asked_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert!(matches!(Keys::create(folder.path(), Some("//Bob//+5"), Signer::from_suri), Err(KeyError::Signer(_))));
+        let made = Keys::create(folder.path(), Some("//Bob//+5"), Signer::from_suri_as_subkey).expect("created");
+        // To subkey a plus sign is none.
+        let plain = Signer::from_suri("//Bob//5").expect("a development key").account();
+        assert_eq!(made.keys.account.account(), plain);
+        assert_eq!(Keys::read(folder.path()).expect("read").account.account(), plain);
     }
 
     #[test]
     fn missing_and_damaged_keys_are_named() {
         let folder = tempfile::tempdir().expect("a folder");
         assert!(matches!(Keys::read(folder.path()), Err(KeyError::Read { .. })));
-        Keys::create(folder.path(), Some("//Bob")).expect("created");
+        Keys::create(folder.path(), Some("//Bob"), Signer::from_suri).expect("created");
         std::fs::write(folder.path().join(PEER), "no key").expect("written");
         assert!(matches!(Keys::read(folder.path()), Err(KeyError::Damaged { .. })));
-        assert!(matches!(Keys::create(&folder.path().join("absent"), Some("//Bob")), Err(KeyError::Write { .. })));
+        assert!(matches!(
+            Keys::create(&folder.path().join("absent"), Some("//Bob"), Signer::from_suri),
+            Err(KeyError::Write { .. })
+        ));
     }
 
     #[cfg(unix)]
@@ -169,7 +186,7 @@ mod tests {
     fn only_the_owner_may_read_a_key() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().expect("a folder");
-        Keys::create(folder.path(), None).expect("created");
+        Keys::create(folder.path(), None, Signer::from_suri).expect("created");
         for name in [ACCOUNT, PEER] {
             let mode = std::fs::metadata(folder.path().join(name)).expect("there").permissions().mode();
             assert_eq!(mode & 0o077, 0, "{name}");

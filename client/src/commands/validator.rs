@@ -10,7 +10,7 @@ mod validate;
 mod withdraw;
 
 use clap::Subcommand;
-use mica_chain::{AccountId, Call, Chain, amount};
+use mica_chain::{AccountId, Call, Chain, Signer, amount};
 use mica_primitives::Balance;
 use serde::Serialize;
 
@@ -90,20 +90,41 @@ struct Changed {
 impl Change {
     /// Shows it with `--dry-run`; otherwise looks whether there is enough money, asks, sends it and says so.
     async fn carry_out(self, context: &Context, chain: &Chain, options: SendOptions) -> Result<(), CommandError> {
+        match self.approve(context, chain, options).await? {
+            Some(signer) => self.send(context, chain, options, &signer).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Looks whether there is enough money, asks, and opens the key that signs. With `--dry-run` shows it instead, and there is no key.
+    async fn approve(&self, context: &Context, chain: &Chain, options: SendOptions) -> Result<Option<Signer>, CommandError> {
         let key = context.account_key()?;
         let account = key.account();
         if options.dry_run {
-            return rehearse(context, chain, account, &self.call, self.moved).await;
+            return rehearse(context, chain, account, &self.call, self.moved).await.map(|()| None);
         }
         let fee = chain.estimate_fee_for(account, &self.call).await?;
         let money = chain.at_best().await?.account(account).await?;
         funds::check(account, &money, self.moved.sent.saturating_add(self.moved.locked), fee)?;
         context.confirmation().of(&format!("{} (fee about {})?", self.question, amount::format(fee)), Unattended::Proceed)?;
-        let signer = key.signer(self.purpose)?;
+        Ok(Some(key.signer(self.purpose)?))
+    }
+
+    /// Sends it and says what has happened.
+    async fn send(self, context: &Context, chain: &Chain, options: SendOptions, signer: &Signer) -> Result<(), CommandError> {
         let follow = options.follow(context.settings.wait, Wait::Included);
-        let sent = send(chain, &signer, self.call, follow, context.progress, self.purpose).await?;
-        let changed = Changed { account: account.to_string(), done: self.done, sent };
+        let sent = send(chain, signer, self.call, follow, context.progress, self.purpose).await?;
+        let done = format!("{}{}", self.done, refused_parts(&sent.events));
+        let changed = Changed { account: signer.account().to_string(), done, sent };
         Ok(context.output.show(&changed, |changed| format!("{} ({})", changed.done, changed.sent.to_text()))?)
+    }
+}
+
+/// What the chain did not do of several calls of which each stands for itself.
+fn refused_parts(events: &[String]) -> String {
+    match events.iter().filter(|event| *event == "Utility.ItemFailed").count() {
+        0 => String::new(),
+        failed => format!("; the chain refused {failed} of them (somebody may have done them before)"),
     }
 }
 
@@ -125,4 +146,38 @@ fn refused<T>(text: impl Into<String>) -> Result<T, CommandError> {
 /// What is missing to the least bond of a validator, for an error.
 fn below_least(bonded: Balance, least: Balance) -> String {
     format!("a validator has at least {} at stake, and this would be {}", amount::format(least), amount::format(bonded))
+}
+
+#[cfg(test)]
+mod tests {
+    use mica_chain::ValidatorState;
+
+    use super::*;
+
+    /// An account that has nothing to do with validators.
+    pub(super) fn state() -> ValidatorState {
+        ValidatorState {
+            has_bond: false,
+            bonded: 0,
+            unlocking: Vec::new(),
+            least_bond: 1_000,
+            keys: None,
+            commission_ppb: None,
+            is_queued: false,
+            is_active: false,
+            validators: 4,
+            session: 1,
+            era: 0,
+            planned_era: 0,
+            existential_deposit: 10,
+            slashing_spans: 0,
+        }
+    }
+
+    #[test]
+    fn calls_that_the_chain_refused_are_counted() {
+        let events = |names: &[&str]| names.iter().map(|name| format!("Utility.{name}")).collect::<Vec<_>>();
+        assert_eq!(refused_parts(&events(&["ItemCompleted", "BatchCompleted"])), "");
+        assert!(refused_parts(&events(&["ItemFailed", "ItemCompleted", "BatchCompletedWithErrors"])).contains("refused 1 of them"));
+    }
 }

@@ -179,6 +179,8 @@ pub enum Call {
     PurgeKeys,
     /// `Utility.batch_all`: all or none.
     BatchAll(Vec<Call>),
+    /// `Utility.force_batch`: each for itself; the events tell which failed.
+    ForceBatch(Vec<Call>),
 }
 
 impl Call {
@@ -222,6 +224,7 @@ impl Call {
             Self::SetKeys(_) => ("Session", "set_keys"),
             Self::PurgeKeys => ("Session", "purge_keys"),
             Self::BatchAll(_) => ("Utility", "batch_all"),
+            Self::ForceBatch(_) => ("Utility", "force_batch"),
         }
     }
 
@@ -263,7 +266,7 @@ impl Call {
             Self::PayOut { validator, era, page } => (validator, era, page).encode(),
             // The keys are a record of fixed length, without a length before it.
             Self::SetKeys(SessionKeys { keys, proof }) => [keys.clone(), proof.encode()].concat(),
-            Self::BatchAll(calls) => {
+            Self::BatchAll(calls) | Self::ForceBatch(calls) => {
                 let mut bytes = Compact(calls.len() as u64).encode();
                 for call in calls {
                     bytes.extend(call.bytes(metadata)?);

@@ -93,7 +93,7 @@ pub enum SubmitError {
         reason: String,
     },
     /// It ran and failed; the fee is spent.
-    #[error("{what} failed in block {block}: {failure}; nothing was moved{}", lost(.fee))]
+    #[error("{what} failed in block {block}: {failure}; nothing was moved{}{}", lost(.fee), open(*.is_final))]
     Failed {
         /// The call.
         what: String,
@@ -101,6 +101,8 @@ pub enum SubmitError {
         failure: Box<DispatchFailure>,
         /// The block that holds it.
         block: BlockNumber,
+        /// Whether that can no longer change.
+        is_final: bool,
         /// What it cost the signer, base units; 0 if it was free.
         fee: Balance,
     },
@@ -159,6 +161,10 @@ impl SubmitError {
             _ => 0,
         }
     }
+}
+
+fn open(is_final: bool) -> &'static str {
+    if is_final { "" } else { " (that block is not final yet, so this may still change)" }
 }
 
 fn lost(fee: &Balance) -> String {

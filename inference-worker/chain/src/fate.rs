@@ -51,6 +51,8 @@ pub(crate) struct Search {
     pub from: BlockNumber,
     /// The last block that may hold it.
     pub to: BlockNumber,
+    /// Hash of the block that last held it: it is looked at before any other.
+    pub seen: Option<Hash32>,
 }
 
 /// Where an extrinsic was found.
@@ -73,7 +75,7 @@ impl Chain {
             within("author_pendingExtrinsics", self.rpc().request("author_pendingExtrinsics", rpc_params![])).await?;
         let best = self.best().await?.number;
         let from = best.saturating_sub(blocks.min(MAX_BLOCKS_SEARCHED)).saturating_add(1);
-        let mut search = Search { extrinsic, from, to: best };
+        let mut search = Search { extrinsic, from, to: best, seen: None };
         Ok(match self.look(&mut search).await? {
             Some(place) => Fate::Included(Box::new(self.included(place, extrinsic).await?)),
             None if waiting.iter().any(|bytes| blake2_256(bytes) == extrinsic) => Fate::Waiting,
@@ -84,17 +86,30 @@ impl Chain {
     /// Looks through the blocks in which the extrinsic may be and that are not known to be without it.
     pub(crate) async fn look(&self, search: &mut Search) -> Result<Option<Place>, ReadError> {
         let (last, best) = (self.finalized().await?.number, self.best().await?.number);
+        if let Some(block) = search.seen
+            && let Some(number) = self.number_in_best_chain(block).await?
+        {
+            return Ok(Some(Place { block, is_final: number <= last }));
+        }
         for number in (search.from..=search.to.min(best)).rev() {
             let hash = within("chain_getBlockHash", self.methods().chain_get_block_hash(Some(number.into()))).await?;
             // A node whose best chain has just become shorter.
             let Some(hash) = hash else { continue };
             let body = within("chain_getBlock", self.backend().block_body(hash)).await?.ok_or_else(|| missing(&hash.0))?;
             if body.iter().any(|bytes| blake2_256(bytes) == search.extrinsic) {
+                search.seen = Some(hash.0);
                 return Ok(Some(Place { block: hash.0, is_final: number <= last }));
             }
         }
         search.from = search.from.max(last.saturating_add(1));
         Ok(None)
+    }
+
+    /// The block's number; nothing if it is not of the best chain, or not any more.
+    async fn number_in_best_chain(&self, block: Hash32) -> Result<Option<BlockNumber>, ReadError> {
+        let Some(header) = within("chain_getHeader", self.backend().block_header(block.into())).await? else { return Ok(None) };
+        let best = within("chain_getBlockHash", self.methods().chain_get_block_hash(Some(header.number.into()))).await?;
+        Ok((best.map(|hash| hash.0) == Some(block)).then_some(header.number as BlockNumber))
     }
 
     /// Reads what the extrinsic did in the block that holds it.

@@ -44,6 +44,8 @@ impl SessionKeys {
 /// What the chain knows of a validator, or of an account that wants to be one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ValidatorState {
+    /// Whether the account has a bond, be it one of which offences have left nothing.
+    pub has_bond: bool,
     /// Base units at stake.
     pub bonded: Balance,
     /// Base units that come free, and the era in which each part does.
@@ -64,6 +66,10 @@ pub struct ValidatorState {
     pub session: u32,
     /// The era that rewards are earned in now.
     pub era: u32,
+    /// The newest era, which an election plans ahead of the one before: by it unbonded money comes free.
+    pub planned_era: u32,
+    /// Base units below which the chain keeps no bond.
+    pub existential_deposit: Balance,
     /// Slashing spans that the chain keeps for it.
     pub slashing_spans: u32,
 }
@@ -71,8 +77,20 @@ pub struct ValidatorState {
 impl ValidatorState {
     /// Base units that have come free and can be withdrawn.
     pub fn withdrawable(&self) -> Balance {
-        let free = self.unlocking.iter().filter(|(era, _)| *era <= self.era);
+        let free = self.unlocking.iter().filter(|(era, _)| *era <= self.planned_era);
         free.fold(0, |sum: Balance, (_, amount)| sum.saturating_add(*amount))
+    }
+
+    /// Whether a withdrawal takes the last of the bond. The chain then forgets the bond, and pays out no more of its rewards.
+    pub fn is_last_withdrawal(&self) -> bool {
+        self.has_bond
+            && self.bonded < self.existential_deposit.max(1)
+            && self.unlocking.iter().all(|(era, _)| *era <= self.planned_era)
+    }
+
+    /// Whether the session keys can be given up, so that their deposit comes back: some are set, and no session needs them.
+    pub fn can_give_up_keys(&self) -> bool {
+        self.keys.is_some() && !self.is_active && !self.is_queued
     }
 }
 
@@ -124,6 +142,7 @@ impl View {
     /// [`ReadError`], as every read of a view.
     pub async fn validator(&self, account: AccountId) -> Result<ValidatorState, ReadError> {
         let ledger: Option<Ledger> = self.stored("Staking", "Ledger", (account,)).await?;
+        let has_bond = ledger.is_some();
         let (bonded, unlocking) = ledger.map_or((0, Vec::new()), |ledger| {
             let parts = ledger.unlocking.into_iter().map(|(amount, era)| (era.0, amount.0));
             (ledger.active, parts.collect())
@@ -134,7 +153,9 @@ impl View {
         let queued: Vec<(AccountId, [u8; 64])> = self.stored("Session", "QueuedKeys", ()).await?.unwrap_or_default();
         let keys: Option<[u8; 64]> = self.stored("Session", "NextKeys", (account,)).await?;
         let active: Vec<AccountId> = self.stored("Session", "Validators", ()).await?.unwrap_or_default();
+        let era = self.active_era().await?;
         Ok(ValidatorState {
+            has_bond,
             bonded,
             unlocking,
             least_bond: self.stored("Staking", "MinValidatorBond", ()).await?.unwrap_or_default(),
@@ -144,17 +165,24 @@ impl View {
             is_active: active.contains(&account),
             validators: active.len(),
             session: self.stored("Session", "CurrentIndex", ()).await?.unwrap_or_default(),
-            era: self.active_era().await?,
+            era,
+            planned_era: self.stored("Staking", "CurrentEra", ()).await?.unwrap_or(era),
+            existential_deposit: self.constant("Balances", "ExistentialDeposit").await?,
             slashing_spans: spans.map_or(0, |spans| u32::try_from(spans.prior.len()).unwrap_or(u32::MAX).saturating_add(1)),
         })
     }
 
-    /// Rewards of past eras that `validator` earned and nobody has paid out, oldest first. The chain forgets old eras with theirs.
+    /// Rewards of past eras that `validator` earned and nobody has paid out, oldest first. The chain forgets old eras with theirs,
+    /// and pays nothing out to an account without a bond.
     ///
     /// # Errors
     /// [`ReadError`], as every read of a view.
     pub async fn unpaid_rewards(&self, validator: AccountId) -> Result<Vec<UnpaidReward>, ReadError> {
         let mut unpaid = Vec::new();
+        let ledger: Option<Ledger> = self.stored("Staking", "Ledger", (validator,)).await?;
+        if ledger.is_none() {
+            return Ok(unpaid);
+        }
         for era in (0..self.active_era().await?).rev().take(MAX_ERAS as usize) {
             let reward: Option<Balance> = self.stored("Staking", "ErasValidatorReward", (era,)).await?;
             if reward.is_none() {
@@ -241,9 +269,9 @@ mod tests {
         assert_eq!((ledger.active, ledger.unlocking.len()), (10, 2));
     }
 
-    #[test]
-    fn only_what_has_come_free_can_be_withdrawn() {
-        let mut state = ValidatorState {
+    fn leaving() -> ValidatorState {
+        ValidatorState {
+            has_bond: true,
             bonded: 0,
             unlocking: vec![(3, 15), (9, 5)],
             least_bond: 0,
@@ -253,13 +281,41 @@ mod tests {
             is_active: false,
             validators: 0,
             session: 0,
-            era: 2,
+            era: 1,
+            planned_era: 2,
+            existential_deposit: 10,
             slashing_spans: 0,
-        };
+        }
+    }
+
+    #[test]
+    fn only_what_has_come_free_can_be_withdrawn() {
+        let mut state = leaving();
         assert_eq!(state.withdrawable(), 0);
-        state.era = 3;
+        // The planned era counts, which may be ahead of the one that earns.
+        state.planned_era = 3;
         assert_eq!(state.withdrawable(), 15);
-        state.era = 9;
+        state.planned_era = 9;
         assert_eq!(state.withdrawable(), 20);
+    }
+
+    #[test]
+    fn the_last_withdrawal_is_the_one_that_leaves_no_bond() {
+        let at = |planned_era, bonded| ValidatorState { planned_era, bonded, ..leaving() };
+        assert!(!at(8, 0).is_last_withdrawal(), "a part comes free later");
+        assert!(at(9, 0).is_last_withdrawal());
+        assert!(at(9, 9).is_last_withdrawal(), "dust is no bond");
+        assert!(!at(9, 10).is_last_withdrawal());
+        assert!(!ValidatorState { has_bond: false, ..at(9, 0) }.is_last_withdrawal());
+        // An offence can take all of a bond.
+        assert!(ValidatorState { unlocking: Vec::new(), ..leaving() }.is_last_withdrawal());
+    }
+
+    #[test]
+    fn keys_that_a_session_needs_are_not_given_up() {
+        let keyed = ValidatorState { keys: Some(vec![1; 64]), ..leaving() };
+        assert!(keyed.can_give_up_keys() && !leaving().can_give_up_keys());
+        assert!(!ValidatorState { is_active: true, ..keyed.clone() }.can_give_up_keys());
+        assert!(!ValidatorState { is_queued: true, ..keyed }.can_give_up_keys());
     }
 }

@@ -5,7 +5,7 @@
 //! last word: they are searched for the extrinsic's hash. An extrinsic is valid in [`MORTAL_BLOCKS`] blocks, and once these are final
 //! without it, it is known never to come.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use mica_primitives::{Balance, BlockNumber, Hash32};
 use subxt::{
@@ -13,6 +13,7 @@ use subxt::{
     client::{ClientAtBlock, OnlineClientAtBlockImpl},
     config::DefaultExtrinsicParamsBuilder,
     error::{BackendError, ExtrinsicError, RpcError},
+    rpcs::UserError,
     tx::{TransactionProgress, TransactionStatus},
 };
 use tokio::time::Instant;
@@ -35,6 +36,12 @@ const MAX_LAG: BlockNumber = 16;
 const NONCE_ATTEMPTS: usize = 4;
 /// Pause between two searches for an extrinsic of which the node tells nothing any more.
 const SEARCH_PAUSE: Duration = Duration::from_secs(2);
+/// Codes with which a node's pool refuses an extrinsic.
+const POOL_CODES: RangeInclusive<i32> = 1_000..=1_099;
+/// The pool has had these very bytes: it bans them for a while once a block holds them.
+const POOL_BANNED: i32 = 1_012;
+/// The pool has these very bytes.
+const POOL_HAS_IT: i32 = 1_013;
 
 type Progress = TransactionProgress<Config, OnlineClientAtBlockImpl<Config>>;
 
@@ -122,6 +129,7 @@ impl Chain {
         reached: &mut (dyn FnMut(Reached) + Send),
     ) -> Result<Submitted, SubmitError> {
         let deadline = Instant::now() + patience;
+<<<<<<< HEAD
         let sent = self.send(signer, &call, NONCE_ATTEMPTS).await?;
         self.watch(sent, until, (patience, deadline), reached).await
     }
@@ -146,10 +154,13 @@ impl Chain {
         reached: &mut (dyn FnMut(Reached) + Send),
     ) -> Result<Submitted, SubmitError> {
         let Sent { what, search, progress } = sent;
+=======
+        let Sent { what, mut search, progress } = self.send(signer, &call).await?;
+>>>>>>> w-g
         let told = match progress {
             Ok(progress) => {
                 reached(Reached::Pool(search.extrinsic));
-                follow(progress, until, deadline, reached).await
+                follow(progress, &mut search, until, deadline, reached).await
             }
             Err(reason) => Err(Silence::Broken(reason)),
         };
@@ -215,19 +226,21 @@ impl Chain {
             let signed = within("state_call", transactions.create_signed(&payload, signer, params)).await?;
             let born = BlockNumber::try_from(at.block_number()).unwrap_or(BlockNumber::MAX);
             let to = born.saturating_add(MORTAL_BLOCKS as BlockNumber - 1);
-            let search = Search { extrinsic: signed.hash().0, from: born.saturating_add(1), to };
+            let search = Search { extrinsic: signed.hash().0, from: born.saturating_add(1), to, seen: None };
             let progress = match tokio::time::timeout(REQUEST_TIMEOUT, signed.submit_and_watch()).await {
                 Ok(Ok(progress)) => Ok(progress),
                 // Its pool may have the extrinsic all the same.
                 Err(_) => Err(format!("the node did not answer within {} s", REQUEST_TIMEOUT.as_secs())),
-                Ok(Err(error)) if !is_answer(&error) => Err(root_cause(&error)),
-                Ok(Err(error)) => {
-                    refusal = why_refused(&error);
-                    if refusal.contains("Inability to pay some fees") {
-                        return Err(SubmitError::NoFunds { account: signer.account().to_string() });
+                Ok(Err(error)) => match answer(&error).filter(|answer| is_refusal(answer.code)) {
+                    None => Err(root_cause(&error)),
+                    Some(answer) => {
+                        refusal = why_refused(&error, answer);
+                        if refusal.contains("Inability to pay some fees") {
+                            return Err(SubmitError::NoFunds { account: signer.account().to_string() });
+                        }
+                        if is_about_nonce(&refusal) { continue } else { break }
                     }
-                    if is_about_nonce(&refusal) { continue } else { break }
-                }
+                },
             };
             return Ok(Sent { what, search, progress });
         }
@@ -283,8 +296,9 @@ impl Chain {
         let extrinsic = search.extrinsic;
         match self.included(place, extrinsic).await {
             Ok(Included { block, fee, failure: None, events, .. }) => Ok(Submitted { block, extrinsic, fee, events }),
-            Ok(Included { block, fee, failure: Some(failure), .. }) => {
-                Err(SubmitError::Failed { what: what.to_owned(), failure: Box::new(failure), block: block.number, fee })
+            Ok(Included { block, is_final, fee, failure: Some(failure), .. }) => {
+                let failure = Box::new(failure);
+                Err(SubmitError::Failed { what: what.to_owned(), failure, block: block.number, is_final, fee })
             }
             Err(error) => {
                 let reason =
@@ -299,26 +313,28 @@ fn unknown(what: String, search: &Search, reason: String) -> SubmitError {
     SubmitError::Unknown { what, extrinsic: search.extrinsic, last: search.to, reason }
 }
 
-/// Whether the node itself said no. Any other failure leaves open whether its pool has the extrinsic.
-fn is_answer(error: &ExtrinsicError) -> bool {
-    let ExtrinsicError::ErrorSubmittingTransaction(BackendError::Rpc(RpcError::ClientError(error))) = error else { return false };
-    matches!(error, subxt::rpcs::Error::User(_))
+/// The node's own answer to an extrinsic that it does not follow.
+fn answer(error: &ExtrinsicError) -> Option<&UserError> {
+    let ExtrinsicError::ErrorSubmittingTransaction(BackendError::Rpc(RpcError::ClientError(error))) = error else { return None };
+    if let subxt::rpcs::Error::User(answer) = error { Some(answer) } else { None }
 }
 
-/// The pool's reason, which is in the data of the node's error and not in its message.
-fn why_refused(error: &ExtrinsicError) -> String {
-    let data = match error {
-        ExtrinsicError::ErrorSubmittingTransaction(BackendError::Rpc(RpcError::ClientError(subxt::rpcs::Error::User(error)))) => {
-            error.data.as_ref()
-        }
-        _ => None,
-    };
+/// Whether an answer with this code says that the pool does not have the extrinsic and never had it. Any other failure leaves that
+/// open. No two signatures over the same call are alike, so bytes that the pool knows are our own: signing anew could pay twice.
+fn is_refusal(code: i32) -> bool {
+    POOL_CODES.contains(&code) && ![POOL_BANNED, POOL_HAS_IT].contains(&code)
+}
+
+/// The pool's reason, which is in the data of the node's answer and not in its message.
+fn why_refused(error: &ExtrinsicError, answer: &UserError) -> String {
+    let data = answer.data.as_ref();
     data.map_or_else(|| root_cause(error), |data| format!("{}: {}", root_cause(error), data.get().trim_matches('"')))
 }
 
 /// Follows the node's news until the extrinsic is where `until` wants it. Returns the block that holds it.
 async fn follow(
     mut progress: Progress,
+    search: &mut Search,
     until: Until,
     deadline: Instant,
     reached: &mut (dyn FnMut(Reached) + Send),
@@ -333,6 +349,8 @@ async fn follow(
         match status {
             TransactionStatus::InBestBlock(included) => {
                 let hash = included.block_hash().0;
+                // Whatever comes now, it need not be searched for.
+                search.seen = Some(hash);
                 reached(Reached::Block(hash));
                 if until == Until::InBlock {
                     return Ok(Place { block: hash, is_final: false });
@@ -353,14 +371,24 @@ async fn follow(
 
 /// Whether the pool refused because another extrinsic took the nonce first.
 fn is_about_nonce(refusal: &str) -> bool {
-    ["outdated", "stale", "priority is too low", "Priority is too low", "already imported", "Already Imported"]
-        .iter()
-        .any(|sign| refusal.contains(sign))
+    ["outdated", "stale", "priority is too low", "Priority is too low"].iter().any(|sign| refusal.contains(sign))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_about_nonce;
+    use super::{is_about_nonce, is_refusal};
+
+    #[test]
+    fn only_a_pool_that_never_had_it_refuses() {
+        // Bad format, invalid, unknown validity, priority too low, dropped at once, another reason.
+        for code in [1_001, 1_010, 1_011, 1_014, 1_016, 1_040] {
+            assert!(is_refusal(code), "{code}");
+        }
+        // Had before, in the pool, another pallet's or a proxy's errors, JSON-RPC's own.
+        for code in [1_012, 1_013, 999, 1_100, 503, 0, -1, -32_000, -32_601, -32_603] {
+            assert!(!is_refusal(code), "{code}");
+        }
+    }
 
     #[test]
     fn a_taken_nonce_is_told_from_other_refusals() {
@@ -368,5 +396,6 @@ mod tests {
         assert!(is_about_nonce("Priority is too low: (12 vs 12)"));
         assert!(!is_about_nonce("Invalid Transaction: Inability to pay some fees"));
         assert!(!is_about_nonce("Transaction has a bad signature"));
+        assert!(!is_about_nonce("Transaction Already Imported"));
     }
 }

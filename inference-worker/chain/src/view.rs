@@ -66,7 +66,7 @@ impl View {
             _flags: u128,
         }
         let at = within(WHAT, self.chain.client().at_block(BlockRef::from_hash(self.head.hash.into()))).await?;
-        let existential_deposit = existential_deposit(at.metadata_ref())?;
+        let existential_deposit = constant(at.metadata_ref(), "Balances", "ExistentialDeposit")?;
         let address = subxt::dynamic::storage::<(AccountId,), Value>("System", "Account");
         let value = within(WHAT, at.storage().try_fetch(address, (account,))).await?;
         let Some(value) = value else { return Ok(Account { existential_deposit, ..Account::default() }) };
@@ -243,12 +243,8 @@ impl View {
 
     /// A constant of a pallet.
     pub(crate) async fn constant<T: Decode>(&self, pallet: &'static str, name: &'static str) -> Result<T, ReadError> {
-        let what = format!("{pallet}.{name}");
-        let at = within(&what, self.chain.client().at_block(BlockRef::from_hash(self.head.hash.into()))).await?;
-        let found = at.metadata_ref().pallet_by_name(pallet).and_then(|pallet| pallet.constant_by_name(name));
-        let found =
-            found.ok_or_else(|| ReadError::Shape { what: what.clone(), reason: "the runtime has no such constant".into() })?;
-        decode(&what, found.value())
+        let at = within("chain_getHeader", self.chain.client().at_block(BlockRef::from_hash(self.head.hash.into()))).await?;
+        constant(at.metadata_ref(), pallet, name)
     }
 
     /// Calls a function of the runtime with `arguments` and reads its answer.
@@ -258,13 +254,12 @@ impl View {
     }
 }
 
-/// The runtime's constant of that name.
-fn existential_deposit(metadata: &Metadata) -> Result<Balance, ReadError> {
-    const WHAT: &str = "Balances.ExistentialDeposit";
-    let constant = metadata.pallet_by_name("Balances").and_then(|pallet| pallet.constant_by_name("ExistentialDeposit"));
-    let constant = constant
-        .ok_or_else(|| ReadError::Shape { what: WHAT.to_owned(), reason: "the runtime has no such constant".to_owned() })?;
-    decode(WHAT, constant.value())
+/// A constant of the runtime that `metadata` describes.
+fn constant<T: Decode>(metadata: &Metadata, pallet: &str, name: &str) -> Result<T, ReadError> {
+    let what = format!("{pallet}.{name}");
+    let found = metadata.pallet_by_name(pallet).and_then(|pallet| pallet.constant_by_name(name));
+    let found = found.ok_or_else(|| ReadError::Shape { what: what.clone(), reason: "the runtime has no such constant".into() })?;
+    decode(&what, found.value())
 }
 
 pub(crate) fn decode<T: Decode>(what: &str, mut bytes: &[u8]) -> Result<T, ReadError> {

@@ -3,13 +3,14 @@
 use std::io::Write;
 
 use eyre::{Context, Result, bail};
+use mica_chain::Signer;
 use mica_protocol::signing;
 use serde_json::json;
 
 use crate::{
     config::TEMPLATE,
     data_dir::{DataDir, staged},
-    keys::Keys,
+    keys::{Keys, SecretReader},
 };
 
 /// What the command takes.
@@ -19,6 +20,9 @@ pub struct Args {
     /// users of this machine may see it: prefer the environment.
     #[arg(long, env = "MICA_WORKER_SURI", hide_env_values = true, value_name = "SECRET")]
     suri: Option<String>,
+    /// Read a derivation path that wallets read differently as subkey does
+    #[arg(long, requires = "suri")]
+    path_as_subkey: bool,
     /// One JSON object instead of sentences; the words of a new account are in it.
     #[arg(long)]
     json: bool,
@@ -36,7 +40,8 @@ pub fn run(args: &Args, folder: &DataDir) -> Result<()> {
     let config = folder.config();
     let cannot_write = || format!("cannot write {}: check the folder's permissions and the free space", config.display());
     let staged = staged(&config, TEMPLATE.as_bytes()).wrap_err_with(cannot_write)?;
-    let created = Keys::create(folder.path(), args.suri.as_deref())?;
+    let read: SecretReader = if args.path_as_subkey { Signer::from_suri_as_subkey } else { Signer::from_suri };
+    let created = Keys::create(folder.path(), args.suri.as_deref(), read)?;
     staged.persist_noclobber(&config).wrap_err_with(cannot_write)?;
     let account = created.keys.account.account().to_string();
     let peer = hex::encode(signing::public_key(&created.keys.peer));

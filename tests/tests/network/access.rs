@@ -75,6 +75,11 @@ async fn a_failed_call_says_which_pallet_why_and_what_to_do(node: &DevNode) {
     let all = Call::BatchAll(vec![Call::Transfer { to: fresh().account(), amount: UNIT }, Call::Finish(ChannelId([9; 32]))]);
     let error = chain.submit(&alice, all, Until::InBlock).await.expect_err("all or none");
     assert!(matches!(&error, SubmitError::Failed { failure, .. } if failure.is("Channels", "NoChannel")), "{error}");
+    let paid = fresh().account();
+    let each = Call::ForceBatch(vec![Call::Finish(ChannelId([9; 32])), Call::Transfer { to: paid, amount: UNIT }]);
+    let done = chain.submit(&alice, each, Until::InBlock).await.expect("each for itself");
+    assert!(done.events.iter().any(|event| (&*event.pallet, &*event.name) == ("Utility", "ItemFailed")), "{:?}", done.events);
+    assert_eq!(chain.at(done.block).account(paid).await.expect("read").free, UNIT);
     let error = chain.submit(&fresh(), Call::Unregister, Until::InBlock).await.expect_err("no money");
     assert!(matches!(error, SubmitError::NoFunds { .. }), "{error}");
     let too_much = Call::Transfer { to: fresh().account(), amount: u128::MAX };

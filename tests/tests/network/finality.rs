@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-use mica_chain::{Call, Chain, Fate, Signer, SubmitError, Until};
+use mica_chain::{Call, Chain, Fate, Reached, Signer, SubmitError, Submitted, Until};
+use mica_primitives::{Balance, UNIT};
 use mica_tests::{LocalNetwork, Process, eventually, eventually_async, free_port, process::command};
 
 use super::wallet::{Ran, integer, run};
@@ -56,6 +57,11 @@ async fn a_transfer_that_arrived_is_not_called_lost_while_finality_stands_still(
     let text = found["found"].as_str().expect("a text");
     assert!(text.contains("finality stands still") && text.contains("do not send them again"), "{text}");
 
+    // So far behind the last final block that nothing can be valid from there on for long, and it is sent and done all the same.
+    let late = mica(&["wallet", "transfer", &receiver, "5", "--dev-account", "Alice", "--wait", "included", "--timeout", "90"]);
+    assert!(late.code == Some(0) && integer(&late.json()["block"]) > 0, "{}", late.stderr);
+    assert_eq!(integer(&mica(&["wallet", "balance", &receiver]).json()["free"]), 12_000_000_000_000, "the money is there");
+
     // With three of four it goes on, and the same look says that it is final.
     network.start_again(2).await;
     eventually("the transfer is final", 4 * BLOCK, || {
@@ -72,30 +78,41 @@ fn dev_node(folder: &Path, rpc: u16) -> Process {
     Process::start(node, folder.join("node.log"))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_extrinsic_whose_node_is_lost_is_found_again_or_called_unknown() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+/// Sends UNIT to a new account through a node that ends by `end` as soon as `is_time` for it and is then started again. Returns what
+/// was told, what has arrived, and the connection to the node that runs now.
+async fn sent_through_a_node_that_is_lost(
+    folder: &Path,
+    is_time: fn(Reached) -> bool,
+    end: fn(&mut Process),
+) -> (Result<Submitted, SubmitError>, Balance, Chain, Process) {
     let rpc = free_port();
     let url = format!("ws://127.0.0.1:{rpc}");
-    let mut node = dev_node(folder.path(), rpc);
+    let mut node = dev_node(folder, rpc);
     let answers = || async { Chain::connect(&url).await.ok() };
     let chain = eventually_async("the node answers", BLOCK, answers).await;
     let alice = Signer::from_suri("//Alice").expect("a development key");
     let to = Signer::from_suri("//Alice//nobody").expect("a development key").account();
-    let (pooled, call) = (AtomicBool::new(false), Call::Transfer { to, amount: mica_primitives::UNIT });
-    let mut reached = |_| pooled.store(true, Ordering::Relaxed);
+    let (now, call) = (AtomicBool::new(false), Call::Transfer { to, amount: UNIT });
+    let mut reached = |step| now.store(now.load(Ordering::Relaxed) || is_time(step), Ordering::Relaxed);
     let sending = chain.submit_watched(&alice, call, Until::Finalized, Duration::from_secs(45), &mut reached);
     let losing = async {
-        eventually_async("the pool has it", Duration::from_secs(30), || async { pooled.load(Ordering::Relaxed).then_some(()) })
-            .await;
-        node.kill();
-        node = dev_node(folder.path(), rpc);
+        eventually_async("it is time", Duration::from_secs(30), || async { now.load(Ordering::Relaxed).then_some(()) }).await;
+        end(&mut node);
+        node = dev_node(folder, rpc);
         eventually_async("the node is back", BLOCK, answers).await
     };
     let (told, again) = tokio::join!(sending, losing);
     let arrived = again.at_best().await.expect("read").account(to).await.expect("read").free;
+    (told, arrived, again, node)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_extrinsic_whose_node_is_lost_is_found_again_or_called_unknown() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (told, arrived, again, _node) =
+        sent_through_a_node_that_is_lost(folder.path(), |step| matches!(step, Reached::Pool(_)), Process::kill).await;
     match told {
-        Ok(_) => assert_eq!(arrived, mica_primitives::UNIT),
+        Ok(_) => assert_eq!(arrived, UNIT),
         Err(SubmitError::Unknown { extrinsic, .. }) => {
             // A pool is forgotten when its node ends; what a block had is found.
             let fate = again.fate(extrinsic, 64).await.expect("read");
@@ -103,4 +120,18 @@ async fn an_extrinsic_whose_node_is_lost_is_found_again_or_called_unknown() {
         }
         Err(error) => panic!("{error}"),
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_extrinsic_in_a_block_is_found_there_after_its_node_was_lost() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // A node that is killed may lose its newest block as well; one that is told to end writes it down.
+    let end = |node: &mut Process| {
+        node.signal("TERM");
+        node.wait(BLOCK);
+    };
+    let (told, arrived, _again, _node) =
+        sent_through_a_node_that_is_lost(folder.path(), |step| matches!(step, Reached::Block(_)), end).await;
+    let told = told.expect("the block is found again and becomes final");
+    assert!(told.fee > 0 && arrived == UNIT, "{told:?}, {arrived} arrived");
 }

@@ -3,7 +3,7 @@
 use std::{path::Path, process::Command, time::Duration};
 
 use mica_chain::{Call, Chain, Signer, Until};
-use mica_tests::{Process, Reader, eventually_async, free_ports, process::command};
+use mica_tests::{DevNode, Process, Reader, eventually_async, free_ports, process::command};
 use serde_json::Value;
 
 /// Longest time until a node answers and is in step.
@@ -49,9 +49,14 @@ async fn a_new_block_is_final(chain: &Chain, what: &str) {
 
 /// `mica validator …` as the page has set it up, as JSON.
 fn validator(folder: &Path, url: &str, arguments: &[&str]) -> (Option<i32>, Value, String) {
+    mica(folder, url, &[&["validator"], arguments].concat())
+}
+
+/// The same for any command.
+fn mica(folder: &Path, url: &str, arguments: &[&str]) -> (Option<i32>, Value, String) {
     let mut mica = command("mica");
     mica.env("HOME", folder.join("home")).env("MICA_NODE_URL", url).env("MICA_WALLET", "validator");
-    let output = mica.env("MICA_PASSWORD", "correct horse").arg("validator").args(arguments).args(["--json", "--quiet"]).output();
+    let output = mica.env("MICA_PASSWORD", "correct horse").args(arguments).args(["--json", "--quiet"]).output();
     let output = output.expect("mica starts");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     (output.status.code(), serde_json::from_slice(&output.stdout).unwrap_or_default(), said)
@@ -145,4 +150,49 @@ async fn anybody_pays_out_and_withdraws(folder: &Path, url: &str, chain: &Chain)
     assert!(events.iter().any(|event| event == "Staking.Rewarded"), "{paid}");
     // Nothing has come free; the call is understood all the same.
     chain.submit(&stash, Call::WithdrawUnbonded { slashing_spans: 0 }, Until::InBlock).await.expect("the chain takes it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_and_bond_are_given_back_whatever_came_before() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let node = DevNode::start(folder.path()).await;
+    let done = |arguments: &[&str]| {
+        let (code, done, said) = mica(folder.path(), &node.url, arguments);
+        assert_eq!(code, Some(0), "{arguments:?}: {said}");
+        done
+    };
+    let status = || done(&["validator", "status"]);
+    let address = done(&["wallet", "new"])["address"].as_str().expect("an address").to_owned();
+
+    // Without money for their deposit the node makes no keys.
+    let before = session_keys(folder.path());
+    let (code, _, said) = validator(folder.path(), &node.url, &["set-keys"]);
+    assert_eq!((code, session_keys(folder.path())), (Some(14), before), "{said}");
+
+    // Keys without a bond can be given up.
+    done(&["wallet", "transfer", &address, "2000", "--dev-account", "Alice", "--wait", "included"]);
+    done(&["validator", "set-keys"]);
+    let next = status()["next"].as_str().expect("there is more to do").to_owned();
+    assert!(next.contains("mica validator withdraw"), "{next}");
+    let given_up = done(&["validator", "withdraw"]);
+    assert!(given_up["done"].as_str().is_some_and(|done| done.contains("gave the session keys up")), "{given_up}");
+    assert!(status()["session_keys"].is_null());
+
+    // A candidate that has taken a part out takes the rest, and is none any more.
+    done(&["validator", "bond", "1500"]);
+    done(&["validator", "set-keys"]);
+    done(&["validator", "validate"]);
+    done(&["validator", "unbond", "200"]);
+    assert_eq!(status()["is_candidate"], true);
+    done(&["validator", "unbond", "--all"]);
+    let left = status();
+    assert_eq!((&left["is_candidate"], &left["bonded"]), (&false.into(), &0.into()), "{left}");
+    assert_eq!(left["unlocking"].as_u64(), Some(1_500_000_000_000_000), "{left}");
+}
+
+/// How many keys the node of [`DevNode`] in `folder` has written.
+fn session_keys(folder: &Path) -> usize {
+    let chains = std::fs::read_dir(folder.join("node/chains")).expect("the node has made it");
+    let keys = chains.filter_map(|chain| std::fs::read_dir(chain.ok()?.path().join("keystore")).ok());
+    keys.map(Iterator::count).sum()
 }

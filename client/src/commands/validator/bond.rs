@@ -35,7 +35,7 @@ pub async fn run(context: &Context, arguments: &BondArgs) -> Result<(), CommandE
     if then < state.least_bond {
         return refused(format!("{}: bond more", below_least(then, state.least_bond)));
     }
-    let is_first = state.bonded == 0 && state.unlocking.is_empty();
+    let is_first = !state.has_bond;
     if compound && !is_first {
         return refused("where rewards go is chosen with the first bond: leave --compound out");
     }

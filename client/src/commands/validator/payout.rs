@@ -39,7 +39,8 @@ pub async fn run(context: &Context, arguments: &PayoutArgs) -> Result<(), Comman
     let left = unpaid.len() - now;
     let rest = if left == 0 { String::new() } else { format!("; {left} are left, run it again") };
     let change = Change {
-        call: Call::BatchAll(calls.collect()),
+        // Somebody else may pay one of them out first: the others are paid all the same.
+        call: Call::ForceBatch(calls.collect()),
         moved: FEE_ONLY,
         question: format!("Pay out {now} pages of rewards"),
         purpose: "paying out rewards",

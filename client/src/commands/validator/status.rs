@@ -68,7 +68,7 @@ impl Status {
         let unlocking = state.unlocking.iter().fold(0, |sum: Balance, (_, amount)| sum.saturating_add(*amount));
         Self {
             account: account.to_string(),
-            next: next(&state, node_has_keys),
+            next: next(&state, node_has_keys, unpaid_rewards),
             bonded: state.bonded,
             least_bond: state.least_bond,
             unlocking: unlocking.saturating_sub(withdrawable),
@@ -123,7 +123,7 @@ impl Status {
 }
 
 /// What stands between the account and its work, or its money.
-fn next(state: &ValidatorState, node_has_keys: Option<bool>) -> Option<&'static str> {
+fn next(state: &ValidatorState, node_has_keys: Option<bool>, unpaid_rewards: usize) -> Option<&'static str> {
     let is_validator = state.commission_ppb.is_some() || state.is_active || state.is_queued;
     if is_validator && node_has_keys == Some(false) {
         return Some("set this node's keys with `mica validator set-keys`, or ask the node that holds them");
@@ -131,10 +131,18 @@ fn next(state: &ValidatorState, node_has_keys: Option<bool>) -> Option<&'static 
     if is_validator && state.keys.is_none() {
         return Some("set session keys with `mica validator set-keys`: without them nobody is elected");
     }
+    if state.is_last_withdrawal() && unpaid_rewards > 0 {
+        return Some(
+            "pay the rewards out with `mica validator payout`, before `mica validator withdraw` takes the last of the bond",
+        );
+    }
     if state.withdrawable() > 0 {
         return Some("take what has come free with `mica validator withdraw`");
     }
     match (state.bonded >= state.least_bond, &state.keys, state.commission_ppb) {
+        (false, ..) if !state.has_bond && state.can_give_up_keys() => {
+            Some("bond with `mica validator bond AMOUNT`, or give the session keys up with `mica validator withdraw`")
+        }
         (false, ..) if state.unlocking.is_empty() => Some("bond with `mica validator bond AMOUNT`"),
         (false, ..) => None,
         (true, None, _) => Some("make session keys with `mica validator set-keys`"),
@@ -149,46 +157,39 @@ fn next(state: &ValidatorState, node_has_keys: Option<bool>) -> Option<&'static 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn state() -> ValidatorState {
-        ValidatorState {
-            bonded: 0,
-            unlocking: Vec::new(),
-            least_bond: 1_000,
-            keys: None,
-            commission_ppb: None,
-            is_queued: false,
-            is_active: false,
-            validators: 4,
-            session: 1,
-            era: 0,
-            slashing_spans: 0,
-        }
-    }
+    use crate::commands::validator::tests::state;
 
     #[test]
     fn each_step_names_the_next() {
-        let says = |state: &ValidatorState, word: &str| next(state, Some(true)).is_some_and(|next| next.contains(word));
+        let says = |state: &ValidatorState, word: &str| next(state, Some(true), 0).is_some_and(|next| next.contains(word));
         let mut one = state();
         assert!(says(&one, "bond AMOUNT"));
-        one.bonded = 1_000;
+        (one.has_bond, one.bonded) = (true, 1_000);
         assert!(says(&one, "set-keys"));
         one.keys = Some(vec![1; 64]);
         assert!(says(&one, "validate"));
         one.commission_ppb = Some(0);
         assert!(says(&one, "election"));
         one.is_queued = true;
-        assert_eq!(next(&one, Some(true)), None);
+        assert_eq!(next(&one, Some(true), 0), None);
         // Keys that lie elsewhere come first: an idle validator holds up the chain.
-        assert!(next(&one, Some(false)).is_some_and(|next| next.contains("set-keys")));
+        assert!(next(&one, Some(false), 0).is_some_and(|next| next.contains("set-keys")));
     }
 
     #[test]
     fn a_bond_that_comes_free_asks_for_nothing_until_it_has() {
         let mut leaving = state();
-        leaving.unlocking = vec![(28, 1_000)];
-        assert_eq!(next(&leaving, None), None);
-        leaving.era = 28;
-        assert!(next(&leaving, None).is_some_and(|next| next.contains("withdraw")));
+        (leaving.has_bond, leaving.unlocking) = (true, vec![(28, 1_000)]);
+        assert_eq!(next(&leaving, None, 3), None);
+        leaving.planned_era = 28;
+        // Without a bond no rewards are paid out.
+        assert!(next(&leaving, None, 3).is_some_and(|next| next.contains("payout")));
+        assert!(next(&leaving, None, 0).is_some_and(|next| next.contains("take what has come free")));
+    }
+
+    #[test]
+    fn keys_without_a_bond_can_be_given_up() {
+        let keyed = ValidatorState { keys: Some(vec![1; 64]), ..state() };
+        assert!(next(&keyed, None, 0).is_some_and(|next| next.contains("bond AMOUNT") && next.contains("withdraw")));
     }
 }

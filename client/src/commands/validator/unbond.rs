@@ -37,9 +37,12 @@ pub async fn run(context: &Context, arguments: &UnbondArgs) -> Result<(), Comman
         let what = below_least(left, state.least_bond);
         return refused(format!("{what}: leave more, run `mica validator chill` first, or unbond --all"));
     }
+    // The chain ends a candidacy by itself only for more than the bond and all that unlocks of it, and takes what is there of that:
+    // also what rewards have added in between.
+    let call = Call::Unbond(if left == 0 { Balance::MAX } else { amount });
     let eras = view.bonding_duration_eras().await?;
     let change = Change {
-        call: Call::Unbond(amount),
+        call,
         moved: FEE_ONLY,
         question: format!("Take {} out of the bond", amount::format(amount)),
         purpose: "unbonding",

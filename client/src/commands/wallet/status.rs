@@ -69,7 +69,7 @@ pub async fn run(context: &Context, arguments: &StatusArgs) -> Result<(), Comman
             match failure {
                 Some(failure) => {
                     status.state = "failed";
-                    Err(SubmitError::Failed { what, failure: Box::new(failure), block, fee }.into())
+                    Err(SubmitError::Failed { what, failure: Box::new(failure), block, is_final, fee }.into())
                 }
                 None if is_final => {
                     status.state = "final";

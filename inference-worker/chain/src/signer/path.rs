@@ -2,7 +2,7 @@
 //!
 //! A step is a number or a text, and that is where wallets differ. `subkey` (`sp_core::crypto::DeriveJunction`) takes for a number what
 //! fits into 64 bits, a plus sign before it included, and everything else for text. polkadot-js takes digits of any number for a number
-//! and `0x…` for bytes. A path that they read differently leads to two accounts, of which one is empty, so such a path is refused
+//! and `0x` with an even number of hexadecimal digits for bytes. A path that they read differently leads to two accounts, of which one is empty, so such a path is refused
 //! where somebody writes it. [`DerivationPath::as_subkey`] reads every path as `subkey` does, for those that are in use already.
 
 use std::{fmt, str::FromStr};
@@ -30,7 +30,7 @@ pub enum PathError {
     /// A step that wallets read differently.
     #[error(
         "wallets do not agree on the step `{step}`: {why}. Choose another name; for an account that is in use with this path there is \
-         `mica wallet import --path-as-subkey`"
+         --path-as-subkey (`mica wallet import`, `mica-worker init`)"
     )]
     Ambiguous {
         /// The step, without slashes.
@@ -112,12 +112,13 @@ impl DerivationPath {
 /// Refuses what `subkey` and polkadot-js read differently.
 fn check_step(step: &str) -> Result<(), PathError> {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_bytes = |digits: &str| digits.len().is_multiple_of(2) && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     let why = if is_number(step) && step.parse::<u64>().is_err() {
         "a number above 18446744073709551615 is text to subkey and a number to polkadot-js"
     } else if step.strip_prefix('+').is_some_and(is_number) {
         "a number with a plus sign is a number to subkey and text to polkadot-js"
-    } else if step.strip_prefix("0x").is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit())) {
-        "hexadecimal digits after 0x are text to subkey and bytes to polkadot-js"
+    } else if step.strip_prefix("0x").is_some_and(is_bytes) {
+        "an even number of hexadecimal digits after 0x is text to subkey and bytes to polkadot-js"
     } else {
         return Ok(());
     };
@@ -157,8 +158,25 @@ mod tests {
     fn every_step_is_read_as_sp_core_reads_it() {
         let long = "x".repeat(31);
         let longer = "x".repeat(100);
-        let alike =
-            ["0", "7", "007", "18446744073709551615", "-1", "1.5", "1e3", "0xzz", "0X12", "+", "++5", "a", "Ω≈ç", &long, &longer];
+        let alike = [
+            "0",
+            "7",
+            "007",
+            "18446744073709551615",
+            "-1",
+            "1.5",
+            "1e3",
+            "0xzz",
+            "0X12",
+            "0x1",
+            "0x123",
+            "+",
+            "++5",
+            "a",
+            "Ω≈ç",
+            &long,
+            &longer,
+        ];
         for step in alike.into_iter().chain(["18446744073709551616", "+5", "0x12"]) {
             let ours = DerivationPath::as_subkey(&format!("/{step}//{step}")).expect("a path").junctions;
             let theirs = sp_core::crypto::DeriveJunction::from(step);
@@ -182,17 +200,9 @@ mod tests {
         for text in ["///secret", "//a///secret"] {
             assert_eq!(path(text), Err(PathError::Password), "{text}");
         }
-        for step in [
-            "18446744073709551616",
-            &"9".repeat(80),
-            "+5",
-            "+0",
-            "0x",
-            "0x12",
-            "0xABCDEF",
-            "0x123",
-            &format!("0x{}", "ab".repeat(32)),
-        ] {
+        for step in
+            ["18446744073709551616", &"9".repeat(80), "+5", "+0", "0x", "0x12", "0xABCDEF", &format!("0x{}", "ab".repeat(32))]
+        {
             let text = format!("//a/{step}");
             assert!(matches!(path(&text), Err(PathError::Ambiguous { step: found, .. }) if found == step), "{text}");
             assert_eq!(DerivationPath::as_subkey(&text).expect("subkey reads it").as_str(), text);
