@@ -129,7 +129,6 @@ impl Chain {
         reached: &mut (dyn FnMut(Reached) + Send),
     ) -> Result<Submitted, SubmitError> {
         let deadline = Instant::now() + patience;
-<<<<<<< HEAD
         let sent = self.send(signer, &call, NONCE_ATTEMPTS).await?;
         self.watch(sent, until, (patience, deadline), reached).await
     }
@@ -153,10 +152,7 @@ impl Chain {
         (patience, deadline): (Duration, Instant),
         reached: &mut (dyn FnMut(Reached) + Send),
     ) -> Result<Submitted, SubmitError> {
-        let Sent { what, search, progress } = sent;
-=======
-        let Sent { what, mut search, progress } = self.send(signer, &call).await?;
->>>>>>> w-g
+        let Sent { what, mut search, progress } = sent;
         let told = match progress {
             Ok(progress) => {
                 reached(Reached::Pool(search.extrinsic));
