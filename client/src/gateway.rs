@@ -11,6 +11,7 @@
 //! Limits: everything in [`Config`] that counts something; see `gateway/gateway.toml`.
 
 pub mod admit;
+pub mod body;
 pub mod config;
 pub mod core;
 pub mod error;

@@ -3,7 +3,8 @@
 //! A language that has one kind of number writes 3 as `3.0` or `3e0`, so a whole number is known by its value, not by its spelling.
 //!
 //! How `serde_json` keeps a number is decided by a feature, `arbitrary_precision`, which any crate of a build switches on for all of
-//! them. A [`Number`] is read alike in both builds. What serde keeps aside while it looks for the right place is not: with the
+//! them. A [`Number`] that a float holds is read alike in both builds, as the nearest float if it has a point or an exponent. One that
+//! is beyond every float (`1e400`, a thousand digits) is a number that nothing here takes with the feature, and no JSON without. What serde keeps aside while it looks for the right place is not: with the
 //! feature, a number with a point is a map there. Hence no structure that is read from JSON may be flattened, untagged or tagged.
 
 use serde::{
@@ -13,6 +14,9 @@ use serde::{
 use serde_json::Number;
 
 /// The whole number that `number` is, however it is spelt; nothing for 3.5, and nothing that 64 bits, signed or not, do not hold.
+///
+/// Digits alone count exactly. With a point or an exponent a number is the nearest float, as it is for most who write it so:
+/// `9007199254740993.0` is 9007199254740992, `2.00000000000000000001` is 2, and `1e-400` is 0.
 pub fn whole(number: &Number) -> Option<i128> {
     let (least, end) = (-2f64.powi(63), 2f64.powi(64));
     match number.as_i128() {
@@ -53,6 +57,10 @@ mod tests {
             ("-2.0", -2),
             ("1e+16", 10_000_000_000_000_000),
             ("9007199254740993", 9_007_199_254_740_993),
+            // The nearest float.
+            ("9007199254740993.0", 9_007_199_254_740_992),
+            ("2.00000000000000000001", 2),
+            ("1e-400", 0),
             ("9223372036854775808", 9_223_372_036_854_775_808),
             ("18446744073709551615", i128::from(u64::MAX)),
             ("-9223372036854775808", i128::from(i64::MIN)),

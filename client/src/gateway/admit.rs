@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::{
-    body::{Body, Bytes},
     extract::{MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
@@ -19,7 +17,6 @@ use super::{
     config::{Config, LimitsConfig, PathConfig},
     core::Core,
     error::{GatewayError, Kind},
-    fields::Fields,
     names::tagged,
     ollama, openai,
     spending::Purse,
@@ -200,44 +197,10 @@ fn is_allowed(config: &Config, origin: &HeaderValue) -> bool {
     matches!(host, "localhost" | "127.0.0.1" | "[::1]")
 }
 
-/// Reads a body, which is a JSON object, under the configured bounds.
-///
-/// # Errors
-/// [`GatewayError`] says what is wrong with it.
-pub async fn read_fields(config: &Config, body: Body) -> Result<Fields, GatewayError> {
-    let bytes = read(config, body).await?;
-    if bytes.is_empty() {
-        return Err(GatewayError::new(Kind::Invalid, "missing request body"));
-    }
-    Fields::parse(&bytes)
-}
-
-async fn read(config: &Config, body: Body) -> Result<Bytes, GatewayError> {
-    let late = || GatewayError::new(Kind::Slow, format!("the body did not come within {} s", config.read_seconds));
-    let reading = axum::body::to_bytes(body, config.body_bytes);
-    match tokio::time::timeout(Duration::from_secs(config.read_seconds), reading).await {
-        Err(_) => Err(late()),
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) if is_too_long(&error) => {
-            Err(GatewayError::new(Kind::TooLarge, format!("the body is longer than the {} bytes that are read", config.body_bytes)))
-        }
-        Ok(Err(error)) => Err(GatewayError::new(Kind::Invalid, format!("the body could not be read: {error}"))),
-    }
-}
-
-fn is_too_long(error: &axum::Error) -> bool {
-    let mut source = Some(error as &dyn std::error::Error);
-    while let Some(error) = source {
-        if error.is::<http_body_util::LengthLimitError>() {
-            return true;
-        }
-        source = error.source();
-    }
-    false
-}
-
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+
     use super::*;
 
     fn request(uri: &str, headers: &[(&str, &str)]) -> Request {

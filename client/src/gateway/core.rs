@@ -26,6 +26,7 @@ use pace::{PACE, Paced};
 
 use super::{
     admit::Caller,
+    body::Bodies,
     config::Config,
     error::{GatewayError, Kind},
     market::{Market, Snapshot},
@@ -163,6 +164,8 @@ pub struct Core {
     pub market: Market,
     /// The counters.
     pub metrics: Metrics,
+    /// Bodies on their way.
+    pub bodies: Bodies,
     asker: Option<Asker>,
     spending: Arc<Spending>,
     slots: Arc<Semaphore>,
@@ -191,6 +194,7 @@ impl Core {
             workflows,
             market,
             metrics: Metrics::default(),
+            bodies: Bodies::default(),
             asker,
             spending: Arc::new(spending),
             waiting: AtomicUsize::new(0),

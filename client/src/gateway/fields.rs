@@ -12,8 +12,10 @@ use serde_json::{Map, Value};
 use super::error::{GatewayError, Kind};
 use crate::number;
 
-/// Most letters of a wrong value that are told back.
+/// Most letters of a wrong value, and of a name that the client chose, that are told back or logged.
 const SHOWN_LETTERS: usize = 40;
+/// Most names of unknown fields in one line of the log.
+const LOGGED_NAMES: usize = 16;
 
 /// An object of the body, without the fields that were taken out.
 #[derive(Debug)]
@@ -182,23 +184,34 @@ impl Fields {
 
     /// Leaves the rest alone, and tells the log those that are not in `harmless`.
     pub fn ignore_rest(self, harmless: &[&str]) {
-        let unknown: Vec<String> =
-            self.rest().filter(|name| !harmless.contains(name)).map(|name| format!("{}{name}", self.place)).collect();
+        let unknown = self.unknown(harmless);
         if !unknown.is_empty() {
             tracing::info!(?unknown, "fields that are not known here are ignored");
         }
     }
 
+    /// Names of fields that are left and not in `harmless`, so many and so long as a line of the log has room for.
+    fn unknown(&self, harmless: &[&str]) -> Vec<String> {
+        let mut rest = self.rest().filter(|name| !harmless.contains(name));
+        let mut names: Vec<String> = rest.by_ref().take(LOGGED_NAMES).map(|name| format!("{}{}", self.place, cut(name))).collect();
+        match rest.count() {
+            0 => {}
+            more => names.push(format!("and {more} more")),
+        }
+        names
+    }
+
     /// The error of a field that does not hold what it must.
     pub fn wrong(&self, name: &str, expected: &str, value: &Value) -> GatewayError {
-        let name = format!("{}{name}", self.place);
+        let name = format!("{}{}", self.place, cut(name));
         GatewayError::field(&name, format!("{name} must be {expected}, not {}", shown(value)))
     }
 
     /// The error of a field that cannot be done here. In an object of the body, `why` needs not say which field.
     pub fn refuse(&self, name: &str, why: &str) -> GatewayError {
+        let name = cut(name);
         match self.place.as_str() {
-            "" => GatewayError::field(name, why),
+            "" => GatewayError::field(&name, why),
             place => GatewayError::field(&format!("{place}{name}"), format!("{place}{name}: {why}")),
         }
     }
@@ -218,8 +231,13 @@ fn shown(value: &Value) -> String {
     match value {
         Value::Array(_) => "a list".into(),
         Value::Object(_) => "an object".into(),
-        other => other.to_string().chars().take(SHOWN_LETTERS).collect(),
+        other => cut(&other.to_string()),
     }
+}
+
+/// The beginning of what a client wrote, which may be as long as a body.
+pub fn cut(text: &str) -> String {
+    text.chars().take(SHOWN_LETTERS).collect()
 }
 
 #[cfg(test)]
@@ -280,6 +298,20 @@ mod tests {
         assert_eq!(refused(many[0].text("y")), told("many[0].y", "many[0].y must be a string, not 5"));
         let long = refused(fields(&format!("{{\"n\": \"{}\"}}", "9".repeat(1000))).integer("n")).1;
         assert!(long.len() < 100, "{long}");
+    }
+
+    #[test]
+    fn what_clients_wrote_is_told_back_and_logged_in_part() {
+        let long = "é".repeat(1_000_000);
+        let few = fields(&format!("{{\"{long}\": 1, \"b\": 2, \"harmless\": 3}}"));
+        assert_eq!(few.unknown(&["harmless"]), ["b".to_owned(), "é".repeat(SHOWN_LETTERS)]);
+        let many: Vec<String> = (0..1000).map(|number| format!("\"field {number}\": 0")).collect();
+        let many = fields(&format!("{{{}}}", many.join(",")));
+        let unknown = many.unknown(&[]);
+        assert_eq!((unknown.len(), unknown.last().map(String::as_str)), (LOGGED_NAMES + 1, Some("and 984 more")));
+        let inner = fields(&format!("{{\"options\": {{\"{long}\": 1}}}}")).object("options").expect("an object").expect("there");
+        assert_eq!(inner.unknown(&[]), [format!("options.{}", "é".repeat(SHOWN_LETTERS))]);
+        assert!(refused(inner.texts()).1.len() < 200);
     }
 
     #[test]

@@ -16,10 +16,10 @@ use mica_engine::ChatMessage;
 use serde_json::json;
 
 use super::{
-    admit::{Api, Caller, json as json_response, read_fields},
+    admit::{Api, Caller, json as json_response},
     core::{Core, Options, Prompt, Request},
     error::{GatewayError, Kind},
-    fields::Fields,
+    fields::{Fields, cut},
     report::{Report, nanoseconds},
 };
 use crate::workflow::{
@@ -66,8 +66,8 @@ impl Asked {
     fn take(mut fields: Fields) -> Result<Self, GatewayError> {
         let (input, model) = (fields.text("input")?, fields.text("model")?);
         let models = fields.object("models")?.map(Fields::texts).transpose()?.unwrap_or_default();
-        if let Some(unknown) = fields.rest().next() {
-            return Err(fields.refuse(unknown, &format!("there is no field `{unknown}` here: there are input, model and models")));
+        if let Some(unknown) = fields.rest().next().map(cut) {
+            return Err(fields.refuse(&unknown, &format!("there is no field `{unknown}` here: there are input, model and models")));
         }
         Ok(Self { input, model, models })
     }
@@ -101,7 +101,7 @@ pub async fn post(
 }
 
 async fn answered(core: &Arc<Core>, caller: Caller, name: &str, body: Body) -> Result<Response, GatewayError> {
-    let asked = Asked::take(read_fields(&core.config, body).await?)?;
+    let asked = Asked::take(core.bodies.fields(&core.config, body).await?)?;
     let mut workflow = core.workflows.get(name)?.clone();
     for (step, model) in &asked.models {
         workflow.assign(Some(step), model).map_err(WorkflowError::from)?;
@@ -255,6 +255,10 @@ mod tests {
             [(r#"{"max-total": "1u"}"#, "max-total"), (r#"{"input": 5}"#, "input"), (r#"{"models": {"a": 1}}"#, "models.a")]
         {
             assert_eq!(read(body).map(|_| ()).expect_err(body).field.as_deref(), Some(field));
+        }
+        let long = "x".repeat(100_000);
+        for body in [format!("{{\"{long}\": 1}}"), format!("{{\"models\": {{\"{long}\": 1}}}}")] {
+            assert!(read(&body).map(|_| ()).expect_err("refused").message.len() < 200);
         }
     }
 

@@ -255,7 +255,7 @@ impl Workflow {
             }),
             Some(name) => {
                 let step = self.steps.iter_mut().find(|step| step.name == name);
-                step.ok_or_else(|| DefinitionError::NoStep(name.into()))?.model = Some(model.into());
+                step.ok_or_else(|| DefinitionError::NoStep(name.chars().take(MAX_NAME).collect()))?.model = Some(model.into());
             }
         }
         Ok(())

@@ -10,7 +10,7 @@ use super::{
     stream::{Shape, answer, empty},
 };
 use crate::gateway::{
-    admit::{Api, Caller, read_fields},
+    admit::{Api, Caller},
     core::{Core, Prompt, Request},
     error::GatewayError,
     fields::Fields,
@@ -25,7 +25,7 @@ pub async fn chat(State(core): State<Arc<Core>>, Extension(caller): Extension<Ca
 }
 
 async fn answered(core: &Arc<Core>, caller: Caller, body: Body) -> Result<Response, GatewayError> {
-    let mut fields = read_fields(&core.config, body).await?;
+    let mut fields = core.bodies.fields(&core.config, body).await?;
     let Asked { model: name, is_streamed, options, keep_alive } = Asked::take(&mut fields)?;
     let messages = fields.objects("messages")?.into_iter().map(message).collect::<Result<Vec<_>, _>>()?;
     ignore_rest(fields);

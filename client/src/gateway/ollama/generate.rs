@@ -11,7 +11,7 @@ use super::{
     template,
 };
 use crate::gateway::{
-    admit::{Api, Caller, read_fields},
+    admit::{Api, Caller},
     core::{Core, Prompt, Request},
     error::GatewayError,
     fields::Fields,
@@ -35,7 +35,7 @@ pub async fn generate(State(core): State<Arc<Core>>, Extension(caller): Extensio
 }
 
 async fn answered(core: &Arc<Core>, caller: Caller, body: Body) -> Result<Response, GatewayError> {
-    let mut fields = read_fields(&core.config, body).await?;
+    let mut fields = core.bodies.fields(&core.config, body).await?;
     let Asked { model: name, is_streamed, options, keep_alive } = Asked::take(&mut fields)?;
     let parts = parts(&mut fields)?;
     ignore_rest(fields);

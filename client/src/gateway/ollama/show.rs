@@ -11,7 +11,7 @@ use super::{
     time::rfc3339,
 };
 use crate::gateway::{
-    admit::{Api, Caller, json, read_fields},
+    admit::{Api, Caller, json},
     core::Core,
     error::GatewayError,
     names::LoadedModel,
@@ -26,7 +26,7 @@ pub async fn show(State(core): State<Arc<Core>>, Extension(caller): Extension<Ca
 }
 
 async fn found(core: &Core, caller: &Caller, body: Body) -> Result<Value, GatewayError> {
-    let mut fields = read_fields(&core.config, body).await?;
+    let mut fields = core.bodies.fields(&core.config, body).await?;
     // What older clients send.
     let older = fields.text("name")?;
     let name = fields.text("model")?.or(older).filter(|name| !name.is_empty());

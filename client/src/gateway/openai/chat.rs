@@ -11,10 +11,10 @@ use super::{
     stream::{Shape, answer},
 };
 use crate::gateway::{
-    admit::{Api, Caller, read_fields},
+    admit::{Api, Caller},
     core::{Core, Prompt, Request},
     error::GatewayError,
-    fields::Fields,
+    fields::{Fields, cut},
 };
 
 /// Answers a conversation.
@@ -26,7 +26,7 @@ pub async fn chat(State(core): State<Arc<Core>>, Extension(caller): Extension<Ca
 }
 
 async fn answered(core: &Arc<Core>, caller: Caller, body: Body) -> Result<Response, GatewayError> {
-    let mut fields = read_fields(&core.config, body).await?;
+    let mut fields = core.bodies.fields(&core.config, body).await?;
     let Asked { model, is_streamed, include_usage, mut options } = Asked::take(&mut fields, None)?;
     options.logprobs = chat_logprobs(&mut fields)?;
     let messages = fields.objects("messages")?.into_iter().map(message).collect::<Result<Vec<_>, _>>()?;
@@ -66,7 +66,7 @@ fn message(mut fields: Fields) -> Result<ChatMessage, GatewayError> {
 fn part(mut fields: Fields) -> Result<String, GatewayError> {
     let kind = fields.text("type")?.unwrap_or_default();
     if kind != "text" {
-        return Err(fields.refuse("type", &format!("content of type '{kind}' is not supported: this model reads text")));
+        return Err(fields.refuse("type", &format!("content of type '{}' is not supported: this model reads text", cut(&kind))));
     }
     let text = fields.text("text")?;
     text.ok_or_else(|| fields.refuse("text", "a part of type text has a text"))

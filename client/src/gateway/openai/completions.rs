@@ -10,7 +10,7 @@ use super::{
     stream::{Shape, answer},
 };
 use crate::gateway::{
-    admit::{Api, Caller, read_fields},
+    admit::{Api, Caller},
     core::{Core, Prompt, Request},
     error::GatewayError,
     fields::Fields,
@@ -28,7 +28,7 @@ pub async fn completions(State(core): State<Arc<Core>>, Extension(caller): Exten
 }
 
 async fn answered(core: &Arc<Core>, caller: Caller, body: Body) -> Result<Response, GatewayError> {
-    let mut fields = read_fields(&core.config, body).await?;
+    let mut fields = core.bodies.fields(&core.config, body).await?;
     let Asked { model, is_streamed, include_usage, mut options } = Asked::take(&mut fields, Some(DEFAULT_TOKENS))?;
     options.logprobs = text_logprobs(&mut fields)?;
     let prompt = prompt(&mut fields)?;
