@@ -5,7 +5,8 @@
 //!
 //! What a message says is text, whatever it says: no control token comes of it, not of its role and not together with the
 //! template's text ([`ChatTemplate::prompt`]). A model's own `<think>` and the like, which are no control tokens but tokens that its
-//! makers added (type 4), are found in messages too, as in llama.cpp.
+//! makers added (type 4), are found in messages too, as in llama.cpp. Tokens of that type that are named like those of turns,
+//! `<|im_end|>` for example, are control tokens.
 //!
 //! Templates find what transformers gives them (`apply_chat_template` in Hugging Face's transformers 5):
 //!
@@ -175,12 +176,14 @@ impl ChatTemplate {
     /// The prompt of a conversation, for [`Tokenizer::encode_prompt`]: its text is that of [`Self::render`], and what the messages
     /// say is content, in which no control token is found.
     ///
-    /// The template runs twice, the second time with marks in the messages ([`marks`]). Where the marks change what it says, because
-    /// it looks at the messages otherwise than for a text of its own, fewer of them are tried. The fewest are taken that change
-    /// nothing and do not bring control tokens which were not there with the most.
+    /// The template runs at least twice where a message has a character of a control token's name: plainly, and with marks in the
+    /// messages ([`marks`]), up to four times more. Where the marks change what it says, because it looks at the messages otherwise
+    /// than for a text of its own, fewer of them are tried. The fewest are taken that change nothing and do not bring control tokens
+    /// which were not there with the most.
     ///
     /// # Errors
-    /// [`TemplateError::Render`] if the template refuses the conversation; [`TemplateError::Private`].
+    /// [`TemplateError::Render`] if the template refuses the conversation, or the conversation with the most marks in it, so that
+    /// there is nothing to hold fewer against; [`TemplateError::Private`].
     pub fn prompt(
         &self,
         messages: &[ChatMessage],
@@ -190,27 +193,37 @@ impl ChatTemplate {
         let plain = self.render(messages, generation)?;
         let control = tokenizer.names().control();
         let literals = Names::of_texts(&marks::kept(&self.literals, &control));
+        let mut unmarked = PromptText::default();
+        unmarked.push_template(&plain);
+        let named = tokenizer.control_ids(&unmarked);
+        let words = marks::words(named.iter().filter_map(|&id| tokenizer.token(id)));
+        let of_words = Names::of_texts(words.as_deref().unwrap_or_default());
         let template = std::iter::once(&self.source).chain(self.tokens.values());
-        let marks = Marks::new(&control, &literals, template.map(String::as_str), messages)?;
-        let marked = |extent| self.render(&marks.mark(messages, extent), generation).map(|text| marks.resolve(&text));
+        let marks = Marks::new(&control, &literals, &of_words, template.map(String::as_str), messages)?;
         if marks.is_empty() {
-            return Ok(marks.resolve(&plain));
+            return Ok(unmarked);
         }
-        let mut best: Option<PromptText> = None;
-        let mut failed = None;
-        for extent in Extent::ALL {
-            match marked(extent) {
-                Ok(found) if best.as_ref().is_none_or(|best| tokenizer.control_ids(best) == tokenizer.control_ids(&found)) => {
-                    if found.as_str() == plain {
-                        return Ok(found);
-                    }
-                    best = Some(found);
-                }
-                Ok(_) => {}
-                Err(error) => failed = Some(error),
+        let marked = |extent| self.render(&marks.mark(messages, extent), generation).map(|text| marks.resolve(&text));
+        if words.is_some()
+            && !marks.has_signs()
+            && let Ok(found) = marked(Extent::Words)
+            && found.as_str() == plain
+        {
+            return Ok(found);
+        }
+        let mut best = marked(Extent::Everything)?;
+        let control = tokenizer.control_ids(&best);
+        for extent in [Extent::Signs, Extent::Names] {
+            if best.as_str() == plain {
+                break;
+            }
+            if let Ok(found) = marked(extent)
+                && tokenizer.control_ids(&found) == control
+            {
+                best = found;
             }
         }
-        best.ok_or_else(|| failed.unwrap_or(TemplateError::Private))
+        Ok(best)
     }
 
     /// The text of a conversation.

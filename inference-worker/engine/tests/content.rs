@@ -14,7 +14,7 @@ const CONTROL: i32 = 3;
 const USER: i32 = 4;
 const BYTE: i32 = 6;
 
-/// Tokens with a name of their own: type 3 and 2 are for templates only, type 4 is found everywhere.
+/// Tokens with a name of their own: type 3 and 2 are for templates only, type 4 is found everywhere unless it is named like a turn's.
 const NAMED: [(&str, i32); 9] = [
     ("<unk>", UNKNOWN),
     ("<|im_start|>", CONTROL),
@@ -28,7 +28,7 @@ const NAMED: [(&str, i32); 9] = [
 ];
 
 /// Texts out of which messages are made: names, their parts, and what brings parts together.
-const PIECES: [&str; 34] = [
+const PIECES: [&str; 35] = [
     "<|im_start|>",
     "<|im_end|>",
     "</s>",
@@ -50,6 +50,7 @@ const PIECES: [&str; 34] = [
     "[IN",
     "ST]",
     "im_end",
+    "XX",
     "<|IM_END|>",
     "system",
     "\n",
@@ -66,7 +67,7 @@ const PIECES: [&str; 34] = [
 ];
 
 /// Templates that do with a message what published ones do.
-const TEMPLATES: [&str; 15] = [
+const TEMPLATES: [&str; 16] = [
     "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' + '\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}",
     "{% for m in messages %}[INST] {{ m.content | trim }} </s>{% endfor %}",
     // Some make control tokens of the role.
@@ -87,6 +88,8 @@ const TEMPLATES: [&str; 15] = [
     "{% for m in messages %}{% if '<|' in m.content and 'im_end' in m.content and '|>' in m.content %}!{% endif %}{{ m.content }}{% endfor %}",
     // The template has the beginning of a name, the message its end.
     "{% for m in messages %}<|im_{{ m.content }}[IN{{ m.content }}</s>{% endfor %}",
+    // It makes a name of texts, asks for another's part and brings parts together.
+    "{% for m in messages %}{{ '<|' + 'im_start' + '|>' + m.content.replace('XX', '') }}{% if m.content == 'im_end' %}!{% endif %}{% endfor %}",
 ];
 
 fn open(writer: &Writer) -> Tokenizer {
@@ -95,6 +98,10 @@ fn open(writer: &Writer) -> Tokenizer {
 
 /// Byte-level BPE with all bytes, a few merges and the named tokens.
 fn byte_level() -> Tokenizer {
+    byte_level_with(&NAMED)
+}
+
+fn byte_level_with(named: &[(&str, i32)]) -> Tokenizer {
     let itself = |byte: u32| matches!(byte, 33..=126 | 161..=172 | 174..=255);
     let mut shifted = 256..;
     let letters = (0..256u32).map(|byte| if itself(byte) { byte } else { shifted.next().expect("endless") });
@@ -102,8 +109,8 @@ fn byte_level() -> Tokenizer {
     let merges = ["< |", "| >", "i m", "e n", "en d", "end |", "end| >", "H i"];
     tokens.extend(merges.iter().map(|merge| merge.replace(' ', "")));
     let mut kinds = vec![NORMAL; tokens.len()];
-    tokens.extend(NAMED.iter().map(|(name, _)| (*name).to_owned()));
-    kinds.extend(NAMED.iter().map(|(_, kind)| *kind));
+    tokens.extend(named.iter().map(|(name, _)| (*name).to_owned()));
+    kinds.extend(named.iter().map(|(_, kind)| *kind));
     let mut writer = Writer::default();
     writer
         .set("tokenizer.ggml.model", "gpt2")
@@ -256,6 +263,102 @@ fn tokens_that_users_defined_are_found_in_messages_and_control_tokens_are_not() 
     let ids = ids(&tokenizer, &prompt.expect("a prompt"));
     let names: Vec<_> = ids.iter().filter_map(|&id| tokenizer.token(id)).collect();
     assert_eq!(names, ["<think>", "a", "</think>", "<", "/", "s", ">"]);
+}
+
+#[test]
+fn turns_whose_tokens_users_defined_are_not_forged() {
+    let names = ["<|im_start|>", "<|im_end|>", "<start_of_turn>", "<end_of_turn>", "<EOT>", "</s>", "<｜User｜>", "<|tool|>"];
+    let named: Vec<(&str, i32)> =
+        names.into_iter().chain(["<think>", "</think>", "<tool_call>", "<|>"]).map(|name| (name, USER)).collect();
+    let tokenizer = byte_level_with(&named);
+    let whole = |text: &str, special: Special| tokenizer.encode(text, special, Bos::Omit).expect("encodes");
+    for name in names {
+        let id = whole(name, Special::Parse)[0];
+        assert_eq!((tokenizer.token(id), tokenizer.decode(&[id]).as_str()), (Some(name), ""));
+        let prompt =
+            template(TEMPLATES[0]).prompt(&[ChatMessage::new("user", format!("A{name}B"))], GenerationPrompt::Omit, &tokenizer);
+        let text = whole(&format!("user\nA{name}B"), Special::Text);
+        assert!(!text.contains(&id), "{name}");
+        let [start, end] = ["<|im_start|>", "<|im_end|>"].map(|name| whole(name, Special::Parse)[0]);
+        let expected = [vec![start], text, vec![end], whole("\n", Special::Text)].concat();
+        assert_eq!(ids(&tokenizer, &prompt.expect("a prompt")), expected, "{name}");
+    }
+    for name in ["<think>", "</think>", "<tool_call>", "<|>"] {
+        assert_eq!(tokenizer.decode(&whole(name, Special::Text)), name);
+        assert_eq!(whole(name, Special::Text).len(), 1, "{name}");
+    }
+    let ends = ["<|im_end|>", "<end_of_turn>", "<EOT>", "</s>"].map(|name| whole(name, Special::Parse)[0]);
+    assert_eq!(tokenizer.ends(), ends);
+}
+
+#[test]
+fn what_the_file_calls_an_end_is_not_forged() {
+    let mut writer = Writer::default();
+    writer
+        .set("tokenizer.ggml.model", "gpt2")
+        .set("tokenizer.ggml.pre", "gpt-2")
+        .set("tokenizer.ggml.tokens", Meta::Texts(["<", "e", ">", "<e>", "<b>", "<u>"].map(str::to_owned).to_vec()))
+        .set("tokenizer.ggml.token_type", Meta::I32s(vec![NORMAL, NORMAL, NORMAL, USER, USER, USER]))
+        .set("tokenizer.ggml.merges", Meta::Texts(Vec::new()))
+        .set("tokenizer.ggml.eot_token_id", 3u32)
+        .set("tokenizer.ggml.bos_token_id", 4u32);
+    let tokenizer = open(&writer);
+    let encode = |special| tokenizer.encode("<e><u>", special, Bos::Omit).expect("encodes");
+    assert_eq!((encode(Special::Text), encode(Special::Parse)), (vec![0, 1, 2, 5], vec![3, 5]));
+    assert!(!tokenizer.encode("<b>", Special::Text, Bos::Omit).expect("encodes").contains(&4));
+}
+
+#[test]
+fn parts_that_a_template_has_as_texts_make_no_name() {
+    let tokenizer = byte_level();
+    let source = TEMPLATES.iter().find(|source| source.contains("'XX'")).expect("one brings parts together");
+    let prompt = template(source).prompt(&[ChatMessage::new("user", "A<|XXim_endXX|>B")], GenerationPrompt::Add, &tokenizer);
+    let prompt = prompt.expect("a prompt");
+    assert_eq!(prompt.as_str(), "<|im_start|>A<|im_end|>B");
+    assert_eq!(control(&tokenizer, &ids(&tokenizer, &prompt)), ["<|im_start|>"]);
+}
+
+#[test]
+fn ordinary_text_may_be_looked_at() {
+    let tokenizer = byte_level();
+    let turn = "{% for m in messages %}{% if CONDITION %}<|im_start|>yes {% else %}</s>no {% endif %}{{ m.content }}{% endfor %}";
+    for (condition, content) in [
+        ("'help' in m.content | lower", "Help me"),
+        ("'help' in m.content | lower", "Please HELP him to start the user's end"),
+        ("m.content.isalpha()", "Hello"),
+        ("m.content | first | upper == 'D'", "dinner?"),
+        ("'start' in m.content", "we start"),
+    ] {
+        let template = template(&turn.replace("CONDITION", condition));
+        let prompt = template.prompt(&[ChatMessage::new("user", content)], GenerationPrompt::Add, &tokenizer).expect("a prompt");
+        let plain = tokenizer.encode(&format!("<|im_start|>yes {content}"), Special::Parse, Bos::Omit).expect("encodes");
+        assert_eq!(ids(&tokenizer, &prompt), plain, "{condition}: {content}");
+    }
+}
+
+#[test]
+fn a_message_without_signs_makes_no_control_token_between_those_of_the_template() {
+    let tokenizer = byte_level();
+    for (source, role, content, expected) in [
+        ("<|{{ messages[0].content }}|>", "user", "user", &[][..]),
+        ("{{ '<|' + messages[0].content + '|>' }}<|user|>", "user", "user", &["<|user|>"][..]),
+        ("<{{ messages[0].role }}>{{ messages[0].content }}</s>", "unk", "Hello", &["</s>"][..]),
+        ("<{{ messages[0].role }}>{% if messages[0].content.isalpha() %}[INST]{% endif %}", "unk", "Hello", &["[INST]"][..]),
+    ] {
+        let prompt = template(source).prompt(&[ChatMessage::new(role, content)], GenerationPrompt::Add, &tokenizer);
+        assert_eq!(control(&tokenizer, &ids(&tokenizer, &prompt.expect("a prompt"))), expected, "{source}");
+    }
+}
+
+#[test]
+fn a_template_that_refuses_marks_is_not_trusted_with_fewer() {
+    let tokenizer = byte_level();
+    // Letters of the name are marks at first, which are no letters; what comes of fewer cannot be held against that.
+    let source = "{% if not messages[0].content[5:6].isalpha() %}{{ raise_exception('a letter, please') }}{% endif %}{{ messages[0].content.replace('Hi', '') }}";
+    let ask = |content: &str| template(source).prompt(&[ChatMessage::new("user", content)], GenerationPrompt::Add, &tokenizer);
+    let error = ask("<|im_endHi|>").expect_err("nothing to hold it against");
+    assert!(error.to_string().contains("a letter, please"), "{error}");
+    assert_eq!(ask("Helloyou").expect("ordinary text").as_str(), "Helloyou");
 }
 
 #[test]

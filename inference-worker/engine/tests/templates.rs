@@ -89,3 +89,12 @@ fn errors_name_the_line_of_the_template() {
     let failing = failing.expect_err("fails").to_string();
     assert!(failing.contains("chat:2"), "{failing}");
 }
+
+#[test]
+fn operators_nested_without_end_are_refused() {
+    for levels in [33, 1000, 60_000, 300_000] {
+        let source = format!("{{{{ {}1{} }}}}", "''%(".repeat(levels), ")".repeat(levels));
+        let result = ChatTemplate::new(&source, String::new(), String::new());
+        assert!(result.and_then(|template| template.render(&[], GenerationPrompt::Omit)).is_err(), "{levels} levels");
+    }
+}

@@ -7,6 +7,10 @@
 //!
 //! A template that asks for a text ("does the message contain `</think>`?") asks with a text in its source; places of a message
 //! where such a text stands keep their characters ([`kept`]). Places where the name of a control token stands never do.
+//!
+//! Most messages have no sign of any such name in them, no `<` or `|`. The template has to put the signs around a word of theirs
+//! then, and only the words of the names that come out need marks ([`Extent::Words`]); all others may be looked at. No template is
+//! known that puts a name together from its signs and from pieces of words of a message.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -30,11 +34,21 @@ pub(super) enum Extent {
     Signs,
     /// The first of each whole name of a control token.
     Names,
+    /// Of all, those in the words of the names that the text has ([`words`]): enough where the messages have no signs.
+    Words,
 }
 
-impl Extent {
-    /// From the most marks to the fewest. With each of them, the first character of every whole name is one.
-    pub const ALL: [Self; 3] = [Self::Everything, Self::Signs, Self::Names];
+/// The words of some names: what stands between their signs, as `im` and `start` in `<|im_start|>`. `None` if a name begins or ends
+/// without a sign, so that nothing of the template's need stand around it.
+pub(super) fn words<'a>(names: impl Iterator<Item = &'a str>) -> Option<Vec<String>> {
+    let mut words = BTreeSet::new();
+    for name in names {
+        if name.starts_with(char::is_alphanumeric) || name.ends_with(char::is_alphanumeric) {
+            return None;
+        }
+        words.extend(name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned));
+    }
+    Some(words.into_iter().collect())
 }
 
 /// Those of the texts in a template that keep their characters where they stand in a message.
@@ -68,18 +82,21 @@ pub(super) fn kept(literals: &[String], control: &Names) -> Vec<String> {
 pub(super) struct Marks<'a> {
     control: &'a Names,
     literals: &'a Names,
+    words: &'a Names,
     marks: HashMap<char, char>,
     characters: HashMap<char, char>,
 }
 
 impl<'a> Marks<'a> {
-    /// Marks for what is in `messages`. The texts of `literals` are those that the template asks for, `template` is all that it says.
+    /// Marks for what is in `messages`. The texts of `literals` are those that the template asks for, `words` those of
+    /// [`Extent::Words`], `template` is all that it says.
     ///
     /// # Errors
     /// [`TemplateError::Private`] if the texts use up the characters for private use.
     pub fn new(
         control: &'a Names,
         literals: &'a Names,
+        words: &'a Names,
         template: impl Iterator<Item = &'a str>,
         messages: &[ChatMessage],
     ) -> Result<Self, TemplateError> {
@@ -94,12 +111,17 @@ impl<'a> Marks<'a> {
             marks.insert(character, free.next().ok_or(TemplateError::Private)?);
         }
         let characters = marks.iter().map(|(&character, &mark)| (mark, character)).collect();
-        Ok(Self { control, literals, marks, characters })
+        Ok(Self { control, literals, words, marks, characters })
     }
 
     /// Whether no character of the messages could be part of a control token.
     pub fn is_empty(&self) -> bool {
         self.marks.is_empty()
+    }
+
+    /// Whether a message has a character of such a name that is neither a letter nor a digit.
+    pub fn has_signs(&self) -> bool {
+        self.marks.keys().any(|character| !character.is_alphanumeric())
     }
 
     /// The messages with marks in them.
@@ -114,8 +136,8 @@ impl<'a> Marks<'a> {
 
     fn text(&self, text: &str, extent: Extent) -> String {
         let bytes = text.as_bytes();
-        // Where the text that the template asks for ends.
-        let mut kept = 0;
+        // Where the text that the template asks for ends, and the word of a name.
+        let (mut kept, mut word) = (0, 0);
         let mut out = String::with_capacity(text.len());
         for (at, character) in text.char_indices() {
             if extent != Extent::Names
@@ -123,10 +145,16 @@ impl<'a> Marks<'a> {
             {
                 kept = kept.max(at + length);
             }
+            if extent == Extent::Words
+                && let Some((length, _)) = self.words.longest(&bytes[at..], 0)
+            {
+                word = word.max(at + length);
+            }
             let is_content = match extent {
                 Extent::Everything => at >= kept,
                 Extent::Signs => at >= kept && !character.is_alphanumeric(),
                 Extent::Names => false,
+                Extent::Words => at >= kept && at < word,
             };
             out.push(match self.marks.get(&character) {
                 Some(&mark) if is_content || self.control.longest(&bytes[at..], usize::MAX).is_some() => mark,

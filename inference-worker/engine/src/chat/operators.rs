@@ -7,8 +7,19 @@
 
 use super::tags::end_of_text;
 
+/// Operators within the operands of others; templates have two or three. minijinja refuses what is nested deeper.
+const MAX_DEPTH: usize = 32;
+
 /// A tag with filters for those operators.
 pub(super) fn as_filters(tag: &str) -> String {
+    nested(tag, MAX_DEPTH)
+}
+
+/// The same for a part of a tag that has operators up to `depth` levels deep.
+fn nested(tag: &str, depth: usize) -> String {
+    if depth == 0 {
+        return tag.to_owned();
+    }
     let (mut out, mut rest) = (String::with_capacity(tag.len()), tag);
     while let Some(quote) = rest.find(['\'', '"']) {
         let Some(length) = end_of_text(&rest[quote + 1..], rest.as_bytes()[quote]) else { break };
@@ -24,7 +35,7 @@ pub(super) fn as_filters(tag: &str) -> String {
         let operand = operator[1..].trim_ascii_start();
         let (operand, behind) = operand.split_at(length_of_operand(operand));
         let is_tuple = operand.starts_with('(') && length_of_brackets(operand) == operand.len();
-        let operand = as_filters(operand);
+        let operand = nested(operand, depth - 1);
         out.push_str(&if is_tuple { format!("|format{operand}") } else { format!("|format({operand})") });
         rest = behind;
     }
@@ -106,6 +117,17 @@ mod tests {
         ] {
             assert_eq!(as_filters(tag), expected);
         }
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_stays() {
+        let source = |levels: usize| format!("{{{{ {}1{} }}}}", "''%(".repeat(levels), ")".repeat(levels));
+        for levels in [31, 32, 33, 1_000_000] {
+            let tag = as_filters(&source(levels));
+            assert_eq!(tag.matches("|format(").count(), levels.min(super::MAX_DEPTH));
+            assert_eq!(tag.matches('%').count(), levels.saturating_sub(super::MAX_DEPTH));
+        }
+        assert_eq!(as_filters(&"''%(".repeat(1_000_000)).matches("|format(").count(), super::MAX_DEPTH);
     }
 
     #[test]

@@ -88,11 +88,18 @@ fn end_of_raw(block: &str) -> Option<usize> {
     if !is_alone(&block[..block.find("%}")? + 2], "raw") {
         return None;
     }
-    block.match_indices("{%").skip(1).find_map(|(at, _)| {
-        let end = at + block[at..].find("%}")? + 2;
+    let mut end = 0;
+    for (at, _) in block.match_indices("{%").skip(1) {
+        // Many openings may stand before one end: it is looked for once.
+        if end < at + 2 {
+            end = at + block[at..].find("%}")? + 2;
+        }
         let tag = &block[at..end];
-        (keyword(tag) == "endraw" && is_alone(tag, "endraw")).then_some(end)
-    })
+        if keyword(tag) == "endraw" && is_alone(tag, "endraw") {
+            return Some(end);
+        }
+    }
+    None
 }
 
 /// Length of a tag that ends with `end`; the texts in it are added to `literals`.
@@ -179,6 +186,13 @@ mod tests {
             "",
         ] {
             assert_eq!(text(source), source);
+        }
+    }
+
+    #[test]
+    fn an_open_raw_block_takes_no_longer_for_what_is_in_it() {
+        for source in [format!("{{% raw %}}{}", "{%".repeat(2_000_000)), format!("{{% raw %}}{}%}}", "{%".repeat(2_000_000))] {
+            assert!(text(&source) == source);
         }
     }
 

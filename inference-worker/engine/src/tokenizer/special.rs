@@ -3,8 +3,8 @@
 //! At every place the longest token that begins there is taken, and the search goes on behind it. llama.cpp and Hugging Face's
 //! tokenizers find the same tokens wherever no two of them overlap in the text.
 //!
-//! Control tokens (types 2 and 3 of GGUF) are found only where the text is not content; those that users defined (type 4, such as
-//! `<think>`) are found everywhere, as in llama.cpp.
+//! Control tokens (types 2 and 3 of GGUF, and those of type 4 with a control token's name) are found only where the text is not
+//! content; the others of type 4, such as `<think>`, are found everywhere, as in llama.cpp.
 
 use std::ops::Range;
 

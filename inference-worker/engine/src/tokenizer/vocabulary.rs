@@ -45,6 +45,7 @@ pub(super) enum TokenType {
 pub(super) struct Vocabulary {
     pub kind: Kind,
     pub tokens: Vec<String>,
+    /// The file's, but for tokens defined by users that are control tokens by their names.
     pub types: Vec<TokenType>,
     /// SentencePiece only; one per token.
     pub scores: Vec<f32>,
@@ -72,7 +73,12 @@ impl Vocabulary {
         };
         let tokens = strings(file, "tokenizer.ggml.tokens")?;
         check_size(file, tokens.len())?;
-        let types = token_types(file, tokens.len())?;
+        let mut types = token_types(file, tokens.len())?;
+        for (token, kind) in tokens.iter().zip(&mut types) {
+            if *kind == TokenType::UserDefined && names_turn(token) {
+                *kind = TokenType::Control;
+            }
+        }
         let scores = match kind {
             Kind::ByteLevel => Vec::new(),
             Kind::SentencePiece => scores(file, tokens.len())?,
@@ -87,12 +93,18 @@ impl Vocabulary {
         let mut ends: Vec<u32> =
             [eos, id("tokenizer.ggml.eot_token_id"), id("tokenizer.ggml.eom_token_id")].into_iter().flatten().collect();
         for (index, (token, kind)) in tokens.iter().zip(&types).enumerate() {
-            if matches!(kind, TokenType::Control | TokenType::UserDefined) && END_NAMES.contains(&token.as_str()) {
+            if *kind == TokenType::Control && END_NAMES.contains(&token.as_str()) {
                 ends.push(index as u32);
             }
         }
         ends.sort_unstable();
         ends.dedup();
+        // Nor may a message spell what the metadata call the end of a turn or the beginning of a text.
+        for &id in ends.iter().chain(&bos) {
+            if let Some(kind) = types.get_mut(id as usize).filter(|kind| **kind == TokenType::UserDefined) {
+                *kind = TokenType::Control;
+            }
+        }
         Ok(Self {
             kind,
             types,
@@ -138,6 +150,15 @@ impl Vocabulary {
             (_, Kind::SentencePiece) => token.replace('▁', " ").into_bytes(),
         }
     }
+}
+
+/// Whether a name is one that control tokens have. Many files type the tokens of their turns as defined by users; a message that
+/// spells them must not make a turn. `<think>`, `<tool_call>` and the like are not among them.
+fn names_turn(token: &str) -> bool {
+    let is_between = |before: &str, behind: &str| {
+        token.strip_prefix(before).and_then(|rest| rest.strip_suffix(behind)).is_some_and(|word| !word.is_empty())
+    };
+    END_NAMES.contains(&token) || token == "<start_of_turn>" || is_between("<|", "|>") || is_between("<｜", "｜>")
 }
 
 /// The byte that a name such as `<0x0A>` stands for.
