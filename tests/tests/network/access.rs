@@ -72,6 +72,7 @@ async fn a_failed_call_says_which_pallet_why_and_what_to_do(node: &DevNode) {
     let SubmitError::Failed { failure, .. } = &error else { panic!("{error}") };
     assert!(failure.is("Channels", "NoChannel"), "{error}");
     assert!(!failure.meaning.is_empty());
+    assert!(error.to_string().contains("that block is not final yet"), "{error}");
     let all = Call::BatchAll(vec![Call::Transfer { to: fresh().account(), amount: UNIT }, Call::Finish(ChannelId([9; 32]))]);
     let error = chain.submit(&alice, all, Until::InBlock).await.expect_err("all or none");
     assert!(matches!(&error, SubmitError::Failed { failure, .. } if failure.is("Channels", "NoChannel")), "{error}");
