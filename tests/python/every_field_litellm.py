@@ -28,7 +28,13 @@ SAMPLING = {"temperature", "top_p", "max_tokens", "stop", "seed", "stream"}
 
 
 def send(call, arguments):
-    answer = call(api_key="unused", num_retries=0, **arguments)
+    try:
+        answer = call(api_key="unused", num_retries=0, **arguments)
+    except litellm.APIConnectionError as error:
+        # What it says of a format that it does not know, without having sent anything.
+        if "Unsupported response_format type" in str(error):
+            raise ValueError(str(error)) from None
+        raise
     pieces = list(answer) if arguments.get("stream") else [answer]
     assert any(piece.choices and piece.choices[0].finish_reason for piece in pieces), pieces
 

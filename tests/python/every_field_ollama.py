@@ -8,6 +8,8 @@ import pydantic
 import field_table
 
 client = ollama.Client(host=field_table.base)
+# Without a value it reads one object, and the API streams.
+KEPT_BACK = {"stream"}
 OWN = (pydantic.ValidationError, TypeError, ValueError, AttributeError)
 
 
@@ -18,7 +20,7 @@ def send(call, arguments):
 
 
 for name, call in {"ollama-generate": client.generate, "ollama-chat": client.chat}.items():
-    route = field_table.Route(name)
+    route = field_table.Route(name, KEPT_BACK)
     parameters = set(inspect.signature(call).parameters)
     route.must_have(parameters)
     for field, value, beside, fate in route.cases(parameters):
@@ -27,7 +29,7 @@ for name, call in {"ollama-generate": client.generate, "ollama-chat": client.cha
     route.finish(needed=parameters)
 
 for call, more in ((client.generate, {}), (client.chat, {"messages": [{"role": "user", "content": "Hi"}]})):
-    route = field_table.Route("ollama-options")
+    route = field_table.Route("ollama-options", KEPT_BACK)
     route.must_have(ollama.Options.model_fields)
     for field, value, beside, fate in route.cases():
         body = {**route.base, **beside, **more}

@@ -38,6 +38,7 @@ async fn every_client_is_served_and_every_token_is_paid_once() {
     content::no_text_makes_a_control_token(&world);
     strangers::the_ollama_and_openai_packages_are_served(&world);
     strangers::a_program_behind_a_proxy_reaches_two_models(&world);
+    requests::bodies_and_numbers_beyond_all_bounds_are_refused(&world);
     requests::every_value_of_every_field_is_taken_or_refused(&world);
     requests::every_field_of_every_package_is_taken_or_refused(&world);
     steps::a_workflow_runs_behind_the_gateway_with_decimals(&world);

@@ -57,6 +57,34 @@ pub fn every_field_of_every_package_is_taken_or_refused(world: &World) {
     }
 }
 
+/// What no body and no number may be: in the API's own form, and without harm to a field that is ignored.
+pub fn bodies_and_numbers_beyond_all_bounds_are_refused(world: &World) {
+    let digits = "9".repeat(1000);
+    let counts = ["temperature", "seed", "max_tokens", "num_predict", "top_k"];
+    for (name, route) in routes() {
+        let plain = ask(world, &route, &Value::Object(route.base.clone()).to_string());
+        let plain = text(&route.path, &plain).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let unknown = Field { name: "a_field_of_next_year".into(), with: Map::new(), values: Vec::new() };
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        let known = route.fields.iter().filter(|field| counts.contains(&field.name.as_str()));
+        let refused = known.flat_map(|field| [(field, digits.clone()), (field, format!("-{digits}")), (field, nested(100))]);
+        let ignored = [digits.clone(), format!("0.{digits}"), nested(100)].map(|value| (&unknown, value));
+        for ((field, value), fate) in refused.map(|case| (case, Fate::Refused)).chain(ignored.map(|case| (case, Fate::Ignored))) {
+            let answer = ask(world, &route, &route.body(field, &value));
+            let judged = judge(&route, field, fate, &plain, &answer);
+            judged.unwrap_or_else(|error| panic!("{name}: {} = {value} should be {fate:?}: {error}", field.name));
+        }
+        let too_deep = route.body(&unknown, &nested(200));
+        for body in
+            [too_deep.as_str(), "", "nothing", "{\"model\": }", "{\"model\": \"mica-tiny\"", "[]", "{\"n\": NaN}", "{\"n\": 01}"]
+        {
+            let answer = ask(world, &route, body);
+            assert_eq!(answer.status, 400, "{name} {body}: {}", answer.body);
+            is_error(&route.path, &answer.json());
+        }
+    }
+}
+
 fn ask(world: &World, route: &Route, body: &str) -> http::Answer {
     http::send(world.open.address, "POST", &route.path, &[("content-type", "application/json")], body.as_bytes())
 }
