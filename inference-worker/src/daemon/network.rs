@@ -106,14 +106,16 @@ pub fn to_publish(announced: &[String], listeners: &[Listener]) -> Option<Worker
     WorkerAddresses::try_from(addresses).ok().filter(|addresses| !addresses.is_empty())
 }
 
-/// Whether what is registered may stay: what is announced, or else addresses that all lead here, with the best among them. A change costs a
-/// fee, and one more interface is no reason for it.
+/// Whether what is registered may stay: what is announced, or else addresses that all lead here, with the best among them and no room for
+/// one more. A change costs a fee, and another order, or the coming of a worse address, is no reason for it.
 pub fn may_stay(announced: &[String], listeners: &[Listener], registered: &WorkerAddresses) -> bool {
     let texts = texts(registered);
-    match announced.is_empty() {
-        true => mica_net::may_stay(&texts, listeners, &mica_net::outward(), bounds()),
-        false => texts.iter().all(|text| announced.contains(text)) && announced.iter().all(|text| texts.contains(text)),
+    if !announced.is_empty() {
+        return texts.iter().all(|text| announced.contains(text)) && announced.iter().all(|text| texts.contains(text));
     }
+    let outward = mica_net::outward();
+    let is_full = texts.len() >= mica_net::publishable(listeners, &outward, bounds()).len();
+    is_full && mica_net::may_stay(&texts, listeners, &outward, bounds())
 }
 
 /// Dials each announced address once, as a payer would, and says which of them does not lead here.
