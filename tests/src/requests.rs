@@ -8,7 +8,7 @@ use toml::Table;
 /// What becomes of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// The field has its effect.
+    /// The answer is a sound one. What sampling's fields do to it, `gateway/effects.rs` checks.
     Taken,
     /// The answer is as without it.
     Ignored,

@@ -7,6 +7,8 @@ mod content;
 mod crowd;
 #[path = "gateway/deposits.rs"]
 mod deposits;
+#[path = "gateway/effects.rs"]
+mod effects;
 #[path = "gateway/golden.rs"]
 mod golden;
 #[path = "gateway/limits.rs"]
@@ -38,6 +40,7 @@ async fn every_client_is_served_and_every_token_is_paid_once() {
     content::no_text_makes_a_control_token(&world);
     strangers::the_ollama_and_openai_packages_are_served(&world);
     strangers::a_program_behind_a_proxy_reaches_two_models(&world);
+    effects::fields_of_sampling_have_their_effect(&world);
     requests::bodies_and_numbers_beyond_all_bounds_are_refused(&world);
     requests::every_value_of_every_field_is_taken_or_refused(&world);
     requests::every_field_of_every_package_is_taken_or_refused(&world);
@@ -50,6 +53,7 @@ async fn every_client_is_served_and_every_token_is_paid_once() {
     crowd::clients_that_leave_stop_the_spending(&world);
     deposits::channels_are_topped_up_before_anybody_waits(&world).await;
     limits::caps_are_told_in_each_apis_words_and_nothing_is_spent(&world);
+    limits::bodies_are_bounded_together(&world);
     limits::a_full_queue_refuses_and_a_slow_reader_holds_up_nobody(&world);
     limits::a_node_that_is_gone_is_done_without_for_a_while(&world);
     page::every_command_of_the_page_works(&world).await;

@@ -1,12 +1,16 @@
 //! Budgets, the queue, and a node that is gone.
 
-use std::time::Duration;
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
 
 use mica_tests::{eventually, http};
 
 use crate::{
     manners::is_error,
-    world::{World, metric, prompt, text_of},
+    world::{TINY, World, metric, prompt, text_of},
 };
 
 fn ask(world: &World, key: &str, path: &str, body: &[u8]) -> http::Answer {
@@ -44,6 +48,45 @@ pub fn caps_are_told_in_each_apis_words_and_nothing_is_spent(world: &World) {
     assert!(answered >= 1 && refused.status == 402, "{answered} answers, then {}: {}", refused.status, refused.body);
     assert!(refused.body.contains("key 'daily' has"), "{}", refused.body);
     assert_eq!(ask(world, "key-with-plenty", "/api/generate", &body).status, 200, "one key's budget is not another's");
+}
+
+pub fn bodies_are_bounded_together(world: &World) {
+    // Two bytes each, and many times that in memory.
+    let zeros = "0,".repeat(300_000) + "0";
+    let generate = format!("{{\"model\": \"{TINY}\", \"prompt\": \"Hi\", \"context\": [{zeros}]}}");
+    let completions = format!("{{\"model\": \"{TINY}\", \"prompt\": [{zeros}]}}");
+    for (path, body) in [("/api/generate", &generate), ("/v1/completions", &completions)] {
+        let answer = ask(world, "key-with-plenty", path, body.as_bytes());
+        assert_eq!(answer.status, 413, "{path}: {}", answer.body);
+        assert!(answer.body.contains("values"), "{}", answer.body);
+        is_error(path, &answer.json());
+    }
+    // More long bodies than are read at once, none of which ends: short ones are read meanwhile, a long one after them.
+    let begun = "POST /api/show HTTP/1.1\r\nhost: x\r\nauthorization: Bearer key-with-plenty\r\nconnection: close\r\ncontent-length: 1000000\r\n\r\n{";
+    let endless: Vec<TcpStream> = (0..8)
+        .map(|_| {
+            let mut stream = TcpStream::connect(world.keyed.address).expect("the gateway listens");
+            stream.write_all(begun.as_bytes()).expect("sent");
+            stream
+        })
+        .collect();
+    let short = format!("{{\"model\": \"{TINY}\"}}");
+    let long = format!("{{\"model\": \"{TINY}\", \"verbose\": false, \"more\": \"{}\"}}", "x".repeat(100_000));
+    let show = |body: &str| ask(world, "key-with-plenty", "/api/show", body.as_bytes());
+    let answer = show(&short);
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    eventually("the long one is read", Duration::from_secs(30), || {
+        let answer = show(&long);
+        // It waits no longer than a body may take, so all that it finds may end a moment after it.
+        assert!(matches!(answer.status, 200 | 503), "{}", answer.body);
+        (answer.status == 200).then_some(())
+    });
+    for mut stream in endless {
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a time-out");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    }
 }
 
 pub fn a_full_queue_refuses_and_a_slow_reader_holds_up_nobody(world: &World) {

@@ -31,6 +31,7 @@ file = "SMALL"
 const KEYED: &str = r#"
 parallel = 1
 queue = 1
+read_seconds = 3
 state_seconds = 20
 [limits]
 day = "1 MICA"
