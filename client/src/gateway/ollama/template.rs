@@ -5,14 +5,14 @@
 //!
 //! The names of control tokens count in the template. In the system message and the prompt they are text.
 
-use mica_engine::PromptText;
+use mica_engine::{PromptText, tokenizer::MAX_TEXT_BYTES};
 
 use crate::gateway::error::GatewayError;
 
 /// What `template` makes of a system message and a prompt.
 ///
 /// # Errors
-/// [`GatewayError`] names the action that is not known.
+/// [`GatewayError`] names the action that is not known, or says that the text is longer than [`MAX_TEXT_BYTES`].
 pub fn render(template: &str, system: &str, prompt: &str) -> Result<PromptText, GatewayError> {
     let (mut text, mut rest) = (PromptText::default(), template);
     // Whether each open `if` is true.
@@ -50,6 +50,11 @@ pub fn render(template: &str, system: &str, prompt: &str) -> Result<PromptText, 
             [name] => {
                 let value = value(name)?;
                 if shown {
+                    // A short template may name a long prompt many times.
+                    if text.as_str().len().saturating_add(value.len()) > MAX_TEXT_BYTES {
+                        let message = format!("template: the prompt that it makes is longer than {MAX_TEXT_BYTES} bytes");
+                        return Err(GatewayError::field("template", message));
+                    }
                     text.push_content(value);
                 }
             }
@@ -95,6 +100,12 @@ mod tests {
     fn what_is_filled_in_is_content() {
         let rendered = render("<s>{{ .System }}|{{ .Prompt }}{{ .Prompt }}</s>", "S", "<s>").expect("known");
         assert_eq!((rendered.as_str(), rendered.content()), ("<s>S|<s><s></s>", &[3..4, 5..11][..]));
+    }
+
+    #[test]
+    fn a_prompt_that_is_named_many_times_has_a_bound() {
+        let error = render(&"{{.Prompt}}".repeat(1000), "", &"x".repeat(1 << 20)).expect_err("a gigabyte");
+        assert!(error.field.as_deref() == Some("template") && error.message.contains("longer than"), "{}", error.message);
     }
 
     #[test]
