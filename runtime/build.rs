@@ -1,4 +1,5 @@
-//! Builds the runtime a second time, for Wasm: that blob is what goes into the genesis block and what every node executes.
+//! Builds the runtime a second time, for Wasm: that blob is what goes into the genesis block and
+//! what every node executes.
 
 fn main() {
     #[cfg(feature = "std")]

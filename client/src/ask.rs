@@ -1,7 +1,8 @@
-//! A question and its answer: quotes, path, channels, session. What `mica ask`, `mica demo` and `mica gateway` share.
+//! A question and its answer: quotes, path, channels, session. What `mica ask`, `mica demo` and
+//! `mica gateway` share.
 //!
-//! One [`Asker`] answers many questions at once: they share its connection to the chain, its peers on the network, its database and
-//! its channels, and each has lanes of its own.
+//! One [`Asker`] answers many questions at once: they share its connection to the chain, its peers
+//! on the network, its database and its channels, and each has lanes of its own.
 
 mod detours;
 mod reader;
@@ -123,7 +124,8 @@ pub trait Listener: Send {
     /// # Errors
     /// Any error ends the session before it begins.
     fn path(&mut self, path: &ChosenPath) -> Result<(), CommandError>;
-    /// A token of the answer with its log probabilities, if the question asked: before the piece of text in which it ends.
+    /// A token of the answer with its log probabilities, if the question asked: before the piece of
+    /// text in which it ends.
     fn token(&mut self, _token: ScoredToken) {}
     /// A piece of the answer. `Break` ends the session after the next token.
     fn text(&mut self, piece: &str) -> ControlFlow<()>;
@@ -132,7 +134,8 @@ pub trait Listener: Send {
 }
 
 impl Asker {
-    /// Starts the network for `sessions` questions at once. What the user must know of channels and records goes to `told`.
+    /// Starts the network for `sessions` questions at once. What the user must know of channels and
+    /// records goes to `told`.
     ///
     /// # Errors
     /// [`CommandError`] if the network does not start.
@@ -208,11 +211,12 @@ impl Asker {
         quotes(&self.board, picture, &self.payer.chain).await
     }
 
-    /// Carries `offer` out; a worker that refuses a lane is asked on another one at once. A session that a worker failed is no error
-    /// here: see the outcome's report.
+    /// Carries `offer` out; a worker that refuses a lane is asked on another one at once. A session
+    /// that a worker failed is no error here: see the outcome's report.
     ///
     /// # Errors
-    /// [`CommandError`] before anything was promised, if the database fails, or at the second interruption.
+    /// [`CommandError`] before anything was promised, if the database fails, or at the second
+    /// interruption.
     pub async fn answer(
         &self,
         model: &LocalModel,
@@ -224,7 +228,8 @@ impl Asker {
     ) -> Result<Answer, CommandError> {
         let (mut detours, mut opened, mut fees) = (Detours::default(), None, 0);
         loop {
-            let attempt = self.attempt(model, picture, offer.clone(), question, &errand, listener).await;
+            let attempt =
+                self.attempt(model, picture, offer.clone(), question, &errand, listener).await;
             let mut answer = attempt.inspect_err(|_| {
                 self.tell(Told::All);
                 self.tell_fees(fees);
@@ -236,8 +241,11 @@ impl Asker {
                 self.tell(Told::All);
                 return Ok(Answer { opened, ..answer });
             }
-            let (started_unix_ms, session) = (answer.outcome.record.started_unix_ms, answer.outcome.record.session);
-            self.store.apply(&[Change::NoSession { started_unix_ms, session }]).map_err(SessionError::from)?;
+            let (started_unix_ms, session) =
+                (answer.outcome.record.started_unix_ms, answer.outcome.record.session);
+            self.store
+                .apply(&[Change::NoSession { started_unix_ms, session }])
+                .map_err(SessionError::from)?;
             fees = answer.fees;
             self.book.carry_over(fees);
             // Another lane is nothing that anybody must see.
@@ -259,13 +267,18 @@ impl Asker {
         let step = progress.step("making channels ready");
         let leases = tokio::select! {
             leases = self.book.lease(&offer.needs) => leases,
-            // What was sent to the chain is waited for, or nobody would know of it: the session then ends as it begins.
+            // What was sent to the chain is waited for, or nobody would know of it: the session
+            // then ends as it begins.
             () = interrupt.stop.cancelled() => return Err(SessionError::Interrupted.into()),
         };
         self.tell(Told::ButPromises);
         let mut leases = leases.map_err(SessionError::from)?;
         let opened = leases.submitted.take();
-        step.done(&opened.as_ref().map_or("open already".into(), |one| format!("opened in block {}", one.block.number)));
+        step.done(
+            &opened.as_ref().map_or("open already".into(), |one| {
+                format!("opened in block {}", one.block.number)
+            }),
+        );
         let (channels, lanes) = (leases.channels.clone(), std::mem::take(&mut leases.lanes));
         let mut id = [0; 32];
         OsRng.fill_bytes(&mut id);
@@ -300,7 +313,8 @@ impl Asker {
             }
             let (piece, tokens) = reader.push(id, likely, stop);
             tokens.into_iter().for_each(|token| listener.token(token));
-            let flow = if piece.is_empty() { ControlFlow::Continue(()) } else { listener.text(&piece) };
+            let flow =
+                if piece.is_empty() { ControlFlow::Continue(()) } else { listener.text(&piece) };
             if stop.is_some() {
                 listener.end();
             }
@@ -335,8 +349,10 @@ impl Asker {
     /// Tells what channels cost that were opened for a question without an answer.
     fn tell_fees(&self, fees: Balance) {
         if fees > 0 {
-            self.told
-                .note(&format!("fees of {} were paid for channels, which stay open for the next question", amount::format(fees)));
+            self.told.note(&format!(
+                "fees of {} were paid for channels, which stay open for the next question",
+                amount::format(fees)
+            ));
         }
     }
 
@@ -383,9 +399,14 @@ impl Asker {
 ///
 /// # Errors
 /// [`CommandError`] if a price that has risen cannot be held against the chain.
-pub async fn quotes(board: &Switchboard, picture: &ModelPicture, chain: &Chain) -> Result<Quotes, CommandError> {
+pub async fn quotes(
+    board: &Switchboard,
+    picture: &ModelPicture,
+    chain: &Chain,
+) -> Result<Quotes, CommandError> {
     let mut line = line(board)?;
-    let mut quotes = session::collect(&mut line, picture, &chain.genesis_hash(), QUOTE_PATIENCE).await;
+    let mut quotes =
+        session::collect(&mut line, picture, &chain.genesis_hash(), QUOTE_PATIENCE).await;
     quotes.hold_to_list_prices(picture, chain).await?;
     Ok(quotes)
 }
@@ -394,7 +415,12 @@ pub async fn quotes(board: &Switchboard, picture: &ModelPicture, chain: &Chain) 
 ///
 /// # Errors
 /// [`CommandError::Market`] if there is no path; a spending limit that is too low.
-pub fn offer(model: &LocalModel, picture: &ModelPicture, quotes: &Quotes, question: &Question) -> Result<Offer, CommandError> {
+pub fn offer(
+    model: &LocalModel,
+    picture: &ModelPicture,
+    quotes: &Quotes,
+    question: &Question,
+) -> Result<Offer, CommandError> {
     let prompt_positions = u32::try_from(question.prompt.len()).unwrap_or(u32::MAX);
     let room = model.manifest().context.saturating_sub(prompt_positions).max(1);
     let mut spec = SessionSpec {

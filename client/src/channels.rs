@@ -1,11 +1,14 @@
-//! The payer's channels on chain: opened and topped up as a path needs them, closed and finished when it is done.
+//! The payer's channels on chain: opened and topped up as a path needs them, closed and finished
+//! when it is done.
 //!
-//! Whatever is missing for a path goes into one extrinsic. A channel counts as ours only if our key signs for it; what was
-//! promised on it is read from the payer's own database, which knows more than the chain until workers redeem.
+//! Whatever is missing for a path goes into one extrinsic. A channel counts as ours only if our key
+//! signs for it; what was promised on it is read from the payer's own database, which knows more
+//! than the chain until workers redeem.
 //!
-//! **When the database is older than the promises** (a backup put back, a file deleted, the wallet under a second home folder) workers
-//! refuse the next voucher and show what they hold. It proves itself by our own signature, so it is written down and counts, and the
-//! session goes on in another lane. **When the chain is not the one of the records** ([`compare`]) they are put aside.
+//! **When the database is older than the promises** (a backup put back, a file deleted, the wallet
+//! under a second home folder) workers refuse the next voucher and show what they hold. It proves
+//! itself by our own signature, so it is written down and counts, and the session goes on in
+//! another lane. **When the chain is not the one of the records** ([`compare`]) they are put aside.
 
 mod book;
 mod notices;
@@ -51,7 +54,9 @@ pub enum ChannelError {
     #[error("the chain began anew, and what ran on the one before is over: run the command again")]
     Anew,
     /// The node has changed its chain while this program ran.
-    #[error("the node at {url} is on another chain now (genesis 0x{found}): start this program again")]
+    #[error(
+        "the node at {url} is on another chain now (genesis 0x{found}): start this program again"
+    )]
     OtherChain {
         /// The node.
         url: String,
@@ -60,7 +65,8 @@ pub enum ChannelError {
     },
     /// Nothing is final yet on a chain of which there are records.
     #[error(
-        "the node at {url} shows no final block yet: it is still fetching the chain, or the chain has just begun; wait a moment"
+        "the node at {url} shows no final block yet: it is still fetching the chain, or the chain \
+         has just begun; wait a moment"
     )]
     NothingFinal {
         /// The node.
@@ -71,7 +77,8 @@ pub enum ChannelError {
     Unknown(ChannelId),
     /// The payee did not close and the window is not over.
     #[error(
-        "{left} of the channels are still open after {seconds} s; their windows end at block {ends}: run `mica channel close` again then"
+        "{left} of the channels are still open after {seconds} s; their windows end at block \
+         {ends}: run `mica channel close` again then"
     )]
     StillOpen {
         /// How many.
@@ -107,9 +114,11 @@ impl ChannelError {
             Self::Submit(error) => submit_class(error),
             Self::Store(_) => ErrorClass::Storage,
             Self::Locked(_) => ErrorClass::Wallet,
-            Self::Read(_) | Self::NotThere(_) | Self::Anew | Self::OtherChain { .. } | Self::NothingFinal { .. } => {
-                ErrorClass::Node
-            }
+            Self::Read(_)
+            | Self::NotThere(_)
+            | Self::Anew
+            | Self::OtherChain { .. }
+            | Self::NothingFinal { .. } => ErrorClass::Node,
             Self::StillOpen { .. } | Self::Ledger(_) => ErrorClass::Refused,
         }
     }
@@ -155,8 +164,17 @@ impl Payer {
     }
 
     /// The ledger of a channel with everything that was ever promised on it.
-    fn ledger(&self, store: &Store, id: ChannelId, channel: &Channel<AccountId>) -> Result<PayerLedger, ChannelError> {
-        let mut ledger = PayerLedger::new(self.chain.genesis_hash(), self.signer.clone(), ChannelFacts::new(id, channel))?;
+    fn ledger(
+        &self,
+        store: &Store,
+        id: ChannelId,
+        channel: &Channel<AccountId>,
+    ) -> Result<PayerLedger, ChannelError> {
+        let mut ledger = PayerLedger::new(
+            self.chain.genesis_hash(),
+            self.signer.clone(),
+            ChannelFacts::new(id, channel),
+        )?;
         for record in store.lanes(id)? {
             ledger.restore(record)?;
         }
@@ -164,14 +182,17 @@ impl Payer {
         Ok(ledger)
     }
 
-    /// Asks the chain to close `channels`, in one extrinsic; those whose window is over are finished instead. Nothing if there is
-    /// nothing to do.
+    /// Asks the chain to close `channels`, in one extrinsic; those whose window is over are
+    /// finished instead. Nothing if there is nothing to do.
     ///
     /// # Errors
-    /// [`ChannelError::Unknown`] if one is not this payer's; [`ChannelError::Submit`] if the chain refuses.
+    /// [`ChannelError::Unknown`] if one is not this payer's; [`ChannelError::Submit`] if the chain
+    /// refuses.
     pub async fn close(&self, channels: &[ChannelId]) -> Result<Option<Submitted>, ChannelError> {
         match self.closing(channels).await? {
-            Some(call) => Ok(Some(self.chain.submit(&self.account.signer(CLOSING)?, call, Until::InBlock).await?)),
+            Some(call) => Ok(Some(
+                self.chain.submit(&self.account.signer(CLOSING)?, call, Until::InBlock).await?,
+            )),
             None => Ok(None),
         }
     }
@@ -184,11 +205,16 @@ impl Payer {
         let view = self.chain.at_best().await?;
         let mut calls = Vec::new();
         for id in channels {
-            let channel =
-                view.channel(*id).await?.filter(|channel| channel.payer == self.id()).ok_or(ChannelError::Unknown(*id))?;
+            let channel = view
+                .channel(*id)
+                .await?
+                .filter(|channel| channel.payer == self.id())
+                .ok_or(ChannelError::Unknown(*id))?;
             match channel.state {
                 ChannelState::Open => calls.push(Call::Close(*id)),
-                ChannelState::Closing(closing) if view.number() >= closing.ends => calls.push(Call::Finish(*id)),
+                ChannelState::Closing(closing) if view.number() >= closing.ends => {
+                    calls.push(Call::Finish(*id))
+                }
                 ChannelState::Closing(_) => {}
             }
         }
@@ -199,11 +225,16 @@ impl Payer {
         })
     }
 
-    /// Waits until `channels` are gone: closed by their payees, or finished here once their windows are over.
+    /// Waits until `channels` are gone: closed by their payees, or finished here once their windows
+    /// are over.
     ///
     /// # Errors
     /// [`ChannelError::StillOpen`] at the deadline.
-    pub async fn await_closed(&self, channels: &[ChannelId], patience: Duration) -> Result<Gone, ChannelError> {
+    pub async fn await_closed(
+        &self,
+        channels: &[ChannelId],
+        patience: Duration,
+    ) -> Result<Gone, ChannelError> {
         let deadline = Instant::now() + patience;
         let (mut finished, mut lost) = (Vec::new(), 0 as Balance);
         loop {
@@ -230,7 +261,9 @@ impl Payer {
                     Ok(submitted) => finished.extend(submitted),
                     // The payee was faster.
                     Err(ChannelError::Unknown(_)) => {}
-                    Err(ChannelError::Submit(SubmitError::Failed { fee, .. })) => lost = lost.saturating_add(fee),
+                    Err(ChannelError::Submit(SubmitError::Failed { fee, .. })) => {
+                        lost = lost.saturating_add(fee)
+                    }
                     Err(error) => return Err(error),
                 }
             }

@@ -1,7 +1,8 @@
 //! `mica chat`: a conversation with a model, kept by its chat template.
 //!
-//! Every turn is a paid prompt of its own over the best path of the moment; the whole conversation so far goes with it. The payer's
-//! database is open only while a turn is on its way, so that other commands can be used beside a chat.
+//! Every turn is a paid prompt of its own over the best path of the moment; the whole conversation
+//! so far goes with it. The payer's database is open only while a turn is on its way, so that other
+//! commands can be used beside a chat.
 
 mod command;
 mod conversation;
@@ -19,6 +20,8 @@ pub enum ChatError {
     #[error("the terminal cannot be read: {0}")]
     Terminal(String),
     /// A turn that is too long to be one.
-    #[error("a turn of more than {MAX_TURN_BYTES} bytes cannot be said: give the model a part of it")]
+    #[error(
+        "a turn of more than {MAX_TURN_BYTES} bytes cannot be said: give the model a part of it"
+    )]
     TooLong,
 }

@@ -8,9 +8,10 @@ use mica_primitives::Balance;
 
 use crate::{
     commands::{
-        ask::AskArgs, channel::ChannelCommand, chat::ChatArgs, config::ConfigCommand, demo::DemoArgs, doctor::DoctorArgs,
-        gateway::GatewayArgs, man::ManArgs, market::MarketArgs, matrix::MatrixArgs, quote::QuoteArgs, receipt::ReceiptCommand,
-        validator::ValidatorCommand, wallet::WalletCommand, workflow::WorkflowCommand,
+        ask::AskArgs, channel::ChannelCommand, chat::ChatArgs, config::ConfigCommand,
+        demo::DemoArgs, doctor::DoctorArgs, gateway::GatewayArgs, man::ManArgs, market::MarketArgs,
+        matrix::MatrixArgs, quote::QuoteArgs, receipt::ReceiptCommand, validator::ValidatorCommand,
+        wallet::WalletCommand, workflow::WorkflowCommand,
     },
     output::Output,
 };
@@ -43,7 +44,14 @@ pub struct Global {
     #[arg(long, global = true, env = "MICA_PASSWORD_FILE", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub password_file: Option<PathBuf>,
     /// Form of the results: text or json [default: text]
-    #[arg(long, global = true, env = "MICA_OUTPUT", value_name = "FORM", value_enum, hide_possible_values = true)]
+    #[arg(
+        long,
+        global = true,
+        env = "MICA_OUTPUT",
+        value_name = "FORM",
+        value_enum,
+        hide_possible_values = true
+    )]
     pub output: Option<Output>,
     /// Print one JSON document instead of text: the same as --output json
     #[arg(long, global = true)]

@@ -76,7 +76,9 @@ impl Context {
         let (settings, config_problem) = match read {
             Ok(settings) => (settings, None),
             // Without a file only the command line is left, and clap has checked it.
-            Err(problem) => (Settings::new(&global, &ConfigFile::empty(&home.config()))?, Some(problem)),
+            Err(problem) => {
+                (Settings::new(&global, &ConfigFile::empty(&home.config()))?, Some(problem))
+            }
         };
         let output = settings.output;
         let progress = if global.quiet { Progress::Silent } else { Progress::Shown };
@@ -120,7 +122,10 @@ impl Context {
         if let Ok(None) = keystore.hot_key(name, &file)
             && let Err(error) = keystore.write_hot_key(name, &file, &secret.channel_signer())
         {
-            self.progress.note(&format!("the hot key could not be kept, so the next prompt asks for the password again: {error}"));
+            self.progress.note(&format!(
+                "the hot key could not be kept, so the next prompt asks for the password again: \
+                 {error}"
+            ));
         }
         let signer = secret.account().clone();
         Ok((secret, signer))
@@ -140,7 +145,8 @@ impl Context {
         }))
     }
 
-    /// The chosen wallet's keys: the account's locked, and the hot one. Only a wallet whose hot key is not there is opened at once.
+    /// The chosen wallet's keys: the account's locked, and the hot one. Only a wallet whose hot key
+    /// is not there is opened at once.
     ///
     /// # Errors
     /// [`CommandError`] if there is no such wallet, or a file of it cannot be used.
@@ -150,7 +156,9 @@ impl Context {
         if let Some(hot) = keystore.hot_key(name, &file)? {
             return Ok((self.account_key()?, hot));
         }
-        self.progress.note(&format!("wallet '{name}' has no hot key yet: it is made with the wallet's password"));
+        self.progress.note(&format!(
+            "wallet '{name}' has no hot key yet: it is made with the wallet's password"
+        ));
         let (secret, signer) = self.unlock()?;
         Ok((signer.into(), secret.channel_signer()))
     }
@@ -166,8 +174,9 @@ impl Context {
         let behind = best.saturating_sub(last);
         if behind > MAX_UNFINAL_BLOCKS {
             self.progress.note(&format!(
-                "warning: finality lies {behind} blocks behind: the market is seen as of block {last}, and workers do not take new \
-                 deposits before they are final; see `mica doctor`"
+                "warning: finality lies {behind} blocks behind: the market is seen as of block \
+                 {last}, and workers do not take new deposits before they are final; see `mica \
+                 doctor`"
             ));
         }
         Ok(Payer { chain, account, signer })
@@ -185,7 +194,8 @@ impl Context {
     /// Connects to the node.
     ///
     /// # Errors
-    /// [`CommandError`] if it does not answer, is not a Mica node, or is of another chain than the settings say.
+    /// [`CommandError`] if it does not answer, is not a Mica node, or is of another chain than the
+    /// settings say.
     pub async fn chain(&self) -> Result<Chain, CommandError> {
         let chain = Chain::connect(&self.settings.node_url).await?;
         match self.settings.genesis {

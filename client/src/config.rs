@@ -1,8 +1,9 @@
 //! The payer's settings: `config.toml` in the home folder.
 //!
-//! A key has the name of the option that it stands for. What counts is, in this order: the option on the command line, the
-//! environment variable, the file, the default. Tables in the file belong to other commands and are left alone; a key at the top
-//! level that nobody knows is an error, because a misspelt limit is no limit.
+//! A key has the name of the option that it stands for. What counts is, in this order: the option
+//! on the command line, the environment variable, the file, the default. Tables in the file belong
+//! to other commands and are left alone; a key at the top level that nobody knows is an error,
+//! because a misspelt limit is no limit.
 
 mod key;
 mod settings;
@@ -43,7 +44,10 @@ pub enum ConfigError {
         key: String,
     },
     /// A value that the key cannot have.
-    #[error("'{value}' cannot be {key}: {reason}; set another with `mica config set {key} VALUE`, or `mica config unset {key}`")]
+    #[error(
+        "'{value}' cannot be {key}: {reason}; set another with `mica config set {key} VALUE`, or \
+         `mica config unset {key}`"
+    )]
     Value {
         /// The key.
         key: Key,
@@ -78,7 +82,9 @@ impl ConfigFile {
             other => other?,
         };
         let text = String::from_utf8(bytes).map_err(|_| malformed("it is no UTF-8 text".into()))?;
-        let document = text.parse().map_err(|error: toml_edit::TomlError| malformed(one_line(&error.to_string())))?;
+        let document = text
+            .parse()
+            .map_err(|error: toml_edit::TomlError| malformed(one_line(&error.to_string())))?;
         Ok(Self { path: path.into(), document })
     }
 
@@ -88,7 +94,10 @@ impl ConfigFile {
     /// [`ConfigError::Unknown`], [`ConfigError::Value`]: the first that is not.
     pub fn check(&self) -> Result<(), ConfigError> {
         for (name, item) in self.document.iter() {
-            if !item.is_table() && !item.is_array_of_tables() && !Key::ALL.iter().any(|key| key.name() == name) {
+            if !item.is_table()
+                && !item.is_array_of_tables()
+                && !Key::ALL.iter().any(|key| key.name() == name)
+            {
                 return Err(ConfigError::Unknown { path: self.path.clone(), key: name.into() });
             }
         }

@@ -1,4 +1,5 @@
-//! A question before something that cannot be undone: asked at a terminal only, and not after `--yes`.
+//! A question before something that cannot be undone: asked at a terminal only, and not after
+//! `--yes`.
 
 use std::io::{BufRead, IsTerminal, Write};
 
@@ -26,7 +27,8 @@ impl Confirmation {
     /// Asks `question`, to which only `y` or `yes` agrees.
     ///
     /// # Errors
-    /// [`CommandError::NotConfirmed`] after any other answer, or where nobody can be asked and that refuses.
+    /// [`CommandError::NotConfirmed`] after any other answer, or where nobody can be asked and that
+    /// refuses.
     pub fn of(self, question: &str, unattended: Unattended) -> Result<(), CommandError> {
         if self == Self::Given {
             return Ok(());
@@ -39,7 +41,9 @@ impl Confirmation {
             };
         }
         let mut stderr = std::io::stderr().lock();
-        write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush()).map_err(CommandError::Input)?;
+        write!(stderr, "{question} [y/N] ")
+            .and_then(|()| stderr.flush())
+            .map_err(CommandError::Input)?;
         let mut answer = String::new();
         stdin.lock().read_line(&mut answer).map_err(CommandError::Input)?;
         if is_yes(&answer) { Ok(()) } else { Err(CommandError::NotConfirmed) }

@@ -1,11 +1,13 @@
 //! The whole mission on one machine: a chain, three workers, a paid prompt, and the proof of it.
 //!
-//! Everything runs for real: `mica-node --dev`, three `mica-worker run` with a third of the built-in model each, and a new wallet
-//! funded from a development account. All of it lives in a temporary folder, listens on free loopback ports, and is stopped at the
-//! end, on an error and on Ctrl-C.
+//! Everything runs for real: `mica-node --dev`, three `mica-worker run` with a third of the
+//! built-in model each, and a new wallet funded from a development account. All of it lives in a
+//! temporary folder, listens on free loopback ports, and is stopped at the end, on an error and on
+//! Ctrl-C.
 //!
-//! Money: workers and payer count in base units (10⁻¹² MICA); the payer is funded with [`PAYER_FUNDS`], below 2⁵³ base units, so
-//! that even readers of JSON without big integers see exact numbers in the summary.
+//! Money: workers and payer count in base units (10⁻¹² MICA); the payer is funded with
+//! [`PAYER_FUNDS`], below 2⁵³ base units, so that even readers of JSON without big integers see
+//! exact numbers in the summary.
 
 mod processes;
 mod proof;
@@ -21,7 +23,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mica_chain::{Call, Chain, ReadError, Signer, SignerError, Until, amount};
-use mica_engine::{ForwardError, Input, LoadError, Model, Output as Computed, Sampler, Threads, Want};
+use mica_engine::{
+    ForwardError, Input, LoadError, Model, Output as Computed, Sampler, Threads, Want,
+};
 use mica_primitives::{Balance, MarketUnits, UNIT};
 use mica_protocol::session::Sampling;
 
@@ -75,7 +79,10 @@ pub enum DemoError {
         logs: String,
     },
     /// A program said something that the demo does not understand.
-    #[error("`{program}` said something unexpected ({said}): it is of another version, so build both together")]
+    #[error(
+        "`{program}` said something unexpected ({said}): it is of another version, so build both \
+         together"
+    )]
     Unexpected {
         /// The program.
         program: &'static str,
@@ -149,7 +156,11 @@ pub struct Script {
 ///
 /// # Errors
 /// [`DemoError`].
-pub async fn run(script: &Script, progress: Progress, listener: &mut dyn Listener) -> Result<Proof, DemoError> {
+pub async fn run(
+    script: &Script,
+    progress: Progress,
+    listener: &mut dyn Listener,
+) -> Result<Proof, DemoError> {
     let (interrupt, _listening) = Interrupt::listen();
     let mut world = World::create(script.keep)?;
     if script.keep {
@@ -173,7 +184,9 @@ async fn play(
     listener: &mut dyn Listener,
 ) -> Result<Proof, DemoError> {
     let model = LocalModel::open(None).map_err(CommandError::from)?;
-    let prompt = model.chat(&[mica_engine::ChatMessage::new("user", &script.prompt)]).map_err(CommandError::from)?;
+    let prompt = model
+        .chat(&[mica_engine::ChatMessage::new("user", &script.prompt)])
+        .map_err(CommandError::from)?;
 
     let step = progress.step("starting a chain and making three workers");
     let chain = world.start_chain(WORKERS).await?;
@@ -190,7 +203,8 @@ async fn play(
     step.done("registered and live");
 
     let reference = reference(script.max_tokens, prompt.clone());
-    let store = Arc::new(Store::open(&world.folder().join("state.redb")).map_err(CommandError::from)?);
+    let store =
+        Arc::new(Store::open(&world.folder().join("state.redb")).map_err(CommandError::from)?);
     let question = Question {
         prompt,
         max_new_tokens: script.max_tokens,
@@ -202,7 +216,8 @@ async fn play(
         spending_limit: None,
     };
     let asker = Asker::start(payer.payer.clone(), store.clone(), 1, Deposits::ONE, progress)?;
-    let answer = asker.ask(&model, &chain.at_best().await?, &question, progress, interrupt, listener).await;
+    let answer =
+        asker.ask(&model, &chain.at_best().await?, &question, progress, interrupt, listener).await;
     asker.stop().await;
     let answer = answer?;
     let reference = reference.await.map_err(|error| DemoError::Reference(error.to_string()))??;
@@ -214,9 +229,22 @@ async fn play(
     let head = seen.head(last).ok_or(DemoError::Missed(last))?;
     let after = chain.at(head).account(payer.payer.id()).await?.total();
     step.done(&format!("gone in block {last}"));
-    let money = proof::Money { payer: payer.payer.id(), before, after, funded: payer.funded.number };
+    let money =
+        proof::Money { payer: payer.payer.id(), before, after, funded: payer.funded.number };
     let Answer { outcome, path, text, .. } = answer;
-    Proof::new(script, &store, first, last, &seen, money, &path, &outcome, text, reference, model.manifest().layers)
+    Proof::new(
+        script,
+        &store,
+        first,
+        last,
+        &seen,
+        money,
+        &path,
+        &outcome,
+        text,
+        reference,
+        model.manifest().layers,
+    )
 }
 
 struct Funded {
@@ -233,10 +261,16 @@ async fn fund(chain: &Chain, world: &World, model: &LocalModel) -> Result<Funded
     let stake = per_layer.saturating_mul(model.manifest().layers.into());
     let mut calls = vec![Call::Transfer { to: account.account(), amount: PAYER_FUNDS }];
     let worker_funds = stake.saturating_add(WORKER_FUNDS);
-    calls.extend(world.accounts().iter().map(|worker| Call::Transfer { to: *worker, amount: worker_funds }));
+    calls.extend(
+        world.accounts().iter().map(|worker| Call::Transfer { to: *worker, amount: worker_funds }),
+    );
     calls.push(Call::RegisterModel { manifest: model.manifest().clone(), units: UNITS });
-    let submitted = chain.submit(&rich, Call::BatchAll(calls), Until::InBlock).await.map_err(CommandError::from)?;
-    let payer = Payer { chain: chain.clone(), account: account.into(), signer: secret.channel_signer() };
+    let submitted = chain
+        .submit(&rich, Call::BatchAll(calls), Until::InBlock)
+        .await
+        .map_err(CommandError::from)?;
+    let payer =
+        Payer { chain: chain.clone(), account: account.into(), signer: secret.channel_signer() };
     Ok(Funded { payer, funded: submitted.block })
 }
 
@@ -246,7 +280,8 @@ type Reference = tokio::task::JoinHandle<Result<Vec<u32>, DemoError>>;
 fn reference(max_tokens: u32, prompt: Vec<u32>) -> Reference {
     tokio::task::spawn_blocking(move || {
         let model = LocalModel::open(None).map_err(CommandError::from)?;
-        generate(&model, &prompt, max_tokens).map_err(|error| DemoError::Reference(error.to_string()))
+        generate(&model, &prompt, max_tokens)
+            .map_err(|error| DemoError::Reference(error.to_string()))
     })
 }
 
@@ -261,7 +296,11 @@ enum GenerateError {
     NoLogits,
 }
 
-fn generate(model: &LocalModel, prompt: &[u32], max_tokens: u32) -> Result<Vec<u32>, GenerateError> {
+fn generate(
+    model: &LocalModel,
+    prompt: &[u32],
+    max_tokens: u32,
+) -> Result<Vec<u32>, GenerateError> {
     let layers = mica_primitives::LayerRange { first: 0, end: model.manifest().layers };
     let whole = Model::load(model.file(), layers, Threads::new(1))?;
     let positions = prompt.len() + max_tokens as usize;
@@ -270,7 +309,9 @@ fn generate(model: &LocalModel, prompt: &[u32], max_tokens: u32) -> Result<Vec<u
     let (mut input, mut tokens, mut position) = (prompt.to_vec(), Vec::new(), prompt.len());
     let room = model.manifest().context as usize;
     while tokens.len() < max_tokens as usize && position <= room {
-        let Computed::Logits(logits) = whole.forward(&mut cache, Input::Tokens(&input), Want::LastLogits)? else {
+        let Computed::Logits(logits) =
+            whole.forward(&mut cache, Input::Tokens(&input), Want::LastLogits)?
+        else {
             return Err(GenerateError::NoLogits);
         };
         let token = sampler.sample(&logits, u32::try_from(position).unwrap_or(u32::MAX));

@@ -1,7 +1,8 @@
 //! What is wrong here, and the command that mends it: the checks of `mica doctor`.
 //!
-//! A check looks and changes nothing. It finds that something is good, worth knowing, wrong, or that it could not look because
-//! something before it is wrong. Every wrong finding has a remedy that can be typed as it stands.
+//! A check looks and changes nothing. It finds that something is good, worth knowing, wrong, or
+//! that it could not look because something before it is wrong. Every wrong finding has a remedy
+//! that can be typed as it stands.
 
 mod chain;
 mod channels;
@@ -92,7 +93,9 @@ pub async fn examine(context: &Context, reach: Reach) -> Report {
     findings.push(wallet::password(context));
     match reach {
         Reach::All => findings.extend(chain::all(context).await),
-        Reach::Machine => findings.extend(chain::CHECKS.map(|check| Finding::skipped(check, "--offline"))),
+        Reach::Machine => {
+            findings.extend(chain::CHECKS.map(|check| Finding::skipped(check, "--offline")))
+        }
     }
     let healthy = findings.iter().all(|finding| finding.state != State::Wrong);
     Report { healthy, findings }
@@ -127,7 +130,8 @@ impl Report {
 /// A path as a shell takes it.
 fn shell(path: &std::path::Path) -> String {
     let text = path.display().to_string();
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+=:@%".contains(&byte));
+    let is_plain =
+        text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+=:@%".contains(&byte));
     if is_plain { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
@@ -145,12 +149,16 @@ mod tests {
 
     #[test]
     fn a_report_counts_what_is_wrong_and_shows_each_remedy() {
-        let findings = vec![Finding::good("home", "there"), Finding::wrong("node", "silent", "mica-node --dev")];
+        let findings = vec![
+            Finding::good("home", "there"),
+            Finding::wrong("node", "silent", "mica-node --dev"),
+        ];
         let report = Report { healthy: false, findings };
         assert_eq!(report.wrong(), 1);
         let text = report.to_text();
         assert!(
-            text.contains("ok     home      there\nWRONG  node      silent\n") && text.contains("    mica-node --dev\n"),
+            text.contains("ok     home      there\nWRONG  node      silent\n")
+                && text.contains("    mica-node --dev\n"),
             "{text}"
         );
     }

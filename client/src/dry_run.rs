@@ -1,4 +1,5 @@
-//! What a command would do to the chain and to the account, without doing it: no key is opened and nothing is sent.
+//! What a command would do to the chain and to the account, without doing it: no key is opened and
+//! nothing is sent.
 
 use mica_chain::{AccountId, Call, Chain, amount};
 use mica_primitives::Balance;
@@ -46,14 +47,20 @@ impl DryRun {
     ///
     /// # Errors
     /// [`CommandError`] if the node does not answer.
-    pub async fn new(chain: &Chain, account: AccountId, call: Option<&Call>, moved: Moved) -> Result<Self, CommandError> {
+    pub async fn new(
+        chain: &Chain,
+        account: AccountId,
+        call: Option<&Call>,
+        moved: Moved,
+    ) -> Result<Self, CommandError> {
         let found = chain.at_best().await?.account(account).await?;
         let fee = match call {
             Some(call) => chain.estimate_fee_for(account, call).await?,
             None => 0,
         };
         let sum = moved.sent.saturating_add(moved.locked);
-        let short = if call.is_some() { funds::check(account, &found, sum, fee).err() } else { None };
+        let short =
+            if call.is_some() { funds::check(account, &found, sum, fee).err() } else { None };
         Ok(Self {
             dry_run: true,
             account: account.to_string(),
@@ -78,8 +85,12 @@ impl DryRun {
 
     /// For people.
     pub fn to_text(&self) -> String {
-        let calls = if self.calls.is_empty() { "none is needed".to_owned() } else { self.calls.join(", ") };
-        let mut text = format!("this is what would happen; nothing was sent\naccount    {}\nextrinsic  {calls}\n", self.account);
+        let calls =
+            if self.calls.is_empty() { "none is needed".to_owned() } else { self.calls.join(", ") };
+        let mut text = format!(
+            "this is what would happen; nothing was sent\naccount    {}\nextrinsic  {calls}\n",
+            self.account
+        );
         let lines = [
             ("fee", self.fee, " (estimate)"),
             ("sent", self.moved.sent, ""),
@@ -93,7 +104,10 @@ impl DryRun {
             text.push_str(&format!("{label:<9}  {}{note}\n", amount::format(money)));
         }
         if self.missing > 0 {
-            text.push_str(&format!("missing    {}: send it to the account first\n", amount::format(self.missing)));
+            text.push_str(&format!(
+                "missing    {}: send it to the account first\n",
+                amount::format(self.missing)
+            ));
         }
         text
     }
@@ -102,7 +116,9 @@ impl DryRun {
 /// Names of the calls, those of a batch one by one.
 fn names(call: &Call) -> Vec<String> {
     match call {
-        Call::BatchAll(calls) | Call::ForceBatch(calls) => calls.iter().map(ToString::to_string).collect(),
+        Call::BatchAll(calls) | Call::ForceBatch(calls) => {
+            calls.iter().map(ToString::to_string).collect()
+        }
         one => vec![one.to_string()],
     }
 }

@@ -23,11 +23,14 @@ use crate::{
     session::SessionError,
     store::StoreError,
     verify::VerifyError,
-    wallet::{KeystoreError, PasswordError, PhraseError, UnlockError, polkadot_js::PolkadotJsError},
+    wallet::{
+        KeystoreError, PasswordError, PhraseError, UnlockError, polkadot_js::PolkadotJsError,
+    },
     workflow::{GenerateError, HttpError, WorkflowError},
 };
 
-/// Kind of failure. Codes never change their meaning; 1 and 2 are kept for failures without a class and for the command line.
+/// Kind of failure. Codes never change their meaning; 1 and 2 are kept for failures without a class
+/// and for the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorClass {
@@ -176,8 +179,8 @@ pub enum CommandError {
     Report(#[from] ReportError),
     /// The node is of another chain than the settings say.
     #[error(
-        "the node at {url} is of chain 0x{found}, and the settings allow only chain 0x{expected}: name another node with --node-url, \
-         or take the key out with `mica config unset genesis`"
+        "the node at {url} is of chain 0x{found}, and the settings allow only chain 0x{expected}: \
+         name another node with --node-url, or take the key out with `mica config unset genesis`"
     )]
     ForeignChain {
         /// The node.
@@ -191,13 +194,19 @@ pub enum CommandError {
     #[error("not confirmed; nothing was done (pass --yes if nobody can be asked)")]
     NotConfirmed,
     /// A signature that does not hold.
-    #[error("this is not {0}'s signature of this message: compare message, signature and address with what the signer gave")]
+    #[error(
+        "this is not {0}'s signature of this message: compare message, signature and address with \
+         what the signer gave"
+    )]
     BadSignature(String),
     /// What the doctor found.
     #[error("{0} of the checks found something wrong: each says how to mend it")]
     Unwell(usize),
     /// The wallet file's address is none.
-    #[error("'{0}' is not an address: the wallet's file was changed, so restore it from a backup or import its phrase again")]
+    #[error(
+        "'{0}' is not an address: the wallet's file was changed, so restore it from a backup or \
+         import its phrase again"
+    )]
     Address(String),
     /// Standard input failed.
     #[error("cannot read standard input: {0}")]
@@ -233,12 +242,16 @@ pub enum CommandError {
         least: Balance,
     },
     /// An extrinsic that is in the node's pool.
-    #[error("no block has the extrinsic yet, and the node's pool does: do not send it again, and look again later")]
+    #[error(
+        "no block has the extrinsic yet, and the node's pool does: do not send it again, and look \
+         again later"
+    )]
     Waiting,
     /// An extrinsic of which nothing is found.
     #[error(
-        "none of the blocks {from} to {to} has the extrinsic, nor does the node's pool: one that was sent before block {from} may be in \
-         an earlier block (--blocks looks at more); one that is not valid any more, as it is 64 blocks after it was sent, never comes"
+        "none of the blocks {from} to {to} has the extrinsic, nor does the node's pool: one that \
+         was sent before block {from} may be in an earlier block (--blocks looks at more); one \
+         that is not valid any more, as it is 64 blocks after it was sent, never comes"
     )]
     NoTrace {
         /// The first block that was searched.
@@ -260,10 +273,15 @@ impl CommandError {
             | Self::Store(_)
             | Self::Keystore(KeystoreError::File(_))
             | Self::Config(ConfigError::File(_)) => ErrorClass::Storage,
-            Self::Output(_) | Self::Input(_) | Self::NotConfirmed | Self::Chat(_) => ErrorClass::Other,
-            Self::Phrase(_) | Self::Password(_) | Self::Keystore(_) | Self::Unlock(_) | Self::PolkadotJs(_) | Self::Address(_) => {
-                ErrorClass::Wallet
+            Self::Output(_) | Self::Input(_) | Self::NotConfirmed | Self::Chat(_) => {
+                ErrorClass::Other
             }
+            Self::Phrase(_)
+            | Self::Password(_)
+            | Self::Keystore(_)
+            | Self::Unlock(_)
+            | Self::PolkadotJs(_)
+            | Self::Address(_) => ErrorClass::Wallet,
             Self::Connect(_) | Self::Read(_) | Self::ForeignChain { .. } => ErrorClass::Node,
             Self::BadSignature(_) => ErrorClass::Signature,
             Self::Unwell(_) => ErrorClass::Unwell,
@@ -278,8 +296,12 @@ impl CommandError {
             Self::Workflow(error) => error.class(),
             Self::Matrix(error) => error.class(),
             Self::Report(error) => error.class(),
-            Self::NothingToSend | Self::Usage(_) | Self::Config(_) | Self::Gateway(_) => ErrorClass::Usage,
-            Self::NoFunds(_) | Self::TooMuchToSend { .. } | Self::TooLittleToArrive { .. } => ErrorClass::Funds,
+            Self::NothingToSend | Self::Usage(_) | Self::Config(_) | Self::Gateway(_) => {
+                ErrorClass::Usage
+            }
+            Self::NoFunds(_) | Self::TooMuchToSend { .. } | Self::TooLittleToArrive { .. } => {
+                ErrorClass::Funds
+            }
             Self::Waiting | Self::NoTrace { .. } => ErrorClass::Unknown,
         }
     }
@@ -313,7 +335,9 @@ pub fn submit_class(error: &SubmitError) -> ErrorClass {
         SubmitError::NoFunds { .. } => ErrorClass::Funds,
         SubmitError::Failed { failure, .. } if failure.pallet == "Token" => ErrorClass::Funds,
         SubmitError::UnknownCall { .. } => ErrorClass::Version,
-        SubmitError::Refused { .. } | SubmitError::Failed { .. } | SubmitError::Expired { .. } => ErrorClass::Refused,
+        SubmitError::Refused { .. } | SubmitError::Failed { .. } | SubmitError::Expired { .. } => {
+            ErrorClass::Refused
+        }
         SubmitError::NotFinal { .. } => ErrorClass::NotFinal,
         SubmitError::Unknown { .. } => ErrorClass::Unknown,
         _ => ErrorClass::Node,

@@ -1,6 +1,7 @@
 //! Files that are either there in full or not at all.
 //!
-//! A secret must survive a power cut and a full disk: it is written beside its place, flushed, and only then named.
+//! A secret must survive a power cut and a full disk: it is written beside its place, flushed, and
+//! only then named.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
@@ -42,7 +43,9 @@ pub enum FileError {
 impl FileError {
     fn of(action: &'static str, path: &Path, source: std::io::Error) -> Self {
         match source.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Self::DiskFull(path.into()),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+                Self::DiskFull(path.into())
+            }
             ErrorKind::AlreadyExists => Self::Exists(path.into()),
             ErrorKind::NotFound => Self::Missing(path.into()),
             _ => Self::Io { action, path: path.into(), source },
@@ -65,7 +68,8 @@ pub fn create_private_folder(folder: &Path) -> Result<(), FileError> {
 /// Writes a new file, private to its owner, atomically and durably. Never replaces one.
 ///
 /// # Errors
-/// [`FileError::Exists`] if `path` is taken; other variants if the system refuses. In either case nothing has changed.
+/// [`FileError::Exists`] if `path` is taken; other variants if the system refuses. In either case
+/// nothing has changed.
 pub fn write_new_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write(path, bytes, Replace::Never)
 }
@@ -106,7 +110,8 @@ fn write(path: &Path, bytes: &[u8], replace: Replace) -> Result<(), FileError> {
         _ => Path::new("."),
     };
     // `tempfile` creates with mode 0600 and removes the file again if we return early.
-    let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(failed("create a file beside"))?;
+    let mut temporary =
+        tempfile::NamedTempFile::new_in(folder).map_err(failed("create a file beside"))?;
     temporary.write_all(bytes).map_err(failed("write"))?;
     temporary.as_file().sync_all().map_err(failed("flush"))?;
     match replace {
@@ -124,16 +129,21 @@ fn write(path: &Path, bytes: &[u8], replace: Replace) -> Result<(), FileError> {
 /// [`FileError::Missing`] if there is none, or what the system says.
 pub fn remove(path: &Path) -> Result<(), FileError> {
     fs::remove_file(path).map_err(|source| FileError::of("delete", path, source))?;
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|source| FileError::of("flush the folder of", path, source))
+    let folder =
+        path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|source| FileError::of("flush the folder of", path, source))
 }
 
-/// Whether nobody but its owner may read or write a file or folder. Where the system knows no owners, everything is private.
+/// Whether nobody but its owner may read or write a file or folder. Where the system knows no
+/// owners, everything is private.
 ///
 /// # Errors
 /// [`FileError::Missing`] if there is none, or what the system says.
 pub fn is_private(path: &Path) -> Result<bool, FileError> {
-    let permissions = fs::metadata(path).map_err(|source| FileError::of("look at", path, source))?.permissions();
+    let permissions =
+        fs::metadata(path).map_err(|source| FileError::of("look at", path, source))?.permissions();
     Ok(is_private_mode(&permissions))
 }
 
@@ -171,12 +181,20 @@ mod tests {
         let path = folder.path().join("secret");
         write_new_private(&path, b"first").expect("written");
         #[cfg(unix)]
-        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&path.metadata().expect("there").permissions()) & 0o777, 0o600);
+        assert_eq!(
+            std::os::unix::fs::PermissionsExt::mode(&path.metadata().expect("there").permissions())
+                & 0o777,
+            0o600
+        );
         assert!(matches!(write_new_private(&path, b"second"), Err(FileError::Exists(_))));
         assert_eq!(read_bounded(&path, 100).expect("read"), b"first");
         replace_private(&path, b"third").expect("replaced");
         assert_eq!(read_bounded(&path, 100).expect("read"), b"third");
-        assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 1, "no temporary file stays behind");
+        assert_eq!(
+            fs::read_dir(folder.path()).expect("listed").count(),
+            1,
+            "no temporary file stays behind"
+        );
     }
 
     #[test]
@@ -186,10 +204,14 @@ mod tests {
         assert!(matches!(read_bounded(&path, 4), Err(FileError::Missing(_))));
         write_new_private(&path, b"12345").expect("written");
         assert!(matches!(read_bounded(&path, 4), Err(FileError::TooLarge { limit: 4, .. })));
-        assert!(matches!(write_new_private(&folder.path().join("no/such/folder"), b""), Err(FileError::Missing(_))));
+        assert!(matches!(
+            write_new_private(&folder.path().join("no/such/folder"), b""),
+            Err(FileError::Missing(_))
+        ));
     }
 
-    /// `/dev/full` refuses every byte; a file on it cannot be made, so the full disk is met by its error kind.
+    /// `/dev/full` refuses every byte; a file on it cannot be made, so the full disk is met by its
+    /// error kind.
     #[test]
     fn a_full_disk_has_its_own_message() {
         let error = FileError::of("write", Path::new("wallet.json"), ErrorKind::StorageFull.into());

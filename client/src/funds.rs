@@ -27,13 +27,24 @@ impl Shortfall {
     }
 }
 
-/// Whether `found`, which is the money of `account`, is enough to send or lock `moved` for a fee of about `fee`.
+/// Whether `found`, which is the money of `account`, is enough to send or lock `moved` for a fee of
+/// about `fee`.
 ///
 /// # Errors
 /// [`Shortfall`] says how much is missing.
-pub fn check(account: AccountId, found: &Account, moved: Balance, fee: Balance) -> Result<(), Shortfall> {
+pub fn check(
+    account: AccountId,
+    found: &Account,
+    moved: Balance,
+    fee: Balance,
+) -> Result<(), Shortfall> {
     if found.missing(moved, fee) == 0 {
         return Ok(());
     }
-    Err(Shortfall { account: account.to_string(), free: found.free, need: found.needed(moved, fee), stays: found.stays() })
+    Err(Shortfall {
+        account: account.to_string(),
+        free: found.free,
+        need: found.needed(moved, fee),
+        stays: found.stays(),
+    })
 }

@@ -33,7 +33,10 @@ impl Home {
     pub fn find(given: Option<&Path>) -> Result<Self, NoHome> {
         let root = match given {
             Some(path) => path.to_owned(),
-            None => std::env::home_dir().filter(|home| !home.as_os_str().is_empty()).ok_or(NoHome)?.join(".mica"),
+            None => std::env::home_dir()
+                .filter(|home| !home.as_os_str().is_empty())
+                .ok_or(NoHome)?
+                .join(".mica"),
         };
         Ok(Self { root })
     }

@@ -14,7 +14,8 @@ pub struct Interrupt {
 impl Interrupt {
     /// Listens for signals until the guard is dropped.
     ///
-    /// A system that lets nobody listen leaves the signals at their default, which ends the program.
+    /// A system that lets nobody listen leaves the signals at their default, which ends the
+    /// program.
     pub fn listen() -> (Self, AbortOnDropHandle<()>) {
         let interrupt = Self { finish: CancellationToken::new(), stop: CancellationToken::new() };
         let Self { finish, stop } = interrupt.clone();
@@ -38,8 +39,11 @@ impl Interrupt {
 #[cfg(unix)]
 async fn next_signal() -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (mut interrupt, mut terminate, mut hang_up) =
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+    let (mut interrupt, mut terminate, mut hang_up) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::hangup())?,
+    );
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}

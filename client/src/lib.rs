@@ -1,12 +1,15 @@
 //! `mica`: pay for inference with a wallet.
 //!
-//! The modules follow a paid prompt: a [`wallet`] under the payer's [`home`] signs, the [`market`] is read from the chain and a
-//! path is chosen, a [`session`] pays the workers token by token and keeps what it promised and what it received in the [`store`],
-//! and [`verify`] checks the receipts again later. [`demo`] runs all of it, with a chain and three workers, on one machine.
-//! A [`workflow`] chains such prompts over several models, a [`matrix`] measures many of them and makes statistics.
+//! The modules follow a paid prompt: a [`wallet`] under the payer's [`home`] signs, the [`market`]
+//! is read from the chain and a path is chosen, a [`session`] pays the workers token by token and
+//! keeps what it promised and what it received in the [`store`], and [`verify`] checks the receipts
+//! again later. [`demo`] runs all of it, with a chain and three workers, on one machine. A
+//! [`workflow`] chains such prompts over several models, a [`matrix`] measures many of them and
+//! makes statistics.
 //!
-//! Architecture invariants: only `mica-chain` names subxt and only `mica-net` names libp2p; a promise is on disk before it is sent;
-//! money is an integer of base units everywhere; every wait has a deadline.
+//! Architecture invariants: only `mica-chain` names subxt and only `mica-net` names libp2p; a
+//! promise is on disk before it is sent; money is an integer of base units everywhere; every wait
+//! has a deadline.
 #![forbid(unsafe_code)]
 
 pub mod ask;
@@ -50,7 +53,9 @@ use error::CommandError;
 pub async fn run(cli: Cli) -> Result<(), CommandError> {
     let context = match cli.command {
         // These must work with settings that do not.
-        Command::Config(_) | Command::Doctor(_) | Command::Man(_) | Command::Completions { .. } => Context::lenient(cli.global)?,
+        Command::Config(_) | Command::Doctor(_) | Command::Man(_) | Command::Completions { .. } => {
+            Context::lenient(cli.global)?
+        }
         _ => Context::new(cli.global)?,
     };
     match cli.command {

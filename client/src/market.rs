@@ -1,4 +1,5 @@
-//! The market as a payer sees it: who serves which layers of which model at what price, and the best path through it.
+//! The market as a payer sees it: who serves which layers of which model at what price, and the
+//! best path through it.
 
 mod picture;
 mod route;
@@ -25,7 +26,8 @@ pub enum MarketError {
         /// How many match.
         count: usize,
     },
-    /// No path, or none within the limits; says which layers are missing, or what the cheapest and the fastest path would be.
+    /// No path, or none within the limits; says which layers are missing, or what the cheapest and
+    /// the fastest path would be.
     #[error("{model}: {source}{absent}")]
     Route {
         /// Name of the model.

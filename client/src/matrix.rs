@@ -1,8 +1,9 @@
 //! `mica matrix`: the experiment of P2PLLMEdge on any network, and its statistics.
 //!
-//! A [`Plan`] is prompts × first models × second models × front-ends × repetitions. [`measure`] takes each cell through the
-//! built-in workflow (answer, then summarise) and appends a row to a [`Journal`]; what is in the table already is not measured
-//! again. A [`Report`] needs nothing but a [`Table`], from here or from P2PLLMEdge's own application: means per group, analysis of
+//! A [`Plan`] is prompts × first models × second models × front-ends × repetitions. [`measure`]
+//! takes each cell through the built-in workflow (answer, then summarise) and appends a row to a
+//! [`Journal`]; what is in the table already is not measured again. A [`Report`] needs nothing but
+//! a [`Table`], from here or from P2PLLMEdge's own application: means per group, analysis of
 //! variance, Tukey's test, correlations, figures, and one page that holds all of it.
 
 mod analysis;

@@ -1,10 +1,11 @@
-//! The model as the payer needs it: tokenizer, chat template and name, read from a GGUF file or from the one built in.
+//! The model as the payer needs it: tokenizer, chat template and name, read from a GGUF file or
+//! from the one built in.
 
 use std::path::Path;
 
 use mica_engine::{
-    Bos, ChatMessage, ChatTemplate, GenerationPrompt, GgufError, GgufFile, LoadError, PromptText, Special, TemplateError,
-    Tokenizer, TokenizerError, embedded,
+    Bos, ChatMessage, ChatTemplate, GenerationPrompt, GgufError, GgufFile, LoadError, PromptText,
+    Special, TemplateError, Tokenizer, TokenizerError, embedded,
 };
 use mica_primitives::{ModelId, ModelManifest};
 
@@ -25,7 +26,10 @@ pub enum ModelError {
     #[error(transparent)]
     Template(#[from] TemplateError),
     /// Another model than the one asked for.
-    #[error("the model file is {found}, and the model asked for is {wanted}: pass its own file with --model-file")]
+    #[error(
+        "the model file is {found}, and the model asked for is {wanted}: pass its own file with \
+         --model-file"
+    )]
     Differs {
         /// Id of the file.
         found: ModelId,
@@ -36,7 +40,10 @@ pub enum ModelError {
     #[error("the prompt is empty: ask something")]
     EmptyPrompt,
     /// Prompt and answer are longer than the model's context.
-    #[error("the prompt has {prompt} tokens and the model's context holds {context}: shorten the prompt")]
+    #[error(
+        "the prompt has {prompt} tokens and the model's context holds {context}: shorten the \
+         prompt"
+    )]
     TooLong {
         /// Tokens of the prompt.
         prompt: usize,
@@ -93,10 +100,12 @@ impl LocalModel {
         self.tokenizer.ends().to_vec()
     }
 
-    /// Renders the chat template over `messages` and tokenises it. What the messages say is text: no control token comes of it.
+    /// Renders the chat template over `messages` and tokenises it. What the messages say is text:
+    /// no control token comes of it.
     ///
     /// # Errors
-    /// [`ModelError::Template`], [`ModelError::Tokenizer`], [`ModelError::EmptyPrompt`], [`ModelError::TooLong`].
+    /// [`ModelError::Template`], [`ModelError::Tokenizer`], [`ModelError::EmptyPrompt`],
+    /// [`ModelError::TooLong`].
     pub fn chat(&self, messages: &[ChatMessage]) -> Result<Vec<u32>, ModelError> {
         let template = ChatTemplate::from_gguf(&self.file)?;
         self.prompt(&template.prompt(messages, GenerationPrompt::Add, &self.tokenizer)?)

@@ -1,11 +1,15 @@
 //! Numbers in JSON that others write.
 //!
-//! A language that has one kind of number writes 3 as `3.0` or `3e0`, so a whole number is known by its value, not by its spelling.
+//! A language that has one kind of number writes 3 as `3.0` or `3e0`, so a whole number is known by
+//! its value, not by its spelling.
 //!
-//! How `serde_json` keeps a number is decided by a feature, `arbitrary_precision`, which any crate of a build switches on for all of
-//! them. A [`Number`] that a float holds is read alike in both builds, as the nearest float if it has a point or an exponent. One that
-//! is beyond every float (`1e400`, a thousand digits) is a number that nothing here takes with the feature, and no JSON without. What serde keeps aside while it looks for the right place is not: with the
-//! feature, a number with a point is a map there. Hence no structure that is read from JSON may be flattened, untagged or tagged.
+//! How `serde_json` keeps a number is decided by a feature, `arbitrary_precision`, which any crate
+//! of a build switches on for all of them. A [`Number`] that a float holds is read alike in both
+//! builds, as the nearest float if it has a point or an exponent. One that is beyond every float
+//! (`1e400`, a thousand digits) is a number that nothing here takes with the feature, and no JSON
+//! without. What serde keeps aside while it looks for the right place is not: with the feature, a
+//! number with a point is a map there. Hence no structure that is read from JSON may be flattened,
+//! untagged or tagged.
 
 use serde::{
     Deserialize, Deserializer,
@@ -13,16 +17,24 @@ use serde::{
 };
 use serde_json::Number;
 
-/// The whole number that `number` is, however it is spelt; nothing for 3.5, and nothing that 64 bits, signed or not, do not hold.
+/// The whole number that `number` is, however it is spelt; nothing for 3.5, and nothing that 64
+/// bits, signed or not, do not hold.
 ///
-/// Digits alone count exactly. With a point or an exponent a number is the nearest float, as it is for most who write it so:
-/// `9007199254740993.0` is 9007199254740992, `2.00000000000000000001` is 2, and `1e-400` is 0.
+/// Digits alone count exactly. With a point or an exponent a number is the nearest float, as it is
+/// for most who write it so: `9007199254740993.0` is 9007199254740992, `2.00000000000000000001` is
+/// 2, and `1e-400` is 0.
 pub fn whole(number: &Number) -> Option<i128> {
     let (least, end) = (-2f64.powi(63), 2f64.powi(64));
     match number.as_i128() {
-        Some(integer) => (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&integer).then_some(integer),
-        // An integer beyond 64 bits comes here too, as the nearest float: the bounds themselves are such.
-        None => number.as_f64().filter(|float| float.fract() == 0.0 && least < *float && *float < end).map(|float| float as i128),
+        Some(integer) => {
+            (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&integer).then_some(integer)
+        }
+        // An integer beyond 64 bits comes here too, as the nearest float: the bounds themselves are
+        // such.
+        None => number
+            .as_f64()
+            .filter(|float| float.fract() == 0.0 && least < *float && *float < end)
+            .map(|float| float as i128),
     }
 }
 
@@ -33,7 +45,12 @@ pub fn whole(number: &Number) -> Option<i128> {
 pub fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let number = Number::deserialize(deserializer)?;
     let count = whole(&number).and_then(|whole| u64::try_from(whole).ok());
-    count.ok_or_else(|| D::Error::invalid_value(Unexpected::Other(&number.to_string()), &"a whole number that is not negative"))
+    count.ok_or_else(|| {
+        D::Error::invalid_value(
+            Unexpected::Other(&number.to_string()),
+            &"a whole number that is not negative",
+        )
+    })
 }
 
 #[cfg(test)]
@@ -94,10 +111,14 @@ mod tests {
             tokens: u64,
         }
         let read = |text: &str| serde_json::from_str::<Counted>(text).map(|counted| counted.tokens);
-        for (text, expected) in [("{}", 0), ("{\"tokens\": 5}", 5), ("{\"tokens\": 5.0}", 5), ("{\"tokens\": 5e1}", 50)] {
+        for (text, expected) in
+            [("{}", 0), ("{\"tokens\": 5}", 5), ("{\"tokens\": 5.0}", 5), ("{\"tokens\": 5e1}", 50)]
+        {
             assert_eq!(read(text).expect(text), expected);
         }
-        for text in ["{\"tokens\": -1}", "{\"tokens\": 1.5}", "{\"tokens\": \"5\"}", "{\"tokens\": {}}"] {
+        for text in
+            ["{\"tokens\": -1}", "{\"tokens\": 1.5}", "{\"tokens\": \"5\"}", "{\"tokens\": {}}"]
+        {
             assert!(read(text).is_err(), "{text}");
         }
         assert!(read("{\"tokens\": -1}").is_err_and(|error| error.to_string().contains("-1")));

@@ -34,22 +34,38 @@ impl Output {
     ///
     /// # Errors
     /// [`OutputError`] if stdout refuses.
-    pub fn show<T: Serialize>(self, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), OutputError> {
+    pub fn show<T: Serialize>(
+        self,
+        value: &T,
+        text: impl FnOnce(&T) -> String,
+    ) -> Result<(), OutputError> {
         match self {
             // A phrase may be in it.
             Self::Text => write(Zeroizing::new(text(value)).trim_end(), "\n"),
-            Self::Json => write(&Zeroizing::new(serde_json::to_string_pretty(value).map_err(std::io::Error::other)?), "\n"),
+            Self::Json => write(
+                &Zeroizing::new(
+                    serde_json::to_string_pretty(value).map_err(std::io::Error::other)?,
+                ),
+                "\n",
+            ),
         }
     }
 
-    /// As [`Self::show`], with the JSON document on one line: for commands that print several, one after the other.
+    /// As [`Self::show`], with the JSON document on one line: for commands that print several, one
+    /// after the other.
     ///
     /// # Errors
     /// [`OutputError`] if stdout refuses.
-    pub fn show_line<T: Serialize>(self, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), OutputError> {
+    pub fn show_line<T: Serialize>(
+        self,
+        value: &T,
+        text: impl FnOnce(&T) -> String,
+    ) -> Result<(), OutputError> {
         match self {
             Self::Text => self.show(value, text),
-            Self::Json => write(&serde_json::to_string(value).map_err(std::io::Error::other)?, "\n"),
+            Self::Json => {
+                write(&serde_json::to_string(value).map_err(std::io::Error::other)?, "\n")
+            }
         }
     }
 
@@ -77,7 +93,8 @@ pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     };
     let widths: Vec<usize> = (0..header.len()).map(width).collect();
     let line = |cells: &mut dyn Iterator<Item = &str>| {
-        let padded: Vec<String> = cells.zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let padded: Vec<String> =
+            cells.zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         format!("{}\n", padded.join("  ").trim_end())
     };
     let mut text = line(&mut header.iter().copied());
@@ -91,7 +108,8 @@ pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
 mod tests {
     #[test]
     fn columns_line_up() {
-        let rows = [vec!["a".to_owned(), "long".to_owned()], vec!["longer".to_owned(), "b".to_owned()]];
+        let rows =
+            [vec!["a".to_owned(), "long".to_owned()], vec!["longer".to_owned(), "b".to_owned()]];
         assert_eq!(super::table(&["x", "y"], &rows), "x       y\na       long\nlonger  b\n");
     }
 }

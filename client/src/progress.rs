@@ -24,8 +24,10 @@ impl Progress {
         let mode = match self {
             Self::Silent => Mode::Silent,
             Self::Shown if std::io::stderr().is_terminal() => {
-                // The template is a constant of ours; the default spinner stands in if it were ever wrong.
-                let style = ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+                // The template is a constant of ours; the default spinner stands in if it were ever
+                // wrong.
+                let style = ProgressStyle::with_template("{spinner} {msg}")
+                    .unwrap_or_else(|_| ProgressStyle::default_spinner());
                 let bar = ProgressBar::new_spinner().with_style(style).with_message(what.clone());
                 bar.enable_steady_tick(TICK);
                 Mode::Spinner(bar)

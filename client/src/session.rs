@@ -1,7 +1,8 @@
 //! One paid prompt: quotes, a session over the path, and what is left of it on disk.
 //!
-//! [`mica_protocol::payer::PayerSession`] decides; this module only moves bytes between it, the network and the [`crate::store`],
-//! in the order in which it is told. What must be remembered is on disk before what depends on it is sent.
+//! [`mica_protocol::payer::PayerSession`] decides; this module only moves bytes between it, the
+//! network and the [`crate::store`], in the order in which it is told. What must be remembered is
+//! on disk before what depends on it is sent.
 
 mod drive;
 mod ledger_writer;
@@ -56,7 +57,9 @@ pub enum SessionError {
 fn paid_note(paid: &u128) -> String {
     match paid {
         0 => String::new(),
-        paid => format!(" ({} was promised for what was delivered)", mica_chain::amount::format(*paid)),
+        paid => {
+            format!(" ({} was promised for what was delivered)", mica_chain::amount::format(*paid))
+        }
     }
 }
 
@@ -79,8 +82,12 @@ impl SessionError {
 
 fn failure_class(code: FaultCode) -> ErrorClass {
     match code {
-        FaultCode::UnknownVersion | FaultCode::WrongProfile | FaultCode::Unlisted => ErrorClass::Version,
-        FaultCode::BadReceipt | FaultCode::ReceiptMismatch | FaultCode::BadStatement => ErrorClass::Receipt,
+        FaultCode::UnknownVersion | FaultCode::WrongProfile | FaultCode::Unlisted => {
+            ErrorClass::Version
+        }
+        FaultCode::BadReceipt | FaultCode::ReceiptMismatch | FaultCode::BadStatement => {
+            ErrorClass::Receipt
+        }
         FaultCode::Overspend | FaultCode::LimitReached => ErrorClass::Funds,
         FaultCode::Cancelled => ErrorClass::Interrupted,
         _ => ErrorClass::Worker,

@@ -1,12 +1,15 @@
 //! What the payer must not forget: channels, promises made, receipts received.
 //!
-//! One redb file, opened by one process at a time. Every write is on disk when the call returns: a promise is written before it is
-//! sent, so that a restart knows of every voucher and tick that a worker may hold. Sessions that write at once share a transaction.
+//! One redb file, opened by one process at a time. Every write is on disk when the call returns: a
+//! promise is written before it is sent, so that a restart knows of every voucher and tick that a
+//! worker may hold. Sessions that write at once share a transaction.
 //!
-//! An older copy that was put in this file's place costs nobody money (see [`crate::channels`]): what it does not know is learnt from the
-//! workers again. Records of a chain that began anew are moved into a file of their own beside it ([`Store::put_aside`]).
+//! An older copy that was put in this file's place costs nobody money (see [`crate::channels`]):
+//! what it does not know is learnt from the workers again. Records of a chain that began anew are
+//! moved into a file of their own beside it ([`Store::put_aside`]).
 //!
-//! Limits: the newest [`MAX_LISTED`] sessions are listed; a record is at most [`MAX_RECORD_BYTES`] long.
+//! Limits: the newest [`MAX_LISTED`] sessions are listed; a record is at most [`MAX_RECORD_BYTES`]
+//! long.
 
 mod aside;
 mod records;
@@ -24,7 +27,9 @@ use std::sync::Arc;
 use codec::{Decode, DecodeAll, Encode};
 use mica_primitives::{Balance, ChannelId, Hash32, LaneId, Receipt};
 use mica_protocol::channel::PayerLaneRecord;
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{
+    Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
+};
 
 use turns::{Turn, Turns};
 
@@ -76,7 +81,10 @@ pub enum StoreError {
     #[error("the payer's database failed: {0}; if the disk is full, free some space and try again")]
     Database(#[from] Box<redb::Error>),
     /// A record does not decode.
-    #[error("a record of {table} in the payer's database is damaged ({source}): restore the file from a backup")]
+    #[error(
+        "a record of {table} in the payer's database is damaged ({source}): restore the file from \
+         a backup"
+    )]
     Record {
         /// Where it lies.
         table: &'static str,
@@ -176,13 +184,18 @@ impl Store {
             Ok(found)
         })?;
         match found {
-            Some(found) if found != VERSION => Err(StoreError::Version { path: path.into(), found }),
+            Some(found) if found != VERSION => {
+                Err(StoreError::Version { path: path.into(), found })
+            }
             _ => Ok(store),
         }
     }
 
     /// Runs `work` in one transaction that is on disk when this returns, or not at all.
-    fn write<T>(&self, work: impl FnOnce(&WriteTransaction) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    fn write<T>(
+        &self,
+        work: impl FnOnce(&WriteTransaction) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let transaction = self.database.begin_write().map_err(db)?;
         let value = work(&transaction)?;
         transaction.commit().map_err(db)?;
@@ -200,7 +213,9 @@ impl Store {
         let rows = Arc::new(changes.iter().map(Row::new).collect::<Result<Vec<_>, _>>()?);
         match self.turns.take(rows.clone()) {
             Turn::Write(writing) => {
-                self.write(|transaction| writing.batch.iter().try_for_each(|(_, rows)| write_rows(transaction, rows)))?;
+                self.write(|transaction| {
+                    writing.batch.iter().try_for_each(|(_, rows)| write_rows(transaction, rows))
+                })?;
                 writing.done();
                 Ok(())
             }
@@ -242,7 +257,13 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] if they cannot be read.
-    pub fn receipts(&self, channel: ChannelId, lane: LaneId, first: u64, count: u64) -> Result<Vec<Receipt>, StoreError> {
+    pub fn receipts(
+        &self,
+        channel: ChannelId,
+        lane: LaneId,
+        first: u64,
+        count: u64,
+    ) -> Result<Vec<Receipt>, StoreError> {
         let table = self.database.begin_read().map_err(db)?.open_table(RECEIPTS).map_err(db)?;
         let range = (channel.0, lane, first)..(channel.0, lane, first.saturating_add(count));
         let found = table.range(range).map_err(db)?;
@@ -266,7 +287,10 @@ impl Store {
     pub fn spent(&self, day: u32) -> Result<BTreeMap<Hash32, Balance>, StoreError> {
         let table = self.database.begin_read().map_err(db)?.open_table(SPENDING).map_err(db)?;
         let mut purses: BTreeMap<Hash32, Balance> = BTreeMap::new();
-        for row in table.range((day, [0; 32], [0; 32])..=(day, [u8::MAX; 32], [u8::MAX; 32])).map_err(db)? {
+        for row in table
+            .range((day, [0; 32], [0; 32])..=(day, [u8::MAX; 32], [u8::MAX; 32]))
+            .map_err(db)?
+        {
             let (key, amount) = row.map_err(db)?;
             let sum = purses.entry(key.value().1).or_default();
             *sum = sum.saturating_add(amount.value());
@@ -302,11 +326,19 @@ impl Row {
         Ok(match change {
             Change::Channel(id, record) => Self::Channel(id.0, encode(record)?),
             Change::Lane(record) => Self::Lane((record.channel.0, record.lane), encode(record)?),
-            Change::Receipt { channel, lane, index, receipt } => Self::Receipt((channel.0, *lane, *index), encode(receipt)?),
+            Change::Receipt { channel, lane, index, receipt } => {
+                Self::Receipt((channel.0, *lane, *index), encode(receipt)?)
+            }
             Change::Retired(channel, lane) => Self::Retired((channel.0, *lane)),
-            Change::Session(record) => Self::Session((record.started_unix_ms, record.session), encode(record)?),
-            Change::NoSession { started_unix_ms, session } => Self::NoSession((*started_unix_ms, *session)),
-            Change::Spending { day, purse, entry, amount } => Self::Spending((*day, *purse, *entry), *amount),
+            Change::Session(record) => {
+                Self::Session((record.started_unix_ms, record.session), encode(record)?)
+            }
+            Change::NoSession { started_unix_ms, session } => {
+                Self::NoSession((*started_unix_ms, *session))
+            }
+            Change::Spending { day, purse, entry, amount } => {
+                Self::Spending((*day, *purse, *entry), *amount)
+            }
         })
     }
 }
@@ -315,16 +347,32 @@ fn write_rows(transaction: &WriteTransaction, rows: &[Row]) -> Result<(), StoreE
     for row in rows {
         match row {
             Row::Channel(key, bytes) => {
-                transaction.open_table(CHANNELS).map_err(db)?.insert(*key, bytes.as_slice()).map_err(db)?;
+                transaction
+                    .open_table(CHANNELS)
+                    .map_err(db)?
+                    .insert(*key, bytes.as_slice())
+                    .map_err(db)?;
             }
             Row::Lane(key, bytes) => {
-                transaction.open_table(LANES).map_err(db)?.insert(*key, bytes.as_slice()).map_err(db)?;
+                transaction
+                    .open_table(LANES)
+                    .map_err(db)?
+                    .insert(*key, bytes.as_slice())
+                    .map_err(db)?;
             }
             Row::Receipt(key, bytes) => {
-                transaction.open_table(RECEIPTS).map_err(db)?.insert(*key, bytes.as_slice()).map_err(db)?;
+                transaction
+                    .open_table(RECEIPTS)
+                    .map_err(db)?
+                    .insert(*key, bytes.as_slice())
+                    .map_err(db)?;
             }
             Row::Session(key, bytes) => {
-                transaction.open_table(SESSIONS).map_err(db)?.insert(*key, bytes.as_slice()).map_err(db)?;
+                transaction
+                    .open_table(SESSIONS)
+                    .map_err(db)?
+                    .insert(*key, bytes.as_slice())
+                    .map_err(db)?;
             }
             Row::Retired(key) => {
                 transaction.open_table(RETIRED).map_err(db)?.insert(*key, ()).map_err(db)?;

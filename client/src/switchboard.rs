@@ -1,11 +1,13 @@
 //! Many sessions over few peers: each event of the network goes to the session that it concerns.
 //!
-//! A worker takes at most [`MAX_SESSIONS_PER_PEER`] sessions of one peer, so a switchboard has several peers of its own and puts a
-//! new line on the one with the fewest. Messages are told apart by their session; what has no session (quotes) and what concerns a
-//! whole peer (a broken link) goes to every line that speaks with it.
+//! A worker takes at most [`MAX_SESSIONS_PER_PEER`] sessions of one peer, so a switchboard has
+//! several peers of its own and puts a new line on the one with the fewest. Messages are told apart
+//! by their session; what has no session (quotes) and what concerns a whole peer (a broken link)
+//! goes to every line that speaks with it.
 //!
-//! Limits: [`MAX_PEERS`] peers of our own, [`LINE_EVENTS`] events waiting per line. A session has far fewer under way, because both
-//! sides stop at the credit window; a line that is full all the same is cut, so that no session can hold up the others.
+//! Limits: [`MAX_PEERS`] peers of our own, [`LINE_EVENTS`] events waiting per line. A session has
+//! far fewer under way, because both sides stop at the credit window; a line that is full all the
+//! same is cut, so that no session can hold up the others.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,8 +23,8 @@ use tokio_util::task::AbortOnDropHandle;
 pub const MAX_PEERS: usize = 32;
 /// Most events that wait for one line.
 pub const LINE_EVENTS: usize = 1024;
-/// Sessions that are meant to run on one peer at once: below [`MAX_SESSIONS_PER_PEER`], because a worker may still be settling
-/// sessions that are over for us.
+/// Sessions that are meant to run on one peer at once: below [`MAX_SESSIONS_PER_PEER`], because a
+/// worker may still be settling sessions that are over for us.
 const SESSIONS_PER_PEER: usize = MAX_SESSIONS_PER_PEER - 2;
 
 /// Peers of our own and the lines that share them.
@@ -100,8 +102,14 @@ impl Lines {
         match event {
             NetEvent::Message { peer, message } => {
                 let session = message.session();
-                let concerned = |entry: &Entry| entry.peers.contains(&peer) && (session.is_none() || entry.session == session);
-                let mut numbers = self.open.iter().filter(|(_, entry)| concerned(entry)).map(|(number, _)| *number);
+                let concerned = |entry: &Entry| {
+                    entry.peers.contains(&peer) && (session.is_none() || entry.session == session)
+                };
+                let mut numbers = self
+                    .open
+                    .iter()
+                    .filter(|(_, entry)| concerned(entry))
+                    .map(|(number, _)| *number);
                 if session.is_some() {
                     let number = numbers.next();
                     return self.pass(number, NetEvent::Message { peer, message });
@@ -111,10 +119,17 @@ impl Lines {
                 }
             }
             NetEvent::Disconnected { peer, .. } | NetEvent::Refused { peer: Some(peer), .. } => {
-                self.tell_all(peer, || NetEvent::Disconnected { peer, reason: "the link is down".into() });
+                self.tell_all(peer, || NetEvent::Disconnected {
+                    peer,
+                    reason: "the link is down".into(),
+                });
             }
             NetEvent::Unreachable { peer, reason, dropped } => {
-                self.tell_all(peer, || NetEvent::Unreachable { peer, reason: reason.clone(), dropped });
+                self.tell_all(peer, || NetEvent::Unreachable {
+                    peer,
+                    reason: reason.clone(),
+                    dropped,
+                });
             }
             _ => {}
         }
@@ -122,7 +137,11 @@ impl Lines {
 
     /// Puts an event about a peer on every line that listens to it.
     fn tell_all(&mut self, peer: [u8; 32], event: impl Fn() -> NetEvent) {
-        let numbers = self.open.iter().filter(|(_, entry)| entry.peers.contains(&peer)).map(|(number, _)| *number);
+        let numbers = self
+            .open
+            .iter()
+            .filter(|(_, entry)| entry.peers.contains(&peer))
+            .map(|(number, _)| *number);
         for number in numbers.collect::<Vec<_>>() {
             self.pass(Some(number), event());
         }
@@ -148,7 +167,8 @@ pub struct Line {
 }
 
 impl Line {
-    /// From now on the line hears what `peers` say about `session`, or, without one, what they say about no session.
+    /// From now on the line hears what `peers` say about `session`, or, without one, what they say
+    /// about no session.
     pub fn listen(&self, session: Option<SessionId>, peers: impl IntoIterator<Item = PublicKey>) {
         if let Some(entry) = lock(&self.lines).open.get_mut(&self.number) {
             entry.session = session;
@@ -181,19 +201,28 @@ mod tests {
         NetEvent::Message { peer: [peer; 32], message: Message::Close(close) }
     }
 
-    fn entry(lines: &mut Lines, session: Option<u8>, peers: &[u8], room: usize) -> mpsc::Receiver<NetEvent> {
+    fn entry(
+        lines: &mut Lines,
+        session: Option<u8>,
+        peers: &[u8],
+        room: usize,
+    ) -> mpsc::Receiver<NetEvent> {
         let (events, receiver) = mpsc::channel(room);
         let number = lines.next;
         lines.next += 1;
         let peers = peers.iter().map(|peer| [*peer; 32]).collect();
-        lines.open.insert(number, Entry { session: session.map(|session| SessionId([session; 32])), peers, events });
+        lines.open.insert(
+            number,
+            Entry { session: session.map(|session| SessionId([session; 32])), peers, events },
+        );
         receiver
     }
 
     #[test]
     fn a_message_reaches_its_own_session_only_and_only_from_the_sessions_peers() {
         let mut lines = Lines::default();
-        let (mut one, mut two) = (entry(&mut lines, Some(1), &[7], 4), entry(&mut lines, Some(2), &[7], 4));
+        let (mut one, mut two) =
+            (entry(&mut lines, Some(1), &[7], 4), entry(&mut lines, Some(2), &[7], 4));
         lines.give(about(2, 7));
         assert!(two.try_recv().is_ok() && one.try_recv().is_err());
         lines.give(about(2, 8));
@@ -205,7 +234,8 @@ mod tests {
     #[test]
     fn a_broken_link_and_a_message_without_a_session_reach_everybody_who_speaks_with_that_peer() {
         let mut lines = Lines::default();
-        let (mut one, mut two) = (entry(&mut lines, Some(1), &[7], 4), entry(&mut lines, None, &[7, 8], 4));
+        let (mut one, mut two) =
+            (entry(&mut lines, Some(1), &[7], 4), entry(&mut lines, None, &[7, 8], 4));
         let mut other = entry(&mut lines, Some(3), &[8], 4);
         lines.give(NetEvent::Unreachable { peer: [7; 32], reason: String::new(), dropped: 0 });
         assert!(matches!(one.try_recv(), Ok(NetEvent::Unreachable { .. })), "with the reason");
@@ -223,7 +253,8 @@ mod tests {
     #[test]
     fn a_full_line_is_cut_and_the_others_go_on() {
         let mut lines = Lines::default();
-        let (mut full, mut other) = (entry(&mut lines, Some(1), &[7], 1), entry(&mut lines, Some(2), &[7], 1));
+        let (mut full, mut other) =
+            (entry(&mut lines, Some(1), &[7], 1), entry(&mut lines, Some(2), &[7], 1));
         lines.give(about(1, 7));
         lines.give(about(1, 7));
         lines.give(about(2, 7));

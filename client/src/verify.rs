@@ -1,13 +1,17 @@
-//! Checks stored receipts again, from nothing but what was stored: who signed what, that nothing is missing, that neighbours agree.
+//! Checks stored receipts again, from nothing but what was stored: who signed what, that nothing is
+//! missing, that neighbours agree.
 //!
-//! For every stage of a session: each receipt is signed by the worker's registered key, speaks of this session, lane, layers and
-//! profile, joins the one before without a gap, and continues its chain of caches. The first stage must have read the prompt and
-//! the answer, the last must have drawn the answer, and what stage k gave out is what stage k+1 took in. The root over the whole
+//! For every stage of a session: each receipt is signed by the worker's registered key, speaks of
+//! this session, lane, layers and profile, joins the one before without a gap, and continues its
+//! chain of caches. The first stage must have read the prompt and the answer, the last must have
+//! drawn the answer, and what stage k gave out is what stage k+1 took in. The root over the whole
 //! lane can then be compared with the last voucher and with the root that the chain fixed.
 //!
-//! The rules are those by which a payer checks receipts as they come ([`PathVerifier`]); here they run over what was kept.
+//! The rules are those by which a payer checks receipts as they come ([`PathVerifier`]); here they
+//! run over what was kept.
 //!
-//! Limits: this shows that the workers agree with each other and with the tokens. That the arithmetic is right is for audits.
+//! Limits: this shows that the workers agree with each other and with the tokens. That the
+//! arithmetic is right is for audits.
 
 use mica_primitives::{Hash32, Receipt, ReceiptTree};
 use mica_protocol::{
@@ -56,14 +60,19 @@ pub enum VerifyError {
     },
 }
 
-/// Checks all receipts of one session; `receipts[k]` are stage k's, in order. Returns how many each stage has.
+/// Checks all receipts of one session; `receipts[k]` are stage k's, in order. Returns how many each
+/// stage has.
 ///
 /// # Errors
 /// The first thing that is wrong.
 pub fn session(record: &SessionRecord, receipts: &[Vec<Receipt>]) -> Result<Vec<u64>, VerifyError> {
-    let facts: Vec<StageFacts> =
-        record.stages.iter().map(|stage| StageFacts { peer: stage.peer, lane: stage.lane, layers: stage.layers }).collect();
-    let mut verifier = PathVerifier::new(SessionId(record.session), record.profile, record.genesis, &facts);
+    let facts: Vec<StageFacts> = record
+        .stages
+        .iter()
+        .map(|stage| StageFacts { peer: stage.peer, lane: stage.lane, layers: stage.layers })
+        .collect();
+    let mut verifier =
+        PathVerifier::new(SessionId(record.session), record.profile, record.genesis, &facts);
     verifier.prompt(&record.prompt)?;
     verifier.prompt_complete()?;
     for id in &record.tokens {
@@ -73,7 +82,11 @@ pub fn session(record: &SessionRecord, receipts: &[Vec<Receipt>]) -> Result<Vec<
     for (stage, of_session) in record.stages.iter().enumerate() {
         let found = receipts.get(stage).map_or(&[][..], Vec::as_slice);
         if found.len() as u64 != of_session.receipts {
-            return Err(VerifyError::Missing { stage, found: found.len(), expected: of_session.receipts });
+            return Err(VerifyError::Missing {
+                stage,
+                found: found.len(),
+                expected: of_session.receipts,
+            });
         }
         for (index, receipt) in found.iter().enumerate() {
             let ending = if index + 1 == found.len() { Ending::Flushing } else { Ending::Running };

@@ -3,7 +3,9 @@
 use std::{str::FromStr, time::Duration};
 
 use clap::{Args, ValueEnum};
-use mica_chain::{Call, Chain, Reached, SUBMIT_TIMEOUT, Signer, SubmitError, Submitted, Until, amount};
+use mica_chain::{
+    Call, Chain, Reached, SUBMIT_TIMEOUT, Signer, SubmitError, Submitted, Until, amount,
+};
 use mica_primitives::Balance;
 use serde::Serialize;
 
@@ -25,7 +27,8 @@ impl FromStr for Wait {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        <Self as ValueEnum>::from_str(text, false).map_err(|_| "write none, included or finalized".into())
+        <Self as ValueEnum>::from_str(text, false)
+            .map_err(|_| "write none, included or finalized".into())
     }
 }
 
@@ -46,7 +49,10 @@ pub struct SendOptions {
 impl SendOptions {
     /// How an extrinsic is followed: as the options say, or the settings, or as far as `usual`.
     pub fn follow(&self, settings: Option<Wait>, usual: Wait) -> Follow {
-        Follow { wait: self.wait.or(settings).unwrap_or(usual), patience: Duration::from_secs(self.timeout) }
+        Follow {
+            wait: self.wait.or(settings).unwrap_or(usual),
+            patience: Duration::from_secs(self.timeout),
+        }
     }
 }
 
@@ -82,7 +88,10 @@ impl Sent {
     pub fn to_text(&self) -> String {
         match (self.block, self.fee) {
             (Some(block), Some(fee)) => format!("fee {}, block {block}", amount::format(fee)),
-            _ => format!("the node has it; `mica wallet status {}` tells what became of it", self.extrinsic),
+            _ => format!(
+                "the node has it; `mica wallet status {}` tells what became of it",
+                self.extrinsic
+            ),
         }
     }
 }
@@ -94,7 +103,11 @@ impl From<(&Submitted, Wait)> for Sent {
             wait,
             block: Some(submitted.block.number),
             fee: Some(submitted.fee),
-            events: submitted.events.iter().map(|event| format!("{}.{}", event.pallet, event.name)).collect(),
+            events: submitted
+                .events
+                .iter()
+                .map(|event| format!("{}.{}", event.pallet, event.name))
+                .collect(),
         }
     }
 }
@@ -116,7 +129,13 @@ pub async fn send(
         Wait::None => {
             let hash = chain.hand_in(signer, &call).await?;
             step.done("the node has it");
-            return Ok(Sent { extrinsic: extrinsic(&hash), wait, block: None, fee: None, events: Vec::new() });
+            return Ok(Sent {
+                extrinsic: extrinsic(&hash),
+                wait,
+                block: None,
+                fee: None,
+                events: Vec::new(),
+            });
         }
         Wait::Included => Until::InBlock,
         Wait::Finalized => Until::Finalized,

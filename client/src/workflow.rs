@@ -1,10 +1,14 @@
-//! Workflows: a chain of steps over models, in which each step's text goes into the next step's prompt.
+//! Workflows: a chain of steps over models, in which each step's text goes into the next step's
+//! prompt.
 //!
-//! A [`Workflow`] is read from TOML and checked in full before anything is paid. [`run`] takes it through anything that can
+//! A [`Workflow`] is read from TOML and checked in full before anything is paid. [`run`] takes it
+//! through anything that can
 //! [`Generate`]: [`Direct`] pays the workers of the network from this process, [`Server`] asks a server that speaks Ollama's or
-//! OpenAI's API. The result holds every intermediate with its six metrics, its network duration and its cost.
+//! OpenAI's API. The result holds every intermediate with its six metrics, its network duration and
+//! its cost.
 //!
-//! A step that fails ends the workflow with an error that names it: its message never becomes the next step's prompt.
+//! A step that fails ends the workflow with an error that names it: its message never becomes the
+//! next step's prompt.
 
 mod definition;
 mod direct;

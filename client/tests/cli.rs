@@ -1,4 +1,5 @@
-//! The program as a user meets it: exit codes, messages with a remedy, nothing changed by what fails.
+//! The program as a user meets it: exit codes, messages with a remedy, nothing changed by what
+//! fails.
 
 use std::io::Write;
 use std::path::Path;
@@ -10,7 +11,11 @@ const ADDRESS: &str = "5DfhGyQdFobKM8NsWvEeAKk5EQQgYe9AydgJ7rMB6E1EqRzV";
 /// A command in a home of its own, with a password, and with a node that nobody runs.
 fn mica(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mica"));
-    command.env_clear().env("MICA_HOME", home).env("MICA_PASSWORD", "correct horse").stdin(Stdio::null());
+    command
+        .env_clear()
+        .env("MICA_HOME", home)
+        .env("MICA_PASSWORD", "correct horse")
+        .stdin(Stdio::null());
     command.args(["--node-url", "ws://127.0.0.1:9"]);
     command
 }
@@ -45,7 +50,8 @@ fn a_new_wallet_can_be_imported_elsewhere_and_has_the_same_address() {
     let made: serde_json::Value = serde_json::from_slice(&output.stdout).expect("json");
     let phrase = made["phrase"].as_str().expect("a phrase");
     assert_eq!(phrase.split(' ').count(), 12);
-    let file = std::fs::read_to_string(home.path().join("wallets/default.json")).expect("wallet file");
+    let file =
+        std::fs::read_to_string(home.path().join("wallets/default.json")).expect("wallet file");
     assert!(!file.contains(phrase), "the phrase lies in the file");
 
     let elsewhere = tempfile::tempdir().expect("temporary folder");
@@ -85,13 +91,29 @@ fn what_is_wrong_with_a_password_is_told_and_changes_nothing() {
     assert_eq!(code(&import(home.path(), PHRASE)), 0);
     let path = home.path().join("wallets/default.json");
     let before = std::fs::read(&path).expect("wallet file");
-    let wrong = mica(home.path()).env("MICA_PASSWORD", "wrong horse").args(["wallet", "sign", "hello"]).output().expect("ran");
+    let wrong = mica(home.path())
+        .env("MICA_PASSWORD", "wrong horse")
+        .args(["wallet", "sign", "hello"])
+        .output()
+        .expect("ran");
     assert_eq!(code(&wrong), 10);
     assert!(stderr(&wrong).contains("wrong password"), "{}", stderr(&wrong));
-    let none = mica(home.path()).env_remove("MICA_PASSWORD").args(["wallet", "sign", "hello"]).output().expect("ran");
+    let none = mica(home.path())
+        .env_remove("MICA_PASSWORD")
+        .args(["wallet", "sign", "hello"])
+        .output()
+        .expect("ran");
     assert_eq!(code(&none), 10);
-    assert!(stderr(&none).contains("--password-file") && stderr(&none).contains("MICA_PASSWORD"), "{}", stderr(&none));
-    let short = mica(home.path()).env("MICA_PASSWORD", "short").args(["--wallet", "b", "wallet", "new"]).output().expect("ran");
+    assert!(
+        stderr(&none).contains("--password-file") && stderr(&none).contains("MICA_PASSWORD"),
+        "{}",
+        stderr(&none)
+    );
+    let short = mica(home.path())
+        .env("MICA_PASSWORD", "short")
+        .args(["--wallet", "b", "wallet", "new"])
+        .output()
+        .expect("ran");
     assert_eq!(code(&short), 10);
     assert!(!home.path().join("wallets/b.json").exists());
     assert_eq!(std::fs::read(&path).expect("wallet file"), before);
@@ -129,9 +151,17 @@ fn a_damaged_database_is_told_and_left_alone() {
 #[test]
 fn a_demo_without_its_programs_says_what_to_build() {
     let home = tempfile::tempdir().expect("temporary folder");
-    let output = mica(home.path()).env("MICA_NODE_BIN", "/no/such/node").args(["--quiet", "demo"]).output().expect("ran");
+    let output = mica(home.path())
+        .env("MICA_NODE_BIN", "/no/such/node")
+        .args(["--quiet", "demo"])
+        .output()
+        .expect("ran");
     assert_eq!(code(&output), 20);
-    assert!(stderr(&output).contains("mica-node") && stderr(&output).contains("MICA_NODE_BIN"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("mica-node") && stderr(&output).contains("MICA_NODE_BIN"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! `mica matrix` and `mica workflow` as a user meets them without a network: reports, mistakes, and what is said of them.
+//! `mica matrix` and `mica workflow` as a user meets them without a network: reports, mistakes, and
+//! what is said of them.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -7,8 +8,17 @@ use serde_json::Value;
 
 fn mica(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mica"));
-    command.env_clear().env("MICA_HOME", folder.join("home")).env("MICA_PASSWORD", "correct horse").stdin(Stdio::null());
-    command.current_dir(folder).args(["--node-url", "ws://127.0.0.1:9"]).args(arguments).output().expect("ran")
+    command
+        .env_clear()
+        .env("MICA_HOME", folder.join("home"))
+        .env("MICA_PASSWORD", "correct horse")
+        .stdin(Stdio::null());
+    command
+        .current_dir(folder)
+        .args(["--node-url", "ws://127.0.0.1:9"])
+        .args(arguments)
+        .output()
+        .expect("ran")
 }
 
 fn stored() -> String {
@@ -31,13 +41,19 @@ fn a_report_is_made_of_a_table_alone() {
     let output = mica(folder.path(), &["matrix", "report", &stored(), "--json"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let reported: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert_eq!((&reported["page"], &reported["failures"]), (&"matrix-report/report.html".into(), &0.into()));
+    assert_eq!(
+        (&reported["page"], &reported["failures"]),
+        (&"matrix-report/report.html".into(), &0.into())
+    );
     assert!(reported["groupings"][0]["results"][0]["anova"]["p"].is_number());
     assert!(folder.path().join("matrix-report/report.html").is_file());
     assert!(folder.path().join("matrix-report/figures/distributions.svg").is_file());
     let output = mica(folder.path(), &["matrix", "report", &stored(), "--out", "other"]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(said.contains("other/report.html") && said.contains("by prompt type: 5 groups"), "{said}");
+    assert!(
+        said.contains("other/report.html") && said.contains("by prompt type: 5 groups"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -49,7 +65,10 @@ fn tables_that_are_none_are_named_with_line_and_column() {
         fail(folder.path(), &["matrix", "report", name], code)
     };
     let error = report("columns.csv", &text.replacen("peer2_eval_count", "tokens", 1), 2);
-    assert!(error.contains("columns.csv") && error.contains("the column peer2_eval_count is missing"), "{error}");
+    assert!(
+        error.contains("columns.csv") && error.contains("the column peer2_eval_count is missing"),
+        "{error}"
+    );
     let number = text.lines().nth(1).and_then(|line| line.split(',').nth(3)).expect("a duration");
     let error = report("number.csv", &text.replacen(number, "fast", 1), 2);
     assert!(error.contains("number.csv, line 2, column peer1_total_duration: 'fast'"), "{error}");
@@ -74,8 +93,12 @@ fn one_row_has_a_report_in_which_nothing_is_tested() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let reported: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(reported["rows"], 1);
-    assert_eq!(reported["groupings"][0]["results"][0]["anova"]["not_applicable"], "there are fewer than two groups");
-    let page = std::fs::read_to_string(folder.path().join("matrix-report/report.html")).expect("written");
+    assert_eq!(
+        reported["groupings"][0]["results"][0]["anova"]["not_applicable"],
+        "there are fewer than two groups"
+    );
+    let page =
+        std::fs::read_to_string(folder.path().join("matrix-report/report.html")).expect("written");
     assert!(page.contains("not applicable") && !page.contains("NaN"));
 }
 
@@ -99,7 +122,11 @@ fn plans_and_addresses_are_checked_before_anything_is_opened() {
     }
     // Direct needs a wallet; nobody listens at the gateway's address.
     fail(folder.path(), &["matrix"], 10);
-    fail(folder.path(), &["matrix", "--front-end", "openai", "--gateway", "http://127.0.0.1:9"], 17);
+    fail(
+        folder.path(),
+        &["matrix", "--front-end", "openai", "--gateway", "http://127.0.0.1:9"],
+        17,
+    );
     assert!(!folder.path().join("matrix.csv").exists(), "no table without a plan");
 }
 

@@ -1,4 +1,5 @@
-//! The statistics of a stored table against SciPy, statsmodels, NumPy and pandas (see `matrix/expected.py`), to 1e-6.
+//! The statistics of a stored table against SciPy, statsmodels, NumPy and pandas (see
+//! `matrix/expected.py`), to 1e-6.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +17,8 @@ fn folder() -> PathBuf {
 }
 
 fn expected() -> Value {
-    serde_json::from_slice(&std::fs::read(folder().join("expected.json")).expect("stored")).expect("JSON")
+    serde_json::from_slice(&std::fs::read(folder().join("expected.json")).expect("stored"))
+        .expect("JSON")
 }
 
 fn table() -> Table {
@@ -46,7 +48,13 @@ fn compare(result: &MeasureResult, expected: &Value, what: &str) {
         agree(summary.mean, &expected["mean"], &what);
         agree(summary.deviation.expect("several values"), &expected["deviation"], &what);
         agree(summary.confidence.expect("several values"), &expected["confidence"], &what);
-        let quartiles = [summary.least, summary.lower_quartile, summary.median, summary.upper_quartile, summary.most];
+        let quartiles = [
+            summary.least,
+            summary.lower_quartile,
+            summary.median,
+            summary.upper_quartile,
+            summary.most,
+        ];
         quartiles
             .iter()
             .zip(expected["quartiles"].as_array().expect("five"))
@@ -75,7 +83,9 @@ fn compare(result: &MeasureResult, expected: &Value, what: &str) {
 fn means_anova_and_tukey_agree_with_scipy_and_statsmodels() {
     let (expected, analysis) = (expected(), Analysis::of(&table()).expect("few groups"));
     let mut compared = 0;
-    for (grouping, name) in analysis.groupings.iter().zip(["front_end", "prompt_type", "peer1_llm", "peer2_llm"]) {
+    for (grouping, name) in
+        analysis.groupings.iter().zip(["front_end", "prompt_type", "peer1_llm", "peer2_llm"])
+    {
         let Grouping { results, .. } = grouping;
         let measures = expected["factors"][name].as_array().expect("measures");
         assert_eq!(results.len(), measures.len(), "{name}");
@@ -93,9 +103,15 @@ fn correlations_agree_with_pandas() {
     let (expected, analysis) = (expected(), Analysis::of(&table()).expect("few groups"));
     let names: Vec<String> = analysis.measures.iter().map(|measure| measure.column()).collect();
     assert_eq!(serde_json::json!(names), expected["measures"]);
-    for ((found, expected), name) in analysis.correlation.iter().zip(expected["correlation"].as_array().expect("rows")).zip(&names)
+    for ((found, expected), name) in analysis
+        .correlation
+        .iter()
+        .zip(expected["correlation"].as_array().expect("rows"))
+        .zip(&names)
     {
-        for ((found, expected), other) in found.iter().zip(expected.as_array().expect("numbers")).zip(&names) {
+        for ((found, expected), other) in
+            found.iter().zip(expected.as_array().expect("numbers")).zip(&names)
+        {
             agree(found.expect("both vary"), expected, &format!("{name} and {other}"));
         }
     }
@@ -104,11 +120,20 @@ fn correlations_agree_with_pandas() {
 #[test]
 fn the_studentized_range_agrees_with_scipy() {
     for case in expected()["studentized_range"].as_array().expect("cases") {
-        let [groups, df] = ["groups", "df"].map(|field| case[field].as_u64().expect("a number") as usize);
+        let [groups, df] =
+            ["groups", "df"].map(|field| case[field].as_u64().expect("a number") as usize);
         for pair in case["tails"].as_array().expect("pairs") {
-            agree(tail(number(&pair[0]), groups, df), &pair[1], &format!("{groups} groups, {df} degrees, {}", pair[0]));
+            agree(
+                tail(number(&pair[0]), groups, df),
+                &pair[1],
+                &format!("{groups} groups, {df} degrees, {}", pair[0]),
+            );
         }
-        agree(quantile(0.05, groups, df), &case["quantile"], &format!("{groups} groups, {df} degrees"));
+        agree(
+            quantile(0.05, groups, df),
+            &case["quantile"],
+            &format!("{groups} groups, {df} degrees"),
+        );
     }
 }
 

@@ -23,7 +23,10 @@ fn fact(name: &str) -> String {
 fn what_a_file_says_in_clear_needs_no_password() {
     let home = Home::with_wallet();
     let shown = home.mica(&["--json", "wallet", "show"]).without_password().json();
-    assert_eq!((&shown["address"], &shown["kind"], &shown["path"]), (&ADDRESS.into(), &"phrase".into(), &"".into()));
+    assert_eq!(
+        (&shown["address"], &shown["kind"], &shown["path"]),
+        (&ADDRESS.into(), &"phrase".into(), &"".into())
+    );
     assert_eq!(shown["hot_key"], "ready");
     let listed = home.mica(&["--output", "json", "wallet", "list"]).without_password().json();
     assert_eq!(listed[0]["address"], ADDRESS);
@@ -44,12 +47,21 @@ fn every_file_of_a_wallet_is_its_owners_alone() {
 #[test]
 fn paths_lead_to_the_accounts_that_other_wallets_show() {
     let home = Home::new();
-    let alice = home.mica(&["--json", "wallet", "import", "--wallet", "a", "--derive", "//Alice"]).says(PHRASE).json();
-    let inline = home.mica(&["--json", "wallet", "import", "--wallet", "b"]).says(format!("{PHRASE}//Alice\n")).json();
+    let alice = home
+        .mica(&["--json", "wallet", "import", "--wallet", "a", "--derive", "//Alice"])
+        .says(PHRASE)
+        .json();
+    let inline = home
+        .mica(&["--json", "wallet", "import", "--wallet", "b"])
+        .says(format!("{PHRASE}//Alice\n"))
+        .json();
     assert_eq!((&alice["address"], &inline["address"]), (&ALICE.into(), &ALICE.into()));
     assert_eq!(alice["channel_signer"], inline["channel_signer"]);
     let seed = "0xe5be9a5092b81bca64be81d212e7f2f9eba183bb7a90954f7b76361f6edb5c0a";
-    assert_eq!(home.mica(&["--json", "wallet", "import", "--wallet", "c"]).says(seed).json()["address"], ALICE);
+    assert_eq!(
+        home.mica(&["--json", "wallet", "import", "--wallet", "c"]).says(seed).json()["address"],
+        ALICE
+    );
     let exported = home.mica(&["--json", "wallet", "export", "--wallet", "a", "--phrase"]).json();
     assert_eq!((&exported["phrase"], &exported["path"]), (&PHRASE.into(), &"//Alice".into()));
     home.mica(&["wallet", "export", "--wallet", "c", "--phrase"]).fails(10, "--polkadot-js");
@@ -67,7 +79,9 @@ fn broken_secrets_and_paths_make_no_wallet() {
     ] {
         home.mica(&["wallet", "import"]).says(text).fails(10, said);
     }
-    home.mica(&["wallet", "import", "--derive", "//a"]).says(format!("{PHRASE}//b")).fails(2, "already");
+    home.mica(&["wallet", "import", "--derive", "//a"])
+        .says(format!("{PHRASE}//b"))
+        .fails(2, "already");
     home.mica(&["wallet", "new", "--derive", "a"]).fails(2, "//hard/soft");
     // A phrase on the command line would be seen by everybody on the machine.
     home.mica(&["wallet", "import", PHRASE]).fails(2, "unexpected argument");
@@ -77,15 +91,21 @@ fn broken_secrets_and_paths_make_no_wallet() {
 #[test]
 fn a_path_that_wallets_read_differently_is_for_those_who_use_it_already() {
     let home = Home::new();
-    for (step, said) in [("//18446744073709551616", "18446744073709551615"), ("//+5", "plus sign"), ("/0x12", "hexadecimal digits")]
-    {
+    for (step, said) in [
+        ("//18446744073709551616", "18446744073709551615"),
+        ("//+5", "plus sign"),
+        ("/0x12", "hexadecimal digits"),
+    ] {
         home.mica(&["wallet", "import"]).says(format!("{PHRASE}{step}")).fails(10, said);
         home.mica(&["wallet", "import", "--derive", step]).says(PHRASE).fails(2, said);
         home.mica(&["wallet", "new", "--derive", step]).fails(2, said);
     }
     assert!(!home.path().join("wallets/default.json").exists());
     // As subkey reads it, a plus sign is none.
-    let plain = home.mica(&["--json", "wallet", "import", "--wallet", "a", "--derive", "//5"]).says(PHRASE).json();
+    let plain = home
+        .mica(&["--json", "wallet", "import", "--wallet", "a", "--derive", "//5"])
+        .says(PHRASE)
+        .json();
     for (wallet, arguments, text) in [
         ("b", &["--path-as-subkey", "--derive", "//+5"][..], PHRASE.to_owned()),
         ("c", &["--path-as-subkey"], format!("{PHRASE}//+5")),
@@ -95,7 +115,8 @@ fn a_path_that_wallets_read_differently_is_for_those_who_use_it_already() {
         assert_eq!((&made["address"], &made["path"]), (&plain["address"], &"//+5".into()));
         // It opens like any other.
         let signature = home.mica(&["wallet", "sign", "--wallet", wallet, "hello"]).ok().stdout;
-        home.mica(&["wallet", "verify", "--wallet", "a", "hello", "--signature", signature.trim()]).ok();
+        home.mica(&["wallet", "verify", "--wallet", "a", "hello", "--signature", signature.trim()])
+            .ok();
     }
 }
 
@@ -121,7 +142,10 @@ fn twenty_four_words_are_as_good_as_twelve() {
     let made = home.mica(&["--json", "wallet", "new", "--words", "24", "--derive", "//x/y"]).json();
     let phrase = made["phrase"].as_str().expect("shown once");
     assert_eq!(phrase.split(' ').count(), 24);
-    let again = home.mica(&["--json", "wallet", "import", "--wallet", "again"]).says(format!("{phrase}//x/y")).json();
+    let again = home
+        .mica(&["--json", "wallet", "import", "--wallet", "again"])
+        .says(format!("{phrase}//x/y"))
+        .json();
     assert_eq!(again["address"], made["address"]);
 }
 
@@ -156,7 +180,9 @@ fn a_file_of_polkadot_js_opens_with_its_password_and_no_other() {
     assert_eq!(made["address"], fact("address").as_str());
     let password = home.path().join("password");
     std::fs::write(&password, format!("{}\nmore\n", fact("password"))).expect("written");
-    let with_file = [&import[..], &["--wallet", "b", "--file-password-file", password.to_str().expect("text")]].concat();
+    let with_file =
+        [&import[..], &["--wallet", "b", "--file-password-file", password.to_str().expect("text")]]
+            .concat();
     assert_eq!(home.mica(&with_file).json()["address"], made["address"]);
 
     let text = std::fs::read_to_string(THEIRS).expect("read");
@@ -168,9 +194,14 @@ fn a_file_of_polkadot_js_opens_with_its_password_and_no_other() {
     ] {
         let broken = home.path().join("broken.json");
         std::fs::write(&broken, change).expect("written");
-        let import = ["wallet", "import", "--wallet", "c", "--polkadot-js", broken.to_str().expect("text")];
+        let import =
+            ["wallet", "import", "--wallet", "c", "--polkadot-js", broken.to_str().expect("text")];
         let ran = home.mica(&import).env("MICA_FILE_PASSWORD", fact("password")).run();
-        assert!([10, 11].contains(&ran.code) && ran.stderr.contains(said), "{said}: {}", ran.stderr);
+        assert!(
+            [10, 11].contains(&ran.code) && ran.stderr.contains(said),
+            "{said}: {}",
+            ran.stderr
+        );
     }
     assert!(!home.path().join("wallets/c.json").exists());
 }
@@ -179,8 +210,10 @@ fn a_file_of_polkadot_js_opens_with_its_password_and_no_other() {
 fn signatures_of_polkadot_js_are_recognised() {
     let home = Home::new();
     let (message, signature, address) = (fact("message"), fact("signature"), fact("address"));
-    home.mica(&["wallet", "verify", &message, "--signature", &signature, "--signer", &address]).ok();
-    home.mica(&["wallet", "verify", &message, "--signature", &signature, "--signer", ADDRESS]).fails(21, ADDRESS);
+    home.mica(&["wallet", "verify", &message, "--signature", &signature, "--signer", &address])
+        .ok();
+    home.mica(&["wallet", "verify", &message, "--signature", &signature, "--signer", ADDRESS])
+        .fails(21, ADDRESS);
 }
 
 #[test]
@@ -192,14 +225,23 @@ fn a_message_is_signed_and_any_change_is_noticed() {
     for (sign, verify, input) in [
         (["wallet", "sign", "hello"].to_vec(), ["wallet", "verify", "hello"].to_vec(), ""),
         (["wallet", "sign", "-"].to_vec(), ["wallet", "verify", "-"].to_vec(), "from a pipe\n"),
-        (["wallet", "sign", "--file", file].to_vec(), ["wallet", "verify", "--file", file].to_vec(), ""),
+        (
+            ["wallet", "sign", "--file", file].to_vec(),
+            ["wallet", "verify", "--file", file].to_vec(),
+            "",
+        ),
     ] {
         let signature = home.mica(&sign).says(input).ok().stdout;
         let signature = signature.trim();
-        home.mica(&[&verify[..], &["--signature", signature]].concat()).says(input).without_password().ok();
+        home.mica(&[&verify[..], &["--signature", signature]].concat())
+            .says(input)
+            .without_password()
+            .ok();
         let other = if signature.ends_with('0') { "1" } else { "0" };
         let changed = format!("{}{other}", &signature[..signature.len() - 1]);
-        home.mica(&[&verify[..], &["--signature", &changed]].concat()).says(input).fails(21, ADDRESS);
+        home.mica(&[&verify[..], &["--signature", &changed]].concat())
+            .says(input)
+            .fails(21, ADDRESS);
     }
     let signature = home.mica(&["wallet", "sign", "hello"]).ok().stdout;
     home.mica(&["wallet", "verify", "hellO", "--signature", signature.trim()]).fails(21, "not");
@@ -216,7 +258,10 @@ fn a_password_is_changed_in_one_step_or_not_at_all() {
     let change = ["wallet", "change-password"];
     home.mica(&change).fails(10, "MICA_NEW_PASSWORD");
     home.mica(&change).env("MICA_NEW_PASSWORD", "short").fails(10, "8 characters");
-    home.mica(&change).env("MICA_NEW_PASSWORD", "battery staple").env("MICA_PASSWORD", "wrong").fails(10, "wrong password");
+    home.mica(&change)
+        .env("MICA_NEW_PASSWORD", "battery staple")
+        .env("MICA_PASSWORD", "wrong")
+        .fails(10, "wrong password");
     assert_eq!(std::fs::read(&path).expect("read"), before);
     home.mica(&change).env("MICA_NEW_PASSWORD", "battery staple").ok();
     assert_eq!(mode(&path), 0o600);
@@ -229,7 +274,9 @@ fn a_password_is_changed_in_one_step_or_not_at_all() {
 fn a_wallet_is_removed_only_by_who_knows_its_password_and_means_it() {
     let home = Home::with_wallet();
     home.mica(&["wallet", "remove"]).fails(1, "--yes");
-    home.mica(&["wallet", "remove", "--yes"]).env("MICA_PASSWORD", "wrong horse").fails(10, "wrong password");
+    home.mica(&["wallet", "remove", "--yes"])
+        .env("MICA_PASSWORD", "wrong horse")
+        .fails(10, "wrong password");
     assert_eq!(names(&home.path().join("wallets")), ["default.hot", "default.json"]);
     home.mica(&["wallet", "remove", "--yes"]).ok();
     assert!(names(&home.path().join("wallets")).is_empty());
@@ -259,7 +306,8 @@ fn an_exposed_or_foreign_hot_key_signs_nothing() {
     home.mica(&["wallet", "new", "--wallet", "other"]).ok();
     let hot = home.path().join("wallets/default.hot");
     let whole = std::fs::read(&hot).expect("read");
-    std::fs::set_permissions(&hot, std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("changed");
+    std::fs::set_permissions(&hot, std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .expect("changed");
     home.mica(&["ask", "hello"]).fails(10, "chmod 600");
     std::fs::copy(home.path().join("wallets/other.hot"), &hot).expect("copied");
     home.mica(&["ask", "hello"]).fails(10, "another wallet");
@@ -276,7 +324,9 @@ fn a_home_that_cannot_be_written_is_told() {
     let file = home.path().join("file");
     std::fs::write(&file, "").expect("written");
     for place in [Path::new("/proc/mica"), &file.join("below")] {
-        home.mica(&["wallet", "new"]).env("MICA_HOME", place).fails(11, &place.display().to_string());
+        home.mica(&["wallet", "new"])
+            .env("MICA_HOME", place)
+            .fails(11, &place.display().to_string());
     }
 }
 

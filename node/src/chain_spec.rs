@@ -19,9 +19,11 @@ const SS58_FORMAT: u32 = 42;
 /// How a built-in chain states its genesis.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Genesis {
-    /// As the runtime's preset, which the Wasm runtime turns into state: readable, for export. Takes seconds.
+    /// As the runtime's preset, which the Wasm runtime turns into state: readable, for export.
+    /// Takes seconds.
     Preset,
-    /// As the state itself, made by the same code compiled for this machine: starts a node at once. An end-to-end test holds the two together.
+    /// As the state itself, made by the same code compiled for this machine: starts a node at once.
+    /// An end-to-end test holds the two together.
     State,
 }
 
@@ -32,24 +34,43 @@ pub enum Genesis {
 pub fn load(id: &str, genesis: Genesis) -> Result<Box<dyn sc_service::ChainSpec>, String> {
     match id {
         // One validator, Alice, who finalizes alone.
-        "dev" => builtin("Mica Development", "mica-dev", ChainType::Development, DEV_RUNTIME_PRESET, genesis),
+        "dev" => builtin(
+            "Mica Development",
+            "mica-dev",
+            ChainType::Development,
+            DEV_RUNTIME_PRESET,
+            genesis,
+        ),
         // Four validators, Alice, Bob, Charlie and Dave, of whom one may stop.
-        "" | "local" => builtin("Mica Local", "mica-local", ChainType::Local, LOCAL_TESTNET_RUNTIME_PRESET, genesis),
+        "" | "local" => builtin(
+            "Mica Local",
+            "mica-local",
+            ChainType::Local,
+            LOCAL_TESTNET_RUNTIME_PRESET,
+            genesis,
+        ),
         path => ChainSpec::from_json_file(PathBuf::from(path)).map_err(|error| {
             format!(
-                "`--chain {path}` names neither a built-in chain nor a specification that can be read ({error}); \
-                 use `dev`, `local`, or a file made by `mica-node export-chain-spec`"
+                "`--chain {path}` names neither a built-in chain nor a specification that can be \
+                 read ({error}); use `dev`, `local`, or a file made by `mica-node \
+                 export-chain-spec`"
             )
         }),
     }
     .map(|spec| Box::new(spec) as Box<dyn sc_service::ChainSpec>)
 }
 
-fn builtin(name: &str, id: &str, chain_type: ChainType, preset: &str, genesis: Genesis) -> Result<ChainSpec, String> {
+fn builtin(
+    name: &str,
+    id: &str,
+    chain_type: ChainType,
+    preset: &str,
+    genesis: Genesis,
+) -> Result<ChainSpec, String> {
     let code = mica_runtime::WASM_BINARY.ok_or_else(|| {
         format!(
-            "this mica-node was built with SKIP_WASM_BUILD and has no runtime for the built-in chain `{id}`; \
-             build it again without, or give `--chain` a file"
+            "this mica-node was built with SKIP_WASM_BUILD and has no runtime for the built-in \
+             chain `{id}`; build it again without, or give `--chain` a file"
         )
     })?;
     let mut spec = ChainSpec::builder(code, None)
@@ -68,11 +89,15 @@ fn builtin(name: &str, id: &str, chain_type: ChainType, preset: &str, genesis: G
 
 /// The state that `preset` stands for, with `code` as its runtime.
 fn state(preset: &str, code: &[u8]) -> Result<Storage, String> {
-    let patch = mica_runtime::genesis::get_preset(&preset.into()).ok_or_else(|| format!("the runtime has no preset `{preset}`"))?;
-    let invalid = |error: serde_json::Error| format!("the runtime's preset `{preset}` is no genesis: {error}");
+    let patch = mica_runtime::genesis::get_preset(&preset.into())
+        .ok_or_else(|| format!("the runtime has no preset `{preset}`"))?;
+    let invalid = |error: serde_json::Error| {
+        format!("the runtime's preset `{preset}` is no genesis: {error}")
+    };
     let mut config = serde_json::to_value(RuntimeGenesisConfig::default()).map_err(invalid)?;
     sc_chain_spec::json_patch::merge(&mut config, serde_json::from_slice(&patch).map_err(invalid)?);
-    let mut storage = serde_json::from_value::<RuntimeGenesisConfig>(config).map_err(invalid)?.build_storage()?;
+    let mut storage =
+        serde_json::from_value::<RuntimeGenesisConfig>(config).map_err(invalid)?.build_storage()?;
     storage.top.insert(CODE.to_vec(), code.to_vec());
     Ok(storage)
 }

@@ -54,7 +54,8 @@ pub enum Subcommand {
     Completion(CompletionCmd),
 }
 
-/// Print a completion script, for example `mica-node completion bash > /etc/bash_completion.d/mica-node`.
+/// Print a completion script, for example `mica-node completion bash >
+/// /etc/bash_completion.d/mica-node`.
 #[derive(Debug, Parser)]
 pub struct CompletionCmd {
     /// The shell.

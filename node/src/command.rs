@@ -47,7 +47,8 @@ impl SubstrateCli for Cli {
     }
 }
 
-/// What the node does not say unless asked with `--log`: three lines for each block of its own, on top of the one that it was imported.
+/// What the node does not say unless asked with `--log`: three lines for each block of its own, on
+/// top of the one that it was imported.
 const QUIET: [&str; 3] = ["sc_basic_authorship=warn", "slots=warn", "babe=warn"];
 
 /// Parses the command line and runs what it asks for.
@@ -70,7 +71,8 @@ fn run_node(cli: &Cli) -> Result<()> {
         // One network backend: a second would compile the whole service twice.
         if !matches!(config.network.network_backend, NetworkBackendType::Litep2p) {
             return Err(sc_cli::Error::Input(
-                "`--network-backend libp2p` is not built in: leave the flag out, or say `litep2p`".into(),
+                "`--network-backend libp2p` is not built in: leave the flag out, or say `litep2p`"
+                    .into(),
             ));
         }
         service::start::<sc_network::Litep2pNetworkBackend>(config).map_err(sc_cli::Error::Service)
@@ -80,7 +82,9 @@ fn run_node(cli: &Cli) -> Result<()> {
 fn run_subcommand(cli: &Cli, subcommand: &Subcommand) -> Result<()> {
     match subcommand {
         Subcommand::Key(cmd) => cmd.run(cli),
-        Subcommand::BuildSpec(cmd) => cli.create_runner(cmd)?.sync_run(|config| cmd.run(config.chain_spec, config.network)),
+        Subcommand::BuildSpec(cmd) => {
+            cli.create_runner(cmd)?.sync_run(|config| cmd.run(config.chain_spec, config.network))
+        }
         Subcommand::ExportChainSpec(cmd) => cmd.run(cli.load_spec(&cmd.chain)?),
         Subcommand::CheckBlock(cmd) => cli.create_runner(cmd)?.async_run(|config| {
             let PartialComponents { client, task_manager, import_queue, .. } = parts(&config)?;
@@ -98,20 +102,30 @@ fn run_subcommand(cli: &Cli, subcommand: &Subcommand) -> Result<()> {
             let PartialComponents { client, task_manager, import_queue, .. } = parts(&config)?;
             Ok((cmd.run(client, import_queue), task_manager))
         }),
-        Subcommand::PurgeChain(cmd) => cli.create_runner(cmd)?.sync_run(|config| cmd.run(config.database)),
+        Subcommand::PurgeChain(cmd) => {
+            cli.create_runner(cmd)?.sync_run(|config| cmd.run(config.database))
+        }
         Subcommand::Revert(cmd) => cli.create_runner(cmd)?.async_run(|config| {
             let PartialComponents { client, task_manager, backend, .. } = parts(&config)?;
-            let revert_consensus = Box::new(|client: std::sync::Arc<service::FullClient>, backend, blocks| {
-                sc_consensus_babe::revert(client.clone(), backend, blocks)?;
-                sc_consensus_grandpa::revert(client, blocks)?;
-                Ok(())
-            });
+            let revert_consensus =
+                Box::new(|client: std::sync::Arc<service::FullClient>, backend, blocks| {
+                    sc_consensus_babe::revert(client.clone(), backend, blocks)?;
+                    sc_consensus_grandpa::revert(client, blocks)?;
+                    Ok(())
+                });
             Ok((cmd.run(client, backend, Some(revert_consensus)), task_manager))
         }),
-        Subcommand::ChainInfo(cmd) => cli.create_runner(cmd)?.sync_run(|config| cmd.run::<Block>(&config)),
+        Subcommand::ChainInfo(cmd) => {
+            cli.create_runner(cmd)?.sync_run(|config| cmd.run::<Block>(&config))
+        }
         Subcommand::Completion(CompletionCmd { shell }) => {
             let mut script = Vec::new();
-            clap_complete::generate(*shell, &mut Cli::command(), Cli::executable_name(), &mut script);
+            clap_complete::generate(
+                *shell,
+                &mut Cli::command(),
+                Cli::executable_name(),
+                &mut script,
+            );
             Ok(std::io::Write::write_all(&mut std::io::stdout(), &script)?)
         }
     }

@@ -1,4 +1,5 @@
-//! JSON-RPC beyond what every Substrate node answers: nonces, fees, and the state of BABE and GRANDPA.
+//! JSON-RPC beyond what every Substrate node answers: nonces, fees, and the state of BABE and
+//! GRANDPA.
 
 use std::sync::Arc;
 
@@ -7,7 +8,9 @@ use mica_runtime::{BlockNumber, Hash, opaque::Block};
 use pallet_transaction_payment_rpc::{TransactionPayment, TransactionPaymentApiServer};
 use sc_consensus_babe::BabeWorkerHandle;
 use sc_consensus_babe_rpc::{Babe, BabeApiServer};
-use sc_consensus_grandpa::{FinalityProofProvider, GrandpaJustificationStream, SharedAuthoritySet, SharedVoterState};
+use sc_consensus_grandpa::{
+    FinalityProofProvider, GrandpaJustificationStream, SharedAuthoritySet, SharedVoterState,
+};
 use sc_consensus_grandpa_rpc::{Grandpa, GrandpaApiServer};
 use sc_rpc::SubscriptionTaskExecutor;
 use sp_keystore::KeystorePtr;
@@ -42,13 +45,28 @@ pub struct Sources {
 ///
 /// # Errors
 /// If two handlers claim one method's name.
-pub fn module(sources: Sources, executor: SubscriptionTaskExecutor) -> Result<RpcModule<()>, jsonrpsee::core::RegisterMethodError> {
-    let Sources { client, pool, select_chain, keystore, babe, voter_state, authority_set, justifications, finality_proofs } =
-        sources;
+pub fn module(
+    sources: Sources,
+    executor: SubscriptionTaskExecutor,
+) -> Result<RpcModule<()>, jsonrpsee::core::RegisterMethodError> {
+    let Sources {
+        client,
+        pool,
+        select_chain,
+        keystore,
+        babe,
+        voter_state,
+        authority_set,
+        justifications,
+        finality_proofs,
+    } = sources;
     let mut module = RpcModule::new(());
     module.merge(System::new(client.clone(), pool).into_rpc())?;
     module.merge(TransactionPayment::new(client.clone()).into_rpc())?;
     module.merge(Babe::new(client, babe, keystore, select_chain).into_rpc())?;
-    module.merge(Grandpa::new(executor, authority_set, voter_state, justifications, finality_proofs).into_rpc())?;
+    module.merge(
+        Grandpa::new(executor, authority_set, voter_state, justifications, finality_proofs)
+            .into_rpc(),
+    )?;
     Ok(module)
 }

@@ -1,4 +1,5 @@
-//! Puts a node together: the parts that every task needs here, the running node in [`start`], block authoring and finality below.
+//! Puts a node together: the parts that every task needs here, the running node in [`start`], block
+//! authoring and finality below.
 
 use std::sync::Arc;
 
@@ -19,7 +20,8 @@ pub use node::start;
 use inherents::SlotAndTime;
 
 /// The client: database, Wasm runtime and the runtime's APIs.
-pub type FullClient = sc_service::TFullClient<Block, RuntimeApi, WasmExecutor<sp_io::SubstrateHostFunctions>>;
+pub type FullClient =
+    sc_service::TFullClient<Block, RuntimeApi, WasmExecutor<sp_io::SubstrateHostFunctions>>;
 /// The database.
 pub type FullBackend = sc_service::TFullBackend<Block>;
 /// The longest chain is the best one.
@@ -27,11 +29,19 @@ pub type FullSelectChain = sc_consensus::LongestChain<FullBackend, Block>;
 /// The transaction pool.
 pub type FullPool = TransactionPoolHandle<Block, FullClient>;
 
-type GrandpaImport = sc_consensus_grandpa::GrandpaBlockImport<FullBackend, Block, FullClient, FullSelectChain>;
-type BabeImport = sc_consensus_babe::BabeBlockImport<Block, FullClient, GrandpaImport, SlotAndTime, FullSelectChain>;
+type GrandpaImport =
+    sc_consensus_grandpa::GrandpaBlockImport<FullBackend, Block, FullClient, FullSelectChain>;
+type BabeImport = sc_consensus_babe::BabeBlockImport<
+    Block,
+    FullClient,
+    GrandpaImport,
+    SlotAndTime,
+    FullSelectChain,
+>;
 type GrandpaLink = sc_consensus_grandpa::LinkHalf<Block, FullClient, FullSelectChain>;
 
-/// Blocks between justifications that the node keeps, so that a client can be given a proof of finality for any block cheaply.
+/// Blocks between justifications that the node keeps, so that a client can be given a proof of
+/// finality for any block cheaply.
 const JUSTIFICATION_PERIOD: u32 = 512;
 /// Lines that wait for the telemetry server before new ones are dropped.
 const TELEMETRY_BUFFER: usize = 16;
@@ -46,10 +56,17 @@ pub struct Consensus {
 }
 
 /// The parts of a node that every task needs.
-pub type Partial =
-    PartialComponents<FullClient, FullBackend, FullSelectChain, sc_consensus::DefaultImportQueue<Block>, FullPool, Consensus>;
+pub type Partial = PartialComponents<
+    FullClient,
+    FullBackend,
+    FullSelectChain,
+    sc_consensus::DefaultImportQueue<Block>,
+    FullPool,
+    Consensus,
+>;
 
-/// Opens the database and builds client, pool and import queue: a node without network, authoring or RPC.
+/// Opens the database and builds client, pool and import queue: a node without network, authoring
+/// or RPC.
 ///
 /// # Errors
 /// If the database, the keystore or the runtime cannot be opened.
@@ -66,12 +83,13 @@ pub fn partial(config: &Configuration) -> Result<Partial, ServiceError> {
         .transpose()?;
 
     let executor = sc_service::new_wasm_executor::<sp_io::SubstrateHostFunctions>(&config.executor);
-    let (client, backend, keystore_container, task_manager) = sc_service::new_full_parts::<Block, RuntimeApi, _>(
-        config,
-        telemetry.as_ref().map(|(_, telemetry)| telemetry.handle()),
-        executor,
-        Vec::new(),
-    )?;
+    let (client, backend, keystore_container, task_manager) =
+        sc_service::new_full_parts::<Block, RuntimeApi, _>(
+            config,
+            telemetry.as_ref().map(|(_, telemetry)| telemetry.handle()),
+            executor,
+            Vec::new(),
+        )?;
     let client = Arc::new(client);
     let telemetry = telemetry.map(|(worker, telemetry)| {
         task_manager.spawn_handle().spawn("telemetry", None, worker.run());
@@ -80,10 +98,14 @@ pub fn partial(config: &Configuration) -> Result<Partial, ServiceError> {
 
     let select_chain = FullSelectChain::new(backend.clone());
     let transaction_pool = Arc::new(
-        sc_transaction_pool::Builder::new(task_manager.spawn_essential_handle(), client.clone(), config.role.is_authority().into())
-            .with_options(config.transaction_pool.clone())
-            .with_prometheus(config.prometheus_registry())
-            .build(),
+        sc_transaction_pool::Builder::new(
+            task_manager.spawn_essential_handle(),
+            client.clone(),
+            config.role.is_authority().into(),
+        )
+        .with_options(config.transaction_pool.clone())
+        .with_prometheus(config.prometheus_registry())
+        .build(),
     );
 
     let (grandpa_import, grandpa_link) = sc_consensus_grandpa::block_import(
@@ -105,16 +127,17 @@ pub fn partial(config: &Configuration) -> Result<Partial, ServiceError> {
         select_chain.clone(),
         OffchainTransactionPoolFactory::new(transaction_pool.clone()),
     )?;
-    let (import_queue, babe_worker) = sc_consensus_babe::import_queue(sc_consensus_babe::ImportQueueParams {
-        link: babe_link.clone(),
-        block_import: block_import.clone(),
-        justification_import: Some(Box::new(justification_import)),
-        client: client.clone(),
-        slot_duration,
-        spawner: &task_manager.spawn_essential_handle(),
-        registry: config.prometheus_registry(),
-        telemetry: telemetry.as_ref().map(Telemetry::handle),
-    })?;
+    let (import_queue, babe_worker) =
+        sc_consensus_babe::import_queue(sc_consensus_babe::ImportQueueParams {
+            link: babe_link.clone(),
+            block_import: block_import.clone(),
+            justification_import: Some(Box::new(justification_import)),
+            client: client.clone(),
+            slot_duration,
+            spawner: &task_manager.spawn_essential_handle(),
+            registry: config.prometheus_registry(),
+            telemetry: telemetry.as_ref().map(Telemetry::handle),
+        })?;
 
     Ok(PartialComponents {
         client,

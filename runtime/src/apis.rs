@@ -8,8 +8,8 @@ use frame_support::{
     weights::Weight,
 };
 use mica_primitives::{
-    Agreement, AgreementId, Channel, ChannelId, ChannelParameters, Hash32, LaneId, LayerRange, ModelId, ModelRecord, ReceiptRoot,
-    RegistryParameters, Shard, SlaParameters, WorkerRecord,
+    Agreement, AgreementId, Channel, ChannelId, ChannelParameters, Hash32, LaneId, LayerRange,
+    ModelId, ModelRecord, ReceiptRoot, RegistryParameters, Shard, SlaParameters, WorkerRecord,
 };
 use pallet_transaction_payment::{FeeDetails, RuntimeDispatchInfo};
 use sp_api::impl_runtime_apis;
@@ -24,9 +24,10 @@ use sp_session::OpaqueGeneratedSessionKeys;
 use sp_version::RuntimeVersion;
 
 use crate::{
-    AccountId, Babe, Balance, Block, BlockNumber, Channels, Executive, Grandpa, Historical, InherentDataExt, Nonce, Receipts,
-    Registry, Runtime, RuntimeCall, RuntimeGenesisConfig, SessionKeys, Sla, System, TransactionPayment, VERSION,
-    configs::babe::GENESIS_EPOCH, constants::EPOCH_DURATION_IN_SLOTS, genesis,
+    AccountId, Babe, Balance, Block, BlockNumber, Channels, Executive, Grandpa, Historical,
+    InherentDataExt, Nonce, Receipts, Registry, Runtime, RuntimeCall, RuntimeGenesisConfig,
+    SessionKeys, Sla, System, TransactionPayment, VERSION, configs::babe::GENESIS_EPOCH,
+    constants::EPOCH_DURATION_IN_SLOTS, genesis,
 };
 
 impl_runtime_apis! {
@@ -353,7 +354,8 @@ impl_runtime_apis! {
     #[cfg(feature = "try-runtime")]
     impl frame_try_runtime::TryRuntime<Block> for Runtime {
         fn on_runtime_upgrade(checks: frame_try_runtime::UpgradeCheckSelect) -> (Weight, Weight) {
-            // A panic is this API's only way to say that a check failed, and it carries the backtrace.
+            // A panic is this API's only way to say that a check failed, and it carries the
+            // backtrace.
             let weight = Executive::try_runtime_upgrade(checks).expect("the upgrade's checks hold");
             (weight, crate::configs::system::RuntimeBlockWeights::get().max_block)
         }

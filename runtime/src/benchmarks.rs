@@ -1,4 +1,5 @@
-//! Pallets whose weights are measured on the composed runtime. `frame-omni-bencher` calls them through the `Benchmark` runtime API.
+//! Pallets whose weights are measured on the composed runtime. `frame-omni-bencher` calls them
+//! through the `Benchmark` runtime API.
 
 frame_benchmarking::define_benchmarks!(
     [frame_benchmarking, BaselineBench::<Runtime>]

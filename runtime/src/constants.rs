@@ -1,15 +1,18 @@
-//! Every number that the chain's users meet, in one place, with the relations between them checked at compile time.
+//! Every number that the chain's users meet, in one place, with the relations between them checked
+//! at compile time.
 //!
-//! All presets share these: the slot duration and the epoch length are part of the runtime's code, and changing either on a running
-//! chain stops its block production. The windows are short because this first version runs on test networks only; a public network
-//! multiplies them, and the assertions at the end keep their order.
+//! All presets share these: the slot duration and the epoch length are part of the runtime's code,
+//! and changing either on a running chain stops its block production. The windows are short because
+//! this first version runs on test networks only; a public network multiplies them, and the
+//! assertions at the end keep their order.
 
 use mica_primitives::{Balance, BlockNumber, UNIT};
 use sp_staking::{EraIndex, SessionIndex};
 
 /// Milliseconds from one block to the next.
 pub const MILLISECS_PER_BLOCK: u64 = 3_000;
-/// BABE's slot, equal to the block time because secondary slots fill every slot that no validator won.
+/// BABE's slot, equal to the block time because secondary slots fill every slot that no validator
+/// won.
 pub const SLOT_DURATION_MS: u64 = MILLISECS_PER_BLOCK;
 /// Blocks per minute.
 pub const MINUTES: BlockNumber = 60_000 / MILLISECS_PER_BLOCK as BlockNumber;
@@ -27,7 +30,8 @@ pub const MAX_VALIDATORS: u32 = 100;
 /// Most nominators of one validator that share its rewards in one page and its slashes.
 pub const MAX_NOMINATORS_PER_PAGE: u32 = 64;
 
-/// Probability that a slot has a validator chosen by lot, `(numerator, denominator)`; the others go to the secondary validator.
+/// Probability that a slot has a validator chosen by lot, `(numerator, denominator)`; the others go
+/// to the secondary validator.
 pub const PRIMARY_PROBABILITY: (u64, u64) = (1, 4);
 
 /// A thousandth of one MICA.
@@ -81,11 +85,13 @@ pub const DISPUTE_PERIOD: BlockNumber = MINUTES;
 /// Blocks for which a root of receipts is kept and can be audited.
 pub const AUDIT_WINDOW: BlockNumber = 4 * MINUTES;
 
-/// The longest that anything can be held against a worker that has left, with its stake as the answer.
+/// The longest that anything can be held against a worker that has left, with its stake as the
+/// answer.
 pub const LONGEST_DISPUTE: BlockNumber = AUDIT_WINDOW + CHALLENGE_PERIOD + DISPUTE_PERIOD;
 
-// A worker's stake must outlast every dispute over its work, and a dispute must outlast the window in which the voucher that fixes the
-// receipts may arrive: otherwise a cheat could be gone with its stake before it is caught.
+// A worker's stake must outlast every dispute over its work, and a dispute must outlast the window
+// in which the voucher that fixes the receipts may arrive: otherwise a cheat could be gone with its
+// stake before it is caught.
 const _: () = {
     assert!(WORKER_UNBONDING > LONGEST_DISPUTE);
     assert!(LONGEST_DISPUTE > MIN_CHANNEL_WINDOW);

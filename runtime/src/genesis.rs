@@ -1,6 +1,8 @@
-//! Genesis presets: complete starting states that a chain specification names instead of spelling out.
+//! Genesis presets: complete starting states that a chain specification names instead of spelling
+//! out.
 //!
-//! The keys in both are the well-known development keys: anybody can sign for them, so neither chain may ever carry value.
+//! The keys in both are the well-known development keys: anybody can sign for them, so neither
+//! chain may ever carry value.
 
 use alloc::{string::ToString, vec, vec::Vec};
 
@@ -15,15 +17,16 @@ use sp_keyring::{Ed25519Keyring, Sr25519Keyring};
 use sp_runtime::Perbill;
 
 use crate::{
-    AccountId, Balance, BalancesConfig, RuntimeGenesisConfig, SessionConfig, SessionKeys, StakingConfig,
-    configs::babe::GENESIS_EPOCH,
+    AccountId, Balance, BalancesConfig, RuntimeGenesisConfig, SessionConfig, SessionKeys,
+    StakingConfig, configs::babe::GENESIS_EPOCH,
 };
 
 /// What each development account starts with.
 pub const DEV_ENDOWMENT: Balance = 1_000_000 * UNIT;
 /// What each validator's stash bonds; it starts with twice as much.
 pub const VALIDATOR_BOND: Balance = 100_000 * UNIT;
-/// Validators that an era elects at most, until governance says otherwise: whoever bonds and validates is in.
+/// Validators that an era elects at most, until governance says otherwise: whoever bonds and
+/// validates is in.
 const VALIDATOR_COUNT: u32 = 16;
 /// What a validator, or a nominator, must bond at least.
 const MIN_VALIDATOR_BOND: Balance = 1_000 * UNIT;
@@ -31,14 +34,18 @@ const MIN_NOMINATOR_BOND: Balance = 10 * UNIT;
 
 /// A validator at genesis.
 struct Validator {
-    /// Holds the bond. Apart from the account of the same name, so that fees and rewards do not disturb that one's balance.
+    /// Holds the bond. Apart from the account of the same name, so that fees and rewards do not
+    /// disturb that one's balance.
     stash: AccountId,
     keys: SessionKeys,
 }
 
 impl Validator {
     fn new(stash: Sr25519Keyring, babe: Sr25519Keyring, grandpa: Ed25519Keyring) -> Self {
-        let keys = SessionKeys { babe: BabeId::from(babe.public()), grandpa: GrandpaId::from(grandpa.public()) };
+        let keys = SessionKeys {
+            babe: BabeId::from(babe.public()),
+            grandpa: GrandpaId::from(grandpa.public()),
+        };
         Self { stash: stash.to_account_id(), keys }
     }
 }
@@ -77,9 +84,17 @@ fn preset(validators: Vec<Validator>) -> Value {
         .collect::<Vec<_>>();
     let stakers = validators
         .iter()
-        .map(|validator| (validator.stash.clone(), validator.stash.clone(), VALIDATOR_BOND, StakerStatus::Validator))
+        .map(|validator| {
+            (
+                validator.stash.clone(),
+                validator.stash.clone(),
+                VALIDATOR_BOND,
+                StakerStatus::Validator,
+            )
+        })
         .collect::<Vec<_>>();
-    let keys = validators.into_iter().map(|v| (v.stash.clone(), v.stash, v.keys)).collect::<Vec<_>>();
+    let keys =
+        validators.into_iter().map(|v| (v.stash.clone(), v.stash, v.keys)).collect::<Vec<_>>();
 
     build_struct_json_patch!(RuntimeGenesisConfig {
         balances: BalancesConfig { balances },
@@ -101,7 +116,8 @@ pub fn get_preset(id: &PresetId) -> Option<Vec<u8>> {
     let patch = match id.as_ref() {
         // One validator, which finalizes alone.
         DEV_RUNTIME_PRESET => preset(vec![alice()]),
-        // Four, so that one may stop: with three, two left are no more than two thirds, and finality stops too.
+        // Four, so that one may stop: with three, two left are no more than two thirds, and
+        // finality stops too.
         LOCAL_TESTNET_RUNTIME_PRESET => preset(vec![alice(), bob(), charlie(), dave()]),
         _ => return None,
     };

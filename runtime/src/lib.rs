@@ -1,18 +1,23 @@
 //! The Mica runtime: composes the pallets into a proof-of-stake chain.
 //!
-//! Consensus is BABE (who authors a block) and GRANDPA (what is final), staked and slashed by `pallet_staking`. On top of it stand the
-//! pallets of the market: who serves which layers, who owes whom, what was agreed and what was computed. The runtime itself holds
-//! no logic beyond the composition:
+//! Consensus is BABE (who authors a block) and GRANDPA (what is final), staked and slashed by
+//! `pallet_staking`. On top of it stand the pallets of the market: who serves which layers, who
+//! owes whom, what was agreed and what was computed. The runtime itself holds no logic beyond the
+//! composition:
 //!
 //! * [`constants`]: every number that users meet, and the relations between them;
 //! * [`configs`]: how each pallet is configured, one file per pallet;
 //! * [`genesis`]: the presets `development` and `local_testnet`;
 //! * [`apis`]: what nodes and clients may ask without a transaction.
 //!
-//! **Architecture invariant:** no floating point runs here, and nothing reads a clock other than the block's timestamp.
+//! **Architecture invariant:** no floating point runs here, and nothing reads a clock other than
+//! the block's timestamp.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![recursion_limit = "256"]
-#![allow(missing_docs, reason = "the macros that compose a runtime make items without documentation")]
+#![allow(
+    missing_docs,
+    reason = "the macros that compose a runtime make items without documentation"
+)]
 
 extern crate alloc;
 
@@ -62,16 +67,27 @@ pub type TxExtension = (
     frame_system::CheckEra<Runtime>,
     frame_system::CheckNonce<Runtime>,
     frame_system::CheckWeight<Runtime>,
-    pallet_skip_feeless_payment::SkipCheckIfFeeless<Runtime, pallet_transaction_payment::ChargeTransactionPayment<Runtime>>,
+    pallet_skip_feeless_payment::SkipCheckIfFeeless<
+        Runtime,
+        pallet_transaction_payment::ChargeTransactionPayment<Runtime>,
+    >,
     frame_system::WeightReclaim<Runtime>,
 );
 /// A transaction or an inherent as it stands in a block.
-pub type UncheckedExtrinsic = generic::UncheckedExtrinsic<Address, RuntimeCall, Signature, TxExtension>;
+pub type UncheckedExtrinsic =
+    generic::UncheckedExtrinsic<Address, RuntimeCall, Signature, TxExtension>;
 
 /// Drives the pallets through a block.
-pub type Executive = frame_executive::Executive<Runtime, Block, frame_system::ChainContext<Runtime>, Runtime, AllPalletsWithSystem>;
+pub type Executive = frame_executive::Executive<
+    Runtime,
+    Block,
+    frame_system::ChainContext<Runtime>,
+    Runtime,
+    AllPalletsWithSystem,
+>;
 
-/// What the node needs to know of blocks: it never looks inside a transaction, so a runtime upgrade cannot outdate it.
+/// What the node needs to know of blocks: it never looks inside a transaction, so a runtime upgrade
+/// cannot outdate it.
 pub mod opaque {
     pub use sp_runtime::OpaqueExtrinsic as UncheckedExtrinsic;
 
@@ -79,7 +95,8 @@ pub mod opaque {
     pub type Block = sp_runtime::generic::Block<super::Header, UncheckedExtrinsic>;
 }
 
-/// Version of this runtime. `spec_version` rises with every change of behaviour, `transaction_version` when a call's bytes change.
+/// Version of this runtime. `spec_version` rises with every change of behaviour,
+/// `transaction_version` when a call's bytes change.
 #[runtime_version]
 pub const VERSION: RuntimeVersion = RuntimeVersion {
     spec_name: Cow::Borrowed("mica"),
@@ -116,7 +133,8 @@ mod runtime {
     #[runtime::pallet_index(1)]
     pub type Timestamp = pallet_timestamp;
 
-    // Consensus. Babe comes before Session, whose rotation asks it for the epoch's end; Authorship before whoever asks for the author.
+    // Consensus. Babe comes before Session, whose rotation asks it for the epoch's end; Authorship
+    // before whoever asks for the author.
     #[runtime::pallet_index(2)]
     pub type Babe = pallet_babe;
     #[runtime::pallet_index(3)]

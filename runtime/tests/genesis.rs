@@ -10,7 +10,9 @@ use mica_runtime::{
 };
 use pallet_staking::{RewardDestination, ValidatorPrefs};
 use sp_genesis_builder::{DEV_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET};
-use sp_keyring::Sr25519Keyring::{Alice, AliceStash, Bob, BobStash, CharlieStash, DaveStash, Eve, Ferdie};
+use sp_keyring::Sr25519Keyring::{
+    Alice, AliceStash, Bob, BobStash, CharlieStash, DaveStash, Eve, Ferdie,
+};
 use sp_keystore::{KeystoreExt, testing::MemoryKeystore};
 use sp_runtime::{DispatchError, transaction_validity::InvalidTransaction};
 
@@ -18,7 +20,10 @@ mod chain;
 use chain::{genesis_of, make_block, signed};
 
 fn transfer(to: sp_keyring::Sr25519Keyring, value: u128) -> RuntimeCall {
-    RuntimeCall::Balances(pallet_balances::Call::transfer_keep_alive { dest: to.to_account_id().into(), value })
+    RuntimeCall::Balances(pallet_balances::Call::transfer_keep_alive {
+        dest: to.to_account_id().into(),
+        value,
+    })
 }
 
 /// Blocks of one era.
@@ -31,7 +36,8 @@ fn check_state() {
     #[cfg(feature = "try-runtime")]
     {
         use frame_support::traits::{TryState, TryStateSelect};
-        mica_runtime::AllPalletsWithSystem::try_state(System::block_number(), TryStateSelect::All).expect("invariants hold");
+        mica_runtime::AllPalletsWithSystem::try_state(System::block_number(), TryStateSelect::All)
+            .expect("invariants hold");
     }
 }
 
@@ -51,11 +57,15 @@ fn development_has_one_validator_and_six_rich_accounts() {
 #[test]
 fn local_has_four_staked_validators() {
     genesis_of(LOCAL_TESTNET_RUNTIME_PRESET).execute_with(|| {
-        let validators = [AliceStash, BobStash, CharlieStash, DaveStash].map(|stash| stash.to_account_id());
+        let validators =
+            [AliceStash, BobStash, CharlieStash, DaveStash].map(|stash| stash.to_account_id());
         assert_eq!(Session::validators().len(), validators.len());
         for stash in &validators {
             assert!(Session::validators().contains(stash));
-            assert_eq!(Staking::ledger(stash.clone().into()).expect("it has bonded").active, VALIDATOR_BOND);
+            assert_eq!(
+                Staking::ledger(stash.clone().into()).expect("it has bonded").active,
+                VALIDATOR_BOND
+            );
         }
         assert_eq!(Grandpa::grandpa_authorities().len(), 4);
         check_state();
@@ -127,13 +137,16 @@ fn eras_pass_and_pay_validators() {
         check_state();
         let era = pallet_staking::ActiveEra::<Runtime>::get().expect("eras have begun");
         assert!(era.index >= 1, "after {blocks} blocks the active era is {}", era.index);
-        let paid = pallet_staking::ErasValidatorReward::<Runtime>::get(era.index - 1).expect("the era before is closed");
+        let paid = pallet_staking::ErasValidatorReward::<Runtime>::get(era.index - 1)
+            .expect("the era before is closed");
         assert!(paid > 0);
 
         let stash = AliceStash.to_account_id();
         let held = Balances::total_balance(&stash);
-        let payout =
-            RuntimeCall::Staking(pallet_staking::Call::payout_stakers { validator_stash: stash.clone(), era: era.index - 1 });
+        let payout = RuntimeCall::Staking(pallet_staking::Call::payout_stakers {
+            validator_stash: stash.clone(),
+            era: era.index - 1,
+        });
         let number = System::block_number() + 1;
         assert_ok!(make_block(number, 1, 0, vec![signed(Eve, 0, payout)])[0].expect("valid"));
         assert!(Balances::total_balance(&stash) > held, "the validator was paid");
@@ -160,7 +173,8 @@ fn session_keys_need_a_proof_that_their_owner_holds_them() {
             babe: sp_keyring::Sr25519Keyring::Bob.public().into(),
             grandpa: sp_keyring::Ed25519Keyring::Bob.public().into(),
         };
-        let set_keys = RuntimeCall::Session(pallet_session::Call::set_keys { keys, proof: vec![0; 128] });
+        let set_keys =
+            RuntimeCall::Session(pallet_session::Call::set_keys { keys, proof: vec![0; 128] });
         make_block(1, 0, 0, vec![]);
         let results = make_block(2, 0, 0, vec![signed(Bob, 0, set_keys)]);
         assert_err!(
@@ -178,9 +192,17 @@ fn anybody_who_bonds_and_proves_its_keys_becomes_a_validator() {
         let owner = Bob.to_account_id();
         let generated = SessionKeys::generate(&owner.encode(), None);
         let calls = [
-            RuntimeCall::Staking(pallet_staking::Call::bond { value: VALIDATOR_BOND, payee: RewardDestination::Staked }),
-            RuntimeCall::Session(pallet_session::Call::set_keys { keys: generated.keys, proof: generated.proof.encode() }),
-            RuntimeCall::Staking(pallet_staking::Call::validate { prefs: ValidatorPrefs::default() }),
+            RuntimeCall::Staking(pallet_staking::Call::bond {
+                value: VALIDATOR_BOND,
+                payee: RewardDestination::Staked,
+            }),
+            RuntimeCall::Session(pallet_session::Call::set_keys {
+                keys: generated.keys,
+                proof: generated.proof.encode(),
+            }),
+            RuntimeCall::Staking(pallet_staking::Call::validate {
+                prefs: ValidatorPrefs::default(),
+            }),
         ];
         make_block(1, 0, 0, vec![]);
         let transactions = (0..).zip(calls).map(|(nonce, call)| signed(Bob, nonce, call)).collect();

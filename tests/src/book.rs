@@ -1,13 +1,15 @@
 //! The book: every page of the project with commands in it, run as it stands.
 //!
-//! A [`Reader`] goes through the fenced blocks of one page from top to bottom. Blocks marked `sh` and `console` run in bash, one
-//! process each, and what one sets (variables, the working folder) the next one has, as at a reader's terminal; `python` blocks run
-//! with the packages of `tests/python/requirements.txt`. Whatever differs from what stands on the page is stated by the test: texts
-//! that are replaced (ports, addresses), blocks that are files, and blocks that are not run, whole and with a reason.
-//! A block that nobody knows fails the test, and so does a stated exception that no block needs any more.
+//! A [`Reader`] goes through the fenced blocks of one page from top to bottom. Blocks marked `sh`
+//! and `console` run in bash, one process each, and what one sets (variables, the working folder)
+//! the next one has, as at a reader's terminal; `python` blocks run with the packages of
+//! `tests/python/requirements.txt`. Whatever differs from what stands on the page is stated by the
+//! test: texts that are replaced (ports, addresses), blocks that are files, and blocks that are not
+//! run, whole and with a reason. A block that nobody knows fails the test, and so does a stated
+//! exception that no block needs any more.
 //!
-//! The module [`pages`] goes through all pages of the repository, so that a new page, or a command in running text, cannot be
-//! forgotten.
+//! The module [`pages`] goes through all pages of the repository, so that a new page, or a command
+//! in running text, cannot be forgotten.
 
 pub mod pages;
 
@@ -27,15 +29,24 @@ use crate::{
 };
 
 /// Saves what the next block needs: variables that may be set, and the working folder.
-const SAVE: &str = "{ declare -p | grep -Ev '^declare -[A-Za-z]*r|^declare -[^ ]* (BASH|DIRSTACK|FUNCNAME|GROUPS|PIPESTATUS|_=)'; \
-                    printf 'cd %q\\n' \"$PWD\"; } >\"$BASH_ENV.new\" 2>/dev/null && mv \"$BASH_ENV.new\" \"$BASH_ENV\"";
+const SAVE: &str = "{ declare -p | grep -Ev '^declare -[A-Za-z]*r|^declare -[^ ]* \
+                    (BASH|DIRSTACK|FUNCNAME|GROUPS|PIPESTATUS|_=)'; printf 'cd %q\\n' \"$PWD\"; } \
+                    >\"$BASH_ENV.new\" 2>/dev/null && mv \"$BASH_ENV.new\" \"$BASH_ENV\"";
 
 /// Longest time for the commands of one block, on a busy machine.
 const LONGEST_BLOCK: Duration = Duration::from_secs(600);
 
 /// Settings of the machine's own that would send loopback elsewhere.
-const PROXIES: [&str; 8] =
-    ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"];
+const PROXIES: [&str; 8] = [
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+];
 
 /// The repository's folder.
 pub fn repository() -> PathBuf {
@@ -80,7 +91,10 @@ pub fn blocks(page: &str) -> Vec<Block> {
     let mut lines = page.lines().enumerate();
     while let Some((number, line)) = lines.next() {
         if let Some(language) = line.trim_start().strip_prefix("```") {
-            let text = lines.by_ref().map(|(_, line)| line).take_while(|line| !line.trim_start().starts_with("```"));
+            let text = lines
+                .by_ref()
+                .map(|(_, line)| line)
+                .take_while(|line| !line.trim_start().starts_with("```"));
             let text = text.map(|line| format!("{line}\n")).collect();
             blocks.push(Block { line: number + 2, language: language.trim().to_owned(), text });
         }
@@ -90,7 +104,8 @@ pub fn blocks(page: &str) -> Vec<Block> {
 
 /// What the test says of a block that is not simply run.
 struct Exception {
-    /// The whole block if it is left, so that a line that is added to it is not left too; otherwise its first line.
+    /// The whole block if it is left, so that a line that is added to it is not left too; otherwise
+    /// its first line.
     text: String,
     fate: Fate,
     is_used: bool,
@@ -126,10 +141,11 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Opens `page`, a path from the repository's root. Its commands run in `folder`, which is made if it is not there, with
-    /// `folder/home` as their home.
+    /// Opens `page`, a path from the repository's root. Its commands run in `folder`, which is made
+    /// if it is not there, with `folder/home` as their home.
     pub fn open(page: &'static str, folder: &Path) -> Self {
-        let text = fs::read_to_string(repository().join(page)).unwrap_or_else(|error| panic!("{page}: {error}"));
+        let text = fs::read_to_string(repository().join(page))
+            .unwrap_or_else(|error| panic!("{page}: {error}"));
         let home = folder.join("home");
         fs::create_dir_all(&home).expect("the test's folder is writable");
         let state = folder.join(format!("{}.state", page.replace('/', "-")));
@@ -165,7 +181,12 @@ impl Reader {
     /// The same in the middle of a page, for what is known only then.
     pub fn replace(&mut self, text: &str, by: &str) {
         let occurs = self.blocks.as_slice().iter().any(|block| block.text.contains(text));
-        assert!(occurs, "{}: `{text}` is to be replaced and stands nowhere: take the replacement out of the test", self.page);
+        assert!(
+            occurs,
+            "{}: `{text}` is to be replaced and stands nowhere: take the replacement out of the \
+             test",
+            self.page
+        );
         self.replaced.push((text.to_owned(), by.to_owned()));
     }
 
@@ -205,7 +226,10 @@ impl Reader {
 
     /// Starts the next block, whose last command runs until it is stopped.
     pub fn start(&mut self, log: &str) -> Process {
-        let block = self.blocks.next().unwrap_or_else(|| panic!("{}: there is no block left to start", self.page));
+        let block = self
+            .blocks
+            .next()
+            .unwrap_or_else(|| panic!("{}: there is no block left to start", self.page));
         let text = self.replaced(&block.commands());
         let text = text.trim_end();
         // A continued line belongs to the command that it continues.
@@ -214,7 +238,8 @@ impl Reader {
             *continues = line.ends_with('\\');
             Some((begins, line))
         });
-        let begins: Vec<&str> = lines.by_ref().filter(|(begins, _)| *begins).map(|(_, line)| line).collect();
+        let begins: Vec<&str> =
+            lines.by_ref().filter(|(begins, _)| *begins).map(|(_, line)| line).collect();
         let last = begins.last().and_then(|line| text.rfind(line)).expect("a block has a command");
         let (before, command) = text.split_at(last);
         self.run += 1;
@@ -228,7 +253,11 @@ impl Reader {
         }
         for exception in &self.exceptions {
             let text = &exception.text;
-            assert!(exception.is_used, "{}: there is no block `{text}`: take it out of the test", self.page);
+            assert!(
+                exception.is_used,
+                "{}: there is no block `{text}`: take it out of the test",
+                self.page
+            );
         }
         assert!(self.run > 0, "{}: no command was run", self.page);
         std::mem::take(&mut self.said)
@@ -237,7 +266,9 @@ impl Reader {
     fn next(&mut self) {
         let Some(block) = self.blocks.next() else { return };
         let text = self.replaced(&block.commands());
-        if let Some(exception) = self.exceptions.iter_mut().find(|exception| exception.is_of(&block)) {
+        if let Some(exception) =
+            self.exceptions.iter_mut().find(|exception| exception.is_of(&block))
+        {
             exception.is_used = true;
             if let Fate::File(path) = &exception.fate {
                 fs::write(path, text).expect("the test's folder is writable");
@@ -248,18 +279,25 @@ impl Reader {
         let command = match block.language.as_str() {
             "sh" | "console" => self.bash(&format!("{text}\n{{ set +x; }} 2>/dev/null\n{SAVE}")),
             "python" => self.python(&text),
-            other => panic!("{place}: a block marked `{other}` is neither run nor named in the test:\n{text}"),
+            other => panic!(
+                "{place}: a block marked `{other}` is neither run nor named in the test:\n{text}"
+            ),
         };
         self.execute(command, &place, &text);
     }
 
     fn execute(&mut self, mut command: Command, place: &str, text: &str) {
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the shell starts");
+        let child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the shell starts");
         let group = child.id();
         // Whoever waits for the end of its output also waits for what it left in the background.
         let (ended, waiting) = mpsc::channel::<()>();
         let watch = thread::spawn(move || {
-            let is_late = waiting.recv_timeout(LONGEST_BLOCK) == Err(mpsc::RecvTimeoutError::Timeout);
+            let is_late =
+                waiting.recv_timeout(LONGEST_BLOCK) == Err(mpsc::RecvTimeoutError::Timeout);
             is_late && signal("KILL", group)
         });
         let output = child.wait_with_output().expect("the shell ends");
@@ -282,7 +320,10 @@ impl Reader {
         let (mut rest, mut result) = (text, String::with_capacity(text.len()));
         // In one pass: what is put in is not looked at again.
         while let Some(first) = rest.chars().next() {
-            let found = self.replaced.iter().find_map(|(from, to)| rest.strip_prefix(from.as_str()).map(|left| (to, left)));
+            let found = self
+                .replaced
+                .iter()
+                .find_map(|(from, to)| rest.strip_prefix(from.as_str()).map(|left| (to, left)));
             rest = match found {
                 Some((to, left)) => {
                     result.push_str(to);
@@ -299,7 +340,9 @@ impl Reader {
 
     fn bash(&self, script: &str) -> Command {
         let mut command = Command::new("bash");
-        command.args(["-euo", "pipefail", "-c", &format!("set -x\n{script}")]).env("BASH_ENV", &self.state);
+        command
+            .args(["-euo", "pipefail", "-c", &format!("set -x\n{script}")])
+            .env("BASH_ENV", &self.state);
         self.prepare(command)
     }
 
@@ -309,12 +352,19 @@ impl Reader {
         self.prepare(command)
     }
 
-    /// With the built programs, without settings of the machine's own, in a process group of its own.
+    /// With the built programs, without settings of the machine's own, in a process group of its
+    /// own.
     fn prepare(&self, mut command: Command) -> Command {
         mark(&mut command);
         let programs = binary("mica");
-        let path = format!("{}:{}", programs.parent().expect("a folder").display(), std::env::var("PATH").unwrap_or_default());
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("MICA_") && name != "MICA_TEST_RUN") {
+        let path = format!(
+            "{}:{}",
+            programs.parent().expect("a folder").display(),
+            std::env::var("PATH").unwrap_or_default()
+        );
+        for (name, _) in std::env::vars()
+            .filter(|(name, _)| name.starts_with("MICA_") && name != "MICA_TEST_RUN")
+        {
             command.env_remove(name);
         }
         PROXIES.iter().for_each(|name| {
@@ -327,19 +377,27 @@ impl Reader {
 }
 
 impl Drop for Reader {
-    /// Ends what the blocks left running in the background. A page that was not read to its end fails the test.
+    /// Ends what the blocks left running in the background. A page that was not read to its end
+    /// fails the test.
     fn drop(&mut self) {
         for group in &self.groups {
             signal("KILL", *group);
         }
         let left = self.blocks.as_slice().first();
-        assert!(left.is_none() || thread::panicking(), "{}: nobody has run what begins with {left:?}", self.page);
+        assert!(
+            left.is_none() || thread::panicking(),
+            "{}: nobody has run what begins with {left:?}",
+            self.page
+        );
     }
 }
 
 /// Sends a signal to a process group; whether there is one.
 fn signal(signal: &str, group: u32) -> bool {
-    let sent = Command::new("kill").args([&format!("-{signal}"), "--", &format!("-{group}")]).stderr(Stdio::null()).status();
+    let sent = Command::new("kill")
+        .args([&format!("-{signal}"), "--", &format!("-{group}")])
+        .stderr(Stdio::null())
+        .status();
     sent.is_ok_and(|status| status.success())
 }
 
@@ -347,7 +405,8 @@ fn signal(signal: &str, group: u32) -> bool {
 mod tests {
     use super::*;
 
-    const PAGE: &str = "Text.\n```sh\nA=1\n```\n```console\n$ mica ask \\\n    --json\nan answer\n$ mica market\n```\n";
+    const PAGE: &str = "Text.\n```sh\nA=1\n```\n```console\n$ mica ask \\\n    --json\nan \
+                        answer\n$ mica market\n```\n";
 
     #[test]
     fn blocks_have_their_language_and_their_line() {
@@ -357,7 +416,11 @@ mod tests {
             [(3, "sh"), (6, "console")]
         );
         assert_eq!(found[0].commands(), "A=1\n");
-        assert_eq!(found[1].commands(), "mica ask \\\n    --json\nmica market\n", "what is typed, and not what is printed");
+        assert_eq!(
+            found[1].commands(),
+            "mica ask \\\n    --json\nmica market\n",
+            "what is typed, and not what is printed"
+        );
     }
 
     /// A reader of a page that is not in the repository.
@@ -368,16 +431,18 @@ mod tests {
     }
 
     fn complaint(reader: Reader) -> String {
-        let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| reader.finish())).expect_err("it fails");
+        let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| reader.finish()))
+            .expect_err("it fails");
         failed.downcast_ref::<String>().cloned().unwrap_or_default()
     }
 
     #[test]
     fn blocks_share_one_shell_and_texts_are_replaced_once() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let page =
-            "```sh\nA='one two'\nmkdir inside && cd inside\n```\n```sh\necho \"$A\" 30333 9944 \"$(basename \"$PWD\")\"\n```\n";
-        let said = reader(page, folder.path()).replacing("30333", "9944").replacing("9944", "1").finish();
+        let page = "```sh\nA='one two'\nmkdir inside && cd inside\n```\n```sh\necho \"$A\" 30333 \
+                    9944 \"$(basename \"$PWD\")\"\n```\n";
+        let said =
+            reader(page, folder.path()).replacing("30333", "9944").replacing("9944", "1").finish();
         assert_eq!(said, "one two 9944 1 inside\n");
     }
 
@@ -388,9 +453,13 @@ mod tests {
         assert!(said.starts_with("docs/wallet.md:6: a block marked `toml`"), "{said}");
         let said = complaint(reader("```sh\nfalse | true\n```\n", folder.path()));
         assert!(said.starts_with("docs/wallet.md:2 failed"), "{said}");
-        let said = complaint(reader("```sh\ntrue\n```\n", folder.path()).leaving("make demo", "it is long"));
+        let said = complaint(
+            reader("```sh\ntrue\n```\n", folder.path()).leaving("make demo", "it is long"),
+        );
         assert!(said.contains("there is no block `make demo`"), "{said}");
-        let said = complaint(reader("```sh\necho '\"error\"'\n```\n", folder.path()).never_saying("\"error\""));
+        let said = complaint(
+            reader("```sh\necho '\"error\"'\n```\n", folder.path()).never_saying("\"error\""),
+        );
         assert!(said.contains("says"), "{said}");
     }
 }

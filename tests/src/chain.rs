@@ -12,7 +12,8 @@ use crate::{
     wait::eventually_async,
 };
 
-/// Longest time from start to the first answer: a runtime is compiled and a genesis built on a busy machine.
+/// Longest time from start to the first answer: a runtime is compiled and a genesis built on a busy
+/// machine.
 const START: Duration = Duration::from_secs(120);
 
 /// `mica-node --dev` on free ports.
@@ -43,7 +44,10 @@ impl DevNode {
             .arg("--base-path")
             .arg(folder.join("node"))
             .args(["--rpc-port", &rpc.to_string(), "--port", &p2p.to_string()]);
-        let node = Self { process: Process::start(node, folder.join("node.log")), url: format!("ws://127.0.0.1:{rpc}") };
+        let node = Self {
+            process: Process::start(node, folder.join("node.log")),
+            url: format!("ws://127.0.0.1:{rpc}"),
+        };
         node.connect().await;
         node
     }
@@ -91,9 +95,20 @@ impl LocalNetwork {
             let p2p = if index == 0 { alice_port } else { free_port() };
             let base = folder.join(name).display().to_string();
             let key = if index == 0 { ALICE_KEY.to_owned() } else { format!("{:064x}", index + 1) };
-            let mut arguments = vec!["--chain".to_owned(), "local".to_owned(), format!("--{name}"), "--base-path".to_owned(), base];
+            let mut arguments = vec![
+                "--chain".to_owned(),
+                "local".to_owned(),
+                format!("--{name}"),
+                "--base-path".to_owned(),
+                base,
+            ];
             arguments.extend(["--rpc-port".to_owned(), rpc.to_string()]);
-            arguments.extend(["--listen-addr".to_owned(), format!("/ip4/127.0.0.1/tcp/{p2p}"), "--node-key".to_owned(), key]);
+            arguments.extend([
+                "--listen-addr".to_owned(),
+                format!("/ip4/127.0.0.1/tcp/{p2p}"),
+                "--node-key".to_owned(),
+                key,
+            ]);
             if index > 0 {
                 arguments.extend(["--bootnodes".to_owned(), bootnode.clone()]);
             }

@@ -30,7 +30,8 @@ pub struct Wallet {
 impl Wallet {
     /// A new wallet.
     pub fn create(home: &Path, node_url: &str) -> Self {
-        let output = mica(home, node_url).args(["--json", "wallet", "new"]).output().expect("mica starts");
+        let output =
+            mica(home, node_url).args(["--json", "wallet", "new"]).output().expect("mica starts");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let made: Value = serde_json::from_slice(&output.stdout).expect("JSON");
         let account = made["address"].as_str().expect("an address").parse().expect("an account");
@@ -40,7 +41,10 @@ impl Wallet {
     /// Gives it money of a development account.
     pub async fn fund(&self, chain: &Chain, amount: Balance) {
         let rich = Signer::from_suri("//Alice").expect("a development key");
-        chain.submit(&rich, Call::Transfer { to: self.account, amount }, Until::Finalized).await.expect("a transfer");
+        chain
+            .submit(&rich, Call::Transfer { to: self.account, amount }, Until::Finalized)
+            .await
+            .expect("a transfer");
     }
 
     /// The node that it talks to.

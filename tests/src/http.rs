@@ -30,14 +30,18 @@ impl Answer {
 
     /// The body as JSON.
     pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("not JSON ({error}): {}", self.body))
+        serde_json::from_str(&self.body)
+            .unwrap_or_else(|error| panic!("not JSON ({error}): {}", self.body))
     }
 
     /// The body as lines of JSON.
     pub fn lines(&self) -> Vec<serde_json::Value> {
         self.body
             .lines()
-            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("not JSON ({error}): {line}")))
+            .map(|line| {
+                serde_json::from_str(line)
+                    .unwrap_or_else(|error| panic!("not JSON ({error}): {line}"))
+            })
             .collect()
     }
 
@@ -51,7 +55,8 @@ impl Answer {
     }
 }
 
-/// Sends bytes as they are and reads until the other side closes or `enough` is satisfied with what came; then hangs up.
+/// Sends bytes as they are and reads until the other side closes or `enough` is satisfied with what
+/// came; then hangs up.
 pub fn exchange(address: SocketAddr, request: &[u8], enough: impl Fn(&[u8]) -> bool) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).expect("the gateway listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
@@ -64,7 +69,9 @@ pub fn exchange(address: SocketAddr, request: &[u8], enough: impl Fn(&[u8]) -> b
             Ok(0) => break,
             Ok(count) => received.extend_from_slice(&buffer[..count]),
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => break,
-            Err(error) => panic!("no answer: {error}; so far: {}", String::from_utf8_lossy(&received)),
+            Err(error) => {
+                panic!("no answer: {error}; so far: {}", String::from_utf8_lossy(&received))
+            }
         }
     }
     let _ = stream.shutdown(Shutdown::Both);
@@ -73,14 +80,23 @@ pub fn exchange(address: SocketAddr, request: &[u8], enough: impl Fn(&[u8]) -> b
 
 /// A request with its head made from the parts, `target` as it is.
 pub fn request(method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
-    let mut head = format!("{method} {target} HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
+    let mut head = format!(
+        "{method} {target} HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: {}\r\n",
+        body.len()
+    );
     headers.iter().for_each(|(name, value)| head.push_str(&format!("{name}: {value}\r\n")));
     head.push_str("\r\n");
     [head.as_bytes(), body].concat()
 }
 
 /// Sends a request and reads the whole answer.
-pub fn send(address: SocketAddr, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+pub fn send(
+    address: SocketAddr,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Answer {
     send_raw(address, &request(method, target, headers, body))
 }
 
@@ -103,16 +119,26 @@ fn body_start(received: &[u8]) -> Option<usize> {
 
 fn parse(received: &[u8], to_first_byte: Duration) -> Answer {
     let Some(start) = body_start(received) else {
-        return Answer { status: 0, headers: Vec::new(), body: String::from_utf8_lossy(received).into_owned(), to_first_byte };
+        return Answer {
+            status: 0,
+            headers: Vec::new(),
+            body: String::from_utf8_lossy(received).into_owned(),
+            to_first_byte,
+        };
     };
     let head = String::from_utf8_lossy(&received[..start]).into_owned();
     let mut lines = head.lines();
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok()).expect("a status");
+    let status = lines
+        .next()
+        .and_then(|line| line.split(' ').nth(1))
+        .and_then(|status| status.parse().ok())
+        .expect("a status");
     let headers: Vec<(String, String)> = lines
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
-    let chunked = headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
+    let chunked =
+        headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
     let body = if chunked { unchunk(&received[start..]) } else { received[start..].to_vec() };
     Answer { status, headers, body: String::from_utf8(body).expect("text"), to_first_byte }
 }
@@ -120,7 +146,10 @@ fn parse(received: &[u8], to_first_byte: Duration) -> Answer {
 fn unchunk(mut bytes: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     while let Some(end) = bytes.windows(2).position(|window| window == b"\r\n") {
-        let size = std::str::from_utf8(&bytes[..end]).ok().and_then(|text| usize::from_str_radix(text, 16).ok()).expect("a size");
+        let size = std::str::from_utf8(&bytes[..end])
+            .ok()
+            .and_then(|text| usize::from_str_radix(text, 16).ok())
+            .expect("a size");
         let data = &bytes[end + 2..];
         if size == 0 || data.len() < size {
             break;

@@ -1,4 +1,5 @@
-//! A payer driven by hand: the real state machine, network and chain, with a hook that may change, drop or hold back what passes.
+//! A payer driven by hand: the real state machine, network and chain, with a hook that may change,
+//! drop or hold back what passes.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,10 @@ use mica_protocol::{
     channel::{ChannelFacts, PayerLedger},
     limits::{DEFAULT_EXPOSURE_POSITIONS, VOUCHER_LIFETIME_BLOCKS},
     messages::Payment,
-    payer::{PayerDeadlines, PayerInput, PayerOutput, PayerSession, PlannedStage, SessionPlan, SessionReport},
+    payer::{
+        PayerDeadlines, PayerInput, PayerOutput, PayerSession, PlannedStage, SessionPlan,
+        SessionReport,
+    },
     session::{EndIds, Sampling},
     signing,
 };
@@ -68,21 +72,42 @@ impl Payer {
         let secret = signer.account().0;
         let (net, events) = Net::start(NetConfig::new(secret)).expect("the network starts");
         let model = LocalModel::open(None).expect("the embedded model opens");
-        Self { chain, signer, key: SigningKey::from_bytes(&secret), model, net, events, started: Instant::now() }
+        Self {
+            chain,
+            signer,
+            key: SigningKey::from_bytes(&secret),
+            model,
+            net,
+            events,
+            started: Instant::now(),
+        }
     }
 
     /// What the registry says of a worker.
     pub async fn worker(&self, account: &str) -> WorkerRecord<AccountId> {
         let account = account.parse().expect("an SS58 account");
-        self.chain.at_best().await.expect("the node answers").worker(account).await.expect("it reads").expect("registered").0
+        self.chain
+            .at_best()
+            .await
+            .expect("the node answers")
+            .worker(account)
+            .await
+            .expect("it reads")
+            .expect("registered")
+            .0
     }
 
     /// Opens a channel to a worker.
     pub async fn open_channel(&self, payee: AccountId, deposit: Balance) -> ChannelId {
         let view = self.chain.at_best().await.expect("the node answers");
         let window = view.channel_parameters().await.expect("parameters").min_window;
-        let opening = ChannelOpening { payee, signer: signing::public_key(&self.key), deposit, window };
-        let submitted = self.chain.submit(&self.signer, Call::Open(opening), Until::InBlock).await.expect("a channel opens");
+        let opening =
+            ChannelOpening { payee, signer: signing::public_key(&self.key), deposit, window };
+        let submitted = self
+            .chain
+            .submit(&self.signer, Call::Open(opening), Until::InBlock)
+            .await
+            .expect("a channel opens");
         let opened = submitted.known().find_map(|event| match event {
             MicaEvent::Opened { channel, .. } => Some(*channel),
             _ => None,
@@ -94,7 +119,12 @@ impl Payer {
     pub async fn ledger(&self, channel: ChannelId) -> PayerLedger {
         let view = self.chain.at_best().await.expect("the node answers");
         let facts = view.channel(channel).await.expect("it reads").expect("the channel is open");
-        PayerLedger::new(self.chain.genesis_hash(), self.key.clone(), ChannelFacts::new(channel, &facts)).expect("our key")
+        PayerLedger::new(
+            self.chain.genesis_hash(),
+            self.key.clone(),
+            ChannelFacts::new(channel, &facts),
+        )
+        .expect("our key")
     }
 
     /// Token ids of a prompt.
@@ -127,7 +157,8 @@ impl Payer {
             });
         }
         let view = self.chain.at_best().await.expect("the node answers");
-        let record = view.model(self.model.id()).await.expect("it reads").expect("the model is registered");
+        let record =
+            view.model(self.model.id()).await.expect("it reads").expect("the model is registered");
         SessionPlan {
             session: SessionId([id; 32]),
             genesis: self.chain.genesis_hash(),
@@ -159,7 +190,8 @@ impl Payer {
     ) -> Seen {
         let mut seen = Seen::default();
         let own = plan.session;
-        let (mut session, mut outputs) = PayerSession::start(plan, self.now().await).expect("the plan works");
+        let (mut session, mut outputs) =
+            PayerSession::start(plan, self.now().await).expect("the plan works");
         let end = Instant::now() + SESSION;
         loop {
             for output in std::mem::take(&mut outputs) {
@@ -167,8 +199,10 @@ impl Payer {
                     PayerOutput::Send { to, addresses, message } => {
                         let Pass::On(message) = outgoing(message) else { continue };
                         note(&message, &mut seen);
-                        let addresses: Vec<String> =
-                            addresses.iter().map(|address| String::from_utf8_lossy(address).into_owned()).collect();
+                        let addresses: Vec<String> = addresses
+                            .iter()
+                            .map(|address| String::from_utf8_lossy(address).into_owned())
+                            .collect();
                         self.net.send(to, &addresses, &message).await.expect("queued");
                     }
                     PayerOutput::Token { id, .. } => seen.tokens.push(id),
@@ -180,10 +214,16 @@ impl Payer {
                 }
             }
             assert!(Instant::now() < end, "the session does not end");
-            let Ok(event) = tokio::time::timeout(quiet, self.events.recv()).await else { return seen };
+            let Ok(event) = tokio::time::timeout(quiet, self.events.recv()).await else {
+                return seen;
+            };
             let input = match event.expect("the network runs") {
                 // What still comes of an earlier session says nothing about this one.
-                NetEvent::Message { message, .. } if message.session().is_some_and(|session| session != own) => continue,
+                NetEvent::Message { message, .. }
+                    if message.session().is_some_and(|session| session != own) =>
+                {
+                    continue;
+                }
                 NetEvent::Message { peer, message } => {
                     if let Message::Fault(fault) = &message {
                         seen.faults.push(fault.number);
@@ -193,7 +233,9 @@ impl Payer {
                         Pass::Lost => continue,
                     }
                 }
-                NetEvent::Disconnected { peer, .. } | NetEvent::Unreachable { peer, .. } => PayerInput::Disconnected { peer },
+                NetEvent::Disconnected { peer, .. } | NetEvent::Unreachable { peer, .. } => {
+                    PayerInput::Disconnected { peer }
+                }
                 _ => continue,
             };
             let now = self.now().await;
@@ -202,8 +244,16 @@ impl Payer {
     }
 
     /// Sends one message and gives the number of the fault that answers it.
-    pub async fn fault_for(&mut self, worker: &WorkerRecord<AccountId>, message: &Message) -> Option<u16> {
-        let addresses: Vec<String> = worker.addresses.iter().map(|address| String::from_utf8_lossy(address).into_owned()).collect();
+    pub async fn fault_for(
+        &mut self,
+        worker: &WorkerRecord<AccountId>,
+        message: &Message,
+    ) -> Option<u16> {
+        let addresses: Vec<String> = worker
+            .addresses
+            .iter()
+            .map(|address| String::from_utf8_lossy(address).into_owned())
+            .collect();
         self.net.send(worker.peer, &addresses, message).await.expect("queued");
         let answer = async {
             while let Some(event) = self.events.recv().await {

@@ -18,15 +18,23 @@ const MARKER: &str = "MICA_TEST_RUN";
 /// Path of one of the project's programs, beside the test's own binary.
 pub fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a running test has a path");
-    let folder = test.parent().and_then(Path::parent).expect("tests run from target/<profile>/deps");
+    let folder =
+        test.parent().and_then(Path::parent).expect("tests run from target/<profile>/deps");
     let path = folder.join(name);
-    assert!(path.exists(), "{} is missing: run the tests with `make test`, which builds the programs first", path.display());
+    assert!(
+        path.exists(),
+        "{} is missing: run the tests with `make test`, which builds the programs first",
+        path.display()
+    );
     path
 }
 
 /// A port on loopback that nobody listens on at this moment.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("loopback has a free port").port()
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("loopback has a free port")
+        .port()
 }
 
 /// The first of `count` ports in a row on loopback that nobody listens on at this moment.
@@ -51,7 +59,8 @@ pub fn mark(command: &mut Command) {
     command.env(MARKER, std::process::id().to_string());
 }
 
-/// Command lines of processes that this test run started and that still live, except those of handles that are held.
+/// Command lines of processes that this test run started and that still live, except those of
+/// handles that are held.
 pub fn leftovers() -> Vec<String> {
     let marker = format!("{MARKER}={}", std::process::id());
     let mut found = Vec::new();
@@ -89,8 +98,14 @@ impl Process {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Waits until a line of its output satisfies `found`, and panics with the output if it ends or the deadline passes.
-    pub fn wait_for_line<T>(&mut self, what: &str, deadline: Duration, found: impl Fn(&str) -> Option<T>) -> T {
+    /// Waits until a line of its output satisfies `found`, and panics with the output if it ends or
+    /// the deadline passes.
+    pub fn wait_for_line<T>(
+        &mut self,
+        what: &str,
+        deadline: Duration,
+        found: impl Fn(&str) -> Option<T>,
+    ) -> T {
         eventually(what, deadline, || {
             if let Some(value) = self.output().lines().find_map(&found) {
                 return Some(value);
@@ -104,13 +119,19 @@ impl Process {
 
     /// Sends `signal` (a name that `kill` knows, for example `TERM`).
     pub fn signal(&self, signal: &str) {
-        let status = Command::new("kill").arg(format!("-{signal}")).arg(self.child.id().to_string()).status().expect("kill runs");
+        let status = Command::new("kill")
+            .arg(format!("-{signal}"))
+            .arg(self.child.id().to_string())
+            .status()
+            .expect("kill runs");
         assert!(status.success(), "kill -{signal} failed");
     }
 
     /// Waits for its end.
     pub fn wait(&mut self, deadline: Duration) -> ExitStatus {
-        eventually("the process ends", deadline, || self.child.try_wait().expect("a child can be asked"))
+        eventually("the process ends", deadline, || {
+            self.child.try_wait().expect("a child can be asked")
+        })
     }
 
     /// Kills it at once, as a power cut would.
@@ -125,7 +146,11 @@ impl Drop for Process {
         if std::thread::panicking() {
             let output = self.output();
             let last = output.lines().rev().take(LINES_TOLD).collect::<Vec<_>>();
-            eprintln!("the end of {}:\n{}", self.log.display(), last.into_iter().rev().collect::<Vec<_>>().join("\n"));
+            eprintln!(
+                "the end of {}:\n{}",
+                self.log.display(),
+                last.into_iter().rev().collect::<Vec<_>>().join("\n")
+            );
         }
         self.kill();
     }

@@ -1,4 +1,5 @@
-//! Clients that we did not write: Python packages in a virtual environment beside the tests' binaries, made once.
+//! Clients that we did not write: Python packages in a virtual environment beside the tests'
+//! binaries, made once.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,13 +12,19 @@ pub fn python() -> PathBuf {
     let requirements = source.join("requirements.txt");
     let wanted = std::fs::read_to_string(&requirements).expect("the list of packages");
     let test = std::env::current_exe().expect("a running test has a path");
-    let folder = test.parent().and_then(Path::parent).expect("tests run from target/<profile>/deps").join("python-clients");
+    let folder = test
+        .parent()
+        .and_then(Path::parent)
+        .expect("tests run from target/<profile>/deps")
+        .join("python-clients");
     let (program, installed) = (folder.join("bin/python"), folder.join("installed.txt"));
     if std::fs::read_to_string(&installed).is_ok_and(|installed| installed == wanted) {
         return program;
     }
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
-    run(Command::new(&program).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]).arg(&requirements));
+    run(Command::new(&program)
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
+        .arg(&requirements));
     std::fs::write(&installed, wanted).expect("the environment is writable");
     program
 }
@@ -27,7 +34,16 @@ pub fn script(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Str
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python").join(name);
     let mut command = Command::new(python());
     // Settings of the machine's own must not send loopback elsewhere.
-    for variable in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
+    for variable in [
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "NO_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+        "no_proxy",
+    ] {
         command.env_remove(variable);
     }
     command.arg(script).args(arguments).envs(variables.iter().copied());
@@ -35,8 +51,16 @@ pub fn script(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Str
 }
 
 fn run(command: &mut Command) -> Output {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?} does not start ({error}): install python3 with venv"));
-    let said = || format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let output = command.output().unwrap_or_else(|error| {
+        panic!("{command:?} does not start ({error}): install python3 with venv")
+    });
+    let said = || {
+        format!(
+            "{}\n{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        )
+    };
     assert!(output.status.success(), "{command:?} failed:\n{}", said());
     output
 }

@@ -1,4 +1,5 @@
-//! The tables of `tests/requests`: every field of every route with values as they are written in JSON.
+//! The tables of `tests/requests`: every field of every route with values as they are written in
+//! JSON.
 
 use std::path::Path;
 
@@ -41,21 +42,34 @@ pub struct Field {
 }
 
 /// The files, in the order in which they are read.
-const FILES: [&str; 5] =
-    ["openai-chat.toml", "openai-completions.toml", "ollama-generate.toml", "ollama-chat.toml", "ollama-options.toml"];
+const FILES: [&str; 5] = [
+    "openai-chat.toml",
+    "openai-completions.toml",
+    "ollama-generate.toml",
+    "ollama-chat.toml",
+    "ollama-options.toml",
+];
 
 /// All routes, by the names of their files without the ending.
 pub fn routes() -> Vec<(&'static str, Route)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("requests");
-    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
-    FILES.iter().map(|name| (name.trim_end_matches(".toml"), Route::parse(name, &read(name)))).collect()
+    let read = |name: &str| {
+        std::fs::read_to_string(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    };
+    FILES
+        .iter()
+        .map(|name| (name.trim_end_matches(".toml"), Route::parse(name, &read(name))))
+        .collect()
 }
 
 impl Route {
     fn parse(file: &str, text: &str) -> Self {
         let table: Table = text.parse().unwrap_or_else(|error| panic!("{file}: {error}"));
         let string = |name: &str| table.get(name).and_then(toml::Value::as_str).map(str::to_owned);
-        let fields = table.get("field").and_then(toml::Value::as_table).unwrap_or_else(|| panic!("{file} has no fields"));
+        let fields = table
+            .get("field")
+            .and_then(toml::Value::as_table)
+            .unwrap_or_else(|| panic!("{file} has no fields"));
         Self {
             path: string("route").unwrap_or_else(|| panic!("{file} names no route")),
             base: object(&string("base").unwrap_or_else(|| panic!("{file} has no base"))),
@@ -71,7 +85,10 @@ impl Route {
         match &self.inside {
             None => with_field(body, &field.name, value),
             Some(inside) => {
-                let inner = body.remove(inside).and_then(|inner| inner.as_object().cloned()).unwrap_or_default();
+                let inner = body
+                    .remove(inside)
+                    .and_then(|inner| inner.as_object().cloned())
+                    .unwrap_or_default();
                 with_field(body, inside, &with_field(inner, &field.name, value))
             }
         }
@@ -80,8 +97,11 @@ impl Route {
     /// The table for programs in other languages.
     pub fn to_json(&self) -> Value {
         let fields = self.fields.iter().map(|field| {
-            let values: Vec<Value> =
-                field.values.iter().map(|(text, fate)| json!([text, format!("{fate:?}").to_lowercase()])).collect();
+            let values: Vec<Value> = field
+                .values
+                .iter()
+                .map(|(text, fate)| json!([text, format!("{fate:?}").to_lowercase()]))
+                .collect();
             (field.name.clone(), json!({"with": field.with, "values": values}))
         });
         json!({"base": self.base, "fields": fields.collect::<Map<_, _>>()})
@@ -91,9 +111,13 @@ impl Route {
 impl Field {
     fn parse(name: &str, field: &toml::Value) -> Self {
         let mut values = Vec::new();
-        for (key, fate) in [("taken", Fate::Taken), ("ignored", Fate::Ignored), ("refused", Fate::Refused)] {
+        for (key, fate) in
+            [("taken", Fate::Taken), ("ignored", Fate::Ignored), ("refused", Fate::Refused)]
+        {
             let texts = field.get(key).and_then(toml::Value::as_array).into_iter().flatten();
-            values.extend(texts.map(|text| (text.as_str().unwrap_or_else(|| panic!("{name}: {text}")).to_owned(), fate)));
+            values.extend(texts.map(|text| {
+                (text.as_str().unwrap_or_else(|| panic!("{name}: {text}")).to_owned(), fate)
+            }));
         }
         assert!(!values.is_empty(), "{name} has no values");
         let with = field.get("with").and_then(toml::Value::as_str).map(object).unwrap_or_default();
@@ -108,7 +132,8 @@ fn object(text: &str) -> Map<String, Value> {
 /// An object's text with one more field, whose value is written as it is.
 fn with_field(mut object: Map<String, Value>, name: &str, value: &str) -> String {
     object.remove(name);
-    let others = object.iter().map(|(name, value)| format!("{}:{value}", Value::from(name.as_str())));
+    let others =
+        object.iter().map(|(name, value)| format!("{}:{value}", Value::from(name.as_str())));
     let fields: Vec<String> = others.chain([format!("{}:{value}", Value::from(name))]).collect();
     format!("{{{}}}", fields.join(","))
 }

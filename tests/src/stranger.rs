@@ -3,14 +3,18 @@
 use std::time::Duration;
 
 use libp2p::futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
-use libp2p::{Multiaddr, StreamProtocol, SwarmBuilder, identity, multiaddr::Protocol, noise, swarm::SwarmEvent, tcp, yamux};
+use libp2p::{
+    Multiaddr, StreamProtocol, SwarmBuilder, identity, multiaddr::Protocol, noise,
+    swarm::SwarmEvent, tcp, yamux,
+};
 use mica_protocol::{Message, wire::FrameDecoder};
 use tokio::time::timeout;
 
 /// Longest wait for anything that the other side does.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Connects to the worker with this peer key, writes `bytes` into a stream, and returns what is answered until the worker hangs up.
+/// Connects to the worker with this peer key, writes `bytes` into a stream, and returns what is
+/// answered until the worker hangs up.
 pub async fn misbehave(peer: &[u8; 32], address: &str, bytes: &[u8]) -> Vec<Message> {
     let mut swarm = SwarmBuilder::with_existing_identity(identity::Keypair::generate_ed25519())
         .with_tokio()
@@ -28,10 +32,14 @@ pub async fn misbehave(peer: &[u8; 32], address: &str, bytes: &[u8]) -> Vec<Mess
         timeout(DEADLINE, swarm.select_next_some()).await.expect("connected in time"),
         SwarmEvent::ConnectionEstablished { .. }
     ) {}
-    let hung_up =
-        tokio::spawn(async move { while !matches!(swarm.select_next_some().await, SwarmEvent::ConnectionClosed { .. }) {} });
+    let hung_up = tokio::spawn(async move {
+        while !matches!(swarm.select_next_some().await, SwarmEvent::ConnectionClosed { .. }) {}
+    });
     let opened = control.open_stream(peer, StreamProtocol::new("/mica/link/1"));
-    let mut stream = timeout(DEADLINE, opened).await.expect("opened in time").expect("the worker speaks the protocol");
+    let mut stream = timeout(DEADLINE, opened)
+        .await
+        .expect("opened in time")
+        .expect("the worker speaks the protocol");
     stream.write_all(bytes).await.expect("written");
     stream.flush().await.expect("written");
     let (mut decoder, mut buffer, mut answers) = (FrameDecoder::new(), vec![0; 4096], Vec::new());
@@ -49,8 +57,11 @@ pub async fn misbehave(peer: &[u8; 32], address: &str, bytes: &[u8]) -> Vec<Mess
 
 /// The TCP address among a worker's addresses.
 pub fn tcp_address(addresses: impl IntoIterator<Item = impl AsRef<[u8]>>) -> String {
-    let mut texts = addresses.into_iter().map(|address| String::from_utf8_lossy(address.as_ref()).into_owned());
-    let is_tcp =
-        |text: &String| text.parse::<Multiaddr>().is_ok_and(|address| address.iter().any(|p| matches!(p, Protocol::Tcp(_))));
+    let mut texts =
+        addresses.into_iter().map(|address| String::from_utf8_lossy(address.as_ref()).into_owned());
+    let is_tcp = |text: &String| {
+        text.parse::<Multiaddr>()
+            .is_ok_and(|address| address.iter().any(|p| matches!(p, Protocol::Tcp(_))))
+    };
     texts.find(is_tcp).expect("workers listen on TCP")
 }

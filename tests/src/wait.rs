@@ -8,7 +8,11 @@ use std::{
 const POLL: Duration = Duration::from_millis(100);
 
 /// Polls `condition` until it gives something; panics with `what` after `deadline`.
-pub fn eventually<T>(what: &str, deadline: Duration, mut condition: impl FnMut() -> Option<T>) -> T {
+pub fn eventually<T>(
+    what: &str,
+    deadline: Duration,
+    mut condition: impl FnMut() -> Option<T>,
+) -> T {
     let start = Instant::now();
     loop {
         if let Some(value) = condition() {

@@ -2,8 +2,8 @@
 
 use mica_engine::{Bos, GgufFile, Special, Tokenizer, embedded};
 
-/// Token ids of turns, each a role and what it says, up to where the assistant speaks: the control tokens of the model's template, and
-/// between them the ordinary tokens of the text.
+/// Token ids of turns, each a role and what it says, up to where the assistant speaks: the control
+/// tokens of the model's template, and between them the ordinary tokens of the text.
 pub fn turns(said: &[(&str, &str)]) -> Vec<u32> {
     let file = GgufFile::from_bytes(embedded::TINY_Q8_0).expect("the built-in model");
     let tokenizer = Tokenizer::from_gguf(&file).expect("a tokenizer");

@@ -25,7 +25,8 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Makes a worker of the development account `suri` (for example `//Bob`) and starts it; it serves when this returns.
+    /// Makes a worker of the development account `suri` (for example `//Bob`) and starts it; it
+    /// serves when this returns.
     ///
     /// `layers` is `FIRST..END`; `extra` are further arguments of `run`.
     pub fn start(folder: &Path, node_url: &str, suri: &str, layers: &str, extra: &[&str]) -> Self {
@@ -45,7 +46,10 @@ impl Worker {
         assert!(made.status.success(), "init failed: {}", String::from_utf8_lossy(&made.stderr));
         let made: Value = serde_json::from_slice(&made.stdout).expect("init prints JSON");
         let account = made["account"].as_str().expect("an account").to_owned();
-        let peer = hex::decode(made["peer"].as_str().expect("a peer key")).expect("hex").try_into().expect("32 bytes");
+        let peer = hex::decode(made["peer"].as_str().expect("a peer key"))
+            .expect("hex")
+            .try_into()
+            .expect("32 bytes");
         let mut arguments: Vec<String> = [
             "run",
             "--json",
@@ -81,7 +85,11 @@ impl Worker {
     /// All events of this name so far.
     pub fn events(&self, name: &str) -> Vec<Value> {
         let output = self.process.output();
-        output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).filter(|event| event["event"] == name).collect()
+        output
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .filter(|event| event["event"] == name)
+            .collect()
     }
 
     /// Kills it as a power cut would.

@@ -13,16 +13,29 @@ fn integer(value: &Value) -> u128 {
 fn a_prompt_is_answered_paid_and_proved_and_nothing_is_left_behind() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let summary = folder.path().join("demo.json");
-    let output = command("mica").args(["demo", "--summary"]).arg(&summary).output().expect("mica starts");
-    let said = format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let output =
+        command("mica").args(["demo", "--summary"]).arg(&summary).output().expect("mica starts");
+    let said = format!(
+        "{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert!(output.status.success(), "{said}");
 
-    let summary: Value = serde_json::from_slice(&std::fs::read(&summary).expect("the summary is written")).expect("it is JSON");
+    let summary: Value =
+        serde_json::from_slice(&std::fs::read(&summary).expect("the summary is written"))
+            .expect("it is JSON");
     let text = summary["text"].as_str().expect("a text");
     assert!(text.split_whitespace().count() > 5, "an answer: {text:?}");
-    assert!(said.contains(text.split_whitespace().next().expect("a word")), "the answer is shown: {said}");
+    assert!(
+        said.contains(text.split_whitespace().next().expect("a word")),
+        "the answer is shown: {said}"
+    );
     assert!(!summary["tokens"].as_array().expect("tokens").is_empty());
-    assert_eq!(summary["tokens"], summary["reference_tokens"], "the path computes what one process computes");
+    assert_eq!(
+        summary["tokens"], summary["reference_tokens"],
+        "the path computes what one process computes"
+    );
 
     let stages = summary["stages"].as_array().expect("stages");
     assert_eq!(stages.len(), 3);
@@ -44,10 +57,16 @@ fn a_prompt_is_answered_paid_and_proved_and_nothing_is_left_behind() {
     }
     assert_eq!(next, 8, "all layers of the embedded model");
     let payer = &summary["payer"];
-    assert_eq!(integer(&payer["before"]) - integer(&payer["after"]), paid + integer(&payer["fees"]), "to the last base unit");
+    assert_eq!(
+        integer(&payer["before"]) - integer(&payer["after"]),
+        paid + integer(&payer["fees"]),
+        "to the last base unit"
+    );
     assert!(summary["blocks"]["first"].as_u64() <= summary["blocks"]["last"].as_u64());
 
-    eventually("every process that the demonstration started is gone", Duration::from_secs(15), || {
-        leftovers().is_empty().then_some(())
-    });
+    eventually(
+        "every process that the demonstration started is gone",
+        Duration::from_secs(15),
+        || leftovers().is_empty().then_some(()),
+    );
 }

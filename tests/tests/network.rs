@@ -1,4 +1,5 @@
-//! Real nodes, workers and wallets on loopback. One program, because each one links the whole system again.
+//! Real nodes, workers and wallets on loopback. One program, because each one links the whole
+//! system again.
 
 #[path = "network/access.rs"]
 mod access;

@@ -1,10 +1,13 @@
-//! What is done when a worker does not take a session for its lane's or channel's sake: another lane at once, within the same question.
+//! What is done when a worker does not take a session for its lane's or channel's sake: another
+//! lane at once, within the same question.
 //!
-//! It happens to a payer that has died and come back (its worker still holds the lane of the dead session), to one whose database is
-//! older than its promises, and after a power cut at either side. Nothing was computed and nothing promised for work until then.
+//! It happens to a payer that has died and come back (its worker still holds the lane of the dead
+//! session), to one whose database is older than its promises, and after a power cut at either
+//! side. Nothing was computed and nothing promised for work until then.
 //!
-//! A worker may lie, so each question takes a bounded number of detours: every one costs a round trip and no money. A lane that is
-//! given up for good is one whose receipts differ, so a liar wears out a channel to itself; that costs it its own customers.
+//! A worker may lie, so each question takes a bounded number of detours: every one costs a round
+//! trip and no money. A lane that is given up for good is one whose receipts differ, so a liar
+//! wears out a channel to itself; that costs it its own customers.
 
 use std::sync::Arc;
 
@@ -59,11 +62,20 @@ impl Detours {
     ///
     /// # Errors
     /// [`StoreError`] if what was learnt is not on disk.
-    pub(super) fn lead_on(&mut self, book: &Arc<ChannelBook>, outcome: &Outcome) -> Result<bool, StoreError> {
+    pub(super) fn lead_on(
+        &mut self,
+        book: &Arc<ChannelBook>,
+        outcome: &Outcome,
+    ) -> Result<bool, StoreError> {
         let report = &outcome.report;
         let Some(failure) = &report.failure else { return Ok(false) };
-        // A worker that has accepted is another matter, and so is one that failed otherwise than by refusing.
-        if outcome.to_ready.is_some() || report.paid() > 0 || Remedy::of(failure.code).is_none() || self.taken == MOST {
+        // A worker that has accepted is another matter, and so is one that failed otherwise than by
+        // refusing.
+        if outcome.to_ready.is_some()
+            || report.paid() > 0
+            || Remedy::of(failure.code).is_none()
+            || self.taken == MOST
+        {
             return Ok(false);
         }
         let refused = report.stages.iter().filter_map(|stage| {
@@ -84,13 +96,17 @@ impl Detours {
         self.taken += 1;
         self.has_asked |= asks;
         for (remedy, channel, lane, receipts) in &refused {
-            // A lane without receipts has none that could differ: the worker has some, and shows the voucher that says so, or it lies.
+            // A lane without receipts has none that could differ: the worker has some, and shows
+            // the voucher that says so, or it lies.
             if *remedy == Remedy::Retire && *receipts > 0 {
                 book.retire(*channel, *lane)?;
             }
         }
-        let lanes = refused.iter().filter(|(remedy, ..)| matches!(remedy, Remedy::OtherLane | Remedy::Retire));
-        self.held.push(book.hold_back(lanes.map(|(_, channel, lane, _)| (*channel, *lane)).collect()));
+        let lanes = refused
+            .iter()
+            .filter(|(remedy, ..)| matches!(remedy, Remedy::OtherLane | Remedy::Retire));
+        self.held
+            .push(book.hold_back(lanes.map(|(_, channel, lane, _)| (*channel, *lane)).collect()));
         Ok(true)
     }
 }
@@ -101,7 +117,8 @@ mod tests {
 
     #[test]
     fn only_refusals_that_another_lane_or_the_chain_can_mend_lead_on() {
-        let mended: Vec<FaultCode> = FaultCode::ALL.iter().copied().filter(|code| Remedy::of(*code).is_some()).collect();
+        let mended: Vec<FaultCode> =
+            FaultCode::ALL.iter().copied().filter(|code| Remedy::of(*code).is_some()).collect();
         let expected = [
             FaultCode::UnknownChannel,
             FaultCode::ChannelClosing,

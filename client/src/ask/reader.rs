@@ -1,4 +1,5 @@
-//! From tokens to text: what is whole comes out, and each token that has log probabilities knows its place in it.
+//! From tokens to text: what is whole comes out, and each token that has log probabilities knows
+//! its place in it.
 
 use mica_engine::{StreamDecoder, Tokenizer};
 use mica_protocol::{
@@ -43,10 +44,17 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(tokenizer: &'a Tokenizer) -> Self {
-        Self { tokenizer, decoder: Some(tokenizer.stream()), text: String::new(), chars: 0, waiting: Vec::new() }
+        Self {
+            tokenizer,
+            decoder: Some(tokenizer.stream()),
+            text: String::new(),
+            chars: 0,
+            waiting: Vec::new(),
+        }
     }
 
-    /// Takes a token; gives the text that becomes whole by it, and the tokens whose end is now known, in their order.
+    /// Takes a token; gives the text that becomes whole by it, and the tokens whose end is now
+    /// known, in their order.
     ///
     /// A token that ends the answer as such is none of its text and is not given.
     pub(super) fn push(
@@ -87,7 +95,13 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn score(tokenizer: &Tokenizer, decoder: &StreamDecoder<'_>, id: u32, likely: &LogProbabilities, first_char: usize) -> ScoredToken {
+fn score(
+    tokenizer: &Tokenizer,
+    decoder: &StreamDecoder<'_>,
+    id: u32,
+    likely: &LogProbabilities,
+    first_char: usize,
+) -> ScoredToken {
     let likelihood = |id: u32, log_probability: LogProbability| {
         let bytes = decoder.bytes(id);
         let log_probability = log_probability.value();
@@ -96,11 +110,19 @@ fn score(tokenizer: &Tokenizer, decoder: &StreamDecoder<'_>, id: u32, likely: &L
             let text = tokenizer.token(id).unwrap_or_default().to_owned();
             return Likelihood { text, bytes: None, log_probability };
         }
-        Likelihood { text: String::from_utf8_lossy(&bytes).into_owned(), bytes: Some(bytes), log_probability }
+        Likelihood {
+            text: String::from_utf8_lossy(&bytes).into_owned(),
+            bytes: Some(bytes),
+            log_probability,
+        }
     };
     ScoredToken {
         drawn: likelihood(id, likely.drawn),
-        top: likely.top.iter().map(|candidate| likelihood(candidate.id, candidate.log_probability)).collect(),
+        top: likely
+            .top
+            .iter()
+            .map(|candidate| likelihood(candidate.id, candidate.log_probability))
+            .collect(),
         first_char,
         end_bytes: 0,
     }
@@ -114,12 +136,18 @@ mod tests {
     use super::*;
 
     fn tokenizer() -> Tokenizer {
-        Tokenizer::from_gguf(&GgufFile::from_bytes(embedded::TINY_Q8_0).expect("the built-in model")).expect("its tokenizer")
+        Tokenizer::from_gguf(
+            &GgufFile::from_bytes(embedded::TINY_Q8_0).expect("the built-in model"),
+        )
+        .expect("its tokenizer")
     }
 
     fn likely(id: u32) -> LogProbabilities {
         let candidate = Candidate { id, log_probability: LogProbability::new(-0.5) };
-        LogProbabilities { drawn: candidate.log_probability, top: Candidates::truncate_from(vec![candidate]) }
+        LogProbabilities {
+            drawn: candidate.log_probability,
+            top: Candidates::truncate_from(vec![candidate]),
+        }
     }
 
     #[test]
@@ -136,16 +164,25 @@ mod tests {
             for token in tokens {
                 let own = token.drawn.bytes.clone().expect("a token of text");
                 let begin: usize = text.chars().take(token.first_char).map(char::len_utf8).sum();
-                assert!(begin <= bytes.len() && bytes.len() - begin < 4, "the character in which it begins");
+                assert!(
+                    begin <= bytes.len() && bytes.len() - begin < 4,
+                    "the character in which it begins"
+                );
                 bytes.extend(own);
                 assert!(read.is_char_boundary(token.end_bytes) && token.end_bytes <= read.len());
-                assert!(token.end_bytes >= bytes.len() && token.end_bytes - bytes.len() < 4, "the character in which it ends");
+                assert!(
+                    token.end_bytes >= bytes.len() && token.end_bytes - bytes.len() < 4,
+                    "the character in which it ends"
+                );
                 assert_eq!(token.top, [token.drawn]);
                 given += 1;
             }
         }
         assert_eq!((read.as_str(), bytes.as_slice(), given), (text, text.as_bytes(), ids.len()));
-        assert!(ids.len() > text.chars().count() / 2, "characters of several tokens are among them");
+        assert!(
+            ids.len() > text.chars().count() / 2,
+            "characters of several tokens are among them"
+        );
         assert_eq!(reader.into_text(), text);
     }
 
@@ -155,17 +192,36 @@ mod tests {
         let end = tokenizer.eos().expect("an end");
         let half = tokenizer.encode("🦊", Special::Text, Bos::Omit).expect("encodes")[0];
         let mut reader = Reader::new(&tokenizer);
-        assert_eq!(reader.push(half, Some(likely(half)), None), (String::new(), vec![]), "it may become whole yet");
+        assert_eq!(
+            reader.push(half, Some(likely(half)), None),
+            (String::new(), vec![]),
+            "it may become whole yet"
+        );
         let (piece, tokens) = reader.push(end, Some(likely(end)), Some(StopReason::EndId));
-        assert_eq!((piece.as_str(), tokens.len()), ("\u{fffd}", 1), "the end is no token of the text");
+        assert_eq!(
+            (piece.as_str(), tokens.len()),
+            ("\u{fffd}", 1),
+            "the end is no token of the text"
+        );
         assert_eq!((tokens[0].first_char, tokens[0].end_bytes), (0, 3));
-        assert_eq!(reader.push(half, Some(likely(half)), None), (String::new(), vec![]), "nothing comes after the end");
+        assert_eq!(
+            reader.push(half, Some(likely(half)), None),
+            (String::new(), vec![]),
+            "nothing comes after the end"
+        );
 
         let mut reader = Reader::new(&tokenizer);
         let (piece, tokens) = reader.push(end, Some(likely(end)), None);
-        assert_eq!((piece.as_str(), tokens[0].drawn.text.as_str(), &tokens[0].drawn.bytes), ("", "<|im_end|>", &None));
+        assert_eq!(
+            (piece.as_str(), tokens[0].drawn.text.as_str(), &tokens[0].drawn.bytes),
+            ("", "<|im_end|>", &None)
+        );
         let (_, tokens) = reader.push(u32::MAX, Some(likely(u32::MAX)), None);
-        assert_eq!((tokens[0].drawn.text.as_str(), &tokens[0].drawn.bytes), ("", &None), "no token of this model");
+        assert_eq!(
+            (tokens[0].drawn.text.as_str(), &tokens[0].drawn.bytes),
+            ("", &None),
+            "no token of this model"
+        );
         assert!(reader.push(half, None, None).1.is_empty(), "nobody asked");
     }
 }

@@ -1,5 +1,5 @@
-//! A question without its answer: the path that would be taken and what it would take to pay it. Nothing is sent to the chain and no
-//! key is opened; workers are asked for their quotes.
+//! A question without its answer: the path that would be taken and what it would take to pay it.
+//! Nothing is sent to the chain and no key is opened; workers are asked for their quotes.
 
 use mica_chain::{View, amount};
 use mica_primitives::Balance;
@@ -41,7 +41,12 @@ struct Stage {
 impl Rehearsal {
     /// For people.
     pub fn to_text(&self) -> String {
-        format!("{}at most {} for the longest answer\n\n{}", self.path, amount::format(self.most), self.chain.to_text())
+        format!(
+            "{}at most {} for the longest answer\n\n{}",
+            self.path,
+            amount::format(self.most),
+            self.chain.to_text()
+        )
     }
 }
 
@@ -86,7 +91,8 @@ impl Asker {
             price_per_layer_token: stage.price_per_layer_token,
         });
         Ok(Rehearsal {
-            chain: DryRun::new(&self.payer.chain, self.payer.id(), missing.call.as_ref(), moved).await?,
+            chain: DryRun::new(&self.payer.chain, self.payer.id(), missing.call.as_ref(), moved)
+                .await?,
             price_per_token: offer.path.price_per_token,
             most: offer.cost(),
             stages: stages.collect(),

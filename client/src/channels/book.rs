@@ -1,18 +1,21 @@
-//! The payer's open channels as one process shares them: sessions that run side by side lease lanes of the same ledgers.
+//! The payer's open channels as one process shares them: sessions that run side by side lease lanes
+//! of the same ledgers.
 //!
-//! A ledger is read once from the chain and from the payer's database and then kept, because only here it is known which lanes are
-//! leased. A lane comes back by itself when its [`Leases`] go, at the latest with what the database has of it, which is never less
-//! than what a worker may hold.
+//! A ledger is read once from the chain and from the payer's database and then kept, because only
+//! here it is known which lanes are leased. A lane comes back by itself when its [`Leases`] go, at
+//! the latest with what the database has of it, which is never less than what a worker may hold.
 //!
-//! What is missing for a path goes into one extrinsic. Those who wait for one wait in line, and look again before they send
-//! another: with some headroom one deposit serves many of them. A process that goes on for long tops channels up while there is
-//! still something left in them ([`Deposits::ahead`]), so that nobody waits for the chain.
+//! What is missing for a path goes into one extrinsic. Those who wait for one wait in line, and
+//! look again before they send another: with some headroom one deposit serves many of them. A
+//! process that goes on for long tops channels up while there is still something left in them
+//! ([`Deposits::ahead`]), so that nobody waits for the chain.
 //!
-//! A lane that its payee refuses is held back while another one is tried ([`ChannelBook::hold_back`]). When the chain turns out to have
-//! begun anew, all ledgers go and what was leased is void ([`Leases::is_void`]).
+//! A lane that its payee refuses is held back while another one is tried
+//! ([`ChannelBook::hold_back`]). When the chain turns out to have begun anew, all ledgers go and
+//! what was leased is void ([`Leases::is_void`]).
 //!
-//! Every fee is somebody's: a session's own, or one that nobody could be charged for (a top-up ahead, an opening whose session never
-//! began), which the next session takes over.
+//! Every fee is somebody's: a session's own, or one that nobody could be charged for (a top-up
+//! ahead, an opening whose session never began), which the next session takes over.
 
 use std::collections::BTreeMap;
 use std::sync::{
@@ -22,8 +25,12 @@ use std::sync::{
 use std::time::{Duration, Instant};
 
 use mica_chain::{Account, AccountId, Call, SubmitError, Submitted, Until};
-use mica_primitives::{Balance, ChannelId, ChannelOpening, ChannelParameters, ChannelState, LaneId, MAX_LANES, Redeem};
-use mica_protocol::channel::{Adopted, ChannelFacts, LeaseError, PayerLane, PayerLaneRecord, PayerLedger};
+use mica_primitives::{
+    Balance, ChannelId, ChannelOpening, ChannelParameters, ChannelState, LaneId, MAX_LANES, Redeem,
+};
+use mica_protocol::channel::{
+    Adopted, ChannelFacts, LeaseError, PayerLane, PayerLaneRecord, PayerLedger,
+};
 
 use super::{
     ChannelError, Need, OPENING, Payer,
@@ -39,7 +46,8 @@ use crate::{
 const MAX_LOOKS: usize = 64;
 /// Most extrinsics for one lease.
 const MAX_SENT: usize = 2;
-/// A channel is topped up ahead when it is good for less than one part in this many of its headroom.
+/// A channel is topped up ahead when it is good for less than one part in this many of its
+/// headroom.
 const LOW: u32 = 2;
 /// Pause after a top-up ahead that failed.
 const PAUSE: Duration = Duration::from_secs(60);
@@ -94,7 +102,8 @@ struct Open {
     is_recorded: bool,
     /// Lanes that sessions hold.
     leased: usize,
-    /// The chain does not show it now; it stays while sessions hold lanes, so that none of them is leased twice.
+    /// The chain does not show it now; it stays while sessions hold lanes, so that none of them is
+    /// leased twice.
     is_gone: bool,
 }
 
@@ -124,14 +133,17 @@ impl ChannelBook {
     /// An empty book; what the payer has open is read when it is first needed.
     pub fn new(payer: Payer, store: Arc<Store>, deposits: Deposits) -> Self {
         let deposits = Deposits { headroom: deposits.headroom.max(1), ..deposits };
-        let (sending, reading, is_counted) = (Arc::default(), tokio::sync::Mutex::default(), AtomicBool::new(false));
+        let (sending, reading, is_counted) =
+            (Arc::default(), tokio::sync::Mutex::default(), AtomicBool::new(false));
         Self { payer, store, deposits, ledgers: Mutex::default(), sending, reading, is_counted }
     }
 
-    /// A lane for every need, with its whole budget; opens and tops up channels in one extrinsic where there is none.
+    /// A lane for every need, with its whole budget; opens and tops up channels in one extrinsic
+    /// where there is none.
     ///
     /// # Errors
-    /// [`ChannelError::NoFunds`] before anything is sent; [`ChannelError::Submit`] if the chain refuses.
+    /// [`ChannelError::NoFunds`] before anything is sent; [`ChannelError::Submit`] if the chain
+    /// refuses.
     pub async fn lease(self: &Arc<Self>, needs: &[Need]) -> Result<Leases, ChannelError> {
         self.read_if_doubted().await?;
         if let Some(leases) = self.try_lease(needs)? {
@@ -144,7 +156,8 @@ impl ChannelBook {
         if let Some(leases) = self.try_lease(needs)? {
             return Ok(leases);
         }
-        let (mut submitted, mut sent, mut fees) = (None::<Submitted>, 0, Fees { book: self, sum: 0 });
+        let (mut submitted, mut sent, mut fees) =
+            (None::<Submitted>, 0, Fees { book: self, sum: 0 });
         for _ in 0..MAX_LOOKS {
             if let Some(one) = self.make_room(needs).await? {
                 fees.sum = fees.sum.saturating_add(one.fee);
@@ -161,11 +174,13 @@ impl ChannelBook {
                 break;
             }
         }
-        Err(ChannelError::NotThere(needs.iter().map(|need| need.payee.to_string()).collect::<Vec<_>>().join(", ")))
+        Err(ChannelError::NotThere(
+            needs.iter().map(|need| need.payee.to_string()).collect::<Vec<_>>().join(", "),
+        ))
     }
 
-    /// Takes note of a promise that a payee showed to the session that holds lane `own`. Returns what is to be written down; nothing
-    /// if it is no news.
+    /// Takes note of a promise that a payee showed to the session that holds lane `own`. Returns
+    /// what is to be written down; nothing if it is no news.
     ///
     /// # Errors
     /// [`LeaseError::Foreign`] if this payer never signed it, [`LeaseError::BeyondDeposit`].
@@ -179,12 +194,14 @@ impl ChannelBook {
         Ok(adopted)
     }
 
-    /// Never leases this lane again: its payee knows other receipts on it than we do. Nothing if the channel is gone meanwhile.
+    /// Never leases this lane again: its payee knows other receipts on it than we do. Nothing if
+    /// the channel is gone meanwhile.
     ///
     /// # Errors
     /// [`StoreError`] if that is not on disk; then it holds for this process alone.
     pub fn retire(&self, channel: ChannelId, lane: LaneId) -> Result<(), StoreError> {
-        // Written before the lock goes: when the chain begins anew, ids are given again, and nothing of the old chain may come after.
+        // Written before the lock goes: when the chain begins anew, ids are given again, and
+        // nothing of the old chain may come after.
         let mut ledgers = self.lock();
         let Some(open) = ledgers.open.get_mut(&channel) else { return Ok(()) };
         open.ledger.retire(lane);
@@ -230,10 +247,14 @@ impl ChannelBook {
             return Ok(None);
         }
         let (lanes, channels, leased, epoch) = (Vec::new(), Vec::new(), Vec::new(), ledgers.epoch);
-        let mut leases = Leases { lanes, channels, submitted: None, fees: 0, leased, epoch, book: self.clone() };
+        let mut leases =
+            Leases { lanes, channels, submitted: None, fees: 0, leased, epoch, book: self.clone() };
         let mut is_complete = true;
         for need in needs {
-            let mut candidates = ledgers.open.iter_mut().filter(|(_, open)| open.payee == need.payee && !open.is_gone);
+            let mut candidates = ledgers
+                .open
+                .iter_mut()
+                .filter(|(_, open)| open.payee == need.payee && !open.is_gone);
             let found = candidates.find_map(|(id, open)| {
                 let lane = open.ledger.lease(need.budget).ok()?;
                 open.leased += 1;
@@ -260,14 +281,21 @@ impl ChannelBook {
         Ok(None)
     }
 
-    /// Writes down whose the channels are: receipts are verified with it when the chain has forgotten them.
+    /// Writes down whose the channels are: receipts are verified with it when the chain has
+    /// forgotten them.
     fn remember(&self, needs: &[Need], channels: &[ChannelId]) -> Result<(), StoreError> {
         let mut changes = Vec::new();
         for (need, id) in needs.iter().zip(channels) {
-            let new = self.lock().open.get(id).filter(|open| !open.is_recorded).map(|open| open.ledger.facts().signer);
+            let new = self
+                .lock()
+                .open
+                .get(id)
+                .filter(|open| !open.is_recorded)
+                .map(|open| open.ledger.facts().signer);
             let Some(signer) = new else { continue };
             let (genesis, payer) = (self.payer.chain.genesis_hash(), self.payer.id().0);
-            let record = ChannelRecord { genesis, payer, payee: need.payee.0, peer: need.peer, signer };
+            let record =
+                ChannelRecord { genesis, payer, payee: need.payee.0, peer: need.peer, signer };
             if self.store.channel(*id)?.as_ref() != Some(&record) {
                 changes.push(Change::Channel(*id, record));
             }
@@ -307,7 +335,9 @@ impl ChannelBook {
         let view = self.payer.chain.at_best().await?;
         let key = self.payer.signer.verifying_key().to_bytes();
         let found = view.channels_of(self.payer.id()).await?;
-        let usable = found.into_iter().filter(|(_, channel)| channel.signer == key && channel.state == ChannelState::Open);
+        let usable = found
+            .into_iter()
+            .filter(|(_, channel)| channel.signer == key && channel.state == ChannelState::Open);
         let usable: BTreeMap<_, _> = usable.collect();
         let mut ledgers = self.lock();
         ledgers.open.retain(|id, open| {
@@ -320,10 +350,17 @@ impl ChannelBook {
                 Some(open) => open.ledger.update(ChannelFacts::new(id, &channel)),
                 None => {
                     let ledger = self.payer.ledger(&self.store, id, &channel)?;
-                    ledgers.open.insert(id, Open { payee, ledger, is_recorded: false, leased: 0, is_gone: false });
+                    ledgers.open.insert(
+                        id,
+                        Open { payee, ledger, is_recorded: false, leased: 0, is_gone: false },
+                    );
                 }
             }
-            if ledgers.open.get(&id).is_some_and(|open| open.ledger.lost_lanes() == MAX_LANES as usize) {
+            if ledgers
+                .open
+                .get(&id)
+                .is_some_and(|open| open.ledger.lost_lanes() == MAX_LANES as usize)
+            {
                 ledgers.notices.spent(id, payee);
             }
         }
@@ -338,12 +375,14 @@ impl ChannelBook {
             Began::Same => {}
             Began::Unknown(first_block) => self.store.set_first_block(genesis, first_block)?,
             Began::Anew { old, new } => {
-                // First, so that sessions of the old chain write nothing more while its records are moved.
+                // First, so that sessions of the old chain write nothing more while its records are
+                // moved.
                 let mut ledgers = self.lock();
                 ledgers.open.clear();
                 ledgers.epoch += 1;
                 drop(ledgers);
-                let aside = tokio::task::block_in_place(|| self.store.put_aside(genesis, old, new))?;
+                let aside =
+                    tokio::task::block_in_place(|| self.store.put_aside(genesis, old, new))?;
                 self.lock().notices.anew(&aside);
             }
         }
@@ -382,7 +421,8 @@ impl ChannelBook {
         }
     }
 
-    /// Opens the account's key if something must be sent for `needs`; asks for the password then, unless the money is missing.
+    /// Opens the account's key if something must be sent for `needs`; asks for the password then,
+    /// unless the money is missing.
     ///
     /// # Errors
     /// [`ChannelError::NoFunds`], [`ChannelError::Locked`].
@@ -420,7 +460,11 @@ impl ChannelBook {
 
     /// Tops up in the background what will soon be too little for sessions like this one.
     fn refill(self: &Arc<Self>, needs: &[Need]) {
-        if !self.deposits.ahead || self.least() < 2 || self.payer.account.is_locked() || !self.is_low(needs) {
+        if !self.deposits.ahead
+            || self.least() < 2
+            || self.payer.account.is_locked()
+            || !self.is_low(needs)
+        {
             return;
         }
         // Whoever sends already makes room for all.
@@ -449,39 +493,56 @@ impl ChannelBook {
             return false;
         }
         needs.iter().any(|need| {
-            let channels = ledgers.open.values().filter(|open| open.payee == need.payee && !open.is_gone);
+            let channels =
+                ledgers.open.values().filter(|open| open.payee == need.payee && !open.is_gone);
             let most = channels.map(|open| open.ledger.free()).max();
             most.is_none_or(|most| most < need.budget.saturating_mul(self.least().into()))
         })
     }
 
-    /// What gives every need a channel with enough left for `least` sessions: enough for `headroom` of them then.
-    fn calls(&self, needs: &[Need], least: u32, headroom: u32, parameters: &ChannelParameters) -> Asked {
+    /// What gives every need a channel with enough left for `least` sessions: enough for `headroom`
+    /// of them then.
+    fn calls(
+        &self,
+        needs: &[Need],
+        least: u32,
+        headroom: u32,
+        parameters: &ChannelParameters,
+    ) -> Asked {
         let ChannelParameters { min_deposit, min_window, .. } = *parameters;
         let mut ledgers = self.lock();
         let (mut openings, mut calls, mut deposits) = (Vec::new(), Vec::new(), 0u128);
         for need in needs {
-            let best = ledgers
-                .open
-                .iter_mut()
-                .filter_map(|(id, open)| (open.payee == need.payee && !open.is_gone && open.has_lane()).then_some((id, open)));
+            let best = ledgers.open.iter_mut().filter_map(|(id, open)| {
+                (open.payee == need.payee && !open.is_gone && open.has_lane()).then_some((id, open))
+            });
             let wanted = need.budget.saturating_mul(headroom.into());
             match best.max_by_key(|(_, open)| open.ledger.free()) {
-                Some((_, open)) if open.ledger.free() >= need.budget.saturating_mul(least.into()) => {}
+                Some((_, open))
+                    if open.ledger.free() >= need.budget.saturating_mul(least.into()) => {}
                 Some((channel, open)) => {
                     let more = open.ledger.lacks(wanted);
-                    calls.push(Call::TopUpTo { channel: *channel, total: open.ledger.facts().deposit.saturating_add(more) });
+                    calls.push(Call::TopUpTo {
+                        channel: *channel,
+                        total: open.ledger.facts().deposit.saturating_add(more),
+                    });
                     deposits = deposits.saturating_add(more);
                 }
                 None => {
                     let deposit = wanted.max(min_deposit);
                     let signer = self.payer.signer.verifying_key().to_bytes();
-                    openings.push(ChannelOpening { payee: need.payee, signer, deposit, window: min_window });
+                    openings.push(ChannelOpening {
+                        payee: need.payee,
+                        signer,
+                        deposit,
+                        window: min_window,
+                    });
                     deposits = deposits.saturating_add(deposit);
                 }
             }
         }
-        // A worker waits for a channel that it does not know, but takes the deposit that it knows for all there is.
+        // A worker waits for a channel that it does not know, but takes the deposit that it knows
+        // for all there is.
         let until = if calls.is_empty() { Until::InBlock } else { Until::Finalized };
         if !openings.is_empty() {
             calls.push(Call::OpenMany(openings));
@@ -518,7 +579,8 @@ pub struct Missing {
 impl Missing {
     fn check_funds(&self, account: AccountId) -> Result<(), ChannelError> {
         match self.call {
-            Some(_) => funds::check(account, &self.money, self.deposits, self.fee).map_err(ChannelError::NoFunds),
+            Some(_) => funds::check(account, &self.money, self.deposits, self.fee)
+                .map_err(ChannelError::NoFunds),
             None => Ok(()),
         }
     }
@@ -557,7 +619,8 @@ impl Leases {
         }
     }
 
-    /// Whether the chain began anew since: nothing may be promised on these lanes any more, nor written down of them.
+    /// Whether the chain began anew since: nothing may be promised on these lanes any more, nor
+    /// written down of them.
     pub fn is_void(&self) -> bool {
         self.book.lock().epoch != self.epoch
     }
@@ -581,7 +644,9 @@ impl ChannelBook {
             match self.on_disk(channel, lane) {
                 Ok(record) => self.take_back(epoch, record),
                 // What was promised on it is not known, so it stays leased.
-                Err(error) => tracing::error!(%error, %channel, lane, "a lane cannot be given back"),
+                Err(error) => {
+                    tracing::error!(%error, %channel, lane, "a lane cannot be given back")
+                }
             }
         }
     }

@@ -10,7 +10,8 @@ use crate::store::Aside;
 /// What is told at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
-    /// Everything but promises that were learnt: a session is about to be opened, and may bring more of them.
+    /// Everything but promises that were learnt: a session is about to be opened, and may bring
+    /// more of them.
     ButPromises,
     /// Everything.
     All,
@@ -31,7 +32,8 @@ impl Notices {
     pub(super) fn anew(&mut self, aside: &Aside) {
         let Aside { channels, sessions, path } = aside;
         self.lines.push(format!(
-            "the chain began anew: the records of {channels} channels and {sessions} sessions on the one before are put aside in {}",
+            "the chain began anew: the records of {channels} channels and {sessions} sessions on \
+             the one before are put aside in {}",
             path.display()
         ));
     }
@@ -45,13 +47,14 @@ impl Notices {
     pub(super) fn spent(&mut self, channel: ChannelId, payee: AccountId) {
         if self.spent.insert(channel) {
             self.lines.push(format!(
-                "channel {channel} to {payee} takes no more sessions, because the records of all its lanes are lost: \
-                 `mica channel close {channel}` brings back what is left in it"
+                "channel {channel} to {payee} takes no more sessions, because the records of all \
+                 its lanes are lost: `mica channel close {channel}` brings back what is left in it"
             ));
         }
     }
 
-    /// What is to be told now; of promises only if no more of them can come, so that they are told in one sum.
+    /// What is to be told now; of promises only if no more of them can come, so that they are told
+    /// in one sum.
     pub(super) fn take(&mut self, told: Told) -> Vec<String> {
         let mut lines = std::mem::take(&mut self.lines);
         let recovered = match told {
@@ -60,7 +63,8 @@ impl Notices {
         };
         if recovered > 0 {
             lines.push(format!(
-                "recovered {} of promises that this folder did not remember: the workers showed them, signed by this wallet",
+                "recovered {} of promises that this folder did not remember: the workers showed \
+                 them, signed by this wallet",
                 amount::format(recovered)
             ));
         }

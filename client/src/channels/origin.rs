@@ -1,6 +1,8 @@
-//! Whether the chain is the one that the records are of: its genesis and its first block, compared each time that channels are read.
+//! Whether the chain is the one that the records are of: its genesis and its first block, compared
+//! each time that channels are read.
 //!
-//! What is not known tells nothing: a node that is still fetching the chain never makes anybody put records aside.
+//! What is not known tells nothing: a node that is still fetching the chain never makes anybody put
+//! records aside.
 
 use std::time::Duration;
 
@@ -41,7 +43,10 @@ pub async fn compare(chain: &Chain, store: &Store) -> Result<Began, ChannelError
     let known = ChainOrigin { genesis, first_block: store.first_block(genesis)? };
     let found = find(chain, known.first_block.is_some()).await?;
     if found.genesis != genesis {
-        return Err(ChannelError::OtherChain { url: chain.url().to_owned(), found: hex::encode(found.genesis) });
+        return Err(ChannelError::OtherChain {
+            url: chain.url().to_owned(),
+            found: hex::encode(found.genesis),
+        });
     }
     Ok(match (known.first_block, found.first_block) {
         (Some(old), Some(new)) if known.differs_from(&found) => Began::Anew { old, new },
@@ -50,8 +55,8 @@ pub async fn compare(chain: &Chain, store: &Store) -> Result<Began, ChannelError
     })
 }
 
-/// Where the chain begins. If that is `needed`, the first final block is waited for: before it the chain may be a new one, and money
-/// would be locked on it for records of another.
+/// Where the chain begins. If that is `needed`, the first final block is waited for: before it the
+/// chain may be a new one, and money would be locked on it for records of another.
 async fn find(chain: &Chain, needed: bool) -> Result<ChainOrigin, ChannelError> {
     let deadline = Instant::now() + PATIENCE;
     loop {

@@ -9,8 +9,8 @@ pub const HELP: &str = "\
 /reset         forget the conversation
 /help          this list
 /quit          end (also Ctrl-D)
-A line that ends with a backslash goes on in the next one; pasted lines stay together. To say something that begins with a slash,
-begin with two.";
+A line that ends with a backslash goes on in the next one; pasted lines stay together. To say
+something that begins with a slash, begin with two.";
 
 /// A command of the chat.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +52,8 @@ pub fn parse(text: &str) -> Typed {
     if line.starts_with('/') {
         return Typed::Say(line.to_owned());
     }
-    let (word, rest) = line.split_once(char::is_whitespace).map_or((line, ""), |(word, rest)| (word, rest.trim()));
+    let (word, rest) =
+        line.split_once(char::is_whitespace).map_or((line, ""), |(word, rest)| (word, rest.trim()));
     Typed::Command(match (word, rest) {
         ("cost", "") => ChatCommand::Cost,
         ("path", "") => ChatCommand::Path,
@@ -77,7 +78,10 @@ mod tests {
         };
         assert_eq!(command(" /cost\n"), ChatCommand::Cost);
         assert_eq!(command("/model"), ChatCommand::Model(None));
-        assert_eq!(command("/model  my model.gguf "), ChatCommand::Model(Some("my model.gguf".into())));
+        assert_eq!(
+            command("/model  my model.gguf "),
+            ChatCommand::Model(Some("my model.gguf".into()))
+        );
         assert_eq!(command("/quit"), ChatCommand::Quit);
         assert_eq!(command("/rest"), ChatCommand::Unknown("/rest".into()));
         assert_eq!(command("/reset now"), ChatCommand::Unknown("/reset now".into()));

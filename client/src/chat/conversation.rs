@@ -21,7 +21,13 @@ pub struct Spent {
 
 impl Spent {
     /// Adds a turn.
-    pub fn add(&mut self, prompt_tokens: usize, answer_tokens: usize, paid: Balance, fees: Balance) {
+    pub fn add(
+        &mut self,
+        prompt_tokens: usize,
+        answer_tokens: usize,
+        paid: Balance,
+        fees: Balance,
+    ) {
         self.turns = self.turns.saturating_add(1);
         self.prompt_tokens = self.prompt_tokens.saturating_add(prompt_tokens as u64);
         self.answer_tokens = self.answer_tokens.saturating_add(answer_tokens as u64);
@@ -33,7 +39,10 @@ impl Spent {
     pub fn to_text(self) -> String {
         let Self { turns, prompt_tokens, answer_tokens, paid, fees } = self;
         let (paid, fees) = (amount::format(paid), amount::format(fees));
-        format!("{turns} answers, {prompt_tokens} + {answer_tokens} tokens: {paid} to workers, {fees} in fees")
+        format!(
+            "{turns} answers, {prompt_tokens} + {answer_tokens} tokens: {paid} to workers, {fees} \
+             in fees"
+        )
     }
 }
 
@@ -52,7 +61,12 @@ impl Conversation {
 
     /// All messages with `text` as the user's next one, which is not kept.
     pub fn with(&self, text: &str) -> Vec<ChatMessage> {
-        self.system.iter().chain(&self.turns).cloned().chain([ChatMessage::new("user", text)]).collect()
+        self.system
+            .iter()
+            .chain(&self.turns)
+            .cloned()
+            .chain([ChatMessage::new("user", text)])
+            .collect()
     }
 
     /// Keeps a turn that was answered.
@@ -87,6 +101,9 @@ mod tests {
         let mut spent = Spent::default();
         spent.add(3, 4, 1_000_000_000_000, 5);
         spent.add(3, 4, Balance::MAX, 5);
-        assert_eq!((spent.turns, spent.prompt_tokens, spent.paid, spent.fees), (2, 6, Balance::MAX, 10));
+        assert_eq!(
+            (spent.turns, spent.prompt_tokens, spent.paid, spent.fees),
+            (2, 6, Balance::MAX, 10)
+        );
     }
 }

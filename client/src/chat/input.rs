@@ -1,6 +1,7 @@
 //! Where turns come from: a terminal with history and editing, or the lines of standard input.
 //!
-//! What is typed at the terminal is kept in the home folder, for the owner alone, the newest [`MAX_HISTORY`] turns of it.
+//! What is typed at the terminal is kept in the home folder, for the owner alone, the newest
+//! [`MAX_HISTORY`] turns of it.
 
 use std::io::{BufRead, IsTerminal, Read};
 use std::path::{Path, PathBuf};
@@ -53,7 +54,8 @@ pub enum Input {
 }
 
 impl Input {
-    /// Standard input, with the history at `history` if it is a terminal. A history that cannot be read is none.
+    /// Standard input, with the history at `history` if it is a terminal. A history that cannot be
+    /// read is none.
     ///
     /// # Errors
     /// [`ChatError::Terminal`].
@@ -62,7 +64,11 @@ impl Input {
             return Ok(Self::Lines);
         }
         let failed = |error: ReadlineError| ChatError::Terminal(error.to_string());
-        let config = Config::builder().max_history_size(MAX_HISTORY).map_err(failed)?.completion_type(CompletionType::List).build();
+        let config = Config::builder()
+            .max_history_size(MAX_HISTORY)
+            .map_err(failed)?
+            .completion_type(CompletionType::List)
+            .build();
         let memory = MemHistory::with_config(&config);
         let mut editor = Editor::with_history(config, memory).map_err(failed)?;
         editor.set_helper(Some(Words));
@@ -124,7 +130,10 @@ fn lines(source: &mut dyn BufRead) -> Result<Heard, ChatError> {
     let mut turn = Vec::new();
     loop {
         let room = (MAX_TURN_BYTES + 1).saturating_sub(turn.len() as u64);
-        let read = source.take(room).read_until(b'\n', &mut turn).map_err(|error| ChatError::Terminal(error.to_string()))?;
+        let read = source
+            .take(room)
+            .read_until(b'\n', &mut turn)
+            .map_err(|error| ChatError::Terminal(error.to_string()))?;
         if turn.len() as u64 > MAX_TURN_BYTES {
             return Err(ChatError::TooLong);
         }
@@ -151,9 +160,15 @@ impl Hinter for Words {
 impl Completer for Words {
     type Candidate = String;
 
-    fn complete(&self, line: &str, position: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
+    fn complete(
+        &self,
+        line: &str,
+        position: usize,
+        _: &Context<'_>,
+    ) -> rustyline::Result<(usize, Vec<String>)> {
         let typed = line.get(..position).unwrap_or_default();
-        let fitting = COMMANDS.iter().filter(|command| typed.starts_with('/') && command.starts_with(typed));
+        let fitting =
+            COMMANDS.iter().filter(|command| typed.starts_with('/') && command.starts_with(typed));
         Ok((0, fitting.map(|command| (*command).to_owned()).collect()))
     }
 }

@@ -36,13 +36,15 @@ pub struct AskOptions {
     /// Name, id or beginning of the id of the model [default: the one in the model file]
     #[arg(long, value_name = "MODEL")]
     pub model: Option<String>,
-    /// The model's GGUF file, of which the payer needs the tokenizer [default: the small model built in]
+    /// The model's GGUF file, of which the payer needs the tokenizer [default: the small model
+    /// built in]
     #[arg(long, value_name = "FILE", env = "MICA_MODEL_FILE", value_hint = ValueHint::FilePath)]
     pub model_file: Option<PathBuf>,
     /// Text of a system message
     #[arg(long, value_name = "TEXT")]
     pub system: Option<String>,
-    /// Weight of money against time, from 0 (only time counts) to 1 (only money counts) [default: 0.5]
+    /// Weight of money against time, from 0 (only time counts) to 1 (only money counts) [default:
+    /// 0.5]
     #[arg(long, env = "MICA_ALPHA", value_parser = parse_alpha)]
     pub alpha: Option<f64>,
     /// Most money per token, all layers together, for example 0.00001 MICA or 5000000u (base units)
@@ -54,7 +56,8 @@ pub struct AskOptions {
     /// Most money for one answer
     #[arg(long, value_name = "AMOUNT", env = "MICA_MAX_TOTAL", value_parser = parse_amount)]
     pub max_total: Option<Balance>,
-    /// Answers of this size that a channel's deposit is made to last for, as far as the account has the money
+    /// Answers of this size that a channel's deposit is made to last for, as far as the account has
+    /// the money
     #[arg(long, env = "MICA_HEADROOM", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub headroom: u32,
     /// Most tokens of an answer [default: 128]
@@ -123,7 +126,8 @@ pub struct AskArgs {
     prompt: String,
     #[command(flatten)]
     options: AskOptions,
-    /// Take the prompt as it is, without the model's chat template; names of control tokens in it become those tokens
+    /// Take the prompt as it is, without the model's chat template; names of control tokens in it
+    /// become those tokens
     #[arg(long, conflicts_with = "system")]
     raw: bool,
     /// Show the path, fee, deposit and what would be locked; send nothing and ask for no password
@@ -145,16 +149,25 @@ pub async fn run(context: &Context, arguments: AskArgs) -> Result<(), CommandErr
     let view = payer.chain.at_finalized().await?;
     options.check_model(&view, &model).await?;
     let question = options.question(&context.settings, prompt);
-    let asker = Asker::start(payer, Arc::new(store), 1, Deposits { headroom: options.headroom, ahead: false }, context.progress)?;
+    let asker = Asker::start(
+        payer,
+        Arc::new(store),
+        1,
+        Deposits { headroom: options.headroom, ahead: false },
+        context.progress,
+    )?;
     if arguments.dry_run {
-        let rehearsal = asker.rehearse(&model, &view, &question, context.progress, &interrupt).await;
+        let rehearsal =
+            asker.rehearse(&model, &view, &question, context.progress, &interrupt).await;
         asker.stop().await;
         let rehearsal = rehearsal?;
         context.output.show(&rehearsal, Rehearsal::to_text)?;
         return rehearsal.verdict();
     }
     let mut printer = Printer { output: context.output, progress: context.progress };
-    let answer = asker.ask(&model, &view, &question, context.progress, interrupt.clone(), &mut printer).await;
+    let answer = asker
+        .ask(&model, &view, &question, context.progress, interrupt.clone(), &mut printer)
+        .await;
     asker.stop().await;
     let answer = answer?;
     let answered = Answered::new(&answer, question.prompt.len());
@@ -166,9 +179,15 @@ fn prompt_tokens(model: &LocalModel, arguments: &AskArgs) -> Result<Vec<u32>, Co
     let text = match arguments.prompt.as_str() {
         "-" => {
             let mut text = String::new();
-            std::io::stdin().lock().take(MAX_PROMPT_BYTES + 1).read_to_string(&mut text).map_err(CommandError::Input)?;
+            std::io::stdin()
+                .lock()
+                .take(MAX_PROMPT_BYTES + 1)
+                .read_to_string(&mut text)
+                .map_err(CommandError::Input)?;
             if text.len() as u64 > MAX_PROMPT_BYTES {
-                return Err(CommandError::Usage(format!("the prompt on standard input is longer than {MAX_PROMPT_BYTES} bytes")));
+                return Err(CommandError::Usage(format!(
+                    "the prompt on standard input is longer than {MAX_PROMPT_BYTES} bytes"
+                )));
             }
             text
         }
@@ -180,8 +199,12 @@ fn prompt_tokens(model: &LocalModel, arguments: &AskArgs) -> Result<Vec<u32>, Co
     if arguments.raw {
         return Ok(model.raw(&text)?);
     }
-    let messages: Vec<ChatMessage> =
-        arguments.options.system_message().into_iter().chain([ChatMessage::new("user", text.trim_end_matches('\n'))]).collect();
+    let messages: Vec<ChatMessage> = arguments
+        .options
+        .system_message()
+        .into_iter()
+        .chain([ChatMessage::new("user", text.trim_end_matches('\n'))])
+        .collect();
     Ok(model.chat(&messages)?)
 }
 
@@ -201,7 +224,11 @@ impl Listener for Printer {
 
     fn text(&mut self, piece: &str) -> ControlFlow<()> {
         // Nobody reads any more, so nobody shall pay any more.
-        if self.output.stream(piece).is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if self.output.stream(piece).is_err() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 }
 
@@ -268,7 +295,8 @@ impl Answered {
     pub fn cost_line(&self) -> String {
         let rate = self.tokens.len() as f64 / self.seconds.max(1e-3);
         format!(
-            "{} + {} tokens through {} workers for {} (fees {}), {} receipts verified, {:.1} s, {rate:.1} tokens/s",
+            "{} + {} tokens through {} workers for {} (fees {}), {} receipts verified, {:.1} s, \
+             {rate:.1} tokens/s",
             self.prompt_tokens,
             self.tokens.len(),
             self.stages.len(),

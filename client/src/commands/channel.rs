@@ -58,7 +58,9 @@ pub enum ChannelCommand {
 fn parse_channel(text: &str) -> Result<ChannelId, String> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     let bytes = hex::decode(digits).ok().and_then(|bytes| Hash32::try_from(bytes).ok());
-    bytes.map(ChannelId).ok_or_else(|| "a channel's id has 64 hexadecimal digits: see `mica channel list`".into())
+    bytes
+        .map(ChannelId)
+        .ok_or_else(|| "a channel's id has 64 hexadecimal digits: see `mica channel list`".into())
 }
 
 /// Runs `mica channel …`.
@@ -68,7 +70,9 @@ fn parse_channel(text: &str) -> Result<ChannelId, String> {
 pub async fn run(context: &Context, command: ChannelCommand) -> Result<(), CommandError> {
     match command {
         ChannelCommand::List => list(context).await,
-        ChannelCommand::TopUp { channel, total, options } => top_up(context, channel, total, options).await,
+        ChannelCommand::TopUp { channel, total, options } => {
+            top_up(context, channel, total, options).await
+        }
         ChannelCommand::Close { channels, all, patience, options } => {
             let channels = if all { Channels::All } else { Channels::These(channels) };
             close(context, channels, Duration::from_secs(patience), options).await
@@ -93,7 +97,10 @@ async fn list(context: &Context) -> Result<(), CommandError> {
     let view = context.chain().await?.at_best().await?;
     let mut listed = Vec::new();
     for (id, channel) in view.channels_of(payer).await? {
-        let ours = store.lanes(id)?.iter().fold(0, |sum: Balance, lane| sum.saturating_add(PayerLaneRecord::promised(lane)));
+        let ours = store
+            .lanes(id)?
+            .iter()
+            .fold(0, |sum: Balance, lane| sum.saturating_add(PayerLaneRecord::promised(lane)));
         // After a loss of our records the chain may know of more.
         let promised = ours.max(channel.claimed);
         let state = match channel.state {
@@ -118,7 +125,12 @@ async fn list(context: &Context) -> Result<(), CommandError> {
             .iter()
             .map(|one| {
                 let money = [one.deposit, one.promised, one.claimed, one.left].map(amount::format);
-                [vec![one.channel.clone(), one.payee.clone()], money.to_vec(), vec![one.state.clone()]].concat()
+                [
+                    vec![one.channel.clone(), one.payee.clone()],
+                    money.to_vec(),
+                    vec![one.state.clone()],
+                ]
+                .concat()
             })
             .collect();
         table(&["CHANNEL", "PAYEE", "DEPOSIT", "PROMISED", "CLAIMED", "LEFT", "STATE"], &rows)
@@ -134,18 +146,28 @@ struct Changed {
     events: Vec<String>,
 }
 
-async fn top_up(context: &Context, channel: ChannelId, total: Balance, options: SendOptions) -> Result<(), CommandError> {
+async fn top_up(
+    context: &Context,
+    channel: ChannelId,
+    total: Balance,
+    options: SendOptions,
+) -> Result<(), CommandError> {
     let key = context.account_key()?;
     let chain = context.chain().await?;
-    let found = chain.at_best().await?.channel(channel).await?.filter(|found| found.payer == key.account());
+    let found =
+        chain.at_best().await?.channel(channel).await?.filter(|found| found.payer == key.account());
     let found = found.ok_or(ChannelError::Unknown(channel))?;
     if total <= found.deposit {
         let has = amount::format(found.deposit);
-        return Err(CommandError::Usage(format!("the channel's deposit is {has} already: name a larger total")));
+        return Err(CommandError::Usage(format!(
+            "the channel's deposit is {has} already: name a larger total"
+        )));
     }
     let (call, more) = (Call::TopUpTo { channel, total }, total.saturating_sub(found.deposit));
     if options.dry_run {
-        let report = DryRun::new(&chain, key.account(), Some(&call), Moved { sent: 0, locked: more }).await?;
+        let report =
+            DryRun::new(&chain, key.account(), Some(&call), Moved { sent: 0, locked: more })
+                .await?;
         context.output.show(&report, DryRun::to_text)?;
         return report.verdict();
     }
@@ -166,12 +188,25 @@ enum Channels {
     These(Vec<ChannelId>),
 }
 
-async fn close(context: &Context, channels: Channels, patience: Duration, options: SendOptions) -> Result<(), CommandError> {
+async fn close(
+    context: &Context,
+    channels: Channels,
+    patience: Duration,
+    options: SendOptions,
+) -> Result<(), CommandError> {
     // Closing signs no voucher: a lost or broken hot key must not stand in its way.
     let (account, signer) = (context.account_key()?, SigningKey::from_bytes(&[0; 32]));
     let payer = Payer { chain: context.chain().await?, account, signer };
     let channels = match channels {
-        Channels::All => payer.chain.at_best().await?.channels_of(payer.id()).await?.into_iter().map(|(id, _)| id).collect(),
+        Channels::All => payer
+            .chain
+            .at_best()
+            .await?
+            .channels_of(payer.id())
+            .await?
+            .into_iter()
+            .map(|(id, _)| id)
+            .collect(),
         Channels::These(channels) => channels,
     };
     let call = payer.closing(&channels).await?;
@@ -184,7 +219,12 @@ async fn close(context: &Context, channels: Channels, patience: Duration, option
     let (mut sent, mut lost) = (Vec::new(), 0);
     if let Some(call) = call {
         let money = payer.chain.at_best().await?.account(payer.id()).await?;
-        funds::check(payer.id(), &money, 0, payer.chain.estimate_fee_for(payer.id(), &call).await?)?;
+        funds::check(
+            payer.id(),
+            &money,
+            0,
+            payer.chain.estimate_fee_for(payer.id(), &call).await?,
+        )?;
         let signer = payer.account.signer(CLOSING)?;
         let what = format!("closing {} channels", channels.len());
         sent.push(send(&payer.chain, &signer, call, follow, context.progress, &what).await?);
@@ -207,10 +247,14 @@ fn show(context: &Context, sent: &[Sent], lost: Balance) -> Result<(), CommandEr
         fees: sent.iter().filter_map(|one| one.fee).fold(lost, Balance::saturating_add),
         events: sent.iter().flat_map(|one| one.events.clone()).collect(),
     };
-    Ok(context.output.show(&changed, |changed| match (changed.extrinsics.as_slice(), changed.block) {
-        ([], _) => "nothing to do".into(),
-        (_, Some(block)) => format!("done in block {block} (fees {})", amount::format(changed.fees)),
-        (extrinsics, None) => format!("the node has it: {}", extrinsics.join(", ")),
+    Ok(context.output.show(&changed, |changed| {
+        match (changed.extrinsics.as_slice(), changed.block) {
+            ([], _) => "nothing to do".into(),
+            (_, Some(block)) => {
+                format!("done in block {block} (fees {})", amount::format(changed.fees))
+            }
+            (extrinsics, None) => format!("the node has it: {}", extrinsics.join(", ")),
+        }
     })?)
 }
 

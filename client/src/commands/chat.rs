@@ -32,7 +32,8 @@ pub struct ChatArgs {
 
 /// Runs `mica chat`.
 ///
-/// At a terminal a turn that fails is told and the chat goes on; over a pipe it ends the command with its error.
+/// At a terminal a turn that fails is told and the chat goes on; over a pipe it ends the command
+/// with its error.
 ///
 /// # Errors
 /// [`CommandError`], as `mica ask`.
@@ -43,12 +44,21 @@ pub async fn run(context: &Context, arguments: ChatArgs) -> Result<(), CommandEr
     context.home.create()?;
     let mut input = Input::open(&context.home.chat_history())?;
     let conversation = Conversation::new(arguments.options.system_message());
-    let mut chat = Chat { context, options: arguments.options, model, payer, conversation, spent: Spent::default(), path: None };
+    let mut chat = Chat {
+        context,
+        options: arguments.options,
+        model,
+        payer,
+        conversation,
+        spent: Spent::default(),
+        path: None,
+    };
     if input.is_terminal() {
         context.progress.note(&format!("{}; /help lists the commands", chat.describe_model()));
     }
     loop {
-        // Once a turn has listened, signals have no default any more. At a terminal the editor takes Ctrl-C itself.
+        // Once a turn has listened, signals have no default any more. At a terminal the editor
+        // takes Ctrl-C itself.
         let idle = (!input.is_terminal()).then(|| {
             AbortOnDropHandle::new(tokio::spawn(async {
                 let (interrupt, _listening) = Interrupt::listen();
@@ -98,11 +108,15 @@ impl Chat<'_> {
     async fn obey(&mut self, command: ChatCommand) -> Result<(), CommandError> {
         match command {
             ChatCommand::Cost => self.say(&self.spent.to_text()),
-            ChatCommand::Path => {
-                self.say(&self.path.as_ref().map_or_else(|| "nothing was asked yet".to_owned(), ChosenPath::to_text))
-            }
+            ChatCommand::Path => self.say(
+                &self
+                    .path
+                    .as_ref()
+                    .map_or_else(|| "nothing was asked yet".to_owned(), ChosenPath::to_text),
+            ),
             ChatCommand::Model(None) => {
-                let text = format!("{}\n{}", self.describe_model(), self.models_of_the_chain().await?);
+                let text =
+                    format!("{}\n{}", self.describe_model(), self.models_of_the_chain().await?);
                 self.say(&text)
             }
             ChatCommand::Model(Some(file)) => {
@@ -116,7 +130,9 @@ impl Chat<'_> {
                 self.say("the conversation is forgotten")
             }
             ChatCommand::Help => self.say(HELP),
-            ChatCommand::Unknown(word) => self.say(&format!("'{word}' is no command: /help lists them")),
+            ChatCommand::Unknown(word) => {
+                self.say(&format!("'{word}' is no command: /help lists them"))
+            }
             ChatCommand::Quit => Ok(()),
         }
     }
@@ -134,7 +150,9 @@ impl Chat<'_> {
         let deposits = Deposits { headroom: self.options.headroom, ahead: false };
         let asker = Asker::start(self.payer.clone(), store, 1, deposits, self.context.progress)?;
         let mut listener = Streamed { output: self.context.output, path: None };
-        let answer = asker.ask(&self.model, &view, &question, progress, interrupt.clone(), &mut listener).await;
+        let answer = asker
+            .ask(&self.model, &view, &question, progress, interrupt.clone(), &mut listener)
+            .await;
         asker.stop().await;
         let answer = answer?;
         self.path = listener.path;
@@ -145,7 +163,9 @@ impl Chat<'_> {
         let end = if interrupt.came() { " [stopped]\n" } else { "\n" };
         self.context.output.stream(end)?;
         if self.context.output == Output::Json {
-            self.context.output.show_line(&Answered::new(&answer, prompt_tokens), Answered::cost_line)?;
+            self.context
+                .output
+                .show_line(&Answered::new(&answer, prompt_tokens), Answered::cost_line)?;
         }
         Ok(())
     }
@@ -169,7 +189,10 @@ impl Chat<'_> {
 
     async fn models_of_the_chain(&self) -> Result<String, CommandError> {
         let models = self.payer.chain.at_finalized().await?.models().await?;
-        let line = |(id, record): &(mica_primitives::ModelId, mica_primitives::ModelRecord<mica_chain::AccountId>)| {
+        let line = |(id, record): &(
+            mica_primitives::ModelId,
+            mica_primitives::ModelRecord<mica_chain::AccountId>,
+        )| {
             let mark = if *id == self.model.id() { "*" } else { " " };
             format!("{mark} {}  {id}\n", String::from_utf8_lossy(&record.manifest.name))
         };
@@ -190,6 +213,10 @@ impl Listener for Streamed {
     }
 
     fn text(&mut self, piece: &str) -> ControlFlow<()> {
-        if self.output.stream(piece).is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if self.output.stream(piece).is_err() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 }

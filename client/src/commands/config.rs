@@ -62,13 +62,19 @@ pub fn run(context: &Context, command: &ConfigCommand) -> Result<(), CommandErro
         }
         ConfigCommand::List => {
             let file = ConfigFile::load(&path)?;
-            let settings = Key::ALL.iter().map(|key| setting(context, &file, *key)).collect::<Result<Vec<_>, _>>()?;
+            let settings = Key::ALL
+                .iter()
+                .map(|key| setting(context, &file, *key))
+                .collect::<Result<Vec<_>, _>>()?;
             context.output.show(&settings, |settings| {
                 let row = |one: &Setting| {
                     let value = one.value.clone().unwrap_or_else(|| "-".into());
                     vec![one.key.to_owned(), value, one.from.to_owned(), one.meaning.to_owned()]
                 };
-                table(&["SETTING", "VALUE", "FROM", "MEANING"], &settings.iter().map(row).collect::<Vec<_>>())
+                table(
+                    &["SETTING", "VALUE", "FROM", "MEANING"],
+                    &settings.iter().map(row).collect::<Vec<_>>(),
+                )
             })?;
             // What is wrong is told after what there is, so that one sees where.
             file.check()?;
@@ -96,7 +102,8 @@ pub fn run(context: &Context, command: &ConfigCommand) -> Result<(), CommandErro
 }
 
 fn show_written(context: &Context, key: Key, value: Option<&String>) -> Result<(), CommandError> {
-    let written = Setting { key: key.name(), value: value.cloned(), from: "file", meaning: key.meaning() };
+    let written =
+        Setting { key: key.name(), value: value.cloned(), from: "file", meaning: key.meaning() };
     Ok(context.output.show(&written, |written| match &written.value {
         Some(value) => format!("{} = {value}", written.key),
         None => format!("{} is not set", written.key),
@@ -105,17 +112,28 @@ fn show_written(context: &Context, key: Key, value: Option<&String>) -> Result<(
 
 /// What a setting comes to. A value in the file that cannot be is shown as the error that it is.
 fn setting(context: &Context, file: &ConfigFile, key: Key) -> Result<Setting, CommandError> {
-    let setting = |value: Option<String>, from| Setting { key: key.name(), value, from, meaning: key.meaning() };
+    let setting = |value: Option<String>, from| Setting {
+        key: key.name(),
+        value,
+        from,
+        meaning: key.meaning(),
+    };
     if let Some(given) = on_command_line(context, key) {
         let variable = key.variable().and_then(|name| std::env::var(name).ok());
-        return Ok(setting(Some(given.clone()), if variable == Some(given) { "environment" } else { "option" }));
+        return Ok(setting(
+            Some(given.clone()),
+            if variable == Some(given) { "environment" } else { "option" },
+        ));
     }
     if let Some(value) = key.variable().and_then(|name| std::env::var(name).ok()) {
         return Ok(setting(Some(value), "environment"));
     }
     Ok(match file.get(key) {
         Ok(Some(value)) => setting(Some(value), "file"),
-        Ok(None) => setting(key.default().map(str::to_owned), if key.default().is_some() { "default" } else { "nowhere" }),
+        Ok(None) => setting(
+            key.default().map(str::to_owned),
+            if key.default().is_some() { "default" } else { "nowhere" },
+        ),
         Err(error) => setting(Some(error.to_string()), "file"),
     })
 }

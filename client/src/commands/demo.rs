@@ -32,12 +32,17 @@ pub struct DemoArgs {
 /// # Errors
 /// [`CommandError::Demo`] if something fails or does not add up; everything was stopped then.
 pub async fn run(context: &Context, arguments: &DemoArgs) -> Result<(), CommandError> {
-    let script = Script { prompt: arguments.prompt.clone(), max_tokens: arguments.max_tokens, keep: arguments.keep };
+    let script = Script {
+        prompt: arguments.prompt.clone(),
+        max_tokens: arguments.max_tokens,
+        keep: arguments.keep,
+    };
     let mut printer = Printer { output: context.output, progress: context.progress };
     let proof = demo::run(&script, context.progress, &mut printer).await?;
     if let Some(path) = &arguments.summary {
         let cannot = |source| DemoError::Folder { what: path.display().to_string(), source };
-        let mut text = serde_json::to_string_pretty(&proof.summary).map_err(|error| cannot(error.into()))?;
+        let mut text =
+            serde_json::to_string_pretty(&proof.summary).map_err(|error| cannot(error.into()))?;
         text.push('\n');
         std::fs::write(path, text).map_err(cannot)?;
     }

@@ -78,7 +78,8 @@ struct Listening {
     is_locked: bool,
 }
 
-/// Runs `mica gateway` until Ctrl-C or SIGTERM: running answers are broken off at their next token and settled.
+/// Runs `mica gateway` until Ctrl-C or SIGTERM: running answers are broken off at their next token
+/// and settled.
 ///
 /// # Errors
 /// [`CommandError`]: wrong settings, a wrong password, no node, or an address that is taken.
@@ -90,7 +91,8 @@ pub async fn run(context: &Context, arguments: GatewayArgs) -> Result<(), Comman
     let config = arguments.settings(context)?;
     let catalogue = Catalogue::open(&config.models, &arguments.model_file)?;
     let workflows = Workflows::open(&config.workflows).map_err(WorkflowError::from)?;
-    // At once, since later nobody may be there to type the password: each new worker needs a channel, which the account opens.
+    // At once, since later nobody may be there to type the password: each new worker needs a
+    // channel, which the account opens.
     let keys = match context.keys().and_then(|(account, signer)| {
         account.signer(PURPOSE)?;
         Ok((account, signer))
@@ -100,8 +102,11 @@ pub async fn run(context: &Context, arguments: GatewayArgs) -> Result<(), Comman
         Err(error) if is_unattended(&error) => None,
         Err(error) => return Err(error),
     };
-    let listener = TcpListener::bind(config.listen).await.map_err(|source| cannot_listen(config.listen, &source))?;
-    let listening = listener.local_addr().map_err(|source| cannot_listen(config.listen, &source))?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|source| cannot_listen(config.listen, &source))?;
+    let listening =
+        listener.local_addr().map_err(|source| cannot_listen(config.listen, &source))?;
     let chain = context.chain().await?;
     let store = Arc::new(context.store()?);
     let spending = Spending::open(store.clone(), config.limits)?;
@@ -113,13 +118,30 @@ pub async fn run(context: &Context, arguments: GatewayArgs) -> Result<(), Comman
         }
         None => None,
     };
-    let market = Market::new(chain, Duration::from_secs(config.state_seconds), Duration::from_secs(config.quote_seconds));
+    let market = Market::new(
+        chain,
+        Duration::from_secs(config.state_seconds),
+        Duration::from_secs(config.quote_seconds),
+    );
     market.refresh().await?;
     let is_locked = asker.is_none();
-    let core = Arc::new(Core::new(config, catalogue, workflows, market, asker, spending, interrupt.clone()));
+    let core = Arc::new(Core::new(
+        config,
+        catalogue,
+        workflows,
+        market,
+        asker,
+        spending,
+        interrupt.clone(),
+    ));
     let models = core.catalogue.names().into_iter().map(|(name, _)| name).collect();
     context.output.show(&Listening { listening, models, is_locked }, to_text)?;
-    let serving = server::serve(listener, routes::router(core.clone()), &core.config, interrupt.finish.clone());
+    let serving = server::serve(
+        listener,
+        routes::router(core.clone()),
+        &core.config,
+        interrupt.finish.clone(),
+    );
     tokio::join!(core.follow(), serving);
     core.stop().await;
     Ok(())
@@ -131,7 +153,11 @@ fn to_text(listening: &Listening) -> String {
     } else {
         ""
     };
-    format!("listening on http://{}\nmodels: {}{locked}", listening.listening, listening.models.join(", "))
+    format!(
+        "listening on http://{}\nmodels: {}{locked}",
+        listening.listening,
+        listening.models.join(", ")
+    )
 }
 
 /// Whether a password was needed and nobody could be asked.
@@ -145,7 +171,8 @@ fn is_unattended(error: &CommandError) -> bool {
 
 fn cannot_listen(address: SocketAddr, source: &std::io::Error) -> CommandError {
     CommandError::Usage(format!(
-        "cannot listen on {address} ({source}): stop the program that does, or choose another address with --listen"
+        "cannot listen on {address} ({source}): stop the program that does, or choose another \
+         address with --listen"
     ))
 }
 

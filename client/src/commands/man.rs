@@ -32,19 +32,28 @@ pub fn run(context: &Context, arguments: &ManArgs) -> Result<(), CommandError> {
         // A page is text by nature: --json does not change it.
         return Ok(Output::Text.stream(&String::from_utf8_lossy(&page(&command)?))?);
     };
-    let cannot = |source| files::FileError::Io { action: "create the folder", path: folder.clone(), source };
+    let cannot =
+        |source| files::FileError::Io { action: "create the folder", path: folder.clone(), source };
     std::fs::create_dir_all(folder).map_err(cannot)?;
     let mut written = Written { pages: Vec::new() };
     // A tree without loops: its depth is that of the command line.
     let mut left = vec![command];
     while let Some(command) = left.pop() {
-        let name = format!("{}.1", command.get_display_name().unwrap_or_else(|| command.get_name()));
+        let name =
+            format!("{}.1", command.get_display_name().unwrap_or_else(|| command.get_name()));
         files::replace_public(&folder.join(&name), &page(&command)?)?;
         written.pages.push(name);
-        left.extend(command.get_subcommands().filter(|one| !one.is_hide_set() && one.get_name() != "help").cloned());
+        left.extend(
+            command
+                .get_subcommands()
+                .filter(|one| !one.is_hide_set() && one.get_name() != "help")
+                .cloned(),
+        );
     }
     written.pages.sort();
-    Ok(context.output.show(&written, |written| format!("{} pages in {}", written.pages.len(), folder.display()))?)
+    Ok(context.output.show(&written, |written| {
+        format!("{} pages in {}", written.pages.len(), folder.display())
+    })?)
 }
 
 fn page(command: &clap::Command) -> Result<Vec<u8>, CommandError> {

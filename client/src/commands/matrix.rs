@@ -1,4 +1,5 @@
-//! `mica matrix …`: measures prompts × models × models × front-ends into a table, and reports on a table.
+//! `mica matrix …`: measures prompts × models × models × front-ends into a table, and reports on a
+//! table.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,10 @@ use crate::{
     cli::parse_amount,
     error::CommandError,
     interrupt::Interrupt,
-    matrix::{Analysis, Conditions, MatrixError, Measured, Plan, Prompt, Report, ReportError, Table, default_prompts, measure},
+    matrix::{
+        Analysis, Conditions, MatrixError, Measured, Plan, Prompt, Report, ReportError, Table,
+        default_prompts, measure,
+    },
     workflow::{FrontEnd, FrontEndKind, Workflow},
 };
 
@@ -55,7 +59,8 @@ struct MeasureArgs {
     /// Model that answers; repeat for several [default: all that the first front-end reaches]
     #[arg(long, value_name = "MODEL")]
     first: Vec<String>,
-    /// Model that summarises the answer; repeat for several [default: all that the first front-end reaches]
+    /// Model that summarises the answer; repeat for several [default: all that the first front-end
+    /// reaches]
     #[arg(long, value_name = "MODEL")]
     second: Vec<String>,
     /// How models are reached; repeat for several
@@ -84,11 +89,17 @@ struct MeasureArgs {
 }
 
 fn parse_share(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|share| (0.0..=1.0).contains(share)).ok_or_else(|| "write a number from 0 to 1".into())
+    text.parse()
+        .ok()
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or_else(|| "write a number from 0 to 1".into())
 }
 
 fn parse_temperature(text: &str) -> Result<f32, String> {
-    text.parse().ok().filter(|value| (0.0..=100.0).contains(value)).ok_or_else(|| "write a number from 0 to 100".into())
+    text.parse()
+        .ok()
+        .filter(|value| (0.0..=100.0).contains(value))
+        .ok_or_else(|| "write a number from 0 to 100".into())
 }
 
 /// Runs `mica matrix …`.
@@ -107,26 +118,37 @@ async fn measure_all(context: &Context, arguments: MeasureArgs) -> Result<(), Co
     let mut front_ends: BTreeMap<String, FrontEnd> = BTreeMap::new();
     for kind in &arguments.front_end {
         if !front_ends.contains_key(kind.name()) {
-            front_ends.insert(kind.name().into(), arguments.way.open(context, *kind, &interrupt).await?);
+            front_ends
+                .insert(kind.name().into(), arguments.way.open(context, *kind, &interrupt).await?);
         }
     }
     let plan = plan(&arguments, &front_ends).await?;
-    let mut workflow = Workflow::built_in(WORKFLOW).expect("a test reads every built-in workflow; qed");
+    let mut workflow =
+        Workflow::built_in(WORKFLOW).expect("a test reads every built-in workflow; qed");
     for step in &mut workflow.steps {
         (step.alpha, step.max_tokens) = (arguments.alpha, arguments.max_tokens);
         (step.temperature, step.seed) = (arguments.temperature, arguments.seed);
         step.max_total = context.settings.max_total;
     }
-    let conditions =
-        Conditions { workflow: &workflow, limit: arguments.max_total, progress: context.progress, interrupt: &interrupt };
+    let conditions = Conditions {
+        workflow: &workflow,
+        limit: arguments.max_total,
+        progress: context.progress,
+        interrupt: &interrupt,
+    };
     let measured = measure(&plan, &front_ends, &arguments.out, &conditions).await?;
     Ok(context.output.show(&measured, |measured| measured_text(measured, &arguments.out))?)
 }
 
-/// The plan that the arguments describe; models that they do not name are those of the first front-end.
-async fn plan(arguments: &MeasureArgs, front_ends: &BTreeMap<String, FrontEnd>) -> Result<Plan, CommandError> {
+/// The plan that the arguments describe; models that they do not name are those of the first
+/// front-end.
+async fn plan(
+    arguments: &MeasureArgs,
+    front_ends: &BTreeMap<String, FrontEnd>,
+) -> Result<Plan, CommandError> {
     let (mut first, mut second) = (arguments.first.clone(), arguments.second.clone());
-    let names: Vec<String> = arguments.front_end.iter().map(|kind| kind.name().to_owned()).collect();
+    let names: Vec<String> =
+        arguments.front_end.iter().map(|kind| kind.name().to_owned()).collect();
     if first.is_empty() || second.is_empty() {
         let models = match names.first().and_then(|name| front_ends.get(name)) {
             Some(front_end) => front_end.models().await?,
@@ -138,7 +160,8 @@ async fn plan(arguments: &MeasureArgs, front_ends: &BTreeMap<String, FrontEnd>) 
             }
         }
     }
-    let prompts = if arguments.prompt.is_empty() { default_prompts() } else { arguments.prompt.clone() };
+    let prompts =
+        if arguments.prompt.is_empty() { default_prompts() } else { arguments.prompt.clone() };
     let plan = Plan { prompts, first, second, front_ends: names, repeat: arguments.repeat };
     plan.cells().map_err(MatrixError::from)?;
     Ok(plan)
@@ -149,7 +172,8 @@ fn measured_text(measured: &Measured, table: &Path) -> String {
     let table = table.display();
     let before = if *before > 0 { format!(" ({before} were there before)") } else { String::new() };
     format!(
-        "{measured} of {cells} rows measured into {table}{before}, {} paid\nmake the report: mica matrix report {table}",
+        "{measured} of {cells} rows measured into {table}{before}, {} paid\nmake the report: mica \
+         matrix report {table}",
         amount::format(*cost)
     )
 }
@@ -172,7 +196,12 @@ fn report(context: &Context, table: &Path, out: &Path) -> Result<(), CommandErro
 fn reported_text(reported: &Reported) -> String {
     let mut text = format!("{}: {} rows\n", reported.page.display(), reported.analysis.rows);
     for grouping in &reported.analysis.groupings {
-        let made: Vec<f64> = grouping.results.iter().filter_map(|result| result.anova.0.ok()).map(|anova| anova.p).collect();
+        let made: Vec<f64> = grouping
+            .results
+            .iter()
+            .filter_map(|result| result.anova.0.ok())
+            .map(|anova| anova.p)
+            .collect();
         let differ = made.iter().filter(|p| **p < 0.05).count();
         let groups = grouping.groups.len();
         text.push_str(&format!(

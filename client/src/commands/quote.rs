@@ -1,4 +1,5 @@
-//! `mica quote "…"`: the path that a prompt would take and the most that it would cost. Needs no wallet and spends nothing.
+//! `mica quote "…"`: the path that a prompt would take and the most that it would cost. Needs no
+//! wallet and spends nothing.
 
 use std::path::PathBuf;
 
@@ -26,13 +27,15 @@ use crate::{
 pub struct QuoteArgs {
     /// The prompt
     prompt: String,
-    /// The model's GGUF file, of which the payer needs the tokenizer [default: the small model built in]
+    /// The model's GGUF file, of which the payer needs the tokenizer [default: the small model
+    /// built in]
     #[arg(long, value_name = "FILE", env = "MICA_MODEL_FILE", value_hint = ValueHint::FilePath)]
     model_file: Option<PathBuf>,
     /// Text of a system message
     #[arg(long, value_name = "TEXT", conflicts_with = "raw")]
     system: Option<String>,
-    /// Take the prompt as it is, without the model's chat template; names of control tokens in it become those tokens
+    /// Take the prompt as it is, without the model's chat template; names of control tokens in it
+    /// become those tokens
     #[arg(long)]
     raw: bool,
     /// Weight of money against time, from 0 (only time counts) to 1 (only money counts)
@@ -75,12 +78,15 @@ struct Stage {
 /// # Errors
 /// [`CommandError`]: no node, no path (with the layers that are missing), or none within the limits.
 pub async fn run(context: &Context, arguments: &QuoteArgs) -> Result<(), CommandError> {
-    let model = LocalModel::open(arguments.model_file.as_deref().or(context.settings.model_file.as_deref()))?;
+    let model = LocalModel::open(
+        arguments.model_file.as_deref().or(context.settings.model_file.as_deref()),
+    )?;
     let prompt = if arguments.raw {
         model.raw(&arguments.prompt)?
     } else {
         let system = arguments.system.as_deref().map(|text| ChatMessage::new("system", text));
-        let messages: Vec<_> = system.into_iter().chain([ChatMessage::new("user", &arguments.prompt)]).collect();
+        let messages: Vec<_> =
+            system.into_iter().chain([ChatMessage::new("user", &arguments.prompt)]).collect();
         model.chat(&messages)?
     };
     let question = Question {
@@ -127,7 +133,8 @@ fn describe(picture: &ModelPicture, offer: &Offer) -> Quoted {
 
 fn to_text(quoted: &Quoted, offer: &Offer) -> String {
     format!(
-        "{}{} tokens of prompt cost {}; with an answer of at most {} tokens at most {}. Nothing was spent.",
+        "{}{} tokens of prompt cost {}; with an answer of at most {} tokens at most {}. Nothing \
+         was spent.",
         offer.path.to_text(),
         quoted.prompt_tokens,
         amount::format(quoted.prompt_cost),

@@ -38,7 +38,8 @@ pub enum ReceiptCommand {
 /// Runs `mica receipt …`.
 ///
 /// # Errors
-/// [`CommandError::Verify`] if a receipt is wrong; others if the database or the chain cannot be read.
+/// [`CommandError::Verify`] if a receipt is wrong; others if the database or the chain cannot be
+/// read.
 pub async fn run(context: &Context, command: ReceiptCommand) -> Result<(), CommandError> {
     let store = context.store()?;
     match command {
@@ -46,12 +47,15 @@ pub async fn run(context: &Context, command: ReceiptCommand) -> Result<(), Comma
         ReceiptCommand::Verify { session, all, offline } => {
             let wanted = choose(store.sessions()?, session.as_deref(), all)?;
             // One finalized block for all: a root that it shows cannot be taken back.
-            let view = if offline { None } else { Some(context.chain().await?.at_finalized().await?) };
+            let view =
+                if offline { None } else { Some(context.chain().await?.at_finalized().await?) };
             let mut checked = Vec::with_capacity(wanted.len());
             for record in &wanted {
                 checked.push(check(&store, view.as_ref(), record).await?);
             }
-            Ok(context.output.show(&checked, |checked| checked.iter().map(Checked::to_text).collect::<Vec<_>>().join("\n"))?)
+            Ok(context.output.show(&checked, |checked| {
+                checked.iter().map(Checked::to_text).collect::<Vec<_>>().join("\n")
+            })?)
         }
     }
 }
@@ -81,7 +85,10 @@ fn list(context: &Context, store: &Store) -> Result<(), CommandError> {
             tokens: record.tokens.len(),
             stages: record.stages.len(),
             receipts: record.stages.iter().map(|stage| stage.receipts).sum(),
-            paid: record.stages.iter().fold(0, |sum: Balance, stage| sum.saturating_add(stage.paid)),
+            paid: record
+                .stages
+                .iter()
+                .fold(0, |sum: Balance, stage| sum.saturating_add(stage.paid)),
             is_closed: record.is_closed,
         })
         .collect();
@@ -105,7 +112,11 @@ fn row(one: &Listed) -> Vec<String> {
     ]
 }
 
-fn choose(mut sessions: Vec<SessionRecord>, wanted: Option<&str>, all: bool) -> Result<Vec<SessionRecord>, CommandError> {
+fn choose(
+    mut sessions: Vec<SessionRecord>,
+    wanted: Option<&str>,
+    all: bool,
+) -> Result<Vec<SessionRecord>, CommandError> {
     if all {
         return Ok(sessions);
     }
@@ -116,7 +127,9 @@ fn choose(mut sessions: Vec<SessionRecord>, wanted: Option<&str>, all: bool) -> 
     match sessions.len() {
         0 => Err(VerifyError::NoSession(wanted.unwrap_or("newest").into()).into()),
         1 => Ok(sessions),
-        count => Err(CommandError::Usage(format!("{count} sessions begin with these digits: give more of them"))),
+        count => Err(CommandError::Usage(format!(
+            "{count} sessions begin with these digits: give more of them"
+        ))),
     }
 }
 
@@ -132,7 +145,8 @@ struct CheckedStage {
     layers: [u16; 2],
     receipts: u64,
     lane_root: String,
-    /// Block in which the chain fixed a root over these receipts; nothing if it has not, or keeps it no longer.
+    /// Block in which the chain fixed a root over these receipts; nothing if it has not, or keeps
+    /// it no longer.
     fixed_in_block: Option<u32>,
 }
 
@@ -141,18 +155,28 @@ impl Checked {
         let mut text = format!("session {}: all receipts verify\n", self.session);
         for (index, stage) in self.stages.iter().enumerate() {
             let [first, end] = stage.layers;
-            let fixed =
-                stage.fixed_in_block.map_or("not fixed on chain".into(), |block| format!("root fixed on chain in block {block}"));
+            let fixed = stage.fixed_in_block.map_or("not fixed on chain".into(), |block| {
+                format!("root fixed on chain in block {block}")
+            });
             let (number, worker, receipts) = (StageNumber(index), &stage.worker, stage.receipts);
-            text.push_str(&format!("  stage {number}  {worker}  [{first}, {end})  {receipts} receipts, {fixed}\n"));
+            text.push_str(&format!(
+                "  stage {number}  {worker}  [{first}, {end})  {receipts} receipts, {fixed}\n"
+            ));
         }
         text
     }
 }
 
-async fn check(store: &Store, view: Option<&View>, record: &SessionRecord) -> Result<Checked, CommandError> {
-    let of_session = |stage: &StageRecord| store.receipts(stage.channel, stage.lane, stage.first_receipt, stage.receipts);
-    let receipts: Vec<Vec<Receipt>> = record.stages.iter().map(of_session).collect::<Result<_, _>>()?;
+async fn check(
+    store: &Store,
+    view: Option<&View>,
+    record: &SessionRecord,
+) -> Result<Checked, CommandError> {
+    let of_session = |stage: &StageRecord| {
+        store.receipts(stage.channel, stage.lane, stage.first_receipt, stage.receipts)
+    };
+    let receipts: Vec<Vec<Receipt>> =
+        record.stages.iter().map(of_session).collect::<Result<_, _>>()?;
     let counts = verify::session(record, &receipts)?;
     let mut stages = Vec::with_capacity(record.stages.len());
     for (index, (stage, count)) in record.stages.iter().zip(counts).enumerate() {
@@ -168,7 +192,8 @@ async fn check(store: &Store, view: Option<&View>, record: &SessionRecord) -> Re
     Ok(Checked { session: hex::encode(record.session), stages })
 }
 
-/// Compares the root over all receipts of the stage's lane with our last voucher's and with the chain's.
+/// Compares the root over all receipts of the stage's lane with our last voucher's and with the
+/// chain's.
 async fn check_roots(
     store: &Store,
     view: Option<&View>,
@@ -183,10 +208,14 @@ async fn check_roots(
         return Err(VerifyError::Root { stage: index, by: "that our voucher names" }.into());
     }
     let Some(view) = view else { return Ok((root, None)) };
-    let Some(fixed) = view.receipt_root(stage.channel, stage.lane).await? else { return Ok((root, None)) };
+    let Some(fixed) = view.receipt_root(stage.channel, stage.lane).await? else {
+        return Ok((root, None));
+    };
     let prefix = usize::try_from(fixed.count).ok().and_then(|count| lane.get(..count));
     match prefix {
-        Some(prefix) if verify::root(prefix) == fixed.root && fixed.worker.0 == stage.worker => Ok((root, Some(fixed.block))),
+        Some(prefix) if verify::root(prefix) == fixed.root && fixed.worker.0 == stage.worker => {
+            Ok((root, Some(fixed.block)))
+        }
         _ => Err(VerifyError::Root { stage: index, by: "that the chain has fixed" }.into()),
     }
 }

@@ -1,4 +1,5 @@
-//! `mica validator …`: one file per subcommand. The wallet's account is the validator; the node is its own.
+//! `mica validator …`: one file per subcommand. The wallet's account is the validator; the node is
+//! its own.
 
 mod bond;
 mod chill;
@@ -88,16 +89,28 @@ struct Changed {
 }
 
 impl Change {
-    /// Shows it with `--dry-run`; otherwise looks whether there is enough money, asks, sends it and says so.
-    async fn carry_out(self, context: &Context, chain: &Chain, options: SendOptions) -> Result<(), CommandError> {
+    /// Shows it with `--dry-run`; otherwise looks whether there is enough money, asks, sends it and
+    /// says so.
+    async fn carry_out(
+        self,
+        context: &Context,
+        chain: &Chain,
+        options: SendOptions,
+    ) -> Result<(), CommandError> {
         match self.approve(context, chain, options).await? {
             Some(signer) => self.send(context, chain, options, &signer).await,
             None => Ok(()),
         }
     }
 
-    /// Looks whether there is enough money, asks, and opens the key that signs. With `--dry-run` shows it instead, and there is no key.
-    async fn approve(&self, context: &Context, chain: &Chain, options: SendOptions) -> Result<Option<Signer>, CommandError> {
+    /// Looks whether there is enough money, asks, and opens the key that signs. With `--dry-run`
+    /// shows it instead, and there is no key.
+    async fn approve(
+        &self,
+        context: &Context,
+        chain: &Chain,
+        options: SendOptions,
+    ) -> Result<Option<Signer>, CommandError> {
         let key = context.account_key()?;
         let account = key.account();
         if options.dry_run {
@@ -106,17 +119,28 @@ impl Change {
         let fee = chain.estimate_fee_for(account, &self.call).await?;
         let money = chain.at_best().await?.account(account).await?;
         funds::check(account, &money, self.moved.sent.saturating_add(self.moved.locked), fee)?;
-        context.confirmation().of(&format!("{} (fee about {})?", self.question, amount::format(fee)), Unattended::Proceed)?;
+        context.confirmation().of(
+            &format!("{} (fee about {})?", self.question, amount::format(fee)),
+            Unattended::Proceed,
+        )?;
         Ok(Some(key.signer(self.purpose)?))
     }
 
     /// Sends it and says what has happened.
-    async fn send(self, context: &Context, chain: &Chain, options: SendOptions, signer: &Signer) -> Result<(), CommandError> {
+    async fn send(
+        self,
+        context: &Context,
+        chain: &Chain,
+        options: SendOptions,
+        signer: &Signer,
+    ) -> Result<(), CommandError> {
         let follow = options.follow(context.settings.wait, Wait::Included);
         let sent = send(chain, signer, self.call, follow, context.progress, self.purpose).await?;
         let done = format!("{}{}", self.done, refused_parts(&sent.events));
         let changed = Changed { account: signer.account().to_string(), done, sent };
-        Ok(context.output.show(&changed, |changed| format!("{} ({})", changed.done, changed.sent.to_text()))?)
+        Ok(context
+            .output
+            .show(&changed, |changed| format!("{} ({})", changed.done, changed.sent.to_text()))?)
     }
 }
 
@@ -124,12 +148,20 @@ impl Change {
 fn refused_parts(events: &[String]) -> String {
     match events.iter().filter(|event| *event == "Utility.ItemFailed").count() {
         0 => String::new(),
-        failed => format!("; the chain refused {failed} of them (somebody may have done them before)"),
+        failed => {
+            format!("; the chain refused {failed} of them (somebody may have done them before)")
+        }
     }
 }
 
 /// Shows what `call` would do, and whether there is enough money for it.
-async fn rehearse(context: &Context, chain: &Chain, account: AccountId, call: &Call, moved: Moved) -> Result<(), CommandError> {
+async fn rehearse(
+    context: &Context,
+    chain: &Chain,
+    account: AccountId,
+    call: &Call,
+    moved: Moved,
+) -> Result<(), CommandError> {
     let report = DryRun::new(chain, account, Some(call), moved).await?;
     context.output.show(&report, DryRun::to_text)?;
     report.verdict()
@@ -145,7 +177,11 @@ fn refused<T>(text: impl Into<String>) -> Result<T, CommandError> {
 
 /// What is missing to the least bond of a validator, for an error.
 fn below_least(bonded: Balance, least: Balance) -> String {
-    format!("a validator has at least {} at stake, and this would be {}", amount::format(least), amount::format(bonded))
+    format!(
+        "a validator has at least {} at stake, and this would be {}",
+        amount::format(least),
+        amount::format(bonded)
+    )
 }
 
 #[cfg(test)]
@@ -176,8 +212,12 @@ mod tests {
 
     #[test]
     fn calls_that_the_chain_refused_are_counted() {
-        let events = |names: &[&str]| names.iter().map(|name| format!("Utility.{name}")).collect::<Vec<_>>();
+        let events =
+            |names: &[&str]| names.iter().map(|name| format!("Utility.{name}")).collect::<Vec<_>>();
         assert_eq!(refused_parts(&events(&["ItemCompleted", "BatchCompleted"])), "");
-        assert!(refused_parts(&events(&["ItemFailed", "ItemCompleted", "BatchCompletedWithErrors"])).contains("refused 1 of them"));
+        assert!(
+            refused_parts(&events(&["ItemFailed", "ItemCompleted", "BatchCompletedWithErrors"]))
+                .contains("refused 1 of them")
+        );
     }
 }

@@ -83,8 +83,12 @@ struct Made<'a> {
 
 impl Made<'_> {
     fn to_text(&self) -> String {
-        let path = if self.path.is_empty() { String::new() } else { format!("path     {}\n", self.path) };
-        format!("wallet   {}\naddress  {}\n{path}file     {}\n", self.wallet, self.address, self.file)
+        let path =
+            if self.path.is_empty() { String::new() } else { format!("path     {}\n", self.path) };
+        format!(
+            "wallet   {}\naddress  {}\n{path}file     {}\n",
+            self.wallet, self.address, self.file
+        )
     }
 }
 
@@ -97,5 +101,12 @@ fn create<'a>(context: &'a Context, secret: &Secret) -> Result<Made<'a>, Command
     context.home.create()?;
     let file = keystore.create(wallet, secret, &password)?;
     let path = keystore.path(wallet)?.display().to_string();
-    Ok(Made { wallet, address: file.address, channel_signer: file.channel_signer, path: file.path, file: path, phrase: None })
+    Ok(Made {
+        wallet,
+        address: file.address,
+        channel_signer: file.channel_signer,
+        path: file.path,
+        file: path,
+        phrase: None,
+    })
 }

@@ -19,7 +19,8 @@ use crate::{
     model::LocalModel,
     progress::Step as Shown,
     workflow::{
-        BUILT_IN, Direct, Event, Finished, FrontEnd, FrontEndKind, Server, StepResult, Workflow, WorkflowError, run as run_steps,
+        BUILT_IN, Direct, Event, Finished, FrontEnd, FrontEndKind, Server, StepResult, Workflow,
+        WorkflowError, run as run_steps,
     },
 };
 
@@ -63,7 +64,8 @@ pub struct RunArgs {
 /// Where models are.
 #[derive(Debug, Args)]
 pub struct WayArgs {
-    /// GGUF file of a model, of which `direct` needs the tokenizer; repeat for several [default: the small model built in]
+    /// GGUF file of a model, of which `direct` needs the tokenizer; repeat for several [default:
+    /// the small model built in]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     model_file: Vec<PathBuf>,
     /// Server for the front-ends `ollama` and `openai`
@@ -78,11 +80,17 @@ pub struct WayArgs {
 }
 
 impl WayArgs {
-    /// Makes a way to the models ready; for `direct` that unlocks the wallet and connects to the node.
+    /// Makes a way to the models ready; for `direct` that unlocks the wallet and connects to the
+    /// node.
     ///
     /// # Errors
     /// [`CommandError`].
-    pub async fn open(&self, context: &Context, kind: FrontEndKind, interrupt: &Interrupt) -> Result<FrontEnd, CommandError> {
+    pub async fn open(
+        &self,
+        context: &Context,
+        kind: FrontEndKind,
+        interrupt: &Interrupt,
+    ) -> Result<FrontEnd, CommandError> {
         if let Some(api) = kind.api() {
             let server = Server::new(
                 api,
@@ -94,10 +102,13 @@ impl WayArgs {
         }
         let models = match self.model_file.as_slice() {
             [] => vec![LocalModel::open(context.settings.model_file.as_deref())?],
-            files => files.iter().map(|file| LocalModel::open(Some(file))).collect::<Result<_, _>>()?,
+            files => {
+                files.iter().map(|file| LocalModel::open(Some(file))).collect::<Result<_, _>>()?
+            }
         };
         let payer = context.payer().await?;
-        let asker = Asker::start(payer, Arc::new(context.store()?), 1, Deposits::ONE, context.progress)?;
+        let asker =
+            Asker::start(payer, Arc::new(context.store()?), 1, Deposits::ONE, context.progress)?;
         Ok(FrontEnd::Direct(Box::new(Direct { asker, models, interrupt: interrupt.clone() })))
     }
 }
@@ -115,7 +126,8 @@ pub async fn run(context: &Context, command: WorkflowCommand) -> Result<(), Comm
         }
         WorkflowCommand::Show { workflow: Some(path) } => {
             let workflow = Workflow::open(&path).map_err(WorkflowError::from)?;
-            let text = toml::to_string(&workflow).map_err(|error| CommandError::Usage(error.to_string()))?;
+            let text = toml::to_string(&workflow)
+                .map_err(|error| CommandError::Usage(error.to_string()))?;
             Ok(context.output.show(&workflow, |_| text)?)
         }
     }
@@ -124,9 +136,11 @@ pub async fn run(context: &Context, command: WorkflowCommand) -> Result<(), Comm
 async fn run_workflow(context: &Context, arguments: RunArgs) -> Result<(), CommandError> {
     let mut workflow = Workflow::open(&arguments.workflow).map_err(WorkflowError::from)?;
     // Those for one step first: a step that has one then names a model.
-    let (own, common): (Vec<&String>, Vec<&String>) = arguments.model.iter().partition(|model| model.contains('='));
+    let (own, common): (Vec<&String>, Vec<&String>) =
+        arguments.model.iter().partition(|model| model.contains('='));
     for model in own.into_iter().chain(common) {
-        let (step, name) = model.split_once('=').map_or((None, model.as_str()), |(step, name)| (Some(step), name));
+        let (step, name) =
+            model.split_once('=').map_or((None, model.as_str()), |(step, name)| (Some(step), name));
         workflow.assign(step, name).map_err(WorkflowError::from)?;
     }
     for step in &mut workflow.steps {
@@ -135,21 +149,32 @@ async fn run_workflow(context: &Context, arguments: RunArgs) -> Result<(), Comma
     let input = match arguments.prompt.as_deref().or(workflow.input.as_deref()) {
         Some("-") => {
             let mut text = String::new();
-            std::io::stdin().lock().take(MAX_PROMPT_BYTES + 1).read_to_string(&mut text).map_err(CommandError::Input)?;
+            std::io::stdin()
+                .lock()
+                .take(MAX_PROMPT_BYTES + 1)
+                .read_to_string(&mut text)
+                .map_err(CommandError::Input)?;
             if text.len() as u64 > MAX_PROMPT_BYTES {
-                return Err(CommandError::Usage(format!("the prompt on standard input is longer than {MAX_PROMPT_BYTES} bytes")));
+                return Err(CommandError::Usage(format!(
+                    "the prompt on standard input is longer than {MAX_PROMPT_BYTES} bytes"
+                )));
             }
             text
         }
         Some(text) => text.to_owned(),
-        None => return Err(CommandError::Usage("this workflow has no `input` of its own: say what is asked".into())),
+        None => {
+            return Err(CommandError::Usage(
+                "this workflow has no `input` of its own: say what is asked".into(),
+            ));
+        }
     };
     let (interrupt, _listening) = Interrupt::listen();
     let front_end = arguments.way.open(context, arguments.front_end, &interrupt).await?;
     let (progress, mut shown) = (context.progress, None::<Shown>);
     let mut watch = |event: Event<'_>| match event {
         Event::Begins { number, of, step } => {
-            let model = step.model.as_ref().map(|model| format!(" with {model}")).unwrap_or_default();
+            let model =
+                step.model.as_ref().map(|model| format!(" with {model}")).unwrap_or_default();
             shown = Some(progress.step(format!("step {number} of {of}: {}{model}", step.name)));
         }
         Event::Ended(result) => {
@@ -158,7 +183,8 @@ async fn run_workflow(context: &Context, arguments: RunArgs) -> Result<(), Comma
             }
         }
     };
-    let finished = run_steps(&workflow, &input, arguments.max_total, &front_end, &mut watch).await?;
+    let finished =
+        run_steps(&workflow, &input, arguments.max_total, &front_end, &mut watch).await?;
     Ok(context.output.show(&finished, to_text)?)
 }
 
@@ -166,17 +192,28 @@ async fn run_workflow(context: &Context, arguments: RunArgs) -> Result<(), Comma
 fn to_text(finished: &Finished) -> String {
     let mut text = String::new();
     for (number, step) in (1..).zip(&finished.steps) {
-        text.push_str(&format!("[{number}] {} · {}\n{}\n{}\n\n", step.name, step.model, step.text.trim_end(), took(step)));
+        text.push_str(&format!(
+            "[{number}] {} · {}\n{}\n{}\n\n",
+            step.name,
+            step.model,
+            step.text.trim_end(),
+            took(step)
+        ));
     }
     let cost = finished.cost.map_or("a cost that was not told".into(), amount::format);
-    text.push_str(&format!("{:.2} s, {cost}, fees {}\n", seconds(finished.total_duration), amount::format(finished.fees)));
+    text.push_str(&format!(
+        "{:.2} s, {cost}, fees {}\n",
+        seconds(finished.total_duration),
+        amount::format(finished.fees)
+    ));
     text
 }
 
 fn took(step: &StepResult) -> String {
     let metrics = &step.metrics;
     format!(
-        "    {} + {} tokens, {:.1} tokens/s; total {:.3} s, load {:.3} s, prompt {:.3} s, answer {:.3} s, network {:.3} s; {}",
+        "    {} + {} tokens, {:.1} tokens/s; total {:.3} s, load {:.3} s, prompt {:.3} s, answer \
+         {:.3} s, network {:.3} s; {}",
         metrics.prompt_eval_count,
         metrics.eval_count,
         step.token_per_second,

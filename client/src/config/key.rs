@@ -95,7 +95,9 @@ impl Key {
             Self::Output => Some("text"),
             Self::Alpha => Some("0.5"),
             Self::MaxTokens => Some("128"),
-            Self::Genesis | Self::PasswordFile | Self::Wait | Self::MaxTotal | Self::ModelFile => None,
+            Self::Genesis | Self::PasswordFile | Self::Wait | Self::MaxTotal | Self::ModelFile => {
+                None
+            }
         }
     }
 
@@ -105,16 +107,21 @@ impl Key {
     /// [`ConfigError::Value`] says what it could be.
     pub fn check(self, text: &str) -> Result<(), ConfigError> {
         let reason = match self {
-            Self::NodeUrl => {
-                needs(text.starts_with("ws://") || text.starts_with("wss://"), "write ws://host:port or wss://host:port")
-            }
+            Self::NodeUrl => needs(
+                text.starts_with("ws://") || text.starts_with("wss://"),
+                "write ws://host:port or wss://host:port",
+            ),
             Self::Genesis => parse_genesis(text).err(),
-            Self::Wallet => Keystore::new(Default::default()).path(text).err().map(|error| error.to_string()),
+            Self::Wallet => {
+                Keystore::new(Default::default()).path(text).err().map(|error| error.to_string())
+            }
             Self::PasswordFile | Self::ModelFile => needs(!text.is_empty(), "write a path"),
             Self::Output => Output::from_str(text).err(),
             Self::Alpha => parse_alpha(text).err(),
             Self::Wait => Wait::from_str(text).err(),
-            Self::MaxTokens => needs(text.parse::<u32>().is_ok_and(|tokens| tokens > 0), "write a number above 0"),
+            Self::MaxTokens => {
+                needs(text.parse::<u32>().is_ok_and(|tokens| tokens > 0), "write a number above 0")
+            }
             Self::MaxTotal => amount::parse(text).err().map(|error| error.to_string()),
         };
         match reason {
@@ -126,8 +133,12 @@ impl Key {
     /// The value in TOML: numbers as numbers, the rest as text.
     pub(super) fn value(self, text: &str) -> Value {
         match self {
-            Self::Alpha => text.trim().parse::<f64>().map(Value::from).unwrap_or_else(|_| text.into()),
-            Self::MaxTokens => text.trim().parse::<i64>().map(Value::from).unwrap_or_else(|_| text.into()),
+            Self::Alpha => {
+                text.trim().parse::<f64>().map(Value::from).unwrap_or_else(|_| text.into())
+            }
+            Self::MaxTokens => {
+                text.trim().parse::<i64>().map(Value::from).unwrap_or_else(|_| text.into())
+            }
             _ => text.into(),
         }
     }
@@ -163,7 +174,10 @@ impl FromStr for Key {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let all = || Self::ALL.map(Self::name).join(", ");
-        Self::ALL.into_iter().find(|key| key.name() == text).ok_or_else(|| format!("there are the keys {}", all()))
+        Self::ALL
+            .into_iter()
+            .find(|key| key.name() == text)
+            .ok_or_else(|| format!("there are the keys {}", all()))
     }
 }
 

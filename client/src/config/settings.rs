@@ -9,8 +9,8 @@ use mica_primitives::{Balance, Hash32};
 use super::{ConfigError, ConfigFile, Key, key};
 use crate::{cli::Global, output::Output, wait::Wait};
 
-/// Every setting, after the options that all commands share, the environment and the file were heard. Options of single commands
-/// go before these.
+/// Every setting, after the options that all commands share, the environment and the file were
+/// heard. Options of single commands go before these.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// The node.
@@ -36,19 +36,24 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// From the options and the file. Values of the file that cannot be are errors only where they count.
+    /// From the options and the file. Values of the file that cannot be are errors only where they
+    /// count.
     ///
     /// # Errors
     /// [`ConfigError`].
     pub fn new(global: &Global, file: &ConfigFile) -> Result<Self, ConfigError> {
-        let text = |key: Key| Ok::<_, ConfigError>(file.get(key)?.or_else(|| key.default().map(str::to_owned)));
+        let text = |key: Key| {
+            Ok::<_, ConfigError>(file.get(key)?.or_else(|| key.default().map(str::to_owned)))
+        };
         let name = |given: &Option<String>, key: Key| match given {
             Some(given) => Ok(given.clone()),
             None => text(key).map(Option::unwrap_or_default),
         };
         let output = match global.output() {
             Some(output) => output,
-            None => parsed(Key::Output, text(Key::Output)?, Output::from_str)?.unwrap_or(Output::Text),
+            None => {
+                parsed(Key::Output, text(Key::Output)?, Output::from_str)?.unwrap_or(Output::Text)
+            }
         };
         Ok(Self {
             node_url: name(&global.node_url, Key::NodeUrl)?,
@@ -61,15 +66,21 @@ impl Settings {
             output,
             alpha: parsed(Key::Alpha, text(Key::Alpha)?, key::parse_alpha)?.unwrap_or_default(),
             wait: parsed(Key::Wait, text(Key::Wait)?, Wait::from_str)?,
-            max_tokens: parsed(Key::MaxTokens, text(Key::MaxTokens)?, u32::from_str)?.unwrap_or_default(),
+            max_tokens: parsed(Key::MaxTokens, text(Key::MaxTokens)?, u32::from_str)?
+                .unwrap_or_default(),
             max_total: parsed(Key::MaxTotal, text(Key::MaxTotal)?, amount::parse)?,
             model_file: text(Key::ModelFile)?.map(PathBuf::from),
         })
     }
 }
 
-fn parsed<T, E: ToString>(key: Key, text: Option<String>, parse: impl Fn(&str) -> Result<T, E>) -> Result<Option<T>, ConfigError> {
+fn parsed<T, E: ToString>(
+    key: Key,
+    text: Option<String>,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Result<Option<T>, ConfigError> {
     let Some(text) = text else { return Ok(None) };
-    let wrong = |error: E| ConfigError::Value { key, value: text.clone(), reason: error.to_string() };
+    let wrong =
+        |error: E| ConfigError::Value { key, value: text.clone(), reason: error.to_string() };
     parse(&text).map(Some).map_err(wrong)
 }

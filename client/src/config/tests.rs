@@ -18,7 +18,8 @@ fn settings(arguments: &[&str], text: &str) -> Result<Settings, ConfigError> {
 
 #[test]
 fn the_command_line_goes_before_the_file_and_the_file_before_the_default() {
-    let text = "node-url = \"ws://file:1\"\nalpha = 1\nwait = \"none\"\nmax-total = \"2.5 MICA\"\noutput = \"json\"\n";
+    let text = "node-url = \"ws://file:1\"\nalpha = 1\nwait = \"none\"\nmax-total = \"2.5 \
+                MICA\"\noutput = \"json\"\n";
     let found = settings(&["--node-url", "ws://flag:1"], text).expect("settings");
     assert_eq!((found.node_url.as_str(), found.wallet.as_str()), ("ws://flag:1", "default"));
     assert_eq!((found.alpha, found.wait, found.max_tokens), (1.0, Some(Wait::None), 128));
@@ -36,7 +37,12 @@ fn comments_and_foreign_tables_survive_a_change() {
     config.set(Key::Wallet, "savings").expect("possible");
     config.save().expect("written");
     let text = std::fs::read_to_string(&path).expect("read");
-    assert!(text.contains("# mine") && text.contains("alpha = 0.75 # cheap") && text.contains("[gateway]\nport = 1"), "{text}");
+    assert!(
+        text.contains("# mine")
+            && text.contains("alpha = 0.75 # cheap")
+            && text.contains("[gateway]\nport = 1"),
+        "{text}"
+    );
     let mut again = ConfigFile::load(&path).expect("read");
     again.check().expect("consistent");
     assert_eq!(again.get(Key::Wallet).expect("possible").as_deref(), Some("savings"));
@@ -59,9 +65,11 @@ fn impossible_values_are_refused_with_what_would_be_possible() {
         (Key::MaxTotal, "1 apple"),
     ];
     for (key, value) in cases {
-        let error = ConfigFile::empty(Path::new("config.toml")).set(key, value).expect_err("impossible");
+        let error =
+            ConfigFile::empty(Path::new("config.toml")).set(key, value).expect_err("impossible");
         assert!(error.to_string().contains("mica config"), "{error}");
-        let error = settings(&[], &format!("{key} = \"{value}\"")).expect_err("impossible in a file too");
+        let error =
+            settings(&[], &format!("{key} = \"{value}\"")).expect_err("impossible in a file too");
         assert!(matches!(error, ConfigError::Value { key: found, .. } if found == key), "{error}");
     }
 }
@@ -74,7 +82,10 @@ fn misspelt_keys_and_broken_files_are_told_with_their_place() {
     for text in ["alpha = ", "alpha", "alpha = 1\nalpha = 2", "[gateway\n"] {
         let (_folder, path) = file(text);
         let error = ConfigFile::load(&path).expect_err("no TOML");
-        assert!(matches!(&error, ConfigError::Malformed { reason, .. } if reason.contains("line")), "{text}: {error}");
+        assert!(
+            matches!(&error, ConfigError::Malformed { reason, .. } if reason.contains("line")),
+            "{text}: {error}"
+        );
     }
     std::fs::write(&path, [0xff, 0xfe]).expect("written");
     assert!(matches!(ConfigFile::load(&path), Err(ConfigError::Malformed { .. })));

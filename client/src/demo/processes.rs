@@ -1,7 +1,8 @@
 //! Programs that a demo starts, and that it stops again whatever happens.
 //!
-//! Every program leads a process group of its own, so that Ctrl-C at the terminal reaches the demo alone and the demo decides the
-//! order of stopping; a dropped [`Daemon`] takes its whole group with it. Only a SIGKILL to the demo itself leaves them running.
+//! Every program leads a process group of its own, so that Ctrl-C at the terminal reaches the demo
+//! alone and the demo decides the order of stopping; a dropped [`Daemon`] takes its whole group
+//! with it. Only a SIGKILL to the demo itself leaves them running.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -81,13 +82,24 @@ impl Sibling {
     pub fn find(self) -> Result<PathBuf, ProcessError> {
         let Self { name, variable } = self;
         if let Some(path) = std::env::var_os(variable).map(PathBuf::from) {
-            return if path.is_file() { Ok(path) } else { Err(ProcessError::NotFound { name, beside: path, variable }) };
+            return if path.is_file() {
+                Ok(path)
+            } else {
+                Err(ProcessError::NotFound { name, beside: path, variable })
+            };
         }
-        let beside = std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_owned)).unwrap_or_default();
+        let beside = std::env::current_exe()
+            .ok()
+            .and_then(|exe| exe.parent().map(Path::to_owned))
+            .unwrap_or_default();
         // A test binary lies one folder deeper.
         let candidates = [Some(beside.as_path()), beside.parent()];
         let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
-        let found = candidates.into_iter().flatten().map(|folder| folder.join(&file)).find(|path| path.is_file());
+        let found = candidates
+            .into_iter()
+            .flatten()
+            .map(|folder| folder.join(&file))
+            .find(|path| path.is_file());
         found.ok_or(ProcessError::NotFound { name, beside, variable })
     }
 }
@@ -178,17 +190,28 @@ impl Drop for Daemon {
 ///
 /// # Errors
 /// [`ProcessError::Failed`] with the end of what it said on stderr.
-pub async fn run(name: &str, program: &Path, arguments: &[String], variables: &[(&str, String)]) -> Result<String, ProcessError> {
+pub async fn run(
+    name: &str,
+    program: &Path,
+    arguments: &[String],
+    variables: &[(&str, String)],
+) -> Result<String, ProcessError> {
     let mut command = Command::new(program);
     command.args(arguments).envs(variables.iter().map(|(key, value)| (key, value)));
     let output = command.stdin(Stdio::null()).kill_on_drop(true).process_group(0).output().await;
-    let output = output.map_err(|source| ProcessError::Start { program: program.into(), source })?;
+    let output =
+        output.map_err(|source| ProcessError::Start { program: program.into(), source })?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    let tail = said.char_indices().rev().nth(TAIL_BYTES as usize).map_or(&*said, |(at, _)| &said[at..]);
-    Err(ProcessError::Failed { name: name.into(), status: output.status.to_string(), tail: tail.trim().into() })
+    let tail =
+        said.char_indices().rev().nth(TAIL_BYTES as usize).map_or(&*said, |(at, _)| &said[at..]);
+    Err(ProcessError::Failed {
+        name: name.into(),
+        status: output.status.to_string(),
+        tail: tail.trim().into(),
+    })
 }
 
 /// The end of a log, or nothing if it cannot be read.
@@ -215,7 +238,9 @@ mod tests {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), holds).await.unwrap_or_else(|_| panic!("{what} within 20 s"));
+        tokio::time::timeout(Duration::from_secs(20), holds)
+            .await
+            .unwrap_or_else(|_| panic!("{what} within 20 s"));
     }
 
     /// Whether nothing of the process runs any more; one that nobody has reaped yet counts as gone.
@@ -231,14 +256,22 @@ mod tests {
     }
 
     fn shell(script: &str, folder: &Path) -> Daemon {
-        Daemon::start("shell", Path::new("/bin/sh"), &["-c".into(), script.into()], &[], folder.join("log")).expect("started")
+        Daemon::start(
+            "shell",
+            Path::new("/bin/sh"),
+            &["-c".into(), script.into()],
+            &[],
+            folder.join("log"),
+        )
+        .expect("started")
     }
 
     #[tokio::test]
     async fn a_dropped_daemon_takes_its_children_with_it() {
         let folder = tempfile::tempdir().expect("temporary folder");
         let daemon = shell("sleep 600 & echo $!; wait", folder.path());
-        eventually("the shell names its child", || said(&daemon).trim().parse::<u32>().is_ok()).await;
+        eventually("the shell names its child", || said(&daemon).trim().parse::<u32>().is_ok())
+            .await;
         let child: u32 = said(&daemon).trim().parse().expect("a process id");
         let own = daemon.id().expect("runs");
         drop(daemon);
@@ -248,7 +281,10 @@ mod tests {
     #[tokio::test]
     async fn a_stopped_daemon_was_asked_first() {
         let folder = tempfile::tempdir().expect("temporary folder");
-        let mut daemon = shell("trap 'echo asked; exit 0' TERM; echo ready; while :; do sleep 0.05; done", folder.path());
+        let mut daemon = shell(
+            "trap 'echo asked; exit 0' TERM; echo ready; while :; do sleep 0.05; done",
+            folder.path(),
+        );
         eventually("the shell is ready", || said(&daemon).contains("ready")).await;
         daemon.check().expect("runs");
         daemon.stop().await;
@@ -260,9 +296,12 @@ mod tests {
     async fn what_fails_is_quoted() {
         let folder = tempfile::tempdir().expect("temporary folder");
         let error =
-            run("shell", Path::new("/bin/sh"), &["-c".into(), "echo why >&2; exit 3".into()], &[]).await.expect_err("failed");
+            run("shell", Path::new("/bin/sh"), &["-c".into(), "echo why >&2; exit 3".into()], &[])
+                .await
+                .expect_err("failed");
         assert!(error.to_string().contains("why"), "{error}");
-        let missing = Daemon::start("none", &folder.path().join("none"), &[], &[], folder.path().join("log"));
+        let missing =
+            Daemon::start("none", &folder.path().join("none"), &[], &[], folder.path().join("log"));
         assert!(matches!(missing, Err(ProcessError::Start { .. })));
     }
 }

@@ -1,4 +1,5 @@
-//! What happened, put together from the session's accounts, the receipts on disk and the chain's events.
+//! What happened, put together from the session's accounts, the receipts on disk and the chain's
+//! events.
 
 use mica_chain::{AccountId, MicaEvent, amount};
 use mica_primitives::{Balance, BlockNumber, ChannelId, Receipt};
@@ -77,7 +78,12 @@ impl Proof {
                     receipts,
                     redeemed: account.settled && redeemed_in.is_some() && paid == account.paid,
                 };
-                StageProof { summary, channel: account.channel, redeemed_in, closed_in: closed(seen, account.channel) }
+                StageProof {
+                    summary,
+                    channel: account.channel,
+                    redeemed_in,
+                    closed_in: closed(seen, account.channel),
+                }
             })
             .collect();
         let fees = fees(seen, &money, last);
@@ -92,15 +98,32 @@ impl Proof {
         };
         summary.check(layers)?;
         let channels: Vec<ChannelId> = stages.iter().map(|stage| stage.channel).collect();
-        let events = seen.events().filter_map(|(block, event)| Some((block, tell(event, &channels, &money.payer)?))).collect();
+        let events = seen
+            .events()
+            .filter_map(|(block, event)| Some((block, tell(event, &channels, &money.payer)?)))
+            .collect();
         Ok(Self { summary, stages, events, seconds: outcome.elapsed.as_secs_f64() })
     }
 
     /// The proof for people.
     pub fn to_text(&self) -> String {
-        let rows: Vec<Vec<String>> = self.stages.iter().enumerate().map(|(index, stage)| row(StageNumber(index), stage)).collect();
-        let header =
-            ["STAGE", "WORKER", "LAYERS", "TOKENS", "PRICE (base/layer-token)", "PAID", "RECEIPTS VERIFIED", "REDEEMED", "CLOSED"];
+        let rows: Vec<Vec<String>> = self
+            .stages
+            .iter()
+            .enumerate()
+            .map(|(index, stage)| row(StageNumber(index), stage))
+            .collect();
+        let header = [
+            "STAGE",
+            "WORKER",
+            "LAYERS",
+            "TOKENS",
+            "PRICE (base/layer-token)",
+            "PAID",
+            "RECEIPTS VERIFIED",
+            "REDEEMED",
+            "CLOSED",
+        ];
         let mut text = table(&header, &rows);
         text.push_str("\nevents on chain\n");
         for (block, event) in &self.events {
@@ -117,7 +140,8 @@ impl Proof {
             amount::format(payer.fees)
         ));
         text.push_str(&format!(
-            "before - after = paid + fees, to the base unit, over blocks {} to {}\n{} tokens in {:.1} s; the same as in one process: {}\n",
+            "before - after = paid + fees, to the base unit, over blocks {} to {}\n{} tokens in \
+             {:.1} s; the same as in one process: {}\n",
             blocks.first,
             blocks.last,
             tokens.len(),
@@ -129,8 +153,17 @@ impl Proof {
 }
 
 fn row(number: StageNumber, stage: &StageProof) -> Vec<String> {
-    let StageSummary { worker, layers: [first, end], tokens, price_per_layer_token, paid, receipts, .. } = &stage.summary;
-    let block = |block: Option<BlockNumber>| block.map_or("no".into(), |block| format!("block {block}"));
+    let StageSummary {
+        worker,
+        layers: [first, end],
+        tokens,
+        price_per_layer_token,
+        paid,
+        receipts,
+        ..
+    } = &stage.summary;
+    let block =
+        |block: Option<BlockNumber>| block.map_or("no".into(), |block| format!("block {block}"));
     vec![
         number.to_string(),
         worker.clone(),
@@ -147,15 +180,20 @@ fn row(number: StageNumber, stage: &StageProof) -> Vec<String> {
 /// Receipts per stage, read back from disk and checked again.
 fn verified_receipts(store: &Store, outcome: &Outcome) -> Result<Vec<u64>, DemoError> {
     let record = &outcome.record;
-    let read = |stage: &StageRecord| store.receipts(stage.channel, stage.lane, stage.first_receipt, stage.receipts);
-    let receipts: Vec<Vec<Receipt>> = record.stages.iter().map(read).collect::<Result<_, _>>().map_err(CommandError::from)?;
+    let read = |stage: &StageRecord| {
+        store.receipts(stage.channel, stage.lane, stage.first_receipt, stage.receipts)
+    };
+    let receipts: Vec<Vec<Receipt>> =
+        record.stages.iter().map(read).collect::<Result<_, _>>().map_err(CommandError::from)?;
     Ok(verify::session(record, &receipts).map_err(CommandError::from)?)
 }
 
 /// What the chain paid out of a channel, and in which block last.
 fn redeemed(seen: &Seen, wanted: ChannelId) -> (Balance, Option<BlockNumber>) {
     seen.events().fold((0, None), |(sum, block): (Balance, _), (number, event)| match event {
-        MicaEvent::Redeemed { channel, paid, .. } if *channel == wanted => (sum.saturating_add(*paid), Some(number)),
+        MicaEvent::Redeemed { channel, paid, .. } if *channel == wanted => {
+            (sum.saturating_add(*paid), Some(number))
+        }
         _ => (sum, block),
     })
 }
@@ -169,29 +207,48 @@ fn closed(seen: &Seen, wanted: ChannelId) -> Option<BlockNumber> {
 fn fees(seen: &Seen, money: &Money, last: BlockNumber) -> Balance {
     let paid = seen.events().filter(|(block, _)| *block > money.funded && *block <= last);
     paid.fold(0, |sum: Balance, (_, event)| match event {
-        MicaEvent::FeePaid { who, fee, tip } if *who == money.payer => sum.saturating_add(*fee).saturating_add(*tip),
+        MicaEvent::FeePaid { who, fee, tip } if *who == money.payer => {
+            sum.saturating_add(*fee).saturating_add(*tip)
+        }
         _ => sum,
     })
 }
 
 /// One line about an event that belongs to the story; nothing about others.
 fn tell(event: &MicaEvent, channels: &[ChannelId], payer: &AccountId) -> Option<String> {
-    let stage = |channel: &ChannelId| channels.iter().position(|known| known == channel).map(StageNumber);
+    let stage =
+        |channel: &ChannelId| channels.iter().position(|known| known == channel).map(StageNumber);
     Some(match event {
-        MicaEvent::Transfer { to, amount, .. } if to == payer => format!("payer funded with {}", amount::format(*amount)),
+        MicaEvent::Transfer { to, amount, .. } if to == payer => {
+            format!("payer funded with {}", amount::format(*amount))
+        }
         MicaEvent::ModelRegistered { model, .. } => format!("model {model} registered"),
-        MicaEvent::WorkerRegistered { worker, range, .. } => format!("worker {} registered for layers {range}", short(worker)),
+        MicaEvent::WorkerRegistered { worker, range, .. } => {
+            format!("worker {} registered for layers {range}", short(worker))
+        }
         MicaEvent::Opened { channel, deposit, .. } => {
             format!("channel to stage {} opened with {}", stage(channel)?, amount::format(*deposit))
         }
-        MicaEvent::CloseRequested { channel, .. } => format!("payer asked to close the channel to stage {}", stage(channel)?),
+        MicaEvent::CloseRequested { channel, .. } => {
+            format!("payer asked to close the channel to stage {}", stage(channel)?)
+        }
         MicaEvent::Redeemed { channel, paid, receipts, .. } => {
-            format!("stage {} redeemed {} with the root of {receipts} receipts", stage(channel)?, amount::format(*paid))
+            format!(
+                "stage {} redeemed {} with the root of {receipts} receipts",
+                stage(channel)?,
+                amount::format(*paid)
+            )
         }
         MicaEvent::Closed { channel, released, .. } => {
-            format!("channel to stage {} closed, {} came back", stage(channel)?, amount::format(*released))
+            format!(
+                "channel to stage {} closed, {} came back",
+                stage(channel)?,
+                amount::format(*released)
+            )
         }
-        MicaEvent::FeePaid { who, fee, .. } if who == payer => format!("payer paid a fee of {}", amount::format(*fee)),
+        MicaEvent::FeePaid { who, fee, .. } if who == payer => {
+            format!("payer paid a fee of {}", amount::format(*fee))
+        }
         _ => return None,
     })
 }

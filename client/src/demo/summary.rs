@@ -1,4 +1,5 @@
-//! What a demo proves, as JSON. Money is whole base units: JSON numbers without a fraction, exact in any reader with big integers.
+//! What a demo proves, as JSON. Money is whole base units: JSON numbers without a fraction, exact
+//! in any reader with big integers.
 
 use mica_primitives::Balance;
 use serde::Serialize;
@@ -10,7 +11,8 @@ pub struct StageSummary {
     pub worker: String,
     /// `[first, end)`.
     pub layers: [u16; 2],
-    /// Positions computed and paid for: prompt and answer, except the answer's last token, which no stage computes further.
+    /// Positions computed and paid for: prompt and answer, except the answer's last token, which no
+    /// stage computes further.
     pub tokens: u32,
     /// Base units per layer and position.
     pub price_per_layer_token: Balance,
@@ -75,7 +77,9 @@ pub enum Mismatch {
     #[error("worker {0} left no receipt that verifies")]
     NoReceipts(String),
     /// Distributed and single-process answers differ.
-    #[error("the workers' tokens differ from those of the same model in one process, from token {0} on")]
+    #[error(
+        "the workers' tokens differ from those of the same model in one process, from token {0} on"
+    )]
     Tokens(usize),
     /// The payer's balance fell by another amount than paid and fees.
     #[error("the payer lost {lost} base units, but payments and fees are {accounted}")]
@@ -113,11 +117,19 @@ impl Summary {
             return Err(Mismatch::Layers(layers));
         }
         if self.tokens != self.reference_tokens || self.tokens.is_empty() {
-            let same = self.tokens.iter().zip(&self.reference_tokens).take_while(|(ours, theirs)| ours == theirs).count();
+            let same = self
+                .tokens
+                .iter()
+                .zip(&self.reference_tokens)
+                .take_while(|(ours, theirs)| ours == theirs)
+                .count();
             return Err(Mismatch::Tokens(same));
         }
-        let accounted =
-            self.stages.iter().try_fold(self.payer.fees, |sum, stage| sum.checked_add(stage.paid)).ok_or(Mismatch::Overflow)?;
+        let accounted = self
+            .stages
+            .iter()
+            .try_fold(self.payer.fees, |sum, stage| sum.checked_add(stage.paid))
+            .ok_or(Mismatch::Overflow)?;
         let lost = self.payer.before.checked_sub(self.payer.after).ok_or(Mismatch::Overflow)?;
         if lost == accounted { Ok(()) } else { Err(Mismatch::Money { lost, accounted }) }
     }
@@ -177,10 +189,12 @@ mod tests {
         let text = serde_json::to_string(&summary).expect("json");
         assert_eq!(
             text,
-            "{\"prompt\":\"Hello\",\"text\":\"Hi\",\"tokens\":[1,2],\"stages\":[\
-             {\"worker\":\"w0\",\"layers\":[0,3],\"tokens\":10,\"price_per_layer_token\":2,\"paid\":60,\"receipts\":1,\"redeemed\":true},\
-             {\"worker\":\"w3\",\"layers\":[3,8],\"tokens\":10,\"price_per_layer_token\":2,\"paid\":100,\"receipts\":1,\"redeemed\":true}],\
-             \"payer\":{\"before\":10000000000000000000000,\"after\":833,\"fees\":7},\"blocks\":{\"first\":3,\"last\":9},\"reference_tokens\":[1,2]}"
+            "{\"prompt\":\"Hello\",\"text\":\"Hi\",\"tokens\":[1,2],\"stages\":[{\"worker\":\"w0\"\
+             ,\"layers\":[0,3],\"tokens\":10,\"price_per_layer_token\":2,\"paid\":60,\"receipts\":\
+             1,\"redeemed\":true},{\"worker\":\"w3\",\"layers\":[3,8],\"tokens\":10,\"\
+             price_per_layer_token\":2,\"paid\":100,\"receipts\":1,\"redeemed\":true}],\"payer\":\
+             {\"before\":10000000000000000000000,\"after\":833,\"fees\":7},\"blocks\":{\"first\":\
+             3,\"last\":9},\"reference_tokens\":[1,2]}"
         );
     }
 }

@@ -1,4 +1,5 @@
-//! Watches the chain from the first block to the last and keeps the events that prove what happened.
+//! Watches the chain from the first block to the last and keeps the events that prove what
+//! happened.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,7 +30,9 @@ impl Seen {
 
     /// Every known event with its block, in order.
     pub fn events(&self) -> impl Iterator<Item = (BlockNumber, &MicaEvent)> {
-        self.blocks.iter().flat_map(|(number, (_, events))| events.iter().map(|event| (*number, event)))
+        self.blocks
+            .iter()
+            .flat_map(|(number, (_, events))| events.iter().map(|event| (*number, event)))
     }
 }
 
@@ -88,7 +91,8 @@ async fn follow(chain: &Chain, sender: &watch::Sender<Seen>) -> Result<(), ReadE
     let mut heads = chain.best_heads().await?;
     while let Some(head) = heads.next().await {
         let head = head?;
-        let events = chain.at(head).events().await?.into_iter().filter_map(|event| event.event).collect();
+        let events =
+            chain.at(head).events().await?.into_iter().filter_map(|event| event.event).collect();
         sender.send_modify(|seen| {
             // A shorter branch replaced by a longer one leaves nothing above it.
             seen.blocks.split_off(&head.number);

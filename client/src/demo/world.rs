@@ -42,7 +42,13 @@ impl World {
         let cannot = |source| DemoError::Folder { what: "a temporary folder".into(), source };
         let mut folder = tempfile::Builder::new().prefix("mica-demo-").tempdir().map_err(cannot)?;
         folder.disable_cleanup(keep);
-        Ok(Self { workers: Vec::new(), node: None, accounts: Vec::new(), url: String::new(), folder })
+        Ok(Self {
+            workers: Vec::new(),
+            node: None,
+            accounts: Vec::new(),
+            url: String::new(),
+            folder,
+        })
     }
 
     /// The temporary folder.
@@ -64,7 +70,8 @@ impl World {
         self.folder().join(format!("worker-{}", index + 1))
     }
 
-    /// Starts the node, makes the workers' folders and keys meanwhile, and waits for the first block.
+    /// Starts the node, makes the workers' folders and keys meanwhile, and waits for the first
+    /// block.
     pub async fn start_chain(&mut self, workers: u16) -> Result<Chain, DemoError> {
         let (node, worker) = (Sibling::NODE.find()?, Sibling::WORKER.find()?);
         let (rpc, p2p) = (free_port()?, free_port()?);
@@ -79,9 +86,16 @@ impl World {
             "--no-prometheus".into(),
             "--no-telemetry".into(),
         ];
-        self.node = Some(Daemon::start("mica-node", &node, &arguments, &[], self.folder().join("node.log"))?);
+        self.node = Some(Daemon::start(
+            "mica-node",
+            &node,
+            &arguments,
+            &[],
+            self.folder().join("node.log"),
+        )?);
         let folders: Vec<PathBuf> = (0..workers).map(|index| self.worker_folder(index)).collect();
-        let made = futures::future::try_join_all(folders.iter().map(|folder| init(&worker, folder)));
+        let made =
+            futures::future::try_join_all(folders.iter().map(|folder| init(&worker, folder)));
         let (accounts, chain) = tokio::try_join!(made, self.await_chain())?;
         self.accounts = accounts;
         Ok(chain)
@@ -106,15 +120,30 @@ impl World {
         }
     }
 
-    fn check_in_time(&self, deadline: Instant, what: &'static str, patience: Duration) -> Result<(), DemoError> {
+    fn check_in_time(
+        &self,
+        deadline: Instant,
+        what: &'static str,
+        patience: Duration,
+    ) -> Result<(), DemoError> {
         match Instant::now() < deadline {
             true => Ok(()),
-            false => Err(DemoError::Late { what, seconds: patience.as_secs(), logs: self.folder().display().to_string() }),
+            false => Err(DemoError::Late {
+                what,
+                seconds: patience.as_secs(),
+                logs: self.folder().display().to_string(),
+            }),
         }
     }
 
-    /// Starts a worker for each third of the model and waits until the chain shows all of them live.
-    pub async fn start_workers(&mut self, chain: &Chain, model: &LocalModel, step: &Step) -> Result<(), DemoError> {
+    /// Starts a worker for each third of the model and waits until the chain shows all of them
+    /// live.
+    pub async fn start_workers(
+        &mut self,
+        chain: &Chain,
+        model: &LocalModel,
+        step: &Step,
+    ) -> Result<(), DemoError> {
         let program = Sibling::WORKER.find()?;
         for (index, range) in (0..WORKERS).zip(thirds(model.manifest().layers)?) {
             let arguments = [
@@ -129,7 +158,13 @@ impl World {
                 "--redeem-minimum=1u".into(),
             ];
             let log = self.folder().join(format!("worker-{}.log", index + 1));
-            self.workers.push(Daemon::start(&format!("mica-worker {}", index + 1), &program, &arguments, &[], log)?);
+            self.workers.push(Daemon::start(
+                &format!("mica-worker {}", index + 1),
+                &program,
+                &arguments,
+                &[],
+                log,
+            )?);
         }
         let deadline = Instant::now() + WORKERS_PATIENCE;
         loop {
@@ -145,7 +180,9 @@ impl World {
     }
 
     async fn live(&self, chain: &Chain, model: &LocalModel) -> Result<usize, DemoError> {
-        let picture = ModelPicture::read(&chain.at_best().await?, model.id()).await.map_err(CommandError::from)?;
+        let picture = ModelPicture::read(&chain.at_best().await?, model.id())
+            .await
+            .map_err(CommandError::from)?;
         Ok(picture.workers.iter().filter(|worker| worker.is_live()).count())
     }
 
@@ -171,7 +208,8 @@ async fn init(program: &Path, folder: &Path) -> Result<AccountId, DemoError> {
     let arguments = [format!("--data-dir={}", folder.display()), "init".into(), "--json".into()];
     let said = processes::run("mica-worker init", program, &arguments, &[]).await?;
     // The words of the account are in there too, so it is not repeated in the error.
-    let unexpected = |said: String| DemoError::Unexpected { program: "mica-worker init --json", said };
+    let unexpected =
+        |said: String| DemoError::Unexpected { program: "mica-worker init --json", said };
     let made: Made = serde_json::from_str(&said).map_err(|error| unexpected(error.to_string()))?;
     made.account.parse().map_err(|_| unexpected(format!("'{}' is no account", made.account)))
 }
@@ -188,7 +226,9 @@ fn thirds(layers: u16) -> Result<Vec<LayerRange>, DemoError> {
 
 /// A port that nobody listens on just now.
 fn free_port() -> Result<u16, DemoError> {
-    let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).map(|address| address.port());
+    let port = TcpListener::bind(("127.0.0.1", 0))
+        .and_then(|listener| listener.local_addr())
+        .map(|address| address.port());
     port.map_err(|source| DemoError::Folder { what: "to a free port".into(), source })
 }
 

@@ -7,23 +7,41 @@ use super::Finding;
 use crate::commands::Context;
 
 /// One finding for what is as it should be, and one for each channel that is not.
-pub async fn all(context: &Context, view: &View, account: AccountId) -> Result<Vec<Finding>, ReadError> {
-    let hot = context.keystore().read(&context.settings.wallet).map(|file| file.channel_signer).unwrap_or_default();
+pub async fn all(
+    context: &Context,
+    view: &View,
+    account: AccountId,
+) -> Result<Vec<Finding>, ReadError> {
+    let hot = context
+        .keystore()
+        .read(&context.settings.wallet)
+        .map(|file| file.channel_signer)
+        .unwrap_or_default();
     let (mut findings, mut open, mut left) = (Vec::new(), 0u32, 0 as Balance);
     for (id, channel) in view.channels_of(account).await? {
         let rest = channel.deposit.saturating_sub(channel.claimed);
         let close = format!("mica channel close {id}");
         match channel.state {
             ChannelState::Closing(closing) if view.number() >= closing.ends => {
-                let found = format!("{} in channel {id} can be had back: its window is over", amount::format(rest));
+                let found = format!(
+                    "{} in channel {id} can be had back: its window is over",
+                    amount::format(rest)
+                );
                 findings.push(Finding::wrong("channels", found, close));
             }
             ChannelState::Closing(closing) => {
-                let found = format!("channel {id} is closing until block {} (now {})", closing.ends, view.number());
+                let found = format!(
+                    "channel {id} is closing until block {} (now {})",
+                    closing.ends,
+                    view.number()
+                );
                 findings.push(Finding::note("channels", found, "mica channel list"));
             }
             ChannelState::Open if hex::encode(channel.signer) != hot => {
-                let found = format!("channel {id} takes another key's vouchers: {} lie idle in it", amount::format(rest));
+                let found = format!(
+                    "channel {id} takes another key's vouchers: {} lie idle in it",
+                    amount::format(rest)
+                );
                 findings.push(Finding::wrong("channels", found, close));
             }
             ChannelState::Open => {
@@ -33,7 +51,8 @@ pub async fn all(context: &Context, view: &View, account: AccountId) -> Result<V
         }
     }
     let found = match open {
-        0 => "none is open: the next prompt opens those that it needs, and asks for the password".to_owned(),
+        0 => "none is open: the next prompt opens those that it needs, and asks for the password"
+            .to_owned(),
         open => format!("{open} open, {} not claimed yet", amount::format(left)),
     };
     findings.insert(0, Finding::good("channels", found));

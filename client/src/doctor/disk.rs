@@ -17,7 +17,10 @@ pub fn space(context: &Context) -> Finding {
     };
     match rustix::fs::statvfs(folder) {
         Ok(disk) => judge(folder, disk.f_bavail.saturating_mul(disk.f_frsize)),
-        Err(error) => Finding::skipped("disk", format!("the system does not say how much room there is: {error}")),
+        Err(error) => Finding::skipped(
+            "disk",
+            format!("the system does not say how much room there is: {error}"),
+        ),
     }
 }
 

@@ -32,20 +32,37 @@ pub fn settings(context: &Context) -> Vec<Finding> {
 pub fn folders(context: &Context) -> Vec<Finding> {
     let root = context.home.root();
     if !root.exists() {
-        return vec![Finding::note("home", format!("{} is not there yet", root.display()), "mica wallet new")];
+        return vec![Finding::note(
+            "home",
+            format!("{} is not there yet", root.display()),
+            "mica wallet new",
+        )];
     }
     let mut findings = vec![writable(root)];
-    let secret =
-        [root.to_owned(), context.home.wallets(), context.home.config(), context.home.state(), context.home.chat_history()];
+    let secret = [
+        root.to_owned(),
+        context.home.wallets(),
+        context.home.config(),
+        context.home.state(),
+        context.home.chat_history(),
+    ];
     for path in secret {
         match files::is_private(&path) {
             Ok(true) | Err(FileError::Missing(_)) => {}
             Ok(false) => {
                 let mode = if path.is_dir() { "700" } else { "600" };
                 let found = format!("others on this machine may read {}", path.display());
-                findings.push(Finding::wrong("home", found, format!("chmod {mode} {}", shell(&path))));
+                findings.push(Finding::wrong(
+                    "home",
+                    found,
+                    format!("chmod {mode} {}", shell(&path)),
+                ));
             }
-            Err(error) => findings.push(Finding::wrong("home", error.to_string(), format!("ls -ld {}", shell(&path)))),
+            Err(error) => findings.push(Finding::wrong(
+                "home",
+                error.to_string(),
+                format!("ls -ld {}", shell(&path)),
+            )),
         }
     }
     findings.extend(database(&context.home.state()));
@@ -62,22 +79,34 @@ fn writable(root: &Path) -> Finding {
     }
 }
 
-/// Whether the records of channels and receipts can be read and are those that were written last; one that is not there yet is made
-/// by the first prompt.
+/// Whether the records of channels and receipts can be read and are those that were written last;
+/// one that is not there yet is made by the first prompt.
 fn database(path: &Path) -> Option<Finding> {
-    let learn =
-        "what it does not know is learnt from the workers with the next prompts; receipts come back only with the newer file";
+    let learn = "what it does not know is learnt from the workers with the next prompts; receipts \
+                 come back only with the newer file";
     if !path.exists() {
         let found = format!("{} is gone: {learn}", path.display());
         return was_used(path).then(|| Finding::note("records", found, "mica ask hello"));
     }
-    Some(match Store::open(path).and_then(|store| Ok((store.sessions()?, store.forgotten_uses()?))) {
-        Ok((_, forgotten)) if forgotten > 0 => {
-            let found = format!("{} is older than this folder's last use ({forgotten} uses are missing): {learn}", path.display());
-            Finding::note("records", found, "mica ask hello")
-        }
-        Ok((sessions, _)) => Finding::good("records", format!("{} prompts are on record", sessions.len())),
-        Err(error @ StoreError::InUse(_)) => Finding::note("records", error.to_string(), "mica receipt list"),
-        Err(error) => Finding::wrong("records", error.to_string(), format!("ls -l {}", shell(path))),
-    })
+    Some(
+        match Store::open(path).and_then(|store| Ok((store.sessions()?, store.forgotten_uses()?))) {
+            Ok((_, forgotten)) if forgotten > 0 => {
+                let found = format!(
+                    "{} is older than this folder's last use ({forgotten} uses are missing): \
+                     {learn}",
+                    path.display()
+                );
+                Finding::note("records", found, "mica ask hello")
+            }
+            Ok((sessions, _)) => {
+                Finding::good("records", format!("{} prompts are on record", sessions.len()))
+            }
+            Err(error @ StoreError::InUse(_)) => {
+                Finding::note("records", error.to_string(), "mica receipt list")
+            }
+            Err(error) => {
+                Finding::wrong("records", error.to_string(), format!("ls -l {}", shell(path)))
+            }
+        },
+    )
 }

@@ -13,7 +13,13 @@ use crate::{
 pub async fn all(context: &Context, chain: &Chain) -> Result<Vec<Finding>, ReadError> {
     let model = match LocalModel::open(context.settings.model_file.as_deref()) {
         Ok(model) => model,
-        Err(error) => return Ok(vec![Finding::wrong("market", error.to_string(), "mica config unset model-file")]),
+        Err(error) => {
+            return Ok(vec![Finding::wrong(
+                "market",
+                error.to_string(),
+                "mica config unset model-file",
+            )]);
+        }
     };
     let view = chain.at_finalized().await?;
     let url = chain.url();
@@ -30,12 +36,21 @@ pub async fn all(context: &Context, chain: &Chain) -> Result<Vec<Finding>, ReadE
         let live = picture.workers.iter().filter(|worker| worker.is_live()).count();
         return Ok(vec![Finding::good(
             "market",
-            format!("{}: {live} live workers cover its {} layers", picture.name(), picture.layers()),
+            format!(
+                "{}: {live} live workers cover its {} layers",
+                picture.name(),
+                picture.layers()
+            ),
         )]);
     }
     let uncovered = gaps.iter().map(|gap| {
-        let found = format!("{}: no live worker serves layers {}..{}", picture.name(), gap.first, gap.end);
-        Finding::wrong("market", found, format!("mica-worker run --layers {}..{} --node-url {url}", gap.first, gap.end))
+        let found =
+            format!("{}: no live worker serves layers {}..{}", picture.name(), gap.first, gap.end);
+        Finding::wrong(
+            "market",
+            found,
+            format!("mica-worker run --layers {}..{} --node-url {url}", gap.first, gap.end),
+        )
     });
     Ok(uncovered.collect())
 }

@@ -30,11 +30,17 @@ pub fn files(context: &Context) -> Vec<Finding> {
     }
     let hot = keystore.hot_path(name).map(|path| shell(&path)).unwrap_or_default();
     findings.push(match keystore.hot_key(name, &file) {
-        Ok(Some(_)) => Finding::good("hot key", "ready: prompts over open channels ask for no password"),
-        Ok(None) => {
-            Finding::note("hot key", "not there: the next command that opens the wallet makes it", "mica wallet sign hello")
+        Ok(Some(_)) => {
+            Finding::good("hot key", "ready: prompts over open channels ask for no password")
         }
-        Err(error @ KeystoreError::Exposed(_)) => Finding::wrong("hot key", error.to_string(), format!("chmod 600 {hot}")),
+        Ok(None) => Finding::note(
+            "hot key",
+            "not there: the next command that opens the wallet makes it",
+            "mica wallet sign hello",
+        ),
+        Err(error @ KeystoreError::Exposed(_)) => {
+            Finding::wrong("hot key", error.to_string(), format!("chmod 600 {hot}"))
+        }
         Err(error) => Finding::wrong("hot key", error.to_string(), format!("rm {hot}")),
     });
     findings
@@ -51,17 +57,29 @@ pub fn password(context: &Context) -> Finding {
         return Finding::wrong("password", found, format!("chmod 600 {}", shell(path)));
     }
     let (flag, variable) = (PasswordRole::Wallet.flag(), PasswordRole::Wallet.variable());
-    let place = file.map_or_else(|| format!("export {variable}=…"), |path| format!("printf '%s\\n' … > {}", shell(path)));
+    let place = file.map_or_else(
+        || format!("export {variable}=…"),
+        |path| format!("printf '%s\\n' … > {}", shell(path)),
+    );
     match source.given() {
         Err(error) => Finding::wrong("password", error.to_string(), place),
-        Ok(None) if source.origin().is_some() => Finding::good("password", "asked for at the terminal"),
+        Ok(None) if source.origin().is_some() => {
+            Finding::good("password", "asked for at the terminal")
+        }
         Ok(None) => {
-            let found = format!("nobody can be asked here: commands that need it want {flag} or {variable}");
+            let found = format!(
+                "nobody can be asked here: commands that need it want {flag} or {variable}"
+            );
             Finding::note("password", found, "mica config set password-file FILE")
         }
         Ok(Some(password)) => match context.keystore().unlock(name, &password) {
-            Ok(_) => Finding::good("password", format!("{} opens the wallet", source.origin().unwrap_or("it"))),
-            Err(error @ KeystoreError::WrongPassword(_)) => Finding::wrong("password", error.to_string(), place),
+            Ok(_) => Finding::good(
+                "password",
+                format!("{} opens the wallet", source.origin().unwrap_or("it")),
+            ),
+            Err(error @ KeystoreError::WrongPassword(_)) => {
+                Finding::wrong("password", error.to_string(), place)
+            }
             Err(_) => Finding::skipped("password", "there is no wallet to open"),
         },
     }

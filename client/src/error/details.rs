@@ -61,7 +61,12 @@ impl CommandError {
     /// The error as one line of JSON: class, exit code, message, and what else is known of it.
     pub fn document(&self) -> String {
         let class = self.class();
-        let told = Told { class: class.name(), code: class.code(), message: self.to_string(), details: self.details() };
+        let told = Told {
+            class: class.name(),
+            code: class.code(),
+            message: self.to_string(),
+            details: self.details(),
+        };
         // Texts and numbers under fixed names are always JSON.
         serde_json::to_string(&Document { error: told }).unwrap_or_else(|error| error.to_string())
     }
@@ -77,10 +82,14 @@ impl CommandError {
             Self::TooMuchToSend { short, most, .. } => {
                 Details { missing: Some(short.missing()), most: Some(*most), ..Details::default() }
             }
-            Self::TooLittleToArrive { least, .. } => Details { least: Some(*least), ..Details::default() },
+            Self::TooLittleToArrive { least, .. } => {
+                Details { least: Some(*least), ..Details::default() }
+            }
             Self::Submit(error)
             | Self::Channel(ChannelError::Submit(error))
-            | Self::Session(SessionError::Channel(ChannelError::Submit(error))) => of_submission(error),
+            | Self::Session(SessionError::Channel(ChannelError::Submit(error))) => {
+                of_submission(error)
+            }
             _ => Details::default(),
         }
     }
@@ -96,9 +105,12 @@ fn of_submission(error: &SubmitError) -> Details {
             block: Some(*block),
             ..Details::default()
         },
-        SubmitError::NotFinal { block, extrinsic, fee, .. } => {
-            Details { fee: Some(*fee), block: Some(*block), extrinsic: hex(extrinsic), ..Details::default() }
-        }
+        SubmitError::NotFinal { block, extrinsic, fee, .. } => Details {
+            fee: Some(*fee),
+            block: Some(*block),
+            extrinsic: hex(extrinsic),
+            ..Details::default()
+        },
         SubmitError::Unknown { extrinsic, last, .. } => {
             Details { extrinsic: hex(extrinsic), last_block: Some(*last), ..Details::default() }
         }

@@ -1,4 +1,5 @@
-//! The door: who asks, from where, under which limits, in which API's words errors are told; and the request's id.
+//! The door: who asks, from where, under which limits, in which API's words errors are told; and
+//! the request's id.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -83,7 +84,8 @@ pub fn json(status: StatusCode, body: &impl serde::Serialize) -> Response {
 /// Stands around every route.
 pub async fn admit(State(core): State<Arc<Core>>, mut request: Request, next: Next) -> Response {
     let api = Api::of(request.uri().path());
-    let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
+    let route =
+        request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
     let id = request_id(request.headers());
     let origin = request.headers().get(header::ORIGIN).cloned();
     let wanted = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned();
@@ -103,17 +105,25 @@ pub async fn admit(State(core): State<Arc<Core>>, mut request: Request, next: Ne
     if let Some(origin) = origin.filter(|origin| is_allowed(&core.config, origin)) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(header::VARY, HeaderValue::from_static("origin"));
-        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD, POST, OPTIONS"));
+        headers.insert(
+            header::ACCESS_CONTROL_ALLOW_METHODS,
+            HeaderValue::from_static("GET, HEAD, POST, OPTIONS"),
+        );
         let usual = HeaderValue::from_static("authorization, content-type, x-request-id");
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.unwrap_or(usual));
-        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("x-request-id"));
+        headers.insert(
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            HeaderValue::from_static("x-request-id"),
+        );
     }
     response
 }
 
 fn request_id(headers: &HeaderMap) -> String {
     let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
-    let given = given.filter(|id| !id.is_empty() && id.len() <= MAX_ID_BYTES && id.bytes().all(|byte| byte.is_ascii_graphic()));
+    let given = given.filter(|id| {
+        !id.is_empty() && id.len() <= MAX_ID_BYTES && id.bytes().all(|byte| byte.is_ascii_graphic())
+    });
     given.map_or_else(|| format!("{:016x}", OsRng.next_u64()), str::to_owned)
 }
 
@@ -122,18 +132,22 @@ fn caller(config: &Config, request: &Request, id: &str) -> Result<Caller, Gatewa
     if let Some(origin) = headers.get(header::ORIGIN)
         && !is_allowed(config, origin)
     {
-        let message = "this web page may not spend the wallet's money: add its origin to `origins` in the gateway's settings";
+        let message = "this web page may not spend the wallet's money: add its origin to \
+                       `origins` in the gateway's settings";
         return Err(GatewayError::new(Kind::Forbidden, message));
     }
     let open = OPEN.contains(&request.uri().path()) || request.method() == Method::OPTIONS;
-    let mut purse = if open { Purse { name: None, limits: LimitsConfig::default() } } else { purse(config, headers)? };
+    let mut purse = if open {
+        Purse { name: None, limits: LimitsConfig::default() }
+    } else {
+        purse(config, headers)?
+    };
     let mut path = config.path;
     let mut models = BTreeMap::new();
     // Only a client that takes us for its proxy names another host in the request's first line.
-    let host = request
-        .uri()
-        .authority()
-        .and_then(|authority| config.hosts.get(authority.as_str()).or_else(|| config.hosts.get(authority.host())));
+    let host = request.uri().authority().and_then(|authority| {
+        config.hosts.get(authority.as_str()).or_else(|| config.hosts.get(authority.host()))
+    });
     if let Some(host) = host {
         path.alpha = host.alpha.unwrap_or(path.alpha);
         path.max_price = host.max_price.or(path.max_price);
@@ -149,13 +163,18 @@ fn caller(config: &Config, request: &Request, id: &str) -> Result<Caller, Gatewa
             .ok_or_else(|| wrong("x-mica-alpha", "a number from 0 to 1"))?;
     }
     if let Some(text) = text(headers, "x-mica-max-price")? {
-        path.max_price = Some(amount::parse(text).map_err(|error| wrong("x-mica-max-price", &error.to_string()))?);
+        path.max_price = Some(
+            amount::parse(text).map_err(|error| wrong("x-mica-max-price", &error.to_string()))?,
+        );
     }
     if let Some(text) = text(headers, "x-mica-deadline-ms")? {
-        path.deadline_ms = Some(text.parse().map_err(|_| wrong("x-mica-deadline-ms", "whole milliseconds"))?);
+        path.deadline_ms =
+            Some(text.parse().map_err(|_| wrong("x-mica-deadline-ms", "whole milliseconds"))?);
     }
     let max_total = match text(headers, "x-mica-max-total")? {
-        Some(text) => Some(amount::parse(text).map_err(|error| wrong("x-mica-max-total", &error.to_string()))?),
+        Some(text) => Some(
+            amount::parse(text).map_err(|error| wrong("x-mica-max-total", &error.to_string()))?,
+        ),
         None => None,
     };
     Ok(Caller { purse, path, max_total, models: Arc::new(models), id: id.to_owned() })
@@ -166,21 +185,34 @@ fn wrong(header: &str, what: &str) -> GatewayError {
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, GatewayError> {
-    headers.get(name).map(|value| value.to_str().map(str::trim).map_err(|_| wrong(name, "plain text"))).transpose()
+    headers
+        .get(name)
+        .map(|value| value.to_str().map(str::trim).map_err(|_| wrong(name, "plain text")))
+        .transpose()
 }
 
-/// The purse of the bearer's key. Keys are compared by their hashes, which takes the same time for all.
+/// The purse of the bearer's key. Keys are compared by their hashes, which takes the same time for
+/// all.
 fn purse(config: &Config, headers: &HeaderMap) -> Result<Purse, GatewayError> {
     if config.keys.is_empty() {
         return Ok(Purse { name: None, limits: LimitsConfig::default() });
     }
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let given = given.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let given = given
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     let hash = given.map(|(_, key)| blake3::hash(key.trim().as_bytes()));
-    let found = config.keys.iter().find(|key| hash.is_some_and(|hash| hash == blake3::hash(key.key.as_bytes())));
-    let message = "this gateway asks for a key: send `Authorization: Bearer KEY` with one from its settings";
+    let found = config
+        .keys
+        .iter()
+        .find(|key| hash.is_some_and(|hash| hash == blake3::hash(key.key.as_bytes())));
+    let message =
+        "this gateway asks for a key: send `Authorization: Bearer KEY` with one from its settings";
     let key = found.ok_or_else(|| GatewayError::new(Kind::Unauthorized, message))?;
-    Ok(Purse { name: Some(key.name.clone()), limits: LimitsConfig { request: key.request, day: key.day } })
+    Ok(Purse {
+        name: Some(key.name.clone()),
+        limits: LimitsConfig { request: key.request, day: key.day },
+    })
 }
 
 /// Pages of this machine, and those that the settings name.
@@ -212,17 +244,22 @@ mod tests {
     }
 
     fn config() -> Config {
-        let text = "origins = [\"https://chat.example\"]\n[limits]\n[[keys]]\nname = \"a\"\nkey = \"secret-a\"\nday = \"1 MICA\"\n\
-                    [hosts.\"peer.example:11434\"]\nalpha = 1.0\nrequest = \"5u\"\nmodels = { \"Tiny\" = \"other:q4\" }";
+        let text = "origins = [\"https://chat.example\"]\n[limits]\n[[keys]]\nname = \"a\"\nkey = \
+                    \"secret-a\"\nday = \"1 MICA\"\n[hosts.\"peer.example:11434\"]\nalpha = \
+                    1.0\nrequest = \"5u\"\nmodels = { \"Tiny\" = \"other:q4\" }";
         Config::parse(text).expect("valid")
     }
 
     #[test]
     fn only_a_known_key_is_let_in_and_it_brings_its_own_caps() {
         let config = config();
-        let ask = |headers: &[(&str, &str)]| caller(&config, &request("/api/generate", headers), "id");
+        let ask =
+            |headers: &[(&str, &str)]| caller(&config, &request("/api/generate", headers), "id");
         let known = ask(&[("authorization", "Bearer secret-a")]).expect("known");
-        assert_eq!((known.purse.name.as_deref(), known.purse.limits.day), (Some("a"), Some(mica_primitives::UNIT)));
+        assert_eq!(
+            (known.purse.name.as_deref(), known.purse.limits.day),
+            (Some("a"), Some(mica_primitives::UNIT))
+        );
         assert!(ask(&[("authorization", "bearer  secret-a ")]).is_ok());
         for wrong in [
             &[][..],
@@ -238,17 +275,25 @@ mod tests {
     #[test]
     fn a_proxied_host_chooses_names_and_limits() {
         let key = ("authorization", "Bearer secret-a");
-        let there = caller(&config(), &request("http://peer.example:11434/api/generate", &[key]), "id").expect("known");
+        let there =
+            caller(&config(), &request("http://peer.example:11434/api/generate", &[key]), "id")
+                .expect("known");
         assert_eq!((there.path.alpha, there.purse.limits.request), (1.0, Some(5)));
         assert_eq!(there.models.get("tiny:latest").map(String::as_str), Some("other:q4"));
-        let here = caller(&config(), &request("/api/generate", &[key, ("host", "peer.example:11434")]), "id").expect("known");
+        let here = caller(
+            &config(),
+            &request("/api/generate", &[key, ("host", "peer.example:11434")]),
+            "id",
+        )
+        .expect("known");
         assert!(here.models.is_empty() && here.path.alpha == 0.5);
     }
 
     #[test]
     fn wishes_come_in_headers_and_wrong_ones_are_named() {
         let key = ("authorization", "Bearer secret-a");
-        let ask = |name, value| caller(&config(), &request("/api/generate", &[key, (name, value)]), "id");
+        let ask =
+            |name, value| caller(&config(), &request("/api/generate", &[key, (name, value)]), "id");
         assert_eq!(ask("x-mica-alpha", "0.25").expect("taken").path.alpha, 0.25);
         assert_eq!(ask("x-mica-max-price", "7u").expect("taken").path.max_price, Some(7));
         assert_eq!(ask("x-mica-deadline-ms", "80").expect("taken").path.deadline_ms, Some(80));
@@ -267,8 +312,14 @@ mod tests {
     #[test]
     fn strange_web_pages_are_refused() {
         let key = ("authorization", "Bearer secret-a");
-        let ask = |origin| caller(&config(), &request("/api/generate", &[key, ("origin", origin)]), "id");
-        for origin in ["http://localhost", "http://127.0.0.1:3000", "http://[::1]:8080", "https://chat.example"] {
+        let ask =
+            |origin| caller(&config(), &request("/api/generate", &[key, ("origin", origin)]), "id");
+        for origin in [
+            "http://localhost",
+            "http://127.0.0.1:3000",
+            "http://[::1]:8080",
+            "https://chat.example",
+        ] {
             assert!(ask(origin).is_ok(), "{origin}");
         }
         for origin in [

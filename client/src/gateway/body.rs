@@ -1,9 +1,11 @@
 //! Bodies under bounds, before anything is known of who will be served.
 //!
-//! A connection may bring a body long before its request waits for a session, so the bodies of all connections are bounded together:
-//! short ones may all be in memory at once, a long one needs one of a few places, and none may hold more values than [`MAX_VALUES`],
-//! because a value takes many times the room of its two bytes `0,`. Values live until a request's fields were taken out of them.
-//! Nothing is awaited on the way there, so there are never more such trees than the runtime has threads.
+//! A connection may bring a body long before its request waits for a session, so the bodies of all
+//! connections are bounded together: short ones may all be in memory at once, a long one needs one
+//! of a few places, and none may hold more values than [`MAX_VALUES`], because a value takes many
+//! times the room of its two bytes `0,`. Values live until a request's fields were taken out of
+//! them. Nothing is awaited on the way there, so there are never more such trees than the runtime
+//! has threads.
 
 use std::time::Duration;
 
@@ -20,7 +22,8 @@ use super::{
 const SHORT_BYTES: u64 = 64 * 1024;
 /// Long bodies that are read at once.
 const LONG_BODIES: usize = 8;
-/// Most values of a body, counted together with their objects and lists: twice what a context of 128 Ki token ids needs.
+/// Most values of a body, counted together with their objects and lists: twice what a context of
+/// 128 Ki token ids needs.
 const MAX_VALUES: usize = 1 << 18;
 
 /// The places of long bodies.
@@ -38,7 +41,8 @@ impl Bodies {
     /// Reads a body, which is a JSON object, under the configured bounds.
     ///
     /// # Errors
-    /// [`GatewayError`] says what is wrong with it; [`Kind::Busy`] if too many long ones are on their way.
+    /// [`GatewayError`] says what is wrong with it; [`Kind::Busy`] if too many long ones are on
+    /// their way.
     pub async fn fields(&self, config: &Config, body: Body) -> Result<Fields, GatewayError> {
         let length = body.size_hint().upper();
         let _place = self.place(config, length).await?;
@@ -56,16 +60,24 @@ impl Bodies {
     }
 
     /// The place of a body of `length` bytes, if it is long or does not say how long it is.
-    async fn place(&self, config: &Config, length: Option<u64>) -> Result<Option<SemaphorePermit<'_>>, GatewayError> {
+    async fn place(
+        &self,
+        config: &Config,
+        length: Option<u64>,
+    ) -> Result<Option<SemaphorePermit<'_>>, GatewayError> {
         if length.is_some_and(|bytes| bytes <= SHORT_BYTES) {
             return Ok(None);
         }
         // As long as one that is read now may take.
-        match tokio::time::timeout(Duration::from_secs(config.read_seconds), self.places.acquire()).await {
+        match tokio::time::timeout(Duration::from_secs(config.read_seconds), self.places.acquire())
+            .await
+        {
             Ok(Ok(place)) => Ok(Some(place)),
             _ => {
-                let message =
-                    format!("server busy, please try again: {LONG_BODIES} bodies of more than {SHORT_BYTES} bytes are read");
+                let message = format!(
+                    "server busy, please try again: {LONG_BODIES} bodies of more than \
+                     {SHORT_BYTES} bytes are read"
+                );
                 Err(GatewayError::new(Kind::Busy, message))
             }
         }
@@ -73,15 +85,23 @@ impl Bodies {
 }
 
 async fn read(config: &Config, body: Body) -> Result<Bytes, GatewayError> {
-    let late = || GatewayError::new(Kind::Slow, format!("the body did not come within {} s", config.read_seconds));
+    let late = || {
+        GatewayError::new(
+            Kind::Slow,
+            format!("the body did not come within {} s", config.read_seconds),
+        )
+    };
     let reading = axum::body::to_bytes(body, config.body_bytes);
     match tokio::time::timeout(Duration::from_secs(config.read_seconds), reading).await {
         Err(_) => Err(late()),
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) if is_too_long(&error) => {
-            Err(GatewayError::new(Kind::TooLarge, format!("the body is longer than the {} bytes that are read", config.body_bytes)))
+        Ok(Err(error)) if is_too_long(&error) => Err(GatewayError::new(
+            Kind::TooLarge,
+            format!("the body is longer than the {} bytes that are read", config.body_bytes),
+        )),
+        Ok(Err(error)) => {
+            Err(GatewayError::new(Kind::Invalid, format!("the body could not be read: {error}")))
         }
-        Ok(Err(error)) => Err(GatewayError::new(Kind::Invalid, format!("the body could not be read: {error}"))),
     }
 }
 
@@ -96,7 +116,8 @@ fn is_too_long(error: &axum::Error) -> bool {
     false
 }
 
-/// At least as many values as JSON holds: the first of a list or an object follows its bracket, every other one a comma.
+/// At least as many values as JSON holds: the first of a list or an object follows its bracket,
+/// every other one a comma.
 fn values(json: &[u8]) -> usize {
     let (mut count, mut is_text, mut is_escaped) = (1, false, false);
     for byte in json {
@@ -137,9 +158,13 @@ mod tests {
     #[tokio::test]
     async fn a_body_of_more_values_than_anybody_needs_is_refused() {
         let list = |count: usize| Body::from(format!("{{\"a\": [{}0]}}", "0,".repeat(count - 1)));
-        let mut fields = Bodies::default().fields(&config(), list(MAX_VALUES - 2)).await.expect("as many as there may be");
+        let mut fields = Bodies::default()
+            .fields(&config(), list(MAX_VALUES - 2))
+            .await
+            .expect("as many as there may be");
         assert_eq!(fields.list("a").expect("a list").len(), MAX_VALUES - 2);
-        let error = Bodies::default().fields(&config(), list(MAX_VALUES - 1)).await.expect_err("one more");
+        let error =
+            Bodies::default().fields(&config(), list(MAX_VALUES - 1)).await.expect_err("one more");
         assert_eq!(error.kind, Kind::TooLarge);
         let text = Body::from(format!("{{\"a\": \"{}\"}}", ",[{".repeat(MAX_VALUES)));
         assert!(Bodies::default().fields(&config(), text).await.is_ok(), "a text is one value");

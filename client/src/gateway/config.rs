@@ -1,4 +1,5 @@
-//! `gateway.toml`: what a payer decides once. An unknown setting is an error: a misspelt limit must not be ignored.
+//! `gateway.toml`: what a payer decides once. An unknown setting is an error: a misspelt limit must
+//! not be ignored.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -225,20 +226,32 @@ impl Config {
     /// # Errors
     /// [`ConfigError::Value`] names the first that does not.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let wrong = |setting, reason: &str| Err(ConfigError::Value { setting, reason: reason.into() });
+        let wrong =
+            |setting, reason: &str| Err(ConfigError::Value { setting, reason: reason.into() });
         if !self.listen.ip().is_loopback() && self.keys.is_empty() {
             return wrong(
                 "listen",
-                "anybody who reaches this address could spend your money: add a [[keys]] entry, or listen on 127.0.0.1",
+                "anybody who reaches this address could spend your money: add a [[keys]] entry, \
+                 or listen on 127.0.0.1",
             );
         }
         if self.parallel == 0 || self.parallel > MAX_PARALLEL {
             return wrong("parallel", "give a number from 1 to 128");
         }
-        if self.default_tokens == 0 || self.max_tokens == 0 || self.connections == 0 || self.body_bytes == 0 {
-            return wrong("default_tokens, max_tokens, connections or body_bytes", "0 would refuse everything");
+        if self.default_tokens == 0
+            || self.max_tokens == 0
+            || self.connections == 0
+            || self.body_bytes == 0
+        {
+            return wrong(
+                "default_tokens, max_tokens, connections or body_bytes",
+                "0 would refuse everything",
+            );
         }
-        if [self.read_seconds, self.write_seconds].iter().any(|seconds| !(1..=86_400).contains(seconds)) {
+        if [self.read_seconds, self.write_seconds]
+            .iter()
+            .any(|seconds| !(1..=86_400).contains(seconds))
+        {
             return wrong("read_seconds or write_seconds", "give 1 to 86400 seconds");
         }
         if self.keys.len() > MAX_KEYS {
@@ -246,7 +259,9 @@ impl Config {
         }
         let mut names: Vec<&str> = self.keys.iter().map(|key| key.name.as_str()).collect();
         names.sort_unstable();
-        if names.windows(2).any(|pair| pair[0] == pair[1]) || names.iter().any(|name| name.is_empty()) {
+        if names.windows(2).any(|pair| pair[0] == pair[1])
+            || names.iter().any(|name| name.is_empty())
+        {
             return wrong("keys", "each needs a name of its own");
         }
         let mut secrets: Vec<&str> = self.keys.iter().map(|key| key.key.as_str()).collect();
@@ -279,14 +294,18 @@ mod tests {
 
     #[test]
     fn the_template_says_the_defaults() {
-        let (template, default) = (Config::parse(TEMPLATE).expect("the template"), Config::default());
+        let (template, default) =
+            (Config::parse(TEMPLATE).expect("the template"), Config::default());
         assert_eq!(format!("{template:?}"), format!("{default:?}"));
         default.check().expect("the defaults work");
     }
 
     #[test]
     fn every_example_of_the_template_can_be_uncommented() {
-        let text: String = TEMPLATE.lines().map(|line| format!("{}\n", line.strip_prefix("# = ").unwrap_or(line))).collect();
+        let text: String = TEMPLATE
+            .lines()
+            .map(|line| format!("{}\n", line.strip_prefix("# = ").unwrap_or(line)))
+            .collect();
         let config = Config::parse(&text).expect("the examples");
         config.check().expect("the examples work");
         assert!(
@@ -296,7 +315,10 @@ mod tests {
                 && config.workflows.len() == 1
                 && config.hosts.len() == 1
         );
-        assert!(!format!("{config:?}").contains("long and random"), "a key shows in what is logged");
+        assert!(
+            !format!("{config:?}").contains("long and random"),
+            "a key shows in what is logged"
+        );
     }
 
     #[test]
@@ -312,12 +334,18 @@ mod tests {
             ("[models.a]\nfile = \"a\"\nis = \"b\"", "models"),
             ("[models.a]", "models"),
             ("[[keys]]\nname = \"a\"\nkey = \"short\"", "keys"),
-            ("[[keys]]\nname = \"a\"\nkey = \"long enough\"\n[[keys]]\nname = \"a\"\nkey = \"another one\"", "keys"),
+            (
+                "[[keys]]\nname = \"a\"\nkey = \"long enough\"\n[[keys]]\nname = \"a\"\nkey = \
+                 \"another one\"",
+                "keys",
+            ),
         ] {
             let error = Config::parse(text).expect("TOML").check().expect_err(text);
             assert!(error.to_string().contains(setting), "{text}: {error}");
         }
-        for text in ["parralel = 1", "[limits]\nday = \"one\"", "[limits]\nday = 1", "listen = \"here\""] {
+        for text in
+            ["parralel = 1", "[limits]\nday = \"one\"", "[limits]\nday = 1", "listen = \"here\""]
+        {
             assert!(Config::parse(text).is_err(), "{text}");
         }
     }

@@ -1,4 +1,5 @@
-//! The part of the gateway that generates: knows models, market, queue, money and sessions, and no HTTP.
+//! The part of the gateway that generates: knows models, market, queue, money and sessions, and no
+//! HTTP.
 
 mod attempts;
 mod pace;
@@ -61,7 +62,8 @@ pub struct Request {
 /// Forms of a prompt.
 #[derive(Clone, Debug)]
 pub enum Prompt {
-    /// A conversation, rendered with the model's own template; `context` is token ids that come before it.
+    /// A conversation, rendered with the model's own template; `context` is token ids that come
+    /// before it.
     Chat {
         /// Token ids of an earlier conversation.
         context: Vec<u32>,
@@ -91,7 +93,8 @@ pub struct Options {
     pub seed: Option<u64>,
     /// Strings that end the answer and are not part of it.
     pub stop: Vec<String>,
-    /// Whether tokens come with log probabilities, and with those of how many most likely ones; see [`Question::logprobs`].
+    /// Whether tokens come with log probabilities, and with those of how many most likely ones; see
+    /// [`Question::logprobs`].
     pub logprobs: Option<u8>,
 }
 
@@ -100,7 +103,8 @@ pub struct Options {
 pub struct Piece {
     /// Its text.
     pub text: String,
-    /// The tokens that end in it, if log probabilities were asked for. A token of which a stop string cuts off a part is left out.
+    /// The tokens that end in it, if log probabilities were asked for. A token of which a stop
+    /// string cuts off a part is left out.
     pub tokens: Vec<ScoredToken>,
 }
 
@@ -126,7 +130,8 @@ pub struct Generation {
 }
 
 impl Generation {
-    /// What is to be written next, at least one event; the last are [`Event::Done`] and [`Event::Failed`].
+    /// What is to be written next, at least one event; the last are [`Event::Done`] and
+    /// [`Event::Failed`].
     pub async fn batch(&mut self) -> Vec<Event> {
         let batch = self.paced.batch().await;
         if batch.is_empty() { vec![Event::Failed(broken_off())] } else { batch }
@@ -177,7 +182,8 @@ pub struct Core {
 }
 
 impl Core {
-    /// Puts the parts together. Without an `asker` (the wallet is locked) everything but generation is answered.
+    /// Puts the parts together. Without an `asker` (the wallet is locked) everything but generation
+    /// is answered.
     pub fn new(
         config: Config,
         catalogue: Catalogue,
@@ -227,24 +233,37 @@ impl Core {
     ///
     /// # Errors
     /// [`Kind::NotFound`], or [`Kind::Unavailable`] if the market is not known.
-    pub fn model(&self, name: &str, caller: &Caller) -> Result<(Arc<LoadedModel>, Arc<Snapshot>), GatewayError> {
+    pub fn model(
+        &self,
+        name: &str,
+        caller: &Caller,
+    ) -> Result<(Arc<LoadedModel>, Arc<Snapshot>), GatewayError> {
         let name = caller.models.get(&super::names::tagged(name)).map_or(name, String::as_str);
         let model = self.catalogue.resolve(name)?;
         let snapshot = self.market.snapshot()?;
         if snapshot.picture(model.local.id()).is_none() {
-            let message = format!("model '{}' is not registered on this chain: see `mica market`", model.name);
+            let message = format!(
+                "model '{}' is not registered on this chain: see `mica market`",
+                model.name
+            );
             return Err(GatewayError::new(Kind::NotFound, message));
         }
         Ok((model, snapshot))
     }
 
-    /// Makes sure that there is a path through the model, and that quotes for it are at hand. Costs nothing. Returns the model.
+    /// Makes sure that there is a path through the model, and that quotes for it are at hand. Costs
+    /// nothing. Returns the model.
     ///
     /// # Errors
     /// [`GatewayError`] if there is no such model or no path.
-    pub async fn load(&self, model: &str, caller: &Caller) -> Result<Arc<LoadedModel>, GatewayError> {
+    pub async fn load(
+        &self,
+        model: &str,
+        caller: &Caller,
+    ) -> Result<Arc<LoadedModel>, GatewayError> {
         let (model, snapshot) = self.model(model, caller)?;
-        let question = self.question(vec![0], &Options { max_tokens: Some(1), ..Options::default() }, caller);
+        let question =
+            self.question(vec![0], &Options { max_tokens: Some(1), ..Options::default() }, caller);
         self.offer(&model, &snapshot, &question, None).await?;
         Ok(model)
     }
@@ -269,7 +288,11 @@ impl Core {
     pub fn in_use(&self, now: SystemTime) -> Vec<(Arc<LoadedModel>, SystemTime)> {
         let used = self.lock_used();
         let models = self.catalogue.models().iter();
-        models.filter_map(|model| Some((model.clone(), *used.get(&model.local.id()).filter(|until| **until > now)?))).collect()
+        models
+            .filter_map(|model| {
+                Some((model.clone(), *used.get(&model.local.id()).filter(|until| **until > now)?))
+            })
+            .collect()
     }
 
     fn lock_used(&self) -> MutexGuard<'_, BTreeMap<ModelId, SystemTime>> {
@@ -288,9 +311,13 @@ impl Core {
         let place = self.place().await?;
         let prompt = tokio::task::block_in_place(|| tokens(&model, &request.prompt))?;
         let question = self.question(prompt, &request.options, &request.caller);
-        // A token gives at most one piece, and the end gives two more events: nobody ever waits for a slow reader.
+        // A token gives at most one piece, and the end gives two more events: nobody ever waits for
+        // a slow reader.
         let (sender, events) = mpsc::channel(question.max_new_tokens as usize + 4);
-        let interrupt = Interrupt { finish: self.interrupt.finish.child_token(), stop: self.interrupt.stop.clone() };
+        let interrupt = Interrupt {
+            finish: self.interrupt.finish.child_token(),
+            stop: self.interrupt.stop.clone(),
+        };
         let stop = interrupt.finish.clone().drop_guard();
         let over = CancellationToken::new();
         let is_scored = question.logprobs.is_some();
@@ -333,13 +360,15 @@ impl Core {
 
     fn asker(&self) -> Result<&Asker, GatewayError> {
         self.asker.as_ref().ok_or_else(|| {
-            let message = "the wallet is locked: start the gateway with --password-file or MICA_PASSWORD";
+            let message =
+                "the wallet is locked: start the gateway with --password-file or MICA_PASSWORD";
             GatewayError::new(Kind::Unavailable, message)
         })
     }
 
     fn question(&self, prompt: Vec<u32>, options: &Options, caller: &Caller) -> Question {
-        let max_new_tokens = options.max_tokens.unwrap_or(self.config.default_tokens).min(self.config.max_tokens);
+        let max_new_tokens =
+            options.max_tokens.unwrap_or(self.config.default_tokens).min(self.config.max_tokens);
         let seed = options.seed.unwrap_or_else(|| OsRng.next_u64());
         Question {
             prompt,
@@ -363,7 +392,10 @@ impl Core {
         match tokio::time::timeout(patience, self.slots.clone().acquire_owned()).await {
             Ok(Ok(place)) => Ok(place),
             _ => {
-                let message = format!("no session became free within {} s: try again later", patience.as_secs());
+                let message = format!(
+                    "no session became free within {} s: try again later",
+                    patience.as_secs()
+                );
                 Err(GatewayError::new(Kind::Busy, message))
             }
         }
@@ -392,7 +424,15 @@ impl Core {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { max_tokens: None, temperature: 0.8, top_k: 40, top_p: 0.9, seed: None, stop: Vec::new(), logprobs: None }
+        Self {
+            max_tokens: None,
+            temperature: 0.8,
+            top_k: 40,
+            top_p: 0.9,
+            seed: None,
+            stop: Vec::new(),
+            logprobs: None,
+        }
     }
 }
 
@@ -447,7 +487,8 @@ fn is_about_wish(error: &CommandError) -> bool {
     matches!(source, RouteError::OverLimits { .. } | RouteError::Alpha(_))
 }
 
-/// The end of a session whose reader is gone; also what is said when a part of the program is missing that must be there.
+/// The end of a session whose reader is gone; also what is said when a part of the program is
+/// missing that must be there.
 pub(super) fn broken_off() -> GatewayError {
     GatewayError::new(Kind::Unavailable, "the request was ended before it was answered: try again")
 }

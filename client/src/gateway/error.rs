@@ -65,7 +65,8 @@ impl GatewayError {
         Self { field: Some(field.into()), ..Self::new(Kind::Invalid, message) }
     }
 
-    /// The HTTP status. Ollama's clients know a full queue as 503, OpenAI's as 429; see `is_openai`.
+    /// The HTTP status. Ollama's clients know a full queue as 503, OpenAI's as 429; see
+    /// `is_openai`.
     pub fn status(&self, is_openai: bool) -> StatusCode {
         match self.kind {
             Kind::Invalid => StatusCode::BAD_REQUEST,
@@ -99,15 +100,26 @@ impl From<CommandError> for GatewayError {
 
 fn kind(error: &CommandError) -> Kind {
     match error {
-        CommandError::Market(MarketError::Route { source: RouteError::OverLimits { .. }, .. }) => Kind::Payment,
-        CommandError::Market(MarketError::Route { source: RouteError::Alpha(_), .. }) => Kind::Invalid,
-        CommandError::Session(SessionError::Failed { failure, .. }) if failure.code == FaultCode::BadLimits => Kind::Invalid,
+        CommandError::Market(MarketError::Route {
+            source: RouteError::OverLimits { .. }, ..
+        }) => Kind::Payment,
+        CommandError::Market(MarketError::Route { source: RouteError::Alpha(_), .. }) => {
+            Kind::Invalid
+        }
+        CommandError::Session(SessionError::Failed { failure, .. })
+            if failure.code == FaultCode::BadLimits =>
+        {
+            Kind::Invalid
+        }
         CommandError::Session(SessionError::Plan(PlanError::Spec(_))) => Kind::Invalid,
         _ => match error.class() {
             ErrorClass::Usage | ErrorClass::Model => Kind::Invalid,
             ErrorClass::Funds => Kind::Payment,
             ErrorClass::Worker | ErrorClass::Receipt | ErrorClass::Version => Kind::Worker,
-            ErrorClass::Market | ErrorClass::Node | ErrorClass::Refused | ErrorClass::Interrupted => Kind::Unavailable,
+            ErrorClass::Market
+            | ErrorClass::Node
+            | ErrorClass::Refused
+            | ErrorClass::Interrupted => Kind::Unavailable,
             // The channels are on their way: the same request works when they are final.
             ErrorClass::NotFinal | ErrorClass::Unknown => Kind::Unavailable,
             _ => Kind::Internal,

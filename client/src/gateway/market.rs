@@ -1,8 +1,10 @@
-//! The market as it was a moment ago: read again and again in the background, so that no request waits for the chain.
+//! The market as it was a moment ago: read again and again in the background, so that no request
+//! waits for the chain.
 //!
-//! A picture older than `state_seconds` is not served from: prices, stakes and workers may have changed too much. Quotes come from
-//! the workers themselves. Those of models that are in use are asked for again before they are older than `quote_seconds`, so that
-//! a worker that does not answer holds up nobody; otherwise they are asked for once for all who wait for them.
+//! A picture older than `state_seconds` is not served from: prices, stakes and workers may have
+//! changed too much. Quotes come from the workers themselves. Those of models that are in use are
+//! asked for again before they are older than `quote_seconds`, so that a worker that does not
+//! answer holds up nobody; otherwise they are asked for once for all who wait for them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -44,7 +46,8 @@ struct Quoted {
     wanted: Mutex<Instant>,
     /// When they came, and what they say.
     newest: Mutex<Option<(Instant, Arc<Quotes>)>>,
-    /// Held by whoever asks, so that a worker that is silent holds up only those who need new quotes.
+    /// Held by whoever asks, so that a worker that is silent holds up only those who need new
+    /// quotes.
     asking: tokio::sync::Mutex<()>,
 }
 
@@ -109,7 +112,8 @@ impl Market {
     async fn ask_again(&self, asker: &Asker) {
         let in_use: Vec<(ModelId, Arc<Quoted>)> = {
             let quotes = self.quotes.lock().unwrap_or_else(PoisonError::into_inner);
-            let wanted = |quoted: &Quoted| *quoted.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+            let wanted =
+                |quoted: &Quoted| *quoted.wanted.lock().unwrap_or_else(PoisonError::into_inner);
             quotes
                 .iter()
                 .filter(|(_, quoted)| wanted(quoted).elapsed() < IN_USE)
@@ -128,7 +132,11 @@ impl Market {
 
     /// Age of the newest snapshot.
     pub fn age(&self) -> Option<Duration> {
-        self.newest.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(|snapshot| snapshot.taken.elapsed())
+        self.newest
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .map(|snapshot| snapshot.taken.elapsed())
     }
 
     /// The newest snapshot.
@@ -139,7 +147,8 @@ impl Market {
         let newest = self.newest.read().unwrap_or_else(PoisonError::into_inner).clone();
         newest.filter(|snapshot| snapshot.taken.elapsed() <= self.state_age).ok_or_else(|| {
             let message = format!(
-                "the node at {} has not answered for more than {} s: check that it runs; the gateway goes on when it answers",
+                "the node at {} has not answered for more than {} s: check that it runs; the \
+                 gateway goes on when it answers",
                 self.chain.url(),
                 self.state_age.as_secs()
             );
@@ -147,7 +156,8 @@ impl Market {
         })
     }
 
-    /// What the workers of `picture` ask; asked again if the quotes at hand are `refused`, because they proved wrong.
+    /// What the workers of `picture` ask; asked again if the quotes at hand are `refused`, because
+    /// they proved wrong.
     ///
     /// # Errors
     /// [`GatewayError`] if quotes cannot be held against the chain.
@@ -172,7 +182,8 @@ impl Market {
         *quoted.wanted.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         let at_hand = || {
             let fits = |(given, quotes): &(Instant, Arc<Quotes>)| {
-                given.elapsed() <= self.quote_age && refused.is_none_or(|refused| !Arc::ptr_eq(refused, quotes))
+                given.elapsed() <= self.quote_age
+                    && refused.is_none_or(|refused| !Arc::ptr_eq(refused, quotes))
             };
             quoted.newest().as_ref().filter(|newest| fits(newest)).map(|(_, quotes)| quotes.clone())
         };

@@ -1,4 +1,5 @@
-//! Counters of the gateway, in Prometheus' text format. Seconds and base units, no rates; names end in their unit.
+//! Counters of the gateway, in Prometheus' text format. Seconds and base units, no rates; names end
+//! in their unit.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -56,7 +57,8 @@ impl Metrics {
         let mut counts = self.lock();
         counts.answers += 1;
         counts.prompt_tokens = counts.prompt_tokens.saturating_add(report.prompt.len() as u64);
-        counts.generated_tokens = counts.generated_tokens.saturating_add(report.tokens.len() as u64);
+        counts.generated_tokens =
+            counts.generated_tokens.saturating_add(report.tokens.len() as u64);
         counts.paid = counts.paid.saturating_add(report.cost.paid);
         counts.fees = counts.fees.saturating_add(report.cost.fees);
         counts.load = counts.load.saturating_add(report.durations.load);
@@ -76,29 +78,73 @@ impl Metrics {
         let counts = self.lock();
         let mut text = String::new();
         // Writing to a string does not fail.
-        let _ = writeln!(text, "# HELP mica_gateway_requests_total Requests answered, by route and HTTP status.");
+        let _ = writeln!(
+            text,
+            "# HELP mica_gateway_requests_total Requests answered, by route and HTTP status."
+        );
         let _ = writeln!(text, "# TYPE mica_gateway_requests_total counter");
         for ((route, status), count) in &counts.requests {
-            let _ = writeln!(text, "mica_gateway_requests_total{{route=\"{route}\",status=\"{status}\"}} {count}");
+            let _ = writeln!(
+                text,
+                "mica_gateway_requests_total{{route=\"{route}\",status=\"{status}\"}} {count}"
+            );
         }
         let mut metric = |name: &str, kind: &str, help: &str, value: &dyn std::fmt::Display| {
-            let _ =
-                writeln!(text, "# HELP mica_gateway_{name} {help}\n# TYPE mica_gateway_{name} {kind}\nmica_gateway_{name} {value}");
+            let _ = writeln!(
+                text,
+                "# HELP mica_gateway_{name} {help}\n# TYPE mica_gateway_{name} \
+                 {kind}\nmica_gateway_{name} {value}"
+            );
         };
         metric("answers_total", "counter", "Sessions that came to their end.", &counts.answers);
-        metric("failures_total", "counter", "Sessions that failed or were broken off.", &counts.failures);
+        metric(
+            "failures_total",
+            "counter",
+            "Sessions that failed or were broken off.",
+            &counts.failures,
+        );
         metric("prompt_tokens_total", "counter", "Tokens of prompts.", &counts.prompt_tokens);
         metric("generated_tokens_total", "counter", "Tokens of answers.", &counts.generated_tokens);
         metric("paid_base_units_total", "counter", "Promised to workers.", &counts.paid);
-        metric("fees_base_units_total", "counter", "Fees of opening and topping up channels.", &counts.fees);
-        metric("load_seconds_total", "counter", "Time until paths were ready.", &counts.load.as_secs_f64());
-        metric("prefill_seconds_total", "counter", "Time from there to first tokens.", &counts.prefill.as_secs_f64());
-        metric("decode_seconds_total", "counter", "Time from first tokens to last ones.", &counts.decode.as_secs_f64());
+        metric(
+            "fees_base_units_total",
+            "counter",
+            "Fees of opening and topping up channels.",
+            &counts.fees,
+        );
+        metric(
+            "load_seconds_total",
+            "counter",
+            "Time until paths were ready.",
+            &counts.load.as_secs_f64(),
+        );
+        metric(
+            "prefill_seconds_total",
+            "counter",
+            "Time from there to first tokens.",
+            &counts.prefill.as_secs_f64(),
+        );
+        metric(
+            "decode_seconds_total",
+            "counter",
+            "Time from first tokens to last ones.",
+            &counts.decode.as_secs_f64(),
+        );
         metric("sessions_running", "gauge", "Sessions that run now.", &gauges.running);
         metric("requests_waiting", "gauge", "Requests that wait for a session.", &gauges.waiting);
-        metric("spent_today_base_units", "gauge", "Spent or set aside today (UTC).", &gauges.spent_today);
+        metric(
+            "spent_today_base_units",
+            "gauge",
+            "Spent or set aside today (UTC).",
+            &gauges.spent_today,
+        );
         if let Some(age) = gauges.state_age {
-            metric("state_age_seconds", "gauge", "Age of the picture of the chain.", &age.as_secs_f64());
+            metric(
+                "state_age_seconds",
+                "gauge",
+                "Age of the picture of the chain.",
+                &age.as_secs_f64(),
+            );
         }
         text
     }

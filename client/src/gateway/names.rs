@@ -1,8 +1,9 @@
 //! Names of models: what clients write, what the registry says, and whose tokenizer is here.
 //!
-//! `name` means `name:latest`. A model with a file is known as its registry name in lower case with its quantisation as the tag,
-//! for example `mica-tiny:q8_0`; `latest` is the first file of that name, in the order of the configuration, the built-in model
-//! last. The configuration's table stands above all of that.
+//! `name` means `name:latest`. A model with a file is known as its registry name in lower case with
+//! its quantisation as the tag, for example `mica-tiny:q8_0`; `latest` is the first file of that
+//! name, in the order of the configuration, the built-in model last. The configuration's table
+//! stands above all of that.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -45,7 +46,10 @@ impl Catalogue {
     ///
     /// # Errors
     /// [`ModelError`] if a file is no model.
-    pub fn open(table: &BTreeMap<String, ModelConfig>, files: &[PathBuf]) -> Result<Self, ModelError> {
+    pub fn open(
+        table: &BTreeMap<String, ModelConfig>,
+        files: &[PathBuf],
+    ) -> Result<Self, ModelError> {
         let mut catalogue = Self { models: Vec::new(), aliases: BTreeMap::new() };
         for file in files {
             catalogue.add(Some(file))?;
@@ -71,9 +75,14 @@ impl Catalogue {
         let local = LocalModel::open(file)?;
         let id = local.id();
         if !self.models.iter().any(|model| model.local.id() == id) {
-            let modified = file.and_then(|file| file.metadata().and_then(|data| data.modified()).ok());
+            let modified =
+                file.and_then(|file| file.metadata().and_then(|data| data.modified()).ok());
             let name = registry_name(&local);
-            self.models.push(Arc::new(LoadedModel { local, name, modified: modified.unwrap_or_else(SystemTime::now) }));
+            self.models.push(Arc::new(LoadedModel {
+                local,
+                name,
+                modified: modified.unwrap_or_else(SystemTime::now),
+            }));
         }
         Ok(id)
     }
@@ -86,7 +95,10 @@ impl Catalogue {
         self.find(name).cloned().ok_or_else(|| {
             let there: Vec<String> = self.names().into_iter().map(|(name, _)| name).collect();
             let short: String = name.chars().take(MAX_NAME_BYTES).collect();
-            GatewayError::new(Kind::NotFound, format!("model '{short}' not found; there are: {}", there.join(", ")))
+            GatewayError::new(
+                Kind::NotFound,
+                format!("model '{short}' not found; there are: {}", there.join(", ")),
+            )
         })
     }
 
@@ -107,19 +119,26 @@ impl Catalogue {
             return Some(model);
         }
         if let Some(base) = name.strip_suffix(":latest")
-            && let Some(model) = self.models.iter().find(|model| model.name.rsplit_once(':').is_some_and(|(own, _)| own == base))
+            && let Some(model) = self
+                .models
+                .iter()
+                .find(|model| model.name.rsplit_once(':').is_some_and(|(own, _)| own == base))
         {
             return Some(model);
         }
         let digits = wanted.strip_prefix("0x").unwrap_or(wanted);
-        let is_id = digits.len() >= MIN_ID_DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_id =
+            digits.len() >= MIN_ID_DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
         let digits = digits.to_ascii_lowercase();
-        self.models.iter().find(|model| is_id && hex::encode(model.local.id().0).starts_with(&digits))
+        self.models
+            .iter()
+            .find(|model| is_id && hex::encode(model.local.id().0).starts_with(&digits))
     }
 
     /// Every name, with its model: the table's first.
     pub fn names(&self) -> Vec<(String, Arc<LoadedModel>)> {
-        let aliases = self.aliases.keys().filter_map(|name| Some((name.clone(), self.find(name)?.clone())));
+        let aliases =
+            self.aliases.keys().filter_map(|name| Some((name.clone(), self.find(name)?.clone())));
         let own = self.models.iter().map(|model| (model.name.clone(), model.clone()));
         let mut names: Vec<(String, Arc<LoadedModel>)> = aliases.collect();
         for (name, model) in own {
@@ -140,7 +159,9 @@ pub fn tagged(name: &str) -> String {
 
 fn registry_name(local: &LocalModel) -> String {
     let manifest = local.manifest();
-    let plain = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_lowercase().replace(char::is_whitespace, "-");
+    let plain = |bytes: &[u8]| {
+        String::from_utf8_lossy(bytes).trim().to_lowercase().replace(char::is_whitespace, "-")
+    };
     let name = plain(&manifest.name).replace(':', "-");
     let name = if name.is_empty() { "unnamed".to_owned() } else { name };
     format!("{name}:{}", plain(&manifest.quantisation).replace(':', "-"))
@@ -158,18 +179,39 @@ mod tests {
 
     #[test]
     fn a_model_is_found_by_its_names_and_its_id() {
-        let catalogue = catalogue(&[("small", "mica-tiny:q8_0"), ("smaller:1b", "small"), ("Big:Tag", "0x")]);
+        let catalogue =
+            catalogue(&[("small", "mica-tiny:q8_0"), ("smaller:1b", "small"), ("Big:Tag", "0x")]);
         let id = LocalModel::open(None).expect("built in").id();
         let hex = hex::encode(id.0);
-        for name in
-            ["mica-tiny", "mica-tiny:latest", "Mica-Tiny:Q8_0", "small", "small:latest", "smaller:1b", hex.as_str(), &hex[..6]]
-        {
+        for name in [
+            "mica-tiny",
+            "mica-tiny:latest",
+            "Mica-Tiny:Q8_0",
+            "small",
+            "small:latest",
+            "smaller:1b",
+            hex.as_str(),
+            &hex[..6],
+        ] {
             assert_eq!(catalogue.resolve(name).expect(name).local.id(), id, "{name}");
         }
         assert!(catalogue.resolve(&format!("0x{hex}")).is_ok());
-        for name in ["", "mica", "mica-tiny:q4_0", "smaller", "big:tag", &hex[..5], ":", "😀", "../../etc/passwd"] {
+        for name in [
+            "",
+            "mica",
+            "mica-tiny:q4_0",
+            "smaller",
+            "big:tag",
+            &hex[..5],
+            ":",
+            "😀",
+            "../../etc/passwd",
+        ] {
             let error = catalogue.resolve(name).err().expect(name);
-            assert!(error.kind == Kind::NotFound && error.message.contains("mica-tiny:q8_0"), "{name}: {error}");
+            assert!(
+                error.kind == Kind::NotFound && error.message.contains("mica-tiny:q8_0"),
+                "{name}: {error}"
+            );
         }
     }
 

@@ -1,4 +1,5 @@
-//! Ollama's API: newline-delimited JSON, durations in nanoseconds, errors as `{"error":"…"}`. One file per route.
+//! Ollama's API: newline-delimited JSON, durations in nanoseconds, errors as `{"error":"…"}`. One
+//! file per route.
 
 pub mod chat;
 pub mod details;

@@ -14,11 +14,15 @@ use super::error::{GatewayError, Kind};
 /// An error in OpenAI's shape.
 pub fn error(error: &GatewayError) -> Value {
     let (kind, code) = match error.kind {
-        Kind::Invalid | Kind::TooLarge | Kind::Slow | Kind::Method => ("invalid_request_error", None),
+        Kind::Invalid | Kind::TooLarge | Kind::Slow | Kind::Method => {
+            ("invalid_request_error", None)
+        }
         Kind::Unauthorized => ("authentication_error", Some("invalid_api_key")),
         Kind::Forbidden => ("permission_error", None),
         Kind::Payment => ("insufficient_quota", Some("insufficient_quota")),
-        Kind::NotFound => ("not_found_error", error.message.starts_with("model '").then_some("model_not_found")),
+        Kind::NotFound => {
+            ("not_found_error", error.message.starts_with("model '").then_some("model_not_found"))
+        }
         Kind::Busy => ("rate_limit_error", Some("rate_limit_exceeded")),
         Kind::NotOffered => ("not_implemented_error", None),
         Kind::Worker | Kind::Unavailable | Kind::Internal => ("api_error", None),

@@ -107,8 +107,15 @@ pub struct Receipts {
 }
 
 impl Report {
-    /// From an answer. `before` passed between the request's turn and its session, `total` since it came.
-    pub(super) fn new(prompt: Vec<u32>, answer: &Answer, is_stopped: bool, before: Duration, total: Duration) -> Self {
+    /// From an answer. `before` passed between the request's turn and its session, `total` since it
+    /// came.
+    pub(super) fn new(
+        prompt: Vec<u32>,
+        answer: &Answer,
+        is_stopped: bool,
+        before: Duration,
+        total: Duration,
+    ) -> Self {
         let (outcome, report) = (&answer.outcome, &answer.outcome.report);
         let ready = outcome.to_ready.unwrap_or_default();
         let first = outcome.to_first_token.unwrap_or(ready);

@@ -42,10 +42,28 @@ pub fn router(core: Arc<Core>) -> Router {
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
         .route("/openapi.json", get(openapi));
-    let absent_ollama = ["/api/embed", "/api/embeddings", "/api/pull", "/api/push", "/api/create", "/api/copy", "/api/delete"];
-    let router = absent_ollama.into_iter().fold(router, |router, path| router.route(path, any(|| absent(Api::Ollama))));
-    let absent_openai = ["/v1/embeddings", "/v1/responses", "/v1/messages", "/v1/images/generations", "/v1/audio/speech"];
-    let router = absent_openai.into_iter().fold(router, |router, path| router.route(path, any(|| absent(Api::OpenAi))));
+    let absent_ollama = [
+        "/api/embed",
+        "/api/embeddings",
+        "/api/pull",
+        "/api/push",
+        "/api/create",
+        "/api/copy",
+        "/api/delete",
+    ];
+    let router = absent_ollama
+        .into_iter()
+        .fold(router, |router, path| router.route(path, any(|| absent(Api::Ollama))));
+    let absent_openai = [
+        "/v1/embeddings",
+        "/v1/responses",
+        "/v1/messages",
+        "/v1/images/generations",
+        "/v1/audio/speech",
+    ];
+    let router = absent_openai
+        .into_iter()
+        .fold(router, |router, path| router.route(path, any(|| absent(Api::OpenAi))));
     router
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
@@ -76,7 +94,8 @@ async fn openapi() -> Response {
 }
 
 async fn absent(api: Api) -> Response {
-    let message = "workers of this market generate text and nothing else: use another service for this";
+    let message =
+        "workers of this market generate text and nothing else: use another service for this";
     api.refuse(&GatewayError::new(Kind::NotOffered, message))
 }
 

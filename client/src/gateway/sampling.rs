@@ -24,17 +24,22 @@ pub fn model(fields: &mut Fields, missing: &str) -> Result<String, GatewayError>
 /// [`GatewayError`] if it is neither, or too many, or too long.
 pub fn stops(fields: &mut Fields) -> Result<Vec<String>, GatewayError> {
     let wrong = |fields: &Fields, value: &Value| {
-        let expected = format!("a string or at most {MAX_STOPS} strings of at most {MAX_STOP_BYTES} bytes");
+        let expected =
+            format!("a string or at most {MAX_STOPS} strings of at most {MAX_STOP_BYTES} bytes");
         fields.wrong("stop", &expected, value)
     };
     let value = fields.take("stop").unwrap_or_default();
     let strings = match &value {
         Value::Null => Some(Vec::new()),
         Value::String(one) => Some(vec![one.clone()]),
-        Value::Array(many) => many.iter().map(|string| string.as_str().map(str::to_owned)).collect(),
+        Value::Array(many) => {
+            many.iter().map(|string| string.as_str().map(str::to_owned)).collect()
+        }
         _ => None,
     };
-    let fits = |strings: &Vec<String>| strings.len() <= MAX_STOPS && strings.iter().all(|string| string.len() <= MAX_STOP_BYTES);
+    let fits = |strings: &Vec<String>| {
+        strings.len() <= MAX_STOPS && strings.iter().all(|string| string.len() <= MAX_STOP_BYTES)
+    };
     strings.filter(fits).ok_or_else(|| wrong(fields, &value))
 }
 
@@ -55,19 +60,23 @@ pub fn top_p(fields: &mut Fields, default: f32) -> Result<f32, GatewayError> {
     Ok(fields.number("top_p", 0.0..=1.0)?.map_or(default, |share| share as f32))
 }
 
-/// No share of probability at all leaves the most likely token: `top_k` and `top_p` as workers know them.
+/// No share of probability at all leaves the most likely token: `top_k` and `top_p` as workers know
+/// them.
 pub fn drawn_from(top_k: u32, top_p: f32) -> (u32, f32) {
     if top_p == 0.0 { (1, 1.0) } else { (top_k, top_p) }
 }
 
-/// `top_logprobs` of a request that asked for log probabilities, or did not; how many most likely tokens come with each.
+/// `top_logprobs` of a request that asked for log probabilities, or did not; how many most likely
+/// tokens come with each.
 ///
 /// # Errors
 /// [`GatewayError`] if they are too many, or were not asked for.
 pub fn top_logprobs(fields: &mut Fields, asked: bool) -> Result<Option<u8>, GatewayError> {
     let count = fields.whole("top_logprobs", 0..=MAX_TOP_LOG_PROBABILITIES)?.unwrap_or(0);
     if count > 0 && !asked {
-        return Err(fields.refuse("top_logprobs", "top_logprobs comes with logprobs: set it to true"));
+        return Err(
+            fields.refuse("top_logprobs", "top_logprobs comes with logprobs: set it to true")
+        );
     }
     // The bound fits.
     Ok(asked.then_some(u8::try_from(count).unwrap_or(u8::MAX)))

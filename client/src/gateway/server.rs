@@ -1,7 +1,8 @@
-//! Connections under bounds: how many, how slow their heads may come, how long an answer may lie unread.
+//! Connections under bounds: how many, how slow their heads may come, how long an answer may lie
+//! unread.
 //!
-//! HTTP/1.1 only, which all clients of both APIs speak. A request in absolute form, as a client sends it that takes us for its
-//! proxy, is routed by its path like any other.
+//! HTTP/1.1 only, which all clients of both APIs speak. A request in absolute form, as a client
+//! sends it that takes us for its proxy, is routed by its path like any other.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -34,7 +35,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const DRAIN: Duration = Duration::from_secs(30);
 
 /// Serves until `stop`, then lets running requests end.
-pub async fn serve(listener: TcpListener, router: Router, config: &Config, stop: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    config: &Config,
+    stop: CancellationToken,
+) {
     let places = Arc::new(Semaphore::new(config.connections));
     let connections = TaskTracker::new();
     let abort = CancellationToken::new();
@@ -55,7 +61,9 @@ pub async fn serve(listener: TcpListener, router: Router, config: &Config, stop:
         }
         let stream = Patient::new(stream, Duration::from_secs(config.write_seconds));
         let mut builder = http1::Builder::new();
-        builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(config.read_seconds));
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(Duration::from_secs(config.read_seconds));
         builder.max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD_BYTES);
         let service = TowerToHyperService::new(router.clone());
         let (stop, abort) = (stop.clone(), abort.clone());
@@ -98,26 +106,42 @@ impl Patient {
         Self { stream, patience, waiting: None }
     }
 
-    fn watch<T>(&mut self, context: &mut Context<'_>, written: Poll<std::io::Result<T>>) -> Poll<std::io::Result<T>> {
+    fn watch<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<std::io::Result<T>>,
+    ) -> Poll<std::io::Result<T>> {
         if written.is_ready() {
             self.waiting = None;
             return written;
         }
         let deadline = Instant::now() + self.patience;
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        let waiting =
+            self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         ready!(waiting.as_mut().poll(context));
-        Poll::Ready(Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "the client does not read its answer")))
+        Poll::Ready(Err(std::io::Error::new(
+            std::io::ErrorKind::TimedOut,
+            "the client does not read its answer",
+        )))
     }
 }
 
 impl AsyncRead for Patient {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
 
 impl AsyncWrite for Patient {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.watch(context, written)
     }
@@ -135,12 +159,18 @@ impl AsyncWrite for Patient {
         self.stream.is_write_vectored()
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_flush(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<std::io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(context);
         self.watch(context, flushed)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_shutdown(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

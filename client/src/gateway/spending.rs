@@ -1,8 +1,8 @@
-//! Caps: money is set aside for a request before anything is promised, so that promises cross no cap, however many run at once;
-//! fees come on top and count towards the day.
+//! Caps: money is set aside for a request before anything is promised, so that promises cross no
+//! cap, however many run at once; fees come on top and count towards the day.
 //!
-//! What is set aside goes to disk with the session's own record; a gateway that is killed counts it as spent for the day. When the
-//! session is over, what it really cost takes its place.
+//! What is set aside goes to disk with the session's own record; a gateway that is killed counts it
+//! as spent for the day. When the session is over, what it really cost takes its place.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -76,31 +76,53 @@ impl Spending {
     ///
     /// # Errors
     /// [`Kind::Payment`] names the cap that it does not fit under, and by how much.
-    pub fn reserve(self: &Arc<Self>, purse: &Purse, cost: Balance, earlier: Balance) -> Result<Reservation, GatewayError> {
+    pub fn reserve(
+        self: &Arc<Self>,
+        purse: &Purse,
+        cost: Balance,
+        earlier: Balance,
+    ) -> Result<Reservation, GatewayError> {
         self.reserve_on(day_now(), purse, cost, earlier)
     }
 
-    fn reserve_on(self: &Arc<Self>, day: u32, purse: &Purse, cost: Balance, earlier: Balance) -> Result<Reservation, GatewayError> {
-        let whose = purse.name.as_ref().map_or("this gateway".into(), |name| format!("key '{name}'"));
+    fn reserve_on(
+        self: &Arc<Self>,
+        day: u32,
+        purse: &Purse,
+        cost: Balance,
+        earlier: Balance,
+    ) -> Result<Reservation, GatewayError> {
+        let whose =
+            purse.name.as_ref().map_or("this gateway".into(), |name| format!("key '{name}'"));
         for limit in [self.limits.request, purse.limits.request].into_iter().flatten() {
             if cost.saturating_add(earlier) > limit {
-                return Err(refused(cost, format!("the cap for one request of {whose} is {}", amount::format(limit))));
+                return Err(refused(
+                    cost,
+                    format!("the cap for one request of {whose} is {}", amount::format(limit)),
+                ));
             }
         }
         let id = purse.id();
         let mut today = self.lock();
         if today.day != day {
-            // A clock that was wrong at the start may come back to a day of which the database knows something.
+            // A clock that was wrong at the start may come back to a day of which the database
+            // knows something.
             let purses = self.store.spent(day).map_err(CommandError::from)?;
             *today = Today { day, purses };
         }
         let own = today.purses.get(&id).copied().unwrap_or(0);
-        for (limit, spent, whose) in [(self.limits.day, today.total(), "this gateway"), (purse.limits.day, own, whose.as_str())] {
+        for (limit, spent, whose) in [
+            (self.limits.day, today.total(), "this gateway"),
+            (purse.limits.day, own, whose.as_str()),
+        ] {
             let Some(limit) = limit else { continue };
             let left = limit.saturating_sub(spent);
             if cost > left {
                 let (left, limit) = (amount::format(left), amount::format(limit));
-                return Err(refused(cost, format!("{whose} has {left} left of its {limit} for today")));
+                return Err(refused(
+                    cost,
+                    format!("{whose} has {left} left of its {limit} for today"),
+                ));
             }
         }
         today.purses.insert(id, own.saturating_add(cost));
@@ -133,7 +155,12 @@ pub struct Reservation {
 impl Reservation {
     /// What must be on disk before anything is promised.
     pub fn change(&self) -> Change {
-        Change::Spending { day: self.day, purse: self.purse, entry: self.entry, amount: self.amount }
+        Change::Spending {
+            day: self.day,
+            purse: self.purse,
+            entry: self.entry,
+            amount: self.amount,
+        }
     }
 
     /// Puts what the request really cost in the place of what was set aside.
@@ -155,7 +182,8 @@ impl Reservation {
 
 fn refused(cost: Balance, why: String) -> GatewayError {
     let message = format!(
-        "this request may cost {}, and {why}: ask for fewer tokens, or raise the cap in the gateway's settings; nothing was spent",
+        "this request may cost {}, and {why}: ask for fewer tokens, or raise the cap in the \
+         gateway's settings; nothing was spent",
         amount::format(cost)
     );
     GatewayError::new(Kind::Payment, message)
@@ -184,8 +212,11 @@ mod tests {
         let folder = tempfile::tempdir().expect("temporary folder");
         let spending = open(folder.path(), LimitsConfig { request: None, day: Some(100) });
         let (one, two) = (purse("one", Some(50), Some(60)), purse("two", None, None));
-        let refused = |purse: &Purse, cost| spending.reserve(purse, cost, 0).err().map(|error| error.message);
-        assert!(refused(&one, 51).expect("above the request cap").contains("one request of key 'one'"));
+        let refused =
+            |purse: &Purse, cost| spending.reserve(purse, cost, 0).err().map(|error| error.message);
+        assert!(
+            refused(&one, 51).expect("above the request cap").contains("one request of key 'one'")
+        );
         let first = spending.reserve(&one, 50, 0).expect("fits");
         assert!(refused(&one, 11).expect("above its day").contains("key 'one' has"));
         let second = spending.reserve(&two, 50, 0).expect("fits");
@@ -205,7 +236,11 @@ mod tests {
         let spending = open(folder.path(), caps);
         let kept = spending.reserve(&purse("one", None, None), 30, 0).expect("fits");
         spending.store.apply(&[kept.change()]).expect("written");
-        spending.reserve(&purse("two", None, None), 20, 0).expect("fits").settle(5).expect("written");
+        spending
+            .reserve(&purse("two", None, None), 20, 0)
+            .expect("fits")
+            .settle(5)
+            .expect("written");
         drop((kept, spending));
         let again = open(folder.path(), caps);
         assert_eq!(again.spent_today(), 35);

@@ -20,13 +20,16 @@ impl Stops {
         Self { strings, held: String::new(), is_found: false }
     }
 
-    /// Takes a piece and gives what is certainly before any stop string. After one was found, nothing.
+    /// Takes a piece and gives what is certainly before any stop string. After one was found,
+    /// nothing.
     pub fn push(&mut self, piece: &str) -> String {
         if self.is_found {
             return String::new();
         }
         self.held.push_str(piece);
-        if let Some(at) = self.strings.iter().filter_map(|string| self.held.find(string.as_str())).min() {
+        if let Some(at) =
+            self.strings.iter().filter_map(|string| self.held.find(string.as_str())).min()
+        {
             self.is_found = true;
             self.held.truncate(at);
             return std::mem::take(&mut self.held);
@@ -56,7 +59,10 @@ impl Stops {
 /// Bytes of the longest end of `text` that is a beginning of `string`.
 fn overlap(text: &str, string: &str) -> usize {
     let longest = text.len().min(string.len());
-    (1..=longest).rev().find(|&length| string.as_bytes()[..length] == text.as_bytes()[text.len() - length..]).unwrap_or(0)
+    (1..=longest)
+        .rev()
+        .find(|&length| string.as_bytes()[..length] == text.as_bytes()[text.len() - length..])
+        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -74,18 +80,34 @@ mod tests {
     #[test]
     fn every_way_to_cut_the_text_gives_the_same() {
         let stops = ["\n\n", "ENDE", "é!", "aab"];
-        for text in ["one\n\ntwo", "no stop at all\n", "aaaab", "caf\u{e9}!", "aENDaENDE", "", "\n", "EN", "aaENDE\n\n"] {
+        for text in [
+            "one\n\ntwo",
+            "no stop at all\n",
+            "aaaab",
+            "caf\u{e9}!",
+            "aENDaENDE",
+            "",
+            "\n",
+            "EN",
+            "aaENDE\n\n",
+        ] {
             let expected = reference(text, &stops);
-            let cuts: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+            let cuts: Vec<usize> =
+                text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
             for first in &cuts {
                 for second in cuts.iter().filter(|second| *second >= first) {
-                    let mut finder = Stops::new(stops.iter().map(|stop| (*stop).to_owned()).collect());
+                    let mut finder =
+                        Stops::new(stops.iter().map(|stop| (*stop).to_owned()).collect());
                     let mut out = String::new();
                     for piece in [&text[..*first], &text[*first..*second], &text[*second..]] {
                         out.push_str(&finder.push(piece));
                     }
                     out.push_str(&finder.finish());
-                    assert_eq!((out, finder.is_found()), expected, "{text:?} cut at {first} and {second}");
+                    assert_eq!(
+                        (out, finder.is_found()),
+                        expected,
+                        "{text:?} cut at {first} and {second}"
+                    );
                 }
             }
         }

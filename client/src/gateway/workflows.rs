@@ -1,4 +1,5 @@
-//! `POST /workflow/{name}`: a chain of steps, each of them a request of its own; errors in Ollama's words.
+//! `POST /workflow/{name}`: a chain of steps, each of them a request of its own; errors in Ollama's
+//! words.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,10 +24,12 @@ use super::{
     report::{Report, nanoseconds},
 };
 use crate::workflow::{
-    BUILT_IN, DefinitionError, Generate, GenerateError, Metrics, StepReply, StepRequest, Workflow, WorkflowError, run,
+    BUILT_IN, DefinitionError, Generate, GenerateError, Metrics, StepReply, StepRequest, Workflow,
+    WorkflowError, run,
 };
 
-/// The workflows that a gateway runs, by name: those built in, and those of the settings, which may replace them.
+/// The workflows that a gateway runs, by name: those built in, and those of the settings, which may
+/// replace them.
 pub struct Workflows(BTreeMap<String, Workflow>);
 
 impl Workflows {
@@ -35,7 +38,9 @@ impl Workflows {
     /// # Errors
     /// [`DefinitionError`] of the first that cannot be run.
     pub fn open(files: &BTreeMap<String, PathBuf>) -> Result<Self, DefinitionError> {
-        let built_in = BUILT_IN.iter().filter_map(|(name, _)| Some(((*name).to_owned(), Workflow::built_in(name)?)));
+        let built_in = BUILT_IN
+            .iter()
+            .filter_map(|(name, _)| Some(((*name).to_owned(), Workflow::built_in(name)?)));
         let mut workflows: BTreeMap<_, _> = built_in.collect();
         for (name, file) in files {
             workflows.insert(name.clone(), Workflow::open(file)?);
@@ -46,7 +51,10 @@ impl Workflows {
     fn get(&self, name: &str) -> Result<&Workflow, GatewayError> {
         self.0.get(name).ok_or_else(|| {
             let names: Vec<&str> = self.0.keys().map(String::as_str).collect();
-            GatewayError::new(Kind::NotFound, format!("there is no workflow of this name: there are {}", names.join(", ")))
+            GatewayError::new(
+                Kind::NotFound,
+                format!("there is no workflow of this name: there are {}", names.join(", ")),
+            )
         })
     }
 }
@@ -67,7 +75,10 @@ impl Asked {
         let (input, model) = (fields.text("input")?, fields.text("model")?);
         let models = fields.object("models")?.map(Fields::texts).transpose()?.unwrap_or_default();
         if let Some(unknown) = fields.rest().next().map(cut) {
-            return Err(fields.refuse(&unknown, &format!("there is no field `{unknown}` here: there are input, model and models")));
+            return Err(fields.refuse(
+                &unknown,
+                &format!("there is no field `{unknown}` here: there are input, model and models"),
+            ));
         }
         Ok(Self { input, model, models })
     }
@@ -100,7 +111,12 @@ pub async fn post(
     }
 }
 
-async fn answered(core: &Arc<Core>, caller: Caller, name: &str, body: Body) -> Result<Response, GatewayError> {
+async fn answered(
+    core: &Arc<Core>,
+    caller: Caller,
+    name: &str,
+    body: Body,
+) -> Result<Response, GatewayError> {
     let asked = Asked::take(core.bodies.fields(&core.config, body).await?)?;
     let mut workflow = core.workflows.get(name)?.clone();
     for (step, model) in &asked.models {
@@ -112,15 +128,22 @@ async fn answered(core: &Arc<Core>, caller: Caller, name: &str, body: Body) -> R
     // Before the first step is paid, all of them must have a model that is here.
     for step in &workflow.steps {
         let model = step.model.as_ref().ok_or_else(|| {
-            let message = format!("step '{}' names no model: send `model`, or `models` with one for each step", step.name);
+            let message = format!(
+                "step '{}' names no model: send `model`, or `models` with one for each step",
+                step.name
+            );
             GatewayError::field("model", message)
         })?;
         core.model(model, &caller)?;
     }
     let input = asked.input.as_ref().or(workflow.input.as_ref());
-    let input = input.ok_or_else(|| GatewayError::field("input", "there is no input: send one"))?.clone();
+    let input =
+        input.ok_or_else(|| GatewayError::field("input", "there is no input: send one"))?.clone();
     // A workflow is one request: its caps are for all steps together.
-    let limit = [caller.max_total, caller.purse.limits.request, core.config.limits.request].into_iter().flatten().min();
+    let limit = [caller.max_total, caller.purse.limits.request, core.config.limits.request]
+        .into_iter()
+        .flatten()
+        .min();
     let steps = Steps { core: core.clone(), caller };
     let finished = run(&workflow, &input, limit, &steps, &mut |_| {}).await?;
     Ok(json_response(StatusCode::OK, &finished))
@@ -147,7 +170,8 @@ fn request(step: &StepRequest, model: &str, caller: &Caller) -> Request {
     let stricter = |own: Option<u128>, other: Option<u128>| own.into_iter().chain(other).min();
     caller.path.alpha = step.alpha;
     caller.path.max_price = stricter(caller.path.max_price, step.limits.max_price);
-    caller.path.deadline_ms = caller.path.deadline_ms.into_iter().chain(step.limits.deadline_ms).min();
+    caller.path.deadline_ms =
+        caller.path.deadline_ms.into_iter().chain(step.limits.deadline_ms).min();
     caller.max_total = stricter(caller.max_total, step.limits.max_total);
     let system = step.system.as_ref().map(|text| ChatMessage::new("system", text));
     let messages = system.into_iter().chain([ChatMessage::new("user", &step.prompt)]).collect();
@@ -161,7 +185,12 @@ fn request(step: &StepRequest, model: &str, caller: &Caller) -> Request {
         stop: Vec::new(),
         logprobs: None,
     };
-    Request { model: model.into(), prompt: Prompt::Chat { context: Vec::new(), messages }, options, caller }
+    Request {
+        model: model.into(),
+        prompt: Prompt::Chat { context: Vec::new(), messages },
+        options,
+        caller,
+    }
 }
 
 fn reply(model: String, text: String, report: &Report) -> StepReply {
@@ -184,18 +213,25 @@ fn reply(model: String, text: String, report: &Report) -> StepReply {
 }
 
 impl From<WorkflowError> for GatewayError {
-    /// Keeps the kind of what a step failed with, and names the step. Steps that were paid before stay paid.
+    /// Keeps the kind of what a step failed with, and names the step. Steps that were paid before
+    /// stay paid.
     fn from(error: WorkflowError) -> Self {
         let message = error.to_string();
         match error {
-            WorkflowError::Step { source: GenerateError::Gateway(cause), .. } => Self { message, ..*cause },
-            WorkflowError::Limit { limit, .. } => {
-                Self::new(Kind::Payment, format!("{message}, or send a larger x-mica-max-total than {}", amount::format(limit)))
+            WorkflowError::Step { source: GenerateError::Gateway(cause), .. } => {
+                Self { message, ..*cause }
             }
+            WorkflowError::Limit { limit, .. } => Self::new(
+                Kind::Payment,
+                format!(
+                    "{message}, or send a larger x-mica-max-total than {}",
+                    amount::format(limit)
+                ),
+            ),
             WorkflowError::Empty { .. } => Self::new(Kind::Worker, message),
-            WorkflowError::Definition(_) | WorkflowError::FrontEnd(_) | WorkflowError::Prompt { .. } => {
-                Self::new(Kind::Invalid, message)
-            }
+            WorkflowError::Definition(_)
+            | WorkflowError::FrontEnd(_)
+            | WorkflowError::Prompt { .. } => Self::new(Kind::Invalid, message),
             WorkflowError::Step { .. } => Self::new(Kind::Internal, message),
         }
     }
@@ -221,7 +257,8 @@ mod tests {
             models: Arc::default(),
             id: "1".into(),
         };
-        let limits = Limits { max_tokens: 3, max_price: Some(9), deadline_ms: Some(20), max_total: Some(5) };
+        let limits =
+            Limits { max_tokens: 3, max_price: Some(9), deadline_ms: Some(20), max_total: Some(5) };
         let step = StepRequest {
             model: None,
             prompt: "Why?".into(),
@@ -233,27 +270,44 @@ mod tests {
         let request = request(&step, "m", &caller);
         let path = request.caller.path;
         assert_eq!((path.alpha, path.max_price, path.deadline_ms), (0.25, Some(7), Some(20)));
-        assert_eq!((request.caller.max_total, request.options.max_tokens, request.options.seed), (Some(5), Some(3), Some(4)));
+        assert_eq!(
+            (request.caller.max_total, request.options.max_tokens, request.options.seed),
+            (Some(5), Some(3), Some(4))
+        );
         assert!(matches!(&request.prompt, Prompt::Chat { messages, .. } if messages.len() == 2));
     }
 
     #[test]
     fn a_cap_keeps_its_kind_and_the_step_its_name() {
         let cause = GatewayError::new(Kind::Payment, "the cap of today is reached");
-        let error = WorkflowError::Step { step: "summarise".into(), number: 2, of: 2, source: cause.into() };
+        let error = WorkflowError::Step {
+            step: "summarise".into(),
+            number: 2,
+            of: 2,
+            source: cause.into(),
+        };
         let error = GatewayError::from(error);
         assert_eq!(error.kind, Kind::Payment);
-        assert!(error.message.contains("'summarise'") && error.message.contains("cap of today"), "{error}");
+        assert!(
+            error.message.contains("'summarise'") && error.message.contains("cap of today"),
+            "{error}"
+        );
     }
 
     #[test]
     fn what_is_asked_has_three_fields_and_no_others() {
         let read = |body: &str| Fields::parse(body.as_bytes()).and_then(Asked::take);
-        let asked = read(r#"{"input": "Why?", "model": null, "models": {"a": "x", "b": "y"}}"#).expect("fine");
-        assert_eq!((asked.input.as_deref(), asked.model, asked.models.len()), (Some("Why?"), None, 2));
-        for (body, field) in
-            [(r#"{"max-total": "1u"}"#, "max-total"), (r#"{"input": 5}"#, "input"), (r#"{"models": {"a": 1}}"#, "models.a")]
-        {
+        let asked = read(r#"{"input": "Why?", "model": null, "models": {"a": "x", "b": "y"}}"#)
+            .expect("fine");
+        assert_eq!(
+            (asked.input.as_deref(), asked.model, asked.models.len()),
+            (Some("Why?"), None, 2)
+        );
+        for (body, field) in [
+            (r#"{"max-total": "1u"}"#, "max-total"),
+            (r#"{"input": 5}"#, "input"),
+            (r#"{"models": {"a": 1}}"#, "models.a"),
+        ] {
             assert_eq!(read(body).map(|_| ()).expect_err(body).field.as_deref(), Some(field));
         }
         let long = "x".repeat(100_000);
@@ -266,7 +320,12 @@ mod tests {
     fn a_workflow_that_is_not_there_is_told_with_those_that_are() {
         let workflows = Workflows::open(&BTreeMap::new()).expect("those built in");
         let error = workflows.get("nothing").map(drop).expect_err("not there");
-        assert!(error.kind == Kind::NotFound && error.message.contains("generate-summarise"), "{error}");
-        assert!(Workflows::open(&BTreeMap::from([("mine".into(), "/no/such.toml".into())])).is_err());
+        assert!(
+            error.kind == Kind::NotFound && error.message.contains("generate-summarise"),
+            "{error}"
+        );
+        assert!(
+            Workflows::open(&BTreeMap::from([("mine".into(), "/no/such.toml".into())])).is_err()
+        );
     }
 }

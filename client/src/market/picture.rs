@@ -72,9 +72,16 @@ impl ModelPicture {
         }
     }
 
-    async fn with_workers(view: &View, id: ModelId, record: ModelRecord<AccountId>) -> Result<Self, MarketError> {
+    async fn with_workers(
+        view: &View,
+        id: ModelId,
+        record: ModelRecord<AccountId>,
+    ) -> Result<Self, MarketError> {
         let workers = view.workers(id, None).await?;
-        let workers = workers.into_iter().map(|(record, is_online)| WorkerPicture { record, is_online }).collect();
+        let workers = workers
+            .into_iter()
+            .map(|(record, is_online)| WorkerPicture { record, is_online })
+            .collect();
         Ok(Self { id, record, workers })
     }
 
@@ -104,7 +111,8 @@ impl ModelPicture {
 
 fn names(wanted: &str, id: ModelId, record: &ModelRecord<AccountId>) -> bool {
     let hex = id.to_string();
-    wanted.as_bytes() == record.manifest.name.as_slice() || (wanted.len() >= 6 && hex.starts_with(wanted))
+    wanted.as_bytes() == record.manifest.name.as_slice()
+        || (wanted.len() >= 6 && hex.starts_with(wanted))
 }
 
 /// Runs of layers without any worker.
@@ -119,8 +127,9 @@ pub fn gaps(coverage: &[u32]) -> Vec<LayerRange> {
     gaps
 }
 
-/// The picture: one line per worker, `█` where it serves, and a last line with the number of live workers per layer (`9` for nine
-/// or more, `-` for none). A model with more than 64 layers is drawn with several layers to a column.
+/// The picture: one line per worker, `█` where it serves, and a last line with the number of live
+/// workers per layer (`9` for nine or more, `-` for none). A model with more than 64 layers is
+/// drawn with several layers to a column.
 pub fn coverage_lines(picture: &ModelPicture) -> Vec<(String, String)> {
     let layers = usize::from(picture.layers());
     let per_column = layers.div_ceil(MAX_COLUMNS).max(1);
@@ -129,13 +138,23 @@ pub fn coverage_lines(picture: &ModelPicture) -> Vec<(String, String)> {
     let mut lines = Vec::with_capacity(picture.workers.len() + 1);
     for worker in &picture.workers {
         let (full, none) = if worker.is_live() { ('█', '·') } else { ('░', '·') };
-        let serves =
-            |column: usize| within(column).any(|layer| u16::try_from(layer).is_ok_and(|layer| worker.record.range.contains(layer)));
-        lines.push((short(&worker.record.account), (0..columns).map(|column| if serves(column) { full } else { none }).collect()));
+        let serves = |column: usize| {
+            within(column).any(|layer| {
+                u16::try_from(layer).is_ok_and(|layer| worker.record.range.contains(layer))
+            })
+        };
+        lines.push((
+            short(&worker.record.account),
+            (0..columns).map(|column| if serves(column) { full } else { none }).collect(),
+        ));
     }
     let coverage = picture.coverage();
-    let least = |column: usize| within(column).filter_map(|layer| coverage.get(layer)).min().copied().unwrap_or(0);
-    let digit = |count: u32| if count == 0 { '-' } else { char::from_digit(count.min(9), 10).unwrap_or('9') };
+    let least = |column: usize| {
+        within(column).filter_map(|layer| coverage.get(layer)).min().copied().unwrap_or(0)
+    };
+    let digit = |count: u32| {
+        if count == 0 { '-' } else { char::from_digit(count.min(9), 10).unwrap_or('9') }
+    };
     lines.push(("live workers".into(), (0..columns).map(|column| digit(least(column))).collect()));
     lines
 }
@@ -154,8 +173,10 @@ impl ModelPicture {
     /// Title, table of workers and coverage, for people.
     pub fn to_text(&self) -> String {
         let manifest = &self.record.manifest;
-        let (architecture, quantisation) =
-            (String::from_utf8_lossy(&manifest.architecture), String::from_utf8_lossy(&manifest.quantisation));
+        let (architecture, quantisation) = (
+            String::from_utf8_lossy(&manifest.architecture),
+            String::from_utf8_lossy(&manifest.quantisation),
+        );
         let mut text = format!(
             "{}  {architecture} {quantisation}, {} layers, hidden {}, context {}\n  {}\n\n",
             self.name(),
@@ -175,7 +196,14 @@ impl ModelPicture {
                 worker.state().to_owned(),
             ]
         });
-        let header = ["WORKER", "LAYERS", "LIST PRICE (base/layer-token)", "COST (µs/layer-token)", "STAKE", "STATE"];
+        let header = [
+            "WORKER",
+            "LAYERS",
+            "LIST PRICE (base/layer-token)",
+            "COST (µs/layer-token)",
+            "STAKE",
+            "STATE",
+        ];
         text.push_str(&crate::output::table(&header, &rows.collect::<Vec<_>>()));
         text.push('\n');
         for (label, line) in coverage_lines(self) {
@@ -194,7 +222,13 @@ pub(crate) mod tests {
     use super::*;
     use mica_primitives::{MarketUnits, ModelManifest};
 
-    pub(crate) fn worker(account: u8, first: u16, end: u16, price: u128, cost_us: u32) -> WorkerPicture {
+    pub(crate) fn worker(
+        account: u8,
+        first: u16,
+        end: u16,
+        price: u128,
+        cost_us: u32,
+    ) -> WorkerPicture {
         let record = WorkerRecord {
             account: AccountId::from([account; 32]),
             model: ModelId([0; 32]),
@@ -244,7 +278,8 @@ pub(crate) mod tests {
         let mut offline = worker(3, 4, 8, 1, 1);
         offline.is_online = false;
         let picture = picture(8, vec![worker(1, 0, 3, 1, 1), worker(2, 2, 4, 1, 1), offline]);
-        let lines: Vec<String> = coverage_lines(&picture).into_iter().map(|(_, line)| line).collect();
+        let lines: Vec<String> =
+            coverage_lines(&picture).into_iter().map(|(_, line)| line).collect();
         assert_eq!(lines, ["███·····", "··██····", "····░░░░", "1121----"]);
         assert!(picture.to_text().contains("no worker serves layer 4-7"), "{}", picture.to_text());
     }
@@ -260,7 +295,13 @@ pub(crate) mod tests {
     #[test]
     fn models_are_found_by_name_and_by_the_beginning_of_their_id() {
         let picture = picture(8, vec![]);
-        assert!(names("tiny", picture.id, &picture.record) && names("0x09090909", picture.id, &picture.record));
-        assert!(!names("tin", picture.id, &picture.record) && !names("0x09", picture.id, &picture.record));
+        assert!(
+            names("tiny", picture.id, &picture.record)
+                && names("0x09090909", picture.id, &picture.record)
+        );
+        assert!(
+            !names("tin", picture.id, &picture.record)
+                && !names("0x09", picture.id, &picture.record)
+        );
     }
 }

@@ -1,6 +1,9 @@
-//! The best path under the payer's wish, from what the registry lists and what the workers quote now.
+//! The best path under the payer's wish, from what the registry lists and what the workers quote
+//! now.
 
-use mica_market::routing::{Availability, Candidate, FrontierLimits, Links, Network, Preference, Request};
+use mica_market::routing::{
+    Availability, Candidate, FrontierLimits, Links, Network, Preference, Request,
+};
 use mica_primitives::{Balance, LayerRange};
 use mica_protocol::{
     StageNumber,
@@ -11,7 +14,8 @@ use mica_protocol::{
 use super::{MarketError, ModelPicture, WorkerPicture, picture::short};
 use crate::{output::table, session::Quotes};
 
-/// What one more stage costs besides its computation, µs: measured in Petals (18 ms), and the largest single effect on a path.
+/// What one more stage costs besides its computation, µs: measured in Petals (18 ms), and the
+/// largest single effect on a path.
 const HOP_US: u32 = 18_000;
 
 /// What the payer wants.
@@ -62,22 +66,35 @@ pub struct ChosenPath {
     pub time_us_per_token: u64,
 }
 
-/// The best path through `picture` for `wish`. A live worker that gave no quote is left out: it did not answer just now.
+/// The best path through `picture` for `wish`. A live worker that gave no quote is left out: it did
+/// not answer just now.
 ///
 /// # Errors
-/// [`MarketError::Route`] names the layers that are missing, or what limits would have to be raised to.
-pub fn choose(picture: &ModelPicture, quotes: &Quotes, wish: &Wish) -> Result<ChosenPath, MarketError> {
-    let candidates: Vec<Candidate> = picture.workers.iter().map(|worker| candidate(worker, quotes)).collect();
+/// [`MarketError::Route`] names the layers that are missing, or what limits would have to be raised
+/// to.
+pub fn choose(
+    picture: &ModelPicture,
+    quotes: &Quotes,
+    wish: &Wish,
+) -> Result<ChosenPath, MarketError> {
+    let candidates: Vec<Candidate> =
+        picture.workers.iter().map(|worker| candidate(worker, quotes)).collect();
     let links = Links { hop_us: HOP_US, ..Links::default() };
     let layers = LayerRange { first: 0, end: picture.layers() };
     let request = Request { layers, positions: wish.positions, max_stages: MAX_STAGES as u16 };
     let preference = Preference { alpha: wish.alpha, units: picture.record.units.into() };
-    let refused = |source| MarketError::Route { model: picture.name().into(), source, absent: quotes.absent(picture).into() };
+    let refused = |source| MarketError::Route {
+        model: picture.name().into(),
+        source,
+        absent: quotes.absent(picture).into(),
+    };
     let network = Network::new(&candidates, &links, request, &[]).map_err(refused)?;
     let mut path = network.best_path(preference).map_err(refused)?;
     if wish.max_price.is_some() || wish.deadline_us.is_some() {
-        let frontier = network.frontier(preference.units, FrontierLimits::default()).map_err(refused)?;
-        path = frontier.choose(wish.max_price, wish.deadline_us, preference).map_err(refused)?.clone();
+        let frontier =
+            network.frontier(preference.units, FrontierLimits::default()).map_err(refused)?;
+        path =
+            frontier.choose(wish.max_price, wish.deadline_us, preference).map_err(refused)?.clone();
     }
     let stages = path.stages.iter().filter_map(|stage| {
         let worker = picture.workers.get(stage.worker)?;
@@ -88,16 +105,25 @@ pub fn choose(picture: &ModelPicture, quotes: &Quotes, wish: &Wish) -> Result<Ch
             range: stage.range,
             price_per_layer_token: candidate.price_per_layer_token,
             cost_us_per_layer_token: candidate.cost_us_per_layer_token,
-            credit_positions: quote.map_or(DEFAULT_CREDIT_POSITIONS, |signed| signed.quote.credit_positions),
+            credit_positions: quote
+                .map_or(DEFAULT_CREDIT_POSITIONS, |signed| signed.quote.credit_positions),
             quote,
         })
     });
-    Ok(ChosenPath { stages: stages.collect(), price_per_token: path.price_per_token, time_us_per_token: path.time_us_per_token })
+    Ok(ChosenPath {
+        stages: stages.collect(),
+        price_per_token: path.price_per_token,
+        time_us_per_token: path.time_us_per_token,
+    })
 }
 
 fn candidate(worker: &WorkerPicture, quotes: &Quotes) -> Candidate {
     let (record, quote) = (&worker.record, quotes.of(worker));
-    let absent = if quotes.is_unreachable(worker) { Availability::Unreachable } else { Availability::Silent };
+    let absent = if quotes.is_unreachable(worker) {
+        Availability::Unreachable
+    } else {
+        Availability::Silent
+    };
     let mut candidate = Candidate {
         range: record.range,
         price_per_layer_token: record.list_price_per_layer_token,
@@ -117,11 +143,28 @@ fn candidate(worker: &WorkerPicture, quotes: &Quotes) -> Candidate {
 impl ChosenPath {
     /// The path for people: one line per stage and what a token costs.
     pub fn to_text(&self) -> String {
-        let rows: Vec<Vec<String>> = self.stages.iter().enumerate().map(|(index, stage)| row(StageNumber(index), stage)).collect();
-        let stages =
-            table(&["STAGE", "WORKER", "LAYERS", "PRICE (base/layer-token)", "PER TOKEN (base)", "COST (µs/layer-token)"], &rows);
+        let rows: Vec<Vec<String>> = self
+            .stages
+            .iter()
+            .enumerate()
+            .map(|(index, stage)| row(StageNumber(index), stage))
+            .collect();
+        let stages = table(
+            &[
+                "STAGE",
+                "WORKER",
+                "LAYERS",
+                "PRICE (base/layer-token)",
+                "PER TOKEN (base)",
+                "COST (µs/layer-token)",
+            ],
+            &rows,
+        );
         let milliseconds = self.time_us_per_token as f64 / 1000.0;
-        format!("{stages}{} base units per token, about {milliseconds:.1} ms per token\n", self.price_per_token)
+        format!(
+            "{stages}{} base units per token, about {milliseconds:.1} ms per token\n",
+            self.price_per_token
+        )
     }
 }
 
@@ -162,8 +205,18 @@ mod tests {
         let text = path.to_text();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 4);
-        assert!(lines[1].starts_with("1 ") && lines[1].contains("[0, 3)") && lines[1].contains("3000000"), "{text}");
-        assert!(lines[2].starts_with("2 ") && lines[2].contains("[3, 8)") && lines[2].contains("4500000"), "{text}");
+        assert!(
+            lines[1].starts_with("1 ")
+                && lines[1].contains("[0, 3)")
+                && lines[1].contains("3000000"),
+            "{text}"
+        );
+        assert!(
+            lines[2].starts_with("2 ")
+                && lines[2].contains("[3, 8)")
+                && lines[2].contains("4500000"),
+            "{text}"
+        );
         assert_eq!(lines[3], "7500000 base units per token, about 36.2 ms per token");
     }
 
@@ -177,6 +230,9 @@ mod tests {
         offline.is_online = false;
         let picture = crate::market::picture::tests::picture(8, vec![offline]);
         let error = choose(&picture, &Quotes::default(), &wish).expect_err("nobody serves");
-        assert!(error.to_string().contains("[0, 3)") && error.to_string().contains("[3, 8)"), "{error}");
+        assert!(
+            error.to_string().contains("[0, 3)") && error.to_string().contains("[3, 8)"),
+            "{error}"
+        );
     }
 }

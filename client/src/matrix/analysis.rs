@@ -24,7 +24,9 @@ pub enum Measure {
 impl Measure {
     /// All of them, in the table's order.
     pub fn all() -> Vec<Self> {
-        let steps = Peer::ALL.iter().flat_map(|peer| Metric::ALL.iter().map(|metric| Self::Step(*peer, *metric)));
+        let steps = Peer::ALL
+            .iter()
+            .flat_map(|peer| Metric::ALL.iter().map(|metric| Self::Step(*peer, *metric)));
         steps.chain([Self::Cost]).collect()
     }
 
@@ -84,7 +86,8 @@ pub enum Factor {
 
 impl Factor {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::FrontEnd, Self::PromptType, Self::FirstModel, Self::SecondModel];
+    pub const ALL: [Self; 4] =
+        [Self::FrontEnd, Self::PromptType, Self::FirstModel, Self::SecondModel];
 
     /// Its name for people.
     pub const fn title(self) -> &'static str {
@@ -135,7 +138,9 @@ impl<T: Serialize> Serialize for Tested<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.0 {
             Ok(result) => result.serialize(serializer),
-            Err(reason) => BTreeMap::from([("not_applicable", reason.to_string())]).serialize(serializer),
+            Err(reason) => {
+                BTreeMap::from([("not_applicable", reason.to_string())]).serialize(serializer)
+            }
         }
     }
 }
@@ -201,12 +206,19 @@ impl Analysis {
     /// [`TooManyGroups`].
     pub fn of(table: &Table) -> Result<Self, TooManyGroups> {
         let rows = &table.rows;
-        let measures: Vec<Measure> =
-            Measure::all().into_iter().filter(|measure| rows.iter().any(|row| measure.of(row).is_some())).collect();
-        let groupings = Factor::ALL.iter().map(|factor| grouping(*factor, &measures, rows)).collect::<Result<_, _>>()?;
-        let both =
-            |one: Measure, other: Measure| rows.iter().filter_map(|row| Some((one.of(row)?, other.of(row)?))).collect::<Vec<_>>();
-        let line = |one: &Measure| measures.iter().map(|other| pearson(&both(*one, *other))).collect();
+        let measures: Vec<Measure> = Measure::all()
+            .into_iter()
+            .filter(|measure| rows.iter().any(|row| measure.of(row).is_some()))
+            .collect();
+        let groupings = Factor::ALL
+            .iter()
+            .map(|factor| grouping(*factor, &measures, rows))
+            .collect::<Result<_, _>>()?;
+        let both = |one: Measure, other: Measure| {
+            rows.iter().filter_map(|row| Some((one.of(row)?, other.of(row)?))).collect::<Vec<_>>()
+        };
+        let line =
+            |one: &Measure| measures.iter().map(|other| pearson(&both(*one, *other))).collect();
         let correlation = measures.iter().map(line).collect();
         Ok(Self { rows: rows.len(), failures: table.failures, groupings, measures, correlation })
     }
@@ -225,13 +237,22 @@ fn grouping(factor: Factor, measures: &[Measure], rows: &[Row]) -> Result<Groupi
 fn result(factor: Factor, measure: Measure, groups: &[String], rows: &[Row]) -> MeasureResult {
     let (mut summaries, mut values) = (Vec::new(), Vec::new());
     for group in groups {
-        let own: Vec<f64> = rows.iter().filter(|row| factor.group(row) == group).filter_map(|row| measure.of(row)).collect();
+        let own: Vec<f64> = rows
+            .iter()
+            .filter(|row| factor.group(row) == group)
+            .filter_map(|row| measure.of(row))
+            .collect();
         if let Some(summary) = Summary::of(&own) {
             summaries.push(GroupSummary { group: group.clone(), summary });
             values.push(own);
         }
     }
-    MeasureResult { measure, groups: summaries, anova: Tested(one_way(&values)), tukey: Tested(tukey_hsd(&values)) }
+    MeasureResult {
+        measure,
+        groups: summaries,
+        anova: Tested(one_way(&values)),
+        tukey: Tested(tukey_hsd(&values)),
+    }
 }
 
 #[cfg(test)]
@@ -240,9 +261,20 @@ mod tests {
     use crate::matrix::StepRow;
 
     fn row(front_end: &str, first: &str, value: f64, cost: Option<u128>) -> Row {
-        let step = |model: &str| StepRow { model: model.into(), values: [value; 8], response: String::new(), cost };
+        let step = |model: &str| StepRow {
+            model: model.into(),
+            values: [value; 8],
+            response: String::new(),
+            cost,
+        };
         let text = String::from;
-        Row { first: step(first), second: step("z"), front_end: text(front_end), prompt_type: text("k"), ..Row::default() }
+        Row {
+            first: step(first),
+            second: step("z"),
+            front_end: text(front_end),
+            prompt_type: text("k"),
+            ..Row::default()
+        }
     }
 
     fn of(rows: Vec<Row>) -> Analysis {
@@ -251,19 +283,36 @@ mod tests {
 
     #[test]
     fn a_factor_is_tested_on_what_it_can_influence() {
-        let analysis = of(vec![row("y", "a", 1.0, Some(1)), row("x", "b", 2.0, Some(2)), row("y", "b", 4.0, None)]);
+        let analysis = of(vec![
+            row("y", "a", 1.0, Some(1)),
+            row("x", "b", 2.0, Some(2)),
+            row("y", "b", 4.0, None),
+        ]);
         let by_first = &analysis.groupings[2];
         assert_eq!((by_first.factor, by_first.results.len()), (Factor::FirstModel, 9));
-        assert!(by_first.results.iter().all(|result| !matches!(result.measure, Measure::Step(Peer::Second, _))));
+        assert!(
+            by_first
+                .results
+                .iter()
+                .all(|result| !matches!(result.measure, Measure::Step(Peer::Second, _)))
+        );
         let by_front_end = &analysis.groupings[0];
-        assert_eq!((by_front_end.groups.as_slice(), by_front_end.results.len()), (&["y".to_owned(), "x".to_owned()][..], 17));
+        assert_eq!(
+            (by_front_end.groups.as_slice(), by_front_end.results.len()),
+            (&["y".to_owned(), "x".to_owned()][..], 17)
+        );
         let cost = &by_front_end.results[16];
-        assert_eq!((cost.groups[0].summary.count, cost.groups[0].summary.mean), (1, 2.0), "rows without a cost are left out");
+        assert_eq!(
+            (cost.groups[0].summary.count, cost.groups[0].summary.mean),
+            (1, 2.0),
+            "rows without a cost are left out"
+        );
     }
 
     #[test]
     fn groups_without_contrast_and_tables_without_costs_have_no_tests() {
-        let analysis = of(vec![row("x", "a", 1.0, None), row("x", "b", 1.0, None), row("x", "b", 1.0, None)]);
+        let analysis =
+            of(vec![row("x", "a", 1.0, None), row("x", "b", 1.0, None), row("x", "b", 1.0, None)]);
         assert_eq!(analysis.measures.len(), 16);
         assert_eq!(analysis.groupings[0].results[0].anova, Tested(Err(NotApplicable::OneGroup)));
         assert_eq!(analysis.groupings[2].results[0].tukey, Tested(Err(NotApplicable::NoVariance)));
@@ -274,7 +323,8 @@ mod tests {
 
     #[test]
     fn more_groups_than_can_be_compared_are_refused() {
-        let rows = (0..=MAX_GROUPS).map(|index| row(&format!("f{index}"), "a", 1.0, None)).collect();
+        let rows =
+            (0..=MAX_GROUPS).map(|index| row(&format!("f{index}"), "a", 1.0, None)).collect();
         let refused = Analysis::of(&Table { rows, failures: 0 }).expect_err("too many");
         assert!(refused.to_string().contains("front-end"));
     }

@@ -1,4 +1,5 @@
-//! The figures of a report, as SVG that reads on light and on dark ground: bars with error bars, a correlation matrix, violins.
+//! The figures of a report, as SVG that reads on light and on dark ground: bars with error bars, a
+//! correlation matrix, violins.
 
 mod bars;
 mod canvas;
@@ -45,13 +46,17 @@ pub fn all(rows: &[Row], analysis: &Analysis) -> Result<Vec<Figure>, FigureError
         ("by-second-model", Factor::SecondModel),
     ] {
         let title = format!("Means by {}", factor.title());
-        figures.push(figure(name, title, |title| bars::draw(title, rows, factor, &bars::by_peer(factor)))?);
+        figures.push(figure(name, title, |title| {
+            bars::draw(title, rows, factor, &bars::by_peer(factor))
+        })?);
     }
     let front_ends = Factor::FrontEnd.groups(rows);
     if front_ends.len() > 1 && front_ends.len() <= MAX_CROSSED {
         let title = "Means by prompt type and front-end".to_owned();
         let series = bars::by_front_end(&front_ends);
-        figures.push(figure("by-prompt-type-and-front-end", title, |title| bars::draw(title, rows, Factor::PromptType, &series))?);
+        figures.push(figure("by-prompt-type-and-front-end", title, |title| {
+            bars::draw(title, rows, Factor::PromptType, &series)
+        })?);
     }
     let title = "Correlations of all measures".to_owned();
     figures.push(figure("correlation", title, |title| correlation::draw(title, analysis))?);
@@ -85,7 +90,12 @@ mod tests {
     use crate::matrix::{StepRow, Table};
 
     fn row(front_end: &str, prompt_type: &str, value: f64) -> Row {
-        let step = |value: f64| StepRow { model: "m & <m>".into(), values: [value; 8], response: String::new(), cost: Some(1_000) };
+        let step = |value: f64| StepRow {
+            model: "m & <m>".into(),
+            values: [value; 8],
+            response: String::new(),
+            cost: Some(1_000),
+        };
         Row {
             first: step(value),
             second: step(value * 2.0),
@@ -109,7 +119,11 @@ mod tests {
             vec![row("x", "k", 1e18), row("y", "k", 1e-9), row("y", "l", 3.0)],
             (0..40)
                 .map(|index| {
-                    row(["x", "y"][index % 2], ["k", "l", "a very long kind of prompts indeed"][index % 3], index as f64 * 1e8)
+                    row(
+                        ["x", "y"][index % 2],
+                        ["k", "l", "a very long kind of prompts indeed"][index % 3],
+                        index as f64 * 1e8,
+                    )
                 })
                 .collect(),
         ];
@@ -122,7 +136,10 @@ mod tests {
                 assert_eq!(svg.matches("<svg").count(), 1, "{name}");
                 assert!(!svg.contains("NaN") && !svg.contains("inf"), "{name}");
                 assert!(!svg.contains("<m>"), "{name}: texts are escaped");
-                assert!(svg.contains("currentColor") && svg.contains("prefers-color-scheme"), "{name}");
+                assert!(
+                    svg.contains("currentColor") && svg.contains("prefers-color-scheme"),
+                    "{name}"
+                );
                 assert!(svg.contains("<title>"), "{name}");
             }
         }

@@ -1,4 +1,5 @@
-//! Measuring a plan: cell by cell through the built-in workflow, each row on disk before the next cell begins.
+//! Measuring a plan: cell by cell through the built-in workflow, each row on disk before the next
+//! cell begins.
 
 mod clock;
 mod progress;
@@ -41,7 +42,10 @@ pub enum MatrixError {
         done: usize,
     },
     /// Some cells failed; the others are in the table.
-    #[error("{failed} of {cells} cells failed, the last with: {last} (run it again to measure them again)")]
+    #[error(
+        "{failed} of {cells} cells failed, the last with: {last} (run it again to measure them \
+         again)"
+    )]
     Failed {
         /// How many.
         failed: usize,
@@ -104,7 +108,8 @@ pub struct Conditions<'a> {
     pub interrupt: &'a Interrupt,
 }
 
-/// Measures the cells of `plan` that the table at `path` does not hold yet. `front_ends` has one for each name of the plan.
+/// Measures the cells of `plan` that the table at `path` does not hold yet. `front_ends` has one
+/// for each name of the plan.
 ///
 /// # Errors
 /// [`MatrixError`]; the rows measured before are in the table.
@@ -117,7 +122,8 @@ pub async fn measure<G: Generate>(
     let cells = plan.cells()?;
     let (mut journal, rows) = Journal::open(path)?;
     let there: BTreeSet<Cell> = rows.iter().map(Cell::of).collect();
-    let (done, missing): (Vec<&Cell>, Vec<&Cell>) = cells.iter().partition(|cell| there.contains(*cell));
+    let (done, missing): (Vec<&Cell>, Vec<&Cell>) =
+        cells.iter().partition(|cell| there.contains(*cell));
     let mut measured = Measured { cells: cells.len(), before: done.len(), measured: 0, cost: 0 };
     let bar = Bar::begin(conditions.progress, cells.len(), done.len());
     let (mut failed, mut in_a_row, mut last) = (0, 0, String::new());
@@ -131,7 +137,15 @@ pub async fn measure<G: Generate>(
             return Err(MatrixError::Limit { limit, done: rows, cells: cells.len() });
         }
         bar.at(&label(cell));
-        let error = match measure_one(cell, front_ends, conditions.workflow, left, &mut measured.cost).await {
+        let error = match measure_one(
+            cell,
+            front_ends,
+            conditions.workflow,
+            left,
+            &mut measured.cost,
+        )
+        .await
+        {
             Ok(row) => {
                 journal.append(&row)?;
                 measured.measured += 1;
@@ -156,7 +170,11 @@ pub async fn measure<G: Generate>(
             _ => bar.note(&format!("{}: {error}", label(cell))),
         }
     }
-    if failed > 0 { Err(MatrixError::Failed { failed, cells: cells.len(), last }) } else { Ok(measured) }
+    if failed > 0 {
+        Err(MatrixError::Failed { failed, cells: cells.len(), last })
+    } else {
+        Ok(measured)
+    }
 }
 
 async fn measure_one<G: Generate>(
@@ -170,7 +188,9 @@ async fn measure_one<G: Generate>(
     for (step, model) in workflow.steps.iter_mut().zip([&cell.first, &cell.second]) {
         step.model = Some(model.clone());
     }
-    let front_end = front_ends.get(&cell.front_end).ok_or_else(|| WorkflowError::FrontEnd(cell.front_end.clone()))?;
+    let front_end = front_ends
+        .get(&cell.front_end)
+        .ok_or_else(|| WorkflowError::FrontEnd(cell.front_end.clone()))?;
     let timestamp = clock::now();
     // Steps stay paid when a later one fails.
     let mut watch = |event: Event<'_>| {
@@ -185,7 +205,10 @@ async fn measure_one<G: Generate>(
 /// The row of a cell. Models are called as the plan calls them, so that the row is found again.
 fn row(cell: &Cell, timestamp: String, finished: &Finished) -> Row {
     let step = |index: usize, model: &String| {
-        finished.steps.get(index).map_or_else(StepRow::default, |step| StepRow { model: model.clone(), ..step_row(step) })
+        finished.steps.get(index).map_or_else(StepRow::default, |step| StepRow {
+            model: model.clone(),
+            ..step_row(step)
+        })
     };
     Row {
         timestamp,
@@ -216,7 +239,10 @@ fn step_row(step: &StepResult) -> StepRow {
 }
 
 fn label(cell: &Cell) -> String {
-    format!("{} · {} → {} · {} · {}", cell.front_end, cell.first, cell.second, cell.kind, cell.repeat)
+    format!(
+        "{} · {} → {} · {} · {}",
+        cell.front_end, cell.first, cell.second, cell.kind, cell.repeat
+    )
 }
 
 #[cfg(test)]
@@ -243,26 +269,59 @@ mod tests {
         async fn generate(&self, request: &StepRequest) -> Result<StepReply, GenerateError> {
             let number = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
             if self.fails_at.contains(&number) {
-                return Err(HttpError::Refused { url: "u".into(), status: self.status, message: "no".into() }.into());
+                return Err(HttpError::Refused {
+                    url: "u".into(),
+                    status: self.status,
+                    message: "no".into(),
+                }
+                .into());
             }
             let count = request.prompt.len() as u64;
-            let metrics =
-                Metrics { total_duration: 30, prompt_eval_count: count, eval_count: 8, eval_duration: 20, ..Metrics::default() };
+            let metrics = Metrics {
+                total_duration: 30,
+                prompt_eval_count: count,
+                eval_count: 8,
+                eval_duration: 20,
+                ..Metrics::default()
+            };
             let model = format!("{}:latest", request.model.as_deref().expect("a model"));
-            Ok(StepReply { model, text: "an answer".into(), stop: None, metrics, cost: Some(3), fees: 0 })
+            Ok(StepReply {
+                model,
+                text: "an answer".into(),
+                stop: None,
+                metrics,
+                cost: Some(3),
+                fees: 0,
+            })
         }
     }
 
     fn plan() -> Plan {
         let names = |name: &str| vec![name.to_owned()];
-        Plan { prompts: default_prompts(), first: names("a"), second: names("b"), front_ends: names("x"), repeat: 2 }
+        Plan {
+            prompts: default_prompts(),
+            first: names("a"),
+            second: names("b"),
+            front_ends: names("x"),
+            repeat: 2,
+        }
     }
 
-    async fn go(generator: Counting, path: &Path, limit: Option<Balance>) -> (Result<Measured, MatrixError>, usize) {
+    async fn go(
+        generator: Counting,
+        path: &Path,
+        limit: Option<Balance>,
+    ) -> (Result<Measured, MatrixError>, usize) {
         let workflow = Workflow::built_in("generate-summarise").expect("reads");
-        let interrupt = Interrupt { finish: CancellationToken::new(), stop: CancellationToken::new() };
+        let interrupt =
+            Interrupt { finish: CancellationToken::new(), stop: CancellationToken::new() };
         let front_ends = BTreeMap::from([("x".to_owned(), generator)]);
-        let conditions = Conditions { workflow: &workflow, limit, progress: Progress::Silent, interrupt: &interrupt };
+        let conditions = Conditions {
+            workflow: &workflow,
+            limit,
+            progress: Progress::Silent,
+            interrupt: &interrupt,
+        };
         let result = measure(&plan(), &front_ends, path, &conditions).await;
         (result, front_ends["x"].asked.load(Ordering::Relaxed))
     }
@@ -272,13 +331,21 @@ mod tests {
         let folder = tempfile::tempdir().expect("temporary folder");
         let path = folder.path().join("t.csv");
         let (measured, asked) = go(Counting::default(), &path, None).await;
-        assert_eq!(measured.expect("measured"), Measured { cells: 10, before: 0, measured: 10, cost: 60 });
+        assert_eq!(
+            measured.expect("measured"),
+            Measured { cells: 10, before: 0, measured: 10, cost: 60 }
+        );
         assert_eq!(asked, 20);
         let rows = Table::read(&path).expect("reads").rows;
         assert_eq!(rows.len(), 10);
-        assert_eq!((rows[0].first.model.as_str(), rows[0].cost(), rows[9].repeat), ("a", Some(6), 2));
+        assert_eq!(
+            (rows[0].first.model.as_str(), rows[0].cost(), rows[9].repeat),
+            ("a", Some(6), 2)
+        );
         assert_eq!(rows[0].first.value(Metric::TokenPerSecond), 8.0 / 20.0 * 1e9);
-        assert!(rows[0].first.value(Metric::NetworkDuration) > 0.0 && rows[0].timestamp.ends_with('Z'));
+        assert!(
+            rows[0].first.value(Metric::NetworkDuration) > 0.0 && rows[0].timestamp.ends_with('Z')
+        );
         let (measured, asked) = go(Counting::default(), &path, None).await;
         assert_eq!((measured.expect("nothing to do").before, asked), (10, 0));
     }
@@ -287,8 +354,13 @@ mod tests {
     async fn a_cell_that_fails_has_no_row_and_is_measured_the_next_time() {
         let folder = tempfile::tempdir().expect("temporary folder");
         let path = folder.path().join("t.csv");
-        let (failed, _) = go(Counting { fails_at: vec![3, 8], status: 500, ..Counting::default() }, &path, None).await;
-        assert!(matches!(failed, Err(MatrixError::Failed { failed: 2, cells: 10, .. })), "{failed:?}");
+        let (failed, _) =
+            go(Counting { fails_at: vec![3, 8], status: 500, ..Counting::default() }, &path, None)
+                .await;
+        assert!(
+            matches!(failed, Err(MatrixError::Failed { failed: 2, cells: 10, .. })),
+            "{failed:?}"
+        );
         assert_eq!(Table::read(&path).expect("reads").rows.len(), 8);
         let (measured, asked) = go(Counting::default(), &path, None).await;
         assert_eq!((measured.expect("measured").measured, asked), (2, 4));
@@ -298,14 +370,22 @@ mod tests {
     async fn what_would_meet_every_cell_stops_the_matrix() {
         let folder = tempfile::tempdir().expect("temporary folder");
         let path = folder.path().join("t.csv");
-        let (stopped, asked) = go(Counting { fails_at: vec![3], status: 402, ..Counting::default() }, &path, None).await;
+        let (stopped, asked) =
+            go(Counting { fails_at: vec![3], status: 402, ..Counting::default() }, &path, None)
+                .await;
         let error = stopped.expect_err("no money");
         assert!(matches!(error, MatrixError::Stopped { done: 1, .. }), "{error}");
         assert_eq!((error.class(), asked), (ErrorClass::Funds, 3));
         let always = Counting { fails_at: (1..100).collect(), status: 500, ..Counting::default() };
         let (stopped, asked) = go(always, &path, None).await;
-        assert!(matches!(stopped, Err(MatrixError::Stopped { .. })) && asked == MAX_FAILURES_IN_A_ROW, "{asked}");
+        assert!(
+            matches!(stopped, Err(MatrixError::Stopped { .. })) && asked == MAX_FAILURES_IN_A_ROW,
+            "{asked}"
+        );
         let (stopped, _) = go(Counting::default(), &path, Some(12)).await;
-        assert!(matches!(stopped, Err(MatrixError::Limit { limit: 12, done: 3, cells: 10 })), "{stopped:?}");
+        assert!(
+            matches!(stopped, Err(MatrixError::Limit { limit: 12, done: 3, cells: 10 })),
+            "{stopped:?}"
+        );
     }
 }

@@ -37,7 +37,10 @@ pub enum PlanError {
     #[error("prompt '{0}': write it as KIND=TEXT, with a text of 1 to {MAX_PROMPT_BYTES} bytes")]
     Prompt(String),
     /// More combinations than anybody waits for.
-    #[error("the matrix has more than {MAX_CELLS} cells: repeat less or name fewer prompts, models or front-ends")]
+    #[error(
+        "the matrix has more than {MAX_CELLS} cells: repeat less or name fewer prompts, models or \
+         front-ends"
+    )]
     TooLarge,
 }
 
@@ -66,12 +69,16 @@ impl std::str::FromStr for Prompt {
 
 /// The prompts of P2PLLMEdge.
 pub fn default_prompts() -> Vec<Prompt> {
-    PROMPTS.iter().map(|(kind, text)| Prompt { kind: (*kind).into(), text: (*text).into() }).collect()
+    PROMPTS
+        .iter()
+        .map(|(kind, text)| Prompt { kind: (*kind).into(), text: (*text).into() })
+        .collect()
 }
 
 /// Kind of a prompt in a table that does not say: P2PLLMEdge's, or the prompt itself, shortened.
 pub fn kind_of(prompt: &str) -> String {
-    let known = PROMPTS.iter().find(|(_, text)| *text == prompt.trim()).map(|(kind, _)| (*kind).to_owned());
+    let known =
+        PROMPTS.iter().find(|(_, text)| *text == prompt.trim()).map(|(kind, _)| (*kind).to_owned());
     known.unwrap_or_else(|| match prompt.trim() {
         "" => "none".into(),
         prompt => prompt.chars().take(40).collect(),
@@ -125,15 +132,19 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Every cell, each once. The outermost loop repeats, so that a matrix that is stopped early has every combination equally
-    /// often and a slow hour falls on all of them.
+    /// Every cell, each once. The outermost loop repeats, so that a matrix that is stopped early
+    /// has every combination equally often and a slow hour falls on all of them.
     ///
     /// # Errors
     /// [`PlanError`].
     pub fn cells(&self) -> Result<Vec<Cell>, PlanError> {
         let kinds: Vec<String> = self.prompts.iter().map(|prompt| prompt.text.clone()).collect();
-        let lists =
-            [("prompt", &kinds), ("first model", &self.first), ("second model", &self.second), ("front-end", &self.front_ends)];
+        let lists = [
+            ("prompt", &kinds),
+            ("first model", &self.first),
+            ("second model", &self.second),
+            ("front-end", &self.front_ends),
+        ];
         let mut size = self.repeat as usize;
         for (what, names) in lists {
             let mut seen = BTreeSet::new();
@@ -156,8 +167,16 @@ impl Plan {
                 for first in &self.first {
                     for second in &self.second {
                         for Prompt { kind, text } in &self.prompts {
-                            let (front_end, first, second) = (front_end.clone(), first.clone(), second.clone());
-                            cells.push(Cell { repeat, front_end, first, second, kind: kind.clone(), prompt: text.clone() });
+                            let (front_end, first, second) =
+                                (front_end.clone(), first.clone(), second.clone());
+                            cells.push(Cell {
+                                repeat,
+                                front_end,
+                                first,
+                                second,
+                                kind: kind.clone(),
+                                prompt: text.clone(),
+                            });
                         }
                     }
                 }
@@ -172,7 +191,8 @@ mod tests {
     use super::*;
 
     fn plan() -> Plan {
-        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let names =
+            |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         Plan {
             prompts: default_prompts(),
             first: names(&["a", "b"]),
@@ -193,9 +213,18 @@ mod tests {
 
     #[test]
     fn plans_without_an_end_or_without_anything_are_refused() {
-        assert!(matches!(Plan { first: vec![], ..plan() }.cells(), Err(PlanError::Nothing("first model"))));
-        assert!(matches!(Plan { prompts: vec![], ..plan() }.cells(), Err(PlanError::Nothing("prompt"))));
-        assert!(matches!(Plan { repeat: 0, ..plan() }.cells(), Err(PlanError::Nothing("repetition"))));
+        assert!(matches!(
+            Plan { first: vec![], ..plan() }.cells(),
+            Err(PlanError::Nothing("first model"))
+        ));
+        assert!(matches!(
+            Plan { prompts: vec![], ..plan() }.cells(),
+            Err(PlanError::Nothing("prompt"))
+        ));
+        assert!(matches!(
+            Plan { repeat: 0, ..plan() }.cells(),
+            Err(PlanError::Nothing("repetition"))
+        ));
         assert!(matches!(Plan { repeat: u32::MAX, ..plan() }.cells(), Err(PlanError::TooLarge)));
         let twice = Plan { second: vec!["c".into(), "c".into()], ..plan() };
         assert!(matches!(twice.cells(), Err(PlanError::Twice { what: "second model", .. })));
@@ -205,7 +234,9 @@ mod tests {
     fn prompts_have_a_kind_and_a_text() {
         let prompt: Prompt = "Logical=Is 1=1?".parse().expect("a prompt");
         assert_eq!((prompt.kind.as_str(), prompt.text.as_str()), ("Logical", "Is 1=1?"));
-        for wrong in ["", "Logical", "=text", "kind= ", &format!("k={}", "x".repeat(MAX_PROMPT_BYTES + 1))] {
+        for wrong in
+            ["", "Logical", "=text", "kind= ", &format!("k={}", "x".repeat(MAX_PROMPT_BYTES + 1))]
+        {
             assert!(wrong.parse::<Prompt>().is_err(), "{wrong:.20}");
         }
         assert_eq!(kind_of("Explain quantum mechanics."), "Explanation");

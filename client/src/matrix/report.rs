@@ -1,4 +1,5 @@
-//! The report of a table: one page with every number, test and figure in it, and the figures as files of their own.
+//! The report of a table: one page with every number, test and figure in it, and the figures as
+//! files of their own.
 
 mod page;
 
@@ -77,8 +78,8 @@ impl Report {
         Ok(Self { analysis, figures, page })
     }
 
-    /// Writes the page and the figures into `folder`, which is made if need be; older ones of the same names are replaced.
-    /// Returns the page's path.
+    /// Writes the page and the figures into `folder`, which is made if need be; older ones of the
+    /// same names are replaced. Returns the page's path.
     ///
     /// # Errors
     /// [`ReportError::Write`].
@@ -105,9 +106,20 @@ mod tests {
     use crate::matrix::{Row, StepRow};
 
     fn row(prompt_type: &str, value: f64) -> Row {
-        let step = StepRow { model: "<script>alert(1)</script>".into(), values: [value; 8], response: "secret".into(), cost: None };
+        let step = StepRow {
+            model: "<script>alert(1)</script>".into(),
+            values: [value; 8],
+            response: "secret".into(),
+            cost: None,
+        };
         let front_end = "x & y".into();
-        Row { first: step.clone(), second: step, front_end, prompt_type: prompt_type.into(), ..Row::default() }
+        Row {
+            first: step.clone(),
+            second: step,
+            front_end,
+            prompt_type: prompt_type.into(),
+            ..Row::default()
+        }
     }
 
     fn page(rows: Vec<Row>) -> String {
@@ -117,7 +129,10 @@ mod tests {
     #[test]
     fn a_page_escapes_names_and_holds_no_undefined_number() {
         let page = page((0..12).map(|index| row(["k", "l"][index % 2], index as f64)).collect());
-        assert!(page.contains("&lt;script&gt;") && !page.contains("<script"), "names are escaped and no script is needed");
+        assert!(
+            page.contains("&lt;script&gt;") && !page.contains("<script"),
+            "names are escaped and no script is needed"
+        );
         assert!(!page.contains("NaN") && !page.contains(">inf"));
         assert!(page.contains("x &amp; y") && page.contains("2 rows hold failures"));
         assert!(!page.contains("src=") && !page.contains("href=\"http"), "it needs no other file");
@@ -127,7 +142,10 @@ mod tests {
     #[test]
     fn what_does_not_apply_is_said() {
         let page = page(vec![row("k", 1.0), row("k", 1.0)]);
-        assert!(page.contains("not applicable") && page.contains("fewer than two groups"), "{page}");
+        assert!(
+            page.contains("not applicable") && page.contains("fewer than two groups"),
+            "{page}"
+        );
         assert!(!page.contains("NaN"));
         let constant = self::page(vec![row("k", 1.0), row("l", 2.0), row("k", 1.0), row("l", 2.0)]);
         assert!(constant.contains("do not vary within the groups"));
@@ -136,13 +154,20 @@ mod tests {
     #[test]
     fn a_report_is_written_and_can_be_written_again() {
         let folder = tempfile::tempdir().expect("temporary folder");
-        let report = Report::of("t.csv", &Table { rows: vec![row("k", 1.0)], failures: 0 }).expect("a report");
+        let report = Report::of("t.csv", &Table { rows: vec![row("k", 1.0)], failures: 0 })
+            .expect("a report");
         for _ in 0..2 {
             let page = report.write(&folder.path().join("new/report")).expect("written");
             assert_eq!(fs::read_to_string(page).expect("read"), report.page);
         }
-        assert_eq!(fs::read_dir(folder.path().join("new/report/figures")).expect("there").count(), report.figures.len());
+        assert_eq!(
+            fs::read_dir(folder.path().join("new/report/figures")).expect("there").count(),
+            report.figures.len()
+        );
         fs::write(folder.path().join("file"), "").expect("written");
-        assert!(matches!(report.write(&folder.path().join("file/report")), Err(ReportError::Write { .. })));
+        assert!(matches!(
+            report.write(&folder.path().join("file/report")),
+            Err(ReportError::Write { .. })
+        ));
     }
 }

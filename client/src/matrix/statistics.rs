@@ -1,8 +1,9 @@
-//! The statistics of a matrix: means, one-way analysis of variance, Tukey's honestly significant differences, correlation.
+//! The statistics of a matrix: means, one-way analysis of variance, Tukey's honestly significant
+//! differences, correlation.
 //!
-//! Every function takes plain numbers and is pure. What cannot be computed is a [`NotApplicable`] with its reason, so that no
-//! infinite or undefined number ever reaches a report. Agreement with SciPy and statsmodels is tested on a stored table
-//! (`client/tests/statistics.rs`).
+//! Every function takes plain numbers and is pure. What cannot be computed is a [`NotApplicable`]
+//! with its reason, so that no infinite or undefined number ever reaches a report. Agreement with
+//! SciPy and statsmodels is tested on a stored table (`client/tests/statistics.rs`).
 
 mod anova;
 mod correlation;
@@ -52,7 +53,8 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
-/// Sum of squared distances from the mean, in two passes so that large means do not swallow small spreads.
+/// Sum of squared distances from the mean, in two passes so that large means do not swallow small
+/// spreads.
 fn squares(values: &[f64]) -> f64 {
     let centre = mean(values);
     values.iter().map(|value| (value - centre).powi(2)).sum()

@@ -1,8 +1,9 @@
 //! The table of a matrix: one row per prompt that went through a first and a second model.
 //!
-//! Its first 22 columns are those of P2PLLMEdge's application, in its order and with its names, so that tables of both can be read
-//! by the same programs. What follows is ours: costs, and the row's place in the matrix. Durations are nanoseconds, money is base
-//! units. [`read`](Table::read) takes tables of either, [`Journal`] appends rows that a power cut cannot damage.
+//! Its first 22 columns are those of P2PLLMEdge's application, in its order and with its names, so
+//! that tables of both can be read by the same programs. What follows is ours: costs, and the row's
+//! place in the matrix. Durations are nanoseconds, money is base units. [`read`](Table::read) takes
+//! tables of either, [`Journal`] appends rows that a power cut cannot damage.
 
 mod csv;
 mod journal;
@@ -76,9 +77,11 @@ impl Metric {
     /// What its numbers count.
     pub const fn unit(self) -> Unit {
         match self {
-            Self::TotalDuration | Self::LoadDuration | Self::PromptEvalDuration | Self::EvalDuration | Self::NetworkDuration => {
-                Unit::Nanoseconds
-            }
+            Self::TotalDuration
+            | Self::LoadDuration
+            | Self::PromptEvalDuration
+            | Self::EvalDuration
+            | Self::NetworkDuration => Unit::Nanoseconds,
             Self::PromptEvalCount | Self::EvalCount => Unit::Tokens,
             Self::TokenPerSecond => Unit::TokensPerSecond,
         }
@@ -182,7 +185,8 @@ impl Row {
         self.first.cost?.checked_add(self.second.cost?)
     }
 
-    /// Whether P2PLLMEdge's application wrote it for a request that failed: it logs zeros and the error's text.
+    /// Whether P2PLLMEdge's application wrote it for a request that failed: it logs zeros and the
+    /// error's text.
     pub fn is_failure(&self) -> bool {
         Peer::ALL.iter().any(|peer| {
             let step = self.step(*peer);
@@ -200,7 +204,10 @@ pub fn header() -> Vec<String> {
         header.extend(Metric::ALL.iter().map(|metric| format!("{prefix}_{}", metric.column())));
         header.push(format!("{prefix}_response_ollama"));
     }
-    header.extend(["cost", "peer1_cost", "peer2_cost", "front_end", "prompt_type", "repeat"].map(str::to_owned));
+    header.extend(
+        ["cost", "peer1_cost", "peer2_cost", "front_end", "prompt_type", "repeat"]
+            .map(str::to_owned),
+    );
     header
 }
 
@@ -224,11 +231,13 @@ mod tests {
 
     #[test]
     fn the_first_22_columns_are_the_application_s() {
-        let expected = "timestamp,prompt,peer1_llm,peer1_total_duration,peer1_load_duration,peer1_prompt_eval_count,\
-            peer1_prompt_eval_duration,peer1_eval_count,peer1_eval_duration,peer1_token_per_second,peer1_network_duration,\
-            peer1_response_ollama,peer2_llm,peer2_total_duration,peer2_load_duration,peer2_prompt_eval_count,\
-            peer2_prompt_eval_duration,peer2_eval_count,peer2_eval_duration,peer2_token_per_second,peer2_network_duration,\
-            peer2_response_ollama";
+        let expected = "timestamp,prompt,peer1_llm,peer1_total_duration,peer1_load_duration,\
+                        peer1_prompt_eval_count,peer1_prompt_eval_duration,peer1_eval_count,\
+                        peer1_eval_duration,peer1_token_per_second,peer1_network_duration,\
+                        peer1_response_ollama,peer2_llm,peer2_total_duration,peer2_load_duration,\
+                        peer2_prompt_eval_count,peer2_prompt_eval_duration,peer2_eval_count,\
+                        peer2_eval_duration,peer2_token_per_second,peer2_network_duration,\
+                        peer2_response_ollama";
         let header = header();
         assert_eq!(header[..22].join(","), expected);
         assert_eq!(header[22], "cost");

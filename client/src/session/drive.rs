@@ -1,4 +1,5 @@
-//! The loop that carries a payer's session: inputs from the network, the clock and the user go in, outputs are carried out in order.
+//! The loop that carries a payer's session: inputs from the network, the clock and the user go in,
+//! outputs are carried out in order.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -39,8 +40,12 @@ pub struct Conversation<'a> {
     pub block: BlockNumber,
     /// First: finish with the next token. Second: stop at once.
     pub cancel: [CancellationToken; 2],
-    /// Told each token as it comes, with how likely it was if the plan asked; `Break` asks the session to end.
-    pub on_token: &'a mut (dyn FnMut(u32, Option<LogProbabilities>, Option<StopReason>) -> ControlFlow<()> + Send),
+    /// Told each token as it comes, with how likely it was if the plan asked; `Break` asks the
+    /// session to end.
+    pub on_token: &'a mut (
+                dyn FnMut(u32, Option<LogProbabilities>, Option<StopReason>) -> ControlFlow<()>
+                    + Send
+            ),
 }
 
 /// How it went, with the record that was kept.
@@ -64,9 +69,14 @@ pub struct Outcome {
 /// Runs `plan` to its end. `record` is kept on disk and follows the session.
 ///
 /// # Errors
-/// [`SessionError::Plan`] before anything was sent, [`SessionError::Store`] if a promise could not be written (it was not sent
-/// then), [`SessionError::Interrupted`] at the second cancellation. A session that failed is no error here: see the report.
-pub async fn drive(conversation: Conversation<'_>, plan: SessionPlan, record: SessionRecord) -> Result<Outcome, SessionError> {
+/// [`SessionError::Plan`] before anything was sent, [`SessionError::Store`] if a promise could not
+/// be written (it was not sent then), [`SessionError::Interrupted`] at the second cancellation. A
+/// session that failed is no error here: see the report.
+pub async fn drive(
+    conversation: Conversation<'_>,
+    plan: SessionPlan,
+    record: SessionRecord,
+) -> Result<Outcome, SessionError> {
     let mut writer = LedgerWriter::default();
     for stage in &plan.stages {
         let lane = stage.lane.record();
@@ -103,14 +113,28 @@ pub async fn drive(conversation: Conversation<'_>, plan: SessionPlan, record: Se
     let Driver { conversation, session, record, times, adopted, .. } = driver;
     match outcome {
         Ok(report) => {
-            report.stages.iter().for_each(|stage| conversation.leases.give_back(stage.record.clone()));
+            report
+                .stages
+                .iter()
+                .for_each(|stage| conversation.leases.give_back(stage.record.clone()));
             let Times { ready, first_token, last_token } = times;
             let elapsed = begun.elapsed();
             let (to_ready, to_first_token, to_last_token) = (ready, first_token, last_token);
-            Ok(Outcome { report, record, to_ready, to_first_token, to_last_token, elapsed, adopted })
+            Ok(Outcome {
+                report,
+                record,
+                to_ready,
+                to_first_token,
+                to_last_token,
+                elapsed,
+                adopted,
+            })
         }
         Err(error) => {
-            session.lane_records().into_iter().for_each(|record| conversation.leases.give_back(record));
+            session
+                .lane_records()
+                .into_iter()
+                .for_each(|record| conversation.leases.give_back(record));
             Err(error)
         }
     }
@@ -153,7 +177,8 @@ impl Driver<'_> {
             if let Some(report) = self.report.take() {
                 return Ok(report);
             }
-            let wake = self.session.next_deadline_ms().map(|ms| self.begun + Duration::from_millis(ms));
+            let wake =
+                self.session.next_deadline_ms().map(|ms| self.begun + Duration::from_millis(ms));
             let wake = wake.unwrap_or_else(|| Instant::now() + IDLE);
             let [finish, stop] = self.conversation.cancel.clone();
             tokio::select! {
@@ -182,8 +207,9 @@ impl Driver<'_> {
         self.inputs.extend(peers.into_iter().map(|peer| PayerInput::Disconnected { peer }));
     }
 
-    /// Messages leave after all else, in their order: one flush is then enough for all promises among the outputs. Tokens are told
-    /// after that, so that the workers compute the next one while whoever listens makes something of this one.
+    /// Messages leave after all else, in their order: one flush is then enough for all promises
+    /// among the outputs. Tokens are told after that, so that the workers compute the next one
+    /// while whoever listens makes something of this one.
     async fn carry_out(&mut self, outputs: Vec<PayerOutput>) -> Result<(), SessionError> {
         let (mut messages, mut tokens) = (Vec::new(), Vec::new());
         for output in outputs {
@@ -193,7 +219,9 @@ impl Driver<'_> {
                     self.is_urgent |= change.is_some();
                     self.pending.extend(change);
                 }
-                PayerOutput::Send { to, addresses, message } => messages.push((to, addresses, message)),
+                PayerOutput::Send { to, addresses, message } => {
+                    messages.push((to, addresses, message))
+                }
                 PayerOutput::Ready => self.times.ready = Some(self.begun.elapsed()),
                 PayerOutput::Token { id, stop, log_probabilities, .. } => {
                     let at = self.begun.elapsed();
@@ -215,7 +243,8 @@ impl Driver<'_> {
                         stage.receipts = account.receipts;
                     }
                     self.record.tokens.clone_from(&report.tokens);
-                    self.record.is_closed = report.failure.is_none() && report.stages.iter().all(|stage| stage.settled);
+                    self.record.is_closed =
+                        report.failure.is_none() && report.stages.iter().all(|stage| stage.settled);
                     self.close()?;
                     self.report = Some(*report);
                 }
@@ -230,9 +259,14 @@ impl Driver<'_> {
         sent
     }
 
-    /// Takes note of a promise that a worker shows; what does not prove itself is worth nothing, and no reason to stop.
+    /// Takes note of a promise that a worker shows; what does not prove itself is worth nothing,
+    /// and no reason to stop.
     fn adopt(&mut self, stage: usize, held: &Redeem) {
-        let Some(own) = self.record.stages.get(stage).filter(|own| own.channel == held.voucher.channel) else { return };
+        let Some(own) =
+            self.record.stages.get(stage).filter(|own| own.channel == held.voucher.channel)
+        else {
+            return;
+        };
         let (channel, lane) = (held.voucher.channel, held.voucher.lane);
         match self.conversation.leases.book().adopt(held, own.lane) {
             Ok(Some(Adopted { record, is_retired, .. })) => {
@@ -243,17 +277,25 @@ impl Driver<'_> {
                 self.pending.extend(is_retired.then_some(Change::Retired(channel, lane)));
             }
             Ok(None) => {}
-            Err(error) => tracing::warn!(%error, %channel, lane, "a promise that a worker shows is not taken"),
+            Err(error) => {
+                tracing::warn!(%error, %channel, lane, "a promise that a worker shows is not taken")
+            }
         }
     }
 
     /// Sends what may be sent once everything urgent is on disk.
-    async fn send(&mut self, messages: Vec<(PublicKey, WorkerAddresses, Message)>) -> Result<(), SessionError> {
+    async fn send(
+        &mut self,
+        messages: Vec<(PublicKey, WorkerAddresses, Message)>,
+    ) -> Result<(), SessionError> {
         if self.is_urgent {
             self.flush()?;
         }
         for (to, addresses, message) in messages {
-            let texts: Vec<String> = addresses.iter().map(|address| String::from_utf8_lossy(address).into_owned()).collect();
+            let texts: Vec<String> = addresses
+                .iter()
+                .map(|address| String::from_utf8_lossy(address).into_owned())
+                .collect();
             if let Err(error) = self.conversation.line.net.send(to, &texts, &message).await {
                 tracing::debug!(%error, kind = message.kind(), "not sent");
                 self.inputs.push_back(PayerInput::Disconnected { peer: to });
@@ -286,9 +328,9 @@ impl Driver<'_> {
 fn input_of(event: NetEvent) -> Option<PayerInput> {
     match event {
         NetEvent::Message { peer, message } => Some(PayerInput::Message { from: peer, message }),
-        NetEvent::Disconnected { peer, .. } | NetEvent::Unreachable { peer, .. } | NetEvent::Refused { peer: Some(peer), .. } => {
-            Some(PayerInput::Disconnected { peer })
-        }
+        NetEvent::Disconnected { peer, .. }
+        | NetEvent::Unreachable { peer, .. }
+        | NetEvent::Refused { peer: Some(peer), .. } => Some(PayerInput::Disconnected { peer }),
         _ => None,
     }
 }

@@ -1,8 +1,9 @@
 //! Writes the payer's promises ahead of sending them, without a disk flush per token.
 //!
-//! A voucher is written as it is. For ticks the record on disk promises a few more than were revealed ([`AHEAD`]): only when they
-//! are used up the disk is touched again. What is on disk is thus never below what a worker may hold; after a crash the payer
-//! counts at most [`AHEAD`] ticks as promised that it never sent, and the next session settles the difference. Receipts promise
+//! A voucher is written as it is. For ticks the record on disk promises a few more than were
+//! revealed ([`AHEAD`]): only when they are used up the disk is touched again. What is on disk is
+//! thus never below what a worker may hold; after a crash the payer counts at most [`AHEAD`] ticks
+//! as promised that it never sent, and the next session settles the difference. Receipts promise
 //! nothing by themselves: they are written with the next promise, and at the end of the session.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +13,8 @@ use mica_protocol::channel::{Durability, PayerLaneRecord};
 
 use crate::store::Change;
 
-/// Ticks that are written ahead of their use: few answers need them twice, and what a slow disk takes for a flush, a token waits.
+/// Ticks that are written ahead of their use: few answers need them twice, and what a slow disk
+/// takes for a flush, a token waits.
 const AHEAD: u16 = 128;
 
 /// What the disk knows of a lane.
@@ -38,8 +40,13 @@ impl LedgerWriter {
         self.limits.insert((channel, lane), limit);
     }
 
-    /// What must be written before `record` may be acted upon; nothing if the disk covers its promise already.
-    pub fn persist(&mut self, mut record: Box<PayerLaneRecord>, durability: Durability) -> Option<Change> {
+    /// What must be written before `record` may be acted upon; nothing if the disk covers its
+    /// promise already.
+    pub fn persist(
+        &mut self,
+        mut record: Box<PayerLaneRecord>,
+        durability: Durability,
+    ) -> Option<Change> {
         if durability == Durability::Process {
             if self.disk(&record).is_some_and(|disk| disk.revealed >= record.revealed) {
                 return None;
@@ -54,7 +61,8 @@ impl LedgerWriter {
         self.adopted.insert((channel, lane));
     }
 
-    /// What is to be written when nothing more will be promised on the lane: the disk may know fewer receipts than there are.
+    /// What is to be written when nothing more will be promised on the lane: the disk may know
+    /// fewer receipts than there are.
     pub fn close(&mut self, mut record: Box<PayerLaneRecord>) -> Option<Change> {
         if self.adopted.contains(&(record.channel, record.lane)) {
             return None;
@@ -70,11 +78,18 @@ impl LedgerWriter {
 
     /// What the disk knows of the voucher that `record` holds.
     fn disk(&self, record: &PayerLaneRecord) -> Option<OnDisk> {
-        self.on_disk.get(&(record.channel, record.lane)).copied().filter(|disk| disk.seq == record.seq)
+        self.on_disk
+            .get(&(record.channel, record.lane))
+            .copied()
+            .filter(|disk| disk.seq == record.seq)
     }
 
     fn write(&mut self, record: Box<PayerLaneRecord>) -> Change {
-        let disk = OnDisk { seq: record.seq, revealed: record.revealed, receipts: record.receipts.count() };
+        let disk = OnDisk {
+            seq: record.seq,
+            revealed: record.revealed,
+            receipts: record.receipts.count(),
+        };
         self.on_disk.insert((record.channel, record.lane), disk);
         Change::Lane(record)
     }
@@ -83,7 +98,8 @@ impl LedgerWriter {
     fn ahead(&self, record: &PayerLaneRecord) -> u16 {
         let Some(tick) = record.tick else { return record.revealed };
         let limit = self.limits.get(&(record.channel, record.lane)).copied().unwrap_or(0);
-        let affordable = limit.saturating_sub(record.cumulative).checked_div(tick.unit).unwrap_or(0);
+        let affordable =
+            limit.saturating_sub(record.cumulative).checked_div(tick.unit).unwrap_or(0);
         let affordable = u16::try_from(affordable).unwrap_or(u16::MAX);
         record.revealed.saturating_add(AHEAD).min(tick.max).min(affordable).max(record.revealed)
     }
@@ -96,7 +112,13 @@ mod tests {
 
     fn record(seq: u64, revealed: u16) -> Box<PayerLaneRecord> {
         let tick = Some(Tick { anchor: [0; 32], unit: 10, max: 4 * AHEAD });
-        Box::new(PayerLaneRecord { seq, cumulative: 50, tick, revealed, ..PayerLaneRecord::unused(ChannelId([1; 32]), 0) })
+        Box::new(PayerLaneRecord {
+            seq,
+            cumulative: 50,
+            tick,
+            revealed,
+            ..PayerLaneRecord::unused(ChannelId([1; 32]), 0)
+        })
     }
 
     fn revealed(change: Option<Change>) -> Option<u16> {
@@ -151,8 +173,14 @@ mod tests {
     fn the_limit_is_kept_but_what_was_revealed_is_never_lowered() {
         assert_eq!(revealed(writer(50 + 70).persist(record(1, 5), Durability::Process)), Some(7));
         assert_eq!(revealed(writer(0).persist(record(1, 5), Durability::Process)), Some(5));
-        assert_eq!(revealed(LedgerWriter::default().persist(record(1, 95), Durability::Process)), Some(95));
+        assert_eq!(
+            revealed(LedgerWriter::default().persist(record(1, 95), Durability::Process)),
+            Some(95)
+        );
         let end = 4 * AHEAD;
-        assert_eq!(revealed(writer(10_000).persist(record(1, end - 5), Durability::Process)), Some(end));
+        assert_eq!(
+            revealed(writer(10_000).persist(record(1, end - 5), Durability::Process)),
+            Some(end)
+        );
     }
 }

@@ -24,7 +24,8 @@ pub const MAX_ASKED: usize = 64;
 /// Most workers that are named as unreachable.
 const MAX_NAMED: usize = 4;
 
-/// Answers by peer key. A worker that was asked and is not in here did not answer in time, or not for this model.
+/// Answers by peer key. A worker that was asked and is not in here did not answer in time, or not
+/// for this model.
 #[derive(Clone, Debug, Default)]
 pub struct Quotes {
     answers: BTreeMap<PublicKey, SignedQuote>,
@@ -44,25 +45,33 @@ impl Quotes {
         self.unreachable.contains_key(&worker.record.peer)
     }
 
-    /// Which workers of `picture` could not be reached, where and why, for people; empty if all could.
+    /// Which workers of `picture` could not be reached, where and why, for people; empty if all
+    /// could.
     pub fn absent(&self, picture: &ModelPicture) -> String {
         let absent = picture.workers.iter().filter_map(|worker| {
             let reason = self.unreachable.get(&worker.record.peer)?;
             let addresses = addresses(worker).join(", ");
             let places = if addresses.is_empty() { "no address" } else { &addresses };
-            Some(format!("; worker {} could not be reached at {places}: {reason}", worker.record.account))
+            Some(format!(
+                "; worker {} could not be reached at {places}: {reason}",
+                worker.record.account
+            ))
         });
         let named: Vec<String> = absent.take(MAX_NAMED).collect();
         let more = self.unreachable.len().saturating_sub(named.len());
         if more == 0 { named.concat() } else { format!("{}; and {more} more", named.concat()) }
     }
 
-    /// Drops offers above the worker's list price. `picture` may be some blocks old and a price may have risen since, so a dear
-    /// offer is held against the newest block before it is dropped.
+    /// Drops offers above the worker's list price. `picture` may be some blocks old and a price may
+    /// have risen since, so a dear offer is held against the newest block before it is dropped.
     ///
     /// # Errors
     /// [`MarketError`] if the chain cannot be read.
-    pub async fn hold_to_list_prices(&mut self, picture: &ModelPicture, chain: &Chain) -> Result<(), MarketError> {
+    pub async fn hold_to_list_prices(
+        &mut self,
+        picture: &ModelPicture,
+        chain: &Chain,
+    ) -> Result<(), MarketError> {
         for worker in &picture.workers {
             let asked = self.of(worker).map_or(0, |signed| signed.quote.price_per_layer_token);
             if asked <= worker.record.list_price_per_layer_token {
@@ -82,8 +91,14 @@ impl Quotes {
     }
 }
 
-/// Asks the live workers of `picture` (the first 64) and waits until all have answered or `patience` is over.
-pub async fn collect(line: &mut Line, picture: &ModelPicture, genesis: &Hash32, patience: Duration) -> Quotes {
+/// Asks the live workers of `picture` (the first 64) and waits until all have answered or
+/// `patience` is over.
+pub async fn collect(
+    line: &mut Line,
+    picture: &ModelPicture,
+    genesis: &Hash32,
+    patience: Duration,
+) -> Quotes {
     let nonce = rand::rngs::OsRng.next_u64();
     let request = Message::QuoteRequest(QuoteRequest { model: picture.id, nonce });
     let mut waiting: BTreeMap<PublicKey, &WorkerPicture> = BTreeMap::new();
@@ -99,7 +114,9 @@ pub async fn collect(line: &mut Line, picture: &ModelPicture, genesis: &Hash32, 
     quotes.asked = waiting.len() + quotes.unreachable.len();
     let deadline = Instant::now() + patience;
     while !waiting.is_empty() {
-        let Ok(Some(event)) = tokio::time::timeout_at(deadline, line.events.recv()).await else { break };
+        let Ok(Some(event)) = tokio::time::timeout_at(deadline, line.events.recv()).await else {
+            break;
+        };
         match event {
             NetEvent::Message { peer, message: Message::Quote(signed) } => {
                 let Some(worker) = waiting.get(&peer) else { continue };
@@ -124,11 +141,22 @@ pub async fn collect(line: &mut Line, picture: &ModelPicture, genesis: &Hash32, 
 
 /// Where the worker says that it can be dialled.
 pub fn addresses(worker: &WorkerPicture) -> Vec<String> {
-    worker.record.addresses.iter().map(|address| String::from_utf8_lossy(address).into_owned()).collect()
+    worker
+        .record
+        .addresses
+        .iter()
+        .map(|address| String::from_utf8_lossy(address).into_owned())
+        .collect()
 }
 
 /// Whether the offer is signed, answers our question, and is for what the worker registered.
-fn is_sound(signed: &SignedQuote, worker: &WorkerPicture, picture: &ModelPicture, genesis: &Hash32, nonce: u64) -> bool {
+fn is_sound(
+    signed: &SignedQuote,
+    worker: &WorkerPicture,
+    picture: &ModelPicture,
+    genesis: &Hash32,
+    nonce: u64,
+) -> bool {
     let quote = &signed.quote;
     quote.peer == worker.record.peer
         && quote.nonce == nonce

@@ -3,7 +3,8 @@
 use codec::{Decode, Encode};
 use mica_primitives::{Balance, ChannelId, Hash32, LaneId, LayerRange, ModelId, PublicKey};
 
-/// A channel that this payer has used. What the chain forgets when it closes stays here for the receipts' sake.
+/// A channel that this payer has used. What the chain forgets when it closes stays here for the
+/// receipts' sake.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct ChannelRecord {
     /// The chain.

@@ -11,7 +11,9 @@ fn lanes_survive_a_restart_and_are_told_apart() {
     let (folder, store) = store();
     let (ours, other) = (ChannelId([1; 32]), ChannelId([2; 32]));
     let lane = |lane, seq| PayerLaneRecord { seq, ..PayerLaneRecord::unused(ours, lane) };
-    store.apply(&[Change::Lane(lane(0, 7).into()), Change::Lane(lane(1, 8).into())]).expect("written");
+    store
+        .apply(&[Change::Lane(lane(0, 7).into()), Change::Lane(lane(1, 8).into())])
+        .expect("written");
     store.apply(&[Change::Lane(lane(0, 9).into())]).expect("written");
     drop(store);
     let store = Store::open(&folder.path().join("state.redb")).expect("opened again");
@@ -34,7 +36,9 @@ fn sessions_are_listed_newest_first_and_replaced() {
         is_closed,
     };
     let (first, second) = (session(1, 10, false), session(2, 20, false));
-    store.apply(&[Change::Session(first.into()), Change::Session(second.clone().into())]).expect("written");
+    store
+        .apply(&[Change::Session(first.into()), Change::Session(second.clone().into())])
+        .expect("written");
     let closed = session(1, 10, true);
     store.apply(&[Change::Session(closed.clone().into())]).expect("written");
     assert_eq!(store.sessions().expect("read"), [second, closed]);
@@ -50,7 +54,11 @@ fn a_second_process_is_told_to_wait() {
 fn a_foreign_file_is_damaged_and_left_alone() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let path = folder.path().join("state.redb");
-    std::fs::write(&path, "not a database, but long enough to have a header of some kind".repeat(100)).expect("written");
+    std::fs::write(
+        &path,
+        "not a database, but long enough to have a header of some kind".repeat(100),
+    )
+    .expect("written");
     assert!(matches!(Store::open(&path), Err(StoreError::Damaged { .. })));
     assert!(std::fs::read_to_string(&path).expect("read").starts_with("not a database"));
 }
@@ -79,7 +87,13 @@ fn an_oversized_record_is_refused_and_nothing_of_its_batch_is_kept() {
 fn retired_lanes_and_sessions_that_nobody_took_are_remembered_and_forgotten() {
     let (_folder, store) = store();
     let channel = ChannelId([1; 32]);
-    store.apply(&[Change::Retired(channel, 3), Change::Retired(channel, 3), Change::Retired(channel, 0)]).expect("written");
+    store
+        .apply(&[
+            Change::Retired(channel, 3),
+            Change::Retired(channel, 3),
+            Change::Retired(channel, 0),
+        ])
+        .expect("written");
     assert_eq!(store.retired(channel).expect("read"), [0, 3]);
     assert!(store.retired(ChannelId([2; 32])).expect("read").is_empty());
     let record = session_on([0; 32], 7, 10);
@@ -107,7 +121,13 @@ fn session_on(genesis: Hash32, name: u8, started_unix_ms: u64) -> SessionRecord 
 fn records_of_a_chain_that_began_anew_move_into_a_file_of_their_own() {
     let (folder, store) = store();
     let (gone, other) = ([1; 32], [2; 32]);
-    let on = |genesis| ChannelRecord { genesis, payer: [3; 32], payee: [4; 32], peer: [5; 32], signer: [6; 32] };
+    let on = |genesis| ChannelRecord {
+        genesis,
+        payer: [3; 32],
+        payee: [4; 32],
+        peer: [5; 32],
+        signer: [6; 32],
+    };
     let (ours, theirs) = (ChannelId([7; 32]), ChannelId([8; 32]));
     let lane = |channel| PayerLaneRecord { seq: 9, ..PayerLaneRecord::unused(channel, 2) };
     let all = |channel, genesis, name| {
@@ -120,33 +140,60 @@ fn records_of_a_chain_that_began_anew_move_into_a_file_of_their_own() {
     };
     store.apply(&all(ours, gone, 1)).expect("written");
     store.apply(&all(theirs, other, 2)).expect("written");
-    store.apply(&[Change::Spending { day: 1, purse: [0; 32], entry: [0; 32], amount: 5 }]).expect("written");
+    store
+        .apply(&[Change::Spending { day: 1, purse: [0; 32], entry: [0; 32], amount: 5 }])
+        .expect("written");
     store.set_first_block(gone, [0xab; 32]).expect("written");
     let aside = store.put_aside(gone, [0xab; 32], [0xcd; 32]).expect("moved");
     assert_eq!((aside.channels, aside.sessions), (1, 1));
     assert_eq!(aside.path, folder.path().join("state-abababababababab.redb"));
     assert_eq!(store.first_block(gone).expect("read"), Some([0xcd; 32]));
-    assert_eq!((store.channel(ours).expect("read"), store.lanes(ours).expect("read")), (None, vec![]));
+    assert_eq!(
+        (store.channel(ours).expect("read"), store.lanes(ours).expect("read")),
+        (None, vec![])
+    );
     assert!(store.retired(ours).expect("read").is_empty());
-    assert_eq!((store.channel(theirs).expect("read"), store.lanes(theirs).expect("read")), (Some(on(other)), vec![lane(theirs)]));
+    assert_eq!(
+        (store.channel(theirs).expect("read"), store.lanes(theirs).expect("read")),
+        (Some(on(other)), vec![lane(theirs)])
+    );
     assert_eq!(store.sessions().expect("read"), [session_on(other, 2, 10)]);
     assert_eq!(store.spent(1).expect("read").len(), 1, "caps hold across chains");
     let kept = Store::open(&aside.path).expect("a database like any other");
-    assert_eq!((kept.channel(ours).expect("read"), kept.lanes(ours).expect("read")), (Some(on(gone)), vec![lane(ours)]));
-    assert_eq!((kept.retired(ours).expect("read"), kept.sessions().expect("read").len()), (vec![5], 1));
+    assert_eq!(
+        (kept.channel(ours).expect("read"), kept.lanes(ours).expect("read")),
+        (Some(on(gone)), vec![lane(ours)])
+    );
+    assert_eq!(
+        (kept.retired(ours).expect("read"), kept.sessions().expect("read").len()),
+        (vec![5], 1)
+    );
     assert_eq!(kept.channel(theirs).expect("read"), None);
     drop(kept);
     let again = store.put_aside(gone, [0xab; 32], [0xcd; 32]).expect("nothing to move");
-    assert_eq!((again.channels, again.path), (0, folder.path().join("state-abababababababab-2.redb")), "nothing is overwritten");
+    assert_eq!(
+        (again.channels, again.path),
+        (0, folder.path().join("state-abababababababab-2.redb")),
+        "nothing is overwritten"
+    );
 
     // Back to the first chain: its records come back, the newest of them.
     store.put_aside(gone, [0xcd; 32], [0xab; 32]).expect("moved");
-    assert_eq!((store.channel(ours).expect("read"), store.lanes(ours).expect("read")), (Some(on(gone)), vec![lane(ours)]));
-    assert_eq!((store.retired(ours).expect("read"), store.sessions().expect("read").len()), (vec![5], 2));
+    assert_eq!(
+        (store.channel(ours).expect("read"), store.lanes(ours).expect("read")),
+        (Some(on(gone)), vec![lane(ours)])
+    );
+    assert_eq!(
+        (store.retired(ours).expect("read"), store.sessions().expect("read").len()),
+        (vec![5], 2)
+    );
     let newer = PayerLaneRecord { seq: 10, cumulative: 7, ..lane(ours) };
     store.apply(&[Change::Lane(newer.clone().into())]).expect("written");
     store.put_aside(gone, [0xab; 32], [0xcd; 32]).expect("moved");
-    assert_eq!((store.channel(ours).expect("read"), store.lanes(ours).expect("read")), (None, vec![]));
+    assert_eq!(
+        (store.channel(ours).expect("read"), store.lanes(ours).expect("read")),
+        (None, vec![])
+    );
     store.put_aside(gone, [0xcd; 32], [0xab; 32]).expect("moved");
     assert_eq!(store.lanes(ours).expect("read"), [newer]);
 }

@@ -1,7 +1,8 @@
-//! Sessions that write at the same moment share one transaction: the disk is flushed once for all of them.
+//! Sessions that write at the same moment share one transaction: the disk is flushed once for all
+//! of them.
 //!
-//! Whoever finds nobody writing takes everything that waits, writes it, and tells the others. Nobody waits longer than for the
-//! transaction that is under way and the next one.
+//! Whoever finds nobody writing takes everything that waits, writes it, and tells the others.
+//! Nobody waits longer than for the transaction that is under way and the next one.
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -41,7 +42,8 @@ pub(super) struct Writing<'a, T> {
 
 impl<T> Default for Turns<T> {
     fn default() -> Self {
-        let state = State { next: 0, waiting: Vec::new(), is_writing: false, finished: BTreeMap::new() };
+        let state =
+            State { next: 0, waiting: Vec::new(), is_writing: false, finished: BTreeMap::new() };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 }

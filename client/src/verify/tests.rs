@@ -51,8 +51,13 @@ fn sign_stage(record: &SessionRecord, stage: usize, rows: u32) -> Vec<Receipt> {
     let mut kv_root = [0; 32];
     let windows = (0..rows).step_by(LEAF as usize).map(|first| (first, (first + LEAF).min(rows)));
     let leaves = windows.map(|(first, end)| {
-        let between = |stage: usize| *blake3::hash(format!("{stage} {first}").as_bytes()).as_bytes();
-        let h_in = if stage == 0 { hash_of(&all[first as usize..end as usize]) } else { between(stage - 1) };
+        let between =
+            |stage: usize| *blake3::hash(format!("{stage} {first}").as_bytes()).as_bytes();
+        let h_in = if stage == 0 {
+            hash_of(&all[first as usize..end as usize])
+        } else {
+            between(stage - 1)
+        };
         let drawn_from = (first as usize).max(record.prompt.len() - 1);
         let drawn: Vec<u32> = (drawn_from..end as usize).map(|row| all[row + 1]).collect();
         let h_out = if stage == record.stages.len() - 1 { hash_of(&drawn) } else { between(stage) };
@@ -84,8 +89,11 @@ fn sign(leaf: Leaf, stage: usize) -> Receipt {
 fn honest_sessions_of_all_lengths_verify() {
     for (prompt, answer) in [(1, 1), (1, 40), (16, 1), (17, 16), (40, 9), (33, 31)] {
         let (record, receipts) = honest(prompt, answer);
-        let counts = session(&record, &receipts).unwrap_or_else(|error| panic!("{prompt}+{answer}: {error}"));
-        assert!(counts.iter().all(|count| *count == u64::from((prompt + answer - 1).div_ceil(LEAF))));
+        let counts = session(&record, &receipts)
+            .unwrap_or_else(|error| panic!("{prompt}+{answer}: {error}"));
+        assert!(
+            counts.iter().all(|count| *count == u64::from((prompt + answer - 1).div_ceil(LEAF)))
+        );
     }
 }
 
@@ -141,7 +149,10 @@ fn forged_and_missing_receipts_are_found() {
     assert_eq!(session(&record, &receipts), Err(receipts::VerifyError::BadSignature(1).into()));
     let (record, mut receipts) = honest(20, 30);
     receipts[2].pop();
-    assert_eq!(session(&record, &receipts), Err(VerifyError::Missing { stage: 2, found: 3, expected: 4 }));
+    assert_eq!(
+        session(&record, &receipts),
+        Err(VerifyError::Missing { stage: 2, found: 3, expected: 4 })
+    );
     assert!(matches!(session(&record, &receipts[..1]), Err(VerifyError::Missing { stage: 1, .. })));
 }
 
@@ -153,7 +164,10 @@ fn another_answer_or_another_chain_does_not_verify() {
     assert!(matches!(session(&changed, &receipts), Err(VerifyError::Receipts(_))));
     let mut changed = record.clone();
     changed.prompt[0] += 1;
-    assert_eq!(culprits(&session(&changed, &receipts).expect_err("another prompt")), Culprits::Stage(0));
+    assert_eq!(
+        culprits(&session(&changed, &receipts).expect_err("another prompt")),
+        Culprits::Stage(0)
+    );
     let mut changed = record.clone();
     changed.tokens.truncate(10);
     assert!(session(&changed, &receipts).is_err());

@@ -1,7 +1,8 @@
 //! The key of the account that pays, opened only when something must be signed with it.
 //!
-//! A prompt over open channels needs the hot key alone. Only what changes the chain (a channel opened, topped up or closed, money
-//! sent) needs the account's key, and only then is somebody asked for the wallet's password, and told what for.
+//! A prompt over open channels needs the hot key alone. Only what changes the chain (a channel
+//! opened, topped up or closed, money sent) needs the account's key, and only then is somebody
+//! asked for the wallet's password, and told what for.
 
 use std::sync::{Arc, OnceLock};
 
@@ -34,7 +35,10 @@ pub struct AccountKey {
 
 impl AccountKey {
     /// The account whose key `unlock` opens; it is called at most until it succeeds once.
-    pub fn locked(account: AccountId, unlock: impl Fn(&str) -> Result<Signer, UnlockError> + Send + Sync + 'static) -> Self {
+    pub fn locked(
+        account: AccountId,
+        unlock: impl Fn(&str) -> Result<Signer, UnlockError> + Send + Sync + 'static,
+    ) -> Self {
         Self { account, opened: Arc::default(), unlock: Some(Arc::new(unlock)) }
     }
 
@@ -97,9 +101,14 @@ mod tests {
     #[test]
     fn a_failed_opening_is_tried_again() {
         let alice = Signer::from_suri("//Alice").expect("a development key");
-        let key = AccountKey::locked(alice.account(), |_| Err(KeystoreError::WrongPassword("alice".into()).into()));
+        let key = AccountKey::locked(alice.account(), |_| {
+            Err(KeystoreError::WrongPassword("alice".into()).into())
+        });
         for _ in 0..2 {
-            assert!(matches!(key.signer("sending"), Err(UnlockError::Keystore(KeystoreError::WrongPassword(_)))));
+            assert!(matches!(
+                key.signer("sending"),
+                Err(UnlockError::Keystore(KeystoreError::WrongPassword(_)))
+            ));
         }
         assert!(key.is_locked());
     }

@@ -6,12 +6,15 @@ use mica_chain::{DerivationPath, PathError, Signer};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-/// Context of the channel signer of a phrase without a path. A change of it would lose the keys of every open channel.
+/// Context of the channel signer of a phrase without a path. A change of it would lose the keys of
+/// every open channel.
 const CHANNEL_SIGNER_CONTEXT: &str = "mica/channel-signer/v1";
-/// Context of the channel signer of every other account, over its expanded key. The same warning holds.
+/// Context of the channel signer of every other account, over its expanded key. The same warning
+/// holds.
 const ACCOUNT_CHANNEL_SIGNER_CONTEXT: &str = "mica/channel-signer/account/v1";
 
-/// How a derivation path is read: [`DerivationPath::from_str`](std::str::FromStr::from_str) or [`DerivationPath::as_subkey`].
+/// How a derivation path is read: [`DerivationPath::from_str`](std::str::FromStr::from_str) or
+/// [`DerivationPath::as_subkey`].
 pub type PathReader = fn(&str) -> Result<DerivationPath, PathError>;
 
 /// Length of a new phrase.
@@ -60,7 +63,10 @@ pub enum PhraseError {
         found: usize,
     },
     /// A wallet that was not made from words.
-    #[error("this wallet was made from a {0}, so it has no phrase: export it with --polkadot-js FILE instead")]
+    #[error(
+        "this wallet was made from a {0}, so it has no phrase: export it with --polkadot-js FILE \
+         instead"
+    )]
     NoPhrase(SecretKind),
     /// The signer refuses the secret.
     #[error("no account follows from this secret: {0}")]
@@ -90,7 +96,8 @@ impl std::fmt::Display for SecretKind {
     }
 }
 
-/// The bytes that everything of a wallet follows from, and the path from them to its account; wiped when dropped.
+/// The bytes that everything of a wallet follows from, and the path from them to its account; wiped
+/// when dropped.
 pub struct Secret {
     kind: SecretKind,
     bytes: Zeroizing<Vec<u8>>,
@@ -104,7 +111,10 @@ impl Secret {
     /// # Errors
     /// [`PhraseError::NoRandomness`].
     pub fn generate(words: WordCount) -> Result<Self, PhraseError> {
-        Self::of_mnemonic(&Mnemonic::generate_in(Language::English, words.words()).map_err(PhraseError::NoRandomness)?)
+        Self::of_mnemonic(
+            &Mnemonic::generate_in(Language::English, words.words())
+                .map_err(PhraseError::NoRandomness)?,
+        )
     }
 
     /// The secret of an English phrase of 12 to 24 words; case and spaces do not matter.
@@ -119,10 +129,14 @@ impl Secret {
             }
             normal.extend(word.chars().flat_map(char::to_lowercase));
         }
-        Self::of_mnemonic(&Mnemonic::parse_in_normalized(Language::English, &normal).map_err(PhraseError::Invalid)?)
+        Self::of_mnemonic(
+            &Mnemonic::parse_in_normalized(Language::English, &normal)
+                .map_err(PhraseError::Invalid)?,
+        )
     }
 
-    /// The secret that people write down: a phrase or a seed (`0x…`), with a derivation path after it or without.
+    /// The secret that people write down: a phrase or a seed (`0x…`), with a derivation path after
+    /// it or without.
     ///
     /// # Errors
     /// [`PhraseError`] says which part is wrong.
@@ -152,7 +166,11 @@ impl Secret {
     ///
     /// # Errors
     /// [`PhraseError::Length`] or [`PhraseError::Account`] if the bytes are none of that kind.
-    pub fn from_bytes(kind: SecretKind, bytes: Zeroizing<Vec<u8>>, path: DerivationPath) -> Result<Self, PhraseError> {
+    pub fn from_bytes(
+        kind: SecretKind,
+        bytes: Zeroizing<Vec<u8>>,
+        path: DerivationPath,
+    ) -> Result<Self, PhraseError> {
         if kind == SecretKind::Key && !path.is_empty() {
             return Err(PhraseError::NoPathHere);
         }
@@ -193,7 +211,11 @@ impl Secret {
     /// # Errors
     /// [`PhraseError::NoPhrase`] for a wallet of another kind.
     pub fn phrase(&self) -> Result<Zeroizing<String>, PhraseError> {
-        if self.kind == SecretKind::Phrase { words(&self.bytes) } else { Err(PhraseError::NoPhrase(self.kind)) }
+        if self.kind == SecretKind::Phrase {
+            words(&self.bytes)
+        } else {
+            Err(PhraseError::NoPhrase(self.kind))
+        }
     }
 
     /// The account that pays: sr25519, as every Substrate wallet derives it.
@@ -214,7 +236,11 @@ impl Secret {
     }
 
     fn of_mnemonic(mnemonic: &Mnemonic) -> Result<Self, PhraseError> {
-        Self::from_bytes(SecretKind::Phrase, Zeroizing::new(mnemonic.to_entropy()), DerivationPath::default())
+        Self::from_bytes(
+            SecretKind::Phrase,
+            Zeroizing::new(mnemonic.to_entropy()),
+            DerivationPath::default(),
+        )
     }
 }
 

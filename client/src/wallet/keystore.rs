@@ -1,6 +1,8 @@
-//! The folder of encrypted wallet files: `wallets/<name>.json`, and beside each its hot key, `wallets/<name>.hot`.
+//! The folder of encrypted wallet files: `wallets/<name>.json`, and beside each its hot key,
+//! `wallets/<name>.hot`.
 //!
-//! A file is there in full or not at all; a new wallet replaces no other, and a changed password replaces its file in one step.
+//! A file is there in full or not at all; a new wallet replaces no other, and a changed password
+//! replaces its file in one step.
 
 mod file;
 mod hot;
@@ -24,13 +26,21 @@ const MAX_NAME_BYTES: usize = 64;
 #[non_exhaustive]
 pub enum KeystoreError {
     /// A name that cannot be a file's.
-    #[error("'{0}' cannot be a wallet's name: use 1 to {MAX_NAME_BYTES} letters, digits, '-' or '_'")]
+    #[error(
+        "'{0}' cannot be a wallet's name: use 1 to {MAX_NAME_BYTES} letters, digits, '-' or '_'"
+    )]
     Name(String),
     /// No such wallet.
-    #[error("there is no wallet '{0}': make one with `mica wallet new`, or pick another with --wallet (see `mica wallet list`)")]
+    #[error(
+        "there is no wallet '{0}': make one with `mica wallet new`, or pick another with --wallet \
+         (see `mica wallet list`)"
+    )]
     NoWallet(String),
     /// The name is taken.
-    #[error("there is a wallet '{0}' already and it is left as it is: choose another name with --wallet")]
+    #[error(
+        "there is a wallet '{0}' already and it is left as it is: choose another name with \
+         --wallet"
+    )]
     Exists(String),
     /// Not a wallet file, or cut short.
     #[error("{} is not a whole wallet file ({reason}): restore it from a backup, or import its phrase under another name", .path.display())]
@@ -102,7 +112,11 @@ impl Keystore {
         let is_fine = !name.is_empty()
             && name.len() <= MAX_NAME_BYTES
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
-        if is_fine { Ok(self.folder.join(format!("{name}.json"))) } else { Err(KeystoreError::Name(name.into())) }
+        if is_fine {
+            Ok(self.folder.join(format!("{name}.json")))
+        } else {
+            Err(KeystoreError::Name(name.into()))
+        }
     }
 
     /// Whether a new wallet may have this name; asked before a password is.
@@ -110,14 +124,23 @@ impl Keystore {
     /// # Errors
     /// [`KeystoreError::Name`] and [`KeystoreError::Exists`].
     pub fn check_free(&self, name: &str) -> Result<(), KeystoreError> {
-        if self.path(name)?.symlink_metadata().is_ok() { Err(KeystoreError::Exists(name.into())) } else { Ok(()) }
+        if self.path(name)?.symlink_metadata().is_ok() {
+            Err(KeystoreError::Exists(name.into()))
+        } else {
+            Ok(())
+        }
     }
 
     /// Seals `secret` into a new file. Never replaces one.
     ///
     /// # Errors
     /// [`KeystoreError`]; nothing has changed then.
-    pub fn create(&self, name: &str, secret: &Secret, password: &Password) -> Result<WalletFile, KeystoreError> {
+    pub fn create(
+        &self,
+        name: &str,
+        secret: &Secret,
+        password: &Password,
+    ) -> Result<WalletFile, KeystoreError> {
         let path = self.path(name)?;
         self.check_free(name)?;
         let file = WalletFile::seal(secret, password, self.cost)?;
@@ -136,7 +159,12 @@ impl Keystore {
     ///
     /// # Errors
     /// [`KeystoreError`]; the old password opens the wallet still then.
-    pub fn change_password(&self, name: &str, old: &Password, new: &Password) -> Result<(), KeystoreError> {
+    pub fn change_password(
+        &self,
+        name: &str,
+        old: &Password,
+        new: &Password,
+    ) -> Result<(), KeystoreError> {
         let secret = self.unlock(name, old)?;
         let file = WalletFile::seal(&secret, new, self.cost)?;
         Ok(files::replace_private(&self.path(name)?, &text_of(&file)?)?)
@@ -145,7 +173,8 @@ impl Keystore {
     /// Deletes a wallet and its hot key.
     ///
     /// # Errors
-    /// [`KeystoreError::NoWallet`], or [`KeystoreError::File`] if the system refuses; the wallet's own file goes last.
+    /// [`KeystoreError::NoWallet`], or [`KeystoreError::File`] if the system refuses; the wallet's
+    /// own file goes last.
     pub fn remove(&self, name: &str) -> Result<(), KeystoreError> {
         match files::remove(&self.hot_path(name)?) {
             Err(FileError::Missing(_)) => {}
@@ -157,7 +186,8 @@ impl Keystore {
         }
     }
 
-    /// What a wallet's file says in clear: address, channel signer, kind and path. Not yet authenticated.
+    /// What a wallet's file says in clear: address, channel signer, kind and path. Not yet
+    /// authenticated.
     ///
     /// # Errors
     /// [`KeystoreError`] if there is none, or it is not a whole wallet file of a known version.
@@ -173,23 +203,31 @@ impl Keystore {
     /// Opens a wallet.
     ///
     /// # Errors
-    /// [`KeystoreError::WrongPassword`] if the password is wrong or any byte of the file was changed; others as for [`Self::read`].
+    /// [`KeystoreError::WrongPassword`] if the password is wrong or any byte of the file was
+    /// changed; others as for [`Self::read`].
     pub fn unlock(&self, name: &str, password: &Password) -> Result<Secret, KeystoreError> {
         self.read(name)?.open(name, &self.path(name)?, password)
     }
 
-    /// Names and clear parts of all wallets, by name. A file that cannot be read is given as its error.
+    /// Names and clear parts of all wallets, by name. A file that cannot be read is given as its
+    /// error.
     ///
     /// # Errors
     /// [`KeystoreError::File`] if the folder cannot be read; a missing folder holds no wallets.
     pub fn list(&self) -> Result<Vec<NamedWallet>, KeystoreError> {
         let entries = match std::fs::read_dir(&self.folder) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(source) => return Err(FileError::Io { action: "list", path: self.folder.clone(), source }.into()),
+            Err(source) => {
+                return Err(
+                    FileError::Io { action: "list", path: self.folder.clone(), source }.into()
+                );
+            }
             Ok(entries) => entries,
         };
         let mut names: Vec<String> = entries
-            .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".json").map(str::to_owned))
+            .filter_map(|entry| {
+                entry.ok()?.file_name().to_str()?.strip_suffix(".json").map(str::to_owned)
+            })
             .filter(|name| self.path(name).is_ok())
             .take(MAX_WALLETS)
             .collect();
@@ -199,7 +237,8 @@ impl Keystore {
 }
 
 fn text_of(file: &WalletFile) -> Result<Vec<u8>, KeystoreError> {
-    let mut text = serde_json::to_vec_pretty(file).map_err(|error| KeystoreError::Cipher(error.to_string()))?;
+    let mut text = serde_json::to_vec_pretty(file)
+        .map_err(|error| KeystoreError::Cipher(error.to_string()))?;
     text.push(b'\n');
     Ok(text)
 }

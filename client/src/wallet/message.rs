@@ -1,7 +1,8 @@
 //! Signed messages: proof that somebody holds an account's key.
 //!
-//! A message is put between `<Bytes>` and `</Bytes>` before it is signed, as every Polkadot wallet does it. An extrinsic never
-//! begins like that, so nobody can have one signed by calling it a message.
+//! A message is put between `<Bytes>` and `</Bytes>` before it is signed, as every Polkadot wallet
+//! does it. An extrinsic never begins like that, so nobody can have one signed by calling it a
+//! message.
 
 use mica_chain::{AccountId, Signer, verify as verify_bytes};
 
@@ -21,7 +22,8 @@ pub fn verify(account: &AccountId, message: &[u8], signature: &[u8; 64]) -> bool
     verify_bytes(account, &marked(message), signature) || verify_bytes(account, message, signature)
 }
 
-/// Reads a signature: `0x` and 128 hexadecimal digits, with the byte `01` of sr25519 before them or without.
+/// Reads a signature: `0x` and 128 hexadecimal digits, with the byte `01` of sr25519 before them or
+/// without.
 ///
 /// # Errors
 /// A text that says what a signature looks like.
@@ -36,7 +38,11 @@ pub fn parse_signature(text: &str) -> Result<[u8; 64], String> {
 }
 
 fn marked(message: &[u8]) -> Vec<u8> {
-    if message.starts_with(BEFORE) && message.ends_with(AFTER) { message.to_vec() } else { [BEFORE, message, AFTER].concat() }
+    if message.starts_with(BEFORE) && message.ends_with(AFTER) {
+        message.to_vec()
+    } else {
+        [BEFORE, message, AFTER].concat()
+    }
 }
 
 #[cfg(test)]
@@ -49,19 +55,32 @@ mod tests {
         let signature = sign(&alice, b"hello");
         assert!(verify(&alice.account(), b"hello", &signature));
         assert!(verify(&alice.account(), b"<Bytes>hello</Bytes>", &signature));
-        assert!(!verify_bytes(&alice.account(), b"hello", &signature), "what was signed is not the bare message");
+        assert!(
+            !verify_bytes(&alice.account(), b"hello", &signature),
+            "what was signed is not the bare message"
+        );
         assert!(!verify(&alice.account(), b"hell", &signature));
-        assert!(verify(&alice.account(), b"raw", &alice.sign(b"raw")), "what others sign without the mark is recognised");
+        assert!(
+            verify(&alice.account(), b"raw", &alice.sign(b"raw")),
+            "what others sign without the mark is recognised"
+        );
         assert!(verify(&alice.account(), b"", &sign(&alice, b"")));
     }
 
     #[test]
     fn signatures_are_read_in_each_form_and_nothing_else_is() {
         let digits = "ab".repeat(64);
-        for text in [digits.clone(), format!("0x{digits}"), format!("0x01{digits}"), format!(" 0x{digits}\n")] {
+        for text in [
+            digits.clone(),
+            format!("0x{digits}"),
+            format!("0x01{digits}"),
+            format!(" 0x{digits}\n"),
+        ] {
             assert_eq!(parse_signature(&text), Ok([0xab; 64]), "{text}");
         }
-        for text in ["", "0x", "0x12", &format!("0x00{digits}"), &"zz".repeat(64), &format!("{digits}ab")] {
+        for text in
+            ["", "0x", "0x12", &format!("0x00{digits}"), &"zz".repeat(64), &format!("{digits}ab")]
+        {
             assert!(parse_signature(text).is_err(), "{text}");
         }
     }

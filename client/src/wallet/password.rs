@@ -1,4 +1,5 @@
-//! Where a password comes from: a file, the environment, or the person at the terminal. Never the command line, which others see.
+//! Where a password comes from: a file, the environment, or the person at the terminal. Never the
+//! command line, which others see.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -87,7 +88,14 @@ pub struct PasswordSource {
 impl PasswordSource {
     /// The first line of `file`, or the role's variable, or the terminal.
     pub fn from_environment(role: PasswordRole, file: Option<PathBuf>) -> Self {
-        Self { role, file, variable: std::env::var(role.variable()).ok().filter(|text| !text.is_empty()).map(Zeroizing::new) }
+        Self {
+            role,
+            file,
+            variable: std::env::var(role.variable())
+                .ok()
+                .filter(|text| !text.is_empty())
+                .map(Zeroizing::new),
+        }
     }
 
     /// The password of an existing wallet.
@@ -133,10 +141,15 @@ impl PasswordSource {
                 first
             }
         };
-        if password.0.chars().count() < MIN_PASSWORD_CHARS { Err(PasswordError::TooShort) } else { Ok(password) }
+        if password.0.chars().count() < MIN_PASSWORD_CHARS {
+            Err(PasswordError::TooShort)
+        } else {
+            Ok(password)
+        }
     }
 
-    /// Which source would be asked: the option, the variable or `terminal`; nothing if there is none.
+    /// Which source would be asked: the option, the variable or `terminal`; nothing if there is
+    /// none.
     pub fn origin(&self) -> Option<&'static str> {
         match (&self.file, &self.variable) {
             (Some(_), _) => Some(self.role.flag()),
@@ -152,7 +165,8 @@ impl PasswordSource {
     pub fn given(&self) -> Result<Option<Password>, PasswordError> {
         if let Some(path) = &self.file {
             let bytes = Zeroizing::new(files::read_bounded(path, MAX_PASSWORD_BYTES)?);
-            let text = std::str::from_utf8(&bytes).map_err(|_| PasswordError::NotText(path.clone()))?;
+            let text =
+                std::str::from_utf8(&bytes).map_err(|_| PasswordError::NotText(path.clone()))?;
             return Ok(Some(Password::new(text.lines().next().unwrap_or_default())));
         }
         Ok(self.variable.as_deref().map(|text| Password::new(text)))
@@ -162,7 +176,9 @@ impl PasswordSource {
         if !std::io::stdin().is_terminal() {
             return Err(PasswordError::NoTerminal { what: what.into(), role: self.role });
         }
-        rpassword::prompt_password(question).map(|text| Password(Zeroizing::new(text))).map_err(PasswordError::Terminal)
+        rpassword::prompt_password(question)
+            .map(|text| Password(Zeroizing::new(text)))
+            .map_err(PasswordError::Terminal)
     }
 }
 
@@ -189,7 +205,11 @@ mod tests {
     use super::*;
 
     fn source(file: Option<PathBuf>, variable: Option<&str>) -> PasswordSource {
-        PasswordSource { role: PasswordRole::Wallet, file, variable: variable.map(|text| Zeroizing::new(text.to_owned())) }
+        PasswordSource {
+            role: PasswordRole::Wallet,
+            file,
+            variable: variable.map(|text| Zeroizing::new(text.to_owned())),
+        }
     }
 
     #[test]
@@ -209,18 +229,30 @@ mod tests {
     fn unusable_sources_are_refused() {
         let folder = tempfile::tempdir().expect("temporary folder");
         let path = folder.path().join("password");
-        assert!(matches!(source(Some(path.clone()), None).existing("w"), Err(PasswordError::File(_))));
+        assert!(matches!(
+            source(Some(path.clone()), None).existing("w"),
+            Err(PasswordError::File(_))
+        ));
         std::fs::write(&path, [0xff, 0xfe]).expect("written");
-        assert!(matches!(source(Some(path.clone()), None).existing("w"), Err(PasswordError::NotText(_))));
+        assert!(matches!(
+            source(Some(path.clone()), None).existing("w"),
+            Err(PasswordError::NotText(_))
+        ));
         std::fs::write(&path, vec![b'a'; 2000]).expect("written");
         assert!(matches!(source(Some(path), None).existing("w"), Err(PasswordError::File(_))));
-        assert!(matches!(source(None, Some("short")).new_wallet("w"), Err(PasswordError::TooShort)));
+        assert!(matches!(
+            source(None, Some("short")).new_wallet("w"),
+            Err(PasswordError::TooShort)
+        ));
     }
 
     #[test]
     fn a_missing_password_is_told_with_its_own_names() {
         let error = PasswordError::NoTerminal { what: "a.json".into(), role: PasswordRole::File };
         let text = error.to_string();
-        assert!(text.contains("--file-password-file") && text.contains("MICA_FILE_PASSWORD"), "{text}");
+        assert!(
+            text.contains("--file-password-file") && text.contains("MICA_FILE_PASSWORD"),
+            "{text}"
+        );
     }
 }

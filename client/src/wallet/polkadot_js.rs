@@ -1,11 +1,14 @@
-//! Account files of polkadot-js and of the wallets that follow it: read and written, so that an account can move both ways.
+//! Account files of polkadot-js and of the wallets that follow it: read and written, so that an
+//! account can move both ways.
 //!
-//! A file is JSON. `encoded` is base64 of `salt 32 ‖ N ‖ p ‖ r (u32, little endian each) ‖ nonce 24 ‖ box`; scrypt turns the password
-//! into a key and xsalsa20-poly1305 opens the box. Inside lies what polkadot-js calls pkcs8: a header of 16 bytes, the expanded
-//! secret key (64), a divider of 5, the public key (32).
+//! A file is JSON. `encoded` is base64 of `salt 32 ‖ N ‖ p ‖ r (u32, little endian each) ‖ nonce 24
+//! ‖ box`; scrypt turns the password into a key and xsalsa20-poly1305 opens the box. Inside lies
+//! what polkadot-js calls pkcs8: a header of 16 bytes, the expanded secret key (64), a divider of
+//! 5, the public key (32).
 //!
-//! Limits: version 3 with sr25519 keys. Older versions, other kinds of keys, files without a password and files of several accounts
-//! are refused by name. Only the costs of scrypt that polkadot-js itself allows are accepted.
+//! Limits: version 3 with sr25519 keys. Older versions, other kinds of keys, files without a
+//! password and files of several accounts are refused by name. Only the costs of scrypt that
+//! polkadot-js itself allows are accepted.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use crypto_secretbox::{
@@ -30,8 +33,10 @@ const DIVIDER: [u8; 5] = [161, 35, 3, 33, 0];
 const PLAIN_BYTES: usize = HEADER.len() + 64 + DIVIDER.len() + 32;
 const SALT_BYTES: usize = 32;
 const NONCE_BYTES: usize = 24;
-/// (log₂ N, p, r) that are accepted: the list of polkadot-js, so that a foreign file cannot eat the machine.
-const COSTS: [(u8, u32, u32); 6] = [(13, 10, 8), (14, 5, 8), (15, 3, 8), (15, 1, 8), (16, 2, 8), (17, 1, 8)];
+/// (log₂ N, p, r) that are accepted: the list of polkadot-js, so that a foreign file cannot eat the
+/// machine.
+const COSTS: [(u8, u32, u32); 6] =
+    [(13, 10, 8), (14, 5, 8), (15, 3, 8), (15, 1, 8), (16, 2, 8), (17, 1, 8)];
 /// What is written: the cost that polkadot-js itself writes.
 const COST: (u8, u32, u32) = (17, 1, 8);
 
@@ -46,18 +51,28 @@ pub enum PolkadotJsError {
     #[error("this file holds several accounts: export each of them alone")]
     Batch,
     /// Another version.
-    #[error("this file has version {0} and only version {VERSION} is read: export the account again with a newer wallet")]
+    #[error(
+        "this file has version {0} and only version {VERSION} is read: export the account again \
+         with a newer wallet"
+    )]
     Version(String),
     /// Another kind of key.
-    #[error("this file holds a key of kind {0} and accounts here are sr25519: import an sr25519 account")]
+    #[error(
+        "this file holds a key of kind {0} and accounts here are sr25519: import an sr25519 \
+         account"
+    )]
     Content(String),
     /// Encrypted otherwise, or not at all.
     #[error(
-        "this file is protected by {0} and only scrypt with xsalsa20-poly1305 is read: export the account again with a password"
+        "this file is protected by {0} and only scrypt with xsalsa20-poly1305 is read: export the \
+         account again with a password"
     )]
     Cipher(String),
     /// A cost of scrypt that is not on the list.
-    #[error("this file asks for scrypt with N = {n}, p = {p}, r = {r}, which polkadot-js does not allow: export the account again")]
+    #[error(
+        "this file asks for scrypt with N = {n}, p = {p}, r = {r}, which polkadot-js does not \
+         allow: export the account again"
+    )]
     Cost {
         /// Cost of memory and time.
         n: u32,
@@ -127,14 +142,18 @@ pub struct Heading {
     pub name: Option<String>,
 }
 
-/// Reads what a file says in clear and checks that it can be opened, so that nobody types a password in vain.
+/// Reads what a file says in clear and checks that it can be opened, so that nobody types a
+/// password in vain.
 ///
 /// # Errors
 /// [`PolkadotJsError`] names what is not as it should be.
 pub fn heading(json: &[u8]) -> Result<Heading, PolkadotJsError> {
     let file = parse(json)?;
     let address = account(&file.address)?;
-    Ok(Heading { address, name: file.meta.get("name").and_then(|name| name.as_str()).map(str::to_owned) })
+    Ok(Heading {
+        address,
+        name: file.meta.get("name").and_then(|name| name.as_str()).map(str::to_owned),
+    })
 }
 
 /// Opens a file: the account's expanded secret key.
@@ -144,16 +163,25 @@ pub fn heading(json: &[u8]) -> Result<Heading, PolkadotJsError> {
 pub fn open(json: &[u8], password: &Password) -> Result<Zeroizing<Vec<u8>>, PolkadotJsError> {
     let file = parse(json)?;
     let damaged = PolkadotJsError::Damaged;
-    let sealed = STANDARD.decode(file.encoded.trim()).map_err(|_| PolkadotJsError::Shape("its secret is no base64".into()))?;
+    let sealed = STANDARD
+        .decode(file.encoded.trim())
+        .map_err(|_| PolkadotJsError::Shape("its secret is no base64".into()))?;
     let short = || PolkadotJsError::Shape("its secret is too short".into());
     let (salt, rest) = sealed.split_at_checked(SALT_BYTES).ok_or_else(short)?;
     let (cost, rest) = rest.split_at_checked(12).ok_or_else(short)?;
     let (nonce, sealed) = rest.split_at_checked(NONCE_BYTES).ok_or_else(short)?;
-    let number = |at: usize| cost.get(at..at + 4).and_then(|four| four.try_into().ok()).map_or(0, u32::from_le_bytes);
+    let number = |at: usize| {
+        cost.get(at..at + 4).and_then(|four| four.try_into().ok()).map_or(0, u32::from_le_bytes)
+    };
     let (n, p, r) = (number(0), number(4), number(8));
-    let log_n = COSTS.iter().find(|known| (1 << known.0, known.1, known.2) == (n, p, r)).map(|known| known.0);
+    let log_n = COSTS
+        .iter()
+        .find(|known| (1 << known.0, known.1, known.2) == (n, p, r))
+        .map(|known| known.0);
     let cipher = cipher(password, salt, (log_n.ok_or(PolkadotJsError::Cost { n, p, r })?, p, r))?;
-    let plain = cipher.decrypt(Nonce::from_slice(nonce), sealed).map_err(|_| PolkadotJsError::WrongPassword)?;
+    let plain = cipher
+        .decrypt(Nonce::from_slice(nonce), sealed)
+        .map_err(|_| PolkadotJsError::WrongPassword)?;
     let plain = Zeroizing::new(plain);
     if plain.len() != PLAIN_BYTES {
         return Err(damaged("what is in it has another length"));
@@ -169,7 +197,8 @@ pub fn open(json: &[u8], password: &Password) -> Result<Zeroizing<Vec<u8>>, Polk
     }
     let mut bytes = Zeroizing::new([0; 64]);
     bytes.copy_from_slice(secret);
-    let signer = Signer::from_expanded(&bytes).map_err(|_| damaged("what is in it is no sr25519 key"))?;
+    let signer =
+        Signer::from_expanded(&bytes).map_err(|_| damaged("what is in it is no sr25519 key"))?;
     if signer.account().0 != public || signer.account() != account(&file.address)? {
         return Err(damaged("the key in it belongs to another address"));
     }
@@ -180,7 +209,12 @@ pub fn open(json: &[u8], password: &Password) -> Result<Zeroizing<Vec<u8>>, Polk
 ///
 /// # Errors
 /// [`PolkadotJsError::Encrypt`].
-pub fn seal(signer: &Signer, name: &str, unix_ms: u64, password: &Password) -> Result<Vec<u8>, PolkadotJsError> {
+pub fn seal(
+    signer: &Signer,
+    name: &str,
+    unix_ms: u64,
+    password: &Password,
+) -> Result<Vec<u8>, PolkadotJsError> {
     let failed = |reason: String| PolkadotJsError::Encrypt(reason);
     let (mut salt, mut nonce) = ([0; SALT_BYTES], [0; NONCE_BYTES]);
     OsRng.try_fill_bytes(&mut salt).map_err(|error| failed(error.to_string()))?;
@@ -197,7 +231,11 @@ pub fn seal(signer: &Signer, name: &str, unix_ms: u64, password: &Password) -> R
     let cost = [1u32 << log_n, p, r].map(u32::to_le_bytes).concat();
     let file = PairJson {
         encoded: STANDARD.encode([&salt[..], &cost, &nonce, &sealed].concat()),
-        encoding: Encoding { content: Names::of(CONTENT), r#type: Names::of(CIPHERS), version: VERSION.into() },
+        encoding: Encoding {
+            content: Names::of(CONTENT),
+            r#type: Names::of(CIPHERS),
+            version: VERSION.into(),
+        },
         address: signer.account().to_string(),
         meta: serde_json::json!({ "name": name, "whenCreated": unix_ms }),
     };
@@ -241,11 +279,16 @@ fn account(address: &str) -> Result<AccountId, PolkadotJsError> {
     }
 }
 
-fn cipher(password: &Password, salt: &[u8], (log_n, p, r): (u8, u32, u32)) -> Result<XSalsa20Poly1305, PolkadotJsError> {
+fn cipher(
+    password: &Password,
+    salt: &[u8],
+    (log_n, p, r): (u8, u32, u32),
+) -> Result<XSalsa20Poly1305, PolkadotJsError> {
     let failed = |reason: String| PolkadotJsError::Encrypt(reason);
     let params = scrypt::Params::new(log_n, r, p, 32).map_err(|error| failed(error.to_string()))?;
     let mut key = Zeroizing::new([0; 32]);
-    scrypt::scrypt(password.as_bytes(), salt, &params, key.as_mut_slice()).map_err(|error| failed(error.to_string()))?;
+    scrypt::scrypt(password.as_bytes(), salt, &params, key.as_mut_slice())
+        .map_err(|error| failed(error.to_string()))?;
     Ok(XSalsa20Poly1305::new(key.as_slice().into()))
 }
 

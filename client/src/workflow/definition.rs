@@ -33,7 +33,8 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 const MAX_NAME: usize = 64;
 
 /// P2PLLMEdge's algorithm 1: a first model answers, a second one summarises the answer.
-pub const BUILT_IN: [(&str, &str); 1] = [("generate-summarise", include_str!("generate-summarise.toml"))];
+pub const BUILT_IN: [(&str, &str); 1] =
+    [("generate-summarise", include_str!("generate-summarise.toml"))];
 
 /// Why a workflow cannot be run.
 #[derive(Debug, thiserror::Error)]
@@ -167,7 +168,12 @@ fn money_text<S: Serializer>(units: &Option<Balance>, serializer: S) -> Result<S
 impl Step {
     /// Where it stops.
     pub fn limits(&self) -> Limits {
-        Limits { max_tokens: self.max_tokens, max_price: self.max_price, deadline_ms: self.deadline_ms, max_total: self.max_total }
+        Limits {
+            max_tokens: self.max_tokens,
+            max_price: self.max_price,
+            deadline_ms: self.deadline_ms,
+            max_total: self.max_total,
+        }
     }
 
     /// How its tokens are drawn.
@@ -180,7 +186,8 @@ impl Step {
         if earlier.contains(&self.name.as_str()) {
             return Err(DefinitionError::Twice(self.name.clone()));
         }
-        let range = |field, range| Err(DefinitionError::Range { step: self.name.clone(), field, range });
+        let range =
+            |field, range| Err(DefinitionError::Range { step: self.name.clone(), field, range });
         if !(0.0..=1.0).contains(&self.alpha) {
             return range("alpha", "from 0 to 1");
         }
@@ -216,11 +223,15 @@ impl Workflow {
         match files::read_bounded(path, MAX_FILE_BYTES) {
             Ok(bytes) => {
                 let origin = path.display().to_string();
-                let text = String::from_utf8(bytes)
-                    .map_err(|_| DefinitionError::Toml { origin: origin.clone(), reason: "it is not UTF-8 text".into() })?;
+                let text = String::from_utf8(bytes).map_err(|_| DefinitionError::Toml {
+                    origin: origin.clone(),
+                    reason: "it is not UTF-8 text".into(),
+                })?;
                 Self::parse(&origin, &text)
             }
-            Err(missing @ FileError::Missing(_)) => path.to_str().and_then(Self::built_in).ok_or(missing.into()),
+            Err(missing @ FileError::Missing(_)) => {
+                path.to_str().and_then(Self::built_in).ok_or(missing.into())
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -230,10 +241,16 @@ impl Workflow {
     /// # Errors
     /// [`DefinitionError`] names what is wrong and where.
     pub fn parse(origin: &str, text: &str) -> Result<Self, DefinitionError> {
-        let wrong = |error: toml::de::Error| DefinitionError::Toml { origin: origin.into(), reason: error.to_string() };
+        let wrong = |error: toml::de::Error| DefinitionError::Toml {
+            origin: origin.into(),
+            reason: error.to_string(),
+        };
         let workflow: Self = toml::from_str(text).map_err(wrong)?;
         if !(1..=MAX_STEPS).contains(&workflow.steps.len()) {
-            return Err(DefinitionError::Steps { origin: origin.into(), steps: workflow.steps.len() });
+            return Err(DefinitionError::Steps {
+                origin: origin.into(),
+                steps: workflow.steps.len(),
+            });
         }
         check_name(&workflow.name)?;
         let mut earlier: Vec<&str> = Vec::new();
@@ -255,7 +272,10 @@ impl Workflow {
             }),
             Some(name) => {
                 let step = self.steps.iter_mut().find(|step| step.name == name);
-                step.ok_or_else(|| DefinitionError::NoStep(name.chars().take(MAX_NAME).collect()))?.model = Some(model.into());
+                step.ok_or_else(|| {
+                    DefinitionError::NoStep(name.chars().take(MAX_NAME).collect())
+                })?
+                .model = Some(model.into());
             }
         }
         Ok(())
@@ -276,7 +296,12 @@ mod tests {
     use super::*;
 
     fn step(more: &str) -> Result<Workflow, DefinitionError> {
-        Workflow::parse("w.toml", &format!("name = \"w\"\n[[step]]\nname = \"one\"\nprompt = \"{{{{ input }}}}\"\n{more}\n"))
+        Workflow::parse(
+            "w.toml",
+            &format!(
+                "name = \"w\"\n[[step]]\nname = \"one\"\nprompt = \"{{{{ input }}}}\"\n{more}\n"
+            ),
+        )
     }
 
     #[test]
@@ -291,21 +316,34 @@ mod tests {
 
     #[test]
     fn a_step_has_its_own_model_weight_and_limits() {
-        let workflow =
-            step("model = \"m:1b\"\nalpha = 1.0\nmax_tokens = 7\nmax_price = \"5u\"\nmax_total = \"0.5 MICA\"\nseed = 9");
+        let workflow = step(
+            "model = \"m:1b\"\nalpha = 1.0\nmax_tokens = 7\nmax_price = \"5u\"\nmax_total = \"0.5 \
+             MICA\"\nseed = 9",
+        );
         let step = workflow.expect("reads").steps.remove(0);
         assert_eq!((step.model.as_deref(), step.alpha, step.seed), (Some("m:1b"), 1.0, 9));
-        let limits = Limits { max_tokens: 7, max_price: Some(5), deadline_ms: None, max_total: Some(500_000_000_000) };
+        let limits = Limits {
+            max_tokens: 7,
+            max_price: Some(5),
+            deadline_ms: None,
+            max_total: Some(500_000_000_000),
+        };
         assert_eq!(step.limits(), limits);
     }
 
     #[test]
     fn models_are_given_to_one_step_or_to_those_without() {
-        let text = "name = \"w\"\n[[step]]\nname = \"a\"\nmodel = \"own\"\nprompt = \"x\"\n[[step]]\nname = \"b\"\nprompt = \"y\"";
+        let text = "name = \"w\"\n[[step]]\nname = \"a\"\nmodel = \"own\"\nprompt = \
+                    \"x\"\n[[step]]\nname = \"b\"\nprompt = \"y\"";
         let mut workflow = Workflow::parse("w.toml", text).expect("reads");
         workflow.assign(None, "common").expect("assigned");
-        let models =
-            |workflow: &Workflow| workflow.steps.iter().map(|step| step.model.clone().expect("a model")).collect::<Vec<_>>();
+        let models = |workflow: &Workflow| {
+            workflow
+                .steps
+                .iter()
+                .map(|step| step.model.clone().expect("a model"))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(models(&workflow), ["own", "common"]);
         workflow.assign(Some("a"), "other").expect("assigned");
         assert_eq!(models(&workflow), ["other", "common"]);
@@ -329,17 +367,34 @@ mod tests {
             ("[[step]]\nname = \"one\"\nprompt = \"x\"", "two steps are called 'one'"),
             ("[[step]]\nname = \"t wo\"\nprompt = \"x\"", "'t wo' cannot be a name"),
             ("[[step]]\nname = \"two\"", "prompt"),
-            ("[[step]]\nname = \"two\"\nprompt = \"{{ steps.three }}\"", "step 'two': its prompt template names `steps.three`"),
-            ("[[step]]\nname = \"two\"\nprompt = \"{{ previous \"", "step 'two': its prompt template cannot be used"),
+            (
+                "[[step]]\nname = \"two\"\nprompt = \"{{ steps.three }}\"",
+                "step 'two': its prompt template names `steps.three`",
+            ),
+            (
+                "[[step]]\nname = \"two\"\nprompt = \"{{ previous \"",
+                "step 'two': its prompt template cannot be used",
+            ),
         ];
         for (more, expected) in cases {
             let error = step(more).expect_err(more).to_string();
             assert!(error.contains(expected), "{more}: {error}");
         }
-        assert!(matches!(Workflow::parse("w.toml", "name = \"w\""), Err(DefinitionError::Steps { steps: 0, .. })));
-        let many = (0..=MAX_STEPS).map(|index| format!("[[step]]\nname = \"s{index}\"\nprompt = \"x\"\n")).collect::<String>();
-        assert!(matches!(Workflow::parse("w.toml", &format!("name = \"w\"\n{many}")), Err(DefinitionError::Steps { .. })));
+        assert!(matches!(
+            Workflow::parse("w.toml", "name = \"w\""),
+            Err(DefinitionError::Steps { steps: 0, .. })
+        ));
+        let many = (0..=MAX_STEPS)
+            .map(|index| format!("[[step]]\nname = \"s{index}\"\nprompt = \"x\"\n"))
+            .collect::<String>();
+        assert!(matches!(
+            Workflow::parse("w.toml", &format!("name = \"w\"\n{many}")),
+            Err(DefinitionError::Steps { .. })
+        ));
         assert!(matches!(Workflow::parse("w.toml", "not toml"), Err(DefinitionError::Toml { .. })));
-        assert!(matches!(Workflow::open(Path::new("no-such-workflow")), Err(DefinitionError::File(FileError::Missing(_)))));
+        assert!(matches!(
+            Workflow::open(Path::new("no-such-workflow")),
+            Err(DefinitionError::File(FileError::Missing(_)))
+        ));
     }
 }

@@ -34,17 +34,23 @@ impl Direct {
     /// # Errors
     /// [`CommandError`] if the chain cannot be read.
     pub async fn served_models(&self) -> Result<Vec<String>, CommandError> {
-        let pictures = ModelPicture::read_all(&self.asker.chain().at_finalized().await?, None).await?;
-        let is_usable =
-            |picture: &&ModelPicture| self.models.iter().any(|model| model.id() == picture.id) && !picture.coverage().contains(&0);
+        let pictures =
+            ModelPicture::read_all(&self.asker.chain().at_finalized().await?, None).await?;
+        let is_usable = |picture: &&ModelPicture| {
+            self.models.iter().any(|model| model.id() == picture.id)
+                && !picture.coverage().contains(&0)
+        };
         Ok(pictures.iter().filter(is_usable).map(ModelPicture::name).collect())
     }
 
     async fn model(&self, view: &View, wanted: Option<&str>) -> Result<&LocalModel, CommandError> {
-        let first = self.models.first().ok_or_else(|| CommandError::Usage("no model: pass its file with --model-file".into()))?;
+        let first = self.models.first().ok_or_else(|| {
+            CommandError::Usage("no model: pass its file with --model-file".into())
+        })?;
         let Some(wanted) = wanted else { return Ok(first) };
         let pictures = ModelPicture::read_all(view, Some(wanted)).await?;
-        let is_wanted = |model: &&LocalModel| pictures.iter().any(|picture| picture.id == model.id());
+        let is_wanted =
+            |model: &&LocalModel| pictures.iter().any(|picture| picture.id == model.id());
         let differs = || ModelError::Differs { found: first.id(), wanted: wanted.into() }.into();
         self.models.iter().find(is_wanted).ok_or_else(differs)
     }
@@ -54,7 +60,8 @@ impl Direct {
         let view = self.asker.chain().at_finalized().await?;
         let model = self.model(&view, request.model.as_deref()).await?;
         let system = request.system.as_deref().map(|text| ChatMessage::new("system", text));
-        let messages: Vec<ChatMessage> = system.into_iter().chain([ChatMessage::new("user", &request.prompt)]).collect();
+        let messages: Vec<ChatMessage> =
+            system.into_iter().chain([ChatMessage::new("user", &request.prompt)]).collect();
         let question = Question {
             prompt: model.chat(&messages)?,
             max_new_tokens: request.limits.max_tokens,
@@ -67,7 +74,10 @@ impl Direct {
         };
         // A step is told by who runs the workflow; what it consists of would drown that.
         let progress = Progress::Silent;
-        let answer = self.asker.ask(model, &view, &question, progress, self.interrupt.clone(), &mut Silent).await?;
+        let answer = self
+            .asker
+            .ask(model, &view, &question, progress, self.interrupt.clone(), &mut Silent)
+            .await?;
         if self.interrupt.came() {
             return Err(SessionError::Interrupted.into());
         }
@@ -82,7 +92,8 @@ impl Generate for Direct {
     }
 }
 
-/// What the session took: the load is everything before the path's openings, the prompt lasts until the first token.
+/// What the session took: the load is everything before the path's openings, the prompt lasts until
+/// the first token.
 fn reply(model: String, prompt_tokens: usize, answer: &Answer, total_duration: u64) -> StepReply {
     let outcome = &answer.outcome;
     let session = nanoseconds(outcome.elapsed).min(total_duration);

@@ -42,7 +42,8 @@ pub struct Limits {
     pub max_total: Option<Balance>,
 }
 
-/// The six metrics of a step, with Ollama's names. Durations are nanoseconds; a metric that a server leaves out is zero.
+/// The six metrics of a step, with Ollama's names. Durations are nanoseconds; a metric that a
+/// server leaves out is zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Metrics {
     /// The whole step.
@@ -62,7 +63,11 @@ pub struct Metrics {
 impl Metrics {
     /// Tokens of the answer per second of computing it; 0 if that took no time.
     pub fn token_per_second(&self) -> f64 {
-        if self.eval_duration == 0 { 0.0 } else { self.eval_count as f64 / self.eval_duration as f64 * 1e9 }
+        if self.eval_duration == 0 {
+            0.0
+        } else {
+            self.eval_count as f64 / self.eval_duration as f64 * 1e9
+        }
     }
 }
 
@@ -85,13 +90,17 @@ pub struct StepReply {
 
 /// Anything that turns a prompt into a text and knows what that took.
 ///
-/// The future holds no locks and may be dropped at any time: the step is then abandoned and nothing more is spent on it.
+/// The future holds no locks and may be dropped at any time: the step is then abandoned and nothing
+/// more is spent on it.
 pub trait Generate {
     /// Runs one step.
     ///
     /// # Errors
     /// [`GenerateError`]; a reply is always a whole answer.
-    fn generate(&self, request: &StepRequest) -> impl Future<Output = Result<StepReply, GenerateError>>;
+    fn generate(
+        &self,
+        request: &StepRequest,
+    ) -> impl Future<Output = Result<StepReply, GenerateError>>;
 }
 
 /// Why a step gave nothing.
@@ -143,7 +152,8 @@ mod tests {
 
     #[test]
     fn a_rate_is_never_infinite() {
-        let metrics = Metrics { eval_count: 10, eval_duration: 2_000_000_000, ..Metrics::default() };
+        let metrics =
+            Metrics { eval_count: 10, eval_duration: 2_000_000_000, ..Metrics::default() };
         assert_eq!(metrics.token_per_second(), 5.0);
         assert_eq!(Metrics { eval_count: 10, ..Metrics::default() }.token_per_second(), 0.0);
     }

@@ -1,7 +1,9 @@
-//! A small HTTP client for servers on this machine or in this network: one connection per exchange, no redirects, no proxy.
+//! A small HTTP client for servers on this machine or in this network: one connection per exchange,
+//! no redirects, no proxy.
 //!
-//! Plain HTTP only: a gateway listens on loopback, and what is farther away is reached through a tunnel. Every exchange has a
-//! deadline, every body a bound, and an exchange that is dropped closes its connection, so that the server stops too.
+//! Plain HTTP only: a gateway listens on loopback, and what is farther away is reached through a
+//! tunnel. Every exchange has a deadline, every body a bound, and an exchange that is dropped
+//! closes its connection, so that the server stops too.
 
 use std::time::Duration;
 
@@ -30,7 +32,10 @@ const MAX_MESSAGE: usize = 500;
 #[non_exhaustive]
 pub enum HttpError {
     /// Not an address of a server.
-    #[error("'{0}' is no address of a server: write it as http://HOST:PORT (for https, go through a tunnel)")]
+    #[error(
+        "'{0}' is no address of a server: write it as http://HOST:PORT (for https, go through a \
+         tunnel)"
+    )]
     Url(String),
     /// An API key that no header can carry.
     #[error("the API key has characters that no HTTP header can carry: copy it again")]
@@ -108,17 +113,24 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of the server at `url`. `key` is sent as a bearer token, `patience` bounds each exchange.
+    /// A client of the server at `url`. `key` is sent as a bearer token, `patience` bounds each
+    /// exchange.
     ///
     /// # Errors
     /// [`HttpError::Url`], [`HttpError::Key`].
     pub fn new(url: &str, key: Option<&str>, patience: Duration) -> Result<Self, HttpError> {
         let wrong = || HttpError::Url(url.into());
         let uri: Uri = url.parse().map_err(|_| wrong())?;
-        let authority = uri.authority().filter(|authority| !authority.as_str().contains('@')).ok_or_else(wrong)?;
+        let authority = uri
+            .authority()
+            .filter(|authority| !authority.as_str().contains('@'))
+            .ok_or_else(wrong)?;
         // A port that is none is kept in the text and nowhere else.
         let host_has_no_port = authority.as_str().ends_with(authority.host());
-        if uri.scheme_str() != Some("http") || uri.query().is_some() || (authority.port_u16().is_none() && !host_has_no_port) {
+        if uri.scheme_str() != Some("http")
+            || uri.query().is_some()
+            || (authority.port_u16().is_none() && !host_has_no_port)
+        {
             return Err(wrong());
         }
         if key.is_some_and(|key| !key.bytes().all(|byte| byte.is_ascii_graphic())) {
@@ -153,9 +165,15 @@ impl Client {
     ///
     /// # Errors
     /// [`HttpError`].
-    pub async fn post(&self, route: &str, headers: &[(&str, String)], document: &Value) -> Result<Value, HttpError> {
+    pub async fn post(
+        &self,
+        route: &str,
+        headers: &[(&str, String)],
+        document: &Value,
+    ) -> Result<Value, HttpError> {
         let mut body = Vec::new();
-        self.exchange(route, Some(document), headers, &mut |piece| body.extend_from_slice(piece)).await?;
+        self.exchange(route, Some(document), headers, &mut |piece| body.extend_from_slice(piece))
+            .await?;
         self.json(route, &body)
     }
 
@@ -174,8 +192,10 @@ impl Client {
     }
 
     fn json(&self, route: &str, body: &[u8]) -> Result<Value, HttpError> {
-        serde_json::from_slice(body)
-            .map_err(|error| HttpError::Reply { url: self.url(route), reason: format!("it is not JSON ({error})") })
+        serde_json::from_slice(body).map_err(|error| HttpError::Reply {
+            url: self.url(route),
+            reason: format!("it is not JSON ({error})"),
+        })
     }
 
     async fn exchange(
@@ -186,7 +206,9 @@ impl Client {
         on_piece: &mut (dyn FnMut(&[u8]) + Send),
     ) -> Result<(), HttpError> {
         let late = |_| HttpError::Late { url: self.url(route), seconds: self.patience.as_secs() };
-        timeout(self.patience, self.exchange_unbounded(route, document, headers, on_piece)).await.map_err(late)?
+        timeout(self.patience, self.exchange_unbounded(route, document, headers, on_piece))
+            .await
+            .map_err(late)?
     }
 
     async fn exchange_unbounded(
@@ -198,13 +220,18 @@ impl Client {
     ) -> Result<(), HttpError> {
         let unreachable = |source| HttpError::Connect { url: self.url(""), source };
         let broken = |source| HttpError::Broken { url: self.url(route), source };
-        let connecting = timeout(CONNECT, TcpStream::connect((self.host.as_str(), self.port))).await;
-        let stream = connecting.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())).map_err(unreachable)?;
+        let connecting =
+            timeout(CONNECT, TcpStream::connect((self.host.as_str(), self.port))).await;
+        let stream = connecting
+            .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
+            .map_err(unreachable)?;
         // A request is one write; waiting to fill a packet would only show up in the measurement.
         stream.set_nodelay(true).map_err(unreachable)?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
         let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
-        let response = sender.send_request(self.request(route, document, headers)?).await.map_err(broken)?;
+        let response =
+            sender.send_request(self.request(route, document, headers)?).await.map_err(broken)?;
         let status = response.status();
         let (mut body, mut received, mut message) = (response.into_body(), 0, Vec::new());
         while let Some(piece) = next_piece(&mut body).await.transpose().map_err(broken)? {
@@ -224,7 +251,10 @@ impl Client {
         headers: &[(&str, String)],
     ) -> Result<Request<Full<Bytes>>, HttpError> {
         let method = if document.is_some() { Method::POST } else { Method::GET };
-        let mut request = Request::builder().method(method).uri(format!("{}{route}", self.prefix)).header(HOST, &self.authority);
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{route}", self.prefix))
+            .header(HOST, &self.authority);
         if let Some(bearer) = &self.bearer {
             request = request.header(AUTHORIZATION, bearer);
         }
@@ -235,19 +265,22 @@ impl Client {
             request = request.header(CONTENT_TYPE, "application/json");
         }
         let body = document.map(Value::to_string).unwrap_or_default();
-        // Everything in it was checked when the client was made, so this fails only for a route that is none.
+        // Everything in it was checked when the client was made, so this fails only for a route
+        // that is none.
         request.body(Full::new(body.into())).map_err(|_| HttpError::Url(self.url(route)))
     }
 
     fn refusal(&self, route: &str, status: StatusCode, body: &[u8]) -> HttpError {
         let message = serde_json::from_slice(body).ok().as_ref().and_then(error_of);
         let message = message.unwrap_or_else(|| String::from_utf8_lossy(body).trim().to_owned());
-        let message = message.chars().filter(|letter| !letter.is_control()).take(MAX_MESSAGE).collect();
+        let message =
+            message.chars().filter(|letter| !letter.is_control()).take(MAX_MESSAGE).collect();
         HttpError::Refused { url: self.url(route), status: status.as_u16(), message }
     }
 }
 
-/// The message of an error document, Ollama's (`{"error": "…"}`) or OpenAI's (`{"error": {"message": "…"}}`).
+/// The message of an error document, Ollama's (`{"error": "…"}`) or OpenAI's (`{"error":
+/// {"message": "…"}}`).
 pub fn error_of(document: &Value) -> Option<String> {
     let error = document.get("error")?;
     error.as_str().or_else(|| error.get("message")?.as_str()).map(str::to_owned)
@@ -273,13 +306,30 @@ mod tests {
     #[test]
     fn addresses_are_checked() {
         let client = |url: &str| Client::new(url, None, CONNECT);
-        assert_eq!(client("http://127.0.0.1:11434").expect("good").url("/api/tags"), "http://127.0.0.1:11434/api/tags");
-        assert_eq!(client("http://[::1]:80/prefix/").expect("good").url("/x"), "http://[::1]:80/prefix/x");
-        for wrong in
-            ["", "127.0.0.1:11434", "https://h", "ftp://h", "http://", "http://u:p@h", "http://h/?a=b", "http://h:99999", "x y"]
-        {
+        assert_eq!(
+            client("http://127.0.0.1:11434").expect("good").url("/api/tags"),
+            "http://127.0.0.1:11434/api/tags"
+        );
+        assert_eq!(
+            client("http://[::1]:80/prefix/").expect("good").url("/x"),
+            "http://[::1]:80/prefix/x"
+        );
+        for wrong in [
+            "",
+            "127.0.0.1:11434",
+            "https://h",
+            "ftp://h",
+            "http://",
+            "http://u:p@h",
+            "http://h/?a=b",
+            "http://h:99999",
+            "x y",
+        ] {
             assert!(matches!(client(wrong), Err(HttpError::Url(_))), "{wrong}");
         }
-        assert!(matches!(Client::new("http://h", Some("two\r\nlines"), CONNECT), Err(HttpError::Key)));
+        assert!(matches!(
+            Client::new("http://h", Some("two\r\nlines"), CONNECT),
+            Err(HttpError::Key)
+        ));
     }
 }

@@ -13,7 +13,8 @@ use super::{
 };
 use crate::error::ErrorClass;
 
-/// Why a workflow gave no result. Steps that were paid before stay paid; their receipts are in the payer's database.
+/// Why a workflow gave no result. Steps that were paid before stay paid; their receipts are in the
+/// payer's database.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WorkflowError {
@@ -48,7 +49,10 @@ pub enum WorkflowError {
         source: GenerateError,
     },
     /// A step gave no text, and a later one needs it.
-    #[error("step '{step}' ({number} of {of}) gave no text to go on with: change its prompt, its seed or its model")]
+    #[error(
+        "step '{step}' ({number} of {of}) gave no text to go on with: change its prompt, its seed \
+         or its model"
+    )]
     Empty {
         /// The step.
         step: String,
@@ -147,7 +151,8 @@ pub struct Finished {
     pub fees: Balance,
 }
 
-/// Takes `input` through the steps of `workflow`. `limit` is the most that all steps may cost together, in base units.
+/// Takes `input` through the steps of `workflow`. `limit` is the most that all steps may cost
+/// together, in base units.
 ///
 /// # Errors
 /// [`WorkflowError`] names the step.
@@ -174,13 +179,15 @@ pub async fn run<G: Generate>(
         watcher(Event::Begins { number, of, step });
         let sent = Instant::now();
         let reply = generator.generate(&request).await;
-        let reply = reply.map_err(|source| WorkflowError::Step { step: name(), number, of, source })?;
+        let reply =
+            reply.map_err(|source| WorkflowError::Step { step: name(), number, of, source })?;
         let result = result(step, request.prompt, reply, nanoseconds(sent));
         watcher(Event::Ended(&result));
         if number < of && result.text.trim().is_empty() {
             return Err(WorkflowError::Empty { step: name(), number, of });
         }
-        // A server that does not tell its price is not bounded by the limit; one that does can overshoot it by one step at most.
+        // A server that does not tell its price is not bounded by the limit; one that does can
+        // overshoot it by one step at most.
         spent = spent.saturating_add(result.cost.unwrap_or(0));
         fees = result.fees.saturating_add(fees);
         previous.clone_from(&result.text);
@@ -248,7 +255,10 @@ mod tests {
 
     impl Script {
         fn of(answers: Vec<Result<StepReply, GenerateError>>) -> Self {
-            Self { answers: Mutex::new(answers.into_iter().rev().collect()), asked: Mutex::default() }
+            Self {
+                answers: Mutex::new(answers.into_iter().rev().collect()),
+                asked: Mutex::default(),
+            }
         }
     }
 
@@ -261,7 +271,14 @@ mod tests {
 
     fn says(text: &str, cost: Option<Balance>) -> Result<StepReply, GenerateError> {
         let metrics = Metrics { eval_count: 4, eval_duration: 1_000_000_000, ..Metrics::default() };
-        Ok(StepReply { model: "m".into(), text: text.into(), stop: Some("stop".into()), metrics, cost, fees: 1 })
+        Ok(StepReply {
+            model: "m".into(),
+            text: text.into(),
+            stop: Some("stop".into()),
+            metrics,
+            cost,
+            fees: 1,
+        })
     }
 
     async fn go(script: &Script, limit: Option<Balance>) -> Result<Finished, WorkflowError> {
@@ -274,13 +291,20 @@ mod tests {
     async fn the_answer_of_one_step_is_in_the_prompt_of_the_next() {
         let script = Script::of(vec![says("A long answer.", Some(5)), says("Short.", Some(2))]);
         let finished = go(&script, Some(100)).await.expect("finishes");
-        assert_eq!((finished.result.as_str(), finished.cost, finished.fees), ("Short.", Some(7), 2));
+        assert_eq!(
+            (finished.result.as_str(), finished.cost, finished.fees),
+            ("Short.", Some(7), 2)
+        );
         assert_eq!(finished.steps[0].token_per_second, 4.0);
         let asked = script.asked.lock().unwrap();
         assert_eq!(asked[0].prompt, "Why?");
         assert_eq!(asked[1].prompt, "Summarize the following text in 2 lines:\n\nA long answer.");
         assert_eq!((asked[0].model.as_deref(), asked[1].model.as_deref()), (None, Some("other")));
-        assert_eq!((asked[0].limits.max_total, asked[1].limits.max_total), (Some(100), Some(95)), "what is left");
+        assert_eq!(
+            (asked[0].limits.max_total, asked[1].limits.max_total),
+            (Some(100), Some(95)),
+            "what is left"
+        );
     }
 
     #[tokio::test]
@@ -292,27 +316,46 @@ mod tests {
         let script = Script::of(vec![refused()]);
         let error = go(&script, None).await.expect_err("refused");
         let text = error.to_string();
-        assert!(text.contains("step 'generate' (1 of 2)") && text.contains("the cap is reached"), "{text}");
+        assert!(
+            text.contains("step 'generate' (1 of 2)") && text.contains("the cap is reached"),
+            "{text}"
+        );
         assert_eq!((error.class(), script.asked.lock().unwrap().len()), (ErrorClass::Funds, 1));
 
         let broken = Err(crate::error::CommandError::from(ModelError::EmptyPrompt).into());
         let error = go(&Script::of(vec![says("x", None), broken]), None).await.expect_err("fails");
-        assert!(error.to_string().contains("step 'summarise' (2 of 2)") && error.class() == ErrorClass::Model, "{error}");
+        assert!(
+            error.to_string().contains("step 'summarise' (2 of 2)")
+                && error.class() == ErrorClass::Model,
+            "{error}"
+        );
     }
 
     #[tokio::test]
     async fn an_empty_text_is_not_summarised_and_an_empty_result_is_one() {
         let script = Script::of(vec![says(" \n", Some(1))]);
-        assert!(matches!(go(&script, None).await, Err(WorkflowError::Empty { number: 1, of: 2, .. })));
-        let finished = go(&Script::of(vec![says("x", None), says("", Some(1))]), None).await.expect("finishes");
-        assert_eq!((finished.result.as_str(), finished.cost), ("", None), "an unknown cost is no sum");
+        assert!(matches!(
+            go(&script, None).await,
+            Err(WorkflowError::Empty { number: 1, of: 2, .. })
+        ));
+        let finished = go(&Script::of(vec![says("x", None), says("", Some(1))]), None)
+            .await
+            .expect("finishes");
+        assert_eq!(
+            (finished.result.as_str(), finished.cost),
+            ("", None),
+            "an unknown cost is no sum"
+        );
     }
 
     #[tokio::test]
     async fn no_step_begins_without_money_for_it() {
         let script = Script::of(vec![says("x", Some(10))]);
         let error = go(&script, Some(10)).await.expect_err("nothing is left");
-        assert!(matches!(error, WorkflowError::Limit { number: 2, spent: 10, limit: 10, .. }), "{error}");
+        assert!(
+            matches!(error, WorkflowError::Limit { number: 2, spent: 10, limit: 10, .. }),
+            "{error}"
+        );
         let error = go(&Script::of(vec![]), Some(0)).await.expect_err("nothing to begin with");
         assert_eq!(error.class(), ErrorClass::Funds);
     }
@@ -322,6 +365,9 @@ mod tests {
         let workflow = Workflow::built_in("generate-summarise").expect("reads");
         let script = Script::of(vec![]);
         let error = run(&workflow, "  ", None, &script, &mut |_| {}).await.expect_err("no prompt");
-        assert!(matches!(error, WorkflowError::Prompt { source: PromptError::Empty, .. }), "{error}");
+        assert!(
+            matches!(error, WorkflowError::Prompt { source: PromptError::Empty, .. }),
+            "{error}"
+        );
     }
 }

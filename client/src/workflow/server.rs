@@ -1,7 +1,9 @@
-//! Steps computed behind a server that speaks Ollama's or OpenAI's API: a Mica gateway, or anything else that speaks it.
+//! Steps computed behind a server that speaks Ollama's or OpenAI's API: a Mica gateway, or anything
+//! else that speaks it.
 //!
-//! α and the limits travel as headers that a Mica gateway understands and others ignore. What a server says of its metrics is
-//! taken as it is; OpenAI's API has no durations, so there they are measured here, from the stream (see [`openai`]).
+//! α and the limits travel as headers that a Mica gateway understands and others ignore. What a
+//! server says of its metrics is taken as it is; OpenAI's API has no durations, so there they are
+//! measured here, from the stream (see [`openai`]).
 
 mod ollama;
 mod openai;
@@ -38,10 +40,18 @@ impl Server {
     ///
     /// # Errors
     /// [`HttpError::Url`], [`HttpError::Key`].
-    pub fn new(api: Api, url: &str, key: Option<&str>, patience: Duration) -> Result<Self, HttpError> {
+    pub fn new(
+        api: Api,
+        url: &str,
+        key: Option<&str>,
+        patience: Duration,
+    ) -> Result<Self, HttpError> {
         // OpenAI's clients write the version into the address, the others do not.
         let url = url.trim_end_matches('/');
-        Ok(Self { client: Client::new(url.strip_suffix("/v1").unwrap_or(url), key, patience)?, api })
+        Ok(Self {
+            client: Client::new(url.strip_suffix("/v1").unwrap_or(url), key, patience)?,
+            api,
+        })
     }
 
     /// Names of the models that it offers.
@@ -69,7 +79,8 @@ impl Server {
         let nameless = || HttpError::Refused {
             url: self.client.url(route),
             status: 400,
-            message: "a server must be told which model: name one with --model or in the step".into(),
+            message: "a server must be told which model: name one with --model or in the step"
+                .into(),
         };
         request.model.clone().ok_or_else(nameless)
     }
@@ -120,7 +131,10 @@ fn amount<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Balance, D::Erro
 impl Cost {
     fn read(reply: &Value) -> Result<Option<Self>, String> {
         let told = reply.get("cost").filter(|cost| !cost.is_null());
-        told.map(|cost| Self::deserialize(cost).map_err(|error| format!("`cost` is no cost: {error}"))).transpose()
+        told.map(|cost| {
+            Self::deserialize(cost).map_err(|error| format!("`cost` is no cost: {error}"))
+        })
+        .transpose()
     }
 }
 
@@ -140,8 +154,17 @@ mod tests {
             Ok(Some(Cost { paid: Balance::MAX, fees: u64::MAX.into() })),
             "as our own gateway writes it"
         );
-        assert_eq!((Cost::read(&json!({"cost": null})), Cost::read(&json!({}))), (Ok(None), Ok(None)));
-        for wrong in [json!(7), json!("7"), json!({"paid": -1, "fees": 0}), json!({"paid": 1.5, "fees": 0}), json!({"paid": 1})] {
+        assert_eq!(
+            (Cost::read(&json!({"cost": null})), Cost::read(&json!({}))),
+            (Ok(None), Ok(None))
+        );
+        for wrong in [
+            json!(7),
+            json!("7"),
+            json!({"paid": -1, "fees": 0}),
+            json!({"paid": 1.5, "fees": 0}),
+            json!({"paid": 1}),
+        ] {
             assert!(Cost::read(&json!({"cost": wrong})).is_err(), "{wrong}");
         }
     }

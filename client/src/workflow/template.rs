@@ -1,4 +1,5 @@
-//! Prompt templates: `{{ input }}`, `{{ previous }}` and `{{ steps.NAME }}` in a text, checked before anything is paid.
+//! Prompt templates: `{{ input }}`, `{{ previous }}` and `{{ steps.NAME }}` in a text, checked
+//! before anything is paid.
 
 use std::collections::BTreeMap;
 
@@ -19,13 +20,19 @@ pub enum PromptError {
     #[error("its prompt template cannot be used: {0}")]
     Template(String),
     /// It names what is not there.
-    #[error("its prompt template names `{0}`, and there are only `input`, `previous` and `steps.NAME` of earlier steps")]
+    #[error(
+        "its prompt template names `{0}`, and there are only `input`, `previous` and `steps.NAME` \
+         of earlier steps"
+    )]
     Unknown(String),
     /// It gives an empty prompt.
     #[error("its prompt is empty")]
     Empty,
     /// It gives a prompt that no model takes.
-    #[error("its prompt is longer than {MAX_PROMPT_BYTES} bytes: shorten the input or the texts that it takes in")]
+    #[error(
+        "its prompt is longer than {MAX_PROMPT_BYTES} bytes: shorten the input or the texts that \
+         it takes in"
+    )]
     TooLong,
 }
 
@@ -69,7 +76,12 @@ pub fn check(template: &str, earlier: &[&str]) -> Result<(), PromptError> {
 ///
 /// # Errors
 /// [`PromptError`].
-pub fn render(template: &str, input: &str, previous: &str, steps: &BTreeMap<String, String>) -> Result<String, PromptError> {
+pub fn render(
+    template: &str,
+    input: &str,
+    previous: &str,
+    steps: &BTreeMap<String, String>,
+) -> Result<String, PromptError> {
     let environment = environment()?;
     let compiled = environment.template_from_str(template).map_err(failed)?;
     let prompt = compiled.render(context! { input, previous, steps }).map_err(failed)?;
@@ -92,19 +104,32 @@ mod tests {
     #[test]
     fn texts_are_put_in_as_they_are() {
         let text = "Summarize the following text in 2 lines:\n\n{{ previous }}";
-        assert_eq!(render_one(text).expect("renders"), "Summarize the following text in 2 lines:\n\na text\n");
-        assert_eq!(render_one("{{ steps.generate }}|{{ input }}\n").expect("renders"), "<b>long & winding</b>|why?\n");
+        assert_eq!(
+            render_one(text).expect("renders"),
+            "Summarize the following text in 2 lines:\n\na text\n"
+        );
+        assert_eq!(
+            render_one("{{ steps.generate }}|{{ input }}\n").expect("renders"),
+            "<b>long & winding</b>|why?\n"
+        );
         // A text that looks like a template is only text.
         let steps = BTreeMap::new();
-        assert_eq!(render("{{ input }}", "{{ previous }}", "x", &steps).expect("renders"), "{{ previous }}");
+        assert_eq!(
+            render("{{ input }}", "{{ previous }}", "x", &steps).expect("renders"),
+            "{{ previous }}"
+        );
     }
 
     #[test]
     fn what_a_template_names_is_checked_before_it_is_used() {
         assert_eq!(check("{{ input }} {{ previous }} {{ steps.generate }}", &["generate"]), Ok(()));
         assert_eq!(check("{% for c in input %}{{ c }}{% endfor %}", &[]), Ok(()));
-        for unknown in ["{{ inptu }}", "{{ steps.later }}", "{{ input.text }}", "{{ config.key }}"] {
-            assert!(matches!(check(unknown, &["generate"]), Err(PromptError::Unknown(_))), "{unknown}");
+        for unknown in ["{{ inptu }}", "{{ steps.later }}", "{{ input.text }}", "{{ config.key }}"]
+        {
+            assert!(
+                matches!(check(unknown, &["generate"]), Err(PromptError::Unknown(_))),
+                "{unknown}"
+            );
         }
         assert!(matches!(check("{{ input", &[]), Err(PromptError::Template(_))));
         assert!(matches!(check("{% if %}", &[]), Err(PromptError::Template(_))));
@@ -113,7 +138,8 @@ mod tests {
     #[test]
     fn empty_endless_and_huge_prompts_are_refused() {
         assert_eq!(render_one("  {% if false %}x{% endif %}\n"), Err(PromptError::Empty));
-        let endless = "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}";
+        let endless =
+            "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}";
         assert!(matches!(render_one(endless), Err(PromptError::Template(_))));
         let long = "x".repeat(MAX_PROMPT_BYTES);
         assert_eq!(render("{{ input }}y", &long, "", &BTreeMap::new()), Err(PromptError::TooLong));

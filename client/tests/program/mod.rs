@@ -74,13 +74,18 @@ impl Mica {
     }
 
     pub fn run(mut self) -> Ran {
-        let pipes = self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let pipes =
+            self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = pipes.spawn().expect("started");
         // A command that does not read what it is told has closed the pipe.
         let _ = child.stdin.take().expect("piped").write_all(&self.input);
         let output = child.wait_with_output().expect("ended");
         let text = |bytes| String::from_utf8(bytes).expect("text");
-        let ran = Ran { code: output.status.code().expect("no signal"), stdout: text(output.stdout), stderr: text(output.stderr) };
+        let ran = Ran {
+            code: output.status.code().expect("no signal"),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        };
         assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
         ran
     }
@@ -115,7 +120,9 @@ pub fn mode(path: &Path) -> u32 {
 /// Names of the files in a folder, sorted.
 pub fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).expect("listed");
-    let mut names: Vec<_> = entries.map(|entry| entry.expect("entry").file_name().to_string_lossy().into_owned()).collect();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.expect("entry").file_name().to_string_lossy().into_owned())
+        .collect();
     names.sort();
     names
 }

@@ -1,13 +1,14 @@
 //! The money of an account: what it has, what must stay, what can be spent.
 //!
-//! The rules are those of `pallet_balances`. A fee and a transfer leave the account at least its existential deposit and whatever is
-//! frozen beyond what is on hold; a hold leaves the existential deposit. Here everything is asked to leave both: an account that has
-//! nothing left cannot pay the fee of getting its deposits back.
+//! The rules are those of `pallet_balances`. A fee and a transfer leave the account at least its
+//! existential deposit and whatever is frozen beyond what is on hold; a hold leaves the existential
+//! deposit. Here everything is asked to leave both: an account that has nothing left cannot pay the
+//! fee of getting its deposits back.
 
 use mica_primitives::Balance;
 
-/// A fee is estimated for one block and paid in a later one. It rises by less than one part in 100,000 per full block, so one part in
-/// this many is room for more than a hundred of them.
+/// A fee is estimated for one block and paid in a later one. It rises by less than one part in
+/// 100,000 per full block, so one part in this many is room for more than a hundred of them.
 const FEE_ROOM: Balance = 1_000;
 
 /// Money and nonce of an account.
@@ -21,7 +22,8 @@ pub struct Account {
     pub frozen: Balance,
     /// Extrinsics signed so far.
     pub nonce: u32,
-    /// Base units without which the chain keeps no account: its constant `Balances.ExistentialDeposit`.
+    /// Base units without which the chain keeps no account: its constant
+    /// `Balances.ExistentialDeposit`.
     pub existential_deposit: Balance,
 }
 
@@ -41,8 +43,8 @@ impl Account {
         self.free.saturating_sub(self.stays())
     }
 
-    /// Free base units that it takes to move `amount` for a fee that was estimated at `fee`: both, room for the fee to rise, and
-    /// what must stay.
+    /// Free base units that it takes to move `amount` for a fee that was estimated at `fee`: both,
+    /// room for the fee to rise, and what must stay.
     pub fn needed(&self, amount: Balance, fee: Balance) -> Balance {
         amount.saturating_add(with_room(fee)).saturating_add(self.stays())
     }
@@ -57,7 +59,8 @@ impl Account {
         self.spendable().saturating_sub(with_room(fee))
     }
 
-    /// The least base units that can arrive here: an account that has less than its existential deposit takes no smaller sum.
+    /// The least base units that can arrive here: an account that has less than its existential
+    /// deposit takes no smaller sum.
     pub fn least_arrival(&self) -> Balance {
         self.existential_deposit.saturating_sub(self.free)
     }
@@ -93,7 +96,11 @@ mod tests {
         assert_eq!(account(needed - 1, 0, 0).missing(2_000, 500), 1);
         assert_eq!(account(needed, 0, 0).most(500), 2_000);
         assert_eq!(account(1_000, 0, 0).most(500), 0);
-        assert_eq!(account(Balance::MAX, 0, 0).missing(Balance::MAX, Balance::MAX), 0, "sums end at the largest number");
+        assert_eq!(
+            account(Balance::MAX, 0, 0).missing(Balance::MAX, Balance::MAX),
+            0,
+            "sums end at the largest number"
+        );
     }
 
     #[test]

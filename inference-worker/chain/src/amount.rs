@@ -43,9 +43,13 @@ pub fn parse(text: &str) -> Result<Balance, AmountError> {
     if fraction.len() > DECIMALS {
         return Err(AmountError::TooFine(trimmed.to_owned()));
     }
-    let whole: Balance = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| too_large())? };
-    let fraction: Balance =
-        if fraction.is_empty() { 0 } else { format!("{fraction:0<DECIMALS$}").parse().map_err(|_| malformed())? };
+    let whole: Balance =
+        if whole.is_empty() { 0 } else { whole.parse().map_err(|_| too_large())? };
+    let fraction: Balance = if fraction.is_empty() {
+        0
+    } else {
+        format!("{fraction:0<DECIMALS$}").parse().map_err(|_| malformed())?
+    };
     whole.checked_mul(UNIT).and_then(|units| units.checked_add(fraction)).ok_or_else(too_large)
 }
 
@@ -79,7 +83,13 @@ mod tests {
             assert!(matches!(parse(text), Err(AmountError::Malformed(_))), "{text}");
         }
         assert!(matches!(parse("0.0000000000001"), Err(AmountError::TooFine(_))));
-        assert!(matches!(parse("999999999999999999999999999999999999999"), Err(AmountError::TooLarge(_))));
-        assert!(matches!(parse("999999999999999999999999999999999999999u"), Err(AmountError::TooLarge(_))));
+        assert!(matches!(
+            parse("999999999999999999999999999999999999999"),
+            Err(AmountError::TooLarge(_))
+        ));
+        assert!(matches!(
+            parse("999999999999999999999999999999999999999u"),
+            Err(AmountError::TooLarge(_))
+        ));
     }
 }

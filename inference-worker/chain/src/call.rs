@@ -1,12 +1,14 @@
 //! What can be asked of the chain, and its bytes.
 //!
-//! A call's bytes are the pallet's index, the call's index and the SCALE bytes of its arguments. The indices are looked up by name in
-//! the metadata of the runtime that is to decode them; the arguments are the pallets' own types.
+//! A call's bytes are the pallet's index, the call's index and the SCALE bytes of its arguments.
+//! The indices are looked up by name in the metadata of the runtime that is to decode them; the
+//! arguments are the pallets' own types.
 
 use codec::{Compact, Encode};
 use mica_primitives::{
-    Acknowledgement, AgreementId, Balance, ChannelId, ChannelOpening, Completion, CooperativeClose, Hash32, LayerRange,
-    MarketUnits, ModelId, ModelManifest, PublicKey, Redeem, Signature, Terms, WorkerAddresses,
+    Acknowledgement, AgreementId, Balance, ChannelId, ChannelOpening, Completion, CooperativeClose,
+    Hash32, LayerRange, MarketUnits, ModelId, ModelManifest, PublicKey, Redeem, Signature, Terms,
+    WorkerAddresses,
 };
 use subxt::{
     ext::{
@@ -150,7 +152,8 @@ pub enum Call {
     },
     /// `Staking.bond_extra`: base units more.
     BondExtra(Balance),
-    /// `Staking.validate`: stands for election, with the share of the rewards that the validator takes before its nominators.
+    /// `Staking.validate`: stands for election, with the share of the rewards that the validator
+    /// takes before its nominators.
     Validate {
         /// Billionths, at most 10⁹.
         commission_ppb: u32,
@@ -233,14 +236,31 @@ impl Call {
         Ok(match self {
             Self::RegisterModel { manifest, units } => (manifest, units).encode(),
             Self::RemoveModel { model } => model.encode(),
-            Self::Register { model, range, cost_us_per_layer_token, list_price_per_layer_token, peer, addresses, stake } => {
-                (model, range, cost_us_per_layer_token, list_price_per_layer_token, peer, addresses, stake).encode()
-            }
+            Self::Register {
+                model,
+                range,
+                cost_us_per_layer_token,
+                list_price_per_layer_token,
+                peer,
+                addresses,
+                stake,
+            } => (
+                model,
+                range,
+                cost_us_per_layer_token,
+                list_price_per_layer_token,
+                peer,
+                addresses,
+                stake,
+            )
+                .encode(),
             Self::SetPrice(price) => price.encode(),
             Self::SetCost(cost_us) => cost_us.encode(),
             Self::SetRange(range) => range.encode(),
             Self::SetAddresses(addresses) => addresses.encode(),
-            Self::Heartbeat | Self::Unregister | Self::Withdraw | Self::Chill | Self::PurgeKeys => Vec::new(),
+            Self::Heartbeat | Self::Unregister | Self::Withdraw | Self::Chill | Self::PurgeKeys => {
+                Vec::new()
+            }
             Self::TopUpStake(stake) => stake.encode(),
             Self::Open(opening) => opening.encode(),
             Self::OpenMany(openings) => openings.encode(),
@@ -249,15 +269,20 @@ impl Call {
             Self::Close(channel) | Self::Finish(channel) => channel.encode(),
             Self::CloseCooperatively { close, signature } => (close, signature).encode(),
             Self::Propose { worker, terms } => (worker, terms).encode(),
-            Self::Accept(agreement) | Self::Cancel(agreement) | Self::Object(agreement) | Self::Settle(agreement) => {
-                agreement.encode()
+            Self::Accept(agreement)
+            | Self::Cancel(agreement)
+            | Self::Object(agreement)
+            | Self::Settle(agreement) => agreement.encode(),
+            Self::Acknowledge { acknowledgement, signature } => {
+                (acknowledgement, signature).encode()
             }
-            Self::Acknowledge { acknowledgement, signature } => (acknowledgement, signature).encode(),
             Self::Complete { completion, signature } => (completion, signature).encode(),
             Self::Claim { agreement, tokens, receipts_root, receipts, progress } => {
                 (agreement, tokens, receipts_root, receipts, progress).encode()
             }
-            Self::Transfer { to, amount } => (MultiAddress::<AccountId, ()>::Id(*to), Compact(*amount)).encode(),
+            Self::Transfer { to, amount } => {
+                (MultiAddress::<AccountId, ()>::Id(*to), Compact(*amount)).encode()
+            }
             Self::Bond { amount, rewards } => (Compact(*amount), rewards).encode(),
             Self::BondExtra(amount) | Self::Unbond(amount) => Compact(*amount).encode(),
             // `ValidatorPrefs`: the commission, and whether new nominators are kept out.
@@ -279,7 +304,9 @@ impl Call {
     /// Pallet index ‖ call index ‖ arguments, for the runtime that `metadata` describes.
     pub(crate) fn bytes(&self, metadata: &Metadata) -> Result<Vec<u8>, SubmitError> {
         let (pallet, call) = self.name();
-        let found = metadata.pallet_by_name(pallet).and_then(|p| p.call_variant_by_name(call).map(|c| (p.call_index(), c.index)));
+        let found = metadata
+            .pallet_by_name(pallet)
+            .and_then(|p| p.call_variant_by_name(call).map(|c| (p.call_index(), c.index)));
         let (pallet_index, call_index) = found.ok_or(SubmitError::UnknownCall { pallet, call })?;
         let mut bytes = vec![pallet_index, call_index];
         bytes.extend(self.arguments(metadata)?);
@@ -289,7 +316,11 @@ impl Call {
     /// The form in which subxt takes it.
     pub(crate) fn payload(&self, metadata: &Metadata) -> Result<RawPayload, SubmitError> {
         let (pallet, call) = self.name();
-        self.bytes(metadata).map(|bytes| RawPayload { pallet, call, arguments: RawArguments(bytes[2..].to_vec()) })
+        self.bytes(metadata).map(|bytes| RawPayload {
+            pallet,
+            call,
+            arguments: RawArguments(bytes[2..].to_vec()),
+        })
     }
 }
 

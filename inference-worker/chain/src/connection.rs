@@ -45,14 +45,16 @@ struct Inner {
     rpc: RpcClient,
     methods: LegacyRpcMethods<RpcConfigFor<Config>>,
     client: OnlineClient<Config>,
-    /// One lock per account that signs here: held from the choice of a nonce until the pool has the extrinsic.
+    /// One lock per account that signs here: held from the choice of a nonce until the pool has the
+    /// extrinsic.
     nonces: Mutex<BTreeMap<AccountId, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 impl Chain {
     /// Connects to `url` (`ws://` or `wss://`) and checks that a Mica chain answers.
     ///
-    /// A connection that is lost later is mended in the background; requests wait for it within their deadline.
+    /// A connection that is lost later is mended in the background; requests wait for it within
+    /// their deadline.
     ///
     /// # Errors
     /// [`ConnectError`] says whether the address, the node or its chain is wrong.
@@ -60,11 +62,16 @@ impl Chain {
         if !(url.starts_with("ws://") || url.starts_with("wss://")) {
             return Err(ConnectError::Url { url: url.to_owned() });
         }
-        let unreachable = |reason: String| ConnectError::Unreachable { url: url.to_owned(), reason };
+        let unreachable =
+            |reason: String| ConnectError::Unreachable { url: url.to_owned(), reason };
         let late = || unreachable(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()));
-        // A first plain attempt gives the reason at once; the mending client would try for ever in silence.
+        // A first plain attempt gives the reason at once; the mending client would try for ever in
+        // silence.
         let probe = RpcClient::from_insecure_url(url);
-        tokio::time::timeout(CONNECT_TIMEOUT, probe).await.map_err(|_| late())?.map_err(|error| unreachable(root_cause(&error)))?;
+        tokio::time::timeout(CONNECT_TIMEOUT, probe)
+            .await
+            .map_err(|_| late())?
+            .map_err(|error| unreachable(root_cause(&error)))?;
         let mending = ReconnectingRpcClient::builder()
             .retry_policy(ExponentialBackoff::from_millis(50).max_delay(RECONNECT_PAUSE))
             .request_timeout(REQUEST_TIMEOUT)
@@ -75,18 +82,31 @@ impl Chain {
             .map_err(|error| unreachable(root_cause(&error)))?;
         let rpc = RpcClient::new(mending);
         let backend = Arc::new(LegacyBackend::builder().build(rpc.clone()));
-        let client = tokio::time::timeout(CONNECT_TIMEOUT, OnlineClient::from_backend_with_config(Config::new(), backend.clone()))
+        let client = tokio::time::timeout(
+            CONNECT_TIMEOUT,
+            OnlineClient::from_backend_with_config(Config::new(), backend.clone()),
+        )
+        .await
+        .map_err(|_| late())?
+        .map_err(|error| unreachable(root_cause(&error)))?;
+        let block = tokio::time::timeout(CONNECT_TIMEOUT, client.at_current_block())
             .await
-            .map_err(|_| late())?
-            .map_err(|error| unreachable(root_cause(&error)))?;
-        let block = tokio::time::timeout(CONNECT_TIMEOUT, client.at_current_block()).await.map_err(|_| late())?;
+            .map_err(|_| late())?;
         let block = block.map_err(|error| unreachable(root_cause(&error)))?;
         if block.metadata_ref().pallet_by_name(KNOWN_BY).is_none() {
             return Err(ConnectError::Foreign { url: url.to_owned(), pallet: KNOWN_BY });
         }
         let genesis = client.genesis_hash().0;
         let methods = LegacyRpcMethods::new(rpc.clone());
-        let inner = Inner { url: url.to_owned(), genesis, backend, rpc, methods, client, nonces: Mutex::default() };
+        let inner = Inner {
+            url: url.to_owned(),
+            genesis,
+            backend,
+            rpc,
+            methods,
+            client,
+            nonces: Mutex::default(),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -95,7 +115,8 @@ impl Chain {
         &self.inner.url
     }
 
-    /// Hash of block 0: part of every signed message, so that none can be replayed on another chain.
+    /// Hash of block 0: part of every signed message, so that none can be replayed on another
+    /// chain.
     pub fn genesis_hash(&self) -> Hash32 {
         self.inner.genesis
     }
@@ -105,9 +126,12 @@ impl Chain {
     /// # Errors
     /// [`ReadError`] if the node does not answer.
     pub async fn finalized(&self) -> Result<Head, ReadError> {
-        let block = within("chain_getFinalizedHead", self.backend().latest_finalized_block_ref()).await?;
+        let block =
+            within("chain_getFinalizedHead", self.backend().latest_finalized_block_ref()).await?;
         let hash = block.hash();
-        let header = within("chain_getHeader", self.backend().block_header(hash)).await?.ok_or_else(|| missing(&hash.0))?;
+        let header = within("chain_getHeader", self.backend().block_header(hash))
+            .await?
+            .ok_or_else(|| missing(&hash.0))?;
         Ok(Head { number: header.number as BlockNumber, hash: hash.0 })
     }
 
@@ -116,8 +140,9 @@ impl Chain {
     /// # Errors
     /// [`ReadError`] if the node does not answer.
     pub async fn best(&self) -> Result<Head, ReadError> {
-        let header =
-            within("chain_getHeader", self.inner.methods.chain_get_header(None)).await?.ok_or_else(|| missing(&[0; 32]))?;
+        let header = within("chain_getHeader", self.inner.methods.chain_get_header(None))
+            .await?
+            .ok_or_else(|| missing(&[0; 32]))?;
         Ok(Head { number: header.number as BlockNumber, hash: blake2_256(&header.encode()) })
     }
 
@@ -194,8 +219,12 @@ pub(crate) async fn within<T, E: std::error::Error>(
 ) -> Result<T, ReadError> {
     match tokio::time::timeout(REQUEST_TIMEOUT, future).await {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(ReadError::Node { what: what.to_owned(), reason: root_cause(&error) }),
-        Err(_) => Err(ReadError::Timeout { what: what.to_owned(), seconds: REQUEST_TIMEOUT.as_secs() }),
+        Ok(Err(error)) => {
+            Err(ReadError::Node { what: what.to_owned(), reason: root_cause(&error) })
+        }
+        Err(_) => {
+            Err(ReadError::Timeout { what: what.to_owned(), seconds: REQUEST_TIMEOUT.as_secs() })
+        }
     }
 }
 
@@ -215,5 +244,8 @@ pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
 }
 
 pub(crate) fn missing(hash: &Hash32) -> ReadError {
-    ReadError::Node { what: "chain_getHeader".to_owned(), reason: format!("the node knows no block 0x{}", hex::encode(hash)) }
+    ReadError::Node {
+        what: "chain_getHeader".to_owned(),
+        reason: format!("the node knows no block 0x{}", hex::encode(hash)),
+    }
 }

@@ -43,9 +43,8 @@ impl DispatchFailure {
     /// Whose account stood in the way; nothing if the error is not about money.
     pub fn concerns(&self) -> Option<Party> {
         match (self.pallet.as_str(), self.name.as_str()) {
-            ("Token", "BelowMinimum" | "CannotCreate" | "Blocked") | ("Balances", "ExistentialDeposit" | "DeadAccount") => {
-                Some(Party::Receiver)
-            }
+            ("Token", "BelowMinimum" | "CannotCreate" | "Blocked")
+            | ("Balances", "ExistentialDeposit" | "DeadAccount") => Some(Party::Receiver),
             ("Token" | "Balances", _) => Some(Party::Sender),
             _ => None,
         }
@@ -59,19 +58,29 @@ impl DispatchFailure {
                 let name = named(&TOKEN_ERRORS, token);
                 ("Token", name, about_money(name))
             }
-            [8, arithmetic, ..] => ("Arithmetic", named(&ARITHMETIC_ERRORS, arithmetic), "a sum left its range"),
+            [8, arithmetic, ..] => {
+                ("Arithmetic", named(&ARITHMETIC_ERRORS, arithmetic), "a sum left its range")
+            }
             [kind, ..] => ("Runtime", named(&KINDS, kind), "the runtime refused the call"),
             [] => ("Runtime", "Other", "the runtime gave no reason"),
         };
-        Self { pallet: pallet.into(), name: name.into(), meaning: meaning.into(), remedy: remedy(pallet, name) }
+        Self {
+            pallet: pallet.into(),
+            name: name.into(),
+            meaning: meaning.into(),
+            remedy: remedy(pallet, name),
+        }
     }
 
     fn of_pallet(pallet: u8, error: u8, metadata: &Metadata) -> Self {
         let found = metadata.pallet_by_error_index(pallet);
         let variant = found.as_ref().and_then(|pallet| pallet.error_variant_by_index(error));
-        let pallet = found.as_ref().map_or_else(|| format!("pallet {pallet}"), |pallet| pallet.name().to_owned());
+        let pallet = found
+            .as_ref()
+            .map_or_else(|| format!("pallet {pallet}"), |pallet| pallet.name().to_owned());
         let name = variant.map_or_else(|| format!("error {error}"), |variant| variant.name.clone());
-        let meaning = variant.map(|variant| variant.docs.join(" ").trim().to_owned()).unwrap_or_default();
+        let meaning =
+            variant.map(|variant| variant.docs.join(" ").trim().to_owned()).unwrap_or_default();
         let remedy = remedy(&pallet, &name);
         Self { pallet, name, meaning, remedy }
     }
@@ -129,10 +138,13 @@ fn named(names: &[&'static str], index: u8) -> &'static str {
 fn about_money(name: &str) -> &'static str {
     match name {
         "BelowMinimum" | "CannotCreate" => {
-            "the receiver would have less than the existential deposit, and the chain keeps no account with so little"
+            "the receiver would have less than the existential deposit, and the chain keeps no \
+             account with so little"
         }
         "Blocked" => "the receiver takes no money",
-        "NotExpendable" | "OnlyProvider" => "the sender would be left with less than its existential deposit",
+        "NotExpendable" | "OnlyProvider" => {
+            "the sender would be left with less than its existential deposit"
+        }
         "FundsUnavailable" => "the sender does not have so much that it may move",
         "Frozen" => "the sender's money is frozen",
         "CannotCreateHold" => "the account takes no further hold",
@@ -143,14 +155,18 @@ fn about_money(name: &str) -> &'static str {
 /// What a person can do about an error, where the pallet's own words do not say it.
 fn remedy(pallet: &str, name: &str) -> &'static str {
     match (pallet, name) {
-        ("Token", "FundsUnavailable") | ("Balances", "InsufficientBalance") => "send the account more MICA, or ask for less",
-        ("Token", "NotExpendable" | "OnlyProvider" | "CannotCreateHold") | ("Balances", "Expendability") => {
-            "leave the sender at least its existential deposit"
+        ("Token", "FundsUnavailable") | ("Balances", "InsufficientBalance") => {
+            "send the account more MICA, or ask for less"
         }
+        ("Token", "NotExpendable" | "OnlyProvider" | "CannotCreateHold")
+        | ("Balances", "Expendability") => "leave the sender at least its existential deposit",
         ("Token", "BelowMinimum" | "CannotCreate") | ("Balances", "ExistentialDeposit") => {
-            "send at least so much that the receiver has the existential deposit (`mica wallet transfer … --dry-run` names the sum)"
+            "send at least so much that the receiver has the existential deposit (`mica wallet \
+             transfer … --dry-run` names the sum)"
         }
-        ("Arithmetic", "Underflow" | "Overflow") => "ask for a smaller amount: the account does not hold so much",
+        ("Arithmetic", "Underflow" | "Overflow") => {
+            "ask for a smaller amount: the account does not hold so much"
+        }
         ("Runtime", "BadOrigin") => "sign with the account that owns what the call is about",
         ("Runtime", "Exhausted") => "try again in a later block",
         _ => "",
@@ -174,11 +190,26 @@ mod tests {
     #[test]
     fn a_failure_is_blamed_on_the_account_that_it_concerns() {
         let (below, dust, poor) = (token(2), token(8), token(0));
-        assert_eq!((below.name.as_str(), below.concerns()), ("BelowMinimum", Some(Party::Receiver)));
-        assert!(below.to_string().contains("the receiver would have less") && !below.to_string().contains("sender"), "{below}");
+        assert_eq!(
+            (below.name.as_str(), below.concerns()),
+            ("BelowMinimum", Some(Party::Receiver))
+        );
+        assert!(
+            below.to_string().contains("the receiver would have less")
+                && !below.to_string().contains("sender"),
+            "{below}"
+        );
         assert_eq!((dust.name.as_str(), dust.concerns()), ("NotExpendable", Some(Party::Sender)));
-        assert_eq!((poor.name.as_str(), poor.concerns()), ("FundsUnavailable", Some(Party::Sender)));
-        let other = DispatchFailure { pallet: "Channels".into(), name: "NoChannel".into(), meaning: String::new(), remedy: "" };
+        assert_eq!(
+            (poor.name.as_str(), poor.concerns()),
+            ("FundsUnavailable", Some(Party::Sender))
+        );
+        let other = DispatchFailure {
+            pallet: "Channels".into(),
+            name: "NoChannel".into(),
+            meaning: String::new(),
+            remedy: "",
+        };
         assert_eq!(other.concerns(), None);
     }
 }

@@ -16,7 +16,10 @@ pub enum ConnectError {
         url: String,
     },
     /// Nobody answers.
-    #[error("no node answers at {url} ({reason}): start one with `mica-node --dev` or name another with --node-url")]
+    #[error(
+        "no node answers at {url} ({reason}): start one with `mica-node --dev` or name another \
+         with --node-url"
+    )]
     Unreachable {
         /// The address that was tried.
         url: String,
@@ -24,7 +27,10 @@ pub enum ConnectError {
         reason: String,
     },
     /// It answers but is no Mica chain.
-    #[error("{url} is not a Mica chain (its runtime has no pallet `{pallet}`): name another node with --node-url")]
+    #[error(
+        "{url} is not a Mica chain (its runtime has no pallet `{pallet}`): name another node with \
+         --node-url"
+    )]
     Foreign {
         /// The address that was tried.
         url: String,
@@ -38,7 +44,10 @@ pub enum ConnectError {
 #[non_exhaustive]
 pub enum ReadError {
     /// The node did not answer in time; the connection mends itself.
-    #[error("the node did not answer `{what}` within {seconds} s: check that it runs and is reachable, then try again")]
+    #[error(
+        "the node did not answer `{what}` within {seconds} s: check that it runs and is \
+         reachable, then try again"
+    )]
     Timeout {
         /// What was asked.
         what: String,
@@ -54,7 +63,10 @@ pub enum ReadError {
         reason: String,
     },
     /// The answer has another shape than this build knows.
-    #[error("the answer to `{what}` is not what this build knows ({reason}): update the program or the node so that they match")]
+    #[error(
+        "the answer to `{what}` is not what this build knows ({reason}): update the program or \
+         the node so that they match"
+    )]
     Shape {
         /// What was asked.
         what: String,
@@ -68,7 +80,10 @@ pub enum ReadError {
 #[non_exhaustive]
 pub enum SubmitError {
     /// The runtime knows no such call.
-    #[error("the chain has no call `{pallet}.{call}`: update the program or the node so that they match")]
+    #[error(
+        "the chain has no call `{pallet}.{call}`: update the program or the node so that they \
+         match"
+    )]
     UnknownCall {
         /// Name of the pallet.
         pallet: &'static str,
@@ -77,8 +92,9 @@ pub enum SubmitError {
     },
     /// The account cannot pay the fee.
     #[error(
-        "account {account} cannot pay the fee and keep its existential deposit; nothing was sent: send it some MICA from another \
-         account (`mica wallet transfer {account} 1MICA --wallet OTHER`)"
+        "account {account} cannot pay the fee and keep its existential deposit; nothing was sent: \
+         send it some MICA from another account (`mica wallet transfer {account} 1MICA --wallet \
+         OTHER`)"
     )]
     NoFunds {
         /// The account.
@@ -140,7 +156,8 @@ pub enum SubmitError {
     },
     /// It was sent, no final block holds it, and none can hold it any more.
     #[error(
-        "{what} was sent and is in no block up to block {last}, after which it is not valid: nothing was done, so send it again"
+        "{what} was sent and is in no block up to block {last}, after which it is not valid: \
+         nothing was done, so send it again"
     )]
     Expired {
         /// The call.

@@ -1,4 +1,5 @@
-//! What became of an extrinsic: looked up by its hash in the blocks of the best chain, whoever sent it and whatever was heard of it.
+//! What became of an extrinsic: looked up by its hash in the blocks of the best chain, whoever sent
+//! it and whatever was heard of it.
 
 use std::ops::RangeInclusive;
 
@@ -65,14 +66,19 @@ pub(crate) struct Place {
 }
 
 impl Chain {
-    /// What became of the extrinsic with this hash, as far as the last `blocks` blocks and the node's pool tell.
+    /// What became of the extrinsic with this hash, as far as the last `blocks` blocks and the
+    /// node's pool tell.
     ///
     /// # Errors
     /// [`ReadError`] if the node does not answer.
     pub async fn fate(&self, extrinsic: Hash32, blocks: BlockNumber) -> Result<Fate, ReadError> {
-        // Looked at first, so that one that goes from the pool into a block in between is not missed.
-        let waiting: Vec<Bytes> =
-            within("author_pendingExtrinsics", self.rpc().request("author_pendingExtrinsics", rpc_params![])).await?;
+        // Looked at first, so that one that goes from the pool into a block in between is not
+        // missed.
+        let waiting: Vec<Bytes> = within(
+            "author_pendingExtrinsics",
+            self.rpc().request("author_pendingExtrinsics", rpc_params![]),
+        )
+        .await?;
         let best = self.best().await?.number;
         let from = best.saturating_sub(blocks.min(MAX_BLOCKS_SEARCHED)).saturating_add(1);
         let mut search = Search { extrinsic, from, to: best, seen: None };
@@ -83,7 +89,8 @@ impl Chain {
         })
     }
 
-    /// Looks through the blocks in which the extrinsic may be and that are not known to be without it.
+    /// Looks through the blocks in which the extrinsic may be and that are not known to be without
+    /// it.
     pub(crate) async fn look(&self, search: &mut Search) -> Result<Option<Place>, ReadError> {
         let (last, best) = (self.finalized().await?.number, self.best().await?.number);
         if let Some(block) = search.seen
@@ -92,10 +99,16 @@ impl Chain {
             return Ok(Some(Place { block, is_final: number <= last }));
         }
         for number in (search.from..=search.to.min(best)).rev() {
-            let hash = within("chain_getBlockHash", self.methods().chain_get_block_hash(Some(number.into()))).await?;
+            let hash = within(
+                "chain_getBlockHash",
+                self.methods().chain_get_block_hash(Some(number.into())),
+            )
+            .await?;
             // A node whose best chain has just become shorter.
             let Some(hash) = hash else { continue };
-            let body = within("chain_getBlock", self.backend().block_body(hash)).await?.ok_or_else(|| missing(&hash.0))?;
+            let body = within("chain_getBlock", self.backend().block_body(hash))
+                .await?
+                .ok_or_else(|| missing(&hash.0))?;
             if body.iter().any(|bytes| blake2_256(bytes) == search.extrinsic) {
                 search.seen = Some(hash.0);
                 return Ok(Some(Place { block: hash.0, is_final: number <= last }));
@@ -107,21 +120,39 @@ impl Chain {
 
     /// The block's number; nothing if it is not of the best chain, or not any more.
     async fn number_in_best_chain(&self, block: Hash32) -> Result<Option<BlockNumber>, ReadError> {
-        let Some(header) = within("chain_getHeader", self.backend().block_header(block.into())).await? else { return Ok(None) };
-        let best = within("chain_getBlockHash", self.methods().chain_get_block_hash(Some(header.number.into()))).await?;
+        let Some(header) =
+            within("chain_getHeader", self.backend().block_header(block.into())).await?
+        else {
+            return Ok(None);
+        };
+        let best = within(
+            "chain_getBlockHash",
+            self.methods().chain_get_block_hash(Some(header.number.into())),
+        )
+        .await?;
         Ok((best.map(|hash| hash.0) == Some(block)).then_some(header.number as BlockNumber))
     }
 
     /// Reads what the extrinsic did in the block that holds it.
-    pub(crate) async fn included(&self, place: Place, extrinsic: Hash32) -> Result<Included, ReadError> {
+    pub(crate) async fn included(
+        &self,
+        place: Place,
+        extrinsic: Hash32,
+    ) -> Result<Included, ReadError> {
         const WHAT: &str = "System.Events";
         let Place { block: hash, is_final } = place;
-        let at = within("chain_getHeader", self.client().at_block(BlockRef::from_hash(hash.into()))).await?;
+        let at =
+            within("chain_getHeader", self.client().at_block(BlockRef::from_hash(hash.into())))
+                .await?;
         let block = Head { number: at.block_number() as BlockNumber, hash };
-        let body = within("chain_getBlock", self.backend().block_body(hash.into())).await?.ok_or_else(|| missing(&hash))?;
+        let body = within("chain_getBlock", self.backend().block_body(hash.into()))
+            .await?
+            .ok_or_else(|| missing(&hash))?;
         let shape = |reason: String| ReadError::Shape { what: WHAT.to_owned(), reason };
         let index = body.iter().position(|bytes| blake2_256(bytes) == extrinsic);
-        let index = index.ok_or_else(|| shape("the block does not hold the extrinsic that it was said to hold".to_owned()))?;
+        let index = index.ok_or_else(|| {
+            shape("the block does not hold the extrinsic that it was said to hold".to_owned())
+        })?;
         let (mut events, mut failure) = (Vec::new(), None);
         for event in within(WHAT, at.events().fetch()).await?.iter() {
             let event = event.map_err(|error| shape(root_cause(&error)))?;

@@ -27,14 +27,18 @@ impl Heads {
         Self { blocks }
     }
 
-    /// Waits for the next block, for as long as it takes; nothing when the subscription has ended and must be opened again.
+    /// Waits for the next block, for as long as it takes; nothing when the subscription has ended
+    /// and must be opened again.
     ///
     /// # Errors
     /// [`ReadError::Node`] if a block could not be read; the stream goes on.
     pub async fn next(&mut self) -> Option<Result<Head, ReadError>> {
         Some(match self.blocks.next().await? {
             Ok(block) => Ok(Head { number: block.number() as BlockNumber, hash: block.hash().0 }),
-            Err(error) => Err(ReadError::Node { what: "subscription of blocks".to_owned(), reason: root_cause(&error) }),
+            Err(error) => Err(ReadError::Node {
+                what: "subscription of blocks".to_owned(),
+                reason: root_cause(&error),
+            }),
         })
     }
 }

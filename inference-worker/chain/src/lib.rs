@@ -1,17 +1,20 @@
 //! Typed access to the Mica chain, and the only crate that names subxt.
 //!
-//! A [`Chain`] is a connection that mends itself. [`Chain::at_finalized`] or [`Chain::at_best`] gives a [`View`]: every read of one
-//! view is of one block, so that what it says belongs together. [`Chain::submit`] signs a [`Call`], sends it, waits, and returns what
-//! it cost and which [`ChainEvent`]s it left.
+//! A [`Chain`] is a connection that mends itself. [`Chain::at_finalized`] or [`Chain::at_best`]
+//! gives a [`View`]: every read of one view is of one block, so that what it says belongs together.
+//! [`Chain::submit`] signs a [`Call`], sends it, waits, and returns what it cost and which
+//! [`ChainEvent`]s it left.
 //!
-//! No code is generated from metadata: calls are found by name at run time and their arguments are the SCALE bytes of
-//! `mica-primitives`, the very types that the pallets decode. A runtime upgrade that keeps names and arguments needs no new build.
+//! No code is generated from metadata: calls are found by name at run time and their arguments are
+//! the SCALE bytes of `mica-primitives`, the very types that the pallets decode. A runtime upgrade
+//! that keeps names and arguments needs no new build.
 //!
-//! An extrinsic is followed to its block or, if somebody asks, until that is final; where the node's news of it end too early,
-//! [`Chain::fate`] finds it by its hash. [`Account`] says how much of an account's money can leave it.
+//! An extrinsic is followed to its block or, if somebody asks, until that is final; where the
+//! node's news of it end too early, [`Chain::fate`] finds it by its hash. [`Account`] says how much
+//! of an account's money can leave it.
 //!
-//! Limits: every request has a deadline ([`REQUEST_TIMEOUT`]), a submission waits at most [`SUBMIT_TIMEOUT`] if nobody asks otherwise,
-//! lists are read in pages.
+//! Limits: every request has a deadline ([`REQUEST_TIMEOUT`]), a submission waits at most
+//! [`SUBMIT_TIMEOUT`] if nobody asks otherwise, lists are read in pages.
 #![forbid(unsafe_code)]
 
 mod account;
@@ -46,6 +49,7 @@ pub use staking::{Rewards, SessionKeys, UnpaidReward, ValidatorState};
 pub use submit::{Reached, SUBMIT_TIMEOUT, Submitted, Until};
 pub use view::{PAGE, View};
 
-/// An account of the chain: a 32-byte sr25519 public key. Displays as SS58 with prefix 42; what people write is read by
-/// [`address::parse`], because its own parser takes addresses of every network.
+/// An account of the chain: a 32-byte sr25519 public key. Displays as SS58 with prefix 42; what
+/// people write is read by [`address::parse`], because its own parser takes addresses of every
+/// network.
 pub type AccountId = subxt::utils::AccountId32;

@@ -1,8 +1,10 @@
-//! What a node says of itself: which chain it follows, whom it hears, whether it is still catching up.
+//! What a node says of itself: which chain it follows, whom it hears, whether it is still catching
+//! up.
 
 use crate::{Chain, ReadError, connection::within};
 
-/// A node's own account of itself. A node that lies is met elsewhere: what counts is read from final blocks.
+/// A node's own account of itself. A node that lies is met elsewhere: what counts is read from
+/// final blocks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeState {
     /// Name of its chain.

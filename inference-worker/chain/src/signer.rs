@@ -1,7 +1,8 @@
 //! The sr25519 key that signs extrinsics and messages.
 //!
-//! A key is made from a phrase or a seed and a derivation path, as every Substrate wallet does it, or from the 64 bytes that
-//! wallets exchange in files (the expanded key in the form of ed25519). It is wiped from memory when its last copy goes.
+//! A key is made from a phrase or a seed and a derivation path, as every Substrate wallet does it,
+//! or from the 64 bytes that wallets exchange in files (the expanded key in the form of ed25519).
+//! It is wiped from memory when its last copy goes.
 
 mod path;
 
@@ -31,13 +32,19 @@ pub enum SignerError {
     #[error(transparent)]
     Path(#[from] PathError),
     /// Not a secret URI.
-    #[error("this is no secret URI: give 12 to 24 words, a 0x-prefixed seed of 32 bytes, or a development key such as //Bob")]
+    #[error(
+        "this is no secret URI: give 12 to 24 words, a 0x-prefixed seed of 32 bytes, or a \
+         development key such as //Bob"
+    )]
     Uri,
     /// Words that are no mnemonic, or a seed of the wrong length.
     #[error("the words or the seed give no key: check their spelling, order and number")]
     Secret,
     /// Bytes that are no expanded key.
-    #[error("these 64 bytes are no sr25519 key: the file that they come from is damaged or of another kind")]
+    #[error(
+        "these 64 bytes are no sr25519 key: the file that they come from is damaged or of another \
+         kind"
+    )]
     Expanded,
 }
 
@@ -49,19 +56,23 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// From a secret URI: a mnemonic or a 0x-prefixed seed, with derivations (`//hard/soft`) and `///password`; a development key
-    /// such as `//Bob` derives from the well-known phrase.
+    /// From a secret URI: a mnemonic or a 0x-prefixed seed, with derivations (`//hard/soft`) and
+    /// `///password`; a development key such as `//Bob` derives from the well-known phrase.
     ///
     /// # Errors
-    /// [`SignerError`] if the text is no secret URI, its words are no mnemonic, or wallets read its path differently.
+    /// [`SignerError`] if the text is no secret URI, its words are no mnemonic, or wallets read its
+    /// path differently.
     pub fn from_suri(suri: &str) -> Result<Self, SignerError> {
         let suri = suri.trim();
         let path = suri.split_once("///").map_or(suri, |(before, _)| before);
-        path.get(path.find('/').unwrap_or(path.len())..).unwrap_or_default().parse::<DerivationPath>()?;
+        path.get(path.find('/').unwrap_or(path.len())..)
+            .unwrap_or_default()
+            .parse::<DerivationPath>()?;
         Self::from_suri_as_subkey(suri)
     }
 
-    /// The same for a secret that is in use already: its path is read as `subkey` reads it, whatever other wallets make of it.
+    /// The same for a secret that is in use already: its path is read as `subkey` reads it,
+    /// whatever other wallets make of it.
     ///
     /// # Errors
     /// [`SignerError`] if the text is no secret URI or its words are no mnemonic.
@@ -70,11 +81,13 @@ impl Signer {
         let root = match uri.phrase.expose_secret().strip_prefix("0x") {
             Some(digits) => {
                 let mut seed = Zeroizing::new([0; 32]);
-                hex::decode_to_slice(digits, seed.as_mut_slice()).map_err(|_| SignerError::Secret)?;
+                hex::decode_to_slice(digits, seed.as_mut_slice())
+                    .map_err(|_| SignerError::Secret)?;
                 Self::from_seed(*seed)?
             }
             None => {
-                let password = uri.password.as_ref().map_or("", |password| password.expose_secret());
+                let password =
+                    uri.password.as_ref().map_or("", |password| password.expose_secret());
                 Self::from_words(uri.phrase.expose_secret(), password)?
             }
         };
@@ -95,15 +108,20 @@ impl Signer {
     /// [`SignerError::Secret`] if the bytes are no key.
     pub fn from_seed(seed: [u8; 32]) -> Result<Self, SignerError> {
         let seed = Zeroizing::new(seed);
-        MiniSecretKey::from_bytes(seed.as_slice()).map(|seed| Self::of_seed(&seed)).map_err(|_| SignerError::Secret)
+        MiniSecretKey::from_bytes(seed.as_slice())
+            .map(|seed| Self::of_seed(&seed))
+            .map_err(|_| SignerError::Secret)
     }
 
-    /// From the expanded secret key in the form of ed25519, as [`Self::expanded`] gives it and polkadot-js keeps it.
+    /// From the expanded secret key in the form of ed25519, as [`Self::expanded`] gives it and
+    /// polkadot-js keeps it.
     ///
     /// # Errors
     /// [`SignerError::Expanded`] if the bytes are no key.
     pub fn from_expanded(bytes: &[u8; 64]) -> Result<Self, SignerError> {
-        SecretKey::from_ed25519_bytes(bytes).map(|secret| Self::new(secret.to_keypair())).map_err(|_| SignerError::Expanded)
+        SecretKey::from_ed25519_bytes(bytes)
+            .map(|secret| Self::new(secret.to_keypair()))
+            .map_err(|_| SignerError::Expanded)
     }
 
     /// The key that `path` leads to from this one.
@@ -111,12 +129,15 @@ impl Signer {
         self.through(&path.junctions)
     }
 
-    /// The mnemonic of 12 words for 16 bytes of entropy, which must come from the system's random source.
+    /// The mnemonic of 12 words for 16 bytes of entropy, which must come from the system's random
+    /// source.
     ///
     /// # Errors
     /// [`SignerError::Secret`] never happens for 16 bytes; it is passed on instead of a panic.
     pub fn mnemonic(entropy: [u8; 16]) -> Result<String, SignerError> {
-        Mnemonic::from_entropy(&entropy).map(|mnemonic| mnemonic.to_string()).map_err(|_| SignerError::Secret)
+        Mnemonic::from_entropy(&entropy)
+            .map(|mnemonic| mnemonic.to_string())
+            .map_err(|_| SignerError::Secret)
     }
 
     /// The account that it signs for.
@@ -124,7 +145,8 @@ impl Signer {
         self.account
     }
 
-    /// The expanded secret key in the form of ed25519: scalar times the cofactor, then the seed of nonces.
+    /// The expanded secret key in the form of ed25519: scalar times the cofactor, then the seed of
+    /// nonces.
     pub fn expanded(&self) -> Zeroizing<[u8; 64]> {
         Zeroizing::new(self.keypair.secret.to_ed25519_bytes())
     }
@@ -137,7 +159,8 @@ impl Signer {
     fn from_words(words: &str, password: &str) -> Result<Self, SignerError> {
         let mnemonic = Mnemonic::parse(words).map_err(|_| SignerError::Secret)?;
         let entropy = Zeroizing::new(mnemonic.to_entropy());
-        let seed = substrate_bip39::mini_secret_from_entropy(&entropy, password).map_err(|_| SignerError::Secret)?;
+        let seed = substrate_bip39::mini_secret_from_entropy(&entropy, password)
+            .map_err(|_| SignerError::Secret)?;
         Ok(Self::of_seed(&seed))
     }
 
@@ -146,12 +169,17 @@ impl Signer {
     }
 
     fn through(&self, junctions: &[DeriveJunction]) -> Self {
-        let secret = junctions.iter().fold(self.keypair.secret.clone(), |secret, junction| match *junction {
-            DeriveJunction::Soft(code) => secret.derived_key_simple(ChainCode(code), []).0,
-            DeriveJunction::Hard(code) => {
-                secret.hard_derive_mini_secret_key(Some(ChainCode(code)), []).0.expand(ExpansionMode::Ed25519)
-            }
-        });
+        let secret =
+            junctions.iter().fold(
+                self.keypair.secret.clone(),
+                |secret, junction| match *junction {
+                    DeriveJunction::Soft(code) => secret.derived_key_simple(ChainCode(code), []).0,
+                    DeriveJunction::Hard(code) => secret
+                        .hard_derive_mini_secret_key(Some(ChainCode(code)), [])
+                        .0
+                        .expand(ExpansionMode::Ed25519),
+                },
+            );
         Self::new(secret.to_keypair())
     }
 
@@ -173,8 +201,10 @@ impl subxt::tx::Signer<Config> for Signer {
 
 /// Whether `signature` is `account`'s over exactly `message`.
 pub fn verify(account: &AccountId, message: &[u8], signature: &[u8; 64]) -> bool {
-    let (Ok(key), Ok(signature)) = (schnorrkel::PublicKey::from_bytes(&account.0), schnorrkel::Signature::from_bytes(signature))
-    else {
+    let (Ok(key), Ok(signature)) = (
+        schnorrkel::PublicKey::from_bytes(&account.0),
+        schnorrkel::Signature::from_bytes(signature),
+    ) else {
         return false;
     };
     key.verify_simple(SIGNING_CONTEXT, message, &signature).is_ok()

@@ -1,7 +1,8 @@
 //! Validators: what the chain knows of one, and the session keys that its node makes.
 //!
-//! An account bonds money, names the session keys of its node, and stands for election. Who is elected signs blocks and votes from the
-//! session after the next one on, until it is not elected any more.
+//! An account bonds money, names the session keys of its node, and stands for election. Who is
+//! elected signs blocks and votes from the session after the next one on, until it is not elected
+//! any more.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +36,8 @@ pub struct SessionKeys {
 }
 
 impl SessionKeys {
-    /// Zeros of the same length as real ones, for the estimate of a fee: an sr25519 and an ed25519 key with a signature each.
+    /// Zeros of the same length as real ones, for the estimate of a fee: an sr25519 and an ed25519
+    /// key with a signature each.
     pub fn placeholder() -> Self {
         Self { keys: vec![0; 64], proof: vec![0; 128] }
     }
@@ -66,7 +68,8 @@ pub struct ValidatorState {
     pub session: u32,
     /// The era that rewards are earned in now.
     pub era: u32,
-    /// The newest era, which an election plans ahead of the one before: by it unbonded money comes free.
+    /// The newest era, which an election plans ahead of the one before: by it unbonded money comes
+    /// free.
     pub planned_era: u32,
     /// Base units below which the chain keeps no bond.
     pub existential_deposit: Balance,
@@ -81,14 +84,16 @@ impl ValidatorState {
         free.fold(0, |sum: Balance, (_, amount)| sum.saturating_add(*amount))
     }
 
-    /// Whether a withdrawal takes the last of the bond. The chain then forgets the bond, and pays out no more of its rewards.
+    /// Whether a withdrawal takes the last of the bond. The chain then forgets the bond, and pays
+    /// out no more of its rewards.
     pub fn is_last_withdrawal(&self) -> bool {
         self.has_bond
             && self.bonded < self.existential_deposit.max(1)
             && self.unlocking.iter().all(|(era, _)| *era <= self.planned_era)
     }
 
-    /// Whether the session keys can be given up, so that their deposit comes back: some are set, and no session needs them.
+    /// Whether the session keys can be given up, so that their deposit comes back: some are set,
+    /// and no session needs them.
     pub fn can_give_up_keys(&self) -> bool {
         self.keys.is_some() && !self.is_active && !self.is_queued
     }
@@ -147,12 +152,15 @@ impl View {
             let parts = ledger.unlocking.into_iter().map(|(amount, era)| (era.0, amount.0));
             (ledger.active, parts.collect())
         });
-        let prefs: Option<(Compact<u32>, bool)> = self.stored("Staking", "Validators", (account,)).await?;
+        let prefs: Option<(Compact<u32>, bool)> =
+            self.stored("Staking", "Validators", (account,)).await?;
         let spans: Option<Spans> = self.stored("Staking", "SlashingSpans", (account,)).await?;
         // The keys of each are two public keys of 32 bytes.
-        let queued: Vec<(AccountId, [u8; 64])> = self.stored("Session", "QueuedKeys", ()).await?.unwrap_or_default();
+        let queued: Vec<(AccountId, [u8; 64])> =
+            self.stored("Session", "QueuedKeys", ()).await?.unwrap_or_default();
         let keys: Option<[u8; 64]> = self.stored("Session", "NextKeys", (account,)).await?;
-        let active: Vec<AccountId> = self.stored("Session", "Validators", ()).await?.unwrap_or_default();
+        let active: Vec<AccountId> =
+            self.stored("Session", "Validators", ()).await?.unwrap_or_default();
         let era = self.active_era().await?;
         Ok(ValidatorState {
             has_bond,
@@ -168,29 +176,39 @@ impl View {
             era,
             planned_era: self.stored("Staking", "CurrentEra", ()).await?.unwrap_or(era),
             existential_deposit: self.constant("Balances", "ExistentialDeposit").await?,
-            slashing_spans: spans.map_or(0, |spans| u32::try_from(spans.prior.len()).unwrap_or(u32::MAX).saturating_add(1)),
+            slashing_spans: spans.map_or(0, |spans| {
+                u32::try_from(spans.prior.len()).unwrap_or(u32::MAX).saturating_add(1)
+            }),
         })
     }
 
-    /// Rewards of past eras that `validator` earned and nobody has paid out, oldest first. The chain forgets old eras with theirs,
-    /// and pays nothing out to an account without a bond.
+    /// Rewards of past eras that `validator` earned and nobody has paid out, oldest first. The
+    /// chain forgets old eras with theirs, and pays nothing out to an account without a bond.
     ///
     /// # Errors
     /// [`ReadError`], as every read of a view.
-    pub async fn unpaid_rewards(&self, validator: AccountId) -> Result<Vec<UnpaidReward>, ReadError> {
+    pub async fn unpaid_rewards(
+        &self,
+        validator: AccountId,
+    ) -> Result<Vec<UnpaidReward>, ReadError> {
         let mut unpaid = Vec::new();
         let ledger: Option<Ledger> = self.stored("Staking", "Ledger", (validator,)).await?;
         if ledger.is_none() {
             return Ok(unpaid);
         }
         for era in (0..self.active_era().await?).rev().take(MAX_ERAS as usize) {
-            let reward: Option<Balance> = self.stored("Staking", "ErasValidatorReward", (era,)).await?;
+            let reward: Option<Balance> =
+                self.stored("Staking", "ErasValidatorReward", (era,)).await?;
             if reward.is_none() {
                 break;
             }
-            let exposure: Option<Exposure> = self.stored("Staking", "ErasStakersOverview", (era, validator)).await?;
+            let exposure: Option<Exposure> =
+                self.stored("Staking", "ErasStakersOverview", (era, validator)).await?;
             let Some(exposure) = exposure else { continue };
-            let paid: Vec<u32> = self.stored("Staking", "ClaimedRewards", (era, validator)).await?.unwrap_or_default();
+            let paid: Vec<u32> = self
+                .stored("Staking", "ClaimedRewards", (era, validator))
+                .await?
+                .unwrap_or_default();
             // A validator without nominators has one page all the same: its own.
             let pages = (0..exposure.pages.max(1)).rev().filter(|page| !paid.contains(page));
             unpaid.extend(pages.map(|page| UnpaidReward { era, page }));
@@ -225,16 +243,21 @@ impl Chain {
     /// Makes new session keys in the node's own key store, for `owner` to set.
     ///
     /// # Errors
-    /// [`ReadError::Node`] if the node refuses: it does so for anybody who is not on its own machine.
+    /// [`ReadError::Node`] if the node refuses: it does so for anybody who is not on its own
+    /// machine.
     pub async fn rotate_session_keys(&self, owner: AccountId) -> Result<SessionKeys, ReadError> {
         const WHAT: &str = "author_rotateKeysWithOwner";
         let owner = format!("0x{}", hex::encode(owner.0));
         let made = self.rpc().request::<BTreeMap<String, String>>(WHAT, rpc_params![owner]);
         let made = within(WHAT, made).await?;
         let bytes = |field: &str| {
-            let digits = made.get(field).and_then(|text| text.strip_prefix("0x")).unwrap_or_default();
+            let digits =
+                made.get(field).and_then(|text| text.strip_prefix("0x")).unwrap_or_default();
             let bytes = hex::decode(digits).ok().filter(|bytes| !bytes.is_empty());
-            bytes.ok_or_else(|| ReadError::Shape { what: WHAT.into(), reason: format!("there are no bytes `{field}` in it") })
+            bytes.ok_or_else(|| ReadError::Shape {
+                what: WHAT.into(),
+                reason: format!("there are no bytes `{field}` in it"),
+            })
         };
         Ok(SessionKeys { keys: bytes("keys")?, proof: bytes("proof")? })
     }

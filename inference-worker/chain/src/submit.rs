@@ -1,9 +1,10 @@
 //! Signing, sending and following an extrinsic.
 //!
-//! Whoever is told that nothing happened sends again, so that is said only when it is known. What the node tells about an extrinsic
-//! can end too early: a connection breaks, a node starts anew, a pool drops what another node's pool has. Then the blocks have the
-//! last word: they are searched for the extrinsic's hash. An extrinsic is valid in [`MORTAL_BLOCKS`] blocks, and once these are final
-//! without it, it is known never to come.
+//! Whoever is told that nothing happened sends again, so that is said only when it is known. What
+//! the node tells about an extrinsic can end too early: a connection breaks, a node starts anew, a
+//! pool drops what another node's pool has. Then the blocks have the last word: they are searched
+//! for the extrinsic's hash. An extrinsic is valid in [`MORTAL_BLOCKS`] blocks, and once these are
+//! final without it, it is known never to come.
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -29,8 +30,8 @@ use crate::{
 pub const SUBMIT_TIMEOUT: Duration = Duration::from_secs(180);
 /// Blocks in which an extrinsic is valid: one that is lost cannot appear much later.
 const MORTAL_BLOCKS: u64 = 64;
-/// Blocks that finality may lie behind before extrinsics are made valid from the newest block on: from the last final one on their
-/// time would be over before it began.
+/// Blocks that finality may lie behind before extrinsics are made valid from the newest block on:
+/// from the last final one on their time would be over before it began.
 const MAX_LAG: BlockNumber = 16;
 /// How often a nonce taken by somebody else is chosen again.
 const NONCE_ATTEMPTS: usize = 4;
@@ -105,18 +106,26 @@ enum Silence {
 }
 
 impl Chain {
-    /// Signs `call`, sends it and waits `until` it is where it should be, at most [`SUBMIT_TIMEOUT`].
+    /// Signs `call`, sends it and waits `until` it is where it should be, at most
+    /// [`SUBMIT_TIMEOUT`].
     ///
-    /// Submissions of one account through one connection queue for their nonces and then wait side by side; another program that
-    /// signs for the same account at the same moment is met by choosing the nonce again.
+    /// Submissions of one account through one connection queue for their nonces and then wait side
+    /// by side; another program that signs for the same account at the same moment is met by
+    /// choosing the nonce again.
     ///
     /// # Errors
     /// [`SubmitError`]: refused before it ran, failed when it ran (the fee is spent), in a block that is not final, or not heard of.
-    pub async fn submit(&self, signer: &Signer, call: Call, until: Until) -> Result<Submitted, SubmitError> {
+    pub async fn submit(
+        &self,
+        signer: &Signer,
+        call: Call,
+        until: Until,
+    ) -> Result<Submitted, SubmitError> {
         self.submit_watched(signer, call, until, SUBMIT_TIMEOUT, &mut |_| {}).await
     }
 
-    /// The same with another longest wait; `reached` is told how far the extrinsic has got, at each step once.
+    /// The same with another longest wait; `reached` is told how far the extrinsic has got, at each
+    /// step once.
     ///
     /// # Errors
     /// As [`Self::submit`].
@@ -133,12 +142,17 @@ impl Chain {
         self.watch(sent, until, (patience, deadline), reached).await
     }
 
-    /// As [`Self::submit`], but refused if another program that signs for the same account was faster: for a call that may not be wanted
-    /// any more then.
+    /// As [`Self::submit`], but refused if another program that signs for the same account was
+    /// faster: for a call that may not be wanted any more then.
     ///
     /// # Errors
     /// As [`Self::submit`].
-    pub async fn submit_once(&self, signer: &Signer, call: Call, until: Until) -> Result<Submitted, SubmitError> {
+    pub async fn submit_once(
+        &self,
+        signer: &Signer,
+        call: Call,
+        until: Until,
+    ) -> Result<Submitted, SubmitError> {
         let deadline = Instant::now() + SUBMIT_TIMEOUT;
         let sent = self.send(signer, &call, 1).await?;
         self.watch(sent, until, (SUBMIT_TIMEOUT, deadline), &mut |_| {}).await
@@ -166,7 +180,8 @@ impl Chain {
         }
     }
 
-    /// Signs `call` and hands it to the node's pool, without waiting for a block. Returns the extrinsic's hash.
+    /// Signs `call` and hands it to the node's pool, without waiting for a block. Returns the
+    /// extrinsic's hash.
     ///
     /// # Errors
     /// [`SubmitError`] if the node refuses it. What the call does when it runs is not known yet.
@@ -186,29 +201,47 @@ impl Chain {
         self.estimate_fee_for(signer.account(), call).await
     }
 
-    /// The same for an account whose key is locked: a fee hangs on the length of a signature, not on its bytes.
+    /// The same for an account whose key is locked: a fee hangs on the length of a signature, not
+    /// on its bytes.
     ///
     /// # Errors
     /// As [`Self::estimate_fee`].
-    pub async fn estimate_fee_for(&self, account: AccountId, call: &Call) -> Result<Balance, SubmitError> {
+    pub async fn estimate_fee_for(
+        &self,
+        account: AccountId,
+        call: &Call,
+    ) -> Result<Balance, SubmitError> {
         let at = self.birth().await?;
         let payload = call.payload(at.metadata_ref())?;
         let params = DefaultExtrinsicParamsBuilder::new().mortal(MORTAL_BLOCKS).build();
         let mut transactions = at.tx();
-        let signed =
-            within("AccountNonceApi_account_nonce", transactions.create_signed(&payload, &Unsigned(account), params)).await?;
+        let signed = within(
+            "AccountNonceApi_account_nonce",
+            transactions.create_signed(&payload, &Unsigned(account), params),
+        )
+        .await?;
         Ok(within("TransactionPaymentApi_query_info", signed.partial_fee_estimate()).await?)
     }
 
-    /// The block from which an extrinsic is valid: the last final one, or the newest while finality lies behind.
-    async fn birth(&self) -> Result<ClientAtBlock<Config, OnlineClientAtBlockImpl<Config>>, ReadError> {
+    /// The block from which an extrinsic is valid: the last final one, or the newest while finality
+    /// lies behind.
+    async fn birth(
+        &self,
+    ) -> Result<ClientAtBlock<Config, OnlineClientAtBlockImpl<Config>>, ReadError> {
         let (last, best) = (self.finalized().await?, self.best().await?);
         let from = if best.number.saturating_sub(last.number) > MAX_LAG { best } else { last };
-        within("chain_getHeader", self.client().at_block(BlockRef::from_hash(from.hash.into()))).await
+        within("chain_getHeader", self.client().at_block(BlockRef::from_hash(from.hash.into())))
+            .await
     }
 
-    /// Chooses a nonce, at most `attempts` times, signs and sends; the lock is held until the pool has the extrinsic, so that the next nonce is the next one.
-    async fn send(&self, signer: &Signer, call: &Call, attempts: usize) -> Result<Sent, SubmitError> {
+    /// Chooses a nonce, at most `attempts` times, signs and sends; the lock is held until the pool
+    /// has the extrinsic, so that the next nonce is the next one.
+    async fn send(
+        &self,
+        signer: &Signer,
+        call: &Call,
+        attempts: usize,
+    ) -> Result<Sent, SubmitError> {
         let what = call.to_string();
         let lock = self.nonce_lock(signer.account());
         let _turn = lock.lock().await;
@@ -216,23 +249,36 @@ impl Chain {
         for _ in 0..attempts {
             let at = self.birth().await?;
             let payload = call.payload(at.metadata_ref())?;
-            let nonce = within("system_accountNextIndex", self.methods().system_account_next_index(&signer.account())).await?;
-            let params = DefaultExtrinsicParamsBuilder::new().nonce(nonce).mortal(MORTAL_BLOCKS).build();
+            let nonce = within(
+                "system_accountNextIndex",
+                self.methods().system_account_next_index(&signer.account()),
+            )
+            .await?;
+            let params =
+                DefaultExtrinsicParamsBuilder::new().nonce(nonce).mortal(MORTAL_BLOCKS).build();
             let mut transactions = at.tx();
-            let signed = within("state_call", transactions.create_signed(&payload, signer, params)).await?;
+            let signed =
+                within("state_call", transactions.create_signed(&payload, signer, params)).await?;
             let born = BlockNumber::try_from(at.block_number()).unwrap_or(BlockNumber::MAX);
             let to = born.saturating_add(MORTAL_BLOCKS as BlockNumber - 1);
-            let search = Search { extrinsic: signed.hash().0, from: born.saturating_add(1), to, seen: None };
-            let progress = match tokio::time::timeout(REQUEST_TIMEOUT, signed.submit_and_watch()).await {
+            let search =
+                Search { extrinsic: signed.hash().0, from: born.saturating_add(1), to, seen: None };
+            let progress = match tokio::time::timeout(REQUEST_TIMEOUT, signed.submit_and_watch())
+                .await
+            {
                 Ok(Ok(progress)) => Ok(progress),
                 // Its pool may have the extrinsic all the same.
-                Err(_) => Err(format!("the node did not answer within {} s", REQUEST_TIMEOUT.as_secs())),
+                Err(_) => {
+                    Err(format!("the node did not answer within {} s", REQUEST_TIMEOUT.as_secs()))
+                }
                 Ok(Err(error)) => match answer(&error).filter(|answer| is_refusal(answer.code)) {
                     None => Err(root_cause(&error)),
                     Some(answer) => {
                         refusal = why_refused(&error, answer);
                         if refusal.contains("Inability to pay some fees") {
-                            return Err(SubmitError::NoFunds { account: signer.account().to_string() });
+                            return Err(SubmitError::NoFunds {
+                                account: signer.account().to_string(),
+                            });
                         }
                         if is_about_nonce(&refusal) { continue } else { break }
                     }
@@ -266,8 +312,14 @@ impl Chain {
                     return self.read_outcome(what, search, place).await;
                 }
                 Ok(Ok(Some(place))) if is_last => {
-                    let Submitted { block, extrinsic, fee, .. } = self.read_outcome(what, search, place).await?;
-                    return Err(SubmitError::NotFinal { what: what.to_owned(), block: block.number, extrinsic, fee });
+                    let Submitted { block, extrinsic, fee, .. } =
+                        self.read_outcome(what, search, place).await?;
+                    return Err(SubmitError::NotFinal {
+                        what: what.to_owned(),
+                        block: block.number,
+                        extrinsic,
+                        fee,
+                    });
                 }
                 Ok(Ok(Some(_))) => {}
                 Ok(Ok(None)) if search.from > search.to => {
@@ -277,7 +329,10 @@ impl Chain {
                 Ok(Ok(None)) if matches!(silence, Silence::Dropped(_)) => break,
                 Ok(Ok(None)) => unread.clear(),
                 Ok(Err(error)) => unread = format!("; {error}"),
-                Err(_) => unread = format!("; the node did not answer within {} s", REQUEST_TIMEOUT.as_secs()),
+                Err(_) => {
+                    unread =
+                        format!("; the node did not answer within {} s", REQUEST_TIMEOUT.as_secs())
+                }
             }
             if is_last {
                 break;
@@ -288,17 +343,32 @@ impl Chain {
     }
 
     /// Reads what the extrinsic did in the block that holds it.
-    async fn read_outcome(&self, what: &str, search: Search, place: Place) -> Result<Submitted, SubmitError> {
+    async fn read_outcome(
+        &self,
+        what: &str,
+        search: Search,
+        place: Place,
+    ) -> Result<Submitted, SubmitError> {
         let extrinsic = search.extrinsic;
         match self.included(place, extrinsic).await {
-            Ok(Included { block, fee, failure: None, events, .. }) => Ok(Submitted { block, extrinsic, fee, events }),
+            Ok(Included { block, fee, failure: None, events, .. }) => {
+                Ok(Submitted { block, extrinsic, fee, events })
+            }
             Ok(Included { block, is_final, fee, failure: Some(failure), .. }) => {
                 let failure = Box::new(failure);
-                Err(SubmitError::Failed { what: what.to_owned(), failure, block: block.number, is_final, fee })
+                Err(SubmitError::Failed {
+                    what: what.to_owned(),
+                    failure,
+                    block: block.number,
+                    is_final,
+                    fee,
+                })
             }
             Err(error) => {
-                let reason =
-                    format!("block 0x{} has it, and what it did there could not be read: {error}", hex::encode(place.block));
+                let reason = format!(
+                    "block 0x{} has it, and what it did there could not be read: {error}",
+                    hex::encode(place.block)
+                );
                 Err(unknown(what.to_owned(), &search, reason))
             }
         }
@@ -311,12 +381,17 @@ fn unknown(what: String, search: &Search, reason: String) -> SubmitError {
 
 /// The node's own answer to an extrinsic that it does not follow.
 fn answer(error: &ExtrinsicError) -> Option<&UserError> {
-    let ExtrinsicError::ErrorSubmittingTransaction(BackendError::Rpc(RpcError::ClientError(error))) = error else { return None };
+    let ExtrinsicError::ErrorSubmittingTransaction(BackendError::Rpc(RpcError::ClientError(error))) =
+        error
+    else {
+        return None;
+    };
     if let subxt::rpcs::Error::User(answer) = error { Some(answer) } else { None }
 }
 
-/// Whether an answer with this code says that the pool does not have the extrinsic and never had it. Any other failure leaves that
-/// open. No two signatures over the same call are alike, so bytes that the pool knows are our own: signing anew could pay twice.
+/// Whether an answer with this code says that the pool does not have the extrinsic and never had
+/// it. Any other failure leaves that open. No two signatures over the same call are alike, so bytes
+/// that the pool knows are our own: signing anew could pay twice.
 fn is_refusal(code: i32) -> bool {
     POOL_CODES.contains(&code) && ![POOL_BANNED, POOL_HAS_IT].contains(&code)
 }
@@ -324,10 +399,14 @@ fn is_refusal(code: i32) -> bool {
 /// The pool's reason, which is in the data of the node's answer and not in its message.
 fn why_refused(error: &ExtrinsicError, answer: &UserError) -> String {
     let data = answer.data.as_ref();
-    data.map_or_else(|| root_cause(error), |data| format!("{}: {}", root_cause(error), data.get().trim_matches('"')))
+    data.map_or_else(
+        || root_cause(error),
+        |data| format!("{}: {}", root_cause(error), data.get().trim_matches('"')),
+    )
 }
 
-/// Follows the node's news until the extrinsic is where `until` wants it. Returns the block that holds it.
+/// Follows the node's news until the extrinsic is where `until` wants it. Returns the block that
+/// holds it.
 async fn follow(
     mut progress: Progress,
     search: &mut Search,
@@ -367,7 +446,9 @@ async fn follow(
 
 /// Whether the pool refused because another extrinsic took the nonce first.
 fn is_about_nonce(refusal: &str) -> bool {
-    ["outdated", "stale", "priority is too low", "Priority is too low"].iter().any(|sign| refusal.contains(sign))
+    ["outdated", "stale", "priority is too low", "Priority is too low"]
+        .iter()
+        .any(|sign| refusal.contains(sign))
 }
 
 #[cfg(test)]

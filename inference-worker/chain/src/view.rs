@@ -2,8 +2,8 @@
 
 use codec::{Decode, DecodeAll, Encode};
 use mica_primitives::{
-    Agreement, AgreementId, Balance, BlockNumber, Channel, ChannelId, ChannelParameters, LaneId, LayerRange, ModelId, ModelRecord,
-    ReceiptRoot, RegistryParameters, WorkerRecord,
+    Agreement, AgreementId, Balance, BlockNumber, Channel, ChannelId, ChannelParameters, LaneId,
+    LayerRange, ModelId, ModelRecord, ReceiptRoot, RegistryParameters, WorkerRecord,
 };
 use subxt::{
     backend::{Backend, BlockRef},
@@ -65,11 +65,15 @@ impl View {
             frozen: Balance,
             _flags: u128,
         }
-        let at = within(WHAT, self.chain.client().at_block(BlockRef::from_hash(self.head.hash.into()))).await?;
+        let at =
+            within(WHAT, self.chain.client().at_block(BlockRef::from_hash(self.head.hash.into())))
+                .await?;
         let existential_deposit = constant(at.metadata_ref(), "Balances", "ExistentialDeposit")?;
         let address = subxt::dynamic::storage::<(AccountId,), Value>("System", "Account");
         let value = within(WHAT, at.storage().try_fetch(address, (account,))).await?;
-        let Some(value) = value else { return Ok(Account { existential_deposit, ..Account::default() }) };
+        let Some(value) = value else {
+            return Ok(Account { existential_deposit, ..Account::default() });
+        };
         let Stored { free, reserved: held, frozen, nonce, .. } = decode(WHAT, value.bytes())?;
         Ok(Account { free, held, frozen, nonce, existential_deposit })
     }
@@ -80,7 +84,9 @@ impl View {
     /// [`ReadError`], as every read of a view.
     pub async fn time_unix_ms(&self) -> Result<Option<u64>, ReadError> {
         const WHAT: &str = "Timestamp.Now";
-        let at = within(WHAT, self.chain.client().at_block(BlockRef::from_hash(self.head.hash.into()))).await?;
+        let at =
+            within(WHAT, self.chain.client().at_block(BlockRef::from_hash(self.head.hash.into())))
+                .await?;
         let address = subxt::dynamic::storage::<(), Value>("Timestamp", "Now");
         let value = within(WHAT, at.storage().try_fetch(address, ())).await?;
         value.map(|value| decode(WHAT, value.bytes())).transpose()
@@ -102,7 +108,8 @@ impl View {
         let mut all: Vec<(ModelId, ModelRecord<AccountId>)> = Vec::new();
         for _ in 0..MAX_PAGES {
             let from = all.last().map(|(model, _)| *model);
-            let page: Vec<(ModelId, ModelRecord<AccountId>)> = self.call("RegistryApi_models", (from, PAGE)).await?;
+            let page: Vec<(ModelId, ModelRecord<AccountId>)> =
+                self.call("RegistryApi_models", (from, PAGE)).await?;
             if page.is_empty() {
                 break;
             }
@@ -111,7 +118,8 @@ impl View {
         Ok(all)
     }
 
-    /// Workers of `model` whose range meets `range` (all of them without one), each with whether it is online.
+    /// Workers of `model` whose range meets `range` (all of them without one), each with whether it
+    /// is online.
     ///
     /// # Errors
     /// [`ReadError`], as every read of a view.
@@ -123,7 +131,8 @@ impl View {
         let mut all: Vec<(WorkerRecord<AccountId>, bool)> = Vec::new();
         for _ in 0..MAX_PAGES {
             let from = all.last().map(|(worker, _)| worker.account);
-            let page: Vec<(WorkerRecord<AccountId>, bool)> = self.call("RegistryApi_workers", (model, range, from, PAGE)).await?;
+            let page: Vec<(WorkerRecord<AccountId>, bool)> =
+                self.call("RegistryApi_workers", (model, range, from, PAGE)).await?;
             if page.is_empty() {
                 break;
             }
@@ -136,7 +145,10 @@ impl View {
     ///
     /// # Errors
     /// [`ReadError`], as every read of a view.
-    pub async fn worker(&self, account: AccountId) -> Result<Option<(WorkerRecord<AccountId>, bool)>, ReadError> {
+    pub async fn worker(
+        &self,
+        account: AccountId,
+    ) -> Result<Option<(WorkerRecord<AccountId>, bool)>, ReadError> {
         self.call("RegistryApi_worker", account).await
     }
 
@@ -160,7 +172,10 @@ impl View {
     ///
     /// # Errors
     /// [`ReadError`], as every read of a view.
-    pub async fn channel(&self, channel: ChannelId) -> Result<Option<Channel<AccountId>>, ReadError> {
+    pub async fn channel(
+        &self,
+        channel: ChannelId,
+    ) -> Result<Option<Channel<AccountId>>, ReadError> {
         self.call("ChannelsApi_channel", channel).await
     }
 
@@ -168,11 +183,15 @@ impl View {
     ///
     /// # Errors
     /// [`ReadError`], as every read of a view.
-    pub async fn channels_of(&self, payer: AccountId) -> Result<Vec<(ChannelId, Channel<AccountId>)>, ReadError> {
+    pub async fn channels_of(
+        &self,
+        payer: AccountId,
+    ) -> Result<Vec<(ChannelId, Channel<AccountId>)>, ReadError> {
         self.call("ChannelsApi_channels_of", payer).await
     }
 
-    /// A page of the channels from which `payee` is paid: those after `from`, at most `limit` and 256.
+    /// A page of the channels from which `payee` is paid: those after `from`, at most `limit` and
+    /// 256.
     ///
     /// # Errors
     /// [`ReadError`], as every read of a view.
@@ -189,7 +208,10 @@ impl View {
     ///
     /// # Errors
     /// [`ReadError`], as every read of a view.
-    pub async fn agreement(&self, agreement: AgreementId) -> Result<Option<Agreement<AccountId>>, ReadError> {
+    pub async fn agreement(
+        &self,
+        agreement: AgreementId,
+    ) -> Result<Option<Agreement<AccountId>>, ReadError> {
         self.call("SlaApi_agreement", agreement).await
     }
 
@@ -201,11 +223,16 @@ impl View {
         self.call("ChannelsApi_channel_parameters", ()).await
     }
 
-    /// The root of receipts that the lane's last redeemed voucher fixed, while its audit window lasts.
+    /// The root of receipts that the lane's last redeemed voucher fixed, while its audit window
+    /// lasts.
     ///
     /// # Errors
     /// [`ReadError`], as every read of a view.
-    pub async fn receipt_root(&self, channel: ChannelId, lane: LaneId) -> Result<Option<ReceiptRoot<AccountId>>, ReadError> {
+    pub async fn receipt_root(
+        &self,
+        channel: ChannelId,
+        lane: LaneId,
+    ) -> Result<Option<ReceiptRoot<AccountId>>, ReadError> {
         self.call("ReceiptsApi_root", (channel, lane)).await
     }
 
@@ -215,20 +242,36 @@ impl View {
     /// [`ReadError`], as every read of a view.
     pub async fn events(&self) -> Result<Vec<ChainEvent>, ReadError> {
         const WHAT: &str = "System.Events";
-        let at = within(WHAT, self.chain.client().at_block(BlockRef::from_hash(self.head.hash.into()))).await?;
+        let at =
+            within(WHAT, self.chain.client().at_block(BlockRef::from_hash(self.head.hash.into())))
+                .await?;
         let events = within(WHAT, at.events().fetch()).await?;
-        let shape = |error: subxt::error::EventsError| ReadError::Shape { what: WHAT.to_owned(), reason: root_cause(&error) };
-        events.iter().map(|event| event.map(|event| ChainEvent::from_subxt(&event)).map_err(shape)).collect()
+        let shape = |error: subxt::error::EventsError| ReadError::Shape {
+            what: WHAT.to_owned(),
+            reason: root_cause(&error),
+        };
+        events
+            .iter()
+            .map(|event| event.map(|event| ChainEvent::from_subxt(&event)).map_err(shape))
+            .collect()
     }
 
-    /// Reads one entry of a pallet's storage; nothing if it is not there, also where the pallet itself would read a default.
-    pub(crate) async fn stored<K, T>(&self, pallet: &'static str, entry: &'static str, keys: K) -> Result<Option<T>, ReadError>
+    /// Reads one entry of a pallet's storage; nothing if it is not there, also where the pallet
+    /// itself would read a default.
+    pub(crate) async fn stored<K, T>(
+        &self,
+        pallet: &'static str,
+        entry: &'static str,
+        keys: K,
+    ) -> Result<Option<T>, ReadError>
     where
         K: IntoEncodableValues + IntoDecodableValues,
         T: Decode,
     {
         let what = format!("{pallet}.{entry}");
-        let at = within(&what, self.chain.client().at_block(BlockRef::from_hash(self.head.hash.into()))).await?;
+        let at =
+            within(&what, self.chain.client().at_block(BlockRef::from_hash(self.head.hash.into())))
+                .await?;
         let address = subxt::dynamic::storage::<K, Value>(pallet, entry);
         let found = async {
             let key = at.storage().entry(address)?.fetch_key(keys)?;
@@ -242,14 +285,30 @@ impl View {
     }
 
     /// A constant of a pallet.
-    pub(crate) async fn constant<T: Decode>(&self, pallet: &'static str, name: &'static str) -> Result<T, ReadError> {
-        let at = within("chain_getHeader", self.chain.client().at_block(BlockRef::from_hash(self.head.hash.into()))).await?;
+    pub(crate) async fn constant<T: Decode>(
+        &self,
+        pallet: &'static str,
+        name: &'static str,
+    ) -> Result<T, ReadError> {
+        let at = within(
+            "chain_getHeader",
+            self.chain.client().at_block(BlockRef::from_hash(self.head.hash.into())),
+        )
+        .await?;
         constant(at.metadata_ref(), pallet, name)
     }
 
     /// Calls a function of the runtime with `arguments` and reads its answer.
-    async fn call<T: Decode>(&self, function: &str, arguments: impl Encode) -> Result<T, ReadError> {
-        let bytes = within(function, self.chain.backend().call(function, Some(&arguments.encode()), self.head.hash.into())).await?;
+    async fn call<T: Decode>(
+        &self,
+        function: &str,
+        arguments: impl Encode,
+    ) -> Result<T, ReadError> {
+        let bytes = within(
+            function,
+            self.chain.backend().call(function, Some(&arguments.encode()), self.head.hash.into()),
+        )
+        .await?;
         decode(function, &bytes)
     }
 }
@@ -258,12 +317,16 @@ impl View {
 fn constant<T: Decode>(metadata: &Metadata, pallet: &str, name: &str) -> Result<T, ReadError> {
     let what = format!("{pallet}.{name}");
     let found = metadata.pallet_by_name(pallet).and_then(|pallet| pallet.constant_by_name(name));
-    let found = found.ok_or_else(|| ReadError::Shape { what: what.clone(), reason: "the runtime has no such constant".into() })?;
+    let found = found.ok_or_else(|| ReadError::Shape {
+        what: what.clone(),
+        reason: "the runtime has no such constant".into(),
+    })?;
     decode(&what, found.value())
 }
 
 pub(crate) fn decode<T: Decode>(what: &str, mut bytes: &[u8]) -> Result<T, ReadError> {
-    T::decode_all(&mut bytes).map_err(|error| ReadError::Shape { what: what.to_owned(), reason: error.to_string() })
+    T::decode_all(&mut bytes)
+        .map_err(|error| ReadError::Shape { what: what.to_owned(), reason: error.to_string() })
 }
 
 impl ChainEvent {

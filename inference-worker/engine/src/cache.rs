@@ -15,8 +15,8 @@ pub use pool::KvPool;
 /// Positions of a page: a tile of attention.
 pub const PAGE_POSITIONS: usize = TILE;
 
-/// What a session's layers remember. Takes pages from its model's pool as positions are computed, up to the bound it was made
-/// with, and gives them back when it is cut back or dropped.
+/// What a session's layers remember. Takes pages from its model's pool as positions are computed,
+/// up to the bound it was made with, and gives them back when it is cut back or dropped.
 #[derive(Debug)]
 pub struct KvCache {
     pool: KvPool,
@@ -36,7 +36,12 @@ impl KvCache {
     ///
     /// # Errors
     /// [`ForwardError::CacheBudget`] if the pool does not have that many.
-    pub(crate) fn new(pool: &KvPool, layers: LayerRange, config: &ModelConfig, max_positions: usize) -> Result<Self, ForwardError> {
+    pub(crate) fn new(
+        pool: &KvPool,
+        layers: LayerRange,
+        config: &ModelConfig,
+        max_positions: usize,
+    ) -> Result<Self, ForwardError> {
         let count = usize::from(layers.len());
         let reserved = pages(layers, max_positions);
         pool.reserve(reserved)?;
@@ -77,8 +82,8 @@ impl KvCache {
         self.pages.iter().map(Vec::len).sum::<usize>() * self.pool.page_bytes()
     }
 
-    /// Forgets all positions from `len` on; nothing if it is not that long. Pages without positions go back to the pool, but stay
-    /// set aside for this cache.
+    /// Forgets all positions from `len` on; nothing if it is not that long. Pages without positions
+    /// go back to the pool, but stay set aside for this cache.
     pub fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);
         let tiles = self.len.div_ceil(TILE);
@@ -99,7 +104,8 @@ impl KvCache {
         self.pool.is(pool)
     }
 
-    /// Takes the pages for `rows` further positions. They are within the bound, so that the pages were set aside.
+    /// Takes the pages for `rows` further positions. They are within the bound, so that the pages
+    /// were set aside.
     pub(crate) fn extend(&mut self, rows: usize) {
         let tiles = (self.len + rows).div_ceil(TILE);
         for pages in &mut self.pages {
@@ -109,14 +115,19 @@ impl KvCache {
         }
     }
 
-    /// Stores rows of one layer from position `first` on, `keys` and `values`: `[rows, kv_heads, head_size]`, rounded to half
-    /// precision. The positions are among those that [`KvCache::extend`] made room for.
+    /// Stores rows of one layer from position `first` on, `keys` and `values`: `[rows, kv_heads,
+    /// head_size]`, rounded to half precision. The positions are among those that
+    /// [`KvCache::extend`] made room for.
     pub(crate) fn store(&mut self, layer: usize, first: usize, keys: &[f32], values: &[f32]) {
         let (size, width) = (self.head_size, self.kv_heads * self.head_size);
-        for (row, (keys, values)) in keys.chunks_exact(width).zip(values.chunks_exact(width)).enumerate() {
+        for (row, (keys, values)) in
+            keys.chunks_exact(width).zip(values.chunks_exact(width)).enumerate()
+        {
             let position = first + row;
             let page = &mut self.pages[layer][position / TILE];
-            let heads = page.chunks_exact_mut(2 * TILE * size).zip(keys.chunks_exact(size).zip(values.chunks_exact(size)));
+            let heads = page
+                .chunks_exact_mut(2 * TILE * size)
+                .zip(keys.chunks_exact(size).zip(values.chunks_exact(size)));
             for (page, (key, value)) in heads {
                 let (page_keys, page_values) = page.split_at_mut(TILE * size);
                 let at = place(position, size);
@@ -126,7 +137,8 @@ impl KvCache {
         }
     }
 
-    /// Keys and values of one head of one layer, at the positions of tile `tile`: `[64, head_size]` each.
+    /// Keys and values of one head of one layer, at the positions of tile `tile`: `[64, head_size]`
+    /// each.
     pub(crate) fn tile(&self, layer: usize, kv_head: usize, tile: usize) -> (&[u16], &[u16]) {
         let half = TILE * self.head_size;
         self.pages[layer][tile][kv_head * 2 * half..][..2 * half].split_at(half)

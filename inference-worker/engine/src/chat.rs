@@ -1,14 +1,18 @@
-//! The chat template that a model file brings along: from messages to the text that the model was trained on.
+//! The chat template that a model file brings along: from messages to the text that the model was
+//! trained on.
 //!
-//! Templates are Jinja programs written by strangers. They run without any access to the machine, with a bound on their steps
-//! (not on the memory that those steps can fill: who opens a model file trusts it that far). Errors name the line of the template.
+//! Templates are Jinja programs written by strangers. They run without any access to the machine,
+//! with a bound on their steps (not on the memory that those steps can fill: who opens a model file
+//! trusts it that far). Errors name the line of the template.
 //!
-//! What a message says is text, whatever it says: no control token comes of it, not of its role and not together with the
-//! template's text ([`ChatTemplate::prompt`]). A model's own `<think>` and the like, which are no control tokens but tokens that its
-//! makers added (type 4), are found in messages too, as in llama.cpp. Tokens of that type that are named like those of turns,
+//! What a message says is text, whatever it says: no control token comes of it, not of its role and
+//! not together with the template's text ([`ChatTemplate::prompt`]). A model's own `<think>` and
+//! the like, which are no control tokens but tokens that its makers added (type 4), are found in
+//! messages too, as in llama.cpp. Tokens of that type that are named like those of turns,
 //! `<|im_end|>` for example, are control tokens.
 //!
-//! Templates find what transformers gives them (`apply_chat_template` in Hugging Face's transformers 5):
+//! Templates find what transformers gives them (`apply_chat_template` in Hugging Face's
+//! transformers 5):
 //!
 //! | construct | here |
 //! |---|---|
@@ -62,19 +66,26 @@ pub enum TemplateError {
     #[error("the model file has no chat template; give the whole prompt yourself (--raw)")]
     Absent,
     /// It is not a template that we understand.
-    #[error("the model's chat template cannot be used: {0}; give the whole prompt yourself (--raw)")]
+    #[error(
+        "the model's chat template cannot be used: {0}; give the whole prompt yourself (--raw)"
+    )]
     Syntax(#[source] Error),
     /// It refused the conversation or failed.
     #[error("the model's chat template refused the conversation: {0}")]
     Render(#[source] Error),
     /// More messages than are allowed.
-    #[error("{found} messages are more than the {MAX_MESSAGES} that are allowed; leave out the oldest")]
+    #[error(
+        "{found} messages are more than the {MAX_MESSAGES} that are allowed; leave out the oldest"
+    )]
     TooMany {
         /// Number of messages.
         found: usize,
     },
     /// The messages use up the characters by which content is told from the template.
-    #[error("the conversation has too many different characters for private use (U+F0000 and above); leave some of them out")]
+    #[error(
+        "the conversation has too many different characters for private use (U+F0000 and above); \
+         leave some of them out"
+    )]
     Private,
 }
 
@@ -128,10 +139,13 @@ impl ChatTemplate {
     /// The file's `tokenizer.chat_template`.
     ///
     /// # Errors
-    /// [`TemplateError::Absent`] if there is none, [`TemplateError::Syntax`] if it does not compile.
+    /// [`TemplateError::Absent`] if there is none, [`TemplateError::Syntax`] if it does not
+    /// compile.
     pub fn from_gguf(file: &GgufFile) -> Result<Self, TemplateError> {
-        let source =
-            file.string("tokenizer.chat_template").filter(|source| !source.trim().is_empty()).ok_or(TemplateError::Absent)?;
+        let source = file
+            .string("tokenizer.chat_template")
+            .filter(|source| !source.trim().is_empty())
+            .ok_or(TemplateError::Absent)?;
         let token = |key: &str| {
             let id = file.integer(key)? as usize;
             match file.array("tokenizer.ggml.tokens")?.get(id)? {
@@ -140,7 +154,8 @@ impl ChatTemplate {
             }
         };
         let bos = token("tokenizer.ggml.bos_token_id").unwrap_or_default();
-        let mut template = Self::new(source, bos, token("tokenizer.ggml.eos_token_id").unwrap_or_default())?;
+        let mut template =
+            Self::new(source, bos, token("tokenizer.ggml.eos_token_id").unwrap_or_default())?;
         for (name, key) in TOKENS {
             if let Some(token) = token(key) {
                 template.tokens.insert(name, token);
@@ -156,14 +171,19 @@ impl ChatTemplate {
     pub fn new(source: &str, bos: String, eos: String) -> Result<Self, TemplateError> {
         let mut environment = Environment::new();
         // As transformers sets Jinja up, for which the templates are written.
-        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(TemplateError::Syntax)?;
+        let syntax = SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build()
+            .map_err(TemplateError::Syntax)?;
         environment.set_syntax(syntax);
         environment.set_fuel(Some(FUEL));
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         environment.add_function("raise_exception", |text: String| -> Result<Value, Error> {
             Err(Error::new(ErrorKind::InvalidOperation, text))
         });
-        environment.add_function("strftime_now", |format: String| clock::strftime(&format, clock::now()));
+        environment
+            .add_function("strftime_now", |format: String| clock::strftime(&format, clock::now()));
         environment.add_filter("tojson", json::tojson);
         builtins::add(&mut environment);
         environment.set_unknown_method_callback(methods::call);
@@ -173,17 +193,19 @@ impl ChatTemplate {
         Ok(Self { environment, source: source.to_owned(), literals, tokens })
     }
 
-    /// The prompt of a conversation, for [`Tokenizer::encode_prompt`]: its text is that of [`Self::render`], and what the messages
-    /// say is content, in which no control token is found.
+    /// The prompt of a conversation, for [`Tokenizer::encode_prompt`]: its text is that of
+    /// [`Self::render`], and what the messages say is content, in which no control token is found.
     ///
-    /// The template runs at least twice where a message has a character of a control token's name: plainly, and with marks in the
-    /// messages ([`marks`]), up to four times more. Where the marks change what it says, because it looks at the messages otherwise
-    /// than for a text of its own, fewer of them are tried. The fewest are taken that change nothing and do not bring control tokens
-    /// which were not there with the most.
+    /// The template runs at least twice where a message has a character of a control token's name:
+    /// plainly, and with marks in the messages ([`marks`]), up to four times more. Where the marks
+    /// change what it says, because it looks at the messages otherwise than for a text of its own,
+    /// fewer of them are tried. The fewest are taken that change nothing and do not bring control
+    /// tokens which were not there with the most.
     ///
     /// # Errors
-    /// [`TemplateError::Render`] if the template refuses the conversation, or the conversation with the most marks in it, so that
-    /// there is nothing to hold fewer against; [`TemplateError::Private`].
+    /// [`TemplateError::Render`] if the template refuses the conversation, or the conversation with
+    /// the most marks in it, so that there is nothing to hold fewer against;
+    /// [`TemplateError::Private`].
     pub fn prompt(
         &self,
         messages: &[ChatMessage],
@@ -199,11 +221,14 @@ impl ChatTemplate {
         let words = marks::words(named.iter().filter_map(|&id| tokenizer.token(id)));
         let of_words = Names::of_texts(words.as_deref().unwrap_or_default());
         let template = std::iter::once(&self.source).chain(self.tokens.values());
-        let marks = Marks::new(&control, &literals, &of_words, template.map(String::as_str), messages)?;
+        let marks =
+            Marks::new(&control, &literals, &of_words, template.map(String::as_str), messages)?;
         if marks.is_empty() {
             return Ok(unmarked);
         }
-        let marked = |extent| self.render(&marks.mark(messages, extent), generation).map(|text| marks.resolve(&text));
+        let marked = |extent| {
+            self.render(&marks.mark(messages, extent), generation).map(|text| marks.resolve(&text))
+        };
         if words.is_some()
             && !marks.has_signs()
             && let Ok(found) = marked(Extent::Words)
@@ -229,8 +254,13 @@ impl ChatTemplate {
     /// The text of a conversation.
     ///
     /// # Errors
-    /// [`TemplateError::Render`] if the template refuses the conversation, for example a role that it does not know.
-    pub fn render(&self, messages: &[ChatMessage], generation: GenerationPrompt) -> Result<String, TemplateError> {
+    /// [`TemplateError::Render`] if the template refuses the conversation, for example a role that
+    /// it does not know.
+    pub fn render(
+        &self,
+        messages: &[ChatMessage],
+        generation: GenerationPrompt,
+    ) -> Result<String, TemplateError> {
         if messages.len() > MAX_MESSAGES {
             return Err(TemplateError::TooMany { found: messages.len() });
         }
@@ -246,7 +276,12 @@ impl ChatTemplate {
         };
         // minijinja 3.0 panics over some slices with a negative step.
         let rendered = catch_unwind(AssertUnwindSafe(|| template.render(variables)));
-        let panicked = |_| Error::new(ErrorKind::InvalidOperation, "the template engine failed: the template asks too much of it");
+        let panicked = |_| {
+            Error::new(
+                ErrorKind::InvalidOperation,
+                "the template engine failed: the template asks too much of it",
+            )
+        };
         rendered.map_err(panicked).flatten().map_err(TemplateError::Render)
     }
 }
@@ -256,7 +291,8 @@ mod tests {
     use super::*;
 
     fn render(source: &str, messages: &[ChatMessage]) -> Result<String, TemplateError> {
-        ChatTemplate::new(source, "<s>".into(), "</s>".into())?.render(messages, GenerationPrompt::Add)
+        ChatTemplate::new(source, "<s>".into(), "</s>".into())?
+            .render(messages, GenerationPrompt::Add)
     }
 
     fn conversation() -> Vec<ChatMessage> {
@@ -265,16 +301,23 @@ mod tests {
 
     #[test]
     fn the_idioms_of_published_templates_work() {
-        let source = "{{ bos_token }}{%- if messages[0]['role'] == 'system' %}\n{%- set system = messages[0].content.strip() %}
+        let source = "{{ bos_token }}{%- if messages[0]['role'] == 'system' %}\n{%- set system = \
+                      messages[0].content.strip() %}
             {%- set rest = messages[1:] %}\n{%- endif %}[{{ system | trim }}]\n{%- for m in rest %}
-            {%- if m['role'].startswith('us') and not m.get('tool') %}{{ m['content'].upper().replace('HI', 'Hello') }}{% endif %}
-            {%- endfor %}{% for key, value in messages[0].items() %}{% if key == 'role' %}{{ value }}{% endif %}{% endfor %}{% if add_generation_prompt %}>{% endif %}";
-        assert_eq!(render(source, &conversation()).expect("renders"), "<s>[Be brief.]Hello <B>system>");
+            {%- if m['role'].startswith('us') and not m.get('tool') %}{{ \
+                      m['content'].upper().replace('HI', 'Hello') }}{% endif %}
+            {%- endfor %}{% for key, value in messages[0].items() %}{% if key == 'role' %}{{ value \
+                      }}{% endif %}{% endfor %}{% if add_generation_prompt %}>{% endif %}";
+        assert_eq!(
+            render(source, &conversation()).expect("renders"),
+            "<s>[Be brief.]Hello <B>system>"
+        );
     }
 
     #[test]
     fn a_template_can_refuse() {
-        let error = render("{{ raise_exception('no system turns') }}", &conversation()).expect_err("refuses");
+        let error = render("{{ raise_exception('no system turns') }}", &conversation())
+            .expect_err("refuses");
         assert!(error.to_string().contains("no system turns"), "{error}");
     }
 
@@ -282,8 +325,8 @@ mod tests {
     fn endless_and_broken_templates_end_in_errors() {
         assert!(matches!(render("{% for x in %}", &[]), Err(TemplateError::Syntax(_))));
         assert!(matches!(render("{{ 'a'.explode() }}", &[]), Err(TemplateError::Render(_))));
-        let endless =
-            "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}{% endfor %}{% endfor %}{% endfor %}";
+        let endless = "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in \
+                       range(9999) %}{% endfor %}{% endfor %}{% endfor %}";
         assert!(matches!(render(endless, &[]), Err(TemplateError::Render(_))));
         let many = vec![ChatMessage::new("user", "x"); MAX_MESSAGES + 1];
         assert!(matches!(render("", &many), Err(TemplateError::TooMany { .. })));

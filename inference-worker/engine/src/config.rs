@@ -37,7 +37,8 @@ pub struct ModelConfig {
     pub architecture: String,
     /// `general.name`, or the architecture if the file has none.
     pub name: String,
-    /// Type of the first layer's query matrix, as GGML names it; most of the other matrices have the same.
+    /// Type of the first layer's query matrix, as GGML names it; most of the other matrices have
+    /// the same.
     pub quantisation: String,
     /// Number of transformer blocks.
     pub layers: u16,
@@ -83,9 +84,11 @@ impl ModelConfig {
     }
 
     pub(crate) fn read(file: &GgufFile) -> Result<Self, LoadError> {
-        let architecture = file.string("general.architecture").ok_or_else(|| LoadError::missing("general.architecture"))?;
-        let description =
-            Architecture::named(architecture).ok_or_else(|| LoadError::Architecture { found: architecture.to_owned() })?;
+        let architecture = file
+            .string("general.architecture")
+            .ok_or_else(|| LoadError::missing("general.architecture"))?;
+        let description = Architecture::named(architecture)
+            .ok_or_else(|| LoadError::Architecture { found: architecture.to_owned() })?;
         let key = |name: &str| format!("{architecture}.{name}");
         let number = |name: &str, limit: u64| {
             let key = key(name);
@@ -107,16 +110,18 @@ impl ModelConfig {
         let vocabulary = vocabulary(file, hidden)?;
         let experts = match description.feed_forward {
             FeedForward::Dense => None,
-            FeedForward::Experts => {
-                Some(Experts { count: number("expert_count", MAX_EXPERTS)?, used: number("expert_used_count", MAX_EXPERTS)? })
-            }
+            FeedForward::Experts => Some(Experts {
+                count: number("expert_count", MAX_EXPERTS)?,
+                used: number("expert_used_count", MAX_EXPERTS)?,
+            }),
         };
         let scale = |name: &str| match description.scales {
             Scales::Usual => Ok(None),
             Scales::InMetadata => scale(file, &key(name)),
         };
-        let quantisation =
-            file.tensor("blk.0.attn_q.weight").ok_or_else(|| LoadError::TensorMissing { name: "blk.0.attn_q.weight".into() })?;
+        let quantisation = file
+            .tensor("blk.0.attn_q.weight")
+            .ok_or_else(|| LoadError::TensorMissing { name: "blk.0.attn_q.weight".into() })?;
         let config = Self {
             architecture: architecture.to_owned(),
             name: file.string("general.name").unwrap_or(architecture).to_owned(),
@@ -135,7 +140,8 @@ impl ModelConfig {
             rope_scale: rope_scale(file, architecture)?,
             norm_epsilon: file
                 .float(&key("attention.layer_norm_rms_epsilon"))
-                .ok_or_else(|| LoadError::missing("attention.layer_norm_rms_epsilon"))? as f32,
+                .ok_or_else(|| LoadError::missing("attention.layer_norm_rms_epsilon"))?
+                as f32,
             embedding_scale: scale("embedding_scale")?.unwrap_or(1.0),
             attention_scale: scale("attention.scale")?,
             residual_scale: scale("residual_scale")?.unwrap_or(1.0),
@@ -151,21 +157,49 @@ impl ModelConfig {
         let is = |name: &str, good: bool, reason: &str| {
             if good { Ok(()) } else { Err(LoadError::config(&key(name), reason.to_owned())) }
         };
-        is("attention.head_count_kv", self.heads.is_multiple_of(self.kv_heads), "it does not divide head_count")?;
-        is("attention.head_count", self.heads * self.head_size <= MAX_WIDTH as usize, "heads are too wide")?;
-        let value_size = file.integer(&key("attention.value_length")).unwrap_or(self.head_size as u64);
-        is("attention.value_length", value_size == self.head_size as u64, "values and keys of different sizes are not supported")?;
-        is("rope.dimension_count", self.rotated.is_multiple_of(2) && self.rotated <= self.head_size, "not an even part of a head")?;
+        is(
+            "attention.head_count_kv",
+            self.heads.is_multiple_of(self.kv_heads),
+            "it does not divide head_count",
+        )?;
+        is(
+            "attention.head_count",
+            self.heads * self.head_size <= MAX_WIDTH as usize,
+            "heads are too wide",
+        )?;
+        let value_size =
+            file.integer(&key("attention.value_length")).unwrap_or(self.head_size as u64);
+        is(
+            "attention.value_length",
+            value_size == self.head_size as u64,
+            "values and keys of different sizes are not supported",
+        )?;
+        is(
+            "rope.dimension_count",
+            self.rotated.is_multiple_of(2) && self.rotated <= self.head_size,
+            "not an even part of a head",
+        )?;
         is("rope.freq_base", self.rope_base >= 1.0 && self.rope_base <= 1.0e12, "not in 1..=1e12")?;
-        is("attention.layer_norm_rms_epsilon", self.norm_epsilon > 0.0 && self.norm_epsilon < 1.0, "not between 0 and 1")?;
+        is(
+            "attention.layer_norm_rms_epsilon",
+            self.norm_epsilon > 0.0 && self.norm_epsilon < 1.0,
+            "not between 0 and 1",
+        )?;
         match self.experts {
-            Some(Experts { count, used }) => is("expert_used_count", used <= count, "it is more than expert_count")?,
+            Some(Experts { count, used }) => {
+                is("expert_used_count", used <= count, "it is more than expert_count")?
+            }
             None => {
                 let experts = file.integer(&key("expert_count")).unwrap_or(0);
-                is("expert_count", experts == 0, "mixtures of experts are not supported in this architecture; use a dense model")?;
+                is(
+                    "expert_count",
+                    experts == 0,
+                    "mixtures of experts are not supported in this architecture; use a dense model",
+                )?;
             }
         }
-        let rotates = file.boolean(&key("rope.scaling.finetuned")).unwrap_or(true) || self.description.scales == Scales::Usual;
+        let rotates = file.boolean(&key("rope.scaling.finetuned")).unwrap_or(true)
+            || self.description.scales == Scales::Usual;
         is("rope.scaling.finetuned", rotates, "models without rotary embedding are not supported")
     }
 }
@@ -192,10 +226,15 @@ fn quantisation_name(dtype: GgmlDType) -> String {
 
 fn vocabulary(file: &GgufFile, hidden: usize) -> Result<usize, LoadError> {
     let name = "token_embd.weight";
-    let embedding = file.tensor(name).ok_or_else(|| LoadError::TensorMissing { name: name.into() })?;
+    let embedding =
+        file.tensor(name).ok_or_else(|| LoadError::TensorMissing { name: name.into() })?;
     match *embedding.shape {
         [rows, columns] if columns == hidden && rows as u64 <= MAX_VOCABULARY => Ok(rows),
-        _ => Err(LoadError::TensorShape { name: name.into(), found: embedding.shape.to_vec(), expected: vec![0, hidden] }),
+        _ => Err(LoadError::TensorShape {
+            name: name.into(),
+            found: embedding.shape.to_vec(),
+            expected: vec![0, hidden],
+        }),
     }
 }
 
@@ -205,8 +244,15 @@ fn rope_scale(file: &GgufFile, architecture: &str) -> Result<f64, LoadError> {
         None | Some("none") => Ok(1.0),
         Some("linear") => {
             let factor = file.float(&format!("{architecture}.rope.scaling.factor")).unwrap_or(1.0);
-            if factor >= 1.0 { Ok(factor) } else { Err(LoadError::config(&key, "its factor is below 1".into())) }
+            if factor >= 1.0 {
+                Ok(factor)
+            } else {
+                Err(LoadError::config(&key, "its factor is below 1".into()))
+            }
         }
-        Some(other) => Err(LoadError::config(&key, format!("`{other}` is not supported (none and linear are)"))),
+        Some(other) => Err(LoadError::config(
+            &key,
+            format!("`{other}` is not supported (none and linear are)"),
+        )),
     }
 }

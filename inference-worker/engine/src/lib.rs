@@ -1,8 +1,9 @@
 //! Runs a contiguous range of layers of a GGUF model, to the bit the same on every CPU.
 //!
-//! The modules follow a prompt: a [`gguf`] file is opened and checked, its [`config`] read, the tensors of a layer range become a
-//! [`model`]; text passes the [`chat`] template and the [`tokenizer`]; `forward` fills a [`cache`] and gives hidden rows or logits;
-//! the [`sampler`] picks the next token, and says how likely it was.
+//! The modules follow a prompt: a [`gguf`] file is opened and checked, its [`config`] read, the
+//! tensors of a layer range become a [`model`]; text passes the [`chat`] template and the
+//! [`tokenizer`]; `forward` fills a [`cache`] and gives hidden rows or logits; the [`sampler`]
+//! picks the next token, and says how likely it was.
 //!
 //! ```no_run
 //! use mica_engine::{GgufFile, Input, LayerRange, Model, Output, Threads, Want, embedded};
@@ -15,9 +16,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Architecture invariant: this crate knows no network and no chain. The arithmetic is all in `mica-kernels`; here it is only
-//! arranged and shared out to threads, each of which owns whole output rows, so the number of threads cannot change a byte.
-//! `unsafe` occurs in two places: the thread pool's borrowed closures, and the advice that weights shall lie in huge pages.
+//! Architecture invariant: this crate knows no network and no chain. The arithmetic is all in
+//! `mica-kernels`; here it is only arranged and shared out to threads, each of which owns whole
+//! output rows, so the number of threads cannot change a byte. `unsafe` occurs in two places: the
+//! thread pool's borrowed closures, and the advice that weights shall lie in huge pages.
 
 pub mod cache;
 pub mod chat;

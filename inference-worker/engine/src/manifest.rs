@@ -28,20 +28,39 @@ impl GgufFile {
         ModelConfig::read(self)
     }
 
-    /// The manifest under which the model is registered. Hashes the whole file, less than a second per gigabyte.
+    /// The manifest under which the model is registered. Hashes the whole file, less than a second
+    /// per gigabyte.
     ///
     /// # Errors
-    /// [`LoadError`] if the model is not one that we can run or if a name is too long for the manifest.
+    /// [`LoadError`] if the model is not one that we can run or if a name is too long for the
+    /// manifest.
     pub fn manifest(&self) -> Result<ModelManifest, LoadError> {
         let config = self.config()?;
         let too_long = |key: &str| LoadError::config(key, "it is too long for a manifest".into());
         // The name is for people; a long one is cut at a character.
-        let cut = config.name.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|&end| end <= 64).last().unwrap_or(0);
+        let cut = config
+            .name
+            .char_indices()
+            .map(|(at, c)| at + c.len_utf8())
+            .take_while(|&end| end <= 64)
+            .last()
+            .unwrap_or(0);
         let weights_root = weights_root(self)?;
         Ok(ModelManifest {
-            name: config.name.as_bytes()[..cut].to_vec().try_into().map_err(|_| too_long("general.name"))?,
-            architecture: config.architecture.into_bytes().try_into().map_err(|_| too_long("general.architecture"))?,
-            quantisation: config.quantisation.into_bytes().try_into().map_err(|_| too_long("quantisation"))?,
+            name: config.name.as_bytes()[..cut]
+                .to_vec()
+                .try_into()
+                .map_err(|_| too_long("general.name"))?,
+            architecture: config
+                .architecture
+                .into_bytes()
+                .try_into()
+                .map_err(|_| too_long("general.architecture"))?,
+            quantisation: config
+                .quantisation
+                .into_bytes()
+                .try_into()
+                .map_err(|_| too_long("quantisation"))?,
             layers: config.layers,
             // Widths and counts were bounded when the configuration was read.
             hidden: config.hidden as u32,
@@ -104,10 +123,13 @@ fn tokenizer_hash(file: &GgufFile) -> Hash32 {
     entries(file, TOKENIZER_CONTEXT, |key| key.starts_with("tokenizer."))
 }
 
-/// Over everything that fixes the bytes of a computation: weights, the numbers of the architecture, version and sizes of the kernels.
+/// Over everything that fixes the bytes of a computation: weights, the numbers of the architecture,
+/// version and sizes of the kernels.
 fn profile(file: &GgufFile, weights_root: &Hash32) -> Hash32 {
     let architecture = file.string("general.architecture").unwrap_or_default();
-    let numbers = entries(file, PROFILE_CONTEXT, |key| key.strip_prefix(architecture).is_some_and(|rest| rest.starts_with('.')));
+    let numbers = entries(file, PROFILE_CONTEXT, |key| {
+        key.strip_prefix(architecture).is_some_and(|rest| rest.starts_with('.'))
+    });
     let mut hasher = blake3::Hasher::new_derive_key(PROFILE_CONTEXT);
     hasher.update(weights_root);
     hasher.update(&numbers);

@@ -6,7 +6,8 @@ pub use likelihood::{LogProbabilities, log_probabilities};
 
 use mica_kernels::{math, reduce};
 
-/// How the next token is chosen. Equal settings, logits and position give the same token on every machine.
+/// How the next token is chosen. Equal settings, logits and position give the same token on every
+/// machine.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Sampler {
     /// Logits are divided by this; 0 or less: the best token, always.
@@ -27,8 +28,9 @@ impl Sampler {
 
     /// The token after `position` positions with these logits (not empty, no NaN).
     ///
-    /// Tokens are ordered by logit, equal ones by id; weights are `e^((logit − best)/temperature)` in f32, summed in that order;
-    /// the number from the generator picks the token at which the sum passes it. 0 for empty logits.
+    /// Tokens are ordered by logit, equal ones by id; weights are `e^((logit − best)/temperature)`
+    /// in f32, summed in that order; the number from the generator picks the token at which the sum
+    /// passes it. 0 for empty logits.
     pub fn sample(&self, logits: &[f32], position: u32) -> u32 {
         // NaN settings count as greedy.
         if self.temperature.is_nan() || self.temperature <= 0.0 || self.top_k == 1 {
@@ -36,7 +38,8 @@ impl Sampler {
         }
         let order = best(logits, if self.top_k == 0 { logits.len() } else { self.top_k as usize });
         let Some(&(best, _)) = order.first() else { return 0 };
-        let weights: Vec<f32> = order.iter().map(|&(logit, _)| math::exp((logit - best) / self.temperature)).collect();
+        let weights: Vec<f32> =
+            order.iter().map(|&(logit, _)| math::exp((logit - best) / self.temperature)).collect();
         let (kept, total) = self.nucleus(&weights);
         let target = uniform(self.seed, position) * total;
         let mut sum = 0.0;
@@ -64,9 +67,11 @@ impl Sampler {
     }
 }
 
-/// The `count` tokens with the largest logits, or all if there are fewer: largest first, equal ones by id.
+/// The `count` tokens with the largest logits, or all if there are fewer: largest first, equal ones
+/// by id.
 fn best(logits: &[f32], count: usize) -> Vec<(f32, u32)> {
-    let mut order: Vec<u64> = logits.iter().zip(0..).map(|(logit, id)| best_first(*logit, id)).collect();
+    let mut order: Vec<u64> =
+        logits.iter().zip(0..).map(|(logit, id)| best_first(*logit, id)).collect();
     if count < order.len() {
         order.select_nth_unstable(count);
         order.truncate(count);
@@ -76,16 +81,18 @@ fn best(logits: &[f32], count: usize) -> Vec<(f32, u32)> {
     ids.map(|id| (logits[id as usize], id)).collect()
 }
 
-/// A number for each candidate that sorts as the candidates do: larger logits first (as [`f32::total_cmp`] orders them), then smaller
-/// ids. Its lower half is the id.
+/// A number for each candidate that sorts as the candidates do: larger logits first (as
+/// [`f32::total_cmp`] orders them), then smaller ids. Its lower half is the id.
 fn best_first(logit: f32, id: u32) -> u64 {
     let bits = logit.to_bits();
-    // Negative numbers have all bits turned, others only their sign: then they ascend. The other way round they descend.
+    // Negative numbers have all bits turned, others only their sign: then they ascend. The other
+    // way round they descend.
     let ascending = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
     u64::from(!ascending) << 32 | u64::from(id)
 }
 
-/// A number in `[0, 1)` with 24 bits, from a counter: two rounds of a 64-bit finaliser over seed and position.
+/// A number in `[0, 1)` with 24 bits, from a counter: two rounds of a 64-bit finaliser over seed
+/// and position.
 fn uniform(seed: u64, position: u32) -> f32 {
     let mix = |mut z: u64| {
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -106,9 +113,18 @@ mod tests {
     fn zero_temperature_and_one_candidate_are_greedy() {
         let logits = [1.0, 5.0, 5.0, 2.0];
         assert_eq!(Sampler::greedy().sample(&logits, 7), 1);
-        assert_eq!(Sampler { temperature: 9.0, top_k: 1, top_p: 1.0, seed: 3 }.sample(&logits, 7), 1);
-        assert_eq!(Sampler { temperature: f32::NAN, top_k: 0, top_p: 1.0, seed: 3 }.sample(&logits, 7), 1);
-        assert_eq!(Sampler { temperature: 1.0, top_k: 0, top_p: 0.0, seed: 3 }.sample(&logits, 7), 1);
+        assert_eq!(
+            Sampler { temperature: 9.0, top_k: 1, top_p: 1.0, seed: 3 }.sample(&logits, 7),
+            1
+        );
+        assert_eq!(
+            Sampler { temperature: f32::NAN, top_k: 0, top_p: 1.0, seed: 3 }.sample(&logits, 7),
+            1
+        );
+        assert_eq!(
+            Sampler { temperature: 1.0, top_k: 0, top_p: 0.0, seed: 3 }.sample(&logits, 7),
+            1
+        );
         assert_eq!(Sampler::greedy().sample(&[], 0), 0);
     }
 
@@ -128,11 +144,13 @@ mod tests {
 
     #[test]
     fn candidates_are_ordered_by_logit_and_then_by_id() {
-        let logits = [1.0, -1.0, 0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, 1.0, 1.0e-40, -1.0e-40, 3.0];
+        let logits =
+            [1.0, -1.0, 0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, 1.0, 1.0e-40, -1.0e-40, 3.0];
         let mut by_key: Vec<u32> = (0..logits.len() as u32).collect();
         let mut by_comparison = by_key.clone();
         by_key.sort_unstable_by_key(|&id| best_first(logits[id as usize], id));
-        by_comparison.sort_by(|&a, &b| logits[b as usize].total_cmp(&logits[a as usize]).then(a.cmp(&b)));
+        by_comparison
+            .sort_by(|&a, &b| logits[b as usize].total_cmp(&logits[a as usize]).then(a.cmp(&b)));
         assert_eq!(by_key, by_comparison);
     }
 

@@ -1,10 +1,11 @@
 //! A small pool of threads that share out the parts of one task at a time.
 //!
-//! A product of a small model takes microseconds, so threads wait for work by spinning a moment before they sleep; an idle engine
-//! burns nothing. The caller is one of the threads and waits only for those that have joined: a thread that wakes late finds the
-//! work done and sleeps on. Each thread has a contiguous range of the parts, so that it reads memory in one stream, and takes parts
-//! from the end of the others' ranges when it is done. Who computes what never changes a byte, because every output is computed by
-//! one thread alone in the one order.
+//! A product of a small model takes microseconds, so threads wait for work by spinning a moment
+//! before they sleep; an idle engine burns nothing. The caller is one of the threads and waits only
+//! for those that have joined: a thread that wakes late finds the work done and sleeps on. Each
+//! thread has a contiguous range of the parts, so that it reads memory in one stream, and takes
+//! parts from the end of the others' ranges when it is done. Who computes what never changes a
+//! byte, because every output is computed by one thread alone in the one order.
 
 use std::{
     any::Any,
@@ -52,7 +53,8 @@ impl Threads {
 /// A task: called with a part and the index of the thread that does it.
 type Task<'a> = dyn Fn(usize, usize) + Sync + 'a;
 
-/// The parts that a thread has yet to do: first in the upper half, end in the lower. On a cache line of its own.
+/// The parts that a thread has yet to do: first in the upper half, end in the lower. On a cache
+/// line of its own.
 #[repr(align(128))]
 #[derive(Default)]
 struct Share(AtomicU64);
@@ -103,9 +105,10 @@ struct Shared {
     wake: Condvar,
 }
 
-// SAFETY: `task` is the one part that is not `Sync` by itself. It is written by the one caller that has the turn, while `phase` is
-// even and `inside` is 0 after it became even; it is read by threads that have raised `inside` and then seen `phase` odd. Both use
-// sequentially consistent operations, so that no read and write overlap. What it points to is `Sync`.
+// SAFETY: `task` is the one part that is not `Sync` by itself. It is written by the one caller that
+// has the turn, while `phase` is even and `inside` is 0 after it became even; it is read by threads
+// that have raised `inside` and then seen `phase` odd. Both use sequentially consistent operations,
+// so that no read and write overlap. What it points to is `Sync`.
 unsafe impl Sync for Shared {}
 // SAFETY: as above; the pointer is only used while the caller keeps the closure alive.
 unsafe impl Send for Shared {}
@@ -219,8 +222,9 @@ impl Pool {
         self.workers.len() + 1
     }
 
-    /// Calls `task(part, thread)` once for every part in `0..parts`, on as many threads as there are; no two calls at one time have
-    /// the same thread. Returns when all are done. The caller is thread 0 and does a single part by itself.
+    /// Calls `task(part, thread)` once for every part in `0..parts`, on as many threads as there
+    /// are; no two calls at one time have the same thread. Returns when all are done. The caller is
+    /// thread 0 and does a single part by itself.
     ///
     /// # Panics
     /// If a part panics; all other parts have then ended or were never begun.
@@ -236,10 +240,12 @@ impl Pool {
         for (thread, share) in shared.shares.iter().enumerate() {
             share.set(parts * thread / threads..parts * (thread + 1) / threads);
         }
-        // SAFETY: only the lifetime changes. Threads use the closure only while they are counted in `inside`, and this function
-        // neither returns nor unwinds before the task is closed and `inside` is 0.
+        // SAFETY: only the lifetime changes. Threads use the closure only while they are counted in
+        // `inside`, and this function neither returns nor unwinds before the task is closed and
+        // `inside` is 0.
         let erased = unsafe { std::mem::transmute::<*const Task<'_>, *const Task<'static>>(task) };
-        // SAFETY: this caller has the turn, and the last task was closed and left by all, so that nobody reads.
+        // SAFETY: this caller has the turn, and the last task was closed and left by all, so that
+        // nobody reads.
         unsafe { *shared.task.get() = Some(erased) };
         shared.phase.fetch_add(1, Ordering::SeqCst);
         shared.wake();
@@ -258,13 +264,18 @@ impl Pool {
 }
 
 impl Pool {
-    /// Calls `task(item, thread)` for every item, as [`Pool::run`] does for parts. Items are what the calls may write, such as
-    /// disjoint pieces of an output.
+    /// Calls `task(item, thread)` for every item, as [`Pool::run`] does for parts. Items are what
+    /// the calls may write, such as disjoint pieces of an output.
     ///
     /// # Panics
     /// If a call panics.
-    pub(crate) fn each<T: Send>(&self, items: impl IntoIterator<Item = T>, task: impl Fn(T, usize) + Sync) {
-        let slots: Vec<Mutex<Option<T>>> = items.into_iter().map(|item| Mutex::new(Some(item))).collect();
+    pub(crate) fn each<T: Send>(
+        &self,
+        items: impl IntoIterator<Item = T>,
+        task: impl Fn(T, usize) + Sync,
+    ) {
+        let slots: Vec<Mutex<Option<T>>> =
+            items.into_iter().map(|item| Mutex::new(Some(item))).collect();
         self.run(slots.len(), &|part, thread| {
             let item = slots[part].lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(item) = item {
@@ -291,7 +302,8 @@ fn work(shared: &Shared, thread: usize) {
         seen = phase;
         shared.inside.fetch_add(1, Ordering::SeqCst);
         if shared.phase.load(Ordering::SeqCst) == phase {
-            // SAFETY: the task is open and this thread is counted in `inside`: the caller keeps pointer and closure as they are.
+            // SAFETY: the task is open and this thread is counted in `inside`: the caller keeps
+            // pointer and closure as they are.
             let outcome = catch_unwind(AssertUnwindSafe(|| unsafe {
                 if let Some(task) = *shared.task.get() {
                     shared.parts(thread, &*task);
@@ -336,7 +348,8 @@ mod tests {
             assert_eq!(busy[thread].fetch_add(1, Ordering::SeqCst), 0);
             done.fetch_add(1, Ordering::SeqCst);
             if part == 0 {
-                // The first part ends when the others have done all the rest, the first thread's own parts included.
+                // The first part ends when the others have done all the rest, the first thread's
+                // own parts included.
                 let deadline = Instant::now() + Duration::from_secs(20);
                 while done.load(Ordering::SeqCst) < 30 && Instant::now() < deadline {
                     std::thread::yield_now();
@@ -393,7 +406,9 @@ mod tests {
     fn a_panic_reaches_the_caller_and_the_pool_lives_on() {
         let pool = Pool::new(Threads::new(3)).expect("threads");
         for bad in 0..3 {
-            let outcome = catch_unwind(AssertUnwindSafe(|| pool.run(3, &|part, _| assert!(part != bad, "part {bad}"))));
+            let outcome = catch_unwind(AssertUnwindSafe(|| {
+                pool.run(3, &|part, _| assert!(part != bad, "part {bad}"))
+            }));
             assert!(outcome.is_err());
         }
         let done = AtomicUsize::new(0);

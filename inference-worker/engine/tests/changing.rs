@@ -42,19 +42,26 @@ fn after(change: impl FnOnce(&Path)) {
     assert!(changed(file.unchanged().map(|()| Vec::new())));
     let error = load(&file).expect_err("an error");
     assert!(matches!(error, LoadError::File(GgufError::Changed { .. })), "{error}");
-    assert!(error.to_string().contains("model.gguf") && error.to_string().contains("rename"), "{error}");
+    assert!(
+        error.to_string().contains("model.gguf") && error.to_string().contains("rename"),
+        "{error}"
+    );
     assert!(matches!(file.manifest(), Err(LoadError::File(GgufError::Changed { .. }))));
 }
 
 #[test]
 fn a_file_that_shrinks_is_an_error() {
-    after(|path| OpenOptions::new().write(true).open(path).expect("a file").set_len(100).expect("shorter"));
+    after(|path| {
+        OpenOptions::new().write(true).open(path).expect("a file").set_len(100).expect("shorter")
+    });
     after(|path| drop(File::create(path).expect("emptied")));
 }
 
 #[test]
 fn a_file_that_grows_is_an_error() {
-    after(|path| OpenOptions::new().append(true).open(path).expect("a file").write_all(&[0]).expect("longer"));
+    after(|path| {
+        OpenOptions::new().append(true).open(path).expect("a file").write_all(&[0]).expect("longer")
+    });
 }
 
 #[test]
@@ -75,7 +82,8 @@ fn a_file_that_is_replaced_is_read_to_its_end() {
     let before: Vec<Vec<u8>> = file.tensors().map(|tensor| tensor.read().expect("reads")).collect();
     fs::write(folder.path().join("new"), [0; 64]).expect("a file");
     fs::rename(folder.path().join("new"), &path).expect("renamed");
-    let now: Vec<Vec<u8>> = file.tensors().map(|tensor| tensor.read().expect("the old file")).collect();
+    let now: Vec<Vec<u8>> =
+        file.tensors().map(|tensor| tensor.read().expect("the old file")).collect();
     assert!(before == now && load(&file).is_ok());
     fs::remove_file(&path).expect("removed");
     assert!(file.unchanged().is_ok() && load(&file).is_ok());
@@ -141,7 +149,12 @@ fn a_long_header_is_read_piece_by_piece_and_a_large_tensor_not_at_all() {
     let path = written(folder.path(), &writer.bytes());
     let header = fs::metadata(&path).expect("a file").len() - 32;
     assert!(matches!(GgufFile::open(&path), Err(GgufError::Truncated { .. })));
-    OpenOptions::new().write(true).open(&path).expect("a file").set_len(header + (8 << 30)).expect("a sparse file");
+    OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .expect("a file")
+        .set_len(header + (8 << 30))
+        .expect("a sparse file");
     let file = GgufFile::open(&path).expect("opens");
     let tensor = file.tensor("large").expect("a tensor");
     assert_eq!((tensor.size_bytes(), tensor.row_bytes()), (8 << 30, 4096));

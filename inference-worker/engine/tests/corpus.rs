@@ -1,4 +1,5 @@
-//! Every file of the fuzzer's corpus through the reader, and many thousand damaged versions of them, with the ordinary compiler.
+//! Every file of the fuzzer's corpus through the reader, and many thousand damaged versions of
+//! them, with the ordinary compiler.
 
 #[path = "../fuzz/read.rs"]
 mod read;
@@ -63,16 +64,19 @@ fn seeds() -> BTreeMap<String, Vec<u8>> {
     let mut types = Writer::default();
     for kind in FORMATS {
         let (name, elements, _) = blocks::format(kind);
-        types.tensor(name, &[1, elements as u64], kind, blocks::quantise(&vec![0.5; elements], kind));
+        types.tensor(
+            name,
+            &[1, elements as u64],
+            kind,
+            blocks::quantise(&vec![0.5; elements], kind),
+        );
     }
     files.insert("tensor-types".to_owned(), types.bytes());
     let mut shapes = Writer::default();
-    shapes.tensor("one", &[4], F32, vec![0; 16]).tensor("three", &[2, 1, 2], F16, vec![0; 8]).tensor(
-        "four",
-        &[1, 2, 1, 2],
-        BF16,
-        vec![0; 8],
-    );
+    shapes
+        .tensor("one", &[4], F32, vec![0; 16])
+        .tensor("three", &[2, 1, 2], F16, vec![0; 8])
+        .tensor("four", &[1, 2, 1, 2], BF16, vec![0; 8]);
     files.insert("tensor-shapes".to_owned(), shapes.bytes());
     let mut bytes = Writer::default();
     bytes
@@ -82,14 +86,23 @@ fn seeds() -> BTreeMap<String, Vec<u8>> {
         .set("tokenizer.ggml.token_type", Meta::I32s(vec![1, 1, 1, 1, 3, 4]))
         .set("tokenizer.ggml.merges", texts(&["H i"]))
         .set("tokenizer.ggml.eos_token_id", 4)
-        .set("tokenizer.chat_template", "{% for m in messages %}{{ m.role.upper() }}{{ m['content'] }}{% endfor %}");
+        .set(
+            "tokenizer.chat_template",
+            "{% for m in messages %}{{ m.role.upper() }}{{ m['content'] }}{% endfor %}",
+        );
     files.insert("tokenizer-bytes".to_owned(), bytes.bytes());
     let mut pieces = Writer::default();
     pieces
         .set("tokenizer.ggml.model", "llama")
-        .set("tokenizer.ggml.tokens", texts(&["<unk>", "<s>", "</s>", "<0x0A>", "▁", "H", "i", "▁H", "▁Hi"]))
+        .set(
+            "tokenizer.ggml.tokens",
+            texts(&["<unk>", "<s>", "</s>", "<0x0A>", "▁", "H", "i", "▁H", "▁Hi"]),
+        )
         .set("tokenizer.ggml.token_type", Meta::I32s(vec![2, 3, 3, 6, 1, 1, 1, 1, 1]))
-        .set("tokenizer.ggml.scores", Meta::F32s(vec![0.0, 0.0, 0.0, 0.0, -4.0, -3.0, -3.5, -2.0, -1.0]))
+        .set(
+            "tokenizer.ggml.scores",
+            Meta::F32s(vec![0.0, 0.0, 0.0, 0.0, -4.0, -3.0, -3.5, -2.0, -1.0]),
+        )
         .set("tokenizer.ggml.add_space_prefix", Meta::Bool(true));
     files.insert("tokenizer-pieces".to_owned(), pieces.bytes());
     files
@@ -99,7 +112,10 @@ fn corpus() -> Vec<(String, Vec<u8>)> {
     let entries = fs::read_dir(folder()).expect("the corpus");
     let read = |entry: Result<fs::DirEntry, std::io::Error>| {
         let path = entry.expect("an entry").path();
-        (path.file_name().expect("a name").to_string_lossy().into_owned(), fs::read(&path).expect("a file"))
+        (
+            path.file_name().expect("a name").to_string_lossy().into_owned(),
+            fs::read(&path).expect("a file"),
+        )
     };
     let mut files: Vec<_> = entries.map(read).collect();
     files.sort();
@@ -145,7 +161,8 @@ impl Random {
 
 /// Changes a file the way that damage and malice do.
 fn damage(bytes: &mut Vec<u8>, other: &[u8], random: &mut Random) {
-    const NUMBERS: [u64; 10] = [0, 1, 2, 31, 255, 1 << 20, u32::MAX as u64, 1 << 40, i64::MAX as u64, u64::MAX];
+    const NUMBERS: [u64; 10] =
+        [0, 1, 2, 31, 255, 1 << 20, u32::MAX as u64, 1 << 40, i64::MAX as u64, u64::MAX];
     for _ in 0..=random.below(3) {
         if bytes.is_empty() {
             return;
@@ -192,7 +209,10 @@ fn damaged_files_are_read_or_refused_and_never_a_panic() {
     }
     println!("{reached:?}");
     // The damage must be of every kind, or this test looks at nothing.
-    assert!(reached.len() == 4 && reached.values().all(|&count| count > CASES / 100), "{reached:?}");
+    assert!(
+        reached.len() == 4 && reached.values().all(|&count| count > CASES / 100),
+        "{reached:?}"
+    );
 }
 
 #[test]
@@ -201,8 +221,11 @@ fn a_file_is_read_from_disk_as_from_memory() {
     for (name, bytes) in corpus() {
         let path = folder.path().join(&name);
         fs::write(&path, &bytes).expect("a file");
-        let (disk, memory) = (GgufFile::open(&path).expect("opens"), GgufFile::from_bytes(bytes).expect("opens"));
-        let entries = |file: &GgufFile| file.entries().map(|(key, value)| format!("{key}: {value:?}")).collect::<Vec<_>>();
+        let (disk, memory) =
+            (GgufFile::open(&path).expect("opens"), GgufFile::from_bytes(bytes).expect("opens"));
+        let entries = |file: &GgufFile| {
+            file.entries().map(|(key, value)| format!("{key}: {value:?}")).collect::<Vec<_>>()
+        };
         assert_eq!(entries(&disk), entries(&memory), "{name}");
         for (a, b) in disk.tensors().zip(memory.tensors()) {
             assert_eq!((a.name, a.dtype, a.shape), (b.name, b.dtype, b.shape), "{name}");

@@ -1,9 +1,13 @@
-//! The bytes of a session do not depend on how it was cut: into steps, into layer ranges, over threads, on instruction sets, nor on
-//! the sessions that are computed with it. Small in computation, so that an emulator of another CPU can run all of it.
+//! The bytes of a session do not depend on how it was cut: into steps, into layer ranges, over
+//! threads, on instruction sets, nor on the sessions that are computed with it. Small in
+//! computation, so that an emulator of another CPU can run all of it.
 
 mod support;
 
-use mica_engine::{ForwardError, GgufFile, Input, KvCache, LayerRange, LoadError, Model, Output, Threads, Want, embedded};
+use mica_engine::{
+    ForwardError, GgufFile, Input, KvCache, LayerRange, LoadError, Model, Output, Threads, Want,
+    embedded,
+};
 use mica_kernels::Isa;
 use support::{F16, F32, Q4_0, Q8_0, blocks::FORMATS, shapes::Shape, small_llama};
 
@@ -17,14 +21,26 @@ fn range(first: u16, end: u16) -> LayerRange {
 
 /// Passes `tokens` through the stages in chunks, then generates greedily; all logits' bits.
 fn run(stages: &[Model], tokens: &[u32], chunk: usize, generate: usize) -> Vec<u32> {
-    run_parts(&stages.iter().map(|stage| (stage, stage.range())).collect::<Vec<_>>(), tokens, chunk, generate)
+    run_parts(
+        &stages.iter().map(|stage| (stage, stage.range())).collect::<Vec<_>>(),
+        tokens,
+        chunk,
+        generate,
+    )
 }
 
 /// The same where each stage computes only some of the layers that it holds.
-fn run_parts(stages: &[(&Model, LayerRange)], tokens: &[u32], chunk: usize, generate: usize) -> Vec<u32> {
+fn run_parts(
+    stages: &[(&Model, LayerRange)],
+    tokens: &[u32],
+    chunk: usize,
+    generate: usize,
+) -> Vec<u32> {
     let positions = tokens.len() + generate;
-    let mut caches: Vec<KvCache> =
-        stages.iter().map(|(stage, layers)| stage.new_cache_for(*layers, positions).expect("layers and context")).collect();
+    let mut caches: Vec<KvCache> = stages
+        .iter()
+        .map(|(stage, layers)| stage.new_cache_for(*layers, positions).expect("layers and context"))
+        .collect();
     let mut step = |tokens: &[u32], want: Want| {
         let mut hidden: Option<Vec<f32>> = None;
         for ((stage, _), cache) in stages.iter().zip(&mut caches) {
@@ -45,7 +61,8 @@ fn run_parts(stages: &[(&Model, LayerRange)], tokens: &[u32], chunk: usize, gene
     }
     let mut all = bits(&logits[0]);
     for _ in 0..generate {
-        let token = mica_kernels::reduce::argmax(logits.last().expect("logits")).expect("not empty") as u32;
+        let token =
+            mica_kernels::reduce::argmax(logits.last().expect("logits")).expect("not empty") as u32;
         logits.extend(step(&[token], Want::LastLogits));
         all.extend(bits(logits.last().expect("logits")));
     }
@@ -53,7 +70,11 @@ fn run_parts(stages: &[(&Model, LayerRange)], tokens: &[u32], chunk: usize, gene
 }
 
 fn load(file: &GgufFile, cuts: &[u16], threads: usize, isa: Isa) -> Vec<Model> {
-    cuts.windows(2).map(|cut| Model::load_for(file, range(cut[0], cut[1]), Threads::new(threads), isa).expect("loads")).collect()
+    cuts.windows(2)
+        .map(|cut| {
+            Model::load_for(file, range(cut[0], cut[1]), Threads::new(threads), isa).expect("loads")
+        })
+        .collect()
 }
 
 #[test]
@@ -85,9 +106,13 @@ fn the_embedded_model_gives_the_same_bytes_however_it_is_cut() {
     let file = GgufFile::from_bytes(embedded::TINY_Q8_0).expect("embedded");
     let tokens: Vec<u32> = (0..70).map(|i| (i * 97 + 3) % 2048).collect();
     let truth = run(&load(&file, &[0, 8], 1, Isa::scalar()), &tokens, 70, 2);
-    for (cuts, threads, chunk) in
-        [(&[0, 8][..], 2, 64), (&[0, 3, 8], 3, 5), (&[0, 1, 2, 3, 4, 5, 6, 7, 8], 1, 1), (&[0, 7, 8], 2, 16), (&[0, 4, 8], 1, 70)]
-    {
+    for (cuts, threads, chunk) in [
+        (&[0, 8][..], 2, 64),
+        (&[0, 3, 8], 3, 5),
+        (&[0, 1, 2, 3, 4, 5, 6, 7, 8], 1, 1),
+        (&[0, 7, 8], 2, 16),
+        (&[0, 4, 8], 1, 70),
+    ] {
         assert!(
             run(&load(&file, cuts, threads, Isa::best()), &tokens, chunk, 2) == truth,
             "{cuts:?}, {threads} threads, chunks of {chunk}"
@@ -95,7 +120,8 @@ fn the_embedded_model_gives_the_same_bytes_however_it_is_cut() {
     }
 }
 
-/// Hashes of the logits of a small model of every architecture, all formats mixed: the same on every CPU.
+/// Hashes of the logits of a small model of every architecture, all formats mixed: the same on
+/// every CPU.
 const ARCHITECTURES: [(&str, &str); 5] = [
     ("llama", "0296c44d29100d59"),
     ("qwen2", "05b2172b80459a43"),
@@ -109,8 +135,11 @@ fn every_architecture_in_every_format_gives_the_same_bytes_however_it_is_cut() {
     let tokens: Vec<u32> = (0..9).map(|i| (i * 37 + 11) % 320).collect();
     let mut found_hashes = Vec::new();
     for (salt, (architecture, _)) in ARCHITECTURES.into_iter().enumerate() {
-        // Every matrix has another format, as in files of mixed ones; over the architectures every matrix has several.
-        let kind = |name: &str| FORMATS[(name.bytes().map(usize::from).sum::<usize>() + 3 * salt) % FORMATS.len()];
+        // Every matrix has another format, as in files of mixed ones; over the architectures every
+        // matrix has several.
+        let kind = |name: &str| {
+            FORMATS[(name.bytes().map(usize::from).sum::<usize>() + 3 * salt) % FORMATS.len()]
+        };
         let mut shape = Shape::small(architecture);
         shape.rope_factors = architecture == "llama";
         shape.portable = true;
@@ -119,13 +148,21 @@ fn every_architecture_in_every_format_gives_the_same_bytes_however_it_is_cut() {
         let bytes: Vec<u8> = truth.iter().flat_map(|bits| bits.to_le_bytes()).collect();
         found_hashes.push((architecture, blake3::hash(&bytes).to_hex()[..16].to_owned()));
         for isa in Isa::available() {
-            for (cuts, threads, chunk) in [(&[0, 2][..], 2, 1), (&[0, 1, 2], 3, 5), (&[0, 2], 1, 9)] {
+            for (cuts, threads, chunk) in [(&[0, 2][..], 2, 1), (&[0, 1, 2], 3, 5), (&[0, 2], 1, 9)]
+            {
                 let found = run(&load(&file, cuts, threads, isa), &tokens, chunk, 2);
-                assert!(found == truth, "{architecture}, {}, {threads} threads, cuts {cuts:?}, chunks of {chunk}", isa.name());
+                assert!(
+                    found == truth,
+                    "{architecture}, {}, {threads} threads, cuts {cuts:?}, chunks of {chunk}",
+                    isa.name()
+                );
             }
         }
     }
-    assert_eq!(found_hashes, ARCHITECTURES.map(|(architecture, hash)| (architecture, hash.to_owned())));
+    assert_eq!(
+        found_hashes,
+        ARCHITECTURES.map(|(architecture, hash)| (architecture, hash.to_owned()))
+    );
 }
 
 #[test]
@@ -135,15 +172,26 @@ fn every_split_of_a_model_that_each_stage_holds_whole_gives_the_same_bytes() {
     let whole = Model::load(&file, range(0, 8), Threads::new(1)).expect("loads");
     let truth = run_parts(&[(&whole, range(0, 8))], &tokens, 16, 1);
     for first in 1..8 {
-        assert!(run_parts(&[(&whole, range(0, first)), (&whole, range(first, 8))], &tokens, 16, 1) == truth, "cut at {first}");
+        assert!(
+            run_parts(&[(&whole, range(0, first)), (&whole, range(first, 8))], &tokens, 16, 1)
+                == truth,
+            "cut at {first}"
+        );
         for second in first + 1..8 {
-            let parts = [(&whole, range(0, first)), (&whole, range(first, second)), (&whole, range(second, 8))];
+            let parts = [
+                (&whole, range(0, first)),
+                (&whole, range(first, second)),
+                (&whole, range(second, 8)),
+            ];
             assert!(run_parts(&parts, &tokens, 16, 1) == truth, "cuts at {first} and {second}");
         }
     }
     let part = Model::load(&file, range(2, 5), Threads::new(1)).expect("loads");
     for (first, end) in [(1, 3), (4, 6), (3, 3), (5, 2)] {
-        assert!(matches!(part.new_cache_for(range(first, end), 8), Err(ForwardError::Layers { .. })), "{first}..{end}");
+        assert!(
+            matches!(part.new_cache_for(range(first, end), 8), Err(ForwardError::Layers { .. })),
+            "{first}..{end}"
+        );
     }
 }
 
@@ -153,10 +201,16 @@ fn a_failed_over_stage_continues_with_the_same_bytes() {
     let stages = load(&file, &[0, 1, 3], 1, Isa::best());
     let tokens: Vec<u32> = (0..40).collect();
     let mut first = stages[0].new_cache(64).expect("context");
-    let Ok(Output::Hidden(history)) = stages[0].forward(&mut first, Input::Tokens(&tokens), Want::Nothing) else {
+    let Ok(Output::Hidden(history)) =
+        stages[0].forward(&mut first, Input::Tokens(&tokens), Want::Nothing)
+    else {
         panic!("hidden")
     };
-    let last = |cache: &mut KvCache, rows: &[f32]| match stages[1].forward(cache, Input::Hidden(rows), Want::LastLogits) {
+    let last = |cache: &mut KvCache, rows: &[f32]| match stages[1].forward(
+        cache,
+        Input::Hidden(rows),
+        Want::LastLogits,
+    ) {
         Ok(Output::Logits(logits)) => bits(&logits),
         other => panic!("{other:?}"),
     };
@@ -177,44 +231,83 @@ fn wrong_steps_are_refused_and_leave_the_cache_as_it_was() {
     let file = GgufFile::from_bytes(small_llama(Q8_0, false).bytes()).expect("file");
     let stages = load(&file, &[0, 1, 3], 1, Isa::best());
     let mut cache = stages[0].new_cache(4).expect("context");
-    let forward = |cache: &mut KvCache, input: Input<'_>| stages[0].forward(cache, input, Want::Nothing);
+    let forward =
+        |cache: &mut KvCache, input: Input<'_>| stages[0].forward(cache, input, Want::Nothing);
     assert_eq!(forward(&mut cache, Input::Tokens(&[])), Err(ForwardError::Empty));
-    assert_eq!(forward(&mut cache, Input::Tokens(&[300])), Err(ForwardError::Token { token: 300, vocabulary: 300 }));
-    assert!(matches!(forward(&mut cache, Input::Hidden(&[0.0; 64])), Err(ForwardError::WrongInput { .. })));
-    assert!(matches!(forward(&mut cache, Input::Tokens(&[1; 5])), Err(ForwardError::CacheFull { held: 0, rows: 5, limit: 4 })));
+    assert_eq!(
+        forward(&mut cache, Input::Tokens(&[300])),
+        Err(ForwardError::Token { token: 300, vocabulary: 300 })
+    );
+    assert!(matches!(
+        forward(&mut cache, Input::Hidden(&[0.0; 64])),
+        Err(ForwardError::WrongInput { .. })
+    ));
+    assert!(matches!(
+        forward(&mut cache, Input::Tokens(&[1; 5])),
+        Err(ForwardError::CacheFull { held: 0, rows: 5, limit: 4 })
+    ));
     assert_eq!(cache.len(), 0);
     assert!(forward(&mut cache, Input::Tokens(&[1; 4])).is_ok());
-    assert!(matches!(forward(&mut cache, Input::Tokens(&[1])), Err(ForwardError::CacheFull { held: 4, .. })));
+    assert!(matches!(
+        forward(&mut cache, Input::Tokens(&[1])),
+        Err(ForwardError::CacheFull { held: 4, .. })
+    ));
     assert_eq!(cache.len(), 4);
-    assert_eq!(stages[1].forward(&mut cache, Input::Hidden(&[0.0; 64]), Want::Nothing), Err(ForwardError::ForeignCache));
-    assert!(matches!(stages[1].new_cache(257), Err(ForwardError::Context { wanted: 257, limit: 256 })));
+    assert_eq!(
+        stages[1].forward(&mut cache, Input::Hidden(&[0.0; 64]), Want::Nothing),
+        Err(ForwardError::ForeignCache)
+    );
+    assert!(matches!(
+        stages[1].new_cache(257),
+        Err(ForwardError::Context { wanted: 257, limit: 256 })
+    ));
 
     let mut cache = stages[1].new_cache(4).expect("context");
-    let forward = |cache: &mut KvCache, rows: &[f32]| stages[1].forward(cache, Input::Hidden(rows), Want::LastLogits);
+    let forward = |cache: &mut KvCache, rows: &[f32]| {
+        stages[1].forward(cache, Input::Hidden(rows), Want::LastLogits)
+    };
     assert!(matches!(forward(&mut cache, &[0.0; 65]), Err(ForwardError::RaggedRows { .. })));
     assert!(matches!(forward(&mut cache, &[f32::NAN; 64]), Err(ForwardError::NotFinite { .. })));
     assert_eq!(cache.len(), 0);
-    assert!(matches!(stages[1].forward(&mut cache, Input::Tokens(&[1]), Want::Nothing), Err(ForwardError::WrongInput { .. })));
+    assert!(matches!(
+        stages[1].forward(&mut cache, Input::Tokens(&[1]), Want::Nothing),
+        Err(ForwardError::WrongInput { .. })
+    ));
 }
 
 #[test]
 fn a_weight_that_is_no_number_is_an_error_with_its_tensors_name() {
-    for (name, at, bad) in
-        [("blk.1.attn_q.weight", 0, 0x7e00u16), ("blk.2.ffn_down.weight", 34, 0xfc00), ("token_embd.weight", 34 * 7, 0x7c00)]
-    {
+    for (name, at, bad) in [
+        ("blk.1.attn_q.weight", 0, 0x7e00u16),
+        ("blk.2.ffn_down.weight", 34, 0xfc00),
+        ("token_embd.weight", 34 * 7, 0x7c00),
+    ] {
         let mut damaged = small_llama(Q8_0, false);
         let tensor = damaged.tensors.iter_mut().find(|tensor| tensor.name == name).expect("tensor");
         tensor.bytes[at..at + 2].copy_from_slice(&bad.to_le_bytes());
         let file = GgufFile::from_bytes(damaged.bytes()).expect("file");
         let outcome = Model::load(&file, range(0, 3), Threads::new(2)).err();
-        assert!(matches!(&outcome, Some(LoadError::NotFinite { name: found }) if found == name), "{name}: {outcome:?}");
+        assert!(
+            matches!(&outcome, Some(LoadError::NotFinite { name: found }) if found == name),
+            "{name}: {outcome:?}"
+        );
     }
     let mut damaged = small_llama(F32, false);
-    let norm = damaged.tensors.iter_mut().find(|tensor| tensor.name == "blk.1.ffn_norm.weight").expect("tensor");
+    let norm = damaged
+        .tensors
+        .iter_mut()
+        .find(|tensor| tensor.name == "blk.1.ffn_norm.weight")
+        .expect("tensor");
     norm.bytes[8..12].copy_from_slice(&f32::NAN.to_le_bytes());
     let file = GgufFile::from_bytes(damaged.bytes()).expect("file");
-    assert!(matches!(Model::load(&file, range(1, 2), Threads::new(1)).err(), Some(LoadError::NotFinite { .. })));
-    assert!(Model::load(&file, range(2, 3), Threads::new(1)).is_ok(), "of other layers nothing is read");
+    assert!(matches!(
+        Model::load(&file, range(1, 2), Threads::new(1)).err(),
+        Some(LoadError::NotFinite { .. })
+    ));
+    assert!(
+        Model::load(&file, range(2, 3), Threads::new(1)).is_ok(),
+        "of other layers nothing is read"
+    );
 }
 
 /// The first 8 bytes of a hash over values, as they go over the wire.
@@ -223,8 +316,8 @@ fn hash(values: &[f32]) -> String {
     blake3::hash(&bytes).to_hex()[..16].to_owned()
 }
 
-/// What leaves each layer of Mica Tiny for 70 tokens; of the last one the logits. The same on every CPU and for ever, or else the
-/// kernels' version has to change.
+/// What leaves each layer of Mica Tiny for 70 tokens; of the last one the logits. The same on every
+/// CPU and for ever, or else the kernels' version has to change.
 const GOLDEN: [(&str, [&str; 8]); 3] = [
     (
         "f32",
@@ -279,7 +372,8 @@ fn what_leaves_every_layer_has_the_stored_hash() {
                 let layers = range(layer as u16, layer as u16 + 1);
                 let stage = Model::load_for(&file, layers, Threads::new(2), isa).expect("loads");
                 let mut cache = stage.new_cache(70).expect("room");
-                let input = if layer == 0 { Input::Tokens(&tokens) } else { Input::Hidden(&hidden) };
+                let input =
+                    if layer == 0 { Input::Tokens(&tokens) } else { Input::Hidden(&hidden) };
                 match stage.forward(&mut cache, input, Want::LastLogits).expect("computed") {
                     Output::Hidden(rows) => hidden = rows,
                     Output::Logits(logits) => hidden = logits,

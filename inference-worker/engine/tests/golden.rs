@@ -1,13 +1,16 @@
 //! Against llama.cpp: token ids of 22 prompts, and greedy answers of the F32 file.
 
-use mica_engine::{Bos, GgufFile, Input, Model, Output, Sampler, Special, Threads, Tokenizer, Want, log_probabilities};
+use mica_engine::{
+    Bos, GgufFile, Input, Model, Output, Sampler, Special, Threads, Tokenizer, Want,
+    log_probabilities,
+};
 use serde_json::Value;
 
 /// Answers that must agree, of 22.
 const F32_AGREE: usize = 22;
 
-/// How far log probabilities of the five best first tokens may lie from llama.cpp's, by id and by rank; it keeps keys and values
-/// in f32.
+/// How far log probabilities of the five best first tokens may lie from llama.cpp's, by id and by
+/// rank; it keeps keys and values in f32.
 const LOG_PROBABILITY_BOUND: f64 = 5.0e-3;
 
 fn path(name: &str) -> String {
@@ -25,12 +28,19 @@ fn ids(value: &Value) -> Vec<u32> {
 }
 
 /// Greedy tokens as the golden file has them: at most `limit`, the end token included.
-fn generate(model: &Model, tokenizer: &Tokenizer, prompt: &[u32], limit: usize) -> (Vec<u32>, Vec<f32>) {
+fn generate(
+    model: &Model,
+    tokenizer: &Tokenizer,
+    prompt: &[u32],
+    limit: usize,
+) -> (Vec<u32>, Vec<f32>) {
     let mut cache = model.new_cache(prompt.len() + limit).expect("context");
     let mut first = Vec::new();
     let (mut tokens, mut input) = (Vec::new(), prompt.to_vec());
     while tokens.len() < limit {
-        let Output::Logits(logits) = model.forward(&mut cache, Input::Tokens(&input), Want::LastLogits).expect("forward") else {
+        let Output::Logits(logits) =
+            model.forward(&mut cache, Input::Tokens(&input), Want::LastLogits).expect("forward")
+        else {
             panic!("no logits")
         };
         let token = Sampler::greedy().sample(&logits, cache.len() as u32);
@@ -49,16 +59,26 @@ fn generate(model: &Model, tokenizer: &Tokenizer, prompt: &[u32], limit: usize) 
 fn compare(file: &str, key: &str) -> (usize, f64) {
     let file = GgufFile::open(path(file)).expect("model");
     let tokenizer = Tokenizer::from_gguf(&file).expect("tokenizer");
-    let model = Model::load(&file, file.config().expect("config").all_layers(), Threads::new(2)).expect("loads");
+    let model = Model::load(&file, file.config().expect("config").all_layers(), Threads::new(2))
+        .expect("loads");
     let (mut equal, mut worst) = (0, 0.0f64);
     for prompt in golden() {
         let prompt_ids = ids(&prompt["prompt_ids"]);
         let text = prompt["prompt"].as_str().expect("prompt");
-        assert_eq!(tokenizer.encode(text, Special::Parse, Bos::Model).expect("encodes"), prompt_ids, "{text}");
-        assert_eq!(tokenizer.encode(text, Special::Parse, Bos::Omit).expect("encodes"), prompt_ids, "{text}");
+        assert_eq!(
+            tokenizer.encode(text, Special::Parse, Bos::Model).expect("encodes"),
+            prompt_ids,
+            "{text}"
+        );
+        assert_eq!(
+            tokenizer.encode(text, Special::Parse, Bos::Omit).expect("encodes"),
+            prompt_ids,
+            "{text}"
+        );
         let expected = ids(&prompt[key]["ids"]);
         let (tokens, logits) = generate(&model, &tokenizer, &prompt_ids, 64);
-        let visible: Vec<u32> = tokens.iter().copied().filter(|&id| !tokenizer.is_end(id)).collect();
+        let visible: Vec<u32> =
+            tokens.iter().copied().filter(|&id| !tokenizer.is_end(id)).collect();
         if tokens == expected {
             equal += 1;
             assert_eq!(tokenizer.decode(&visible), prompt[key]["text"].as_str().expect("text"));
@@ -67,14 +87,25 @@ fn compare(file: &str, key: &str) -> (usize, f64) {
         }
         if let Some(top) = prompt[key]["top5_first"].as_array() {
             for (rank, entry) in top.iter().enumerate() {
-                let (id, theirs) = (entry["id"].as_u64().expect("id") as u32, entry["logprob"].as_f64().expect("logprob"));
+                let (id, theirs) = (
+                    entry["id"].as_u64().expect("id") as u32,
+                    entry["logprob"].as_f64().expect("logprob"),
+                );
                 let ours = log_probabilities(&logits, id, top.len());
-                worst = worst.max((ours.token - theirs).abs()).max((ours.top[rank].1 - theirs).abs());
+                worst =
+                    worst.max((ours.token - theirs).abs()).max((ours.top[rank].1 - theirs).abs());
             }
-            assert_eq!(log_probabilities(&logits, tokens[0], 1).top[0].0, tokens[0], "the greedy token is the most likely one");
+            assert_eq!(
+                log_probabilities(&logits, tokens[0], 1).top[0].0,
+                tokens[0],
+                "the greedy token is the most likely one"
+            );
         }
     }
-    eprintln!("{key}: {equal} of 22 answers agree, log probabilities of the first token within {worst:.2e}");
+    eprintln!(
+        "{key}: {equal} of 22 answers agree, log probabilities of the first token within \
+         {worst:.2e}"
+    );
     (equal, worst)
 }
 
@@ -87,6 +118,7 @@ fn f32_answers_and_probabilities_are_llama_cpps() {
 
 #[test]
 fn quantised_answers_mostly_agree() {
-    // llama.cpp rounds the scale of quantised activations to halves, we do not, so that near ties may fall the other way.
+    // llama.cpp rounds the scale of quantised activations to halves, we do not, so that near ties
+    // may fall the other way.
     assert!(compare("mica-tiny-q8_0.gguf", "q8_0").0 >= 18);
 }

@@ -1,19 +1,24 @@
 //! Logits against an independent reference in f64, for every architecture and format.
 //!
-//! How far may they be apart? The reference computes with the same weights, but exactly. The engine rounds in three places:
+//! How far may they be apart? The reference computes with the same weights, but exactly. The engine
+//! rounds in three places:
 //!
-//! * keys and values to half precision: at most 2⁻¹¹ of a value, 2·10⁻⁴ on average, with every format. Scores of a few units
-//!   make about three times as much of it in the weights of attention; two layers add up to 10⁻³;
+//! * keys and values to half precision: at most 2⁻¹¹ of a value, 2·10⁻⁴ on average, with every
+//!   format. Scores of a few units make about three times as much of it in the weights of
+//!   attention; two layers add up to 10⁻³;
 //! * f32 sums: far below that;
-//! * before a product with quantised weights, activations to 8 bits with one scale per block of 32 (256 for K formats). The error
-//!   of an element is uniform in ± half a step, and a step is 1/127 of the block's largest value, which for normally distributed
-//!   values is 2.1 (2.8 in 256) standard deviations on average. That is a relative error of 2.1/127/√12 ≈ 0.5 % (0.7 %) in every
-//!   product. A layer puts four products behind one another, partly multiplied with each other (gate times up), and two layers
-//!   and the head add up as independent errors do: about √10 times as much, 2 %.
+//! * before a product with quantised weights, activations to 8 bits with one scale per block of 32
+//!   (256 for K formats). The error of an element is uniform in ± half a step, and a step is 1/127
+//!   of the block's largest value, which for normally distributed values is 2.1 (2.8 in 256)
+//!   standard deviations on average. That is a relative error of 2.1/127/√12 ≈ 0.5 % (0.7 %) in
+//!   every product. A layer puts four products behind one another, partly multiplied with each
+//!   other (gate times up), and two layers and the head add up as independent errors do: about √10
+//!   times as much, 2 %.
 //!
-//! So the bounds are 0.2 % of the logits' size for plain formats and 4 % for quantised ones (root of mean squares), twice what is
-//! expected. Where two experts' scores are nearer to each other than rounding, either may be chosen: then, and only then, twice that
-//! is allowed. `the_bounds_tell_models_apart` shows that a wrong architecture is beyond them by far.
+//! So the bounds are 0.2 % of the logits' size for plain formats and 4 % for quantised ones (root
+//! of mean squares), twice what is expected. Where two experts' scores are nearer to each other
+//! than rounding, either may be chosen: then, and only then, twice that is allowed.
+//! `the_bounds_tell_models_apart` shows that a wrong architecture is beyond them by far.
 
 mod support;
 
@@ -38,7 +43,8 @@ fn bound(kind: u32) -> f64 {
 fn engine(writer: &Writer, tokens: &[u32]) -> Vec<f64> {
     let file = GgufFile::from_bytes(writer.bytes()).expect("well-formed");
     let layers = file.config().expect("a configuration").layers;
-    let model = Model::load(&file, LayerRange { first: 0, end: layers }, Threads::new(2)).expect("loads");
+    let model =
+        Model::load(&file, LayerRange { first: 0, end: layers }, Threads::new(2)).expect("loads");
     let mut cache = model.new_cache(tokens.len()).expect("context");
     let (first, rest) = tokens.split_at(tokens.len() / 2);
     if !first.is_empty() {
@@ -58,7 +64,8 @@ fn prompt(length: usize, vocabulary: u64) -> Vec<u32> {
 fn distance(found: &[f64], right: &[f64]) -> f64 {
     assert_eq!(found.len(), right.len());
     let square = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>();
-    (square(&mut found.iter().zip(right).map(|(a, b)| a - b)) / square(&mut right.iter().copied())).sqrt()
+    (square(&mut found.iter().zip(right).map(|(a, b)| a - b)) / square(&mut right.iter().copied()))
+        .sqrt()
 }
 
 fn check(name: &str, shape: &Shape, kinds: impl Fn(&str) -> u32, lengths: &[usize], bound: f64) {
@@ -77,7 +84,13 @@ fn check(name: &str, shape: &Shape, kinds: impl Fn(&str) -> u32, lengths: &[usiz
 fn every_format(architecture: &'static str) {
     for kind in FORMATS {
         let lengths: &[usize] = if kind == F32 { &[1, 9, 70] } else { &[1, 9] };
-        check(&format!("{architecture} {}", format(kind).0), &Shape::small(architecture), |_| kind, lengths, bound(kind));
+        check(
+            &format!("{architecture} {}", format(kind).0),
+            &Shape::small(architecture),
+            |_| kind,
+            lengths,
+            bound(kind),
+        );
     }
 }
 
@@ -125,14 +138,23 @@ fn tensors_of_different_formats_work_together() {
         _ => Q4_K,
     };
     for architecture in ARCHITECTURES {
-        check(&format!("{architecture} mixed"), &Shape::small(architecture), mixture, &[9], QUANTISED_BOUND);
+        check(
+            &format!("{architecture} mixed"),
+            &Shape::small(architecture),
+            mixture,
+            &[9],
+            QUANTISED_BOUND,
+        );
     }
 }
 
 #[test]
 fn the_bounds_tell_models_apart() {
     let tokens = prompt(9, 320);
-    let wrong = |name: &str, architecture: &'static str, twist: &dyn Fn(&mut Writer), change: &dyn Fn(&mut Reference)| {
+    let wrong = |name: &str,
+                 architecture: &'static str,
+                 twist: &dyn Fn(&mut Writer),
+                 change: &dyn Fn(&mut Reference)| {
         let shape = Shape { rope_factors: architecture == "llama", ..Shape::small(architecture) };
         let writer = shape.write(1, |_| F32);
         let right = Reference::new(&writer).logits(&tokens);
@@ -146,7 +168,9 @@ fn the_bounds_tell_models_apart() {
     };
     let nothing = |_: &mut Writer| ();
     let keep = |_: &mut Reference| ();
-    let without = |part: &'static str| move |writer: &mut Writer| writer.tensors.retain(|tensor| !tensor.name.contains(part));
+    let without = |part: &'static str| {
+        move |writer: &mut Writer| writer.tensors.retain(|tensor| !tensor.name.contains(part))
+    };
     let unset = |key: &'static str| {
         move |writer: &mut Writer| {
             writer.metadata.retain(|(name, _)| !name.ends_with(key));
@@ -154,12 +178,18 @@ fn the_bounds_tell_models_apart() {
     };
     for architecture in ARCHITECTURES {
         let other = |reference: &mut Reference| {
-            reference.pairs = if reference.pairs == Pairs::Halves { Pairs::Neighbours } else { Pairs::Halves };
+            reference.pairs =
+                if reference.pairs == Pairs::Halves { Pairs::Neighbours } else { Pairs::Halves };
         };
         wrong(&format!("{architecture}, other rotation"), architecture, &nothing, &other);
     }
     wrong("no factors", "llama", &without("rope_freqs"), &keep);
-    wrong("another base", "qwen2", &|writer| _ = writer.set("qwen2.rope.freq_base", Meta::F32(10_000.0)), &keep);
+    wrong(
+        "another base",
+        "qwen2",
+        &|writer| _ = writer.set("qwen2.rope.freq_base", Meta::F32(10_000.0)),
+        &keep,
+    );
     for bias in ["attn_q.bias", "attn_k.bias", "attn_v.bias"] {
         wrong(bias, "qwen2", &without(bias), &keep);
     }
@@ -176,7 +206,9 @@ fn the_bounds_tell_models_apart() {
 #[test]
 fn blocks_stand_for_the_values_that_were_quantised() {
     let values: Vec<f32> = support::shapes::normal(2048, 5).collect();
-    for (kind, most) in FORMATS.into_iter().zip([0.0, 4e-4, 8e-3, 8e-3, 0.13, 0.11, 0.06, 0.05, 0.11, 0.06, 0.03]) {
+    for (kind, most) in
+        FORMATS.into_iter().zip([0.0, 4e-4, 8e-3, 8e-3, 0.13, 0.11, 0.06, 0.05, 0.11, 0.06, 0.03])
+    {
         let back = support::reference::dequantise(&support::quantise(&values, kind), kind);
         let error = distance(&back, &values.iter().map(|&x| f64::from(x)).collect::<Vec<_>>());
         println!("{}: {error:.1e}", format(kind).0);

@@ -1,5 +1,5 @@
-//! Files from strangers: every damaged or foreign file ends in an error that names the remedy, never in a panic or a huge
-//! allocation.
+//! Files from strangers: every damaged or foreign file ends in an error that names the remedy,
+//! never in a panic or a huge allocation.
 
 mod support;
 
@@ -58,7 +58,9 @@ fn a_file_cut_off_anywhere_is_refused() {
     let whole = small_llama(Q8_0, false).bytes();
     assert!(open(whole.clone()).is_ok());
     let data = whole.len() - 120_000.min(whole.len() / 2);
-    for length in (0..data.min(12_000)).chain((data..whole.len()).step_by(997)).chain([whole.len() - 1]) {
+    for length in
+        (0..data.min(12_000)).chain((data..whole.len()).step_by(997)).chain([whole.len() - 1])
+    {
         let error = open(whole[..length].to_vec()).err().expect("an error");
         let fits = match length {
             0..4 => matches!(error, GgufError::Magic { .. }),
@@ -72,10 +74,16 @@ fn a_file_cut_off_anywhere_is_refused() {
 fn foreign_files_are_named_as_such() {
     for bytes in [&b""[..], b"GG", b"PK\x03\x04 a zip file", b"ggml", b"{\"json\": true}"] {
         let error = open(bytes.to_vec()).err().expect("an error");
-        assert!(matches!(error, GgufError::Magic { .. }) && error.to_string().contains("not a GGUF file"), "{error}");
+        assert!(
+            matches!(error, GgufError::Magic { .. })
+                && error.to_string().contains("not a GGUF file"),
+            "{error}"
+        );
     }
     for version in [0, 1, 4, 0x0300_0000] {
-        assert!(matches!(open(header(version, 0, 0)), Err(GgufError::Version { found }) if found == version));
+        assert!(
+            matches!(open(header(version, 0, 0)), Err(GgufError::Version { found }) if found == version)
+        );
     }
     assert!(matches!(GgufFile::open("/nonexistent/model.gguf"), Err(GgufError::Io { .. })));
     assert!(matches!(GgufFile::open(env!("CARGO_MANIFEST_DIR")), Err(GgufError::Io { .. })));
@@ -96,7 +104,10 @@ fn huge_counts_and_lengths_are_refused_before_they_are_believed() {
     assert!(too_large(entry("a", &[&words(&[9, 4])[..], &huge].concat())), "an array of integers");
     assert!(too_large(entry("a", &[&words(&[9, 8])[..], &huge].concat())), "an array of strings");
     let long = (1u64 << 19).to_le_bytes();
-    assert!(matches!(open(entry("a", &[&words(&[9, 12])[..], &long].concat())), Err(GgufError::Truncated { .. })));
+    assert!(matches!(
+        open(entry("a", &[&words(&[9, 12])[..], &long].concat())),
+        Err(GgufError::Truncated { .. })
+    ));
 }
 
 #[test]
@@ -104,13 +115,22 @@ fn malformed_entries_and_tensors_are_refused() {
     let malformed = |bytes: Vec<u8>| matches!(open(bytes), Err(GgufError::Malformed { .. }));
     assert!(malformed(entry("a", &words(&[13, 0]))), "an unknown type");
     assert!(malformed(entry("a", &words(&[9, 77, 0, 0]))), "an unknown element type");
-    assert!(malformed(entry("a", &[&words(&[9, 9, 1, 0])[..], &words(&[9, 4, 0, 0])].concat())), "an array of arrays");
+    assert!(
+        malformed(entry("a", &[&words(&[9, 9, 1, 0])[..], &words(&[9, 4, 0, 0])].concat())),
+        "an array of arrays"
+    );
     assert!(malformed(entry("a", &[7, 0, 0, 0, 2])), "a boolean that is 2");
     assert!(malformed(entry("a\0", &words(&[4, 1]))), "a key with a zero");
     for alignment in [0, 3, 1 << 20] {
-        assert!(malformed(entry("general.alignment", &words(&[4, alignment]))), "alignment {alignment}");
+        assert!(
+            malformed(entry("general.alignment", &words(&[4, alignment]))),
+            "alignment {alignment}"
+        );
     }
-    assert!(malformed(entry("general.alignment", &words(&[10, 32, 0]))), "an alignment that the parser would not see");
+    assert!(
+        malformed(entry("general.alignment", &words(&[10, 32, 0]))),
+        "an alignment that the parser would not see"
+    );
     let mut twice = header(3, 0, 2);
     for _ in 0..2 {
         put_text(&mut twice, "a");
@@ -127,23 +147,43 @@ fn malformed_entries_and_tensors_are_refused() {
     assert!(malformed(tensor(&[33], Q8_0, 0)), "half a block");
     assert!(malformed(tensor(&[8], 99, 0)), "an unknown type");
     assert!(malformed(tensor(&[8], F32, 8)), "an offset off the alignment");
-    assert!(matches!(open(tensor(&[8], F32, 1 << 40)), Err(GgufError::Truncated { .. })), "an offset beyond the end");
-    assert!(matches!(open(tensor(&[8], F32, u64::MAX - 31)), Err(GgufError::Truncated { .. })), "an offset that overflows");
-    assert!(matches!(open(tensor(&[1 << 40], F32, 0)), Err(GgufError::Truncated { .. })), "a tensor larger than the file");
+    assert!(
+        matches!(open(tensor(&[8], F32, 1 << 40)), Err(GgufError::Truncated { .. })),
+        "an offset beyond the end"
+    );
+    assert!(
+        matches!(open(tensor(&[8], F32, u64::MAX - 31)), Err(GgufError::Truncated { .. })),
+        "an offset that overflows"
+    );
+    assert!(
+        matches!(open(tensor(&[1 << 40], F32, 0)), Err(GgufError::Truncated { .. })),
+        "a tensor larger than the file"
+    );
 }
 
 #[test]
 fn tensors_may_not_lie_over_each_other() {
     let mut writer = Writer::default();
-    writer.tensor("a", &[16], F32, vec![1; 64]).tensor("b", &[8], F32, vec![2; 32]).tensor("c", &[8], F32, vec![3; 32]);
+    writer.tensor("a", &[16], F32, vec![1; 64]).tensor("b", &[8], F32, vec![2; 32]).tensor(
+        "c",
+        &[8],
+        F32,
+        vec![3; 32],
+    );
     let whole = writer.bytes();
     assert!(open(whole.clone()).is_ok());
-    // The offsets stand behind the type, 8 bytes before the next name's length or the end of the header.
+    // The offsets stand behind the type, 8 bytes before the next name's length or the end of the
+    // header.
     let offset = |name: &[u8]| {
         let entry = [&1u64.to_le_bytes()[..], name, &1u32.to_le_bytes()].concat();
-        whole.windows(entry.len()).position(|window| window == entry).expect("the entry") + entry.len() + 8 + 4
+        whole.windows(entry.len()).position(|window| window == entry).expect("the entry")
+            + entry.len()
+            + 8
+            + 4
     };
-    for (name, moved, over) in [(b"b", 32u64, "a"), (b"b", 0, "a"), (b"c", 64, "b"), (b"a", 64, "b")] {
+    for (name, moved, over) in
+        [(b"b", 32u64, "a"), (b"b", 0, "a"), (b"c", 64, "b"), (b"a", 64, "b")]
+    {
         let mut bytes = whole.clone();
         let at = offset(name);
         bytes[at..at + 8].copy_from_slice(&moved.to_le_bytes());
@@ -168,15 +208,34 @@ fn every_type_has_its_size() {
         let bytes = writer.bytes();
         let file = open(bytes.clone()).expect("well-formed");
         let tensor = file.tensor("t").expect("a tensor");
-        assert_eq!((tensor.size_bytes(), tensor.rows(), tensor.row_bytes()), (6 * size, 3, 2 * size), "{name}");
-        assert!(matches!(open(bytes[..bytes.len() - 1].to_vec()), Err(GgufError::Truncated { .. })), "{name}");
+        assert_eq!(
+            (tensor.size_bytes(), tensor.rows(), tensor.row_bytes()),
+            (6 * size, 3, 2 * size),
+            "{name}"
+        );
+        assert!(
+            matches!(open(bytes[..bytes.len() - 1].to_vec()), Err(GgufError::Truncated { .. })),
+            "{name}"
+        );
         assert!(tensor.read_rows(1..3, &mut vec![0; 4 * size]).is_ok());
         assert!(tensor.read_rows(0..0, &mut []).is_ok());
-        for (rows, length) in [(1..4, 6 * size), (0..1, size), (0..1, 0), (4..4, 0), (usize::MAX - 1..usize::MAX, 2 * size)] {
+        for (rows, length) in [
+            (1..4, 6 * size),
+            (0..1, size),
+            (0..1, 0),
+            (4..4, 0),
+            (usize::MAX - 1..usize::MAX, 2 * size),
+        ] {
             let outcome = tensor.read_rows(rows.clone(), &mut vec![0; length]);
-            assert!(matches!(outcome, Err(GgufError::Outside { .. })), "{name}, rows {rows:?} into {length} bytes");
+            assert!(
+                matches!(outcome, Err(GgufError::Outside { .. })),
+                "{name}, rows {rows:?} into {length} bytes"
+            );
         }
-        assert!(matches!(tensor.read_at(6 * size - 1, &mut [0; 2]), Err(GgufError::Outside { .. })));
+        assert!(matches!(
+            tensor.read_at(6 * size - 1, &mut [0; 2]),
+            Err(GgufError::Outside { .. })
+        ));
         assert!(matches!(tensor.read_at(usize::MAX, &mut [0; 2]), Err(GgufError::Outside { .. })));
     }
 }
@@ -192,21 +251,40 @@ fn metadata_of_another_type_is_not_taken_for_the_right_one() {
         ("llama.attention.layer_norm_rms_epsilon", Meta::Text("1e-5".into())),
         ("llama.attention.layer_norm_rms_epsilon", Meta::F32(f32::INFINITY)),
     ] {
-        assert!(matches!(load_error(small_llama(F32, false).set(key, value)), LoadError::MetadataMissing { .. }), "{key}");
+        assert!(
+            matches!(
+                load_error(small_llama(F32, false).set(key, value)),
+                LoadError::MetadataMissing { .. }
+            ),
+            "{key}"
+        );
     }
 }
 
 #[test]
 fn models_that_we_cannot_run_are_named() {
     let error = load_error(small_llama(F32, false).set("general.architecture", "mamba"));
-    assert_eq!(error.to_string(), "the architecture `mamba` is not supported; supported: llama, qwen2, qwen3, granite, granitemoe");
+    assert_eq!(
+        error.to_string(),
+        "the architecture `mamba` is not supported; supported: llama, qwen2, qwen3, granite, \
+         granitemoe"
+    );
 
     let mut writer = small_llama(F32, false);
     writer.tensors.retain(|tensor| tensor.name != "output.weight");
     // Q8_1: known to the format, but without a kernel.
-    writer.tensor("output.weight", &[support::VOCABULARY, support::HIDDEN], 9, vec![0; 300 * 2 * 36]);
+    writer.tensor(
+        "output.weight",
+        &[support::VOCABULARY, support::HIDDEN],
+        9,
+        vec![0; 300 * 2 * 36],
+    );
     let error = load_error(&writer);
-    assert!(matches!(error, LoadError::Quantisation { .. }) && error.to_string().contains("F32, F16, BF16, Q8_0"), "{error}");
+    assert!(
+        matches!(error, LoadError::Quantisation { .. })
+            && error.to_string().contains("F32, F16, BF16, Q8_0"),
+        "{error}"
+    );
     let file = open(writer.bytes()).expect("well-formed");
     assert!(
         Model::load(&file, LayerRange { first: 0, end: 2 }, Threads::new(1)).is_ok(),
@@ -215,9 +293,18 @@ fn models_that_we_cannot_run_are_named() {
 
     let mut writer = small_llama(F32, false);
     writer.tensor("blk.1.attn_q.bias", &[support::HIDDEN], F32, vec![0; 256]);
-    assert!(matches!(load_error(&writer), LoadError::TensorUnknown { .. }), "a bias would be left out silently");
-    assert!(matches!(load_error(small_llama(F32, false).set("llama.expert_count", 8)), LoadError::Metadata { .. }));
-    assert!(matches!(load_error(small_llama(F32, false).set("llama.rope.scaling.type", "yarn")), LoadError::Metadata { .. }));
+    assert!(
+        matches!(load_error(&writer), LoadError::TensorUnknown { .. }),
+        "a bias would be left out silently"
+    );
+    assert!(matches!(
+        load_error(small_llama(F32, false).set("llama.expert_count", 8)),
+        LoadError::Metadata { .. }
+    ));
+    assert!(matches!(
+        load_error(small_llama(F32, false).set("llama.rope.scaling.type", "yarn")),
+        LoadError::Metadata { .. }
+    ));
 }
 
 #[test]
@@ -250,22 +337,50 @@ fn metadata_that_contradicts_itself_is_refused() {
                 | LoadError::TensorMissing { .. }
                 | LoadError::Range { .. })
         );
-        // A model of four layers with three in the file: the range asked for loads, the fourth layer does not.
-        assert!(refused || (key, value) == ("llama.block_count", 4), "{key} = {value}: {:?}", outcome.err());
+        // A model of four layers with three in the file: the range asked for loads, the fourth
+        // layer does not.
+        assert!(
+            refused || (key, value) == ("llama.block_count", 4),
+            "{key} = {value}: {:?}",
+            outcome.err()
+        );
     }
-    for key in ["general.architecture", "llama.block_count", "llama.context_length", "llama.attention.layer_norm_rms_epsilon"] {
-        assert!(matches!(load_error(small_llama(F32, false).remove(key)), LoadError::MetadataMissing { .. }), "{key}");
+    for key in [
+        "general.architecture",
+        "llama.block_count",
+        "llama.context_length",
+        "llama.attention.layer_norm_rms_epsilon",
+    ] {
+        assert!(
+            matches!(
+                load_error(small_llama(F32, false).remove(key)),
+                LoadError::MetadataMissing { .. }
+            ),
+            "{key}"
+        );
     }
     for name in ["token_embd.weight", "blk.2.ffn_up.weight", "output_norm.weight"] {
-        assert!(matches!(load_error(small_llama(F32, false).remove(name)), LoadError::TensorMissing { .. }), "{name}");
+        assert!(
+            matches!(
+                load_error(small_llama(F32, false).remove(name)),
+                LoadError::TensorMissing { .. }
+            ),
+            "{name}"
+        );
     }
     assert!(matches!(
-        load_error(small_llama(F32, false).set("llama.attention.layer_norm_rms_epsilon", Meta::F32(f32::NAN))),
+        load_error(
+            small_llama(F32, false)
+                .set("llama.attention.layer_norm_rms_epsilon", Meta::F32(f32::NAN))
+        ),
         LoadError::MetadataMissing { .. }
     ));
     let file = open(small_llama(F32, false).bytes()).expect("well-formed");
     for (first, end) in [(0, 4), (3, 3), (2, 1), (7, 9)] {
-        assert!(matches!(Model::load(&file, LayerRange { first, end }, Threads::new(1)), Err(LoadError::Range { .. })));
+        assert!(matches!(
+            Model::load(&file, LayerRange { first, end }, Threads::new(1)),
+            Err(LoadError::Range { .. })
+        ));
     }
 }
 

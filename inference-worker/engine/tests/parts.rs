@@ -11,7 +11,10 @@ use support::{F32, Meta, Q8_0, Writer, small_llama};
 fn parts(whole: &Writer, cuts: &[usize]) -> Vec<Writer> {
     let mut tensors = whole.tensors.clone();
     let part = |(number, &count): (usize, &usize)| {
-        let mut part = Writer { metadata: if number == 0 { whole.metadata.clone() } else { Vec::new() }, tensors: Vec::new() };
+        let mut part = Writer {
+            metadata: if number == 0 { whole.metadata.clone() } else { Vec::new() },
+            tensors: Vec::new(),
+        };
         part.tensors = tensors.drain(..count).collect();
         part.set("split.no", number as u32).set("split.count", cuts.len() as u32);
         part.set("split.tensors.count", whole.tensors.len() as u32);
@@ -38,9 +41,15 @@ fn parts_in_one_folder_are_one_model() {
         let paths = save(folder.path(), &parts(&whole, &cuts));
         for path in &paths {
             let opened = GgufFile::open(path).expect("opens");
-            assert_eq!(opened.manifest().expect("a manifest"), expected.manifest().expect("a manifest"));
+            assert_eq!(
+                opened.manifest().expect("a manifest"),
+                expected.manifest().expect("a manifest")
+            );
             for (found, tensor) in opened.tensors().zip(expected.tensors()) {
-                assert_eq!((found.name, found.read().expect("read")), (tensor.name, tensor.read().expect("read")));
+                assert_eq!(
+                    (found.name, found.read().expect("read")),
+                    (tensor.name, tensor.read().expect("read"))
+                );
             }
             opened.unchanged().expect("unchanged");
             assert_eq!(opened.integer("split.count"), None);
@@ -57,28 +66,48 @@ fn a_part_alone_is_named_as_one() {
     let error = |path: &Path| GgufFile::open(path).err().expect("refused");
     std::fs::rename(&paths[1], folder.path().join("away")).expect("renamed");
     let alone = error(&paths[0]).to_string();
-    for said in
-        ["is part 1 of 2 of a model", "small-00002-of-00002.gguf", "llama-gguf-split --merge small-00001-of-00002.gguf small.gguf"]
-    {
+    for said in [
+        "is part 1 of 2 of a model",
+        "small-00002-of-00002.gguf",
+        "llama-gguf-split --merge small-00001-of-00002.gguf small.gguf",
+    ] {
         assert!(alone.contains(said), "{alone}");
     }
     // Under another name.
     let renamed = error(&folder.path().join("away"));
-    assert!(matches!(&renamed, GgufError::Part(part) if (part.number, part.count) == (2, 2)), "{renamed}");
+    assert!(
+        matches!(&renamed, GgufError::Part(part) if (part.number, part.count) == (2, 2)),
+        "{renamed}"
+    );
     // In memory.
-    let memory = GgufFile::from_bytes(std::fs::read(&paths[0]).expect("read")).err().expect("refused");
-    assert!(matches!(&memory, GgufError::Part(part) if (part.number, part.count) == (1, 2)), "{memory}");
+    let memory =
+        GgufFile::from_bytes(std::fs::read(&paths[0]).expect("read")).err().expect("refused");
+    assert!(
+        matches!(&memory, GgufError::Part(part) if (part.number, part.count) == (1, 2)),
+        "{memory}"
+    );
     // Of another model, or of another cut of the same.
-    for other in [&parts(&small_llama(F32, true), &[3, 7])[1], &parts(&whole, &[4, 2, 1])[1], &small_llama(F32, true), &whole] {
+    for other in [
+        &parts(&small_llama(F32, true), &[3, 7])[1],
+        &parts(&whole, &[4, 2, 1])[1],
+        &small_llama(F32, true),
+        &whole,
+    ] {
         std::fs::write(&paths[1], other.bytes()).expect("written");
         let error = error(&paths[0]);
-        assert!(matches!(&error, GgufError::Part(part) if (part.number, part.count) == (1, 2)), "{error}");
+        assert!(
+            matches!(&error, GgufError::Part(part) if (part.number, part.count) == (1, 2)),
+            "{error}"
+        );
     }
     // Cut by bytes: only the name says so.
     std::fs::write(&paths[1], b"no header").expect("written");
     let bytes = error(&paths[1]).to_string();
     assert!(bytes.contains("part 2 of 2") && bytes.contains("not a GGUF file"), "{bytes}");
-    assert!(matches!(error(&folder.path().join("small-00003-of-00009.gguf")), GgufError::Io { .. }));
+    assert!(matches!(
+        error(&folder.path().join("small-00003-of-00009.gguf")),
+        GgufError::Io { .. }
+    ));
 }
 
 #[test]
@@ -88,7 +117,8 @@ fn a_tensor_in_two_parts_and_a_missing_one_are_refused() {
     let mut twice = parts(&whole, &[5, whole.tensors.len() - 5]);
     let tensor = twice[0].tensors[0].clone();
     twice[1].tensors.push(tensor);
-    let error = |parts: &[Writer]| GgufFile::open(&save(folder.path(), parts)[0]).err().expect("refused");
+    let error =
+        |parts: &[Writer]| GgufFile::open(&save(folder.path(), parts)[0]).err().expect("refused");
     assert!(matches!(error(&twice), GgufError::Malformed { .. }));
     let mut missing = parts(&whole, &[5, whole.tensors.len() - 5]);
     missing[1].tensors.pop();

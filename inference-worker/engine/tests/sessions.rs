@@ -1,9 +1,12 @@
-//! Sessions that share a model: the bytes of each are those that it has alone, whoever else is computed with it, whatever happens to
-//! the others, and whatever pages its keys and values come to lie in. Small in computation, so that an emulator can run all of it.
+//! Sessions that share a model: the bytes of each are those that it has alone, whoever else is
+//! computed with it, whatever happens to the others, and whatever pages its keys and values come to
+//! lie in. Small in computation, so that an emulator can run all of it.
 
 mod support;
 
-use mica_engine::{BatchItem, ForwardError, GgufFile, Input, KvCache, LayerRange, Model, Output, Threads, Want};
+use mica_engine::{
+    BatchItem, ForwardError, GgufFile, Input, KvCache, LayerRange, Model, Output, Threads, Want,
+};
 use mica_kernels::Isa;
 use support::{F32, HIDDEN, Q4_0, Q8_0, small_llama};
 
@@ -15,7 +18,9 @@ fn range(first: u16, end: u16) -> LayerRange {
 
 fn bits(output: &Output) -> Vec<u32> {
     match output {
-        Output::Hidden(values) | Output::Logits(values) => values.iter().map(|x| x.to_bits()).collect(),
+        Output::Hidden(values) | Output::Logits(values) => {
+            values.iter().map(|x| x.to_bits()).collect()
+        }
         Output::Nothing => Vec::new(),
     }
 }
@@ -38,11 +43,15 @@ struct Script {
     steps: Vec<usize>,
 }
 
-/// Sessions of all kinds: long prompts in one step, decoding ones, chunks that cross the ends of pages and pieces.
+/// Sessions of all kinds: long prompts in one step, decoding ones, chunks that cross the ends of
+/// pages and pieces.
 fn scripts(count: usize) -> Vec<Script> {
-    let steps: [&[usize]; 7] = [&[1; 6], &[66, 1, 1, 1], &[3, 1, 1], &[60, 8, 1], &[1; 4], &[20, 20, 20, 20], &[5, 135]];
-    let script =
-        |(salt, steps): (usize, &&[usize])| Script { tokens: tokens(steps.iter().sum(), salt as u32), steps: steps.to_vec() };
+    let steps: [&[usize]; 7] =
+        [&[1; 6], &[66, 1, 1, 1], &[3, 1, 1], &[60, 8, 1], &[1; 4], &[20, 20, 20, 20], &[5, 135]];
+    let script = |(salt, steps): (usize, &&[usize])| Script {
+        tokens: tokens(steps.iter().sum(), salt as u32),
+        steps: steps.to_vec(),
+    };
     steps.iter().take(count).enumerate().map(script).collect()
 }
 
@@ -56,20 +65,28 @@ fn inputs(script: &Script) -> impl Iterator<Item = &[u32]> {
 /// The outputs of a session alone, step by step.
 fn alone(model: &Model, script: &Script) -> Vec<Vec<u32>> {
     let mut cache = model.new_cache(script.tokens.len()).expect("room");
-    let step = |input| model.forward(&mut cache, Input::Tokens(input), Want::LastLogits).expect("computed");
+    let step = |input| {
+        model.forward(&mut cache, Input::Tokens(input), Want::LastLogits).expect("computed")
+    };
     inputs(script).map(step).map(|output| bits(&output)).collect()
 }
 
-/// The outputs of sessions that are computed together; session `i` begins `i` rounds late, so that they are at different positions.
+/// The outputs of sessions that are computed together; session `i` begins `i` rounds late, so that
+/// they are at different positions.
 fn together(model: &Model, scripts: &[Script]) -> Vec<Vec<Vec<u32>>> {
-    let mut caches: Vec<KvCache> = scripts.iter().map(|script| model.new_cache(script.tokens.len()).expect("room")).collect();
+    let mut caches: Vec<KvCache> =
+        scripts.iter().map(|script| model.new_cache(script.tokens.len()).expect("room")).collect();
     let mut waiting: Vec<_> = scripts.iter().map(|script| inputs(script).peekable()).collect();
     let mut outputs = vec![Vec::new(); scripts.len()];
     for round in 0.. {
         let (mut items, mut sessions) = (Vec::new(), Vec::new());
         for (session, (cache, waiting)) in caches.iter_mut().zip(&mut waiting).enumerate() {
             if let Some(input) = waiting.next_if(|_| session <= round) {
-                items.push(BatchItem { cache, input: Input::Tokens(input), want: Want::LastLogits });
+                items.push(BatchItem {
+                    cache,
+                    input: Input::Tokens(input),
+                    want: Want::LastLogits,
+                });
                 sessions.push(session);
             }
         }
@@ -88,11 +105,14 @@ fn strangers_in_a_batch_change_nothing() {
     for kind in [F32, Q8_0, Q4_0] {
         let file = small(kind);
         for layers in [range(0, 3), range(0, 2)] {
-            let truth_model = Model::load_for(&file, layers, Threads::new(1), Isa::scalar()).expect("loads");
-            let truth: Vec<_> = scripts(7).iter().map(|script| alone(&truth_model, script)).collect();
+            let truth_model =
+                Model::load_for(&file, layers, Threads::new(1), Isa::scalar()).expect("loads");
+            let truth: Vec<_> =
+                scripts(7).iter().map(|script| alone(&truth_model, script)).collect();
             for isa in Isa::available() {
                 for threads in [1, 3] {
-                    let model = Model::load_for(&file, layers, Threads::new(threads), isa).expect("loads");
+                    let model =
+                        Model::load_for(&file, layers, Threads::new(threads), isa).expect("loads");
                     for count in [1, 2, 7] {
                         let found = together(&model, &scripts(count));
                         assert!(
@@ -114,10 +134,12 @@ fn one_that_fails_fails_alone() {
     let mut damaged = rows.clone();
     damaged[5 * HIDDEN_SIZE + 3] = f32::NAN;
     let mut lonely = later.new_cache(6).expect("room");
-    let truth = later.forward(&mut lonely, Input::Hidden(&rows), Want::LastLogits).expect("computed");
+    let truth =
+        later.forward(&mut lonely, Input::Hidden(&rows), Want::LastLogits).expect("computed");
 
     let limits = [6, 6, 3, 6, 6, 6];
-    let mut caches: Vec<KvCache> = limits.iter().map(|&limit| later.new_cache(limit).expect("room")).collect();
+    let mut caches: Vec<KvCache> =
+        limits.iter().map(|&limit| later.new_cache(limit).expect("room")).collect();
     let inputs = [
         Input::Hidden(&rows),
         Input::Hidden(&damaged),
@@ -127,8 +149,11 @@ fn one_that_fails_fails_alone() {
         Input::Hidden(&rows),
     ];
     let step = |caches: &mut [KvCache]| {
-        let mut items: Vec<_> =
-            caches.iter_mut().zip(inputs).map(|(cache, input)| BatchItem { cache, input, want: Want::LastLogits }).collect();
+        let mut items: Vec<_> = caches
+            .iter_mut()
+            .zip(inputs)
+            .map(|(cache, input)| BatchItem { cache, input, want: Want::LastLogits })
+            .collect();
         later.forward_batch(&mut items)
     };
     let outcomes = step(&mut caches);
@@ -137,17 +162,25 @@ fn one_that_fails_fails_alone() {
     assert!(matches!(outcomes[3], Err(ForwardError::WrongInput { .. })));
     assert!(matches!(outcomes[4], Err(ForwardError::RaggedRows { .. })), "{:?}", outcomes[4]);
     for good in [0, 5] {
-        assert!(outcomes[good].as_ref().is_ok_and(|output| bits(output) == bits(&truth)), "session {good}");
+        assert!(
+            outcomes[good].as_ref().is_ok_and(|output| bits(output) == bits(&truth)),
+            "session {good}"
+        );
     }
     assert_eq!(caches.iter().map(KvCache::len).collect::<Vec<_>>(), [6, 0, 0, 0, 0, 6]);
     // The ones that failed go on as if nothing had been.
     for failed in [1, 3, 4] {
-        let again = later.forward(&mut caches[failed], Input::Hidden(&rows), Want::LastLogits).expect("computed");
+        let again = later
+            .forward(&mut caches[failed], Input::Hidden(&rows), Want::LastLogits)
+            .expect("computed");
         assert_eq!(bits(&again), bits(&truth), "session {failed}");
     }
     assert!(later.forward_batch(&mut []).is_empty());
     let mut foreign = model(Q8_0, range(1, 3), 1).new_cache(6).expect("room");
-    assert_eq!(later.forward(&mut foreign, Input::Hidden(&rows), Want::Nothing), Err(ForwardError::ForeignCache));
+    assert_eq!(
+        later.forward(&mut foreign, Input::Hidden(&rows), Want::Nothing),
+        Err(ForwardError::ForeignCache)
+    );
 }
 
 #[test]
@@ -156,16 +189,30 @@ fn sessions_of_different_layers_pass_one_batch() {
     let tokens = tokens(9, 1);
     let cache = |layers| whole.new_cache_for(layers, 9).expect("room");
     let mut first = cache(range(0, 2));
-    let hidden = whole.forward(&mut first, Input::Tokens(&tokens), Want::Nothing).expect("computed");
+    let hidden =
+        whole.forward(&mut first, Input::Tokens(&tokens), Want::Nothing).expect("computed");
     let Output::Hidden(rows) = &hidden else { panic!("{hidden:?}") };
     let mut last = cache(range(2, 3));
     let logits = whole.forward(&mut last, Input::Hidden(rows), Want::LastLogits).expect("computed");
 
     let mut caches = [range(2, 3), range(0, 2), range(0, 3), range(0, 2), range(2, 3)].map(cache);
-    let inputs = [Input::Hidden(rows), Input::Tokens(&tokens), Input::Tokens(&tokens), Input::Tokens(&tokens), Input::Hidden(rows)];
-    let mut items: Vec<_> =
-        caches.iter_mut().zip(inputs).map(|(cache, input)| BatchItem { cache, input, want: Want::LastLogits }).collect();
-    let outputs: Vec<Output> = whole.forward_batch(&mut items).into_iter().map(|outcome| outcome.expect("computed")).collect();
+    let inputs = [
+        Input::Hidden(rows),
+        Input::Tokens(&tokens),
+        Input::Tokens(&tokens),
+        Input::Tokens(&tokens),
+        Input::Hidden(rows),
+    ];
+    let mut items: Vec<_> = caches
+        .iter_mut()
+        .zip(inputs)
+        .map(|(cache, input)| BatchItem { cache, input, want: Want::LastLogits })
+        .collect();
+    let outputs: Vec<Output> = whole
+        .forward_batch(&mut items)
+        .into_iter()
+        .map(|outcome| outcome.expect("computed"))
+        .collect();
     let expected = [&logits, &hidden, &logits, &hidden, &logits];
     for (session, (found, expected)) in outputs.iter().zip(expected).enumerate() {
         assert_eq!(bits(found), bits(expected), "session {session}");
@@ -177,8 +224,9 @@ fn a_session_cut_back_repeats_its_bytes() {
     let model = model(Q8_0, range(0, 3), 2);
     let tokens = tokens(70, 2);
     let mut cache = model.new_cache(72).expect("room");
-    let step =
-        |cache: &mut KvCache, input: &[u32]| bits(&model.forward(cache, Input::Tokens(input), Want::LastLogits).expect("computed"));
+    let step = |cache: &mut KvCache, input: &[u32]| {
+        bits(&model.forward(cache, Input::Tokens(input), Want::LastLogits).expect("computed"))
+    };
     let truth = step(&mut cache, &tokens);
     let full = cache.bytes();
     for len in [69, 65, 64, 63, 1, 0] {
@@ -212,22 +260,37 @@ fn a_full_pool_refuses_and_loses_nothing() {
     assert_eq!((cache.bytes(), small.bytes()), (0, 0), "memory is taken when it is used");
     let refused = |positions: usize, wanted: usize| {
         let error = model.new_cache(positions).err();
-        assert_eq!(error, Some(ForwardError::CacheBudget { wanted: wanted * page, free: 3 * page, budget: 10 * page }));
+        assert_eq!(
+            error,
+            Some(ForwardError::CacheBudget {
+                wanted: wanted * page,
+                free: 3 * page,
+                budget: 10 * page
+            })
+        );
     };
     refused(65, 6);
     let mut found = Vec::new();
     for (step, input) in inputs(&script).enumerate() {
         if step == 1 {
-            model.forward(&mut small, Input::Tokens(&tokens(64, 9)), Want::Nothing).expect("computed");
+            model
+                .forward(&mut small, Input::Tokens(&tokens(64, 9)), Want::Nothing)
+                .expect("computed");
             refused(256, 12);
         }
-        found.push(bits(&model.forward(&mut cache, Input::Tokens(input), Want::LastLogits).expect("computed")));
+        found.push(bits(
+            &model.forward(&mut cache, Input::Tokens(input), Want::LastLogits).expect("computed"),
+        ));
     }
     assert!(found == truth, "a session that is there is not touched by those that are refused");
     assert_eq!((cache.bytes(), pool.reserved_bytes()), (6 * page, 7 * page));
 
     cache.truncate(10);
-    assert_eq!((cache.bytes(), pool.reserved_bytes()), (3 * page, 7 * page), "its pages are kept for it");
+    assert_eq!(
+        (cache.bytes(), pool.reserved_bytes()),
+        (3 * page, 7 * page),
+        "its pages are kept for it"
+    );
     drop(cache);
     assert_eq!(pool.free_bytes(), 9 * page);
     // On pages with other sessions' remains.

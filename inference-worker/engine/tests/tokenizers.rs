@@ -58,9 +58,11 @@ const fn piece(n: u32) -> u32 {
     3 + 256 + n
 }
 
-/// What SentencePiece does: merge the neighbours whose joint token has the best score, the leftmost of equals, until none is left.
+/// What SentencePiece does: merge the neighbours whose joint token has the best score, the leftmost
+/// of equals, until none is left.
 fn by_hand(text: &str) -> Vec<u32> {
-    let mut parts: Vec<String> = format!("▁{}", text.replace(' ', "▁")).chars().map(String::from).collect();
+    let mut parts: Vec<String> =
+        format!("▁{}", text.replace(' ', "▁")).chars().map(String::from).collect();
     let find = |token: &str| PIECES.iter().position(|(name, _)| *name == token);
     loop {
         let mut best: Option<(f32, usize)> = None;
@@ -85,7 +87,19 @@ fn by_hand(text: &str) -> Vec<u32> {
 #[test]
 fn sentence_piece_merges_by_score_and_falls_back_to_bytes() {
     let tokenizer = tokenizer(&sentence_piece(&PIECES)).expect("tokenizer");
-    for text in ["hello", "he", "hell", "ell", "hellohello", "h e l l o", "  hello", "lol\u{e9}", "héllo 🦊", "llllll", "ooo"] {
+    for text in [
+        "hello",
+        "he",
+        "hell",
+        "ell",
+        "hellohello",
+        "h e l l o",
+        "  hello",
+        "lol\u{e9}",
+        "héllo 🦊",
+        "llllll",
+        "ooo",
+    ] {
         let ids = tokenizer.encode(text, Special::Text, Bos::Omit).expect("encodes");
         assert_eq!(ids, by_hand(text), "{text}");
         assert_eq!(tokenizer.decode(&ids), text);
@@ -104,13 +118,18 @@ fn sentence_piece_puts_bos_first_and_parses_control_tokens_only_when_told() {
     assert_eq!(encode(Special::Parse, Bos::Model), [1, piece(9), 2, piece(9)]);
     let text = encode(Special::Text, Bos::Omit);
     assert!(!text.contains(&2) && tokenizer.decode(&text) == "he</s>he");
-    assert_eq!(tokenizer.encode("<s>he", Special::Parse, Bos::Add).expect("encodes"), [1, piece(9)], "no second beginning");
+    assert_eq!(
+        tokenizer.encode("<s>he", Special::Parse, Bos::Add).expect("encodes"),
+        [1, piece(9)],
+        "no second beginning"
+    );
     let bare = tokenizer_without_prefix();
     assert_eq!(bare.encode("h", Special::Text, Bos::Omit).expect("encodes"), [piece(1)]);
 }
 
 fn tokenizer_without_prefix() -> Tokenizer {
-    tokenizer(sentence_piece(&PIECES).set("tokenizer.ggml.add_space_prefix", Meta::Bool(false))).expect("tokenizer")
+    tokenizer(sentence_piece(&PIECES).set("tokenizer.ggml.add_space_prefix", Meta::Bool(false)))
+        .expect("tokenizer")
 }
 
 /// Byte-level BPE with all bytes, some merges and two special tokens.
@@ -131,7 +150,10 @@ fn byte_level(pre: &str, merges: &[&str]) -> Writer {
         .set("tokenizer.ggml.pre", pre)
         .set("tokenizer.ggml.tokens", Meta::Texts(tokens))
         .set("tokenizer.ggml.token_type", Meta::I32s(kinds))
-        .set("tokenizer.ggml.merges", Meta::Texts(merges.iter().map(|merge| (*merge).to_owned()).collect()));
+        .set(
+            "tokenizer.ggml.merges",
+            Meta::Texts(merges.iter().map(|merge| (*merge).to_owned()).collect()),
+        );
     writer
 }
 
@@ -145,7 +167,9 @@ fn pieces(tokenizer: &Tokenizer, text: &str) -> Vec<String> {
 #[test]
 fn the_pre_tokenizer_decides_where_text_may_be_cut() {
     let merges = ["1 2", "12 3", "123 4", "Ġ Ġ", "Ġ a", "b c", "bc Ċ", "! Ċ", "' S"];
-    let cut = |pre: &str, text: &str| pieces(&tokenizer(&byte_level(pre, &merges)).expect("tokenizer"), text);
+    let cut = |pre: &str, text: &str| {
+        pieces(&tokenizer(&byte_level(pre, &merges)).expect("tokenizer"), text)
+    };
     assert_eq!(cut("gpt-2", "12345"), ["1234", "5"]);
     assert_eq!(cut("llama-bpe", "12345"), ["123", "4", "5"]);
     assert_eq!(cut("qwen2", "123"), ["1", "2", "3"]);
@@ -163,7 +187,8 @@ fn the_pre_tokenizer_decides_where_text_may_be_cut() {
 fn special_tokens_are_text_unless_asked_for_and_user_tokens_are_always_found() {
     let tokenizer = tokenizer(&byte_level("llama-bpe", &[])).expect("tokenizer");
     assert!(tokenizer.is_end(256));
-    let encode = |special| tokenizer.encode("<|eot_id|><tool>", special, Bos::Omit).expect("encodes");
+    let encode =
+        |special| tokenizer.encode("<|eot_id|><tool>", special, Bos::Omit).expect("encodes");
     assert_eq!(encode(Special::Parse), [256, 257]);
     let text = encode(Special::Text);
     assert!(!text.contains(&256) && text.last() == Some(&257));
@@ -173,7 +198,8 @@ fn special_tokens_are_text_unless_asked_for_and_user_tokens_are_always_found() {
 
 #[test]
 fn characters_come_out_of_the_stream_whole() {
-    let tokenizer = Tokenizer::from_gguf(&GgufFile::from_bytes(embedded::TINY_Q8_0).expect("file")).expect("tokenizer");
+    let tokenizer = Tokenizer::from_gguf(&GgufFile::from_bytes(embedded::TINY_Q8_0).expect("file"))
+        .expect("tokenizer");
     let text = "A fox 🦊 says “naïve” — 12 + 30 = 42.\n";
     let ids = tokenizer.encode(text, Special::Text, Bos::Omit).expect("encodes");
     let mut stream = tokenizer.stream();
@@ -181,12 +207,16 @@ fn characters_come_out_of_the_stream_whole() {
     assert!(parts.iter().all(|part| !part.contains('\u{fffd}')));
     assert_eq!(parts.concat() + &stream.finish(), text);
     let mut stream = tokenizer.stream();
-    let cut = ids.iter().position(|&id| tokenizer.token(id) == Some("ð")).expect("the fox's first byte");
+    let cut =
+        ids.iter().position(|&id| tokenizer.token(id) == Some("ð")).expect("the fox's first byte");
     assert_eq!(stream.bytes(ids[cut]), [0xf0]);
     assert!(stream.is_whole());
     assert_eq!(stream.push(ids[cut]), "");
     assert!(!stream.is_whole());
-    assert_eq!(stream.push(tokenizer.encode("a", Special::Text, Bos::Omit).expect("encodes")[0]), "\u{fffd}a");
+    assert_eq!(
+        stream.push(tokenizer.encode("a", Special::Text, Bos::Omit).expect("encodes")[0]),
+        "\u{fffd}a"
+    );
     stream.push(ids[cut]);
     assert_eq!(stream.finish(), "\u{fffd}");
     assert_eq!(tokenizer.decode(&[u32::MAX]), "");
@@ -199,7 +229,11 @@ fn what_a_token_would_bring_is_what_it_brings() {
     let (he, end) = (piece(9), 2);
     let mut stream = tokenizer.stream();
     for expected in ["he", " he"] {
-        assert_eq!(stream.bytes(he), expected.as_bytes(), "the space in front of the text is none of the text's");
+        assert_eq!(
+            stream.bytes(he),
+            expected.as_bytes(),
+            "the space in front of the text is none of the text's"
+        );
         assert_eq!(stream.push(he), expected);
     }
     assert!(stream.bytes(end).is_empty() && stream.push(end).is_empty());
@@ -208,11 +242,24 @@ fn what_a_token_would_bring_is_what_it_brings() {
 #[test]
 fn damaged_and_foreign_vocabularies_are_named() {
     let error = |writer: &Writer| tokenizer(writer).err().expect("an error");
-    assert!(matches!(error(&Writer::default()), TokenizerError::Metadata { key: "tokenizer.ggml.model" }));
-    assert!(matches!(error(byte_level("gpt-2", &[]).set("tokenizer.ggml.model", "bert")), TokenizerError::Unsupported { .. }));
+    assert!(matches!(
+        error(&Writer::default()),
+        TokenizerError::Metadata { key: "tokenizer.ggml.model" }
+    ));
+    assert!(matches!(
+        error(byte_level("gpt-2", &[]).set("tokenizer.ggml.model", "bert")),
+        TokenizerError::Unsupported { .. }
+    ));
     let unknown = error(&byte_level("tekken-9", &[]));
-    assert!(matches!(unknown, TokenizerError::Unsupported { .. }) && unknown.to_string().contains("llama-bpe"), "{unknown}");
-    assert!(matches!(error(byte_level("gpt-2", &[]).remove("tokenizer.ggml.merges")), TokenizerError::Metadata { .. }));
+    assert!(
+        matches!(unknown, TokenizerError::Unsupported { .. })
+            && unknown.to_string().contains("llama-bpe"),
+        "{unknown}"
+    );
+    assert!(matches!(
+        error(byte_level("gpt-2", &[]).remove("tokenizer.ggml.merges")),
+        TokenizerError::Metadata { .. }
+    ));
     for merges in [["ab"], ["a "], ["a b"], ["zz zz"]] {
         let mut writer = byte_level("gpt-2", &[]);
         writer.set("tokenizer.ggml.merges", Meta::Texts(merges.map(str::to_owned).to_vec()));
@@ -221,10 +268,16 @@ fn damaged_and_foreign_vocabularies_are_named() {
     let mut writer = sentence_piece(&PIECES);
     writer.set("tokenizer.ggml.scores", Meta::F32s(vec![0.0; 5]));
     assert!(matches!(error(&writer), TokenizerError::Vocabulary { .. }));
-    assert!(matches!(error(sentence_piece(&PIECES).remove("tokenizer.ggml.scores")), TokenizerError::Metadata { .. }));
+    assert!(matches!(
+        error(sentence_piece(&PIECES).remove("tokenizer.ggml.scores")),
+        TokenizerError::Metadata { .. }
+    ));
     let long = "x".repeat(mica_engine::tokenizer::MAX_TEXT_BYTES + 1);
     let whole = tokenizer(&byte_level("gpt-2", &[])).expect("tokenizer");
-    assert!(matches!(whole.encode(&long, Special::Text, Bos::Omit), Err(TokenizerError::TooLong { .. })));
+    assert!(matches!(
+        whole.encode(&long, Special::Text, Bos::Omit),
+        Err(TokenizerError::TooLong { .. })
+    ));
 }
 
 #[test]
@@ -233,8 +286,14 @@ fn the_files_flags_say_what_stands_before_and_behind_a_text() {
         tokenizer(writer).expect("tokenizer").encode(text, Special::Parse, bos).expect("encodes")
     };
     let mut writer = sentence_piece(&PIECES);
-    assert_eq!(encode(&writer, "he", Bos::Model), [1, piece(9)], "a beginning, no end, where the file is silent");
-    writer.set("tokenizer.ggml.add_bos_token", Meta::Bool(false)).set("tokenizer.ggml.add_eos_token", Meta::Bool(true));
+    assert_eq!(
+        encode(&writer, "he", Bos::Model),
+        [1, piece(9)],
+        "a beginning, no end, where the file is silent"
+    );
+    writer
+        .set("tokenizer.ggml.add_bos_token", Meta::Bool(false))
+        .set("tokenizer.ggml.add_eos_token", Meta::Bool(true));
     assert_eq!(encode(&writer, "he", Bos::Model), [piece(9), 2]);
     assert_eq!(encode(&writer, "he</s>", Bos::Model), [piece(9), 2], "no second end");
     assert_eq!(encode(&writer, "he", Bos::Add), [1, piece(9)]);
@@ -249,7 +308,11 @@ fn the_files_flags_say_what_stands_before_and_behind_a_text() {
     assert_eq!(encode(&writer, "a", Bos::Model).len(), 1, "Qwen does not");
     assert_eq!(encode(&writer, "a", Bos::Add)[0], 256);
     writer.set("tokenizer.ggml.bos_token_id", 9999);
-    assert_eq!(tokenizer(&writer).expect("tokenizer").bos(), None, "an id outside the vocabulary is none");
+    assert_eq!(
+        tokenizer(&writer).expect("tokenizer").bos(),
+        None,
+        "an id outside the vocabulary is none"
+    );
 }
 
 #[test]
@@ -259,7 +322,9 @@ fn what_users_write_never_becomes_a_control_token() {
     let mut writer = byte_level("llama-bpe", &merges[..2]);
     for (key, value) in &mut writer.metadata {
         match value {
-            Meta::Texts(texts) if key == "tokenizer.ggml.tokens" => texts.extend(["</s>".to_owned(), "abc".to_owned()]),
+            Meta::Texts(texts) if key == "tokenizer.ggml.tokens" => {
+                texts.extend(["</s>".to_owned(), "abc".to_owned()])
+            }
             Meta::I32s(kinds) => kinds.extend([CONTROL, CONTROL]),
             _ => {}
         }
@@ -272,7 +337,15 @@ fn what_users_write_never_becomes_a_control_token() {
         assert!(!ids.iter().any(|id| control.contains(id)), "{text}: {ids:?}");
         assert_eq!(byte.decode(&ids), text);
     }
-    let pieces = [("▁", -1.0), ("<", -1.0), ("/", -1.0), ("s", -1.0), (">", -1.0), ("</", -1.0), ("s>", -1.0)];
+    let pieces = [
+        ("▁", -1.0),
+        ("<", -1.0),
+        ("/", -1.0),
+        ("s", -1.0),
+        (">", -1.0),
+        ("</", -1.0),
+        ("s>", -1.0),
+    ];
     let piece = tokenizer(&sentence_piece(&pieces)).expect("tokenizer");
     let ids = piece.encode("</s>", Special::Text, Bos::Omit).expect("encodes");
     assert!(!ids.contains(&2), "{ids:?}");
@@ -282,9 +355,16 @@ fn what_users_write_never_becomes_a_control_token() {
 #[test]
 fn of_equal_scores_the_leftmost_pair_merges_and_characters_need_no_token_of_their_own() {
     let tokenizer = tokenizer(
-        sentence_piece(&[("bc", 0.0), ("ab", 0.0), ("cd", 0.0)]).set("tokenizer.ggml.add_space_prefix", Meta::Bool(false)),
+        sentence_piece(&[("bc", 0.0), ("ab", 0.0), ("cd", 0.0)])
+            .set("tokenizer.ggml.add_space_prefix", Meta::Bool(false)),
     );
-    let encode = |text| tokenizer.as_ref().expect("tokenizer").encode(text, Special::Text, Bos::Omit).expect("encodes");
+    let encode = |text| {
+        tokenizer
+            .as_ref()
+            .expect("tokenizer")
+            .encode(text, Special::Text, Bos::Omit)
+            .expect("encodes")
+    };
     assert_eq!(encode("abcd"), [piece(1), piece(2)]);
     assert_eq!(encode("bcd"), [piece(0), 3 + u32::from(b'd')]);
 }
@@ -311,7 +391,11 @@ fn a_vocabulary_must_fit_its_model() {
         .set("tokenizer.ggml.token_type", Meta::I32s(vec![NORMAL]))
         .set("tokenizer.ggml.scores", Meta::F32s(vec![0.0]));
     let bare = tokenizer(&bare).expect("the first token is the unknown one");
-    assert_eq!(bare.encode("é", Special::Text, Bos::Omit).expect("encodes"), [0; 5], "three bytes of the space, two of the letter");
+    assert_eq!(
+        bare.encode("é", Special::Text, Bos::Omit).expect("encodes"),
+        [0; 5],
+        "three bytes of the space, two of the letter"
+    );
     let mut many = byte_level("gpt-2", &[]);
     many.set("tokenizer.ggml.token_type", Meta::I32s(vec![NORMAL; 3]));
     assert!(damaged(&many).contains("3 entries for 258 tokens"));

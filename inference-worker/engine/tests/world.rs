@@ -1,7 +1,9 @@
-//! The reference of these tests against llama.cpp, so that it is not only our own reading of the models' definitions.
+//! The reference of these tests against llama.cpp, so that it is not only our own reading of the
+//! models' definitions.
 //!
-//! `fixtures/llama_cpp.json` holds llama.cpp's logits for random models of every architecture, and of Llama in every format. It is
-//! made by `fixtures/make_llama_cpp.py` from files that the ignored test here writes.
+//! `fixtures/llama_cpp.json` holds llama.cpp's logits for random models of every architecture, and
+//! of Llama in every format. It is made by `fixtures/make_llama_cpp.py` from files that the ignored
+//! test here writes.
 
 mod support;
 
@@ -17,7 +19,8 @@ use support::{
 
 /// llama.cpp keeps keys and values in f32 for this, so that only the order of f32 sums differs.
 const PLAIN_BOUND: f64 = 1e-4;
-/// It quantises activations as we do, so that it is as far from the reference as we are; see the test `logits`.
+/// It quantises activations as we do, so that it is as far from the reference as we are; see the
+/// test `logits`.
 const QUANTISED_BOUND: f64 = 5e-2;
 /// It computes with F16 and BF16 by rounding activations to them.
 const ROUNDED_BOUND: f64 = 2e-2;
@@ -33,7 +36,12 @@ fn models() -> Vec<(String, Writer, f64)> {
     for architecture in ["llama", "qwen2", "qwen3", "granite", "granitemoe"] {
         add(architecture, &Shape::small(architecture), F32, PLAIN_BOUND);
     }
-    add("llama with factors", &Shape { rope_factors: true, ..Shape::small("llama") }, F32, PLAIN_BOUND);
+    add(
+        "llama with factors",
+        &Shape { rope_factors: true, ..Shape::small("llama") },
+        F32,
+        PLAIN_BOUND,
+    );
     for kind in FORMATS.into_iter().filter(|&kind| kind != F32) {
         let name = format(kind).0;
         let bound = if name.ends_with("F16") { ROUNDED_BOUND } else { QUANTISED_BOUND };
@@ -47,7 +55,8 @@ fn vocabulary(writer: &mut Writer, size: u64) {
     let itself = |byte: u32| matches!(byte, 33..=126 | 161..=172 | 174..=255);
     let mut shifted = 256..;
     let letters = (0..256u32).map(|byte| if itself(byte) { Some(byte) } else { shifted.next() });
-    let mut tokens: Vec<String> = letters.flatten().filter_map(char::from_u32).map(String::from).collect();
+    let mut tokens: Vec<String> =
+        letters.flatten().filter_map(char::from_u32).map(String::from).collect();
     tokens.extend((256..size).map(|id| format!("<token {id}>")));
     let kinds = (0..size).map(|id| if id < 256 { 1 } else { 3 }).collect();
     writer
@@ -71,12 +80,20 @@ fn models_are_written() {
 
 #[test]
 fn the_reference_computes_what_llama_cpp_computes() {
-    let fixture: Value = serde_json::from_str(include_str!("fixtures/llama_cpp.json")).expect("JSON");
-    let tokens: Vec<u32> =
-        fixture["tokens"].as_array().expect("tokens").iter().filter_map(Value::as_u64).map(|id| id as u32).collect();
+    let fixture: Value =
+        serde_json::from_str(include_str!("fixtures/llama_cpp.json")).expect("JSON");
+    let tokens: Vec<u32> = fixture["tokens"]
+        .as_array()
+        .expect("tokens")
+        .iter()
+        .filter_map(Value::as_u64)
+        .map(|id| id as u32)
+        .collect();
     assert_eq!(tokens.len(), 12);
     for (name, writer, bound) in models() {
-        let expected = fixture["logits"][&name].as_array().unwrap_or_else(|| panic!("{name} is not in the fixture"));
+        let expected = fixture["logits"][&name]
+            .as_array()
+            .unwrap_or_else(|| panic!("{name} is not in the fixture"));
         let expected: Vec<f64> = expected.iter().filter_map(Value::as_f64).collect();
         let found = Reference::new(&writer).logits(&tokens);
         assert_eq!(found.len(), expected.len(), "{name}");

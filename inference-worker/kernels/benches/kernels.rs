@@ -1,8 +1,11 @@
-//! What the kernels do per second on one core, by format and instruction set: `cargo bench -p mica-kernels [filter]…`.
+//! What the kernels do per second on one core, by format and instruction set: `cargo bench -p
+//! mica-kernels [filter]…`.
 //!
-//! Decode: one row times 22 matrices of 5632×2048 (a feed-forward matrix of every layer of a 1.1B model), so that the weights come
-//! from memory; GB/s count the weights' bytes. Prefill: 128 rows times one of them; GOP/s count a multiplication and an addition per weight
-//! and row. Attention: 32 query heads over 4 key/value heads of 64, one layer. Every figure is the best of several runs.
+//! Decode: one row times 22 matrices of 5632×2048 (a feed-forward matrix of every layer of a 1.1B
+//! model), so that the weights come from memory; GB/s count the weights' bytes. Prefill: 128 rows
+//! times one of them; GOP/s count a multiplication and an addition per weight and row. Attention:
+//! 32 query heads over 4 key/value heads of 64, one layer. Every figure is the best of several
+//! runs.
 
 #![expect(clippy::print_stdout, reason = "its output is its table")]
 
@@ -69,7 +72,14 @@ fn products(format: WeightType) {
         let mut rates = Vec::new();
         for rows in [4, 16, BATCH] {
             let x = loaded(isa, first, rows);
-            let seconds = fastest(|| first.matmul_into(isa, &x, 0..first.groups(), Columns::new(&mut out[..rows * ROWS], ROWS)));
+            let seconds = fastest(|| {
+                first.matmul_into(
+                    isa,
+                    &x,
+                    0..first.groups(),
+                    Columns::new(&mut out[..rows * ROWS], ROWS),
+                )
+            });
             rates.push(2.0 * (rows * ROWS * COLUMNS) as f64 / seconds / 1.0e9);
         }
         let [four, sixteen, prefill] = rates[..] else { unreachable!("three batches") };
@@ -91,7 +101,11 @@ fn quantisation() {
             let forms = mica_kernels::Forms::of(format);
             let seconds = fastest(|| x.load(isa, &values, COLUMNS, forms));
             let rate = values.len() as f64 / seconds / 1.0e9;
-            println!("quantise {:<4} {:<10} {rate:8.2} billion activations/s", format.block_elements(), isa.name());
+            println!(
+                "quantise {:<4} {:<10} {rate:8.2} billion activations/s",
+                format.block_elements(),
+                isa.name()
+            );
         }
     }
 }
@@ -100,21 +114,29 @@ fn attention() {
     let (head_size, group, kv_heads) = (64, 8, 4);
     for (first_position, rows) in [(0, 128), (1920, 128), (127, 1), (2047, 1)] {
         let shape = Shape { head_size, group, first_position, rows };
-        let halves: Vec<u16> = floats((first_position + rows) * head_size).iter().map(|&x| f16::from_f32(x)).collect();
+        let halves: Vec<u16> =
+            floats((first_position + rows) * head_size).iter().map(|&x| f16::from_f32(x)).collect();
         let queries = floats(rows * group * head_size);
         let (mut scratch, mut out) = (vec![0.0; shape.scratch_len()], vec![0.0; queries.len()]);
         let tile = |t: usize| (&halves[t * TILE * head_size..], &halves[t * TILE * head_size..]);
         for isa in Isa::available() {
-            let seconds = kv_heads as f64 * fastest(|| attend(isa, shape, 0.125, &queries, tile, &mut scratch, &mut out));
-            println!("attention {rows:>4} rows from {first_position:>5} {:<12} {:9.1} µs per layer", isa.name(), seconds * 1.0e6);
+            let seconds = kv_heads as f64
+                * fastest(|| attend(isa, shape, 0.125, &queries, tile, &mut scratch, &mut out));
+            println!(
+                "attention {rows:>4} rows from {first_position:>5} {:<12} {:9.1} µs per layer",
+                isa.name(),
+                seconds * 1.0e6
+            );
         }
     }
 }
 
 fn main() {
     // Cargo adds `--bench`.
-    let filters: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
-    let wanted = |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(filter));
+    let filters: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let wanted =
+        |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(filter));
     for format in WeightType::ALL {
         if wanted(format.name()) {
             products(format);

@@ -1,7 +1,9 @@
-//! The rows that enter a matrix product, plain and quantised, in memory that is used again from product to product.
+//! The rows that enter a matrix product, plain and quantised, in memory that is used again from
+//! product to product.
 //!
-//! Quantised rows lie in panels: a row alone as it is, more rows in fours, so that the integers of 4 columns of 4 rows are 16
-//! neighbouring bytes and one pass over the weights serves several rows. Rows that fill up the last panel are zeros.
+//! Quantised rows lie in panels: a row alone as it is, more rows in fours, so that the integers of
+//! 4 columns of 4 rows are 16 neighbouring bytes and one pass over the weights serves several rows.
+//! Rows that fill up the last panel are zeros.
 
 use alloc::vec::Vec;
 
@@ -12,9 +14,11 @@ use crate::{BLOCK, Isa, SUPER_BLOCK, WeightType, isa::Operation, lanes::Lanes, q
 pub struct Forms {
     /// f32 as they are, for F32, F16 and BF16 matrices.
     pub plain: bool,
-    /// Integers in blocks of 32, for Q8_0, Q4_0, Q4_1, Q5_0 and Q5_1 matrices; the row length must be a multiple of 32.
+    /// Integers in blocks of 32, for Q8_0, Q4_0, Q4_1, Q5_0 and Q5_1 matrices; the row length must
+    /// be a multiple of 32.
     pub blocks: bool,
-    /// Integers in blocks of 256, for Q4_K, Q5_K and Q6_K matrices; the row length must be a multiple of 256.
+    /// Integers in blocks of 256, for Q4_K, Q5_K and Q6_K matrices; the row length must be a
+    /// multiple of 256.
     pub super_blocks: bool,
 }
 
@@ -22,7 +26,11 @@ impl Forms {
     /// What a product with a matrix of this type needs.
     pub const fn of(format: WeightType) -> Self {
         let elements = format.block_elements();
-        Self { plain: elements == 1, blocks: elements == BLOCK, super_blocks: elements == SUPER_BLOCK }
+        Self {
+            plain: elements == 1,
+            blocks: elements == BLOCK,
+            super_blocks: elements == SUPER_BLOCK,
+        }
     }
 
     /// What either needs.
@@ -38,7 +46,8 @@ impl Forms {
 /// Rows of a panel when there is more than one.
 pub(crate) const PANEL: usize = 4;
 
-/// Sums of a super-block in pairs, as the 16-bit multiplications want them: of its 16 parts, then of its 8 blocks.
+/// Sums of a super-block in pairs, as the 16-bit multiplications want them: of its 16 parts, then
+/// of its 8 blocks.
 pub(crate) const PAIRS: usize = 12;
 /// Where the sums of blocks begin.
 pub(crate) const BLOCK_PAIRS: usize = 8;
@@ -99,12 +108,22 @@ impl Activations {
         self.begin(values, columns, forms).for_each(|rows| rows.load(isa));
     }
 
-    /// As [`Activations::load`] in parts for several threads: all of them have to be loaded before the activations are used.
+    /// As [`Activations::load`] in parts for several threads: all of them have to be loaded before
+    /// the activations are used.
     ///
     /// # Panics
     /// If `values` is not whole rows, or if rows that are to be quantised are not whole blocks.
-    pub fn begin<'a>(&'a mut self, values: &'a [f32], columns: usize, forms: Forms) -> impl Iterator<Item = LoadRows<'a>> {
-        assert!(columns > 0 && values.len().is_multiple_of(columns), "rows of {columns} cannot make {} values", values.len());
+    pub fn begin<'a>(
+        &'a mut self,
+        values: &'a [f32],
+        columns: usize,
+        forms: Forms,
+    ) -> impl Iterator<Item = LoadRows<'a>> {
+        assert!(
+            columns > 0 && values.len().is_multiple_of(columns),
+            "rows of {columns} cannot make {} values",
+            values.len()
+        );
         self.columns = columns;
         self.rows = values.len() / columns;
         self.plain.clear();
@@ -112,10 +131,14 @@ impl Activations {
             self.plain.extend_from_slice(values);
         }
         let (panels, panel_rows) = (self.panels(), self.panel_rows());
-        let (small, large) = (if forms.blocks { values } else { &[] }, if forms.super_blocks { values } else { &[] });
+        let (small, large) = (
+            if forms.blocks { values } else { &[] },
+            if forms.super_blocks { values } else { &[] },
+        );
         let mut small = self.blocks.begin::<BLOCK, 1>(small, columns, panel_rows);
         let mut large = self.super_blocks.begin::<SUPER_BLOCK, PAIRS>(large, columns, panel_rows);
-        (0..panels).map(move |_| LoadRows { small: small.split_panel(), large: large.split_panel() })
+        (0..panels)
+            .map(move |_| LoadRows { small: small.split_panel(), large: large.split_panel() })
     }
 
     /// Number of rows.
@@ -156,9 +179,11 @@ impl Activations {
     /// Panel `index` in blocks of 256; `R` is [`Self::panel_rows`].
     pub(crate) fn super_panel<const R: usize>(&self, index: usize) -> SuperPanel<'_, R> {
         debug_assert_eq!(R, self.panel_rows());
-        let (blocks, Panels { quants, scales, sums }) = (self.columns / SUPER_BLOCK, &self.super_blocks);
+        let (blocks, Panels { quants, scales, sums }) =
+            (self.columns / SUPER_BLOCK, &self.super_blocks);
         SuperPanel {
-            quants: &quants.as_chunks::<R>().0.as_chunks().0.as_chunks().0[index * blocks..][..blocks],
+            quants: &quants.as_chunks::<R>().0.as_chunks().0.as_chunks().0[index * blocks..]
+                [..blocks],
             scales: &scales.as_chunks().0[index * blocks..][..blocks],
             pairs: &sums.as_chunks::<R>().0.as_chunks().0[index * blocks..][..blocks],
         }
@@ -176,7 +201,13 @@ impl Activations {
 }
 
 impl<S> Panels<S> {
-    fn get<const N: usize>(&self, row: usize, columns: usize, index: usize, panel_rows: usize) -> ([i8; N], f32) {
+    fn get<const N: usize>(
+        &self,
+        row: usize,
+        columns: usize,
+        index: usize,
+        panel_rows: usize,
+    ) -> ([i8; N], f32) {
         let (panel, within) = (row / panel_rows, row % panel_rows);
         let at = panel * (columns / N) + index;
         let mut quants = [0; N];
@@ -209,7 +240,10 @@ impl<S: Copy + Default> Panels<S> {
         columns: usize,
         panel_rows: usize,
     ) -> Load<'a, S, N, SUMS> {
-        assert!(values.is_empty() || columns.is_multiple_of(N), "a row of {columns} is not whole blocks of {N}");
+        assert!(
+            values.is_empty() || columns.is_multiple_of(N),
+            "a row of {columns} is not whole blocks of {N}"
+        );
         let (rows, blocks) = (values.len() / columns, columns / N);
         let held = rows.next_multiple_of(panel_rows) * blocks;
         if held != rows * blocks {
@@ -253,7 +287,9 @@ impl<S, const N: usize, const SUMS: usize> Load<'_, S, N, SUMS> {
     }
 }
 
-impl<S: Sums<N, SUMS> + Copy + Default, const N: usize, const SUMS: usize> Operation for Load<'_, S, N, SUMS> {
+impl<S: Sums<N, SUMS> + Copy + Default, const N: usize, const SUMS: usize> Operation
+    for Load<'_, S, N, SUMS>
+{
     type Output = ();
 
     #[inline(always)]
@@ -266,11 +302,13 @@ impl<S: Sums<N, SUMS> + Copy + Default, const N: usize, const SUMS: usize> Opera
                 let at = panel * blocks + block;
                 let mut quants = [0; N];
                 scales[at * panel_rows + within] = quant::quantize_block(x, &mut quants);
-                let to = all_quants[at * (N / 4) * panel_rows..][..N / 4 * panel_rows].chunks_exact_mut(panel_rows);
+                let to = all_quants[at * (N / 4) * panel_rows..][..N / 4 * panel_rows]
+                    .chunks_exact_mut(panel_rows);
                 for (to, four) in to.zip(quants.as_chunks::<4>().0) {
                     to[within] = *four;
                 }
-                let to = sums[at * SUMS * panel_rows..][..SUMS * panel_rows].chunks_exact_mut(panel_rows);
+                let to = sums[at * SUMS * panel_rows..][..SUMS * panel_rows]
+                    .chunks_exact_mut(panel_rows);
                 for (to, sum) in to.zip(S::sums(&quants)) {
                     to[within] = sum;
                 }
@@ -304,7 +342,10 @@ impl Sums<SUPER_BLOCK, PAIRS> for [i16; 2] {
             0..BLOCK_PAIRS => [parts[2 * pair], parts[2 * pair + 1]],
             _ => {
                 let first = 4 * (pair - BLOCK_PAIRS);
-                [parts[first].wrapping_add(parts[first + 1]), parts[first + 2].wrapping_add(parts[first + 3])]
+                [
+                    parts[first].wrapping_add(parts[first + 1]),
+                    parts[first + 2].wrapping_add(parts[first + 3]),
+                ]
             }
         })
     }
@@ -317,7 +358,8 @@ mod tests {
     #[test]
     fn what_was_here_before_leaves_no_trace() {
         let forms = Forms { plain: true, blocks: true, super_blocks: true };
-        let (many, few) = (vec![3.0; 7 * 512], (0..5 * 256).map(|i| i as f32 - 600.0).collect::<Vec<_>>());
+        let (many, few) =
+            (vec![3.0; 7 * 512], (0..5 * 256).map(|i| i as f32 - 600.0).collect::<Vec<_>>());
         let mut used = Activations::new();
         used.load(Isa::best(), &many, 512, forms);
         used.load(Isa::best(), &few, 256, forms);
@@ -339,7 +381,9 @@ mod tests {
             }
             for (block, pairs) in x.super_panel::<PANEL>(0).pairs.iter().enumerate() {
                 let quants = x.super_block(row, block).0;
-                let sum = |range: core::ops::Range<usize>| quants[range].iter().map(|&q| i16::from(q)).sum::<i16>();
+                let sum = |range: core::ops::Range<usize>| {
+                    quants[range].iter().map(|&q| i16::from(q)).sum::<i16>()
+                };
                 assert_eq!(pairs[3][row], [sum(96..112), sum(112..128)]);
                 assert_eq!(pairs[BLOCK_PAIRS + 1][row], [sum(64..96), sum(96..128)]);
             }

@@ -1,6 +1,8 @@
-//! Causal attention by online softmax over tiles of 64 positions, keys and values in half precision.
+//! Causal attention by online softmax over tiles of 64 positions, keys and values in half
+//! precision.
 //!
-//! For one query the state is `(m, l, acc)`, at first `(−∞, 0, 0)`. Tiles are aligned to absolute positions and taken in order:
+//! For one query the state is `(m, l, acc)`, at first `(−∞, 0, 0)`. Tiles are aligned to absolute
+//! positions and taken in order:
 //!
 //! ```text
 //! s[j] = (q·k[j]) · scale                      for the tile's positions j that the query may see
@@ -9,8 +11,8 @@
 //! out  = acc / l
 //! ```
 //!
-//! So a query's bytes depend on the positions up to its own alone, not on what else is in the step, and one tile can be repeated
-//! from a small state.
+//! So a query's bytes depend on the positions up to its own alone, not on what else is in the step,
+//! and one tile can be repeated from a small state.
 
 mod together;
 
@@ -46,9 +48,10 @@ impl Shape {
 
 /// Attention of one key/value head with all query heads that share it.
 ///
-/// `queries` and `out`: `[rows, group, head_size]`, the queries already rotated. `tile(t)` gives the keys and the values of the
-/// positions from `64·t` on, each `[positions, head_size]` and at least as long as positions up to `first_position + rows` need.
-/// `scale` is usually `1/√head_size`. `scratch` may hold anything.
+/// `queries` and `out`: `[rows, group, head_size]`, the queries already rotated. `tile(t)` gives
+/// the keys and the values of the positions from `64·t` on, each `[positions, head_size]` and at
+/// least as long as positions up to `first_position + rows` need. `scale` is usually
+/// `1/√head_size`. `scratch` may hold anything.
 ///
 /// # Panics
 /// If a slice is shorter than its shape says.
@@ -143,9 +146,17 @@ impl Operation for Step<'_> {
 impl Tile<'_> {
     /// The definition.
     #[inline(always)]
-    fn run<V: Lanes>(&self, queries: &[f32], largest: &mut [f32], total: &mut [f32], out: &mut [f32]) {
+    fn run<V: Lanes>(
+        &self,
+        queries: &[f32],
+        largest: &mut [f32],
+        total: &mut [f32],
+        out: &mut [f32],
+    ) {
         let head_size = self.shape.head_size;
-        for (state, (query, out)) in queries.chunks_exact(head_size).zip(out.chunks_exact_mut(head_size)).enumerate() {
+        for (state, (query, out)) in
+            queries.chunks_exact(head_size).zip(out.chunks_exact_mut(head_size)).enumerate()
+        {
             let count = self.shape.visible(state, self.start);
             if count > 0 {
                 let mut weights = [0.0; TILE];
@@ -204,21 +215,36 @@ mod tests {
     /// Plain softmax attention in f64.
     fn naive(query: &[f32], keys: &[f32], values: &[f32], scale: f64) -> Vec<f64> {
         let size = query.len();
-        let dot = |key: &[f32]| query.iter().zip(key).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>() * scale;
+        let dot = |key: &[f32]| {
+            query.iter().zip(key).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>() * scale
+        };
         let scores: Vec<f64> = keys.chunks_exact(size).map(dot).collect();
         let largest = scores.iter().copied().fold(f64::MIN, f64::max);
         let weights: Vec<f64> = scores.iter().map(|s| (s - largest).exp()).collect();
         let total: f64 = weights.iter().sum();
         (0..size)
-            .map(|d| weights.iter().enumerate().map(|(j, w)| w * f64::from(values[j * size + d])).sum::<f64>() / total)
+            .map(|d| {
+                weights
+                    .iter()
+                    .enumerate()
+                    .map(|(j, w)| w * f64::from(values[j * size + d]))
+                    .sum::<f64>()
+                    / total
+            })
             .collect()
     }
 
     #[test]
     fn it_is_attention() {
         for (head_size, positions) in [(32, 1), (64, 63), (48, 64), (20, 65), (16, 200)] {
-            let value = |i: usize, salt: usize| (((i * 2_654_435_761 + salt) % 2001) as f32 - 1000.0) / 500.0;
-            let halves = |salt| (0..positions * head_size).map(|i| f16::from_f32(value(i, salt))).collect::<Vec<_>>();
+            let value = |i: usize, salt: usize| {
+                (((i * 2_654_435_761 + salt) % 2001) as f32 - 1000.0) / 500.0
+            };
+            let halves = |salt| {
+                (0..positions * head_size)
+                    .map(|i| f16::from_f32(value(i, salt)))
+                    .collect::<Vec<_>>()
+            };
             let (keys, values) = (halves(1), halves(2));
             let query: Vec<f32> = (0..head_size).map(|i| value(i, 3)).collect();
             let shape = Shape { head_size, group: 1, first_position: positions - 1, rows: 1 };
@@ -228,7 +254,10 @@ mod tests {
             attend(Isa::best(), shape, 0.25, &query, tile, &mut scratch, &mut out);
             let wide = |halves: &[u16]| halves.iter().map(|&h| f16::to_f32(h)).collect::<Vec<_>>();
             for (ours, truth) in out.iter().zip(naive(&query, &wide(&keys), &wide(&values), 0.25)) {
-                assert!((f64::from(*ours) - truth).abs() < 1.0e-5, "{head_size} {positions}: {ours} {truth}");
+                assert!(
+                    (f64::from(*ours) - truth).abs() < 1.0e-5,
+                    "{head_size} {positions}: {ours} {truth}"
+                );
             }
         }
     }

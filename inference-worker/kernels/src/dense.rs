@@ -1,4 +1,5 @@
-//! Products with F32, F16 and BF16 matrices: each output is [`reduce::dot`] of a weight row, widened first, and an input row.
+//! Products with F32, F16 and BF16 matrices: each output is [`reduce::dot`] of a weight row,
+//! widened first, and an input row.
 
 use crate::{Activations, Columns, LANES, f16, isa::Operation, lanes::Lanes, reduce};
 
@@ -68,9 +69,13 @@ pub(crate) fn widen<W: Weight>(bits: &[W::Bits], out: &mut [f32]) {
     }
 }
 
-/// Products of one weight row with several input rows, each in the order of [`reduce::dot`]. All rows have one length.
+/// Products of one weight row with several input rows, each in the order of [`reduce::dot`]. All
+/// rows have one length.
 #[inline(always)]
-pub(crate) fn dots<V: Lanes, W: Weight, const N: usize>(weights: &[W::Bits], x: [&[f32]; N]) -> [f32; N] {
+pub(crate) fn dots<V: Lanes, W: Weight, const N: usize>(
+    weights: &[W::Bits],
+    x: [&[f32]; N],
+) -> [f32; N] {
     let mut lanes = [V::splat(0.0); N];
     let (chunks, tail) = weights.as_chunks::<LANES>();
     for (chunk, weights) in chunks.iter().enumerate() {
@@ -111,7 +116,9 @@ impl<W: Weight> Operation for Rows<'_, W> {
         for (column, weights) in weights.chunks_exact(columns).take(width).enumerate() {
             let mut row = 0;
             while row + TOGETHER <= x.rows() {
-                for product in dots::<V, W, TOGETHER>(weights, core::array::from_fn(|i| x.plain_row(row + i))) {
+                for product in
+                    dots::<V, W, TOGETHER>(weights, core::array::from_fn(|i| x.plain_row(row + i)))
+                {
                     out.row(row, column, 1)[0] = product;
                     row += 1;
                 }

@@ -11,8 +11,8 @@ pub fn add(isa: Isa, x: &mut [f32], y: &[f32]) {
     });
 }
 
-/// `x[i] += y[i] · scale`, the product rounded first: a residual connection, or an expert's part of a mixture. A scale of 1 is
-/// [`add`] to the bit.
+/// `x[i] += y[i] · scale`, the product rounded first: a residual connection, or an expert's part of
+/// a mixture. A scale of 1 is [`add`] to the bit.
 pub fn add_scaled(isa: Isa, x: &mut [f32], y: &[f32], scale: f32) {
     isa.run(|| {
         for (x, &y) in x.iter_mut().zip(y) {
@@ -45,7 +45,8 @@ pub fn all_finite(isa: Isa, x: &[f32]) -> bool {
     isa.run(|| x.iter().fold(0, |worst, x| worst.max(x.to_bits() & 0x7fff_ffff)) < 0x7f80_0000)
 }
 
-/// In place: `x[i] = e^(x[i] − max)`, divided by their sum (order of [`crate::reduce`]). An empty row stays empty.
+/// In place: `x[i] = e^(x[i] − max)`, divided by their sum (order of [`crate::reduce`]). An empty
+/// row stays empty.
 pub fn softmax(isa: Isa, x: &mut [f32]) {
     isa.run(|| {
         let largest = crate::reduce::max(x);

@@ -1,10 +1,13 @@
-//! IEEE half precision by integer arithmetic: the same on CPUs with and without conversion instructions.
+//! IEEE half precision by integer arithmetic: the same on CPUs with and without conversion
+//! instructions.
 
-/// Exact value of the half-precision number with bits `half`. Infinities and NaNs stay what they are.
+/// Exact value of the half-precision number with bits `half`. Infinities and NaNs stay what they
+/// are.
 #[inline(always)]
 pub fn to_f32(half: u16) -> f32 {
     let magnitude = u32::from(half & 0x7fff) << 13;
-    // The exponent's bias differs by 112; a multiplication moves it, for denormals too, and is exact.
+    // The exponent's bias differs by 112; a multiplication moves it, for denormals too, and is
+    // exact.
     let scaled = f32::from_bits(magnitude) * f32::from_bits((112 + 127) << 23);
     let special = if magnitude >= 0x1f << 23 { 0xff << 23 } else { 0 };
     f32::from_bits(scaled.to_bits() | special | (u32::from(half & 0x8000) << 16))
@@ -27,7 +30,8 @@ pub fn from_f32(value: f32) -> u16 {
     } else if magnitude >= 0x4780_0000 {
         0x7c00
     } else if magnitude < 0x3880_0000 {
-        // Denormal or zero: adding 0.5 puts the last kept bit at the end of the mantissa, and the FPU rounds to nearest even.
+        // Denormal or zero: adding 0.5 puts the last kept bit at the end of the mantissa, and the
+        // FPU rounds to nearest even.
         ((f32::from_bits(magnitude) + 0.5).to_bits() - 0.5f32.to_bits()) as u16
     } else {
         let odd = (magnitude >> 13) & 1;
@@ -60,7 +64,10 @@ mod tests {
     fn every_half_widens_to_its_value() {
         for bits in 0..=u16::MAX {
             let (ours, oracle) = (to_f32(bits), half::f16::from_bits(bits).to_f32());
-            assert!(ours.to_bits() == oracle.to_bits() || (ours.is_nan() && oracle.is_nan()), "{bits:#06x}");
+            assert!(
+                ours.to_bits() == oracle.to_bits() || (ours.is_nan() && oracle.is_nan()),
+                "{bits:#06x}"
+            );
         }
     }
 
@@ -69,8 +76,15 @@ mod tests {
         for bits in 0..=u16::MAX {
             let value = to_f32(bits);
             let next = to_f32(bits.wrapping_add(1));
-            for candidate in [value, next, (value + next) / 2.0, f32::from_bits(value.to_bits() ^ 1), value * 1.000_01] {
-                let (ours, oracle) = (from_f32(candidate), half::f16::from_f32(candidate).to_bits());
+            for candidate in [
+                value,
+                next,
+                (value + next) / 2.0,
+                f32::from_bits(value.to_bits() ^ 1),
+                value * 1.000_01,
+            ] {
+                let (ours, oracle) =
+                    (from_f32(candidate), half::f16::from_f32(candidate).to_bits());
                 assert!(
                     ours == oracle || (candidate.is_nan() && to_f32(ours).is_nan()),
                     "{candidate:e}: {ours:#06x} {oracle:#06x}"

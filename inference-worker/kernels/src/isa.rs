@@ -1,11 +1,12 @@
 //! What instructions this CPU has beyond the baseline, found at run time.
 //!
-//! An [`Isa`] can only be made by asking the CPU, so holding one is the proof that its instructions exist. AMX is never used:
-//! there are machines that list it and fault on it.
+//! An [`Isa`] can only be made by asking the CPU, so holding one is the proof that its instructions
+//! exist. AMX is never used: there are machines that list it and fault on it.
 
 use crate::{LANES, lanes::Lanes};
 
-/// An instruction set that this CPU has. [`Isa::scalar`] is the definition; every other one gives the same bytes.
+/// An instruction set that this CPU has. [`Isa::scalar`] is the definition; every other one gives
+/// the same bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Isa(pub(crate) Kind);
 
@@ -56,7 +57,8 @@ impl Isa {
 
     #[cfg(all(target_arch = "x86_64", feature = "std"))]
     fn second() -> Option<Self> {
-        (std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("f16c")).then_some(Self(Kind::Avx2))
+        (std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("f16c"))
+            .then_some(Self(Kind::Avx2))
     }
 
     #[cfg(all(target_arch = "x86_64", feature = "std"))]
@@ -76,7 +78,8 @@ impl Isa {
 
     #[cfg(all(target_arch = "aarch64", feature = "std"))]
     fn third() -> Option<Self> {
-        (Self::second().is_some() && std::arch::is_aarch64_feature_detected!("dotprod")).then_some(Self(Kind::Dotprod))
+        (Self::second().is_some() && std::arch::is_aarch64_feature_detected!("dotprod"))
+            .then_some(Self(Kind::Dotprod))
     }
 
     #[cfg(not(all(any(target_arch = "x86_64", target_arch = "aarch64"), feature = "std")))]
@@ -89,9 +92,11 @@ impl Isa {
         None
     }
 
-    /// Runs `operation` compiled for this set: the same scalar code, which the compiler may put into wider registers.
+    /// Runs `operation` compiled for this set: the same scalar code, which the compiler may put
+    /// into wider registers.
     ///
-    /// Only what is inlined is compiled for the set, and a closure of some size is not: that is what [`Operation`] is for.
+    /// Only what is inlined is compiled for the set, and a closure of some size is not: that is
+    /// what [`Operation`] is for.
     #[inline(always)]
     pub(crate) fn run<R>(self, operation: impl FnOnce() -> R) -> R {
         self.call(Closure(operation))
@@ -102,7 +107,8 @@ impl Isa {
     pub(crate) fn call<O: Operation>(self, operation: O) -> O::Output {
         match self.0 {
             Kind::Scalar => operation.run::<[f32; LANES]>(),
-            // SAFETY: an `Isa` of this kind exists only where the CPU was seen to have these features.
+            // SAFETY: an `Isa` of this kind exists only where the CPU was seen to have these
+            // features.
             #[cfg(all(target_arch = "x86_64", feature = "std"))]
             Kind::Avx2 => unsafe { call_avx2(operation) },
             // SAFETY: as above.
@@ -115,8 +121,8 @@ impl Isa {
     }
 }
 
-/// Code to be compiled for every instruction set, with sums in lanes of type `V`. `run` and the loops that it calls have to be
-/// `#[inline(always)]`.
+/// Code to be compiled for every instruction set, with sums in lanes of type `V`. `run` and the
+/// loops that it calls have to be `#[inline(always)]`.
 pub(crate) trait Operation {
     type Output;
     fn run<V: Lanes>(self) -> Self::Output;

@@ -1,13 +1,15 @@
 //! The 16 virtual lanes of a reduction, as plain numbers or in registers.
 //!
-//! Sums of f32 outside of the quantised products run in 16 lanes (see [`crate::reduce`]). Code that is generic over [`Lanes`] is the
-//! definition with `[f32; 16]` and the same sequence of rounded operations with registers.
+//! Sums of f32 outside of the quantised products run in 16 lanes (see [`crate::reduce`]). Code that
+//! is generic over [`Lanes`] is the definition with `[f32; 16]` and the same sequence of rounded
+//! operations with registers.
 
 use crate::{LANES, f16};
 
 /// 16 numbers of f32; every operation is done in each lane and rounded there.
 ///
-/// Types other than `[f32; 16]` use instructions that not every CPU has: only [`crate::Isa::call`] names them.
+/// Types other than `[f32; 16]` use instructions that not every CPU has: only [`crate::Isa::call`]
+/// names them.
 pub(crate) trait Lanes: Copy {
     /// The same number in every lane.
     fn splat(x: f32) -> Self;

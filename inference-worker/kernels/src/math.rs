@@ -1,14 +1,17 @@
 //! Elementary functions from `+ − × ÷` alone, because every libm rounds differently.
 //!
-//! The f32 functions run in the hot path and are free of branches, so that they can be put into wide registers. The f64 ones
-//! only make constants (rotation angles), where an argument of 100,000 radians must still be reduced well.
+//! The f32 functions run in the hot path and are free of branches, so that they can be put into
+//! wide registers. The f64 ones only make constants (rotation angles), where an argument of 100,000
+//! radians must still be reduced well.
 
-/// Adding and taking away 1.5·2²³ rounds an f32 below 2²² in size to the nearest integer, ties to even.
+/// Adding and taking away 1.5·2²³ rounds an f32 below 2²² in size to the nearest integer, ties to
+/// even.
 pub(crate) const ROUND: f32 = 12_582_912.0;
 /// The same for f64, below 2⁵¹.
 const ROUND_64: f64 = 6_755_399_441_055_744.0;
 
-/// eˣ. Relative error at most 2⁻²²; 0 below −87; the value at 88 above 88, so never an infinity. NaN gives NaN.
+/// eˣ. Relative error at most 2⁻²²; 0 below −87; the value at 88 above 88, so never an infinity.
+/// NaN gives NaN.
 #[inline(always)]
 pub fn exp(x: f32) -> f32 {
     let bounded = if x > 88.0 { 88.0 } else { x };
@@ -51,7 +54,8 @@ pub fn sqrt(x: f32) -> f32 {
     } else {
         mantissa |= 1 << 23;
     }
-    // x = mantissa · 2^exponent with 24 bits of mantissa; an even exponent and 26 more bits give a root of 25 bits or more.
+    // x = mantissa · 2^exponent with 24 bits of mantissa; an even exponent and 26 more bits give a
+    // root of 25 bits or more.
     let shift = 26 + (exponent & 1);
     let square = mantissa << shift;
     let (mut root, mut rest, mut bit) = (0u64, square, 1u64 << 50);
@@ -111,7 +115,8 @@ pub fn ln_64(x: f64) -> f64 {
 pub fn sin_cos_64(x: f64) -> (f64, f64) {
     let n = (x * core::f64::consts::FRAC_2_PI + ROUND_64) - ROUND_64;
     // π/2 in three parts of 33 bits: products with n < 2²⁰ are exact.
-    let r = ((x - n * 1.570_796_326_734_125_6) - n * 6.077_100_506_303_966e-11) - n * 2.022_266_248_795_950_6e-21;
+    let r = ((x - n * 1.570_796_326_734_125_6) - n * 6.077_100_506_303_966e-11)
+        - n * 2.022_266_248_795_950_6e-21;
     let square = r * r;
     let (mut sin, mut cos) = (1.0, 1.0);
     for k in (1..=10).rev() {
@@ -182,7 +187,17 @@ mod tests {
 
     #[test]
     fn sqrt_of_the_special_numbers() {
-        for x in [0.0, -0.0, 1.0, 4.0, f32::MIN_POSITIVE, f32::from_bits(1), f32::from_bits(0x7f_ffff), f32::MAX, f32::INFINITY] {
+        for x in [
+            0.0,
+            -0.0,
+            1.0,
+            4.0,
+            f32::MIN_POSITIVE,
+            f32::from_bits(1),
+            f32::from_bits(0x7f_ffff),
+            f32::MAX,
+            f32::INFINITY,
+        ] {
             assert_eq!(sqrt(x).to_bits(), x.sqrt().to_bits(), "{x:e}");
         }
         assert!(sqrt(-1.0).is_nan());

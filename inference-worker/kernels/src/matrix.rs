@@ -30,18 +30,26 @@ enum Weights {
     Packed(Packed),
 }
 
-/// Runs a task for every part `0..parts`, on as many threads as it likes, and returns when all are done.
+/// Runs a task for every part `0..parts`, on as many threads as it likes, and returns when all are
+/// done.
 pub type RunParts<'a> = &'a mut dyn FnMut(usize, &(dyn Fn(usize) + Sync));
 
 impl Matrix {
-    /// A matrix from a tensor's bytes in the file's layout; `None` if their number does not fit the shape or a row is not whole
-    /// blocks of the format.
+    /// A matrix from a tensor's bytes in the file's layout; `None` if their number does not fit the
+    /// shape or a row is not whole blocks of the format.
     pub fn new(format: WeightType, rows: usize, columns: usize, bytes: &[u8]) -> Option<Self> {
-        Self::new_with(format, rows, columns, bytes, &mut |parts, task| (0..parts).for_each(task), &mut |_| {})
+        Self::new_with(
+            format,
+            rows,
+            columns,
+            bytes,
+            &mut |parts, task| (0..parts).for_each(task),
+            &mut |_| {},
+        )
     }
 
-    /// As [`Matrix::new`], with `run` to share out the work of arranging the weights; what it leaves out is done at the end. `fresh`
-    /// sees the memory of a large matrix before it is used.
+    /// As [`Matrix::new`], with `run` to share out the work of arranging the weights; what it
+    /// leaves out is done at the end. `fresh` sees the memory of a large matrix before it is used.
     pub fn new_with(
         format: WeightType,
         rows: usize,
@@ -122,7 +130,8 @@ impl Matrix {
         Forms::of(self.format)
     }
 
-    /// Groups of 16 output rows: the unit by which threads share a product. The last one may be ragged.
+    /// Groups of 16 output rows: the unit by which threads share a product. The last one may be
+    /// ragged.
     pub const fn groups(&self) -> usize {
         self.rows.div_ceil(LANES)
     }
@@ -132,8 +141,8 @@ impl Matrix {
         (groups.end * LANES).min(self.rows).saturating_sub(groups.start * LANES)
     }
 
-    /// Products of the rows of `groups` with every row of `x`: `out: [x.rows, group_rows]`. Every output is the same whatever
-    /// the range, the number of rows of `x` or the instruction set.
+    /// Products of the rows of `groups` with every row of `x`: `out: [x.rows, group_rows]`. Every
+    /// output is the same whatever the range, the number of rows of `x` or the instruction set.
     ///
     /// # Panics
     /// As [`Matrix::matmul_into`].
@@ -145,20 +154,41 @@ impl Matrix {
         }
     }
 
-    /// As [`Matrix::matmul`], into columns of a wider output: those of the rows of `groups`, so that threads write their parts of
-    /// `[x.rows, rows]` where they belong.
+    /// As [`Matrix::matmul`], into columns of a wider output: those of the rows of `groups`, so
+    /// that threads write their parts of `[x.rows, rows]` where they belong.
     ///
     /// # Panics
-    /// If `x` lacks the form that [`Matrix::forms`] names or has other columns, or if `out` has another size.
-    pub fn matmul_into(&self, isa: Isa, x: &Activations, groups: Range<usize>, mut out: Columns<'_>) {
+    /// If `x` lacks the form that [`Matrix::forms`] names or has other columns, or if `out` has
+    /// another size.
+    pub fn matmul_into(
+        &self,
+        isa: Isa,
+        x: &Activations,
+        groups: Range<usize>,
+        mut out: Columns<'_>,
+    ) {
         let first = (groups.start * LANES).min(self.rows);
-        assert_eq!(x.columns(), self.columns, "activations and matrix disagree on the number of columns");
-        assert_eq!((out.rows(), out.width()), (x.rows(), self.group_rows(&groups)), "output does not fit");
+        assert_eq!(
+            x.columns(),
+            self.columns,
+            "activations and matrix disagree on the number of columns"
+        );
+        assert_eq!(
+            (out.rows(), out.width()),
+            (x.rows(), self.group_rows(&groups)),
+            "output does not fit"
+        );
         match &self.weights {
             Weights::Packed(packed) => packed.matmul(isa, x, groups, &mut out),
-            Weights::F32(weights) => self.dense::<F32>(isa, x, &weights[first * self.columns..], out),
-            Weights::F16(weights) => self.dense::<F16>(isa, x, &weights[first * self.columns..], out),
-            Weights::Bf16(weights) => self.dense::<Bf16>(isa, x, &weights[first * self.columns..], out),
+            Weights::F32(weights) => {
+                self.dense::<F32>(isa, x, &weights[first * self.columns..], out)
+            }
+            Weights::F16(weights) => {
+                self.dense::<F16>(isa, x, &weights[first * self.columns..], out)
+            }
+            Weights::Bf16(weights) => {
+                self.dense::<Bf16>(isa, x, &weights[first * self.columns..], out)
+            }
         }
     }
 

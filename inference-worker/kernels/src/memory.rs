@@ -1,8 +1,10 @@
-//! Memory of weights: large, aligned so that the system can back it with huge pages, and first touched by the thread that fills it.
+//! Memory of weights: large, aligned so that the system can back it with huge pages, and first
+//! touched by the thread that fills it.
 //!
-//! A decoded token reads every weight once. With pages of 4 KiB the CPU looks up an address every 64 cache lines, and most of its
-//! prefetchers stop at the end of a page; with pages of 2 MiB both are rare. The system hands out huge pages only where memory is
-//! aligned to them and, mostly, only where it is asked to before the first touch: that is what [`Fresh`] is for.
+//! A decoded token reads every weight once. With pages of 4 KiB the CPU looks up an address every
+//! 64 cache lines, and most of its prefetchers stop at the end of a page; with pages of 2 MiB both
+//! are rare. The system hands out huge pages only where memory is aligned to them and, mostly, only
+//! where it is asked to before the first touch: that is what [`Fresh`] is for.
 
 use alloc::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use core::{fmt, mem::MaybeUninit, ops::Deref, ptr::NonNull, slice};
@@ -12,8 +14,8 @@ use crate::{matrix::RunParts, pieces::Pieces};
 /// Size and alignment of a huge page on the systems that we know.
 pub const HUGE_PAGE: usize = 2 << 20;
 
-/// Called with memory that nobody has touched yet and that begins at a multiple of [`HUGE_PAGE`], for advice to the system. What it
-/// writes there is lost.
+/// Called with memory that nobody has touched yet and that begins at a multiple of [`HUGE_PAGE`],
+/// for advice to the system. What it writes there is lost.
 pub type Fresh<'a> = &'a mut dyn FnMut(&mut [MaybeUninit<u8>]);
 
 /// A type whose values may be all zero bits.
@@ -38,8 +40,9 @@ unsafe impl<T: Send> Send for Memory<T> {}
 unsafe impl<T: Sync> Sync for Memory<T> {}
 
 impl<T: Zeroed + Send> Memory<T> {
-    /// `len` elements in pieces of `piece`, each filled by one call of `fill(index, zeros)`; `run` shares the calls out, and what it
-    /// leaves out is done at the end. `None` if there cannot be so many.
+    /// `len` elements in pieces of `piece`, each filled by one call of `fill(index, zeros)`; `run`
+    /// shares the calls out, and what it leaves out is done at the end. `None` if there cannot be
+    /// so many.
     pub fn new(
         len: usize,
         piece: usize,
@@ -61,12 +64,14 @@ impl<T: Zeroed + Send> Memory<T> {
             fresh(unsafe { slice::from_raw_parts_mut(start.as_ptr().cast(), layout.size()) });
         }
         // SAFETY: likewise.
-        let elements: &mut [MaybeUninit<T>] = unsafe { slice::from_raw_parts_mut(start.as_ptr().cast(), len) };
+        let elements: &mut [MaybeUninit<T>] =
+            unsafe { slice::from_raw_parts_mut(start.as_ptr().cast(), len) };
         let pieces = Pieces::new(elements, piece);
         let fill_piece = |index: usize| {
             if let Some(piece) = pieces.take(index) {
                 let (start, len) = (piece.as_mut_ptr().cast::<T>(), piece.len());
-                // SAFETY: the piece is this thread's, and its bits are zero when it is seen as values.
+                // SAFETY: the piece is this thread's, and its bits are zero when it is seen as
+                // values.
                 fill(index, unsafe {
                     start.write_bytes(0, len);
                     slice::from_raw_parts_mut(start, len)
@@ -118,8 +123,11 @@ mod tests {
 
     fn filled(len: usize, piece: usize, advised: &mut Vec<(usize, usize)>) -> Memory<u16> {
         // Some pieces twice, some not at all.
-        let mut run = |parts: usize, task: &(dyn Fn(usize) + Sync)| (0..parts).step_by(2).chain(0..1.min(parts)).for_each(task);
-        let mut fresh = |memory: &mut [MaybeUninit<u8>]| advised.push((memory.as_ptr().addr(), memory.len()));
+        let mut run = |parts: usize, task: &(dyn Fn(usize) + Sync)| {
+            (0..parts).step_by(2).chain(0..1.min(parts)).for_each(task)
+        };
+        let mut fresh =
+            |memory: &mut [MaybeUninit<u8>]| advised.push((memory.as_ptr().addr(), memory.len()));
         let fill = |index: usize, piece: &mut [u16]| piece[0] = index as u16 + 1;
         Memory::new(len, piece, &mut run, &mut fresh, fill).expect("memory")
     }
@@ -130,7 +138,10 @@ mod tests {
             let memory = filled(len, piece, &mut Vec::new());
             assert_eq!(memory.len(), len);
             let truth = |i: usize| if i.is_multiple_of(piece) { (i / piece) as u16 + 1 } else { 0 };
-            assert!(memory.iter().enumerate().all(|(i, &x)| x == truth(i)), "{len} in pieces of {piece}");
+            assert!(
+                memory.iter().enumerate().all(|(i, &x)| x == truth(i)),
+                "{len} in pieces of {piece}"
+            );
         }
     }
 
@@ -153,7 +164,9 @@ mod tests {
     #[test]
     fn a_panic_while_filling_frees_the_memory() {
         let fill = |index: usize, _: &mut [u16]| assert!(index != 3, "piece 3");
-        let outcome = std::panic::catch_unwind(|| Memory::new(100, 10, &mut |_, _| {}, &mut |_| {}, fill).is_some());
+        let outcome = std::panic::catch_unwind(|| {
+            Memory::new(100, 10, &mut |_, _| {}, &mut |_| {}, fill).is_some()
+        });
         assert!(outcome.is_err());
     }
 }

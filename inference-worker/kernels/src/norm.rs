@@ -2,7 +2,8 @@
 
 use crate::{Isa, math, reduce};
 
-/// `out[i] = (x[i] · 1/√(Σx²/n + epsilon)) · weight[i]` for one row; the sum in the order of [`reduce`].
+/// `out[i] = (x[i] · 1/√(Σx²/n + epsilon)) · weight[i]` for one row; the sum in the order of
+/// [`reduce`].
 ///
 /// All three slices have one length.
 pub fn rms_norm(isa: Isa, x: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]) {

@@ -1,19 +1,23 @@
-//! Quantised matrices, 16 output rows interleaved, so that one wide register advances 16 rows by the scalar sequence.
+//! Quantised matrices, 16 output rows interleaved, so that one wide register advances 16 rows by
+//! the scalar sequence.
 //!
-//! Per group of 16 rows and block there are *heads*, the 16 rows' f16 scales and, if the format has them, minima; and *quads*,
-//! 4 bytes of every row, lane after lane:
+//! Per group of 16 rows and block there are *heads*, the 16 rows' f16 scales and, if the format has
+//! them, minima; and *quads*, 4 bytes of every row, lane after lane:
 //!
 //! * Q8_0: 8 quads, each the integers of 4 consecutive columns.
-//! * 4 bits: 4 quads; the 4 bytes of quad `c` have columns `4c..4c+4` in their low and `16+4c..16+4c+4` in their high nibbles.
+//! * 4 bits: 4 quads; the 4 bytes of quad `c` have columns `4c..4c+4` in their low and
+//!   `16+4c..16+4c+4` in their high nibbles.
 //! * 5 bits: before them one quad of fifth bits; bit `c` of byte `j` belongs to column `4c + j`.
-//! * 6 bits: before them two quads of upper bits, for columns `0..16` and `16..32`; bits `2k` and `2k + 1` of byte `j` belong to
-//!   column `4k + j` of the half.
+//! * 6 bits: before them two quads of upper bits, for columns `0..16` and `16..32`; bits `2k` and
+//!   `2k + 1` of byte `j` belong to column `4k + j` of the half.
 //! * Q4_K, Q5_K: 3 quads of scales and minima ([`SixBits`]), then 8 blocks as above.
-//! * Q6_K: 4 quads of signed scales; quad `q` has those of parts `4q, 4q+2, 4q+1, 4q+3`; then 8 blocks as above.
+//! * Q6_K: 4 quads of signed scales; quad `q` has those of parts `4q, 4q+2, 4q+1, 4q+3`; then 8
+//!   blocks as above.
 //!
-//! Integers are stored unsigned, too large by the format's offset, except those of Q8_0. Together that is as many bytes as in the
-//! file. A group's heads come first, filled up to whole quads, then its quads, and the groups follow each other in one piece of
-//! memory. Rows that fill up the last group are zeros and are never given out.
+//! Integers are stored unsigned, too large by the format's offset, except those of Q8_0. Together
+//! that is as many bytes as in the file. A group's heads come first, filled up to whole quads, then
+//! its quads, and the groups follow each other in one piece of memory. Rows that fill up the last
+//! group are zeros and are never given out.
 
 use core::{ops::Range, slice};
 
@@ -50,7 +54,8 @@ pub(crate) type Head = [u16; LANES];
 const QUAD_HEADS: usize = size_of::<Quad>() / size_of::<Head>();
 
 fn heads(quads: &[Quad]) -> &[Head] {
-    // SAFETY: as many bytes, none of them without a value; a quad's alignment is more than a head needs.
+    // SAFETY: as many bytes, none of them without a value; a quad's alignment is more than a head
+    // needs.
     unsafe { slice::from_raw_parts(quads.as_ptr().cast(), quads.len() * QUAD_HEADS) }
 }
 
@@ -124,19 +129,38 @@ pub(crate) struct Group<'a> {
 }
 
 impl Packed {
-    /// Packs a matrix from the bytes of a tensor, which fit the shape; `None` for formats that are not quantised.
-    pub fn new(format: WeightType, rows: usize, columns: usize, bytes: &[u8], run: RunParts<'_>, fresh: Fresh<'_>) -> Option<Self> {
+    /// Packs a matrix from the bytes of a tensor, which fit the shape; `None` for formats that are
+    /// not quantised.
+    pub fn new(
+        format: WeightType,
+        rows: usize,
+        columns: usize,
+        bytes: &[u8],
+        run: RunParts<'_>,
+        fresh: Fresh<'_>,
+    ) -> Option<Self> {
         let layout = Layout::of(format)?;
         let blocks = columns / format.block_elements();
-        let (group_heads, group_quads) = (layout.head_quads(blocks), layout.head_quads(blocks) + blocks * layout.quads(format));
+        let (group_heads, group_quads) =
+            (layout.head_quads(blocks), layout.head_quads(blocks) + blocks * layout.quads(format));
         let row_bytes = blocks * format.block_bytes();
         let pack_group = |group: usize, quads: &mut [Quad]| {
             let (head_quads, quads) = quads.split_at_mut(group_heads);
-            let rows = &bytes[group * LANES * row_bytes..][..(rows - group * LANES).min(LANES) * row_bytes];
-            let records = heads_mut(head_quads).chunks_exact_mut(layout.heads).zip(quads.chunks_exact_mut(layout.quads(format)));
+            let rows = &bytes[group * LANES * row_bytes..]
+                [..(rows - group * LANES).min(LANES) * row_bytes];
+            let records = heads_mut(head_quads)
+                .chunks_exact_mut(layout.heads)
+                .zip(quads.chunks_exact_mut(layout.quads(format)));
             for (block, (heads, quads)) in records.enumerate() {
                 for (lane, row) in rows.chunks_exact(row_bytes).enumerate() {
-                    pack(format, layout, &row[block * format.block_bytes()..][..format.block_bytes()], lane, heads, quads);
+                    pack(
+                        format,
+                        layout,
+                        &row[block * format.block_bytes()..][..format.block_bytes()],
+                        lane,
+                        heads,
+                        quads,
+                    );
                 }
             }
         };
@@ -151,15 +175,20 @@ impl Packed {
     }
 
     fn group(&self, group: usize) -> Group<'_> {
-        let (head_quads, quads) = (self.layout.head_quads(self.blocks), self.blocks * self.layout.quads(self.format));
-        let (before, quads) = self.memory[group * (head_quads + quads)..][..head_quads + quads].split_at(head_quads);
+        let (head_quads, quads) =
+            (self.layout.head_quads(self.blocks), self.blocks * self.layout.quads(self.format));
+        let (before, quads) =
+            self.memory[group * (head_quads + quads)..][..head_quads + quads].split_at(head_quads);
         Group { heads: &heads(before)[..self.blocks * self.layout.heads], quads }
     }
 
     /// The values of one row, as [`unpack::values`] gives them.
     pub fn row(&self, row: usize, out: &mut [f32]) {
         let (group, lane, layout) = (self.group(row / LANES), row % LANES, self.layout);
-        let records = group.heads.chunks_exact(layout.heads).zip(group.quads.chunks_exact(layout.quads(self.format)));
+        let records = group
+            .heads
+            .chunks_exact(layout.heads)
+            .zip(group.quads.chunks_exact(layout.quads(self.format)));
         if self.format.block_elements() == BLOCK {
             for ((heads, quads), out) in records.zip(out.as_chunks_mut().0) {
                 unpack::block_values(&block_of(self.format, layout, lane, heads, quads), out);
@@ -171,7 +200,8 @@ impl Packed {
         }
     }
 
-    /// Products of the rows of `groups` (16 rows each) with every row of `x`: `out: [x.rows, rows of the groups]`.
+    /// Products of the rows of `groups` (16 rows each) with every row of `x`: `out: [x.rows, rows
+    /// of the groups]`.
     pub fn matmul(&self, isa: Isa, x: &Activations, groups: Range<usize>, out: &mut Columns<'_>) {
         let first_row = groups.start * LANES;
         let mut next = groups.start;
@@ -187,7 +217,9 @@ impl Packed {
             match isa.0 {
                 Kind::Scalar => scalar_group(self.format, self.group(group), x, &mut store),
                 #[cfg(all(target_arch = "x86_64", feature = "std"))]
-                Kind::Avx2 => crate::simd::avx2_group(self.format, self.group(group), x, &mut store),
+                Kind::Avx2 => {
+                    crate::simd::avx2_group(self.format, self.group(group), x, &mut store)
+                }
                 #[cfg(all(target_arch = "x86_64", feature = "std"))]
                 Kind::Avx512 if next < groups.end => {
                     let two = [self.group(group), self.group(next)];
@@ -195,11 +227,17 @@ impl Packed {
                     crate::simd::avx512_groups(self.format, two, x, &mut store);
                 }
                 #[cfg(all(target_arch = "x86_64", feature = "std"))]
-                Kind::Avx512 => crate::simd::avx512_groups(self.format, [self.group(group)], x, &mut store),
+                Kind::Avx512 => {
+                    crate::simd::avx512_groups(self.format, [self.group(group)], x, &mut store)
+                }
                 #[cfg(all(target_arch = "aarch64", feature = "std"))]
-                Kind::Neon => crate::simd::neon_group(self.format, self.group(group), x, &mut store),
+                Kind::Neon => {
+                    crate::simd::neon_group(self.format, self.group(group), x, &mut store)
+                }
                 #[cfg(all(target_arch = "aarch64", feature = "std"))]
-                Kind::Dotprod => crate::simd::dotprod_group(self.format, self.group(group), x, &mut store),
+                Kind::Dotprod => {
+                    crate::simd::dotprod_group(self.format, self.group(group), x, &mut store)
+                }
             }
         }
     }
@@ -207,7 +245,14 @@ impl Packed {
 
 /// Packs the bytes of a block or super-block of the file.
 #[inline]
-fn pack(format: WeightType, layout: Layout, bytes: &[u8], lane: usize, heads: &mut [Head], quads: &mut [Quad]) {
+fn pack(
+    format: WeightType,
+    layout: Layout,
+    bytes: &[u8],
+    lane: usize,
+    heads: &mut [Head],
+    quads: &mut [Quad],
+) {
     match format {
         // The file has the same words, one after the other.
         WeightType::Q8_0 | WeightType::Q4_0 | WeightType::Q4_1 => {
@@ -219,7 +264,9 @@ fn pack(format: WeightType, layout: Layout, bytes: &[u8], lane: usize, heads: &m
                 quad.set(lane, *word);
             }
         }
-        _ if format.block_elements() == BLOCK => pack_block(layout, &unpack::block(format, bytes), lane, heads, quads),
+        _ if format.block_elements() == BLOCK => {
+            pack_block(layout, &unpack::block(format, bytes), lane, heads, quads)
+        }
         _ => pack_super_block(layout, &unpack::super_block(format, bytes), lane, heads, quads),
     }
 }
@@ -232,7 +279,13 @@ fn pack_block(layout: Layout, block: &Block, lane: usize, heads: &mut [Head], qu
     pack_integers(layout, &block.integers, lane, quads);
 }
 
-fn pack_super_block(layout: Layout, block: &SuperBlock, lane: usize, heads: &mut [Head], quads: &mut [Quad]) {
+fn pack_super_block(
+    layout: Layout,
+    block: &SuperBlock,
+    lane: usize,
+    heads: &mut [Head],
+    quads: &mut [Quad],
+) {
     heads[0][lane] = block.scale;
     let (scales, quads) = quads.split_at_mut(layout.scale_quads);
     match &block.minimum {
@@ -252,7 +305,9 @@ fn pack_super_block(layout: Layout, block: &SuperBlock, lane: usize, heads: &mut
             }
         }
     }
-    for (quads, integers) in quads.chunks_exact_mut(layout.block_quads).zip(block.integers.as_chunks::<BLOCK>().0) {
+    for (quads, integers) in
+        quads.chunks_exact_mut(layout.block_quads).zip(block.integers.as_chunks::<BLOCK>().0)
+    {
         pack_integers(layout, integers, lane, quads);
     }
 }
@@ -267,10 +322,20 @@ fn pack_integers(layout: Layout, integers: &[i8; BLOCK], lane: usize, quads: &mu
         quad.set(lane, core::array::from_fn(|j| (low[4 * c + j] & 0x0f) | (high[4 * c + j] << 4)));
     }
     match uppers {
-        [fifth] => fifth.set(lane, core::array::from_fn(|j| (0..8).fold(0, |bits, c| bits | (((raw[4 * c + j] >> 4) & 1) << c)))),
+        [fifth] => fifth.set(
+            lane,
+            core::array::from_fn(|j| {
+                (0..8).fold(0, |bits, c| bits | (((raw[4 * c + j] >> 4) & 1) << c))
+            }),
+        ),
         _ => {
             for (quad, raw) in uppers.iter_mut().zip([low, high]) {
-                quad.set(lane, core::array::from_fn(|j| (0..4).fold(0, |bits, k| bits | ((raw[4 * k + j] >> 4) << (2 * k)))));
+                quad.set(
+                    lane,
+                    core::array::from_fn(|j| {
+                        (0..4).fold(0, |bits, k| bits | ((raw[4 * k + j] >> 4) << (2 * k)))
+                    }),
+                );
             }
         }
     }
@@ -278,9 +343,10 @@ fn pack_integers(layout: Layout, integers: &[i8; BLOCK], lane: usize, quads: &mu
 
 /// Eight scales and eight minima of 6 bits, in three words of one lane.
 ///
-/// Every word is two halves of 16 bits, the lower one for even, the upper one for odd blocks. Halves have, from bit 0 on: word 0
-/// scales 0/1, scales 2/3, lower 4 bits of minima 4/5; word 1 scales 4/5, scales 6/7, lower 4 bits of minima 6/7; word 2 minima
-/// 0/1, minima 2/3, upper 2 bits of minima 4/5, upper 2 bits of minima 6/7. So one shift and one mask give two of a kind.
+/// Every word is two halves of 16 bits, the lower one for even, the upper one for odd blocks.
+/// Halves have, from bit 0 on: word 0 scales 0/1, scales 2/3, lower 4 bits of minima 4/5; word 1
+/// scales 4/5, scales 6/7, lower 4 bits of minima 6/7; word 2 minima 0/1, minima 2/3, upper 2 bits
+/// of minima 4/5, upper 2 bits of minima 6/7. So one shift and one mask give two of a kind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct SixBits {
     pub scales: [u8; 8],
@@ -289,7 +355,9 @@ pub(crate) struct SixBits {
 
 impl SixBits {
     fn pack(&self) -> [u32; 3] {
-        let two = |values: &[u8; 8], pair: usize| u32::from(values[2 * pair]) | u32::from(values[2 * pair + 1]) << 16;
+        let two = |values: &[u8; 8], pair: usize| {
+            u32::from(values[2 * pair]) | u32::from(values[2 * pair + 1]) << 16
+        };
         let (scale, minimum) = (|pair| two(&self.scales, pair), |pair| two(&self.minima, pair));
         let lower = |pair| minimum(pair) & 0x000f_000f;
         let upper = |pair| (minimum(pair) >> 4) & 0x0003_0003;
@@ -303,16 +371,26 @@ impl SixBits {
     fn unpack(words: [u32; 3]) -> Self {
         let [a, b, c] = words;
         let six = |word: u32| word & 0x003f_003f;
-        let four = |word: u32, upper: u32| ((word >> 12) & 0x000f_000f) | ((upper & 0x0003_0003) << 4);
+        let four =
+            |word: u32, upper: u32| ((word >> 12) & 0x000f_000f) | ((upper & 0x0003_0003) << 4);
         let scales = [six(a), six(a >> 6), six(b), six(b >> 6)];
         let minima = [six(c), six(c >> 6), four(a, c >> 12), four(b, c >> 14)];
         let value = |pairs: [u32; 4], i: usize| (pairs[i / 2] >> (16 * (i % 2))) as u8;
-        Self { scales: core::array::from_fn(|i| value(scales, i)), minima: core::array::from_fn(|i| value(minima, i)) }
+        Self {
+            scales: core::array::from_fn(|i| value(scales, i)),
+            minima: core::array::from_fn(|i| value(minima, i)),
+        }
     }
 }
 
 /// The inverse of [`pack`], for blocks of 32.
-fn block_of(format: WeightType, layout: Layout, lane: usize, heads: &[Head], quads: &[Quad]) -> Block {
+fn block_of(
+    format: WeightType,
+    layout: Layout,
+    lane: usize,
+    heads: &[Head],
+    quads: &[Quad],
+) -> Block {
     let integers = if format == WeightType::Q8_0 {
         core::array::from_fn(|i| quads[i / 4].lane(lane)[i % 4] as i8)
     } else {
@@ -325,13 +403,17 @@ fn block_of(format: WeightType, layout: Layout, lane: usize, heads: &[Head], qua
 fn super_block_of(layout: Layout, lane: usize, heads: &[Head], quads: &[Quad]) -> SuperBlock {
     let (scale_quads, quads) = quads.split_at(layout.scale_quads);
     let mut integers = [0; SUPER_BLOCK];
-    for (integers, quads) in integers.as_chunks_mut::<BLOCK>().0.iter_mut().zip(quads.chunks_exact(layout.block_quads)) {
+    for (integers, quads) in
+        integers.as_chunks_mut::<BLOCK>().0.iter_mut().zip(quads.chunks_exact(layout.block_quads))
+    {
         *integers = integers_of(layout, lane, quads);
     }
     let scale = heads[0][lane];
     match heads.get(1) {
         Some(minima) => {
-            let six_bits = SixBits::unpack(core::array::from_fn(|word| u32::from_le_bytes(scale_quads[word].lane(lane))));
+            let six_bits = SixBits::unpack(core::array::from_fn(|word| {
+                u32::from_le_bytes(scale_quads[word].lane(lane))
+            }));
             SuperBlock {
                 scale,
                 scales: core::array::from_fn(|i| six_bits.scales[i / 2] as i8),
@@ -370,13 +452,21 @@ fn integers_of(layout: Layout, lane: usize, quads: &[Quad]) -> [i8; BLOCK] {
 const SCALAR_ROWS: usize = 8;
 
 /// The definition ([`quant::dot`]) for 16 interleaved rows.
-fn scalar_group(format: WeightType, group: Group<'_>, x: &Activations, store: &mut impl FnMut(usize, usize, &[f32])) {
+fn scalar_group(
+    format: WeightType,
+    group: Group<'_>,
+    x: &Activations,
+    store: &mut impl FnMut(usize, usize, &[f32]),
+) {
     // A matrix of another format is never packed.
     let Some(layout) = Layout::of(format) else { return };
     for first in (0..x.rows()).step_by(SCALAR_ROWS) {
         let rows = first..(first + SCALAR_ROWS).min(x.rows());
         let mut sums = [[0.0; LANES]; SCALAR_ROWS];
-        let records = group.heads.chunks_exact(layout.heads).zip(group.quads.chunks_exact(layout.quads(format)));
+        let records = group
+            .heads
+            .chunks_exact(layout.heads)
+            .zip(group.quads.chunks_exact(layout.quads(format)));
         for (index, (heads, quads)) in records.enumerate() {
             for lane in 0..LANES {
                 if format.block_elements() == BLOCK {
@@ -428,7 +518,12 @@ mod tests {
     fn packed_matrices_are_as_large_as_in_the_file() {
         for format in WeightType::ALL {
             if let Some(layout) = Layout::of(format) {
-                assert_eq!(layout.heads * 2 + layout.quads(format) * 4, format.block_bytes(), "{}", format.name());
+                assert_eq!(
+                    layout.heads * 2 + layout.quads(format) * 4,
+                    format.block_bytes(),
+                    "{}",
+                    format.name()
+                );
             }
         }
     }

@@ -6,7 +6,8 @@ use core::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-/// A slice cut into pieces of equal length (the last one may be shorter), each of which is given out once.
+/// A slice cut into pieces of equal length (the last one may be shorter), each of which is given
+/// out once.
 pub(crate) struct Pieces<'a, T> {
     start: *mut T,
     len: usize,
@@ -15,7 +16,8 @@ pub(crate) struct Pieces<'a, T> {
     owner: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: sharing it gives threads no more than disjoint `&mut [T]`, which may be sent wherever `T` may.
+// SAFETY: sharing it gives threads no more than disjoint `&mut [T]`, which may be sent wherever `T`
+// may.
 unsafe impl<T: Send> Sync for Pieces<'_, T> {}
 
 impl<'a, T> Pieces<'a, T> {
@@ -33,7 +35,8 @@ impl<'a, T> Pieces<'a, T> {
         }
         let first = index * self.piece;
         let length = self.piece.min(self.len - first);
-        // SAFETY: inside the slice that `self` borrows for 'a, and no other piece overlaps; the flag lets it out only once.
+        // SAFETY: inside the slice that `self` borrows for 'a, and no other piece overlaps; the
+        // flag lets it out only once.
         Some(unsafe { core::slice::from_raw_parts_mut(self.start.add(first), length) })
     }
 }
@@ -56,8 +59,18 @@ impl<'a> Columns<'a> {
     /// # Panics
     /// If `out` is not whole rows.
     pub fn new(out: &'a mut [f32], width: usize) -> Self {
-        assert!(width > 0 && out.len().is_multiple_of(width), "rows of {width} cannot make {} outputs", out.len());
-        Self { start: out.as_mut_ptr(), rows: out.len() / width, stride: width, width, owner: PhantomData }
+        assert!(
+            width > 0 && out.len().is_multiple_of(width),
+            "rows of {width} cannot make {} outputs",
+            out.len()
+        );
+        Self {
+            start: out.as_mut_ptr(),
+            rows: out.len() / width,
+            stride: width,
+            width,
+            owner: PhantomData,
+        }
     }
 
     /// The first `column` columns and the others.
@@ -67,14 +80,24 @@ impl<'a> Columns<'a> {
     pub fn split_at(self, column: usize) -> (Self, Self) {
         assert!(column <= self.width, "{} columns cannot be split at {column}", self.width);
         let Self { start, rows, stride, width, owner } = self;
-        // With columns left over the sum is inside of the first row; without, nothing is read or written through it.
+        // With columns left over the sum is inside of the first row; without, nothing is read or
+        // written through it.
         let second = start.wrapping_add(column);
-        (Self { start, rows, stride, width: column, owner }, Self { start: second, rows, stride, width: width - column, owner })
+        (
+            Self { start, rows, stride, width: column, owner },
+            Self { start: second, rows, stride, width: width - column, owner },
+        )
     }
 
     /// The same columns for a shorter time.
     pub const fn reborrow(&mut self) -> Columns<'_> {
-        Columns { start: self.start, rows: self.rows, stride: self.stride, width: self.width, owner: PhantomData }
+        Columns {
+            start: self.start,
+            rows: self.rows,
+            stride: self.stride,
+            width: self.width,
+            owner: PhantomData,
+        }
     }
 
     /// Number of rows.
@@ -92,9 +115,15 @@ impl<'a> Columns<'a> {
     /// # Panics
     /// If they are not all there.
     pub fn row(&mut self, row: usize, first: usize, length: usize) -> &mut [f32] {
-        assert!(row < self.rows && first <= self.width && length <= self.width - first, "outside of the output");
-        // SAFETY: inside of the slice that was borrowed for 'a, in columns that no other `Columns` has; `self` is borrowed mutably.
-        unsafe { core::slice::from_raw_parts_mut(self.start.add(row * self.stride + first), length) }
+        assert!(
+            row < self.rows && first <= self.width && length <= self.width - first,
+            "outside of the output"
+        );
+        // SAFETY: inside of the slice that was borrowed for 'a, in columns that no other `Columns`
+        // has; `self` is borrowed mutably.
+        unsafe {
+            core::slice::from_raw_parts_mut(self.start.add(row * self.stride + first), length)
+        }
     }
 }
 

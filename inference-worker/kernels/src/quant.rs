@@ -1,8 +1,10 @@
-//! Quantised products: how activations become integers, and the definition of the sum that every packed kernel must equal.
+//! Quantised products: how activations become integers, and the definition of the sum that every
+//! packed kernel must equal.
 //!
-//! Weights come in blocks of 32 elements or in super-blocks of 256 ([`unpack`]); activations are quantised in blocks of the same
-//! size, one scale `d_x` each. Inside a block only integers are added, so their order does not matter; over the blocks one f32
-//! per output runs in block order, every operation rounded:
+//! Weights come in blocks of 32 elements or in super-blocks of 256 ([`unpack`]); activations are
+//! quantised in blocks of the same size, one scale `d_x` each. Inside a block only integers are
+//! added, so their order does not matter; over the blocks one f32 per output runs in block order,
+//! every operation rounded:
 //!
 //! ```text
 //! blocks of 32:    isum = Σ q_w·q_x        sum += (d_w·d_x)·isum
@@ -11,8 +13,9 @@
 //!                  msum = Σ_p minima[p]·Σ q_x over part p                   sum −= (m_w·d_x)·msum           likewise
 //! ```
 //!
-//! A part is 16 elements (formats with 8 scales use each for two parts). With `|q_x| ≤ 127` the largest integers are
-//! 256·128·32·127 < 2²⁷ (Q6_K), so i32 never overflows; kernels that add the offset of unsigned weights later stay below 2²⁸.
+//! A part is 16 elements (formats with 8 scales use each for two parts). With `|q_x| ≤ 127` the
+//! largest integers are 256·128·32·127 < 2²⁷ (Q6_K), so i32 never overflows; kernels that add the
+//! offset of unsigned weights later stay below 2²⁸.
 
 pub mod unpack;
 
@@ -23,7 +26,8 @@ pub const PART: usize = 16;
 /// Parts of a super-block.
 pub const PARTS: usize = SUPER_BLOCK / PART;
 
-/// Largest activation of a block below which the whole block counts as zero; its reciprocal would overflow.
+/// Largest activation of a block below which the whole block counts as zero; its reciprocal would
+/// overflow.
 const NEGLIGIBLE: f32 = 1.0e-30;
 
 /// Weights of a block of 32.
@@ -44,15 +48,18 @@ pub struct SuperBlock {
     pub scale: u16,
     /// Integer scale of every part.
     pub scales: [i8; PARTS],
-    /// f16 bits of the scale of the minima and the integer minimum of every part, in formats that have them.
+    /// f16 bits of the scale of the minima and the integer minimum of every part, in formats that
+    /// have them.
     pub minimum: Option<(u16, [u8; PARTS])>,
     /// The integers, their offset taken off.
     pub integers: [i8; SUPER_BLOCK],
 }
 
-/// Quantises `N` activations: `scale = max|x|/127`, `q = round_half_even(x · (1/scale))`. Returns the scale.
+/// Quantises `N` activations: `scale = max|x|/127`, `q = round_half_even(x · (1/scale))`. Returns
+/// the scale.
 ///
-/// A block below 1e-30 becomes zeros; a block with a NaN gets a NaN as scale, so that the NaN stays visible.
+/// A block below 1e-30 becomes zeros; a block with a NaN gets a NaN as scale, so that the NaN stays
+/// visible.
 #[inline(always)]
 pub fn quantize_block<const N: usize>(x: &[f32; N], quants: &mut [i8; N]) -> f32 {
     let mut lanes = [0.0f32; N];
@@ -64,11 +71,16 @@ pub fn quantize_block<const N: usize>(x: &[f32; N], quants: &mut [i8; N]) -> f32
     let mut half = N / 2;
     while half > 0 {
         for lane in 0..half {
-            lanes[lane] = if lanes[lane + half] > lanes[lane] { lanes[lane + half] } else { lanes[lane] };
+            lanes[lane] =
+                if lanes[lane + half] > lanes[lane] { lanes[lane + half] } else { lanes[lane] };
         }
         half /= 2;
     }
-    let (scale, inverse) = if lanes[0] < NEGLIGIBLE { (0.0, 0.0) } else { (lanes[0] / 127.0, 1.0 / (lanes[0] / 127.0)) };
+    let (scale, inverse) = if lanes[0] < NEGLIGIBLE {
+        (0.0, 0.0)
+    } else {
+        (lanes[0] / 127.0, 1.0 / (lanes[0] / 127.0))
+    };
     for (quant, &x) in quants.iter_mut().zip(x) {
         *quant = ((x * inverse + ROUND).to_bits() as u8) as i8;
     }
@@ -78,7 +90,8 @@ pub fn quantize_block<const N: usize>(x: &[f32; N], quants: &mut [i8; N]) -> f32
 /// `sum` after one more block: see the head of this module.
 #[inline(always)]
 pub(crate) fn add_block(sum: f32, weights: &Block, x: &[i8; BLOCK], x_scale: f32) -> f32 {
-    let sum = sum + (f16::to_f32(weights.scale) * x_scale) * integer_dot(&weights.integers, x) as f32;
+    let sum =
+        sum + (f16::to_f32(weights.scale) * x_scale) * integer_dot(&weights.integers, x) as f32;
     match weights.minimum {
         Some(minimum) => sum + (f16::to_f32(minimum) * x_scale) * integer_sum(x) as f32,
         None => sum,
@@ -87,16 +100,27 @@ pub(crate) fn add_block(sum: f32, weights: &Block, x: &[i8; BLOCK], x_scale: f32
 
 /// `sum` after one more super-block: see the head of this module.
 #[inline(always)]
-pub(crate) fn add_super_block(sum: f32, weights: &SuperBlock, x: &[i8; SUPER_BLOCK], x_scale: f32) -> f32 {
+pub(crate) fn add_super_block(
+    sum: f32,
+    weights: &SuperBlock,
+    x: &[i8; SUPER_BLOCK],
+    x_scale: f32,
+) -> f32 {
     let parts = x.as_chunks::<PART>().0;
     let mut integer = 0;
-    for ((weights, x), &scale) in weights.integers.as_chunks::<PART>().0.iter().zip(parts).zip(&weights.scales) {
+    for ((weights, x), &scale) in
+        weights.integers.as_chunks::<PART>().0.iter().zip(parts).zip(&weights.scales)
+    {
         integer += i32::from(scale) * integer_dot(weights, x);
     }
     let sum = sum + (f16::to_f32(weights.scale) * x_scale) * integer as f32;
     match weights.minimum {
         Some((minimum, minima)) => {
-            let integer: i32 = parts.iter().zip(minima).map(|(x, minimum)| i32::from(minimum) * integer_sum(x)).sum();
+            let integer: i32 = parts
+                .iter()
+                .zip(minima)
+                .map(|(x, minimum)| i32::from(minimum) * integer_sum(x))
+                .sum();
             sum - (f16::to_f32(minimum) * x_scale) * integer as f32
         }
         None => sum,
@@ -113,12 +137,18 @@ fn integer_sum<const N: usize>(x: &[i8; N]) -> i32 {
     x.iter().map(|&x| i32::from(x)).sum()
 }
 
-/// The definition of a product: one row of a quantised matrix, in the file's layout, with row `x_row` of `x`.
+/// The definition of a product: one row of a quantised matrix, in the file's layout, with row
+/// `x_row` of `x`.
 ///
 /// # Panics
-/// If `x` was not loaded in the form that the format needs, or has other columns, or if the format is not quantised.
+/// If `x` was not loaded in the form that the format needs, or has other columns, or if the format
+/// is not quantised.
 pub fn dot(format: WeightType, row: &[u8], x: &Activations, x_row: usize) -> f32 {
-    assert_eq!(Some(row.len()), format.row_bytes(x.columns()), "the row is not as long as the activations");
+    assert_eq!(
+        Some(row.len()),
+        format.row_bytes(x.columns()),
+        "the row is not as long as the activations"
+    );
     let mut sum = 0.0;
     for (index, bytes) in row.chunks_exact(format.block_bytes()).enumerate() {
         sum = match format.block_elements() {

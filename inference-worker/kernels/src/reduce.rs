@@ -1,6 +1,7 @@
 //! Sums and maxima in one stated order: 16 virtual lanes, then a tree.
 //!
-//! Element `i` belongs to lane `i mod 16`. The tree adds lane `l + 8` to `l`, then `l + 4`, `l + 2`, `l + 1`.
+//! Element `i` belongs to lane `i mod 16`. The tree adds lane `l + 8` to `l`, then `l + 4`, `l +
+//! 2`, `l + 1`.
 
 use crate::LANES;
 
@@ -51,7 +52,8 @@ pub fn sum(a: &[f32]) -> f32 {
     tree(lanes)
 }
 
-/// Largest element; −∞ for none. A maximum rounds nothing, so its order does not matter (NaNs are skipped).
+/// Largest element; −∞ for none. A maximum rounds nothing, so its order does not matter (NaNs are
+/// skipped).
 #[inline(always)]
 pub fn max(a: &[f32]) -> f32 {
     let (chunks, tail) = a.as_chunks::<LANES>();
@@ -68,7 +70,8 @@ pub fn max(a: &[f32]) -> f32 {
     best
 }
 
-/// Index of the largest element, the lowest one of equals; `None` for an empty slice. NaNs never win.
+/// Index of the largest element, the lowest one of equals; `None` for an empty slice. NaNs never
+/// win.
 pub fn argmax(a: &[f32]) -> Option<usize> {
     let mut best = None;
     let mut largest = f32::NEG_INFINITY;

@@ -1,4 +1,5 @@
-//! Rotary position embedding, over neighbouring pairs as in GGUF's `llama` or over pairs half the rotated part apart as in GPT-NeoX.
+//! Rotary position embedding, over neighbouring pairs as in GGUF's `llama` or over pairs half the
+//! rotated part apart as in GPT-NeoX.
 
 use crate::{Isa, math};
 
@@ -9,7 +10,8 @@ pub fn frequency(base: f64, pair: usize, dimensions: usize) -> f64 {
     math::exp_64(-2.0 * pair as f64 / dimensions as f64 * math::ln_64(base))
 }
 
-/// Cosines and sines of one position (below 2²⁰) for all pairs, rounded once to f32. All three slices have one length.
+/// Cosines and sines of one position (below 2²⁰) for all pairs, rounded once to f32. All three
+/// slices have one length.
 pub fn angles(position: u32, frequencies: &[f64], cos: &mut [f32], sin: &mut [f32]) {
     for ((&frequency, cos), sin) in frequencies.iter().zip(cos).zip(sin) {
         let (s, c) = math::sin_cos_64(f64::from(position) * frequency);
@@ -17,7 +19,8 @@ pub fn angles(position: u32, frequencies: &[f64], cos: &mut [f32], sin: &mut [f3
     }
 }
 
-/// Rotates the first `2·cos.len()` elements of every head of a row; `heads: [n, head_size]`. The rest of a head stays.
+/// Rotates the first `2·cos.len()` elements of every head of a row; `heads: [n, head_size]`. The
+/// rest of a head stays.
 pub fn rotate(isa: Isa, heads: &mut [f32], head_size: usize, cos: &[f32], sin: &[f32]) {
     isa.run(|| {
         for head in heads.chunks_exact_mut(head_size) {

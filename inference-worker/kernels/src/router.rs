@@ -2,19 +2,26 @@
 
 use crate::{Isa, elementwise};
 
-/// Chooses the `chosen.len()` experts with the largest logits, of equals the one with the lower id, and weighs them.
+/// Chooses the `chosen.len()` experts with the largest logits, of equals the one with the lower id,
+/// and weighs them.
 ///
-/// `chosen` gets their ids, ascending; `weights`, as long, the softmax over their logits in that order. A mixture adds up its
-/// experts in that order. A NaN counts as larger than everything, so that it stays visible in the weights.
+/// `chosen` gets their ids, ascending; `weights`, as long, the softmax over their logits in that
+/// order. A mixture adds up its experts in that order. A NaN counts as larger than everything, so
+/// that it stays visible in the weights.
 ///
 /// # Panics
 /// If there are more to choose than `logits`, or if `weights` has another length than `chosen`.
 pub fn choose(isa: Isa, logits: &[f32], chosen: &mut [usize], weights: &mut [f32]) {
-    assert!(chosen.len() <= logits.len() && weights.len() == chosen.len(), "experts to choose do not fit");
+    assert!(
+        chosen.len() <= logits.len() && weights.len() == chosen.len(),
+        "experts to choose do not fit"
+    );
     for count in 0..chosen.len() {
         let mut best: Option<usize> = None;
         for (id, &logit) in logits.iter().enumerate() {
-            let better = best.is_none_or(|best| logit > logits[best] || (logit.is_nan() && !logits[best].is_nan()));
+            let better = best.is_none_or(|best| {
+                logit > logits[best] || (logit.is_nan() && !logits[best].is_nan())
+            });
             if better && !chosen[..count].contains(&id) {
                 best = Some(id);
             }

@@ -1,5 +1,5 @@
-//! Stored hashes of every operation's output. They hold on every instruction set of every CPU; a change of one of them is a
-//! change of `KERNEL_VERSION`.
+//! Stored hashes of every operation's output. They hold on every instruction set of every CPU; a
+//! change of one of them is a change of `KERNEL_VERSION`.
 
 use mica_kernels::{
     Activations, Isa, KERNEL_VERSION, Matrix, WeightType,
@@ -20,14 +20,20 @@ fn hash(values: &[f32]) -> String {
 
 /// Values made by integer arithmetic alone.
 fn floats(n: u32, salt: u32) -> Vec<f32> {
-    let value = |i: u32| (i.wrapping_mul(2_654_435_761).wrapping_add(salt.wrapping_mul(40_503)) >> 8) as f32;
+    let value = |i: u32| {
+        (i.wrapping_mul(2_654_435_761).wrapping_add(salt.wrapping_mul(40_503)) >> 8) as f32
+    };
     (0..n).map(|i| (value(i) / 8_388_608.0 - 1.0) * 2.0).collect()
 }
 
 fn blocks(n: u32, bytes: u32) -> Vec<u8> {
     let byte = |i: u32| (i.wrapping_mul(2_246_822_519) >> 13) as u8;
     let scale = |i: u32| f16::from_f32((f32::from(byte(i)) - 100.0) / 4096.0).to_le_bytes();
-    (0..n).flat_map(|block| scale(block).into_iter().chain((2..bytes).map(move |i| byte(block * bytes + i)))).collect()
+    (0..n)
+        .flat_map(|block| {
+            scale(block).into_iter().chain((2..bytes).map(move |i| byte(block * bytes + i)))
+        })
+        .collect()
 }
 
 /// Blocks of any format: bytes as above, the f16 scales at their places.
@@ -69,14 +75,31 @@ fn outputs(isa: Isa) -> Vec<(&'static str, String)> {
         ("q8_0", Matrix::new(WeightType::Q8_0, rows, columns, &q8)),
         ("q4_0", Matrix::new(WeightType::Q4_0, rows, columns, &q4)),
     ];
-    let mut all: Vec<_> =
-        matrices.into_iter().map(|(name, matrix)| (name, hash(&product(isa, &matrix.expect("shape fits"), &x)))).collect();
+    let mut all: Vec<_> = matrices
+        .into_iter()
+        .map(|(name, matrix)| (name, hash(&product(isa, &matrix.expect("shape fits"), &x))))
+        .collect();
 
-    let bf16s: Vec<u8> = dense.iter().flat_map(|x| ((x.to_bits() >> 16) as u16).to_le_bytes()).collect();
-    all.push(("bf16", hash(&product(isa, &Matrix::new(WeightType::BF16, rows, columns, &bf16s).expect("shape fits"), &x))));
+    let bf16s: Vec<u8> =
+        dense.iter().flat_map(|x| ((x.to_bits() >> 16) as u16).to_le_bytes()).collect();
+    all.push((
+        "bf16",
+        hash(&product(
+            isa,
+            &Matrix::new(WeightType::BF16, rows, columns, &bf16s).expect("shape fits"),
+            &x,
+        )),
+    ));
     let mut embedded = Vec::new();
     let wide = floats(5 * 768, 6);
-    for format in [WeightType::Q4_1, WeightType::Q5_0, WeightType::Q5_1, WeightType::Q4_K, WeightType::Q5_K, WeightType::Q6_K] {
+    for format in [
+        WeightType::Q4_1,
+        WeightType::Q5_0,
+        WeightType::Q5_1,
+        WeightType::Q4_K,
+        WeightType::Q5_K,
+        WeightType::Q6_K,
+    ] {
         let bytes = weights(format, 37 * 768 / format.block_elements());
         let matrix = Matrix::new(format, rows, 768, &bytes).expect("shape fits");
         all.push((format.name(), hash(&product(isa, &matrix, &wide))));
@@ -111,7 +134,8 @@ fn outputs(isa: Isa) -> Vec<(&'static str, String)> {
     all.push(("rope", hash(&[cos, sin, turned].concat())));
 
     let shape = Shape { head_size: 40, group: 3, first_position: 150, rows: 8 };
-    let halves = |salt| floats(158 * 40, salt).iter().map(|&x| f16::from_f32(x)).collect::<Vec<_>>();
+    let halves =
+        |salt| floats(158 * 40, salt).iter().map(|&x| f16::from_f32(x)).collect::<Vec<_>>();
     let mut scratch = vec![0.0; shape.scratch_len()];
     let mut attended = vec![0.0; 960];
     let (keys, values) = (halves(4), halves(5));
@@ -124,7 +148,8 @@ fn outputs(isa: Isa) -> Vec<(&'static str, String)> {
 #[test]
 fn outputs_have_the_stored_hashes_on_every_instruction_set() {
     assert_eq!(KERNEL_VERSION, VERSION, "the arithmetic changed: store new hashes");
-    let stored: Vec<(&str, String)> = STORED.iter().map(|&(name, hash)| (name, hash.to_owned())).collect();
+    let stored: Vec<(&str, String)> =
+        STORED.iter().map(|&(name, hash)| (name, hash.to_owned())).collect();
     for isa in Isa::available() {
         assert_eq!(outputs(isa), stored, "{}", isa.name());
     }

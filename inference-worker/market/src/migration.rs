@@ -1,16 +1,20 @@
 //! Migration: which layers a worker should serve (P2P-LLM section 3.4, eq. 7 and 8).
 //!
-//! A worker earns in proportion to its share of a layer's computing power, so it goes where its share is largest; that is also
-//! where the network is weakest. Read literally the rule makes herds: everybody sees the same weak layer, goes there at once,
-//! leaves holes behind, and turns round. What keeps the peace here, and nothing else:
+//! A worker earns in proportion to its share of a layer's computing power, so it goes where its
+//! share is largest; that is also where the network is weakest. Read literally the rule makes
+//! herds: everybody sees the same weak layer, goes there at once, leaves holes behind, and turns
+//! round. What keeps the peace here, and nothing else:
 //!
-//! * a gain below a threshold is not worth fetching the weights for, and after a move a worker stays for a while;
-//! * of all who would gain, about two move per round: each with probability two over their number, which everybody can count
-//!   from public data, and everybody looks again in the next round;
-//! * in every round each layer has a guardian, drawn anew by hash among those who serve it, who may not leave it. All who look at
-//!   the same state agree on who that is, so no layer empties even if all others go at once.
+//! * a gain below a threshold is not worth fetching the weights for, and after a move a worker
+//!   stays for a while;
+//! * of all who would gain, about two move per round: each with probability two over their number,
+//!   which everybody can count from public data, and everybody looks again in the next round;
+//! * in every round each layer has a guardian, drawn anew by hash among those who serve it, who may
+//!   not leave it. All who look at the same state agree on who that is, so no layer empties even if
+//!   all others go at once.
 //!
-//! [`supply`] is the state of the network and shares in it, [`guard`] names the guardians, [`decide`] decides.
+//! [`supply`] is the state of the network and shares in it, [`guard`] names the guardians,
+//! [`decide`] decides.
 
 pub mod decide;
 pub mod guard;
@@ -24,7 +28,10 @@ pub use supply::{Member, Supply};
 #[non_exhaustive]
 pub enum MigrationError {
     /// A member whose range is empty or ends beyond the model.
-    #[error("worker {member} serves {range}, outside the model's {layers} layers: read the registry again")]
+    #[error(
+        "worker {member} serves {range}, outside the model's {layers} layers: read the registry \
+         again"
+    )]
     Range {
         /// Position of the member.
         member: usize,
@@ -34,7 +41,10 @@ pub enum MigrationError {
         layers: u16,
     },
     /// A cost that is not a positive number: nobody computes in no time.
-    #[error("worker {member} has cost {cost} µs: it must be positive; measure it with `mica-worker bench`")]
+    #[error(
+        "worker {member} has cost {cost} µs: it must be positive; measure it with `mica-worker \
+         bench`"
+    )]
     Cost {
         /// Position of the member.
         member: usize,

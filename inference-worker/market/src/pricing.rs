@@ -1,9 +1,11 @@
 //! Pricing: what a worker asks for one layer-token, and why (P2P-LLM section 3.3 and 3.4).
 //!
-//! Data flows through the files in this order: [`demand`] turns offers into the probability that a payer picks them (eq. 1 and 3),
-//! [`revenue`] turns that into one worker's expected revenue and its slope (eq. 2), [`ascent`] climbs to its peak, [`literal`]
-//! is the paper's own climbing rule (eq. 5), [`game`] lets all workers of a model climb against each other, [`nash`] checks that
-//! nobody gains by leaving the point they reach (eq. 6), and [`temperature`] fits how sharply payers choose to what was seen.
+//! Data flows through the files in this order: [`demand`] turns offers into the probability that a
+//! payer picks them (eq. 1 and 3), [`revenue`] turns that into one worker's expected revenue and
+//! its slope (eq. 2), [`ascent`] climbs to its peak, [`literal`] is the paper's own climbing rule
+//! (eq. 5), [`game`] lets all workers of a model climb against each other, [`nash`] checks that
+//! nobody gains by leaving the point they reach (eq. 6), and [`temperature`] fits how sharply
+//! payers choose to what was seen.
 
 pub mod ascent;
 pub mod demand;
@@ -43,7 +45,10 @@ pub enum PricingError {
         value: f64,
     },
     /// `floor > ceiling`.
-    #[error("price floor {floor} is above the ceiling {ceiling}: lower the floor or raise the list price")]
+    #[error(
+        "price floor {floor} is above the ceiling {ceiling}: lower the floor or raise the list \
+         price"
+    )]
     EmptyBounds {
         /// Least price.
         floor: f64,
@@ -51,7 +56,10 @@ pub enum PricingError {
         ceiling: f64,
     },
     /// The ceiling does not even pay for the worker's own expense.
-    #[error("the ceiling {ceiling} does not exceed the marginal cost {marginal_cost}: raise the list price or stop serving")]
+    #[error(
+        "the ceiling {ceiling} does not exceed the marginal cost {marginal_cost}: raise the list \
+         price or stop serving"
+    )]
     Unprofitable {
         /// Highest price.
         ceiling: f64,

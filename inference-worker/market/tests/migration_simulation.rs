@@ -1,4 +1,5 @@
-//! Networks of many sizes migrate by the public rule alone. They must come to rest, never lose a layer, and end balanced.
+//! Networks of many sizes migrate by the public rule alone. They must come to rest, never lose a
+//! layer, and end balanced.
 
 use mica_market::migration::{Decision, Member, Round, Rules, Stay, Supply};
 use mica_primitives::LayerRange;
@@ -43,7 +44,8 @@ fn network(n: usize, start: Start, random: &mut Random) -> Vec<Member> {
                 Start::Anywhere => random.below(u64::from(LAYERS - room) + 1),
             };
             let mut id = [0; 32];
-            id.chunks_exact_mut(8).for_each(|word| word.copy_from_slice(&random.word().to_le_bytes()));
+            id.chunks_exact_mut(8)
+                .for_each(|word| word.copy_from_slice(&random.word().to_le_bytes()));
             let range = LayerRange { first, end: first + room };
             Member { id, range, room, cost: 100.0 * 8f64.powf(random.unit()), since: 0 }
         })
@@ -58,15 +60,23 @@ struct Outcome {
 }
 
 /// Plays rounds until nobody would gain, guardian or not.
-fn settle(members: &mut [Member], rules: Rules, max_rounds: u64, random: &mut Random, label: &str) -> Outcome {
+fn settle(
+    members: &mut [Member],
+    rules: Rules,
+    max_rounds: u64,
+    random: &mut Random,
+    label: &str,
+) -> Outcome {
     let start = Supply::new(LAYERS, members).expect("valid");
-    let even: f64 = members.iter().map(|m| f64::from(m.room) / m.cost).sum::<f64>() / f64::from(LAYERS);
+    let even: f64 =
+        members.iter().map(|m| f64::from(m.room) / m.cost).sum::<f64>() / f64::from(LAYERS);
     let mut covered: Vec<bool> = start.workers().iter().map(|n| *n > 0).collect();
     let mut moves = 0;
     for number in 0..max_rounds {
         let snapshot = members.to_vec();
         let round = Round::new(LAYERS, &snapshot, rules, number, number as u32).expect("valid");
-        let decisions: Vec<Decision> = (0..members.len()).map(|i| round.decide(i, random.unit()).expect("a member")).collect();
+        let decisions: Vec<Decision> =
+            (0..members.len()).map(|i| round.decide(i, random.unit()).expect("a member")).collect();
         let at_rest = |decision: &Decision| matches!(decision, Decision::Stay(Stay::NoGain { .. }));
         if decisions.iter().all(at_rest) {
             return Outcome { rounds: number, moves, balance: round.supply().throughput() / even };
@@ -104,13 +114,22 @@ fn networks_of_every_size_come_to_rest_balanced_and_never_lose_a_layer() {
                     let label = format!("n {n}, {start:?}, threshold {threshold}, seed {seed}");
                     let mut random = Random(seed);
                     let mut members = network(n, start, &mut random);
-                    let rules = Rules { gain_threshold: threshold, minimum_stay: 0, ..Rules::default() };
-                    let outcome = settle(&mut members, rules, 300 + 6 * n as u64, &mut random, &label);
-                    println!("{label}: {} rounds, {} moves, {:.2}", outcome.rounds, outcome.moves, outcome.balance);
+                    let rules =
+                        Rules { gain_threshold: threshold, minimum_stay: 0, ..Rules::default() };
+                    let outcome =
+                        settle(&mut members, rules, 300 + 6 * n as u64, &mut random, &label);
+                    println!(
+                        "{label}: {} rounds, {} moves, {:.2}",
+                        outcome.rounds, outcome.moves, outcome.balance
+                    );
                     let most_moves = if threshold > 0.0 { 30 + 2 * n } else { 60 + 8 * n };
                     assert!(outcome.moves <= most_moves, "{label}: {} moves", outcome.moves);
                     if n >= 50 {
-                        assert!(outcome.balance > 0.7, "{label}: weakest layer at {}", outcome.balance);
+                        assert!(
+                            outcome.balance > 0.7,
+                            "{label}: weakest layer at {}",
+                            outcome.balance
+                        );
                     }
                 }
             }
@@ -132,7 +151,14 @@ fn a_third_of_the_workers_leave_and_the_rest_close_the_gaps() {
         members.iter_mut().for_each(|member| member.since = 0);
         let before = Supply::new(LAYERS, &members).expect("valid").throughput();
         let outcome = settle(&mut members, rules, 600, &mut random, &label);
-        println!("{label}: {} rounds, {} moves, {:.2}", outcome.rounds, outcome.moves, outcome.balance);
-        assert!(outcome.balance > 0.7 && before < Supply::new(LAYERS, &members).expect("valid").throughput(), "{label}");
+        println!(
+            "{label}: {} rounds, {} moves, {:.2}",
+            outcome.rounds, outcome.moves, outcome.balance
+        );
+        assert!(
+            outcome.balance > 0.7
+                && before < Supply::new(LAYERS, &members).expect("valid").throughput(),
+            "{label}"
+        );
     }
 }

@@ -6,15 +6,18 @@ use proptest::prelude::*;
 
 fn market() -> impl Strategy<Value = (Demand, f64, f64)> {
     let unit = || prop::sample::select(vec![1.0, 0.5, 2.5, 1e3, 1e6, 1e12]);
-    (0.02f64..=1.0, 0.1f64..4.0, unit(), unit(), prop::option::of(0.5f64..12.0)).prop_map(|(alpha, t, price, cost, outside)| {
-        (Demand::new(alpha, t, Units { price, cost }, outside).expect("in range"), price, cost)
-    })
+    (0.02f64..=1.0, 0.1f64..4.0, unit(), unit(), prop::option::of(0.5f64..12.0)).prop_map(
+        |(alpha, t, price, cost, outside)| {
+            (Demand::new(alpha, t, Units { price, cost }, outside).expect("in range"), price, cost)
+        },
+    )
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
-    /// One layer, 0 to 63 rivals with prices over nine decades, any start: slope zero at the answer, or a bound holds it.
+    /// One layer, 0 to 63 rivals with prices over nine decades, any start: slope zero at the
+    /// answer, or a bound holds it.
     #[test]
     fn the_peak_is_found_from_any_start(
         (demand, price_unit, cost_unit) in market(),
@@ -61,7 +64,8 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Games of 1 to 64 workers settle at one point whatever the start, and it passes the check of eq. 6.
+    /// Games of 1 to 64 workers settle at one point whatever the start, and it passes the check of
+    /// eq. 6.
     #[test]
     fn games_of_one_to_sixty_four_workers_settle_at_one_equilibrium(
         (demand, price_unit, cost_unit) in market(),

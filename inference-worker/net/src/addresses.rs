@@ -61,6 +61,8 @@ pub(crate) fn multiaddress(text: &str) -> Result<Multiaddr, String> {
 
 /// The first addresses of a peer.
 pub(crate) fn multiaddresses(texts: &[String]) -> Result<Vec<Multiaddr>, SendError> {
-    let parse = |text: &String| multiaddress(text).map_err(|reason| SendError::Address { address: text.clone(), reason });
+    let parse = |text: &String| {
+        multiaddress(text).map_err(|reason| SendError::Address { address: text.clone(), reason })
+    };
     texts.iter().take(MAX_ADDRESSES).map(parse).collect()
 }

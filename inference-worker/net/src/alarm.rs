@@ -4,11 +4,12 @@ use std::pin::Pin;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Rings at a deadline that usually moves before it comes, as those of a session do with every step.
+/// Rings at a deadline that usually moves before it comes, as those of a session do with every
+/// step.
 ///
-/// A timer made anew for each message is the next of the whole runtime as often as not, and then wakes the thread that waits for the
-/// network, only to tell it so. This one is moved when it would ring too late, or has rung too early: once per deadline that is
-/// really waited for.
+/// A timer made anew for each message is the next of the whole runtime as often as not, and then
+/// wakes the thread that waits for the network, only to tell it so. This one is moved when it would
+/// ring too late, or has rung too early: once per deadline that is really waited for.
 pub struct Alarm {
     sleep: Pin<Box<Sleep>>,
 }

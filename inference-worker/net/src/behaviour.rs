@@ -21,7 +21,8 @@ pub(crate) const LINK: StreamProtocol = StreamProtocol::new("/mica/link/1");
 pub(crate) const KAD: StreamProtocol = StreamProtocol::new("/mica/kad/1");
 /// What identify calls the network.
 const NETWORK: &str = "/mica/1";
-/// Connections per peer: each side may have dialled at the same moment, and a dead one may not be known as dead yet.
+/// Connections per peer: each side may have dialled at the same moment, and a dead one may not be
+/// known as dead yet.
 const CONNECTIONS_PER_PEER: u32 = 4;
 /// Connections that have not proven who they are.
 const PENDING_CONNECTIONS: u32 = 64;
@@ -67,7 +68,11 @@ fn behaviour(config: &NetConfig, keypair: &Keypair) -> Result<Behaviour, StartEr
         kad_config.set_periodic_bootstrap_interval(None);
     }
     let mut kad = kad::Behaviour::with_config(peer, kad::store::MemoryStore::new(peer), kad_config);
-    kad.set_mode(Some(if config.listen.is_empty() { kad::Mode::Client } else { kad::Mode::Server }));
+    kad.set_mode(Some(if config.listen.is_empty() {
+        kad::Mode::Client
+    } else {
+        kad::Mode::Server
+    }));
     let mdns = match config.mdns {
         Mdns::Off => None,
         Mdns::On => {
@@ -85,7 +90,8 @@ fn behaviour(config: &NetConfig, keypair: &Keypair) -> Result<Behaviour, StartEr
     Ok(Behaviour {
         link: libp2p_stream::Behaviour::new(),
         identify: identify::Behaviour::new(
-            identify::Config::new(NETWORK.to_owned(), keypair.public()).with_agent_version(Instance::agent(config.instance)),
+            identify::Config::new(NETWORK.to_owned(), keypair.public())
+                .with_agent_version(Instance::agent(config.instance)),
         ),
         kad,
         mdns: mdns.into(),

@@ -33,7 +33,8 @@ pub enum Mdns {
     Off,
 }
 
-/// One start of a node. It tells a node from a copy of itself that runs with the same key somewhere else.
+/// One start of a node. It tells a node from a copy of itself that runs with the same key somewhere
+/// else.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Instance(pub [u8; 8]);
 
@@ -43,14 +44,19 @@ impl Instance {
 
     /// The name that a node tells.
     pub(crate) fn agent(instance: Option<Self>) -> String {
-        let hex: String = instance.iter().flat_map(|instance| instance.0).map(|byte| format!("{byte:02x}")).collect();
+        let hex: String = instance
+            .iter()
+            .flat_map(|instance| instance.0)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         format!("{}{hex}", Self::PREFIX)
     }
 
     /// The instance in a name that a node told.
     pub(crate) fn read(agent: &str) -> Option<Self> {
-        let hex =
-            agent.strip_prefix(Self::PREFIX).filter(|hex| hex.len() == 16 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+        let hex = agent
+            .strip_prefix(Self::PREFIX)
+            .filter(|hex| hex.len() == 16 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
         u64::from_str_radix(hex, 16).ok().map(|number| Self(number.to_be_bytes()))
     }
 }
@@ -60,13 +66,15 @@ impl Instance {
 pub struct NetConfig {
     /// ed25519 secret of the peer identity.
     pub secret: [u8; 32],
-    /// Multiaddresses to listen on, for example `/ip4/0.0.0.0/tcp/4001` or `/ip4/0.0.0.0/udp/4001/quic-v1`. Empty: only dial.
+    /// Multiaddresses to listen on, for example `/ip4/0.0.0.0/tcp/4001` or
+    /// `/ip4/0.0.0.0/udp/4001/quic-v1`. Empty: only dial.
     pub listen: Vec<String>,
     /// Peers to learn others' addresses from: multiaddresses that end in `/p2p/<peer id>`.
     pub bootstrap: Vec<String>,
     /// Multicast discovery.
     pub mdns: Mdns,
-    /// Told to those who connect, so that a copy with the same key is found out; nothing for a node that has no need of it.
+    /// Told to those who connect, so that a copy with the same key is found out; nothing for a node
+    /// that has no need of it.
     pub instance: Option<Instance>,
 }
 
@@ -104,7 +112,11 @@ mod tests {
     fn an_instance_is_told_and_read_back() {
         let instance = Instance([0, 1, 2, 3, 4, 5, 6, 255]);
         assert_eq!(Instance::read(&Instance::agent(Some(instance))), Some(instance));
-        for other in [Instance::agent(None), "rust-libp2p/0.48".to_owned(), "mica-net/+0010203040506ff".to_owned()] {
+        for other in [
+            Instance::agent(None),
+            "rust-libp2p/0.48".to_owned(),
+            "mica-net/+0010203040506ff".to_owned(),
+        ] {
             assert_eq!(Instance::read(&other), None, "{other}");
         }
     }

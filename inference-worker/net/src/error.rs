@@ -12,7 +12,10 @@ pub enum StartError {
     #[error(transparent)]
     Key(#[from] KeyError),
     /// Not a multiaddress.
-    #[error("`{address}` is no multiaddress ({reason}): write it like /ip4/0.0.0.0/tcp/4001 or /ip4/0.0.0.0/udp/4001/quic-v1")]
+    #[error(
+        "`{address}` is no multiaddress ({reason}): write it like /ip4/0.0.0.0/tcp/4001 or \
+         /ip4/0.0.0.0/udp/4001/quic-v1"
+    )]
     Address {
         /// As it was given.
         address: String,
@@ -26,7 +29,10 @@ pub enum StartError {
         address: String,
     },
     /// The address cannot be listened on.
-    #[error("cannot listen on {address} ({reason}): choose another --listen address, or port 0 for a free one")]
+    #[error(
+        "cannot listen on {address} ({reason}): choose another --listen address, or port 0 for a \
+         free one"
+    )]
     Listen {
         /// As it was given.
         address: String,
@@ -46,7 +52,10 @@ pub enum SendError {
     #[error(transparent)]
     Key(#[from] KeyError),
     /// Not a multiaddress.
-    #[error("`{address}` is no multiaddress ({reason}): the peer published an address that nobody can dial")]
+    #[error(
+        "`{address}` is no multiaddress ({reason}): the peer published an address that nobody can \
+         dial"
+    )]
     Address {
         /// As it was given.
         address: String,
@@ -57,7 +66,10 @@ pub enum SendError {
     #[error("the message does not fit a frame: {0}")]
     Message(String),
     /// The peer could not be reached.
-    #[error("peer {peer} cannot be reached ({reason}): it may be offline, behind a firewall, or its published addresses are old")]
+    #[error(
+        "peer {peer} cannot be reached ({reason}): it may be offline, behind a firewall, or its \
+         published addresses are old"
+    )]
     Unreachable {
         /// The peer's id.
         peer: String,

@@ -8,7 +8,10 @@ pub(crate) type Key = [u8; 32];
 /// Something happened.
 #[derive(Debug)]
 #[non_exhaustive]
-#[allow(clippy::large_enum_variant, reason = "nearly every event is a message, and boxing each would cost an allocation per token")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly every event is a message, and boxing each would cost an allocation per token"
+)]
 pub enum NetEvent {
     /// The node listens on one more address.
     Listening {

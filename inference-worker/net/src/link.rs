@@ -1,6 +1,8 @@
-//! The link to one peer: a task that owns the streams, connects when there is something to send, and writes in order.
+//! The link to one peer: a task that owns the streams, connects when there is something to send,
+//! and writes in order.
 //!
-//! Reading is a task of its own per stream, so that a peer that writes slowly does not keep us from writing to it.
+//! Reading is a task of its own per stream, so that a peer that writes slowly does not keep us from
+//! writing to it.
 
 use std::future::Future;
 
@@ -24,7 +26,8 @@ use crate::{
     swarm::Command,
 };
 
-/// Streams of one link: one that we opened and one that the peer opened at the same moment, or that replaces one that is dying.
+/// Streams of one link: one that we opened and one that the peer opened at the same moment, or that
+/// replaces one that is dying.
 const MAX_STREAMS: usize = 3;
 /// Frames are written together up to so many bytes, and the frame that exceeds them.
 const WRITE_BYTES: usize = 64 * 1024;
@@ -70,8 +73,8 @@ struct Writer {
 }
 
 impl Link {
-    /// Runs until the node stops, the peer breaks the protocol or nothing has happened for long; then closes the queue and writes
-    /// what is still in it.
+    /// Runs until the node stops, the peer breaks the protocol or nothing has happened for long;
+    /// then closes the queue and writes what is still in it.
     pub(crate) async fn run(mut self) {
         let (ended_tx, mut ended) = mpsc::channel(MAX_STREAMS + 1);
         // Not a child of `stop`: readers go on until the peer has hung up as well.
@@ -130,7 +133,9 @@ impl Link {
             let _ = ended.send((id, why)).await;
             if was_refused {
                 // What comes now is not looked at, but taken: see `hang_up`.
-                let reason = copy(&mut read, &mut sink()).await.map_or_else(|error| error.to_string(), |_| CLOSED.to_owned());
+                let reason = copy(&mut read, &mut sink())
+                    .await
+                    .map_or_else(|error| error.to_string(), |_| CLOSED.to_owned());
                 let _ = ended.send((id, Ended::Closed(reason))).await;
             }
         };
@@ -149,10 +154,17 @@ impl Link {
     }
 
     /// Tells the peer what it did wrong and closes everything to it.
-    async fn refuse(&mut self, stream: u64, error: WireError, writers: &mut Vec<Writer>, ended: &mut mpsc::Receiver<(u64, Ended)>) {
-        if let (Some(writer), Ok(fault)) =
-            (writers.iter_mut().find(|writer| writer.stream == stream), encode_frame(&error.to_fault()))
-        {
+    async fn refuse(
+        &mut self,
+        stream: u64,
+        error: WireError,
+        writers: &mut Vec<Writer>,
+        ended: &mut mpsc::Receiver<(u64, Ended)>,
+    ) {
+        if let (Some(writer), Ok(fault)) = (
+            writers.iter_mut().find(|writer| writer.stream == stream),
+            encode_frame(&error.to_fault()),
+        ) {
             // A peer that does not listen either is closed all the same.
             let _ = timeout(DRAIN, write(&mut writer.half, &fault)).await;
         }
@@ -185,7 +197,8 @@ impl Link {
                 let _ = done.send(Ok(()));
             }
             Item::Frame { mut bytes, _room } => {
-                // What waits behind it goes with it: one flush, one encrypted frame, one call to the system for all.
+                // What waits behind it goes with it: one flush, one encrypted frame, one call to
+                // the system for all.
                 let mut rooms = vec![_room];
                 while bytes.len() < WRITE_BYTES
                     && let Ok(item) = self.queue.try_recv()
@@ -203,7 +216,14 @@ impl Link {
                     match timeout(WRITE_TIMEOUT, write(&mut writer.half, &bytes)).await {
                         Ok(Ok(())) => return,
                         Ok(Err(error)) => self.detach(stream, error.to_string(), writers).await,
-                        Err(_) => self.detach(stream, format!("took no bytes for {} s", WRITE_TIMEOUT.as_secs()), writers).await,
+                        Err(_) => {
+                            self.detach(
+                                stream,
+                                format!("took no bytes for {} s", WRITE_TIMEOUT.as_secs()),
+                                writers,
+                            )
+                            .await
+                        }
                     }
                 }
             }
@@ -234,7 +254,10 @@ impl Link {
         let (done, dialled) = oneshot::channel();
         let late = || format!("no answer within {} s", CONNECT_TIMEOUT.as_secs());
         let stopped = || "the network has been stopped".to_owned();
-        self.commands.send(Command::Dial { peer: self.peer, addresses, done }).await.map_err(|_| stopped())?;
+        self.commands
+            .send(Command::Dial { peer: self.peer, addresses, done })
+            .await
+            .map_err(|_| stopped())?;
         self.unless_stopped(timeout(CONNECT_TIMEOUT, dialled))
             .await
             .ok_or_else(stopped)?
@@ -242,7 +265,11 @@ impl Link {
             .map_err(|_| stopped())??;
         let mut control = self.control.clone();
         let opened = timeout(CONNECT_TIMEOUT, control.open_stream(self.peer, LINK));
-        self.unless_stopped(opened).await.ok_or_else(stopped)?.map_err(|_| late())?.map_err(|error| error.to_string())
+        self.unless_stopped(opened)
+            .await
+            .ok_or_else(stopped)?
+            .map_err(|_| late())?
+            .map_err(|error| error.to_string())
     }
 
     async fn look_up(&self) -> Vec<Multiaddr> {
@@ -312,8 +339,8 @@ impl Link {
 
 /// Closes the streams, and waits a short time for the peer to close them too.
 ///
-/// Whoever cuts a connection on which something is still coming in resets it, and the peer that writes into it loses what it has not
-/// read yet: of all things the last, which says why.
+/// Whoever cuts a connection on which something is still coming in resets it, and the peer that
+/// writes into it loses what it has not read yet: of all things the last, which says why.
 async fn hang_up(writers: &mut Vec<Writer>, ended: &mut mpsc::Receiver<(u64, Ended)>) {
     let _ = timeout(DRAIN, async {
         for writer in writers.iter_mut() {
@@ -338,8 +365,13 @@ async fn write(half: &mut (impl AsyncWrite + Unpin), frame: &[u8]) -> std::io::R
     half.flush().await
 }
 
-/// Reads messages until the stream ends or breaks the protocol. A full event queue stops the reading.
-async fn read_all(half: &mut (impl AsyncRead + Unpin), peer: Key, events: &mpsc::Sender<NetEvent>) -> Ended {
+/// Reads messages until the stream ends or breaks the protocol. A full event queue stops the
+/// reading.
+async fn read_all(
+    half: &mut (impl AsyncRead + Unpin),
+    peer: Key,
+    events: &mpsc::Sender<NetEvent>,
+) -> Ended {
     let mut decoder = FrameDecoder::new();
     let mut buffer = vec![0; READ_BYTES];
     loop {

@@ -1,8 +1,10 @@
-//! Where the node can be heard: the listeners that were asked for, and the addresses that each has told so far.
+//! Where the node can be heard: the listeners that were asked for, and the addresses that each has
+//! told so far.
 //!
-//! A listener on one address tells one. A listener on an unspecified address (`0.0.0.0`, `::`) tells one per interface, each in a message
-//! of its own and in no order; later it tells of interfaces that come and go. Nothing says which message is the last of the first
-//! ones, so whoever publishes waits until none has come for a while, and follows what comes later.
+//! A listener on one address tells one. A listener on an unspecified address (`0.0.0.0`, `::`)
+//! tells one per interface, each in a message of its own and in no order; later it tells of
+//! interfaces that come and go. Nothing says which message is the last of the first ones, so
+//! whoever publishes waits until none has come for a while, and follows what comes later.
 
 use std::time::Duration;
 
@@ -11,7 +13,8 @@ use tokio::{sync::watch, time::timeout};
 
 use crate::publish::{Reach, reach};
 
-/// Addresses of one listener that are remembered: machines with more interfaces are rare, and only a few addresses are published.
+/// Addresses of one listener that are remembered: machines with more interfaces are rare, and only
+/// a few addresses are published.
 const MAX_ADDRESSES: usize = 64;
 /// Longest wait for all listeners to tell their first addresses.
 const FIRST: Duration = Duration::from_secs(5);
@@ -23,7 +26,8 @@ const QUIET: Duration = Duration::from_millis(700);
 pub struct Listener {
     /// The address that was asked for.
     pub asked: String,
-    /// What it listens on, as multiaddresses without a peer id, in the order in which they were told.
+    /// What it listens on, as multiaddresses without a peer id, in the order in which they were
+    /// told.
     pub addresses: Vec<String>,
     /// Why it has closed, if it has.
     pub closed: Option<String>,
@@ -37,8 +41,10 @@ pub(crate) struct Listeners {
 
 impl Listeners {
     pub(crate) fn new(asked: Vec<(ListenerId, String)>) -> (Self, watch::Receiver<Vec<Listener>>) {
-        let (ids, listeners) =
-            asked.into_iter().map(|(id, asked)| (id, Listener { asked, addresses: Vec::new(), closed: None })).unzip();
+        let (ids, listeners) = asked
+            .into_iter()
+            .map(|(id, asked)| (id, Listener { asked, addresses: Vec::new(), closed: None }))
+            .unzip();
         let (told, heard) = watch::channel(listeners);
         (Self { ids, told }, heard)
     }
@@ -46,7 +52,8 @@ impl Listeners {
     pub(crate) fn came(&self, id: ListenerId, address: &Multiaddr) {
         let address = address.to_string();
         self.change(id, |listener| {
-            let is_new = !listener.addresses.contains(&address) && listener.addresses.len() < MAX_ADDRESSES;
+            let is_new =
+                !listener.addresses.contains(&address) && listener.addresses.len() < MAX_ADDRESSES;
             if is_new {
                 listener.addresses.push(address);
             }
@@ -88,12 +95,18 @@ pub(crate) async fn settled(told: &mut watch::Receiver<Vec<Listener>>) -> Vec<Li
     settled_within(told, FIRST, QUIET).await
 }
 
-async fn settled_within(told: &mut watch::Receiver<Vec<Listener>>, first: Duration, quiet: Duration) -> Vec<Listener> {
+async fn settled_within(
+    told: &mut watch::Receiver<Vec<Listener>>,
+    first: Duration,
+    quiet: Duration,
+) -> Vec<Listener> {
     let all = async {
         loop {
             let listeners = told.borrow_and_update().clone();
-            let has_told = |listener: &Listener| listener.closed.is_some() || !listener.addresses.is_empty();
-            let wait = match (listeners.iter().all(has_told), listeners.iter().any(is_unspecified)) {
+            let has_told =
+                |listener: &Listener| listener.closed.is_some() || !listener.addresses.is_empty();
+            let wait = match (listeners.iter().all(has_told), listeners.iter().any(is_unspecified))
+            {
                 (true, false) => return,
                 (true, true) => quiet,
                 (false, _) => first,
@@ -125,7 +138,10 @@ mod tests {
     #[tokio::test]
     async fn all_listeners_and_all_interfaces_are_waited_for() {
         let (tcp, quic) = (ListenerId::next(), ListenerId::next());
-        let asked = vec![(tcp, "/ip4/0.0.0.0/tcp/0".to_owned()), (quic, "/ip4/127.0.0.1/udp/0/quic-v1".to_owned())];
+        let asked = vec![
+            (tcp, "/ip4/0.0.0.0/tcp/0".to_owned()),
+            (quic, "/ip4/127.0.0.1/udp/0/quic-v1".to_owned()),
+        ];
         let (listeners, mut told) = Listeners::new(asked);
         listeners.came(tcp, &address("/ip4/127.0.0.1/tcp/5"));
         let telling = async {

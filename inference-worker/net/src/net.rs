@@ -17,7 +17,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     addresses::{Addresses, multiaddress, multiaddresses},
     behaviour::{LINK, swarm},
-    config::{CONNECT_TIMEOUT, DRAIN, EVENTS, LOOKUP_TIMEOUT, MAX_LINKS, NetConfig, QUEUED_BYTES, QUEUED_MESSAGES},
+    config::{
+        CONNECT_TIMEOUT, DRAIN, EVENTS, LOOKUP_TIMEOUT, MAX_LINKS, NetConfig, QUEUED_BYTES,
+        QUEUED_MESSAGES,
+    },
     error::{SendError, StartError},
     event::{Key, NetEvent},
     link::{Item, Link},
@@ -33,7 +36,8 @@ const INCOMING: usize = 2;
 /// A link that closes while a message is put on it is opened anew so many times.
 const SEND_ATTEMPTS: usize = 3;
 
-/// A running node. Cloning is cheap and shares it; it runs until [`Net::stop`] or until the last clone is dropped.
+/// A running node. Cloning is cheap and shares it; it runs until [`Net::stop`] or until the last
+/// clone is dropped.
 #[derive(Clone)]
 pub struct Net {
     shared: Arc<Shared>,
@@ -65,7 +69,8 @@ struct Handle {
 impl Net {
     /// Starts a node on the current tokio runtime.
     ///
-    /// The receiver must be emptied for as long as the node runs: when it is full, nothing more is read from the network.
+    /// The receiver must be emptied for as long as the node runs: when it is full, nothing more is
+    /// read from the network.
     ///
     /// # Errors
     /// [`StartError`] if the key or an address is wrong, or an address cannot be listened on.
@@ -75,23 +80,29 @@ impl Net {
         let mut swarm = swarm(&config, keypair)?;
         let mut asked = Vec::with_capacity(config.listen.len());
         for text in &config.listen {
-            let address = multiaddress(text).map_err(|reason| StartError::Address { address: text.clone(), reason })?;
-            let listening = is_free(&address).and_then(|()| swarm.listen_on(address).map_err(|error| error.to_string()));
-            let id = listening.map_err(|reason| StartError::Listen { address: text.clone(), reason })?;
+            let address = multiaddress(text)
+                .map_err(|reason| StartError::Address { address: text.clone(), reason })?;
+            let listening = is_free(&address)
+                .and_then(|()| swarm.listen_on(address).map_err(|error| error.to_string()));
+            let id =
+                listening.map_err(|reason| StartError::Listen { address: text.clone(), reason })?;
             asked.push((id, text.clone()));
         }
         for text in &config.bootstrap {
-            let address = multiaddress(text).map_err(|reason| StartError::Address { address: text.clone(), reason })?;
+            let address = multiaddress(text)
+                .map_err(|reason| StartError::Address { address: text.clone(), reason })?;
             let Some(Protocol::P2p(peer)) = address.iter().last() else {
                 return Err(StartError::Nameless { address: text.clone() });
             };
             swarm.behaviour_mut().kad.add_address(&peer, address);
         }
         let mut control = swarm.behaviour().link.new_control();
-        let incoming = control.accept(LINK).map_err(|error| StartError::Transport(error.to_string()))?;
+        let incoming =
+            control.accept(LINK).map_err(|error| StartError::Transport(error.to_string()))?;
         let (events, receiver) = mpsc::channel(EVENTS);
         let (commands, commanded) = mpsc::channel(COMMANDS);
-        let (stop, tasks, driving) = (CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
+        let (stop, tasks, driving) =
+            (CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
         let (listeners, listening) = Listeners::new(asked);
         let driver = Driver {
             swarm,
@@ -104,9 +115,23 @@ impl Net {
             lookups: HashMap::new(),
         };
         driving.spawn(driver.run());
-        let shared = Shared { key, links: Mutex::default(), events, commands, control, listening, stop, tasks, driving };
+        let shared = Shared {
+            key,
+            links: Mutex::default(),
+            events,
+            commands,
+            control,
+            listening,
+            stop,
+            tasks,
+            driving,
+        };
         let net = Self { shared: Arc::new(shared) };
-        net.shared.tasks.spawn(accept(Arc::downgrade(&net.shared), incoming, net.shared.stop.clone()));
+        net.shared.tasks.spawn(accept(
+            Arc::downgrade(&net.shared),
+            incoming,
+            net.shared.stop.clone(),
+        ));
         Ok((net, receiver))
     }
 
@@ -126,22 +151,36 @@ impl Net {
     /// [`StartError::Listen`] if one of them has closed already.
     pub async fn settled(&self) -> Result<Vec<Listener>, StartError> {
         let listeners = listening::settled(&mut self.listening()).await;
-        let closed = listeners.iter().find_map(|listener| listener.closed.clone().map(|reason| (listener.asked.clone(), reason)));
-        closed.map_or(Ok(listeners), |(address, reason)| Err(StartError::Listen { address, reason }))
+        let closed = listeners.iter().find_map(|listener| {
+            listener.closed.clone().map(|reason| (listener.asked.clone(), reason))
+        });
+        closed
+            .map_or(Ok(listeners), |(address, reason)| Err(StartError::Listen { address, reason }))
     }
 
-    /// Puts a message on the link to `peer` and returns when it is queued; waits while the queue is full.
+    /// Puts a message on the link to `peer` and returns when it is queued; waits while the queue is
+    /// full.
     ///
-    /// A link that is not up is opened, at `addresses` or where the peer was said to be before. If that fails,
-    /// [`NetEvent::Unreachable`] tells so.
+    /// A link that is not up is opened, at `addresses` or where the peer was said to be before. If
+    /// that fails, [`NetEvent::Unreachable`] tells so.
     ///
     /// # Errors
     /// [`SendError`] if the key, an address or the message is wrong, or the node has stopped.
-    pub async fn send(&self, peer: Key, addresses: &[String], message: &Message) -> Result<(), SendError> {
+    pub async fn send(
+        &self,
+        peer: Key,
+        addresses: &[String],
+        message: &Message,
+    ) -> Result<(), SendError> {
         let bytes = frame(message)?;
         for _ in 0..SEND_ATTEMPTS {
             let link = self.link(peer, addresses)?;
-            let room = link.room.clone().acquire_many_owned(bytes.len() as u32).await.map_err(|_| SendError::Stopped)?;
+            let room = link
+                .room
+                .clone()
+                .acquire_many_owned(bytes.len() as u32)
+                .await
+                .map_err(|_| SendError::Stopped)?;
             match link.queue.reserve().await {
                 Ok(place) => {
                     place.send(Item::Frame { bytes, _room: room });
@@ -157,12 +196,18 @@ impl Net {
     ///
     /// # Errors
     /// [`SendError::Full`] if the queue is full; otherwise as [`Net::send`].
-    pub fn try_send(&self, peer: Key, addresses: &[String], message: &Message) -> Result<(), SendError> {
+    pub fn try_send(
+        &self,
+        peer: Key,
+        addresses: &[String],
+        message: &Message,
+    ) -> Result<(), SendError> {
         let bytes = frame(message)?;
         let full = || SendError::Full { peer: display(&peer) };
         for _ in 0..SEND_ATTEMPTS {
             let link = self.link(peer, addresses)?;
-            let room = link.room.clone().try_acquire_many_owned(bytes.len() as u32).map_err(|_| full())?;
+            let room =
+                link.room.clone().try_acquire_many_owned(bytes.len() as u32).map_err(|_| full())?;
             match link.queue.try_reserve() {
                 Ok(place) => {
                     place.send(Item::Frame { bytes, _room: room });
@@ -178,7 +223,8 @@ impl Net {
     /// Waits until there is a link to `peer`.
     ///
     /// # Errors
-    /// [`SendError::Unreachable`] with the reason if there is none in the end; otherwise as [`Net::send`].
+    /// [`SendError::Unreachable`] with the reason if there is none in the end; otherwise as
+    /// [`Net::send`].
     pub async fn connect(&self, peer: Key, addresses: &[String]) -> Result<(), SendError> {
         let unreachable = |reason: String| SendError::Unreachable { peer: display(&peer), reason };
         for _ in 0..SEND_ATTEMPTS {
@@ -196,7 +242,8 @@ impl Net {
         Err(SendError::Stopped)
     }
 
-    /// Closes the connections to `peer`. What is queued is written if there is a link when it comes to it.
+    /// Closes the connections to `peer`. What is queued is written if there is a link when it comes
+    /// to it.
     pub async fn disconnect(&self, peer: Key) {
         if let Ok(peer) = peer::peer_id(&peer) {
             // A stopped node has no connections.
@@ -212,8 +259,9 @@ impl Net {
         let _ = timeout(4 * DRAIN, self.shared.driving.wait()).await;
     }
 
-    /// The link to `peer`, made if there is none. What is the same for message after message is looked at once: to check that a key is
-    /// a point of the curve takes as long as to encrypt a small message.
+    /// The link to `peer`, made if there is none. What is the same for message after message is
+    /// looked at once: to check that a key is a point of the curve takes as long as to encrypt a
+    /// small message.
     fn link(&self, peer: Key, texts: &[String]) -> Result<Handle, SendError> {
         if let Some(link) = self.shared.open_link(&peer)?
             && link.addresses.were_told(texts)
@@ -278,7 +326,8 @@ impl Shared {
             tasks: self.tasks.clone(),
         };
         self.tasks.spawn(task.run());
-        let link = Handle { queue, incoming, room: Arc::new(Semaphore::new(QUEUED_BYTES)), addresses };
+        let link =
+            Handle { queue, incoming, room: Arc::new(Semaphore::new(QUEUED_BYTES)), addresses };
         links.insert(peer, link.clone());
         Ok(link)
     }
@@ -296,8 +345,13 @@ impl std::fmt::Debug for Net {
     }
 }
 
-/// Gives incoming streams to their links. It holds the node weakly: it must not keep alive what nobody uses.
-async fn accept(shared: std::sync::Weak<Shared>, mut incoming: libp2p_stream::IncomingStreams, stop: CancellationToken) {
+/// Gives incoming streams to their links. It holds the node weakly: it must not keep alive what
+/// nobody uses.
+async fn accept(
+    shared: std::sync::Weak<Shared>,
+    mut incoming: libp2p_stream::IncomingStreams,
+    stop: CancellationToken,
+) {
     while let Some(Some((id, stream))) = stop.run_until_cancelled(incoming.next()).await {
         let Some(shared) = shared.upgrade() else { return };
         let Some(peer) = public_key(&id) else {
@@ -306,7 +360,8 @@ async fn accept(shared: std::sync::Weak<Shared>, mut incoming: libp2p_stream::In
             let _ = shared.events.try_send(NetEvent::Refused { peer: None, reason });
             continue;
         };
-        // A stream that finds no place is dropped, which closes it: its opener tries again when it next sends.
+        // A stream that finds no place is dropped, which closes it: its opener tries again when it
+        // next sends.
         if let Ok(link) = shared.link(peer, id)
             && link.incoming.try_send(stream).is_err()
         {
@@ -315,8 +370,8 @@ async fn accept(shared: std::sync::Weak<Shared>, mut incoming: libp2p_stream::In
     }
 }
 
-/// Whether nobody listens on this TCP port. The transport shares ports, so that two programs could listen on one and each get some
-/// of the connections; a plain socket does not.
+/// Whether nobody listens on this TCP port. The transport shares ports, so that two programs could
+/// listen on one and each get some of the connections; a plain socket does not.
 fn is_free(address: &Multiaddr) -> Result<(), String> {
     let mut parts = address.iter();
     let ip: std::net::IpAddr = match parts.next() {
@@ -325,7 +380,9 @@ fn is_free(address: &Multiaddr) -> Result<(), String> {
         _ => return Ok(()),
     };
     match parts.next() {
-        Some(Protocol::Tcp(port)) => std::net::TcpListener::bind((ip, port)).map(drop).map_err(|error| error.to_string()),
+        Some(Protocol::Tcp(port)) => {
+            std::net::TcpListener::bind((ip, port)).map(drop).map_err(|error| error.to_string())
+        }
         _ => Ok(()),
     }
 }

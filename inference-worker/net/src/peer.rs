@@ -45,7 +45,10 @@ pub(crate) fn keypair(secret: &[u8; 32]) -> Result<Keypair, KeyError> {
 
 /// The peer's id for people; the key in hex if it is none.
 pub(crate) fn display(key: &Key) -> String {
-    peer_id(key).map_or_else(|_| key.iter().map(|byte| format!("{byte:02x}")).collect(), |peer| peer.to_string())
+    peer_id(key).map_or_else(
+        |_| key.iter().map(|byte| format!("{byte:02x}")).collect(),
+        |peer| peer.to_string(),
+    )
 }
 
 #[cfg(test)]
@@ -63,7 +66,8 @@ mod tests {
     #[test]
     fn other_keys_and_other_bytes_are_refused() {
         assert_eq!(public_key(&PeerId::random()), None);
-        let no_point = (0..=255u8).map(|byte| [byte; 32]).filter(|bytes| peer_id(bytes).is_err()).count();
+        let no_point =
+            (0..=255u8).map(|byte| [byte; 32]).filter(|bytes| peer_id(bytes).is_err()).count();
         assert!(no_point > 0, "about half of all byte strings are no point");
     }
 }

@@ -1,7 +1,8 @@
 //! Dials an address as a stranger would, to see who answers there.
 //!
-//! A node cannot dial itself: the probe is a second node with a key of its own, which lives for one dial. It learns the instance of the
-//! node that answers from what identify says, so that a node can tell its own answer from that of a copy of itself.
+//! A node cannot dial itself: the probe is a second node with a key of its own, which lives for one
+//! dial. It learns the instance of the node that answers from what identify says, so that a node
+//! can tell its own answer from that of a copy of itself.
 
 use std::time::Duration;
 
@@ -48,8 +49,8 @@ pub enum ProbeError {
     },
 }
 
-/// Dials `address` and returns the instance of the node with public key `expected` that answers there; nothing if it does not name
-/// its instance.
+/// Dials `address` and returns the instance of the node with public key `expected` that answers
+/// there; nothing if it does not name its instance.
 ///
 /// # Errors
 /// [`ProbeError`] if nobody or somebody else answers within five seconds.
@@ -71,21 +72,31 @@ enum Refusal {
 
 async fn ask(peer: PeerId, address: Multiaddr) -> Result<Option<Instance>, Refusal> {
     let failed = |error: &dyn std::fmt::Display| Refusal::Failed(error.to_string());
-    let mut swarm = swarm(&NetConfig::new([0; 32]), Keypair::generate_ed25519()).map_err(|error| failed(&error))?;
-    let address: Multiaddr = address.iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect();
+    let mut swarm = swarm(&NetConfig::new([0; 32]), Keypair::generate_ed25519())
+        .map_err(|error| failed(&error))?;
+    let address: Multiaddr =
+        address.iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect();
     let options = DialOpts::peer_id(peer).addresses(vec![address]).build();
     swarm.dial(options).map_err(|error| failed(&error))?;
     loop {
         match swarm.select_next_some().await {
-            SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. })) if peer_id == peer => {
+            SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received {
+                peer_id,
+                info,
+                ..
+            })) if peer_id == peer => {
                 return Ok(Instance::read(&info.agent_version));
             }
-            SwarmEvent::OutgoingConnectionError { error: DialError::WrongPeerId { obtained, .. }, .. } => {
+            SwarmEvent::OutgoingConnectionError {
+                error: DialError::WrongPeerId { obtained, .. },
+                ..
+            } => {
                 return Err(Refusal::OtherPeer(obtained.to_string()));
             }
             SwarmEvent::OutgoingConnectionError { error, .. } => return Err(failed(&error)),
             SwarmEvent::ConnectionClosed { cause, .. } => {
-                let cause = cause.map_or_else(|| "it hung up".to_owned(), |error| error.to_string());
+                let cause =
+                    cause.map_or_else(|| "it hung up".to_owned(), |error| error.to_string());
                 return Err(Refusal::Failed(cause));
             }
             _ => {}

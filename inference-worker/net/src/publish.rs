@@ -41,7 +41,10 @@ enum Transport {
 #[non_exhaustive]
 pub enum AnnounceError {
     /// Not a multiaddress.
-    #[error("cannot announce `{address}`: it is no multiaddress ({reason}); write it like /ip4/203.0.113.7/tcp/4001")]
+    #[error(
+        "cannot announce `{address}`: it is no multiaddress ({reason}); write it like \
+         /ip4/203.0.113.7/tcp/4001"
+    )]
     Malformed {
         /// As it was given.
         address: String,
@@ -50,15 +53,20 @@ pub enum AnnounceError {
     },
     /// Not the form of an address that payers can dial.
     #[error(
-        "cannot announce `{address}`: payers dial /ip4, /ip6 or /dns with /tcp/PORT or /udp/PORT/quic-v1; write it like \
-         /ip4/203.0.113.7/tcp/4001 or /dns4/worker.example.org/udp/4001/quic-v1"
+        "cannot announce `{address}`: payers dial /ip4, /ip6 or /dns with /tcp/PORT or \
+         /udp/PORT/quic-v1; write it like /ip4/203.0.113.7/tcp/4001 or \
+         /dns4/worker.example.org/udp/4001/quic-v1"
     )]
     Form {
         /// As it was given.
         address: String,
     },
-    /// It stands for all interfaces, or for nobody, or means something only together with an interface of whoever dials it.
-    #[error("cannot announce `{address}`: nobody can dial {ip}; name the address under which others reach this machine")]
+    /// It stands for all interfaces, or for nobody, or means something only together with an
+    /// interface of whoever dials it.
+    #[error(
+        "cannot announce `{address}`: nobody can dial {ip}; name the address under which others \
+         reach this machine"
+    )]
     NotDialable {
         /// As it was given.
         address: String,
@@ -66,13 +74,19 @@ pub enum AnnounceError {
         ip: IpAddr,
     },
     /// Port 0.
-    #[error("cannot announce `{address}`: port 0 is no port; name the one that leads here, and listen on a fixed one")]
+    #[error(
+        "cannot announce `{address}`: port 0 is no port; name the one that leads here, and listen \
+         on a fixed one"
+    )]
     NoPort {
         /// As it was given.
         address: String,
     },
     /// It ends in somebody else's peer id.
-    #[error("cannot announce `{address}`: it names another peer than this worker, which is {own}; leave /p2p/… out or correct it")]
+    #[error(
+        "cannot announce `{address}`: it names another peer than this worker, which is {own}; \
+         leave /p2p/… out or correct it"
+    )]
     OtherPeer {
         /// As it was given.
         address: String,
@@ -80,7 +94,10 @@ pub enum AnnounceError {
         own: String,
     },
     /// Too long.
-    #[error("cannot announce `{address}`: it has {bytes} bytes and the registry takes {limit}; use a shorter name")]
+    #[error(
+        "cannot announce `{address}`: it has {bytes} bytes and the registry takes {limit}; use a \
+         shorter name"
+    )]
     TooLong {
         /// As it was given.
         address: String,
@@ -108,11 +125,16 @@ pub struct Bounds {
     pub bytes: usize,
 }
 
-/// Checks the addresses that an operator wants to announce for the node with public key `own`; returns them without repetitions.
+/// Checks the addresses that an operator wants to announce for the node with public key `own`;
+/// returns them without repetitions.
 ///
 /// # Errors
 /// [`AnnounceError`] for the first that nobody could dial, or that does not fit `bounds`.
-pub fn announced(texts: &[String], own: &Key, bounds: Bounds) -> Result<Vec<String>, AnnounceError> {
+pub fn announced(
+    texts: &[String],
+    own: &Key,
+    bounds: Bounds,
+) -> Result<Vec<String>, AnnounceError> {
     let mut checked: Vec<String> = Vec::new();
     for text in texts {
         check(text, own, bounds)?;
@@ -147,8 +169,12 @@ fn check(text: &str, own: &Key, bounds: Bounds) -> Result<(), AnnounceError> {
         }
         _ => return Err(AnnounceError::Form { address }),
     };
-    let is_nobody =
-        |ip: &IpAddr| ip.is_unspecified() || ip.is_multicast() || *ip == IpAddr::V4(Ipv4Addr::BROADCAST) || is_v6_of_link(*ip);
+    let is_nobody = |ip: &IpAddr| {
+        ip.is_unspecified()
+            || ip.is_multicast()
+            || *ip == IpAddr::V4(Ipv4Addr::BROADCAST)
+            || is_v6_of_link(*ip)
+    };
     if let Some(ip) = ip.filter(is_nobody) {
         return Err(AnnounceError::NotDialable { address, ip });
     }
@@ -172,9 +198,10 @@ fn check(text: &str, own: &Key, bounds: Bounds) -> Result<(), AnnounceError> {
 
 /// The addresses of `listeners` that others can use, as many as fit `bounds`.
 ///
-/// Those of other machines come first; loopback counts only if there is nothing else, and so do addresses that are only valid on their
-/// link. Of those with the same reach the ones on `outward` come first, because bridges of containers look like any private network. If
-/// there are more than fit, every transport has its turn, with its best address first.
+/// Those of other machines come first; loopback counts only if there is nothing else, and so do
+/// addresses that are only valid on their link. Of those with the same reach the ones on `outward`
+/// come first, because bridges of containers look like any private network. If there are more than
+/// fit, every transport has its turn, with its best address first.
 pub fn publishable(listeners: &[Listener], outward: &[IpAddr], bounds: Bounds) -> Vec<String> {
     let mut turns: BTreeMap<Transport, usize> = BTreeMap::new();
     let mut ordered: Vec<(usize, &String)> = Vec::new();
@@ -187,16 +214,29 @@ pub fn publishable(listeners: &[Listener], outward: &[IpAddr], bounds: Bounds) -
     ordered.into_iter().take(bounds.addresses).map(|(_, text)| text.clone()).collect()
 }
 
-/// Whether addresses that were published may stay as they are: all of them still lead here, and the best of each transport is among them.
-pub fn may_stay(published: &[String], listeners: &[Listener], outward: &[IpAddr], bounds: Bounds) -> bool {
+/// Whether addresses that were published may stay as they are: all of them still lead here, and the
+/// best of each transport is among them.
+pub fn may_stay(
+    published: &[String],
+    listeners: &[Listener],
+    outward: &[IpAddr],
+    bounds: Bounds,
+) -> bool {
     let usable = usable(listeners, outward, bounds);
     let leads_here = |text: &String| usable.iter().any(|(_, usable)| *usable == text);
-    let best = |transport: Transport| usable.iter().find(|(other, _)| *other == transport).map(|(_, text)| *text);
-    let has_best = |transport: Transport| best(transport).is_none_or(|best| published.contains(best));
-    !published.is_empty() && published.iter().all(leads_here) && has_best(Transport::Tcp) && has_best(Transport::Quic)
+    let best = |transport: Transport| {
+        usable.iter().find(|(other, _)| *other == transport).map(|(_, text)| *text)
+    };
+    let has_best =
+        |transport: Transport| best(transport).is_none_or(|best| published.contains(best));
+    !published.is_empty()
+        && published.iter().all(leads_here)
+        && has_best(Transport::Tcp)
+        && has_best(Transport::Quic)
 }
 
-/// The addresses of this machine from which packets leave for the world: those of the default routes. No packet is sent.
+/// The addresses of this machine from which packets leave for the world: those of the default
+/// routes. No packet is sent.
 pub fn outward() -> Vec<IpAddr> {
     // Addresses for documentation, where nobody is.
     let ways: [(IpAddr, IpAddr); 2] = [
@@ -212,7 +252,11 @@ pub fn outward() -> Vec<IpAddr> {
 }
 
 /// What others can use, each once, the best first.
-fn usable<'a>(listeners: &'a [Listener], outward: &[IpAddr], bounds: Bounds) -> Vec<(Transport, &'a String)> {
+fn usable<'a>(
+    listeners: &'a [Listener],
+    outward: &[IpAddr],
+    bounds: Bounds,
+) -> Vec<(Transport, &'a String)> {
     let told = listeners.iter().flat_map(|listener| &listener.addresses);
     let mut usable: Vec<(Reach, Transport, &String)> = Vec::new();
     for text in told.filter(|text| text.len() <= bounds.bytes && !needs_zone(text)) {
@@ -227,7 +271,9 @@ fn usable<'a>(listeners: &'a [Listener], outward: &[IpAddr], bounds: Bounds) -> 
         }
     }
     // Stable: otherwise interfaces keep the order in which the system told them.
-    usable.sort_by_key(|(reach, _, text)| (*reach, !ip(text).is_some_and(|ip| outward.contains(&ip))));
+    usable.sort_by_key(|(reach, _, text)| {
+        (*reach, !ip(text).is_some_and(|ip| outward.contains(&ip)))
+    });
     usable.into_iter().map(|(_, transport, text)| (transport, text)).collect()
 }
 
@@ -241,7 +287,8 @@ fn ip(text: &str) -> Option<IpAddr> {
     }
 }
 
-/// Whether it is an IPv6 address of a link: others need the name of their own interface with it, which nobody can publish.
+/// Whether it is an IPv6 address of a link: others need the name of their own interface with it,
+/// which nobody can publish.
 fn needs_zone(text: &str) -> bool {
     ip(text).is_some_and(is_v6_of_link)
 }
@@ -250,7 +297,8 @@ const fn is_v6_of_link(ip: IpAddr) -> bool {
     matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local())
 }
 
-/// From where the address can be dialled, as far as its form tells; nothing for one that begins with neither an IP address nor a name.
+/// From where the address can be dialled, as far as its form tells; nothing for one that begins
+/// with neither an IP address nor a name.
 pub fn reach(text: &str) -> Option<Reach> {
     let address: Multiaddr = text.parse().ok()?;
     match address.iter().next()? {
@@ -303,18 +351,31 @@ mod tests {
     const BOUNDS: Bounds = Bounds { addresses: 4, bytes: 128 };
 
     fn listener(asked: &str, addresses: &[&str]) -> Listener {
-        Listener { asked: asked.to_owned(), addresses: addresses.iter().map(|&text| text.to_owned()).collect(), closed: None }
+        Listener {
+            asked: asked.to_owned(),
+            addresses: addresses.iter().map(|&text| text.to_owned()).collect(),
+            closed: None,
+        }
     }
 
     #[test]
     fn both_transports_and_other_machines_come_first_within_the_bound() {
         let tcp = listener(
             "/ip4/0.0.0.0/tcp/4001",
-            &["/ip4/127.0.0.1/tcp/4001", "/ip4/10.0.0.2/tcp/4001", "/ip4/172.17.0.1/tcp/4001", "/ip4/203.0.113.7/tcp/4001"],
+            &[
+                "/ip4/127.0.0.1/tcp/4001",
+                "/ip4/10.0.0.2/tcp/4001",
+                "/ip4/172.17.0.1/tcp/4001",
+                "/ip4/203.0.113.7/tcp/4001",
+            ],
         );
         let quic = listener(
             "/ip4/0.0.0.0/udp/4001/quic-v1",
-            &["/ip4/127.0.0.1/udp/4001/quic-v1", "/ip4/10.0.0.2/udp/4001/quic-v1", "/ip4/172.17.0.1/udp/4001/quic-v1"],
+            &[
+                "/ip4/127.0.0.1/udp/4001/quic-v1",
+                "/ip4/10.0.0.2/udp/4001/quic-v1",
+                "/ip4/172.17.0.1/udp/4001/quic-v1",
+            ],
         );
         assert_eq!(
             publishable(&[tcp, quic], &[], BOUNDS),
@@ -332,10 +393,18 @@ mod tests {
         let only = listener("/ip4/127.0.0.1/tcp/0", &["/ip4/127.0.0.1/tcp/7"]);
         assert_eq!(publishable(std::slice::from_ref(&only), &[], BOUNDS), ["/ip4/127.0.0.1/tcp/7"]);
         let link = listener("/ip6/::/tcp/7", &["/ip6/::1/tcp/7", "/ip6/fe80::1/tcp/7"]);
-        assert_eq!(publishable(&[only.clone(), link.clone()], &[], BOUNDS), ["/ip4/127.0.0.1/tcp/7", "/ip6/::1/tcp/7"], "no zone");
-        let auto = listener("/ip4/0.0.0.0/tcp/7", &["/ip4/127.0.0.1/tcp/7", "/ip4/169.254.3.4/tcp/7"]);
+        assert_eq!(
+            publishable(&[only.clone(), link.clone()], &[], BOUNDS),
+            ["/ip4/127.0.0.1/tcp/7", "/ip6/::1/tcp/7"],
+            "no zone"
+        );
+        let auto =
+            listener("/ip4/0.0.0.0/tcp/7", &["/ip4/127.0.0.1/tcp/7", "/ip4/169.254.3.4/tcp/7"]);
         assert_eq!(publishable(&[auto, link.clone()], &[], BOUNDS), ["/ip4/169.254.3.4/tcp/7"]);
-        let lan = listener("/ip6/::/udp/7/quic-v1", &["/ip6/fd00::2/udp/7/quic-v1", "/ip6/fe80::1/udp/7/quic-v1"]);
+        let lan = listener(
+            "/ip6/::/udp/7/quic-v1",
+            &["/ip6/fd00::2/udp/7/quic-v1", "/ip6/fe80::1/udp/7/quic-v1"],
+        );
         assert_eq!(publishable(&[only, link, lan], &[], BOUNDS), ["/ip6/fd00::2/udp/7/quic-v1"]);
         assert!(publishable(&[], &[], BOUNDS).is_empty());
     }
@@ -351,10 +420,16 @@ mod tests {
         let found = publishable(&[all("192.168.1.5")], &[out], BOUNDS);
         assert_eq!(found[0], "/ip4/192.168.1.5/tcp/7");
         assert_eq!(found.len(), 4);
-        let stays = |published: &[String], listener: Listener| may_stay(published, &[listener], &[out], BOUNDS);
+        let stays = |published: &[String], listener: Listener| {
+            may_stay(published, &[listener], &[out], BOUNDS)
+        };
         let mut turned = found.clone();
         turned.reverse();
-        assert!(stays(&found, all("192.168.1.5")) && stays(&turned, all("192.168.1.5")) && stays(&found[..1], all("192.168.1.5")));
+        assert!(
+            stays(&found, all("192.168.1.5"))
+                && stays(&turned, all("192.168.1.5"))
+                && stays(&found[..1], all("192.168.1.5"))
+        );
         assert!(!stays(&found, all("192.168.1.6")), "one is gone");
         assert!(!stays(&found[1..], all("192.168.1.5")), "the best is missing");
         assert!(!stays(&[], all("192.168.1.5")));
@@ -393,11 +468,25 @@ mod tests {
             assert_eq!(check(&good), Ok(vec![good.clone()]), "{good}");
         }
         assert!(matches!(check("203.0.113.7:4001"), Err(AnnounceError::Malformed { .. })));
-        assert!(matches!(check("/ip4/203.0.113.7/tcp/99999"), Err(AnnounceError::Malformed { .. })));
-        for form in ["/ip4/203.0.113.7", "/ip4/203.0.113.7/udp/4001", "/tcp/4001", "/ip4/203.0.113.7/tcp/4001/ws", "/unix/a"] {
+        assert!(matches!(
+            check("/ip4/203.0.113.7/tcp/99999"),
+            Err(AnnounceError::Malformed { .. })
+        ));
+        for form in [
+            "/ip4/203.0.113.7",
+            "/ip4/203.0.113.7/udp/4001",
+            "/tcp/4001",
+            "/ip4/203.0.113.7/tcp/4001/ws",
+            "/unix/a",
+        ] {
             assert!(matches!(check(form), Err(AnnounceError::Form { .. })), "{form}");
         }
-        for nobody in ["/ip4/0.0.0.0/tcp/4001", "/ip6/::/udp/4001/quic-v1", "/ip4/224.0.0.1/tcp/4001", "/ip6/fe80::1/tcp/4001"] {
+        for nobody in [
+            "/ip4/0.0.0.0/tcp/4001",
+            "/ip6/::/udp/4001/quic-v1",
+            "/ip4/224.0.0.1/tcp/4001",
+            "/ip6/fe80::1/tcp/4001",
+        ] {
             assert!(matches!(check(nobody), Err(AnnounceError::NotDialable { .. })), "{nobody}");
         }
         assert!(matches!(check("/ip4/203.0.113.7/tcp/0"), Err(AnnounceError::NoPort { .. })));
@@ -405,8 +494,15 @@ mod tests {
         assert!(matches!(check(&named), Err(AnnounceError::OtherPeer { .. })));
         let long = format!("/dns4/{}.org/tcp/4001", "a".repeat(130));
         assert!(matches!(check(&long), Err(AnnounceError::TooLong { .. })));
-        let five: Vec<String> = (1..=5).map(|port| format!("/ip4/203.0.113.7/tcp/{port}")).collect();
-        assert_eq!(announced(&five, &own, BOUNDS), Err(AnnounceError::TooMany { count: 5, limit: 4 }));
-        assert_eq!(announced(&[five[0].clone(), five[0].clone()], &own, BOUNDS).map(|all| all.len()), Ok(1));
+        let five: Vec<String> =
+            (1..=5).map(|port| format!("/ip4/203.0.113.7/tcp/{port}")).collect();
+        assert_eq!(
+            announced(&five, &own, BOUNDS),
+            Err(AnnounceError::TooMany { count: 5, limit: 4 })
+        );
+        assert_eq!(
+            announced(&[five[0].clone(), five[0].clone()], &own, BOUNDS).map(|all| all.len()),
+            Ok(1)
+        );
     }
 }

@@ -47,7 +47,8 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    /// Runs until the node is stopped and the links have written what was queued; then closes the connections.
+    /// Runs until the node is stopped and the links have written what was queued; then closes the
+    /// connections.
     pub(crate) async fn run(mut self) {
         let (stop, links) = (self.stop.clone(), self.links.clone());
         self.drive(stop.cancelled()).await;
@@ -90,7 +91,12 @@ impl Driver {
         }
     }
 
-    fn dial(&mut self, peer: PeerId, addresses: Vec<Multiaddr>, done: oneshot::Sender<Result<(), String>>) {
+    fn dial(
+        &mut self,
+        peer: PeerId,
+        addresses: Vec<Multiaddr>,
+        done: oneshot::Sender<Result<(), String>>,
+    ) {
         if self.swarm.is_connected(&peer) {
             // Nobody waiting any more is no harm here and below.
             let _ = done.send(Ok(()));
@@ -102,7 +108,9 @@ impl Driver {
             .extend_addresses_through_behaviour()
             .build();
         match self.swarm.dial(options) {
-            Ok(()) | Err(DialError::DialPeerConditionFalse(_)) => self.dials.entry(peer).or_default().push(done),
+            Ok(()) | Err(DialError::DialPeerConditionFalse(_)) => {
+                self.dials.entry(peer).or_default().push(done)
+            }
             Err(error) => {
                 let _ = done.send(Err(error.to_string()));
             }
@@ -121,7 +129,9 @@ impl Driver {
                 self.listeners.came(listener_id, &address);
                 self.tell(NetEvent::Listening { address: address.to_string() });
             }
-            SwarmEvent::ExpiredListenAddr { listener_id, address } => self.listeners.went(listener_id, &address),
+            SwarmEvent::ExpiredListenAddr { listener_id, address } => {
+                self.listeners.went(listener_id, &address)
+            }
             SwarmEvent::ConnectionEstablished { peer_id, .. } => self.dialled(&peer_id, &Ok(())),
             SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. }
                 if !matches!(error, DialError::DialPeerConditionFalse(_)) =>
@@ -129,12 +139,15 @@ impl Driver {
                 self.dialled(&peer, &Err(error.to_string()));
             }
             SwarmEvent::ListenerClosed { listener_id, reason, .. } => {
-                let reason = reason.map_or_else(|error| error.to_string(), |()| "it ended".to_owned());
+                let reason =
+                    reason.map_or_else(|error| error.to_string(), |()| "it ended".to_owned());
                 let asked = self.listeners.asked(listener_id).unwrap_or_default();
                 self.listeners.closed(listener_id, reason.clone());
                 self.tell(NetEvent::ListenerClosed { asked, reason });
             }
-            SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "a listener is in trouble and goes on"),
+            SwarmEvent::ListenerError { error, .. } => {
+                tracing::warn!(%error, "a listener is in trouble and goes on")
+            }
             SwarmEvent::Behaviour(event) => self.learn(event),
             _ => {}
         }
@@ -149,7 +162,9 @@ impl Driver {
 
     fn learn(&mut self, event: BehaviourEvent) {
         match event {
-            BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) if info.protocols.contains(&KAD) => {
+            BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. })
+                if info.protocols.contains(&KAD) =>
+            {
                 for address in info.listen_addrs.into_iter().take(MAX_ADDRESSES) {
                     self.swarm.behaviour_mut().kad.add_address(&peer_id, address);
                 }

@@ -1,10 +1,16 @@
-//! Links between real nodes on loopback: over TCP and QUIC, in both directions, broken and mended, and with peers that misbehave.
+//! Links between real nodes on loopback: over TCP and QUIC, in both directions, broken and mended,
+//! and with peers that misbehave.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use libp2p::futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
-use libp2p::{Multiaddr, StreamProtocol, SwarmBuilder, identity, multiaddr::Protocol, noise, swarm::SwarmEvent, tcp, yamux};
-use mica_net::{Net, NetConfig, NetEvent, QUEUED_MESSAGES, SendError, StartError, peer_id, public_key_of};
+use libp2p::{
+    Multiaddr, StreamProtocol, SwarmBuilder, identity, multiaddr::Protocol, noise,
+    swarm::SwarmEvent, tcp, yamux,
+};
+use mica_net::{
+    Net, NetConfig, NetEvent, QUEUED_MESSAGES, SendError, StartError, peer_id, public_key_of,
+};
 use mica_protocol::{
     FaultCode, Message, SessionId,
     limits::{MAX_FRAME_BYTES, PROTOCOL_VERSION},
@@ -25,7 +31,9 @@ struct Node {
 
 impl Node {
     async fn start(secret: u8, listen: &[&str]) -> Self {
-        let (net, mut events) = Net::start(NetConfig::new([secret; 32]).listen(listen.iter().copied())).expect("started");
+        let (net, mut events) =
+            Net::start(NetConfig::new([secret; 32]).listen(listen.iter().copied()))
+                .expect("started");
         let mut addresses = Vec::new();
         while addresses.len() < listen.len() {
             if let NetEvent::Listening { address } = next(&mut events).await {
@@ -63,7 +71,13 @@ async fn next(events: &mut mpsc::Receiver<NetEvent>) -> NetEvent {
 }
 
 fn token(position: u32) -> Message {
-    Message::Token(Token { session: SessionId([7; 32]), position, id: 1, stop: None, log_probabilities: None })
+    Message::Token(Token {
+        session: SessionId([7; 32]),
+        position,
+        id: 1,
+        stop: None,
+        log_probabilities: None,
+    })
 }
 
 #[tokio::test]
@@ -82,7 +96,11 @@ async fn messages_cross_in_order_both_ways_over_tcp_and_quic() {
             server.net.send(client.key(), &[], &token(1_000 + position)).await.expect("sent");
         }
         for position in 0..200 {
-            assert_eq!(client.message().await, (server.key(), token(1_000 + position)), "{transport}");
+            assert_eq!(
+                client.message().await,
+                (server.key(), token(1_000 + position)),
+                "{transport}"
+            );
         }
         client.net.stop().await;
         server.net.stop().await;
@@ -95,7 +113,13 @@ async fn large_frames_pass_whole() {
     let client = Node::start(6, &[]).await;
     let step = |first_position: u32| {
         let payload = Payload::Hidden(vec![first_position as u8; 16 * 4096 * 4]);
-        Message::Step(Step { session: SessionId([1; 32]), first_position, rows: 16, sample: false, payload })
+        Message::Step(Step {
+            session: SessionId([1; 32]),
+            first_position,
+            rows: 16,
+            sample: false,
+            payload,
+        })
     };
     for position in 0..20 {
         client.net.send(server.key(), &server.addresses, &step(position)).await.expect("sent");
@@ -104,14 +128,26 @@ async fn large_frames_pass_whole() {
         assert_eq!(server.message().await.1, step(position));
     }
     let too_large = Payload::Hidden(vec![0; MAX_FRAME_BYTES + 1]);
-    let too_large =
-        Message::Step(Step { session: SessionId([1; 32]), first_position: 0, rows: 16, sample: false, payload: too_large });
-    assert!(matches!(client.net.send(server.key(), &[], &too_large).await, Err(SendError::Message(_))));
+    let too_large = Message::Step(Step {
+        session: SessionId([1; 32]),
+        first_position: 0,
+        rows: 16,
+        sample: false,
+        payload: too_large,
+    });
+    assert!(matches!(
+        client.net.send(server.key(), &[], &too_large).await,
+        Err(SendError::Message(_))
+    ));
 }
 
 #[tokio::test]
 async fn a_ring_of_three_passes_a_message_on() {
-    let mut nodes = [Node::start(10, &[TCP]).await, Node::start(11, &[TCP]).await, Node::start(12, &[QUIC]).await];
+    let mut nodes = [
+        Node::start(10, &[TCP]).await,
+        Node::start(11, &[TCP]).await,
+        Node::start(12, &[QUIC]).await,
+    ];
     let known: Vec<_> = nodes.iter().map(|node| (node.key(), node.addresses.clone())).collect();
     nodes[0].net.send(known[1].0, &known[1].1, &token(0)).await.expect("sent");
     for round in 0..30u32 {
@@ -133,7 +169,8 @@ async fn two_that_dial_at_the_same_moment_lose_nothing() {
     let sending = async move {
         for position in 0..50 {
             let one = token(position);
-            let (first, second) = tokio::join!(a.send(right_key, &to_right, &one), b.send(left_key, &to_left, &one));
+            let (first, second) =
+                tokio::join!(a.send(right_key, &to_right, &one), b.send(left_key, &to_left, &one));
             first.expect("sent");
             second.expect("sent");
         }
@@ -176,7 +213,11 @@ async fn a_peer_that_restarts_elsewhere_is_found_at_its_new_address() {
 async fn an_unreachable_peer_is_told_with_the_reason() {
     let mut client = Node::start(40, &[]).await;
     let nobody = public_key_of(&[41; 32]).expect("a key");
-    let error = client.net.connect(nobody, &["/ip4/127.0.0.1/tcp/1".to_owned()]).await.expect_err("nobody there");
+    let error = client
+        .net
+        .connect(nobody, &["/ip4/127.0.0.1/tcp/1".to_owned()])
+        .await
+        .expect_err("nobody there");
     assert!(matches!(error, SendError::Unreachable { .. }), "{error}");
     client.net.send(nobody, &[], &token(0)).await.expect("queued");
     let event = client.until(|event| matches!(event, NetEvent::Unreachable { .. })).await;
@@ -190,7 +231,10 @@ async fn a_peer_with_another_key_at_the_address_is_not_the_peer() {
     let server = Node::start(42, &[TCP]).await;
     let client = Node::start(43, &[]).await;
     let other = public_key_of(&[44; 32]).expect("a key");
-    assert!(matches!(client.net.connect(other, &server.addresses).await, Err(SendError::Unreachable { .. })));
+    assert!(matches!(
+        client.net.connect(other, &server.addresses).await,
+        Err(SendError::Unreachable { .. })
+    ));
     client.net.connect(server.key(), &server.addresses).await.expect("the right one");
 }
 
@@ -199,15 +243,20 @@ async fn a_peer_is_found_through_a_common_acquaintance() {
     let middle = Node::start(50, &[TCP]).await;
     let contact = format!("{}/p2p/{}", middle.addresses[0], peer_id(&middle.key()).expect("a key"));
     let start = |secret: u8| {
-        let config = NetConfig { bootstrap: vec![contact.clone()], ..NetConfig::new([secret; 32]).listen([TCP]) };
+        let config = NetConfig {
+            bootstrap: vec![contact.clone()],
+            ..NetConfig::new([secret; 32]).listen([TCP])
+        };
         Net::start(config).expect("started")
     };
     let (hidden, mut hidden_events) = start(51);
     let (seeker, _seeker_events) = start(52);
     hidden.connect(middle.key(), &middle.addresses).await.expect("connected");
     seeker.connect(middle.key(), &middle.addresses).await.expect("connected");
-    // The acquaintance knows the hidden one's address once identify has run; until then the look-up may find nothing.
-    let found = timeout(DEADLINE, async { while seeker.connect(hidden.key(), &[]).await.is_err() {} });
+    // The acquaintance knows the hidden one's address once identify has run; until then the look-up
+    // may find nothing.
+    let found =
+        timeout(DEADLINE, async { while seeker.connect(hidden.key(), &[]).await.is_err() {} });
     found.await.expect("found in time");
     seeker.send(hidden.key(), &[], &token(9)).await.expect("sent");
     loop {
@@ -224,7 +273,10 @@ async fn a_full_queue_is_an_error_for_those_who_do_not_wait() {
     let nobody = public_key_of(&[61; 32]).expect("a key");
     // An address that never answers keeps the link's task connecting while messages pile up.
     let silent = ["/ip4/192.0.2.1/tcp/9".to_owned()];
-    let sent = (0..2 * QUEUED_MESSAGES).map(|_| client.net.try_send(nobody, &silent, &token(0))).take_while(Result::is_ok).count();
+    let sent = (0..2 * QUEUED_MESSAGES)
+        .map(|_| client.net.try_send(nobody, &silent, &token(0)))
+        .take_while(Result::is_ok)
+        .count();
     assert!((QUEUED_MESSAGES..=QUEUED_MESSAGES + 1).contains(&sent), "{sent}");
     assert!(matches!(client.net.try_send(nobody, &silent, &token(0)), Err(SendError::Full { .. })));
 }
@@ -259,8 +311,14 @@ async fn what_cannot_be_listened_on_is_named() {
     let taken = Node::start(64, &[TCP]).await;
     let config = NetConfig::new([65; 32]).listen([taken.addresses[0].clone()]);
     assert!(matches!(Net::start(config), Err(StartError::Listen { .. })));
-    assert!(matches!(Net::start(NetConfig::new([65; 32]).listen(["tcp:4001"])), Err(StartError::Address { .. })));
-    let config = NetConfig { bootstrap: vec!["/ip4/127.0.0.1/tcp/1".to_owned()], ..NetConfig::new([65; 32]) };
+    assert!(matches!(
+        Net::start(NetConfig::new([65; 32]).listen(["tcp:4001"])),
+        Err(StartError::Address { .. })
+    ));
+    let config = NetConfig {
+        bootstrap: vec!["/ip4/127.0.0.1/tcp/1".to_owned()],
+        ..NetConfig::new([65; 32])
+    };
     assert!(matches!(Net::start(config), Err(StartError::Nameless { .. })));
 }
 
@@ -271,7 +329,8 @@ enum Farewell {
     Never,
 }
 
-/// A peer that speaks libp2p and opens the link's protocol, but writes whatever it likes. Returns what it is answered.
+/// A peer that speaks libp2p and opens the link's protocol, but writes whatever it likes. Returns
+/// what it is answered.
 async fn misbehave(server: &Node, bytes: Vec<u8>, farewell: Farewell) -> Vec<Message> {
     let keypair = identity::Keypair::generate_ed25519();
     let mut swarm = SwarmBuilder::with_existing_identity(keypair)
@@ -287,12 +346,15 @@ async fn misbehave(server: &Node, bytes: Vec<u8>, farewell: Farewell) -> Vec<Mes
     let address: Multiaddr = server.addresses[0].parse().expect("an address");
     swarm.dial(address.with(Protocol::P2p(peer))).expect("dialled");
     loop {
-        if let SwarmEvent::ConnectionEstablished { .. } = timeout(DEADLINE, swarm.select_next_some()).await.expect("in time") {
+        if let SwarmEvent::ConnectionEstablished { .. } =
+            timeout(DEADLINE, swarm.select_next_some()).await.expect("in time")
+        {
             break;
         }
     }
-    let driving =
-        tokio::spawn(async move { while !matches!(swarm.select_next_some().await, SwarmEvent::ConnectionClosed { .. }) {} });
+    let driving = tokio::spawn(async move {
+        while !matches!(swarm.select_next_some().await, SwarmEvent::ConnectionClosed { .. }) {}
+    });
     let opened = control.open_stream(peer, StreamProtocol::new("/mica/link/1"));
     let mut stream = timeout(DEADLINE, opened).await.expect("in time").expect("opened");
     stream.write_all(&bytes).await.expect("written");
@@ -316,11 +378,24 @@ async fn misbehave(server: &Node, bytes: Vec<u8>, farewell: Farewell) -> Vec<Mes
 #[tokio::test]
 async fn garbage_is_answered_with_a_fault_and_a_closed_door() {
     let cases: [(&str, Vec<u8>, FaultCode); 5] = [
-        ("another version", [&2u32.to_le_bytes()[..], &[PROTOCOL_VERSION + 1, 5]].concat(), FaultCode::UnknownVersion),
-        ("no message", [&3u32.to_le_bytes()[..], &[PROTOCOL_VERSION, 200, 1]].concat(), FaultCode::Malformed),
+        (
+            "another version",
+            [&2u32.to_le_bytes()[..], &[PROTOCOL_VERSION + 1, 5]].concat(),
+            FaultCode::UnknownVersion,
+        ),
+        (
+            "no message",
+            [&3u32.to_le_bytes()[..], &[PROTOCOL_VERSION, 200, 1]].concat(),
+            FaultCode::Malformed,
+        ),
         ("a frame without end", u32::MAX.to_le_bytes().to_vec(), FaultCode::FrameTooLarge),
-        ("one byte too many", (MAX_FRAME_BYTES as u32 + 1).to_le_bytes().to_vec(), FaultCode::FrameTooLarge),
-        // More than fits in the windows and buffers between the two: who cuts the connection under it resets it.
+        (
+            "one byte too many",
+            (MAX_FRAME_BYTES as u32 + 1).to_le_bytes().to_vec(),
+            FaultCode::FrameTooLarge,
+        ),
+        // More than fits in the windows and buffers between the two: who cuts the connection under
+        // it resets it.
         ("much of it", vec![255; 1 << 20], FaultCode::FrameTooLarge),
     ];
     let mut server = Node::start(70, &[TCP]).await;
@@ -328,7 +403,9 @@ async fn garbage_is_answered_with_a_fault_and_a_closed_door() {
         let answers = misbehave(&server, bytes, Farewell::AtOnce).await;
         let codes: Vec<_> = answers
             .iter()
-            .map(|answer| if let Message::Fault(fault) = answer { fault.code() } else { FaultCode::Unlisted })
+            .map(|answer| {
+                if let Message::Fault(fault) = answer { fault.code() } else { FaultCode::Unlisted }
+            })
             .collect();
         assert_eq!(codes, [code], "{what}");
         let refused = server.until(|event| matches!(event, NetEvent::Refused { .. })).await;

@@ -1,4 +1,5 @@
-//! What payment and receipts cost, on one core: `cargo bench -p mica-protocol`. Prints a table; each row is the best of five runs.
+//! What payment and receipts cost, on one core: `cargo bench -p mica-protocol`. Prints a table;
+//! each row is the best of five runs.
 #![allow(clippy::print_stdout, reason = "made to be read by people")]
 
 use ed25519_dalek::SigningKey;
@@ -29,7 +30,11 @@ fn best(mut run: impl FnMut()) -> f64 {
 }
 
 fn row(name: &str, count: f64, unit: &str, seconds: f64) {
-    println!("{name:<52} {:>14.0} {unit:<8} {:>10.3} µs each", count / seconds, seconds / count * 1e6);
+    println!(
+        "{name:<52} {:>14.0} {unit:<8} {:>10.3} µs each",
+        count / seconds,
+        seconds / count * 1e6
+    );
 }
 
 fn ledgers() -> (PayeeLedger, PayerLedger) {
@@ -79,7 +84,9 @@ fn ticks() {
     let meter = TickMeter::new(chain.tick(15)).expect("the chain is not empty");
     let seconds = best(|| {
         for _ in 0..chains {
-            let end = proofs.iter().fold(meter, |meter, proof| meter.advanced(proof).expect("the next tick"));
+            let end = proofs
+                .iter()
+                .fold(meter, |meter, proof| meter.advanced(proof).expect("the next tick"));
             black_box(end);
         }
     });
@@ -114,13 +121,24 @@ fn receipts() {
                 }
             }
         });
-        row(&format!("receipts, in and out, signed, hidden {hidden} (per position)"), count.into(), "1/s", seconds);
+        row(
+            &format!("receipts, in and out, signed, hidden {hidden} (per position)"),
+            count.into(),
+            "1/s",
+            seconds,
+        );
     }
 }
 
 fn frames() {
     let payload = Payload::Hidden(vec![3; 4_096 * 4]);
-    let step = Message::Step(Step { session: SessionId([1; 32]), first_position: 0, rows: 1, sample: true, payload });
+    let step = Message::Step(Step {
+        session: SessionId([1; 32]),
+        first_position: 0,
+        rows: 1,
+        sample: true,
+        payload,
+    });
     let count = 20_000;
     let seconds = best(|| {
         let mut decoder = wire::FrameDecoder::new();

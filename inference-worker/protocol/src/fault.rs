@@ -1,7 +1,9 @@
-//! Why something was refused, as a number that crosses the wire and a remedy that a person can follow.
+//! Why something was refused, as a number that crosses the wire and a remedy that a person can
+//! follow.
 //!
-//! Numbers never change their meaning and are never used again; a number that this version does not know reads as
-//! [`FaultCode::Unlisted`]. Groups of ten: the link, the session, the offer, money, steps, receipts, the end.
+//! Numbers never change their meaning and are never used again; a number that this version does not
+//! know reads as [`FaultCode::Unlisted`]. Groups of ten: the link, the session, the offer, money,
+//! steps, receipts, the end.
 
 use core::fmt;
 
@@ -100,7 +102,8 @@ fault_codes! {
     ReceiptsDiffer = 40, "both sides know different receipts for this lane: ask again, which takes another one; if that goes on, close the channel";
     /// The payment for a step did not come.
     CreditExhausted = 41, "the worker was not paid in time: pay, or open a new session";
-    /// The final voucher does not pay for everything, or too many sessions of the channel ended without one.
+    /// The final voucher does not pay for everything, or too many sessions of the channel ended
+    /// without one.
     Underpaid = 42, "what was delivered was not paid for: ask again in a minute, or run `mica channel close` and ask again";
 
     /// The step or token is not the next one.

@@ -1,16 +1,22 @@
-//! Every bound of the protocol in one place. A peer that crosses one is refused with a code that names it; none of them is a hint.
+//! Every bound of the protocol in one place. A peer that crosses one is refused with a code that
+//! names it; none of them is a hint.
 //!
-//! They bound memory and work that a stranger can cause before and after it has paid. `tests/limits.rs` crosses each of them.
+//! They bound memory and work that a stranger can cause before and after it has paid.
+//! `tests/limits.rs` crosses each of them.
 
-/// Version byte of every frame. Another version is refused with [`crate::FaultCode::UnknownVersion`].
+/// Version byte of every frame. Another version is refused with
+/// [`crate::FaultCode::UnknownVersion`].
 pub const PROTOCOL_VERSION: u8 = 3;
-/// Most bytes of one frame after its length field: a full step of the widest model, and room for its header.
+/// Most bytes of one frame after its length field: a full step of the widest model, and room for
+/// its header.
 pub const MAX_FRAME_BYTES: usize = MAX_STEP_ROWS as usize * MAX_HIDDEN as usize * 4 + 64 * 1024;
 /// Widest hidden state, in f32 values per position.
 pub const MAX_HIDDEN: u32 = 16_384;
-/// Most positions in one step. Equal to [`LEAF_POSITIONS`], so that a step touches at most two receipts.
+/// Most positions in one step. Equal to [`LEAF_POSITIONS`], so that a step touches at most two
+/// receipts.
 pub const MAX_STEP_ROWS: u16 = 16;
-/// Positions that one receipt covers: it ends at the next multiple of this, or where the session ends.
+/// Positions that one receipt covers: it ends at the next multiple of this, or where the session
+/// ends.
 pub const LEAF_POSITIONS: u32 = 16;
 /// Most positions (prompt and answer) in one session.
 pub const MAX_SESSION_POSITIONS: u32 = 131_072;
@@ -27,14 +33,16 @@ pub const MAX_FAULT_TEXT_BYTES: usize = 512;
 pub const DEFAULT_CREDIT_POSITIONS: u16 = 16;
 /// Positions that a payer pays for before receipts cover them, unless it decides otherwise.
 pub const DEFAULT_EXPOSURE_POSITIONS: u16 = 48;
-/// Least sum of credit and exposure with which a session cannot wait for itself: one receipt short of complete, and a full step.
+/// Least sum of credit and exposure with which a session cannot wait for itself: one receipt short
+/// of complete, and a full step.
 pub const MIN_CREDIT_AND_EXPOSURE: u16 = LEAF_POSITIONS as u16 - 1 + MAX_STEP_ROWS;
-/// Most positions of a prompt that a payer keeps between what it has sent and what every stage has given receipts for.
+/// Most positions of a prompt that a payer keeps between what it has sent and what every stage has
+/// given receipts for.
 pub const MAX_PIPELINE_POSITIONS: u32 = 128;
 /// Most positions that a stage gives its engine at once: at least one step.
 pub const MAX_JOB_POSITIONS: u32 = 64;
-/// Most positions that a stage holds while it waits for payment or for its engine. Above [`MAX_PIPELINE_POSITIONS`], so that an
-/// honest payer never meets it.
+/// Most positions that a stage holds while it waits for payment or for its engine. Above
+/// [`MAX_PIPELINE_POSITIONS`], so that an honest payer never meets it.
 pub const MAX_HELD_POSITIONS: u32 = 256;
 
 /// Most sessions that a worker serves at once.
@@ -45,12 +53,13 @@ pub const MAX_SESSIONS_PER_PEER: usize = 8;
 pub const MAX_OPENINGS: usize = 64;
 /// Most channels whose ledgers a worker keeps in memory.
 pub const MAX_LEDGERS: usize = 4_096;
-/// How often sessions on one channel may end unpaid before the worker takes them one by one. What a payer leaves behind when its program
-/// dies counts once.
+/// How often sessions on one channel may end unpaid before the worker takes them one by one. What a
+/// payer leaves behind when its program dies counts once.
 pub const MAX_UNPAID_SESSIONS: u32 = 4;
 /// Milliseconds between two openings on a channel whose sessions ended unpaid too often.
 pub const UNPAID_PAUSE_MS: u64 = 60_000;
-/// Most receipts of a lane that no voucher has fixed yet: the longest session's, and as many again from sessions cut short.
+/// Most receipts of a lane that no voucher has fixed yet: the longest session's, and as many again
+/// from sessions cut short.
 pub const MAX_UNFIXED_RECEIPTS: usize = 2 * (MAX_SESSION_POSITIONS / LEAF_POSITIONS) as usize;
 /// Most receipts of one stage that a payer keeps until the tokens that they speak of arrive.
 pub const MAX_WAITING_RECEIPTS: usize = 64;

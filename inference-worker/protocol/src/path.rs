@@ -17,13 +17,16 @@ pub struct PathStage {
     pub addresses: WorkerAddresses,
 }
 
-/// Stages that cover `[0, m)` exactly, in order. A decoded path may not: ask [`Path::check`] before use.
+/// Stages that cover `[0, m)` exactly, in order. A decoded path may not: ask [`Path::check`] before
+/// use.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct Path(BoundedVec<PathStage, ConstU32<{ MAX_STAGES as u32 }>>);
 
-/// A stage as people are told of it: its index in the path and one more, because people count from 1.
+/// A stage as people are told of it: its index in the path and one more, because people count from
+/// 1.
 ///
-/// Every text that names a stage names it so, on both sides of the wire; what programs read (JSON, messages) has the index.
+/// Every text that names a stage names it so, on both sides of the wire; what programs read (JSON,
+/// messages) has the index.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct StageNumber(
     /// The index, from 0.
@@ -78,7 +81,8 @@ impl Path {
     /// # Errors
     /// What [`Path::check`] finds, and [`PathError::TooLong`].
     pub fn new(stages: Vec<PathStage>, layers: u16) -> Result<Self, PathError> {
-        let path = Self(BoundedVec::try_from(stages).map_err(|stages| PathError::TooLong(stages.len()))?);
+        let path =
+            Self(BoundedVec::try_from(stages).map_err(|stages| PathError::TooLong(stages.len()))?);
         path.check(layers)?;
         Ok(path)
     }
@@ -97,7 +101,11 @@ impl Path {
                 return Err(PathError::EmptyRange(index));
             }
             if stage.range.first != next {
-                return Err(PathError::Gap { stage: index, expected: next, found: stage.range.first });
+                return Err(PathError::Gap {
+                    stage: index,
+                    expected: next,
+                    found: stage.range.first,
+                });
             }
             if self.0.iter().take(index).any(|other| other.peer == stage.peer) {
                 return Err(PathError::TwicePeer);
@@ -138,12 +146,17 @@ mod tests {
     use super::*;
 
     fn stage(peer: u8, first: u16, end: u16) -> PathStage {
-        PathStage { peer: [peer; 32], range: LayerRange { first, end }, addresses: WorkerAddresses::default() }
+        PathStage {
+            peer: [peer; 32],
+            range: LayerRange { first, end },
+            addresses: WorkerAddresses::default(),
+        }
     }
 
     #[test]
     fn a_path_covers_every_layer_once() {
-        let path = Path::new(vec![stage(1, 0, 3), stage(2, 3, 4), stage(3, 4, 8)], 8).expect("covers");
+        let path =
+            Path::new(vec![stage(1, 0, 3), stage(2, 3, 4), stage(3, 4, 8)], 8).expect("covers");
         assert_eq!(path.len(), 3);
         assert_eq!(path.index_of(&[2; 32]), Some(1));
         assert_eq!(path.index_of(&[9; 32]), None);
@@ -153,8 +166,14 @@ mod tests {
     fn what_is_no_path_is_named() {
         let check = |stages: Vec<PathStage>| Path::new(stages, 8).expect_err("no path");
         assert_eq!(check(vec![]), PathError::Empty);
-        assert_eq!(check(vec![stage(1, 0, 3), stage(2, 4, 8)]), PathError::Gap { stage: 1, expected: 3, found: 4 });
-        assert_eq!(check(vec![stage(1, 0, 3), stage(2, 2, 8)]), PathError::Gap { stage: 1, expected: 3, found: 2 });
+        assert_eq!(
+            check(vec![stage(1, 0, 3), stage(2, 4, 8)]),
+            PathError::Gap { stage: 1, expected: 3, found: 4 }
+        );
+        assert_eq!(
+            check(vec![stage(1, 0, 3), stage(2, 2, 8)]),
+            PathError::Gap { stage: 1, expected: 3, found: 2 }
+        );
         assert_eq!(check(vec![stage(1, 0, 7)]), PathError::WrongEnd { found: 7, layers: 8 });
         assert_eq!(check(vec![stage(1, 0, 9)]), PathError::WrongEnd { found: 9, layers: 8 });
         assert_eq!(check(vec![stage(1, 0, 4), stage(1, 4, 8)]), PathError::TwicePeer);

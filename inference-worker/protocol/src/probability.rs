@@ -1,18 +1,21 @@
 //! How likely the last stage held tokens to be, in numbers that every machine reads alike.
 //!
-//! They are the worker's word. No receipt covers them: a payer can tell that they contradict themselves, not that they are right.
+//! They are the worker's word. No receipt covers them: a payer can tell that they contradict
+//! themselves, not that they are right.
 
 use bounded_collections::{BoundedVec, ConstU32};
 use codec::{Decode, Encode, MaxEncodedLen};
 
 use crate::{limits::MAX_TOP_LOG_PROBABILITIES, session::MICRO};
 
-/// Natural logarithm of a probability, in millionths below 0; what is too far below is the least that fits, about −4295.
+/// Natural logarithm of a probability, in millionths below 0; what is too far below is the least
+/// that fits, about −4295.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode, MaxEncodedLen)]
 pub struct LogProbability(u32);
 
 impl LogProbability {
-    /// Rounded to millionths. What is above 0 becomes 0; what is no number is no probability and becomes the least.
+    /// Rounded to millionths. What is above 0 becomes 0; what is no number is no probability and
+    /// becomes the least.
     pub fn new(value: f64) -> Self {
         let micro = (-value * f64::from(MICRO)).round();
         // A cast ends at the type's bounds.
@@ -42,7 +45,8 @@ pub struct Candidate {
 /// Candidates for one token.
 pub type Candidates = BoundedVec<Candidate, ConstU32<MAX_TOP_LOG_PROBABILITIES>>;
 
-/// How likely a drawn token was, over the whole vocabulary and before any temperature, and which would have been likelier.
+/// How likely a drawn token was, over the whole vocabulary and before any temperature, and which
+/// would have been likelier.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct LogProbabilities {
     /// Of the token that was drawn.
@@ -52,7 +56,8 @@ pub struct LogProbabilities {
 }
 
 impl LogProbabilities {
-    /// Whether they can belong to the drawn token `id`, when `asked` of the most likely ones were asked for.
+    /// Whether they can belong to the drawn token `id`, when `asked` of the most likely ones were
+    /// asked for.
     ///
     /// # Errors
     /// The first thing that contradicts itself.
@@ -60,18 +65,31 @@ impl LogProbabilities {
         if self.top.len() > usize::from(asked) {
             return Err("more log probabilities came than were asked for");
         }
-        if self.top.windows(2).any(|pair| pair[0].log_probability.is_less_likely_than(pair[1].log_probability)) {
+        if self
+            .top
+            .windows(2)
+            .any(|pair| pair[0].log_probability.is_less_likely_than(pair[1].log_probability))
+        {
             return Err("a less likely token comes before a more likely one");
         }
-        let is_repeated = |(index, candidate): (usize, &Candidate)| self.top[..index].iter().any(|other| other.id == candidate.id);
+        let is_repeated = |(index, candidate): (usize, &Candidate)| {
+            self.top[..index].iter().any(|other| other.id == candidate.id)
+        };
         if self.top.iter().enumerate().any(is_repeated) {
             return Err("a token is twice among the most likely ones");
         }
         let fits = match self.top.iter().find(|candidate| candidate.id == id) {
             Some(own) => own.log_probability == self.drawn,
-            None => self.top.last().is_none_or(|last| !last.log_probability.is_less_likely_than(self.drawn)),
+            None => self
+                .top
+                .last()
+                .is_none_or(|last| !last.log_probability.is_less_likely_than(self.drawn)),
         };
-        if fits { Ok(()) } else { Err("the token's log probability does not fit those of the most likely ones") }
+        if fits {
+            Ok(())
+        } else {
+            Err("the token's log probability does not fit those of the most likely ones")
+        }
     }
 }
 
@@ -90,9 +108,14 @@ mod tests {
 
     #[test]
     fn every_number_becomes_one_that_a_logarithm_can_be() {
-        for (value, expected) in [(-0.607413, -0.607413), (-1e-9, 0.0), (0.0, 0.0), (-0.0, 0.0), (1e-7, 0.0), (3.0, 0.0)] {
+        for (value, expected) in
+            [(-0.607413, -0.607413), (-1e-9, 0.0), (0.0, 0.0), (-0.0, 0.0), (1e-7, 0.0), (3.0, 0.0)]
+        {
             assert_eq!(LogProbability::new(value).value(), expected, "{value}");
-            assert!(LogProbability::new(value).value().is_sign_positive() || expected < 0.0, "no -0 for {value}");
+            assert!(
+                LogProbability::new(value).value().is_sign_positive() || expected < 0.0,
+                "no -0 for {value}"
+            );
         }
         let least = LogProbability::new(f64::NEG_INFINITY);
         assert!(least.value() < -4_000.0 && least.value().is_finite());
@@ -105,18 +128,32 @@ mod tests {
         assert_eq!(likely(-0.7, &[]).check(5, 0), Ok(()));
         assert_eq!(likely(-0.5, &[(5, -0.5), (2, -1.5), (9, -1.5)]).check(5, 3), Ok(()));
         assert_eq!(likely(-1.5, &[(5, -0.5), (2, -1.5)]).check(2, 2), Ok(()));
-        assert_eq!(likely(-4.0, &[(5, -0.5), (2, -1.5)]).check(7, 2), Ok(()), "drawn from further below");
-        assert_eq!(likely(-1.5, &[(5, -0.5), (2, -1.5)]).check(7, 2), Ok(()), "equals of the last one");
+        assert_eq!(
+            likely(-4.0, &[(5, -0.5), (2, -1.5)]).check(7, 2),
+            Ok(()),
+            "drawn from further below"
+        );
+        assert_eq!(
+            likely(-1.5, &[(5, -0.5), (2, -1.5)]).check(7, 2),
+            Ok(()),
+            "equals of the last one"
+        );
         assert_eq!(likely(-0.5, &[(5, -0.5)]).check(5, 20), Ok(()), "a vocabulary of one");
     }
 
     #[test]
     fn what_contradicts_itself_is_refused() {
-        let refused = |likely: LogProbabilities, asked| likely.check(5, asked).expect_err("refused");
+        let refused =
+            |likely: LogProbabilities, asked| likely.check(5, asked).expect_err("refused");
         assert!(refused(likely(-0.5, &[(5, -0.5)]), 0).contains("more"));
-        assert!(refused(likely(-0.5, &[(5, -0.5), (2, -2.0), (3, -1.0)]), 3).contains("comes before"));
+        assert!(
+            refused(likely(-0.5, &[(5, -0.5), (2, -2.0), (3, -1.0)]), 3).contains("comes before")
+        );
         assert!(refused(likely(-0.5, &[(5, -0.5), (2, -1.0), (2, -2.0)]), 3).contains("twice"));
         assert!(refused(likely(-0.4, &[(5, -0.5), (2, -1.0)]), 2).contains("does not fit"));
-        assert!(refused(likely(-0.4, &[(4, -0.3), (2, -1.0)]), 2).contains("does not fit"), "it belongs among them");
+        assert!(
+            refused(likely(-0.4, &[(4, -0.3), (2, -1.0)]), 2).contains("does not fit"),
+            "it belongs among them"
+        );
     }
 }

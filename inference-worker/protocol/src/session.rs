@@ -1,11 +1,14 @@
-//! What a session is: its name, its lengths, how its tokens are drawn, and what a stage is paid for each position.
+//! What a session is: its name, its lengths, how its tokens are drawn, and what a stage is paid for
+//! each position.
 
 use bounded_collections::{BoundedVec, ConstU32};
 use codec::{Decode, Encode, MaxEncodedLen};
 use core::fmt;
 use mica_primitives::{Balance, Hash32};
 
-use crate::limits::{MAX_END_IDS, MAX_SESSION_POSITIONS, MAX_TOP_LOG_PROBABILITIES, MIN_CREDIT_AND_EXPOSURE};
+use crate::limits::{
+    MAX_END_IDS, MAX_SESSION_POSITIONS, MAX_TOP_LOG_PROBABILITIES, MIN_CREDIT_AND_EXPOSURE,
+};
 
 /// Name of a session: 32 random bytes drawn by the payer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, MaxEncodedLen)]
@@ -26,10 +29,12 @@ impl fmt::Debug for SessionId {
 /// One in fixed point for [`Sampling`]'s fields.
 pub const MICRO: u32 = 1_000_000;
 
-/// How the last stage draws a token from the logits. Fixed point, so that every machine reads the same value.
+/// How the last stage draws a token from the logits. Fixed point, so that every machine reads the
+/// same value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, MaxEncodedLen)]
 pub struct Sampling {
-    /// Millionths; 0 takes the most likely token (the lowest id among equals). At most 100 · [`MICRO`].
+    /// Millionths; 0 takes the most likely token (the lowest id among equals). At most 100 ·
+    /// [`MICRO`].
     pub temperature_micro: u32,
     /// Most likely tokens to draw from; 0 for all.
     pub top_k: u32,
@@ -67,14 +72,15 @@ pub struct SessionSpec {
     pub prompt_positions: u32,
     /// Most tokens to generate, at least 1.
     pub max_new_tokens: u32,
-    /// Room in the cache: at least `prompt_positions + max_new_tokens − 1`, because the last token is never fed back.
+    /// Room in the cache: at least `prompt_positions + max_new_tokens − 1`, because the last token
+    /// is never fed back.
     pub max_positions: u32,
     /// How tokens are drawn.
     pub sampling: Sampling,
     /// Ids after which generation stops.
     pub end_ids: EndIds,
-    /// Whether log probabilities come with each token: its own, and those of this many most likely ones, at most
-    /// [`MAX_TOP_LOG_PROBABILITIES`].
+    /// Whether log probabilities come with each token: its own, and those of this many most likely
+    /// ones, at most [`MAX_TOP_LOG_PROBABILITIES`].
     pub logprobs: Option<u8>,
 }
 
@@ -89,7 +95,10 @@ pub enum SpecError {
     #[error("max_new_tokens is 0: ask for at least one token")]
     NothingToGenerate,
     /// More than the cache was asked for.
-    #[error("prompt and answer need {needed} positions and max_positions is {room}: raise it or ask for less")]
+    #[error(
+        "prompt and answer need {needed} positions and max_positions is {room}: raise it or ask \
+         for less"
+    )]
     TooShort {
         /// Positions needed.
         needed: u64,
@@ -103,7 +112,10 @@ pub enum SpecError {
     #[error("temperature must be at most 100 and top_p at most 1")]
     BadSampling,
     /// More log probabilities than a token may have.
-    #[error("{0} log probabilities are asked for with each token and there may be {MAX_TOP_LOG_PROBABILITIES}: ask for fewer")]
+    #[error(
+        "{0} log probabilities are asked for with each token and there may be \
+         {MAX_TOP_LOG_PROBABILITIES}: ask for fewer"
+    )]
     TooManyLogprobs(u8),
 }
 
@@ -128,7 +140,10 @@ impl SessionSpec {
             return Err(SpecError::TooLong(self.max_positions));
         }
         if self.needed_positions() > u64::from(self.max_positions) {
-            return Err(SpecError::TooShort { needed: self.needed_positions(), room: self.max_positions });
+            return Err(SpecError::TooShort {
+                needed: self.needed_positions(),
+                room: self.max_positions,
+            });
         }
         if self.sampling.temperature_micro > 100 * MICRO || self.sampling.top_p_micro > MICRO {
             return Err(SpecError::BadSampling);
@@ -156,10 +171,16 @@ pub struct PaymentTerms {
 #[non_exhaustive]
 pub enum TermsError {
     /// Nothing is paid, or more than money can count.
-    #[error("a price of {0} base units over these layers cannot be paid: offer at least 1, and less than the supply")]
+    #[error(
+        "a price of {0} base units over these layers cannot be paid: offer at least 1, and less \
+         than the supply"
+    )]
     BadPrice(Balance),
     /// Payer and worker would wait for each other.
-    #[error("credit {credit} and exposure {exposure} must add up to {MIN_CREDIT_AND_EXPOSURE} positions: raise the exposure")]
+    #[error(
+        "credit {credit} and exposure {exposure} must add up to {MIN_CREDIT_AND_EXPOSURE} \
+         positions: raise the exposure"
+    )]
     Standstill {
         /// Positions of credit.
         credit: u16,
@@ -181,10 +202,15 @@ impl PaymentTerms {
     pub fn check(&self, layers: u16) -> Result<Balance, TermsError> {
         let sum = self.credit_positions.saturating_add(self.exposure_positions);
         if sum < MIN_CREDIT_AND_EXPOSURE {
-            return Err(TermsError::Standstill { credit: self.credit_positions, exposure: self.exposure_positions });
+            return Err(TermsError::Standstill {
+                credit: self.credit_positions,
+                exposure: self.exposure_positions,
+            });
         }
         match self.unit(layers) {
-            Some(unit) if unit > 0 && unit.checked_mul(MAX_SESSION_POSITIONS.into()).is_some() => Ok(unit),
+            Some(unit) if unit > 0 && unit.checked_mul(MAX_SESSION_POSITIONS.into()).is_some() => {
+                Ok(unit)
+            }
             _ => Err(TermsError::BadPrice(self.price_per_layer_token)),
         }
     }
@@ -225,11 +251,23 @@ mod tests {
     #[test]
     fn lengths_that_just_fit_are_taken_and_one_more_is_not() {
         assert_eq!(spec().check(), Ok(()));
-        assert_eq!(SessionSpec { max_positions: 13, ..spec() }.check(), Err(SpecError::TooShort { needed: 14, room: 13 }));
-        assert_eq!(SessionSpec { prompt_positions: 0, ..spec() }.check(), Err(SpecError::EmptyPrompt));
-        assert_eq!(SessionSpec { max_new_tokens: 0, ..spec() }.check(), Err(SpecError::NothingToGenerate));
+        assert_eq!(
+            SessionSpec { max_positions: 13, ..spec() }.check(),
+            Err(SpecError::TooShort { needed: 14, room: 13 })
+        );
+        assert_eq!(
+            SessionSpec { prompt_positions: 0, ..spec() }.check(),
+            Err(SpecError::EmptyPrompt)
+        );
+        assert_eq!(
+            SessionSpec { max_new_tokens: 0, ..spec() }.check(),
+            Err(SpecError::NothingToGenerate)
+        );
         let long = MAX_SESSION_POSITIONS + 1;
-        assert_eq!(SessionSpec { max_positions: long, ..spec() }.check(), Err(SpecError::TooLong(long)));
+        assert_eq!(
+            SessionSpec { max_positions: long, ..spec() }.check(),
+            Err(SpecError::TooLong(long))
+        );
         let all = SessionSpec { prompt_positions: u32::MAX, max_new_tokens: u32::MAX, ..spec() };
         assert!(matches!(all.check(), Err(SpecError::TooShort { .. })));
     }
@@ -238,8 +276,14 @@ mod tests {
     fn sampling_out_of_range_is_refused() {
         let with = |sampling| SessionSpec { sampling, ..spec() }.check();
         assert_eq!(with(Sampling::new(0.7, 40, 0.95, 1)), Ok(()));
-        assert_eq!(with(Sampling { top_p_micro: MICRO + 1, ..Sampling::default() }), Err(SpecError::BadSampling));
-        assert_eq!(with(Sampling { temperature_micro: u32::MAX, ..Sampling::default() }), Err(SpecError::BadSampling));
+        assert_eq!(
+            with(Sampling { top_p_micro: MICRO + 1, ..Sampling::default() }),
+            Err(SpecError::BadSampling)
+        );
+        assert_eq!(
+            with(Sampling { temperature_micro: u32::MAX, ..Sampling::default() }),
+            Err(SpecError::BadSampling)
+        );
         assert_eq!(Sampling::new(0.7, 40, 0.95, 1).temperature(), 0.7);
         assert_eq!(Sampling::default().top_p(), 1.0);
     }
@@ -254,11 +298,15 @@ mod tests {
 
     #[test]
     fn terms_that_would_stand_still_or_cannot_be_counted_are_refused() {
-        let terms = PaymentTerms { price_per_layer_token: 3, credit_positions: 16, exposure_positions: 15 };
+        let terms =
+            PaymentTerms { price_per_layer_token: 3, credit_positions: 16, exposure_positions: 15 };
         assert_eq!(terms.check(4), Ok(12));
         let still = PaymentTerms { exposure_positions: 14, ..terms };
         assert_eq!(still.check(4), Err(TermsError::Standstill { credit: 16, exposure: 14 }));
-        assert_eq!(PaymentTerms { price_per_layer_token: 0, ..terms }.check(4), Err(TermsError::BadPrice(0)));
+        assert_eq!(
+            PaymentTerms { price_per_layer_token: 0, ..terms }.check(4),
+            Err(TermsError::BadPrice(0))
+        );
         let huge = PaymentTerms { price_per_layer_token: Balance::MAX, ..terms };
         assert_eq!(huge.check(4), Err(TermsError::BadPrice(Balance::MAX)));
         assert_eq!(huge.check(1), Err(TermsError::BadPrice(Balance::MAX)));

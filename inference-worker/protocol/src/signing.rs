@@ -1,7 +1,7 @@
 //! Signing and checking with ed25519 keys.
 //!
-//! Checks are strict (no small-order keys, one encoding): what passes here passes the chain's more liberal check as well, so a
-//! worker never holds a voucher that the chain refuses.
+//! Checks are strict (no small-order keys, one encoding): what passes here passes the chain's more
+//! liberal check as well, so a worker never holds a voucher that the chain refuses.
 
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use mica_primitives::{PublicKey, Signature};

@@ -1,8 +1,10 @@
-//! Frames: `u32 little-endian length ‖ version byte ‖ SCALE(message)`; the length counts what follows it.
+//! Frames: `u32 little-endian length ‖ version byte ‖ SCALE(message)`; the length counts what
+//! follows it.
 //!
-//! The decoder takes bytes as they come from a stream, in pieces of any size, and never holds more than one frame's bound of
-//! them beyond what was pushed in one call. After an error a stream has no frame boundary any more: the decoder stays failed and
-//! the link must be closed, after its [`WireError::fault_code`] was sent.
+//! The decoder takes bytes as they come from a stream, in pieces of any size, and never holds more
+//! than one frame's bound of them beyond what was pushed in one call. After an error a stream has
+//! no frame boundary any more: the decoder stays failed and the link must be closed, after its
+//! [`WireError::fault_code`] was sent.
 
 use codec::{Decode, Encode};
 
@@ -20,7 +22,10 @@ const LENGTH_BYTES: usize = 4;
 #[non_exhaustive]
 pub enum WireError {
     /// The length is out of bounds.
-    #[error("a frame of {bytes} bytes exceeds the bound of {MAX_FRAME_BYTES}: send fewer positions per step")]
+    #[error(
+        "a frame of {bytes} bytes exceeds the bound of {MAX_FRAME_BYTES}: send fewer positions \
+         per step"
+    )]
     TooLarge {
         /// Bytes announced.
         bytes: usize,
@@ -29,13 +34,19 @@ pub enum WireError {
     #[error("a frame without content: check that the other side is a Mica peer")]
     Empty,
     /// Another version.
-    #[error("the peer speaks protocol version {found} and this program {PROTOCOL_VERSION}: update the older one")]
+    #[error(
+        "the peer speaks protocol version {found} and this program {PROTOCOL_VERSION}: update the \
+         older one"
+    )]
     UnknownVersion {
         /// The version byte that came.
         found: u8,
     },
     /// No message of this version.
-    #[error("the frame is no message of protocol version {PROTOCOL_VERSION}: check that the other side is a Mica peer")]
+    #[error(
+        "the frame is no message of protocol version {PROTOCOL_VERSION}: check that the other \
+         side is a Mica peer"
+    )]
     Malformed,
     /// An earlier error has ended the stream.
     #[error("the stream has failed before: close it and connect again")]
@@ -110,7 +121,8 @@ impl FrameDecoder {
         Self { buffer: Vec::new(), read: 0, failed: false }
     }
 
-    /// Takes bytes from the stream. Call [`FrameDecoder::next_message`] until it has nothing before pushing more.
+    /// Takes bytes from the stream. Call [`FrameDecoder::next_message`] until it has nothing before
+    /// pushing more.
     pub fn push(&mut self, bytes: &[u8]) {
         if self.failed {
             return;
@@ -128,7 +140,8 @@ impl FrameDecoder {
     /// The next whole message, or nothing until more bytes come.
     ///
     /// # Errors
-    /// See [`WireError`]. An announced length out of bounds is refused before its bytes are waited for.
+    /// See [`WireError`]. An announced length out of bounds is refused before its bytes are waited
+    /// for.
     pub fn next_message(&mut self) -> Result<Option<Message>, WireError> {
         if self.failed {
             return Err(WireError::Failed);
@@ -143,7 +156,10 @@ impl FrameDecoder {
     }
 
     fn take_frame(&mut self) -> Result<Option<Message>, WireError> {
-        let Some((length, rest)) = self.buffer[self.read..].split_first_chunk::<LENGTH_BYTES>() else { return Ok(None) };
+        let Some((length, rest)) = self.buffer[self.read..].split_first_chunk::<LENGTH_BYTES>()
+        else {
+            return Ok(None);
+        };
         let bytes = u32::from_le_bytes(*length) as usize;
         if bytes > MAX_FRAME_BYTES {
             return Err(WireError::TooLarge { bytes });
@@ -162,7 +178,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn token(position: u32) -> Message {
-        Message::Token(Token { session: SessionId([7; 32]), position, id: 3, stop: None, log_probabilities: None })
+        Message::Token(Token {
+            session: SessionId([7; 32]),
+            position,
+            id: 3,
+            stop: None,
+            log_probabilities: None,
+        })
     }
 
     #[test]
@@ -180,7 +202,9 @@ mod tests {
             assert_eq!(decoder.next_message(), Err(WireError::Failed));
             decoder.push(&encode_frame(&token(1)).expect("fits"));
             assert_eq!(decoder.next_message(), Err(WireError::Failed));
-            assert!(matches!(error.to_fault(), Message::Fault(fault) if fault.code() == error.fault_code()));
+            assert!(
+                matches!(error.to_fault(), Message::Fault(fault) if fault.code() == error.fault_code())
+            );
         }
     }
 

@@ -1,4 +1,5 @@
-//! Cheats: what each side can lose is exactly the credit, or exactly the exposure, and contradictions are attributed.
+//! Cheats: what each side can lose is exactly the credit, or exactly the exposure, and
+//! contradictions are attributed.
 
 mod common;
 
@@ -23,7 +24,10 @@ fn is_pay(message: &Message) -> bool {
 }
 
 /// Runs a session over `cuts` in which `tamper` sees every message.
-fn run(cuts: &[u16], tamper: impl FnMut(usize, usize, Message) -> Vec<Message> + 'static) -> (World, SessionReport) {
+fn run(
+    cuts: &[u16],
+    tamper: impl FnMut(usize, usize, Message) -> Vec<Message> + 'static,
+) -> (World, SessionReport) {
     let mut world = World::new(17, cuts, 6);
     world.tamper = Box::new(tamper);
     let plan = world.plan(1, prompt(40), 120);
@@ -35,7 +39,8 @@ fn run(cuts: &[u16], tamper: impl FnMut(usize, usize, Message) -> Vec<Message> +
 
 #[test]
 fn a_payer_that_never_pays_gets_exactly_the_credit() {
-    let (world, report) = run(&[2, 4], |_, _, message| if is_pay(&message) { vec![] } else { vec![message] });
+    let (world, report) =
+        run(&[2, 4], |_, _, message| if is_pay(&message) { vec![] } else { vec![message] });
     let failure = report.failure.expect("failed");
     assert_eq!(failure.code, FaultCode::CreditExhausted);
     for (index, worker) in world.workers.iter().enumerate() {
@@ -117,7 +122,11 @@ fn what_a_dead_payer_leaves_behind_counts_once_and_nobody_is_refused_for_ever() 
     world.tamper = Box::new(|_, _, message| vec![message]);
     assert_eq!(honest(&mut world, 4), Some(FaultCode::Underpaid), "one chance a minute");
     world.now.ms += UNPAID_PAUSE_MS;
-    assert_eq!((honest(&mut world, 5), honest(&mut world, 6)), (None, None), "a settled one makes all well");
+    assert_eq!(
+        (honest(&mut world, 5), honest(&mut world, 6)),
+        (None, None),
+        "a settled one makes all well"
+    );
 }
 
 #[test]
@@ -138,7 +147,9 @@ fn a_worker_without_receipts_is_paid_exactly_the_exposure() {
 /// The failure when stage `stage` signs another leaf than it should for the window at `first`.
 fn forged(stage: usize, first: u32, forge: fn(&mut Leaf)) -> (FaultCode, Option<Culprits>) {
     let (_, report) = run(&[2, 4], move |from, _, message| match message {
-        Message::Receipt(mut receipt) if from == stage + 1 && receipt.receipt.leaf.first_position == first => {
+        Message::Receipt(mut receipt)
+            if from == stage + 1 && receipt.receipt.leaf.first_position == first =>
+        {
             let mut leaf = receipt.receipt.leaf;
             forge(&mut leaf);
             receipt.receipt = sign_leaf(leaf, &peer_key(from), &GENESIS);
@@ -161,9 +172,21 @@ fn a_forged_receipt_is_attributed() {
     };
     assert_eq!(forged(0, 16, forge_out), pair(0));
     assert_eq!(forged(1, 16, forge_out), pair(1));
-    assert_eq!(forged(2, 16, forge_out), mismatch(Culprits::Stage(2)), "the payer saw no token of the prompt");
-    assert_eq!(forged(2, 64, forge_out), mismatch(Culprits::Stage(2)), "the payer saw the tokens itself");
-    assert_eq!(forged(0, 0, forge_in), mismatch(Culprits::Stage(0)), "the payer sent the prompt itself");
+    assert_eq!(
+        forged(2, 16, forge_out),
+        mismatch(Culprits::Stage(2)),
+        "the payer saw no token of the prompt"
+    );
+    assert_eq!(
+        forged(2, 64, forge_out),
+        mismatch(Culprits::Stage(2)),
+        "the payer saw the tokens itself"
+    );
+    assert_eq!(
+        forged(0, 0, forge_in),
+        mismatch(Culprits::Stage(0)),
+        "the payer sent the prompt itself"
+    );
     assert_eq!(forged(1, 0, forge_in), pair(0));
     assert_eq!(forged(2, 0, forge_in), pair(1));
 }
@@ -173,7 +196,11 @@ fn a_receipt_that_is_no_honest_next_one_is_refused() {
     let bad = |stage| (FaultCode::BadReceipt, Some(Culprits::Stage(stage)));
     assert_eq!(forged(1, 16, |leaf| leaf.first_position = 32), bad(1));
     assert_eq!(forged(1, 16, |leaf| leaf.positions = 32), bad(1));
-    assert_eq!(forged(1, 16, |leaf| leaf.positions = 3), bad(1), "a part of a window while the session runs");
+    assert_eq!(
+        forged(1, 16, |leaf| leaf.positions = 3),
+        bad(1),
+        "a part of a window while the session runs"
+    );
     assert_eq!(forged(1, 16, |leaf| leaf.kv_root[0] ^= 1), bad(1));
     assert_eq!(forged(0, 0, |leaf| leaf.profile[0] ^= 1), bad(0));
     assert_eq!(forged(0, 0, |leaf| leaf.lane += 1), bad(0));
@@ -252,7 +279,9 @@ fn a_worker_that_never_settles_costs_nothing_more() {
 #[test]
 fn a_replayed_tick_is_refused_and_pays_nothing() {
     let (world, report) = run(&[], |_, _, message| match &message {
-        Message::Pay(pay) if matches!(&pay.payment, Payment::Tick(proof) if proof.n > 50) => vec![message.clone(), message],
+        Message::Pay(pay) if matches!(&pay.payment, Payment::Tick(proof) if proof.n > 50) => {
+            vec![message.clone(), message]
+        }
         _ => vec![message],
     });
     assert_eq!(report.failure.as_ref().expect("failed").code, FaultCode::BadTick);
@@ -274,9 +303,16 @@ fn strangers_and_neighbours_out_of_place_change_nothing() {
     let id = world.start(plan);
     assert!(world.run_events(150), "in the middle of the session");
     let session = SessionId([1; 32]);
-    let step = Step { session, first_position: 40, rows: 1, sample: true, payload: Payload::Tokens(vec![1]) };
+    let step = Step {
+        session,
+        first_position: 40,
+        rows: 1,
+        sample: true,
+        payload: Payload::Tokens(vec![1]),
+    };
     let token = Token { session, position: 41, id: 3, stop: None, log_probabilities: None };
-    let close = mica_protocol::messages::Close { session, when: mica_protocol::messages::CloseWhen::Now };
+    let close =
+        mica_protocol::messages::Close { session, when: mica_protocol::messages::CloseWhen::Now };
     world.send(3, peer(1), Message::Step(step.clone()));
     world.send(1, peer(3), Message::Step(step));
     world.send(2, peer(1), Message::Token(token.clone()));
@@ -290,7 +326,14 @@ fn strangers_and_neighbours_out_of_place_change_nothing() {
     let mut faults = faults.borrow().clone();
     faults.sort_unstable();
     let wrong = FaultCode::WrongPeer;
-    let expected = [(1, 2, wrong), (1, 2, wrong), (1, 3, wrong), (2, 1, FaultCode::WrongDirection), (2, 3, wrong), (3, 1, wrong)];
+    let expected = [
+        (1, 2, wrong),
+        (1, 2, wrong),
+        (1, 3, wrong),
+        (2, 1, FaultCode::WrongDirection),
+        (2, 3, wrong),
+        (3, 1, wrong),
+    ];
     assert_eq!(faults, expected);
     assert!(faults.iter().all(|(_, to, _)| *to != PAYER));
 }
@@ -301,7 +344,10 @@ fn quote(world: &World) -> mica_protocol::messages::SignedQuote {
         world.workers[0].table.offer().clone(),
     );
     let request = mica_protocol::messages::QuoteRequest { model: common::MODEL, nonce: 5 };
-    let input = mica_protocol::stage::StageInput::Message { from: peer(PAYER), message: Message::QuoteRequest(request) };
+    let input = mica_protocol::stage::StageInput::Message {
+        from: peer(PAYER),
+        message: Message::QuoteRequest(request),
+    };
     match &table.handle(world.now, input)[..] {
         [mica_protocol::stage::StageOutput::Send { message: Message::Quote(quote), .. }] => *quote,
         other => panic!("no quote but {other:?}"),
@@ -314,7 +360,8 @@ fn a_worker_that_vanishes_is_paid_for_what_it_delivered() {
     let plan = world.plan(1, prompt(40), 100);
     let id = world.start(plan);
     assert!(world.run_events(300));
-    world.tamper = Box::new(|from, to, message| if from == 2 || to == 2 { vec![] } else { vec![message] });
+    world.tamper =
+        Box::new(|from, to, message| if from == 2 || to == 2 { vec![] } else { vec![message] });
     world.payer_input(id, mica_protocol::payer::PayerInput::Disconnected { peer: peer(2) });
     world.worker_input(0, mica_protocol::stage::StageInput::Disconnected { peer: peer(2) });
     world.run();

@@ -9,8 +9,9 @@ use mica_primitives::{ChannelId, LayerRange, Leaf, Redeem, Tick, TickProof, Vouc
 use mica_protocol::{
     FaultCode, Message, Path, PathStage, PaymentTerms, SessionId, SessionSpec,
     messages::{
-        Acceptance, Close, CloseWhen, Closed, Fault, HeldPromises, Open, Opened, Pay, Payload, Payment, Promises, Quote,
-        QuoteRequest, SessionReceipt, SignedQuote, Statement, Step, Token,
+        Acceptance, Close, CloseWhen, Closed, Fault, HeldPromises, Open, Opened, Pay, Payload,
+        Payment, Promises, Quote, QuoteRequest, SessionReceipt, SignedQuote, Statement, Step,
+        Token,
     },
     probability::{Candidate, Candidates, LogProbabilities, LogProbability},
     receipts::sign_leaf,
@@ -35,8 +36,14 @@ fn redeem(tick: Option<TickProof>) -> Redeem {
 }
 
 fn open() -> Open {
-    let addresses = BoundedVec::truncate_from(vec![BoundedVec::truncate_from(b"/ip4/127.0.0.1/tcp/4001".to_vec())]);
-    let stage = |node, first, end| PathStage { peer: peer(node), range: LayerRange { first, end }, addresses: addresses.clone() };
+    let addresses = BoundedVec::truncate_from(vec![BoundedVec::truncate_from(
+        b"/ip4/127.0.0.1/tcp/4001".to_vec(),
+    )]);
+    let stage = |node, first, end| PathStage {
+        peer: peer(node),
+        range: LayerRange { first, end },
+        addresses: addresses.clone(),
+    };
     Open {
         session: SESSION,
         model: MODEL,
@@ -45,7 +52,11 @@ fn open() -> Open {
         stage: 1,
         channel: ChannelId([4; 32]),
         lane: 2,
-        terms: PaymentTerms { price_per_layer_token: 3, credit_positions: 16, exposure_positions: 48 },
+        terms: PaymentTerms {
+            price_per_layer_token: 3,
+            credit_positions: 16,
+            exposure_positions: 48,
+        },
         spec: SessionSpec {
             prompt_positions: 12,
             max_new_tokens: 100,
@@ -59,14 +70,21 @@ fn open() -> Open {
     }
 }
 
-fn token(id: u32, stop: Option<StopReason>, log_probabilities: Option<LogProbabilities>) -> Message {
+fn token(
+    id: u32,
+    stop: Option<StopReason>,
+    log_probabilities: Option<LogProbabilities>,
+) -> Message {
     Message::Token(Token { session: SESSION, position: 20, id, stop, log_probabilities })
 }
 
 fn likely() -> LogProbabilities {
     let candidate = |(id, value)| Candidate { id, log_probability: LogProbability::new(value) };
     let top = [(65, -0.25), (66, -1.5)].map(candidate);
-    LogProbabilities { drawn: LogProbability::new(-0.25), top: Candidates::truncate_from(top.into()) }
+    LogProbabilities {
+        drawn: LogProbability::new(-0.25),
+        top: Candidates::truncate_from(top.into()),
+    }
 }
 
 fn quote() -> SignedQuote {
@@ -107,11 +125,19 @@ fn messages() -> Vec<(&'static str, Message)> {
         kv_root: [3; 32],
         trace_root: [0; 32],
     };
-    let step = |payload| Message::Step(Step { session: SESSION, first_position: 16, rows: 2, sample: true, payload });
+    let step = |payload| {
+        Message::Step(Step { session: SESSION, first_position: 16, rows: 2, sample: true, payload })
+    };
     let pay = |payment| Message::Pay(Pay { session: SESSION, payment });
     let proof = TickProof { n: 5, preimage: [8; 32] };
-    let promises = Promises { session: SESSION, held: HeldPromises::truncate_from(vec![redeem(None), redeem(Some(proof))]) };
-    let fault = Fault { held: Some(Box::new(redeem(Some(proof)))), ..Fault::new(Some(SESSION), FaultCode::StaleVoucher, "old") };
+    let promises = Promises {
+        session: SESSION,
+        held: HeldPromises::truncate_from(vec![redeem(None), redeem(Some(proof))]),
+    };
+    let fault = Fault {
+        held: Some(Box::new(redeem(Some(proof)))),
+        ..Fault::new(Some(SESSION), FaultCode::StaleVoucher, "old")
+    };
     vec![
         ("quote_request", Message::QuoteRequest(QuoteRequest { model: MODEL, nonce: 1 })),
         ("quote", Message::Quote(quote())),
@@ -124,7 +150,10 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("token_last", token(2, Some(StopReason::EndId), None)),
         ("pay_tick", pay(Payment::Tick(proof))),
         ("pay_voucher", pay(Payment::Voucher(Box::new(redeem(None))))),
-        ("receipt", Message::Receipt(SessionReceipt { receipt: sign_leaf(leaf, &peer_key(2), &GENESIS) })),
+        (
+            "receipt",
+            Message::Receipt(SessionReceipt { receipt: sign_leaf(leaf, &peer_key(2), &GENESIS) }),
+        ),
         ("close", Message::Close(Close { session: SESSION, when: CloseWhen::Now })),
         (
             "statement",
@@ -148,9 +177,14 @@ fn hex(bytes: &[u8]) -> String {
 
 #[test]
 fn frames_have_these_bytes() {
-    let found: String =
-        messages().iter().map(|(name, message)| format!("{name} {}\n", hex(&encode_frame(message).expect("fits")))).collect();
-    assert!(found == include_str!("golden.txt"), "the wire format has changed; if that is meant, golden.txt becomes:\n{found}");
+    let found: String = messages()
+        .iter()
+        .map(|(name, message)| format!("{name} {}\n", hex(&encode_frame(message).expect("fits"))))
+        .collect();
+    assert!(
+        found == include_str!("golden.txt"),
+        "the wire format has changed; if that is meant, golden.txt becomes:\n{found}"
+    );
 }
 
 #[test]

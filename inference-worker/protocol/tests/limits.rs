@@ -4,7 +4,8 @@ mod common;
 
 use codec::Encode;
 use common::{
-    DEPOSIT, GENESIS, HIDDEN, MODEL, PAYER, PRICE, PROFILE, World, engine::likely, facts_of, peer, peer_key, voucher_key,
+    DEPOSIT, GENESIS, HIDDEN, MODEL, PAYER, PRICE, PROFILE, World, engine::likely, facts_of, peer,
+    peer_key, voucher_key,
 };
 use mica_primitives::{LayerRange, Leaf};
 use mica_protocol::{
@@ -17,7 +18,10 @@ use mica_protocol::{
     probability::{Candidate, Candidates, LogProbabilities, LogProbability},
     receipts::{Ending, PathVerifier, StageFacts, VerifyError, sign_leaf},
     session::EndIds,
-    stage::{ComputeResult, Computed, Drawn, StageIdentity, StageInput, StageOffer, StageOutput, StageTable},
+    stage::{
+        ComputeResult, Computed, Drawn, StageIdentity, StageInput, StageOffer, StageOutput,
+        StageTable,
+    },
     wire::{WireError, decode_content, encode_frame},
 };
 
@@ -34,8 +38,14 @@ fn frames() {
     assert!(encode_frame(&step(MAX_STEP_ROWS, full)).is_ok(), "the widest step fits");
     let over = MAX_FRAME_BYTES + 1;
     assert!(matches!(encode_frame(&step(1, over)), Err(WireError::TooLarge { .. })));
-    assert_eq!(decode_content(&vec![PROTOCOL_VERSION; over]), Err(WireError::TooLarge { bytes: over }));
-    assert_eq!(decode_content(&[PROTOCOL_VERSION + 1]), Err(WireError::UnknownVersion { found: PROTOCOL_VERSION + 1 }));
+    assert_eq!(
+        decode_content(&vec![PROTOCOL_VERSION; over]),
+        Err(WireError::TooLarge { bytes: over })
+    );
+    assert_eq!(
+        decode_content(&[PROTOCOL_VERSION + 1]),
+        Err(WireError::UnknownVersion { found: PROTOCOL_VERSION + 1 })
+    );
 }
 
 #[test]
@@ -49,8 +59,11 @@ fn steps() {
 #[test]
 fn stages_and_end_ids() {
     let stages = |count: u16| {
-        let stage =
-            |i| PathStage { peer: [i as u8; 32], range: LayerRange { first: i, end: i + 1 }, addresses: Default::default() };
+        let stage = |i| PathStage {
+            peer: [i as u8; 32],
+            range: LayerRange { first: i, end: i + 1 },
+            addresses: Default::default(),
+        };
         Path::new((0..count).map(stage).collect(), count)
     };
     assert!(stages(MAX_STAGES as u16).is_ok());
@@ -65,7 +78,12 @@ fn credit_and_exposure() {
     let mut world = World::new(1, &[], 2);
     let mut plan = world.plan(1, vec![1; 20], 4);
     plan.exposure_positions = MIN_CREDIT_AND_EXPOSURE - DEFAULT_CREDIT_POSITIONS - 1;
-    assert!(PayerSession::start(plan, world.now).expect_err("too little").to_string().contains("raise the exposure"));
+    assert!(
+        PayerSession::start(plan, world.now)
+            .expect_err("too little")
+            .to_string()
+            .contains("raise the exposure")
+    );
 }
 
 fn leaf(first_position: u32, positions: u32, kv_root: &mut [u8; 32]) -> Leaf {
@@ -87,11 +105,19 @@ fn leaf(first_position: u32, positions: u32, kv_root: &mut [u8; 32]) -> Leaf {
 
 #[test]
 fn receipts_that_wait_for_tokens() {
-    let facts = |node: usize, first| StageFacts { peer: peer(node), lane: 0, layers: LayerRange { first, end: first + 1 } };
+    let facts = |node: usize, first| StageFacts {
+        peer: peer(node),
+        lane: 0,
+        layers: LayerRange { first, end: first + 1 },
+    };
     let mut verifier = PathVerifier::new(SESSION, PROFILE, GENESIS, &[facts(1, 0), facts(2, 1)]);
     let mut kv_root = [0; 32];
     for window in 0..MAX_WAITING_RECEIPTS as u32 {
-        let receipt = sign_leaf(leaf(window * LEAF_POSITIONS, LEAF_POSITIONS, &mut kv_root), &peer_key(1), &GENESIS);
+        let receipt = sign_leaf(
+            leaf(window * LEAF_POSITIONS, LEAF_POSITIONS, &mut kv_root),
+            &peer_key(1),
+            &GENESIS,
+        );
         assert_eq!(verifier.accept(0, &receipt, Ending::Running), Ok(vec![]), "no token is known");
     }
     let next = leaf(MAX_WAITING_RECEIPTS as u32 * LEAF_POSITIONS, LEAF_POSITIONS, &mut kv_root);
@@ -120,7 +146,10 @@ fn a_payer_keeps_the_pipeline_short() {
     world.start(plan);
     while world.run_events(1) {}
     assert!(world.workers[0].positions <= MAX_PIPELINE_POSITIONS);
-    assert_eq!(world.workers[0].positions, u32::from(DEFAULT_EXPOSURE_POSITIONS + DEFAULT_CREDIT_POSITIONS));
+    assert_eq!(
+        world.workers[0].positions,
+        u32::from(DEFAULT_EXPOSURE_POSITIONS + DEFAULT_CREDIT_POSITIONS)
+    );
 }
 
 /// An opening of a path of two for worker 2, the last stage, or for worker 1.
@@ -129,14 +158,19 @@ fn opening(session: u8, worker: usize, prompt: usize) -> Open {
     let plan = world.plan(session, vec![1; prompt], 20);
     let (_, outputs) = PayerSession::start(plan, world.now).expect("a good plan");
     let open = outputs.into_iter().find_map(|output| match output {
-        PayerOutput::Send { to, message: Message::Open(open), .. } if to == peer(worker) => Some(*open),
+        PayerOutput::Send { to, message: Message::Open(open), .. } if to == peer(worker) => {
+            Some(*open)
+        }
         _ => None,
     });
     open.expect("an opening")
 }
 
 fn offer(worker: usize) -> StageOffer {
-    common::offer(if worker == 1 { LayerRange { first: 0, end: 2 } } else { LayerRange { first: 2, end: 4 } }, 4)
+    common::offer(
+        if worker == 1 { LayerRange { first: 0, end: 2 } } else { LayerRange { first: 2, end: 4 } },
+        4,
+    )
 }
 
 fn table(worker: usize, offer: StageOffer) -> StageTable {
@@ -183,7 +217,8 @@ fn held_positions() {
     let mut next = 0;
     let code = loop {
         let payload = Payload::Hidden(vec![0; 16 * HIDDEN as usize * 4]);
-        let step = Step { session: SESSION, first_position: next, rows: 16, sample: false, payload };
+        let step =
+            Step { session: SESSION, first_position: next, rows: 16, sample: false, payload };
         if let Some(code) = fault(&say(&mut table, 1, Message::Step(step))) {
             break code;
         }
@@ -195,7 +230,12 @@ fn held_positions() {
 
 #[test]
 fn sessions_and_openings() {
-    let many = StageOffer { max_sessions: usize::MAX, max_sessions_per_peer: usize::MAX, cache_positions: u32::MAX, ..offer(1) };
+    let many = StageOffer {
+        max_sessions: usize::MAX,
+        max_sessions_per_peer: usize::MAX,
+        cache_positions: u32::MAX,
+        ..offer(1)
+    };
     let mut full = table(1, many.clone());
     let fill = |table: &mut StageTable, count: usize, peers: usize| {
         for index in 0..count {
@@ -211,7 +251,10 @@ fn sessions_and_openings() {
     let per_peer = fill(&mut full, MAX_OPENINGS, usize::MAX);
     assert_eq!(per_peer, (MAX_SESSIONS_PER_PEER, Some(FaultCode::TooManySessions)));
     let mut full = table(1, many.clone());
-    assert_eq!(fill(&mut full, MAX_OPENINGS + 1, 8), (MAX_OPENINGS, Some(FaultCode::TooManySessions)));
+    assert_eq!(
+        fill(&mut full, MAX_OPENINGS + 1, 8),
+        (MAX_OPENINGS, Some(FaultCode::TooManySessions))
+    );
     let mut full = table(1, StageOffer { max_sessions: 3, ..many.clone() });
     assert_eq!(fill(&mut full, 9, 8), (3, Some(FaultCode::TooManySessions)));
     let mut full = table(1, StageOffer { cache_positions: 50, ..many });
@@ -228,20 +271,33 @@ fn all_sessions_together() {
     for index in 0..=MAX_SESSIONS {
         // Sixteen lanes a channel, eight sessions a peer.
         let (number, lane) = (index / 16, (index % 16) as u16);
-        let facts = ChannelFacts { channel: mica_primitives::ChannelId([number as u8 + 1; 32]), ..facts_of(1, DEPOSIT) };
-        let mut payer = PayerLedger::new(GENESIS, voucher_key(), facts.clone()).expect("own signer");
+        let facts = ChannelFacts {
+            channel: mica_primitives::ChannelId([number as u8 + 1; 32]),
+            ..facts_of(1, DEPOSIT)
+        };
+        let mut payer =
+            PayerLedger::new(GENESIS, voucher_key(), facts.clone()).expect("own signer");
         let leases = (0..=lane).map(|_| payer.lease(100).expect("a lane"));
-        let voucher = leases.last().expect("one").renew(0, 2 * PRICE, 30, 10_000).expect("within the limit");
+        let voucher =
+            leases.last().expect("one").renew(0, 2 * PRICE, 30, 10_000).expect("within the limit");
         let mut id = [0; 32];
         id[..8].copy_from_slice(&(index as u64).to_le_bytes());
-        let open = Open { session: SessionId(id), channel: facts.channel, lane, voucher, ..opening(1, 1, 4) };
+        let open = Open {
+            session: SessionId(id),
+            channel: facts.channel,
+            lane,
+            voucher,
+            ..opening(1, 1, 4)
+        };
         let from = [(index / 8) as u8 + 100; 32];
-        let outputs = table.handle(at(0), StageInput::Message { from, message: Message::Open(Box::new(open)) });
+        let outputs = table
+            .handle(at(0), StageInput::Message { from, message: Message::Open(Box::new(open)) });
         if index == MAX_SESSIONS {
             assert_eq!(fault(&outputs), Some(FaultCode::TooManySessions));
             return;
         }
-        let outputs = table.handle(at(0), StageInput::Channel { channel: facts.channel, facts: Some(facts) });
+        let outputs =
+            table.handle(at(0), StageInput::Channel { channel: facts.channel, facts: Some(facts) });
         assert!(opened(&outputs).is_some(), "session {index}: {outputs:?}");
     }
 }
@@ -253,22 +309,34 @@ fn ledgers() {
         let mut id = [9; 32];
         id[..8].copy_from_slice(&(index as u64).to_le_bytes());
         let facts = ChannelFacts { channel: mica_primitives::ChannelId(id), ..facts_of(1, 100) };
-        let mut lane = PayerLedger::new(GENESIS, voucher_key(), facts.clone()).expect("own").lease(100).expect("deposit");
+        let mut lane = PayerLedger::new(GENESIS, voucher_key(), facts.clone())
+            .expect("own")
+            .lease(100)
+            .expect("deposit");
         let best = Some(lane.settle(1, 10_000).expect("within the limit"));
-        table.restore(PayeeLaneRecord { facts, lane: 0, best, receipts: LaneReceipts::default() }).expect("own record");
+        table
+            .restore(PayeeLaneRecord { facts, lane: 0, best, receipts: LaneReceipts::default() })
+            .expect("own record");
     }
     let open = opening(1, 1, 4);
     let channel = open.channel;
     say(&mut table, PAYER, Message::Open(Box::new(open.clone())));
-    let outputs = table.handle(at(0), StageInput::Channel { channel, facts: Some(facts_of(1, DEPOSIT)) });
+    let outputs =
+        table.handle(at(0), StageInput::Channel { channel, facts: Some(facts_of(1, DEPOSIT)) });
     assert_eq!(fault(&outputs), Some(FaultCode::TooManySessions), "every ledger holds money");
     let redeemed = table.redeemable().pop().expect("many").redeem.voucher;
     let mut facts = ChannelFacts { channel: redeemed.channel, ..facts_of(1, 100) };
-    let lane = mica_primitives::Lane { seq: redeemed.seq, cumulative: 1, claimed: 1, ..Default::default() };
+    let lane = mica_primitives::Lane {
+        seq: redeemed.seq,
+        cumulative: 1,
+        claimed: 1,
+        ..Default::default()
+    };
     facts.lanes.insert(0, lane);
     table.handle(at(0), StageInput::Channel { channel: redeemed.channel, facts: Some(facts) });
     say(&mut table, PAYER, Message::Open(Box::new(open)));
-    let outputs = table.handle(at(0), StageInput::Channel { channel, facts: Some(facts_of(1, DEPOSIT)) });
+    let outputs =
+        table.handle(at(0), StageInput::Channel { channel, facts: Some(facts_of(1, DEPOSIT)) });
     assert!(opened(&outputs).is_some(), "a ledger that was paid makes room");
 }
 
@@ -282,25 +350,46 @@ fn deadlines_of_a_stage() {
     let mut idle = running(1, 40);
     assert_eq!(idle.next_deadline_ms(), Some(STEP_DEADLINE_MS));
     assert!(idle.handle(at(STEP_DEADLINE_MS - 1), StageInput::Wake).is_empty());
-    assert_eq!(fault(&idle.handle(at(STEP_DEADLINE_MS), StageInput::Wake)), Some(FaultCode::Silent));
+    assert_eq!(
+        fault(&idle.handle(at(STEP_DEADLINE_MS), StageInput::Wake)),
+        Some(FaultCode::Silent)
+    );
     assert_eq!(idle.next_deadline_ms(), Some(STEP_DEADLINE_MS + SETTLE_DEADLINE_MS));
     let outputs = idle.handle(at(STEP_DEADLINE_MS + SETTLE_DEADLINE_MS), StageInput::Wake);
-    assert!(matches!(&outputs[..], [StageOutput::Ended(end)] if !end.settled && end.fault == Some(FaultCode::Silent)));
+    assert!(
+        matches!(&outputs[..], [StageOutput::Ended(end)] if !end.settled && end.fault == Some(FaultCode::Silent))
+    );
     assert_eq!(idle.sessions(), 0);
 
     let mut slow = running(1, 40);
     say(&mut slow, PAYER, prompt_step(0));
-    assert_eq!(fault(&slow.handle(at(COMPUTE_DEADLINE_MS), StageInput::Wake)), Some(FaultCode::ComputeLate));
-    let late = Computed { session: SESSION, first_position: 0, result: ComputeResult::Failed("late".into()) };
-    assert!(slow.handle(at(COMPUTE_DEADLINE_MS), StageInput::Computed(late)).is_empty(), "nobody waits any more");
+    assert_eq!(
+        fault(&slow.handle(at(COMPUTE_DEADLINE_MS), StageInput::Wake)),
+        Some(FaultCode::ComputeLate)
+    );
+    let late = Computed {
+        session: SESSION,
+        first_position: 0,
+        result: ComputeResult::Failed("late".into()),
+    };
+    assert!(
+        slow.handle(at(COMPUTE_DEADLINE_MS), StageInput::Computed(late)).is_empty(),
+        "nobody waits any more"
+    );
 
     let mut unpaid = running(1, 40);
     say(&mut unpaid, PAYER, prompt_step(0));
     say(&mut unpaid, PAYER, prompt_step(16));
     let rows = ComputeResult::Hidden(vec![0; 16 * HIDDEN as usize * 4]);
-    unpaid.handle(at(7), StageInput::Computed(Computed { session: SESSION, first_position: 0, result: rows }));
+    unpaid.handle(
+        at(7),
+        StageInput::Computed(Computed { session: SESSION, first_position: 0, result: rows }),
+    );
     assert_eq!(unpaid.next_deadline_ms(), Some(7 + CREDIT_DEADLINE_MS));
-    assert_eq!(fault(&unpaid.handle(at(7 + CREDIT_DEADLINE_MS), StageInput::Wake)), Some(FaultCode::CreditExhausted));
+    assert_eq!(
+        fault(&unpaid.handle(at(7 + CREDIT_DEADLINE_MS), StageInput::Wake)),
+        Some(FaultCode::CreditExhausted)
+    );
 }
 
 #[test]
@@ -308,13 +397,29 @@ fn steps_that_do_not_fit_end_the_session_by_name() {
     let refuse = |message: Message| fault(&say(&mut running(1, 40), PAYER, message));
     assert_eq!(refuse(prompt_step(0)), None);
     assert_eq!(refuse(prompt_step(1)), Some(FaultCode::UnexpectedPosition));
-    assert_eq!(refuse(step(1, HIDDEN as usize * 4)), Some(FaultCode::BadStep), "hidden states into layer 0");
+    assert_eq!(
+        refuse(step(1, HIDDEN as usize * 4)),
+        Some(FaultCode::BadStep),
+        "hidden states into layer 0"
+    );
     let token = |id| Payload::Tokens(vec![id]);
-    let one = |id| Message::Step(Step { session: SESSION, first_position: 0, rows: 1, sample: false, payload: token(id) });
+    let one = |id| {
+        Message::Step(Step {
+            session: SESSION,
+            first_position: 0,
+            rows: 1,
+            sample: false,
+            payload: token(id),
+        })
+    };
     assert_eq!(refuse(one(96)), None);
     assert_eq!(refuse(one(97)), Some(FaultCode::BadStep), "outside the vocabulary");
     let mut table = running(1, 4);
-    assert_eq!(fault(&say(&mut table, PAYER, prompt_step(0))), Some(FaultCode::BadStep), "longer than agreed");
+    assert_eq!(
+        fault(&say(&mut table, PAYER, prompt_step(0))),
+        Some(FaultCode::BadStep),
+        "longer than agreed"
+    );
 }
 
 #[test]
@@ -322,11 +427,20 @@ fn an_engine_that_fails_or_answers_nonsense_is_reported() {
     let answer = |result| {
         let mut table = running(1, 40);
         say(&mut table, PAYER, prompt_step(0));
-        fault(&table.handle(at(1), StageInput::Computed(Computed { session: SESSION, first_position: 0, result })))
+        fault(&table.handle(
+            at(1),
+            StageInput::Computed(Computed { session: SESSION, first_position: 0, result }),
+        ))
     };
-    assert_eq!(answer(ComputeResult::Failed("out of memory".into())), Some(FaultCode::ComputeFailed));
+    assert_eq!(
+        answer(ComputeResult::Failed("out of memory".into())),
+        Some(FaultCode::ComputeFailed)
+    );
     assert_eq!(answer(ComputeResult::Hidden(vec![0; 3])), Some(FaultCode::ComputeFailed));
-    assert_eq!(answer(ComputeResult::Sampled(Some(Drawn { id: 1, log_probabilities: None }))), Some(FaultCode::ComputeFailed));
+    assert_eq!(
+        answer(ComputeResult::Sampled(Some(Drawn { id: 1, log_probabilities: None }))),
+        Some(FaultCode::ComputeFailed)
+    );
     assert_eq!(answer(ComputeResult::Hidden(vec![0; 16 * HIDDEN as usize * 4])), None);
 }
 
@@ -340,9 +454,22 @@ fn a_draw_that_is_not_what_was_asked_is_reported() {
         say(&mut table, PAYER, Message::Open(Box::new(open)));
         table.handle(at(0), StageInput::Channel { channel, facts: Some(facts_of(2, DEPOSIT)) });
         let payload = Payload::Hidden(vec![0; 16 * HIDDEN as usize * 4]);
-        say(&mut table, 1, Message::Step(Step { session: SESSION, first_position: 0, rows: 16, sample: true, payload }));
+        say(
+            &mut table,
+            1,
+            Message::Step(Step {
+                session: SESSION,
+                first_position: 0,
+                rows: 16,
+                sample: true,
+                payload,
+            }),
+        );
         let result = ComputeResult::Sampled(Some(Drawn { id, log_probabilities }));
-        fault(&table.handle(at(1), StageInput::Computed(Computed { session: SESSION, first_position: 0, result })))
+        fault(&table.handle(
+            at(1),
+            StageInput::Computed(Computed { session: SESSION, first_position: 0, result }),
+        ))
     };
     let failed = Some(FaultCode::ComputeFailed);
     assert_eq!(answer(None, 96, None), None);
@@ -358,13 +485,25 @@ fn log_probabilities() {
     let mut world = World::new(1, &[], 2);
     let mut plan = world.plan(1, vec![1; 2], 4);
     plan.logprobs = Some(MAX_TOP_LOG_PROBABILITIES as u8 + 1);
-    assert!(PayerSession::start(plan, world.now).expect_err("too many").to_string().contains("ask for fewer"));
+    assert!(
+        PayerSession::start(plan, world.now)
+            .expect_err("too many")
+            .to_string()
+            .contains("ask for fewer")
+    );
     let candidate = |id| Candidate { id, log_probability: LogProbability::new(-1.0) };
     let too_many: Vec<Candidate> = (0..=MAX_TOP_LOG_PROBABILITIES).map(candidate).collect();
     assert!(<Candidates as codec::Decode>::decode(&mut &too_many.encode()[..]).is_err());
-    let all = LogProbabilities { drawn: LogProbability::new(-1.0), top: Candidates::truncate_from(too_many) };
-    let token = Token { session: SESSION, position: 1, id: 0, stop: None, log_probabilities: Some(all) };
-    assert!(encode_frame(&Message::Token(token)).expect("fits").len() < 256, "a token is a small message");
+    let all = LogProbabilities {
+        drawn: LogProbability::new(-1.0),
+        top: Candidates::truncate_from(too_many),
+    };
+    let token =
+        Token { session: SESSION, position: 1, id: 0, stop: None, log_probabilities: Some(all) };
+    assert!(
+        encode_frame(&Message::Token(token)).expect("fits").len() < 256,
+        "a token is a small message"
+    );
 }
 
 #[test]

@@ -1,14 +1,17 @@
-//! Vouchers and ticks against both ledgers: every attack on the money is refused by name, and whatever is accepted the chain pays.
+//! Vouchers and ticks against both ledgers: every attack on the money is refused by name, and
+//! whatever is accepted the chain pays.
 
 mod common;
 
 use common::{GENESIS, channel_of, facts_of, voucher_key};
 use ed25519_dalek::SigningKey;
-use mica_primitives::{Balance, Hash32, Lane, LaneId, MAX_LANES, Redeem, TickProof, domain::blake2_256};
+use mica_primitives::{
+    Balance, Hash32, Lane, LaneId, MAX_LANES, Redeem, TickProof, domain::blake2_256,
+};
 use mica_protocol::{
     channel::{
-        ChannelFacts, LeaseError, LedgerError, PayeeLedger, PayerLane, PayerLaneRecord, PayerLedger, SpendError, VoucherKind,
-        VoucherRule,
+        ChannelFacts, LeaseError, LedgerError, PayeeLedger, PayerLane, PayerLaneRecord,
+        PayerLedger, SpendError, VoucherKind, VoucherRule,
     },
     limits::EXPIRY_MARGIN_BLOCKS,
     messages::Payment,
@@ -51,20 +54,35 @@ fn resign(redeem: &mut Redeem, key: &SigningKey, genesis: &Hash32) {
     redeem.signature = signing::sign(key, &redeem.voucher.signing_bytes(genesis));
 }
 
-/// What the chain pays for `redeem` on a channel with `facts`: the rules of the channels pallet in a few lines.
+/// What the chain pays for `redeem` on a channel with `facts`: the rules of the channels pallet in
+/// a few lines.
 fn chain_pays(facts: &mut ChannelFacts, redeem: &Redeem, block: u32) -> Option<Balance> {
     let voucher = &redeem.voucher;
     let lane = facts.lane(voucher.lane);
-    let ticked = redeem.tick.is_none_or(|proof| voucher.tick.is_some_and(|tick| tick.verify(&proof, blake2_256)));
-    let signed = signing::verify(&facts.signer, &voucher.signing_bytes(&GENESIS), &redeem.signature);
+    let ticked = redeem
+        .tick
+        .is_none_or(|proof| voucher.tick.is_some_and(|tick| tick.verify(&proof, blake2_256)));
+    let signed =
+        signing::verify(&facts.signer, &voucher.signing_bytes(&GENESIS), &redeem.signature);
     let promised = redeem.promised()?;
-    if !ticked || !signed || voucher.seq < lane.seq || promised < lane.cumulative || voucher.expires < block {
+    if !ticked
+        || !signed
+        || voucher.seq < lane.seq
+        || promised < lane.cumulative
+        || voucher.expires < block
+    {
         return None;
     }
     let claimed: Balance = facts.lanes.values().map(|lane| lane.claimed).sum();
     let paid = (promised - lane.claimed).min(facts.deposit - claimed);
     let (receipts_root, receipts) = (voucher.receipts_root, voucher.receipts);
-    let lane = Lane { seq: voucher.seq, cumulative: promised, claimed: lane.claimed + paid, receipts_root, receipts };
+    let lane = Lane {
+        seq: voucher.seq,
+        cumulative: promised,
+        claimed: lane.claimed + paid,
+        receipts_root,
+        receipts,
+    };
     facts.lanes.insert(voucher.lane, lane);
     Some(paid)
 }
@@ -88,21 +106,44 @@ fn a_foreign_voucher_is_refused() {
     let (mut payee, mut lane, _) = opened(10_000, 100);
     let good = lane.renew(1, UNIT, 10, EXPIRES).expect("within the limit");
     let renewal = rule(0, VoucherKind::Renewal);
-    assert_eq!(payee.accept_voucher(&good, &rule(1, VoucherKind::Renewal)), Err(LedgerError::Foreign), "another lane");
+    assert_eq!(
+        payee.accept_voucher(&good, &rule(1, VoucherKind::Renewal)),
+        Err(LedgerError::Foreign),
+        "another lane"
+    );
     let mut other = good.clone();
     other.voucher.channel = channel_of(2);
     resign(&mut other, &voucher_key(), &GENESIS);
-    assert_eq!(payee.accept_voucher(&other, &renewal), Err(LedgerError::Foreign), "another channel");
+    assert_eq!(
+        payee.accept_voucher(&other, &renewal),
+        Err(LedgerError::Foreign),
+        "another channel"
+    );
     let mut other = good.clone();
     resign(&mut other, &voucher_key(), &[0; 32]);
-    assert_eq!(payee.accept_voucher(&other, &renewal), Err(LedgerError::BadSignature), "another chain");
+    assert_eq!(
+        payee.accept_voucher(&other, &renewal),
+        Err(LedgerError::BadSignature),
+        "another chain"
+    );
     resign(&mut other, &SigningKey::from_bytes(&[1; 32]), &GENESIS);
-    assert_eq!(payee.accept_voucher(&other, &renewal), Err(LedgerError::BadSignature), "another signer");
+    assert_eq!(
+        payee.accept_voucher(&other, &renewal),
+        Err(LedgerError::BadSignature),
+        "another signer"
+    );
     let mut other = good.clone();
     other.voucher.cumulative += 1;
-    assert_eq!(payee.accept_voucher(&other, &renewal), Err(LedgerError::BadSignature), "changed after signing");
+    assert_eq!(
+        payee.accept_voucher(&other, &renewal),
+        Err(LedgerError::BadSignature),
+        "changed after signing"
+    );
     let out_of_range = MAX_LANES as LaneId;
-    assert_eq!(payee.accept_voucher(&good, &rule(out_of_range, VoucherKind::Renewal)), Err(LedgerError::NoSuchLane(out_of_range)));
+    assert_eq!(
+        payee.accept_voucher(&good, &rule(out_of_range, VoucherKind::Renewal)),
+        Err(LedgerError::NoSuchLane(out_of_range))
+    );
     assert_eq!(payee.accept_voucher(&good, &renewal), Ok(UNIT), "the good one still is");
 }
 
@@ -110,20 +151,35 @@ fn a_foreign_voucher_is_refused() {
 fn a_voucher_of_another_kind_or_price_is_refused() {
     let (mut payee, mut lane, _) = opened(10_000, 100);
     let renewal = lane.renew(1, UNIT, 10, EXPIRES).expect("within the limit");
-    assert_eq!(payee.accept_voucher(&renewal, &rule(0, VoucherKind::Final)), Err(LedgerError::WrongKind));
+    assert_eq!(
+        payee.accept_voucher(&renewal, &rule(0, VoucherKind::Final)),
+        Err(LedgerError::WrongKind)
+    );
     let mut ticked = renewal.clone();
     ticked.tick = Some(TickProof { n: 1, preimage: [0; 32] });
-    assert_eq!(payee.accept_voucher(&ticked, &rule(0, VoucherKind::Renewal)), Err(LedgerError::WrongKind));
+    assert_eq!(
+        payee.accept_voucher(&ticked, &rule(0, VoucherKind::Renewal)),
+        Err(LedgerError::WrongKind)
+    );
     let cheap = VoucherRule { unit: UNIT + 1, ..rule(0, VoucherKind::Renewal) };
-    assert_eq!(payee.accept_voucher(&renewal, &cheap), Err(LedgerError::WrongUnit { agreed: UNIT + 1, found: UNIT }));
+    assert_eq!(
+        payee.accept_voucher(&renewal, &cheap),
+        Err(LedgerError::WrongUnit { agreed: UNIT + 1, found: UNIT })
+    );
     for max in [0, 1_025] {
         let mut chain = renewal.clone();
         chain.voucher.tick = chain.voucher.tick.map(|tick| mica_primitives::Tick { max, ..tick });
         resign(&mut chain, &voucher_key(), &GENESIS);
-        assert_eq!(payee.accept_voucher(&chain, &rule(0, VoucherKind::Renewal)), Err(LedgerError::BadChain(max)));
+        assert_eq!(
+            payee.accept_voucher(&chain, &rule(0, VoucherKind::Renewal)),
+            Err(LedgerError::BadChain(max))
+        );
     }
     let last = lane.settle(40, EXPIRES).expect("within the limit");
-    assert_eq!(payee.accept_voucher(&last, &rule(0, VoucherKind::Renewal)), Err(LedgerError::WrongKind));
+    assert_eq!(
+        payee.accept_voucher(&last, &rule(0, VoucherKind::Renewal)),
+        Err(LedgerError::WrongKind)
+    );
     assert_eq!(payee.accept_voucher(&last, &rule(0, VoucherKind::Final)), Ok(40));
 }
 
@@ -134,7 +190,10 @@ fn nothing_above_the_deposit_is_accepted_on_one_lane_or_on_all() {
     for _ in 0..10 {
         payee.accept_tick(0, &tick(&mut lane, 1), BLOCK).expect("within the deposit");
     }
-    assert_eq!(lane.pay(1, EXPIRES), Err(SpendError::Limit { promised: deposit + UNIT, limit: deposit }));
+    assert_eq!(
+        lane.pay(1, EXPIRES),
+        Err(SpendError::Limit { promised: deposit + UNIT, limit: deposit })
+    );
     // A payer that lies to itself about its deposit.
     let mut reckless = payer(2 * deposit).lease(2 * deposit).expect("deposit");
     let voucher = reckless.renew(11, UNIT, 10, EXPIRES).expect("within its limit");
@@ -148,7 +207,11 @@ fn nothing_above_the_deposit_is_accepted_on_one_lane_or_on_all() {
     let over = LedgerError::Overspend { total: deposit + 1, deposit };
     assert_eq!(payee.accept_voucher(&other_lane, &rule(1, VoucherKind::Opening)), Err(over));
     payee.update(facts_of(1, deposit + 1));
-    assert_eq!(payee.accept_voucher(&other_lane, &rule(1, VoucherKind::Opening)), Ok(1), "after a top-up");
+    assert_eq!(
+        payee.accept_voucher(&other_lane, &rule(1, VoucherKind::Opening)),
+        Ok(1),
+        "after a top-up"
+    );
     let mut other_lane_tick = PayerLaneTick::new(2 * deposit);
     let refused = payee.accept_tick(1, &other_lane_tick.first(), BLOCK);
     assert!(matches!(refused, Err(LedgerError::Overspend { .. })), "{refused:?}");
@@ -177,8 +240,15 @@ fn a_tick_pays_once_and_only_on_its_chain() {
     let replayed = LedgerError::BadTick { n: 5, revealed: 5 };
     assert_eq!(payee.accept_tick(0, &fifth, BLOCK), Err(replayed));
     let forged = TickProof { n: 6, ..fifth };
-    assert_eq!(payee.accept_tick(0, &forged, BLOCK), Err(LedgerError::BadTick { n: 6, revealed: 5 }));
-    assert_eq!(payee.accept_tick(3, &fifth, BLOCK), Err(LedgerError::BadTick { n: 5, revealed: 0 }), "a lane without voucher");
+    assert_eq!(
+        payee.accept_tick(0, &forged, BLOCK),
+        Err(LedgerError::BadTick { n: 6, revealed: 5 })
+    );
+    assert_eq!(
+        payee.accept_tick(3, &fifth, BLOCK),
+        Err(LedgerError::BadTick { n: 5, revealed: 0 }),
+        "a lane without voucher"
+    );
     let sixth = tick(&mut lane, 1);
     let renewed = lane.renew(0, UNIT, 100, EXPIRES).expect("within the limit");
     payee.accept_voucher(&renewed, &rule(0, VoucherKind::Renewal)).expect("newer");
@@ -187,7 +257,10 @@ fn a_tick_pays_once_and_only_on_its_chain() {
     payee.accept_voucher(&last, &rule(0, VoucherKind::Final)).expect("newer");
     assert!(payee.accept_tick(0, &sixth, BLOCK).is_err(), "no chain after the end");
     assert_eq!(lane.pay(1, EXPIRES), Err(SpendError::NotOpened));
-    assert_eq!(lane.settle(6 * UNIT - 1, EXPIRES), Err(SpendError::Lower { cumulative: 89, promised: 90 }));
+    assert_eq!(
+        lane.settle(6 * UNIT - 1, EXPIRES),
+        Err(SpendError::Lower { cumulative: 89, promised: 90 })
+    );
 }
 
 #[test]
@@ -201,7 +274,11 @@ fn a_voucher_must_outlive_the_margin_to_the_block() {
     assert_eq!(payee.accept_voucher(&enough, &rule(0, VoucherKind::Renewal)), Ok(UNIT));
     let proof = tick(&mut lane, 1);
     let late = LedgerError::Expiring { expires: needed, needed: needed + 1 };
-    assert_eq!(payee.accept_tick(0, &proof, BLOCK + 1), Err(late), "a tick on a voucher that has grown old");
+    assert_eq!(
+        payee.accept_tick(0, &proof, BLOCK + 1),
+        Err(late),
+        "a tick on a voucher that has grown old"
+    );
     assert_eq!(payee.accept_tick(0, &proof, BLOCK), Ok(2 * UNIT));
 }
 
@@ -211,7 +288,10 @@ fn a_closing_channel_opens_no_session_but_settles_the_running_one() {
     let closing = ChannelFacts { ends: Some(900), ..facts_of(1, 100_000) };
     payee.update(closing.clone());
     let voucher = lane.renew(1, UNIT, 10, EXPIRES).expect("within the limit");
-    assert_eq!(payee.accept_voucher(&voucher, &rule(0, VoucherKind::Opening)), Err(LedgerError::Closing { ends: 900 }));
+    assert_eq!(
+        payee.accept_voucher(&voucher, &rule(0, VoucherKind::Opening)),
+        Err(LedgerError::Closing { ends: 900 })
+    );
     assert_eq!(payee.accept_voucher(&voucher, &rule(0, VoucherKind::Renewal)), Ok(UNIT));
     let mut ledger = payer(100_000);
     ledger.update(closing);
@@ -221,7 +301,10 @@ fn a_closing_channel_opens_no_session_but_settles_the_running_one() {
 #[test]
 fn a_worker_whose_records_are_gone_does_not_go_back_behind_the_chain() {
     let mut facts = facts_of(1, 100_000);
-    facts.lanes.insert(0, Lane { seq: 7, cumulative: 500, claimed: 500, receipts_root: [1; 32], receipts: 3 });
+    facts.lanes.insert(
+        0,
+        Lane { seq: 7, cumulative: 500, claimed: 500, receipts_root: [1; 32], receipts: 3 },
+    );
     let mut ledger = PayeeLedger::new(GENESIS, facts.clone()).expect("a key");
     assert_eq!(ledger.promised(0), 500);
     let mut lane = payer(100_000).lease(50_000).expect("deposit");
@@ -232,9 +315,17 @@ fn a_worker_whose_records_are_gone_does_not_go_back_behind_the_chain() {
     (newer.voucher.seq, newer.voucher.cumulative, newer.voucher.receipts) = (8, 500, 3);
     resign(&mut newer, &voucher_key(), &GENESIS);
     let refused = ledger.accept_voucher(&newer, &rule(0, VoucherKind::Opening));
-    assert_eq!(refused, Err(LedgerError::ReceiptsDiffer { found: 3, given: 0 }), "its receipts cannot be continued");
+    assert_eq!(
+        refused,
+        Err(LedgerError::ReceiptsDiffer { found: 3, given: 0 }),
+        "its receipts cannot be continued"
+    );
     let mut payer = PayerLedger::new(GENESIS, voucher_key(), facts).expect("own signer");
-    assert_eq!(payer.lease(1).expect("deposit").record().lane, 1, "the payer takes another lane as well");
+    assert_eq!(
+        payer.lease(1).expect("deposit").record().lane,
+        1,
+        "the payer takes another lane as well"
+    );
     assert_eq!(payer.free(), 100_000 - 500 - 1);
 }
 
@@ -268,7 +359,10 @@ fn a_payer_adopts_only_its_own_promises() {
     forged.tick = Some(TickProof { n: 40, preimage: [3; 32] });
     assert_eq!(ledger.adopt(&forged, 0), Err(LeaseError::Foreign));
     let adopted = ledger.adopt(&held, 0).expect("own").expect("news");
-    assert_eq!((adopted.record.promised(), adopted.recovered, adopted.is_retired), (30 * UNIT, 30 * UNIT, false));
+    assert_eq!(
+        (adopted.record.promised(), adopted.recovered, adopted.is_retired),
+        (30 * UNIT, 30 * UNIT, false)
+    );
     assert_eq!(ledger.promised(0), 30 * UNIT);
     assert_eq!(ledger.adopt(&held, 0), Ok(None), "the same again is no news");
     assert_eq!(ledger.lease(1).expect("free").record().seq, 1, "the next voucher is newer");
@@ -282,12 +376,16 @@ fn what_a_payee_shows_never_lowers_what_is_known_and_never_passes_the_deposit() 
     let mut ledger = payer(100 * UNIT);
     assert!(ledger.adopt(&newest, 0).expect("own").is_some());
     assert_eq!(ledger.adopt(&first, 0), Ok(None), "an older one");
-    // A later voucher that promises less: a payer signs one only if its records were older than the promise.
+    // A later voucher that promises less: a payer signs one only if its records were older than the
+    // promise.
     let mut lower = first.clone();
     lower.voucher.seq = 9;
     resign(&mut lower, &voucher_key(), &GENESIS);
     let adopted = ledger.adopt(&lower, 0).expect("own").expect("its number is news");
-    assert_eq!((adopted.record.seq, adopted.record.promised(), adopted.recovered), (9, 30 * UNIT, 0));
+    assert_eq!(
+        (adopted.record.seq, adopted.record.promised(), adopted.recovered),
+        (9, 30 * UNIT, 0)
+    );
     let mut beyond = first.clone();
     (beyond.voucher.seq, beyond.voucher.cumulative) = (10, 100 * UNIT + 1);
     resign(&mut beyond, &voucher_key(), &GENESIS);
@@ -347,10 +445,17 @@ fn lanes_whose_last_session_was_settled_come_first() {
 fn what_a_deposit_lacks_covers_promises_beyond_it() {
     let mut ledger = payer(100);
     assert_eq!((ledger.lacks(100), ledger.lacks(130)), (0, 30));
-    let record = |lane, cumulative| PayerLaneRecord { cumulative, ..PayerLaneRecord::unused(channel_of(1), lane) };
+    let record = |lane, cumulative| PayerLaneRecord {
+        cumulative,
+        ..PayerLaneRecord::unused(channel_of(1), lane)
+    };
     ledger.restore(record(0, 80)).expect("own");
     ledger.restore(record(1, 70)).expect("own");
-    assert_eq!((ledger.free(), ledger.lacks(10)), (0, 60), "50 are promised that the deposit does not cover");
+    assert_eq!(
+        (ledger.free(), ledger.lacks(10)),
+        (0, 60),
+        "50 are promised that the deposit does not cover"
+    );
     ledger.update(facts_of(1, 160));
     assert!(ledger.lease(10).is_ok(), "a top-up by what is lacking is enough");
 }
@@ -378,20 +483,31 @@ fn what_a_payee_shows_of_a_lane_that_is_held_back_counts() {
     assert!(ledger.hold(0));
     let other = ledger.lease(UNIT).expect("free");
     let free = ledger.free();
-    assert!(ledger.adopt(payee.held(0).expect("held"), other.record().lane).expect("own").is_some());
+    assert!(
+        ledger.adopt(payee.held(0).expect("held"), other.record().lane).expect("own").is_some()
+    );
     assert_eq!(ledger.free(), free - 30 * UNIT);
-    // What was on disk of it when it was refused says less, and a number that goes further may promise less.
+    // What was on disk of it when it was refused says less, and a number that goes further may
+    // promise less.
     ledger.give_back(refused.record().clone());
     assert_eq!(ledger.promised(0), 30 * UNIT);
     assert!(ledger.hold(0));
-    ledger.give_back(PayerLaneRecord { seq: 9, cumulative: 20 * UNIT, ..PayerLaneRecord::unused(channel_of(1), 0) });
+    ledger.give_back(PayerLaneRecord {
+        seq: 9,
+        cumulative: 20 * UNIT,
+        ..PayerLaneRecord::unused(channel_of(1), 0)
+    });
     assert_eq!(ledger.promised(0), 30 * UNIT);
     assert!(ledger.hold(0));
-    ledger.give_back(PayerLaneRecord { cumulative: 40 * UNIT, ..PayerLaneRecord::unused(channel_of(1), 0) });
+    ledger.give_back(PayerLaneRecord {
+        cumulative: 40 * UNIT,
+        ..PayerLaneRecord::unused(channel_of(1), 0)
+    });
     assert_eq!(ledger.promised(0), 40 * UNIT);
 }
 
-/// A payer whose records were put back signs the same number again; a shorter chain must open nothing of a longer one.
+/// A payer whose records were put back signs the same number again; a shorter chain must open
+/// nothing of a longer one.
 #[test]
 fn a_number_that_is_signed_twice_reveals_nothing_of_the_first_chain() {
     let session = |name: u8| mica_protocol::SessionId([name; 32]);
@@ -403,7 +519,10 @@ fn a_number_that_is_signed_twice_reveals_nothing_of_the_first_chain() {
     let proof = tick(&mut second, 20);
     let anchor = long.voucher.tick.expect("a chain");
     for n in 1..=1_000 {
-        assert!(!anchor.verify(&TickProof { n, ..proof }, blake2_256), "tick {n} of the first voucher is given away");
+        assert!(
+            !anchor.verify(&TickProof { n, ..proof }, blake2_256),
+            "tick {n} of the first voucher is given away"
+        );
     }
 }
 
@@ -417,12 +536,19 @@ fn ticks_after_a_redeem_of_their_voucher_are_redeemable_and_those_of_an_older_on
     assert!(payee.redeemable().is_empty());
     payee.accept_tick(0, &tick(&mut lane, 5), BLOCK).expect("the chain goes on");
     let [more] = &payee.redeemable()[..] else { panic!("the ticks after the redeem are lost") };
-    assert_eq!((more.gain, chain_pays(&mut facts, &more.redeem, BLOCK)), (5 * UNIT, Some(5 * UNIT)));
+    assert_eq!(
+        (more.gain, chain_pays(&mut facts, &more.redeem, BLOCK)),
+        (5 * UNIT, Some(5 * UNIT))
+    );
     let further = Lane { seq: 2, ..facts.lane(0) };
     facts.lanes.insert(0, further);
     payee.update(facts);
     let stale = LedgerError::StaleSeq { seq: 1, last: 2 };
-    assert_eq!(payee.accept_tick(0, &tick(&mut lane, 1), BLOCK), Err(stale), "nobody would pay for it");
+    assert_eq!(
+        payee.accept_tick(0, &tick(&mut lane, 1), BLOCK),
+        Err(stale),
+        "nobody would pay for it"
+    );
 }
 
 #[test]
@@ -434,7 +560,11 @@ fn a_damaged_record_is_not_restored() {
     let mut restored = fresh();
     restored.restore(record.clone()).expect("good");
     assert_eq!(restored.promised(0), 30 * UNIT);
-    assert_eq!(restored.accept_tick(0, &tick(&mut lane, 1), BLOCK), Ok(31 * UNIT), "the chain goes on");
+    assert_eq!(
+        restored.accept_tick(0, &tick(&mut lane, 1), BLOCK),
+        Ok(31 * UNIT),
+        "the chain goes on"
+    );
     let mut damaged = record.clone();
     damaged.best.as_mut().expect("held").voucher.cumulative += 1;
     assert_eq!(fresh().restore(damaged), Err(LedgerError::BadSignature));

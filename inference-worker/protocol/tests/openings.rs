@@ -2,7 +2,9 @@
 
 mod common;
 
-use common::{DEPOSIT, GENESIS, PAYER, PRICE, World, channel_of, facts_of, peer, peer_key, voucher_key};
+use common::{
+    DEPOSIT, GENESIS, PAYER, PRICE, World, channel_of, facts_of, peer, peer_key, voucher_key,
+};
 use mica_primitives::{LayerRange, PublicKey};
 use mica_protocol::{
     FaultCode, Message, Now, Path, PathStage, SessionId,
@@ -48,7 +50,12 @@ fn code(outputs: &[StageOutput]) -> Option<FaultCode> {
 }
 
 /// Sends an opening and the chain's answer; returns the refusal, if it is one.
-fn ask(table: &mut StageTable, from: PublicKey, open: Open, facts: Option<ChannelFacts>) -> Option<FaultCode> {
+fn ask(
+    table: &mut StageTable,
+    from: PublicKey,
+    open: Open,
+    facts: Option<ChannelFacts>,
+) -> Option<FaultCode> {
     let channel = open.channel;
     let outputs = say(table, from, Message::Open(Box::new(open)));
     if let Some(code) = code(&outputs) {
@@ -56,13 +63,19 @@ fn ask(table: &mut StageTable, from: PublicKey, open: Open, facts: Option<Channe
     }
     assert_eq!(outputs, [StageOutput::ReadChannel(channel)]);
     let outputs = table.handle(NOW, StageInput::Channel { channel, facts });
-    let opened = outputs.iter().any(|output| matches!(output, StageOutput::Send { message: Message::Opened(_), .. }));
+    let opened = outputs
+        .iter()
+        .any(|output| matches!(output, StageOutput::Send { message: Message::Opened(_), .. }));
     assert_eq!(opened, code(&outputs).is_none());
     if opened {
         let place = |is: fn(&StageOutput) -> bool| outputs.iter().position(is);
         let written = place(|output| matches!(output, StageOutput::Persist { .. }));
-        let left = place(|output| matches!(output, StageOutput::Send { message: Message::Opened(_), .. }));
-        assert!(written.is_some() && written < left, "the voucher is on disk before the acceptance leaves");
+        let left =
+            place(|output| matches!(output, StageOutput::Send { message: Message::Opened(_), .. }));
+        assert!(
+            written.is_some() && written < left,
+            "the voucher is on disk before the acceptance leaves"
+        );
     }
     code(&outputs)
 }
@@ -79,7 +92,8 @@ fn path(stages: &[(usize, u16, u16)]) -> Path {
         range: LayerRange { first: *first, end: *end },
         addresses: Default::default(),
     };
-    Path::new(stages.iter().map(stage).collect(), stages.last().expect("not empty").2).expect("a path")
+    Path::new(stages.iter().map(stage).collect(), stages.last().expect("not empty").2)
+        .expect("a path")
 }
 
 #[test]
@@ -87,20 +101,35 @@ fn what_does_not_fit_the_offer_is_refused_by_name() {
     assert_eq!(refused(|_| {}), None);
     assert_eq!(refused(|open| open.model.0[0] ^= 1), Some(FaultCode::WrongModel));
     assert_eq!(refused(|open| open.profile[0] ^= 1), Some(FaultCode::WrongProfile));
-    assert_eq!(refused(|open| open.path = path(&[(1, 0, 3), (2, 3, 4)])), Some(FaultCode::WrongRange));
+    assert_eq!(
+        refused(|open| open.path = path(&[(1, 0, 3), (2, 3, 4)])),
+        Some(FaultCode::WrongRange)
+    );
     assert_eq!(refused(|open| open.path = path(&[(1, 0, 2), (2, 2, 5)])), Some(FaultCode::BadPath));
     assert_eq!(refused(|open| open.path = path(&[(3, 0, 2), (2, 2, 4)])), Some(FaultCode::BadPath));
-    assert_eq!(refused(|open| open.path = path(&[(1, 0, 2), (PAYER, 2, 4)])), Some(FaultCode::BadPath));
+    assert_eq!(
+        refused(|open| open.path = path(&[(1, 0, 2), (PAYER, 2, 4)])),
+        Some(FaultCode::BadPath)
+    );
     assert_eq!(refused(|open| open.stage = 1), Some(FaultCode::BadPath));
     assert_eq!(refused(|open| open.stage = 200), Some(FaultCode::BadPath));
     assert_eq!(refused(|open| open.spec.max_new_tokens = 0), Some(FaultCode::BadLimits));
     assert_eq!(refused(|open| open.spec.logprobs = Some(20)), None);
     assert_eq!(refused(|open| open.spec.logprobs = Some(21)), Some(FaultCode::BadLimits));
     assert_eq!(refused(|open| open.spec.max_positions = 4_097), Some(FaultCode::NoCacheRoom));
-    assert_eq!(refused(|open| open.terms.price_per_layer_token = PRICE - 1), Some(FaultCode::PriceTooLow));
+    assert_eq!(
+        refused(|open| open.terms.price_per_layer_token = PRICE - 1),
+        Some(FaultCode::PriceTooLow)
+    );
     assert_eq!(refused(|open| open.terms.exposure_positions = 0), Some(FaultCode::BadTerms));
-    assert_eq!(refused(|open| open.terms.price_per_layer_token = u128::MAX), Some(FaultCode::BadTerms));
-    assert_eq!(refused(|open| open.terms.price_per_layer_token = PRICE + 1), Some(FaultCode::WrongUnit));
+    assert_eq!(
+        refused(|open| open.terms.price_per_layer_token = u128::MAX),
+        Some(FaultCode::BadTerms)
+    );
+    assert_eq!(
+        refused(|open| open.terms.price_per_layer_token = PRICE + 1),
+        Some(FaultCode::WrongUnit)
+    );
 }
 
 #[test]
@@ -115,7 +144,11 @@ fn money_that_does_not_fit_the_channel_is_refused_by_name() {
     let with = |facts| ask(&mut table(offer()), peer(PAYER), opening(1), facts);
     assert_eq!(with(None), Some(FaultCode::UnknownChannel));
     assert_eq!(with(Some(facts_of(2, DEPOSIT))), Some(FaultCode::UnknownChannel));
-    assert_eq!(with(Some(facts_of(1, 99 * 2 * PRICE - 1))), Some(FaultCode::Overspend), "the last position is not covered");
+    assert_eq!(
+        with(Some(facts_of(1, 99 * 2 * PRICE - 1))),
+        Some(FaultCode::Overspend),
+        "the last position is not covered"
+    );
     assert_eq!(with(Some(facts_of(1, 99 * 2 * PRICE))), None);
     let closing = ChannelFacts { ends: Some(700), ..facts_of(1, DEPOSIT) };
     assert_eq!(with(Some(closing)), Some(FaultCode::ChannelClosing));
@@ -124,7 +157,10 @@ fn money_that_does_not_fit_the_channel_is_refused_by_name() {
     let no_key = ChannelFacts { signer: [2; 32], ..facts_of(1, DEPOSIT) };
     assert_eq!(with(Some(no_key)), Some(FaultCode::BadSignature));
     assert_eq!(refused(|open| open.lane = 1), Some(FaultCode::ForeignVoucher));
-    assert_eq!(refused(|open| open.voucher.voucher.expires = 599), Some(FaultCode::VoucherExpiring));
+    assert_eq!(
+        refused(|open| open.voucher.voucher.expires = 599),
+        Some(FaultCode::VoucherExpiring)
+    );
     assert_eq!(refused(|open| open.voucher.voucher.receipts = 1), Some(FaultCode::ReceiptsDiffer));
     assert_eq!(refused(|open| open.voucher.signature[0] ^= 1), Some(FaultCode::BadSignature));
 }
@@ -144,7 +180,8 @@ fn sessions_do_not_get_in_each_others_way() {
 /// The opening with its voucher changed and signed again.
 fn resigned(mut open: Open, change: impl FnOnce(&mut mica_primitives::Voucher)) -> Open {
     change(&mut open.voucher.voucher);
-    open.voucher.signature = signing::sign(&voucher_key(), &open.voucher.voucher.signing_bytes(&GENESIS));
+    open.voucher.signature =
+        signing::sign(&voucher_key(), &open.voucher.voucher.signing_bytes(&GENESIS));
     open.lane = open.voucher.voucher.lane;
     open
 }
@@ -155,7 +192,11 @@ fn a_payer_that_died_takes_its_lane_over_under_another_name_and_nobody_else_does
     let facts = || Some(facts_of(1, DEPOSIT));
     assert_eq!(ask(&mut table, peer(PAYER), opening(1), facts()), None);
     let next = || resigned(opening(2), |voucher| voucher.seq = 2);
-    assert_eq!(ask(&mut table, peer(77), next(), facts()), Some(FaultCode::LaneBusy), "its payer is still there");
+    assert_eq!(
+        ask(&mut table, peer(77), next(), facts()),
+        Some(FaultCode::LaneBusy),
+        "its payer is still there"
+    );
     table.handle(NOW, StageInput::Disconnected { peer: peer(PAYER) });
     let mut forged = next();
     forged.voucher.signature[0] ^= 1;
@@ -169,7 +210,8 @@ fn a_payer_that_died_takes_its_lane_over_under_another_name_and_nobody_else_does
 fn shown(table: &mut StageTable, from: PublicKey, open: Open) -> Vec<u16> {
     let channel = open.channel;
     say(table, from, Message::Open(Box::new(open)));
-    let outputs = table.handle(NOW, StageInput::Channel { channel, facts: Some(facts_of(1, DEPOSIT)) });
+    let outputs =
+        table.handle(NOW, StageInput::Channel { channel, facts: Some(facts_of(1, DEPOSIT)) });
     let shown = outputs.iter().find_map(|output| match output {
         StageOutput::Send { message: Message::Promises(shown), .. } => Some(shown),
         _ => None,
@@ -181,14 +223,26 @@ fn shown(table: &mut StageTable, from: PublicKey, open: Open) -> Vec<u16> {
 fn a_worker_shows_what_it_holds_to_the_channels_signer_alone() {
     let mut table = table(offer());
     assert!(shown(&mut table, peer(PAYER), opening(1)).is_empty(), "nothing is held yet");
-    let other_lane = |session, seq| resigned(opening(session), |voucher| (voucher.lane, voucher.seq) = (3, seq));
-    assert_eq!(shown(&mut table, peer(PAYER), other_lane(2, 1)), [0], "a lane that begins is told of the others");
+    let other_lane =
+        |session, seq| resigned(opening(session), |voucher| (voucher.lane, voucher.seq) = (3, seq));
+    assert_eq!(
+        shown(&mut table, peer(PAYER), other_lane(2, 1)),
+        [0],
+        "a lane that begins is told of the others"
+    );
     table.handle(NOW, StageInput::Disconnected { peer: peer(PAYER) });
-    assert_eq!(shown(&mut table, peer(77), opening(3)), [0, 3], "a stale voucher is answered with everything");
+    assert_eq!(
+        shown(&mut table, peer(77), opening(3)),
+        [0, 3],
+        "a stale voucher is answered with everything"
+    );
     let mut forged = opening(4);
     forged.voucher.signature[0] ^= 1;
     assert!(shown(&mut table, peer(78), forged).is_empty());
-    assert!(shown(&mut table, peer(79), other_lane(5, 2)).is_empty(), "a lane that goes on needs no telling");
+    assert!(
+        shown(&mut table, peer(79), other_lane(5, 2)).is_empty(),
+        "a lane that goes on needs no telling"
+    );
 }
 
 #[test]
@@ -196,14 +250,25 @@ fn a_payer_that_gives_up_while_the_chain_is_asked_leaves_nothing_behind() {
     let mut table = table(offer());
     say(&mut table, peer(PAYER), Message::Open(Box::new(opening(1))));
     let close = Message::Close(Close { session: SessionId([1; 32]), when: CloseWhen::Now });
-    assert_eq!(code(&say(&mut table, peer(7), close.clone())), Some(FaultCode::UnknownSession), "a stranger closes nothing");
+    assert_eq!(
+        code(&say(&mut table, peer(7), close.clone())),
+        Some(FaultCode::UnknownSession),
+        "a stranger closes nothing"
+    );
     assert_eq!(code(&say(&mut table, peer(PAYER), close)), Some(FaultCode::UnknownSession));
-    let outputs = table.handle(NOW, StageInput::Channel { channel: channel_of(1), facts: Some(facts_of(1, DEPOSIT)) });
+    let outputs = table.handle(
+        NOW,
+        StageInput::Channel { channel: channel_of(1), facts: Some(facts_of(1, DEPOSIT)) },
+    );
     assert_eq!((outputs.len(), table.sessions()), (0, 0));
 }
 
 fn quote(table: &mut StageTable) -> SignedQuote {
-    let outputs = say(table, peer(PAYER), Message::QuoteRequest(QuoteRequest { model: common::MODEL, nonce: 77 }));
+    let outputs = say(
+        table,
+        peer(PAYER),
+        Message::QuoteRequest(QuoteRequest { model: common::MODEL, nonce: 77 }),
+    );
     match &outputs[..] {
         [StageOutput::Send { message: Message::Quote(quote), .. }] => *quote,
         other => panic!("no quote but {other:?}"),
@@ -224,7 +289,10 @@ fn a_worker_keeps_to_its_quote_until_it_ends() {
     forged.quote = Some(SignedQuote { signature: [0; 64], ..quote });
     assert_eq!(ask(&mut table, peer(PAYER), forged, facts()), Some(FaultCode::PriceTooLow));
     let late = Now::new(1_000, 500 + limits::QUOTE_LIFETIME_BLOCKS + 1);
-    let outputs = table.handle(late, StageInput::Message { from: peer(PAYER), message: Message::Open(Box::new(quoted.clone())) });
+    let outputs = table.handle(
+        late,
+        StageInput::Message { from: peer(PAYER), message: Message::Open(Box::new(quoted.clone())) },
+    );
     assert_eq!(code(&outputs), Some(FaultCode::PriceTooLow));
     assert_eq!(ask(&mut table, peer(PAYER), quoted, facts()), None);
 }

@@ -1,4 +1,5 @@
-//! Honest sessions: the same tokens over every path, exact sums, all receipts verified, under any delays.
+//! Honest sessions: the same tokens over every path, exact sums, all receipts verified, under any
+//! delays.
 
 mod common;
 
@@ -19,14 +20,21 @@ fn check(world: &World, id: SessionId, expected: &[u32], positions: u32) {
     assert_eq!(world.tokens[&id], expected);
     for (index, stage) in report.stages.iter().enumerate() {
         assert_eq!(stage.positions, positions, "stage {index}");
-        assert_eq!(stage.paid, world.unit(index) * Balance::from(positions), "stage {index} is paid exactly");
+        assert_eq!(
+            stage.paid,
+            world.unit(index) * Balance::from(positions),
+            "stage {index} is paid exactly"
+        );
         assert_eq!(stage.receipts, u64::from(positions.div_ceil(16)));
         assert!(stage.settled);
         let end = world.workers[index].ends.iter().find(|end| end.session == id).expect("ended");
         assert_eq!((end.earned, end.unpaid, end.settled, end.fault), (stage.paid, 0, true, None));
         assert_eq!(end.positions, positions);
         assert_eq!(world.workers[index].engine.caches(), 0, "no cache is left");
-        let held = world.workers[index].table.ledger(&channel_of(index + 1)).and_then(|ledger| ledger.held(stage.lane));
+        let held = world.workers[index]
+            .table
+            .ledger(&channel_of(index + 1))
+            .and_then(|ledger| ledger.held(stage.lane));
         let held = held.expect("a voucher to redeem");
         assert_eq!(held.voucher.receipts, stage.record.receipts.count());
         assert_eq!(held.voucher.receipts_root, stage.record.receipts.root());
@@ -47,7 +55,12 @@ fn every_split_gives_the_tokens_of_one_process() {
         let id = world.start(plan);
         world.run();
         check(&world, id, &expected, 40);
-        assert_eq!(world.reports[&id].stop, Some(StopReason::MaxNewTokens), "{:?}", ranges(&cuts, layers));
+        assert_eq!(
+            world.reports[&id].stop,
+            Some(StopReason::MaxNewTokens),
+            "{:?}",
+            ranges(&cuts, layers)
+        );
     }
 }
 

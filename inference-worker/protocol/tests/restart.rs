@@ -1,4 +1,5 @@
-//! Restarts at any moment lose no money: what was promised before is promised after, on both sides, and sessions go on.
+//! Restarts at any moment lose no money: what was promised before is promised after, on both sides,
+//! and sessions go on.
 
 mod common;
 
@@ -19,7 +20,11 @@ fn second_session_works(world: &mut World, session: u8) {
     for (index, stage) in report.stages.iter().enumerate() {
         assert_eq!(stage.paid, 49 * world.unit(index));
         let ledger = world.workers[index].table.ledger(&channel_of(index + 1)).expect("known");
-        assert_eq!(ledger.promised(stage.lane), world.ledgers[index].promised(stage.lane), "both sides agree");
+        assert_eq!(
+            ledger.promised(stage.lane),
+            world.ledgers[index].promised(stage.lane),
+            "both sides agree"
+        );
     }
 }
 
@@ -35,7 +40,10 @@ fn a_worker_that_restarts_redeems_what_it_had_earned() {
         assert_eq!(world.redeemable(0), earned, "after {events} events");
         assert!(events < 150 || earned > 0);
         world.run();
-        assert!(world.reports[&id].failure.is_some() || world.reports[&id].stages.iter().all(|stage| stage.settled));
+        assert!(
+            world.reports[&id].failure.is_some()
+                || world.reports[&id].stages.iter().all(|stage| stage.settled)
+        );
         assert!(world.redeemable(0) >= earned);
         second_session_works(&mut world, 2);
     }
@@ -48,12 +56,17 @@ fn a_payer_that_restarts_neither_forgets_a_promise_nor_pays_twice() {
         let plan = world.plan(1, prompt(), 60);
         world.start(plan);
         world.run_events(events);
-        let promised: Vec<_> = (0..2).map(|worker| world.ledgers[worker].promised(0).max(lane_promise(&world, worker))).collect();
+        let promised: Vec<_> = (0..2)
+            .map(|worker| world.ledgers[worker].promised(0).max(lane_promise(&world, worker)))
+            .collect();
         world.restart_payer();
         world.run();
         for (worker, promised) in promised.iter().enumerate() {
             assert_eq!(world.ledgers[worker].promised(0), *promised, "after {events} events");
-            assert!(world.redeemable(worker) <= *promised, "the worker holds no more than was promised");
+            assert!(
+                world.redeemable(worker) <= *promised,
+                "the worker holds no more than was promised"
+            );
         }
         second_session_works(&mut world, 2);
     }
@@ -63,7 +76,11 @@ fn a_payer_that_restarts_neither_forgets_a_promise_nor_pays_twice() {
 fn lane_promise(world: &World, worker: usize) -> u128 {
     use codec::Decode;
     let bytes = world.payer_disk.get(&(channel_of(worker + 1), 0));
-    bytes.map_or(0, |bytes| mica_protocol::channel::PayerLaneRecord::decode(&mut &bytes[..]).expect("own record").promised())
+    bytes.map_or(0, |bytes| {
+        mica_protocol::channel::PayerLaneRecord::decode(&mut &bytes[..])
+            .expect("own record")
+            .promised()
+    })
 }
 
 #[test]
@@ -81,7 +98,8 @@ fn a_payer_that_lost_its_records_learns_its_promise_from_the_worker() {
     world.run();
     assert_eq!(world.reports[&id].failure.as_ref().expect("refused").code, FaultCode::StaleVoucher);
     assert_eq!(world.ledgers[0].promised(0), promised, "the promise is known again");
-    // The lanes are lost with their receipts; what was promised on them is known, and the next try takes others.
+    // The lanes are lost with their receipts; what was promised on them is known, and the next try
+    // takes others.
     assert_eq!(world.ledgers[0].lost_lanes(), 1);
     second_session_works(&mut world, 3);
     assert!((0..2).all(|worker| world.ledgers[worker].promised(0) > 0), "both were learnt");
@@ -111,7 +129,12 @@ fn a_cancel_before_the_start_costs_nothing() {
     world.payer_input(id, PayerInput::Cancel);
     world.run();
     let report = &world.reports[&id];
-    assert_eq!((report.failure.as_ref().expect("cancelled").code, report.paid()), (FaultCode::Cancelled, 0));
-    assert!(world.workers.iter().all(|worker| worker.table.sessions() == 0 && worker.positions == 0));
+    assert_eq!(
+        (report.failure.as_ref().expect("cancelled").code, report.paid()),
+        (FaultCode::Cancelled, 0)
+    );
+    assert!(
+        world.workers.iter().all(|worker| worker.table.sessions() == 0 && worker.positions == 0)
+    );
     second_session_works(&mut world, 2);
 }

@@ -48,7 +48,9 @@ impl Authoring {
             block_import: self.block_import,
             sync_oracle: self.sync_service.clone(),
             justification_sync_link: self.sync_service,
-            create_inherent_data_providers: SlotAndTime { slot_duration: self.babe_link.config().slot_duration() },
+            create_inherent_data_providers: SlotAndTime {
+                slot_duration: self.babe_link.config().slot_duration(),
+            },
             force_authoring: self.force_authoring,
             backoff_authoring_blocks: Some(BackoffAuthoringOnFinalizedHeadLagging::default()),
             babe_link: self.babe_link,
@@ -56,7 +58,11 @@ impl Authoring {
             max_block_proposal_slot_portion: None,
             telemetry: self.telemetry,
         })?;
-        task_manager.spawn_essential_handle().spawn_blocking("babe-proposer", Some("block-authoring"), babe);
+        task_manager.spawn_essential_handle().spawn_blocking(
+            "babe-proposer",
+            Some("block-authoring"),
+            babe,
+        );
         Ok(())
     }
 }

@@ -1,4 +1,5 @@
-//! What the author of a block puts in by itself: the slot and the time. An importer makes the same to check them.
+//! What the author of a block puts in by itself: the slot and the time. An importer makes the same
+//! to check them.
 
 use mica_runtime::{Hash, opaque::Block};
 use sp_consensus_babe::{SlotDuration, inherents::InherentDataProvider as SlotProvider};

@@ -5,9 +5,13 @@ use std::sync::Arc;
 use futures::FutureExt;
 use mica_runtime::{Hash, opaque::Block};
 use sc_client_api::{Backend, BlockBackend};
-use sc_consensus_grandpa::{FinalityProofProvider, SharedVoterState, warp_proof::NetworkProvider as WarpProofs};
+use sc_consensus_grandpa::{
+    FinalityProofProvider, SharedVoterState, warp_proof::NetworkProvider as WarpProofs,
+};
 use sc_network::NetworkBackend;
-use sc_service::{Configuration, PartialComponents, TaskManager, WarpSyncConfig, error::Error as ServiceError};
+use sc_service::{
+    Configuration, PartialComponents, TaskManager, WarpSyncConfig, error::Error as ServiceError,
+};
 use sc_transaction_pool_api::OffchainTransactionPoolFactory;
 
 use super::{Consensus, authoring::Authoring, finality::Finality, partial};
@@ -17,7 +21,9 @@ use crate::rpc;
 ///
 /// # Errors
 /// If a part cannot be built, for example because a port is taken.
-pub fn start<N: NetworkBackend<Block, Hash>>(config: Configuration) -> Result<TaskManager, ServiceError> {
+pub fn start<N: NetworkBackend<Block, Hash>>(
+    config: Configuration,
+) -> Result<TaskManager, ServiceError> {
     let PartialComponents {
         client,
         backend,
@@ -29,22 +35,30 @@ pub fn start<N: NetworkBackend<Block, Hash>>(config: Configuration) -> Result<Ta
         other: Consensus { block_import, babe_link, babe_worker, grandpa_link, mut telemetry },
     } = partial(&config)?;
 
-    let genesis_hash = client
-        .block_hash(0)?
-        .ok_or_else(|| ServiceError::Other("the database has no genesis block: run `mica-node purge-chain`".into()))?;
+    let genesis_hash = client.block_hash(0)?.ok_or_else(|| {
+        ServiceError::Other("the database has no genesis block: run `mica-node purge-chain`".into())
+    })?;
 
-    let mut net_config =
-        sc_network::config::FullNetworkConfiguration::<Block, Hash, N>::new(&config.network, config.prometheus_registry().cloned());
-    let metrics = N::register_notification_metrics(config.prometheus_registry());
-    let grandpa_protocol = sc_consensus_grandpa::protocol_standard_name(&genesis_hash, &config.chain_spec);
-    let (grandpa_peers, grandpa_notifications) = sc_consensus_grandpa::grandpa_peers_set_config::<_, N>(
-        grandpa_protocol.clone(),
-        metrics.clone(),
-        net_config.peer_store_handle(),
+    let mut net_config = sc_network::config::FullNetworkConfiguration::<Block, Hash, N>::new(
+        &config.network,
+        config.prometheus_registry().cloned(),
     );
+    let metrics = N::register_notification_metrics(config.prometheus_registry());
+    let grandpa_protocol =
+        sc_consensus_grandpa::protocol_standard_name(&genesis_hash, &config.chain_spec);
+    let (grandpa_peers, grandpa_notifications) =
+        sc_consensus_grandpa::grandpa_peers_set_config::<_, N>(
+            grandpa_protocol.clone(),
+            metrics.clone(),
+            net_config.peer_store_handle(),
+        );
     net_config.add_notification_protocol(grandpa_peers);
 
-    let warp_proofs = Arc::new(WarpProofs::new(backend.clone(), grandpa_link.shared_authority_set().clone(), Vec::new()));
+    let warp_proofs = Arc::new(WarpProofs::new(
+        backend.clone(),
+        grandpa_link.shared_authority_set().clone(),
+        Vec::new(),
+    ));
     let (network, system_rpc_tx, tx_handler_controller, sync_service, _bitswap) =
         sc_service::build_network(sc_service::BuildNetworkParams {
             config: &config,
@@ -62,17 +76,20 @@ pub fn start<N: NetworkBackend<Block, Hash>>(config: Configuration) -> Result<Ta
         })?;
 
     if config.offchain_worker.enabled {
-        let offchain_workers = sc_offchain::OffchainWorkers::new(sc_offchain::OffchainWorkerOptions {
-            runtime_api_provider: client.clone(),
-            is_validator: config.role.is_authority(),
-            keystore: Some(keystore_container.keystore()),
-            offchain_db: backend.offchain_storage(),
-            transaction_pool: Some(OffchainTransactionPoolFactory::new(transaction_pool.clone())),
-            network_provider: Arc::new(network.clone()),
-            // No pallet of ours asks the outside world.
-            enable_http_requests: false,
-            custom_extensions: |_| Vec::new(),
-        })?;
+        let offchain_workers =
+            sc_offchain::OffchainWorkers::new(sc_offchain::OffchainWorkerOptions {
+                runtime_api_provider: client.clone(),
+                is_validator: config.role.is_authority(),
+                keystore: Some(keystore_container.keystore()),
+                offchain_db: backend.offchain_storage(),
+                transaction_pool: Some(OffchainTransactionPoolFactory::new(
+                    transaction_pool.clone(),
+                )),
+                network_provider: Arc::new(network.clone()),
+                // No pallet of ours asks the outside world.
+                enable_http_requests: false,
+                custom_extensions: |_| Vec::new(),
+            })?;
         task_manager.spawn_handle().spawn(
             "offchain-workers-runner",
             "offchain-worker",
@@ -96,7 +113,10 @@ pub fn start<N: NetworkBackend<Block, Hash>>(config: Configuration) -> Result<Ta
         voter_state: voter_state.clone(),
         authority_set: grandpa_link.shared_authority_set().clone(),
         justifications: grandpa_link.justification_stream(),
-        finality_proofs: FinalityProofProvider::new_for_service(backend.clone(), Some(grandpa_link.shared_authority_set().clone())),
+        finality_proofs: FinalityProofProvider::new_for_service(
+            backend.clone(),
+            Some(grandpa_link.shared_authority_set().clone()),
+        ),
     };
     sc_service::spawn_tasks(sc_service::SpawnTasksParams {
         config,
@@ -106,7 +126,8 @@ pub fn start<N: NetworkBackend<Block, Hash>>(config: Configuration) -> Result<Ta
         keystore: keystore_container.keystore(),
         transaction_pool: transaction_pool.clone(),
         rpc_builder: Box::new(move |executor| {
-            rpc::module(sources.clone(), executor).map_err(|error| ServiceError::Application(error.into()))
+            rpc::module(sources.clone(), executor)
+                .map_err(|error| ServiceError::Application(error.into()))
         }),
         network: network.clone(),
         system_rpc_tx,

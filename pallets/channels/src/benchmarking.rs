@@ -5,8 +5,8 @@ use frame_benchmarking::v2::*;
 use frame_support::traits::{Get, fungible::Mutate};
 use frame_system::RawOrigin;
 use mica_primitives::{
-    Balance, BlockNumber, ChannelId, ChannelOpening, ChannelState, CooperativeClose, Hash32, MAX_LANES, MAX_TICKS, PublicKey,
-    Redeem, Signature, Tick, TickProof, Voucher,
+    Balance, BlockNumber, ChannelId, ChannelOpening, ChannelState, CooperativeClose, Hash32,
+    MAX_LANES, MAX_TICKS, PublicKey, Redeem, Signature, Tick, TickProof, Voucher,
 };
 use sp_core::{crypto::KeyTypeId, ed25519};
 use sp_runtime::traits::BlockNumberProvider;
@@ -38,7 +38,12 @@ fn funded<T: Config>(name: &'static str) -> T::AccountId {
 fn opened<T: Config>(signer: PublicKey) -> (T::AccountId, T::AccountId, ChannelId) {
     let (payer, payee): (_, T::AccountId) = (funded::<T>("payer"), account("payee", 0, 0));
     let next = Payers::<T>::get(&payer).next;
-    let opening = ChannelOpening { payee: payee.clone(), signer, deposit: deposit::<T>(), window: T::MinWindow::get() };
+    let opening = ChannelOpening {
+        payee: payee.clone(),
+        signer,
+        deposit: deposit::<T>(),
+        window: T::MinWindow::get(),
+    };
     Pallet::<T>::do_open(&payer, opening).expect("a funded payer opens");
     let id = ChannelId::derive(&Pallet::<T>::genesis(), &payer, &payee, next);
     (payer, payee, id)
@@ -59,7 +64,16 @@ fn fill_lanes<T: Config>(key: &ed25519::Public, payee: &T::AccountId, channel: C
 
 fn plain<T: Config>(channel: ChannelId, lane: u16) -> Voucher {
     let cumulative = T::MinDeposit::get();
-    Voucher { channel, lane, seq: 1, cumulative, receipts_root: [1; 32], receipts: 1, expires: BlockNumber::MAX, tick: None }
+    Voucher {
+        channel,
+        lane,
+        seq: 1,
+        cumulative,
+        receipts_root: [1; 32],
+        receipts: 1,
+        expires: BlockNumber::MAX,
+        tick: None,
+    }
 }
 
 fn hashed(n: u32) -> Hash32 {
@@ -91,7 +105,10 @@ mod benchmarks {
             })
             .collect();
         #[extrinsic_call]
-        _(RawOrigin::Signed(payer.clone()), openings.try_into().expect("at most as many as a call takes"));
+        _(
+            RawOrigin::Signed(payer.clone()),
+            openings.try_into().expect("at most as many as a call takes"),
+        );
         assert_eq!(Payers::<T>::get(&payer).open, k);
     }
 
@@ -116,10 +133,14 @@ mod benchmarks {
         T::Clock::set_block_number(Pallet::<T>::now() + T::MinWindow::get() - 1);
         let tick = Tick { anchor: hashed(n), unit: 1, max: MAX_TICKS };
         let voucher = Voucher { tick: Some(tick), ..plain::<T>(id, 0) };
-        let shown = signed::<T>(&key, voucher, Some(TickProof { n: n as u16, preimage: hashed(0) }));
+        let shown =
+            signed::<T>(&key, voucher, Some(TickProof { n: n as u16, preimage: hashed(0) }));
         #[extrinsic_call]
         _(RawOrigin::Signed(payee), shown);
-        assert_eq!(Channels::<T>::get(id).map(|channel| channel.lanes.len()), Some(MAX_LANES as usize));
+        assert_eq!(
+            Channels::<T>::get(id).map(|channel| channel.lanes.len()),
+            Some(MAX_LANES as usize)
+        );
     }
 
     #[benchmark]
@@ -137,7 +158,8 @@ mod benchmarks {
         let key = hot_key();
         let (_, payee, id) = opened::<T>(key.0);
         fill_lanes::<T>(&key, &payee, id);
-        let agreed = CooperativeClose { channel: id, total: deposit::<T>(), expires: BlockNumber::MAX };
+        let agreed =
+            CooperativeClose { channel: id, total: deposit::<T>(), expires: BlockNumber::MAX };
         let signature = sign(&key, &agreed.signing_bytes(&Pallet::<T>::genesis()));
         #[extrinsic_call]
         _(RawOrigin::Signed(payee), agreed, signature);
@@ -150,7 +172,9 @@ mod benchmarks {
         let (payer, payee, id) = opened::<T>(key.0);
         fill_lanes::<T>(&key, &payee, id);
         Pallet::<T>::do_close(&payer, id).expect("a payer closes");
-        let Some(ChannelState::Closing(closing)) = Channels::<T>::get(id).map(|channel| channel.state) else {
+        let Some(ChannelState::Closing(closing)) =
+            Channels::<T>::get(id).map(|channel| channel.state)
+        else {
             unreachable!("a payer's close starts a window")
         };
         T::Clock::set_block_number(closing.ends);

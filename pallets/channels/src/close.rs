@@ -5,7 +5,9 @@ use frame_support::{
     pallet_prelude::DispatchResult,
     traits::{fungible::hold::Mutate, tokens::Precision},
 };
-use mica_primitives::{Channel, ChannelId, ChannelState, Closing, CooperativeClose, Signature, hooks::PeerKeys};
+use mica_primitives::{
+    Channel, ChannelId, ChannelState, Closing, CooperativeClose, Signature, hooks::PeerKeys,
+};
 
 use crate::{ByPayee, ByPayer, Channels, Config, Error, Event, HoldReason, Pallet, Payers};
 
@@ -25,12 +27,20 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    pub(crate) fn do_close_cooperatively(who: &T::AccountId, close: &CooperativeClose, signature: &Signature) -> DispatchResult {
+    pub(crate) fn do_close_cooperatively(
+        who: &T::AccountId,
+        close: &CooperativeClose,
+        signature: &Signature,
+    ) -> DispatchResult {
         let mut channel = Channels::<T>::get(close.channel).ok_or(Error::<T>::NoChannel)?;
         ensure!(*who == channel.payer || *who == channel.payee, Error::<T>::NotParty);
         ensure!(Self::now() <= close.expires, Error::<T>::Expired);
-        ensure!((channel.claimed..=channel.deposit).contains(&close.total), Error::<T>::TotalOutOfRange);
-        // The submitter consents by submitting, so the other side's signature is the one that is missing.
+        ensure!(
+            (channel.claimed..=channel.deposit).contains(&close.total),
+            Error::<T>::TotalOutOfRange
+        );
+        // The submitter consents by submitting, so the other side's signature is the one that is
+        // missing.
         let key = if *who == channel.payee {
             channel.signer
         } else {
@@ -45,7 +55,9 @@ impl<T: Config> Pallet<T> {
 
     pub(crate) fn do_finish(id: ChannelId) -> DispatchResult {
         let channel = Channels::<T>::get(id).ok_or(Error::<T>::NoChannel)?;
-        let ChannelState::Closing(closing) = &channel.state else { return Err(Error::<T>::NotClosing.into()) };
+        let ChannelState::Closing(closing) = &channel.state else {
+            return Err(Error::<T>::NotClosing.into());
+        };
         ensure!(Self::now() >= closing.ends, Error::<T>::WindowRuns);
         Self::end(id, &channel)
     }
@@ -54,7 +66,12 @@ impl<T: Config> Pallet<T> {
     fn end(id: ChannelId, channel: &Channel<T::AccountId>) -> DispatchResult {
         let released = channel.deposit.saturating_sub(channel.claimed);
         if released > 0 {
-            T::Currency::release(&HoldReason::Deposit.into(), &channel.payer, released, Precision::Exact)?;
+            T::Currency::release(
+                &HoldReason::Deposit.into(),
+                &channel.payer,
+                released,
+                Precision::Exact,
+            )?;
         }
         Channels::<T>::remove(id);
         ByPayer::<T>::remove(&channel.payer, id);

@@ -1,14 +1,16 @@
 //! # Payment channels
 //!
-//! A payer puts a deposit on hold for one payee and then pays off chain, voucher by voucher and tick by tick. The chain sees an opening,
-//! a redeem now and then, and an end. Channels are unidirectional: money moves from the payer's hold to the payee and never back, except
-//! for what is left when the channel ends.
+//! A payer puts a deposit on hold for one payee and then pays off chain, voucher by voucher and
+//! tick by tick. The chain sees an opening, a redeem now and then, and an end. Channels are
+//! unidirectional: money moves from the payer's hold to the payee and never back, except for what
+//! is left when the channel ends.
 //!
 //! ## Roles
-//! * **payer**: opens, tops up, may ask to close. Its wallet's key stays cold: vouchers are signed by the channel's **signer**, an
-//!   ed25519 hot key that can promise no more than the deposit.
+//! * **payer**: opens, tops up, may ask to close. Its wallet's key stays cold: vouchers are signed
+//!   by the channel's **signer**, an ed25519 hot key that can promise no more than the deposit.
 //! * **payee**: redeems vouchers, may close at any time.
-//! * **anybody**: may submit a redeem for a payee that is offline, and may finish a channel whose window is over.
+//! * **anybody**: may submit a redeem for a payee that is offline, and may finish a channel whose
+//!   window is over.
 //!
 //! ## State machine
 //! ```text
@@ -18,51 +20,64 @@
 //!                 │ └─┘                              │ └─┘ in the last tenth: ends moves   │
 //!                 └── close by the payee, or close_cooperatively: at once ─────────────────┘
 //! ```
-//! A finished channel leaves nothing behind. Only the payer's counter stays, so that no id is ever used twice and no old voucher fits a
-//! new channel.
+//! A finished channel leaves nothing behind. Only the payer's counter stays, so that no id is ever
+//! used twice and no old voucher fits a new channel.
 //!
 //! ## What a redeem pays
 //! ```text
 //! promised = cumulative + n · unit                        n ticks shown, Hⁿ(preimage) = anchor, n <= max <= 1024
 //! paid     = min(promised − lane.claimed, deposit − claimed)
 //! ```
-//! It is accepted if the signer signed the voucher for this chain and this channel, `now <= expires`, `seq` is not lower than the lane's,
-//! `promised` is not lower than the lane's, and something is left to do (below). What the deposit cannot cover is an event, [`Event::Shortfall`],
-//! and may be redeemed with the same voucher after a top-up.
+//! It is accepted if the signer signed the voucher for this chain and this channel, `now <=
+//! expires`, `seq` is not lower than the lane's, `promised` is not lower than the lane's, and
+//! something is left to do (below). What the deposit cannot cover is an event,
+//! [`Event::Shortfall`], and may be redeemed with the same voucher after a top-up.
 //!
-//! **Only the payee moves `seq` and the receipts.** The channel's signer belongs to the payer. If a redeem by anybody could raise `seq`,
-//! the payer would sign a newer voucher for less, submit it, and make the payee's better one stale; and it could pin a root of receipts
-//! that the payee never signed. So a redeem that the payee did not submit moves money and nothing else. The payee's own submission is its
-//! consent to the receipts: then `seq` and the root are fixed and [`Config::OnRedeem`] hears of it. For the same reason one voucher may be
-//! redeemed again with a further tick: somebody else may have shown an earlier one.
+//! **Only the payee moves `seq` and the receipts.** The channel's signer belongs to the payer. If a
+//! redeem by anybody could raise `seq`, the payer would sign a newer voucher for less, submit it,
+//! and make the payee's better one stale; and it could pin a root of receipts that the payee never
+//! signed. So a redeem that the payee did not submit moves money and nothing else. The payee's own
+//! submission is its consent to the receipts: then `seq` and the root are fixed and
+//! [`Config::OnRedeem`] hears of it. For the same reason one voucher may be redeemed again with a
+//! further tick: somebody else may have shown an earlier one.
 //!
-//! **A redeem that pays nothing** is an error ([`Error::NothingToPay`]), so that a replay costs its sender a fee and the chain nothing,
-//! with one exception: the payee may fix a newer voucher's receipts when its amount has been paid already.
+//! **A redeem that pays nothing** is an error ([`Error::NothingToPay`]), so that a replay costs its
+//! sender a fee and the chain nothing, with one exception: the payee may fix a newer voucher's
+//! receipts when its amount has been paid already.
 //!
-//! A payee that redeems through somebody else keeps its receipts off the chain. The payer still holds every receipt with the worker's
-//! signature; a watch order signed by the payee, with a bounty, would let a watcher fix them too, and has room in the call's place.
+//! A payee that redeems through somebody else keeps its receipts off the chain. The payer still
+//! holds every receipt with the worker's signature; a watch order signed by the payee, with a
+//! bounty, would let a watcher fix them too, and has room in the call's place.
 //!
 //! ## Closing
-//! `Closing.ends = now + window`. A redeem is possible while `now < ends`, `finish` from `now >= ends` on: no block allows both. A redeem
-//! that pays in the last tenth of the window moves `ends` to `now + window/10`, at most [`MAX_EXTENSIONS`] times, so that a payee with
-//! many lanes is not shut out by full blocks. `Clock` decides what a block is: a runtime that can halt calls stops the clock with them.
+//! `Closing.ends = now + window`. A redeem is possible while `now < ends`, `finish` from `now >=
+//! ends` on: no block allows both. A redeem that pays in the last tenth of the window moves `ends`
+//! to `now + window/10`, at most [`MAX_EXTENSIONS`] times, so that a payee with many lanes is not
+//! shut out by full blocks. `Clock` decides what a block is: a runtime that can halt calls stops
+//! the clock with them.
 //!
-//! With [`Pallet::close_cooperatively`] both agree on a final total. A payee must stop serving from the moment it signs one: until
-//! `expires` the payer may use it.
+//! With [`Pallet::close_cooperatively`] both agree on a final total. A payee must stop serving from
+//! the moment it signs one: until `expires` the payer may use it.
 //!
 //! ## Bounds and griefing
-//! * [`Config::MaxChannelsPerPayer`] channels, 16 lanes each, 1024 hashes a redeem, 32 openings a call.
-//! * The number of channels *to* a payee has no bound on purpose: a list with a bound could be filled by strangers. Every entry is paid for
-//!   by the deposit of its channel, reads are paged, and a payee may close what it does not want at once.
-//! * A deposit is at least [`Config::MinDeposit`], which stands for the storage deposit as well: it is on hold while the channel exists.
-//! * Payments ignore freezes on the payer's account ([`Fortitude::Force`]): what is on hold here was promised before.
-//! * A payee without an account cannot be paid less than the existential deposit; the redeem fails and changes nothing.
+//! * [`Config::MaxChannelsPerPayer`] channels, 16 lanes each, 1024 hashes a redeem, 32 openings a
+//!   call.
+//! * The number of channels *to* a payee has no bound on purpose: a list with a bound could be
+//!   filled by strangers. Every entry is paid for by the deposit of its channel, reads are paged,
+//!   and a payee may close what it does not want at once.
+//! * A deposit is at least [`Config::MinDeposit`], which stands for the storage deposit as well: it
+//!   is on hold while the channel exists.
+//! * Payments ignore freezes on the payer's account ([`Fortitude::Force`]): what is on hold here
+//!   was promised before.
+//! * A payee without an account cannot be paid less than the existential deposit; the redeem fails
+//!   and changes nothing.
 //!
 //! ## Invariants (checked by `try_state`)
 //! 1. `balance_on_hold(payer) = Σ (deposit − claimed)` over the payer's channels.
 //! 2. `claimed = Σ lane.claimed <= deposit`, `lane.claimed <= lane.cumulative`.
 //! 3. `Closing.ends > Closing.at`, `extended <= 3`.
-//! 4. Both indices hold exactly the channels that exist; `Payers.open` counts them and `Payers.next` is above it.
+//! 4. Both indices hold exactly the channels that exist; `Payers.open` counts them and
+//!    `Payers.next` is above it.
 //!
 //! [`Fortitude::Force`]: frame_support::traits::tokens::Fortitude::Force
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -106,7 +121,8 @@ pub mod pallet {
     };
     use frame_system::pallet_prelude::*;
     use mica_primitives::{
-        Balance, BlockNumber, Channel, ChannelId, ChannelOpening, CooperativeClose, Hash32, LaneId, PublicKey, Redeem, Signature,
+        Balance, BlockNumber, Channel, ChannelId, ChannelOpening, CooperativeClose, Hash32, LaneId,
+        PublicKey, Redeem, Signature,
         hooks::{OnRedeem, PeerKeys},
     };
     use sp_core::H256;
@@ -129,7 +145,8 @@ pub mod pallet {
         /// The runtime's reasons for holds.
         type RuntimeHoldReason: From<HoldReason>;
 
-        /// What counts as a block for windows and expiry. The system's block number, or a clock that stands still while calls are halted.
+        /// What counts as a block for windows and expiry. The system's block number, or a clock
+        /// that stands still while calls are halted.
         type Clock: BlockNumberProvider<BlockNumber = BlockNumber>;
 
         /// Who knows the key with which a payee signs a cooperative close.
@@ -165,21 +182,26 @@ pub mod pallet {
         Deposit,
     }
 
-    /// The channels. Their ids are digests over a counter that only the chain moves, so nobody chooses them.
+    /// The channels. Their ids are digests over a counter that only the chain moves, so nobody
+    /// chooses them.
     #[pallet::storage]
     pub type Channels<T: Config> = StorageMap<_, Identity, ChannelId, Channel<T::AccountId>>;
 
-    /// Per payer: the number of its next channel, which never falls, and how many are open. Stays when the last channel is gone.
+    /// Per payer: the number of its next channel, which never falls, and how many are open. Stays
+    /// when the last channel is gone.
     #[pallet::storage]
-    pub type Payers<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, PayerRecord, ValueQuery>;
+    pub type Payers<T: Config> =
+        StorageMap<_, Blake2_128Concat, T::AccountId, PayerRecord, ValueQuery>;
 
     /// The channels of a payer.
     #[pallet::storage]
-    pub type ByPayer<T: Config> = StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Identity, ChannelId, ()>;
+    pub type ByPayer<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Identity, ChannelId, ()>;
 
     /// The channels to a payee.
     #[pallet::storage]
-    pub type ByPayee<T: Config> = StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Identity, ChannelId, ()>;
+    pub type ByPayee<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Identity, ChannelId, ()>;
 
     #[pallet::event]
     #[pallet::generate_deposit(pub(crate) fn deposit_event)]
@@ -304,10 +326,19 @@ pub mod pallet {
     #[pallet::hooks]
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
         fn integrity_test() {
-            assert!(T::MinDeposit::get() >= T::Currency::minimum_balance(), "a deposit must be able to create its payee's account");
+            assert!(
+                T::MinDeposit::get() >= T::Currency::minimum_balance(),
+                "a deposit must be able to create its payee's account"
+            );
             assert!(T::MinWindow::get() >= 10, "a tenth of a window must be at least one block");
-            assert!(T::MinWindow::get() <= T::MaxWindow::get(), "the least window must not be above the most");
-            assert!(T::MaxChannelsPerPayer::get() >= MAX_OPENINGS, "a path must fit into one account's channels");
+            assert!(
+                T::MinWindow::get() <= T::MaxWindow::get(),
+                "the least window must not be above the most"
+            );
+            assert!(
+                T::MaxChannelsPerPayer::get() >= MAX_OPENINGS,
+                "a path must fit into one account's channels"
+            );
         }
 
         #[cfg(feature = "try-runtime")]
@@ -320,9 +351,11 @@ pub mod pallet {
     impl<T: Config> Pallet<T> {
         /// Opens a channel to `payee` with `deposit` on hold.
         ///
-        /// Origin: signed, the payer. `signer` signs its vouchers; `window` is what the payee has to redeem after a close.
+        /// Origin: signed, the payer. `signer` signs its vouchers; `window` is what the payee has
+        /// to redeem after a close.
         ///
-        /// Errors: `SelfPayment`, `DepositTooLow`, `WindowOutOfRange`, `TooManyChannels`, and those of a hold. Event: `Opened`.
+        /// Errors: `SelfPayment`, `DepositTooLow`, `WindowOutOfRange`, `TooManyChannels`, and those
+        /// of a hold. Event: `Opened`.
         #[pallet::call_index(0)]
         #[pallet::weight(T::WeightInfo::open())]
         pub fn open(
@@ -338,7 +371,8 @@ pub mod pallet {
 
         /// Opens a channel to every stage of a path: all or none.
         ///
-        /// Origin: signed, the payer. Errors: `NothingToOpen`, and those of [`Pallet::open`]. Event: `Opened` for each.
+        /// Origin: signed, the payer. Errors: `NothingToOpen`, and those of [`Pallet::open`].
+        /// Event: `Opened` for each.
         #[pallet::call_index(1)]
         #[pallet::weight(T::WeightInfo::open_many(openings.len() as u32))]
         pub fn open_many(
@@ -350,24 +384,30 @@ pub mod pallet {
             openings.into_iter().try_for_each(|opening| Self::do_open(&payer, opening))
         }
 
-        /// Raises the deposit to `total`. Sent twice it does nothing the second time, so a retry is safe.
+        /// Raises the deposit to `total`. Sent twice it does nothing the second time, so a retry is
+        /// safe.
         ///
-        /// Origin: signed, the payer. Errors: `NoChannel`, `NotPayer`, `AlreadyClosing`, `DepositNeverFalls`, and those of a hold.
-        /// Event: `ToppedUp` if the deposit rose.
+        /// Origin: signed, the payer. Errors: `NoChannel`, `NotPayer`, `AlreadyClosing`,
+        /// `DepositNeverFalls`, and those of a hold. Event: `ToppedUp` if the deposit rose.
         #[pallet::call_index(2)]
         #[pallet::weight(T::WeightInfo::top_up_to())]
-        pub fn top_up_to(origin: OriginFor<T>, channel: ChannelId, total: Balance) -> DispatchResult {
+        pub fn top_up_to(
+            origin: OriginFor<T>,
+            channel: ChannelId,
+            total: Balance,
+        ) -> DispatchResult {
             let payer = ensure_signed(origin)?;
             Self::do_top_up_to(&payer, channel, total)
         }
 
         /// Pays the payee what a voucher promises. See the pallet's manual for the rules.
         ///
-        /// Origin: signed, anybody; only the payee is paid, and only the payee's own submission moves `seq` and the receipts.
-        /// Weight: one signature and one hash per tick.
+        /// Origin: signed, anybody; only the payee is paid, and only the payee's own submission
+        /// moves `seq` and the receipts. Weight: one signature and one hash per tick.
         ///
-        /// Errors: `NoChannel`, `WindowOver`, `LaneOutOfRange`, `Expired`, `StaleVoucher`, `BadTick`, `AmountOverflow`, `AmountFell`,
-        /// `NothingToPay`, `BadSignature`. Events: `Redeemed`, `Shortfall`, `Extended`.
+        /// Errors: `NoChannel`, `WindowOver`, `LaneOutOfRange`, `Expired`, `StaleVoucher`,
+        /// `BadTick`, `AmountOverflow`, `AmountFell`, `NothingToPay`, `BadSignature`. Events:
+        /// `Redeemed`, `Shortfall`, `Extended`.
         #[pallet::call_index(3)]
         #[pallet::weight(T::WeightInfo::redeem(redeem.tick.as_ref().map_or(0, |tick| u32::from(tick.n))))]
         pub fn redeem(origin: OriginFor<T>, redeem: Redeem) -> DispatchResult {
@@ -377,7 +417,8 @@ pub mod pallet {
 
         /// Ends the channel: at once for the payee, after the window for the payer.
         ///
-        /// Origin: signed, payer or payee. Errors: `NoChannel`, `NotParty`, `AlreadyClosing`. Events: `Closed` or `CloseRequested`.
+        /// Origin: signed, payer or payee. Errors: `NoChannel`, `NotParty`, `AlreadyClosing`.
+        /// Events: `Closed` or `CloseRequested`.
         #[pallet::call_index(4)]
         #[pallet::weight(T::WeightInfo::close())]
         pub fn close(origin: OriginFor<T>, channel: ChannelId) -> DispatchResult {
@@ -387,21 +428,27 @@ pub mod pallet {
 
         /// Ends the channel at once with a total that both agreed on.
         ///
-        /// Origin: signed, payer or payee. `signature` is the other side's: the payee's peer key if the payer submits, the channel's
-        /// signer if the payee does.
+        /// Origin: signed, payer or payee. `signature` is the other side's: the payee's peer key if
+        /// the payer submits, the channel's signer if the payee does.
         ///
-        /// Errors: `NoChannel`, `NotParty`, `Expired`, `TotalOutOfRange`, `NoPeerKey`, `BadSignature`. Event: `Closed`.
+        /// Errors: `NoChannel`, `NotParty`, `Expired`, `TotalOutOfRange`, `NoPeerKey`,
+        /// `BadSignature`. Event: `Closed`.
         #[pallet::call_index(5)]
         // One read more than measured: the payee's record, when the payer submits.
         #[pallet::weight(T::WeightInfo::close_cooperatively().saturating_add(T::DbWeight::get().reads(1)))]
-        pub fn close_cooperatively(origin: OriginFor<T>, close: CooperativeClose, signature: Signature) -> DispatchResult {
+        pub fn close_cooperatively(
+            origin: OriginFor<T>,
+            close: CooperativeClose,
+            signature: Signature,
+        ) -> DispatchResult {
             let who = ensure_signed(origin)?;
             Self::do_close_cooperatively(&who, &close, &signature)
         }
 
         /// Releases what is left of a closing channel after its window, and removes it.
         ///
-        /// Origin: signed, anybody. Errors: `NoChannel`, `NotClosing`, `WindowRuns`. Event: `Closed`.
+        /// Origin: signed, anybody. Errors: `NoChannel`, `NotClosing`, `WindowRuns`. Event:
+        /// `Closed`.
         #[pallet::call_index(6)]
         #[pallet::weight(T::WeightInfo::finish())]
         pub fn finish(origin: OriginFor<T>, channel: ChannelId) -> DispatchResult {

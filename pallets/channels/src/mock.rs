@@ -5,7 +5,8 @@ use frame_support::{
     traits::{ConstU32, ConstU128},
 };
 use mica_primitives::{
-    Channel, ChannelId, CooperativeClose, Hash32, LaneId, PublicKey, Redeem, Signature, Tick, TickProof, Voucher,
+    Channel, ChannelId, CooperativeClose, Hash32, LaneId, PublicKey, Redeem, Signature, Tick,
+    TickProof, Voucher,
     hooks::{OnRedeem, PeerKeys, Redeemed},
 };
 use sp_core::{Pair, ed25519};
@@ -102,7 +103,9 @@ pub fn test(run: impl FnOnce()) {
 }
 
 pub fn new_test_ext() -> sp_io::TestExternalities {
-    let mut storage = frame_system::GenesisConfig::<Test>::default().build_storage().expect("default genesis builds");
+    let mut storage = frame_system::GenesisConfig::<Test>::default()
+        .build_storage()
+        .expect("default genesis builds");
     pallet_balances::GenesisConfig::<Test> {
         balances: [PAYER, PAYEE, STRANGER, OTHER_PAYEE].map(|account| (account, FUNDS)).to_vec(),
         ..Default::default()
@@ -110,7 +113,9 @@ pub fn new_test_ext() -> sp_io::TestExternalities {
     .assimilate_storage(&mut storage)
     .expect("balances build");
     let mut ext = sp_io::TestExternalities::new(storage);
-    ext.register_extension(sp_keystore::KeystoreExt::new(sp_keystore::testing::MemoryKeystore::new()));
+    ext.register_extension(sp_keystore::KeystoreExt::new(
+        sp_keystore::testing::MemoryKeystore::new(),
+    ));
     ext.execute_with(|| {
         System::set_block_number(1);
         Heard::set(Vec::new());
@@ -140,7 +145,8 @@ pub fn open(deposit: u128) -> ChannelId {
 
 pub fn open_to(payee: u64, deposit: u128) -> ChannelId {
     let next = crate::Payers::<Test>::get(PAYER).next;
-    Channels::open(RuntimeOrigin::signed(PAYER), payee, key(PAYER).public().0, deposit, WINDOW).expect("channel opens");
+    Channels::open(RuntimeOrigin::signed(PAYER), payee, key(PAYER).public().0, deposit, WINDOW)
+        .expect("channel opens");
     ChannelId::derive(&genesis(), &PAYER, &payee, next)
 }
 
@@ -150,7 +156,16 @@ pub fn get(id: ChannelId) -> Channel<u64> {
 
 /// A voucher for lane 0 without ticks.
 pub fn voucher(channel: ChannelId, seq: u64, cumulative: u128) -> Voucher {
-    Voucher { channel, lane: 0, seq, cumulative, receipts_root: [seq as u8; 32], receipts: seq, expires: NEVER, tick: None }
+    Voucher {
+        channel,
+        lane: 0,
+        seq,
+        cumulative,
+        receipts_root: [seq as u8; 32],
+        receipts: seq,
+        expires: NEVER,
+        tick: None,
+    }
 }
 
 pub fn on_lane(lane: LaneId, voucher: Voucher) -> Voucher {
@@ -186,7 +201,12 @@ pub fn redeem(who: u64, redeem: Redeem) -> frame_support::pallet_prelude::Dispat
 }
 
 /// A cooperative close with the signature of `signer`.
-pub fn agreed(channel: ChannelId, total: u128, expires: u32, signer: u64) -> (CooperativeClose, Signature) {
+pub fn agreed(
+    channel: ChannelId,
+    total: u128,
+    expires: u32,
+    signer: u64,
+) -> (CooperativeClose, Signature) {
     let close = CooperativeClose { channel, total, expires };
     let signature = sign(signer, &close.signing_bytes(&genesis()));
     (close, signature)

@@ -6,7 +6,9 @@ use frame_support::{
     pallet_prelude::DispatchResult,
     traits::{Get, fungible::hold::Mutate},
 };
-use mica_primitives::{Balance, BlockNumber, Channel, ChannelId, ChannelOpening, ChannelState, Hash32};
+use mica_primitives::{
+    Balance, BlockNumber, Channel, ChannelId, ChannelOpening, ChannelState, Hash32,
+};
 use scale_info::TypeInfo;
 use sp_runtime::{
     ArithmeticError,
@@ -32,14 +34,23 @@ impl<T: Config> Pallet<T> {
 
     /// The genesis hash: binds ids and signatures to this chain. The system never prunes it.
     pub(crate) fn genesis() -> Hash32 {
-        frame_system::Pallet::<T>::block_hash(frame_system::pallet_prelude::BlockNumberFor::<T>::zero()).0
+        frame_system::Pallet::<T>::block_hash(
+            frame_system::pallet_prelude::BlockNumberFor::<T>::zero(),
+        )
+        .0
     }
 
-    pub(crate) fn do_open(payer: &T::AccountId, opening: ChannelOpening<T::AccountId>) -> DispatchResult {
+    pub(crate) fn do_open(
+        payer: &T::AccountId,
+        opening: ChannelOpening<T::AccountId>,
+    ) -> DispatchResult {
         let ChannelOpening { payee, signer, deposit, window } = opening;
         ensure!(*payer != payee, Error::<T>::SelfPayment);
         ensure!(deposit >= T::MinDeposit::get(), Error::<T>::DepositTooLow);
-        ensure!((T::MinWindow::get()..=T::MaxWindow::get()).contains(&window), Error::<T>::WindowOutOfRange);
+        ensure!(
+            (T::MinWindow::get()..=T::MaxWindow::get()).contains(&window),
+            Error::<T>::WindowOutOfRange
+        );
 
         let mut record = Payers::<T>::get(payer);
         ensure!(record.open < T::MaxChannelsPerPayer::get(), Error::<T>::TooManyChannels);
@@ -68,7 +79,11 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    pub(crate) fn do_top_up_to(payer: &T::AccountId, id: ChannelId, total: Balance) -> DispatchResult {
+    pub(crate) fn do_top_up_to(
+        payer: &T::AccountId,
+        id: ChannelId,
+        total: Balance,
+    ) -> DispatchResult {
         Channels::<T>::try_mutate(id, |slot| {
             let channel = slot.as_mut().ok_or(Error::<T>::NoChannel)?;
             ensure!(channel.payer == *payer, Error::<T>::NotPayer);

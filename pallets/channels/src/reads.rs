@@ -17,10 +17,17 @@ impl<T: Config> Pallet<T> {
         Self::with_ids(ByPayer::<T>::iter_key_prefix(payer), T::MaxChannelsPerPayer::get())
     }
 
-    /// A page of the channels that `payee` is paid from: those after `from` in the order of ids, at most `limit` and [`MAX_PAGE`].
-    pub fn channels_to(payee: &T::AccountId, from: Option<ChannelId>, limit: u32) -> Vec<(ChannelId, Channel<T::AccountId>)> {
+    /// A page of the channels that `payee` is paid from: those after `from` in the order of ids, at
+    /// most `limit` and [`MAX_PAGE`].
+    pub fn channels_to(
+        payee: &T::AccountId,
+        from: Option<ChannelId>,
+        limit: u32,
+    ) -> Vec<(ChannelId, Channel<T::AccountId>)> {
         let ids = match from {
-            Some(id) => ByPayee::<T>::iter_key_prefix_from(payee, ByPayee::<T>::hashed_key_for(payee, id)),
+            Some(id) => {
+                ByPayee::<T>::iter_key_prefix_from(payee, ByPayee::<T>::hashed_key_for(payee, id))
+            }
             None => ByPayee::<T>::iter_key_prefix(payee),
         };
         Self::with_ids(ids, limit.min(MAX_PAGE))
@@ -36,7 +43,10 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    fn with_ids(ids: impl Iterator<Item = ChannelId>, limit: u32) -> Vec<(ChannelId, Channel<T::AccountId>)> {
+    fn with_ids(
+        ids: impl Iterator<Item = ChannelId>,
+        limit: u32,
+    ) -> Vec<(ChannelId, Channel<T::AccountId>)> {
         ids.take(limit as usize).filter_map(|id| Some((id, Channels::<T>::get(id)?))).collect()
     }
 }

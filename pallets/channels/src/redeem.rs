@@ -9,7 +9,8 @@ use frame_support::{
     },
 };
 use mica_primitives::{
-    Balance, BlockNumber, Channel, ChannelId, ChannelState, Closing, MAX_LANES, PublicKey, Redeem, Signature, Voucher,
+    Balance, BlockNumber, Channel, ChannelId, ChannelState, Closing, MAX_LANES, PublicKey, Redeem,
+    Signature, Voucher,
     hooks::{OnRedeem, Redeemed},
 };
 use sp_core::ed25519;
@@ -48,7 +49,11 @@ impl<T: Config> Pallet<T> {
         }
         ensure!(now <= voucher.expires, Error::<T>::Expired);
         let settlement = Self::settle(&channel, redeem, submitter)?;
-        Self::check_signature(&redeem.signature, &voucher.signing_bytes(&Self::genesis()), &channel.signer)?;
+        Self::check_signature(
+            &redeem.signature,
+            &voucher.signing_bytes(&Self::genesis()),
+            &channel.signer,
+        )?;
         Self::check_tick(redeem)?;
 
         Self::pay(&channel, settlement.paid)?;
@@ -59,7 +64,11 @@ impl<T: Config> Pallet<T> {
     }
 
     /// The rules of seq and amount, without signature and hashes.
-    fn settle(channel: &Channel<T::AccountId>, redeem: &Redeem, submitter: &T::AccountId) -> Result<Settlement, Error<T>> {
+    fn settle(
+        channel: &Channel<T::AccountId>,
+        redeem: &Redeem,
+        submitter: &T::AccountId,
+    ) -> Result<Settlement, Error<T>> {
         let voucher = &redeem.voucher;
         ensure!(u32::from(voucher.lane) < MAX_LANES, Error::<T>::LaneOutOfRange);
         let lane = channel.lanes.get(&voucher.lane).copied().unwrap_or_default();
@@ -68,10 +77,15 @@ impl<T: Config> Pallet<T> {
         let promised = redeem.promised().ok_or(Error::<T>::AmountOverflow)?;
         ensure!(promised >= lane.cumulative, Error::<T>::AmountFell);
 
-        // Neither difference can fail: claimed <= cumulative <= promised on a lane, claimed <= deposit in a channel.
+        // Neither difference can fail: claimed <= cumulative <= promised on a lane, claimed <=
+        // deposit in a channel.
         let owed = promised.saturating_sub(lane.claimed);
         let paid = owed.min(channel.deposit.saturating_sub(channel.claimed));
-        let receipts = if *submitter == channel.payee && voucher.seq > lane.seq { Receipts::Fixed } else { Receipts::Unchanged };
+        let receipts = if *submitter == channel.payee && voucher.seq > lane.seq {
+            Receipts::Fixed
+        } else {
+            Receipts::Unchanged
+        };
         ensure!(paid > 0 || receipts == Receipts::Fixed, Error::<T>::NothingToPay);
         Ok(Settlement { promised, paid, missing: owed.saturating_sub(paid), receipts })
     }
@@ -109,7 +123,12 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Tells listeners and the event log.
-    fn announce(channel: &Channel<T::AccountId>, voucher: &Voucher, settlement: &Settlement, extended: Option<BlockNumber>) {
+    fn announce(
+        channel: &Channel<T::AccountId>,
+        voucher: &Voucher,
+        settlement: &Settlement,
+        extended: Option<BlockNumber>,
+    ) {
         let (id, lane, seq): (ChannelId, _, _) = (voucher.channel, voucher.lane, voucher.seq);
         let (receipts_root, receipts) = (voucher.receipts_root, voucher.receipts);
         if settlement.receipts == Receipts::Fixed {
@@ -123,9 +142,20 @@ impl<T: Config> Pallet<T> {
                 receipts,
             });
         }
-        Self::deposit_event(Event::Redeemed { channel: id, lane, seq, paid: settlement.paid, receipts_root, receipts });
+        Self::deposit_event(Event::Redeemed {
+            channel: id,
+            lane,
+            seq,
+            paid: settlement.paid,
+            receipts_root,
+            receipts,
+        });
         if settlement.missing > 0 {
-            Self::deposit_event(Event::Shortfall { channel: id, lane, missing: settlement.missing });
+            Self::deposit_event(Event::Shortfall {
+                channel: id,
+                lane,
+                missing: settlement.missing,
+            });
         }
         if let Some(ends) = extended {
             Self::deposit_event(Event::Extended { channel: id, ends });
@@ -135,7 +165,8 @@ impl<T: Config> Pallet<T> {
     /// Moves `amount` from the payer's hold to the payee.
     pub(crate) fn pay(channel: &Channel<T::AccountId>, amount: Balance) -> DispatchResult {
         if amount > 0 {
-            // Force: a freeze that the payer put on its account later must not stop what it promised before.
+            // Force: a freeze that the payer put on its account later must not stop what it
+            // promised before.
             T::Currency::transfer_on_hold(
                 &HoldReason::Deposit.into(),
                 &channel.payer,
@@ -149,14 +180,20 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    pub(crate) fn check_signature(signature: &Signature, bytes: &[u8], key: &PublicKey) -> DispatchResult {
-        let (signature, key) = (ed25519::Signature::from_raw(*signature), ed25519::Public::from_raw(*key));
+    pub(crate) fn check_signature(
+        signature: &Signature,
+        bytes: &[u8],
+        key: &PublicKey,
+    ) -> DispatchResult {
+        let (signature, key) =
+            (ed25519::Signature::from_raw(*signature), ed25519::Public::from_raw(*key));
         ensure!(sp_io::crypto::ed25519_verify(&signature, bytes, &key), Error::<T>::BadSignature);
         Ok(())
     }
 }
 
-/// Moves the end of a closing channel if `now` lies in the last tenth of its window. Returns the new end.
+/// Moves the end of a closing channel if `now` lies in the last tenth of its window. Returns the
+/// new end.
 fn extend(closing: &mut Closing, window: BlockNumber, now: BlockNumber) -> Option<BlockNumber> {
     let ends = now.saturating_add(window / 10);
     if closing.extended >= MAX_EXTENSIONS || ends <= closing.ends {

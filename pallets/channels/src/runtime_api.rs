@@ -14,7 +14,8 @@ sp_api::decl_runtime_apis! {
         fn channel(id: ChannelId) -> Option<Channel<AccountId>>;
         /// Every channel that `payer` pays from; bounded by the chain's limit per payer.
         fn channels_of(payer: AccountId) -> Vec<(ChannelId, Channel<AccountId>)>;
-        /// A page of the channels that `payee` is paid from: those after `from` in the order of ids, at most `limit` and 256.
+        /// A page of the channels that `payee` is paid from: those after `from` in the order of
+        /// ids, at most `limit` and 256.
         fn channels_to(payee: AccountId, from: Option<ChannelId>, limit: u32) -> Vec<(ChannelId, Channel<AccountId>)>;
         /// The constants that a payer must know before it opens a channel.
         fn channel_parameters() -> ChannelParameters;

@@ -15,14 +15,26 @@ impl<T: Config> Pallet<T> {
         for (id, channel) in Channels::<T>::iter() {
             count += 1;
             check_channel(&channel)?;
-            ensure!(ByPayer::<T>::contains_key(&channel.payer, id), "a channel is missing from its payer's index");
-            ensure!(ByPayee::<T>::contains_key(&channel.payee, id), "a channel is missing from its payee's index");
+            ensure!(
+                ByPayer::<T>::contains_key(&channel.payer, id),
+                "a channel is missing from its payer's index"
+            );
+            ensure!(
+                ByPayee::<T>::contains_key(&channel.payee, id),
+                "a channel is missing from its payee's index"
+            );
             let (sum, open) = held.entry(channel.payer).or_default();
             *sum += channel.deposit - channel.claimed;
             *open += 1;
         }
-        ensure!(ByPayer::<T>::iter().count() == count, "the payers' index holds a channel that is over");
-        ensure!(ByPayee::<T>::iter().count() == count, "the payees' index holds a channel that is over");
+        ensure!(
+            ByPayer::<T>::iter().count() == count,
+            "the payers' index holds a channel that is over"
+        );
+        ensure!(
+            ByPayee::<T>::iter().count() == count,
+            "the payees' index holds a channel that is over"
+        );
         for (payer, record) in Payers::<T>::iter() {
             let (sum, open) = held.remove(&payer).unwrap_or_default();
             ensure!(record.open == open, "a payer's number of channels is wrong");
@@ -35,7 +47,9 @@ impl<T: Config> Pallet<T> {
     }
 }
 
-fn check_channel<AccountId: PartialEq>(channel: &Channel<AccountId>) -> Result<(), TryRuntimeError> {
+fn check_channel<AccountId: PartialEq>(
+    channel: &Channel<AccountId>,
+) -> Result<(), TryRuntimeError> {
     ensure!(channel.payer != channel.payee, "a channel pays its own payer");
     ensure!(channel.claimed <= channel.deposit, "more was claimed than deposited");
     let claimed: Balance = channel.lanes.values().map(|lane| lane.claimed).sum();

@@ -1,19 +1,32 @@
-//! Service-level agreements: price, time and penalty, agreed before the work and settled by the chain.
+//! Service-level agreements: price, time and penalty, agreed before the work and settled by the
+//! chain.
 
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 
 use crate::{Balance, BlockNumber, Hash32, LayerRange, ModelId, PublicKey, domain::signing_bytes};
 
-/// Most tokens that a worker may claim beyond those that the payer signed for. What a lie about a claim can move is their price, so a
-/// payer signs a [`Progress`] at least this often, and a worker that goes further works on credit.
+/// Most tokens that a worker may claim beyond those that the payer signed for. What a lie about a
+/// claim can move is their price, so a payer signs a [`Progress`] at least this often, and a worker
+/// that goes further works on credit.
 pub const MAX_UNSIGNED_TOKENS: u32 = 48;
 
 /// Number of an agreement, given by the chain in order.
 pub type AgreementId = u64;
 
 /// What a payer proposes and a worker accepts.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
 pub struct Terms {
     /// The model.
     pub model: ModelId,
@@ -43,18 +56,32 @@ impl Terms {
 
     /// Base units for `tokens` positions. Nothing on overflow.
     pub fn price_of(&self, tokens: u32) -> Option<Balance> {
-        Balance::from(tokens).checked_mul(self.range.len().into())?.checked_mul(self.price_per_layer_token)
+        Balance::from(tokens)
+            .checked_mul(self.range.len().into())?
+            .checked_mul(self.price_per_layer_token)
     }
 
-    /// What the worker's stake must cover while the agreement is open: the penalty of a breach, or as much as the payer loses when a
-    /// claim stays disputed, whichever is more. Nothing on overflow.
+    /// What the worker's stake must cover while the agreement is open: the penalty of a breach, or
+    /// as much as the payer loses when a claim stays disputed, whichever is more. Nothing on
+    /// overflow.
     pub fn risk(&self) -> Option<Balance> {
         self.escrow().map(|escrow| escrow.max(self.penalty))
     }
 }
 
 /// Where an agreement stands. Finished ones are removed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
 pub enum AgreementState {
     /// Waits for the worker until `until`, then is refunded.
     Proposed {
@@ -65,7 +92,8 @@ pub enum AgreementState {
     Active {
         /// Last block in which the work may be completed.
         deadline: BlockNumber,
-        /// Hash of the request whose receipt the worker has acknowledged on chain: with it, missing the deadline is a breach.
+        /// Hash of the request whose receipt the worker has acknowledged on chain: with it, missing
+        /// the deadline is a breach.
         acknowledged: Option<Hash32>,
     },
     /// The worker claims to be done; the payer may object until `until`.
@@ -75,7 +103,8 @@ pub enum AgreementState {
         /// What the worker claims.
         claim: Claim,
     },
-    /// The payer objected: until `until` the two may still settle with a co-signed completion, then both lose the unsigned part.
+    /// The payer objected: until `until` the two may still settle with a co-signed completion, then
+    /// both lose the unsigned part.
     Disputed {
         /// First block in which both lose.
         until: BlockNumber,
@@ -88,7 +117,9 @@ impl AgreementState {
     /// The block in whose beginning the agreement ends by itself if nobody acts before.
     pub const fn ends(&self) -> BlockNumber {
         match self {
-            Self::Proposed { until } | Self::Claimed { until, .. } | Self::Disputed { until, .. } => *until,
+            Self::Proposed { until }
+            | Self::Claimed { until, .. }
+            | Self::Disputed { until, .. } => *until,
             Self::Active { deadline, .. } => deadline.saturating_add(1),
         }
     }
@@ -100,7 +131,18 @@ impl AgreementState {
 }
 
 /// What a worker says that it delivered.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
 pub struct Claim {
     /// Tokens delivered.
     pub tokens: u32,
@@ -113,7 +155,9 @@ pub struct Claim {
 }
 
 /// An agreement as the chain knows it.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(
+    Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
 pub struct Agreement<AccountId> {
     /// Who pays.
     pub payer: AccountId,
@@ -128,7 +172,8 @@ pub struct Agreement<AccountId> {
 }
 
 impl Claim {
-    /// The most that may be claimed of `tokens` when the payer signed for `signed`: as far as a worker goes on credit.
+    /// The most that may be claimed of `tokens` when the payer signed for `signed`: as far as a
+    /// worker goes on credit.
     pub fn reach(tokens: u32, signed: u32) -> u32 {
         tokens.min(signed.saturating_add(MAX_UNSIGNED_TOKENS))
     }
@@ -139,8 +184,20 @@ impl Claim {
     }
 }
 
-/// A payer's word that it has received `tokens`. Signed by the terms' signer, again and again while the work goes on; the highest counts.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+/// A payer's word that it has received `tokens`. Signed by the terms' signer, again and again while
+/// the work goes on; the highest counts.
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
 pub struct Progress {
     /// The agreement.
     pub agreement: AgreementId,
@@ -155,11 +212,23 @@ impl Progress {
     }
 }
 
-/// A worker's word that it holds everything that it needs to do the work. Signed by its peer key before it starts.
+/// A worker's word that it holds everything that it needs to do the work. Signed by its peer key
+/// before it starts.
 ///
-/// From here latency is measured, and from here the payer cannot be blamed for a missed deadline: a worker signs it only when the whole
-/// request has arrived and there is time left to do the work.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+/// From here latency is measured, and from here the payer cannot be blamed for a missed deadline: a
+/// worker signs it only when the whole request has arrived and there is time left to do the work.
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
 pub struct Acknowledgement {
     /// The agreement.
     pub agreement: AgreementId,
@@ -177,7 +246,18 @@ impl Acknowledgement {
 }
 
 /// What both sides measured at the end. Signed by the one who does not submit it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
 pub struct Completion {
     /// The agreement.
     pub agreement: AgreementId,
@@ -197,7 +277,8 @@ impl Completion {
         signing_bytes("completion", genesis, self)
     }
 
-    /// Whether the measurements break `terms`: too few tokens, too slow on average, or below the throughput.
+    /// Whether the measurements break `terms`: too few tokens, too slow on average, or below the
+    /// throughput.
     pub fn breaches(&self, terms: &Terms) -> bool {
         let tokens = u128::from(self.tokens);
         let elapsed_ms = u128::from(self.elapsed_ms);

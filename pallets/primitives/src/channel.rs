@@ -1,7 +1,9 @@
-//! Payment channels: unidirectional, payer to payee, with lanes (Filecoin) and hash-chain ticks (PayWord).
+//! Payment channels: unidirectional, payer to payee, with lanes (Filecoin) and hash-chain ticks
+//! (PayWord).
 //!
-//! A **voucher** is a signed promise of a cumulative amount on one lane. A **tick** chain inside it promises `unit` more for each
-//! preimage revealed, so that paying for one token costs one hash and no signature.
+//! A **voucher** is a signed promise of a cumulative amount on one lane. A **tick** chain inside it
+//! promises `unit` more for each preimage revealed, so that paying for one token costs one hash and
+//! no signature.
 
 use bounded_collections::{BoundedBTreeMap, ConstU32};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
@@ -22,13 +24,31 @@ pub const MAX_TICKS: u16 = 1024;
 pub type LaneId = u16;
 
 /// `blake2_256(domain("channel") ‖ payer ‖ payee ‖ payer's counter)`: never used twice.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
 #[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize))]
 pub struct ChannelId(pub Hash32);
 
 impl ChannelId {
     /// The id of the channel that `payer` opens to `payee` as its `counter`-th (from 0).
-    pub fn derive(genesis: &Hash32, payer: &impl Encode, payee: &impl Encode, counter: u64) -> Self {
+    pub fn derive(
+        genesis: &Hash32,
+        payer: &impl Encode,
+        payee: &impl Encode,
+        counter: u64,
+    ) -> Self {
         let mut bytes = domain("channel", genesis).to_vec();
         payer.encode_to(&mut bytes);
         payee.encode_to(&mut bytes);
@@ -50,8 +70,20 @@ impl fmt::Debug for ChannelId {
     }
 }
 
-/// A promise to pay `unit` for each step up a hash chain: `H^n(preimage) = anchor` pays `n · unit`, `n <= max`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+/// A promise to pay `unit` for each step up a hash chain: `H^n(preimage) = anchor` pays `n · unit`,
+/// `n <= max`.
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
 pub struct Tick {
     /// End of the chain, blake2-256 applied `max` times to the payer's secret.
     pub anchor: Hash32,
@@ -62,7 +94,18 @@ pub struct Tick {
 }
 
 /// A preimage `n` steps before the anchor: pays `n` ticks.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
 pub struct TickProof {
     /// Ticks paid.
     pub n: u16,
@@ -71,7 +114,8 @@ pub struct TickProof {
 }
 
 impl Tick {
-    /// Whether `proof` lies on this chain, hashing at most [`MAX_TICKS`] times with `hash` (the chain passes its host function).
+    /// Whether `proof` lies on this chain, hashing at most [`MAX_TICKS`] times with `hash` (the
+    /// chain passes its host function).
     pub fn verify(&self, proof: &TickProof, hash: impl Fn(&[u8]) -> Hash32) -> bool {
         if self.max > MAX_TICKS || proof.n > self.max {
             return false;
@@ -83,7 +127,9 @@ impl Tick {
 /// A payer's signed promise of `cumulative` on one lane, over the channel's life.
 ///
 /// It also fixes the receipts that the payer accepted for the money: their root and their number.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(
+    Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
 pub struct Voucher {
     /// The channel.
     pub channel: ChannelId,
@@ -111,7 +157,9 @@ impl Voucher {
 }
 
 /// What is presented to the chain for payment.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(
+    Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
 pub struct Redeem {
     /// The promise.
     pub voucher: Voucher,
@@ -126,14 +174,28 @@ impl Redeem {
     pub fn promised(&self) -> Option<Balance> {
         match (&self.voucher.tick, &self.tick) {
             (_, None) => Some(self.voucher.cumulative),
-            (Some(tick), Some(proof)) => tick.unit.checked_mul(proof.n.into())?.checked_add(self.voucher.cumulative),
+            (Some(tick), Some(proof)) => {
+                tick.unit.checked_mul(proof.n.into())?.checked_add(self.voucher.cumulative)
+            }
             (None, Some(_)) => None,
         }
     }
 }
 
 /// What has been claimed on one lane.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Default,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
 pub struct Lane {
     /// Number of the last voucher redeemed.
     pub seq: u64,
@@ -148,7 +210,18 @@ pub struct Lane {
 }
 
 /// A payer has asked to close: the payee has until `ends` to redeem.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
 #[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize))]
 pub struct Closing {
     /// Block of the request.
@@ -160,7 +233,18 @@ pub struct Closing {
 }
 
 /// Where a channel stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
 #[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize))]
 pub enum ChannelState {
     /// Takes vouchers.
@@ -170,7 +254,9 @@ pub enum ChannelState {
 }
 
 /// A channel as the chain knows it.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(
+    Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
 pub struct Channel<AccountId> {
     /// Whose money it is until it is claimed.
     pub payer: AccountId,
@@ -191,7 +277,9 @@ pub struct Channel<AccountId> {
 }
 
 /// One channel of a batch that is opened for a whole path.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(
+    Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
 pub struct ChannelOpening<AccountId> {
     /// Who is to be paid.
     pub payee: AccountId,
@@ -203,9 +291,12 @@ pub struct ChannelOpening<AccountId> {
     pub window: BlockNumber,
 }
 
-/// Both sides agree on the final amount; closes at once. Signed by the channel's signer and submitted by the payee, or signed by the
-/// payee's peer key and submitted by the payer — the chain checks the one who did not submit.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+/// Both sides agree on the final amount; closes at once. Signed by the channel's signer and
+/// submitted by the payee, or signed by the payee's peer key and submitted by the payer — the chain
+/// checks the one who did not submit.
+#[derive(
+    Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
 pub struct CooperativeClose {
     /// The channel.
     pub channel: ChannelId,
@@ -260,7 +351,11 @@ mod tests {
             expires: 1,
             tick: Some(Tick { anchor: [0; 32], unit: Balance::MAX, max: 2 }),
         };
-        let redeem = Redeem { voucher, signature: [0; 64], tick: Some(TickProof { n: 1, preimage: [0; 32] }) };
+        let redeem = Redeem {
+            voucher,
+            signature: [0; 64],
+            tick: Some(TickProof { n: 1, preimage: [0; 32] }),
+        };
         assert_eq!(redeem.promised(), None);
     }
 

@@ -11,10 +11,11 @@ pub fn blake2_256(bytes: &[u8]) -> Hash32 {
     Blake2b::<U32>::digest(bytes).into()
 }
 
-/// `blake2_256("mica/" ‖ tag ‖ "/v1" ‖ genesis hash)`: the prefix of everything that is signed under `tag`.
+/// `blake2_256("mica/" ‖ tag ‖ "/v1" ‖ genesis hash)`: the prefix of everything that is signed
+/// under `tag`.
 ///
-/// The genesis hash keeps a signature from being replayed on another chain, the tag from being read as another type
-/// (compare Raiden's `MessageTypeId`).
+/// The genesis hash keeps a signature from being replayed on another chain, the tag from being read
+/// as another type (compare Raiden's `MessageTypeId`).
 pub fn domain(tag: &str, genesis: &Hash32) -> Hash32 {
     let mut bytes = Vec::with_capacity(8 + tag.len() + 32);
     bytes.extend_from_slice(b"mica/");

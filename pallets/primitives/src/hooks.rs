@@ -1,14 +1,19 @@
-//! What pallets ask of one another, so that none depends on another's crate: the runtime connects them.
+//! What pallets ask of one another, so that none depends on another's crate: the runtime connects
+//! them.
 //!
-//! Each trait is implemented by one pallet and named by the `Config` of those that use it. The unit type stands for "nobody listens"
-//! or "nothing is known" in a pallet's own tests. None of these may fail: whoever calls them has already decided, and money must not
-//! hang on a listener. Their cost is part of the caller's benchmarked weight, which is measured with the runtime's real listeners.
+//! Each trait is implemented by one pallet and named by the `Config` of those that use it. The unit
+//! type stands for "nobody listens" or "nothing is known" in a pallet's own tests. None of these
+//! may fail: whoever calls them has already decided, and money must not hang on a listener. Their
+//! cost is part of the caller's benchmarked weight, which is measured with the runtime's real
+//! listeners.
 
 use crate::{Balance, ChannelId, Hash32, LaneId, ModelId, PublicKey, WorkerRecord};
 
-/// Hears of every redeemed voucher. Implemented by the receipts pallet, called by the channels pallet.
+/// Hears of every redeemed voucher. Implemented by the receipts pallet, called by the channels
+/// pallet.
 pub trait OnRedeem<AccountId> {
-    /// A voucher was redeemed; it fixes the root of the receipts that the payer accepted for the money.
+    /// A voucher was redeemed; it fixes the root of the receipts that the payer accepted for the
+    /// money.
     fn on_redeem(redeemed: &Redeemed<AccountId>);
 }
 
@@ -35,9 +40,11 @@ impl<AccountId> OnRedeem<AccountId> for () {
     fn on_redeem(_: &Redeemed<AccountId>) {}
 }
 
-/// Knows the peer key of a worker. Implemented by the registry, asked by the channels pallet when both sides close together.
+/// Knows the peer key of a worker. Implemented by the registry, asked by the channels pallet when
+/// both sides close together.
 pub trait PeerKeys<AccountId> {
-    /// The ed25519 key that signs for `account`'s peer, from its registration to its withdrawal; nothing for anybody else.
+    /// The ed25519 key that signs for `account`'s peer, from its registration to its withdrawal;
+    /// nothing for anybody else.
     fn peer_key(account: &AccountId) -> Option<PublicKey>;
 }
 
@@ -47,13 +54,16 @@ impl<AccountId> PeerKeys<AccountId> for () {
     }
 }
 
-/// Looks up a worker. Implemented by the registry, asked by whoever needs to know that a worker serves a range and what backs it.
+/// Looks up a worker. Implemented by the registry, asked by whoever needs to know that a worker
+/// serves a range and what backs it.
 pub trait Workers<AccountId> {
-    /// The worker's record, with its status as of this block (a worker silent for too long is [`crate::WorkerStatus::Jailed`]).
+    /// The worker's record, with its status as of this block (a worker silent for too long is
+    /// [`crate::WorkerStatus::Jailed`]).
     fn worker(account: &AccountId) -> Option<WorkerRecord<AccountId>>;
 }
 
-/// Says whether a worker is bound. Implemented by the agreements pallet, asked by the registry before a worker moves or leaves.
+/// Says whether a worker is bound. Implemented by the agreements pallet, asked by the registry
+/// before a worker moves or leaves.
 pub trait OpenAgreements<AccountId> {
     /// Whether `worker` accepted an agreement that is not settled yet.
     ///
@@ -69,16 +79,24 @@ impl<AccountId> OpenAgreements<AccountId> for () {
 
 /// Takes stake from a worker that did wrong. Implemented by the registry.
 pub trait SlashWorker<AccountId> {
-    /// Takes `min(amount, stake)` from `worker`: part of it goes to `reporter`, at least half is burned.
+    /// Takes `min(amount, stake)` from `worker`: part of it goes to `reporter`, at least half is
+    /// burned.
     ///
-    /// `offence` names what was done and is punished once: a second call with the same one takes nothing. An account that holds no
-    /// stake loses nothing. A worker that is left with less than the minimum for its layers is jailed.
-    fn slash(worker: &AccountId, amount: Balance, offence: Offence, reporter: Option<&AccountId>) -> Slashed;
+    /// `offence` names what was done and is punished once: a second call with the same one takes
+    /// nothing. An account that holds no stake loses nothing. A worker that is left with less than
+    /// the minimum for its layers is jailed.
+    fn slash(
+        worker: &AccountId,
+        amount: Balance,
+        offence: Offence,
+        reporter: Option<&AccountId>,
+    ) -> Slashed;
 }
 
 /// What was done wrong, as the name under which it is punished once.
 ///
-/// Build it from something that never comes back, for example `blake2_256(domain("breach") ‖ agreement id)`.
+/// Build it from something that never comes back, for example `blake2_256(domain("breach") ‖
+/// agreement id)`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Offence(pub Hash32);
 

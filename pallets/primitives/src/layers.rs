@@ -9,9 +9,23 @@ pub const MAX_LAYERS: u16 = 512;
 
 /// Half-open range `[first, end)` of transformer blocks.
 ///
-/// The embedding belongs to layer 0; the final norm and the head belong to the last layer. A decoded range may be empty or
-/// reversed (its bytes come from outside): ask [`LayerRange::is_valid_for`] before use.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+/// The embedding belongs to layer 0; the final norm and the head belong to the last layer. A
+/// decoded range may be empty or reversed (its bytes come from outside): ask
+/// [`LayerRange::is_valid_for`] before use.
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
 #[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize))]
 pub struct LayerRange {
     /// First layer of the range.

@@ -1,10 +1,12 @@
 //! What crosses the boundary between the chain and the peers around it.
 //!
-//! Pallets store these types, workers and payers exchange and sign them, and both sides must agree on every byte. The crate is
-//! `no_std`, does no I/O, reads no clock and holds no logic beyond the arithmetic and hashing that both sides must share.
+//! Pallets store these types, workers and payers exchange and sign them, and both sides must agree
+//! on every byte. The crate is `no_std`, does no I/O, reads no clock and holds no logic beyond the
+//! arithmetic and hashing that both sides must share.
 //!
-//! The modules follow the life of a paid prompt: a [`model`] is named, a [`worker`] serves a [`layers::LayerRange`] of it, a payer
-//! opens a [`channel`] to each worker, every chunk of work leaves a [`receipt`], and an [`agreement`] may bind price and time.
+//! The modules follow the life of a paid prompt: a [`model`] is named, a [`worker`] serves a
+//! [`layers::LayerRange`] of it, a payer opens a [`channel`] to each worker, every chunk of work
+//! leaves a [`receipt`], and an [`agreement`] may bind price and time.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 
@@ -22,11 +24,12 @@ pub mod shard;
 pub mod worker;
 
 pub use agreement::{
-    Acknowledgement, Agreement, AgreementId, AgreementState, Claim, Completion, MAX_UNSIGNED_TOKENS, Progress, Terms,
+    Acknowledgement, Agreement, AgreementId, AgreementState, Claim, Completion,
+    MAX_UNSIGNED_TOKENS, Progress, Terms,
 };
 pub use channel::{
-    Channel, ChannelId, ChannelOpening, ChannelState, Closing, CooperativeClose, Lane, LaneId, MAX_LANES, MAX_TICKS, Redeem, Tick,
-    TickProof, Voucher,
+    Channel, ChannelId, ChannelOpening, ChannelState, Closing, CooperativeClose, Lane, LaneId,
+    MAX_LANES, MAX_TICKS, Redeem, Tick, TickProof, Voucher,
 };
 pub use domain::domain;
 pub use layers::LayerRange;

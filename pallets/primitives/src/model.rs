@@ -8,7 +8,20 @@ use scale_info::TypeInfo;
 use crate::{Balance, Hash32};
 
 /// blake3 of a model's SCALE-encoded manifest.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
 #[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize))]
 pub struct ModelId(pub Hash32);
 
@@ -26,7 +39,9 @@ impl fmt::Debug for ModelId {
 }
 
 /// Everything that fixes what a model computes. Two files with one manifest give the same bytes.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(
+    Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
 pub struct ModelManifest {
     /// Name for people, UTF-8.
     pub name: BoundedVec<u8, ConstU32<64>>,
@@ -59,10 +74,21 @@ impl ModelManifest {
 
 /// What one unit of a path's weight is worth in money and in time, fixed per model.
 ///
-/// P2P-LLM eq. 1 adds a price to a cost. These constants are the exchange rate: at α = ½ a payer gives `price_unit` for saving
-/// `cost_unit_us` per layer-token. They are constants on purpose: normalised by live prices, nobody pays for raising all prices
-/// together and they drift for ever.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+/// P2P-LLM eq. 1 adds a price to a cost. These constants are the exchange rate: at α = ½ a payer
+/// gives `price_unit` for saving `cost_unit_us` per layer-token. They are constants on purpose:
+/// normalised by live prices, nobody pays for raising all prices together and they drift for ever.
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
 #[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize))]
 pub struct MarketUnits {
     /// Base units per layer-token, at least 1.
@@ -72,7 +98,9 @@ pub struct MarketUnits {
 }
 
 /// A model as the chain knows it.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(
+    Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
 pub struct ModelRecord<AccountId> {
     /// Who registered it and gets the deposit back.
     pub owner: AccountId,

@@ -1,4 +1,5 @@
-//! Constants of the chain that a worker or a payer must know before it acts, read with one runtime call each.
+//! Constants of the chain that a worker or a payer must know before it acts, read with one runtime
+//! call each.
 
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
@@ -6,7 +7,18 @@ use scale_info::TypeInfo;
 use crate::{Balance, BlockNumber, Hash32};
 
 /// Constants of the registry.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
 pub struct RegistryParameters {
     /// Least stake per layer served, base units.
     pub min_stake_per_layer: Balance,
@@ -25,7 +37,18 @@ pub struct RegistryParameters {
 }
 
 /// Constants of payment channels.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
 pub struct ChannelParameters {
     /// Least deposit of a channel, base units.
     pub min_deposit: Balance,
@@ -33,12 +56,24 @@ pub struct ChannelParameters {
     pub min_window: BlockNumber,
     /// Most close window, blocks.
     pub max_window: BlockNumber,
-    /// Most channels that an account may pay from at one time. How many it may be paid from has no limit.
+    /// Most channels that an account may pay from at one time. How many it may be paid from has no
+    /// limit.
     pub max_channels_per_account: u32,
 }
 
 /// Constants of agreements.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
 pub struct SlaParameters {
     /// Least escrow of an agreement, base units.
     pub min_escrow: Balance,
@@ -57,7 +92,9 @@ pub struct SlaParameters {
 }
 
 /// A root of receipts that a redeemed voucher fixed.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(
+    Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
 pub struct ReceiptRoot<AccountId> {
     /// Number of the voucher on its lane.
     pub seq: u64,

@@ -14,7 +14,18 @@ pub const NODE_CONTEXT: &str = "mica/node/v1";
 pub const TREE_ARITY: usize = 16;
 
 /// One chunk of positions through one stage. Its blake3 is a leaf of the lane's receipt tree.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
 pub struct Leaf {
     /// The session.
     pub session: Hash32,
@@ -28,12 +39,14 @@ pub struct Leaf {
     pub layers: LayerRange,
     /// Profile of the exact computation.
     pub profile: Hash32,
-    /// blake3 of the input's bytes as they crossed the wire: f32 little-endian rows, or u32 little-endian token ids into layer 0.
+    /// blake3 of the input's bytes as they crossed the wire: f32 little-endian rows, or u32
+    /// little-endian token ids into layer 0.
     pub h_in: Hash32,
-    /// blake3 of the output's bytes as they crossed the wire: f32 little-endian rows, or, from the last layer, the token ids
-    /// sampled (u32 little-endian, empty while prefill has none).
+    /// blake3 of the output's bytes as they crossed the wire: f32 little-endian rows, or, from the
+    /// last layer, the token ids sampled (u32 little-endian, empty while prefill has none).
     pub h_out: Hash32,
-    /// Chains the cache: blake3 over the previous leaf's `kv_root` and this leaf's `h_in`; zeros before the first.
+    /// Chains the cache: blake3 over the previous leaf's `kv_root` and this leaf's `h_in`; zeros
+    /// before the first.
     pub kv_root: Hash32,
     /// Root over the outputs of every operation; zeros unless a trace was asked for.
     pub trace_root: Hash32,
@@ -45,7 +58,8 @@ impl Leaf {
         blake3::derive_key(LEAF_CONTEXT, &self.encode())
     }
 
-    /// `kv_root` of the leaf that follows one with `kv_root` = `previous` when its input hashes to `h_in`.
+    /// `kv_root` of the leaf that follows one with `kv_root` = `previous` when its input hashes to
+    /// `h_in`.
     pub fn next_kv_root(previous: &Hash32, h_in: &Hash32) -> Hash32 {
         let mut hasher = blake3::Hasher::new();
         hasher.update(previous);
@@ -55,7 +69,18 @@ impl Leaf {
 }
 
 /// A leaf, signed by the stage's peer key.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
 pub struct Receipt {
     /// What was computed.
     pub leaf: Leaf,
@@ -70,10 +95,11 @@ impl Receipt {
     }
 }
 
-/// Append-only 16-ary tree of leaf hashes; keeps one open node per level, so at most 16 hashes for every 4 bits of its length.
+/// Append-only 16-ary tree of leaf hashes; keeps one open node per level, so at most 16 hashes for
+/// every 4 bits of its length.
 ///
-/// `root` = the node hash over the levels' open nodes folded upwards; an empty tree has the root of zeros. Inner nodes hash with
-/// another context than leaves, so that no node can pass for a leaf.
+/// `root` = the node hash over the levels' open nodes folded upwards; an empty tree has the root of
+/// zeros. Inner nodes hash with another context than leaves, so that no node can pass for a leaf.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
 pub struct ReceiptTree {
     count: u64,

@@ -1,8 +1,9 @@
 //! Shards of the registry: one child trie per (model, bucket of layers).
 //!
-//! A worker that serves layers 32..48 needs to know who else does, and nothing about the rest of the market. Each bucket of
-//! [`SHARD_LAYERS`] layers of each model therefore has a trie of its own, whose root can be proved and whose changes can be followed
-//! alone. Both sides must agree on the names and the bytes inside:
+//! A worker that serves layers 32..48 needs to know who else does, and nothing about the rest of
+//! the market. Each bucket of [`SHARD_LAYERS`] layers of each model therefore has a trie of its
+//! own, whose root can be proved and whose changes can be followed alone. Both sides must agree on
+//! the names and the bytes inside:
 //!
 //! | key in the shard | value |
 //! |---|---|
@@ -26,7 +27,20 @@ pub const COVERAGE_KEY: &[u8] = b"c";
 pub type ShardCoverage = [u32; SHARD_LAYERS as usize];
 
 /// The name of one shard.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
 pub struct Shard {
     /// The model.
     pub model: ModelId,
@@ -35,7 +49,8 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Identifier of the shard's default child trie: `"mica/shard/v1" ‖ model ‖ bucket (u16, big endian)`.
+    /// Identifier of the shard's default child trie: `"mica/shard/v1" ‖ model ‖ bucket (u16, big
+    /// endian)`.
     pub fn trie_id(&self) -> Vec<u8> {
         let mut id = b"mica/shard/v1".to_vec();
         id.extend_from_slice(&self.model.0);
@@ -57,8 +72,8 @@ impl Shard {
     }
 }
 
-/// Key of a member inside a shard: `"m" ‖ first 16 bytes of blake2-256 ‖ SCALE(account)`; the prefix keeps a chosen account from making a
-/// deep trie.
+/// Key of a member inside a shard: `"m" ‖ first 16 bytes of blake2-256 ‖ SCALE(account)`; the
+/// prefix keeps a chosen account from making a deep trie.
 pub fn member_key(account: &impl Encode) -> Vec<u8> {
     let encoded = account.encode();
     let mut key = Vec::with_capacity(1 + 16 + encoded.len());

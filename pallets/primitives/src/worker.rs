@@ -12,15 +12,28 @@ pub const MAX_ADDRESSES: u32 = 4;
 pub const MAX_ADDRESS_BYTES: u32 = 128;
 
 /// Multiaddresses in their text form, UTF-8.
-pub type WorkerAddresses = BoundedVec<BoundedVec<u8, ConstU32<MAX_ADDRESS_BYTES>>, ConstU32<MAX_ADDRESSES>>;
+pub type WorkerAddresses =
+    BoundedVec<BoundedVec<u8, ConstU32<MAX_ADDRESS_BYTES>>, ConstU32<MAX_ADDRESSES>>;
 
 /// Where a worker stands. Being offline is not stored: it follows from the last heartbeat.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
 #[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize))]
 pub enum WorkerStatus {
     /// Serves its range.
     Active,
-    /// Missed its heartbeats for long, or its stake fell below the minimum; must top up or beat to serve again.
+    /// Missed its heartbeats for long, or its stake fell below the minimum; must top up or beat to
+    /// serve again.
     Jailed,
     /// Left; its stake can be withdrawn from block `until` on.
     Unbonding {
@@ -30,7 +43,9 @@ pub enum WorkerStatus {
 }
 
 /// A worker as the chain knows it.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(
+    Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
 pub struct WorkerRecord<AccountId> {
     /// The account that holds the stake and is paid.
     pub account: AccountId,
@@ -42,7 +57,8 @@ pub struct WorkerRecord<AccountId> {
     pub cost_us_per_layer_token: u32,
     /// Its list price, base units per layer-token: the ceiling of its quotes.
     pub list_price_per_layer_token: Balance,
-    /// ed25519 key of its peer identity; it signs receipts and quotes, and only who shows it on a connection is this worker.
+    /// ed25519 key of its peer identity; it signs receipts and quotes, and only who shows it on a
+    /// connection is this worker.
     pub peer: PublicKey,
     /// Where to dial it.
     pub addresses: WorkerAddresses,

@@ -1,15 +1,17 @@
 //! # Receipts: what payers accepted for their money, kept long enough to be proved wrong
 //!
 //! ## Overview
-//! A worker signs a receipt for every chunk of positions that it computes. The payer collects them in an append-only tree per lane and
-//! puts the tree's root into each voucher. When the voucher is redeemed, the root is **fixed**: neither side can exchange a receipt for
-//! another afterwards. This pallet keeps that root for an audit window and then forgets it.
+//! A worker signs a receipt for every chunk of positions that it computes. The payer collects them
+//! in an append-only tree per lane and puts the tree's root into each voucher. When the voucher is
+//! redeemed, the root is **fixed**: neither side can exchange a receipt for another afterwards.
+//! This pallet keeps that root for an audit window and then forgets it.
 //!
 //! ## Roles
 //! * The channels pallet reports each redeemed voucher through [`OnRedeem`].
 //! * Payers, workers and auditors look roots up through [`runtime_api`].
 //!
-//! The pallet has no calls: nobody can write a root but by redeeming a voucher that the payer signed.
+//! The pallet has no calls: nobody can write a root but by redeeming a voucher that the payer
+//! signed.
 //!
 //! ## State of a root
 //! ```text
@@ -21,24 +23,30 @@
 //! A voucher without receipts fixes nothing and leaves an earlier root as it is.
 //!
 //! ## Removal
-//! Every root stands in a queue once, with the block in which it was queued. `on_idle` looks at no more than `MaxRemovalsPerBlock`
-//! entries from the front and at none that the block has no weight left for: it removes a root whose window is over, sends one that was
-//! renewed meanwhile to the back, and stops at the first that was queued less than a window ago. Nobody can hold up the queue by renewing,
-//! and a queue cannot be full, so a redeem cannot fail here. A root stays readable for at least `AuditWindow` blocks after its last
-//! redeem and, unless blocks leave no weight, less than twice that long.
+//! Every root stands in a queue once, with the block in which it was queued. `on_idle` looks at no
+//! more than `MaxRemovalsPerBlock` entries from the front and at none that the block has no weight
+//! left for: it removes a root whose window is over, sends one that was renewed meanwhile to the
+//! back, and stops at the first that was queued less than a window ago. Nobody can hold up the
+//! queue by renewing, and a queue cannot be full, so a redeem cannot fail here. A root stays
+//! readable for at least `AuditWindow` blocks after its last redeem and, unless blocks leave no
+//! weight, less than twice that long.
 //!
-//! What it costs to fill the queue: a root needs a redeem, paid by weight, on a lane of a channel with a deposit, at most 16 lanes each.
+//! What it costs to fill the queue: a root needs a redeem, paid by weight, on a lane of a channel
+//! with a deposit, at most 16 lanes each.
 //!
 //! ## Invariants (`Pallet::do_try_state`)
-//! 1. The queue's numbers are `Head .. Tail`, without a gap, nothing lies outside, and the blocks of queueing never fall.
+//! 1. The queue's numbers are `Head .. Tail`, without a gap, nothing lies outside, and the blocks
+//!    of queueing never fall.
 //! 2. Each root stands in the queue exactly once, and each entry of the queue has a root.
 //! 3. A root has at least one receipt, on a lane below 16, and was not fixed in the future.
 //!
 //! ## Where audits and disputes join
-//! Sampling needs three things that are here: the root and its count ([`Roots`]), who signed it (`worker`, whose peer key the registry
-//! knows), and the block in which it was fixed, so that the randomness that picks leaves can come from a later one. A dispute names
-//! (channel, lane, seq), proves its leaf under the root, and must be opened while the root is here; the registry's `LongestDispute` has to
-//! be at least `AuditWindow` plus the rounds of a dispute, so that the stake is still on hold at its end.
+//! Sampling needs three things that are here: the root and its count ([`Roots`]), who signed it
+//! (`worker`, whose peer key the registry knows), and the block in which it was fixed, so that the
+//! randomness that picks leaves can come from a later one. A dispute names (channel, lane, seq),
+//! proves its leaf under the root, and must be opened while the root is here; the registry's
+//! `LongestDispute` has to be at least `AuditWindow` plus the rounds of a dispute, so that the
+//! stake is still on hold at its end.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 
@@ -84,7 +92,8 @@ pub mod pallet {
         /// Blocks that a root is kept after it was fixed.
         #[pallet::constant]
         type AuditWindow: Get<BlockNumber>;
-        /// Most entries of the queue that one block looks at. Should be no less than the redeems that a block can hold.
+        /// Most entries of the queue that one block looks at. Should be no less than the redeems
+        /// that a block can hold.
         #[pallet::constant]
         type MaxRemovalsPerBlock: Get<u32>;
         /// Measured weights.
@@ -92,7 +101,9 @@ pub mod pallet {
     }
 
     /// One entry of the queue.
-    #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+    #[derive(
+        Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+    )]
     pub struct Queued {
         /// The root's channel.
         pub channel: ChannelId,
@@ -104,7 +115,14 @@ pub mod pallet {
 
     /// The last root of each lane that is still within its audit window.
     #[pallet::storage]
-    pub type Roots<T: Config> = StorageDoubleMap<_, Blake2_128Concat, ChannelId, Twox64Concat, LaneId, ReceiptRoot<T::AccountId>>;
+    pub type Roots<T: Config> = StorageDoubleMap<
+        _,
+        Blake2_128Concat,
+        ChannelId,
+        Twox64Concat,
+        LaneId,
+        ReceiptRoot<T::AccountId>,
+    >;
 
     /// Lanes with a root, by their number in the queue.
     #[pallet::storage]
@@ -123,7 +141,14 @@ pub mod pallet {
     #[pallet::generate_deposit(pub(super) fn deposit_event)]
     pub enum Event<T: Config> {
         /// A root is fixed: what it covers can be audited from now on.
-        RootFixed { channel: ChannelId, lane: LaneId, seq: u64, root: Hash32, count: u64, worker: T::AccountId },
+        RootFixed {
+            channel: ChannelId,
+            lane: LaneId,
+            seq: u64,
+            root: Hash32,
+            count: u64,
+            worker: T::AccountId,
+        },
         /// A root's audit window is over.
         RootRemoved { channel: ChannelId, lane: LaneId },
     }

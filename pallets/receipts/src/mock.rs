@@ -51,7 +51,9 @@ impl crate::Config for Test {
 
 /// Empty storage at block 1.
 pub fn new_test_ext() -> sp_io::TestExternalities {
-    let storage = frame_system::GenesisConfig::<Test>::default().build_storage().expect("an empty genesis builds");
+    let storage = frame_system::GenesisConfig::<Test>::default()
+        .build_storage()
+        .expect("an empty genesis builds");
     let mut ext = sp_io::TestExternalities::from(storage);
     ext.execute_with(|| System::set_block_number(1));
     ext

@@ -1,4 +1,5 @@
-//! The queue of lanes whose root will have to go: first in, first looked at, renewed ones to the back.
+//! The queue of lanes whose root will have to go: first in, first looked at, renewed ones to the
+//! back.
 
 use frame_support::{pallet_prelude::Weight, traits::Get, weights::WeightMeter};
 use mica_primitives::{ChannelId, LaneId};
@@ -14,7 +15,8 @@ impl<T: Config> Pallet<T> {
         Tail::<T>::put(tail.wrapping_add(1));
     }
 
-    /// Looks at the front of the queue as far as `remaining` and the bound per block reach. Returns the weight used.
+    /// Looks at the front of the queue as far as `remaining` and the bound per block reach. Returns
+    /// the weight used.
     pub(crate) fn remove_old(remaining: Weight) -> Weight {
         let mut meter = WeightMeter::with_limit(remaining);
         if meter.try_consume(T::WeightInfo::on_idle_base()).is_err() {
@@ -23,7 +25,10 @@ impl<T: Config> Pallet<T> {
         // What goes to the back meanwhile is not looked at again in this block.
         let (mut head, end) = (Head::<T>::get(), Tail::<T>::get());
         for _ in 0..T::MaxRemovalsPerBlock::get() {
-            if head == end || meter.try_consume(T::WeightInfo::remove_root()).is_err() || !Self::visit(head) {
+            if head == end
+                || meter.try_consume(T::WeightInfo::remove_root()).is_err()
+                || !Self::visit(head)
+            {
                 break;
             }
             head = head.wrapping_add(1);
@@ -32,7 +37,8 @@ impl<T: Config> Pallet<T> {
         meter.consumed()
     }
 
-    /// Removes entry `number` from the front, with its root unless that was renewed; whether the next entry may be old enough too.
+    /// Removes entry `number` from the front, with its root unless that was renewed; whether the
+    /// next entry may be old enough too.
     fn visit(number: u64) -> bool {
         let Some(Queued { channel, lane, since }) = Queue::<T>::get(number) else { return true };
         let now = Self::now();
@@ -41,7 +47,9 @@ impl<T: Config> Pallet<T> {
         }
         Queue::<T>::remove(number);
         match Roots::<T>::get(channel, lane) {
-            Some(root) if now.saturating_sub(root.block) < T::AuditWindow::get() => Self::push(channel, lane),
+            Some(root) if now.saturating_sub(root.block) < T::AuditWindow::get() => {
+                Self::push(channel, lane)
+            }
             _ => {
                 Roots::<T>::remove(channel, lane);
                 Self::deposit_event(Event::RootRemoved { channel, lane });

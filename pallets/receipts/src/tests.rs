@@ -15,11 +15,25 @@ fn a_redeem_fixes_who_what_and_when() {
     run(|| {
         System::set_block_number(4);
         redeem(1, 2, 9, 30);
-        let expected = ReceiptRoot { seq: 9, root: [9; 32], count: 30, payer: PAYER, worker: WORKER, block: 4 };
+        let expected = ReceiptRoot {
+            seq: 9,
+            root: [9; 32],
+            count: 30,
+            payer: PAYER,
+            worker: WORKER,
+            block: 4,
+        };
         assert_eq!(Receipts::root(channel(1), 2), Some(expected));
         assert_eq!(
             last_event(),
-            Event::RootFixed { channel: channel(1), lane: 2, seq: 9, root: [9; 32], count: 30, worker: WORKER }
+            Event::RootFixed {
+                channel: channel(1),
+                lane: 2,
+                seq: 9,
+                root: [9; 32],
+                count: 30,
+                worker: WORKER
+            }
         );
         assert_eq!(Receipts::audit_window(), WINDOW);
     });
@@ -152,7 +166,9 @@ fn every_broken_invariant_is_noticed() {
         }),
         ("an entry behind the end", || Tail::<Test>::put(1)),
         ("an end behind the last entry", || Tail::<Test>::put(3)),
-        ("a queue out of order", || Queue::<Test>::mutate(1, |entry| entry.as_mut().expect("queued").since = 0)),
+        ("a queue out of order", || {
+            Queue::<Test>::mutate(1, |entry| entry.as_mut().expect("queued").since = 0)
+        }),
         ("a root without receipts", || {
             Roots::<Test>::mutate(channel(1), 0, |root| root.as_mut().expect("fixed").count = 0);
         }),
@@ -171,7 +187,8 @@ fn every_broken_invariant_is_noticed() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Random redeems and blocks against a map of what must be readable: a root may outlive its window, never fall short of it.
+    /// Random redeems and blocks against a map of what must be readable: a root may outlive its
+    /// window, never fall short of it.
     #[test]
     fn no_root_is_lost_within_its_window(steps in prop::collection::vec((0u8..5, 0u16..16, 0u64..4, 0u32..4), 1..120)) {
         new_test_ext().execute_with(|| {

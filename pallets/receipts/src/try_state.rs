@@ -1,4 +1,5 @@
-//! The invariants of the pallet's storage, recomputed from nothing. Unbounded on purpose: it runs beside a chain, never in a block.
+//! The invariants of the pallet's storage, recomputed from nothing. Unbounded on purpose: it runs
+//! beside a chain, never in a block.
 
 use frame_support::ensure;
 use mica_primitives::MAX_LANES;
@@ -19,10 +20,16 @@ impl<T: Config> Pallet<T> {
             let entry = Queue::<T>::get(number).ok_or("the queue has no gap")?;
             ensure!((last_since..=now).contains(&entry.since), "the blocks of queueing never fall");
             last_since = entry.since;
-            ensure!(Roots::<T>::contains_key(entry.channel, entry.lane), "a queued lane has a root");
+            ensure!(
+                Roots::<T>::contains_key(entry.channel, entry.lane),
+                "a queued lane has a root"
+            );
             ensure!(seen.insert((entry.channel, entry.lane)), "a lane is queued once");
         }
-        ensure!(Queue::<T>::iter_keys().count() == seen.len(), "nothing lies outside the queue's ends");
+        ensure!(
+            Queue::<T>::iter_keys().count() == seen.len(),
+            "nothing lies outside the queue's ends"
+        );
         let mut roots = 0;
         for (_, lane, root) in Roots::<T>::iter() {
             roots += 1;

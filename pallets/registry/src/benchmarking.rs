@@ -1,5 +1,5 @@
-//! Benchmarks of every call, and of the parts of the sweep, each at its worst: longest names, most addresses, ranges that begin and end
-//! on the edge of a shard.
+//! Benchmarks of every call, and of the parts of the sweep, each at its worst: longest names, most
+//! addresses, ranges that begin and end on the edge of a shard.
 
 use frame_benchmarking::v2::*;
 use frame_support::{
@@ -8,7 +8,8 @@ use frame_support::{
 };
 use frame_system::RawOrigin;
 use mica_primitives::{
-    Balance, LayerRange, MarketUnits, ModelId, ModelManifest, PublicKey, WorkerAddresses, WorkerStatus,
+    Balance, LayerRange, MarketUnits, ModelId, ModelManifest, PublicKey, WorkerAddresses,
+    WorkerStatus,
     hooks::BenchmarkWorkers,
     layers::MAX_LAYERS,
     shard::{MAX_SHARDS, SHARD_LAYERS},
@@ -72,13 +73,16 @@ fn worker<T: Config>(number: u32, range: LayerRange) -> T::AccountId {
     funded::<T>(&account);
     let peer = sp_io::hashing::blake2_256(&number.to_le_bytes());
     let stake = plenty::<T>();
-    Pallet::<T>::do_register(account.clone(), model::<T>(), range, 1, 1, peer, addresses(), stake).expect("the worker is funded");
+    Pallet::<T>::do_register(account.clone(), model::<T>(), range, 1, 1, peer, addresses(), stake)
+        .expect("the worker is funded");
     account
 }
 
 /// Lets `blocks` pass on the pallet's clock.
 fn pass<T: Config>(blocks: u32) {
-    T::BlockNumberProvider::set_block_number(T::BlockNumberProvider::current_block_number().saturating_add(blocks));
+    T::BlockNumberProvider::set_block_number(
+        T::BlockNumberProvider::current_block_number().saturating_add(blocks),
+    );
 }
 
 /// Jails `account` whatever its stake.
@@ -98,7 +102,8 @@ impl<T: Config> BenchmarkWorkers<T::AccountId> for Pallet<T> {
         funded::<T>(worker);
         let model = model::<T>();
         let all = LayerRange { first: 0, end: MAX_LAYERS };
-        Self::do_register(worker.clone(), model, all, 1, 1, peer, addresses(), plenty::<T>()).expect("the worker is funded");
+        Self::do_register(worker.clone(), model, all, 1, 1, peer, addresses(), plenty::<T>())
+            .expect("the worker is funded");
         model
     }
 }
@@ -131,7 +136,16 @@ mod benchmarks {
         let account: T::AccountId = account("worker", 2, 0);
         funded::<T>(&account);
         #[extrinsic_call]
-        _(RawOrigin::Signed(account.clone()), model, range(b), 1, 1, [9; 32], addresses(), plenty::<T>());
+        _(
+            RawOrigin::Signed(account.clone()),
+            model,
+            range(b),
+            1,
+            1,
+            [9; 32],
+            addresses(),
+            plenty::<T>(),
+        );
         assert_eq!(status::<T>(&account), Some(WorkerStatus::Active));
     }
 
@@ -141,7 +155,10 @@ mod benchmarks {
         pass::<T>(T::PriceInterval::get());
         #[extrinsic_call]
         _(RawOrigin::Signed(account.clone()), 77);
-        assert_eq!(Workers::<T>::get(account).map(|record| record.list_price_per_layer_token), Some(77));
+        assert_eq!(
+            Workers::<T>::get(account).map(|record| record.list_price_per_layer_token),
+            Some(77)
+        );
     }
 
     #[benchmark]
@@ -149,7 +166,10 @@ mod benchmarks {
         let account = worker::<T>(1, range(1));
         #[extrinsic_call]
         _(RawOrigin::Signed(account.clone()), 77);
-        assert_eq!(Workers::<T>::get(account).map(|record| record.cost_us_per_layer_token), Some(77));
+        assert_eq!(
+            Workers::<T>::get(account).map(|record| record.cost_us_per_layer_token),
+            Some(77)
+        );
     }
 
     #[benchmark]

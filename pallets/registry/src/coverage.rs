@@ -1,6 +1,8 @@
-//! The coverage index: how many active workers serve each layer, and who they are, in one child trie per shard.
+//! The coverage index: how many active workers serve each layer, and who they are, in one child
+//! trie per shard.
 //!
-//! Names and bytes are fixed by [`mica_primitives::shard`]. A shard holds nothing at all when nobody serves its layers.
+//! Names and bytes are fixed by [`mica_primitives::shard`]. A shard holds nothing at all when
+//! nobody serves its layers.
 
 use alloc::{vec, vec::Vec};
 use frame_support::{
@@ -30,8 +32,13 @@ pub(crate) fn counts(shard: Shard) -> ShardCoverage {
 }
 
 impl<T: Config> Pallet<T> {
-    /// Takes `worker` from the layers of `from` and adds it to those of `to`. Returns the number of shards that were written.
-    pub(crate) fn shift_coverage(worker: &WorkerRecord<T::AccountId>, from: Option<LayerRange>, to: Option<LayerRange>) -> u32 {
+    /// Takes `worker` from the layers of `from` and adds it to those of `to`. Returns the number of
+    /// shards that were written.
+    pub(crate) fn shift_coverage(
+        worker: &WorkerRecord<T::AccountId>,
+        from: Option<LayerRange>,
+        to: Option<LayerRange>,
+    ) -> u32 {
         let buckets = |range: Option<LayerRange>| range.map_or(0..0, Shard::buckets);
         let (old, new) = (buckets(from), buckets(to));
         let mut touched: Vec<u16> = old.chain(new.clone()).collect();

@@ -1,7 +1,8 @@
 //! Heartbeats: who is alive, who is jailed for its silence, and how it comes back.
 //!
-//! Being offline is computed from the last heartbeat whenever somebody asks. Jailing changes the coverage index, so it has to be
-//! written; a sweep goes round all workers, a few per block, out of weight that nobody else wants.
+//! Being offline is computed from the last heartbeat whenever somebody asks. Jailing changes the
+//! coverage index, so it has to be written; a sweep goes round all workers, a few per block, out of
+//! weight that nobody else wants.
 
 use alloc::vec::Vec;
 use frame_support::{
@@ -11,13 +12,17 @@ use frame_support::{
 };
 use mica_primitives::{WorkerRecord, WorkerStatus};
 
-use crate::{Config, Event, MAX_SWEEP, Pallet, SweepCursor, WeightInfo, Workers, coverage::shards_of};
+use crate::{
+    Config, Event, MAX_SWEEP, Pallet, SweepCursor, WeightInfo, Workers, coverage::shards_of,
+};
 
 impl<T: Config> Pallet<T> {
-    /// Whether `account`'s next heartbeat costs nothing: it is due, and would keep or bring the worker in service.
+    /// Whether `account`'s next heartbeat costs nothing: it is due, and would keep or bring the
+    /// worker in service.
     pub fn heartbeat_is_free(account: &T::AccountId) -> bool {
         Self::staying(account).is_ok_and(|record| {
-            Self::silence(&record) >= T::HeartbeatInterval::get() && record.stake >= Self::min_stake(record.range)
+            Self::silence(&record) >= T::HeartbeatInterval::get()
+                && record.stake >= Self::min_stake(record.range)
         })
     }
 
@@ -46,17 +51,19 @@ impl<T: Config> Pallet<T> {
         record.status == WorkerStatus::Active && Self::silence(record) >= T::JailAfter::get()
     }
 
-    /// Takes an active worker out of service; the caller stores the record. Returns the number of shards that were written.
+    /// Takes an active worker out of service; the caller stores the record. Returns the number of
+    /// shards that were written.
     pub(crate) fn jail(record: &mut WorkerRecord<T::AccountId>) -> u32 {
         record.status = WorkerStatus::Jailed;
         Self::deposit_event(Event::Jailed { worker: record.account.clone() });
         Self::shift_coverage(record, Some(record.range), None)
     }
 
-    /// Puts a jailed worker back in service if it has beaten lately and its stake suffices; the caller stores the record.
-    /// Returns the number of shards that were written.
+    /// Puts a jailed worker back in service if it has beaten lately and its stake suffices; the
+    /// caller stores the record. Returns the number of shards that were written.
     pub(crate) fn try_unjail(record: &mut WorkerRecord<T::AccountId>) -> u32 {
-        let may_serve = Self::silence(record) < T::OfflineAfter::get() && record.stake >= Self::min_stake(record.range);
+        let may_serve = Self::silence(record) < T::OfflineAfter::get()
+            && record.stake >= Self::min_stake(record.range);
         if record.status != WorkerStatus::Jailed || !may_serve {
             return 0;
         }
@@ -65,7 +72,8 @@ impl<T: Config> Pallet<T> {
         Self::shift_coverage(record, None, Some(record.range))
     }
 
-    /// Jails the silent among the next few workers, as far as `remaining` reaches. Returns the weight used.
+    /// Jails the silent among the next few workers, as far as `remaining` reaches. Returns the
+    /// weight used.
     pub(crate) fn sweep(remaining: Weight) -> Weight {
         let mut meter = WeightMeter::with_limit(remaining);
         if meter.try_consume(T::WeightInfo::sweep_base()).is_err() {

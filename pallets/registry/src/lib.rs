@@ -1,15 +1,19 @@
 //! # Registry: who serves which layers of which model, and what it stands to lose
 //!
 //! ## Overview
-//! A payer who wants an answer needs a **path**: workers whose layer ranges join to the whole model. This pallet is the list from
-//! which paths are made. It knows *models* by the hash of their manifest and *workers* by their account, keeps a **stake** on hold for
-//! each worker, and counts on every layer how many active workers serve it.
+//! A payer who wants an answer needs a **path**: workers whose layer ranges join to the whole
+//! model. This pallet is the list from which paths are made. It knows *models* by the hash of their
+//! manifest and *workers* by their account, keeps a **stake** on hold for each worker, and counts
+//! on every layer how many active workers serve it.
 //!
 //! ## Roles
 //! * A **model owner** registers a manifest and leaves a deposit. It has no power over the workers.
-//! * A **worker operator** registers one range of one model per account, sends heartbeats, moves, leaves.
-//! * **Other pallets** ask through the traits of `mica_primitives::hooks`: channels for peer keys, agreements for workers and slashes.
-//! * **Payers and light workers** read through [`runtime_api`], or follow the child trie of one shard.
+//! * A **worker operator** registers one range of one model per account, sends heartbeats, moves,
+//!   leaves.
+//! * **Other pallets** ask through the traits of `mica_primitives::hooks`: channels for peer keys,
+//!   agreements for workers and slashes.
+//! * **Payers and light workers** read through [`runtime_api`], or follow the child trie of one
+//!   shard.
 //!
 //! ## State of a worker
 //! ```text
@@ -20,40 +24,53 @@
 //!       │ now ≥ until             └───────────────── unregister ──▶ Unbonding{until} ◀─────────────┘
 //!       └─────────────────────────────────────────────────────────────────┘
 //! ```
-//! *Offline* is not a state: a worker is online while it is `Active` and `now < last_heartbeat + OfflineAfter`. A worker whose silence
-//! reaches `JailAfter` is jailed by a sweep in `on_idle`, which looks at no more than [`MAX_SWEEP`] workers per block and so comes round
-//! `n` workers in `n / MAX_SWEEP` blocks; reads report it as jailed at once, only the coverage counts wait for the sweep.
+//! *Offline* is not a state: a worker is online while it is `Active` and `now < last_heartbeat +
+//! OfflineAfter`. A worker whose silence reaches `JailAfter` is jailed by a sweep in `on_idle`,
+//! which looks at no more than [`MAX_SWEEP`] workers per block and so comes round `n` workers in `n
+//! / MAX_SWEEP` blocks; reads report it as jailed at once, only the coverage counts wait for the
+//! sweep.
 //!
 //! ## Rules
 //! * Stake: `stake ≥ MinStakePerLayer · layers` to register, to widen a range, to leave jail.
-//! * Price: a list price may change every `PriceInterval` blocks: quotes move off chain, the ceiling does not flicker.
-//! * Moving: [`Call::set_range`] is refused if a layer would lose its last active worker, or while the worker is bound by an agreement.
-//! * Leaving: [`Call::unregister`] **may** uncover a layer. An operator must always be able to leave, or nobody sane would join; what
-//!   binds it are agreements that it accepted, which end by themselves. The stake stays on hold, and can be slashed, for `Unbonding`
-//!   blocks, longer than the longest dispute.
-//! * A jailed worker covers nothing, so it may take any range. Whoever wants to leave its layers that way pays with the silence.
-//! * Slash: never more than the stake, once per offence; `SlashReward ≤ ½` of it to the reporter, the rest burned.
+//! * Price: a list price may change every `PriceInterval` blocks: quotes move off chain, the
+//!   ceiling does not flicker.
+//! * Moving: [`Call::set_range`] is refused if a layer would lose its last active worker, or while
+//!   the worker is bound by an agreement.
+//! * Leaving: [`Call::unregister`] **may** uncover a layer. An operator must always be able to
+//!   leave, or nobody sane would join; what binds it are agreements that it accepted, which end by
+//!   themselves. The stake stays on hold, and can be slashed, for `Unbonding` blocks, longer than
+//!   the longest dispute.
+//! * A jailed worker covers nothing, so it may take any range. Whoever wants to leave its layers
+//!   that way pays with the silence.
+//! * Slash: never more than the stake, once per offence; `SlashReward ≤ ½` of it to the reporter,
+//!   the rest burned.
 //!
 //! ## Example
-//! With 10 MICA per layer, a worker of 8 layers holds 80. A breach takes 32 of them and `SlashReward` is a quarter: the reporter gets 8,
-//! 24 are burned, 48 are left. That is less than 80, so the worker is jailed. It may top up 32, or take 4 layers and beat, to serve again.
+//! With 10 MICA per layer, a worker of 8 layers holds 80. A breach takes 32 of them and
+//! `SlashReward` is a quarter: the reporter gets 8, 24 are burned, 48 are left. That is less than
+//! 80, so the worker is jailed. It may top up 32, or take 4 layers and beat, to serve again.
 //!
 //! ## Shards
-//! The coverage index lives in one child trie per (model, bucket of 16 layers); `mica_primitives::shard` fixes names and bytes. A worker
-//! proves and follows the tries of its own layers only.
+//! The coverage index lives in one child trie per (model, bucket of 16 layers);
+//! `mica_primitives::shard` fixes names and bytes. A worker proves and follows the tries of its own
+//! layers only.
 //!
 //! ## Invariants (`Pallet::do_try_state` checks them after every test block)
-//! 1. Stake on hold of each worker = its record's stake; no worker, no hold. Deposit on hold of each owner = Σ its models' deposits.
+//! 1. Stake on hold of each worker = its record's stake; no worker, no hold. Deposit on hold of
+//!    each owner = Σ its models' deposits.
 //! 2. Peer keys and workers are one to one.
-//! 3. `Members` holds exactly the workers that have not left, under their model, which exists, and whose layers their range fits.
+//! 3. `Members` holds exactly the workers that have not left, under their model, which exists, and
+//!    whose layers their range fits.
 //! 4. An active worker's stake is at least the minimum for its range.
-//! 5. Every shard equals the one recomputed from the active workers; no shard has other bytes in it.
+//! 5. Every shard equals the one recomputed from the active workers; no shard has other bytes in
+//!    it.
 //! 6. Offences are remembered for registered accounts only.
 //!
 //! ## Limits
-//! A peer key is not proved at registration: somebody who has seen a key can register it first, which costs a stake and gains nothing;
-//! the operator makes a new key. Likewise the first to register a manifest fixes its market units; a manifest that differs by a letter
-//! of its name is another model.
+//! A peer key is not proved at registration: somebody who has seen a key can register it first,
+//! which costs a stake and gains nothing; the operator makes a new key. Likewise the first to
+//! register a manifest fixes its market units; a manifest that differs by a letter of its name is
+//! another model.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 
@@ -96,8 +113,8 @@ pub mod pallet {
     use frame_support::{pallet_prelude::*, traits::fungible};
     use frame_system::pallet_prelude::*;
     use mica_primitives::{
-        Balance, BlockNumber, Hash32, LayerRange, MarketUnits, ModelId, ModelManifest, ModelRecord, PublicKey, WorkerAddresses,
-        WorkerRecord, hooks::OpenAgreements, shard::MAX_SHARDS,
+        Balance, BlockNumber, Hash32, LayerRange, MarketUnits, ModelId, ModelManifest, ModelRecord,
+        PublicKey, WorkerAddresses, WorkerRecord, hooks::OpenAgreements, shard::MAX_SHARDS,
     };
     use sp_runtime::{Perbill, traits::BlockNumberProvider};
 
@@ -113,10 +130,15 @@ pub mod pallet {
     pub trait Config: frame_system::Config<RuntimeEvent: From<Event<Self>>> {
         /// Holds stakes and deposits.
         type Currency: fungible::Mutate<Self::AccountId, Balance = Balance>
-            + fungible::hold::Mutate<Self::AccountId, Reason = Self::RuntimeHoldReason, Balance = Balance>;
+            + fungible::hold::Mutate<
+                Self::AccountId,
+                Reason = Self::RuntimeHoldReason,
+                Balance = Balance,
+            >;
         /// The runtime's reasons for a hold.
         type RuntimeHoldReason: From<HoldReason>;
-        /// The clock of all windows. A clock that stands still while the chain is paused keeps workers from being jailed by the pause.
+        /// The clock of all windows. A clock that stands still while the chain is paused keeps
+        /// workers from being jailed by the pause.
         type BlockNumberProvider: BlockNumberProvider<BlockNumber = BlockNumber>;
         /// Who knows whether a worker is bound.
         type OpenAgreements: OpenAgreements<Self::AccountId>;
@@ -138,7 +160,8 @@ pub mod pallet {
         /// Blocks from `unregister` to `withdraw`.
         #[pallet::constant]
         type Unbonding: Get<BlockNumber>;
-        /// The longest that a claim against a worker can stay open, over all pallets that slash. Shorter than `Unbonding`.
+        /// The longest that a claim against a worker can stay open, over all pallets that slash.
+        /// Shorter than `Unbonding`.
         #[pallet::constant]
         type LongestDispute: Get<BlockNumber>;
         /// Least blocks between two changes of a list price.
@@ -162,15 +185,18 @@ pub mod pallet {
 
     /// The models, by the hash of their manifest.
     #[pallet::storage]
-    pub type Models<T: Config> = StorageMap<_, Blake2_128Concat, ModelId, ModelRecord<T::AccountId>>;
+    pub type Models<T: Config> =
+        StorageMap<_, Blake2_128Concat, ModelId, ModelRecord<T::AccountId>>;
 
     /// The workers, those that are leaving included.
     #[pallet::storage]
-    pub type Workers<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, WorkerRecord<T::AccountId>>;
+    pub type Workers<T: Config> =
+        StorageMap<_, Blake2_128Concat, T::AccountId, WorkerRecord<T::AccountId>>;
 
     /// The workers of each model that have not left: the order in which they are read.
     #[pallet::storage]
-    pub type Members<T: Config> = StorageDoubleMap<_, Blake2_128Concat, ModelId, Blake2_128Concat, T::AccountId, ()>;
+    pub type Members<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, ModelId, Blake2_128Concat, T::AccountId, ()>;
 
     /// Whose a peer key is.
     #[pallet::storage]
@@ -178,8 +204,13 @@ pub mod pallet {
 
     /// The last offences for which a worker was punished.
     #[pallet::storage]
-    pub type Offences<T: Config> =
-        StorageMap<_, Blake2_128Concat, T::AccountId, BoundedVec<Hash32, ConstU32<MAX_OFFENCES>>, ValueQuery>;
+    pub type Offences<T: Config> = StorageMap<
+        _,
+        Blake2_128Concat,
+        T::AccountId,
+        BoundedVec<Hash32, ConstU32<MAX_OFFENCES>>,
+        ValueQuery,
+    >;
 
     /// The worker at which the last sweep stopped; nothing after it reached the end.
     #[pallet::storage]
@@ -212,7 +243,13 @@ pub mod pallet {
         /// A worker has its stake back and its record is gone.
         Withdrawn { worker: T::AccountId, amount: Balance },
         /// A worker lost stake: `amount = burned + reward`.
-        Slashed { worker: T::AccountId, amount: Balance, burned: Balance, reward: Balance, reporter: Option<T::AccountId> },
+        Slashed {
+            worker: T::AccountId,
+            amount: Balance,
+            burned: Balance,
+            reward: Balance,
+            reporter: Option<T::AccountId>,
+        },
         /// A worker was silent for too long or has too little stake; it serves no more.
         Jailed { worker: T::AccountId },
         /// A worker serves again.
@@ -267,20 +304,33 @@ pub mod pallet {
 
     #[pallet::hooks]
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
-        /// Jails silent workers: looks at no more than [`crate::MAX_SWEEP`], and at none that the block has no weight left for.
+        /// Jails silent workers: looks at no more than [`crate::MAX_SWEEP`], and at none that the
+        /// block has no weight left for.
         fn on_idle(_: BlockNumberFor<T>, remaining: Weight) -> Weight {
             Self::sweep(remaining)
         }
 
         fn integrity_test() {
-            assert!(T::HeartbeatInterval::get() > 0, "a heartbeat that is always due is always free");
+            assert!(
+                T::HeartbeatInterval::get() > 0,
+                "a heartbeat that is always due is always free"
+            );
             assert!(
                 T::HeartbeatInterval::get() < T::OfflineAfter::get(),
                 "a worker must be able to beat before it counts as offline"
             );
-            assert!(T::OfflineAfter::get() < T::JailAfter::get(), "a worker is offline before it is jailed");
-            assert!(T::LongestDispute::get() < T::Unbonding::get(), "stake must outlast every claim against it");
-            assert!(T::SlashReward::get() <= Perbill::from_percent(50), "at least half of a slash is burned");
+            assert!(
+                T::OfflineAfter::get() < T::JailAfter::get(),
+                "a worker is offline before it is jailed"
+            );
+            assert!(
+                T::LongestDispute::get() < T::Unbonding::get(),
+                "stake must outlast every claim against it"
+            );
+            assert!(
+                T::SlashReward::get() <= Perbill::from_percent(50),
+                "at least half of a slash is burned"
+            );
             assert!(T::MinStakePerLayer::get() > 0, "a worker without stake has nothing to lose");
             assert!(T::ModelDeposit::get() > 0, "storage costs a deposit");
         }
@@ -295,28 +345,36 @@ pub mod pallet {
     impl<T: Config> Pallet<T> {
         /// Registers a model under the hash of its manifest.
         ///
-        /// Origin: signed; the owner. Deposit: `ModelDeposit`, until [`Call::remove_model`]. Weight: constant.
-        /// Errors: `BadManifest`, `BadUnits`, `ModelExists`, no funds. Event: `ModelRegistered`.
+        /// Origin: signed; the owner. Deposit: `ModelDeposit`, until [`Call::remove_model`].
+        /// Weight: constant. Errors: `BadManifest`, `BadUnits`, `ModelExists`, no funds. Event:
+        /// `ModelRegistered`.
         #[pallet::call_index(0)]
         #[pallet::weight(T::WeightInfo::register_model())]
-        pub fn register_model(origin: OriginFor<T>, manifest: ModelManifest, units: MarketUnits) -> DispatchResult {
+        pub fn register_model(
+            origin: OriginFor<T>,
+            manifest: ModelManifest,
+            units: MarketUnits,
+        ) -> DispatchResult {
             Self::do_register_model(ensure_signed(origin)?, manifest, units)
         }
 
         /// Removes a model that nobody serves any more and releases its deposit.
         ///
-        /// Origin: signed by the owner. Weight: constant. Errors: `UnknownModel`, `NotOwner`, `ModelInUse`. Event: `ModelRemoved`.
+        /// Origin: signed by the owner. Weight: constant. Errors: `UnknownModel`, `NotOwner`,
+        /// `ModelInUse`. Event: `ModelRemoved`.
         #[pallet::call_index(1)]
         #[pallet::weight(T::WeightInfo::remove_model())]
         pub fn remove_model(origin: OriginFor<T>, model: ModelId) -> DispatchResult {
             Self::do_remove_model(&ensure_signed(origin)?, model)
         }
 
-        /// Begins to serve `range` of `model` at `cost_us` microseconds and at most `list_price` base units per layer-token.
+        /// Begins to serve `range` of `model` at `cost_us` microseconds and at most `list_price`
+        /// base units per layer-token.
         ///
-        /// Origin: signed; the worker. Hold: `stake`, at least `MinStakePerLayer` per layer. Weight: by buckets of the range.
-        /// Errors: `AlreadyRegistered`, `UnknownModel`, `BadRange`, `ZeroCost`, `BadAddress`, `PeerKeyTaken`, `StakeTooLow`, no funds.
-        /// Event: `WorkerRegistered`.
+        /// Origin: signed; the worker. Hold: `stake`, at least `MinStakePerLayer` per layer.
+        /// Weight: by buckets of the range. Errors: `AlreadyRegistered`, `UnknownModel`,
+        /// `BadRange`, `ZeroCost`, `BadAddress`, `PeerKeyTaken`, `StakeTooLow`, no funds. Event:
+        /// `WorkerRegistered`.
         #[pallet::call_index(2)]
         #[pallet::weight(T::WeightInfo::register(shards_of(*range)))]
         #[allow(clippy::too_many_arguments)]
@@ -336,7 +394,8 @@ pub mod pallet {
 
         /// Sets the list price, the ceiling of the worker's quotes.
         ///
-        /// Origin: signed by the worker. Weight: constant. Errors: `NotRegistered`, `Leaving`, `PriceTooSoon`. Event: `PriceChanged`.
+        /// Origin: signed by the worker. Weight: constant. Errors: `NotRegistered`, `Leaving`,
+        /// `PriceTooSoon`. Event: `PriceChanged`.
         #[pallet::call_index(3)]
         #[pallet::weight(T::WeightInfo::set_price())]
         pub fn set_price(origin: OriginFor<T>, price: Balance) -> DispatchResult {
@@ -345,7 +404,8 @@ pub mod pallet {
 
         /// Sets the measured cost.
         ///
-        /// Origin: signed by the worker. Weight: constant. Errors: `NotRegistered`, `Leaving`, `ZeroCost`. Event: `CostChanged`.
+        /// Origin: signed by the worker. Weight: constant. Errors: `NotRegistered`, `Leaving`,
+        /// `ZeroCost`. Event: `CostChanged`.
         #[pallet::call_index(4)]
         #[pallet::weight(T::WeightInfo::set_cost())]
         pub fn set_cost(origin: OriginFor<T>, cost_us: u32) -> DispatchResult {
@@ -354,9 +414,9 @@ pub mod pallet {
 
         /// Moves to another range of the same model.
         ///
-        /// Origin: signed by the worker. Weight: by buckets of both ranges; what was charged too much is refunded.
-        /// Errors: `NotRegistered`, `Leaving`, `RangeUnchanged`, `UnknownModel`, `BadRange`, `StakeTooLow`, `BoundByAgreement`,
-        /// `WouldUncover`. Event: `RangeChanged`.
+        /// Origin: signed by the worker. Weight: by buckets of both ranges; what was charged too
+        /// much is refunded. Errors: `NotRegistered`, `Leaving`, `RangeUnchanged`, `UnknownModel`,
+        /// `BadRange`, `StakeTooLow`, `BoundByAgreement`, `WouldUncover`. Event: `RangeChanged`.
         #[pallet::call_index(5)]
         #[pallet::weight(T::WeightInfo::set_range(shards_of(*range).saturating_add(u32::from(MAX_SHARDS))))]
         pub fn set_range(origin: OriginFor<T>, range: LayerRange) -> DispatchResultWithPostInfo {
@@ -366,7 +426,8 @@ pub mod pallet {
 
         /// Says where the worker can be dialled.
         ///
-        /// Origin: signed by the worker. Weight: constant. Errors: `NotRegistered`, `Leaving`, `BadAddress`. Event: `AddressesChanged`.
+        /// Origin: signed by the worker. Weight: constant. Errors: `NotRegistered`, `Leaving`,
+        /// `BadAddress`. Event: `AddressesChanged`.
         #[pallet::call_index(6)]
         #[pallet::weight(T::WeightInfo::set_addresses())]
         pub fn set_addresses(origin: OriginFor<T>, addresses: WorkerAddresses) -> DispatchResult {
@@ -375,8 +436,9 @@ pub mod pallet {
 
         /// Says that the worker lives; brings it out of jail if its stake suffices.
         ///
-        /// Origin: signed by the worker. Free when due ([`Pallet::heartbeat_is_free`]), else paid. Weight: constant, and by buckets of
-        /// the range when it leaves jail. Errors: `NotRegistered`, `Leaving`. Events: `Heartbeat`, `Unjailed`.
+        /// Origin: signed by the worker. Free when due ([`Pallet::heartbeat_is_free`]), else paid.
+        /// Weight: constant, and by buckets of the range when it leaves jail. Errors:
+        /// `NotRegistered`, `Leaving`. Events: `Heartbeat`, `Unjailed`.
         #[pallet::call_index(7)]
         #[pallet::weight(T::WeightInfo::heartbeat(u32::from(MAX_SHARDS)))]
         #[pallet::feeless_if(|origin: &OriginFor<T>| -> bool {
@@ -387,10 +449,12 @@ pub mod pallet {
             Ok(Some(T::WeightInfo::heartbeat(shards)).into())
         }
 
-        /// Adds to the stake; brings the worker out of jail if that suffices and it has beaten lately.
+        /// Adds to the stake; brings the worker out of jail if that suffices and it has beaten
+        /// lately.
         ///
         /// Origin: signed by the worker. Hold: `amount` more. Weight: as [`Call::heartbeat`].
-        /// Errors: `ZeroAmount`, `NotRegistered`, `Leaving`, no funds. Events: `StakeToppedUp`, `Unjailed`.
+        /// Errors: `ZeroAmount`, `NotRegistered`, `Leaving`, no funds. Events: `StakeToppedUp`,
+        /// `Unjailed`.
         #[pallet::call_index(8)]
         #[pallet::weight(T::WeightInfo::top_up_stake(u32::from(MAX_SHARDS)))]
         pub fn top_up_stake(origin: OriginFor<T>, amount: Balance) -> DispatchResultWithPostInfo {
@@ -398,10 +462,11 @@ pub mod pallet {
             Ok(Some(T::WeightInfo::top_up_stake(shards)).into())
         }
 
-        /// Stops serving. The stake stays on hold for `Unbonding` blocks, the peer key stays known for as long.
+        /// Stops serving. The stake stays on hold for `Unbonding` blocks, the peer key stays known
+        /// for as long.
         ///
-        /// Origin: signed by the worker. Weight: by buckets of the range. Errors: `NotRegistered`, `Leaving`, `BoundByAgreement`.
-        /// Event: `Unregistered`.
+        /// Origin: signed by the worker. Weight: by buckets of the range. Errors: `NotRegistered`,
+        /// `Leaving`, `BoundByAgreement`. Event: `Unregistered`.
         #[pallet::call_index(9)]
         #[pallet::weight(T::WeightInfo::unregister(u32::from(MAX_SHARDS)))]
         pub fn unregister(origin: OriginFor<T>) -> DispatchResultWithPostInfo {
@@ -411,8 +476,8 @@ pub mod pallet {
 
         /// Releases what is left of the stake and removes everything that is known of the worker.
         ///
-        /// Origin: signed by the worker. Weight: constant. Errors: `NotRegistered`, `NotLeaving`, `StillBonded`, `BoundByAgreement`.
-        /// Event: `Withdrawn`.
+        /// Origin: signed by the worker. Weight: constant. Errors: `NotRegistered`, `NotLeaving`,
+        /// `StillBonded`, `BoundByAgreement`. Event: `Withdrawn`.
         #[pallet::call_index(10)]
         #[pallet::weight(T::WeightInfo::withdraw())]
         pub fn withdraw(origin: OriginFor<T>) -> DispatchResult {

@@ -1,8 +1,10 @@
-//! A runtime with the registry, balances, and an agreements pallet that says what the test tells it to.
+//! A runtime with the registry, balances, and an agreements pallet that says what the test tells it
+//! to.
 
 use frame_support::{derive_impl, parameter_types, traits::Hooks, weights::Weight};
 use mica_primitives::{
-    Balance, BlockNumber, LayerRange, MarketUnits, ModelId, ModelManifest, PublicKey, WorkerAddresses, hooks::OpenAgreements,
+    Balance, BlockNumber, LayerRange, MarketUnits, ModelId, ModelManifest, PublicKey,
+    WorkerAddresses, hooks::OpenAgreements,
 };
 use sp_runtime::{BuildStorage, DispatchResult, Perbill, traits::BlockNumberProvider};
 
@@ -110,8 +112,11 @@ pub const LAYERS: u16 = 40;
 /// Storage with the funded accounts, at block 1.
 pub fn new_test_ext() -> sp_io::TestExternalities {
     Bound::set(Vec::new());
-    let mut storage = frame_system::GenesisConfig::<Test>::default().build_storage().expect("an empty genesis builds");
-    let balances = (OWNER..=OWNER + 1).chain(ALICE..ALICE + 8).map(|account| (account, FUNDS)).collect();
+    let mut storage = frame_system::GenesisConfig::<Test>::default()
+        .build_storage()
+        .expect("an empty genesis builds");
+    let balances =
+        (OWNER..=OWNER + 1).chain(ALICE..ALICE + 8).map(|account| (account, FUNDS)).collect();
     pallet_balances::GenesisConfig::<Test> { balances, ..Default::default() }
         .assimilate_storage(&mut storage)
         .expect("funded accounts build");
@@ -151,7 +156,8 @@ pub fn model() -> ModelId {
     let manifest = manifest("tiny");
     let id = manifest.id();
     if crate::Models::<Test>::get(id).is_none() {
-        Registry::register_model(RuntimeOrigin::signed(OWNER), manifest, UNITS).expect("the owner is funded");
+        Registry::register_model(RuntimeOrigin::signed(OWNER), manifest, UNITS)
+            .expect("the owner is funded");
     }
     id
 }
@@ -177,12 +183,22 @@ pub fn address(text: &str) -> WorkerAddresses {
 pub fn join_with(account: AccountId, first: u16, end: u16, stake: Balance) -> DispatchResult {
     let model = model();
     let origin = RuntimeOrigin::signed(account);
-    Registry::register(origin, model, layers(first, end), 20, 900, peer(account), address("/ip4/127.0.0.1/tcp/1"), stake)
+    Registry::register(
+        origin,
+        model,
+        layers(first, end),
+        20,
+        900,
+        peer(account),
+        address("/ip4/127.0.0.1/tcp/1"),
+        stake,
+    )
 }
 
 /// Registers `account` for `[first, end)` of the usual model with the minimum stake.
 pub fn join(account: AccountId, first: u16, end: u16) {
-    join_with(account, first, end, MIN_STAKE * Balance::from(end - first)).expect("a funded account can join");
+    join_with(account, first, end, MIN_STAKE * Balance::from(end - first))
+        .expect("a funded account can join");
 }
 
 /// Goes to block `block`, running the sweep in each block on the way and checking the invariants.

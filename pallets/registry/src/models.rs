@@ -1,4 +1,5 @@
-//! Models: registered under the hash of their manifest, removed by their owner once nobody serves them.
+//! Models: registered under the hash of their manifest, removed by their owner once nobody serves
+//! them.
 
 use core::str::from_utf8;
 use frame_support::{
@@ -11,7 +12,11 @@ use mica_primitives::{MarketUnits, ModelId, ModelManifest, ModelRecord, layers::
 use crate::{Config, Error, Event, HoldReason, Members, Models, Pallet};
 
 impl<T: Config> Pallet<T> {
-    pub(crate) fn do_register_model(owner: T::AccountId, manifest: ModelManifest, units: MarketUnits) -> DispatchResult {
+    pub(crate) fn do_register_model(
+        owner: T::AccountId,
+        manifest: ModelManifest,
+        units: MarketUnits,
+    ) -> DispatchResult {
         ensure!(is_sound(&manifest), Error::<T>::BadManifest);
         ensure!(units.price_unit > 0 && units.cost_unit_us > 0, Error::<T>::BadUnits);
         let model = manifest.id();
@@ -27,7 +32,12 @@ impl<T: Config> Pallet<T> {
         let record = Models::<T>::get(model).ok_or(Error::<T>::UnknownModel)?;
         ensure!(record.owner == *who, Error::<T>::NotOwner);
         ensure!(Members::<T>::iter_key_prefix(model).next().is_none(), Error::<T>::ModelInUse);
-        T::Currency::release(&HoldReason::ModelDeposit.into(), who, record.deposit, Precision::Exact)?;
+        T::Currency::release(
+            &HoldReason::ModelDeposit.into(),
+            who,
+            record.deposit,
+            Precision::Exact,
+        )?;
         Models::<T>::remove(model);
         Self::deposit_event(Event::ModelRemoved { model });
         Ok(())

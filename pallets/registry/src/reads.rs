@@ -1,11 +1,13 @@
 //! Reads: what the runtime API answers, and what other pallets ask.
 //!
-//! Every answer is bounded by [`MAX_PAGE`] and [`MAX_SCAN`]; a caller goes on after the last entry that it got.
+//! Every answer is bounded by [`MAX_PAGE`] and [`MAX_SCAN`]; a caller goes on after the last entry
+//! that it got.
 
 use alloc::vec::Vec;
 use frame_support::{storage::child, traits::Get};
 use mica_primitives::{
-    Hash32, LayerRange, ModelId, ModelRecord, PublicKey, RegistryParameters, Shard, WorkerRecord, WorkerStatus,
+    Hash32, LayerRange, ModelId, ModelRecord, PublicKey, RegistryParameters, Shard, WorkerRecord,
+    WorkerStatus,
     hooks::{PeerKeys, Workers as WorkersLookup},
 };
 
@@ -29,11 +31,19 @@ impl<T: Config> Pallet<T> {
         models.take(limit.min(MAX_PAGE) as usize).collect()
     }
 
-    /// At most `limit` workers of `model` after `from`, in storage order: those that have not left, jailed ones included, and of them
-    /// only those that serve a layer of `range` if one is given.
-    pub fn workers(model: ModelId, range: Option<LayerRange>, from: Option<T::AccountId>, limit: u32) -> Vec<Listed<T::AccountId>> {
+    /// At most `limit` workers of `model` after `from`, in storage order: those that have not left,
+    /// jailed ones included, and of them only those that serve a layer of `range` if one is given.
+    pub fn workers(
+        model: ModelId,
+        range: Option<LayerRange>,
+        from: Option<T::AccountId>,
+        limit: u32,
+    ) -> Vec<Listed<T::AccountId>> {
         let accounts = match from {
-            Some(account) => Members::<T>::iter_key_prefix_from(model, Members::<T>::hashed_key_for(model, account)),
+            Some(account) => Members::<T>::iter_key_prefix_from(
+                model,
+                Members::<T>::hashed_key_for(model, account),
+            ),
             None => Members::<T>::iter_key_prefix(model),
         };
         accounts
@@ -50,7 +60,8 @@ impl<T: Config> Pallet<T> {
         Workers::<T>::get(account).map(Self::listed)
     }
 
-    /// Active workers on each layer of `model`; empty for an unknown one. A worker that fell silent counts until the sweep jails it.
+    /// Active workers on each layer of `model`; empty for an unknown one. A worker that fell silent
+    /// counts until the sweep jails it.
     pub fn coverage(model: ModelId) -> Vec<u32> {
         Self::coverage_of(model)
     }

@@ -16,11 +16,16 @@ use mica_primitives::{
 };
 use sp_runtime::ArithmeticError;
 
-use crate::{Config, Error, Event, HoldReason, MAX_OFFENCES, Members, Offences, Pallet, PeerOwner, Workers};
+use crate::{
+    Config, Error, Event, HoldReason, MAX_OFFENCES, Members, Offences, Pallet, PeerOwner, Workers,
+};
 
 impl<T: Config> Pallet<T> {
     /// Returns the number of shards that were written.
-    pub(crate) fn do_top_up_stake(who: &T::AccountId, amount: Balance) -> Result<u32, DispatchError> {
+    pub(crate) fn do_top_up_stake(
+        who: &T::AccountId,
+        amount: Balance,
+    ) -> Result<u32, DispatchError> {
         ensure!(amount > 0, Error::<T>::ZeroAmount);
         let mut record = Self::staying(who)?;
         record.stake = record.stake.checked_add(amount).ok_or(ArithmeticError::Overflow)?;
@@ -49,10 +54,13 @@ impl<T: Config> Pallet<T> {
 
     pub(crate) fn do_withdraw(who: &T::AccountId) -> DispatchResult {
         let record = Workers::<T>::get(who).ok_or(Error::<T>::NotRegistered)?;
-        let WorkerStatus::Unbonding { until } = record.status else { return Err(Error::<T>::NotLeaving.into()) };
+        let WorkerStatus::Unbonding { until } = record.status else {
+            return Err(Error::<T>::NotLeaving.into());
+        };
         ensure!(Self::now() >= until, Error::<T>::StillBonded);
         ensure!(!T::OpenAgreements::has_open_agreements(who), Error::<T>::BoundByAgreement);
-        let amount = T::Currency::release(&HoldReason::Stake.into(), who, record.stake, Precision::Exact)?;
+        let amount =
+            T::Currency::release(&HoldReason::Stake.into(), who, record.stake, Precision::Exact)?;
         Workers::<T>::remove(who);
         PeerOwner::<T>::remove(record.peer);
         Offences::<T>::remove(who);
@@ -60,7 +68,8 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    /// Moves `amount` of the stake to `reporter`; nothing if it cannot take it, for example an account below the existential deposit.
+    /// Moves `amount` of the stake to `reporter`; nothing if it cannot take it, for example an
+    /// account below the existential deposit.
     fn reward(worker: &T::AccountId, reporter: &T::AccountId, amount: Balance) -> Balance {
         with_storage_layer(|| {
             T::Currency::transfer_on_hold(
@@ -78,7 +87,12 @@ impl<T: Config> Pallet<T> {
 }
 
 impl<T: Config> SlashWorker<T::AccountId> for Pallet<T> {
-    fn slash(worker: &T::AccountId, amount: Balance, offence: Offence, reporter: Option<&T::AccountId>) -> Slashed {
+    fn slash(
+        worker: &T::AccountId,
+        amount: Balance,
+        offence: Offence,
+        reporter: Option<&T::AccountId>,
+    ) -> Slashed {
         let Some(mut record) = Workers::<T>::get(worker) else { return Slashed::default() };
         let taken = amount.min(record.stake);
         let mut offences = Offences::<T>::get(worker);
@@ -93,12 +107,20 @@ impl<T: Config> SlashWorker<T::AccountId> for Pallet<T> {
 
         // Who reports itself gets nothing back.
         let reward = match reporter.filter(|reporter| *reporter != worker) {
-            Some(reporter) => Self::reward(worker, reporter, T::SlashReward::get().mul_floor(taken)),
+            Some(reporter) => {
+                Self::reward(worker, reporter, T::SlashReward::get().mul_floor(taken))
+            }
             None => 0,
         };
         let reason = HoldReason::Stake.into();
-        let burned =
-            T::Currency::burn_held(&reason, worker, taken - reward, Precision::BestEffort, Fortitude::Force).unwrap_or_default();
+        let burned = T::Currency::burn_held(
+            &reason,
+            worker,
+            taken - reward,
+            Precision::BestEffort,
+            Fortitude::Force,
+        )
+        .unwrap_or_default();
         let slashed = Slashed { burned, reward };
         record.stake = record.stake.saturating_sub(slashed.total());
         Self::deposit_event(Event::Slashed {

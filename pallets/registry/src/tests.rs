@@ -1,4 +1,5 @@
-//! What the registry does, call by call; then what attackers try; then random operations against the invariants.
+//! What the registry does, call by call; then what attackers try; then random operations against
+//! the invariants.
 
 mod attacks;
 mod invariants;

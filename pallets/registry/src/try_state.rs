@@ -1,4 +1,5 @@
-//! The invariants of the pallet's storage, recomputed from nothing. Unbounded on purpose: it runs beside a chain, never in a block.
+//! The invariants of the pallet's storage, recomputed from nothing. Unbounded on purpose: it runs
+//! beside a chain, never in a block.
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -58,8 +59,14 @@ impl<T: Config> Pallet<T> {
         let mut staying = 0;
         for (account, worker) in Workers::<T>::iter() {
             ensure!(worker.account == account, "a worker's record names its account");
-            ensure!(PeerOwner::<T>::get(worker.peer).as_ref() == Some(&account), "a worker's peer key leads to it");
-            ensure!(worker.last_heartbeat <= Self::now() && worker.since <= Self::now(), "nothing happened in the future");
+            ensure!(
+                PeerOwner::<T>::get(worker.peer).as_ref() == Some(&account),
+                "a worker's peer key leads to it"
+            );
+            ensure!(
+                worker.last_heartbeat <= Self::now() && worker.since <= Self::now(),
+                "nothing happened in the future"
+            );
             let is_member = Members::<T>::contains_key(worker.model, &account);
             if let WorkerStatus::Unbonding { .. } = worker.status {
                 ensure!(!is_member, "who has left is no member");
@@ -68,15 +75,25 @@ impl<T: Config> Pallet<T> {
             staying += 1;
             ensure!(is_member, "a worker is listed under its model");
             let model = Models::<T>::get(worker.model).ok_or("a worker's model exists")?;
-            ensure!(worker.range.is_valid_for(model.manifest.layers), "a worker's range lies within its model");
             ensure!(
-                worker.status != WorkerStatus::Active || worker.stake >= Self::min_stake(worker.range),
+                worker.range.is_valid_for(model.manifest.layers),
+                "a worker's range lies within its model"
+            );
+            ensure!(
+                worker.status != WorkerStatus::Active
+                    || worker.stake >= Self::min_stake(worker.range),
                 "an active worker holds the minimum stake"
             );
         }
         ensure!(Members::<T>::iter_keys().count() == staying, "only workers are listed");
-        ensure!(PeerOwner::<T>::iter_keys().count() == Workers::<T>::iter_keys().count(), "a peer key belongs to a worker");
-        ensure!(Offences::<T>::iter_keys().all(Workers::<T>::contains_key), "offences are forgotten on withdrawal");
+        ensure!(
+            PeerOwner::<T>::iter_keys().count() == Workers::<T>::iter_keys().count(),
+            "a peer key belongs to a worker"
+        );
+        ensure!(
+            Offences::<T>::iter_keys().all(Workers::<T>::contains_key),
+            "offences are forgotten on withdrawal"
+        );
         Ok(())
     }
 
@@ -87,7 +104,9 @@ impl<T: Config> Pallet<T> {
                 expected.insert(Shard { model: id, bucket }, Expected::default());
             }
         }
-        for worker in Workers::<T>::iter_values().filter(|worker| worker.status == WorkerStatus::Active) {
+        for worker in
+            Workers::<T>::iter_values().filter(|worker| worker.status == WorkerStatus::Active)
+        {
             for bucket in Shard::buckets(worker.range) {
                 let shard = Shard { model: worker.model, bucket };
                 let entry = expected.entry(shard).or_default();
@@ -98,13 +117,25 @@ impl<T: Config> Pallet<T> {
             }
         }
         for (shard, Expected { counts, members }) in expected {
-            ensure!(coverage::counts(shard) == counts, "a shard's counts are those of its active workers");
+            ensure!(
+                coverage::counts(shard) == counts,
+                "a shard's counts are those of its active workers"
+            );
             let trie = coverage::trie(shard);
             let mut stored = keys(&trie);
-            ensure!(stored.remove(COVERAGE_KEY) != members.is_empty(), "a shard without workers holds nothing");
-            ensure!(stored.len() == members.len(), "a shard lists its active workers and nobody else");
+            ensure!(
+                stored.remove(COVERAGE_KEY) != members.is_empty(),
+                "a shard without workers holds nothing"
+            );
+            ensure!(
+                stored.len() == members.len(),
+                "a shard lists its active workers and nobody else"
+            );
             for (key, range) in members {
-                ensure!(child::get::<LayerRange>(&trie, &key) == Some(range), "a shard lists each worker with its range");
+                ensure!(
+                    child::get::<LayerRange>(&trie, &key) == Some(range),
+                    "a shard lists each worker with its range"
+                );
             }
         }
         Ok(())

@@ -7,7 +7,8 @@ use frame_support::{
     traits::{Get, fungible::hold::Mutate},
 };
 use mica_primitives::{
-    Balance, LayerRange, ModelId, PublicKey, WorkerAddresses, WorkerRecord, WorkerStatus, hooks::OpenAgreements,
+    Balance, LayerRange, ModelId, PublicKey, WorkerAddresses, WorkerRecord, WorkerStatus,
+    hooks::OpenAgreements,
 };
 
 use crate::{Config, Error, Event, HoldReason, Members, Models, Pallet, PeerOwner, Workers};
@@ -63,7 +64,10 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn do_set_price(who: &T::AccountId, price: Balance) -> DispatchResult {
         let mut record = Self::staying(who)?;
         let now = Self::now();
-        ensure!(now.saturating_sub(record.last_price_change) >= T::PriceInterval::get(), Error::<T>::PriceTooSoon);
+        ensure!(
+            now.saturating_sub(record.last_price_change) >= T::PriceInterval::get(),
+            Error::<T>::PriceTooSoon
+        );
         record.list_price_per_layer_token = price;
         record.last_price_change = now;
         Workers::<T>::insert(who, record);
@@ -80,7 +84,10 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    pub(crate) fn do_set_addresses(who: &T::AccountId, addresses: WorkerAddresses) -> DispatchResult {
+    pub(crate) fn do_set_addresses(
+        who: &T::AccountId,
+        addresses: WorkerAddresses,
+    ) -> DispatchResult {
         let mut record = Self::staying(who)?;
         ensure!(are_dialable(&addresses), Error::<T>::BadAddress);
         record.addresses = addresses;
@@ -119,7 +126,8 @@ impl<T: Config> Pallet<T> {
     }
 }
 
-/// Whether every address can be a multiaddress in its text form; whether anybody answers there is not for the chain to know.
+/// Whether every address can be a multiaddress in its text form; whether anybody answers there is
+/// not for the chain to know.
 fn are_dialable(addresses: &WorkerAddresses) -> bool {
     addresses.iter().all(|address| from_utf8(address).is_ok_and(|text| text.starts_with('/')))
 }

@@ -1,7 +1,8 @@
-//! The agenda: every agreement stands under the block in which it ends by itself, and each block settles a bounded number.
+//! The agenda: every agreement stands under the block in which it ends by itself, and each block
+//! settles a bounded number.
 //!
-//! A block's entries are keys of their own, not one bounded list: nothing is ever refused for want of room, and an agreement that ends
-//! early leaves without a search.
+//! A block's entries are keys of their own, not one bounded list: nothing is ever refused for want
+//! of room, and an agreement that ends early leaves without a search.
 
 use alloc::vec::Vec;
 use frame_support::{storage::with_storage_layer, traits::Get, weights::Weight};
@@ -21,15 +22,19 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Moves an agreement to its next state, and on the agenda to the end of that.
-    pub(crate) fn transition(id: AgreementId, mut agreement: Agreement<T::AccountId>, state: AgreementState) {
+    pub(crate) fn transition(
+        id: AgreementId,
+        mut agreement: Agreement<T::AccountId>,
+        state: AgreementState,
+    ) {
         Self::unschedule(id, agreement.state.ends());
         Self::schedule(id, state.ends());
         agreement.state = state;
         Agreements::<T>::insert(id, agreement);
     }
 
-    /// Settles what is due, in the order of due blocks, at most [`Config::MaxSettlementsPerBlock`] agreements, and looks at no more
-    /// blocks than that. The rest waits for the next block.
+    /// Settles what is due, in the order of due blocks, at most [`Config::MaxSettlementsPerBlock`]
+    /// agreements, and looks at no more blocks than that. The rest waits for the next block.
     pub(crate) fn settle_due() -> Weight {
         let now = Self::now();
         let first = NextDue::<T>::get();
@@ -37,7 +42,8 @@ impl<T: Config> Pallet<T> {
         let limit = T::MaxSettlementsPerBlock::get();
         let (mut settlements_left, mut blocks_left) = (limit, limit);
         while due <= now && settlements_left > 0 && blocks_left > 0 {
-            let ids: Vec<AgreementId> = Agenda::<T>::iter_key_prefix(due).take(settlements_left as usize).collect();
+            let ids: Vec<AgreementId> =
+                Agenda::<T>::iter_key_prefix(due).take(settlements_left as usize).collect();
             settlements_left = settlements_left.saturating_sub(ids.len() as u32);
             ids.into_iter().for_each(|id| Self::settle_scheduled(id, due));
             if settlements_left > 0 {
@@ -51,10 +57,13 @@ impl<T: Config> Pallet<T> {
         }
         let settled = u64::from(limit - settlements_left);
         let blocks = u64::from(limit - blocks_left).max(1);
-        T::WeightInfo::agenda().saturating_mul(blocks).saturating_add(T::WeightInfo::settle().saturating_mul(settled))
+        T::WeightInfo::agenda()
+            .saturating_mul(blocks)
+            .saturating_add(T::WeightInfo::settle().saturating_mul(settled))
     }
 
-    /// Settles one entry. What cannot be settled leaves the agenda, so that it never blocks the others, and waits for `settle`.
+    /// Settles one entry. What cannot be settled leaves the agenda, so that it never blocks the
+    /// others, and waits for `settle`.
     fn settle_scheduled(id: AgreementId, due: BlockNumber) {
         let Some(agreement) = Agreements::<T>::get(id) else {
             Self::unschedule(id, due);

@@ -4,7 +4,8 @@ use frame_benchmarking::v2::*;
 use frame_support::traits::{Get, fungible::Mutate};
 use frame_system::RawOrigin;
 use mica_primitives::{
-    Acknowledgement, AgreementId, AgreementState, Balance, Claim, Completion, LayerRange, Progress, Signature, Terms,
+    Acknowledgement, AgreementId, AgreementState, Balance, Claim, Completion, LayerRange, Progress,
+    Signature, Terms,
     hooks::{BenchmarkWorkers, Workers},
 };
 use sp_core::{crypto::KeyTypeId, ed25519};
@@ -23,10 +24,12 @@ struct Scene<T: Config> {
     key: ed25519::Public,
 }
 
-/// A funded payer, a registered worker, and terms for a tenth of what the worker's stake covers at most.
+/// A funded payer, a registered worker, and terms for a tenth of what the worker's stake covers at
+/// most.
 fn scene<T: Config>() -> Scene<T> {
     let key = sp_io::crypto::ed25519_generate(KEYS, None);
-    let (payer, worker): (T::AccountId, T::AccountId) = (account("payer", 0, 0), account("worker", 0, 0));
+    let (payer, worker): (T::AccountId, T::AccountId) =
+        (account("payer", 0, 0), account("worker", 0, 0));
     let model = T::BenchmarkWorkers::register_worker(&worker, key.0);
     let record = T::Workers::worker(&worker).expect("the worker was registered above");
     let price: Balance = T::MinEscrow::get();
@@ -53,7 +56,8 @@ fn sign(key: &ed25519::Public, bytes: &[u8]) -> Signature {
 impl<T: Config> Scene<T> {
     fn proposed(&self) -> AgreementId {
         let id = NextId::<T>::get();
-        Pallet::<T>::do_propose(self.payer.clone(), self.worker.clone(), self.terms).expect("a funded payer proposes");
+        Pallet::<T>::do_propose(self.payer.clone(), self.worker.clone(), self.terms)
+            .expect("a funded payer proposes");
         id
     }
 
@@ -83,7 +87,8 @@ impl<T: Config> Scene<T> {
     }
 
     fn acknowledgement(&self, agreement: AgreementId) -> (Acknowledgement, Signature) {
-        let acknowledgement = Acknowledgement { agreement, request_hash: [2; 32], anchor: Pallet::<T>::now() };
+        let acknowledgement =
+            Acknowledgement { agreement, request_hash: [2; 32], anchor: Pallet::<T>::now() };
         let signature = sign(&self.key, &acknowledgement.signing_bytes(&Pallet::<T>::genesis()));
         (acknowledgement, signature)
     }
@@ -123,7 +128,13 @@ mod benchmarks {
     fn complete() {
         let scene = scene::<T>();
         let agreement = scene.accepted();
-        let late = Completion { agreement, tokens: 1, elapsed_ms: u64::MAX, receipts_root: [1; 32], receipts: 1 };
+        let late = Completion {
+            agreement,
+            tokens: 1,
+            elapsed_ms: u64::MAX,
+            receipts_root: [1; 32],
+            receipts: 1,
+        };
         let signature = sign(&scene.key, &late.signing_bytes(&Pallet::<T>::genesis()));
         #[extrinsic_call]
         _(RawOrigin::Signed(scene.payer), late, signature);
@@ -134,10 +145,16 @@ mod benchmarks {
     fn claim() {
         let scene = scene::<T>();
         let id = scene.accepted();
-        let signature = sign(&scene.key, &Progress { agreement: id, tokens: 1 }.signing_bytes(&Pallet::<T>::genesis()));
+        let signature = sign(
+            &scene.key,
+            &Progress { agreement: id, tokens: 1 }.signing_bytes(&Pallet::<T>::genesis()),
+        );
         #[extrinsic_call]
         _(RawOrigin::Signed(scene.worker), id, 1, [1; 32], 1, Some((1, signature)));
-        assert!(Agreements::<T>::get(id).is_some_and(|found| matches!(found.state, AgreementState::Claimed { .. })));
+        assert!(
+            Agreements::<T>::get(id)
+                .is_some_and(|found| matches!(found.state, AgreementState::Claimed { .. }))
+        );
     }
 
     #[benchmark]
@@ -146,7 +163,10 @@ mod benchmarks {
         let id = scene.overclaimed();
         #[extrinsic_call]
         _(RawOrigin::Signed(scene.payer), id);
-        assert!(Agreements::<T>::get(id).is_some_and(|found| matches!(found.state, AgreementState::Disputed { .. })));
+        assert!(
+            Agreements::<T>::get(id)
+                .is_some_and(|found| matches!(found.state, AgreementState::Disputed { .. }))
+        );
     }
 
     #[benchmark]
@@ -164,7 +184,8 @@ mod benchmarks {
         let scene = scene::<T>();
         let id = scene.accepted();
         let (acknowledgement, signature) = scene.acknowledgement(id);
-        Pallet::<T>::do_acknowledge(&scene.payer, &acknowledgement, &signature).expect("the worker's key signed");
+        Pallet::<T>::do_acknowledge(&scene.payer, &acknowledgement, &signature)
+            .expect("the worker's key signed");
         T::Clock::set_block_number(Pallet::<T>::now() + scene.terms.duration + 1);
         #[extrinsic_call]
         _(RawOrigin::Signed(scene.payer), id);

@@ -7,14 +7,23 @@ use sp_core::ed25519;
 use crate::{Agreements, Config, Error, Pallet};
 
 impl<T: Config> Pallet<T> {
-    pub(crate) fn do_complete(who: &T::AccountId, completion: &Completion, signature: &Signature) -> DispatchResult {
+    pub(crate) fn do_complete(
+        who: &T::AccountId,
+        completion: &Completion,
+        signature: &Signature,
+    ) -> DispatchResult {
         let id = completion.agreement;
         let agreement = Agreements::<T>::get(id).ok_or(Error::<T>::NoAgreement)?;
         ensure!(agreement.payer == *who || agreement.worker == *who, Error::<T>::NotParty);
         Self::ensure_in_time(&agreement)?;
         ensure!(completion.tokens <= agreement.terms.tokens, Error::<T>::TooManyTokens);
-        // The submitter consents by submitting, so the other side's signature is the one that is missing.
-        let key = if agreement.worker == *who { agreement.terms.signer } else { Self::peer_key(&agreement)? };
+        // The submitter consents by submitting, so the other side's signature is the one that is
+        // missing.
+        let key = if agreement.worker == *who {
+            agreement.terms.signer
+        } else {
+            Self::peer_key(&agreement)?
+        };
         Self::check_signature(signature, &completion.signing_bytes(&Self::genesis()), &key)?;
         if completion.breaches(&agreement.terms) {
             Self::end_in_breach(id, &agreement)
@@ -35,8 +44,13 @@ impl<T: Config> Pallet<T> {
         T::Workers::worker(&agreement.worker).map(|record| record.peer).ok_or(Error::<T>::NotServed)
     }
 
-    pub(crate) fn check_signature(signature: &Signature, bytes: &[u8], key: &PublicKey) -> DispatchResult {
-        let (signature, key) = (ed25519::Signature::from_raw(*signature), ed25519::Public::from_raw(*key));
+    pub(crate) fn check_signature(
+        signature: &Signature,
+        bytes: &[u8],
+        key: &PublicKey,
+    ) -> DispatchResult {
+        let (signature, key) =
+            (ed25519::Signature::from_raw(*signature), ed25519::Public::from_raw(*key));
         ensure!(sp_io::crypto::ed25519_verify(&signature, bytes, &key), Error::<T>::BadSignature);
         Ok(())
     }

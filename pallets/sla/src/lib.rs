@@ -1,7 +1,8 @@
 //! # Service-level agreements
 //!
-//! A payer proposes price, amount and time for a piece of work and puts the money in escrow; a worker accepts and backs its word with its
-//! stake; the chain pays, refunds or punishes. Every agreement ends by itself, whatever the two do.
+//! A payer proposes price, amount and time for a piece of work and puts the money in escrow; a
+//! worker accepts and backs its word with its stake; the chain pays, refunds or punishes. Every
+//! agreement ends by itself, whatever the two do.
 //!
 //! ## State machine
 //! ```text
@@ -23,43 +24,55 @@
 //!
 //! ## Why neither side can profit from a lie
 //! The chain cannot see work. It sees what both signed, and what one side admits.
-//! * **Both signed** ([`Completion`]): tokens and milliseconds are facts, and the terms decide between paid and breach.
-//! * **The payer signed on the way** ([`Progress`], as often as it received a window of tokens): these tokens are paid, whatever else happens.
-//!   A payer that signs only for what it has, and a worker that stops when nothing more is signed, risk one window and no more.
-//! * **The worker admitted that it had everything** ([`Acknowledgement`], signed by its peer key): then only the worker can be the reason
-//!   for a missed deadline, because a claim needs nobody else, or for a claim that stops short of a window beyond what the payer signed.
-//!   That is a breach. *Without* it a missed deadline is a refund and no more, or a payer could keep its prompt to itself and collect
-//!   penalties.
-//! * **The word of one against the other** is left for at most [`MAX_UNSIGNED_TOKENS`] tokens of a claim, worth `v`. No rule can tell who
-//!   lies, so lying must not pay: a payer that objects to true work saves `v` and burns `v`; a worker whose false claim is objected to
-//!   burns `v` of its stake. Nobody receives what the other loses. A payer that does not care to object can lose `v` to a liar, which is
-//!   the window that it risks anyway; more than that cannot be claimed. What was signed for cannot be objected to. Until the dispute ends
-//!   the two may still sign what happened, and both gain by it. Re-execution of receipts can later decide instead: `Disputed` is the
-//!   place, and the claim has fixed the root of the receipts.
+//! * **Both signed** ([`Completion`]): tokens and milliseconds are facts, and the terms decide
+//!   between paid and breach.
+//! * **The payer signed on the way** ([`Progress`], as often as it received a window of tokens):
+//!   these tokens are paid, whatever else happens. A payer that signs only for what it has, and a
+//!   worker that stops when nothing more is signed, risk one window and no more.
+//! * **The worker admitted that it had everything** ([`Acknowledgement`], signed by its peer key):
+//!   then only the worker can be the reason for a missed deadline, because a claim needs nobody
+//!   else, or for a claim that stops short of a window beyond what the payer signed. That is a
+//!   breach. *Without* it a missed deadline is a refund and no more, or a payer could keep its
+//!   prompt to itself and collect penalties.
+//! * **The word of one against the other** is left for at most [`MAX_UNSIGNED_TOKENS`] tokens of a
+//!   claim, worth `v`. No rule can tell who lies, so lying must not pay: a payer that objects to
+//!   true work saves `v` and burns `v`; a worker whose false claim is objected to burns `v` of its
+//!   stake. Nobody receives what the other loses. A payer that does not care to object can lose `v`
+//!   to a liar, which is the window that it risks anyway; more than that cannot be claimed. What
+//!   was signed for cannot be objected to. Until the dispute ends the two may still sign what
+//!   happened, and both gain by it. Re-execution of receipts can later decide instead: `Disputed`
+//!   is the place, and the claim has fixed the root of the receipts.
 //!
-//! A worker backs each agreement with `max(penalty, escrow)` of stake, and all together with no more than [`Config::MaxStakeAtRisk`] of
-//! it, so that what is threatened can be taken. Slashing takes what is there.
+//! A worker backs each agreement with `max(penalty, escrow)` of stake, and all together with no
+//! more than [`Config::MaxStakeAtRisk`] of it, so that what is threatened can be taken. Slashing
+//! takes what is there.
 //!
-//! A worker can be its own payer. It gains nothing: its fees are gone, and of a penalty that it pays to itself at least half is burned, so
-//! that stake cannot leave before an expected slash without losing as much.
+//! A worker can be its own payer. It gains nothing: its fees are gone, and of a penalty that it
+//! pays to itself at least half is burned, so that stake cannot leave before an expected slash
+//! without losing as much.
 //!
-//! Both should sign one `Completion` per agreement, at its end: whichever signed one arrives first, counts.
+//! Both should sign one `Completion` per agreement, at its end: whichever signed one arrives first,
+//! counts.
 //!
 //! ## Ending by itself
-//! [`Agenda`] lists agreements under the block in which they end. Each block settles at most [`Config::MaxSettlementsPerBlock`] of them;
-//! what does not fit is settled in the blocks that follow, in the order of due blocks, and nothing is lost or refused for want of room.
-//! Being settled late changes no right: a deadline that has passed is passed, whether settled or not. [`Pallet::settle`] lets anybody
-//! settle a due agreement at once.
+//! [`Agenda`] lists agreements under the block in which they end. Each block settles at most
+//! [`Config::MaxSettlementsPerBlock`] of them; what does not fit is settled in the blocks that
+//! follow, in the order of due blocks, and nothing is lost or refused for want of room. Being
+//! settled late changes no right: a deadline that has passed is passed, whether settled or not.
+//! [`Pallet::settle`] lets anybody settle a due agreement at once.
 //!
 //! ## Bounds
-//! [`Config::MaxPerPayer`] agreements per payer, proposals included, each with at least [`Config::MinEscrow`] on hold;
-//! [`Config::MaxPerWorker`] accepted ones per worker. Proposals do not count for the worker: strangers could fill its places.
+//! [`Config::MaxPerPayer`] agreements per payer, proposals included, each with at least
+//! [`Config::MinEscrow`] on hold; [`Config::MaxPerWorker`] accepted ones per worker. Proposals do
+//! not count for the worker: strangers could fill its places.
 //!
 //! ## Invariants (checked by `try_state`)
-//! 1. `balance_on_hold(payer) = Σ escrow` over the payer's agreements; `escrow = terms.escrow() >= MinEscrow`.
-//! 2. Per payer the number of agreements, per worker the number of open ones and the stake at risk, are as recorded.
-//! 3. Every agreement is on the agenda under the block in which it ends, once, and nothing else is (an agreement whose settlement failed
-//!    has left it and waits for [`Pallet::settle`]).
+//! 1. `balance_on_hold(payer) = Σ escrow` over the payer's agreements; `escrow = terms.escrow() >=
+//!    MinEscrow`.
+//! 2. Per payer the number of agreements, per worker the number of open ones and the stake at risk,
+//!    are as recorded.
+//! 3. Every agreement is on the agenda under the block in which it ends, once, and nothing else is
+//!    (an agreement whose settlement failed has left it and waits for [`Pallet::settle`]).
 //! 4. Escrow in = paid + refunded + burned + what is still held.
 //!
 //! [`Completion`]: mica_primitives::Completion
@@ -102,7 +115,8 @@ pub mod pallet {
     use frame_support::{pallet_prelude::*, traits::fungible};
     use frame_system::pallet_prelude::*;
     use mica_primitives::{
-        Acknowledgement, Agreement, AgreementId, Balance, BlockNumber, Claim, Completion, Hash32, Signature, Terms,
+        Acknowledgement, Agreement, AgreementId, Balance, BlockNumber, Claim, Completion, Hash32,
+        Signature, Terms,
         hooks::{SlashWorker, Workers},
     };
     use sp_core::H256;
@@ -146,7 +160,8 @@ pub mod pallet {
         #[pallet::constant]
         type MaxDuration: Get<BlockNumber>;
 
-        /// Blocks in which a payer may object to a claim, at least 1: longer than a payer may be offline.
+        /// Blocks in which a payer may object to a claim, at least 1: longer than a payer may be
+        /// offline.
         #[pallet::constant]
         type ChallengePeriod: Get<BlockNumber>;
 
@@ -187,7 +202,8 @@ pub mod pallet {
 
     /// The agreements that are not over.
     #[pallet::storage]
-    pub type Agreements<T: Config> = StorageMap<_, Twox64Concat, AgreementId, Agreement<T::AccountId>>;
+    pub type Agreements<T: Config> =
+        StorageMap<_, Twox64Concat, AgreementId, Agreement<T::AccountId>>;
 
     /// Number of the next agreement. Never falls, so that no signature fits a second agreement.
     #[pallet::storage]
@@ -199,15 +215,18 @@ pub mod pallet {
 
     /// What a worker is bound by. No entry for nothing.
     #[pallet::storage]
-    pub type WorkerLoads<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, WorkerLoad, ValueQuery>;
+    pub type WorkerLoads<T: Config> =
+        StorageMap<_, Blake2_128Concat, T::AccountId, WorkerLoad, ValueQuery>;
 
     /// The agreements of an account, as payer or as worker.
     #[pallet::storage]
-    pub type ByAccount<T: Config> = StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Twox64Concat, AgreementId, ()>;
+    pub type ByAccount<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Twox64Concat, AgreementId, ()>;
 
     /// The agreements that end in a block.
     #[pallet::storage]
-    pub type Agenda<T: Config> = StorageDoubleMap<_, Twox64Concat, BlockNumber, Twox64Concat, AgreementId, ()>;
+    pub type Agenda<T: Config> =
+        StorageDoubleMap<_, Twox64Concat, BlockNumber, Twox64Concat, AgreementId, ()>;
 
     /// First block whose agenda may not be empty. None before the first block.
     #[pallet::storage]
@@ -365,10 +384,22 @@ pub mod pallet {
 
         fn integrity_test() {
             use frame_support::traits::fungible::Inspect;
-            assert!(T::MinEscrow::get() >= T::Currency::minimum_balance(), "an escrow must be able to create its worker's account");
-            assert!(T::ProposalPeriod::get() >= 1 && T::MaxDuration::get() >= 1, "periods must hold a block");
-            assert!(T::ChallengePeriod::get() >= 1 && T::DisputePeriod::get() >= 1, "periods must hold a block");
-            assert!(T::MaxPerPayer::get() >= 1 && T::MaxPerWorker::get() >= 1, "an agreement must be possible");
+            assert!(
+                T::MinEscrow::get() >= T::Currency::minimum_balance(),
+                "an escrow must be able to create its worker's account"
+            );
+            assert!(
+                T::ProposalPeriod::get() >= 1 && T::MaxDuration::get() >= 1,
+                "periods must hold a block"
+            );
+            assert!(
+                T::ChallengePeriod::get() >= 1 && T::DisputePeriod::get() >= 1,
+                "periods must hold a block"
+            );
+            assert!(
+                T::MaxPerPayer::get() >= 1 && T::MaxPerWorker::get() >= 1,
+                "an agreement must be possible"
+            );
             assert!(T::MaxSettlementsPerBlock::get() >= 1, "the agenda must move");
         }
 
@@ -384,7 +415,8 @@ pub mod pallet {
         ///
         /// Origin: signed, the payer. Void after `ProposalPeriod` blocks, unless accepted.
         ///
-        /// Errors: `SelfAgreement`, `BadTerms`, `BadEscrow`, `NotServed`, `TooManyOfPayer`, and those of a hold. Event: `Proposed`.
+        /// Errors: `SelfAgreement`, `BadTerms`, `BadEscrow`, `NotServed`, `TooManyOfPayer`, and
+        /// those of a hold. Event: `Proposed`.
         #[pallet::call_index(0)]
         #[pallet::weight(T::WeightInfo::propose())]
         pub fn propose(origin: OriginFor<T>, worker: T::AccountId, terms: Terms) -> DispatchResult {
@@ -396,7 +428,8 @@ pub mod pallet {
         ///
         /// Origin: signed, the worker. Its stake must cover the risk of all its agreements.
         ///
-        /// Errors: `NoAgreement`, `NotWorker`, `WrongState`, `TooLate`, `NotServed`, `TooManyOfWorker`, `StakeTooLow`. Event: `Accepted`.
+        /// Errors: `NoAgreement`, `NotWorker`, `WrongState`, `TooLate`, `NotServed`,
+        /// `TooManyOfWorker`, `StakeTooLow`. Event: `Accepted`.
         #[pallet::call_index(1)]
         #[pallet::weight(T::WeightInfo::accept())]
         pub fn accept(origin: OriginFor<T>, agreement: AgreementId) -> DispatchResult {
@@ -406,7 +439,8 @@ pub mod pallet {
 
         /// Takes a proposal back (payer) or declines it (worker). The escrow is released.
         ///
-        /// Origin: signed, payer or worker. Errors: `NoAgreement`, `NotParty`, `WrongState`. Event: `Cancelled`.
+        /// Origin: signed, payer or worker. Errors: `NoAgreement`, `NotParty`, `WrongState`. Event:
+        /// `Cancelled`.
         #[pallet::call_index(2)]
         #[pallet::weight(T::WeightInfo::cancel())]
         pub fn cancel(origin: OriginFor<T>, agreement: AgreementId) -> DispatchResult {
@@ -416,25 +450,31 @@ pub mod pallet {
 
         /// Settles by what both measured: paid, or breach.
         ///
-        /// Origin: signed, payer or worker. `signature` is the other side's: the worker's peer key if the payer submits, the terms'
-        /// signer if the worker does. Not after the deadline, unless a claim or dispute keeps the agreement alive.
+        /// Origin: signed, payer or worker. `signature` is the other side's: the worker's peer key
+        /// if the payer submits, the terms' signer if the worker does. Not after the deadline,
+        /// unless a claim or dispute keeps the agreement alive.
         ///
-        /// Errors: `NoAgreement`, `NotParty`, `WrongState`, `TooLate`, `TooManyTokens`, `NotServed`, `BadSignature`.
-        /// Events: `Paid` or `Breached`.
+        /// Errors: `NoAgreement`, `NotParty`, `WrongState`, `TooLate`, `TooManyTokens`,
+        /// `NotServed`, `BadSignature`. Events: `Paid` or `Breached`.
         #[pallet::call_index(3)]
         #[pallet::weight(T::WeightInfo::complete())]
-        pub fn complete(origin: OriginFor<T>, completion: Completion, signature: Signature) -> DispatchResult {
+        pub fn complete(
+            origin: OriginFor<T>,
+            completion: Completion,
+            signature: Signature,
+        ) -> DispatchResult {
             let who = ensure_signed(origin)?;
             Self::do_complete(&who, &completion, &signature)
         }
 
-        /// Says what was delivered, without the payer's consent. Paid after `ChallengePeriod` blocks unless the payer objects.
+        /// Says what was delivered, without the payer's consent. Paid after `ChallengePeriod`
+        /// blocks unless the payer objects.
         ///
-        /// Origin: signed, the worker. `progress` is the most tokens that the payer signed for, with the signature of the terms' signer;
-        /// `tokens` may go `MAX_UNSIGNED_TOKENS` further.
+        /// Origin: signed, the worker. `progress` is the most tokens that the payer signed for,
+        /// with the signature of the terms' signer; `tokens` may go `MAX_UNSIGNED_TOKENS` further.
         ///
-        /// Errors: `NoAgreement`, `NotWorker`, `WrongState`, `TooLate`, `TooManyTokens`, `BadSignature`, `TooManyUnsigned`, `ShortClaim`.
-        /// Event: `Claimed`.
+        /// Errors: `NoAgreement`, `NotWorker`, `WrongState`, `TooLate`, `TooManyTokens`,
+        /// `BadSignature`, `TooManyUnsigned`, `ShortClaim`. Event: `Claimed`.
         #[pallet::call_index(4)]
         #[pallet::weight(T::WeightInfo::claim())]
         pub fn claim(
@@ -451,9 +491,11 @@ pub mod pallet {
             Self::do_claim(&worker, agreement, claim, progress.map(|(_, signature)| signature))
         }
 
-        /// Objects to the unsigned part of a claim: unless the two settle within `DisputePeriod` blocks, both lose it.
+        /// Objects to the unsigned part of a claim: unless the two settle within `DisputePeriod`
+        /// blocks, both lose it.
         ///
-        /// Origin: signed, the payer. Errors: `NoAgreement`, `NotPayer`, `WrongState`, `TooLate`, `NothingToObject`. Event: `Objected`.
+        /// Origin: signed, the payer. Errors: `NoAgreement`, `NotPayer`, `WrongState`, `TooLate`,
+        /// `NothingToObject`. Event: `Objected`.
         #[pallet::call_index(5)]
         #[pallet::weight(T::WeightInfo::object())]
         pub fn object(origin: OriginFor<T>, agreement: AgreementId) -> DispatchResult {
@@ -461,16 +503,21 @@ pub mod pallet {
             Self::do_object(&payer, agreement)
         }
 
-        /// Puts the worker's acknowledgement of the whole request on chain. From then on a missed deadline is a breach; against a claim that
-        /// stops short of what the worker could have claimed it is one at once.
+        /// Puts the worker's acknowledgement of the whole request on chain. From then on a missed
+        /// deadline is a breach; against a claim that stops short of what the worker could have
+        /// claimed it is one at once.
         ///
         /// Origin: signed, the payer. `signature` is the worker's peer key's.
         ///
-        /// Errors: `NoAgreement`, `NotPayer`, `WrongState`, `TooLate`, `BadAcknowledgement`, `NotServed`, `BadSignature`.
-        /// Events: `Acknowledged` or `Breached`.
+        /// Errors: `NoAgreement`, `NotPayer`, `WrongState`, `TooLate`, `BadAcknowledgement`,
+        /// `NotServed`, `BadSignature`. Events: `Acknowledged` or `Breached`.
         #[pallet::call_index(6)]
         #[pallet::weight(T::WeightInfo::acknowledge())]
-        pub fn acknowledge(origin: OriginFor<T>, acknowledgement: Acknowledgement, signature: Signature) -> DispatchResult {
+        pub fn acknowledge(
+            origin: OriginFor<T>,
+            acknowledgement: Acknowledgement,
+            signature: Signature,
+        ) -> DispatchResult {
             let payer = ensure_signed(origin)?;
             Self::do_acknowledge(&payer, &acknowledgement, &signature)
         }

@@ -1,4 +1,5 @@
-//! A runtime of balances and agreements for the tests. Workers and their stake live in a ledger of the test's own.
+//! A runtime of balances and agreements for the tests. Workers and their stake live in a ledger of
+//! the test's own.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +8,8 @@ use frame_support::{
     traits::{ConstU32, ConstU128, Hooks, fungible::Mutate, tokens::Preservation},
 };
 use mica_primitives::{
-    Acknowledgement, Agreement, AgreementId, Completion, Hash32, LayerRange, ModelId, Progress, PublicKey, Signature, Terms,
-    WorkerRecord, WorkerStatus,
+    Acknowledgement, Agreement, AgreementId, Completion, Hash32, LayerRange, ModelId, Progress,
+    PublicKey, Signature, Terms, WorkerRecord, WorkerStatus,
     hooks::{Offence, SlashWorker, Slashed, Workers},
 };
 use sp_core::{Pair, ed25519};
@@ -57,7 +58,8 @@ parameter_types! {
     pub const AtRisk: Percent = Percent::from_percent(50);
 }
 
-/// Keeps stake as a number and takes it from free balance: half burned, half to the reporter, once per offence.
+/// Keeps stake as a number and takes it from free balance: half burned, half to the reporter, once
+/// per offence.
 pub struct Ledger;
 impl Workers<u64> for Ledger {
     fn worker(account: &u64) -> Option<WorkerRecord<u64>> {
@@ -74,11 +76,16 @@ impl SlashWorker<u64> for Ledger {
         }
         let reward = if reporter.is_some() { amount / 2 } else { 0 };
         if let Some(reporter) = reporter.filter(|_| reward > 0) {
-            Balances::transfer(worker, reporter, reward, Preservation::Preserve).expect("stake is funded");
+            Balances::transfer(worker, reporter, reward, Preservation::Preserve)
+                .expect("stake is funded");
         }
         let burned = amount - reward;
-        let (exact, force) = (frame_support::traits::tokens::Precision::Exact, frame_support::traits::tokens::Fortitude::Force);
-        Balances::burn_from(worker, burned, Preservation::Preserve, exact, force).expect("stake is funded");
+        let (exact, force) = (
+            frame_support::traits::tokens::Precision::Exact,
+            frame_support::traits::tokens::Fortitude::Force,
+        );
+        Balances::burn_from(worker, burned, Preservation::Preserve, exact, force)
+            .expect("stake is funded");
         change(*worker, |record| record.stake -= amount);
         Punished::mutate(|list| list.push((*worker, amount, offence, reporter.copied())));
         Slashed { burned, reward }
@@ -124,7 +131,8 @@ impl pallet_mica_sla::Config for Test {
     type WeightInfo = ();
 }
 
-/// A chain at block 1 with a payer and two workers. `try_state` runs when the test's closure is over.
+/// A chain at block 1 with a payer and two workers. `try_state` runs when the test's closure is
+/// over.
 pub fn test(run: impl FnOnce()) {
     new_test_ext().execute_with(|| {
         run();
@@ -133,7 +141,9 @@ pub fn test(run: impl FnOnce()) {
 }
 
 pub fn new_test_ext() -> sp_io::TestExternalities {
-    let mut storage = frame_system::GenesisConfig::<Test>::default().build_storage().expect("default genesis builds");
+    let mut storage = frame_system::GenesisConfig::<Test>::default()
+        .build_storage()
+        .expect("default genesis builds");
     pallet_balances::GenesisConfig::<Test> {
         balances: [PAYER, WORKER, STRANGER, OTHER_WORKER].map(|account| (account, FUNDS)).to_vec(),
         ..Default::default()
@@ -141,7 +151,9 @@ pub fn new_test_ext() -> sp_io::TestExternalities {
     .assimilate_storage(&mut storage)
     .expect("balances build");
     let mut ext = sp_io::TestExternalities::new(storage);
-    ext.register_extension(sp_keystore::KeystoreExt::new(sp_keystore::testing::MemoryKeystore::new()));
+    ext.register_extension(sp_keystore::KeystoreExt::new(
+        sp_keystore::testing::MemoryKeystore::new(),
+    ));
     ext.execute_with(|| {
         Registered::set(BTreeMap::new());
         Punished::set(Vec::new());
@@ -236,7 +248,11 @@ pub fn accepted() -> AgreementId {
 }
 
 /// Claims `tokens`, of which the payer signed for `signed`.
-pub fn claim(id: AgreementId, tokens: u32, signed: u32) -> frame_support::pallet_prelude::DispatchResult {
+pub fn claim(
+    id: AgreementId,
+    tokens: u32,
+    signed: u32,
+) -> frame_support::pallet_prelude::DispatchResult {
     let progress = (signed > 0).then(|| (signed, progress(id, signed, PAYER)));
     Sla::claim(RuntimeOrigin::signed(WORKER), id, tokens, [3; 32], 7, progress)
 }
@@ -259,19 +275,32 @@ pub fn is_over(id: AgreementId) -> bool {
 }
 
 /// A measurement with the signature of `signer`'s key.
-pub fn measured(agreement: AgreementId, tokens: u32, elapsed_ms: u64, signer: u64) -> (Completion, Signature) {
-    let completion = Completion { agreement, tokens, elapsed_ms, receipts_root: [3; 32], receipts: 7 };
+pub fn measured(
+    agreement: AgreementId,
+    tokens: u32,
+    elapsed_ms: u64,
+    signer: u64,
+) -> (Completion, Signature) {
+    let completion =
+        Completion { agreement, tokens, elapsed_ms, receipts_root: [3; 32], receipts: 7 };
     let signature = sign(signer, &completion.signing_bytes(&genesis()));
     (completion, signature)
 }
 
-pub fn complete(who: u64, (completion, signature): (Completion, Signature)) -> frame_support::pallet_prelude::DispatchResult {
+pub fn complete(
+    who: u64,
+    (completion, signature): (Completion, Signature),
+) -> frame_support::pallet_prelude::DispatchResult {
     Sla::complete(RuntimeOrigin::signed(who), completion, signature)
 }
 
 /// Submits an acknowledgement with the signature of `signer`'s key.
-pub fn acknowledge(agreement: AgreementId, signer: u64) -> frame_support::pallet_prelude::DispatchResult {
-    let acknowledgement = Acknowledgement { agreement, request_hash: [5; 32], anchor: System::block_number() };
+pub fn acknowledge(
+    agreement: AgreementId,
+    signer: u64,
+) -> frame_support::pallet_prelude::DispatchResult {
+    let acknowledgement =
+        Acknowledgement { agreement, request_hash: [5; 32], anchor: System::block_number() };
     let signature = sign(signer, &acknowledgement.signing_bytes(&genesis()));
     Sla::acknowledge(RuntimeOrigin::signed(PAYER), acknowledgement, signature)
 }

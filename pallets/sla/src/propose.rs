@@ -7,7 +7,8 @@ use frame_support::{
     traits::{Get, fungible::hold::Mutate},
 };
 use mica_primitives::{
-    Agreement, AgreementId, AgreementState, Balance, BlockNumber, Hash32, Terms, WorkerRecord, WorkerStatus,
+    Agreement, AgreementId, AgreementState, Balance, BlockNumber, Hash32, Terms, WorkerRecord,
+    WorkerStatus,
     hooks::{OpenAgreements, Workers},
 };
 use scale_info::TypeInfo;
@@ -16,7 +17,9 @@ use sp_runtime::{
     traits::{BlockNumberProvider, Zero},
 };
 
-use crate::{Agreements, ByAccount, Config, Error, Event, HoldReason, NextId, Pallet, PayerLoad, WorkerLoads};
+use crate::{
+    Agreements, ByAccount, Config, Error, Event, HoldReason, NextId, Pallet, PayerLoad, WorkerLoads,
+};
 
 /// What a worker is bound by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, MaxEncodedLen, TypeInfo)]
@@ -35,14 +38,24 @@ impl<T: Config> Pallet<T> {
 
     /// The genesis hash: binds signatures to this chain. The system never prunes it.
     pub(crate) fn genesis() -> Hash32 {
-        frame_system::Pallet::<T>::block_hash(frame_system::pallet_prelude::BlockNumberFor::<T>::zero()).0
+        frame_system::Pallet::<T>::block_hash(
+            frame_system::pallet_prelude::BlockNumberFor::<T>::zero(),
+        )
+        .0
     }
 
-    pub(crate) fn do_propose(payer: T::AccountId, worker: T::AccountId, terms: Terms) -> DispatchResult {
+    pub(crate) fn do_propose(
+        payer: T::AccountId,
+        worker: T::AccountId,
+        terms: Terms,
+    ) -> DispatchResult {
         ensure!(payer != worker, Error::<T>::SelfAgreement);
         let in_time = (1..=T::MaxDuration::get()).contains(&terms.duration);
         ensure!(terms.tokens > 0 && !terms.range.is_empty() && in_time, Error::<T>::BadTerms);
-        let escrow = terms.escrow().filter(|escrow| *escrow >= T::MinEscrow::get()).ok_or(Error::<T>::BadEscrow)?;
+        let escrow = terms
+            .escrow()
+            .filter(|escrow| *escrow >= T::MinEscrow::get())
+            .ok_or(Error::<T>::BadEscrow)?;
         Self::serving(&worker, &terms)?;
 
         let id = NextId::<T>::get();
@@ -58,7 +71,10 @@ impl<T: Config> Pallet<T> {
         let until = Self::now().saturating_add(T::ProposalPeriod::get());
         let state = AgreementState::Proposed { until };
         Self::schedule(id, state.ends());
-        Agreements::<T>::insert(id, Agreement { payer: payer.clone(), worker: worker.clone(), terms, escrow, state });
+        Agreements::<T>::insert(
+            id,
+            Agreement { payer: payer.clone(), worker: worker.clone(), terms, escrow, state },
+        );
         Self::deposit_event(Event::Proposed { agreement: id, payer, worker, escrow, until });
         Ok(())
     }
@@ -66,7 +82,9 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn do_accept(worker: &T::AccountId, id: AgreementId) -> DispatchResult {
         let agreement = Agreements::<T>::get(id).ok_or(Error::<T>::NoAgreement)?;
         ensure!(agreement.worker == *worker, Error::<T>::NotWorker);
-        let AgreementState::Proposed { until } = agreement.state else { return Err(Error::<T>::WrongState.into()) };
+        let AgreementState::Proposed { until } = agreement.state else {
+            return Err(Error::<T>::WrongState.into());
+        };
         let now = Self::now();
         ensure!(now < until, Error::<T>::TooLate);
         let record = Self::serving(worker, &agreement.terms)?;
@@ -74,9 +92,17 @@ impl<T: Config> Pallet<T> {
         let mut load = WorkerLoads::<T>::get(worker);
         ensure!(load.open < T::MaxPerWorker::get(), Error::<T>::TooManyOfWorker);
         load.open += 1;
-        // The risk did not overflow when the agreement was proposed; a sum that does is above any stake.
-        load.at_risk = agreement.terms.risk().and_then(|risk| load.at_risk.checked_add(risk)).ok_or(Error::<T>::StakeTooLow)?;
-        ensure!(load.at_risk <= T::MaxStakeAtRisk::get().mul_floor(record.stake), Error::<T>::StakeTooLow);
+        // The risk did not overflow when the agreement was proposed; a sum that does is above any
+        // stake.
+        load.at_risk = agreement
+            .terms
+            .risk()
+            .and_then(|risk| load.at_risk.checked_add(risk))
+            .ok_or(Error::<T>::StakeTooLow)?;
+        ensure!(
+            load.at_risk <= T::MaxStakeAtRisk::get().mul_floor(record.stake),
+            Error::<T>::StakeTooLow
+        );
         WorkerLoads::<T>::insert(worker, load);
 
         let deadline = now.saturating_add(agreement.terms.duration);
@@ -96,10 +122,15 @@ impl<T: Config> Pallet<T> {
     }
 
     /// The worker's record if it is active and serves what the terms ask for.
-    fn serving(worker: &T::AccountId, terms: &Terms) -> Result<WorkerRecord<T::AccountId>, Error<T>> {
+    fn serving(
+        worker: &T::AccountId,
+        terms: &Terms,
+    ) -> Result<WorkerRecord<T::AccountId>, Error<T>> {
         T::Workers::worker(worker)
             .filter(|record| {
-                record.status == WorkerStatus::Active && record.model == terms.model && record.range.covers(terms.range)
+                record.status == WorkerStatus::Active
+                    && record.model == terms.model
+                    && record.range.covers(terms.range)
             })
             .ok_or(Error::<T>::NotServed)
     }

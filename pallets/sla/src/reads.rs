@@ -12,18 +12,23 @@ impl<T: Config> Pallet<T> {
         Agreements::<T>::get(id)
     }
 
-    /// A page of the agreements of `account`, as payer or as worker: those after `from` in the order of storage keys, at most `limit`
-    /// and [`MAX_PAGE`].
+    /// A page of the agreements of `account`, as payer or as worker: those after `from` in the
+    /// order of storage keys, at most `limit` and [`MAX_PAGE`].
     pub fn agreements_of(
         account: &T::AccountId,
         from: Option<AgreementId>,
         limit: u32,
     ) -> Vec<(AgreementId, Agreement<T::AccountId>)> {
         let ids = match from {
-            Some(id) => ByAccount::<T>::iter_key_prefix_from(account, ByAccount::<T>::hashed_key_for(account, id)),
+            Some(id) => ByAccount::<T>::iter_key_prefix_from(
+                account,
+                ByAccount::<T>::hashed_key_for(account, id),
+            ),
             None => ByAccount::<T>::iter_key_prefix(account),
         };
-        ids.take(limit.min(MAX_PAGE) as usize).filter_map(|id| Some((id, Agreements::<T>::get(id)?))).collect()
+        ids.take(limit.min(MAX_PAGE) as usize)
+            .filter_map(|id| Some((id, Agreements::<T>::get(id)?)))
+            .collect()
     }
 
     /// The constants that a payer must know before it proposes, and a worker before it accepts.

@@ -1,4 +1,5 @@
-//! The ends of an agreement: where the escrow goes, what the stake loses, and that nothing is left behind.
+//! The ends of an agreement: where the escrow goes, what the stake loses, and that nothing is left
+//! behind.
 
 use frame_support::{
     ensure,
@@ -14,7 +15,9 @@ use mica_primitives::{
     hooks::{Offence, SlashWorker},
 };
 
-use crate::{Agreements, ByAccount, Config, Error, Event, HoldReason, Pallet, PayerLoad, WorkerLoads};
+use crate::{
+    Agreements, ByAccount, Config, Error, Event, HoldReason, Pallet, PayerLoad, WorkerLoads,
+};
 
 impl<T: Config> Pallet<T> {
     pub(crate) fn do_settle(id: AgreementId) -> DispatchResult {
@@ -29,7 +32,9 @@ impl<T: Config> Pallet<T> {
             AgreementState::Proposed { .. } | AgreementState::Active { acknowledged: None, .. } => {
                 Self::end_refunded(id, agreement)
             }
-            AgreementState::Active { acknowledged: Some(_), .. } => Self::end_in_breach(id, agreement),
+            AgreementState::Active { acknowledged: Some(_), .. } => {
+                Self::end_in_breach(id, agreement)
+            }
             AgreementState::Claimed { claim, .. } => Self::end_paid(id, agreement, claim.tokens),
             AgreementState::Disputed { claim, .. } => Self::end_burned(id, agreement, &claim),
         }
@@ -43,7 +48,11 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Pays `tokens` at the agreed price and refunds the rest.
-    pub(crate) fn end_paid(id: AgreementId, agreement: &Agreement<T::AccountId>, tokens: u32) -> DispatchResult {
+    pub(crate) fn end_paid(
+        id: AgreementId,
+        agreement: &Agreement<T::AccountId>,
+        tokens: u32,
+    ) -> DispatchResult {
         let paid = value(agreement, tokens);
         let refunded = agreement.escrow.saturating_sub(paid);
         Self::pay(agreement, paid)?;
@@ -54,25 +63,49 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Refunds the payer and takes the penalty from the worker's stake.
-    pub(crate) fn end_in_breach(id: AgreementId, agreement: &Agreement<T::AccountId>) -> DispatchResult {
+    pub(crate) fn end_in_breach(
+        id: AgreementId,
+        agreement: &Agreement<T::AccountId>,
+    ) -> DispatchResult {
         Self::release(&agreement.payer, agreement.escrow)?;
-        let slashed = T::SlashWorker::slash(&agreement.worker, agreement.terms.penalty, Self::offence(id), Some(&agreement.payer));
+        let slashed = T::SlashWorker::slash(
+            &agreement.worker,
+            agreement.terms.penalty,
+            Self::offence(id),
+            Some(&agreement.payer),
+        );
         Self::remove(id, agreement);
         let (refunded, penalty) = (agreement.escrow, slashed.total());
-        Self::deposit_event(Event::Breached { agreement: id, refunded, penalty, reward: slashed.reward });
+        Self::deposit_event(Event::Breached {
+            agreement: id,
+            refunded,
+            penalty,
+            reward: slashed.reward,
+        });
         Ok(())
     }
 
     /// Pays what the payer signed for; both lose the rest of the claim, and nobody receives it.
-    fn end_burned(id: AgreementId, agreement: &Agreement<T::AccountId>, claim: &Claim) -> DispatchResult {
+    fn end_burned(
+        id: AgreementId,
+        agreement: &Agreement<T::AccountId>,
+        claim: &Claim,
+    ) -> DispatchResult {
         let paid = value(agreement, claim.signed);
         let unsigned = value(agreement, claim.tokens).saturating_sub(paid);
         let refunded = agreement.escrow.saturating_sub(paid).saturating_sub(unsigned);
         Self::pay(agreement, paid)?;
         let reason = HoldReason::Escrow.into();
-        let escrow = T::Currency::burn_held(&reason, &agreement.payer, unsigned, Precision::Exact, Fortitude::Force)?;
+        let escrow = T::Currency::burn_held(
+            &reason,
+            &agreement.payer,
+            unsigned,
+            Precision::Exact,
+            Fortitude::Force,
+        )?;
         Self::release(&agreement.payer, refunded)?;
-        let stake = T::SlashWorker::slash(&agreement.worker, unsigned, Self::offence(id), None).total();
+        let stake =
+            T::SlashWorker::slash(&agreement.worker, unsigned, Self::offence(id), None).total();
         Self::remove(id, agreement);
         Self::deposit_event(Event::Burned { agreement: id, paid, escrow, stake, refunded });
         Ok(())
@@ -81,7 +114,8 @@ impl<T: Config> Pallet<T> {
     /// Pays the worker from the escrow.
     fn pay(agreement: &Agreement<T::AccountId>, amount: Balance) -> DispatchResult {
         if amount > 0 {
-            // Force: a freeze that the payer put on its account later must not stop what it promised before.
+            // Force: a freeze that the payer put on its account later must not stop what it
+            // promised before.
             T::Currency::transfer_on_hold(
                 &HoldReason::Escrow.into(),
                 &agreement.payer,

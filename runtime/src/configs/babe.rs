@@ -9,14 +9,16 @@ use sp_consensus_babe::{AllowedSlots, BabeEpochConfiguration};
 use crate::{
     Historical, Offences, Runtime, Session,
     constants::{
-        BONDING_DURATION_ERAS, EPOCH_DURATION_IN_SLOTS, MAX_NOMINATORS_PER_PAGE, MAX_VALIDATORS, MILLISECS_PER_BLOCK,
-        PRIMARY_PROBABILITY, SESSIONS_PER_ERA,
+        BONDING_DURATION_ERAS, EPOCH_DURATION_IN_SLOTS, MAX_NOMINATORS_PER_PAGE, MAX_VALIDATORS,
+        MILLISECS_PER_BLOCK, PRIMARY_PROBABILITY, SESSIONS_PER_ERA,
     },
 };
 
 /// Secondary slots carry a VRF too, so that every block adds to the epoch's randomness.
-pub const GENESIS_EPOCH: BabeEpochConfiguration =
-    BabeEpochConfiguration { c: PRIMARY_PROBABILITY, allowed_slots: AllowedSlots::PrimaryAndSecondaryVRFSlots };
+pub const GENESIS_EPOCH: BabeEpochConfiguration = BabeEpochConfiguration {
+    c: PRIMARY_PROBABILITY,
+    allowed_slots: AllowedSlots::PrimaryAndSecondaryVRFSlots,
+};
 
 parameter_types! {
     /// Blocks for which an equivocation can be reported: as long as the offender's bond is locked.
@@ -33,5 +35,6 @@ impl pallet_babe::Config for Runtime {
     type MaxAuthorities = ConstU32<MAX_VALIDATORS>;
     type MaxNominators = ConstU32<MAX_NOMINATORS_PER_PAGE>;
     type KeyOwnerProof = sp_session::MembershipProof;
-    type EquivocationReportSystem = pallet_babe::EquivocationReportSystem<Self, Offences, Historical, ReportLongevity>;
+    type EquivocationReportSystem =
+        pallet_babe::EquivocationReportSystem<Self, Offences, Historical, ReportLongevity>;
 }

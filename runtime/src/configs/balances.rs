@@ -2,7 +2,10 @@
 
 use frame_support::traits::{ConstU32, ConstU128, VariantCountOf};
 
-use crate::{Balance, Runtime, RuntimeEvent, RuntimeFreezeReason, RuntimeHoldReason, System, constants::EXISTENTIAL_DEPOSIT};
+use crate::{
+    Balance, Runtime, RuntimeEvent, RuntimeFreezeReason, RuntimeHoldReason, System,
+    constants::EXISTENTIAL_DEPOSIT,
+};
 
 impl pallet_balances::Config for Runtime {
     type RuntimeEvent = RuntimeEvent;

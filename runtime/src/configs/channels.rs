@@ -1,11 +1,13 @@
-//! `pallet_mica_channels`: unidirectional payment channels. The registry knows the payees' peer keys;
-//! the receipts pallet hears of every redeemed voucher.
+//! `pallet_mica_channels`: unidirectional payment channels. The registry knows the payees' peer
+//! keys; the receipts pallet hears of every redeemed voucher.
 
 use frame_support::traits::{ConstU32, ConstU128};
 
 use crate::{
     Balances, Receipts, Registry, Runtime, RuntimeHoldReason, System,
-    constants::{MAX_CHANNEL_WINDOW, MAX_CHANNELS_PER_PAYER, MIN_CHANNEL_DEPOSIT, MIN_CHANNEL_WINDOW},
+    constants::{
+        MAX_CHANNEL_WINDOW, MAX_CHANNELS_PER_PAYER, MIN_CHANNEL_DEPOSIT, MIN_CHANNEL_WINDOW,
+    },
 };
 
 impl pallet_mica_channels::Config for Runtime {

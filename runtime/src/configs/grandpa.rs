@@ -14,7 +14,9 @@ impl pallet_grandpa::Config for Runtime {
     type MaxAuthorities = ConstU32<MAX_VALIDATORS>;
     type MaxNominators = ConstU32<MAX_NOMINATORS_PER_PAGE>;
     /// Sets that a report may refer to: one per session while bonds are locked.
-    type MaxSetIdSessionEntries = ConstU64<{ BONDING_DURATION_ERAS as u64 * SESSIONS_PER_ERA as u64 }>;
+    type MaxSetIdSessionEntries =
+        ConstU64<{ BONDING_DURATION_ERAS as u64 * SESSIONS_PER_ERA as u64 }>;
     type KeyOwnerProof = sp_session::MembershipProof;
-    type EquivocationReportSystem = pallet_grandpa::EquivocationReportSystem<Self, Offences, Historical, ReportLongevity>;
+    type EquivocationReportSystem =
+        pallet_grandpa::EquivocationReportSystem<Self, Offences, Historical, ReportLongevity>;
 }

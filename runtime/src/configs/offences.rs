@@ -1,4 +1,5 @@
-//! `pallet_offences`: collects proven misbehaviour of validators and hands it to staking for slashing.
+//! `pallet_offences`: collects proven misbehaviour of validators and hands it to staking for
+//! slashing.
 
 use crate::{Runtime, RuntimeEvent, Staking};
 

@@ -1,6 +1,7 @@
 //! `pallet_proxy`: a cold account lets a hot one act for it, within limits.
 //!
-//! An operator keeps the account that holds the stake offline and runs the worker with a [`ProxyType::Worker`] proxy.
+//! An operator keeps the account that holds the stake offline and runs the worker with a
+//! [`ProxyType::Worker`] proxy.
 
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use frame_support::{
@@ -14,11 +15,25 @@ use pallet_utility::Call as UtilityCall;
 use scale_info::TypeInfo;
 use sp_runtime::traits::BlakeTwo256;
 
-use crate::{Balance, Balances, Runtime, RuntimeCall, RuntimeEvent, System, constants::storage_deposit};
+use crate::{
+    Balance, Balances, Runtime, RuntimeCall, RuntimeEvent, System, constants::storage_deposit,
+};
 
 /// What a proxy may do.
 #[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Debug,
+    Default,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
 )]
 pub enum ProxyType {
     /// Everything.
@@ -28,7 +43,8 @@ pub enum ProxyType {
     NonTransfer,
     /// Staking, and the session keys that go with it.
     Staking,
-    /// What running a worker takes: beat, price, move, redeem, accept and settle agreements. Not leave, and not touch the stake.
+    /// What running a worker takes: beat, price, move, redeem, accept and settle agreements. Not
+    /// leave, and not touch the stake.
     Worker,
 }
 
@@ -47,9 +63,14 @@ impl InstanceFilter<RuntimeCall> for ProxyType {
                         | RegistryCall::set_range { .. }
                         | RegistryCall::set_addresses { .. }
                 ),
-                RuntimeCall::Channels(call) => matches!(call, ChannelsCall::redeem { .. } | ChannelsCall::close { .. }),
+                RuntimeCall::Channels(call) => {
+                    matches!(call, ChannelsCall::redeem { .. } | ChannelsCall::close { .. })
+                }
                 RuntimeCall::Sla(call) => {
-                    matches!(call, SlaCall::accept { .. } | SlaCall::complete { .. } | SlaCall::claim { .. })
+                    matches!(
+                        call,
+                        SlaCall::accept { .. } | SlaCall::complete { .. } | SlaCall::claim { .. }
+                    )
                 }
                 RuntimeCall::Utility(call) => matches!(call, UtilityCall::batch_all { .. }),
                 _ => false,
@@ -58,7 +79,9 @@ impl InstanceFilter<RuntimeCall> for ProxyType {
     }
 
     fn is_superset(&self, other: &Self) -> bool {
-        self == other || matches!(self, Self::Any) || matches!((self, other), (Self::NonTransfer, Self::Staking | Self::Worker))
+        self == other
+            || matches!(self, Self::Any)
+            || matches!((self, other), (Self::NonTransfer, Self::Staking | Self::Worker))
     }
 }
 

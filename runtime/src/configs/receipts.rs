@@ -1,4 +1,5 @@
-//! `pallet_mica_receipts`: the roots of receipts that redeemed vouchers fix, kept while they can be audited.
+//! `pallet_mica_receipts`: the roots of receipts that redeemed vouchers fix, kept while they can be
+//! audited.
 
 use frame_support::traits::ConstU32;
 

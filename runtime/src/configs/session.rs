@@ -1,6 +1,8 @@
-//! `pallet_session` and its history: which keys speak for which validator, now and when an offence was committed.
+//! `pallet_session` and its history: which keys speak for which validator, now and when an offence
+//! was committed.
 //!
-//! `set_keys` takes the keys and a proof that the caller holds them; the node makes both with `author_rotateKeysWithOwner`.
+//! `set_keys` takes the keys and a proof that the caller holds them; the node makes both with
+//! `author_rotateKeysWithOwner`.
 
 use alloc::vec::Vec;
 
@@ -10,7 +12,10 @@ use sp_runtime::{
     traits::{ConvertInto, OpaqueKeys},
 };
 
-use crate::{AccountId, Babe, Balance, Balances, Grandpa, Runtime, RuntimeEvent, Staking, constants::storage_deposit};
+use crate::{
+    AccountId, Babe, Balance, Balances, Grandpa, Runtime, RuntimeEvent, Staking,
+    constants::storage_deposit,
+};
 
 impl_opaque_keys! {
     /// A validator's session keys, in this order on the wire.
@@ -44,7 +49,8 @@ impl pallet_session::Config for Runtime {
 
 impl pallet_session::historical::Config for Runtime {
     type RuntimeEvent = RuntimeEvent;
-    /// What a report must know of an offender beyond its account: nothing, staking looks the exposure up itself.
+    /// What a report must know of an offender beyond its account: nothing, staking looks the
+    /// exposure up itself.
     type FullIdentification = ();
     type FullIdentificationOf = pallet_staking::UnitIdentificationOf<Self>;
 }

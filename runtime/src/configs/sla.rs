@@ -1,4 +1,5 @@
-//! `pallet_mica_sla`: agreements with escrow. The registry knows the workers and takes penalties from their stake.
+//! `pallet_mica_sla`: agreements with escrow. The registry knows the workers and takes penalties
+//! from their stake.
 
 use frame_support::{
     parameter_types,
@@ -8,7 +9,9 @@ use sp_runtime::Percent;
 
 use crate::{
     Balances, Registry, Runtime, RuntimeHoldReason, System,
-    constants::{CHALLENGE_PERIOD, DISPUTE_PERIOD, MAX_AGREEMENT_DURATION, MIN_ESCROW, PROPOSAL_PERIOD},
+    constants::{
+        CHALLENGE_PERIOD, DISPUTE_PERIOD, MAX_AGREEMENT_DURATION, MIN_ESCROW, PROPOSAL_PERIOD,
+    },
 };
 
 parameter_types! {

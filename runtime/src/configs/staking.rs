@@ -1,7 +1,9 @@
-//! `pallet_staking`: validators and nominators put money behind consensus, are elected each era, paid for work and slashed for offences.
+//! `pallet_staking`: validators and nominators put money behind consensus, are elected each era,
+//! paid for work and slashed for offences.
 //!
-//! The election runs on chain in one block (sequential Phragmén), which the bounds below keep small. Slashes apply at once: there is no
-//! authority on this chain that could cancel a deferred one.
+//! The election runs on chain in one block (sequential Phragmén), which the bounds below keep
+//! small. Slashes apply at once: there is no authority on this chain that could cancel a deferred
+//! one.
 
 use frame_election_provider_support::{
     SequentialPhragmen,
@@ -18,7 +20,8 @@ use sp_runtime::{Perbill, curve::PiecewiseLinear};
 use sp_staking::currency_to_vote::U128CurrencyToVote;
 
 use crate::{
-    AccountId, Balance, Balances, Runtime, RuntimeEvent, RuntimeHoldReason, Session, Staking, Timestamp, VoterList,
+    AccountId, Balance, Balances, Runtime, RuntimeEvent, RuntimeHoldReason, Session, Staking,
+    Timestamp, VoterList,
     constants::{BONDING_DURATION_ERAS, MAX_NOMINATORS_PER_PAGE, MAX_VALIDATORS, SESSIONS_PER_ERA},
 };
 
@@ -32,7 +35,8 @@ pallet_staking_reward_curve::build! {
     const REWARD_CURVE: PiecewiseLinear<'static> = curve!(
         min_inflation: 0_025_000,
         max_inflation: 0_100_000,
-        // Half of all money at stake is the aim: enough to be safe, the rest free to pay for inference.
+        // Half of all money at stake is the aim: enough to be safe, the rest free to pay for
+        // inference.
         ideal_stake: 0_500_000,
         falloff: 0_050_000,
         max_piece_count: 40,

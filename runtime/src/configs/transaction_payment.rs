@@ -1,4 +1,5 @@
-//! `pallet_transaction_payment`: fees by weight and length, raised while blocks are full, paid to the block's author.
+//! `pallet_transaction_payment`: fees by weight and length, raised while blocks are full, paid to
+//! the block's author.
 
 use frame_support::{
     parameter_types,
@@ -11,7 +12,9 @@ use frame_support::{
 use pallet_transaction_payment::{FungibleAdapter, Multiplier, TargetedFeeAdjustment};
 use sp_runtime::{FixedPointNumber, Perquintill, traits::Bounded};
 
-use crate::{AccountId, Authorship, Balance, Balances, Runtime, RuntimeEvent, constants::FEE_PER_BYTE};
+use crate::{
+    AccountId, Authorship, Balance, Balances, Runtime, RuntimeEvent, constants::FEE_PER_BYTE,
+};
 
 parameter_types! {
     pub const TransactionByteFee: Balance = FEE_PER_BYTE;
@@ -41,8 +44,13 @@ impl pallet_transaction_payment::Config for Runtime {
     type OnChargeTransaction = FungibleAdapter<Balances, FeesToAuthor>;
     type WeightToFee = IdentityFee<Balance>;
     type LengthToFee = ConstantMultiplier<Balance, TransactionByteFee>;
-    type FeeMultiplierUpdate =
-        TargetedFeeAdjustment<Self, TargetBlockFullness, AdjustmentVariable, MinimumMultiplier, MaximumMultiplier>;
+    type FeeMultiplierUpdate = TargetedFeeAdjustment<
+        Self,
+        TargetBlockFullness,
+        AdjustmentVariable,
+        MinimumMultiplier,
+        MaximumMultiplier,
+    >;
     type OperationalFeeMultiplier = ConstU8<5>;
     type WeightInfo = pallet_transaction_payment::weights::SubstrateWeight<Runtime>;
 }

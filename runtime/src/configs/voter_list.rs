@@ -1,4 +1,5 @@
-//! `pallet_bags_list`: voters half-sorted by stake, so that an election takes the largest first without sorting all.
+//! `pallet_bags_list`: voters half-sorted by stake, so that an election takes the largest first
+//! without sorting all.
 
 use frame_election_provider_support::VoteWeight;
 use frame_support::{parameter_types, traits::ConstU32};
@@ -13,9 +14,11 @@ parameter_types! {
     pub const BagThresholds: &'static [VoteWeight] = &THRESHOLDS;
 }
 
-/// Upper ends of the bags: 1 MICA, 2 MICA, … 2^23 MICA; what is above falls into the last, open bag.
+/// Upper ends of the bags: 1 MICA, 2 MICA, … 2^23 MICA; what is above falls into the last, open
+/// bag.
 ///
-/// A vote weighs one per base unit as long as the issuance fits 64 bits (18 million MICA) and proportionally less beyond.
+/// A vote weighs one per base unit as long as the issuance fits 64 bits (18 million MICA) and
+/// proportionally less beyond.
 const THRESHOLDS: [VoteWeight; BAGS] = doubling_from(UNIT as VoteWeight);
 
 const fn doubling_from(first: VoteWeight) -> [VoteWeight; BAGS] {

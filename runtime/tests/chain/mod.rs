@@ -3,8 +3,9 @@
 use codec::Encode;
 use frame_support::genesis_builder_helper;
 use mica_runtime::{
-    AccountId, BlockNumber, Executive, Hash, Header, Nonce, Runtime, RuntimeCall, RuntimeGenesisConfig, Signature, System,
-    TxExtension, UncheckedExtrinsic, VERSION, constants::SLOT_DURATION_MS, genesis,
+    AccountId, BlockNumber, Executive, Hash, Header, Nonce, Runtime, RuntimeCall,
+    RuntimeGenesisConfig, Signature, System, TxExtension, UncheckedExtrinsic, VERSION,
+    constants::SLOT_DURATION_MS, genesis,
 };
 use serde_json::Value;
 use sp_consensus_babe::{
@@ -22,7 +23,8 @@ use sp_runtime::{
 /// The slot of block 1; any will do, the first block fixes the genesis slot.
 const FIRST_SLOT: u64 = 500_000_000;
 
-/// Merges a preset's patch into the default genesis (RFC 7386 without deletion, which presets do not use).
+/// Merges a preset's patch into the default genesis (RFC 7386 without deletion, which presets do
+/// not use).
 fn merge(target: &mut Value, patch: Value) {
     match (target, patch) {
         (Value::Object(target), Value::Object(patch)) => {
@@ -38,11 +40,15 @@ fn merge(target: &mut Value, patch: Value) {
 pub fn genesis_of(preset: &str) -> TestExternalities {
     let mut state = TestExternalities::new_empty();
     state.execute_with(|| {
-        let default = genesis_builder_helper::get_preset::<RuntimeGenesisConfig>(&None, |_| None).expect("a default exists");
+        let default = genesis_builder_helper::get_preset::<RuntimeGenesisConfig>(&None, |_| None)
+            .expect("a default exists");
         let mut config: Value = serde_json::from_slice(&default).expect("it is JSON");
         let patch = genesis::get_preset(&preset.into()).expect("the preset exists");
         merge(&mut config, serde_json::from_slice(&patch).expect("it is JSON"));
-        genesis_builder_helper::build_state::<RuntimeGenesisConfig>(config.to_string().into_bytes()).expect("the state is valid");
+        genesis_builder_helper::build_state::<RuntimeGenesisConfig>(
+            config.to_string().into_bytes(),
+        )
+        .expect("the state is valid");
         System::set_block_number(0);
     });
     state
@@ -58,13 +64,18 @@ pub fn make_block(
     transactions: Vec<UncheckedExtrinsic>,
 ) -> Vec<ApplyExtrinsicResult> {
     let slot = FIRST_SLOT + u64::from(number) + skipped;
-    let claim = PreDigest::SecondaryPlain(SecondaryPlainPreDigest { authority_index: author, slot: slot.into() });
+    let claim = PreDigest::SecondaryPlain(SecondaryPlainPreDigest {
+        authority_index: author,
+        slot: slot.into(),
+    });
     let digest = Digest { logs: vec![DigestItem::PreRuntime(BABE_ENGINE_ID, claim.encode())] };
     let parent = if number == 1 { Hash::zero() } else { System::block_hash(number - 1) };
     Executive::initialize_block(&Header::new(number, Hash::zero(), Hash::zero(), parent, digest));
 
     let time = RuntimeCall::Timestamp(pallet_timestamp::Call::set { now: slot * SLOT_DURATION_MS });
-    Executive::apply_extrinsic(UncheckedExtrinsic::new_bare(time)).expect("the inherent is valid").expect("and succeeds");
+    Executive::apply_extrinsic(UncheckedExtrinsic::new_bare(time))
+        .expect("the inherent is valid")
+        .expect("and succeeds");
     let results = transactions.into_iter().map(Executive::apply_extrinsic).collect();
     let header = Executive::finalize_block();
     frame_system::BlockHash::<Runtime>::insert(number, header.hash());
@@ -82,11 +93,24 @@ pub fn signed(who: Sr25519Keyring, nonce: Nonce, call: RuntimeCall) -> Unchecked
         frame_system::CheckEra::from(Era::Immortal),
         frame_system::CheckNonce::from(nonce),
         frame_system::CheckWeight::new(),
-        pallet_skip_feeless_payment::SkipCheckIfFeeless::from(pallet_transaction_payment::ChargeTransactionPayment::from(0)),
+        pallet_skip_feeless_payment::SkipCheckIfFeeless::from(
+            pallet_transaction_payment::ChargeTransactionPayment::from(0),
+        ),
         frame_system::WeightReclaim::new(),
     );
     let genesis = System::block_hash(0);
-    let implicit = ((), (), VERSION.spec_version, VERSION.transaction_version, genesis, genesis, (), (), (), ());
+    let implicit = (
+        (),
+        (),
+        VERSION.spec_version,
+        VERSION.transaction_version,
+        genesis,
+        genesis,
+        (),
+        (),
+        (),
+        (),
+    );
     let payload = SignedPayload::from_raw(call.clone(), extension.clone(), implicit);
     let signature = payload.using_encoded(|bytes| who.sign(bytes));
     let account: AccountId = who.to_account_id();

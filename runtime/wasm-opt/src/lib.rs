@@ -1,8 +1,9 @@
 //! Stands in for the crate `wasm-opt` when `substrate-wasm-builder` makes the runtime's blob.
 //!
-//! The builder asks for two things only: that DWARF is taken out, and that sign extension instructions are lowered to those of the
-//! first version of Wasm. The crate whose name this one has brings the whole of Binaryen for that, a C++ project that compiles for
-//! many minutes. DWARF lies in custom sections, which [`strip`] leaves out; and the runtime is compiled for
+//! The builder asks for two things only: that DWARF is taken out, and that sign extension
+//! instructions are lowered to those of the first version of Wasm. The crate whose name this one
+//! has brings the whole of Binaryen for that, a C++ project that compiles for many minutes. DWARF
+//! lies in custom sections, which [`strip`] leaves out; and the runtime is compiled for
 //! `wasm32v1-none`, which has no sign extension instructions to begin with.
 //!
 //! Only what the builder calls is here, under the names that it calls.
@@ -71,7 +72,11 @@ impl OptimizationOptions {
     ///
     /// # Errors
     /// [`OptimizationError`]; `to` is then as it was, unless writing failed.
-    pub fn run(&self, from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<(), OptimizationError> {
+    pub fn run(
+        &self,
+        from: impl AsRef<Path>,
+        to: impl AsRef<Path>,
+    ) -> Result<(), OptimizationError> {
         let stripped = strip(&fs::read(from)?)?;
         Ok(fs::write(to, stripped)?)
     }
@@ -143,8 +148,16 @@ mod tests {
     fn debug_sections_go_and_everything_else_stays_in_its_place() {
         let (types, code) = (section(1, &[7; 300]), section(10, b".debug"));
         let (names, version) = (custom("name", &[1, 2]), custom("runtime_version", &[3; 200]));
-        let module =
-            [HEADER, &types, &custom(".debug_info", &[9; 500]), &code, &custom(".debug_line", &[]), &names, &version].concat();
+        let module = [
+            HEADER,
+            &types,
+            &custom(".debug_info", &[9; 500]),
+            &code,
+            &custom(".debug_line", &[]),
+            &names,
+            &version,
+        ]
+        .concat();
         let stripped = strip(&module).expect("a module");
         assert_eq!(stripped, [HEADER, &types, &code, &names, &version].concat());
         assert_eq!(strip(&stripped).expect("a module"), stripped);
@@ -168,12 +181,19 @@ mod tests {
         let module = [HEADER, &custom(".debug_str", &[1; 50]), &section(1, &[7])].concat();
         fs::write(&path, &module).expect("written");
         let mut options = OptimizationOptions::new_opt_level_0();
-        options.mvp_features_only().debug_info(true).add_pass(Pass::StripDwarf).add_pass(Pass::SignextLowering);
+        options
+            .mvp_features_only()
+            .debug_info(true)
+            .add_pass(Pass::StripDwarf)
+            .add_pass(Pass::SignextLowering);
         options.run(&path, &path).expect("stripped");
         assert_eq!(fs::read(&path).expect("read"), [HEADER, &section(1, &[7])].concat());
         fs::write(&path, b"garbage").expect("written");
         assert!(options.run(&path, &path).is_err());
         assert_eq!(fs::read(&path).expect("read"), b"garbage");
-        assert!(matches!(options.run(folder.path().join("none"), &path), Err(OptimizationError::File(_))));
+        assert!(matches!(
+            options.run(folder.path().join("none"), &path),
+            Err(OptimizationError::File(_))
+        ));
     }
 }

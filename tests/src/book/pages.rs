@@ -1,4 +1,5 @@
-//! All pages of the repository: each one with commands is run by a test, and what its running text names exists.
+//! All pages of the repository: each one with commands is run by a test, and what its running text
+//! names exists.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,12 +22,16 @@ const RUN_BY: [(&str, &str); 7] = [
 ];
 
 /// Pages whose fenced blocks nobody runs, and why.
-const NO_COMMANDS: [(&str, &str); 2] =
-    [("ARCHITECTURE.md", "a tree of folders"), ("inference-worker/engine/models/README.md", "the chat template of the model")];
+const NO_COMMANDS: [(&str, &str); 2] = [
+    ("ARCHITECTURE.md", "a tree of folders"),
+    ("inference-worker/engine/models/README.md", "the chat template of the model"),
+];
 
 /// Pages with commands that nobody runs, and why.
-const NOT_RUN: [(&str, &str); 1] =
-    [("inference-worker/engine/fuzz/README.md", "fuzzing needs a nightly compiler, which `make setup` does not install")];
+const NOT_RUN: [(&str, &str); 1] = [(
+    "inference-worker/engine/fuzz/README.md",
+    "fuzzing needs a nightly compiler, which `make setup` does not install",
+)];
 
 /// Folders with nothing of the project's in them.
 const FOREIGN: [&str; 5] = ["target", ".git", "shared", "node_modules", ".venv"];
@@ -44,7 +49,8 @@ fn files(ending: &str) -> Vec<String> {
     let root = repository();
     let (mut pages, mut folders) = (Vec::new(), vec![PathBuf::new()]);
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(root.join(&folder)).expect("the repository is readable").flatten() {
+        for entry in fs::read_dir(root.join(&folder)).expect("the repository is readable").flatten()
+        {
             let name = entry.file_name().to_string_lossy().into_owned();
             let path = folder.join(&name);
             if entry.path().is_dir() && !FOREIGN.contains(&name.as_str()) {
@@ -64,12 +70,24 @@ fn read(page: &str) -> String {
 
 /// Fails if a page has fenced blocks and no test opens it, or if a page that is named here is gone.
 pub fn check_that_each_is_run() {
-    let with_blocks: BTreeSet<String> = all().into_iter().filter(|page| !blocks(&read(page)).is_empty()).collect();
-    let named: BTreeSet<String> = RUN_BY.iter().chain(&NO_COMMANDS).chain(&NOT_RUN).map(|(page, _)| (*page).to_owned()).collect();
-    assert_eq!(with_blocks, named, "pages with fenced blocks (left) and those that a test knows (right): see {}", file!());
+    let with_blocks: BTreeSet<String> =
+        all().into_iter().filter(|page| !blocks(&read(page)).is_empty()).collect();
+    let named: BTreeSet<String> = RUN_BY
+        .iter()
+        .chain(&NO_COMMANDS)
+        .chain(&NOT_RUN)
+        .map(|(page, _)| (*page).to_owned())
+        .collect();
+    assert_eq!(
+        with_blocks,
+        named,
+        "pages with fenced blocks (left) and those that a test knows (right): see {}",
+        file!()
+    );
     for (page, test) in RUN_BY {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(test);
-        let source = fs::read_to_string(&source).unwrap_or_else(|error| panic!("{}: {error}", source.display()));
+        let source = fs::read_to_string(&source)
+            .unwrap_or_else(|error| panic!("{}: {error}", source.display()));
         assert!(source.contains(&format!("\"{page}\"")), "tests/tests/{test} does not open {page}");
     }
     for (page, _) in NO_COMMANDS {
@@ -82,25 +100,36 @@ pub fn check_that_each_is_run() {
 fn has_commands(block: &Block) -> bool {
     let is_program = |word: &str| PROGRAMS.contains(&word) || ["cargo", "curl"].contains(&word);
     ["sh", "bash", "shell", "console", "python"].contains(&block.language.as_str())
-        || block.text.lines().any(|line| line.split_once(' ').is_some_and(|(word, _)| is_program(word)))
+        || block
+            .text
+            .lines()
+            .any(|line| line.split_once(' ').is_some_and(|(word, _)| is_program(word)))
 }
 
-/// Commands in running text: code between backticks that begins with a program's name, by page and line.
+/// Commands in running text: code between backticks that begins with a program's name, by page and
+/// line.
 fn in_text(page: &str) -> Vec<(String, String)> {
     let text = read(page);
-    let fenced: BTreeSet<usize> =
-        blocks(&text).iter().flat_map(|block| block.line..block.line + block.text.lines().count()).collect();
-    let lines = (1..).zip(text.lines()).filter(|(number, line)| !fenced.contains(number) && !line.trim_start().starts_with("```"));
+    let fenced: BTreeSet<usize> = blocks(&text)
+        .iter()
+        .flat_map(|block| block.line..block.line + block.text.lines().count())
+        .collect();
+    let lines = (1..)
+        .zip(text.lines())
+        .filter(|(number, line)| !fenced.contains(number) && !line.trim_start().starts_with("```"));
     let spans = lines.flat_map(|(number, line)| {
         let spans = line.split('`').skip(1).step_by(2);
         spans.map(move |span| (format!("{page}:{number}"), span.trim().to_owned()))
     });
-    spans.filter(|(_, span)| PROGRAMS.contains(&span.split(' ').next().unwrap_or_default())).collect()
+    spans
+        .filter(|(_, span)| PROGRAMS.contains(&span.split(' ').next().unwrap_or_default()))
+        .collect()
 }
 
 const PROGRAMS: [&str; 4] = ["mica", "mica-worker", "mica-node", "make"];
 
-/// Fails if running text, or a text in a program (remedies name commands), names a subcommand, an option or a target of `make` that does not exist.
+/// Fails if running text, or a text in a program (remedies name commands), names a subcommand, an
+/// option or a target of `make` that does not exist.
 pub fn check_that_what_text_names_exists() {
     let mut helps: BTreeMap<Vec<String>, Option<String>> = BTreeMap::new();
     let makefile = read("Makefile");
@@ -110,15 +139,26 @@ pub fn check_that_what_text_names_exists() {
         let words: Vec<&str> = span.split_whitespace().collect();
         if words[0] == "make" {
             let target = words.get(1).copied().unwrap_or("help");
-            assert!(makefile.lines().any(|line| line.starts_with(&format!("{target}:"))), "{place}: there is no `{span}`");
+            assert!(
+                makefile.lines().any(|line| line.starts_with(&format!("{target}:"))),
+                "{place}: there is no `{span}`"
+            );
             continue;
         }
-        let path: Vec<String> = words.iter().take_while(|word| is_plain(word)).map(|&word| word.to_owned()).collect();
+        let path: Vec<String> =
+            words.iter().take_while(|word| is_plain(word)).map(|&word| word.to_owned()).collect();
         let help = helps.entry(path.clone()).or_insert_with(|| help(&path));
-        let help = help.as_ref().unwrap_or_else(|| panic!("{place}: there is no command `{}`", path.join(" ")));
+        let help = help
+            .as_ref()
+            .unwrap_or_else(|| panic!("{place}: there is no command `{}`", path.join(" ")));
         for option in words.iter().filter_map(|word| word.strip_prefix("--")) {
-            let name: String = option.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
-            assert!(name.is_empty() || help.contains(&format!("--{name}")), "{place}: `{}` has no --{name}", path.join(" "));
+            let name: String =
+                option.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+            assert!(
+                name.is_empty() || help.contains(&format!("--{name}")),
+                "{place}: `{}` has no --{name}",
+                path.join(" ")
+            );
         }
         seen += 1;
     }
@@ -127,11 +167,13 @@ pub fn check_that_what_text_names_exists() {
 
 /// A word that may be a subcommand.
 fn is_plain(word: &str) -> bool {
-    word.starts_with(|c: char| c.is_ascii_lowercase()) && word.chars().all(|c| c.is_ascii_lowercase() || c == '-')
+    word.starts_with(|c: char| c.is_ascii_lowercase())
+        && word.chars().all(|c| c.is_ascii_lowercase() || c == '-')
 }
 
 /// What a command says of itself; nothing if there is no such command.
 fn help(path: &[String]) -> Option<String> {
-    let output = command(&path[0]).args(&path[1..]).arg("--help").output().expect("the program starts");
+    let output =
+        command(&path[0]).args(&path[1..]).arg("--help").output().expect("the program starts");
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }

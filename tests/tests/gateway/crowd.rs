@@ -1,4 +1,5 @@
-//! Many at once: the same answers, more of them in the same time; and those who leave before the end.
+//! Many at once: the same answers, more of them in the same time; and those who leave before the
+//! end.
 
 use std::time::{Duration, Instant};
 
@@ -29,7 +30,8 @@ pub fn fifty_clients_at_once_get_what_each_would_get_alone(world: &World) {
     let one_by_one = began.elapsed();
     let began = Instant::now();
     let together: Vec<String> = std::thread::scope(|scope| {
-        let clients: Vec<_> = (0..CLIENTS).map(|client| scope.spawn(move || ask(world, client))).collect();
+        let clients: Vec<_> =
+            (0..CLIENTS).map(|client| scope.spawn(move || ask(world, client))).collect();
         clients.into_iter().map(|client| client.join().expect("no error")).collect()
     });
     let at_once = began.elapsed();
@@ -40,7 +42,8 @@ pub fn fifty_clients_at_once_get_what_each_would_get_alone(world: &World) {
     assert!(at_once < one_by_one, "at once {at_once:?}, one by one {one_by_one:?}");
 }
 
-/// Clients hang up after a few bytes, each at another moment; the sessions end long before their answers would.
+/// Clients hang up after a few bytes, each at another moment; the sessions end long before their
+/// answers would.
 pub fn clients_that_leave_stop_the_spending(world: &World) {
     world.quiet();
     let generated = |world: &World| crate::world::metric(&world.open, "mica_gateway_answers_total");
@@ -49,7 +52,9 @@ pub fn clients_that_leave_stop_the_spending(world: &World) {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     std::thread::scope(|scope| {
         for client in 0..16 {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             let enough = (state >> 33) as usize % 3_000;
             scope.spawn(move || {
                 let body = prompt(PROMPTS[client % PROMPTS.len()], 400, client as u64, true);

@@ -36,7 +36,8 @@ pub async fn channels_are_topped_up_before_anybody_waits(world: &World) {
     let (first, mut most) = (deposits().await, paid);
     assert!(first >= HEADROOM * most, "{first} is less than {HEADROOM} times {most}");
     for seed in 1.. {
-        // When the last of these began, less than half of the headroom was left without what it may cost.
+        // When the last of these began, less than half of the headroom was left without what it may
+        // cost.
         if first - paid < HEADROOM / 2 * most {
             break;
         }
@@ -44,10 +45,13 @@ pub async fn channels_are_topped_up_before_anybody_waits(world: &World) {
         (paid, most) = (paid + more, most.max(more));
     }
     assert!(first - paid > 2 * most, "there is room for more");
-    let topped_up = eventually_async("the channels are topped up", Duration::from_secs(60), || async {
-        Some(deposits().await).filter(|deposits| *deposits > first)
-    });
+    let topped_up =
+        eventually_async("the channels are topped up", Duration::from_secs(60), || async {
+            Some(deposits().await).filter(|deposits| *deposits > first)
+        });
     assert!(topped_up.await - paid >= HEADROOM / 2 * most, "no less than would be topped up again");
-    eventually("the fee is the next one's", Duration::from_secs(60), || (ask(1, 0).1 > 0).then_some(()));
+    eventually("the fee is the next one's", Duration::from_secs(60), || {
+        (ask(1, 0).1 > 0).then_some(())
+    });
     gateway.stop();
 }

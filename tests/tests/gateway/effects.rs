@@ -38,8 +38,20 @@ const ROUTES: [Route; 4] = [
         tokens: "/usage/completion_tokens",
         end: "/choices/0/finish_reason",
     },
-    Route { path: "/api/generate", most: "num_predict", text: "/response", tokens: "/eval_count", end: "/done_reason" },
-    Route { path: "/api/chat", most: "num_predict", text: "/message/content", tokens: "/eval_count", end: "/done_reason" },
+    Route {
+        path: "/api/generate",
+        most: "num_predict",
+        text: "/response",
+        tokens: "/eval_count",
+        end: "/done_reason",
+    },
+    Route {
+        path: "/api/chat",
+        most: "num_predict",
+        text: "/message/content",
+        tokens: "/eval_count",
+        end: "/done_reason",
+    },
 ];
 
 struct Answered {
@@ -53,19 +65,34 @@ impl Route {
     fn ask(&self, world: &World, tokens: u32, mut fields: Value) -> Answered {
         const QUESTION: &str = "What is a Raspberry Pi?";
         fields[self.most] = tokens.into();
-        let mut body = if self.path.starts_with("/v1/") { fields } else { json!({"options": fields, "stream": false}) };
+        let mut body = if self.path.starts_with("/v1/") {
+            fields
+        } else {
+            json!({"options": fields, "stream": false})
+        };
         body["model"] = TINY.into();
         if self.path.ends_with("/chat") || self.path.contains("/chat/") {
             body["messages"] = json!([{"role": "user", "content": QUESTION}]);
         } else {
             // A text that ends with its question mark is a whole one: a completion of it is empty.
-            body["prompt"] = if self.path == "/v1/completions" { "A Raspberry Pi is" } else { QUESTION }.into();
+            body["prompt"] =
+                if self.path == "/v1/completions" { "A Raspberry Pi is" } else { QUESTION }.into();
         }
-        let answer = http::send(world.open.address, "POST", self.path, &[], body.to_string().as_bytes());
+        let answer =
+            http::send(world.open.address, "POST", self.path, &[], body.to_string().as_bytes());
         assert_eq!(answer.status, 200, "{} {body}: {}", self.path, answer.body);
         let answer = answer.json();
-        let text = |at| answer.pointer(at).and_then(Value::as_str).unwrap_or_else(|| panic!("no {at} in {answer}")).to_owned();
-        let tokens = answer.pointer(self.tokens).and_then(Value::as_u64).unwrap_or_else(|| panic!("no count in {answer}"));
+        let text = |at| {
+            answer
+                .pointer(at)
+                .and_then(Value::as_str)
+                .unwrap_or_else(|| panic!("no {at} in {answer}"))
+                .to_owned()
+        };
+        let tokens = answer
+            .pointer(self.tokens)
+            .and_then(Value::as_u64)
+            .unwrap_or_else(|| panic!("no count in {answer}"));
         Answered { text: text(self.text), tokens, end: text(self.end) }
     }
 }
@@ -77,13 +104,32 @@ pub fn fields_of_sampling_have_their_effect(world: &World) {
 
         let one = route.ask(world, 1, json!({"temperature": 0}));
         assert_eq!((one.tokens, one.end.as_str()), (1, "length"), "{path}");
-        assert!(plain.starts_with(&one.text) && plain != one.text, "{path}: {:?} of {plain:?}", one.text);
+        assert!(
+            plain.starts_with(&one.text) && plain != one.text,
+            "{path}: {:?} of {plain:?}",
+            one.text
+        );
 
         // From all tokens: the APIs' own defaults differ, and this model is sure of itself.
-        let drawn = |seed: u32| route.ask(world, TOKENS, json!({"temperature": WARM, "seed": seed, "top_k": 0, "top_p": 1})).text;
+        let drawn = |seed: u32| {
+            route
+                .ask(
+                    world,
+                    TOKENS,
+                    json!({"temperature": WARM, "seed": seed, "top_k": 0, "top_p": 1}),
+                )
+                .text
+        };
         let texts: Vec<String> = (1..=4).map(drawn).collect();
-        assert_eq!((1..=4).map(drawn).collect::<Vec<_>>(), texts, "{path}: a seed's answer is the same each time");
-        assert!(BTreeSet::from_iter(&texts).len() > 1, "{path}: no seed makes a difference: {texts:?}");
+        assert_eq!(
+            (1..=4).map(drawn).collect::<Vec<_>>(),
+            texts,
+            "{path}: a seed's answer is the same each time"
+        );
+        assert!(
+            BTreeSet::from_iter(&texts).len() > 1,
+            "{path}: no seed makes a difference: {texts:?}"
+        );
 
         // With a seed that leads elsewhere, only the most likely token is left to draw from.
         let hot = |seed: u32, field: &str, value: u32| {
@@ -91,7 +137,9 @@ pub fn fields_of_sampling_have_their_effect(world: &World) {
             fields[field] = value.into();
             route.ask(world, TOKENS, fields).text
         };
-        let seed = (1..=4).find(|seed| hot(*seed, "top_p", 1) != plain).unwrap_or_else(|| panic!("{path}: heat has no effect"));
+        let seed = (1..=4)
+            .find(|seed| hot(*seed, "top_p", 1) != plain)
+            .unwrap_or_else(|| panic!("{path}: heat has no effect"));
         for (field, value) in [("top_k", 1), ("top_p", 0)] {
             assert_eq!(hot(seed, field, value), plain, "{path}: {field} {value}");
         }
@@ -101,6 +149,10 @@ pub fn fields_of_sampling_have_their_effect(world: &World) {
         let (before, _) = plain.split_once(&stop).expect("a part of it");
         assert!(!before.is_empty(), "{path}: {stop:?} does not cut {plain:?}");
         let cut = route.ask(world, TOKENS, json!({"temperature": 0, "stop": stop}));
-        assert_eq!((cut.text.as_str(), cut.end.as_str()), (before, "stop"), "{path}: {stop:?} in {plain:?}");
+        assert_eq!(
+            (cut.text.as_str(), cut.end.as_str()),
+            (before, "stop"),
+            "{path}: {stop:?} in {plain:?}"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! `curl` transcripts, kept as files. What differs from run to run (times, names drawn at random, accounts) is written as `<…>`.
-//! With `MICA_BLESS=1` the files are written anew.
+//! `curl` transcripts, kept as files. What differs from run to run (times, names drawn at random,
+//! accounts) is written as `<…>`. With `MICA_BLESS=1` the files are written anew.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -37,7 +37,9 @@ const CHANGING: [&str; 20] = [
 
 pub fn transcripts_are_as_they_were(world: &World) {
     let generate = |more: &str| format!("{GENERATE}{more}}}");
-    let openai = |more: &str| format!(r#"{{"model":"mica-tiny",{CHAT},"max_tokens":6,"temperature":0{more}}}"#);
+    let openai = |more: &str| {
+        format!(r#"{{"model":"mica-tiny",{CHAT},"max_tokens":6,"temperature":0{more}}}"#)
+    };
     let cases: Vec<(&str, &str, Option<String>)> = vec![
         ("root", "/", None),
         ("ollama-version", "/api/version", None),
@@ -79,14 +81,18 @@ pub fn transcripts_are_as_they_were(world: &World) {
         let output = curl.output().expect("curl is installed");
         assert!(output.status.success(), "{name}: curl failed with {}", output.status);
         let seen = normal(&String::from_utf8(output.stdout).expect("text"));
-        let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("golden/gateway/{name}.txt"));
+        let file =
+            PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("golden/gateway/{name}.txt"));
         if std::env::var_os("MICA_BLESS").is_some() {
             std::fs::create_dir_all(file.parent().expect("a folder")).expect("made");
             std::fs::write(&file, &seen).expect("written");
         }
         let kept = std::fs::read_to_string(&file).unwrap_or_default();
         if seen != kept {
-            wrong.push(format!("{name} differs from {}:\n--- kept\n{kept}\n--- seen\n{seen}", file.display()));
+            wrong.push(format!(
+                "{name} differs from {}:\n--- kept\n{kept}\n--- seen\n{seen}",
+                file.display()
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -118,8 +124,10 @@ fn scrub(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {
-                let is_name =
-                    name == "id" && !value.as_str().is_some_and(|id| id.starts_with("chatcmpl-") || id.starts_with("cmpl-"));
+                let is_name = name == "id"
+                    && !value
+                        .as_str()
+                        .is_some_and(|id| id.starts_with("chatcmpl-") || id.starts_with("cmpl-"));
                 if CHANGING.contains(&name.as_str()) && !is_name {
                     *value = Value::String("<…>".into());
                 } else {

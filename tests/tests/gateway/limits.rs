@@ -20,12 +20,18 @@ fn ask(world: &World, key: &str, path: &str, body: &[u8]) -> http::Answer {
 
 pub fn caps_are_told_in_each_apis_words_and_nothing_is_spent(world: &World) {
     let body = prompt("Hi", 8, 1, false);
-    for (path, headers) in [("/api/generate", &[][..]), ("/v1/models", &[("authorization", "Bearer wrong")])] {
+    for (path, headers) in
+        [("/api/generate", &[][..]), ("/v1/models", &[("authorization", "Bearer wrong")])]
+    {
         let answer = http::send(world.keyed.address, "POST", path, headers, &body);
         assert_eq!(answer.status, 401, "{path}: {}", answer.body);
         is_error(path, &answer.json());
     }
-    assert_eq!(http::send(world.keyed.address, "GET", "/health", &[], b"").status, 200, "no key is needed to look");
+    assert_eq!(
+        http::send(world.keyed.address, "GET", "/health", &[], b"").status,
+        200,
+        "no key is needed to look"
+    );
     let spent = || metric(&world.keyed, "mica_gateway_spent_today_base_units");
     let before = spent();
     let text = br#"{"model":"mica-tiny:q8_0","prompt":"Hi","max_tokens":8}"#;
@@ -45,9 +51,18 @@ pub fn caps_are_told_in_each_apis_words_and_nothing_is_spent(world: &World) {
         }
         assert!(answered < 50, "the day's budget has no end");
     };
-    assert!(answered >= 1 && refused.status == 402, "{answered} answers, then {}: {}", refused.status, refused.body);
+    assert!(
+        answered >= 1 && refused.status == 402,
+        "{answered} answers, then {}: {}",
+        refused.status,
+        refused.body
+    );
     assert!(refused.body.contains("key 'daily' has"), "{}", refused.body);
-    assert_eq!(ask(world, "key-with-plenty", "/api/generate", &body).status, 200, "one key's budget is not another's");
+    assert_eq!(
+        ask(world, "key-with-plenty", "/api/generate", &body).status,
+        200,
+        "one key's budget is not another's"
+    );
 }
 
 pub fn bodies_are_bounded_together(world: &World) {
@@ -61,8 +76,10 @@ pub fn bodies_are_bounded_together(world: &World) {
         assert!(answer.body.contains("values"), "{}", answer.body);
         is_error(path, &answer.json());
     }
-    // More long bodies than are read at once, none of which ends: short ones are read meanwhile, a long one after them.
-    let begun = "POST /api/show HTTP/1.1\r\nhost: x\r\nauthorization: Bearer key-with-plenty\r\nconnection: close\r\ncontent-length: 1000000\r\n\r\n{";
+    // More long bodies than are read at once, none of which ends: short ones are read meanwhile, a
+    // long one after them.
+    let begun = "POST /api/show HTTP/1.1\r\nhost: x\r\nauthorization: Bearer \
+                 key-with-plenty\r\nconnection: close\r\ncontent-length: 1000000\r\n\r\n{";
     let endless: Vec<TcpStream> = (0..8)
         .map(|_| {
             let mut stream = TcpStream::connect(world.keyed.address).expect("the gateway listens");
@@ -71,7 +88,10 @@ pub fn bodies_are_bounded_together(world: &World) {
         })
         .collect();
     let short = format!("{{\"model\": \"{TINY}\"}}");
-    let long = format!("{{\"model\": \"{TINY}\", \"verbose\": false, \"more\": \"{}\"}}", "x".repeat(100_000));
+    let long = format!(
+        "{{\"model\": \"{TINY}\", \"verbose\": false, \"more\": \"{}\"}}",
+        "x".repeat(100_000)
+    );
     let show = |body: &str| ask(world, "key-with-plenty", "/api/show", body.as_bytes());
     let answer = show(&short);
     assert_eq!(answer.status, 200, "{}", answer.body);
@@ -91,7 +111,12 @@ pub fn bodies_are_bounded_together(world: &World) {
 
 pub fn a_full_queue_refuses_and_a_slow_reader_holds_up_nobody(world: &World) {
     let bearer = [("authorization", "Bearer key-with-plenty")];
-    let long = http::request("POST", "/api/generate", &bearer, &prompt("Write a short story about a robot.", 300, 3, true));
+    let long = http::request(
+        "POST",
+        "/api/generate",
+        &bearer,
+        &prompt("Write a short story about a robot.", 300, 3, true),
+    );
     std::thread::scope(|scope| {
         // One runs, and its client reads nothing after the first bytes until the others are done.
         let (tell, told) = std::sync::mpsc::channel::<()>();
@@ -109,14 +134,18 @@ pub fn a_full_queue_refuses_and_a_slow_reader_holds_up_nobody(world: &World) {
         });
         has_begun.recv().expect("the first answer begins");
         let mut statuses: Vec<u16> = Vec::new();
-        let waiting = scope.spawn(|| ask(world, "key-with-plenty", "/api/generate", &prompt("Hi", 4, 1, false)).status);
+        let waiting = scope.spawn(|| {
+            ask(world, "key-with-plenty", "/api/generate", &prompt("Hi", 4, 1, false)).status
+        });
         let has_queued = || metric(&world.keyed, "mica_gateway_requests_waiting") == 1;
         let is_over = || metric(&world.keyed, "mica_gateway_sessions_running") == 0;
         eventually("one waits, or the first is done", Duration::from_secs(30), || {
             (has_queued() || is_over() || waiting.is_finished()).then_some(())
         });
         if has_queued() {
-            statuses.push(ask(world, "key-with-plenty", "/api/generate", &prompt("Hi", 4, 1, false)).status);
+            statuses.push(
+                ask(world, "key-with-plenty", "/api/generate", &prompt("Hi", 4, 1, false)).status,
+            );
             let text = br#"{"model":"mica-tiny:q8_0","prompt":"Hi","max_tokens":4}"#;
             statuses.push(ask(world, "key-with-plenty", "/v1/completions", text).status);
         }
@@ -158,6 +187,10 @@ pub fn a_path_without_workers_is_told(world: &mut World) {
     world.workers[2].kill();
     let answer = ask(world);
     assert_eq!(answer.status, 503, "{}", answer.body);
-    assert!(answer.body.contains("[0, 8)"), "the layers without a worker are named: {}", answer.body);
+    assert!(
+        answer.body.contains("[0, 8)"),
+        "the layers without a worker are named: {}",
+        answer.body
+    );
     is_error("/api/generate", &answer.json());
 }

@@ -21,9 +21,10 @@ pub async fn every_command_of_the_page_works(world: &World) {
         .replacing("mica gateway --max-day", "mica gateway --listen 127.0.0.1:0 --max-day");
     page.until("mica gateway --max-day");
     let mut process = page.start("gateway.log");
-    let address: std::net::SocketAddr = process.wait_for_line("the gateway listens", Duration::from_secs(60), |line| {
-        line.strip_prefix("listening on http://").and_then(|address| address.parse().ok())
-    });
+    let address: std::net::SocketAddr =
+        process.wait_for_line("the gateway listens", Duration::from_secs(60), |line| {
+            line.strip_prefix("listening on http://").and_then(|address| address.parse().ok())
+        });
     page.replace("11434", &address.port().to_string());
     page.finish();
     Gateway { process, address }.stop();

@@ -1,4 +1,5 @@
-//! A wire between a program and its node that can be cut and mended, while the node goes on for everybody else.
+//! A wire between a program and its node that can be cut and mended, while the node goes on for
+//! everybody else.
 
 use std::{
     io::{Read, Write},
@@ -23,7 +24,8 @@ impl Relay {
     /// From a new port on loopback to `target`.
     pub fn start(target: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let relay = Self { address: listener.local_addr().expect("an address"), state: Arc::default() };
+        let relay =
+            Self { address: listener.local_addr().expect("an address"), state: Arc::default() };
         let state = relay.state.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -33,7 +35,8 @@ impl Relay {
                     continue;
                 }
                 for (from, to) in [(&stream, &far), (&far, &stream)] {
-                    let (from, to) = (from.try_clone().expect("a handle"), to.try_clone().expect("a handle"));
+                    let (from, to) =
+                        (from.try_clone().expect("a handle"), to.try_clone().expect("a handle"));
                     state.streams.push(from.try_clone().expect("a handle"));
                     std::thread::spawn(move || copy(from, to));
                 }

@@ -23,7 +23,9 @@ pub fn every_value_of_every_field_is_taken_or_refused(world: &World) {
         let cases: Vec<(&Field, &str, Fate)> = route
             .fields
             .iter()
-            .flat_map(|field| field.values.iter().map(move |(value, fate)| (field, value.as_str(), *fate)))
+            .flat_map(|field| {
+                field.values.iter().map(move |(value, fate)| (field, value.as_str(), *fate))
+            })
             .collect();
         requests += cases.len();
         let next = AtomicUsize::new(0);
@@ -32,7 +34,10 @@ pub fn every_value_of_every_field_is_taken_or_refused(world: &World) {
             while let Some((field, value, fate)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let answer = ask(world, &route, &route.body(field, value));
                 if let Err(error) = judge(&route, field, *fate, &plain, &answer) {
-                    wrong.push(format!("{name}: {} = {value} should be {fate:?}: {error}", field.name));
+                    wrong.push(format!(
+                        "{name}: {} = {value} should be {fate:?}: {error}",
+                        field.name
+                    ));
                 }
             }
             wrong
@@ -42,42 +47,67 @@ pub fn every_value_of_every_field_is_taken_or_refused(world: &World) {
             clients.into_iter().for_each(|client| wrong.extend(client.join().expect("no panic")));
         });
     }
-    assert!(wrong.is_empty(), "{} of {requests} requests went wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {requests} requests went wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
-/// The same by those who wrote the packages that people use. Each fails for a parameter of its own that the tables do not have.
+/// The same by those who wrote the packages that people use. Each fails for a parameter of its own
+/// that the tables do not have.
 pub fn every_field_of_every_package_is_taken_or_refused(world: &World) {
-    let tables: Map<String, Value> = routes().into_iter().map(|(name, route)| (name.to_owned(), route.to_json())).collect();
+    let tables: Map<String, Value> =
+        routes().into_iter().map(|(name, route)| (name.to_owned(), route.to_json())).collect();
     let file = world.folder.path().join("requests.json");
     std::fs::write(&file, Value::from(tables).to_string()).expect("written");
-    let (file, base) = (file.to_str().expect("a plain path"), format!("http://{}", world.open.address));
+    let (file, base) =
+        (file.to_str().expect("a plain path"), format!("http://{}", world.open.address));
     for package in ["openai", "litellm", "langchain", "ollama"] {
         let said = python::script(&format!("every_field_{package}.py"), &[&base, file], &[]);
         eprintln!("{package}: {}", said.trim());
     }
 }
 
-/// What no body and no number may be: in the API's own form, and without harm to a field that is ignored.
+/// What no body and no number may be: in the API's own form, and without harm to a field that is
+/// ignored.
 pub fn bodies_and_numbers_beyond_all_bounds_are_refused(world: &World) {
     let digits = "9".repeat(1000);
     let counts = ["temperature", "seed", "max_tokens", "num_predict", "top_k"];
     for (name, route) in routes() {
         let plain = ask(world, &route, &Value::Object(route.base.clone()).to_string());
         let plain = text(&route.path, &plain).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let unknown = Field { name: "a_field_of_next_year".into(), with: Map::new(), values: Vec::new() };
+        let unknown =
+            Field { name: "a_field_of_next_year".into(), with: Map::new(), values: Vec::new() };
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         let known = route.fields.iter().filter(|field| counts.contains(&field.name.as_str()));
-        let refused = known.flat_map(|field| [(field, digits.clone()), (field, format!("-{digits}")), (field, nested(100))]);
-        let ignored = [digits.clone(), format!("0.{digits}"), nested(100)].map(|value| (&unknown, value));
-        for ((field, value), fate) in refused.map(|case| (case, Fate::Refused)).chain(ignored.map(|case| (case, Fate::Ignored))) {
+        let refused = known.flat_map(|field| {
+            [(field, digits.clone()), (field, format!("-{digits}")), (field, nested(100))]
+        });
+        let ignored =
+            [digits.clone(), format!("0.{digits}"), nested(100)].map(|value| (&unknown, value));
+        for ((field, value), fate) in refused
+            .map(|case| (case, Fate::Refused))
+            .chain(ignored.map(|case| (case, Fate::Ignored)))
+        {
             let answer = ask(world, &route, &route.body(field, &value));
             let judged = judge(&route, field, fate, &plain, &answer);
-            judged.unwrap_or_else(|error| panic!("{name}: {} = {value} should be {fate:?}: {error}", field.name));
+            judged.unwrap_or_else(|error| {
+                panic!("{name}: {} = {value} should be {fate:?}: {error}", field.name)
+            });
         }
         let too_deep = route.body(&unknown, &nested(200));
-        for body in
-            [too_deep.as_str(), "", "nothing", "{\"model\": }", "{\"model\": \"mica-tiny\"", "[]", "{\"n\": NaN}", "{\"n\": 01}"]
-        {
+        for body in [
+            too_deep.as_str(),
+            "",
+            "nothing",
+            "{\"model\": }",
+            "{\"model\": \"mica-tiny\"",
+            "[]",
+            "{\"n\": NaN}",
+            "{\"n\": 01}",
+        ] {
             let answer = ask(world, &route, body);
             assert_eq!(answer.status, 400, "{name} {body}: {}", answer.body);
             is_error(&route.path, &answer.json());
@@ -86,11 +116,23 @@ pub fn bodies_and_numbers_beyond_all_bounds_are_refused(world: &World) {
 }
 
 fn ask(world: &World, route: &Route, body: &str) -> http::Answer {
-    http::send(world.open.address, "POST", &route.path, &[("content-type", "application/json")], body.as_bytes())
+    http::send(
+        world.open.address,
+        "POST",
+        &route.path,
+        &[("content-type", "application/json")],
+        body.as_bytes(),
+    )
 }
 
 /// Why an answer is not what it should be.
-fn judge(route: &Route, field: &Field, fate: Fate, plain: &str, answer: &http::Answer) -> Result<(), String> {
+fn judge(
+    route: &Route,
+    field: &Field,
+    fate: Fate,
+    plain: &str,
+    answer: &http::Answer,
+) -> Result<(), String> {
     if fate != Fate::Refused {
         let text = text(&route.path, answer)?;
         let is_same = fate == Fate::Taken || text == plain;
@@ -122,7 +164,10 @@ fn text(path: &str, answer: &http::Answer) -> Result<String, String> {
             if events.pop() != Some("[DONE]") {
                 return broken("no end");
             }
-            events.into_iter().map(|event| serde_json::from_str(event).unwrap_or_default()).collect()
+            events
+                .into_iter()
+                .map(|event| serde_json::from_str(event).unwrap_or_default())
+                .collect()
         }
         (true, false) => vec![answer.json()],
         (false, _) => answer.lines(),
@@ -134,7 +179,14 @@ fn text(path: &str, answer: &http::Answer) -> Result<String, String> {
     if !pieces.iter().any(is_over) {
         return broken("no end");
     }
-    let texts = ["/choices/0/message/content", "/choices/0/delta/content", "/choices/0/text", "/response", "/message/content"];
-    let text_of = |piece: &Value| texts.iter().find_map(|at| piece.pointer(at)?.as_str().map(str::to_owned));
+    let texts = [
+        "/choices/0/message/content",
+        "/choices/0/delta/content",
+        "/choices/0/text",
+        "/response",
+        "/message/content",
+    ];
+    let text_of =
+        |piece: &Value| texts.iter().find_map(|at| piece.pointer(at)?.as_str().map(str::to_owned));
     Ok(pieces.iter().filter_map(text_of).collect())
 }

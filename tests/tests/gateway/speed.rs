@@ -1,5 +1,5 @@
-//! What the gateway costs: before the first byte, for each token, after the last one, and how much more many clients get than one.
-//! `make bench` prints it.
+//! What the gateway costs: before the first byte, for each token, after the last one, and how much
+//! more many clients get than one. `make bench` prints it.
 
 use std::cell::Cell;
 use std::io::Read;
@@ -16,8 +16,9 @@ use crate::world::{BENCH, TINY, World, prompt, prompt_of, text_of};
 
 const QUESTION: &str = "Explain quantum mechanics.";
 const TOKENS: u32 = 64;
-/// Tokens of the answers whose time per token is compared with `mica ask`: no more than the models have to say. The token with which a
-/// model ends an answer by itself has no text, so that its time shows where pieces wait for the next and nowhere else.
+/// Tokens of the answers whose time per token is compared with `mica ask`: no more than the models
+/// have to say. The token with which a model ends an answer by itself has no text, so that its time
+/// shows where pieces wait for the next and nowhere else.
 const MANY_TOKENS: u32 = 112;
 const ROUNDS: u64 = 30;
 /// Pairs of answers in that comparison: enough for the noise of the machine to cancel.
@@ -28,15 +29,18 @@ const CROWDS: [u64; 5] = [1, 2, 8, 16, 50];
 /// Answers that each crowd gets together.
 const ANSWERS: u64 = 100;
 
-/// One answer, as its client saw it and as the session saw itself: the same clock that `mica ask` reads.
+/// One answer, as its client saw it and as the session saw itself: the same clock that `mica ask`
+/// reads.
 struct Seen {
-    /// From the request's last byte to the answer's first, without opening the session and computing the prompt.
+    /// From the request's last byte to the answer's first, without opening the session and
+    /// computing the prompt.
     before: f64,
     /// Opening the session.
     opening: f64,
     /// Computing the prompt.
     prefill: f64,
-    /// From the first byte to the last, without computing the tokens: the workers confirm their accounts in it.
+    /// From the first byte to the last, without computing the tokens: the workers confirm their
+    /// accounts in it.
     after: f64,
     /// Computing the tokens.
     decode: f64,
@@ -84,7 +88,12 @@ impl Streamed {
 
 /// What a client of the gateway sees.
 fn streamed(world: &World, model: &str, seed: u64) -> Streamed {
-    let request = http::request("POST", "/api/generate", &[], &prompt_of(model, QUESTION, MANY_TOKENS, seed, true));
+    let request = http::request(
+        "POST",
+        "/api/generate",
+        &[],
+        &prompt_of(model, QUESTION, MANY_TOKENS, seed, true),
+    );
     let (seen, times) = (Cell::new(0), Cell::new(None::<(Instant, Instant)>));
     let received = http::exchange(world.open.address, &request, |received| {
         // The last line comes after the workers have confirmed their accounts.
@@ -97,7 +106,11 @@ fn streamed(world: &World, model: &str, seed: u64) -> Streamed {
         false
     });
     let received = String::from_utf8_lossy(&received);
-    let lines: Vec<Value> = received.lines().filter_map(|line| serde_json::from_str(line).ok()).filter(Value::is_object).collect();
+    let lines: Vec<Value> = received
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .filter(Value::is_object)
+        .collect();
     let end = lines.last().expect("an end");
     assert_eq!(end["done_reason"], "length", "seed {seed} has little to say: {end}");
     let tokens = end["eval_count"].as_u64().expect("a number");
@@ -106,9 +119,24 @@ fn streamed(world: &World, model: &str, seed: u64) -> Streamed {
 }
 
 /// All that `mica ask` prints, and how much of it its reader had when.
-fn streamed_by_ask(wallet: &Wallet, file: Option<&Path>, seed: u64) -> (String, Vec<(usize, Instant)>) {
+fn streamed_by_ask(
+    wallet: &Wallet,
+    file: Option<&Path>,
+    seed: u64,
+) -> (String, Vec<(usize, Instant)>) {
     let (tokens, seed) = (MANY_TOKENS.to_string(), seed.to_string());
-    let options = ["--max-tokens", &tokens, "--seed", &seed, "--temperature", "0.8", "--top-k", "40", "--top-p", "0.9"];
+    let options = [
+        "--max-tokens",
+        &tokens,
+        "--seed",
+        &seed,
+        "--temperature",
+        "0.8",
+        "--top-k",
+        "40",
+        "--top-p",
+        "0.9",
+    ];
     let mut ask = wallet.command();
     // One deposit lasts for all of them, so that none waits for a block.
     ask.args(["ask", QUESTION, "--headroom", "1000"]).args(options);
@@ -137,16 +165,18 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 /// Compares the gateway with `mica ask`, one answer of each by turns.
 ///
-/// The share that the gateway adds is the median over the pairs. Its bounds are those between which the true median lies with 95 %
-/// probability, whatever the noise looks like: of n pairs in order, the ones n/2 ∓ √n from the ends (binomial distribution of the
-/// pairs on either side of the median, by its normal approximation).
+/// The share that the gateway adds is the median over the pairs. Its bounds are those between which
+/// the true median lies with 95 % probability, whatever the noise looks like: of n pairs in order,
+/// the ones n/2 ∓ √n from the ends (binomial distribution of the pairs on either side of the
+/// median, by its normal approximation).
 fn compare(world: &World, wallet: &Wallet, model: &str, file: Option<&Path>) {
     streamed(world, model, 0);
     streamed_by_ask(wallet, file, 0);
     let (mut ours, mut asks, mut shares) = (Vec::new(), Vec::new(), Vec::new());
     for seed in 0..PAIRS {
-        // Neither is always the first, and neither runs while the workers still write down the answer before: `mica ask` takes a
-        // while to start, and a request to the gateway would come at once.
+        // Neither is always the first, and neither runs while the workers still write down the
+        // answer before: `mica ask` takes a while to start, and a request to the gateway would come
+        // at once.
         let streamed = |seed| {
             sleep(REST);
             streamed(world, model, seed)
@@ -158,10 +188,19 @@ fn compare(world: &World, wallet: &Wallet, model: &str, file: Option<&Path>) {
         let first = (seed % 2 == 0).then(|| streamed(seed));
         let (output, times) = streamed_by_ask(seed);
         let own = first.unwrap_or_else(|| streamed(seed));
-        assert!(output.starts_with(&own.text), "the same question has the same answer: {output:?}, {:?}", own.text);
+        assert!(
+            output.starts_with(&own.text),
+            "the same question has the same answer: {output:?}, {:?}",
+            own.text
+        );
         // What comes after the text are its costs.
-        let end = times.iter().find(|(length, _)| *length >= own.text.len()).expect("it was read").1;
-        let ask = Streamed { text: output, tokens: own.tokens, seconds: (end - times[0].1).as_secs_f64() };
+        let end =
+            times.iter().find(|(length, _)| *length >= own.text.len()).expect("it was read").1;
+        let ask = Streamed {
+            text: output,
+            tokens: own.tokens,
+            seconds: (end - times[0].1).as_secs_f64(),
+        };
         let (own, ask) = (own.ms_per_token(), ask.ms_per_token());
         ours.push(own);
         asks.push(ask);
@@ -173,11 +212,15 @@ fn compare(world: &World, wallet: &Wallet, model: &str, file: Option<&Path>) {
     let (least, most) = (shares[middle - reach], shares[middle + reach]);
     let (share, ours, asks) = (shares[middle], median(ours), median(asks));
     eprintln!("\n| {model}, {PAIRS} pairs of {MANY_TOKENS} tokens | median |\n|---|---|");
-    eprintln!("| between two tokens, at the gateway's client | {ours:.3} ms |\n| … at the reader of `mica ask` | {asks:.3} ms |");
+    eprintln!(
+        "| between two tokens, at the gateway's client | {ours:.3} ms |\n| … at the reader of \
+         `mica ask` | {asks:.3} ms |"
+    );
     eprintln!("| … share that the gateway adds | {share:.2} % (95 %: {least:.2} to {most:.2}) |");
 }
 
-/// Prints tables; what they show depends on the machine, so nothing is asserted but that every answer is whole.
+/// Prints tables; what they show depends on the machine, so nothing is asserted but that every
+/// answer is whole.
 pub async fn what_the_gateway_costs(world: &World) {
     let wallet = Wallet::create(&world.folder.path().join("asker"), &world.node.url);
     wallet.fund(&world.chain, 100 * UNIT).await;
@@ -195,12 +238,18 @@ pub async fn what_the_gateway_costs(world: &World) {
         of(|seen| seen.prefill)
     );
     eprintln!("| a token | {:.2} ms |", of(|seen| seen.decode / seen.tokens));
-    eprintln!("| from the last token to the end, accounts confirmed | {:.2} ms |", of(|seen| seen.after));
+    eprintln!(
+        "| from the last token to the end, accounts confirmed | {:.2} ms |",
+        of(|seen| seen.after)
+    );
     compare(world, &wallet, TINY, None);
     if let Some(file) = &world.bench {
         compare(world, &wallet, BENCH, Some(file));
     }
-    eprintln!("\n| clients at once | answers of {TOKENS} tokens per second | of one client |\n|---|---|---|");
+    eprintln!(
+        "\n| clients at once | answers of {TOKENS} tokens per second | of one client \
+         |\n|---|---|---|"
+    );
     let mut alone = 0.0;
     for crowd in CROWDS {
         let began = Instant::now();

@@ -6,8 +6,14 @@ use serde_json::{Value, json};
 
 use crate::{manners, world::World};
 
-const METRICS: [&str; 6] =
-    ["total_duration", "load_duration", "prompt_eval_count", "prompt_eval_duration", "eval_count", "eval_duration"];
+const METRICS: [&str; 6] = [
+    "total_duration",
+    "load_duration",
+    "prompt_eval_count",
+    "prompt_eval_duration",
+    "eval_count",
+    "eval_duration",
+];
 
 fn post(world: &World, path: &str, headers: &[(&str, &str)], body: &Value) -> http::Answer {
     http::send(world.open.address, "POST", path, headers, body.to_string().as_bytes())
@@ -44,17 +50,36 @@ pub fn a_workflow_runs_behind_the_gateway_with_decimals(world: &World) {
     std::fs::write(&file, WARM).expect("written");
     let texts = ["ollama", "openai"].map(|front_end| {
         let mut mica = command("mica");
-        mica.env("MICA_HOME", world.folder.path().join("without-wallet")).args(["--json", "--quiet", "workflow", "run"]).arg(&file);
-        mica.args(["--model", "mica-tiny:q8_0", "--front-end", front_end, "--gateway", &format!("http://{}", world.open.address)]);
+        mica.env("MICA_HOME", world.folder.path().join("without-wallet"))
+            .args(["--json", "--quiet", "workflow", "run"])
+            .arg(&file);
+        mica.args([
+            "--model",
+            "mica-tiny:q8_0",
+            "--front-end",
+            front_end,
+            "--gateway",
+            &format!("http://{}", world.open.address),
+        ]);
         let output = mica.output().expect("the program starts");
-        assert!(output.status.success(), "{front_end}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{front_end}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let finished: Value = serde_json::from_slice(&output.stdout).expect("JSON");
         let steps = finished["steps"].as_array().expect("steps").clone();
         for step in &steps {
-            assert!(METRICS.iter().all(|metric| step[metric].as_u64().is_some_and(|value| value > 0)), "{front_end}: {step}");
+            assert!(
+                METRICS.iter().all(|metric| step[metric].as_u64().is_some_and(|value| value > 0)),
+                "{front_end}: {step}"
+            );
             assert!(step["cost"].as_u64().is_some_and(|cost| cost > 0), "{front_end}: {step}");
         }
-        steps.iter().map(|step| step["text"].as_str().expect("a text").to_owned()).collect::<Vec<_>>()
+        steps
+            .iter()
+            .map(|step| step["text"].as_str().expect("a text").to_owned())
+            .collect::<Vec<_>>()
     });
     assert_eq!(texts[0], texts[1], "both ask for the same");
 }
@@ -64,7 +89,8 @@ pub fn a_workflow_goes_through_two_models(world: &World) {
     let before = world.paid();
     let models = json!({"generate": "mica-tiny:q8_0", "summarise": "mica-tiny:q4_0"});
     let asked = json!({"input": "What is a Raspberry Pi?", "models": models});
-    let answer = post(world, "/workflow/generate-summarise", &[("x-mica-max-total", "1 MICA")], &asked);
+    let answer =
+        post(world, "/workflow/generate-summarise", &[("x-mica-max-total", "1 MICA")], &asked);
     assert_eq!(answer.status, 200, "{}", answer.body);
     let finished = answer.json();
     let steps = finished["steps"].as_array().expect("steps");
@@ -76,7 +102,11 @@ pub fn a_workflow_goes_through_two_models(world: &World) {
         }
     }
     let text = steps[0]["text"].as_str().expect("a text");
-    assert!(!text.is_empty() && steps[1]["prompt"].as_str().is_some_and(|prompt| prompt.ends_with(text)), "{finished}");
+    assert!(
+        !text.is_empty()
+            && steps[1]["prompt"].as_str().is_some_and(|prompt| prompt.ends_with(text)),
+        "{finished}"
+    );
     assert_eq!(finished["result"], steps[1]["text"]);
     world.quiet();
     let paid = world.paid() - before;
@@ -86,17 +116,32 @@ pub fn a_workflow_goes_through_two_models(world: &World) {
     let before = world.paid();
     let misspelt = json!({"input": "Hi", "model": "mica-tiny", "max-total": "1u"});
     let cases = [
-        ("/workflow/nothing", 404, "generate-summarise", json!({"input": "Hi", "model": "mica-tiny"})),
+        (
+            "/workflow/nothing",
+            404,
+            "generate-summarise",
+            json!({"input": "Hi", "model": "mica-tiny"}),
+        ),
         ("/workflow/generate-summarise", 400, "names no model", json!({"input": "Hi"})),
         ("/workflow/generate-summarise", 400, "max-total", misspelt),
-        ("/workflow/generate-summarise", 400, "no step 'third'", json!({"input": "Hi", "models": {"third": "mica-tiny"}})),
+        (
+            "/workflow/generate-summarise",
+            400,
+            "no step 'third'",
+            json!({"input": "Hi", "models": {"third": "mica-tiny"}}),
+        ),
         (
             "/workflow/generate-summarise",
             404,
             "nobody",
             json!({"input": "Hi", "models": {"summarise": "nobody"}, "model": "mica-tiny"}),
         ),
-        ("/workflow/generate-summarise", 400, "generate", json!({"input": " ", "model": "mica-tiny"})),
+        (
+            "/workflow/generate-summarise",
+            400,
+            "generate",
+            json!({"input": " ", "model": "mica-tiny"}),
+        ),
     ];
     for (path, status, word, body) in cases {
         let answer = post(world, path, &[], &body);
@@ -112,6 +157,7 @@ pub fn a_workflow_goes_through_two_models(world: &World) {
     assert_eq!(world.paid(), before, "a workflow that was refused cost something");
     let list = http::send(world.open.address, "GET", "/workflow", &[], b"").json();
     assert_eq!(list["workflows"], json!(["generate-summarise"]));
-    let shown = http::send(world.open.address, "GET", "/workflow/generate-summarise", &[], b"").json();
+    let shown =
+        http::send(world.open.address, "GET", "/workflow/generate-summarise", &[], b"").json();
     assert_eq!(shown["step"][1]["name"], "summarise");
 }

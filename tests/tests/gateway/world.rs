@@ -72,16 +72,21 @@ impl World {
         Self::start_with(2_000, None).await
     }
 
-    /// With a deposit for so many sessions at the first gateway, and maybe a fourth worker, which serves all of the model in the file
-    /// `bench`.
+    /// With a deposit for so many sessions at the first gateway, and maybe a fourth worker, which
+    /// serves all of the model in the file `bench`.
     pub async fn start_with(headroom: u32, bench: Option<PathBuf>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let node = DevNode::start(folder.path()).await;
         let small = small_model();
         let small = small.to_str().expect("a plain path");
-        let launch = |suri, layers, extra: &[&str]| Worker::launch(folder.path(), &node.url, suri, layers, extra);
-        let mut workers =
-            vec![launch("//Bob", "0..4", &[]), launch("//Dave", "4..8", &[]), launch("//Charlie", "0..8", &["--model", small])];
+        let launch = |suri, layers, extra: &[&str]| {
+            Worker::launch(folder.path(), &node.url, suri, layers, extra)
+        };
+        let mut workers = vec![
+            launch("//Bob", "0..4", &[]),
+            launch("//Dave", "4..8", &[]),
+            launch("//Charlie", "0..8", &["--model", small]),
+        ];
         let mut settings = OPEN.replace("SMALL", small).replace("HEADROOM", &headroom.to_string());
         if let Some(bench) = bench.as_ref().map(|bench| bench.to_str().expect("a plain path")) {
             let layers = LocalModel::open(Some(bench.as_ref())).expect("a model").manifest().layers;
@@ -91,7 +96,8 @@ impl World {
         let chain = node.connect().await;
         let relay = Relay::start(node.url.trim_start_matches("ws://").parse().expect("an address"));
         let cuttable = format!("ws://{}", relay.address);
-        let wallets = [("open", &node.url), ("keyed", &cuttable)].map(|(name, url)| Wallet::create(&folder.path().join(name), url));
+        let wallets = [("open", &node.url), ("keyed", &cuttable)]
+            .map(|(name, url)| Wallet::create(&folder.path().join(name), url));
         for wallet in &wallets {
             wallet.fund(&chain, 100 * UNIT).await;
         }
@@ -104,7 +110,11 @@ impl World {
             eventually("the gateway knows the models", Duration::from_secs(60), || {
                 let tags = http::send(gateway.address, "GET", "/api/tags", &[], b"");
                 let plenty = [("authorization", "Bearer key-with-plenty")];
-                let tags = if tags.status == 401 { http::send(gateway.address, "GET", "/api/tags", &plenty, b"") } else { tags };
+                let tags = if tags.status == 401 {
+                    http::send(gateway.address, "GET", "/api/tags", &plenty, b"")
+                } else {
+                    tags
+                };
                 let body = tags.json();
                 body["models"].as_array().is_some_and(|models| !models.is_empty()).then_some(())
             });
@@ -129,17 +139,20 @@ impl World {
         });
     }
 
-    /// Stops the gateways, and compares what was promised with what was delivered, session by session.
+    /// Stops the gateways, and compares what was promised with what was delivered, session by
+    /// session.
     pub async fn settle_and_compare(mut self) {
         self.open.stop();
         self.keyed.stop();
         let mut sessions = 0;
         for wallet in &self.wallets {
-            let store = Store::open(&wallet.home.join("state.redb")).expect("the gateway has let go of it");
+            let store =
+                Store::open(&wallet.home.join("state.redb")).expect("the gateway has let go of it");
             let mut promised: BTreeMap<[u8; 32], Balance> = BTreeMap::new();
             for session in store.sessions().expect("readable") {
                 sessions += 1;
-                // Every position of the prompt and every token that was fed back is computed once by each stage, and paid once.
+                // Every position of the prompt and every token that was fed back is computed once
+                // by each stage, and paid once.
                 let positions = match session.tokens.len() {
                     0 => None,
                     tokens => Some((session.prompt.len() + tokens - 1) as Balance),
@@ -148,8 +161,15 @@ impl World {
                     let unit = stage.price_per_layer_token * Balance::from(stage.layers.len());
                     assert_eq!(stage.paid % unit, 0, "a part of a position was paid: {session:?}");
                     match positions {
-                        Some(positions) => assert_eq!(stage.paid, unit * positions, "tokens and ticks differ: {session:?}"),
-                        None => assert!(stage.paid <= unit * session.prompt.len() as Balance, "{session:?}"),
+                        Some(positions) => assert_eq!(
+                            stage.paid,
+                            unit * positions,
+                            "tokens and ticks differ: {session:?}"
+                        ),
+                        None => assert!(
+                            stage.paid <= unit * session.prompt.len() as Balance,
+                            "{session:?}"
+                        ),
                     }
                     *promised.entry(stage.channel.0).or_default() += stage.paid;
                 }
@@ -172,7 +192,8 @@ pub fn day_budget() -> Balance {
 
 /// The second model: the first one's sibling with smaller weights.
 fn small_model() -> PathBuf {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../inference-worker/engine/models/mica-tiny-q4_0.gguf");
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../inference-worker/engine/models/mica-tiny-q4_0.gguf");
     path.canonicalize().expect("the repository's own model")
 }
 
@@ -180,7 +201,10 @@ fn small_model() -> PathBuf {
 pub fn metric(gateway: &Gateway, name: &str) -> Balance {
     let plenty = [("authorization", "Bearer key-with-plenty")];
     let text = http::send(gateway.address, "GET", "/metrics", &plenty, b"").body;
-    let line = text.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap_or_else(|| panic!("no {name} in {text}"));
+    let line = text
+        .lines()
+        .find(|line| line.starts_with(&format!("{name} ")))
+        .unwrap_or_else(|| panic!("no {name} in {text}"));
     line.rsplit(' ').next().and_then(|value| value.parse().ok()).expect("a number")
 }
 

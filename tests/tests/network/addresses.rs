@@ -1,4 +1,5 @@
-//! Where a worker says that it is: as many ways as others can use, checked, kept true, and refused where nobody could dial.
+//! Where a worker says that it is: as many ways as others can use, checked, kept true, and refused
+//! where nobody could dial.
 
 use std::{net::UdpSocket, process::Command, time::Duration};
 
@@ -7,7 +8,8 @@ use mica_primitives::{LayerRange, UNIT, WorkerAddresses, WorkerRecord};
 use mica_tests::{DevNode, Operator, Wallet, eventually, eventually_async, free_port};
 use serde_json::{Value, json};
 
-/// Longest time until a change has reached the registry: a few blocks, their finality, and pauses between repairs.
+/// Longest time until a change has reached the registry: a few blocks, their finality, and pauses
+/// between repairs.
 const REGISTRY: Duration = Duration::from_secs(120);
 
 /// The address by which this machine is known to others; nothing if it has only loopback.
@@ -21,7 +23,15 @@ fn outward_ip() -> Option<String> {
 /// What the registry's best block says of a worker.
 async fn record(chain: &Chain, account: &str) -> WorkerRecord<AccountId> {
     let account = account.parse().expect("an SS58 account");
-    chain.at_best().await.expect("the node answers").worker(account).await.expect("it reads").expect("registered").0
+    chain
+        .at_best()
+        .await
+        .expect("the node answers")
+        .worker(account)
+        .await
+        .expect("it reads")
+        .expect("registered")
+        .0
 }
 
 async fn published(chain: &Chain, account: &str) -> Vec<String> {
@@ -34,7 +44,11 @@ async fn list_price(chain: &Chain, account: &str) -> String {
 }
 
 fn ask(wallet: &Wallet) -> (Option<i32>, String) {
-    let output = wallet.command().args(["--json", "--quiet", "ask", "Hello", "--max-tokens", "4"]).output().expect("mica starts");
+    let output = wallet
+        .command()
+        .args(["--json", "--quiet", "ask", "Hello", "--max-tokens", "4"])
+        .output()
+        .expect("mica starts");
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
@@ -44,17 +58,35 @@ async fn a_worker_publishes_every_way_that_others_can_use_and_keeps_that_true() 
     let node = DevNode::start(folder.path()).await;
     let chain = node.connect().await;
     let mut bob = Operator::init(&folder.path().join("bob"), "//Bob");
-    bob.serve(&node.url, &["--listen", "/ip4/0.0.0.0/tcp/0", "--listen", "/ip4/0.0.0.0/udp/0/quic-v1", "--layers", "0..8"]);
+    bob.serve(
+        &node.url,
+        &[
+            "--listen",
+            "/ip4/0.0.0.0/tcp/0",
+            "--listen",
+            "/ip4/0.0.0.0/udp/0/quic-v1",
+            "--layers",
+            "0..8",
+        ],
+    );
 
     // Both transports, and nothing that only this machine could dial if there is anything else.
     let ip = outward_ip().unwrap_or_else(|| "127.0.0.1".to_owned());
     let found = published(&chain, &bob.account).await;
     for (begin, end) in [(format!("/ip4/{ip}/tcp/"), ""), (format!("/ip4/{ip}/udp/"), "/quic-v1")] {
-        assert!(found.iter().any(|address| address.starts_with(&begin) && address.ends_with(end)), "{begin}…{end} in {found:?}");
+        assert!(
+            found.iter().any(|address| address.starts_with(&begin) && address.ends_with(end)),
+            "{begin}…{end} in {found:?}"
+        );
     }
-    assert!(ip == "127.0.0.1" || found.iter().all(|address| !address.starts_with("/ip4/127.")), "{found:?}");
+    assert!(
+        ip == "127.0.0.1" || found.iter().all(|address| !address.starts_with("/ip4/127.")),
+        "{found:?}"
+    );
     for address in &found {
-        mica_net::probe(&bob.peer, address).await.expect("every published address leads to the worker");
+        mica_net::probe(&bob.peer, address)
+            .await
+            .expect("every published address leads to the worker");
     }
     let (code, status, said) = bob.status(&node.url);
     assert_eq!((code, &status["serving"]), (Some(0), &true.into()), "{status} {said}");
@@ -73,7 +105,8 @@ async fn a_worker_publishes_every_way_that_others_can_use_and_keeps_that_true() 
 
     // What pricing has learned outlives a restart.
     let price = |event: Value| event["price_per_layer_token"].as_str().expect("money").to_owned();
-    let (first, learned) = (price(bob.events("serving")[0].clone()), list_price(&chain, &bob.account).await);
+    let (first, learned) =
+        (price(bob.events("serving")[0].clone()), list_price(&chain, &bob.account).await);
     assert_ne!(first, learned, "pricing is on, as it is shipped");
     bob.kill();
     bob.serve(&node.url, &["--layers", "0..8"]);
@@ -103,7 +136,9 @@ fn one_folder_has_one_process(bob: &Operator, node: &DevNode) {
 /// An interface that comes or goes changes the registration. It takes rights to make one.
 async fn addresses_that_come_and_go_are_followed(chain: &Chain, bob: &Operator) {
     const NEW: &str = "198.51.100.77";
-    let address = |verb: &str| Command::new("ip").args(["address", verb, &format!("{NEW}/32"), "dev", "lo"]).output();
+    let address = |verb: &str| {
+        Command::new("ip").args(["address", verb, &format!("{NEW}/32"), "dev", "lo"]).output()
+    };
     let added = address("add");
     if !added.as_ref().is_ok_and(|added| added.status.success()) {
         eprintln!("NOT TESTED: this user may not give the machine another address ({added:?})");
@@ -113,7 +148,11 @@ async fn addresses_that_come_and_go_are_followed(chain: &Chain, bob: &Operator) 
         let found = published(chain, &bob.account).await;
         (found.iter().any(|address| address.contains(NEW)) == wanted).then_some(())
     };
-    let came = tokio::time::timeout(REGISTRY, eventually_async("the new address is published", 2 * REGISTRY, || has(true))).await;
+    let came = tokio::time::timeout(
+        REGISTRY,
+        eventually_async("the new address is published", 2 * REGISTRY, || has(true)),
+    )
+    .await;
     // Whatever was found, the machine is left as it was.
     let removed = address("del").expect("ip runs");
     came.expect("in time");
@@ -126,50 +165,90 @@ fn announcements_are_dialled(folder: &tempfile::TempDir, node: &DevNode, taken: 
     let (good, bad) = (free_port(), free_port());
     let mut dave = Operator::init(&folder.path().join("dave"), "//Dave");
     let (good, bad) = (format!("/ip4/127.0.0.1/tcp/{good}"), format!("/ip4/127.0.0.1/tcp/{bad}"));
-    dave.serve(&node.url, &["--listen", &good, "--announce", &good, "--announce", &bad, "--layers", "0..8"]);
-    let is_about = |event: &Value, address: &str| event["text"].as_str().is_some_and(|text| text.contains(address));
+    dave.serve(
+        &node.url,
+        &["--listen", &good, "--announce", &good, "--announce", &bad, "--layers", "0..8"],
+    );
+    let is_about = |event: &Value, address: &str| {
+        event["text"].as_str().is_some_and(|text| text.contains(address))
+    };
     let warning = dave.wait_for("warning", REGISTRY, |event| is_about(event, &bad));
     assert!(warning["text"].as_str().is_some_and(|text| text.contains("hairpin")), "{warning}");
-    assert!(!dave.events("warning").iter().any(|event| is_about(event, &good)), "{:?}", dave.events("warning"));
+    assert!(
+        !dave.events("warning").iter().any(|event| is_about(event, &good)),
+        "{:?}",
+        dave.events("warning")
+    );
     // A port that is taken is an error that names the remedy.
     dave.kill();
-    let port = taken.iter().find_map(|address| address.split("/tcp/").nth(1)).expect("a TCP address");
-    let (code, said) = dave.refused(&node.url, &["--listen", &format!("/ip4/0.0.0.0/tcp/{port}"), "--layers", "0..8"]);
+    let port =
+        taken.iter().find_map(|address| address.split("/tcp/").nth(1)).expect("a TCP address");
+    let (code, said) = dave
+        .refused(&node.url, &["--listen", &format!("/ip4/0.0.0.0/tcp/{port}"), "--layers", "0..8"]);
     assert_eq!(code, Some(2), "{said}");
-    assert!(said.contains("cannot listen on") && said.contains("choose another --listen"), "{said}");
+    assert!(
+        said.contains("cannot listen on") && said.contains("choose another --listen"),
+        "{said}"
+    );
 }
 
-/// Whoever has the account's key can change the record: the worker follows, and says so where it cannot.
-async fn what_others_change_in_the_registry_is_followed(chain: &Chain, node: &DevNode, folder: &tempfile::TempDir) {
+/// Whoever has the account's key can change the record: the worker follows, and says so where it
+/// cannot.
+async fn what_others_change_in_the_registry_is_followed(
+    chain: &Chain,
+    node: &DevNode,
+    folder: &tempfile::TempDir,
+) {
     // It listens on loopback: no interface that comes or goes gets in the way.
     let mut charlie = Operator::init(&folder.path().join("charlie"), "//Charlie");
     charlie.serve(&node.url, &["--layers", "0..8"]);
     let key = Signer::from_suri("//Charlie").expect("a development key");
     let to = LayerRange { first: 0, end: 4 };
-    chain.submit(&key, Call::SetRange(to), Until::Finalized).await.expect("another worker covers the rest");
-    charlie.wait_for_status(&node.url, 0, REGISTRY, |status| status["running"]["layers"] == json!(to));
+    chain
+        .submit(&key, Call::SetRange(to), Until::Finalized)
+        .await
+        .expect("another worker covers the rest");
+    charlie
+        .wait_for_status(&node.url, 0, REGISTRY, |status| status["running"]["layers"] == json!(to));
     assert!(
         charlie.events("not_serving").iter().any(|event| event["code"] == "other_layers"),
         "{:?}",
         charlie.events("not_serving")
     );
 
-    // A dead address does not stay. When somebody puts it there again, that is another process with this account.
-    let nowhere: WorkerAddresses = vec![b"/ip4/127.0.0.1/tcp/9".to_vec().try_into().expect("short")].try_into().expect("few");
+    // A dead address does not stay. When somebody puts it there again, that is another process with
+    // this account.
+    let nowhere: WorkerAddresses =
+        vec![b"/ip4/127.0.0.1/tcp/9".to_vec().try_into().expect("short")].try_into().expect("few");
     for others in 0..2 {
-        chain.submit(&key, Call::SetAddresses(nowhere.clone()), Until::Finalized).await.expect("set");
+        chain
+            .submit(&key, Call::SetAddresses(nowhere.clone()), Until::Finalized)
+            .await
+            .expect("set");
         eventually_async("the worker's own addresses are back", REGISTRY, || async {
-            (!published(chain, &charlie.account).await.iter().any(|address| address.ends_with("/tcp/9"))).then_some(())
+            (!published(chain, &charlie.account)
+                .await
+                .iter()
+                .any(|address| address.ends_with("/tcp/9")))
+            .then_some(())
         })
         .await;
-        charlie.wait_for_status(&node.url, 0, REGISTRY, |status| status["serving"] == true && status["problems"] == json!([]));
-        assert_eq!(charlie.events("another_instance").len(), others, "{:?}", charlie.events("another_instance"));
+        charlie.wait_for_status(&node.url, 0, REGISTRY, |status| {
+            status["serving"] == true && status["problems"] == json!([])
+        });
+        assert_eq!(
+            charlie.events("another_instance").len(),
+            others,
+            "{:?}",
+            charlie.events("another_instance")
+        );
     }
     assert_eq!(charlie.events("another_instance")[0]["addresses"], json!(["/ip4/127.0.0.1/tcp/9"]));
 
     chain.submit(&key, Call::Unregister, Until::Finalized).await.expect("it leaves");
     charlie.wait_for("not_serving", REGISTRY, |event| event["code"] == "leaving");
-    let status = charlie.wait_for_status(&node.url, 22, REGISTRY, |status| status["serving"] == false);
+    let status =
+        charlie.wait_for_status(&node.url, 22, REGISTRY, |status| status["serving"] == false);
     assert_eq!(status["problems"][0]["code"], "leaving", "{status}");
 }
 

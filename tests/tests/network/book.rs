@@ -1,5 +1,5 @@
-//! The book's pages as they stand, on one market that serves the embedded model. The gateway's page is with the gateway's tests, the
-//! validator's with its own.
+//! The book's pages as they stand, on one market that serves the embedded model. The gateway's page
+//! is with the gateway's tests, the validator's with its own.
 
 use std::{path::Path, time::Duration};
 
@@ -28,8 +28,10 @@ fn open(page: &'static str, folder: &Path, url: &str) -> Reader {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_of_the_payers_and_the_workers_pages_works() {
     let (node, _workers, world) = crate::wallet::market().await;
-    let [wallet, payer, worker] = ["wallet", "payer", "worker"].map(|name| world.path().join(format!("{name}-page")));
-    // Each has a wallet of its own; the worker comes and goes after them, because it changes the market.
+    let [wallet, payer, worker] =
+        ["wallet", "payer", "worker"].map(|name| world.path().join(format!("{name}-page")));
+    // Each has a wallet of its own; the worker comes and goes after them, because it changes the
+    // market.
     std::thread::scope(|both| {
         both.spawn(|| the_wallets_page(&wallet, &node.url));
         both.spawn(|| the_payers_pages(&payer, &node.url));
@@ -47,7 +49,8 @@ fn the_wallets_page(folder: &Path, url: &str) {
 fn the_payers_pages(folder: &Path, url: &str) {
     open("docs/payer.md", folder, url).finish();
     let model = model(url);
-    let models = "--model qwen2.5:1.5b --model check=smollm2:1.7b --model-file qwen.gguf --model-file smollm.gguf";
+    let models = "--model qwen2.5:1.5b --model check=smollm2:1.7b --model-file qwen.gguf \
+                  --model-file smollm.gguf";
     open("docs/workflows.md", folder, url)
         .file("name = \"answer-in-german\"", "german.toml")
         // The market has the embedded model only; its file is built in.
@@ -56,9 +59,11 @@ fn the_payers_pages(folder: &Path, url: &str) {
         // Prices are what these workers ask for, and not what a page can promise.
         .replacing("max_price = \"0.00001 MICA\"", "max_price = \"1 MICA\"")
         .leaving(
-            "$ mica matrix --out matrix.csv --front-end ollama --front-end openai \\\n    --first qwen2.5:0.5b --second smollm2:1.7b \
-             --second llama3.2:1b --prompt \"Logical=What are the three laws of motion?\"",
-            "it measures models of a gigabyte behind a gateway; the gateway's tests run both front-ends",
+            "$ mica matrix --out matrix.csv --front-end ollama --front-end openai \\\n    --first \
+             qwen2.5:0.5b --second smollm2:1.7b --second llama3.2:1b --prompt \"Logical=What are \
+             the three laws of motion?\"",
+            "it measures models of a gigabyte behind a gateway; the gateway's tests run both \
+             front-ends",
         )
         .finish();
     assert!(folder.join("matrix-report/report.html").exists());
@@ -66,7 +71,10 @@ fn the_payers_pages(folder: &Path, url: &str) {
 
 /// The name of the only model on the market.
 fn model(url: &str) -> String {
-    let market = command("mica").args(["--json", "market", "--node-url", url]).output().expect("mica starts");
+    let market = command("mica")
+        .args(["--json", "market", "--node-url", url])
+        .output()
+        .expect("mica starts");
     let market: Value = serde_json::from_slice(&market.stdout).expect("JSON");
     market["models"][0]["name"].as_str().expect("a name").to_owned()
 }
@@ -78,12 +86,19 @@ fn the_workers_page(folder: &Path, url: &str) {
     );
     page.until("mica-worker run");
     let mut worker = page.start("worker.log");
-    worker.wait_for_line("the worker of the page says that it serves", SERVING, |line| line.contains("serving").then_some(()));
+    worker.wait_for_line("the worker of the page says that it serves", SERVING, |line| {
+        line.contains("serving").then_some(())
+    });
     let status = || {
-        let status = command("mica-worker").env("HOME", folder.join("home")).args(["status", "--json", "--node-url", url]).output();
+        let status = command("mica-worker")
+            .env("HOME", folder.join("home"))
+            .args(["status", "--json", "--node-url", url])
+            .output();
         serde_json::from_slice::<Value>(&status.expect("the program starts").stdout).ok()
     };
-    eventually("the worker of the page serves", SERVING, || status().filter(|status| status["running"].is_object()).map(|_| ()));
+    eventually("the worker of the page serves", SERVING, || {
+        status().filter(|status| status["running"].is_object()).map(|_| ())
+    });
     page.finish();
     worker.signal("TERM");
     assert!(worker.wait(Duration::from_secs(60)).success(), "{}", worker.output());
@@ -92,7 +107,8 @@ fn the_workers_page(folder: &Path, url: &str) {
 #[test]
 fn every_command_of_the_readme_works() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let model = mica_tests::book::repository().join("inference-worker/engine/models/mica-tiny-q4_0.gguf");
+    let model =
+        mica_tests::book::repository().join("inference-worker/engine/models/mica-tiny-q4_0.gguf");
     let made = "`make` builds everything again; what the target runs then has tests of its own";
     Reader::open("README.md", folder.path())
         .leaving("make demo", made)

@@ -13,7 +13,10 @@ async fn a_development_node_runs_alone_and_finalizes() {
     let alice = Signer::from_suri("//Alice").expect("a development key").account();
     let view = chain.at_best().await.expect("the node answers");
     assert!(view.account(alice).await.expect("balances are read").free > 0);
-    assert!(view.registry_parameters().await.expect("runtime calls are answered").heartbeat_interval > 0);
+    assert!(
+        view.registry_parameters().await.expect("runtime calls are answered").heartbeat_interval
+            > 0
+    );
     eventually_async("block 2 is final", Duration::from_secs(60), || async {
         chain.finalized().await.ok().filter(|head| head.number >= 2)
     })
@@ -28,16 +31,19 @@ async fn four_validators_finalize_while_one_is_stopped() {
     let finalized = |least: u32| {
         let chain = chain.clone();
         async move {
-            eventually_async(&format!("block {least} is final"), Duration::from_secs(180), || async {
-                chain.finalized().await.ok().filter(|head| head.number >= least)
-            })
+            eventually_async(
+                &format!("block {least} is final"),
+                Duration::from_secs(180),
+                || async { chain.finalized().await.ok().filter(|head| head.number >= least) },
+            )
             .await
             .number
         }
     };
     let reached = finalized(2).await;
     network.nodes[3].kill();
-    // Blocks made after the stop, so that the votes of the three who are left are what makes them final.
+    // Blocks made after the stop, so that the votes of the three who are left are what makes them
+    // final.
     let best = chain.best().await.expect("alice answers").number;
     finalized(best.max(reached) + 3).await;
 }
@@ -46,7 +52,10 @@ async fn four_validators_finalize_while_one_is_stopped() {
 async fn a_built_in_chain_has_one_genesis_however_it_is_made() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let spec = folder.path().join("spec.json");
-    let exported = command("mica-node").args(["export-chain-spec", "--chain", "dev"]).output().expect("mica-node starts");
+    let exported = command("mica-node")
+        .args(["export-chain-spec", "--chain", "dev"])
+        .output()
+        .expect("mica-node starts");
     assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
     std::fs::write(&spec, exported.stdout).expect("the folder is writable");
     let [built_in, from_file] = ["built-in", "from-file"].map(|name| {
@@ -56,14 +65,21 @@ async fn a_built_in_chain_has_one_genesis_however_it_is_made() {
     });
 
     let built_in = DevNode::start(&built_in).await;
-    let from_file = DevNode::start_with(&from_file, &["--chain", &spec.display().to_string()]).await;
+    let from_file =
+        DevNode::start_with(&from_file, &["--chain", &spec.display().to_string()]).await;
     assert_eq!(built_in.connect().await.genesis_hash(), from_file.connect().await.genesis_hash());
 }
 
 #[test]
 fn an_unknown_chain_says_what_the_flag_may_be() {
-    let refused = command("mica-node").args(["--chain", "mars"]).output().expect("mica-node starts");
+    let refused =
+        command("mica-node").args(["--chain", "mars"]).output().expect("mica-node starts");
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(!refused.status.success());
-    assert!(said.contains("--chain mars") && said.contains("`dev`") && said.contains("export-chain-spec"), "{said}");
+    assert!(
+        said.contains("--chain mars")
+            && said.contains("`dev`")
+            && said.contains("export-chain-spec"),
+        "{said}"
+    );
 }

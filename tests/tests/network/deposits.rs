@@ -1,4 +1,5 @@
-//! What must stay in an account: no command sends what the chain would refuse, at the exact sum, on either side.
+//! What must stay in an account: no command sends what the chain would refuse, at the exact sum, on
+//! either side.
 
 use std::time::Duration;
 
@@ -26,7 +27,10 @@ async fn what_must_stay_in_an_account_is_kept_by_every_command() {
 }
 
 fn new_wallet(world: &World, name: &str) -> String {
-    world.ok(&["wallet", "new", "--wallet", name]).json()["address"].as_str().expect("an address").to_owned()
+    world.ok(&["wallet", "new", "--wallet", name]).json()["address"]
+        .as_str()
+        .expect("an address")
+        .to_owned()
 }
 
 fn free(world: &World, address: &str) -> u128 {
@@ -44,8 +48,17 @@ fn a_new_account_gets_no_less_than_it_needs(world: &World) {
         for more in [&["--dry-run"][..], &[]] {
             let refused = world.open(&[&["wallet", "transfer", &receiver, amount], more].concat());
             let error = refused.error();
-            assert_eq!((refused.code, integer(&error["least"])), (Some(14), DEPOSIT), "{amount} {more:?}: {error}");
-            assert!(error["message"].as_str().is_some_and(|text| text.contains("send 0.001 MICA or more")), "{error}");
+            assert_eq!(
+                (refused.code, integer(&error["least"])),
+                (Some(14), DEPOSIT),
+                "{amount} {more:?}: {error}"
+            );
+            assert!(
+                error["message"]
+                    .as_str()
+                    .is_some_and(|text| text.contains("send 0.001 MICA or more")),
+                "{error}"
+            );
         }
     }
     assert_eq!((own(world), free(world, &receiver)), (before, 0), "nothing was sent");
@@ -58,14 +71,24 @@ fn a_new_account_gets_no_less_than_it_needs(world: &World) {
     // What it has is what must stay: it can pay nothing.
     let poor = world.open(&["wallet", "transfer", ALICE, "1u", "--wallet", "receiver"]);
     let error = poor.error();
-    assert!(poor.code == Some(14) && error["message"].as_str().is_some_and(|text| text.contains("must stay")), "{error}");
+    assert!(
+        poor.code == Some(14)
+            && error["message"].as_str().is_some_and(|text| text.contains("must stay")),
+        "{error}"
+    );
 }
 
 fn nobody_sends_what_must_stay(world: &World) {
     let sender = new_wallet(world, "sender");
     world.ok(&["wallet", "transfer", &sender, "2", "--wait", "included"]);
     let transfer = |amount: &str, more: &[&str]| {
-        world.open(&[&["wallet", "transfer", ALICE, amount, "--wallet", "sender", "--wait", "included"], more].concat())
+        world.open(
+            &[
+                &["wallet", "transfer", ALICE, amount, "--wallet", "sender", "--wait", "included"],
+                more,
+            ]
+            .concat(),
+        )
     };
     let dry = transfer("2", &["--dry-run"]);
     let (report, error) = (dry.json(), dry.error());
@@ -77,7 +100,11 @@ fn nobody_sends_what_must_stay(world: &World) {
     for more in [&["--dry-run"][..], &[]] {
         let refused = transfer(&over, more);
         assert_eq!(refused.code, Some(14), "{over} {more:?}: {}", refused.stderr);
-        assert!(refused.error()["message"].as_str().is_some_and(|text| text.contains("send at most")), "{}", refused.stderr);
+        assert!(
+            refused.error()["message"].as_str().is_some_and(|text| text.contains("send at most")),
+            "{}",
+            refused.stderr
+        );
     }
     assert_eq!(free(world, &sender), before, "nothing was sent");
     let exact = format!("{most}u");
@@ -94,7 +121,11 @@ fn nobody_sends_what_must_stay(world: &World) {
     assert_eq!(dry.code, Some(0), "{}", dry.stderr);
     let all = transfer("all", &[]);
     assert_eq!(all.code, Some(0), "{}", all.stderr);
-    assert!(integer(&all.json()["amount"]).abs_diff(integer(&dry.json()["sent"])) < DRIFT, "{}", all.stdout);
+    assert!(
+        integer(&all.json()["amount"]).abs_diff(integer(&dry.json()["sent"])) < DRIFT,
+        "{}",
+        all.stdout
+    );
     let left = free(world, &sender);
     assert!((DEPOSIT..DEPOSIT + DRIFT).contains(&left), "{left} are left");
     let nothing = transfer("all", &[]);
@@ -104,7 +135,22 @@ fn nobody_sends_what_must_stay(world: &World) {
 fn a_prompt_is_refused_before_it_costs_a_fee(world: &World) {
     let payer = new_wallet(world, "payer");
     let ask = |more: &[&str]| {
-        world.open(&[&["ask", "What is a blockchain?", "--max-tokens", "8", "--headroom", "1", "--wallet", "payer"], more].concat())
+        world.open(
+            &[
+                &[
+                    "ask",
+                    "What is a blockchain?",
+                    "--max-tokens",
+                    "8",
+                    "--headroom",
+                    "1",
+                    "--wallet",
+                    "payer",
+                ],
+                more,
+            ]
+            .concat(),
+        )
     };
     // Enough for the deposits and the fee, and not for what must stay.
     world.ok(&["wallet", "transfer", &payer, "0.0215MICA", "--wait", "included"]);
@@ -112,10 +158,20 @@ fn a_prompt_is_refused_before_it_costs_a_fee(world: &World) {
         let before = free(world, &payer);
         let dry = ask(&["--dry-run"]);
         let missing = integer(&dry.json()["missing"]);
-        assert_eq!((dry.code, missing > 0), (Some(14), true), "{what}: {}{}", dry.stdout, dry.stderr);
+        assert_eq!(
+            (dry.code, missing > 0),
+            (Some(14), true),
+            "{what}: {}{}",
+            dry.stdout,
+            dry.stderr
+        );
         let asked = ask(&[]);
         assert_eq!(asked.code, Some(14), "{what}: {}{}", asked.stdout, asked.stderr);
-        assert!(asked.error()["message"].as_str().is_some_and(|text| text.contains("must stay")), "{}", asked.stderr);
+        assert!(
+            asked.error()["message"].as_str().is_some_and(|text| text.contains("must stay")),
+            "{}",
+            asked.stderr
+        );
         assert_eq!(free(world, &payer), before, "{what}: nothing was sent");
         (missing, dry.json())
     };
@@ -124,7 +180,14 @@ fn a_prompt_is_refused_before_it_costs_a_fee(world: &World) {
         integer(&report["locked"]) + integer(&report["fee"]) <= integer(&report["free"]),
         "enough without what must stay: {report}"
     );
-    world.ok(&["wallet", "transfer", &payer, &format!("{}u", missing - DRIFT), "--wait", "included"]);
+    world.ok(&[
+        "wallet",
+        "transfer",
+        &payer,
+        &format!("{}u", missing - DRIFT),
+        "--wait",
+        "included",
+    ]);
     let (missing, _) = refused("a little less than enough");
     world.ok(&["wallet", "transfer", &payer, &format!("{missing}u"), "--wait", "included"]);
     let dry = ask(&["--dry-run"]);
@@ -139,7 +202,8 @@ fn a_prompt_is_refused_before_it_costs_a_fee(world: &World) {
     let total = format!("{}u", integer(&channels[0]["deposit"]) + free(world, &payer) - DEPOSIT);
     let before = free(world, &payer);
     for more in [&["--dry-run"][..], &[]] {
-        let refused = world.open(&[&["channel", "top-up", &id, &total, "--wallet", "payer"], more].concat());
+        let refused =
+            world.open(&[&["channel", "top-up", &id, &total, "--wallet", "payer"], more].concat());
         assert_eq!(refused.code, Some(14), "{}{}", refused.stdout, refused.stderr);
     }
     assert_eq!(free(world, &payer), before);
@@ -149,14 +213,25 @@ async fn a_failure_on_chain_tells_its_fee_and_whom_it_concerns(world: &World) {
     let chain = world.node.connect().await;
     let alice = Signer::from_suri("//Alice").expect("a development key");
     let call = Call::Transfer { to: AccountId::from([0x77; 32]), amount: DEPOSIT - 1 };
-    let error = chain.submit(&alice, call.clone(), Until::InBlock).await.expect_err("too little for a new account");
+    let error = chain
+        .submit(&alice, call.clone(), Until::InBlock)
+        .await
+        .expect_err("too little for a new account");
     let SubmitError::Failed { failure, fee, .. } = &error else { panic!("{error}") };
     assert_eq!((failure.concerns(), *fee > 0), (Some(Party::Receiver), true), "{error}");
     let text = error.to_string();
-    assert!(text.contains("the receiver would have less") && text.contains("the fee of 0.") && text.contains("is spent"), "{text}");
+    assert!(
+        text.contains("the receiver would have less")
+            && text.contains("the fee of 0.")
+            && text.contains("is spent"),
+        "{text}"
+    );
 
     // The program says the same of an extrinsic that somebody else sent.
-    let hash = format!("0x{}", hex::encode(chain.hand_in(&alice, &call).await.expect("the pool takes it")));
+    let hash = format!(
+        "0x{}",
+        hex::encode(chain.hand_in(&alice, &call).await.expect("the pool takes it"))
+    );
     let failed = eventually("a block has it", Duration::from_secs(60), || {
         let ran = world.locked(&["wallet", "status", &hash], "");
         (ran.code != Some(24)).then_some(ran)
@@ -169,7 +244,12 @@ async fn a_failure_on_chain_tells_its_fee_and_whom_it_concerns(world: &World) {
     );
     assert!(integer(&error["fee_lost"]) > 0 && error["failure"] == "Token.BelowMinimum", "{error}");
     let unknown = world.locked(&["wallet", "status", &format!("0x{}", "ab".repeat(32))], "");
-    assert_eq!((unknown.code, &unknown.json()["state"]), (Some(24), &"unknown".into()), "{}", unknown.stderr);
+    assert_eq!(
+        (unknown.code, &unknown.json()["state"]),
+        (Some(24), &"unknown".into()),
+        "{}",
+        unknown.stderr
+    );
 }
 
 fn an_address_of_another_network_is_told_before_anything_is_sent(world: &World) {
@@ -180,10 +260,15 @@ fn an_address_of_another_network_is_told_before_anything_is_sent(world: &World) 
     ];
     let before = own(world);
     for (address, network) in others {
-        for command in [&["wallet", "transfer", address, "1"][..], &["wallet", "balance", address]] {
+        for command in [&["wallet", "transfer", address, "1"][..], &["wallet", "balance", address]]
+        {
             let refused = world.open(command);
             assert_eq!(refused.code, Some(2), "{}", refused.stderr);
-            assert!(refused.stderr.contains(network) && refused.stderr.contains(BOB), "{}", refused.stderr);
+            assert!(
+                refused.stderr.contains(network) && refused.stderr.contains(BOB),
+                "{}",
+                refused.stderr
+            );
         }
     }
     assert_eq!(own(world), before);

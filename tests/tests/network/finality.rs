@@ -1,4 +1,5 @@
-//! Finality that stands still, and a node that is lost: what was sent is never called not included unless that is known.
+//! Finality that stands still, and a node that is lost: what was sent is never called not included
+//! unless that is known.
 
 use std::{
     path::Path,
@@ -9,7 +10,9 @@ use std::{
 
 use mica_chain::{Call, Chain, Fate, Reached, Signer, SubmitError, Submitted, Until};
 use mica_primitives::{Balance, UNIT};
-use mica_tests::{LocalNetwork, Process, eventually, eventually_async, free_port, process::command};
+use mica_tests::{
+    LocalNetwork, Process, eventually, eventually_async, free_port, process::command,
+};
 
 use super::wallet::{Ran, integer, run};
 
@@ -18,7 +21,10 @@ const BLOCK: Duration = Duration::from_secs(120);
 
 fn mica(home: &Path, url: &str, arguments: &[&str]) -> Command {
     let mut mica = command("mica");
-    mica.env("MICA_HOME", home).env("MICA_NODE_URL", url).env("MICA_PASSWORD", "correct horse").env_remove("MICA_WAIT");
+    mica.env("MICA_HOME", home)
+        .env("MICA_NODE_URL", url)
+        .env("MICA_PASSWORD", "correct horse")
+        .env_remove("MICA_WAIT");
     mica.args(arguments).args(["--json", "--quiet"]);
     mica
 }
@@ -30,37 +36,77 @@ async fn a_transfer_that_arrived_is_not_called_lost_while_finality_stands_still(
     let (home, url) = (folder.path().join("home"), network.urls[0].clone());
     let mica = |arguments: &[&str]| -> Ran { run(mica(&home, &url, arguments), "") };
     let chain = Chain::connect(&url).await.expect("alice answers");
-    eventually_async("block 2 is final", BLOCK, || async { chain.finalized().await.ok().filter(|head| head.number >= 2) }).await;
-    let receiver = mica(&["wallet", "new"]).json()["address"].as_str().expect("an address").to_owned();
+    eventually_async("block 2 is final", BLOCK, || async {
+        chain.finalized().await.ok().filter(|head| head.number >= 2)
+    })
+    .await;
+    let receiver =
+        mica(&["wallet", "new"]).json()["address"].as_str().expect("an address").to_owned();
     network.nodes[2].kill();
     network.nodes[3].kill();
 
     // It is done in a block, it says so, and it says what not to do.
-    let sent = mica(&["wallet", "transfer", &receiver, "7", "--dev-account", "Alice", "--timeout", "60"]);
+    let sent =
+        mica(&["wallet", "transfer", &receiver, "7", "--dev-account", "Alice", "--timeout", "60"]);
     let error = sent.error();
     assert_eq!((sent.code, &error["class"]), (Some(23), &"not-final".into()), "{}", sent.stderr);
     let message = error["message"].as_str().expect("a message");
-    assert!(message.contains("is done in block") && message.contains("do not send it again"), "{message}");
-    let (hash, block) = (error["extrinsic"].as_str().expect("its hash").to_owned(), integer(&error["block"]));
-    assert!(integer(&error["fee"]) > 0 && message.contains(&format!("mica wallet status {hash}")), "{message}");
-    assert_eq!(integer(&mica(&["wallet", "balance", &receiver]).json()["free"]), 7_000_000_000_000, "the money is there");
+    assert!(
+        message.contains("is done in block") && message.contains("do not send it again"),
+        "{message}"
+    );
+    let (hash, block) =
+        (error["extrinsic"].as_str().expect("its hash").to_owned(), integer(&error["block"]));
+    assert!(
+        integer(&error["fee"]) > 0 && message.contains(&format!("mica wallet status {hash}")),
+        "{message}"
+    );
+    assert_eq!(
+        integer(&mica(&["wallet", "balance", &receiver]).json()["free"]),
+        7_000_000_000_000,
+        "the money is there"
+    );
 
     // A second look says the same, with the block.
     let looked = mica(&["wallet", "status", &hash]);
     let status = looked.json();
-    assert_eq!((looked.code, &status["state"], integer(&status["block"])), (Some(23), &"included".into(), block), "{status}");
+    assert_eq!(
+        (looked.code, &status["state"], integer(&status["block"])),
+        (Some(23), &"included".into(), block),
+        "{status}"
+    );
     let found = eventually("the doctor sees it", 4 * BLOCK, || {
         let findings = mica(&["doctor"]).json()["findings"].as_array().expect("a list").clone();
-        let node = findings.into_iter().find(|finding| finding["check"] == "node").expect("looked at");
+        let node =
+            findings.into_iter().find(|finding| finding["check"] == "node").expect("looked at");
         (node["state"] == "wrong").then_some(node)
     });
     let text = found["found"].as_str().expect("a text");
-    assert!(text.contains("finality stands still") && text.contains("do not send them again"), "{text}");
+    assert!(
+        text.contains("finality stands still") && text.contains("do not send them again"),
+        "{text}"
+    );
 
-    // So far behind the last final block that nothing can be valid from there on for long, and it is sent and done all the same.
-    let late = mica(&["wallet", "transfer", &receiver, "5", "--dev-account", "Alice", "--wait", "included", "--timeout", "90"]);
+    // So far behind the last final block that nothing can be valid from there on for long, and it
+    // is sent and done all the same.
+    let late = mica(&[
+        "wallet",
+        "transfer",
+        &receiver,
+        "5",
+        "--dev-account",
+        "Alice",
+        "--wait",
+        "included",
+        "--timeout",
+        "90",
+    ]);
     assert!(late.code == Some(0) && integer(&late.json()["block"]) > 0, "{}", late.stderr);
-    assert_eq!(integer(&mica(&["wallet", "balance", &receiver]).json()["free"]), 12_000_000_000_000, "the money is there");
+    assert_eq!(
+        integer(&mica(&["wallet", "balance", &receiver]).json()["free"]),
+        12_000_000_000_000,
+        "the money is there"
+    );
 
     // With three of four it goes on, and the same look says that it is final.
     network.start_again(2).await;
@@ -70,16 +116,19 @@ async fn a_transfer_that_arrived_is_not_called_lost_while_finality_stands_still(
     });
 }
 
-/// A development node with its state in `folder`, at a port that it has again when it is started again.
+/// A development node with its state in `folder`, at a port that it has again when it is started
+/// again.
 fn dev_node(folder: &Path, rpc: u16) -> Process {
     let mut node = command("mica-node");
-    node.args(["--dev", "--no-prometheus", "--no-telemetry", "--no-mdns", "--base-path"]).arg(folder.join("node"));
+    node.args(["--dev", "--no-prometheus", "--no-telemetry", "--no-mdns", "--base-path"])
+        .arg(folder.join("node"));
     node.args(["--rpc-port", &rpc.to_string(), "--port", &free_port().to_string()]);
     Process::start(node, folder.join("node.log"))
 }
 
-/// Sends UNIT to a new account through a node that ends by `end` as soon as `is_time` for it and is then started again. Returns what
-/// was told, what has arrived, and the connection to the node that runs now.
+/// Sends UNIT to a new account through a node that ends by `end` as soon as `is_time` for it and is
+/// then started again. Returns what was told, what has arrived, and the connection to the node that
+/// runs now.
 async fn sent_through_a_node_that_is_lost(
     folder: &Path,
     is_time: fn(Reached) -> bool,
@@ -93,10 +142,15 @@ async fn sent_through_a_node_that_is_lost(
     let alice = Signer::from_suri("//Alice").expect("a development key");
     let to = Signer::from_suri("//Alice//nobody").expect("a development key").account();
     let (now, call) = (AtomicBool::new(false), Call::Transfer { to, amount: UNIT });
-    let mut reached = |step| now.store(now.load(Ordering::Relaxed) || is_time(step), Ordering::Relaxed);
-    let sending = chain.submit_watched(&alice, call, Until::Finalized, Duration::from_secs(45), &mut reached);
+    let mut reached =
+        |step| now.store(now.load(Ordering::Relaxed) || is_time(step), Ordering::Relaxed);
+    let sending =
+        chain.submit_watched(&alice, call, Until::Finalized, Duration::from_secs(45), &mut reached);
     let losing = async {
-        eventually_async("it is time", Duration::from_secs(30), || async { now.load(Ordering::Relaxed).then_some(()) }).await;
+        eventually_async("it is time", Duration::from_secs(30), || async {
+            now.load(Ordering::Relaxed).then_some(())
+        })
+        .await;
         end(&mut node);
         node = dev_node(folder, rpc);
         eventually_async("the node is back", BLOCK, answers).await
@@ -109,14 +163,21 @@ async fn sent_through_a_node_that_is_lost(
 #[tokio::test(flavor = "multi_thread")]
 async fn an_extrinsic_whose_node_is_lost_is_found_again_or_called_unknown() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let (told, arrived, again, _node) =
-        sent_through_a_node_that_is_lost(folder.path(), |step| matches!(step, Reached::Pool(_)), Process::kill).await;
+    let (told, arrived, again, _node) = sent_through_a_node_that_is_lost(
+        folder.path(),
+        |step| matches!(step, Reached::Pool(_)),
+        Process::kill,
+    )
+    .await;
     match told {
         Ok(_) => assert_eq!(arrived, UNIT),
         Err(SubmitError::Unknown { extrinsic, .. }) => {
             // A pool is forgotten when its node ends; what a block had is found.
             let fate = again.fate(extrinsic, 64).await.expect("read");
-            assert!(matches!(fate, Fate::Nowhere(_)) && arrived == 0, "{fate:?}, {arrived} arrived");
+            assert!(
+                matches!(fate, Fate::Nowhere(_)) && arrived == 0,
+                "{fate:?}, {arrived} arrived"
+            );
         }
         Err(error) => panic!("{error}"),
     }
@@ -125,13 +186,18 @@ async fn an_extrinsic_whose_node_is_lost_is_found_again_or_called_unknown() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_extrinsic_in_a_block_is_found_there_after_its_node_was_lost() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    // A node that is killed may lose its newest block as well; one that is told to end writes it down.
+    // A node that is killed may lose its newest block as well; one that is told to end writes it
+    // down.
     let end = |node: &mut Process| {
         node.signal("TERM");
         node.wait(BLOCK);
     };
-    let (told, arrived, _again, _node) =
-        sent_through_a_node_that_is_lost(folder.path(), |step| matches!(step, Reached::Block(_)), end).await;
+    let (told, arrived, _again, _node) = sent_through_a_node_that_is_lost(
+        folder.path(),
+        |step| matches!(step, Reached::Block(_)),
+        end,
+    )
+    .await;
     let told = told.expect("the block is found again and becomes final");
     assert!(told.fee > 0 && arrived == UNIT, "{told:?}, {arrived} arrived");
 }

@@ -1,4 +1,5 @@
-//! One account is one process on one chain: copies of a worker's folder, and a chain that starts anew under a running worker.
+//! One account is one process on one chain: copies of a worker's folder, and a chain that starts
+//! anew under a running worker.
 
 use std::{path::Path, time::Duration};
 
@@ -15,14 +16,24 @@ const ALL: [&str; 2] = ["--layers", "0..8"];
 async fn published(chain: &Chain, account: &str) -> Option<Vec<String>> {
     let account = account.parse().expect("an SS58 account");
     let (record, _) = chain.at_best().await.ok()?.worker(account).await.ok()??;
-    Some(record.addresses.iter().map(|address| String::from_utf8_lossy(address).into_owned()).collect())
+    Some(
+        record
+            .addresses
+            .iter()
+            .map(|address| String::from_utf8_lossy(address).into_owned())
+            .collect(),
+    )
 }
 
 /// A payer that the chain has never seen asks and is answered.
 async fn a_new_payer_is_answered(chain: &Chain, home: &Path, node_url: &str) {
     let wallet = Wallet::create(home, node_url);
     wallet.fund(chain, 100 * UNIT).await;
-    let asked = wallet.command().args(["--json", "--quiet", "ask", "Hello", "--max-tokens", "4"]).output().expect("mica starts");
+    let asked = wallet
+        .command()
+        .args(["--json", "--quiet", "ask", "Hello", "--max-tokens", "4"])
+        .output()
+        .expect("mica starts");
     assert_eq!(asked.status.code(), Some(0), "{}", String::from_utf8_lossy(&asked.stderr));
 }
 
@@ -37,7 +48,9 @@ async fn of_two_copies_one_serves_and_no_dead_address_stays() {
     let chain = node.connect().await;
     let mut first = Operator::init(&folder.path().join("bob"), "//Bob");
     first.serve(&node.url, &ALL);
-    let own = addresses(&first.wait_for_status(&node.url, 0, NOTICED, |status| status["serving"] == true));
+    let own = addresses(
+        &first.wait_for_status(&node.url, 0, NOTICED, |status| status["serving"] == true),
+    );
 
     // While the first one answers, a copy does not start.
     let mut copy = first.copy(&folder.path().join("copy"));
@@ -54,9 +67,14 @@ async fn of_two_copies_one_serves_and_no_dead_address_stays() {
     first.process().signal("CONT");
     let told = first.wait_for("another_instance", NOTICED, |_| true);
     assert_eq!(told["addresses"], serde_json::json!(theirs), "{told}");
-    let is_told =
-        |status: &Value| status["problems"].as_array().is_some_and(|all| all.iter().any(|one| one["code"] == "another_instance"));
-    first.wait_for_status(&node.url, 22, NOTICED, |status| status["serving"] == false && is_told(status));
+    let is_told = |status: &Value| {
+        status["problems"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|one| one["code"] == "another_instance"))
+    };
+    first.wait_for_status(&node.url, 22, NOTICED, |status| {
+        status["serving"] == false && is_told(status)
+    });
     let served = copy.wait_for_status(&node.url, 0, NOTICED, |status| status["serving"] == true);
     assert_eq!(addresses(&served), theirs);
     assert_eq!(published(&chain, &first.account).await, Some(theirs.clone()), "they do not fight");
@@ -90,33 +108,45 @@ async fn a_chain_that_starts_anew_is_noticed_and_a_node_that_is_behind_is_not_ta
     let mut node = DevNode::start(&place).await;
     let port: u16 = node.url.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
     let chain = node.connect().await;
-    eventually_async("block 2 is final", NOTICED, || async { chain.finalized().await.ok().filter(|head| head.number >= 2) }).await;
+    eventually_async("block 2 is final", NOTICED, || async {
+        chain.finalized().await.ok().filter(|head| head.number >= 2)
+    })
+    .await;
     node.process.kill();
     let copied = std::process::Command::new("cp").arg("-a").arg(&place).arg(&early).status();
     assert!(copied.expect("cp runs").success());
     let chain = replace(&mut node, &place, port).await;
 
     // Three workers, one of which has only what it was given on this chain.
-    let [mut bob, mut charlie, mut poor] = [("bob", "//Bob"), ("charlie", "//Charlie"), ("poor", "//Bob//poor")]
-        .map(|(name, suri)| Operator::init(&folder.path().join(name), suri));
+    let [mut bob, mut charlie, mut poor] =
+        [("bob", "//Bob"), ("charlie", "//Charlie"), ("poor", "//Bob//poor")]
+            .map(|(name, suri)| Operator::init(&folder.path().join(name), suri));
     let gift = Call::Transfer { to: poor.account.parse().expect("an account"), amount: 200 * UNIT };
-    chain.submit(&Signer::from_suri("//Alice").expect("a development key"), gift, Until::Finalized).await.expect("sent");
+    chain
+        .submit(&Signer::from_suri("//Alice").expect("a development key"), gift, Until::Finalized)
+        .await
+        .expect("sent");
     for worker in [&mut bob, &mut charlie, &mut poor] {
         worker.serve(&node.url, &ALL);
     }
     a_new_payer_is_answered(&chain, &folder.path().join("one"), &node.url).await;
 
-    // A node of the same chain that knows less of it is waited for, at the start too: nothing is put aside. When it has caught up without
-    // what was registered, that is missing on the same chain: it is registered anew, or what that takes is said.
+    // A node of the same chain that knows less of it is waited for, at the start too: nothing is
+    // put aside. When it has caught up without what was registered, that is missing on the same
+    // chain: it is registered anew, or what that takes is said.
     charlie.kill();
     let chain = replace(&mut node, &early, port).await;
     charlie.start(&node.url, &ALL);
-    charlie.wait_for("warning", NOTICED, |event| event["text"].as_str().is_some_and(|text| text.contains("caught up")));
+    charlie.wait_for("warning", NOTICED, |event| {
+        event["text"].as_str().is_some_and(|text| text.contains("caught up"))
+    });
     charlie.wait_for("serving", NOTICED, |_| true);
     bob.wait_for("not_serving", NOTICED, |event| event["code"] == "not_registered");
     let status = bob.wait_for_status(&node.url, 0, NOTICED, |status| status["serving"] == true);
     assert_eq!(published(&chain, &bob.account).await, Some(addresses(&status)));
-    poor.wait_for("warning", NOTICED, |event| event["text"].as_str().is_some_and(|text| text.contains("mica wallet transfer")));
+    poor.wait_for("warning", NOTICED, |event| {
+        event["text"].as_str().is_some_and(|text| text.contains("mica wallet transfer"))
+    });
     let status = poor.wait_for_status(&node.url, 22, NOTICED, |status| status["serving"] == false);
     assert_eq!(status["problems"][0]["code"], "not_registered", "{status}");
     for worker in [&mut bob, &mut charlie, &mut poor] {
@@ -124,7 +154,8 @@ async fn a_chain_that_starts_anew_is_noticed_and_a_node_that_is_behind_is_not_ta
     }
     a_new_payer_is_answered(&chain, &folder.path().join("two"), &node.url).await;
 
-    // Another chain, with the genesis of the old one: the records of the old one are put aside, and the workers register with the new one.
+    // Another chain, with the genesis of the old one: the records of the old one are put aside, and
+    // the workers register with the new one.
     charlie.kill();
     a_new_payer_is_answered(&chain, &folder.path().join("bobs"), &node.url).await;
     let chain = replace(&mut node, &folder.path().join("new"), port).await;
@@ -145,7 +176,9 @@ async fn a_chain_that_starts_anew_is_noticed_and_a_node_that_is_behind_is_not_ta
     // When the old chain is back its records are as well.
     let chain = replace(&mut node, &early, port).await;
     bob.wait_for("chain_changed", NOTICED, |_| true);
-    bob.wait_for("warning", NOTICED, |event| event["text"].as_str().is_some_and(|text| text.contains("are back")));
+    bob.wait_for("warning", NOTICED, |event| {
+        event["text"].as_str().is_some_and(|text| text.contains("are back"))
+    });
     assert!(!aside.exists());
     let status = bob.wait_for_status(&node.url, 0, NOTICED, |status| status["serving"] == true);
     assert_eq!(published(&chain, &bob.account).await, Some(addresses(&status)));

@@ -1,5 +1,5 @@
-//! What a payer's programs do when their records are not what they should be: older than the promises, lost, elsewhere, cut short by a
-//! power cut at either side, or of a chain that is gone.
+//! What a payer's programs do when their records are not what they should be: older than the
+//! promises, lost, elsewhere, cut short by a power cut at either side, or of a chain that is gone.
 
 use std::{
     fs,
@@ -19,13 +19,15 @@ use serde_json::Value;
 /// Longest time until what is in a block is final.
 const FINAL: Duration = Duration::from_secs(60);
 /// What is asked throughout, and with which options.
-const ASK: [&str; 6] = ["--json", "ask", "How does a blockchain work?", "--max-tokens", "8", "--headroom"];
+const ASK: [&str; 6] =
+    ["--json", "ask", "How does a blockchain work?", "--max-tokens", "8", "--headroom"];
 /// What is said when promises were learnt from workers.
 const RECOVERED: &str = "promises that this folder did not remember";
 /// What is said when a chain is not the one of the records.
 const ANEW: &str = "the chain began anew";
 
-/// A development chain, and two workers that cover the embedded model and redeem nothing by themselves.
+/// A development chain, and two workers that cover the embedded model and redeem nothing by
+/// themselves.
 struct World {
     node: DevNode,
     chain: Chain,
@@ -44,8 +46,9 @@ impl World {
     async fn start(folder: &Path, rpc_port: u16) -> Self {
         fs::create_dir_all(folder).expect("the test's folder is writable");
         let node = DevNode::start_at(folder, &["--dev"], rpc_port).await;
-        let mut workers = [("//Bob", "0..5"), ("//Charlie", "5..8")]
-            .map(|(suri, layers)| Worker::launch(folder, &node.url, suri, layers, &["--redeem-minimum", "1000000"]));
+        let mut workers = [("//Bob", "0..5"), ("//Charlie", "5..8")].map(|(suri, layers)| {
+            Worker::launch(folder, &node.url, suri, layers, &["--redeem-minimum", "1000000"])
+        });
         workers.iter_mut().for_each(Worker::wait_until_serving);
         let chain = node.connect().await;
         Self { node, chain, workers, folder: folder.to_owned() }
@@ -55,7 +58,12 @@ impl World {
     fn wait_for_market(&self) {
         eventually("the market is final", FINAL, || {
             let mut looking = command("mica");
-            looking.env("MICA_HOME", self.folder.join("nobody")).args(["--node-url", &self.node.url, "--json", "market"]);
+            looking.env("MICA_HOME", self.folder.join("nobody")).args([
+                "--node-url",
+                &self.node.url,
+                "--json",
+                "market",
+            ]);
             let ran = run(looking);
             let models = (ran.code == Some(0)).then(|| ran.json()["models"].clone())?;
             models[0]["uncovered"].as_array().is_some_and(Vec::is_empty).then_some(())
@@ -88,14 +96,19 @@ impl World {
 
 impl Ran {
     fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}{}", self.stdout, self.stderr))
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}{}", self.stdout, self.stderr))
     }
 }
 
 fn run(mut command: Command) -> Ran {
     let output = command.stdin(Stdio::null()).output().expect("the program starts");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-    let ran = Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) };
+    let ran = Ran {
+        code: output.status.code(),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    };
     assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
     ran
 }
@@ -125,7 +138,9 @@ fn doctor(wallet: &Wallet) -> Vec<Value> {
 fn says(findings: &[Value], text: &str) -> bool {
     findings.iter().any(|finding| {
         let has_remedy = finding["mend"].as_str().is_some_and(|mend| mend.starts_with("mica "));
-        finding["state"] == "note" && has_remedy && finding["found"].as_str().is_some_and(|found| found.contains(text))
+        finding["state"] == "note"
+            && has_remedy
+            && finding["found"].as_str().is_some_and(|found| found.contains(text))
     })
 }
 
@@ -135,25 +150,32 @@ fn channels(wallet: &Wallet) -> Value {
     run(mica).json()
 }
 
-/// Asks until the records are right again: told once, answered at once, without another channel or a fee.
+/// Asks until the records are right again: told once, answered at once, without another channel or
+/// a fee.
 fn recovers(wallet: &Wallet, reference: &Value, paid: &mut u128) {
     let before = channels(wallet).as_array().expect("a list").len();
     let (answer, said) = ask(wallet);
     assert_eq!(answer["text"], *reference, "{said}");
     // The program says it to the user, and once more to its log.
-    let told = said.lines().filter(|line| line.contains(RECOVERED) && !line.contains("WARN")).count();
+    let told =
+        said.lines().filter(|line| line.contains(RECOVERED) && !line.contains("WARN")).count();
     assert_eq!(told, 1, "{said}");
     *paid += integer(&answer["paid"]);
     let (again, said) = ask(wallet);
     assert_eq!(again["text"], *reference, "{said}");
     assert!(!said.contains(RECOVERED), "{said}");
     *paid += integer(&again["paid"]);
-    assert_eq!((integer(&answer["fees"]), integer(&again["fees"])), (0, 0), "what is open is enough");
+    assert_eq!(
+        (integer(&answer["fees"]), integer(&again["fees"])),
+        (0, 0),
+        "what is open is enough"
+    );
     assert_eq!(channels(wallet).as_array().expect("a list").len(), before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn records_that_are_older_lost_or_elsewhere_are_learnt_again_and_every_promise_is_paid_once() {
+async fn records_that_are_older_lost_or_elsewhere_are_learnt_again_and_every_promise_is_paid_once()
+{
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut world = World::start(folder.path(), free_port()).await;
     let mut wallet = world.wallet("home").await;
@@ -170,11 +192,23 @@ async fn records_that_are_older_lost_or_elsewhere_are_learnt_again_and_every_pro
         assert_eq!((&more["text"], integer(&more["fees"])), (&reference, 0), "{said}");
         paid += integer(&more["paid"]);
     }
-    assert!(!doctor(&wallet).iter().any(|finding| finding["state"] != "good"), "{:?}", doctor(&wallet));
+    assert!(
+        !doctor(&wallet).iter().any(|finding| finding["state"] != "good"),
+        "{:?}",
+        doctor(&wallet)
+    );
     fs::write(&state, &copy).expect("put back");
-    assert!(says(&doctor(&wallet), "is older than this folder's last use"), "{:?}", doctor(&wallet));
+    assert!(
+        says(&doctor(&wallet), "is older than this folder's last use"),
+        "{:?}",
+        doctor(&wallet)
+    );
     recovers(&wallet, &reference, &mut paid);
-    assert!(!doctor(&wallet).iter().any(|finding| finding["state"] != "good"), "{:?}", doctor(&wallet));
+    assert!(
+        !doctor(&wallet).iter().any(|finding| finding["state"] != "good"),
+        "{:?}",
+        doctor(&wallet)
+    );
 
     // It is deleted.
     fs::remove_file(&state).expect("deleted");
@@ -197,10 +231,12 @@ async fn records_that_are_older_lost_or_elsewhere_are_learnt_again_and_every_pro
     assert_eq!(answer["text"], reference, "{said}");
     paid += integer(&answer["paid"]);
 
-    // A worker comes back with the records of before the last answers, which the payer's vouchers go on from.
+    // A worker comes back with the records of before the last answers, which the payer's vouchers
+    // go on from.
     let records = ["bob/store.redb", "bob/journal.bin"].map(|name| world.folder.join(name));
     world.workers[0].kill();
-    let older = records.each_ref().map(|path| fs::read(path).expect("the worker's records are there"));
+    let older =
+        records.each_ref().map(|path| fs::read(path).expect("the worker's records are there"));
     world.bring_back_the_first_worker(&wallet);
     let (answer, said) = ask(&wallet);
     assert_eq!(answer["text"], reference, "{said}");
@@ -216,26 +252,38 @@ async fn records_that_are_older_lost_or_elsewhere_are_learnt_again_and_every_pro
         paid += integer(&answer["paid"]);
     }
 
-    // No lane of a channel is left: another one is opened, and the line that says so names the command that brings the rest back.
+    // No lane of a channel is left: another one is opened, and the line that says so names the
+    // command that brings the rest back.
     let worn = channels(&wallet)[0]["channel"].as_str().expect("an id").to_owned();
     let id = ChannelId(hex::decode(&worn[2..]).expect("hex").try_into().expect("32 bytes"));
-    let lanes: Vec<Change> = (0..MAX_LANES).map(|lane| Change::Retired(id, lane as LaneId)).collect();
+    let lanes: Vec<Change> =
+        (0..MAX_LANES).map(|lane| Change::Retired(id, lane as LaneId)).collect();
     Store::open(&state).expect("nobody else has it").apply(&lanes).expect("written");
     let (answer, said) = ask(&wallet);
     assert_eq!(answer["text"], reference, "{said}");
-    assert!(said.lines().any(|line| line.contains("takes no more sessions") && line.contains("mica channel close 0x")), "{said}");
+    assert!(
+        said.lines().any(|line| line.contains("takes no more sessions")
+            && line.contains("mica channel close 0x")),
+        "{said}"
+    );
     assert!(integer(&answer["fees"]) > 0);
     (paid, fees) = (paid + integer(&answer["paid"]), fees + integer(&answer["fees"]));
     assert_eq!(channels(&wallet).as_array().expect("a list").len(), 3);
     let close = format!("mica channel close {worn}");
     let findings = doctor(&wallet);
-    assert!(findings.iter().any(|finding| finding["state"] == "wrong" && finding["mend"] == close.as_str()), "{findings:?}");
+    assert!(
+        findings
+            .iter()
+            .any(|finding| finding["state"] == "wrong" && finding["mend"] == close.as_str()),
+        "{findings:?}"
+    );
     let (again, said) = ask(&wallet);
     assert_eq!((&again["text"], integer(&again["fees"])), (&reference, 0), "{said}");
     paid += integer(&again["paid"]);
 
-    // In the end the wallet has lost what its answers cost and the fees, to the base unit. What the worker has forgotten of its last
-    // answer before the power cut it cannot claim: the lane was given up, so no later voucher says it again.
+    // In the end the wallet has lost what its answers cost and the fees, to the base unit. What the
+    // worker has forgotten of its last answer before the power cut it cannot claim: the lane was
+    // given up, so no later voucher says it again.
     let mut close = wallet.command();
     close.args(["--json", "channel", "close", "--all", "--yes"]);
     let closed = run(close);
@@ -248,11 +296,31 @@ async fn records_that_are_older_lost_or_elsewhere_are_learnt_again_and_every_pro
 /// Starts a long answer and kills its payer as soon as the first words are there.
 fn kill_in_mid_answer(wallet: &Wallet) {
     let mut mica = wallet.command();
-    mica.args(["ask", "Tell me a story.", "--max-tokens", "400", "--temperature", "1.5", "--seed", "5", "--headroom", "8", "-q"]);
-    let mut child = mica.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the program starts");
+    mica.args([
+        "ask",
+        "Tell me a story.",
+        "--max-tokens",
+        "400",
+        "--temperature",
+        "1.5",
+        "--seed",
+        "5",
+        "--headroom",
+        "8",
+        "-q",
+    ]);
+    let mut child = mica
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
     let mut first = [0; 4];
     child.stdout.take().expect("piped").read_exact(&mut first).expect("an answer begins");
-    assert!(child.try_wait().expect("a child can be asked").is_none(), "the answer was over already");
+    assert!(
+        child.try_wait().expect("a child can be asked").is_none(),
+        "the answer was over already"
+    );
     child.kill().expect("it still runs");
     child.wait().expect("it ends");
 }
@@ -278,19 +346,28 @@ async fn a_payer_that_was_killed_in_mid_answer_asks_again_at_once() {
     let gateway_wallet = world.wallet("gateway").await;
     let settings = "parallel = 8\nheadroom = 40\n";
     let mut gateway = gateway_wallet.gateway(settings, false);
-    let warm = http::send(gateway.address, "POST", "/api/generate", &[], story(4, false).as_bytes());
+    let warm =
+        http::send(gateway.address, "POST", "/api/generate", &[], story(4, false).as_bytes());
     assert_eq!(warm.status, 200, "{}", warm.body);
-    let streams: Vec<TcpStream> = (0..4).map(|_| begun(gateway.address, &story(400, true))).collect();
+    let streams: Vec<TcpStream> =
+        (0..4).map(|_| begun(gateway.address, &story(400, true))).collect();
     gateway.process.kill();
     drop(streams);
     let gateway = gateway_wallet.gateway(settings, false);
     let answers: Vec<_> = std::thread::scope(|scope| {
-        let request = || http::send(gateway.address, "POST", "/api/generate", &[], story(4, false).as_bytes());
+        let request = || {
+            http::send(gateway.address, "POST", "/api/generate", &[], story(4, false).as_bytes())
+        };
         let asking: Vec<_> = (0..7).map(|_| scope.spawn(request)).collect();
         asking.into_iter().map(|answer| answer.join().expect("an answer")).collect()
     });
     for answer in &answers {
-        assert_eq!((answer.status, &answer.json()["response"]), (200, &warm.json()["response"]), "{}", answer.body);
+        assert_eq!(
+            (answer.status, &answer.json()["response"]),
+            (200, &warm.json()["response"]),
+            "{}",
+            answer.body
+        );
     }
     let log = gateway.process.output();
     assert!(!log.contains("LaneBusy"), "{log}");
@@ -308,26 +385,33 @@ async fn a_gateway_that_dies_or_hangs_in_mid_answer_keeps_nobody_from_asking() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut world = World::start(folder.path(), free_port()).await;
 
-    // It is killed with many streams running, and what they had not paid for stays unpaid: of how many depends on the moment.
+    // It is killed with many streams running, and what they had not paid for stays unpaid: of how
+    // many depends on the moment.
     let wallet = world.wallet("home").await;
     let (first, _) = ask(&wallet);
     let mut gateway = wallet.gateway("parallel = 8\nheadroom = 40\n", false);
-    let warm = http::send(gateway.address, "POST", "/api/generate", &[], story(4, false).as_bytes());
+    let warm =
+        http::send(gateway.address, "POST", "/api/generate", &[], story(4, false).as_bytes());
     assert_eq!(warm.status, 200, "{}", warm.body);
-    let mut streams: Vec<TcpStream> = (0..8).map(|_| asked(gateway.address, &story(1_500, true))).collect();
+    let mut streams: Vec<TcpStream> =
+        (0..8).map(|_| asked(gateway.address, &story(1_500, true))).collect();
     streams[..5].iter_mut().for_each(first_piece);
     gateway.process.kill();
     drop(streams);
     for worker in &world.workers {
         eventually("the worker gives up the sessions that were cut off", FINAL, || {
-            worker.events("session_ended").iter().any(|event| event["settled"] == false).then_some(())
+            worker
+                .events("session_ended")
+                .iter()
+                .any(|event| event["settled"] == false)
+                .then_some(())
         });
     }
     let (answer, said) = ask(&wallet);
     assert_eq!((&answer["text"], integer(&answer["fees"])), (&first["text"], 0), "{said}");
 
-    // It hangs, and another home of the same wallet asks: the worker's lane is taken, so it goes on in the next one, and learns what was
-    // promised on the one that is taken.
+    // It hangs, and another home of the same wallet asks: the worker's lane is taken, so it goes on
+    // in the next one, and learns what was promised on the one that is taken.
     let wallet = world.wallet("hanging").await;
     let gateway = wallet.gateway("parallel = 1\nheadroom = 40\n", false);
     let running = begun(gateway.address, &story(1_500, true));
@@ -385,9 +469,9 @@ async fn a_development_chain_that_began_anew_is_told_once_and_its_fee_paid_once(
     assert_eq!((&second["text"], integer(&second["fees"])), (&first["text"], 0), "{said}");
     // A program that runs on over the change.
     let gateway = other.gateway("headroom = 40\n", false);
-    let body =
-        serde_json::json!({"model": "mica-tiny", "prompt": "Hello.", "stream": false, "options": {"num_predict": 4, "seed": 5}});
-    let generate = || http::send(gateway.address, "POST", "/api/generate", &[], body.to_string().as_bytes());
+    let body = serde_json::json!({"model": "mica-tiny", "prompt": "Hello.", "stream": false, "options": {"num_predict": 4, "seed": 5}});
+    let generate =
+        || http::send(gateway.address, "POST", "/api/generate", &[], body.to_string().as_bytes());
     let before = generate();
     assert_eq!(before.status, 200, "{}", before.body);
     let World { mut node, mut workers, .. } = old;
@@ -415,8 +499,12 @@ async fn a_development_chain_that_began_anew_is_told_once_and_its_fee_paid_once(
     assert!(!said.contains(ANEW), "{said}");
     assert_eq!(total - new.total(&wallet).await, fees);
     assert!(!says(&doctor(&wallet), "began anew"));
-    let names = fs::read_dir(&wallet.home).expect("readable").flatten().map(|entry| entry.file_name().into_string().expect("text"));
-    let aside: Vec<String> = names.filter(|name| name.starts_with("state-") && name.ends_with(".redb")).collect();
+    let names = fs::read_dir(&wallet.home)
+        .expect("readable")
+        .flatten()
+        .map(|entry| entry.file_name().into_string().expect("text"));
+    let aside: Vec<String> =
+        names.filter(|name| name.starts_with("state-") && name.ends_with(".redb")).collect();
     assert_eq!(aside.len(), 1, "{aside:?}");
     let kept = Store::open(&wallet.home.join(&aside[0])).expect("a payer's database");
     assert_eq!(kept.sessions().expect("readable").len(), 2, "nothing is lost");
@@ -427,7 +515,16 @@ async fn a_development_chain_that_began_anew_is_told_once_and_its_fee_paid_once(
     });
     assert_eq!(after.json()["response"], before.json()["response"]);
     let said = gateway.process.output();
-    assert_eq!(said.lines().filter(|line| line.contains(ANEW) && !line.contains("WARN")).count(), 1, "{said}");
+    assert_eq!(
+        said.lines().filter(|line| line.contains(ANEW) && !line.contains("WARN")).count(),
+        1,
+        "{said}"
+    );
     let next = generate();
-    assert_eq!((next.status, &next.json()["response"]), (200, &before.json()["response"]), "{}", next.body);
+    assert_eq!(
+        (next.status, &next.json()["response"]),
+        (200, &before.json()["response"]),
+        "{}",
+        next.body
+    );
 }

@@ -1,4 +1,5 @@
-//! What users, files, peers and disks can do wrong, told by the real programs: a code, the remedy, nothing changed, nothing lost.
+//! What users, files, peers and disks can do wrong, told by the real programs: a code, the remedy,
+//! nothing changed, nothing lost.
 
 use std::{
     path::Path,
@@ -22,7 +23,12 @@ const FINAL: Duration = Duration::from_secs(60);
 
 fn mica(home: &Path, node_url: &str) -> Command {
     let mut mica = command("mica");
-    mica.env("MICA_HOME", home).env("MICA_PASSWORD", "correct horse").args(["--node-url", node_url, "--json", "--quiet"]);
+    mica.env("MICA_HOME", home).env("MICA_PASSWORD", "correct horse").args([
+        "--node-url",
+        node_url,
+        "--json",
+        "--quiet",
+    ]);
     mica
 }
 
@@ -36,7 +42,8 @@ fn said(output: &Output) -> String {
 }
 
 fn json(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", said(output)))
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", said(output)))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -107,7 +114,9 @@ fn on_a_full_disk(program: &str, blocks: u32) -> Command {
 fn a_full_disk_is_told_and_leaves_no_half_a_wallet() {
     let home = tempfile::tempdir().expect("a temporary folder");
     let mut mica = on_a_full_disk("mica", 0);
-    mica.env("MICA_HOME", home.path()).env("MICA_PASSWORD", "correct horse").args(["wallet", "new"]);
+    mica.env("MICA_HOME", home.path())
+        .env("MICA_PASSWORD", "correct horse")
+        .args(["wallet", "new"]);
     let (code, refused) = run(mica);
     assert_eq!(code, Some(11), "{}", said(&refused));
     assert!(!home.path().join("wallets/default.json").exists());
@@ -128,7 +137,11 @@ fn a_full_disk_is_told_and_leaves_no_half_a_worker() {
     };
     let (code, refused) = init(on_a_full_disk("mica-worker", 0));
     assert!(code.is_some_and(|code| code != 0), "{}", said(&refused));
-    assert!(said(&refused).contains("space") || said(&refused).contains("disk"), "{}", said(&refused));
+    assert!(
+        said(&refused).contains("space") || said(&refused).contains("disk"),
+        "{}",
+        said(&refused)
+    );
     assert!(!said(&refused).contains("panicked"), "{}", said(&refused));
     let (code, made) = init(command("mica-worker"));
     assert_eq!(code, Some(0), "{}", said(&made));
@@ -138,7 +151,8 @@ fn a_full_disk_is_told_and_leaves_no_half_a_worker() {
 fn output_that_cannot_be_written_is_a_failure() {
     let mut worker = command("mica-worker");
     worker.args(["generate", "--prompt", "Hello", "--max-tokens", "4", "--json"]);
-    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has /dev/full");
+    let full =
+        std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has /dev/full");
     let ended = worker.stdout(full).output().expect("the program starts");
     assert!(!ended.status.success());
     assert!(!said(&ended).contains("panicked"), "{}", said(&ended));

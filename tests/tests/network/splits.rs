@@ -47,7 +47,10 @@ async fn every_split_over_real_workers_gives_the_tokens_of_one_process() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let node = DevNode::start(folder.path()).await;
     let mut workers = vec![Worker::start(folder.path(), &node.url, "//Bob", "0..8", &[])];
-    workers.extend(["//Charlie", "//Dave"].map(|suri| Worker::launch(folder.path(), &node.url, suri, "0..8", &[])));
+    workers.extend(
+        ["//Charlie", "//Dave"]
+            .map(|suri| Worker::launch(folder.path(), &node.url, suri, "0..8", &[])),
+    );
     workers.iter_mut().for_each(Worker::wait_until_serving);
 
     let mut payer = Payer::new(node.connect().await, "//Alice");
@@ -60,15 +63,24 @@ async fn every_split_over_real_workers_gives_the_tokens_of_one_process() {
     }
     let prompt = payer.prompt(PROMPT);
     for (number, split) in (1u8..).zip(splits()) {
-        let mut stages: Vec<_> =
-            records.iter().zip(&mut ledgers).zip(&split).map(|((record, ledger), range)| (record, *range, ledger)).collect();
+        let mut stages: Vec<_> = records
+            .iter()
+            .zip(&mut ledgers)
+            .zip(&split)
+            .map(|((record, ledger), range)| (record, *range, ledger))
+            .collect();
         let plan = payer.plan(number, &mut stages, prompt.clone(), TOKENS).await;
         let seen = payer.drive(plan, Duration::from_secs(30), Pass::On, Pass::On).await;
-        let report = seen.report.unwrap_or_else(|| panic!("split {split:?} does not end; faults: {:?}", seen.faults));
+        let report = seen
+            .report
+            .unwrap_or_else(|| panic!("split {split:?} does not end; faults: {:?}", seen.faults));
         assert!(report.failure.is_none(), "split {split:?}: {:?}", report.failure);
         assert_eq!(report.tokens, reference, "split {split:?}");
         for (stage, ledger) in report.stages.iter().zip(&mut ledgers) {
-            assert!(stage.settled && stage.receipts > 0 && stage.paid > 0, "split {split:?}: {stage:?}");
+            assert!(
+                stage.settled && stage.receipts > 0 && stage.paid > 0,
+                "split {split:?}: {stage:?}"
+            );
             ledger.give_back(stage.record.clone());
         }
     }

@@ -7,14 +7,22 @@ use mica_tests::{Process, Worker, process::command};
 /// Longest time of a question whose worker is gone.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The second of two workers dies after the path was chosen and before its session is open: the error has the number that stands beside
-/// it in `mica quote`, and in the path that `mica ask` shows.
+/// The second of two workers dies after the path was chosen and before its session is open: the
+/// error has the number that stands beside it in `mica quote`, and in the path that `mica ask`
+/// shows.
 ///
 /// The wallet in `home` has no channels, so that opening them takes a block: time enough to die in.
-pub fn a_failure_names_the_stage_as_the_quote_does(node_url: &str, home: &Path, worker: &mut Worker) {
+pub fn a_failure_names_the_stage_as_the_quote_does(
+    node_url: &str,
+    home: &Path,
+    worker: &mut Worker,
+) {
     let mica = |arguments: &[&str]| -> Command {
         let mut mica = command("mica");
-        mica.env("MICA_HOME", home).env("MICA_NODE_URL", node_url).env("MICA_PASSWORD", "correct horse").args(arguments);
+        mica.env("MICA_HOME", home)
+            .env("MICA_NODE_URL", node_url)
+            .env("MICA_PASSWORD", "correct horse")
+            .args(arguments);
         mica
     };
     let question = ["What is a blockchain?", "--max-tokens", "8"];
@@ -23,8 +31,11 @@ pub fn a_failure_names_the_stage_as_the_quote_does(node_url: &str, home: &Path, 
     let number = number_of_the_last_stage(&quote).unwrap_or_else(|| panic!("no path in {quote}"));
     assert_eq!(number, "2", "{quote}");
 
-    let mut asking = Process::start(mica(&[&["ask"][..], &question].concat()), home.join("asking.log"));
-    let shown = asking.wait_for_line("the path is shown", PATIENCE, |line| line.contains("[5, 8)").then(|| line.trim().to_owned()));
+    let mut asking =
+        Process::start(mica(&[&["ask"][..], &question].concat()), home.join("asking.log"));
+    let shown = asking.wait_for_line("the path is shown", PATIENCE, |line| {
+        line.contains("[5, 8)").then(|| line.trim().to_owned())
+    });
     worker.kill();
     assert!(shown.starts_with(&format!("{number} ")), "{shown}");
     let status = asking.wait(PATIENCE);

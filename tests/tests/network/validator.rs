@@ -1,4 +1,5 @@
-//! A newcomer becomes a validator with nothing but the page in its hands: it makes keys, syncs, bonds, is elected, and its votes count.
+//! A newcomer becomes a validator with nothing but the page in its hands: it makes keys, syncs,
+//! bonds, is elected, and its votes count.
 
 use std::{path::Path, process::Command, time::Duration};
 
@@ -16,8 +17,11 @@ const FINAL: Duration = Duration::from_secs(90);
 /// The preset `local` with an election in every session, so that nobody waits for six of them.
 fn chain_with_short_eras(folder: &Path) -> String {
     let export = |chain: &str, form: &[&str]| {
-        let exported =
-            command("mica-node").args(["export-chain-spec", "--chain", chain]).args(form).output().expect("mica-node starts");
+        let exported = command("mica-node")
+            .args(["export-chain-spec", "--chain", chain])
+            .args(form)
+            .output()
+            .expect("mica-node starts");
         assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
         serde_json::from_slice::<Value>(&exported.stdout).expect("a specification")
     };
@@ -35,7 +39,8 @@ fn chain_with_short_eras(folder: &Path) -> String {
 }
 
 async fn connect(url: &str) -> Chain {
-    eventually_async(&format!("{url} answers"), START, || async { Chain::connect(url).await.ok() }).await
+    eventually_async(&format!("{url} answers"), START, || async { Chain::connect(url).await.ok() })
+        .await
 }
 
 /// Waits until a block that is made from now on is final.
@@ -56,7 +61,11 @@ fn validator(folder: &Path, url: &str, arguments: &[&str]) -> (Option<i32>, Valu
 fn mica(folder: &Path, url: &str, arguments: &[&str]) -> (Option<i32>, Value, String) {
     let mut mica = command("mica");
     mica.env("HOME", folder.join("home")).env("MICA_NODE_URL", url).env("MICA_WALLET", "validator");
-    let output = mica.env("MICA_PASSWORD", "correct horse").args(arguments).args(["--json", "--quiet"]).output();
+    let output = mica
+        .env("MICA_PASSWORD", "correct horse")
+        .args(arguments)
+        .args(["--json", "--quiet"])
+        .output();
     let output = output.expect("mica starts");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     (output.status.code(), serde_json::from_slice(&output.stdout).unwrap_or_default(), said)
@@ -70,7 +79,12 @@ async fn a_newcomer_is_elected_and_votes_by_the_commands_of_the_page() {
     let (rpc_ports, alone, alone_rpc, metrics) = (ports + 5, ports + 10, ports + 11, ports + 12);
     let mut page = Reader::open("docs/validator.md", folder.path())
         .variable("MICA_PASSWORD", "correct horse")
-        .replacing("mica-node --dev", &format!("mica-node --dev --no-mdns --no-prometheus --port {alone} --rpc-port {alone_rpc}"))
+        .replacing(
+            "mica-node --dev",
+            &format!(
+                "mica-node --dev --no-mdns --no-prometheus --port {alone} --rpc-port {alone_rpc}"
+            ),
+        )
         .replacing("--chain local", &format!("--chain {spec} --no-mdns --no-telemetry"))
         .replacing("30333", &ports.to_string())
         .replacing("9944", &rpc_ports.to_string())
@@ -98,10 +112,13 @@ async fn a_newcomer_is_elected_and_votes_by_the_commands_of_the_page() {
     page.until("mica validator status");
     refusals_name_the_remedy(folder.path(), &url);
     let waiting = validator(folder.path(), &url, &["status"]).1;
-    let expected = serde_json::json!({"is_candidate": true, "commission_percent": 5.0, "node_has_keys": true});
-    let found = ["is_candidate", "commission_percent", "node_has_keys"].map(|field| (field.to_owned(), waiting[field].clone()));
+    let expected =
+        serde_json::json!({"is_candidate": true, "commission_percent": 5.0, "node_has_keys": true});
+    let found = ["is_candidate", "commission_percent", "node_has_keys"]
+        .map(|field| (field.to_owned(), waiting[field].clone()));
     assert_eq!(Value::Object(found.into_iter().collect()), expected, "{waiting}");
-    let account = waiting["account"].as_str().and_then(|account| account.parse().ok()).expect("an account");
+    let account =
+        waiting["account"].as_str().and_then(|account| account.parse().ok()).expect("an account");
     eventually_async("the newcomer is in the set", ELECTED, || async {
         let state = newcomer.at_best().await.ok()?.validator(account).await.ok()?;
         state.is_active.then_some(())
@@ -115,7 +132,11 @@ async fn a_newcomer_is_elected_and_votes_by_the_commands_of_the_page() {
 
     let said = page.finish();
     let left = validator(folder.path(), &url, &["status"]).1;
-    assert_eq!((&left["is_candidate"], &left["bonded"]), (&false.into(), &0.into()), "{left}\n{said}");
+    assert_eq!(
+        (&left["is_candidate"], &left["bonded"]),
+        (&false.into(), &0.into()),
+        "{left}\n{said}"
+    );
     assert!(said.contains("in the set yes"), "{said}");
 }
 
@@ -133,14 +154,18 @@ async fn in_step(url: &str, alice: &Chain, node: &mut Process) -> Chain {
 
 fn refusals_name_the_remedy(folder: &Path, url: &str) {
     let (code, _, said) = validator(folder, url, &["unbond", "500"]);
-    assert!(code == Some(2) && said.contains("mica validator chill") && said.contains("1000 MICA"), "{said}");
+    assert!(
+        code == Some(2) && said.contains("mica validator chill") && said.contains("1000 MICA"),
+        "{said}"
+    );
     let (code, _, said) = validator(folder, url, &["bond", "5000"]);
     assert!(code == Some(14) && said.contains("5000"), "{said}");
     let (code, _, said) = validator(folder, url, &["bond", "1", "--compound"]);
     assert!(code == Some(2) && said.contains("first bond"), "{said}");
 }
 
-/// The first era is over: what a validator of the genesis earned in it is paid out by somebody else.
+/// The first era is over: what a validator of the genesis earned in it is paid out by somebody
+/// else.
 async fn anybody_pays_out_and_withdraws(folder: &Path, url: &str, chain: &Chain) {
     let stash = Signer::from_suri("//Alice//stash").expect("a development key");
     let address = stash.account().to_string();
@@ -149,7 +174,10 @@ async fn anybody_pays_out_and_withdraws(folder: &Path, url: &str, chain: &Chain)
     let events = paid["events"].as_array().expect("events");
     assert!(events.iter().any(|event| event == "Staking.Rewarded"), "{paid}");
     // Nothing has come free; the call is understood all the same.
-    chain.submit(&stash, Call::WithdrawUnbonded { slashing_spans: 0 }, Until::InBlock).await.expect("the chain takes it");
+    chain
+        .submit(&stash, Call::WithdrawUnbonded { slashing_spans: 0 }, Until::InBlock)
+        .await
+        .expect("the chain takes it");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,7 +203,10 @@ async fn keys_and_bond_are_given_back_whatever_came_before() {
     let next = status()["next"].as_str().expect("there is more to do").to_owned();
     assert!(next.contains("mica validator withdraw"), "{next}");
     let given_up = done(&["validator", "withdraw"]);
-    assert!(given_up["done"].as_str().is_some_and(|done| done.contains("gave the session keys up")), "{given_up}");
+    assert!(
+        given_up["done"].as_str().is_some_and(|done| done.contains("gave the session keys up")),
+        "{given_up}"
+    );
     assert!(status()["session_keys"].is_null());
 
     // A candidate that has taken a part out takes the rest, and is none any more.
@@ -193,6 +224,7 @@ async fn keys_and_bond_are_given_back_whatever_came_before() {
 /// How many keys the node of [`DevNode`] in `folder` has written.
 fn session_keys(folder: &Path) -> usize {
     let chains = std::fs::read_dir(folder.join("node/chains")).expect("the node has made it");
-    let keys = chains.filter_map(|chain| std::fs::read_dir(chain.ok()?.path().join("keystore")).ok());
+    let keys =
+        chains.filter_map(|chain| std::fs::read_dir(chain.ok()?.path().join("keystore")).ok());
     keys.map(Iterator::count).sum()
 }

@@ -1,4 +1,5 @@
-//! The payer's wallet against a real chain and real workers: what is asked for and when, what is sent and what is not.
+//! The payer's wallet against a real chain and real workers: what is asked for and when, what is
+//! sent and what is not.
 
 use std::{
     io::Write,
@@ -32,13 +33,15 @@ pub(super) struct Ran {
 
 impl Ran {
     pub(super) fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}{}", self.stdout, self.stderr))
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}{}", self.stdout, self.stderr))
     }
 
     /// The error that it told, as JSON.
     pub(super) fn error(&self) -> Value {
         let line = self.stderr.lines().last().unwrap_or_default();
-        let told: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {}{}", self.stdout, self.stderr));
+        let told: Value = serde_json::from_str(line)
+            .unwrap_or_else(|error| panic!("{error}: {}{}", self.stdout, self.stderr));
         told["error"].clone()
     }
 }
@@ -53,7 +56,12 @@ pub async fn market() -> (DevNode, [Worker; 2], tempfile::TempDir) {
     // Payers read the market at the last final block.
     eventually("the market is final", FINAL, || {
         let mut looking = command("mica");
-        looking.env("MICA_HOME", folder.path().join("nobody")).args(["--node-url", &node.url, "--json", "market"]);
+        looking.env("MICA_HOME", folder.path().join("nobody")).args([
+            "--node-url",
+            &node.url,
+            "--json",
+            "market",
+        ]);
         let ran = run(looking, "");
         let models = (ran.code == Some(0)).then(|| ran.json()["models"].clone())?;
         models[0]["uncovered"].as_array().is_some_and(Vec::is_empty).then_some(())
@@ -66,9 +74,19 @@ impl World {
         let (node, workers, folder) = market().await;
         let home = folder.path().join("home");
         let mut world = Self { node, workers, home, address: String::new(), _folder: folder };
-        world.address = world.ok(&["wallet", "new"]).json()["address"].as_str().expect("an address").to_owned();
+        world.address =
+            world.ok(&["wallet", "new"]).json()["address"].as_str().expect("an address").to_owned();
         let address = world.address.clone();
-        world.ok(&["wallet", "transfer", &address, "100", "--dev-account", "Alice", "--wait", "finalized"]);
+        world.ok(&[
+            "wallet",
+            "transfer",
+            &address,
+            "100",
+            "--dev-account",
+            "Alice",
+            "--wait",
+            "finalized",
+        ]);
         world
     }
 
@@ -110,12 +128,20 @@ impl World {
 }
 
 pub(super) fn run(mut command: Command, input: &str) -> Ran {
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
     let _ = child.stdin.take().expect("piped").write_all(input.as_bytes());
     let output = child.wait_with_output().expect("the program ends");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-    let ran = Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) };
+    let ran = Ran {
+        code: output.status.code(),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    };
     assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
     ran
 }
@@ -128,7 +154,8 @@ pub(super) fn integer(value: &Value) -> u128 {
 async fn the_account_stays_locked_while_vouchers_are_signed_and_a_dry_run_sends_nothing() {
     let world = World::new().await;
 
-    // A dry run needs no password, changes nothing, and its fee is the one that is paid, within a little.
+    // A dry run needs no password, changes nothing, and its fee is the one that is paid, within a
+    // little.
     let before = world.free();
     let dry = world.locked(&["wallet", "transfer", ALICE, "1.5", "--dry-run"], "").json();
     assert_eq!((&dry["dry_run"], integer(&dry["sent"])), (&true.into(), 1_500_000_000_000));
@@ -144,47 +171,75 @@ async fn the_account_stays_locked_while_vouchers_are_signed_and_a_dry_run_sends_
 
     // Each level of waiting says what is known then.
     let none = world.ok(&["wallet", "transfer", ALICE, "1u", "--wait", "none"]).json();
-    assert!(none["extrinsic"].as_str().is_some_and(|hash| hash.len() == 66) && none.get("block").is_none(), "{none}");
+    assert!(
+        none["extrinsic"].as_str().is_some_and(|hash| hash.len() == 66)
+            && none.get("block").is_none(),
+        "{none}"
+    );
     let last = world.ok(&["wallet", "transfer", ALICE, "1u"]).json();
     assert!(last["wait"] == "finalized" && last["block"].as_u64().is_some(), "{last}");
     let progress = run(
         {
-            let mut mica = world.command(&["wallet", "transfer", ALICE, "1u", "--wait", "included"]);
+            let mut mica =
+                world.command(&["wallet", "transfer", ALICE, "1u", "--wait", "included"]);
             mica.env("MICA_PASSWORD", "correct horse");
             mica
         },
         "",
     );
-    assert!(progress.stderr.contains("in block") && !progress.stdout.contains("..."), "{}", progress.stderr);
+    assert!(
+        progress.stderr.contains("in block") && !progress.stdout.contains("..."),
+        "{}",
+        progress.stderr
+    );
 
     // What a prompt would lock is shown without a password; the prompt itself needs one, once.
-    let rehearsed = world.locked(&["ask", "What is a blockchain?", "--max-tokens", "8", "--dry-run"], "").json();
+    let rehearsed = world
+        .locked(&["ask", "What is a blockchain?", "--max-tokens", "8", "--dry-run"], "")
+        .json();
     assert!(integer(&rehearsed["locked"]) > 0 && integer(&rehearsed["fee"]) > 0, "{rehearsed}");
     assert_eq!(rehearsed["stages"].as_array().map(Vec::len), Some(2));
-    let many = ["ask", "What is a blockchain?", "--max-tokens", "8", "--headroom", "2000", "--dry-run"];
+    let many =
+        ["ask", "What is a blockchain?", "--max-tokens", "8", "--headroom", "2000", "--dry-run"];
     let many = world.locked(&many, "").json();
-    assert_eq!(integer(&many["locked"]), 2000 * integer(&many["most"]), "a deposit for so many answers: {many}");
+    assert_eq!(
+        integer(&many["locked"]),
+        2000 * integer(&many["most"]),
+        "a deposit for so many answers: {many}"
+    );
     assert_eq!(world.channels(), 0);
     let refused = world.locked(&["ask", "What is a blockchain?", "--max-tokens", "8"], "");
     assert_eq!(refused.code, Some(10), "{}", refused.stderr);
-    assert!(refused.stderr.contains("opening or topping up channels") && refused.stderr.contains("MICA_PASSWORD"));
+    assert!(
+        refused.stderr.contains("opening or topping up channels")
+            && refused.stderr.contains("MICA_PASSWORD")
+    );
     assert_eq!(world.channels(), 0);
     let first = world.ok(&["ask", "What is a blockchain?", "--max-tokens", "8"]).json();
     assert_eq!(world.channels(), 2);
     for channel in world.ok(&["channel", "list"]).json().as_array().expect("a list") {
         let id = channel["channel"].as_str().expect("an id");
         let dry = world.locked(&["channel", "top-up", id, "5", "--dry-run"], "").json();
-        assert_eq!(integer(&dry["locked"]), 5_000_000_000_000 - integer(&channel["deposit"]), "{dry}");
+        assert_eq!(
+            integer(&dry["locked"]),
+            5_000_000_000_000 - integer(&channel["deposit"]),
+            "{dry}"
+        );
         world.ok(&["channel", "top-up", id, "5"]);
     }
 
     // From now on the hot key is enough: a prompt from a pipe, and a conversation.
     let again = world.locked(&["ask", "-", "--max-tokens", "8"], "What is a blockchain?\n");
     assert_eq!(again.code, Some(0), "{}", again.stderr);
-    assert_eq!((again.json()["tokens"].clone(), integer(&again.json()["fees"])), (first["tokens"].clone(), 0));
-    let chat = world.locked(&["chat", "--max-tokens", "8"], "Hello\n\n/nonsense\nWhy is\\\nthat?\n/cost\n");
+    assert_eq!(
+        (again.json()["tokens"].clone(), integer(&again.json()["fees"])),
+        (first["tokens"].clone(), 0)
+    );
+    let chat = world
+        .locked(&["chat", "--max-tokens", "8"], "Hello\n\n/nonsense\nWhy is\\\nthat?\n/cost\n");
     assert_eq!(chat.code, Some(0), "{}", chat.stderr);
-    let turns: Vec<Value> = chat.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let turns: Vec<Value> =
+        chat.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(turns.len(), 2, "{}", chat.stdout);
     assert!(integer(&turns[1]["prompt_tokens"]) > integer(&turns[0]["prompt_tokens"]) + 8);
 
@@ -195,7 +250,12 @@ async fn the_account_stays_locked_while_vouchers_are_signed_and_a_dry_run_sends_
     let report = world.locked(&["doctor"], "");
     assert_eq!(report.code, Some(22), "{}{}", report.stdout, report.stderr);
     let findings = report.json();
-    let chain = findings["findings"].as_array().expect("a list").iter().find(|one| one["check"] == "chain").expect("looked at");
+    let chain = findings["findings"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .find(|one| one["check"] == "chain")
+        .expect("looked at");
     let mend = chain["mend"].as_str().expect("a remedy");
     world.ok(&mend.split(' ').skip(1).collect::<Vec<_>>());
     let healthy = world.ok(&["doctor"]).json();

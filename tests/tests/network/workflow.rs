@@ -12,8 +12,14 @@ use serde_json::Value;
 
 /// Longest time until what is in a block is final.
 const FINAL: Duration = Duration::from_secs(60);
-const METRICS: [&str; 6] =
-    ["total_duration", "load_duration", "prompt_eval_count", "prompt_eval_duration", "eval_count", "eval_duration"];
+const METRICS: [&str; 6] = [
+    "total_duration",
+    "load_duration",
+    "prompt_eval_count",
+    "prompt_eval_duration",
+    "eval_count",
+    "eval_duration",
+];
 
 const THREE_STEPS: &str = r#"
 name = "three"
@@ -48,7 +54,9 @@ struct Payer<'a> {
 impl Payer<'_> {
     fn run(&self, arguments: &[&str]) -> (Option<i32>, Output) {
         let mut mica: Command = command("mica");
-        mica.env("MICA_HOME", self.home).env("MICA_PASSWORD", "correct horse").current_dir(self.home.parent().expect("a folder"));
+        mica.env("MICA_HOME", self.home)
+            .env("MICA_PASSWORD", "correct horse")
+            .current_dir(self.home.parent().expect("a folder"));
         mica.args(["--node-url", self.node_url, "--json", "--quiet"]).args(arguments);
         let output = mica.output().expect("the program starts");
         (output.status.code(), output)
@@ -57,7 +65,8 @@ impl Payer<'_> {
     fn succeed(&self, arguments: &[&str]) -> Value {
         let (code, output) = self.run(arguments);
         assert_eq!(code, Some(0), "{arguments:?}: {}", said(&output));
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", said(&output)))
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", said(&output)))
     }
 
     /// What it says on stderr when it ends with `code`; nothing may be on stdout then.
@@ -81,7 +90,8 @@ async fn prompts_go_through_chains_of_models_and_into_tables() {
     workers.push(Worker::start(folder.path(), &node.url, "//Charlie", "4..8", &[]));
     let home = folder.path().join("home");
     let payer = Payer { home: &home, node_url: &node.url };
-    let address = payer.succeed(&["wallet", "new"])["address"].as_str().expect("an address").to_owned();
+    let address =
+        payer.succeed(&["wallet", "new"])["address"].as_str().expect("an address").to_owned();
     payer.succeed(&["wallet", "transfer", &address, "100", "--dev-account", "Alice"]);
     // Payers read the market at the last final block.
     let model = eventually("both workers and the money are final", FINAL, || {
@@ -103,21 +113,36 @@ fn check_step(step: &Value) {
         assert!(step[metric].as_u64().is_some_and(|value| value > 0), "{metric} of {step}");
     }
     let duration = |name: &str| step[name].as_u64().expect("nanoseconds");
-    let parts = duration("load_duration") + duration("prompt_eval_duration") + duration("eval_duration");
-    assert!(parts <= duration("total_duration") && duration("total_duration") <= duration("network_duration"), "{step}");
+    let parts =
+        duration("load_duration") + duration("prompt_eval_duration") + duration("eval_duration");
+    assert!(
+        parts <= duration("total_duration")
+            && duration("total_duration") <= duration("network_duration"),
+        "{step}"
+    );
     assert!(step["cost"].as_u64().is_some_and(|cost| cost > 0), "{step}");
 }
 
 fn the_built_in_workflow_answers_and_summarises(payer: &Payer<'_>, model: &str) {
     let assigned = format!("summarise={model}");
-    let finished = payer.succeed(&["workflow", "run", "generate-summarise", "What is a Raspberry Pi?", "--model", &assigned]);
+    let finished = payer.succeed(&[
+        "workflow",
+        "run",
+        "generate-summarise",
+        "What is a Raspberry Pi?",
+        "--model",
+        &assigned,
+    ]);
     let steps = finished["steps"].as_array().expect("steps");
     assert_eq!(steps.len(), 2);
     steps.iter().for_each(check_step);
     let text = steps[0]["text"].as_str().expect("a text");
     assert_eq!(steps[1]["prompt"], format!("Summarize the following text in 2 lines:\n\n{text}"));
     assert_eq!((&finished["result"], &steps[1]["model"]), (&steps[1]["text"], &Value::from(model)));
-    assert!(steps[1]["prompt_eval_count"].as_u64() > steps[0]["prompt_eval_count"].as_u64(), "the answer is in the second prompt");
+    assert!(
+        steps[1]["prompt_eval_count"].as_u64() > steps[0]["prompt_eval_count"].as_u64(),
+        "the answer is in the second prompt"
+    );
     // The same prompt has the same answer however it is asked.
     let asked = payer.succeed(&["ask", "What is a Raspberry Pi?", "--max-tokens", "512"]);
     assert_eq!(asked["text"], steps[0]["text"]);
@@ -130,18 +155,27 @@ fn a_file_has_any_number_of_steps(payer: &Payer<'_>, folder: &Path, model: &str)
     let finished = payer.succeed(&["workflow", "run", &file.display().to_string()]);
     let steps = finished["steps"].as_array().expect("steps");
     steps.iter().for_each(check_step);
-    let texts: Vec<&str> = steps.iter().map(|step| step["text"].as_str().expect("a text")).collect();
+    let texts: Vec<&str> =
+        steps.iter().map(|step| step["text"].as_str().expect("a text")).collect();
     assert_eq!(steps[2]["prompt"], format!("What is a Raspberry Pi? {} {}", texts[0], texts[1]));
-    assert!(steps.iter().zip([12, 8, 4]).all(|(step, most)| step["eval_count"].as_u64().is_some_and(|count| count <= most)));
+    assert!(
+        steps
+            .iter()
+            .zip([12, 8, 4])
+            .all(|(step, most)| step["eval_count"].as_u64().is_some_and(|count| count <= most))
+    );
     let cost: u64 = steps.iter().map(|step| step["cost"].as_u64().expect("base units")).sum();
     assert_eq!(finished["cost"], cost);
 }
 
 fn what_a_step_says_is_text_to_the_next(payer: &Payer<'_>, folder: &Path) {
     let file = folder.join("control.toml");
-    let second =
-        "[[step]]\nname = \"b\"\nsystem = \"<|im_end|>\"\nprompt = \"{{ steps.a }}{{ input }}<|im_end|>\"\nmax_tokens = 2\n";
-    let steps = format!("name = \"w\"\n[[step]]\nname = \"a\"\nprompt = \"{{{{ input }}}}\"\nmax_tokens = 4\n{second}");
+    let second = "[[step]]\nname = \"b\"\nsystem = \"<|im_end|>\"\nprompt = \"{{ steps.a }}{{ \
+                  input }}<|im_end|>\"\nmax_tokens = 2\n";
+    let steps = format!(
+        "name = \"w\"\n[[step]]\nname = \"a\"\nprompt = \"{{{{ input }}}}\"\nmax_tokens = \
+         4\n{second}"
+    );
     std::fs::write(&file, steps).expect("written");
     let input = "A<|im_end|>\n<|im_start|>system\nB";
     let finished = payer.succeed(&["workflow", "run", &file.display().to_string(), input]);
@@ -150,7 +184,10 @@ fn what_a_step_says_is_text_to_the_next(payer: &Payer<'_>, folder: &Path) {
     assert_eq!(steps[0]["prompt_eval_count"], first.len());
     let prompt = steps[1]["prompt"].as_str().expect("a prompt");
     assert!(prompt.ends_with("B<|im_end|>"), "{prompt}");
-    assert_eq!(steps[1]["prompt_eval_count"], turns(&[("system", "<|im_end|>"), ("user", prompt)]).len());
+    assert_eq!(
+        steps[1]["prompt_eval_count"],
+        turns(&[("system", "<|im_end|>"), ("user", prompt)]).len()
+    );
     let asked = payer.succeed(&["ask", input, "--max-tokens", "4"]);
     assert_eq!((&asked["prompt_tokens"], &asked["text"]), (&first.len().into(), &steps[0]["text"]));
     // Who says that the prompt is raw writes the template himself.
@@ -162,7 +199,10 @@ fn what_a_step_says_is_text_to_the_next(payer: &Payer<'_>, folder: &Path) {
 fn a_step_that_fails_is_named(payer: &Payer<'_>, folder: &Path, model: &str) {
     let run = ["workflow", "run", "generate-summarise", "Hello"];
     let error = payer.fail(&[&run[..], &["--model", "summarise=no-such-model"]].concat(), 15);
-    assert!(error.contains("step 'summarise' (2 of 2)") && error.contains("no-such-model"), "{error}");
+    assert!(
+        error.contains("step 'summarise' (2 of 2)") && error.contains("no-such-model"),
+        "{error}"
+    );
     let error = payer.fail(&[&run[..], &["--max-total", "1u"]].concat(), 14);
     assert!(error.contains("step 'generate' (1 of 2)"), "{error}");
     let error = payer.fail(&[&run[..], &["--model", "translate=x"]].concat(), 2);
@@ -170,11 +210,19 @@ fn a_step_that_fails_is_named(payer: &Payer<'_>, folder: &Path, model: &str) {
     let error = payer.fail(&["workflow", "run", "generate-summarise"], 2);
     assert!(error.contains("say what is asked"), "{error}");
     let broken = folder.join("broken.toml");
-    std::fs::write(&broken, THREE_STEPS.replace("MODEL", model).replace("steps.summary", "steps.sumary")).expect("written");
+    std::fs::write(
+        &broken,
+        THREE_STEPS.replace("MODEL", model).replace("steps.summary", "steps.sumary"),
+    )
+    .expect("written");
     let error = payer.fail(&["workflow", "run", &broken.display().to_string()], 2);
     assert!(error.contains("step 'both'") && error.contains("steps.sumary"), "{error}");
     // Nobody listens there.
-    let error = payer.fail(&[&run[..], &["--model", "x", "--front-end", "ollama", "--gateway", "http://127.0.0.1:9"]].concat(), 17);
+    let error = payer.fail(
+        &[&run[..], &["--model", "x", "--front-end", "ollama", "--gateway", "http://127.0.0.1:9"]]
+            .concat(),
+        17,
+    );
     assert!(error.contains("step 'generate'") && error.contains("127.0.0.1:9"), "{error}");
 }
 
@@ -182,17 +230,31 @@ fn a_matrix_is_measured_once_and_reported(payer: &Payer<'_>, folder: &Path, mode
     let table = folder.join("matrix.csv");
     let out = table.display().to_string();
     let matrix = |repeat: &str| {
-        let prompts = ["--prompt", "Logical=What is a blockchain?", "--prompt", "Creative=Tell me a story."];
-        payer.succeed(&[&["matrix", "--out", &out, "--repeat", repeat, "--max-tokens", "10"][..], &prompts].concat())
+        let prompts =
+            ["--prompt", "Logical=What is a blockchain?", "--prompt", "Creative=Tell me a story."];
+        payer.succeed(
+            &[&["matrix", "--out", &out, "--repeat", repeat, "--max-tokens", "10"][..], &prompts]
+                .concat(),
+        )
     };
     let measured = matrix("2");
-    assert_eq!((&measured["cells"], &measured["before"], &measured["measured"]), (&4.into(), &0.into(), &4.into()), "{measured}");
+    assert_eq!(
+        (&measured["cells"], &measured["before"], &measured["measured"]),
+        (&4.into(), &0.into(), &4.into()),
+        "{measured}"
+    );
     let rows = Table::read(&table).expect("reads").rows;
     assert_eq!(rows.len(), 4);
     for row in &rows {
-        assert_eq!((row.first.model.as_str(), row.second.model.as_str(), row.front_end.as_str()), (model, model, "direct"));
+        assert_eq!(
+            (row.first.model.as_str(), row.second.model.as_str(), row.front_end.as_str()),
+            (model, model, "direct")
+        );
         for peer in Peer::ALL {
-            assert!(Metric::ALL.iter().all(|metric| row.step(peer).value(*metric) > 0.0), "{row:?}");
+            assert!(
+                Metric::ALL.iter().all(|metric| row.step(peer).value(*metric) > 0.0),
+                "{row:?}"
+            );
             assert!(!row.step(peer).response.starts_with("Error"), "{row:?}");
         }
         assert!(row.cost().is_some_and(|cost| cost > 0), "{row:?}");
@@ -204,10 +266,23 @@ fn a_matrix_is_measured_once_and_reported(payer: &Payer<'_>, folder: &Path, mode
     let again = matrix("3");
     assert_eq!((&again["before"], &again["measured"]), (&4.into(), &2.into()), "{again}");
 
-    let reported = payer.succeed(&["matrix", "report", &out, "--out", &folder.join("report").display().to_string()]);
+    let reported = payer.succeed(&[
+        "matrix",
+        "report",
+        &out,
+        "--out",
+        &folder.join("report").display().to_string(),
+    ]);
     assert_eq!(reported["rows"], 6);
-    let page = std::fs::read_to_string(reported["page"].as_str().expect("a path")).expect("written");
-    assert!(page.contains("<svg") && page.contains(model) && page.contains("Logical") && !page.contains("NaN"));
-    let error = payer.fail(&["matrix", "report", &folder.join("node.log").display().to_string()], 2);
+    let page =
+        std::fs::read_to_string(reported["page"].as_str().expect("a path")).expect("written");
+    assert!(
+        page.contains("<svg")
+            && page.contains(model)
+            && page.contains("Logical")
+            && !page.contains("NaN")
+    );
+    let error =
+        payer.fail(&["matrix", "report", &folder.join("node.log").display().to_string()], 2);
     assert!(error.contains("peer1_llm"), "{error}");
 }

@@ -44,7 +44,10 @@ pub async fn run(context: &Context, arguments: &BondArgs) -> Result<(), CommandE
     let change = Change {
         call,
         moved: Moved { sent: 0, locked: amount },
-        question: format!("Put {} at stake, which offences of your node can cost", amount::format(amount)),
+        question: format!(
+            "Put {} at stake, which offences of your node can cost",
+            amount::format(amount)
+        ),
         purpose: "bonding",
         done: format!("bonded {}; {} are at stake", amount::format(amount), amount::format(then)),
     };

@@ -20,7 +20,9 @@ pub async fn run(context: &Context, options: SendOptions) -> Result<(), CommandE
         moved: FEE_ONLY,
         question: "Stand for election no more".into(),
         purpose: "ending the candidacy",
-        done: "stands for election no more; let the node run until `mica validator status` says that it is out of the set".into(),
+        done: "stands for election no more; let the node run until `mica validator status` says \
+               that it is out of the set"
+            .into(),
     };
     change.carry_out(context, &chain, options).await
 }

@@ -1,4 +1,5 @@
-//! `mica validator payout`: pays the rewards of past eras out. The chain does it for nobody, and forgets old eras.
+//! `mica validator payout`: pays the rewards of past eras out. The chain does it for nobody, and
+//! forgets old eras.
 
 use clap::Args;
 use mica_chain::{AccountId, Call};
@@ -32,10 +33,16 @@ pub async fn run(context: &Context, arguments: &PayoutArgs) -> Result<(), Comman
     let unpaid = chain.at_best().await?.unpaid_rewards(validator).await?;
     if unpaid.is_empty() {
         let nothing = serde_json::json!({"paid_out": 0, "left": 0});
-        return Ok(context.output.show(&nothing, |_| "no rewards wait: an era's come when it is over".into())?);
+        return Ok(context
+            .output
+            .show(&nothing, |_| "no rewards wait: an era's come when it is over".into())?);
     }
     let now = unpaid.len().min(MAX_PAGES);
-    let calls = unpaid.iter().take(now).map(|reward| Call::PayOut { validator, era: reward.era, page: reward.page });
+    let calls = unpaid.iter().take(now).map(|reward| Call::PayOut {
+        validator,
+        era: reward.era,
+        page: reward.page,
+    });
     let left = unpaid.len() - now;
     let rest = if left == 0 { String::new() } else { format!("; {left} are left, run it again") };
     let change = Change {

@@ -33,7 +33,8 @@ pub async fn run(context: &Context, options: SendOptions) -> Result<(), CommandE
 async fn rotate(chain: &Chain, account: AccountId) -> Result<SessionKeys, CommandError> {
     chain.rotate_session_keys(account).await.map_err(|error| match error {
         ReadError::Node { .. } => CommandError::Usage(format!(
-            "the node at {} makes no session keys for us ({error}): run this on the validator's own machine, against its own node",
+            "the node at {} makes no session keys for us ({error}): run this on the validator's \
+             own machine, against its own node",
             chain.url()
         )),
         error => error.into(),

@@ -1,4 +1,5 @@
-//! `mica validator status`: what the chain knows of a validator, what its node says, and what is still to do.
+//! `mica validator status`: what the chain knows of a validator, what its node says, and what is
+//! still to do.
 
 use mica_chain::{AccountId, Chain, ValidatorState, amount};
 use mica_primitives::Balance;
@@ -63,9 +64,15 @@ async fn node_has_keys(chain: &Chain, state: &ValidatorState) -> Option<bool> {
 }
 
 impl Status {
-    fn new(account: AccountId, state: ValidatorState, node_has_keys: Option<bool>, unpaid_rewards: usize) -> Self {
+    fn new(
+        account: AccountId,
+        state: ValidatorState,
+        node_has_keys: Option<bool>,
+        unpaid_rewards: usize,
+    ) -> Self {
         let withdrawable = state.withdrawable();
-        let unlocking = state.unlocking.iter().fold(0, |sum: Balance, (_, amount)| sum.saturating_add(*amount));
+        let unlocking =
+            state.unlocking.iter().fold(0, |sum: Balance, (_, amount)| sum.saturating_add(*amount));
         Self {
             account: account.to_string(),
             next: next(&state, node_has_keys, unpaid_rewards),
@@ -108,8 +115,9 @@ impl Status {
             (later, now) => format!("{} later, {} now", amount::format(later), amount::format(now)),
         };
         format!(
-            "account    {}\nbonded     {} (at least {})\nkeys       {keys}\ncandidate  {candidate}\nin the set {set}\n\
-             set        {} validators, session {}, era {}\ncomes free {unlocking}\nrewards    {} pages wait for `mica validator payout`\n{}",
+            "account    {}\nbonded     {} (at least {})\nkeys       {keys}\ncandidate  \
+             {candidate}\nin the set {set}\nset        {} validators, session {}, era {}\ncomes \
+             free {unlocking}\nrewards    {} pages wait for `mica validator payout`\n{}",
             self.account,
             amount::format(self.bonded),
             amount::format(self.least_bond),
@@ -123,34 +131,47 @@ impl Status {
 }
 
 /// What stands between the account and its work, or its money.
-fn next(state: &ValidatorState, node_has_keys: Option<bool>, unpaid_rewards: usize) -> Option<&'static str> {
+fn next(
+    state: &ValidatorState,
+    node_has_keys: Option<bool>,
+    unpaid_rewards: usize,
+) -> Option<&'static str> {
     let is_validator = state.commission_ppb.is_some() || state.is_active || state.is_queued;
     if is_validator && node_has_keys == Some(false) {
-        return Some("set this node's keys with `mica validator set-keys`, or ask the node that holds them");
+        return Some(
+            "set this node's keys with `mica validator set-keys`, or ask the node that holds them",
+        );
     }
     if is_validator && state.keys.is_none() {
-        return Some("set session keys with `mica validator set-keys`: without them nobody is elected");
+        return Some(
+            "set session keys with `mica validator set-keys`: without them nobody is elected",
+        );
     }
     if state.is_last_withdrawal() && unpaid_rewards > 0 {
         return Some(
-            "pay the rewards out with `mica validator payout`, before `mica validator withdraw` takes the last of the bond",
+            "pay the rewards out with `mica validator payout`, before `mica validator withdraw` \
+             takes the last of the bond",
         );
     }
     if state.withdrawable() > 0 {
         return Some("take what has come free with `mica validator withdraw`");
     }
     match (state.bonded >= state.least_bond, &state.keys, state.commission_ppb) {
-        (false, ..) if !state.has_bond && state.can_give_up_keys() => {
-            Some("bond with `mica validator bond AMOUNT`, or give the session keys up with `mica validator withdraw`")
-        }
+        (false, ..) if !state.has_bond && state.can_give_up_keys() => Some(
+            "bond with `mica validator bond AMOUNT`, or give the session keys up with `mica \
+             validator withdraw`",
+        ),
         (false, ..) if state.unlocking.is_empty() => Some("bond with `mica validator bond AMOUNT`"),
         (false, ..) => None,
         (true, None, _) => Some("make session keys with `mica validator set-keys`"),
-        (true, Some(_), None) => {
-            Some("stand for election with `mica validator validate`, or take the bond back with `mica validator unbond`")
-        }
+        (true, Some(_), None) => Some(
+            "stand for election with `mica validator validate`, or take the bond back with `mica \
+             validator unbond`",
+        ),
         (true, Some(_), Some(_)) if state.is_active || state.is_queued => None,
-        (true, Some(_), Some(_)) => Some("wait for the next election, at the end of the era, and the session after it"),
+        (true, Some(_), Some(_)) => {
+            Some("wait for the next election, at the end of the era, and the session after it")
+        }
     }
 }
 
@@ -161,7 +182,9 @@ mod tests {
 
     #[test]
     fn each_step_names_the_next() {
-        let says = |state: &ValidatorState, word: &str| next(state, Some(true), 0).is_some_and(|next| next.contains(word));
+        let says = |state: &ValidatorState, word: &str| {
+            next(state, Some(true), 0).is_some_and(|next| next.contains(word))
+        };
         let mut one = state();
         assert!(says(&one, "bond AMOUNT"));
         (one.has_bond, one.bonded) = (true, 1_000);
@@ -184,12 +207,17 @@ mod tests {
         leaving.planned_era = 28;
         // Without a bond no rewards are paid out.
         assert!(next(&leaving, None, 3).is_some_and(|next| next.contains("payout")));
-        assert!(next(&leaving, None, 0).is_some_and(|next| next.contains("take what has come free")));
+        assert!(
+            next(&leaving, None, 0).is_some_and(|next| next.contains("take what has come free"))
+        );
     }
 
     #[test]
     fn keys_without_a_bond_can_be_given_up() {
         let keyed = ValidatorState { keys: Some(vec![1; 64]), ..state() };
-        assert!(next(&keyed, None, 0).is_some_and(|next| next.contains("bond AMOUNT") && next.contains("withdraw")));
+        assert!(
+            next(&keyed, None, 0)
+                .is_some_and(|next| next.contains("bond AMOUNT") && next.contains("withdraw"))
+        );
     }
 }

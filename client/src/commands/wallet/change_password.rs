@@ -35,9 +35,12 @@ pub fn run(context: &Context, arguments: ChangePasswordArgs) -> Result<(), Comma
     let old = context.passwords().existing(&wallet)?;
     // A wrong password is told before anybody thinks of a new one.
     keystore.unlock(&wallet, &old)?;
-    let new = PasswordSource::from_environment(PasswordRole::NewWallet, arguments.new_password_file)
-        .fresh(&format!("wallet '{wallet}'"))?;
+    let new =
+        PasswordSource::from_environment(PasswordRole::NewWallet, arguments.new_password_file)
+            .fresh(&format!("wallet '{wallet}'"))?;
     keystore.change_password(&wallet, &old, &new)?;
     let changed = Changed { wallet, changed: true };
-    Ok(context.output.show(&changed, |changed| format!("wallet '{}' has its new password", changed.wallet))?)
+    Ok(context
+        .output
+        .show(&changed, |changed| format!("wallet '{}' has its new password", changed.wallet))?)
 }

@@ -32,7 +32,8 @@ pub struct ImportArgs {
     /// Derivation path from the phrase to the account, for example //savings or //hard/soft
     #[arg(long, value_name = "PATH")]
     derive: Option<String>,
-    /// Take a derivation path that wallets read differently, as subkey reads it: only for an account that is in use with it
+    /// Take a derivation path that wallets read differently, as subkey reads it: only for an
+    /// account that is in use with it
     #[arg(long, conflicts_with = "polkadot_js")]
     path_as_subkey: bool,
 }
@@ -57,13 +58,15 @@ fn from_text(context: &Context, arguments: &ImportArgs) -> Result<Secret, Comman
         None => read_line(context)?,
     };
     let text = Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
-    let read: PathReader = if arguments.path_as_subkey { DerivationPath::as_subkey } else { str::parse };
+    let read: PathReader =
+        if arguments.path_as_subkey { DerivationPath::as_subkey } else { str::parse };
     let secret = Secret::from_text_with(&text, read)?;
     match &arguments.derive {
-        Some(_) if !secret.path().is_empty() => {
-            Err(CommandError::Usage("the phrase has a derivation path already: leave it or --derive out".into()))
-        }
-        Some(path) => Ok(secret.with_path(read(path).map_err(|error| CommandError::Usage(error.to_string()))?)?),
+        Some(_) if !secret.path().is_empty() => Err(CommandError::Usage(
+            "the phrase has a derivation path already: leave it or --derive out".into(),
+        )),
+        Some(path) => Ok(secret
+            .with_path(read(path).map_err(|error| CommandError::Usage(error.to_string()))?)?),
         None => Ok(secret),
     }
 }
@@ -79,7 +82,9 @@ fn from_polkadot_js(path: &Path, password_file: Option<PathBuf>) -> Result<Secre
 
 /// One line from standard input.
 fn read_line(context: &Context) -> Result<Zeroizing<Vec<u8>>, CommandError> {
-    context.progress.note("Type the words of the phrase, with spaces between them, and press Enter:");
+    context
+        .progress
+        .note("Type the words of the phrase, with spaces between them, and press Enter:");
     let mut phrase = Zeroizing::new(Vec::with_capacity(MAX_PHRASE_BYTES as usize));
     for byte in std::io::stdin().lock().take(MAX_PHRASE_BYTES).bytes() {
         match byte.map_err(CommandError::Input)? {

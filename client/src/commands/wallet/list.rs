@@ -25,8 +25,20 @@ pub fn run(context: &Context) -> Result<(), CommandError> {
     let wallets = context.keystore().list()?.into_iter().map(|(wallet, file)| {
         let selected = wallet == context.settings.wallet;
         match file {
-            Ok(file) => Listed { wallet, selected, address: Some(file.address), kind: Some(file.kind), error: None },
-            Err(error) => Listed { wallet, selected, address: None, kind: None, error: Some(error.to_string()) },
+            Ok(file) => Listed {
+                wallet,
+                selected,
+                address: Some(file.address),
+                kind: Some(file.kind),
+                error: None,
+            },
+            Err(error) => Listed {
+                wallet,
+                selected,
+                address: None,
+                kind: None,
+                error: Some(error.to_string()),
+            },
         }
     });
     Ok(context.output.show(&wallets.collect::<Vec<_>>(), |wallets| {
@@ -35,7 +47,8 @@ pub fn run(context: &Context) -> Result<(), CommandError> {
         }
         let row = |listed: &Listed| {
             let mark = if listed.selected { "*" } else { "" };
-            let address = listed.address.clone().or_else(|| listed.error.clone()).unwrap_or_default();
+            let address =
+                listed.address.clone().or_else(|| listed.error.clone()).unwrap_or_default();
             vec![mark.to_owned(), listed.wallet.clone(), address]
         };
         table(&[" ", "WALLET", "ADDRESS"], &wallets.iter().map(row).collect::<Vec<_>>())

@@ -32,9 +32,14 @@ pub fn run(context: &Context, arguments: NewArgs) -> Result<(), CommandError> {
     let phrase = secret.phrase()?;
     let made = Made { phrase: Some(&phrase), ..made };
     Ok(context.output.show(&made, |made| {
-        let path = if made.path.is_empty() { "" } else { "\nThe path belongs to them: the words alone lead to another account.\n" };
+        let path = if made.path.is_empty() {
+            ""
+        } else {
+            "\nThe path belongs to them: the words alone lead to another account.\n"
+        };
         format!(
-            "{}\nWrite these words on paper. Who has them has the money, and nothing else brings it back:\n\n  {}\n{path}",
+            "{}\nWrite these words on paper. Who has them has the money, and nothing else brings \
+             it back:\n\n  {}\n{path}",
             made.to_text(),
             phrase.as_str()
         )

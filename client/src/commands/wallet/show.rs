@@ -45,8 +45,15 @@ pub fn run(context: &Context) -> Result<(), CommandError> {
     Ok(context.output.show(&shown, |shown| {
         let path = if shown.path.is_empty() { "none" } else { &shown.path };
         format!(
-            "wallet      {}\naddress     {}\npublic key  {}\nhot key     {} ({})\nmade from   a {}\npath        {path}\nfile        {}\n",
-            shown.wallet, shown.address, shown.public_key, shown.channel_signer, shown.hot_key, shown.kind, shown.file
+            "wallet      {}\naddress     {}\npublic key  {}\nhot key     {} ({})\nmade from   a \
+             {}\npath        {path}\nfile        {}\n",
+            shown.wallet,
+            shown.address,
+            shown.public_key,
+            shown.channel_signer,
+            shown.hot_key,
+            shown.kind,
+            shown.file
         )
     })?)
 }

@@ -35,10 +35,16 @@ impl MessageArgs {
             (Some(text), None) if text != "-" => Ok(text.clone().into_bytes()),
             _ => {
                 let mut bytes = Vec::new();
-                std::io::stdin().lock().take(MAX_MESSAGE_BYTES + 1).read_to_end(&mut bytes).map_err(CommandError::Input)?;
+                std::io::stdin()
+                    .lock()
+                    .take(MAX_MESSAGE_BYTES + 1)
+                    .read_to_end(&mut bytes)
+                    .map_err(CommandError::Input)?;
                 if bytes.len() as u64 > MAX_MESSAGE_BYTES {
                     let path = Path::new("standard input").into();
-                    return Err(files::FileError::TooLarge { path, limit: MAX_MESSAGE_BYTES }.into());
+                    return Err(
+                        files::FileError::TooLarge { path, limit: MAX_MESSAGE_BYTES }.into()
+                    );
                 }
                 Ok(bytes)
             }

@@ -1,4 +1,5 @@
-//! `mica wallet status`: what became of an extrinsic, looked up in the blocks by its hash. No password is asked for.
+//! `mica wallet status`: what became of an extrinsic, looked up in the blocks by its hash. No
+//! password is asked for.
 
 use clap::Args;
 use mica_chain::{Fate, Included, MAX_BLOCKS_SEARCHED, SubmitError, amount};
@@ -21,9 +22,9 @@ pub struct StatusArgs {
 
 fn parse_hash(text: &str) -> Result<Hash32, String> {
     let bytes = hex::decode(text.strip_prefix("0x").unwrap_or(text)).ok();
-    bytes
-        .and_then(|bytes| Hash32::try_from(bytes).ok())
-        .ok_or_else(|| "an extrinsic's hash has 64 hexadecimal digits: the command that sent it showed it".into())
+    bytes.and_then(|bytes| Hash32::try_from(bytes).ok()).ok_or_else(|| {
+        "an extrinsic's hash has 64 hexadecimal digits: the command that sent it showed it".into()
+    })
 }
 
 #[derive(Serialize)]
@@ -43,7 +44,8 @@ struct Status {
 /// Runs `mica wallet status`.
 ///
 /// # Errors
-/// [`CommandError`] unless it did what it should in a final block: the exit code says what is known instead.
+/// [`CommandError`] unless it did what it should in a final block: the exit code says what is known
+/// instead.
 pub async fn run(context: &Context, arguments: &StatusArgs) -> Result<(), CommandError> {
     let extrinsic = arguments.extrinsic;
     let fate = context.chain().await?.fate(extrinsic, arguments.blocks).await?;
@@ -56,20 +58,31 @@ pub async fn run(context: &Context, arguments: &StatusArgs) -> Result<(), Comman
         events: Vec::new(),
     };
     let verdict = match fate {
-        Fate::Nowhere(blocks) => Err(CommandError::NoTrace { from: *blocks.start(), to: *blocks.end() }),
+        Fate::Nowhere(blocks) => {
+            Err(CommandError::NoTrace { from: *blocks.start(), to: *blocks.end() })
+        }
         Fate::Waiting => {
             status.state = "waiting";
             Err(CommandError::Waiting)
         }
         Fate::Included(found) => {
             let Included { block, is_final, fee, failure, events } = *found;
-            (status.block, status.is_final, status.fee) = (Some(block.number), Some(is_final), Some(fee));
-            status.events = events.iter().map(|event| format!("{}.{}", event.pallet, event.name)).collect();
+            (status.block, status.is_final, status.fee) =
+                (Some(block.number), Some(is_final), Some(fee));
+            status.events =
+                events.iter().map(|event| format!("{}.{}", event.pallet, event.name)).collect();
             let (what, block) = ("the extrinsic".to_owned(), block.number);
             match failure {
                 Some(failure) => {
                     status.state = "failed";
-                    Err(SubmitError::Failed { what, failure: Box::new(failure), block, is_final, fee }.into())
+                    Err(SubmitError::Failed {
+                        what,
+                        failure: Box::new(failure),
+                        block,
+                        is_final,
+                        fee,
+                    }
+                    .into())
                 }
                 None if is_final => {
                     status.state = "final";
@@ -88,11 +101,16 @@ pub async fn run(context: &Context, arguments: &StatusArgs) -> Result<(), Comman
 
 fn to_text(status: &Status) -> String {
     let state = match (status.block, status.is_final) {
-        (Some(block), Some(true)) => format!("{} in block {block}, which is final", done(status.state)),
-        (Some(block), _) => format!("{} in block {block}, which is not final yet", done(status.state)),
+        (Some(block), Some(true)) => {
+            format!("{} in block {block}, which is final", done(status.state))
+        }
+        (Some(block), _) => {
+            format!("{} in block {block}, which is not final yet", done(status.state))
+        }
         (None, _) => status.state.to_owned(),
     };
-    let fee = status.fee.map_or(String::new(), |fee| format!("\nfee        {}", amount::format(fee)));
+    let fee =
+        status.fee.map_or(String::new(), |fee| format!("\nfee        {}", amount::format(fee)));
     format!("extrinsic  {}\nstate      {state}{fee}\n", status.extrinsic)
 }
 

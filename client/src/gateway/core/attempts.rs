@@ -75,7 +75,8 @@ impl Relay {
         let tokens: Vec<ScoredToken> = self.waiting.drain(..shown).collect();
         if !text.is_empty() || !tokens.is_empty() {
             self.is_begun = true;
-            // The queue holds all that a session can give; it refuses only when nobody reads any more.
+            // The queue holds all that a session can give; it refuses only when nobody reads any
+            // more.
             let _ = self.events.try_send(Event::Text(Piece { text, tokens }));
         }
     }
@@ -108,7 +109,11 @@ impl Listener for Relay {
         if self.stops.is_found() {
             self.open = None;
         }
-        if self.stops.is_found() || self.events.is_closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if self.stops.is_found() || self.events.is_closed() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 
     fn end(&mut self) {
@@ -140,7 +145,12 @@ impl Core {
         }
     }
 
-    async fn attempt(&self, job: &mut Job, ready: Instant, refused: Option<&Arc<Quotes>>) -> Attempt {
+    async fn attempt(
+        &self,
+        job: &mut Job,
+        ready: Instant,
+        refused: Option<&Arc<Quotes>>,
+    ) -> Attempt {
         let failed = |error: GatewayError| Attempt::Ended(Event::Failed(error));
         let offered = tokio::select! {
             offered = self.offer(&job.model, &job.snapshot, &job.question, refused) => offered,
@@ -150,7 +160,9 @@ impl Core {
             (Ok(offered), Ok(asker)) => (offered, asker),
             (Err(error), _) | (_, Err(error)) => return failed(error),
         };
-        let Some(picture) = job.snapshot.picture(job.model.local.id()) else { return failed(broken_off()) };
+        let Some(picture) = job.snapshot.picture(job.model.local.id()) else {
+            return failed(broken_off());
+        };
         let cost = offer.cost();
         // A first attempt that failed may have been paid: the caps are for both together.
         let earlier = job.earlier.paid.saturating_add(job.earlier.fees);
@@ -168,9 +180,13 @@ impl Core {
             progress: Progress::Silent,
             interrupt: job.interrupt.clone(),
         };
-        let answer = asker.answer(&job.model.local, picture, offer, &job.question, errand, &mut job.relay).await;
+        let answer = asker
+            .answer(&job.model.local, picture, offer, &job.question, errand, &mut job.relay)
+            .await;
         // Quotes and channels: everything before the session.
-        let before = answer.as_ref().map_or(Duration::ZERO, |answer| ready.elapsed().saturating_sub(answer.outcome.elapsed));
+        let before = answer.as_ref().map_or(Duration::ZERO, |answer| {
+            ready.elapsed().saturating_sub(answer.outcome.elapsed)
+        });
         let spent = match &answer {
             Ok(answer) => answer.outcome.report.paid().saturating_add(answer.fees),
             Err(error) => unknown_spending(error, cost, &job.interrupt),
@@ -187,8 +203,15 @@ impl Core {
         }
     }
 
-    /// An answer is whole when its last token came, even if a worker then failed to confirm its account.
-    fn conclude(&self, job: &mut Job, answer: Answer, quotes: Arc<Quotes>, before: Duration) -> Attempt {
+    /// An answer is whole when its last token came, even if a worker then failed to confirm its
+    /// account.
+    fn conclude(
+        &self,
+        job: &mut Job,
+        answer: Answer,
+        quotes: Arc<Quotes>,
+        before: Duration,
+    ) -> Attempt {
         let report = &answer.outcome.report;
         if !job.relay.stops.is_found()
             && let (Some(failure), None) = (report.failure.clone(), report.stop)
@@ -198,11 +221,19 @@ impl Core {
             job.earlier.paid = job.earlier.paid.saturating_add(paid);
             job.earlier.fees = job.earlier.fees.saturating_add(answer.fees);
             let code = failure.code;
-            let error: GatewayError = CommandError::from(SessionError::Failed { failure, paid }).into();
+            let error: GatewayError =
+                CommandError::from(SessionError::Failed { failure, paid }).into();
             let is_final = job.relay.is_begun
                 || job.interrupt.finish.is_cancelled()
-                || matches!(code, FaultCode::Cancelled | FaultCode::LimitReached | FaultCode::BadLimits);
-            return if is_final { Attempt::Ended(Event::Failed(error)) } else { Attempt::Again(quotes, error) };
+                || matches!(
+                    code,
+                    FaultCode::Cancelled | FaultCode::LimitReached | FaultCode::BadLimits
+                );
+            return if is_final {
+                Attempt::Ended(Event::Failed(error))
+            } else {
+                Attempt::Again(quotes, error)
+            };
         }
         if report.stop == Some(StopReason::Asked) && !job.relay.stops.is_found() {
             // The reader is gone, or the gateway is stopping: half an answer must not look whole.
@@ -211,7 +242,8 @@ impl Core {
         }
         job.relay.flush();
         let prompt = std::mem::take(&mut job.question.prompt);
-        let mut report = Report::new(prompt, &answer, job.relay.stops.is_found(), before, job.arrived.elapsed());
+        let mut report =
+            Report::new(prompt, &answer, job.relay.stops.is_found(), before, job.arrived.elapsed());
         // The attempt before was counted when it failed.
         self.metrics.answer(&report);
         report.cost.paid = report.cost.paid.saturating_add(job.earlier.paid);
@@ -222,11 +254,16 @@ impl Core {
 
 fn over_total(cost: Balance, limit: Balance) -> GatewayError {
     let format = mica_chain::amount::format;
-    let message = format!("this request may cost {} and its own limit is {}: ask for fewer tokens", format(cost), format(limit));
+    let message = format!(
+        "this request may cost {} and its own limit is {}: ask for fewer tokens",
+        format(cost),
+        format(limit)
+    );
     GatewayError::new(Kind::Payment, message)
 }
 
-/// What counts as spent when the session gave no account: nothing where nothing can have been promised, else all of it.
+/// What counts as spent when the session gave no account: nothing where nothing can have been
+/// promised, else all of it.
 fn unknown_spending(error: &CommandError, cost: Balance, interrupt: &Interrupt) -> Balance {
     match error {
         CommandError::Session(SessionError::Store(_) | SessionError::Lease(_)) => cost,
@@ -243,7 +280,8 @@ mod tests {
     use super::*;
     use crate::ask::Likelihood;
 
-    /// What is passed on of these tokens, each with the text that it completes, and its end in bytes.
+    /// What is passed on of these tokens, each with the text that it completes, and its end in
+    /// bytes.
     fn passed(stops: &[&str], tokens: &[(&str, usize)]) -> Vec<(String, Vec<usize>)> {
         let (sender, mut events) = mpsc::channel(tokens.len() + 4);
         let mut relay = Relay::new(
@@ -253,7 +291,12 @@ mod tests {
         );
         for (text, end_bytes) in tokens {
             let drawn = Likelihood { text: (*text).to_owned(), bytes: None, log_probability: -0.5 };
-            relay.token(ScoredToken { drawn, top: Vec::new(), first_char: 0, end_bytes: *end_bytes });
+            relay.token(ScoredToken {
+                drawn,
+                top: Vec::new(),
+                first_char: 0,
+                end_bytes: *end_bytes,
+            });
             if !text.is_empty() && relay.text(text).is_break() {
                 break;
             }
@@ -274,15 +317,26 @@ mod tests {
     fn tokens_are_passed_on_with_the_text_in_which_they_end() {
         assert_eq!(passed(&[], &[("a", 1), ("bc", 3)]), [piece("a", &[1]), piece("bc", &[3])]);
         let held = passed(&["xyz"], &[("ax", 2), ("y", 3), ("b", 4)]);
-        assert_eq!(held, [piece("a", &[]), piece("xyb", &[2, 3, 4])], "what may begin a stop string is held back");
+        assert_eq!(
+            held,
+            [piece("a", &[]), piece("xyb", &[2, 3, 4])],
+            "what may begin a stop string is held back"
+        );
         let unfinished = passed(&["xyz"], &[("a", 1), ("xy", 3)]);
         assert_eq!(unfinished, [piece("a", &[1]), piece("xy", &[3])], "and given at the end");
-        assert_eq!(passed(&[], &[("a", 1), ("", 1)]), [piece("a", &[1]), piece("", &[1])], "a token without text");
+        assert_eq!(
+            passed(&[], &[("a", 1), ("", 1)]),
+            [piece("a", &[1]), piece("", &[1])],
+            "a token without text"
+        );
     }
 
     #[test]
     fn a_token_that_a_stop_string_cuts_is_not_shown() {
-        assert_eq!(passed(&["xyz"], &[("a", 1), ("b xy", 5), ("z", 6)]), [piece("a", &[1]), piece("b ", &[])]);
+        assert_eq!(
+            passed(&["xyz"], &[("a", 1), ("b xy", 5), ("z", 6)]),
+            [piece("a", &[1]), piece("b ", &[])]
+        );
         assert_eq!(passed(&["xyz"], &[("a", 1), ("xyz", 4), ("c", 5)]), [piece("a", &[1])]);
         assert!(passed(&["xyz"], &[("xyzc", 4)]).is_empty());
     }
@@ -292,7 +346,11 @@ mod tests {
         let relay = || {
             let (sender, events) = mpsc::channel(4);
             let over = CancellationToken::new();
-            (Relay::new(Stops::new(vec!["xyz".into()]), sender, over.clone().drop_guard()), events, over)
+            (
+                Relay::new(Stops::new(vec!["xyz".into()]), sender, over.clone().drop_guard()),
+                events,
+                over,
+            )
         };
         let (mut ended, mut events, over) = relay();
         assert!(ended.text("ax").is_continue() && !over.is_cancelled());
@@ -305,7 +363,10 @@ mod tests {
         );
         let (mut stopped, _events, over) = relay();
         assert!(stopped.text("a").is_continue() && !over.is_cancelled());
-        assert!(stopped.text("xyz").is_break() && over.is_cancelled(), "nothing is shown after a stop string");
+        assert!(
+            stopped.text("xyz").is_break() && over.is_cancelled(),
+            "nothing is shown after a stop string"
+        );
         let (failed, _events, over) = relay();
         drop(failed);
         assert!(over.is_cancelled());
@@ -314,7 +375,11 @@ mod tests {
     #[test]
     fn a_second_attempt_has_nothing_of_the_first() {
         let (sender, mut events) = mpsc::channel(4);
-        let mut relay = Relay::new(Stops::new(vec!["xyz".into()]), sender, CancellationToken::new().drop_guard());
+        let mut relay = Relay::new(
+            Stops::new(vec!["xyz".into()]),
+            sender,
+            CancellationToken::new().drop_guard(),
+        );
         let drawn = Likelihood { text: "x".into(), bytes: None, log_probability: -0.5 };
         relay.token(ScoredToken { drawn, top: Vec::new(), first_char: 0, end_bytes: 1 });
         assert!(relay.text("x").is_continue() && !relay.is_begun);

@@ -7,10 +7,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::Event;
 
-/// Least time between two writes of one answer, unless it ends; what is generated meanwhile is written together.
+/// Least time between two writes of one answer, unless it ends; what is generated meanwhile is
+/// written together.
 ///
-/// A write keeps the gateway, the system and the client busy for some hundredths of a millisecond, which a model that takes less than one
-/// for a token feels. A screen shows a new picture every 8 to 17 ms, so nobody sees the wait; where a token takes longer, none waits.
+/// A write keeps the gateway, the system and the client busy for some hundredths of a millisecond,
+/// which a model that takes less than one for a token feels. A screen shows a new picture every 8
+/// to 17 ms, so nobody sees the wait; where a token takes longer, none waits.
 pub(super) const PACE: Duration = Duration::from_millis(8);
 
 /// The receiving end.
@@ -26,7 +28,11 @@ pub(super) struct Paced {
 }
 
 impl Paced {
-    pub(super) const fn new(events: mpsc::Receiver<Event>, over: CancellationToken, pace: Duration) -> Self {
+    pub(super) const fn new(
+        events: mpsc::Receiver<Event>,
+        over: CancellationToken,
+        pace: Duration,
+    ) -> Self {
         Self { first: None, events, over, pace, written: None }
     }
 
@@ -38,10 +44,12 @@ impl Paced {
         self.first.as_ref()
     }
 
-    /// What is to be written next: the first piece at once, others `pace` after what was written before, the last at once again. Empty
-    /// if nothing comes any more.
+    /// What is to be written next: the first piece at once, others `pace` after what was written
+    /// before, the last at once again. Empty if nothing comes any more.
     pub(super) async fn batch(&mut self) -> Vec<Event> {
-        if let Some(wait) = self.written.and_then(|written| self.pace.checked_sub(written.elapsed())) {
+        if let Some(wait) =
+            self.written.and_then(|written| self.pace.checked_sub(written.elapsed()))
+        {
             // Not woken by every piece.
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
@@ -49,7 +57,12 @@ impl Paced {
             }
         }
         self.peek().await;
-        let batch = self.first.take().into_iter().chain(std::iter::from_fn(|| self.events.try_recv().ok())).collect();
+        let batch = self
+            .first
+            .take()
+            .into_iter()
+            .chain(std::iter::from_fn(|| self.events.try_recv().ok()))
+            .collect();
         self.written = Some(Instant::now());
         batch
     }
@@ -77,7 +90,10 @@ mod tests {
     }
 
     fn texts(events: &[Event]) -> Vec<&str> {
-        events.iter().map(|event| if let Event::Text(piece) = event { piece.text.as_str() } else { "end" }).collect()
+        events
+            .iter()
+            .map(|event| if let Event::Text(piece) = event { piece.text.as_str() } else { "end" })
+            .collect()
     }
 
     #[tokio::test]

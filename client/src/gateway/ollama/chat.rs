@@ -17,7 +17,11 @@ use crate::gateway::{
 };
 
 /// Answers a conversation; an empty one loads or unloads the model.
-pub async fn chat(State(core): State<Arc<Core>>, Extension(caller): Extension<Caller>, body: Body) -> Response {
+pub async fn chat(
+    State(core): State<Arc<Core>>,
+    Extension(caller): Extension<Caller>,
+    body: Body,
+) -> Response {
     match answered(&core, caller, body).await {
         Ok(response) => response,
         Err(error) => Api::Ollama.refuse(&error),
@@ -27,7 +31,8 @@ pub async fn chat(State(core): State<Arc<Core>>, Extension(caller): Extension<Ca
 async fn answered(core: &Arc<Core>, caller: Caller, body: Body) -> Result<Response, GatewayError> {
     let mut fields = core.bodies.fields(&core.config, body).await?;
     let Asked { model: name, is_streamed, options, keep_alive } = Asked::take(&mut fields)?;
-    let messages = fields.objects("messages")?.into_iter().map(message).collect::<Result<Vec<_>, _>>()?;
+    let messages =
+        fields.objects("messages")?.into_iter().map(message).collect::<Result<Vec<_>, _>>()?;
     ignore_rest(fields);
     if messages.is_empty() {
         return if keep_alive.is_zero() {
@@ -80,7 +85,9 @@ mod tests {
             (json!({"role": "assistant", "tool_calls": [{}]}), "messages[0].tool_calls"),
         ] {
             let body = json!({"messages": [wrong]}).to_string();
-            let mut messages = Fields::parse(body.as_bytes()).and_then(|mut fields| fields.objects("messages")).expect("objects");
+            let mut messages = Fields::parse(body.as_bytes())
+                .and_then(|mut fields| fields.objects("messages"))
+                .expect("objects");
             assert_eq!(message(messages.remove(0)).expect_err(field).field.as_deref(), Some(field));
         }
     }

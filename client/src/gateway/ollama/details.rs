@@ -23,7 +23,9 @@ pub fn details(model: &LoadedModel) -> Value {
 
 /// Weights of the model.
 pub fn parameters(model: &LoadedModel) -> u64 {
-    let count = |shape: &[usize]| shape.iter().fold(1u64, |product, length| product.saturating_mul(*length as u64));
+    let count = |shape: &[usize]| {
+        shape.iter().fold(1u64, |product, length| product.saturating_mul(*length as u64))
+    };
     model.local.file().tensors().fold(0, |sum: u64, tensor| sum.saturating_add(count(tensor.shape)))
 }
 
@@ -46,6 +48,9 @@ fn size(parameters: u64) -> String {
 mod tests {
     #[test]
     fn sizes_are_short() {
-        assert_eq!([super::size(5_509_376), super::size(7_600_000_000), super::size(900)], ["5.5M", "7.6B", "0.9K"]);
+        assert_eq!(
+            [super::size(5_509_376), super::size(7_600_000_000), super::size(900)],
+            ["5.5M", "7.6B", "0.9K"]
+        );
     }
 }

@@ -27,7 +27,11 @@ struct Parts {
 }
 
 /// Answers a prompt; an empty one loads or unloads the model.
-pub async fn generate(State(core): State<Arc<Core>>, Extension(caller): Extension<Caller>, body: Body) -> Response {
+pub async fn generate(
+    State(core): State<Arc<Core>>,
+    Extension(caller): Extension<Caller>,
+    body: Body,
+) -> Response {
     match answered(&core, caller, body).await {
         Ok(response) => response,
         Err(error) => Api::Ollama.refuse(&error),
@@ -58,7 +62,9 @@ async fn answered(core: &Arc<Core>, caller: Caller, body: Body) -> Result<Respon
 
 fn parts(fields: &mut Fields) -> Result<Parts, GatewayError> {
     if fields.text("suffix")?.is_some_and(|suffix| !suffix.is_empty()) {
-        return Err(fields.refuse("suffix", "this model does not support insert: leave suffix empty"));
+        return Err(
+            fields.refuse("suffix", "this model does not support insert: leave suffix empty")
+        );
     }
     Ok(Parts {
         prompt: fields.text("prompt")?.unwrap_or_default(),
@@ -73,7 +79,10 @@ fn prompt(parts: Parts) -> Result<Prompt, GatewayError> {
     let Parts { prompt: text, system, template, context, is_raw } = parts;
     if is_raw {
         if !context.is_empty() || template.is_some() || system.is_some() {
-            return Err(GatewayError::field("raw", "raw mode does not support template, system, or context"));
+            return Err(GatewayError::field(
+                "raw",
+                "raw mode does not support template, system, or context",
+            ));
         }
         return Ok(Prompt::Raw(text));
     }
@@ -81,10 +90,15 @@ fn prompt(parts: Parts) -> Result<Prompt, GatewayError> {
         if !context.is_empty() {
             return Err(GatewayError::field(
                 "context",
-                "a context and a template of your own do not go together: put the text into the prompt",
+                "a context and a template of your own do not go together: put the text into the \
+                 prompt",
             ));
         }
-        return Ok(Prompt::Rendered(template::render(&template, &system.unwrap_or_default(), &text)?));
+        return Ok(Prompt::Rendered(template::render(
+            &template,
+            &system.unwrap_or_default(),
+            &text,
+        )?));
     }
     let system = system.map(|system| ChatMessage::new("system", system));
     let messages = system.into_iter().chain([ChatMessage::new("user", text)]).collect();

@@ -80,10 +80,21 @@ mod tests {
         };
         assert_eq!(read(Value::Null), Some(DEFAULT));
         assert_eq!([read(json!(0)), read(json!(0.0)), read(json!("0"))], [Some(Duration::ZERO); 3]);
-        assert_eq!([read(json!(1.5)), read(json!("1.5")), read(json!("1500ms"))], [Some(Duration::from_millis(1500)); 3]);
+        assert_eq!(
+            [read(json!(1.5)), read(json!("1.5")), read(json!("1500ms"))],
+            [Some(Duration::from_millis(1500)); 3]
+        );
         assert_eq!(read(json!("1h30m")), Some(Duration::from_secs(5400)));
         assert_eq!([read(json!(-1)), read(json!("-1m")), read(json!(-0.5))], [Some(FOR_EVER); 3]);
-        for wrong in [json!("soon"), json!(""), json!("5 minutes"), json!(true), json!([1]), json!("5x"), json!("1e400")] {
+        for wrong in [
+            json!("soon"),
+            json!(""),
+            json!("5 minutes"),
+            json!(true),
+            json!([1]),
+            json!("5x"),
+            json!("1e400"),
+        ] {
             assert_eq!(read(wrong.clone()), None, "{wrong}");
         }
     }

@@ -41,8 +41,12 @@ mod tests {
             bytes: bytes.map(<[u8]>::to_vec),
             log_probability: -0.5,
         };
-        let alone = ScoredToken { drawn: one("a", Some(b"a")), top: vec![], first_char: 0, end_bytes: 1 };
-        let both = ScoredToken { top: vec![one("a", Some(b"a")), one("<|im_end|>", None)], ..alone.clone() };
+        let alone =
+            ScoredToken { drawn: one("a", Some(b"a")), top: vec![], first_char: 0, end_bytes: 1 };
+        let both = ScoredToken {
+            top: vec![one("a", Some(b"a")), one("<|im_end|>", None)],
+            ..alone.clone()
+        };
         assert!(of(&[]).is_empty());
         assert_eq!(of(&[alone]), [json!({"token": "a", "logprob": -0.5, "bytes": [97]})]);
         let top = json!([{"token": "a", "logprob": -0.5, "bytes": [97]}, {"token": "<|im_end|>", "logprob": -0.5}]);

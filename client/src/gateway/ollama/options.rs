@@ -1,7 +1,8 @@
 //! Fields that `/api/generate` and `/api/chat` share, and their `options`, with Ollama's defaults.
 //!
-//! What a worker cannot do with its logits (penalties, `min_p` and the like) is accepted and logged, as Ollama does with options
-//! that it does not know: clients send them as a habit. What would change the form of the answer is refused.
+//! What a worker cannot do with its logits (penalties, `min_p` and the like) is accepted and
+//! logged, as Ollama does with options that it does not know: clients send them as a habit. What
+//! would change the form of the answer is refused.
 
 use std::time::Duration;
 
@@ -46,7 +47,8 @@ impl Asked {
     }
 }
 
-/// Leaves the rest of a request alone; what clients send and changes nothing here is not even logged.
+/// Leaves the rest of a request alone; what clients send and changes nothing here is not even
+/// logged.
 pub fn ignore_rest(fields: Fields) {
     fields.ignore_rest(&["truncate", "shift", "_debug_render_only"]);
 }
@@ -59,11 +61,14 @@ fn check(fields: &mut Fields) -> Result<(), GatewayError> {
         Some(_) => true,
     };
     if is_set("format") {
-        let why = "format must be empty: workers of this market cannot be held to a format, so ask for it in the prompt";
+        let why = "format must be empty: workers of this market cannot be held to a format, so \
+                   ask for it in the prompt";
         return Err(fields.refuse("format", why));
     }
     if is_set("think") {
-        return Err(fields.refuse("think", "think must be false: this model does not support thinking"));
+        return Err(
+            fields.refuse("think", "think must be false: this model does not support thinking")
+        );
     }
     if !fields.list("tools")?.is_empty() {
         return Err(fields.refuse("tools", "this model does not support tools"));
@@ -82,13 +87,20 @@ fn options(mut given: Fields) -> Result<Options, GatewayError> {
         // As long as the context.
         Some(-2) => Some(u32::MAX),
         Some(count) => {
-            let why = "must be at least 1, -1 for the gateway's own number, or -2 for all there is room for";
-            Some(u32::try_from(count).ok().filter(|count| *count > 0).ok_or_else(|| given.refuse("num_predict", why))?)
+            let why = "must be at least 1, -1 for the gateway's own number, or -2 for all there \
+                       is room for";
+            Some(
+                u32::try_from(count)
+                    .ok()
+                    .filter(|count| *count > 0)
+                    .ok_or_else(|| given.refuse("num_predict", why))?,
+            )
         }
     };
     // A negative seed is drawn anew each time.
     let seed = given.integer("seed")?.and_then(|seed| u64::try_from(seed).ok());
-    let temperature = given.number("temperature", 0.0..=100.0)?.map_or(default.temperature, |value| value as f32);
+    let temperature =
+        given.number("temperature", 0.0..=100.0)?.map_or(default.temperature, |value| value as f32);
     let top_k = sampling::top_k(&mut given)?.unwrap_or(default.top_k);
     let (top_k, top_p) = sampling::drawn_from(top_k, sampling::top_p(&mut given, default.top_p)?);
     let stop = sampling::stops(&mut given)?;
@@ -112,11 +124,22 @@ mod tests {
 
     #[test]
     fn the_defaults_are_ollamas_and_every_option_is_taken() {
-        let default =
-            Options { max_tokens: None, temperature: 0.8, top_k: 40, top_p: 0.9, seed: None, stop: vec![], logprobs: None };
+        let default = Options {
+            max_tokens: None,
+            temperature: 0.8,
+            top_k: 40,
+            top_p: 0.9,
+            seed: None,
+            stop: vec![],
+            logprobs: None,
+        };
         assert_eq!(asked(json!({})).expect("none").options, default);
         assert_eq!(options(json!({})).expect("none"), default);
-        assert_eq!(options(json!({"num_predict": -1, "seed": -1, "mirostat": 2, "temperature": null})).expect("fine"), default);
+        assert_eq!(
+            options(json!({"num_predict": -1, "seed": -1, "mirostat": 2, "temperature": null}))
+                .expect("fine"),
+            default
+        );
         let all = json!({"num_predict": 7.0, "seed": 42, "top_k": 3, "temperature": 0, "top_p": 0.5, "stop": ["a", "b"]});
         let expected = Options {
             max_tokens: Some(7),
@@ -130,8 +153,14 @@ mod tests {
         assert_eq!(options(all).expect("all"), expected);
         assert_eq!(options(json!({"stop": "x"})).expect("one").stop, ["x"]);
         assert_eq!(options(json!({"seed": u64::MAX})).expect("a seed").seed, Some(u64::MAX));
-        assert_eq!(options(json!({"num_predict": -2})).expect("all there is room for").max_tokens, Some(u32::MAX));
-        assert!(asked(json!({})).expect("none").is_streamed && !asked(json!({"stream": false})).expect("whole").is_streamed);
+        assert_eq!(
+            options(json!({"num_predict": -2})).expect("all there is room for").max_tokens,
+            Some(u32::MAX)
+        );
+        assert!(
+            asked(json!({})).expect("none").is_streamed
+                && !asked(json!({"stream": false})).expect("whole").is_streamed
+        );
     }
 
     #[test]
@@ -152,10 +181,16 @@ mod tests {
             json!({"stop": vec!["x"; 17]}),
             json!({"stop": "x".repeat(1000)}),
         ] {
-            let name = wrong.as_object().and_then(|object| object.keys().next()).map(|name| format!("options.{name}"));
+            let name = wrong
+                .as_object()
+                .and_then(|object| object.keys().next())
+                .map(|name| format!("options.{name}"));
             assert_eq!(options(wrong.clone()).expect_err(&wrong.to_string()).field, name);
         }
-        assert_eq!(asked(json!({"options": []})).expect_err("no object").field.as_deref(), Some("options"));
+        assert_eq!(
+            asked(json!({"options": []})).expect_err("no object").field.as_deref(),
+            Some("options")
+        );
     }
 
     #[test]
@@ -190,10 +225,12 @@ mod tests {
             ("tools", json!([{"type": "function"}])),
             ("images", json!(["aGk="])),
         ] {
-            assert_eq!(asked(json!({field: value})).expect_err(field).field.as_deref(), Some(field));
+            assert_eq!(
+                asked(json!({field: value})).expect_err(field).field.as_deref(),
+                Some(field)
+            );
         }
-        let harmless =
-            json!({"format": "", "think": false, "logprobs": false, "tools": [], "images": [], "truncate": true, "new_field": 1});
+        let harmless = json!({"format": "", "think": false, "logprobs": false, "tools": [], "images": [], "truncate": true, "new_field": 1});
         asked(harmless).expect("harmless");
     }
 }

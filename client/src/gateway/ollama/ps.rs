@@ -1,4 +1,5 @@
-//! `GET /api/ps`: the models that were used a short time ago. Nothing is in memory here; the workers keep what they serve.
+//! `GET /api/ps`: the models that were used a short time ago. Nothing is in memory here; the
+//! workers keep what they serve.
 
 use std::sync::Arc;
 use std::time::SystemTime;

@@ -18,7 +18,11 @@ use crate::gateway::{
 };
 
 /// The model's file in words; long lists only on request.
-pub async fn show(State(core): State<Arc<Core>>, Extension(caller): Extension<Caller>, body: Body) -> Response {
+pub async fn show(
+    State(core): State<Arc<Core>>,
+    Extension(caller): Extension<Caller>,
+    body: Body,
+) -> Response {
     match found(&core, &caller, body).await {
         Ok(description) => json(StatusCode::OK, &description),
         Err(error) => Api::Ollama.refuse(&error),

@@ -76,7 +76,12 @@ struct Last<'a> {
 }
 
 /// The answer to a request: streamed, or whole.
-pub async fn answer(generation: Generation, shape: Shape, model: String, is_streamed: bool) -> Result<Response, GatewayError> {
+pub async fn answer(
+    generation: Generation,
+    shape: Shape,
+    model: String,
+    is_streamed: bool,
+) -> Result<Response, GatewayError> {
     if !is_streamed {
         let (answer, report) = generation.finish().await?;
         return Ok(admit::json(StatusCode::OK, &last(shape, &model, &answer, &report)));
@@ -90,11 +95,16 @@ pub async fn answer(generation: Generation, shape: Shape, model: String, is_stre
                 is_over = !matches!(event, Event::Text(_));
                 match event {
                     Event::Text(piece) => write_line(&mut lines, &chunk(shape, &model, &piece)),
-                    Event::Done(report) => write_line(&mut lines, &last(shape, &model, &Piece::default(), &report)),
+                    Event::Done(report) => {
+                        write_line(&mut lines, &last(shape, &model, &Piece::default(), &report))
+                    }
                     Event::Failed(error) => write_line(&mut lines, &super::error(&error)),
                 }
             }
-            Some((Ok::<_, std::convert::Infallible>(Bytes::from(lines)), (!is_over).then_some(generation)))
+            Some((
+                Ok::<_, std::convert::Infallible>(Bytes::from(lines)),
+                (!is_over).then_some(generation),
+            ))
         }
     });
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
@@ -127,9 +137,14 @@ fn chunk<'a>(shape: Shape, model: &'a str, piece: &'a Piece) -> Chunk<'a> {
 }
 
 fn last<'a>(shape: Shape, model: &'a str, piece: &'a Piece, report: &'a Report) -> Last<'a> {
-    let (durations, ids) = (&report.durations, || report.prompt.iter().chain(&report.tokens).copied().collect());
+    let (durations, ids) =
+        (&report.durations, || report.prompt.iter().chain(&report.tokens).copied().collect());
     Last {
-        chunk: Chunk { done: true, done_reason: Some(report.finish.name()), ..chunk(shape, model, piece) },
+        chunk: Chunk {
+            done: true,
+            done_reason: Some(report.finish.name()),
+            ..chunk(shape, model, piece)
+        },
         context: (shape == Shape::Generate).then(ids),
         total_duration: nanoseconds(durations.total),
         load_duration: nanoseconds(durations.load),

@@ -1,9 +1,11 @@
 //! The `template` of a request: the little of Go's templates that prompts for text models use.
 //!
-//! `{{ .System }}`, `{{ .Prompt }}`, `{{ .Response }}` (where the rendered text ends) and `{{ if .System }}…{{ end }}`, with or
-//! without the dashes that trim spaces. Anything else is refused: half a template is worse than none.
+//! `{{ .System }}`, `{{ .Prompt }}`, `{{ .Response }}` (where the rendered text ends) and `{{ if
+//! .System }}…{{ end }}`, with or without the dashes that trim spaces. Anything else is refused:
+//! half a template is worse than none.
 //!
-//! The names of control tokens count in the template. In the system message and the prompt they are text.
+//! The names of control tokens count in the template. In the system message and the prompt they are
+//! text.
 
 use mica_engine::{PromptText, tokenizer::MAX_TEXT_BYTES};
 
@@ -12,7 +14,8 @@ use crate::gateway::error::GatewayError;
 /// What `template` makes of a system message and a prompt.
 ///
 /// # Errors
-/// [`GatewayError`] names the action that is not known, or says that the text is longer than [`MAX_TEXT_BYTES`].
+/// [`GatewayError`] names the action that is not known, or says that the text is longer than
+/// [`MAX_TEXT_BYTES`].
 pub fn render(template: &str, system: &str, prompt: &str) -> Result<PromptText, GatewayError> {
     let (mut text, mut rest) = (PromptText::default(), template);
     // Whether each open `if` is true.
@@ -52,7 +55,10 @@ pub fn render(template: &str, system: &str, prompt: &str) -> Result<PromptText, 
                 if shown {
                     // A short template may name a long prompt many times.
                     if text.as_str().len().saturating_add(value.len()) > MAX_TEXT_BYTES {
-                        let message = format!("template: the prompt that it makes is longer than {MAX_TEXT_BYTES} bytes");
+                        let message = format!(
+                            "template: the prompt that it makes is longer than {MAX_TEXT_BYTES} \
+                             bytes"
+                        );
                         return Err(GatewayError::field("template", message));
                     }
                     text.push_content(value);
@@ -71,8 +77,8 @@ pub fn render(template: &str, system: &str, prompt: &str) -> Result<PromptText, 
 fn wrong(what: &str) -> GatewayError {
     let what: String = what.chars().take(60).collect();
     let message = format!(
-        "template: `{what}` is not known here: use {{{{ .System }}}}, {{{{ .Prompt }}}}, {{{{ .Response }}}} and {{{{ if .System }}}}, or send \
-         a finished prompt with raw"
+        "template: `{what}` is not known here: use {{{{ .System }}}}, {{{{ .Prompt }}}}, {{{{ \
+         .Response }}}} and {{{{ if .System }}}}, or send a finished prompt with raw"
     );
     GatewayError::field("template", message)
 }
@@ -87,7 +93,9 @@ mod tests {
 
     #[test]
     fn the_usual_templates_are_rendered() {
-        let chat = "{{ if .System }}<|im_start|>system\n{{ .System }}<|im_end|>\n{{ end }}<|im_start|>user\n{{ .Prompt }}<|im_end|>\n<|im_start|>assistant\n{{ .Response }}<|im_end|>";
+        let chat = "{{ if .System }}<|im_start|>system\n{{ .System }}<|im_end|>\n{{ end \
+                    }}<|im_start|>user\n{{ .Prompt }}<|im_end|>\n<|im_start|>assistant\n{{ \
+                    .Response }}<|im_end|>";
         let user = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n";
         assert_eq!(text(chat, "", "Hi"), user);
         assert_eq!(text(chat, "S", "Hi"), format!("<|im_start|>system\nS<|im_end|>\n{user}"));
@@ -98,14 +106,23 @@ mod tests {
 
     #[test]
     fn what_is_filled_in_is_content() {
-        let rendered = render("<s>{{ .System }}|{{ .Prompt }}{{ .Prompt }}</s>", "S", "<s>").expect("known");
-        assert_eq!((rendered.as_str(), rendered.content()), ("<s>S|<s><s></s>", &[3..4, 5..11][..]));
+        let rendered =
+            render("<s>{{ .System }}|{{ .Prompt }}{{ .Prompt }}</s>", "S", "<s>").expect("known");
+        assert_eq!(
+            (rendered.as_str(), rendered.content()),
+            ("<s>S|<s><s></s>", &[3..4, 5..11][..])
+        );
     }
 
     #[test]
     fn a_prompt_that_is_named_many_times_has_a_bound() {
-        let error = render(&"{{.Prompt}}".repeat(1000), "", &"x".repeat(1 << 20)).expect_err("a gigabyte");
-        assert!(error.field.as_deref() == Some("template") && error.message.contains("longer than"), "{}", error.message);
+        let error =
+            render(&"{{.Prompt}}".repeat(1000), "", &"x".repeat(1 << 20)).expect_err("a gigabyte");
+        assert!(
+            error.field.as_deref() == Some("template") && error.message.contains("longer than"),
+            "{}",
+            error.message
+        );
     }
 
     #[test]

@@ -5,7 +5,8 @@ use serde_json::json;
 
 use crate::gateway::admit::json;
 
-/// The version of Ollama's API whose shapes are spoken here: some clients refuse what they take for too old.
+/// The version of Ollama's API whose shapes are spoken here: some clients refuse what they take for
+/// too old.
 const SPOKEN: &str = "0.5.1";
 
 /// The API's version, and ours.

@@ -18,7 +18,11 @@ use crate::gateway::{
 };
 
 /// Answers a conversation.
-pub async fn chat(State(core): State<Arc<Core>>, Extension(caller): Extension<Caller>, body: Body) -> Response {
+pub async fn chat(
+    State(core): State<Arc<Core>>,
+    Extension(caller): Extension<Caller>,
+    body: Body,
+) -> Response {
     match answered(&core, caller, body).await {
         Ok(response) => response,
         Err(error) => Api::OpenAi.refuse(&error),
@@ -29,13 +33,15 @@ async fn answered(core: &Arc<Core>, caller: Caller, body: Body) -> Result<Respon
     let mut fields = core.bodies.fields(&core.config, body).await?;
     let Asked { model, is_streamed, include_usage, mut options } = Asked::take(&mut fields, None)?;
     options.logprobs = chat_logprobs(&mut fields)?;
-    let messages = fields.objects("messages")?.into_iter().map(message).collect::<Result<Vec<_>, _>>()?;
+    let messages =
+        fields.objects("messages")?.into_iter().map(message).collect::<Result<Vec<_>, _>>()?;
     if messages.is_empty() {
         return Err(fields.refuse("messages", "messages must hold at least one message"));
     }
     fields.ignore_rest(&[]);
     let prompt = Prompt::Chat { context: Vec::new(), messages };
-    let generation = core.generate(Request { model: model.clone(), prompt, options, caller }).await?;
+    let generation =
+        core.generate(Request { model: model.clone(), prompt, options, caller }).await?;
     answer(generation, Shape::Chat, model, is_streamed, include_usage).await
 }
 
@@ -47,9 +53,12 @@ fn message(mut fields: Fields) -> Result<ChatMessage, GatewayError> {
     let text = match fields.take("content") {
         None => String::new(),
         Some(Value::String(text)) => text,
-        Some(Value::Array(parts)) => {
-            fields.as_objects("content", parts)?.into_iter().map(part).collect::<Result<Vec<_>, _>>()?.concat()
-        }
+        Some(Value::Array(parts)) => fields
+            .as_objects("content", parts)?
+            .into_iter()
+            .map(part)
+            .collect::<Result<Vec<_>, _>>()?
+            .concat(),
         Some(other) => return Err(fields.wrong("content", "a string or a list of parts", &other)),
     };
     let role = fields.text("role")?;
@@ -66,7 +75,10 @@ fn message(mut fields: Fields) -> Result<ChatMessage, GatewayError> {
 fn part(mut fields: Fields) -> Result<String, GatewayError> {
     let kind = fields.text("type")?.unwrap_or_default();
     if kind != "text" {
-        return Err(fields.refuse("type", &format!("content of type '{}' is not supported: this model reads text", cut(&kind))));
+        return Err(fields.refuse(
+            "type",
+            &format!("content of type '{}' is not supported: this model reads text", cut(&kind)),
+        ));
     }
     let text = fields.text("text")?;
     text.ok_or_else(|| fields.refuse("text", "a part of type text has a text"))
@@ -81,7 +93,9 @@ mod tests {
     fn messages(messages: Value) -> Result<Vec<(String, String)>, GatewayError> {
         let body = json!({"messages": messages}).to_string();
         let list = Fields::parse(body.as_bytes()).expect("an object").objects("messages")?;
-        list.into_iter().map(|fields| message(fields).map(|message| (message.role, message.content))).collect()
+        list.into_iter()
+            .map(|fields| message(fields).map(|message| (message.role, message.content)))
+            .collect()
     }
 
     #[test]
@@ -90,7 +104,10 @@ mod tests {
         let list = json!([{"role": "developer", "content": "s"}, {"role": "user", "content": parts, "name": "me"},
                           {"role": "assistant", "content": null, "tool_calls": []}]);
         let pair = |role: &str, text: &str| (role.to_owned(), text.to_owned());
-        assert_eq!(messages(list).expect("fine"), [pair("system", "s"), pair("user", "ab"), pair("assistant", "")]);
+        assert_eq!(
+            messages(list).expect("fine"),
+            [pair("system", "s"), pair("user", "ab"), pair("assistant", "")]
+        );
     }
 
     #[test]
@@ -100,11 +117,20 @@ mod tests {
             (json!(["Hi"]), "messages[0]"),
             (json!([{"content": "Hi"}]), "messages[0].role"),
             (json!([{"role": "pirate", "content": "Hi"}]), "messages[0].role"),
-            (json!([{"role": "user", "content": "Hi"}, {"role": "tool", "content": "5"}]), "messages[1].role"),
+            (
+                json!([{"role": "user", "content": "Hi"}, {"role": "tool", "content": "5"}]),
+                "messages[1].role",
+            ),
             (json!([{"role": "user", "content": 5}]), "messages[0].content"),
             (json!([{"role": "user", "content": ["Hi"]}]), "messages[0].content[0]"),
-            (json!([{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]), "messages[0].content[0].type"),
-            (json!([{"role": "user", "content": [{"type": "text"}]}]), "messages[0].content[0].text"),
+            (
+                json!([{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]),
+                "messages[0].content[0].type",
+            ),
+            (
+                json!([{"role": "user", "content": [{"type": "text"}]}]),
+                "messages[0].content[0].text",
+            ),
             (json!([{"role": "assistant", "tool_calls": [{}]}]), "messages[0].tool_calls"),
         ] {
             assert_eq!(messages(wrong).expect_err(field).field.as_deref(), Some(field));

@@ -20,7 +20,11 @@ use crate::gateway::{
 const DEFAULT_TOKENS: u32 = 16;
 
 /// Goes on with a text.
-pub async fn completions(State(core): State<Arc<Core>>, Extension(caller): Extension<Caller>, body: Body) -> Response {
+pub async fn completions(
+    State(core): State<Arc<Core>>,
+    Extension(caller): Extension<Caller>,
+    body: Body,
+) -> Response {
     match answered(&core, caller, body).await {
         Ok(response) => response,
         Err(error) => Api::OpenAi.refuse(&error),
@@ -29,21 +33,28 @@ pub async fn completions(State(core): State<Arc<Core>>, Extension(caller): Exten
 
 async fn answered(core: &Arc<Core>, caller: Caller, body: Body) -> Result<Response, GatewayError> {
     let mut fields = core.bodies.fields(&core.config, body).await?;
-    let Asked { model, is_streamed, include_usage, mut options } = Asked::take(&mut fields, Some(DEFAULT_TOKENS))?;
+    let Asked { model, is_streamed, include_usage, mut options } =
+        Asked::take(&mut fields, Some(DEFAULT_TOKENS))?;
     options.logprobs = text_logprobs(&mut fields)?;
     let prompt = prompt(&mut fields)?;
     fields.ignore_rest(&[]);
-    let generation = core.generate(Request { model: model.clone(), prompt, options, caller }).await?;
+    let generation =
+        core.generate(Request { model: model.clone(), prompt, options, caller }).await?;
     answer(generation, Shape::Text, model, is_streamed, include_usage).await
 }
 
 /// A text, token ids, or a list that holds one of these.
 fn prompt(fields: &mut Fields) -> Result<Prompt, GatewayError> {
     match fields.take("prompt").unwrap_or_default() {
-        Value::Array(mut several) if several.first().is_some_and(|first| !first.is_number()) => match several.len() {
-            1 => one(fields, several.remove(0)),
-            _ => Err(fields.refuse("prompt", "one prompt is answered for each request: ask several times")),
-        },
+        Value::Array(mut several) if several.first().is_some_and(|first| !first.is_number()) => {
+            match several.len() {
+                1 => one(fields, several.remove(0)),
+                _ => Err(fields.refuse(
+                    "prompt",
+                    "one prompt is answered for each request: ask several times",
+                )),
+            }
+        }
         alone => one(fields, alone),
     }
 }
@@ -56,8 +67,12 @@ fn one(fields: &Fields, prompt: Value) -> Result<Prompt, GatewayError> {
         other => return Err(fields.wrong("prompt", "a string or a list of token ids", &other)),
     };
     match &prompt {
-        Prompt::Raw(text) if text.is_empty() => Err(fields.refuse("prompt", "the prompt is empty: give a text to go on with")),
-        Prompt::Tokens(ids) if ids.is_empty() => Err(fields.refuse("prompt", "the prompt is empty: give a text to go on with")),
+        Prompt::Raw(text) if text.is_empty() => {
+            Err(fields.refuse("prompt", "the prompt is empty: give a text to go on with"))
+        }
+        Prompt::Tokens(ids) if ids.is_empty() => {
+            Err(fields.refuse("prompt", "the prompt is empty: give a text to go on with"))
+        }
         _ => Ok(prompt),
     }
 }
@@ -69,7 +84,9 @@ mod tests {
     use super::*;
 
     fn read(value: Value) -> Result<Prompt, GatewayError> {
-        prompt(&mut Fields::parse(json!({"prompt": value}).to_string().as_bytes()).expect("an object"))
+        prompt(
+            &mut Fields::parse(json!({"prompt": value}).to_string().as_bytes()).expect("an object"),
+        )
     }
 
     #[test]

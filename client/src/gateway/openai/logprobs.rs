@@ -18,7 +18,8 @@ fn likelihood(one: &Likelihood) -> Value {
     json!({"token": one.text, "logprob": one.log_probability, "bytes": one.bytes})
 }
 
-/// `logprobs` of a completion's choice; `text_offset` counts characters from the beginning of the answer.
+/// `logprobs` of a completion's choice; `text_offset` counts characters from the beginning of the
+/// answer.
 pub fn of_text(tokens: &[ScoredToken]) -> Value {
     json!({
         "tokens": tokens.iter().map(|token| token.drawn.text.as_str()).collect::<Value>(),
@@ -47,8 +48,18 @@ mod tests {
 
     fn tokens() -> [ScoredToken; 2] {
         let end = Likelihood { text: "<|im_end|>".into(), bytes: None, log_probability: -2.0 };
-        let first = ScoredToken { drawn: one("é", -0.25), top: vec![one("é", -0.25), end], first_char: 0, end_bytes: 2 };
-        let second = ScoredToken { drawn: one("b", -3.5), top: vec![one("c", -1.0)], first_char: 1, end_bytes: 3 };
+        let first = ScoredToken {
+            drawn: one("é", -0.25),
+            top: vec![one("é", -0.25), end],
+            first_char: 0,
+            end_bytes: 2,
+        };
+        let second = ScoredToken {
+            drawn: one("b", -3.5),
+            top: vec![one("c", -1.0)],
+            first_char: 1,
+            end_bytes: 3,
+        };
         [first, second]
     }
 
@@ -74,6 +85,9 @@ mod tests {
             "text_offset": [0, 1],
         });
         assert_eq!(of_text(&tokens()), expected);
-        assert_eq!(of_text(&[]), json!({"tokens": [], "token_logprobs": [], "top_logprobs": [], "text_offset": []}));
+        assert_eq!(
+            of_text(&[]),
+            json!({"tokens": [], "token_logprobs": [], "top_logprobs": [], "text_offset": []})
+        );
     }
 }

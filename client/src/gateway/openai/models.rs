@@ -30,7 +30,11 @@ pub async fn list(State(core): State<Arc<Core>>) -> Response {
 }
 
 /// One model.
-pub async fn one(State(core): State<Arc<Core>>, Extension(caller): Extension<Caller>, Path(id): Path<String>) -> Response {
+pub async fn one(
+    State(core): State<Arc<Core>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Response {
     match core.model(&id, &caller) {
         Ok((model, _)) => json(StatusCode::OK, &describe(&id, &model)),
         Err(error) => Api::OpenAi.refuse(&error),

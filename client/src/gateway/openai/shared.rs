@@ -1,7 +1,8 @@
-//! Fields that `/v1/chat/completions` and `/v1/completions` share, with OpenAI's defaults and ranges.
+//! Fields that `/v1/chat/completions` and `/v1/completions` share, with OpenAI's defaults and
+//! ranges.
 //!
-//! Fields that nobody knows, and penalties, which workers cannot apply, are accepted and logged. What would change the form of the
-//! answer is refused.
+//! Fields that nobody knows, and penalties, which workers cannot apply, are accepted and logged.
+//! What would change the form of the answer is refused.
 
 use serde_json::Value;
 
@@ -63,20 +64,26 @@ fn options(fields: &mut Fields, max_tokens: Option<u32>) -> Result<Options, Gate
 fn check(fields: &mut Fields) -> Result<(), GatewayError> {
     for name in ["n", "best_of"] {
         if fields.integer(name)?.is_some_and(|count| count != 1) {
-            return Err(
-                fields.refuse(name, &format!("{name} must be 1: one answer is given for each request, so ask several times"))
-            );
+            return Err(fields.refuse(
+                name,
+                &format!(
+                    "{name} must be 1: one answer is given for each request, so ask several times"
+                ),
+            ));
         }
     }
     if let Some(format) = fields.take("response_format")
         && format.get("type").and_then(Value::as_str) != Some("text")
     {
-        let why =
-            "response_format must be of type text: workers of this market cannot be held to a format, so ask for it in the prompt";
+        let why = "response_format must be of type text: workers of this market cannot be held to \
+                   a format, so ask for it in the prompt";
         return Err(fields.refuse("response_format", why));
     }
     if fields.list("modalities")?.iter().any(|modality| modality != "text") {
-        return Err(fields.refuse("modalities", "modalities can only be text: workers of this market give nothing else"));
+        return Err(fields.refuse(
+            "modalities",
+            "modalities can only be text: workers of this market give nothing else",
+        ));
     }
     for (name, why) in [
         ("tools", "this model does not support tools"),
@@ -88,14 +95,23 @@ fn check(fields: &mut Fields) -> Result<(), GatewayError> {
     }
     for name in ["tool_choice", "function_call"] {
         if fields.take(name).is_some_and(|choice| choice != "none" && choice != "auto") {
-            return Err(fields.refuse(name, &format!("{name} must be none or auto: this model does not support tools")));
+            return Err(fields.refuse(
+                name,
+                &format!("{name} must be none or auto: this model does not support tools"),
+            ));
         }
     }
     if fields.flag("echo")?.unwrap_or(false) {
-        return Err(fields.refuse("echo", "echo must be false: the prompt is not given back, so put it before the answer yourself"));
+        return Err(fields.refuse(
+            "echo",
+            "echo must be false: the prompt is not given back, so put it before the answer \
+             yourself",
+        ));
     }
     if fields.text("suffix")?.is_some_and(|suffix| !suffix.is_empty()) {
-        return Err(fields.refuse("suffix", "this model does not support insert: leave suffix empty"));
+        return Err(
+            fields.refuse("suffix", "this model does not support insert: leave suffix empty")
+        );
     }
     Ok(())
 }
@@ -115,7 +131,9 @@ pub fn chat_logprobs(fields: &mut Fields) -> Result<Option<u8>, GatewayError> {
 /// [`GatewayError`] names the field that is wrong.
 pub fn text_logprobs(fields: &mut Fields) -> Result<Option<u8>, GatewayError> {
     if fields.integer("top_logprobs")?.is_some_and(|count| count != 0) {
-        return Err(fields.refuse("top_logprobs", "top_logprobs is a chat's: give logprobs the number"));
+        return Err(
+            fields.refuse("top_logprobs", "top_logprobs is a chat's: give logprobs the number")
+        );
     }
     match fields.take("logprobs") {
         // What some clients send for none.
@@ -140,8 +158,15 @@ mod tests {
 
     #[test]
     fn the_defaults_are_openais_and_every_field_is_taken() {
-        let default =
-            Options { max_tokens: None, temperature: 1.0, top_k: 0, top_p: 1.0, seed: None, stop: vec![], logprobs: None };
+        let default = Options {
+            max_tokens: None,
+            temperature: 1.0,
+            top_k: 0,
+            top_p: 1.0,
+            seed: None,
+            stop: vec![],
+            logprobs: None,
+        };
         assert_eq!(asked(json!({})).expect("none"), default);
         let habits = json!({"frequency_penalty": 0.5, "user": "me", "n": 1.0, "logprobs": false, "tools": [], "tool_choice": "auto",
                             "response_format": {"type": "text"}, "a_new_field": {}, "stop": null, "modalities": ["text"]});
@@ -160,7 +185,12 @@ mod tests {
         };
         assert_eq!(all.expect("all"), expected);
         assert_eq!(asked(json!({"seed": u64::MAX})).expect("a seed").seed, Some(u64::MAX));
-        assert_eq!(asked(json!({"top_p": 0})).map(|options| (options.top_k, options.top_p)).expect("greedy"), (1, 1.0));
+        assert_eq!(
+            asked(json!({"top_p": 0}))
+                .map(|options| (options.top_k, options.top_p))
+                .expect("greedy"),
+            (1, 1.0)
+        );
     }
 
     #[test]
@@ -175,8 +205,11 @@ mod tests {
             let asked = Asked::take(&mut fields(wish), None).expect("fine");
             assert_eq!((asked.is_streamed, asked.include_usage), (true, expected));
         }
-        let error =
-            Asked::take(&mut fields(json!({"model": "m", "stream_options": {"include_usage": 1}})), None).expect_err("refused");
+        let error = Asked::take(
+            &mut fields(json!({"model": "m", "stream_options": {"include_usage": 1}})),
+            None,
+        )
+        .expect_err("refused");
         assert_eq!(error.field.as_deref(), Some("stream_options.include_usage"));
     }
 
@@ -201,22 +234,34 @@ mod tests {
             (json!({"logprobs": false, "top_logprobs": 1}), "top_logprobs"),
             (json!({"top_logprobs": 1}), "top_logprobs"),
         ] {
-            assert_eq!(chat_logprobs(&mut fields(wish)).expect_err("refused").field.as_deref(), Some(field));
+            assert_eq!(
+                chat_logprobs(&mut fields(wish)).expect_err("refused").field.as_deref(),
+                Some(field)
+            );
         }
     }
 
     #[test]
     fn a_completion_asks_for_log_probabilities_by_a_number() {
-        for (value, expected) in
-            [(json!(null), None), (json!(false), None), (json!(0), Some(0)), (json!(5), Some(5)), (json!(2.0), Some(2))]
-        {
-            assert_eq!(text_logprobs(&mut fields(json!({"logprobs": value}))).expect("fine"), expected);
+        for (value, expected) in [
+            (json!(null), None),
+            (json!(false), None),
+            (json!(0), Some(0)),
+            (json!(5), Some(5)),
+            (json!(2.0), Some(2)),
+        ] {
+            assert_eq!(
+                text_logprobs(&mut fields(json!({"logprobs": value}))).expect("fine"),
+                expected
+            );
         }
         for value in [json!(6), json!(-1), json!(256), json!(1.5), json!(true), json!("5")] {
-            let error = text_logprobs(&mut fields(json!({"logprobs": value}))).expect_err("refused");
+            let error =
+                text_logprobs(&mut fields(json!({"logprobs": value}))).expect_err("refused");
             assert_eq!(error.field.as_deref(), Some("logprobs"));
         }
-        let error = text_logprobs(&mut fields(json!({"logprobs": 1, "top_logprobs": 2}))).expect_err("refused");
+        let error = text_logprobs(&mut fields(json!({"logprobs": 1, "top_logprobs": 2})))
+            .expect_err("refused");
         assert_eq!(error.field.as_deref(), Some("top_logprobs"));
     }
 
@@ -250,6 +295,12 @@ mod tests {
             assert_eq!(error.field.as_deref(), Some(field));
             assert!(error.message.len() > 10, "{error}");
         }
-        assert_eq!(Asked::take(&mut fields(json!({"model": " "})), None).expect_err("none").field.as_deref(), Some("model"));
+        assert_eq!(
+            Asked::take(&mut fields(json!({"model": " "})), None)
+                .expect_err("none")
+                .field
+                .as_deref(),
+            Some("model")
+        );
     }
 }

@@ -62,7 +62,11 @@ pub async fn answer(
     let state = Turn::Role(generation);
     let events = futures::stream::unfold(state, move |state| {
         let frame = frame.clone();
-        async move { next(&frame, state).await.map(|(bytes, state)| (Ok::<_, std::convert::Infallible>(bytes), state)) }
+        async move {
+            next(&frame, state)
+                .await
+                .map(|(bytes, state)| (Ok::<_, std::convert::Infallible>(bytes), state))
+        }
     });
     let mut response = Body::from_stream(events).into_response();
     let headers = response.headers_mut();
@@ -150,14 +154,24 @@ async fn next(frame: &Frame, turn: Turn) -> Option<(Bytes, Turn)> {
         is_over = !matches!(event, Event::Text(_));
         match event {
             Event::Text(piece) => {
-                let choice = Choice { logprobs: frame.logprobs(&piece.tokens), ..frame.choice(Some(&piece.text)) };
+                let choice = Choice {
+                    logprobs: frame.logprobs(&piece.tokens),
+                    ..frame.choice(Some(&piece.text))
+                };
                 write_event(&mut bytes, &frame.chunk(&[choice]));
             }
             Event::Done(report) => {
-                let choice = Choice { finish_reason: Some(report.finish.name()), ..frame.choice(None) };
-                write_event(&mut bytes, &Chunk { account: Some(account(&report)), ..frame.chunk(&[choice]) });
+                let choice =
+                    Choice { finish_reason: Some(report.finish.name()), ..frame.choice(None) };
+                write_event(
+                    &mut bytes,
+                    &Chunk { account: Some(account(&report)), ..frame.chunk(&[choice]) },
+                );
                 if frame.include_usage {
-                    write_event(&mut bytes, &Chunk { usage: Some(usage(&report)), ..frame.chunk(&[]) });
+                    write_event(
+                        &mut bytes,
+                        &Chunk { usage: Some(usage(&report)), ..frame.chunk(&[]) },
+                    );
                 }
             }
             Event::Failed(error) => write_event(&mut bytes, &super::error(&error)),
@@ -218,7 +232,9 @@ impl Frame {
     /// A choice with a piece of text, or with none.
     fn choice<'a>(&self, text: Option<&'a str>) -> Choice<'a> {
         match self.shape {
-            Shape::Chat => Choice { delta: Some(Delta { role: None, content: text }), ..Choice::default() },
+            Shape::Chat => {
+                Choice { delta: Some(Delta { role: None, content: text }), ..Choice::default() }
+            }
             Shape::Text => Choice { text: Some(text.unwrap_or_default()), ..Choice::default() },
         }
     }

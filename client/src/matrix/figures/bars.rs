@@ -1,4 +1,5 @@
-//! Means as bars, with the 95 % confidence interval of the mean as an error bar: one panel per metric.
+//! Means as bars, with the 95 % confidence interval of the mean as an error bar: one panel per
+//! metric.
 
 use plotters::style::Color;
 
@@ -27,7 +28,9 @@ pub struct Series {
 
 /// The series of a factor: both models, or the one that it concerns.
 pub fn by_peer(factor: Factor) -> Vec<Series> {
-    let peers = Peer::ALL.into_iter().filter(|peer| factor.concerns(Measure::Step(*peer, super::Metric::TotalDuration)));
+    let peers = Peer::ALL
+        .into_iter()
+        .filter(|peer| factor.concerns(Measure::Step(*peer, super::Metric::TotalDuration)));
     peers.map(|peer| Series { name: peer.title().into(), peer, front_end: None }).collect()
 }
 
@@ -35,7 +38,11 @@ pub fn by_peer(factor: Factor) -> Vec<Series> {
 pub fn by_front_end(front_ends: &[String]) -> Vec<Series> {
     let of = |peer: Peer| {
         let name = move |front_end: &String| format!("{}, {front_end}", peer.title());
-        front_ends.iter().map(move |front_end| Series { name: name(front_end), peer, front_end: Some(front_end.clone()) })
+        front_ends.iter().map(move |front_end| Series {
+            name: name(front_end),
+            peer,
+            front_end: Some(front_end.clone()),
+        })
     };
     Peer::ALL.into_iter().flat_map(of).collect()
 }
@@ -44,7 +51,12 @@ pub fn by_front_end(front_ends: &[String]) -> Vec<Series> {
 ///
 /// # Errors
 /// [`DrawError`].
-pub fn draw(title: &str, rows: &[Row], factor: Factor, series: &[Series]) -> Result<String, DrawError> {
+pub fn draw(
+    title: &str,
+    rows: &[Row],
+    factor: Factor,
+    series: &[Series],
+) -> Result<String, DrawError> {
     let groups = factor.groups(rows);
     let bars = i32::try_from(series.len()).unwrap_or(1).max(1);
     let band = (bars * BAR.1).max(BAR.0) + GAP;
@@ -54,10 +66,15 @@ pub fn draw(title: &str, rows: &[Row], factor: Factor, series: &[Series]) -> Res
     let count = panels().count() + usize::from(costs);
     let lines = i32::try_from(count).unwrap_or(0).div_euclid(COLUMNS) + i32::from(count % 2 == 1);
     document(title, (WIDTH, HEAD + lines * height(inner)), |area| {
-        legend(area, &series.iter().map(|series| series.name.clone()).collect::<Vec<_>>(), (20, 42))?;
+        legend(
+            area,
+            &series.iter().map(|series| series.name.clone()).collect::<Vec<_>>(),
+            (20, 42),
+        )?;
         for (index, metric) in panels().enumerate() {
             let value = |row: &Row, series: &Series| {
-                let is_in = series.front_end.as_ref().is_none_or(|front_end| *front_end == row.front_end);
+                let is_in =
+                    series.front_end.as_ref().is_none_or(|front_end| *front_end == row.front_end);
                 is_in.then(|| row.step(series.peer).value(metric))
             };
             let means = means(rows, factor, &groups, series, value);
@@ -65,8 +82,19 @@ pub fn draw(title: &str, rows: &[Row], factor: Factor, series: &[Series]) -> Res
         }
         if costs {
             let measure = Measure::Cost;
-            let means = means(rows, factor, &groups, &series[..1.min(series.len())], |row, _| measure.of(row));
-            panel(area, panels().count(), inner, band, &measure.title(), measure.unit(), &groups, &means)?;
+            let means = means(rows, factor, &groups, &series[..1.min(series.len())], |row, _| {
+                measure.of(row)
+            });
+            panel(
+                area,
+                panels().count(),
+                inner,
+                band,
+                &measure.title(),
+                measure.unit(),
+                &groups,
+                &means,
+            )?;
         }
         Ok(())
     })
@@ -87,7 +115,10 @@ fn means(
     groups.iter().map(|group| series.iter().map(|series| of(group, series)).collect()).collect()
 }
 
-#[allow(clippy::too_many_arguments, reason = "a panel is drawn in one place, with everything that it shows")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "a panel is drawn in one place, with everything that it shows"
+)]
 fn panel(
     area: &Area<'_>,
     index: usize,
@@ -101,7 +132,9 @@ fn panel(
     let reach = |summary: &Summary| summary.mean + summary.confidence.unwrap_or(0.0);
     let most = means.iter().flatten().flatten().map(reach).fold(0.0, f64::max);
     let panel = Panel::begin(area, index, HEAD, inner, title, unit, most)?;
-    for ((group, means), at) in groups.iter().zip(means).zip((0..).step_by(usize::try_from(band).unwrap_or(1))) {
+    for ((group, means), at) in
+        groups.iter().zip(means).zip((0..).step_by(usize::try_from(band).unwrap_or(1)))
+    {
         panel.label(area, group, panel.y(at + band / 2))?;
         let bars = i32::try_from(means.len()).unwrap_or(1).max(1);
         let thickness = (band - GAP) / bars;
@@ -109,7 +142,12 @@ fn panel(
             let Some(summary) = summary else { continue };
             let top = panel.y(at + GAP / 2 + nth * thickness);
             let middle = top + thickness / 2;
-            block(area, (panel.x(0.0), top + 1), (panel.x(summary.mean), top + thickness - 1), colour(series).mix(0.85))?;
+            block(
+                area,
+                (panel.x(0.0), top + 1),
+                (panel.x(summary.mean), top + thickness - 1),
+                colour(series).mix(0.85),
+            )?;
             let half = summary.confidence.unwrap_or(0.0);
             let (low, high) = (panel.x(summary.mean - half), panel.x(summary.mean + half));
             if half > 0.0 {

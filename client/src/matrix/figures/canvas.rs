@@ -1,4 +1,5 @@
-//! The ground that figures are drawn on: colours that read on light and dark, texts, and the SVG document around them.
+//! The ground that figures are drawn on: colours that read on light and dark, texts, and the SVG
+//! document around them.
 
 use plotters::{
     coord::Shift,
@@ -23,7 +24,8 @@ pub const LABEL: f64 = 13.0;
 /// Texts within things.
 pub const SMALL: f64 = 11.5;
 
-/// Colours of series: of medium lightness, so that they stand out on white and on black, and apart for colour-blind eyes.
+/// Colours of series: of medium lightness, so that they stand out on white and on black, and apart
+/// for colour-blind eyes.
 const SERIES: [RGBColor; 8] = [
     RGBColor(0x3B, 0x82, 0xC4),
     RGBColor(0xE0, 0x8A, 0x1E),
@@ -36,8 +38,8 @@ const SERIES: [RGBColor; 8] = [
 ];
 
 /// Ground and ink follow the reader's choice, also where the picture stands alone.
-const STYLE: &str =
-    "<style>svg{color:#1f2328;background:#fff}@media (prefers-color-scheme:dark){svg{color:#e6edf3;background:#0d1117}}</style>";
+const STYLE: &str = "<style>svg{color:#1f2328;background:#fff}@media \
+                     (prefers-color-scheme:dark){svg{color:#e6edf3;background:#0d1117}}</style>";
 
 /// Colour of the series with this number.
 pub fn colour(series: usize) -> RGBColor {
@@ -48,11 +50,16 @@ pub fn colour(series: usize) -> RGBColor {
 ///
 /// # Errors
 /// [`DrawError`] if a part cannot be drawn.
-pub fn document(title: &str, size: Place, paint: impl FnOnce(&Area<'_>) -> Result<(), DrawError>) -> Result<String, DrawError> {
+pub fn document(
+    title: &str,
+    size: Place,
+    paint: impl FnOnce(&Area<'_>) -> Result<(), DrawError>,
+) -> Result<String, DrawError> {
     let mut svg = String::new();
     {
         let pixels = |length: i32| u32::try_from(length).unwrap_or(1).max(1);
-        let area = SVGBackend::with_string(&mut svg, (pixels(size.0), pixels(size.1))).into_drawing_area();
+        let area =
+            SVGBackend::with_string(&mut svg, (pixels(size.0), pixels(size.1))).into_drawing_area();
         text(&area, title, (size.0 / 2, 16), TITLE, HPos::Center)?;
         paint(&area)?;
         area.present()?;
@@ -60,7 +67,8 @@ pub fn document(title: &str, size: Place, paint: impl FnOnce(&Area<'_>) -> Resul
     let svg = svg.replace("\"#1F2328\"", "\"currentColor\"");
     let escaped = title.replace('&', "&amp;").replace('<', "&lt;");
     let begin = svg.find("<svg").unwrap_or(0);
-    let end = svg.get(begin..).and_then(|svg| svg.find('>')).map_or(svg.len(), |end| begin + end + 1);
+    let end =
+        svg.get(begin..).and_then(|svg| svg.find('>')).map_or(svg.len(), |end| begin + end + 1);
     let (head, body) = svg.split_at(end);
     Ok(format!("{}<title>{escaped}</title>{STYLE}{body}", head.get(begin..).unwrap_or(head)))
 }
@@ -69,7 +77,13 @@ pub fn document(title: &str, size: Place, paint: impl FnOnce(&Area<'_>) -> Resul
 ///
 /// # Errors
 /// [`DrawError`].
-pub fn text(area: &Area<'_>, text: &str, place: Place, size: f64, side: HPos) -> Result<(), DrawError> {
+pub fn text(
+    area: &Area<'_>,
+    text: &str,
+    place: Place,
+    size: f64,
+    side: HPos,
+) -> Result<(), DrawError> {
     let style = ("sans-serif", size).into_font().color(&INK).pos(Pos::new(side, VPos::Center));
     area.draw(&Text::new(text.to_owned(), place, style))
 }

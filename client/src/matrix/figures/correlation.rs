@@ -29,17 +29,32 @@ pub fn draw(title: &str, analysis: &Analysis) -> Result<String, DrawError> {
     let size = (LEFT + count * CELL + 20, TOP + count * CELL + BELOW);
     let shade = |value: f64| colour(ENDS[usize::from(value > 0.0)]).mix(STRONGEST * value.abs());
     document(title, size, |area| {
-        for ((measure, values), row) in analysis.measures.iter().zip(&analysis.correlation).zip(0..) {
+        for ((measure, values), row) in analysis.measures.iter().zip(&analysis.correlation).zip(0..)
+        {
             let y = TOP + row * CELL;
-            text(area, &format!("{}  {}", measure.title(), row + 1), (LEFT - 8, y + CELL / 2), LABEL, HPos::Right)?;
-            text(area, &(row + 1).to_string(), (LEFT + row * CELL + CELL / 2, TOP - 12), LABEL, HPos::Center)?;
+            text(
+                area,
+                &format!("{}  {}", measure.title(), row + 1),
+                (LEFT - 8, y + CELL / 2),
+                LABEL,
+                HPos::Right,
+            )?;
+            text(
+                area,
+                &(row + 1).to_string(),
+                (LEFT + row * CELL + CELL / 2, TOP - 12),
+                LABEL,
+                HPos::Center,
+            )?;
             for (value, column) in values.iter().zip(0..) {
                 let x = LEFT + column * CELL;
                 if let Some(value) = value {
                     block(area, (x + 1, y + 1), (x + CELL - 1, y + CELL - 1), shade(*value))?;
                 }
                 // `+ 0.0` turns a negative zero into a plain one.
-                let number = value.map_or("–".to_owned(), |value| format!("{:.2}", (value * 100.0).round() / 100.0 + 0.0));
+                let number = value.map_or("–".to_owned(), |value| {
+                    format!("{:.2}", (value * 100.0).round() / 100.0 + 0.0)
+                });
                 text(area, &number, (x + CELL / 2, y + CELL / 2), SMALL, HPos::Center)?;
             }
         }
@@ -57,7 +72,12 @@ fn scale(
     const STEPS: i32 = 40;
     for step in 0..STEPS {
         let value = f64::from(step * 2 + 1) / f64::from(STEPS) - 1.0;
-        block(area, (x + step * width / STEPS, y - 6), (x + (step + 1) * width / STEPS, y + 6), shade(value))?;
+        block(
+            area,
+            (x + step * width / STEPS, y - 6),
+            (x + (step + 1) * width / STEPS, y + 6),
+            shade(value),
+        )?;
     }
     for (label, at) in [("-1", 0), ("0", width / 2), ("1", width)] {
         line(area, (x + at, y + 6), (x + at, y + 10), 0.6)?;

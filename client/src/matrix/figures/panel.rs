@@ -1,4 +1,5 @@
-//! One of several small diagrams in a figure: a title, rows with labels on the left, and a common axis from zero below them.
+//! One of several small diagrams in a figure: a title, rows with labels on the left, and a common
+//! axis from zero below them.
 
 use plotters::style::text_anchor::HPos;
 
@@ -40,7 +41,8 @@ pub struct Panel {
 }
 
 impl Panel {
-    /// Draws the frame of the panel with this `index`: title, axis, grid. `most` is the largest number that it must show.
+    /// Draws the frame of the panel with this `index`: title, axis, grid. `most` is the largest
+    /// number that it must show.
     ///
     /// # Errors
     /// [`DrawError`].

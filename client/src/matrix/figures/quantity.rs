@@ -2,7 +2,8 @@
 
 use super::Unit;
 
-/// By what numbers of `unit` are divided so that `most` of them reads well, and what they are then called.
+/// By what numbers of `unit` are divided so that `most` of them reads well, and what they are then
+/// called.
 pub fn scale(unit: Unit, most: f64) -> (f64, &'static str) {
     let steps: &[(f64, &str)] = match unit {
         Unit::Nanoseconds => &[(1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns")],
@@ -10,7 +11,12 @@ pub fn scale(unit: Unit, most: f64) -> (f64, &'static str) {
         Unit::TokensPerSecond => &[(1.0, "tokens/s")],
         Unit::BaseUnits => &[(1e12, "MICA"), (1e9, "mMICA"), (1e6, "µMICA"), (1.0, "base units")],
     };
-    steps.iter().find(|(size, _)| most.abs() >= *size).or(steps.last()).copied().unwrap_or((1.0, ""))
+    steps
+        .iter()
+        .find(|(size, _)| most.abs() >= *size)
+        .or(steps.last())
+        .copied()
+        .unwrap_or((1.0, ""))
 }
 
 /// `value` with four significant digits and no more zeros than needed.
@@ -25,7 +31,11 @@ pub fn significant(value: f64) -> String {
     }
     let decimals = usize::try_from(DIGITS - 1 - magnitude).unwrap_or(0);
     let text = format!("{value:.decimals$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }
 
 /// Places of ticks from 0 to at least `most`, three to six of them, at round numbers.
@@ -33,7 +43,10 @@ pub fn ticks(most: f64) -> Vec<f64> {
     let most = if most.is_finite() && most > 0.0 { most } else { 1.0 };
     let rough = most / 4.0;
     let power = 10f64.powf(rough.log10().floor());
-    let step = [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().map(|factor| factor * power).find(|step| *step >= rough * 0.999);
+    let step = [1.0, 2.0, 2.5, 5.0, 10.0]
+        .into_iter()
+        .map(|factor| factor * power)
+        .find(|step| *step >= rough * 0.999);
     let step = step.unwrap_or(10.0 * power);
     let count = (most / step * 0.999).ceil().clamp(1.0, 6.0) as usize;
     (0..=count).map(|index| index as f64 * step).collect()

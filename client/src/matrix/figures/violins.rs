@@ -1,4 +1,5 @@
-//! How the values of each metric are distributed, for both models: estimated densities with quartiles and median.
+//! How the values of each metric are distributed, for both models: estimated densities with
+//! quartiles and median.
 
 use plotters::{
     element::{Circle, Polygon},
@@ -39,8 +40,15 @@ pub fn draw(title: &str, rows: &[Row]) -> Result<String, DrawError> {
     })
 }
 
-fn panel(area: &Area<'_>, index: usize, inner: i32, metric: Metric, rows: &[Row]) -> Result<(), DrawError> {
-    let values = Peer::ALL.map(|peer| rows.iter().map(|row| row.step(peer).value(metric)).collect::<Vec<_>>());
+fn panel(
+    area: &Area<'_>,
+    index: usize,
+    inner: i32,
+    metric: Metric,
+    rows: &[Row],
+) -> Result<(), DrawError> {
+    let values = Peer::ALL
+        .map(|peer| rows.iter().map(|row| row.step(peer).value(metric)).collect::<Vec<_>>());
     let most = values.iter().flatten().copied().fold(0.0, f64::max);
     let panel = Panel::begin(area, index, HEAD, inner, metric.title(), metric.unit(), most)?;
     for ((peer, values), nth) in Peer::ALL.iter().zip(&values).zip(0..) {
@@ -49,19 +57,35 @@ fn panel(area: &Area<'_>, index: usize, inner: i32, metric: Metric, rows: &[Row]
         panel.label(area, peer.title(), middle)?;
         let outline = density(values, &summary);
         let edge = |sign: f64| {
-            outline.iter().map(move |(value, height)| (*value, middle + (sign * HALF * height).round() as i32)).collect::<Vec<_>>()
+            outline
+                .iter()
+                .map(move |(value, height)| {
+                    (*value, middle + (sign * HALF * height).round() as i32)
+                })
+                .collect::<Vec<_>>()
         };
-        let points: Vec<(i32, i32)> =
-            edge(-1.0).into_iter().chain(edge(1.0).into_iter().rev()).map(|(value, y)| (panel.x(value), y)).collect();
+        let points: Vec<(i32, i32)> = edge(-1.0)
+            .into_iter()
+            .chain(edge(1.0).into_iter().rev())
+            .map(|(value, y)| (panel.x(value), y))
+            .collect();
         let fill: ShapeStyle = colour(*peer as usize).mix(0.6).filled();
         match points.is_empty() {
-            true => {
-                line(area, (panel.x(summary.median), middle - HALF as i32), (panel.x(summary.median), middle + HALF as i32), 0.7)?
-            }
+            true => line(
+                area,
+                (panel.x(summary.median), middle - HALF as i32),
+                (panel.x(summary.median), middle + HALF as i32),
+                0.7,
+            )?,
             false => area.draw(&Polygon::new(points, fill))?,
         }
         line(area, (panel.x(summary.least), middle), (panel.x(summary.most), middle), 0.7)?;
-        block(area, (panel.x(summary.lower_quartile), middle - 4), (panel.x(summary.upper_quartile), middle + 4), INK.mix(0.7))?;
+        block(
+            area,
+            (panel.x(summary.lower_quartile), middle - 4),
+            (panel.x(summary.upper_quartile), middle + 4),
+            INK.mix(0.7),
+        )?;
         let median = (panel.x(summary.median), middle);
         area.draw(&Circle::new(median, 4, colour(7).filled()))?;
         panel.number(area, summary.median, (panel.x(summary.most), middle))?;
@@ -69,8 +93,8 @@ fn panel(area: &Area<'_>, index: usize, inner: i32, metric: Metric, rows: &[Row]
     Ok(())
 }
 
-/// Places between the least and the largest value, and the density there as a share of its peak (Gaussian kernel, Silverman's
-/// width). Empty for values that do not vary.
+/// Places between the least and the largest value, and the density there as a share of its peak
+/// (Gaussian kernel, Silverman's width). Empty for values that do not vary.
 fn density(values: &[f64], summary: &Summary) -> Vec<(f64, f64)> {
     let (least, range) = (summary.least, summary.most - summary.least);
     let spread = (summary.upper_quartile - summary.lower_quartile) / 1.34;
@@ -80,11 +104,15 @@ fn density(values: &[f64], summary: &Summary) -> Vec<(f64, f64)> {
     if width <= 0.0 || range <= 0.0 || range / width > 1e6 {
         return Vec::new();
     }
-    // In order of size: in the table's order the prompts repeat, and every so many could be one of them alone.
+    // In order of size: in the table's order the prompts repeat, and every so many could be one of
+    // them alone.
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    let kept: Vec<f64> = sorted.iter().step_by(sorted.len().div_ceil(MAX_VALUES)).copied().collect();
-    let at = |place: f64| kept.iter().map(|value| (-((place - value) / width).powi(2) / 2.0).exp()).sum::<f64>();
+    let kept: Vec<f64> =
+        sorted.iter().step_by(sorted.len().div_ceil(MAX_VALUES)).copied().collect();
+    let at = |place: f64| {
+        kept.iter().map(|value| (-((place - value) / width).powi(2) / 2.0).exp()).sum::<f64>()
+    };
     let places = (0..=PLACES).map(|step| least + range * step as f64 / PLACES as f64);
     let heights: Vec<(f64, f64)> = places.map(|place| (place, at(place))).collect();
     let peak = heights.iter().map(|(_, height)| *height).fold(f64::MIN_POSITIVE, f64::max);
@@ -102,7 +130,8 @@ mod tests {
     #[test]
     fn the_density_peaks_where_the_values_are() {
         let outline = of(&[1.0, 9.0, 9.1, 9.2, 8.9, 9.0, 9.1, 10.0]);
-        let (place, peak) = outline.iter().copied().max_by(|one, other| one.1.total_cmp(&other.1)).expect("places");
+        let (place, peak) =
+            outline.iter().copied().max_by(|one, other| one.1.total_cmp(&other.1)).expect("places");
         assert!((8.8..9.3).contains(&place) && peak == 1.0, "{place}");
         assert!(outline.iter().all(|(place, height)| (1.0..=10.0).contains(place) && (0.0..=1.0).contains(height)));
     }

@@ -11,10 +11,12 @@ pub fn now() -> String {
 /// The second `unix` after 1970-01-01T00:00:00Z, without leap seconds, as RFC 3339.
 fn rfc3339(unix: u64) -> String {
     let (days, second) = (unix / 86_400, unix % 86_400);
-    // Years begin in March here, so that the leap day is the last of its year (Howard Hinnant, "chrono-compatible date algorithms").
+    // Years begin in March here, so that the leap day is the last of its year (Howard Hinnant,
+    // "chrono-compatible date algorithms").
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;

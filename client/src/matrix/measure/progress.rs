@@ -22,7 +22,8 @@ impl Bar {
         let bar = is_bar.then(|| {
             // The template is a constant of ours; the default bar stands in if it were ever wrong.
             let style = ProgressStyle::with_template("{bar:30} {pos}/{len}, {eta} left  {msg}");
-            let bar = ProgressBar::new(cells as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            let bar = ProgressBar::new(cells as u64)
+                .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar.set_position(done as u64);
             bar.reset_eta();
             bar
@@ -45,7 +46,9 @@ impl Bar {
         match &self.bar {
             Some(bar) => bar.inc(1),
             None => {
-                let seconds = (row.first.value(Metric::NetworkDuration) + row.second.value(Metric::NetworkDuration)) / 1e9;
+                let seconds = (row.first.value(Metric::NetworkDuration)
+                    + row.second.value(Metric::NetworkDuration))
+                    / 1e9;
                 self.progress.note(&format!("ok  {label} ({seconds:.1} s)"));
             }
         }

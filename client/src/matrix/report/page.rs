@@ -86,8 +86,15 @@ struct PairRow {
 ///
 /// # Errors
 /// [`minijinja::Error`] if the template is broken.
-pub fn render(name: &str, table: &Table, analysis: &Analysis, figures: &[Figure]) -> Result<String, minijinja::Error> {
-    let named = |names: &[&str]| figures.iter().filter(|figure| names.contains(&figure.name)).collect::<Vec<_>>();
+pub fn render(
+    name: &str,
+    table: &Table,
+    analysis: &Analysis,
+    figures: &[Figure],
+) -> Result<String, minijinja::Error> {
+    let named = |names: &[&str]| {
+        figures.iter().filter(|figure| names.contains(&figure.name)).collect::<Vec<_>>()
+    };
     let own = |factor: Factor| match factor {
         Factor::FrontEnd => named(&["by-front-end"]),
         Factor::PromptType => named(&["by-prompt-type", "by-prompt-type-and-front-end"]),
@@ -99,7 +106,11 @@ pub fn render(name: &str, table: &Table, analysis: &Analysis, figures: &[Figure]
         facts: facts(table),
         failures: analysis.failures,
         overview: overview(analysis),
-        sections: analysis.groupings.iter().map(|grouping| section(grouping, own(grouping.factor))).collect(),
+        sections: analysis
+            .groupings
+            .iter()
+            .map(|grouping| section(grouping, own(grouping.factor)))
+            .collect(),
         others: named(&["correlation", "distributions"]),
     };
     let mut environment = Environment::new();
@@ -123,13 +134,21 @@ fn facts(table: &Table) -> Vec<(String, String)> {
     let costs: Vec<u128> = rows.iter().filter_map(|row| row.cost()).collect();
     if !costs.is_empty() {
         let total = costs.iter().fold(0u128, |sum, cost| sum.saturating_add(*cost));
-        let of = if costs.len() == rows.len() { String::new() } else { format!(" ({} rows told it)", costs.len()) };
+        let of = if costs.len() == rows.len() {
+            String::new()
+        } else {
+            format!(" ({} rows told it)", costs.len())
+        };
         facts.push(("Paid to workers".into(), format!("{}{of}", amount::format(total))));
     }
-    let mut times: Vec<&str> = rows.iter().map(|row| row.timestamp.as_str()).filter(|time| !time.is_empty()).collect();
+    let mut times: Vec<&str> =
+        rows.iter().map(|row| row.timestamp.as_str()).filter(|time| !time.is_empty()).collect();
     times.sort_unstable();
     if let (Some(first), Some(last)) = (times.first(), times.last()) {
-        facts.push(("Measured".into(), if first == last { (*first).to_owned() } else { format!("{first} to {last}") }));
+        facts.push((
+            "Measured".into(),
+            if first == last { (*first).to_owned() } else { format!("{first} to {last}") },
+        ));
     }
     facts
 }
@@ -144,7 +163,10 @@ fn overview(analysis: &Analysis) -> Overview {
         measure: measure.title(),
         cells: analysis.groupings.iter().map(|grouping| cell(grouping, measure)).collect(),
     });
-    Overview { factors: analysis.groupings.iter().map(|grouping| grouping.factor.title()).collect(), rows: rows.collect() }
+    Overview {
+        factors: analysis.groupings.iter().map(|grouping| grouping.factor.title()).collect(),
+        rows: rows.collect(),
+    }
 }
 
 fn section<'a>(grouping: &Grouping, figures: Vec<&'a Figure>) -> Section<'a> {
@@ -173,9 +195,12 @@ fn section<'a>(grouping: &Grouping, figures: Vec<&'a Figure>) -> Section<'a> {
 
 fn means(result: &MeasureResult, groups: &[String], divisor: f64, unit: &'static str) -> MeansRow {
     let cell = |name: &String| {
-        let summary = result.groups.iter().find(|group| group.group == *name).map(|group| group.summary);
+        let summary =
+            result.groups.iter().find(|group| group.group == *name).map(|group| group.summary);
         summary.map_or("–".to_owned(), |summary| {
-            let spread = summary.deviation.map_or(String::new(), |deviation| format!(" ± {}", significant(deviation / divisor)));
+            let spread = summary.deviation.map_or(String::new(), |deviation| {
+                format!(" ± {}", significant(deviation / divisor))
+            });
             format!("{}{spread} (n {})", significant(summary.mean / divisor), summary.count)
         })
     };
@@ -205,7 +230,8 @@ fn test(result: &MeasureResult) -> TestRow {
 }
 
 fn pairs(result: &MeasureResult, tukey: &Tukey, divisor: f64, unit: &'static str) -> Vec<PairRow> {
-    let name = |index: usize| result.groups.get(index).map_or(String::new(), |group| group.group.clone());
+    let name =
+        |index: usize| result.groups.get(index).map_or(String::new(), |group| group.group.clone());
     let number = |value: f64| significant(value / divisor);
     let row = |pair: &crate::matrix::statistics::Pair| PairRow {
         measure: format!("{} ({unit})", result.measure.title()),

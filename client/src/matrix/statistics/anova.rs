@@ -1,4 +1,5 @@
-//! One-way analysis of variance: do the means of several groups differ by more than their spread explains?
+//! One-way analysis of variance: do the means of several groups differ by more than their spread
+//! explains?
 
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, FisherSnedecor};
@@ -30,10 +31,12 @@ pub fn one_way(groups: &[Vec<f64>]) -> Result<Anova, NotApplicable> {
     let between_df = groups.len() - 1;
     let count: usize = groups.iter().map(Vec::len).sum();
     let grand = groups.iter().flatten().sum::<f64>() / count as f64;
-    let outside: f64 = groups.iter().map(|group| group.len() as f64 * (mean(group) - grand).powi(2)).sum();
+    let outside: f64 =
+        groups.iter().map(|group| group.len() as f64 * (mean(group) - grand).powi(2)).sum();
     let f = (outside / between_df as f64) / (inside / within_df as f64);
     // Spreads too small for the machine's numbers are none.
-    let distribution = FisherSnedecor::new(between_df as f64, within_df as f64).ok().filter(|_| f.is_finite());
+    let distribution =
+        FisherSnedecor::new(between_df as f64, within_df as f64).ok().filter(|_| f.is_finite());
     let p = distribution.ok_or(NotApplicable::NoVariance)?.sf(f).clamp(0.0, 1.0);
     Ok(Anova { f, p, between_df, within_df, eta_squared: outside / (outside + inside) })
 }
@@ -49,11 +52,15 @@ mod tests {
         assert_eq!(anova.eta_squared, 0.0);
     }
 
-    /// By hand: means 2 and 5, grand mean 3.5; between 6 × 1.5² = 13.5, within 2 + 2 = 4; f = 13.5 / (4 / 4).
+    /// By hand: means 2 and 5, grand mean 3.5; between 6 × 1.5² = 13.5, within 2 + 2 = 4; f = 13.5
+    /// / (4 / 4).
     #[test]
     fn a_small_example_by_hand() {
         let anova = one_way(&[vec![1.0, 2.0, 3.0], vec![4.0, 5.0, 6.0]]).expect("applicable");
-        assert!((anova.f - 13.5).abs() < 1e-12 && (anova.eta_squared - 13.5 / 17.5).abs() < 1e-12, "{anova:?}");
+        assert!(
+            (anova.f - 13.5).abs() < 1e-12 && (anova.eta_squared - 13.5 / 17.5).abs() < 1e-12,
+            "{anova:?}"
+        );
     }
 
     #[test]

@@ -71,7 +71,10 @@ mod tests {
     fn a_group_in_numbers() {
         let summary = Summary::of(&[4.0, 1.0, 3.0, 2.0]).expect("values");
         assert_eq!((summary.count, summary.mean, summary.least, summary.most), (4, 2.5, 1.0, 4.0));
-        assert_eq!((summary.lower_quartile, summary.median, summary.upper_quartile), (1.75, 2.5, 3.25));
+        assert_eq!(
+            (summary.lower_quartile, summary.median, summary.upper_quartile),
+            (1.75, 2.5, 3.25)
+        );
         assert!((summary.deviation.expect("four values") - (5.0f64 / 3.0).sqrt()).abs() < 1e-12);
     }
 

@@ -1,8 +1,10 @@
-//! The studentized range distribution: the range of `k` normal means over their estimated standard deviation.
+//! The studentized range distribution: the range of `k` normal means over their estimated standard
+//! deviation.
 //!
-//! No crate at hand has it, so it is integrated here: over the estimate `s` of the deviation (a chi distribution), and inside over
-//! the largest of the `k` values. Both integrands are smooth, so Gauss–Legendre panels of 16 points converge fast; the panels
-//! over `s` are also cut where the inner probability changes. The error stays below 1e-9 for 2 to 64 groups.
+//! No crate at hand has it, so it is integrated here: over the estimate `s` of the deviation (a chi
+//! distribution), and inside over the largest of the `k` values. Both integrands are smooth, so
+//! Gauss–Legendre panels of 16 points converge fast; the panels over `s` are also cut where the
+//! inner probability changes. The error stays below 1e-9 for 2 to 64 groups.
 
 use std::sync::LazyLock;
 
@@ -12,7 +14,8 @@ use statrs::function::{erf::erfc, gamma::ln_gamma};
 const POINTS: usize = 16;
 /// Normal deviates beyond this do not count: the tail is below 1e-15.
 const NORMAL_EDGE: f64 = 8.0;
-/// Ranges of standard normal values beyond this do not occur: their probability is below 1e-13 for 64 values.
+/// Ranges of standard normal values beyond this do not occur: their probability is below 1e-13 for
+/// 64 values.
 const RANGE_EDGE: f64 = 14.0;
 /// Width of a panel over the range.
 const RANGE_PANEL: f64 = 2.0;
@@ -26,14 +29,17 @@ const MAX_STEPS: usize = 200;
 /// Places in (-1, 1) and their weights.
 static RULE: LazyLock<[(f64, f64); POINTS]> = LazyLock::new(gauss_legendre);
 
-/// The largest of the values: its place, its share of the integral, and the normal probability below it.
+/// The largest of the values: its place, its share of the integral, and the normal probability
+/// below it.
 static LARGEST: LazyLock<Vec<(f64, f64, f64)>> = LazyLock::new(|| {
-    let edges: Vec<f64> = (0..=8).map(|edge| -NORMAL_EDGE + 2.0 * NORMAL_EDGE * f64::from(edge) / 8.0).collect();
+    let edges: Vec<f64> =
+        (0..=8).map(|edge| -NORMAL_EDGE + 2.0 * NORMAL_EDGE * f64::from(edge) / 8.0).collect();
     let density = |z: f64| (-z * z / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt();
     panels(&edges).map(|(z, weight)| (z, weight * density(z), normal(z))).collect()
 });
 
-/// Probability that the studentized range of `groups` means with `df` degrees of freedom is larger than `q`.
+/// Probability that the studentized range of `groups` means with `df` degrees of freedom is larger
+/// than `q`.
 ///
 /// `groups` is at least 2 and `df` at least 1; fewer are taken as these.
 pub fn tail(q: f64, groups: usize, df: usize) -> f64 {
@@ -49,13 +55,15 @@ pub fn tail(q: f64, groups: usize, df: usize) -> f64 {
     let step = 2.0 * width / CHI_PANELS as f64;
     let mut edges = vec![low, high];
     edges.extend((1..CHI_PANELS).map(|edge| 1.0 - width + step * edge as f64));
-    edges.extend((1..(RANGE_EDGE / RANGE_PANEL) as usize).map(|edge| edge as f64 * RANGE_PANEL / q));
+    edges
+        .extend((1..(RANGE_EDGE / RANGE_PANEL) as usize).map(|edge| edge as f64 * RANGE_PANEL / q));
     edges.retain(|edge| (low..=high).contains(edge));
     edges.sort_by(f64::total_cmp);
     let half = df / 2.0;
     let constant = std::f64::consts::LN_2 + half * half.ln() - ln_gamma(half);
     let density = |s: f64| (constant + (df - 1.0) * s.ln() - half * s * s).exp();
-    let probability: f64 = panels(&edges).map(|(s, weight)| weight * density(s) * range_tail(q * s, groups)).sum();
+    let probability: f64 =
+        panels(&edges).map(|(s, weight)| weight * density(s) * range_tail(q * s, groups)).sum();
     probability.clamp(0.0, 1.0)
 }
 
@@ -73,7 +81,8 @@ pub fn quantile(beyond: f64, groups: usize, df: usize) -> f64 {
         high *= 2.0;
         at_high = excess(high);
     }
-    // False position; an end that stays a second time is given half its weight, so that both ends move (Illinois).
+    // False position; an end that stays a second time is given half its weight, so that both ends
+    // move (Illinois).
     let mut moved_low = None;
     for _ in 0..MAX_STEPS {
         if high - low < 1e-10 * high {
@@ -99,7 +108,10 @@ pub fn quantile(beyond: f64, groups: usize, df: usize) -> f64 {
 /// Probability that the range of `groups` standard normal values is larger than `range`.
 fn range_tail(range: f64, groups: usize) -> f64 {
     let others = i32::try_from(groups - 1).unwrap_or(i32::MAX);
-    let within: f64 = LARGEST.iter().map(|(z, weight, below)| weight * (below - normal(z - range)).max(0.0).powi(others)).sum();
+    let within: f64 = LARGEST
+        .iter()
+        .map(|(z, weight, below)| weight * (below - normal(z - range)).max(0.0).powi(others))
+        .sum();
     (1.0 - groups as f64 * within).max(0.0)
 }
 
@@ -126,7 +138,8 @@ fn gauss_legendre() -> [(f64, f64); POINTS] {
             let (mut before, mut now) = (1.0, x);
             for degree in 2..=POINTS {
                 let degree = degree as f64;
-                (before, now) = (now, ((2.0 * degree - 1.0) * x * now - (degree - 1.0) * before) / degree);
+                (before, now) =
+                    (now, ((2.0 * degree - 1.0) * x * now - (degree - 1.0) * before) / degree);
             }
             slope = POINTS as f64 * (x * now - before) / (x * x - 1.0);
             x -= now / slope;
@@ -141,7 +154,8 @@ mod tests {
 
     #[test]
     fn the_rule_integrates_polynomials() {
-        let integral = |power: i32| RULE.iter().map(|(x, weight)| weight * x.powi(power)).sum::<f64>();
+        let integral =
+            |power: i32| RULE.iter().map(|(x, weight)| weight * x.powi(power)).sum::<f64>();
         assert!((integral(0) - 2.0).abs() < 1e-13);
         assert!((integral(30) - 2.0 / 31.0).abs() < 1e-13);
         assert!(integral(31).abs() < 1e-13);
@@ -155,7 +169,11 @@ mod tests {
             let student = StudentsT::new(0.0, 1.0, df as f64).expect("degrees of freedom");
             for q in [0.1, 0.7, 1.5, 3.0, 6.0, 15.0, 80.0] {
                 let expected = 2.0 * student.sf(q / std::f64::consts::SQRT_2);
-                assert!((tail(q, 2, df) - expected).abs() < 1e-9, "q {q} df {df}: {} {expected}", tail(q, 2, df));
+                assert!(
+                    (tail(q, 2, df) - expected).abs() < 1e-9,
+                    "q {q} df {df}: {} {expected}",
+                    tail(q, 2, df)
+                );
             }
         }
     }

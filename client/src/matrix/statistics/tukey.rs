@@ -1,4 +1,5 @@
-//! Tukey's honestly significant differences: which pairs of groups differ, with one error rate for all pairs together.
+//! Tukey's honestly significant differences: which pairs of groups differ, with one error rate for
+//! all pairs together.
 
 use serde::Serialize;
 
@@ -35,7 +36,8 @@ pub struct Tukey {
     pub pairs: Vec<Pair>,
 }
 
-/// Compares each group with each other; groups may have different sizes (Tukey–Kramer), none is empty.
+/// Compares each group with each other; groups may have different sizes (Tukey–Kramer), none is
+/// empty.
 ///
 /// # Errors
 /// [`NotApplicable`] if there is nothing to compare or no spread to compare with.
@@ -48,14 +50,21 @@ pub fn tukey_hsd(groups: &[Vec<f64>]) -> Result<Tukey, NotApplicable> {
     for (first, one) in groups.iter().enumerate() {
         for (second, other) in groups.iter().enumerate().skip(first + 1) {
             let difference = mean(other) - mean(one);
-            let error = (variance / 2.0 * (1.0 / one.len() as f64 + 1.0 / other.len() as f64)).sqrt();
+            let error =
+                (variance / 2.0 * (1.0 / one.len() as f64 + 1.0 / other.len() as f64)).sqrt();
             let q = difference.abs() / error;
             if !q.is_finite() {
                 return Err(NotApplicable::NoVariance);
             }
             let reach = critical * error;
             let p = tail(q, groups.len(), df);
-            pairs.push(Pair { first, second, difference, interval: (difference - reach, difference + reach), p });
+            pairs.push(Pair {
+                first,
+                second,
+                difference,
+                interval: (difference - reach, difference + reach),
+                p,
+            });
         }
     }
     Ok(Tukey { critical, pairs })
@@ -69,7 +78,8 @@ mod tests {
     fn the_group_that_stands_out_is_found() {
         let groups = [vec![1.0, 2.0, 3.0], vec![1.5, 2.5, 2.0, 2.2], vec![9.0, 10.0, 11.0]];
         let tukey = tukey_hsd(&groups).expect("applicable");
-        let differs: Vec<(usize, usize, bool)> = tukey.pairs.iter().map(|pair| (pair.first, pair.second, pair.differs())).collect();
+        let differs: Vec<(usize, usize, bool)> =
+            tukey.pairs.iter().map(|pair| (pair.first, pair.second, pair.differs())).collect();
         assert_eq!(differs, [(0, 1, false), (0, 2, true), (1, 2, true)]);
         for pair in &tukey.pairs {
             let excludes_zero = pair.interval.0 > 0.0 || pair.interval.1 < 0.0;

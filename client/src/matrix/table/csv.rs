@@ -1,5 +1,5 @@
-//! Comma-separated values (RFC 4180): records with the lines and bytes at which they stand, so that faults can be named and an
-//! unfinished end can be cut off.
+//! Comma-separated values (RFC 4180): records with the lines and bytes at which they stand, so that
+//! faults can be named and an unfinished end can be cut off.
 
 /// A record as it stands in a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,7 +65,9 @@ impl Reader<'_> {
         let mut record = Record { line: self.line, begin: self.at, ..Record::default() };
         let (mut cell, mut within) = (Vec::new(), Within::Plain);
         let fault = |line, reason| CsvError { line, reason };
-        let text = |cell: Vec<u8>, line| String::from_utf8(cell).map_err(|_| fault(line, "it is not UTF-8 text"));
+        let text = |cell: Vec<u8>, line| {
+            String::from_utf8(cell).map_err(|_| fault(line, "it is not UTF-8 text"))
+        };
         while let Some(&byte) = self.bytes.get(self.at) {
             self.at += 1;
             match (byte, &within) {
@@ -84,8 +86,12 @@ impl Reader<'_> {
                     record.is_whole = true;
                     break;
                 }
-                (b'\r', _) if within != Within::Quotes && matches!(self.bytes.get(self.at), None | Some(b'\n')) => {}
-                (_, Within::AfterQuotes) => return Err(fault(self.line, "there is text after a closing quote")),
+                (b'\r', _)
+                    if within != Within::Quotes
+                        && matches!(self.bytes.get(self.at), None | Some(b'\n')) => {}
+                (_, Within::AfterQuotes) => {
+                    return Err(fault(self.line, "there is text after a closing quote"));
+                }
                 _ => {
                     self.line += usize::from(byte == b'\n');
                     cell.push(byte);
@@ -121,17 +127,28 @@ mod tests {
 
     #[test]
     fn quotes_line_ends_and_empty_cells() {
-        assert_eq!(cells("a,b\r\n\r\n\"c,\"\"d\"\"\",\n,\n"), [vec!["a", "b"], vec!["c,\"d\"", ""], vec!["", ""]]);
+        assert_eq!(
+            cells("a,b\r\n\r\n\"c,\"\"d\"\"\",\n,\n"),
+            [vec!["a", "b"], vec!["c,\"d\"", ""], vec!["", ""]]
+        );
         assert_eq!(cells("\"two\nlines\",x"), [["two\nlines", "x"]]);
-        assert_eq!(cells("in\"side,y\n"), [["in\"side", "y"]], "a quote within a plain cell is a letter");
+        assert_eq!(
+            cells("in\"side,y\n"),
+            [["in\"side", "y"]],
+            "a quote within a plain cell is a letter"
+        );
         assert_eq!(cells(""), Vec::<Vec<String>>::new());
         assert_eq!(cells("\n\r\n"), Vec::<Vec<String>>::new());
     }
 
     #[test]
     fn records_know_where_they_stand_and_whether_they_end() {
-        let found: Vec<Record> = records(b"a\n\"b\nc\"\nd").map(|record| record.expect("a record")).collect();
-        let places: Vec<_> = found.iter().map(|record| (record.line, record.begin, record.end, record.is_whole)).collect();
+        let found: Vec<Record> =
+            records(b"a\n\"b\nc\"\nd").map(|record| record.expect("a record")).collect();
+        let places: Vec<_> = found
+            .iter()
+            .map(|record| (record.line, record.begin, record.end, record.is_whole))
+            .collect();
         assert_eq!(places, [(1, 0, 2, true), (2, 2, 8, true), (4, 8, 9, false)]);
         assert!(!records(b"\"open\n").next().expect("one").expect("a record").is_whole);
     }
@@ -147,14 +164,19 @@ mod tests {
     #[test]
     fn whatever_is_written_is_read_back() {
         let letters = ["a", "\"", ",", "\n", "\r", "é"];
-        let longer =
-            |cells: &[String]| cells.iter().flat_map(|cell| letters.map(|letter| format!("{cell}{letter}"))).collect::<Vec<_>>();
+        let longer = |cells: &[String]| {
+            cells
+                .iter()
+                .flat_map(|cell| letters.map(|letter| format!("{cell}{letter}")))
+                .collect::<Vec<_>>()
+        };
         let (mut all, mut last) = (vec![String::new()], vec![String::new()]);
         for _ in 0..3 {
             last = longer(&last);
             all.extend(last.clone());
         }
-        let table: Vec<Vec<String>> = all.iter().map(|cell| vec![cell.clone(), "x".into(), cell.clone()]).collect();
+        let table: Vec<Vec<String>> =
+            all.iter().map(|cell| vec![cell.clone(), "x".into(), cell.clone()]).collect();
         let text: String = table.iter().map(|cells| line(cells)).collect();
         assert_eq!(cells(&text), table);
     }

@@ -1,5 +1,5 @@
-//! Appending rows: each is on disk before the next is measured, one program writes at a time, and a row that a power cut left
-//! unfinished is cut off and measured again.
+//! Appending rows: each is on disk before the next is measured, one program writes at a time, and a
+//! row that a power cut left unfinished is cut off and measured again.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Seek, SeekFrom, Write};
@@ -47,7 +47,13 @@ impl Journal {
     /// [`JournalError`]; a table that is not ours is left as it is.
     pub fn open(path: &Path) -> Result<(Self, Vec<Row>), JournalError> {
         let failed = |action| move |source| JournalError::Io { action, path: path.into(), source };
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed("open"))?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(failed("open"))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(JournalError::Busy(path.into())),
@@ -60,8 +66,13 @@ impl Journal {
         let mut journal = Self { file, path: path.into() };
         if end == 0 {
             journal.write(&header())?;
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("flush the folder of"))?;
+            let folder = path
+                .parent()
+                .filter(|folder| !folder.as_os_str().is_empty())
+                .unwrap_or(Path::new("."));
+            File::open(folder)
+                .and_then(|folder| folder.sync_all())
+                .map_err(failed("flush the folder of"))?;
         }
         Ok((journal, rows))
     }
@@ -76,11 +87,15 @@ impl Journal {
 
     fn write(&mut self, cells: &[String]) -> Result<(), JournalError> {
         let failed = |source| JournalError::Io { action: "write", path: self.path.clone(), source };
-        self.file.write_all(csv::line(cells).as_bytes()).and_then(|()| self.file.sync_data()).map_err(failed)
+        self.file
+            .write_all(csv::line(cells).as_bytes())
+            .and_then(|()| self.file.sync_data())
+            .map_err(failed)
     }
 }
 
-/// The rows of our table, and the byte after the last whole one. Only the very last record may be unfinished.
+/// The rows of our table, and the byte after the last whole one. Only the very last record may be
+/// unfinished.
 fn whole_rows(path: &Path, bytes: &[u8]) -> Result<(Vec<Row>, u64), JournalError> {
     let first = csv::line(&header());
     if first.len() > bytes.len() && first.as_bytes().starts_with(bytes) {
@@ -91,13 +106,19 @@ fn whole_rows(path: &Path, bytes: &[u8]) -> Result<(Vec<Row>, u64), JournalError
     }
     // A text that is cut within a letter has no line's end after it.
     let letters = match std::str::from_utf8(bytes) {
-        Err(error) if error.error_len().is_none() => bytes.get(..error.valid_up_to()).unwrap_or(bytes),
+        Err(error) if error.error_len().is_none() => {
+            bytes.get(..error.valid_up_to()).unwrap_or(bytes)
+        }
         _ => bytes,
     };
     let unfinished = csv::records(letters).filter_map(Result::ok).find(|record| !record.is_whole);
     let end = unfinished.map_or(letters.len(), |record| record.begin);
     let whole = bytes.get(..end).unwrap_or(bytes);
-    let rows = if end > first.len() { Table::parse(&path.display().to_string(), whole)?.rows } else { Vec::new() };
+    let rows = if end > first.len() {
+        Table::parse(&path.display().to_string(), whole)?.rows
+    } else {
+        Vec::new()
+    };
     Ok((rows, end as u64))
 }
 
@@ -107,10 +128,23 @@ mod tests {
     use crate::matrix::table::StepRow;
 
     fn row(repeat: u32) -> Row {
-        let step = StepRow { model: "tiny".into(), values: [1.0; 8], response: "a\n\"b\", grüß".into(), cost: Some(1) };
+        let step = StepRow {
+            model: "tiny".into(),
+            values: [1.0; 8],
+            response: "a\n\"b\", grüß".into(),
+            cost: Some(1),
+        };
         let (first, second) = (step.clone(), step);
         let text = String::from;
-        Row { timestamp: text("t"), prompt: text("p"), first, second, front_end: text("d"), prompt_type: text("x"), repeat }
+        Row {
+            timestamp: text("t"),
+            prompt: text("p"),
+            first,
+            second,
+            front_end: text("d"),
+            prompt_type: text("x"),
+            repeat,
+        }
     }
 
     fn written(path: &Path, repeats: std::ops::Range<u32>) -> Vec<Row> {
@@ -157,7 +191,8 @@ mod tests {
         }
         std::fs::remove_file(&path).expect("removed");
         written(&path, 1..3);
-        let damaged = std::fs::read_to_string(&path).expect("read").replacen(",tiny,1,", ",tiny,one,", 1);
+        let damaged =
+            std::fs::read_to_string(&path).expect("read").replacen(",tiny,1,", ",tiny,one,", 1);
         std::fs::write(&path, &damaged).expect("written");
         let error = Journal::open(&path).expect_err("no number").to_string();
         assert!(error.contains("line 2") && error.contains("'one'"), "{error}");
@@ -165,6 +200,9 @@ mod tests {
         std::fs::remove_file(&path).expect("removed");
         let (_held, _) = Journal::open(&path).expect("opens");
         assert!(matches!(Journal::open(&path), Err(JournalError::Busy(_))));
-        assert!(matches!(Journal::open(&folder.path().join("no/such/t.csv")), Err(JournalError::Io { .. })));
+        assert!(matches!(
+            Journal::open(&folder.path().join("no/such/t.csv")),
+            Err(JournalError::Io { .. })
+        ));
     }
 }

@@ -1,4 +1,5 @@
-//! Reading a table: ours, or one of P2PLLMEdge's application, with every fault named by its line and column.
+//! Reading a table: ours, or one of P2PLLMEdge's application, with every fault named by its line
+//! and column.
 
 use std::path::Path;
 
@@ -11,7 +12,8 @@ use crate::{
     matrix::plan,
 };
 
-/// Largest number that a table may hold: nanoseconds of thirty years. Its square still fits the statistics.
+/// Largest number that a table may hold: nanoseconds of thirty years. Its square still fits the
+/// statistics.
 pub(in crate::matrix) const MAX_NUMBER: f64 = 1e18;
 /// What stands for a front-end where the table has none: then there was only one.
 const ONLY_FRONT_END: &str = "app";
@@ -99,13 +101,19 @@ impl Table {
     pub fn parse(name: &str, bytes: &[u8]) -> Result<Self, TableError> {
         let broken = |source| TableError::Csv { table: name.into(), source };
         let mut records = csv::records(bytes);
-        let columns = Columns::find(name, &records.next().transpose().map_err(broken)?.unwrap_or_default())?;
+        let columns =
+            Columns::find(name, &records.next().transpose().map_err(broken)?.unwrap_or_default())?;
         let mut table = Self::default();
         for record in records {
             let record = record.map_err(broken)?;
             let (found, wanted) = (record.cells.len(), columns.names.len());
             if found != wanted {
-                return Err(TableError::Cells { table: name.into(), line: record.line, found, wanted });
+                return Err(TableError::Cells {
+                    table: name.into(),
+                    line: record.line,
+                    found,
+                    wanted,
+                });
             }
             if table.rows.len() + table.failures == MAX_ROWS {
                 return Err(TableError::TooLong(name.into()));
@@ -138,7 +146,11 @@ struct StepColumns {
 impl Columns {
     fn find(table: &str, header: &Record) -> Result<Self, TableError> {
         // Spreadsheets put a byte order mark before the first name.
-        let names: Vec<String> = header.cells.iter().map(|name| name.trim_start_matches('\u{feff}').trim().to_owned()).collect();
+        let names: Vec<String> = header
+            .cells
+            .iter()
+            .map(|name| name.trim_start_matches('\u{feff}').trim().to_owned())
+            .collect();
         let at = |name: &str| names.iter().position(|found| found == name);
         let mut missing = Vec::new();
         let mut needed = |name: String| {
@@ -180,12 +192,19 @@ impl Columns {
             name => Ok(name.to_owned()),
         };
         let number = |index: usize| {
-            let number = cell(index).trim().parse::<f64>().ok().filter(|number| (0.0..=MAX_NUMBER).contains(number));
+            let number = cell(index)
+                .trim()
+                .parse::<f64>()
+                .ok()
+                .filter(|number| (0.0..=MAX_NUMBER).contains(number));
             number.ok_or_else(|| refuse(index, "a number from 0 to 1e18"))
         };
         let money = |index: usize| match cell(index).trim() {
             "" => Ok(None),
-            digits => digits.parse::<u128>().map(Some).map_err(|_| refuse(index, "a whole number of base units")),
+            digits => digits
+                .parse::<u128>()
+                .map(Some)
+                .map_err(|_| refuse(index, "a whole number of base units")),
         };
         let step = |columns: &StepColumns| {
             let mut values = [0.0; 8];
@@ -193,12 +212,18 @@ impl Columns {
                 *value = number(index)?;
             }
             let cost = columns.cost.map_or(Ok(None), money)?;
-            Ok::<_, TableError>(StepRow { model: named(columns.model)?, values, response: text(columns.response), cost })
+            Ok::<_, TableError>(StepRow {
+                model: named(columns.model)?,
+                values,
+                response: text(columns.response),
+                cost,
+            })
         };
         let prompt = text(self.prompt);
         let kind = self.prompt_type.map_or_else(|| Ok(plan::kind_of(&prompt)), named)?;
-        let repeat =
-            self.repeat.map(|index| cell(index).trim().parse::<u32>().map_err(|_| refuse(index, "a number of repetitions")));
+        let repeat = self.repeat.map(|index| {
+            cell(index).trim().parse::<u32>().map_err(|_| refuse(index, "a number of repetitions"))
+        });
         let [first, second] = &self.steps;
         Ok(Row {
             timestamp: self.timestamp.map(text).unwrap_or_default(),
@@ -258,8 +283,12 @@ mod tests {
         let row = csv(&[header()[..22].to_vec(), cells(&sample())[..22].to_vec()]);
         let table = Table::parse("t.csv", &row).expect("reads");
         assert_eq!((table.rows[0].front_end.as_str(), table.rows[0].cost()), ("app", None));
-        assert_eq!(table.rows[0].prompt_type, "Why, \"tell\" me?", "an unknown prompt is its own kind");
-        let renamed: Vec<String> = header().into_iter().map(|name| name.replace("front_end", "web_server")).collect();
+        assert_eq!(
+            table.rows[0].prompt_type, "Why, \"tell\" me?",
+            "an unknown prompt is its own kind"
+        );
+        let renamed: Vec<String> =
+            header().into_iter().map(|name| name.replace("front_end", "web_server")).collect();
         let table = Table::parse("t.csv", &csv(&[renamed, cells(&sample())])).expect("reads");
         assert_eq!(table.rows[0].front_end, "direct");
     }
@@ -268,10 +297,18 @@ mod tests {
     fn every_broken_cell_is_named_with_line_and_column() {
         for cell in ["abc", "", "-1", "NaN", "inf", "1e300"] {
             let error = with("peer1_eval_count", cell).expect_err("no number").to_string();
-            assert!(error.contains("t.csv, line 2, column peer1_eval_count") && error.contains(cell), "{error}");
+            assert!(
+                error.contains("t.csv, line 2, column peer1_eval_count") && error.contains(cell),
+                "{error}"
+            );
         }
-        for (column, cell) in [("peer2_llm", " "), ("peer1_cost", "1.5"), ("peer1_cost", "-3"), ("repeat", "x"), ("front_end", "")]
-        {
+        for (column, cell) in [
+            ("peer2_llm", " "),
+            ("peer1_cost", "1.5"),
+            ("peer1_cost", "-3"),
+            ("repeat", "x"),
+            ("front_end", ""),
+        ] {
             let error = with(column, cell).expect_err("broken").to_string();
             assert!(error.contains("line 2") && error.contains(column), "{error}");
         }
@@ -281,24 +318,47 @@ mod tests {
     #[test]
     fn missing_columns_short_lines_and_empty_tables_are_told() {
         let (header, cells) = (header(), cells(&sample()));
-        let error = Table::parse("t.csv", &csv(&[header[..11].to_vec()])).expect_err("half a header").to_string();
-        assert!(error.contains("peer1_response_ollama") && error.contains("peer2_llm") && !error.contains("peer1_llm"), "{error}");
+        let error = Table::parse("t.csv", &csv(&[header[..11].to_vec()]))
+            .expect_err("half a header")
+            .to_string();
+        assert!(
+            error.contains("peer1_response_ollama")
+                && error.contains("peer2_llm")
+                && !error.contains("peer1_llm"),
+            "{error}"
+        );
         assert!(matches!(Table::parse("t.csv", b""), Err(TableError::Columns { .. })));
-        assert!(matches!(Table::parse("t.csv", &csv(std::slice::from_ref(&header))), Err(TableError::Empty(_))));
-        let error = Table::parse("t.csv", &csv(&[header.clone(), cells[..9].to_vec()])).expect_err("short").to_string();
+        assert!(matches!(
+            Table::parse("t.csv", &csv(std::slice::from_ref(&header))),
+            Err(TableError::Empty(_))
+        ));
+        let error = Table::parse("t.csv", &csv(&[header.clone(), cells[..9].to_vec()]))
+            .expect_err("short")
+            .to_string();
         assert!(error.contains("line 2: it has 9 cells"), "{error}");
         let mut bytes = csv(&[header, cells]);
         bytes.push(0xff);
         assert!(matches!(Table::parse("t.csv", &bytes), Err(TableError::Csv { .. })));
-        assert!(matches!(Table::read(Path::new("/no/such/table.csv")), Err(TableError::File(FileError::Missing(_)))));
+        assert!(matches!(
+            Table::read(Path::new("/no/such/table.csv")),
+            Err(TableError::File(FileError::Missing(_)))
+        ));
     }
 
     #[test]
     fn failures_that_the_application_logged_are_counted_and_left_out() {
         let mut failed = sample();
-        failed.second = StepRow { model: "two".into(), response: "Error: 402 Payment Required".into(), ..StepRow::default() };
-        let table = Table::parse("t.csv", &csv(&[header(), cells(&failed), cells(&sample())])).expect("reads");
+        failed.second = StepRow {
+            model: "two".into(),
+            response: "Error: 402 Payment Required".into(),
+            ..StepRow::default()
+        };
+        let table = Table::parse("t.csv", &csv(&[header(), cells(&failed), cells(&sample())]))
+            .expect("reads");
         assert_eq!((table.rows.len(), table.failures), (1, 1));
-        assert!(matches!(Table::parse("t.csv", &csv(&[header(), cells(&failed)])), Err(TableError::Empty(_))));
+        assert!(matches!(
+            Table::parse("t.csv", &csv(&[header(), cells(&failed)])),
+            Err(TableError::Empty(_))
+        ));
     }
 }

@@ -1,7 +1,8 @@
 use super::*;
 
 /// The development phrase of Substrate, whose root account every wallet shows as this address.
-const DEVELOPMENT_PHRASE: &str = "bottom drive obey lake curtain smoke basket hold race lonely fit walk";
+const DEVELOPMENT_PHRASE: &str =
+    "bottom drive obey lake curtain smoke basket hold race lonely fit walk";
 const DEVELOPMENT_ADDRESS: &str = "5DfhGyQdFobKM8NsWvEeAKk5EQQgYe9AydgJ7rMB6E1EqRzV";
 const ALICE: &str = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
 
@@ -15,8 +16,14 @@ fn signer(secret: &Secret) -> [u8; 32] {
 
 #[test]
 fn the_account_is_the_one_of_standard_wallets() {
-    assert_eq!(address(&Secret::from_phrase(DEVELOPMENT_PHRASE).expect("valid")), DEVELOPMENT_ADDRESS);
-    assert_eq!(address(&Secret::from_text(&format!("{DEVELOPMENT_PHRASE}//Alice")).expect("valid")), ALICE);
+    assert_eq!(
+        address(&Secret::from_phrase(DEVELOPMENT_PHRASE).expect("valid")),
+        DEVELOPMENT_ADDRESS
+    );
+    assert_eq!(
+        address(&Secret::from_text(&format!("{DEVELOPMENT_PHRASE}//Alice")).expect("valid")),
+        ALICE
+    );
     // The seed behind //Alice, as every Substrate documentation shows it.
     let seed = "0xe5be9a5092b81bca64be81d212e7f2f9eba183bb7a90954f7b76361f6edb5c0a";
     assert_eq!(address(&Secret::from_text(seed).expect("valid")), ALICE);
@@ -34,7 +41,11 @@ fn case_and_spaces_of_a_phrase_do_not_matter() {
 #[test]
 fn the_channel_signer_is_fixed_and_each_accounts_own() {
     let secret = Secret::from_phrase(DEVELOPMENT_PHRASE).expect("valid");
-    let again = Secret::from_bytes(SecretKind::Phrase, Zeroizing::new(secret.bytes().to_vec()), DerivationPath::default());
+    let again = Secret::from_bytes(
+        SecretKind::Phrase,
+        Zeroizing::new(secret.bytes().to_vec()),
+        DerivationPath::default(),
+    );
     assert_eq!(signer(&secret), signer(&again.expect("valid")));
     let alice = Secret::from_text(&format!("{DEVELOPMENT_PHRASE}//Alice")).expect("valid");
     let bob = Secret::from_text(&format!("{DEVELOPMENT_PHRASE}//Bob")).expect("valid");
@@ -47,7 +58,11 @@ fn the_channel_signer_is_fixed_and_each_accounts_own() {
 fn one_account_has_one_channel_signer_whichever_way_it_came() {
     let alice = Secret::from_text(&format!("{DEVELOPMENT_PHRASE}//Alice")).expect("valid");
     let expanded = alice.account().expanded();
-    let key = Secret::from_bytes(SecretKind::Key, Zeroizing::new(expanded.to_vec()), DerivationPath::default());
+    let key = Secret::from_bytes(
+        SecretKind::Key,
+        Zeroizing::new(expanded.to_vec()),
+        DerivationPath::default(),
+    );
     let key = key.expect("valid");
     assert_eq!((address(&alice), signer(&alice)), (address(&key), signer(&key)));
     assert!(matches!(key.phrase(), Err(PhraseError::NoPhrase(SecretKind::Key))));
@@ -81,11 +96,19 @@ fn broken_secrets_are_refused_and_never_repeated() {
     for seed in ["0x", "0x12", &format!("0x{}", "z".repeat(64)), &format!("0x{}", "0".repeat(66))] {
         assert!(matches!(refused(seed), PhraseError::Seed), "{seed}");
     }
-    assert!(matches!(refused(&format!("{DEVELOPMENT_PHRASE}///password")), PhraseError::Path(PathError::Password)));
-    assert!(matches!(refused(&format!("{DEVELOPMENT_PHRASE}//")), PhraseError::Path(PathError::Malformed)));
-    for (kind, length) in [(SecretKind::Phrase, 15), (SecretKind::Seed, 31), (SecretKind::Key, 32)] {
+    assert!(matches!(
+        refused(&format!("{DEVELOPMENT_PHRASE}///password")),
+        PhraseError::Path(PathError::Password)
+    ));
+    assert!(matches!(
+        refused(&format!("{DEVELOPMENT_PHRASE}//")),
+        PhraseError::Path(PathError::Malformed)
+    ));
+    for (kind, length) in [(SecretKind::Phrase, 15), (SecretKind::Seed, 31), (SecretKind::Key, 32)]
+    {
         let bytes = Zeroizing::new(vec![1; length]);
-        let error = Secret::from_bytes(kind, bytes, DerivationPath::default()).err().expect("refused");
+        let error =
+            Secret::from_bytes(kind, bytes, DerivationPath::default()).err().expect("refused");
         assert!(matches!(error, PhraseError::Length { found, .. } if found == length), "{error}");
     }
 }

@@ -1,7 +1,8 @@
 //! One wallet file: what is in it, how it is sealed and opened.
 //!
-//! argon2id turns the password into a key, XChaCha20-Poly1305 seals the secret. Everything else in the file (address, channel
-//! signer, kind, path, cost of the derivation) is authenticated with it: a changed byte anywhere is an error, never another wallet.
+//! argon2id turns the password into a key, XChaCha20-Poly1305 seals the secret. Everything else in
+//! the file (address, channel signer, kind, path, cost of the derivation) is authenticated with it:
+//! a changed byte anywhere is an error, never another wallet.
 //!
 //! Format 1 knew phrases without a path only; it is read, and written no more.
 
@@ -35,13 +36,16 @@ pub struct KdfCost {
 }
 
 impl KdfCost {
-    /// What new wallets use: 64 MiB, three passes (RFC 9106, second recommended option, on one lane).
+    /// What new wallets use: 64 MiB, three passes (RFC 9106, second recommended option, on one
+    /// lane).
     pub const STANDARD: Self = Self { memory_kib: 64 * 1024, passes: 3, lanes: 1 };
     /// The most that a file may ask for, so that a foreign file cannot eat the machine.
     const MOST: Self = Self { memory_kib: 1024 * 1024, passes: 16, lanes: 16 };
 
     const fn is_bearable(self) -> bool {
-        self.memory_kib <= Self::MOST.memory_kib && self.passes <= Self::MOST.passes && self.lanes <= Self::MOST.lanes
+        self.memory_kib <= Self::MOST.memory_kib
+            && self.passes <= Self::MOST.passes
+            && self.lanes <= Self::MOST.lanes
     }
 }
 
@@ -69,10 +73,18 @@ pub struct WalletFile {
 
 impl WalletFile {
     /// Seals `secret` for `password`.
-    pub(super) fn seal(secret: &Secret, password: &Password, cost: KdfCost) -> Result<Self, KeystoreError> {
+    pub(super) fn seal(
+        secret: &Secret,
+        password: &Password,
+        cost: KdfCost,
+    ) -> Result<Self, KeystoreError> {
         let (mut salt, mut nonce) = ([0; 16], [0; 24]);
-        OsRng.try_fill_bytes(&mut salt).map_err(|error| KeystoreError::Cipher(error.to_string()))?;
-        OsRng.try_fill_bytes(&mut nonce).map_err(|error| KeystoreError::Cipher(error.to_string()))?;
+        OsRng
+            .try_fill_bytes(&mut salt)
+            .map_err(|error| KeystoreError::Cipher(error.to_string()))?;
+        OsRng
+            .try_fill_bytes(&mut nonce)
+            .map_err(|error| KeystoreError::Cipher(error.to_string()))?;
         let mut file = Self {
             format: FORMAT.into(),
             version: VERSION,
@@ -101,14 +113,16 @@ impl WalletFile {
             version: u32,
         }
         let malformed = |reason: String| KeystoreError::Malformed { path: path.into(), reason };
-        let head: Head = serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
+        let head: Head =
+            serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
         if head.format != FORMAT {
             return Err(malformed("it does not say that it is a wallet".into()));
         }
         if !(1..=VERSION).contains(&head.version) {
             return Err(KeystoreError::Version { path: path.into(), found: head.version });
         }
-        let file: Self = serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
+        let file: Self =
+            serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
         if file.version == 1 && (file.kind != SecretKind::Phrase || !file.path.is_empty()) {
             return Err(malformed("its first format knows neither kinds nor paths".into()));
         }
@@ -119,8 +133,10 @@ impl WalletFile {
     fn authenticated(&self) -> Vec<u8> {
         let KdfCost { memory_kib, passes, lanes } = self.kdf;
         let Self { format, version, address, channel_signer, kind, path, salt, nonce, .. } = self;
-        let mut text =
-            format!("{format}\n{version}\n{address}\n{channel_signer}\n{memory_kib}\n{passes}\n{lanes}\n{salt}\n{nonce}");
+        let mut text = format!(
+            "{format}\n{version}\n{address}\n{channel_signer}\n{memory_kib}\n{passes}\n{lanes}\\
+             n{salt}\n{nonce}"
+        );
         if *version > 1 {
             text.push_str(&format!("\n{kind}\n{path}"));
         }
@@ -128,30 +144,44 @@ impl WalletFile {
     }
 
     /// Opens it; `name` and `path` are for the errors.
-    pub(super) fn open(&self, name: &str, path: &Path, password: &Password) -> Result<Secret, KeystoreError> {
-        let malformed = |reason: &str| KeystoreError::Malformed { path: path.into(), reason: reason.into() };
+    pub(super) fn open(
+        &self,
+        name: &str,
+        path: &Path,
+        password: &Password,
+    ) -> Result<Secret, KeystoreError> {
+        let malformed =
+            |reason: &str| KeystoreError::Malformed { path: path.into(), reason: reason.into() };
         if !self.kdf.is_bearable() {
             return Err(malformed("it asks for more memory or time than any wallet needs"));
         }
         let bytes = |text: &str, reason| hex::decode(text).map_err(|_| malformed(reason));
-        let salt: [u8; 16] =
-            bytes(&self.salt, "its salt is no hexadecimal")?.try_into().map_err(|_| malformed("its salt is too short"))?;
-        let nonce: [u8; 24] =
-            bytes(&self.nonce, "its nonce is no hexadecimal")?.try_into().map_err(|_| malformed("its nonce is too short"))?;
+        let salt: [u8; 16] = bytes(&self.salt, "its salt is no hexadecimal")?
+            .try_into()
+            .map_err(|_| malformed("its salt is too short"))?;
+        let nonce: [u8; 24] = bytes(&self.nonce, "its nonce is no hexadecimal")?
+            .try_into()
+            .map_err(|_| malformed("its nonce is too short"))?;
         let sealed = bytes(&self.sealed, "its secret is no hexadecimal")?;
         let payload = Payload { msg: &sealed, aad: &self.authenticated() };
         let opened = cipher(password, &salt, self.kdf)?
             .decrypt(XNonce::from_slice(&nonce), payload)
             .map_err(|_| KeystoreError::WrongPassword(name.into()))?;
         // A wallet that was made is opened, whatever wallets make of its path.
-        let way = DerivationPath::as_subkey(&self.path).map_err(|_| malformed("its derivation path is none"))?;
+        let way = DerivationPath::as_subkey(&self.path)
+            .map_err(|_| malformed("its derivation path is none"))?;
         Ok(Secret::from_bytes(self.kind, Zeroizing::new(opened), way)?)
     }
 }
 
-fn cipher(password: &Password, salt: &[u8], cost: KdfCost) -> Result<XChaCha20Poly1305, KeystoreError> {
+fn cipher(
+    password: &Password,
+    salt: &[u8],
+    cost: KdfCost,
+) -> Result<XChaCha20Poly1305, KeystoreError> {
     let refused = |error: argon2::Error| KeystoreError::Cipher(error.to_string());
-    let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(32)).map_err(refused)?;
+    let params =
+        Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(32)).map_err(refused)?;
     let mut key = Zeroizing::new([0; 32]);
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
         .hash_password_into(password.as_bytes(), salt, key.as_mut_slice())

@@ -1,8 +1,9 @@
 //! The hot key of a wallet: `wallets/<name>.hot`, readable by its owner alone and not encrypted.
 //!
-//! It signs vouchers while the account's key stays locked, so that a prompt over open channels asks for no password. Who steals it
-//! can promise what is left in the channels that are open, to the workers that they pay and to nobody else; it moves no other money.
-//! It follows from the wallet's secret, so a lost file is made again when the wallet is unlocked next.
+//! It signs vouchers while the account's key stays locked, so that a prompt over open channels asks
+//! for no password. Who steals it can promise what is left in the channels that are open, to the
+//! workers that they pay and to nobody else; it moves no other money. It follows from the wallet's
+//! secret, so a lost file is made again when the wallet is unlocked next.
 
 use std::path::Path;
 
@@ -33,11 +34,17 @@ impl Drop for HotFile {
 }
 
 impl Keystore {
-    /// The hot key of a wallet whose file says `wallet`; nothing if it was never written or is lost.
+    /// The hot key of a wallet whose file says `wallet`; nothing if it was never written or is
+    /// lost.
     ///
     /// # Errors
-    /// [`KeystoreError::Exposed`] if others may read the file, [`KeystoreError::HotKey`] if it is broken or another wallet's.
-    pub fn hot_key(&self, name: &str, wallet: &WalletFile) -> Result<Option<SigningKey>, KeystoreError> {
+    /// [`KeystoreError::Exposed`] if others may read the file, [`KeystoreError::HotKey`] if it is
+    /// broken or another wallet's.
+    pub fn hot_key(
+        &self,
+        name: &str,
+        wallet: &WalletFile,
+    ) -> Result<Option<SigningKey>, KeystoreError> {
         let path = self.hot_path(name)?;
         let bytes = match files::read_bounded(&path, MAX_FILE_BYTES) {
             Err(FileError::Missing(_)) => return Ok(None),
@@ -53,7 +60,12 @@ impl Keystore {
     ///
     /// # Errors
     /// [`KeystoreError::File`] if the system refuses.
-    pub fn write_hot_key(&self, name: &str, wallet: &WalletFile, key: &SigningKey) -> Result<(), KeystoreError> {
+    pub fn write_hot_key(
+        &self,
+        name: &str,
+        wallet: &WalletFile,
+        key: &SigningKey,
+    ) -> Result<(), KeystoreError> {
         let file = HotFile {
             format: FORMAT.into(),
             version: VERSION,
@@ -61,7 +73,8 @@ impl Keystore {
             channel_signer: wallet.channel_signer.clone(),
             seed: hex::encode(Zeroizing::new(key.to_bytes()).as_slice()),
         };
-        let text = serde_json::to_vec_pretty(&file).map_err(|error| KeystoreError::Cipher(error.to_string()))?;
+        let text = serde_json::to_vec_pretty(&file)
+            .map_err(|error| KeystoreError::Cipher(error.to_string()))?;
         Ok(files::replace_private(&self.hot_path(name)?, &Zeroizing::new(text))?)
     }
 
@@ -77,8 +90,8 @@ impl Keystore {
 fn read(bytes: &[u8], path: &Path, wallet: &WalletFile) -> Result<SigningKey, KeystoreError> {
     let broken = |reason: &str| KeystoreError::HotKey { path: path.into(), reason: reason.into() };
     // The decoder's own message could repeat a part of the seed.
-    let file: HotFile =
-        serde_json::from_slice(bytes).map_err(|error| broken(&format!("it is cut or changed in line {}", error.line())))?;
+    let file: HotFile = serde_json::from_slice(bytes)
+        .map_err(|error| broken(&format!("it is cut or changed in line {}", error.line())))?;
     if file.format != FORMAT || file.version != VERSION {
         return Err(broken("it is of another format"));
     }
@@ -86,7 +99,8 @@ fn read(bytes: &[u8], path: &Path, wallet: &WalletFile) -> Result<SigningKey, Ke
         return Err(broken("it belongs to another wallet"));
     }
     let mut seed = Zeroizing::new([0; 32]);
-    hex::decode_to_slice(&file.seed, seed.as_mut_slice()).map_err(|_| broken("its seed is no 32 bytes"))?;
+    hex::decode_to_slice(&file.seed, seed.as_mut_slice())
+        .map_err(|_| broken("its seed is no 32 bytes"))?;
     let key = SigningKey::from_bytes(&seed);
     if hex::encode(key.verifying_key().as_bytes()) != wallet.channel_signer {
         return Err(broken("its seed is another key's"));

@@ -22,7 +22,10 @@ fn a_wallet_opens_with_its_password_and_gives_the_same_keys() {
     let opened = keystore.unlock("mine", &password()).expect("opened");
     assert_eq!(opened.bytes(), secret.bytes());
     assert_eq!(opened.account().account().to_string(), file.address);
-    assert_eq!(hex::encode(opened.channel_signer().verifying_key().as_bytes()), file.channel_signer);
+    assert_eq!(
+        hex::encode(opened.channel_signer().verifying_key().as_bytes()),
+        file.channel_signer
+    );
 }
 
 #[test]
@@ -66,9 +69,11 @@ fn any_changed_value_is_noticed() {
     let secret = Secret::generate(WordCount::Twelve).expect("randomness");
     keystore.create("mine", &secret, &password()).expect("created");
     let path = folder.path().join("mine.json");
-    let original: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).expect("read")).expect("json");
+    let original: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&path).expect("read")).expect("json");
     let other = Secret::generate(WordCount::Twelve).expect("randomness");
-    let swap = |text: &str| text.chars().rev().map(|c| if c == '0' { '1' } else { c }).collect::<String>();
+    let swap =
+        |text: &str| text.chars().rev().map(|c| if c == '0' { '1' } else { c }).collect::<String>();
     let changes: Vec<(&str, serde_json::Value)> = vec![
         ("address", other.account().account().to_string().into()),
         ("channel_signer", hex::encode(other.channel_signer().verifying_key().as_bytes()).into()),
@@ -84,7 +89,10 @@ fn any_changed_value_is_noticed() {
         let mut changed = original.clone();
         changed[field] = value;
         std::fs::write(&path, changed.to_string()).expect("written");
-        let error = keystore.unlock("mine", &password()).err().unwrap_or_else(|| panic!("{field} was changed unnoticed"));
+        let error = keystore
+            .unlock("mine", &password())
+            .err()
+            .unwrap_or_else(|| panic!("{field} was changed unnoticed"));
         assert!(matches!(error, KeystoreError::WrongPassword(_)), "{field}: {error}");
     }
 }
@@ -110,7 +118,8 @@ fn foreign_large_later_and_greedy_files_are_refused() {
     let secret = Secret::generate(WordCount::Twelve).expect("randomness");
     keystore.create("mine", &secret, &password()).expect("created");
     let path = folder.path().join("mine.json");
-    let original: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).expect("read")).expect("json");
+    let original: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&path).expect("read")).expect("json");
     let refused = |content: String| {
         std::fs::write(&path, content).expect("written");
         keystore.unlock("mine", &password()).err().expect("refused")
@@ -144,7 +153,9 @@ fn the_list_is_sorted_and_shows_broken_files() {
     let (folder, keystore) = keystore();
     assert!(Keystore::new(folder.path().join("none")).list().expect("empty").is_empty());
     for name in ["b", "a"] {
-        keystore.create(name, &Secret::generate(WordCount::Twelve).expect("randomness"), &password()).expect("created");
+        keystore
+            .create(name, &Secret::generate(WordCount::Twelve).expect("randomness"), &password())
+            .expect("created");
     }
     std::fs::write(folder.path().join("c.json"), "{").expect("written");
     std::fs::write(folder.path().join("notes.txt"), "").expect("written");
@@ -167,12 +178,20 @@ fn a_wallet_of_the_first_format_opens_and_a_changed_password_brings_it_to_the_se
     assert_eq!((read.kind, read.path.as_str()), (crate::wallet::SecretKind::Phrase, ""));
     let secret = keystore.unlock("old", &password()).expect("opened");
     assert_eq!(secret.account().account().to_string(), read.address);
-    assert_eq!(hex::encode(secret.channel_signer().verifying_key().as_bytes()), read.channel_signer);
+    assert_eq!(
+        hex::encode(secret.channel_signer().verifying_key().as_bytes()),
+        read.channel_signer
+    );
 
-    keystore.change_password("old", &password(), &Password::new("battery staple")).expect("changed");
+    keystore
+        .change_password("old", &password(), &Password::new("battery staple"))
+        .expect("changed");
     assert!(std::fs::read_to_string(&path).expect("read").contains("\"version\": 2"));
     assert!(matches!(keystore.unlock("old", &password()), Err(KeystoreError::WrongPassword(_))));
-    assert_eq!(keystore.unlock("old", &Password::new("battery staple")).expect("opened").bytes(), secret.bytes());
+    assert_eq!(
+        keystore.unlock("old", &Password::new("battery staple")).expect("opened").bytes(),
+        secret.bytes()
+    );
 
     let pretended = FIRST_FORMAT.replace("\"kdf\"", "\"path\": \"//other\", \"kdf\"");
     std::fs::write(&path, pretended).expect("written");
@@ -185,10 +204,17 @@ fn a_password_that_is_not_changed_leaves_the_file_as_it_is() {
     let secret = Secret::generate(WordCount::Twelve).expect("randomness");
     keystore.create("mine", &secret, &password()).expect("created");
     let before = std::fs::read(folder.path().join("mine.json")).expect("read");
-    let refused = keystore.change_password("mine", &Password::new("wrong horse"), &Password::new("battery staple"));
+    let refused = keystore.change_password(
+        "mine",
+        &Password::new("wrong horse"),
+        &Password::new("battery staple"),
+    );
     assert!(matches!(refused, Err(KeystoreError::WrongPassword(_))));
     assert_eq!(std::fs::read(folder.path().join("mine.json")).expect("read"), before);
-    assert!(matches!(keystore.change_password("none", &password(), &password()), Err(KeystoreError::NoWallet(_))));
+    assert!(matches!(
+        keystore.change_password("none", &password(), &password()),
+        Err(KeystoreError::NoWallet(_))
+    ));
 }
 
 #[test]
@@ -196,7 +222,11 @@ fn wallets_of_every_kind_open_with_the_same_account() {
     let (_folder, keystore) = keystore();
     let phrase = "bottom drive obey lake curtain smoke basket hold race lonely fit walk";
     let seed = "0xe5be9a5092b81bca64be81d212e7f2f9eba183bb7a90954f7b76361f6edb5c0a";
-    for (name, text) in [("path", format!("{phrase}//hard/soft")), ("seed", seed.to_owned()), ("both", format!("{seed}//x"))] {
+    for (name, text) in [
+        ("path", format!("{phrase}//hard/soft")),
+        ("seed", seed.to_owned()),
+        ("both", format!("{seed}//x")),
+    ] {
         let secret = Secret::from_text(&text).expect("valid");
         let file = keystore.create(name, &secret, &password()).expect("created");
         let opened = keystore.unlock(name, &password()).expect("opened");
@@ -212,16 +242,28 @@ fn a_hot_key_is_private_its_wallets_own_and_may_be_lost() {
     let (folder, keystore) = keystore();
     let secret = Secret::generate(WordCount::Twelve).expect("randomness");
     let file = keystore.create("mine", &secret, &password()).expect("created");
-    let other = keystore.create("other", &Secret::generate(WordCount::Twelve).expect("randomness"), &password()).expect("created");
+    let other = keystore
+        .create("other", &Secret::generate(WordCount::Twelve).expect("randomness"), &password())
+        .expect("created");
     let path = folder.path().join("mine.hot");
     let whole = std::fs::read_to_string(&path).expect("read");
-    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&path.metadata().expect("there").permissions()) & 0o777, 0o600);
-    assert!(matches!(keystore.hot_key("mine", &other), Err(KeystoreError::HotKey { .. })), "another wallet's");
+    assert_eq!(
+        std::os::unix::fs::PermissionsExt::mode(&path.metadata().expect("there").permissions())
+            & 0o777,
+        0o600
+    );
+    assert!(
+        matches!(keystore.hot_key("mine", &other), Err(KeystoreError::HotKey { .. })),
+        "another wallet's"
+    );
 
     let readable = std::os::unix::fs::PermissionsExt::from_mode(0o640);
     std::fs::set_permissions(&path, readable).expect("changed");
     let exposed = keystore.hot_key("mine", &file).expect_err("others may read it");
-    assert!(matches!(exposed, KeystoreError::Exposed(_)) && exposed.to_string().contains("chmod 600"), "{exposed}");
+    assert!(
+        matches!(exposed, KeystoreError::Exposed(_)) && exposed.to_string().contains("chmod 600"),
+        "{exposed}"
+    );
 
     std::fs::remove_file(&path).expect("removed");
     assert!(keystore.hot_key("mine", &file).expect("readable").is_none());
@@ -229,7 +271,13 @@ fn a_hot_key_is_private_its_wallets_own_and_may_be_lost() {
     assert!(keystore.hot_key("mine", &file).expect("readable").is_some());
 
     let seed = hex::encode(secret.channel_signer().to_bytes());
-    for broken in [&whole[..whole.len() / 2], "", "{}", &whole.replace(&seed, &"00".repeat(32)), &whole.replace(&seed, "zz")] {
+    for broken in [
+        &whole[..whole.len() / 2],
+        "",
+        "{}",
+        &whole.replace(&seed, &"00".repeat(32)),
+        &whole.replace(&seed, "zz"),
+    ] {
         crate::files::replace_private(&path, broken.as_bytes()).expect("written");
         let error = keystore.hot_key("mine", &file).expect_err("broken");
         assert!(matches!(error, KeystoreError::HotKey { .. }), "{broken}: {error}");
@@ -241,11 +289,15 @@ fn a_hot_key_is_private_its_wallets_own_and_may_be_lost() {
 fn a_removed_wallet_is_gone_with_its_hot_key_and_no_other() {
     let (folder, keystore) = keystore();
     for name in ["mine", "other"] {
-        keystore.create(name, &Secret::generate(WordCount::Twelve).expect("randomness"), &password()).expect("created");
+        keystore
+            .create(name, &Secret::generate(WordCount::Twelve).expect("randomness"), &password())
+            .expect("created");
     }
     keystore.remove("mine").expect("removed");
-    let mut left: Vec<_> =
-        std::fs::read_dir(folder.path()).expect("listed").map(|entry| entry.expect("entry").file_name()).collect();
+    let mut left: Vec<_> = std::fs::read_dir(folder.path())
+        .expect("listed")
+        .map(|entry| entry.expect("entry").file_name())
+        .collect();
     left.sort();
     assert_eq!(left, ["other.hot", "other.json"]);
     assert!(matches!(keystore.remove("mine"), Err(KeystoreError::NoWallet(_))));

@@ -106,7 +106,11 @@ mod tests {
         let reply = read(&reply, "tiny".into()).expect("reads");
         assert_eq!((reply.model.as_str(), reply.text.as_str()), ("tiny:latest", "Hello"));
         assert_eq!((reply.cost, reply.fees), (Some(42), 3));
-        assert_eq!((reply.metrics.load_duration, reply.metrics.prompt_eval_count), (0, 34), "left out means zero");
+        assert_eq!(
+            (reply.metrics.load_duration, reply.metrics.prompt_eval_count),
+            (0, 34),
+            "left out means zero"
+        );
         assert_eq!(reply.metrics.token_per_second(), 2.0);
     }
 
@@ -114,7 +118,8 @@ mod tests {
     fn numbers_with_a_point_are_numbers() {
         // As a server writes them that has no integers, with fields besides that nobody here knows.
         let text = r#"{"response": "x", "done": true, "load": 0.5, "score": 1e-9, "total_duration": 9.0, "eval_count": 2e0, "eval_duration": 5}"#;
-        let metrics = read(&serde_json::from_str(text).expect("JSON"), "m".into()).expect("reads").metrics;
+        let metrics =
+            read(&serde_json::from_str(text).expect("JSON"), "m".into()).expect("reads").metrics;
         assert_eq!((metrics.total_duration, metrics.eval_count, metrics.eval_duration), (9, 2, 5));
     }
 

@@ -1,8 +1,8 @@
 //! `POST /v1/chat/completions`, streamed, with the usage at its end.
 //!
-//! The API tells tokens but no durations. A server that sends `timings` in a chunk (a Mica gateway, llama.cpp's server) is believed;
-//! otherwise they are what is seen here: the prompt lasts until the first piece of text, the answer from there to the last, and loading is part of the
-//! prompt.
+//! The API tells tokens but no durations. A server that sends `timings` in a chunk (a Mica gateway,
+//! llama.cpp's server) is believed; otherwise they are what is seen here: the prompt lasts until
+//! the first piece of text, the answer from there to the last, and loading is part of the prompt.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,9 @@ impl Server {
         let mut seen = Seen::default();
         let begun = Instant::now();
         let mut on_piece = |piece: &[u8]| seen.push(piece, begun.elapsed());
-        self.client.stream(ROUTE, &headers(request), &document(&model, request), &mut on_piece).await?;
+        self.client
+            .stream(ROUTE, &headers(request), &document(&model, request), &mut on_piece)
+            .await?;
         seen.reply(model, begun.elapsed()).map_err(|reason| self.wrong(ROUTE, reason))
     }
 }
@@ -91,7 +93,9 @@ impl Seen {
     fn push(&mut self, piece: &[u8], at: Duration) {
         for part in piece.split_inclusive(|byte| *byte == b'\n') {
             if self.line.len() + part.len() > MAX_EVENT_BYTES {
-                self.wrong.get_or_insert_with(|| format!("an event has more than {MAX_EVENT_BYTES} bytes"));
+                self.wrong.get_or_insert_with(|| {
+                    format!("an event has more than {MAX_EVENT_BYTES} bytes")
+                });
                 return;
             }
             self.line.extend_from_slice(part);
@@ -108,26 +112,40 @@ impl Seen {
 
     /// One line; those that carry no data are passed over.
     fn event(&mut self, line: &[u8], at: Duration) -> Result<(), String> {
-        let Some(data) = line.trim_ascii().strip_prefix(b"data:").map(<[u8]>::trim_ascii) else { return Ok(()) };
+        let Some(data) = line.trim_ascii().strip_prefix(b"data:").map(<[u8]>::trim_ascii) else {
+            return Ok(());
+        };
         if data == b"[DONE]" {
             self.is_done = true;
             return Ok(());
         }
-        let chunk: Value = serde_json::from_slice(data).map_err(|error| format!("an event is not JSON ({error})"))?;
+        let chunk: Value = serde_json::from_slice(data)
+            .map_err(|error| format!("an event is not JSON ({error})"))?;
         if let Some(error) = error_of(&chunk) {
             return Err(format!("it is an error: {error}"));
         }
         self.model = self.model.take().or_else(|| chunk.get("model")?.as_str().map(str::to_owned));
         if let Some(usage) = chunk.get("usage").filter(|usage| !usage.is_null()) {
-            self.usage = Some(Usage::deserialize(usage).map_err(|error| format!("`usage`: {error}"))?);
+            self.usage =
+                Some(Usage::deserialize(usage).map_err(|error| format!("`usage`: {error}"))?);
         }
         if let Some(timings) = chunk.get("timings").filter(|timings| !timings.is_null()) {
-            self.told = Some(Timings::deserialize(timings).map_err(|error| format!("`timings`: {error}"))?);
+            self.told =
+                Some(Timings::deserialize(timings).map_err(|error| format!("`timings`: {error}"))?);
         }
         self.cost = Cost::read(&chunk)?.or(self.cost);
-        let Some(choice) = chunk.get("choices").and_then(|choices| choices.get(0)) else { return Ok(()) };
-        self.stop = choice.get("finish_reason").and_then(Value::as_str).map(str::to_owned).or(self.stop.take());
-        let text = choice.get("delta").and_then(|delta| delta.get("content")?.as_str()).unwrap_or_default();
+        let Some(choice) = chunk.get("choices").and_then(|choices| choices.get(0)) else {
+            return Ok(());
+        };
+        self.stop = choice
+            .get("finish_reason")
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+            .or(self.stop.take());
+        let text = choice
+            .get("delta")
+            .and_then(|delta| delta.get("content")?.as_str())
+            .unwrap_or_default();
         if !text.is_empty() {
             self.text.push_str(text);
             self.first.get_or_insert(at);
@@ -148,12 +166,24 @@ impl Seen {
         let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let first = self.first.unwrap_or(total);
         let (load, prompt, answer, total) = match &self.told {
-            // A cast of a float ends at the integer's bounds, and makes nothing of what is no number.
+            // A cast of a float ends at the integer's bounds, and makes nothing of what is no
+            // number.
             Some(told) => {
-                let [load, prompt, answer] = [told.load_ms, told.prompt_ms, told.predicted_ms].map(|ms| (ms * 1e6) as u64);
-                (load, prompt, answer, told.total_ms.map_or(nanoseconds(total), |ms| (ms * 1e6) as u64))
+                let [load, prompt, answer] =
+                    [told.load_ms, told.prompt_ms, told.predicted_ms].map(|ms| (ms * 1e6) as u64);
+                (
+                    load,
+                    prompt,
+                    answer,
+                    told.total_ms.map_or(nanoseconds(total), |ms| (ms * 1e6) as u64),
+                )
             }
-            None => (0, nanoseconds(first), nanoseconds(self.last.unwrap_or(total).saturating_sub(first)), nanoseconds(total)),
+            None => (
+                0,
+                nanoseconds(first),
+                nanoseconds(self.last.unwrap_or(total).saturating_sub(first)),
+                nanoseconds(total),
+            ),
         };
         let metrics = Metrics {
             total_duration: total,
@@ -179,12 +209,14 @@ mod tests {
     use super::*;
 
     const STREAM: &str = concat!(
-        "data: {\"model\":\"m:latest\",\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\r\n\r\n",
+        "data: {\"model\":\"m:latest\",\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\"\
+         :\"\"}}]}\r\n\r\n",
         ": a comment that keeps the connection open\n\n",
         "data: {\"choices\":[{\"delta\":{\"content\":\"Grüß \"}}]}\n\n",
         "data: {\"choices\":[{\"delta\":{\"content\":\"Gott\"}}]}\n\n",
         "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
-        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":30,\"completion_tokens\":2},\"cost\":{\"paid\":12,\"fees\":1}}\n\n",
+        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":30,\"completion_tokens\":2},\"cost\":\
+         {\"paid\":12,\"fees\":1}}\n\n",
         "data: [DONE]\n\n",
     );
 
@@ -199,13 +231,20 @@ mod tests {
     #[test]
     fn a_stream_cut_anywhere_gives_the_same_answer() {
         let expected = read(STREAM).expect("reads");
-        assert_eq!((expected.text.as_str(), expected.model.as_str(), expected.cost), ("Grüß Gott", "m:latest", Some(12)));
+        assert_eq!(
+            (expected.text.as_str(), expected.model.as_str(), expected.cost),
+            ("Grüß Gott", "m:latest", Some(12))
+        );
         assert_eq!((expected.metrics.prompt_eval_count, expected.metrics.eval_count), (30, 2));
         for cut in 0..STREAM.len() {
             let (head, tail) = STREAM.as_bytes().split_at(cut);
             let mut seen = Seen::default();
             [head, tail].iter().for_each(|piece| seen.push(piece, Duration::from_millis(5)));
-            assert_eq!(seen.reply("m".into(), Duration::from_millis(9)).expect("reads"), expected, "cut at {cut}");
+            assert_eq!(
+                seen.reply("m".into(), Duration::from_millis(9)).expect("reads"),
+                expected,
+                "cut at {cut}"
+            );
         }
     }
 
@@ -218,7 +257,8 @@ mod tests {
         let metrics = seen.reply("m".into(), Duration::from_secs(1)).expect("reads").metrics;
         assert_eq!((metrics.prompt_eval_duration, metrics.eval_duration), (50_000_000, 20_000_000));
         assert_eq!((metrics.total_duration, metrics.load_duration), (1_000_000_000, 0));
-        let timings = r#""timings":{"load_ms":3.0,"prompt_ms":2.5,"predicted_ms":1.25,"total_ms":7.0}"#;
+        let timings =
+            r#""timings":{"load_ms":3.0,"prompt_ms":2.5,"predicted_ms":1.25,"total_ms":7.0}"#;
         let metrics = read(&STREAM.replace(COST, timings)).expect("reads").metrics;
         assert_eq!((metrics.total_duration, metrics.load_duration), (7_000_000, 3_000_000));
         assert_eq!((metrics.prompt_eval_duration, metrics.eval_duration), (2_500_000, 1_250_000));
@@ -226,10 +266,13 @@ mod tests {
 
     #[test]
     fn numbers_are_read_however_a_server_writes_them() {
-        // llama.cpp's server has floats with many digits; others write counts with a point, or exponents.
+        // llama.cpp's server has floats with many digits; others write counts with a point, or
+        // exponents.
         let timings = r#""timings":{"prompt_n":12,"prompt_ms":30.958,"prompt_per_token_ms":2.5798333333333336,"predicted_ms":1.25e1,"total_ms":7}"#;
-        let stream = STREAM.replace(COST, timings).replace("\"prompt_tokens\":30", "\"prompt_tokens\":30.0");
-        let stream = stream.replace("\"choices\":[],", "\"choices\":[],\"temperature\":0.7,\"top_p\":1e-1,");
+        let stream =
+            STREAM.replace(COST, timings).replace("\"prompt_tokens\":30", "\"prompt_tokens\":30.0");
+        let stream =
+            stream.replace("\"choices\":[],", "\"choices\":[],\"temperature\":0.7,\"top_p\":1e-1,");
         let metrics = read(&stream).expect("reads").metrics;
         assert_eq!(
             (metrics.prompt_eval_duration, metrics.eval_duration, metrics.total_duration),
@@ -246,7 +289,13 @@ mod tests {
             (STREAM.replace("\"completion_tokens\":2", "\"completion_tokens\":-2"), "`usage`"),
             (STREAM.replace(COST, "\"cost\":[]"), "`cost`"),
             (STREAM.replace(COST, "\"timings\":{}"), "`timings`"),
-            (STREAM.replace("data: [DONE]", "data: {\"error\":{\"message\":\"a worker left\"}}\n\ndata: [DONE]"), "a worker left"),
+            (
+                STREAM.replace(
+                    "data: [DONE]",
+                    "data: {\"error\":{\"message\":\"a worker left\"}}\n\ndata: [DONE]",
+                ),
+                "a worker left",
+            ),
             (STREAM.replace("data: [DONE]", "data: {{{\n\ndata: [DONE]"), "not JSON"),
             ("{\"choices\":[]}".into(), "not whole"),
             (format!("data: {}", "x".repeat(MAX_EVENT_BYTES)), "more than"),

@@ -1,9 +1,12 @@
 //! Derivation paths: how one phrase gives many accounts.
 //!
-//! A step is a number or a text, and that is where wallets differ. `subkey` (`sp_core::crypto::DeriveJunction`) takes for a number what
-//! fits into 64 bits, a plus sign before it included, and everything else for text. polkadot-js takes digits of any number for a number
-//! and `0x` with an even number of hexadecimal digits for bytes. A path that they read differently leads to two accounts, of which one is empty, so such a path is refused
-//! where somebody writes it. [`DerivationPath::as_subkey`] reads every path as `subkey` does, for those that are in use already.
+//! A step is a number or a text, and that is where wallets differ. `subkey`
+//! (`sp_core::crypto::DeriveJunction`) takes for a number what fits into 64 bits, a plus sign
+//! before it included, and everything else for text. polkadot-js takes digits of any number for a
+//! number and `0x` with an even number of hexadecimal digits for bytes. A path that they read
+//! differently leads to two accounts, of which one is empty, so such a path is refused where
+//! somebody writes it. [`DerivationPath::as_subkey`] reads every path as `subkey` does, for those
+//! that are in use already.
 
 use std::{fmt, str::FromStr};
 
@@ -21,16 +24,20 @@ const MAX_BYTES: usize = 256;
 pub enum PathError {
     /// No slash where one must be, or nothing after it.
     #[error(
-        "a derivation path is written as //hard/soft: two slashes before a hard step, one before a soft one, and a name after each"
+        "a derivation path is written as //hard/soft: two slashes before a hard step, one before \
+         a soft one, and a name after each"
     )]
     Malformed,
     /// A password of the phrase, which is a secret and no step.
-    #[error("a derivation path has no ///password: import the account's own polkadot-js file instead")]
+    #[error(
+        "a derivation path has no ///password: import the account's own polkadot-js file instead"
+    )]
     Password,
     /// A step that wallets read differently.
     #[error(
-        "wallets do not agree on the step `{step}`: {why}. Choose another name; for an account that is in use with this path there is \
-         --path-as-subkey (`mica wallet import`, `mica-worker init`)"
+        "wallets do not agree on the step `{step}`: {why}. Choose another name; for an account \
+         that is in use with this path there is --path-as-subkey (`mica wallet import`, \
+         `mica-worker init`)"
     )]
     Ambiguous {
         /// The step, without slashes.
@@ -94,7 +101,9 @@ impl DerivationPath {
                 return Err(PathError::Password);
             }
             let name = body.split('/').next().unwrap_or_default();
-            if name.is_empty() || name.chars().any(|character| character.is_whitespace() || character.is_control()) {
+            if name.is_empty()
+                || name.chars().any(|character| character.is_whitespace() || character.is_control())
+            {
                 return Err(PathError::Malformed);
             }
             check(name)?;
@@ -112,7 +121,9 @@ impl DerivationPath {
 /// Refuses what `subkey` and polkadot-js read differently.
 fn check_step(step: &str) -> Result<(), PathError> {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let is_bytes = |digits: &str| digits.len().is_multiple_of(2) && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_bytes = |digits: &str| {
+        digits.len().is_multiple_of(2) && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
     let why = if is_number(step) && step.parse::<u64>().is_err() {
         "a number above 18446744073709551615 is text to subkey and a number to polkadot-js"
     } else if step.strip_prefix('+').is_some_and(is_number) {
@@ -148,12 +159,16 @@ mod tests {
     #[test]
     fn hard_and_soft_steps_are_told_apart() {
         let read = path("//hard/soft//7").expect("a path");
-        assert_eq!(read.junctions.iter().map(DeriveJunction::is_hard).collect::<Vec<_>>(), [true, false, true]);
+        assert_eq!(
+            read.junctions.iter().map(DeriveJunction::is_hard).collect::<Vec<_>>(),
+            [true, false, true]
+        );
         assert_eq!(read.as_str(), "//hard/soft//7");
         assert!(path("").expect("no steps").is_empty());
     }
 
-    /// What `subkey` and polkadot-js read alike, and what is subkey's alone: `sp-core` is what subkey is made of.
+    /// What `subkey` and polkadot-js read alike, and what is subkey's alone: `sp-core` is what
+    /// subkey is made of.
     #[test]
     fn every_step_is_read_as_sp_core_reads_it() {
         let long = "x".repeat(31);
@@ -178,18 +193,34 @@ mod tests {
             &longer,
         ];
         for step in alike.into_iter().chain(["18446744073709551616", "+5", "0x12"]) {
-            let ours = DerivationPath::as_subkey(&format!("/{step}//{step}")).expect("a path").junctions;
+            let ours =
+                DerivationPath::as_subkey(&format!("/{step}//{step}")).expect("a path").junctions;
             let theirs = sp_core::crypto::DeriveJunction::from(step);
-            assert_eq!((ours[0].inner(), ours[1].inner()), (theirs.inner(), theirs.inner()), "{step}");
+            assert_eq!(
+                (ours[0].inner(), ours[1].inner()),
+                (theirs.inner(), theirs.inner()),
+                "{step}"
+            );
             assert_eq!(path(&format!("/{step}")).is_ok(), alike.contains(&step), "{step}");
         }
-        // What polkadot-js makes of the same steps: `client/tests/polkadot-js/junctions.mjs` says how the file was made.
+        // What polkadot-js makes of the same steps: `client/tests/polkadot-js/junctions.mjs` says
+        // how the file was made.
         for line in include_str!("../../../../client/tests/polkadot-js/junctions.tsv").lines() {
             let (step, code) = line.split_once('\t').expect("a step and its code");
-            let ours = hex::encode(DerivationPath::as_subkey(&format!("/{step}")).expect("a path").junctions[0].inner());
-            assert_eq!(ours == code, path(&format!("/{step}")).is_ok(), "{step} is taken if and only if both read it alike");
+            let ours = hex::encode(
+                DerivationPath::as_subkey(&format!("/{step}")).expect("a path").junctions[0]
+                    .inner(),
+            );
+            assert_eq!(
+                ours == code,
+                path(&format!("/{step}")).is_ok(),
+                "{step} is taken if and only if both read it alike"
+            );
         }
-        assert_eq!(path("//007").expect("a path").junctions, path("//7").expect("a path").junctions);
+        assert_eq!(
+            path("//007").expect("a path").junctions,
+            path("//7").expect("a path").junctions
+        );
     }
 
     #[test]
@@ -200,11 +231,21 @@ mod tests {
         for text in ["///secret", "//a///secret"] {
             assert_eq!(path(text), Err(PathError::Password), "{text}");
         }
-        for step in
-            ["18446744073709551616", &"9".repeat(80), "+5", "+0", "0x", "0x12", "0xABCDEF", &format!("0x{}", "ab".repeat(32))]
-        {
+        for step in [
+            "18446744073709551616",
+            &"9".repeat(80),
+            "+5",
+            "+0",
+            "0x",
+            "0x12",
+            "0xABCDEF",
+            &format!("0x{}", "ab".repeat(32)),
+        ] {
             let text = format!("//a/{step}");
-            assert!(matches!(path(&text), Err(PathError::Ambiguous { step: found, .. }) if found == step), "{text}");
+            assert!(
+                matches!(path(&text), Err(PathError::Ambiguous { step: found, .. }) if found == step),
+                "{text}"
+            );
             assert_eq!(DerivationPath::as_subkey(&text).expect("subkey reads it").as_str(), text);
         }
         assert_eq!(path(&"/a".repeat(33)), Err(PathError::TooLong));

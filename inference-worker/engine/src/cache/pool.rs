@@ -1,8 +1,9 @@
 //! The memory for keys and values that all sessions of a model share, in pages and with a budget.
 //!
-//! A session reserves the pages of all its positions when it begins, so that it cannot run out of them later; they become memory
-//! as positions are computed. Pages of sessions that end or are cut back are used again before new memory is asked for, so that
-//! what the pool holds never exceeds its budget.
+//! A session reserves the pages of all its positions when it begins, so that it cannot run out of
+//! them later; they become memory as positions are computed. Pages of sessions that end or are cut
+//! back are used again before new memory is asked for, so that what the pool holds never exceeds
+//! its budget.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,10 +11,12 @@ use mica_kernels::TILE;
 
 use crate::{memory, model::ForwardError};
 
-/// Keys and values of [`TILE`] positions of one layer, `[kv head, keys and values, position, head_size]`.
+/// Keys and values of [`TILE`] positions of one layer, `[kv head, keys and values, position,
+/// head_size]`.
 pub(super) type Page = Box<[u16]>;
 
-/// Of the memory that is available when a model is loaded, the part that goes into the pool unless its owner says otherwise.
+/// Of the memory that is available when a model is loaded, the part that goes into the pool unless
+/// its owner says otherwise.
 const DEFAULT_SHARE: f64 = 0.5;
 /// The budget where the system does not tell what is available.
 const DEFAULT_BYTES: usize = 1 << 30;
@@ -45,7 +48,10 @@ impl KvPool {
         let page_halves = 2 * TILE * kv_heads * head_size;
         let state = State { budget: 0, reserved: 0, free: Vec::new() };
         let pool = Self { shared: Arc::new(Shared { page_halves, state: Mutex::new(state) }) };
-        pool.set_budget_bytes(memory::available_bytes().map_or(DEFAULT_BYTES, |bytes| (bytes as f64 * DEFAULT_SHARE) as usize));
+        pool.set_budget_bytes(
+            memory::available_bytes()
+                .map_or(DEFAULT_BYTES, |bytes| (bytes as f64 * DEFAULT_SHARE) as usize),
+        );
         pool
     }
 
@@ -104,7 +110,8 @@ impl KvPool {
     pub(super) fn release(&self, pages: usize) {
         let mut state = self.lock();
         state.reserved = state.reserved.saturating_sub(pages);
-        // Only matters after the budget was lowered: otherwise there are never more pages than were reserved at one time.
+        // Only matters after the budget was lowered: otherwise there are never more pages than were
+        // reserved at one time.
         let keep = state.budget.saturating_sub(state.reserved);
         state.free.truncate(keep);
     }
@@ -138,7 +145,10 @@ mod tests {
         assert_eq!(pool.budget_bytes(), 3 * pool.page_bytes());
         assert_eq!(pool.reserve(2), Ok(()));
         let page = pool.page_bytes();
-        assert_eq!(pool.reserve(2), Err(ForwardError::CacheBudget { wanted: 2 * page, free: page, budget: 3 * page }));
+        assert_eq!(
+            pool.reserve(2),
+            Err(ForwardError::CacheBudget { wanted: 2 * page, free: page, budget: 3 * page })
+        );
         assert_eq!((pool.reserved_bytes(), pool.free_bytes()), (2 * page, page));
         let mut first = pool.take();
         first[0] = 7;

@@ -1,7 +1,7 @@
 //! JSON as Python's `json.dumps` writes it, which is what models have seen in their training.
 //!
-//! With transformers' defaults: a space behind commas and colons, nothing escaped but what JSON demands, entries in the order in
-//! which they were written.
+//! With transformers' defaults: a space behind commas and colons, nothing escaped but what JSON
+//! demands, entries in the order in which they were written.
 
 use minijinja::{
     Error, ErrorKind,
@@ -26,21 +26,25 @@ struct Style {
 /// The filter `tojson(ensure_ascii=False, indent=None, separators=None, sort_keys=False)`.
 pub(super) fn tojson(value: &Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     type Positional = (Option<bool>, Option<Value>, Option<Value>, Option<bool>, Kwargs);
-    let (ensure_ascii, indent, separators, sort_keys, options): Positional = from_args(&args.into_values())?;
+    let (ensure_ascii, indent, separators, sort_keys, options): Positional =
+        from_args(&args.into_values())?;
     let option = |positional: Option<Value>, name: &str| match positional {
         Some(value) => Ok(Some(value)),
         None => options.get::<Option<Value>>(name),
     };
     let indent = indentation(option(indent, "indent")?)?;
     let separators = match option(separators, "separators")?.filter(|value| !value.is_none()) {
-        Some(pair) => (pair.get_item_by_index(0)?.to_string(), pair.get_item_by_index(1)?.to_string()),
+        Some(pair) => {
+            (pair.get_item_by_index(0)?.to_string(), pair.get_item_by_index(1)?.to_string())
+        }
         None => (if indent.is_some() { "," } else { ", " }.to_owned(), ": ".to_owned()),
     };
     let flag = |positional: Option<bool>, name: &str| match positional {
         Some(flag) => Ok(flag),
         None => options.get::<Option<bool>>(name).map(Option::unwrap_or_default),
     };
-    let (ensure_ascii, sort_keys) = (flag(ensure_ascii, "ensure_ascii")?, flag(sort_keys, "sort_keys")?);
+    let (ensure_ascii, sort_keys) =
+        (flag(ensure_ascii, "ensure_ascii")?, flag(sort_keys, "sort_keys")?);
     options.assert_all_used()?;
     let mut out = String::new();
     Style { ensure_ascii, indent, separators, sort_keys }.write(&mut out, value, 0)?;
@@ -53,7 +57,9 @@ fn indentation(value: Option<Value>) -> Result<Option<String>, Error> {
     let Some(value) = value.filter(|value| !value.is_none()) else { return Ok(None) };
     let indent = match value.as_str() {
         Some(text) => text.to_owned(),
-        None => " ".repeat(usize::try_from(i64::try_from(value)?.max(0)).unwrap_or(usize::MAX).min(MAX_INDENT + 1)),
+        None => " ".repeat(
+            usize::try_from(i64::try_from(value)?.max(0)).unwrap_or(usize::MAX).min(MAX_INDENT + 1),
+        ),
     };
     if indent.len() > MAX_INDENT {
         return Err(refused(format!("the indentation is longer than {MAX_INDENT}")));
@@ -74,7 +80,9 @@ impl Style {
             ValueKind::String => self.string(out, value.as_str().unwrap_or_default()),
             ValueKind::Seq | ValueKind::Iterable => {
                 let items: Vec<Value> = value.try_iter()?.collect();
-                self.entries(out, ['[', ']'], items.len(), depth, |out, at| self.write(out, &items[at], depth + 1))?;
+                self.entries(out, ['[', ']'], items.len(), depth, |out, at| {
+                    self.write(out, &items[at], depth + 1)
+                })?;
             }
             ValueKind::Map => {
                 let mut keys: Vec<Value> = value.try_iter()?.collect();
@@ -136,9 +144,12 @@ impl Style {
                 '\u{8}' => out.push_str("\\b"),
                 '\u{c}' => out.push_str("\\f"),
                 c if u32::from(c) < 0x20 => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-                // Characters for private use may stand for others until the text is whole (`marks`).
+                // Characters for private use may stand for others until the text is whole
+                // (`marks`).
                 c if self.ensure_ascii && !c.is_ascii() && c < '\u{f0000}' => {
-                    c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+                    c.encode_utf16(&mut [0; 2])
+                        .iter()
+                        .for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
                 }
                 c => out.push(c),
             }
@@ -158,7 +169,8 @@ fn scalar(value: &Value) -> Result<String, Error> {
     })
 }
 
-/// A float as Python writes it: like Rust's debug format, but for the exponent's sign and width, and for what is no number.
+/// A float as Python writes it: like Rust's debug format, but for the exponent's sign and width,
+/// and for what is no number.
 fn float(value: f64) -> String {
     if !value.is_finite() {
         return if value.is_nan() {
@@ -172,7 +184,9 @@ fn float(value: f64) -> String {
     }
     let text = format!("{value:?}");
     match text.split_once('e') {
-        Some((digits, exponent)) => format!("{digits}e{:+03}", exponent.parse::<i32>().unwrap_or_default()),
+        Some((digits, exponent)) => {
+            format!("{digits}e{:+03}", exponent.parse::<i32>().unwrap_or_default())
+        }
         None => text,
     }
 }

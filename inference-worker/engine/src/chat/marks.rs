@@ -1,16 +1,19 @@
 //! Tells what a message said from what the template says, in a text that went through the template.
 //!
-//! A template joins, cuts, replaces and compares texts as it likes, and what comes out is one text. So the characters of the
-//! messages that occur in names of control tokens go through it as **marks**: characters for private use that occur nowhere else,
-//! one for each. In the rendered text a mark is content and stands for its character, everything else is the template's. A message
-//! keeps its number of characters.
+//! A template joins, cuts, replaces and compares texts as it likes, and what comes out is one text.
+//! So the characters of the messages that occur in names of control tokens go through it as
+//! **marks**: characters for private use that occur nowhere else, one for each. In the rendered
+//! text a mark is content and stands for its character, everything else is the template's. A
+//! message keeps its number of characters.
 //!
-//! A template that asks for a text ("does the message contain `</think>`?") asks with a text in its source; places of a message
-//! where such a text stands keep their characters ([`kept`]). Places where the name of a control token stands never do.
+//! A template that asks for a text ("does the message contain `</think>`?") asks with a text in its
+//! source; places of a message where such a text stands keep their characters ([`kept`]). Places
+//! where the name of a control token stands never do.
 //!
-//! Most messages have no sign of any such name in them, no `<` or `|`. The template has to put the signs around a word of theirs
-//! then, and only the words of the names that come out need marks ([`Extent::Words`]); all others may be looked at. No template is
-//! known that puts a name together from its signs and from pieces of words of a message.
+//! Most messages have no sign of any such name in them, no `<` or `|`. The template has to put the
+//! signs around a word of theirs then, and only the words of the names that come out need marks
+//! ([`Extent::Words`]); all others may be looked at. No template is known that puts a name together
+//! from its signs and from pieces of words of a message.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -22,8 +25,10 @@ use crate::tokenizer::{PromptText, special::Names};
 
 /// Unicode's planes for private use.
 const PRIVATE: [RangeInclusive<char>; 2] = ['\u{f0000}'..='\u{ffffd}', '\u{100000}'..='\u{10fffd}'];
-/// Roles that templates are written for; they make control tokens of some, as in `'<|' + role + '|>'`.
-const ROLES: [&str; 7] = ["system", "user", "assistant", "tool", "developer", "function", "ipython"];
+/// Roles that templates are written for; they make control tokens of some, as in `'<|' + role +
+/// '|>'`.
+const ROLES: [&str; 7] =
+    ["system", "user", "assistant", "tool", "developer", "function", "ipython"];
 
 /// Which characters of a message become marks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,41 +39,55 @@ pub(super) enum Extent {
     Signs,
     /// The first of each whole name of a control token.
     Names,
-    /// Of all, those in the words of the names that the text has ([`words`]): enough where the messages have no signs.
+    /// Of all, those in the words of the names that the text has ([`words`]): enough where the
+    /// messages have no signs.
     Words,
 }
 
-/// The words of some names: what stands between their signs, as `im` and `start` in `<|im_start|>`. `None` if a name begins or ends
-/// without a sign, so that nothing of the template's need stand around it.
+/// The words of some names: what stands between their signs, as `im` and `start` in `<|im_start|>`.
+/// `None` if a name begins or ends without a sign, so that nothing of the template's need stand
+/// around it.
 pub(super) fn words<'a>(names: impl Iterator<Item = &'a str>) -> Option<Vec<String>> {
     let mut words = BTreeSet::new();
     for name in names {
         if name.starts_with(char::is_alphanumeric) || name.ends_with(char::is_alphanumeric) {
             return None;
         }
-        words.extend(name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned));
+        words.extend(
+            name.split(|c: char| !c.is_alphanumeric())
+                .filter(|word| !word.is_empty())
+                .map(str::to_owned),
+        );
     }
     Some(words.into_iter().collect())
 }
 
 /// Those of the texts in a template that keep their characters where they stand in a message.
 ///
-/// Not a text with the name of a control token in it, and none of those that make such a name when they are put together: a template
-/// that has `'<|'`, `'user'` and `'|>'` may well put together what two messages say.
+/// Not a text with the name of a control token in it, and none of those that make such a name when
+/// they are put together: a template that has `'<|'`, `'user'` and `'|>'` may well put together
+/// what two messages say.
 pub(super) fn kept(literals: &[String], control: &Names) -> Vec<String> {
-    let has_name = |text: &String| (0..text.len()).any(|at| control.longest(&text.as_bytes()[at..], usize::MAX).is_some());
-    let mut kept: Vec<String> = literals.iter().filter(|text| !text.is_empty() && !has_name(text)).cloned().collect();
+    let has_name = |text: &String| {
+        (0..text.len()).any(|at| control.longest(&text.as_bytes()[at..], usize::MAX).is_some())
+    };
+    let mut kept: Vec<String> =
+        literals.iter().filter(|text| !text.is_empty() && !has_name(text)).cloned().collect();
     kept.sort_unstable();
     kept.dedup();
     let parts = kept.clone();
     for name in control.texts() {
-        let parts: Vec<&str> = parts.iter().map(String::as_str).filter(|part| name.contains(part)).collect();
+        let parts: Vec<&str> =
+            parts.iter().map(String::as_str).filter(|part| name.contains(part)).collect();
         // Whether the parts can be put together up to each byte.
         let mut reached = vec![false; name.len() + 1];
         reached[0] = true;
         for at in 0..name.len() {
             if reached[at] {
-                parts.iter().filter(|part| name[at..].starts_with(**part)).for_each(|part| reached[at + part.len()] = true);
+                parts
+                    .iter()
+                    .filter(|part| name[at..].starts_with(**part))
+                    .for_each(|part| reached[at + part.len()] = true);
             }
         }
         if reached[name.len()] {
@@ -88,8 +107,8 @@ pub(super) struct Marks<'a> {
 }
 
 impl<'a> Marks<'a> {
-    /// Marks for what is in `messages`. The texts of `literals` are those that the template asks for, `words` those of
-    /// [`Extent::Words`], `template` is all that it says.
+    /// Marks for what is in `messages`. The texts of `literals` are those that the template asks
+    /// for, `words` those of [`Extent::Words`], `template` is all that it says.
     ///
     /// # Errors
     /// [`TemplateError::Private`] if the texts use up the characters for private use.
@@ -100,11 +119,15 @@ impl<'a> Marks<'a> {
         template: impl Iterator<Item = &'a str>,
         messages: &[ChatMessage],
     ) -> Result<Self, TemplateError> {
-        let roles = messages.iter().map(|message| message.role.as_str()).filter(|role| !ROLES.contains(role));
+        let roles = messages
+            .iter()
+            .map(|message| message.role.as_str())
+            .filter(|role| !ROLES.contains(role));
         let contents = messages.iter().map(|message| message.content.as_str());
         let said: BTreeSet<char> = roles.chain(contents).flat_map(str::chars).collect();
         let in_names: BTreeSet<char> = control.characters().collect();
-        let used: BTreeSet<char> = template.flat_map(str::chars).chain(said.iter().chain(&in_names).copied()).collect();
+        let used: BTreeSet<char> =
+            template.flat_map(str::chars).chain(said.iter().chain(&in_names).copied()).collect();
         let mut free = PRIVATE.into_iter().flatten().filter(|mark| !used.contains(mark));
         let mut marks = HashMap::new();
         for &character in in_names.intersection(&said) {
@@ -128,7 +151,8 @@ impl<'a> Marks<'a> {
     pub fn mark(&self, messages: &[ChatMessage], extent: Extent) -> Vec<ChatMessage> {
         let message = |message: &ChatMessage| {
             let role = &message.role;
-            let role = if ROLES.contains(&role.as_str()) { role.clone() } else { self.text(role, extent) };
+            let role =
+                if ROLES.contains(&role.as_str()) { role.clone() } else { self.text(role, extent) };
             ChatMessage { role, content: self.text(&message.content, extent) }
         };
         messages.iter().map(message).collect()
@@ -157,7 +181,11 @@ impl<'a> Marks<'a> {
                 Extent::Words => at >= kept && at < word,
             };
             out.push(match self.marks.get(&character) {
-                Some(&mark) if is_content || self.control.longest(&bytes[at..], usize::MAX).is_some() => mark,
+                Some(&mark)
+                    if is_content || self.control.longest(&bytes[at..], usize::MAX).is_some() =>
+                {
+                    mark
+                }
                 _ => character,
             });
         }

@@ -1,4 +1,5 @@
-//! What published templates expect beyond Jinja: Python's methods of strings, lists and dictionaries.
+//! What published templates expect beyond Jinja: Python's methods of strings, lists and
+//! dictionaries.
 
 use minijinja::{
     Error, ErrorKind, State,
@@ -10,7 +11,12 @@ use minijinja::{
 const MAX_WIDTH: usize = 4096;
 
 /// Python's methods that templates call. Lists and dictionaries cannot be changed by them.
-pub(super) fn call(_state: &mut State<'_, '_>, value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
+pub(super) fn call(
+    _state: &mut State<'_, '_>,
+    value: &Value,
+    method: &str,
+    args: &[Value],
+) -> Result<Value, Error> {
     match value.kind() {
         ValueKind::String => string(value.as_str().unwrap_or_default(), method, args),
         ValueKind::Map => map(value, method, args),
@@ -28,9 +34,13 @@ fn string(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
         let (set,): (Option<String>,) = from_args(args)?;
         Ok(set.map(|set| set.chars().collect()))
     };
-    let strip = |set: &Option<Vec<char>>, c: char| set.as_ref().map_or(c.is_whitespace(), |set| set.contains(&c));
+    let strip = |set: &Option<Vec<char>>, c: char| {
+        set.as_ref().map_or(c.is_whitespace(), |set| set.contains(&c))
+    };
     let one = || from_args::<(&str,)>(args).map(|(argument,)| argument);
-    let every = |is: fn(char) -> bool| from_args::<()>(args).map(|()| !text.is_empty() && text.chars().all(is));
+    let every = |is: fn(char) -> bool| {
+        from_args::<()>(args).map(|()| !text.is_empty() && text.chars().all(is))
+    };
     Ok(match method {
         "strip" => chars().map(|set| text.trim_matches(|c| strip(&set, c)).into())?,
         "lstrip" => chars().map(|set| text.trim_start_matches(|c| strip(&set, c)).into())?,
@@ -40,24 +50,41 @@ fn string(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
         "upper" => text.to_uppercase().into(),
         "lower" => text.to_lowercase().into(),
         "capitalize" => capitalised(text).into(),
-        "title" => text.split_inclusive(|c: char| !c.is_alphabetic()).map(capitalised).collect::<String>().into(),
+        "title" => text
+            .split_inclusive(|c: char| !c.is_alphabetic())
+            .map(capitalised)
+            .collect::<String>()
+            .into(),
         "swapcase" => text.chars().flat_map(swapped).collect::<String>().into(),
         "startswith" => affix(text, args, |text, prefix| text.starts_with(prefix))?,
         "endswith" => affix(text, args, |text, suffix| text.ends_with(suffix))?,
         "format" => format(FormatStyle::StrFormat, text, args)?.into(),
         "ljust" | "rjust" | "center" | "zfill" => padded(text, method, args)?,
-        "partition" => one().map(|separator| parted(text, text.split_once(separator), separator, Side::Left))?,
-        "rpartition" => one().map(|separator| parted(text, text.rsplit_once(separator), separator, Side::Right))?,
+        "partition" => one()
+            .map(|separator| parted(text, text.split_once(separator), separator, Side::Left))?,
+        "rpartition" => one()
+            .map(|separator| parted(text, text.rsplit_once(separator), separator, Side::Right))?,
         "index" => match one().map(|part| text.find(part))? {
             Some(at) => position(text, Some(at)),
-            None => return Err(Error::new(ErrorKind::InvalidOperation, "the text does not have that part")),
+            None => {
+                return Err(Error::new(
+                    ErrorKind::InvalidOperation,
+                    "the text does not have that part",
+                ));
+            }
         },
         "find" => one().map(|part| position(text, text.find(part)))?,
         "rfind" => one().map(|part| position(text, text.rfind(part)))?,
-        "count" => one().map(|part| if part.is_empty() { text.chars().count() + 1 } else { text.matches(part).count() })?.into(),
+        "count" => one()
+            .map(|part| {
+                if part.is_empty() { text.chars().count() + 1 } else { text.matches(part).count() }
+            })?
+            .into(),
         "replace" => match from_args::<(&str, &str, Option<i64>)>(args)? {
             (from, to, None | Some(..0)) => text.replace(from, to).into(),
-            (from, to, Some(times)) => text.replacen(from, to, usize::try_from(times).unwrap_or(usize::MAX)).into(),
+            (from, to, Some(times)) => {
+                text.replacen(from, to, usize::try_from(times).unwrap_or(usize::MAX)).into()
+            }
         },
         "split" => split(text, args, Side::Left)?,
         "rsplit" => split(text, args, Side::Right)?,
@@ -71,15 +98,21 @@ fn string(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
         "isalpha" => every(char::is_alphabetic)?.into(),
         "isalnum" => every(char::is_alphanumeric)?.into(),
         "isspace" => every(char::is_whitespace)?.into(),
-        "isupper" => (text.chars().any(char::is_uppercase) && !text.chars().any(char::is_lowercase)).into(),
-        "islower" => (text.chars().any(char::is_lowercase) && !text.chars().any(char::is_uppercase)).into(),
+        "isupper" => {
+            (text.chars().any(char::is_uppercase) && !text.chars().any(char::is_lowercase)).into()
+        }
+        "islower" => {
+            (text.chars().any(char::is_lowercase) && !text.chars().any(char::is_uppercase)).into()
+        }
         _ => return Err(unknown(method)),
     })
 }
 
 fn capitalised(word: &str) -> String {
     let mut rest = word.chars();
-    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest.flat_map(char::to_lowercase)).collect())
+    rest.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(rest.flat_map(char::to_lowercase)).collect()
+    })
 }
 
 /// Texts, or the characters of one, with `separator` in between.
@@ -94,7 +127,11 @@ fn joined(separator: &str, args: &[Value]) -> Result<Value, Error> {
 
 /// A letter in the other case.
 fn swapped(letter: char) -> Vec<char> {
-    if letter.is_uppercase() { letter.to_lowercase().collect() } else { letter.to_uppercase().collect() }
+    if letter.is_uppercase() {
+        letter.to_lowercase().collect()
+    } else {
+        letter.to_uppercase().collect()
+    }
 }
 
 /// `startswith` and `endswith` take one text or several, and the character to begin at.
@@ -106,7 +143,9 @@ fn affix(text: &str, args: &[Value], fits: impl Fn(&str, &str) -> bool) -> Resul
         return Ok(fits(text, one).into());
     }
     for one in argument.try_iter()? {
-        let one = one.as_str().ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "an affix is a text"))?;
+        let one = one
+            .as_str()
+            .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "an affix is a text"))?;
         if fits(text, one) {
             return Ok(true.into());
         }
@@ -114,7 +153,8 @@ fn affix(text: &str, args: &[Value], fits: impl Fn(&str, &str) -> bool) -> Resul
     Ok(false.into())
 }
 
-/// What stands before a separator, the separator, and what stands behind it; without one, all is on the far side.
+/// What stands before a separator, the separator, and what stands behind it; without one, all is on
+/// the far side.
 fn parted(text: &str, cut: Option<(&str, &str)>, separator: &str, side: Side) -> Value {
     let parts = match (cut, side) {
         (Some((before, behind)), _) => [before, separator, behind],
@@ -128,7 +168,10 @@ fn parted(text: &str, cut: Option<(&str, &str)>, separator: &str, side: Side) ->
 fn padded(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
     let (width, filling): (usize, Option<char>) = from_args(args)?;
     if width > MAX_WIDTH {
-        return Err(Error::new(ErrorKind::InvalidOperation, format!("{method}: at most {MAX_WIDTH} characters")));
+        return Err(Error::new(
+            ErrorKind::InvalidOperation,
+            format!("{method}: at most {MAX_WIDTH} characters"),
+        ));
     }
     let missing = width.saturating_sub(text.chars().count());
     let fill = |count: usize| filling.unwrap_or(' ').to_string().repeat(count);
@@ -162,14 +205,19 @@ enum Side {
 /// `split(separator, at most)` from either side; without a separator at runs of white space.
 fn split(text: &str, args: &[Value], side: Side) -> Result<Value, Error> {
     let (separator, most, options): (Option<&str>, Option<i64>, Kwargs) = from_args(args)?;
-    let separator = separator.map_or_else(|| options.get("sep"), |separator| Ok(Some(separator)))?;
+    let separator =
+        separator.map_or_else(|| options.get("sep"), |separator| Ok(Some(separator)))?;
     let most = most.map_or_else(|| options.get("maxsplit"), |most| Ok(Some(most)))?;
     options.assert_all_used()?;
     // So many cuts; negative is as many as there are.
     let cuts = most.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX - 1);
     Ok(match (separator, side) {
-        (Some(""), _) => return Err(Error::new(ErrorKind::InvalidOperation, "split needs a separator")),
-        (Some(separator), Side::Left) => text.splitn(cuts + 1, separator).map(Value::from).collect(),
+        (Some(""), _) => {
+            return Err(Error::new(ErrorKind::InvalidOperation, "split needs a separator"));
+        }
+        (Some(separator), Side::Left) => {
+            text.splitn(cuts + 1, separator).map(Value::from).collect()
+        }
         (Some(separator), Side::Right) => {
             let mut parts: Vec<&str> = text.rsplitn(cuts + 1, separator).collect();
             parts.reverse();
@@ -188,7 +236,10 @@ fn split(text: &str, args: &[Value], side: Side) -> Result<Value, Error> {
             parts.into()
         }
         (None, Side::Right) if most.is_some_and(|most| most >= 0) => {
-            return Err(Error::new(ErrorKind::InvalidOperation, "rsplit with a bound needs a separator"));
+            return Err(Error::new(
+                ErrorKind::InvalidOperation,
+                "rsplit with a bound needs a separator",
+            ));
         }
         (None, _) => text.split_whitespace().map(Value::from).collect(),
     })
@@ -201,7 +252,9 @@ fn list(value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
         "index" => {
             let wanted = wanted()?;
             let at = value.try_iter()?.position(|item| item == *wanted);
-            at.map(Value::from).ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "the list does not have that item"))?
+            at.map(Value::from).ok_or_else(|| {
+                Error::new(ErrorKind::InvalidOperation, "the list does not have that item")
+            })?
         }
         "count" => {
             let wanted = wanted()?;
@@ -217,7 +270,10 @@ fn map(value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
     };
     Ok(match method {
         "copy" => from_args::<()>(args).map(|()| value.clone())?,
-        "items" => pairs()?.into_iter().map(|(key, item)| Value::from(Tuple::from(vec![key, item]))).collect(),
+        "items" => pairs()?
+            .into_iter()
+            .map(|(key, item)| Value::from(Tuple::from(vec![key, item])))
+            .collect(),
         "keys" => pairs()?.into_iter().map(|(key, _)| key).collect(),
         "values" => pairs()?.into_iter().map(|(_, item)| item).collect(),
         "get" => {

@@ -1,13 +1,14 @@
 //! Operators that minijinja does not have, or not in all cases, written as the filters that it has.
 //!
-//! `'%s: %d' % (name, number)` is `'%s: %d'|format(name, number)`. It is found where a text in quotes stands before the operator;
-//! with a variable there, `%` is the remainder of numbers.
+//! `'%s: %d' % (name, number)` is `'%s: %d'|format(name, number)`. It is found where a text in
+//! quotes stands before the operator; with a variable there, `%` is the remainder of numbers.
 //!
 //! `list[::-1]` is `list|reverse`: minijinja 3.0 panics over an empty list.
 
 use super::tags::end_of_text;
 
-/// Operators within the operands of others; templates have two or three. minijinja refuses what is nested deeper.
+/// Operators within the operands of others; templates have two or three. minijinja refuses what is
+/// nested deeper.
 const MAX_DEPTH: usize = 32;
 
 /// A tag with filters for those operators.
@@ -36,14 +37,19 @@ fn nested(tag: &str, depth: usize) -> String {
         let (operand, behind) = operand.split_at(length_of_operand(operand));
         let is_tuple = operand.starts_with('(') && length_of_brackets(operand) == operand.len();
         let operand = nested(operand, depth - 1);
-        out.push_str(&if is_tuple { format!("|format{operand}") } else { format!("|format({operand})") });
+        out.push_str(&if is_tuple {
+            format!("|format{operand}")
+        } else {
+            format!("|format({operand})")
+        });
         rest = behind;
     }
     out.push_str(&reversed(rest));
     out
 }
 
-/// Code without texts in quotes; what goes on behind the brackets would mean something else behind a filter.
+/// Code without texts in quotes; what goes on behind the brackets would mean something else behind
+/// a filter.
 fn reversed(code: &str) -> String {
     const BACKWARDS: &str = "[::-1]";
     let (mut out, mut rest) = (String::with_capacity(code.len()), code);
@@ -57,12 +63,15 @@ fn reversed(code: &str) -> String {
     out
 }
 
-/// Length of what the operator takes on its right: a sign, a name, number, text or bracket, and what belongs to it.
+/// Length of what the operator takes on its right: a sign, a name, number, text or bracket, and
+/// what belongs to it.
 fn length_of_operand(text: &str) -> usize {
     let mut at = usize::from(text.starts_with(['-', '+']));
     at += match text.as_bytes().get(at) {
         Some(b'(' | b'[' | b'{') => length_of_brackets(&text[at..]),
-        Some(&quote @ (b'\'' | b'"')) => end_of_text(&text[at + 1..], quote).map_or(text.len() - at, |length| length + 2),
+        Some(&quote @ (b'\'' | b'"')) => {
+            end_of_text(&text[at + 1..], quote).map_or(text.len() - at, |length| length + 2)
+        }
         _ => length_of_word(&text[at..]),
     };
     loop {
@@ -86,7 +95,9 @@ fn length_of_brackets(text: &str) -> usize {
     let (mut at, mut open) = (0, 0u32);
     while let Some(&byte) = text.as_bytes().get(at) {
         match byte {
-            b'\'' | b'"' => at += end_of_text(&text[at + 1..], byte).map_or(text.len(), |length| length + 1),
+            b'\'' | b'"' => {
+                at += end_of_text(&text[at + 1..], byte).map_or(text.len(), |length| length + 1)
+            }
             b'(' | b'[' | b'{' => open += 1,
             b')' | b']' | b'}' if open <= 1 => return at + 1,
             b')' | b']' | b'}' => open -= 1,
@@ -105,9 +116,15 @@ mod tests {
     fn operators_become_filters() {
         for (tag, expected) in [
             ("{{ '%s' % x }}", "{{ '%s'|format(x) }}"),
-            ("{{ \"%s-%s\"%('a)', m['b'][0]) ~ 'c' }}", "{{ \"%s-%s\"|format('a)', m['b'][0]) ~ 'c' }}"),
+            (
+                "{{ \"%s-%s\"%('a)', m['b'][0]) ~ 'c' }}",
+                "{{ \"%s-%s\"|format('a)', m['b'][0]) ~ 'c' }}",
+            ),
             ("{{ '%s' % (a).b + c }}", "{{ '%s'|format((a).b) + c }}"),
-            ("{{ '%s' % m.role | upper | trim('x') if y }}", "{{ '%s'|format(m.role | upper | trim('x')) if y }}"),
+            (
+                "{{ '%s' % m.role | upper | trim('x') if y }}",
+                "{{ '%s'|format(m.role | upper | trim('x')) if y }}",
+            ),
             ("{{ '%d' % -3.5 }}{{ 5 % 3 }}", "{{ '%d'|format(-3.5) }}{{ 5 % 3 }}"),
             ("{{ ('a%s' % 'b') ~ '%' % x }}", "{{ ('a%s'|format('b')) ~ '%'|format(x) }}"),
             ("{{ '%s' % ('%s' % 1) }}", "{{ '%s'|format('%s'|format(1)) }}"),
@@ -121,13 +138,17 @@ mod tests {
 
     #[test]
     fn what_is_nested_too_deep_stays() {
-        let source = |levels: usize| format!("{{{{ {}1{} }}}}", "''%(".repeat(levels), ")".repeat(levels));
+        let source =
+            |levels: usize| format!("{{{{ {}1{} }}}}", "''%(".repeat(levels), ")".repeat(levels));
         for levels in [31, 32, 33, 1_000_000] {
             let tag = as_filters(&source(levels));
             assert_eq!(tag.matches("|format(").count(), levels.min(super::MAX_DEPTH));
             assert_eq!(tag.matches('%').count(), levels.saturating_sub(super::MAX_DEPTH));
         }
-        assert_eq!(as_filters(&"''%(".repeat(1_000_000)).matches("|format(").count(), super::MAX_DEPTH);
+        assert_eq!(
+            as_filters(&"''%(".repeat(1_000_000)).matches("|format(").count(),
+            super::MAX_DEPTH
+        );
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! What is read in a template's source before minijinja compiles it: the tag `generation`, which only transformers has, some
-//! operators ([`operators`]), and the texts that the template may compare a message with.
+//! What is read in a template's source before minijinja compiles it: the tag `generation`, which
+//! only transformers has, some operators ([`operators`]), and the texts that the template may
+//! compare a message with.
 //!
-//! This follows minijinja's lexer: comments and raw blocks are skipped, a tag ends where no bracket and no text is open. Source that
-//! is broken is left as it is, for minijinja to say so.
+//! This follows minijinja's lexer: comments and raw blocks are skipped, a tag ends where no bracket
+//! and no text is open. Source that is broken is left as it is, for minijinja to say so.
 
 use super::operators;
 
@@ -24,8 +25,9 @@ enum Opening {
 
 /// Reads a template.
 ///
-/// `{% generation %}…{% endgeneration %}` marks what the model wrote, for training. Its body has a scope of its own, so that
-/// `{% with %}…{% endwith %}` is the same; the signs for white space stay where they are.
+/// `{% generation %}…{% endgeneration %}` marks what the model wrote, for training. Its body has a
+/// scope of its own, so that `{% with %}…{% endwith %}` is the same; the signs for white space stay
+/// where they are.
 pub(super) fn read(source: &str) -> Source {
     let mut read = Source { text: String::with_capacity(source.len()), literals: Vec::new() };
     let mut rest = source;
@@ -44,10 +46,18 @@ pub(super) fn read(source: &str) -> Source {
         };
         let (tag, behind) = tag.split_at(length);
         match keyword(tag) {
-            word @ ("generation" | "endgeneration") if opening == Opening::Block && is_alone(tag, word) => {
-                read.text.push_str(&tag.replacen(word, if word == "generation" { "with" } else { "endwith" }, 1));
+            word @ ("generation" | "endgeneration")
+                if opening == Opening::Block && is_alone(tag, word) =>
+            {
+                read.text.push_str(&tag.replacen(
+                    word,
+                    if word == "generation" { "with" } else { "endwith" },
+                    1,
+                ));
             }
-            word if opening == Opening::Comment || (opening == Opening::Block && word == "raw") => read.text.push_str(tag),
+            word if opening == Opening::Comment || (opening == Opening::Block && word == "raw") => {
+                read.text.push_str(tag)
+            }
             _ => read.text.push_str(&operators::as_filters(tag)),
         }
         rest = behind;
@@ -114,7 +124,9 @@ fn end_of_tag(tag: &str, end: &str, literals: &mut Vec<String>) -> Option<usize>
                 at += length + 2;
                 continue;
             }
-            _ if open == 0 && tag.as_bytes()[at..].starts_with(end.as_bytes()) => return Some(at + end.len()),
+            _ if open == 0 && tag.as_bytes()[at..].starts_with(end.as_bytes()) => {
+                return Some(at + end.len());
+            }
             b'(' | b'[' | b'{' => open += 1,
             b')' | b']' | b'}' => open -= 1,
             _ => {}
@@ -162,7 +174,10 @@ mod tests {
         assert_eq!(text("a{% generation %}b{% endgeneration %}c"), "a{% with %}b{% endwith %}c");
         assert_eq!(text("{%- generation -%}b{%+endgeneration+%}"), "{%- with -%}b{%+endwith+%}");
         assert_eq!(text("{%-\n\tgeneration\n-%}{%endgeneration%}"), "{%-\n\twith\n-%}{%endwith%}");
-        assert_eq!(text("{% if x['}'] %}{% generation %}{% endif %}"), "{% if x['}'] %}{% with %}{% endif %}");
+        assert_eq!(
+            text("{% if x['}'] %}{% generation %}{% endif %}"),
+            "{% if x['}'] %}{% with %}{% endif %}"
+        );
     }
 
     #[test]
@@ -191,15 +206,18 @@ mod tests {
 
     #[test]
     fn an_open_raw_block_takes_no_longer_for_what_is_in_it() {
-        for source in [format!("{{% raw %}}{}", "{%".repeat(2_000_000)), format!("{{% raw %}}{}%}}", "{%".repeat(2_000_000))] {
+        for source in [
+            format!("{{% raw %}}{}", "{%".repeat(2_000_000)),
+            format!("{{% raw %}}{}%}}", "{%".repeat(2_000_000)),
+        ] {
             assert!(text(&source) == source);
         }
     }
 
     #[test]
     fn texts_in_tags_are_collected() {
-        let source =
-            "'no' {{ 'a' ~ \"b\\n\\\"c\" }}{# 'no' #}{% raw %}{{ 'no' }}{% endraw %}{% if x == 'é\\\\' %}'no'{% endif %}{{ ''}}";
+        let source = "'no' {{ 'a' ~ \"b\\n\\\"c\" }}{# 'no' #}{% raw %}{{ 'no' }}{% endraw %}{% \
+                      if x == 'é\\\\' %}'no'{% endif %}{{ ''}}";
         assert_eq!(read(source).literals, ["a", "b\n\"c", "é\\", ""]);
     }
 }

@@ -15,14 +15,18 @@ pub enum GgufError {
         source: std::io::Error,
     },
     /// The first four bytes are not `GGUF`.
-    #[error("this is not a GGUF file (it starts with {found:02x?}); give a file that ends in .gguf, or convert the model first")]
+    #[error(
+        "this is not a GGUF file (it starts with {found:02x?}); give a file that ends in .gguf, \
+         or convert the model first"
+    )]
     Magic {
         /// First bytes, at most four.
         found: Vec<u8>,
     },
     /// Version 1, a future version, or a big-endian file.
     #[error(
-        "GGUF version {found} is not supported (2 and 3, little-endian, are); convert the model again with a current converter"
+        "GGUF version {found} is not supported (2 and 3, little-endian, are); convert the model \
+         again with a current converter"
     )]
     Version {
         /// The version field as read.
@@ -37,7 +41,10 @@ pub enum GgufError {
         part: String,
     },
     /// A count, length or number beyond what any model needs.
-    #[error("{part} is {found}, more than the {limit} that are allowed; the file is damaged or not a model, download it again")]
+    #[error(
+        "{part} is {found}, more than the {limit} that are allowed; the file is damaged or not a \
+         model, download it again"
+    )]
     TooLarge {
         /// What was being read.
         part: String,
@@ -59,14 +66,18 @@ pub enum GgufError {
     Part(#[from] Box<PartError>),
     /// The file is not the one any more that was opened.
     #[error(
-        "{path} was changed while it was open; do not write to model files in use: put the new file beside the old one, rename it over the old one, and start again"
+        "{path} was changed while it was open; do not write to model files in use: put the new \
+         file beside the old one, rename it over the old one, and start again"
     )]
     Changed {
         /// The file.
         path: PathBuf,
     },
     /// Bytes were asked for that a tensor does not have.
-    #[error("a read beyond the {bytes} bytes of tensor `{tensor}`; this is a mistake of the program that reads")]
+    #[error(
+        "a read beyond the {bytes} bytes of tensor `{tensor}`; this is a mistake of the program \
+         that reads"
+    )]
     Outside {
         /// The tensor.
         tensor: String,
@@ -81,7 +92,9 @@ pub enum GgufError {
 /// A part of a model that cannot be opened together with the others.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{path} is part {number} of {count} of a model, and {reason}; put all parts into one folder under the names that they were split under, or merge them with `llama-gguf-split --merge {first} {merged}` and give {merged}"
+    "{path} is part {number} of {count} of a model, and {reason}; put all parts into one folder \
+     under the names that they were split under, or merge them with `llama-gguf-split --merge \
+     {first} {merged}` and give {merged}"
 )]
 pub struct PartError {
     /// The file.

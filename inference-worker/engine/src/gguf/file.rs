@@ -8,14 +8,15 @@ use super::{GgufError, TensorView, parts, scan, source::Source, tensor::Describe
 
 /// How much of a file is read at first to find its header; doubled until the header is whole.
 const FIRST_READ_BYTES: usize = 1 << 20;
-/// Longest header: metadata and descriptions of tensors. The largest vocabularies in use need 16 MiB.
+/// Longest header: metadata and descriptions of tensors. The largest vocabularies in use need 16
+/// MiB.
 const MAX_HEADER_BYTES: usize = 1 << 28;
 
 /// A GGUF file whose header was checked and whose tensors all lie inside it, without overlap.
 ///
-/// The metadata is in memory, tensors are read when asked for. The file should not be changed while it is open: replace models by
-/// renaming a new file over the old one, of which this one then still reads the old bytes. What happens otherwise is an error
-/// ([`GgufError::Changed`]).
+/// The metadata is in memory, tensors are read when asked for. The file should not be changed while
+/// it is open: replace models by renaming a new file over the old one, of which this one then still
+/// reads the old bytes. What happens otherwise is an error ([`GgufError::Changed`]).
 pub struct GgufFile {
     /// The file, or the parts that the model was split into.
     sources: Vec<Source>,
@@ -26,7 +27,8 @@ pub struct GgufFile {
 }
 
 impl GgufFile {
-    /// Opens the file, reads its header and checks it. If it is one of the parts of a model, all of them are opened as one.
+    /// Opens the file, reads its header and checks it. If it is one of the parts of a model, all of
+    /// them are opened as one.
     ///
     /// # Errors
     /// Every [`GgufError`]; each says what to do about it.
@@ -65,9 +67,15 @@ impl GgufFile {
         Self::new(spans, content, Source::Memory(bytes)).and_then(parts::refuse)
     }
 
-    /// One model out of its parts, in their order; the metadata is the first one's, without what is about parts.
+    /// One model out of its parts, in their order; the metadata is the first one's, without what is
+    /// about parts.
     pub(super) fn joined(parts: Vec<Self>) -> Result<Self, GgufError> {
-        let mut whole = Self { sources: Vec::new(), metadata: HashMap::new(), tensors: Vec::new(), by_name: HashMap::new() };
+        let mut whole = Self {
+            sources: Vec::new(),
+            metadata: HashMap::new(),
+            tensors: Vec::new(),
+            by_name: HashMap::new(),
+        };
         for (number, part) in parts.into_iter().enumerate() {
             if number == 0 {
                 whole.metadata = part.metadata;
@@ -75,7 +83,8 @@ impl GgufFile {
             }
             for tensor in part.tensors {
                 if whole.by_name.insert(tensor.name.clone(), whole.tensors.len()).is_some() {
-                    let (part, reason) = (format!("tensor `{}`", tensor.name), "it occurs in two parts".into());
+                    let (part, reason) =
+                        (format!("tensor `{}`", tensor.name), "it occurs in two parts".into());
                     return Err(GgufError::Malformed { part, reason });
                 }
                 whole.tensors.push(Described { part: number, ..tensor });
@@ -85,23 +94,37 @@ impl GgufFile {
         Ok(whole)
     }
 
-    fn new(spans: Vec<scan::TensorSpan>, mut content: Content, source: Source) -> Result<Self, GgufError> {
+    fn new(
+        spans: Vec<scan::TensorSpan>,
+        mut content: Content,
+        source: Source,
+    ) -> Result<Self, GgufError> {
         let mut tensors = Vec::with_capacity(spans.len());
         let mut by_name = HashMap::with_capacity(spans.len());
         for span in spans {
-            // The parser saw the same bytes as the scan; a tensor that only one of them found would be a bug of either.
-            let described = content.tensor_infos.remove(&span.name).ok_or_else(|| GgufError::Malformed {
-                part: format!("tensor `{}`", span.name),
-                reason: "the parser does not see it".into(),
-            })?;
+            // The parser saw the same bytes as the scan; a tensor that only one of them found would
+            // be a bug of either.
+            let described =
+                content.tensor_infos.remove(&span.name).ok_or_else(|| GgufError::Malformed {
+                    part: format!("tensor `{}`", span.name),
+                    reason: "the parser does not see it".into(),
+                })?;
             by_name.insert(span.name.clone(), tensors.len());
             let (dtype, shape) = (described.ggml_dtype, described.shape.into_dims());
-            tensors.push(Described { name: span.name, dtype, shape, part: 0, start: span.start, bytes: span.bytes });
+            tensors.push(Described {
+                name: span.name,
+                dtype,
+                shape,
+                part: 0,
+                start: span.start,
+                bytes: span.bytes,
+            });
         }
         Ok(Self { sources: vec![source], metadata: content.metadata, tensors, by_name })
     }
 
-    /// Whether the file on disk is still the one that was opened, as far as its size and time of modification tell. Every read checks this by itself.
+    /// Whether the file on disk is still the one that was opened, as far as its size and time of
+    /// modification tell. Every read checks this by itself.
     ///
     /// # Errors
     /// [`GgufError::Changed`] if it is not, [`GgufError::Io`] if that cannot be found out.
@@ -121,7 +144,8 @@ impl GgufFile {
 
     /// All metadata entries, ordered by key.
     pub fn entries(&self) -> impl Iterator<Item = (&str, &Value)> {
-        let mut entries: Vec<_> = self.metadata.iter().map(|(key, value)| (key.as_str(), value)).collect();
+        let mut entries: Vec<_> =
+            self.metadata.iter().map(|(key, value)| (key.as_str(), value)).collect();
         entries.sort_unstable_by_key(|(key, _)| *key);
         entries.into_iter()
     }

@@ -1,4 +1,5 @@
-//! A walk over a GGUF header that bounds every count, length and offset before anything is allocated for it.
+//! A walk over a GGUF header that bounds every count, length and offset before anything is
+//! allocated for it.
 
 use std::collections::HashSet;
 
@@ -12,7 +13,8 @@ const MAX_TENSORS: u64 = 16_384;
 const MAX_NAME_BYTES: u64 = 256;
 /// Longest string value: chat templates and merges stay far below.
 const MAX_STRING_BYTES: u64 = 1 << 20;
-/// Most array elements in the whole header: vocabularies of 262,144 have three arrays and as many merges.
+/// Most array elements in the whole header: vocabularies of 262,144 have three arrays and as many
+/// merges.
 const MAX_ELEMENTS: u64 = 4 << 20;
 /// Most dimensions of a tensor.
 const MAX_DIMENSIONS: u32 = 4;
@@ -60,7 +62,11 @@ impl<'a> Cursor<'a> {
 
     fn count(&mut self, limit: u64, part: &dyn Fn() -> String) -> Result<u64, GgufError> {
         let found = self.u64(part)?;
-        if found > limit { Err(GgufError::TooLarge { part: part(), found, limit }) } else { Ok(found) }
+        if found > limit {
+            Err(GgufError::TooLarge { part: part(), found, limit })
+        } else {
+            Ok(found)
+        }
     }
 
     fn name(&mut self, part: &dyn Fn() -> String) -> Result<&'a str, GgufError> {
@@ -68,7 +74,10 @@ impl<'a> Cursor<'a> {
         let bytes = self.take(length, part)?;
         // The parser cuts zeros off the end of names: with them, two names could become one.
         let text = std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
-        text.ok_or_else(|| GgufError::Malformed { part: part(), reason: "it is not UTF-8 without zeros".into() })
+        text.ok_or_else(|| GgufError::Malformed {
+            part: part(),
+            reason: "it is not UTF-8 without zeros".into(),
+        })
     }
 }
 
@@ -106,8 +115,12 @@ impl Header<'_> {
             let start = self.base.checked_add(offset);
             let end = start.and_then(|start| start.checked_add(bytes)).filter(|&end| end <= size);
             match (start, end, usize::try_from(bytes)) {
-                (Some(start), Some(_), Ok(bytes)) => Ok(TensorSpan { name: name.to_owned(), start, bytes }),
-                _ => Err(GgufError::Truncated { size, part: format!("the data of tensor `{name}`") }),
+                (Some(start), Some(_), Ok(bytes)) => {
+                    Ok(TensorSpan { name: name.to_owned(), start, bytes })
+                }
+                _ => {
+                    Err(GgufError::Truncated { size, part: format!("the data of tensor `{name}`") })
+                }
             }
         };
         let spans = self.tensors.into_iter().map(place).collect::<Result<Vec<_>, _>>()?;
@@ -136,12 +149,16 @@ fn scan_metadata(cursor: &mut Cursor<'_>, entries: u64) -> Result<u64, GgufError
         }
         if key == "general.alignment" {
             let raw = &cursor.bytes[value_at..cursor.at];
-            let is_integer =
-                matches!(kind, 0 | 2 | 4 | 10) || (matches!(kind, 1 | 3 | 5 | 11) && raw.last().is_some_and(|b| b & 0x80 == 0));
-            let value = raw.iter().rev().fold(0u64, |value, &byte| value.wrapping_shl(8) | u64::from(byte));
+            let is_integer = matches!(kind, 0 | 2 | 4 | 10)
+                || (matches!(kind, 1 | 3 | 5 | 11) && raw.last().is_some_and(|b| b & 0x80 == 0));
+            let value =
+                raw.iter().rev().fold(0u64, |value, &byte| value.wrapping_shl(8) | u64::from(byte));
             // candle's parser ignores 64-bit alignments, so that they must not occur.
             if !is_integer || raw.len() == 8 || !value.is_power_of_two() || value > MAX_ALIGNMENT {
-                return Err(GgufError::Malformed { part: part(), reason: format!("not a power of two up to {MAX_ALIGNMENT}") });
+                return Err(GgufError::Malformed {
+                    part: part(),
+                    reason: format!("not a power of two up to {MAX_ALIGNMENT}"),
+                });
             }
             alignment = value;
         }
@@ -159,33 +176,52 @@ fn scalar_bytes(kind: u32) -> Option<u64> {
     }
 }
 
-fn skip_scalar(cursor: &mut Cursor<'_>, kind: u32, part: &dyn Fn() -> String) -> Result<(), GgufError> {
-    let bytes =
-        scalar_bytes(kind).ok_or_else(|| GgufError::Malformed { part: part(), reason: format!("unknown value type {kind}") })?;
+fn skip_scalar(
+    cursor: &mut Cursor<'_>,
+    kind: u32,
+    part: &dyn Fn() -> String,
+) -> Result<(), GgufError> {
+    let bytes = scalar_bytes(kind).ok_or_else(|| GgufError::Malformed {
+        part: part(),
+        reason: format!("unknown value type {kind}"),
+    })?;
     let value = cursor.take(bytes, part)?;
     if kind == 7 && value[0] > 1 {
-        return Err(GgufError::Malformed { part: part(), reason: format!("a boolean is {}", value[0]) });
+        return Err(GgufError::Malformed {
+            part: part(),
+            reason: format!("a boolean is {}", value[0]),
+        });
     }
     Ok(())
 }
 
 fn skip_string(cursor: &mut Cursor<'_>, part: &dyn Fn() -> String) -> Result<(), GgufError> {
-    let length = cursor.count(MAX_STRING_BYTES, &|| format!("the length of a string in {}", part()))?;
+    let length =
+        cursor.count(MAX_STRING_BYTES, &|| format!("the length of a string in {}", part()))?;
     cursor.take(length, part).map(drop)
 }
 
-fn skip_array(cursor: &mut Cursor<'_>, elements_left: &mut u64, part: &dyn Fn() -> String) -> Result<(), GgufError> {
+fn skip_array(
+    cursor: &mut Cursor<'_>,
+    elements_left: &mut u64,
+    part: &dyn Fn() -> String,
+) -> Result<(), GgufError> {
     let kind = cursor.u32(part)?;
     let length = cursor.count(*elements_left, &|| format!("the length of {}", part()))?;
     *elements_left -= length;
     match kind {
         TYPE_STRING => (0..length).try_for_each(|_| skip_string(cursor, part)),
         7 => (0..length).try_for_each(|_| skip_scalar(cursor, 7, part)),
-        TYPE_ARRAY => Err(GgufError::Malformed { part: part(), reason: "arrays of arrays are not used by any model".into() }),
+        TYPE_ARRAY => Err(GgufError::Malformed {
+            part: part(),
+            reason: "arrays of arrays are not used by any model".into(),
+        }),
         kind => {
             let bytes = scalar_bytes(kind);
-            let bytes =
-                bytes.ok_or_else(|| GgufError::Malformed { part: part(), reason: format!("unknown element type {kind}") })?;
+            let bytes = bytes.ok_or_else(|| GgufError::Malformed {
+                part: part(),
+                reason: format!("unknown element type {kind}"),
+            })?;
             cursor.take(length * bytes, part).map(drop)
         }
     }
@@ -213,7 +249,11 @@ fn block_of(kind: u32) -> Option<(u64, u64)> {
 }
 
 /// Walks the descriptions of the tensors; returns name, offset and bytes of each.
-fn scan_tensors<'a>(cursor: &mut Cursor<'a>, tensors: u64, alignment: u64) -> Result<Vec<(&'a str, u64, u64)>, GgufError> {
+fn scan_tensors<'a>(
+    cursor: &mut Cursor<'a>,
+    tensors: u64,
+    alignment: u64,
+) -> Result<Vec<(&'a str, u64, u64)>, GgufError> {
     let mut spans = Vec::new();
     let mut names = HashSet::new();
     for index in 0..tensors {
@@ -225,7 +265,9 @@ fn scan_tensors<'a>(cursor: &mut Cursor<'a>, tensors: u64, alignment: u64) -> Re
         }
         let dimensions = cursor.u32(&part)?;
         if !(1..=MAX_DIMENSIONS).contains(&dimensions) {
-            return Err(malformed(format!("it has {dimensions} dimensions, not 1 to {MAX_DIMENSIONS}")));
+            return Err(malformed(format!(
+                "it has {dimensions} dimensions, not 1 to {MAX_DIMENSIONS}"
+            )));
         }
         let mut elements = 1u64;
         let mut row = None;
@@ -233,15 +275,23 @@ fn scan_tensors<'a>(cursor: &mut Cursor<'a>, tensors: u64, alignment: u64) -> Re
             let dimension = cursor.u64(&part)?;
             row.get_or_insert(dimension);
             let product = elements.checked_mul(dimension).filter(|&product| product > 0);
-            elements = product.ok_or_else(|| malformed(format!("a dimension of {dimension} makes its size zero or too large")))?;
+            elements = product.ok_or_else(|| {
+                malformed(format!("a dimension of {dimension} makes its size zero or too large"))
+            })?;
         }
         let kind = cursor.u32(&part)?;
-        let (block, block_bytes) = block_of(kind)
-            .ok_or_else(|| malformed(format!("tensor type {kind} is unknown; convert the model to F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K or Q6_K")))?;
+        let (block, block_bytes) = block_of(kind).ok_or_else(|| {
+            malformed(format!(
+                "tensor type {kind} is unknown; convert the model to F32, F16, BF16, Q8_0, Q4_0, \
+                 Q4_1, Q5_0, Q5_1, Q4_K, Q5_K or Q6_K"
+            ))
+        })?;
         if !row.unwrap_or(0).is_multiple_of(block) {
             return Err(malformed(format!("its rows are not whole blocks of {block}")));
         }
-        let bytes = (elements / block).checked_mul(block_bytes).ok_or_else(|| malformed("its size overflows".into()))?;
+        let bytes = (elements / block)
+            .checked_mul(block_bytes)
+            .ok_or_else(|| malformed("its size overflows".into()))?;
         let offset = cursor.u64(&part)?;
         if !offset.is_multiple_of(alignment) {
             return Err(malformed(format!("its offset {offset} is not a multiple of {alignment}")));
@@ -251,14 +301,18 @@ fn scan_tensors<'a>(cursor: &mut Cursor<'a>, tensors: u64, alignment: u64) -> Re
     Ok(spans)
 }
 
-/// Two tensors that share bytes can only be damage or malice: every byte of a model is named by one tensor.
+/// Two tensors that share bytes can only be damage or malice: every byte of a model is named by one
+/// tensor.
 fn no_overlap(spans: &[TensorSpan]) -> Result<(), GgufError> {
     let mut ordered: Vec<&TensorSpan> = spans.iter().collect();
     ordered.sort_unstable_by_key(|span| span.start);
     for pair in ordered.windows(2) {
         if pair[0].start + pair[0].bytes as u64 > pair[1].start {
             let reason = format!("its data overlaps that of tensor `{}`", pair[0].name);
-            return Err(GgufError::Malformed { part: format!("tensor `{}`", pair[1].name), reason });
+            return Err(GgufError::Malformed {
+                part: format!("tensor `{}`", pair[1].name),
+                reason,
+            });
         }
     }
     Ok(())

@@ -1,13 +1,16 @@
 //! Where the bytes of a model file come from.
 //!
-//! A file is read with positioned reads into memory that we own and is never mapped. A mapped file may change or shrink under the
-//! map whenever another process likes: the first breaks Rust's promise that a shared slice does not change, the second ends the
-//! process with SIGBUS, and Linux has no lock that stops either. With reads, a file that shrinks gives an error and one that
-//! changes gives other bytes, which are checked like all bytes. So that such a mixture is not served by mistake, every read compares
-//! size and time of modification with those at opening. A change of the same length within one tick of the file system's clock
-//! stays unseen by that; receipts and hashes catch it later.
+//! A file is read with positioned reads into memory that we own and is never mapped. A mapped file
+//! may change or shrink under the map whenever another process likes: the first breaks Rust's
+//! promise that a shared slice does not change, the second ends the process with SIGBUS, and Linux
+//! has no lock that stops either. With reads, a file that shrinks gives an error and one that
+//! changes gives other bytes, which are checked like all bytes. So that such a mixture is not
+//! served by mistake, every read compares size and time of modification with those at opening. A
+//! change of the same length within one tick of the file system's clock stays unseen by that;
+//! receipts and hashes catch it later.
 //!
-//! A read of what the system holds in its cache costs one copy, 5 to 10 GB/s, and leaves no second copy of the weights in memory.
+//! A read of what the system holds in its cache costs one copy, 5 to 10 GB/s, and leaves no second
+//! copy of the weights in memory.
 
 use std::{
     borrow::Cow,
@@ -19,8 +22,8 @@ use std::{
 
 use super::GgufError;
 
-/// What a file looked like when it was opened. Not the time of its last change of any kind, which a new file renamed over it
-/// would move too.
+/// What a file looked like when it was opened. Not the time of its last change of any kind, which a
+/// new file renamed over it would move too.
 #[derive(PartialEq, Eq, Debug)]
 pub(super) struct Stamp {
     size: u64,
@@ -67,8 +70,13 @@ impl Source {
                 read.map_err(|source| GgufError::Io { path: path.clone(), source })
             }
             Self::Memory(bytes) => {
-                let from = usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..)?.get(..out.len()));
-                let from = from.ok_or_else(|| GgufError::Truncated { size: self.size(), part: "a read".into() })?;
+                let from = usize::try_from(offset)
+                    .ok()
+                    .and_then(|offset| bytes.get(offset..)?.get(..out.len()));
+                let from = from.ok_or_else(|| GgufError::Truncated {
+                    size: self.size(),
+                    part: "a read".into(),
+                })?;
                 out.copy_from_slice(from);
                 Ok(())
             }
@@ -78,8 +86,13 @@ impl Source {
     /// Whether the file is still the one that was opened.
     pub fn unchanged(&self) -> Result<(), GgufError> {
         let Self::File { path, file, stamp } = self else { return Ok(()) };
-        let metadata = file.metadata().map_err(|source| GgufError::Io { path: path.clone(), source })?;
-        if Stamp::of(&metadata) == *stamp { Ok(()) } else { Err(GgufError::Changed { path: path.clone() }) }
+        let metadata =
+            file.metadata().map_err(|source| GgufError::Io { path: path.clone(), source })?;
+        if Stamp::of(&metadata) == *stamp {
+            Ok(())
+        } else {
+            Err(GgufError::Changed { path: path.clone() })
+        }
     }
 }
 

@@ -44,9 +44,11 @@ impl<'a> TensorView<'a> {
         self.bytes
     }
 
-    /// Number of rows: the product of all dimensions but the last, so that the matrices of experts lie one after the other.
+    /// Number of rows: the product of all dimensions but the last, so that the matrices of experts
+    /// lie one after the other.
     pub fn rows(&self) -> usize {
-        // No dimension is zero and the product is bounded by the file's size: both were checked when the file was opened.
+        // No dimension is zero and the product is bounded by the file's size: both were checked
+        // when the file was opened.
         self.shape.split_last().map_or(1, |(_, rows)| rows.iter().product())
     }
 
@@ -58,8 +60,8 @@ impl<'a> TensorView<'a> {
     /// Fills `out` with the bytes of some rows. `out` is `rows.len() * row_bytes()` long.
     ///
     /// # Errors
-    /// [`GgufError::Outside`] if the tensor does not have those rows or `out` has another length, [`GgufError::Io`] and
-    /// [`GgufError::Changed`] if the file cannot be read any more as it was.
+    /// [`GgufError::Outside`] if the tensor does not have those rows or `out` has another length,
+    /// [`GgufError::Io`] and [`GgufError::Changed`] if the file cannot be read any more as it was.
     pub fn read_rows(&self, rows: Range<usize>, out: &mut [u8]) -> Result<(), GgufError> {
         let count = rows.end.checked_sub(rows.start).filter(|_| rows.end <= self.rows());
         if count.map(|count| count * self.row_bytes()) != Some(out.len()) {

@@ -66,9 +66,15 @@ struct Attention<'a> {
 }
 
 impl Model {
-    /// The rows of `segments`, `scratch.x: [rows, hidden]`, through the blocks `layers` of the model, which all their caches are
-    /// for. Keys and values are stored in the caches, uncounted.
-    pub(super) fn blocks(&self, items: &mut [BatchItem<'_>], segments: &[Segment], scratch: &mut Scratch, layers: Range<usize>) {
+    /// The rows of `segments`, `scratch.x: [rows, hidden]`, through the blocks `layers` of the
+    /// model, which all their caches are for. Keys and values are stored in the caches, uncounted.
+    pub(super) fn blocks(
+        &self,
+        items: &mut [BatchItem<'_>],
+        segments: &[Segment],
+        scratch: &mut Scratch,
+        layers: Range<usize>,
+    ) {
         self.rotations(segments, scratch);
         for (index, layer) in self.weights.layers[layers].iter().enumerate() {
             self.norm(&scratch.x, &layer.attention_norm, &mut scratch.normed);
@@ -77,7 +83,9 @@ impl Model {
             self.norm(&scratch.x, &layer.feed_forward_norm, &mut scratch.normed);
             match &layer.feed_forward {
                 FeedForward::Dense(swiglu) => self.dense(swiglu, scratch),
-                FeedForward::Experts { router, experts, used } => self.experts(router, experts, *used, scratch),
+                FeedForward::Experts { router, experts, used } => {
+                    self.experts(router, experts, *used, scratch)
+                }
             }
             self.add(&mut scratch.x, &scratch.delta);
         }
@@ -93,7 +101,12 @@ impl Model {
             for (row, position) in segment.rows.clone().zip(segment.first_position..) {
                 let range = row * pairs..(row + 1) * pairs;
                 // A position is below the context, which is at most 2²⁰.
-                rope::angles(position as u32, &self.frequencies, &mut scratch.cos[range.clone()], &mut scratch.sin[range]);
+                rope::angles(
+                    position as u32,
+                    &self.frequencies,
+                    &mut scratch.cos[range.clone()],
+                    &mut scratch.sin[range],
+                );
             }
         }
     }
@@ -112,21 +125,30 @@ impl Model {
 
     /// `x += delta · residual_scale`.
     fn add(&self, x: &mut [f32], delta: &[f32]) {
-        let chunk = self.chunk(x.len() / self.config.hidden, self.config.hidden) * self.config.hidden;
+        let chunk =
+            self.chunk(x.len() / self.config.hidden, self.config.hidden) * self.config.hidden;
         self.pool.each(x.chunks_mut(chunk).zip(delta.chunks(chunk)), |(x, delta), _| {
             elementwise::add_scaled(self.isa, x, delta, self.config.residual_scale);
         });
     }
 
     /// Attention over `scratch.normed`, into `scratch.delta`. `index` is the layer's in the caches.
-    fn attention(&self, index: usize, layer: &Layer, items: &mut [BatchItem<'_>], segments: &[Segment], scratch: &mut Scratch) {
+    fn attention(
+        &self,
+        index: usize,
+        layer: &Layer,
+        items: &mut [BatchItem<'_>],
+        segments: &[Segment],
+        scratch: &mut Scratch,
+    ) {
         let (hidden, width) = (self.config.hidden, self.config.heads * self.config.head_size);
         let rows = scratch.x.len() / hidden;
         let forms = [&layer.query, &layer.key, &layer.value].map(|linear| linear.matrix.forms());
         let forms = forms.into_iter().reduce(mica_kernels::Forms::union).unwrap_or_default();
         let Scratch { activations, normed, query, key, value, attended, delta, .. } = scratch;
         self.load_rows(activations, normed, hidden, forms);
-        let linears = [(&layer.query, &mut *query), (&layer.key, &mut *key), (&layer.value, &mut *value)];
+        let linears =
+            [(&layer.query, &mut *query), (&layer.key, &mut *key), (&layer.value, &mut *value)];
         self.products(linears.map(|(Linear { matrix, .. }, out)| {
             out.resize(rows * matrix.rows(), 0.0);
             Product { matrix, x: activations, out }
@@ -145,14 +167,25 @@ impl Model {
     }
 
     /// Gives queries and keys their biases, norms and positions, and values their bias.
-    fn place(&self, layer: &Layer, query: &mut [f32], key: &mut [f32], value: &mut [f32], angles: (&[f32], &[f32])) {
+    fn place(
+        &self,
+        layer: &Layer,
+        query: &mut [f32],
+        key: &mut [f32],
+        value: &mut [f32],
+        angles: (&[f32], &[f32]),
+    ) {
         let (isa, size, pairs) = (self.isa, self.config.head_size, self.frequencies.len());
         let (width, kv_width) = (self.config.heads * size, self.config.kv_heads * size);
         let rotate = match self.config.description.pairs {
             Pairs::Neighbours => rope::rotate,
             Pairs::Halves => rope::rotate_halves,
         };
-        let place = |heads: &mut [f32], linear: &Linear, norm: Option<&Vec<f32>>, cos: &[f32], sin: &[f32]| {
+        let place = |heads: &mut [f32],
+                     linear: &Linear,
+                     norm: Option<&Vec<f32>>,
+                     cos: &[f32],
+                     sin: &[f32]| {
             if let Some(bias) = &linear.bias {
                 elementwise::add(isa, heads, bias);
             }
@@ -166,11 +199,19 @@ impl Model {
             None => [None, None],
         };
         let chunk = self.chunk(query.len() / width, width);
-        let rows = query.chunks_mut(chunk * width).zip(key.chunks_mut(chunk * kv_width)).zip(value.chunks_mut(chunk * kv_width));
+        let rows = query
+            .chunks_mut(chunk * width)
+            .zip(key.chunks_mut(chunk * kv_width))
+            .zip(value.chunks_mut(chunk * kv_width));
         let rows = rows.zip(angles.0.chunks(chunk * pairs).zip(angles.1.chunks(chunk * pairs)));
         self.pool.each(rows, |(((query, key), value), (cos, sin)), _| {
-            let rows = query.chunks_exact_mut(width).zip(key.chunks_exact_mut(kv_width)).zip(value.chunks_exact_mut(kv_width));
-            for (((query, key), value), (cos, sin)) in rows.zip(cos.chunks_exact(pairs).zip(sin.chunks_exact(pairs))) {
+            let rows = query
+                .chunks_exact_mut(width)
+                .zip(key.chunks_exact_mut(kv_width))
+                .zip(value.chunks_exact_mut(kv_width));
+            for (((query, key), value), (cos, sin)) in
+                rows.zip(cos.chunks_exact(pairs).zip(sin.chunks_exact(pairs)))
+            {
                 place(query, &layer.query, query_norm, cos, sin);
                 place(key, &layer.key, key_norm, cos, sin);
                 if let Some(bias) = &layer.value.bias {
@@ -180,7 +221,8 @@ impl Model {
         });
     }
 
-    /// Every row of `query: [rows, heads · head_size]` over the positions of its session up to its own.
+    /// Every row of `query: [rows, heads · head_size]` over the positions of its session up to its
+    /// own.
     fn attend(
         &self,
         index: usize,
@@ -225,7 +267,8 @@ impl Model {
         let (width, own) = (self.config.heads * head_size, group * head_size);
         let rows = out.rows();
         let shape = Shape { head_size, group, first_position, rows };
-        let scale = self.config.attention_scale.unwrap_or_else(|| 1.0 / math::sqrt(head_size as f32));
+        let scale =
+            self.config.attention_scale.unwrap_or_else(|| 1.0 / math::sqrt(head_size as f32));
         let tile = |tile: usize| cache.tile(index, kv_head, tile);
         memory.resize(memory.len().max(shape.scratch_len() + 2 * rows * own), 0.0);
         let (gathered, rest) = memory.split_at_mut(rows * own);

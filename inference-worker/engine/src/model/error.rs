@@ -16,7 +16,9 @@ pub enum LoadError {
     },
     /// A tensor type that we have no kernel for, or rows that are not whole blocks of it.
     #[error(
-        "tensor `{tensor}` is {found}, which is not supported; supported: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K. Quantise the model again with one of them (llama-quantize)"
+        "tensor `{tensor}` is {found}, which is not supported; supported: F32, F16, BF16, Q8_0, \
+         Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K. Quantise the model again with one of them \
+         (llama-quantize)"
     )]
     Quantisation {
         /// The tensor.
@@ -25,7 +27,10 @@ pub enum LoadError {
         found: String,
     },
     /// A metadata key is absent.
-    #[error("the file has no metadata `{key}`, which the architecture needs; convert the model again with a current converter")]
+    #[error(
+        "the file has no metadata `{key}`, which the architecture needs; convert the model again \
+         with a current converter"
+    )]
     MetadataMissing {
         /// The key, as far as it is known.
         key: String,
@@ -45,7 +50,10 @@ pub enum LoadError {
         name: String,
     },
     /// A tensor has another shape than the metadata says.
-    #[error("tensor `{name}` has the shape {found:?}, the metadata says {expected:?}; the file is damaged")]
+    #[error(
+        "tensor `{name}` has the shape {found:?}, the metadata says {expected:?}; the file is \
+         damaged"
+    )]
     TensorShape {
         /// Its name.
         name: String,
@@ -56,7 +64,8 @@ pub enum LoadError {
     },
     /// A tensor that the architecture does not have: leaving it out would give wrong answers.
     #[error(
-        "tensor `{name}` is not part of a plain {architecture} model, so that computing without it would be wrong; use another model"
+        "tensor `{name}` is not part of a plain {architecture} model, so that computing without \
+         it would be wrong; use another model"
     )]
     TensorUnknown {
         /// Its name.
@@ -71,7 +80,10 @@ pub enum LoadError {
         name: String,
     },
     /// The layer range is not one of this model.
-    #[error("layers {range} are not part of the model, which has {layers}; ask for a range inside [0, {layers})")]
+    #[error(
+        "layers {range} are not part of the model, which has {layers}; ask for a range inside [0, \
+         {layers})"
+    )]
     Range {
         /// What was asked for.
         range: LayerRange,
@@ -133,7 +145,10 @@ pub enum ForwardError {
         hidden: usize,
     },
     /// A token id outside the vocabulary.
-    #[error("token {token} is outside the vocabulary of {vocabulary}; tokenise with this model's own tokenizer")]
+    #[error(
+        "token {token} is outside the vocabulary of {vocabulary}; tokenise with this model's own \
+         tokenizer"
+    )]
     Token {
         /// The id.
         token: u32,
@@ -141,7 +156,10 @@ pub enum ForwardError {
         vocabulary: usize,
     },
     /// The session would grow beyond its cache.
-    #[error("the session holds {held} of {limit} positions and cannot take {rows} more; start a session with a larger bound")]
+    #[error(
+        "the session holds {held} of {limit} positions and cannot take {rows} more; start a \
+         session with a larger bound"
+    )]
     CacheFull {
         /// Positions held.
         held: usize,
@@ -151,7 +169,9 @@ pub enum ForwardError {
         limit: usize,
     },
     /// A cache longer than the model's context.
-    #[error("{wanted} positions are more than the model's context of {limit}; ask for at most {limit}")]
+    #[error(
+        "{wanted} positions are more than the model's context of {limit}; ask for at most {limit}"
+    )]
     Context {
         /// What was asked for.
         wanted: usize,
@@ -160,7 +180,8 @@ pub enum ForwardError {
     },
     /// The pool of pages for keys and values is in use by other sessions.
     #[error(
-        "the session's cache needs {wanted} bytes and {free} of {budget} are free; end another session, ask for fewer positions or give the model more memory"
+        "the session's cache needs {wanted} bytes and {free} of {budget} are free; end another \
+         session, ask for fewer positions or give the model more memory"
     )]
     CacheBudget {
         /// Bytes asked for.
@@ -171,7 +192,9 @@ pub enum ForwardError {
         budget: usize,
     },
     /// A session asks for layers that are not loaded.
-    #[error("layers {wanted} are not within {served}, which is loaded; ask for layers of this range")]
+    #[error(
+        "layers {wanted} are not within {served}, which is loaded; ask for layers of this range"
+    )]
     Layers {
         /// Asked for.
         wanted: LayerRange,
@@ -179,7 +202,9 @@ pub enum ForwardError {
         served: LayerRange,
     },
     /// The cache was made by another model or range.
-    #[error("the cache belongs to another model or layer range; make one with this model's new_cache")]
+    #[error(
+        "the cache belongs to another model or layer range; make one with this model's new_cache"
+    )]
     ForeignCache,
     /// A NaN or an infinity came in or out: an error, never a value.
     #[error("the {where_} hold a NaN or an infinity; the input or the model file is damaged")]

@@ -1,7 +1,7 @@
 //! The feed-forward block of a mixture: each row passes the experts that the router chooses for it.
 //!
-//! Rows are gathered by expert, so that a chunk of a prompt reads each expert's weights once. A row adds up its experts' outputs in
-//! the order of their ids, whatever else is computed with it.
+//! Rows are gathered by expert, so that a chunk of a prompt reads each expert's weights once. A row
+//! adds up its experts' outputs in the order of their ids, whatever else is computed with it.
 
 use std::ops::Range;
 
@@ -42,7 +42,13 @@ struct Active {
 
 impl Model {
     /// The mixture over `scratch.normed`, into `scratch.delta`.
-    pub(super) fn experts(&self, matrix: &Matrix, experts: &[Swiglu], used: usize, scratch: &mut Scratch) {
+    pub(super) fn experts(
+        &self,
+        matrix: &Matrix,
+        experts: &[Swiglu],
+        used: usize,
+        scratch: &mut Scratch,
+    ) {
         let (hidden, inner) = (self.config.hidden, self.config.feed_forward);
         let Scratch { activations, normed, delta, experts: memory, .. } = scratch;
         let rows = normed.len() / hidden;
@@ -64,12 +70,9 @@ impl Model {
         gate.resize(total * inner, 0.0);
         up.resize(total * inner, 0.0);
         let (gates, ups) = (rows_of(active, gate, inner), rows_of(active, up, inner));
-        self.gated(active.iter().zip(&*inputs).zip(gates.zip(ups)).map(|((active, x), (gate, up))| Gated {
-            swiglu: &experts[active.expert],
-            x,
-            gate,
-            up,
-        }));
+        self.gated(active.iter().zip(&*inputs).zip(gates.zip(ups)).map(
+            |((active, x), (gate, up))| Gated { swiglu: &experts[active.expert], x, gate, up },
+        ));
         self.load_inputs(active, inputs, gate, inner, second);
         outputs.resize(total * hidden, 0.0);
         let outs = rows_of(active, outputs, hidden);
@@ -86,14 +89,22 @@ impl Model {
         let rows = memory.logits.len() / count;
         memory.chosen.resize(rows * used, 0);
         memory.weights.resize(rows * used, 0.0);
-        let outputs = memory.chosen.chunks_exact_mut(used).zip(memory.weights.chunks_exact_mut(used));
+        let outputs =
+            memory.chosen.chunks_exact_mut(used).zip(memory.weights.chunks_exact_mut(used));
         for (logits, (chosen, weights)) in memory.logits.chunks_exact(count).zip(outputs) {
             router::choose(self.isa, logits, chosen, weights);
         }
     }
 
     /// Takes each active expert's rows of `values` in the given forms.
-    fn load_inputs(&self, active: &[Active], inputs: &mut [Activations], values: &[f32], width: usize, forms: Forms) {
+    fn load_inputs(
+        &self,
+        active: &[Active],
+        inputs: &mut [Activations],
+        values: &[f32],
+        width: usize,
+        forms: Forms,
+    ) {
         let load = |(active, input): (&Active, &mut Activations), _: usize| {
             let range = active.gathered.start * width..active.gathered.end * width;
             input.load(self.isa, &values[range], width, forms);
@@ -111,8 +122,14 @@ impl Model {
             for (row, delta) in delta.chunks_exact_mut(hidden).enumerate() {
                 let own = (index * chunk + row) * used..(index * chunk + row + 1) * used;
                 delta.fill(0.0);
-                for (&place, &weight) in memory.places[own.clone()].iter().zip(&memory.weights[own]) {
-                    elementwise::add_scaled(self.isa, delta, &memory.outputs[place * hidden..][..hidden], weight);
+                for (&place, &weight) in memory.places[own.clone()].iter().zip(&memory.weights[own])
+                {
+                    elementwise::add_scaled(
+                        self.isa,
+                        delta,
+                        &memory.outputs[place * hidden..][..hidden],
+                        weight,
+                    );
                 }
             }
         });
@@ -129,7 +146,8 @@ fn gather(normed: &[f32], hidden: usize, count: usize, used: usize, memory: &mut
         let first = next;
         for (at, _) in memory.chosen.iter().enumerate().filter(|&(_, &chosen)| chosen == expert) {
             memory.places[at] = next;
-            memory.gathered[next * hidden..][..hidden].copy_from_slice(&normed[at / used * hidden..][..hidden]);
+            memory.gathered[next * hidden..][..hidden]
+                .copy_from_slice(&normed[at / used * hidden..][..hidden]);
             next += 1;
         }
         if next > first {
@@ -139,7 +157,11 @@ fn gather(normed: &[f32], hidden: usize, count: usize, used: usize, memory: &mut
 }
 
 /// The active experts' rows of `values: [gathered rows, width]`.
-fn rows_of<'a>(active: &'a [Active], values: &'a mut [f32], width: usize) -> impl Iterator<Item = &'a mut [f32]> {
+fn rows_of<'a>(
+    active: &'a [Active],
+    values: &'a mut [f32],
+    width: usize,
+) -> impl Iterator<Item = &'a mut [f32]> {
     let mut rest = Some(values);
     active.iter().filter_map(move |active| {
         let (own, others) = rest.take()?.split_at_mut(active.gathered.len() * width);

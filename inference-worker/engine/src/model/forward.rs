@@ -1,8 +1,9 @@
 //! Steps of sessions through the layers, alone or together.
 //!
-//! Rows of different sessions at different positions pass the matrices together, so that weights are read once for all of them;
-//! only attention looks at one session at a time. Many rows are cut into pieces of [`PIECE`] inside, so that memory stays bounded.
-//! Since every row's bytes are those that it would have alone, neither can be seen.
+//! Rows of different sessions at different positions pass the matrices together, so that weights
+//! are read once for all of them; only attention looks at one session at a time. Many rows are cut
+//! into pieces of [`PIECE`] inside, so that memory stays bounded. Since every row's bytes are those
+//! that it would have alone, neither can be seen.
 
 use mica_kernels::elementwise;
 use mica_primitives::LayerRange;
@@ -14,7 +15,8 @@ use super::{
 };
 use crate::cache::KvCache;
 
-/// Rows computed together: enough that fetching the weights hardly counts, and few enough that their activations stay in the caches.
+/// Rows computed together: enough that fetching the weights hardly counts, and few enough that
+/// their activations stay in the caches.
 const PIECE: usize = 128;
 
 /// Memory of steps that is kept for the next ones.
@@ -42,22 +44,31 @@ struct Progress {
 }
 
 impl Model {
-    /// Computes the positions that follow the cache's, one per row of `input`, through the layers that the cache is for.
+    /// Computes the positions that follow the cache's, one per row of `input`, through the layers
+    /// that the cache is for.
     ///
-    /// A range without the last layer gives `Hidden` `[rows, hidden]`; one with it gives `Logits` `[vocabulary]` of the last row
-    /// or `Nothing`, as `want` says. The bytes depend on the session's inputs alone: not on how they were cut into steps or
-    /// layers over machines, nor on threads, instruction set or other sessions.
+    /// A range without the last layer gives `Hidden` `[rows, hidden]`; one with it gives `Logits`
+    /// `[vocabulary]` of the last row or `Nothing`, as `want` says. The bytes depend on the
+    /// session's inputs alone: not on how they were cut into steps or layers over machines, nor on
+    /// threads, instruction set or other sessions.
     ///
     /// # Errors
     /// [`ForwardError`]; the cache is then as it was before.
-    pub fn forward(&self, cache: &mut KvCache, input: Input<'_>, want: Want) -> Result<Output, ForwardError> {
+    pub fn forward(
+        &self,
+        cache: &mut KvCache,
+        input: Input<'_>,
+        want: Want,
+    ) -> Result<Output, ForwardError> {
         // One item gives one outcome.
-        self.forward_batch(&mut [BatchItem { cache, input, want }]).pop().unwrap_or(Err(ForwardError::Empty))
+        self.forward_batch(&mut [BatchItem { cache, input, want }])
+            .pop()
+            .unwrap_or(Err(ForwardError::Empty))
     }
 
-    /// As [`Model::forward`] for several sessions at once: one outcome per item, in their order. Each is what the item would have
-    /// had alone; one that fails does not touch the others. Items may be for different layers of the range, but those for the same
-    /// ones share their work.
+    /// As [`Model::forward`] for several sessions at once: one outcome per item, in their order.
+    /// Each is what the item would have had alone; one that fails does not touch the others. Items
+    /// may be for different layers of the range, but those for the same ones share their work.
     pub fn forward_batch(&self, items: &mut [BatchItem<'_>]) -> Vec<Result<Output, ForwardError>> {
         let mut progress: Vec<Progress> = items.iter().map(|item| self.begin(item)).collect();
         let mut scratch = self.lock_scratch().pop().unwrap_or_default();
@@ -72,7 +83,10 @@ impl Model {
         }
         drop(kept);
         // The loop ends when all have an outcome.
-        progress.into_iter().map(|progress| progress.outcome.unwrap_or(Err(ForwardError::Empty))).collect()
+        progress
+            .into_iter()
+            .map(|progress| progress.outcome.unwrap_or(Err(ForwardError::Empty)))
+            .collect()
     }
 
     fn begin(&self, item: &BatchItem<'_>) -> Progress {
@@ -86,15 +100,18 @@ impl Model {
 
     /// Checks everything that comes from outside; returns the number of rows.
     fn check(&self, cache: &KvCache, input: Input<'_>) -> Result<usize, ForwardError> {
-        let (hidden, vocabulary, first) = (self.config.hidden, self.config.vocabulary, cache.layers().first);
+        let (hidden, vocabulary, first) =
+            (self.config.hidden, self.config.vocabulary, cache.layers().first);
         if !cache.is_of(&self.kv_pool) {
             return Err(ForwardError::ForeignCache);
         }
         let rows = match input {
-            Input::Tokens(tokens) if first == 0 => match tokens.iter().find(|&&token| token as usize >= vocabulary) {
-                Some(&token) => return Err(ForwardError::Token { token, vocabulary }),
-                None => tokens.len(),
-            },
+            Input::Tokens(tokens) if first == 0 => {
+                match tokens.iter().find(|&&token| token as usize >= vocabulary) {
+                    Some(&token) => return Err(ForwardError::Token { token, vocabulary }),
+                    None => tokens.len(),
+                }
+            }
             Input::Hidden(values) if first != 0 => {
                 if !values.len().is_multiple_of(hidden) {
                     return Err(ForwardError::RaggedRows { values: values.len(), hidden });
@@ -104,7 +121,9 @@ impl Model {
                 }
                 values.len() / hidden
             }
-            Input::Tokens(_) => return Err(ForwardError::WrongInput { first, takes: "hidden states" }),
+            Input::Tokens(_) => {
+                return Err(ForwardError::WrongInput { first, takes: "hidden states" });
+            }
             Input::Hidden(_) => return Err(ForwardError::WrongInput { first, takes: "tokens" }),
         };
         let (held, limit) = (cache.len(), cache.max_positions());
@@ -115,7 +134,8 @@ impl Model {
         }
     }
 
-    /// Computes the rows of `segments`, whose items are all for `layers`, and notes what comes of them.
+    /// Computes the rows of `segments`, whose items are all for `layers`, and notes what comes of
+    /// them.
     fn piece(
         &self,
         items: &mut [BatchItem<'_>],
@@ -135,7 +155,8 @@ impl Model {
             let x = &scratch.x[rows.start * hidden..rows.end * hidden];
             if !elementwise::all_finite(self.isa, x) {
                 item.cache.truncate(progress.held);
-                progress.outcome = Some(Err(ForwardError::NotFinite { where_: "outputs of the layers" }));
+                progress.outcome =
+                    Some(Err(ForwardError::NotFinite { where_: "outputs of the layers" }));
                 continue;
             }
             item.cache.commit(rows.len());
@@ -145,7 +166,10 @@ impl Model {
             }
             if progress.done == progress.rows {
                 match (ends_model, item.want) {
-                    (false, _) => progress.outcome = Some(Ok(Output::Hidden(std::mem::take(&mut progress.hidden)))),
+                    (false, _) => {
+                        progress.outcome =
+                            Some(Ok(Output::Hidden(std::mem::take(&mut progress.hidden))))
+                    }
                     (true, Want::Nothing) => progress.outcome = Some(Ok(Output::Nothing)),
                     (true, Want::LastLogits) => wants_logits.push((index, rows.end - 1)),
                 }
@@ -155,7 +179,13 @@ impl Model {
     }
 
     /// The rows that enter the first layer, and room for them in the caches.
-    fn enter(&self, items: &mut [BatchItem<'_>], progress: &[Progress], segments: &[Segment], scratch: &mut Scratch) {
+    fn enter(
+        &self,
+        items: &mut [BatchItem<'_>],
+        progress: &[Progress],
+        segments: &[Segment],
+        scratch: &mut Scratch,
+    ) {
         let hidden = self.config.hidden;
         scratch.x.clear();
         for Segment { item, rows, .. } in segments {
@@ -168,20 +198,29 @@ impl Model {
                     scratch.x.resize(before + rows.len() * hidden, 0.0);
                     let x = &mut scratch.x[before..];
                     for (x, &token) in x.chunks_exact_mut(hidden).zip(&tokens[start..end]) {
-                        // Tokens are taken by caches that begin with layer 0, which comes with the embedding.
+                        // Tokens are taken by caches that begin with layer 0, which comes with the
+                        // embedding.
                         if self.weights.embed(token, x).is_none() {
                             x.fill(f32::NAN);
                         }
                     }
                     elementwise::scale(self.isa, x, self.config.embedding_scale);
                 }
-                Input::Hidden(values) => scratch.x.extend_from_slice(&values[start * hidden..end * hidden]),
+                Input::Hidden(values) => {
+                    scratch.x.extend_from_slice(&values[start * hidden..end * hidden])
+                }
             }
         }
     }
 
     /// The logits of the rows of `scratch.x` that end their items.
-    fn logits(&self, items: &mut [BatchItem<'_>], progress: &mut [Progress], wanted: &[(usize, usize)], scratch: &mut Scratch) {
+    fn logits(
+        &self,
+        items: &mut [BatchItem<'_>],
+        progress: &mut [Progress],
+        wanted: &[(usize, usize)],
+        scratch: &mut Scratch,
+    ) {
         let Some(head) = self.weights.head.as_ref().filter(|_| !wanted.is_empty()) else { return };
         let (hidden, vocabulary) = (self.config.hidden, self.config.vocabulary);
         let mut last = Vec::with_capacity(wanted.len() * hidden);
@@ -191,11 +230,19 @@ impl Model {
         self.norm(&last, &head.norm, &mut scratch.normed);
         self.load_rows(&mut scratch.activations, &scratch.normed, hidden, head.output.forms());
         let mut logits = vec![0.0; wanted.len() * vocabulary];
-        self.products([Product { matrix: &head.output, x: &scratch.activations, out: &mut logits }]);
+        self.products([Product {
+            matrix: &head.output,
+            x: &scratch.activations,
+            out: &mut logits,
+        }]);
         elementwise::divide(self.isa, &mut logits, self.config.logit_scale);
         for (index, &(item, _)) in wanted.iter().enumerate().rev() {
             // From the end, so that the only item of most steps takes the memory as it is.
-            let logits = if index == 0 { std::mem::take(&mut logits) } else { logits.split_off(index * vocabulary) };
+            let logits = if index == 0 {
+                std::mem::take(&mut logits)
+            } else {
+                logits.split_off(index * vocabulary)
+            };
             let outcome = if elementwise::all_finite(self.isa, &logits) {
                 Ok(Output::Logits(logits))
             } else {

@@ -1,4 +1,5 @@
-//! How work is shared out to the threads. Every output is computed whole by one thread, so that no cut can change a byte.
+//! How work is shared out to the threads. Every output is computed whole by one thread, so that no
+//! cut can change a byte.
 
 use std::ops::Range;
 
@@ -9,7 +10,8 @@ use super::{Model, weights::Swiglu};
 /// Multiplications that are worth handing to a thread: some microseconds.
 const WORTH: usize = 1 << 17;
 
-/// Parts of a product for each thread, at most: enough that a slow thread's parts can be done by others.
+/// Parts of a product for each thread, at most: enough that a slow thread's parts can be done by
+/// others.
 const PARTS: usize = 16;
 
 /// Elements that are worth handing to a thread where each is touched a few times.
@@ -37,9 +39,13 @@ impl Model {
         for Product { matrix, x, out } in products {
             cost += x.rows() * matrix.rows() * matrix.columns();
             let step = self.step(matrix, x.rows());
-            parts.extend(pieces(matrix, out, step).map(|(groups, columns)| (matrix, x, groups, columns)));
+            parts.extend(
+                pieces(matrix, out, step).map(|(groups, columns)| (matrix, x, groups, columns)),
+            );
         }
-        self.share(parts, cost, |(matrix, x, groups, columns), _| matrix.matmul_into(self.isa, x, groups, columns));
+        self.share(parts, cost, |(matrix, x, groups, columns), _| {
+            matrix.matmul_into(self.isa, x, groups, columns)
+        });
     }
 
     /// Computes the first half of several SwiGLUs at once.
@@ -62,16 +68,29 @@ impl Model {
     }
 
     /// `activations = values: [rows, columns]` in the given forms.
-    pub(super) fn load_rows(&self, activations: &mut Activations, values: &[f32], columns: usize, forms: Forms) {
+    pub(super) fn load_rows(
+        &self,
+        activations: &mut Activations,
+        values: &[f32],
+        columns: usize,
+        forms: Forms,
+    ) {
         if values.len() < 2 * WORTH_ELEMENTS {
             activations.load(self.isa, values, columns, forms);
         } else {
-            self.pool.each(activations.begin(values, columns, forms), |rows, _| rows.load(self.isa));
+            self.pool
+                .each(activations.begin(values, columns, forms), |rows, _| rows.load(self.isa));
         }
     }
 
-    /// Calls `task(part, thread)` for every part, by this thread alone if all of them cost too little, in multiplications.
-    pub(super) fn share<T: Send>(&self, parts: Vec<T>, cost: usize, task: impl Fn(T, usize) + Sync) {
+    /// Calls `task(part, thread)` for every part, by this thread alone if all of them cost too
+    /// little, in multiplications.
+    pub(super) fn share<T: Send>(
+        &self,
+        parts: Vec<T>,
+        cost: usize,
+        task: impl Fn(T, usize) + Sync,
+    ) {
         if cost < 2 * WORTH {
             parts.into_iter().for_each(|part| task(part, 0));
         } else {
@@ -84,7 +103,8 @@ impl Model {
         rows.div_ceil(2 * self.pool.threads()).max(WORTH_ELEMENTS.div_ceil(width)).max(1)
     }
 
-    /// Groups of a matrix that make one part of a product with `rows` rows; even, because kernels may take them two by two.
+    /// Groups of a matrix that make one part of a product with `rows` rows; even, because kernels
+    /// may take them two by two.
     fn step(&self, matrix: &Matrix, rows: usize) -> usize {
         let threads = self.pool.threads();
         match threads {
@@ -98,7 +118,11 @@ impl Model {
 }
 
 /// Cuts `out: [rows, matrix.rows]` into the columns of every `step` groups.
-fn pieces<'a>(matrix: &Matrix, out: &'a mut [f32], step: usize) -> impl Iterator<Item = (Range<usize>, Columns<'a>)> {
+fn pieces<'a>(
+    matrix: &Matrix,
+    out: &'a mut [f32],
+    step: usize,
+) -> impl Iterator<Item = (Range<usize>, Columns<'a>)> {
     let mut rest = Some(Columns::new(out, matrix.rows()));
     (0..matrix.groups()).step_by(step).filter_map(move |first| {
         let groups = first..(first + step).min(matrix.groups());

@@ -34,7 +34,13 @@ impl<'a> Reader<'a> {
     }
 
     /// The matrices of a `[count, rows, columns]` tensor, such as those of all experts.
-    pub fn matrices(&mut self, name: &str, count: usize, rows: usize, columns: usize) -> Result<Vec<Matrix>, LoadError> {
+    pub fn matrices(
+        &mut self,
+        name: &str,
+        count: usize,
+        rows: usize,
+        columns: usize,
+    ) -> Result<Vec<Matrix>, LoadError> {
         let (tensor, format) = self.find(name, &[count, rows, columns])?;
         (0..count).map(|index| self.pack(tensor, format, index, rows, columns)).collect()
     }
@@ -52,7 +58,12 @@ impl<'a> Reader<'a> {
     }
 
     /// A `[rows, columns]` matrix as it is in the file, and its type.
-    pub fn raw(&self, name: &str, rows: usize, columns: usize) -> Result<(WeightType, Vec<u8>), LoadError> {
+    pub fn raw(
+        &self,
+        name: &str,
+        rows: usize,
+        columns: usize,
+    ) -> Result<(WeightType, Vec<u8>), LoadError> {
         let (tensor, format) = self.find(name, &[rows, columns])?;
         Ok((format, self.rows(tensor, format)?))
     }
@@ -76,27 +87,49 @@ impl<'a> Reader<'a> {
         self.buffer.resize(self.buffer.len().max(bytes), 0);
         let buffer = &mut self.buffer[..bytes];
         fill(self.pool, tensor, format, index * bytes, buffer)?;
-        let mut run = |parts: usize, task: &(dyn Fn(usize) + Sync)| self.pool.run(parts, &|part, _| task(part));
-        Matrix::new_with(format, rows, columns, buffer, &mut run, &mut memory::ask_for_huge_pages).ok_or_else(|| {
-            LoadError::TensorShape { name: tensor.name.to_owned(), found: tensor.shape.to_vec(), expected: vec![rows, columns] }
-        })
+        let mut run = |parts: usize, task: &(dyn Fn(usize) + Sync)| {
+            self.pool.run(parts, &|part, _| task(part))
+        };
+        Matrix::new_with(format, rows, columns, buffer, &mut run, &mut memory::ask_for_huge_pages)
+            .ok_or_else(|| LoadError::TensorShape {
+                name: tensor.name.to_owned(),
+                found: tensor.shape.to_vec(),
+                expected: vec![rows, columns],
+            })
     }
 
     /// The tensor of that name, if it has that shape and a type that we have kernels for.
     fn find(&self, name: &str, shape: &[usize]) -> Result<(TensorView<'a>, WeightType), LoadError> {
-        let tensor = self.file.tensor(name).ok_or_else(|| LoadError::TensorMissing { name: name.to_owned() })?;
+        let tensor = self
+            .file
+            .tensor(name)
+            .ok_or_else(|| LoadError::TensorMissing { name: name.to_owned() })?;
         if tensor.shape != shape {
-            return Err(LoadError::TensorShape { name: name.to_owned(), found: tensor.shape.to_vec(), expected: shape.to_vec() });
+            return Err(LoadError::TensorShape {
+                name: name.to_owned(),
+                found: tensor.shape.to_vec(),
+                expected: shape.to_vec(),
+            });
         }
-        let unsupported = || LoadError::Quantisation { tensor: name.to_owned(), found: format!("{:?}", tensor.dtype) };
+        let unsupported = || LoadError::Quantisation {
+            tensor: name.to_owned(),
+            found: format!("{:?}", tensor.dtype),
+        };
         let format = weight_type(tensor.dtype).ok_or_else(unsupported)?;
-        let fits = shape.last().and_then(|&columns| format.row_bytes(columns)) == Some(tensor.row_bytes());
+        let fits =
+            shape.last().and_then(|&columns| format.row_bytes(columns)) == Some(tensor.row_bytes());
         if fits { Ok((tensor, format)) } else { Err(unsupported()) }
     }
 }
 
 /// Reads `out` from the tensor's byte `offset` on, whole blocks, and looks at every scale.
-fn fill(pool: &Pool, tensor: TensorView<'_>, format: WeightType, offset: usize, out: &mut [u8]) -> Result<(), LoadError> {
+fn fill(
+    pool: &Pool,
+    tensor: TensorView<'_>,
+    format: WeightType,
+    offset: usize,
+    out: &mut [u8],
+) -> Result<(), LoadError> {
     let piece = PIECE_BYTES.next_multiple_of(format.block_bytes());
     let first_error: Mutex<Option<LoadError>> = Mutex::new(None);
     pool.each(out.chunks_mut(piece).enumerate(), |(index, out), _| {
@@ -133,11 +166,16 @@ const fn weight_type(dtype: GgmlDType) -> Option<WeightType> {
 
 /// Whether no scale or minimum of the blocks, or no value of a plain type, is a NaN or an infinity.
 fn all_finite(format: WeightType, bytes: &[u8]) -> bool {
-    let half = |block: &[u8], at: usize, exponent: u16| u16::from_le_bytes([block[at], block[at + 1]]) & exponent != exponent;
-    let halves = |places: &[usize], exponent: u16| {
-        bytes.chunks_exact(format.block_bytes()).all(|block| places.iter().all(|&at| half(block, at, exponent)))
+    let half = |block: &[u8], at: usize, exponent: u16| {
+        u16::from_le_bytes([block[at], block[at + 1]]) & exponent != exponent
     };
-    // Every value of a plain type is looked at: a maximum, which the compiler takes of many at once.
+    let halves = |places: &[usize], exponent: u16| {
+        bytes
+            .chunks_exact(format.block_bytes())
+            .all(|block| places.iter().all(|&at| half(block, at, exponent)))
+    };
+    // Every value of a plain type is looked at: a maximum, which the compiler takes of many at
+    // once.
     let largest = |exponent: u16| {
         let exponents = bytes.as_chunks().0.iter().map(|half| u16::from_le_bytes(*half) & exponent);
         exponents.fold(0, |largest, found| if found > largest { found } else { largest })
@@ -146,13 +184,20 @@ fn all_finite(format: WeightType, bytes: &[u8]) -> bool {
     const F32_EXPONENT: u16 = 0x7f80;
     match format {
         WeightType::F32 => {
-            let exponents = bytes.as_chunks().0.iter().map(|single| u32::from_le_bytes(*single) >> 16 & u32::from(F32_EXPONENT));
-            exponents.fold(0, |largest, found| if found > largest { found } else { largest }) != u32::from(F32_EXPONENT)
+            let exponents = bytes
+                .as_chunks()
+                .0
+                .iter()
+                .map(|single| u32::from_le_bytes(*single) >> 16 & u32::from(F32_EXPONENT));
+            exponents.fold(0, |largest, found| if found > largest { found } else { largest })
+                != u32::from(F32_EXPONENT)
         }
         WeightType::BF16 => largest(F32_EXPONENT) != F32_EXPONENT,
         WeightType::F16 => largest(F16_EXPONENT) != F16_EXPONENT,
         WeightType::Q8_0 | WeightType::Q4_0 | WeightType::Q5_0 => halves(&[0], F16_EXPONENT),
-        WeightType::Q4_1 | WeightType::Q5_1 | WeightType::Q4_K | WeightType::Q5_K => halves(&[0, 2], F16_EXPONENT),
+        WeightType::Q4_1 | WeightType::Q5_1 | WeightType::Q4_K | WeightType::Q5_K => {
+            halves(&[0, 2], F16_EXPONENT)
+        }
         // The scale comes last.
         WeightType::Q6_K => halves(&[format.block_bytes() - 2], F16_EXPONENT),
     }
@@ -172,7 +217,8 @@ mod tests {
                 WeightType::Q6_K => 2 * format.block_bytes() - 2,
                 _ => format.block_bytes(),
             };
-            let bad: u16 = if matches!(format, WeightType::F32 | WeightType::BF16) { 0xff80 } else { 0xfc00 };
+            let bad: u16 =
+                if matches!(format, WeightType::F32 | WeightType::BF16) { 0xff80 } else { 0xfc00 };
             for bad in [bad, bad | 1] {
                 bytes[at..at + 2].copy_from_slice(&bad.to_le_bytes());
                 assert!(!all_finite(format, &bytes), "{}", format.name());

@@ -55,7 +55,8 @@ pub(super) struct Head {
 
 /// What turns tokens into rows.
 enum Embedding {
-    /// `[vocabulary, hidden]` as in the file. A copy, so that no later change of the file can reach it.
+    /// `[vocabulary, hidden]` as in the file. A copy, so that no later change of the file can reach
+    /// it.
     Own { format: WeightType, row_bytes: usize, bytes: Vec<u8> },
     /// The head's matrix, where the model has one for both and the range has both ends of it.
     Head,
@@ -71,7 +72,12 @@ pub(super) struct Weights {
 }
 
 impl Weights {
-    pub fn load(file: &GgufFile, config: &ModelConfig, range: LayerRange, pool: &Pool) -> Result<Self, LoadError> {
+    pub fn load(
+        file: &GgufFile,
+        config: &ModelConfig,
+        range: LayerRange,
+        pool: &Pool,
+    ) -> Result<Self, LoadError> {
         check_names(file, config, range)?;
         check_memory(file, config, range, memory::available_bytes())?;
         let (vocabulary, hidden) = (config.vocabulary, config.hidden);
@@ -85,18 +91,25 @@ impl Weights {
             }
             _ => None,
         };
-        let layers = range.layers().map(|layer| load_layer(&mut reader, config, layer)).collect::<Result<_, _>>()?;
+        let layers = range
+            .layers()
+            .map(|layer| load_layer(&mut reader, config, layer))
+            .collect::<Result<_, _>>()?;
         let head = if range.end == config.layers {
             // Without a matrix of its own the head shares the embedding's.
             let name = if is_tied { "token_embd.weight" } else { "output.weight" };
-            Some(Head { norm: reader.vector("output_norm.weight", hidden)?, output: reader.matrix(name, vocabulary, hidden)? })
+            Some(Head {
+                norm: reader.vector("output_norm.weight", hidden)?,
+                output: reader.matrix(name, vocabulary, hidden)?,
+            })
         } else {
             None
         };
         Ok(Self { embedding, layers, head })
     }
 
-    /// The row that enters layer 0 for `token`, which is below the vocabulary. `None` without layer 0.
+    /// The row that enters layer 0 for `token`, which is below the vocabulary. `None` without layer
+    /// 0.
     pub fn embed(&self, token: u32, out: &mut [f32]) -> Option<()> {
         match self.embedding.as_ref()? {
             Embedding::Own { format, row_bytes, bytes } => {
@@ -113,7 +126,8 @@ impl Weights {
             Some(Embedding::Own { bytes, .. }) => bytes.len(),
             Some(Embedding::Head) | None => 0,
         };
-        let head = self.head.as_ref().map_or(0, |head| head.output.bytes() + size_of_val(&*head.norm));
+        let head =
+            self.head.as_ref().map_or(0, |head| head.output.bytes() + size_of_val(&*head.norm));
         embedding + head + self.layers.iter().map(Layer::bytes).sum::<usize>()
     }
 }
@@ -121,12 +135,16 @@ impl Weights {
 impl Layer {
     fn bytes(&self) -> usize {
         let linears = [&self.query, &self.key, &self.value];
-        let vectors = [Some(&self.attention_norm), Some(&self.feed_forward_norm)].into_iter().flatten();
         let vectors =
-            vectors.chain(linears.iter().filter_map(|linear| linear.bias.as_ref())).chain(self.head_norms.iter().flatten());
+            [Some(&self.attention_norm), Some(&self.feed_forward_norm)].into_iter().flatten();
+        let vectors = vectors
+            .chain(linears.iter().filter_map(|linear| linear.bias.as_ref()))
+            .chain(self.head_norms.iter().flatten());
         let feed_forward = match &self.feed_forward {
             FeedForward::Dense(swiglu) => swiglu.bytes(),
-            FeedForward::Experts { router, experts, .. } => router.bytes() + experts.iter().map(Swiglu::bytes).sum::<usize>(),
+            FeedForward::Experts { router, experts, .. } => {
+                router.bytes() + experts.iter().map(Swiglu::bytes).sum::<usize>()
+            }
         };
         linears.iter().map(|linear| linear.matrix.bytes()).sum::<usize>()
             + vectors.map(|vector| size_of_val(&**vector)).sum::<usize>()
@@ -141,8 +159,13 @@ impl Swiglu {
     }
 }
 
-/// Per-position rotations of the pairs: plain, scaled, or divided by the factors that the file brings along.
-pub(super) fn frequencies(file: &GgufFile, config: &ModelConfig, pool: &Pool) -> Result<Vec<f64>, LoadError> {
+/// Per-position rotations of the pairs: plain, scaled, or divided by the factors that the file
+/// brings along.
+pub(super) fn frequencies(
+    file: &GgufFile,
+    config: &ModelConfig,
+    pool: &Pool,
+) -> Result<Vec<f64>, LoadError> {
     let pairs = config.rotated / 2;
     let factors = match file.tensor("rope_freqs.weight") {
         Some(_) => Reader::new(file, pool).vector("rope_freqs.weight", pairs)?,
@@ -151,8 +174,10 @@ pub(super) fn frequencies(file: &GgufFile, config: &ModelConfig, pool: &Pool) ->
     if factors.iter().any(|&factor| !factor.is_normal() || factor < 0.0) {
         return Err(LoadError::config("rope_freqs.weight", "a factor is not positive".into()));
     }
-    let frequency =
-        |(pair, &factor)| rope::frequency(config.rope_base, pair, config.rotated) / (config.rope_scale * f64::from(factor));
+    let frequency = |(pair, &factor)| {
+        rope::frequency(config.rope_base, pair, config.rotated)
+            / (config.rope_scale * f64::from(factor))
+    };
     Ok(factors.iter().enumerate().map(frequency).collect())
 }
 
@@ -164,31 +189,57 @@ fn check_names(file: &GgufFile, config: &ModelConfig, range: LayerRange) -> Resu
                 let ours = layer.parse::<u16>().is_ok_and(|layer| range.contains(layer));
                 !ours || config.description.has_block_tensor(name)
             }
-            None => matches!(tensor.name, "token_embd.weight" | "output_norm.weight" | "output.weight" | "rope_freqs.weight"),
+            None => matches!(
+                tensor.name,
+                "token_embd.weight" | "output_norm.weight" | "output.weight" | "rope_freqs.weight"
+            ),
         };
         if !known {
-            return Err(LoadError::TensorUnknown { name: tensor.name.to_owned(), architecture: config.description.name });
+            return Err(LoadError::TensorUnknown {
+                name: tensor.name.to_owned(),
+                architecture: config.description.name,
+            });
         }
     }
     Ok(())
 }
 
-/// Refuses a range that the system has no room for: what takes more than there is does not fail, the process is killed.
-fn check_memory(file: &GgufFile, config: &ModelConfig, range: LayerRange, available: Option<usize>) -> Result<(), LoadError> {
-    let Some(available) = available.and_then(|bytes| u64::try_from(bytes).ok()) else { return Ok(()) };
+/// Refuses a range that the system has no room for: what takes more than there is does not fail,
+/// the process is killed.
+fn check_memory(
+    file: &GgufFile,
+    config: &ModelConfig,
+    range: LayerRange,
+    available: Option<usize>,
+) -> Result<(), LoadError> {
+    let Some(available) = available.and_then(|bytes| u64::try_from(bytes).ok()) else {
+        return Ok(());
+    };
     let (is_first, is_last) = (range.first == 0, range.end == config.layers);
     let is_tied = file.tensor("output.weight").is_none();
-    let is_ours = |name: &str| match name.strip_prefix("blk.").and_then(|rest| rest.split_once('.')) {
+    let is_ours = |name: &str| match name.strip_prefix("blk.").and_then(|rest| rest.split_once('.'))
+    {
         Some((layer, _)) => layer.parse::<u16>().is_ok_and(|layer| range.contains(layer)),
-        None => (name == "token_embd.weight" && (is_first || (is_last && is_tied))) || (name == "output.weight" && is_last),
+        None => {
+            (name == "token_embd.weight" && (is_first || (is_last && is_tied)))
+                || (name == "output.weight" && is_last)
+        }
     };
-    let sizes = || file.tensors().filter(|tensor| is_ours(tensor.name)).map(|tensor| tensor.size_bytes() as u64);
+    let sizes = || {
+        file.tensors()
+            .filter(|tensor| is_ours(tensor.name))
+            .map(|tensor| tensor.size_bytes() as u64)
+    };
     // Each is read into a buffer before it is arranged.
     let needed = sizes().fold(sizes().max().unwrap_or(0), u64::saturating_add);
     if needed > available { Err(LoadError::Memory { range, needed, available }) } else { Ok(()) }
 }
 
-fn load_layer(reader: &mut Reader<'_>, config: &ModelConfig, layer: u16) -> Result<Layer, LoadError> {
+fn load_layer(
+    reader: &mut Reader<'_>,
+    config: &ModelConfig,
+    layer: u16,
+) -> Result<Layer, LoadError> {
     let (hidden, head_size) = (config.hidden, config.head_size);
     let (queries, keys) = (config.heads * head_size, config.kv_heads * head_size);
     let name = |part: &str| format!("blk.{layer}.{part}");
@@ -197,7 +248,10 @@ fn load_layer(reader: &mut Reader<'_>, config: &ModelConfig, layer: u16) -> Resu
             Biases::None => None,
             Biases::QueryKeyValue => Some(reader.vector(&name(&format!("{part}.bias")), rows)?),
         };
-        Ok::<_, LoadError>(Linear { matrix: reader.matrix(&name(&format!("{part}.weight")), rows, hidden)?, bias })
+        Ok::<_, LoadError>(Linear {
+            matrix: reader.matrix(&name(&format!("{part}.weight")), rows, hidden)?,
+            bias,
+        })
     };
     let head_norms = match config.description.head_norms {
         HeadNorms::None => None,
@@ -235,7 +289,12 @@ fn load_feed_forward(
     let gates = reader.matrices(&name("ffn_gate_exps.weight"), count, inner, hidden)?;
     let ups = reader.matrices(&name("ffn_up_exps.weight"), count, inner, hidden)?;
     let downs = reader.matrices(&name("ffn_down_exps.weight"), count, hidden, inner)?;
-    let experts = gates.into_iter().zip(ups).zip(downs).map(|((gate, up), down)| Swiglu { gate, up, down }).collect();
+    let experts = gates
+        .into_iter()
+        .zip(ups)
+        .zip(downs)
+        .map(|((gate, up), down)| Swiglu { gate, up, down })
+        .collect();
     Ok(FeedForward::Experts { router, experts, used })
 }
 
@@ -248,7 +307,9 @@ mod tests {
     fn a_range_that_does_not_fit_is_refused_by_name() {
         let file = GgufFile::from_bytes(embedded::TINY_Q8_0).expect("embedded");
         let config = file.config().expect("config");
-        let check = |first, end, available| check_memory(&file, &config, LayerRange { first, end }, available);
+        let check = |first, end, available| {
+            check_memory(&file, &config, LayerRange { first, end }, available)
+        };
         assert!(check(0, config.layers, None).is_ok());
         let whole: usize = file.tensors().map(|tensor| tensor.size_bytes()).sum();
         assert!(check(0, config.layers, Some(2 * whole)).is_ok());

@@ -1,6 +1,7 @@
 //! How likely the model held a token to be.
 //!
-//! Receipts do not cover these numbers, so they may use the machine's own `exp` and `ln`, in f64; they do not decide what is drawn.
+//! Receipts do not cover these numbers, so they may use the machine's own `exp` and `ln`, in f64;
+//! they do not decide what is drawn.
 
 use mica_kernels::reduce;
 
@@ -15,8 +16,9 @@ pub struct LogProbabilities {
     pub top: Vec<(u32, f64)>,
 }
 
-/// Log probabilities of `token` and of the `count` most likely tokens, by a softmax over `logits` (`[vocabulary]`) as they are:
-/// neither temperature nor top-k nor top-p plays a part. In no receipt. NaN if the logits are no distribution.
+/// Log probabilities of `token` and of the `count` most likely tokens, by a softmax over `logits`
+/// (`[vocabulary]`) as they are: neither temperature nor top-k nor top-p plays a part. In no
+/// receipt. NaN if the logits are no distribution.
 pub fn log_probabilities(logits: &[f32], token: u32, count: usize) -> LogProbabilities {
     let largest = f64::from(reduce::max(logits));
     let total: f64 = logits.iter().map(|&logit| (f64::from(logit) - largest).exp()).sum();
@@ -38,17 +40,34 @@ mod tests {
         let found = log_probabilities(&logits, 0, 3);
         assert_eq!(found.top.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [1, 3, 4]);
         let total = 1.0 + 3.0 * std::f64::consts::E;
-        assert!((found.token + total.ln()).abs() < 1e-12 && (found.top[0].1 - 1.0 + total.ln()).abs() < 1e-12, "{found:?}");
-        assert_eq!(log_probabilities(&logits, 2, 0), LogProbabilities { token: f64::NEG_INFINITY, top: vec![] });
-        assert_eq!(log_probabilities(&logits, 5, 9).token, f64::NEG_INFINITY, "outside the vocabulary");
+        assert!(
+            (found.token + total.ln()).abs() < 1e-12
+                && (found.top[0].1 - 1.0 + total.ln()).abs() < 1e-12,
+            "{found:?}"
+        );
+        assert_eq!(
+            log_probabilities(&logits, 2, 0),
+            LogProbabilities { token: f64::NEG_INFINITY, top: vec![] }
+        );
+        assert_eq!(
+            log_probabilities(&logits, 5, 9).token,
+            f64::NEG_INFINITY,
+            "outside the vocabulary"
+        );
         assert_eq!(log_probabilities(&logits, 1, 9).top.len(), 5, "no more than there are");
     }
 
     #[test]
     fn large_logits_do_not_overflow_and_no_distribution_is_told_as_such() {
-        assert_eq!(log_probabilities(&[3e38, -3e38], 0, 1), LogProbabilities { token: 0.0, top: vec![(0, 0.0)] });
+        assert_eq!(
+            log_probabilities(&[3e38, -3e38], 0, 1),
+            LogProbabilities { token: 0.0, top: vec![(0, 0.0)] }
+        );
         assert!(log_probabilities(&[f32::NEG_INFINITY; 3], 1, 1).token.is_nan());
-        assert_eq!(log_probabilities(&[], 0, 4), LogProbabilities { token: f64::NEG_INFINITY, top: vec![] });
+        assert_eq!(
+            log_probabilities(&[], 0, 4),
+            LogProbabilities { token: f64::NEG_INFINITY, top: vec![] }
+        );
     }
 
     proptest! {

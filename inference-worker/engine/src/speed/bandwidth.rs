@@ -11,7 +11,8 @@ use crate::{
 
 /// Least bytes that all threads read together in one pass.
 const BUFFER: usize = 256 << 20;
-/// How many times the largest cache is read in one pass, so that hardly a line of it is still there from the pass before.
+/// How many times the largest cache is read in one pass, so that hardly a line of it is still there
+/// from the pass before.
 const CACHES: usize = 4;
 /// Passes of each pattern; the fastest counts.
 const PASSES: usize = 5;
@@ -20,11 +21,12 @@ const LINE: usize = 64;
 
 type Line = [u8; LINE];
 
-/// Bytes that `threads` threads together read per second from a buffer far larger than the caches, from the fastest pass.
+/// Bytes that `threads` threads together read per second from a buffer far larger than the caches,
+/// from the fastest pass.
 ///
-/// Each thread reads memory of its own, as one, two or four streams: how many lines a core asks for at once depends on that, and
-/// what counts is what the memory can give. Takes 256 MiB for a moment, more where a cache is large, and never more than half of what
-/// the system can give.
+/// Each thread reads memory of its own, as one, two or four streams: how many lines a core asks for
+/// at once depends on that, and what counts is what the memory can give. Takes 256 MiB for a
+/// moment, more where a cache is large, and never more than half of what the system can give.
 pub fn read_bytes_per_second(threads: Threads) -> f64 {
     let threads = threads.count();
     let lines = buffer_bytes(largest_cache(), available_bytes()) / LINE / threads;
@@ -41,7 +43,8 @@ pub fn read_bytes_per_second(threads: Threads) -> f64 {
     let passes = || {
         let memory = memory_of(lines);
         let buffer = in_huge_pages(&memory, lines);
-        let seconds = patterns.iter().flat_map(|pattern| (0..PASSES).map(|_| pass(buffer, *pattern)));
+        let seconds =
+            patterns.iter().flat_map(|pattern| (0..PASSES).map(|_| pass(buffer, *pattern)));
         seconds.fold(f64::INFINITY, f64::min)
     };
     let seconds = std::thread::scope(|scope| {
@@ -59,15 +62,18 @@ fn buffer_bytes(cache: Option<usize>, available: Option<usize>) -> usize {
     wanted.min(available.map_or(usize::MAX, |available| available / 2))
 }
 
-/// Bytes of the largest cache that a core has, as far as the system tells. A server's last one can hold hundreds of MiB.
+/// Bytes of the largest cache that a core has, as far as the system tells. A server's last one can
+/// hold hundreds of MiB.
 fn largest_cache() -> Option<usize> {
     let caches = fs::read_dir("/sys/devices/system/cpu/cpu0/cache").ok()?;
     let sizes = caches.filter_map(|cache| fs::read_to_string(cache.ok()?.path().join("size")).ok());
-    sizes.filter_map(|size| size.trim().strip_suffix('K')?.parse::<usize>().ok()?.checked_mul(1024)).max()
+    sizes
+        .filter_map(|size| size.trim().strip_suffix('K')?.parse::<usize>().ok()?.checked_mul(1024))
+        .max()
 }
 
-/// Memory for `lines` lines, wherever huge pages begin in it, in the kind of pages that weights lie in. Written by the thread that
-/// reads it, so that it lies near.
+/// Memory for `lines` lines, wherever huge pages begin in it, in the kind of pages that weights lie
+/// in. Written by the thread that reads it, so that it lies near.
 fn memory_of(lines: usize) -> Vec<u8> {
     let bytes = lines * LINE + HUGE_PAGE;
     let mut memory: Vec<u8> = Vec::with_capacity(bytes);
@@ -88,7 +94,8 @@ fn in_huge_pages(memory: &[u8], lines: usize) -> &[Line] {
 /// Reads `lines` as `STREAMS` streams side by side.
 fn read<const STREAMS: usize>(lines: &[Line]) -> u8 {
     let length = lines.len() / STREAMS;
-    let streams: [&[Line]; STREAMS] = std::array::from_fn(|stream| &lines[stream * length..][..length]);
+    let streams: [&[Line]; STREAMS] =
+        std::array::from_fn(|stream| &lines[stream * length..][..length]);
     let mut sums = [[0; LINE]; STREAMS];
     for line in 0..length {
         for (sum, stream) in sums.iter_mut().zip(streams) {
@@ -106,8 +113,9 @@ mod tests {
 
     #[test]
     fn every_line_is_read_once() {
-        let lines: Vec<Line> =
-            (0..32u8).map(|i| std::array::from_fn(|j| i.wrapping_mul(37) ^ (j as u8).wrapping_mul(11))).collect();
+        let lines: Vec<Line> = (0..32u8)
+            .map(|i| std::array::from_fn(|j| i.wrapping_mul(37) ^ (j as u8).wrapping_mul(11)))
+            .collect();
         let truth = lines.as_flattened().iter().fold(0, |a, b| a ^ b);
         assert_eq!([read::<1>(&lines), read::<2>(&lines), read::<4>(&lines)], [truth; 3]);
     }
@@ -119,7 +127,11 @@ mod tests {
         assert_eq!(buffer_bytes(Some(8 * MIB), Some(8192 * MIB)), 256 * MIB);
         assert_eq!(buffer_bytes(Some(260 * MIB), Some(8192 * MIB)), 1040 * MIB);
         assert_eq!(buffer_bytes(Some(260 * MIB), Some(1000 * MIB)), 500 * MIB);
-        assert!(largest_cache().is_none_or(|bytes| (1024..1 << 40).contains(&bytes)), "{:?}", largest_cache());
+        assert!(
+            largest_cache().is_none_or(|bytes| (1024..1 << 40).contains(&bytes)),
+            "{:?}",
+            largest_cache()
+        );
     }
 
     #[test]

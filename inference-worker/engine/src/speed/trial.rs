@@ -34,7 +34,8 @@ pub struct Round {
     pub decode: Duration,
 }
 
-/// A model and the sessions that it is timed with. Ranges without layer 0 get made-up hidden states.
+/// A model and the sessions that it is timed with. Ranges without layer 0 get made-up hidden
+/// states.
 pub struct Trial<'a> {
     model: &'a Model,
     workload: Workload,
@@ -47,7 +48,8 @@ impl<'a> Trial<'a> {
     /// Makes the sessions.
     ///
     /// # Errors
-    /// [`ForwardError::Empty`] if a number of the workload is 0, [`ForwardError::Context`] if the model's context is too short.
+    /// [`ForwardError::Empty`] if a number of the workload is 0, [`ForwardError::Context`] if the
+    /// model's context is too short.
     pub fn new(model: &'a Model, workload: Workload) -> Result<Self, ForwardError> {
         let Workload { prompt_tokens, generated_tokens, sessions } = workload;
         if prompt_tokens == 0 || generated_tokens == 0 || sessions == 0 {
@@ -55,12 +57,16 @@ impl<'a> Trial<'a> {
         }
         let positions = prompt_tokens.saturating_add(generated_tokens);
         let caches = (0..sessions).map(|_| model.new_cache(positions)).collect::<Result<_, _>>()?;
-        // The time does not depend on the values, so they are simply counted up. A vocabulary has at most 2²⁰ ids.
+        // The time does not depend on the values, so they are simply counted up. A vocabulary has
+        // at most 2²⁰ ids.
         let (hidden, vocabulary) = (model.config().hidden, model.config().vocabulary);
         let (tokens, hidden) = if model.takes_tokens() {
             ((0..positions).map(|position| (position % vocabulary) as u32).collect(), Vec::new())
         } else {
-            (Vec::new(), (0..positions * hidden).map(|i| (i * 37 % 101) as f32 / 50.0 - 1.0).collect())
+            (
+                Vec::new(),
+                (0..positions * hidden).map(|i| (i * 37 % 101) as f32 / 50.0 - 1.0).collect(),
+            )
         };
         Ok(Self { model, workload, tokens, hidden, caches })
     }
@@ -81,7 +87,8 @@ impl<'a> Trial<'a> {
         Ok(started.elapsed())
     }
 
-    /// A prompt and a few tokens that are not timed: the first ones find cold caches and sleeping threads.
+    /// A prompt and a few tokens that are not timed: the first ones find cold caches and sleeping
+    /// threads.
     ///
     /// # Errors
     /// If a step fails.
@@ -115,8 +122,13 @@ impl<'a> Trial<'a> {
         Ok(Round { prefill, decode: started.elapsed() })
     }
 
-    /// `positions` of some sessions together, with the logits of the last one where the range has them.
-    fn step(&mut self, sessions: Range<usize>, positions: Range<usize>) -> Result<(), ForwardError> {
+    /// `positions` of some sessions together, with the logits of the last one where the range has
+    /// them.
+    fn step(
+        &mut self,
+        sessions: Range<usize>,
+        positions: Range<usize>,
+    ) -> Result<(), ForwardError> {
         let width = self.model.config().hidden;
         let input = if self.model.takes_tokens() {
             Input::Tokens(&self.tokens[positions])
@@ -129,14 +141,19 @@ impl<'a> Trial<'a> {
     }
 }
 
-/// What a token costs this machine in the model's range: µs per layer-token, at least 1. Embedding and head count as part of the
-/// layers, since a token passes them too. Takes about 0.3 s, or three tokens if they take longer.
+/// What a token costs this machine in the model's range: µs per layer-token, at least 1. Embedding
+/// and head count as part of the layers, since a token passes them too. Takes about 0.3 s, or three
+/// tokens if they take longer.
 ///
 /// # Errors
 /// If a step fails.
 pub fn cost_us_per_layer_token(model: &Model) -> Result<u32, ForwardError> {
     let positions = COST_POSITIONS.min(model.config().context);
-    let workload = Workload { prompt_tokens: 1, generated_tokens: positions.saturating_sub(1).max(1), sessions: 1 };
+    let workload = Workload {
+        prompt_tokens: 1,
+        generated_tokens: positions.saturating_sub(1).max(1),
+        sessions: 1,
+    };
     let mut trial = Trial::new(model, workload)?;
     trial.warm_up()?;
     let started = Instant::now();
@@ -146,7 +163,9 @@ pub fn cost_us_per_layer_token(model: &Model) -> Result<u32, ForwardError> {
         done += 1;
     }
     let layer_tokens = done as u128 * u128::from(model.range().len());
-    Ok(u32::try_from(started.elapsed().as_micros() / layer_tokens.max(1)).unwrap_or(u32::MAX).max(1))
+    Ok(u32::try_from(started.elapsed().as_micros() / layer_tokens.max(1))
+        .unwrap_or(u32::MAX)
+        .max(1))
 }
 
 #[cfg(test)]
@@ -170,7 +189,10 @@ mod tests {
             for _ in 0..2 {
                 let round = trial.round().expect("steps");
                 assert!(!round.prefill.is_zero() && !round.decode.is_zero());
-                assert!(trial.caches.iter().all(|cache| cache.len() == 12), "layers {first}..{end}");
+                assert!(
+                    trial.caches.iter().all(|cache| cache.len() == 12),
+                    "layers {first}..{end}"
+                );
             }
             assert!(trial.cache_bytes() >= 24 * model.cache_bytes_per_position());
         }
@@ -196,11 +218,20 @@ mod tests {
     #[test]
     fn cost_is_per_layer() {
         let (narrow, wide) = (load(2, 3), load(0, 8));
-        // The least of several: on a busy machine a single measurement may contain somebody else's turn.
-        let least =
-            |model: &Model| (0..5).map(|_| cost_us_per_layer_token(model).expect("steps")).min().expect("five measurements");
+        // The least of several: on a busy machine a single measurement may contain somebody else's
+        // turn.
+        let least = |model: &Model| {
+            (0..5)
+                .map(|_| cost_us_per_layer_token(model).expect("steps"))
+                .min()
+                .expect("five measurements")
+        };
         let (one, eight) = (least(&narrow), least(&wide));
-        // The wide range's share of the head is added; a cost by range instead of by layer would be eight times as high.
-        assert!(eight < one * 8, "{one} µs for one layer, {eight} µs per layer for eight and the head");
+        // The wide range's share of the head is added; a cost by range instead of by layer would be
+        // eight times as high.
+        assert!(
+            eight < one * 8,
+            "{one} µs for one layer, {eight} µs per layer for eight and the head"
+        );
     }
 }

@@ -1,6 +1,8 @@
-//! Byte-level BPE: text is cut by regular expressions, bytes become printable characters, merges do the rest.
+//! Byte-level BPE: text is cut by regular expressions, bytes become printable characters, merges do
+//! the rest.
 //!
-//! Which expressions cut the text is named by `tokenizer.ggml.pre`. The names and their expressions are those of llama.cpp.
+//! Which expressions cut the text is named by `tokenizer.ggml.pre`. The names and their expressions
+//! are those of llama.cpp.
 
 use tokenizers::{
     SplitDelimiterBehavior, Tokenizer as Encoder,
@@ -19,7 +21,8 @@ use super::{
 };
 use crate::gguf::GgufFile;
 
-/// OpenAI's GPT-2 (`encoder.py`); without its last part, `|\s+`, which cuts nothing else than what is left over anyway.
+/// OpenAI's GPT-2 (`encoder.py`); without its last part, `|\s+`, which cuts nothing else than what
+/// is left over anyway.
 const GPT_2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)";
 /// Llama 3's `tokenizer.json`, with the contractions written out as llama.cpp has them.
 const LLAMA_3: &str = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
@@ -28,22 +31,27 @@ const QWEN_2: &str = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])
 /// First of llama.cpp's four steps for files without a name.
 const PUNCTUATION: &str = r"[\p{P}\$\+<=>\^~\|]+";
 
-const SUPPORTED: &str = "default, gpt-2, llama-bpe, qwen2, smollm, refact, starcoder, command-r, codeshell, exaone, minerva-7b, phi-2, mpt, olmo, jais, granite-docling, falcon3, dbrx, smaug-bpe, stablelm2, megrez, deepseek-r1-qwen";
+const SUPPORTED: &str = "default, gpt-2, llama-bpe, qwen2, smollm, refact, starcoder, command-r, \
+                         codeshell, exaone, minerva-7b, phi-2, mpt, olmo, jais, granite-docling, \
+                         falcon3, dbrx, smaug-bpe, stablelm2, megrez, deepseek-r1-qwen";
 
-/// The expressions that cut text one after the other; and whether a whole piece that is a token needs no merges.
+/// The expressions that cut text one after the other; and whether a whole piece that is a token
+/// needs no merges.
 ///
-/// Names and steps are those of `llama-vocab.cpp` in llama.cpp. Where a model's own `tokenizer.json` splits off digits first
-/// (SmolLM2, Granite 3), the step is the expression `\p{N}`.
+/// Names and steps are those of `llama-vocab.cpp` in llama.cpp. Where a model's own
+/// `tokenizer.json` splits off digits first (SmolLM2, Granite 3), the step is the expression
+/// `\p{N}`.
 fn rules(pre: &str) -> Option<(&'static [&'static str], bool)> {
     Some(match pre {
         "default" => (&[PUNCTUATION, GPT_2, r"\p{N}+", "[0-9][0-9][0-9]"], false),
-        "gpt-2" | "phi-2" | "jina-es" | "jina-de" | "mpt" | "olmo" | "jais" | "roberta-bpe" | "granite-docling" => {
-            (&[GPT_2], false)
-        }
+        "gpt-2" | "phi-2" | "jina-es" | "jina-de" | "mpt" | "olmo" | "jais" | "roberta-bpe"
+        | "granite-docling" => (&[GPT_2], false),
         "llama3" | "llama-v3" | "llama-bpe" | "falcon3" => (&[LLAMA_3], true),
         "dbrx" | "smaug-bpe" => (&[LLAMA_3], false),
         "qwen2" | "deepseek-r1-qwen" | "stablelm2" | "megrez" => (&[QWEN_2], false),
-        "smollm" | "starcoder" | "refact" | "command-r" | "codeshell" | "exaone" | "minerva-7b" => (&[r"\p{N}", GPT_2], false),
+        "smollm" | "starcoder" | "refact" | "command-r" | "codeshell" | "exaone" | "minerva-7b" => {
+            (&[r"\p{N}", GPT_2], false)
+        }
         _ => return None,
     })
 }
@@ -74,12 +82,16 @@ fn build(file: &GgufFile, vocabulary: &Vocabulary) -> Result<Encoder, TokenizerE
     let ids = vocabulary.mergeable();
     let mut merges = Vec::new();
     for merge in strings(file, "tokenizer.ggml.merges")? {
-        let damaged = || TokenizerError::Vocabulary { reason: format!("the merge `{merge}` is not two tokens that make a third") };
+        let damaged = || TokenizerError::Vocabulary {
+            reason: format!("the merge `{merge}` is not two tokens that make a third"),
+        };
         // A token may begin with a space of its own; the separator is the first one after that.
         let first = merge.chars().next().map_or(0, char::len_utf8);
         let space = merge.get(first..).and_then(|rest| rest.find(' ')).ok_or_else(damaged)?;
-        let (left, right) = (merge[..first + space].to_owned(), merge[first + space + 1..].to_owned());
-        if ![&left, &right, &format!("{left}{right}")].iter().all(|token| ids.contains_key(*token)) {
+        let (left, right) =
+            (merge[..first + space].to_owned(), merge[first + space + 1..].to_owned());
+        if ![&left, &right, &format!("{left}{right}")].iter().all(|token| ids.contains_key(*token))
+        {
             return Err(damaged());
         }
         merges.push((left, right));
@@ -87,7 +99,11 @@ fn build(file: &GgufFile, vocabulary: &Vocabulary) -> Result<Encoder, TokenizerE
     let model = BPE::builder().vocab_and_merges(ids, merges).ignore_merges(ignore_merges).build();
     let mut steps = Vec::new();
     for expression in expressions {
-        let split = Split::new(SplitPattern::Regex((*expression).to_owned()), SplitDelimiterBehavior::Isolated, false);
+        let split = Split::new(
+            SplitPattern::Regex((*expression).to_owned()),
+            SplitDelimiterBehavior::Isolated,
+            false,
+        );
         steps.push(PreTokenizerWrapper::Split(split.map_err(TokenizerError::encoder)?));
     }
     steps.push(PreTokenizerWrapper::ByteLevel(ByteLevel::new(false, false, false)));

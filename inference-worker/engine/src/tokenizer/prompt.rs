@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-/// A text of two kinds of parts: the template's, in which the names of control tokens become those tokens, and content, which
-/// somebody wrote: no control token is found in it, and none that begins in the template reaches into it.
+/// A text of two kinds of parts: the template's, in which the names of control tokens become those
+/// tokens, and content, which somebody wrote: no control token is found in it, and none that begins
+/// in the template reaches into it.
 ///
 /// Everything else is encoded as if the text had no parts: merges go across their ends.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]

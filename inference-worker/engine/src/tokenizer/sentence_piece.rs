@@ -1,8 +1,10 @@
-//! SentencePiece vocabularies: no cutting, `▁` for spaces, merges in the order of the tokens' scores, bytes for what is unknown.
+//! SentencePiece vocabularies: no cutting, `▁` for spaces, merges in the order of the tokens'
+//! scores, bytes for what is unknown.
 //!
-//! Any two neighbours whose text together is a token may merge: the pair with the best score first, of equal scores the leftmost
-//! (Kudo and Richardson, "SentencePiece", section 3, and llama.cpp's `llm_tokenizer_spm`). Control tokens never come out of
-//! merges here: what a user writes cannot become one.
+//! Any two neighbours whose text together is a token may merge: the pair with the best score first,
+//! of equal scores the leftmost (Kudo and Richardson, "SentencePiece", section 3, and llama.cpp's
+//! `llm_tokenizer_spm`). Control tokens never come out of merges here: what a user writes cannot
+//! become one.
 
 use std::{
     cmp::{Ordering, Reverse},
@@ -47,7 +49,10 @@ struct Pair {
 impl Ord for Pair {
     fn cmp(&self, other: &Self) -> Ordering {
         let length = || self.length.cmp(&other.length);
-        self.score.total_cmp(&other.score).then_with(|| self.left.cmp(&other.left)).then_with(length)
+        self.score
+            .total_cmp(&other.score)
+            .then_with(|| self.left.cmp(&other.left))
+            .then_with(length)
     }
 }
 
@@ -73,7 +78,9 @@ impl SentencePiece {
         for (id, ((token, kind), &score)) in described.enumerate() {
             let id = id as u32;
             match kind {
-                TokenType::Normal | TokenType::UserDefined | TokenType::Unused if token.len() <= MAX_MERGED_BYTES => {
+                TokenType::Normal | TokenType::UserDefined | TokenType::Unused
+                    if token.len() <= MAX_MERGED_BYTES =>
+                {
                     ids.entry(token.clone()).or_insert((id, score));
                 }
                 TokenType::Byte => {
@@ -84,13 +91,16 @@ impl SentencePiece {
                 _ => {}
             }
         }
-        let bytes = bytes.into_iter().collect::<Option<Vec<u32>>>().ok_or_else(|| TokenizerError::Vocabulary {
-            reason: "it has neither a token for every byte nor one for the unknown".into(),
+        let bytes = bytes.into_iter().collect::<Option<Vec<u32>>>().ok_or_else(|| {
+            TokenizerError::Vocabulary {
+                reason: "it has neither a token for every byte nor one for the unknown".into(),
+            }
         })?;
         Ok(Self { ids, bytes, space_prefix: vocabulary.space_prefix })
     }
 
-    /// Appends the tokens of a text between two control tokens; it gets a space of its own, as llama.cpp does it.
+    /// Appends the tokens of a text between two control tokens; it gets a space of its own, as
+    /// llama.cpp does it.
     pub fn encode(&self, text: &str, ids: &mut Vec<u32>) {
         let mut escaped = String::with_capacity(text.len() + 3);
         if self.space_prefix {
@@ -141,7 +151,14 @@ impl SentencePiece {
     }
 
     /// Notes two neighbours if their text together is a token.
-    fn consider(&self, text: &str, symbols: &[Symbol], left: usize, right: usize, pairs: &mut BinaryHeap<Pair>) {
+    fn consider(
+        &self,
+        text: &str,
+        symbols: &[Symbol],
+        left: usize,
+        right: usize,
+        pairs: &mut BinaryHeap<Pair>,
+    ) {
         let length = symbols[left].length + symbols[right].length;
         if let Some(&(_, score)) = self.ids.get(&text[symbols[left].start..][..length]) {
             pairs.push(Pair { score, left: Reverse(left), right, length });

@@ -1,10 +1,13 @@
-//! Tokens that are found in a text as a whole, before anything else cuts it: control tokens and those that users defined.
+//! Tokens that are found in a text as a whole, before anything else cuts it: control tokens and
+//! those that users defined.
 //!
-//! At every place the longest token that begins there is taken, and the search goes on behind it. llama.cpp and Hugging Face's
-//! tokenizers find the same tokens wherever no two of them overlap in the text.
+//! At every place the longest token that begins there is taken, and the search goes on behind it.
+//! llama.cpp and Hugging Face's tokenizers find the same tokens wherever no two of them overlap in
+//! the text.
 //!
-//! Control tokens (types 2 and 3 of GGUF, and those of type 4 with a control token's name) are found only where the text is not
-//! content; the others of type 4, such as `<think>`, are found everywhere, as in llama.cpp.
+//! Control tokens (types 2 and 3 of GGUF, and those of type 4 with a control token's name) are
+//! found only where the text is not content; the others of type 4, such as `<think>`, are found
+//! everywhere, as in llama.cpp.
 
 use std::ops::Range;
 
@@ -48,10 +51,22 @@ impl Names {
         Self::sorted(names)
     }
 
-    /// Texts that are no tokens, to be searched for in the same way; the id of each is its place in the list.
+    /// Texts that are no tokens, to be searched for in the same way; the id of each is its place in
+    /// the list.
     pub(crate) fn of_texts(texts: &[String]) -> Self {
-        let name = |(id, text): (usize, &String)| Name { text: text.clone().into_bytes(), id: id as u32, control: false };
-        Self::sorted(texts.iter().enumerate().filter(|(_, text)| (1..=MAX_NAME_BYTES).contains(&text.len())).map(name).collect())
+        let name = |(id, text): (usize, &String)| Name {
+            text: text.clone().into_bytes(),
+            id: id as u32,
+            control: false,
+        };
+        Self::sorted(
+            texts
+                .iter()
+                .enumerate()
+                .filter(|(_, text)| (1..=MAX_NAME_BYTES).contains(&text.len()))
+                .map(name)
+                .collect(),
+        )
     }
 
     fn sorted(mut names: Vec<Name>) -> Self {
@@ -78,10 +93,12 @@ impl Names {
         self.texts().flat_map(str::chars)
     }
 
-    /// The longest name at the beginning of `text`: its length and id. Control tokens must end within `control` bytes.
+    /// The longest name at the beginning of `text`: its length and id. Control tokens must end
+    /// within `control` bytes.
     pub(crate) fn longest(&self, text: &[u8], control: usize) -> Option<(usize, u32)> {
         let mut found = None;
-        // The names that begin with the first `length` bytes of the text are neighbours; the one of exactly that length is the first.
+        // The names that begin with the first `length` bytes of the text are neighbours; the one of
+        // exactly that length is the first.
         let mut names = self.0.as_slice();
         for (length, &byte) in text.iter().enumerate() {
             let at = |name: &Name| name.text.get(length).copied();
@@ -99,7 +116,8 @@ impl Names {
         found
     }
 
-    /// Cuts a text at the names in it. No control token lies in `content` or reaches into it; its ranges ascend and do not overlap.
+    /// Cuts a text at the names in it. No control token lies in `content` or reaches into it; its
+    /// ranges ascend and do not overlap.
     pub(super) fn cut<'a>(&self, text: &'a str, content: &[Range<usize>]) -> Vec<Piece<'a>> {
         let mut begins = [false; 256];
         for name in &self.0 {
@@ -111,7 +129,11 @@ impl Names {
         while at < bytes.len() {
             while content.next_if(|range| range.end <= at).is_some() {}
             let control = content.peek().map_or(usize::MAX, |range| range.start.saturating_sub(at));
-            let name = if begins[usize::from(bytes[at])] { self.longest(&bytes[at..], control) } else { None };
+            let name = if begins[usize::from(bytes[at])] {
+                self.longest(&bytes[at..], control)
+            } else {
+                None
+            };
             let Some((length, id)) = name else {
                 at += 1;
                 continue;
@@ -148,7 +170,8 @@ mod tests {
     #[test]
     fn the_longest_name_at_the_first_place_is_taken() {
         use Piece::{Text, Token};
-        let names = names(&[("<a", false), ("<a>b", true), ("é", false), ("<", true), ("b>", false)]);
+        let names =
+            names(&[("<a", false), ("<a>b", true), ("é", false), ("<", true), ("b>", false)]);
         let all = |text: &'static str| names.cut(text, &[]);
         assert_eq!(all("x<a>b>"), [Text("x"), Token(1), Text(">")]);
         assert_eq!(names.cut("x<a>b>", &[0..6]), [Text("x"), Token(0), Text(">"), Token(4)]);

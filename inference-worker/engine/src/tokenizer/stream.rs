@@ -4,9 +4,10 @@ use super::vocabulary::{Kind, Vocabulary};
 
 /// Gives out whole characters as soon as they are complete, and never half of one.
 ///
-/// Bytes that cannot be part of a character become `�`, one for each longest run that could have begun a character (the practice
-/// that Unicode recommends, section 3.9, and that browsers follow); so does what is unfinished at the end. So the parts, joined,
-/// are what a decoder would make of all bytes at once. At most three bytes are held back.
+/// Bytes that cannot be part of a character become `�`, one for each longest run that could have
+/// begun a character (the practice that Unicode recommends, section 3.9, and that browsers follow);
+/// so does what is unfinished at the end. So the parts, joined, are what a decoder would make of
+/// all bytes at once. At most three bytes are held back.
 pub struct StreamDecoder<'a> {
     vocabulary: &'a Vocabulary,
     /// Bytes of a character that is not complete yet: at most 3 before a push.

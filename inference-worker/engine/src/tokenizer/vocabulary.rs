@@ -6,7 +6,8 @@ use tokenizers::models::bpe::Vocab;
 use super::TokenizerError;
 use crate::gguf::GgufFile;
 
-/// Names of tokens that end a turn even where the metadata does not say so: those of `llama-vocab.cpp` in llama.cpp.
+/// Names of tokens that end a turn even where the metadata does not say so: those of
+/// `llama-vocab.cpp` in llama.cpp.
 const END_NAMES: [&str; 12] = [
     "<|eot_id|>",
     "<|im_end|>",
@@ -62,13 +63,19 @@ pub(super) struct Vocabulary {
 
 impl Vocabulary {
     pub fn read(file: &GgufFile) -> Result<Self, TokenizerError> {
-        let model = file.string("tokenizer.ggml.model").ok_or(TokenizerError::Metadata { key: "tokenizer.ggml.model" })?;
+        let model = file
+            .string("tokenizer.ggml.model")
+            .ok_or(TokenizerError::Metadata { key: "tokenizer.ggml.model" })?;
         let kind = match model {
             "gpt2" => Kind::ByteLevel,
             "llama" => Kind::SentencePiece,
             found => {
                 let supported = "gpt2 (byte-level BPE), llama (SentencePiece)";
-                return Err(TokenizerError::Unsupported { key: "tokenizer.ggml.model", found: found.to_owned(), supported });
+                return Err(TokenizerError::Unsupported {
+                    key: "tokenizer.ggml.model",
+                    found: found.to_owned(),
+                    supported,
+                });
             }
         };
         let tokens = strings(file, "tokenizer.ggml.tokens")?;
@@ -83,15 +90,24 @@ impl Vocabulary {
             Kind::ByteLevel => Vec::new(),
             Kind::SentencePiece => scores(file, tokens.len())?,
         };
-        let id = |key| file.integer(key).and_then(|id| u32::try_from(id).ok()).filter(|&id| (id as usize) < tokens.len());
+        let id = |key| {
+            file.integer(key)
+                .and_then(|id| u32::try_from(id).ok())
+                .filter(|&id| (id as usize) < tokens.len())
+        };
         let sentence_piece = kind == Kind::SentencePiece;
         // What llama.cpp takes where the file is silent.
         let bos = id("tokenizer.ggml.bos_token_id").or(sentence_piece.then_some(1));
         let eos = id("tokenizer.ggml.eos_token_id").or(sentence_piece.then_some(2));
         let unknown = id("tokenizer.ggml.unknown_token_id").or(sentence_piece.then_some(0));
-        let llama_3 = file.string("tokenizer.ggml.pre").is_some_and(|pre| matches!(pre, "llama3" | "llama-v3" | "llama-bpe"));
+        let llama_3 = file
+            .string("tokenizer.ggml.pre")
+            .is_some_and(|pre| matches!(pre, "llama3" | "llama-v3" | "llama-bpe"));
         let mut ends: Vec<u32> =
-            [eos, id("tokenizer.ggml.eot_token_id"), id("tokenizer.ggml.eom_token_id")].into_iter().flatten().collect();
+            [eos, id("tokenizer.ggml.eot_token_id"), id("tokenizer.ggml.eom_token_id")]
+                .into_iter()
+                .flatten()
+                .collect();
         for (index, (token, kind)) in tokens.iter().zip(&types).enumerate() {
             if *kind == TokenType::Control && END_NAMES.contains(&token.as_str()) {
                 ends.push(index as u32);
@@ -99,9 +115,12 @@ impl Vocabulary {
         }
         ends.sort_unstable();
         ends.dedup();
-        // Nor may a message spell what the metadata call the end of a turn or the beginning of a text.
+        // Nor may a message spell what the metadata call the end of a turn or the beginning of a
+        // text.
         for &id in ends.iter().chain(&bos) {
-            if let Some(kind) = types.get_mut(id as usize).filter(|kind| **kind == TokenType::UserDefined) {
+            if let Some(kind) =
+                types.get_mut(id as usize).filter(|kind| **kind == TokenType::UserDefined)
+            {
                 *kind = TokenType::Control;
             }
         }
@@ -112,7 +131,9 @@ impl Vocabulary {
             bos,
             eos,
             unknown,
-            add_bos: file.boolean("tokenizer.ggml.add_bos_token").unwrap_or(sentence_piece || llama_3),
+            add_bos: file
+                .boolean("tokenizer.ggml.add_bos_token")
+                .unwrap_or(sentence_piece || llama_3),
             add_eos: file.boolean("tokenizer.ggml.add_eos_token").unwrap_or(false),
             space_prefix: file.boolean("tokenizer.ggml.add_space_prefix").unwrap_or(true),
             ends,
@@ -120,8 +141,8 @@ impl Vocabulary {
         })
     }
 
-    /// Ids by name of the tokens that merges may use and give; of equal names the first one counts. Control tokens are not among
-    /// them: they are found as a whole or not at all.
+    /// Ids by name of the tokens that merges may use and give; of equal names the first one counts.
+    /// Control tokens are not among them: they are found as a whole or not at all.
     pub fn mergeable(&self) -> Vocab {
         let mut ids = Vocab::with_capacity(self.tokens.len());
         for (id, (token, kind)) in self.tokens.iter().zip(&self.types).enumerate() {
@@ -139,7 +160,8 @@ impl Vocabulary {
 
     /// The bytes that a token stands for; control tokens have none.
     pub fn bytes(&self, id: u32) -> Vec<u8> {
-        let (Some(token), Some(kind)) = (self.tokens.get(id as usize), self.types.get(id as usize)) else {
+        let (Some(token), Some(kind)) = (self.tokens.get(id as usize), self.types.get(id as usize))
+        else {
             return Vec::new();
         };
         match (kind, self.kind) {
@@ -152,13 +174,20 @@ impl Vocabulary {
     }
 }
 
-/// Whether a name is one that control tokens have. Many files type the tokens of their turns as defined by users; a message that
-/// spells them must not make a turn. `<think>`, `<tool_call>` and the like are not among them.
+/// Whether a name is one that control tokens have. Many files type the tokens of their turns as
+/// defined by users; a message that spells them must not make a turn. `<think>`, `<tool_call>` and
+/// the like are not among them.
 fn names_turn(token: &str) -> bool {
     let is_between = |before: &str, behind: &str| {
-        token.strip_prefix(before).and_then(|rest| rest.strip_suffix(behind)).is_some_and(|word| !word.is_empty())
+        token
+            .strip_prefix(before)
+            .and_then(|rest| rest.strip_suffix(behind))
+            .is_some_and(|word| !word.is_empty())
     };
-    END_NAMES.contains(&token) || token == "<start_of_turn>" || is_between("<|", "|>") || is_between("<｜", "｜>")
+    END_NAMES.contains(&token)
+        || token == "<start_of_turn>"
+        || is_between("<|", "|>")
+        || is_between("<｜", "｜>")
 }
 
 /// The byte that a name such as `<0x0A>` stands for.
@@ -166,8 +195,8 @@ pub(super) fn named_byte(token: &str) -> Option<u8> {
     u8::from_str_radix(token.strip_prefix("<0x")?.strip_suffix('>')?, 16).ok()
 }
 
-/// GPT-2's printable characters for bytes, backwards: printable Latin-1 stands for itself, the rest for the characters from 256
-/// on, in order. Other characters stand for their UTF-8.
+/// GPT-2's printable characters for bytes, backwards: printable Latin-1 stands for itself, the rest
+/// for the characters from 256 on, in order. Other characters stand for their UTF-8.
 fn byte_of_char(character: char) -> Vec<u8> {
     let code = u32::from(character);
     let itself = |code: u32| matches!(code, 33..=126 | 161..=172 | 174..=255);
@@ -234,7 +263,9 @@ fn check_size(file: &GgufFile, tokens: usize) -> Result<(), TokenizerError> {
     }
     match file.tensor("token_embd.weight").map(|embedding| embedding.rows()) {
         Some(rows) if rows != tokens => {
-            let reason = format!("it has {tokens} tokens, but the tensor `token_embd.weight` has {rows} rows");
+            let reason = format!(
+                "it has {tokens} tokens, but the tensor `token_embd.weight` has {rows} rows"
+            );
             Err(TokenizerError::Vocabulary { reason })
         }
         _ => Ok(()),
@@ -245,5 +276,7 @@ fn same_length(key: &str, found: usize, tokens: usize) -> Result<(), TokenizerEr
     if found == tokens {
         return Ok(());
     }
-    Err(TokenizerError::Vocabulary { reason: format!("`{key}` has {found} entries for {tokens} tokens") })
+    Err(TokenizerError::Vocabulary {
+        reason: format!("`{key}` has {found} entries for {tokens} tokens"),
+    })
 }

@@ -1,5 +1,5 @@
-//! Simple quantisers: valid blocks of every format, near enough to the values that they stand for. The layouts are those of
-//! `ggml-common.h` in ggml.
+//! Simple quantisers: valid blocks of every format, near enough to the values that they stand for.
+//! The layouts are those of `ggml-common.h` in ggml.
 
 use mica_kernels::f16;
 
@@ -83,11 +83,13 @@ fn q8_0(block: &[f32]) -> Vec<u8> {
     bytes
 }
 
-/// Low four bits of element `i` and `i + 16` in one byte; the fifth bits, where there are any, in front of them.
+/// Low four bits of element `i` and `i + 16` in one byte; the fifth bits, where there are any, in
+/// front of them.
 fn packed(levels: &[i32], fifth: bool) -> Vec<u8> {
     let mut bytes = Vec::new();
     if fifth {
-        let high = levels.iter().enumerate().fold(0u32, |bits, (i, &q)| bits | (q as u32 >> 4) << i);
+        let high =
+            levels.iter().enumerate().fold(0u32, |bits, (i, &q)| bits | (q as u32 >> 4) << i);
         bytes.extend_from_slice(&high.to_le_bytes());
     }
     bytes.extend((0..16).map(|i| (levels[i] & 15 | (levels[16 + i] & 15) << 4) as u8));
@@ -97,8 +99,10 @@ fn packed(levels: &[i32], fifth: bool) -> Vec<u8> {
 /// Q4_0 and Q5_0: levels around `middle`.
 fn symmetric(block: &[f32], reach: f32, middle: i32) -> Vec<u8> {
     let scale = largest(block) / reach;
-    let levels: Vec<i32> =
-        block.iter().map(|x| ((x / scale).round() + middle as f32).clamp(0.0, 2.0 * middle as f32 - 1.0) as i32).collect();
+    let levels: Vec<i32> = block
+        .iter()
+        .map(|x| ((x / scale).round() + middle as f32).clamp(0.0, 2.0 * middle as f32 - 1.0) as i32)
+        .collect();
     [half(scale).to_vec(), packed(&levels, middle == 16)].concat()
 }
 
@@ -114,14 +118,19 @@ fn between(block: &[f32], top: i32) -> Vec<u8> {
 fn nested(block: &[f32], top: i32) -> Vec<u8> {
     let parts: Vec<&[f32]> = block.chunks_exact(32).collect();
     let minimum = |part: &[f32]| -part.iter().copied().fold(0.0, f32::min);
-    let scale = |part: &[f32]| (part.iter().copied().fold(f32::MIN, f32::max) + minimum(part)).max(0.0) / top as f32;
-    let most = |of: &dyn Fn(&[f32]) -> f32| parts.iter().map(|part| of(part)).fold(0.0, f32::max) / 63.0;
+    let scale = |part: &[f32]| {
+        (part.iter().copied().fold(f32::MIN, f32::max) + minimum(part)).max(0.0) / top as f32
+    };
+    let most =
+        |of: &dyn Fn(&[f32]) -> f32| parts.iter().map(|part| of(part)).fold(0.0, f32::max) / 63.0;
     let (unit, minimum_unit) = (most(&scale), most(&minimum));
     let mut bytes = [half(unit), half(minimum_unit)].concat();
     let (unit, minimum_unit) = (rounded(unit), rounded(minimum_unit));
     let scales: Vec<i32> = parts.iter().map(|part| steps(scale(part), unit, 0, 63)).collect();
-    let minima: Vec<i32> = parts.iter().map(|part| steps(minimum(part), minimum_unit, 0, 63)).collect();
-    // Six bits each: the first four of both in the low bits of bytes 0..8, the others in bytes 8..12 and in the bits left over.
+    let minima: Vec<i32> =
+        parts.iter().map(|part| steps(minimum(part), minimum_unit, 0, 63)).collect();
+    // Six bits each: the first four of both in the low bits of bytes 0..8, the others in bytes
+    // 8..12 and in the bits left over.
     bytes.extend((0..4).map(|j| (scales[j] | (scales[j + 4] >> 4) << 6) as u8));
     bytes.extend((0..4).map(|j| (minima[j] | (minima[j + 4] >> 4) << 6) as u8));
     bytes.extend((4..8).map(|j| (scales[j] & 15 | (minima[j] & 15) << 4) as u8));
@@ -130,10 +139,14 @@ fn nested(block: &[f32], top: i32) -> Vec<u8> {
         steps(parts[j][i] + low, unit * scales[j] as f32, 0, top)
     };
     if top == 31 {
-        bytes.extend((0..32).map(|i| (0..8).fold(0u8, |bits, j| bits | ((level(j, i) >> 4) as u8) << j)));
+        bytes.extend(
+            (0..32).map(|i| (0..8).fold(0u8, |bits, j| bits | ((level(j, i) >> 4) as u8) << j)),
+        );
     }
     for pair in 0..4 {
-        bytes.extend((0..32).map(|i| (level(2 * pair, i) & 15 | (level(2 * pair + 1, i) & 15) << 4) as u8));
+        bytes.extend(
+            (0..32).map(|i| (level(2 * pair, i) & 15 | (level(2 * pair + 1, i) & 15) << 4) as u8),
+        );
     }
     bytes
 }
@@ -142,14 +155,19 @@ fn nested(block: &[f32], top: i32) -> Vec<u8> {
 fn q6_k(block: &[f32]) -> Vec<u8> {
     let parts: Vec<&[f32]> = block.chunks_exact(16).collect();
     let unit = parts.iter().map(|part| largest(part) / 31.0).fold(0.0, f32::max) / 127.0;
-    let scales: Vec<i32> = parts.iter().map(|part| steps(largest(part) / 31.0, rounded(unit), -128, 127)).collect();
+    let scales: Vec<i32> =
+        parts.iter().map(|part| steps(largest(part) / 31.0, rounded(unit), -128, 127)).collect();
     let level = |at: usize| steps(block[at], rounded(unit) * scales[at / 16] as f32, -32, 31) + 32;
     let (mut low, mut high) = (Vec::new(), Vec::new());
     for base in [0, 128] {
         for column in [0, 32] {
-            low.extend((0..32).map(|i| (level(base + column + i) & 15 | (level(base + column + 64 + i) & 15) << 4) as u8));
+            low.extend((0..32).map(|i| {
+                (level(base + column + i) & 15 | (level(base + column + 64 + i) & 15) << 4) as u8
+            }));
         }
-        high.extend((0..32).map(|i| (0..4).fold(0, |bits, j| bits | ((level(base + 32 * j + i) >> 4) << (2 * j)) as u8)));
+        high.extend((0..32).map(|i| {
+            (0..4).fold(0, |bits, j| bits | ((level(base + 32 * j + i) >> 4) << (2 * j)) as u8)
+        }));
     }
     let scales = scales.iter().map(|&scale| scale as i8 as u8).collect();
     [low, high, scales, half(unit).to_vec()].concat()

@@ -124,7 +124,11 @@ impl Writer {
         for tensor in &self.tensors {
             put_text(&mut out, &tensor.name);
             out.extend_from_slice(&(tensor.shape.len() as u32).to_le_bytes());
-            tensor.shape.iter().rev().for_each(|dimension| out.extend_from_slice(&dimension.to_le_bytes()));
+            tensor
+                .shape
+                .iter()
+                .rev()
+                .for_each(|dimension| out.extend_from_slice(&dimension.to_le_bytes()));
             out.extend_from_slice(&tensor.kind.to_le_bytes());
             out.extend_from_slice(&offset.to_le_bytes());
             offset += (tensor.bytes.len() as u64).next_multiple_of(32);
@@ -140,7 +144,11 @@ impl Writer {
 /// Values in ±0.5 made by integer arithmetic.
 fn values(n: usize, salt: u64) -> Vec<f32> {
     (0..n as u64)
-        .map(|i| (((i + salt * 1_000_003).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as f32) / 16_777_216.0 - 0.5)
+        .map(|i| {
+            (((i + salt * 1_000_003).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as f32)
+                / 16_777_216.0
+                - 0.5
+        })
         .collect()
 }
 
@@ -174,7 +182,9 @@ pub fn small_llama(kind: u32, tied: bool) -> Writer {
     };
     add("token_embd.weight", &[VOCABULARY, HIDDEN], kind);
     for layer in 0..LAYERS {
-        let mut part = |name: &str, shape: &[u64], kind: u32| add(&format!("blk.{layer}.{name}.weight"), shape, kind);
+        let mut part = |name: &str, shape: &[u64], kind: u32| {
+            add(&format!("blk.{layer}.{name}.weight"), shape, kind)
+        };
         part("attn_norm", &[HIDDEN], F32);
         part("attn_q", &[HIDDEN, HIDDEN], kind);
         part("attn_k", &[32, HIDDEN], kind);

@@ -1,9 +1,11 @@
-//! The models' mathematics once more: plain loops over f64, nothing of the kernels, nothing quantised but the weights.
+//! The models' mathematics once more: plain loops over f64, nothing of the kernels, nothing
+//! quantised but the weights.
 //!
-//! Written from the published definitions: `modeling_llama.py`, `modeling_qwen2.py`, `modeling_qwen3.py`, `modeling_granite.py`,
-//! `modeling_granitemoe.py` in Hugging Face's transformers, with two facts about GGUF files from llama.cpp: its converters permute
-//! the queries and keys of Llama and Granite so that neighbours are rotated together, where Qwen's rotate halves; and
-//! `rope_freqs.weight` divides the frequencies.
+//! Written from the published definitions: `modeling_llama.py`, `modeling_qwen2.py`,
+//! `modeling_qwen3.py`, `modeling_granite.py`, `modeling_granitemoe.py` in Hugging Face's
+//! transformers, with two facts about GGUF files from llama.cpp: its converters permute the queries
+//! and keys of Llama and Granite so that neighbours are rotated together, where Qwen's rotate
+//! halves; and `rope_freqs.weight` divides the frequencies.
 
 use std::{cell::Cell, collections::HashMap};
 
@@ -36,13 +38,23 @@ pub struct Reference {
 impl Reference {
     pub fn new(writer: &Writer) -> Self {
         let metadata: HashMap<String, Meta> = writer.metadata.iter().cloned().collect();
-        let Some(Meta::Text(architecture)) = metadata.get("general.architecture").cloned() else { panic!("no architecture") };
+        let Some(Meta::Text(architecture)) = metadata.get("general.architecture").cloned() else {
+            panic!("no architecture")
+        };
         let tensors = writer.tensors.iter().map(|tensor| {
             let shape = tensor.shape.iter().map(|&n| n as usize).collect();
             (tensor.name.clone(), (shape, dequantise(&tensor.bytes, tensor.kind)))
         });
-        let pairs = if architecture.starts_with("qwen") { Pairs::Halves } else { Pairs::Neighbours };
-        Self { metadata, tensors: tensors.collect(), architecture, pairs, best_experts: true, nearest_choice: Cell::new(f64::MAX) }
+        let pairs =
+            if architecture.starts_with("qwen") { Pairs::Halves } else { Pairs::Neighbours };
+        Self {
+            metadata,
+            tensors: tensors.collect(),
+            architecture,
+            pairs,
+            best_experts: true,
+            nearest_choice: Cell::new(f64::MAX),
+        }
     }
 
     fn number(&self, key: &str) -> Option<f64> {
@@ -63,10 +75,14 @@ impl Reference {
 
     /// Matrix `index` of a stack times a vector, plus the bias if there is one.
     fn product(&self, name: &str, index: usize, x: &[f64]) -> Vec<f64> {
-        let (shape, values) = self.tensors.get(&format!("{name}.weight")).unwrap_or_else(|| panic!("no {name}"));
+        let (shape, values) =
+            self.tensors.get(&format!("{name}.weight")).unwrap_or_else(|| panic!("no {name}"));
         let rows = shape[shape.len() - 2];
         let stacked = &values[index * rows * x.len()..][..rows * x.len()];
-        let mut out: Vec<f64> = stacked.chunks_exact(x.len()).map(|row| row.iter().zip(x).map(|(a, b)| a * b).sum()).collect();
+        let mut out: Vec<f64> = stacked
+            .chunks_exact(x.len())
+            .map(|row| row.iter().zip(x).map(|(a, b)| a * b).sum())
+            .collect();
         if let Some(bias) = self.vector(&format!("{name}.bias")) {
             out.iter_mut().zip(bias).for_each(|(y, b)| *y += b);
         }
@@ -89,7 +105,8 @@ impl Reference {
                 head.copy_from_slice(&self.norm(norm, head));
             }
             for pair in 0..head_size / 2 {
-                let frequency = base.powf(-2.0 * pair as f64 / head_size as f64) / factors.map_or(1.0, |factors| factors[pair]);
+                let frequency = base.powf(-2.0 * pair as f64 / head_size as f64)
+                    / factors.map_or(1.0, |factors| factors[pair]);
                 let (sin, cos) = (position as f64 * frequency).sin_cos();
                 let (a, b) = match self.pairs {
                     Pairs::Neighbours => (2 * pair, 2 * pair + 1),
@@ -105,17 +122,25 @@ impl Reference {
         let block = |suffix: &str, index: usize| {
             let gate = self.product(&name(&format!("ffn_gate{suffix}")), index, x);
             let up = self.product(&name(&format!("ffn_up{suffix}")), index, x);
-            let inner: Vec<f64> = gate.iter().zip(&up).map(|(g, u)| g / (1.0 + (-g).exp()) * u).collect();
+            let inner: Vec<f64> =
+                gate.iter().zip(&up).map(|(g, u)| g / (1.0 + (-g).exp()) * u).collect();
             self.product(&name(&format!("ffn_down{suffix}")), index, &inner)
         };
         let Some(used) = self.number("expert_used_count") else { return block("", 0) };
         let scores = self.product(&name("ffn_gate_inp"), 0, x);
         let mut order: Vec<usize> = (0..scores.len()).collect();
         // A stable sort: of equal scores the lowest number first.
-        order.sort_by(|&a, &b| if self.best_experts { scores[b].total_cmp(&scores[a]) } else { scores[a].total_cmp(&scores[b]) });
+        order.sort_by(|&a, &b| {
+            if self.best_experts {
+                scores[b].total_cmp(&scores[a])
+            } else {
+                scores[a].total_cmp(&scores[b])
+            }
+        });
         let (chosen, others) = order.split_at(used as usize);
         if let (Some(&last), Some(&next)) = (chosen.last(), others.first()) {
-            self.nearest_choice.set((scores[last] - scores[next]).abs().min(self.nearest_choice.get()));
+            self.nearest_choice
+                .set((scores[last] - scores[next]).abs().min(self.nearest_choice.get()));
         }
         let weights = softmax(&chosen.iter().map(|&expert| scores[expert]).collect::<Vec<_>>());
         let mut out = vec![0.0; x.len()];
@@ -128,13 +153,19 @@ impl Reference {
     /// Logits after the last token.
     pub fn logits(&self, tokens: &[u32]) -> Vec<f64> {
         let (hidden, heads) = (self.size("embedding_length"), self.size("attention.head_count"));
-        let head_size = self.number("attention.key_length").map_or(hidden / heads, |size| size as usize);
+        let head_size =
+            self.number("attention.key_length").map_or(hidden / heads, |size| size as usize);
         let group = heads / self.size("attention.head_count_kv");
         let scale = self.number("attention.scale").unwrap_or(1.0 / (head_size as f64).sqrt());
         let residual = self.number("residual_scale").unwrap_or(1.0);
         let embedding = self.vector("token_embd.weight").expect("an embedding");
         let embedding_scale = self.number("embedding_scale").unwrap_or(1.0);
-        let embed = |&token: &u32| embedding[token as usize * hidden..][..hidden].iter().map(|x| x * embedding_scale).collect();
+        let embed = |&token: &u32| {
+            embedding[token as usize * hidden..][..hidden]
+                .iter()
+                .map(|x| x * embedding_scale)
+                .collect()
+        };
         let mut rows: Vec<Vec<f64>> = tokens.iter().map(embed).collect();
         for layer in 0..self.size("block_count") {
             let name = |part: &str| format!("blk.{layer}.{part}");
@@ -150,11 +181,16 @@ impl Reference {
                 let mut attended = Vec::new();
                 for (head, query) in query.chunks_exact(head_size).enumerate() {
                     let part = head / group * head_size..(head / group + 1) * head_size;
-                    let score = |key: &Vec<f64>| scale * query.iter().zip(&key[part.clone()]).map(|(a, b)| a * b).sum::<f64>();
+                    let score = |key: &Vec<f64>| {
+                        scale
+                            * query.iter().zip(&key[part.clone()]).map(|(a, b)| a * b).sum::<f64>()
+                    };
                     let weights = softmax(&keys.iter().map(score).collect::<Vec<_>>());
                     let mut out = vec![0.0; head_size];
                     for (value, weight) in values.iter().zip(weights) {
-                        out.iter_mut().zip(&value[part.clone()]).for_each(|(y, v)| *y += weight * v);
+                        out.iter_mut()
+                            .zip(&value[part.clone()])
+                            .for_each(|(y, v)| *y += weight * v);
                     }
                     attended.extend(out);
                 }
@@ -190,7 +226,8 @@ fn half(bytes: &[u8]) -> f64 {
     if bits >> 15 == 1 { -size } else { size }
 }
 
-/// The values that blocks stand for: the definitions of `dequantize_row_*` in ggml, element by element.
+/// The values that blocks stand for: the definitions of `dequantize_row_*` in ggml, element by
+/// element.
 pub fn dequantise(bytes: &[u8], kind: u32) -> Vec<f64> {
     let (_, elements, size) = format(kind);
     let element = |block: &[u8], i: usize| -> f64 {
@@ -200,7 +237,9 @@ pub fn dequantise(bytes: &[u8], kind: u32) -> Vec<f64> {
         match kind {
             F32 => f64::from(f32::from_le_bytes([block[0], block[1], block[2], block[3]])),
             F16 => half(block),
-            BF16 => f64::from(f32::from_bits(u32::from(u16::from_le_bytes([block[0], block[1]])) << 16)),
+            BF16 => {
+                f64::from(f32::from_bits(u32::from(u16::from_le_bytes([block[0], block[1]])) << 16))
+            }
             Q8_0 => half(block) * f64::from(block[2 + i] as i8),
             Q4_0 => half(block) * (nibble(2) - 8.0),
             Q4_1 => half(block) * nibble(4) + half(&block[2..]),
@@ -211,7 +250,10 @@ pub fn dequantise(bytes: &[u8], kind: u32) -> Vec<f64> {
             other => panic!("no format {other}"),
         }
     };
-    bytes.chunks_exact(size).flat_map(|block| (0..elements).map(move |i| element(block, i))).collect()
+    bytes
+        .chunks_exact(size)
+        .flat_map(|block| (0..elements).map(move |i| element(block, i)))
+        .collect()
 }
 
 fn nested(block: &[u8], kind: u32, i: usize) -> f64 {
@@ -219,7 +261,10 @@ fn nested(block: &[u8], kind: u32, i: usize) -> f64 {
     let packed = &block[4..16];
     let (scale, minimum) = match part {
         0..4 => (packed[part] & 63, packed[part + 4] & 63),
-        _ => (packed[part + 4] & 15 | packed[part - 4] >> 6 << 4, packed[part + 4] >> 4 | packed[part] >> 6 << 4),
+        _ => (
+            packed[part + 4] & 15 | packed[part - 4] >> 6 << 4,
+            packed[part + 4] >> 4 | packed[part] >> 6 << 4,
+        ),
     };
     let levels = if kind == Q5_K { 48 } else { 16 };
     let mut level = block[levels + part / 2 * 32 + column] >> (4 * (part % 2)) & 15;

@@ -1,4 +1,5 @@
-//! Models of every architecture with random weights: the names, shapes and metadata of the converters of llama.cpp.
+//! Models of every architecture with random weights: the names, shapes and metadata of the
+//! converters of llama.cpp.
 
 use super::{Meta, Writer, blocks, blocks::F32};
 
@@ -23,7 +24,8 @@ pub struct Shape {
     /// Whether the file brings factors for its rotations, as Llama 3.1 and later do.
     pub rope_factors: bool,
     pub rope_base: f32,
-    /// Whether the weights are the same on every CPU: made of whole numbers and operations that all of them round alike.
+    /// Whether the weights are the same on every CPU: made of whole numbers and operations that all
+    /// of them round alike.
     pub portable: bool,
 }
 
@@ -52,7 +54,8 @@ impl Shape {
         if self.portable { Box::new(sums(count, seed)) } else { Box::new(normal(count, seed)) }
     }
 
-    /// A model whose matrices have the type that `kind` gives for a name such as `blk.0.attn_q.weight`. `salt` picks the weights.
+    /// A model whose matrices have the type that `kind` gives for a name such as
+    /// `blk.0.attn_q.weight`. `salt` picks the weights.
     pub fn write(&self, salt: u64, kind: impl Fn(&str) -> u32) -> Writer {
         let mut writer = self.metadata();
         for (index, (name, shape)) in self.tensors().into_iter().enumerate() {
@@ -72,12 +75,16 @@ impl Shape {
         writer
     }
 
-    /// The same for models of real size: blocks are drawn from a few thousand, in time that writing takes anyway. `kind` also
-    /// gets the length of the rows, of which not every format can make whole blocks.
+    /// The same for models of real size: blocks are drawn from a few thousand, in time that writing
+    /// takes anyway. `kind` also gets the length of the rows, of which not every format can make
+    /// whole blocks.
     pub fn write_large(&self, kind: impl Fn(&str, u64) -> u32) -> Writer {
         let mut writer = self.metadata();
         for (index, (name, shape)) in self.tensors().into_iter().enumerate() {
-            let (Some(&columns), count) = (shape.last(), shape.iter().product::<u64>() as usize) else { continue };
+            let (Some(&columns), count) = (shape.last(), shape.iter().product::<u64>() as usize)
+            else {
+                continue;
+            };
             if shape.len() == 1 || name.contains("ffn_gate_inp") {
                 let values = self.vector(&name, count, index as u64);
                 writer.tensor(&name, &shape, F32, blocks::quantise(&values, F32));
@@ -86,7 +93,8 @@ impl Shape {
             let kind = kind(&name, columns);
             let (_, elements, bytes) = blocks::format(kind);
             let scale = self.scale(&name, columns);
-            let values: Vec<f32> = self.random(1021 * elements, index as u64).map(|x| scale * x).collect();
+            let values: Vec<f32> =
+                self.random(1021 * elements, index as u64).map(|x| scale * x).collect();
             let pool = blocks::quantise(&values, kind);
             let content = pool.iter().copied().cycle().take(count / elements * bytes).collect();
             writer.tensor(&name, &shape, kind, content);
@@ -138,20 +146,26 @@ impl Shape {
         tensors
     }
 
-    /// Rows of about unit length make products of about unit size, so that attention and experts have something to decide.
+    /// Rows of about unit length make products of about unit size, so that attention and experts
+    /// have something to decide.
     fn scale(&self, name: &str, columns: u64) -> f32 {
         match name {
-            "token_embd.weight" if self.architecture.starts_with("granite") => 1.0 / EMBEDDING_SCALE,
+            "token_embd.weight" if self.architecture.starts_with("granite") => {
+                1.0 / EMBEDDING_SCALE
+            }
             "token_embd.weight" => 1.0,
             _ => 1.5 / (columns as f32).sqrt(),
         }
     }
 
-    /// Weights of norms lie around 1, biases around 0 (Qwen 2's are large), factors of rotations from 1 up: Llama 3.1 slows its slow
-    /// rotations only; these slow all but two, so that a short prompt shows it.
+    /// Weights of norms lie around 1, biases around 0 (Qwen 2's are large), factors of rotations
+    /// from 1 up: Llama 3.1 slows its slow rotations only; these slow all but two, so that a short
+    /// prompt shows it.
     fn vector(&self, name: &str, count: usize, seed: u64) -> Vec<f32> {
         match name {
-            "rope_freqs.weight" => (0..count).map(|pair| if pair < 2 { 1.0 } else { 2.0 + pair as f32 * 0.5 }).collect(),
+            "rope_freqs.weight" => (0..count)
+                .map(|pair| if pair < 2 { 1.0 } else { 2.0 + pair as f32 * 0.5 })
+                .collect(),
             name if name.ends_with(".bias") => self.random(count, seed).collect(),
             name if name.contains("ffn_gate_inp") => {
                 let scale = self.scale(name, self.hidden);
@@ -180,8 +194,8 @@ impl Shape {
             set("attention.value_length", Meta::U32(self.head_size as u32));
         }
         if self.architecture.starts_with("granite") {
-            // Granite 3.1 has 12, 0.22, 1/64 and 6. With random weights its layers would hardly count, and attention would look
-            // everywhere alike.
+            // Granite 3.1 has 12, 0.22, 1/64 and 6. With random weights its layers would hardly
+            // count, and attention would look everywhere alike.
             set("embedding_scale", Meta::F32(EMBEDDING_SCALE));
             set("residual_scale", Meta::F32(0.5));
             set("attention.scale", Meta::F32(0.4));

@@ -1,8 +1,8 @@
 //! Attention of four states at once, each by the definition's sequence.
 //!
-//! The keys of a tile are turned around, `[element, position]`, so that a register holds one element of 16 keys: each of the 16
-//! virtual lanes of the definition's sum is then a register of its own, and its tree adds registers. Keys and values are loaded
-//! once for four states.
+//! The keys of a tile are turned around, `[element, position]`, so that a register holds one
+//! element of 16 keys: each of the 16 virtual lanes of the definition's sum is then a register of
+//! its own, and its tree adds registers. Keys and values are loaded once for four states.
 
 use super::{Tile, softmax_step};
 use crate::{Isa, LANES, TILE, lanes::Lanes};
@@ -11,12 +11,24 @@ use crate::{Isa, LANES, TILE, lanes::Lanes};
 pub(super) const TOGETHER: usize = 4;
 
 impl Tile<'_> {
-    /// All states through the tile. `queries`: as [`turn_queries`] leaves them; the keys: as [`turn_keys`] does.
+    /// All states through the tile. `queries`: as [`turn_queries`] leaves them; the keys: as
+    /// [`turn_keys`] does.
     #[inline(always)]
-    pub(super) fn run_together<V: Lanes>(&self, queries: &[f32], largest: &mut [f32], total: &mut [f32], out: &mut [f32]) {
+    pub(super) fn run_together<V: Lanes>(
+        &self,
+        queries: &[f32],
+        largest: &mut [f32],
+        total: &mut [f32],
+        out: &mut [f32],
+    ) {
         let head_size = self.shape.head_size;
-        let states = largest.as_chunks_mut::<TOGETHER>().0.iter_mut().zip(total.as_chunks_mut::<TOGETHER>().0);
-        let operands = queries.chunks_exact(TOGETHER * head_size).zip(out.chunks_mut(TOGETHER * head_size));
+        let states = largest
+            .as_chunks_mut::<TOGETHER>()
+            .0
+            .iter_mut()
+            .zip(total.as_chunks_mut::<TOGETHER>().0);
+        let operands =
+            queries.chunks_exact(TOGETHER * head_size).zip(out.chunks_mut(TOGETHER * head_size));
         for (index, ((largest, total), (queries, out))) in states.zip(operands).enumerate() {
             let held = out.len() / head_size;
             let counts: [usize; TOGETHER] = core::array::from_fn(|s| match s < held {
@@ -32,7 +44,8 @@ impl Tile<'_> {
             for chunk in 0..longest.div_ceil(LANES) {
                 let scores = self.scores::<V>(queries, chunk);
                 for s in 0..TOGETHER {
-                    weights[s].as_chunks_mut().0[chunk] = scores[s].times(V::splat(self.scale)).store();
+                    weights[s].as_chunks_mut().0[chunk] =
+                        scores[s].times(V::splat(self.scale)).store();
                 }
             }
             for s in 0..held {
@@ -48,22 +61,33 @@ impl Tile<'_> {
             self.accumulate::<V>(&weights, shortest, out);
             for s in 0..held {
                 if counts[s] > shortest {
-                    self.accumulate_one(&weights[s], shortest..counts[s], &mut out[s * head_size..][..head_size]);
+                    self.accumulate_one(
+                        &weights[s],
+                        shortest..counts[s],
+                        &mut out[s * head_size..][..head_size],
+                    );
                 }
             }
         }
     }
 
-    /// Products of four queries with the 16 keys of a chunk, in the order of [`crate::reduce::dot`].
+    /// Products of four queries with the 16 keys of a chunk, in the order of
+    /// [`crate::reduce::dot`].
     #[inline(always)]
     fn scores<V: Lanes>(&self, queries: &[f32], chunk: usize) -> [V; TOGETHER] {
-        let operands = (queries.as_chunks::<TOGETHER>().0, &self.keys.as_chunks::<LANES>().0[chunk..]);
+        let operands =
+            (queries.as_chunks::<TOGETHER>().0, &self.keys.as_chunks::<LANES>().0[chunk..]);
         plus(two::<V>(operands, 0), two::<V>(operands, 1))
     }
 
     /// `out[s][d] += weights[s][j]·values[j][d]` for `j` in `0..count` in order.
     #[inline(always)]
-    fn accumulate<V: Lanes>(&self, weights: &[[f32; TILE]; TOGETHER], count: usize, out: &mut [f32]) {
+    fn accumulate<V: Lanes>(
+        &self,
+        weights: &[[f32; TILE]; TOGETHER],
+        count: usize,
+        out: &mut [f32],
+    ) {
         let head_size = self.shape.head_size;
         if count == 0 {
             return;
@@ -79,7 +103,9 @@ impl Tile<'_> {
         }
         for (weights, out) in weights.iter().zip(out.chunks_exact_mut(head_size)) {
             for (d, out) in out.iter_mut().enumerate().skip(whole) {
-                for (weight, values) in weights[..count].iter().zip(self.values.chunks_exact(head_size)) {
+                for (weight, values) in
+                    weights[..count].iter().zip(self.values.chunks_exact(head_size))
+                {
                     *out += weight * values[d];
                 }
             }
@@ -87,7 +113,10 @@ impl Tile<'_> {
     }
 
     /// The same for `16·W` columns.
-    #[expect(clippy::needless_range_loop, reason = "registers of several sums, counted at compile time")]
+    #[expect(
+        clippy::needless_range_loop,
+        reason = "registers of several sums, counted at compile time"
+    )]
     #[inline(always)]
     fn accumulate_columns<V: Lanes, const W: usize>(
         &self,
@@ -121,7 +150,12 @@ impl Tile<'_> {
 
     /// The same for one state and positions `range`.
     #[inline(always)]
-    fn accumulate_one(&self, weights: &[f32; TILE], range: core::ops::Range<usize>, out: &mut [f32]) {
+    fn accumulate_one(
+        &self,
+        weights: &[f32; TILE],
+        range: core::ops::Range<usize>,
+        out: &mut [f32],
+    ) {
         let values = self.values.chunks_exact(out.len()).skip(range.start);
         for (weight, values) in weights[range].iter().zip(values) {
             for (out, value) in out.iter_mut().zip(values) {
@@ -131,7 +165,8 @@ impl Tile<'_> {
     }
 }
 
-// Only functions that are always inlined, no closures: what is not inlined is not compiled for the instruction set.
+// Only functions that are always inlined, no closures: what is not inlined is not compiled for the
+// instruction set.
 
 #[inline(always)]
 fn plus<V: Lanes>(mut a: [V; TOGETHER], b: [V; TOGETHER]) -> [V; TOGETHER] {
@@ -176,7 +211,8 @@ fn two<V: Lanes>(operands: Operands<'_>, lane: usize) -> [V; TOGETHER] {
     plus(four::<V>(operands, lane), four::<V>(operands, lane + 2))
 }
 
-/// `[state, head_size]` to `[four states, head_size, state]`; states that fill up the last four are zeros.
+/// `[state, head_size]` to `[four states, head_size, state]`; states that fill up the last four are
+/// zeros.
 #[inline(always)]
 pub(super) fn turn_queries(queries: &[f32], head_size: usize, turned: &mut [f32]) {
     turned.fill(0.0);

@@ -1,7 +1,7 @@
 //! The blocks of quantised weights as a model file has them.
 //!
-//! Scales are f16, little-endian. "Nibbles of `n` bytes": byte `i` holds element `i` in its low and element `n + i` in its high
-//! half. The formats are GGML's (`ggml-common.h`).
+//! Scales are f16, little-endian. "Nibbles of `n` bytes": byte `i` holds element `i` in its low and
+//! element `n + i` in its high half. The formats are GGML's (`ggml-common.h`).
 
 use super::{Block, SuperBlock};
 use crate::{BLOCK, SUPER_BLOCK, WeightType, f16};
@@ -24,10 +24,18 @@ const HALF: usize = BLOCK / 2;
 pub fn block(format: WeightType, bytes: &[u8]) -> Block {
     let scale = half(bytes, 0);
     match format {
-        WeightType::Q8_0 => Block { scale, minimum: None, integers: core::array::from_fn(|i| bytes[2 + i] as i8) },
-        WeightType::Q4_0 => Block { scale, minimum: None, integers: nibbles(&bytes[2..]).map(|q| q - 8) },
-        WeightType::Q4_1 => Block { scale, minimum: Some(half(bytes, 2)), integers: nibbles(&bytes[4..]) },
-        WeightType::Q5_0 => Block { scale, minimum: None, integers: five_bits(&bytes[2..]).map(|q| q - 16) },
+        WeightType::Q8_0 => {
+            Block { scale, minimum: None, integers: core::array::from_fn(|i| bytes[2 + i] as i8) }
+        }
+        WeightType::Q4_0 => {
+            Block { scale, minimum: None, integers: nibbles(&bytes[2..]).map(|q| q - 8) }
+        }
+        WeightType::Q4_1 => {
+            Block { scale, minimum: Some(half(bytes, 2)), integers: nibbles(&bytes[4..]) }
+        }
+        WeightType::Q5_0 => {
+            Block { scale, minimum: None, integers: five_bits(&bytes[2..]).map(|q| q - 16) }
+        }
         _ => Block { scale, minimum: Some(half(bytes, 2)), integers: five_bits(&bytes[4..]) },
     }
 }
@@ -47,7 +55,11 @@ pub fn super_block(format: WeightType, bytes: &[u8]) -> SuperBlock {
         WeightType::Q6_K => six_bits(bytes),
         _ => {
             let (scales, minima) = scales_and_minima(&bytes[4..16]);
-            let (high, low) = if format == WeightType::Q5_K { (Some(&bytes[16..48]), &bytes[48..]) } else { (None, &bytes[16..]) };
+            let (high, low) = if format == WeightType::Q5_K {
+                (Some(&bytes[16..48]), &bytes[48..])
+            } else {
+                (None, &bytes[16..])
+            };
             let mut integers = [0; SUPER_BLOCK];
             for (part, integers) in integers.as_chunks_mut::<BLOCK>().0.iter_mut().enumerate() {
                 let low = &low[part / 2 * BLOCK..][..BLOCK];
@@ -88,11 +100,16 @@ fn five_bits(bytes: &[u8]) -> [i8; BLOCK] {
     integers
 }
 
-/// Eight scales and eight minima of 6 bits. The first four of each have bytes of their own, `0..4` and `4..8`; the others have
-/// their lower four bits in bytes `8..12` (scale low, minimum high) and their upper two at the top of the first eight.
+/// Eight scales and eight minima of 6 bits. The first four of each have bytes of their own, `0..4`
+/// and `4..8`; the others have their lower four bits in bytes `8..12` (scale low, minimum high) and
+/// their upper two at the top of the first eight.
 fn scales_and_minima(bytes: &[u8]) -> ([u8; 8], [u8; 8]) {
-    let scale = |i: usize| if i < 4 { bytes[i] & 0x3f } else { (bytes[i + 4] & 0x0f) | (bytes[i - 4] >> 6 << 4) };
-    let minimum = |i: usize| if i < 4 { bytes[i + 4] & 0x3f } else { (bytes[i + 4] >> 4) | (bytes[i] >> 6 << 4) };
+    let scale = |i: usize| {
+        if i < 4 { bytes[i] & 0x3f } else { (bytes[i + 4] & 0x0f) | (bytes[i - 4] >> 6 << 4) }
+    };
+    let minimum = |i: usize| {
+        if i < 4 { bytes[i + 4] & 0x3f } else { (bytes[i + 4] >> 4) | (bytes[i] >> 6 << 4) }
+    };
     (core::array::from_fn(scale), core::array::from_fn(minimum))
 }
 
@@ -109,7 +126,12 @@ fn six_bits(bytes: &[u8]) -> SuperBlock {
             }
         }
     }
-    SuperBlock { scale: half(bytes, 208), scales: core::array::from_fn(|i| bytes[192 + i] as i8), minimum: None, integers }
+    SuperBlock {
+        scale: half(bytes, 208),
+        scales: core::array::from_fn(|i| bytes[192 + i] as i8),
+        minimum: None,
+        integers,
+    }
 }
 
 /// The values of a row; see [`block_values`] and [`super_block_values`].
@@ -135,7 +157,8 @@ pub fn block_values(block: &Block, out: &mut [f32; BLOCK]) {
     }
 }
 
-/// Each value in f32: `(scale·scales[i])·q`, and with minima `(scale·scales[i])·q − minimum·minima[i]`.
+/// Each value in f32: `(scale·scales[i])·q`, and with minima `(scale·scales[i])·q −
+/// minimum·minima[i]`.
 pub fn super_block_values(block: &SuperBlock, out: &mut [f32; SUPER_BLOCK]) {
     let scale = f16::to_f32(block.scale);
     for (i, (out, q)) in out.iter_mut().zip(block.integers).enumerate() {
@@ -157,7 +180,10 @@ mod tests {
         bytes[..2].copy_from_slice(&0x3c00u16.to_le_bytes());
         bytes[2] = 0xf0;
         let block = block(WeightType::Q4_0, &bytes);
-        assert_eq!((block.scale, block.integers[0], block.integers[16], block.integers[1]), (0x3c00, -8, 7, -8));
+        assert_eq!(
+            (block.scale, block.integers[0], block.integers[16], block.integers[1]),
+            (0x3c00, -8, 7, -8)
+        );
     }
 
     #[test]
@@ -178,7 +204,10 @@ mod tests {
         let mut bytes = [0u8; 12];
         (bytes[1], bytes[5], bytes[9]) = (0b1001_0001, 0b0111_1111, 0b0011_1010);
         let (scales, minima) = scales_and_minima(&bytes);
-        assert_eq!((scales[1], minima[1], scales[5], minima[5]), (0b01_0001, 0b11_1111, 0b10_1010, 0b01_0011));
+        assert_eq!(
+            (scales[1], minima[1], scales[5], minima[5]),
+            (0b01_0001, 0b11_1111, 0b10_1010, 0b01_0011)
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Which kernel takes which rows, on aarch64. A row alone takes all 16 output rows at once; panels take 8 at a time.
+//! Which kernel takes which rows, on aarch64. A row alone takes all 16 output rows at once; panels
+//! take 8 at a time.
 
 mod lanes;
 mod neon;
@@ -15,12 +16,23 @@ use crate::{
 };
 
 /// 16 rows with every row of `x`, by NEON. To be called only under [`crate::isa::Kind::Neon`].
-pub(crate) fn neon_group(format: WeightType, group: Group<'_>, x: &Activations, store: &mut impl Store) {
+pub(crate) fn neon_group(
+    format: WeightType,
+    group: Group<'_>,
+    x: &Activations,
+    store: &mut impl Store,
+) {
     with_kind!(format, KIND => blocks::<Widening, KIND>(group, x, store), super_blocks::<Widening, KIND>(group, x, store));
 }
 
-/// The same with the dot product instruction. To be called only under [`crate::isa::Kind::Dotprod`].
-pub(crate) fn dotprod_group(format: WeightType, group: Group<'_>, x: &Activations, store: &mut impl Store) {
+/// The same with the dot product instruction. To be called only under
+/// [`crate::isa::Kind::Dotprod`].
+pub(crate) fn dotprod_group(
+    format: WeightType,
+    group: Group<'_>,
+    x: &Activations,
+    store: &mut impl Store,
+) {
     with_kind!(format, KIND => blocks::<Sdot, KIND>(group, x, store), super_blocks::<Sdot, KIND>(group, x, store));
 }
 
@@ -70,9 +82,14 @@ macro_rules! compiled {
 compiled!(Widening, "neon");
 compiled!(Sdot, "neon,dotprod");
 
-// SAFETY (of all): the callers hold an `Isa` of their kind, which exists only where the CPU was seen to have the instructions.
+// SAFETY (of all): the callers hold an `Isa` of their kind, which exists only where the CPU was
+// seen to have the instructions.
 
-fn blocks<C: Compiled, const KIND: usize>(group: Group<'_>, x: &Activations, store: &mut impl Store) {
+fn blocks<C: Compiled, const KIND: usize>(
+    group: Group<'_>,
+    x: &Activations,
+    store: &mut impl Store,
+) {
     if x.panel_rows() == 1 {
         let sums = unsafe { C::blocks::<1, 4, KIND>(group, 0, x.panel(0)) };
         return emit(x, 0, 0, &[sums.map(|registers| joined::<WIDTH, 16>(&registers))], store);
@@ -80,20 +97,37 @@ fn blocks<C: Compiled, const KIND: usize>(group: Group<'_>, x: &Activations, sto
     for panel in 0..x.panels() {
         for first in [0, 2] {
             let sums = unsafe { C::blocks::<PANEL, 2, KIND>(group, first, x.panel(panel)) };
-            emit(x, panel, first * WIDTH, &[sums.map(|registers| joined::<WIDTH, 8>(&registers))], store);
+            emit(
+                x,
+                panel,
+                first * WIDTH,
+                &[sums.map(|registers| joined::<WIDTH, 8>(&registers))],
+                store,
+            );
         }
     }
 }
 
-fn super_blocks<C: Compiled, const KIND: usize>(group: Group<'_>, x: &Activations, store: &mut impl Store) {
+fn super_blocks<C: Compiled, const KIND: usize>(
+    group: Group<'_>,
+    x: &Activations,
+    store: &mut impl Store,
+) {
     if x.panel_rows() == 1 {
         let sums = unsafe { C::super_blocks::<1, 4, KIND>(group, 0, x.super_panel(0)) };
         return emit(x, 0, 0, &[sums.map(|registers| joined::<WIDTH, 16>(&registers))], store);
     }
     for panel in 0..x.panels() {
         for first in [0, 2] {
-            let sums = unsafe { C::super_blocks::<PANEL, 2, KIND>(group, first, x.super_panel(panel)) };
-            emit(x, panel, first * WIDTH, &[sums.map(|registers| joined::<WIDTH, 8>(&registers))], store);
+            let sums =
+                unsafe { C::super_blocks::<PANEL, 2, KIND>(group, first, x.super_panel(panel)) };
+            emit(
+                x,
+                panel,
+                first * WIDTH,
+                &[sums.map(|registers| joined::<WIDTH, 8>(&registers))],
+                store,
+            );
         }
     }
 }

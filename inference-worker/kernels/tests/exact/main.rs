@@ -1,4 +1,5 @@
-//! Every instruction set against the definition, bit for bit, over random shapes and extremes; and several rows against one.
+//! Every instruction set against the definition, bit for bit, over random shapes and extremes; and
+//! several rows against one.
 
 mod products;
 mod stream;

@@ -1,6 +1,9 @@
-//! Matrix products: every format on every instruction set against the definition; several rows against one; parts against all.
+//! Matrix products: every format on every instruction set against the definition; several rows
+//! against one; parts against all.
 
-use mica_kernels::{Activations, Columns, Forms, Isa, Matrix, WeightType, embedding, f16, quant, reduce};
+use mica_kernels::{
+    Activations, Columns, Forms, Isa, Matrix, WeightType, embedding, f16, quant, reduce,
+};
 use proptest::prelude::*;
 
 use crate::{bits, stream::Stream};
@@ -22,7 +25,13 @@ fn format() -> impl Strategy<Value = WeightType> {
 }
 
 /// The definition of one output.
-fn definition(format: WeightType, row: &[u8], x: &Activations, x_row: usize, values: &[f32]) -> f32 {
+fn definition(
+    format: WeightType,
+    row: &[u8],
+    x: &Activations,
+    x_row: usize,
+    values: &[f32],
+) -> f32 {
     if format.block_elements() > 1 {
         return quant::dot(format, row, x, x_row);
     }
@@ -109,7 +118,8 @@ proptest! {
     }
 }
 
-/// The definition is worth something only if it is the product: against f64 and the dequantised weights.
+/// The definition is worth something only if it is the product: against f64 and the dequantised
+/// weights.
 #[test]
 fn products_are_products() {
     let mut stream = Stream(7);
@@ -117,24 +127,35 @@ fn products_are_products() {
         let (rows, columns) = (5, 512);
         let mut bytes = stream.weights(format, rows * columns);
         if format.block_elements() > 1 {
-            // Scales as models have them, near 1, so that the activations' rounding stays in proportion.
+            // Scales as models have them, near 1, so that the activations' rounding stays in
+            // proportion.
             for block in bytes.chunks_exact_mut(format.block_bytes()) {
                 let at = if format == WeightType::Q6_K { 208 } else { 0 };
                 block[at..at + 2].copy_from_slice(&f16::from_f32(1.0).to_le_bytes());
-                if matches!(format, WeightType::Q4_1 | WeightType::Q5_1 | WeightType::Q4_K | WeightType::Q5_K) {
+                if matches!(
+                    format,
+                    WeightType::Q4_1 | WeightType::Q5_1 | WeightType::Q4_K | WeightType::Q5_K
+                ) {
                     block[2..4].copy_from_slice(&f16::from_f32(2.0).to_le_bytes());
                 }
             }
         }
         let matrix = Matrix::new(format, rows, columns, &bytes).expect("shape fits");
         let values: Vec<f32> = (0..columns).map(|i| (i as f32 * 0.37).sin()).collect();
-        let out = product(Isa::best(), &matrix, &loaded(Isa::best(), &values, columns, matrix.forms()));
-        for (row, out) in bytes.chunks_exact(format.row_bytes(columns).expect("whole blocks")).zip(out) {
+        let out =
+            product(Isa::best(), &matrix, &loaded(Isa::best(), &values, columns, matrix.forms()));
+        for (row, out) in
+            bytes.chunks_exact(format.row_bytes(columns).expect("whole blocks")).zip(out)
+        {
             let mut weights = vec![0.0; columns];
             embedding::row(format, row, &mut weights);
             let terms = weights.iter().zip(&values).map(|(w, x)| f64::from(*w) * f64::from(*x));
             let (truth, size) = (terms.clone().sum::<f64>(), terms.map(f64::abs).sum::<f64>());
-            assert!((f64::from(out) - truth).abs() <= size * 0.006, "{}: {out} {truth} {size}", format.name());
+            assert!(
+                (f64::from(out) - truth).abs() <= size * 0.006,
+                "{}: {out} {truth} {size}",
+                format.name()
+            );
         }
     }
 }
@@ -154,7 +175,10 @@ fn shapes_that_do_not_fit_are_refused() {
 fn a_matrix_without_rows_has_no_products() {
     for format in WeightType::ALL {
         let matrix = Matrix::new(format, 0, 256, &[]).expect("shape fits");
-        assert_eq!(product(Isa::best(), &matrix, &loaded(Isa::best(), &[1.0; 512], 256, matrix.forms())), []);
+        assert_eq!(
+            product(Isa::best(), &matrix, &loaded(Isa::best(), &[1.0; 512], 256, matrix.forms())),
+            []
+        );
     }
 }
 

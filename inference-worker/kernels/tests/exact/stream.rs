@@ -32,7 +32,8 @@ impl Stream {
         (0..n).map(|_| f16::from_f32(self.float())).collect()
     }
 
-    /// Activations, most of them ordinary, some blocks extreme: equal, ±largest, denormal, ±0, huge, dust.
+    /// Activations, most of them ordinary, some blocks extreme: equal, ±largest, denormal, ±0,
+    /// huge, dust.
     pub fn activations(&mut self, n: usize) -> Vec<f32> {
         let mut values = self.floats(n);
         for block in values.chunks_mut(32) {
@@ -96,7 +97,9 @@ impl Stream {
                     &[]
                 }
                 WeightType::F16 | WeightType::Q8_0 | WeightType::Q4_0 | WeightType::Q5_0 => &[0],
-                WeightType::Q4_1 | WeightType::Q5_1 | WeightType::Q4_K | WeightType::Q5_K => &[0, 2],
+                WeightType::Q4_1 | WeightType::Q5_1 | WeightType::Q4_K | WeightType::Q5_K => {
+                    &[0, 2]
+                }
                 WeightType::Q6_K => &[208],
             };
             for at in halves {

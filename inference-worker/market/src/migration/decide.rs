@@ -11,7 +11,8 @@ use super::{
 /// What keeps the network from running in herds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rules {
-    /// Least relative gain in summed share for which a move pays. 0 balances best, 0.05 saves a third of the moves.
+    /// Least relative gain in summed share for which a move pays. 0 balances best, 0.05 saves a
+    /// third of the moves.
     pub gain_threshold: f64,
     /// Blocks for which a worker stays after a move.
     pub minimum_stay: BlockNumber,
@@ -83,12 +84,19 @@ pub struct Round<'a> {
 }
 
 impl<'a> Round<'a> {
-    /// `members`: all active workers of the model, ourselves among them. `number`: the round's number, the same for everybody, for
-    /// example the block's number over the length of a round. `now`: the block. O(members · layers).
+    /// `members`: all active workers of the model, ourselves among them. `number`: the round's
+    /// number, the same for everybody, for example the block's number over the length of a round.
+    /// `now`: the block. O(members · layers).
     ///
     /// # Errors
     /// Those of [`Supply::new`].
-    pub fn new(layers: u16, members: &'a [Member], rules: Rules, number: u64, now: BlockNumber) -> Result<Self, MigrationError> {
+    pub fn new(
+        layers: u16,
+        members: &'a [Member],
+        rules: Rules,
+        number: u64,
+        now: BlockNumber,
+    ) -> Result<Self, MigrationError> {
         let supply = Supply::new(layers, members)?;
         let guardians = guardians(layers, members, number);
         let mut round = Self { members, rules, now, supply, guardians, movers: 0 };
@@ -108,8 +116,8 @@ impl<'a> Round<'a> {
 
     /// What member `own` does. `random` is drawn evenly from `[0, 1)`, by each worker for itself.
     ///
-    /// A draw per round is a random wait whose mean is proportional to the number of those who want to move, with a fresh look
-    /// before the move.
+    /// A draw per round is a random wait whose mean is proportional to the number of those who want
+    /// to move, with a fresh look before the move.
     ///
     /// # Errors
     /// [`MigrationError::NoMember`], [`MigrationError::Random`].
@@ -123,8 +131,13 @@ impl<'a> Round<'a> {
         Ok(match self.wish(own) {
             Err(reason) => Decision::Stay(reason),
             Ok(wanted) => {
-                let probability = (self.rules.movers_per_round / self.movers.max(1) as f64).min(1.0);
-                if random < probability { Decision::Move(wanted) } else { Decision::Stay(Stay::NotDrawn { wanted, probability }) }
+                let probability =
+                    (self.rules.movers_per_round / self.movers.max(1) as f64).min(1.0);
+                if random < probability {
+                    Decision::Move(wanted)
+                } else {
+                    Decision::Stay(Stay::NotDrawn { wanted, probability })
+                }
             }
         })
     }
@@ -167,18 +180,28 @@ mod tests {
     const RULES: Rules = Rules { gain_threshold: 0.05, minimum_stay: 100, movers_per_round: 2.0 };
 
     fn member(id: u8, first: u16, end: u16) -> Member {
-        Member { id: [id; 32], range: LayerRange { first, end }, room: end - first, cost: 1.0, since: 0 }
+        Member {
+            id: [id; 32],
+            range: LayerRange { first, end },
+            room: end - first,
+            cost: 1.0,
+            since: 0,
+        }
     }
 
     fn decide(members: &[Member], own: usize, now: BlockNumber, random: f64) -> Decision {
-        Round::new(4, members, RULES, 1, now).and_then(|round| round.decide(own, random)).expect("valid")
+        Round::new(4, members, RULES, 1, now)
+            .and_then(|round| round.decide(own, random))
+            .expect("valid")
     }
 
     #[test]
     fn a_crowded_worker_goes_to_the_empty_layers() {
         let members = [member(1, 0, 2), member(2, 0, 2), member(3, 0, 2)];
-        let moves = (0..3)
-            .filter(|i| decide(&members, *i, 100, 0.0) == Decision::Move(Move { to: LayerRange { first: 2, end: 4 }, gain: 2.0 }));
+        let moves = (0..3).filter(|i| {
+            decide(&members, *i, 100, 0.0)
+                == Decision::Move(Move { to: LayerRange { first: 2, end: 4 }, gain: 2.0 })
+        });
         assert_eq!(moves.count(), 2, "all but the guardian");
     }
 
@@ -186,10 +209,15 @@ mod tests {
     fn the_guardian_stays_and_says_why() {
         let members = [member(1, 0, 2), member(2, 0, 2)];
         let layers = LayerRange { first: 0, end: 2 };
-        let guards = (0..2).filter(|i| decide(&members, *i, 100, 0.0) == Decision::Stay(Stay::Guarding { layers }));
+        let guards = (0..2).filter(|i| {
+            decide(&members, *i, 100, 0.0) == Decision::Stay(Stay::Guarding { layers })
+        });
         assert_eq!(guards.count(), 1);
         let alone = [member(1, 0, 2)];
-        assert!(matches!(decide(&alone, 0, 100, 0.0), Decision::Stay(Stay::NoGain { .. })), "nothing to gain and layers to keep");
+        assert!(
+            matches!(decide(&alone, 0, 100, 0.0), Decision::Stay(Stay::NoGain { .. })),
+            "nothing to gain and layers to keep"
+        );
     }
 
     #[test]
@@ -199,9 +227,11 @@ mod tests {
         let balanced = [member(1, 0, 2), member(2, 2, 4)];
         assert!(matches!(decide(&balanced, 0, 100, 0.0), Decision::Stay(Stay::NoGain { .. })));
         let many: Vec<Member> = (0..41).map(|i| member(i, 0, 2)).collect();
-        let drawn = (0..41).filter(|i| matches!(decide(&many, *i, 100, 0.049), Decision::Move(_))).count();
+        let drawn =
+            (0..41).filter(|i| matches!(decide(&many, *i, 100, 0.049), Decision::Move(_))).count();
         assert_eq!(drawn, 40, "below 2/40 all but the guardian go");
-        let drawn = (0..41).filter(|i| matches!(decide(&many, *i, 100, 0.051), Decision::Move(_))).count();
+        let drawn =
+            (0..41).filter(|i| matches!(decide(&many, *i, 100, 0.051), Decision::Move(_))).count();
         assert_eq!(drawn, 0, "above it none");
     }
 

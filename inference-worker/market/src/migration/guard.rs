@@ -1,8 +1,9 @@
 //! Who may not leave: one guardian per layer and round.
 //!
-//! Drawn by hash among those who serve the layer, so that everybody who sees the same members names the same one without a message,
-//! and so that the duty goes round. It is a rule among the honest, not a lock: who ignores it harms only the network's balance for
-//! a while, and workers that read different blocks may name different guardians.
+//! Drawn by hash among those who serve the layer, so that everybody who sees the same members names
+//! the same one without a message, and so that the duty goes round. It is a rule among the honest,
+//! not a lock: who ignores it harms only the network's balance for a while, and workers that read
+//! different blocks may name different guardians.
 
 use mica_primitives::LayerRange;
 
@@ -23,13 +24,15 @@ pub fn guardians(layers: u16, members: &[Member], round: u64) -> Vec<Option<usiz
 
 /// The least range that holds every layer of `range` guarded by member `i`.
 pub fn guarded_by(i: usize, range: LayerRange, guardians: &[Option<usize>]) -> Option<LayerRange> {
-    let mut guarded = range.layers().filter(|layer| guardians.get(usize::from(*layer)) == Some(&Some(i)));
+    let mut guarded =
+        range.layers().filter(|layer| guardians.get(usize::from(*layer)) == Some(&Some(i)));
     let first = guarded.next()?;
     let last = guarded.next_back().unwrap_or(first);
     LayerRange::new(first, last + 1)
 }
 
-/// Draws lots: the same for all who know the id and the round, different in every round. Not a secret, so no cryptographic hash.
+/// Draws lots: the same for all who know the id and the round, different in every round. Not a
+/// secret, so no cryptographic hash.
 fn rank(id: &[u8; 32], round: u64) -> u64 {
     id.chunks_exact(8).fold(mix(round), |state, word| {
         let word = word.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
@@ -37,7 +40,8 @@ fn rank(id: &[u8; 32], round: u64) -> u64 {
     })
 }
 
-/// The finaliser of SplitMix64 (Steele, Lea, Flood 2014): a bijection in which every input bit reaches every output bit.
+/// The finaliser of SplitMix64 (Steele, Lea, Flood 2014): a bijection in which every input bit
+/// reaches every output bit.
 fn mix(word: u64) -> u64 {
     let word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -52,7 +56,13 @@ mod tests {
     #[test]
     fn every_served_layer_has_one_and_the_duty_goes_round() {
         let members: Vec<Member> = (0..6u8)
-            .map(|i| Member { id: [i; 32], range: LayerRange { first: 1, end: 4 }, room: 3, cost: 1.0, since: 0 })
+            .map(|i| Member {
+                id: [i; 32],
+                range: LayerRange { first: 1, end: 4 },
+                room: 3,
+                cost: 1.0,
+                since: 0,
+            })
             .collect();
         let mut seen = [0u32; 6];
         for round in 0..600 {

@@ -28,7 +28,8 @@ pub struct Supply {
 
 impl Supply {
     /// # Errors
-    /// [`MigrationError::Range`] or [`MigrationError::Cost`] of the first member that makes no sense.
+    /// [`MigrationError::Range`] or [`MigrationError::Cost`] of the first member that makes no
+    /// sense.
     pub fn new(layers: u16, members: &[Member]) -> Result<Self, MigrationError> {
         let mut supply = Self { speed: vec![0.0; layers.into()], workers: vec![0; layers.into()] };
         for (i, member) in members.iter().enumerate() {
@@ -67,8 +68,8 @@ impl Supply {
         self.speed.iter().copied().fold(f64::INFINITY, f64::min)
     }
 
-    /// Share `s_l = c^{-1} / Σ_j c_j^{-1}` (eq. 7) that a worker of `cost` has, or would have, on `layer`; `present` is the range
-    /// that it serves now, so that it is not counted twice.
+    /// Share `s_l = c^{-1} / Σ_j c_j^{-1}` (eq. 7) that a worker of `cost` has, or would have, on
+    /// `layer`; `present` is the range that it serves now, so that it is not counted twice.
     pub fn share(&self, layer: u16, cost: f64, present: Option<LayerRange>) -> f64 {
         let own = cost.recip();
         let layer_index = usize::from(layer);
@@ -86,8 +87,9 @@ impl Supply {
         range.layers().map(|layer| self.share(layer, cost, present)).sum()
     }
 
-    /// The `room` neighbouring layers with the greatest summed share (eq. 8, for a worker that holds more than one layer), and
-    /// that share. Of equals, the one nearest to `present` (fewest weights to fetch), then the first. Must contain `keep`.
+    /// The `room` neighbouring layers with the greatest summed share (eq. 8, for a worker that
+    /// holds more than one layer), and that share. Of equals, the one nearest to `present` (fewest
+    /// weights to fetch), then the first. Must contain `keep`.
     ///
     /// `None` if there is no room for a layer, or none for `keep`. A sliding window: O(layers).
     pub fn best_range(
@@ -101,7 +103,8 @@ impl Supply {
         if width == 0 {
             return None;
         }
-        let shares: Vec<f64> = (0..self.layers()).map(|layer| self.share(layer, cost, present)).collect();
+        let shares: Vec<f64> =
+            (0..self.layers()).map(|layer| self.share(layer, cost, present)).collect();
         let distance = |first: u16| present.map_or(0, |range| range.first.abs_diff(first));
         let mut best: Option<(LayerRange, f64)> = None;
         let mut sum: f64 = shares[..usize::from(width) - 1].iter().sum();
@@ -110,7 +113,8 @@ impl Supply {
             sum += shares[usize::from(range.end) - 1];
             let better = best.is_none_or(|(chosen, share)| {
                 // The window's sum drifts by rounding; what differs by less is equal.
-                sum > share * (1.0 + 1e-12) || (sum >= share * (1.0 - 1e-12) && distance(first) < distance(chosen.first))
+                sum > share * (1.0 + 1e-12)
+                    || (sum >= share * (1.0 - 1e-12) && distance(first) < distance(chosen.first))
             });
             if better && keep.is_none_or(|keep| range.covers(keep)) {
                 best = Some((range, sum));
@@ -137,20 +141,31 @@ mod tests {
         assert!((on_first - 1.0).abs() < 1e-15);
         assert!((supply.share(0, 1.0, Some(members[0].range)) - 1.0 / 1.75).abs() < 1e-15, "eq. 7");
         assert_eq!(supply.share(3, 9.0, None), 1.0, "an empty layer is all ours");
-        assert_eq!(supply.share(2, 2.0, Some(members[2].range)), 1.0, "so is one that only we serve");
+        assert_eq!(
+            supply.share(2, 2.0, Some(members[2].range)),
+            1.0,
+            "so is one that only we serve"
+        );
         assert_eq!(supply.throughput(), 0.0);
         assert_eq!(supply.workers(), [3, 2, 1, 0]);
     }
 
     #[test]
     fn the_best_range_is_the_one_of_a_plain_search() {
-        let members: Vec<Member> = (0..40).map(|i| member(i % 9, i % 9 + 1 + i % 3, 1.0 + f64::from(i % 7))).collect();
+        let members: Vec<Member> =
+            (0..40).map(|i| member(i % 9, i % 9 + 1 + i % 3, 1.0 + f64::from(i % 7))).collect();
         let supply = Supply::new(12, &members).expect("valid");
         for room in 1..=14 {
             let present = Some(members[5].range);
             let (range, share) = supply.best_range(3.0, room, present, None).expect("room");
             let plain = (0..=12 - room.min(12))
-                .map(|first| supply.share_of_range(LayerRange { first, end: first + room.min(12) }, 3.0, present))
+                .map(|first| {
+                    supply.share_of_range(
+                        LayerRange { first, end: first + room.min(12) },
+                        3.0,
+                        present,
+                    )
+                })
                 .fold(0.0, f64::max);
             assert!((share - plain).abs() < 1e-12);
             assert_eq!(range.len(), room.min(12));
@@ -164,14 +179,23 @@ mod tests {
         let present = Some(LayerRange { first: 0, end: 2 });
         let free = supply.best_range(1.0, 2, present, None).expect("room").0;
         assert_eq!(free, LayerRange { first: 4, end: 6 }, "the nearest of the empty ranges");
-        let kept = supply.best_range(1.0, 2, present, Some(LayerRange { first: 1, end: 2 })).expect("room").0;
+        let kept = supply
+            .best_range(1.0, 2, present, Some(LayerRange { first: 1, end: 2 }))
+            .expect("room")
+            .0;
         assert!(kept.contains(1));
         assert_eq!(supply.best_range(1.0, 1, present, Some(LayerRange { first: 0, end: 2 })), None);
     }
 
     #[test]
     fn nonsense_is_refused() {
-        assert!(matches!(Supply::new(4, &[member(2, 5, 1.0)]), Err(MigrationError::Range { member: 0, .. })));
-        assert!(matches!(Supply::new(4, &[member(0, 1, 1.0), member(0, 1, 0.0)]), Err(MigrationError::Cost { member: 1, .. })));
+        assert!(matches!(
+            Supply::new(4, &[member(2, 5, 1.0)]),
+            Err(MigrationError::Range { member: 0, .. })
+        ));
+        assert!(matches!(
+            Supply::new(4, &[member(0, 1, 1.0), member(0, 1, 0.0)]),
+            Err(MigrationError::Cost { member: 1, .. })
+        ));
     }
 }

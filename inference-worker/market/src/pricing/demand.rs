@@ -1,8 +1,10 @@
-//! From offers to choices: the weight of an offer (P2P-LLM eq. 1) and the probability that it is picked (eq. 3).
+//! From offers to choices: the weight of an offer (P2P-LLM eq. 1) and the probability that it is
+//! picked (eq. 3).
 //!
-//! The paper leaves two things open, both closed here. Price and cost have units, constants of the model's market, so that
-//! base units and microseconds can be added. And the payer has an outside option with a weight of its own: without it a worker
-//! alone on a layer is picked whatever it asks, and its best price is infinite.
+//! The paper leaves two things open, both closed here. Price and cost have units, constants of the
+//! model's market, so that base units and microseconds can be added. And the payer has an outside
+//! option with a weight of its own: without it a worker alone on a layer is picked whatever it
+//! asks, and its best price is infinite.
 
 use mica_primitives::MarketUnits;
 
@@ -47,12 +49,18 @@ pub struct Demand {
 }
 
 impl Demand {
-    /// `alpha`: weight of money against time, `[0, 1]`. `temperature`: how evenly payers spread over unequal offers, in units of
-    /// weight. `reservation_weight`: weight at which a payer rather does without; `None` for payers who buy at any price.
+    /// `alpha`: weight of money against time, `[0, 1]`. `temperature`: how evenly payers spread
+    /// over unequal offers, in units of weight. `reservation_weight`: weight at which a payer
+    /// rather does without; `None` for payers who buy at any price.
     ///
     /// # Errors
     /// The [`PricingError`] of the first argument that is out of its range.
-    pub fn new(alpha: f64, temperature: f64, units: Units, reservation_weight: Option<f64>) -> Result<Self, PricingError> {
+    pub fn new(
+        alpha: f64,
+        temperature: f64,
+        units: Units,
+        reservation_weight: Option<f64>,
+    ) -> Result<Self, PricingError> {
         if !(0.0..=1.0).contains(&alpha) {
             return Err(PricingError::Alpha(alpha));
         }
@@ -65,7 +73,9 @@ impl Demand {
             }
         }
         match reservation_weight {
-            Some(value) if !value.is_finite() => Err(PricingError::Quantity { what: "reservation weight", value }),
+            Some(value) if !value.is_finite() => {
+                Err(PricingError::Quantity { what: "reservation weight", value })
+            }
             _ => Ok(Self { alpha, temperature, units, reservation_weight }),
         }
     }
@@ -98,7 +108,8 @@ impl Demand {
 
     /// `w = α·p/p_unit + (1−α)·c/c_unit` (eq. 1).
     pub fn weight(&self, offer: Offer) -> f64 {
-        self.alpha * offer.price / self.units.price + (1.0 - self.alpha) * offer.cost / self.units.cost
+        self.alpha * offer.price / self.units.price
+            + (1.0 - self.alpha) * offer.cost / self.units.cost
     }
 
     /// How fast the exponent of eq. 3 grows with the price: `α / (T·p_unit)`, per base unit.
@@ -118,21 +129,26 @@ impl Demand {
 
     /// `P_i` (eq. 3, with the outside option in the sum) of every offer of one layer, in order.
     ///
-    /// The greatest exponent is subtracted first, so that neither huge nor tiny weights overflow or vanish together.
+    /// The greatest exponent is subtracted first, so that neither huge nor tiny weights overflow or
+    /// vanish together.
     pub fn probabilities(&self, offers: &[Offer]) -> Vec<f64> {
         let exponents: Vec<f64> = offers.iter().map(|offer| self.exponent(*offer)).collect();
         let greatest = exponents.iter().copied().fold(self.outside_exponent(), f64::max);
         if greatest == f64::NEG_INFINITY {
             return vec![0.0; offers.len()];
         }
-        let masses: Vec<f64> = exponents.iter().map(|exponent| (exponent - greatest).exp()).collect();
+        let masses: Vec<f64> =
+            exponents.iter().map(|exponent| (exponent - greatest).exp()).collect();
         let total: f64 = masses.iter().sum::<f64>() + (self.outside_exponent() - greatest).exp();
         masses.iter().map(|mass| mass / total).collect()
     }
 
-    /// `ln(Σ_j e^{−w_j/T} + e^{−w_0/T})` over the rivals of a worker: all that it needs to know of them. −∞ without any.
+    /// `ln(Σ_j e^{−w_j/T} + e^{−w_0/T})` over the rivals of a worker: all that it needs to know of
+    /// them. −∞ without any.
     pub fn rivals_log_mass(&self, rivals: &[Offer]) -> f64 {
-        rivals.iter().fold(self.outside_exponent(), |mass, rival| log_add(mass, self.exponent(*rival)))
+        rivals
+            .iter()
+            .fold(self.outside_exponent(), |mass, rival| log_add(mass, self.exponent(*rival)))
     }
 }
 
@@ -164,10 +180,17 @@ mod tests {
     #[test]
     fn the_papers_constants_give_the_papers_formulas() {
         let demand = Demand::paper(0.3).expect("valid");
-        let offers = [Offer { price: 1.0, cost: 2.0 }, Offer { price: 0.5, cost: 4.0 }, Offer { price: 3.0, cost: 0.25 }];
-        let weights: Vec<f64> = offers.iter().map(|o| 0.3 * o.price + (1.0 - 0.3) * o.cost).collect();
+        let offers = [
+            Offer { price: 1.0, cost: 2.0 },
+            Offer { price: 0.5, cost: 4.0 },
+            Offer { price: 3.0, cost: 0.25 },
+        ];
+        let weights: Vec<f64> =
+            offers.iter().map(|o| 0.3 * o.price + (1.0 - 0.3) * o.cost).collect();
         let total: f64 = weights.iter().map(|w| (-w).exp()).sum();
-        for ((offer, weight), probability) in offers.iter().zip(&weights).zip(demand.probabilities(&offers)) {
+        for ((offer, weight), probability) in
+            offers.iter().zip(&weights).zip(demand.probabilities(&offers))
+        {
             assert_eq!(demand.weight(*offer), *weight, "eq. 1");
             assert!((probability - (-weight).exp() / total).abs() < 1e-15, "eq. 3");
         }
@@ -176,7 +199,11 @@ mod tests {
     #[test]
     fn weights_far_beyond_the_exponentials_range_still_add_to_one() {
         let demand = Demand::paper(1.0).expect("valid");
-        let offers = [Offer { price: 1e6, cost: 0.0 }, Offer { price: 1e6 + 1.0, cost: 0.0 }, Offer { price: 1e9, cost: 0.0 }];
+        let offers = [
+            Offer { price: 1e6, cost: 0.0 },
+            Offer { price: 1e6 + 1.0, cost: 0.0 },
+            Offer { price: 1e9, cost: 0.0 },
+        ];
         let p = demand.probabilities(&offers);
         assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-12);
         assert!((p[0] / p[1] - std::f64::consts::E).abs() < 1e-9);
@@ -196,7 +223,10 @@ mod tests {
         assert_eq!(Demand::paper(1.5), Err(PricingError::Alpha(1.5)));
         assert!(matches!(Demand::paper(f64::NAN), Err(PricingError::Alpha(_))));
         assert_eq!(Demand::new(0.5, 0.0, Units::PAPER, None), Err(PricingError::Temperature(0.0)));
-        assert_eq!(Demand::new(0.5, 1.0, Units { price: 0.0, cost: 1.0 }, None), Err(PricingError::Unit(0.0)));
+        assert_eq!(
+            Demand::new(0.5, 1.0, Units { price: 0.0, cost: 1.0 }, None),
+            Err(PricingError::Unit(0.0))
+        );
         assert!(Demand::new(0.5, 1.0, Units::PAPER, Some(f64::INFINITY)).is_err());
     }
 }

@@ -1,8 +1,10 @@
-//! All workers of a model pricing against each other: best responses until nobody moves (P2P-LLM section 3.4).
+//! All workers of a model pricing against each other: best responses until nobody moves (P2P-LLM
+//! section 3.4).
 //!
-//! One round asks every worker for its best price against the prices of the round before. Each needs, on each of its layers, the
-//! mass of everybody but itself; sums from the left and from the right give that for all workers at once, without the
-//! cancellation of "total minus own" and in time linear in the number of (worker, layer) pairs.
+//! One round asks every worker for its best price against the prices of the round before. Each
+//! needs, on each of its layers, the mass of everybody but itself; sums from the left and from the
+//! right give that for all workers at once, without the cancellation of "total minus own" and in
+//! time linear in the number of (worker, layer) pairs.
 
 use mica_primitives::LayerRange;
 
@@ -62,9 +64,11 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// Doubles the stride while `next_move` has the sign and more than half the size of the move before; else begins anew at 1.
+    /// Doubles the stride while `next_move` has the sign and more than half the size of the move
+    /// before; else begins anew at 1.
     fn stride(&mut self, next_move: f64) -> f64 {
-        let steady = next_move * self.last_move > 0.0 && next_move.abs() > 0.5 * self.last_move.abs();
+        let steady =
+            next_move * self.last_move > 0.0 && next_move.abs() > 0.5 * self.last_move.abs();
         self.stride = if steady { 2.0 * self.stride } else { 1.0 };
         self.last_move = next_move;
         self.stride
@@ -97,9 +101,14 @@ impl Game {
         if let Some(&value) = prices.iter().find(|price| !price.is_finite()) {
             return Err(PricingError::Quantity { what: "price", value });
         }
-        let exponent = |i: usize| self.demand.exponent(Offer { price: prices[i], cost: self.players[i].cost });
+        let exponent =
+            |i: usize| self.demand.exponent(Offer { price: prices[i], cost: self.players[i].cost });
         // rivals[i][k]: log mass of everybody but player i on the k-th layer of its range.
-        let mut rivals: Vec<Vec<f64>> = self.players.iter().map(|player| Vec::with_capacity(player.range.len().into())).collect();
+        let mut rivals: Vec<Vec<f64>> = self
+            .players
+            .iter()
+            .map(|player| Vec::with_capacity(player.range.len().into()))
+            .collect();
         for players in self.players_by_layer() {
             let mut from_right = vec![f64::NEG_INFINITY; players.len() + 1];
             for (k, &i) in players.iter().enumerate().rev() {
@@ -114,7 +123,9 @@ impl Game {
         self.players
             .iter()
             .zip(&rivals)
-            .map(|(player, masses)| Prospect::new(&self.demand, player.cost, player.marginal_cost, masses))
+            .map(|(player, masses)| {
+                Prospect::new(&self.demand, player.cost, player.marginal_cost, masses)
+            })
             .collect()
     }
 
@@ -130,17 +141,25 @@ impl Game {
         self.players.iter().zip(&prospects).zip(prices).map(best).collect()
     }
 
-    /// Best responses from `start` until no price is further than `tolerance` of itself from its best response, at most
-    /// `max_rounds` times. Whether they settled: compare [`Settled::last_change`] with `tolerance`.
+    /// Best responses from `start` until no price is further than `tolerance` of itself from its
+    /// best response, at most `max_rounds` times. Whether they settled: compare
+    /// [`Settled::last_change`] with `tolerance`.
     ///
-    /// This computes the resting point; it does not act out the way there. From prices far too high rivals undercut each other by
-    /// only a few `T·p_unit/α` a round, and two may take turns at it for ever so long. So a price that keeps moving one way without
-    /// slowing down has its next move doubled, and a game that has not settled after [`PATIENCE`] rounds begins anew from the floors:
-    /// a dearer rival makes a dearer best response, so from below prices rise to the equilibrium without detours.
+    /// This computes the resting point; it does not act out the way there. From prices far too high
+    /// rivals undercut each other by only a few `T·p_unit/α` a round, and two may take turns at it
+    /// for ever so long. So a price that keeps moving one way without slowing down has its next
+    /// move doubled, and a game that has not settled after [`PATIENCE`] rounds begins anew from the
+    /// floors: a dearer rival makes a dearer best response, so from below prices rise to the
+    /// equilibrium without detours.
     ///
     /// # Errors
     /// Those of [`Game::best_responses`].
-    pub fn settle(&self, start: &[f64], tolerance: f64, max_rounds: u32) -> Result<Settled, PricingError> {
+    pub fn settle(
+        &self,
+        start: &[f64],
+        tolerance: f64,
+        max_rounds: u32,
+    ) -> Result<Settled, PricingError> {
         let mut settled = Settled { prices: start.to_vec(), rounds: 0, last_change: f64::INFINITY };
         let mut paces = vec![Pace::default(); start.len()];
         while settled.rounds < max_rounds && settled.last_change > tolerance {
@@ -149,24 +168,37 @@ impl Game {
                 paces.fill(Pace::default());
             }
             let best = self.best_responses(&settled.prices)?;
-            let change = |(new, old): (&f64, &f64)| (new - old).abs() / new.abs().max(f64::MIN_POSITIVE);
+            let change =
+                |(new, old): (&f64, &f64)| (new - old).abs() / new.abs().max(f64::MIN_POSITIVE);
             settled.last_change = best.iter().zip(&settled.prices).map(change).fold(0.0, f64::max);
             settled.rounds += 1;
-            for (((price, best), pace), player) in settled.prices.iter_mut().zip(&best).zip(&mut paces).zip(&self.players) {
+            for (((price, best), pace), player) in
+                settled.prices.iter_mut().zip(&best).zip(&mut paces).zip(&self.players)
+            {
                 let stride = pace.stride(best - *price);
                 // A stride of 1 is the best response itself, without the rounding of a difference.
-                *price = if stride == 1.0 { *best } else { player.bounds.clamp(*price + stride * (best - *price)) };
+                *price = if stride == 1.0 {
+                    *best
+                } else {
+                    player.bounds.clamp(*price + stride * (best - *price))
+                };
             }
         }
         Ok(settled)
     }
 
-    /// Expected sales of each player, layer-tokens per token of demand: the sum of its probabilities (eq. 3) over its layers.
+    /// Expected sales of each player, layer-tokens per token of demand: the sum of its
+    /// probabilities (eq. 3) over its layers.
     ///
     /// # Errors
     /// Those of [`Game::prospects`].
     pub fn sales(&self, prices: &[f64]) -> Result<Vec<f64>, PricingError> {
-        Ok(self.prospects(prices)?.iter().zip(prices).map(|(prospect, &price)| prospect.sales(price)).collect())
+        Ok(self
+            .prospects(prices)?
+            .iter()
+            .zip(prices)
+            .map(|(prospect, &price)| prospect.sales(price))
+            .collect())
     }
 
     fn players_by_layer(&self) -> Vec<Vec<usize>> {
@@ -193,7 +225,8 @@ mod tests {
     #[test]
     fn sums_from_both_sides_equal_sums_over_the_others() {
         let demand = Demand::new(0.4, 0.7, Units::PAPER, Some(3.0)).expect("valid");
-        let players = vec![player(0, 3, 1.0), player(1, 4, 2.0), player(2, 3, 0.5), player(0, 4, 1.5)];
+        let players =
+            vec![player(0, 3, 1.0), player(1, 4, 2.0), player(2, 3, 0.5), player(0, 4, 1.5)];
         let prices = [1.0, 2.0, 3.0, 4.0];
         let game = Game::new(demand, 4, players.clone()).expect("valid");
         for (i, prospect) in game.prospects(&prices).expect("valid").iter().enumerate() {
@@ -201,8 +234,12 @@ mod tests {
                 .range
                 .layers()
                 .map(|layer| {
-                    let on_layer: Vec<usize> = (0..4).filter(|j| players[*j].range.contains(layer)).collect();
-                    let offers: Vec<Offer> = on_layer.iter().map(|&j| Offer { price: prices[j], cost: players[j].cost }).collect();
+                    let on_layer: Vec<usize> =
+                        (0..4).filter(|j| players[*j].range.contains(layer)).collect();
+                    let offers: Vec<Offer> = on_layer
+                        .iter()
+                        .map(|&j| Offer { price: prices[j], cost: players[j].cost })
+                        .collect();
                     let own = on_layer.iter().position(|j| *j == i).expect("serves it");
                     demand.probabilities(&offers)[own]
                 })

@@ -1,14 +1,16 @@
 //! The paper's own rule, word for word: a fixed step along the gradient of revenue (P2P-LLM eq. 5).
 //!
-//! Kept to compare against and to draw: with two workers a step of 10 oscillates for ever, with 64 a step of 0.05 creeps, and from
-//! a price far too high it stalls whatever the step, because the probability and with it the gradient have vanished.
-//! [`super::best_price`] has none of these faults; workers use that.
+//! Kept to compare against and to draw: with two workers a step of 10 oscillates for ever, with 64
+//! a step of 0.05 creeps, and from a price far too high it stalls whatever the step, because the
+//! probability and with it the gradient have vanished. [`super::best_price`] has none of these
+//! faults; workers use that.
 
 use super::revenue::{Bounds, Prospect};
 
 /// `p_{t+1} = p_t + η·∂R/∂p_t` (eq. 5), kept within `bounds`.
 ///
-/// `step` is η, in base units squared per unit of profit. With a marginal cost of 0 and units of 1 this is the paper's formula.
+/// `step` is η, in base units squared per unit of profit. With a marginal cost of 0 and units of 1
+/// this is the paper's formula.
 pub fn literal_step(prospect: &Prospect, bounds: Bounds, price: f64, step: f64) -> f64 {
     bounds.clamp(price + step * prospect.profit_gradient(price))
 }
@@ -21,15 +23,19 @@ mod tests {
         demand::{Demand, Offer},
     };
 
-    /// Largest relative distance from the equilibrium of `n` equal workers after `rounds` rounds of literal steps.
+    /// Largest relative distance from the equilibrium of `n` equal workers after `rounds` rounds of
+    /// literal steps.
     fn distance_after(n: usize, start: f64, step: f64, rounds: usize) -> f64 {
         let demand = Demand::paper(0.5).expect("valid");
         let bounds = Bounds::new(0.0, 1e6).expect("ordered");
-        let mut prices: Vec<f64> = (0..n).map(|i| start * (1.0 + 0.01 * i as f64 / n as f64)).collect();
+        let mut prices: Vec<f64> =
+            (0..n).map(|i| start * (1.0 + 0.01 * i as f64 / n as f64)).collect();
         for _ in 0..rounds {
-            let offers: Vec<Offer> = prices.iter().map(|&price| Offer { price, cost: 1.0 }).collect();
+            let offers: Vec<Offer> =
+                prices.iter().map(|&price| Offer { price, cost: 1.0 }).collect();
             for (i, price) in prices.iter_mut().enumerate() {
-                let rivals: Vec<Offer> = offers.iter().enumerate().filter(|(j, _)| *j != i).map(|(_, o)| *o).collect();
+                let rivals: Vec<Offer> =
+                    offers.iter().enumerate().filter(|(j, _)| *j != i).map(|(_, o)| *o).collect();
                 let prospect = Prospect::on_layer(&demand, 1.0, 0.0, &rivals).expect("valid");
                 *price = literal_step(&prospect, bounds, *price, step);
             }
@@ -54,7 +60,10 @@ mod tests {
         assert!(distance_after(2, 5.0, 1.0, 500) < 1e-6);
         assert!(distance_after(2, 5.0, 10.0, 2_000) > 0.1, "oscillates");
         assert!(distance_after(64, 0.1, 0.05, 2_000) > 0.1, "creeps");
-        assert!(distance_after(8, 50.0, 1.0, 2_000) > 1.0, "stalls where the gradient has vanished");
+        assert!(
+            distance_after(8, 50.0, 1.0, 2_000) > 1.0,
+            "stalls where the gradient has vanished"
+        );
     }
 
     #[test]

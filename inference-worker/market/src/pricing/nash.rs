@@ -1,7 +1,7 @@
 //! Does anybody gain by another price? (P2P-LLM eq. 6)
 //!
-//! The check is deliberately not the optimiser's: it tries every price of a fine grid and compares profits, so that a fault in
-//! the climb cannot hide here.
+//! The check is deliberately not the optimiser's: it tries every price of a fine grid and compares
+//! profits, so that a fault in the climb cannot hide here.
 
 use super::{PricingError, game::Game, revenue::Bounds, revenue::Prospect};
 
@@ -28,9 +28,14 @@ pub struct Deviation {
 }
 
 impl Deviation {
-    /// Gain as a fraction of the better profit: 0 at a best response, near 1 when nearly everything is given away.
+    /// Gain as a fraction of the better profit: 0 at a best response, near 1 when nearly everything
+    /// is given away.
     pub fn relative_gain(&self) -> f64 {
-        if self.better_profit > 0.0 { ((self.better_profit - self.profit) / self.better_profit).max(0.0) } else { 0.0 }
+        if self.better_profit > 0.0 {
+            ((self.better_profit - self.profit) / self.better_profit).max(0.0)
+        } else {
+            0.0
+        }
     }
 }
 
@@ -66,7 +71,8 @@ impl Game {
             .enumerate()
             .map(|(player, (prospect, &price))| {
                 let profit = prospect.profit(price);
-                let (better_price, better_profit) = best_on_grid(prospect, self.players()[player].bounds, price);
+                let (better_price, better_profit) =
+                    best_on_grid(prospect, self.players()[player].bounds, price);
                 Deviation { player, price, profit, better_price, better_profit }
             })
             .collect();
@@ -78,13 +84,18 @@ impl Game {
 fn best_on_grid(prospect: &Prospect, bounds: Bounds, price: f64) -> (f64, f64) {
     let low = bounds.floor.max(bounds.ceiling * 10f64.powi(-DECADES));
     let ratio = if low > 0.0 { (bounds.ceiling / low).ln() } else { 0.0 };
-    let over = (0..=GRID_OVER_BOUNDS).map(|i| low * (ratio * f64::from(i) / f64::from(GRID_OVER_BOUNDS)).exp());
-    let around = (0..=GRID_AROUND_PRICE).map(|i| price * (0.8 + 0.4 * f64::from(i) / f64::from(GRID_AROUND_PRICE)));
+    let over = (0..=GRID_OVER_BOUNDS)
+        .map(|i| low * (ratio * f64::from(i) / f64::from(GRID_OVER_BOUNDS)).exp());
+    let around = (0..=GRID_AROUND_PRICE)
+        .map(|i| price * (0.8 + 0.4 * f64::from(i) / f64::from(GRID_AROUND_PRICE)));
     let start = bounds.clamp(price);
-    over.chain(around).map(|candidate| bounds.clamp(candidate)).fold((start, prospect.profit(start)), |best, candidate| {
-        let profit = prospect.profit(candidate);
-        if profit > best.1 { (candidate, profit) } else { best }
-    })
+    over.chain(around).map(|candidate| bounds.clamp(candidate)).fold(
+        (start, prospect.profit(start)),
+        |best, candidate| {
+            let profit = prospect.profit(candidate);
+            if profit > best.1 { (candidate, profit) } else { best }
+        },
+    )
 }
 
 #[cfg(test)]
@@ -98,7 +109,10 @@ mod tests {
     fn an_equilibrium_passes_and_a_price_off_by_a_third_is_found() {
         let bounds = Bounds::new(0.0, 1e4).expect("ordered");
         let range = LayerRange { first: 0, end: 1 };
-        let players: Vec<Player> = [1.0, 2.0, 2.5].iter().map(|&cost| Player { range, cost, marginal_cost: 0.2, bounds }).collect();
+        let players: Vec<Player> = [1.0, 2.0, 2.5]
+            .iter()
+            .map(|&cost| Player { range, cost, marginal_cost: 0.2, bounds })
+            .collect();
         let game = Game::new(Demand::paper(0.5).expect("valid"), 1, players).expect("valid");
         let mut settled = game.settle(&[1.0, 1.0, 1.0], 1e-10, 200).expect("settles");
         assert!(game.nash_check(&settled.prices).expect("valid").holds(1e-9));

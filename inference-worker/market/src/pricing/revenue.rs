@@ -1,7 +1,9 @@
-//! One worker's expected revenue (P2P-LLM eq. 2), its profit and its slope, over all layers that it serves.
+//! One worker's expected revenue (P2P-LLM eq. 2), its profit and its slope, over all layers that it
+//! serves.
 //!
-//! A worker posts one price and earns on each of its layers with that layer's probability, so what it maximises is the sum:
-//! `R(p) = (p − e)·Σ_l P_l(p)`, with `e` its own expense per layer-token (0 in the paper).
+//! A worker posts one price and earns on each of its layers with that layer's probability, so what
+//! it maximises is the sum: `R(p) = (p − e)·Σ_l P_l(p)`, with `e` its own expense per layer-token
+//! (0 in the paper).
 
 use super::{
     PricingError,
@@ -19,7 +21,8 @@ pub struct Bounds {
 
 impl Bounds {
     /// # Errors
-    /// [`PricingError::Quantity`] for a negative or non-finite bound, [`PricingError::EmptyBounds`] if `floor > ceiling`.
+    /// [`PricingError::Quantity`] for a negative or non-finite bound, [`PricingError::EmptyBounds`]
+    /// if `floor > ceiling`.
     pub fn new(floor: f64, ceiling: f64) -> Result<Self, PricingError> {
         for (what, value) in [("price floor", floor), ("price ceiling", ceiling)] {
             if !(value >= 0.0 && value.is_finite()) {
@@ -38,22 +41,31 @@ impl Bounds {
     }
 }
 
-/// What a worker faces: its own cost and expense, and on each of its layers the mass of everybody else.
+/// What a worker faces: its own cost and expense, and on each of its layers the mass of everybody
+/// else.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prospect {
     slope: f64,
     marginal_cost: f64,
-    /// Per layer: `L + (1−α)·c/(T·c_unit)`, so that the logit of *not* being picked at price `p` is this plus `slope·p`.
+    /// Per layer: `L + (1−α)·c/(T·c_unit)`, so that the logit of *not* being picked at price `p` is
+    /// this plus `slope·p`.
     offsets: Vec<f64>,
 }
 
 impl Prospect {
-    /// `cost`: own microseconds per layer-token. `marginal_cost`: own expense, base units per layer-token.
-    /// `rivals_log_mass`: [`Demand::rivals_log_mass`] of each layer served, without ourselves.
+    /// `cost`: own microseconds per layer-token. `marginal_cost`: own expense, base units per
+    /// layer-token. `rivals_log_mass`: [`Demand::rivals_log_mass`] of each layer served, without
+    /// ourselves.
     ///
     /// # Errors
-    /// [`PricingError::NoLayers`] without a layer, [`PricingError::Quantity`] for a number that makes no sense.
-    pub fn new(demand: &Demand, cost: f64, marginal_cost: f64, rivals_log_mass: &[f64]) -> Result<Self, PricingError> {
+    /// [`PricingError::NoLayers`] without a layer, [`PricingError::Quantity`] for a number that
+    /// makes no sense.
+    pub fn new(
+        demand: &Demand,
+        cost: f64,
+        marginal_cost: f64,
+        rivals_log_mass: &[f64],
+    ) -> Result<Self, PricingError> {
         if rivals_log_mass.is_empty() {
             return Err(PricingError::NoLayers);
         }
@@ -62,18 +74,29 @@ impl Prospect {
                 return Err(PricingError::Quantity { what, value });
             }
         }
-        if let Some(&value) = rivals_log_mass.iter().find(|mass| mass.is_nan() || **mass == f64::INFINITY) {
+        if let Some(&value) =
+            rivals_log_mass.iter().find(|mass| mass.is_nan() || **mass == f64::INFINITY)
+        {
             return Err(PricingError::Quantity { what: "rivals' log mass", value });
         }
         let own = -demand.exponent(Offer { price: 0.0, cost });
-        Ok(Self { slope: demand.price_slope(), marginal_cost, offsets: rivals_log_mass.iter().map(|mass| mass + own).collect() })
+        Ok(Self {
+            slope: demand.price_slope(),
+            marginal_cost,
+            offsets: rivals_log_mass.iter().map(|mass| mass + own).collect(),
+        })
     }
 
     /// Prospect on one layer with the given rivals.
     ///
     /// # Errors
     /// As [`Prospect::new`].
-    pub fn on_layer(demand: &Demand, cost: f64, marginal_cost: f64, rivals: &[Offer]) -> Result<Self, PricingError> {
+    pub fn on_layer(
+        demand: &Demand,
+        cost: f64,
+        marginal_cost: f64,
+        rivals: &[Offer],
+    ) -> Result<Self, PricingError> {
         Self::new(demand, cost, marginal_cost, &[demand.rivals_log_mass(rivals)])
     }
 
@@ -87,7 +110,8 @@ impl Prospect {
         self.slope
     }
 
-    /// The prospect on only the layer where rivals are strongest (its peak is the lowest of all layers), or weakest (the highest).
+    /// The prospect on only the layer where rivals are strongest (its peak is the lowest of all
+    /// layers), or weakest (the highest).
     pub(super) fn extreme_layer(&self, strongest: bool) -> Self {
         let pick = if strongest { f64::max } else { f64::min };
         let offset = self.offsets.iter().copied().reduce(pick).unwrap_or(f64::NEG_INFINITY);
@@ -109,7 +133,8 @@ impl Prospect {
         (price - self.marginal_cost) * self.sales(price)
     }
 
-    /// `∂/∂p (p − e)·Σ P_l = Σ P_l·(1 + slope·(p − e)·(P_l − 1))`; with e = 0 and units of 1, the paper's gradient.
+    /// `∂/∂p (p − e)·Σ P_l = Σ P_l·(1 + slope·(p − e)·(P_l − 1))`; with e = 0 and units of 1, the
+    /// paper's gradient.
     pub fn profit_gradient(&self, price: f64) -> f64 {
         let margin = price - self.marginal_cost;
         self.offsets
@@ -121,7 +146,8 @@ impl Prospect {
             .sum()
     }
 
-    /// `ln((p − e)·Σ P_l)` as a function of `y = ln(p − e)`. It never vanishes, however dear the price.
+    /// `ln((p − e)·Σ P_l)` as a function of `y = ln(p − e)`. It never vanishes, however dear the
+    /// price.
     pub fn log_profit(&self, log_margin: f64) -> f64 {
         let price = self.marginal_cost + log_margin.exp();
         let mut greatest = f64::NEG_INFINITY;
@@ -138,14 +164,17 @@ impl Prospect {
         log_margin + greatest + f64::ln(total)
     }
 
-    /// Slope of [`Prospect::log_profit`] in `y`: `1 − slope·e^y·Σ π_l·(1 − P_l)`, `π_l` the layer's part in the sales.
+    /// Slope of [`Prospect::log_profit`] in `y`: `1 − slope·e^y·Σ π_l·(1 − P_l)`, `π_l` the layer's
+    /// part in the sales.
     ///
-    /// For e = 0 this is `d log R / d log p = 1 + slope·p·(P − 1)`. Concave in `y` for one layer, hence one peak.
+    /// For e = 0 this is `d log R / d log p = 1 + slope·p·(P − 1)`. Concave in `y` for one layer,
+    /// hence one peak.
     pub fn log_profit_gradient(&self, log_margin: f64) -> f64 {
         let margin = log_margin.exp();
         let price = self.marginal_cost + margin;
         let logits = self.offsets.iter().map(|offset| offset + self.slope * price);
-        let greatest = logits.clone().map(|logit| -softplus(logit)).fold(f64::NEG_INFINITY, f64::max);
+        let greatest =
+            logits.clone().map(|logit| -softplus(logit)).fold(f64::NEG_INFINITY, f64::max);
         if greatest == f64::NEG_INFINITY {
             return 1.0 - self.slope * margin;
         }
@@ -184,12 +213,17 @@ mod tests {
 
     #[test]
     fn log_gradient_matches_finite_differences_over_several_layers() {
-        let demand = Demand::new(0.6, 0.5, Units { price: 10.0, cost: 100.0 }, Some(3.0)).expect("valid");
-        let prospect = Prospect::new(&demand, 120.0, 2.0, &[-1.0, f64::NEG_INFINITY, 0.5, -4.0]).expect("valid");
+        let demand =
+            Demand::new(0.6, 0.5, Units { price: 10.0, cost: 100.0 }, Some(3.0)).expect("valid");
+        let prospect = Prospect::new(&demand, 120.0, 2.0, &[-1.0, f64::NEG_INFINITY, 0.5, -4.0])
+            .expect("valid");
         for y in [-6.0, -1.0, 0.0, 2.0, 3.5, 5.0] {
             let h = 1e-5;
             let numeric = (prospect.log_profit(y + h) - prospect.log_profit(y - h)) / (2.0 * h);
-            assert!((prospect.log_profit_gradient(y) - numeric).abs() < 1e-6 * (1.0 + numeric.abs()), "at {y}");
+            assert!(
+                (prospect.log_profit_gradient(y) - numeric).abs() < 1e-6 * (1.0 + numeric.abs()),
+                "at {y}"
+            );
             assert!((prospect.log_profit(y) - prospect.profit(2.0 + y.exp()).ln()).abs() < 1e-10);
         }
     }
@@ -201,7 +235,10 @@ mod tests {
         assert!(Prospect::new(&demand, -1.0, 0.0, &[0.0]).is_err());
         assert!(Prospect::new(&demand, 1.0, f64::NAN, &[0.0]).is_err());
         assert!(Prospect::new(&demand, 1.0, 0.0, &[f64::NAN]).is_err());
-        assert_eq!(Bounds::new(2.0, 1.0), Err(PricingError::EmptyBounds { floor: 2.0, ceiling: 1.0 }));
+        assert_eq!(
+            Bounds::new(2.0, 1.0),
+            Err(PricingError::EmptyBounds { floor: 2.0, ceiling: 1.0 })
+        );
         assert!(Bounds::new(-1.0, 1.0).is_err());
     }
 }

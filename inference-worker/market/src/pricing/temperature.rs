@@ -1,8 +1,10 @@
-//! How sharply do payers choose? The temperature of eq. 3, fitted to the quotes that a worker won and lost.
+//! How sharply do payers choose? The temperature of eq. 3, fitted to the quotes that a worker won
+//! and lost.
 //!
-//! One parameter, maximum likelihood. The likelihood of a loss is not concave in T, so the fit first scans a bounded grid and then
-//! closes in on the best cell by golden section. A floor keeps a lucky streak from making the market look infinitely sharp,
-//! which would set every worker to undercut by nothing and take all.
+//! One parameter, maximum likelihood. The likelihood of a loss is not concave in T, so the fit
+//! first scans a bounded grid and then closes in on the best cell by golden section. A floor keeps
+//! a lucky streak from making the market look infinitely sharp, which would set every worker to
+//! undercut by nothing and take all.
 
 use super::{
     PricingError,
@@ -21,7 +23,8 @@ const REFINEMENTS: u32 = 48;
 pub struct Observation {
     /// Weight (eq. 1) of our own quote.
     pub own_weight: f64,
-    /// Weights of the other choices that the payer had, the outside option among them if there is one.
+    /// Weights of the other choices that the payer had, the outside option among them if there is
+    /// one.
     pub rival_weights: Vec<f64>,
     /// Whether the payer took ours.
     pub won: bool,
@@ -30,7 +33,10 @@ pub struct Observation {
 impl Observation {
     /// Logarithm of the probability of what happened, at temperature `t`.
     fn log_likelihood(&self, t: f64) -> f64 {
-        let rivals = self.rival_weights.iter().fold(f64::NEG_INFINITY, |mass, weight| log_add(mass, -weight / t));
+        let rivals = self
+            .rival_weights
+            .iter()
+            .fold(f64::NEG_INFINITY, |mass, weight| log_add(mass, -weight / t));
         let logit = rivals + self.own_weight / t;
         if self.won { -softplus(logit) } else { -softplus(-logit) }
     }
@@ -56,14 +62,19 @@ pub struct Fit {
     pub observations: usize,
 }
 
-/// The temperature under which `observations` were most likely, or `None` if fewer than [`MIN_OBSERVATIONS`] say anything.
+/// The temperature under which `observations` were most likely, or `None` if fewer than
+/// [`MIN_OBSERVATIONS`] say anything.
 ///
-/// A quote without rivals says nothing and is left out. Time is linear in the number of rival weights.
+/// A quote without rivals says nothing and is left out. Time is linear in the number of rival
+/// weights.
 ///
 /// # Errors
-/// [`PricingError::Temperature`] for bounds that are not positive or reversed; [`PricingError::Quantity`] for a weight that is
-/// not a number.
-pub fn fit_temperature(observations: &[Observation], bounds: TemperatureBounds) -> Result<Option<Fit>, PricingError> {
+/// [`PricingError::Temperature`] for bounds that are not positive or reversed;
+/// [`PricingError::Quantity`] for a weight that is not a number.
+pub fn fit_temperature(
+    observations: &[Observation],
+    bounds: TemperatureBounds,
+) -> Result<Option<Fit>, PricingError> {
     if !(bounds.floor > 0.0 && bounds.floor.is_finite()) {
         return Err(PricingError::Temperature(bounds.floor));
     }
@@ -74,11 +85,15 @@ pub fn fit_temperature(observations: &[Observation], bounds: TemperatureBounds) 
     if let Some(&value) = weights.into_iter().find(|weight| !weight.is_finite()) {
         return Err(PricingError::Quantity { what: "weight", value });
     }
-    let informative: Vec<&Observation> = observations.iter().filter(|o| !o.rival_weights.is_empty()).collect();
+    let informative: Vec<&Observation> =
+        observations.iter().filter(|o| !o.rival_weights.is_empty()).collect();
     if informative.len() < MIN_OBSERVATIONS {
         return Ok(None);
     }
-    let mean = |log_t: f64| informative.iter().map(|o| o.log_likelihood(log_t.exp())).sum::<f64>() / informative.len() as f64;
+    let mean = |log_t: f64| {
+        informative.iter().map(|o| o.log_likelihood(log_t.exp())).sum::<f64>()
+            / informative.len() as f64
+    };
 
     let (low, high) = (bounds.floor.ln(), bounds.ceiling.ln());
     let cell = (high - low) / f64::from(CELLS);
@@ -116,7 +131,8 @@ mod tests {
 
     const BOUNDS: TemperatureBounds = TemperatureBounds { floor: 0.05, ceiling: 20.0 };
 
-    /// Observations whose wins happen exactly as often as `t` says: every situation is repeated, with wins in proportion.
+    /// Observations whose wins happen exactly as often as `t` says: every situation is repeated,
+    /// with wins in proportion.
     fn drawn_at(t: f64) -> Vec<Observation> {
         let mut observations = Vec::new();
         for i in 0..40 {
@@ -149,11 +165,15 @@ mod tests {
 
     #[test]
     fn too_little_or_nonsense_moves_nothing() {
-        let few = vec![Observation { own_weight: 1.0, rival_weights: vec![2.0], won: true }; MIN_OBSERVATIONS - 1];
+        let few = vec![
+            Observation { own_weight: 1.0, rival_weights: vec![2.0], won: true };
+            MIN_OBSERVATIONS - 1
+        ];
         assert_eq!(fit_temperature(&few, BOUNDS), Ok(None));
         let alone = vec![Observation { own_weight: 1.0, rival_weights: vec![], won: true }; 100];
         assert_eq!(fit_temperature(&alone, BOUNDS), Ok(None));
-        let nan = vec![Observation { own_weight: f64::NAN, rival_weights: vec![1.0], won: true }; 100];
+        let nan =
+            vec![Observation { own_weight: f64::NAN, rival_weights: vec![1.0], won: true }; 100];
         assert!(matches!(fit_temperature(&nan, BOUNDS), Err(PricingError::Quantity { .. })));
         assert!(fit_temperature(&[], TemperatureBounds { floor: 0.0, ceiling: 1.0 }).is_err());
         assert!(fit_temperature(&[], TemperatureBounds { floor: 2.0, ceiling: 1.0 }).is_err());

@@ -1,7 +1,7 @@
 //! Who failed lately, and for how long to leave it out.
 //!
-//! Each failure doubles the wait, from [`FIRST_BAN_MS`] to [`LONGEST_BAN_MS`]; a success forgives. The list is bounded: when it is
-//! full, the ban that ends first makes room.
+//! Each failure doubles the wait, from [`FIRST_BAN_MS`] to [`LONGEST_BAN_MS`]; a success forgives.
+//! The list is bounded: when it is full, the ban that ends first makes room.
 
 use std::collections::BTreeMap;
 
@@ -30,10 +30,15 @@ impl<K: Ord + Clone> BanList<K> {
         Self { bans: BTreeMap::new() }
     }
 
-    /// Notes a failure at `now_ms` and returns when the worker may be tried again, on the caller's clock.
+    /// Notes a failure at `now_ms` and returns when the worker may be tried again, on the caller's
+    /// clock.
     pub fn failed(&mut self, worker: K, now_ms: u64) -> u64 {
         if !self.bans.contains_key(&worker) && self.bans.len() >= MAX_BANS {
-            let first_to_end = self.bans.iter().min_by_key(|(_, ban)| ban.until_ms).map(|(worker, _)| worker.clone());
+            let first_to_end = self
+                .bans
+                .iter()
+                .min_by_key(|(_, ban)| ban.until_ms)
+                .map(|(worker, _)| worker.clone());
             first_to_end.and_then(|worker| self.bans.remove(&worker));
         }
         let ban = self.bans.entry(worker).or_insert(Ban { failures: 0, until_ms: 0 });
@@ -48,7 +53,8 @@ impl<K: Ord + Clone> BanList<K> {
         self.bans.remove(worker);
     }
 
-    /// Until when the worker is left out, if it is at `now_ms`. A ban that has ended still counts towards the next one's length.
+    /// Until when the worker is left out, if it is at `now_ms`. A ban that has ended still counts
+    /// towards the next one's length.
     pub fn banned_until(&self, worker: &K, now_ms: u64) -> Option<u64> {
         self.bans.get(worker).map(|ban| ban.until_ms).filter(|until| *until > now_ms)
     }
@@ -62,7 +68,10 @@ mod tests {
     fn waits_double_from_fifteen_seconds_to_an_hour_and_success_forgives() {
         let mut bans = BanList::new();
         let mut now = 1_000;
-        for wait in [15_000, 30_000, 60_000, 120_000, 240_000, 480_000, 960_000, 1_920_000, 3_600_000, 3_600_000] {
+        for wait in [
+            15_000, 30_000, 60_000, 120_000, 240_000, 480_000, 960_000, 1_920_000, 3_600_000,
+            3_600_000,
+        ] {
             assert_eq!(bans.failed(7, now), now + wait);
             assert_eq!(bans.banned_until(&7, now + wait - 1), Some(now + wait));
             now += wait;

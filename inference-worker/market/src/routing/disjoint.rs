@@ -6,14 +6,21 @@ use super::{network::Network, no_path::RouteError, path::Path, shortest::Prefere
 pub const MAX_DISJOINT_PATHS: usize = 16;
 
 impl Network<'_> {
-    /// Up to `k` (at most [`MAX_DISJOINT_PATHS`]) paths, best first; none shares a worker with another.
+    /// Up to `k` (at most [`MAX_DISJOINT_PATHS`]) paths, best first; none shares a worker with
+    /// another.
     ///
-    /// Each is the best one over the workers that those before it left. That keeps the first path the best there is, which is what
-    /// a payer uses; it may find fewer disjoint paths than a search that gives up the best one for their sake.
+    /// Each is the best one over the workers that those before it left. That keeps the first path
+    /// the best there is, which is what a payer uses; it may find fewer disjoint paths than a
+    /// search that gives up the best one for their sake.
     ///
     /// # Errors
-    /// Those of [`Network::best_path`], for the first path only: a missing spare just ends the list.
-    pub fn disjoint_paths(&self, preference: Preference, k: usize) -> Result<Vec<Path>, RouteError> {
+    /// Those of [`Network::best_path`], for the first path only: a missing spare just ends the
+    /// list.
+    pub fn disjoint_paths(
+        &self,
+        preference: Preference,
+        k: usize,
+    ) -> Result<Vec<Path>, RouteError> {
         let mut paths = vec![self.best_path(preference)?];
         let mut left = self.clone();
         while paths.len() < k.min(MAX_DISJOINT_PATHS) {

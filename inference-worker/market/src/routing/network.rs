@@ -44,8 +44,9 @@ pub struct Links {
     pub hop_us: u32,
     /// Latency between two workers of whom nothing is known, µs.
     pub assumed_us: u32,
-    /// Latency from one worker to another where it was measured, µs, by positions among the candidates. Workers named here are
-    /// searched one by one, all others together, so keep it to thousands of entries.
+    /// Latency from one worker to another where it was measured, µs, by positions among the
+    /// candidates. Workers named here are searched one by one, all others together, so keep it to
+    /// thousands of entries.
     pub measured_us: HashMap<(usize, usize), u32>,
 }
 
@@ -59,7 +60,8 @@ impl Links {
 /// What the path is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// The layers to cover: the whole model, or the part of a lost stage. Workers may serve more; they compute only these.
+    /// The layers to cover: the whole model, or the part of a lost stage. Workers may serve more;
+    /// they compute only these.
     pub layers: LayerRange,
     /// Positions (prompt and answer) for which every stage needs KV room.
     pub positions: u32,
@@ -91,11 +93,18 @@ pub(super) struct Usable {
 const MAX_PRICE: Balance = Balance::MAX / u16::MAX as Balance;
 
 impl<'a> Network<'a> {
-    /// Leaves out every candidate that cannot serve `request`, and those in `unwanted` (positions among the candidates).
+    /// Leaves out every candidate that cannot serve `request`, and those in `unwanted` (positions
+    /// among the candidates).
     ///
     /// # Errors
-    /// [`RouteError::NoLayers`] for an empty request, [`RouteError::NoPath`] if a layer has no usable worker left.
-    pub fn new(candidates: &'a [Candidate], links: &'a Links, request: Request, unwanted: &[usize]) -> Result<Self, RouteError> {
+    /// [`RouteError::NoLayers`] for an empty request, [`RouteError::NoPath`] if a layer has no
+    /// usable worker left.
+    pub fn new(
+        candidates: &'a [Candidate],
+        links: &'a Links,
+        request: Request,
+        unwanted: &[usize],
+    ) -> Result<Self, RouteError> {
         let asked = request.layers;
         if asked.is_empty() {
             return Err(RouteError::NoLayers(asked));
@@ -117,7 +126,11 @@ impl<'a> Network<'a> {
                 continue;
             }
             let (first, end) = (first - asked.first, end - asked.first);
-            let exclusion = if is_unwanted[worker] { Some(Exclusion::Unwanted) } else { exclusion(candidate, request.positions) };
+            let exclusion = if is_unwanted[worker] {
+                Some(Exclusion::Unwanted)
+            } else {
+                exclusion(candidate, request.positions)
+            };
             census.count(first, end, exclusion);
             if exclusion.is_none() {
                 usable.push(Usable { worker, first, end, linked: linked[worker] });
@@ -139,7 +152,10 @@ impl<'a> Network<'a> {
 
     /// The layers `[first, end)` counted from the request's first, in the model's numbering.
     pub(super) fn model_range(&self, first: u16, end: u16) -> LayerRange {
-        LayerRange { first: self.request.layers.first + first, end: self.request.layers.first + end }
+        LayerRange {
+            first: self.request.layers.first + first,
+            end: self.request.layers.first + end,
+        }
     }
 
     /// Whether a path could have more stages than allowed at all.
@@ -154,13 +170,18 @@ fn exclusion(candidate: &Candidate, positions: u32) -> Option<Exclusion> {
         Availability::Banned => Some(Exclusion::Banned),
         Availability::Unreachable => Some(Exclusion::Unreachable),
         Availability::Silent => Some(Exclusion::Silent),
-        Availability::Ready { free_positions } if free_positions < positions => Some(Exclusion::NoKvRoom),
-        Availability::Ready { .. } if candidate.price_per_layer_token > MAX_PRICE => Some(Exclusion::Unpayable),
+        Availability::Ready { free_positions } if free_positions < positions => {
+            Some(Exclusion::NoKvRoom)
+        }
+        Availability::Ready { .. } if candidate.price_per_layer_token > MAX_PRICE => {
+            Some(Exclusion::Unpayable)
+        }
         Availability::Ready { .. } => None,
     }
 }
 
-/// Counts usable and excluded workers per layer, by differences at the ends of their ranges: O(1) per worker.
+/// Counts usable and excluded workers per layer, by differences at the ends of their ranges: O(1)
+/// per worker.
 struct Census {
     asked: LayerRange,
     usable: Vec<i64>,
@@ -175,7 +196,9 @@ impl Census {
     fn count(&mut self, first: u16, end: u16, exclusion: Option<Exclusion>) {
         let differences = match exclusion {
             None => &mut self.usable,
-            Some(reason) => self.excluded.entry(reason).or_insert_with(|| vec![0; self.usable.len()]),
+            Some(reason) => {
+                self.excluded.entry(reason).or_insert_with(|| vec![0; self.usable.len()])
+            }
         };
         differences[usize::from(first)] += 1;
         differences[usize::from(end)] -= 1;
@@ -196,7 +219,9 @@ impl Census {
             let mut reasons: Vec<(Exclusion, u32)> = self
                 .excluded
                 .iter()
-                .map(|(reason, counts)| (*reason, u32::try_from(counts[usize::from(layer)]).unwrap_or(u32::MAX)))
+                .map(|(reason, counts)| {
+                    (*reason, u32::try_from(counts[usize::from(layer)]).unwrap_or(u32::MAX))
+                })
                 .filter(|(_, count)| *count > 0)
                 .collect();
             reasons.sort_unstable();
@@ -207,12 +232,18 @@ impl Census {
                 }
             } else {
                 match no_path.excluded.last_mut() {
-                    Some(last) if last.layers.end == first && last.reasons == reasons => last.layers.end += 1,
+                    Some(last) if last.layers.end == first && last.reasons == reasons => {
+                        last.layers.end += 1
+                    }
                     _ => no_path.excluded.push(ExcludedLayers { layers: one, reasons }),
                 }
             }
         }
-        if no_path.uncovered.is_empty() && no_path.excluded.is_empty() { Ok(()) } else { Err(no_path) }
+        if no_path.uncovered.is_empty() && no_path.excluded.is_empty() {
+            Ok(())
+        } else {
+            Err(no_path)
+        }
     }
 }
 
@@ -239,10 +270,14 @@ mod tests {
             candidate(8, 9, ready),
             dear,
         ];
-        let request = Request { layers: LayerRange { first: 0, end: 11 }, positions: 100, max_stages: 16 };
+        let request =
+            Request { layers: LayerRange { first: 0, end: 11 }, positions: 100, max_stages: 16 };
         let error = Network::new(&candidates, &Links::default(), request, &[4]).expect_err("gaps");
         let range = |first, end| LayerRange { first, end };
-        let gap = |layers, reasons: &[(Exclusion, u32)]| ExcludedLayers { layers, reasons: reasons.to_vec() };
+        let gap = |layers, reasons: &[(Exclusion, u32)]| ExcludedLayers {
+            layers,
+            reasons: reasons.to_vec(),
+        };
         assert_eq!(
             error,
             RouteError::NoPath(NoPath {
@@ -260,7 +295,11 @@ mod tests {
 
     #[test]
     fn an_empty_request_is_refused() {
-        let request = Request { layers: LayerRange { first: 4, end: 4 }, positions: 1, max_stages: 16 };
-        assert!(matches!(Network::new(&[], &Links::default(), request, &[]), Err(RouteError::NoLayers(_))));
+        let request =
+            Request { layers: LayerRange { first: 4, end: 4 }, positions: 1, max_stages: 16 };
+        assert!(matches!(
+            Network::new(&[], &Links::default(), request, &[]),
+            Err(RouteError::NoLayers(_))
+        ));
     }
 }

@@ -72,16 +72,22 @@ impl fmt::Display for NoPath {
             }
         }
         let wait = "try again in a minute";
-        let is_absent = |(reason, _): &(Exclusion, u32)| matches!(reason, Exclusion::Unreachable | Exclusion::Silent);
+        let is_absent = |(reason, _): &(Exclusion, u32)| {
+            matches!(reason, Exclusion::Unreachable | Exclusion::Silent)
+        };
         let remedy = match (self.uncovered.is_empty(), self.excluded.is_empty()) {
             (false, true) => "start a worker for them or choose another model",
             (false, false) => "start a worker for the uncovered layers or choose another model",
-            _ if self.excluded.iter().all(|gap| gap.reasons.iter().any(|(reason, _)| *reason == Exclusion::NoKvRoom)) => {
+            _ if self.excluded.iter().all(|gap| {
+                gap.reasons.iter().any(|(reason, _)| *reason == Exclusion::NoKvRoom)
+            }) =>
+            {
                 "try again in a minute or ask for fewer tokens"
             }
             // Waiting does not help against an address that is wrong.
             _ if self.excluded.iter().all(|gap| gap.reasons.iter().all(is_absent)) => {
-                "check your own connection; else their operators must make them reachable, or another worker must serve these layers"
+                "check your own connection; else their operators must make them reachable, or \
+                 another worker must serve these layers"
             }
             _ => wait,
         };
@@ -103,12 +109,16 @@ pub enum RouteError {
     #[error("alpha is {0}: choose a number from 0 (only time counts) to 1 (only money counts)")]
     Alpha(f64),
     /// Every path needs more stages than allowed.
-    #[error("every path has more than {0} stages: wait for workers with wider ranges or allow more stages")]
+    #[error(
+        "every path has more than {0} stages: wait for workers with wider ranges or allow more \
+         stages"
+    )]
     TooManyStages(u16),
     /// No path is within both limits.
     #[error(
-        "no path costs at most {max_price:?} base units and takes at most {deadline_us:?} µs per token: the cheapest costs \
-             {cheapest}, the fastest takes {fastest_us} µs; raise --max-price or --deadline"
+        "no path costs at most {max_price:?} base units and takes at most {deadline_us:?} µs per \
+         token: the cheapest costs {cheapest}, the fastest takes {fastest_us} µs; raise \
+         --max-price or --deadline"
     )]
     OverLimits {
         /// Most base units per token asked for.
@@ -131,21 +141,29 @@ mod tests {
         let range = |first, end| LayerRange { first, end };
         let no_path = NoPath {
             uncovered: vec![range(3, 5)],
-            excluded: vec![ExcludedLayers { layers: range(7, 8), reasons: vec![(Exclusion::Banned, 2), (Exclusion::NoKvRoom, 1)] }],
+            excluded: vec![ExcludedLayers {
+                layers: range(7, 8),
+                reasons: vec![(Exclusion::Banned, 2), (Exclusion::NoKvRoom, 1)],
+            }],
         };
         assert_eq!(
             no_path.to_string(),
-            "no path: layers [3, 5) have no worker, the workers of layers [7, 8) are banned after a failure (2), without KV room \
-             for this session (1): start a worker for the uncovered layers or choose another model"
+            "no path: layers [3, 5) have no worker, the workers of layers [7, 8) are banned after \
+             a failure (2), without KV room for this session (1): start a worker for the \
+             uncovered layers or choose another model"
         );
         let full = NoPath { uncovered: vec![], excluded: no_path.excluded };
         assert!(full.to_string().ends_with("ask for fewer tokens"));
         let reasons = vec![(Exclusion::Unreachable, 1), (Exclusion::Silent, 2)];
-        let absent = NoPath { uncovered: vec![], excluded: vec![ExcludedLayers { layers: range(0, 8), reasons }] };
+        let absent = NoPath {
+            uncovered: vec![],
+            excluded: vec![ExcludedLayers { layers: range(0, 8), reasons }],
+        };
         assert_eq!(
             absent.to_string(),
-            "no path: the workers of layers [0, 8) are unreachable from here (1), without an answer (2): check your own connection; else \
-             their operators must make them reachable, or another worker must serve these layers"
+            "no path: the workers of layers [0, 8) are unreachable from here (1), without an \
+             answer (2): check your own connection; else their operators must make them \
+             reachable, or another worker must serve these layers"
         );
     }
 }

@@ -1,11 +1,14 @@
-//! All paths that no other beats in both price and time (P2P-LLM section 3.2), by label setting with dominance pruning.
+//! All paths that no other beats in both price and time (P2P-LLM section 3.2), by label setting
+//! with dominance pruning.
 //!
-//! A label is a partial path: its price, its time, its last worker. Labels move from layer to layer in topological order; at each
-//! layer those that another one beats are dropped. With measured links one label beats another only if it does so even when the
-//! next link is the worst for the one and the best for the other, so nothing that could win later is lost.
+//! A label is a partial path: its price, its time, its last worker. Labels move from layer to layer
+//! in topological order; at each layer those that another one beats are dropped. With measured
+//! links one label beats another only if it does so even when the next link is the worst for the
+//! one and the best for the other, so nothing that could win later is lost.
 //!
-//! A frontier can grow with every layer, so labels per layer and workers per edge are bounded. Where a bound struck, evenly
-//! spaced ones are kept, the best paths for a row of α join them, and [`Frontier::is_exact`] says no.
+//! A frontier can grow with every layer, so labels per layer and workers per edge are bounded.
+//! Where a bound struck, evenly spaced ones are kept, the best paths for a row of α join them, and
+//! [`Frontier::is_exact`] says no.
 
 use mica_primitives::Balance;
 
@@ -20,9 +23,11 @@ use crate::pricing::Units;
 /// Bounds on the work of a frontier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrontierLimits {
-    /// Most labels kept at a layer, and most paths returned but for those of the row of α; at least 2.
+    /// Most labels kept at a layer, and most paths returned but for those of the row of α; at least
+    /// 2.
     pub labels: usize,
-    /// Most workers tried per pair of entry and end layer, besides those with measured links; at least 2.
+    /// Most workers tried per pair of entry and end layer, besides those with measured links; at
+    /// least 2.
     pub workers: usize,
 }
 
@@ -55,8 +60,8 @@ impl Frontier {
         self.exact
     }
 
-    /// The path for a payer with limits: with only a price limit the fastest within it, with only a deadline the cheapest within
-    /// it, with both or neither the one of least weight within them.
+    /// The path for a payer with limits: with only a price limit the fastest within it, with only a
+    /// deadline the cheapest within it, with both or neither the one of least weight within them.
     ///
     /// # Errors
     /// [`RouteError::OverLimits`] if no path is within the limits.
@@ -78,24 +83,37 @@ impl Frontier {
         chosen.ok_or(RouteError::OverLimits {
             max_price,
             deadline_us,
-            cheapest: self.paths.iter().map(|path| path.price_per_token).min().unwrap_or(Balance::MAX),
-            fastest_us: self.paths.iter().map(|path| path.time_us_per_token).min().unwrap_or(u64::MAX),
+            cheapest: self
+                .paths
+                .iter()
+                .map(|path| path.price_per_token)
+                .min()
+                .unwrap_or(Balance::MAX),
+            fastest_us: self
+                .paths
+                .iter()
+                .map(|path| path.time_us_per_token)
+                .min()
+                .unwrap_or(u64::MAX),
         })
     }
 }
 
 impl Network<'_> {
-    /// The Pareto frontier of (price, time) per token. `units` only place the row of α where the frontier had to be thinned out.
+    /// The Pareto frontier of (price, time) per token. `units` only place the row of α where the
+    /// frontier had to be thinned out.
     ///
     /// # Errors
     /// [`RouteError::TooManyStages`] if no path has few enough stages.
     pub fn frontier(&self, units: Units, limits: FrontierLimits) -> Result<Frontier, RouteError> {
-        let limits = FrontierLimits { labels: limits.labels.max(2), workers: limits.workers.max(2) };
+        let limits =
+            FrontierLimits { labels: limits.labels.max(2), workers: limits.workers.max(2) };
         let mut labels = Labels::new(self, limits);
         let last = labels.run();
         let mut paths: Vec<Path> = last.into_iter().map(|label| labels.path(label)).collect();
         if !labels.exact {
-            let row = (0..=ALPHAS).map(|i| Preference { alpha: f64::from(i) / f64::from(ALPHAS), units });
+            let row =
+                (0..=ALPHAS).map(|i| Preference { alpha: f64::from(i) / f64::from(ALPHAS), units });
             paths.extend(row.filter_map(|preference| self.lightest(preference)));
         }
         paths.sort_by_key(|path| (path.price_per_token, path.time_us_per_token));
@@ -131,7 +149,8 @@ struct Labels<'a> {
     exact: bool,
     /// Labels that were kept, at all layers.
     arena: Vec<Label>,
-    /// Unlinked workers that may serve up to a layer, from the entry layer reached so far on: none dearer and slower than another.
+    /// Unlinked workers that may serve up to a layer, from the entry layer reached so far on: none
+    /// dearer and slower than another.
     skylines: Vec<Vec<usize>>,
     /// Least and greatest latency of a link out of each linked worker, by position in `usable`.
     latency_out_us: std::collections::HashMap<usize, (u32, u32)>,
@@ -139,13 +158,20 @@ struct Labels<'a> {
 
 impl<'a> Labels<'a> {
     fn new(network: &'a Network<'a>, limits: FrontierLimits) -> Self {
-        let position: std::collections::HashMap<usize, usize> =
-            network.usable.iter().enumerate().filter(|(_, usable)| usable.linked).map(|(u, usable)| (usable.worker, u)).collect();
+        let position: std::collections::HashMap<usize, usize> = network
+            .usable
+            .iter()
+            .enumerate()
+            .filter(|(_, usable)| usable.linked)
+            .map(|(u, usable)| (usable.worker, u))
+            .collect();
         let assumed = network.links.assumed_us;
         let mut latency_out_us: std::collections::HashMap<usize, (u32, u32)> =
             position.values().map(|u| (*u, (assumed, assumed))).collect();
         for ((from, _), &latency) in &network.links.measured_us {
-            if let Some((least, greatest)) = position.get(from).and_then(|u| latency_out_us.get_mut(u)) {
+            if let Some((least, greatest)) =
+                position.get(from).and_then(|u| latency_out_us.get_mut(u))
+            {
                 *least = latency.min(*least);
                 *greatest = latency.max(*greatest);
             }
@@ -168,7 +194,11 @@ impl<'a> Labels<'a> {
             linked.retain(|u| self.network.usable[*u].end > layer);
             for &u in &entered_at[usize::from(layer)] {
                 let usable = &self.network.usable[u];
-                if usable.linked { linked.push(u) } else { self.skylines[usize::from(usable.end)].push(u) }
+                if usable.linked {
+                    linked.push(u)
+                } else {
+                    self.skylines[usize::from(usable.end)].push(u)
+                }
             }
             let kept = self.prune(std::mem::take(&mut waiting[usize::from(layer)]), layer);
             let first = self.arena.len();
@@ -184,7 +214,8 @@ impl<'a> Labels<'a> {
                         waiting[usize::from(end)].extend(self.extend(before, u, layer, end));
                     }
                     if waiting[usize::from(end)].len() > MAX_WAITING {
-                        waiting[usize::from(end)] = self.prune(std::mem::take(&mut waiting[usize::from(end)]), end);
+                        waiting[usize::from(end)] =
+                            self.prune(std::mem::take(&mut waiting[usize::from(end)]), end);
                     }
                 }
             }
@@ -193,11 +224,14 @@ impl<'a> Labels<'a> {
         self.prune(last, layers)
     }
 
-    /// Unlinked workers up to `end` that no other beats in price and cost, thinned out to the bound.
+    /// Unlinked workers up to `end` that no other beats in price and cost, thinned out to the
+    /// bound.
     fn skyline(&mut self, end: u16) -> Vec<usize> {
         let candidate = |u: usize| &self.network.candidates[self.network.usable[u].worker];
         let skyline = &mut self.skylines[usize::from(end)];
-        skyline.sort_by_key(|u| (candidate(*u).price_per_layer_token, candidate(*u).cost_us_per_layer_token));
+        skyline.sort_by_key(|u| {
+            (candidate(*u).price_per_layer_token, candidate(*u).cost_us_per_layer_token)
+        });
         let mut least = u64::MAX;
         skyline.retain(|u| {
             let cost = u64::from(candidate(*u).cost_us_per_layer_token);
@@ -218,7 +252,10 @@ impl<'a> Labels<'a> {
         let usable = &self.network.usable[u];
         let candidate = &self.network.candidates[usable.worker];
         let links = self.network.links;
-        let sender = label.last.map(|(u, _)| &self.network.usable[u]).filter(|sender| sender.linked && usable.linked);
+        let sender = label
+            .last
+            .map(|(u, _)| &self.network.usable[u])
+            .filter(|sender| sender.linked && usable.linked);
         let latency_us = links.latency_us(sender.map(|sender| sender.worker), usable.worker);
         let length = end - entry;
         Some(Label {
@@ -239,13 +276,20 @@ impl<'a> Labels<'a> {
         let out = |label: &Label| match label.last.and_then(|(u, _)| self.latency_out_us.get(&u)) {
             _ if at_end => (0, 0),
             Some((least, greatest)) => (u64::from(*least), u64::from(*greatest)),
-            None => (u64::from(self.network.links.assumed_us), u64::from(self.network.links.assumed_us)),
+            None => {
+                (u64::from(self.network.links.assumed_us), u64::from(self.network.links.assumed_us))
+            }
         };
-        let stages = |label: &Label| if self.network.counts_stages() && !at_end { usize::from(label.stages) } else { 0 };
-        let mut ordered: Vec<(Label, u64, u64)> =
-            labels.into_iter().map(|label| (label, label.time_us + out(&label).0, label.time_us + out(&label).1)).collect();
+        let stages = |label: &Label| {
+            if self.network.counts_stages() && !at_end { usize::from(label.stages) } else { 0 }
+        };
+        let mut ordered: Vec<(Label, u64, u64)> = labels
+            .into_iter()
+            .map(|label| (label, label.time_us + out(&label).0, label.time_us + out(&label).1))
+            .collect();
         ordered.sort_by_key(|(label, _, latest)| (label.price, *latest, label.stages));
-        // latest[s]: the least time, at its worst, of a label kept with at most s stages; none kept so far is dearer.
+        // latest[s]: the least time, at its worst, of a label kept with at most s stages; none kept
+        // so far is dearer.
         let mut latest = vec![u64::MAX; usize::from(self.network.request.max_stages) + 1];
         ordered.retain(|(label, at_best, at_worst)| {
             let stages = stages(label);
@@ -270,7 +314,10 @@ impl<'a> Labels<'a> {
         let mut stages = Vec::with_capacity(label.stages.into());
         let (mut label, mut end) = (label, self.network.layers());
         while let Some((u, entry)) = label.last {
-            stages.push(Stage { worker: self.network.usable[u].worker, range: self.network.model_range(entry, end) });
+            stages.push(Stage {
+                worker: self.network.usable[u].worker,
+                range: self.network.model_range(entry, end),
+            });
             (label, end) = (self.arena[label.before], entry);
         }
         stages.reverse();
@@ -280,5 +327,9 @@ impl<'a> Labels<'a> {
 
 /// At most `most` of `all`, evenly spaced, with the first and the last. `most` is at least 2.
 fn thin<T: Copy>(all: &[T], most: usize) -> Vec<T> {
-    if all.len() <= most { all.to_vec() } else { (0..most).map(|i| all[i * (all.len() - 1) / (most - 1)]).collect() }
+    if all.len() <= most {
+        all.to_vec()
+    } else {
+        (0..most).map(|i| all[i * (all.len() - 1) / (most - 1)]).collect()
+    }
 }

@@ -1,7 +1,9 @@
 //! What the chain says about a channel, as far as a voucher's worth depends on it.
 
 use codec::{Decode, Encode};
-use mica_primitives::{Balance, BlockNumber, Channel, ChannelId, ChannelState, Lane, LaneId, PublicKey};
+use mica_primitives::{
+    Balance, BlockNumber, Channel, ChannelId, ChannelState, Lane, LaneId, PublicKey,
+};
 use std::collections::BTreeMap;
 
 /// A channel as the chain knew it at one block.

@@ -1,12 +1,14 @@
-//! The receipts of a lane from the worker's side: those that a voucher has fixed, and those that wait for one.
+//! The receipts of a lane from the worker's side: those that a voucher has fixed, and those that
+//! wait for one.
 
 use codec::{Decode, Encode};
 use mica_primitives::{Hash32, ReceiptTree};
 
 use crate::limits::MAX_UNFIXED_RECEIPTS;
 
-/// Receipts that vouchers have fixed, and leaf hashes after them. The lane's tree is append-only; leaves that the payer did not
-/// take before its session ended are taken back when the next session opens.
+/// Receipts that vouchers have fixed, and leaf hashes after them. The lane's tree is append-only;
+/// leaves that the payer did not take before its session ended are taken back when the next session
+/// opens.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
 pub struct LaneReceipts {
     fixed: ReceiptTree,
@@ -39,10 +41,13 @@ impl LaneReceipts {
         Some(index)
     }
 
-    /// The lane after a voucher that fixes `count` receipts under `root`; nothing if those are not the ones that were given.
+    /// The lane after a voucher that fixes `count` receipts under `root`; nothing if those are not
+    /// the ones that were given.
     #[must_use]
     pub fn fix(&self, count: u64, root: &Hash32) -> Option<Self> {
-        let new = usize::try_from(count.checked_sub(self.fixed())?).ok().filter(|new| *new <= self.unfixed.len())?;
+        let new = usize::try_from(count.checked_sub(self.fixed())?)
+            .ok()
+            .filter(|new| *new <= self.unfixed.len())?;
         let fixed = self.after(new);
         (fixed.root() == *root).then(|| Self { fixed, unfixed: self.unfixed[new..].to_vec() })
     }

@@ -1,12 +1,15 @@
-//! What a worker can redeem from one channel: every voucher and tick is checked as the chain would check it, and before any work.
+//! What a worker can redeem from one channel: every voucher and tick is checked as the chain would
+//! check it, and before any work.
 //!
-//! Σ over lanes of what is promised never exceeds the deposit, each tick pays exactly what was agreed, and a voucher that could
-//! not be redeemed in time is refused. A lane that the chain knows further than this ledger (records lost) takes no session: its
-//! receipts cannot be continued.
+//! Σ over lanes of what is promised never exceeds the deposit, each tick pays exactly what was
+//! agreed, and a voucher that could not be redeemed in time is refused. A lane that the chain knows
+//! further than this ledger (records lost) takes no session: its receipts cannot be continued.
 
 use codec::{Decode, Encode};
 use ed25519_dalek::VerifyingKey;
-use mica_primitives::{Balance, BlockNumber, ChannelId, Hash32, LaneId, MAX_LANES, Redeem, TickProof};
+use mica_primitives::{
+    Balance, BlockNumber, ChannelId, Hash32, LaneId, MAX_LANES, Redeem, TickProof,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ChannelFacts, LaneReceipts, ticks::TickMeter};
@@ -30,7 +33,10 @@ pub struct PayeeLaneRecord {
 #[non_exhaustive]
 pub enum LedgerError {
     /// The channel's signer is no key.
-    #[error("the channel's signer is not an ed25519 key: close the channel and open one with a proper signer")]
+    #[error(
+        "the channel's signer is not an ed25519 key: close the channel and open one with a proper \
+         signer"
+    )]
     BadSigner,
     /// The lane's number is out of range.
     #[error("lane {0} does not exist: lanes are numbered from 0 to {last}", last = MAX_LANES - 1)]
@@ -42,7 +48,9 @@ pub enum LedgerError {
     #[error("the voucher is not signed by the channel's signer: check key and chain")]
     BadSignature,
     /// A number that was used already.
-    #[error("voucher {seq} is not newer than {last}: the payer's records are older than its promises")]
+    #[error(
+        "voucher {seq} is not newer than {last}: the payer's records are older than its promises"
+    )]
     StaleSeq {
         /// The voucher's number.
         seq: u64,
@@ -51,7 +59,8 @@ pub enum LedgerError {
     },
     /// It promises less than was promised before.
     #[error(
-        "the voucher promises {cumulative} and {promised} was promised before: the payer's records are older than its promises"
+        "the voucher promises {cumulative} and {promised} was promised before: the payer's \
+         records are older than its promises"
     )]
     StaleAmount {
         /// The voucher's amount.
@@ -60,7 +69,9 @@ pub enum LedgerError {
         promised: Balance,
     },
     /// The deposit does not cover all lanes.
-    #[error("all lanes together would promise {total} and the deposit is {deposit}: top the channel up")]
+    #[error(
+        "all lanes together would promise {total} and the deposit is {deposit}: top the channel up"
+    )]
     Overspend {
         /// The sum, saturated.
         total: Balance,
@@ -68,7 +79,10 @@ pub enum LedgerError {
         deposit: Balance,
     },
     /// The voucher lacks the tick chain that its kind needs, or has one that it must not have.
-    #[error("a session's vouchers carry a tick chain, the final one carries none, and none comes with a revealed tick")]
+    #[error(
+        "a session's vouchers carry a tick chain, the final one carries none, and none comes with \
+         a revealed tick"
+    )]
     WrongKind,
     /// Another price.
     #[error("a tick pays {found} and {agreed} was agreed: correct the voucher")]
@@ -82,7 +96,10 @@ pub enum LedgerError {
     #[error("a tick chain has 1 to 1024 ticks and this one {0}: correct the voucher")]
     BadChain(u16),
     /// Too little time left.
-    #[error("the voucher ends with block {expires} and must live until {needed}: send one that lives longer")]
+    #[error(
+        "the voucher ends with block {expires} and must live until {needed}: send one that lives \
+         longer"
+    )]
     Expiring {
         /// Its last block.
         expires: BlockNumber,
@@ -90,7 +107,10 @@ pub enum LedgerError {
         needed: BlockNumber,
     },
     /// Receipts that were not given.
-    #[error("the voucher fixes {found} receipts that differ from the {given} given on this lane: records were lost at one side")]
+    #[error(
+        "the voucher fixes {found} receipts that differ from the {given} given on this lane: \
+         records were lost at one side"
+    )]
     ReceiptsDiffer {
         /// The voucher's number of receipts.
         found: u64,
@@ -98,7 +118,10 @@ pub enum LedgerError {
         given: u64,
     },
     /// A tick without a chain, or not further along it.
-    #[error("tick {n} does not extend the chain, of which {revealed} ticks are revealed: send the next preimage or a new voucher")]
+    #[error(
+        "tick {n} does not extend the chain, of which {revealed} ticks are revealed: send the \
+         next preimage or a new voucher"
+    )]
     BadTick {
         /// The tick.
         n: u16,
@@ -192,10 +215,12 @@ impl PayeeLedger {
         Ok(Self { genesis, key, facts, lanes: BTreeMap::new() })
     }
 
-    /// Takes back a lane's record. The promise in it is verified again: a damaged record is refused.
+    /// Takes back a lane's record. The promise in it is verified again: a damaged record is
+    /// refused.
     ///
     /// # Errors
-    /// [`LedgerError::Foreign`], [`LedgerError::BadSignature`], [`LedgerError::BadTick`], [`LedgerError::NoSuchLane`].
+    /// [`LedgerError::Foreign`], [`LedgerError::BadSignature`], [`LedgerError::BadTick`],
+    /// [`LedgerError::NoSuchLane`].
     pub fn restore(&mut self, record: PayeeLaneRecord) -> Result<(), LedgerError> {
         check_lane(record.lane)?;
         if record.facts.channel != self.facts.channel {
@@ -210,7 +235,8 @@ impl PayeeLedger {
             state.meter = best.voucher.tick.and_then(TickMeter::new);
             if let Some(proof) = &best.tick {
                 let refused = LedgerError::BadTick { n: proof.n, revealed: 0 };
-                state.meter = Some(state.meter.and_then(|meter| meter.advanced(proof)).ok_or(refused)?);
+                state.meter =
+                    Some(state.meter.and_then(|meter| meter.advanced(proof)).ok_or(refused)?);
             }
             state.best = Some(best);
         }
@@ -237,7 +263,12 @@ impl PayeeLedger {
 
     /// What the lane promises, ticks included; at least what the chain has recorded.
     pub fn promised(&self, lane: LaneId) -> Balance {
-        let known = self.lanes.get(&lane).and_then(|state| state.best.as_ref()).and_then(Redeem::promised).unwrap_or(0);
+        let known = self
+            .lanes
+            .get(&lane)
+            .and_then(|state| state.best.as_ref())
+            .and_then(Redeem::promised)
+            .unwrap_or(0);
         known.max(self.facts.lane(lane).cumulative)
     }
 
@@ -251,7 +282,8 @@ impl PayeeLedger {
         self.lanes.get(&lane)?.best.as_ref()
     }
 
-    /// The newest promise of every lane that has one, in the order of the lanes: at most [`MAX_LANES`].
+    /// The newest promise of every lane that has one, in the order of the lanes: at most
+    /// [`MAX_LANES`].
     pub fn promises(&self) -> impl Iterator<Item = &Redeem> {
         self.lanes.values().filter_map(|state| state.best.as_ref())
     }
@@ -265,7 +297,11 @@ impl PayeeLedger {
     ///
     /// # Errors
     /// See [`LedgerError`]. Cheap checks come before the signature's.
-    pub fn accept_voucher(&mut self, redeem: &Redeem, rule: &VoucherRule) -> Result<Balance, LedgerError> {
+    pub fn accept_voucher(
+        &mut self,
+        redeem: &Redeem,
+        rule: &VoucherRule,
+    ) -> Result<Balance, LedgerError> {
         let voucher = &redeem.voucher;
         check_lane(rule.lane)?;
         if voucher.channel != self.facts.channel || voucher.lane != rule.lane {
@@ -284,7 +320,10 @@ impl PayeeLedger {
             }
             _ => return Err(LedgerError::WrongKind),
         };
-        let last = self.held(rule.lane).map_or(0, |best| best.voucher.seq).max(self.facts.lane(rule.lane).seq);
+        let last = self
+            .held(rule.lane)
+            .map_or(0, |best| best.voucher.seq)
+            .max(self.facts.lane(rule.lane).seq);
         if voucher.seq <= last {
             return Err(LedgerError::StaleSeq { seq: voucher.seq, last });
         }
@@ -303,9 +342,15 @@ impl PayeeLedger {
     /// Takes a tick; returns what the lane promises now. A refused tick changes nothing.
     ///
     /// # Errors
-    /// [`LedgerError::BadTick`], [`LedgerError::Overspend`], [`LedgerError::Expiring`]; [`LedgerError::StaleSeq`] if the chain has
-    /// redeemed a newer voucher, which leaves the tick's own worthless.
-    pub fn accept_tick(&mut self, lane: LaneId, proof: &TickProof, block: BlockNumber) -> Result<Balance, LedgerError> {
+    /// [`LedgerError::BadTick`], [`LedgerError::Overspend`], [`LedgerError::Expiring`];
+    /// [`LedgerError::StaleSeq`] if the chain has redeemed a newer voucher, which leaves the tick's
+    /// own worthless.
+    pub fn accept_tick(
+        &mut self,
+        lane: LaneId,
+        proof: &TickProof,
+        block: BlockNumber,
+    ) -> Result<Balance, LedgerError> {
         let none = LedgerError::BadTick { n: proof.n, revealed: 0 };
         let state = self.lanes.get(&lane).ok_or(none)?;
         let (best, meter) = state.best.as_ref().zip(state.meter).ok_or(none)?;
@@ -315,9 +360,13 @@ impl PayeeLedger {
         }
         check_expiry(best.voucher.expires, block)?;
         let extended = Redeem { tick: Some(*proof), ..best.clone() };
-        let promised = extended.promised().ok_or(LedgerError::Overspend { total: Balance::MAX, deposit: self.facts.deposit })?;
+        let promised = extended
+            .promised()
+            .ok_or(LedgerError::Overspend { total: Balance::MAX, deposit: self.facts.deposit })?;
         self.check_sum(lane, promised)?;
-        let meter = meter.advanced(proof).ok_or(LedgerError::BadTick { n: proof.n, revealed: meter.revealed() })?;
+        let meter = meter
+            .advanced(proof)
+            .ok_or(LedgerError::BadTick { n: proof.n, revealed: meter.revealed() })?;
         if let Some(state) = self.lanes.get_mut(&lane) {
             state.best = Some(extended);
             state.meter = Some(meter);
@@ -342,11 +391,16 @@ impl PayeeLedger {
     /// The lane as it must be on disk now.
     pub fn record(&self, lane: LaneId) -> PayeeLaneRecord {
         let state = self.lanes.get(&lane).cloned().unwrap_or_default();
-        PayeeLaneRecord { facts: self.facts.clone(), lane, best: state.best, receipts: state.receipts }
+        PayeeLaneRecord {
+            facts: self.facts.clone(),
+            lane,
+            best: state.best,
+            receipts: state.receipts,
+        }
     }
 
-    /// Promises that bring more than the chain has recorded for their lane. The chain pays further ticks of a voucher that it has
-    /// redeemed already, and nothing on one that is older than that.
+    /// Promises that bring more than the chain has recorded for their lane. The chain pays further
+    /// ticks of a voucher that it has redeemed already, and nothing on one that is older than that.
     pub fn redeemable(&self) -> Vec<Redeemable> {
         let lanes = self.lanes.iter().filter_map(|(lane, state)| {
             let redeem = state.best.clone()?;
@@ -357,10 +411,15 @@ impl PayeeLedger {
         lanes.collect()
     }
 
-    fn fixed_receipts(&self, redeem: &Redeem, rule: &VoucherRule) -> Result<LaneReceipts, LedgerError> {
+    fn fixed_receipts(
+        &self,
+        redeem: &Redeem,
+        rule: &VoucherRule,
+    ) -> Result<LaneReceipts, LedgerError> {
         let voucher = &redeem.voucher;
         let mut receipts = self.receipts(rule.lane);
-        let refused = LedgerError::ReceiptsDiffer { found: voucher.receipts, given: receipts.count() };
+        let refused =
+            LedgerError::ReceiptsDiffer { found: voucher.receipts, given: receipts.count() };
         // The chain fixed receipts that this ledger does not know: the tree cannot be continued.
         if self.facts.lane(rule.lane).receipts > receipts.count() {
             return Err(refused);
@@ -374,18 +433,27 @@ impl PayeeLedger {
 
     fn check_sum(&self, lane: LaneId, promised: Balance) -> Result<(), LedgerError> {
         let total = self.promised_except(Some(lane)).saturating_add(promised);
-        if total > self.facts.deposit { Err(LedgerError::Overspend { total, deposit: self.facts.deposit }) } else { Ok(()) }
+        if total > self.facts.deposit {
+            Err(LedgerError::Overspend { total, deposit: self.facts.deposit })
+        } else {
+            Ok(())
+        }
     }
 
     fn promised_except(&self, lane: Option<LaneId>) -> Balance {
-        let lanes: BTreeSet<LaneId> = self.lanes.keys().chain(self.facts.lanes.keys()).copied().collect();
+        let lanes: BTreeSet<LaneId> =
+            self.lanes.keys().chain(self.facts.lanes.keys()).copied().collect();
         let others = lanes.into_iter().filter(|other| Some(*other) != lane);
         others.fold(0, |sum: Balance, other| sum.saturating_add(self.promised(other)))
     }
 
     fn check_signature(&self, redeem: &Redeem) -> Result<(), LedgerError> {
         let bytes = redeem.voucher.signing_bytes(&self.genesis);
-        if signing::verify_with(&self.key, &bytes, &redeem.signature) { Ok(()) } else { Err(LedgerError::BadSignature) }
+        if signing::verify_with(&self.key, &bytes, &redeem.signature) {
+            Ok(())
+        } else {
+            Err(LedgerError::BadSignature)
+        }
     }
 }
 

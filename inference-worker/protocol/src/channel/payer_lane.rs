@@ -1,8 +1,12 @@
-//! One lane in a payer's hands: vouchers, ticks and the spending limit of the session that holds it.
+//! One lane in a payer's hands: vouchers, ticks and the spending limit of the session that holds
+//! it.
 
 use codec::{Decode, Encode};
 use ed25519_dalek::SigningKey;
-use mica_primitives::{Balance, BlockNumber, ChannelId, Hash32, LaneId, MAX_TICKS, Receipt, ReceiptTree, Redeem, Tick, Voucher};
+use mica_primitives::{
+    Balance, BlockNumber, ChannelId, Hash32, LaneId, MAX_TICKS, Receipt, ReceiptTree, Redeem, Tick,
+    Voucher,
+};
 
 use super::ticks::TickChain;
 use crate::{SessionId, messages::Payment, signing};
@@ -10,7 +14,8 @@ use crate::{SessionId, messages::Payment, signing};
 /// Context string of the tick chains' secrets.
 const SECRET_CONTEXT: &str = "mica/tick-secret/v2";
 
-/// A lane as it is written to disk. It holds no secret: a chain ends with its session, and the next voucher begins another.
+/// A lane as it is written to disk. It holds no secret: a chain ends with its session, and the next
+/// voucher begins another.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct PayerLaneRecord {
     /// The channel.
@@ -32,7 +37,15 @@ pub struct PayerLaneRecord {
 impl PayerLaneRecord {
     /// A lane that was never used.
     pub fn unused(channel: ChannelId, lane: LaneId) -> Self {
-        Self { channel, lane, seq: 0, cumulative: 0, tick: None, revealed: 0, receipts: ReceiptTree::default() }
+        Self {
+            channel,
+            lane,
+            seq: 0,
+            cumulative: 0,
+            tick: None,
+            revealed: 0,
+            receipts: ReceiptTree::default(),
+        }
     }
 
     /// What was promised on the lane, ticks included. Saturates, which no accepted lane reaches.
@@ -47,7 +60,10 @@ impl PayerLaneRecord {
 #[non_exhaustive]
 pub enum SpendError {
     /// The lane's share of deposit and spending limit is used up.
-    #[error("this would bring the lane to {promised} and it may promise {limit}: raise the limit or top the channel up")]
+    #[error(
+        "this would bring the lane to {promised} and it may promise {limit}: raise the limit or \
+         top the channel up"
+    )]
     Limit {
         /// The promise asked for, saturated.
         promised: Balance,
@@ -58,7 +74,10 @@ pub enum SpendError {
     #[error("the lane has no tick chain yet: open the session first")]
     NotOpened,
     /// A promise below what was promised.
-    #[error("{cumulative} is below the {promised} that the lane promises already: a promise cannot be taken back")]
+    #[error(
+        "{cumulative} is below the {promised} that the lane promises already: a promise cannot be \
+         taken back"
+    )]
     Lower {
         /// The promise asked for.
         cumulative: Balance,
@@ -67,7 +86,8 @@ pub enum SpendError {
     },
 }
 
-/// A lane, leased to one session. Every change must be persisted ([`PayerLane::record`]) before what it returned is sent.
+/// A lane, leased to one session. Every change must be persisted ([`PayerLane::record`]) before
+/// what it returned is sent.
 #[derive(Clone)]
 pub struct PayerLane {
     genesis: Hash32,
@@ -81,16 +101,25 @@ pub struct PayerLane {
 
 impl core::fmt::Debug for PayerLane {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("PayerLane").field("record", &self.record).field("limit", &self.limit).finish_non_exhaustive()
+        f.debug_struct("PayerLane")
+            .field("record", &self.record)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
     }
 }
 
 impl PayerLane {
-    pub(super) const fn new(genesis: Hash32, key: SigningKey, record: PayerLaneRecord, limit: Balance) -> Self {
+    pub(super) const fn new(
+        genesis: Hash32,
+        key: SigningKey,
+        record: PayerLaneRecord,
+        limit: Balance,
+    ) -> Self {
         Self { genesis, key, record, limit, session: [0; 32], chain: None }
     }
 
-    /// Names the session that pays from the lane: its name is drawn at random, and every chain's secret depends on it.
+    /// Names the session that pays from the lane: its name is drawn at random, and every chain's
+    /// secret depends on it.
     #[must_use]
     pub fn of(mut self, session: SessionId) -> Self {
         self.session = session.0;
@@ -117,13 +146,21 @@ impl PayerLane {
         self.record.receipts.push(receipt.leaf.hash());
     }
 
-    /// A new voucher for what is promised and `positions` more, with a fresh chain of `ticks` ticks of `unit` each.
+    /// A new voucher for what is promised and `positions` more, with a fresh chain of `ticks` ticks
+    /// of `unit` each.
     ///
     /// # Errors
     /// [`SpendError::Limit`].
-    pub fn renew(&mut self, positions: u32, unit: Balance, ticks: u16, expires: BlockNumber) -> Result<Redeem, SpendError> {
-        let cumulative =
-            self.within_limit(unit.checked_mul(positions.into()).and_then(|more| more.checked_add(self.promised())))?;
+    pub fn renew(
+        &mut self,
+        positions: u32,
+        unit: Balance,
+        ticks: u16,
+        expires: BlockNumber,
+    ) -> Result<Redeem, SpendError> {
+        let cumulative = self.within_limit(
+            unit.checked_mul(positions.into()).and_then(|more| more.checked_add(self.promised())),
+        )?;
         let seq = self.record.seq + 1;
         let chain = TickChain::new(self.secret(seq), ticks.min(MAX_TICKS));
         let tick = chain.tick(unit);
@@ -136,13 +173,20 @@ impl PayerLane {
     /// # Errors
     /// [`SpendError::Limit`], [`SpendError::NotOpened`].
     pub fn pay(&mut self, positions: u32, expires: BlockNumber) -> Result<Payment, SpendError> {
-        let (Some(tick), Some(chain)) = (self.record.tick, self.chain.as_mut()) else { return Err(SpendError::NotOpened) };
+        let (Some(tick), Some(chain)) = (self.record.tick, self.chain.as_mut()) else {
+            return Err(SpendError::NotOpened);
+        };
         let n = u32::from(self.record.revealed).saturating_add(positions);
         let proof = u16::try_from(n).ok().and_then(|n| chain.proof(n));
         let Some(proof) = proof else {
-            return self.renew(positions, tick.unit, tick.max, expires).map(|redeem| Payment::Voucher(Box::new(redeem)));
+            return self
+                .renew(positions, tick.unit, tick.max, expires)
+                .map(|redeem| Payment::Voucher(Box::new(redeem)));
         };
-        let promised = tick.unit.checked_mul(proof.n.into()).and_then(|ticks| ticks.checked_add(self.record.cumulative));
+        let promised = tick
+            .unit
+            .checked_mul(proof.n.into())
+            .and_then(|ticks| ticks.checked_add(self.record.cumulative));
         self.within_limit(promised)?;
         self.record.revealed = proof.n;
         Ok(Payment::Tick(proof))
@@ -152,7 +196,11 @@ impl PayerLane {
     ///
     /// # Errors
     /// [`SpendError::Lower`], [`SpendError::Limit`].
-    pub fn settle(&mut self, cumulative: Balance, expires: BlockNumber) -> Result<Redeem, SpendError> {
+    pub fn settle(
+        &mut self,
+        cumulative: Balance,
+        expires: BlockNumber,
+    ) -> Result<Redeem, SpendError> {
         let promised = self.promised();
         if cumulative < promised {
             return Err(SpendError::Lower { cumulative, promised });
@@ -165,25 +213,38 @@ impl PayerLane {
     fn within_limit(&self, promised: Option<Balance>) -> Result<Balance, SpendError> {
         match promised {
             Some(promised) if promised <= self.limit => Ok(promised),
-            _ => Err(SpendError::Limit { promised: promised.unwrap_or(Balance::MAX), limit: self.limit }),
+            _ => Err(SpendError::Limit {
+                promised: promised.unwrap_or(Balance::MAX),
+                limit: self.limit,
+            }),
         }
     }
 
-    fn sign(&mut self, seq: u64, cumulative: Balance, tick: Option<Tick>, expires: BlockNumber) -> Redeem {
+    fn sign(
+        &mut self,
+        seq: u64,
+        cumulative: Balance,
+        tick: Option<Tick>,
+        expires: BlockNumber,
+    ) -> Redeem {
         let receipts = &self.record.receipts;
         let (receipts_root, receipts) = (receipts.root(), receipts.count());
         let (channel, lane) = (self.record.channel, self.record.lane);
-        let voucher = Voucher { channel, lane, seq, cumulative, receipts_root, receipts, expires, tick };
+        let voucher =
+            Voucher { channel, lane, seq, cumulative, receipts_root, receipts, expires, tick };
         let signature = signing::sign(&self.key, &voucher.signing_bytes(&self.genesis));
-        (self.record.seq, self.record.cumulative, self.record.tick, self.record.revealed) = (seq, cumulative, tick, 0);
+        (self.record.seq, self.record.cumulative, self.record.tick, self.record.revealed) =
+            (seq, cumulative, tick, 0);
         Redeem { voucher, signature, tick: None }
     }
 
-    /// A payer whose records were restored from an older copy uses a number again before it learns better. Two vouchers of one number
-    /// do no harm by themselves: a lane is worth the most that any of its vouchers promises, never their sum, and the later ones go on
-    /// from what is known. But chains of one secret and of different lengths lie on top of each other, and the first preimages of the
-    /// shorter one would be late ones of the longer: each would pay many ticks of the old voucher. So no secret is ever made twice: the
-    /// session's name, 32 random bytes, is part of it. Nothing has to make it again, because a chain lives no longer than its session.
+    /// A payer whose records were restored from an older copy uses a number again before it learns
+    /// better. Two vouchers of one number do no harm by themselves: a lane is worth the most that
+    /// any of its vouchers promises, never their sum, and the later ones go on from what is known.
+    /// But chains of one secret and of different lengths lie on top of each other, and the first
+    /// preimages of the shorter one would be late ones of the longer: each would pay many ticks of
+    /// the old voucher. So no secret is ever made twice: the session's name, 32 random bytes, is
+    /// part of it. Nothing has to make it again, because a chain lives no longer than its session.
     fn secret(&self, seq: u64) -> Hash32 {
         let mut hasher = blake3::Hasher::new_derive_key(SECRET_CONTEXT);
         hasher.update(self.key.as_bytes());

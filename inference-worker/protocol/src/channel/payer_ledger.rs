@@ -1,7 +1,8 @@
-//! A payer's view of one channel: which lanes are free and how much of the deposit they may still promise.
+//! A payer's view of one channel: which lanes are free and how much of the deposit they may still
+//! promise.
 //!
-//! A session leases a lane with a budget; budgets and promises together never exceed the deposit, so sessions that run at the
-//! same time cannot overspend and need not know of each other.
+//! A session leases a lane with a budget; budgets and promises together never exceed the deposit,
+//! so sessions that run at the same time cannot overspend and need not know of each other.
 
 use ed25519_dalek::SigningKey;
 use mica_primitives::{Balance, ChannelId, Hash32, LaneId, MAX_LANES, Redeem, domain::blake2_256};
@@ -15,7 +16,9 @@ use crate::signing;
 #[non_exhaustive]
 pub enum LeaseError {
     /// The deposit does not cover the session.
-    #[error("the channel has {free} left and this session may need {budget}: run `mica channel top-up`")]
+    #[error(
+        "the channel has {free} left and this session may need {budget}: run `mica channel top-up`"
+    )]
     Deposit {
         /// Base units not promised and not leased.
         free: Balance,
@@ -23,7 +26,10 @@ pub enum LeaseError {
         budget: Balance,
     },
     /// Every lane is leased or cannot be continued.
-    #[error("all {MAX_LANES} lanes of the channel are in use: wait for a session to end, or open another channel")]
+    #[error(
+        "all {MAX_LANES} lanes of the channel are in use: wait for a session to end, or open \
+         another channel"
+    )]
     NoLane,
     /// The payer's key does not sign for the channel.
     #[error("the channel was opened with another signer: use the key with which it was opened")]
@@ -32,7 +38,10 @@ pub enum LeaseError {
     #[error("the record belongs to another channel: restore the right one")]
     Foreign,
     /// A promise beyond everything that was ever put into the channel: this payer never makes one.
-    #[error("a promise of {promised} is shown and the channel's deposit is {deposit}: so it is not counted")]
+    #[error(
+        "a promise of {promised} is shown and the channel's deposit is {deposit}: so it is not \
+         counted"
+    )]
     BeyondDeposit {
         /// What it promises.
         promised: Balance,
@@ -67,7 +76,10 @@ pub struct PayerLedger {
 
 impl core::fmt::Debug for PayerLedger {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("PayerLedger").field("facts", &self.facts).field("lanes", &self.lanes).finish_non_exhaustive()
+        f.debug_struct("PayerLedger")
+            .field("facts", &self.facts)
+            .field("lanes", &self.lanes)
+            .finish_non_exhaustive()
     }
 }
 
@@ -115,7 +127,10 @@ impl PayerLedger {
 
     /// What was promised on the lane; at least what the chain has recorded.
     pub fn promised(&self, lane: LaneId) -> Balance {
-        self.lanes.get(&lane).map_or(0, PayerLaneRecord::promised).max(self.facts.lane(lane).cumulative)
+        self.lanes
+            .get(&lane)
+            .map_or(0, PayerLaneRecord::promised)
+            .max(self.facts.lane(lane).cumulative)
     }
 
     /// Base units that no lane has promised and no session has leased.
@@ -123,21 +138,25 @@ impl PayerLedger {
         self.facts.deposit.saturating_sub(self.used())
     }
 
-    /// What the deposit lacks for `budget` to be free. Promises may be more than the deposit: those of another folder that pays from the
-    /// same channel, learnt afterwards.
+    /// What the deposit lacks for `budget` to be free. Promises may be more than the deposit: those
+    /// of another folder that pays from the same channel, learnt afterwards.
     pub fn lacks(&self, budget: Balance) -> Balance {
         self.used().saturating_add(budget).saturating_sub(self.facts.deposit)
     }
 
     fn used(&self) -> Balance {
-        let lanes: BTreeSet<_> = self.lanes.keys().chain(self.facts.lanes.keys()).chain(self.leases.keys()).collect();
-        lanes
-            .into_iter()
-            .fold(0, |sum: Balance, lane| sum.saturating_add(self.leases.get(lane).copied().unwrap_or(0).max(self.promised(*lane))))
+        let lanes: BTreeSet<_> =
+            self.lanes.keys().chain(self.facts.lanes.keys()).chain(self.leases.keys()).collect();
+        lanes.into_iter().fold(0, |sum: Balance, lane| {
+            sum.saturating_add(
+                self.leases.get(lane).copied().unwrap_or(0).max(self.promised(*lane)),
+            )
+        })
     }
 
-    /// Leases a free lane to a session that may spend `budget`: the first one whose last session was settled, else the first one. A lane
-    /// whose last session was not may still be held by the payee, who has not noticed that its payer is dead.
+    /// Leases a free lane to a session that may spend `budget`: the first one whose last session
+    /// was settled, else the first one. A lane whose last session was not may still be held by the
+    /// payee, who has not noticed that its payer is dead.
     ///
     /// # Errors
     /// See [`LeaseError`].
@@ -149,10 +168,15 @@ impl PayerLedger {
         if budget > free {
             return Err(LeaseError::Deposit { free, budget });
         }
-        let settled = |lane: &LaneId| self.lanes.get(lane).is_none_or(|record| record.tick.is_none());
+        let settled =
+            |lane: &LaneId| self.lanes.get(lane).is_none_or(|record| record.tick.is_none());
         let usable = || (0..MAX_LANES as LaneId).filter(|lane| self.is_usable(*lane));
         let lane = usable().find(settled).or_else(|| usable().next()).ok_or(LeaseError::NoLane)?;
-        let mut record = self.lanes.get(&lane).cloned().unwrap_or_else(|| PayerLaneRecord::unused(self.facts.channel, lane));
+        let mut record = self
+            .lanes
+            .get(&lane)
+            .cloned()
+            .unwrap_or_else(|| PayerLaneRecord::unused(self.facts.channel, lane));
         record.seq = record.seq.max(self.facts.lane(lane).seq);
         // The sum stays below the deposit, which was checked above.
         let limit = self.promised(lane).saturating_add(budget);
@@ -160,8 +184,9 @@ impl PayerLedger {
         Ok(PayerLane::new(self.genesis, self.key.clone(), record, limit))
     }
 
-    /// Takes a lane back when its session is over: `record` is the last one that the session wanted persisted. A promise that was
-    /// adopted meanwhile and goes further is kept, and what either of the two promises is not forgotten.
+    /// Takes a lane back when its session is over: `record` is the last one that the session wanted
+    /// persisted. A promise that was adopted meanwhile and goes further is kept, and what either of
+    /// the two promises is not forgotten.
     pub fn give_back(&mut self, record: PayerLaneRecord) {
         if record.channel != self.facts.channel || self.leases.remove(&record.lane).is_none() {
             return;
@@ -173,7 +198,8 @@ impl PayerLedger {
         if known.seq <= record.seq && known.promised() <= record.promised() {
             *known = record;
         } else if known.seq < record.seq || known.promised() < record.promised() {
-            (known.cumulative, known.tick, known.revealed) = (known.promised().max(record.promised()), None, 0);
+            (known.cumulative, known.tick, known.revealed) =
+                (known.promised().max(record.promised()), None, 0);
             known.seq = known.seq.max(record.seq);
             if known.receipts.count() < record.receipts.count() {
                 known.receipts = record.receipts;
@@ -181,8 +207,8 @@ impl PayerLedger {
         }
     }
 
-    /// Keeps a lane that was given back from being leased, without a budget, until it is given back again. Returns whether it does:
-    /// somebody else may hold it by now.
+    /// Keeps a lane that was given back from being leased, without a budget, until it is given back
+    /// again. Returns whether it does: somebody else may hold it by now.
     pub fn hold(&mut self, lane: LaneId) -> bool {
         let is_free = !self.leases.contains_key(&lane);
         if is_free {
@@ -191,11 +217,13 @@ impl PayerLedger {
         is_free
     }
 
-    /// Takes note of a promise that the payee showed; nothing if it is no news. What was promised counts, because this payer's key has
-    /// signed it; a lane of which receipts are lost is not leased again.
+    /// Takes note of a promise that the payee showed; nothing if it is no news. What was promised
+    /// counts, because this payer's key has signed it; a lane of which receipts are lost is not
+    /// leased again.
     ///
-    /// A payee gains nothing by what it shows. An older promise is no news, and what is known never falls. A newer one it could have
-    /// redeemed anyway. A lane that another session than `own`'s holds is left alone: that session knows more.
+    /// A payee gains nothing by what it shows. An older promise is no news, and what is known never
+    /// falls. A newer one it could have redeemed anyway. A lane that another session than `own`'s
+    /// holds is left alone: that session knows more.
     ///
     /// # Errors
     /// [`LeaseError::Foreign`] if this payer never signed it, [`LeaseError::BeyondDeposit`].
@@ -206,8 +234,16 @@ impl PayerLedger {
             (Some(tick), Some(proof)) => tick.verify(proof, blake2_256),
             (None, Some(_)) => false,
         };
-        let signed = signing::verify(&self.facts.signer, &voucher.signing_bytes(&self.genesis), &held.signature);
-        if voucher.channel != self.facts.channel || u32::from(voucher.lane) >= MAX_LANES || !ticked || !signed {
+        let signed = signing::verify(
+            &self.facts.signer,
+            &voucher.signing_bytes(&self.genesis),
+            &held.signature,
+        );
+        if voucher.channel != self.facts.channel
+            || u32::from(voucher.lane) >= MAX_LANES
+            || !ticked
+            || !signed
+        {
             return Err(LeaseError::Foreign);
         }
         let (lane, deposit) = (voucher.lane, self.facts.deposit);
@@ -217,7 +253,8 @@ impl PayerLedger {
         }
         let before = self.promised(lane);
         let known = self.lanes.get(&lane);
-        let mut record = known.cloned().unwrap_or_else(|| PayerLaneRecord::unused(self.facts.channel, lane));
+        let mut record =
+            known.cloned().unwrap_or_else(|| PayerLaneRecord::unused(self.facts.channel, lane));
         let is_news = voucher.seq > record.seq || promised > record.promised();
         // A lane that is held back is nobody's: only what the payee shows of it is known.
         let is_in_session = self.leases.get(&lane).is_some_and(|limit| *limit > 0);

@@ -1,14 +1,17 @@
-//! Hash chains that pay for one position with one hash (PayWord): the payer's chain and the payee's meter.
+//! Hash chains that pay for one position with one hash (PayWord): the payer's chain and the payee's
+//! meter.
 //!
-//! With `v(0)` the secret and `v(i) = H(v(i−1))`, the anchor is `v(max)` and the n-th tick reveals `v(max − n)`.
+//! With `v(0)` the secret and `v(i) = H(v(i−1))`, the anchor is `v(max)` and the n-th tick reveals
+//! `v(max − n)`.
 
 use mica_primitives::{Balance, Hash32, MAX_TICKS, Tick, TickProof, domain::blake2_256};
 
 /// Distance between the values that a chain keeps.
 const CHECKPOINT: u16 = 32;
 
-/// The payer's side of a chain. Keeps every 32nd value and the 32 values in use, so that paying to the end costs two hashes per
-/// tick and about 2 KiB, and any tick can be found with at most 31 hashes.
+/// The payer's side of a chain. Keeps every 32nd value and the 32 values in use, so that paying to
+/// the end costs two hashes per tick and about 2 KiB, and any tick can be found with at most 31
+/// hashes.
 #[derive(Clone, Debug)]
 pub struct TickChain {
     checkpoints: Vec<Hash32>,
@@ -19,7 +22,8 @@ pub struct TickChain {
 }
 
 impl TickChain {
-    /// A chain of `max` ticks (at least 1, at most [`MAX_TICKS`]; other values are brought into that range).
+    /// A chain of `max` ticks (at least 1, at most [`MAX_TICKS`]; other values are brought into
+    /// that range).
     pub fn new(secret: Hash32, max: u16) -> Self {
         let max = max.clamp(1, MAX_TICKS);
         let mut checkpoints = Vec::with_capacity(usize::from(max / CHECKPOINT) + 1);
@@ -59,7 +63,9 @@ impl TickChain {
                 value = blake2_256(&value);
             }
         }
-        self.segment.get(usize::from(index - first)).map(|preimage| TickProof { n, preimage: *preimage })
+        self.segment
+            .get(usize::from(index - first))
+            .map(|preimage| TickProof { n, preimage: *preimage })
     }
 }
 
@@ -74,7 +80,11 @@ pub struct TickMeter {
 impl TickMeter {
     /// A chain of which nothing is revealed; nothing if it is empty or longer than [`MAX_TICKS`].
     pub const fn new(tick: Tick) -> Option<Self> {
-        if tick.max == 0 || tick.max > MAX_TICKS { None } else { Some(Self { tick, n: 0, last: tick.anchor }) }
+        if tick.max == 0 || tick.max > MAX_TICKS {
+            None
+        } else {
+            Some(Self { tick, n: 0, last: tick.anchor })
+        }
     }
 
     /// Ticks revealed.
@@ -82,7 +92,8 @@ impl TickMeter {
         self.n
     }
 
-    /// The meter after `proof`; nothing if the proof is not further along this very chain. At most [`MAX_TICKS`] hashes.
+    /// The meter after `proof`; nothing if the proof is not further along this very chain. At most
+    /// [`MAX_TICKS`] hashes.
     #[must_use]
     pub fn advanced(&self, proof: &TickProof) -> Option<Self> {
         if proof.n <= self.n || proof.n > self.tick.max {

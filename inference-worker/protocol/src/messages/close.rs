@@ -1,4 +1,5 @@
-//! The end of a session: the payer closes, the stage states its account, the payer settles, the stage confirms.
+//! The end of a session: the payer closes, the stage states its account, the payer settles, the
+//! stage confirms.
 
 use codec::{Decode, Encode};
 use mica_primitives::{Balance, Hash32};
@@ -8,7 +9,8 @@ use crate::SessionId;
 /// When a stage shall stop.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
 pub enum CloseWhen {
-    /// The last stage marks the next token that it draws as the last one, so that all stages end at one position.
+    /// The last stage marks the next token that it draws as the last one, so that all stages end at
+    /// one position.
     #[codec(index = 0)]
     AfterNextToken,
     /// At once: a running step is finished, waiting ones are dropped.

@@ -1,4 +1,5 @@
-//! Faults on the wire. Their shape is the same in every version, so that even a refusal of the version can be read.
+//! Faults on the wire. Their shape is the same in every version, so that even a refusal of the
+//! version can be read.
 
 use codec::{Decode, Encode};
 use core::fmt;
@@ -13,9 +14,11 @@ pub struct Fault {
     pub session: Option<SessionId>,
     /// [`FaultCode::number`]; a number that this version does not know is kept as it came.
     pub number: u16,
-    /// What happened, for people. At most [`MAX_FAULT_TEXT_BYTES`]; longer ones are cut when the fault is made.
+    /// What happened, for people. At most [`MAX_FAULT_TEXT_BYTES`]; longer ones are cut when the
+    /// fault is made.
     pub text: String,
-    /// With [`FaultCode::StaleVoucher`]: the newest promise that the worker holds, so that a payer who lost its records can go on.
+    /// With [`FaultCode::StaleVoucher`]: the newest promise that the worker holds, so that a payer
+    /// who lost its records can go on.
     pub held: Option<Box<Redeem>>,
 }
 
@@ -24,7 +27,8 @@ impl Fault {
     pub fn new(session: Option<SessionId>, code: FaultCode, text: impl fmt::Display) -> Self {
         let mut text = text.to_string();
         if text.len() > MAX_FAULT_TEXT_BYTES {
-            let cut = (0..=MAX_FAULT_TEXT_BYTES).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            let cut =
+                (0..=MAX_FAULT_TEXT_BYTES).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
             text.truncate(cut);
         }
         Self { session, number: code.number(), text, held: None }
@@ -38,7 +42,8 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text: String = self.text.chars().take(MAX_FAULT_TEXT_BYTES).filter(|c| !c.is_control()).collect();
+        let text: String =
+            self.text.chars().take(MAX_FAULT_TEXT_BYTES).filter(|c| !c.is_control()).collect();
         write!(f, "{}: {text}; {}", self.code(), self.code().remedy())
     }
 }
@@ -51,7 +56,11 @@ mod tests {
     fn long_texts_are_cut_between_characters() {
         let fault = Fault::new(None, FaultCode::Malformed, "ä".repeat(MAX_FAULT_TEXT_BYTES));
         assert_eq!(fault.text.len(), MAX_FAULT_TEXT_BYTES);
-        let fault = Fault::new(None, FaultCode::Malformed, format!("x{}", "ä".repeat(MAX_FAULT_TEXT_BYTES)));
+        let fault = Fault::new(
+            None,
+            FaultCode::Malformed,
+            format!("x{}", "ä".repeat(MAX_FAULT_TEXT_BYTES)),
+        );
         assert_eq!(fault.text.len(), MAX_FAULT_TEXT_BYTES - 1);
     }
 

@@ -3,13 +3,15 @@
 use codec::{Decode, Encode};
 use ed25519_dalek::SigningKey;
 use mica_primitives::{
-    Balance, ChannelId, Hash32, LaneId, LayerRange, ModelId, PublicKey, Redeem, Signature, domain::signing_bytes,
+    Balance, ChannelId, Hash32, LaneId, LayerRange, ModelId, PublicKey, Redeem, Signature,
+    domain::signing_bytes,
 };
 
 use super::SignedQuote;
 use crate::{Path, PaymentTerms, SessionId, SessionSpec, signing};
 
-/// What a payer asks of one stage. The sender of the message is the session's payer: only it may pay and close.
+/// What a payer asks of one stage. The sender of the message is the session's payer: only it may
+/// pay and close.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct Open {
     /// The session's random name.
@@ -30,7 +32,8 @@ pub struct Open {
     pub terms: PaymentTerms,
     /// Lengths and sampling.
     pub spec: SessionSpec,
-    /// First voucher of the session: the lane's total so far and the tick chain with which the session is paid.
+    /// First voucher of the session: the lane's total so far and the tick chain with which the
+    /// session is paid.
     pub voucher: Redeem,
     /// A quote of this worker that the price relies on, if the payer has one.
     pub quote: Option<SignedQuote>,
@@ -72,7 +75,10 @@ pub struct Opened {
 impl Opened {
     /// Signs `acceptance` with the stage's peer key.
     pub fn sign(acceptance: Acceptance, key: &SigningKey, genesis: &Hash32) -> Self {
-        Self { signature: signing::sign(key, &signing_bytes("opened", genesis, &acceptance)), acceptance }
+        Self {
+            signature: signing::sign(key, &signing_bytes("opened", genesis, &acceptance)),
+            acceptance,
+        }
     }
 
     /// Whether `peer` has signed it.

@@ -20,7 +20,8 @@ pub enum Payment {
     /// The next preimage of the last voucher's chain: one hash, no signature.
     #[codec(index = 0)]
     Tick(TickProof),
-    /// A new voucher: when the chain is used up, when the old one ages, and at the end, when it fixes the receipts.
+    /// A new voucher: when the chain is used up, when the old one ages, and at the end, when it
+    /// fixes the receipts.
     #[codec(index = 1)]
     Voucher(Box<Redeem>),
 }

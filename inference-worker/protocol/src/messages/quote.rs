@@ -2,7 +2,9 @@
 
 use codec::{Decode, Encode};
 use ed25519_dalek::SigningKey;
-use mica_primitives::{Balance, BlockNumber, Hash32, LayerRange, ModelId, PublicKey, Signature, domain::signing_bytes};
+use mica_primitives::{
+    Balance, BlockNumber, Hash32, LayerRange, ModelId, PublicKey, Signature, domain::signing_bytes,
+};
 
 use crate::signing;
 
@@ -59,6 +61,10 @@ impl SignedQuote {
 
     /// Whether the worker named in it has signed it.
     pub fn verify(&self, genesis: &Hash32) -> bool {
-        signing::verify(&self.quote.peer, &signing_bytes("quote", genesis, &self.quote), &self.signature)
+        signing::verify(
+            &self.quote.peer,
+            &signing_bytes("quote", genesis, &self.quote),
+            &self.signature,
+        )
     }
 }

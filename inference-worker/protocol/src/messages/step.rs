@@ -56,18 +56,23 @@ impl Payload {
         Self::Hidden(bytes)
     }
 
-    /// Hidden states as values; nothing for tokens. Trailing bytes that form no value are left out: check the payload first.
+    /// Hidden states as values; nothing for tokens. Trailing bytes that form no value are left out:
+    /// check the payload first.
     pub fn to_f32(&self) -> Option<Vec<f32>> {
         match self {
             Self::Tokens(_) => None,
-            Self::Hidden(bytes) => Some(bytes.as_chunks::<4>().0.iter().map(|chunk| f32::from_le_bytes(*chunk)).collect()),
+            Self::Hidden(bytes) => Some(
+                bytes.as_chunks::<4>().0.iter().map(|chunk| f32::from_le_bytes(*chunk)).collect(),
+            ),
         }
     }
 
     /// The bytes that receipts hash: u32 little-endian ids, or the rows as they are.
     pub fn wire_bytes(&self) -> std::borrow::Cow<'_, [u8]> {
         match self {
-            Self::Tokens(ids) => ids.iter().flat_map(|id| id.to_le_bytes()).collect::<Vec<u8>>().into(),
+            Self::Tokens(ids) => {
+                ids.iter().flat_map(|id| id.to_le_bytes()).collect::<Vec<u8>>().into()
+            }
             Self::Hidden(bytes) => bytes.as_slice().into(),
         }
     }
@@ -82,7 +87,8 @@ impl Payload {
         }
     }
 
-    /// Cuts `rows` rows of `hidden` values into payloads of at most [`MAX_STEP_ROWS`] rows, each with its number.
+    /// Cuts `rows` rows of `hidden` values into payloads of at most [`MAX_STEP_ROWS`] rows, each
+    /// with its number.
     ///
     /// # Errors
     /// If they are not so many rows of that width.
@@ -91,7 +97,9 @@ impl Payload {
         check_bytes(bytes, rows, hidden)?;
         let row_bytes = bytes.len() / usize::from(rows.max(1));
         let pieces = bytes.chunks((row_bytes * usize::from(MAX_STEP_ROWS)).max(1));
-        Ok(pieces.map(|piece| ((piece.len() / row_bytes) as u16, Self::Hidden(piece.to_vec()))).collect())
+        Ok(pieces
+            .map(|piece| ((piece.len() / row_bytes) as u16, Self::Hidden(piece.to_vec())))
+            .collect())
     }
 
     /// Whether this is `rows` token ids below `vocabulary`.
@@ -143,7 +151,8 @@ pub struct Step {
     pub first_position: u32,
     /// Positions, `1..=MAX_STEP_ROWS`.
     pub rows: u16,
-    /// Whether the last stage draws a token from the last row: at the end of the prompt, and in every step after it.
+    /// Whether the last stage draws a token from the last row: at the end of the prompt, and in
+    /// every step after it.
     pub sample: bool,
     /// The rows.
     pub payload: Payload,
@@ -170,9 +179,13 @@ mod tests {
         let steps = whole.steps(35, 3).expect("whole rows");
         assert_eq!(steps.iter().map(|(rows, _)| *rows).collect::<Vec<_>>(), [16, 16, 3]);
         assert!(steps.iter().all(|(rows, payload)| payload.check_hidden(*rows, 3).is_ok()));
-        let back: Vec<f32> = steps.iter().flat_map(|(_, payload)| payload.to_f32().expect("hidden")).collect();
+        let back: Vec<f32> =
+            steps.iter().flat_map(|(_, payload)| payload.to_f32().expect("hidden")).collect();
         assert_eq!(back, values);
-        assert_eq!(whole.steps(34, 3), Err(PayloadError::Bytes { rows: 34, hidden: 3, bytes: 35 * 12 }));
+        assert_eq!(
+            whole.steps(34, 3),
+            Err(PayloadError::Bytes { rows: 34, hidden: 3, bytes: 35 * 12 })
+        );
         assert_eq!(Payload::Hidden(Vec::new()).steps(0, 3), Ok(Vec::new()));
         let mut ids = Payload::Tokens(vec![1]);
         ids.append(Payload::Tokens(vec![2, 3]));
@@ -188,7 +201,10 @@ mod tests {
         assert_eq!(tokens.check_hidden(2, 4), Err(PayloadError::Kind));
         let hidden = Payload::from_f32(&[0.0; 8]);
         assert_eq!(hidden.check_hidden(2, 4), Ok(()));
-        assert_eq!(hidden.check_hidden(1, 4), Err(PayloadError::Bytes { rows: 1, hidden: 4, bytes: 32 }));
+        assert_eq!(
+            hidden.check_hidden(1, 4),
+            Err(PayloadError::Bytes { rows: 1, hidden: 4, bytes: 32 })
+        );
         assert_eq!(hidden.check_hidden(0, 4), Err(PayloadError::Rows(0)));
         assert_eq!(hidden.check_hidden(MAX_STEP_ROWS + 1, 4), Err(PayloadError::Rows(17)));
         assert_eq!(hidden.check_tokens(2, 10), Err(PayloadError::Kind));

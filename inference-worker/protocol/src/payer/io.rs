@@ -1,7 +1,8 @@
 //! What goes into a payer's session and what comes out of it.
 
 use mica_primitives::{
-    Balance, BlockNumber, ChannelId, Hash32, LaneId, LayerRange, ModelId, PublicKey, Receipt, Redeem, WorkerAddresses,
+    Balance, BlockNumber, ChannelId, Hash32, LaneId, LayerRange, ModelId, PublicKey, Receipt,
+    Redeem, WorkerAddresses,
 };
 
 use crate::{
@@ -57,7 +58,8 @@ pub struct SessionPlan {
     pub sampling: Sampling,
     /// Ids that end the answer.
     pub end_ids: EndIds,
-    /// Whether to be told how likely each token was, and this many most likely ones, as in [`crate::SessionSpec::logprobs`].
+    /// Whether to be told how likely each token was, and this many most likely ones, as in
+    /// [`crate::SessionSpec::logprobs`].
     pub logprobs: Option<u8>,
     /// Positions to pay for before receipts cover them, per stage.
     pub exposure_positions: u16,
@@ -92,7 +94,10 @@ impl Default for PayerDeadlines {
 
 /// Something that happened.
 #[derive(Clone, Debug)]
-#[allow(clippy::large_enum_variant, reason = "a message is moved once; a box for each costs more than the copy")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a message is moved once; a box for each costs more than the copy"
+)]
 pub enum PayerInput {
     /// A peer said something. `from` is authenticated by the transport.
     Message {
@@ -114,9 +119,13 @@ pub enum PayerInput {
 
 /// Something to do. Outputs are to be done in order.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[allow(clippy::large_enum_variant, reason = "a message is moved once; a box for each costs more than the copy")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a message is moved once; a box for each costs more than the copy"
+)]
 pub enum PayerOutput {
-    /// Write this before the outputs that follow are carried out. It replaces the lane's earlier record.
+    /// Write this before the outputs that follow are carried out. It replaces the lane's earlier
+    /// record.
     Persist {
         /// What.
         record: Box<PayerLaneRecord>,
@@ -158,7 +167,8 @@ pub enum PayerOutput {
         /// The receipt.
         receipt: Box<Receipt>,
     },
-    /// The worker shows a promise that may be newer than the payer's records: give it to [`crate::channel::PayerLedger::adopt`] and persist.
+    /// The worker shows a promise that may be newer than the payer's records: give it to
+    /// [`crate::channel::PayerLedger::adopt`] and persist.
     Adopt {
         /// The stage, from 0.
         stage: usize,

@@ -1,4 +1,5 @@
-//! Checking a plan before anything is promised: path, lengths, terms, and that neither limit nor lanes can be exceeded.
+//! Checking a plan before anything is promised: path, lengths, terms, and that neither limit nor
+//! lanes can be exceeded.
 
 use mica_primitives::Balance;
 
@@ -28,7 +29,10 @@ pub enum PlanError {
         source: TermsError,
     },
     /// The session may cost more than the payer allows.
-    #[error("the session may cost {cost} and the limit is {limit}: raise the limit or ask for a shorter answer")]
+    #[error(
+        "the session may cost {cost} and the limit is {limit}: raise the limit or ask for a \
+         shorter answer"
+    )]
     Limit {
         /// Most that it can cost.
         cost: Balance,
@@ -64,8 +68,11 @@ pub(super) struct CheckedPlan {
 }
 
 pub(super) fn check_plan(plan: &SessionPlan) -> Result<CheckedPlan, PlanError> {
-    let stage =
-        |stage: &super::PlannedStage| PathStage { peer: stage.peer, range: stage.range, addresses: stage.addresses.clone() };
+    let stage = |stage: &super::PlannedStage| PathStage {
+        peer: stage.peer,
+        range: stage.range,
+        addresses: stage.addresses.clone(),
+    };
     let path = Path::new(plan.stages.iter().map(stage).collect(), plan.model_layers)?;
     let prompt_positions = u32::try_from(plan.prompt.len()).unwrap_or(u32::MAX);
     let needed = (u64::from(prompt_positions) + u64::from(plan.max_new_tokens)).saturating_sub(1);
@@ -86,7 +93,9 @@ pub(super) fn check_plan(plan: &SessionPlan) -> Result<CheckedPlan, PlanError> {
             credit_positions: stage.credit_positions,
             exposure_positions: plan.exposure_positions,
         };
-        let unit = stage_terms.check(stage.range.len()).map_err(|source| PlanError::Terms { stage: index, source })?;
+        let unit = stage_terms
+            .check(stage.range.len())
+            .map_err(|source| PlanError::Terms { stage: index, source })?;
         let stage_cost = unit.saturating_mul(needed.into());
         let budget = stage.lane.limit().saturating_sub(stage.lane.promised());
         if stage_cost > budget {

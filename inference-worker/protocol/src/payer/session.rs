@@ -1,13 +1,16 @@
-//! A payer's session: opens every stage, feeds the prompt, collects tokens, pays, verifies, settles.
+//! A payer's session: opens every stage, feeds the prompt, collects tokens, pays, verifies,
+//! settles.
 //!
 //! ```text
 //! Opening ──all accepted──▶ Streaming ──last token / fault / cancel──▶ Settling ──accounts confirmed / deadline──▶ Finished
 //! ```
-//! **When it pays.** It pays for a position as soon as it knows that the position will be computed: when it sends it as part of the
-//! prompt, or when the last stage has told it the token that stage 0 computes next. So it pays ahead of the worker's need, and
-//! never for a position that nobody computes: at the end of an honest session the ticks equal the exact sum.
-//! **When it stops.** It never pays more than `exposure_positions` beyond the stage's verified receipts, nor beyond its lane's
-//! budget; the plan's spending limit is checked against the most that the session can cost before anything is promised.
+//! **When it pays.** It pays for a position as soon as it knows that the position will be computed:
+//! when it sends it as part of the prompt, or when the last stage has told it the token that stage
+//! 0 computes next. So it pays ahead of the worker's need, and never for a position that nobody
+//! computes: at the end of an honest session the ticks equal the exact sum. **When it stops.** It
+//! never pays more than `exposure_positions` beyond the stage's verified receipts, nor beyond its
+//! lane's budget; the plan's spending limit is checked against the most that the session can cost
+//! before anything is promised.
 
 use mica_primitives::{MAX_TICKS, PublicKey};
 
@@ -21,7 +24,10 @@ use crate::{
     channel::{Durability, PayerLaneRecord, SpendError},
     clock::Now,
     limits::{MAX_PIPELINE_POSITIONS, MAX_STEP_ROWS},
-    messages::{Close, CloseWhen, Closed, Fault, Message, Open, Opened, Payload, Promises, SessionReceipt, Statement, Step, Token},
+    messages::{
+        Close, CloseWhen, Closed, Fault, Message, Open, Opened, Payload, Promises, SessionReceipt,
+        Statement, Step, Token,
+    },
     receipts::{Culprits, Ending, PathVerifier, StageFacts, Verified, VerifyError},
     session::{SessionSpec, StopReason},
 };
@@ -64,18 +70,34 @@ impl PayerSession {
     /// [`PlanError`]; nothing was promised then, and the lanes are to be given back as they are.
     pub fn start(plan: SessionPlan, now: Now) -> Result<(Self, Vec<PayerOutput>), PlanError> {
         let checked = check_plan(&plan)?;
-        let SessionPlan { session, genesis, model, profile, stages, prompt, exposure_positions, .. } = plan;
+        let SessionPlan {
+            session,
+            genesis,
+            model,
+            profile,
+            stages,
+            prompt,
+            exposure_positions,
+            ..
+        } = plan;
         let facts: Vec<StageFacts> = stages
             .iter()
-            .map(|stage| StageFacts { peer: stage.peer, lane: stage.lane.record().lane, layers: stage.range })
+            .map(|stage| StageFacts {
+                peer: stage.peer,
+                lane: stage.lane.record().lane,
+                layers: stage.range,
+            })
             .collect();
         let expires = now.block.saturating_add(plan.voucher_blocks);
-        let ticks = u16::try_from(checked.spec.needed_positions()).unwrap_or(MAX_TICKS).min(MAX_TICKS);
+        let ticks =
+            u16::try_from(checked.spec.needed_positions()).unwrap_or(MAX_TICKS).min(MAX_TICKS);
         let (mut states, mut out) = (Vec::with_capacity(stages.len()), Vec::new());
         for (index, (planned, (terms, unit))) in stages.into_iter().zip(checked.terms).enumerate() {
             let quote = planned.quote;
             let mut state = StageState::new(session, planned, terms, unit);
-            let voucher = state.first_voucher(ticks, expires).map_err(|source| PlanError::Spend { stage: index, source })?;
+            let voucher = state
+                .first_voucher(ticks, expires)
+                .map_err(|source| PlanError::Spend { stage: index, source })?;
             let open = Open {
                 session,
                 model,
@@ -175,7 +197,8 @@ impl PayerSession {
             Message::Closed(closed) => self.closed(stage, &closed),
             Message::Promises(shown) => self.promises(stage, shown, out),
             Message::Fault(fault) => self.fault(now, stage, fault, out),
-            // Quotes are answers to the caller's own questions; anything else is not a payer's business.
+            // Quotes are answers to the caller's own questions; anything else is not a payer's
+            // business.
             _ => {}
         }
     }
@@ -185,7 +208,13 @@ impl PayerSession {
             return;
         }
         if let Err(text) = self.stages[stage].check_opened(opened, &self.spec, &self.genesis) {
-            return self.fail(now, Some(stage), FaultCode::BadAcceptance, format!("the acceptance is refused: {text}"), out);
+            return self.fail(
+                now,
+                Some(stage),
+                FaultCode::BadAcceptance,
+                format!("the acceptance is refused: {text}"),
+                out,
+            );
         }
         self.stages[stage].opened = true;
         if self.stages.iter().all(|stage| stage.opened) {
@@ -212,16 +241,23 @@ impl PayerSession {
         out.extend(steps.into_iter().map(|step| first.send(Message::Step(step))));
     }
 
-    fn next_steps(&mut self, steps: &mut Vec<Step>, out: &mut Vec<PayerOutput>) -> Result<(), VerifyError> {
+    fn next_steps(
+        &mut self,
+        steps: &mut Vec<Step>,
+        out: &mut Vec<PayerOutput>,
+    ) -> Result<(), VerifyError> {
         while (self.sent as usize) < self.prompt.len() {
             let from = self.sent as usize;
             let to = self.prompt.len().min(from + usize::from(MAX_STEP_ROWS));
             let rows = (to - from) as u16;
-            if self.sent + u32::from(rows) > self.verifier.verified_by_all() + MAX_PIPELINE_POSITIONS {
+            if self.sent + u32::from(rows)
+                > self.verifier.verified_by_all() + MAX_PIPELINE_POSITIONS
+            {
                 return Ok(());
             }
             if self.cancelled {
-                // The session ends with this piece of the prompt; the rest is never computed nor paid.
+                // The session ends with this piece of the prompt; the rest is never computed nor
+                // paid.
                 self.prompt.truncate(to);
             }
             let ids = self.prompt[from..to].to_vec();
@@ -249,8 +285,11 @@ impl PayerSession {
         let committed = self.committed();
         let expires = now.block.saturating_add(self.voucher_blocks);
         for (index, stage) in self.stages.iter_mut().enumerate() {
-            let target = committed.min(self.verifier.verified(index).saturating_add(self.exposure_positions));
-            stage.pay_to(self.id, target, now.block, expires, out).map_err(|error| (index, error))?;
+            let target = committed
+                .min(self.verifier.verified(index).saturating_add(self.exposure_positions));
+            stage
+                .pay_to(self.id, target, now.block, expires, out)
+                .map_err(|error| (index, error))?;
         }
         Ok(())
     }
@@ -260,7 +299,13 @@ impl PayerSession {
             return;
         }
         if let Err(text) = self.check_token(stage, &token) {
-            return self.fail(now, Some(stage), FaultCode::UnexpectedPosition, text.to_owned(), out);
+            return self.fail(
+                now,
+                Some(stage),
+                FaultCode::UnexpectedPosition,
+                text.to_owned(),
+                out,
+            );
         }
         self.since_ms = now.ms;
         self.tokens.push(token.id);
@@ -281,13 +326,18 @@ impl PayerSession {
         if stage + 1 != self.stages.len() {
             return Err("only the last stage sends tokens");
         }
-        if (self.sent as usize) < self.prompt.len() || token.position as usize != self.prompt.len() + self.tokens.len() {
+        if (self.sent as usize) < self.prompt.len()
+            || token.position as usize != self.prompt.len() + self.tokens.len()
+        {
             return Err("the token is not the next one");
         }
         match (&token.log_probabilities, self.spec.logprobs) {
             (None, None) => {}
             (Some(found), Some(asked)) => found.check(token.id, asked)?,
-            _ => return Err("the token comes with log probabilities that were not asked for, or without those that were"),
+            _ => {
+                return Err("the token comes with log probabilities that were not asked for, or \
+                            without those that were");
+            }
         }
         let count = self.tokens.len() + 1;
         let due = if self.spec.end_ids.contains(&token.id) {
@@ -300,10 +350,20 @@ impl PayerSession {
             None
         };
         let asked = due.is_none() && self.cancelled && token.stop == Some(StopReason::Asked);
-        if token.stop == due || asked { Ok(()) } else { Err("the answer stops where it must not, or goes on where it must stop") }
+        if token.stop == due || asked {
+            Ok(())
+        } else {
+            Err("the answer stops where it must not, or goes on where it must stop")
+        }
     }
 
-    fn receipt(&mut self, now: Now, stage: usize, receipt: &SessionReceipt, out: &mut Vec<PayerOutput>) {
+    fn receipt(
+        &mut self,
+        now: Now,
+        stage: usize,
+        receipt: &SessionReceipt,
+        out: &mut Vec<PayerOutput>,
+    ) {
         let ending = match self.phase {
             Phase::Opening | Phase::Finished => return,
             Phase::Streaming => Ending::Running,
@@ -327,15 +387,23 @@ impl PayerSession {
         }
     }
 
-    fn statement(&mut self, now: Now, stage: usize, statement: &Statement, out: &mut Vec<PayerOutput>) {
+    fn statement(
+        &mut self,
+        now: Now,
+        stage: usize,
+        statement: &Statement,
+        out: &mut Vec<PayerOutput>,
+    ) {
         if self.phase != Phase::Settling || self.stages[stage].account != Account::Open {
             return;
         }
-        // A stage that nobody can check between its neighbours is paid for no more than the session needed.
+        // A stage that nobody can check between its neighbours is paid for no more than the session
+        // needed.
         let positions = self.verifier.verified(stage).min(self.committed());
         let expires = now.block.saturating_add(self.voucher_blocks);
         match self.stages[stage].settle(self.id, positions, expires, out) {
-            Ok(cumulative) if statement.positions == positions && statement.cumulative <= cumulative => {}
+            Ok(cumulative)
+                if statement.positions == positions && statement.cumulative <= cumulative => {}
             Ok(cumulative) => {
                 let text = format!(
                     "it states {} positions and {}, its receipts show {positions} and {cumulative}",
@@ -364,7 +432,9 @@ impl PayerSession {
             return;
         }
         state.shown = true;
-        out.extend(shown.held.into_iter().map(|held| PayerOutput::Adopt { stage, held: Box::new(held) }));
+        out.extend(
+            shown.held.into_iter().map(|held| PayerOutput::Adopt { stage, held: Box::new(held) }),
+        );
     }
 
     fn fault(&mut self, now: Now, stage: usize, fault: Fault, out: &mut Vec<PayerOutput>) {
@@ -399,7 +469,9 @@ impl PayerSession {
 
     fn cancel(&mut self, now: Now, out: &mut Vec<PayerOutput>) {
         match self.phase {
-            Phase::Opening => self.fail(now, None, FaultCode::Cancelled, "ended before it began".to_owned(), out),
+            Phase::Opening => {
+                self.fail(now, None, FaultCode::Cancelled, "ended before it began".to_owned(), out)
+            }
             Phase::Streaming if !self.cancelled => {
                 self.cancelled = true;
                 let close = Close { session: self.id, when: CloseWhen::AfterNextToken };
@@ -417,17 +489,36 @@ impl PayerSession {
         match self.phase {
             Phase::Opening => {
                 let silent = self.stages.iter().position(|stage| !stage.opened);
-                self.fail(now, silent, FaultCode::Silent, "the worker did not answer in time".to_owned(), out);
+                self.fail(
+                    now,
+                    silent,
+                    FaultCode::Silent,
+                    "the worker did not answer in time".to_owned(),
+                    out,
+                );
             }
             Phase::Streaming => {
-                // The first stage whose receipts lag behind all others: the likeliest, not the certain one.
+                // The first stage whose receipts lag behind all others: the likeliest, not the
+                // certain one.
                 let least = self.verifier.verified_by_all();
-                let slow = (0..self.stages.len()).find(|stage| self.verifier.verified(*stage) == least);
-                self.fail(now, slow, FaultCode::Silent, "no token and no receipt in time".to_owned(), out);
+                let slow =
+                    (0..self.stages.len()).find(|stage| self.verifier.verified(*stage) == least);
+                self.fail(
+                    now,
+                    slow,
+                    FaultCode::Silent,
+                    "no token and no receipt in time".to_owned(),
+                    out,
+                );
             }
             Phase::Settling => {
                 let silent = self.stages.iter().position(|stage| !stage.is_done());
-                self.note_failure(silent, None, FaultCode::Silent, "the final account was not confirmed".to_owned());
+                self.note_failure(
+                    silent,
+                    None,
+                    FaultCode::Silent,
+                    "the final account was not confirmed".to_owned(),
+                );
                 self.finish(out);
             }
             Phase::Finished => {}
@@ -448,13 +539,26 @@ impl PayerSession {
         self.settle(now, out);
     }
 
-    fn fail(&mut self, now: Now, stage: Option<usize>, code: FaultCode, text: String, out: &mut Vec<PayerOutput>) {
+    fn fail(
+        &mut self,
+        now: Now,
+        stage: Option<usize>,
+        code: FaultCode,
+        text: String,
+        out: &mut Vec<PayerOutput>,
+    ) {
         self.note_failure(stage, None, code, text);
         self.settle(now, out);
     }
 
     /// The first failure is the one that is reported.
-    fn note_failure(&mut self, stage: Option<usize>, culprits: Option<Culprits>, code: FaultCode, text: String) {
+    fn note_failure(
+        &mut self,
+        stage: Option<usize>,
+        culprits: Option<Culprits>,
+        code: FaultCode,
+        text: String,
+    ) {
         self.failure.get_or_insert(SessionFailure { stage, culprits, code, text });
     }
 
@@ -477,7 +581,9 @@ impl PayerSession {
             session: self.id,
             tokens: self.tokens.clone(),
             stop: self.stop,
-            stages: stages.map(|(index, stage)| stage.report(self.verifier.verified(index))).collect(),
+            stages: stages
+                .map(|(index, stage)| stage.report(self.verifier.verified(index)))
+                .collect(),
             failure: self.failure.clone(),
         })));
     }

@@ -1,6 +1,9 @@
-//! One stage of a path as its payer sees it: what was agreed, what was paid, how far its account is settled.
+//! One stage of a path as its payer sees it: what was agreed, what was paid, how far its account is
+//! settled.
 
-use mica_primitives::{Balance, BlockNumber, Hash32, LayerRange, PublicKey, Receipt, Redeem, WorkerAddresses};
+use mica_primitives::{
+    Balance, BlockNumber, Hash32, LayerRange, PublicKey, Receipt, Redeem, WorkerAddresses,
+};
 
 use super::{PayerOutput, PlannedStage, StageReport};
 use crate::{
@@ -48,7 +51,12 @@ pub(super) struct StageState {
 }
 
 impl StageState {
-    pub(super) fn new(session: SessionId, planned: PlannedStage, terms: PaymentTerms, unit: Balance) -> Self {
+    pub(super) fn new(
+        session: SessionId,
+        planned: PlannedStage,
+        terms: PaymentTerms,
+        unit: Balance,
+    ) -> Self {
         let PlannedStage { peer, addresses, range, lane, .. } = planned;
         let lane = lane.of(session);
         Self {
@@ -74,18 +82,30 @@ impl StageState {
     }
 
     /// The session's first voucher, with a chain for `ticks` positions.
-    pub(super) fn first_voucher(&mut self, ticks: u16, expires: BlockNumber) -> Result<Redeem, SpendError> {
+    pub(super) fn first_voucher(
+        &mut self,
+        ticks: u16,
+        expires: BlockNumber,
+    ) -> Result<Redeem, SpendError> {
         self.expires = expires;
         self.lane.renew(0, self.unit, ticks, expires)
     }
 
     /// Whether `opened` is this stage's signed yes to what was asked.
-    pub(super) fn check_opened(&self, opened: &Opened, spec: &SessionSpec, genesis: &Hash32) -> Result<(), &'static str> {
+    pub(super) fn check_opened(
+        &self,
+        opened: &Opened,
+        spec: &SessionSpec,
+        genesis: &Hash32,
+    ) -> Result<(), &'static str> {
         let acceptance = &opened.acceptance;
         if acceptance.open != self.open {
             return Err("it answers another opening");
         }
-        if acceptance.range != self.range || acceptance.unit != self.unit || acceptance.max_positions < spec.max_positions {
+        if acceptance.range != self.range
+            || acceptance.unit != self.unit
+            || acceptance.max_positions < spec.max_positions
+        {
             return Err("it accepts other layers, another price or fewer positions");
         }
         let terms = PaymentTerms { credit_positions: acceptance.credit_positions, ..self.terms };
@@ -121,9 +141,12 @@ impl StageState {
         if more == 0 {
             return Ok(());
         }
-        let aging = self.expires < block.saturating_add(2 * EXPIRY_MARGIN_BLOCKS) && expires > self.expires;
+        let aging =
+            self.expires < block.saturating_add(2 * EXPIRY_MARGIN_BLOCKS) && expires > self.expires;
         let payment = match self.lane.record().tick {
-            Some(tick) if aging => Payment::Voucher(Box::new(self.lane.renew(more, self.unit, tick.max, expires)?)),
+            Some(tick) if aging => {
+                Payment::Voucher(Box::new(self.lane.renew(more, self.unit, tick.max, expires)?))
+            }
             _ => self.lane.pay(more, expires)?,
         };
         let durability = match &payment {
@@ -151,12 +174,19 @@ impl StageState {
         let cumulative = redeem.voucher.cumulative;
         self.account = Account::Paid;
         self.persist(Durability::Disk, out);
-        out.push(self.send(Message::Pay(Pay { session, payment: Payment::Voucher(Box::new(redeem)) })));
+        out.push(
+            self.send(Message::Pay(Pay { session, payment: Payment::Voucher(Box::new(redeem)) })),
+        );
         Ok(cumulative)
     }
 
     /// Notes a verified receipt.
-    pub(super) fn push_receipt(&mut self, stage: usize, receipt: Receipt, out: &mut Vec<PayerOutput>) {
+    pub(super) fn push_receipt(
+        &mut self,
+        stage: usize,
+        receipt: Receipt,
+        out: &mut Vec<PayerOutput>,
+    ) {
         let index = self.lane.record().receipts.count();
         self.lane.push_receipt(&receipt);
         self.receipts += 1;
@@ -199,5 +229,11 @@ impl StageState {
 
 /// Faults after which a worker sends nothing more of the session.
 pub(super) const fn ends_account(code: FaultCode) -> bool {
-    matches!(code, FaultCode::UnknownSession | FaultCode::Underpaid | FaultCode::UnknownVersion | FaultCode::Malformed)
+    matches!(
+        code,
+        FaultCode::UnknownSession
+            | FaultCode::Underpaid
+            | FaultCode::UnknownVersion
+            | FaultCode::Malformed
+    )
 }

@@ -1,8 +1,10 @@
-//! Checking receipts on the payer's side: each stage's chain of leaves, the ends against the tokens, neighbours against each other.
+//! Checking receipts on the payer's side: each stage's chain of leaves, the ends against the
+//! tokens, neighbours against each other.
 //!
-//! A receipt that speaks of tokens which have not arrived waits for them; receipts of neighbours are compared when both are
-//! there. What cannot be right is attributed: to one stage where the payer itself saw the truth (its own prompt, the tokens that
-//! the last stage sent it), to two neighbours where each says something else of the same bytes — steps between stages are not
+//! A receipt that speaks of tokens which have not arrived waits for them; receipts of neighbours
+//! are compared when both are there. What cannot be right is attributed: to one stage where the
+//! payer itself saw the truth (its own prompt, the tokens that the last stage sent it), to two
+//! neighbours where each says something else of the same bytes — steps between stages are not
 //! signed, so the payer cannot tell which of the two lies, and an audit can.
 
 use mica_primitives::{Hash32, LaneId, LayerRange, Leaf, PublicKey, Receipt};
@@ -100,7 +102,12 @@ impl core::fmt::Display for Named {
         match self.0 {
             Culprits::Stage(stage) => write!(f, "stage {} is wrong", StageNumber(stage)),
             Culprits::Pair { sender, receiver } => {
-                write!(f, "stage {} or stage {} is wrong", StageNumber(sender), StageNumber(receiver))
+                write!(
+                    f,
+                    "stage {} or stage {} is wrong",
+                    StageNumber(sender),
+                    StageNumber(receiver)
+                )
             }
         }
     }
@@ -154,7 +161,8 @@ pub struct PathVerifier {
     profile: Hash32,
     genesis: Hash32,
     stages: Vec<StageState>,
-    /// Per boundary between stage k and k+1: the word that waits for the other's, by first position.
+    /// Per boundary between stage k and k+1: the word that waits for the other's, by first
+    /// position.
     boundaries: Vec<BTreeMap<u32, Word>>,
     /// Prompt and generated tokens.
     tokens: Vec<u32>,
@@ -164,9 +172,19 @@ pub struct PathVerifier {
 
 impl PathVerifier {
     /// A verifier for a session over `stages`.
-    pub fn new(session: SessionId, profile: Hash32, genesis: Hash32, stages: &[StageFacts]) -> Self {
-        let state =
-            |facts: &StageFacts| StageState { facts: *facts, received: 0, verified: 0, kv_root: [0; 32], waiting: VecDeque::new() };
+    pub fn new(
+        session: SessionId,
+        profile: Hash32,
+        genesis: Hash32,
+        stages: &[StageFacts],
+    ) -> Self {
+        let state = |facts: &StageFacts| StageState {
+            facts: *facts,
+            received: 0,
+            verified: 0,
+            kv_root: [0; 32],
+            waiting: VecDeque::new(),
+        };
         Self {
             session,
             profile,
@@ -219,7 +237,12 @@ impl PathVerifier {
     ///
     /// # Errors
     /// See [`VerifyError`].
-    pub fn accept(&mut self, stage: usize, receipt: &Receipt, ending: Ending) -> Result<Vec<Verified>, VerifyError> {
+    pub fn accept(
+        &mut self,
+        stage: usize,
+        receipt: &Receipt,
+        ending: Ending,
+    ) -> Result<Vec<Verified>, VerifyError> {
         let state = self.stages.get(stage).ok_or(VerifyError::NoSuchStage(stage))?;
         let leaf = &receipt.leaf;
         self.check_shape(stage, state, leaf, ending)?;
@@ -239,7 +262,13 @@ impl PathVerifier {
         self.settle_waiting()
     }
 
-    fn check_shape(&self, stage: usize, state: &StageState, leaf: &Leaf, ending: Ending) -> Result<(), VerifyError> {
+    fn check_shape(
+        &self,
+        stage: usize,
+        state: &StageState,
+        leaf: &Leaf,
+        ending: Ending,
+    ) -> Result<(), VerifyError> {
         let agreed = leaf.session == self.session.0
             && leaf.lane == state.facts.lane
             && leaf.layers == state.facts.layers
@@ -255,7 +284,11 @@ impl PathVerifier {
         if first != expected || whole != LEAF_POSITIONS || !fits {
             return Err(VerifyError::NotNext { stage, first, found, expected });
         }
-        if leaf.kv_root == Leaf::next_kv_root(&state.kv_root, &leaf.h_in) { Ok(()) } else { Err(VerifyError::BrokenCache(stage)) }
+        if leaf.kv_root == Leaf::next_kv_root(&state.kv_root, &leaf.h_in) {
+            Ok(())
+        } else {
+            Err(VerifyError::BrokenCache(stage))
+        }
     }
 
     fn compare_neighbours(&mut self, stage: usize, leaf: &Leaf) -> Result<(), VerifyError> {
@@ -275,12 +308,13 @@ impl PathVerifier {
             open.insert(first, word);
             return Ok(());
         };
-        let ((Word::Sent(sent, h_out), Word::Received(received, h_in)) | (Word::Received(received, h_in), Word::Sent(sent, h_out))) =
-            (word, other)
+        let ((Word::Sent(sent, h_out), Word::Received(received, h_in))
+        | (Word::Received(received, h_in), Word::Sent(sent, h_out))) = (word, other)
         else {
             return Ok(());
         };
-        // Sessions cut short may end at different positions: then the last window has no witness and nothing is compared.
+        // Sessions cut short may end at different positions: then the last window has no witness
+        // and nothing is compared.
         if sent == received && h_out != h_in {
             let culprits = Culprits::Pair { sender: boundary, receiver: boundary + 1 };
             return Err(VerifyError::Mismatch { first, culprits });
@@ -312,15 +346,20 @@ impl PathVerifier {
             let Some(ids) = self.tokens.get(first as usize..end as usize) else { return Ok(false) };
             if hash_ids(ids) != leaf.h_in {
                 let prompt = self.prompt.unwrap_or(u32::MAX);
-                // The prompt came from the payer itself; generated tokens came to stage 0 from the last one, which may have told
-                // it another token than the payer.
-                let culprits =
-                    if end <= prompt || last == 0 { Culprits::Stage(0) } else { Culprits::Pair { sender: last, receiver: 0 } };
+                // The prompt came from the payer itself; generated tokens came to stage 0 from the
+                // last one, which may have told it another token than the payer.
+                let culprits = if end <= prompt || last == 0 {
+                    Culprits::Stage(0)
+                } else {
+                    Culprits::Pair { sender: last, receiver: 0 }
+                };
                 return Err(VerifyError::Mismatch { first, culprits });
             }
         }
         if stage == last {
-            let Some(prompt) = self.prompt else { return Ok(end as usize <= self.tokens.len() && self.no_draw(leaf)?) };
+            let Some(prompt) = self.prompt else {
+                return Ok(end as usize <= self.tokens.len() && self.no_draw(leaf)?);
+            };
             let from = (first + 1).max(prompt) as usize;
             let to = (end + 1).max(prompt) as usize;
             let Some(drawn) = self.tokens.get(from.min(to)..to) else { return Ok(false) };

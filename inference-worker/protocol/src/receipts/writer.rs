@@ -1,7 +1,8 @@
-//! Writing receipts: bytes are hashed as they pass, a leaf is complete at the next multiple of sixteen positions.
+//! Writing receipts: bytes are hashed as they pass, a leaf is complete at the next multiple of
+//! sixteen positions.
 //!
-//! Leaves end at absolute positions, not at steps, so that every stage of a path writes the same windows whatever the chunks
-//! were, and a payer can compare neighbours leaf by leaf.
+//! Leaves end at absolute positions, not at steps, so that every stage of a path writes the same
+//! windows whatever the chunks were, and a payer can compare neighbours leaf by leaf.
 
 use ed25519_dalek::SigningKey;
 use mica_primitives::{Hash32, LaneId, LayerRange, Leaf, Receipt};
@@ -33,7 +34,13 @@ struct Window {
 
 impl Window {
     fn new(first: u32) -> Self {
-        Self { first, rows_in: 0, rows_out: 0, hash_in: blake3::Hasher::new(), hash_out: blake3::Hasher::new() }
+        Self {
+            first,
+            rows_in: 0,
+            rows_out: 0,
+            hash_in: blake3::Hasher::new(),
+            hash_out: blake3::Hasher::new(),
+        }
     }
 
     const fn end(&self) -> u32 {
@@ -73,7 +80,8 @@ impl ReceiptWriter {
         }
     }
 
-    /// Takes the hidden states that left the stage for the next `rows` positions; returns the leaves that they complete.
+    /// Takes the hidden states that left the stage for the next `rows` positions; returns the
+    /// leaves that they complete.
     pub fn output_hidden(&mut self, rows: u16, bytes: &[u8]) -> Vec<Leaf> {
         let row_bytes = bytes.len() / usize::from(rows.max(1));
         let mut leaves = Vec::new();
@@ -83,7 +91,8 @@ impl ReceiptWriter {
         leaves
     }
 
-    /// Takes what the last stage made of the next `rows` positions: a token drawn from the last row, or nothing.
+    /// Takes what the last stage made of the next `rows` positions: a token drawn from the last
+    /// row, or nothing.
     pub fn output_sampled(&mut self, rows: u16, sampled: Option<u32>) -> Vec<Leaf> {
         let mut leaves = Vec::new();
         for row in 0..rows {
@@ -93,8 +102,8 @@ impl ReceiptWriter {
         leaves
     }
 
-    /// The leaf of the positions since the last one, when the session ends. Nothing if there are none, or if a step's output
-    /// never came.
+    /// The leaf of the positions since the last one, when the session ends. Nothing if there are
+    /// none, or if a step's output never came.
     pub fn flush(&mut self) -> Option<Leaf> {
         let window = self.windows.pop_front()?;
         (window.rows_in == window.rows_out && self.windows.is_empty()).then(|| self.leaf(&window))
@@ -142,7 +151,12 @@ mod tests {
 
     fn writer() -> ReceiptWriter {
         let layers = LayerRange { first: 0, end: 2 };
-        ReceiptWriter::new(WriterScope { session: SessionId([1; 32]), lane: 3, layers, profile: [2; 32] })
+        ReceiptWriter::new(WriterScope {
+            session: SessionId([1; 32]),
+            lane: 3,
+            layers,
+            profile: [2; 32],
+        })
     }
 
     #[test]

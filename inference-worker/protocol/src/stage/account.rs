@@ -13,7 +13,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Account {
     pub(super) ledger: PayeeLedger,
-    /// Mishaps since the last settled session: one that ended with something unpaid, or all that a lost payer left unpaid at once.
+    /// Mishaps since the last settled session: one that ended with something unpaid, or all that a
+    /// lost payer left unpaid at once.
     mishaps: u32,
     /// The payer that was lost last, and until when what it left behind ends.
     lost: Option<(PublicKey, u64)>,
@@ -36,21 +37,27 @@ impl Account {
             return Ok(());
         }
         let seconds = (self.refused_until_ms - now_ms).div_ceil(1_000);
-        let text = format!("sessions on this channel ended unpaid {} times: the next may begin in {seconds} s", self.mishaps);
+        let text = format!(
+            "sessions on this channel ended unpaid {} times: the next may begin in {seconds} s",
+            self.mishaps
+        );
         Err(Refusal::new(FaultCode::Underpaid, text))
     }
 
-    /// A session begins. After too many mishaps it is the only one for a while: it may be settled, and then all is well again.
+    /// A session begins. After too many mishaps it is the only one for a while: it may be settled,
+    /// and then all is well again.
     pub(super) const fn begin(&mut self, now_ms: u64) {
         if self.mishaps >= MAX_UNPAID_SESSIONS {
             self.refused_until_ms = now_ms.saturating_add(UNPAID_PAUSE_MS);
         }
     }
 
-    /// A session has ended. A program that dies takes all its sessions with it, which is one mishap: they end within `settle_ms` of each
-    /// other. Nobody gains by it. A session that begins after the first of them has ended takes longer than that to end in the same
-    /// way, so one mishap is never more than the sessions that one peer may have at once. One that only makes room for the next on its lane
-    /// ends sooner, and therefore without that fault: it counts by itself.
+    /// A session has ended. A program that dies takes all its sessions with it, which is one
+    /// mishap: they end within `settle_ms` of each other. Nobody gains by it. A session that begins
+    /// after the first of them has ended takes longer than that to end in the same way, so one
+    /// mishap is never more than the sessions that one peer may have at once. One that only makes
+    /// room for the next on its lane ends sooner, and therefore without that fault: it counts by
+    /// itself.
     pub(super) fn ended(&mut self, end: &SessionEnd, now_ms: u64, settle_ms: u64) {
         if end.unpaid == 0 {
             if end.settled {

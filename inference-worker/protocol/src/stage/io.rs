@@ -1,6 +1,8 @@
 //! What goes into a worker's state machine and what comes out of it.
 
-use mica_primitives::{Balance, ChannelId, LaneId, LayerRange, PublicKey, Receipt, WorkerAddresses};
+use mica_primitives::{
+    Balance, ChannelId, LaneId, LayerRange, PublicKey, Receipt, WorkerAddresses,
+};
 
 use crate::{
     FaultCode, SessionId,
@@ -22,7 +24,8 @@ pub enum StageInput {
     },
     /// The engine finished a [`StageOutput::Compute`].
     Computed(Computed),
-    /// The chain's answer to a [`StageOutput::ReadChannel`], or news about a channel at any time (top-up, close request, redeem).
+    /// The chain's answer to a [`StageOutput::ReadChannel`], or news about a channel at any time
+    /// (top-up, close request, redeem).
     Channel {
         /// The channel.
         channel: ChannelId,
@@ -69,7 +72,8 @@ pub struct Drawn {
     pub log_probabilities: Option<LogProbabilities>,
 }
 
-/// Work for the engine: pass `payload` through the layers, appending `rows` positions to the session's cache.
+/// Work for the engine: pass `payload` through the layers, appending `rows` positions to the
+/// session's cache.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ComputeJob {
     /// The session, and the name of its cache.
@@ -97,7 +101,8 @@ pub enum Want {
         sampling: Sampling,
         /// The position that the token will take: the draw's counter.
         position: u32,
-        /// Whether to say how likely the token was, and this many most likely ones, as in [`crate::SessionSpec::logprobs`].
+        /// Whether to say how likely the token was, and this many most likely ones, as in
+        /// [`crate::SessionSpec::logprobs`].
         logprobs: Option<u8>,
     },
 }
@@ -116,7 +121,8 @@ pub enum StageOutput {
     },
     /// Read a channel from the chain and answer with [`StageInput::Channel`].
     ReadChannel(ChannelId),
-    /// Write this before the outputs that follow are carried out. It replaces the lane's earlier record.
+    /// Write this before the outputs that follow are carried out. It replaces the lane's earlier
+    /// record.
     Persist {
         /// What.
         record: Box<PayeeLaneRecord>,

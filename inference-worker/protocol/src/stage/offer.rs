@@ -40,7 +40,8 @@ impl core::fmt::Debug for StageIdentity {
     }
 }
 
-/// What the worker serves now and for how much. Running sessions keep the terms under which they were opened.
+/// What the worker serves now and for how much. Running sessions keep the terms under which they
+/// were opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StageOffer {
     /// The model.

@@ -1,6 +1,8 @@
 //! Checking an opening against what the worker offers.
 
-use mica_primitives::{Balance, BlockNumber, ChannelId, Hash32, LaneId, PublicKey, WorkerAddresses};
+use mica_primitives::{
+    Balance, BlockNumber, ChannelId, Hash32, LaneId, PublicKey, WorkerAddresses,
+};
 
 use super::{StageIdentity, StageOffer, refusal::Refusal};
 use crate::{
@@ -51,8 +53,10 @@ impl Agreed {
 
     /// Whether the session depends on `peer`.
     pub(super) fn involves(&self, peer: &PublicKey) -> bool {
-        let neighbour = self.next.as_ref().is_some_and(|next| next.peer == *peer) || self.previous == *peer;
-        let ring = (self.index == 0 && self.last == *peer) || (self.is_last() && self.first.peer == *peer);
+        let neighbour =
+            self.next.as_ref().is_some_and(|next| next.peer == *peer) || self.previous == *peer;
+        let ring =
+            (self.index == 0 && self.last == *peer) || (self.is_last() && self.first.peer == *peer);
         *peer == self.payer || neighbour || ring
     }
 
@@ -86,19 +90,31 @@ pub(super) fn check_open(
     block: BlockNumber,
 ) -> Result<Agreed, Refusal> {
     if open.model != offer.model {
-        return Err(Refusal::new(FaultCode::WrongModel, format!("this worker serves model {}", offer.model)));
+        return Err(Refusal::new(
+            FaultCode::WrongModel,
+            format!("this worker serves model {}", offer.model),
+        ));
     }
     if open.profile != offer.profile {
-        return Err(Refusal::new(FaultCode::WrongProfile, "this worker computes under another profile"));
+        return Err(Refusal::new(
+            FaultCode::WrongProfile,
+            "this worker computes under another profile",
+        ));
     }
     open.path.check(offer.model_layers).map_err(|error| Refusal::new(FaultCode::BadPath, error))?;
     let index = usize::from(open.stage);
     let own = open.path.get(index).filter(|stage| stage.peer == identity.peer());
-    let own = own
-        .ok_or_else(|| Refusal::new(FaultCode::BadPath, format!("stage {} of the path is not this worker", StageNumber(index))))?;
-    // A part of the worker's layers is as good as all of them; the path's check has refused empty ranges.
+    let own = own.ok_or_else(|| {
+        Refusal::new(
+            FaultCode::BadPath,
+            format!("stage {} of the path is not this worker", StageNumber(index)),
+        )
+    })?;
+    // A part of the worker's layers is as good as all of them; the path's check has refused empty
+    // ranges.
     if !offer.range.covers(own.range) {
-        let text = format!("this worker serves layers {} and the path says {}", offer.range, own.range);
+        let text =
+            format!("this worker serves layers {} and the path says {}", offer.range, own.range);
         return Err(Refusal::new(FaultCode::WrongRange, text));
     }
     if open.path.index_of(&from).is_some() {
@@ -106,14 +122,22 @@ pub(super) fn check_open(
     }
     open.spec.check().map_err(|error| Refusal::new(FaultCode::BadLimits, error))?;
     if open.spec.max_positions > offer.context {
-        let text = format!("{} positions exceed the model's context of {}", open.spec.max_positions, offer.context);
+        let text = format!(
+            "{} positions exceed the model's context of {}",
+            open.spec.max_positions, offer.context
+        );
         return Err(Refusal::new(FaultCode::NoCacheRoom, text));
     }
     let (unit, credit_positions) = check_price(identity, offer, open, own.range.len(), block)?;
-    let [first, .., last] = open.path.stages() else { return Ok(alone(from, open, offer, own, unit, credit_positions)) };
+    let [first, .., last] = open.path.stages() else {
+        return Ok(alone(from, open, offer, own, unit, credit_positions));
+    };
     Ok(Agreed {
         index,
-        previous: index.checked_sub(1).and_then(|before| open.path.get(before)).map_or(from, |stage| stage.peer),
+        previous: index
+            .checked_sub(1)
+            .and_then(|before| open.path.get(before))
+            .map_or(from, |stage| stage.peer),
         next: open.path.get(index + 1).cloned(),
         first: first.clone(),
         last: last.peer,
@@ -121,7 +145,14 @@ pub(super) fn check_open(
     })
 }
 
-fn alone(from: PublicKey, open: &Open, offer: &StageOffer, own: &PathStage, unit: Balance, credit_positions: u16) -> Agreed {
+fn alone(
+    from: PublicKey,
+    open: &Open,
+    offer: &StageOffer,
+    own: &PathStage,
+    unit: Balance,
+    credit_positions: u16,
+) -> Agreed {
     Agreed {
         session: open.session,
         open: open.hash(),
@@ -143,7 +174,8 @@ fn alone(from: PublicKey, open: &Open, offer: &StageOffer, own: &PathStage, unit
     }
 }
 
-/// The unit and the credit of the session, if the price is at least the worker's: its current one, or one that it quoted.
+/// The unit and the credit of the session, if the price is at least the worker's: its current one,
+/// or one that it quoted.
 fn check_price(
     identity: &StageIdentity,
     offer: &StageOffer,
@@ -154,13 +186,18 @@ fn check_price(
     let mut floor = offer.price_per_layer_token;
     if let Some(signed) = &open.quote {
         let quote = &signed.quote;
-        let ours = quote.peer == identity.peer() && quote.model == offer.model && quote.range == offer.range;
+        let ours = quote.peer == identity.peer()
+            && quote.model == offer.model
+            && quote.range == offer.range;
         if ours && quote.valid_until >= block && signed.verify(identity.genesis()) {
             floor = floor.min(quote.price_per_layer_token);
         }
     }
     if open.terms.price_per_layer_token < floor {
-        let text = format!("{} base units per layer-token offered, {floor} asked", open.terms.price_per_layer_token);
+        let text = format!(
+            "{} base units per layer-token offered, {floor} asked",
+            open.terms.price_per_layer_token
+        );
         return Err(Refusal::new(FaultCode::PriceTooLow, text));
     }
     let credit_positions = open.terms.credit_positions.min(offer.credit_positions);

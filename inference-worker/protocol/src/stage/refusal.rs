@@ -17,10 +17,14 @@ impl Refusal {
         Self { code, text: text.to_string(), held: None }
     }
 
-    /// A refusal of money; with the promise that is held, where the payer may have lost its records.
+    /// A refusal of money; with the promise that is held, where the payer may have lost its
+    /// records.
     pub(super) fn of_money(error: &LedgerError, held: Option<&Redeem>) -> Self {
         let stale = error.fault_code() == FaultCode::StaleVoucher;
-        Self { held: held.filter(|_| stale).map(|held| Box::new(held.clone())), ..Self::new(error.fault_code(), error) }
+        Self {
+            held: held.filter(|_| stale).map(|held| Box::new(held.clone())),
+            ..Self::new(error.fault_code(), error)
+        }
     }
 
     pub(super) fn fault(self, session: SessionId) -> Fault {

@@ -1,24 +1,29 @@
-//! One session at one stage: steps in, jobs to the engine, steps and tokens out, receipts, money, the account at the end.
+//! One session at one stage: steps in, jobs to the engine, steps and tokens out, receipts, money,
+//! the account at the end.
 //!
 //! ```text
 //! Working ──Close / fault──▶ Finishing ──job done──▶ Settling ──final voucher / deadline──▶ Ended
 //! ```
-//! While it works a session has at most one job in the engine. A step is computed only if `computed + rows − paid ≤ credit`;
-//! otherwise it is held, in a bounded queue, until money comes or the deadline passes.
+//! While it works a session has at most one job in the engine. A step is computed only if
+//! `computed + rows − paid ≤ credit`; otherwise it is held, in a bounded queue, until money comes or the
+//! deadline passes.
 
 use mica_primitives::{Balance, Leaf, PublicKey};
 use std::collections::VecDeque;
 
 use super::{
-    ComputeJob, ComputeResult, Computed, Drawn, SessionEnd, StageDeadlines, StageIdentity, StageOutput, Want, opening::Agreed,
-    refusal::Refusal,
+    ComputeJob, ComputeResult, Computed, Drawn, SessionEnd, StageDeadlines, StageIdentity,
+    StageOutput, Want, opening::Agreed, refusal::Refusal,
 };
 use crate::{
     FaultCode,
     channel::{Durability, PayeeLedger, VoucherKind, VoucherRule},
     clock::Now,
     limits::{MAX_HELD_POSITIONS, MAX_JOB_POSITIONS},
-    messages::{Close, CloseWhen, Closed, Fault, Message, Pay, Payload, Payment, SessionReceipt, Statement, Step, Token},
+    messages::{
+        Close, CloseWhen, Closed, Fault, Message, Pay, Payload, Payment, SessionReceipt, Statement,
+        Step, Token,
+    },
     receipts::{ReceiptWriter, WriterScope, sign_leaf},
     session::StopReason,
 };
@@ -77,7 +82,12 @@ pub(super) struct StageSession {
 impl StageSession {
     /// A session whose opening voucher was accepted: the lane promises `base`.
     pub(super) fn new(agreed: Agreed, base: Balance, now: Now) -> Self {
-        let scope = WriterScope { session: agreed.session, lane: agreed.lane, layers: agreed.own.range, profile: agreed.profile };
+        let scope = WriterScope {
+            session: agreed.session,
+            lane: agreed.lane,
+            layers: agreed.own.range,
+            profile: agreed.profile,
+        };
         Self {
             agreed,
             base,
@@ -128,34 +138,57 @@ impl StageSession {
             Phase::Ended => {}
             Phase::Settling(fault) => self.end(false, fault, around),
             Phase::Working | Phase::Finishing(_) if self.job.is_some() => {
-                // The engine may still answer; nothing waits for it any more, and its positions are not charged.
+                // The engine may still answer; nothing waits for it any more, and its positions are
+                // not charged.
                 self.job = None;
                 self.fail(Refusal::new(FaultCode::ComputeLate, "a step took too long"), around);
             }
             Phase::Finishing(fault) => self.settle(fault, around),
             Phase::Working if !self.held.is_empty() => {
-                let text = format!("{} positions computed, {} paid", self.computed, self.paid_positions(around.ledger));
+                let text = format!(
+                    "{} positions computed, {} paid",
+                    self.computed,
+                    self.paid_positions(around.ledger)
+                );
                 self.fail(Refusal::new(FaultCode::CreditExhausted, text), around);
             }
-            Phase::Working => self.fail(Refusal::new(FaultCode::Silent, "no step came in time"), around),
+            Phase::Working => {
+                self.fail(Refusal::new(FaultCode::Silent, "no step came in time"), around)
+            }
         }
     }
 
     /// A message of the session. A refusal goes back to the sender and leaves the session as it is.
-    pub(super) fn message(&mut self, from: PublicKey, message: Message, around: &mut Surroundings<'_>) -> Result<(), Refusal> {
+    pub(super) fn message(
+        &mut self,
+        from: PublicKey,
+        message: Message,
+        around: &mut Surroundings<'_>,
+    ) -> Result<(), Refusal> {
         match message {
             Message::Step(step) => self.step(from, step, around),
             Message::Token(token) => self.token(from, token, around),
             Message::Pay(pay) => self.pay(from, pay, around),
             Message::Close(close) => self.close(from, close, around),
             Message::Fault(fault) => self.fault(from, &fault, around),
-            other => Err(Refusal::new(FaultCode::WrongDirection, format!("a stage takes no {}", other.kind()))),
+            other => Err(Refusal::new(
+                FaultCode::WrongDirection,
+                format!("a stage takes no {}", other.kind()),
+            )),
         }
     }
 
-    fn step(&mut self, from: PublicKey, step: Step, around: &mut Surroundings<'_>) -> Result<(), Refusal> {
+    fn step(
+        &mut self,
+        from: PublicKey,
+        step: Step,
+        around: &mut Surroundings<'_>,
+    ) -> Result<(), Refusal> {
         if from != self.agreed.previous {
-            return Err(Refusal::new(FaultCode::WrongPeer, "steps come from the stage before, or from the payer"));
+            return Err(Refusal::new(
+                FaultCode::WrongPeer,
+                "steps come from the stage before, or from the payer",
+            ));
         }
         if self.phase != Phase::Working {
             return Ok(());
@@ -170,13 +203,20 @@ impl StageSession {
     fn check_step(&self, step: &Step) -> Result<(), Refusal> {
         let rows = u32::from(step.rows);
         if self.agreed.index == 0 && self.decoding {
-            return Err(Refusal::new(FaultCode::OutOfOrder, "the prompt is complete: tokens come from the last stage"));
+            return Err(Refusal::new(
+                FaultCode::OutOfOrder,
+                "the prompt is complete: tokens come from the last stage",
+            ));
         }
         if self.decoding && (rows != 1 || !step.sample) {
-            return Err(Refusal::new(FaultCode::BadStep, "after the prompt a step has one row and draws a token"));
+            return Err(Refusal::new(
+                FaultCode::BadStep,
+                "after the prompt a step has one row and draws a token",
+            ));
         }
         if step.first_position != self.received {
-            let text = format!("position {} came and {} is next", step.first_position, self.received);
+            let text =
+                format!("position {} came and {} is next", step.first_position, self.received);
             return Err(Refusal::new(FaultCode::UnexpectedPosition, text));
         }
         let fits = match self.agreed.index {
@@ -184,13 +224,23 @@ impl StageSession {
             _ => step.payload.check_hidden(step.rows, self.agreed.hidden),
         };
         fits.map_err(|error| Refusal::new(FaultCode::BadStep, error))?;
-        let room = if self.decoding { self.agreed.spec.max_positions } else { self.agreed.spec.prompt_positions };
+        let room = if self.decoding {
+            self.agreed.spec.max_positions
+        } else {
+            self.agreed.spec.prompt_positions
+        };
         if self.received.saturating_add(rows) > room {
-            return Err(Refusal::new(FaultCode::BadStep, format!("the step passes the {room} positions agreed on")));
+            return Err(Refusal::new(
+                FaultCode::BadStep,
+                format!("the step passes the {room} positions agreed on"),
+            ));
         }
         let held = self.received - self.computed - self.job.map_or(0, |job| u32::from(job.rows));
         if held + rows > MAX_HELD_POSITIONS {
-            return Err(Refusal::new(FaultCode::QueueFull, format!("{held} positions wait here already")));
+            return Err(Refusal::new(
+                FaultCode::QueueFull,
+                format!("{held} positions wait here already"),
+            ));
         }
         Ok(())
     }
@@ -205,15 +255,24 @@ impl StageSession {
         self.advance(around);
     }
 
-    fn token(&mut self, from: PublicKey, token: Token, around: &mut Surroundings<'_>) -> Result<(), Refusal> {
+    fn token(
+        &mut self,
+        from: PublicKey,
+        token: Token,
+        around: &mut Surroundings<'_>,
+    ) -> Result<(), Refusal> {
         if self.agreed.index != 0 || self.agreed.is_last() || from != self.agreed.last {
-            return Err(Refusal::new(FaultCode::WrongPeer, "tokens come from the last stage and go to the first"));
+            return Err(Refusal::new(
+                FaultCode::WrongPeer,
+                "tokens come from the last stage and go to the first",
+            ));
         }
         if self.phase != Phase::Working {
             return Ok(());
         }
         if !self.decoding || self.ring_ended || token.position != self.received {
-            let text = format!("token of position {} came and {} is next", token.position, self.received);
+            let text =
+                format!("token of position {} came and {} is next", token.position, self.received);
             self.fail(Refusal::new(FaultCode::UnexpectedPosition, text), around);
         } else {
             self.feed(&token, around);
@@ -234,26 +293,41 @@ impl StageSession {
             return self.fail(Refusal::new(FaultCode::BadStep, error), around);
         }
         if self.received >= self.agreed.spec.max_positions {
-            return self.fail(Refusal::new(FaultCode::BadStep, "the session's positions are used up"), around);
+            return self.fail(
+                Refusal::new(FaultCode::BadStep, "the session's positions are used up"),
+                around,
+            );
         }
-        let step = Step { session: token.session, first_position: self.received, rows: 1, sample: true, payload };
+        let step = Step {
+            session: token.session,
+            first_position: self.received,
+            rows: 1,
+            sample: true,
+            payload,
+        };
         self.take_step(step, around);
     }
 
-    /// Starts the next job, if there is one and it is covered by money or credit. Steps that wait are computed together, so that the
-    /// weights are read once for all of them.
+    /// Starts the next job, if there is one and it is covered by money or credit. Steps that wait
+    /// are computed together, so that the weights are read once for all of them.
     fn advance(&mut self, around: &mut Surroundings<'_>) {
         if self.phase != Phase::Working || self.job.is_some() {
             return;
         }
-        let covered = self.paid_positions(around.ledger).saturating_add(self.agreed.credit_positions.into());
-        let mut room = u32::try_from(covered.saturating_sub(self.computed.into())).unwrap_or(u32::MAX).min(MAX_JOB_POSITIONS);
+        let covered =
+            self.paid_positions(around.ledger).saturating_add(self.agreed.credit_positions.into());
+        let mut room = u32::try_from(covered.saturating_sub(self.computed.into()))
+            .unwrap_or(u32::MAX)
+            .min(MAX_JOB_POSITIONS);
         let mut next = || {
             let step = self.held.pop_front_if(|step| u32::from(step.rows) <= room)?;
             room -= u32::from(step.rows);
             Some(step)
         };
-        let Some(Step { session, first_position, mut rows, mut sample, mut payload }) = next() else { return };
+        let Some(Step { session, first_position, mut rows, mut sample, mut payload }) = next()
+        else {
+            return;
+        };
         // Each step that draws a token draws it from its own last row.
         while !sample && let Some(more) = next() {
             rows += more.rows;
@@ -272,21 +346,36 @@ impl StageSession {
         };
         self.job = Some(RunningJob { first_position, rows, sample });
         self.since_ms = around.now.ms;
-        around.out.push(StageOutput::Compute(ComputeJob { session, first_position, rows, payload, want }));
+        around.out.push(StageOutput::Compute(ComputeJob {
+            session,
+            first_position,
+            rows,
+            payload,
+            want,
+        }));
     }
 
     /// The engine's answer. One that nobody waits for any more is ignored.
     pub(super) fn computed(&mut self, computed: Computed, around: &mut Surroundings<'_>) {
-        let Some(job) = self.job.filter(|job| job.first_position == computed.first_position) else { return };
+        let Some(job) = self.job.filter(|job| job.first_position == computed.first_position) else {
+            return;
+        };
         self.job = None;
         self.since_ms = around.now.ms;
         let leaves = match (computed.result, self.agreed.is_last()) {
             (ComputeResult::Hidden(bytes), false) => self.hidden_computed(job, bytes, around),
-            (ComputeResult::Sampled(drawn), true) if drawn.is_some() == job.sample => self.drawn(job, drawn, around),
+            (ComputeResult::Sampled(drawn), true) if drawn.is_some() == job.sample => {
+                self.drawn(job, drawn, around)
+            }
             (ComputeResult::Failed(text), _) => Err(Refusal::new(FaultCode::ComputeFailed, text)),
-            _ => Err(Refusal::new(FaultCode::ComputeFailed, "the engine answered something else than was asked")),
+            _ => Err(Refusal::new(
+                FaultCode::ComputeFailed,
+                "the engine answered something else than was asked",
+            )),
         };
-        let receipts = leaves.and_then(|leaves| leaves.into_iter().try_for_each(|leaf| self.give_receipt(leaf, around)));
+        let receipts = leaves.and_then(|leaves| {
+            leaves.into_iter().try_for_each(|leaf| self.give_receipt(leaf, around))
+        });
         match (receipts, self.phase) {
             (Err(refusal), _) => self.fail(refusal, around),
             (Ok(()), Phase::Finishing(fault)) => self.settle(fault, around),
@@ -294,18 +383,24 @@ impl StageSession {
         }
     }
 
-    fn hidden_computed(&mut self, job: RunningJob, bytes: Vec<u8>, around: &mut Surroundings<'_>) -> Result<Vec<Leaf>, Refusal> {
+    fn hidden_computed(
+        &mut self,
+        job: RunningJob,
+        bytes: Vec<u8>,
+        around: &mut Surroundings<'_>,
+    ) -> Result<Vec<Leaf>, Refusal> {
         let payload = Payload::Hidden(bytes);
-        let steps = payload
-            .steps(job.rows, self.agreed.hidden)
-            .map_err(|error| Refusal::new(FaultCode::ComputeFailed, format!("the engine's rows do not fit: {error}")))?;
+        let steps = payload.steps(job.rows, self.agreed.hidden).map_err(|error| {
+            Refusal::new(FaultCode::ComputeFailed, format!("the engine's rows do not fit: {error}"))
+        })?;
         self.computed += u32::from(job.rows);
         let leaves = self.writer.output_hidden(job.rows, &payload.wire_bytes());
         if let (Phase::Working, Some(next)) = (self.phase, self.agreed.next.as_ref()) {
             let (mut first_position, end) = (job.first_position, self.computed);
             for (rows, payload) in steps {
                 let sample = job.sample && first_position + u32::from(rows) == end;
-                let step = Step { session: self.agreed.session, first_position, rows, sample, payload };
+                let step =
+                    Step { session: self.agreed.session, first_position, rows, sample, payload };
                 self.send(next.peer, Message::Step(step), around);
                 first_position += u32::from(rows);
             }
@@ -313,7 +408,12 @@ impl StageSession {
         Ok(leaves)
     }
 
-    fn drawn(&mut self, job: RunningJob, drawn: Option<Drawn>, around: &mut Surroundings<'_>) -> Result<Vec<Leaf>, Refusal> {
+    fn drawn(
+        &mut self,
+        job: RunningJob,
+        drawn: Option<Drawn>,
+        around: &mut Surroundings<'_>,
+    ) -> Result<Vec<Leaf>, Refusal> {
         if let Some(drawn) = &drawn {
             self.check_drawn(drawn)?;
         }
@@ -323,12 +423,22 @@ impl StageSession {
         self.drawn += 1;
         let stop = self.stop_reason(id);
         // The first stage computes on the id alone.
-        let token = Token { session: self.agreed.session, position: self.computed, id, stop, log_probabilities: None };
+        let token = Token {
+            session: self.agreed.session,
+            position: self.computed,
+            id,
+            stop,
+            log_probabilities: None,
+        };
         self.ring_ended = token.stop.is_some();
         if !self.agreed.is_alone() {
             self.send(self.agreed.first.peer, Message::Token(token.clone()), around);
         }
-        self.send(self.agreed.payer, Message::Token(Token { log_probabilities, ..token.clone() }), around);
+        self.send(
+            self.agreed.payer,
+            Message::Token(Token { log_probabilities, ..token.clone() }),
+            around,
+        );
         if self.agreed.is_alone() && self.phase == Phase::Working {
             self.feed(&token, around);
         }
@@ -342,8 +452,13 @@ impl StageSession {
         }
         match (&drawn.log_probabilities, self.agreed.spec.logprobs) {
             (None, None) => Ok(()),
-            (Some(found), Some(asked)) => found.check(drawn.id, asked).map_err(|text| failed(format!("the engine erred: {text}"))),
-            _ => Err(failed("the engine said how likely the token was without being asked, or did not".to_owned())),
+            (Some(found), Some(asked)) => found
+                .check(drawn.id, asked)
+                .map_err(|text| failed(format!("the engine erred: {text}"))),
+            _ => Err(failed(
+                "the engine said how likely the token was without being asked, or did not"
+                    .to_owned(),
+            )),
         }
     }
 
@@ -365,7 +480,10 @@ impl StageSession {
     fn give_receipt(&mut self, leaf: Leaf, around: &mut Surroundings<'_>) -> Result<(), Refusal> {
         let receipt = sign_leaf(leaf, around.identity.key(), around.identity.genesis());
         let (channel, lane) = (self.agreed.channel, self.agreed.lane);
-        let index = around.ledger.push_receipt(lane, leaf.hash()).map_err(|error| Refusal::of_money(&error, None))?;
+        let index = around
+            .ledger
+            .push_receipt(lane, leaf.hash())
+            .map_err(|error| Refusal::of_money(&error, None))?;
         self.receipted = leaf.first_position + leaf.positions;
         self.persist(Durability::Process, around);
         around.out.push(StageOutput::Receipt { channel, lane, index, receipt });
@@ -373,23 +491,35 @@ impl StageSession {
         Ok(())
     }
 
-    fn pay(&mut self, from: PublicKey, pay: Pay, around: &mut Surroundings<'_>) -> Result<(), Refusal> {
+    fn pay(
+        &mut self,
+        from: PublicKey,
+        pay: Pay,
+        around: &mut Surroundings<'_>,
+    ) -> Result<(), Refusal> {
         if from != self.agreed.payer {
             return Err(Refusal::new(FaultCode::WrongPeer, "only the payer of a session pays"));
         }
         let (lane, block) = (self.agreed.lane, around.now.block);
         let kind = match &pay.payment {
-            Payment::Voucher(redeem) if self.is_settling() && redeem.voucher.tick.is_none() => VoucherKind::Final,
+            Payment::Voucher(redeem) if self.is_settling() && redeem.voucher.tick.is_none() => {
+                VoucherKind::Final
+            }
             _ => VoucherKind::Renewal,
         };
         let accepted = match &pay.payment {
             Payment::Tick(proof) => around.ledger.accept_tick(lane, proof, block),
-            Payment::Voucher(redeem) => {
-                around.ledger.accept_voucher(redeem, &VoucherRule { lane, unit: self.agreed.unit, block, kind })
-            }
+            Payment::Voucher(redeem) => around
+                .ledger
+                .accept_voucher(redeem, &VoucherRule { lane, unit: self.agreed.unit, block, kind }),
         };
-        let promised = accepted.map_err(|error| Refusal::of_money(&error, around.ledger.held(lane)))?;
-        let durability = if matches!(pay.payment, Payment::Tick(_)) { Durability::Process } else { Durability::Disk };
+        let promised =
+            accepted.map_err(|error| Refusal::of_money(&error, around.ledger.held(lane)))?;
+        let durability = if matches!(pay.payment, Payment::Tick(_)) {
+            Durability::Process
+        } else {
+            Durability::Disk
+        };
         self.persist(durability, around);
         if kind == VoucherKind::Final {
             return self.settled(promised, around);
@@ -407,13 +537,22 @@ impl StageSession {
             let text = format!("the final voucher promises {promised} and {owed} are owed");
             return Err(Refusal::new(FaultCode::Underpaid, text));
         }
-        self.send(self.agreed.payer, Message::Closed(Closed { session: self.agreed.session, cumulative: promised }), around);
+        self.send(
+            self.agreed.payer,
+            Message::Closed(Closed { session: self.agreed.session, cumulative: promised }),
+            around,
+        );
         let fault = if let Phase::Settling(fault) = self.phase { fault } else { None };
         self.end(true, fault, around);
         Ok(())
     }
 
-    fn close(&mut self, from: PublicKey, close: Close, around: &mut Surroundings<'_>) -> Result<(), Refusal> {
+    fn close(
+        &mut self,
+        from: PublicKey,
+        close: Close,
+        around: &mut Surroundings<'_>,
+    ) -> Result<(), Refusal> {
         if from != self.agreed.payer {
             return Err(Refusal::new(FaultCode::WrongPeer, "only the payer closes a session"));
         }
@@ -424,9 +563,15 @@ impl StageSession {
         Ok(())
     }
 
-    /// A peer gave up: the payer's word closes the session, a neighbour that has no such session breaks the path. Whatever else a
-    /// neighbour refuses concerns one message and leaves its session as it was; what ends it, it tells the payer itself.
-    fn fault(&mut self, from: PublicKey, fault: &Fault, around: &mut Surroundings<'_>) -> Result<(), Refusal> {
+    /// A peer gave up: the payer's word closes the session, a neighbour that has no such session
+    /// breaks the path. Whatever else a neighbour refuses concerns one message and leaves its
+    /// session as it was; what ends it, it tells the payer itself.
+    fn fault(
+        &mut self,
+        from: PublicKey,
+        fault: &Fault,
+        around: &mut Surroundings<'_>,
+    ) -> Result<(), Refusal> {
         if self.phase != Phase::Working || !self.agreed.involves(&from) {
             return Ok(());
         }
@@ -434,15 +579,24 @@ impl StageSession {
             self.finish(Some(fault.code()), around);
         } else if !self.ring_ended && fault.code() == FaultCode::UnknownSession {
             // After the last token a neighbour may be gone already: it was closed first.
-            self.fail(Refusal::new(FaultCode::PeerLost, "a neighbour on the path has ended the session"), around);
+            self.fail(
+                Refusal::new(FaultCode::PeerLost, "a neighbour on the path has ended the session"),
+                around,
+            );
         }
         Ok(())
     }
 
     /// A peer is not connected any more.
     pub(super) fn disconnected(&mut self, peer: &PublicKey, around: &mut Surroundings<'_>) {
-        if self.phase == Phase::Working && !(self.ring_ended && *peer != self.agreed.payer) && self.agreed.involves(peer) {
-            self.fail(Refusal::new(FaultCode::PeerLost, "the connection to a peer of the path broke"), around);
+        if self.phase == Phase::Working
+            && !(self.ring_ended && *peer != self.agreed.payer)
+            && self.agreed.involves(peer)
+        {
+            self.fail(
+                Refusal::new(FaultCode::PeerLost, "the connection to a peer of the path broke"),
+                around,
+            );
         }
     }
 
@@ -475,7 +629,11 @@ impl StageSession {
         around.out.push(StageOutput::DropCache { session: self.agreed.session });
         let flushed = self.writer.flush().map_or(Ok(()), |leaf| self.give_receipt(leaf, around));
         if let Err(refusal) = flushed {
-            self.send(self.agreed.payer, Message::Fault(refusal.fault(self.agreed.session)), around);
+            self.send(
+                self.agreed.payer,
+                Message::Fault(refusal.fault(self.agreed.session)),
+                around,
+            );
         }
         let receipts = around.ledger.receipts(self.agreed.lane);
         let statement = Statement {
@@ -489,7 +647,12 @@ impl StageSession {
     }
 
     /// Ends the session without waiting any longer.
-    pub(super) fn end(&mut self, settled: bool, fault: Option<FaultCode>, around: &mut Surroundings<'_>) {
+    pub(super) fn end(
+        &mut self,
+        settled: bool,
+        fault: Option<FaultCode>,
+        around: &mut Surroundings<'_>,
+    ) {
         let Agreed { session, payer, channel, lane, .. } = self.agreed;
         let promised = around.ledger.promised(lane);
         self.phase = Phase::Ended;
@@ -508,7 +671,8 @@ impl StageSession {
 
     /// What the lane must promise for the work that receipts cover.
     fn owed(&self) -> Balance {
-        // The unit times the most positions of a session was checked at the opening; the deposit bounds the base.
+        // The unit times the most positions of a session was checked at the opening; the deposit
+        // bounds the base.
         self.base.saturating_add(self.agreed.unit.saturating_mul(self.receipted.into()))
     }
 

@@ -1,7 +1,8 @@
 //! All sessions of one worker, their channels' ledgers, and the bounds on both.
 //!
-//! An opening is checked against the offer at once and against its channel when the chain has answered; only then is a cache made.
-//! A channel whose sessions end unpaid again and again gets one session a minute: each that is not paid for costs the worker its credit.
+//! An opening is checked against the offer at once and against its channel when the chain has
+//! answered; only then is a cache made. A channel whose sessions end unpaid again and again gets
+//! one session a minute: each that is not paid for costs the worker its credit.
 
 use mica_primitives::{ChannelId, LaneId, PublicKey, WorkerAddresses};
 use std::collections::BTreeMap;
@@ -15,9 +16,14 @@ use super::{
 };
 use crate::{
     FaultCode, SessionId,
-    channel::{ChannelFacts, Durability, LedgerError, PayeeLaneRecord, PayeeLedger, Redeemable, VoucherKind, VoucherRule},
+    channel::{
+        ChannelFacts, Durability, LedgerError, PayeeLaneRecord, PayeeLedger, Redeemable,
+        VoucherKind, VoucherRule,
+    },
     clock::Now,
-    limits::{MAX_LEDGERS, MAX_OPENINGS, MAX_SESSIONS, MAX_SESSIONS_PER_PEER, QUOTE_LIFETIME_BLOCKS},
+    limits::{
+        MAX_LEDGERS, MAX_OPENINGS, MAX_SESSIONS, MAX_SESSIONS_PER_PEER, QUOTE_LIFETIME_BLOCKS,
+    },
     messages::{HeldPromises, Message, Open, Opened, Promises, Quote, QuoteRequest, SignedQuote},
 };
 
@@ -42,10 +48,18 @@ pub struct StageTable {
 impl StageTable {
     /// A worker without sessions.
     pub const fn new(identity: StageIdentity, offer: StageOffer) -> Self {
-        Self { identity, offer, sessions: BTreeMap::new(), openings: BTreeMap::new(), accounts: BTreeMap::new(), draining: false }
+        Self {
+            identity,
+            offer,
+            sessions: BTreeMap::new(),
+            openings: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            draining: false,
+        }
     }
 
-    /// Takes back a lane's record after a restart, before any input. Nothing is lost that was persisted.
+    /// Takes back a lane's record after a restart, before any input. Nothing is lost that was
+    /// persisted.
     ///
     /// # Errors
     /// [`LedgerError`] if the record is not what this crate has written.
@@ -78,7 +92,8 @@ impl StageTable {
         self.sessions.len()
     }
 
-    /// Every lane that promises more than the chain has paid, busy ones included (see [`StageTable::busy_lanes`]).
+    /// Every lane that promises more than the chain has paid, busy ones included (see
+    /// [`StageTable::busy_lanes`]).
     pub fn redeemable(&self) -> Vec<Redeemable> {
         self.accounts.values().flat_map(|account| account.ledger.redeemable()).collect()
     }
@@ -88,7 +103,8 @@ impl StageTable {
         self.accounts.get(channel).map(|account| &account.ledger)
     }
 
-    /// Lanes of a channel on which a session runs. What they promise grows, and each redeem costs a fee: a later one pays for both.
+    /// Lanes of a channel on which a session runs. What they promise grows, and each redeem costs a
+    /// fee: a later one pays for both.
     pub fn busy_lanes(&self, channel: &ChannelId) -> Vec<LaneId> {
         let sessions = self.sessions.values().map(StageSession::agreed);
         sessions.filter(|agreed| agreed.channel == *channel).map(|agreed| agreed.lane).collect()
@@ -96,7 +112,8 @@ impl StageTable {
 
     /// When [`StageInput::Wake`] is due, in milliseconds of [`Now::ms`].
     pub fn next_deadline_ms(&self) -> Option<u64> {
-        let sessions = self.sessions.values().map(|session| session.deadline_ms(&self.offer.deadlines));
+        let sessions =
+            self.sessions.values().map(|session| session.deadline_ms(&self.offer.deadlines));
         sessions.chain(self.openings.values().map(|opening| opening.deadline_ms)).min()
     }
 
@@ -119,7 +136,9 @@ impl StageTable {
 
     fn message(&mut self, now: Now, from: PublicKey, message: Message, out: &mut Vec<StageOutput>) {
         match message {
-            Message::QuoteRequest(request) => out.push(send(from, Message::Quote(self.quote(now, &request)))),
+            Message::QuoteRequest(request) => {
+                out.push(send(from, Message::Quote(self.quote(now, &request))))
+            }
             Message::Open(open) => {
                 let session = open.session;
                 if let Err(refusal) = self.open(now, from, open, out) {
@@ -130,7 +149,13 @@ impl StageTable {
         }
     }
 
-    fn session_message(&mut self, now: Now, from: PublicKey, message: Message, out: &mut Vec<StageOutput>) {
+    fn session_message(
+        &mut self,
+        now: Now,
+        from: PublicKey,
+        message: Message,
+        out: &mut Vec<StageOutput>,
+    ) {
         let is_fault = matches!(message, Message::Fault(_));
         let Some(id) = message.session() else {
             if !is_fault {
@@ -141,10 +166,13 @@ impl StageTable {
             return;
         };
         // A payer may think better of it while the chain is asked.
-        if matches!(message, Message::Close(_)) && self.openings.get(&id).is_some_and(|opening| opening.from == from) {
+        if matches!(message, Message::Close(_))
+            && self.openings.get(&id).is_some_and(|opening| opening.from == from)
+        {
             self.openings.remove(&id);
         }
-        let result = self.with(now, &id, out, |session, around| session.message(from, message, around));
+        let result =
+            self.with(now, &id, out, |session, around| session.message(from, message, around));
         // A fault is never answered: two peers could go on for ever.
         let refusal = match result {
             _ if is_fault => return,
@@ -157,7 +185,11 @@ impl StageTable {
 
     fn quote(&self, now: Now, request: &QuoteRequest) -> SignedQuote {
         let offer = &self.offer;
-        let free_sessions = if self.draining { 0 } else { self.session_limit() - self.occupied().min(self.session_limit()) };
+        let free_sessions = if self.draining {
+            0
+        } else {
+            self.session_limit() - self.occupied().min(self.session_limit())
+        };
         let quote = Quote {
             peer: self.identity.peer(),
             nonce: request.nonce,
@@ -174,7 +206,13 @@ impl StageTable {
         SignedQuote::sign(quote, self.identity.key(), self.identity.genesis())
     }
 
-    fn open(&mut self, now: Now, from: PublicKey, open: Box<Open>, out: &mut Vec<StageOutput>) -> Result<(), Refusal> {
+    fn open(
+        &mut self,
+        now: Now,
+        from: PublicKey,
+        open: Box<Open>,
+        out: &mut Vec<StageOutput>,
+    ) -> Result<(), Refusal> {
         if self.draining {
             return Err(Refusal::new(FaultCode::Draining, "this worker is leaving"));
         }
@@ -182,7 +220,10 @@ impl StageTable {
             return Err(Refusal::new(FaultCode::SessionExists, "the session's id is taken"));
         }
         if self.openings.len() >= MAX_OPENINGS {
-            return Err(Refusal::new(FaultCode::TooManySessions, "too many openings wait for the chain"));
+            return Err(Refusal::new(
+                FaultCode::TooManySessions,
+                "too many openings wait for the chain",
+            ));
         }
         self.check_room(&from, &open)?;
         check_open(&self.identity, &self.offer, from, &open, now.block)?;
@@ -197,10 +238,14 @@ impl StageTable {
         if self.occupied() >= self.session_limit() {
             return Err(Refusal::new(FaultCode::TooManySessions, "the worker is full"));
         }
-        let theirs = self.sessions.values().filter(|session| session.agreed().payer == *from).count()
-            + self.openings.values().filter(|opening| opening.from == *from).count();
+        let theirs =
+            self.sessions.values().filter(|session| session.agreed().payer == *from).count()
+                + self.openings.values().filter(|opening| opening.from == *from).count();
         if theirs >= self.offer.max_sessions_per_peer.min(MAX_SESSIONS_PER_PEER) {
-            return Err(Refusal::new(FaultCode::TooManySessions, format!("you have {theirs} sessions here already")));
+            return Err(Refusal::new(
+                FaultCode::TooManySessions,
+                format!("you have {theirs} sessions here already"),
+            ));
         }
         let free = self.free_positions();
         if open.spec.max_positions > free {
@@ -220,19 +265,34 @@ impl StageTable {
 
     fn free_positions(&self) -> u32 {
         let sessions = self.sessions.values().filter(|session| !session.is_settling());
-        let taken = sessions.map(|session| u64::from(session.agreed().spec.max_positions)).sum::<u64>()
-            + self.openings.values().map(|opening| u64::from(opening.open.spec.max_positions)).sum::<u64>();
+        let taken =
+            sessions.map(|session| u64::from(session.agreed().spec.max_positions)).sum::<u64>()
+                + self
+                    .openings
+                    .values()
+                    .map(|opening| u64::from(opening.open.spec.max_positions))
+                    .sum::<u64>();
         u32::try_from(u64::from(self.offer.cache_positions).saturating_sub(taken)).unwrap_or(0)
     }
 
     /// News of a channel: for its ledger, and for the openings that wait for it.
-    fn channel(&mut self, now: Now, channel: ChannelId, facts: Option<ChannelFacts>, out: &mut Vec<StageOutput>) {
+    fn channel(
+        &mut self,
+        now: Now,
+        channel: ChannelId,
+        facts: Option<ChannelFacts>,
+        out: &mut Vec<StageOutput>,
+    ) {
         let facts = facts.filter(|facts| facts.channel == channel);
         if let (Some(facts), Some(account)) = (&facts, self.accounts.get_mut(&channel)) {
             account.ledger.update(facts.clone());
         }
-        let waiting: Vec<SessionId> =
-            self.openings.iter().filter(|(_, opening)| opening.open.channel == channel).map(|(id, _)| *id).collect();
+        let waiting: Vec<SessionId> = self
+            .openings
+            .iter()
+            .filter(|(_, opening)| opening.open.channel == channel)
+            .map(|(id, _)| *id)
+            .collect();
         for id in waiting {
             let Some(Opening { from, open, .. }) = self.openings.remove(&id) else { continue };
             if let Err(refusal) = self.admit(now, from, &open, facts.as_ref(), out) {
@@ -250,13 +310,16 @@ impl StageTable {
         facts: Option<&ChannelFacts>,
         out: &mut Vec<StageOutput>,
     ) -> Result<(), Refusal> {
-        let facts = facts.ok_or_else(|| Refusal::new(FaultCode::UnknownChannel, format!("no channel {} here", open.channel)))?;
+        let facts = facts.ok_or_else(|| {
+            Refusal::new(FaultCode::UnknownChannel, format!("no channel {} here", open.channel))
+        })?;
         // Again, because the offer may have changed while the chain was asked.
         let agreed = check_open(&self.identity, &self.offer, from, open, now.block)?;
         let replaced = self.lane_holder(&agreed)?;
         self.make_account(facts)?;
         let account = self.accounts.get_mut(&open.channel);
-        let account = account.ok_or_else(|| Refusal::new(FaultCode::UnknownChannel, "no ledger for the channel"))?;
+        let account = account
+            .ok_or_else(|| Refusal::new(FaultCode::UnknownChannel, "no ledger for the channel"))?;
         account.check_paid(now.ms)?;
         let promised = match accept_opening(&mut account.ledger, &agreed, open, now) {
             Ok(promised) => promised,
@@ -268,7 +331,8 @@ impl StageTable {
             }
         };
         if open.voucher.voucher.seq == 1 {
-            // A lane that begins while others were used: a payer that has forgotten those would take the deposit for free.
+            // A lane that begins while others were used: a payer that has forgotten those would
+            // take the deposit for free.
             out.extend(show_promises(&account.ledger, from, open, |lane| lane != open.lane));
         }
         account.begin(now.ms);
@@ -277,17 +341,20 @@ impl StageTable {
             self.with(now, &replaced, out, |session, around| session.end(false, None, around));
         }
         out.push(StageOutput::Persist { record, durability: Durability::Disk });
-        let (session, layers, max_positions) = (open.session, agreed.own.range, open.spec.max_positions);
+        let (session, layers, max_positions) =
+            (open.session, agreed.own.range, open.spec.max_positions);
         out.push(StageOutput::OpenCache { session, layers, max_positions });
-        let opened = Opened::sign(agreed.acceptance(), self.identity.key(), self.identity.genesis());
+        let opened =
+            Opened::sign(agreed.acceptance(), self.identity.key(), self.identity.genesis());
         out.push(send(from, Message::Opened(opened)));
         self.sessions.insert(open.session, StageSession::new(agreed, promised, now));
         Ok(())
     }
 
-    /// A lane serves one session. One that only waits for its final voucher makes room for the next: also for that of another peer,
-    /// because a payer that has died comes back under another name, and the new voucher, checked before the old session ends, proves
-    /// that it is the same payer.
+    /// A lane serves one session. One that only waits for its final voucher makes room for the
+    /// next: also for that of another peer, because a payer that has died comes back under another
+    /// name, and the new voucher, checked before the old session ends, proves that it is the same
+    /// payer.
     fn lane_holder(&self, agreed: &Agreed) -> Result<Option<SessionId>, Refusal> {
         let mut holders = self.sessions.iter().filter(|(_, session)| {
             let other = session.agreed();
@@ -296,7 +363,10 @@ impl StageTable {
         match holders.next() {
             None => Ok(None),
             Some((id, session)) if session.is_settling() => Ok(Some(*id)),
-            Some(_) => Err(Refusal::new(FaultCode::LaneBusy, format!("lane {} serves another session", agreed.lane))),
+            Some(_) => Err(Refusal::new(
+                FaultCode::LaneBusy,
+                format!("lane {} serves another session", agreed.lane),
+            )),
         }
     }
 
@@ -305,11 +375,16 @@ impl StageTable {
             return Ok(());
         }
         if self.accounts.len() >= MAX_LEDGERS {
-            let busy: Vec<ChannelId> = self.sessions.values().map(|session| session.agreed().channel).collect();
-            self.accounts.retain(|id, account| busy.contains(id) || !account.ledger.redeemable().is_empty());
+            let busy: Vec<ChannelId> =
+                self.sessions.values().map(|session| session.agreed().channel).collect();
+            self.accounts
+                .retain(|id, account| busy.contains(id) || !account.ledger.redeemable().is_empty());
         }
         if self.accounts.len() >= MAX_LEDGERS {
-            return Err(Refusal::new(FaultCode::TooManySessions, "too many channels wait to be redeemed"));
+            return Err(Refusal::new(
+                FaultCode::TooManySessions,
+                "too many channels wait to be redeemed",
+            ));
         }
         let ledger = PayeeLedger::new(*self.identity.genesis(), facts.clone());
         let ledger = ledger.map_err(|error| Refusal::of_money(&error, None))?;
@@ -323,18 +398,28 @@ impl StageTable {
     }
 
     fn wake(&mut self, now: Now, out: &mut Vec<StageOutput>) {
-        let late: Vec<SessionId> =
-            self.openings.iter().filter(|(_, opening)| opening.deadline_ms <= now.ms).map(|(id, _)| *id).collect();
+        let late: Vec<SessionId> = self
+            .openings
+            .iter()
+            .filter(|(_, opening)| opening.deadline_ms <= now.ms)
+            .map(|(id, _)| *id)
+            .collect();
         for id in late {
             if let Some(opening) = self.openings.remove(&id) {
-                let refusal = Refusal::new(FaultCode::UnknownChannel, "the chain did not answer in time");
+                let refusal =
+                    Refusal::new(FaultCode::UnknownChannel, "the chain did not answer in time");
                 out.push(send(opening.from, Message::Fault(refusal.fault(id))));
             }
         }
         self.each(now, out, StageSession::wake);
     }
 
-    fn each(&mut self, now: Now, out: &mut Vec<StageOutput>, mut act: impl FnMut(&mut StageSession, &mut Surroundings<'_>)) {
+    fn each(
+        &mut self,
+        now: Now,
+        out: &mut Vec<StageOutput>,
+        mut act: impl FnMut(&mut StageSession, &mut Surroundings<'_>),
+    ) {
         let ids: Vec<SessionId> = self.sessions.keys().copied().collect();
         for id in ids {
             self.with(now, &id, out, &mut act);
@@ -351,7 +436,10 @@ impl StageTable {
         let session = self.sessions.get_mut(id)?;
         let account = self.accounts.get_mut(&session.agreed().channel)?;
         let (identity, deadlines) = (&self.identity, &self.offer.deadlines);
-        Some(act(session, &mut Surroundings { identity, deadlines, ledger: &mut account.ledger, now, out }))
+        Some(act(
+            session,
+            &mut Surroundings { identity, deadlines, ledger: &mut account.ledger, now, out },
+        ))
     }
 
     /// Forgets sessions that have ended and remembers who did not pay.
@@ -366,14 +454,25 @@ impl StageTable {
     }
 }
 
-fn accept_opening(ledger: &mut PayeeLedger, agreed: &Agreed, open: &Open, now: Now) -> Result<mica_primitives::Balance, Refusal> {
+fn accept_opening(
+    ledger: &mut PayeeLedger,
+    agreed: &Agreed,
+    open: &Open,
+    now: Now,
+) -> Result<mica_primitives::Balance, Refusal> {
     let lane = open.lane;
-    let rule = VoucherRule { lane, unit: agreed.unit, block: now.block, kind: VoucherKind::Opening };
-    // The deposit must cover the whole session: one that is short would end in the middle of an answer. A payer sets that much aside
-    // before it opens, unless it has forgotten what it promised.
-    let (free, cost) = (ledger.free(), agreed.unit.saturating_mul(agreed.spec.needed_positions().into()));
+    let rule =
+        VoucherRule { lane, unit: agreed.unit, block: now.block, kind: VoucherKind::Opening };
+    // The deposit must cover the whole session: one that is short would end in the middle of an
+    // answer. A payer sets that much aside before it opens, unless it has forgotten what it
+    // promised.
+    let (free, cost) =
+        (ledger.free(), agreed.unit.saturating_mul(agreed.spec.needed_positions().into()));
     if cost > free {
-        return Err(Refusal::new(FaultCode::Overspend, format!("the session may cost {cost} and the channel has {free} left")));
+        return Err(Refusal::new(
+            FaultCode::Overspend,
+            format!("the session may cost {cost} and the channel has {free} left"),
+        ));
     }
     let accepted = ledger.accept_voucher(&open.voucher, &rule);
     accepted.map_err(|error| Refusal::of_money(&error, ledger.held(lane)))
@@ -384,9 +483,16 @@ const fn may_have_lost_records(code: FaultCode) -> bool {
     matches!(code, FaultCode::StaleVoucher | FaultCode::ReceiptsDiffer | FaultCode::Overspend)
 }
 
-/// What is held on the lanes of `open`'s channel that `wanted` picks, if there is anything and the channel's signer asks.
-fn show_promises(ledger: &PayeeLedger, to: PublicKey, open: &Open, wanted: impl Fn(LaneId) -> bool) -> Option<StageOutput> {
-    let held: Vec<_> = ledger.promises().filter(|held| wanted(held.voucher.lane)).cloned().collect();
+/// What is held on the lanes of `open`'s channel that `wanted` picks, if there is anything and the
+/// channel's signer asks.
+fn show_promises(
+    ledger: &PayeeLedger,
+    to: PublicKey,
+    open: &Open,
+    wanted: impl Fn(LaneId) -> bool,
+) -> Option<StageOutput> {
+    let held: Vec<_> =
+        ledger.promises().filter(|held| wanted(held.voucher.lane)).cloned().collect();
     // The signature costs more than the look, and is checked only where there is something to show.
     if held.is_empty() || !ledger.is_signed(&open.voucher) {
         return None;

@@ -1,4 +1,5 @@
-//! A whole path in memory: payer, workers, links with random delays, disks. The seed of a world is its only source of chance.
+//! A whole path in memory: payer, workers, links with random delays, disks. The seed of a world is
+//! its only source of chance.
 #![allow(dead_code, reason = "each test crate uses its own part")]
 
 pub mod engine;
@@ -7,16 +8,24 @@ use codec::{Decode, Encode};
 use ed25519_dalek::SigningKey;
 use engine::FakeEngine;
 pub use engine::{HIDDEN, VOCABULARY};
-use mica_primitives::{Balance, ChannelId, Hash32, LaneId, LayerRange, ModelId, PublicKey, Receipt, WorkerAddresses};
+use mica_primitives::{
+    Balance, ChannelId, Hash32, LaneId, LayerRange, ModelId, PublicKey, Receipt, WorkerAddresses,
+};
 use mica_protocol::{
     Message, Now, SessionId,
     channel::{ChannelFacts, PayeeLaneRecord, PayerLaneRecord, PayerLedger},
     limits,
-    payer::{PayerDeadlines, PayerInput, PayerOutput, PayerSession, PlannedStage, SessionPlan, SessionReport},
+    payer::{
+        PayerDeadlines, PayerInput, PayerOutput, PayerSession, PlannedStage, SessionPlan,
+        SessionReport,
+    },
     probability::LogProbabilities,
     session::{EndIds, Sampling},
     signing,
-    stage::{Computed, SessionEnd, StageDeadlines, StageIdentity, StageInput, StageOffer, StageOutput, StageTable},
+    stage::{
+        Computed, SessionEnd, StageDeadlines, StageIdentity, StageInput, StageOffer, StageOutput,
+        StageTable,
+    },
     wire,
 };
 use std::{
@@ -82,7 +91,8 @@ pub struct Chance(u64);
 
 impl Chance {
     pub fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % bound.max(1)
     }
 }
@@ -131,7 +141,8 @@ pub struct World {
 
 pub fn ranges(cuts: &[u16], layers: u16) -> Vec<LayerRange> {
     let ends = cuts.iter().copied().chain([layers]);
-    ends.scan(0, |first, end| Some(LayerRange { first: std::mem::replace(first, end), end })).collect()
+    ends.scan(0, |first, end| Some(LayerRange { first: std::mem::replace(first, end), end }))
+        .collect()
 }
 
 impl World {
@@ -139,15 +150,21 @@ impl World {
     pub fn new(seed: u64, cuts: &[u16], layers: u16) -> Self {
         let ranges = ranges(cuts, layers);
         let worker = |(index, range): (usize, &LayerRange)| Worker {
-            table: StageTable::new(StageIdentity::new(peer_key(index + 1), GENESIS), offer(*range, layers)),
+            table: StageTable::new(
+                StageIdentity::new(peer_key(index + 1), GENESIS),
+                offer(*range, layers),
+            ),
             engine: FakeEngine::default(),
             disk: BTreeMap::new(),
             receipts: Vec::new(),
             ends: Vec::new(),
             positions: 0,
         };
-        let facts: Vec<ChannelFacts> = (1..=ranges.len()).map(|worker| facts_of(worker, DEPOSIT)).collect();
-        let ledger = |facts: &ChannelFacts| PayerLedger::new(GENESIS, voucher_key(), facts.clone()).expect("own signer");
+        let facts: Vec<ChannelFacts> =
+            (1..=ranges.len()).map(|worker| facts_of(worker, DEPOSIT)).collect();
+        let ledger = |facts: &ChannelFacts| {
+            PayerLedger::new(GENESIS, voucher_key(), facts.clone()).expect("own signer")
+        };
         Self {
             now: Now::new(1_000, 500),
             chance: Chance(seed),
@@ -173,18 +190,22 @@ impl World {
     /// A plan over all workers in order.
     pub fn plan(&mut self, session: u8, prompt: Vec<u32>, max_new_tokens: u32) -> SessionPlan {
         let needed = prompt.len() as Balance + Balance::from(max_new_tokens) - 1;
-        let stages = self.workers.iter().zip(&mut self.ledgers).enumerate().map(|(index, (worker, ledger))| {
-            let range = worker.table.offer().range;
-            PlannedStage {
-                peer: peer(index + 1),
-                addresses: WorkerAddresses::default(),
-                range,
-                price_per_layer_token: PRICE,
-                credit_positions: limits::DEFAULT_CREDIT_POSITIONS,
-                quote: None,
-                lane: ledger.lease(needed * PRICE * Balance::from(range.len())).expect("deposit and lane"),
-            }
-        });
+        let stages = self.workers.iter().zip(&mut self.ledgers).enumerate().map(
+            |(index, (worker, ledger))| {
+                let range = worker.table.offer().range;
+                PlannedStage {
+                    peer: peer(index + 1),
+                    addresses: WorkerAddresses::default(),
+                    range,
+                    price_per_layer_token: PRICE,
+                    credit_positions: limits::DEFAULT_CREDIT_POSITIONS,
+                    quote: None,
+                    lane: ledger
+                        .lease(needed * PRICE * Balance::from(range.len()))
+                        .expect("deposit and lane"),
+                }
+            },
+        );
         SessionPlan {
             session: SessionId([session; 32]),
             genesis: GENESIS,
@@ -227,7 +248,8 @@ impl World {
                 }
                 None => {
                     let payer = self.sessions.values().filter_map(PayerSession::next_deadline_ms);
-                    let workers = self.workers.iter().filter_map(|worker| worker.table.next_deadline_ms());
+                    let workers =
+                        self.workers.iter().filter_map(|worker| worker.table.next_deadline_ms());
                     let Some(next_ms) = payer.chain(workers).min() else { return };
                     self.now.ms = self.now.ms.max(next_ms);
                     self.wake();
@@ -262,7 +284,9 @@ impl World {
         let offer = self.workers[worker].table.offer().clone();
         let mut table = StageTable::new(StageIdentity::new(peer_key(worker + 1), GENESIS), offer);
         for bytes in self.workers[worker].disk.values() {
-            table.restore(PayeeLaneRecord::decode(&mut &bytes[..]).expect("own record")).expect("own record");
+            table
+                .restore(PayeeLaneRecord::decode(&mut &bytes[..]).expect("own record"))
+                .expect("own record");
         }
         self.workers[worker].engine = FakeEngine::default();
         self.workers[worker].table = table;
@@ -272,7 +296,8 @@ impl World {
     pub fn restart_payer(&mut self) {
         self.sessions.clear();
         for ledger in &mut self.ledgers {
-            let mut fresh = PayerLedger::new(GENESIS, voucher_key(), ledger.facts().clone()).expect("own signer");
+            let mut fresh = PayerLedger::new(GENESIS, voucher_key(), ledger.facts().clone())
+                .expect("own signer");
             for bytes in self.payer_disk.values() {
                 let record = PayerLaneRecord::decode(&mut &bytes[..]).expect("own record");
                 if record.channel == fresh.channel() {
@@ -322,15 +347,21 @@ impl World {
                 let message = decoder.next_message().expect("own frame").expect("a whole frame");
                 if to == PAYER {
                     for id in self.sessions.keys().copied().collect::<Vec<_>>() {
-                        self.payer_input(id, PayerInput::Message { from: peer(from), message: message.clone() });
+                        self.payer_input(
+                            id,
+                            PayerInput::Message { from: peer(from), message: message.clone() },
+                        );
                     }
                 } else {
                     self.worker_input(to - 1, StageInput::Message { from: peer(from), message });
                 }
             }
-            Event::Computed { worker, computed } => self.worker_input(worker, StageInput::Computed(computed)),
+            Event::Computed { worker, computed } => {
+                self.worker_input(worker, StageInput::Computed(computed))
+            }
             Event::Channel { worker, channel } => {
-                let facts = self.facts.get(&channel).filter(|_| channel == channel_of(worker + 1)).cloned();
+                let facts =
+                    self.facts.get(&channel).filter(|_| channel == channel_of(worker + 1)).cloned();
                 self.worker_input(worker, StageInput::Channel { channel, facts });
             }
             Event::Cancel { session } => self.payer_input(session, PayerInput::Cancel),
@@ -342,7 +373,9 @@ impl World {
         let state = &mut self.workers[worker];
         match output {
             StageOutput::Send { to, message, .. } => self.send(worker + 1, to, message),
-            StageOutput::ReadChannel(channel) => self.push(at_ms, Event::Channel { worker, channel }),
+            StageOutput::ReadChannel(channel) => {
+                self.push(at_ms, Event::Channel { worker, channel })
+            }
             StageOutput::Persist { record, .. } => {
                 state.disk.insert((record.facts.channel, record.lane), record.encode());
             }
@@ -350,7 +383,11 @@ impl World {
             StageOutput::Compute(job) => {
                 if let Some(result) = state.engine.compute(&job) {
                     state.positions += u32::from(job.rows);
-                    let computed = Computed { session: job.session, first_position: job.first_position, result };
+                    let computed = Computed {
+                        session: job.session,
+                        first_position: job.first_position,
+                        result,
+                    };
                     self.push(at_ms, Event::Computed { worker, computed });
                 }
             }
@@ -372,17 +409,27 @@ impl World {
                     self.tokens.entry(id).or_default().push(token);
                     self.log_probabilities.entry(id).or_default().extend(log_probabilities);
                 }
-                PayerOutput::Receipt { stage, receipt, .. } => self.verified.push((stage, *receipt)),
+                PayerOutput::Receipt { stage, receipt, .. } => {
+                    self.verified.push((stage, *receipt))
+                }
                 PayerOutput::Adopt { stage, held } => {
-                    let own = self.sessions.get(&id).map_or(0, |session| session.lane_records()[stage].lane);
-                    if let Some(adopted) = self.ledgers[stage].adopt(&held, own).expect("own promise") {
+                    let own = self
+                        .sessions
+                        .get(&id)
+                        .map_or(0, |session| session.lane_records()[stage].lane);
+                    if let Some(adopted) =
+                        self.ledgers[stage].adopt(&held, own).expect("own promise")
+                    {
                         let record = adopted.record;
                         self.payer_disk.insert((record.channel, record.lane), record.encode());
                     }
                 }
                 PayerOutput::Finished(report) => {
                     for stage in &report.stages {
-                        let ledger = self.ledgers.iter_mut().find(|ledger| ledger.channel() == stage.channel);
+                        let ledger = self
+                            .ledgers
+                            .iter_mut()
+                            .find(|ledger| ledger.channel() == stage.channel);
                         ledger.expect("own channel").give_back(stage.record.clone());
                     }
                     self.reports.insert(id, *report);

@@ -5,7 +5,10 @@ use mica_primitives::{ChannelState, Closing};
 
 use crate::{Channels as Stored, Error, Event, mock::*};
 
-fn close(who: u64, id: mica_primitives::ChannelId) -> frame_support::pallet_prelude::DispatchResult {
+fn close(
+    who: u64,
+    id: mica_primitives::ChannelId,
+) -> frame_support::pallet_prelude::DispatchResult {
     Channels::close(RuntimeOrigin::signed(who), id)
 }
 
@@ -28,7 +31,10 @@ fn the_payee_closes_at_once_and_nothing_is_left() {
         assert_eq!((free(PAYER), held(PAYER), free(PAYEE)), (FUNDS - 100, 0, FUNDS + 100));
         assert_eq!(events(), vec![Event::Closed { channel: id, claimed: 100, released: 400 }]);
         assert!(Stored::<Test>::get(id).is_none());
-        assert_eq!(crate::ByPayer::<Test>::iter().count() + crate::ByPayee::<Test>::iter().count(), 0);
+        assert_eq!(
+            crate::ByPayer::<Test>::iter().count() + crate::ByPayee::<Test>::iter().count(),
+            0
+        );
         assert_noop!(close(PAYEE, id), Error::<Test>::NoChannel);
         assert_noop!(close(PAYER, id), Error::<Test>::NoChannel);
     });
@@ -41,7 +47,10 @@ fn the_payer_waits_for_the_window() {
         assert_noop!(finish(id), Error::<Test>::NotClosing);
         events();
         assert_ok!(close(PAYER, id));
-        assert_eq!(get(id).state, ChannelState::Closing(Closing { at: 1, ends: 1 + WINDOW, extended: 0 }));
+        assert_eq!(
+            get(id).state,
+            ChannelState::Closing(Closing { at: 1, ends: 1 + WINDOW, extended: 0 })
+        );
         assert_eq!(events(), vec![Event::CloseRequested { channel: id, ends: 1 + WINDOW }]);
         assert_noop!(close(PAYER, id), Error::<Test>::AlreadyClosing);
         System::set_block_number(WINDOW);
@@ -61,7 +70,9 @@ fn no_block_allows_both_a_redeem_and_a_finish() {
         for block in 1..=2 * WINDOW {
             System::set_block_number(block);
             let may_finish = frame_support::storage::with_transaction(|| {
-                sp_runtime::TransactionOutcome::Rollback(Ok::<_, sp_runtime::DispatchError>(finish(id).is_ok()))
+                sp_runtime::TransactionOutcome::Rollback(Ok::<_, sp_runtime::DispatchError>(
+                    finish(id).is_ok(),
+                ))
             });
             let may_redeem = frame_support::storage::with_transaction(|| {
                 let paid = redeem(PAYEE, signed(voucher(id, 1, 100))).is_ok();
@@ -87,7 +98,10 @@ fn a_redeem_in_the_last_tenth_extends_three_times() {
         for round in 1..=3u8 {
             System::set_block_number(ends(id) - 1);
             let before = ends(id);
-            assert_ok!(redeem(PAYEE, signed(voucher(id, 1 + u64::from(round), 10 + u128::from(round)))));
+            assert_ok!(redeem(
+                PAYEE,
+                signed(voucher(id, 1 + u64::from(round), 10 + u128::from(round)))
+            ));
             assert_eq!(ends(id), before - 1 + tenth);
             assert!(events().contains(&Event::Extended { channel: id, ends: ends(id) }));
         }
@@ -118,7 +132,10 @@ fn strangers_close_nothing() {
         let id = open(500);
         assert_noop!(close(STRANGER, id), Error::<Test>::NotParty);
         let (agreement, signature) = agreed(id, 100, NEVER, PAYER);
-        assert_noop!(Channels::close_cooperatively(RuntimeOrigin::signed(STRANGER), agreement, signature), Error::<Test>::NotParty);
+        assert_noop!(
+            Channels::close_cooperatively(RuntimeOrigin::signed(STRANGER), agreement, signature),
+            Error::<Test>::NotParty
+        );
     });
 }
 
@@ -163,14 +180,19 @@ fn while_the_clock_stands_still_so_does_the_window() {
 #[test]
 fn both_agree_and_close_at_once() {
     test(|| {
-        // Submitted by the payee with the hot key's signature, then by the payer with the peer key's.
+        // Submitted by the payee with the hot key's signature, then by the payer with the peer
+        // key's.
         for (submitter, signer) in [(PAYEE, PAYER), (PAYER, PAYEE)] {
             let id = open(500);
             let before = free(PAYEE);
             assert_ok!(redeem(PAYEE, signed(voucher(id, 1, 100))));
             events();
             let (close, signature) = agreed(id, 130, NEVER, signer);
-            assert_ok!(Channels::close_cooperatively(RuntimeOrigin::signed(submitter), close, signature));
+            assert_ok!(Channels::close_cooperatively(
+                RuntimeOrigin::signed(submitter),
+                close,
+                signature
+            ));
             assert_eq!((free(PAYEE) - before, held(PAYER)), (130, 0));
             assert_eq!(events(), vec![Event::Closed { channel: id, claimed: 130, released: 370 }]);
         }
@@ -182,7 +204,9 @@ fn an_agreement_is_refused_unless_the_other_side_signed_it_in_time() {
     test(|| {
         let id = open(500);
         assert_ok!(redeem(PAYEE, signed(voucher(id, 1, 100))));
-        let submit = |who, (close, signature)| Channels::close_cooperatively(RuntimeOrigin::signed(who), close, signature);
+        let submit = |who, (close, signature)| {
+            Channels::close_cooperatively(RuntimeOrigin::signed(who), close, signature)
+        };
         assert_noop!(submit(PAYEE, agreed(id, 130, NEVER, PAYEE)), Error::<Test>::BadSignature);
         assert_noop!(submit(PAYER, agreed(id, 130, NEVER, PAYER)), Error::<Test>::BadSignature);
         assert_noop!(submit(PAYER, agreed(id, 130, NEVER, STRANGER)), Error::<Test>::BadSignature);

@@ -11,7 +11,10 @@ fn opening(payee: u64, deposit: u128, window: u32) -> ChannelOpening<u64> {
 }
 
 fn open_many(openings: Vec<ChannelOpening<u64>>) -> frame_support::pallet_prelude::DispatchResult {
-    Channels::open_many(RuntimeOrigin::signed(PAYER), BoundedVec::try_from(openings).expect("within the bound"))
+    Channels::open_many(
+        RuntimeOrigin::signed(PAYER),
+        BoundedVec::try_from(openings).expect("within the bound"),
+    )
 }
 
 #[test]
@@ -21,9 +24,15 @@ fn opening_holds_the_deposit() {
         assert_eq!(held(PAYER), 500);
         assert_eq!(free(PAYER), FUNDS - 500);
         let channel = get(id);
-        assert_eq!((channel.payer, channel.payee, channel.deposit, channel.claimed), (PAYER, PAYEE, 500, 0));
+        assert_eq!(
+            (channel.payer, channel.payee, channel.deposit, channel.claimed),
+            (PAYER, PAYEE, 500, 0)
+        );
         assert_eq!(channel.state, ChannelState::Open);
-        assert_eq!(events(), vec![Event::Opened { channel: id, payer: PAYER, payee: PAYEE, deposit: 500 }]);
+        assert_eq!(
+            events(),
+            vec![Event::Opened { channel: id, payer: PAYER, payee: PAYEE, deposit: 500 }]
+        );
     });
 }
 
@@ -63,11 +72,17 @@ fn a_path_opens_all_or_nothing() {
         assert_eq!(held(PAYER), 500);
         assert_noop!(open_many(vec![]), Error::<Test>::NothingToOpen);
         assert_noop!(
-            open_many(vec![opening(PAYEE, 200, WINDOW), opening(OTHER_PAYEE, MIN_DEPOSIT - 1, WINDOW)]),
+            open_many(vec![
+                opening(PAYEE, 200, WINDOW),
+                opening(OTHER_PAYEE, MIN_DEPOSIT - 1, WINDOW)
+            ]),
             Error::<Test>::DepositTooLow
         );
         assert_noop!(
-            open_many(vec![opening(PAYEE, FUNDS / 2, WINDOW), opening(OTHER_PAYEE, FUNDS / 2, WINDOW)]),
+            open_many(vec![
+                opening(PAYEE, FUNDS / 2, WINDOW),
+                opening(OTHER_PAYEE, FUNDS / 2, WINDOW)
+            ]),
             TokenError::FundsUnavailable
         );
     });
@@ -76,13 +91,18 @@ fn a_path_opens_all_or_nothing() {
 #[test]
 fn bad_openings_are_refused() {
     test(|| {
-        let open = |payee, deposit, window| Channels::open(RuntimeOrigin::signed(PAYER), payee, [9; 32], deposit, window);
+        let open = |payee, deposit, window| {
+            Channels::open(RuntimeOrigin::signed(PAYER), payee, [9; 32], deposit, window)
+        };
         assert_noop!(open(PAYER, 500, WINDOW), Error::<Test>::SelfPayment);
         assert_noop!(open(PAYEE, MIN_DEPOSIT - 1, WINDOW), Error::<Test>::DepositTooLow);
         assert_noop!(open(PAYEE, 500, WINDOW - 1), Error::<Test>::WindowOutOfRange);
         assert_noop!(open(PAYEE, 500, 1_001), Error::<Test>::WindowOutOfRange);
         assert_noop!(open(PAYEE, FUNDS, WINDOW), TokenError::FundsUnavailable);
-        assert_noop!(Channels::open(RuntimeOrigin::none(), PAYEE, [9; 32], 500, WINDOW), sp_runtime::DispatchError::BadOrigin);
+        assert_noop!(
+            Channels::open(RuntimeOrigin::none(), PAYEE, [9; 32], 500, WINDOW),
+            sp_runtime::DispatchError::BadOrigin
+        );
         assert_ok!(open(PAYEE, MIN_DEPOSIT, WINDOW));
         assert_ok!(open(PAYEE, MIN_DEPOSIT, 1_000));
     });
@@ -92,7 +112,8 @@ fn bad_openings_are_refused() {
 fn a_payer_has_a_bounded_number_of_channels_and_a_payee_is_never_full() {
     test(|| {
         let ids: Vec<_> = (0..32).map(|_| open(100)).collect();
-        let one_more = |who| Channels::open(RuntimeOrigin::signed(who), PAYEE, [9; 32], 100, WINDOW);
+        let one_more =
+            |who| Channels::open(RuntimeOrigin::signed(who), PAYEE, [9; 32], 100, WINDOW);
         assert_noop!(one_more(PAYER), Error::<Test>::TooManyChannels);
         assert_ok!(one_more(STRANGER));
         assert_ok!(Channels::close(RuntimeOrigin::signed(PAYEE), ids[0]));
@@ -130,7 +151,10 @@ fn top_up_goes_to_a_total_and_not_beyond() {
         assert_noop!(top_up(PAYEE, 900), Error::<Test>::NotPayer);
         assert_noop!(top_up(PAYER, FUNDS), TokenError::FundsUnavailable);
         assert_noop!(top_up(PAYER, u128::MAX), TokenError::FundsUnavailable);
-        assert_noop!(Channels::top_up_to(RuntimeOrigin::signed(PAYER), ChannelId([7; 32]), 900), Error::<Test>::NoChannel);
+        assert_noop!(
+            Channels::top_up_to(RuntimeOrigin::signed(PAYER), ChannelId([7; 32]), 900),
+            Error::<Test>::NoChannel
+        );
     });
 }
 
@@ -139,6 +163,9 @@ fn a_closing_channel_takes_no_more_money() {
     test(|| {
         let id = open(500);
         assert_ok!(Channels::close(RuntimeOrigin::signed(PAYER), id));
-        assert_noop!(Channels::top_up_to(RuntimeOrigin::signed(PAYER), id, 900), Error::<Test>::AlreadyClosing);
+        assert_noop!(
+            Channels::top_up_to(RuntimeOrigin::signed(PAYER), id, 900),
+            Error::<Test>::AlreadyClosing
+        );
     });
 }

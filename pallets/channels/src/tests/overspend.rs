@@ -24,8 +24,10 @@ fn lanes_together_never_pay_more_than_the_deposit() {
             let _ = redeem(PAYEE, signed(on_lane(lane, voucher(id, 1, 60))));
         }
         assert_eq!((get(id).claimed, free(PAYEE), held(PAYER)), (500, FUNDS + 500, 0));
-        let missing: u128 =
-            events().iter().map(|event| if let Event::Shortfall { missing, .. } = event { *missing } else { 0 }).sum();
+        let missing: u128 = events()
+            .iter()
+            .map(|event| if let Event::Shortfall { missing, .. } = event { *missing } else { 0 })
+            .sum();
         assert_eq!(missing, 16 * 60 - 500);
     });
 }
@@ -69,14 +71,19 @@ fn a_freeze_on_the_payer_does_not_stop_a_payment() {
 fn a_payer_cannot_spend_what_is_on_hold() {
     test(|| {
         let id = open(FUNDS - ED);
-        assert!(Balances::transfer_allow_death(RuntimeOrigin::signed(PAYER), STRANGER, ED).is_err());
-        assert!(Channels::open(RuntimeOrigin::signed(PAYER), OTHER_PAYEE, [9; 32], MIN_DEPOSIT, WINDOW).is_err());
+        assert!(
+            Balances::transfer_allow_death(RuntimeOrigin::signed(PAYER), STRANGER, ED).is_err()
+        );
+        assert!(
+            Channels::open(RuntimeOrigin::signed(PAYER), OTHER_PAYEE, [9; 32], MIN_DEPOSIT, WINDOW)
+                .is_err()
+        );
         assert_ok!(redeem(PAYEE, signed(voucher(id, 1, FUNDS - ED))));
     });
 }
 
-/// The payer holds the signing key, so it can always sign a newer voucher for less. It must not be able to make an older and better
-/// one worthless with it.
+/// The payer holds the signing key, so it can always sign a newer voucher for less. It must not be
+/// able to make an older and better one worthless with it.
 #[test]
 fn a_payer_cannot_shut_out_the_payees_voucher_with_a_newer_and_poorer_one() {
     test(|| {

@@ -1,4 +1,5 @@
-//! Random histories against a model that knows only money and blocks; the invariants hold after every step.
+//! Random histories against a model that knows only money and blocks; the invariants hold after
+//! every step.
 
 use std::collections::BTreeMap;
 
@@ -10,13 +11,38 @@ use crate::mock::*;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Open { payee: u64, deposit: u128 },
-    TopUp { channel: usize, total: u128 },
-    Redeem { who: u64, channel: usize, lane: u16, seq: u64, cumulative: u128, ticks: Option<u16>, signer: u64 },
-    Close { who: u64, channel: usize },
-    Agree { who: u64, channel: usize, total: u128 },
-    Finish { channel: usize },
-    Wait { blocks: u32 },
+    Open {
+        payee: u64,
+        deposit: u128,
+    },
+    TopUp {
+        channel: usize,
+        total: u128,
+    },
+    Redeem {
+        who: u64,
+        channel: usize,
+        lane: u16,
+        seq: u64,
+        cumulative: u128,
+        ticks: Option<u16>,
+        signer: u64,
+    },
+    Close {
+        who: u64,
+        channel: usize,
+    },
+    Agree {
+        who: u64,
+        channel: usize,
+        total: u128,
+    },
+    Finish {
+        channel: usize,
+    },
+    Wait {
+        blocks: u32,
+    },
 }
 
 /// What the model knows of a channel: enough to say what every step must do.
@@ -57,13 +83,18 @@ impl World {
             Step::Open { payee, deposit } => {
                 let next = crate::Payers::<Test>::get(PAYER).next;
                 let origin = RuntimeOrigin::signed(PAYER);
-                let done = Channels::open(origin, payee, key(PAYER).public().0, deposit, WINDOW).is_ok();
+                let done =
+                    Channels::open(origin, payee, key(PAYER).public().0, deposit, WINDOW).is_ok();
                 let fits = self.held() + deposit + ED <= self.wealth();
-                let expected = payee != PAYER && deposit >= MIN_DEPOSIT && fits && self.live.len() < 32;
+                let expected =
+                    payee != PAYER && deposit >= MIN_DEPOSIT && fits && self.live.len() < 32;
                 if expected {
                     let id = ChannelId::derive(&genesis(), &PAYER, &payee, next);
                     self.ids.push(id);
-                    self.live.insert(id, Model { payee, deposit, lanes: BTreeMap::new(), closing: None });
+                    self.live.insert(
+                        id,
+                        Model { payee, deposit, lanes: BTreeMap::new(), closing: None },
+                    );
                 }
                 (done, expected)
             }
@@ -72,7 +103,8 @@ impl World {
                 let done = Channels::top_up_to(RuntimeOrigin::signed(PAYER), id, total).is_ok();
                 let (held, wealth) = (self.held(), self.wealth());
                 let expected = self.live.get_mut(&id).is_some_and(|model| {
-                    let rises = total >= model.deposit && held + (total - model.deposit) + ED <= wealth;
+                    let rises =
+                        total >= model.deposit && held + (total - model.deposit) + ED <= wealth;
                     let expected = model.closing.is_none() && (total == model.deposit || rises);
                     if expected {
                         model.deposit = total;
@@ -109,9 +141,13 @@ impl World {
             Step::Agree { who, channel, total } => {
                 let id = self.id(channel);
                 let Some(model) = self.live.get(&id).cloned() else { return (false, false) };
-                let (close, signature) = agreed(id, total, NEVER, if who == PAYER { model.payee } else { PAYER });
-                let done = Channels::close_cooperatively(RuntimeOrigin::signed(who), close, signature).is_ok();
-                let expected = (who == PAYER || who == model.payee) && (model.paid()..=model.deposit).contains(&total);
+                let (close, signature) =
+                    agreed(id, total, NEVER, if who == PAYER { model.payee } else { PAYER });
+                let done =
+                    Channels::close_cooperatively(RuntimeOrigin::signed(who), close, signature)
+                        .is_ok();
+                let expected = (who == PAYER || who == model.payee)
+                    && (model.paid()..=model.deposit).contains(&total);
                 if expected {
                     *self.received.entry(model.payee).or_default() += total - model.paid();
                     self.live.remove(&id);
@@ -121,7 +157,11 @@ impl World {
             Step::Finish { channel } => {
                 let id = self.id(channel);
                 let done = Channels::finish(RuntimeOrigin::signed(STRANGER), id).is_ok();
-                let due = self.live.get(&id).and_then(|model| model.closing).is_some_and(|(ends, _)| self.block >= ends);
+                let due = self
+                    .live
+                    .get(&id)
+                    .and_then(|model| model.closing)
+                    .is_some_and(|(ends, _)| self.block >= ends);
                 if due {
                     self.live.remove(&id);
                 }
@@ -135,7 +175,15 @@ impl World {
         }
     }
 
-    fn redeem(&mut self, who: u64, id: ChannelId, lane: u16, seq: u64, promised: u128, signer: u64) -> bool {
+    fn redeem(
+        &mut self,
+        who: u64,
+        id: ChannelId,
+        lane: u16,
+        seq: u64,
+        promised: u128,
+        signer: u64,
+    ) -> bool {
         let block = self.block;
         let Some(model) = self.live.get_mut(&id) else { return false };
         let (last, before, paid) = model.lanes.get(&lane).copied().unwrap_or_default();
@@ -143,7 +191,14 @@ impl World {
         let pay = promised.saturating_sub(paid).min(left);
         let fixes = who == model.payee && seq > last;
         let open = model.closing.is_none_or(|(ends, _)| block < ends);
-        if !open || signer != PAYER || lane > 15 || seq == 0 || seq < last || promised < before || (pay == 0 && !fixes) {
+        if !open
+            || signer != PAYER
+            || lane > 15
+            || seq == 0
+            || seq < last
+            || promised < before
+            || (pay == 0 && !fixes)
+        {
             return false;
         }
         model.lanes.insert(lane, (if fixes { seq } else { last }, promised, paid + pay));

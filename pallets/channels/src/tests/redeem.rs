@@ -12,11 +12,27 @@ fn a_redeem_pays_the_payee_and_fixes_the_receipts() {
         events();
         assert_ok!(redeem(PAYEE, signed(voucher(id, 3, 120))));
         assert_eq!((free(PAYEE), held(PAYER), get(id).claimed), (FUNDS + 120, 380, 120));
-        let lane = Lane { seq: 3, cumulative: 120, claimed: 120, receipts_root: [3; 32], receipts: 3 };
+        let lane =
+            Lane { seq: 3, cumulative: 120, claimed: 120, receipts_root: [3; 32], receipts: 3 };
         assert_eq!(get(id).lanes.get(&0), Some(&lane));
-        let redeemed = Event::Redeemed { channel: id, lane: 0, seq: 3, paid: 120, receipts_root: [3; 32], receipts: 3 };
+        let redeemed = Event::Redeemed {
+            channel: id,
+            lane: 0,
+            seq: 3,
+            paid: 120,
+            receipts_root: [3; 32],
+            receipts: 3,
+        };
         assert_eq!(events(), vec![redeemed]);
-        let heard = Redeemed { payer: PAYER, payee: PAYEE, channel: id, lane: 0, seq: 3, receipts_root: [3; 32], receipts: 3 };
+        let heard = Redeemed {
+            payer: PAYER,
+            payee: PAYEE,
+            channel: id,
+            lane: 0,
+            seq: 3,
+            receipts_root: [3; 32],
+            receipts: 3,
+        };
         assert_eq!(Heard::get(), vec![heard]);
     });
 }
@@ -64,13 +80,18 @@ fn bad_ticks_are_refused() {
     test(|| {
         let id = open(50_000);
         let ticks = ticking(voucher(id, 1, 100), 1, 10);
-        let proof = |n, preimage| mica_primitives::Redeem { tick: Some(TickProof { n, preimage }), ..signed(ticks.clone()) };
+        let proof = |n, preimage| mica_primitives::Redeem {
+            tick: Some(TickProof { n, preimage }),
+            ..signed(ticks.clone())
+        };
         assert_noop!(redeem(PAYEE, proof(5, [0; 32])), Error::<Test>::BadTick);
         assert_noop!(redeem(PAYEE, proof(6, hashed(SECRET, 5))), Error::<Test>::BadTick);
         // A chain cannot be walked past its secret.
         assert_noop!(redeem(PAYEE, proof(11, SECRET)), Error::<Test>::BadTick);
-        let without =
-            mica_primitives::Redeem { tick: Some(TickProof { n: 1, preimage: hashed(SECRET, 9) }), ..signed(voucher(id, 1, 100)) };
+        let without = mica_primitives::Redeem {
+            tick: Some(TickProof { n: 1, preimage: hashed(SECRET, 9) }),
+            ..signed(voucher(id, 1, 100))
+        };
         assert_noop!(redeem(PAYEE, without), Error::<Test>::BadTick);
         let long = ticking(voucher(id, 1, 100), 1, 1025);
         assert_noop!(redeem(PAYEE, signed_with_tick(long, 1)), Error::<Test>::BadTick);
@@ -93,8 +114,14 @@ fn an_expired_voucher_is_refused_and_its_last_block_counts() {
 fn lanes_past_the_last_are_refused() {
     test(|| {
         let id = open(500);
-        assert_noop!(redeem(PAYEE, signed(on_lane(16, voucher(id, 1, 10)))), Error::<Test>::LaneOutOfRange);
-        assert_noop!(redeem(PAYEE, signed(on_lane(u16::MAX, voucher(id, 1, 10)))), Error::<Test>::LaneOutOfRange);
+        assert_noop!(
+            redeem(PAYEE, signed(on_lane(16, voucher(id, 1, 10)))),
+            Error::<Test>::LaneOutOfRange
+        );
+        assert_noop!(
+            redeem(PAYEE, signed(on_lane(u16::MAX, voucher(id, 1, 10)))),
+            Error::<Test>::LaneOutOfRange
+        );
         for lane in 0..16 {
             assert_ok!(redeem(PAYEE, signed(on_lane(lane, voucher(id, 1, 10)))));
         }
@@ -138,7 +165,10 @@ fn the_payee_may_fix_newer_receipts_of_an_amount_already_paid() {
 fn a_payee_without_an_account_is_paid_from_the_existential_deposit_on() {
     test(|| {
         let id = open_to(77, 500);
-        assert_noop!(redeem(STRANGER, signed(voucher(id, 1, ED - 1))), sp_runtime::TokenError::CannotCreate);
+        assert_noop!(
+            redeem(STRANGER, signed(voucher(id, 1, ED - 1))),
+            sp_runtime::TokenError::CannotCreate
+        );
         assert_ok!(redeem(STRANGER, signed(voucher(id, 2, ED))));
         assert_eq!(free(77), ED);
     });
@@ -154,12 +184,17 @@ fn the_weight_grows_with_the_ticks_shown() {
             let redeem = mica_primitives::Redeem { tick, ..signed(voucher(id, 1, 10)) };
             crate::Call::<Test>::redeem { redeem }.get_dispatch_info().call_weight.ref_time()
         };
-        assert!(weight(0) < weight(1) && weight(1) < weight(1024) && weight(1024) < weight(u16::MAX));
+        assert!(
+            weight(0) < weight(1) && weight(1) < weight(1024) && weight(1024) < weight(u16::MAX)
+        );
     });
 }
 
 #[test]
 fn a_redeem_is_small() {
     use codec::MaxEncodedLen;
-    assert!(mica_primitives::Redeem::max_encoded_len() <= 256, "a signed extrinsic adds about 110 bytes; 400 is the limit");
+    assert!(
+        mica_primitives::Redeem::max_encoded_len() <= 256,
+        "a signed extrinsic adds about 110 bytes; 400 is the limit"
+    );
 }

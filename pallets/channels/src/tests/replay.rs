@@ -27,8 +27,10 @@ fn a_tick_pays_once() {
         assert_ok!(redeem(PAYEE, five.clone()));
         assert_noop!(redeem(PAYEE, five), Error::<Test>::NothingToPay);
         assert_noop!(redeem(PAYEE, signed_with_tick(ticks, 4)), Error::<Test>::AmountFell);
-        // The next voucher counts what the ticks paid; the old chain's preimage does not lie on the new one.
-        let next = Voucher { tick: ticking(voucher(id, 2, 150), 10, 19).tick, ..voucher(id, 2, 150) };
+        // The next voucher counts what the ticks paid; the old chain's preimage does not lie on the
+        // new one.
+        let next =
+            Voucher { tick: ticking(voucher(id, 2, 150), 10, 19).tick, ..voucher(id, 2, 150) };
         let old = signed_with_tick(ticking(voucher(id, 2, 150), 10, 20), 5).tick;
         assert_noop!(redeem(PAYEE, Redeem { tick: old, ..signed(next) }), Error::<Test>::BadTick);
     });
@@ -41,10 +43,16 @@ fn a_voucher_fits_one_channel_and_one_lane() {
         let promise = signed(voucher(first, 1, 100));
         let moved = |voucher| Redeem { voucher, ..promise.clone() };
         assert_noop!(redeem(PAYEE, moved(voucher(second, 1, 100))), Error::<Test>::BadSignature);
-        assert_noop!(redeem(PAYEE, moved(on_lane(1, voucher(first, 1, 100)))), Error::<Test>::BadSignature);
+        assert_noop!(
+            redeem(PAYEE, moved(on_lane(1, voucher(first, 1, 100)))),
+            Error::<Test>::BadSignature
+        );
         assert_noop!(redeem(PAYEE, moved(voucher(first, 2, 100))), Error::<Test>::BadSignature);
         assert_noop!(redeem(PAYEE, moved(voucher(first, 1, 101))), Error::<Test>::BadSignature);
-        assert_noop!(redeem(PAYEE, moved(voucher(ChannelId([9; 32]), 1, 100))), Error::<Test>::NoChannel);
+        assert_noop!(
+            redeem(PAYEE, moved(voucher(ChannelId([9; 32]), 1, 100))),
+            Error::<Test>::NoChannel
+        );
     });
 }
 
@@ -54,7 +62,10 @@ fn a_voucher_of_another_chain_is_refused() {
         let id = open(500);
         let voucher = voucher(id, 1, 100);
         let signature = sign(PAYER, &voucher.signing_bytes(&[8; 32]));
-        assert_noop!(redeem(PAYEE, Redeem { voucher, signature, tick: None }), Error::<Test>::BadSignature);
+        assert_noop!(
+            redeem(PAYEE, Redeem { voucher, signature, tick: None }),
+            Error::<Test>::BadSignature
+        );
     });
 }
 
@@ -66,14 +77,22 @@ fn a_signature_over_another_type_is_refused() {
         for tag in ["close", "receipt", "completion", "channel"] {
             let mut bytes = domain(tag, &genesis()).to_vec();
             voucher.encode_to(&mut bytes);
-            let forged = Redeem { voucher: voucher.clone(), signature: sign(PAYER, &bytes), tick: None };
+            let forged =
+                Redeem { voucher: voucher.clone(), signature: sign(PAYER, &bytes), tick: None };
             assert_noop!(redeem(PAYEE, forged), Error::<Test>::BadSignature);
         }
-        let bare = Redeem { voucher: voucher.clone(), signature: sign(PAYER, &voucher.encode()), tick: None };
+        let bare = Redeem {
+            voucher: voucher.clone(),
+            signature: sign(PAYER, &voucher.encode()),
+            tick: None,
+        };
         assert_noop!(redeem(PAYEE, bare), Error::<Test>::BadSignature);
         let close = CooperativeClose { channel: id, total: 100, expires: NEVER };
         let as_close = sign(PAYER, &voucher.signing_bytes(&genesis()));
-        assert_noop!(Channels::close_cooperatively(RuntimeOrigin::signed(PAYEE), close, as_close), Error::<Test>::BadSignature);
+        assert_noop!(
+            Channels::close_cooperatively(RuntimeOrigin::signed(PAYEE), close, as_close),
+            Error::<Test>::BadSignature
+        );
     });
 }
 
@@ -84,7 +103,10 @@ fn only_the_signer_signs() {
         for wrong in [PAYEE, STRANGER] {
             let voucher = voucher(id, 1, 100);
             let signature = sign(wrong, &voucher.signing_bytes(&genesis()));
-            assert_noop!(redeem(PAYEE, Redeem { voucher, signature, tick: None }), Error::<Test>::BadSignature);
+            assert_noop!(
+                redeem(PAYEE, Redeem { voucher, signature, tick: None }),
+                Error::<Test>::BadSignature
+            );
         }
         let zeros = Redeem { signature: [0; 64], ..signed(voucher(id, 1, 100)) };
         assert_noop!(redeem(PAYEE, zeros), Error::<Test>::BadSignature);

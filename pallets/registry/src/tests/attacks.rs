@@ -1,4 +1,5 @@
-//! What somebody would try who wants a service without stake, layers without workers, or a chain without room.
+//! What somebody would try who wants a service without stake, layers without workers, or a chain
+//! without room.
 
 use codec::{Decode, Encode};
 use frame_support::{
@@ -30,7 +31,8 @@ fn a_flood_of_registrations_needs_a_stake_for_each() {
             }
         }
         assert_eq!(registered, 10);
-        // Registering more from the same money means leaving first, and that takes the unbonding period.
+        // Registering more from the same money means leaving first, and that takes the unbonding
+        // period.
         assert_ok!(Registry::unregister(RuntimeOrigin::signed(501)));
         assert_noop!(Registry::withdraw(RuntimeOrigin::signed(501)), Error::<Test>::StillBonded);
     });
@@ -40,7 +42,12 @@ fn a_flood_of_registrations_needs_a_stake_for_each() {
 fn stake_on_hold_cannot_be_spent_twice() {
     run(|| {
         assert_ok!(join_with(ALICE, 0, 4, FUNDS - 100));
-        let moved = Balances::transfer(&ALICE, &BOB, 200, frame_support::traits::tokens::Preservation::Expendable);
+        let moved = Balances::transfer(
+            &ALICE,
+            &BOB,
+            200,
+            frame_support::traits::tokens::Preservation::Expendable,
+        );
         assert!(moved.is_err());
         assert!(join_with(ALICE, 0, 4, 400).is_err());
         assert_eq!(Balances::balance_on_hold(&HoldReason::Stake.into(), &ALICE), FUNDS - 100);
@@ -54,7 +61,16 @@ fn nobody_takes_over_the_peer_key_of_another() {
         let model = model();
         let steal = || {
             let origin = RuntimeOrigin::signed(BOB);
-            Registry::register(origin, model, layers(0, 4), 1, 1, peer(ALICE), address("/dns/b"), 4 * MIN_STAKE)
+            Registry::register(
+                origin,
+                model,
+                layers(0, 4),
+                1,
+                1,
+                peer(ALICE),
+                address("/dns/b"),
+                4 * MIN_STAKE,
+            )
         };
         assert_eq!(steal(), Err(Error::<Test>::PeerKeyTaken.into()));
         // Not while the first may still be judged by its signatures …
@@ -76,7 +92,10 @@ fn two_that_move_in_one_block_cannot_uncover_a_layer_together() {
         join(ALICE, 0, 4);
         join(BOB, 0, 4);
         assert_ok!(Registry::set_range(RuntimeOrigin::signed(ALICE), layers(4, 8)));
-        assert_noop!(Registry::set_range(RuntimeOrigin::signed(BOB), layers(4, 8)), Error::<Test>::WouldUncover);
+        assert_noop!(
+            Registry::set_range(RuntimeOrigin::signed(BOB), layers(4, 8)),
+            Error::<Test>::WouldUncover
+        );
     });
 }
 
@@ -88,7 +107,10 @@ fn a_chain_of_small_moves_cannot_uncover_what_one_move_may_not() {
             let _ = Registry::set_range(RuntimeOrigin::signed(ALICE), layers(first, end));
             assert!(Registry::coverage(model())[..4].iter().all(|count| *count > 0));
         }
-        assert_noop!(Registry::set_range(RuntimeOrigin::signed(ALICE), layers(1, 40)), Error::<Test>::WouldUncover);
+        assert_noop!(
+            Registry::set_range(RuntimeOrigin::signed(ALICE), layers(1, 40)),
+            Error::<Test>::WouldUncover
+        );
     });
 }
 
@@ -99,7 +121,12 @@ fn leaving_does_not_outrun_a_slash() {
         assert_ok!(Registry::unregister(RuntimeOrigin::signed(ALICE)));
         System::set_block_number(UNBONDING);
         assert_noop!(Registry::withdraw(RuntimeOrigin::signed(ALICE)), Error::<Test>::StillBonded);
-        let slashed = <Registry as SlashWorker<_>>::slash(&ALICE, 4 * MIN_STAKE, Offence([1; 32]), Some(&BOB));
+        let slashed = <Registry as SlashWorker<_>>::slash(
+            &ALICE,
+            4 * MIN_STAKE,
+            Offence([1; 32]),
+            Some(&BOB),
+        );
         assert_eq!(slashed.total(), 4 * MIN_STAKE);
         System::set_block_number(1 + UNBONDING);
         assert_ok!(Registry::withdraw(RuntimeOrigin::signed(ALICE)));

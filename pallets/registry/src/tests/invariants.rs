@@ -1,4 +1,5 @@
-//! The guards themselves: each broken invariant is noticed, each wrong order of constants stops the build of a runtime.
+//! The guards themselves: each broken invariant is noticed, each wrong order of constants stops the
+//! build of a runtime.
 
 use frame_support::{
     assert_ok,
@@ -28,8 +29,16 @@ fn every_broken_invariant_is_noticed() {
         ("stake on hold", || {
             assert_ok!(Balances::release(&HoldReason::Stake.into(), &ALICE, 1, Precision::Exact));
         }),
-        ("deposit", || Models::<Test>::mutate(model(), |model| model.as_mut().expect("registered").deposit += 1)),
-        ("manifest", || Models::<Test>::mutate(model(), |model| model.as_mut().expect("registered").manifest.hidden += 1)),
+        ("deposit", || {
+            Models::<Test>::mutate(model(), |model| {
+                model.as_mut().expect("registered").deposit += 1
+            })
+        }),
+        ("manifest", || {
+            Models::<Test>::mutate(model(), |model| {
+                model.as_mut().expect("registered").manifest.hidden += 1
+            })
+        }),
         ("minimum stake", || change(ALICE, |record| record.range.end = 40)),
         ("range within the model", || change(ALICE, |record| record.range.end = 41)),
         ("account", || change(ALICE, |record| record.account = BOB)),
@@ -37,8 +46,12 @@ fn every_broken_invariant_is_noticed() {
         ("peer key lost", || PeerOwner::<Test>::remove(peer(ALICE))),
         ("member lost", || Members::<Test>::remove(model(), ALICE)),
         ("member of nobody", || Members::<Test>::insert(model(), BOB, ())),
-        ("offence of nobody", || Offences::<Test>::insert(BOB, frame_support::BoundedVec::default())),
-        ("shard's counts", || child::put(&first_shard(), COVERAGE_KEY, &[1u32; SHARD_LAYERS as usize])),
+        ("offence of nobody", || {
+            Offences::<Test>::insert(BOB, frame_support::BoundedVec::default())
+        }),
+        ("shard's counts", || {
+            child::put(&first_shard(), COVERAGE_KEY, &[1u32; SHARD_LAYERS as usize])
+        }),
         ("shard's members", || child::kill(&first_shard(), &member_key(&ALICE))),
     ];
     for (name, break_it) in breaks {
@@ -60,7 +73,11 @@ fn bytes_that_do_not_belong_into_a_shard_are_noticed() {
         child::kill(&first_shard(), b"x");
         assert_ok!(Registry::do_try_state());
         // A shard of a layer that nobody serves.
-        child::put(&coverage::trie(Shard { model: model(), bucket: 2 }), &member_key(&ALICE), &layers(0, 4));
+        child::put(
+            &coverage::trie(Shard { model: model(), bucket: 2 }),
+            &member_key(&ALICE),
+            &layers(0, 4),
+        );
         assert!(Registry::do_try_state().is_err());
     });
 }

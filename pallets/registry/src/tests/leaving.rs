@@ -37,7 +37,10 @@ fn nothing_is_left_of_a_worker_that_withdrew() {
         assert_eq!(Workers::<Test>::iter().count(), 0);
         assert_eq!(PeerOwner::<Test>::iter().count(), 0);
         assert_eq!(Registry::worker(&ALICE), None);
-        assert_noop!(Registry::withdraw(RuntimeOrigin::signed(ALICE)), Error::<Test>::NotRegistered);
+        assert_noop!(
+            Registry::withdraw(RuntimeOrigin::signed(ALICE)),
+            Error::<Test>::NotRegistered
+        );
         join(ALICE, 0, 1);
     });
 }

@@ -12,7 +12,10 @@ use crate::{Call, Event, MAX_SWEEP, SweepCursor, WeightInfo, mock::*};
 
 fn beat(account: AccountId) -> Weight {
     let origin = RuntimeOrigin::signed(account);
-    Registry::heartbeat(origin).expect("a worker may beat").actual_weight.expect("the call says what it used")
+    Registry::heartbeat(origin)
+        .expect("a worker may beat")
+        .actual_weight
+        .expect("the call says what it used")
 }
 
 fn is_online(account: AccountId) -> bool {

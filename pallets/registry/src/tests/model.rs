@@ -43,14 +43,18 @@ fn operation() -> impl Strategy<Value = Operation> {
 /// Base units that `operation` destroyed.
 fn apply(account: AccountId, operation: &Operation) -> u128 {
     let origin = RuntimeOrigin::signed(account);
-    // Refusals are part of the model: what matters is that they change nothing, which the invariants would show.
+    // Refusals are part of the model: what matters is that they change nothing, which the
+    // invariants would show.
     match *operation {
-        Operation::Register { first, length, stake } => drop(join_with(account, first, first + length, stake)),
+        Operation::Register { first, length, stake } => {
+            drop(join_with(account, first, first + length, stake))
+        }
         Operation::SetRange { first, length } => {
             let before = Registry::coverage(model());
             if Registry::set_range(origin, layers(first, first + length)).is_ok() {
                 let after = Registry::coverage(model());
-                let uncovered = before.iter().zip(&after).any(|(before, after)| *before > 0 && *after == 0);
+                let uncovered =
+                    before.iter().zip(&after).any(|(before, after)| *before > 0 && *after == 0);
                 assert!(!uncovered, "a move uncovered a layer");
             }
         }
@@ -64,13 +68,20 @@ fn apply(account: AccountId, operation: &Operation) -> u128 {
         Operation::Withdraw => {
             let before = Registry::worker(&account).map(|(record, _)| record.status);
             if Registry::withdraw(origin).is_ok() {
-                let Some(WorkerStatus::Unbonding { until }) = before else { panic!("withdrew without leaving") };
+                let Some(WorkerStatus::Unbonding { until }) = before else {
+                    panic!("withdrew without leaving")
+                };
                 assert!(System::block_number() >= until, "withdrew too early");
             }
         }
         Operation::Slash { amount, offence, reporter } => {
             let stake = Registry::worker(&account).map_or(0, |(record, _)| record.stake);
-            let slashed = <Registry as SlashWorker<_>>::slash(&account, amount, Offence([offence; 32]), Some(&reporter));
+            let slashed = <Registry as SlashWorker<_>>::slash(
+                &account,
+                amount,
+                Offence([offence; 32]),
+                Some(&reporter),
+            );
             assert!(slashed.total() <= stake.min(amount), "more than the stake was taken");
             assert!(slashed.burned >= slashed.reward, "less than half was burned");
             return slashed.burned;

@@ -64,9 +64,14 @@ fn a_manifest_that_describes_nothing_is_refused() {
 #[test]
 fn units_of_zero_are_refused() {
     run(|| {
-        for units in [MarketUnits { price_unit: 0, ..UNITS }, MarketUnits { cost_unit_us: 0, ..UNITS }] {
+        for units in
+            [MarketUnits { price_unit: 0, ..UNITS }, MarketUnits { cost_unit_us: 0, ..UNITS }]
+        {
             let origin = RuntimeOrigin::signed(OWNER);
-            assert_noop!(Registry::register_model(origin, manifest("tiny"), units), Error::<Test>::BadUnits);
+            assert_noop!(
+                Registry::register_model(origin, manifest("tiny"), units),
+                Error::<Test>::BadUnits
+            );
         }
     });
 }
@@ -75,7 +80,10 @@ fn units_of_zero_are_refused() {
 fn who_cannot_pay_the_deposit_registers_nothing() {
     run(|| {
         let origin = RuntimeOrigin::signed(GHOST);
-        assert_noop!(Registry::register_model(origin, manifest("tiny"), UNITS), TokenError::FundsUnavailable);
+        assert_noop!(
+            Registry::register_model(origin, manifest("tiny"), UNITS),
+            TokenError::FundsUnavailable
+        );
         assert_noop!(
             Registry::register_model(RuntimeOrigin::none(), manifest("tiny"), UNITS),
             sp_runtime::DispatchError::BadOrigin
@@ -91,7 +99,10 @@ fn removing_a_model_releases_its_own_deposit_only() {
         assert_ok!(Registry::remove_model(RuntimeOrigin::signed(OWNER), first));
         assert_eq!(last_event(), Event::ModelRemoved { model: first });
         assert_eq!(deposit(OWNER), DEPOSIT);
-        assert_noop!(Registry::remove_model(RuntimeOrigin::signed(OWNER), first), Error::<Test>::UnknownModel);
+        assert_noop!(
+            Registry::remove_model(RuntimeOrigin::signed(OWNER), first),
+            Error::<Test>::UnknownModel
+        );
     });
 }
 
@@ -100,8 +111,14 @@ fn only_the_owner_removes_and_only_what_nobody_serves() {
     run(|| {
         let model = model();
         join(ALICE, 0, 4);
-        assert_noop!(Registry::remove_model(RuntimeOrigin::signed(BOB), model), Error::<Test>::NotOwner);
-        assert_noop!(Registry::remove_model(RuntimeOrigin::signed(OWNER), model), Error::<Test>::ModelInUse);
+        assert_noop!(
+            Registry::remove_model(RuntimeOrigin::signed(BOB), model),
+            Error::<Test>::NotOwner
+        );
+        assert_noop!(
+            Registry::remove_model(RuntimeOrigin::signed(OWNER), model),
+            Error::<Test>::ModelInUse
+        );
         assert_ok!(Registry::unregister(RuntimeOrigin::signed(ALICE)));
         assert_ok!(Registry::remove_model(RuntimeOrigin::signed(OWNER), model));
         // The stake of one that leaves does not depend on the model.
@@ -116,6 +133,9 @@ fn a_jailed_worker_keeps_its_model() {
         let model = model();
         join(ALICE, 0, 4);
         go_to(JAIL + 1);
-        assert_noop!(Registry::remove_model(RuntimeOrigin::signed(OWNER), model), Error::<Test>::ModelInUse);
+        assert_noop!(
+            Registry::remove_model(RuntimeOrigin::signed(OWNER), model),
+            Error::<Test>::ModelInUse
+        );
     });
 }

@@ -4,7 +4,11 @@ use frame_support::{assert_noop, assert_ok};
 
 use crate::{Error, Event, mock::*};
 
-fn move_to(account: AccountId, first: u16, end: u16) -> frame_support::dispatch::DispatchResultWithPostInfo {
+fn move_to(
+    account: AccountId,
+    first: u16,
+    end: u16,
+) -> frame_support::dispatch::DispatchResultWithPostInfo {
     Registry::set_range(RuntimeOrigin::signed(account), layers(first, end))
 }
 
@@ -15,7 +19,10 @@ fn a_worker_moves_where_another_covers_its_layers() {
         join(BOB, 0, 20);
         System::set_block_number(9);
         assert_ok!(move_to(BOB, 20, 40));
-        assert_eq!(last_event(), Event::RangeChanged { worker: BOB, from: layers(0, 20), to: layers(20, 40) });
+        assert_eq!(
+            last_event(),
+            Event::RangeChanged { worker: BOB, from: layers(0, 20), to: layers(20, 40) }
+        );
         assert_eq!((record(BOB).range, record(BOB).since), (layers(20, 40), 9));
         assert_eq!(Registry::coverage(model()), vec![1; 40]);
     });

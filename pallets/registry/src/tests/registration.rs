@@ -15,7 +15,10 @@ fn a_worker_is_registered_with_its_stake_on_hold() {
     run(|| {
         System::set_block_number(7);
         assert_ok!(join_with(ALICE, 4, 8, 4 * MIN_STAKE + 5));
-        assert_eq!(last_event(), Event::WorkerRegistered { worker: ALICE, model: model(), range: layers(4, 8) });
+        assert_eq!(
+            last_event(),
+            Event::WorkerRegistered { worker: ALICE, model: model(), range: layers(4, 8) }
+        );
         let record = record(ALICE);
         assert_eq!((record.account, record.model, record.range), (ALICE, model(), layers(4, 8)));
         assert_eq!((record.cost_us_per_layer_token, record.list_price_per_layer_token), (20, 900));
@@ -50,7 +53,16 @@ fn a_range_must_lie_within_the_model() {
 fn an_unknown_model_is_refused() {
     run(|| {
         let origin = RuntimeOrigin::signed(ALICE);
-        let call = Registry::register(origin, ModelId([9; 32]), layers(0, 1), 1, 1, peer(ALICE), address("/dns/a"), FUNDS / 2);
+        let call = Registry::register(
+            origin,
+            ModelId([9; 32]),
+            layers(0, 1),
+            1,
+            1,
+            peer(ALICE),
+            address("/dns/a"),
+            FUNDS / 2,
+        );
         assert_eq!(call, Err(Error::<Test>::UnknownModel.into()));
     });
 }
@@ -71,7 +83,16 @@ fn a_cost_of_zero_is_refused_at_once_and_later() {
         let model = model();
         let origin = || RuntimeOrigin::signed(ALICE);
         assert_noop!(
-            Registry::register(origin(), model, layers(0, 1), 0, 1, peer(ALICE), address("/dns/a"), FUNDS / 2),
+            Registry::register(
+                origin(),
+                model,
+                layers(0, 1),
+                0,
+                1,
+                peer(ALICE),
+                address("/dns/a"),
+                FUNDS / 2
+            ),
             Error::<Test>::ZeroCost
         );
         join(ALICE, 0, 4);
@@ -88,12 +109,22 @@ fn an_address_is_text_that_begins_with_a_slash() {
         let model = model();
         let origin = || RuntimeOrigin::signed(ALICE);
         assert_noop!(
-            Registry::register(origin(), model, layers(0, 1), 1, 1, peer(ALICE), address("example.org:1"), FUNDS / 2),
+            Registry::register(
+                origin(),
+                model,
+                layers(0, 1),
+                1,
+                1,
+                peer(ALICE),
+                address("example.org:1"),
+                FUNDS / 2
+            ),
             Error::<Test>::BadAddress
         );
         join(ALICE, 0, 4);
         assert_noop!(Registry::set_addresses(origin(), address("")), Error::<Test>::BadAddress);
-        let not_text = vec![vec![b'/', 0xff].try_into().expect("short")].try_into().expect("one fits");
+        let not_text =
+            vec![vec![b'/', 0xff].try_into().expect("short")].try_into().expect("one fits");
         assert_noop!(Registry::set_addresses(origin(), not_text), Error::<Test>::BadAddress);
         assert_ok!(Registry::set_addresses(origin(), address("/ip6/::1/tcp/4001")));
         assert_eq!(record(ALICE).addresses, address("/ip6/::1/tcp/4001"));
@@ -128,7 +159,10 @@ fn who_is_no_worker_can_change_nothing() {
         assert_noop!(Registry::set_price(origin(), 1), Error::<Test>::NotRegistered);
         assert_noop!(Registry::set_cost(origin(), 1), Error::<Test>::NotRegistered);
         assert_noop!(Registry::set_range(origin(), layers(0, 1)), Error::<Test>::NotRegistered);
-        assert_noop!(Registry::set_addresses(origin(), address("/dns/a")), Error::<Test>::NotRegistered);
+        assert_noop!(
+            Registry::set_addresses(origin(), address("/dns/a")),
+            Error::<Test>::NotRegistered
+        );
         assert_noop!(Registry::heartbeat(origin()), Error::<Test>::NotRegistered);
         assert_noop!(Registry::top_up_stake(origin(), 1), Error::<Test>::NotRegistered);
         assert_noop!(Registry::unregister(origin()), Error::<Test>::NotRegistered);
@@ -179,7 +213,10 @@ fn a_top_up_is_held_and_counted() {
         let origin = || RuntimeOrigin::signed(ALICE);
         assert_noop!(Registry::top_up_stake(origin(), 0), Error::<Test>::ZeroAmount);
         assert_noop!(Registry::top_up_stake(origin(), FUNDS), TokenError::FundsUnavailable);
-        assert_noop!(Registry::top_up_stake(origin(), u128::MAX), sp_runtime::ArithmeticError::Overflow);
+        assert_noop!(
+            Registry::top_up_stake(origin(), u128::MAX),
+            sp_runtime::ArithmeticError::Overflow
+        );
         assert_ok!(Registry::top_up_stake(origin(), 70));
         assert_eq!(last_event(), Event::StakeToppedUp { worker: ALICE, stake: 4 * MIN_STAKE + 70 });
         assert_eq!(stake(ALICE), 4 * MIN_STAKE + 70);

@@ -12,7 +12,12 @@ use mica_primitives::{
 use crate::{Event, HoldReason, MAX_OFFENCES, Offences, mock::*};
 
 fn slash(worker: AccountId, amount: u128, offence: u8, reporter: Option<AccountId>) -> Slashed {
-    <Registry as SlashWorker<AccountId>>::slash(&worker, amount, Offence([offence; 32]), reporter.as_ref())
+    <Registry as SlashWorker<AccountId>>::slash(
+        &worker,
+        amount,
+        Offence([offence; 32]),
+        reporter.as_ref(),
+    )
 }
 
 fn held(account: AccountId) -> u128 {
@@ -25,7 +30,16 @@ fn part_goes_to_the_reporter_and_the_rest_is_burned() {
         assert_ok!(join_with(ALICE, 0, 4, 1_000));
         let issued = Balances::total_issuance();
         assert_eq!(slash(ALICE, 101, 1, Some(BOB)), Slashed { burned: 61, reward: 40 });
-        assert_eq!(last_event(), Event::Slashed { worker: ALICE, amount: 101, burned: 61, reward: 40, reporter: Some(BOB) });
+        assert_eq!(
+            last_event(),
+            Event::Slashed {
+                worker: ALICE,
+                amount: 101,
+                burned: 61,
+                reward: 40,
+                reporter: Some(BOB)
+            }
+        );
         assert_eq!((held(ALICE), record(ALICE).stake), (899, 899));
         assert_eq!(Balances::balance(&BOB), FUNDS + 40);
         assert_eq!(Balances::total_issuance(), issued - 61);

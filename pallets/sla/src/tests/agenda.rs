@@ -43,7 +43,13 @@ fn what_does_not_fit_into_a_block_is_settled_in_the_next_ones() {
         System::set_block_number(2);
         Sla::on_initialize(2);
         assert_ok!(Sla::propose(RuntimeOrigin::signed(STRANGER), WORKER, terms()));
-        for (block, expected) in [(PROPOSAL, 13), (1 + PROPOSAL, 9), (2 + PROPOSAL, 5), (3 + PROPOSAL, 1), (4 + PROPOSAL, 0)] {
+        for (block, expected) in [
+            (PROPOSAL, 13),
+            (1 + PROPOSAL, 9),
+            (2 + PROPOSAL, 5),
+            (3 + PROPOSAL, 1),
+            (4 + PROPOSAL, 0),
+        ] {
             run_to(block);
             assert_eq!(left(), expected, "block {block}");
             Sla::do_try_state().expect("invariants hold while the agenda lags");
@@ -63,7 +69,10 @@ fn an_agreement_that_waits_for_its_turn_has_no_rights_left_and_anybody_may_settl
         assert_noop!(Sla::accept(RuntimeOrigin::signed(WORKER), waiting), Error::<Test>::TooLate);
         assert_ok!(Sla::settle(RuntimeOrigin::signed(STRANGER), waiting));
         assert!(is_over(waiting));
-        assert_noop!(Sla::settle(RuntimeOrigin::signed(STRANGER), waiting), Error::<Test>::NoAgreement);
+        assert_noop!(
+            Sla::settle(RuntimeOrigin::signed(STRANGER), waiting),
+            Error::<Test>::NoAgreement
+        );
     });
 }
 

@@ -14,7 +14,10 @@ fn an_unopposed_claim_is_paid_after_the_challenge_period() {
         events();
         assert_ok!(claim(id, 100, 60));
         assert_eq!(get(id).state, AgreementState::Claimed { until: 1 + CHALLENGE, claim: CLAIM });
-        assert_eq!(events(), vec![Event::Claimed { agreement: id, claim: CLAIM, until: 1 + CHALLENGE }]);
+        assert_eq!(
+            events(),
+            vec![Event::Claimed { agreement: id, claim: CLAIM, until: 1 + CHALLENGE }]
+        );
         run_to(CHALLENGE);
         assert!(!is_over(id));
         run_to(1 + CHALLENGE);
@@ -43,7 +46,10 @@ fn only_the_bound_worker_claims_in_time_and_not_too_much() {
         assert_noop!(claim(id, 101, 60), Error::<Test>::TooManyTokens);
         assert_noop!(claim(99, 100, 60), Error::<Test>::NoAgreement);
         for who in [PAYER, OTHER_WORKER] {
-            assert_noop!(Sla::claim(RuntimeOrigin::signed(who), id, 40, [3; 32], 7, None), Error::<Test>::NotWorker);
+            assert_noop!(
+                Sla::claim(RuntimeOrigin::signed(who), id, 40, [3; 32], 7, None),
+                Error::<Test>::NotWorker
+            );
         }
         System::set_block_number(22);
         assert_noop!(claim(id, 100, 60), Error::<Test>::TooLate);
@@ -64,9 +70,18 @@ fn a_dispute_that_is_not_settled_pays_what_was_signed_and_costs_both_the_rest() 
         assert_eq!(events(), vec![Event::Objected { agreement: id, until: 1 + DISPUTE }]);
         run_to(1 + DISPUTE);
         assert!(is_over(id));
-        assert_eq!((free(PAYER), held(PAYER), free(WORKER)), (FUNDS - 1_800, 0, FUNDS + 1_200 - 600));
+        assert_eq!(
+            (free(PAYER), held(PAYER), free(WORKER)),
+            (FUNDS - 1_800, 0, FUNDS + 1_200 - 600)
+        );
         assert_eq!(Balances::total_issuance(), issuance - 1_200);
-        assert!(events().contains(&Event::Burned { agreement: id, paid: 1_200, escrow: 600, stake: 600, refunded: 200 }));
+        assert!(events().contains(&Event::Burned {
+            agreement: id,
+            paid: 1_200,
+            escrow: 600,
+            stake: 600,
+            refunded: 200
+        }));
         assert_eq!(Punished::get()[0].3, None, "nobody is rewarded");
     });
 }
@@ -86,11 +101,14 @@ fn a_claim_goes_one_window_beyond_what_the_payer_signed() {
 fn progress_is_signed_by_the_payers_key_for_this_agreement_and_number() {
     test(|| {
         let (id, other) = (accepted(), accepted());
-        let claim = |signature| Sla::claim(RuntimeOrigin::signed(WORKER), id, 100, [3; 32], 7, Some((60, signature)));
+        let claim = |signature| {
+            Sla::claim(RuntimeOrigin::signed(WORKER), id, 100, [3; 32], 7, Some((60, signature)))
+        };
         assert_noop!(claim(progress(id, 60, WORKER)), Error::<Test>::BadSignature);
         assert_noop!(claim(progress(id, 59, PAYER)), Error::<Test>::BadSignature);
         assert_noop!(claim(progress(other, 60, PAYER)), Error::<Test>::BadSignature);
-        let foreign = mica_primitives::Progress { agreement: id, tokens: 60 }.signing_bytes(&[9; 32]);
+        let foreign =
+            mica_primitives::Progress { agreement: id, tokens: 60 }.signing_bytes(&[9; 32]);
         assert_noop!(claim(sign(PAYER, &foreign)), Error::<Test>::BadSignature);
         assert_ok!(claim(progress(id, 60, PAYER)));
     });
@@ -179,7 +197,15 @@ fn an_acknowledgement_answers_a_short_claim_and_a_dispute_about_one() {
             }
             events();
             assert_ok!(acknowledge(id, WORKER));
-            assert_eq!(events(), vec![Event::Breached { agreement: id, refunded: ESCROW, penalty: 300, reward: 150 }]);
+            assert_eq!(
+                events(),
+                vec![Event::Breached {
+                    agreement: id,
+                    refunded: ESCROW,
+                    penalty: 300,
+                    reward: 150
+                }]
+            );
         }
     });
 }
@@ -194,14 +220,25 @@ fn bad_acknowledgements_are_refused() {
             assert_noop!(acknowledge(id, wrong), Error::<Test>::BadSignature);
         }
         assert_noop!(acknowledge(99, WORKER), Error::<Test>::NoAgreement);
-        let future = Acknowledgement { agreement: id, request_hash: [5; 32], anchor: System::block_number() + 1 };
+        let future = Acknowledgement {
+            agreement: id,
+            request_hash: [5; 32],
+            anchor: System::block_number() + 1,
+        };
         let signature = sign(WORKER, &future.signing_bytes(&genesis()));
-        let submit = |who, what, signature| Sla::acknowledge(RuntimeOrigin::signed(who), what, signature);
+        let submit =
+            |who, what, signature| Sla::acknowledge(RuntimeOrigin::signed(who), what, signature);
         assert_noop!(submit(PAYER, future, signature), Error::<Test>::BadAcknowledgement);
         let now = Acknowledgement { anchor: 1, ..future };
         assert_noop!(submit(PAYER, now, signature), Error::<Test>::BadSignature);
-        assert_noop!(submit(STRANGER, now, sign(WORKER, &now.signing_bytes(&genesis()))), Error::<Test>::NotPayer);
-        assert_noop!(submit(PAYER, now, sign(WORKER, &now.signing_bytes(&[9; 32]))), Error::<Test>::BadSignature);
+        assert_noop!(
+            submit(STRANGER, now, sign(WORKER, &now.signing_bytes(&genesis()))),
+            Error::<Test>::NotPayer
+        );
+        assert_noop!(
+            submit(PAYER, now, sign(WORKER, &now.signing_bytes(&[9; 32]))),
+            Error::<Test>::BadSignature
+        );
         System::set_block_number(22);
         assert_noop!(acknowledge(id, WORKER), Error::<Test>::TooLate);
         Registered::mutate(|workers| workers.remove(&WORKER));

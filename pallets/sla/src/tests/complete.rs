@@ -30,8 +30,19 @@ fn slow_or_short_work_is_a_breach() {
             events();
             assert_ok!(complete(WORKER, measured(id, tokens, elapsed_ms, PAYER)));
             // Half of the penalty is burned, the payer has the escrow and the other half.
-            assert_eq!((free(PAYER) - payer, worker - free(WORKER), held(PAYER)), (ESCROW + 150, 300, 0));
-            assert_eq!(events(), vec![Event::Breached { agreement: id, refunded: ESCROW, penalty: 300, reward: 150 }]);
+            assert_eq!(
+                (free(PAYER) - payer, worker - free(WORKER), held(PAYER)),
+                (ESCROW + 150, 300, 0)
+            );
+            assert_eq!(
+                events(),
+                vec![Event::Breached {
+                    agreement: id,
+                    refunded: ESCROW,
+                    penalty: 300,
+                    reward: 150
+                }]
+            );
         }
         assert_eq!(Punished::get().len(), 3, "each agreement is an offence of its own");
     });
@@ -45,7 +56,10 @@ fn a_penalty_takes_no_more_than_the_stake() {
         change(WORKER, |record| record.stake = 100);
         events();
         assert_ok!(complete(PAYER, measured(id, 1, 1, WORKER)));
-        assert_eq!(events(), vec![Event::Breached { agreement: id, refunded: ESCROW, penalty: 100, reward: 50 }]);
+        assert_eq!(
+            events(),
+            vec![Event::Breached { agreement: id, refunded: ESCROW, penalty: 100, reward: 50 }]
+        );
     });
 }
 
@@ -58,9 +72,18 @@ fn a_completion_needs_the_other_sides_signature_over_these_bytes() {
         assert_noop!(complete(PAYER, measured(id, 100, 1, PAYER)), Error::<Test>::BadSignature);
         assert_noop!(complete(STRANGER, measured(id, 100, 1, PAYER)), Error::<Test>::NotParty);
         let (completion, signature) = measured(id, 100, 1, PAYER);
-        assert_noop!(complete(WORKER, (Completion { agreement: other, ..completion }, signature)), Error::<Test>::BadSignature);
-        assert_noop!(complete(WORKER, (Completion { elapsed_ms: 2, ..completion }, signature)), Error::<Test>::BadSignature);
-        assert_noop!(complete(WORKER, (Completion { agreement: 99, ..completion }, signature)), Error::<Test>::NoAgreement);
+        assert_noop!(
+            complete(WORKER, (Completion { agreement: other, ..completion }, signature)),
+            Error::<Test>::BadSignature
+        );
+        assert_noop!(
+            complete(WORKER, (Completion { elapsed_ms: 2, ..completion }, signature)),
+            Error::<Test>::BadSignature
+        );
+        assert_noop!(
+            complete(WORKER, (Completion { agreement: 99, ..completion }, signature)),
+            Error::<Test>::NoAgreement
+        );
         let foreign = sign(PAYER, &completion.signing_bytes(&[9; 32]));
         assert_noop!(complete(WORKER, (completion, foreign)), Error::<Test>::BadSignature);
         for tag in ["voucher", "close", "acknowledgement", "receipt"] {

@@ -1,4 +1,5 @@
-//! Attack: lie for profit. Each test runs a liar's best plan and compares its purse with that of an honest run.
+//! Attack: lie for profit. Each test runs a liar's best plan and compares its purse with that of an
+//! honest run.
 
 use frame_support::assert_ok;
 use mica_primitives::Terms;
@@ -34,7 +35,8 @@ fn a_payer_that_objects_to_true_work_saves_nothing() {
         assert_ok!(object(id));
     });
     assert_eq!(payer, -(ESCROW as i128));
-    // The worker went 40 tokens without a signature: it loses their price, and as much of its stake.
+    // The worker went 40 tokens without a signature: it loses their price, and as much of its
+    // stake.
     assert_eq!(worker, 1_200 - 800);
 }
 
@@ -83,7 +85,8 @@ fn a_worker_cannot_escape_a_breach_by_claiming_less() {
     assert_eq!(worker, -300);
 }
 
-/// A worker that expects to be slashed sends its stake to itself as a penalty: at least half of it is gone.
+/// A worker that expects to be slashed sends its stake to itself as a penalty: at least half of it
+/// is gone.
 #[test]
 fn stake_does_not_leave_through_a_penalty_to_oneself() {
     test(|| {

@@ -1,7 +1,9 @@
 //! Proposing, accepting, declining, taking back.
 
 use frame_support::{assert_noop, assert_ok};
-use mica_primitives::{AgreementState, LayerRange, ModelId, Terms, WorkerStatus, hooks::OpenAgreements};
+use mica_primitives::{
+    AgreementState, LayerRange, ModelId, Terms, WorkerStatus, hooks::OpenAgreements,
+};
 use sp_runtime::TokenError;
 
 use crate::{Error, Event, WorkerLoad, WorkerLoads, mock::*};
@@ -20,7 +22,13 @@ fn a_proposal_holds_the_escrow() {
         let id = proposed();
         assert_eq!((held(PAYER), free(PAYER)), (ESCROW, FUNDS - ESCROW));
         assert_eq!(get(id).state, AgreementState::Proposed { until: 1 + PROPOSAL });
-        let event = Event::Proposed { agreement: id, payer: PAYER, worker: WORKER, escrow: ESCROW, until: 1 + PROPOSAL };
+        let event = Event::Proposed {
+            agreement: id,
+            payer: PAYER,
+            worker: WORKER,
+            escrow: ESCROW,
+            until: 1 + PROPOSAL,
+        };
         assert_eq!(events(), vec![event]);
         assert_eq!(Sla::agreements_of(&PAYER, None, 10), Sla::agreements_of(&WORKER, None, 10));
         assert_eq!(Sla::agreements_of(&WORKER, Some(id), 10), vec![]);
@@ -42,14 +50,38 @@ fn bad_proposals_are_refused() {
         ] {
             assert_noop!(propose(bad), Error::<Test>::BadTerms);
         }
-        assert_noop!(propose(Terms { price_per_layer_token: 0, ..terms() }), Error::<Test>::BadEscrow);
-        assert_noop!(propose(Terms { price_per_layer_token: u128::MAX, ..terms() }), Error::<Test>::BadEscrow);
-        assert_noop!(propose(Terms { price_per_layer_token: FUNDS, ..terms() }), TokenError::FundsUnavailable);
-        assert_noop!(propose(Terms { model: ModelId([8; 32]), ..terms() }), Error::<Test>::NotServed);
-        assert_noop!(propose(Terms { range: LayerRange { first: 6, end: 9 }, ..terms() }), Error::<Test>::NotServed);
-        assert_noop!(Sla::propose(RuntimeOrigin::signed(PAYER), STRANGER, terms()), Error::<Test>::NotServed);
-        assert_noop!(Sla::propose(RuntimeOrigin::signed(WORKER), WORKER, terms()), Error::<Test>::SelfAgreement);
-        assert_noop!(Sla::propose(RuntimeOrigin::none(), WORKER, terms()), sp_runtime::DispatchError::BadOrigin);
+        assert_noop!(
+            propose(Terms { price_per_layer_token: 0, ..terms() }),
+            Error::<Test>::BadEscrow
+        );
+        assert_noop!(
+            propose(Terms { price_per_layer_token: u128::MAX, ..terms() }),
+            Error::<Test>::BadEscrow
+        );
+        assert_noop!(
+            propose(Terms { price_per_layer_token: FUNDS, ..terms() }),
+            TokenError::FundsUnavailable
+        );
+        assert_noop!(
+            propose(Terms { model: ModelId([8; 32]), ..terms() }),
+            Error::<Test>::NotServed
+        );
+        assert_noop!(
+            propose(Terms { range: LayerRange { first: 6, end: 9 }, ..terms() }),
+            Error::<Test>::NotServed
+        );
+        assert_noop!(
+            Sla::propose(RuntimeOrigin::signed(PAYER), STRANGER, terms()),
+            Error::<Test>::NotServed
+        );
+        assert_noop!(
+            Sla::propose(RuntimeOrigin::signed(WORKER), WORKER, terms()),
+            Error::<Test>::SelfAgreement
+        );
+        assert_noop!(
+            Sla::propose(RuntimeOrigin::none(), WORKER, terms()),
+            sp_runtime::DispatchError::BadOrigin
+        );
         assert_eq!(held(PAYER), 0);
     });
 }
@@ -98,7 +130,8 @@ fn only_the_worker_accepts_and_only_in_time() {
 #[test]
 fn the_stake_must_cover_what_is_promised() {
     test(|| {
-        // Half of 100,000 may be at risk: a penalty above that is not covered, and ten times 5,001 is not either.
+        // Half of 100,000 may be at risk: a penalty above that is not covered, and ten times 5,001
+        // is not either.
         let big = proposed_with(Terms { penalty: STAKE / 2 + 1, ..terms() });
         assert_noop!(accept(big), Error::<Test>::StakeTooLow);
         let exact = proposed_with(Terms { penalty: STAKE / 2, ..terms() });

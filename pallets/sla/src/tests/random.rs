@@ -1,4 +1,5 @@
-//! Random histories: the invariants hold after every step, no money is made, and nothing lives for ever.
+//! Random histories: the invariants hold after every step, no money is made, and nothing lives for
+//! ever.
 
 use frame_support::traits::Hooks;
 use mica_primitives::Terms;
@@ -34,7 +35,9 @@ impl Books {
             match event {
                 Event::Proposed { escrow, .. } => self.escrowed += escrow,
                 Event::Paid { paid, refunded, .. } => self.left += paid + refunded,
-                Event::Cancelled { refunded, .. } | Event::Expired { refunded, .. } => self.left += refunded,
+                Event::Cancelled { refunded, .. } | Event::Expired { refunded, .. } => {
+                    self.left += refunded
+                }
                 Event::Breached { refunded, penalty, reward, .. } => {
                     self.left += refunded;
                     self.destroyed += penalty - reward;
@@ -46,7 +49,10 @@ impl Books {
                     assert!(escrow >= stake, "a worker lost more than its payer");
                 }
                 Event::SettlementFailed { .. } => panic!("a settlement failed"),
-                Event::Accepted { .. } | Event::Acknowledged { .. } | Event::Claimed { .. } | Event::Objected { .. } => {}
+                Event::Accepted { .. }
+                | Event::Acknowledged { .. }
+                | Event::Claimed { .. }
+                | Event::Objected { .. } => {}
             }
         }
         assert_eq!(self.escrowed, self.left + on_hold());
@@ -68,7 +74,9 @@ fn run(step: Step) {
         }
         Step::Accept { worker, id } => Sla::accept(signed(worker), id),
         Step::Cancel { who, id } => Sla::cancel(signed(who), id),
-        Step::Complete { who, id, tokens, elapsed_ms, signer } => complete(who, measured(id, tokens, elapsed_ms, signer)),
+        Step::Complete { who, id, tokens, elapsed_ms, signer } => {
+            complete(who, measured(id, tokens, elapsed_ms, signer))
+        }
         Step::Claim { worker, id, tokens, signed: received } => {
             let progress = Some((received, progress(id, received, PAYER)));
             Sla::claim(signed(worker), id, tokens, [1; 32], 1, progress)

@@ -1,4 +1,5 @@
-//! Qwen 3, dense: heads of a size of their own, each query and key head normed before it is rotated.
+//! Qwen 3, dense: heads of a size of their own, each query and key head normed before it is
+//! rotated.
 
 use super::{Architecture, Biases, FeedForward, HeadNorms, Pairs, Scales};
 

@@ -9,7 +9,8 @@ use crate::{LANES, lanes::Lanes};
 #[derive(Clone, Copy)]
 pub(crate) struct Neon([float32x4_t; 4]);
 
-// SAFETY (of all blocks): NEON is part of the target's baseline; loads and stores stay inside of arrays of 16.
+// SAFETY (of all blocks): NEON is part of the target's baseline; loads and stores stay inside of
+// arrays of 16.
 impl Lanes for Neon {
     #[inline(always)]
     fn splat(x: f32) -> Self {
@@ -19,7 +20,9 @@ impl Lanes for Neon {
     #[inline(always)]
     fn load(x: &[f32; LANES]) -> Self {
         let x = x.as_ptr();
-        unsafe { Self([vld1q_f32(x), vld1q_f32(x.add(4)), vld1q_f32(x.add(8)), vld1q_f32(x.add(12))]) }
+        unsafe {
+            Self([vld1q_f32(x), vld1q_f32(x.add(4)), vld1q_f32(x.add(8)), vld1q_f32(x.add(12))])
+        }
     }
 
     #[inline(always)]
@@ -32,7 +35,8 @@ impl Lanes for Neon {
     fn load_bf16(x: &[u16; LANES]) -> Self {
         unsafe {
             let (low, high) = (vld1q_u16(x.as_ptr()), vld1q_u16(x.as_ptr().add(8)));
-            let parts = [vget_low_u16(low), vget_high_u16(low), vget_low_u16(high), vget_high_u16(high)];
+            let parts =
+                [vget_low_u16(low), vget_high_u16(low), vget_low_u16(high), vget_high_u16(high)];
             let mut wide = [vdupq_n_f32(0.0); 4];
             for i in 0..4 {
                 wide[i] = vreinterpretq_f32_u32(vshll_n_u16::<16>(parts[i]));

@@ -1,9 +1,11 @@
 //! NEON: a register is 4 rows; `S` registers side by side, from register `first` of a group on.
 //!
-//! Where the CPU has it, `sdot` adds four signed products per lane; it is written as assembler, since the compiler does not offer
-//! it yet. Without it two products are added in 16 bits (at most 2·128·127) and then in 32.
+//! Where the CPU has it, `sdot` adds four signed products per lane; it is written as assembler,
+//! since the compiler does not offer it yet. Without it two products are added in 16 bits (at most
+//! 2·128·127) and then in 32.
 //!
-//! Nothing here may be a closure: the bodies are inlined into the functions that carry the instruction set.
+//! Nothing here may be a closure: the bodies are inlined into the functions that carry the
+//! instruction set.
 
 use core::arch::{aarch64::*, asm};
 
@@ -75,7 +77,10 @@ impl Dot for Widening {
                 2 => vdupq_laneq_s32::<2>(x),
                 _ => vdupq_laneq_s32::<3>(x),
             });
-            let pairs = vpaddq_s16(vmull_s8(vget_low_s8(weights), vget_low_s8(x)), vmull_high_s8(weights, x));
+            let pairs = vpaddq_s16(
+                vmull_s8(vget_low_s8(weights), vget_low_s8(x)),
+                vmull_high_s8(weights, x),
+            );
             vpadalq_s16(sum, pairs)
         }
     }
@@ -95,7 +100,10 @@ pub(super) unsafe fn blocks<D: Dot, const R: usize, const S: usize, const KIND: 
     // SAFETY: as above; all memory is reached through slices and arrays of sufficient size.
     unsafe {
         let mut sums = [[vdupq_n_f32(0.0); S]; R];
-        let records = group.quads.chunks_exact(const { block_quads(KIND) }).zip(group.heads.chunks_exact(layout.heads));
+        let records = group
+            .quads
+            .chunks_exact(const { block_quads(KIND) })
+            .zip(group.heads.chunks_exact(layout.heads));
         for (block, (quads, heads)) in records.enumerate() {
             let mut integers = [[vdupq_n_s32(0); S]; R];
             for half in 0..2 {
@@ -133,7 +141,10 @@ pub(super) unsafe fn super_blocks<D: Dot, const R: usize, const S: usize, const 
     // SAFETY: as above.
     unsafe {
         let mut sums = [[vdupq_n_f32(0.0); S]; R];
-        let records = group.quads.chunks_exact(const { block_quads(KIND) }).zip(group.heads.chunks_exact(layout.heads));
+        let records = group
+            .quads
+            .chunks_exact(const { block_quads(KIND) })
+            .zip(group.heads.chunks_exact(layout.heads));
         for (index, (quads, heads)) in records.enumerate() {
             let (scale_quads, quads) = quads.split_at(layout.scale_quads);
             let mut integers = [[vdupq_n_s32(0); S]; R];
@@ -144,13 +155,20 @@ pub(super) unsafe fn super_blocks<D: Dot, const R: usize, const S: usize, const 
             for (block, quads) in quads.chunks_exact(layout.block_quads).enumerate() {
                 let mut parts = [[vdupq_n_s32(0); S]; R];
                 for half in 0..2 {
-                    add_half::<D, R, S, KIND>(&mut parts, quads, first, half, &x.quants[index][block]);
+                    add_half::<D, R, S, KIND>(
+                        &mut parts,
+                        quads,
+                        first,
+                        half,
+                        &x.quants[index][block],
+                    );
                     // Formats with 8 scales have one for both halves, at even places.
                     if layout.heads == 1 || half == 1 {
                         let part = 2 * block + if layout.heads == 1 { half } else { 0 };
                         for r in 0..R {
                             for s in 0..S {
-                                integers[r][s] = vmlaq_s32(integers[r][s], parts[r][s], scales[s][part]);
+                                integers[r][s] =
+                                    vmlaq_s32(integers[r][s], parts[r][s], scales[s][part]);
                                 parts[r][s] = vdupq_n_s32(0);
                             }
                         }
@@ -166,8 +184,10 @@ pub(super) unsafe fn super_blocks<D: Dot, const R: usize, const S: usize, const 
                         let integer = vsubq_s32(integers[r][s], offset);
                         sums[r][s] = add_product(sums[r][s], vmulq_n_f32(scale, x_scale), integer);
                     } else {
-                        sums[r][s] = add_product(sums[r][s], vmulq_n_f32(scale, x_scale), integers[r][s]);
-                        let minima = vcvtq_f32_s32(minimum_products(scale_quads, first + s, pairs, r));
+                        sums[r][s] =
+                            add_product(sums[r][s], vmulq_n_f32(scale, x_scale), integers[r][s]);
+                        let minima =
+                            vcvtq_f32_s32(minimum_products(scale_quads, first + s, pairs, r));
                         let scale = vmulq_n_f32(halves(&heads[1], first + s), x_scale);
                         sums[r][s] = vsubq_f32(sums[r][s], vmulq_f32(scale, minima));
                     }
@@ -193,7 +213,9 @@ unsafe fn add_half<D: Dot, const R: usize, const S: usize, const KIND: usize>(
             let x = if R == 4 {
                 vld1q_s8(x[4 * half + c].as_ptr().cast())
             } else {
-                vreinterpretq_s8_s32(vdupq_n_s32(i32::from_le_bytes(x[4 * half + c][0].map(|q| q as u8))))
+                vreinterpretq_s8_s32(vdupq_n_s32(i32::from_le_bytes(
+                    x[4 * half + c][0].map(|q| q as u8),
+                )))
             };
             for s in 0..S {
                 let weights = stored::<KIND>(quads, first + s, half, c);
@@ -207,7 +229,12 @@ unsafe fn add_half<D: Dot, const R: usize, const S: usize, const KIND: usize>(
 
 /// Stored integers of columns `16·half + 4c..16·half + 4c + 4` of a block.
 #[inline(always)]
-unsafe fn stored<const KIND: usize>(quads: &[Quad], register: usize, half: usize, c: usize) -> int8x16_t {
+unsafe fn stored<const KIND: usize>(
+    quads: &[Quad],
+    register: usize,
+    half: usize,
+    c: usize,
+) -> int8x16_t {
     let upper_quads = const { layout(KIND).upper_quads };
     // SAFETY: the caller's.
     unsafe {
@@ -215,8 +242,10 @@ unsafe fn stored<const KIND: usize>(quads: &[Quad], register: usize, half: usize
             return vreinterpretq_s8_u8(load(&quads[4 * half + c], register));
         }
         let both = load(&quads[upper_quads + c], register);
-        let nibbles = if half == 0 { vandq_u8(both, vdupq_n_u8(0x0f)) } else { vshrq_n_u8::<4>(both) };
-        // Bits of the byte that belong to these columns, moved to bit 4: from bit `c + 4·half` or from bit `2c`.
+        let nibbles =
+            if half == 0 { vandq_u8(both, vdupq_n_u8(0x0f)) } else { vshrq_n_u8::<4>(both) };
+        // Bits of the byte that belong to these columns, moved to bit 4: from bit `c + 4·half` or
+        // from bit `2c`.
         let (quad, from, mask) = match upper_quads {
             0 => return vreinterpretq_s8_u8(nibbles),
             1 => (0, c + 4 * half, 0x10),
@@ -257,7 +286,11 @@ unsafe fn part_scales<const KIND: usize>(quads: &[Quad], register: usize) -> [in
 
 /// `Σ scale·sum` over the 16 parts.
 #[inline(always)]
-unsafe fn scale_products<const R: usize>(scales: &[int32x4_t; 16], x: &[[[i16; 2]; R]; PAIRS], r: usize) -> int32x4_t {
+unsafe fn scale_products<const R: usize>(
+    scales: &[int32x4_t; 16],
+    x: &[[[i16; 2]; R]; PAIRS],
+    r: usize,
+) -> int32x4_t {
     // SAFETY: the caller's.
     unsafe {
         let mut sum = vdupq_n_s32(0);
@@ -270,7 +303,12 @@ unsafe fn scale_products<const R: usize>(scales: &[int32x4_t; 16], x: &[[[i16; 2
 
 /// `Σ minimum·sum` over the 8 blocks.
 #[inline(always)]
-unsafe fn minimum_products<const R: usize>(quads: &[Quad], register: usize, x: &[[[i16; 2]; R]; PAIRS], r: usize) -> int32x4_t {
+unsafe fn minimum_products<const R: usize>(
+    quads: &[Quad],
+    register: usize,
+    x: &[[[i16; 2]; R]; PAIRS],
+    r: usize,
+) -> int32x4_t {
     // SAFETY: the caller's.
     unsafe {
         let a = vreinterpretq_u16_u8(load(&quads[0], register));
@@ -318,8 +356,12 @@ pub(super) unsafe fn widened(halves: &[u16; WIDTH]) -> float32x4_t {
     unsafe {
         let wide = vmovl_u16(vld1_u16(halves.as_ptr()));
         let magnitude = vshlq_n_u32::<13>(vandq_u32(wide, vdupq_n_u32(0x7fff)));
-        let scaled = vmulq_f32(vreinterpretq_f32_u32(magnitude), vdupq_n_f32(f32::from_bits((112 + 127) << 23)));
-        let special = vandq_u32(vcgeq_u32(magnitude, vdupq_n_u32(0x1f << 23)), vdupq_n_u32(0xff << 23));
+        let scaled = vmulq_f32(
+            vreinterpretq_f32_u32(magnitude),
+            vdupq_n_f32(f32::from_bits((112 + 127) << 23)),
+        );
+        let special =
+            vandq_u32(vcgeq_u32(magnitude, vdupq_n_u32(0x1f << 23)), vdupq_n_u32(0xff << 23));
         let sign = vshlq_n_u32::<16>(vandq_u32(wide, vdupq_n_u32(0x8000)));
         vreinterpretq_f32_u32(vorrq_u32(vorrq_u32(vreinterpretq_u32_f32(scaled), special), sign))
     }
@@ -333,7 +375,9 @@ unsafe fn add_product(sum: float32x4_t, scale: float32x4_t, integer: int32x4_t) 
 }
 
 #[inline(always)]
-unsafe fn lanes<const R: usize, const S: usize>(sums: [[float32x4_t; S]; R]) -> [[[f32; WIDTH]; S]; R] {
+unsafe fn lanes<const R: usize, const S: usize>(
+    sums: [[float32x4_t; S]; R],
+) -> [[[f32; WIDTH]; S]; R] {
     let mut out = [[[0.0; WIDTH]; S]; R];
     for r in 0..R {
         for s in 0..S {

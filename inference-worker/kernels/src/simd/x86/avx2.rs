@@ -1,9 +1,11 @@
 //! AVX2: a register is 8 rows; `S` registers side by side, from register `side` of a group on.
 //!
-//! The byte multiplication of AVX2 wants one unsigned factor and adds two products in 16 bits. For Q8_0 the weight gives its sign
-//! to the activation (activations are within ±127, so that cannot overflow, and two products stay below 2¹⁵). Stored integers of
-//! fewer bits are unsigned, and several products fit into 16 bits: of 4 and 5 bits those of 16 columns (8·31·127 < 2¹⁵), of 6
-//! bits those of 8 columns (4·63·127). What the offset adds is taken back with the activations' sums, still in integers.
+//! The byte multiplication of AVX2 wants one unsigned factor and adds two products in 16 bits. For
+//! Q8_0 the weight gives its sign to the activation (activations are within ±127, so that cannot
+//! overflow, and two products stay below 2¹⁵). Stored integers of fewer bits are unsigned, and
+//! several products fit into 16 bits: of 4 and 5 bits those of 16 columns (8·31·127 < 2¹⁵), of 6
+//! bits those of 8 columns (4·63·127). What the offset adds is taken back with the activations'
+//! sums, still in integers.
 
 use core::arch::x86_64::*;
 
@@ -21,7 +23,10 @@ const WIDTH: usize = LANES / 2;
 ///
 /// # Safety
 /// The CPU must have AVX2 and F16C.
-#[expect(clippy::needless_range_loop, reason = "registers of several sums, counted at compile time")]
+#[expect(
+    clippy::needless_range_loop,
+    reason = "registers of several sums, counted at compile time"
+)]
 #[target_feature(enable = "avx2,f16c")]
 pub(super) unsafe fn blocks<const R: usize, const S: usize, const KIND: usize>(
     group: Group<'_>,
@@ -30,7 +35,10 @@ pub(super) unsafe fn blocks<const R: usize, const S: usize, const KIND: usize>(
 ) -> [[[f32; WIDTH]; S]; R] {
     let layout = const { layout(KIND) };
     let mut sums = [[_mm256_setzero_ps(); S]; R];
-    let records = group.quads.chunks_exact(const { block_quads(KIND) }).zip(group.heads.chunks_exact(layout.heads));
+    let records = group
+        .quads
+        .chunks_exact(const { block_quads(KIND) })
+        .zip(group.heads.chunks_exact(layout.heads));
     for (block, (quads, heads)) in records.enumerate() {
         if R == 1 {
             prefetch(quads);
@@ -40,7 +48,8 @@ pub(super) unsafe fn blocks<const R: usize, const S: usize, const KIND: usize>(
             let integers = block_products::<R, KIND>(quads, side + s, &x.quants[block]);
             let scales = halves(&heads[0], side + s);
             for r in 0..R {
-                let (x_scale, x_sum) = (_mm256_set1_ps(x.scales[block][r]), _mm256_set1_epi32(x.sums[block][r]));
+                let (x_scale, x_sum) =
+                    (_mm256_set1_ps(x.scales[block][r]), _mm256_set1_epi32(x.sums[block][r]));
                 let integer = match layout.offset {
                     8 => _mm256_sub_epi32(integers[r], _mm256_slli_epi32::<3>(x_sum)),
                     16 => _mm256_sub_epi32(integers[r], _mm256_slli_epi32::<4>(x_sum)),
@@ -48,7 +57,11 @@ pub(super) unsafe fn blocks<const R: usize, const S: usize, const KIND: usize>(
                 };
                 sums[r][s] = add_product(sums[r][s], _mm256_mul_ps(scales, x_scale), integer);
                 if layout.heads == 2 {
-                    sums[r][s] = add_product(sums[r][s], _mm256_mul_ps(halves(&heads[1], side + s), x_scale), x_sum);
+                    sums[r][s] = add_product(
+                        sums[r][s],
+                        _mm256_mul_ps(halves(&heads[1], side + s), x_scale),
+                        x_sum,
+                    );
                 }
             }
         }
@@ -60,7 +73,10 @@ pub(super) unsafe fn blocks<const R: usize, const S: usize, const KIND: usize>(
 ///
 /// # Safety
 /// The CPU must have AVX2 and F16C.
-#[expect(clippy::needless_range_loop, reason = "registers of several sums, counted at compile time")]
+#[expect(
+    clippy::needless_range_loop,
+    reason = "registers of several sums, counted at compile time"
+)]
 #[target_feature(enable = "avx2,f16c")]
 pub(super) unsafe fn super_blocks<const R: usize, const S: usize, const KIND: usize>(
     group: Group<'_>,
@@ -69,7 +85,10 @@ pub(super) unsafe fn super_blocks<const R: usize, const S: usize, const KIND: us
 ) -> [[[f32; WIDTH]; S]; R] {
     let layout = const { layout(KIND) };
     let mut sums = [[_mm256_setzero_ps(); S]; R];
-    let records = group.quads.chunks_exact(const { block_quads(KIND) }).zip(group.heads.chunks_exact(layout.heads));
+    let records = group
+        .quads
+        .chunks_exact(const { block_quads(KIND) })
+        .zip(group.heads.chunks_exact(layout.heads));
     for (index, (quads, heads)) in records.enumerate() {
         let (scale_quads, quads) = quads.split_at(layout.scale_quads);
         if R == 1 {
@@ -90,7 +109,8 @@ pub(super) unsafe fn super_blocks<const R: usize, const S: usize, const KIND: us
                     let pairs = half_pairs::<R, KIND>(quads, side + s, half, x);
                     for r in 0..R {
                         for pairs in pairs[r] {
-                            integers[r] = _mm256_add_epi32(integers[r], _mm256_madd_epi16(pairs, scale));
+                            integers[r] =
+                                _mm256_add_epi32(integers[r], _mm256_madd_epi16(pairs, scale));
                         }
                     }
                 }
@@ -98,14 +118,20 @@ pub(super) unsafe fn super_blocks<const R: usize, const S: usize, const KIND: us
             let scale = halves(&heads[0], side + s);
             for r in 0..R {
                 let x_scale = _mm256_set1_ps(x.scales[index][r]);
-                let corrections = pair_products::<R, KIND>(scale_quads, side + s, &x.pairs[index], r);
+                let corrections =
+                    pair_products::<R, KIND>(scale_quads, side + s, &x.pairs[index], r);
                 if layout.heads == 1 {
-                    let integer = _mm256_sub_epi32(integers[r], _mm256_slli_epi32::<5>(corrections));
+                    let integer =
+                        _mm256_sub_epi32(integers[r], _mm256_slli_epi32::<5>(corrections));
                     sums[r][s] = add_product(sums[r][s], _mm256_mul_ps(scale, x_scale), integer);
                 } else {
-                    sums[r][s] = add_product(sums[r][s], _mm256_mul_ps(scale, x_scale), integers[r]);
+                    sums[r][s] =
+                        add_product(sums[r][s], _mm256_mul_ps(scale, x_scale), integers[r]);
                     let minima = _mm256_mul_ps(halves(&heads[1], side + s), x_scale);
-                    sums[r][s] = _mm256_sub_ps(sums[r][s], _mm256_mul_ps(minima, _mm256_cvtepi32_ps(corrections)));
+                    sums[r][s] = _mm256_sub_ps(
+                        sums[r][s],
+                        _mm256_mul_ps(minima, _mm256_cvtepi32_ps(corrections)),
+                    );
                 }
             }
         }
@@ -116,7 +142,11 @@ pub(super) unsafe fn super_blocks<const R: usize, const S: usize, const KIND: us
 /// `Σ stored·x` over a block of 32.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn block_products<const R: usize, const KIND: usize>(quads: &[Quad], side: usize, x: &[[Four; R]; 8]) -> [__m256i; R] {
+fn block_products<const R: usize, const KIND: usize>(
+    quads: &[Quad],
+    side: usize,
+    x: &[[Four; R]; 8],
+) -> [__m256i; R] {
     let ones = _mm256_set1_epi16(1);
     let mut integers = [_mm256_setzero_si256(); R];
     if KIND == WeightType::Q8_0 as usize {
@@ -141,8 +171,8 @@ fn block_products<const R: usize, const KIND: usize>(quads: &[Quad], side: usize
     integers
 }
 
-/// Products of one half of a block of 32, two or more of them added in each 16 bits. Of two registers the second is empty where
-/// the first can hold all.
+/// Products of one half of a block of 32, two or more of them added in each 16 bits. Of two
+/// registers the second is empty where the first can hold all.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn half_pairs<const R: usize, const KIND: usize>(
@@ -171,7 +201,8 @@ fn stored<const KIND: usize>(quads: &[Quad], side: usize, half: usize, c: usize)
     let both = load(&quads[upper_quads + c], side);
     let shifted = if half == 0 { both } else { _mm256_srli_epi16::<4>(both) };
     let nibbles = _mm256_and_si256(shifted, _mm256_set1_epi8(0x0f));
-    // Bits of the byte that belong to these columns, moved to bit 4: from bit `c + 4·half` or from bit `2c`.
+    // Bits of the byte that belong to these columns, moved to bit 4: from bit `c + 4·half` or from
+    // bit `2c`.
     let (quad, from, mask) = match upper_quads {
         0 => return nibbles,
         1 => (0, c + 4 * half, 0x10),
@@ -191,7 +222,8 @@ fn stored<const KIND: usize>(quads: &[Quad], side: usize, half: usize, c: usize)
     _mm256_or_si256(nibbles, _mm256_and_si256(moved, _mm256_set1_epi8(mask)))
 }
 
-/// Scales of the 16 parts of a super-block, twice in every lane; those of formats with 8 are at even places.
+/// Scales of the 16 parts of a super-block, twice in every lane; those of formats with 8 are at
+/// even places.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn part_scales<const KIND: usize>(quads: &[Quad], side: usize) -> [__m256i; 16] {
@@ -199,7 +231,10 @@ fn part_scales<const KIND: usize>(quads: &[Quad], side: usize) -> [__m256i; 16] 
     if KIND == WeightType::Q6_K as usize {
         for q in 0..4 {
             let word = load(&quads[q], side);
-            let (even, odd) = (_mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(word)), _mm256_srai_epi16::<8>(word));
+            let (even, odd) = (
+                _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(word)),
+                _mm256_srai_epi16::<8>(word),
+            );
             scales[4 * q] = lower_twice(even);
             scales[4 * q + 1] = upper_twice(even);
             scales[4 * q + 2] = lower_twice(odd);
@@ -209,7 +244,8 @@ fn part_scales<const KIND: usize>(quads: &[Quad], side: usize) -> [__m256i; 16] 
         let six = _mm256_set1_epi16(0x3f);
         for q in 0..2 {
             let word = load(&quads[q], side);
-            let (first, second) = (_mm256_and_si256(word, six), _mm256_and_si256(_mm256_srli_epi16::<6>(word), six));
+            let (first, second) =
+                (_mm256_and_si256(word, six), _mm256_and_si256(_mm256_srli_epi16::<6>(word), six));
             scales[8 * q] = lower_twice(first);
             scales[8 * q + 2] = upper_twice(first);
             scales[8 * q + 4] = lower_twice(second);
@@ -236,12 +272,20 @@ fn upper_twice(x: __m256i) -> __m256i {
 /// `Σ minimum·sum` over the 8 blocks, or for Q6_K `Σ scale·sum` over the 16 parts.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn pair_products<const R: usize, const KIND: usize>(quads: &[Quad], side: usize, x: &[[[i16; 2]; R]; PAIRS], r: usize) -> __m256i {
+fn pair_products<const R: usize, const KIND: usize>(
+    quads: &[Quad],
+    side: usize,
+    x: &[[[i16; 2]; R]; PAIRS],
+    r: usize,
+) -> __m256i {
     let mut sum = _mm256_setzero_si256();
     if KIND == WeightType::Q6_K as usize {
         for q in 0..4 {
             let word = load(&quads[q], side);
-            let (even, odd) = (_mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(word)), _mm256_srai_epi16::<8>(word));
+            let (even, odd) = (
+                _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(word)),
+                _mm256_srai_epi16::<8>(word),
+            );
             sum = _mm256_add_epi32(sum, _mm256_madd_epi16(even, two(x[2 * q][r])));
             sum = _mm256_add_epi32(sum, _mm256_madd_epi16(odd, two(x[2 * q + 1][r])));
         }
@@ -252,8 +296,14 @@ fn pair_products<const R: usize, const KIND: usize>(quads: &[Quad], side: usize,
     let minima = [
         _mm256_and_si256(c, six),
         _mm256_and_si256(_mm256_srli_epi16::<6>(c), six),
-        _mm256_or_si256(_mm256_srli_epi16::<12>(a), _mm256_and_si256(_mm256_srli_epi16::<8>(c), upper)),
-        _mm256_or_si256(_mm256_srli_epi16::<12>(b), _mm256_and_si256(_mm256_srli_epi16::<10>(c), upper)),
+        _mm256_or_si256(
+            _mm256_srli_epi16::<12>(a),
+            _mm256_and_si256(_mm256_srli_epi16::<8>(c), upper),
+        ),
+        _mm256_or_si256(
+            _mm256_srli_epi16::<12>(b),
+            _mm256_and_si256(_mm256_srli_epi16::<10>(c), upper),
+        ),
     ];
     for pair in 0..4 {
         sum = _mm256_add_epi32(sum, _mm256_madd_epi16(minima[pair], two(x[BLOCK_PAIRS + pair][r])));

@@ -1,7 +1,7 @@
 //! AVX-512 with VNNI: 16 rows are one register, four products per lane and instruction.
 //!
-//! The instruction wants one unsigned factor: the weights, as they are stored or, for Q8_0, moved up by 128. What the offset adds
-//! is taken back with the activations' sums, still in integers.
+//! The instruction wants one unsigned factor: the weights, as they are stored or, for Q8_0, moved
+//! up by 128. What the offset adds is taken back with the activations' sums, still in integers.
 
 use core::arch::x86_64::*;
 
@@ -16,7 +16,10 @@ use crate::{
 ///
 /// # Safety
 /// The CPU must have AVX-512 F, BW, VL and VNNI.
-#[expect(clippy::needless_range_loop, reason = "registers of several sums, counted at compile time")]
+#[expect(
+    clippy::needless_range_loop,
+    reason = "registers of several sums, counted at compile time"
+)]
 #[target_feature(enable = "avx2,f16c,avx512f,avx512bw,avx512vl,avx512vnni")]
 pub(super) unsafe fn blocks<const R: usize, const G: usize, const P: usize, const KIND: usize>(
     groups: [Group<'_>; G],
@@ -25,7 +28,8 @@ pub(super) unsafe fn blocks<const R: usize, const G: usize, const P: usize, cons
     let (layout, block_quads) = const { (layout(KIND), block_quads(KIND)) };
     let mut sums = [[[_mm512_setzero_ps(); R]; P]; G];
     for block in 0..groups[0].heads.len() / layout.heads {
-        // Not by `map`: its closure would have this function's features, and `map`, which has not, could not take it in.
+        // Not by `map`: its closure would have this function's features, and `map`, which has not,
+        // could not take it in.
         let (mut quads, mut heads): ([&[Quad]; G], [&[Head]; G]) = ([&[]; G], [&[]; G]);
         for g in 0..G {
             quads[g] = &groups[g].quads[block * block_quads..][..block_quads];
@@ -48,11 +52,13 @@ pub(super) unsafe fn blocks<const R: usize, const G: usize, const P: usize, cons
             let (c, is_high) = (half / 2, half % 2 == 1);
             let mut weights = [_mm512_setzero_si512(); G];
             for g in 0..G {
-                weights[g] = if is_high { high::<KIND>(quads[g], c) } else { low::<KIND>(quads[g], c) };
+                weights[g] =
+                    if is_high { high::<KIND>(quads[g], c) } else { low::<KIND>(quads[g], c) };
             }
             for p in 0..P {
                 for r in 0..R {
-                    // Loaded once for all groups: one load for each multiplication would be as much as the CPU can do.
+                    // Loaded once for all groups: one load for each multiplication would be as much
+                    // as the CPU can do.
                     let x = four(x[p].quants[block][c + 4 * usize::from(is_high)][r]);
                     for g in 0..G {
                         integers[g][p][r] = _mm512_dpbusd_epi32(integers[g][p][r], weights[g], x);
@@ -66,11 +72,20 @@ pub(super) unsafe fn blocks<const R: usize, const G: usize, const P: usize, cons
         }
         for p in 0..P {
             for r in 0..R {
-                let (x_scale, x_sum) = (_mm512_set1_ps(x[p].scales[block][r]), _mm512_set1_epi32(x[p].sums[block][r]));
+                let (x_scale, x_sum) =
+                    (_mm512_set1_ps(x[p].scales[block][r]), _mm512_set1_epi32(x[p].sums[block][r]));
                 for g in 0..G {
-                    sums[g][p][r] = add_product(sums[g][p][r], _mm512_mul_ps(scales[g], x_scale), integers[g][p][r]);
+                    sums[g][p][r] = add_product(
+                        sums[g][p][r],
+                        _mm512_mul_ps(scales[g], x_scale),
+                        integers[g][p][r],
+                    );
                     if layout.heads == 2 {
-                        sums[g][p][r] = add_product(sums[g][p][r], _mm512_mul_ps(halves(&heads[g][1]), x_scale), x_sum);
+                        sums[g][p][r] = add_product(
+                            sums[g][p][r],
+                            _mm512_mul_ps(halves(&heads[g][1]), x_scale),
+                            x_sum,
+                        );
                     }
                 }
             }
@@ -87,7 +102,9 @@ fn offset_sum<const KIND: usize>(x_sum: i32) -> __m512i {
     match const { layout(KIND).offset } {
         8 => _mm512_sub_epi32(zero, _mm512_slli_epi32::<3>(x_sum)),
         16 => _mm512_sub_epi32(zero, _mm512_slli_epi32::<4>(x_sum)),
-        _ if KIND == WeightType::Q8_0 as usize => _mm512_sub_epi32(zero, _mm512_slli_epi32::<7>(x_sum)),
+        _ if KIND == WeightType::Q8_0 as usize => {
+            _mm512_sub_epi32(zero, _mm512_slli_epi32::<7>(x_sum))
+        }
         _ => zero,
     }
 }
@@ -103,7 +120,10 @@ pub(super) unsafe fn super_blocks<const R: usize, const P: usize, const KIND: us
 ) -> [[[f32; LANES]; R]; P] {
     let layout = const { layout(KIND) };
     let mut sums = [[_mm512_setzero_ps(); R]; P];
-    let records = group.quads.chunks_exact(const { block_quads(KIND) }).zip(group.heads.chunks_exact(layout.heads));
+    let records = group
+        .quads
+        .chunks_exact(const { block_quads(KIND) })
+        .zip(group.heads.chunks_exact(layout.heads));
     for (index, (quads, heads)) in records.enumerate() {
         let (scale_quads, quads) = quads.split_at(layout.scale_quads);
         let scales = part_scales::<KIND>(scale_quads);
@@ -121,16 +141,22 @@ pub(super) unsafe fn super_blocks<const R: usize, const P: usize, const KIND: us
                     let x = &x[p].quants[index][block];
                     for r in 0..R {
                         parts[0][p][r] = _mm512_dpbusd_epi32(parts[0][p][r], low, four(x[c][r]));
-                        parts[other][p][r] = _mm512_dpbusd_epi32(parts[other][p][r], high, four(x[c + 4][r]));
+                        parts[other][p][r] =
+                            _mm512_dpbusd_epi32(parts[other][p][r], high, four(x[c + 4][r]));
                     }
                 }
             }
             for p in 0..P {
                 for r in 0..R {
-                    integers[p][r] = _mm512_add_epi32(integers[p][r], _mm512_mullo_epi32(parts[0][p][r], scales[2 * block]));
+                    integers[p][r] = _mm512_add_epi32(
+                        integers[p][r],
+                        _mm512_mullo_epi32(parts[0][p][r], scales[2 * block]),
+                    );
                     if layout.heads == 1 {
-                        integers[p][r] =
-                            _mm512_add_epi32(integers[p][r], _mm512_mullo_epi32(parts[1][p][r], scales[2 * block + 1]));
+                        integers[p][r] = _mm512_add_epi32(
+                            integers[p][r],
+                            _mm512_mullo_epi32(parts[1][p][r], scales[2 * block + 1]),
+                        );
                     }
                 }
             }
@@ -141,11 +167,16 @@ pub(super) unsafe fn super_blocks<const R: usize, const P: usize, const KIND: us
                 let x_scale = _mm512_set1_ps(x[p].scales[index][r]);
                 let corrections = pair_products::<R, KIND>(scale_quads, &x[p].pairs[index], r);
                 if layout.heads == 1 {
-                    let integer = _mm512_sub_epi32(integers[p][r], _mm512_slli_epi32::<5>(corrections));
+                    let integer =
+                        _mm512_sub_epi32(integers[p][r], _mm512_slli_epi32::<5>(corrections));
                     sums[p][r] = add_product(sums[p][r], _mm512_mul_ps(scale, x_scale), integer);
                 } else {
-                    sums[p][r] = add_product(sums[p][r], _mm512_mul_ps(scale, x_scale), integers[p][r]);
-                    let minimum = _mm512_mul_ps(_mm512_mul_ps(halves(&heads[1]), x_scale), _mm512_cvtepi32_ps(corrections));
+                    sums[p][r] =
+                        add_product(sums[p][r], _mm512_mul_ps(scale, x_scale), integers[p][r]);
+                    let minimum = _mm512_mul_ps(
+                        _mm512_mul_ps(halves(&heads[1]), x_scale),
+                        _mm512_cvtepi32_ps(corrections),
+                    );
                     sums[p][r] = _mm512_sub_ps(sums[p][r], minimum);
                 }
             }
@@ -248,12 +279,19 @@ fn part_scales<const KIND: usize>(quads: &[Quad]) -> [__m512i; 16] {
 /// `Σ minimum·sum` over the 8 blocks, or for Q6_K `Σ scale·sum` over the 16 parts.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn pair_products<const R: usize, const KIND: usize>(quads: &[Quad], x: &[[[i16; 2]; R]; PAIRS], r: usize) -> __m512i {
+fn pair_products<const R: usize, const KIND: usize>(
+    quads: &[Quad],
+    x: &[[[i16; 2]; R]; PAIRS],
+    r: usize,
+) -> __m512i {
     let mut sum = _mm512_setzero_si512();
     if KIND == WeightType::Q6_K as usize {
         for q in 0..4 {
             let word = load(&quads[q]);
-            let (even, odd) = (_mm512_srai_epi16::<8>(_mm512_slli_epi16::<8>(word)), _mm512_srai_epi16::<8>(word));
+            let (even, odd) = (
+                _mm512_srai_epi16::<8>(_mm512_slli_epi16::<8>(word)),
+                _mm512_srai_epi16::<8>(word),
+            );
             sum = _mm512_dpwssd_epi32(sum, even, two(x[2 * q][r]));
             sum = _mm512_dpwssd_epi32(sum, odd, two(x[2 * q + 1][r]));
         }
@@ -264,8 +302,14 @@ fn pair_products<const R: usize, const KIND: usize>(quads: &[Quad], x: &[[[i16; 
     let minima = [
         _mm512_and_si512(c, six),
         _mm512_and_si512(_mm512_srli_epi16::<6>(c), six),
-        _mm512_or_si512(_mm512_srli_epi16::<12>(a), _mm512_and_si512(_mm512_srli_epi16::<8>(c), upper)),
-        _mm512_or_si512(_mm512_srli_epi16::<12>(b), _mm512_and_si512(_mm512_srli_epi16::<10>(c), upper)),
+        _mm512_or_si512(
+            _mm512_srli_epi16::<12>(a),
+            _mm512_and_si512(_mm512_srli_epi16::<8>(c), upper),
+        ),
+        _mm512_or_si512(
+            _mm512_srli_epi16::<12>(b),
+            _mm512_and_si512(_mm512_srli_epi16::<10>(c), upper),
+        ),
     ];
     for pair in 0..4 {
         sum = _mm512_dpwssd_epi32(sum, minima[pair], two(x[BLOCK_PAIRS + pair][r]));

@@ -14,8 +14,8 @@ pub(crate) struct Avx(__m256, __m256);
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512(__m512);
 
-// SAFETY (of all blocks): the kinds under which these types are used exist only where the CPU was seen to have AVX2 and F16C, or
-// AVX-512 F; loads and stores stay inside of arrays of 16.
+// SAFETY (of all blocks): the kinds under which these types are used exist only where the CPU was
+// seen to have AVX2 and F16C, or AVX-512 F; loads and stores stay inside of arrays of 16.
 impl Lanes for Avx {
     #[inline(always)]
     fn splat(x: f32) -> Self {
@@ -30,7 +30,8 @@ impl Lanes for Avx {
     #[inline(always)]
     fn load_f16(x: &[u16; LANES]) -> Self {
         unsafe {
-            let (low, high) = (_mm_loadu_si128(x.as_ptr().cast()), _mm_loadu_si128(x.as_ptr().add(8).cast()));
+            let (low, high) =
+                (_mm_loadu_si128(x.as_ptr().cast()), _mm_loadu_si128(x.as_ptr().add(8).cast()));
             Self(_mm256_cvtph_ps(low), _mm256_cvtph_ps(high))
         }
     }
@@ -38,8 +39,10 @@ impl Lanes for Avx {
     #[inline(always)]
     fn load_bf16(x: &[u16; LANES]) -> Self {
         unsafe {
-            let (low, high) = (_mm_loadu_si128(x.as_ptr().cast()), _mm_loadu_si128(x.as_ptr().add(8).cast()));
-            let wide = |half| _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(half)));
+            let (low, high) =
+                (_mm_loadu_si128(x.as_ptr().cast()), _mm_loadu_si128(x.as_ptr().add(8).cast()));
+            let wide =
+                |half| _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(half)));
             Self(wide(low), wide(high))
         }
     }

@@ -4,8 +4,9 @@ use core::arch::x86_64::*;
 
 use crate::TILE;
 
-/// `[positions, head_size]` to `[head_size, TILE]`, as many whole eights of positions as there are; returns how many positions.
-/// Elements beyond the last whole eight of a head are left to the caller: then nothing is done.
+/// `[positions, head_size]` to `[head_size, TILE]`, as many whole eights of positions as there are;
+/// returns how many positions. Elements beyond the last whole eight of a head are left to the
+/// caller: then nothing is done.
 ///
 /// # Safety
 /// The CPU must have AVX2 and F16C.
@@ -17,7 +18,8 @@ pub(super) unsafe fn halves(keys: &[u16], head_size: usize, turned: &mut [f32]) 
     let rows = turned.as_chunks_mut::<TILE>().0;
     let eights = (keys.len() / head_size).min(TILE) / 8;
     for (eight, keys) in keys.chunks_exact(8 * head_size).take(eights).enumerate() {
-        for (block, rows) in rows.as_chunks_mut::<8>().0.iter_mut().take(head_size / 8).enumerate() {
+        for (block, rows) in rows.as_chunks_mut::<8>().0.iter_mut().take(head_size / 8).enumerate()
+        {
             let row = |i: usize| {
                 let halves: &[u16] = &keys[i * head_size + block * 8..][..8];
                 // SAFETY: 8 halves.
@@ -47,8 +49,12 @@ fn transposed(r: [__m256; 8]) -> [__m256; 8] {
     let upper = [fours(0), fours(1)];
     let lower = [fours(4), fours(5)];
     let joined = |i: usize| {
-        let (first, second) = ([upper[i / 2].0, upper[i / 2].1][i % 2], [lower[i / 2].0, lower[i / 2].1][i % 2]);
-        (_mm256_permute2f128_ps::<0x20>(first, second), _mm256_permute2f128_ps::<0x31>(first, second))
+        let (first, second) =
+            ([upper[i / 2].0, upper[i / 2].1][i % 2], [lower[i / 2].0, lower[i / 2].1][i % 2]);
+        (
+            _mm256_permute2f128_ps::<0x20>(first, second),
+            _mm256_permute2f128_ps::<0x31>(first, second),
+        )
     };
     let [a, b, c, d] = [joined(0), joined(1), joined(2), joined(3)];
     [a.0, b.0, c.0, d.0, a.1, b.1, c.1, d.1]

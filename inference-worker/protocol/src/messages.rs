@@ -1,0 +1,107 @@
+//! What peers say to each other: one file per kind, in the order in which a session meets them.
+
+mod close;
+mod fault;
+mod open;
+mod pay;
+mod promises;
+mod quote;
+mod receipt;
+mod step;
+mod token;
+
+pub use close::{Close, CloseWhen, Closed, Statement};
+pub use fault::Fault;
+pub use open::{Acceptance, Open, Opened};
+pub use pay::{Pay, Payment};
+pub use promises::{HeldPromises, Promises};
+pub use quote::{Quote, QuoteRequest, SignedQuote};
+pub use receipt::SessionReceipt;
+pub use step::{Payload, PayloadError, Step};
+pub use token::Token;
+
+use codec::{Decode, Encode};
+
+/// One frame's content. Indices are part of the wire format; [`Message::Fault`] keeps its index and
+/// shape in every version.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub enum Message {
+    /// Anyone → worker: what do you ask?
+    #[codec(index = 0)]
+    QuoteRequest(QuoteRequest),
+    /// Worker → anyone: a signed offer.
+    #[codec(index = 1)]
+    Quote(SignedQuote),
+    /// Payer → stage: serve this session.
+    #[codec(index = 2)]
+    Open(Box<Open>),
+    /// Stage → payer: accepted.
+    #[codec(index = 3)]
+    Opened(Opened),
+    /// Payer → stage 0 (the prompt), stage k → stage k+1: compute this.
+    #[codec(index = 4)]
+    Step(Step),
+    /// Last stage → payer and stage 0: the next token.
+    #[codec(index = 5)]
+    Token(Token),
+    /// Payer → stage: money.
+    #[codec(index = 6)]
+    Pay(Pay),
+    /// Stage → payer: what was computed, signed.
+    #[codec(index = 7)]
+    Receipt(SessionReceipt),
+    /// Payer → stage: stop.
+    #[codec(index = 8)]
+    Close(Close),
+    /// Stage → payer: everything that I computed and gave receipts for.
+    #[codec(index = 9)]
+    Statement(Statement),
+    /// Stage → payer: paid, done.
+    #[codec(index = 10)]
+    Closed(Closed),
+    /// Stage → payer: what I hold of your promises on this channel.
+    #[codec(index = 11)]
+    Promises(Promises),
+    /// Either way: refused, or given up.
+    #[codec(index = 255)]
+    Fault(Fault),
+}
+
+impl Message {
+    /// The kind's name, for logs and errors.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::QuoteRequest(_) => "QuoteRequest",
+            Self::Quote(_) => "Quote",
+            Self::Open(_) => "Open",
+            Self::Opened(_) => "Opened",
+            Self::Step(_) => "Step",
+            Self::Token(_) => "Token",
+            Self::Pay(_) => "Pay",
+            Self::Receipt(_) => "Receipt",
+            Self::Close(_) => "Close",
+            Self::Statement(_) => "Statement",
+            Self::Closed(_) => "Closed",
+            Self::Promises(_) => "Promises",
+            Self::Fault(_) => "Fault",
+        }
+    }
+
+    /// The session that the message belongs to, if it belongs to one.
+    pub fn session(&self) -> Option<crate::SessionId> {
+        match self {
+            Self::QuoteRequest(_) | Self::Quote(_) => None,
+            Self::Open(message) => Some(message.session),
+            Self::Opened(message) => Some(message.acceptance.session),
+            Self::Step(message) => Some(message.session),
+            Self::Token(message) => Some(message.session),
+            Self::Pay(message) => Some(message.session),
+            Self::Receipt(message) => Some(message.session()),
+            Self::Close(message) => Some(message.session),
+            Self::Statement(message) => Some(message.session),
+            Self::Closed(message) => Some(message.session),
+            Self::Promises(message) => Some(message.session),
+            Self::Fault(message) => message.session,
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The worker's side: openings, steps, credit, receipts, the account at the end.
+
+mod account;
+mod io;
+mod offer;
+mod opening;
+mod refusal;
+mod session;
+mod table;
+
+pub use io::{
+    ComputeJob, ComputeResult, Computed, Drawn, SessionEnd, StageInput, StageOutput, Want,
+};
+pub use offer::{StageDeadlines, StageIdentity, StageOffer};
+pub use table::StageTable;

@@ -1,0 +1,215 @@
+//! `mica-worker bench`: how fast this machine computes a model, how near that is to its memory's
+//! speed, and what a token costs it.
+
+mod machine;
+mod report;
+
+use std::{
+    io::{IsTerminal, Write},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+use eyre::{Result, WrapErr, ensure, eyre};
+use mica_engine::{
+    Isa, LayerRange, Model,
+    speed::{self, Round, Trial, Workload},
+};
+
+use self::report::Report;
+use super::generate::{open_model, threads};
+use crate::config::parse_layers;
+
+/// Most rounds, so that a typing error does not keep a machine busy for days.
+const MAX_ROUNDS: usize = 1000;
+/// Most sessions, so that a typing error does not fill the memory.
+const MAX_BATCH: usize = 256;
+
+/// Arguments of `mica-worker bench`.
+#[derive(Args, Clone, Debug)]
+pub struct BenchArgs {
+    /// GGUF file; the model built into this program if absent.
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    /// Layers to load and to compute; all if absent. Layers without the first one get made-up
+    /// hidden states.
+    #[arg(long, value_name = "FIRST..END", value_parser = parse_layers)]
+    pub layers: Option<LayerRange>,
+    /// Threads that compute; as many as the machine has if absent.
+    #[arg(long, value_name = "T")]
+    pub threads: Option<usize>,
+    /// Positions of each session's prompt.
+    #[arg(long, default_value_t = 128, value_name = "N")]
+    pub prompt_tokens: usize,
+    /// Tokens of each session's answer.
+    #[arg(long, default_value_t = 64, value_name = "N")]
+    pub gen_tokens: usize,
+    /// Sessions that decode together.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub batch: usize,
+    /// Rounds; the middle one counts.
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    pub rounds: usize,
+    /// Instructions to compute with, as the output names them; the best of this machine if absent.
+    /// The bytes are the same.
+    #[arg(long, value_name = "NAME", value_parser = parse_isa)]
+    pub isa: Option<Isa>,
+    /// Print one JSON object instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If the model cannot be used, if the lengths do not fit its context, or if there is not enough
+/// memory.
+pub fn run(args: &BenchArgs) -> Result<()> {
+    ensure!(
+        args.prompt_tokens > 0 && args.gen_tokens > 0,
+        "--prompt-tokens and --gen-tokens must be at least 1"
+    );
+    ensure!((1..=MAX_ROUNDS).contains(&args.rounds), "--rounds must be 1 to {MAX_ROUNDS}");
+    ensure!((1..=MAX_BATCH).contains(&args.batch), "--batch must be 1 to {MAX_BATCH}");
+    let mut progress = Progress::new();
+    progress.say("loading the model");
+    let started = Instant::now();
+    let file = open_model(args.model.as_ref())?;
+    let config = file.config()?;
+    let range = args.layers.unwrap_or(config.all_layers());
+    let isa = args.isa.unwrap_or_else(Isa::best);
+    let model = Model::load_for(&file, range, threads(args.threads), isa)
+        .wrap_err_with(|| format!("cannot load layers {range}"))?;
+    let load = started.elapsed();
+
+    let workload = Workload {
+        prompt_tokens: args.prompt_tokens,
+        generated_tokens: args.gen_tokens,
+        sessions: args.batch,
+    };
+    let mut trial = Trial::new(&model, workload)
+        .wrap_err("--prompt-tokens and --gen-tokens do not fit this model")?;
+    let first_token = load + trial.first_token()?;
+    progress.say("warming up");
+    trial.warm_up()?;
+    let mut rounds = Vec::with_capacity(args.rounds);
+    for round in 1..=args.rounds {
+        progress.say(&format!("round {round} of {}", args.rounds));
+        rounds.push(trial.round()?);
+    }
+    let memory = machine::memory();
+    let cache_bytes = trial.cache_bytes();
+    drop(trial);
+    progress.say("measuring the cost of a token");
+    let cost_us_per_layer_token = speed::cost_us_per_layer_token(&model)?;
+    progress.say("measuring the memory's speed");
+    let bandwidth = speed::read_bytes_per_second(threads(args.threads));
+    progress.done();
+
+    let report = Report {
+        model: &model,
+        workload,
+        rounds: args.rounds,
+        load,
+        first_token,
+        prefill: middle(&rounds, |round| round.prefill),
+        decode: middle(&rounds, |round| round.decode),
+        decode_bytes: speed::decode_bytes(&file, &config, range),
+        bandwidth,
+        memory,
+        cache_bytes,
+        cost_us_per_layer_token,
+    };
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", report.json())?;
+    } else {
+        write!(out, "{report}")?;
+    }
+    Ok(())
+}
+
+fn parse_isa(name: &str) -> Result<Isa> {
+    Isa::available().find(|isa| isa.name() == name).ok_or_else(|| {
+        let names: Vec<_> = Isa::available().map(Isa::name).collect();
+        eyre!("this machine has {}", names.join(", "))
+    })
+}
+
+/// The median of one time of the rounds, of which there is at least one.
+fn middle(rounds: &[Round], time: impl Fn(&Round) -> Duration) -> Duration {
+    let mut times: Vec<Duration> = rounds.iter().map(time).collect();
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+/// One line on the terminal that says what takes so long; nothing where no person looks.
+struct Progress {
+    shown: bool,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self { shown: std::io::stderr().is_terminal() }
+    }
+
+    fn say(&mut self, what: &str) {
+        if self.shown {
+            // Goes to the line's start and clears it. A terminal that cannot be written to is no
+            // reason to stop.
+            let _ = write!(std::io::stderr(), "\r\x1b[K{what}…");
+        }
+    }
+
+    fn done(&mut self) {
+        if self.shown {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_middle_round_counts() {
+        let round = |ms| Round {
+            prefill: Duration::from_millis(ms),
+            decode: Duration::from_millis(100 - ms),
+        };
+        let rounds = [round(9), round(1), round(5)];
+        assert_eq!(middle(&rounds, |round| round.prefill), Duration::from_millis(5));
+        assert_eq!(middle(&rounds, |round| round.decode), Duration::from_millis(95));
+    }
+
+    #[test]
+    fn only_instructions_of_this_machine_are_taken() {
+        assert_eq!(parse_isa("scalar").expect("always there"), Isa::scalar());
+        let refusal = parse_isa("amx").expect_err("never used").to_string();
+        assert!(refusal.starts_with("this machine has scalar"), "{refusal}");
+    }
+
+    #[test]
+    fn the_built_in_model_is_measured_in_part_and_with_several_sessions() {
+        let args = BenchArgs {
+            model: None,
+            layers: LayerRange::new(3, 5),
+            threads: Some(1),
+            prompt_tokens: 3,
+            gen_tokens: 2,
+            batch: 2,
+            rounds: 1,
+            isa: None,
+            json: true,
+        };
+        run(&args).expect("measures");
+        for bad in [
+            BenchArgs { gen_tokens: 0, ..args.clone() },
+            BenchArgs { layers: LayerRange::new(3, 99), ..args },
+        ] {
+            assert!(run(&bad).is_err(), "{bad:?}");
+        }
+    }
+}

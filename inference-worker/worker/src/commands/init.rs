@@ -1,0 +1,84 @@
+//! `mica-worker init`: makes the folder of a worker and says what to fund.
+
+use std::io::Write;
+
+use eyre::{Context, Result, bail};
+use mica_chain::Signer;
+use mica_protocol::signing;
+use serde_json::json;
+
+use crate::{
+    config::TEMPLATE,
+    data_dir::{DataDir, staged},
+    keys::{Keys, SecretReader},
+};
+
+/// What the command takes.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Secret URI of the account: words, a 0x seed, or a development key such as //Bob. Without it
+    /// a new account is made. Other users of this machine may see it: prefer the environment.
+    #[arg(long, env = "MICA_WORKER_SURI", hide_env_values = true, value_name = "SECRET")]
+    suri: Option<String>,
+    /// Read a derivation path that wallets read differently as subkey does
+    #[arg(long, requires = "suri")]
+    path_as_subkey: bool,
+    /// One JSON object instead of sentences; the words of a new account are in it.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Makes keys and configuration.
+///
+/// # Errors
+/// If the folder has a worker already, the secret is no key, or something cannot be written.
+pub fn run(args: &Args, folder: &DataDir) -> Result<()> {
+    folder.create()?;
+    if folder.config().exists() {
+        bail!(
+            "{} exists: this folder has a worker already; choose another --data-dir",
+            folder.config().display()
+        );
+    }
+    let config = folder.config();
+    let cannot_write = || {
+        format!(
+            "cannot write {}: check the folder's permissions and the free space",
+            config.display()
+        )
+    };
+    let staged = staged(&config, TEMPLATE.as_bytes()).wrap_err_with(cannot_write)?;
+    let read: SecretReader =
+        if args.path_as_subkey { Signer::from_suri_as_subkey } else { Signer::from_suri };
+    let created = Keys::create(folder.path(), args.suri.as_deref(), read)?;
+    staged.persist_noclobber(&config).wrap_err_with(cannot_write)?;
+    let account = created.keys.account.account().to_string();
+    let peer = hex::encode(signing::public_key(&created.keys.peer));
+    let words = created.words.as_ref().map(|words| words.as_str());
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        let folder = folder.path().display().to_string();
+        writeln!(
+            out,
+            "{}",
+            json!({ "account": account, "peer": peer, "data_dir": folder, "config": config, "words": words })
+        )?;
+        return Ok(());
+    }
+    writeln!(out, "account        {account}")?;
+    writeln!(out, "peer key       {peer}")?;
+    writeln!(out, "configuration  {}", config.display())?;
+    if let Some(words) = words {
+        writeln!(
+            out,
+            "\nThe account's words. Write them down: they are the only way back to its money.\n\n    {words}\n"
+        )?;
+    }
+    writeln!(
+        out,
+        "Next: send the account its stake and a little for fees (`mica wallet transfer {account} \
+         110`),"
+    )?;
+    writeln!(out, "look through the configuration, then start with `mica-worker run`.")?;
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! `mica-worker run`: serves until it is told to stop.
+
+use std::path::PathBuf;
+
+use eyre::Result;
+use mica_chain::amount;
+use mica_primitives::{Balance, LayerRange};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::{Config, parse_layers},
+    daemon,
+    data_dir::DataDir,
+    report::{Form, Reporter},
+};
+
+/// What the command takes. Each flag stands above the same setting in `config.toml`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// WebSocket address of a node.
+    #[arg(long, env = "MICA_NODE_URL", value_name = "URL")]
+    node_url: Option<String>,
+    /// GGUF file to serve [default: the built-in model].
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// Layers to serve, for example 0..3 [default: those that need a worker most].
+    #[arg(long, value_name = "FIRST..END", value_parser = parse_layers)]
+    layers: Option<LayerRange>,
+    /// Address to listen on; may be repeated.
+    #[arg(long, value_name = "MULTIADDR")]
+    listen: Vec<String>,
+    /// Address to publish instead of those listened on, dialled once at the start; may be repeated.
+    #[arg(long, value_name = "MULTIADDR")]
+    announce: Vec<String>,
+    /// Price for a token through a layer, without --no-pricing only the first: 0.000001 is MICA,
+    /// 1000000u is base units.
+    #[arg(long, value_name = "AMOUNT", value_parser = amount::parse)]
+    price: Option<Balance>,
+    /// Stake [default: the chain's minimum].
+    #[arg(long, value_name = "AMOUNT", value_parser = amount::parse)]
+    stake: Option<Balance>,
+    /// Least gain for which a finished session is redeemed at once [default: twice the fee].
+    #[arg(long, value_name = "AMOUNT", value_parser = amount::parse)]
+    redeem_minimum: Option<Balance>,
+    /// Threads of the engine [default: one per core].
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Register the model if the chain does not know it.
+    #[arg(long)]
+    register_model: bool,
+    /// Keep the price as it is.
+    #[arg(long)]
+    no_pricing: bool,
+    /// Keep the layers as they are.
+    #[arg(long)]
+    no_migrate: bool,
+    /// Tell events as JSON, one object per line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Serves until SIGTERM or SIGINT; a second one ends at once.
+///
+/// # Errors
+/// Whatever keeps the worker from serving, with its remedy.
+pub async fn run(args: Args, folder: &DataDir) -> Result<()> {
+    let reporter = Reporter::new(if args.json { Form::Json } else { Form::Text });
+    let config = args.over(Config::read(&folder.config())?);
+    let stop = CancellationToken::new();
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stopping = stop.clone();
+    tokio::spawn(async move {
+        for again in [false, true] {
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = int.recv() => {}
+            }
+            if again {
+                // Every record is in the journal already.
+                std::process::exit(130);
+            }
+            stopping.cancel();
+        }
+    });
+    daemon::serve(folder, config, reporter, stop).await
+}
+
+impl Args {
+    fn over(self, mut config: Config) -> Config {
+        let Self {
+            node_url,
+            model,
+            layers,
+            listen,
+            announce,
+            price,
+            stake,
+            redeem_minimum,
+            threads,
+            ..
+        } = self;
+        config.node_url = node_url.unwrap_or(config.node_url);
+        config.model = model.or(config.model);
+        config.layers = layers.or(config.layers);
+        config.threads = threads.or(config.threads);
+        config.market.price = price.or(config.market.price);
+        config.market.stake = stake.or(config.market.stake);
+        config.market.redeem_minimum = redeem_minimum.or(config.market.redeem_minimum);
+        if !listen.is_empty() {
+            config.network.listen = listen;
+        }
+        if !announce.is_empty() {
+            config.network.announce = announce;
+        }
+        config.register_model |= self.register_model;
+        config.market.pricing &= !self.no_pricing;
+        config.market.migrate &= !self.no_migrate;
+        config
+    }
+}

@@ -1,0 +1,166 @@
+//! Whether a running worker serves: what it says of itself, held against the registry.
+
+use mica_chain::AccountId;
+use mica_primitives::{Balance, LayerRange, ModelId, WorkerAddresses, WorkerRecord};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::daemon::compare::{Own, differences};
+
+/// What the registry says.
+pub struct Registry {
+    /// The account's record and whether it is online.
+    pub worker: Option<(WorkerRecord<AccountId>, bool)>,
+    /// Base units.
+    pub min_stake_per_layer: Balance,
+}
+
+/// Something that is not as it should be.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Problem {
+    /// A name that programs can rely on.
+    pub code: String,
+    /// What is wrong and what to do.
+    pub text: String,
+}
+
+/// Whether payers are served.
+pub struct Truth {
+    /// They are, as far as anybody can tell.
+    pub serving: bool,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+}
+
+impl Truth {
+    /// What `running`, the worker's own status, and the registry say together; without a node, what
+    /// the worker saw last.
+    pub fn of(running: &Value, registry: Option<&Registry>) -> Self {
+        let standing = &running["standing"];
+        let mut truth =
+            Self { serving: standing["serving"].as_bool().unwrap_or(false), problems: Vec::new() };
+        if let (Some(code), Some(problem)) =
+            (standing["code"].as_str(), standing["problem"].as_str())
+        {
+            let text = match standing["compared_at"].as_u64() {
+                Some(block) => format!("{problem} (as the worker saw it at block {block})"),
+                None => problem.to_owned(),
+            };
+            truth.problems.push(Problem { code: code.to_owned(), text });
+        }
+        if let (Some(registry), Some(own)) = (registry, own(running)) {
+            truth.compare(registry, &own);
+        }
+        truth
+    }
+
+    fn compare(&mut self, registry: &Registry, own: &Own) {
+        let record = registry.worker.as_ref();
+        for difference in
+            differences(record.map(|(record, _)| record), own, registry.min_stake_per_layer)
+        {
+            self.serving &= !difference.keeps_from_serving();
+            self.add(difference.code(), difference.to_string());
+        }
+        // What else keeps it from being online has been said.
+        if self.serving && record.is_some_and(|(_, online)| !online) {
+            self.serving = false;
+            self.add(
+                "offline",
+                "its heartbeats do not reach the chain: check the node and the account's log"
+                    .to_owned(),
+            );
+        }
+    }
+
+    fn add(&mut self, code: &str, text: String) {
+        // What the worker has noticed itself is not said twice.
+        if self.problems.iter().all(|problem| problem.code != code) {
+            self.problems.push(Problem { code: code.to_owned(), text });
+        }
+    }
+
+    /// All problems in one line.
+    pub fn to_text(&self) -> String {
+        let texts: Vec<&str> = self.problems.iter().map(|problem| problem.text.as_str()).collect();
+        if texts.is_empty() { "it has not said why".to_owned() } else { texts.join("; ") }
+    }
+}
+
+/// What the worker says that it is; nothing if another version wrote that.
+fn own(running: &Value) -> Option<Own> {
+    let bytes = |name: &str| {
+        let text = running[name].as_str()?;
+        <[u8; 32]>::try_from(hex::decode(text.strip_prefix("0x").unwrap_or(text)).ok()?).ok()
+    };
+    let addresses = running["addresses"]
+        .as_array()?
+        .iter()
+        .map(|text| text.as_str()?.as_bytes().to_vec().try_into().ok());
+    let addresses: Option<Vec<_>> = addresses.collect();
+    let layer =
+        |name: &str| running["layers"][name].as_u64().and_then(|layer| u16::try_from(layer).ok());
+    Some(Own {
+        model: ModelId(bytes("model")?),
+        range: LayerRange::new(layer("first")?, layer("end")?)?,
+        cost_us_per_layer_token: running["cost_us_per_layer_token"].as_u64()?.try_into().ok()?,
+        price_per_layer_token: running["price_per_layer_token"].as_str()?.parse().ok()?,
+        peer: bytes("peer")?,
+        addresses: WorkerAddresses::try_from(addresses?).ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::pricing::tests::worker;
+
+    fn running(serving: bool, code: Option<&str>) -> Value {
+        json!({
+            "peer": hex::encode([1; 32]),
+            "model": ModelId([1; 32]).to_string(),
+            "layers": { "first": 0, "end": 4 },
+            "price_per_layer_token": "10",
+            "cost_us_per_layer_token": 50,
+            "addresses": [],
+            "standing": { "serving": serving, "code": code, "problem": code.map(|_| "wrong"), "compared_at": 7 },
+        })
+    }
+
+    fn registry(worker: Option<(WorkerRecord<AccountId>, bool)>) -> Registry {
+        Registry { worker, min_stake_per_layer: 0 }
+    }
+
+    fn codes(truth: &Truth) -> Vec<&str> {
+        truth.problems.iter().map(|problem| problem.code.as_str()).collect()
+    }
+
+    #[test]
+    fn a_worker_serves_only_if_it_and_the_registry_say_so() {
+        let record = worker(1, 0, 4, 10, 50);
+        let well = Truth::of(&running(true, None), Some(&registry(Some((record.clone(), true)))));
+        assert!(well.serving && well.problems.is_empty(), "{}", well.to_text());
+        let gone = Truth::of(&running(true, None), Some(&registry(None)));
+        assert!(!gone.serving);
+        assert_eq!(codes(&gone), ["not_registered"]);
+        let silent =
+            Truth::of(&running(true, None), Some(&registry(Some((record.clone(), false)))));
+        assert!(!silent.serving);
+        assert_eq!(codes(&silent), ["offline"]);
+        let rival = Truth::of(
+            &running(false, Some("another_instance")),
+            Some(&registry(Some((record, true)))),
+        );
+        assert!(!rival.serving);
+        assert_eq!(codes(&rival), ["another_instance"]);
+        assert!(rival.to_text().contains("block 7"), "{}", rival.to_text());
+    }
+
+    #[test]
+    fn without_a_node_the_worker_has_the_word_and_without_a_word_it_does_not_serve() {
+        assert!(Truth::of(&running(true, None), None).serving);
+        assert!(!Truth::of(&json!({}), None).serving);
+    }
+}

@@ -1,0 +1,221 @@
+//! `config.toml`: what an operator decides, each setting with its default and its reason.
+//!
+//! Flags of `mica-worker run` override the file for one run. An unknown setting is an error: a
+//! misspelt limit must not be ignored.
+
+use std::path::{Path, PathBuf};
+
+use mica_chain::amount;
+use mica_primitives::{Balance, LayerRange, MarketUnits};
+use serde::{Deserialize, Deserializer};
+use thiserror::Error;
+
+/// The file that `init` writes.
+pub const TEMPLATE: &str = include_str!("config.toml");
+
+/// Why a configuration is refused.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error(
+        "cannot read {path} ({reason}): run `mica-worker init` first, or name the folder with \
+         --data-dir"
+    )]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The file is not what is expected.
+    #[error("{path} is not valid: {reason}")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        reason: String,
+    },
+    /// Not a range of layers.
+    #[error(
+        "`{0}` is no range of layers: write it as FIRST..END, for example 0..3 for layers 0, 1 \
+         and 2"
+    )]
+    Layers(String),
+}
+
+/// Everything that an operator decides.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// WebSocket address of a node.
+    pub node_url: String,
+    /// GGUF file; nothing for the model built into the program.
+    #[serde(default)]
+    pub model: Option<PathBuf>,
+    /// Layers to serve; nothing to choose those that need a worker most.
+    #[serde(default, deserialize_with = "layers")]
+    pub layers: Option<LayerRange>,
+    /// Layers to serve when they are chosen automatically; nothing for the whole model.
+    #[serde(default)]
+    pub width: Option<u16>,
+    /// Threads of the engine; nothing for all cores.
+    #[serde(default)]
+    pub threads: Option<usize>,
+    /// Whether to register the model if the chain does not know it.
+    pub register_model: bool,
+    /// Network.
+    pub network: NetworkConfig,
+    /// Money.
+    pub market: MarketConfig,
+    /// Limits.
+    pub limits: LimitsConfig,
+}
+
+/// Where the worker is reached.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkConfig {
+    /// Multiaddresses to listen on.
+    pub listen: Vec<String>,
+    /// Multiaddresses to publish instead of those listened on; each is dialled once.
+    pub announce: Vec<String>,
+    /// Peers to learn addresses from.
+    pub bootstrap: Vec<String>,
+    /// Multicast on the LAN.
+    pub mdns: bool,
+}
+
+/// What the worker asks for, and when it takes it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MarketConfig {
+    /// Price, base units per layer-token; with pricing only the first one. Nothing for the
+    /// registered one, else the model's price unit.
+    #[serde(default, deserialize_with = "money")]
+    pub price: Option<Balance>,
+    /// Highest price that pricing may set, base units per layer-token; nothing for a thousand price
+    /// units.
+    #[serde(default, deserialize_with = "money")]
+    pub ceiling: Option<Balance>,
+    /// Base units that one layer-token costs the operator: pricing never goes below.
+    #[serde(default, deserialize_with = "money")]
+    pub expense: Option<Balance>,
+    /// Stake; nothing for the chain's minimum.
+    #[serde(default, deserialize_with = "money")]
+    pub stake: Option<Balance>,
+    /// Whether the price follows the market.
+    pub pricing: bool,
+    /// Whether the range follows the market.
+    pub migrate: bool,
+    /// Least gain for which a finished session's voucher is redeemed at once; nothing for twice the
+    /// fee.
+    #[serde(default, deserialize_with = "money")]
+    pub redeem_minimum: Option<Balance>,
+    /// Exchange rate between money and time, used if this worker registers the model.
+    pub units: MarketUnits,
+}
+
+/// What the worker risks and holds.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// Positions computed before they are paid.
+    pub credit_positions: u16,
+    /// Positions of all sessions together; nothing for what half of the free memory holds, which is
+    /// the most in any case.
+    #[serde(default)]
+    pub cache_positions: Option<u32>,
+    /// Sessions at once.
+    pub sessions: usize,
+    /// Sessions of one payer at once.
+    pub sessions_per_peer: usize,
+    /// Seconds that running sessions get when the worker stops or moves.
+    pub drain_seconds: u64,
+}
+
+impl Config {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] says which file and what is wrong with it.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Read {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        })?;
+        Self::parse(&text).map_err(|reason| ConfigError::Syntax { path: path.to_owned(), reason })
+    }
+
+    /// Reads a configuration's text.
+    ///
+    /// # Errors
+    /// The parser's message, with line and column.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|error| error.to_string())
+    }
+}
+
+/// Reads `FIRST..END`.
+///
+/// # Errors
+/// [`ConfigError::Layers`] if it is no range or an empty one.
+pub fn parse_layers(text: &str) -> Result<LayerRange, ConfigError> {
+    let refused = || ConfigError::Layers(text.to_owned());
+    let (first, end) = text.trim().split_once("..").ok_or_else(refused)?;
+    let number = |part: &str| part.trim().parse::<u16>().map_err(|_| refused());
+    LayerRange::new(number(first)?, number(end)?).ok_or_else(refused)
+}
+
+fn layers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<LayerRange>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| parse_layers(&text).map_err(serde::de::Error::custom)).transpose()
+}
+
+fn money<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Balance>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| amount::parse(&text).map_err(serde::de::Error::custom)).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_is_valid_and_says_nothing_that_must_be_decided() {
+        let config = Config::parse(TEMPLATE).expect("the template");
+        assert_eq!(config.layers, None);
+        assert_eq!(config.market.stake, None);
+        assert!(config.market.units.price_unit > 0);
+    }
+
+    #[test]
+    fn every_setting_of_the_template_can_be_uncommented() {
+        let text: String = TEMPLATE
+            .lines()
+            .map(|line| format!("{}\n", line.strip_prefix("# = ").unwrap_or(line)))
+            .collect();
+        let config = Config::parse(&text).expect("the examples");
+        assert_eq!(config.layers, LayerRange::new(0, 4));
+        assert!(
+            config.market.price.is_some()
+                && config.market.ceiling.is_some()
+                && config.market.redeem_minimum.is_some()
+        );
+    }
+
+    #[test]
+    fn a_misspelt_setting_is_refused() {
+        let error =
+            Config::parse(&TEMPLATE.replace("credit_positions", "credit_position")).unwrap_err();
+        assert!(error.contains("credit_position"), "{error}");
+    }
+
+    #[test]
+    fn layers_are_read_and_empty_ones_refused() {
+        assert_eq!(parse_layers("0..3").expect("a range"), LayerRange { first: 0, end: 3 });
+        for text in ["", "3", "3..3", "4..3", "-1..3", "0..=3", "a..b", "0..70000"] {
+            assert!(parse_layers(text).is_err(), "{text}");
+        }
+    }
+}

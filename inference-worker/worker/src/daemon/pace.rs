@@ -1,0 +1,95 @@
+//! How often something that costs a fee is tried.
+
+use mica_primitives::BlockNumber;
+
+/// Blocks between the first two attempts.
+const FIRST: BlockNumber = 5;
+/// Most blocks between two attempts: about an hour.
+const LONGEST: BlockNumber = 1_280;
+
+/// At once the first time, then after a pause that doubles; at once again after [`LONGEST`] blocks
+/// without an attempt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pace {
+    next: BlockNumber,
+    pause: BlockNumber,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { next: 0, pause: FIRST }
+    }
+}
+
+impl Pace {
+    /// Whether it may be tried in `block`.
+    pub const fn allows(&self, block: BlockNumber) -> bool {
+        block >= self.next
+    }
+
+    /// It was tried in `block`.
+    pub fn spent(&mut self, block: BlockNumber) {
+        self.next = block.saturating_add(self.pause);
+        self.pause = self.pause.saturating_mul(2).min(LONGEST);
+    }
+
+    /// There was nothing to try in `block`. A short rest says little: what comes and goes once a
+    /// minute would cost a fee a minute.
+    pub fn rested(&mut self, block: BlockNumber) {
+        if block >= self.next.saturating_add(LONGEST) {
+            *self = Self::default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_that_undo_each_other_cost_a_few_fees_and_not_one_per_block() {
+        let mut pace = Pace::default();
+        let attempts = (0..10_000)
+            .filter(|block| {
+                let now = pace.allows(*block);
+                if now {
+                    pace.spent(*block);
+                }
+                now
+            })
+            .count();
+        assert_eq!(attempts, 15);
+    }
+
+    #[test]
+    fn only_after_a_long_rest_the_first_attempt_is_made_at_once() {
+        let mut pace = Pace::default();
+        pace.spent(100);
+        pace.spent(105);
+        pace.rested(200);
+        assert!(!pace.allows(114) && pace.allows(115));
+        pace.spent(200);
+        assert!(!pace.allows(219) && pace.allows(220), "the pause has grown");
+        pace.rested(220 + LONGEST - 1);
+        assert_ne!(pace, Pace::default());
+        pace.rested(220 + LONGEST);
+        assert_eq!(pace, Pace::default());
+    }
+
+    #[test]
+    fn what_comes_and_goes_costs_fewer_fees_the_longer_it_does() {
+        let mut pace = Pace::default();
+        let attempts = (0..10_000)
+            .filter(|block| {
+                let is_there = block % 40 < 20;
+                let now = is_there && pace.allows(*block);
+                match now {
+                    true => pace.spent(*block),
+                    false => pace.rested(*block),
+                }
+                now
+            })
+            .count();
+        assert!(attempts < 20, "{attempts}");
+    }
+}

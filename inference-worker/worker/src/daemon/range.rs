@@ -1,0 +1,84 @@
+//! Which layers to serve, and on what terms.
+
+use eyre::{Result, bail, eyre};
+use mica_chain::{AccountId, Chain};
+use mica_primitives::{LayerRange, WorkerRecord};
+use mica_protocol::{
+    limits::{MAX_SESSIONS, MAX_SESSIONS_PER_PEER},
+    stage::{StageDeadlines, StageOffer},
+};
+
+use crate::{
+    config::{Config, LimitsConfig},
+    engine::{Engine, Room},
+    migration,
+    model::ModelSource,
+};
+
+/// The configured range; else that of an existing registration; else the one that needs a worker
+/// most.
+///
+/// # Errors
+/// If the model does not have the configured layers or the chain cannot be read.
+pub async fn choose_range(
+    chain: &Chain,
+    source: &ModelSource,
+    config: &Config,
+    account: AccountId,
+) -> Result<LayerRange> {
+    let layers = source.manifest.layers;
+    if let Some(range) = config.layers {
+        if !range.is_valid_for(layers) {
+            bail!("the model has layers 0..{layers} and not {range}: correct --layers");
+        }
+        return Ok(range);
+    }
+    let view = chain.at_best().await?;
+    if let Some((record, _)) = view.worker(account).await?
+        && record.model == source.id
+    {
+        return Ok(record.range);
+    }
+    let width = config.width.unwrap_or(layers).clamp(1, layers);
+    let workers = view.workers(source.id, None).await?;
+    let online: Vec<_> =
+        workers.into_iter().filter(|(_, online)| *online).map(|(worker, _)| worker).collect();
+    // The cost is measured on the layers, so it is not known yet: the choice takes the others'
+    // average for it.
+    let range = migration::first_range(layers, &online, width)?;
+    range.ok_or_else(|| eyre!("the model has no layers"))
+}
+
+/// The room for sessions: what the memory holds, or less if the operator says so.
+pub fn room(engine: &Engine, limits: &LimitsConfig) -> Room {
+    let Room { sessions, positions } = engine.room(limits.sessions.min(MAX_SESSIONS));
+    Room {
+        sessions,
+        positions: limits.cache_positions.map_or(positions, |limit| limit.min(positions)),
+    }
+}
+
+/// What the desk offers to payers.
+pub fn offer(
+    source: &ModelSource,
+    config: &Config,
+    record: &WorkerRecord<AccountId>,
+    room: Room,
+) -> StageOffer {
+    StageOffer {
+        model: source.id,
+        profile: source.manifest.profile,
+        model_layers: source.manifest.layers,
+        range: record.range,
+        hidden: source.manifest.hidden,
+        vocabulary: source.manifest.vocabulary,
+        context: source.manifest.context,
+        price_per_layer_token: record.list_price_per_layer_token,
+        cost_us_per_layer_token: record.cost_us_per_layer_token,
+        credit_positions: config.limits.credit_positions,
+        cache_positions: room.positions,
+        max_sessions: room.sessions,
+        max_sessions_per_peer: config.limits.sessions_per_peer.min(MAX_SESSIONS_PER_PEER),
+        deadlines: StageDeadlines::default(),
+    }
+}

@@ -1,0 +1,264 @@
+//! Makes the chain say what the worker is: its model, its range, its price, where to reach it.
+
+use eyre::{Result, bail, eyre};
+use mica_chain::{AccountId, Call, Chain, Signer, SubmitError, Submitted, Until, View, amount};
+use mica_primitives::{
+    Balance, LayerRange, MarketUnits, ModelRecord, PublicKey, RegistryParameters, WorkerAddresses,
+    WorkerRecord, WorkerStatus,
+};
+
+use crate::{
+    config::Config,
+    exit::{ExitKind, Failure},
+    model::ModelSource,
+    report::{Event, Reporter},
+};
+
+/// What is left for fees besides the stake, base units: enough for hundreds of calls.
+const FEE_RESERVE: Balance = mica_primitives::UNIT / 100;
+
+/// What is to be registered.
+pub struct Registration<'a> {
+    /// The chain.
+    pub chain: &'a Chain,
+    /// Holds the stake.
+    pub signer: &'a Signer,
+    /// The model.
+    pub source: &'a ModelSource,
+    /// What the operator decided.
+    pub config: &'a Config,
+    /// Tells people and programs.
+    pub reporter: Reporter,
+}
+
+/// What a worker offers at its registration.
+#[derive(Clone, Debug)]
+pub struct Offered {
+    /// The layers.
+    pub range: LayerRange,
+    /// Measured µs per layer-token.
+    pub cost_us_per_layer_token: u32,
+    /// Base units per layer-token.
+    pub price_per_layer_token: Balance,
+    /// ed25519 key of the peer identity.
+    pub peer: PublicKey,
+    /// Where to dial it.
+    pub addresses: WorkerAddresses,
+}
+
+impl Registration<'_> {
+    /// The model as the chain knows it; registers it first if the configuration says so.
+    ///
+    /// # Errors
+    /// If it is not registered and shall not be, or the account cannot pay the deposit.
+    pub async fn model(&self) -> Result<ModelRecord<AccountId>> {
+        let view = self.chain.at_best().await?;
+        if let Some(record) = view.model(self.source.id).await? {
+            return Ok(record);
+        }
+        if !self.config.register_model {
+            bail!(
+                "the chain does not know model {}: give --register-model to register it for a \
+                 deposit, or serve another model",
+                self.source.id
+            );
+        }
+        let deposit = view.registry_parameters().await?.model_deposit;
+        self.require(&view, deposit, "register the model").await?;
+        let call = Call::RegisterModel {
+            manifest: self.source.manifest.clone(),
+            units: self.config.market.units,
+        };
+        match self.chain.submit(self.signer, call, Until::InBlock).await {
+            Ok(Submitted { block, fee, .. }) => {
+                self.reporter.tell(&Event::ModelRegistered {
+                    model: self.source.id,
+                    block: block.number,
+                    fee,
+                });
+            }
+            // Another worker was faster.
+            Err(error @ SubmitError::Failed { .. }) if is(&error, "Registry", "ModelExists") => {
+                self.reporter.tell(&Event::Warning {
+                    text: format!("another worker registered the model first: {error}"),
+                });
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let record = self.chain.at_best().await?.model(self.source.id).await?;
+        record.ok_or_else(|| {
+            eyre!(
+                "the model was registered and is gone again: a fork took it back; start the \
+                 worker again"
+            )
+        })
+    }
+
+    /// Registers the worker, or brings its registration up to date. Returns the record as it is
+    /// then.
+    ///
+    /// # Errors
+    /// If the account lacks the stake, is leaving, or serves another model.
+    pub async fn worker(&self, offered: &Offered) -> Result<WorkerRecord<AccountId>> {
+        let view = self.chain.at_best().await?;
+        let account = self.signer.account();
+        let submitted = match view.worker(account).await? {
+            None => Some(self.register(&view, offered).await?),
+            Some((record, _)) => self.update(&view, &record, offered).await?,
+        };
+        let (record, _) = self.chain.at_best().await?.worker(account).await?.ok_or_else(|| {
+            eyre!("the registration is gone again: a fork took it back; start the worker again")
+        })?;
+        let block = submitted.map_or(view.number(), |submitted| submitted.block.number);
+        self.reporter.tell(&Event::Registered {
+            account: account.to_string(),
+            peer: hex::encode(record.peer),
+            model: record.model,
+            layers: record.range,
+            price_per_layer_token: record.list_price_per_layer_token,
+            stake: record.stake,
+            block,
+        });
+        Ok(record)
+    }
+
+    async fn register(&self, view: &View, offered: &Offered) -> Result<Submitted> {
+        let parameters = view.registry_parameters().await?;
+        let stake = self.stake(&parameters, offered.range);
+        self.require(view, stake, "stake for its layers").await?;
+        let call = Call::Register {
+            model: self.source.id,
+            range: offered.range,
+            cost_us_per_layer_token: offered.cost_us_per_layer_token,
+            list_price_per_layer_token: offered.price_per_layer_token,
+            peer: offered.peer,
+            addresses: offered.addresses.clone(),
+            stake,
+        };
+        Ok(self.chain.submit(self.signer, call, Until::InBlock).await?)
+    }
+
+    /// Changes what differs, in one extrinsic; a price that changed too recently stays for now.
+    async fn update(
+        &self,
+        view: &View,
+        record: &WorkerRecord<AccountId>,
+        offered: &Offered,
+    ) -> Result<Option<Submitted>> {
+        if let WorkerStatus::Unbonding { until } = record.status {
+            bail!(
+                "this account is leaving until block {until}: withdraw its stake then, or use \
+                 another account"
+            );
+        }
+        if record.model != self.source.id {
+            bail!(
+                "this account serves model {}: unregister it first, or use another account",
+                record.model
+            );
+        }
+        if record.peer != offered.peer {
+            bail!(
+                "this account is registered with another peer key: restore the peer.key that \
+                 belongs to it"
+            );
+        }
+        let parameters = view.registry_parameters().await?;
+        let mut calls = Vec::new();
+        let stake = self.stake(&parameters, offered.range);
+        let mut poor = None;
+        if stake > record.stake {
+            match self.require(view, stake - record.stake, "stake for its layers").await {
+                Ok(()) => calls.push(Call::TopUpStake(stake - record.stake)),
+                Err(error) if error.is::<Failure>() => poor = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        let minimum = parameters.min_stake_per_layer.saturating_mul(offered.range.len().into());
+        let suffices = poor.is_none() || record.stake >= minimum;
+        if record.range != offered.range {
+            calls.push(Call::SetRange(offered.range));
+        }
+        if record.addresses != offered.addresses {
+            calls.push(Call::SetAddresses(offered.addresses.clone()));
+        }
+        if record.cost_us_per_layer_token != offered.cost_us_per_layer_token {
+            calls.push(Call::SetCost(offered.cost_us_per_layer_token));
+        }
+        let price_is_free =
+            view.number() >= record.last_price_change.saturating_add(parameters.price_interval);
+        if record.list_price_per_layer_token != offered.price_per_layer_token && price_is_free {
+            calls.push(Call::SetPrice(offered.price_per_layer_token));
+        }
+        if record.status == WorkerStatus::Jailed && suffices {
+            calls.push(Call::Heartbeat);
+        }
+        if let Some(error) = poor {
+            // Without the stake the chain lets nobody widen its range, and takes the rest of the
+            // batch back with it.
+            if !suffices && (calls.is_empty() || record.range != offered.range) {
+                return Err(error);
+            }
+            // The rest is not worse for it: payers must find the worker where it is.
+            self.reporter.tell(&Event::Warning { text: format!("{error:#}") });
+        }
+        if calls.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(self.chain.submit(self.signer, Call::BatchAll(calls), Until::InBlock).await?))
+    }
+
+    fn stake(&self, parameters: &RegistryParameters, range: LayerRange) -> Balance {
+        let minimum = parameters.min_stake_per_layer.saturating_mul(range.len().into());
+        self.config.market.stake.map_or(minimum, |stake| stake.max(minimum))
+    }
+
+    /// Whether the account can put `needed` on hold and still pay fees.
+    async fn require(&self, view: &View, needed: Balance, purpose: &str) -> Result<()> {
+        let account = self.signer.account();
+        let found = view.account(account).await?;
+        let missing = found.missing(needed, FEE_RESERVE);
+        if missing > 0 {
+            let text = format!(
+                "account {account} has {} free and needs {} to {purpose} and pay fees, of which \
+                 {} must stay in it: send it {} more (`mica wallet transfer {account} {}`)",
+                amount::format(found.free),
+                amount::format(found.needed(needed, FEE_RESERVE)),
+                amount::format(found.stays()),
+                amount::format(missing),
+                amount::format(missing).replace(' ', ""),
+            );
+            return Err(Failure::new(ExitKind::Funds, text).into());
+        }
+        Ok(())
+    }
+}
+
+/// Whether the chain failed it with `pallet`'s error `name`.
+fn is(error: &SubmitError, pallet: &str, name: &str) -> bool {
+    matches!(error, SubmitError::Failed { failure, .. } if failure.is(pallet, name))
+}
+
+/// The price to begin with.
+///
+/// While the price follows the market what it has learned outlives a restart, and the operator's
+/// price is only the first. Without pricing the operator's price counts. Where nobody has named one
+/// it is one price unit of the model's market.
+///
+/// # Errors
+/// If the chain cannot be read.
+pub async fn start_price(
+    chain: &Chain,
+    config: &Config,
+    account: AccountId,
+    units: MarketUnits,
+) -> Result<Balance> {
+    let record = chain.at_best().await?.worker(account).await?;
+    let learned = record.map(|(record, _)| record.list_price_per_layer_token);
+    let price = if config.market.pricing {
+        learned.or(config.market.price)
+    } else {
+        config.market.price.or(learned)
+    };
+    Ok(price.unwrap_or(units.price_unit))
+}

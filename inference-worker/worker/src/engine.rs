@@ -1,0 +1,178 @@
+//! The engine's own thread: models, caches and computation, away from the async runtime.
+//!
+//! Jobs come through a bounded queue; a session has at most one job at a time, so the queue holds
+//! at most one job per session. Jobs that wait are computed together, so that weights are read once
+//! for all of them, and long ones piece by piece, so that a prompt does not keep other sessions
+//! waiting. Answers go to the desk. A session that fails, by an error or a panic, fails alone.
+
+mod batch;
+mod worker;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread::JoinHandle,
+};
+
+use eyre::{Context, Result, eyre};
+use mica_engine::{Sampler, Threads};
+use mica_primitives::LayerRange;
+use mica_protocol::{
+    SessionId,
+    limits::MAX_SESSIONS,
+    probability::{Candidate, Candidates, LogProbabilities, LogProbability},
+    session::Sampling,
+    stage::{ComputeJob, Computed},
+};
+use tokio::sync::{mpsc as async_mpsc, oneshot};
+
+use crate::model::ModelSource;
+use worker::Worker;
+
+/// Jobs and orders waiting: every session may open, compute and close.
+const QUEUE: usize = 4 * MAX_SESSIONS;
+
+/// Positions of a page: sessions take whole pages.
+const PAGE_POSITIONS: usize = mica_engine::cache::PAGE_POSITIONS;
+
+/// Something for the thread to do.
+enum Order {
+    Open { session: SessionId, layers: LayerRange, max_positions: u32 },
+    Compute(ComputeJob),
+    Drop { session: SessionId },
+    Load { range: LayerRange, done: oneshot::Sender<Result<u32>> },
+}
+
+/// What the memory for keys and values holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Room {
+    /// Sessions at once.
+    pub sessions: usize,
+    /// Positions of all of them together.
+    pub positions: u32,
+}
+
+/// A handle to the engine's thread. Dropping it ends the thread after the job in hand.
+pub struct Engine {
+    orders: Option<mpsc::SyncSender<Order>>,
+    thread: Option<JoinHandle<()>>,
+    /// Pages that the pool has for each layer of the loaded range.
+    pages: Arc<AtomicUsize>,
+}
+
+impl Engine {
+    /// Starts the thread. Load a range before the first session.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub fn start(
+        source: Arc<ModelSource>,
+        threads: Threads,
+        answers: async_mpsc::Sender<Computed>,
+    ) -> Result<Self> {
+        let (orders, received) = mpsc::sync_channel(QUEUE);
+        let pages = Arc::new(AtomicUsize::new(0));
+        let worker = Worker::new(source, threads, answers, pages.clone());
+        let thread = std::thread::Builder::new()
+            .name("mica-engine".to_owned())
+            .spawn(move || worker.run(&received));
+        Ok(Self {
+            orders: Some(orders),
+            thread: Some(thread.wrap_err("the system gives no thread for the engine")?),
+            pages,
+        })
+    }
+
+    /// Loads `range` in place of what was loaded; all caches are dropped. Returns the cost,
+    /// measured: µs per layer-token.
+    ///
+    /// # Errors
+    /// If the model does not have these layers, they do not fit into memory, or a first computation
+    /// fails.
+    pub async fn load(&self, range: LayerRange) -> Result<u32> {
+        let (done, loaded) = oneshot::channel();
+        self.order(Order::Load { range, done })?;
+        loaded.await.wrap_err("the engine's thread has ended")?
+    }
+
+    /// What the memory for keys and values holds, half of what the system had left when the range
+    /// was loaded: at most `sessions` sessions, which then always fit, however they share the
+    /// positions out among themselves.
+    pub fn room(&self, sessions: usize) -> Room {
+        room(self.pages.load(Ordering::Acquire), sessions)
+    }
+
+    /// Makes a session's cache, for all layers that are loaded or a part of them.
+    ///
+    /// # Errors
+    /// If the thread has ended or its queue is full.
+    pub fn open(&self, session: SessionId, layers: LayerRange, max_positions: u32) -> Result<()> {
+        self.order(Order::Open { session, layers, max_positions })
+    }
+
+    /// Queues a job; its answer comes through the channel given at the start.
+    ///
+    /// # Errors
+    /// If the thread has ended or its queue is full.
+    pub fn compute(&self, job: ComputeJob) -> Result<()> {
+        self.order(Order::Compute(job))
+    }
+
+    /// Drops a session's cache.
+    ///
+    /// # Errors
+    /// If the thread has ended or its queue is full.
+    pub fn drop_cache(&self, session: SessionId) -> Result<()> {
+        self.order(Order::Drop { session })
+    }
+
+    fn order(&self, order: Order) -> Result<()> {
+        let orders = self.orders.as_ref().ok_or_else(|| eyre!("the engine has stopped"))?;
+        orders.try_send(order).map_err(|_| eyre!("the engine has stopped or does not keep up"))
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.orders = None;
+        if let Some(thread) = self.thread.take() {
+            // Its panics are caught; what is left is a thread that could not end, which the process
+            // will.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The engine's sampler for a session's settings.
+pub fn sampler(sampling: &Sampling) -> Sampler {
+    Sampler {
+        temperature: sampling.temperature(),
+        top_k: sampling.top_k,
+        top_p: sampling.top_p(),
+        seed: sampling.seed,
+    }
+}
+
+/// How likely the token `drawn` was, and the `count` most likely ones, as it is told to payers.
+fn log_probabilities(logits: &[f32], drawn: u32, count: u8) -> LogProbabilities {
+    let found = mica_engine::log_probabilities(logits, drawn, count.into());
+    let candidate = |(id, value)| Candidate { id, log_probability: LogProbability::new(value) };
+    LogProbabilities {
+        drawn: LogProbability::new(found.token),
+        top: Candidates::truncate_from(found.top.into_iter().map(candidate).collect()),
+    }
+}
+
+/// Every session may waste less than one page, so that one page for each is kept out of the count.
+/// Where there are too few pages for that, half of them are.
+fn room(pages: usize, sessions: usize) -> Room {
+    let sessions = sessions.min(pages / 2);
+    let positions = (pages - sessions).saturating_mul(PAGE_POSITIONS);
+    Room { sessions, positions: u32::try_from(positions).unwrap_or(u32::MAX) }
+}
+
+#[cfg(test)]
+mod tests;

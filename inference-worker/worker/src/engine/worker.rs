@@ -1,0 +1,206 @@
+//! What the engine's thread does: takes orders, keeps the caches, computes what waits.
+
+use std::{
+    collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+};
+
+use eyre::{Result, eyre};
+use mica_engine::{KvCache, Model, Threads, speed};
+use mica_primitives::LayerRange;
+use mica_protocol::{
+    SessionId,
+    stage::{ComputeJob, ComputeResult, Computed},
+};
+use tokio::sync::mpsc as async_mpsc;
+
+use super::{
+    Order,
+    batch::{Queue, Running, Step},
+};
+use crate::model::ModelSource;
+
+pub(super) struct Worker {
+    source: Arc<ModelSource>,
+    threads: Threads,
+    /// The layers that the worker serves.
+    model: Option<Model>,
+    /// Each session's cache, for all of these layers or a part of them.
+    sessions: HashMap<SessionId, KvCache>,
+    queue: Queue,
+    answers: async_mpsc::Sender<Computed>,
+    pages: Arc<AtomicUsize>,
+}
+
+/// Nobody listens to the answers any more.
+struct Deaf;
+
+impl Worker {
+    pub fn new(
+        source: Arc<ModelSource>,
+        threads: Threads,
+        answers: async_mpsc::Sender<Computed>,
+        pages: Arc<AtomicUsize>,
+    ) -> Self {
+        Self {
+            source,
+            threads,
+            model: None,
+            sessions: HashMap::new(),
+            queue: Queue::default(),
+            answers,
+            pages,
+        }
+    }
+
+    /// Runs until the orders' or the answers' other end is gone.
+    pub fn run(mut self, orders: &mpsc::Receiver<Order>) {
+        loop {
+            // With work at hand orders are only looked at, without it they are waited for.
+            if self.queue.is_empty() {
+                let Ok(order) = orders.recv() else { return };
+                if self.obey(order).is_err() {
+                    return;
+                }
+            }
+            while let Ok(order) = orders.try_recv() {
+                if self.obey(order).is_err() {
+                    return;
+                }
+            }
+            if self.compute().is_err() {
+                return;
+            }
+        }
+    }
+
+    fn obey(&mut self, order: Order) -> Result<(), Deaf> {
+        match order {
+            // The session's first job will say that there is no cache.
+            Order::Open { session, layers, max_positions } => {
+                match self.open(layers, max_positions) {
+                    Ok(opened) => drop(self.sessions.insert(session, opened)),
+                    Err(error) => tracing::error!(%session, "no cache: {error:#}"),
+                }
+            }
+            Order::Drop { session } => {
+                self.sessions.remove(&session);
+                for running in self.queue.remove(|job| job.session == session) {
+                    self.answer(&running.job, Err(eyre!("the session has ended")))?;
+                }
+            }
+            Order::Load { range, done } => {
+                self.sessions.clear();
+                for running in self.queue.remove(|_| true) {
+                    self.answer(&running.job, Err(eyre!("the worker moves to other layers")))?;
+                }
+                // Nobody waiting any more is no harm.
+                let _ = done.send(self.load(range));
+            }
+            Order::Compute(job) => match self.accept(job) {
+                Ok(running) => self.queue.push(running),
+                Err((job, error)) => self.answer(&job, Err(error))?,
+            },
+        }
+        Ok(())
+    }
+
+    fn open(&self, layers: LayerRange, max_positions: u32) -> Result<KvCache> {
+        let model = self.model.as_ref().ok_or_else(|| eyre!("no model is loaded"))?;
+        Ok(model.new_cache_for(layers, max_positions as usize)?)
+    }
+
+    fn load(&mut self, range: LayerRange) -> Result<u32> {
+        // First, so that two ranges are never in memory together.
+        self.model = None;
+        self.pages.store(0, Ordering::Release);
+        let model = Model::load(&self.source.file, range, self.threads)?;
+        let cost_us = speed::cost_us_per_layer_token(&model)?;
+        let pool = model.kv_pool();
+        let pages = pool.budget_bytes() / pool.page_bytes() / usize::from(range.len());
+        if super::room(pages, 1).sessions == 0 {
+            return Err(eyre!(
+                "the layers leave no memory for a session: serve fewer with --layers"
+            ));
+        }
+        self.pages.store(pages, Ordering::Release);
+        self.model = Some(model);
+        Ok(cost_us)
+    }
+
+    /// Checks a job against its session.
+    fn accept(&self, job: ComputeJob) -> Result<Running, (ComputeJob, eyre::Report)> {
+        let Some(model) = &self.model else { return Err((job, eyre!("no model is loaded"))) };
+        let Some(cache) = self.sessions.get(&job.session) else {
+            return Err((job, eyre!("the session has no cache; see the worker's log")));
+        };
+        if cache.len() != job.first_position as usize {
+            let error = eyre!(
+                "the cache holds {} positions and the step begins at {}",
+                cache.len(),
+                job.first_position
+            );
+            return Err((job, error));
+        }
+        Ok(Running::new(job, model.config().hidden))
+    }
+
+    /// One pass through the layers for the jobs whose turn it is.
+    fn compute(&mut self) -> Result<(), Deaf> {
+        let Some(model) = &self.model else { return Ok(()) };
+        let mut steps = Vec::new();
+        for (running, rows) in self.queue.next() {
+            match self.sessions.remove(&running.job.session) {
+                Some(cache) => steps.push(Step { running, cache, rows }),
+                // Sessions end together with their jobs, and have one at a time.
+                None => tracing::error!(session = %running.job.session, "a job without a cache"),
+            }
+        }
+        let outcomes = together(model, &mut steps);
+        for (mut step, outcome) in steps.into_iter().zip(outcomes) {
+            let result = outcome.and_then(|output| step.running.advance(step.rows, output));
+            if result.is_err() {
+                step.cache.truncate(step.running.job.first_position as usize);
+            }
+            self.sessions.insert(step.running.job.session, step.cache);
+            match result {
+                Ok(None) => self.queue.push(step.running),
+                Ok(Some(result)) => self.answer(&step.running.job, Ok(result))?,
+                Err(error) => self.answer(&step.running.job, Err(error))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&self, job: &ComputeJob, result: Result<ComputeResult>) -> Result<(), Deaf> {
+        let result = result.unwrap_or_else(|error| ComputeResult::Failed(format!("{error:#}")));
+        let computed =
+            Computed { session: job.session, first_position: job.first_position, result };
+        self.answers.blocking_send(computed).map_err(|_| Deaf)
+    }
+}
+
+/// Computes steps at once. If that panics, each is tried alone, so that the one to blame fails
+/// alone.
+fn together(model: &Model, steps: &mut [Step]) -> Vec<Result<mica_engine::Output>> {
+    let held: Vec<usize> = steps.iter().map(|step| step.cache.len()).collect();
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        let mut items: Vec<_> = steps.iter_mut().map(Step::item).collect();
+        model.forward_batch(&mut items)
+    }));
+    match outcome {
+        Ok(outcomes) => outcomes.into_iter().map(|outcome| outcome.map_err(Into::into)).collect(),
+        Err(_) => {
+            steps.iter_mut().zip(held).for_each(|(step, held)| step.cache.truncate(held));
+            match steps {
+                [_] => vec![Err(eyre!("the engine failed; see the worker's log"))],
+                steps => steps.chunks_mut(1).flat_map(|step| together(model, step)).collect(),
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Where to serve: the layers that need us most, and when it is our turn to go there.
+//!
+//! Pure: the caller reads the chain and draws the random number, asks here, and acts. The rules are
+//! `mica-market`'s; this file turns records into its members and fixes the constants on which all
+//! workers must agree.
+
+use mica_chain::AccountId;
+use mica_market::migration::{Decision, Member, MigrationError, Round, Rules, Stay, Supply};
+use mica_primitives::{BlockNumber, LayerRange, WorkerRecord};
+
+/// Length of a round in blocks. All workers count the same rounds, so that they agree who guards
+/// which layer; long enough for a move to reach the chain before the others look again.
+pub const ROUND_BLOCKS: BlockNumber = 20;
+/// When to move. A worker stays for five rounds after a move.
+pub const RULES: Rules =
+    Rules { gain_threshold: 0.05, minimum_stay: 5 * ROUND_BLOCKS, movers_per_round: 2.0 };
+
+/// What the worker `account` does in the round of block `now`, and why.
+///
+/// `workers`: all active workers of the model that are online, `account` among them. `random`:
+/// drawn evenly from `[0, 1)`.
+///
+/// # Errors
+/// [`MigrationError::NoMember`] if `account` is not among `workers`, [`MigrationError::Range`] for
+/// a range beyond the model.
+pub fn decide(
+    layers: u16,
+    workers: &[WorkerRecord<AccountId>],
+    account: AccountId,
+    now: BlockNumber,
+    random: f64,
+) -> Result<Decision, MigrationError> {
+    let members: Vec<Member> = workers.iter().map(member).collect();
+    let own = workers.iter().position(|worker| worker.account == account).unwrap_or(workers.len());
+    Round::new(layers, &members, RULES, (now / ROUND_BLOCKS).into(), now)?.decide(own, random)
+}
+
+/// Where to go in this round, if anywhere. Arguments and errors as for [`decide`]; the reason for
+/// staying is logged.
+///
+/// # Errors
+/// Those of [`decide`].
+pub fn next_range(
+    layers: u16,
+    workers: &[WorkerRecord<AccountId>],
+    account: AccountId,
+    now: BlockNumber,
+    random: f64,
+) -> Result<Option<LayerRange>, MigrationError> {
+    match decide(layers, workers, account, now, random)? {
+        Decision::Move(to) => {
+            tracing::info!(layers = %to.to, gain = to.gain, "other layers pay better");
+            Ok(Some(to.to))
+        }
+        Decision::Stay(reason) => {
+            match reason {
+                Stay::NoGain { .. } | Stay::MinimumStay { .. } => tracing::trace!(?reason, "stays"),
+                _ => tracing::debug!(?reason, "stays for this round"),
+            }
+            Ok(None)
+        }
+    }
+}
+
+/// The `width` layers that a new worker should serve: where it would have the largest share, if it
+/// were as fast as the others are on average. `workers` as for [`decide`], but without the new one.
+///
+/// # Errors
+/// [`MigrationError::Range`] for a worker whose range ends beyond the model.
+pub fn first_range(
+    layers: u16,
+    workers: &[WorkerRecord<AccountId>],
+    width: u16,
+) -> Result<Option<LayerRange>, MigrationError> {
+    let members: Vec<Member> = workers.iter().map(member).collect();
+    let supply = Supply::new(layers, &members)?;
+    let costs: f64 = members.iter().map(|member| member.cost).sum();
+    let cost = if members.is_empty() { 1.0 } else { costs / members.len() as f64 };
+    Ok(supply.best_range(cost, width, None, None).map(|(range, _)| range))
+}
+
+fn member(worker: &WorkerRecord<AccountId>) -> Member {
+    Member {
+        id: worker.account.0,
+        range: worker.range,
+        room: worker.range.len(),
+        // Nobody computes in no time, whatever the record says.
+        cost: worker.cost_us_per_layer_token.max(1).into(),
+        since: worker.since,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pricing::tests::worker;
+
+    fn account(n: u8) -> AccountId {
+        AccountId::from([n; 32])
+    }
+
+    #[test]
+    fn a_new_worker_takes_the_layers_that_nobody_has() {
+        assert_eq!(first_range(8, &[], 4), Ok(LayerRange::new(0, 4)));
+        let workers = [worker(1, 0, 4, 1, 50), worker(2, 2, 6, 1, 50)];
+        assert_eq!(first_range(8, &workers, 2), Ok(LayerRange::new(6, 8)));
+        assert_eq!(first_range(8, &workers, 99), Ok(LayerRange::new(0, 8)));
+        assert_eq!(first_range(8, &workers, 0), Ok(None));
+        assert!(first_range(5, &workers, 2).is_err());
+    }
+
+    #[test]
+    fn of_a_crowd_all_but_the_guardian_may_go_but_not_at_once() {
+        let workers: Vec<_> = (1..=9).map(|n| worker(n, 0, 4, 1, 50)).collect();
+        let now = RULES.minimum_stay;
+        let going = |random| {
+            (1..=9)
+                .filter(|n| {
+                    next_range(8, &workers, account(*n), now, random) == Ok(LayerRange::new(4, 8))
+                })
+                .count()
+        };
+        assert_eq!(going(0.0), 8);
+        assert_eq!(going(0.26), 0, "two of eight on average");
+        assert_eq!(next_range(8, &workers, account(1), now - 1, 0.0), Ok(None), "too soon");
+    }
+
+    #[test]
+    fn the_last_worker_of_a_layer_stays_and_a_stranger_is_told() {
+        let workers = [worker(1, 0, 4, 1, 50), worker(2, 2, 6, 1, 400)];
+        for round in 5..40 {
+            let now = round * ROUND_BLOCKS;
+            for n in [1, 2] {
+                let to = next_range(6, &workers, account(n), now, 0.0).expect("valid");
+                assert_eq!(to, None, "both have layers of their own");
+            }
+        }
+        assert_eq!(next_range(6, &workers, account(7), 500, 0.0), Err(MigrationError::NoMember(2)));
+    }
+}

@@ -1,0 +1,274 @@
+//! What the worker tells: one line of text for people, or one JSON object per line for programs, on
+//! standard output.
+
+use std::io::Write;
+
+use mica_primitives::{Balance, BlockNumber, ChannelId, LaneId, LayerRange, ModelId};
+use serde::{Serialize, Serializer};
+
+/// Something worth telling. Money is a decimal string of base units: JSON numbers end at 2^53.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+#[allow(
+    missing_docs,
+    reason = "the fields say what they are; docs/worker.md names those to act on"
+)]
+pub enum Event {
+    Connected {
+        node_url: String,
+        genesis: String,
+        block: BlockNumber,
+    },
+    Loaded {
+        #[serde(serialize_with = "shown")]
+        model: ModelId,
+        layers: LayerRange,
+        cost_us_per_layer_token: u32,
+    },
+    Listening {
+        address: String,
+    },
+    ModelRegistered {
+        #[serde(serialize_with = "shown")]
+        model: ModelId,
+        block: BlockNumber,
+        #[serde(serialize_with = "decimal")]
+        fee: Balance,
+    },
+    Registered {
+        account: String,
+        peer: String,
+        #[serde(serialize_with = "shown")]
+        model: ModelId,
+        layers: LayerRange,
+        #[serde(serialize_with = "decimal")]
+        price_per_layer_token: Balance,
+        #[serde(serialize_with = "decimal")]
+        stake: Balance,
+        block: BlockNumber,
+    },
+    Serving {
+        layers: LayerRange,
+        #[serde(serialize_with = "decimal")]
+        price_per_layer_token: Balance,
+    },
+    SessionEnded {
+        session: String,
+        #[serde(serialize_with = "shown")]
+        channel: ChannelId,
+        lane: LaneId,
+        positions: u32,
+        #[serde(serialize_with = "decimal")]
+        earned: Balance,
+        #[serde(serialize_with = "decimal")]
+        unpaid: Balance,
+        settled: bool,
+        fault: Option<String>,
+    },
+    Redeemed {
+        #[serde(serialize_with = "shown")]
+        channel: ChannelId,
+        lane: LaneId,
+        seq: u64,
+        #[serde(serialize_with = "decimal")]
+        paid: Balance,
+        receipts: u64,
+        #[serde(serialize_with = "decimal")]
+        fee: Balance,
+        block: BlockNumber,
+    },
+    ChannelClosed {
+        #[serde(serialize_with = "shown")]
+        channel: ChannelId,
+        block: BlockNumber,
+    },
+    PriceSet {
+        #[serde(serialize_with = "decimal")]
+        price_per_layer_token: Balance,
+        block: BlockNumber,
+    },
+    Moved {
+        from: LayerRange,
+        to: LayerRange,
+        block: BlockNumber,
+    },
+    /// The addresses that payers find in the registry, or will.
+    Published {
+        addresses: Vec<String>,
+    },
+    /// Another process has this worker's identity.
+    AnotherInstance {
+        addresses: Vec<String>,
+        problem: String,
+    },
+    /// Payers are not served, and why; `serving` is told when they are again.
+    NotServing {
+        code: &'static str,
+        problem: String,
+    },
+    /// The node follows another chain than the records are of: a development chain that was started
+    /// anew.
+    ChainChanged {
+        lanes: usize,
+        aside: String,
+    },
+    Warning {
+        text: String,
+    },
+    Draining {
+        sessions: usize,
+    },
+    Stopped {
+        #[serde(serialize_with = "decimal")]
+        earned: Balance,
+        #[serde(serialize_with = "decimal")]
+        unredeemed: Balance,
+    },
+}
+
+/// In which form.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Form {
+    /// A sentence per line.
+    Text,
+    /// A JSON object per line.
+    Json,
+}
+
+/// Tells events.
+#[derive(Clone, Copy, Debug)]
+pub struct Reporter(Form);
+
+impl Reporter {
+    /// One that tells in this form.
+    pub const fn new(form: Form) -> Self {
+        Self(form)
+    }
+
+    /// Tells one event. A reader that has gone away is no reason to stop serving.
+    pub fn tell(&self, event: &Event) {
+        let line = match self.0 {
+            Form::Json => serde_json::to_string(event).unwrap_or_default(),
+            Form::Text => event.to_string(),
+        };
+        let mut out = std::io::stdout().lock();
+        let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    }
+}
+
+impl std::fmt::Display for Event {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        use mica_chain::amount::format as mica;
+        match self {
+            Self::Connected { node_url, block, .. } => {
+                write!(f, "connected to {node_url} at block {block}")
+            }
+            Self::Loaded { model, layers, cost_us_per_layer_token } => {
+                write!(
+                    f,
+                    "loaded layers {layers} of {model}: {cost_us_per_layer_token} µs per layer \
+                     and token"
+                )
+            }
+            Self::Listening { address } => write!(f, "listening on {address}"),
+            Self::ModelRegistered { model, block, .. } => {
+                write!(f, "registered model {model} in block {block}")
+            }
+            Self::Registered { account, layers, stake, block, .. } => {
+                write!(
+                    f,
+                    "registered {account} for layers {layers} with a stake of {} in block {block}",
+                    mica(*stake)
+                )
+            }
+            Self::Serving { layers, price_per_layer_token } => {
+                write!(
+                    f,
+                    "serving layers {layers} at {} per layer and token",
+                    mica(*price_per_layer_token)
+                )
+            }
+            Self::SessionEnded { session, positions, earned, unpaid, fault, .. } => {
+                write!(f, "session {session} ended: {positions} tokens, {} earned", mica(*earned))?;
+                if *unpaid > 0 {
+                    write!(f, ", {} unpaid", mica(*unpaid))?;
+                }
+                fault.as_ref().map_or(Ok(()), |fault| write!(f, " ({fault})"))
+            }
+            Self::Redeemed { channel, lane, paid, block, .. } => {
+                write!(f, "redeemed {} from lane {lane} of {channel} in block {block}", mica(*paid))
+            }
+            Self::ChannelClosed { channel, block } => {
+                write!(f, "closed {channel} in block {block}, as its payer asked")
+            }
+            Self::PriceSet { price_per_layer_token, block } => {
+                write!(
+                    f,
+                    "price is {} per layer and token since block {block}",
+                    mica(*price_per_layer_token)
+                )
+            }
+            Self::Moved { from, to, block } => {
+                write!(f, "moved from layers {from} to {to} in block {block}")
+            }
+            Self::Published { addresses } => {
+                write!(f, "payers find it at {}", addresses.join(", "))
+            }
+            Self::AnotherInstance { addresses, .. } => {
+                write!(f, "another process has this worker's identity, at {}", addresses.join(", "))
+            }
+            Self::NotServing { problem, .. } => write!(f, "not serving: {problem}"),
+            Self::ChainChanged { lanes, aside } => {
+                write!(
+                    f,
+                    "the chain was started anew: the records of {lanes} lanes of the old one are \
+                     in {aside}"
+                )
+            }
+            Self::Warning { text } => write!(f, "warning: {text}"),
+            Self::Draining { sessions } => {
+                write!(f, "stopping: {sessions} sessions are still open")
+            }
+            Self::Stopped { earned, unredeemed } => {
+                write!(
+                    f,
+                    "stopped: {} earned, {} kept to be redeemed later",
+                    mica(*earned),
+                    mica(*unredeemed)
+                )
+            }
+        }
+    }
+}
+
+/// As people and other programs write it: ids in hex.
+pub(crate) fn shown<T: std::fmt::Display, S: Serializer>(
+    value: &T,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+pub(crate) fn decimal<S: Serializer>(amount: &Balance, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(amount)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_line_of_json_with_money_as_text() {
+        let event = Event::Serving {
+            layers: LayerRange { first: 0, end: 3 },
+            price_per_layer_token: Balance::MAX,
+        };
+        let line = serde_json::to_string(&event).expect("serializes");
+        let value: serde_json::Value = serde_json::from_str(&line).expect("is JSON");
+        assert_eq!(value["event"], "serving");
+        assert_eq!(value["layers"]["end"], 3);
+        assert_eq!(value["price_per_layer_token"], Balance::MAX.to_string());
+        assert!(!line.contains('\n') && !event.to_string().contains('\n'));
+    }
+}

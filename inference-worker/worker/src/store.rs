@@ -1,0 +1,265 @@
+//! What a restart must not lose: the newest promise on every lane, and the receipts given for it.
+//!
+//! Records go to an append-only [`journal`] first, which costs one write per token and a flush only
+//! where money depends on it. When the journal has grown, or the worker stops, everything moves to
+//! the database (redb) in one transaction, and the journal begins anew. Opening the store replays
+//! the journal, so a record counts from the moment its write returned.
+//!
+//! A write that fails (a full disk) leaves the store as it was: the caller stops taking on work and
+//! redeems what it holds.
+
+mod aside;
+mod database;
+mod journal;
+
+use std::collections::BTreeMap;
+
+use codec::{Decode, Encode};
+use mica_chain::ChainOrigin;
+use mica_primitives::{BlockNumber, ChannelId, Hash32, LaneId, Receipt};
+use mica_protocol::channel::PayeeLaneRecord;
+use thiserror::Error;
+
+use crate::data_dir::DataDir;
+use database::Database;
+use journal::Journal;
+
+pub use aside::{put_aside, take_back};
+
+/// Bytes of journal after which it is moved to the database.
+const CHECKPOINT_BYTES: u64 = 4 << 20;
+
+/// Why the store cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another process has it.
+    #[error(
+        "{path} is in use: another mica-worker runs with this folder; stop it or choose another \
+         --data-dir"
+    )]
+    InUse {
+        /// The file.
+        path: String,
+    },
+    /// It cannot be opened.
+    #[error(
+        "cannot open {path}: {reason}; check permissions and free space, or restore the folder \
+         from a backup"
+    )]
+    Open {
+        /// The file.
+        path: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// It cannot be written.
+    #[error(
+        "cannot write {path}: {reason}; free some space or repair the disk, then start the worker \
+         again"
+    )]
+    Write {
+        /// The file.
+        path: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// It holds something else than this program writes.
+    #[error("{path} is damaged: {reason}; restore the folder from a backup")]
+    Damaged {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// Name of a lane: the channel and its number.
+pub type LaneKey = (ChannelId, LaneId);
+
+/// One line of the journal.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+enum Entry {
+    /// The newest record of a lane.
+    #[codec(index = 0)]
+    Lane(PayeeLaneRecord),
+    /// The `index`-th receipt of a lane.
+    #[codec(index = 1)]
+    Receipt { channel: ChannelId, lane: LaneId, index: u64, receipt: Receipt },
+    /// The chain that the records are of.
+    #[codec(index = 2)]
+    Mark(ChainMark),
+}
+
+/// The chain that the records are of, and how far it was seen: by these a chain that starts anew is
+/// told from a node that is behind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct ChainMark {
+    /// Hash of block 0.
+    pub genesis: Hash32,
+    /// Hash of block 1, once it was known.
+    pub first_block: Option<Hash32>,
+    /// A final block that was seen.
+    pub height: BlockNumber,
+}
+
+impl ChainMark {
+    /// A chain with this origin, seen final up to `height`.
+    pub const fn new(origin: ChainOrigin, height: BlockNumber) -> Self {
+        Self { genesis: origin.genesis, first_block: origin.first_block, height }
+    }
+
+    /// Where the chain begins.
+    pub const fn origin(&self) -> ChainOrigin {
+        ChainOrigin { genesis: self.genesis, first_block: self.first_block }
+    }
+}
+
+/// The worker's store. One process has it at a time.
+pub struct Store {
+    database: Database,
+    journal: Journal,
+    /// What the journal holds and the database does not.
+    lanes: BTreeMap<LaneKey, PayeeLaneRecord>,
+    receipts: BTreeMap<(ChannelId, LaneId, u64), Receipt>,
+    mark: Option<ChainMark>,
+}
+
+impl Store {
+    /// Opens the store of `folder`, made if there is none, and replays its journal.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it is in use, damaged or not accessible.
+    pub fn open(folder: &DataDir) -> Result<Self, StoreError> {
+        let database = Database::open(&folder.store())?;
+        let (journal, entries) = Journal::open(&folder.journal())?;
+        let mut store = Self {
+            database,
+            journal,
+            lanes: BTreeMap::new(),
+            receipts: BTreeMap::new(),
+            mark: None,
+        };
+        entries.into_iter().for_each(|entry| store.hold(entry));
+        store.checkpoint()?;
+        Ok(store)
+    }
+
+    /// Keeps a lane's record in place of its last one: safe from a crash of this process now, from
+    /// one of the system after [`Store::flush`].
+    ///
+    /// # Errors
+    /// [`StoreError::Write`]; the last record stands.
+    pub fn put_lane(&mut self, record: PayeeLaneRecord) -> Result<(), StoreError> {
+        self.append(Entry::Lane(record))
+    }
+
+    /// Keeps a receipt, as safely as a record.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`].
+    pub fn put_receipt(
+        &mut self,
+        channel: ChannelId,
+        lane: LaneId,
+        index: u64,
+        receipt: Receipt,
+    ) -> Result<(), StoreError> {
+        self.append(Entry::Receipt { channel, lane, index, receipt })
+    }
+
+    /// Keeps which chain the records are of, as safely as a record.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`].
+    pub fn put_mark(&mut self, mark: ChainMark) -> Result<(), StoreError> {
+        self.append(Entry::Mark(mark))
+    }
+
+    /// Which chain the records are of; nothing in a store that no chain was seen with.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot be read.
+    pub fn mark(&self) -> Result<Option<ChainMark>, StoreError> {
+        self.mark.map_or_else(|| self.database.mark(), |mark| Ok(Some(mark)))
+    }
+
+    /// Returns when all that was kept is on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`].
+    pub fn flush(&mut self) -> Result<(), StoreError> {
+        self.journal.flush()
+    }
+
+    /// The record of every lane.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot be read.
+    pub fn lanes(&self) -> Result<Vec<PayeeLaneRecord>, StoreError> {
+        let mut lanes = self.database.lanes()?;
+        for (key, record) in &self.lanes {
+            lanes.insert(*key, record.clone());
+        }
+        Ok(lanes.into_values().collect())
+    }
+
+    /// The receipts of a lane, in order.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot be read.
+    pub fn receipts(&self, channel: ChannelId, lane: LaneId) -> Result<Vec<Receipt>, StoreError> {
+        let mut receipts = self.database.receipts(channel, lane)?;
+        for ((_, _, index), receipt) in
+            self.receipts.range((channel, lane, 0)..=(channel, lane, u64::MAX))
+        {
+            receipts.insert(*index, *receipt);
+        }
+        Ok(receipts.into_values().collect())
+    }
+
+    /// Drops everything about a channel that is closed for good.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot be written; nothing is dropped then.
+    pub fn forget(&mut self, channel: ChannelId) -> Result<(), StoreError> {
+        self.checkpoint()?;
+        self.database.forget(channel)
+    }
+
+    /// Moves the journal to the database.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`]; the journal stays as it was.
+    pub fn checkpoint(&mut self) -> Result<(), StoreError> {
+        if self.lanes.is_empty() && self.receipts.is_empty() && self.mark.is_none() {
+            return self.journal.clear();
+        }
+        self.database.write(&self.lanes, &self.receipts, self.mark.as_ref())?;
+        self.lanes.clear();
+        self.receipts.clear();
+        self.mark = None;
+        self.journal.clear()
+    }
+
+    fn append(&mut self, entry: Entry) -> Result<(), StoreError> {
+        self.journal.append(&entry)?;
+        self.hold(entry);
+        if self.journal.bytes() > CHECKPOINT_BYTES { self.checkpoint() } else { Ok(()) }
+    }
+
+    fn hold(&mut self, entry: Entry) {
+        match entry {
+            Entry::Lane(record) => {
+                self.lanes.insert((record.facts.channel, record.lane), record);
+            }
+            Entry::Receipt { channel, lane, index, receipt } => {
+                self.receipts.insert((channel, lane, index), receipt);
+            }
+            Entry::Mark(mark) => self.mark = Some(mark),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

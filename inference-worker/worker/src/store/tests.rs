@@ -1,0 +1,214 @@
+use super::*;
+use mica_primitives::{LayerRange, Leaf};
+use mica_protocol::channel::{ChannelFacts, LaneReceipts};
+
+fn folder() -> (tempfile::TempDir, DataDir) {
+    let temporary = tempfile::tempdir().expect("a folder");
+    let folder = DataDir::new(Some(temporary.path().to_owned())).expect("a path");
+    (temporary, folder)
+}
+
+fn record(channel: u8, lane: LaneId, deposit: u128) -> PayeeLaneRecord {
+    let facts = ChannelFacts {
+        channel: ChannelId([channel; 32]),
+        signer: [1; 32],
+        deposit,
+        lanes: BTreeMap::new(),
+        ends: None,
+    };
+    PayeeLaneRecord { facts, lane, best: None, receipts: LaneReceipts::default() }
+}
+
+fn receipt(position: u32) -> Receipt {
+    let leaf = Leaf {
+        session: [1; 32],
+        lane: 0,
+        first_position: position,
+        positions: 16,
+        layers: LayerRange { first: 0, end: 1 },
+        profile: [2; 32],
+        h_in: [3; 32],
+        h_out: [4; 32],
+        kv_root: [5; 32],
+        trace_root: [0; 32],
+    };
+    Receipt { leaf, signature: [6; 64] }
+}
+
+#[test]
+fn the_newest_record_of_a_lane_survives_a_kill() {
+    let (_temporary, folder) = folder();
+    let mut store = Store::open(&folder).expect("opened");
+    for deposit in 1..=3 {
+        store.put_lane(record(1, 0, deposit)).expect("kept");
+    }
+    store.put_lane(record(2, 5, 9)).expect("kept");
+    store.put_receipt(ChannelId([1; 32]), 0, 0, receipt(0)).expect("kept");
+    // A process that is killed runs no destructor, but the next one can only open what it has let
+    // go of.
+    drop(store);
+    let store = Store::open(&folder).expect("opened again");
+    let lanes = store.lanes().expect("read");
+    assert_eq!(lanes, vec![record(1, 0, 3), record(2, 5, 9)]);
+    assert_eq!(store.receipts(ChannelId([1; 32]), 0).expect("read"), vec![receipt(0)]);
+    assert_eq!(store.receipts(ChannelId([2; 32]), 5).expect("read"), vec![]);
+}
+
+#[test]
+fn an_entry_that_was_cut_short_costs_only_itself() {
+    let (_temporary, folder) = folder();
+    let mut store = Store::open(&folder).expect("opened");
+    store.put_lane(record(1, 0, 1)).expect("kept");
+    let whole = std::fs::metadata(folder.journal()).expect("there").len();
+    store.put_lane(record(1, 0, 2)).expect("kept");
+    let journal = std::fs::read(folder.journal()).expect("read");
+    drop(store);
+    for cut in whole..journal.len() as u64 {
+        std::fs::write(folder.journal(), &journal[..cut as usize]).expect("cut");
+        let (_, entries) = Journal::open(&folder.journal()).expect("opened");
+        assert_eq!(entries, vec![Entry::Lane(record(1, 0, 1))], "cut at {cut}");
+    }
+    let mut flipped = journal.clone();
+    flipped[whole as usize + 20] ^= 1;
+    std::fs::write(folder.journal(), &flipped).expect("flipped");
+    let (_, entries) = Journal::open(&folder.journal()).expect("opened");
+    assert_eq!(entries.len(), 1);
+}
+
+#[test]
+fn moving_the_journal_keeps_everything_and_empties_it() {
+    let (_temporary, folder) = folder();
+    let mut store = Store::open(&folder).expect("opened");
+    for index in 0..40 {
+        store.put_receipt(ChannelId([1; 32]), 3, index, receipt(index as u32)).expect("kept");
+    }
+    store.put_lane(record(1, 3, 7)).expect("kept");
+    store.checkpoint().expect("moved");
+    assert_eq!(std::fs::metadata(folder.journal()).expect("there").len(), 0);
+    store.put_receipt(ChannelId([1; 32]), 3, 40, receipt(40)).expect("kept");
+    let receipts = || (0..=40).map(receipt).collect::<Vec<_>>();
+    assert_eq!(store.receipts(ChannelId([1; 32]), 3).expect("read"), receipts());
+    // What came after the move is at the journal's beginning.
+    drop(store);
+    let store = Store::open(&folder).expect("opened again");
+    assert_eq!(store.receipts(ChannelId([1; 32]), 3).expect("read"), receipts());
+}
+
+#[test]
+fn a_closed_channel_is_forgotten_and_its_neighbour_is_not() {
+    let (_temporary, folder) = folder();
+    let mut store = Store::open(&folder).expect("opened");
+    for channel in [1, 2] {
+        store.put_lane(record(channel, 0, 1)).expect("kept");
+        store.put_receipt(ChannelId([channel; 32]), 0, 0, receipt(0)).expect("kept");
+    }
+    store.forget(ChannelId([1; 32])).expect("forgotten");
+    assert_eq!(store.lanes().expect("read"), vec![record(2, 0, 1)]);
+    assert!(store.receipts(ChannelId([1; 32]), 0).expect("read").is_empty());
+    assert_eq!(store.receipts(ChannelId([2; 32]), 0).expect("read").len(), 1);
+}
+
+#[test]
+fn the_chain_of_the_records_is_kept_and_its_newest_mark_counts() {
+    let (_temporary, folder) = folder();
+    let mut store = Store::open(&folder).expect("opened");
+    assert_eq!(store.mark().expect("read"), None);
+    let mark = |height| ChainMark { genesis: [1; 32], first_block: Some([2; 32]), height };
+    store.put_mark(mark(5)).expect("kept");
+    store.put_mark(mark(6)).expect("kept");
+    assert_eq!(store.mark().expect("read"), Some(mark(6)));
+    store.checkpoint().expect("moved");
+    assert_eq!(store.mark().expect("read"), Some(mark(6)));
+    drop(store);
+    assert_eq!(Store::open(&folder).expect("opened again").mark().expect("read"), Some(mark(6)));
+}
+
+#[test]
+fn records_that_are_put_aside_are_neither_lost_nor_used() {
+    let (_temporary, folder) = folder();
+    let mut store = Store::open(&folder).expect("opened");
+    store.put_lane(record(1, 0, 1)).expect("kept");
+    let mark = ChainMark { genesis: [1; 32], first_block: Some([2; 32]), height: 7 };
+    store.put_mark(mark).expect("kept");
+    let mut places = Vec::new();
+    for _ in 0..2 {
+        let (fresh, place) = put_aside(store, &folder, &mark).expect("put aside");
+        assert!(fresh.lanes().expect("read").is_empty() && fresh.mark().expect("read").is_none());
+        store = fresh;
+        places.push(place);
+    }
+    assert_ne!(places[0], places[1], "a second time does not overwrite the first");
+    let old = DataDir::new(Some(places[0].clone())).expect("a path");
+    let old = Store::open(&old).expect("the old records can be opened where they are");
+    assert_eq!(old.lanes().expect("read"), vec![record(1, 0, 1)]);
+    assert_eq!(old.mark().expect("read"), Some(mark));
+}
+
+/// Chain A, then chain B in its place, then A again.
+#[test]
+fn records_come_back_with_their_chain() {
+    let (_temporary, folder) = folder();
+    let mark =
+        |first: u8| ChainMark { genesis: [1; 32], first_block: Some([first; 32]), height: 7 };
+    let (a, b) = (mark(2), mark(3));
+    let mut store = Store::open(&folder).expect("opened");
+    store.put_lane(record(1, 0, 1)).expect("kept");
+    store.put_mark(a).expect("kept");
+    let (store, place) = put_aside(store, &folder, &a).expect("put aside");
+
+    let (mut store, found) = take_back(store, &folder, &b.origin()).expect("read");
+    assert!(found.is_none() && store.lanes().expect("read").is_empty(), "nothing of B lies aside");
+    store.put_lane(record(1, 0, 2)).expect("kept");
+    store.put_mark(b).expect("kept");
+    let (store, _) = put_aside(store, &folder, &b).expect("put aside");
+
+    let unknown = ChainOrigin { first_block: None, ..a.origin() };
+    let (store, found) = take_back(store, &folder, &unknown).expect("read");
+    assert!(found.is_none(), "a chain that is too young to be told apart gets nothing");
+    let (store, found) = take_back(store, &folder, &a.origin()).expect("moved back");
+    assert_eq!(found.as_ref(), Some(&place));
+    assert_eq!(
+        (store.lanes().expect("read"), store.mark().expect("read")),
+        (vec![record(1, 0, 1)], Some(a))
+    );
+    assert!(!place.exists());
+
+    // Of several the newest.
+    let (mut store, _) = put_aside(store, &folder, &a).expect("put aside");
+    store.put_lane(record(1, 0, 9)).expect("kept");
+    store.put_mark(a).expect("kept");
+    let (store, newest) = put_aside(store, &folder, &a).expect("put aside");
+    let (store, found) = take_back(store, &folder, &a.origin()).expect("moved back");
+    assert_eq!((found, store.lanes().expect("read")), (Some(newest), vec![record(1, 0, 9)]));
+}
+
+#[test]
+fn a_second_process_is_told_that_the_store_is_in_use() {
+    let (_temporary, folder) = folder();
+    let _store = Store::open(&folder).expect("opened");
+    assert!(matches!(Store::open(&folder), Err(StoreError::InUse { .. })));
+}
+
+/// `/dev/full` answers every write as a full disk does.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_an_error_that_names_the_remedy_and_loses_nothing() {
+    let (_temporary, folder) = folder();
+    let mut store = Store::open(&folder).expect("opened");
+    store.put_lane(record(1, 0, 1)).expect("kept");
+    drop(store);
+    let kept = std::fs::read(folder.journal()).expect("read");
+    std::fs::remove_file(folder.journal()).expect("removed");
+    std::os::unix::fs::symlink("/dev/full", folder.journal()).expect("linked");
+    let mut journal = {
+        let file =
+            std::fs::OpenOptions::new().write(true).open(folder.journal()).expect("the device");
+        Journal::over(folder.journal(), file)
+    };
+    let error = journal.append(&Entry::Lane(record(1, 0, 2))).expect_err("full");
+    assert!(error.to_string().contains("free some space"), "{error}");
+    assert_eq!(journal.bytes(), 0);
+    std::fs::remove_file(folder.journal()).expect("removed");
+    std::fs::write(folder.journal(), kept).expect("restored");
+    assert_eq!(Store::open(&folder).expect("opened").lanes().expect("read"), vec![record(1, 0, 1)]);
+}
