@@ -38,7 +38,7 @@ pallets/primitives inference-worker/kernels < inference-worker/engine
 pallets/primitives < inference-worker/market inference-worker/protocol inference-worker/chain
 pallets/primitives < inference-worker/protocol < inference-worker/net
 {SHARED} < inference-worker/worker
-{SHARED} < client/wallet < client/payer < client/workflow client/gateway < client/cli
+{SHARED} < client/wallet < client/payer < client/workflow < client/gateway < client/cli
 """
 
 # Circles that stay: crate, modules, reason. One that grows, shrinks or is opened is an error.
