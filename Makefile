@@ -44,6 +44,7 @@ bench: build ## Measure vouchers, routing, gateway and engine; writes docs/bench
 lint: setup ## Check format, style, spelling, imports, features, licences, advisories and clippy.
 	@bash scripts/setup-tools.sh typos cargo-deny
 	cargo fmt --all --check
+	@python3 -B scripts/test_checks.py --quiet
 	@python3 scripts/style.py
 	typos
 	@python3 scripts/imports.py --check
