@@ -202,8 +202,8 @@ mod tests {
             );
             assert_eq!(path(&format!("/{step}")).is_ok(), alike.contains(&step), "{step}");
         }
-        // What polkadot-js makes of the same steps: `client/wallet/tests/polkadot-js/junctions.mjs` says
-        // how the file was made.
+        // What polkadot-js makes of the same steps: `client/wallet/tests/polkadot-js/junctions.mjs`
+        // says how the file was made.
         for line in
             include_str!("../../../../client/wallet/tests/polkadot-js/junctions.tsv").lines()
         {
