@@ -1,5 +1,5 @@
-//! Names of control tokens in what somebody says: text on every route, and control tokens only
-//! where the caller writes the template.
+//! Names of control tokens in messages: plain text on every route, and control tokens only where
+//! the caller supplies the template.
 
 use mica_tests::{http, words::turns};
 use serde_json::{Value, json};
