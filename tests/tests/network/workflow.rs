@@ -7,7 +7,7 @@ use std::{
 };
 
 use mica_client::matrix::{Metric, Peer, Table};
-use mica_tests::{DevNode, Worker, eventually, process::command, words::turns};
+use mica_tests::{DevNode, Worker, chat_tokens::turns, eventually, process::command};
 use serde_json::Value;
 
 /// Longest time until what is in a block is final.
