@@ -26,6 +26,8 @@ mod page;
 mod relay;
 #[path = "gateway/requests.rs"]
 mod requests;
+#[path = "gateway/routes.rs"]
+mod routes;
 #[path = "gateway/speed.rs"]
 mod speed;
 #[path = "gateway/steps.rs"]
@@ -45,6 +47,7 @@ async fn every_client_is_served_and_every_token_is_paid_once() {
     requests::bodies_and_numbers_beyond_all_bounds_are_refused(&fixture);
     requests::every_value_of_every_field_is_taken_or_refused(&fixture);
     requests::every_field_of_every_package_is_taken_or_refused(&fixture);
+    routes::openapi_json_describes_every_route_and_nothing_else(&fixture);
     steps::a_workflow_runs_behind_the_gateway_with_decimals(&fixture);
     steps::a_workflow_goes_through_two_models(&fixture);
     bad_requests::wrong_requests_get_the_apis_own_errors_and_cost_nothing(&fixture);
