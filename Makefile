@@ -10,10 +10,10 @@ CARGO := cargo --locked
 # Most tests of whole networks wait for blocks: two at a time for each core.
 export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 2))))
 
-.PHONY: help setup build demo test bench lint fmt doc weights clean
+.PHONY: help setup build demo test bench lint fmt doc book reference weights clean
 
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing to build (compiler, cmake, protoc, OpenSSL, Wasm target).
 	@bash scripts/setup.sh
@@ -49,6 +49,12 @@ fmt: ## Format all sources.
 
 doc: setup ## Build the API documentation.
 	SKIP_WASM_BUILD=1 RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" $(CARGO) doc --release --workspace --no-deps
+
+book: ## Build the book of docs/ with mdBook into target/book.
+	PATH="$(TARGET_DIR)/tools/bin:$$PATH" mdbook build docs --dest-dir "$(TARGET_DIR)/book"
+
+reference: build ## Write the book's generated pages: command lines, settings, exit codes, limits, faults.
+	UPDATE_REFERENCE=1 $(CARGO) test --release --workspace --test docs generated_pages
 
 weights: setup ## Measure the pallets' weights (needs frame-omni-bencher) and write pallets/*/src/weights.rs.
 	@bash scripts/weights.sh
