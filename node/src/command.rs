@@ -60,6 +60,8 @@ pub fn run() -> Result<()> {
     if cli.run.shared_params.log.is_empty() {
         cli.run.shared_params.log = QUIET.map(String::from).to_vec();
     }
+    // Strangers on the local network are found by mDNS only where `--discover-local` asks for it.
+    cli.run.network_params.no_mdns |= !cli.run.network_params.discover_local;
     match &cli.subcommand {
         None => run_node(&cli),
         Some(subcommand) => run_subcommand(&cli, subcommand),

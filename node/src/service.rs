@@ -14,6 +14,7 @@ mod authoring;
 mod finality;
 mod inherents;
 mod node;
+mod rpc;
 
 pub use node::start;
 

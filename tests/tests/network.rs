@@ -13,6 +13,8 @@ mod chain;
 mod deposits;
 #[path = "network/finality.rs"]
 mod finality;
+#[path = "network/hostile_node.rs"]
+mod hostile_node;
 #[path = "network/identity.rs"]
 mod identity;
 #[path = "network/local.rs"]

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use crate::{
     AccountId, Call, Chain, ChainEvent, Head, MicaEvent, ReadError, Signer, SubmitError,
-    connection::{Config, REQUEST_TIMEOUT, root_cause, within},
+    connection::{Config, REQUEST_TIMEOUT, printable, root_cause, within},
     fate::{Included, Place, Search},
     signer::Unsigned,
 };
@@ -114,7 +114,8 @@ impl Chain {
     /// choosing the nonce again.
     ///
     /// # Errors
-    /// [`SubmitError`]: refused before it ran, failed when it ran (the fee is spent), in a block that is not final, or not heard of.
+    /// [`SubmitError`]: refused before it ran, failed when it ran (the fee is spent), in a block that
+    /// is not final, or not heard of.
     pub async fn submit(
         &self,
         signer: &Signer,
@@ -401,7 +402,7 @@ fn why_refused(error: &ExtrinsicError, answer: &UserError) -> String {
     let data = answer.data.as_ref();
     data.map_or_else(
         || root_cause(error),
-        |data| format!("{}: {}", root_cause(error), data.get().trim_matches('"')),
+        |data| format!("{}: {}", root_cause(error), printable(data.get().trim_matches('"'))),
     )
 }
 

@@ -16,7 +16,7 @@ use sc_rpc::SubscriptionTaskExecutor;
 use sp_keystore::KeystorePtr;
 use substrate_frame_rpc_system::{System, SystemApiServer};
 
-use crate::service::{FullBackend, FullClient, FullPool, FullSelectChain};
+use super::{FullBackend, FullClient, FullPool, FullSelectChain};
 
 /// What the handlers look into.
 #[derive(Clone)]
