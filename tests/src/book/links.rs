@@ -264,8 +264,8 @@ mod tests {
 
     #[test]
     fn headings_have_the_anchors_that_readers_follow() {
-        let page = "# The wallet\n## `mica wallet new`\n## What is Q8_0?\n## [A](b.md) link\n## The \
-                    wallet\n```\n# no\n```\n#no\n";
+        let page = "# The wallet\n## `mica wallet new`\n## What is Q8_0?\n## [A](b.md) link\n\
+                    ## The wallet\n```\n# no\n```\n#no\n";
         let expected = ["the-wallet", "mica-wallet-new", "what-is-q8_0", "a-link", "the-wallet-1"];
         assert_eq!(anchors(page), expected.map(String::from).into());
     }

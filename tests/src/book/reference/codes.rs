@@ -49,9 +49,9 @@ pub fn page() -> Page {
          to do about it, on standard error; with `--json`, `mica` writes a document with `class`, \
          `code` and `message` (see [scripts](../wallet.md#scripts)).\n\n\
          ## mica\n\n{}\n## mica-worker\n\n{}\n\
-         Where both programs know a kind of failure, the code is the same; 23 is not: for `mica` it \
-         is an extrinsic that is not final, for `mica-worker` a second process with the same \
-         account.\n\n\
+         Where both programs know a kind of failure, the code is the same. 23 is different: for \
+         `mica` it is an extrinsic that is not final, for `mica-worker` a second process with the \
+         same account.\n\n\
          ## mica-node\n\n\
          0 when it was stopped, 1 when it failed (the log's last lines say why), 2 for the command \
          line.",

@@ -15,9 +15,9 @@ pub fn payer() -> Page {
         text: page(
             PayerCli::command(),
             "The command line of payers and validators. Start with [the quick start](../payer.md), \
-             [the wallet](../wallet.md) or [the validator's page](../validator.md); this page lists \
-             everything. `mica man` writes the same as manual pages, and [exit codes](../operations/\
-             exit-codes.md) have a page of their own.",
+             [the wallet](../wallet.md) or [the validator's page](../validator.md); this page \
+             lists everything. `mica man` writes the same as manual pages, and \
+             [exit codes](../operations/exit-codes.md) have a page of their own.",
         ),
     }
 }
@@ -29,8 +29,8 @@ pub fn worker() -> Page {
         title: "mica-worker",
         text: page(
             WorkerCli::command(),
-            "The command line of worker operators. Start with [the quick start](../worker.md); most \
-             settings are in [config.toml](worker-toml.md).",
+            "The command line of worker operators. Start with [the quick start](../worker.md); \
+             most settings are in [config.toml](worker-toml.md).",
         ),
     }
 }

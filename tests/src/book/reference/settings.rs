@@ -31,7 +31,8 @@ pub fn gateway() -> Page {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = format!(
         "`gateway.toml` in the payer's folder, as `mica gateway --print-config` prints it; \
-         [the gateway's page](../gateway.md) explains the most important parts.\n\n```toml\n{}\n```",
+         [the gateway's page](../gateway.md) explains the most important parts.\n\n\
+         ```toml\n{}\n```",
         String::from_utf8_lossy(&output.stdout).trim()
     );
     Page { path: "docs/reference/gateway-toml.md", title: "gateway.toml", text }
