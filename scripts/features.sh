@@ -59,12 +59,12 @@ if ! difference=$(diff "$work/listed" "$work/found"); then
     exit 1
 fi
 # What `arbitrary_precision` does harm to: structures that are read through serde's own buffer. polkadot_js.rs reads names, no numbers.
-buffered=$(grep -rlE 'serde\(.*\b(flatten|untagged|tag\b)' --include='*.rs' client/src inference-worker/*/src |
-    xargs grep -lE 'derive\(.*\bDeserialize\b' | grep -v '^client/src/wallet/polkadot_js.rs$' || true)
+buffered=$(grep -rlE 'serde\(.*\b(flatten|untagged|tag\b)' --include='*.rs' client/*/src inference-worker/*/src |
+    xargs grep -lE 'derive\(.*\bDeserialize\b' | grep -v '^client/wallet/src/polkadot_js.rs$' || true)
 if [ -n "$buffered" ]; then
     echo "features: a structure that is flattened, untagged or tagged cannot read a number with a point in these builds:" >&2
     echo "$buffered" >&2
-    echo "Name its fields one by one, or take them from a serde_json::Value; see client/src/number.rs." >&2
+    echo "Name its fields one by one, or take them from a serde_json::Value; see client/workflow/src/number.rs." >&2
     exit 1
 fi
 echo "features: $(wc -l <"$work/found") that programs get from each other, all of them known"

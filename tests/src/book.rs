@@ -59,7 +59,7 @@ pub fn repository() -> PathBuf {
 /// A fenced block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
-    /// Line of the page on which its text begins, from 1.
+    /// Subscription of the page on which its text begins, from 1.
     pub line: usize,
     /// What stands behind the fence.
     pub language: String,

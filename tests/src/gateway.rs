@@ -65,7 +65,10 @@ impl Wallet {
         if is_locked {
             gateway.env_remove("MICA_PASSWORD");
         }
-        gateway.args(["gateway", "--listen", "127.0.0.1:0"]).env("MICA_LOG", "mica_client=debug");
+        gateway.args(["gateway", "--listen", "127.0.0.1:0"]).env(
+            "MICA_LOG",
+            "mica_cli=debug,mica_payer=debug,mica_gateway=debug,mica_workflow=debug",
+        );
         let mut process = Process::start(gateway, self.home.join("gateway.log"));
         let address = process.wait_for_line("the gateway listens", START, |line| {
             line.strip_prefix("listening on http://").and_then(|address| address.parse().ok())

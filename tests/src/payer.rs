@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use ed25519_dalek::SigningKey;
 use mica_chain::{AccountId, Call, Chain, MicaEvent, Signer, Until};
-use mica_client::model::LocalModel;
 use mica_engine::ChatMessage;
 use mica_net::{Net, NetConfig, NetEvent};
+use mica_payer::model::LocalModel;
 use mica_primitives::{Balance, ChannelId, ChannelOpening, LayerRange, Redeem, WorkerRecord};
 use mica_protocol::{
     Message, Now, SessionId,

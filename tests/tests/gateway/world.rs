@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mica_chain::Chain;
-use mica_client::{model::LocalModel, store::Store};
+use mica_payer::{model::LocalModel, store::Store};
 use mica_primitives::{Balance, UNIT};
 use mica_tests::{DevNode, Gateway, Wallet, Worker, eventually, http};
 use serde_json::Value;

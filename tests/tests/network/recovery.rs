@@ -11,7 +11,7 @@ use std::{
 };
 
 use mica_chain::{Chain, Signer};
-use mica_client::store::{Change, Store};
+use mica_payer::store::{Change, Store};
 use mica_primitives::{ChannelId, LaneId, MAX_LANES, UNIT};
 use mica_tests::{DevNode, Wallet, Worker, eventually, free_port, http, process::command};
 use serde_json::Value;
@@ -116,7 +116,9 @@ fn run(mut command: Command) -> Ran {
 /// The answer to the question of all these tests, as the programs print it, and what else they say.
 fn ask(wallet: &Wallet) -> (Value, String) {
     let mut mica = wallet.command();
-    mica.args(ASK).arg("40").env("MICA_LOG", "mica_client=debug");
+    mica.args(ASK)
+        .arg("40")
+        .env("MICA_LOG", "mica_cli=debug,mica_payer=debug,mica_gateway=debug,mica_workflow=debug");
     let ran = run(mica);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     (ran.json(), ran.stderr)

@@ -6,8 +6,8 @@ use std::{
     time::Duration,
 };
 
-use mica_client::matrix::{Metric, Peer, Table};
 use mica_tests::{DevNode, Worker, eventually, process::command, words::turns};
+use mica_workflow::matrix::{Metric, Peer, Table};
 use serde_json::Value;
 
 /// Longest time until what is in a block is final.

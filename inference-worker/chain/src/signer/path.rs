@@ -203,9 +203,11 @@ mod tests {
             );
             assert_eq!(path(&format!("/{step}")).is_ok(), alike.contains(&step), "{step}");
         }
-        // What polkadot-js makes of the same steps: `client/tests/polkadot-js/junctions.mjs` says
+        // What polkadot-js makes of the same steps: `client/wallet/tests/polkadot-js/junctions.mjs` says
         // how the file was made.
-        for line in include_str!("../../../../client/tests/polkadot-js/junctions.tsv").lines() {
+        for line in
+            include_str!("../../../../client/wallet/tests/polkadot-js/junctions.tsv").lines()
+        {
             let (step, code) = line.split_once('\t').expect("a step and its code");
             let ours = hex::encode(
                 DerivationPath::as_subkey(&format!("/{step}")).expect("a path").junctions[0]

@@ -1,6 +1,6 @@
 //! What the programs' exit codes mean.
 
-use mica_client::error::ErrorClass;
+use mica_cli::exit_code::ErrorClass;
 use mica_worker::exit::ExitKind;
 
 use super::{Page, code, table};

@@ -1,7 +1,7 @@
 //! The command lines, from their definitions; of the node, whose options are the SDK's, the tasks.
 
 use clap::{Arg, Command, CommandFactory};
-use mica_client::cli::Cli as PayerCli;
+use mica_cli::cli::Cli as PayerCli;
 use mica_worker::cli::Cli as WorkerCli;
 
 use super::{Page, code, plain, table};

@@ -1,6 +1,6 @@
 //! Files of settings: the keys of `mica config`, and the annotated files that the programs write.
 
-use mica_client::config::Key;
+use mica_cli::config::Key;
 
 use super::{Page, code, plain, table};
 use crate::process::command;

@@ -1,0 +1,278 @@
+//! `mica ask "…"`: pays workers for an answer, token by token, and streams it.
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, ValueHint};
+use mica_chain::{View, amount};
+use mica_engine::ChatMessage;
+use mica_primitives::Balance;
+use mica_protocol::session::Sampling;
+use serde::Serialize;
+
+use super::Context;
+use crate::cli::parse_amount;
+use crate::config::{Settings, parse_alpha};
+use crate::error::CommandError;
+use crate::render::{Printer, preview::AskDryRun};
+use mica_payer::ask::{Answer, Asker, Question};
+use mica_payer::channels::Deposits;
+use mica_payer::interrupt::Interrupt;
+use mica_payer::market::ModelSnapshot;
+use mica_payer::model::{LocalModel, ModelError};
+use mica_payer::session::SessionError;
+
+/// Most bytes of a prompt.
+const MAX_PROMPT_BYTES: u64 = 1 << 20;
+
+/// What to ask for, and within which limits: what `mica ask` and `mica chat` share.
+#[derive(Clone, Debug, Args)]
+pub struct AskOptions {
+    /// Name, id or beginning of the id of the model [default: the one in the model file]
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<String>,
+    /// The model's GGUF file, of which the payer needs the tokenizer [default: the small model
+    /// built in]
+    #[arg(long, value_name = "FILE", env = "MICA_MODEL_FILE", value_hint = ValueHint::FilePath)]
+    pub model_file: Option<PathBuf>,
+    /// Text of a system message
+    #[arg(long, value_name = "TEXT")]
+    pub system: Option<String>,
+    /// Weight of money against time, from 0 (only time counts) to 1 (only money counts) [default:
+    /// 0.5]
+    #[arg(long, env = "MICA_ALPHA", value_parser = parse_alpha)]
+    pub alpha: Option<f64>,
+    /// Most money per token, all layers together, for example 0.00001 MICA or 5000000u (base units)
+    #[arg(long, value_name = "AMOUNT", value_parser = parse_amount)]
+    pub max_price: Option<Balance>,
+    /// Most milliseconds per token
+    #[arg(long, value_name = "MS")]
+    pub deadline: Option<u64>,
+    /// Most money for one answer
+    #[arg(long, value_name = "AMOUNT", env = "MICA_MAX_TOTAL", value_parser = parse_amount)]
+    pub max_total: Option<Balance>,
+    /// Answers of this size that a channel's deposit is made to last for, as far as the account has
+    /// the money
+    #[arg(long, env = "MICA_HEADROOM", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub headroom: u32,
+    /// Most tokens of an answer [default: 128]
+    #[arg(long, env = "MICA_MAX_TOKENS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_tokens: Option<u32>,
+    /// 0 always takes the most likely token
+    #[arg(long, default_value_t = 0.0)]
+    pub temperature: f32,
+    /// Draw from this many most likely tokens; 0 for all
+    #[arg(long, default_value_t = 0)]
+    pub top_k: u32,
+    /// Draw from the most likely tokens with this much probability together
+    #[arg(long, default_value_t = 1.0)]
+    pub top_p: f32,
+    /// Seed of the draws: the same seed gives the same answer
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+impl AskOptions {
+    /// The model's words: from the option's file, the settings' or the one built in.
+    ///
+    /// # Errors
+    /// [`ModelError`] if the file is no model that we can talk to.
+    pub fn open_model(&self, settings: &Settings) -> Result<LocalModel, ModelError> {
+        LocalModel::open(self.model_file.as_deref().or(settings.model_file.as_deref()))
+    }
+
+    /// Whether `model` is the one that `--model` names on the chain of `view`.
+    ///
+    /// # Errors
+    /// [`CommandError`] if it is another one, or there is none.
+    pub async fn check_model(&self, view: &View, model: &LocalModel) -> Result<(), CommandError> {
+        let Some(wanted) = &self.model else { return Ok(()) };
+        let snapshots = ModelSnapshot::read_all(view, Some(wanted)).await?;
+        if snapshots.iter().any(|snapshot| snapshot.id == model.id()) {
+            return Ok(());
+        }
+        Err(ModelError::Differs { found: model.id(), wanted: wanted.clone() }.into())
+    }
+
+    /// The question with this prompt, under the options' and the settings' limits.
+    pub fn question(&self, settings: &Settings, prompt: Vec<u32>) -> Question {
+        Question {
+            prompt,
+            max_new_tokens: self.max_tokens.unwrap_or(settings.max_tokens),
+            sampling: Sampling::new(self.temperature, self.top_k, self.top_p, self.seed),
+            logprobs: None,
+            alpha: self.alpha.unwrap_or(settings.alpha),
+            max_price: self.max_price,
+            deadline_us: self.deadline.map(|ms| ms.saturating_mul(1000)),
+            spending_limit: self.max_total.or(settings.max_total),
+        }
+    }
+
+    /// The system message, if there is one.
+    pub fn system_message(&self) -> Option<ChatMessage> {
+        self.system.as_deref().map(|text| ChatMessage::new("system", text))
+    }
+}
+
+/// Options of `mica ask`.
+#[derive(Debug, Args)]
+pub struct AskArgs {
+    /// The prompt; `-` reads it from standard input
+    prompt: String,
+    #[command(flatten)]
+    options: AskOptions,
+    /// Take the prompt as it is, without the model's chat template; names of control tokens in it
+    /// become those tokens
+    #[arg(long, conflicts_with = "system")]
+    raw: bool,
+    /// Show the path, fee, deposit and what would be locked; send nothing and ask for no password
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Runs `mica ask`.
+///
+/// # Errors
+/// [`CommandError`]: no funds, no path (with the layers that are missing), a worker that fails, or Ctrl-C.
+pub async fn run(context: &Context, arguments: AskArgs) -> Result<(), CommandError> {
+    let options = &arguments.options;
+    let model = options.open_model(&context.settings)?;
+    let prompt = prompt_tokens(&model, &arguments)?;
+    let (interrupt, _listening) = Interrupt::listen();
+    let payer = context.payer().await?;
+    let store = context.store()?;
+    let view = payer.chain.at_finalized().await?;
+    options.check_model(&view, &model).await?;
+    let question = options.question(&context.settings, prompt);
+    let asker = Asker::start(
+        payer,
+        Arc::new(store),
+        1,
+        Deposits { headroom: options.headroom, ahead: false },
+        context.notices(),
+    )?;
+    let mut printer = Printer::new(context.output, context.progress);
+    if arguments.dry_run {
+        let preview = asker.preview(&model, &view, &question, &interrupt, &mut printer).await;
+        asker.stop().await;
+        let preview = preview?;
+        context.output.show(&AskDryRun::from(&preview), AskDryRun::to_text)?;
+        return Ok(preview.channels.verdict()?);
+    }
+    let answer = asker.ask(&model, &view, &question, interrupt.clone(), &mut printer).await;
+    asker.stop().await;
+    let answer = answer?;
+    let answered = Answered::new(&answer, question.prompt.len());
+    context.output.show(&answered, |answered| format!("\n\n{}", answered.cost_line()))?;
+    if interrupt.came() { Err(SessionError::Interrupted.into()) } else { Ok(()) }
+}
+
+fn prompt_tokens(model: &LocalModel, arguments: &AskArgs) -> Result<Vec<u32>, CommandError> {
+    let text = match arguments.prompt.as_str() {
+        "-" => {
+            let mut text = String::new();
+            std::io::stdin()
+                .lock()
+                .take(MAX_PROMPT_BYTES + 1)
+                .read_to_string(&mut text)
+                .map_err(CommandError::Input)?;
+            if text.len() as u64 > MAX_PROMPT_BYTES {
+                return Err(CommandError::Usage(format!(
+                    "the prompt on standard input is longer than {MAX_PROMPT_BYTES} bytes"
+                )));
+            }
+            text
+        }
+        text => text.to_owned(),
+    };
+    if text.trim().is_empty() {
+        return Err(ModelError::EmptyPrompt.into());
+    }
+    if arguments.raw {
+        return Ok(model.raw(&text)?);
+    }
+    let messages: Vec<ChatMessage> = arguments
+        .options
+        .system_message()
+        .into_iter()
+        .chain([ChatMessage::new("user", text.trim_end_matches('\n'))])
+        .collect();
+    Ok(model.chat(&messages)?)
+}
+
+/// An answer and its cost, as it is printed.
+#[derive(Serialize)]
+pub struct Answered {
+    text: String,
+    tokens: Vec<u32>,
+    prompt_tokens: usize,
+    stop: String,
+    session: String,
+    stages: Vec<Stage>,
+    paid: Balance,
+    fees: Balance,
+    receipts: u64,
+    seconds: f64,
+    seconds_to_first_token: Option<f64>,
+    seconds_to_last_token: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Stage {
+    worker: String,
+    layers: [u16; 2],
+    price_per_layer_token: Balance,
+    tokens: u32,
+    paid: Balance,
+    receipts: u64,
+    channel: String,
+    settled: bool,
+}
+
+impl Answered {
+    /// Of an answer to a prompt of so many tokens.
+    pub fn new(answer: &Answer, prompt_tokens: usize) -> Self {
+        let report = &answer.outcome.report;
+        let stages = report.stages.iter().zip(&answer.path.stages).map(|(account, chosen)| Stage {
+            worker: chosen.worker.record.account.to_string(),
+            layers: [account.range.first, account.range.end],
+            price_per_layer_token: account.price_per_layer_token,
+            tokens: account.positions,
+            paid: account.paid,
+            receipts: account.receipts,
+            channel: account.channel.to_string(),
+            settled: account.settled,
+        });
+        Self {
+            text: answer.text.clone(),
+            tokens: report.tokens.clone(),
+            prompt_tokens,
+            stop: report.stop.map_or("none".into(), |stop| format!("{stop:?}")),
+            session: hex::encode(answer.outcome.record.session),
+            stages: stages.collect(),
+            paid: report.paid(),
+            fees: answer.fees,
+            receipts: report.stages.iter().map(|stage| stage.receipts).sum(),
+            seconds: answer.outcome.elapsed.as_secs_f64(),
+            seconds_to_first_token: answer.outcome.to_first_token.map(|time| time.as_secs_f64()),
+            seconds_to_last_token: answer.outcome.to_last_token.map(|time| time.as_secs_f64()),
+        }
+    }
+
+    /// What was computed by how many, and what it cost, on one line.
+    pub fn cost_line(&self) -> String {
+        let rate = self.tokens.len() as f64 / self.seconds.max(1e-3);
+        format!(
+            "{} + {} tokens through {} workers for {} (fees {}), {} receipts verified, {:.1} s, \
+             {rate:.1} tokens/s",
+            self.prompt_tokens,
+            self.tokens.len(),
+            self.stages.len(),
+            amount::format(self.paid),
+            amount::format(self.fees),
+            self.receipts,
+            self.seconds,
+        )
+    }
+}

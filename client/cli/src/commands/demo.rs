@@ -1,0 +1,49 @@
+//! `mica demo`: a chain, three workers and a paid prompt on this machine, with the proof.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+
+use super::Context;
+use crate::demo::{self, DemoError, Script};
+use crate::error::CommandError;
+use crate::render::Printer;
+
+/// Options of `mica demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// What to ask
+    #[arg(long, default_value = "Explain peer-to-peer networks in simple terms.")]
+    prompt: String,
+    /// Most tokens of the answer
+    #[arg(long, default_value_t = 160, value_parser = clap::value_parser!(u32).range(1..))]
+    max_tokens: u32,
+    /// Write the proof as JSON
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    summary: Option<PathBuf>,
+    /// Leave the temporary folder with its logs and databases
+    #[arg(long)]
+    keep: bool,
+}
+
+/// Runs `mica demo`.
+///
+/// # Errors
+/// [`CommandError::Demo`] if something fails or does not add up; everything was stopped then.
+pub async fn run(context: &Context, arguments: &DemoArgs) -> Result<(), CommandError> {
+    let script = Script {
+        prompt: arguments.prompt.clone(),
+        max_tokens: arguments.max_tokens,
+        keep: arguments.keep,
+    };
+    let mut printer = Printer::new(context.output, context.progress);
+    let proof = demo::run(&script, context.progress, &mut printer).await?;
+    if let Some(path) = &arguments.summary {
+        let cannot = |source| DemoError::Folder { what: path.display().to_string(), source };
+        let mut text =
+            serde_json::to_string_pretty(&proof.summary).map_err(|error| cannot(error.into()))?;
+        text.push('\n');
+        std::fs::write(path, text).map_err(cannot)?;
+    }
+    Ok(context.output.show(&proof.summary, |_| format!("\n\n{}", proof.to_text()))?)
+}

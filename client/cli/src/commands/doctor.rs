@@ -1,0 +1,29 @@
+//! `mica doctor`: says what is wrong and how to mend it. The exit code says whether something is.
+
+use clap::Args;
+
+use super::Context;
+use crate::doctor::{Reach, Report, examine};
+use crate::error::CommandError;
+
+/// Options of `mica doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Look at this machine alone, not at the node and the market
+    #[arg(long)]
+    offline: bool,
+}
+
+/// Runs `mica doctor`.
+///
+/// # Errors
+/// [`CommandError::Unwell`] if something is wrong, after everything that was found is printed.
+pub async fn run(context: &Context, arguments: &DoctorArgs) -> Result<(), CommandError> {
+    let reach = if arguments.offline { Reach::Machine } else { Reach::All };
+    let report = examine(context, reach).await;
+    context.output.show(&report, Report::to_text)?;
+    match report.wrong() {
+        0 => Ok(()),
+        wrong => Err(CommandError::Unwell(wrong)),
+    }
+}

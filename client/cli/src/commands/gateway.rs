@@ -1,0 +1,195 @@
+//! `mica gateway`: serves Ollama's and OpenAI's clients from the wallet's money.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, ValueHint};
+use mica_primitives::Balance;
+use serde::Serialize;
+use tokio::net::TcpListener;
+
+use super::Context;
+use crate::cli::parse_amount;
+use crate::error::CommandError;
+use mica_gateway::{
+    Config, Core,
+    config::{ConfigError, TEMPLATE},
+    market::Market,
+    names::Catalogue,
+    routes, server,
+    spending::Spending,
+    workflows::Workflows,
+};
+use mica_payer::ask::Asker;
+use mica_payer::channels::{Deposits, Payer};
+use mica_payer::interrupt::Interrupt;
+use mica_wallet::{PasswordError, UnlockError};
+use mica_workflow::WorkflowError;
+
+/// Name of the settings in the payer's folder.
+const CONFIG: &str = "gateway.toml";
+
+/// What the account's key is asked for.
+const PURPOSE: &str = "opening channels while the gateway runs";
+
+/// Options of `mica gateway`.
+#[derive(Debug, Args)]
+pub struct GatewayArgs {
+    /// Settings [default: gateway.toml in the payer's folder, if it is there]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    config: Option<PathBuf>,
+    /// Print the settings with their defaults and end
+    #[arg(long)]
+    print_config: bool,
+    /// Where to listen; anything but loopback needs keys in the settings
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// A model's GGUF file, of which the gateway needs the tokenizer; may be repeated
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    model_file: Vec<PathBuf>,
+    /// Weight of money against time, from 0 (only time counts) to 1 (only money counts)
+    #[arg(long)]
+    alpha: Option<f64>,
+    /// Most money per token, all layers together
+    #[arg(long, value_name = "AMOUNT", value_parser = parse_amount)]
+    max_price: Option<Balance>,
+    /// Most milliseconds per token
+    #[arg(long, value_name = "MS")]
+    deadline: Option<u64>,
+    /// Most money for one request
+    #[arg(long, value_name = "AMOUNT", value_parser = parse_amount)]
+    max_request: Option<Balance>,
+    /// Most money for one day
+    #[arg(long, value_name = "AMOUNT", value_parser = parse_amount)]
+    max_day: Option<Balance>,
+    /// Sessions at once
+    #[arg(long, value_name = "N")]
+    parallel: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct Listening {
+    listening: SocketAddr,
+    models: Vec<String>,
+    is_locked: bool,
+}
+
+/// Runs `mica gateway` until Ctrl-C or SIGTERM: running answers are broken off at their next token
+/// and settled.
+///
+/// # Errors
+/// [`CommandError`]: wrong settings, a wrong password, no node, or an address that is taken.
+pub async fn run(context: &Context, arguments: GatewayArgs) -> Result<(), CommandError> {
+    if arguments.print_config {
+        return Ok(context.output.show(&TEMPLATE, |template| (*template).to_owned())?);
+    }
+    let (interrupt, _listening) = Interrupt::listen();
+    let config = arguments.settings(context)?;
+    let catalogue = Catalogue::open(&config.models, &arguments.model_file)?;
+    let workflows = Workflows::open(&config.workflows).map_err(WorkflowError::from)?;
+    // At once, since later nobody may be there to type the password: each new worker needs a
+    // channel, which the account opens.
+    let keys = match context.keys().and_then(|(account, signer)| {
+        account.signer(PURPOSE)?;
+        Ok((account, signer))
+    }) {
+        Ok(keys) => Some(keys),
+        // Nobody is there to type it: serve what needs no money, and say so where it does.
+        Err(error) if is_unattended(&error) => None,
+        Err(error) => return Err(error),
+    };
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|source| cannot_listen(config.listen, &source))?;
+    let listening =
+        listener.local_addr().map_err(|source| cannot_listen(config.listen, &source))?;
+    let chain = context.chain().await?;
+    let store = Arc::new(context.store()?);
+    let spending = Spending::open(store.clone(), config.limits)?;
+    let asker = match keys {
+        Some((account, signer)) => {
+            let payer = Payer { chain: chain.clone(), account, signer };
+            let deposits = Deposits { headroom: config.headroom, ahead: true };
+            Some(Asker::start(payer, store, config.parallel, deposits, context.notices())?)
+        }
+        None => None,
+    };
+    let market = Market::new(
+        chain,
+        Duration::from_secs(config.state_seconds),
+        Duration::from_secs(config.quote_seconds),
+    );
+    market.refresh().await?;
+    let is_locked = asker.is_none();
+    let core = Arc::new(Core::new(
+        config,
+        catalogue,
+        workflows,
+        market,
+        asker,
+        spending,
+        interrupt.clone(),
+    ));
+    let models = core.catalogue.names().into_iter().map(|(name, _)| name).collect();
+    context.output.show(&Listening { listening, models, is_locked }, to_text)?;
+    let serving = server::serve(
+        listener,
+        routes::router(core.clone()),
+        &core.config,
+        interrupt.finish.clone(),
+    );
+    tokio::join!(core.follow(), serving);
+    core.stop().await;
+    Ok(())
+}
+
+fn to_text(listening: &Listening) -> String {
+    let locked = if listening.is_locked {
+        "\nthe wallet is locked: requests are refused until it is started with --password-file"
+    } else {
+        ""
+    };
+    format!(
+        "listening on http://{}\nmodels: {}{locked}",
+        listening.listening,
+        listening.models.join(", ")
+    )
+}
+
+/// Whether a password was needed and nobody could be asked.
+fn is_unattended(error: &CommandError) -> bool {
+    matches!(
+        error,
+        CommandError::Password(PasswordError::NoTerminal { .. })
+            | CommandError::Unlock(UnlockError::Password(PasswordError::NoTerminal { .. }))
+    )
+}
+
+fn cannot_listen(address: SocketAddr, source: &std::io::Error) -> CommandError {
+    CommandError::Usage(format!(
+        "cannot listen on {address} ({source}): stop the program that does, or choose another \
+         address with --listen"
+    ))
+}
+
+impl GatewayArgs {
+    fn settings(&self, context: &Context) -> Result<Config, ConfigError> {
+        let usual = context.home.root().join(CONFIG);
+        let mut config = match &self.config {
+            Some(path) => Config::read(path)?,
+            None if usual.exists() => Config::read(&usual)?,
+            None => Config::default(),
+        };
+        config.listen = self.listen.unwrap_or(config.listen);
+        config.parallel = self.parallel.unwrap_or(config.parallel);
+        config.path.alpha = self.alpha.unwrap_or(config.path.alpha);
+        config.path.max_price = self.max_price.or(config.path.max_price);
+        config.path.deadline_ms = self.deadline.or(config.path.deadline_ms);
+        config.limits.request = self.max_request.or(config.limits.request);
+        config.limits.day = self.max_day.or(config.limits.day);
+        config.check()?;
+        Ok(config)
+    }
+}

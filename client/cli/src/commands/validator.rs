@@ -1,0 +1,222 @@
+//! `mica validator …`: one file per subcommand. The wallet's account is the validator; the node is
+//! its own.
+
+mod bond;
+mod chill;
+mod payout;
+mod set_keys;
+mod status;
+mod unbond;
+mod validate;
+mod withdraw;
+
+use clap::Subcommand;
+use mica_chain::{AccountId, Call, Chain, Signer, amount};
+use mica_primitives::Balance;
+use serde::Serialize;
+
+use super::Context;
+use crate::cli::parse_address;
+use crate::confirm::Unattended;
+use crate::error::CommandError;
+use crate::render::preview::DryRun;
+use crate::wait::{SendOptions, Sent, Wait, send};
+use mica_payer::funds;
+use mica_payer::preview::{CallPreview, Moved};
+
+/// `mica validator …`
+#[derive(Debug, Subcommand)]
+pub enum ValidatorCommand {
+    /// Put money at stake, or more of it
+    Bond(bond::BondArgs),
+    /// Make session keys in the node and name them to the chain
+    SetKeys(SendOptions),
+    /// Stand for election
+    Validate(validate::ValidateArgs),
+    /// What the chain knows of a validator, and what is still to do
+    Status {
+        /// Account to look at instead of the wallet's
+        #[arg(value_parser = parse_address)]
+        account: Option<AccountId>,
+    },
+    /// Stand for election no more; the bond stays
+    Chill(SendOptions),
+    /// Take money out of the bond; it comes free after the bonding duration
+    Unbond(unbond::UnbondArgs),
+    /// Take what has come free
+    Withdraw(SendOptions),
+    /// Pay out the rewards of past eras, before the chain forgets them
+    Payout(payout::PayoutArgs),
+}
+
+/// Runs `mica validator …`.
+///
+/// # Errors
+/// [`CommandError`]; nothing was sent unless the error says so.
+pub async fn run(context: &Context, command: ValidatorCommand) -> Result<(), CommandError> {
+    match command {
+        ValidatorCommand::Bond(arguments) => bond::run(context, &arguments).await,
+        ValidatorCommand::SetKeys(options) => set_keys::run(context, options).await,
+        ValidatorCommand::Validate(arguments) => validate::run(context, &arguments).await,
+        ValidatorCommand::Status { account } => status::run(context, account).await,
+        ValidatorCommand::Chill(options) => chill::run(context, options).await,
+        ValidatorCommand::Unbond(arguments) => unbond::run(context, &arguments).await,
+        ValidatorCommand::Withdraw(options) => withdraw::run(context, options).await,
+        ValidatorCommand::Payout(arguments) => payout::run(context, &arguments).await,
+    }
+}
+
+/// A change of a validator on chain: what is sent, and in which words it is asked for and told.
+struct Change {
+    call: Call,
+    moved: Moved,
+    /// The question before it.
+    question: String,
+    /// What the password is for, and what is said while it takes its time.
+    purpose: &'static str,
+    /// What has happened, for people.
+    done: String,
+}
+
+/// A change that was sent.
+#[derive(Serialize)]
+struct Changed {
+    account: String,
+    done: String,
+    #[serde(flatten)]
+    sent: Sent,
+}
+
+impl Change {
+    /// Shows it with `--dry-run`; otherwise looks whether there is enough money, asks, sends it and
+    /// says so.
+    async fn carry_out(
+        self,
+        context: &Context,
+        chain: &Chain,
+        options: SendOptions,
+    ) -> Result<(), CommandError> {
+        match self.approve(context, chain, options).await? {
+            Some(signer) => self.send(context, chain, options, &signer).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Looks whether there is enough money, asks, and opens the key that signs. With `--dry-run`
+    /// shows it instead, and there is no key.
+    async fn approve(
+        &self,
+        context: &Context,
+        chain: &Chain,
+        options: SendOptions,
+    ) -> Result<Option<Signer>, CommandError> {
+        let key = context.account_key()?;
+        let account = key.account();
+        if options.dry_run {
+            return preview(context, chain, account, &self.call, self.moved).await.map(|()| None);
+        }
+        let fee = chain.estimate_fee_for(account, &self.call).await?;
+        let money = chain.at_best().await?.account(account).await?;
+        funds::check(account, &money, self.moved.sent.saturating_add(self.moved.locked), fee)?;
+        context.confirmation().of(
+            &format!("{} (fee about {})?", self.question, amount::format(fee)),
+            Unattended::Proceed,
+        )?;
+        Ok(Some(key.signer(self.purpose)?))
+    }
+
+    /// Sends it and says what has happened.
+    async fn send(
+        self,
+        context: &Context,
+        chain: &Chain,
+        options: SendOptions,
+        signer: &Signer,
+    ) -> Result<(), CommandError> {
+        let follow = options.follow(context.settings.wait, Wait::Included);
+        let sent = send(chain, signer, self.call, follow, context.progress, self.purpose).await?;
+        let done = format!("{}{}", self.done, refused_parts(&sent.events));
+        let changed = Changed { account: signer.account().to_string(), done, sent };
+        Ok(context
+            .output
+            .show(&changed, |changed| format!("{} ({})", changed.done, changed.sent.to_text()))?)
+    }
+}
+
+/// What the chain did not do of several calls of which each stands for itself.
+fn refused_parts(events: &[String]) -> String {
+    match events.iter().filter(|event| *event == "Utility.ItemFailed").count() {
+        0 => String::new(),
+        failed => {
+            format!("; the chain refused {failed} of them (somebody may have done them before)")
+        }
+    }
+}
+
+/// Shows what `call` would do, and whether there is enough money for it.
+async fn preview(
+    context: &Context,
+    chain: &Chain,
+    account: AccountId,
+    call: &Call,
+    moved: Moved,
+) -> Result<(), CommandError> {
+    let report = CallPreview::new(chain, account, Some(call), moved).await?;
+    context.output.show(&DryRun::from(&report), DryRun::to_text)?;
+    Ok(report.verdict()?)
+}
+
+/// Nothing but the fee is moved.
+const FEE_ONLY: Moved = Moved { sent: 0, locked: 0 };
+
+/// Refuses with a text that names the remedy.
+fn refused<T>(text: impl Into<String>) -> Result<T, CommandError> {
+    Err(CommandError::Usage(text.into()))
+}
+
+/// What is missing to the least bond of a validator, for an error.
+fn below_least(bonded: Balance, least: Balance) -> String {
+    format!(
+        "a validator has at least {} at stake, and this would be {}",
+        amount::format(least),
+        amount::format(bonded)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use mica_chain::ValidatorState;
+
+    use super::*;
+
+    /// An account that has nothing to do with validators.
+    pub(super) fn state() -> ValidatorState {
+        ValidatorState {
+            has_bond: false,
+            bonded: 0,
+            unlocking: Vec::new(),
+            least_bond: 1_000,
+            keys: None,
+            commission_ppb: None,
+            is_queued: false,
+            is_active: false,
+            validators: 4,
+            session: 1,
+            era: 0,
+            planned_era: 0,
+            existential_deposit: 10,
+            slashing_spans: 0,
+        }
+    }
+
+    #[test]
+    fn calls_that_the_chain_refused_are_counted() {
+        let events =
+            |names: &[&str]| names.iter().map(|name| format!("Utility.{name}")).collect::<Vec<_>>();
+        assert_eq!(refused_parts(&events(&["ItemCompleted", "BatchCompleted"])), "");
+        assert!(
+            refused_parts(&events(&["ItemFailed", "ItemCompleted", "BatchCompletedWithErrors"]))
+                .contains("refused 1 of them")
+        );
+    }
+}

@@ -1,0 +1,44 @@
+//! `mica wallet change-password`: encrypts a wallet with another password, in one step.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+use serde::Serialize;
+
+use super::Context;
+use crate::error::CommandError;
+use mica_wallet::{PasswordRole, PasswordSource};
+
+/// Options of `mica wallet change-password`.
+#[derive(Debug, Args)]
+pub struct ChangePasswordArgs {
+    /// File whose first line is the new password (or set MICA_NEW_PASSWORD)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    new_password_file: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Changed {
+    wallet: String,
+    changed: bool,
+}
+
+/// Runs `mica wallet change-password`.
+///
+/// # Errors
+/// [`CommandError`]; the old password opens the wallet still then.
+pub fn run(context: &Context, arguments: ChangePasswordArgs) -> Result<(), CommandError> {
+    let (keystore, wallet) = (context.keystore(), context.settings.wallet.clone());
+    keystore.read(&wallet)?;
+    let old = context.passwords().existing(&wallet)?;
+    // A wrong password is told before anybody thinks of a new one.
+    keystore.unlock(&wallet, &old)?;
+    let new =
+        PasswordSource::from_environment(PasswordRole::NewWallet, arguments.new_password_file)
+            .fresh(&format!("wallet '{wallet}'"))?;
+    keystore.change_password(&wallet, &old, &new)?;
+    let changed = Changed { wallet, changed: true };
+    Ok(context
+        .output
+        .show(&changed, |changed| format!("wallet '{}' has its new password", changed.wallet))?)
+}

@@ -1,0 +1,34 @@
+//! `mica wallet remove`: deletes a wallet's files, for somebody who knows its password and was
+//! asked.
+
+use serde::Serialize;
+
+use super::Context;
+use crate::confirm::Unattended;
+use crate::error::CommandError;
+
+#[derive(Serialize)]
+struct Removed {
+    wallet: String,
+    address: String,
+}
+
+/// Runs `mica wallet remove`.
+///
+/// # Errors
+/// [`CommandError`]; the wallet is still there then.
+pub fn run(context: &Context) -> Result<(), CommandError> {
+    let (keystore, wallet) = (context.keystore(), context.settings.wallet.clone());
+    let address = keystore.read(&wallet)?.address;
+    // The password keeps others at this terminal from it, and shows that the right wallet is meant.
+    keystore.unlock(&wallet, &context.passwords().existing(&wallet)?)?;
+    let question = format!(
+        "Delete wallet '{wallet}' ({address})? Without its phrase or a backup its money is lost."
+    );
+    context.confirmation().of(&question, Unattended::Refuse)?;
+    keystore.remove(&wallet)?;
+    let removed = Removed { wallet, address };
+    Ok(context.output.show(&removed, |removed| {
+        format!("wallet '{}' ({}) is deleted", removed.wallet, removed.address)
+    })?)
+}

@@ -1,0 +1,46 @@
+//! `mica wallet verify`: whether an account signed a message. The exit code says it as well.
+
+use clap::Args;
+use mica_chain::AccountId;
+use serde::Serialize;
+
+use super::{Context, sign::MessageArgs};
+use crate::cli::parse_address;
+use crate::error::CommandError;
+use mica_wallet::message;
+
+/// Options of `mica wallet verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The signature, 0x and 128 hexadecimal digits
+    #[arg(long, value_name = "HEX", value_parser = message::parse_signature)]
+    signature: [u8; 64],
+    /// Who is said to have signed [default: the wallet's account]
+    #[arg(long, value_name = "ACCOUNT", value_parser = parse_address)]
+    signer: Option<AccountId>,
+    #[command(flatten)]
+    message: MessageArgs,
+}
+
+#[derive(Serialize)]
+struct Verified {
+    address: String,
+    valid: bool,
+}
+
+/// Runs `mica wallet verify`.
+///
+/// # Errors
+/// [`CommandError::BadSignature`] if it is not that account's over that message.
+pub fn run(context: &Context, arguments: &VerifyArgs) -> Result<(), CommandError> {
+    let account = match arguments.signer {
+        Some(account) => account,
+        None => context.account()?,
+    };
+    let message = arguments.message.read()?;
+    if !message::verify(&account, &message, &arguments.signature) {
+        return Err(CommandError::BadSignature(account.to_string()));
+    }
+    let verified = Verified { address: account.to_string(), valid: true };
+    Ok(context.output.show(&verified, |verified| format!("signed by {}", verified.address))?)
+}

@@ -1,0 +1,253 @@
+//! The demo's little world: a temporary folder, a chain, three workers.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use mica_chain::{AccountId, Chain};
+use mica_primitives::LayerRange;
+use serde::Deserialize;
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+use super::{Daemon, DemoError, Sibling, WORKERS, processes};
+use crate::error::CommandError;
+use crate::progress::Step;
+use mica_payer::market::ModelSnapshot;
+use mica_payer::model::LocalModel;
+
+/// Longest wait for the chain's first block.
+const CHAIN_PATIENCE: Duration = Duration::from_secs(90);
+/// Longest wait for the workers to be registered.
+const WORKERS_PATIENCE: Duration = Duration::from_secs(120);
+/// Pause between two looks.
+const POLL: Duration = Duration::from_millis(200);
+
+/// Everything that the demo starts. Dropping it ends all of it.
+pub(super) struct World {
+    // Workers before the node, both before the folder: in this order they are dropped.
+    workers: Vec<Daemon>,
+    node: Option<Daemon>,
+    accounts: Vec<AccountId>,
+    url: String,
+    folder: TempDir,
+}
+
+/// What `mica-worker init --json` prints, as far as it matters here.
+#[derive(Deserialize)]
+struct Made {
+    account: String,
+}
+
+impl World {
+    /// An empty world in a new temporary folder, which stays afterwards if `keep` says so.
+    pub fn create(keep: bool) -> Result<Self, DemoError> {
+        let cannot = |source| DemoError::Folder { what: "a temporary folder".into(), source };
+        let mut folder = tempfile::Builder::new().prefix("mica-demo-").tempdir().map_err(cannot)?;
+        folder.disable_cleanup(keep);
+        Ok(Self {
+            workers: Vec::new(),
+            node: None,
+            accounts: Vec::new(),
+            url: String::new(),
+            folder,
+        })
+    }
+
+    /// The temporary folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where the node listens.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The workers' accounts.
+    pub fn accounts(&self) -> &[AccountId] {
+        &self.accounts
+    }
+
+    fn worker_folder(&self, index: u16) -> PathBuf {
+        self.folder().join(format!("worker-{}", index + 1))
+    }
+
+    /// Starts the node, makes the workers' folders and keys meanwhile, and waits for the first
+    /// block.
+    pub async fn start_chain(&mut self, workers: u16) -> Result<Chain, DemoError> {
+        let (node, worker) = (Sibling::NODE.find()?, Sibling::WORKER.find()?);
+        let (rpc, p2p) = (free_port()?, free_port()?);
+        self.url = format!("ws://127.0.0.1:{rpc}");
+        let base = self.folder().join("chain");
+        let arguments = [
+            "--dev".into(),
+            format!("--base-path={}", base.display()),
+            format!("--rpc-port={rpc}"),
+            format!("--listen-addr=/ip4/127.0.0.1/tcp/{p2p}"),
+            "--no-mdns".into(),
+            "--no-prometheus".into(),
+            "--no-telemetry".into(),
+        ];
+        self.node = Some(Daemon::start(
+            "mica-node",
+            &node,
+            &arguments,
+            &[],
+            self.folder().join("node.log"),
+        )?);
+        let folders: Vec<PathBuf> = (0..workers).map(|index| self.worker_folder(index)).collect();
+        let made =
+            futures::future::try_join_all(folders.iter().map(|folder| init(&worker, folder)));
+        let (accounts, chain) = tokio::try_join!(made, self.await_chain())?;
+        self.accounts = accounts;
+        Ok(chain)
+    }
+
+    /// Connects as soon as the node makes blocks.
+    async fn await_chain(&mut self) -> Result<Chain, DemoError> {
+        let deadline = Instant::now() + CHAIN_PATIENCE;
+        // Connecting reads the runtime's whole metadata, so it is done once.
+        let mut connected: Option<Chain> = None;
+        loop {
+            match &connected {
+                None => connected = Chain::connect(&self.url).await.ok(),
+                Some(chain) if chain.best().await?.number > 0 => return Ok(chain.clone()),
+                Some(_) => tokio::time::sleep(POLL).await,
+            }
+            self.check()?;
+            self.check_in_time(deadline, "starting the chain", CHAIN_PATIENCE)?;
+            if connected.is_none() {
+                tokio::time::sleep(POLL).await;
+            }
+        }
+    }
+
+    fn check_in_time(
+        &self,
+        deadline: Instant,
+        what: &'static str,
+        patience: Duration,
+    ) -> Result<(), DemoError> {
+        match Instant::now() < deadline {
+            true => Ok(()),
+            false => Err(DemoError::Late {
+                what,
+                seconds: patience.as_secs(),
+                logs: self.folder().display().to_string(),
+            }),
+        }
+    }
+
+    /// Starts a worker for each third of the model and waits until the chain shows all of them
+    /// live.
+    pub async fn start_workers(
+        &mut self,
+        chain: &Chain,
+        model: &LocalModel,
+        step: &Step,
+    ) -> Result<(), DemoError> {
+        let program = Sibling::WORKER.find()?;
+        for (index, range) in (0..WORKERS).zip(thirds(model.manifest().layers)?) {
+            let arguments = [
+                format!("--data-dir={}", self.worker_folder(index).display()),
+                "run".into(),
+                format!("--node-url={}", self.url),
+                format!("--layers={}..{}", range.first, range.end),
+                "--listen=/ip4/127.0.0.1/tcp/0".into(),
+                "--threads=1".into(),
+                // The layers are given, and a demo has no time to wait for a worthwhile amount.
+                "--no-migrate".into(),
+                "--redeem-minimum=1u".into(),
+            ];
+            let log = self.folder().join(format!("worker-{}.log", index + 1));
+            self.workers.push(Daemon::start(
+                &format!("mica-worker {}", index + 1),
+                &program,
+                &arguments,
+                &[],
+                log,
+            )?);
+        }
+        let deadline = Instant::now() + WORKERS_PATIENCE;
+        loop {
+            let live = self.live(chain, model).await?;
+            if live == self.workers.len() {
+                return Ok(());
+            }
+            step.now(&format!("{live} of {WORKERS} are live"));
+            self.check()?;
+            self.check_in_time(deadline, "registering the workers", WORKERS_PATIENCE)?;
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    async fn live(&self, chain: &Chain, model: &LocalModel) -> Result<usize, DemoError> {
+        let snapshot = ModelSnapshot::read(&chain.at_best().await?, model.id())
+            .await
+            .map_err(CommandError::from)?;
+        Ok(snapshot.workers.iter().filter(|worker| worker.is_live()).count())
+    }
+
+    /// Whether everything that was started still runs.
+    pub fn check(&mut self) -> Result<(), DemoError> {
+        for daemon in self.workers.iter_mut().chain(&mut self.node) {
+            daemon.check()?;
+        }
+        Ok(())
+    }
+
+    /// Stops the workers, then the node, and waits for them.
+    pub async fn stop(&mut self) {
+        futures::future::join_all(self.workers.iter_mut().map(Daemon::stop)).await;
+        if let Some(node) = &mut self.node {
+            node.stop().await;
+        }
+    }
+}
+
+/// Makes a worker's folder and keys; returns its account.
+async fn init(program: &Path, folder: &Path) -> Result<AccountId, DemoError> {
+    let arguments = [format!("--data-dir={}", folder.display()), "init".into(), "--json".into()];
+    let said = processes::run("mica-worker init", program, &arguments, &[]).await?;
+    // The words of the account are in there too, so it is not repeated in the error.
+    let unexpected =
+        |said: String| DemoError::Unexpected { program: "mica-worker init --json", said };
+    let made: Made = serde_json::from_str(&said).map_err(|error| unexpected(error.to_string()))?;
+    made.account.parse().map_err(|_| unexpected(format!("'{}' is no account", made.account)))
+}
+
+/// Ranges of nearly equal width that cover the model.
+fn thirds(layers: u16) -> Result<Vec<LayerRange>, DemoError> {
+    if layers < WORKERS {
+        return Err(DemoError::TooFewLayers(layers));
+    }
+    // At most 512 layers times 3: far from overflow.
+    let cut = |index: u16| layers * index / WORKERS;
+    Ok((0..WORKERS).map(|index| LayerRange { first: cut(index), end: cut(index + 1) }).collect())
+}
+
+/// A port that nobody listens on just now.
+fn free_port() -> Result<u16, DemoError> {
+    let port = TcpListener::bind(("127.0.0.1", 0))
+        .and_then(|listener| listener.local_addr())
+        .map(|address| address.port());
+    port.map_err(|source| DemoError::Folder { what: "to a free port".into(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thirds_cover_every_model_without_gaps() {
+        for layers in WORKERS..=512 {
+            let ranges = thirds(layers).expect("enough layers");
+            assert_eq!(ranges.len(), usize::from(WORKERS));
+            assert_eq!((ranges[0].first, ranges[2].end), (0, layers));
+            assert!(ranges.windows(2).all(|pair| pair[0].end == pair[1].first));
+            assert!(ranges.iter().all(|range| !range.is_empty()));
+        }
+        assert!(matches!(thirds(2), Err(DemoError::TooFewLayers(2))));
+    }
+}

@@ -1,0 +1,303 @@
+//! What every failure means to a script: the one table from errors to exit codes.
+
+use mica_chain::SubmitError;
+use mica_payer::{
+    ask::AskError, channels::ChannelError, preview::PreviewError, session::SessionError,
+};
+use mica_protocol::{FaultCode, channel::LeaseError, payer::PlanError};
+use mica_wallet::KeystoreError;
+use mica_workflow::{
+    DefinitionError, GenerateError, HttpError, WorkflowError,
+    matrix::{MatrixError, ReportError, TableError},
+};
+
+use crate::{config::ConfigError, demo::DemoError, error::CommandError};
+
+/// Kind of failure. Codes never change their meaning; 1 and 2 are kept for failures without a class
+/// and for the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorClass {
+    /// Anything that has no class.
+    Other,
+    /// The command line or a value on it.
+    Usage,
+    /// No wallet, a broken one, or a wrong password.
+    Wallet,
+    /// Files and the payer's database.
+    Storage,
+    /// The node does not answer or is not a Mica node.
+    Node,
+    /// The chain refused an extrinsic.
+    Refused,
+    /// Not enough money.
+    Funds,
+    /// The market has no path, or none within the limits.
+    Market,
+    /// No such model, or its file differs.
+    Model,
+    /// A worker is gone or failed.
+    Worker,
+    /// A worker or node speaks another version.
+    Version,
+    /// A receipt does not verify.
+    Receipt,
+    /// The demo could not run.
+    Demo,
+    /// A signature is not the account's over the message.
+    Signature,
+    /// `mica doctor` found something wrong.
+    Unwell,
+    /// An extrinsic is done in a block that is not final yet.
+    NotFinal,
+    /// An extrinsic was sent, and it is not known whether a block has it.
+    Unknown,
+    /// Ctrl-C.
+    Interrupted,
+}
+
+impl ErrorClass {
+    /// The process's exit code.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Other => 1,
+            Self::Usage => 2,
+            Self::Wallet => 10,
+            Self::Storage => 11,
+            Self::Node => 12,
+            Self::Refused => 13,
+            Self::Funds => 14,
+            Self::Market => 15,
+            Self::Model => 16,
+            Self::Worker => 17,
+            Self::Version => 18,
+            Self::Receipt => 19,
+            Self::Demo => 20,
+            Self::Signature => 21,
+            Self::Unwell => 22,
+            Self::NotFinal => 23,
+            Self::Unknown => 24,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// Name in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Other => "other",
+            Self::Usage => "usage",
+            Self::Wallet => "wallet",
+            Self::Storage => "storage",
+            Self::Node => "node",
+            Self::Refused => "refused",
+            Self::Funds => "funds",
+            Self::Market => "market",
+            Self::Model => "model",
+            Self::Worker => "worker",
+            Self::Version => "version",
+            Self::Receipt => "receipt",
+            Self::Demo => "demo",
+            Self::Signature => "signature",
+            Self::Unwell => "unwell",
+            Self::NotFinal => "not-final",
+            Self::Unknown => "unknown",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// An error that a command can end with.
+pub trait Classified {
+    /// Its class, which fixes the exit code.
+    fn class(&self) -> ErrorClass;
+}
+
+impl Classified for CommandError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Home(_)
+            | Self::File(_)
+            | Self::Store(_)
+            | Self::Keystore(KeystoreError::File(_))
+            | Self::Config(ConfigError::File(_)) => ErrorClass::Storage,
+            Self::Output(_) | Self::Input(_) | Self::NotConfirmed | Self::Chat(_) => {
+                ErrorClass::Other
+            }
+            Self::Phrase(_)
+            | Self::Password(_)
+            | Self::Keystore(_)
+            | Self::Unlock(_)
+            | Self::PolkadotJs(_)
+            | Self::Address(_) => ErrorClass::Wallet,
+            Self::Connect(_) | Self::Read(_) | Self::ForeignChain { .. } => ErrorClass::Node,
+            Self::BadSignature(_) => ErrorClass::Signature,
+            Self::Unwell(_) => ErrorClass::Unwell,
+            Self::Submit(error) => error.class(),
+            Self::Model(_) => ErrorClass::Model,
+            Self::Market(_) => ErrorClass::Market,
+            Self::Channel(error) => error.class(),
+            Self::Session(error) => error.class(),
+            Self::Verify(_) => ErrorClass::Receipt,
+            Self::Demo(error) => error.class(),
+            Self::Server(error) => error.class(),
+            Self::Workflow(error) => error.class(),
+            Self::Matrix(error) => error.class(),
+            Self::Report(error) => error.class(),
+            Self::NothingToSend | Self::Usage(_) | Self::Config(_) | Self::Gateway(_) => {
+                ErrorClass::Usage
+            }
+            Self::NoFunds(_) | Self::TooMuchToSend { .. } | Self::TooLittleToArrive { .. } => {
+                ErrorClass::Funds
+            }
+            Self::Waiting | Self::NoTrace { .. } => ErrorClass::Unknown,
+        }
+    }
+}
+
+impl Classified for DemoError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Step(error) => error.class(),
+            Self::Interrupted => ErrorClass::Interrupted,
+            _ => ErrorClass::Demo,
+        }
+    }
+}
+
+impl Classified for GenerateError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Ask(error) => error.class(),
+            Self::Server(error) => error.class(),
+            Self::Model(_) => ErrorClass::Model,
+            _ => ErrorClass::Usage,
+        }
+    }
+}
+
+impl Classified for AskError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Market(_) => ErrorClass::Market,
+            Self::Session(error) => error.class(),
+            Self::Preview(PreviewError::Fee(error)) => error.class(),
+            _ => ErrorClass::Node,
+        }
+    }
+}
+
+impl Classified for ChannelError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::NoFunds(_) => ErrorClass::Funds,
+            Self::Unknown(_) => ErrorClass::Usage,
+            Self::Submit(error) => error.class(),
+            Self::Store(_) => ErrorClass::Storage,
+            Self::Locked(_) => ErrorClass::Wallet,
+            Self::Read(_)
+            | Self::NotThere(_)
+            | Self::Anew
+            | Self::OtherChain { .. }
+            | Self::NothingFinal { .. } => ErrorClass::Node,
+            Self::StillOpen { .. } | Self::Ledger(_) => ErrorClass::Refused,
+            _ => ErrorClass::Node,
+        }
+    }
+}
+
+impl Classified for SessionError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Network(_) | Self::Send(_) => ErrorClass::Worker,
+            Self::Lease(LeaseError::Deposit { .. }) => ErrorClass::Funds,
+            Self::Lease(_) => ErrorClass::Refused,
+            Self::Plan(PlanError::Limit { .. } | PlanError::Lane { .. }) => ErrorClass::Funds,
+            Self::Plan(_) | Self::EndIds => ErrorClass::Usage,
+            Self::Channel(error) => error.class(),
+            Self::Store(_) => ErrorClass::Storage,
+            Self::Failed { failure, .. } => failure_class(failure.code),
+            Self::Interrupted => ErrorClass::Interrupted,
+            _ => ErrorClass::Worker,
+        }
+    }
+}
+
+impl Classified for HttpError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Url(_) | Self::Key => ErrorClass::Usage,
+            Self::Refused { status: 400 | 401 | 403, .. } => ErrorClass::Usage,
+            Self::Refused { status: 402, .. } => ErrorClass::Funds,
+            Self::Refused { status: 404, .. } => ErrorClass::Model,
+            _ => ErrorClass::Worker,
+        }
+    }
+}
+
+impl Classified for WorkflowError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Definition(DefinitionError::File(_)) => ErrorClass::Storage,
+            Self::Definition(_) | Self::FrontEnd(_) | Self::Prompt { .. } => ErrorClass::Usage,
+            Self::Step { source, .. } => source.class(),
+            Self::Empty { .. } => ErrorClass::Worker,
+            Self::Limit { .. } => ErrorClass::Funds,
+            _ => ErrorClass::Worker,
+        }
+    }
+}
+
+impl Classified for MatrixError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Plan(_) => ErrorClass::Usage,
+            Self::Journal(_) => ErrorClass::Storage,
+            Self::Stopped { source, .. } => source.class(),
+            Self::Failed { .. } => ErrorClass::Worker,
+            Self::Limit { .. } => ErrorClass::Funds,
+            Self::Interrupted(_) => ErrorClass::Interrupted,
+            _ => ErrorClass::Worker,
+        }
+    }
+}
+
+impl Classified for ReportError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Table(TableError::File(_)) | Self::Write { .. } => ErrorClass::Storage,
+            Self::Table(_) | Self::Groups(_) => ErrorClass::Usage,
+            Self::Figure(_) | Self::Page(_) => ErrorClass::Other,
+            _ => ErrorClass::Other,
+        }
+    }
+}
+
+impl Classified for SubmitError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            SubmitError::NoFunds { .. } => ErrorClass::Funds,
+            SubmitError::Failed { failure, .. } if failure.pallet == "Token" => ErrorClass::Funds,
+            SubmitError::UnknownCall { .. } => ErrorClass::Version,
+            SubmitError::Refused { .. }
+            | SubmitError::Failed { .. }
+            | SubmitError::Expired { .. } => ErrorClass::Refused,
+            SubmitError::NotFinal { .. } => ErrorClass::NotFinal,
+            SubmitError::Unknown { .. } => ErrorClass::Unknown,
+            _ => ErrorClass::Node,
+        }
+    }
+}
+
+fn failure_class(code: FaultCode) -> ErrorClass {
+    match code {
+        FaultCode::UnknownVersion | FaultCode::WrongProfile | FaultCode::Unlisted => {
+            ErrorClass::Version
+        }
+        FaultCode::BadReceipt | FaultCode::ReceiptMismatch | FaultCode::BadStatement => {
+            ErrorClass::Receipt
+        }
+        FaultCode::Overspend | FaultCode::LimitReached => ErrorClass::Funds,
+        FaultCode::Cancelled => ErrorClass::Interrupted,
+        _ => ErrorClass::Worker,
+    }
+}

@@ -1,0 +1,77 @@
+//! Where everything of the payer's lies: `MICA_HOME`, by default `~/.mica`.
+//!
+//! ```text
+//! ~/.mica/config.toml           settings
+//! ~/.mica/wallets/<name>.json   encrypted wallets
+//! ~/.mica/wallets/<name>.hot    their hot keys
+//! ~/.mica/state.redb            channels, promises, receipts
+//! ~/.mica/state.uses            how often that was used
+//! ~/.mica/state-….redb          records of a chain that began anew
+//! ~/.mica/chat-history          what was typed into `mica chat`
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use mica_wallet::files::{self, FileError};
+
+/// The payer's folder.
+#[derive(Clone, Debug)]
+pub struct Home {
+    root: PathBuf,
+}
+
+/// No folder can be named.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no home folder to keep wallets in: set MICA_HOME or pass --home")]
+pub struct NoHome;
+
+impl Home {
+    /// `given`, or `~/.mica`. Creates nothing.
+    ///
+    /// # Errors
+    /// [`NoHome`] if neither is known.
+    pub fn find(given: Option<&Path>) -> Result<Self, NoHome> {
+        let root = match given {
+            Some(path) => path.to_owned(),
+            None => std::env::home_dir()
+                .filter(|home| !home.as_os_str().is_empty())
+                .ok_or(NoHome)?
+                .join(".mica"),
+        };
+        Ok(Self { root })
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Folder of the wallets.
+    pub fn wallets(&self) -> PathBuf {
+        self.root.join("wallets")
+    }
+
+    /// The settings.
+    pub fn config(&self) -> PathBuf {
+        self.root.join("config.toml")
+    }
+
+    /// What was typed into `mica chat`.
+    pub fn chat_history(&self) -> PathBuf {
+        self.root.join("chat-history")
+    }
+
+    /// The database.
+    pub fn state(&self) -> PathBuf {
+        self.root.join("state.redb")
+    }
+
+    /// Creates the folders, private to their owner.
+    ///
+    /// # Errors
+    /// [`FileError`] if the system refuses.
+    pub fn create(&self) -> Result<(), FileError> {
+        files::create_private_folder(&self.root)?;
+        files::create_private_folder(&self.wallets())
+    }
+}

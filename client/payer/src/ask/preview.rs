@@ -1,0 +1,57 @@
+//! A question without its answer: the path that would be taken and what it would take to pay it.
+//! Nothing is sent to the chain and no key is opened; workers are asked for their quotes.
+
+use mica_chain::View;
+use mica_primitives::Balance;
+
+use super::{AskError, Asker, Event, Listener, Question, go_on, offer};
+use crate::channels::Told;
+use crate::interrupt::Interrupt;
+use crate::market::{ChosenPath, ModelSnapshot};
+use crate::model::LocalModel;
+use crate::preview::{CallPreview, Moved};
+use crate::session::SessionError;
+
+/// What an answer would take.
+#[derive(Clone, Debug)]
+pub struct AskPreview {
+    /// What opening or topping up channels would do to the account.
+    pub channels: CallPreview,
+    /// The path.
+    pub path: ChosenPath,
+    /// The most that the longest answer would cost, base units over all stages.
+    pub most: Balance,
+}
+
+impl Asker {
+    /// Finds the path for `question` and what would have to be sent before it could be paid.
+    ///
+    /// # Errors
+    /// [`AskError`], as [`Self::ask`] before it sends anything.
+    pub async fn preview(
+        &self,
+        model: &LocalModel,
+        view: &View,
+        question: &Question,
+        interrupt: &Interrupt,
+        listener: &mut dyn Listener,
+    ) -> Result<AskPreview, AskError> {
+        let snapshot = ModelSnapshot::read(view, model.id()).await?;
+        go_on(listener.on(Event::AskingForQuotes))?;
+        let quotes = tokio::select! {
+            quotes = self.quotes(&snapshot) => quotes?,
+            () = interrupt.finish.cancelled() => return Err(SessionError::Interrupted.into()),
+        };
+        go_on(listener.on(Event::Quoted(&quotes)))?;
+        let offer = offer(model, &snapshot, &quotes, question)?;
+        let missing = self.pool.missing(&offer.needs).await;
+        self.tell(Told::ButPromises);
+        let missing = missing.map_err(SessionError::from)?;
+        let moved = Moved { sent: 0, locked: missing.deposits };
+        let channels =
+            CallPreview::new(&self.payer.chain, self.payer.id(), missing.call.as_ref(), moved)
+                .await?;
+        let most = offer.cost();
+        Ok(AskPreview { channels, path: offer.path, most })
+    }
+}

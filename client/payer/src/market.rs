@@ -1,0 +1,42 @@
+//! The market as a payer sees it: who serves which layers of which model at what price, and the
+//! best path through it.
+
+mod route;
+mod snapshot;
+
+pub use route::{ChosenPath, ChosenStage, Wish, choose};
+pub use snapshot::{ModelSnapshot, WorkerSnapshot, gaps};
+
+use mica_chain::ReadError;
+use mica_market::routing::RouteError;
+
+/// Why there is no model or no path.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MarketError {
+    /// The chain has no such model.
+    #[error("no model '{0}' is registered on this chain: see `mica market`")]
+    NoModel(String),
+    /// The name is not one model's alone.
+    #[error("'{name}' names {count} models: pass the id of one of them (see `mica market`)")]
+    Ambiguous {
+        /// As given.
+        name: String,
+        /// How many match.
+        count: usize,
+    },
+    /// No path, or none within the limits; says which layers are missing, or what the cheapest and
+    /// the fastest path would be.
+    #[error("{model}: {source}{absent}")]
+    Route {
+        /// Name of the model.
+        model: Box<str>,
+        /// Why.
+        source: RouteError,
+        /// Which workers could not be reached, at which addresses, for people; empty if all could.
+        absent: Box<str>,
+    },
+    /// The chain could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}

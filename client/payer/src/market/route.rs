@@ -1,0 +1,162 @@
+//! The best path under the payer's wish, from what the registry lists and what the workers quote
+//! now.
+
+use mica_market::routing::{
+    Availability, Candidate, FrontierLimits, Links, Network, Preference, Request,
+};
+use mica_primitives::{Balance, LayerRange};
+use mica_protocol::{
+    limits::{DEFAULT_CREDIT_POSITIONS, MAX_STAGES},
+    messages::SignedQuote,
+};
+
+use super::{MarketError, ModelSnapshot, WorkerSnapshot};
+use crate::session::Quotes;
+
+/// What one more stage costs besides its computation, µs: measured in Petals (18 ms), and the
+/// largest single effect on a path.
+const HOP_US: u32 = 18_000;
+
+/// What the payer wants.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Wish {
+    /// α of P2P-LLM eq. 1: 0 for time alone, 1 for money alone.
+    pub alpha: f64,
+    /// Most base units per token, over all layers.
+    pub max_price: Option<Balance>,
+    /// Most µs per token.
+    pub deadline_us: Option<u64>,
+    /// Positions of prompt and answer together.
+    pub positions: u32,
+}
+
+/// One worker's part.
+#[derive(Clone, Debug)]
+pub struct ChosenStage {
+    /// The worker.
+    pub worker: WorkerSnapshot,
+    /// The layers that it computes, maybe fewer than it serves.
+    pub range: LayerRange,
+    /// Base units per layer-token: its quote.
+    pub price_per_layer_token: Balance,
+    /// Microseconds per layer-token: its quote.
+    pub cost_us_per_layer_token: u32,
+    /// Positions that it computes before it is paid.
+    pub credit_positions: u16,
+    /// The quote.
+    pub quote: Option<SignedQuote>,
+}
+
+impl ChosenStage {
+    /// Base units for one position.
+    pub fn unit(&self) -> Balance {
+        self.price_per_layer_token.saturating_mul(self.range.len().into())
+    }
+}
+
+/// A path that covers the model.
+#[derive(Clone, Debug)]
+pub struct ChosenPath {
+    /// The stages, in order.
+    pub stages: Vec<ChosenStage>,
+    /// Base units per token.
+    pub price_per_token: Balance,
+    /// Expected microseconds per token.
+    pub time_us_per_token: u64,
+}
+
+/// The best path through `snapshot` for `wish`. A live worker that gave no quote is left out: it did
+/// not answer just now.
+///
+/// # Errors
+/// [`MarketError::Route`] names the layers that are missing, or what limits would have to be raised
+/// to.
+pub fn choose(
+    snapshot: &ModelSnapshot,
+    quotes: &Quotes,
+    wish: &Wish,
+) -> Result<ChosenPath, MarketError> {
+    let candidates: Vec<Candidate> =
+        snapshot.workers.iter().map(|worker| candidate(worker, quotes)).collect();
+    let links = Links { hop_us: HOP_US, ..Links::default() };
+    let layers = LayerRange { first: 0, end: snapshot.layers() };
+    let request = Request { layers, positions: wish.positions, max_stages: MAX_STAGES as u16 };
+    let preference = Preference { alpha: wish.alpha, units: snapshot.record.units.into() };
+    let refused = |source| MarketError::Route {
+        model: snapshot.name().into(),
+        source,
+        absent: quotes.absent(snapshot).into(),
+    };
+    let network = Network::new(&candidates, &links, request, &[]).map_err(refused)?;
+    let mut path = network.best_path(preference).map_err(refused)?;
+    if wish.max_price.is_some() || wish.deadline_us.is_some() {
+        let frontier =
+            network.frontier(preference.units, FrontierLimits::default()).map_err(refused)?;
+        path =
+            frontier.choose(wish.max_price, wish.deadline_us, preference).map_err(refused)?.clone();
+    }
+    let stages = path.stages.iter().filter_map(|stage| {
+        let worker = snapshot.workers.get(stage.worker)?;
+        let candidate = candidates.get(stage.worker)?;
+        let quote = quotes.of(worker).copied();
+        Some(ChosenStage {
+            worker: worker.clone(),
+            range: stage.range,
+            price_per_layer_token: candidate.price_per_layer_token,
+            cost_us_per_layer_token: candidate.cost_us_per_layer_token,
+            credit_positions: quote
+                .map_or(DEFAULT_CREDIT_POSITIONS, |signed| signed.quote.credit_positions),
+            quote,
+        })
+    });
+    Ok(ChosenPath {
+        stages: stages.collect(),
+        price_per_token: path.price_per_token,
+        time_us_per_token: path.time_us_per_token,
+    })
+}
+
+fn candidate(worker: &WorkerSnapshot, quotes: &Quotes) -> Candidate {
+    let (record, quote) = (&worker.record, quotes.of(worker));
+    let absent = if quotes.is_unreachable(worker) {
+        Availability::Unreachable
+    } else {
+        Availability::Silent
+    };
+    let mut candidate = Candidate {
+        range: record.range,
+        price_per_layer_token: record.list_price_per_layer_token,
+        cost_us_per_layer_token: record.cost_us_per_layer_token,
+        availability: if worker.is_live() { absent } else { Availability::Offline },
+    };
+    if let (true, Some(signed)) = (worker.is_live(), quote) {
+        let quote = &signed.quote;
+        candidate.price_per_layer_token = quote.price_per_layer_token;
+        candidate.cost_us_per_layer_token = quote.cost_us_per_layer_token;
+        let free_positions = if quote.free_sessions == 0 { 0 } else { quote.free_positions };
+        candidate.availability = Availability::Ready { free_positions };
+    }
+    candidate
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::market::snapshot::tests::worker;
+
+    #[test]
+    fn a_live_worker_without_a_quote_and_an_offline_one_are_left_out() {
+        let snapshot = crate::market::snapshot::tests::snapshot(8, vec![worker(1, 0, 8, 1, 1)]);
+        let wish = Wish { alpha: 0.5, max_price: None, deadline_us: None, positions: 10 };
+        let error = choose(&snapshot, &Quotes::default(), &wish).expect_err("nobody answers");
+        assert!(error.to_string().contains("[0, 8)"), "{error}");
+        let mut offline = worker(1, 3, 8, 1, 1);
+        offline.is_online = false;
+        let snapshot = crate::market::snapshot::tests::snapshot(8, vec![offline]);
+        let error = choose(&snapshot, &Quotes::default(), &wish).expect_err("nobody serves");
+        assert!(
+            error.to_string().contains("[0, 3)") && error.to_string().contains("[3, 8)"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,335 @@
+//! The loop that carries a payer's session: inputs from the network, the clock and the user go in,
+//! outputs are carried out in order.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+
+use mica_net::{Alarm, NetEvent};
+use mica_primitives::{BlockNumber, PublicKey, Redeem, WorkerAddresses};
+use mica_protocol::{
+    Message, Now,
+    channel::Adopted,
+    payer::{PayerInput, PayerOutput, PayerSession, SessionPlan, SessionReport},
+    probability::LogProbabilities,
+    session::StopReason,
+};
+use tokio::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::{SessionError, ledger_writer::LedgerWriter};
+use crate::channels::{ChannelError, Leases};
+use crate::router::Subscription;
+use crate::store::{Change, SessionRecord, Store};
+
+/// Longest sleep without a deadline from the session; only keeps the loop from sleeping for ever.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// What a session is given to work with.
+pub struct Conversation<'a> {
+    /// The network, which listens to the session and to the peers of the path.
+    pub subscription: &'a mut Subscription,
+    /// The payer's database.
+    pub store: &'a Store,
+    /// The stages' lanes; they are given back at the end.
+    pub leases: &'a mut Leases,
+    /// What else must be on disk before anything is promised.
+    pub first: Vec<Change>,
+    /// Height of the best block when it began.
+    pub block: BlockNumber,
+    /// First: finish with the next token. Second: stop at once.
+    pub cancel: [CancellationToken; 2],
+    /// Told each token as it comes, with how likely it was if the plan asked; `Break` asks the
+    /// session to end.
+    pub on_token: &'a mut (
+                dyn FnMut(u32, Option<LogProbabilities>, Option<StopReason>) -> ControlFlow<()>
+                    + Send
+            ),
+}
+
+/// How it went, with the record that was kept.
+pub struct Outcome {
+    /// The stages' accounts and the tokens.
+    pub report: SessionReport,
+    /// What is on disk.
+    pub record: SessionRecord,
+    /// From the openings to the last acceptance.
+    pub to_ready: Option<Duration>,
+    /// From the openings to the first token.
+    pub to_first_token: Option<Duration>,
+    /// From the openings to the last token.
+    pub to_last_token: Option<Duration>,
+    /// From the openings to the last confirmation.
+    pub elapsed: Duration,
+    /// Promises that the workers showed and that were news here.
+    pub adopted: usize,
+}
+
+/// Runs `plan` to its end. `record` is kept on disk and follows the session.
+///
+/// # Errors
+/// [`SessionError::Plan`] before anything was sent, [`SessionError::Store`] if a promise could not
+/// be written (it was not sent then), [`SessionError::Interrupted`] at the second cancellation. A
+/// session that failed is no error here: see the report.
+pub async fn drive(
+    conversation: Conversation<'_>,
+    plan: SessionPlan,
+    record: SessionRecord,
+) -> Result<Outcome, SessionError> {
+    let mut writer = LedgerWriter::default();
+    for stage in &plan.stages {
+        let lane = stage.lane.record();
+        writer.limit(lane.channel, lane.lane, stage.lane.limit());
+    }
+    let begun = Instant::now();
+    let now = Now::new(0, conversation.block);
+    let (session, outputs) = PayerSession::start(plan, now)?;
+    let mut conversation = conversation;
+    let pending = std::mem::take(&mut conversation.first);
+    let mut driver = Driver {
+        conversation,
+        session,
+        record,
+        writer,
+        begun,
+        pending,
+        is_urgent: true,
+        inputs: VecDeque::new(),
+        report: None,
+        times: Times::default(),
+        adopted: 0,
+    };
+    let outcome = match driver.carry_out(outputs).await {
+        Ok(()) => driver.run().await,
+        Err(error) => Err(error),
+    };
+    if outcome.is_err()
+        && let Err(error) = driver.close()
+    {
+        // The promises are on disk, as far as they were sent.
+        tracing::warn!(%error, "the last receipts of a session were not kept");
+    }
+    let Driver { conversation, session, record, times, adopted, .. } = driver;
+    match outcome {
+        Ok(report) => {
+            report
+                .stages
+                .iter()
+                .for_each(|stage| conversation.leases.give_back(stage.record.clone()));
+            let Times { ready, first_token, last_token } = times;
+            let elapsed = begun.elapsed();
+            let (to_ready, to_first_token, to_last_token) = (ready, first_token, last_token);
+            Ok(Outcome {
+                report,
+                record,
+                to_ready,
+                to_first_token,
+                to_last_token,
+                elapsed,
+                adopted,
+            })
+        }
+        Err(error) => {
+            session
+                .lane_records()
+                .into_iter()
+                .for_each(|record| conversation.leases.give_back(record));
+            Err(error)
+        }
+    }
+}
+
+/// When things happened first or last, counted from the openings.
+#[derive(Default)]
+struct Times {
+    ready: Option<Duration>,
+    first_token: Option<Duration>,
+    last_token: Option<Duration>,
+}
+
+struct Driver<'a> {
+    conversation: Conversation<'a>,
+    session: PayerSession,
+    record: SessionRecord,
+    writer: LedgerWriter,
+    begun: Instant,
+    /// To be on disk in the end.
+    pending: Vec<Change>,
+    /// Whether that must be before the next message leaves.
+    is_urgent: bool,
+    /// What happened while outputs were carried out.
+    inputs: VecDeque<PayerInput>,
+    report: Option<SessionReport>,
+    times: Times,
+    adopted: usize,
+}
+
+impl Driver<'_> {
+    async fn run(&mut self) -> Result<SessionReport, SessionError> {
+        let mut is_cancelled = false;
+        let mut alarm = Alarm::new();
+        loop {
+            while let Some(input) = self.inputs.pop_front() {
+                let outputs = self.session.handle(self.now(), input);
+                self.carry_out(outputs).await?;
+            }
+            if let Some(report) = self.report.take() {
+                return Ok(report);
+            }
+            let wake =
+                self.session.next_deadline_ms().map(|ms| self.begun + Duration::from_millis(ms));
+            let wake = wake.unwrap_or_else(|| Instant::now() + IDLE);
+            let [finish, stop] = self.conversation.cancel.clone();
+            tokio::select! {
+                event = self.conversation.subscription.events.recv() => match event {
+                    Some(event) => self.inputs.extend(input_of(event)),
+                    // The network has stopped: nobody of the path can be reached any more.
+                    None => self.lose_everybody(),
+                },
+                () = alarm.ring(wake) => self.inputs.push_back(PayerInput::Wake),
+                () = finish.cancelled(), if !is_cancelled => {
+                    is_cancelled = true;
+                    self.inputs.push_back(PayerInput::Cancel);
+                }
+                () = stop.cancelled() => return Err(SessionError::Interrupted),
+            }
+        }
+    }
+
+    fn now(&self) -> Now {
+        let ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Now::new(ms, self.conversation.block)
+    }
+
+    fn lose_everybody(&mut self) {
+        let peers: Vec<PublicKey> = self.record.stages.iter().map(|stage| stage.peer).collect();
+        self.inputs.extend(peers.into_iter().map(|peer| PayerInput::Disconnected { peer }));
+    }
+
+    /// Messages leave after all else, in their order: one flush is then enough for all promises
+    /// among the outputs. Tokens are told after that, so that the workers compute the next one
+    /// while whoever listens makes something of this one.
+    async fn carry_out(&mut self, outputs: Vec<PayerOutput>) -> Result<(), SessionError> {
+        let (mut messages, mut tokens) = (Vec::new(), Vec::new());
+        for output in outputs {
+            match output {
+                PayerOutput::Persist { record, durability } => {
+                    let change = self.writer.persist(record, durability);
+                    self.is_urgent |= change.is_some();
+                    self.pending.extend(change);
+                }
+                PayerOutput::Send { to, addresses, message } => {
+                    messages.push((to, addresses, message))
+                }
+                PayerOutput::Ready => self.times.ready = Some(self.begun.elapsed()),
+                PayerOutput::Token { id, stop, log_probabilities, .. } => {
+                    let at = self.begun.elapsed();
+                    self.times.first_token.get_or_insert(at);
+                    self.times.last_token = Some(at);
+                    self.record.tokens.push(id);
+                    tokens.push((id, log_probabilities, stop));
+                }
+                PayerOutput::Receipt { stage, channel, lane, index, receipt } => {
+                    if let Some(stage) = self.record.stages.get_mut(stage) {
+                        stage.receipts += 1;
+                    }
+                    self.pending.push(Change::Receipt { channel, lane, index, receipt });
+                }
+                PayerOutput::Adopt { stage, held } => self.adopt(stage, &held),
+                PayerOutput::Finished(report) => {
+                    for (stage, account) in self.record.stages.iter_mut().zip(&report.stages) {
+                        stage.paid = account.paid;
+                        stage.receipts = account.receipts;
+                    }
+                    self.record.tokens.clone_from(&report.tokens);
+                    self.record.is_closed =
+                        report.failure.is_none() && report.stages.iter().all(|stage| stage.settled);
+                    self.close()?;
+                    self.report = Some(*report);
+                }
+            }
+        }
+        let sent = self.send(messages).await;
+        for (id, log_probabilities, stop) in tokens {
+            if (self.conversation.on_token)(id, log_probabilities, stop) == ControlFlow::Break(()) {
+                self.conversation.cancel[0].cancel();
+            }
+        }
+        sent
+    }
+
+    /// Takes note of a promise that a worker shows; what does not prove itself is worth nothing,
+    /// and no reason to stop.
+    fn adopt(&mut self, stage: usize, held: &Redeem) {
+        let Some(own) =
+            self.record.stages.get(stage).filter(|own| own.channel == held.voucher.channel)
+        else {
+            return;
+        };
+        let (channel, lane) = (held.voucher.channel, held.voucher.lane);
+        match self.conversation.leases.pool().adopt(held, own.lane) {
+            Ok(Some(Adopted { record, is_retired, .. })) => {
+                self.adopted += 1;
+                self.is_urgent = true;
+                self.writer.adopted(channel, lane);
+                self.pending.push(Change::Lane(record.into()));
+                self.pending.extend(is_retired.then_some(Change::Retired(channel, lane)));
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(%error, %channel, lane, "a promise that a worker shows is not taken")
+            }
+        }
+    }
+
+    /// Sends what may be sent once everything urgent is on disk.
+    async fn send(
+        &mut self,
+        messages: Vec<(PublicKey, WorkerAddresses, Message)>,
+    ) -> Result<(), SessionError> {
+        if self.is_urgent {
+            self.flush()?;
+        }
+        for (to, addresses, message) in messages {
+            let texts: Vec<String> = addresses
+                .iter()
+                .map(|address| String::from_utf8_lossy(address).into_owned())
+                .collect();
+            if let Err(error) = self.conversation.subscription.net.send(to, &texts, &message).await
+            {
+                tracing::debug!(%error, kind = message.kind(), "not sent");
+                self.inputs.push_back(PayerInput::Disconnected { peer: to });
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes down how the lanes stand when nothing more is promised on them.
+    fn close(&mut self) -> Result<(), SessionError> {
+        for record in self.session.lane_records() {
+            self.pending.extend(self.writer.close(record.into()));
+        }
+        self.flush()
+    }
+
+    fn flush(&mut self) -> Result<(), SessionError> {
+        if self.conversation.leases.is_void() {
+            return Err(ChannelError::Anew.into());
+        }
+        // Receipts are worth nothing without the tokens that they speak of.
+        self.pending.push(Change::Session(self.record.clone().into()));
+        self.is_urgent = false;
+        let changes = std::mem::take(&mut self.pending);
+        tokio::task::block_in_place(|| self.conversation.store.apply(&changes))?;
+        Ok(())
+    }
+}
+
+fn input_of(event: NetEvent) -> Option<PayerInput> {
+    match event {
+        NetEvent::Message { peer, message } => Some(PayerInput::Message { from: peer, message }),
+        NetEvent::Disconnected { peer, .. }
+        | NetEvent::Unreachable { peer, .. }
+        | NetEvent::Refused { peer: Some(peer), .. } => Some(PayerInput::Disconnected { peer }),
+        _ => None,
+    }
+}

@@ -1,0 +1,401 @@
+//! What the payer must not forget: channels, promises made, receipts received.
+//!
+//! One redb file, opened by one process at a time. Every write is on disk when the call returns: a
+//! promise is written before it is sent, so that a restart knows of every voucher and tick that a
+//! worker may hold. Sessions that write at once share a transaction.
+//!
+//! An older copy that was put in this file's place costs nobody money (see [`crate::channels`]):
+//! what it does not know is learnt from the workers again. Records of a chain that began anew are
+//! moved into a file of their own beside it ([`Store::put_aside`]).
+//!
+//! Limits: the newest [`MAX_LISTED`] sessions are listed; a record is at most [`MAX_RECORD_BYTES`]
+//! long.
+
+mod aside;
+mod group_commit;
+mod records;
+mod uses;
+
+pub use aside::Aside;
+pub use records::{ChannelRecord, SessionRecord, StageRecord};
+pub use uses::was_used;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use codec::{Decode, DecodeAll, Encode};
+use mica_primitives::{Balance, ChannelId, Hash32, LaneId, Receipt};
+use mica_protocol::channel::PayerLaneRecord;
+use redb::{
+    Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
+};
+
+use group_commit::{Commit, GroupCommit};
+
+type Bytes = &'static [u8];
+
+const META: TableDefinition<&str, u32> = TableDefinition::new("meta");
+const CHANNELS: TableDefinition<Hash32, Bytes> = TableDefinition::new("channels");
+const LANES: TableDefinition<(Hash32, LaneId), Bytes> = TableDefinition::new("lanes");
+const RECEIPTS: TableDefinition<(Hash32, LaneId, u64), Bytes> = TableDefinition::new("receipts");
+const SESSIONS: TableDefinition<(u64, Hash32), Bytes> = TableDefinition::new("sessions");
+/// Lanes that are not used any more, because receipts of them are lost here or at their worker.
+const RETIRED: TableDefinition<(Hash32, LaneId), ()> = TableDefinition::new("retired");
+/// Genesis hash of a chain → hash of its first block.
+const ORIGINS: TableDefinition<Hash32, Hash32> = TableDefinition::new("origins");
+/// (day, budget, entry) → base units.
+const SPENDING: TableDefinition<(u32, Hash32, Hash32), u128> = TableDefinition::new("spending");
+
+const VERSION: u32 = 1;
+/// Most sessions that a listing returns.
+pub const MAX_LISTED: usize = 10_000;
+/// Most bytes of one record.
+pub const MAX_RECORD_BYTES: usize = 16 * 1024 * 1024;
+
+/// Why the store refuses.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another process has it open.
+    #[error("{} is in use by another mica: wait until that one ends", .0.display())]
+    InUse(PathBuf),
+    /// Not a database of ours.
+    #[error("{} cannot be opened ({reason}): if the file is damaged, restore it from a backup or move it away; what was promised is \
+             learnt from the workers again, and only receipts are lost", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What the database says.
+        reason: String,
+    },
+    /// Written by another version.
+    #[error("{} has format {found}; this program reads format {VERSION}: update mica", .path.display())]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// A read or write failed.
+    #[error("the payer's database failed: {0}; if the disk is full, free some space and try again")]
+    Database(#[from] Box<redb::Error>),
+    /// A record does not decode.
+    #[error(
+        "a record of {table} in the payer's database is damaged ({source}): restore the file from \
+         a backup"
+    )]
+    Record {
+        /// Where it lies.
+        table: &'static str,
+        /// What the decoder says.
+        source: codec::Error,
+    },
+    /// No name is left for a file.
+    #[error("there are too many files with old records beside {}: move some of the files state-….redb away", .0.display())]
+    TooManyAside(PathBuf),
+    /// Too long to be kept.
+    #[error("a record of {0} bytes is longer than the {MAX_RECORD_BYTES} that are kept")]
+    TooLong(usize),
+}
+
+fn db(error: impl Into<redb::Error>) -> StoreError {
+    StoreError::Database(Box::new(error.into()))
+}
+
+/// One thing to remember.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// A channel.
+    Channel(ChannelId, ChannelRecord),
+    /// Everything that was promised on a lane.
+    Lane(Box<PayerLaneRecord>),
+    /// A receipt of a lane.
+    Receipt {
+        /// The channel.
+        channel: ChannelId,
+        /// The lane.
+        lane: LaneId,
+        /// Its number on the lane, from 0.
+        index: u64,
+        /// The receipt.
+        receipt: Box<Receipt>,
+    },
+    /// A lane that is not used any more.
+    Retired(ChannelId, LaneId),
+    /// A session, new or changed.
+    Session(Box<SessionRecord>),
+    /// A session that no worker took: another one is tried in its place.
+    NoSession {
+        /// When it began, milliseconds since 1970.
+        started_unix_ms: u64,
+        /// Its name.
+        session: Hash32,
+    },
+    /// What one request may cost, and in the end what it cost.
+    Spending {
+        /// Days since 1970, UTC.
+        day: u32,
+        /// Whose budget.
+        budget: Hash32,
+        /// The request.
+        entry: Hash32,
+        /// Base units.
+        amount: Balance,
+    },
+}
+
+/// The payer's database.
+pub struct Store {
+    path: PathBuf,
+    database: Database,
+    commits: GroupCommit<Arc<Vec<Row>>>,
+}
+
+impl Store {
+    /// Opens the file, or makes it. Its folder must exist.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`], [`StoreError::Damaged`], [`StoreError::Version`].
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let database = Database::create(path).map_err(|error| match error {
+            DatabaseError::DatabaseAlreadyOpen => StoreError::InUse(path.into()),
+            other => StoreError::Damaged { path: path.into(), reason: other.to_string() },
+        })?;
+        #[cfg(unix)]
+        {
+            let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+            std::fs::set_permissions(path, private).map_err(|error| db(redb::Error::Io(error)))?;
+        }
+        let store = Self { path: path.into(), database, commits: GroupCommit::default() };
+        let found = store.write(|transaction| {
+            let mut meta = transaction.open_table(META).map_err(db)?;
+            let found = meta.get("version").map_err(db)?.map(|value| value.value());
+            if found.is_none() {
+                meta.insert("version", VERSION).map_err(db)?;
+            }
+            transaction.open_table(CHANNELS).map_err(db)?;
+            transaction.open_table(LANES).map_err(db)?;
+            transaction.open_table(RECEIPTS).map_err(db)?;
+            transaction.open_table(SESSIONS).map_err(db)?;
+            transaction.open_table(RETIRED).map_err(db)?;
+            transaction.open_table(ORIGINS).map_err(db)?;
+            transaction.open_table(SPENDING).map_err(db)?;
+            Ok(found)
+        })?;
+        match found {
+            Some(found) if found != VERSION => {
+                Err(StoreError::Version { path: path.into(), found })
+            }
+            _ => Ok(store),
+        }
+    }
+
+    /// Runs `work` in one transaction that is on disk when this returns, or not at all.
+    fn write<T>(
+        &self,
+        work: impl FnOnce(&WriteTransaction) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let transaction = self.database.begin_write().map_err(db)?;
+        let value = work(&transaction)?;
+        transaction.commit().map_err(db)?;
+        Ok(value)
+    }
+
+    /// Writes all of `changes`, or none.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they are not on disk; what depends on them may then not be sent.
+    pub fn apply(&self, changes: &[Change]) -> Result<(), StoreError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let rows = Arc::new(changes.iter().map(Row::new).collect::<Result<Vec<_>, _>>()?);
+        match self.commits.take(rows.clone()) {
+            Commit::Write(writing) => {
+                self.write(|transaction| {
+                    writing.batch.iter().try_for_each(|(_, rows)| write_rows(transaction, rows))
+                })?;
+                writing.done();
+                Ok(())
+            }
+            Commit::Written => Ok(()),
+            Commit::Failed => self.write(|transaction| write_rows(transaction, &rows)),
+        }
+    }
+
+    /// What is known of a channel.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be read.
+    pub fn channel(&self, id: ChannelId) -> Result<Option<ChannelRecord>, StoreError> {
+        let table = self.database.begin_read().map_err(db)?.open_table(CHANNELS).map_err(db)?;
+        table.get(id.0).map_err(db)?.map(|bytes| decode("channels", bytes.value())).transpose()
+    }
+
+    /// The lanes of a channel that were ever used.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they cannot be read.
+    pub fn lanes(&self, channel: ChannelId) -> Result<Vec<PayerLaneRecord>, StoreError> {
+        let table = self.database.begin_read().map_err(db)?.open_table(LANES).map_err(db)?;
+        let found = table.range((channel.0, LaneId::MIN)..=(channel.0, LaneId::MAX)).map_err(db)?;
+        found.map(|entry| decode("lanes", entry.map_err(db)?.1.value())).collect()
+    }
+
+    /// Lanes of a channel that are not used any more.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they cannot be read.
+    pub fn retired(&self, channel: ChannelId) -> Result<Vec<LaneId>, StoreError> {
+        let table = self.database.begin_read().map_err(db)?.open_table(RETIRED).map_err(db)?;
+        let found = table.range((channel.0, LaneId::MIN)..=(channel.0, LaneId::MAX)).map_err(db)?;
+        found.map(|entry| Ok(entry.map_err(db)?.0.value().1)).collect()
+    }
+
+    /// Receipts of a lane from `first` on, at most `count`, in order.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they cannot be read.
+    pub fn receipts(
+        &self,
+        channel: ChannelId,
+        lane: LaneId,
+        first: u64,
+        count: u64,
+    ) -> Result<Vec<Receipt>, StoreError> {
+        let table = self.database.begin_read().map_err(db)?.open_table(RECEIPTS).map_err(db)?;
+        let range = (channel.0, lane, first)..(channel.0, lane, first.saturating_add(count));
+        let found = table.range(range).map_err(db)?;
+        found.map(|entry| decode("receipts", entry.map_err(db)?.1.value())).collect()
+    }
+
+    /// The newest sessions, newest first, at most [`MAX_LISTED`].
+    ///
+    /// # Errors
+    /// [`StoreError`] if they cannot be read.
+    pub fn sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {
+        let table = self.database.begin_read().map_err(db)?.open_table(SESSIONS).map_err(db)?;
+        let newest = table.iter().map_err(db)?.rev().take(MAX_LISTED);
+        newest.map(|entry| decode("sessions", entry.map_err(db)?.1.value())).collect()
+    }
+
+    /// What each budget has spent or set aside on `day`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be read.
+    pub fn spent(&self, day: u32) -> Result<BTreeMap<Hash32, Balance>, StoreError> {
+        let table = self.database.begin_read().map_err(db)?.open_table(SPENDING).map_err(db)?;
+        let mut budgets: BTreeMap<Hash32, Balance> = BTreeMap::new();
+        for row in table
+            .range((day, [0; 32], [0; 32])..=(day, [u8::MAX; 32], [u8::MAX; 32]))
+            .map_err(db)?
+        {
+            let (key, amount) = row.map_err(db)?;
+            let sum = budgets.entry(key.value().1).or_default();
+            *sum = sum.saturating_add(amount.value());
+        }
+        Ok(budgets)
+    }
+
+    /// Forgets what was spent before `day`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be written.
+    pub fn forget_spending_before(&self, day: u32) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let mut table = transaction.open_table(SPENDING).map_err(db)?;
+            table.retain_in(..(day, [0; 32], [0; 32]), |_, _| false).map_err(db)
+        })
+    }
+}
+
+/// A change as the tables take it, encoded and measured before it joins others.
+enum Row {
+    Channel(Hash32, Vec<u8>),
+    Lane((Hash32, LaneId), Vec<u8>),
+    Receipt((Hash32, LaneId, u64), Vec<u8>),
+    Retired((Hash32, LaneId)),
+    Session((u64, Hash32), Vec<u8>),
+    NoSession((u64, Hash32)),
+    Spending((u32, Hash32, Hash32), Balance),
+}
+
+impl Row {
+    fn new(change: &Change) -> Result<Self, StoreError> {
+        Ok(match change {
+            Change::Channel(id, record) => Self::Channel(id.0, encode(record)?),
+            Change::Lane(record) => Self::Lane((record.channel.0, record.lane), encode(record)?),
+            Change::Receipt { channel, lane, index, receipt } => {
+                Self::Receipt((channel.0, *lane, *index), encode(receipt)?)
+            }
+            Change::Retired(channel, lane) => Self::Retired((channel.0, *lane)),
+            Change::Session(record) => {
+                Self::Session((record.started_unix_ms, record.session), encode(record)?)
+            }
+            Change::NoSession { started_unix_ms, session } => {
+                Self::NoSession((*started_unix_ms, *session))
+            }
+            Change::Spending { day, budget, entry, amount } => {
+                Self::Spending((*day, *budget, *entry), *amount)
+            }
+        })
+    }
+}
+
+fn write_rows(transaction: &WriteTransaction, rows: &[Row]) -> Result<(), StoreError> {
+    for row in rows {
+        match row {
+            Row::Channel(key, bytes) => {
+                transaction
+                    .open_table(CHANNELS)
+                    .map_err(db)?
+                    .insert(*key, bytes.as_slice())
+                    .map_err(db)?;
+            }
+            Row::Lane(key, bytes) => {
+                transaction
+                    .open_table(LANES)
+                    .map_err(db)?
+                    .insert(*key, bytes.as_slice())
+                    .map_err(db)?;
+            }
+            Row::Receipt(key, bytes) => {
+                transaction
+                    .open_table(RECEIPTS)
+                    .map_err(db)?
+                    .insert(*key, bytes.as_slice())
+                    .map_err(db)?;
+            }
+            Row::Session(key, bytes) => {
+                transaction
+                    .open_table(SESSIONS)
+                    .map_err(db)?
+                    .insert(*key, bytes.as_slice())
+                    .map_err(db)?;
+            }
+            Row::Retired(key) => {
+                transaction.open_table(RETIRED).map_err(db)?.insert(*key, ()).map_err(db)?;
+            }
+            Row::NoSession(key) => {
+                transaction.open_table(SESSIONS).map_err(db)?.remove(*key).map_err(db)?;
+            }
+            Row::Spending(key, amount) => {
+                transaction.open_table(SPENDING).map_err(db)?.insert(*key, amount).map_err(db)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn encode(record: impl Encode) -> Result<Vec<u8>, StoreError> {
+    let bytes = record.encode();
+    if bytes.len() > MAX_RECORD_BYTES { Err(StoreError::TooLong(bytes.len())) } else { Ok(bytes) }
+}
+
+fn decode<T: Decode>(table: &'static str, mut bytes: &[u8]) -> Result<T, StoreError> {
+    T::decode_all(&mut bytes).map_err(|source| StoreError::Record { table, source })
+}
+
+#[cfg(test)]
+mod tests;

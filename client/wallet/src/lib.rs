@@ -1,0 +1,27 @@
+//! Wallets: one secret, two keys, two files.
+//!
+//! * The **secret** is the entropy of a BIP-39 phrase, a seed, or an expanded key from a
+//!   polkadot-js file.
+//! * The **account** is the sr25519 key that standard Substrate wallets derive from it, over a
+//!   derivation path if there is one.
+//! * The **hot key** (channel signer) is an ed25519 key that signs vouchers. It follows from the
+//!   secret, lies unencrypted beside the wallet's file, and can spend no more than the deposits of
+//!   open channels; the account's key stays locked meanwhile.
+//!
+//! Limits: hardware keys and phrases in other languages than English are not supported. A phrase
+//! without a path and the same account as a key from a file have different hot keys, so channels
+//! follow the phrase.
+#![forbid(unsafe_code)]
+
+mod account_key;
+pub mod files;
+mod keys;
+mod keystore;
+pub mod message;
+mod password;
+pub mod polkadot_js;
+
+pub use account_key::{AccountKey, UnlockError};
+pub use keys::{PathReader, PhraseError, Secret, SecretKind, WordCount};
+pub use keystore::{KdfCost, Keystore, KeystoreError, NamedWallet, WalletFile};
+pub use password::{MIN_PASSWORD_CHARS, Password, PasswordError, PasswordRole, PasswordSource};
