@@ -31,6 +31,7 @@ use mica_protocol::session::Sampling;
 
 use crate::error::CommandError;
 use crate::progress::Progress;
+use mica_payer::Terms;
 use mica_payer::ask::{Answer, AskError, Asker, Listener, Question};
 use mica_payer::channels::{ChannelError, Deposits, Payer};
 use mica_payer::interrupt::Interrupt;
@@ -203,10 +204,7 @@ async fn play(
         max_new_tokens: script.max_tokens,
         sampling: Sampling::default(),
         logprobs: None,
-        alpha: 0.5,
-        max_price: None,
-        deadline_us: None,
-        spending_limit: None,
+        terms: Terms::default(),
     };
     let asker = Asker::start(
         payer.payer.clone(),

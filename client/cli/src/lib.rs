@@ -19,6 +19,7 @@ pub mod home;
 pub mod output;
 pub mod progress;
 pub mod render;
+pub mod terms;
 pub mod wait;
 
 use cli::{Cli, Command};

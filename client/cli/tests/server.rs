@@ -4,9 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mica_cli::exit_code::{Classified, ErrorClass};
+use mica_payer::Terms;
 use mica_protocol::session::Sampling;
 use mica_workflow::{
-    Api, Generate, GenerateError, HttpError, Limits, Server, StepReply, StepRequest, Workflow, run,
+    Api, Generate, GenerateError, HttpError, Server, StepReply, StepRequest, Workflow, run,
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -98,12 +99,12 @@ fn request(model: Option<&str>) -> StepRequest {
         model: model.map(str::to_owned),
         prompt: "Why?".into(),
         system: Some("Be brief.".into()),
-        alpha: 0.25,
         sampling: Sampling::new(0.5, 40, 0.9, 7),
-        limits: Limits {
-            max_tokens: 33,
-            max_price: Some(5),
-            deadline_ms: Some(90),
+        max_tokens: 33,
+        terms: Terms {
+            alpha: 0.25,
+            max_price_per_token: Some(5),
+            deadline_us: Some(90_000),
             max_total: Some(1_000),
         },
     }

@@ -11,11 +11,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use mica_chain::amount;
-use mica_primitives::Balance;
+use mica_payer::terms::{Terms, TermsOverrides, deadline_us};
 use rand::{RngCore, rngs::OsRng};
 
 use super::{
-    config::{Config, LimitsConfig, PathConfig},
+    config::{Config, LimitsConfig},
     core::Core,
     error::{GatewayError, Kind},
     names::tagged,
@@ -35,10 +35,8 @@ const OPEN: [&str; 3] = ["/", "/health", "/ready"];
 pub struct Caller {
     /// Whose money.
     pub budget: Budget,
-    /// Which path is taken.
-    pub path: PathConfig,
-    /// Most base units for this request, as the client itself wishes.
-    pub max_total: Option<Balance>,
+    /// Which path is taken, and what this request may cost, as the client itself wishes.
+    pub terms: Terms,
     /// Names that mean something else for this caller.
     pub models: Arc<BTreeMap<String, String>>,
     /// Id of the request.
@@ -142,42 +140,47 @@ fn caller(config: &Config, request: &Request, id: &str) -> Result<Caller, Gatewa
     } else {
         budget(config, headers)?
     };
-    let mut path = config.path;
+    let mut terms = config.path.terms();
     let mut models = BTreeMap::new();
     // Only a client that takes us for its proxy names another host in the request's first line.
     let host = request.uri().authority().and_then(|authority| {
         config.hosts.get(authority.as_str()).or_else(|| config.hosts.get(authority.host()))
     });
     if let Some(host) = host {
-        path.alpha = host.alpha.unwrap_or(path.alpha);
-        path.max_price = host.max_price.or(path.max_price);
-        path.deadline_ms = host.deadline_ms.or(path.deadline_ms);
+        terms = terms.with(&host.terms());
         budget.limits.request = host.request.into_iter().chain(budget.limits.request).min();
         models = host.models.iter().map(|(name, target)| (tagged(name), target.clone())).collect();
     }
-    if let Some(text) = text(headers, "x-mica-alpha")? {
-        path.alpha = text
-            .parse()
-            .ok()
-            .filter(|alpha| (0.0..=1.0).contains(alpha))
-            .ok_or_else(|| wrong("x-mica-alpha", "a number from 0 to 1"))?;
-    }
-    if let Some(text) = text(headers, "x-mica-max-price")? {
-        path.max_price = Some(
-            amount::parse(text).map_err(|error| wrong("x-mica-max-price", &error.to_string()))?,
-        );
-    }
-    if let Some(text) = text(headers, "x-mica-deadline-ms")? {
-        path.deadline_ms =
-            Some(text.parse().map_err(|_| wrong("x-mica-deadline-ms", "whole milliseconds"))?);
-    }
-    let max_total = match text(headers, "x-mica-max-total")? {
-        Some(text) => Some(
-            amount::parse(text).map_err(|error| wrong("x-mica-max-total", &error.to_string()))?,
-        ),
-        None => None,
-    };
-    Ok(Caller { budget, path, max_total, models: Arc::new(models), id: id.to_owned() })
+    let terms = terms.with(&overrides(headers)?);
+    Ok(Caller { budget, terms, models: Arc::new(models), id: id.to_owned() })
+}
+
+/// The terms that a request's headers ask for.
+fn overrides(headers: &HeaderMap) -> Result<TermsOverrides, GatewayError> {
+    let alpha = read(headers, "x-mica-alpha", |text| {
+        let alpha = text.parse().ok().filter(|alpha| (0.0..=1.0).contains(alpha));
+        alpha.ok_or_else(|| "a number from 0 to 1".into())
+    })?;
+    let money = |text: &str| amount::parse(text).map_err(|error| error.to_string());
+    let deadline_ms = read(headers, "x-mica-deadline-ms", |text| {
+        text.parse().map_err(|_| "whole milliseconds".into())
+    })?;
+    Ok(TermsOverrides {
+        alpha,
+        max_price_per_token: read(headers, "x-mica-max-price", money)?,
+        deadline_us: deadline_ms.map(deadline_us),
+        max_total: read(headers, "x-mica-max-total", money)?,
+    })
+}
+
+/// A header, if it was sent.
+fn read<T>(
+    headers: &HeaderMap,
+    name: &str,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<Option<T>, GatewayError> {
+    let text = text(headers, name)?;
+    text.map(|text| parse(text).map_err(|what| wrong(name, &what))).transpose()
 }
 
 fn wrong(header: &str, what: &str) -> GatewayError {
@@ -278,7 +281,7 @@ mod tests {
         let there =
             caller(&config(), &request("http://peer.example:11434/api/generate", &[key]), "id")
                 .expect("known");
-        assert_eq!((there.path.alpha, there.budget.limits.request), (1.0, Some(5)));
+        assert_eq!((there.terms.alpha, there.budget.limits.request), (1.0, Some(5)));
         assert_eq!(there.models.get("tiny:latest").map(String::as_str), Some("other:q4"));
         let here = caller(
             &config(),
@@ -286,7 +289,7 @@ mod tests {
             "id",
         )
         .expect("known");
-        assert!(here.models.is_empty() && here.path.alpha == 0.5);
+        assert!(here.models.is_empty() && here.terms.alpha == 0.5);
     }
 
     #[test]
@@ -294,10 +297,13 @@ mod tests {
         let key = ("authorization", "Bearer secret-a");
         let ask =
             |name, value| caller(&config(), &request("/api/generate", &[key, (name, value)]), "id");
-        assert_eq!(ask("x-mica-alpha", "0.25").expect("taken").path.alpha, 0.25);
-        assert_eq!(ask("x-mica-max-price", "7u").expect("taken").path.max_price, Some(7));
-        assert_eq!(ask("x-mica-deadline-ms", "80").expect("taken").path.deadline_ms, Some(80));
-        assert_eq!(ask("x-mica-max-total", "9u").expect("taken").max_total, Some(9));
+        assert_eq!(ask("x-mica-alpha", "0.25").expect("taken").terms.alpha, 0.25);
+        assert_eq!(
+            ask("x-mica-max-price", "7u").expect("taken").terms.max_price_per_token,
+            Some(7)
+        );
+        assert_eq!(ask("x-mica-deadline-ms", "80").expect("taken").terms.deadline_us, Some(80_000));
+        assert_eq!(ask("x-mica-max-total", "9u").expect("taken").terms.max_total, Some(9));
         for (name, value) in [
             ("x-mica-alpha", "2"),
             ("x-mica-alpha", "NaN"),

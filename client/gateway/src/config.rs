@@ -9,6 +9,7 @@ use mica_chain::amount;
 use mica_primitives::Balance;
 use serde::{Deserialize, Deserializer};
 
+use mica_payer::terms::{Terms, TermsOverrides, deadline_us};
 use mica_wallet::files::{FileError, read_bounded};
 
 /// The annotated defaults.
@@ -125,15 +126,36 @@ pub struct PathConfig {
     /// Weight of money against time.
     pub alpha: f64,
     /// Most base units per token.
-    #[serde(deserialize_with = "money")]
-    pub max_price: Option<Balance>,
+    #[serde(alias = "max_price", deserialize_with = "money")]
+    pub max_price_per_token: Option<Balance>,
     /// Most milliseconds per token.
     pub deadline_ms: Option<u64>,
 }
 
 impl Default for PathConfig {
     fn default() -> Self {
-        Self { alpha: 0.5, max_price: None, deadline_ms: None }
+        let Terms { alpha, max_price_per_token, .. } = Terms::default();
+        Self { alpha, max_price_per_token, deadline_ms: None }
+    }
+}
+
+impl PathConfig {
+    /// Takes what `overrides` says.
+    pub fn apply(&mut self, overrides: &TermsOverrides) {
+        let terms = self.terms().with(overrides);
+        self.alpha = terms.alpha;
+        self.max_price_per_token = terms.max_price_per_token;
+        self.deadline_ms = terms.deadline_us.map(|us| us.div_ceil(1000));
+    }
+
+    /// The terms of requests that say nothing else.
+    pub fn terms(&self) -> Terms {
+        Terms {
+            alpha: self.alpha,
+            max_price_per_token: self.max_price_per_token,
+            deadline_us: self.deadline_ms.map(deadline_us),
+            max_total: None,
+        }
     }
 }
 
@@ -190,8 +212,8 @@ pub struct HostConfig {
     /// Weight of money against time.
     pub alpha: Option<f64>,
     /// Most base units per token.
-    #[serde(deserialize_with = "money")]
-    pub max_price: Option<Balance>,
+    #[serde(alias = "max_price", deserialize_with = "money")]
+    pub max_price_per_token: Option<Balance>,
     /// Most milliseconds per token.
     pub deadline_ms: Option<u64>,
     /// Most money for one request.
@@ -199,6 +221,18 @@ pub struct HostConfig {
     pub request: Option<Balance>,
     /// Names that mean something else there.
     pub models: BTreeMap<String, String>,
+}
+
+impl HostConfig {
+    /// The terms that this host changes.
+    pub fn terms(&self) -> TermsOverrides {
+        TermsOverrides {
+            alpha: self.alpha,
+            max_price_per_token: self.max_price_per_token,
+            deadline_us: self.deadline_ms.map(deadline_us),
+            max_total: None,
+        }
+    }
 }
 
 impl Config {

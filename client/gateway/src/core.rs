@@ -38,6 +38,7 @@ use super::{
     stops::Stops,
     workflows::Workflows,
 };
+use mica_payer::Terms;
 use mica_payer::ask::{AskError, Asker, Offer, Question, ScoredToken, offer};
 use mica_payer::interrupt::Interrupt;
 use mica_payer::market::MarketError;
@@ -372,10 +373,8 @@ impl Core {
             max_new_tokens,
             sampling: Sampling::new(options.temperature, options.top_k, options.top_p, seed),
             logprobs: options.logprobs,
-            alpha: caller.path.alpha,
-            max_price: caller.path.max_price,
-            deadline_us: caller.path.deadline_ms.map(|ms| ms.saturating_mul(1000)),
-            spending_limit: None,
+            // The request's own limit is for its attempts together.
+            terms: Terms { max_total: None, ..caller.terms },
         }
     }
 

@@ -140,7 +140,7 @@ async fn answered(
     let input =
         input.ok_or_else(|| GatewayError::field("input", "there is no input: send one"))?.clone();
     // A workflow is one request: its caps are for all steps together.
-    let limit = [caller.max_total, caller.budget.limits.request, core.config.limits.request]
+    let limit = [caller.terms.max_total, caller.budget.limits.request, core.config.limits.request]
         .into_iter()
         .flatten()
         .min();
@@ -169,17 +169,12 @@ impl Generate for Steps {
 /// A step as a request: the stricter of the workflow's limits and the caller's.
 fn request(step: &StepRequest, model: &str, caller: &Caller) -> Request {
     let mut caller = caller.clone();
-    let stricter = |own: Option<u128>, other: Option<u128>| own.into_iter().chain(other).min();
-    caller.path.alpha = step.alpha;
-    caller.path.max_price = stricter(caller.path.max_price, step.limits.max_price);
-    caller.path.deadline_ms =
-        caller.path.deadline_ms.into_iter().chain(step.limits.deadline_ms).min();
-    caller.max_total = stricter(caller.max_total, step.limits.max_total);
+    caller.terms = step.terms.bounded_by(&caller.terms);
     let system = step.system.as_ref().map(|text| ChatMessage::new("system", text));
     let messages = system.into_iter().chain([ChatMessage::new("user", &step.prompt)]).collect();
     let sampling = &step.sampling;
     let options = Options {
-        max_tokens: Some(step.limits.max_tokens),
+        max_tokens: Some(step.max_tokens),
         temperature: sampling.temperature(),
         top_k: sampling.top_k,
         top_p: sampling.top_p(),
@@ -242,36 +237,44 @@ mod tests {
     use mica_protocol::session::Sampling;
 
     use super::*;
-    use crate::{
-        config::{LimitsConfig, PathConfig},
-        spending::Budget,
-    };
-    use mica_workflow::Limits;
+    use crate::{config::LimitsConfig, spending::Budget};
+    use mica_payer::Terms;
 
     #[test]
     fn the_stricter_limit_counts() {
         let caller = Caller {
             budget: Budget { name: None, limits: LimitsConfig::default() },
-            path: PathConfig { alpha: 0.5, max_price: Some(7), deadline_ms: Some(80) },
-            max_total: None,
+            terms: Terms {
+                alpha: 0.5,
+                max_price_per_token: Some(7),
+                deadline_us: Some(80_000),
+                max_total: None,
+            },
             models: Arc::default(),
             id: "1".into(),
         };
-        let limits =
-            Limits { max_tokens: 3, max_price: Some(9), deadline_ms: Some(20), max_total: Some(5) };
+        let terms = Terms {
+            alpha: 0.25,
+            max_price_per_token: Some(9),
+            deadline_us: Some(20_000),
+            max_total: Some(5),
+        };
         let step = StepRequest {
             model: None,
             prompt: "Why?".into(),
             system: Some("Be brief.".into()),
-            alpha: 0.25,
             sampling: Sampling::new(0.0, 0, 1.0, 4),
-            limits,
+            max_tokens: 3,
+            terms,
         };
         let request = request(&step, "m", &caller);
-        let path = request.caller.path;
-        assert_eq!((path.alpha, path.max_price, path.deadline_ms), (0.25, Some(7), Some(20)));
+        let terms = request.caller.terms;
         assert_eq!(
-            (request.caller.max_total, request.options.max_tokens, request.options.seed),
+            (terms.alpha, terms.max_price_per_token, terms.deadline_us),
+            (0.25, Some(7), Some(20_000))
+        );
+        assert_eq!(
+            (request.caller.terms.max_total, request.options.max_tokens, request.options.seed),
             (Some(5), Some(3), Some(4))
         );
         assert!(matches!(&request.prompt, Prompt::Chat { messages, .. } if messages.len() == 2));

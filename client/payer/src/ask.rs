@@ -35,11 +35,12 @@ use rand::{RngCore, rngs::OsRng};
 
 use crate::channels::{ChannelPool, Deposits, Need, Payer, Told};
 use crate::interrupt::Interrupt;
-use crate::market::{ChosenPath, ModelSnapshot, Wish, choose};
+use crate::market::{ChosenPath, ModelSnapshot, choose};
 use crate::model::LocalModel;
 use crate::router::{Router, Subscription};
 use crate::session::{self, Conversation, Outcome, Quotes, SessionError};
 use crate::store::{Change, SessionRecord, StageRecord, Store};
+use crate::terms::Terms;
 
 /// Longest wait for quotes.
 const QUOTE_PATIENCE: Duration = Duration::from_secs(10);
@@ -56,14 +57,8 @@ pub struct Question {
     /// Whether to be told how likely each token was, and this many most likely ones, at most
     /// [`mica_protocol::limits::MAX_TOP_LOG_PROBABILITIES`].
     pub logprobs: Option<u8>,
-    /// α of the path's weight.
-    pub alpha: f64,
-    /// Most base units per token.
-    pub max_price: Option<Balance>,
-    /// Most µs per token.
-    pub deadline_us: Option<u64>,
-    /// Most base units for the whole session.
-    pub spending_limit: Option<Balance>,
+    /// Which path is taken, and what it may cost.
+    pub terms: Terms,
 }
 
 /// Takes what the payer must know of channels, records and fees, whichever question brought it up.
@@ -284,7 +279,7 @@ impl Asker {
             end_ids: EndIds::try_from(model.end_ids()).map_err(|_| SessionError::EndIds)?,
             logprobs: question.logprobs,
             exposure_positions: DEFAULT_EXPOSURE_POSITIONS,
-            spending_limit: question.spending_limit.unwrap_or(cost),
+            spending_limit: question.terms.max_total.unwrap_or(cost),
             voucher_blocks: VOUCHER_LIFETIME_BLOCKS,
             deadlines: PayerDeadlines::default(),
         };
@@ -423,13 +418,7 @@ pub fn offer(
         logprobs: question.logprobs,
     };
     spec.max_positions = u32::try_from(spec.needed_positions()).unwrap_or(u32::MAX);
-    let wish = Wish {
-        alpha: question.alpha,
-        max_price: question.max_price,
-        deadline_us: question.deadline_us,
-        positions: spec.max_positions,
-    };
-    let path = choose(snapshot, quotes, &wish)?;
+    let path = choose(snapshot, quotes, &question.terms, spec.max_positions)?;
     let need = |stage: &crate::market::ChosenStage| Need {
         payee: stage.worker.record.account,
         peer: stage.worker.record.peer,
@@ -438,7 +427,7 @@ pub fn offer(
     let needs = path.stages.iter().map(need).collect();
     let offer = Offer { path, needs, prompt_positions, max_new_tokens: spec.max_new_tokens };
     let cost = offer.cost();
-    match question.spending_limit.filter(|limit| *limit < cost) {
+    match question.terms.max_total.filter(|limit| *limit < cost) {
         Some(limit) => Err(SessionError::from(PlanError::Limit { cost, limit }).into()),
         None => Ok(offer),
     }

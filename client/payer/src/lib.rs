@@ -24,4 +24,7 @@ pub mod preview;
 pub mod router;
 pub mod session;
 pub mod store;
+pub mod terms;
 pub mod verify;
+
+pub use terms::{Terms, TermsOverrides};

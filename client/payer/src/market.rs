@@ -4,7 +4,7 @@
 mod route;
 mod snapshot;
 
-pub use route::{ChosenPath, ChosenStage, Wish, choose};
+pub use route::{ChosenPath, ChosenStage, choose};
 pub use snapshot::{ModelSnapshot, WorkerSnapshot, gaps};
 
 use mica_chain::ReadError;

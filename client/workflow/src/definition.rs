@@ -19,10 +19,8 @@ use mica_primitives::Balance;
 use mica_protocol::session::Sampling;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{
-    Limits,
-    template::{self, PromptError},
-};
+use super::template::{self, PromptError};
+use mica_payer::terms::{Terms, deadline_us};
 use mica_wallet::files::{self, FileError};
 
 /// Most steps of a workflow.
@@ -123,8 +121,13 @@ pub struct Step {
     #[serde(default = "default_max_tokens")]
     pub max_tokens: u32,
     /// Most money per token, for example `"0.00001 MICA"`.
-    #[serde(default, deserialize_with = "money", serialize_with = "money_text")]
-    pub max_price: Option<Balance>,
+    #[serde(
+        default,
+        alias = "max_price",
+        deserialize_with = "money",
+        serialize_with = "money_text"
+    )]
+    pub max_price_per_token: Option<Balance>,
     /// Most milliseconds per token.
     pub deadline_ms: Option<u64>,
     /// Most money for the step.
@@ -166,12 +169,12 @@ fn money_text<S: Serializer>(units: &Option<Balance>, serializer: S) -> Result<S
 }
 
 impl Step {
-    /// Where it stops.
-    pub fn limits(&self) -> Limits {
-        Limits {
-            max_tokens: self.max_tokens,
-            max_price: self.max_price,
-            deadline_ms: self.deadline_ms,
+    /// Which path it takes, and what it may cost.
+    pub fn terms(&self) -> Terms {
+        Terms {
+            alpha: self.alpha,
+            max_price_per_token: self.max_price_per_token,
+            deadline_us: self.deadline_ms.map(deadline_us),
             max_total: self.max_total,
         }
     }
@@ -322,13 +325,13 @@ mod tests {
         );
         let step = workflow.expect("reads").steps.remove(0);
         assert_eq!((step.model.as_deref(), step.alpha, step.seed), (Some("m:1b"), 1.0, 9));
-        let limits = Limits {
-            max_tokens: 7,
-            max_price: Some(5),
-            deadline_ms: None,
+        let terms = Terms {
+            alpha: 1.0,
+            max_price_per_token: Some(5),
+            deadline_us: None,
             max_total: Some(500_000_000_000),
         };
-        assert_eq!(step.limits(), limits);
+        assert_eq!((step.terms(), step.max_tokens), (terms, 7));
     }
 
     #[test]

@@ -58,13 +58,10 @@ impl Direct {
             system.into_iter().chain([ChatMessage::new("user", &request.prompt)]).collect();
         let question = Question {
             prompt: model.chat(&messages)?,
-            max_new_tokens: request.limits.max_tokens,
+            max_new_tokens: request.max_tokens,
             sampling: request.sampling,
             logprobs: None,
-            alpha: request.alpha,
-            max_price: request.limits.max_price,
-            deadline_us: request.limits.deadline_ms.map(|ms| ms.saturating_mul(1000)),
-            spending_limit: request.limits.max_total,
+            terms: request.terms,
         };
         // A step is told by who runs the workflow; what it consists of would drown that.
         let mut listener = |_: Event<'_>| ControlFlow::Continue(());

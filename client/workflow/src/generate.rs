@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use super::http::HttpError;
 use mica_chain::ReadError;
-use mica_payer::{ask::AskError, market::MarketError, model::ModelError, session::SessionError};
+use mica_payer::{
+    Terms, ask::AskError, market::MarketError, model::ModelError, session::SessionError,
+};
 
 /// What one step asks for.
 #[derive(Clone, Debug)]
@@ -19,25 +21,12 @@ pub struct StepRequest {
     pub prompt: String,
     /// Text of a system message.
     pub system: Option<String>,
-    /// Weight of money against time, from 0 (only time) to 1 (only money).
-    pub alpha: f64,
     /// How tokens are drawn.
     pub sampling: Sampling,
-    /// Where it stops.
-    pub limits: Limits,
-}
-
-/// Limits of one step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
     /// Most tokens of the answer.
     pub max_tokens: u32,
-    /// Most base units per token, all layers together.
-    pub max_price: Option<Balance>,
-    /// Most milliseconds per token.
-    pub deadline_ms: Option<u64>,
-    /// Most base units for the step.
-    pub max_total: Option<Balance>,
+    /// Which path is taken, and what the step may cost.
+    pub terms: Terms,
 }
 
 /// The six metrics of a step, with Ollama's names. Durations are nanoseconds; a metric that a

@@ -25,7 +25,7 @@ mod template;
 pub use definition::{BUILT_IN, DefinitionError, Step, Workflow};
 pub use direct::Direct;
 pub use front_end::{FrontEnd, FrontEndKind};
-pub use generate::{Generate, GenerateError, Limits, Metrics, StepReply, StepRequest};
+pub use generate::{Generate, GenerateError, Metrics, StepReply, StepRequest};
 pub use http::HttpError;
 pub use run::{Event, Finished, StepResult, WorkflowError, run};
 pub use server::{Api, Server};

@@ -158,7 +158,7 @@ pub async fn run<G: Generate>(
         let wrong = |source| WorkflowError::Prompt { step: name(), number, of, source };
         let prompt = template::render(&step.prompt, input, &previous, &texts).map_err(wrong)?;
         let request = request(step, prompt, limit.map(|limit| limit.saturating_sub(spent)));
-        if request.limits.max_total == Some(0) {
+        if request.terms.max_total == Some(0) {
             let limit = limit.or(step.max_total).unwrap_or(0);
             return Err(WorkflowError::Limit { step: name(), number, of, spent, limit });
         }
@@ -192,18 +192,15 @@ pub async fn run<G: Generate>(
 }
 
 fn request(step: &Step, prompt: String, left: Option<Balance>) -> StepRequest {
-    let mut limits = step.limits();
-    limits.max_total = match (limits.max_total, left) {
-        (Some(own), Some(left)) => Some(own.min(left)),
-        (own, left) => own.or(left),
-    };
+    let mut terms = step.terms();
+    terms.max_total = terms.max_total.into_iter().chain(left).min();
     StepRequest {
         model: step.model.clone(),
         prompt,
         system: step.system.clone(),
-        alpha: step.alpha,
         sampling: step.sampling(),
-        limits,
+        max_tokens: step.max_tokens,
+        terms,
     }
 }
 
@@ -290,7 +287,7 @@ mod tests {
         assert_eq!(asked[1].prompt, "Summarize the following text in 2 lines:\n\nA long answer.");
         assert_eq!((asked[0].model.as_deref(), asked[1].model.as_deref()), (None, Some("other")));
         assert_eq!(
-            (asked[0].limits.max_total, asked[1].limits.max_total),
+            (asked[0].terms.max_total, asked[1].terms.max_total),
             (Some(100), Some(95)),
             "what is left"
         );

@@ -99,12 +99,13 @@ impl Generate for Server {
 
 /// What a Mica gateway is told besides the API's own fields.
 fn headers(request: &StepRequest) -> Vec<(&'static str, String)> {
-    let limits = &request.limits;
+    let terms = &request.terms;
     let base_units = |amount: Balance| format!("{amount}u");
-    let mut headers = vec![("x-mica-alpha", request.alpha.to_string())];
-    headers.extend(limits.max_price.map(|price| ("x-mica-max-price", base_units(price))));
-    headers.extend(limits.deadline_ms.map(|ms| ("x-mica-deadline-ms", ms.to_string())));
-    headers.extend(limits.max_total.map(|total| ("x-mica-max-total", base_units(total))));
+    let mut headers = vec![("x-mica-alpha", terms.alpha.to_string())];
+    headers.extend(terms.max_price_per_token.map(|price| ("x-mica-max-price", base_units(price))));
+    headers
+        .extend(terms.deadline_us.map(|us| ("x-mica-deadline-ms", us.div_ceil(1000).to_string())));
+    headers.extend(terms.max_total.map(|total| ("x-mica-max-total", base_units(total))));
     headers
 }
 

@@ -13,9 +13,10 @@ use serde::Serialize;
 
 use super::Context;
 use crate::cli::parse_amount;
-use crate::config::{Settings, parse_alpha};
+use crate::config::Settings;
 use crate::error::CommandError;
 use crate::render::{Printer, preview::AskDryRun};
+use crate::terms::TermsArgs;
 use mica_payer::ask::{Answer, Asker, Question};
 use mica_payer::channels::Deposits;
 use mica_payer::interrupt::Interrupt;
@@ -39,16 +40,9 @@ pub struct AskOptions {
     /// Text of a system message
     #[arg(long, value_name = "TEXT")]
     pub system: Option<String>,
-    /// Weight of money against time, from 0 (only time counts) to 1 (only money counts) [default:
-    /// 0.5]
-    #[arg(long, env = "MICA_ALPHA", value_parser = parse_alpha)]
-    pub alpha: Option<f64>,
-    /// Most money per token, all layers together, for example 0.00001 MICA or 5000000u (base units)
-    #[arg(long, value_name = "AMOUNT", value_parser = parse_amount)]
-    pub max_price: Option<Balance>,
-    /// Most milliseconds per token
-    #[arg(long, value_name = "MS")]
-    pub deadline: Option<u64>,
+    /// Which path is taken, and what a token may cost.
+    #[command(flatten)]
+    pub terms: TermsArgs,
     /// Most money for one answer
     #[arg(long, value_name = "AMOUNT", env = "MICA_MAX_TOTAL", value_parser = parse_amount)]
     pub max_total: Option<Balance>,
@@ -102,10 +96,7 @@ impl AskOptions {
             max_new_tokens: self.max_tokens.unwrap_or(settings.max_tokens),
             sampling: Sampling::new(self.temperature, self.top_k, self.top_p, self.seed),
             logprobs: None,
-            alpha: self.alpha.unwrap_or(settings.alpha),
-            max_price: self.max_price,
-            deadline_us: self.deadline.map(|ms| ms.saturating_mul(1000)),
-            spending_limit: self.max_total.or(settings.max_total),
+            terms: self.terms.terms(settings, self.max_total.or(settings.max_total)),
         }
     }
 

@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use super::Context;
 use crate::cli::parse_amount;
 use crate::error::CommandError;
+use crate::terms::TermsArgs;
 use mica_gateway::{
     Config, Core,
     config::{ConfigError, TEMPLATE},
@@ -49,15 +50,8 @@ pub struct GatewayArgs {
     /// A model's GGUF file, of which the gateway needs the tokenizer; may be repeated
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     model_file: Vec<PathBuf>,
-    /// Weight of money against time, from 0 (only time counts) to 1 (only money counts)
-    #[arg(long)]
-    alpha: Option<f64>,
-    /// Most money per token, all layers together
-    #[arg(long, value_name = "AMOUNT", value_parser = parse_amount)]
-    max_price: Option<Balance>,
-    /// Most milliseconds per token
-    #[arg(long, value_name = "MS")]
-    deadline: Option<u64>,
+    #[command(flatten)]
+    terms: TermsArgs,
     /// Most money for one request
     #[arg(long, value_name = "AMOUNT", value_parser = parse_amount)]
     max_request: Option<Balance>,
@@ -184,9 +178,7 @@ impl GatewayArgs {
         };
         config.listen = self.listen.unwrap_or(config.listen);
         config.parallel = self.parallel.unwrap_or(config.parallel);
-        config.path.alpha = self.alpha.unwrap_or(config.path.alpha);
-        config.path.max_price = self.max_price.or(config.path.max_price);
-        config.path.deadline_ms = self.deadline.or(config.path.deadline_ms);
+        config.path.apply(&self.terms.overrides());
         config.limits.request = self.max_request.or(config.limits.request);
         config.limits.day = self.max_day.or(config.limits.day);
         config.check()?;

@@ -11,10 +11,9 @@ use mica_protocol::session::Sampling;
 use serde::Serialize;
 
 use super::Context;
-use crate::cli::parse_amount;
-use crate::config::parse_alpha;
 use crate::error::CommandError;
 use crate::render::{answer::answered, market};
+use crate::terms::TermsArgs;
 use mica_payer::ask::{Offer, Question, offer, quotes};
 use mica_payer::market::ModelSnapshot;
 use mica_payer::model::LocalModel;
@@ -37,15 +36,8 @@ pub struct QuoteArgs {
     /// become those tokens
     #[arg(long)]
     raw: bool,
-    /// Weight of money against time, from 0 (only time counts) to 1 (only money counts)
-    #[arg(long, env = "MICA_ALPHA", value_parser = parse_alpha)]
-    alpha: Option<f64>,
-    /// Most money per token, all layers together
-    #[arg(long, value_name = "AMOUNT", value_parser = parse_amount)]
-    max_price: Option<Balance>,
-    /// Most milliseconds per token
-    #[arg(long, value_name = "MS")]
-    deadline: Option<u64>,
+    #[command(flatten)]
+    terms: TermsArgs,
     /// Most tokens of the answer
     #[arg(long, env = "MICA_MAX_TOKENS", value_parser = clap::value_parser!(u32).range(1..))]
     max_tokens: Option<u32>,
@@ -93,10 +85,7 @@ pub async fn run(context: &Context, arguments: &QuoteArgs) -> Result<(), Command
         max_new_tokens: arguments.max_tokens.unwrap_or(context.settings.max_tokens),
         sampling: Sampling::default(),
         logprobs: None,
-        alpha: arguments.alpha.unwrap_or(context.settings.alpha),
-        max_price: arguments.max_price,
-        deadline_us: arguments.deadline.map(|ms| ms.saturating_mul(1000)),
-        spending_limit: None,
+        terms: arguments.terms.terms(&context.settings, None),
     };
     let chain = context.chain().await?;
     let snapshot = ModelSnapshot::read(&chain.at_finalized().await?, model.id()).await?;

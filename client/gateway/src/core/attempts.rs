@@ -164,7 +164,7 @@ impl Core {
         // A first attempt that failed may have been paid: the caps are for both together.
         let earlier = job.earlier.paid.saturating_add(job.earlier.fees);
         let sum = cost.saturating_add(earlier);
-        if let Some(limit) = job.caller.max_total.filter(|limit| *limit < sum) {
+        if let Some(limit) = job.caller.terms.max_total.filter(|limit| *limit < sum) {
             return failed(over_total(sum, limit));
         }
         let reservation = match self.spending.reserve(&job.caller.budget, cost, earlier) {

@@ -1,4 +1,4 @@
-//! The best path under the payer's wish, from what the registry lists and what the workers quote
+//! The best path under the payer's terms, from what the registry lists and what the workers quote
 //! now.
 
 use mica_market::routing::{
@@ -10,25 +10,14 @@ use mica_protocol::{
     messages::SignedQuote,
 };
 
+use crate::terms::Terms;
+
 use super::{MarketError, ModelSnapshot, WorkerSnapshot};
 use crate::session::Quotes;
 
 /// What one more stage costs besides its computation, µs: measured in Petals (18 ms), and the
 /// largest single effect on a path.
 const HOP_US: u32 = 18_000;
-
-/// What the payer wants.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Wish {
-    /// α of P2P-LLM eq. 1: 0 for time alone, 1 for money alone.
-    pub alpha: f64,
-    /// Most base units per token, over all layers.
-    pub max_price: Option<Balance>,
-    /// Most µs per token.
-    pub deadline_us: Option<u64>,
-    /// Positions of prompt and answer together.
-    pub positions: u32,
-}
 
 /// One worker's part.
 #[derive(Clone, Debug)]
@@ -65,7 +54,7 @@ pub struct ChosenPath {
     pub time_us_per_token: u64,
 }
 
-/// The best path through `snapshot` for `wish`. A live worker that gave no quote is left out: it did
+/// The best path through `snapshot` under `terms`, for `positions` of prompt and answer together. A live worker that gave no quote is left out: it did
 /// not answer just now.
 ///
 /// # Errors
@@ -74,14 +63,15 @@ pub struct ChosenPath {
 pub fn choose(
     snapshot: &ModelSnapshot,
     quotes: &Quotes,
-    wish: &Wish,
+    terms: &Terms,
+    positions: u32,
 ) -> Result<ChosenPath, MarketError> {
     let candidates: Vec<Candidate> =
         snapshot.workers.iter().map(|worker| candidate(worker, quotes)).collect();
     let links = Links { hop_us: HOP_US, ..Links::default() };
     let layers = LayerRange { first: 0, end: snapshot.layers() };
-    let request = Request { layers, positions: wish.positions, max_stages: MAX_STAGES as u16 };
-    let preference = Preference { alpha: wish.alpha, units: snapshot.record.units.into() };
+    let request = Request { layers, positions, max_stages: MAX_STAGES as u16 };
+    let preference = Preference { alpha: terms.alpha, units: snapshot.record.units.into() };
     let refused = |source| MarketError::Route {
         model: snapshot.name().into(),
         source,
@@ -89,11 +79,13 @@ pub fn choose(
     };
     let network = Network::new(&candidates, &links, request, &[]).map_err(refused)?;
     let mut path = network.best_path(preference).map_err(refused)?;
-    if wish.max_price.is_some() || wish.deadline_us.is_some() {
+    if terms.max_price_per_token.is_some() || terms.deadline_us.is_some() {
         let frontier =
             network.frontier(preference.units, FrontierLimits::default()).map_err(refused)?;
-        path =
-            frontier.choose(wish.max_price, wish.deadline_us, preference).map_err(refused)?.clone();
+        path = frontier
+            .choose(terms.max_price_per_token, terms.deadline_us, preference)
+            .map_err(refused)?
+            .clone();
     }
     let stages = path.stages.iter().filter_map(|stage| {
         let worker = snapshot.workers.get(stage.worker)?;
@@ -147,13 +139,13 @@ mod tests {
     #[test]
     fn a_live_worker_without_a_quote_and_an_offline_one_are_left_out() {
         let snapshot = crate::market::snapshot::tests::snapshot(8, vec![worker(1, 0, 8, 1, 1)]);
-        let wish = Wish { alpha: 0.5, max_price: None, deadline_us: None, positions: 10 };
-        let error = choose(&snapshot, &Quotes::default(), &wish).expect_err("nobody answers");
+        let terms = Terms::default();
+        let error = choose(&snapshot, &Quotes::default(), &terms, 10).expect_err("nobody answers");
         assert!(error.to_string().contains("[0, 8)"), "{error}");
         let mut offline = worker(1, 3, 8, 1, 1);
         offline.is_online = false;
         let snapshot = crate::market::snapshot::tests::snapshot(8, vec![offline]);
-        let error = choose(&snapshot, &Quotes::default(), &wish).expect_err("nobody serves");
+        let error = choose(&snapshot, &Quotes::default(), &terms, 10).expect_err("nobody serves");
         assert!(
             error.to_string().contains("[0, 3)") && error.to_string().contains("[3, 8)"),
             "{error}"

@@ -58,7 +58,7 @@ fn document(model: &str, request: &StepRequest) -> Value {
         "prompt": request.prompt,
         "stream": false,
         "options": {
-            "num_predict": request.limits.max_tokens,
+            "num_predict": request.max_tokens,
             "temperature": sampling.temperature(),
             "top_k": sampling.top_k,
             "top_p": sampling.top_p(),

@@ -40,7 +40,7 @@ fn document(model: &str, request: &StepRequest) -> Value {
         "messages": messages,
         "stream": true,
         "stream_options": {"include_usage": true},
-        "max_tokens": request.limits.max_tokens,
+        "max_tokens": request.max_tokens,
         "temperature": sampling.temperature(),
         "top_p": sampling.top_p(),
         "seed": sampling.seed,
