@@ -9,17 +9,17 @@
 
 pub mod book;
 pub mod chain;
+pub mod chat_tokens;
 pub mod gateway;
 pub mod http;
 pub mod operator;
 pub mod payer;
 pub mod process;
 pub mod python;
+pub mod raw_peer;
 pub mod requests;
-pub mod stranger;
 pub mod terminal;
 pub mod wait;
-pub mod words;
 pub mod worker;
 
 pub use book::Reader;

@@ -2,64 +2,67 @@
 //! caps, fifty at once, and clients that leave. In the end every worker holds exactly what it was
 //! promised, and that is the price of what it delivered.
 
+#[path = "gateway/bad_requests.rs"]
+mod bad_requests;
+#[path = "gateway/clients.rs"]
+mod clients;
+#[path = "gateway/concurrency.rs"]
+mod concurrency;
 #[path = "gateway/content.rs"]
 mod content;
-#[path = "gateway/crowd.rs"]
-mod crowd;
 #[path = "gateway/deposits.rs"]
 mod deposits;
 #[path = "gateway/effects.rs"]
 mod effects;
+#[path = "gateway/fixture.rs"]
+mod fixture;
 #[path = "gateway/golden.rs"]
 mod golden;
 #[path = "gateway/limits.rs"]
 mod limits;
-#[path = "gateway/manners.rs"]
-mod manners;
 #[path = "gateway/page.rs"]
 mod page;
 #[path = "gateway/relay.rs"]
 mod relay;
 #[path = "gateway/requests.rs"]
 mod requests;
+#[path = "gateway/routes.rs"]
+mod routes;
 #[path = "gateway/speed.rs"]
 mod speed;
 #[path = "gateway/steps.rs"]
 mod steps;
-#[path = "gateway/strangers.rs"]
-mod strangers;
-#[path = "gateway/world.rs"]
-mod world;
 
-use world::World;
+use fixture::Fixture;
 
 /// One network serves all of these, in this order: the last ones stop it.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_client_is_served_and_every_token_is_paid_once() {
-    let mut world = World::start().await;
-    golden::transcripts_are_as_they_were(&world);
-    content::no_text_makes_a_control_token(&world);
-    strangers::the_ollama_and_openai_packages_are_served(&world);
-    strangers::a_program_behind_a_proxy_reaches_two_models(&world);
-    effects::fields_of_sampling_have_their_effect(&world);
-    requests::bodies_and_numbers_beyond_all_bounds_are_refused(&world);
-    requests::every_value_of_every_field_is_taken_or_refused(&world);
-    requests::every_field_of_every_package_is_taken_or_refused(&world);
-    steps::a_workflow_runs_behind_the_gateway_with_decimals(&world);
-    steps::a_workflow_goes_through_two_models(&world);
-    manners::wrong_requests_get_the_apis_own_errors_and_cost_nothing(&world);
-    manners::slow_and_flooding_connections_are_closed(&world);
-    manners::a_locked_wallet_serves_all_but_generation(&world).await;
-    crowd::fifty_clients_at_once_get_what_each_would_get_alone(&world);
-    crowd::clients_that_leave_stop_the_spending(&world);
-    deposits::channels_are_topped_up_before_anybody_waits(&world).await;
-    limits::caps_are_told_in_each_apis_words_and_nothing_is_spent(&world);
-    limits::bodies_are_bounded_together(&world);
-    limits::a_full_queue_refuses_and_a_slow_reader_holds_up_nobody(&world);
-    limits::a_node_that_is_gone_is_done_without_for_a_while(&world);
-    page::every_command_of_the_page_works(&world).await;
-    limits::a_path_without_workers_is_told(&mut world);
-    world.settle_and_compare().await;
+    let mut fixture = Fixture::start().await;
+    golden::transcripts_are_as_they_were(&fixture);
+    content::no_text_makes_a_control_token(&fixture);
+    clients::the_ollama_and_openai_packages_are_served(&fixture);
+    clients::a_program_behind_a_proxy_reaches_two_models(&fixture);
+    effects::fields_of_sampling_have_their_effect(&fixture);
+    requests::bodies_and_numbers_beyond_all_bounds_are_refused(&fixture);
+    requests::every_value_of_every_field_is_taken_or_refused(&fixture);
+    requests::every_field_of_every_package_is_taken_or_refused(&fixture);
+    routes::openapi_json_describes_every_route_and_nothing_else(&fixture);
+    steps::a_workflow_runs_behind_the_gateway_with_decimals(&fixture);
+    steps::a_workflow_goes_through_two_models(&fixture);
+    bad_requests::wrong_requests_get_the_apis_own_errors_and_cost_nothing(&fixture);
+    bad_requests::slow_and_flooding_connections_are_closed(&fixture);
+    bad_requests::a_locked_wallet_serves_all_but_generation(&fixture).await;
+    concurrency::fifty_clients_at_once_get_what_each_would_get_alone(&fixture);
+    concurrency::clients_that_leave_stop_the_spending(&fixture);
+    deposits::channels_are_topped_up_before_anybody_waits(&fixture).await;
+    limits::caps_are_told_in_each_apis_words_and_nothing_is_spent(&fixture);
+    limits::bodies_are_bounded_together(&fixture);
+    limits::a_full_queue_refuses_and_a_slow_reader_holds_up_nobody(&fixture);
+    limits::a_node_that_is_gone_is_done_without_for_a_while(&fixture);
+    page::every_command_of_the_page_works(&fixture).await;
+    limits::a_path_without_workers_is_told(&mut fixture);
+    fixture.settle_and_compare().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,5 +70,5 @@ async fn every_client_is_served_and_every_token_is_paid_once() {
 async fn speed() {
     let bench = std::env::var_os("MICA_BENCH_MODEL").map(Into::into);
     // No deposit runs low, so that nothing waits for the chain.
-    speed::what_the_gateway_costs(&World::start_with(10_000, bench).await).await;
+    speed::what_the_gateway_costs(&Fixture::start_with(10_000, bench).await).await;
 }

@@ -7,7 +7,7 @@ use std::ops::Range;
 use mica_kernels::{TILE, f16};
 use mica_primitives::LayerRange;
 
-use crate::{config::ModelConfig, model::ForwardError};
+use crate::{config::ModelConfig, error::ForwardError};
 use pool::Page;
 
 pub use pool::KvPool;

@@ -4,11 +4,9 @@ use candle_core::quantized::GgmlDType;
 use mica_primitives::{LayerRange, layers::MAX_LAYERS};
 
 use crate::{
+    arch::{Architecture, FeedForward, Scales},
+    error::LoadError,
     gguf::GgufFile,
-    model::{
-        LoadError,
-        arch::{Architecture, FeedForward, Scales},
-    },
 };
 
 /// Largest width of anything: keeps products of sizes far from overflow.

@@ -1,9 +1,10 @@
 //! Runs a contiguous range of layers of a GGUF model, to the bit the same on every CPU.
 //!
-//! The modules follow a prompt: a [`gguf`] file is opened and checked, its [`config`] read, the
-//! tensors of a layer range become a [`model`]; text passes the [`chat`] template and the
-//! [`tokenizer`]; `forward` fills a [`cache`] and gives hidden rows or logits; the [`sampler`]
-//! picks the next token, and says how likely it was.
+//! The modules follow a prompt: a [`gguf`] file is opened and checked, and its [`config`] read as its
+//! [`arch`]itecture says; text passes the [`chat`] template and the [`tokenizer`]; the tensors of a
+//! layer range become a [`model`], whose `forward` fills a [`cache`] and gives hidden rows or
+//! logits; the [`sampler`] picks the next token, and says how likely it was. Imports go one way
+//! only, up the list below.
 //!
 //! ```no_run
 //! use mica_engine::{GgufFile, Input, LayerRange, Model, Output, Threads, Want, embedded};
@@ -21,26 +22,46 @@
 //! output rows, so the number of threads cannot change a byte. `unsafe` occurs in two places: the
 //! thread pool's borrowed closures, and the advice that weights shall lie in huge pages.
 
-pub mod cache;
-pub mod chat;
-pub mod config;
-pub mod embedded;
+// A file, and what it says of its model.
 pub mod gguf;
-mod manifest;
-pub mod memory;
-pub mod model;
-pub mod sampler;
-pub mod speed;
-pub mod threads;
+
+pub mod embedded;
+
+pub mod arch;
+
+pub mod error;
+
+pub mod config;
+
+// Text to tokens and back.
 pub mod tokenizer;
+
+pub mod chat;
+
+// Tokens through the layers, and the next token.
+pub mod memory;
+
+pub mod threads;
+
+mod manifest;
+
+pub mod cache;
+
+pub mod model;
+
+pub mod sampler;
+
+// How fast all of it is.
+pub mod speed;
 
 pub use cache::{KvCache, KvPool};
 pub use chat::{ChatMessage, ChatTemplate, GenerationPrompt, TemplateError};
 pub use config::{Experts, ModelConfig};
+pub use error::{ForwardError, LoadError};
 pub use gguf::{GgufError, GgufFile, TensorView};
 pub use mica_kernels::Isa;
 pub use mica_primitives::{LayerRange, ModelManifest};
-pub use model::{BatchItem, ForwardError, Input, LoadError, Model, Output, Want};
+pub use model::{BatchItem, Input, Model, Output, Want};
 pub use sampler::{LogProbabilities, Sampler, log_probabilities};
 pub use threads::Threads;
 pub use tokenizer::{Bos, PromptText, Special, StreamDecoder, Tokenizer, TokenizerError};

@@ -1,15 +1,19 @@
 //! A range of a model's layers, ready to compute.
 
-pub mod arch;
-mod block;
-mod error;
-mod experts;
-mod forward;
-mod product;
 mod tensor;
+
 mod weights;
 
-pub use error::{ForwardError, LoadError};
+mod scratch;
+
+mod product;
+
+mod experts;
+
+mod block;
+
+mod forward;
+
 pub use forward::BatchItem;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,10 +24,11 @@ use mica_primitives::LayerRange;
 use crate::{
     cache::{self, KvCache, KvPool},
     config::ModelConfig,
+    error::{ForwardError, LoadError},
     gguf::GgufFile,
     threads::{Pool, Threads},
 };
-use block::Scratch;
+use scratch::Scratch;
 use weights::Weights;
 
 /// What enters a step: one row per position.

@@ -11,7 +11,9 @@ mod trial;
 pub use bandwidth::read_bytes_per_second;
 pub use trial::{Round, Trial, Workload, cost_us_per_layer_token};
 
-use crate::{GgufFile, LayerRange, ModelConfig};
+use mica_primitives::LayerRange;
+
+use crate::{config::ModelConfig, gguf::GgufFile};
 
 /// Bytes of the file's tensors that one decoded token reads in layers `range`: the layers', and the
 /// head's if the range ends the model. Of an embedding table a token reads one row, which is not

@@ -12,7 +12,7 @@ use read::{Reached, everything};
 use support::{
     Meta, Writer, blocks,
     blocks::{BF16, F16, F32, FORMATS, Q8_0},
-    shapes::Shape,
+    shapes::{Shape, architectures},
 };
 
 fn folder() -> PathBuf {
@@ -49,7 +49,7 @@ fn seeds() -> BTreeMap<String, Vec<u8>> {
     version_2[4] = 2;
     files.insert("empty".to_owned(), empty);
     files.insert("version-2".to_owned(), version_2);
-    for architecture in ["llama", "qwen2", "qwen3", "granite", "granitemoe"] {
+    for architecture in architectures() {
         files.insert(format!("model-{architecture}"), model(architecture, Q8_0).bytes());
     }
     let mut every = Writer::default();

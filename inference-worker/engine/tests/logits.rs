@@ -27,13 +27,11 @@ use support::{
     Meta, Writer,
     blocks::{BF16, F16, F32, FORMATS, Q4_0, Q4_K, Q5_0, Q6_K, Q8_0, format},
     reference::{Pairs, Reference},
-    shapes::Shape,
+    shapes::{Shape, architectures},
 };
 
 const PLAIN_BOUND: f64 = 2e-3;
 const QUANTISED_BOUND: f64 = 4e-2;
-
-const ARCHITECTURES: [&str; 5] = ["llama", "qwen2", "qwen3", "granite", "granitemoe"];
 
 fn bound(kind: u32) -> f64 {
     if [F32, F16, BF16].contains(&kind) { PLAIN_BOUND } else { QUANTISED_BOUND }
@@ -137,7 +135,7 @@ fn tensors_of_different_formats_work_together() {
         name if name.contains("attn_k") => F16,
         _ => Q4_K,
     };
-    for architecture in ARCHITECTURES {
+    for architecture in architectures() {
         check(
             &format!("{architecture} mixed"),
             &Shape::small(architecture),
@@ -176,7 +174,7 @@ fn the_bounds_tell_models_apart() {
             writer.metadata.retain(|(name, _)| !name.ends_with(key));
         }
     };
-    for architecture in ARCHITECTURES {
+    for architecture in architectures() {
         let other = |reference: &mut Reference| {
             reference.pairs =
                 if reference.pairs == Pairs::Halves { Pairs::Neighbours } else { Pairs::Halves };

@@ -243,15 +243,5 @@ mod tests {
             prop_assert_eq!(messages, (0..count).map(token).collect::<Vec<_>>());
             prop_assert_eq!(decoder.buffered_bytes(), 0);
         }
-
-        #[test]
-        fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..600), kind in any::<u8>()) {
-            let mut decoder = FrameDecoder::new();
-            decoder.push(&bytes);
-            while let Ok(Some(_)) = decoder.next_message() {}
-            let mut content = vec![PROTOCOL_VERSION, kind % 13];
-            content.extend_from_slice(&bytes);
-            let _ = decode_content(&content);
-        }
     }
 }

@@ -5,14 +5,14 @@ use std::time::Duration;
 use mica_primitives::{Balance, UNIT};
 use mica_tests::{Wallet, eventually, eventually_async, http};
 
-use crate::world::{World, prompt};
+use crate::fixture::{Fixture, prompt};
 
 /// Sessions of its size that a deposit is made for.
 const HEADROOM: Balance = 16;
 
-pub async fn channels_are_topped_up_before_anybody_waits(world: &World) {
-    let wallet = Wallet::create(&world.folder.path().join("steady"), &world.node.url);
-    wallet.fund(&world.chain, 100 * UNIT).await;
+pub async fn channels_are_topped_up_before_anybody_waits(fixture: &Fixture) {
+    let wallet = Wallet::create(&fixture.folder.path().join("steady"), &fixture.node.url);
+    wallet.fund(&fixture.chain, 100 * UNIT).await;
     let mut gateway = wallet.gateway(&format!("headroom = {HEADROOM}\n"), false);
     eventually("the gateway knows the market", Duration::from_secs(60), || {
         (http::send(gateway.address, "GET", "/ready", &[], b"").status == 200).then_some(())
@@ -26,7 +26,7 @@ pub async fn channels_are_topped_up_before_anybody_waits(world: &World) {
         (amount("paid"), amount("fees"))
     };
     let deposits = || async {
-        let view = world.chain.at_best().await.expect("the node answers");
+        let view = fixture.chain.at_best().await.expect("the node answers");
         let channels = view.channels_of(wallet.account).await.expect("it reads");
         channels.iter().map(|(_, channel)| channel.deposit).sum::<Balance>()
     };

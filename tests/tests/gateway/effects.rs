@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use mica_tests::http;
 use serde_json::{Value, json};
 
-use crate::world::{TINY, World};
+use crate::fixture::{Fixture, TINY};
 
 /// Tokens of the answers that are compared.
 const TOKENS: u32 = 16;
@@ -62,7 +62,7 @@ struct Answered {
 
 impl Route {
     /// Asks for at most `tokens` with these fields besides.
-    fn ask(&self, world: &World, tokens: u32, mut fields: Value) -> Answered {
+    fn ask(&self, fixture: &Fixture, tokens: u32, mut fields: Value) -> Answered {
         const QUESTION: &str = "What is a Raspberry Pi?";
         fields[self.most] = tokens.into();
         let mut body = if self.path.starts_with("/v1/") {
@@ -79,7 +79,7 @@ impl Route {
                 if self.path == "/v1/completions" { "A Raspberry Pi is" } else { QUESTION }.into();
         }
         let answer =
-            http::send(world.open.address, "POST", self.path, &[], body.to_string().as_bytes());
+            http::send(fixture.open.address, "POST", self.path, &[], body.to_string().as_bytes());
         assert_eq!(answer.status, 200, "{} {body}: {}", self.path, answer.body);
         let answer = answer.json();
         let text = |at| {
@@ -97,12 +97,12 @@ impl Route {
     }
 }
 
-pub fn fields_of_sampling_have_their_effect(world: &World) {
+pub fn fields_of_sampling_have_their_effect(fixture: &Fixture) {
     for route in &ROUTES {
         let path = route.path;
-        let plain = route.ask(world, TOKENS, json!({"temperature": 0})).text;
+        let plain = route.ask(fixture, TOKENS, json!({"temperature": 0})).text;
 
-        let one = route.ask(world, 1, json!({"temperature": 0}));
+        let one = route.ask(fixture, 1, json!({"temperature": 0}));
         assert_eq!((one.tokens, one.end.as_str()), (1, "length"), "{path}");
         assert!(
             plain.starts_with(&one.text) && plain != one.text,
@@ -114,7 +114,7 @@ pub fn fields_of_sampling_have_their_effect(world: &World) {
         let drawn = |seed: u32| {
             route
                 .ask(
-                    world,
+                    fixture,
                     TOKENS,
                     json!({"temperature": WARM, "seed": seed, "top_k": 0, "top_p": 1}),
                 )
@@ -135,7 +135,7 @@ pub fn fields_of_sampling_have_their_effect(world: &World) {
         let hot = |seed: u32, field: &str, value: u32| {
             let mut fields = json!({"temperature": HOT, "seed": seed, "top_k": 0, "top_p": 1});
             fields[field] = value.into();
-            route.ask(world, TOKENS, fields).text
+            route.ask(fixture, TOKENS, fields).text
         };
         let seed = (1..=4)
             .find(|seed| hot(*seed, "top_p", 1) != plain)
@@ -148,7 +148,7 @@ pub fn fields_of_sampling_have_their_effect(world: &World) {
         let stop: String = plain.chars().skip(letters / 2).take(3).collect();
         let (before, _) = plain.split_once(&stop).expect("a part of it");
         assert!(!before.is_empty(), "{path}: {stop:?} does not cut {plain:?}");
-        let cut = route.ask(world, TOKENS, json!({"temperature": 0, "stop": stop}));
+        let cut = route.ask(fixture, TOKENS, json!({"temperature": 0, "stop": stop}));
         assert_eq!(
             (cut.text.as_str(), cut.end.as_str()),
             (before, "stop"),

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::world::World;
+use crate::fixture::Fixture;
 
 const GENERATE: &str = r#"{"model":"mica-tiny","prompt":"What is a Raspberry Pi?","options":{"num_predict":6,"temperature":0}"#;
 const CHAT: &str = r#""messages":[{"role":"user","content":"What is a Raspberry Pi?"}]"#;
@@ -35,7 +35,7 @@ const CHANGING: [&str; 20] = [
     "template",
 ];
 
-pub fn transcripts_are_as_they_were(world: &World) {
+pub fn transcripts_are_as_they_were(fixture: &Fixture) {
     let generate = |more: &str| format!("{GENERATE}{more}}}");
     let openai = |more: &str| {
         format!(r#"{{"model":"mica-tiny",{CHAT},"max_tokens":6,"temperature":0{more}}}"#)
@@ -74,7 +74,7 @@ pub fn transcripts_are_as_they_were(world: &World) {
     for (name, path, body) in cases {
         let mut curl = Command::new("curl");
         curl.args(["--silent", "--include", "--max-time", "60", "--noproxy", "*"]);
-        curl.arg(format!("http://{}{path}", world.open.address));
+        curl.arg(format!("http://{}{path}", fixture.open.address));
         if let Some(body) = &body {
             curl.args(["--data", body]);
         }

@@ -9,34 +9,34 @@ use std::{
 use mica_tests::{eventually, http};
 
 use crate::{
-    manners::is_error,
-    world::{TINY, World, metric, prompt, text_of},
+    bad_requests::is_error,
+    fixture::{Fixture, TINY, metric, prompt, text_of},
 };
 
-fn ask(world: &World, key: &str, path: &str, body: &[u8]) -> http::Answer {
+fn ask(fixture: &Fixture, key: &str, path: &str, body: &[u8]) -> http::Answer {
     let bearer = format!("Bearer {key}");
-    http::send(world.keyed.address, "POST", path, &[("authorization", &bearer)], body)
+    http::send(fixture.keyed.address, "POST", path, &[("authorization", &bearer)], body)
 }
 
-pub fn caps_are_told_in_each_apis_words_and_nothing_is_spent(world: &World) {
+pub fn caps_are_told_in_each_apis_words_and_nothing_is_spent(fixture: &Fixture) {
     let body = prompt("Hi", 8, 1, false);
     for (path, headers) in
         [("/api/generate", &[][..]), ("/v1/models", &[("authorization", "Bearer wrong")])]
     {
-        let answer = http::send(world.keyed.address, "POST", path, headers, &body);
+        let answer = http::send(fixture.keyed.address, "POST", path, headers, &body);
         assert_eq!(answer.status, 401, "{path}: {}", answer.body);
         is_error(path, &answer.json());
     }
     assert_eq!(
-        http::send(world.keyed.address, "GET", "/health", &[], b"").status,
+        http::send(fixture.keyed.address, "GET", "/health", &[], b"").status,
         200,
         "no key is needed to look"
     );
-    let spent = || metric(&world.keyed, "mica_gateway_spent_today_base_units");
+    let spent = || metric(&fixture.keyed, "mica_gateway_spent_today_base_units");
     let before = spent();
     let text = br#"{"model":"mica-tiny:q8_0","prompt":"Hi","max_tokens":8}"#;
     for (path, body) in [("/api/generate", body.as_slice()), ("/v1/completions", text)] {
-        let answer = ask(world, "key-careful", path, body);
+        let answer = ask(fixture, "key-careful", path, body);
         assert_eq!(answer.status, 402, "{}", answer.body);
         assert!(answer.body.contains("one request of key 'careful'"), "{}", answer.body);
         is_error(path, &answer.json());
@@ -44,7 +44,7 @@ pub fn caps_are_told_in_each_apis_words_and_nothing_is_spent(world: &World) {
     assert_eq!(spent(), before, "a refused request cost something");
     let mut answered = 0;
     let refused = loop {
-        let answer = ask(world, "key-daily", "/api/generate", &body);
+        let answer = ask(fixture, "key-daily", "/api/generate", &body);
         match answer.status {
             200 => answered += 1,
             _ => break answer,
@@ -59,19 +59,19 @@ pub fn caps_are_told_in_each_apis_words_and_nothing_is_spent(world: &World) {
     );
     assert!(refused.body.contains("key 'daily' has"), "{}", refused.body);
     assert_eq!(
-        ask(world, "key-with-plenty", "/api/generate", &body).status,
+        ask(fixture, "key-with-plenty", "/api/generate", &body).status,
         200,
         "one key's budget is not another's"
     );
 }
 
-pub fn bodies_are_bounded_together(world: &World) {
+pub fn bodies_are_bounded_together(fixture: &Fixture) {
     // Two bytes each, and many times that in memory.
     let zeros = "0,".repeat(300_000) + "0";
     let generate = format!("{{\"model\": \"{TINY}\", \"prompt\": \"Hi\", \"context\": [{zeros}]}}");
     let completions = format!("{{\"model\": \"{TINY}\", \"prompt\": [{zeros}]}}");
     for (path, body) in [("/api/generate", &generate), ("/v1/completions", &completions)] {
-        let answer = ask(world, "key-with-plenty", path, body.as_bytes());
+        let answer = ask(fixture, "key-with-plenty", path, body.as_bytes());
         assert_eq!(answer.status, 413, "{path}: {}", answer.body);
         assert!(answer.body.contains("values"), "{}", answer.body);
         is_error(path, &answer.json());
@@ -82,7 +82,8 @@ pub fn bodies_are_bounded_together(world: &World) {
                  key-with-plenty\r\nconnection: close\r\ncontent-length: 1000000\r\n\r\n{";
     let endless: Vec<TcpStream> = (0..8)
         .map(|_| {
-            let mut stream = TcpStream::connect(world.keyed.address).expect("the gateway listens");
+            let mut stream =
+                TcpStream::connect(fixture.keyed.address).expect("the gateway listens");
             stream.write_all(begun.as_bytes()).expect("sent");
             stream
         })
@@ -92,7 +93,7 @@ pub fn bodies_are_bounded_together(world: &World) {
         "{{\"model\": \"{TINY}\", \"verbose\": false, \"more\": \"{}\"}}",
         "x".repeat(100_000)
     );
-    let show = |body: &str| ask(world, "key-with-plenty", "/api/show", body.as_bytes());
+    let show = |body: &str| ask(fixture, "key-with-plenty", "/api/show", body.as_bytes());
     let answer = show(&short);
     assert_eq!(answer.status, 200, "{}", answer.body);
     eventually("the long one is read", Duration::from_secs(30), || {
@@ -109,7 +110,7 @@ pub fn bodies_are_bounded_together(world: &World) {
     }
 }
 
-pub fn a_full_queue_refuses_and_a_slow_reader_holds_up_nobody(world: &World) {
+pub fn a_full_queue_refuses_and_a_slow_reader_holds_up_nobody(fixture: &Fixture) {
     let bearer = [("authorization", "Bearer key-with-plenty")];
     let long = http::request(
         "POST",
@@ -124,7 +125,7 @@ pub fn a_full_queue_refuses_and_a_slow_reader_holds_up_nobody(world: &World) {
         let long = &long;
         let slow = scope.spawn(move || {
             let held = std::cell::Cell::new(false);
-            http::exchange(world.keyed.address, long, |received| {
+            http::exchange(fixture.keyed.address, long, |received| {
                 if !received.is_empty() && !held.replace(true) {
                     begun.send(()).expect("somebody waits");
                     told.recv().expect("somebody tells");
@@ -135,19 +136,19 @@ pub fn a_full_queue_refuses_and_a_slow_reader_holds_up_nobody(world: &World) {
         has_begun.recv().expect("the first answer begins");
         let mut statuses: Vec<u16> = Vec::new();
         let waiting = scope.spawn(|| {
-            ask(world, "key-with-plenty", "/api/generate", &prompt("Hi", 4, 1, false)).status
+            ask(fixture, "key-with-plenty", "/api/generate", &prompt("Hi", 4, 1, false)).status
         });
-        let has_queued = || metric(&world.keyed, "mica_gateway_requests_waiting") == 1;
-        let is_over = || metric(&world.keyed, "mica_gateway_sessions_running") == 0;
+        let has_queued = || metric(&fixture.keyed, "mica_gateway_requests_waiting") == 1;
+        let is_over = || metric(&fixture.keyed, "mica_gateway_sessions_running") == 0;
         eventually("one waits, or the first is done", Duration::from_secs(30), || {
             (has_queued() || is_over() || waiting.is_finished()).then_some(())
         });
         if has_queued() {
             statuses.push(
-                ask(world, "key-with-plenty", "/api/generate", &prompt("Hi", 4, 1, false)).status,
+                ask(fixture, "key-with-plenty", "/api/generate", &prompt("Hi", 4, 1, false)).status,
             );
             let text = br#"{"model":"mica-tiny:q8_0","prompt":"Hi","max_tokens":4}"#;
-            statuses.push(ask(world, "key-with-plenty", "/v1/completions", text).status);
+            statuses.push(ask(fixture, "key-with-plenty", "/v1/completions", text).status);
         }
         // The second is answered although the first one's client does not read.
         assert_eq!(waiting.join().expect("an answer"), 200);
@@ -161,31 +162,32 @@ pub fn a_full_queue_refuses_and_a_slow_reader_holds_up_nobody(world: &World) {
     });
 }
 
-pub fn a_node_that_is_gone_is_done_without_for_a_while(world: &World) {
+pub fn a_node_that_is_gone_is_done_without_for_a_while(fixture: &Fixture) {
     let body = prompt("Hi", 4, 1, true);
-    assert_eq!(ask(world, "key-with-plenty", "/api/generate", &body).status, 200);
-    world.relay.cut();
-    let answer = ask(world, "key-with-plenty", "/api/generate", &body);
+    assert_eq!(ask(fixture, "key-with-plenty", "/api/generate", &body).status, 200);
+    fixture.relay.cut();
+    let answer = ask(fixture, "key-with-plenty", "/api/generate", &body);
     assert_eq!(answer.status, 200, "the last state is good enough: {}", answer.body);
     text_of(&answer.lines());
     eventually("the state is too old", Duration::from_secs(60), || {
-        (http::send(world.keyed.address, "GET", "/ready", &[], b"").status == 503).then_some(())
+        (http::send(fixture.keyed.address, "GET", "/ready", &[], b"").status == 503).then_some(())
     });
-    let refused = ask(world, "key-with-plenty", "/api/generate", &body);
+    let refused = ask(fixture, "key-with-plenty", "/api/generate", &body);
     assert_eq!(refused.status, 503, "{}", refused.body);
     assert!(refused.body.contains("has not answered for more than"), "{}", refused.body);
-    world.relay.mend();
+    fixture.relay.mend();
     eventually("the gateway goes on", Duration::from_secs(60), || {
-        (ask(world, "key-with-plenty", "/api/generate", &body).status == 200).then_some(())
+        (ask(fixture, "key-with-plenty", "/api/generate", &body).status == 200).then_some(())
     });
 }
 
-pub fn a_path_without_workers_is_told(world: &mut World) {
+pub fn a_path_without_workers_is_told(fixture: &mut Fixture) {
     let body = br#"{"model":"small","prompt":"Hi","options":{"num_predict":4},"stream":false}"#;
-    let ask = |world: &World| http::send(world.open.address, "POST", "/api/generate", &[], body);
-    assert_eq!(ask(world).status, 200);
-    world.workers[2].kill();
-    let answer = ask(world);
+    let ask =
+        |fixture: &Fixture| http::send(fixture.open.address, "POST", "/api/generate", &[], body);
+    assert_eq!(ask(fixture).status, 200);
+    fixture.workers[2].kill();
+    let answer = ask(fixture);
     assert_eq!(answer.status, 503, "{}", answer.body);
     assert!(
         answer.body.contains("[0, 8)"),

@@ -5,16 +5,16 @@ use std::time::Duration;
 use mica_primitives::UNIT;
 use mica_tests::{Gateway, Reader, Wallet};
 
-use crate::world::World;
+use crate::fixture::Fixture;
 
 const PASSWORD: &str = "correct horse";
 
-pub async fn every_command_of_the_page_works(world: &World) {
-    let folder = world.folder.path().join("page");
-    let wallet = Wallet::create(&folder.join("home/.mica"), &world.node.url);
-    wallet.fund(&world.chain, 10 * UNIT).await;
+pub async fn every_command_of_the_page_works(fixture: &Fixture) {
+    let folder = fixture.folder.path().join("page");
+    let wallet = Wallet::create(&folder.join("home/.mica"), &fixture.node.url);
+    wallet.fund(&fixture.chain, 10 * UNIT).await;
     let mut page = Reader::open("docs/gateway.md", &folder)
-        .variable("MICA_NODE_URL", &world.node.url)
+        .variable("MICA_NODE_URL", &fixture.node.url)
         .variable("MICA_PASSWORD", PASSWORD)
         // A refusal is a body like any other for curl.
         .never_saying("\"error\"")

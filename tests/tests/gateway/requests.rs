@@ -8,17 +8,17 @@ use mica_tests::{
 };
 use serde_json::{Map, Value};
 
-use crate::{manners::is_error, world::World};
+use crate::{bad_requests::is_error, fixture::Fixture};
 
 /// Requests at once.
 const CLIENTS: usize = 8;
 
 /// The bytes of each value over the wire.
-pub fn every_value_of_every_field_is_taken_or_refused(world: &World) {
+pub fn every_value_of_every_field_is_taken_or_refused(fixture: &Fixture) {
     let mut wrong = Vec::new();
     let mut requests = 0;
     for (name, route) in routes() {
-        let base = ask(world, &route, &Value::Object(route.base.clone()).to_string());
+        let base = ask(fixture, &route, &Value::Object(route.base.clone()).to_string());
         let plain = text(&route.path, &base).unwrap_or_else(|error| panic!("{name}: {error}"));
         let cases: Vec<(&Field, &str, Fate)> = route
             .fields
@@ -32,7 +32,7 @@ pub fn every_value_of_every_field_is_taken_or_refused(world: &World) {
         let check = || {
             let mut wrong = Vec::new();
             while let Some((field, value, fate)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let answer = ask(world, &route, &route.body(field, value));
+                let answer = ask(fixture, &route, &route.body(field, value));
                 if let Err(error) = judge(&route, field, *fate, &plain, &answer) {
                     wrong.push(format!(
                         "{name}: {} = {value} should be {fate:?}: {error}",
@@ -57,13 +57,13 @@ pub fn every_value_of_every_field_is_taken_or_refused(world: &World) {
 
 /// The same by those who wrote the packages that people use. Each fails for a parameter of its own
 /// that the tables do not have.
-pub fn every_field_of_every_package_is_taken_or_refused(world: &World) {
+pub fn every_field_of_every_package_is_taken_or_refused(fixture: &Fixture) {
     let tables: Map<String, Value> =
         routes().into_iter().map(|(name, route)| (name.to_owned(), route.to_json())).collect();
-    let file = world.folder.path().join("requests.json");
+    let file = fixture.folder.path().join("requests.json");
     std::fs::write(&file, Value::from(tables).to_string()).expect("written");
     let (file, base) =
-        (file.to_str().expect("a plain path"), format!("http://{}", world.open.address));
+        (file.to_str().expect("a plain path"), format!("http://{}", fixture.open.address));
     for package in ["openai", "litellm", "langchain", "ollama"] {
         let said = python::script(&format!("every_field_{package}.py"), &[&base, file], &[]);
         eprintln!("{package}: {}", said.trim());
@@ -72,11 +72,11 @@ pub fn every_field_of_every_package_is_taken_or_refused(world: &World) {
 
 /// What no body and no number may be: in the API's own form, and without harm to a field that is
 /// ignored.
-pub fn bodies_and_numbers_beyond_all_bounds_are_refused(world: &World) {
+pub fn bodies_and_numbers_beyond_all_bounds_are_refused(fixture: &Fixture) {
     let digits = "9".repeat(1000);
     let counts = ["temperature", "seed", "max_tokens", "num_predict", "top_k"];
     for (name, route) in routes() {
-        let plain = ask(world, &route, &Value::Object(route.base.clone()).to_string());
+        let plain = ask(fixture, &route, &Value::Object(route.base.clone()).to_string());
         let plain = text(&route.path, &plain).unwrap_or_else(|error| panic!("{name}: {error}"));
         let unknown =
             Field { name: "a_field_of_next_year".into(), with: Map::new(), values: Vec::new() };
@@ -91,7 +91,7 @@ pub fn bodies_and_numbers_beyond_all_bounds_are_refused(world: &World) {
             .map(|case| (case, Fate::Refused))
             .chain(ignored.map(|case| (case, Fate::Ignored)))
         {
-            let answer = ask(world, &route, &route.body(field, &value));
+            let answer = ask(fixture, &route, &route.body(field, &value));
             let judged = judge(&route, field, fate, &plain, &answer);
             judged.unwrap_or_else(|error| {
                 panic!("{name}: {} = {value} should be {fate:?}: {error}", field.name)
@@ -108,16 +108,16 @@ pub fn bodies_and_numbers_beyond_all_bounds_are_refused(world: &World) {
             "{\"n\": NaN}",
             "{\"n\": 01}",
         ] {
-            let answer = ask(world, &route, body);
+            let answer = ask(fixture, &route, body);
             assert_eq!(answer.status, 400, "{name} {body}: {}", answer.body);
             is_error(&route.path, &answer.json());
         }
     }
 }
 
-fn ask(world: &World, route: &Route, body: &str) -> http::Answer {
+fn ask(fixture: &Fixture, route: &Route, body: &str) -> http::Answer {
     http::send(
-        world.open.address,
+        fixture.open.address,
         "POST",
         &route.path,
         &[("content-type", "application/json")],

@@ -12,7 +12,7 @@ use mica_primitives::UNIT;
 use mica_tests::{Wallet, http};
 use serde_json::Value;
 
-use crate::world::{BENCH, TINY, World, prompt, prompt_of, text_of};
+use crate::fixture::{BENCH, Fixture, TINY, prompt, prompt_of, text_of};
 
 const QUESTION: &str = "Explain quantum mechanics.";
 const TOKENS: u32 = 64;
@@ -48,10 +48,10 @@ struct Seen {
     tokens: f64,
 }
 
-fn ask(world: &World, seed: u64) -> Seen {
+fn ask(fixture: &Fixture, seed: u64) -> Seen {
     let body = prompt(QUESTION, TOKENS, seed, true);
     let began = Instant::now();
-    let answer = http::send(world.open.address, "POST", "/api/generate", &[], &body);
+    let answer = http::send(fixture.open.address, "POST", "/api/generate", &[], &body);
     let total = began.elapsed();
     assert_eq!(answer.status, 200, "{}", answer.body);
     let lines = answer.lines();
@@ -87,7 +87,7 @@ impl Streamed {
 }
 
 /// What a client of the gateway sees.
-fn streamed(world: &World, model: &str, seed: u64) -> Streamed {
+fn streamed(fixture: &Fixture, model: &str, seed: u64) -> Streamed {
     let request = http::request(
         "POST",
         "/api/generate",
@@ -95,7 +95,7 @@ fn streamed(world: &World, model: &str, seed: u64) -> Streamed {
         &prompt_of(model, QUESTION, MANY_TOKENS, seed, true),
     );
     let (seen, times) = (Cell::new(0), Cell::new(None::<(Instant, Instant)>));
-    let received = http::exchange(world.open.address, &request, |received| {
+    let received = http::exchange(fixture.open.address, &request, |received| {
         // The last line comes after the workers have confirmed their accounts.
         let news = &received[seen.replace(received.len())..];
         let holds = |text: &[u8]| news.windows(text.len()).any(|window| window == text);
@@ -169,8 +169,8 @@ fn median(mut values: Vec<f64>) -> f64 {
 /// the true median lies with 95 % probability, whatever the noise looks like: of n pairs in order,
 /// the ones n/2 ∓ √n from the ends (binomial distribution of the pairs on either side of the
 /// median, by its normal approximation).
-fn compare(world: &World, wallet: &Wallet, model: &str, file: Option<&Path>) {
-    streamed(world, model, 0);
+fn compare(fixture: &Fixture, wallet: &Wallet, model: &str, file: Option<&Path>) {
+    streamed(fixture, model, 0);
     streamed_by_ask(wallet, file, 0);
     let (mut ours, mut asks, mut shares) = (Vec::new(), Vec::new(), Vec::new());
     for seed in 0..PAIRS {
@@ -179,7 +179,7 @@ fn compare(world: &World, wallet: &Wallet, model: &str, file: Option<&Path>) {
         // at once.
         let streamed = |seed| {
             sleep(REST);
-            streamed(world, model, seed)
+            streamed(fixture, model, seed)
         };
         let streamed_by_ask = |seed| {
             sleep(REST);
@@ -221,14 +221,14 @@ fn compare(world: &World, wallet: &Wallet, model: &str, file: Option<&Path>) {
 
 /// Prints tables; what they show depends on the machine, so nothing is asserted but that every
 /// answer is whole.
-pub async fn what_the_gateway_costs(world: &World) {
-    let wallet = Wallet::create(&world.folder.path().join("asker"), &world.node.url);
-    wallet.fund(&world.chain, 100 * UNIT).await;
+pub async fn what_the_gateway_costs(fixture: &Fixture) {
+    let wallet = Wallet::create(&fixture.folder.path().join("asker"), &fixture.node.url);
+    wallet.fund(&fixture.chain, 100 * UNIT).await;
     // Channels are opened, quotes are read.
     for seed in 0..3 {
-        ask(world, seed);
+        ask(fixture, seed);
     }
-    let seen: Vec<Seen> = (0..ROUNDS).map(|seed| ask(world, seed)).collect();
+    let seen: Vec<Seen> = (0..ROUNDS).map(|seed| ask(fixture, seed)).collect();
     let of = |value: fn(&Seen) -> f64| median(seen.iter().map(value).collect());
     eprintln!("| what | median of {ROUNDS} |\n|---|---|");
     eprintln!("| added before the first byte | {:.2} ms |", of(|seen| seen.before));
@@ -242,9 +242,9 @@ pub async fn what_the_gateway_costs(world: &World) {
         "| from the last token to the end, accounts confirmed | {:.2} ms |",
         of(|seen| seen.after)
     );
-    compare(world, &wallet, TINY, None);
-    if let Some(file) = &world.bench {
-        compare(world, &wallet, BENCH, Some(file));
+    compare(fixture, &wallet, TINY, None);
+    if let Some(file) = &fixture.bench {
+        compare(fixture, &wallet, BENCH, Some(file));
     }
     eprintln!(
         "\n| clients at once | answers of {TOKENS} tokens per second | of one client \
@@ -257,7 +257,7 @@ pub async fn what_the_gateway_costs(world: &World) {
             for client in 0..crowd {
                 scope.spawn(move || {
                     (client..ANSWERS).step_by(crowd as usize).for_each(|seed| {
-                        ask(world, seed);
+                        ask(fixture, seed);
                     })
                 });
             }

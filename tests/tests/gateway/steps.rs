@@ -4,7 +4,7 @@ use mica_primitives::Balance;
 use mica_tests::{http, process::command};
 use serde_json::{Value, json};
 
-use crate::{manners, world::World};
+use crate::{bad_requests, fixture::Fixture};
 
 const METRICS: [&str; 6] = [
     "total_duration",
@@ -15,8 +15,8 @@ const METRICS: [&str; 6] = [
     "eval_duration",
 ];
 
-fn post(world: &World, path: &str, headers: &[(&str, &str)], body: &Value) -> http::Answer {
-    http::send(world.open.address, "POST", path, headers, body.to_string().as_bytes())
+fn post(fixture: &Fixture, path: &str, headers: &[(&str, &str)], body: &Value) -> http::Answer {
+    http::send(fixture.open.address, "POST", path, headers, body.to_string().as_bytes())
 }
 
 fn units(value: &Value) -> Balance {
@@ -45,12 +45,12 @@ temperature = 1e-1
 "#;
 
 /// As `mica workflow run` sends it, over both APIs: the same seeds, so the same texts.
-pub fn a_workflow_runs_behind_the_gateway_with_decimals(world: &World) {
-    let file = world.folder.path().join("warm.toml");
+pub fn a_workflow_runs_behind_the_gateway_with_decimals(fixture: &Fixture) {
+    let file = fixture.folder.path().join("warm.toml");
     std::fs::write(&file, WARM).expect("written");
     let texts = ["ollama", "openai"].map(|front_end| {
         let mut mica = command("mica");
-        mica.env("MICA_HOME", world.folder.path().join("without-wallet"))
+        mica.env("MICA_HOME", fixture.folder.path().join("without-wallet"))
             .args(["--json", "--quiet", "workflow", "run"])
             .arg(&file);
         mica.args([
@@ -59,7 +59,7 @@ pub fn a_workflow_runs_behind_the_gateway_with_decimals(world: &World) {
             "--front-end",
             front_end,
             "--gateway",
-            &format!("http://{}", world.open.address),
+            &format!("http://{}", fixture.open.address),
         ]);
         let output = mica.output().expect("the program starts");
         assert!(
@@ -84,13 +84,13 @@ pub fn a_workflow_runs_behind_the_gateway_with_decimals(world: &World) {
     assert_eq!(texts[0], texts[1], "both ask for the same");
 }
 
-pub fn a_workflow_goes_through_two_models(world: &World) {
-    world.quiet();
-    let before = world.paid();
+pub fn a_workflow_goes_through_two_models(fixture: &Fixture) {
+    fixture.quiet();
+    let before = fixture.paid();
     let models = json!({"generate": "mica-tiny:q8_0", "summarise": "mica-tiny:q4_0"});
     let asked = json!({"input": "What is a Raspberry Pi?", "models": models});
     let answer =
-        post(world, "/workflow/generate-summarise", &[("x-mica-max-total", "1 MICA")], &asked);
+        post(fixture, "/workflow/generate-summarise", &[("x-mica-max-total", "1 MICA")], &asked);
     assert_eq!(answer.status, 200, "{}", answer.body);
     let finished = answer.json();
     let steps = finished["steps"].as_array().expect("steps");
@@ -108,12 +108,12 @@ pub fn a_workflow_goes_through_two_models(world: &World) {
         "{finished}"
     );
     assert_eq!(finished["result"], steps[1]["text"]);
-    world.quiet();
-    let paid = world.paid() - before;
+    fixture.quiet();
+    let paid = fixture.paid() - before;
     assert_eq!(paid, steps.iter().map(|step| units(&step["cost"])).sum::<Balance>());
     assert_eq!(paid, units(&finished["cost"]));
 
-    let before = world.paid();
+    let before = fixture.paid();
     let misspelt = json!({"input": "Hi", "model": "mica-tiny", "max-total": "1u"});
     let cases = [
         (
@@ -144,20 +144,21 @@ pub fn a_workflow_goes_through_two_models(world: &World) {
         ),
     ];
     for (path, status, word, body) in cases {
-        let answer = post(world, path, &[], &body);
+        let answer = post(fixture, path, &[], &body);
         assert_eq!(answer.status, status, "{body}: {}", answer.body);
-        manners::is_error(path, &answer.json());
+        bad_requests::is_error(path, &answer.json());
         assert!(answer.body.contains(word), "{body}: {}", answer.body);
     }
     let asked = json!({"input": "Hi", "model": "mica-tiny"});
-    let answer = post(world, "/workflow/generate-summarise", &[("x-mica-max-total", "1u")], &asked);
+    let answer =
+        post(fixture, "/workflow/generate-summarise", &[("x-mica-max-total", "1u")], &asked);
     assert_eq!(answer.status, 402, "{}", answer.body);
     assert!(answer.body.contains("'generate'"), "{}", answer.body);
-    world.quiet();
-    assert_eq!(world.paid(), before, "a workflow that was refused cost something");
-    let list = http::send(world.open.address, "GET", "/workflow", &[], b"").json();
+    fixture.quiet();
+    assert_eq!(fixture.paid(), before, "a workflow that was refused cost something");
+    let list = http::send(fixture.open.address, "GET", "/workflow", &[], b"").json();
     assert_eq!(list["workflows"], json!(["generate-summarise"]));
     let shown =
-        http::send(world.open.address, "GET", "/workflow/generate-summarise", &[], b"").json();
+        http::send(fixture.open.address, "GET", "/workflow/generate-summarise", &[], b"").json();
     assert_eq!(shown["step"][1]["name"], "summarise");
 }

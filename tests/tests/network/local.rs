@@ -8,7 +8,7 @@ use std::{
 };
 
 use mica_engine::{GgufFile, TensorView};
-use mica_tests::{process::command, words::turns};
+use mica_tests::{chat_tokens::turns, process::command};
 use serde_json::{Value, json};
 
 /// A turn of the system's that a user's text pretends to be.

@@ -14,7 +14,7 @@ use mica_protocol::{
 use mica_tests::{
     DevNode, Payer, Worker, binary, eventually,
     process::command,
-    stranger::{misbehave, tcp_address},
+    raw_peer::{send_bytes, tcp_address},
 };
 use serde_json::Value;
 
@@ -89,7 +89,7 @@ async fn a_market_with_a_gap_an_empty_wallet_and_strangers_refuse_without_harm()
         (&(MAX_FRAME_BYTES as u32 + 1).to_le_bytes(), FaultCode::FrameTooLarge),
     ];
     for (bytes, expected) in cases {
-        let answers = misbehave(&record.peer, &at, bytes).await;
+        let answers = send_bytes(&record.peer, &at, bytes).await;
         let [Message::Fault(fault)] = &answers[..] else { panic!("{expected}: {answers:?}") };
         assert_eq!(fault.code(), expected);
     }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use mica_tests::{DevNode, Worker, eventually, process::command, words::turns};
+use mica_tests::{DevNode, Worker, chat_tokens::turns, eventually, process::command};
 use mica_workflow::matrix::{Metric, Peer, Table};
 use serde_json::Value;
 

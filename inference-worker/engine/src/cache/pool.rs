@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mica_kernels::TILE;
 
-use crate::{memory, model::ForwardError};
+use crate::{error::ForwardError, memory};
 
 /// Keys and values of [`TILE`] positions of one layer, `[kv head, keys and values, position,
 /// head_size]`.

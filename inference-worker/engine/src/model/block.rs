@@ -6,19 +6,18 @@ use std::{
 };
 
 use mica_kernels::{
-    Activations, Columns,
+    Columns,
     attention::{Shape, attend},
     elementwise, math, norm, rope,
 };
 
 use super::{
     BatchItem, Model,
-    arch::Pairs,
-    experts::ExpertsScratch,
     product::{Gated, Product},
+    scratch::Scratch,
     weights::{FeedForward, Layer, Linear, Swiglu},
 };
-use crate::cache::KvCache;
+use crate::{arch::Pairs, cache::KvCache};
 
 /// Query rows that a thread takes at once through one key/value head.
 const ATTENTION_ROWS: usize = 16;
@@ -31,28 +30,6 @@ pub(super) struct Segment {
     pub first_position: usize,
     /// Where the rows are among those that are computed together.
     pub rows: Range<usize>,
-}
-
-/// Memory of a step, used again by every layer and by later steps.
-#[derive(Default)]
-pub(super) struct Scratch {
-    /// The hidden state, `[rows, hidden]`.
-    pub x: Vec<f32>,
-    pub activations: Activations,
-    pub normed: Vec<f32>,
-    query: Vec<f32>,
-    key: Vec<f32>,
-    value: Vec<f32>,
-    attended: Vec<f32>,
-    gate: Vec<f32>,
-    up: Vec<f32>,
-    /// What a half of a block adds to the hidden state.
-    pub delta: Vec<f32>,
-    cos: Vec<f32>,
-    sin: Vec<f32>,
-    /// Working memory of attention, by thread.
-    threads: Vec<Mutex<Vec<f32>>>,
-    pub experts: ExpertsScratch,
 }
 
 /// One key/value head and some consecutive query rows of one session.

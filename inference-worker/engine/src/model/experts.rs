@@ -3,42 +3,14 @@
 //! Rows are gathered by expert, so that a chunk of a prompt reads each expert's weights once. A row
 //! adds up its experts' outputs in the order of their ids, whatever else is computed with it.
 
-use std::ops::Range;
-
 use mica_kernels::{Activations, Forms, Matrix, elementwise, router};
 
 use super::{
     Model,
-    block::Scratch,
     product::{Gated, Product},
+    scratch::{Active, ExpertsScratch, Scratch},
     weights::Swiglu,
 };
-
-/// Memory of a mixture.
-#[derive(Default)]
-pub(super) struct ExpertsScratch {
-    logits: Vec<f32>,
-    /// Experts of each row and their weights, `[rows, used]`.
-    chosen: Vec<usize>,
-    weights: Vec<f32>,
-    /// Experts that some row has chosen, ascending.
-    active: Vec<Active>,
-    /// Inputs by active expert.
-    inputs: Vec<Activations>,
-    gathered: Vec<f32>,
-    gate: Vec<f32>,
-    up: Vec<f32>,
-    outputs: Vec<f32>,
-    /// Where the outputs of a row's experts are, `[rows, used]`.
-    places: Vec<usize>,
-}
-
-/// One expert's share of the rows.
-struct Active {
-    expert: usize,
-    /// Its rows among the rows gathered for all experts.
-    gathered: Range<usize>,
-}
 
 impl Model {
     /// The mixture over `scratch.normed`, into `scratch.delta`.

@@ -8,12 +8,8 @@
 use mica_kernels::elementwise;
 use mica_primitives::LayerRange;
 
-use super::{
-    ForwardError, Input, Model, Output, Want,
-    block::{Scratch, Segment},
-    product::Product,
-};
-use crate::cache::KvCache;
+use super::{Input, Model, Output, Want, block::Segment, product::Product, scratch::Scratch};
+use crate::{cache::KvCache, error::ForwardError};
 
 /// Rows computed together: enough that fetching the weights hardly counts, and few enough that
 /// their activations stay in the caches.

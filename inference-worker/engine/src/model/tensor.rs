@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use candle_core::quantized::GgmlDType;
 use mica_kernels::{Matrix, WeightType, embedding};
 
-use super::LoadError;
 use crate::{
+    error::LoadError,
     gguf::{GgufError, GgufFile, TensorView},
     memory,
     threads::Pool,

@@ -3,12 +3,15 @@
 use mica_kernels::{Matrix, WeightType, embedding, rope};
 use mica_primitives::LayerRange;
 
-use super::{
-    LoadError,
+use super::tensor::Reader;
+use crate::{
     arch::{Biases, HeadNorms},
-    tensor::Reader,
+    config::{Experts, ModelConfig},
+    error::LoadError,
+    gguf::GgufFile,
+    memory,
+    threads::Pool,
 };
-use crate::{config::Experts, config::ModelConfig, gguf::GgufFile, memory, threads::Pool};
 
 /// One transformer block.
 pub(super) struct Layer {

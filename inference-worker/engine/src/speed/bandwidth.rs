@@ -5,8 +5,8 @@ use std::{fs, hint::black_box, sync::Barrier, time::Instant};
 use mica_kernels::HUGE_PAGE;
 
 use crate::{
-    Threads,
     memory::{ask_for_huge_pages, available_bytes},
+    threads::Threads,
 };
 
 /// Least bytes that all threads read together in one pass.

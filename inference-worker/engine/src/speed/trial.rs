@@ -5,7 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{BatchItem, ForwardError, Input, KvCache, Model, Want};
+use crate::{
+    cache::KvCache,
+    error::ForwardError,
+    model::{BatchItem, Input, Model, Want},
+};
 
 /// Time over which the cost is measured.
 const COST_TIME: Duration = Duration::from_millis(300);

@@ -1,10 +1,17 @@
 //! Models of every architecture with random weights: the names, shapes and metadata of the
 //! converters of llama.cpp.
 
+use mica_engine::arch::ALL;
+
 use super::{Meta, Writer, blocks, blocks::F32};
 
 /// What Granite multiplies embeddings by.
 const EMBEDDING_SCALE: f32 = 12.0;
+
+/// The architectures that the engine can run: a new one is in every test that goes through these.
+pub fn architectures() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|architecture| architecture.name)
+}
 
 /// What a model is made of.
 #[derive(Clone, Debug)]

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test crate uses its own part")]
 
 pub mod engine;
+pub mod samples;
 
 use codec::{Decode, Encode};
 use ed25519_dalek::SigningKey;

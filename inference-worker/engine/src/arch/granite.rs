@@ -2,7 +2,7 @@
 
 use super::{Architecture, Biases, FeedForward, HeadNorms, Pairs, Scales};
 
-pub const GRANITE: Architecture = Architecture {
+pub(super) const GRANITE: Architecture = Architecture {
     name: "granite",
     pairs: Pairs::Neighbours,
     biases: Biases::None,

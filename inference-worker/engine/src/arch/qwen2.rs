@@ -2,7 +2,7 @@
 
 use super::{Architecture, Biases, FeedForward, HeadNorms, Pairs, Scales};
 
-pub const QWEN2: Architecture = Architecture {
+pub(super) const QWEN2: Architecture = Architecture {
     name: "qwen2",
     pairs: Pairs::Halves,
     biases: Biases::QueryKeyValue,

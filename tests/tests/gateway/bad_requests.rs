@@ -4,11 +4,11 @@
 use mica_tests::{Wallet, http};
 use serde_json::{Value, json};
 
-use crate::world::{World, prompt};
+use crate::fixture::{Fixture, prompt};
 
-pub fn wrong_requests_get_the_apis_own_errors_and_cost_nothing(world: &World) {
-    world.quiet();
-    let before = world.paid();
+pub fn wrong_requests_get_the_apis_own_errors_and_cost_nothing(fixture: &Fixture) {
+    fixture.quiet();
+    let before = fixture.paid();
     let (model, long) = ("mica-tiny:q8_0", "word ".repeat(5_000));
     let user = json!([{"role": "user", "content": "Hi"}]);
     let bodies: Vec<(&str, u16, Vec<u8>)> = vec![
@@ -114,7 +114,7 @@ pub fn wrong_requests_get_the_apis_own_errors_and_cost_nothing(world: &World) {
     ];
     for (path, status, body) in bodies {
         let answer = http::send(
-            world.open.address,
+            fixture.open.address,
             "POST",
             path,
             &[("content-type", "application/json")],
@@ -126,7 +126,7 @@ pub fn wrong_requests_get_the_apis_own_errors_and_cost_nothing(world: &World) {
     }
     let strange = [("origin", "http://evil.example")];
     let answer = http::send(
-        world.open.address,
+        fixture.open.address,
         "POST",
         "/api/generate",
         &strange,
@@ -140,7 +140,7 @@ pub fn wrong_requests_get_the_apis_own_errors_and_cost_nothing(world: &World) {
     ];
     for (name, value, status) in wishes {
         let answer = http::send(
-            world.open.address,
+            fixture.open.address,
             "POST",
             "/api/generate",
             &[(name, value)],
@@ -149,16 +149,16 @@ pub fn wrong_requests_get_the_apis_own_errors_and_cost_nothing(world: &World) {
         assert_eq!(answer.status, status, "{name}: {}", answer.body);
     }
     let answer =
-        http::send(world.open.address, "GET", "/health", &[("x-request-id", "mine-7")], b"");
+        http::send(fixture.open.address, "GET", "/health", &[("x-request-id", "mine-7")], b"");
     assert_eq!((answer.status, answer.header("x-request-id")), (200, Some("mine-7")));
-    assert_eq!(http::send(world.open.address, "GET", "/ready", &[], b"").status, 200);
-    assert_eq!(http::send(world.open.address, "HEAD", "/", &[], b"").status, 200);
+    assert_eq!(http::send(fixture.open.address, "GET", "/ready", &[], b"").status, 200);
+    assert_eq!(http::send(fixture.open.address, "HEAD", "/", &[], b"").status, 200);
     assert_eq!(
-        http::send(world.open.address, "GET", "/openapi.json", &[], b"").json()["openapi"],
+        http::send(fixture.open.address, "GET", "/openapi.json", &[], b"").json()["openapi"],
         "3.1.0"
     );
-    world.quiet();
-    assert_eq!(world.paid(), before, "a wrong request cost something");
+    fixture.quiet();
+    assert_eq!(fixture.paid(), before, "a wrong request cost something");
 }
 
 /// The error has the shape of the path's API and says something.
@@ -176,9 +176,9 @@ pub fn is_error(path: &str, body: &Value) {
     }
 }
 
-pub fn slow_and_flooding_connections_are_closed(world: &World) {
+pub fn slow_and_flooding_connections_are_closed(fixture: &Fixture) {
     let slow =
-        http::exchange(world.open.address, b"POST /api/generate HTTP/1.1\r\nhost: x\r\n", |_| {
+        http::exchange(fixture.open.address, b"POST /api/generate HTTP/1.1\r\nhost: x\r\n", |_| {
             false
         });
     assert!(
@@ -187,28 +187,28 @@ pub fn slow_and_flooding_connections_are_closed(world: &World) {
         String::from_utf8_lossy(&slow)
     );
     let slow = http::send_raw(
-        world.open.address,
+        fixture.open.address,
         b"POST /api/generate HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 100\r\n\r\n{",
     );
     assert_eq!(slow.status, 408, "{}", slow.body);
     let fields: String = (0..500).map(|number| format!("x-{number}: y\r\n")).collect();
     let flood = http::send_raw(
-        world.open.address,
+        fixture.open.address,
         format!("GET / HTTP/1.1\r\nhost: x\r\n{fields}\r\n").as_bytes(),
     );
     assert!(matches!(flood.status, 0 | 400 | 431), "{}", flood.status);
     let long = format!("GET / HTTP/1.1\r\nhost: x\r\nx-long: {}\r\n\r\n", "y".repeat(300_000));
-    let flood = http::send_raw(world.open.address, long.as_bytes());
+    let flood = http::send_raw(fixture.open.address, long.as_bytes());
     assert!(matches!(flood.status, 0 | 400 | 431), "{}", flood.status);
     assert_eq!(
-        http::send(world.open.address, "GET", "/", &[], b"").body,
+        http::send(fixture.open.address, "GET", "/", &[], b"").body,
         "Ollama is running",
         "the others are served"
     );
 }
 
-pub async fn a_locked_wallet_serves_all_but_generation(world: &World) {
-    let wallet = Wallet::create(&world.folder.path().join("locked"), &world.node.url);
+pub async fn a_locked_wallet_serves_all_but_generation(fixture: &Fixture) {
+    let wallet = Wallet::create(&fixture.folder.path().join("locked"), &fixture.node.url);
     let mut gateway = wallet.gateway("", true);
     assert_eq!(http::send(gateway.address, "GET", "/api/tags", &[], b"").status, 200);
     assert_eq!(http::send(gateway.address, "GET", "/ready", &[], b"").status, 503);

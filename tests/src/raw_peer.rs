@@ -15,7 +15,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Connects to the worker with this peer key, writes `bytes` into a stream, and returns what is
 /// answered until the worker hangs up.
-pub async fn misbehave(peer: &[u8; 32], address: &str, bytes: &[u8]) -> Vec<Message> {
+pub async fn send_bytes(peer: &[u8; 32], address: &str, bytes: &[u8]) -> Vec<Message> {
     let mut swarm = SwarmBuilder::with_existing_identity(identity::Keypair::generate_ed25519())
         .with_tokio()
         .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)

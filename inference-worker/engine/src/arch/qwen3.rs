@@ -3,7 +3,7 @@
 
 use super::{Architecture, Biases, FeedForward, HeadNorms, Pairs, Scales};
 
-pub const QWEN3: Architecture = Architecture {
+pub(super) const QWEN3: Architecture = Architecture {
     name: "qwen3",
     pairs: Pairs::Halves,
     biases: Biases::None,

@@ -3,7 +3,7 @@
 use mica_tests::python;
 use serde_json::Value;
 
-use crate::world::World;
+use crate::fixture::Fixture;
 
 const PROMPT: &str = "How does a blockchain work?";
 const METRICS: [&str; 6] = [
@@ -15,8 +15,8 @@ const METRICS: [&str; 6] = [
     "eval_duration",
 ];
 
-pub fn the_ollama_and_openai_packages_are_served(world: &World) {
-    let base = format!("http://{}", world.open.address);
+pub fn the_ollama_and_openai_packages_are_served(fixture: &Fixture) {
+    let base = format!("http://{}", fixture.open.address);
     let ollama = python::script("ollama_client.py", &[&base, "mica-tiny:q8_0", PROMPT], &[]);
     let openai = python::script("openai_client.py", &[&base, "mica-tiny:q8_0", PROMPT], &[]);
     let parse = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
@@ -25,8 +25,8 @@ pub fn the_ollama_and_openai_packages_are_served(world: &World) {
 }
 
 /// Two hosts that do not exist, asked as the published peer-to-peer experiment asks them.
-pub fn a_program_behind_a_proxy_reaches_two_models(world: &World) {
-    let proxy = format!("http://{}", world.open.address);
+pub fn a_program_behind_a_proxy_reaches_two_models(fixture: &Fixture) {
+    let proxy = format!("http://{}", fixture.open.address);
     let said = python::script(
         "two_hosts.py",
         &["qwen2.5:0.5b-instruct", "smollm2:1.7b", PROMPT],

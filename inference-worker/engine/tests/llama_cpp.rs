@@ -14,7 +14,7 @@ use support::{
     Meta, Writer,
     blocks::{F32, FORMATS, format},
     reference::Reference,
-    shapes::Shape,
+    shapes::{Shape, architectures},
 };
 
 /// llama.cpp keeps keys and values in f32 for this, so that only the order of f32 sums differs.
@@ -33,7 +33,7 @@ fn models() -> Vec<(String, Writer, f64)> {
         vocabulary(&mut writer, shape.vocabulary);
         models.push((name.to_owned(), writer, bound));
     };
-    for architecture in ["llama", "qwen2", "qwen3", "granite", "granitemoe"] {
+    for architecture in architectures() {
         add(architecture, &Shape::small(architecture), F32, PLAIN_BOUND);
     }
     add(

@@ -4,7 +4,7 @@
 
 use super::{Architecture, Biases, FeedForward, HeadNorms, Pairs, Scales};
 
-pub const LLAMA: Architecture = Architecture {
+pub(super) const LLAMA: Architecture = Architecture {
     name: "llama",
     pairs: Pairs::Neighbours,
     biases: Biases::None,

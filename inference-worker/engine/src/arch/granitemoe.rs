@@ -2,7 +2,7 @@
 
 use super::{Architecture, Biases, FeedForward, HeadNorms, Pairs, Scales};
 
-pub const GRANITEMOE: Architecture = Architecture {
+pub(super) const GRANITEMOE: Architecture = Architecture {
     name: "granitemoe",
     pairs: Pairs::Neighbours,
     biases: Biases::None,

@@ -2,7 +2,7 @@
 
 use mica_primitives::LayerRange;
 
-use super::arch::Architecture;
+use crate::{arch::Architecture, gguf::GgufError};
 
 /// Why a file's model cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -105,7 +105,7 @@ pub enum LoadError {
     },
     /// The file cannot be read any more.
     #[error(transparent)]
-    File(#[from] crate::gguf::GgufError),
+    File(#[from] GgufError),
     /// The system gives no more threads.
     #[error("cannot start threads: {0}; use fewer with --threads")]
     Threads(#[source] std::io::Error),

@@ -48,7 +48,7 @@ key = "key-daily"
 day = "DAY"
 "#;
 
-pub struct World {
+pub struct Fixture {
     pub node: DevNode,
     pub chain: Chain,
     pub workers: Vec<Worker>,
@@ -67,7 +67,7 @@ pub const TINY: &str = "mica-tiny:q8_0";
 /// The third model's name.
 pub const BENCH: &str = "bench";
 
-impl World {
+impl Fixture {
     pub async fn start() -> Self {
         Self::start_with(2_000, None).await
     }
@@ -104,8 +104,8 @@ impl World {
         workers.iter_mut().for_each(Worker::wait_until_serving);
         let open = wallets[0].gateway(&settings, false);
         let keyed = wallets[1].gateway(&KEYED.replace("DAY", &format!("{}u", day_budget())), false);
-        let world = Self { node, chain, workers, open, keyed, folder, relay, bench, wallets };
-        for gateway in [&world.open, &world.keyed] {
+        let fixture = Self { node, chain, workers, open, keyed, folder, relay, bench, wallets };
+        for gateway in [&fixture.open, &fixture.keyed] {
             // The registration of both models must be final.
             eventually("the gateway knows the models", Duration::from_secs(60), || {
                 let tags = http::send(gateway.address, "GET", "/api/tags", &[], b"");
@@ -119,12 +119,12 @@ impl World {
                 body["models"].as_array().is_some_and(|models| !models.is_empty()).then_some(())
             });
         }
-        let names = 4 + usize::from(world.bench.is_some());
+        let names = 4 + usize::from(fixture.bench.is_some());
         eventually("all models are offered", Duration::from_secs(60), || {
-            let tags = http::send(world.open.address, "GET", "/api/tags", &[], b"").json();
+            let tags = http::send(fixture.open.address, "GET", "/api/tags", &[], b"").json();
             (tags["models"].as_array().expect("a list").len() >= names).then_some(())
         });
-        world
+        fixture
     }
 
     /// Base units that the first gateway has promised so far, from its own counters.

@@ -1,0 +1,170 @@
+//! One message of every kind and form, always the same.
+
+use super::{GENESIS, MODEL, PROFILE, peer, peer_key};
+use bounded_collections::BoundedVec;
+use mica_primitives::{ChannelId, LayerRange, Leaf, Redeem, Tick, TickProof, Voucher};
+use mica_protocol::{
+    FaultCode, Message, Path, PathStage, PaymentTerms, SessionId, SessionSpec,
+    messages::{
+        Acceptance, Close, CloseWhen, Closed, Fault, HeldPromises, Open, Opened, Pay, Payload,
+        Payment, Promises, Quote, QuoteRequest, SessionReceipt, SignedQuote, Statement, Step,
+        Token,
+    },
+    probability::{Candidate, Candidates, LogProbabilities, LogProbability},
+    receipts::sign_leaf,
+    session::{EndIds, Sampling, StopReason},
+};
+
+const SESSION: SessionId = SessionId([3; 32]);
+
+/// A redeem, with a tick if it is given.
+pub fn redeem(tick: Option<TickProof>) -> Redeem {
+    let voucher = Voucher {
+        channel: ChannelId([4; 32]),
+        lane: 2,
+        seq: 9,
+        cumulative: 1_000,
+        receipts_root: [5; 32],
+        receipts: 6,
+        expires: 700,
+        tick: Some(Tick { anchor: [6; 32], unit: 15, max: 64 }),
+    };
+    Redeem { voucher, signature: [7; 64], tick }
+}
+
+fn open() -> Open {
+    let addresses = BoundedVec::truncate_from(vec![BoundedVec::truncate_from(
+        b"/ip4/127.0.0.1/tcp/4001".to_vec(),
+    )]);
+    let stage = |node, first, end| PathStage {
+        peer: peer(node),
+        range: LayerRange { first, end },
+        addresses: addresses.clone(),
+    };
+    Open {
+        session: SESSION,
+        model: MODEL,
+        profile: PROFILE,
+        path: Path::new(vec![stage(1, 0, 3), stage(2, 3, 8)], 8).expect("a path"),
+        stage: 1,
+        channel: ChannelId([4; 32]),
+        lane: 2,
+        terms: PaymentTerms {
+            price_per_layer_token: 3,
+            credit_positions: 16,
+            exposure_positions: 48,
+        },
+        spec: SessionSpec {
+            prompt_positions: 12,
+            max_new_tokens: 100,
+            max_positions: 111,
+            sampling: Sampling::new(0.7, 40, 0.95, 1),
+            end_ids: EndIds::truncate_from(vec![2]),
+            logprobs: Some(2),
+        },
+        voucher: redeem(None),
+        quote: Some(quote()),
+    }
+}
+
+fn token(
+    id: u32,
+    stop: Option<StopReason>,
+    log_probabilities: Option<LogProbabilities>,
+) -> Message {
+    Message::Token(Token { session: SESSION, position: 20, id, stop, log_probabilities })
+}
+
+fn likely() -> LogProbabilities {
+    let candidate = |(id, value)| Candidate { id, log_probability: LogProbability::new(value) };
+    let top = [(65, -0.25), (66, -1.5)].map(candidate);
+    LogProbabilities {
+        drawn: LogProbability::new(-0.25),
+        top: Candidates::truncate_from(top.into()),
+    }
+}
+
+fn quote() -> SignedQuote {
+    let quote = Quote {
+        peer: peer(2),
+        nonce: 1,
+        model: MODEL,
+        profile: PROFILE,
+        range: LayerRange { first: 3, end: 8 },
+        price_per_layer_token: 3,
+        cost_us_per_layer_token: 250,
+        credit_positions: 16,
+        free_positions: 4_096,
+        free_sessions: 4,
+        valid_until: 600,
+    };
+    SignedQuote::sign(quote, &peer_key(2), &GENESIS)
+}
+
+/// Samples of every kind of message, by name; some kinds have several forms.
+pub fn messages() -> Vec<(&'static str, Message)> {
+    let acceptance = Acceptance {
+        session: SESSION,
+        open: open().hash(),
+        range: LayerRange { first: 3, end: 8 },
+        unit: 15,
+        credit_positions: 16,
+        max_positions: 111,
+    };
+    let leaf = Leaf {
+        session: SESSION.0,
+        lane: 2,
+        first_position: 16,
+        positions: 16,
+        layers: LayerRange { first: 3, end: 8 },
+        profile: PROFILE,
+        h_in: [1; 32],
+        h_out: [2; 32],
+        kv_root: [3; 32],
+        trace_root: [0; 32],
+    };
+    let step = |payload| {
+        Message::Step(Step { session: SESSION, first_position: 16, rows: 2, sample: true, payload })
+    };
+    let pay = |payment| Message::Pay(Pay { session: SESSION, payment });
+    let proof = TickProof { n: 5, preimage: [8; 32] };
+    let promises = Promises {
+        session: SESSION,
+        held: HeldPromises::truncate_from(vec![redeem(None), redeem(Some(proof))]),
+    };
+    let fault = Fault {
+        held: Some(Box::new(redeem(Some(proof)))),
+        ..Fault::new(Some(SESSION), FaultCode::StaleVoucher, "old")
+    };
+    vec![
+        ("quote_request", Message::QuoteRequest(QuoteRequest { model: MODEL, nonce: 1 })),
+        ("quote", Message::Quote(quote())),
+        ("open", Message::Open(Box::new(open()))),
+        ("opened", Message::Opened(Opened::sign(acceptance, &peer_key(2), &GENESIS))),
+        ("step_tokens", step(Payload::Tokens(vec![1, 2]))),
+        ("step_hidden", step(Payload::from_f32(&[1.0, -2.5]))),
+        ("token", token(65, None, None)),
+        ("token_likely", token(65, None, Some(likely()))),
+        ("token_last", token(2, Some(StopReason::EndId), None)),
+        ("pay_tick", pay(Payment::Tick(proof))),
+        ("pay_voucher", pay(Payment::Voucher(Box::new(redeem(None))))),
+        (
+            "receipt",
+            Message::Receipt(SessionReceipt { receipt: sign_leaf(leaf, &peer_key(2), &GENESIS) }),
+        ),
+        ("close", Message::Close(Close { session: SESSION, when: CloseWhen::Now })),
+        (
+            "statement",
+            Message::Statement(Statement {
+                session: SESSION,
+                positions: 30,
+                cumulative: 1_450,
+                receipts_root: [9; 32],
+                receipts: 8,
+            }),
+        ),
+        ("closed", Message::Closed(Closed { session: SESSION, cumulative: 1_450 })),
+        ("promises", Message::Promises(promises)),
+        ("fault", Message::Fault(fault)),
+    ]
+}
