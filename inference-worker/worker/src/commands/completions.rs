@@ -4,7 +4,6 @@ use std::io::Write;
 
 use clap::CommandFactory;
 use clap_complete::Shell;
-use eyre::Result;
 
 use crate::cli::Cli;
 
@@ -19,8 +18,8 @@ pub struct Args {
 ///
 /// # Errors
 /// If standard output takes no more.
-pub fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> std::io::Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "mica-worker", &mut script);
-    Ok(std::io::stdout().write_all(&script)?)
+    std::io::stdout().write_all(&script)
 }

@@ -1,27 +1,27 @@
-//! Whose turn it is to change the registration.
+//! One change of the registration at a time.
 //!
-//! Prices, moves and repairs each change a part of it and then what the worker offers. Whoever
+//! Pricing, migration and repairs each change a part of it and then what the worker offers. Whoever
 //! compares the two must not look in between, nor at a block that is older than the last change.
 
 use mica_primitives::BlockNumber;
 use tokio::sync::{Mutex, MutexGuard};
 
-/// The turn, with the block that holds the last change of this process.
-pub struct Turn(Mutex<BlockNumber>);
+/// Held while the registration is changed; guards the block of the last change of this process.
+pub(crate) struct RegistrationLock(Mutex<BlockNumber>);
 
-impl Turn {
-    /// Nobody's turn; the last change is in `block`.
-    pub fn new(block: BlockNumber) -> Self {
+impl RegistrationLock {
+    /// Free; the last change is in `block`.
+    pub(crate) fn new(block: BlockNumber) -> Self {
         Self(Mutex::new(block))
     }
 
-    /// Waits for the turn. Its holder sets the block of a change that it makes.
-    pub async fn take(&self) -> MutexGuard<'_, BlockNumber> {
+    /// Waits until nobody else changes the registration. The holder sets the block of its change.
+    pub(crate) async fn lock(&self) -> MutexGuard<'_, BlockNumber> {
         self.0.lock().await
     }
 
-    /// The turn, unless somebody has it.
-    pub fn try_take(&self) -> Option<MutexGuard<'_, BlockNumber>> {
+    /// The lock, unless somebody changes the registration now.
+    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, BlockNumber>> {
         self.0.try_lock().ok()
     }
 }

@@ -1,103 +1,24 @@
-//! How the daemon's tasks speak to the desk.
-
-use std::sync::atomic::{AtomicBool, Ordering};
+//! How the daemon's tasks speak to the session actor.
 
 use mica_primitives::ChannelId;
 use mica_protocol::{channel::ChannelFacts, stage::StageOffer};
-use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 use super::request::{DueLane, Request, Totals};
 use crate::store::ChainMark;
 
-/// What the worker offers, changed by several tasks and known to the desk in the order of the
-/// changes.
-pub struct Offers {
-    desk: DeskHandle,
-    turn: Mutex<()>,
-    current: watch::Sender<StageOffer>,
-    /// Whether no new session is taken, whatever is offered.
-    is_paused: AtomicBool,
-}
-
-impl Offers {
-    /// `first` is what the desk was opened with.
-    pub fn new(desk: DeskHandle, first: StageOffer) -> Self {
-        Self {
-            desk,
-            turn: Mutex::new(()),
-            current: watch::Sender::new(first),
-            is_paused: AtomicBool::new(false),
-        }
-    }
-
-    /// What is offered now.
-    pub fn current(&self) -> StageOffer {
-        self.current.borrow().clone()
-    }
-
-    /// Part of the room for sessions that is taken, 0 to 1.
-    ///
-    /// # Errors
-    /// [`Closed`].
-    pub async fn utilisation(&self) -> Result<f64, Closed> {
-        let open = self.desk.totals().await?.sessions;
-        let room = self.current.borrow().max_sessions.max(1);
-        Ok((open as f64 / room as f64).min(1.0))
-    }
-
-    /// Changes the offer.
-    ///
-    /// # Errors
-    /// [`Closed`].
-    pub async fn change(&self, change: impl FnOnce(&mut StageOffer)) -> Result<(), Closed> {
-        let _turn = self.turn.lock().await;
-        self.current.send_modify(change);
-        self.tell().await
-    }
-
-    /// Takes no new session until [`Self::resume`]; those that are open go on.
-    ///
-    /// # Errors
-    /// [`Closed`].
-    pub async fn pause(&self) -> Result<(), Closed> {
-        let _turn = self.turn.lock().await;
-        self.is_paused.store(true, Ordering::Release);
-        self.tell().await
-    }
-
-    /// Takes sessions again.
-    ///
-    /// # Errors
-    /// [`Closed`].
-    pub async fn resume(&self) -> Result<(), Closed> {
-        let _turn = self.turn.lock().await;
-        match self.is_paused.swap(false, Ordering::AcqRel) {
-            true => self.tell().await,
-            false => Ok(()),
-        }
-    }
-
-    async fn tell(&self) -> Result<(), Closed> {
-        let mut offer = self.current();
-        if self.is_paused.load(Ordering::Acquire) {
-            offer.max_sessions = 0;
-        }
-        self.desk.offer(offer).await
-    }
-}
-
-/// A way to the desk. When the last one is dropped the desk closes.
+/// A way to the session actor. When the last one is dropped the session actor closes.
 #[derive(Clone)]
-pub struct DeskHandle(mpsc::Sender<Request>);
+pub(crate) struct SessionHandle(mpsc::Sender<Request>);
 
-/// The desk is closed: the daemon is stopping.
+/// The session actor is closed: the daemon is stopping.
 #[derive(Debug, thiserror::Error)]
 #[error("the worker is stopping")]
-pub struct Closed;
+pub(crate) struct Closed;
 
-impl DeskHandle {
+impl SessionHandle {
     /// A way through `requests`.
-    pub const fn new(requests: mpsc::Sender<Request>) -> Self {
+    pub(crate) const fn new(requests: mpsc::Sender<Request>) -> Self {
         Self(requests)
     }
 
@@ -105,7 +26,7 @@ impl DeskHandle {
     ///
     /// # Errors
     /// [`Closed`], here and below.
-    pub async fn due(&self) -> Result<Vec<DueLane>, Closed> {
+    pub(crate) async fn due(&self) -> Result<Vec<DueLane>, Closed> {
         self.ask(Request::Due).await
     }
 
@@ -113,7 +34,7 @@ impl DeskHandle {
     ///
     /// # Errors
     /// [`Closed`].
-    pub async fn totals(&self) -> Result<Totals, Closed> {
+    pub(crate) async fn totals(&self) -> Result<Totals, Closed> {
         self.ask(Request::Totals).await
     }
 
@@ -121,11 +42,15 @@ impl DeskHandle {
     ///
     /// # Errors
     /// [`Closed`].
-    pub async fn drain(&self) -> Result<usize, Closed> {
+    pub(crate) async fn drain(&self) -> Result<usize, Closed> {
         self.ask(Request::Drain).await
     }
 
-    async fn offer(&self, offer: StageOffer) -> Result<(), Closed> {
+    /// Tells what is offered from now on.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub(crate) async fn offer(&self, offer: StageOffer) -> Result<(), Closed> {
         self.0.send(Request::Offer(Box::new(offer))).await.map_err(|_| Closed)
     }
 
@@ -133,7 +58,7 @@ impl DeskHandle {
     ///
     /// # Errors
     /// [`Closed`].
-    pub async fn channel(
+    pub(crate) async fn channel(
         &self,
         channel: ChannelId,
         facts: Option<ChannelFacts>,
@@ -145,7 +70,7 @@ impl DeskHandle {
     ///
     /// # Errors
     /// [`Closed`].
-    pub async fn done(&self) -> Result<Vec<ChannelId>, Closed> {
+    pub(crate) async fn done(&self) -> Result<Vec<ChannelId>, Closed> {
         self.ask(Request::Done).await
     }
 
@@ -153,7 +78,7 @@ impl DeskHandle {
     ///
     /// # Errors
     /// [`Closed`].
-    pub async fn mark(&self, mark: ChainMark) -> Result<(), Closed> {
+    pub(crate) async fn mark(&self, mark: ChainMark) -> Result<(), Closed> {
         self.0.send(Request::Mark(mark)).await.map_err(|_| Closed)
     }
 
@@ -161,7 +86,7 @@ impl DeskHandle {
     ///
     /// # Errors
     /// [`Closed`].
-    pub async fn forget(&self, channel: ChannelId) -> Result<(), Closed> {
+    pub(crate) async fn forget(&self, channel: ChannelId) -> Result<(), Closed> {
         self.0.send(Request::Forget(channel)).await.map_err(|_| Closed)
     }
 
