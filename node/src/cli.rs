@@ -5,7 +5,7 @@ use clap_complete::Shell;
 
 /// Everything that the command line says.
 #[derive(Debug, Parser)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// A housekeeping task; without one the node runs.
     #[command(subcommand)]
     pub subcommand: Option<Subcommand>,
@@ -18,7 +18,7 @@ pub struct Cli {
 /// Housekeeping tasks.
 #[derive(Debug, clap::Subcommand)]
 #[allow(clippy::large_enum_variant, reason = "parsed once; the sizes are the SDK's")]
-pub enum Subcommand {
+pub(crate) enum Subcommand {
     /// Make, inspect and insert keys.
     #[command(subcommand)]
     Key(sc_cli::KeySubcommand),
@@ -57,7 +57,7 @@ pub enum Subcommand {
 /// Print a completion script, for example `mica-node completion bash >
 /// /etc/bash_completion.d/mica-node`.
 #[derive(Debug, Parser)]
-pub struct CompletionCmd {
+pub(crate) struct CompletionCmd {
     /// The shell.
     pub shell: Shell,
 }
