@@ -11,8 +11,7 @@
 //! layer and token, so that ranges of different width compare. They are added into one **weight**,
 //! `w = α·p/p_unit + (1−α)·c/c_unit` (eq. 1): α is the payer's taste, the units are constants of
 //! the model's market, registered on chain. Money that is paid is `u128` base units and summed
-//! exactly; prices become `f64` only inside the pricing game, whose result is rounded back by who
-//! asks for it.
+//! exactly; prices become `f64` only inside the pricing game, whose result the caller rounds back.
 //!
 //! # Pricing: [`pricing`]
 //!

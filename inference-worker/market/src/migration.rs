@@ -3,7 +3,7 @@
 //! A worker earns in proportion to its share of a layer's computing power, so it goes where its
 //! share is largest; that is also where the network is weakest. Read literally the rule makes
 //! herds: everybody sees the same weak layer, goes there at once, leaves holes behind, and turns
-//! round. What keeps the peace here, and nothing else:
+//! back. Three rules prevent this here, and nothing else:
 //!
 //! * a gain below a threshold is not worth fetching the weights for, and after a move a worker
 //!   stays for a while;

@@ -4,8 +4,8 @@
 //! at a layer to a worker that serves that layer. A worker serves from its entry to the end of its
 //! range (clipped to what is asked for), so no worker is on a path twice, and a path exists exactly
 //! if every layer has a usable worker. Edges lead to later layers only: the layer index is a
-//! topological order (Appendix A) for nothing, and relaxing in that order (Appendix B) finds the
-//! best path.
+//! topological order (Appendix A) for free, and relaxing in that order (Appendix B) finds the best
+//! path.
 //!
 //! [`bans`] remembers who failed, [`network`] holds what is known and sorts out who cannot serve,
 //! [`shortest`] finds the path of least weight, [`pareto`] all paths that no other beats in both

@@ -7,8 +7,8 @@
 //! one and the best for the other, so nothing that could win later is lost.
 //!
 //! A frontier can grow with every layer, so labels per layer and workers per edge are bounded.
-//! Where a bound struck, evenly spaced ones are kept, the best paths for a row of α join them, and
-//! [`Frontier::is_exact`] says no.
+//! Where a bound takes effect, evenly spaced ones are kept, the best paths for a row of α join
+//! them, and [`Frontier::is_exact`] says no.
 
 use mica_primitives::Balance;
 
