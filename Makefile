@@ -1,4 +1,5 @@
-# Two commands do everything on a fresh machine: `make demo` and `make test`.
+# Two commands do everything on a fresh machine: `make demo` and `make test`. What a change must pass is
+# `make lint doc test`.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -7,15 +8,17 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 export CARGO_TARGET_DIR := $(TARGET_DIR)
 BIN := $(TARGET_DIR)/release
 CARGO := cargo --locked
+# What scripts/setup-tools.sh installs.
+export PATH := $(TARGET_DIR)/tools/bin:$(PATH)
 # Most tests of whole networks wait for blocks: two at a time for each core.
 export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 2))))
 
-.PHONY: help setup build demo test bench lint fmt doc weights clean
+.PHONY: help setup build demo test bench lint fmt doc book reference imports weights clean
 
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## Install what is missing to build (compiler, cmake, protoc, OpenSSL, Wasm target).
+setup: ## Install what is missing to build: compiler, cmake, protoc, OpenSSL, Wasm target.
 	@bash scripts/setup.sh
 
 build: setup ## Build mica-node, mica-worker and mica.
@@ -26,31 +29,51 @@ demo: build ## A chain, three workers, one paid prompt: PROMPT="…" to ask some
 	$(BIN)/mica demo --summary target/demo.json $(if $(PROMPT),--prompt "$$MICA_PROMPT")
 demo: export MICA_PROMPT := $(value PROMPT)
 
-test: build ## Run all tests: unit, property, pallet, end-to-end over real processes, exactness on an emulated aarch64.
+test: build ## Run all tests, with real processes and on an emulated aarch64.
+	@bash scripts/setup.sh test
 	@bash scripts/features.sh
 	$(CARGO) test --release --workspace
 	@bash scripts/test-aarch64.sh
 
-bench: build ## Measure: vouchers, routing, the gateway, the engine beside llama.cpp (writes docs/benchmarks*.md).
+bench: build ## Measure vouchers, routing, gateway and engine; writes docs/benchmarks*.md.
 	$(CARGO) bench --profile release -p mica-market -p mica-protocol
 	$(BIN)/mica-worker bench
 	@bash scripts/bench-gateway.sh
 	@bash scripts/bench-peer.sh
 
-lint: setup ## rustfmt, clippy, features that crates get from each other and, where installed, cargo-deny.
+lint: setup ## Check format, style, spelling, imports, features, licences, advisories and clippy.
+	@bash scripts/setup-tools.sh typos cargo-deny
 	cargo fmt --all --check
+	@python3 -B scripts/test_checks.py --quiet
+	@python3 scripts/style.py
+	typos
+	@python3 scripts/imports.py --check
 	@bash scripts/features.sh
-	SKIP_WASM_BUILD=1 $(CARGO) clippy --release --workspace --all-targets -- -D warnings
-	SKIP_WASM_BUILD=1 $(CARGO) clippy --release -p mica-runtime --features runtime-benchmarks,try-runtime -- -D warnings
-	@if command -v cargo-deny >/dev/null; then cargo deny check; else echo "lint: cargo-deny is not installed ('cargo install cargo-deny'): licences not checked"; fi
+	@bash scripts/deny.sh
+	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
+# The Wasm of this runtime is never shipped, so it is not built.
+	SKIP_WASM_BUILD=1 $(CARGO) clippy --release -p mica-runtime \
+	  --features runtime-benchmarks,try-runtime -- -D warnings
 
-fmt: ## Format all sources.
+fmt: ## Format all sources and wrap their comments.
 	cargo fmt --all
+	@python3 scripts/style.py --fix
 
-doc: setup ## Build the API documentation.
-	SKIP_WASM_BUILD=1 RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" $(CARGO) doc --release --workspace --no-deps
+doc: setup book ## Build the documentation of the code, and the book.
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" \
+	  $(CARGO) doc --release --workspace --no-deps
 
-weights: setup ## Measure the pallets' weights (needs frame-omni-bencher) and write pallets/*/src/weights.rs.
+book: setup ## Build the book of docs/ with mdBook.
+	@bash scripts/setup-tools.sh mdbook
+	mdbook build docs --dest-dir "$(TARGET_DIR)/book"
+
+reference: build ## Write the book's generated pages: command lines, settings, codes, limits.
+	UPDATE_REFERENCE=1 $(CARGO) test --release --workspace --test docs generated_pages
+
+imports: ## Show which crate imports which, and which module.
+	@python3 scripts/imports.py
+
+weights: setup ## Measure the pallets' weights (needs frame-omni-bencher).
 	@bash scripts/weights.sh
 
 clean: ## Remove everything that was built.

@@ -1,5 +1,8 @@
 #!/usr/bin/env bash
-# Makes this machine able to build Mica: a C/C++ compiler, cmake, protoc, OpenSSL, Rust and the Wasm target. Installs only what is missing.
+# Makes this machine able to build Mica: a C/C++ compiler, cmake, protoc, OpenSSL and the Wasm target.
+# Installs only what is missing; Rust itself must be there.
+#   scripts/setup.sh         what `make build` and `make demo` need
+#   scripts/setup.sh test    and what `make test` needs
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -12,11 +15,20 @@ need cmake cmake
 need protoc protobuf-compiler
 need xz xz-utils
 need pkg-config pkg-config
-# Tests speak to the gateway as strangers do.
-need curl curl
+if ! command -v pkg-config >/dev/null || ! pkg-config --exists openssl; then missing+=(libssl-dev); fi
+# The checks of `make lint` are written in it.
 need python3 python3
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
-if ! command -v pkg-config >/dev/null || ! pkg-config --exists openssl; then missing+=(libssl-dev); fi
+if [ "${1:-}" = test ]; then
+  # Tests speak to the gateway as strangers do.
+  need curl curl
+  # Exactness on another family of CPUs: scripts/test-aarch64.sh.
+  if [ "${MICA_SKIP_AARCH64:-}" != 1 ]; then
+    need aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
+    [ -e /usr/aarch64-linux-gnu/lib/libc.so.6 ] || missing+=(libc6-dev-arm64-cross)
+    need qemu-aarch64 qemu-user
+  fi
+fi
 
 if [ ${#missing[@]} -gt 0 ]; then
   if command -v apt-get >/dev/null; then
@@ -27,7 +39,8 @@ if [ ${#missing[@]} -gt 0 ]; then
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
   else
     echo "setup: these tools are missing: ${missing[*]} (names of Debian packages)." >&2
-    echo "Install them with your system's package manager (macOS: 'brew install cmake protobuf xz pkgconf openssl@3'; Fedora: 'dnf install gcc-c++ cmake protobuf-compiler xz pkgconf openssl-devel')," >&2
+    echo "Install them with your system's package manager (macOS: 'brew install cmake protobuf xz pkgconf openssl@3';" >&2
+    echo "Fedora: 'dnf install gcc-c++ cmake protobuf-compiler xz pkgconf openssl-devel')," >&2
     echo "then run 'make setup' again." >&2
     exit 1
   fi

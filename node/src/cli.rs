@@ -3,8 +3,15 @@
 use clap::Parser;
 use clap_complete::Shell;
 
+/// Instead of the SDK's texts, which say that mDNS is on.
+const NO_MDNS: &str = "Do not find peers by mDNS, even with `--discover-local`";
+const DISCOVER_LOCAL: &str = "Find peers on the local network: by mDNS, and by private addresses in the DHT (which `--dev` \
+     and local chains accept anyway)";
+
 /// Everything that the command line says.
 #[derive(Debug, Parser)]
+#[command(mut_arg("no_mdns", |flag| flag.help(NO_MDNS).long_help(NO_MDNS)))]
+#[command(mut_arg("discover_local", |flag| flag.help(DISCOVER_LOCAL).long_help(DISCOVER_LOCAL)))]
 pub struct Cli {
     /// A housekeeping task; without one the node runs.
     #[command(subcommand)]

@@ -12,7 +12,6 @@
 mod chain_spec;
 mod cli;
 mod command;
-mod rpc;
 mod service;
 
 use std::process::ExitCode;

@@ -9,9 +9,12 @@
 //! exception that no block needs any more.
 //!
 //! The module [`pages`] goes through all pages of the repository, so that a new page, or a command
-//! in running text, cannot be forgotten.
+//! in running text, cannot be forgotten; [`links`] sees that nothing points to what is not there,
+//! and [`mod@reference`] that generated pages are up to date.
 
+pub mod links;
 pub mod pages;
+pub mod reference;
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! A real process: started with its output in a file, killed when its handle goes.
+//! A real process: started with its output in a file, killed when its handle is dropped.
 
 use std::{
     fs::{self, File},
@@ -91,6 +91,28 @@ impl Process {
         let err = out.try_clone().expect("a file handle can be copied");
         let child = command.stdout(out).stderr(err).spawn().expect("the program starts");
         Self { child, log }
+    }
+
+    /// Ports of UDP on which it listens.
+    pub fn udp_ports(&self) -> Vec<u16> {
+        let folder = format!("/proc/{}/fd", self.child.id());
+        let sockets: Vec<_> = fs::read_dir(folder)
+            .expect("a child's files are readable")
+            .flatten()
+            .filter_map(|file| fs::read_link(file.path()).ok())
+            .collect();
+        let tables = ["/proc/net/udp", "/proc/net/udp6"].map(fs::read_to_string);
+        let lines = tables.iter().flatten().flat_map(|table| table.lines().skip(1));
+        // Of a line, the second column is `address:port` in hexadecimal and the tenth the inode.
+        lines
+            .filter_map(|line| {
+                let columns: Vec<&str> = line.split_whitespace().collect();
+                let socket = format!("socket:[{}]", columns.get(9)?);
+                let port = columns.get(1)?.rsplit(':').next()?;
+                let is_its = sockets.iter().any(|path| path.as_os_str() == socket.as_str());
+                is_its.then(|| u16::from_str_radix(port, 16).ok()).flatten()
+            })
+            .collect()
     }
 
     /// What it has printed so far.

@@ -1,4 +1,4 @@
-//! Real nodes, workers and wallets on loopback. One program, because each one links the whole
+//! Real nodes, workers and wallets on loopback. One test program, because each one links the whole
 //! system again.
 
 #[path = "network/access.rs"]
@@ -13,6 +13,8 @@ mod chain;
 mod deposits;
 #[path = "network/finality.rs"]
 mod finality;
+#[path = "network/hostile_node.rs"]
+mod hostile_node;
 #[path = "network/identity.rs"]
 mod identity;
 #[path = "network/local.rs"]

@@ -13,97 +13,76 @@ use mica_workflow::{
 
 use crate::{config::ConfigError, demo::DemoError, error::CommandError};
 
-/// Kind of failure. Codes never change their meaning; 1 and 2 are kept for failures without a class
-/// and for the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ErrorClass {
-    /// Anything that has no class.
-    Other,
-    /// The command line or a value on it.
-    Usage,
-    /// No wallet, a broken one, or a wrong password.
-    Wallet,
-    /// Files and the payer's database.
-    Storage,
-    /// The node does not answer or is not a Mica node.
-    Node,
-    /// The chain refused an extrinsic.
-    Refused,
-    /// Not enough money.
-    Funds,
-    /// The market has no path, or none within the limits.
-    Market,
-    /// No such model, or its file differs.
-    Model,
-    /// A worker is gone or failed.
-    Worker,
-    /// A worker or node speaks another version.
-    Version,
-    /// A receipt does not verify.
-    Receipt,
-    /// The demo could not run.
-    Demo,
-    /// A signature is not the account's over the message.
-    Signature,
-    /// `mica doctor` found something wrong.
-    Unwell,
-    /// An extrinsic is done in a block that is not final yet.
-    NotFinal,
-    /// An extrinsic was sent, and it is not known whether a block has it.
-    Unknown,
-    /// Ctrl-C.
-    Interrupted,
+macro_rules! classes {
+    ($($(#[doc = $doc:literal])+
+       $class:ident = $code:literal, $name:literal, $meaning:literal;)+) => {
+        /// Kind of failure. Codes never change their meaning; 1 and 2 are kept for failures without
+        /// a class and for the command line.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum ErrorClass { $($(#[doc = $doc])+ $class,)+ }
+
+        impl ErrorClass {
+            /// Every class, in the order of their codes.
+            pub const ALL: &'static [Self] = &[$(Self::$class,)+];
+
+            /// The process's exit code.
+            pub const fn code(self) -> u8 {
+                match self { $(Self::$class => $code,)+ }
+            }
+
+            /// Name in JSON.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$class => $name,)+ }
+            }
+
+            /// What failed, in words for the documentation.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$class => $meaning,)+ }
+            }
+        }
+    };
 }
 
-impl ErrorClass {
-    /// The process's exit code.
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::Other => 1,
-            Self::Usage => 2,
-            Self::Wallet => 10,
-            Self::Storage => 11,
-            Self::Node => 12,
-            Self::Refused => 13,
-            Self::Funds => 14,
-            Self::Market => 15,
-            Self::Model => 16,
-            Self::Worker => 17,
-            Self::Version => 18,
-            Self::Receipt => 19,
-            Self::Demo => 20,
-            Self::Signature => 21,
-            Self::Unwell => 22,
-            Self::NotFinal => 23,
-            Self::Unknown => 24,
-            Self::Interrupted => 130,
-        }
-    }
-
-    /// Name in JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Other => "other",
-            Self::Usage => "usage",
-            Self::Wallet => "wallet",
-            Self::Storage => "storage",
-            Self::Node => "node",
-            Self::Refused => "refused",
-            Self::Funds => "funds",
-            Self::Market => "market",
-            Self::Model => "model",
-            Self::Worker => "worker",
-            Self::Version => "version",
-            Self::Receipt => "receipt",
-            Self::Demo => "demo",
-            Self::Signature => "signature",
-            Self::Unwell => "unwell",
-            Self::NotFinal => "not-final",
-            Self::Unknown => "unknown",
-            Self::Interrupted => "interrupted",
-        }
-    }
+classes! {
+    /// Anything that has no class.
+    Other = 1, "other", "standard input or output; a confirmation that was not given";
+    /// The command line or a value on it.
+    Usage = 2, "usage", "the command line, a value on it, or a setting";
+    /// No wallet, a broken one, or a wrong password.
+    Wallet = 10, "wallet", "no wallet, a broken one, a wrong or missing password";
+    /// Files and the payer's database.
+    Storage = 11, "storage", "files, the home folder, the payer's database, a full disk";
+    /// The node does not answer or is not a Mica node.
+    Node = 12, "node", "no node answers, or it is of another chain";
+    /// The chain refused an extrinsic.
+    Refused = 13, "refused", "the chain refused an extrinsic, and nothing was moved";
+    /// Not enough money.
+    Funds = 14, "funds", "not enough money, too little for a new account, or a limit is reached";
+    /// The market has no path, or none within the limits.
+    Market = 15, "market", "no path, or none within the limits";
+    /// No such model, or its file differs.
+    Model = 16, "model", "no such model, its file, or a prompt that does not fit it";
+    /// A worker is gone or failed.
+    Worker = 17, "worker", "a worker failed or is gone";
+    /// A worker or node speaks another version.
+    Version = 18, "version", "a worker or node speaks another version";
+    /// A receipt does not verify.
+    Receipt = 19, "receipt", "a receipt does not verify";
+    /// The demo could not run.
+    Demo = 20, "demo", "the demonstration could not run";
+    /// A signature is not the account's over the message.
+    Signature = 21, "signature", "a signature is not the account's over the message";
+    /// `mica doctor` found something wrong.
+    Unwell = 22, "unwell", "`mica doctor` found something wrong";
+    /// An extrinsic is done in a block that is not final yet.
+    NotFinal = 23, "not-final",
+        "nothing: it is done in a block that is not final yet; do not send it again";
+    /// An extrinsic was sent, and it is not known whether a block has it.
+    Unknown = 24, "unknown",
+        "it was sent, and it is not known whether a block has it: see `mica wallet status`";
+    /// Ctrl-C.
+    Interrupted = 130, "interrupted", "Ctrl-C";
 }
 
 /// An error that a command can end with.

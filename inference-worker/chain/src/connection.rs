@@ -1,4 +1,4 @@
-//! The connection to a node: opened once, mended by itself, shared by cloning.
+//! The connection to a node: opened once, reconnects by itself, shared by cloning.
 
 use std::{
     collections::BTreeMap,
@@ -240,7 +240,12 @@ pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     // Each layer below says so again.
-    text.replace("RPC error: ", "").replace("client error: ", "")
+    printable(&text.replace("RPC error: ", "").replace("client error: ", ""))
+}
+
+/// A node's words without control characters: they end up on a terminal.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
 pub(crate) fn missing(hash: &Hash32) -> ReadError {

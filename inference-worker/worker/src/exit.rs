@@ -19,6 +19,26 @@ pub enum ExitKind {
 }
 
 impl ExitKind {
+    /// Every kind, in the order of their codes.
+    pub const ALL: [Self; 5] =
+        [Self::Usage, Self::Storage, Self::Funds, Self::Unwell, Self::Duplicate];
+
+    /// What failed, in words for the documentation.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Usage => {
+                "a flag or setting that cannot work: an address, a port that is taken, a node of \
+                 another network than the records are of"
+            }
+            Self::Storage => {
+                "the folder is in use by another process, or cannot be read or written"
+            }
+            Self::Funds => "the account lacks money for stake or deposit",
+            Self::Unwell => "`mica-worker status`: a process runs and does not serve, or not yet",
+            Self::Duplicate => "another process runs with this account and peer key",
+        }
+    }
+
     /// The process's exit code.
     pub const fn code(self) -> u8 {
         match self {

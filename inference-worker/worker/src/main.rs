@@ -3,22 +3,21 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
+use mica_log::EnvFilter;
 use mica_worker::{
     cli::{Cli, Command},
     commands,
     data_dir::DataDir,
     exit,
 };
-use tracing_subscriber::EnvFilter;
 
 /// What is logged unless RUST_LOG says otherwise. A node that knows nobody yet is no news.
 const QUIET: &str = "warn,libp2p_kad=error";
 
 fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(QUIET));
-    // Standard output belongs to results and events.
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    mica_log::to_stderr(filter);
     match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -40,7 +39,7 @@ fn run(cli: Cli) -> eyre::Result<()> {
         Command::Generate(args) => commands::generate::run(&args),
         Command::Tokenize(args) => commands::tokenize::run(&args),
         Command::Bench(args) => commands::bench::run(&args),
-        Command::Completions(args) => commands::completions::run(&args),
+        Command::Completions(args) => commands::completions::run(&args, Cli::command()),
     }
 }
 

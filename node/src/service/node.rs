@@ -14,8 +14,7 @@ use sc_service::{
 };
 use sc_transaction_pool_api::OffchainTransactionPoolFactory;
 
-use super::{Consensus, authoring::Authoring, finality::Finality, partial};
-use crate::rpc;
+use super::{Consensus, authoring::Authoring, finality::Finality, partial, rpc};
 
 /// Starts a node with network backend `N`; it runs until the returned task manager ends.
 ///

@@ -22,8 +22,11 @@ const RUN_BY: [(&str, &str); 7] = [
 ];
 
 /// Pages whose fenced blocks nobody runs, and why.
-const NO_COMMANDS: [(&str, &str); 2] = [
+const NO_COMMANDS: [(&str, &str); 5] = [
     ("ARCHITECTURE.md", "a tree of folders"),
+    ("docs/protocol/messages.md", "the shape of a frame, and who sends what when"),
+    ("docs/reference/gateway-toml.md", "the settings as the gateway prints them"),
+    ("docs/reference/worker-toml.md", "the settings as the worker writes them"),
     ("inference-worker/engine/models/README.md", "the chat template of the model"),
 ];
 
@@ -34,10 +37,10 @@ const NOT_RUN: [(&str, &str); 1] = [(
 )];
 
 /// Folders with nothing of the project's in them.
-const FOREIGN: [&str; 5] = ["target", ".git", "shared", "node_modules", ".venv"];
+pub(super) const FOREIGN: [&str; 5] = ["target", ".git", "shared", "node_modules", ".venv"];
 
 /// Pages that tell of the past, where names may be gone.
-const HISTORY: [&str; 2] = ["CHANGELOG.md", "docs/decisions"];
+pub(super) const HISTORY: [&str; 2] = ["CHANGELOG.md", "docs/decisions"];
 
 /// All Markdown pages, as paths from the repository's root.
 pub fn all() -> Vec<String> {
@@ -45,7 +48,7 @@ pub fn all() -> Vec<String> {
 }
 
 /// All files whose names end so, as paths from the repository's root.
-fn files(ending: &str) -> Vec<String> {
+pub(super) fn files(ending: &str) -> Vec<String> {
     let root = repository();
     let (mut pages, mut folders) = (Vec::new(), vec![PathBuf::new()]);
     while let Some(folder) = folders.pop() {

@@ -1,4 +1,4 @@
-//! Every command of `docs/gateway.md`, as it stands there: only the port is another one.
+//! Every command of `docs/gateway.md`, verbatim except for the port.
 
 use std::time::Duration;
 
@@ -26,6 +26,18 @@ pub async fn every_command_of_the_page_works(fixture: &Fixture) {
             line.strip_prefix("listening on http://").and_then(|address| address.parse().ok())
         });
     page.replace("11434", &address.port().to_string());
-    page.finish();
+    the_page_of_metrics_knows(&page.finish());
     Gateway { process, address }.stop();
+}
+
+/// Fails if the gateway counts something that `docs/operations/metrics.md` does not explain.
+fn the_page_of_metrics_knows(said: &str) {
+    let page = mica_tests::book::repository().join("docs/operations/metrics.md");
+    let page = std::fs::read_to_string(page).expect("the page is there");
+    let names = said.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    let names: Vec<&str> = names.collect();
+    assert!(names.len() > 10, "the gateway's page shows the metrics: {names:?}");
+    for name in names {
+        assert!(page.contains(&format!("`{name}`")), "the page of metrics leaves out {name}");
+    }
 }

@@ -3,22 +3,12 @@
 
 use std::{path::Path, time::Duration};
 
-use mica_tests::{Reader, book::pages, eventually, process::command};
+use mica_tests::{Reader, eventually, process::command};
 use serde_json::Value;
 
 const PASSWORD: &str = "correct horse";
 /// Longest time until a new worker serves.
 const SERVING: Duration = Duration::from_secs(120);
-
-#[test]
-fn every_page_with_commands_is_run_by_a_test() {
-    pages::check_that_each_is_run();
-}
-
-#[test]
-fn what_running_text_and_remedies_name_exists() {
-    pages::check_that_what_text_names_exists();
-}
 
 /// A page whose commands talk to the node at `url` with a wallet of their own.
 fn open(page: &'static str, folder: &Path, url: &str) -> Reader {

@@ -1,9 +1,9 @@
-//! Real nodes: one that runs alone, and four of which one stops.
+//! Real nodes: one that runs alone, and four of which one fails.
 
 use std::time::Duration;
 
 use mica_chain::Signer;
-use mica_tests::{DevNode, LocalNetwork, eventually_async, process::command};
+use mica_tests::{DevNode, LocalNetwork, Process, eventually_async, free_port, process::command};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_development_node_runs_alone_and_finalizes() {
@@ -68,6 +68,34 @@ async fn a_built_in_chain_has_one_genesis_however_it_is_made() {
     let from_file =
         DevNode::start_with(&from_file, &["--chain", &spec.display().to_string()]).await;
     assert_eq!(built_in.connect().await.genesis_hash(), from_file.connect().await.genesis_hash());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn peers_are_looked_for_on_the_local_network_only_if_asked() {
+    /// UDP port of multicast DNS.
+    const MDNS: u16 = 5353;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (name, flags, expected) in [
+        ("plain", &[][..], false),
+        ("asked", &["--discover-local"], true),
+        ("both", &["--discover-local", "--no-mdns"], false),
+    ] {
+        let rpc = free_port();
+        let mut node = command("mica-node");
+        node.args(["--chain", "local", "--no-prometheus", "--no-telemetry", "--base-path"])
+            .arg(folder.path().join(name))
+            .args(["--rpc-port", &rpc.to_string(), "--port", &free_port().to_string()])
+            .args(flags);
+        let node = Process::start(node, folder.path().join(format!("{name}.log")));
+        // Its network starts before its RPC server.
+        let url = format!("ws://127.0.0.1:{rpc}");
+        eventually_async("the node answers", Duration::from_secs(120), || async {
+            mica_chain::Chain::connect(&url).await.ok()
+        })
+        .await;
+        let ports = node.udp_ports();
+        assert_eq!(ports.contains(&MDNS), expected, "{name}: {ports:?}");
+    }
 }
 
 #[test]

@@ -2,11 +2,8 @@
 
 use std::io::Write;
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 use eyre::Result;
-
-use crate::cli::Cli;
 
 /// What the command takes.
 #[derive(clap::Args)]
@@ -15,12 +12,12 @@ pub struct Args {
     shell: Shell,
 }
 
-/// Prints the script.
+/// Prints the script for `command`, the whole command line.
 ///
 /// # Errors
 /// If standard output takes no more.
-pub fn run(args: &Args) -> Result<()> {
+pub fn run(args: &Args, mut command: clap::Command) -> Result<()> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "mica-worker", &mut script);
+    clap_complete::generate(args.shell, &mut command, "mica-worker", &mut script);
     Ok(std::io::stdout().write_all(&script)?)
 }
