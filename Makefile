@@ -44,6 +44,7 @@ bench: build ## Measure vouchers, routing, gateway and engine; writes docs/bench
 lint: setup ## Check format, style, spelling, imports, features, licences, advisories and clippy.
 	@bash scripts/setup-tools.sh typos cargo-deny
 	cargo fmt --all --check
+	@python3 -B scripts/test_checks.py --quiet
 	@python3 scripts/style.py
 	typos
 	@python3 scripts/imports.py --check
@@ -54,8 +55,9 @@ lint: setup ## Check format, style, spelling, imports, features, licences, advis
 	SKIP_WASM_BUILD=1 $(CARGO) clippy --release -p mica-runtime \
 	  --features runtime-benchmarks,try-runtime -- -D warnings
 
-fmt: ## Format all sources.
+fmt: ## Format all sources and wrap their comments.
 	cargo fmt --all
+	@python3 scripts/style.py --fix
 
 doc: setup book ## Build the documentation of the code, and the book.
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" \

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Measures the gateway over a network on this computer and writes docs/benchmarks-gateway.md: what it adds before the first byte and to
-# each token beside `mica ask`, and what many clients get. A second model with the shape of SmolLM2-135M, whose tokens take as long as
-# real ones, needs Python 3 to be written.
+# Measures the gateway over a network on this machine and writes docs/benchmarks-gateway.md: what it
+# adds before the first byte and per token compared with `mica ask`, and the throughput of many
+# clients. Python 3 generates a second model with the shape of SmolLM2-135M, whose tokens take as
+# long as real ones.
 #   BENCH_DIR    where that model is kept; the target folder's `bench` if unset
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

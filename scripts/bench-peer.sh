@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Measures mica-worker and llama.cpp side by side on the same models and writes docs/benchmarks.md.
-# Needs Python 3 with venv; llama.cpp comes as the package llama-cpp-python, compiled for this CPU (some minutes, once). Where that
-# cannot be had, it says so and changes nothing.
-#   BENCH_DIR       where models (2.4 GB) and the package are kept; the target folder's `bench` if unset
+# Needs Python 3 with venv; llama.cpp comes as the package llama-cpp-python, compiled for this CPU
+# (a few minutes, once). If it cannot be installed, the script says so and changes nothing.
+#   BENCH_DIR       where models (2.4 GB) and the package are kept; the target folder's `bench`
+#                   if unset
 #   BENCH_PYTHON    a Python that has llama_cpp already
 #   BENCH_FORMATS, BENCH_THREADS, BENCH_ROUNDS    q4_0,q8_0,q4_k; 1,2; 3 if unset
 set -euo pipefail
@@ -26,8 +27,9 @@ skip() {
 command -v python3 >/dev/null || skip "Python 3 is not installed."
 mkdir -p "$folder"
 
-# The instructions that llama.cpp may use, named one by one: builds that trust the CPU's flags use AMX, which is listed on machines
-# where it faults. Elsewhere than on x86-64 its own detection is good.
+# The instruction sets that llama.cpp may use, listed one by one: builds that trust the CPU's flags
+# use AMX, which some machines list although it faults there. On other architectures than x86-64 its
+# own detection works.
 cmake_args() {
   [ "$(uname -m)" = x86_64 ] && [ -r /proc/cpuinfo ] || return 0
   local flags args="-DGGML_NATIVE=OFF -DGGML_AMX_TILE=OFF -DGGML_AMX_INT8=OFF -DGGML_AMX_BF16=OFF" pair

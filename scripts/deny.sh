@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# cargo-deny with deny.toml. Licences, bans and sources need nothing but Cargo.lock and are always
-# checked. Advisories need their database, which is fetched if it can be; where it cannot, a copy that
-# is there already is used, and without one it is said that they were not checked.
+# Runs cargo-deny with deny.toml. Licences, bans and sources need nothing but Cargo.lock and are
+# always checked. Advisories need their database: it is fetched if possible, else an existing copy
+# is used; without either, the script says that they were not checked.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 check=(cargo-deny --locked --workspace)
@@ -13,7 +13,7 @@ sed -n 's/.*id = "\(RUSTSEC[^"]*\)".*Look again \([0-9]\{4\}-[0-9][0-9]-[0-9][0-
     [[ "$day" > "$today" ]] || echo "deny: look again at $id in deny.toml, as was meant for $day" >&2
   done
 
-# subxt spells GPL-3.0 the old way, which is told at length for each of its crates.
+# subxt spells GPL-3.0 the old way, which causes a long warning for each of its crates.
 "${check[@]}" check --hide-inclusion-graph --allow parse-error licenses bans sources
 
 log=$(mktemp)

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Which features the programs get from each other.
+# Which Cargo features the programs get from each other.
 #
-# Cargo gives every crate of a workspace build the union of the features that any member asks for, so what `make build` ships may
-# behave otherwise than the same program built alone: the runtime's `arbitrary_precision` of serde_json once made the gateway
-# refuse every number with a point. This compares each program alone with the workspace and the list of what may differ,
-# scripts/features.txt; and the workspace as it is shipped with the workspace as it is tested, which may not differ at all.
+# A workspace build gives every crate the union of the features that any member asks for, so what
+# `make build` ships may behave differently from the same program built alone: the runtime's
+# `arbitrary_precision` of serde_json once made the gateway refuse every number with a decimal
+# point. This compares each program built alone with the workspace, and what differs with
+# scripts/features.txt; and the workspace as shipped with the workspace as tested, which must not
+# differ at all.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 list=scripts/features.txt
@@ -34,7 +36,7 @@ added() {
 
 features normal --workspace >"$work/shipped"
 features normal,dev --workspace >"$work/tested"
-for program in client worker node; do
+for program in cli worker node; do
     features normal -p "mica-$program" >"$work/alone"
     added "$work/alone" "$work/shipped" | sed "s/$/ $program/"
 done >"$work/gained"
@@ -58,7 +60,8 @@ if ! difference=$(diff "$work/listed" "$work/found"); then
     echo "its own Cargo.toml ask for it; then put the line under a reason in $list, and take out lines that are gone." >&2
     exit 1
 fi
-# What `arbitrary_precision` does harm to: structures that are read through serde's own buffer. polkadot_js.rs reads names, no numbers.
+# What `arbitrary_precision` breaks: structures that are read through serde's own buffer.
+# (polkadot_js.rs reads names, no numbers.)
 buffered=$(grep -rlE 'serde\(.*\b(flatten|untagged|tag\b)' --include='*.rs' client/*/src inference-worker/*/src |
     xargs grep -lE 'derive\(.*\bDeserialize\b' | grep -v '^client/wallet/src/polkadot_js.rs$' || true)
 if [ -n "$buffered" ]; then

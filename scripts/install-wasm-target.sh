@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Gives the active rustc the target wasm32v1-none (core, alloc, compiler_builtins), which the runtime's Wasm build needs.
-# Order: already there -> rustup -> compiled here from the library source that lies beside this script.
+# Gives the active rustc the target wasm32v1-none (core, alloc, compiler_builtins), which the
+# runtime's Wasm build needs. Tries in order: already installed, rustup, compiled here from the
+# library source beside this script.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 target=wasm32v1-none

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the tools that `make lint` and `make doc` need and users do not: cargo-deny, typos and
-# mdbook, each at the version below. They go to the target folder's `tools/bin`; one of the right
-# version in PATH is taken as it is.
+# mdbook, each at the version below. They are installed into `tools/bin` of the target folder,
+# unless PATH already has the right version.
 #   scripts/setup-tools.sh NAME...
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

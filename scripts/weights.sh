@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Measures every call of our pallets in the real Wasm runtime and writes pallets/<name>/src/weights.rs.
-# Needs frame-omni-bencher ('cargo install frame-omni-bencher') or another binary with its interface in FRAME_OMNI_BENCHER.
+# Benchmarks every call of our pallets in the real Wasm runtime and writes
+# pallets/<name>/src/weights.rs. Needs frame-omni-bencher ('cargo install frame-omni-bencher'), or
+# another binary with its interface, named by FRAME_OMNI_BENCHER.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bencher=${FRAME_OMNI_BENCHER:-frame-omni-bencher}
@@ -9,7 +10,8 @@ command -v "$bencher" >/dev/null || {
   exit 1
 }
 target=${CARGO_TARGET_DIR:-$PWD/target}
-# Apart, so that the node never embeds a runtime with benchmarks in it. The blob is made by the build script, so a check is enough.
+# In a target folder of its own, so that the node never embeds a runtime with benchmarks. The build
+# script makes the blob, so `check` is enough.
 export CARGO_TARGET_DIR=$target/weights
 cargo --locked check --release -p mica-runtime --features runtime-benchmarks
 wasm=$CARGO_TARGET_DIR/release/wbuild/mica-runtime/mica_runtime.compact.compressed.wasm

@@ -16,14 +16,14 @@ const TOKEN_DECIMALS: u32 = 12;
 /// Prefix of addresses.
 const SS58_FORMAT: u32 = 42;
 
-/// How a built-in chain states its genesis.
+/// How the genesis of a built-in chain is given.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Genesis {
-    /// As the runtime's preset, which the Wasm runtime turns into state: readable, for export.
-    /// Takes seconds.
+    /// As the runtime's preset, which the Wasm runtime turns into state: readable, for export, but
+    /// it takes seconds.
     Preset,
     /// As the state itself, made by the same code compiled for this machine: starts a node at once.
-    /// An end-to-end test holds the two together.
+    /// An end-to-end test checks that the two agree.
     State,
 }
 
@@ -41,7 +41,7 @@ pub fn load(id: &str, genesis: Genesis) -> Result<Box<dyn sc_service::ChainSpec>
             DEV_RUNTIME_PRESET,
             genesis,
         ),
-        // Four validators, Alice, Bob, Charlie and Dave, of whom one may stop.
+        // Four validators, Alice, Bob, Charlie and Dave, one of whom may fail.
         "" | "local" => builtin(
             "Mica Local",
             "mica-local",

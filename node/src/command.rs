@@ -47,8 +47,8 @@ impl SubstrateCli for Cli {
     }
 }
 
-/// What the node does not say unless asked with `--log`: three lines for each block of its own, on
-/// top of the one that it was imported.
+/// What the node logs only on request (`--log`): three lines for each block it authors, besides the
+/// one about its import.
 const QUIET: [&str; 3] = ["sc_basic_authorship=warn", "slots=warn", "babe=warn"];
 
 /// Parses the command line and runs what it asks for.
@@ -60,7 +60,7 @@ pub fn run() -> Result<()> {
     if cli.run.shared_params.log.is_empty() {
         cli.run.shared_params.log = QUIET.map(String::from).to_vec();
     }
-    // Strangers on the local network are found by mDNS only where `--discover-local` asks for it.
+    // No mDNS unless `--discover-local` asks for it: it listens to everybody on the local network.
     cli.run.network_params.no_mdns |= !cli.run.network_params.discover_local;
     match &cli.subcommand {
         None => run_node(&cli),

@@ -1,5 +1,5 @@
-//! Puts a node together: the parts that every task needs here, the running node in [`start`], block
-//! authoring and finality below.
+//! Assembles a node: this file has the parts that every task needs, [`start`] the running node, and
+//! the modules below block authoring, finality and RPC.
 
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ const JUSTIFICATION_PERIOD: u32 = 512;
 /// Lines that wait for the telemetry server before new ones are dropped.
 const TELEMETRY_BUFFER: usize = 16;
 
-/// What consensus leaves for the node to run.
+/// The parts of consensus that the running node needs.
 pub struct Consensus {
     block_import: BabeImport,
     babe_link: sc_consensus_babe::BabeLink<Block>,

@@ -1,4 +1,4 @@
-//! A payer's programs as a user runs them: a wallet with money, and `mica gateway`.
+//! A payer's programs as a user runs them: a funded wallet, and `mica gateway`.
 
 use std::{
     fs,

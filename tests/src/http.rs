@@ -1,4 +1,4 @@
-//! HTTP as a stranger speaks it: bytes on a socket, so that wrong requests can be sent too.
+//! Raw HTTP: bytes on a socket, so that malformed requests can be sent too.
 
 use std::{
     io::{Read, Write},

@@ -1,9 +1,9 @@
 //! What the end-to-end tests share: real processes on loopback, and waiting for a condition with a
 //! deadline.
 //!
-//! Every process that a test starts is killed when its handle goes, and carries a marker in its
-//! environment by which [`leftovers`] finds those that were left behind. Binaries are taken from
-//! the folder in which Cargo put the tests' own.
+//! Every process that a test starts is killed when its handle is dropped, and carries a marker in
+//! its environment by which [`leftovers`] finds those that were left behind. Binaries are taken
+//! from the folder where Cargo put the test's own.
 
 #![forbid(unsafe_code)]
 

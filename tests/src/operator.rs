@@ -1,5 +1,5 @@
-//! A worker as its operator has it: a folder that may be copied, `mica-worker run` as it is
-//! shipped, and `mica-worker status`.
+//! A worker as its operator runs it: a folder that may be copied, the shipped `mica-worker run`,
+//! and `mica-worker status`.
 
 use std::{
     path::{Path, PathBuf},

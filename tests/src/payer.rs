@@ -1,5 +1,5 @@
-//! A payer driven by hand: the real state machine, network and chain, with a hook that may change,
-//! drop or hold back what passes.
+//! A payer driven by hand: the real state machine, network and chain, with a hook that can change,
+//! drop or delay what passes.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! A real process: started with its output in a file, killed when its handle goes.
+//! A real process: started with its output in a file, killed when its handle is dropped.
 
 use std::{
     fs::{self, File},

@@ -1,5 +1,5 @@
-//! Clients that we did not write: Python packages in a virtual environment beside the tests'
-//! binaries, made once.
+//! Third-party clients: Python packages in a virtual environment beside the tests' binaries,
+//! created once.
 
 use std::{
     path::{Path, PathBuf},

@@ -1,5 +1,4 @@
-//! The tables of `tests/requests`: every field of every route with values as they are written in
-//! JSON.
+//! The tables of `tests/requests`: every field of every route, with values as they appear in JSON.
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
-//! A program at a terminal: what it prints is read, what a person would type is typed.
+//! A program at a terminal: reads what it prints, types what a person would type.
 //!
-//! The terminal is made by `script`, which every Debian has.
+//! The terminal comes from `script`, which every Debian has.
 
 use std::{
     io::{Read, Write},

@@ -1,4 +1,4 @@
-//! A real worker process: its own folder, its own account, its events as they come.
+//! A real worker process with its own folder and account, and its events as they arrive.
 
 use std::{
     path::{Path, PathBuf},

@@ -1,4 +1,4 @@
-//! The whole system on one machine, as a newcomer starts it: `mica demo`.
+//! The whole system on one machine, the way a newcomer starts it: `mica demo`.
 
 use std::time::Duration;
 

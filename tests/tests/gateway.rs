@@ -1,6 +1,6 @@
-//! The gateway over a real chain and real workers: clients that we did not write, wrong requests,
-//! caps, fifty at once, and clients that leave. In the end every worker holds exactly what it was
-//! promised, and that is the price of what it delivered.
+//! The gateway over a real chain and real workers: third-party clients, malformed requests, caps,
+//! fifty requests at once, and clients that disconnect. At the end every worker holds exactly what
+//! it was promised, which is the price of what it delivered.
 
 #[path = "gateway/bad_requests.rs"]
 mod bad_requests;

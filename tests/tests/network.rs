@@ -1,4 +1,4 @@
-//! Real nodes, workers and wallets on loopback. One program, because each one links the whole
+//! Real nodes, workers and wallets on loopback. One test program, because each one links the whole
 //! system again.
 
 #[path = "network/access.rs"]

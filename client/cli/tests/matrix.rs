@@ -22,7 +22,7 @@ fn mica(folder: &Path, arguments: &[&str]) -> Output {
 }
 
 fn stored() -> String {
-    format!("{}/tests/matrix/table.csv", env!("CARGO_MANIFEST_DIR"))
+    format!("{}/../workflow/tests/matrix/table.csv", env!("CARGO_MANIFEST_DIR"))
 }
 
 /// What it says on stderr when it ends with `code`.

@@ -209,8 +209,8 @@ async fn numbers_of_other_servers_are_read_as_they_write_them() {
          logprob\":-0.25}]}}],\"temperature\":0.7}\n\n",
         "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"\
          prompt_tokens\":34.0,\"completion_tokens\":5e0,\"cost\":1e-7},",
-        "\"timings\":{\"prompt_ms\":30.958,\"prompt_per_second\":1.1e3,\"predicted_ms\":1.25e1}}\\
-         n\ndata: [DONE]\n\n",
+        "\"timings\":{\"prompt_ms\":30.958,\"prompt_per_second\":1.1e3,\"predicted_ms\":1.25e1}}\n\n\
+         data: [DONE]\n\n",
     );
     let (reply, _) = ask(Api::OpenAi, vec![http("200 OK", "text/event-stream", stream)]).await;
     let metrics = reply.expect("answered").metrics;

@@ -8,7 +8,7 @@ use program::{ADDRESS, ALICE, Home, PHRASE, mode, names};
 use serde_json::Value;
 
 /// Made by polkadot-js, with its facts beside it.
-const THEIRS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/polkadot-js/plain.json");
+const THEIRS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../wallet/tests/polkadot-js/plain.json");
 
 fn facts() -> Value {
     let path = Path::new(THEIRS).with_file_name("facts.json");

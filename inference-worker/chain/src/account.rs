@@ -2,8 +2,8 @@
 //!
 //! The rules are those of `pallet_balances`. A fee and a transfer leave the account at least its
 //! existential deposit and whatever is frozen beyond what is on hold; a hold leaves the existential
-//! deposit. Here everything is asked to leave both: an account that has nothing left cannot pay the
-//! fee of getting its deposits back.
+//! deposit. This module always keeps both back: an account with nothing left cannot pay the fee for
+//! reclaiming its deposits.
 
 use mica_primitives::Balance;
 

@@ -2,8 +2,8 @@
 //!
 //! An account is a public key, and every Substrate network writes it with a prefix of its own in
 //! front. The same key may be somebody's on one network and nobody's on another: an exchange's
-//! deposit address, for example. So an address of another network is not taken for one of this, and
-//! the one who knows decides.
+//! deposit address, for example. So an address of another network is refused rather than converted:
+//! only the user can know whether the key is theirs here.
 
 use base58::FromBase58;
 use thiserror::Error;

@@ -1,4 +1,4 @@
-//! The connection to a node: opened once, mended by itself, shared by cloning.
+//! The connection to a node: opened once, reconnects by itself, shared by cloning.
 
 use std::{
     collections::BTreeMap,

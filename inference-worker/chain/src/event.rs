@@ -1,4 +1,4 @@
-//! Events that the chain left, as names, bytes and, where this crate knows them, types.
+//! Events from the chain as names, bytes and, where this crate knows them, types.
 
 use codec::{Decode, DecodeAll};
 use mica_primitives::{Balance, BlockNumber, ChannelId, Hash32, LaneId, LayerRange, ModelId};

@@ -1,5 +1,5 @@
-//! What became of an extrinsic: looked up by its hash in the blocks of the best chain, whoever sent
-//! it and whatever was heard of it.
+//! What became of an extrinsic: looked up by its hash in the blocks of the best chain, no matter
+//! who sent it or what the node reported about it.
 
 use std::ops::RangeInclusive;
 

@@ -1,20 +1,20 @@
 //! Typed access to the Mica chain, and the only crate that names subxt.
 //!
-//! A [`Chain`] is a connection that mends itself. [`Chain::at_finalized`] or [`Chain::at_best`]
-//! gives a [`View`]: every read of one view is of one block, so that what it says belongs together.
-//! [`Chain::submit`] signs a [`Call`], sends it, waits, and returns what it cost and which
-//! [`ChainEvent`]s it left.
+//! A [`Chain`] is a connection that restores itself. [`Chain::at_finalized`] or [`Chain::at_best`]
+//! gives a [`View`]: all reads of one view are from the same block, so they are consistent.
+//! [`Chain::submit`] signs a [`Call`], sends it, waits, and returns its cost and the
+//! [`ChainEvent`]s it emitted.
 //!
 //! No code is generated from metadata: calls are found by name at run time and their arguments are
 //! the SCALE bytes of `mica-primitives`, the very types that the pallets decode. A runtime upgrade
-//! that keeps names and arguments needs no new build.
+//! that keeps names and arguments needs no rebuild.
 //!
-//! An extrinsic is followed to its block or, if somebody asks, until that is final; where the
-//! node's news of it end too early, [`Chain::fate`] finds it by its hash. [`Account`] says how much
-//! of an account's money can leave it.
+//! An extrinsic is followed into its block or, on request, until that block is final; if the node
+//! stops reporting on it too early, [`Chain::fate`] finds it by its hash. [`Account`] says how much
+//! of an account's balance can be spent.
 //!
 //! Limits: every request has a deadline ([`REQUEST_TIMEOUT`]), a submission waits at most
-//! [`SUBMIT_TIMEOUT`] if nobody asks otherwise, lists are read in pages.
+//! [`SUBMIT_TIMEOUT`] by default, lists are read in pages.
 #![forbid(unsafe_code)]
 
 mod account;

@@ -1,5 +1,4 @@
-//! What a node says of itself: which chain it follows, whom it hears, whether it is still catching
-//! up.
+//! What a node reports about itself: the chain it follows, its peers, whether it is still syncing.
 
 use crate::{Chain, ReadError, connection::within};
 

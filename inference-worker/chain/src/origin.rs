@@ -1,7 +1,7 @@
 //! Which chain a node is on: the genesis block, and the first block after it.
 //!
-//! A development chain that is started anew has the genesis block of the one before, and none of
-//! its state. Its first block has another time in it, and so another hash.
+//! A restarted development chain has the same genesis block as the one before but none of its
+//! state. Its first block has a different timestamp, and so a different hash.
 
 use mica_primitives::Hash32;
 

@@ -1,8 +1,8 @@
 //! The sr25519 key that signs extrinsics and messages.
 //!
-//! A key is made from a phrase or a seed and a derivation path, as every Substrate wallet does it,
-//! or from the 64 bytes that wallets exchange in files (the expanded key in the form of ed25519).
-//! It is wiped from memory when its last copy goes.
+//! A key is made from a phrase or a seed and a derivation path, as in every Substrate wallet, or
+//! from the 64 bytes that wallets exchange in files (the expanded key in the form of ed25519). It
+//! is wiped from memory when the last copy is dropped.
 
 mod path;
 

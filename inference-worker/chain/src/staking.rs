@@ -1,8 +1,7 @@
-//! Validators: what the chain knows of one, and the session keys that its node makes.
+//! Validators: what the chain knows about one, and the session keys that its node generates.
 //!
-//! An account bonds money, names the session keys of its node, and stands for election. Who is
-//! elected signs blocks and votes from the session after the next one on, until it is not elected
-//! any more.
+//! An account bonds money, names the session keys of its node, and stands for election. Once
+//! elected, it authors blocks and votes from the session after next until it is no longer elected.
 
 use std::collections::BTreeMap;
 

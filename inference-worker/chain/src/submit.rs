@@ -1,10 +1,10 @@
 //! Signing, sending and following an extrinsic.
 //!
-//! Whoever is told that nothing happened sends again, so that is said only when it is known. What
-//! the node tells about an extrinsic can end too early: a connection breaks, a node starts anew, a
-//! pool drops what another node's pool has. Then the blocks have the last word: they are searched
-//! for the extrinsic's hash. An extrinsic is valid in [`MORTAL_BLOCKS`] blocks, and once these are
-//! final without it, it is known never to come.
+//! A caller who is told that nothing happened will send again, so it is said only when it is
+//! certain. The node's reports can stop too early: a connection breaks, a node restarts, a pool
+//! drops what another node's pool still holds. Then the blocks have the last word: they are
+//! searched for the extrinsic's hash. An extrinsic is valid for [`MORTAL_BLOCKS`] blocks; once
+//! those are final without it, it can no longer be included.
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -113,9 +113,8 @@ impl Chain {
     /// by side; another program that signs for the same account at the same moment is met by
     /// choosing the nonce again.
     ///
-    /// # Errors
-    /// [`SubmitError`]: refused before it ran, failed when it ran (the fee is spent), in a block that
-    /// is not final, or not heard of.
+    /// # Errors [`SubmitError`]: refused before it ran, failed when it ran (the fee is spent), in a
+    /// block that is not final, or not heard of again.
     pub async fn submit(
         &self,
         signer: &Signer,

@@ -1,23 +1,23 @@
 //! The mathematics of the Mica market: what to ask, whom to pick, where to serve.
 //!
 //! Workers serve ranges of a model's layers and name a price; payers pick a path of workers. This
-//! crate is the reasoning of both, after P2P-LLM (Boessen), sections 3.1 to 3.4, and nothing else:
-//! it does no I/O, reads no clock and draws no random numbers. Time and chance are arguments. The
-//! worker's daemon, the client's router and simulations share it.
+//! crate is the reasoning behind both, after P2P-LLM (Boessen), sections 3.1 to 3.4, and nothing
+//! else: it does no I/O, reads no clock and draws no random numbers. Time and chance are arguments.
+//! The worker's daemon, the client's router and simulations share it.
 //!
 //! # Quantities
 //!
 //! A worker's **price** `p` (base units) and **cost** `c` (microseconds, measured) are both per
 //! layer and token, so that ranges of different width compare. They are added into one **weight**,
-//! `w = α·p/p_unit + (1−α)·c/c_unit` (eq. 1): α is the payer's taste, the units are constants of
-//! the model's market, registered on chain. Money that is paid is `u128` base units and summed
-//! exactly; prices become `f64` only inside the pricing game, whose result is rounded back by who
-//! asks for it.
+//! `w = α·p/p_unit + (1−α)·c/c_unit` (eq. 1): α is the payer's preference, the units are constants
+//! of the model's market, registered on chain. Payments are `u128` base units and are summed
+//! exactly; prices become `f64` only inside the pricing game, and its caller rounds the result
+//! back.
 //!
 //! # Pricing: [`pricing`]
 //!
 //! Payers pick a worker with Boltzmann probability (eq. 3), or an outside option. A worker asks the
-//! price with the greatest expected profit (eq. 2) against what the others ask now, by gradient
+//! price with the greatest expected profit (eq. 2) given what the others ask now, by gradient
 //! ascent on log profit:
 //!
 //! ```
@@ -32,11 +32,12 @@
 //! # Ok::<(), mica_market::pricing::PricingError>(())
 //! ```
 //!
-//! Over several layers the sum counts ([`pricing::Prospect::new`]). When all do this they come to
-//! rest at the one equilibrium ([`pricing::Game::settle`]), `p* − e = T·p_unit / (α·(1−P*))` on a
-//! single layer, where nobody gains by another price (eq. 6, [`pricing::Game::nash_check`]). How
-//! sharply payers really choose is fitted to quotes won and lost ([`pricing::fit_temperature`]).
-//! The paper's own step of fixed size (eq. 5) is [`pricing::literal_step`].
+//! Over several layers the sum is what counts ([`pricing::Prospect::new`]). When every worker does
+//! this they settle at the unique equilibrium ([`pricing::Game::settle`]), `p* − e = T·p_unit /
+//! (α·(1−P*))` on a single layer, where nobody gains by changing its price (eq. 6,
+//! [`pricing::Game::nash_check`]). How sharply payers really choose is fitted to quotes won and
+//! lost ([`pricing::fit_temperature`]). The paper's own fixed-size step (eq. 5) is
+//! [`pricing::literal_step`].
 //!
 //! # Routing: [`routing`]
 //!
@@ -65,8 +66,8 @@
 //! ```
 //!
 //! A worker serves from where the stage before it ends to the end of its range. To replace a lost
-//! stage, ask for that stage's layers only: ranges are clipped to the request. Positions in the
-//! slice of candidates name workers throughout.
+//! stage, ask for that stage's layers only: ranges are clipped to the request. Workers are
+//! identified by their position in the slice of candidates throughout.
 //!
 //! # Migration: [`migration`]
 //!

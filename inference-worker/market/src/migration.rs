@@ -1,17 +1,17 @@
 //! Migration: which layers a worker should serve (P2P-LLM section 3.4, eq. 7 and 8).
 //!
 //! A worker earns in proportion to its share of a layer's computing power, so it goes where its
-//! share is largest; that is also where the network is weakest. Read literally the rule makes
-//! herds: everybody sees the same weak layer, goes there at once, leaves holes behind, and turns
-//! round. What keeps the peace here, and nothing else:
+//! share is largest; that is also where the network is weakest. Taken literally the rule causes
+//! herding: everybody sees the same weak layer, moves there at once, leaves holes behind, and turns
+//! back. Three things prevent that here:
 //!
-//! * a gain below a threshold is not worth fetching the weights for, and after a move a worker
+//! * a gain below a threshold does not justify fetching the weights, and after a move a worker
 //!   stays for a while;
-//! * of all who would gain, about two move per round: each with probability two over their number,
-//!   which everybody can count from public data, and everybody looks again in the next round;
-//! * in every round each layer has a guardian, drawn anew by hash among those who serve it, who may
-//!   not leave it. All who look at the same state agree on who that is, so no layer empties even if
-//!   all others go at once.
+//! * of all who would gain, about two move per round: each moves with probability two divided by
+//!   their number, which anybody can count from public data, and everybody looks again next round;
+//! * in every round each layer has a guardian, drawn afresh by hash from those who serve it, that
+//!   may not leave it. Everybody who looks at the same state agrees on the guardian, so no layer
+//!   empties even if all the others leave at once.
 //!
 //! [`supply`] is the state of the network and shares in it, [`guard`] names the guardians,
 //! [`decide`] decides.

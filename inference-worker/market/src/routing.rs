@@ -2,12 +2,12 @@
 //!
 //! The graph's vertices are (worker, layer at which it is entered); an edge joins a stage that ends
 //! at a layer to a worker that serves that layer. A worker serves from its entry to the end of its
-//! range (clipped to what is asked for), so no worker is on a path twice, and a path exists exactly
-//! if every layer has a usable worker. Edges lead to later layers only: the layer index is a
-//! topological order (Appendix A) for nothing, and relaxing in that order (Appendix B) finds the
+//! range (clipped to what is asked for), so no worker is on a path twice, and a path exists if and
+//! only if every layer has a usable worker. Edges lead to later layers only: the layer index is a
+//! topological order (Appendix A) at no cost, and relaxing in that order (Appendix B) finds the
 //! best path.
 //!
-//! [`bans`] remembers who failed, [`network`] holds what is known and sorts out who cannot serve,
+//! [`bans`] remembers who failed, [`network`] holds what is known and filters out who cannot serve,
 //! [`shortest`] finds the path of least weight, [`pareto`] all paths that no other beats in both
 //! price and time, [`disjoint`] spares for a path that breaks.
 

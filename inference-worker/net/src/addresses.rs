@@ -1,4 +1,4 @@
-//! Where a peer was said to be.
+//! Addresses at which peers are said to be reachable.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

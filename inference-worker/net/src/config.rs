@@ -1,4 +1,4 @@
-//! What a node is told, and the limits that it keeps.
+//! A node's configuration, and its limits.
 
 use std::time::Duration;
 

@@ -2,16 +2,16 @@
 //!
 //! [`Net::start`] listens and dials over TCP and QUIC (libp2p: noise, yamux, identify, ping,
 //! Kademlia; mDNS on request). [`Net::send`] puts a message on the link to a peer, which is opened
-//! when there is none and opened again after it broke; what happens is told as [`NetEvent`]s. A
-//! peer is its ed25519 public key, the same key that the registry names for a worker and that signs
-//! its receipts, so who has a link to it needs no further proof of who it is.
+//! on demand and reopened after it breaks; what happens is reported as [`NetEvent`]s. A peer is its
+//! ed25519 public key, the same key that the registry lists for a worker and that signs its
+//! receipts, so a link needs no further proof of identity.
 //!
 //! One stream carries everything between two peers, in order: a substream per message costs a round
-//! trip each. If both open one at the same moment, both stay, each used by its opener, so that
-//! nothing written is lost.
+//! trip each. If both peers open one at the same moment, both streams stay, each used by its
+//! opener, so that nothing written is lost.
 //!
-//! [`Net::listening`] says where the node can be heard, [`publishable`] and [`announced`] which of
-//! that others should be told, and [`probe`] who answers at an address.
+//! [`Net::listening`] says where the node listens, [`publishable`] and [`announced`] which of those
+//! addresses to publish, and [`probe`] who answers at an address.
 //!
 //! This crate moves bytes. What they mean is decided in `mica-protocol`, which does no I/O.
 //!

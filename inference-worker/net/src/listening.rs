@@ -1,10 +1,10 @@
-//! Where the node can be heard: the listeners that were asked for, and the addresses that each has
-//! told so far.
+//! Where the node listens: the listeners that were requested, and the addresses that each has
+//! reported so far.
 //!
-//! A listener on one address tells one. A listener on an unspecified address (`0.0.0.0`, `::`)
-//! tells one per interface, each in a message of its own and in no order; later it tells of
-//! interfaces that come and go. Nothing says which message is the last of the first ones, so
-//! whoever publishes waits until none has come for a while, and follows what comes later.
+//! A listener on one address reports one. A listener on an unspecified address (`0.0.0.0`, `::`)
+//! reports one per interface, each in its own message and in no particular order; later it reports
+//! interfaces that come and go. Nothing marks the last message of the initial batch, so the
+//! publisher waits until none has arrived for a while, and then follows the changes.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! Dials an address as a stranger would, to see who answers there.
 //!
 //! A node cannot dial itself: the probe is a second node with a key of its own, which lives for one
-//! dial. It learns the instance of the node that answers from what identify says, so that a node
-//! can tell its own answer from that of a copy of itself.
+//! dial. It learns the answering node's instance from its identify message, so that a node can tell
+//! its own answer from that of a copy of itself.
 
 use std::time::Duration;
 

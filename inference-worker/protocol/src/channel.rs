@@ -1,7 +1,7 @@
 //! Money: what a payer has promised on its lanes and what a payee can redeem.
 //!
 //! Both sides keep one ledger per channel and one record per lane. A record is written before
-//! anything that depends on it is sent, so that neither side loses money by a restart: the payee's
+//! anything that depends on it is sent, so that neither side loses money in a restart: the payee's
 //! record holds what it can redeem, the payer's what it has promised.
 
 mod facts;

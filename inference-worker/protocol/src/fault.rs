@@ -1,9 +1,9 @@
 //! Why something was refused, as a number that crosses the wire and a remedy that a person can
 //! follow.
 //!
-//! Numbers never change their meaning and are never used again; a number that this version does not
-//! know reads as [`FaultCode::Unlisted`]. Groups of ten: the link, the session, the offer, money,
-//! steps, receipts, the end.
+//! Numbers never change their meaning and are never reused; a number unknown to this version is
+//! read as [`FaultCode::Unlisted`]. Groups of ten: the link, the session, the offer, money, steps,
+//! receipts, the end.
 
 use core::fmt;
 

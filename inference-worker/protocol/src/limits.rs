@@ -1,7 +1,7 @@
-//! Every bound of the protocol in one place. A peer that crosses one is refused with a code that
-//! names it; none of them is a hint.
+//! Every bound of the protocol in one place. A peer that exceeds one is refused with a code that
+//! names it; none of them is advisory.
 //!
-//! They bound memory and work that a stranger can cause before and after it has paid.
+//! They bound the memory and work that a stranger can cause, before and after paying.
 //! `tests/limits.rs` crosses each of them.
 
 macro_rules! limits {

@@ -1,7 +1,7 @@
-//! How likely the last stage held tokens to be, in numbers that every machine reads alike.
+//! How probable the last stage considered tokens, in numbers that read the same on every machine.
 //!
-//! They are the worker's word. No receipt covers them: a payer can tell that they contradict
-//! themselves, not that they are right.
+//! They are the worker's claim. No receipt covers them: a payer can detect contradictions among
+//! them but cannot verify them.
 
 use bounded_collections::{BoundedVec, ConstU32};
 use codec::{Decode, Encode, MaxEncodedLen};

@@ -1,10 +1,10 @@
 //! Frames: `u32 little-endian length ‖ version byte ‖ SCALE(message)`; the length counts what
 //! follows it.
 //!
-//! The decoder takes bytes as they come from a stream, in pieces of any size, and never holds more
-//! than one frame's bound of them beyond what was pushed in one call. After an error a stream has
-//! no frame boundary any more: the decoder stays failed and the link must be closed, after its
-//! [`WireError::fault_code`] was sent.
+//! The decoder takes bytes as they arrive from a stream, in pieces of any size, and never buffers
+//! more than the bound of one frame beyond what one call pushed. After an error the frame boundary
+//! is lost: the decoder stays failed, and the link must be closed once its
+//! [`WireError::fault_code`] has been sent.
 
 use codec::{Decode, Encode};
 

@@ -1,7 +1,7 @@
 //! `config.toml`: what an operator decides, each setting with its default and its reason.
 //!
 //! Flags of `mica-worker run` override the file for one run. An unknown setting is an error: a
-//! misspelt limit must not be ignored.
+//! misspelt limit must not be silently ignored.
 
 use std::path::{Path, PathBuf};
 

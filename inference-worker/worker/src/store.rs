@@ -1,8 +1,8 @@
-//! What a restart must not lose: the newest promise on every lane, and the receipts given for it.
+//! What a restart must not lose: the newest promise on every lane, and the receipts issued for it.
 //!
 //! Records go to an append-only [`journal`] first, which costs one write per token and a flush only
 //! where money depends on it. When the journal has grown, or the worker stops, everything moves to
-//! the database (redb) in one transaction, and the journal begins anew. Opening the store replays
+//! the database (redb) in one transaction, and the journal starts afresh. Opening the store replays
 //! the journal, so a record counts from the moment its write returned.
 //!
 //! A write that fails (a full disk) leaves the store as it was: the caller stops taking on work and

@@ -1,4 +1,4 @@
-//! BABE: authors a block in each slot that one of our keys has won.
+//! BABE: authors a block in each slot that one of our keys wins.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use substrate_prometheus_endpoint::Registry;
 
 use super::{BabeImport, FullClient, FullPool, FullSelectChain, inherents::SlotAndTime};
 
-/// Part of a slot that a block may take to build; the rest is for its way to the others.
+/// Share of a slot in which a block may be built; the rest is for propagating it.
 const PROPOSAL_SHARE_OF_SLOT: f32 = 0.5;
 
 /// What an author needs.

@@ -1,4 +1,4 @@
-//! GRANDPA: votes on finality with our keys, or only follows the votes of others.
+//! GRANDPA: votes on finality with our keys, or just follows the votes of others.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,7 +18,7 @@ use substrate_prometheus_endpoint::Registry;
 
 use super::{FullPool, GrandpaLink, JUSTIFICATION_PERIOD};
 
-/// Expected time for a vote to reach everybody.
+/// Expected time for a vote to reach all nodes.
 const GOSSIP_DURATION: Duration = Duration::from_millis(333);
 
 /// What a voter needs.

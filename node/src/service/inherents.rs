@@ -1,12 +1,12 @@
-//! What the author of a block puts in by itself: the slot and the time. An importer makes the same
-//! to check them.
+//! The inherents that a block's author adds: the slot and the time. An importer creates the same
+//! ones to check them.
 
 use mica_runtime::{Hash, opaque::Block};
 use sp_consensus_babe::{SlotDuration, inherents::InherentDataProvider as SlotProvider};
 use sp_inherents::CreateInherentDataProviders;
 use sp_timestamp::InherentDataProvider as TimeProvider;
 
-/// Makes slot and time from the machine's clock.
+/// Takes slot and time from the system clock.
 #[derive(Clone)]
 pub struct SlotAndTime {
     /// Length of a slot, from the runtime.

@@ -1,4 +1,4 @@
-//! JSON-RPC beyond what every Substrate node answers: nonces, fees, and the state of BABE and
+//! JSON-RPC methods beyond those of every Substrate node: nonces, fees, and the state of BABE and
 //! GRANDPA.
 
 use std::sync::Arc;
@@ -18,12 +18,12 @@ use substrate_frame_rpc_system::{System, SystemApiServer};
 
 use super::{FullBackend, FullClient, FullPool, FullSelectChain};
 
-/// What the handlers look into.
+/// What the handlers read.
 #[derive(Clone)]
 pub struct Sources {
     /// The chain.
     pub client: Arc<FullClient>,
-    /// Transactions that wait, for the next nonce.
+    /// Pending transactions, for the next nonce.
     pub pool: Arc<FullPool>,
     /// The best chain, for `babe_epochAuthorship`.
     pub select_chain: FullSelectChain,
@@ -41,7 +41,7 @@ pub struct Sources {
     pub finality_proofs: Arc<FinalityProofProvider<FullBackend, Block>>,
 }
 
-/// All handlers in one module.
+/// All the handlers in one module.
 ///
 /// # Errors
 /// If two handlers claim one method's name.

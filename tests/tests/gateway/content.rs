@@ -1,5 +1,5 @@
-//! Names of control tokens in what somebody says: text on every route, and control tokens only
-//! where the caller writes the template.
+//! Names of control tokens in messages: plain text on every route, and control tokens only where
+//! the caller supplies the template.
 
 use mica_tests::{chat_tokens::turns, http};
 use serde_json::{Value, json};

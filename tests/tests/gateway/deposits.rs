@@ -1,4 +1,4 @@
-//! Money in the channels before anybody needs it.
+//! Channels are funded before anybody needs them.
 
 use std::time::Duration;
 

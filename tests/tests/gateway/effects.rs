@@ -1,4 +1,4 @@
-//! What the fields of sampling do to an answer, on every route that generates.
+//! What the sampling fields do to an answer, on every route that generates.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! `curl` transcripts, kept as files. What differs from run to run (times, names drawn at random,
-//! accounts) is written as `<…>`. With `MICA_BLESS=1` the files are written anew.
+//! `curl` transcripts, stored as files. What differs between runs (times, random names, accounts)
+//! is written as `<…>`. `MICA_BLESS=1` rewrites the files.
 
 use std::path::PathBuf;
 use std::process::Command;

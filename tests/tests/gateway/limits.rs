@@ -1,4 +1,4 @@
-//! Budgets, the queue, and a node that is gone.
+//! Budgets, the queue, and a node that disappears.
 
 use std::{
     io::{Read, Write},

@@ -1,4 +1,4 @@
-//! Every command of `docs/gateway.md`, as it stands there: only the port is another one.
+//! Every command of `docs/gateway.md`, verbatim except for the port.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A wire between a program and its node that can be cut and mended, while the node goes on for
+//! A relay between a program and its node that can be cut and restored while the node keeps serving
 //! everybody else.
 
 use std::{

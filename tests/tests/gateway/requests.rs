@@ -1,4 +1,4 @@
-//! Every field of `tests/requests`, as it stands there and as the clients' packages send it.
+//! Every field of `tests/requests`, verbatim and as the client packages send it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

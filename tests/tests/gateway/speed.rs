@@ -1,5 +1,5 @@
-//! What the gateway costs: before the first byte, for each token, after the last one, and how much
-//! more many clients get than one. `make bench` prints it.
+//! What the gateway costs before the first byte, per token and after the last one, and the
+//! throughput of many clients compared with one. `make bench` prints it.
 
 use std::cell::Cell;
 use std::io::Read;

@@ -1,4 +1,4 @@
-//! Workflows over HTTP: one request, several models, every intermediate with what it took.
+//! Workflows over HTTP: one request, several models, every intermediate result with its cost.
 
 use mica_primitives::Balance;
 use mica_tests::{http, process::command};

@@ -1,5 +1,5 @@
-//! Where a worker says that it is: as many ways as others can use, checked, kept true, and refused
-//! where nobody could dial.
+//! The addresses that a worker publishes: every one that others can use, verified, kept up to date,
+//! and refused if nobody could dial them.
 
 use std::{net::UdpSocket, process::Command, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Real nodes: one that runs alone, and four of which one stops.
+//! Real nodes: one that runs alone, and four of which one fails.
 
 use std::time::Duration;
 

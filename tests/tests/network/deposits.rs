@@ -1,5 +1,5 @@
-//! What must stay in an account: no command sends what the chain would refuse, at the exact sum, on
-//! either side.
+//! What must stay in an account: no command sends what the chain would refuse, tested at the exact
+//! amount and just either side of it.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Finality that stands still, and a node that is lost: what was sent is never called not included
-//! unless that is known.
+//! Stalled finality, and a lost node: an extrinsic is reported as not included only when that is
+//! certain.
 
 use std::{
     path::Path,

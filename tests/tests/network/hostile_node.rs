@@ -1,4 +1,4 @@
-//! A node whose answers are made to harm the terminal or the log that they are written to.
+//! A node whose answers are crafted to harm the terminal or the log they are written to.
 
 use jsonrpsee::{
     RpcModule,

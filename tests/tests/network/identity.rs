@@ -1,5 +1,5 @@
-//! One account is one process on one chain: copies of a worker's folder, and a chain that starts
-//! anew under a running worker.
+//! One account is one process on one chain: copies of a worker's folder, and a chain that is reset
+//! under a running worker.
 
 use std::{path::Path, time::Duration};
 

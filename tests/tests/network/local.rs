@@ -1,5 +1,5 @@
-//! What the programs do with a model's file alone, without a network: control tokens, chat
-//! templates, models in several files.
+//! What the programs do with just a model file, without a network: control tokens, chat templates,
+//! models in several files.
 
 use std::{
     fs,

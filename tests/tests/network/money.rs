@@ -1,5 +1,5 @@
-//! Money against cheats: vouchers that must be refused by a real worker and a real chain, and the
-//! limits at which each side stops.
+//! Cheating with money: vouchers that a real worker and a real chain must refuse, and the limits at
+//! which each side stops.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! What a payer's programs do when their records are not what they should be: older than the
-//! promises, lost, elsewhere, cut short by a power cut at either side, or of a chain that is gone.
+//! What a payer's programs do when their records are wrong: older than the promises, lost, in
+//! another place, truncated by a power cut on either side, or from a chain that no longer exists.
 
 use std::{
     fs,

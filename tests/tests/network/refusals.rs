@@ -1,5 +1,5 @@
-//! What users, files, peers and disks can do wrong, told by the real programs: a code, the remedy,
-//! nothing changed, nothing lost.
+//! What users, files, peers and disks can do wrong, as the real programs report it: an exit code
+//! and a remedy, with nothing changed and nothing lost.
 
 use std::{
     path::Path,

@@ -1,4 +1,4 @@
-//! The registry holds a market together: no layer is left bare by a worker that moves.
+//! The registry keeps a market complete: a worker that moves leaves no layer uncovered.
 
 use mica_chain::{Call, Signer, SubmitError, Until};
 use mica_primitives::LayerRange;

@@ -1,4 +1,4 @@
-//! How people are told which stage of a path is meant: by one number, whoever tells it.
+//! How messages identify a stage of a path: by the same number, whichever program says it.
 
 use std::{path::Path, process::Command, time::Duration};
 

@@ -1,5 +1,5 @@
-//! A newcomer becomes a validator with nothing but the page in its hands: it makes keys, syncs,
-//! bonds, is elected, and its votes count.
+//! A newcomer becomes a validator by following the documentation page alone: it generates keys,
+//! syncs, bonds, is elected, and its votes count.
 
 use std::{path::Path, process::Command, time::Duration};
 

@@ -1,5 +1,5 @@
-//! The payer's wallet against a real chain and real workers: what is asked for and when, what is
-//! sent and what is not.
+//! The payer's wallet against a real chain and real workers: what it asks for and when, what it
+//! sends and what it does not.
 
 use std::{
     io::Write,

@@ -134,8 +134,8 @@ impl WalletFile {
         let KdfCost { memory_kib, passes, lanes } = self.kdf;
         let Self { format, version, address, channel_signer, kind, path, salt, nonce, .. } = self;
         let mut text = format!(
-            "{format}\n{version}\n{address}\n{channel_signer}\n{memory_kib}\n{passes}\n{lanes}\\
-             n{salt}\n{nonce}"
+            "{format}\n{version}\n{address}\n{channel_signer}\n{memory_kib}\n{passes}\n{lanes}\n\
+             {salt}\n{nonce}"
         );
         if *version > 1 {
             text.push_str(&format!("\n{kind}\n{path}"));

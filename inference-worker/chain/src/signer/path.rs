@@ -1,12 +1,11 @@
 //! Derivation paths: how one phrase gives many accounts.
 //!
-//! A step is a number or a text, and that is where wallets differ. `subkey`
-//! (`sp_core::crypto::DeriveJunction`) takes for a number what fits into 64 bits, a plus sign
-//! before it included, and everything else for text. polkadot-js takes digits of any number for a
-//! number and `0x` with an even number of hexadecimal digits for bytes. A path that they read
-//! differently leads to two accounts, of which one is empty, so such a path is refused where
-//! somebody writes it. [`DerivationPath::as_subkey`] reads every path as `subkey` does, for those
-//! that are in use already.
+//! A step is a number or text, and wallets differ on which is which. `subkey`
+//! (`sp_core::crypto::DeriveJunction`) reads anything that fits into 64 bits as a number, even with
+//! a leading plus sign, and everything else as text. polkadot-js reads any run of digits as a
+//! number and `0x` with an even number of hexadecimal digits as bytes. A path that they read
+//! differently leads to two accounts, one of them empty, so such a path is refused on input.
+//! [`DerivationPath::as_subkey`] reads every path as `subkey` does, for paths already in use.
 
 use std::{fmt, str::FromStr};
 
@@ -203,8 +202,8 @@ mod tests {
             );
             assert_eq!(path(&format!("/{step}")).is_ok(), alike.contains(&step), "{step}");
         }
-        // What polkadot-js makes of the same steps: `client/wallet/tests/polkadot-js/junctions.mjs` says
-        // how the file was made.
+        // What polkadot-js makes of the same steps: `client/wallet/tests/polkadot-js/junctions.mjs`
+        // says how the file was made.
         for line in
             include_str!("../../../../client/wallet/tests/polkadot-js/junctions.tsv").lines()
         {

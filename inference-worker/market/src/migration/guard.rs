@@ -1,9 +1,9 @@
 //! Who may not leave: one guardian per layer and round.
 //!
-//! Drawn by hash among those who serve the layer, so that everybody who sees the same members names
-//! the same one without a message, and so that the duty goes round. It is a rule among the honest,
-//! not a lock: who ignores it harms only the network's balance for a while, and workers that read
-//! different blocks may name different guardians.
+//! Drawn by hash among those who serve the layer, so that everybody who sees the same members picks
+//! the same one without exchanging messages, and so that the duty rotates. It is a rule for honest
+//! workers, not a lock: one that ignores it only unbalances the network for a while, and workers
+//! that read different blocks may pick different guardians.
 
 use mica_primitives::LayerRange;
 

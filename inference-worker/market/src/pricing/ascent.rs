@@ -5,9 +5,9 @@
 //! [`super::literal`]). The logarithm has the same peak and a slope that never vanishes. For one
 //! layer it is concave, so the peak inside bounds is the peak without them, clamped. Over several
 //! layers there can be several peaks, but all of them lie between the lowest and the highest peak
-//! of the single layers: left of that every layer's profit rises, right of it every layer's falls.
+//! of the single layers: below that range every layer's profit rises, above it every layer's falls.
 //! A bounded grid there finds the best start. The optimiser is argmin's; a better solver is a
-//! change of one line in `climb`.
+//! one-line change in `climb`.
 //!
 //! argmin's line search has no bound of its own, so the problem counts its evaluations and refuses
 //! to go past [`MAX_EVALUATIONS`]. (argmin also takes time stamps for its statistics; no result

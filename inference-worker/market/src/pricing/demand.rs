@@ -3,8 +3,8 @@
 //!
 //! The paper leaves two things open, both closed here. Price and cost have units, constants of the
 //! model's market, so that base units and microseconds can be added. And the payer has an outside
-//! option with a weight of its own: without it a worker alone on a layer is picked whatever it
-//! asks, and its best price is infinite.
+//! option with a weight of its own: without it a worker alone on a layer is picked at any price, so
+//! its best price is infinite.
 
 use mica_primitives::MarketUnits;
 

@@ -1,9 +1,9 @@
 //! The paper's own rule, word for word: a fixed step along the gradient of revenue (P2P-LLM eq. 5).
 //!
-//! Kept to compare against and to draw: with two workers a step of 10 oscillates for ever, with 64
-//! a step of 0.05 creeps, and from a price far too high it stalls whatever the step, because the
-//! probability and with it the gradient have vanished. [`super::best_price`] has none of these
-//! faults; workers use that.
+//! Kept to compare against and to draw: with two workers a step of 10 oscillates forever, with 64
+//! workers a step of 0.05 creeps, and from a price that is far too high it stalls at any step size,
+//! because the probability, and with it the gradient, has vanished. [`super::best_price`] has none
+//! of these faults; workers use that.
 
 use super::revenue::{Bounds, Prospect};
 

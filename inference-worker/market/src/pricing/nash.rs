@@ -1,4 +1,4 @@
-//! Does anybody gain by another price? (P2P-LLM eq. 6)
+//! Does anybody gain by changing its price? (P2P-LLM eq. 6)
 //!
 //! The check is deliberately not the optimiser's: it tries every price of a fine grid and compares
 //! profits, so that a fault in the climb cannot hide here.

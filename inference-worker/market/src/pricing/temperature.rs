@@ -3,8 +3,8 @@
 //!
 //! One parameter, maximum likelihood. The likelihood of a loss is not concave in T, so the fit
 //! first scans a bounded grid and then closes in on the best cell by golden section. A floor keeps
-//! a lucky streak from making the market look infinitely sharp, which would set every worker to
-//! undercut by nothing and take all.
+//! a lucky streak from making the market look infinitely sharp, where undercutting by next to
+//! nothing would win everything.
 
 use super::{
     PricingError,

@@ -1,4 +1,4 @@
-//! Who failed lately, and for how long to leave it out.
+//! Which workers failed recently, and how long to leave each one out.
 //!
 //! Each failure doubles the wait, from [`FIRST_BAN_MS`] to [`LONGEST_BAN_MS`]; a success forgives.
 //! The list is bounded: when it is full, the ban that ends first makes room.

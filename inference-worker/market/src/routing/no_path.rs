@@ -1,4 +1,4 @@
-//! Why there is no path, in words that say what to do about it.
+//! Why there is no path, with a message that says what to do about it.
 
 use std::fmt;
 

@@ -2,13 +2,13 @@
 //! with dominance pruning.
 //!
 //! A label is a partial path: its price, its time, its last worker. Labels move from layer to layer
-//! in topological order; at each layer those that another one beats are dropped. With measured
-//! links one label beats another only if it does so even when the next link is the worst for the
-//! one and the best for the other, so nothing that could win later is lost.
+//! in topological order; at each layer dominated labels are dropped. With measured links a label
+//! dominates another only if it still does when its next link is the worst possible and the other's
+//! the best, so nothing that could win later is lost.
 //!
 //! A frontier can grow with every layer, so labels per layer and workers per edge are bounded.
-//! Where a bound struck, evenly spaced ones are kept, the best paths for a row of α join them, and
-//! [`Frontier::is_exact`] says no.
+//! Where a bound is reached, evenly spaced ones are kept, the best paths for a range of α are
+//! added, and [`Frontier::is_exact`] is false.
 
 use mica_primitives::Balance;
 

@@ -1,13 +1,13 @@
 //! The path of least weight (P2P-LLM Appendix B, weights of eq. 1).
 //!
 //! Weight of a path: `α·Σ price·layers / p_unit + (1−α)·Σ (cost·layers + hop + latency) / c_unit`;
-//! among equals, the faster one.
+//! ties go to the faster path.
 //!
 //! Few edges are looked at. Two workers without measured links that end at the same layer differ
 //! only in price and cost, so from any entry layer only the lighter one can be on the best path:
 //! one pass over the workers leaves at most one per (entry, end), m²/2 edges for m layers whatever
-//! the number of workers. Workers with measured links are kept apart; into each of them lead its
-//! measured links and one more edge, from the nearest of all others, since those have the same
+//! the number of workers. Workers with measured links are kept apart; each of them is entered by
+//! its measured links and by one more edge, from the best of all others, since those share one
 //! latency. O(V + E) in the vertices kept apart and the links measured. The number of stages is
 //! counted only if the best path without counting has too many.
 

@@ -1,4 +1,4 @@
-//! What the chain says about a channel, as far as a voucher's worth depends on it.
+//! What the chain says about a channel, to the extent that a voucher's value depends on it.
 
 use codec::{Decode, Encode};
 use mica_primitives::{

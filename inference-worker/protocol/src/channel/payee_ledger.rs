@@ -2,8 +2,8 @@
 //! check it, and before any work.
 //!
 //! Σ over lanes of what is promised never exceeds the deposit, each tick pays exactly what was
-//! agreed, and a voucher that could not be redeemed in time is refused. A lane that the chain knows
-//! further than this ledger (records lost) takes no session: its receipts cannot be continued.
+//! agreed, and a voucher that could not be redeemed in time is refused. A lane on which the chain
+//! is ahead of this ledger (records were lost) takes no session: its receipts cannot be continued.
 
 use codec::{Decode, Encode};
 use ed25519_dalek::VerifyingKey;

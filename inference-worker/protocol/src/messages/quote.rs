@@ -1,4 +1,4 @@
-//! Quotes: what a worker asks, signed, so that a payer can hold it to its word.
+//! Quotes: what a worker asks, signed, so that a payer can hold it to that.
 
 use codec::{Decode, Encode};
 use ed25519_dalek::SigningKey;

@@ -1,4 +1,5 @@
-//! Tokens: what the last stage drew, for the payer to read and for the first stage to go on with.
+//! Tokens: what the last stage sampled, for the payer to read and for the first stage to continue
+//! from.
 
 use codec::{Decode, Encode};
 

@@ -1,5 +1,5 @@
-//! One stage of a path as its payer sees it: what was agreed, what was paid, how far its account is
-//! settled.
+//! One stage of a path as its payer sees it: what was agreed, what was paid, and how far its
+//! account is settled.
 
 use mica_primitives::{
     Balance, BlockNumber, Hash32, LayerRange, PublicKey, Receipt, Redeem, WorkerAddresses,

@@ -1,11 +1,11 @@
 //! Checking receipts on the payer's side: each stage's chain of leaves, the ends against the
 //! tokens, neighbours against each other.
 //!
-//! A receipt that speaks of tokens which have not arrived waits for them; receipts of neighbours
-//! are compared when both are there. What cannot be right is attributed: to one stage where the
-//! payer itself saw the truth (its own prompt, the tokens that the last stage sent it), to two
-//! neighbours where each says something else of the same bytes — steps between stages are not
-//! signed, so the payer cannot tell which of the two lies, and an audit can.
+//! A receipt about tokens that have not arrived waits for them; receipts of neighbours are compared
+//! when both are there. A contradiction is attributed: to one stage where the payer itself saw the
+//! truth (its own prompt, the tokens that the last stage sent it), to two neighbours where they
+//! disagree about the same bytes — steps between stages are not signed, so the payer cannot tell
+//! which of the two lies, and an audit can.
 
 use mica_primitives::{Hash32, LaneId, LayerRange, Leaf, PublicKey, Receipt};
 use std::collections::{BTreeMap, VecDeque};

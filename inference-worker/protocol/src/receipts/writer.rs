@@ -2,7 +2,7 @@
 //! sixteen positions.
 //!
 //! Leaves end at absolute positions, not at steps, so that every stage of a path writes the same
-//! windows whatever the chunks were, and a payer can compare neighbours leaf by leaf.
+//! windows regardless of chunking, and a payer can compare neighbours leaf by leaf.
 
 use ed25519_dalek::SigningKey;
 use mica_primitives::{Hash32, LaneId, LayerRange, Leaf, Receipt};

@@ -1,4 +1,4 @@
-//! What a worker keeps of one channel: the ledger, and whether its sessions are paid for.
+//! What a worker keeps about one channel: the ledger, and whether its sessions get paid for.
 
 use mica_primitives::PublicKey;
 

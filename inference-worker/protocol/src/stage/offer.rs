@@ -1,4 +1,4 @@
-//! What a worker offers: the other half of every check at an opening.
+//! What a worker offers: the terms that every opening is checked against.
 
 use ed25519_dalek::SigningKey;
 use mica_primitives::{Balance, Hash32, LayerRange, ModelId, PublicKey};

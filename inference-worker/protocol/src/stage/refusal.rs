@@ -1,4 +1,4 @@
-//! A refusal on its way to becoming a fault.
+//! A refusal, before it is sent as a fault.
 
 use mica_primitives::Redeem;
 

@@ -5,8 +5,8 @@
 //! Working ──Close / fault──▶ Finishing ──job done──▶ Settling ──final voucher / deadline──▶ Ended
 //! ```
 //! While it works a session has at most one job in the engine. A step is computed only if
-//! `computed + rows − paid ≤ credit`; otherwise it is held, in a bounded queue, until money comes or
-//! the deadline passes.
+//! `computed + rows − paid ≤ credit`; otherwise it is held, in a bounded queue, until money comes
+//! or the deadline passes.
 
 use mica_primitives::{Balance, Leaf, PublicKey};
 use std::collections::VecDeque;

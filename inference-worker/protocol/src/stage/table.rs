@@ -1,8 +1,8 @@
 //! All sessions of one worker, their channels' ledgers, and the bounds on both.
 //!
-//! An opening is checked against the offer at once and against its channel when the chain has
-//! answered; only then is a cache made. A channel whose sessions end unpaid again and again gets
-//! one session a minute: each that is not paid for costs the worker its credit.
+//! An opening is checked against the offer at once, and against its channel when the chain has
+//! answered; only then is a cache allocated. A channel whose sessions repeatedly end unpaid is
+//! limited to one session a minute: each unpaid one costs the worker the credit it gave.
 
 use mica_primitives::{ChannelId, LaneId, PublicKey, WorkerAddresses};
 use std::collections::BTreeMap;

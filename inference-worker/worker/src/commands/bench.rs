@@ -1,5 +1,5 @@
-//! `mica-worker bench`: how fast this machine computes a model, how near that is to its memory's
-//! speed, and what a token costs it.
+//! `mica-worker bench`: how fast this machine computes a model, how close that comes to its memory
+//! bandwidth, and what a token costs it.
 
 mod machine;
 mod report;

@@ -1,4 +1,4 @@
-//! `mica-worker generate`: the answer of a whole model on this machine, without network or money.
+//! `mica-worker generate`: answers with a whole model on this machine, without network or money.
 //!
 //! For trying a model before serving it, and for comparing one machine's bytes with another's.
 

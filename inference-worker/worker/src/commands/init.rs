@@ -1,4 +1,4 @@
-//! `mica-worker init`: makes the folder of a worker and says what to fund.
+//! `mica-worker init`: creates a worker's folder and says which account to fund.
 
 use std::io::Write;
 

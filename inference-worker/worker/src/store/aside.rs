@@ -1,9 +1,8 @@
-//! Records of a chain that is no more.
+//! Records of a chain that no longer exists.
 //!
-//! A development chain that starts anew gives its channels the numbers of the old chain's: what the
-//! old chain's payers promised must not be taken for promises of the new one's. It is moved, not
-//! deleted, because nobody can know that the old chain never comes back: when it does, its records
-//! are moved back.
+//! A development chain that is reset reuses the old chain's channel numbers: what the old chain's
+//! payers promised must not be taken for promises on the new chain. The records are moved aside,
+//! not deleted, because the old chain may come back; if it does, they are moved back.
 
 use std::{
     io,

@@ -1,4 +1,4 @@
-//! The tables behind the journal.
+//! The database tables behind the journal.
 
 use std::{collections::BTreeMap, path::Path};
 

@@ -1,8 +1,8 @@
 //! The append-only file in front of the database.
 //!
-//! An entry is `u32 little-endian length ‖ first 8 bytes of blake3 ‖ SCALE`. What a crash cut short
-//! fails its check and ends the replay; what a failed write left behind is cut off before the next
-//! one.
+//! An entry is `u32 little-endian length ‖ first 8 bytes of blake3 ‖ SCALE`. An entry truncated by
+//! a crash fails its check and ends the replay; whatever a failed write left behind is truncated
+//! before the next write.
 
 use std::{
     fs::{File, OpenOptions},

@@ -1,4 +1,4 @@
-//! What the system tells about the machine and about this process.
+//! What the operating system reports about the machine and this process.
 
 /// Memory of this process in bytes, where the system tells it (Linux).
 #[derive(Clone, Copy, Debug)]

@@ -1,4 +1,4 @@
-//! What a measurement found, for people and for programs.
+//! The result of a measurement, for people and for programs.
 
 use std::{fmt, time::Duration};
 
