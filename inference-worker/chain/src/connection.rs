@@ -3,11 +3,12 @@
 use std::{
     collections::BTreeMap,
     future::Future,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use codec::Encode;
+use mica_host::lock;
 use mica_primitives::{BlockNumber, Hash32, domain::blake2_256};
 use subxt::{
     OnlineClient, SubstrateConfig,
@@ -200,9 +201,7 @@ impl Chain {
     }
 
     pub(crate) fn nonce_lock(&self, account: AccountId) -> Arc<tokio::sync::Mutex<()>> {
-        // The map holds nothing that a panic could leave half done.
-        let mut nonces = self.inner.nonces.lock().unwrap_or_else(PoisonError::into_inner);
-        nonces.entry(account).or_default().clone()
+        lock(&self.inner.nonces).entry(account).or_default().clone()
     }
 }
 

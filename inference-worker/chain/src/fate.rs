@@ -82,7 +82,7 @@ impl Chain {
         let best = self.best().await?.number;
         let from = best.saturating_sub(blocks.min(MAX_BLOCKS_SEARCHED)).saturating_add(1);
         let mut search = Search { extrinsic, from, to: best, seen: None };
-        Ok(match self.look(&mut search).await? {
+        Ok(match self.search(&mut search).await? {
             Some(place) => Fate::Included(Box::new(self.included(place, extrinsic).await?)),
             None if waiting.iter().any(|bytes| blake2_256(bytes) == extrinsic) => Fate::Waiting,
             None => Fate::Nowhere(from..=best),
@@ -91,7 +91,7 @@ impl Chain {
 
     /// Looks through the blocks in which the extrinsic may be and that are not known to be without
     /// it.
-    pub(crate) async fn look(&self, search: &mut Search) -> Result<Option<Place>, ReadError> {
+    pub(crate) async fn search(&self, search: &mut Search) -> Result<Option<Place>, ReadError> {
         let (last, best) = (self.finalized().await?.number, self.best().await?.number);
         if let Some(block) = search.seen
             && let Some(number) = self.number_in_best_chain(block).await?

@@ -16,6 +16,7 @@
 //! Limits: every request has a deadline ([`REQUEST_TIMEOUT`]), a submission waits at most
 //! [`SUBMIT_TIMEOUT`] by default, lists are read in pages.
 #![forbid(unsafe_code)]
+#![warn(unreachable_pub)]
 
 mod account;
 pub mod address;

@@ -304,10 +304,10 @@ impl Chain {
         };
         let mut unread = String::new();
         loop {
-            // The deadline is over when the last look begins, so it has one of its own.
-            let look = tokio::time::timeout(REQUEST_TIMEOUT, self.look(&mut search)).await;
+            // The deadline is over when the last search begins, so it has one of its own.
+            let found = tokio::time::timeout(REQUEST_TIMEOUT, self.search(&mut search)).await;
             let is_last = Instant::now() + SEARCH_PAUSE > deadline;
-            match look {
+            match found {
                 Ok(Ok(Some(place))) if place.is_final || until == Until::InBlock => {
                     return self.read_outcome(what, search, place).await;
                 }

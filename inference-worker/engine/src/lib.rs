@@ -62,6 +62,6 @@ pub use gguf::{GgufError, GgufFile, TensorView};
 pub use mica_kernels::Isa;
 pub use mica_primitives::{LayerRange, ModelManifest};
 pub use model::{BatchItem, Input, Model, Output, Want};
-pub use sampler::{LogProbabilities, Sampler, log_probabilities};
+pub use sampler::{Likelihood, Sampler, log_probabilities};
 pub use threads::Threads;
 pub use tokenizer::{Bos, PromptText, Special, StreamDecoder, Tokenizer, TokenizerError};

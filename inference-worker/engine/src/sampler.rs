@@ -2,7 +2,7 @@
 
 mod likelihood;
 
-pub use likelihood::{LogProbabilities, log_probabilities};
+pub use likelihood::{Likelihood, log_probabilities};
 
 use mica_kernels::{math, reduce};
 

@@ -1,8 +1,10 @@
 //! Addresses at which peers are said to be reachable.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use libp2p::Multiaddr;
+use mica_host::lock;
+use mica_primitives::WorkerAddresses;
 
 use crate::{config::MAX_ADDRESSES, error::SendError};
 
@@ -41,7 +43,7 @@ impl Addresses {
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 
@@ -55,6 +57,14 @@ impl Known {
     }
 }
 
+/// The addresses of a worker as text, in the order in which it registered them.
+///
+/// The registry takes any bytes. What is no text is no address that anybody could dial, and is left
+/// out: it must not keep a peer from being dialled at the others.
+pub fn address_texts(addresses: &WorkerAddresses) -> Vec<String> {
+    addresses.iter().filter_map(|address| String::from_utf8(address.to_vec()).ok()).collect()
+}
+
 pub(crate) fn multiaddress(text: &str) -> Result<Multiaddr, String> {
     text.parse().map_err(|error: libp2p::multiaddr::Error| error.to_string())
 }
@@ -65,4 +75,19 @@ pub(crate) fn multiaddresses(texts: &[String]) -> Result<Vec<Multiaddr>, SendErr
         multiaddress(text).map_err(|reason| SendError::Address { address: text.clone(), reason })
     };
     texts.iter().take(MAX_ADDRESSES).map(parse).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_text_is_left_out_and_the_others_stay_in_order() {
+        let bytes =
+            [&b"/ip4/192.0.2.1/tcp/1"[..], &[0xff, 0xfe], "/dns4/mica.example/tcp/2".as_bytes()];
+        let addresses: Vec<_> =
+            bytes.iter().map(|bytes| bytes.to_vec().try_into().expect("short")).collect();
+        let addresses = WorkerAddresses::try_from(addresses).expect("few");
+        assert_eq!(address_texts(&addresses), ["/ip4/192.0.2.1/tcp/1", "/dns4/mica.example/tcp/2"]);
+    }
 }

@@ -19,6 +19,7 @@
 //! link, [`EVENTS`] events waiting; a full queue makes its writer wait, and a full event queue
 //! stops reading from the network.
 #![forbid(unsafe_code)]
+#![warn(unreachable_pub)]
 
 mod addresses;
 mod alarm;
@@ -34,6 +35,7 @@ mod probe;
 mod publish;
 mod swarm;
 
+pub use addresses::address_texts;
 pub use alarm::Alarm;
 pub use config::{EVENTS, Instance, MAX_LINKS, Mdns, NetConfig, QUEUED_BYTES, QUEUED_MESSAGES};
 pub use error::{SendError, StartError};

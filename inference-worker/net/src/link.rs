@@ -103,7 +103,7 @@ impl Link {
         }
         self.queue.close();
         self.drain(&mut writers).await;
-        hang_up(&mut writers, &mut ended).await;
+        close_writers(&mut writers, &mut ended).await;
         readers.cancel();
     }
 
@@ -132,7 +132,7 @@ impl Link {
             // The link's task ends the reading when it ends itself.
             let _ = ended.send((id, why)).await;
             if was_refused {
-                // What comes now is not looked at, but taken: see `hang_up`.
+                // What comes now is not looked at, but taken: see `close_writers`.
                 let reason = copy(&mut read, &mut sink())
                     .await
                     .map_or_else(|error| error.to_string(), |_| CLOSED.to_owned());
@@ -173,7 +173,7 @@ impl Link {
         if was_up {
             self.tell(NetEvent::Disconnected { peer: self.key, reason: error.to_string() }).await;
         }
-        hang_up(writers, ended).await;
+        close_writers(writers, ended).await;
         // The swarm may have stopped.
         let _ = self.commands.send(Command::Disconnect { peer: self.peer }).await;
     }
@@ -341,7 +341,7 @@ impl Link {
 ///
 /// Whoever cuts a connection on which something is still coming in resets it, and the peer that
 /// writes into it loses what it has not read yet: of all things the last, which says why.
-async fn hang_up(writers: &mut Vec<Writer>, ended: &mut mpsc::Receiver<(u64, Ended)>) {
+async fn close_writers(writers: &mut Vec<Writer>, ended: &mut mpsc::Receiver<(u64, Ended)>) {
     let _ = timeout(DRAIN, async {
         for writer in writers.iter_mut() {
             // The peer may be gone already.

@@ -49,7 +49,7 @@ impl Listeners {
         (Self { ids, told }, heard)
     }
 
-    pub(crate) fn came(&self, id: ListenerId, address: &Multiaddr) {
+    pub(crate) fn address_added(&self, id: ListenerId, address: &Multiaddr) {
         let address = address.to_string();
         self.change(id, |listener| {
             let is_new =
@@ -61,7 +61,7 @@ impl Listeners {
         });
     }
 
-    pub(crate) fn went(&self, id: ListenerId, address: &Multiaddr) {
+    pub(crate) fn address_removed(&self, id: ListenerId, address: &Multiaddr) {
         let address = address.to_string();
         self.change(id, |listener| {
             let before = listener.addresses.len();
@@ -143,19 +143,19 @@ mod tests {
             (quic, "/ip4/127.0.0.1/udp/0/quic-v1".to_owned()),
         ];
         let (listeners, mut told) = Listeners::new(asked);
-        listeners.came(tcp, &address("/ip4/127.0.0.1/tcp/5"));
+        listeners.address_added(tcp, &address("/ip4/127.0.0.1/tcp/5"));
         let telling = async {
             // Nothing of this is there when the waiting begins.
             tokio::task::yield_now().await;
-            listeners.came(quic, &address("/ip4/127.0.0.1/udp/6/quic-v1"));
+            listeners.address_added(quic, &address("/ip4/127.0.0.1/udp/6/quic-v1"));
             tokio::task::yield_now().await;
-            listeners.came(tcp, &address("/ip4/192.168.0.2/tcp/5"));
+            listeners.address_added(tcp, &address("/ip4/192.168.0.2/tcp/5"));
         };
         let (first, ()) = tokio::join!(settled_within(&mut told, 10 * SOON, SOON), telling);
         assert_eq!(first[0].addresses, ["/ip4/127.0.0.1/tcp/5", "/ip4/192.168.0.2/tcp/5"]);
         assert_eq!(first[1].addresses, ["/ip4/127.0.0.1/udp/6/quic-v1"]);
-        listeners.came(tcp, &address("/ip4/192.168.0.3/tcp/5"));
-        listeners.went(tcp, &address("/ip4/192.168.0.2/tcp/5"));
+        listeners.address_added(tcp, &address("/ip4/192.168.0.3/tcp/5"));
+        listeners.address_removed(tcp, &address("/ip4/192.168.0.2/tcp/5"));
         listeners.closed(quic, "gone".to_owned());
         assert_eq!(listeners.asked(quic).as_deref(), Some("/ip4/127.0.0.1/udp/0/quic-v1"));
         let later = told.borrow().clone();

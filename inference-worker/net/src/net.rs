@@ -2,11 +2,12 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use futures::StreamExt;
 use libp2p::{Multiaddr, PeerId, Stream, multiaddr::Protocol};
+use mica_host::lock;
 use mica_protocol::{Message, wire::encode_frame};
 use tokio::{
     sync::{Semaphore, mpsc, oneshot, watch},
@@ -253,7 +254,7 @@ impl Net {
 
     /// Writes what is queued, for a short time, closes everything and waits for it.
     pub async fn stop(&self) {
-        self.shared.begin_to_stop();
+        self.shared.start_stopping();
         self.shared.driving.close();
         // Everything has its own limit; this one only keeps a bug from hanging the program.
         let _ = timeout(4 * DRAIN, self.shared.driving.wait()).await;
@@ -276,7 +277,7 @@ impl Net {
 
     /// Forgets a link whose task has ended, unless it has been replaced already.
     fn forget(&self, peer: Key, ended: &Handle) {
-        let mut links = self.shared.links.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut links = lock(&self.shared.links);
         if links.get(&peer).is_some_and(|link| link.queue.same_channel(&ended.queue)) {
             links.remove(&peer);
         }
@@ -284,7 +285,7 @@ impl Net {
 }
 
 impl Shared {
-    fn begin_to_stop(&self) {
+    fn start_stopping(&self) {
         self.stop.cancel();
         self.tasks.close();
     }
@@ -294,7 +295,7 @@ impl Shared {
         if self.stop.is_cancelled() {
             return Err(SendError::Stopped);
         }
-        let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        let links = lock(&self.links);
         Ok(links.get(peer).filter(|link| !link.queue.is_closed()).cloned())
     }
 
@@ -302,7 +303,7 @@ impl Shared {
         if self.stop.is_cancelled() {
             return Err(SendError::Stopped);
         }
-        let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut links = lock(&self.links);
         if let Some(link) = links.get(&peer).filter(|link| !link.queue.is_closed()) {
             return Ok(link.clone());
         }
@@ -335,7 +336,7 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.begin_to_stop();
+        self.start_stopping();
     }
 }
 

@@ -55,7 +55,7 @@ impl Driver {
         // A link has a limit for what is queued and one for the farewell.
         self.drive(timeout(2 * DRAIN, links.wait())).await;
         for peer in self.swarm.connected_peers().copied().collect::<Vec<_>>() {
-            self.obey(Command::Disconnect { peer });
+            self.execute(Command::Disconnect { peer });
         }
         let _ = timeout(DRAIN, async {
             while self.swarm.network_info().num_peers() > 0 {
@@ -71,13 +71,13 @@ impl Driver {
         loop {
             tokio::select! {
                 _ = &mut end => return,
-                Some(command) = self.commands.recv() => self.obey(command),
-                event = self.swarm.select_next_some() => self.hear(event),
+                Some(command) = self.commands.recv() => self.execute(command),
+                event = self.swarm.select_next_some() => self.handle_event(event),
             }
         }
     }
 
-    fn obey(&mut self, command: Command) {
+    fn execute(&mut self, command: Command) {
         match command {
             Command::Dial { peer, addresses, done } => self.dial(peer, addresses, done),
             Command::LookUp { peer, done } => {
@@ -123,14 +123,14 @@ impl Driver {
         }
     }
 
-    fn hear(&mut self, event: SwarmEvent<BehaviourEvent>) {
+    fn handle_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::NewListenAddr { listener_id, address } => {
-                self.listeners.came(listener_id, &address);
+                self.listeners.address_added(listener_id, &address);
                 self.tell(NetEvent::Listening { address: address.to_string() });
             }
             SwarmEvent::ExpiredListenAddr { listener_id, address } => {
-                self.listeners.went(listener_id, &address)
+                self.listeners.address_removed(listener_id, &address)
             }
             SwarmEvent::ConnectionEstablished { peer_id, .. } => self.dialled(&peer_id, &Ok(())),
             SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. }

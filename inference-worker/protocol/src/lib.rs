@@ -33,6 +33,7 @@
 //! **Architecture invariant:** no I/O, no clock, no randomness: the same inputs give the same
 //! outputs.
 #![forbid(unsafe_code)]
+#![warn(unreachable_pub)]
 
 pub mod wire;
 

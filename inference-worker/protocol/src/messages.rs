@@ -13,7 +13,7 @@ mod token;
 pub use close::{Close, CloseWhen, Closed, Statement};
 pub use fault::Fault;
 pub use open::{Acceptance, Open, Opened};
-pub use pay::{Pay, Payment};
+pub use pay::{Pay, Payment, PaymentKind};
 pub use promises::{HeldPromises, Promises};
 pub use quote::{Quote, QuoteRequest, SignedQuote};
 pub use receipt::SessionReceipt;

@@ -9,7 +9,7 @@ mod session;
 mod table;
 
 pub use io::{
-    ComputeJob, ComputeResult, Computed, Drawn, SessionEnd, StageInput, StageOutput, Want,
+    ComputeJob, ComputeResult, Computed, Drawn, JobOutput, SessionEnd, StageInput, StageOutput,
 };
 pub use offer::{StageDeadlines, StageIdentity, StageOffer};
 pub use table::StageTable;

@@ -14,7 +14,7 @@ use mica_protocol::{
         PayerLedger, SpendError, VoucherKind, VoucherRule,
     },
     limits::EXPIRY_MARGIN_BLOCKS,
-    messages::Payment,
+    messages::{Payment, PaymentKind},
     signing,
 };
 use proptest::prelude::*;
@@ -181,6 +181,23 @@ fn a_voucher_of_another_kind_or_price_is_refused() {
         Err(LedgerError::WrongKind)
     );
     assert_eq!(payee.accept_voucher(&last, &rule(0, VoucherKind::Final)), Ok(40));
+}
+
+#[test]
+fn a_payment_says_whether_another_follows() {
+    let (_, mut lane, opening) = opened(10_000, 100);
+    let kind = |redeem: &Redeem| Payment::Voucher(Box::new(redeem.clone())).kind();
+    assert_eq!(kind(&opening), PaymentKind::Renewal);
+    assert_eq!(Payment::Tick(tick(&mut lane, 1)).kind(), PaymentKind::Tick);
+    let renewal = lane.renew(1, UNIT, 10, EXPIRES).expect("within the limit");
+    assert_eq!(kind(&renewal), PaymentKind::Renewal);
+    let last = lane.settle(40, EXPIRES).expect("within the limit");
+    assert_eq!(kind(&last), PaymentKind::Final);
+    // Nobody can turn the one into the other: the signature covers the tick chain.
+    let mut forged = renewal;
+    forged.voucher.tick = None;
+    let payee = payee(10_000);
+    assert!(payee.is_signed(&last) && !payee.is_signed(&forged));
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! One file per command: what its command line takes, and a `run` that does it.
 
-pub mod bench;
-pub mod completions;
-pub mod generate;
-pub mod init;
-pub mod market;
-pub mod run;
-pub mod status;
-pub mod tokenize;
+pub(crate) mod bench;
+pub(crate) mod completions;
+pub(crate) mod generate;
+pub(crate) mod init;
+pub(crate) mod market;
+pub(crate) mod run;
+pub(crate) mod status;
+pub(crate) mod tokenize;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 /// The file that `init` writes.
-pub const TEMPLATE: &str = include_str!("config.toml");
+pub(crate) const TEMPLATE: &str = include_str!("config.toml");
 
 /// Why a configuration is refused.
 #[derive(Debug, Error)]
@@ -47,7 +47,7 @@ pub enum ConfigError {
 /// Everything that an operator decides.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Config {
+pub(crate) struct Config {
     /// WebSocket address of a node.
     pub node_url: String,
     /// GGUF file; nothing for the model built into the program.
@@ -75,7 +75,7 @@ pub struct Config {
 /// Where the worker is reached.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct NetworkConfig {
+pub(crate) struct NetworkConfig {
     /// Multiaddresses to listen on.
     pub listen: Vec<String>,
     /// Multiaddresses to publish instead of those listened on; each is dialled once.
@@ -89,7 +89,7 @@ pub struct NetworkConfig {
 /// What the worker asks for, and when it takes it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct MarketConfig {
+pub(crate) struct MarketConfig {
     /// Price, base units per layer-token; with pricing only the first one. Nothing for the
     /// registered one, else the model's price unit.
     #[serde(default, deserialize_with = "money")]
@@ -119,7 +119,7 @@ pub struct MarketConfig {
 /// What the worker risks and holds.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct LimitsConfig {
+pub(crate) struct LimitsConfig {
     /// Positions computed before they are paid.
     pub credit_positions: u16,
     /// Positions of all sessions together; nothing for what half of the free memory holds, which is
@@ -139,7 +139,7 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError`] says which file and what is wrong with it.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+    pub(crate) fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Read {
             path: path.to_owned(),
             reason: error.to_string(),
@@ -151,7 +151,7 @@ impl Config {
     ///
     /// # Errors
     /// The parser's message, with line and column.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         toml::from_str(text).map_err(|error| error.to_string())
     }
 }
@@ -160,7 +160,7 @@ impl Config {
 ///
 /// # Errors
 /// [`ConfigError::Layers`] if it is no range or an empty one.
-pub fn parse_layers(text: &str) -> Result<LayerRange, ConfigError> {
+pub(crate) fn parse_layers(text: &str) -> Result<LayerRange, ConfigError> {
     let refused = || ConfigError::Layers(text.to_owned());
     let (first, end) = text.trim().split_once("..").ok_or_else(refused)?;
     let number = |part: &str| part.trim().parse::<u16>().map_err(|_| refused());

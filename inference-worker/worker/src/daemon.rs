@@ -1,34 +1,63 @@
 //! `mica-worker run`: the tasks of a serving worker, started in order and stopped in reverse.
 //!
-//! `ready` makes everything that one chain needs and registers, [`serve()`] runs it. [`desk`] is
-//! the middle: it owns sessions and money. [`watch`] tells it about the chain, [`redeem`] turns its
-//! promises into money. [`keep`] keeps the registration alive and true: it [`compare`]s it with
-//! what the worker is, looks for [`rivals`] and mends what differs. [`prices`] and [`moves`] follow
-//! the market, taking [`turn`]s with it. [`origin`] notices a chain that starts anew. [`status`]
-//! lets others look in.
+//! `ready` makes everything that one chain needs and registers, `tasks` starts what serves it, and
+//! [`serve()`] ends it in order. All tasks share one `context`. `session_actor` is the middle: it
+//! owns sessions and money. `watch` tells it about the chain, `redeem` turns its promises into
+//! money. `reconcile` keeps the registration alive and true: it compares it with what the worker is
+//! (`compare`), looks for `duplicates` and `repair`s what differs, held back by a `backoff`.
+//! `prices` and `migrator` follow the market; whoever changes the registration holds the
+//! `registration_lock`. `origin` notices a chain that starts anew. `status` lets others look in.
 
-pub mod compare;
-pub mod desk;
-pub mod handle;
-pub mod heartbeat;
-pub mod keep;
-pub mod layers;
-mod mend;
-pub mod moves;
-pub mod network;
-pub mod origin;
-pub mod pace;
-pub mod prices;
-pub mod range;
-mod ready;
-pub mod redeem;
-pub mod register;
-pub mod request;
-pub mod rivals;
-pub mod serve;
-pub mod standing;
-pub mod status;
-pub mod turn;
-pub mod watch;
+pub(crate) mod serve;
 
-pub use serve::serve;
+pub(crate) mod origin;
+
+pub(crate) mod range;
+
+pub(crate) mod network;
+
+pub(crate) mod register;
+
+pub(crate) mod ready;
+
+mod context;
+
+mod tasks;
+
+mod request;
+
+mod session_handle;
+
+mod offers;
+
+mod session_actor;
+
+mod watch;
+
+mod redeem;
+
+pub(crate) mod compare;
+
+mod backoff;
+
+mod duplicates;
+
+mod registration_lock;
+
+mod heartbeat;
+
+mod reconcile;
+
+mod repair;
+
+mod layers;
+
+mod prices;
+
+mod migrator;
+
+mod standing;
+
+pub(crate) mod status;
+
+pub(crate) use serve::serve;

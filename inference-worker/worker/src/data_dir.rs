@@ -2,41 +2,73 @@
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-use eyre::{Context, Result, eyre};
-use tempfile::NamedTempFile;
-
-use crate::exit::{ExitKind, Failure};
+use thiserror::Error;
 
 /// Longest wait for a folder that is only looked at: `status` has it for a moment.
-const GLANCE: Duration = Duration::from_secs(3);
+const LOCK_WAIT: Duration = Duration::from_secs(3);
 /// Pause between two attempts.
-const AGAIN: Duration = Duration::from_millis(100);
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why a folder cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum FolderError {
+    /// No folder was named, and there is none to take instead.
+    #[error("there is no home folder: name a folder with --data-dir")]
+    NoHome,
+    /// It cannot be made.
+    #[error("cannot make {}: choose another --data-dir", path.display())]
+    Make {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Its lock file cannot be written.
+    #[error(
+        "cannot write {}: check that the folder exists, its permissions and the free space",
+        path.display()
+    )]
+    Lock {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another process has it.
+    #[error(
+        "{} is in use: another mica-worker runs with this folder (see `mica-worker status`); stop \
+         it, or give this one a folder and an account of its own with `mica-worker init \
+         --data-dir`",
+        .0.display()
+    )]
+    InUse(PathBuf),
+}
 
 /// The folder of one worker.
 #[derive(Clone, Debug)]
-pub struct DataDir(PathBuf);
+pub(crate) struct DataDir(PathBuf);
 
 impl DataDir {
     /// The folder at `path`, or the default one: `~/.mica/worker`.
     ///
     /// # Errors
     /// If no path is given and there is no home folder.
-    pub fn new(path: Option<PathBuf>) -> Result<Self> {
+    pub(crate) fn new(path: Option<PathBuf>) -> Result<Self, FolderError> {
         if let Some(path) = path {
             return Ok(Self(path));
         }
-        let home = std::env::home_dir()
-            .ok_or_else(|| eyre!("there is no home folder: name a folder with --data-dir"))?;
+        let home = std::env::home_dir().ok_or(FolderError::NoHome)?;
         Ok(Self(home.join(".mica").join("worker")))
     }
 
     /// The folder at `path`.
-    pub const fn at(path: PathBuf) -> Self {
+    pub(crate) const fn at(path: PathBuf) -> Self {
         Self(path)
     }
 
@@ -44,38 +76,36 @@ impl DataDir {
     ///
     /// # Errors
     /// If it cannot be made.
-    pub fn create(&self) -> Result<()> {
+    pub(crate) fn create(&self) -> Result<(), FolderError> {
         let mut builder = std::fs::DirBuilder::new();
         builder.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&self.0).wrap_err_with(|| {
-            format!("cannot make {}: choose another --data-dir", self.0.display())
-        })
+        builder.create(&self.0).map_err(|source| FolderError::Make { path: self.0.clone(), source })
     }
 
     /// The folder itself.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
     /// The configuration.
-    pub fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.0.join("config.toml")
     }
 
     /// Vouchers and receipts.
-    pub fn store(&self) -> PathBuf {
+    pub(crate) fn store(&self) -> PathBuf {
         self.0.join("store.redb")
     }
 
     /// The newest records, before they reach the store.
-    pub fn journal(&self) -> PathBuf {
+    pub(crate) fn journal(&self) -> PathBuf {
         self.0.join("journal.bin")
     }
 
     /// Records of chains that have started anew.
-    pub fn aside(&self) -> PathBuf {
+    pub(crate) fn aside(&self) -> PathBuf {
         self.0.join("aside")
     }
 
@@ -84,21 +114,16 @@ impl DataDir {
     ///
     /// # Errors
     /// If the lock file cannot be written.
-    pub fn try_lock(&self) -> Result<Option<FolderLock>> {
+    pub(crate) fn try_lock(&self) -> Result<Option<FolderLock>, FolderError> {
         let path = self.0.join("worker.lock");
-        let cannot = || {
-            format!(
-                "cannot write {}: check that the folder exists, its permissions and the free space",
-                path.display()
-            )
-        };
+        let refused = |source| FolderError::Lock { path: path.clone(), source };
         let opened =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-        let file = opened.wrap_err_with(cannot)?;
+        let file = opened.map_err(refused)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(error)) => return Err(error).wrap_err_with(cannot),
+            Err(TryLockError::Error(error)) => return Err(refused(error)),
         }
         Ok(Some(FolderLock(file)))
     }
@@ -106,51 +131,32 @@ impl DataDir {
     /// Takes the folder for as long as this process runs.
     ///
     /// # Errors
-    /// [`ExitKind::Storage`] if another process has it, or the lock file cannot be written.
-    pub fn lock(&self) -> Result<FolderLock> {
-        let deadline = Instant::now() + GLANCE;
+    /// [`FolderError::InUse`] if another process has it, [`FolderError::Lock`] if the lock file
+    /// cannot be written.
+    pub(crate) fn lock(&self) -> Result<FolderLock, FolderError> {
+        let deadline = Instant::now() + LOCK_WAIT;
         loop {
             if let Some(lock) = self.try_lock()? {
                 return Ok(lock);
             }
             if Instant::now() >= deadline {
-                let text = format!(
-                    "{} is in use: another mica-worker runs with this folder (see `mica-worker \
-                     status`); stop it, or give this one a folder and an account of its own with \
-                     `mica-worker init --data-dir`",
-                    self.0.display()
-                );
-                return Err(Failure::new(ExitKind::Storage, text).into());
+                return Err(FolderError::InUse(self.0.clone()));
             }
-            std::thread::sleep(AGAIN);
+            std::thread::sleep(RETRY_PAUSE);
         }
     }
 
     /// What a running worker last said of itself.
-    pub fn status(&self) -> PathBuf {
+    pub(crate) fn status(&self) -> PathBuf {
         self.0.join("status.json")
     }
 }
 
 /// The folder is this process's until this is dropped.
 #[derive(Debug)]
-pub struct FolderLock(
+pub(crate) struct FolderLock(
     #[allow(dead_code, reason = "the system unlocks the file when it is closed")] File,
 );
-
-/// A file for `path` with its bytes on the disk, private to its owner, but without its name:
-/// `persist_noclobber` gives it that.
-///
-/// Dropped before that it leaves nothing behind, so a full disk cannot leave half a worker.
-///
-/// # Errors
-/// If the folder is not there or the disk takes no more.
-pub fn staged(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
-    let mut file = NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    Ok(file)
-}
 
 #[cfg(test)]
 mod tests {
@@ -164,7 +170,7 @@ mod tests {
         let lock = folder.lock().expect("free");
         assert!(folder.try_lock().expect("writable").is_none());
         let error = folder.lock().expect_err("taken");
-        assert_eq!(crate::exit::code_of(&error), 11, "{error}");
+        assert!(matches!(error, FolderError::InUse(_)), "{error}");
         drop(lock);
         folder.lock().expect("free again");
     }

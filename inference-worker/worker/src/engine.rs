@@ -3,10 +3,11 @@
 //! Jobs come through a bounded queue; a session has at most one job at a time, so the queue holds
 //! at most one job per session. Jobs that wait are computed together, so that weights are read once
 //! for all of them, and long ones piece by piece, so that a prompt does not keep other sessions
-//! waiting. Answers go to the desk. A session that fails, by an error or a panic, fails alone.
+//! waiting. Answers go to the session actor. A session that fails, by an error or a panic, fails
+//! alone.
 
 mod batch;
-mod worker;
+mod thread;
 
 use std::{
     sync::{
@@ -17,8 +18,7 @@ use std::{
     thread::JoinHandle,
 };
 
-use eyre::{Context, Result, eyre};
-use mica_engine::{Sampler, Threads};
+use mica_engine::{ForwardError, LoadError, Sampler, Threads};
 use mica_primitives::LayerRange;
 use mica_protocol::{
     SessionId,
@@ -27,28 +27,56 @@ use mica_protocol::{
     session::Sampling,
     stage::{ComputeJob, Computed},
 };
+use thiserror::Error;
 use tokio::sync::{mpsc as async_mpsc, oneshot};
 
 use crate::model::ModelSource;
-use worker::Worker;
+use thread::EngineThread;
 
-/// Jobs and orders waiting: every session may open, compute and close.
+/// Jobs and commands waiting: every session may open, compute and close.
 const QUEUE: usize = 4 * MAX_SESSIONS;
 
 /// Positions of a page: sessions take whole pages.
 const PAGE_POSITIONS: usize = mica_engine::cache::PAGE_POSITIONS;
 
+/// Why the engine does not do what it was told.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// No thread.
+    #[error("the system gives no thread for the engine")]
+    Thread(#[source] std::io::Error),
+    /// It was dropped.
+    #[error("the engine has stopped")]
+    Stopped,
+    /// Its thread has ended or its queue is full.
+    #[error("the engine has stopped or does not keep up")]
+    Busy,
+    /// Its thread ended before it answered.
+    #[error("the engine's thread has ended")]
+    Ended(#[source] oneshot::error::RecvError),
+    /// The layers cannot be loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A first computation failed.
+    #[error(transparent)]
+    Measure(#[from] ForwardError),
+    /// Nothing is left for caches.
+    #[error("the layers leave no memory for a session: serve fewer with --layers")]
+    NoMemory,
+}
+
 /// Something for the thread to do.
-enum Order {
+enum Command {
     Open { session: SessionId, layers: LayerRange, max_positions: u32 },
     Compute(ComputeJob),
     Drop { session: SessionId },
-    Load { range: LayerRange, done: oneshot::Sender<Result<u32>> },
+    Load { range: LayerRange, done: oneshot::Sender<Result<u32, EngineError>> },
 }
 
 /// What the memory for keys and values holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Room {
+pub(crate) struct Room {
     /// Sessions at once.
     pub sessions: usize,
     /// Positions of all of them together.
@@ -56,8 +84,8 @@ pub struct Room {
 }
 
 /// A handle to the engine's thread. Dropping it ends the thread after the job in hand.
-pub struct Engine {
-    orders: Option<mpsc::SyncSender<Order>>,
+pub(crate) struct Engine {
+    commands: Option<mpsc::SyncSender<Command>>,
     thread: Option<JoinHandle<()>>,
     /// Pages that the pool has for each layer of the loaded range.
     pages: Arc<AtomicUsize>,
@@ -68,20 +96,20 @@ impl Engine {
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn start(
+    pub(crate) fn start(
         source: Arc<ModelSource>,
         threads: Threads,
         answers: async_mpsc::Sender<Computed>,
-    ) -> Result<Self> {
-        let (orders, received) = mpsc::sync_channel(QUEUE);
+    ) -> Result<Self, EngineError> {
+        let (commands, received) = mpsc::sync_channel(QUEUE);
         let pages = Arc::new(AtomicUsize::new(0));
-        let worker = Worker::new(source, threads, answers, pages.clone());
+        let worker = EngineThread::new(source, threads, answers, pages.clone());
         let thread = std::thread::Builder::new()
             .name("mica-engine".to_owned())
             .spawn(move || worker.run(&received));
         Ok(Self {
-            orders: Some(orders),
-            thread: Some(thread.wrap_err("the system gives no thread for the engine")?),
+            commands: Some(commands),
+            thread: Some(thread.map_err(EngineError::Thread)?),
             pages,
         })
     }
@@ -92,16 +120,16 @@ impl Engine {
     /// # Errors
     /// If the model does not have these layers, they do not fit into memory, or a first computation
     /// fails.
-    pub async fn load(&self, range: LayerRange) -> Result<u32> {
+    pub(crate) async fn load(&self, range: LayerRange) -> Result<u32, EngineError> {
         let (done, loaded) = oneshot::channel();
-        self.order(Order::Load { range, done })?;
-        loaded.await.wrap_err("the engine's thread has ended")?
+        self.send(Command::Load { range, done })?;
+        loaded.await.map_err(EngineError::Ended)?
     }
 
     /// What the memory for keys and values holds, half of what the system had left when the range
     /// was loaded: at most `sessions` sessions, which then always fit, however they share the
     /// positions out among themselves.
-    pub fn room(&self, sessions: usize) -> Room {
+    pub(crate) fn room(&self, sessions: usize) -> Room {
         room(self.pages.load(Ordering::Acquire), sessions)
     }
 
@@ -109,35 +137,40 @@ impl Engine {
     ///
     /// # Errors
     /// If the thread has ended or its queue is full.
-    pub fn open(&self, session: SessionId, layers: LayerRange, max_positions: u32) -> Result<()> {
-        self.order(Order::Open { session, layers, max_positions })
+    pub(crate) fn open(
+        &self,
+        session: SessionId,
+        layers: LayerRange,
+        max_positions: u32,
+    ) -> Result<(), EngineError> {
+        self.send(Command::Open { session, layers, max_positions })
     }
 
     /// Queues a job; its answer comes through the channel given at the start.
     ///
     /// # Errors
     /// If the thread has ended or its queue is full.
-    pub fn compute(&self, job: ComputeJob) -> Result<()> {
-        self.order(Order::Compute(job))
+    pub(crate) fn compute(&self, job: ComputeJob) -> Result<(), EngineError> {
+        self.send(Command::Compute(job))
     }
 
     /// Drops a session's cache.
     ///
     /// # Errors
     /// If the thread has ended or its queue is full.
-    pub fn drop_cache(&self, session: SessionId) -> Result<()> {
-        self.order(Order::Drop { session })
+    pub(crate) fn drop_cache(&self, session: SessionId) -> Result<(), EngineError> {
+        self.send(Command::Drop { session })
     }
 
-    fn order(&self, order: Order) -> Result<()> {
-        let orders = self.orders.as_ref().ok_or_else(|| eyre!("the engine has stopped"))?;
-        orders.try_send(order).map_err(|_| eyre!("the engine has stopped or does not keep up"))
+    fn send(&self, command: Command) -> Result<(), EngineError> {
+        let commands = self.commands.as_ref().ok_or(EngineError::Stopped)?;
+        commands.try_send(command).map_err(|_| EngineError::Busy)
     }
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.orders = None;
+        self.commands = None;
         if let Some(thread) = self.thread.take() {
             // Its panics are caught; what is left is a thread that could not end, which the process
             // will.
@@ -147,7 +180,7 @@ impl Drop for Engine {
 }
 
 /// The engine's sampler for a session's settings.
-pub fn sampler(sampling: &Sampling) -> Sampler {
+pub(crate) fn sampler(sampling: &Sampling) -> Sampler {
     Sampler {
         temperature: sampling.temperature(),
         top_k: sampling.top_k,

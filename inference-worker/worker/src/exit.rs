@@ -1,14 +1,24 @@
 //! Exit codes that scripts and service managers can rely on. Where `mica` has the same kind of
 //! failure the code is the same.
 
-use thiserror::Error;
+use crate::{
+    commands::{init::InitError, run::RunError, status::StatusError},
+    daemon::{
+        network::NetworkError, origin::OriginError, ready::ReadyError, register::RegisterError,
+        serve::ServeError,
+    },
+    data_dir::FolderError,
+    error::Error,
+};
 
 /// Kind of failure.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ExitKind {
+    /// Everything that has no code of its own.
+    Other,
     /// A setting or a flag that cannot work.
     Usage,
-    /// The folder is in use, or cannot be read or written.
+    /// The folder is in use.
     Storage,
     /// The account lacks money.
     Funds,
@@ -20,12 +30,13 @@ pub enum ExitKind {
 
 impl ExitKind {
     /// Every kind, in the order of their codes.
-    pub const ALL: [Self; 5] =
-        [Self::Usage, Self::Storage, Self::Funds, Self::Unwell, Self::Duplicate];
+    pub const ALL: [Self; 6] =
+        [Self::Other, Self::Usage, Self::Storage, Self::Funds, Self::Unwell, Self::Duplicate];
 
     /// What failed, in words for the documentation.
     pub const fn meaning(self) -> &'static str {
         match self {
+            Self::Other => "everything that has no code of its own",
             Self::Usage => {
                 "a flag or setting that cannot work: an address, a port that is taken, a node of \
                  another network than the records are of"
@@ -42,6 +53,7 @@ impl ExitKind {
     /// The process's exit code.
     pub const fn code(self) -> u8 {
         match self {
+            Self::Other => 1,
             Self::Usage => 2,
             Self::Storage => 11,
             Self::Funds => 14,
@@ -51,37 +63,66 @@ impl ExitKind {
     }
 }
 
-/// A failure with an exit code of its own.
-#[derive(Debug, Error)]
-#[error("{text}")]
-pub struct Failure {
-    /// Its kind.
-    pub kind: ExitKind,
-    /// What is wrong and what to do about it.
-    pub text: String,
+/// The exit code of a failed command; 1 if it has none of its own.
+pub fn code_of(error: &Error) -> u8 {
+    let kind = match error {
+        Error::Folder(error)
+        | Error::Init(InitError::Folder(error))
+        | Error::Status(StatusError::Folder(error)) => of_folder(error),
+        Error::Status(StatusError::NotServing(_)) => ExitKind::Unwell,
+        Error::Run(RunError::Serve(error)) => of_serving(error),
+        _ => ExitKind::Other,
+    };
+    kind.code()
 }
 
-impl Failure {
-    /// A failure of this kind.
-    pub fn new(kind: ExitKind, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into() }
+const fn of_folder(error: &FolderError) -> ExitKind {
+    match error {
+        FolderError::InUse(_) => ExitKind::Storage,
+        _ => ExitKind::Other,
     }
 }
 
-/// The exit code of an error; 1 if it has none of its own.
-pub fn code_of(error: &eyre::Report) -> u8 {
-    error.downcast_ref::<Failure>().map_or(1, |failure| failure.kind.code())
+const fn of_serving(error: &ServeError) -> ExitKind {
+    match error {
+        ServeError::Folder(error) => of_folder(error),
+        ServeError::Announce(_) => ExitKind::Usage,
+        ServeError::Ready(ReadyError::Duplicate(_)) => ExitKind::Duplicate,
+        ServeError::Ready(ReadyError::Origin(OriginError::OtherNetwork { .. })) => ExitKind::Usage,
+        ServeError::Ready(ReadyError::Network(
+            NetworkError::Announce(_) | NetworkError::Start(_) | NetworkError::NoAddress,
+        )) => ExitKind::Usage,
+        ServeError::Ready(ReadyError::Register(RegisterError::Funds(_))) => ExitKind::Funds,
+        _ => ExitKind::Other,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use eyre::WrapErr;
+    use crate::daemon::register::FundsError;
+
+    fn serving(error: ServeError) -> u8 {
+        code_of(&Error::Run(RunError::Serve(error)))
+    }
 
     #[test]
-    fn a_code_survives_what_is_said_around_it() {
-        let failed: eyre::Result<()> = Err(Failure::new(ExitKind::Funds, "has nothing").into());
-        assert_eq!(code_of(&failed.wrap_err("registration").expect_err("failed")), 14);
-        assert_eq!(code_of(&eyre::eyre!("anything")), 1);
+    fn a_code_is_found_however_deep_the_failure_lies() {
+        let funds = FundsError {
+            account: mica_chain::AccountId::from([1; 32]),
+            purpose: "register the model",
+            free: 0,
+            needed: 2,
+            stays: 1,
+            missing: 2,
+        };
+        let register = ReadyError::Register(RegisterError::Funds(funds));
+        assert_eq!(serving(ServeError::Ready(register)), 14);
+        assert_eq!(serving(ServeError::Ready(ReadyError::Duplicate(Vec::new()))), 23);
+        let network = ReadyError::Network(NetworkError::NoAddress);
+        assert_eq!(serving(ServeError::Ready(network)), 2);
+        assert_eq!(serving(ServeError::Folder(FolderError::InUse("/tmp".into()))), 11);
+        assert_eq!(serving(ServeError::ActorFailed), 1);
+        assert_eq!(code_of(&Error::Status(StatusError::NotServing(String::new()))), 22);
     }
 }

@@ -8,11 +8,10 @@ use std::path::{Path, PathBuf};
 
 use ed25519_dalek::SigningKey;
 use mica_chain::{Signer, SignerError};
+use mica_host::files::Staged;
 use rand::{RngCore, rngs::OsRng};
 use thiserror::Error;
 use zeroize::Zeroizing;
-
-use crate::data_dir::staged;
 
 const ACCOUNT: &str = "account.key";
 const PEER: &str = "peer.key";
@@ -61,7 +60,7 @@ pub enum KeyError {
 }
 
 /// Both keys.
-pub struct Keys {
+pub(crate) struct Keys {
     /// Holds the stake and is paid.
     pub account: Signer,
     /// Name on the network; signs receipts and quotes.
@@ -69,10 +68,10 @@ pub struct Keys {
 }
 
 /// How a secret URI is read: [`Signer::from_suri`] or [`Signer::from_suri_as_subkey`].
-pub type SecretReader = fn(&str) -> Result<Signer, SignerError>;
+pub(crate) type SecretReader = fn(&str) -> Result<Signer, SignerError>;
 
 /// What `init` made.
-pub struct Created {
+pub(crate) struct Created {
     /// Both keys.
     pub keys: Keys,
     /// The words of a new account, to be shown once; nothing if the account came from a secret URI.
@@ -85,7 +84,7 @@ impl Keys {
     /// # Errors
     /// [`KeyError`] if a key is there already, the secret is no key, or the files cannot be
     /// written.
-    pub fn create(
+    pub(crate) fn create(
         folder: &Path,
         suri: Option<&str>,
         read: SecretReader,
@@ -119,7 +118,7 @@ impl Keys {
     ///
     /// # Errors
     /// [`KeyError`] names the file and what is wrong with it.
-    pub fn read(folder: &Path) -> Result<Self, KeyError> {
+    pub(crate) fn read(folder: &Path) -> Result<Self, KeyError> {
         // A key that is in use is read, whatever other wallets make of its path.
         let account = Signer::from_suri_as_subkey(&read_secret(&folder.join(ACCOUNT))?)?;
         let path = folder.join(PEER);
@@ -145,11 +144,11 @@ fn write_secrets<const N: usize>(secrets: [(PathBuf, &str); N]) -> Result<(), Ke
     };
     let mut files = Vec::with_capacity(N);
     for (path, secret) in secrets {
-        let file = staged(&path, secret.as_bytes()).map_err(|error| refused(&path, error))?;
+        let file = Staged::new(&path, secret.as_bytes()).map_err(|error| refused(&path, error))?;
         files.push((path, file));
     }
     for (path, file) in files {
-        file.persist_noclobber(&path).map_err(|error| refused(&path, error.error))?;
+        file.name_new().map_err(|error| refused(&path, error))?;
     }
     Ok(())
 }

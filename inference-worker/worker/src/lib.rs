@@ -1,28 +1,68 @@
 //! The worker: serves a range of layers of one model, for money.
 //!
-//! The modules follow a worker's life: [`config`] and [`keys`] are made by `init` in a
-//! [`data_dir`]; `run` opens the [`store`], loads the [`model`] into the [`engine`] thread,
-//! registers with the chain and serves: see [`daemon`]. [`pricing`] and [`migration`] follow the
-//! market. [`report`] tells people and programs what happens. [`cli`] and [`commands`] are the
-//! command line, [`exit`] its exit codes.
+//! The modules follow a worker's life: [`cli`] and `commands` read the command line; `config` and
+//! `keys` are made by `init` in a `data_dir`; `run` opens the `store`, loads the `model` into the
+//! `engine` thread, registers with the chain and serves: see `daemon`. `pricing` and `migration`
+//! follow the market. `report` tells people and programs what happens. [`Error`] is why a command
+//! failed, [`exit`] its code.
 //!
 //! **Architecture invariants.** Inference runs on its own thread, never on the async runtime.
-//! Whatever changes a session or its money goes through one place, the daemon's desk, which writes
-//! it down before it acts on it. The rules of a session are in `mica-protocol`, the mathematics of
-//! prices and ranges in `mica-market`, the chain in `mica-chain`, peers in `mica-net`; this crate
-//! connects them.
+//! Whatever changes a session or its money goes through one place, the daemon's session actor,
+//! which writes it down before it acts on it. The rules of a session are in `mica-protocol`, the
+//! mathematics of prices and ranges in `mica-market`, the chain in `mica-chain`, peers in
+//! `mica-net`; this crate connects them.
 #![forbid(unsafe_code)]
+#![warn(unreachable_pub)]
+
+mod config;
+mod daemon;
+mod data_dir;
+mod engine;
+mod error;
+mod keys;
+mod migration;
+mod model;
+mod pricing;
+mod report;
+mod store;
 
 pub mod cli;
-pub mod commands;
-pub mod config;
-pub mod daemon;
-pub mod data_dir;
-pub mod engine;
 pub mod exit;
-pub mod keys;
-pub mod migration;
-pub mod model;
-pub mod pricing;
-pub mod report;
-pub mod store;
+
+mod commands;
+
+use clap::CommandFactory;
+
+use cli::{Cli, Command};
+use commands::{bench, completions, generate, init, market, status, tokenize};
+use data_dir::DataDir;
+pub use error::Error;
+
+/// Runs a command.
+///
+/// # Errors
+/// Why it failed; [`exit::code_of`] has the process's exit code.
+pub fn run(cli: Cli) -> Result<(), Error> {
+    let folder = DataDir::new(cli.data_dir)?;
+    match cli.command {
+        Command::Init(args) => init::run(&args, &folder)?,
+        Command::Run(args) => runtime()?.block_on(commands::run::run(*args, &folder))?,
+        Command::Status(args) => runtime()?.block_on(status::run(args, &folder))?,
+        Command::Market(args) => runtime()?.block_on(market::run(args, &folder))?,
+        Command::Generate(args) => generate::run(&args)?,
+        Command::Tokenize(args) => tokenize::run(&args)?,
+        Command::Bench(args) => bench::run(&args)?,
+        Command::Completions(args) => {
+            completions::run(&args, Cli::command()).map_err(Error::Completions)?
+        }
+    }
+    Ok(())
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(Error::Runtime)
+}

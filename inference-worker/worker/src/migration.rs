@@ -10,9 +10,9 @@ use mica_primitives::{BlockNumber, LayerRange, WorkerRecord};
 
 /// Length of a round in blocks. All workers count the same rounds, so that they agree who guards
 /// which layer; long enough for a move to reach the chain before the others look again.
-pub const ROUND_BLOCKS: BlockNumber = 20;
+pub(crate) const ROUND_BLOCKS: BlockNumber = 20;
 /// When to move. A worker stays for five rounds after a move.
-pub const RULES: Rules =
+pub(crate) const RULES: Rules =
     Rules { gain_threshold: 0.05, minimum_stay: 5 * ROUND_BLOCKS, movers_per_round: 2.0 };
 
 /// What the worker `account` does in the round of block `now`, and why.
@@ -23,7 +23,7 @@ pub const RULES: Rules =
 /// # Errors
 /// [`MigrationError::NoMember`] if `account` is not among `workers`, [`MigrationError::Range`] for
 /// a range beyond the model.
-pub fn decide(
+pub(crate) fn decide(
     layers: u16,
     workers: &[WorkerRecord<AccountId>],
     account: AccountId,
@@ -40,7 +40,7 @@ pub fn decide(
 ///
 /// # Errors
 /// Those of [`decide`].
-pub fn next_range(
+pub(crate) fn next_range(
     layers: u16,
     workers: &[WorkerRecord<AccountId>],
     account: AccountId,
@@ -67,7 +67,7 @@ pub fn next_range(
 ///
 /// # Errors
 /// [`MigrationError::Range`] for a worker whose range ends beyond the model.
-pub fn first_range(
+pub(crate) fn first_range(
     layers: u16,
     workers: &[WorkerRecord<AccountId>],
     width: u16,

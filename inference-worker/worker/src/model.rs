@@ -1,13 +1,32 @@
 //! The model to serve: the built-in one or a GGUF file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use eyre::{Context, Result};
-use mica_engine::{GgufFile, embedded};
+use mica_engine::{GgufError, GgufFile, LoadError, embedded};
 use mica_primitives::{ModelId, ModelManifest};
 
+/// Why a model cannot be served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// The file cannot be used.
+    #[error("cannot serve {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: GgufError,
+    },
+    /// The model in the program cannot be used.
+    #[error("the built-in model is damaged: install the program again")]
+    BuiltIn(#[source] GgufError),
+    /// It has no manifest.
+    #[error("the model cannot be named")]
+    Manifest(#[source] LoadError),
+}
+
 /// An opened model, of which any range of layers can be loaded.
-pub struct ModelSource {
+pub(crate) struct ModelSource {
     /// The file.
     pub file: GgufFile,
     /// What the registry calls it.
@@ -21,15 +40,15 @@ impl ModelSource {
     ///
     /// # Errors
     /// If the file cannot be read, is no GGUF file, or holds a model that this program cannot run.
-    pub fn open(path: Option<&Path>) -> Result<Self> {
+    pub(crate) fn open(path: Option<&Path>) -> Result<Self, ModelError> {
         let file = match path {
             Some(path) => {
-                GgufFile::open(path).wrap_err_with(|| format!("cannot serve {}", path.display()))?
+                let refused = |source| ModelError::File { path: path.to_owned(), source };
+                GgufFile::open(path).map_err(refused)?
             }
-            None => GgufFile::from_bytes(embedded::TINY_Q8_0)
-                .wrap_err("the built-in model is damaged: install the program again")?,
+            None => GgufFile::from_bytes(embedded::TINY_Q8_0).map_err(ModelError::BuiltIn)?,
         };
-        let manifest = file.manifest().wrap_err("the model cannot be named")?;
+        let manifest = file.manifest().map_err(ModelError::Manifest)?;
         Ok(Self { id: manifest.id(), manifest, file })
     }
 }

@@ -1,6 +1,6 @@
 //! What to ask: the best price against the other workers of our layers, and why.
 //!
-//! Pure: the caller reads the chain and the desk, asks here, and acts. The mathematics is
+//! Pure: the caller reads the chain and the session actor, asks here, and acts. The mathematics is
 //! `mica-market`'s; this file only says what the worker believes of its payers, whom it counts as a
 //! rival, what being busy is worth, and when a change is worth its fee.
 
@@ -11,12 +11,12 @@ use mica_market::pricing::{Bounds, Demand, Offer, PricingError, Prospect, Units,
 use mica_primitives::{Balance, MarketUnits, WorkerRecord, WorkerStatus};
 
 /// α that payers are taken to have: as fond of money as of time.
-pub const ALPHA: f64 = 0.5;
+pub(crate) const ALPHA: f64 = 0.5;
 /// How evenly payers spread over unequal offers, in units of weight: the paper's 1.
-pub const TEMPERATURE: f64 = 1.0;
+pub(crate) const TEMPERATURE: f64 = 1.0;
 /// Weight at which a payer rather does without. It keeps the price of a worker without rivals
 /// finite: about six price units.
-pub const RESERVATION_WEIGHT: f64 = 4.0;
+pub(crate) const RESERVATION_WEIGHT: f64 = 4.0;
 /// Utilisation above which a sale displaces another one.
 const BUSY: f64 = 0.8;
 /// Least relative change of the price that is worth a transaction.
@@ -24,7 +24,7 @@ const WORTH_A_FEE: f64 = 0.01;
 
 /// Between what the price may move. All in base units per layer-token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PriceLimits {
+pub(crate) struct PriceLimits {
     /// Least price.
     pub floor: Balance,
     /// Highest price.
@@ -35,7 +35,7 @@ pub struct PriceLimits {
 
 /// What the worker sees when it looks at the market.
 #[derive(Clone, Copy, Debug)]
-pub struct PriceView<'a> {
+pub(crate) struct PriceView<'a> {
     /// Its own record.
     pub own: &'a WorkerRecord<AccountId>,
     /// The other workers that are online, of any layers; those that share none of ours do not
@@ -49,7 +49,7 @@ pub struct PriceView<'a> {
 
 /// Why a price is what it should be.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum PriceReason {
+pub(crate) enum PriceReason {
     /// It is the best response to the rivals' prices.
     BestResponse,
     /// It is higher than that, because there is more demand than room.
@@ -61,7 +61,7 @@ pub enum PriceReason {
 
 /// A price and its reason.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PriceAdvice {
+pub(crate) struct PriceAdvice {
     /// Base units per layer-token.
     pub price: Balance,
     /// Why.
@@ -74,7 +74,7 @@ pub struct PriceAdvice {
 
 impl PriceAdvice {
     /// Whether the change is worth a transaction.
-    pub fn pays(&self) -> bool {
+    pub(crate) fn pays(&self) -> bool {
         self.change.abs() >= WORTH_A_FEE
     }
 }
@@ -94,7 +94,7 @@ impl fmt::Display for PriceAdvice {
 ///
 /// # Errors
 /// [`PricingError::Unit`] for units of zero.
-pub fn demand(units: MarketUnits) -> Result<Demand, PricingError> {
+pub(crate) fn demand(units: MarketUnits) -> Result<Demand, PricingError> {
     Demand::new(ALPHA, TEMPERATURE, Units::from(units), Some(RESERVATION_WEIGHT))
 }
 
@@ -107,7 +107,10 @@ pub fn demand(units: MarketUnits) -> Result<Demand, PricingError> {
 /// # Errors
 /// [`PricingError::Unprofitable`] if the ceiling does not exceed the expense;
 /// [`PricingError::EmptyBounds`] if the floor is above it.
-pub fn advise(view: PriceView<'_>, limits: PriceLimits) -> Result<PriceAdvice, PricingError> {
+pub(crate) fn advise(
+    view: PriceView<'_>,
+    limits: PriceLimits,
+) -> Result<PriceAdvice, PricingError> {
     let PriceView { own, rivals, units, utilisation } = view;
     let demand = demand(units)?;
     let bounds = Bounds::new(limits.floor as f64, limits.ceiling as f64)?;

@@ -3,8 +3,9 @@
 
 use std::io::Write;
 
+use mica_host::json;
 use mica_primitives::{Balance, BlockNumber, ChannelId, LaneId, LayerRange, ModelId};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 /// Something worth telling. Money is a decimal string of base units: JSON numbers end at 2^53.
 #[derive(Clone, Debug, Serialize)]
@@ -14,15 +15,16 @@ use serde::{Serialize, Serializer};
     missing_docs,
     reason = "the fields say what they are; docs/worker.md names those to act on"
 )]
-pub enum Event {
+pub(crate) enum Event {
     Connected {
         node_url: String,
         genesis: String,
         block: BlockNumber,
     },
     Loaded {
-        #[serde(serialize_with = "shown")]
+        #[serde(serialize_with = "json::text")]
         model: ModelId,
+        #[serde(serialize_with = "json::layers::serialize")]
         layers: LayerRange,
         cost_us_per_layer_token: u32,
     },
@@ -30,66 +32,70 @@ pub enum Event {
         address: String,
     },
     ModelRegistered {
-        #[serde(serialize_with = "shown")]
+        #[serde(serialize_with = "json::text")]
         model: ModelId,
         block: BlockNumber,
-        #[serde(serialize_with = "decimal")]
+        #[serde(serialize_with = "json::money::serialize")]
         fee: Balance,
     },
     Registered {
         account: String,
         peer: String,
-        #[serde(serialize_with = "shown")]
+        #[serde(serialize_with = "json::text")]
         model: ModelId,
+        #[serde(serialize_with = "json::layers::serialize")]
         layers: LayerRange,
-        #[serde(serialize_with = "decimal")]
+        #[serde(serialize_with = "json::money::serialize")]
         price_per_layer_token: Balance,
-        #[serde(serialize_with = "decimal")]
+        #[serde(serialize_with = "json::money::serialize")]
         stake: Balance,
         block: BlockNumber,
     },
     Serving {
+        #[serde(serialize_with = "json::layers::serialize")]
         layers: LayerRange,
-        #[serde(serialize_with = "decimal")]
+        #[serde(serialize_with = "json::money::serialize")]
         price_per_layer_token: Balance,
     },
     SessionEnded {
         session: String,
-        #[serde(serialize_with = "shown")]
+        #[serde(serialize_with = "json::text")]
         channel: ChannelId,
         lane: LaneId,
         positions: u32,
-        #[serde(serialize_with = "decimal")]
+        #[serde(serialize_with = "json::money::serialize")]
         earned: Balance,
-        #[serde(serialize_with = "decimal")]
+        #[serde(serialize_with = "json::money::serialize")]
         unpaid: Balance,
         settled: bool,
         fault: Option<String>,
     },
     Redeemed {
-        #[serde(serialize_with = "shown")]
+        #[serde(serialize_with = "json::text")]
         channel: ChannelId,
         lane: LaneId,
         seq: u64,
-        #[serde(serialize_with = "decimal")]
+        #[serde(serialize_with = "json::money::serialize")]
         paid: Balance,
         receipts: u64,
-        #[serde(serialize_with = "decimal")]
+        #[serde(serialize_with = "json::money::serialize")]
         fee: Balance,
         block: BlockNumber,
     },
     ChannelClosed {
-        #[serde(serialize_with = "shown")]
+        #[serde(serialize_with = "json::text")]
         channel: ChannelId,
         block: BlockNumber,
     },
     PriceSet {
-        #[serde(serialize_with = "decimal")]
+        #[serde(serialize_with = "json::money::serialize")]
         price_per_layer_token: Balance,
         block: BlockNumber,
     },
     Moved {
+        #[serde(serialize_with = "json::layers::serialize")]
         from: LayerRange,
+        #[serde(serialize_with = "json::layers::serialize")]
         to: LayerRange,
         block: BlockNumber,
     },
@@ -120,16 +126,16 @@ pub enum Event {
         sessions: usize,
     },
     Stopped {
-        #[serde(serialize_with = "decimal")]
+        #[serde(serialize_with = "json::money::serialize")]
         earned: Balance,
-        #[serde(serialize_with = "decimal")]
+        #[serde(serialize_with = "json::money::serialize")]
         unredeemed: Balance,
     },
 }
 
 /// In which form.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Form {
+pub(crate) enum Form {
     /// A sentence per line.
     Text,
     /// A JSON object per line.
@@ -138,16 +144,16 @@ pub enum Form {
 
 /// Tells events.
 #[derive(Clone, Copy, Debug)]
-pub struct Reporter(Form);
+pub(crate) struct Reporter(Form);
 
 impl Reporter {
     /// One that tells in this form.
-    pub const fn new(form: Form) -> Self {
+    pub(crate) const fn new(form: Form) -> Self {
         Self(form)
     }
 
     /// Tells one event. A reader that has gone away is no reason to stop serving.
-    pub fn tell(&self, event: &Event) {
+    pub(crate) fn emit(&self, event: &Event) {
         let line = match self.0 {
             Form::Json => serde_json::to_string(event).unwrap_or_default(),
             Form::Text => event.to_string(),
@@ -242,18 +248,6 @@ impl std::fmt::Display for Event {
     }
 }
 
-/// As people and other programs write it: ids in hex.
-pub(crate) fn shown<T: std::fmt::Display, S: Serializer>(
-    value: &T,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
-}
-
-pub(crate) fn decimal<S: Serializer>(amount: &Balance, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(amount)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -267,7 +261,7 @@ mod tests {
         let line = serde_json::to_string(&event).expect("serializes");
         let value: serde_json::Value = serde_json::from_str(&line).expect("is JSON");
         assert_eq!(value["event"], "serving");
-        assert_eq!(value["layers"]["end"], 3);
+        assert_eq!(value["layers"], serde_json::json!([0, 3]));
         assert_eq!(value["price_per_layer_token"], Balance::MAX.to_string());
         assert!(!line.contains('\n') && !event.to_string().contains('\n'));
     }

@@ -24,7 +24,7 @@ use crate::data_dir::DataDir;
 use database::Database;
 use journal::Journal;
 
-pub use aside::{put_aside, take_back};
+pub(crate) use aside::{put_aside, take_back};
 
 /// Bytes of journal after which it is moved to the database.
 const CHECKPOINT_BYTES: u64 = 4 << 20;
@@ -75,7 +75,7 @@ pub enum StoreError {
 }
 
 /// Name of a lane: the channel and its number.
-pub type LaneKey = (ChannelId, LaneId);
+pub(crate) type LaneKey = (ChannelId, LaneId);
 
 /// One line of the journal.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
@@ -94,7 +94,7 @@ enum Entry {
 /// The chain that the records are of, and how far it was seen: by these a chain that starts anew is
 /// told from a node that is behind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
-pub struct ChainMark {
+pub(crate) struct ChainMark {
     /// Hash of block 0.
     pub genesis: Hash32,
     /// Hash of block 1, once it was known.
@@ -105,18 +105,18 @@ pub struct ChainMark {
 
 impl ChainMark {
     /// A chain with this origin, seen final up to `height`.
-    pub const fn new(origin: ChainOrigin, height: BlockNumber) -> Self {
+    pub(crate) const fn new(origin: ChainOrigin, height: BlockNumber) -> Self {
         Self { genesis: origin.genesis, first_block: origin.first_block, height }
     }
 
     /// Where the chain begins.
-    pub const fn origin(&self) -> ChainOrigin {
+    pub(crate) const fn origin(&self) -> ChainOrigin {
         ChainOrigin { genesis: self.genesis, first_block: self.first_block }
     }
 }
 
 /// The worker's store. One process has it at a time.
-pub struct Store {
+pub(crate) struct Store {
     database: Database,
     journal: Journal,
     /// What the journal holds and the database does not.
@@ -130,7 +130,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] if it is in use, damaged or not accessible.
-    pub fn open(folder: &DataDir) -> Result<Self, StoreError> {
+    pub(crate) fn open(folder: &DataDir) -> Result<Self, StoreError> {
         let database = Database::open(&folder.store())?;
         let (journal, entries) = Journal::open(&folder.journal())?;
         let mut store = Self {
@@ -150,7 +150,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Write`]; the last record stands.
-    pub fn put_lane(&mut self, record: PayeeLaneRecord) -> Result<(), StoreError> {
+    pub(crate) fn put_lane(&mut self, record: PayeeLaneRecord) -> Result<(), StoreError> {
         self.append(Entry::Lane(record))
     }
 
@@ -158,7 +158,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Write`].
-    pub fn put_receipt(
+    pub(crate) fn put_receipt(
         &mut self,
         channel: ChannelId,
         lane: LaneId,
@@ -172,7 +172,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Write`].
-    pub fn put_mark(&mut self, mark: ChainMark) -> Result<(), StoreError> {
+    pub(crate) fn put_mark(&mut self, mark: ChainMark) -> Result<(), StoreError> {
         self.append(Entry::Mark(mark))
     }
 
@@ -180,7 +180,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot be read.
-    pub fn mark(&self) -> Result<Option<ChainMark>, StoreError> {
+    pub(crate) fn mark(&self) -> Result<Option<ChainMark>, StoreError> {
         self.mark.map_or_else(|| self.database.mark(), |mark| Ok(Some(mark)))
     }
 
@@ -188,7 +188,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Write`].
-    pub fn flush(&mut self) -> Result<(), StoreError> {
+    pub(crate) fn flush(&mut self) -> Result<(), StoreError> {
         self.journal.flush()
     }
 
@@ -196,7 +196,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot be read.
-    pub fn lanes(&self) -> Result<Vec<PayeeLaneRecord>, StoreError> {
+    pub(crate) fn lanes(&self) -> Result<Vec<PayeeLaneRecord>, StoreError> {
         let mut lanes = self.database.lanes()?;
         for (key, record) in &self.lanes {
             lanes.insert(*key, record.clone());
@@ -204,11 +204,16 @@ impl Store {
         Ok(lanes.into_values().collect())
     }
 
-    /// The receipts of a lane, in order.
+    /// The receipts of a lane, in order: kept for audits, and read by tests only so far.
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot be read.
-    pub fn receipts(&self, channel: ChannelId, lane: LaneId) -> Result<Vec<Receipt>, StoreError> {
+    #[cfg(test)]
+    pub(crate) fn receipts(
+        &self,
+        channel: ChannelId,
+        lane: LaneId,
+    ) -> Result<Vec<Receipt>, StoreError> {
         let mut receipts = self.database.receipts(channel, lane)?;
         for ((_, _, index), receipt) in
             self.receipts.range((channel, lane, 0)..=(channel, lane, u64::MAX))
@@ -222,16 +227,16 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot be written; nothing is dropped then.
-    pub fn forget(&mut self, channel: ChannelId) -> Result<(), StoreError> {
+    pub(crate) fn forget(&mut self, channel: ChannelId) -> Result<(), StoreError> {
         self.checkpoint()?;
         self.database.forget(channel)
     }
 
-    /// Moves the journal to the database.
+    /// Migrator the journal to the database.
     ///
     /// # Errors
     /// [`StoreError::Write`]; the journal stays as it was.
-    pub fn checkpoint(&mut self) -> Result<(), StoreError> {
+    pub(crate) fn checkpoint(&mut self) -> Result<(), StoreError> {
         if self.lanes.is_empty() && self.receipts.is_empty() && self.mark.is_none() {
             return self.journal.clear();
         }

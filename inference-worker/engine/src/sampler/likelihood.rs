@@ -9,7 +9,7 @@ use super::best;
 
 /// Natural logarithms of probabilities over the whole vocabulary, before any temperature.
 #[derive(Clone, PartialEq, Debug)]
-pub struct LogProbabilities {
+pub struct Likelihood {
     /// Of the token that was asked about; −∞ outside the vocabulary.
     pub token: f64,
     /// Ids and log probabilities of the most likely tokens, most likely first, equal ones by id.
@@ -19,11 +19,11 @@ pub struct LogProbabilities {
 /// Log probabilities of `token` and of the `count` most likely tokens, by a softmax over `logits`
 /// (`[vocabulary]`) as they are: neither temperature nor top-k nor top-p plays a part. In no
 /// receipt. NaN if the logits are no distribution.
-pub fn log_probabilities(logits: &[f32], token: u32, count: usize) -> LogProbabilities {
+pub fn log_probabilities(logits: &[f32], token: u32, count: usize) -> Likelihood {
     let largest = f64::from(reduce::max(logits));
     let total: f64 = logits.iter().map(|&logit| (f64::from(logit) - largest).exp()).sum();
     let of = |logit: f32| f64::from(logit) - largest - total.ln();
-    LogProbabilities {
+    Likelihood {
         token: logits.get(token as usize).map_or(f64::NEG_INFINITY, |&logit| of(logit)),
         top: best(logits, count).into_iter().map(|(logit, id)| (id, of(logit))).collect(),
     }
@@ -47,7 +47,7 @@ mod tests {
         );
         assert_eq!(
             log_probabilities(&logits, 2, 0),
-            LogProbabilities { token: f64::NEG_INFINITY, top: vec![] }
+            Likelihood { token: f64::NEG_INFINITY, top: vec![] }
         );
         assert_eq!(
             log_probabilities(&logits, 5, 9).token,
@@ -61,12 +61,12 @@ mod tests {
     fn large_logits_do_not_overflow_and_no_distribution_is_told_as_such() {
         assert_eq!(
             log_probabilities(&[3e38, -3e38], 0, 1),
-            LogProbabilities { token: 0.0, top: vec![(0, 0.0)] }
+            Likelihood { token: 0.0, top: vec![(0, 0.0)] }
         );
         assert!(log_probabilities(&[f32::NEG_INFINITY; 3], 1, 1).token.is_nan());
         assert_eq!(
             log_probabilities(&[], 0, 4),
-            LogProbabilities { token: f64::NEG_INFINITY, top: vec![] }
+            Likelihood { token: f64::NEG_INFINITY, top: vec![] }
         );
     }
 

@@ -25,3 +25,26 @@ pub enum Payment {
     #[codec(index = 1)]
     Voucher(Box<Redeem>),
 }
+
+/// What a payment says that it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PaymentKind {
+    /// The next preimage.
+    Tick,
+    /// A voucher with the next tick chain: the session goes on.
+    Renewal,
+    /// A voucher without a tick chain: nothing is paid after it, and its sum is exact.
+    Final,
+}
+
+impl Payment {
+    /// What it says that it is. The payer has signed that: whether a voucher carries a tick chain is
+    /// part of it.
+    pub const fn kind(&self) -> PaymentKind {
+        match self {
+            Self::Tick(_) => PaymentKind::Tick,
+            Self::Voucher(redeem) if redeem.voucher.tick.is_some() => PaymentKind::Renewal,
+            Self::Voucher(_) => PaymentKind::Final,
+        }
+    }
+}

@@ -85,12 +85,12 @@ pub struct ComputeJob {
     /// Token ids or hidden states.
     pub payload: Payload,
     /// What is wanted.
-    pub want: Want,
+    pub want: JobOutput,
 }
 
 /// What a job must answer with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Want {
+pub enum JobOutput {
     /// [`ComputeResult::Hidden`] of all rows.
     Hidden,
     /// [`ComputeResult::Sampled`] with nothing: prefill at the last stage.

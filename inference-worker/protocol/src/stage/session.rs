@@ -12,8 +12,8 @@ use mica_primitives::{Balance, Leaf, PublicKey};
 use std::collections::VecDeque;
 
 use super::{
-    ComputeJob, ComputeResult, Computed, Drawn, SessionEnd, StageDeadlines, StageIdentity,
-    StageOutput, Want, opening::Agreed, refusal::Refusal,
+    ComputeJob, ComputeResult, Computed, Drawn, JobOutput, SessionEnd, StageDeadlines,
+    StageIdentity, StageOutput, opening::Agreed, refusal::Refusal,
 };
 use crate::{
     FaultCode,
@@ -21,15 +21,15 @@ use crate::{
     clock::Now,
     limits::{MAX_HELD_POSITIONS, MAX_JOB_POSITIONS},
     messages::{
-        Close, CloseWhen, Closed, Fault, Message, Pay, Payload, Payment, SessionReceipt, Statement,
-        Step, Token,
+        Close, CloseWhen, Closed, Fault, Message, Pay, Payload, Payment, PaymentKind,
+        SessionReceipt, Statement, Step, Token,
     },
     receipts::{ReceiptWriter, WriterScope, sign_leaf},
     session::StopReason,
 };
 
 /// What a session works with while it handles one input.
-pub(super) struct Surroundings<'a> {
+pub(super) struct SessionContext<'a> {
     pub(super) identity: &'a StageIdentity,
     pub(super) deadlines: &'a StageDeadlines,
     pub(super) ledger: &'a mut PayeeLedger,
@@ -130,30 +130,30 @@ impl StageSession {
     }
 
     /// Time has passed.
-    pub(super) fn wake(&mut self, around: &mut Surroundings<'_>) {
-        if around.now.ms < self.deadline_ms(around.deadlines) {
+    pub(super) fn wake(&mut self, context: &mut SessionContext<'_>) {
+        if context.now.ms < self.deadline_ms(context.deadlines) {
             return;
         }
         match self.phase {
             Phase::Ended => {}
-            Phase::Settling(fault) => self.end(false, fault, around),
+            Phase::Settling(fault) => self.end(false, fault, context),
             Phase::Working | Phase::Finishing(_) if self.job.is_some() => {
                 // The engine may still answer; nothing waits for it any more, and its positions are
                 // not charged.
                 self.job = None;
-                self.fail(Refusal::new(FaultCode::ComputeLate, "a step took too long"), around);
+                self.fail(Refusal::new(FaultCode::ComputeLate, "a step took too long"), context);
             }
-            Phase::Finishing(fault) => self.settle(fault, around),
+            Phase::Finishing(fault) => self.settle(fault, context),
             Phase::Working if !self.held.is_empty() => {
                 let text = format!(
                     "{} positions computed, {} paid",
                     self.computed,
-                    self.paid_positions(around.ledger)
+                    self.paid_positions(context.ledger)
                 );
-                self.fail(Refusal::new(FaultCode::CreditExhausted, text), around);
+                self.fail(Refusal::new(FaultCode::CreditExhausted, text), context);
             }
             Phase::Working => {
-                self.fail(Refusal::new(FaultCode::Silent, "no step came in time"), around)
+                self.fail(Refusal::new(FaultCode::Silent, "no step came in time"), context)
             }
         }
     }
@@ -163,14 +163,14 @@ impl StageSession {
         &mut self,
         from: PublicKey,
         message: Message,
-        around: &mut Surroundings<'_>,
+        context: &mut SessionContext<'_>,
     ) -> Result<(), Refusal> {
         match message {
-            Message::Step(step) => self.step(from, step, around),
-            Message::Token(token) => self.token(from, token, around),
-            Message::Pay(pay) => self.pay(from, pay, around),
-            Message::Close(close) => self.close(from, close, around),
-            Message::Fault(fault) => self.fault(from, &fault, around),
+            Message::Step(step) => self.step(from, step, context),
+            Message::Token(token) => self.token(from, token, context),
+            Message::Pay(pay) => self.pay(from, pay, context),
+            Message::Close(close) => self.close(from, close, context),
+            Message::Fault(fault) => self.fault(from, &fault, context),
             other => Err(Refusal::new(
                 FaultCode::WrongDirection,
                 format!("a stage takes no {}", other.kind()),
@@ -182,7 +182,7 @@ impl StageSession {
         &mut self,
         from: PublicKey,
         step: Step,
-        around: &mut Surroundings<'_>,
+        context: &mut SessionContext<'_>,
     ) -> Result<(), Refusal> {
         if from != self.agreed.previous {
             return Err(Refusal::new(
@@ -194,8 +194,8 @@ impl StageSession {
             return Ok(());
         }
         match self.check_step(&step) {
-            Ok(()) => self.take_step(step, around),
-            Err(refusal) => self.fail(refusal, around),
+            Ok(()) => self.take_step(step, context),
+            Err(refusal) => self.fail(refusal, context),
         }
         Ok(())
     }
@@ -245,21 +245,21 @@ impl StageSession {
         Ok(())
     }
 
-    fn take_step(&mut self, step: Step, around: &mut Surroundings<'_>) {
+    fn take_step(&mut self, step: Step, context: &mut SessionContext<'_>) {
         if self.held.is_empty() && self.job.is_none() {
-            self.since_ms = around.now.ms;
+            self.since_ms = context.now.ms;
         }
         self.received += u32::from(step.rows);
         self.decoding |= step.sample;
         self.held.push_back(step);
-        self.advance(around);
+        self.advance(context);
     }
 
     fn token(
         &mut self,
         from: PublicKey,
         token: Token,
-        around: &mut Surroundings<'_>,
+        context: &mut SessionContext<'_>,
     ) -> Result<(), Refusal> {
         if self.agreed.index != 0 || self.agreed.is_last() || from != self.agreed.last {
             return Err(Refusal::new(
@@ -273,29 +273,29 @@ impl StageSession {
         if !self.decoding || self.ring_ended || token.position != self.received {
             let text =
                 format!("token of position {} came and {} is next", token.position, self.received);
-            self.fail(Refusal::new(FaultCode::UnexpectedPosition, text), around);
+            self.fail(Refusal::new(FaultCode::UnexpectedPosition, text), context);
         } else {
-            self.feed(&token, around);
+            self.feed(&token, context);
         }
         Ok(())
     }
 
     /// A token that was drawn becomes the next step of stage 0, unless it is the last.
-    fn feed(&mut self, token: &Token, around: &mut Surroundings<'_>) {
+    fn feed(&mut self, token: &Token, context: &mut SessionContext<'_>) {
         if token.stop.is_some() {
             self.ring_ended = true;
-            self.since_ms = around.now.ms;
+            self.since_ms = context.now.ms;
             return;
         }
         let payload = Payload::Tokens(vec![token.id]);
         let fits = payload.check_tokens(1, self.agreed.vocabulary);
         if let Err(error) = fits {
-            return self.fail(Refusal::new(FaultCode::BadStep, error), around);
+            return self.fail(Refusal::new(FaultCode::BadStep, error), context);
         }
         if self.received >= self.agreed.spec.max_positions {
             return self.fail(
                 Refusal::new(FaultCode::BadStep, "the session's positions are used up"),
-                around,
+                context,
             );
         }
         let step = Step {
@@ -305,17 +305,17 @@ impl StageSession {
             sample: true,
             payload,
         };
-        self.take_step(step, around);
+        self.take_step(step, context);
     }
 
     /// Starts the next job, if there is one and it is covered by money or credit. Steps that wait
     /// are computed together, so that the weights are read once for all of them.
-    fn advance(&mut self, around: &mut Surroundings<'_>) {
+    fn advance(&mut self, context: &mut SessionContext<'_>) {
         if self.phase != Phase::Working || self.job.is_some() {
             return;
         }
         let covered =
-            self.paid_positions(around.ledger).saturating_add(self.agreed.credit_positions.into());
+            self.paid_positions(context.ledger).saturating_add(self.agreed.credit_positions.into());
         let mut room = u32::try_from(covered.saturating_sub(self.computed.into()))
             .unwrap_or(u32::MAX)
             .min(MAX_JOB_POSITIONS);
@@ -336,17 +336,17 @@ impl StageSession {
         }
         self.writer.input(rows, &payload.wire_bytes());
         let want = match (self.agreed.is_last(), sample) {
-            (false, _) => Want::Hidden,
-            (true, false) => Want::Nothing,
-            (true, true) => Want::Sample {
+            (false, _) => JobOutput::Hidden,
+            (true, false) => JobOutput::Nothing,
+            (true, true) => JobOutput::Sample {
                 sampling: self.agreed.spec.sampling,
                 position: first_position + u32::from(rows),
                 logprobs: self.agreed.spec.logprobs,
             },
         };
         self.job = Some(RunningJob { first_position, rows, sample });
-        self.since_ms = around.now.ms;
-        around.out.push(StageOutput::Compute(ComputeJob {
+        self.since_ms = context.now.ms;
+        context.out.push(StageOutput::Compute(ComputeJob {
             session,
             first_position,
             rows,
@@ -356,16 +356,16 @@ impl StageSession {
     }
 
     /// The engine's answer. One that nobody waits for any more is ignored.
-    pub(super) fn computed(&mut self, computed: Computed, around: &mut Surroundings<'_>) {
+    pub(super) fn computed(&mut self, computed: Computed, context: &mut SessionContext<'_>) {
         let Some(job) = self.job.filter(|job| job.first_position == computed.first_position) else {
             return;
         };
         self.job = None;
-        self.since_ms = around.now.ms;
+        self.since_ms = context.now.ms;
         let leaves = match (computed.result, self.agreed.is_last()) {
-            (ComputeResult::Hidden(bytes), false) => self.hidden_computed(job, bytes, around),
+            (ComputeResult::Hidden(bytes), false) => self.hidden_computed(job, bytes, context),
             (ComputeResult::Sampled(drawn), true) if drawn.is_some() == job.sample => {
-                self.drawn(job, drawn, around)
+                self.drawn(job, drawn, context)
             }
             (ComputeResult::Failed(text), _) => Err(Refusal::new(FaultCode::ComputeFailed, text)),
             _ => Err(Refusal::new(
@@ -374,12 +374,12 @@ impl StageSession {
             )),
         };
         let receipts = leaves.and_then(|leaves| {
-            leaves.into_iter().try_for_each(|leaf| self.give_receipt(leaf, around))
+            leaves.into_iter().try_for_each(|leaf| self.give_receipt(leaf, context))
         });
         match (receipts, self.phase) {
-            (Err(refusal), _) => self.fail(refusal, around),
-            (Ok(()), Phase::Finishing(fault)) => self.settle(fault, around),
-            (Ok(()), _) => self.advance(around),
+            (Err(refusal), _) => self.fail(refusal, context),
+            (Ok(()), Phase::Finishing(fault)) => self.settle(fault, context),
+            (Ok(()), _) => self.advance(context),
         }
     }
 
@@ -387,7 +387,7 @@ impl StageSession {
         &mut self,
         job: RunningJob,
         bytes: Vec<u8>,
-        around: &mut Surroundings<'_>,
+        context: &mut SessionContext<'_>,
     ) -> Result<Vec<Leaf>, Refusal> {
         let payload = Payload::Hidden(bytes);
         let steps = payload.steps(job.rows, self.agreed.hidden).map_err(|error| {
@@ -401,7 +401,7 @@ impl StageSession {
                 let sample = job.sample && first_position + u32::from(rows) == end;
                 let step =
                     Step { session: self.agreed.session, first_position, rows, sample, payload };
-                self.send(next.peer, Message::Step(step), around);
+                self.send(next.peer, Message::Step(step), context);
                 first_position += u32::from(rows);
             }
         }
@@ -412,7 +412,7 @@ impl StageSession {
         &mut self,
         job: RunningJob,
         drawn: Option<Drawn>,
-        around: &mut Surroundings<'_>,
+        context: &mut SessionContext<'_>,
     ) -> Result<Vec<Leaf>, Refusal> {
         if let Some(drawn) = &drawn {
             self.check_drawn(drawn)?;
@@ -432,15 +432,15 @@ impl StageSession {
         };
         self.ring_ended = token.stop.is_some();
         if !self.agreed.is_alone() {
-            self.send(self.agreed.first.peer, Message::Token(token.clone()), around);
+            self.send(self.agreed.first.peer, Message::Token(token.clone()), context);
         }
         self.send(
             self.agreed.payer,
             Message::Token(Token { log_probabilities, ..token.clone() }),
-            around,
+            context,
         );
         if self.agreed.is_alone() && self.phase == Phase::Working {
-            self.feed(&token, around);
+            self.feed(&token, context);
         }
         Ok(leaves)
     }
@@ -477,17 +477,21 @@ impl StageSession {
         }
     }
 
-    fn give_receipt(&mut self, leaf: Leaf, around: &mut Surroundings<'_>) -> Result<(), Refusal> {
-        let receipt = sign_leaf(leaf, around.identity.key(), around.identity.genesis());
+    fn give_receipt(
+        &mut self,
+        leaf: Leaf,
+        context: &mut SessionContext<'_>,
+    ) -> Result<(), Refusal> {
+        let receipt = sign_leaf(leaf, context.identity.key(), context.identity.genesis());
         let (channel, lane) = (self.agreed.channel, self.agreed.lane);
-        let index = around
+        let index = context
             .ledger
             .push_receipt(lane, leaf.hash())
             .map_err(|error| Refusal::of_money(&error, None))?;
         self.receipted = leaf.first_position + leaf.positions;
-        self.persist(Durability::Process, around);
-        around.out.push(StageOutput::Receipt { channel, lane, index, receipt });
-        self.send(self.agreed.payer, Message::Receipt(SessionReceipt { receipt }), around);
+        self.persist(Durability::Process, context);
+        context.out.push(StageOutput::Receipt { channel, lane, index, receipt });
+        self.send(self.agreed.payer, Message::Receipt(SessionReceipt { receipt }), context);
         Ok(())
     }
 
@@ -495,43 +499,51 @@ impl StageSession {
         &mut self,
         from: PublicKey,
         pay: Pay,
-        around: &mut Surroundings<'_>,
+        context: &mut SessionContext<'_>,
     ) -> Result<(), Refusal> {
         if from != self.agreed.payer {
             return Err(Refusal::new(FaultCode::WrongPeer, "only the payer of a session pays"));
         }
-        let (lane, block) = (self.agreed.lane, around.now.block);
-        let kind = match &pay.payment {
-            Payment::Voucher(redeem) if self.is_settling() && redeem.voucher.tick.is_none() => {
-                VoucherKind::Final
-            }
-            _ => VoucherKind::Renewal,
-        };
+        let (lane, block) = (self.agreed.lane, context.now.block);
         let accepted = match &pay.payment {
-            Payment::Tick(proof) => around.ledger.accept_tick(lane, proof, block),
-            Payment::Voucher(redeem) => around
-                .ledger
-                .accept_voucher(redeem, &VoucherRule { lane, unit: self.agreed.unit, block, kind }),
+            Payment::Tick(proof) => context.ledger.accept_tick(lane, proof, block),
+            Payment::Voucher(redeem) => {
+                let kind = self.voucher_kind(&pay.payment);
+                let rule = VoucherRule { lane, unit: self.agreed.unit, block, kind };
+                context.ledger.accept_voucher(redeem, &rule)
+            }
         };
         let promised =
-            accepted.map_err(|error| Refusal::of_money(&error, around.ledger.held(lane)))?;
-        let durability = if matches!(pay.payment, Payment::Tick(_)) {
-            Durability::Process
-        } else {
-            Durability::Disk
-        };
-        self.persist(durability, around);
-        if kind == VoucherKind::Final {
-            return self.settled(promised, around);
+            accepted.map_err(|error| Refusal::of_money(&error, context.ledger.held(lane)))?;
+        match pay.payment.kind() {
+            PaymentKind::Tick => self.persist(Durability::Process, context),
+            PaymentKind::Renewal => self.persist(Durability::Disk, context),
+            PaymentKind::Final => {
+                self.persist(Durability::Disk, context);
+                return self.settled(promised, context);
+            }
         }
         if self.job.is_none() {
-            self.since_ms = around.now.ms;
+            self.since_ms = context.now.ms;
         }
-        self.advance(around);
+        self.advance(context);
         Ok(())
     }
 
-    fn settled(&mut self, promised: Balance, around: &mut Surroundings<'_>) -> Result<(), Refusal> {
+    /// The part that a voucher must play now. The final one is only asked for by the account: before
+    /// that it would have to be a renewal, and is refused because it carries no tick chain.
+    const fn voucher_kind(&self, payment: &Payment) -> VoucherKind {
+        match payment.kind() {
+            PaymentKind::Final if self.is_settling() => VoucherKind::Final,
+            _ => VoucherKind::Renewal,
+        }
+    }
+
+    fn settled(
+        &mut self,
+        promised: Balance,
+        context: &mut SessionContext<'_>,
+    ) -> Result<(), Refusal> {
         let owed = self.owed();
         if promised < owed {
             let text = format!("the final voucher promises {promised} and {owed} are owed");
@@ -540,10 +552,10 @@ impl StageSession {
         self.send(
             self.agreed.payer,
             Message::Closed(Closed { session: self.agreed.session, cumulative: promised }),
-            around,
+            context,
         );
         let fault = if let Phase::Settling(fault) = self.phase { fault } else { None };
-        self.end(true, fault, around);
+        self.end(true, fault, context);
         Ok(())
     }
 
@@ -551,14 +563,14 @@ impl StageSession {
         &mut self,
         from: PublicKey,
         close: Close,
-        around: &mut Surroundings<'_>,
+        context: &mut SessionContext<'_>,
     ) -> Result<(), Refusal> {
         if from != self.agreed.payer {
             return Err(Refusal::new(FaultCode::WrongPeer, "only the payer closes a session"));
         }
         match close.when {
             CloseWhen::AfterNextToken => self.stop_asked = true,
-            CloseWhen::Now => self.finish(None, around),
+            CloseWhen::Now => self.finish(None, context),
         }
         Ok(())
     }
@@ -570,80 +582,80 @@ impl StageSession {
         &mut self,
         from: PublicKey,
         fault: &Fault,
-        around: &mut Surroundings<'_>,
+        context: &mut SessionContext<'_>,
     ) -> Result<(), Refusal> {
         if self.phase != Phase::Working || !self.agreed.involves(&from) {
             return Ok(());
         }
         if from == self.agreed.payer {
-            self.finish(Some(fault.code()), around);
+            self.finish(Some(fault.code()), context);
         } else if !self.ring_ended && fault.code() == FaultCode::UnknownSession {
             // After the last token a neighbour may be gone already: it was closed first.
             self.fail(
                 Refusal::new(FaultCode::PeerLost, "a neighbour on the path has ended the session"),
-                around,
+                context,
             );
         }
         Ok(())
     }
 
     /// A peer is not connected any more.
-    pub(super) fn disconnected(&mut self, peer: &PublicKey, around: &mut Surroundings<'_>) {
+    pub(super) fn disconnected(&mut self, peer: &PublicKey, context: &mut SessionContext<'_>) {
         if self.phase == Phase::Working
             && !(self.ring_ended && *peer != self.agreed.payer)
             && self.agreed.involves(peer)
         {
             self.fail(
                 Refusal::new(FaultCode::PeerLost, "the connection to a peer of the path broke"),
-                around,
+                context,
             );
         }
     }
 
     /// Tells the payer what went wrong and ends the work.
-    pub(super) fn fail(&mut self, refusal: Refusal, around: &mut Surroundings<'_>) {
+    pub(super) fn fail(&mut self, refusal: Refusal, context: &mut SessionContext<'_>) {
         let code = refusal.code;
-        self.send(self.agreed.payer, Message::Fault(refusal.fault(self.agreed.session)), around);
-        self.finish(Some(code), around);
+        self.send(self.agreed.payer, Message::Fault(refusal.fault(self.agreed.session)), context);
+        self.finish(Some(code), context);
     }
 
     /// No more work is taken; a running job is waited for, then the account is given.
-    fn finish(&mut self, fault: Option<FaultCode>, around: &mut Surroundings<'_>) {
+    fn finish(&mut self, fault: Option<FaultCode>, context: &mut SessionContext<'_>) {
         match self.phase {
             Phase::Working | Phase::Finishing(_) => {
                 self.held.clear();
                 if self.job.is_some() {
                     self.phase = Phase::Finishing(fault);
                 } else {
-                    self.settle(fault, around);
+                    self.settle(fault, context);
                 }
             }
             Phase::Settling(_) | Phase::Ended => {}
         }
     }
 
-    fn settle(&mut self, fault: Option<FaultCode>, around: &mut Surroundings<'_>) {
+    fn settle(&mut self, fault: Option<FaultCode>, context: &mut SessionContext<'_>) {
         // Before the flush: a failing flush must not come back here.
         self.phase = Phase::Settling(fault);
-        self.since_ms = around.now.ms;
-        around.out.push(StageOutput::DropCache { session: self.agreed.session });
-        let flushed = self.writer.flush().map_or(Ok(()), |leaf| self.give_receipt(leaf, around));
+        self.since_ms = context.now.ms;
+        context.out.push(StageOutput::DropCache { session: self.agreed.session });
+        let flushed = self.writer.flush().map_or(Ok(()), |leaf| self.give_receipt(leaf, context));
         if let Err(refusal) = flushed {
             self.send(
                 self.agreed.payer,
                 Message::Fault(refusal.fault(self.agreed.session)),
-                around,
+                context,
             );
         }
-        let receipts = around.ledger.receipts(self.agreed.lane);
+        let receipts = context.ledger.receipts(self.agreed.lane);
         let statement = Statement {
             session: self.agreed.session,
             positions: self.receipted,
-            cumulative: self.owed().max(around.ledger.promised(self.agreed.lane)),
+            cumulative: self.owed().max(context.ledger.promised(self.agreed.lane)),
             receipts_root: receipts.root(),
             receipts: receipts.count(),
         };
-        self.send(self.agreed.payer, Message::Statement(statement), around);
+        self.send(self.agreed.payer, Message::Statement(statement), context);
     }
 
     /// Ends the session without waiting any longer.
@@ -651,12 +663,12 @@ impl StageSession {
         &mut self,
         settled: bool,
         fault: Option<FaultCode>,
-        around: &mut Surroundings<'_>,
+        context: &mut SessionContext<'_>,
     ) {
         let Agreed { session, payer, channel, lane, .. } = self.agreed;
-        let promised = around.ledger.promised(lane);
+        let promised = context.ledger.promised(lane);
         self.phase = Phase::Ended;
-        around.out.push(StageOutput::Ended(SessionEnd {
+        context.out.push(StageOutput::Ended(SessionEnd {
             session,
             payer,
             channel,
@@ -681,12 +693,12 @@ impl StageSession {
         u64::try_from(paid / self.agreed.unit.max(1)).unwrap_or(u64::MAX)
     }
 
-    fn persist(&self, durability: Durability, around: &mut Surroundings<'_>) {
-        let record = Box::new(around.ledger.record(self.agreed.lane));
-        around.out.push(StageOutput::Persist { record, durability });
+    fn persist(&self, durability: Durability, context: &mut SessionContext<'_>) {
+        let record = Box::new(context.ledger.record(self.agreed.lane));
+        context.out.push(StageOutput::Persist { record, durability });
     }
 
-    fn send(&self, to: PublicKey, message: Message, around: &mut Surroundings<'_>) {
-        around.out.push(StageOutput::Send { to, addresses: self.agreed.addresses(&to), message });
+    fn send(&self, to: PublicKey, message: Message, context: &mut SessionContext<'_>) {
+        context.out.push(StageOutput::Send { to, addresses: self.agreed.addresses(&to), message });
     }
 }

@@ -12,7 +12,7 @@ use super::{
     account::Account,
     opening::{Agreed, check_open},
     refusal::Refusal,
-    session::{StageSession, Surroundings},
+    session::{SessionContext, StageSession},
 };
 use crate::{
     FaultCode, SessionId,
@@ -126,7 +126,7 @@ impl StageTable {
             StageInput::Channel { channel, facts } => self.channel(now, channel, facts, &mut out),
             StageInput::Disconnected { peer } => {
                 self.openings.retain(|_, opening| opening.from != peer);
-                self.each(now, &mut out, |session, around| session.disconnected(&peer, around));
+                self.each(now, &mut out, |session, context| session.disconnected(&peer, context));
             }
             StageInput::Wake => self.wake(now, &mut out),
         }
@@ -172,7 +172,7 @@ impl StageTable {
             self.openings.remove(&id);
         }
         let result =
-            self.with(now, &id, out, |session, around| session.message(from, message, around));
+            self.with(now, &id, out, |session, context| session.message(from, message, context));
         // A fault is never answered: two peers could go on for ever.
         let refusal = match result {
             _ if is_fault => return,
@@ -338,7 +338,7 @@ impl StageTable {
         account.begin(now.ms);
         let record = Box::new(account.ledger.record(open.lane));
         if let Some(replaced) = replaced {
-            self.with(now, &replaced, out, |session, around| session.end(false, None, around));
+            self.with(now, &replaced, out, |session, context| session.end(false, None, context));
         }
         out.push(StageOutput::Persist { record, durability: Durability::Disk });
         let (session, layers, max_positions) =
@@ -394,7 +394,7 @@ impl StageTable {
 
     fn computed(&mut self, now: Now, computed: Computed, out: &mut Vec<StageOutput>) {
         let id = computed.session;
-        self.with(now, &id, out, |session, around| session.computed(computed, around));
+        self.with(now, &id, out, |session, context| session.computed(computed, context));
     }
 
     fn wake(&mut self, now: Now, out: &mut Vec<StageOutput>) {
@@ -418,7 +418,7 @@ impl StageTable {
         &mut self,
         now: Now,
         out: &mut Vec<StageOutput>,
-        mut act: impl FnMut(&mut StageSession, &mut Surroundings<'_>),
+        mut act: impl FnMut(&mut StageSession, &mut SessionContext<'_>),
     ) {
         let ids: Vec<SessionId> = self.sessions.keys().copied().collect();
         for id in ids {
@@ -431,14 +431,14 @@ impl StageTable {
         now: Now,
         id: &SessionId,
         out: &mut Vec<StageOutput>,
-        act: impl FnOnce(&mut StageSession, &mut Surroundings<'_>) -> T,
+        act: impl FnOnce(&mut StageSession, &mut SessionContext<'_>) -> T,
     ) -> Option<T> {
         let session = self.sessions.get_mut(id)?;
         let account = self.accounts.get_mut(&session.agreed().channel)?;
         let (identity, deadlines) = (&self.identity, &self.offer.deadlines);
         Some(act(
             session,
-            &mut Surroundings { identity, deadlines, ledger: &mut account.ledger, now, out },
+            &mut SessionContext { identity, deadlines, ledger: &mut account.ledger, now, out },
         ))
     }
 

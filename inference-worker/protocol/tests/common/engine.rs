@@ -8,7 +8,7 @@ use mica_protocol::{
     SessionId,
     messages::Payload,
     probability::{Candidate, Candidates, LogProbabilities, LogProbability},
-    stage::{ComputeJob, ComputeResult, Drawn, Want},
+    stage::{ComputeJob, ComputeResult, Drawn, JobOutput},
 };
 use std::collections::BTreeMap;
 
@@ -75,9 +75,9 @@ impl FakeEngine {
             }
         }
         Some(match job.want {
-            Want::Hidden => ComputeResult::Hidden(rows.concat()),
-            Want::Nothing => ComputeResult::Sampled(None),
-            Want::Sample { sampling, position, logprobs } => {
+            JobOutput::Hidden => ComputeResult::Hidden(rows.concat()),
+            JobOutput::Nothing => ComputeResult::Sampled(None),
+            JobOutput::Sample { sampling, position, logprobs } => {
                 let last = rows.last().expect("at least one row");
                 let drawn = mix(&[last, &sampling.seed.to_le_bytes(), &position.to_le_bytes()]);
                 let id = u32::from_le_bytes(drawn[..4].try_into().expect("length")) % VOCABULARY;
@@ -114,7 +114,8 @@ pub fn reference(
     let (mut tokens, mut next, mut position) = (Vec::new(), prompt.to_vec(), 0);
     loop {
         let rows = next.len() as u16;
-        let want = Want::Sample { sampling, position: position + u32::from(rows), logprobs: None };
+        let want =
+            JobOutput::Sample { sampling, position: position + u32::from(rows), logprobs: None };
         let job = ComputeJob {
             session,
             first_position: position,

@@ -5,20 +5,19 @@ mod machine;
 mod report;
 
 use std::{
-    io::{IsTerminal, Write},
+    io::{self, IsTerminal, Write},
     path::PathBuf,
     time::{Duration, Instant},
 };
 
 use clap::Args;
-use eyre::{Result, WrapErr, ensure, eyre};
 use mica_engine::{
-    Isa, LayerRange, Model,
+    ForwardError, Isa, LayerRange, LoadError, Model,
     speed::{self, Round, Trial, Workload},
 };
 
 use self::report::Report;
-use super::generate::{open_model, threads};
+use super::generate::{OpenError, open_model, threads};
 use crate::config::parse_layers;
 
 /// Most rounds, so that a typing error does not keep a machine busy for days.
@@ -60,18 +59,59 @@ pub struct BenchArgs {
     pub json: bool,
 }
 
+/// Why nothing was measured.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BenchError {
+    /// A length of nothing.
+    #[error("--prompt-tokens and --gen-tokens must be at least 1")]
+    NoTokens,
+    /// Too many rounds, or none.
+    #[error("--rounds must be 1 to {MAX_ROUNDS}")]
+    Rounds,
+    /// Too many sessions, or none.
+    #[error("--batch must be 1 to {MAX_BATCH}")]
+    Batch,
+    /// The model cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Its numbers make no model.
+    #[error(transparent)]
+    Config(#[from] LoadError),
+    /// The layers cannot be loaded.
+    #[error("cannot load layers {range}")]
+    Layers {
+        /// The layers.
+        range: LayerRange,
+        /// Why.
+        source: LoadError,
+    },
+    /// The lengths do not fit.
+    #[error("--prompt-tokens and --gen-tokens do not fit this model")]
+    Lengths(#[source] ForwardError),
+    /// A step fails.
+    #[error(transparent)]
+    Forward(#[from] ForwardError),
+    /// Standard output takes no more.
+    #[error(transparent)]
+    Output(#[from] io::Error),
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// If the model cannot be used, if the lengths do not fit its context, or if there is not enough
 /// memory.
-pub fn run(args: &BenchArgs) -> Result<()> {
-    ensure!(
-        args.prompt_tokens > 0 && args.gen_tokens > 0,
-        "--prompt-tokens and --gen-tokens must be at least 1"
-    );
-    ensure!((1..=MAX_ROUNDS).contains(&args.rounds), "--rounds must be 1 to {MAX_ROUNDS}");
-    ensure!((1..=MAX_BATCH).contains(&args.batch), "--batch must be 1 to {MAX_BATCH}");
+pub(crate) fn run(args: &BenchArgs) -> Result<(), BenchError> {
+    if args.prompt_tokens == 0 || args.gen_tokens == 0 {
+        return Err(BenchError::NoTokens);
+    }
+    if !(1..=MAX_ROUNDS).contains(&args.rounds) {
+        return Err(BenchError::Rounds);
+    }
+    if !(1..=MAX_BATCH).contains(&args.batch) {
+        return Err(BenchError::Batch);
+    }
     let mut progress = Progress::new();
     progress.say("loading the model");
     let started = Instant::now();
@@ -80,7 +120,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     let range = args.layers.unwrap_or(config.all_layers());
     let isa = args.isa.unwrap_or_else(Isa::best);
     let model = Model::load_for(&file, range, threads(args.threads), isa)
-        .wrap_err_with(|| format!("cannot load layers {range}"))?;
+        .map_err(|source| BenchError::Layers { range, source })?;
     let load = started.elapsed();
 
     let workload = Workload {
@@ -88,8 +128,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         generated_tokens: args.gen_tokens,
         sessions: args.batch,
     };
-    let mut trial = Trial::new(&model, workload)
-        .wrap_err("--prompt-tokens and --gen-tokens do not fit this model")?;
+    let mut trial = Trial::new(&model, workload).map_err(BenchError::Lengths)?;
     let first_token = load + trial.first_token()?;
     progress.say("warming up");
     trial.warm_up()?;
@@ -130,10 +169,10 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     Ok(())
 }
 
-fn parse_isa(name: &str) -> Result<Isa> {
+fn parse_isa(name: &str) -> Result<Isa, String> {
     Isa::available().find(|isa| isa.name() == name).ok_or_else(|| {
         let names: Vec<_> = Isa::available().map(Isa::name).collect();
-        eyre!("this machine has {}", names.join(", "))
+        format!("this machine has {}", names.join(", "))
     })
 }
 
@@ -187,7 +226,7 @@ mod tests {
     #[test]
     fn only_instructions_of_this_machine_are_taken() {
         assert_eq!(parse_isa("scalar").expect("always there"), Isa::scalar());
-        let refusal = parse_isa("amx").expect_err("never used").to_string();
+        let refusal = parse_isa("amx").expect_err("never used");
         assert!(refusal.starts_with("this machine has scalar"), "{refusal}");
     }
 

@@ -3,7 +3,6 @@
 use std::io::Write;
 
 use clap_complete::Shell;
-use eyre::Result;
 
 /// What the command takes.
 #[derive(clap::Args)]
@@ -16,8 +15,8 @@ pub struct Args {
 ///
 /// # Errors
 /// If standard output takes no more.
-pub fn run(args: &Args, mut command: clap::Command) -> Result<()> {
+pub(crate) fn run(args: &Args, mut command: clap::Command) -> std::io::Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, "mica-worker", &mut script);
-    Ok(std::io::stdout().write_all(&script)?)
+    std::io::stdout().write_all(&script)
 }

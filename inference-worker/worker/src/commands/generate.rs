@@ -2,13 +2,16 @@
 //!
 //! For trying a model before serving it, and for comparing one machine's bytes with another's.
 
-use std::{io::Write, path::PathBuf};
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
 
 use clap::Args;
-use eyre::{Result, WrapErr, bail, ensure};
 use mica_engine::{
-    Bos, ChatMessage, ChatTemplate, GenerationPrompt, GgufFile, Input, KvCache, LayerRange, Model,
-    Output, Sampler, Special, Threads, Tokenizer, Want, embedded,
+    Bos, ChatMessage, ChatTemplate, ForwardError, GenerationPrompt, GgufError, GgufFile, Input,
+    KvCache, LayerRange, LoadError, Model, Output, Sampler, Special, TemplateError, Threads,
+    Tokenizer, TokenizerError, Want, embedded,
 };
 use serde_json::json;
 
@@ -56,20 +59,90 @@ pub struct GenerateArgs {
     pub json: bool,
 }
 
+/// Why a model cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The file cannot be used.
+    #[error("cannot use the model {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: GgufError,
+    },
+    /// The model in the program cannot be used.
+    #[error("cannot use the built-in model")]
+    BuiltIn(#[source] GgufError),
+}
+
+/// Why nothing was generated.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GenerateError {
+    /// The model cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// It has no tokenizer that this program knows.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// Its chat template does not take the prompt.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// Its numbers make no model.
+    #[error(transparent)]
+    Config(#[from] LoadError),
+    /// Some layers cannot be loaded.
+    #[error("cannot load layers {range}")]
+    Layers {
+        /// The layers.
+        range: LayerRange,
+        /// Why.
+        source: LoadError,
+    },
+    /// A step fails.
+    #[error(transparent)]
+    Forward(#[from] ForwardError),
+    /// Nothing to answer.
+    #[error("the prompt is empty; give some text with --prompt")]
+    EmptyPrompt,
+    /// `--layers` cuts too often.
+    #[error("--layers makes {0} stages; at most {MAX_STAGES} are allowed")]
+    TooManyStages(usize),
+    /// `--layers` does not rise.
+    #[error("--layers must rise and lie between 1 and {0}")]
+    Cuts(u16),
+    /// The prompt is longer than the context.
+    #[error("the prompt has {tokens} tokens, the model's context {context}; shorten it")]
+    TooLong {
+        /// The prompt's tokens.
+        tokens: usize,
+        /// The model's context.
+        context: usize,
+    },
+    /// The stages end before the model does.
+    #[error("the last stage gave no logits")]
+    NoLogits,
+    /// Standard output takes no more.
+    #[error(transparent)]
+    Output(#[from] io::Error),
+}
+
 /// Opens a model file, or the built-in model.
 ///
 /// # Errors
 /// If the file cannot be used; the message says what to do.
-pub fn open_model(path: Option<&PathBuf>) -> Result<GgufFile> {
+pub(crate) fn open_model(path: Option<&PathBuf>) -> Result<GgufFile, OpenError> {
     match path {
-        Some(path) => GgufFile::open(path)
-            .wrap_err_with(|| format!("cannot use the model {}", path.display())),
-        None => GgufFile::from_bytes(embedded::TINY_Q8_0).wrap_err("cannot use the built-in model"),
+        Some(path) => {
+            GgufFile::open(path).map_err(|source| OpenError::File { path: path.to_owned(), source })
+        }
+        None => GgufFile::from_bytes(embedded::TINY_Q8_0).map_err(OpenError::BuiltIn),
     }
 }
 
 /// Threads by the flag's value.
-pub fn threads(flag: Option<usize>) -> Threads {
+pub(crate) fn threads(flag: Option<usize>) -> Threads {
     flag.map_or_else(Threads::available, Threads::new)
 }
 
@@ -77,7 +150,7 @@ pub fn threads(flag: Option<usize>) -> Threads {
 ///
 /// # Errors
 /// If the model cannot be used, if the prompt does not fit its context, or if the output is closed.
-pub fn run(args: &GenerateArgs) -> Result<()> {
+pub(crate) fn run(args: &GenerateArgs) -> Result<(), GenerateError> {
     let file = open_model(args.model.as_ref())?;
     let tokenizer = Tokenizer::from_gguf(&file)?;
     let prompt = prompt_tokens(args, &file, &tokenizer)?;
@@ -109,7 +182,11 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
     Ok(())
 }
 
-fn prompt_tokens(args: &GenerateArgs, file: &GgufFile, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+fn prompt_tokens(
+    args: &GenerateArgs,
+    file: &GgufFile,
+    tokenizer: &Tokenizer,
+) -> Result<Vec<u32>, GenerateError> {
     let prompt = if args.raw {
         tokenizer.encode(&args.prompt, Special::Parse, Bos::Model)?
     } else {
@@ -118,27 +195,22 @@ fn prompt_tokens(args: &GenerateArgs, file: &GgufFile, tokenizer: &Tokenizer) ->
             ChatTemplate::from_gguf(file)?.prompt(&[message], GenerationPrompt::Add, tokenizer)?;
         tokenizer.encode_prompt(&prompt, Bos::Model)?
     };
-    ensure!(!prompt.is_empty(), "the prompt is empty; give some text with --prompt");
-    Ok(prompt)
+    if prompt.is_empty() { Err(GenerateError::EmptyPrompt) } else { Ok(prompt) }
 }
 
-fn load_stages(args: &GenerateArgs, file: &GgufFile) -> Result<Vec<Model>> {
+fn load_stages(args: &GenerateArgs, file: &GgufFile) -> Result<Vec<Model>, GenerateError> {
     let layers = file.config()?.layers;
     let mut cuts = vec![0];
     cuts.extend(&args.layers);
     cuts.push(layers);
-    ensure!(
-        cuts.len() <= MAX_STAGES,
-        "--layers makes {} stages; at most {MAX_STAGES} are allowed",
-        cuts.len() - 1
-    );
-    let range = |cut: &[u16]| match LayerRange::new(cut[0], cut[1]) {
-        Some(range) => Ok(range),
-        None => bail!("--layers must rise and lie between 1 and {}", layers - 1),
-    };
+    if cuts.len() > MAX_STAGES {
+        return Err(GenerateError::TooManyStages(cuts.len() - 1));
+    }
+    let range =
+        |cut: &[u16]| LayerRange::new(cut[0], cut[1]).ok_or(GenerateError::Cuts(layers - 1));
     let load = |range| {
         Model::load(file, range, threads(args.threads))
-            .wrap_err_with(|| format!("cannot load layers {range}"))
+            .map_err(|source| GenerateError::Layers { range, source })
     };
     cuts.windows(2).map(|cut| range(cut).and_then(load)).collect()
 }
@@ -151,14 +223,12 @@ fn generate(
     limit: usize,
     tokenizer: &Tokenizer,
     sampler: &Sampler,
-    mut each: impl FnMut(u32) -> Result<()>,
-) -> Result<Vec<u32>> {
+    mut each: impl FnMut(u32) -> io::Result<()>,
+) -> Result<Vec<u32>, GenerateError> {
     let context = stages.first().map_or(0, |stage| stage.config().context);
-    ensure!(
-        prompt.len() <= context,
-        "the prompt has {} tokens, the model's context {context}; shorten it",
-        prompt.len()
-    );
+    if prompt.len() > context {
+        return Err(GenerateError::TooLong { tokens: prompt.len(), context });
+    }
     let limit = limit.min(context - prompt.len() + 1);
     // The last token generated is not computed any more.
     let positions = (prompt.len() + limit).saturating_sub(1).max(prompt.len());
@@ -181,7 +251,11 @@ fn generate(
     Ok(tokens)
 }
 
-fn step(stages: &[Model], caches: &mut [KvCache], tokens: &[u32]) -> Result<Vec<f32>> {
+fn step(
+    stages: &[Model],
+    caches: &mut [KvCache],
+    tokens: &[u32],
+) -> Result<Vec<f32>, GenerateError> {
     let mut hidden: Option<Vec<f32>> = None;
     for (stage, cache) in stages.iter().zip(caches) {
         let input = hidden.as_deref().map_or(Input::Tokens(tokens), Input::Hidden);
@@ -191,5 +265,5 @@ fn step(stages: &[Model], caches: &mut [KvCache], tokens: &[u32]) -> Result<Vec<
             Output::Nothing => break,
         }
     }
-    bail!("the last stage gave no logits")
+    Err(GenerateError::NoLogits)
 }

@@ -1,16 +1,19 @@
 //! `mica-worker init`: creates a worker's folder and says which account to fund.
 
-use std::io::Write;
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
 
-use eyre::{Context, Result, bail};
 use mica_chain::Signer;
+use mica_host::files::Staged;
 use mica_protocol::signing;
 use serde_json::json;
 
 use crate::{
     config::TEMPLATE,
-    data_dir::{DataDir, staged},
-    keys::{Keys, SecretReader},
+    data_dir::{DataDir, FolderError},
+    keys::{KeyError, Keys, SecretReader},
 };
 
 /// What the command takes.
@@ -28,30 +31,50 @@ pub struct Args {
     json: bool,
 }
 
+/// Why no worker was made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InitError {
+    /// The folder cannot be made.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// There is one already.
+    #[error(
+        "{} exists: this folder has a worker already; choose another --data-dir", .0.display()
+    )]
+    Exists(PathBuf),
+    /// The configuration cannot be written.
+    #[error("cannot write {}: check the folder's permissions and the free space", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The keys are refused.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// Standard output takes no more.
+    #[error(transparent)]
+    Output(#[from] io::Error),
+}
+
 /// Makes keys and configuration.
 ///
 /// # Errors
 /// If the folder has a worker already, the secret is no key, or something cannot be written.
-pub fn run(args: &Args, folder: &DataDir) -> Result<()> {
+pub(crate) fn run(args: &Args, folder: &DataDir) -> Result<(), InitError> {
     folder.create()?;
-    if folder.config().exists() {
-        bail!(
-            "{} exists: this folder has a worker already; choose another --data-dir",
-            folder.config().display()
-        );
-    }
     let config = folder.config();
-    let cannot_write = || {
-        format!(
-            "cannot write {}: check the folder's permissions and the free space",
-            config.display()
-        )
-    };
-    let staged = staged(&config, TEMPLATE.as_bytes()).wrap_err_with(cannot_write)?;
+    if config.exists() {
+        return Err(InitError::Exists(config));
+    }
+    let staged = Staged::new(&config, TEMPLATE.as_bytes())
+        .map_err(|source| InitError::Write { path: config.clone(), source })?;
     let read: SecretReader =
         if args.path_as_subkey { Signer::from_suri_as_subkey } else { Signer::from_suri };
     let created = Keys::create(folder.path(), args.suri.as_deref(), read)?;
-    staged.persist_noclobber(&config).wrap_err_with(cannot_write)?;
+    staged.name_new().map_err(|source| InitError::Write { path: config.clone(), source })?;
     let account = created.keys.account.account().to_string();
     let peer = hex::encode(signing::public_key(&created.keys.peer));
     let words = created.words.as_ref().map(|words| words.as_str());

@@ -4,15 +4,20 @@
 //! it more while the others keep theirs (P2P-LLM eq. 6). At rest nobody gains; far from it
 //! somebody's automatic pricing is off or stuck at a limit.
 
-use std::io::Write;
+use std::io::{self, Write};
 
-use eyre::{Result, bail};
-use mica_chain::{AccountId, Chain, View, amount};
-use mica_market::pricing::{Bounds, Demand, Game, NashReport, Player, Units};
+use mica_chain::{AccountId, Chain, ConnectError, ReadError, View, amount};
+use mica_host::json::{Layers, Money};
+use mica_market::pricing::{Bounds, Demand, Game, NashReport, Player, PricingError, Units};
 use mica_primitives::{Balance, ModelId, ModelRecord, WorkerRecord, WorkerStatus};
 use serde_json::{Value, json};
 
-use crate::{config::Config, data_dir::DataDir, keys::Keys, pricing};
+use crate::{
+    config::{Config, ConfigError},
+    data_dir::DataDir,
+    keys::Keys,
+    pricing,
+};
 
 /// Highest price tried, in price units of the model.
 const CEILING_UNITS: Balance = 1_000;
@@ -54,11 +59,38 @@ struct CheckArgs {
     json: bool,
 }
 
+/// Why the market cannot be checked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MarketError {
+    /// No node is named, and the settings cannot be read.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// There is no node.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The chain cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// What payers are taken to want, or what the registry says, contradicts itself.
+    #[error(transparent)]
+    Pricing(#[from] PricingError),
+    /// The model is not known.
+    #[error("no such model is registered: see `mica market` for those that are")]
+    NoModel,
+    /// No model is named.
+    #[error("{0} models are registered: name one with --model")]
+    SeveralModels(usize),
+    /// Standard output takes no more.
+    #[error(transparent)]
+    Output(#[from] io::Error),
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// If the chain cannot be read, or the model is not known or not clear.
-pub async fn run(args: Args, folder: &DataDir) -> Result<()> {
+pub(crate) async fn run(args: Args, folder: &DataDir) -> Result<(), MarketError> {
     let Command::Check(args) = args.command;
     let url = match &args.node_url {
         Some(url) => url.clone(),
@@ -94,7 +126,7 @@ async fn find_model(
     view: &View,
     args: &CheckArgs,
     folder: &DataDir,
-) -> Result<(ModelId, ModelRecord<AccountId>)> {
+) -> Result<(ModelId, ModelRecord<AccountId>), MarketError> {
     let mut models = view.models().await?;
     let own = match Keys::read(folder.path()) {
         Ok(keys) if args.model.is_none() => {
@@ -108,8 +140,8 @@ async fn find_model(
     }
     match models.len() {
         1 => Ok(models.remove(0)),
-        0 => bail!("no such model is registered: see `mica market` for those that are"),
-        n => bail!("{n} models are registered: name one with --model"),
+        0 => Err(MarketError::NoModel),
+        n => Err(MarketError::SeveralModels(n)),
     }
 }
 
@@ -118,11 +150,11 @@ fn check(
     demand: Demand,
     model: &ModelRecord<AccountId>,
     workers: &[WorkerRecord<AccountId>],
-) -> Result<NashReport> {
+) -> Result<NashReport, PricingError> {
     let ceiling = model.units.price_unit.saturating_mul(CEILING_UNITS) as f64;
     let prices: Vec<f64> =
         workers.iter().map(|worker| worker.list_price_per_layer_token as f64).collect();
-    let players: Result<Vec<Player>> = workers
+    let players: Result<Vec<Player>, PricingError> = workers
         .iter()
         .zip(&prices)
         .map(|(worker, price)| {
@@ -135,7 +167,7 @@ fn check(
             })
         })
         .collect();
-    Ok(Game::new(demand, model.manifest.layers, players?)?.nash_check(&prices)?)
+    Game::new(demand, model.manifest.layers, players?)?.nash_check(&prices)
 }
 
 fn to_json(
@@ -151,14 +183,20 @@ fn to_json(
         .map(|(worker, deviation)| {
             json!({
                 "worker": worker.account.to_string(),
-                "layers": worker.range,
-                "price_per_layer_token": worker.list_price_per_layer_token.to_string(),
-                "better_price_per_layer_token": (deviation.better_price.round() as Balance).to_string(),
+                "layers": Layers(worker.range),
+                "price_per_layer_token": Money(worker.list_price_per_layer_token),
+                "better_price_per_layer_token": Money(deviation.better_price.round() as Balance),
                 "gain": deviation.relative_gain(),
             })
         })
         .collect();
-    json!({ "model": model, "block": block, "epsilon": epsilon, "at_rest": report.holds(epsilon), "workers": rows })
+    json!({
+        "model": model,
+        "block": block,
+        "epsilon": epsilon,
+        "at_rest": report.holds(epsilon),
+        "workers": rows,
+    })
 }
 
 fn to_text(workers: &[WorkerRecord<AccountId>], report: &NashReport, epsilon: f64) -> String {

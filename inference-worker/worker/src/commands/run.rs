@@ -2,15 +2,14 @@
 
 use std::path::PathBuf;
 
-use eyre::Result;
 use mica_chain::amount;
 use mica_primitives::{Balance, LayerRange};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{Config, parse_layers},
-    daemon,
+    config::{Config, ConfigError, parse_layers},
+    daemon::{self, serve::ServeError},
     data_dir::DataDir,
     report::{Form, Reporter},
 };
@@ -60,15 +59,31 @@ pub struct Args {
     json: bool,
 }
 
+/// Why a worker does not serve.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The settings cannot be read.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Signals cannot be heard.
+    #[error(transparent)]
+    Signal(std::io::Error),
+    /// It cannot serve.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+}
+
 /// Serves until SIGTERM or SIGINT; a second one ends at once.
 ///
 /// # Errors
 /// Whatever keeps the worker from serving, with its remedy.
-pub async fn run(args: Args, folder: &DataDir) -> Result<()> {
+pub(crate) async fn run(args: Args, folder: &DataDir) -> Result<(), RunError> {
     let reporter = Reporter::new(if args.json { Form::Json } else { Form::Text });
     let config = args.over(Config::read(&folder.config())?);
     let stop = CancellationToken::new();
-    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let hear = |kind| signal(kind).map_err(RunError::Signal);
+    let (mut term, mut int) = (hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?);
     let stopping = stop.clone();
     tokio::spawn(async move {
         for again in [false, true] {
@@ -83,7 +98,7 @@ pub async fn run(args: Args, folder: &DataDir) -> Result<()> {
             stopping.cancel();
         }
     });
-    daemon::serve(folder, config, reporter, stop).await
+    Ok(daemon::serve(folder, config, reporter, stop).await?)
 }
 
 impl Args {

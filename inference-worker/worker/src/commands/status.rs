@@ -1,23 +1,23 @@
 //! `mica-worker status`: what the worker does, what it is owed, and what the chain says of it.
 
-mod truth;
+mod diagnosis;
 
-use std::io::Write;
+use std::io::{self, Write};
 
-use eyre::{Context, Result};
-use mica_chain::{AccountId, Chain, View, amount};
-use mica_primitives::{Balance, Redeem};
+use mica_chain::{AccountId, Chain, ConnectError, ReadError, View, amount};
+use mica_host::json::{self, Layers, Money};
+use mica_net::address_texts;
+use mica_primitives::Redeem;
 use mica_protocol::channel::{ChannelFacts, PayeeLaneRecord};
 use serde_json::{Value, json};
 
-use self::truth::{Registry, Truth};
+use self::diagnosis::{Diagnosis, Registry};
 use crate::{
-    config::Config,
-    daemon::status::texts,
-    data_dir::DataDir,
-    exit::{ExitKind, Failure},
-    keys::Keys,
-    store::Store,
+    config::{Config, ConfigError},
+    data_dir::{DataDir, FolderError},
+    error::with_causes,
+    keys::{KeyError, Keys},
+    store::{Store, StoreError},
 };
 
 /// What the command takes.
@@ -31,12 +31,51 @@ pub struct Args {
     json: bool,
 }
 
+/// Why there is no status, or none that is good.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StatusError {
+    /// The folder has no worker.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// Nor its settings.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Whether it runs cannot be told.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The records cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The status file is not what a worker writes.
+    #[error("the status file is damaged: try again")]
+    Damaged(#[source] serde_json::Error),
+    /// The status file cannot be read.
+    #[error("what the worker says of itself cannot be read: check its permissions")]
+    Unreadable(#[source] io::Error),
+    /// Standard output takes no more.
+    #[error(transparent)]
+    Output(#[from] io::Error),
+    /// A worker runs, and payers are not served.
+    #[error("the worker runs and does not serve: {0}")]
+    NotServing(String),
+}
+
+/// Why the chain says nothing of the worker.
+#[derive(Debug, thiserror::Error)]
+enum NodeError {
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
 /// Shows the status.
 ///
 /// # Errors
-/// If the folder has no worker or its store is damaged; [`ExitKind::Unwell`] if a worker runs and
-/// payers are not served. A node that does not answer is part of the status, not an error.
-pub async fn run(args: Args, folder: &DataDir) -> Result<()> {
+/// If the folder has no worker or its store is damaged; [`StatusError::NotServing`] if a worker
+/// runs and payers are not served. A node that does not answer is part of the status, not an error.
+pub(crate) async fn run(args: Args, folder: &DataDir) -> Result<(), StatusError> {
     let keys = Keys::read(folder.path())?;
     let config = Config::read(&folder.config())?;
     let account = keys.account.account();
@@ -51,16 +90,16 @@ pub async fn run(args: Args, folder: &DataDir) -> Result<()> {
         Ok(view) => on_chain(&view, account).await,
         Err(error) => Err(error),
     };
-    let truth = running
+    let diagnosis = running
         .as_ref()
-        .map(|running| Truth::of(running, found.as_ref().ok().map(|found| &found.registry)));
+        .map(|running| Diagnosis::of(running, found.as_ref().ok().map(|found| &found.registry)));
     let chain =
-        found.map_or_else(|error| json!({ "error": format!("{error:#}") }), |found| found.shown);
+        found.map_or_else(|error| json!({ "error": with_causes(&error) }), |found| found.shown);
     let status = json!({
         "account": account.to_string(),
         "running": running,
-        "serving": truth.as_ref().map(|truth| truth.serving),
-        "problems": truth.as_ref().map(|truth| &truth.problems),
+        "serving": diagnosis.as_ref().map(|diagnosis| diagnosis.serving),
+        "problems": diagnosis.as_ref().map(|diagnosis| &diagnosis.problems),
         "lanes": lanes,
         "chain": chain,
     });
@@ -69,33 +108,23 @@ pub async fn run(args: Args, folder: &DataDir) -> Result<()> {
         writeln!(out, "{status}")?;
     } else {
         writeln!(out, "account   {account}")?;
-        show_worker(&mut out, &status["running"], truth.as_ref(), &status["lanes"])?;
+        show_worker(&mut out, &status["running"], diagnosis.as_ref(), &status["lanes"])?;
         show_chain(&mut out, &url, &status["chain"])?;
     }
-    match truth.filter(|truth| !truth.serving) {
-        Some(truth) => Err(Failure::new(
-            ExitKind::Unwell,
-            format!("the worker runs and does not serve: {}", truth.to_text()),
-        )
-        .into()),
+    match diagnosis.filter(|diagnosis| !diagnosis.serving) {
+        Some(diagnosis) => Err(StatusError::NotServing(diagnosis.to_text())),
         None => Ok(()),
     }
 }
 
 /// What a running worker says of itself; of one that does not run, the records in its store.
-fn local(folder: &DataDir) -> Result<(Option<Value>, Option<Vec<PayeeLaneRecord>>)> {
+fn local(folder: &DataDir) -> Result<(Option<Value>, Option<Vec<PayeeLaneRecord>>), StatusError> {
     match folder.try_lock()? {
         None => {
             let running = match std::fs::read_to_string(folder.status()) {
-                Ok(text) => {
-                    serde_json::from_str(&text).wrap_err("the status file is damaged: try again")?
-                }
+                Ok(text) => serde_json::from_str(&text).map_err(StatusError::Damaged)?,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => starting(),
-                Err(error) => {
-                    return Err(error).wrap_err(
-                        "what the worker says of itself cannot be read: check its permissions",
-                    );
-                }
+                Err(error) => return Err(StatusError::Unreadable(error)),
             };
             Ok((Some(running), None))
         }
@@ -110,7 +139,7 @@ fn starting() -> Value {
     json!({ "standing": { "serving": false, "code": "starting", "problem": problem } })
 }
 
-async fn view(url: &str) -> Result<View> {
+async fn view(url: &str) -> Result<View, NodeError> {
     Ok(Chain::connect(url).await?.at_best().await?)
 }
 
@@ -135,8 +164,8 @@ async fn lanes(records: &[PayeeLaneRecord], view: Option<&View>) -> Vec<Value> {
             "channel": channel.to_string(),
             "lane": lane,
             "open": open,
-            "promised": promised.to_string(),
-            "claimed": claimed.to_string(),
+            "promised": Money(promised),
+            "claimed": Money(claimed),
             "receipts": record.receipts.count(),
         }));
     }
@@ -149,34 +178,39 @@ struct OnChain {
     shown: Value,
 }
 
-async fn on_chain(view: &View, account: AccountId) -> Result<OnChain> {
+async fn on_chain(view: &View, account: AccountId) -> Result<OnChain, NodeError> {
     let money = view.account(account).await?;
     let worker = view.worker(account).await?;
     let min_stake_per_layer = view.registry_parameters().await?.min_stake_per_layer;
     let shown = worker.as_ref().map(|(record, online)| {
         json!({
             "model": record.model.to_string(),
-            "layers": record.range,
+            "layers": Layers(record.range),
             "online": online,
             "status": record.status,
-            "stake": record.stake.to_string(),
-            "price_per_layer_token": record.list_price_per_layer_token.to_string(),
+            "stake": Money(record.stake),
+            "price_per_layer_token": Money(record.list_price_per_layer_token),
             "cost_us_per_layer_token": record.cost_us_per_layer_token,
             "peer": hex::encode(record.peer),
-            "addresses": texts(&record.addresses),
+            "addresses": address_texts(&record.addresses),
             "last_heartbeat": record.last_heartbeat,
         })
     });
-    let shown = json!({ "block": view.number(), "free": money.free.to_string(), "held": money.held.to_string(), "worker": shown });
+    let shown = json!({
+        "block": view.number(),
+        "free": Money(money.free),
+        "held": Money(money.held),
+        "worker": shown,
+    });
     Ok(OnChain { registry: Registry { worker, min_stake_per_layer }, shown })
 }
 
 fn show_worker(
     out: &mut impl Write,
     running: &Value,
-    truth: Option<&Truth>,
+    diagnosis: Option<&Diagnosis>,
     lanes: &Value,
-) -> Result<()> {
+) -> io::Result<()> {
     if running.is_null() {
         writeln!(out, "process   not running")?;
         for lane in lanes.as_array().into_iter().flatten() {
@@ -192,15 +226,15 @@ fn show_worker(
     }
     let totals = &running["totals"];
     if running["pid"].is_null() {
-        return Ok(writeln!(out, "process   starting, not serving yet")?);
+        return writeln!(out, "process   starting, not serving yet");
     }
-    let does = if truth.is_some_and(|truth| truth.serving) {
+    let does = if diagnosis.is_some_and(|diagnosis| diagnosis.serving) {
         "serving"
     } else {
         "NOT SERVING, has loaded"
     };
     writeln!(out, "process   {} {does} layers {}", running["pid"], layers(&running["layers"]))?;
-    for problem in truth.iter().flat_map(|truth| &truth.problems) {
+    for problem in diagnosis.iter().flat_map(|diagnosis| &diagnosis.problems) {
         writeln!(out, "problem   {}", problem.text)?;
     }
     writeln!(
@@ -220,7 +254,7 @@ fn show_worker(
     Ok(())
 }
 
-fn show_chain(out: &mut impl Write, url: &str, chain: &Value) -> Result<()> {
+fn show_chain(out: &mut impl Write, url: &str, chain: &Value) -> io::Result<()> {
     if let Some(error) = chain["error"].as_str() {
         writeln!(out, "chain     {error}")?;
         return Ok(());
@@ -252,11 +286,11 @@ fn show_chain(out: &mut impl Write, url: &str, chain: &Value) -> Result<()> {
 }
 
 fn money(value: &Value) -> String {
-    amount::format(value.as_str().and_then(|text| text.parse::<Balance>().ok()).unwrap_or(0))
+    amount::format(json::money::deserialize(value).unwrap_or(0))
 }
 
 fn layers(value: &Value) -> String {
-    format!("{}..{}", value["first"], value["end"])
+    format!("{}..{}", value[0], value[1])
 }
 
 fn text(value: &Value) -> String {

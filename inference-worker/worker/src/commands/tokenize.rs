@@ -1,16 +1,15 @@
 //! `mica-worker tokenize`: the token ids of a text.
 
 use std::{
-    io::{BufWriter, Write},
+    io::{self, BufWriter, Write},
     path::PathBuf,
 };
 
 use clap::Args;
-use eyre::{Result, WrapErr, ensure};
-use mica_engine::{Bos, Special, Tokenizer, tokenizer::MAX_TEXT_BYTES};
+use mica_engine::{Bos, Special, Tokenizer, TokenizerError, tokenizer::MAX_TEXT_BYTES};
 use serde_json::json;
 
-use super::generate::open_model;
+use super::generate::{OpenError, open_model};
 
 /// Arguments of `mica-worker tokenize`.
 #[derive(Args, Debug)]
@@ -32,22 +31,64 @@ pub struct TokenizeArgs {
     pub json: bool,
 }
 
+/// Why a text has no tokens.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenizeError {
+    /// The model cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// It has no tokenizer that this program knows, or that takes the text.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// The file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is too long.
+    #[error(
+        "{} has {size} bytes, more than the {MAX_TEXT_BYTES} that are encoded at once; cut it",
+        path.display()
+    )]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// Its bytes.
+        size: u64,
+    },
+    /// It is no text.
+    #[error("cannot read {} as UTF-8 text", path.display())]
+    NoText {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Standard output takes no more.
+    #[error(transparent)]
+    Output(#[from] io::Error),
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// If the model or the text cannot be used.
-pub fn run(args: &TokenizeArgs) -> Result<()> {
+pub(crate) fn run(args: &TokenizeArgs) -> Result<(), TokenizeError> {
     let file = open_model(args.model.as_ref())?;
     let tokenizer = Tokenizer::from_gguf(&file)?;
-    let shown = args.text_file.display();
-    let size =
-        std::fs::metadata(&args.text_file).wrap_err_with(|| format!("cannot read {shown}"))?.len();
-    ensure!(
-        size <= MAX_TEXT_BYTES as u64,
-        "{shown} has {size} bytes, more than the {MAX_TEXT_BYTES} that are encoded at once; cut it"
-    );
+    let path = || args.text_file.clone();
+    let size = std::fs::metadata(&args.text_file)
+        .map_err(|source| TokenizeError::Read { path: path(), source })?
+        .len();
+    if size > MAX_TEXT_BYTES as u64 {
+        return Err(TokenizeError::TooLong { path: path(), size });
+    }
     let text = std::fs::read_to_string(&args.text_file)
-        .wrap_err_with(|| format!("cannot read {shown} as UTF-8 text"))?;
+        .map_err(|source| TokenizeError::NoText { path: path(), source })?;
     let special = if args.parse_special { Special::Parse } else { Special::Text };
     let bos = if args.add_bos { Bos::Add } else { Bos::Omit };
     let ids = tokenizer.encode(&text, special, bos)?;

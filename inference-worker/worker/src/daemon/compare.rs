@@ -13,7 +13,7 @@ use mica_primitives::{
 
 /// What a worker is, as far as the registry has a place for it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Own {
+pub(crate) struct Own {
     /// The model that is loaded.
     pub model: ModelId,
     /// The layers that are loaded.
@@ -31,7 +31,7 @@ pub struct Own {
 /// Something that the registry says otherwise.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum Difference {
+pub(crate) enum Difference {
     /// There is no record.
     Missing,
     /// The account is leaving.
@@ -86,7 +86,7 @@ pub enum Difference {
 
 impl Difference {
     /// A name that programs can rely on.
-    pub const fn code(&self) -> &'static str {
+    pub(crate) const fn code(&self) -> &'static str {
         match self {
             Self::Missing => "not_registered",
             Self::Leaving { .. } => "leaving",
@@ -102,7 +102,7 @@ impl Difference {
     }
 
     /// Whether payers cannot find the worker, or not as it is, for as long as this lasts.
-    pub const fn keeps_from_serving(&self) -> bool {
+    pub(crate) const fn keeps_from_serving(&self) -> bool {
         !matches!(
             self,
             Self::Price { .. }
@@ -115,7 +115,7 @@ impl Difference {
 
 /// Everything that `record` says otherwise than `own`; the worst comes first.
 /// `min_stake_per_layer`: base units.
-pub fn differences(
+pub(crate) fn differences(
     record: Option<&WorkerRecord<AccountId>>,
     own: &Own,
     min_stake_per_layer: Balance,
@@ -152,8 +152,8 @@ fn are_same(some: &WorkerAddresses, others: &WorkerAddresses) -> bool {
 }
 
 /// Addresses for people.
-pub fn listed(addresses: &WorkerAddresses) -> String {
-    let texts: Vec<_> = addresses.iter().map(|address| String::from_utf8_lossy(address)).collect();
+pub(crate) fn listed(addresses: &WorkerAddresses) -> String {
+    let texts = mica_net::address_texts(addresses);
     if texts.is_empty() { "no address".to_owned() } else { texts.join(", ") }
 }
 

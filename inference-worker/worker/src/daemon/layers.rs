@@ -1,59 +1,92 @@
-//! The layers that are loaded, and how others take their place while payers are about.
+//! The layers that are loaded, and how others take their place while payers are served.
 
 use std::{sync::Arc, time::Duration};
 
-use eyre::{Result, WrapErr, eyre};
 use mica_primitives::LayerRange;
+use mica_protocol::stage::StageOffer;
 
 use super::{
-    handle::{DeskHandle, Offers},
+    context::WorkerContext,
+    offers::Offers,
     range::room,
+    session_handle::{Closed, SessionHandle},
 };
-use crate::{config::LimitsConfig, engine::Engine};
+use crate::{
+    config::LimitsConfig,
+    engine::{Engine, EngineError},
+};
 
-/// Pause between two looks at the sessions that are still open.
-const LOOK: Duration = Duration::from_millis(200);
+/// Pause between two checks of the sessions that are still open.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// The loaded layers.
 #[derive(Clone)]
-pub struct Layers {
-    /// The engine's thread.
-    pub engine: Arc<Engine>,
-    /// The desk.
-    pub desk: DeskHandle,
-    /// What is offered.
-    pub offers: Arc<Offers>,
-    /// How much room there is for sessions, and how long open ones are waited for.
-    pub limits: LimitsConfig,
+pub(crate) struct Layers {
+    engine: Arc<Engine>,
+    sessions: SessionHandle,
+    offers: Arc<Offers>,
+    limits: LimitsConfig,
+}
+
+/// Why other layers are not served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum LayersError {
+    /// The worker is stopping.
+    #[error(transparent)]
+    Closed(#[from] Closed),
+    /// Sessions did not end in time.
+    #[error("{open} sessions are still open after {seconds} s")]
+    StillOpen {
+        /// Sessions.
+        open: usize,
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// The engine cannot load them.
+    #[error(transparent)]
+    Load(#[from] EngineError),
+    /// Nor could it load what it had before.
+    #[error("its old layers cannot be loaded again: start the worker anew")]
+    Reload(#[source] EngineError),
 }
 
 impl Layers {
+    /// Those that `engine` has loaded, which open sessions hold as long as the configuration says.
+    pub(crate) fn new(engine: Arc<Engine>, context: &WorkerContext) -> Self {
+        Self {
+            engine,
+            sessions: context.sessions.clone(),
+            offers: context.offers.clone(),
+            limits: context.config.limits.clone(),
+        }
+    }
+
     /// Lets open sessions end, carries out `change`, which loads layers and returns them with their
     /// cost, and takes sessions again.
     ///
     /// # Errors
     /// That of `change`, which has then loaded what was there before; or if sessions do not end in
     /// time.
-    pub async fn exchange(
+    pub(crate) async fn swap<E: From<LayersError>>(
         &self,
-        change: impl Future<Output = Result<(LayerRange, u32)>>,
-    ) -> Result<()> {
+        change: impl Future<Output = Result<(LayerRange, u32), E>>,
+    ) -> Result<(), E> {
         let present = self.offers.current();
-        self.offers.change(|offer| offer.max_sessions = 0).await?;
+        self.change_offer(|offer| offer.max_sessions = 0).await?;
         let changed = match self.empty().await {
             Ok(()) => change.await,
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
         };
         // Whatever happened, sessions are taken again, for the layers that are loaded then.
         let (range, cost_us) =
             *changed.as_ref().unwrap_or(&(present.range, present.cost_us_per_layer_token));
         let room = room(&self.engine, &self.limits);
-        self.offers
-            .change(|offer| {
-                (offer.range, offer.cost_us_per_layer_token) = (range, cost_us);
-                (offer.max_sessions, offer.cache_positions) = (room.sessions, room.positions);
-            })
-            .await?;
+        self.change_offer(|offer| {
+            (offer.range, offer.cost_us_per_layer_token) = (range, cost_us);
+            (offer.max_sessions, offer.cache_positions) = (room.sessions, room.positions);
+        })
+        .await?;
         changed.map(|_| ())
     }
 
@@ -61,12 +94,12 @@ impl Layers {
     ///
     /// # Errors
     /// Why `range` cannot be loaded.
-    pub async fn load(&self, range: LayerRange) -> Result<(LayerRange, u32)> {
+    pub(crate) async fn load(&self, range: LayerRange) -> Result<(LayerRange, u32), LayersError> {
         match self.engine.load(range).await {
             Ok(cost_us) => Ok((range, cost_us)),
             Err(error) => {
                 self.reload().await?;
-                Err(error)
+                Err(error.into())
             }
         }
     }
@@ -75,29 +108,27 @@ impl Layers {
     ///
     /// # Errors
     /// If that is not possible any more.
-    pub async fn reload(&self) -> Result<()> {
+    pub(crate) async fn reload(&self) -> Result<(), LayersError> {
         let before = self.offers.current().range;
-        self.engine
-            .load(before)
-            .await
-            .wrap_err("its old layers cannot be loaded again: start the worker anew")?;
+        self.engine.load(before).await.map_err(LayersError::Reload)?;
         Ok(())
     }
 
+    async fn change_offer(&self, change: impl FnOnce(&mut StageOffer)) -> Result<(), LayersError> {
+        Ok(self.offers.change(change).await?)
+    }
+
     /// Lets open sessions end; gives up if they take too long.
-    async fn empty(&self) -> Result<()> {
-        let mut open = self.desk.totals().await?.sessions;
+    async fn empty(&self) -> Result<(), LayersError> {
+        let mut open = self.sessions.totals().await?.sessions;
         let patience = Duration::from_secs(self.limits.drain_seconds);
         let deadline = tokio::time::Instant::now() + patience;
         while open > 0 {
             if tokio::time::Instant::now() >= deadline {
-                return Err(eyre!(
-                    "{open} sessions are still open after {} s",
-                    self.limits.drain_seconds
-                ));
+                return Err(LayersError::StillOpen { open, seconds: self.limits.drain_seconds });
             }
-            tokio::time::sleep(LOOK).await;
-            open = self.desk.totals().await?.sessions;
+            tokio::time::sleep(POLL_INTERVAL).await;
+            open = self.sessions.totals().await?.sessions;
         }
         Ok(())
     }

@@ -1,25 +1,48 @@
 //! Starts the network on a thread of its own and finds out where the worker can be reached.
 
-use eyre::{Result, WrapErr};
-use mica_net::{Bounds, Instance, Listener, Mdns, Net, NetConfig, NetEvent, Reach};
+use std::io;
+
+use mica_net::{
+    AnnounceError, Bounds, Instance, Listener, Mdns, Net, NetConfig, NetEvent, Reach, StartError,
+};
 use mica_primitives::{PublicKey, WorkerAddresses};
 use tokio::{runtime, sync::mpsc, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{rivals::REMEDY, status::texts};
+use super::duplicates::REMEDY;
 use crate::{
     config::Config,
-    exit::{ExitKind, Failure},
     keys::Keys,
     report::{Event, Reporter},
 };
 
-/// The thread that speaks with peers, and on which the desk sits.
+/// Why the worker cannot be reached.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NetworkError {
+    /// The thread's runtime cannot be set up.
+    #[error(transparent)]
+    Runtime(io::Error),
+    /// The system gives no thread.
+    #[error("the system gives no thread for the network")]
+    Thread(#[source] io::Error),
+    /// An address to announce that nobody could dial.
+    #[error(transparent)]
+    Announce(#[from] AnnounceError),
+    /// An address to listen on is wrong or taken.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// Nothing to publish.
+    #[error("there is no address to publish: set `listen` or `announce` in config.toml")]
+    NoAddress,
+}
+
+/// The thread that speaks with peers, and on which the session actor runs.
 ///
 /// Every message of a session goes through both, and to hand one over to another thread takes
 /// longer than to deal with it. The chain is not spoken with here: nothing that is computed for it
 /// keeps a message waiting. Dropping this ends the thread and all on it.
-pub struct NetworkThread {
+pub(crate) struct NetworkThread {
     runtime: runtime::Handle,
     _end: DropGuard,
 }
@@ -28,26 +51,27 @@ impl NetworkThread {
     /// Starts it.
     ///
     /// # Errors
-    /// If the system gives no thread.
-    pub fn start() -> Result<Self> {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    /// [`NetworkError::Thread`] or [`NetworkError::Runtime`].
+    pub(crate) fn start() -> Result<Self, NetworkError> {
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(NetworkError::Runtime)?;
         let (handle, end) = (runtime.handle().clone(), CancellationToken::new());
         let builder = std::thread::Builder::new().name("mica-network".to_owned());
         let ended = end.clone();
-        builder
-            .spawn(move || runtime.block_on(ended.cancelled()))
-            .wrap_err("the system gives no thread for the network")?;
+        builder.spawn(move || runtime.block_on(ended.cancelled())).map_err(NetworkError::Thread)?;
         Ok(Self { runtime: handle, _end: end.drop_guard() })
     }
 
     /// Calls `start` so that the tasks that it spawns run here.
-    pub fn enter<T>(&self, start: impl FnOnce() -> T) -> T {
+    pub(crate) fn enter<T>(&self, start: impl FnOnce() -> T) -> T {
         let _entered = self.runtime.enter();
         start()
     }
 
     /// Runs `task` here.
-    pub fn spawn<T: Send + 'static>(
+    pub(crate) fn spawn<T: Send + 'static>(
         &self,
         task: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
@@ -58,21 +82,20 @@ impl NetworkThread {
 /// The addresses that the operator wants to announce; none to publish those listened on.
 ///
 /// # Errors
-/// [`ExitKind::Usage`] for one that nobody could dial.
-pub fn announced(config: &Config, own: &PublicKey) -> Result<Vec<String>> {
+/// [`AnnounceError`] for one that nobody could dial.
+pub(crate) fn announced(config: &Config, own: &PublicKey) -> Result<Vec<String>, AnnounceError> {
     mica_net::announced(&config.network.announce, own, bounds())
-        .map_err(|error| Failure::new(ExitKind::Usage, error.to_string()).into())
 }
 
 /// Starts a node that listens where the operator says.
 ///
 /// # Errors
-/// [`ExitKind::Usage`] if an address is wrong or taken.
-pub fn start_network(
+/// [`StartError`] if an address is wrong or taken.
+pub(crate) fn start_network(
     config: &Config,
     keys: &Keys,
     instance: Instance,
-) -> Result<(Net, mpsc::Receiver<NetEvent>)> {
+) -> Result<(Net, mpsc::Receiver<NetEvent>), StartError> {
     let net = NetConfig {
         secret: keys.peer.to_bytes(),
         listen: config.network.listen.clone(),
@@ -80,22 +103,21 @@ pub fn start_network(
         mdns: if config.network.mdns { Mdns::On } else { Mdns::Off },
         instance: Some(instance),
     };
-    Net::start(net).map_err(|error| Failure::new(ExitKind::Usage, error.to_string()).into())
+    Net::start(net)
 }
 
 /// The addresses to publish at the start, when every listener has told where it listens.
 ///
 /// # Errors
-/// If there is none, or a listener has failed.
-pub async fn published(
+/// [`NetworkError::NoAddress`] if there is none, [`NetworkError::Start`] if a listener has failed.
+pub(crate) async fn published(
     announced: &[String],
     net: &Net,
     reporter: Reporter,
-) -> Result<WorkerAddresses> {
-    let listeners =
-        net.settled().await.map_err(|error| Failure::new(ExitKind::Usage, error.to_string()))?;
+) -> Result<WorkerAddresses, NetworkError> {
+    let listeners = net.settled().await?;
     for silent in listeners.iter().filter(|listener| listener.addresses.is_empty()) {
-        reporter.tell(&Event::Warning {
+        reporter.emit(&Event::Warning {
             text: format!(
                 "nothing is heard of the listener on {}: it has no interface",
                 silent.asked
@@ -103,23 +125,22 @@ pub async fn published(
         });
     }
     let Some(addresses) = to_publish(announced, &listeners) else {
-        let text = "there is no address to publish: set `listen` or `announce` in config.toml";
-        return Err(Failure::new(ExitKind::Usage, text).into());
+        return Err(NetworkError::NoAddress);
     };
-    let texts = texts(&addresses);
-    reporter.tell(&Event::Published { addresses: texts.clone() });
+    let texts = mica_net::address_texts(&addresses);
+    reporter.emit(&Event::Published { addresses: texts.clone() });
     if texts.iter().all(|text| mica_net::reach(text) == Some(Reach::Machine)) {
         let text = "it is published at loopback addresses only, so nobody on another machine can \
                     reach it: set `listen`, for example to \"/ip4/0.0.0.0/tcp/4001\", and behind \
                     a router `announce`";
-        reporter.tell(&Event::Warning { text: text.to_owned() });
+        reporter.emit(&Event::Warning { text: text.to_owned() });
     }
     Ok(addresses)
 }
 
 /// What is announced, or else what of the addresses listened on others can use; nothing if there is
 /// none.
-pub fn to_publish(announced: &[String], listeners: &[Listener]) -> Option<WorkerAddresses> {
+pub(crate) fn to_publish(announced: &[String], listeners: &[Listener]) -> Option<WorkerAddresses> {
     let texts = if announced.is_empty() {
         mica_net::publishable(listeners, &mica_net::outward(), bounds())
     } else {
@@ -134,12 +155,16 @@ pub fn to_publish(announced: &[String], listeners: &[Listener]) -> Option<Worker
 /// Whether what is registered may stay: what is announced, or else addresses that all lead here,
 /// with the best among them and no room for one more. A change costs a fee, and another order, or
 /// the coming of a worse address, is no reason for it.
-pub fn may_stay(
+pub(crate) fn may_stay(
     announced: &[String],
     listeners: &[Listener],
     registered: &WorkerAddresses,
 ) -> bool {
-    let texts = texts(registered);
+    let texts = mica_net::address_texts(registered);
+    if texts.len() < registered.len() {
+        // Nobody could dial the others.
+        return false;
+    }
     if !announced.is_empty() {
         return texts.iter().all(|text| announced.contains(text))
             && announced.iter().all(|text| texts.contains(text));
@@ -150,7 +175,7 @@ pub fn may_stay(
 }
 
 /// Dials each announced address once, as a payer would, and says which of them does not lead here.
-pub async fn check_announced(
+pub(crate) async fn check_announced(
     announced: Vec<String>,
     own: PublicKey,
     instance: Instance,
@@ -171,7 +196,7 @@ pub async fn check_announced(
             ),
         };
         tracing::warn!("{text}");
-        reporter.tell(&Event::Warning { text });
+        reporter.emit(&Event::Warning { text });
     }
 }
 

@@ -1,28 +1,29 @@
 //! Whether the node still follows the chain that the worker's records are of.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
-use eyre::Result;
 use mica_chain::{Chain, ChainOrigin, ReadError};
+use mica_host::lock;
+use mica_primitives::Hash32;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     data_dir::DataDir,
-    exit::{ExitKind, Failure},
     report::{Event, Reporter},
-    store::{ChainMark, Store, put_aside, take_back},
+    store::{ChainMark, Store, StoreError, put_aside, take_back},
 };
 
-/// Pause between two looks at a node that is behind.
-const LOOK: Duration = Duration::from_secs(3);
+/// Pause between two checks of a node that is behind.
+const POLL_INTERVAL: Duration = Duration::from_secs(3);
 
 /// The chain's beginning as it was when the worker started, shared by all tasks that act on what
 /// the chain says.
 #[derive(Clone)]
-pub struct Origin {
+pub(crate) struct Origin {
     chain: Chain,
     known: Arc<Mutex<Known>>,
     changed: CancellationToken,
@@ -37,18 +38,18 @@ struct Known {
 
 impl Origin {
     /// The chain that the node follows now.
-    pub fn new(chain: Chain, known: ChainOrigin) -> Self {
+    pub(crate) fn new(chain: Chain, known: ChainOrigin) -> Self {
         let known = Known { origin: known, is_away: false };
         Self { chain, known: Arc::new(Mutex::new(known)), changed: CancellationToken::new() }
     }
 
     /// Where the chain begins, as far as it is known.
-    pub fn known(&self) -> ChainOrigin {
+    pub(crate) fn known(&self) -> ChainOrigin {
         self.lock().origin
     }
 
     /// Whether the node was on a chain of another network when [`Self::holds`] was last asked.
-    pub fn is_away(&self) -> bool {
+    pub(crate) fn is_away(&self) -> bool {
         self.lock().is_away
     }
 
@@ -57,7 +58,7 @@ impl Origin {
     ///
     /// # Errors
     /// [`ReadError`] if the node does not answer.
-    pub async fn holds(&self) -> Result<bool, ReadError> {
+    pub(crate) async fn holds(&self) -> Result<bool, ReadError> {
         let now = self.chain.origin().await?;
         let mut known = self.lock();
         known.is_away = known.origin.genesis != now.genesis;
@@ -74,14 +75,45 @@ impl Origin {
     }
 
     /// Cancelled when the node follows a chain that was started anew.
-    pub fn changed(&self) -> &CancellationToken {
+    pub(crate) fn changed(&self) -> &CancellationToken {
         &self.changed
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
         // One field is changed at a time.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.known)
     }
+}
+
+/// Why the records cannot be used with the chain that the node follows.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OriginError {
+    /// The node cannot be asked.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The store cannot be read, or its files not moved.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The records are of another network.
+    #[error(
+        "the records of {lanes} lanes in {} are of another network than the one of the node at \
+         {url} (its genesis block is 0x{}, theirs 0x{}): correct --node-url, or use another \
+         --data-dir for this network",
+        folder.display(), hex::encode(node), hex::encode(records)
+    )]
+    OtherNetwork {
+        /// Lanes with records.
+        lanes: usize,
+        /// The worker's folder.
+        folder: PathBuf,
+        /// The node.
+        url: String,
+        /// Hash of the node's block 0.
+        node: Hash32,
+        /// Hash of block 0 of the records' chain.
+        records: Hash32,
+    },
 }
 
 /// The store, ready for the chain that the node follows: with the records of that chain. Those of
@@ -92,19 +124,19 @@ impl Origin {
 /// came first.
 ///
 /// # Errors
-/// [`ExitKind::Usage`] if the records are of another network; if the node or the store cannot be
-/// read, or the store's files cannot be moved.
-pub async fn settle(
+/// [`OriginError::OtherNetwork`] if the records are of another network; others if the node or the
+/// store cannot be read, or the store's files cannot be moved.
+pub(crate) async fn open_for_chain(
     store: Store,
     folder: &DataDir,
     chain: &Chain,
     reporter: Reporter,
     stop: &CancellationToken,
-) -> Result<Option<(Store, Origin)>> {
+) -> Result<Option<(Store, Origin)>, OriginError> {
     let (mut store, mut was_told) = (store, false);
     let (origin, height) = loop {
         let (origin, height) = (chain.origin().await?, chain.finalized().await?.number);
-        store = of_this_chain(store, folder, chain.url(), &origin, reporter)?;
+        store = with_records_of_chain(store, folder, chain.url(), &origin, reporter)?;
         match store.mark()? {
             Some(mark) if height < mark.height => {
                 if !std::mem::replace(&mut was_told, true) {
@@ -116,9 +148,9 @@ pub async fn settle(
                         mark.height
                     );
                     tracing::warn!("{text}");
-                    reporter.tell(&Event::Warning { text });
+                    reporter.emit(&Event::Warning { text });
                 }
-                if stop.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_none() {
+                if stop.run_until_cancelled(tokio::time::sleep(POLL_INTERVAL)).await.is_none() {
                     return Ok(None);
                 }
             }
@@ -138,34 +170,32 @@ pub async fn settle(
 
 /// The store without records of another chain than `origin`, and with those of this one that were
 /// put aside.
-fn of_this_chain(
+fn with_records_of_chain(
     store: Store,
     folder: &DataDir,
     url: &str,
     origin: &ChainOrigin,
     reporter: Reporter,
-) -> Result<Store> {
+) -> Result<Store, OriginError> {
     let mut store = store;
     let lanes = store.lanes()?.len();
     let other = store.mark()?.filter(|mark| mark.origin().differs_from(origin));
     if let Some(mark) = other.filter(|mark| mark.genesis != origin.genesis) {
         if lanes > 0 {
-            let text = format!(
-                "the records of {lanes} lanes in {} are of another network than the one of the \
-                 node at {url} (its genesis block is 0x{}, theirs 0x{}): correct --node-url, or \
-                 use another --data-dir for this network",
-                folder.path().display(),
-                hex::encode(origin.genesis),
-                hex::encode(mark.genesis)
-            );
-            return Err(Failure::new(ExitKind::Usage, text).into());
+            return Err(OriginError::OtherNetwork {
+                lanes,
+                folder: folder.path().to_owned(),
+                url: url.to_owned(),
+                node: origin.genesis,
+                records: mark.genesis,
+            });
         }
         // Nothing to lose: it becomes the store of this network.
         store.put_mark(ChainMark::new(*origin, 0))?;
     } else if let Some(mark) = other {
         let (fresh, place) = put_aside(store, folder, &mark)?;
         store = fresh;
-        reporter.tell(&Event::ChainChanged { lanes, aside: place.display().to_string() });
+        reporter.emit(&Event::ChainChanged { lanes, aside: place.display().to_string() });
     }
     if !store.lanes()?.is_empty() {
         return Ok(store);
@@ -176,7 +206,7 @@ fn of_this_chain(
             "the records of this chain are back, which were put aside in {}",
             place.display()
         );
-        reporter.tell(&Event::Warning { text });
+        reporter.emit(&Event::Warning { text });
     }
     Ok(store)
 }

@@ -1,7 +1,7 @@
 //! Which layers to serve, and on what terms.
 
-use eyre::{Result, bail, eyre};
-use mica_chain::{AccountId, Chain};
+use mica_chain::{AccountId, Chain, ReadError};
+use mica_market::migration::MigrationError;
 use mica_primitives::{LayerRange, WorkerRecord};
 use mica_protocol::{
     limits::{MAX_SESSIONS, MAX_SESSIONS_PER_PEER},
@@ -15,21 +15,44 @@ use crate::{
     model::ModelSource,
 };
 
+/// Why no layers can be chosen.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RangeError {
+    /// The model does not have the configured ones.
+    #[error("the model has layers 0..{layers} and not {range}: correct --layers")]
+    NotInModel {
+        /// The model's.
+        layers: u16,
+        /// The configured ones.
+        range: LayerRange,
+    },
+    /// It has none at all.
+    #[error("the model has no layers")]
+    NoLayers,
+    /// The chain cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The registry contradicts itself.
+    #[error(transparent)]
+    Choose(#[from] MigrationError),
+}
+
 /// The configured range; else that of an existing registration; else the one that needs a worker
 /// most.
 ///
 /// # Errors
 /// If the model does not have the configured layers or the chain cannot be read.
-pub async fn choose_range(
+pub(crate) async fn choose_range(
     chain: &Chain,
     source: &ModelSource,
     config: &Config,
     account: AccountId,
-) -> Result<LayerRange> {
+) -> Result<LayerRange, RangeError> {
     let layers = source.manifest.layers;
     if let Some(range) = config.layers {
         if !range.is_valid_for(layers) {
-            bail!("the model has layers 0..{layers} and not {range}: correct --layers");
+            return Err(RangeError::NotInModel { layers, range });
         }
         return Ok(range);
     }
@@ -46,11 +69,11 @@ pub async fn choose_range(
     // The cost is measured on the layers, so it is not known yet: the choice takes the others'
     // average for it.
     let range = migration::first_range(layers, &online, width)?;
-    range.ok_or_else(|| eyre!("the model has no layers"))
+    range.ok_or(RangeError::NoLayers)
 }
 
 /// The room for sessions: what the memory holds, or less if the operator says so.
-pub fn room(engine: &Engine, limits: &LimitsConfig) -> Room {
+pub(crate) fn room(engine: &Engine, limits: &LimitsConfig) -> Room {
     let Room { sessions, positions } = engine.room(limits.sessions.min(MAX_SESSIONS));
     Room {
         sessions,
@@ -58,8 +81,8 @@ pub fn room(engine: &Engine, limits: &LimitsConfig) -> Room {
     }
 }
 
-/// What the desk offers to payers.
-pub fn offer(
+/// What the session actor offers to payers.
+pub(crate) fn offer(
     source: &ModelSource,
     config: &Config,
     record: &WorkerRecord<AccountId>,

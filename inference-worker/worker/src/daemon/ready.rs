@@ -3,32 +3,84 @@
 
 use std::sync::Arc;
 
-use eyre::{Result, WrapErr, bail};
-use mica_chain::{AccountId, Chain, Head, SubmitError};
+use mica_chain::{AccountId, Chain, ConnectError, Head, ReadError, SubmitError};
 use mica_engine::Threads;
 use mica_net::{Instance, Net, NetEvent};
-use mica_primitives::{MarketUnits, RegistryParameters, WorkerAddresses, WorkerRecord};
+use mica_primitives::{LayerRange, MarketUnits, RegistryParameters, WorkerAddresses, WorkerRecord};
 use mica_protocol::{limits::MAX_SESSIONS, signing, stage::Computed};
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
-    network::{NetworkThread, published, start_network},
-    origin::{self, Origin},
-    range::choose_range,
-    register::{Offered, Registration, start_price},
-    rivals::{REMEDY, answering},
+    duplicates::{REMEDY, probe_duplicates},
+    network::{NetworkError, NetworkThread, published, start_network},
+    origin::{self, Origin, OriginError},
+    range::{RangeError, choose_range},
+    register::{Offered, RegisterError, Registration, start_price},
 };
 use crate::{
     config::Config,
     data_dir::DataDir,
-    engine::Engine,
-    exit::{ExitKind, Failure},
+    engine::{Engine, EngineError},
+    error::with_causes,
     keys::Keys,
     model::ModelSource,
     report::{Event, Reporter},
-    store::Store,
+    store::{Store, StoreError},
 };
+
+/// Why the worker cannot serve this chain.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadyError {
+    /// The records cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// There is no node.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The chain cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The records are not of this chain.
+    #[error(transparent)]
+    Origin(#[from] OriginError),
+    /// There are no layers to choose.
+    #[error(transparent)]
+    Range(#[from] RangeError),
+    /// The engine does not start.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The layers cannot be loaded.
+    #[error("layers {range} cannot be served")]
+    Layers {
+        /// Those that were chosen.
+        range: LayerRange,
+        /// Why.
+        source: EngineError,
+    },
+    /// Another process has the same account and peer key.
+    #[error(
+        "another process with this account and peer key is running and answers at {}: {REMEDY}. \
+         Two processes with one account would take each other's registration and channels",
+        .0.join(", ")
+    )]
+    Duplicate(Vec<String>),
+    /// The network does not start.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The registration is refused.
+    #[error(transparent)]
+    Register(#[from] RegisterError),
+    /// The chain binds the worker to other layers, and then has no record of it.
+    #[error("layers {range} cannot be registered: {}", with_causes(.why))]
+    Bound {
+        /// Those that were chosen.
+        range: LayerRange,
+        /// What the chain said.
+        why: RegisterError,
+    },
+}
 
 /// What is the same for every chain.
 pub(super) struct Start<'a> {
@@ -45,15 +97,24 @@ pub(super) struct Ready {
     pub(super) chain: Chain,
     pub(super) store: Store,
     pub(super) origin: Origin,
-    pub(super) units: MarketUnits,
     pub(super) engine: Arc<Engine>,
     pub(super) computed: mpsc::Receiver<Computed>,
     pub(super) thread: NetworkThread,
     pub(super) net: Net,
     pub(super) network: mpsc::Receiver<NetEvent>,
-    pub(super) instance: Instance,
-    pub(super) addresses: WorkerAddresses,
+    pub(super) registered: Registered,
+}
+
+/// The registration as it is when the worker begins to serve.
+pub(super) struct Registered {
     pub(super) record: WorkerRecord<AccountId>,
+    /// Published addresses.
+    pub(super) addresses: WorkerAddresses,
+    /// This start of this worker.
+    pub(super) instance: Instance,
+    /// The model's exchange rate between money and time.
+    pub(super) units: MarketUnits,
+    /// Constants of the registry.
     pub(super) parameters: RegistryParameters,
     /// Block at which the registration is as it should be.
     pub(super) head: Head,
@@ -61,30 +122,17 @@ pub(super) struct Ready {
 
 impl Start<'_> {
     /// Loads the layers, starts the network and registers; nothing if `stop` came while it waited.
-    pub(super) async fn make_ready(&self, stop: &CancellationToken) -> Result<Option<Ready>> {
+    pub(super) async fn make_ready(
+        &self,
+        stop: &CancellationToken,
+    ) -> Result<Option<Ready>, ReadyError> {
         let (config, source, reporter) = (&*self.config, &self.source, self.reporter);
         let account = self.keys.account.account();
-        let store = Store::open(self.folder)?;
-        let chain = Chain::connect(&config.node_url).await?;
-        let genesis = chain.genesis_hash();
-        let block = chain.finalized().await?.number;
-        reporter.tell(&Event::Connected {
-            node_url: config.node_url.clone(),
-            genesis: hex::encode(genesis),
-            block,
-        });
-        let Some((store, origin)) =
-            origin::settle(store, self.folder, &chain, reporter, stop).await?
-        else {
-            return Ok(None);
-        };
+        let Some((chain, store, origin)) = self.connect(stop).await? else { return Ok(None) };
         // Looked for while the layers are loaded, and before the network listens: whoever answers
         // with our key now is another process.
         let peer = signing::public_key(&self.keys.peer);
-        let registered =
-            chain.at_best().await?.worker(account).await?.filter(|(record, _)| record.peer == peer);
-        let registered = registered.map(|(record, _)| record.addresses).unwrap_or_default();
-        let rivals = tokio::spawn(async move { answering(peer, None, &registered).await });
+        let duplicates = self.probe_registered(&chain).await?;
 
         let registration =
             Registration { chain: &chain, signer: &self.keys.account, source, config, reporter };
@@ -93,20 +141,20 @@ impl Start<'_> {
         let (answers, computed) = mpsc::channel(MAX_SESSIONS);
         let threads = config.threads.map_or_else(Threads::available, Threads::new);
         let engine = Arc::new(Engine::start(source.clone(), threads, answers)?);
-        let cost_us = engine
-            .load(range)
-            .await
-            .wrap_err_with(|| format!("layers {range} cannot be served"))?;
-        reporter.tell(&Event::Loaded {
+        let cost_us =
+            engine.load(range).await.map_err(|source| ReadyError::Layers { range, source })?;
+        reporter.emit(&Event::Loaded {
             model: source.id,
             layers: range,
             cost_us_per_layer_token: cost_us,
         });
-        refuse_a_second_process(rivals.await.unwrap_or_default())?;
+        refuse_a_second_process(duplicates.await.unwrap_or_default())?;
 
         let thread = NetworkThread::start()?;
         let instance = Instance(rand::random());
-        let (net, network) = thread.enter(|| start_network(config, &self.keys, instance))?;
+        let (net, network) = thread
+            .enter(|| start_network(config, &self.keys, instance))
+            .map_err(NetworkError::from)?;
         let addresses = published(&self.announced, &net, reporter).await?;
         let mut offered = Offered {
             range,
@@ -117,53 +165,71 @@ impl Start<'_> {
         };
         let record = match registration.worker(&offered).await {
             Err(error) if may_not_move(&error) => {
-                self.stay(&chain, &engine, &mut offered, &error).await?;
+                self.keep_range(&chain, &engine, &mut offered, error).await?;
                 registration.worker(&offered).await?
             }
             other => other?,
         };
         let head = chain.best().await?;
         let parameters = chain.at(head).registry_parameters().await?;
-        let units = model.units;
-        let ready = Ready {
-            chain,
-            store,
-            origin,
-            units,
-            engine,
-            computed,
-            thread,
-            net,
-            network,
-            instance,
-            addresses,
-            record,
-            parameters,
-            head,
-        };
-        Ok(Some(ready))
+        let registered =
+            Registered { record, addresses, instance, units: model.units, parameters, head };
+        Ok(Some(Ready { chain, store, origin, engine, computed, thread, net, network, registered }))
+    }
+
+    /// The chain and its records; nothing if `stop` came while the node was behind.
+    async fn connect(
+        &self,
+        stop: &CancellationToken,
+    ) -> Result<Option<(Chain, Store, Origin)>, ReadyError> {
+        let store = Store::open(self.folder)?;
+        let chain = Chain::connect(&self.config.node_url).await?;
+        self.reporter.emit(&Event::Connected {
+            node_url: self.config.node_url.clone(),
+            genesis: hex::encode(chain.genesis_hash()),
+            block: chain.finalized().await?.number,
+        });
+        let opened =
+            origin::open_for_chain(store, self.folder, &chain, self.reporter, stop).await?;
+        Ok(opened.map(|(store, origin)| (chain, store, origin)))
+    }
+
+    /// Begins to dial the registered addresses, if they are registered for our peer key.
+    async fn probe_registered(
+        &self,
+        chain: &Chain,
+    ) -> Result<AbortOnDropHandle<Vec<String>>, ReadError> {
+        let peer = signing::public_key(&self.keys.peer);
+        let found = chain.at_best().await?.worker(self.keys.account.account()).await?;
+        let registered = found.filter(|(record, _)| record.peer == peer);
+        let registered = registered.map(|(record, _)| record.addresses).unwrap_or_default();
+        Ok(AbortOnDropHandle::new(tokio::spawn(async move {
+            probe_duplicates(peer, None, &registered).await
+        })))
     }
 
     /// Loads the layers of the registration, because the chain does not let the worker go to those
     /// that it was told to serve.
-    async fn stay(
+    async fn keep_range(
         &self,
         chain: &Chain,
         engine: &Engine,
         offered: &mut Offered,
-        why: &eyre::Report,
-    ) -> Result<()> {
+        why: RegisterError,
+    ) -> Result<(), ReadyError> {
         let account = self.keys.account.account();
         let record = chain.at_best().await?.worker(account).await?;
         let Some((record, _)) = record else {
-            bail!("layers {} cannot be registered: {why:#}", offered.range)
+            return Err(ReadyError::Bound { range: offered.range, why });
         };
         let text = format!(
-            "stays at layers {} and does not go to {}: {why:#}",
-            record.range, offered.range
+            "stays at layers {} and does not go to {}: {}",
+            record.range,
+            offered.range,
+            with_causes(&why)
         );
         tracing::warn!("{text}");
-        self.reporter.tell(&Event::Warning { text });
+        self.reporter.emit(&Event::Warning { text });
         offered.cost_us_per_layer_token = engine.load(record.range).await?;
         offered.range = record.range;
         Ok(())
@@ -171,22 +237,15 @@ impl Start<'_> {
 }
 
 /// # Errors
-/// [`ExitKind::Duplicate`] if another process answers with this worker's key at one of `addresses`.
-fn refuse_a_second_process(addresses: Vec<String>) -> Result<()> {
-    if addresses.is_empty() {
-        return Ok(());
-    }
-    let text = format!(
-        "another process with this account and peer key is running and answers at {}: {REMEDY}. \
-         Two processes with one account would take each other's registration and channels",
-        addresses.join(", ")
-    );
-    Err(Failure::new(ExitKind::Duplicate, text).into())
+/// [`ReadyError::Duplicate`] if another process answers with this worker's key at one of
+/// `addresses`.
+fn refuse_a_second_process(addresses: Vec<String>) -> Result<(), ReadyError> {
+    if addresses.is_empty() { Ok(()) } else { Err(ReadyError::Duplicate(addresses)) }
 }
 
 /// Whether the chain refuses to let the worker leave its layers.
-fn may_not_move(error: &eyre::Report) -> bool {
-    let Some(SubmitError::Failed { failure, .. }) = error.downcast_ref::<SubmitError>() else {
+fn may_not_move(error: &RegisterError) -> bool {
+    let RegisterError::Submit(SubmitError::Failed { failure, .. }) = error else {
         return false;
     };
     failure.is("Registry", "WouldUncover") || failure.is("Registry", "BoundByAgreement")

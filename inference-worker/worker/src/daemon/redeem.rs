@@ -7,25 +7,24 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use mica_chain::{Call, Chain, MicaEvent, Signer, SubmitError, Until, amount};
+use mica_chain::{Call, MicaEvent, SubmitError, Until, amount};
 use mica_primitives::{Balance, BlockNumber, ChannelId, LaneId, Redeem};
 use mica_protocol::{channel::ChannelFacts, limits::EXPIRY_MARGIN_BLOCKS, stage::SessionEnd};
-use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::mpsc;
 
-use super::{handle::DeskHandle, origin::Origin, request::DueLane};
-use crate::report::{Event, Reporter};
+use super::{context::WorkerContext, request::DueLane};
+use crate::report::Event;
 
 /// A voucher that brings less than this many times the fee waits for more.
 const FEES: Balance = 2;
 /// Blocks until a lane whose redeem failed is tried again.
 const RETRY_BLOCKS: BlockNumber = 25;
-/// Longest pause between two looks at all lanes.
-const LOOK: Duration = Duration::from_secs(30);
+/// Longest pause between two checks of all lanes.
+const POLL_INTERVAL: Duration = Duration::from_secs(30);
 
 /// When a lane is redeemed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Policy {
+pub(crate) struct Policy {
     /// Least gain for which a lane out of use is redeemed.
     pub minimum: Balance,
     /// Whether lanes in use are redeemed as well: at the end, and when nothing can be written down
@@ -35,7 +34,7 @@ pub struct Policy {
 
 impl Policy {
     /// Whether `lane` is to be redeemed at `block`.
-    pub fn is_due(&self, lane: &DueLane, block: BlockNumber) -> bool {
+    pub(crate) fn is_due(&self, lane: &DueLane, block: BlockNumber) -> bool {
         let expiring = lane.redeem.voucher.expires < block.saturating_add(EXPIRY_MARGIN_BLOCKS);
         let would_be_lost = lane.ends.is_some() || expiring;
         lane.gain > 0
@@ -44,56 +43,54 @@ impl Policy {
 }
 
 /// The redeeming task.
-pub struct Redeemer {
-    /// The chain.
-    pub chain: Chain,
-    /// Pays the fees and is paid.
-    pub signer: Signer,
-    /// The desk.
-    pub desk: DeskHandle,
-    /// Newest finalized block.
-    pub block: watch::Receiver<BlockNumber>,
-    /// Least gain that an operator has set; nothing for a multiple of the fee.
-    pub minimum: Option<Balance>,
-    /// Whether the node still follows the chain of the promises: on another one a redeem only costs
-    /// its fee.
-    pub origin: Origin,
-    /// Tells people and programs.
-    pub reporter: Reporter,
+pub(crate) struct Redeemer {
+    context: WorkerContext,
     /// Lanes in hand: what was submitted, and the block in which it may be submitted again.
-    pub submitted: BTreeMap<(ChannelId, LaneId), (Balance, BlockNumber)>,
+    submitted: BTreeMap<(ChannelId, LaneId), (Balance, BlockNumber)>,
     /// Channels that were closed here, and the block in which that may be tried again.
-    pub closed: BTreeMap<ChannelId, BlockNumber>,
+    closed: BTreeMap<ChannelId, BlockNumber>,
     /// Channels that a block which was not final yet has paid from, with the number of that block.
-    pub unsure: BTreeMap<ChannelId, BlockNumber>,
+    unsure: BTreeMap<ChannelId, BlockNumber>,
 }
 
 impl Redeemer {
+    /// One that has submitted nothing yet.
+    pub(crate) const fn new(context: WorkerContext) -> Self {
+        Self {
+            context,
+            submitted: BTreeMap::new(),
+            closed: BTreeMap::new(),
+            unsure: BTreeMap::new(),
+        }
+    }
+
     /// Redeems until the worker stops, then once more whatever pays.
-    pub async fn run(mut self, mut ended: mpsc::Receiver<SessionEnd>, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, mut ended: mpsc::Receiver<SessionEnd>) {
+        let stop = self.context.stop.clone();
         // The store's records are as old as the last run: the first block brings what the chain
         // says now.
-        if let Some(Err(_)) = stop.run_until_cancelled(self.block.changed()).await {
+        if let Some(Err(_)) = stop.run_until_cancelled(self.context.block.changed()).await {
             return;
         }
         while !stop.is_cancelled() {
-            self.make_sure().await;
-            self.look(false).await;
-            self.let_go().await;
+            self.confirm_payments().await;
+            self.redeem_due(false).await;
+            self.close_finished_channels().await;
             tokio::select! {
                 () = stop.cancelled() => {}
-                _ = ended.recv() => {}
-                changed = self.block.changed() => if changed.is_err() { break },
-                () = tokio::time::sleep(LOOK) => {}
+                // Nobody answers without the session actor.
+                end = ended.recv() => if end.is_none() { break },
+                changed = self.context.block.changed() => if changed.is_err() { break },
+                () = tokio::time::sleep(POLL_INTERVAL) => {}
             }
         }
-        self.look(true).await;
+        self.redeem_due(true).await;
     }
 
-    /// Tells the desk what final blocks say of channels that were paid from ahead of finality: the
-    /// block of a redeem may be gone, with the payment in it.
-    async fn make_sure(&mut self) {
-        let block = *self.block.borrow();
+    /// Tells the session actor what final blocks say of channels that were paid from ahead of
+    /// finality: the block of a redeem may be gone, with the payment in it.
+    async fn confirm_payments(&mut self) {
+        let block = *self.context.block.borrow();
         let known: Vec<ChannelId> = self
             .unsure
             .iter()
@@ -104,7 +101,7 @@ impl Redeemer {
             return;
         }
         for channel in known {
-            let found = match self.chain.at_finalized().await {
+            let found = match self.context.chain.at_finalized().await {
                 // A node that is behind the block says nothing about it.
                 Ok(view) if view.number() < block => return,
                 Ok(view) => view.channel(channel).await,
@@ -113,19 +110,25 @@ impl Redeemer {
             let Ok(found) = found else { return };
             // One that is closed is told by whoever follows the chain.
             if let Some(found) = found {
-                let _ = self.desk.channel(channel, Some(ChannelFacts::new(channel, &found))).await;
+                let _ = self
+                    .context
+                    .sessions
+                    .channel(channel, Some(ChannelFacts::new(channel, &found)))
+                    .await;
             }
             self.unsure.remove(&channel);
         }
     }
 
     /// Redeems every lane that is due.
-    async fn look(&mut self, everything: bool) {
-        let (Ok(lanes), Ok(totals)) = (self.desk.due().await, self.desk.totals().await) else {
+    async fn redeem_due(&mut self, everything: bool) {
+        let (Ok(lanes), Ok(totals)) =
+            (self.context.sessions.due().await, self.context.sessions.totals().await)
+        else {
             return;
         };
-        let block = *self.block.borrow();
-        let open: Vec<_> = lanes.into_iter().filter(|lane| self.is_news(lane, block)).collect();
+        let block = *self.context.block.borrow();
+        let open: Vec<_> = lanes.into_iter().filter(|lane| self.may_submit(lane, block)).collect();
         let Some(first) = open.first() else { return };
         if !self.node_is_ready().await {
             return;
@@ -138,10 +141,10 @@ impl Redeemer {
     }
 
     /// Closes channels whose payers asked for it and that owe nothing any more: the payer has its
-    /// deposit back at once instead of after the window, and the desk forgets the channel.
-    async fn let_go(&mut self) {
-        let Ok(done) = self.desk.done().await else { return };
-        let block = *self.block.borrow();
+    /// deposit back at once instead of after the window, and the session actor forgets the channel.
+    async fn close_finished_channels(&mut self) {
+        let Ok(done) = self.context.sessions.done().await else { return };
+        let block = *self.context.block.borrow();
         self.closed.retain(|channel, _| done.contains(channel));
         let is_due =
             |channel: &ChannelId| self.closed.get(channel).is_none_or(|again| block >= *again);
@@ -153,14 +156,20 @@ impl Redeemer {
                 continue;
             }
             self.closed.insert(channel, block.saturating_add(RETRY_BLOCKS));
-            match self.chain.submit(&self.signer, Call::Close(channel), Until::InBlock).await {
+            match self
+                .context
+                .chain
+                .submit(&self.context.signer, Call::Close(channel), Until::InBlock)
+                .await
+            {
                 Ok(submitted) => self
+                    .context
                     .reporter
-                    .tell(&Event::ChannelClosed { channel, block: submitted.block.number }),
+                    .emit(&Event::ChannelClosed { channel, block: submitted.block.number }),
                 // Its window was over and its payer was faster.
                 Err(SubmitError::Failed { fee: 0, .. }) => {}
                 Err(error @ SubmitError::Failed { .. }) => {
-                    self.lost(&format!("channel {channel} was closed already: {error}"))
+                    self.warn(&format!("channel {channel} was closed already: {error}"))
                 }
                 Err(error) => {
                     tracing::warn!(%channel, %error, "a channel was not closed and will be tried again")
@@ -172,13 +181,13 @@ impl Redeemer {
     /// Whether the node follows the chain of the promises and knows as much of it as was seen: else
     /// it may take for open what is closed, and what is sent only costs its fee.
     async fn node_is_ready(&self) -> bool {
-        let seen = *self.block.borrow();
-        self.origin.holds().await.unwrap_or(false)
-            && self.chain.finalized().await.is_ok_and(|head| head.number >= seen)
+        let seen = *self.context.block.borrow();
+        self.context.origin.holds().await.unwrap_or(false)
+            && self.context.chain.finalized().await.is_ok_and(|head| head.number >= seen)
     }
 
-    /// Whether this promise was not submitted yet, or long enough ago.
-    fn is_news(&self, lane: &DueLane, block: BlockNumber) -> bool {
+    /// Whether this promise was not submitted yet, or so long ago that it is tried again.
+    fn may_submit(&self, lane: &DueLane, block: BlockNumber) -> bool {
         let voucher = &lane.redeem.voucher;
         let promised = lane.redeem.promised().unwrap_or(0);
         self.submitted
@@ -187,11 +196,14 @@ impl Redeemer {
     }
 
     async fn minimum(&self, redeem: &Redeem) -> Balance {
-        match self.minimum {
+        match self.context.config.market.redeem_minimum {
             Some(minimum) => minimum.max(1),
             None => {
-                let fee =
-                    self.chain.estimate_fee(&self.signer, &Call::Redeem(redeem.clone())).await;
+                let fee = self
+                    .context
+                    .chain
+                    .estimate_fee(&self.context.signer, &Call::Redeem(redeem.clone()))
+                    .await;
                 // Without an answer nothing is redeemed that can wait.
                 fee.map_or(Balance::MAX, |fee| fee.saturating_mul(FEES).max(1))
             }
@@ -202,12 +214,17 @@ impl Redeemer {
         let (channel, lane) = (redeem.voucher.channel, redeem.voucher.lane);
         let promised = redeem.promised().unwrap_or(0);
         self.submitted.insert((channel, lane), (promised, block.saturating_add(RETRY_BLOCKS)));
-        match self.chain.submit(&self.signer, Call::Redeem(redeem), Until::InBlock).await {
+        match self
+            .context
+            .chain
+            .submit(&self.context.signer, Call::Redeem(redeem), Until::InBlock)
+            .await
+        {
             Ok(submitted) => {
                 for event in submitted.known() {
                     if let MicaEvent::Redeemed { channel, lane, seq, paid, receipts, .. } = *event {
                         let (fee, block) = (submitted.fee, submitted.block.number);
-                        self.reporter.tell(&Event::Redeemed {
+                        self.context.reporter.emit(&Event::Redeemed {
                             channel,
                             lane,
                             seq,
@@ -221,22 +238,27 @@ impl Redeemer {
                 // Ahead of finality, so that the lane is not submitted again; finalized blocks have
                 // the last word.
                 self.unsure.insert(channel, submitted.block.number);
-                if let Ok(Some(found)) = self.chain.at(submitted.block).channel(channel).await {
-                    let _ =
-                        self.desk.channel(channel, Some(ChannelFacts::new(channel, &found))).await;
+                if let Ok(Some(found)) =
+                    self.context.chain.at(submitted.block).channel(channel).await
+                {
+                    let _ = self
+                        .context
+                        .sessions
+                        .channel(channel, Some(ChannelFacts::new(channel, &found)))
+                        .await;
                 }
             }
             Err(SubmitError::Failed { failure, fee, .. })
                 if failure.is("Channels", "NothingToPay") =>
             {
                 if fee > 0 {
-                    self.lost(&format!(
+                    self.warn(&format!(
                         "lane {lane} of channel {channel} was paid already: a fee of {} is lost",
                         amount::format(fee)
                     ));
                 }
             }
-            Err(error) => self.lost(&format!(
+            Err(error) => self.warn(&format!(
                 "lane {lane} of channel {channel} was not redeemed and will be tried again: \
                  {error}"
             )),
@@ -244,9 +266,9 @@ impl Redeemer {
     }
 
     /// Tells of an extrinsic that brought nothing.
-    fn lost(&self, text: &str) {
+    fn warn(&self, text: &str) {
         tracing::warn!("{text}");
-        self.reporter.tell(&Event::Warning { text: text.to_owned() });
+        self.context.reporter.emit(&Event::Warning { text: text.to_owned() });
     }
 }
 

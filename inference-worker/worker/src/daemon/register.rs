@@ -1,15 +1,16 @@
 //! Makes the chain say what the worker is: its model, its range, its price, where to reach it.
 
-use eyre::{Result, bail, eyre};
-use mica_chain::{AccountId, Call, Chain, Signer, SubmitError, Submitted, Until, View, amount};
+use mica_chain::{
+    AccountId, Call, Chain, ReadError, Signer, SubmitError, Submitted, Until, View, amount,
+};
 use mica_primitives::{
-    Balance, LayerRange, MarketUnits, ModelRecord, PublicKey, RegistryParameters, WorkerAddresses,
-    WorkerRecord, WorkerStatus,
+    Balance, BlockNumber, LayerRange, MarketUnits, ModelId, ModelRecord, PublicKey,
+    RegistryParameters, WorkerAddresses, WorkerRecord, WorkerStatus,
 };
 
 use crate::{
     config::Config,
-    exit::{ExitKind, Failure},
+    error::with_causes,
     model::ModelSource,
     report::{Event, Reporter},
 };
@@ -17,8 +18,77 @@ use crate::{
 /// What is left for fees besides the stake, base units: enough for hundreds of calls.
 const FEE_RESERVE: Balance = mica_primitives::UNIT / 100;
 
+/// Why the worker is not registered as it should be.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegisterError {
+    /// The chain cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// An extrinsic failed.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    /// The model is not registered and shall not be.
+    #[error(
+        "the chain does not know model {0}: give --register-model to register it for a deposit, \
+         or serve another model"
+    )]
+    UnknownModel(ModelId),
+    /// The model's registration was in a block that is gone.
+    #[error(
+        "the model was registered and is gone again: a fork took it back; start the worker again"
+    )]
+    ModelGone,
+    /// The worker's registration was in a block that is gone.
+    #[error("the registration is gone again: a fork took it back; start the worker again")]
+    WorkerGone,
+    /// The account is leaving.
+    #[error(
+        "this account is leaving until block {until}: withdraw its stake then, or use another \
+         account"
+    )]
+    Leaving {
+        /// First block in which its stake can be withdrawn.
+        until: BlockNumber,
+    },
+    /// The account serves another model.
+    #[error("this account serves model {0}: unregister it first, or use another account")]
+    OtherModel(ModelId),
+    /// The account is registered with another peer key.
+    #[error(
+        "this account is registered with another peer key: restore the peer.key that belongs to it"
+    )]
+    OtherPeerKey,
+    /// The account lacks money.
+    #[error(transparent)]
+    Funds(#[from] FundsError),
+}
+
+/// The account lacks money. All in base units.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "account {account} has {} free and needs {} to {purpose} and pay fees, of which {} must stay \
+     in it: send it {} more (`mica wallet transfer {account} {}`)",
+    amount::format(*free), amount::format(*needed), amount::format(*stays),
+    amount::format(*missing), amount::format(*missing).replace(' ', "")
+)]
+pub struct FundsError {
+    /// The worker's account.
+    pub account: AccountId,
+    /// What for.
+    pub purpose: &'static str,
+    /// What it has.
+    pub free: Balance,
+    /// What it needs.
+    pub needed: Balance,
+    /// What of that must stay in it.
+    pub stays: Balance,
+    /// What is missing.
+    pub missing: Balance,
+}
+
 /// What is to be registered.
-pub struct Registration<'a> {
+pub(crate) struct Registration<'a> {
     /// The chain.
     pub chain: &'a Chain,
     /// Holds the stake.
@@ -33,7 +103,7 @@ pub struct Registration<'a> {
 
 /// What a worker offers at its registration.
 #[derive(Clone, Debug)]
-pub struct Offered {
+pub(crate) struct Offered {
     /// The layers.
     pub range: LayerRange,
     /// Measured µs per layer-token.
@@ -51,17 +121,13 @@ impl Registration<'_> {
     ///
     /// # Errors
     /// If it is not registered and shall not be, or the account cannot pay the deposit.
-    pub async fn model(&self) -> Result<ModelRecord<AccountId>> {
+    pub(crate) async fn model(&self) -> Result<ModelRecord<AccountId>, RegisterError> {
         let view = self.chain.at_best().await?;
         if let Some(record) = view.model(self.source.id).await? {
             return Ok(record);
         }
         if !self.config.register_model {
-            bail!(
-                "the chain does not know model {}: give --register-model to register it for a \
-                 deposit, or serve another model",
-                self.source.id
-            );
+            return Err(RegisterError::UnknownModel(self.source.id));
         }
         let deposit = view.registry_parameters().await?.model_deposit;
         self.require(&view, deposit, "register the model").await?;
@@ -71,7 +137,7 @@ impl Registration<'_> {
         };
         match self.chain.submit(self.signer, call, Until::InBlock).await {
             Ok(Submitted { block, fee, .. }) => {
-                self.reporter.tell(&Event::ModelRegistered {
+                self.reporter.emit(&Event::ModelRegistered {
                     model: self.source.id,
                     block: block.number,
                     fee,
@@ -79,19 +145,14 @@ impl Registration<'_> {
             }
             // Another worker was faster.
             Err(error @ SubmitError::Failed { .. }) if is(&error, "Registry", "ModelExists") => {
-                self.reporter.tell(&Event::Warning {
+                self.reporter.emit(&Event::Warning {
                     text: format!("another worker registered the model first: {error}"),
                 });
             }
             Err(error) => return Err(error.into()),
         }
         let record = self.chain.at_best().await?.model(self.source.id).await?;
-        record.ok_or_else(|| {
-            eyre!(
-                "the model was registered and is gone again: a fork took it back; start the \
-                 worker again"
-            )
-        })
+        record.ok_or(RegisterError::ModelGone)
     }
 
     /// Registers the worker, or brings its registration up to date. Returns the record as it is
@@ -99,18 +160,20 @@ impl Registration<'_> {
     ///
     /// # Errors
     /// If the account lacks the stake, is leaving, or serves another model.
-    pub async fn worker(&self, offered: &Offered) -> Result<WorkerRecord<AccountId>> {
+    pub(crate) async fn worker(
+        &self,
+        offered: &Offered,
+    ) -> Result<WorkerRecord<AccountId>, RegisterError> {
         let view = self.chain.at_best().await?;
         let account = self.signer.account();
         let submitted = match view.worker(account).await? {
             None => Some(self.register(&view, offered).await?),
             Some((record, _)) => self.update(&view, &record, offered).await?,
         };
-        let (record, _) = self.chain.at_best().await?.worker(account).await?.ok_or_else(|| {
-            eyre!("the registration is gone again: a fork took it back; start the worker again")
-        })?;
+        let found = self.chain.at_best().await?.worker(account).await?;
+        let (record, _) = found.ok_or(RegisterError::WorkerGone)?;
         let block = submitted.map_or(view.number(), |submitted| submitted.block.number);
-        self.reporter.tell(&Event::Registered {
+        self.reporter.emit(&Event::Registered {
             account: account.to_string(),
             peer: hex::encode(record.peer),
             model: record.model,
@@ -122,7 +185,7 @@ impl Registration<'_> {
         Ok(record)
     }
 
-    async fn register(&self, view: &View, offered: &Offered) -> Result<Submitted> {
+    async fn register(&self, view: &View, offered: &Offered) -> Result<Submitted, RegisterError> {
         let parameters = view.registry_parameters().await?;
         let stake = self.stake(&parameters, offered.range);
         self.require(view, stake, "stake for its layers").await?;
@@ -144,24 +207,15 @@ impl Registration<'_> {
         view: &View,
         record: &WorkerRecord<AccountId>,
         offered: &Offered,
-    ) -> Result<Option<Submitted>> {
+    ) -> Result<Option<Submitted>, RegisterError> {
         if let WorkerStatus::Unbonding { until } = record.status {
-            bail!(
-                "this account is leaving until block {until}: withdraw its stake then, or use \
-                 another account"
-            );
+            return Err(RegisterError::Leaving { until });
         }
         if record.model != self.source.id {
-            bail!(
-                "this account serves model {}: unregister it first, or use another account",
-                record.model
-            );
+            return Err(RegisterError::OtherModel(record.model));
         }
         if record.peer != offered.peer {
-            bail!(
-                "this account is registered with another peer key: restore the peer.key that \
-                 belongs to it"
-            );
+            return Err(RegisterError::OtherPeerKey);
         }
         let parameters = view.registry_parameters().await?;
         let mut calls = Vec::new();
@@ -170,7 +224,7 @@ impl Registration<'_> {
         if stake > record.stake {
             match self.require(view, stake - record.stake, "stake for its layers").await {
                 Ok(()) => calls.push(Call::TopUpStake(stake - record.stake)),
-                Err(error) if error.is::<Failure>() => poor = Some(error),
+                Err(error @ RegisterError::Funds(_)) => poor = Some(error),
                 Err(error) => return Err(error),
             }
         }
@@ -200,7 +254,7 @@ impl Registration<'_> {
                 return Err(error);
             }
             // The rest is not worse for it: payers must find the worker where it is.
-            self.reporter.tell(&Event::Warning { text: format!("{error:#}") });
+            self.reporter.emit(&Event::Warning { text: with_causes(&error) });
         }
         if calls.is_empty() {
             return Ok(None);
@@ -214,21 +268,25 @@ impl Registration<'_> {
     }
 
     /// Whether the account can put `needed` on hold and still pay fees.
-    async fn require(&self, view: &View, needed: Balance, purpose: &str) -> Result<()> {
+    async fn require(
+        &self,
+        view: &View,
+        needed: Balance,
+        purpose: &'static str,
+    ) -> Result<(), RegisterError> {
         let account = self.signer.account();
         let found = view.account(account).await?;
         let missing = found.missing(needed, FEE_RESERVE);
         if missing > 0 {
-            let text = format!(
-                "account {account} has {} free and needs {} to {purpose} and pay fees, of which \
-                 {} must stay in it: send it {} more (`mica wallet transfer {account} {}`)",
-                amount::format(found.free),
-                amount::format(found.needed(needed, FEE_RESERVE)),
-                amount::format(found.stays()),
-                amount::format(missing),
-                amount::format(missing).replace(' ', ""),
-            );
-            return Err(Failure::new(ExitKind::Funds, text).into());
+            let error = FundsError {
+                account,
+                purpose,
+                free: found.free,
+                needed: found.needed(needed, FEE_RESERVE),
+                stays: found.stays(),
+                missing,
+            };
+            return Err(error.into());
         }
         Ok(())
     }
@@ -247,12 +305,12 @@ fn is(error: &SubmitError, pallet: &str, name: &str) -> bool {
 ///
 /// # Errors
 /// If the chain cannot be read.
-pub async fn start_price(
+pub(crate) async fn start_price(
     chain: &Chain,
     config: &Config,
     account: AccountId,
     units: MarketUnits,
-) -> Result<Balance> {
+) -> Result<Balance, ReadError> {
     let record = chain.at_best().await?.worker(account).await?;
     let learned = record.map(|(record, _)| record.list_price_per_layer_token);
     let price = if config.market.pricing {

@@ -1,15 +1,16 @@
-//! What the daemon's tasks ask of the desk, and what they are answered.
+//! What the daemon's tasks ask of the session actor, and what they are answered.
 
+use mica_host::json;
 use mica_primitives::{Balance, BlockNumber, ChannelId, Redeem};
 use mica_protocol::{channel::ChannelFacts, stage::StageOffer};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-use crate::{report::decimal, store::ChainMark};
+use crate::store::ChainMark;
 
 /// A lane that promises more than the chain has paid.
 #[derive(Clone, Debug)]
-pub struct DueLane {
+pub(crate) struct DueLane {
     /// What to submit.
     pub redeem: Redeem,
     /// Base units that it brings.
@@ -20,9 +21,9 @@ pub struct DueLane {
     pub ends: Option<BlockNumber>,
 }
 
-/// What the desk has seen since it was opened.
+/// What the session actor has seen since it was opened.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Totals {
+pub(crate) struct Totals {
     /// Sessions open now.
     pub sessions: usize,
     /// Sessions that ended.
@@ -30,20 +31,20 @@ pub struct Totals {
     /// Tokens computed in them.
     pub positions: u64,
     /// Base units earned in them.
-    #[serde(serialize_with = "decimal")]
+    #[serde(serialize_with = "json::money::serialize")]
     pub earned: Balance,
     /// Base units that were not paid.
-    #[serde(serialize_with = "decimal")]
+    #[serde(serialize_with = "json::money::serialize")]
     pub unpaid: Balance,
     /// Base units that wait to be redeemed.
-    #[serde(serialize_with = "decimal")]
+    #[serde(serialize_with = "json::money::serialize")]
     pub redeemable: Balance,
     /// Why no session is taken, if none is.
     pub refusing: Option<String>,
 }
 
-/// What others ask of the desk.
-pub enum Request {
+/// What others ask of the session actor.
+pub(crate) enum Request {
     /// What the chain says about a channel.
     Channel {
         /// The channel.

@@ -8,7 +8,7 @@ use crate::report::{Event, Reporter};
 
 /// Whether payers can be served, and if not, why.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Standing {
+pub(crate) struct Standing {
     /// Whether the registry, at the block below, sends payers to this process and it takes
     /// sessions.
     pub serving: bool,
@@ -21,14 +21,14 @@ pub struct Standing {
 }
 
 /// The standing, told whenever it changes: once, however often it is found again.
-pub struct Standings {
+pub(crate) struct Standings {
     sender: watch::Sender<Standing>,
     reporter: Reporter,
 }
 
 impl Standings {
     /// A worker that has just registered in `block`.
-    pub fn new(block: BlockNumber, reporter: Reporter) -> Self {
+    pub(crate) fn new(block: BlockNumber, reporter: Reporter) -> Self {
         let sender = watch::Sender::new(Standing {
             serving: true,
             code: None,
@@ -38,18 +38,23 @@ impl Standings {
         Self { sender, reporter }
     }
 
-    /// What it is, now and whenever it changes.
-    pub fn watch(&self) -> watch::Receiver<Standing> {
-        self.sender.subscribe()
+    /// What it is now.
+    pub(crate) fn current(&self) -> Standing {
+        self.sender.borrow().clone()
+    }
+
+    /// Whether payers are served now.
+    pub(crate) fn is_serving(&self) -> bool {
+        self.sender.borrow().serving
     }
 
     /// The code of what is wrong.
-    pub fn code(&self) -> Option<&'static str> {
+    pub(crate) fn code(&self) -> Option<&'static str> {
         self.sender.borrow().code
     }
 
     /// All is well as of `block`. `again` is told if it was not.
-    pub fn well(&self, block: BlockNumber, again: impl FnOnce() -> Event) {
+    pub(crate) fn well(&self, block: BlockNumber, again: impl FnOnce() -> Event) {
         let before = self.sender.send_replace(Standing {
             serving: true,
             code: None,
@@ -57,28 +62,34 @@ impl Standings {
             compared_at: block,
         });
         if !before.serving || before.code.is_some() {
-            self.reporter.tell(&again());
+            self.reporter.emit(&again());
         }
     }
 
     /// Final block at which worker and registry were last compared.
-    pub fn compared_at(&self) -> BlockNumber {
+    pub(crate) fn compared_at(&self) -> BlockNumber {
         self.sender.borrow().compared_at
     }
 
     /// Whether this is known already.
-    pub fn is_wrong(&self, serving: bool, code: &str) -> bool {
+    pub(crate) fn is_wrong(&self, serving: bool, code: &str) -> bool {
         let now = self.sender.borrow();
         now.serving == serving && now.code == Some(code)
     }
 
     /// Nothing new as of `block`.
-    pub fn same(&self, block: BlockNumber) {
+    pub(crate) fn same(&self, block: BlockNumber) {
         self.sender.send_modify(|standing| standing.compared_at = block);
     }
 
     /// Something is wrong as of `block`; told if it was not wrong in the same way before.
-    pub fn wrong(&self, block: BlockNumber, serving: bool, code: &'static str, problem: String) {
+    pub(crate) fn wrong(
+        &self,
+        block: BlockNumber,
+        serving: bool,
+        code: &'static str,
+        problem: String,
+    ) {
         let next = Standing {
             serving,
             code: Some(code),
@@ -92,7 +103,7 @@ impl Standings {
                 true => Event::Warning { text: problem },
                 false => Event::NotServing { code, problem },
             };
-            self.reporter.tell(&event);
+            self.reporter.emit(&event);
         }
     }
 }

@@ -1,26 +1,25 @@
 //! What a running worker says of itself, in a file that `mica-worker status` reads.
 
-use std::{io::Write, path::Path, sync::Arc, time::Duration};
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use eyre::{Result, WrapErr};
+use mica_host::json;
+use mica_net::address_texts;
 use mica_primitives::{Balance, BlockNumber, LayerRange, ModelId, WorkerAddresses};
 use serde::Serialize;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
-use super::{
-    handle::{DeskHandle, Offers},
-    request::Totals,
-    standing::Standing,
-};
-use crate::report::{decimal, shown};
+use super::{context::WorkerContext, ready::Registered, request::Totals, standing::Standing};
 
 /// Pause between two writes.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// The worker as it sees itself.
 #[derive(Clone, Debug, Serialize)]
-pub struct Status {
+pub(crate) struct Status {
     /// Process id.
     pub pid: u32,
     /// Account, SS58.
@@ -30,12 +29,13 @@ pub struct Status {
     /// Node that it speaks to.
     pub node_url: String,
     /// Model served.
-    #[serde(serialize_with = "shown")]
+    #[serde(serialize_with = "json::text")]
     pub model: ModelId,
     /// Layers served.
+    #[serde(serialize_with = "json::layers::serialize")]
     pub layers: LayerRange,
     /// Base units per layer-token.
-    #[serde(serialize_with = "decimal")]
+    #[serde(serialize_with = "json::money::serialize")]
     pub price_per_layer_token: Balance,
     /// Measured µs per layer-token.
     pub cost_us_per_layer_token: u32,
@@ -45,72 +45,93 @@ pub struct Status {
     pub block: BlockNumber,
     /// Whether payers are served, as of the last comparison with the registry.
     pub standing: Standing,
-    /// What the desk has seen.
+    /// What the session actor has seen.
     pub totals: Totals,
 }
 
-/// What changes while the worker runs.
-pub struct Sources {
-    /// The desk.
-    pub desk: DeskHandle,
-    /// What is offered.
-    pub offers: Arc<Offers>,
-    /// Newest finalized block.
-    pub block: watch::Receiver<BlockNumber>,
-    /// Whether payers are served.
-    pub standing: watch::Receiver<Standing>,
-    /// What is published.
-    pub addresses: watch::Receiver<WorkerAddresses>,
-}
-
-/// Writes the status until the worker stops: `first`, and what has changed since.
-pub async fn run(
-    path: std::path::PathBuf,
-    first: Status,
-    sources: Sources,
-    stop: CancellationToken,
-) {
-    loop {
-        let Ok(totals) = sources.desk.totals().await else { return };
-        let offer = sources.offers.current();
-        let status = Status {
-            totals,
-            block: *sources.block.borrow(),
-            layers: offer.range,
-            price_per_layer_token: offer.price_per_layer_token,
-            cost_us_per_layer_token: offer.cost_us_per_layer_token,
-            addresses: texts(&sources.addresses.borrow()),
-            standing: sources.standing.borrow().clone(),
-            ..first.clone()
-        };
-        if let Err(error) = write(&path, &status) {
-            tracing::warn!(%error, "the status file was not written");
-        }
-        if stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_none() {
-            return;
+impl Status {
+    /// The status of a worker that has just registered.
+    pub(super) fn first(registered: &Registered, context: &WorkerContext) -> Self {
+        let record = &registered.record;
+        Self {
+            pid: std::process::id(),
+            account: record.account.to_string(),
+            peer: hex::encode(record.peer),
+            node_url: context.config.node_url.clone(),
+            model: context.source.id,
+            layers: record.range,
+            price_per_layer_token: record.list_price_per_layer_token,
+            cost_us_per_layer_token: record.cost_us_per_layer_token,
+            addresses: address_texts(&registered.addresses),
+            block: 0,
+            standing: context.standings.current(),
+            totals: Totals::default(),
         }
     }
 }
 
-/// Addresses as text.
-pub fn texts(addresses: &WorkerAddresses) -> Vec<String> {
-    addresses.iter().map(|address| String::from_utf8_lossy(address).into_owned()).collect()
+/// The task that writes the status.
+pub(crate) struct StatusWriter {
+    /// Shared with the other tasks.
+    pub context: WorkerContext,
+    /// What is published.
+    pub addresses: watch::Receiver<WorkerAddresses>,
+    /// The file.
+    pub path: PathBuf,
+}
+
+impl StatusWriter {
+    /// Writes `first` and then what has changed since, until the worker stops.
+    pub(crate) async fn run(self, first: Status) {
+        loop {
+            let Ok(totals) = self.context.sessions.totals().await else { return };
+            let offer = self.context.offers.current();
+            let status = Status {
+                totals,
+                block: *self.context.block.borrow(),
+                layers: offer.range,
+                price_per_layer_token: offer.price_per_layer_token,
+                cost_us_per_layer_token: offer.cost_us_per_layer_token,
+                addresses: address_texts(&self.addresses.borrow()),
+                standing: self.context.standings.current(),
+                ..first.clone()
+            };
+            if let Err(error) = write(&self.path, &status) {
+                tracing::warn!(%error, "the status file was not written");
+            }
+            let pause = tokio::time::sleep(PAUSE);
+            if self.context.stop.run_until_cancelled(pause).await.is_none() {
+                return;
+            }
+        }
+    }
 }
 
 /// Removes the file.
 ///
 /// # Errors
 /// If it is there and cannot be removed.
-pub fn remove(path: &Path) -> Result<()> {
+pub(crate) fn remove(path: &Path) -> Result<(), StatusFileError> {
     match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error)
-            .wrap_err_with(|| format!("cannot remove {}: check its permissions", path.display())),
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(StatusFileError { path: path.to_owned(), source })
+        }
         _ => Ok(()),
     }
 }
 
+/// The status of an earlier run is still there.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot remove {}: check its permissions", path.display())]
+pub struct StatusFileError {
+    /// The file.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: io::Error,
+}
+
 /// Replaces the file in one step, so that a reader never sees half of it.
-pub fn write(path: &Path, status: &Status) -> std::io::Result<()> {
+pub(crate) fn write(path: &Path, status: &Status) -> io::Result<()> {
     let text = serde_json::to_string_pretty(status)?;
     let temporary = path.with_extension("json.new");
     let mut file = std::fs::File::create(&temporary)?;

@@ -1,4 +1,4 @@
-//! Watches the chain: tells the desk about blocks and channels.
+//! Watches the chain: tells the session actor about blocks and channels.
 //!
 //! News come from the events of finalized blocks. As long as none of these was missed, what is
 //! known of a channel is what the chain says, and an opening need not read it again; after a gap
@@ -6,58 +6,64 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
-use mica_chain::{AccountId, Chain, Head, MicaEvent, ReadError};
+use mica_chain::{Head, MicaEvent, ReadError};
+use mica_host::lock;
 use mica_primitives::{BlockNumber, ChannelId};
 use mica_protocol::{
     channel::ChannelFacts,
     limits::{MAX_LEDGERS, OPENING_DEADLINE_MS},
 };
 use tokio::sync::{mpsc, watch};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 
-use super::{handle::DeskHandle, origin::Origin};
+use super::context::WorkerContext;
 
 /// Pause before a lost subscription is opened again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// The channels whose news the desk needs, with what the newest finalized block says of them;
-/// nothing if that is to be read yet.
-pub type Interest = Arc<Mutex<BTreeMap<ChannelId, Option<ChannelFacts>>>>;
+/// Followed channels with what the newest finalized block says of them; nothing if that is to be
+/// read yet.
+type FollowedChannels = BTreeMap<ChannelId, Option<ChannelFacts>>;
 
-/// Reads channels for the desk and follows the chain.
+/// Reads channels for the session actor and follows the chain.
 #[derive(Clone)]
-pub struct Watcher {
-    /// The chain.
-    pub chain: Chain,
-    /// The worker's account: only channels that pay it count.
-    pub account: AccountId,
-    /// The desk.
-    pub desk: DeskHandle,
-    /// Channels to follow.
-    pub interest: Interest,
+pub(crate) struct Watcher {
+    context: WorkerContext,
+    followed: Arc<Mutex<FollowedChannels>>,
     /// Newest finalized block.
-    pub block: watch::Sender<BlockNumber>,
-    /// Whether the node still follows the chain of the records.
-    pub origin: Origin,
-    /// Ends everything.
-    pub stop: CancellationToken,
+    block: watch::Sender<BlockNumber>,
 }
 
 impl Watcher {
-    /// Answers the desk's questions, each in a task of its own, as many at once as the protocol has
-    /// openings.
-    pub async fn answer(self, mut questions: mpsc::Receiver<ChannelId>, tasks: TaskTracker) {
-        while let Some(Some(channel)) = self.stop.run_until_cancelled(questions.recv()).await {
+    /// Follows `channels` and tells the number of each finalized block through `block`.
+    pub(crate) fn new(
+        context: WorkerContext,
+        block: watch::Sender<BlockNumber>,
+        channels: impl IntoIterator<Item = ChannelId>,
+    ) -> Self {
+        let followed = channels.into_iter().map(|channel| (channel, None)).collect();
+        Self { context, followed: Arc::new(Mutex::new(followed)), block }
+    }
+
+    /// Answers the session actor's questions, each in a task of its own, as many at once as the
+    /// protocol has openings.
+    pub(crate) async fn answer(self, mut questions: mpsc::Receiver<ChannelId>, tasks: TaskTracker) {
+        while let Some(Some(channel)) =
+            self.context.stop.run_until_cancelled(questions.recv()).await
+        {
             let watcher = self.clone();
             tasks.spawn(async move {
                 let read = watcher.newest(channel);
                 let deadline = Duration::from_millis(OPENING_DEADLINE_MS);
-                let facts =
-                    watcher.stop.run_until_cancelled(tokio::time::timeout(deadline, read)).await;
+                let facts = watcher
+                    .context
+                    .stop
+                    .run_until_cancelled(tokio::time::timeout(deadline, read))
+                    .await;
                 let facts = match facts {
                     Some(Ok(Ok(facts))) => facts,
                     Some(Ok(Err(error))) => {
@@ -69,33 +75,33 @@ impl Watcher {
                 if facts.is_some() {
                     watcher.follow(channel);
                 }
-                // A closed desk has no use for the answer.
-                let _ = watcher.desk.channel(channel, facts.clone()).await;
+                // A closed session actor has no use for the answer.
+                let _ = watcher.context.sessions.channel(channel, facts.clone()).await;
                 // News that were told in between must have the last word.
                 let news = watcher
                     .known(channel)
                     .filter(|news| facts.as_ref().is_some_and(|facts| facts != news));
                 if news.is_some() {
-                    let _ = watcher.desk.channel(channel, news).await;
+                    let _ = watcher.context.sessions.channel(channel, news).await;
                 }
             });
         }
     }
 
     /// Follows finalized blocks until the worker stops.
-    pub async fn run(self) {
-        while !self.stop.is_cancelled() {
-            let ended = self.stop.run_until_cancelled(self.follow_heads()).await;
+    pub(crate) async fn run(self) {
+        while !self.context.stop.is_cancelled() {
+            let ended = self.context.stop.run_until_cancelled(self.follow_heads()).await;
             self.followed().values_mut().for_each(|facts| *facts = None);
             if let Some(Err(error)) = ended {
                 tracing::warn!(%error, "the chain cannot be followed for the moment");
             }
-            let _ = self.stop.run_until_cancelled(tokio::time::sleep(RETRY)).await;
+            let _ = self.context.stop.run_until_cancelled(tokio::time::sleep(RETRY)).await;
         }
     }
 
     /// Adds a channel to those that are followed.
-    pub fn follow(&self, channel: ChannelId) {
+    pub(crate) fn follow(&self, channel: ChannelId) {
         let mut followed = self.followed();
         if followed.len() < MAX_LEDGERS {
             // What is known stays; what is new is read with the next block, because this one may
@@ -105,7 +111,7 @@ impl Watcher {
     }
 
     async fn follow_heads(&self) -> Result<(), ReadError> {
-        let mut heads = self.chain.finalized_heads().await?;
+        let mut heads = self.context.chain.finalized_heads().await?;
         let mut last = None;
         while let Some(head) = heads.next().await {
             let head = head?;
@@ -115,7 +121,7 @@ impl Watcher {
             let is_behind = head.number < *self.block.borrow();
             // A channel that another chain does not know, or that a node that is behind does not
             // know yet, is not closed.
-            let is_other = !is_next && !self.origin.holds().await?;
+            let is_other = !is_next && !self.context.origin.holds().await?;
             if is_behind || is_other {
                 last = None;
                 continue;
@@ -140,7 +146,7 @@ impl Watcher {
         if self.followed().is_empty() {
             return Ok(BTreeSet::new());
         }
-        let events = self.chain.at(head).events().await?;
+        let events = self.context.chain.at(head).events().await?;
         let named = events.iter().filter_map(|event| match event.event {
             Some(
                 MicaEvent::ToppedUp { channel, .. }
@@ -160,7 +166,8 @@ impl Watcher {
             .collect())
     }
 
-    /// Tells the desk what this block says of a followed channel; one that is gone is forgotten.
+    /// Tells the session actor what this block says of a followed channel; one that is gone is
+    /// forgotten.
     async fn refresh(&self, channel: ChannelId, head: Head) -> Result<(), ReadError> {
         let facts = self.read(channel, head).await?;
         let gone = facts.is_none();
@@ -168,17 +175,17 @@ impl Watcher {
             Some(_) => self.followed().insert(channel, facts.clone()),
             None => self.followed().remove(&channel),
         };
-        // A closed desk means that the worker is stopping.
-        let _ = self.desk.channel(channel, facts).await;
+        // A closed session actor means that the worker is stopping.
+        let _ = self.context.sessions.channel(channel, facts).await;
         if gone {
-            let _ = self.desk.forget(channel).await;
+            let _ = self.context.sessions.forget(channel).await;
         }
         Ok(())
     }
 
     /// What the newest final block says: from memory if that is the block that was followed last.
     async fn newest(&self, channel: ChannelId) -> Result<Option<ChannelFacts>, ReadError> {
-        let newest = self.chain.finalized().await?;
+        let newest = self.context.chain.finalized().await?;
         let known = self.known(channel).filter(|_| *self.block.borrow() == newest.number);
         if known.is_some() { Ok(known) } else { self.read_when_final(channel).await }
     }
@@ -192,11 +199,11 @@ impl Watcher {
     async fn read_when_final(&self, channel: ChannelId) -> Result<Option<ChannelFacts>, ReadError> {
         let mut block = self.block.subscribe();
         loop {
-            let head = self.chain.finalized().await?;
+            let head = self.context.chain.finalized().await?;
             if let Some(facts) = self.read(channel, head).await? {
                 return Ok(Some(facts));
             }
-            if self.read(channel, self.chain.best().await?).await?.is_none()
+            if self.read(channel, self.context.chain.best().await?).await?.is_none()
                 || block.changed().await.is_err()
             {
                 return Ok(None);
@@ -209,14 +216,14 @@ impl Watcher {
         channel: ChannelId,
         head: Head,
     ) -> Result<Option<ChannelFacts>, ReadError> {
-        let found = self.chain.at(head).channel(channel).await?;
+        let found = self.context.chain.at(head).channel(channel).await?;
         Ok(found
-            .filter(|found| found.payee == self.account)
+            .filter(|found| found.payee == self.context.signer.account())
             .map(|found| ChannelFacts::new(channel, &found)))
     }
 
-    fn followed(&self) -> MutexGuard<'_, BTreeMap<ChannelId, Option<ChannelFacts>>> {
+    fn followed(&self) -> MutexGuard<'_, FollowedChannels> {
         // One entry is changed at a time.
-        self.interest.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.followed)
     }
 }

@@ -2,14 +2,13 @@
 
 use std::collections::VecDeque;
 
-use eyre::{Result, eyre};
-use mica_engine::{BatchItem, Input, KvCache, Output, Want as EngineWant};
+use mica_engine::{BatchItem, Input, KvCache, Output, Want};
 use mica_protocol::{
     messages::Payload,
-    stage::{ComputeJob, ComputeResult, Drawn, Want},
+    stage::{ComputeJob, ComputeResult, Drawn, JobOutput},
 };
 
-use super::{log_probabilities, sampler};
+use super::{log_probabilities, sampler, thread::JobError};
 
 /// Rows computed together.
 pub(super) const BATCH_ROWS: usize = 64;
@@ -31,7 +30,7 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub fn new(job: ComputeJob, hidden: usize) -> Self {
+    pub(crate) fn new(job: ComputeJob, hidden: usize) -> Self {
         let values = job.payload.to_f32().unwrap_or_default();
         let rows = match &job.payload {
             Payload::Tokens(tokens) => tokens.len(),
@@ -60,23 +59,29 @@ impl Running {
     ///
     /// # Errors
     /// If the outcome is not of the kind that the job wants.
-    pub fn advance(&mut self, rows: usize, output: Output) -> Result<Option<ComputeResult>> {
+    pub(crate) fn advance(
+        &mut self,
+        rows: usize,
+        output: Output,
+    ) -> Result<Option<ComputeResult>, JobError> {
         self.done += rows;
         let last = self.left() == 0;
         match (output, self.job.want) {
-            (Output::Hidden(values), Want::Hidden) => {
+            (Output::Hidden(values), JobOutput::Hidden) => {
                 self.out.reserve(self.left() * self.hidden * size_of::<f32>());
                 self.out.extend(values.iter().flat_map(|value| value.to_le_bytes()));
                 Ok(last.then(|| ComputeResult::Hidden(std::mem::take(&mut self.out))))
             }
-            (Output::Logits(logits), Want::Sample { sampling, position, logprobs }) => {
+            (Output::Logits(logits), JobOutput::Sample { sampling, position, logprobs }) => {
                 let id = sampler(&sampling).sample(&logits, position);
                 let log_probabilities = logprobs.map(|count| log_probabilities(&logits, id, count));
                 Ok(Some(ComputeResult::Sampled(Some(Drawn { id, log_probabilities }))))
             }
-            (Output::Nothing, Want::Sample { .. }) if !last => Ok(None),
-            (Output::Nothing, Want::Nothing) => Ok(last.then_some(ComputeResult::Sampled(None))),
-            _ => Err(eyre!("the model's range does not end where the session's path says")),
+            (Output::Nothing, JobOutput::Sample { .. }) if !last => Ok(None),
+            (Output::Nothing, JobOutput::Nothing) => {
+                Ok(last.then_some(ComputeResult::Sampled(None)))
+            }
+            _ => Err(JobError::WrongOutput),
         }
     }
 }
@@ -89,10 +94,10 @@ pub(super) struct Step {
 }
 
 impl Step {
-    pub fn item(&mut self) -> BatchItem<'_> {
+    pub(crate) fn item(&mut self) -> BatchItem<'_> {
         let want = match self.running.job.want {
-            Want::Sample { .. } if self.rows == self.running.left() => EngineWant::LastLogits,
-            _ => EngineWant::Nothing,
+            JobOutput::Sample { .. } if self.rows == self.running.left() => Want::LastLogits,
+            _ => Want::Nothing,
         };
         BatchItem { cache: &mut self.cache, input: self.running.input(self.rows), want }
     }
@@ -105,16 +110,16 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.jobs.is_empty()
     }
 
-    pub fn push(&mut self, running: Running) {
+    pub(crate) fn push(&mut self, running: Running) {
         self.jobs.push_back(running);
     }
 
     /// Takes out the jobs that `which` names.
-    pub fn remove(&mut self, which: impl Fn(&ComputeJob) -> bool) -> Vec<Running> {
+    pub(crate) fn remove(&mut self, which: impl Fn(&ComputeJob) -> bool) -> Vec<Running> {
         let (removed, kept) =
             self.jobs.drain(..).partition::<VecDeque<_>, _>(|running| which(&running.job));
         self.jobs = kept;
@@ -124,7 +129,7 @@ impl Queue {
     /// Takes out the jobs whose turn it is, each with the number of its rows: from the front, at
     /// most [`BATCH_ROWS`] rows, of which at most [`PREFILL_ROWS`] are of jobs with more than one
     /// row left. Both bounds hold at least one job.
-    pub fn next(&mut self) -> Vec<(Running, usize)> {
+    pub(crate) fn next(&mut self) -> Vec<(Running, usize)> {
         let (mut taken, mut kept) = (Vec::new(), VecDeque::new());
         let (mut all, mut prefill) =
             (BATCH_ROWS, if self.jobs.len() == 1 { BATCH_ROWS } else { PREFILL_ROWS });

@@ -1,6 +1,6 @@
 use mica_protocol::{
     messages::Payload,
-    stage::{ComputeResult, Drawn, Want},
+    stage::{ComputeResult, Drawn, JobOutput},
 };
 
 use super::*;
@@ -33,7 +33,7 @@ impl Stage {
         &mut self,
         first_position: u32,
         payload: Payload,
-        want: Want,
+        want: JobOutput,
     ) -> ComputeResult {
         let rows = match &payload {
             Payload::Tokens(tokens) => tokens.len() as u16,
@@ -64,8 +64,9 @@ async fn tokens(stages: &[(LayerRange, LayerRange)]) -> Vec<u32> {
         let last = running.len() - 1;
         for (index, stage) in running.iter_mut().enumerate() {
             let sampling = Sampling::new(0.0, 0, 1.0, 0);
-            let sample = Want::Sample { sampling, position: position + rows, logprobs: Some(3) };
-            let want = if index == last { sample } else { Want::Hidden };
+            let sample =
+                JobOutput::Sample { sampling, position: position + rows, logprobs: Some(3) };
+            let want = if index == last { sample } else { JobOutput::Hidden };
             payload = match stage.compute(position, payload, want).await {
                 ComputeResult::Hidden(bytes) => Payload::Hidden(bytes),
                 ComputeResult::Sampled(Some(Drawn { id, log_probabilities: Some(likely) })) => {
@@ -109,21 +110,24 @@ async fn what_cannot_be_computed_fails_the_job_and_nothing_else() {
         ComputeResult::Failed(text) => text,
         other => panic!("expected a failure, got {other:?}"),
     };
-    assert!(failed(stage.compute(0, tokens(), Want::Hidden).await).contains("no cache"));
+    assert!(failed(stage.compute(0, tokens(), JobOutput::Hidden).await).contains("no cache"));
     stage.engine.open(id(1), LayerRange { first: 1, end: 3 }, 8).expect("queued");
     assert!(
-        failed(stage.compute(0, tokens(), Want::Hidden).await).contains("no cache"),
+        failed(stage.compute(0, tokens(), JobOutput::Hidden).await).contains("no cache"),
         "layers that are not loaded"
     );
     stage.engine.open(id(1), LayerRange { first: 0, end: 2 }, 8).expect("queued");
-    assert!(failed(stage.compute(5, tokens(), Want::Hidden).await).contains("begins at 5"));
+    assert!(failed(stage.compute(5, tokens(), JobOutput::Hidden).await).contains("begins at 5"));
     assert!(
-        failed(stage.compute(0, tokens(), Want::Nothing).await).len() > 10,
+        failed(stage.compute(0, tokens(), JobOutput::Nothing).await).len() > 10,
         "not the last layers"
     );
     stage.engine.drop_cache(id(1)).expect("queued");
     stage.engine.open(id(1), LayerRange { first: 0, end: 2 }, 8).expect("queued");
-    assert!(matches!(stage.compute(0, tokens(), Want::Hidden).await, ComputeResult::Hidden(_)));
+    assert!(matches!(
+        stage.compute(0, tokens(), JobOutput::Hidden).await,
+        ComputeResult::Hidden(_)
+    ));
     assert!(stage.engine.load(LayerRange { first: 0, end: 200 }).await.is_err());
 }
 
@@ -131,7 +135,7 @@ async fn what_cannot_be_computed_fails_the_job_and_nothing_else() {
 async fn alone(source: &Arc<ModelSource>, range: LayerRange, tokens: &[u32]) -> Vec<u8> {
     let mut stage = Stage::start(source, range).await;
     stage.engine.open(id(1), range, 512).expect("queued");
-    match stage.compute(0, Payload::Tokens(tokens.to_vec()), Want::Hidden).await {
+    match stage.compute(0, Payload::Tokens(tokens.to_vec()), JobOutput::Hidden).await {
         ComputeResult::Hidden(bytes) => bytes,
         other => panic!("unexpected {other:?}"),
     }
@@ -162,7 +166,7 @@ async fn sessions_that_wait_together_get_what_they_get_alone_and_short_ones_firs
         first_position: 0,
         rows: tokens.len() as u16,
         payload: Payload::Tokens(tokens),
-        want: Want::Hidden,
+        want: JobOutput::Hidden,
     };
     for (session, prompt) in prompts.iter().enumerate() {
         stage.engine.compute(job(session as u8, prompt.clone())).expect("queued");
@@ -177,8 +181,8 @@ async fn sessions_that_wait_together_get_what_they_get_alone_and_short_ones_firs
         order.push(session);
         match computed.result {
             ComputeResult::Hidden(bytes) => {
-                let truth = alone(&source, range, &prompts[usize::from(session)]).await;
-                assert!(bytes == truth, "session {session} is not what it is alone");
+                let diagnosis = alone(&source, range, &prompts[usize::from(session)]).await;
+                assert!(bytes == diagnosis, "session {session} is not what it is alone");
             }
             ComputeResult::Failed(text) if session == bad => {
                 assert!(text.contains("vocabulary"), "{text}")

@@ -18,12 +18,12 @@ use crate::data_dir::DataDir;
 /// Chains of one worker that may be put aside: folders beyond that are somebody's to look at.
 const MAX_ASIDE: usize = 1000;
 
-/// Moves all records, which are of the chain `mark`, to a folder of their own; returns an empty
+/// Migrator all records, which are of the chain `mark`, to a folder of their own; returns an empty
 /// store and that folder.
 ///
 /// # Errors
 /// [`StoreError`] if a file cannot be moved. What was not moved is still in its place.
-pub fn put_aside(
+pub(crate) fn put_aside(
     mut store: Store,
     folder: &DataDir,
     mark: &ChainMark,
@@ -44,13 +44,13 @@ pub fn put_aside(
     Ok((Store::open(folder)?, place))
 }
 
-/// Moves the newest records that were put aside for exactly the chain `origin` back into the place
-/// of `store`, which has no lanes; returns the store and, if there were any, the folder in which
-/// they lay.
+/// Migrator the newest records that were put aside for exactly the chain `origin` back into the
+/// place of `store`, which has no lanes; returns the store and, if there were any, the folder in
+/// which they lay.
 ///
 /// # Errors
 /// [`StoreError`] if a file cannot be moved, or what lies aside is damaged. Nothing is lost then.
-pub fn take_back(
+pub(crate) fn take_back(
     store: Store,
     folder: &DataDir,
     origin: &ChainOrigin,

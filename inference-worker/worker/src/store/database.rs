@@ -21,6 +21,7 @@ const CHAIN: TableDefinition<&[u8], &[u8]> = TableDefinition::new("chain");
 const MARK: &[u8] = b"mark";
 
 /// Key and value as they are stored.
+#[cfg(test)]
 type Stored = (Vec<u8>, Vec<u8>);
 
 pub(super) struct Database {
@@ -85,6 +86,7 @@ impl Database {
             .collect()
     }
 
+    #[cfg(test)]
     pub(super) fn receipts(
         &self,
         channel: ChannelId,

@@ -2,7 +2,7 @@
 
 /// Memory of this process in bytes, where the system tells it (Linux).
 #[derive(Clone, Copy, Debug)]
-pub struct Memory {
+pub(crate) struct Memory {
     /// In main memory now, with the pages of mapped files.
     pub resident: u64,
     /// The most that ever was.
@@ -10,7 +10,7 @@ pub struct Memory {
 }
 
 /// The processor's name as the system tells it.
-pub fn cpu_name() -> String {
+pub(crate) fn cpu_name() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = text
         .lines()
@@ -20,12 +20,12 @@ pub fn cpu_name() -> String {
 }
 
 /// Processors that the system has for this process.
-pub fn logical_cpus() -> usize {
+pub(crate) fn logical_cpus() -> usize {
     std::thread::available_parallelism().map_or(1, Into::into)
 }
 
 /// This process' memory.
-pub fn memory() -> Option<Memory> {
+pub(crate) fn memory() -> Option<Memory> {
     parse_memory(&std::fs::read_to_string("/proc/self/status").ok()?)
 }
 

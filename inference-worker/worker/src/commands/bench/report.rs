@@ -3,12 +3,13 @@
 use std::{fmt, time::Duration};
 
 use mica_engine::{Model, speed::Workload};
+use mica_host::json::Layers;
 use serde_json::{Value, json};
 
 use super::machine::{self, Memory};
 
 /// A measurement.
-pub struct Report<'a> {
+pub(crate) struct Report<'a> {
     pub model: &'a Model,
     pub workload: Workload,
     pub rounds: usize,
@@ -60,7 +61,7 @@ impl Report<'_> {
     }
 
     /// One object.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         let (config, range) = (self.model.config(), self.model.range());
         json!({
             "prefill_tok_s": self.prefill_tok_s(),
@@ -78,7 +79,7 @@ impl Report<'_> {
             "cache_bytes": self.cache_bytes,
             "kernel_path": self.model.isa_name(),
             "threads": self.model.threads(),
-            "layers": format!("{}..{}", range.first, range.end),
+            "layers": Layers(range),
             "prompt_tokens": self.workload.prompt_tokens,
             "gen_tokens": self.workload.generated_tokens,
             "batch": self.workload.sessions,

@@ -10,32 +10,32 @@ const LONGEST: BlockNumber = 1_280;
 /// At once the first time, then after a pause that doubles; at once again after [`LONGEST`] blocks
 /// without an attempt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Pace {
+pub(crate) struct Backoff {
     next: BlockNumber,
     pause: BlockNumber,
 }
 
-impl Default for Pace {
+impl Default for Backoff {
     fn default() -> Self {
         Self { next: 0, pause: FIRST }
     }
 }
 
-impl Pace {
+impl Backoff {
     /// Whether it may be tried in `block`.
-    pub const fn allows(&self, block: BlockNumber) -> bool {
+    pub(crate) const fn allows(&self, block: BlockNumber) -> bool {
         block >= self.next
     }
 
     /// It was tried in `block`.
-    pub fn spent(&mut self, block: BlockNumber) {
+    pub(crate) fn attempted(&mut self, block: BlockNumber) {
         self.next = block.saturating_add(self.pause);
         self.pause = self.pause.saturating_mul(2).min(LONGEST);
     }
 
     /// There was nothing to try in `block`. A short rest says little: what comes and goes once a
     /// minute would cost a fee a minute.
-    pub fn rested(&mut self, block: BlockNumber) {
+    pub(crate) fn idle(&mut self, block: BlockNumber) {
         if block >= self.next.saturating_add(LONGEST) {
             *self = Self::default();
         }
@@ -48,12 +48,12 @@ mod tests {
 
     #[test]
     fn two_that_undo_each_other_cost_a_few_fees_and_not_one_per_block() {
-        let mut pace = Pace::default();
+        let mut pace = Backoff::default();
         let attempts = (0..10_000)
             .filter(|block| {
                 let now = pace.allows(*block);
                 if now {
-                    pace.spent(*block);
+                    pace.attempted(*block);
                 }
                 now
             })
@@ -63,29 +63,29 @@ mod tests {
 
     #[test]
     fn only_after_a_long_rest_the_first_attempt_is_made_at_once() {
-        let mut pace = Pace::default();
-        pace.spent(100);
-        pace.spent(105);
-        pace.rested(200);
+        let mut pace = Backoff::default();
+        pace.attempted(100);
+        pace.attempted(105);
+        pace.idle(200);
         assert!(!pace.allows(114) && pace.allows(115));
-        pace.spent(200);
+        pace.attempted(200);
         assert!(!pace.allows(219) && pace.allows(220), "the pause has grown");
-        pace.rested(220 + LONGEST - 1);
-        assert_ne!(pace, Pace::default());
-        pace.rested(220 + LONGEST);
-        assert_eq!(pace, Pace::default());
+        pace.idle(220 + LONGEST - 1);
+        assert_ne!(pace, Backoff::default());
+        pace.idle(220 + LONGEST);
+        assert_eq!(pace, Backoff::default());
     }
 
     #[test]
     fn what_comes_and_goes_costs_fewer_fees_the_longer_it_does() {
-        let mut pace = Pace::default();
+        let mut pace = Backoff::default();
         let attempts = (0..10_000)
             .filter(|block| {
                 let is_there = block % 40 < 20;
                 let now = is_there && pace.allows(*block);
                 match now {
-                    true => pace.spent(*block),
-                    false => pace.rested(*block),
+                    true => pace.attempted(*block),
+                    false => pace.idle(*block),
                 }
                 now
             })

@@ -1,16 +1,16 @@
-//! The desk: the one place through which sessions, vouchers and receipts pass.
+//! The session actor: the one place through which sessions, vouchers and receipts pass.
 //!
-//! It owns the protocol's state machine and the store, and sits on the network's thread, which
-//! waits for the disk with it: without the desk there is nothing to tell to peers. Inputs that wait
-//! are taken together: of what the machine answers, first all records are written down, with one
-//! flush, then the rest is carried out in its order. So a voucher is always written down before
-//! anything that relies on it is said, and many sessions wait for the disk as long as one. The desk
-//! never waits for a peer: one whose queue is full counts as gone.
+//! It owns the protocol's state machine and the store, and runs on the network's thread, which
+//! waits for the disk with it: without the session actor there is nothing to tell to peers. Inputs
+//! that wait are taken together: of what the machine answers, first all records are written down,
+//! with one flush, then the rest is carried out in its order. So a voucher is always written down
+//! before anything that relies on it is said, and many sessions wait for the disk as long as one.
+//! The session actor never waits for a peer: one whose queue is full counts as gone.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use mica_net::{Alarm, Net, NetEvent};
-use mica_primitives::{Balance, BlockNumber, ChannelId, LaneId, WorkerAddresses};
+use mica_net::{Alarm, Net, NetEvent, address_texts};
+use mica_primitives::{Balance, BlockNumber, ChannelId, LaneId};
 use mica_protocol::{
     Now,
     channel::Durability,
@@ -23,7 +23,7 @@ use tokio::{
 
 use super::request::{DueLane, Request, Totals};
 use crate::{
-    engine::Engine,
+    engine::{Engine, EngineError},
     report::{Event, Reporter},
     store::{Store, StoreError},
 };
@@ -33,8 +33,8 @@ const TOGETHER: usize = 32;
 /// Longest wait without an input.
 const IDLE: Duration = Duration::from_secs(3600);
 
-/// What the desk needs of the others.
-pub struct DeskParts {
+/// What the session actor needs of the others.
+pub(crate) struct SessionActorParts {
     /// Vouchers and receipts.
     pub store: Store,
     /// Peers.
@@ -51,19 +51,19 @@ pub struct DeskParts {
     pub reporter: Reporter,
 }
 
-/// What flows to the desk.
-pub struct DeskInputs {
+/// What flows to the session actor.
+pub(crate) struct SessionActorInputs {
     /// From peers.
     pub network: mpsc::Receiver<NetEvent>,
     /// From the engine.
     pub computed: mpsc::Receiver<Computed>,
-    /// From the daemon's other tasks. The desk closes when all senders are gone.
+    /// From the daemon's other tasks. The session actor closes when all senders are gone.
     pub requests: mpsc::Receiver<Request>,
 }
 
-/// The desk.
-pub struct Desk {
-    parts: DeskParts,
+/// The session actor.
+pub(crate) struct SessionActor {
+    parts: SessionActorParts,
     table: StageTable,
     started: Instant,
     totals: Totals,
@@ -73,18 +73,18 @@ pub struct Desk {
     closing: BTreeSet<ChannelId>,
 }
 
-impl Desk {
-    /// A desk that offers `offer`, with everything that the store knows.
+impl SessionActor {
+    /// An actor that offers `offer`, with everything that the store knows.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot be read.
-    pub fn open(
-        parts: DeskParts,
+    pub(crate) fn open(
+        parts: SessionActorParts,
         identity: StageIdentity,
         offer: StageOffer,
     ) -> Result<Self, StoreError> {
         let table = StageTable::new(identity, offer);
-        let mut desk = Self {
+        let mut sessions = Self {
             parts,
             table,
             started: Instant::now(),
@@ -92,15 +92,15 @@ impl Desk {
             restored: BTreeSet::new(),
             closing: BTreeSet::new(),
         };
-        desk.restore()?;
-        Ok(desk)
+        sessions.restore()?;
+        Ok(sessions)
     }
 
     /// Carries inputs out until all other tasks are gone; then everything is in the database.
-    pub async fn run(mut self, mut inputs: DeskInputs) {
+    pub(crate) async fn run(mut self, mut inputs: SessionActorInputs) {
         let mut alarm = Alarm::new();
         loop {
-            let wake = self.wake();
+            let wake = self.next_deadline();
             let first = tokio::select! {
                 biased;
                 request = inputs.requests.recv() => match request {
@@ -112,7 +112,7 @@ impl Desk {
                 },
                 Some(computed) = inputs.computed.recv() => Some(StageInput::Computed(computed)),
                 event = inputs.network.recv() => match event {
-                    Some(event) => self.hear(event),
+                    Some(event) => self.network_input(event),
                     None => break,
                 },
                 () = alarm.ring(wake) => Some(StageInput::Wake),
@@ -122,12 +122,12 @@ impl Desk {
                 if let Ok(computed) = inputs.computed.try_recv() {
                     taken.push(StageInput::Computed(computed));
                 } else if let Ok(event) = inputs.network.try_recv() {
-                    taken.extend(self.hear(event));
+                    taken.extend(self.network_input(event));
                 } else {
                     break;
                 }
             }
-            self.feed(taken);
+            self.handle(taken);
         }
         if let Err(error) = self.parts.store.checkpoint() {
             tracing::error!(%error, "the journal keeps what the database could not take");
@@ -135,7 +135,7 @@ impl Desk {
     }
 
     /// The channels of which it has records.
-    pub fn channels(&self) -> Vec<ChannelId> {
+    pub(crate) fn channels(&self) -> Vec<ChannelId> {
         self.restored.iter().copied().collect()
     }
 
@@ -160,7 +160,7 @@ impl Desk {
         Now::new(ms, *self.parts.block.borrow())
     }
 
-    fn wake(&self) -> Instant {
+    fn next_deadline(&self) -> Instant {
         let idle = Instant::now() + IDLE;
         let deadline = self.table.next_deadline_ms();
         deadline
@@ -169,7 +169,7 @@ impl Desk {
     }
 
     /// What an event means for the sessions, if anything.
-    fn hear(&self, event: NetEvent) -> Option<StageInput> {
+    fn network_input(&self, event: NetEvent) -> Option<StageInput> {
         match event {
             NetEvent::Message { peer, message } => {
                 return Some(StageInput::Message { from: peer, message });
@@ -187,7 +187,7 @@ impl Desk {
                 self.warn(format!("{peer} was refused: {reason}"));
             }
             NetEvent::Listening { address } => {
-                self.parts.reporter.tell(&Event::Listening { address })
+                self.parts.reporter.emit(&Event::Listening { address })
             }
             NetEvent::ListenerClosed { asked, reason } => {
                 self.warn(format!(
@@ -199,7 +199,7 @@ impl Desk {
         None
     }
 
-    fn feed(&mut self, inputs: Vec<StageInput>) {
+    fn handle(&mut self, inputs: Vec<StageInput>) {
         let now = self.now();
         let mut answers: Vec<_> =
             inputs.into_iter().map(|input| self.table.handle(now, input)).collect();
@@ -207,7 +207,7 @@ impl Desk {
         // only once.
         let mut gone = BTreeSet::new();
         loop {
-            let lost = self.carry_out(answers);
+            let lost = self.apply(answers);
             let new: Vec<[u8; 32]> = lost.into_iter().filter(|peer| gone.insert(*peer)).collect();
             if new.is_empty() {
                 return;
@@ -220,16 +220,16 @@ impl Desk {
     }
 
     /// Carries out the answers to some inputs; returns the peers that could not be told.
-    fn carry_out(&mut self, answers: Vec<Vec<StageOutput>>) -> BTreeSet<[u8; 32]> {
+    fn apply(&mut self, answers: Vec<Vec<StageOutput>>) -> BTreeSet<[u8; 32]> {
         let mut acts = Vec::new();
         for outputs in answers {
-            let (durability, rest, failed) = self.write_down(outputs);
+            let (durability, rest, failed) = self.persist(outputs);
             match failed {
                 None => acts.push((durability, rest)),
                 // What else there is relies on what could not be written: only what ends something
                 // is done, and no new session is taken.
                 Some(error) => {
-                    self.refuse(&error);
+                    self.stop_accepting(&error);
                     let ends = |act: &StageOutput| {
                         matches!(act, StageOutput::DropCache { .. } | StageOutput::Ended(_))
                     };
@@ -240,19 +240,19 @@ impl Desk {
         if acts.iter().any(|(durability, _)| *durability == Durability::Disk)
             && let Err(error) = self.parts.store.flush()
         {
-            self.refuse(&error);
+            self.stop_accepting(&error);
             acts.retain(|(durability, _)| *durability != Durability::Disk);
         }
         let mut lost = BTreeSet::new();
         for act in acts.into_iter().flat_map(|(_, acts)| acts) {
-            self.act(act, &mut lost);
+            self.perform(act, &mut lost);
         }
         lost
     }
 
     /// Writes down what must be kept of the answers to one input. Returns how safe that must be,
     /// what is to be done then, and what went wrong.
-    fn write_down(
+    fn persist(
         &mut self,
         outputs: Vec<StageOutput>,
     ) -> (Durability, Vec<StageOutput>, Option<StoreError>) {
@@ -277,10 +277,12 @@ impl Desk {
         (safety, acts, failed)
     }
 
-    fn act(&mut self, act: StageOutput, lost: &mut BTreeSet<[u8; 32]>) {
+    fn perform(&mut self, act: StageOutput, lost: &mut BTreeSet<[u8; 32]>) {
         match act {
             StageOutput::Send { to, addresses, message } => {
-                if let Err(error) = self.parts.net.try_send(to, &texts(&addresses), &message) {
+                if let Err(error) =
+                    self.parts.net.try_send(to, &address_texts(&addresses), &message)
+                {
                     tracing::debug!(peer = hex::encode(to), %error, "not sent");
                     lost.insert(to);
                 }
@@ -291,10 +293,12 @@ impl Desk {
                 }
             }
             StageOutput::OpenCache { session, layers, max_positions } => {
-                self.log(self.parts.engine.open(session, layers, max_positions));
+                self.log_failure(self.parts.engine.open(session, layers, max_positions));
             }
-            StageOutput::Compute(job) => self.log(self.parts.engine.compute(job)),
-            StageOutput::DropCache { session } => self.log(self.parts.engine.drop_cache(session)),
+            StageOutput::Compute(job) => self.log_failure(self.parts.engine.compute(job)),
+            StageOutput::DropCache { session } => {
+                self.log_failure(self.parts.engine.drop_cache(session))
+            }
             StageOutput::Ended(end) => self.ended(end),
             // Written down already.
             StageOutput::Persist { .. } | StageOutput::Receipt { .. } => {}
@@ -302,13 +306,13 @@ impl Desk {
     }
 
     /// The engine's deadline in the protocol ends a session whose job was not taken.
-    fn log(&self, result: eyre::Result<()>) {
+    fn log_failure(&self, result: Result<(), EngineError>) {
         if let Err(error) = result {
             tracing::error!(%error, "the engine");
         }
     }
 
-    fn refuse(&mut self, error: &StoreError) {
+    fn stop_accepting(&mut self, error: &StoreError) {
         if self.totals.refusing.is_none() {
             self.totals.refusing = Some(error.to_string());
             self.table.drain();
@@ -323,7 +327,7 @@ impl Desk {
         self.totals.positions += u64::from(end.positions);
         self.totals.earned = self.totals.earned.saturating_add(end.earned);
         self.totals.unpaid = self.totals.unpaid.saturating_add(end.unpaid);
-        self.parts.reporter.tell(&Event::SessionEnded {
+        self.parts.reporter.emit(&Event::SessionEnded {
             session: end.session.to_string(),
             channel: end.channel,
             lane: end.lane,
@@ -346,7 +350,7 @@ impl Desk {
                     true => self.closing.insert(channel),
                     false => self.closing.remove(&channel),
                 };
-                self.feed(vec![StageInput::Channel { channel, facts }]);
+                self.handle(vec![StageInput::Channel { channel, facts }]);
             }
             Request::Done(answer) => drop(answer.send(self.done())),
             Request::Due(answer) => drop(answer.send(self.due())),
@@ -403,11 +407,6 @@ impl Desk {
 
     fn warn(&self, text: String) {
         tracing::warn!("{text}");
-        self.parts.reporter.tell(&Event::Warning { text });
+        self.parts.reporter.emit(&Event::Warning { text });
     }
-}
-
-/// Addresses as the network takes them; bytes that are no text are left out.
-fn texts(addresses: &WorkerAddresses) -> Vec<String> {
-    addresses.iter().filter_map(|address| String::from_utf8(address.to_vec()).ok()).collect()
 }

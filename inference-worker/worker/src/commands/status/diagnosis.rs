@@ -1,14 +1,15 @@
 //! Whether a running worker serves: what it says of itself, held against the registry.
 
 use mica_chain::AccountId;
-use mica_primitives::{Balance, LayerRange, ModelId, WorkerAddresses, WorkerRecord};
+use mica_host::json;
+use mica_primitives::{Balance, ModelId, WorkerAddresses, WorkerRecord};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::daemon::compare::{Own, differences};
 
 /// What the registry says.
-pub struct Registry {
+pub(crate) struct Registry {
     /// The account's record and whether it is online.
     pub worker: Option<(WorkerRecord<AccountId>, bool)>,
     /// Base units.
@@ -17,7 +18,7 @@ pub struct Registry {
 
 /// Something that is not as it should be.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// A name that programs can rely on.
     pub code: String,
     /// What is wrong and what to do.
@@ -25,19 +26,19 @@ pub struct Problem {
 }
 
 /// Whether payers are served.
-pub struct Truth {
+pub(crate) struct Diagnosis {
     /// They are, as far as anybody can tell.
     pub serving: bool,
     /// What is wrong.
     pub problems: Vec<Problem>,
 }
 
-impl Truth {
+impl Diagnosis {
     /// What `running`, the worker's own status, and the registry say together; without a node, what
     /// the worker saw last.
-    pub fn of(running: &Value, registry: Option<&Registry>) -> Self {
+    pub(crate) fn of(running: &Value, registry: Option<&Registry>) -> Self {
         let standing = &running["standing"];
-        let mut truth =
+        let mut diagnosis =
             Self { serving: standing["serving"].as_bool().unwrap_or(false), problems: Vec::new() };
         if let (Some(code), Some(problem)) =
             (standing["code"].as_str(), standing["problem"].as_str())
@@ -46,12 +47,12 @@ impl Truth {
                 Some(block) => format!("{problem} (as the worker saw it at block {block})"),
                 None => problem.to_owned(),
             };
-            truth.problems.push(Problem { code: code.to_owned(), text });
+            diagnosis.problems.push(Problem { code: code.to_owned(), text });
         }
         if let (Some(registry), Some(own)) = (registry, own(running)) {
-            truth.compare(registry, &own);
+            diagnosis.compare(registry, &own);
         }
-        truth
+        diagnosis
     }
 
     fn compare(&mut self, registry: &Registry, own: &Own) {
@@ -81,7 +82,7 @@ impl Truth {
     }
 
     /// All problems in one line.
-    pub fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         let texts: Vec<&str> = self.problems.iter().map(|problem| problem.text.as_str()).collect();
         if texts.is_empty() { "it has not said why".to_owned() } else { texts.join("; ") }
     }
@@ -98,13 +99,11 @@ fn own(running: &Value) -> Option<Own> {
         .iter()
         .map(|text| text.as_str()?.as_bytes().to_vec().try_into().ok());
     let addresses: Option<Vec<_>> = addresses.collect();
-    let layer =
-        |name: &str| running["layers"][name].as_u64().and_then(|layer| u16::try_from(layer).ok());
     Some(Own {
         model: ModelId(bytes("model")?),
-        range: LayerRange::new(layer("first")?, layer("end")?)?,
+        range: json::layers::deserialize(&running["layers"]).ok()?,
         cost_us_per_layer_token: running["cost_us_per_layer_token"].as_u64()?.try_into().ok()?,
-        price_per_layer_token: running["price_per_layer_token"].as_str()?.parse().ok()?,
+        price_per_layer_token: json::money::deserialize(&running["price_per_layer_token"]).ok()?,
         peer: bytes("peer")?,
         addresses: WorkerAddresses::try_from(addresses?).ok()?,
     })
@@ -121,7 +120,7 @@ mod tests {
         json!({
             "peer": hex::encode([1; 32]),
             "model": ModelId([1; 32]).to_string(),
-            "layers": { "first": 0, "end": 4 },
+            "layers": [0, 4],
             "price_per_layer_token": "10",
             "cost_us_per_layer_token": 50,
             "addresses": [],
@@ -133,23 +132,24 @@ mod tests {
         Registry { worker, min_stake_per_layer: 0 }
     }
 
-    fn codes(truth: &Truth) -> Vec<&str> {
-        truth.problems.iter().map(|problem| problem.code.as_str()).collect()
+    fn codes(diagnosis: &Diagnosis) -> Vec<&str> {
+        diagnosis.problems.iter().map(|problem| problem.code.as_str()).collect()
     }
 
     #[test]
     fn a_worker_serves_only_if_it_and_the_registry_say_so() {
         let record = worker(1, 0, 4, 10, 50);
-        let well = Truth::of(&running(true, None), Some(&registry(Some((record.clone(), true)))));
+        let well =
+            Diagnosis::of(&running(true, None), Some(&registry(Some((record.clone(), true)))));
         assert!(well.serving && well.problems.is_empty(), "{}", well.to_text());
-        let gone = Truth::of(&running(true, None), Some(&registry(None)));
+        let gone = Diagnosis::of(&running(true, None), Some(&registry(None)));
         assert!(!gone.serving);
         assert_eq!(codes(&gone), ["not_registered"]);
         let silent =
-            Truth::of(&running(true, None), Some(&registry(Some((record.clone(), false)))));
+            Diagnosis::of(&running(true, None), Some(&registry(Some((record.clone(), false)))));
         assert!(!silent.serving);
         assert_eq!(codes(&silent), ["offline"]);
-        let rival = Truth::of(
+        let rival = Diagnosis::of(
             &running(false, Some("another_instance")),
             Some(&registry(Some((record, true)))),
         );
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn without_a_node_the_worker_has_the_word_and_without_a_word_it_does_not_serve() {
-        assert!(Truth::of(&running(true, None), None).serving);
-        assert!(!Truth::of(&json!({}), None).serving);
+        assert!(Diagnosis::of(&running(true, None), None).serving);
+        assert!(!Diagnosis::of(&json!({}), None).serving);
     }
 }

@@ -4,59 +4,57 @@
 //! refuses the move if it would leave a layer without a worker or break an agreement; the worker
 //! then goes back to what it served.
 
-use std::sync::Arc;
-
-use eyre::Result;
-use mica_chain::{AccountId, Call, Chain, Signer, Until};
+use mica_chain::{AccountId, Call, ReadError, SubmitError, Until};
+use mica_market::migration::MigrationError;
 use mica_primitives::{BlockNumber, LayerRange, WorkerRecord, WorkerStatus};
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
-use super::{layers::Layers, standing::Standing, turn::Turn};
-use crate::{
-    migration,
-    model::ModelSource,
-    report::{Event, Reporter},
+use super::{
+    context::WorkerContext,
+    layers::{Layers, LayersError},
 };
+use crate::{error::with_causes, migration, report::Event};
 
 /// The migration task.
-pub struct Moves {
-    /// The chain.
-    pub chain: Chain,
-    /// The worker's account.
-    pub signer: Signer,
-    /// The model served.
-    pub source: Arc<ModelSource>,
+pub(crate) struct Migrator {
+    /// Shared with the other tasks.
+    pub context: WorkerContext,
     /// The loaded layers.
     pub layers: Layers,
-    /// Newest finalized block.
-    pub block: watch::Receiver<BlockNumber>,
-    /// Whose turn it is to change the registration.
-    pub turn: Arc<Turn>,
-    /// Whether the worker serves: one that does not stays where it is.
-    pub standing: watch::Receiver<Standing>,
-    /// Tells people and programs.
-    pub reporter: Reporter,
 }
 
-impl Moves {
-    /// Looks around once per round until the worker stops. A move that has begun is brought to its
-    /// end.
-    pub async fn run(mut self, stop: CancellationToken) {
-        let mut round = *self.block.borrow() / migration::ROUND_BLOCKS;
-        while let Some(Ok(())) = stop.run_until_cancelled(self.block.changed()).await {
-            let now = *self.block.borrow() / migration::ROUND_BLOCKS;
-            if now == round || !self.standing.borrow().serving {
+/// Why the worker stays at its layers.
+#[derive(Debug, thiserror::Error)]
+enum MigrateError {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Decide(#[from] MigrationError),
+    #[error(transparent)]
+    Layers(#[from] LayersError),
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+}
+
+impl Migrator {
+    /// Looks for better layers once per round until the worker stops. A move that has begun is
+    /// brought to its end.
+    pub(crate) async fn run(mut self) {
+        let stop = self.context.stop.clone();
+        let mut round = *self.context.block.borrow() / migration::ROUND_BLOCKS;
+        while let Some(Ok(())) = stop.run_until_cancelled(self.context.block.changed()).await {
+            let now = *self.context.block.borrow() / migration::ROUND_BLOCKS;
+            if now == round || !self.context.standings.is_serving() {
                 continue;
             }
             round = now;
-            match self.wanted().await {
+            match self.next_range().await {
                 Ok(None) => {}
                 Ok(Some((own, to))) => {
-                    if let Err(error) = self.go(&own, to).await {
-                        let text = format!("stays at layers {}: {error:#}", own.range);
+                    if let Err(error) = self.migrate(&own, to).await {
+                        let text =
+                            format!("stays at layers {}: {}", own.range, with_causes(&error));
                         tracing::warn!("{text}");
-                        self.reporter.tell(&Event::Warning { text });
+                        self.context.reporter.emit(&Event::Warning { text });
                     }
                 }
                 Err(error) => tracing::warn!(%error, "cannot look around for other layers"),
@@ -65,10 +63,12 @@ impl Moves {
     }
 
     /// Where to go, if anywhere.
-    async fn wanted(&self) -> Result<Option<(WorkerRecord<AccountId>, LayerRange)>> {
-        let view = self.chain.at_finalized().await?;
-        let account = self.signer.account();
-        let workers = view.workers(self.source.id, None).await?;
+    async fn next_range(
+        &self,
+    ) -> Result<Option<(WorkerRecord<AccountId>, LayerRange)>, MigrateError> {
+        let view = self.context.chain.at_finalized().await?;
+        let account = self.context.signer.account();
+        let workers = view.workers(self.context.source.id, None).await?;
         let serving = |worker: &WorkerRecord<AccountId>, online: bool| {
             online && worker.status == WorkerStatus::Active
         };
@@ -81,7 +81,7 @@ impl Moves {
             return Ok(None);
         };
         let to = migration::next_range(
-            self.source.manifest.layers,
+            self.context.source.manifest.layers,
             &workers,
             account,
             view.number(),
@@ -91,16 +91,20 @@ impl Moves {
     }
 
     /// Loads the new layers and tells the chain; if the chain refuses, loads the old ones.
-    async fn go(&self, own: &WorkerRecord<AccountId>, to: LayerRange) -> Result<()> {
-        let mut turn = self.turn.take().await;
+    async fn migrate(
+        &self,
+        own: &WorkerRecord<AccountId>,
+        to: LayerRange,
+    ) -> Result<(), MigrateError> {
+        let mut changed_at = self.context.registration.lock().await;
         let layers = &self.layers;
         let change = async {
             let (to, cost_us) = layers.load(to).await?;
             let call = Call::BatchAll(vec![Call::SetRange(to), Call::SetCost(cost_us)]);
-            match self.chain.submit(&self.signer, call, Until::Finalized).await {
+            match self.context.chain.submit(&self.context.signer, call, Until::Finalized).await {
                 Ok(submitted) => {
-                    *turn = submitted.block.number;
-                    self.reporter.tell(&Event::Moved {
+                    *changed_at = submitted.block.number;
+                    self.context.reporter.emit(&Event::Moved {
                         from: own.range,
                         to,
                         block: submitted.block.number,
@@ -111,8 +115,8 @@ impl Moves {
                 // layers that payers come for.
                 Err(error) => match self.registered().await {
                     Some((range, block)) if range == to => {
-                        *turn = block;
-                        self.reporter.tell(&Event::Moved { from: own.range, to, block });
+                        *changed_at = block;
+                        self.context.reporter.emit(&Event::Moved { from: own.range, to, block });
                         Ok((to, cost_us))
                     }
                     _ => {
@@ -122,13 +126,13 @@ impl Moves {
                 },
             }
         };
-        layers.exchange(change).await
+        layers.swap(change).await
     }
 
     /// The layers that the newest block names, with its number.
     async fn registered(&self) -> Option<(LayerRange, BlockNumber)> {
-        let view = self.chain.at_best().await.ok()?;
-        let (record, _) = view.worker(self.signer.account()).await.ok()??;
+        let view = self.context.chain.at_best().await.ok()?;
+        let (record, _) = view.worker(self.context.signer.account()).await.ok()??;
         Some((record.range, view.number()))
     }
 }

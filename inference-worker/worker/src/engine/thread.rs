@@ -1,4 +1,4 @@
-//! What the engine's thread does: takes orders, keeps the caches, computes what waits.
+//! What the engine's thread does: takes commands, keeps the caches, computes what waits.
 
 use std::{
     collections::HashMap,
@@ -10,22 +10,22 @@ use std::{
     },
 };
 
-use eyre::{Result, eyre};
-use mica_engine::{KvCache, Model, Threads, speed};
+use mica_engine::{ForwardError, KvCache, Model, Threads, speed};
 use mica_primitives::LayerRange;
 use mica_protocol::{
     SessionId,
     stage::{ComputeJob, ComputeResult, Computed},
 };
+use thiserror::Error;
 use tokio::sync::mpsc as async_mpsc;
 
 use super::{
-    Order,
+    Command, EngineError,
     batch::{Queue, Running, Step},
 };
-use crate::model::ModelSource;
+use crate::{error::with_causes, model::ModelSource};
 
-pub(super) struct Worker {
+pub(super) struct EngineThread {
     source: Arc<ModelSource>,
     threads: Threads,
     /// The layers that the worker serves.
@@ -37,11 +37,32 @@ pub(super) struct Worker {
     pages: Arc<AtomicUsize>,
 }
 
-/// Nobody listens to the answers any more.
-struct Deaf;
+/// Why a job has no result. The text goes to the payer.
+#[derive(Debug, Error)]
+pub(super) enum JobError {
+    #[error("no model is loaded")]
+    NoModel,
+    #[error("the session has no cache; see the worker's log")]
+    NoCache,
+    #[error("the cache holds {held} positions and the step begins at {first}")]
+    Position { held: usize, first: u32 },
+    #[error("the session has ended")]
+    SessionEnded,
+    #[error("the worker moves to other layers")]
+    Moving,
+    #[error("the engine failed; see the worker's log")]
+    Panicked,
+    #[error("the model's range does not end where the session's path says")]
+    WrongOutput,
+    #[error(transparent)]
+    Forward(#[from] ForwardError),
+}
 
-impl Worker {
-    pub fn new(
+/// Nobody listens to the answers any more.
+struct AnswersClosed;
+
+impl EngineThread {
+    pub(crate) fn new(
         source: Arc<ModelSource>,
         threads: Threads,
         answers: async_mpsc::Sender<Computed>,
@@ -58,18 +79,18 @@ impl Worker {
         }
     }
 
-    /// Runs until the orders' or the answers' other end is gone.
-    pub fn run(mut self, orders: &mpsc::Receiver<Order>) {
+    /// Runs until the commands' or the answers' other end is gone.
+    pub(crate) fn run(mut self, commands: &mpsc::Receiver<Command>) {
         loop {
-            // With work at hand orders are only looked at, without it they are waited for.
+            // With work at hand commands are only looked at, without it they are waited for.
             if self.queue.is_empty() {
-                let Ok(order) = orders.recv() else { return };
-                if self.obey(order).is_err() {
+                let Ok(command) = commands.recv() else { return };
+                if self.execute(command).is_err() {
                     return;
                 }
             }
-            while let Ok(order) = orders.try_recv() {
-                if self.obey(order).is_err() {
+            while let Ok(command) = commands.try_recv() {
+                if self.execute(command).is_err() {
                     return;
                 }
             }
@@ -79,30 +100,30 @@ impl Worker {
         }
     }
 
-    fn obey(&mut self, order: Order) -> Result<(), Deaf> {
-        match order {
+    fn execute(&mut self, command: Command) -> Result<(), AnswersClosed> {
+        match command {
             // The session's first job will say that there is no cache.
-            Order::Open { session, layers, max_positions } => {
+            Command::Open { session, layers, max_positions } => {
                 match self.open(layers, max_positions) {
                     Ok(opened) => drop(self.sessions.insert(session, opened)),
-                    Err(error) => tracing::error!(%session, "no cache: {error:#}"),
+                    Err(error) => tracing::error!(%session, "no cache: {}", with_causes(&error)),
                 }
             }
-            Order::Drop { session } => {
+            Command::Drop { session } => {
                 self.sessions.remove(&session);
                 for running in self.queue.remove(|job| job.session == session) {
-                    self.answer(&running.job, Err(eyre!("the session has ended")))?;
+                    self.answer(&running.job, Err(JobError::SessionEnded))?;
                 }
             }
-            Order::Load { range, done } => {
+            Command::Load { range, done } => {
                 self.sessions.clear();
                 for running in self.queue.remove(|_| true) {
-                    self.answer(&running.job, Err(eyre!("the worker moves to other layers")))?;
+                    self.answer(&running.job, Err(JobError::Moving))?;
                 }
-                // Nobody waiting any more is no harm.
+                // Whoever asked may have stopped waiting.
                 let _ = done.send(self.load(range));
             }
-            Order::Compute(job) => match self.accept(job) {
+            Command::Compute(job) => match self.accept(job) {
                 Ok(running) => self.queue.push(running),
                 Err((job, error)) => self.answer(&job, Err(error))?,
             },
@@ -110,12 +131,12 @@ impl Worker {
         Ok(())
     }
 
-    fn open(&self, layers: LayerRange, max_positions: u32) -> Result<KvCache> {
-        let model = self.model.as_ref().ok_or_else(|| eyre!("no model is loaded"))?;
+    fn open(&self, layers: LayerRange, max_positions: u32) -> Result<KvCache, JobError> {
+        let model = self.model.as_ref().ok_or(JobError::NoModel)?;
         Ok(model.new_cache_for(layers, max_positions as usize)?)
     }
 
-    fn load(&mut self, range: LayerRange) -> Result<u32> {
+    fn load(&mut self, range: LayerRange) -> Result<u32, EngineError> {
         // First, so that two ranges are never in memory together.
         self.model = None;
         self.pages.store(0, Ordering::Release);
@@ -124,9 +145,7 @@ impl Worker {
         let pool = model.kv_pool();
         let pages = pool.budget_bytes() / pool.page_bytes() / usize::from(range.len());
         if super::room(pages, 1).sessions == 0 {
-            return Err(eyre!(
-                "the layers leave no memory for a session: serve fewer with --layers"
-            ));
+            return Err(EngineError::NoMemory);
         }
         self.pages.store(pages, Ordering::Release);
         self.model = Some(model);
@@ -134,24 +153,20 @@ impl Worker {
     }
 
     /// Checks a job against its session.
-    fn accept(&self, job: ComputeJob) -> Result<Running, (ComputeJob, eyre::Report)> {
-        let Some(model) = &self.model else { return Err((job, eyre!("no model is loaded"))) };
+    fn accept(&self, job: ComputeJob) -> Result<Running, (ComputeJob, JobError)> {
+        let Some(model) = &self.model else { return Err((job, JobError::NoModel)) };
         let Some(cache) = self.sessions.get(&job.session) else {
-            return Err((job, eyre!("the session has no cache; see the worker's log")));
+            return Err((job, JobError::NoCache));
         };
         if cache.len() != job.first_position as usize {
-            let error = eyre!(
-                "the cache holds {} positions and the step begins at {}",
-                cache.len(),
-                job.first_position
-            );
+            let error = JobError::Position { held: cache.len(), first: job.first_position };
             return Err((job, error));
         }
         Ok(Running::new(job, model.config().hidden))
     }
 
     /// One pass through the layers for the jobs whose turn it is.
-    fn compute(&mut self) -> Result<(), Deaf> {
+    fn compute(&mut self) -> Result<(), AnswersClosed> {
         let Some(model) = &self.model else { return Ok(()) };
         let mut steps = Vec::new();
         for (running, rows) in self.queue.next() {
@@ -161,7 +176,7 @@ impl Worker {
                 None => tracing::error!(session = %running.job.session, "a job without a cache"),
             }
         }
-        let outcomes = together(model, &mut steps);
+        let outcomes = forward_batch(model, &mut steps);
         for (mut step, outcome) in steps.into_iter().zip(outcomes) {
             let result = outcome.and_then(|output| step.running.advance(step.rows, output));
             if result.is_err() {
@@ -177,17 +192,21 @@ impl Worker {
         Ok(())
     }
 
-    fn answer(&self, job: &ComputeJob, result: Result<ComputeResult>) -> Result<(), Deaf> {
-        let result = result.unwrap_or_else(|error| ComputeResult::Failed(format!("{error:#}")));
+    fn answer(
+        &self,
+        job: &ComputeJob,
+        result: Result<ComputeResult, JobError>,
+    ) -> Result<(), AnswersClosed> {
+        let result = result.unwrap_or_else(|error| ComputeResult::Failed(with_causes(&error)));
         let computed =
             Computed { session: job.session, first_position: job.first_position, result };
-        self.answers.blocking_send(computed).map_err(|_| Deaf)
+        self.answers.blocking_send(computed).map_err(|_| AnswersClosed)
     }
 }
 
 /// Computes steps at once. If that panics, each is tried alone, so that the one to blame fails
 /// alone.
-fn together(model: &Model, steps: &mut [Step]) -> Vec<Result<mica_engine::Output>> {
+fn forward_batch(model: &Model, steps: &mut [Step]) -> Vec<Result<mica_engine::Output, JobError>> {
     let held: Vec<usize> = steps.iter().map(|step| step.cache.len()).collect();
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let mut items: Vec<_> = steps.iter_mut().map(Step::item).collect();
@@ -198,8 +217,8 @@ fn together(model: &Model, steps: &mut [Step]) -> Vec<Result<mica_engine::Output
         Err(_) => {
             steps.iter_mut().zip(held).for_each(|(step, held)| step.cache.truncate(held));
             match steps {
-                [_] => vec![Err(eyre!("the engine failed; see the worker's log"))],
-                steps => steps.chunks_mut(1).flat_map(|step| together(model, step)).collect(),
+                [_] => vec![Err(JobError::Panicked)],
+                steps => steps.chunks_mut(1).flat_map(|step| forward_batch(model, step)).collect(),
             }
         }
     }

@@ -4,13 +4,9 @@
 //! differs is mended, or said where only people can mend it. A node that cannot be asked is said as
 //! well.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use eyre::Result;
-use mica_chain::{AccountId, Chain, Signer};
+use mica_chain::{AccountId, ReadError};
 use mica_net::{Instance, Listener};
 use mica_primitives::{BlockNumber, PublicKey, RegistryParameters, WorkerAddresses, WorkerRecord};
 use tokio::sync::watch;
@@ -18,19 +14,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     compare::Own,
-    handle::Offers,
-    heartbeat::Heart,
+    context::WorkerContext,
+    heartbeat::Heartbeats,
     layers::Layers,
-    mend::Memory,
     network::{may_stay, to_publish},
-    origin::Origin,
-    standing::Standings,
-    turn::Turn,
+    offers::Offers,
+    repair::RepairState,
+    session_handle::Closed,
 };
-use crate::{config::Config, model::ModelSource, report::Reporter, store::ChainMark};
+use crate::{error::with_causes, store::ChainMark};
 
-/// Longest pause between two looks.
-const LOOK: Duration = Duration::from_secs(30);
+/// Longest pause between two comparisons.
+const POLL_INTERVAL: Duration = Duration::from_secs(30);
 /// Interfaces rarely come alone: wait for so long after one has come or gone.
 const QUIET: Duration = Duration::from_secs(2);
 /// A node that could not be asked for so long is said. After about as long without a heartbeat
@@ -40,15 +35,11 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const MARK_BLOCKS: BlockNumber = 100;
 
 /// The task that keeps the registration.
-pub struct Keeper {
-    /// The chain.
-    pub chain: Chain,
-    /// The worker's account.
-    pub signer: Signer,
-    /// The model served.
-    pub source: Arc<ModelSource>,
-    /// What the operator decided.
-    pub config: Arc<Config>,
+pub(crate) struct Reconciler {
+    /// Shared with the other tasks.
+    pub context: WorkerContext,
+    /// The loaded layers.
+    pub layers: Layers,
     /// Constants of the registry.
     pub parameters: RegistryParameters,
     /// Our peer key.
@@ -59,24 +50,24 @@ pub struct Keeper {
     pub announced: Vec<String>,
     /// Where the network listens.
     pub listening: watch::Receiver<Vec<Listener>>,
-    /// The loaded layers.
-    pub layers: Layers,
-    /// Whose turn it is to change the registration.
-    pub turn: Arc<Turn>,
-    /// Whether the node still follows the chain that this worker registered with.
-    pub origin: Origin,
-    /// Newest finalized block.
-    pub block: watch::Receiver<BlockNumber>,
     /// Our addresses as they were last put into the registry.
     pub published: watch::Sender<WorkerAddresses>,
-    /// Whether payers are served.
-    pub standings: Arc<Standings>,
-    /// Tells people and programs.
-    pub reporter: Reporter,
 }
 
-/// What came of a look at the registry.
-enum Looked {
+/// Why the registration could not be compared this time.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum ReconcileError {
+    /// The chain cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The worker is stopping.
+    #[error(transparent)]
+    Closed(#[from] Closed),
+}
+
+/// What a comparison with the registry came to.
+enum Polled {
     /// It was compared, or somebody else changes it just now.
     Well,
     /// The node knows less than was seen of the chain.
@@ -85,42 +76,41 @@ enum Looked {
     Elsewhere,
 }
 
-impl Keeper {
-    /// Looks with every final block, and when addresses come or go, until the worker stops.
-    pub async fn run(self, stop: CancellationToken) {
+impl Reconciler {
+    /// Compares with every final block, and when addresses come or go, until the worker stops.
+    pub(crate) async fn run(self) {
+        let stop = self.context.stop.clone();
         let (yields, has_yielded) = watch::channel(false);
-        let heart = Heart {
-            chain: self.chain.clone(),
-            signer: self.signer.clone(),
-            origin: self.origin.clone(),
-            block: self.block.clone(),
-            parameters: self.parameters,
-            has_yielded,
-        };
+        let heart =
+            Heartbeats { context: self.context.clone(), parameters: self.parameters, has_yielded };
         // Side by side: a heartbeat does not wait for layers to be loaded.
-        tokio::join!(stop.run_until_cancelled(heart.run()), self.look_on(&yields, &stop));
+        tokio::join!(
+            stop.run_until_cancelled(heart.run()),
+            self.poll_until_stopped(&yields, &stop)
+        );
     }
 
-    async fn look_on(mut self, yields: &watch::Sender<bool>, stop: &CancellationToken) {
-        let mut memory = Memory::default();
+    async fn poll_until_stopped(mut self, yields: &watch::Sender<bool>, stop: &CancellationToken) {
+        let mut state = RepairState::default();
         let mut last = Instant::now();
-        while let Some(true) = stop.run_until_cancelled(self.news()).await {
-            let Some(looked) = stop.run_until_cancelled(self.look(&mut memory)).await else {
+        while let Some(true) = stop.run_until_cancelled(self.next_change()).await {
+            let Some(polled) = stop.run_until_cancelled(self.poll(&mut state)).await else {
                 return;
             };
             yields.send_if_modified(|yielded| {
-                std::mem::replace(yielded, memory.rival.has_won()) != memory.rival.has_won()
+                std::mem::replace(yielded, state.duplicate.has_yielded())
+                    != state.duplicate.has_yielded()
             });
-            let (code, problem) = match looked {
-                Ok(Looked::Well) => {
+            let (code, problem) = match polled {
+                Ok(Polled::Well) => {
                     last = Instant::now();
                     continue;
                 }
-                Ok(Looked::Elsewhere) if self.origin.is_away() => {
+                Ok(Polled::Elsewhere) if self.context.origin.is_away() => {
                     let problem = "the node follows the chain of another network: correct \
                                    --node-url; until then nothing is done there";
-                    self.standings.wrong(
-                        self.standings.compared_at(),
+                    self.context.standings.wrong(
+                        self.context.standings.compared_at(),
                         false,
                         "other_network",
                         problem.to_owned(),
@@ -128,58 +118,75 @@ impl Keeper {
                     continue;
                 }
                 // It is started anew.
-                Ok(Looked::Elsewhere) => continue,
-                Ok(Looked::Behind(problem)) => ("node_behind", problem),
-                Err(error) => ("node_away", format!("the chain cannot be asked: {error:#}")),
+                Ok(Polled::Elsewhere) => continue,
+                Ok(Polled::Behind(problem)) => ("node_behind", problem),
+                Err(error) => {
+                    ("node_away", format!("the chain cannot be asked: {}", with_causes(&error)))
+                }
             };
             tracing::warn!(code, "the registration could not be looked after this time: {problem}");
             if last.elapsed() > PATIENCE {
-                self.standings.wrong(self.standings.compared_at(), false, code, problem);
+                self.context.standings.wrong(
+                    self.context.standings.compared_at(),
+                    false,
+                    code,
+                    problem,
+                );
             }
         }
     }
 
-    /// Waits for something to look at; false if nothing more will come.
-    async fn news(&mut self) -> bool {
+    /// Waits for something to compare; false if nothing more will come.
+    async fn next_change(&mut self) -> bool {
         tokio::select! {
-            changed = self.block.changed() => changed.is_ok(),
+            changed = self.context.block.changed() => changed.is_ok(),
             changed = self.listening.changed() => {
                 tokio::time::sleep(QUIET).await;
                 changed.is_ok()
             }
-            () = tokio::time::sleep(LOOK) => true,
+            () = tokio::time::sleep(POLL_INTERVAL) => true,
         }
     }
 
-    async fn look(&self, memory: &mut Memory) -> Result<Looked> {
-        if !self.origin.holds().await? {
-            return Ok(Looked::Elsewhere);
+    async fn poll(&self, state: &mut RepairState) -> Result<Polled, ReconcileError> {
+        if !self.context.origin.holds().await? {
+            return Ok(Polled::Elsewhere);
         }
-        let head = self.chain.finalized().await?;
+        let head = self.context.chain.finalized().await?;
         let behind = |seen: BlockNumber| {
             let text = format!(
                 "the node knows {} final blocks, and this worker has seen {seen}: check that it \
                  finds its peers and that blocks become final, or name another with --node-url",
                 head.number
             );
-            Ok(Looked::Behind(text))
+            Ok(Polled::Behind(text))
         };
-        let seen = *self.block.borrow();
+        let seen = *self.context.block.borrow();
         if head.number < seen {
             return behind(seen);
         }
-        if memory.marked == 0 || head.number >= memory.marked.saturating_add(MARK_BLOCKS) {
-            self.layers.desk.mark(ChainMark::new(self.origin.known(), head.number)).await?;
-            memory.marked = head.number;
+        if state.marked == 0 || head.number >= state.marked.saturating_add(MARK_BLOCKS) {
+            self.context
+                .sessions
+                .mark(ChainMark::new(self.context.origin.known(), head.number))
+                .await?;
+            state.marked = head.number;
         }
-        let Some(mut turn) = self.turn.try_take() else { return Ok(Looked::Well) };
-        if head.number < *turn {
-            return behind(*turn);
+        let Some(mut changed_at) = self.context.registration.try_lock() else {
+            return Ok(Polled::Well);
+        };
+        if head.number < *changed_at {
+            return behind(*changed_at);
         }
-        let record =
-            self.chain.at(head).worker(self.signer.account()).await?.map(|(record, _)| record);
-        self.compare(memory, record.as_ref(), head.number, &mut turn).await?;
-        Ok(Looked::Well)
+        let record = self
+            .context
+            .chain
+            .at(head)
+            .worker(self.context.signer.account())
+            .await?
+            .map(|(record, _)| record);
+        self.compare(state, record.as_ref(), head.number, &mut changed_at).await?;
+        Ok(Polled::Well)
     }
 
     /// What the worker is now. Addresses of `record` stay as long as they are good.
@@ -194,7 +201,7 @@ impl Keeper {
             None => to_publish(&self.announced, &listening),
         };
         Own {
-            model: self.source.id,
+            model: self.context.source.id,
             range: offer.range,
             cost_us_per_layer_token: offer.cost_us_per_layer_token,
             price_per_layer_token: offer.price_per_layer_token,
@@ -204,7 +211,7 @@ impl Keeper {
         }
     }
 
-    pub(super) fn offers(&self) -> &Arc<Offers> {
-        &self.layers.offers
+    pub(super) fn offers(&self) -> &Offers {
+        &self.context.offers
     }
 }

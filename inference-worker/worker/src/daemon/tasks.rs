@@ -1,0 +1,167 @@
+//! The tasks of a serving worker, started in the order in which one needs another.
+
+use std::sync::Arc;
+
+use mica_net::Net;
+use mica_primitives::Balance;
+use mica_protocol::{limits::MAX_OPENINGS, signing, stage::StageIdentity};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    context::WorkerContext,
+    layers::Layers,
+    migrator::Migrator,
+    network::{NetworkThread, check_announced},
+    offers::Offers,
+    prices::Prices,
+    range::{offer, room},
+    ready::{Ready, Registered, Start},
+    reconcile::Reconciler,
+    redeem::Redeemer,
+    registration_lock::RegistrationLock,
+    serve::ServeError,
+    session_actor::{SessionActor, SessionActorInputs, SessionActorParts},
+    session_handle::SessionHandle,
+    standing::Standings,
+    status::{Status, StatusWriter},
+    watch::Watcher,
+};
+use crate::pricing::PriceLimits;
+
+/// Requests waiting for the session actor, and ends of sessions waiting for the redeemer.
+const REQUESTS: usize = 256;
+/// Highest price that pricing may set, in price units of the model, unless the operator says
+/// otherwise.
+const CEILING_UNITS: Balance = 1_000;
+
+/// What runs while one chain is served.
+pub(super) struct Running {
+    pub(super) context: WorkerContext,
+    /// Owns sessions and money; ends when nobody has a [`SessionHandle`] any more.
+    pub(super) actor: JoinHandle<()>,
+    /// One of `tasks`: redeems once more when it is told to stop.
+    pub(super) redeemer: JoinHandle<()>,
+    /// All other tasks.
+    pub(super) tasks: TaskTracker,
+    pub(super) net: Net,
+    /// Where the session actor and the network run.
+    pub(super) thread: NetworkThread,
+}
+
+impl Start<'_> {
+    /// Starts the session actor and everything around it.
+    ///
+    /// # Errors
+    /// [`ServeError::Read`] if the node does not answer, [`ServeError::Store`] if the records
+    /// cannot be read.
+    pub(super) async fn start_tasks(&self, ready: Ready) -> Result<Running, ServeError> {
+        let Ready { chain, store, origin, engine, computed, thread, net, network, registered } =
+            ready;
+        let (block, blocks) = watch::channel(chain.finalized().await?.number);
+        let (requests, requested) = mpsc::channel(REQUESTS);
+        let (questions, questioned) = mpsc::channel(MAX_OPENINGS);
+        let (ended, ends) = mpsc::channel(REQUESTS);
+        let offer = offer(
+            &self.source,
+            &self.config,
+            &registered.record,
+            room(&engine, &self.config.limits),
+        );
+        let sessions = SessionHandle::new(requests);
+        let context = WorkerContext {
+            chain,
+            signer: self.keys.account.clone(),
+            config: self.config.clone(),
+            source: self.source.clone(),
+            origin,
+            block: blocks.clone(),
+            offers: Arc::new(Offers::new(sessions.clone(), offer.clone())),
+            sessions,
+            registration: Arc::new(RegistrationLock::new(registered.head.number)),
+            standings: Arc::new(Standings::new(registered.head.number, self.reporter)),
+            reporter: self.reporter,
+            stop: CancellationToken::new(),
+        };
+        let parts = SessionActorParts {
+            store,
+            net: net.clone(),
+            engine: engine.clone(),
+            block: blocks,
+            questions,
+            ended,
+            reporter: self.reporter,
+        };
+        let identity = StageIdentity::new(self.keys.peer.clone(), context.chain.genesis_hash());
+        let actor = SessionActor::open(parts, identity, offer)?;
+        let watcher = Watcher::new(context.clone(), block, actor.channels());
+        let inputs = SessionActorInputs { network, computed, requests: requested };
+        let actor = thread.spawn(actor.run(inputs));
+
+        let tasks = TaskTracker::new();
+        tasks.spawn(watcher.clone().answer(questioned, tasks.clone()));
+        tasks.spawn(watcher.run());
+        let redeemer = tasks.spawn(Redeemer::new(context.clone()).run(ends));
+        let layers = Layers::new(engine, &context);
+        spawn_market(&tasks, &context, &layers, &registered);
+        self.spawn_registration(&tasks, &context, layers, registered, &net);
+        Ok(Running { context, actor, redeemer, tasks, net, thread })
+    }
+
+    /// What keeps the registration true, and shows it.
+    fn spawn_registration(
+        &self,
+        tasks: &TaskTracker,
+        context: &WorkerContext,
+        layers: Layers,
+        registered: Registered,
+        net: &Net,
+    ) {
+        let peer = signing::public_key(&self.keys.peer);
+        let first = Status::first(&registered, context);
+        let (published, addresses) = watch::channel(registered.addresses);
+        let path = self.folder.status();
+        tasks.spawn(StatusWriter { context: context.clone(), addresses, path }.run(first));
+        let reconciler = Reconciler {
+            context: context.clone(),
+            layers,
+            parameters: registered.parameters,
+            peer,
+            instance: registered.instance,
+            announced: self.announced.clone(),
+            listening: net.listening(),
+            published,
+        };
+        tasks.spawn(reconciler.run());
+        let check =
+            check_announced(self.announced.clone(), peer, registered.instance, self.reporter);
+        let stop = context.stop.clone();
+        tasks.spawn(async move { stop.run_until_cancelled(check).await });
+    }
+}
+
+/// What follows the market, as far as the operator lets it.
+fn spawn_market(
+    tasks: &TaskTracker,
+    context: &WorkerContext,
+    layers: &Layers,
+    registered: &Registered,
+) {
+    let market = &context.config.market;
+    if market.pricing {
+        let units = registered.units;
+        let most = units.price_unit.saturating_mul(CEILING_UNITS);
+        let limits = PriceLimits {
+            floor: 1,
+            ceiling: market.ceiling.unwrap_or(most),
+            expense: market.expense.unwrap_or(0),
+        };
+        tasks.spawn(Prices { context: context.clone(), units, limits }.run());
+    }
+    if market.migrate {
+        tasks.spawn(Migrator { context: context.clone(), layers: layers.clone() }.run());
+    }
+}
