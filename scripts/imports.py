@@ -36,7 +36,7 @@ ORDER = f"""
 pallets/primitives < pallets/* < runtime < node
 pallets/primitives inference-worker/kernels < inference-worker/engine
 pallets/primitives < inference-worker/market inference-worker/protocol inference-worker/host
-inference-worker/host inference-worker/protocol < inference-worker/net
+pallets/primitives inference-worker/host inference-worker/protocol < inference-worker/net
 pallets/primitives inference-worker/host < inference-worker/chain
 {SHARED} < inference-worker/worker
 {SHARED} < client/wallet < client/payer < client/workflow < client/gateway < client/cli

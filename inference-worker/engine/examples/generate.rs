@@ -1,5 +1,5 @@
-//! The answer of a whole model, on this machine and without network or money:
-//! `cargo run --release -p mica-engine --example generate -- model.gguf "What is a lighthouse?" 64`.
+//! The answer of a whole model, on this machine and without network or money: `cargo run --release
+//! -p mica-engine --example generate -- model.gguf "What is a lighthouse?" 64`.
 #![allow(clippy::print_stdout, reason = "made to be read by people")]
 
 use std::error::Error;

@@ -115,9 +115,9 @@ fn write(path: &Path, bytes: &[u8], replace: Replace) -> Result<(), FileError> {
 /// What was tried, and the system's reason against it.
 type Failed = (&'static str, io::Error);
 
-/// A new file for a path, with its bytes on the disk and private to its owner, but still without its
-/// name. Dropped like that it leaves nothing behind: of several files that belong together either
-/// all get their names or none.
+/// A new file for a path, with its bytes on the disk and private to its owner, but still without
+/// its name. Dropped like that it leaves nothing behind: of several files that belong together
+/// either all get their names or none.
 #[derive(Debug)]
 pub struct Staged {
     file: NamedTempFile,

@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 #![warn(unreachable_pub)]
 
+mod causes;
 mod config;
 mod daemon;
 mod data_dir;

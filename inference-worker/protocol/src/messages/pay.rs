@@ -38,8 +38,8 @@ pub enum PaymentKind {
 }
 
 impl Payment {
-    /// What it says that it is. The payer has signed that: whether a voucher carries a tick chain is
-    /// part of it.
+    /// What it says that it is. The payer has signed that: whether a voucher carries a tick chain
+    /// is part of it.
     pub const fn kind(&self) -> PaymentKind {
         match self {
             Self::Tick(_) => PaymentKind::Tick,

@@ -530,8 +530,8 @@ impl StageSession {
         Ok(())
     }
 
-    /// The part that a voucher must play now. The final one is only asked for by the account: before
-    /// that it would have to be a renewal, and is refused because it carries no tick chain.
+    /// The part that a voucher must play now. The final one is only asked for by the account:
+    /// before that it would have to be a renewal, and is refused because it carries no tick chain.
     const fn voucher_kind(&self, payment: &Payment) -> VoucherKind {
         match payment.kind() {
             PaymentKind::Final if self.is_settling() => VoucherKind::Final,

@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 
 use self::diagnosis::{Diagnosis, Registry};
 use crate::{
+    causes::with_causes,
     config::{Config, ConfigError},
     data_dir::{DataDir, FolderError},
-    error::with_causes,
     keys::{KeyError, Keys},
     store::{Store, StoreError},
 };

@@ -12,7 +12,7 @@ use super::{
     context::WorkerContext,
     layers::{Layers, LayersError},
 };
-use crate::{error::with_causes, migration, report::Event};
+use crate::{causes::with_causes, migration, report::Event};
 
 /// The migration task.
 pub(crate) struct Migrator {

@@ -19,10 +19,10 @@ use super::{
     register::{Offered, RegisterError, Registration, start_price},
 };
 use crate::{
+    causes::with_causes,
     config::Config,
     data_dir::DataDir,
     engine::{Engine, EngineError},
-    error::with_causes,
     keys::Keys,
     model::ModelSource,
     report::{Event, Reporter},

@@ -22,7 +22,7 @@ use super::{
     repair::RepairState,
     session_handle::Closed,
 };
-use crate::{error::with_causes, store::ChainMark};
+use crate::{causes::with_causes, store::ChainMark};
 
 /// Longest pause between two comparisons.
 const POLL_INTERVAL: Duration = Duration::from_secs(30);

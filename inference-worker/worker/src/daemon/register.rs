@@ -9,8 +9,8 @@ use mica_primitives::{
 };
 
 use crate::{
+    causes::with_causes,
     config::Config,
-    error::with_causes,
     model::ModelSource,
     report::{Event, Reporter},
 };

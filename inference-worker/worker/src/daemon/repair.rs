@@ -13,7 +13,7 @@ use super::{
     reconcile::{ReconcileError, Reconciler},
     register::{Offered, Registration},
 };
-use crate::{error::with_causes, report::Event};
+use crate::{causes::with_causes, report::Event};
 
 /// Code of a worker whose registration another process has or takes.
 const ANOTHER_INSTANCE: &str = "another_instance";

@@ -23,7 +23,7 @@ use super::{
     Command, EngineError,
     batch::{Queue, Running, Step},
 };
-use crate::{error::with_causes, model::ModelSource};
+use crate::{causes::with_causes, model::ModelSource};
 
 pub(super) struct EngineThread {
     source: Arc<ModelSource>,
