@@ -9,7 +9,7 @@ use sp_runtime::BuildStorage;
 use sp_storage::{Storage, well_known_keys::CODE};
 
 /// A specification without extensions.
-pub type ChainSpec = sc_service::GenericChainSpec;
+pub(crate) type ChainSpec = sc_service::GenericChainSpec;
 
 /// Decimals of the token, for wallets.
 const TOKEN_DECIMALS: u32 = 12;
@@ -18,7 +18,7 @@ const SS58_FORMAT: u32 = 42;
 
 /// How the genesis of a built-in chain is given.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Genesis {
+pub(crate) enum Genesis {
     /// As the runtime's preset, which the Wasm runtime turns into state: readable, for export, but
     /// it takes seconds.
     Preset,
@@ -31,7 +31,7 @@ pub enum Genesis {
 ///
 /// # Errors
 /// Names the flag and what it may be if there is no such chain or file.
-pub fn load(id: &str, genesis: Genesis) -> Result<Box<dyn sc_service::ChainSpec>, String> {
+pub(crate) fn load(id: &str, genesis: Genesis) -> Result<Box<dyn sc_service::ChainSpec>, String> {
     match id {
         // One validator, Alice, who finalizes alone.
         "dev" => builtin(

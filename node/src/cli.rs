@@ -12,7 +12,7 @@ const DISCOVER_LOCAL: &str = "Find peers on the local network: by mDNS, and by p
 #[derive(Debug, Parser)]
 #[command(mut_arg("no_mdns", |flag| flag.help(NO_MDNS).long_help(NO_MDNS)))]
 #[command(mut_arg("discover_local", |flag| flag.help(DISCOVER_LOCAL).long_help(DISCOVER_LOCAL)))]
-pub struct Cli {
+pub(crate) struct Cli {
     /// A housekeeping task; without one the node runs.
     #[command(subcommand)]
     pub subcommand: Option<Subcommand>,
@@ -25,7 +25,7 @@ pub struct Cli {
 /// Housekeeping tasks.
 #[derive(Debug, clap::Subcommand)]
 #[allow(clippy::large_enum_variant, reason = "parsed once; the sizes are the SDK's")]
-pub enum Subcommand {
+pub(crate) enum Subcommand {
     /// Make, inspect and insert keys.
     #[command(subcommand)]
     Key(sc_cli::KeySubcommand),
@@ -64,7 +64,7 @@ pub enum Subcommand {
 /// Print a completion script, for example `mica-node completion bash >
 /// /etc/bash_completion.d/mica-node`.
 #[derive(Debug, Parser)]
-pub struct CompletionCmd {
+pub(crate) struct CompletionCmd {
     /// The shell.
     pub shell: Shell,
 }

@@ -55,7 +55,7 @@ const QUIET: [&str; 3] = ["sc_basic_authorship=warn", "slots=warn", "babe=warn"]
 ///
 /// # Errors
 /// Whatever stopped the node or the task.
-pub fn run() -> Result<()> {
+pub(crate) fn run() -> Result<()> {
     let mut cli = Cli::from_args();
     if cli.run.shared_params.log.is_empty() {
         cli.run.shared_params.log = QUIET.map(String::from).to_vec();

@@ -7,6 +7,7 @@
 //! **Architecture invariant:** the node knows nothing of models, workers, prices or channels. A
 //! client asks the runtime's APIs through `state_call`.
 #![forbid(unsafe_code)]
+#![warn(unreachable_pub)]
 #![allow(clippy::result_large_err, reason = "the errors are those of the SDK, and rare")]
 
 mod chain_spec;

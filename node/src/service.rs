@@ -13,22 +13,23 @@ use sc_transaction_pool_api::OffchainTransactionPoolFactory;
 mod authoring;
 mod finality;
 mod inherents;
+mod network;
 mod node;
 mod rpc;
 
-pub use node::start;
+pub(crate) use node::start;
 
 use inherents::SlotAndTime;
 
 /// The client: database, Wasm runtime and the runtime's APIs.
-pub type FullClient =
+pub(crate) type FullClient =
     sc_service::TFullClient<Block, RuntimeApi, WasmExecutor<sp_io::SubstrateHostFunctions>>;
 /// The database.
-pub type FullBackend = sc_service::TFullBackend<Block>;
+pub(crate) type FullBackend = sc_service::TFullBackend<Block>;
 /// The longest chain is the best one.
-pub type FullSelectChain = sc_consensus::LongestChain<FullBackend, Block>;
+pub(crate) type FullSelectChain = sc_consensus::LongestChain<FullBackend, Block>;
 /// The transaction pool.
-pub type FullPool = TransactionPoolHandle<Block, FullClient>;
+pub(crate) type FullPool = TransactionPoolHandle<Block, FullClient>;
 
 type GrandpaImport =
     sc_consensus_grandpa::GrandpaBlockImport<FullBackend, Block, FullClient, FullSelectChain>;
@@ -48,7 +49,7 @@ const JUSTIFICATION_PERIOD: u32 = 512;
 const TELEMETRY_BUFFER: usize = 16;
 
 /// The parts of consensus that the running node needs.
-pub struct Consensus {
+pub(crate) struct Consensus {
     block_import: BabeImport,
     babe_link: sc_consensus_babe::BabeLink<Block>,
     babe_worker: sc_consensus_babe::BabeWorkerHandle<Block>,
@@ -57,7 +58,7 @@ pub struct Consensus {
 }
 
 /// The parts of a node that every task needs.
-pub type Partial = PartialComponents<
+pub(crate) type Partial = PartialComponents<
     FullClient,
     FullBackend,
     FullSelectChain,
@@ -71,18 +72,8 @@ pub type Partial = PartialComponents<
 ///
 /// # Errors
 /// If the database, the keystore or the runtime cannot be opened.
-pub fn partial(config: &Configuration) -> Result<Partial, ServiceError> {
-    let telemetry = config
-        .telemetry_endpoints
-        .clone()
-        .filter(|endpoints| !endpoints.is_empty())
-        .map(|endpoints| -> Result<_, sc_telemetry::Error> {
-            let worker = TelemetryWorker::new(TELEMETRY_BUFFER)?;
-            let telemetry = worker.handle().new_telemetry(endpoints);
-            Ok((worker, telemetry))
-        })
-        .transpose()?;
-
+pub(crate) fn partial(config: &Configuration) -> Result<Partial, ServiceError> {
+    let telemetry = telemetry(config)?;
     let executor = sc_service::new_wasm_executor::<sp_io::SubstrateHostFunctions>(&config.executor);
     let (client, backend, keystore_container, task_manager) =
         sc_service::new_full_parts::<Block, RuntimeApi, _>(
@@ -150,4 +141,17 @@ pub fn partial(config: &Configuration) -> Result<Partial, ServiceError> {
         transaction_pool,
         other: Consensus { block_import, babe_link, babe_worker, grandpa_link, telemetry },
     })
+}
+
+/// What sends reports to telemetry servers, with the task that does it; nothing without servers.
+fn telemetry(
+    config: &Configuration,
+) -> Result<Option<(TelemetryWorker, Telemetry)>, sc_telemetry::Error> {
+    let endpoints = config.telemetry_endpoints.clone();
+    let Some(endpoints) = endpoints.filter(|endpoints| !endpoints.is_empty()) else {
+        return Ok(None);
+    };
+    let worker = TelemetryWorker::new(TELEMETRY_BUFFER)?;
+    let telemetry = worker.handle().new_telemetry(endpoints);
+    Ok(Some((worker, telemetry)))
 }

@@ -1,4 +1,4 @@
-//! Every number that the chain's users meet, in one place, with the relations between them checked
+//! Every number that users of the chain meet, in one place, with the relations between them checked
 //! at compile time.
 //!
 //! All presets share these: the slot duration and the epoch length are part of the runtime's code,

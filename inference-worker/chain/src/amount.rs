@@ -53,6 +53,36 @@ pub fn parse(text: &str) -> Result<Balance, AmountError> {
     whole.checked_mul(UNIT).and_then(|units| units.checked_add(fraction)).ok_or_else(too_large)
 }
 
+/// An amount in a file of settings, as people write it; nothing if the setting is left out.
+///
+/// For `#[serde(default, with = "mica_chain::amount::setting")]`.
+pub mod setting {
+    use mica_primitives::Balance;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    /// Reads what [`super::parse`] reads.
+    ///
+    /// # Errors
+    /// [`super::AmountError`], in the deserializer's words.
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Balance>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| super::parse(&text).map_err(D::Error::custom)).transpose()
+    }
+
+    /// Writes what [`super::format()`] writes.
+    ///
+    /// # Errors
+    /// That of the serializer.
+    pub fn serialize<S: Serializer>(
+        units: &Option<Balance>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        units.map(super::format).serialize(serializer)
+    }
+}
+
 /// Writes `2.5 MICA`: all decimals that are not trailing zeros.
 pub fn format(units: Balance) -> String {
     let (whole, fraction) = (units / UNIT, units % UNIT);
@@ -91,5 +121,22 @@ mod tests {
             parse("999999999999999999999999999999999999999u"),
             Err(AmountError::TooLarge(_))
         ));
+    }
+
+    #[test]
+    fn a_setting_is_read_as_people_write_it_and_may_be_left_out() {
+        #[derive(serde::Serialize, serde::Deserialize)]
+        struct Settings {
+            #[serde(default, with = "setting")]
+            price: Option<Balance>,
+        }
+        let read = |text: &str| serde_json::from_str::<Settings>(text).map(|found| found.price);
+        assert_eq!(read("{}").expect("left out"), None);
+        assert_eq!(read(r#"{"price":"1000u"}"#).expect("an amount"), Some(1_000));
+        let error = read(r#"{"price":"much"}"#).expect_err("no amount").to_string();
+        assert!(error.contains("is no amount"), "{error}");
+        assert!(read(r#"{"price":1}"#).is_err(), "a number has no unit");
+        let settings = Settings { price: Some(UNIT) };
+        assert_eq!(serde_json::to_string(&settings).expect("written"), r#"{"price":"1 MICA"}"#);
     }
 }

@@ -1,18 +1,17 @@
-//! The chat template that a model file brings along: from messages to the text that the model was
-//! trained on.
+//! The chat template of a model file: turns messages into the text that the model was trained on.
 //!
 //! Templates are Jinja programs written by strangers. They run without any access to the machine,
-//! with a bound on their steps (not on the memory that those steps can fill: who opens a model file
-//! trusts it that far). Errors name the line of the template.
+//! with a bound on their steps (but not on the memory that those steps can fill: opening a model
+//! file means trusting it that far). Errors name the line of the template.
 //!
-//! What a message says is text, whatever it says: no control token comes of it, not of its role and
-//! not together with the template's text ([`ChatTemplate::prompt`]). A model's own `<think>` and
-//! the like, which are no control tokens but tokens that its makers added (type 4), are found in
-//! messages too, as in llama.cpp. Tokens of that type that are named like those of turns,
-//! `<|im_end|>` for example, are control tokens.
+//! Whatever a message says stays text: it never yields a control token, not through its role and
+//! not in combination with the template's text ([`ChatTemplate::prompt`]). A model's own `<think>`
+//! and the like are not control tokens but tokens that its makers added (type 4); they are found in
+//! messages too, as in llama.cpp. Tokens of that type with the name of a turn marker, such as
+//! `<|im_end|>`, count as control tokens.
 //!
-//! Templates find what transformers gives them (`apply_chat_template` in Hugging Face's
-//! transformers 5):
+//! Templates see what transformers gives them (`apply_chat_template` in Hugging Face's transformers
+//! 5):
 //!
 //! | construct | here |
 //! |---|---|

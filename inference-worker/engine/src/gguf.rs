@@ -1,10 +1,10 @@
 //! GGUF files: opened, checked as a whole, then read by candle's parser.
 //!
 //! A model file comes from strangers and may change while it is open. [`scan`] walks the header
-//! with bounds on everything before candle's parser, which trusts lengths more than we do, sees a
-//! byte of it; [`source`] reads, and never maps, so that a file that changes is an error and not
-//! undefined behaviour; [`mod@file`] holds the metadata and hands out tensors ([`tensor`]). A model
-//! may lie in several files ([`parts`]).
+//! with bounds on everything before candle's parser, which is more trusting of lengths than we are,
+//! sees a byte of it; [`source`] reads, and never maps, so that a file that changes is an error and
+//! not undefined behaviour; [`mod@file`] holds the metadata and hands out tensors ([`tensor`]). A
+//! model may lie in several files ([`parts`]).
 
 pub mod error;
 pub mod file;

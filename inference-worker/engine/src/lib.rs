@@ -1,10 +1,10 @@
 //! Runs a contiguous range of layers of a GGUF model, to the bit the same on every CPU.
 //!
-//! The modules follow a prompt: a [`gguf`] file is opened and checked, and its [`config`] read as its
-//! [`arch`]itecture says; text passes the [`chat`] template and the [`tokenizer`]; the tensors of a
-//! layer range become a [`model`], whose `forward` fills a [`cache`] and gives hidden rows or
-//! logits; the [`sampler`] picks the next token, and says how likely it was. Imports go one way
-//! only, up the list below.
+//! The modules follow a prompt: a [`gguf`] file is opened and checked, and its [`config`] is read
+//! according to its architecture ([`arch`]); text passes the [`chat`] template and the
+//! [`tokenizer`]; the tensors of a layer range become a [`model`], whose `forward` fills a
+//! [`cache`] and gives hidden rows or logits; the [`sampler`] picks the next token, and says how
+//! likely it was. Modules import only from modules above them in the list below.
 //!
 //! ```no_run
 //! use mica_engine::{GgufFile, Input, LayerRange, Model, Output, Threads, Want, embedded};
@@ -20,7 +20,9 @@
 //! Architecture invariant: this crate knows no network and no chain. The arithmetic is all in
 //! `mica-kernels`; here it is only arranged and shared out to threads, each of which owns whole
 //! output rows, so the number of threads cannot change a byte. `unsafe` occurs in two places: the
-//! thread pool's borrowed closures, and the advice that weights shall lie in huge pages.
+//! thread pool's borrowed closures, and the advice to back weights with huge pages.
+
+#![warn(unreachable_pub)]
 
 // A file, and what it says of its model.
 pub mod gguf;

@@ -1,4 +1,4 @@
-//! How much memory the system can still give, and in which pages.
+//! How much memory the system has left, and how to get it in huge pages.
 
 use std::{fs, mem::MaybeUninit, path::Path};
 

@@ -1,11 +1,11 @@
-//! A small pool of threads that share out the parts of one task at a time.
+//! A small pool of threads that work on the parts of one task at a time.
 //!
 //! A product of a small model takes microseconds, so threads wait for work by spinning a moment
 //! before they sleep; an idle engine burns nothing. The caller is one of the threads and waits only
-//! for those that have joined: a thread that wakes late finds the work done and sleeps on. Each
-//! thread has a contiguous range of the parts, so that it reads memory in one stream, and takes
-//! parts from the end of the others' ranges when it is done. Who computes what never changes a
-//! byte, because every output is computed by one thread alone in the one order.
+//! for those that have joined: a thread that wakes late finds the work done and goes back to sleep.
+//! Each thread has a contiguous range of the parts, so that it reads memory in one stream, and
+//! takes parts from the end of the others' ranges when it is done. Which thread computes what never
+//! changes a byte, because every output is computed by a single thread in the one defined order.
 
 use std::{
     any::Any,

@@ -1,9 +1,9 @@
-//! Text to token ids and back, with the vocabulary that the model file brings along.
+//! Text to token ids and back, with the vocabulary of the model file.
 //!
 //! Two families exist in GGUF files: byte-level BPE (`gpt2`), which runs on the `tokenizers` crate
 //! ([`byte_level`]), and SentencePiece (`llama`, [`sentence_piece`]). Before either sees a text, it
-//! is cut at the tokens that are found as a whole ([`special`]). Back to text go bytes, and a
-//! decoder that waits until characters are whole ([`stream`]).
+//! is cut at the tokens that are found as a whole ([`special`]). On the way back ids become bytes,
+//! and a decoder waits until characters are complete ([`stream`]).
 
 mod byte_level;
 mod prompt;

@@ -1,5 +1,5 @@
-//! The rows that enter a matrix product, plain and quantised, in memory that is used again from
-//! product to product.
+//! The rows that enter a matrix product, plain and quantised, in memory that is reused from product
+//! to product.
 //!
 //! Quantised rows lie in panels: a row alone as it is, more rows in fours, so that the integers of
 //! 4 columns of 4 rows are 16 neighbouring bytes and one pass over the weights serves several rows.

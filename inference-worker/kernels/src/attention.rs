@@ -71,14 +71,14 @@ pub fn attend<'a>(
     let padded = states.next_multiple_of(TOGETHER);
     let (key_tile, rest) = scratch[..shape.scratch_len()].split_at_mut(TILE * head_size);
     let (value_tile, rest) = rest.split_at_mut(TILE * head_size);
-    let (turned, rest) = rest.split_at_mut(padded * head_size);
+    let (transposed, rest) = rest.split_at_mut(padded * head_size);
     let (largest, total) = rest.split_at_mut(padded);
     let (queries, out) = (&queries[..states * head_size], &mut out[..states * head_size]);
     largest.fill(f32::NEG_INFINITY);
     total.fill(0.0);
     out.fill(0.0);
     if together {
-        together::turn_queries(queries, head_size, turned);
+        together::transpose_queries(queries, head_size, transposed);
     }
     let seen = first_position + rows;
     for start in (0..seen).step_by(TILE) {
@@ -87,12 +87,12 @@ pub fn attend<'a>(
         let (keys, values) = (&keys[..length], &values[..length]);
         isa.run(|| f16::widen(values, value_tile));
         if together {
-            together::turn_keys(isa, keys, head_size, key_tile);
+            together::transpose_keys(isa, keys, head_size, key_tile);
         } else {
             isa.run(|| f16::widen(keys, key_tile));
         }
         let tile = Tile { shape, scale, start, keys: key_tile, values: value_tile };
-        let queries = if together { &*turned } else { queries };
+        let queries = if together { &*transposed } else { queries };
         isa.call(Step { tile, together, queries, largest, total, out });
     }
     isa.run(|| {

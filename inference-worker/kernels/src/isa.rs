@@ -1,7 +1,7 @@
-//! What instructions this CPU has beyond the baseline, found at run time.
+//! The instructions that this CPU has beyond the baseline, detected at run time.
 //!
 //! An [`Isa`] can only be made by asking the CPU, so holding one is the proof that its instructions
-//! exist. AMX is never used: there are machines that list it and fault on it.
+//! exist. AMX is never used: some machines list it and fault on it.
 
 use crate::{LANES, lanes::Lanes};
 

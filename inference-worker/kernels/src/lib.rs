@@ -1,8 +1,8 @@
 //! Exact arithmetic for transformer inference: equal inputs give equal bytes on every CPU.
 //!
 //! Elsewhere a sum depends on the width of the registers, on the number of threads and on how a
-//! prompt is cut, so nobody can say whether a worker computed what it was paid for. Here the
-//! arithmetic is decided:
+//! prompt is split, so nobody can say whether a worker computed what it was paid for. Here the
+//! arithmetic is fixed:
 //!
 //! 1. **Quantised products** ([`quant`]): inside a block of 32 or 256 only integers; across blocks
 //!    `acc += (d_w·d_x)·isum` in f32, in block order, one accumulator per output row. SIMD works

@@ -1,8 +1,8 @@
 //! Elementary functions from `+ − × ÷` alone, because every libm rounds differently.
 //!
-//! The f32 functions run in the hot path and are free of branches, so that they can be put into
-//! wide registers. The f64 ones only make constants (rotation angles), where an argument of 100,000
-//! radians must still be reduced well.
+//! The f32 functions run in the hot path and have no branches, so that they can run in wide
+//! registers. The f64 ones only make constants (rotation angles), where an argument of 100,000
+//! radians must still be reduced accurately.
 
 /// Adding and taking away 1.5·2²³ rounds an f32 below 2²² in size to the nearest integer, ties to
 /// even.

@@ -14,10 +14,10 @@
 //! * Q6_K: 4 quads of signed scales; quad `q` has those of parts `4q, 4q+2, 4q+1, 4q+3`; then 8
 //!   blocks as above.
 //!
-//! Integers are stored unsigned, too large by the format's offset, except those of Q8_0. Together
-//! that is as many bytes as in the file. A group's heads come first, filled up to whole quads, then
-//! its quads, and the groups follow each other in one piece of memory. Rows that fill up the last
-//! group are zeros and are never given out.
+//! Integers are stored unsigned, with the format's offset added, except those of Q8_0. In all that
+//! takes as many bytes as in the file. A group's heads come first, filled up to whole quads, then
+//! its quads, and the groups follow each other in one piece of memory. Rows that pad the last group
+//! are zeros and are never returned.
 
 use core::{ops::Range, slice};
 

@@ -1,4 +1,4 @@
-//! Memory that several threads fill, each the part that is its own.
+//! Memory that several threads fill, each only its own part.
 
 use alloc::vec::Vec;
 use core::{

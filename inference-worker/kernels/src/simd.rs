@@ -29,7 +29,7 @@ mod x86;
 #[cfg(target_arch = "aarch64")]
 pub(crate) use arm::{Neon, dotprod_group, neon_group};
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86::{Avx, Avx512, avx2_group, avx512_groups, turn};
+pub(crate) use x86::{Avx, Avx512, avx2_group, avx512_groups, transpose};
 
 use crate::{Activations, WeightType, packed::Layout};
 

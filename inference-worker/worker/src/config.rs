@@ -92,17 +92,17 @@ pub(crate) struct NetworkConfig {
 pub(crate) struct MarketConfig {
     /// Price, base units per layer-token; with pricing only the first one. Nothing for the
     /// registered one, else the model's price unit.
-    #[serde(default, deserialize_with = "money")]
+    #[serde(default, deserialize_with = "amount::setting::deserialize")]
     pub price: Option<Balance>,
     /// Highest price that pricing may set, base units per layer-token; nothing for a thousand price
     /// units.
-    #[serde(default, deserialize_with = "money")]
+    #[serde(default, deserialize_with = "amount::setting::deserialize")]
     pub ceiling: Option<Balance>,
     /// Base units that one layer-token costs the operator: pricing never goes below.
-    #[serde(default, deserialize_with = "money")]
+    #[serde(default, deserialize_with = "amount::setting::deserialize")]
     pub expense: Option<Balance>,
     /// Stake; nothing for the chain's minimum.
-    #[serde(default, deserialize_with = "money")]
+    #[serde(default, deserialize_with = "amount::setting::deserialize")]
     pub stake: Option<Balance>,
     /// Whether the price follows the market.
     pub pricing: bool,
@@ -110,7 +110,7 @@ pub(crate) struct MarketConfig {
     pub migrate: bool,
     /// Least gain for which a finished session's voucher is redeemed at once; nothing for twice the
     /// fee.
-    #[serde(default, deserialize_with = "money")]
+    #[serde(default, deserialize_with = "amount::setting::deserialize")]
     pub redeem_minimum: Option<Balance>,
     /// Exchange rate between money and time, used if this worker registers the model.
     pub units: MarketUnits,
@@ -170,11 +170,6 @@ pub(crate) fn parse_layers(text: &str) -> Result<LayerRange, ConfigError> {
 fn layers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<LayerRange>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     text.map(|text| parse_layers(&text).map_err(serde::de::Error::custom)).transpose()
-}
-
-fn money<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Balance>, D::Error> {
-    let text = Option::<String>::deserialize(deserializer)?;
-    text.map(|text| amount::parse(&text).map_err(serde::de::Error::custom)).transpose()
 }
 
 #[cfg(test)]

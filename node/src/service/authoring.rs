@@ -17,7 +17,7 @@ use super::{BabeImport, FullClient, FullPool, FullSelectChain, inherents::SlotAn
 const PROPOSAL_SHARE_OF_SLOT: f32 = 0.5;
 
 /// What an author needs.
-pub struct Authoring {
+pub(crate) struct Authoring {
     pub client: Arc<FullClient>,
     pub select_chain: FullSelectChain,
     pub transaction_pool: Arc<FullPool>,
@@ -32,7 +32,7 @@ pub struct Authoring {
 
 impl Authoring {
     /// Starts the author; if it ends, the node ends.
-    pub fn spawn(self, task_manager: &TaskManager) -> Result<(), ServiceError> {
+    pub(crate) fn spawn(self, task_manager: &TaskManager) -> Result<(), ServiceError> {
         let proposer = sc_basic_authorship::ProposerFactory::new(
             task_manager.spawn_handle(),
             self.client.clone(),

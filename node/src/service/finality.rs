@@ -22,7 +22,7 @@ use super::{FullPool, GrandpaLink, JUSTIFICATION_PERIOD};
 const GOSSIP_DURATION: Duration = Duration::from_millis(333);
 
 /// What a voter needs.
-pub struct Finality {
+pub(crate) struct Finality {
     pub role: Role,
     pub node_name: String,
     pub keystore: Option<KeystorePtr>,
@@ -39,7 +39,7 @@ pub struct Finality {
 
 impl Finality {
     /// Starts the voter; if it ends, the node ends.
-    pub fn spawn(self, task_manager: &TaskManager) -> Result<(), ServiceError> {
+    pub(crate) fn spawn(self, task_manager: &TaskManager) -> Result<(), ServiceError> {
         let voter = sc_consensus_grandpa::run_grandpa_voter(GrandpaParams {
             config: Config {
                 gossip_duration: GOSSIP_DURATION,

@@ -8,7 +8,7 @@ use sp_timestamp::InherentDataProvider as TimeProvider;
 
 /// Takes slot and time from the system clock.
 #[derive(Clone)]
-pub struct SlotAndTime {
+pub(crate) struct SlotAndTime {
     /// Length of a slot, from the runtime.
     pub slot_duration: SlotDuration,
 }

@@ -20,7 +20,7 @@ use super::{FullBackend, FullClient, FullPool, FullSelectChain};
 
 /// What the handlers read.
 #[derive(Clone)]
-pub struct Sources {
+pub(crate) struct Sources {
     /// The chain.
     pub client: Arc<FullClient>,
     /// Pending transactions, for the next nonce.
@@ -45,7 +45,7 @@ pub struct Sources {
 ///
 /// # Errors
 /// If two handlers claim one method's name.
-pub fn module(
+pub(crate) fn module(
     sources: Sources,
     executor: SubscriptionTaskExecutor,
 ) -> Result<RpcModule<()>, jsonrpsee::core::RegisterMethodError> {

@@ -45,9 +45,9 @@
 //! sender a fee and the chain nothing, with one exception: the payee may fix a newer voucher's
 //! receipts when its amount has been paid already.
 //!
-//! A payee that redeems through somebody else keeps its receipts off the chain. The payer still
+//! A payee that redeems through somebody else does not get its receipts on chain. The payer still
 //! holds every receipt with the worker's signature; a watch order signed by the payee, with a
-//! bounty, would let a watcher fix them too, and has room in the call's place.
+//! bounty, would let a watcher fix them too; it could be added beside this call.
 //!
 //! ## Closing
 //! `Closing.ends = now + window`. A redeem is possible while `now < ends`, `finish` from `now >=

@@ -1,5 +1,5 @@
-//! Benchmarks of what the pallet does in `on_idle`; what it does in a redeem is measured with the
-//! redeem.
+//! Benchmarks of what the pallet does in `on_idle`; what it does during a redeem is measured with
+//! the redeem.
 
 use frame_benchmarking::v2::*;
 use frame_support::{traits::Get, weights::Weight};

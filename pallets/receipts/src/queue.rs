@@ -1,5 +1,5 @@
-//! The queue of lanes whose root will have to go: first in, first looked at, renewed ones to the
-//! back.
+//! The queue of lanes whose root will have to be removed: first in, first looked at, renewed ones
+//! to the back.
 
 use frame_support::{pallet_prelude::Weight, traits::Get, weights::WeightMeter};
 use mica_primitives::{ChannelId, LaneId};

@@ -1,8 +1,8 @@
 //! Heartbeats: who is alive, who is jailed for its silence, and how it comes back.
 //!
 //! Being offline is computed from the last heartbeat whenever somebody asks. Jailing changes the
-//! coverage index, so it has to be written; a sweep goes round all workers, a few per block, out of
-//! weight that nobody else wants.
+//! coverage index, so it has to be written; a sweep goes round all workers, a few per block, with
+//! weight that nothing else uses.
 
 use alloc::vec::Vec;
 use frame_support::{

@@ -37,9 +37,9 @@
 //! * Moving: [`Call::set_range`] is refused if a layer would lose its last active worker, or while
 //!   the worker is bound by an agreement.
 //! * Leaving: [`Call::unregister`] **may** uncover a layer. An operator must always be able to
-//!   leave, or nobody sane would join; what binds it are agreements that it accepted, which end by
-//!   themselves. The stake stays on hold, and can be slashed, for `Unbonding` blocks, longer than
-//!   the longest dispute.
+//!   leave, or nobody sensible would join; only agreements that it accepted bind it, and those end
+//!   by themselves. The stake stays on hold, and can be slashed, for `Unbonding` blocks, longer
+//!   than the longest dispute.
 //! * A jailed worker covers nothing, so it may take any range. Whoever wants to leave its layers
 //!   that way pays with the silence.
 //! * Slash: never more than the stake, once per offence; `SlashReward ≤ ½` of it to the reporter,

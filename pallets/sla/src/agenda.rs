@@ -1,7 +1,7 @@
 //! The agenda: every agreement stands under the block in which it ends by itself, and each block
 //! settles a bounded number.
 //!
-//! A block's entries are keys of their own, not one bounded list: nothing is ever refused for want
+//! A block's entries are keys of their own, not one bounded list: nothing is ever refused for lack
 //! of room, and an agreement that ends early leaves without a search.
 
 use alloc::vec::Vec;

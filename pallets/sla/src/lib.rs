@@ -40,8 +40,8 @@
 //!   stake. Nobody receives what the other loses. A payer that does not care to object can lose `v`
 //!   to a liar, which is the window that it risks anyway; more than that cannot be claimed. What
 //!   was signed for cannot be objected to. Until the dispute ends the two may still sign what
-//!   happened, and both gain by it. Re-execution of receipts can later decide instead: `Disputed`
-//!   is the place, and the claim has fixed the root of the receipts.
+//!   happened, and both gain by it. Re-execution of receipts can decide instead in a later version:
+//!   it would start from `Disputed`, and the claim has fixed the root of the receipts.
 //!
 //! A worker backs each agreement with `max(penalty, escrow)` of stake, and all together with no
 //! more than [`Config::MaxStakeAtRisk`] of it, so that what is threatened can be taken. Slashing
@@ -51,14 +51,13 @@
 //! pays to itself at least half is burned, so that stake cannot leave before an expected slash
 //! without losing as much.
 //!
-//! Both should sign one `Completion` per agreement, at its end: whichever signed one arrives first,
+//! Both should sign one `Completion` per agreement, at its end: the first signed one to arrive
 //! counts.
 //!
-//! ## Ending by itself
-//! [`Agenda`] lists agreements under the block in which they end. Each block settles at most
-//! [`Config::MaxSettlementsPerBlock`] of them; what does not fit is settled in the blocks that
-//! follow, in the order of due blocks, and nothing is lost or refused for want of room. Being
-//! settled late changes no right: a deadline that has passed is passed, whether settled or not.
+//! ## Ending by itself [`Agenda`] lists agreements under the block in which they end. Each block
+//! settles at most [`Config::MaxSettlementsPerBlock`] of them; what does not fit is settled in the
+//! blocks that follow, in the order of due blocks, and nothing is lost or refused for lack of room.
+//! Late settlement changes nobody's rights: a deadline that has passed has passed, settled or not.
 //! [`Pallet::settle`] lets anybody settle a due agreement at once.
 //!
 //! ## Bounds

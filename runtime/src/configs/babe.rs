@@ -1,4 +1,4 @@
-//! `pallet_babe`: who may author which slot, by verifiable lot.
+//! `pallet_babe`: who may author which slot, drawn by a verifiable random function.
 
 use frame_support::{
     parameter_types,

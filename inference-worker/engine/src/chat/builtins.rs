@@ -1,4 +1,4 @@
-//! Filters and tests that Jinja2 understands otherwise than minijinja.
+//! Filters and tests that behave differently in Jinja2 and in minijinja.
 
 use minijinja::{
     Environment, Error,

@@ -1,7 +1,7 @@
-//! JSON as Python's `json.dumps` writes it, which is what models have seen in their training.
+//! JSON as Python's `json.dumps` writes it, which is what models saw in training.
 //!
-//! With transformers' defaults: a space behind commas and colons, nothing escaped but what JSON
-//! demands, entries in the order in which they were written.
+//! With transformers' defaults: a space after commas and colons, nothing escaped beyond what JSON
+//! requires, entries in the order in which they were written.
 
 use minijinja::{
     Error, ErrorKind,

@@ -1,19 +1,19 @@
-//! Tells what a message said from what the template says, in a text that went through the template.
+//! Tells message text from template text after both have gone through the template.
 //!
-//! A template joins, cuts, replaces and compares texts as it likes, and what comes out is one text.
-//! So the characters of the messages that occur in names of control tokens go through it as
-//! **marks**: characters for private use that occur nowhere else, one for each. In the rendered
-//! text a mark is content and stands for its character, everything else is the template's. A
+//! A template joins, cuts, replaces and compares strings as it likes, and its output is one string.
+//! So those characters of a message that also occur in names of control tokens go through the
+//! template as **marks**: one private-use character for each, found nowhere else. In the rendered
+//! text a mark is content and stands for its character; everything else belongs to the template. A
 //! message keeps its number of characters.
 //!
-//! A template that asks for a text ("does the message contain `</think>`?") asks with a text in its
-//! source; places of a message where such a text stands keep their characters ([`kept`]). Places
-//! where the name of a control token stands never do.
+//! A template that searches a message ("does it contain `</think>`?") does so with a literal in its
+//! source; where a message contains such a literal, it keeps its characters ([`kept`]). Names of
+//! control tokens never do.
 //!
-//! Most messages have no sign of any such name in them, no `<` or `|`. The template has to put the
-//! signs around a word of theirs then, and only the words of the names that come out need marks
-//! ([`Extent::Words`]); all others may be looked at. No template is known that puts a name together
-//! from its signs and from pieces of words of a message.
+//! Most messages contain none of the punctuation of such names, no `<` or `|`. Then a name can only
+//! arise if the template puts its punctuation around a word of the message, so only words that
+//! occur in names need marks ([`Extent::Words`]) and the template may inspect the rest. No template
+//! is known that assembles a name from its own punctuation and parts of words.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -112,7 +112,7 @@ impl<'a> Marks<'a> {
     ///
     /// # Errors
     /// [`TemplateError::Private`] if the texts use up the characters for private use.
-    pub fn new(
+    pub(super) fn new(
         control: &'a Names,
         literals: &'a Names,
         words: &'a Names,
@@ -138,17 +138,17 @@ impl<'a> Marks<'a> {
     }
 
     /// Whether no character of the messages could be part of a control token.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.marks.is_empty()
     }
 
     /// Whether a message has a character of such a name that is neither a letter nor a digit.
-    pub fn has_signs(&self) -> bool {
+    pub(super) fn has_signs(&self) -> bool {
         self.marks.keys().any(|character| !character.is_alphanumeric())
     }
 
     /// The messages with marks in them.
-    pub fn mark(&self, messages: &[ChatMessage], extent: Extent) -> Vec<ChatMessage> {
+    pub(super) fn mark(&self, messages: &[ChatMessage], extent: Extent) -> Vec<ChatMessage> {
         let message = |message: &ChatMessage| {
             let role = &message.role;
             let role =
@@ -193,7 +193,7 @@ impl<'a> Marks<'a> {
     }
 
     /// What a rendered text is without its marks.
-    pub fn resolve(&self, rendered: &str) -> PromptText {
+    pub(super) fn resolve(&self, rendered: &str) -> PromptText {
         let mut prompt = PromptText::default();
         let mut start = 0;
         for (at, found) in rendered.char_indices() {

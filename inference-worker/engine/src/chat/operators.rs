@@ -1,9 +1,9 @@
-//! Operators that minijinja does not have, or not in all cases, written as the filters that it has.
+//! Operators that minijinja lacks, wholly or in some cases, rewritten as filters that it has.
 //!
-//! `'%s: %d' % (name, number)` is `'%s: %d'|format(name, number)`. It is found where a text in
-//! quotes stands before the operator; with a variable there, `%` is the remainder of numbers.
+//! `'%s: %d' % (name, number)` is `'%s: %d'|format(name, number)`. It is recognised where a quoted
+//! string stands before the operator; after a variable, `%` is the remainder.
 //!
-//! `list[::-1]` is `list|reverse`: minijinja 3.0 panics over an empty list.
+//! `list[::-1]` is `list|reverse`: minijinja 3.0 panics on an empty list.
 
 use super::tags::end_of_text;
 

@@ -1,9 +1,9 @@
-//! What is read in a template's source before minijinja compiles it: the tag `generation`, which
-//! only transformers has, some operators ([`operators`]), and the texts that the template may
-//! compare a message with.
+//! What is handled in a template's source before minijinja compiles it: the tag `generation`, which
+//! only transformers has, some operators ([`operators`]), and the literals with which the template
+//! may compare a message.
 //!
 //! This follows minijinja's lexer: comments and raw blocks are skipped, a tag ends where no bracket
-//! and no text is open. Source that is broken is left as it is, for minijinja to say so.
+//! and no string is open. Broken source is left as it is, so that minijinja reports it.
 
 use super::operators;
 

@@ -1,5 +1,5 @@
-//! Models that were split into several files (`llama-gguf-split`): opened as one if all parts lie
-//! in one folder.
+//! Models split into several files (`llama-gguf-split`), opened as one if all parts are in one
+//! folder.
 //!
 //! The first part has the metadata; each has some of the tensors and the entries `split.no`,
 //! `split.count` and `split.tensors.count`. Their names end in `-00001-of-00002.gguf`. The model is

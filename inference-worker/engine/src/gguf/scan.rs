@@ -110,7 +110,7 @@ pub(super) fn walk(bytes: &[u8], size: u64) -> Result<Header<'_>, GgufError> {
 
 impl Header<'_> {
     /// Finds the tensors in a file of `size` bytes: all inside it, none over another.
-    pub fn place(self, size: u64) -> Result<Vec<TensorSpan>, GgufError> {
+    pub(super) fn place(self, size: u64) -> Result<Vec<TensorSpan>, GgufError> {
         let place = |(name, offset, bytes): (&str, u64, u64)| {
             let start = self.base.checked_add(offset);
             let end = start.and_then(|start| start.checked_add(bytes)).filter(|&end| end <= size);

@@ -1,16 +1,15 @@
 //! Where the bytes of a model file come from.
 //!
 //! A file is read with positioned reads into memory that we own and is never mapped. A mapped file
-//! may change or shrink under the map whenever another process likes: the first breaks Rust's
-//! promise that a shared slice does not change, the second ends the process with SIGBUS, and Linux
-//! has no lock that stops either. With reads, a file that shrinks gives an error and one that
-//! changes gives other bytes, which are checked like all bytes. So that such a mixture is not
-//! served by mistake, every read compares size and time of modification with those at opening. A
-//! change of the same length within one tick of the file system's clock stays unseen by that;
-//! receipts and hashes catch it later.
+//! can be changed or truncated by another process at any time: the first breaks Rust's promise that
+//! a shared slice does not change, the second ends the process with SIGBUS, and Linux has no lock
+//! that stops either. With reads, a file that shrinks gives an error and one that changes gives
+//! other bytes, which are checked like all bytes. To avoid serving such a mixture by mistake, every
+//! read compares the size and modification time with those at opening. That misses a change of the
+//! same length within one tick of the file system's clock; receipts and hashes catch it later.
 //!
-//! A read of what the system holds in its cache costs one copy, 5 to 10 GB/s, and leaves no second
-//! copy of the weights in memory.
+//! A read from the page cache costs one copy, 5 to 10 GB/s, and leaves no second copy of the
+//! weights in memory.
 
 use std::{
     borrow::Cow,
@@ -43,7 +42,7 @@ pub(super) enum Source {
 }
 
 impl Source {
-    pub fn open(path: &Path) -> Result<Self, GgufError> {
+    pub(super) fn open(path: &Path) -> Result<Self, GgufError> {
         let io = |source| GgufError::Io { path: path.to_owned(), source };
         let file = File::open(path).map_err(io)?;
         let metadata = file.metadata().map_err(io)?;
@@ -54,7 +53,7 @@ impl Source {
     }
 
     /// Size in bytes, as it was at opening.
-    pub fn size(&self) -> u64 {
+    pub(super) fn size(&self) -> u64 {
         match self {
             Self::File { stamp, .. } => stamp.size,
             Self::Memory(bytes) => bytes.len() as u64,
@@ -62,7 +61,7 @@ impl Source {
     }
 
     /// Fills `out` with the bytes from `offset` on.
-    pub fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<(), GgufError> {
+    pub(super) fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<(), GgufError> {
         match self {
             Self::File { path, file, .. } => {
                 let read = read_exact_at(file, offset, out);
@@ -84,7 +83,7 @@ impl Source {
     }
 
     /// Whether the file is still the one that was opened.
-    pub fn unchanged(&self) -> Result<(), GgufError> {
+    pub(super) fn unchanged(&self) -> Result<(), GgufError> {
         let Self::File { path, file, stamp } = self else { return Ok(()) };
         let metadata =
             file.metadata().map_err(|source| GgufError::Io { path: path.clone(), source })?;

@@ -1,4 +1,5 @@
-//! The feed-forward block of a mixture: each row passes the experts that the router chooses for it.
+//! The feed-forward block of a mixture: each row goes through the experts that the router chooses
+//! for it.
 //!
 //! Rows are gathered by expert, so that a chunk of a prompt reads each expert's weights once. A row
 //! adds up its experts' outputs in the order of their ids, whatever else is computed with it.

@@ -1,9 +1,9 @@
-//! Steps of sessions through the layers, alone or together.
+//! Steps of sessions through the layers, one session at a time or batched.
 //!
 //! Rows of different sessions at different positions pass the matrices together, so that weights
-//! are read once for all of them; only attention looks at one session at a time. Many rows are cut
-//! into pieces of [`PIECE`] inside, so that memory stays bounded. Since every row's bytes are those
-//! that it would have alone, neither can be seen.
+//! are read once for all of them; only attention looks at one session at a time. Steps of many rows
+//! are split into pieces of [`PIECE`], so that memory stays bounded. Every row's bytes are those
+//! that it would have alone, so neither is visible from outside.
 
 use mica_kernels::elementwise;
 use mica_primitives::LayerRange;

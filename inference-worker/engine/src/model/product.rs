@@ -1,5 +1,5 @@
-//! How work is shared out to the threads. Every output is computed whole by one thread, so that no
-//! cut can change a byte.
+//! How work is divided among the threads. Every output is computed entirely by one thread, so that
+//! no division can change a byte.
 
 use std::ops::Range;
 

@@ -23,18 +23,23 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(file: &'a GgufFile, pool: &'a Pool) -> Self {
+    pub(super) fn new(file: &'a GgufFile, pool: &'a Pool) -> Self {
         Self { file, pool, buffer: Vec::new() }
     }
 
     /// A `[rows, columns]` matrix.
-    pub fn matrix(&mut self, name: &str, rows: usize, columns: usize) -> Result<Matrix, LoadError> {
+    pub(super) fn matrix(
+        &mut self,
+        name: &str,
+        rows: usize,
+        columns: usize,
+    ) -> Result<Matrix, LoadError> {
         let (tensor, format) = self.find(name, &[rows, columns])?;
         self.pack(tensor, format, 0, rows, columns)
     }
 
     /// The matrices of a `[count, rows, columns]` tensor, such as those of all experts.
-    pub fn matrices(
+    pub(super) fn matrices(
         &mut self,
         name: &str,
         count: usize,
@@ -46,7 +51,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A vector of F32, such as a norm's weights.
-    pub fn vector(&self, name: &str, length: usize) -> Result<Vec<f32>, LoadError> {
+    pub(super) fn vector(&self, name: &str, length: usize) -> Result<Vec<f32>, LoadError> {
         let (tensor, format) = self.find(name, &[length])?;
         if format != WeightType::F32 {
             let found = format!("{}, but a vector must be F32", format.name());
@@ -58,7 +63,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A `[rows, columns]` matrix as it is in the file, and its type.
-    pub fn raw(
+    pub(super) fn raw(
         &self,
         name: &str,
         rows: usize,

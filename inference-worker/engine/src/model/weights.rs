@@ -75,7 +75,7 @@ pub(super) struct Weights {
 }
 
 impl Weights {
-    pub fn load(
+    pub(super) fn load(
         file: &GgufFile,
         config: &ModelConfig,
         range: LayerRange,
@@ -113,7 +113,7 @@ impl Weights {
 
     /// The row that enters layer 0 for `token`, which is below the vocabulary. `None` without layer
     /// 0.
-    pub fn embed(&self, token: u32, out: &mut [f32]) -> Option<()> {
+    pub(super) fn embed(&self, token: u32, out: &mut [f32]) -> Option<()> {
         match self.embedding.as_ref()? {
             Embedding::Own { format, row_bytes, bytes } => {
                 embedding::row(*format, &bytes[token as usize * row_bytes..][..*row_bytes], out);
@@ -124,7 +124,7 @@ impl Weights {
     }
 
     /// Bytes in memory.
-    pub fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         let embedding = match &self.embedding {
             Some(Embedding::Own { bytes, .. }) => bytes.len(),
             Some(Embedding::Head) | None => 0,

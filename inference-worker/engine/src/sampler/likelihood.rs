@@ -1,7 +1,7 @@
-//! How likely the model held a token to be.
+//! How likely the model considered a token.
 //!
 //! Receipts do not cover these numbers, so they may use the machine's own `exp` and `ln`, in f64;
-//! they do not decide what is drawn.
+//! they do not decide which token is drawn.
 
 use mica_kernels::reduce;
 

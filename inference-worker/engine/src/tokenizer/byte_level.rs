@@ -60,12 +60,12 @@ fn rules(pre: &str) -> Option<(&'static [&'static str], bool)> {
 pub(super) struct ByteLevelEncoder(Encoder);
 
 impl ByteLevelEncoder {
-    pub fn new(file: &GgufFile, vocabulary: &Vocabulary) -> Result<Self, TokenizerError> {
+    pub(super) fn new(file: &GgufFile, vocabulary: &Vocabulary) -> Result<Self, TokenizerError> {
         build(file, vocabulary).map(Self)
     }
 
     /// Appends the tokens of a text without control tokens.
-    pub fn encode(&self, text: &str, ids: &mut Vec<u32>) -> Result<(), TokenizerError> {
+    pub(super) fn encode(&self, text: &str, ids: &mut Vec<u32>) -> Result<(), TokenizerError> {
         let encoding = self.0.encode_fast(text, false).map_err(TokenizerError::encoder)?;
         ids.extend_from_slice(encoding.get_ids());
         Ok(())

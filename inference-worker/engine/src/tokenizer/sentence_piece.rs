@@ -71,7 +71,7 @@ impl PartialEq for Pair {
 impl Eq for Pair {}
 
 impl SentencePiece {
-    pub fn new(vocabulary: &Vocabulary) -> Result<Self, TokenizerError> {
+    pub(super) fn new(vocabulary: &Vocabulary) -> Result<Self, TokenizerError> {
         let mut ids = HashMap::new();
         let mut bytes = vec![vocabulary.unknown; 256];
         let described = vocabulary.tokens.iter().zip(&vocabulary.types).zip(&vocabulary.scores);
@@ -101,7 +101,7 @@ impl SentencePiece {
 
     /// Appends the tokens of a text between two control tokens; it gets a space of its own, as
     /// llama.cpp does it.
-    pub fn encode(&self, text: &str, ids: &mut Vec<u32>) {
+    pub(super) fn encode(&self, text: &str, ids: &mut Vec<u32>) {
         let mut escaped = String::with_capacity(text.len() + 3);
         if self.space_prefix {
             escaped.push('▁');

@@ -1,7 +1,7 @@
 //! Tokens that are found in a text as a whole, before anything else cuts it: control tokens and
 //! those that users defined.
 //!
-//! At every place the longest token that begins there is taken, and the search goes on behind it.
+//! At every place the longest token that begins there is taken, and the search goes on after it.
 //! llama.cpp and Hugging Face's tokenizers find the same tokens wherever no two of them overlap in
 //! the text.
 //!

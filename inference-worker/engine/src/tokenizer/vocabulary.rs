@@ -62,7 +62,7 @@ pub(super) struct Vocabulary {
 }
 
 impl Vocabulary {
-    pub fn read(file: &GgufFile) -> Result<Self, TokenizerError> {
+    pub(super) fn read(file: &GgufFile) -> Result<Self, TokenizerError> {
         let model = file
             .string("tokenizer.ggml.model")
             .ok_or(TokenizerError::Metadata { key: "tokenizer.ggml.model" })?;
@@ -143,7 +143,7 @@ impl Vocabulary {
 
     /// Ids by name of the tokens that merges may use and give; of equal names the first one counts.
     /// Control tokens are not among them: they are found as a whole or not at all.
-    pub fn mergeable(&self) -> Vocab {
+    pub(super) fn mergeable(&self) -> Vocab {
         let mut ids = Vocab::with_capacity(self.tokens.len());
         for (id, (token, kind)) in self.tokens.iter().zip(&self.types).enumerate() {
             if !matches!(kind, TokenType::Control | TokenType::Unknown) {
@@ -154,12 +154,12 @@ impl Vocabulary {
     }
 
     /// Whether a token is found in templates only, never in content.
-    pub fn is_control(&self, id: u32) -> bool {
+    pub(super) fn is_control(&self, id: u32) -> bool {
         matches!(self.types.get(id as usize), Some(TokenType::Control | TokenType::Unknown))
     }
 
     /// The bytes that a token stands for; control tokens have none.
-    pub fn bytes(&self, id: u32) -> Vec<u8> {
+    pub(super) fn bytes(&self, id: u32) -> Vec<u8> {
         let (Some(token), Some(kind)) = (self.tokens.get(id as usize), self.types.get(id as usize))
         else {
             return Vec::new();

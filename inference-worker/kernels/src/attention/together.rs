@@ -1,8 +1,8 @@
 //! Attention of four states at once, each by the definition's sequence.
 //!
-//! The keys of a tile are turned around, `[element, position]`, so that a register holds one
-//! element of 16 keys: each of the 16 virtual lanes of the definition's sum is then a register of
-//! its own, and its tree adds registers. Keys and values are loaded once for four states.
+//! The keys of a tile are transposed to `[element, position]`, so that a register holds one element
+//! of 16 keys: each of the 16 virtual lanes of the definition's sum is then a register of its own,
+//! and its tree adds registers. Keys and values are loaded once for four states.
 
 use super::{Tile, softmax_step};
 use crate::{Isa, LANES, TILE, lanes::Lanes};
@@ -11,8 +11,8 @@ use crate::{Isa, LANES, TILE, lanes::Lanes};
 pub(super) const TOGETHER: usize = 4;
 
 impl Tile<'_> {
-    /// All states through the tile. `queries`: as [`turn_queries`] leaves them; the keys: as
-    /// [`turn_keys`] does.
+    /// All states through the tile. `queries`: as [`transpose_queries`] leaves them; the keys: as
+    /// [`transpose_keys`] does.
     #[inline(always)]
     pub(super) fn run_together<V: Lanes>(
         &self,
@@ -214,33 +214,34 @@ fn two<V: Lanes>(operands: Operands<'_>, lane: usize) -> [V; TOGETHER] {
 /// `[state, head_size]` to `[four states, head_size, state]`; states that fill up the last four are
 /// zeros.
 #[inline(always)]
-pub(super) fn turn_queries(queries: &[f32], head_size: usize, turned: &mut [f32]) {
-    turned.fill(0.0);
+pub(super) fn transpose_queries(queries: &[f32], head_size: usize, transposed: &mut [f32]) {
+    transposed.fill(0.0);
     let four = TOGETHER * head_size;
-    for (queries, turned) in queries.chunks(four).zip(turned.chunks_exact_mut(four)) {
+    for (queries, transposed) in queries.chunks(four).zip(transposed.chunks_exact_mut(four)) {
         for (s, query) in queries.chunks_exact(head_size).enumerate() {
-            for (element, turned) in query.iter().zip(turned.as_chunks_mut::<TOGETHER>().0) {
-                turned[s] = *element;
+            for (element, transposed) in query.iter().zip(transposed.as_chunks_mut::<TOGETHER>().0)
+            {
+                transposed[s] = *element;
             }
         }
     }
 }
 
 /// `[positions, head_size]` halves to `[head_size, TILE]`; positions that are not there are zeros.
-pub(super) fn turn_keys(isa: Isa, keys: &[u16], head_size: usize, turned: &mut [f32]) {
+pub(super) fn transpose_keys(isa: Isa, keys: &[u16], head_size: usize, transposed: &mut [f32]) {
     #[cfg(all(target_arch = "x86_64", feature = "std"))]
-    let done = crate::simd::turn(isa, keys, head_size, turned);
+    let done = crate::simd::transpose(isa, keys, head_size, transposed);
     #[cfg(not(all(target_arch = "x86_64", feature = "std")))]
     let done = 0;
     isa.run(|| {
         for (position, key) in keys.chunks_exact(head_size).enumerate().skip(done) {
-            for (element, turned) in key.iter().zip(turned.as_chunks_mut::<TILE>().0) {
-                turned[position] = crate::f16::to_f32(*element);
+            for (element, transposed) in key.iter().zip(transposed.as_chunks_mut::<TILE>().0) {
+                transposed[position] = crate::f16::to_f32(*element);
             }
         }
         let held = keys.len() / head_size;
-        for turned in turned.as_chunks_mut::<TILE>().0 {
-            turned[held..].fill(0.0);
+        for transposed in transposed.as_chunks_mut::<TILE>().0 {
+            transposed[held..].fill(0.0);
         }
     });
 }

@@ -1,5 +1,5 @@
-//! Which kernel takes which rows, on aarch64. A row alone takes all 16 output rows at once; panels
-//! take 8 at a time.
+//! Which kernel takes which rows, on aarch64. A single row is multiplied with all 16 output rows at
+//! once, panels with 8 at a time.
 
 mod lanes;
 mod neon;

@@ -5,7 +5,7 @@
 mod avx2;
 mod avx512;
 mod lanes;
-mod turn;
+mod transpose;
 
 pub(crate) use lanes::{Avx, Avx512};
 
@@ -162,10 +162,10 @@ fn prefetch<T>(parts: &[T]) {
 
 /// Widens and transposes the keys of a tile, `[positions, head_size]` to `[head_size, TILE]`, as
 /// far as that goes in wide registers; returns the number of positions done.
-pub(crate) fn turn(isa: Isa, keys: &[u16], head_size: usize, turned: &mut [f32]) -> usize {
+pub(crate) fn transpose(isa: Isa, keys: &[u16], head_size: usize, transposed: &mut [f32]) -> usize {
     match isa.0 {
         Kind::Scalar => 0,
         // SAFETY: an `Isa` of these kinds exists only where AVX2 and F16C were seen.
-        Kind::Avx2 | Kind::Avx512 => unsafe { turn::halves(keys, head_size, turned) },
+        Kind::Avx2 | Kind::Avx512 => unsafe { transpose::halves(keys, head_size, transposed) },
     }
 }

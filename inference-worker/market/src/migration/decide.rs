@@ -1,4 +1,4 @@
-//! To move or to stay.
+//! Whether a worker should move or stay.
 
 use mica_primitives::{BlockNumber, LayerRange};
 

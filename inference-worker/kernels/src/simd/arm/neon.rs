@@ -1,6 +1,6 @@
 //! NEON: a register is 4 rows; `S` registers side by side, from register `first` of a group on.
 //!
-//! Where the CPU has it, `sdot` adds four signed products per lane; it is written as assembler,
+//! Where the CPU has it, `sdot` adds four signed products per lane; it is written in assembly,
 //! since the compiler does not offer it yet. Without it two products are added in 16 bits (at most
 //! 2·128·127) and then in 32.
 //!

@@ -11,11 +11,11 @@ use crate::TILE;
 /// # Safety
 /// The CPU must have AVX2 and F16C.
 #[target_feature(enable = "avx2,f16c")]
-pub(super) unsafe fn halves(keys: &[u16], head_size: usize, turned: &mut [f32]) -> usize {
+pub(super) unsafe fn halves(keys: &[u16], head_size: usize, out: &mut [f32]) -> usize {
     if !head_size.is_multiple_of(8) {
         return 0;
     }
-    let rows = turned.as_chunks_mut::<TILE>().0;
+    let rows = out.as_chunks_mut::<TILE>().0;
     let eights = (keys.len() / head_size).min(TILE) / 8;
     for (eight, keys) in keys.chunks_exact(8 * head_size).take(eights).enumerate() {
         for (block, rows) in rows.as_chunks_mut::<8>().0.iter_mut().take(head_size / 8).enumerate()
