@@ -36,14 +36,12 @@ impl ExitKind {
     /// What failed, in words for the documentation.
     pub const fn meaning(self) -> &'static str {
         match self {
-            Self::Other => "everything that has no code of its own",
+            Self::Other => "anything that has no code of its own; the message says what",
             Self::Usage => {
                 "a flag or setting that cannot work: an address, a port that is taken, a node of \
                  another network than the records are of"
             }
-            Self::Storage => {
-                "the folder is in use by another process, or cannot be read or written"
-            }
+            Self::Storage => "the folder is in use by another process",
             Self::Funds => "the account lacks money for stake or deposit",
             Self::Unwell => "`mica-worker status`: a process runs and does not serve, or not yet",
             Self::Duplicate => "another process runs with this account and peer key",

@@ -12,10 +12,7 @@ pub fn page() -> Page {
         [code(&class.code().to_string()), code(class.name()), class.meaning().to_owned()]
     });
     let worker = ExitKind::ALL.map(|kind| [code(&kind.code().to_string()), kind.meaning().into()]);
-    let others = [
-        [code("0"), "nothing".to_owned()],
-        [code("1"), "anything without a code of its own; the message says what".to_owned()],
-    ];
+    let worker = std::iter::once([code("0"), "nothing".to_owned()]).chain(worker);
     let text = format!(
         "Codes never change their meaning. Every failure also says in words what is wrong and what \
          to do about it, on standard error; with `--json`, `mica` writes a document with `class`, \
@@ -28,7 +25,7 @@ pub fn page() -> Page {
          0 when it was stopped, 1 when it failed (the log's last lines say why), 2 for the command \
          line.",
         table(["code", "class", "what failed"], std::iter::once(success).chain(payer)),
-        table(["code", "what failed"], others.into_iter().chain(worker))
+        table(["code", "what failed"], worker)
     );
     Page { path: "docs/operations/exit-codes.md", title: "Exit codes", text }
 }
