@@ -17,7 +17,7 @@ messages = [{"role": "user", "content": prompt}]
 whole = client.chat.completions.create(model=model, messages=messages, max_completion_tokens=24, temperature=0, seed=7)
 assert whole.object == "chat.completion" and whole.choices[0].message.role == "assistant"
 assert whole.usage.total_tokens == whole.usage.prompt_tokens + whole.usage.completion_tokens
-assert whole.model_extra["cost"]["paid"] > 0 and whole.model_extra["path"], whole
+assert int(whole.model_extra["cost"]["paid"]) > 0 and whole.model_extra["path"], whole
 
 parts = [{"role": "user", "content": [{"type": "text", "text": prompt}]}]
 chunks = list(

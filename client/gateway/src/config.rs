@@ -4,22 +4,24 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-
-use mica_chain::amount;
-use mica_primitives::Balance;
-use serde::{Deserialize, Deserializer};
+use std::time::Duration;
 
 use mica_payer::terms::{Terms, TermsOverrides, deadline_us};
+use mica_primitives::Balance;
 use mica_wallet::files::{FileError, read_bounded};
+use serde::Deserialize;
+
+use crate::core::{
+    ModelSource, SessionLimits, SpendingCaps,
+    limits::{MAX_PARALLEL, optional_amount},
+};
 
 /// The annotated defaults.
 pub const TEMPLATE: &str = include_str!("gateway.toml");
 /// Most bytes of the file.
 const MAX_BYTES: u64 = 1 << 20;
-/// Most sessions at once.
-pub const MAX_PARALLEL: usize = 128;
 /// Most keys.
-pub const MAX_KEYS: usize = 1024;
+const MAX_KEYS: usize = 1024;
 
 /// Why a configuration is refused.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +64,7 @@ pub struct Config {
     pub default_tokens: u32,
     /// Most tokens of an answer.
     pub max_tokens: u32,
-    /// Oldest model_snapshot of the chain, seconds.
+    /// Oldest snapshot of the chain, seconds.
     pub state_seconds: u64,
     /// Oldest quotes, seconds.
     pub quote_seconds: u64,
@@ -81,11 +83,11 @@ pub struct Config {
     /// Which path is taken.
     pub path: PathConfig,
     /// Most money over all.
-    pub limits: LimitsConfig,
+    pub limits: SpendingCaps,
     /// Who may ask.
     pub keys: Vec<KeyConfig>,
     /// Names of models.
-    pub models: BTreeMap<String, ModelConfig>,
+    pub models: BTreeMap<String, ModelSource>,
     /// Workflows that are run by name, besides those built in: their files.
     pub workflows: BTreeMap<String, PathBuf>,
     /// What hosts of a proxied request stand for.
@@ -110,7 +112,7 @@ impl Default for Config {
             write_seconds: 120,
             origins: Vec::new(),
             path: PathConfig::default(),
-            limits: LimitsConfig::default(),
+            limits: SpendingCaps::default(),
             keys: Vec::new(),
             models: BTreeMap::new(),
             workflows: BTreeMap::new(),
@@ -126,7 +128,7 @@ pub struct PathConfig {
     /// Weight of money against time.
     pub alpha: f64,
     /// Most base units per token.
-    #[serde(alias = "max_price", deserialize_with = "money")]
+    #[serde(alias = "max_price", deserialize_with = "optional_amount")]
     pub max_price_per_token: Option<Balance>,
     /// Most milliseconds per token.
     pub deadline_ms: Option<u64>,
@@ -159,18 +161,6 @@ impl PathConfig {
     }
 }
 
-/// Most money.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LimitsConfig {
-    /// For one request.
-    #[serde(deserialize_with = "money")]
-    pub request: Option<Balance>,
-    /// For one day.
-    #[serde(deserialize_with = "money")]
-    pub day: Option<Balance>,
-}
-
 /// Somebody who may ask.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -180,10 +170,10 @@ pub struct KeyConfig {
     /// The bearer's secret.
     pub key: String,
     /// Most money for one request.
-    #[serde(default, deserialize_with = "money")]
+    #[serde(default, deserialize_with = "optional_amount")]
     pub request: Option<Balance>,
     /// Most money for one day.
-    #[serde(default, deserialize_with = "money")]
+    #[serde(default, deserialize_with = "optional_amount")]
     pub day: Option<Balance>,
 }
 
@@ -193,18 +183,6 @@ impl std::fmt::Debug for KeyConfig {
     }
 }
 
-/// What a name stands for.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ModelConfig {
-    /// The model's file.
-    #[serde(default)]
-    pub file: Option<PathBuf>,
-    /// Another name or an id.
-    #[serde(default)]
-    pub is: Option<String>,
-}
-
 /// What a host stands for.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -212,12 +190,12 @@ pub struct HostConfig {
     /// Weight of money against time.
     pub alpha: Option<f64>,
     /// Most base units per token.
-    #[serde(alias = "max_price", deserialize_with = "money")]
+    #[serde(alias = "max_price", deserialize_with = "optional_amount")]
     pub max_price_per_token: Option<Balance>,
     /// Most milliseconds per token.
     pub deadline_ms: Option<u64>,
     /// Most money for one request.
-    #[serde(deserialize_with = "money")]
+    #[serde(deserialize_with = "optional_amount")]
     pub request: Option<Balance>,
     /// Names that mean something else there.
     pub models: BTreeMap<String, String>,
@@ -255,13 +233,22 @@ impl Config {
         toml::from_str(text).map_err(|error| error.to_string())
     }
 
+    /// The bounds of sessions.
+    pub fn sessions(&self) -> SessionLimits {
+        SessionLimits {
+            parallel: self.parallel,
+            queue: self.queue,
+            patience: Duration::from_secs(self.queue_seconds),
+            default_tokens: self.default_tokens,
+            max_tokens: self.max_tokens,
+        }
+    }
+
     /// Whether the settings can work together.
     ///
     /// # Errors
     /// [`ConfigError::Value`] names the first that does not.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let wrong =
-            |setting, reason: &str| Err(ConfigError::Value { setting, reason: reason.into() });
         if !self.listen.ip().is_loopback() && self.keys.is_empty() {
             return wrong(
                 "listen",
@@ -288,6 +275,18 @@ impl Config {
         {
             return wrong("read_seconds or write_seconds", "give 1 to 86400 seconds");
         }
+        self.check_keys()?;
+        let alphas = self.hosts.values().filter_map(|host| host.alpha).chain([self.path.alpha]);
+        if !alphas.into_iter().all(|alpha| (0.0..=1.0).contains(&alpha)) {
+            return wrong("alpha", "it lies between 0 and 1");
+        }
+        if self.models.values().any(|model| model.file.is_some() == model.is.is_some()) {
+            return wrong("models", "each name has either `file` or `is`");
+        }
+        Ok(())
+    }
+
+    fn check_keys(&self) -> Result<(), ConfigError> {
         if self.keys.len() > MAX_KEYS {
             return wrong("keys", "there may be 1024");
         }
@@ -306,20 +305,12 @@ impl Config {
         if self.keys.iter().any(|key| key.key.len() < 8) {
             return wrong("keys", "a key has at least 8 characters");
         }
-        let alphas = self.hosts.values().filter_map(|host| host.alpha).chain([self.path.alpha]);
-        if !alphas.into_iter().all(|alpha| (0.0..=1.0).contains(&alpha)) {
-            return wrong("alpha", "it lies between 0 and 1");
-        }
-        if self.models.values().any(|model| model.file.is_some() == model.is.is_some()) {
-            return wrong("models", "each name has either `file` or `is`");
-        }
         Ok(())
     }
 }
 
-fn money<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Balance>, D::Error> {
-    let text = Option::<String>::deserialize(deserializer)?;
-    text.map(|text| amount::parse(&text).map_err(serde::de::Error::custom)).transpose()
+fn wrong(setting: &'static str, reason: &str) -> Result<(), ConfigError> {
+    Err(ConfigError::Value { setting, reason: reason.into() })
 }
 
 #[cfg(test)]

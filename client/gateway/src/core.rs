@@ -1,218 +1,144 @@
 //! The part of the gateway that generates: knows models, market, queue, money and sessions, and no
-//! HTTP.
+//! front end.
+//!
+//! A request passes the modules in this order: `request` says what is asked; `names` finds the
+//! model; `market` knows paths and quotes as they were a moment ago; `queue` gives it a session;
+//! `spending` sets money aside; `attempts` runs the session and tries again where that helps;
+//! `piece_sender` passes text on as far as `stop_strings` allow, `pacing` in time; and
+//! `generation` is what the front end reads, with a `report` at its end.
+//!
+//! **Architecture invariant:** nothing here knows HTTP or JSON; a test of this crate checks it.
+
+mod error;
+
+pub(crate) mod limits;
+
+mod request;
+
+mod names;
+
+mod market;
+
+mod queue;
+
+mod spending;
 
 mod attempts;
-mod pace;
 
-use std::collections::BTreeMap;
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicUsize, Ordering},
-};
+mod piece_sender;
+
+mod stop_strings;
+
+mod pacing;
+
+mod generation;
+
+mod report;
+
+mod metrics;
+
+mod keep_alive;
+
+mod workflow;
+
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use mica_engine::{ChatMessage, PromptText};
 use mica_market::routing::RouteError;
-use mica_primitives::ModelId;
-use mica_protocol::session::Sampling;
-use rand::{RngCore, rngs::OsRng};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio_util::{
-    sync::{CancellationToken, DropGuard},
-    task::TaskTracker,
-};
-
-use attempts::{Job, Relay};
-use pace::{PACE, Paced};
-
-use super::{
-    admit::Caller,
-    body::Bodies,
-    config::Config,
-    error::{GatewayError, Kind},
-    market::{Market, MarketSnapshot},
-    metrics::{Gauges, Metrics},
-    names::{Catalogue, LoadedModel},
-    report::{Cost, Report},
-    spending::Spending,
-    stops::Stops,
-    workflows::Workflows,
-};
 use mica_payer::Terms;
-use mica_payer::ask::{AskError, Asker, Offer, Question, ScoredToken, offer};
+use mica_payer::ask::{AskError, Asker, Offer, Question, offer};
 use mica_payer::interrupt::Interrupt;
 use mica_payer::market::MarketError;
 use mica_payer::session::Quotes;
+use mica_protocol::session::Sampling;
+use rand::{RngCore, rngs::OsRng};
+use tokio::sync::mpsc;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// What is asked.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// Name of the model, as the client wrote it.
-    pub model: String,
-    /// The prompt.
-    pub prompt: Prompt,
-    /// How the answer is generated.
-    pub options: Options,
-    /// Who asks, and under which limits.
-    pub caller: Caller,
-}
+pub use error::{GatewayError, Kind};
+pub use generation::{Generation, GenerationEvent, Piece};
+pub use limits::{SessionLimits, SpendingCaps};
+pub use market::Market;
+pub use names::{Catalogue, LoadedModel, ModelSource};
+pub use report::{Cost, Durations, Finish, Receipts, Report, Stage};
+pub use request::{Caller, Options, Prompt, Request};
+pub use spending::{Budget, Spending};
+pub use workflow::Workflows;
 
-/// Forms of a prompt.
-#[derive(Clone, Debug)]
-pub enum Prompt {
-    /// A conversation, rendered with the model's own template; `context` is token ids that come
-    /// before it.
-    Chat {
-        /// Token ids of an earlier conversation.
-        context: Vec<u32>,
-        /// The messages.
-        messages: Vec<ChatMessage>,
-    },
-    /// A template of the request's own, rendered.
-    Rendered(PromptText),
-    /// A text as it is: the names of control tokens in it become those tokens.
-    Raw(String),
-    /// Token ids as they are.
-    Tokens(Vec<u32>),
-}
+pub(crate) use market::MarketSnapshot;
+pub(crate) use metrics::{Counts, Gauges};
+pub(crate) use names::tagged;
+pub(crate) use report::nanoseconds;
+pub(crate) use stop_strings::{MAX_STOP_BYTES, MAX_STOP_STRINGS};
 
-/// How the answer is generated.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Options {
-    /// Most tokens; nothing for the configured number.
-    pub max_tokens: Option<u32>,
-    /// 0 always takes the most likely token.
-    pub temperature: f32,
-    /// Draw from this many most likely tokens; 0 for all.
-    pub top_k: u32,
-    /// Draw from the most likely tokens with this much probability together.
-    pub top_p: f32,
-    /// Seed of the draws; drawn at random if there is none.
-    pub seed: Option<u64>,
-    /// Strings that end the answer and are not part of it.
-    pub stop: Vec<String>,
-    /// Whether tokens come with log probabilities, and with those of how many most likely ones; see
-    /// [`Question::logprobs`].
-    pub logprobs: Option<u8>,
-}
+use attempts::RunningRequest;
+use generation::broken_off;
+use keep_alive::KeepAlive;
+use metrics::Metrics;
+use pacing::{MIN_WRITE_INTERVAL, PacedEvents};
+use piece_sender::PieceSender;
+use queue::Queue;
+use stop_strings::StopStrings;
 
-/// A piece of the answer, or all of it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Piece {
-    /// Its text.
-    pub text: String,
-    /// The tokens that end in it, if log probabilities were asked for. A token of which a stop
-    /// string cuts off a part is left out.
-    pub tokens: Vec<ScoredToken>,
-}
-
-/// What comes of a request.
-#[derive(Clone, Debug)]
-pub enum Event {
-    /// A piece of the answer.
-    Text(Piece),
-    /// The end.
-    Done(Box<Report>),
-    /// It broke off.
-    Failed(GatewayError),
-}
-
-/// An answer that is being generated. Dropping it ends the session at the next token.
-pub struct Generation {
-    /// The model that answers.
-    pub model: Arc<LoadedModel>,
-    /// Whether its tokens come with log probabilities.
-    pub is_scored: bool,
-    paced: Paced,
-    _stop: DropGuard,
-}
-
-impl Generation {
-    /// What is to be written next, at least one event; the last are [`Event::Done`] and
-    /// [`Event::Failed`].
-    pub async fn batch(&mut self) -> Vec<Event> {
-        let batch = self.paced.batch().await;
-        if batch.is_empty() { vec![Event::Failed(broken_off())] } else { batch }
-    }
-
-    /// The whole answer.
-    ///
-    /// # Errors
-    /// [`GatewayError`] if it broke off.
-    pub async fn finish(self) -> Result<(Piece, Report), GatewayError> {
-        let mut whole = Piece::default();
-        for event in self.paced.all().await {
-            match event {
-                Event::Text(piece) => {
-                    whole.text.push_str(&piece.text);
-                    whole.tokens.extend(piece.tokens);
-                }
-                Event::Done(report) => return Ok((whole, *report)),
-                Event::Failed(error) => return Err(error),
-            }
-        }
-        Err(broken_off())
-    }
-}
-
-/// Everything that requests share.
-pub struct Core {
-    /// The settings.
-    pub config: Config,
+/// What requests are answered with: the models, the market and the money.
+pub struct Parts {
     /// Names and tokenizers.
     pub catalogue: Catalogue,
     /// Chains of steps.
     pub workflows: Workflows,
     /// The market.
     pub market: Market,
-    /// The counters.
-    pub metrics: Metrics,
-    /// Bodies on their way.
-    pub bodies: Bodies,
+    /// Pays the workers. Without it (the wallet is locked) everything but generation is answered.
+    pub asker: Option<Asker>,
+    /// The caps, and what was spent under them.
+    pub spending: Spending,
+}
+
+/// Everything that requests share.
+pub struct Core {
+    /// Names and tokenizers.
+    pub catalogue: Catalogue,
+    pub(crate) workflows: Workflows,
+    pub(crate) market: Market,
+    metrics: Metrics,
+    limits: SessionLimits,
     asker: Option<Asker>,
     spending: Arc<Spending>,
-    slots: Arc<Semaphore>,
-    waiting: AtomicUsize,
-    /// When each model stops to count as in use; no more entries than models.
-    used: Mutex<BTreeMap<ModelId, SystemTime>>,
+    queue: Queue,
+    keep_alive: KeepAlive,
     tasks: TaskTracker,
     interrupt: Interrupt,
 }
 
 impl Core {
-    /// Puts the parts together. Without an `asker` (the wallet is locked) everything but generation
-    /// is answered.
-    pub fn new(
-        config: Config,
-        catalogue: Catalogue,
-        workflows: Workflows,
-        market: Market,
-        asker: Option<Asker>,
-        spending: Spending,
-        interrupt: Interrupt,
-    ) -> Self {
+    /// Puts the parts together.
+    pub fn new(limits: SessionLimits, parts: Parts, interrupt: Interrupt) -> Self {
+        let Parts { catalogue, workflows, market, asker, spending } = parts;
         Self {
-            slots: Arc::new(Semaphore::new(config.parallel)),
-            config,
             catalogue,
             workflows,
             market,
             metrics: Metrics::default(),
-            bodies: Bodies::default(),
+            limits,
             asker,
             spending: Arc::new(spending),
-            waiting: AtomicUsize::new(0),
-            used: Mutex::default(),
+            queue: Queue::new(&limits),
+            keep_alive: KeepAlive::default(),
             tasks: TaskTracker::new(),
             interrupt,
         }
     }
 
+    /// The counters of sessions.
+    pub(crate) fn counts(&self) -> Counts {
+        self.metrics.counts()
+    }
+
     /// What is read at the moment of asking.
-    pub fn gauges(&self) -> Gauges {
+    pub(crate) fn gauges(&self) -> Gauges {
         Gauges {
-            running: self.config.parallel.saturating_sub(self.slots.available_permits()),
-            waiting: self.waiting.load(Ordering::Relaxed),
+            running: self.queue.running(),
+            waiting: self.queue.waiting(),
             spent_today: self.spending.spent_today(),
             state_age: self.market.age(),
         }
@@ -222,7 +148,7 @@ impl Core {
     ///
     /// # Errors
     /// [`Kind::Unavailable`] says what is missing.
-    pub fn ready(&self) -> Result<(), GatewayError> {
+    pub(crate) fn ready(&self) -> Result<(), GatewayError> {
         self.asker()?;
         self.market.snapshot().map(drop)
     }
@@ -231,12 +157,12 @@ impl Core {
     ///
     /// # Errors
     /// [`Kind::NotFound`], or [`Kind::Unavailable`] if the market is not known.
-    pub fn model(
+    pub(crate) fn model(
         &self,
         name: &str,
         caller: &Caller,
     ) -> Result<(Arc<LoadedModel>, Arc<MarketSnapshot>), GatewayError> {
-        let name = caller.models.get(&super::names::tagged(name)).map_or(name, String::as_str);
+        let name = caller.models.get(&tagged(name)).map_or(name, String::as_str);
         let model = self.catalogue.resolve(name)?;
         let snapshot = self.market.snapshot()?;
         if snapshot.model(model.local.id()).is_none() {
@@ -268,8 +194,7 @@ impl Core {
 
     /// Counts a model as in use for some time.
     pub fn keep(&self, model: &LoadedModel, time: Duration) {
-        let until = SystemTime::now().checked_add(time).unwrap_or_else(SystemTime::now);
-        self.lock_used().insert(model.local.id(), until);
+        self.keep_alive.keep(model, time);
     }
 
     /// Counts a model as no longer in use.
@@ -278,24 +203,13 @@ impl Core {
     /// [`Kind::NotFound`] if there is no such model.
     pub fn unload(&self, model: &str, caller: &Caller) -> Result<(), GatewayError> {
         let (model, _) = self.model(model, caller)?;
-        self.lock_used().remove(&model.local.id());
+        self.keep_alive.remove(&model);
         Ok(())
     }
 
     /// Models in use, and until when.
-    pub fn in_use(&self, now: SystemTime) -> Vec<(Arc<LoadedModel>, SystemTime)> {
-        let used = self.lock_used();
-        let models = self.catalogue.models().iter();
-        models
-            .filter_map(|model| {
-                Some((model.clone(), *used.get(&model.local.id()).filter(|until| **until > now)?))
-            })
-            .collect()
-    }
-
-    fn lock_used(&self) -> MutexGuard<'_, BTreeMap<ModelId, SystemTime>> {
-        // One entry is changed at a time.
-        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn in_use(&self, now: SystemTime) -> Vec<(Arc<LoadedModel>, SystemTime)> {
+        self.keep_alive.in_use(self.catalogue.models(), now)
     }
 
     /// Begins to answer; returns with the first piece, so that what fails before it fails here.
@@ -306,8 +220,8 @@ impl Core {
         let arrived = Instant::now();
         self.asker()?;
         let (model, snapshot) = self.model(&request.model, &request.caller)?;
-        let place = self.place().await?;
-        let prompt = tokio::task::block_in_place(|| tokens(&model, &request.prompt))?;
+        let session = self.queue.enter().await?;
+        let prompt = tokio::task::block_in_place(|| request.prompt.tokens(&model))?;
         let question = self.question(prompt, &request.options, &request.caller);
         // A token gives at most one piece, and the end gives two more events: nobody ever waits for
         // a slow reader.
@@ -319,30 +233,27 @@ impl Core {
         let stop = interrupt.finish.clone().drop_guard();
         let over = CancellationToken::new();
         let is_scored = question.logprobs.is_some();
-        let job = Job {
+        let stop_strings = StopStrings::new(request.options.stop);
+        let running = RunningRequest {
             model: model.clone(),
             snapshot,
             question,
             caller: request.caller,
-            relay: Relay::new(Stops::new(request.options.stop), sender, over.clone().drop_guard()),
+            pieces: PieceSender::new(stop_strings, sender, over.clone().drop_guard()),
             interrupt,
             arrived,
             earlier: Cost { paid: 0, fees: 0 },
         };
         let core = self.clone();
         self.tasks.spawn(async move {
-            core.run(job).await;
-            drop(place);
+            core.run(running).await;
+            drop(session);
         });
-        let mut paced = Paced::new(events, over, PACE);
-        match paced.peek().await {
-            Some(Event::Failed(error)) => Err(error.clone()),
-            Some(_) => Ok(Generation { model, is_scored, paced, _stop: stop }),
-            None => Err(broken_off()),
-        }
+        let events = PacedEvents::new(events, over, MIN_WRITE_INTERVAL);
+        Generation::begun(model, is_scored, events, stop).await
     }
 
-    /// Keeps the model_snapshot of the market fresh until everything finishes.
+    /// Keeps the snapshot of the market fresh until everything finishes.
     pub async fn follow(&self) {
         self.market.follow(self.asker.as_ref(), self.interrupt.finish.clone()).await;
     }
@@ -366,7 +277,7 @@ impl Core {
 
     fn question(&self, prompt: Vec<u32>, options: &Options, caller: &Caller) -> Question {
         let max_new_tokens =
-            options.max_tokens.unwrap_or(self.config.default_tokens).min(self.config.max_tokens);
+            options.max_tokens.unwrap_or(self.limits.default_tokens).min(self.limits.max_tokens);
         let seed = options.seed.unwrap_or_else(|| OsRng.next_u64());
         Question {
             prompt,
@@ -378,25 +289,8 @@ impl Core {
         }
     }
 
-    /// A place among the sessions that run, after those who came earlier.
-    async fn place(&self) -> Result<OwnedSemaphorePermit, GatewayError> {
-        if let Ok(place) = self.slots.clone().try_acquire_owned() {
-            return Ok(place);
-        }
-        let _waiting = Waiting::enter(&self.waiting, self.config.queue)?;
-        let patience = Duration::from_secs(self.config.queue_seconds);
-        match tokio::time::timeout(patience, self.slots.clone().acquire_owned()).await {
-            Ok(Ok(place)) => Ok(place),
-            _ => {
-                let message = format!(
-                    "no session became free within {} s: try again later",
-                    patience.as_secs()
-                );
-                Err(GatewayError::new(Kind::Busy, message))
-            }
-        }
-    }
-
+    /// A path for `question`, and the quotes that it was chosen by; new ones are asked for if those
+    /// at hand were `refused`, or give no path.
     async fn offer(
         &self,
         model: &LoadedModel,
@@ -409,7 +303,7 @@ impl Core {
         match offer(&model.local, model_snapshot, &quotes, question) {
             Ok(offer) => Ok((offer, quotes)),
             // A worker may have come, or room may have become free, since the quotes were given.
-            Err(error) if refused.is_none() && !is_about_wish(&error) => {
+            Err(error) if refused.is_none() && !is_about_terms(&error) => {
                 let quotes =
                     self.market.quotes(self.asker()?, model_snapshot, Some(&quotes)).await?;
                 Ok((offer(&model.local, model_snapshot, &quotes, question)?, quotes))
@@ -419,73 +313,8 @@ impl Core {
     }
 }
 
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            max_tokens: None,
-            temperature: 0.8,
-            top_k: 40,
-            top_p: 0.9,
-            seed: None,
-            stop: Vec::new(),
-            logprobs: None,
-        }
-    }
-}
-
-/// One of those who wait.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn enter(count: &'a AtomicUsize, limit: usize) -> Result<Self, GatewayError> {
-        if count.fetch_add(1, Ordering::AcqRel) >= limit {
-            count.fetch_sub(1, Ordering::AcqRel);
-            let message = format!("server busy, please try again: {limit} requests wait already");
-            return Err(GatewayError::new(Kind::Busy, message));
-        }
-        Ok(Self(count))
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-fn tokens(model: &LoadedModel, prompt: &Prompt) -> Result<Vec<u32>, GatewayError> {
-    let local = &model.local;
-    match prompt {
-        Prompt::Chat { context, messages } if context.is_empty() => Ok(local.chat(messages)?),
-        Prompt::Chat { context, messages } => {
-            let mut ids = context.clone();
-            ids.extend(local.chat(messages)?);
-            checked(model, ids)
-        }
-        Prompt::Rendered(prompt) => Ok(local.prompt(prompt)?),
-        Prompt::Raw(text) => Ok(local.raw(text)?),
-        Prompt::Tokens(ids) => checked(model, ids.clone()),
-    }
-}
-
-/// Ids that clients bring along must be the model's.
-fn checked(model: &LoadedModel, ids: Vec<u32>) -> Result<Vec<u32>, GatewayError> {
-    let vocabulary = model.local.tokenizer().vocabulary();
-    if let Some(id) = ids.iter().find(|id| **id as usize >= vocabulary) {
-        let message = format!("{id} is no token of this model, which has {vocabulary}");
-        return Err(GatewayError::new(Kind::Invalid, message));
-    }
-    Ok(model.local.fitting(ids)?)
-}
-
-/// Whether other quotes would hardly help: the wish itself is beyond every path.
-fn is_about_wish(error: &AskError) -> bool {
+/// Whether other quotes would hardly help: the terms themselves are beyond every path.
+fn is_about_terms(error: &AskError) -> bool {
     let AskError::Market(MarketError::Route { source, .. }) = error else { return false };
     matches!(source, RouteError::OverLimits { .. } | RouteError::Alpha(_))
-}
-
-/// The end of a session whose reader is gone; also what is said when a part of the program is
-/// missing that must be there.
-pub(super) fn broken_off() -> GatewayError {
-    GatewayError::new(Kind::Unavailable, "the request was ended before it was answered: try again")
 }

@@ -22,7 +22,9 @@ pub async fn channels_are_topped_up_before_anybody_waits(fixture: &Fixture) {
         let answer = http::send(gateway.address, "POST", "/api/generate", &[], &body);
         assert_eq!(answer.status, 200, "{}", answer.body);
         let cost = &answer.json()["cost"];
-        let amount = |name: &str| Balance::from(cost[name].as_u64().expect("a small amount"));
+        let amount = |name: &str| -> Balance {
+            cost[name].as_str().and_then(|units| units.parse().ok()).expect("base units")
+        };
         (amount("paid"), amount("fees"))
     };
     let deposits = || async {

@@ -15,13 +15,10 @@ use crate::cli::parse_amount;
 use crate::error::CommandError;
 use crate::terms::TermsArgs;
 use mica_gateway::{
-    Config, Core,
+    Config,
     config::{ConfigError, TEMPLATE},
-    market::Market,
-    names::Catalogue,
-    routes, server,
-    spending::Spending,
-    workflows::Workflows,
+    core::{Catalogue, Core, Market, Parts, Spending, Workflows},
+    http,
 };
 use mica_payer::ask::Asker;
 use mica_payer::channels::{Deposits, Payer};
@@ -117,23 +114,11 @@ pub async fn run(context: &Context, arguments: GatewayArgs) -> Result<(), Comman
     );
     market.refresh().await?;
     let is_locked = asker.is_none();
-    let core = Arc::new(Core::new(
-        config,
-        catalogue,
-        workflows,
-        market,
-        asker,
-        spending,
-        interrupt.clone(),
-    ));
+    let parts = Parts { catalogue, workflows, market, asker, spending };
+    let core = Arc::new(Core::new(config.sessions(), parts, interrupt.clone()));
     let models = core.catalogue.names().into_iter().map(|(name, _)| name).collect();
     context.output.show(&Listening { listening, models, is_locked }, to_text)?;
-    let serving = server::serve(
-        listener,
-        routes::router(core.clone()),
-        &core.config,
-        interrupt.finish.clone(),
-    );
+    let serving = http::serve(listener, config, core.clone(), interrupt.finish.clone());
     tokio::join!(core.follow(), serving);
     core.stop().await;
     Ok(())

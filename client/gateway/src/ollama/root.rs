@@ -1,6 +1,0 @@
-//! `GET /`: by which clients know that somebody is there.
-
-/// The very words that clients look for.
-pub async fn root() -> &'static str {
-    "Ollama is running"
-}
