@@ -6,10 +6,14 @@
 
 mod drive;
 mod ledger_writer;
+mod plan;
 mod quotes;
 
-pub use drive::{Conversation, Outcome, drive};
-pub use quotes::{Quotes, collect};
+pub use drive::Outcome;
+pub(crate) use drive::{Conversation, Ended, TokenSink, drive};
+pub(crate) use plan::SessionDraft;
+pub use quotes::Quotes;
+pub(crate) use quotes::collect_quotes;
 
 use mica_net::{SendError, StartError};
 use mica_protocol::{channel::LeaseError, payer::PlanError, payer::SessionFailure};

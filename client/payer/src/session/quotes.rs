@@ -17,7 +17,7 @@ use crate::market::{MarketError, ModelSnapshot, WorkerSnapshot};
 use crate::router::Subscription;
 
 /// Most workers that are asked.
-pub const MAX_ASKED: usize = 64;
+const MAX_ASKED: usize = 64;
 
 /// Most workers that are named as unreachable.
 const MAX_NAMED: usize = 4;
@@ -65,7 +65,7 @@ impl Quotes {
     ///
     /// # Errors
     /// [`MarketError`] if the chain cannot be read.
-    pub async fn hold_to_list_prices(
+    pub(crate) async fn hold_to_list_prices(
         &mut self,
         snapshot: &ModelSnapshot,
         chain: &Chain,
@@ -96,7 +96,7 @@ impl Quotes {
 
 /// Asks the live workers of `snapshot` (the first 64) and waits until all have answered or
 /// `patience` is over.
-pub async fn collect(
+pub(crate) async fn collect_quotes(
     subscription: &mut Subscription,
     snapshot: &ModelSnapshot,
     genesis: &Hash32,
@@ -144,7 +144,7 @@ pub async fn collect(
 }
 
 /// Where the worker says that it can be dialled.
-pub fn addresses(worker: &WorkerSnapshot) -> Vec<String> {
+fn addresses(worker: &WorkerSnapshot) -> Vec<String> {
     worker
         .record
         .addresses
