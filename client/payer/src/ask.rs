@@ -1,5 +1,4 @@
-//! A question and its answer: quotes, path, channels, session. What `mica ask`, `mica demo` and
-//! `mica gateway` share.
+//! A question and its answer: quotes, path, channels, session.
 //!
 //! One [`Asker`] answers many questions at once: they share its connection to the chain, its peers
 //! on the network, its database and its channels, and each has lanes of its own.
@@ -20,19 +19,21 @@ pub use preview::AskPreview;
 pub use reader::{Likelihood, ScoredToken};
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mica_chain::{Chain, Submitted, View, amount};
+use mica_engine::ChatMessage;
 use mica_primitives::{Balance, BlockNumber, ChannelId};
 use mica_protocol::session::Sampling;
 
 use crate::channels::{ChannelPool, Deposits, NoticeFilter, Payer};
 use crate::interrupt::Interrupt;
-use crate::market::{ChosenPath, ModelSnapshot};
-use crate::model::LocalModel;
+use crate::market::{ChosenPath, ModelSnapshot, Quotes};
+use crate::model::{LocalModel, ModelError};
 use crate::router::{Router, Subscription};
-use crate::session::{Outcome, Quotes, SessionError};
+use crate::session::{Outcome, SessionError};
 use crate::store::{Change, Store};
 use crate::terms::Terms;
 use lane_retries::LaneRetries;
@@ -54,6 +55,24 @@ pub struct Question {
     pub logprobs: Option<u8>,
     /// Which path is taken, and what it may cost.
     pub terms: Terms,
+}
+
+impl Question {
+    /// What a user says to `model`, rendered with its chat template: the most likely tokens, under
+    /// the default terms.
+    ///
+    /// # Errors
+    /// [`ModelError`] if the prompt is empty or longer than the model's context, or the model has no
+    /// usable template.
+    pub fn chat(model: &LocalModel, text: &str, max_new_tokens: u32) -> Result<Self, ModelError> {
+        Ok(Self {
+            prompt: model.chat(&[ChatMessage::new("user", text)])?,
+            max_new_tokens,
+            sampling: Sampling::default(),
+            logprobs: None,
+            terms: Terms::default(),
+        })
+    }
 }
 
 /// Takes what the payer must know of channels, records and fees, whichever question brought it up.
@@ -112,6 +131,30 @@ impl Asker {
         let router = Router::start(sessions).map_err(SessionError::from)?;
         let pool = Arc::new(ChannelPool::new(payer.clone(), store.clone(), deposits));
         Ok(Self { payer, store, pool, router, notices })
+    }
+
+    /// Starts one payer's network for one question at a time, with the database at `store`, which
+    /// is made if there is none. Deposits last for one session; notices go to the log.
+    ///
+    /// # Errors
+    /// [`AskError`] if the database cannot be opened or the network does not start.
+    pub fn open(payer: Payer, store: &Path) -> Result<Self, AskError> {
+        let store = Store::open(store).map_err(SessionError::from)?;
+        Self::start(payer, Arc::new(store), 1, Deposits::ONE, Box::new(|_| {}))
+    }
+
+    /// Asks `question` of the market as it is final now, and returns when the whole answer is there.
+    ///
+    /// # Errors
+    /// [`AskError`]; what was promised until then is on disk.
+    pub async fn complete(
+        &self,
+        model: &LocalModel,
+        question: &Question,
+    ) -> Result<Answer, AskError> {
+        let view = self.chain().at_finalized().await?;
+        let mut ignore = |_: Event<'_>| ControlFlow::Continue(());
+        self.ask(model, &view, question, Interrupt::default(), &mut ignore).await
     }
 
     /// The chain.

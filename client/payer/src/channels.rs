@@ -22,14 +22,14 @@ pub(crate) use pool::{ChannelPool, Claim, LaneGuard, Lease};
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
-use mica_chain::{AccountId, Call, Chain, ReadError, SubmitError, Submitted, Until};
+use mica_chain::{AccountId, Call, Chain, ConnectError, ReadError, SubmitError, Submitted, Until};
 use mica_primitives::{Balance, BlockNumber, Channel, ChannelId, ChannelState, PublicKey};
 use mica_protocol::channel::{ChannelFacts, LeaseError, PayerLedger};
 use tokio::time::Instant;
 
 use crate::funds::Shortfall;
 use crate::store::{Store, StoreError};
-use mica_wallet::{AccountKey, UnlockError};
+use mica_wallet::{AccountKey, Secret, UnlockError};
 
 /// What the account's key is asked for.
 const OPENING: &str = "opening or topping up channels";
@@ -137,6 +137,18 @@ pub struct Need {
 }
 
 impl Payer {
+    /// The payer of `secret` on the chain of the node at `url`.
+    ///
+    /// # Errors
+    /// [`ConnectError`] if the node does not answer or is no Mica node.
+    pub async fn connect(url: &str, secret: &Secret) -> Result<Self, ConnectError> {
+        Ok(Self {
+            chain: Chain::connect(url).await?,
+            account: secret.account().clone().into(),
+            signer: secret.channel_signer(),
+        })
+    }
+
     /// The account that pays.
     pub fn id(&self) -> AccountId {
         self.account.account()

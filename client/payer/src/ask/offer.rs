@@ -9,10 +9,10 @@ use mica_protocol::{SessionSpec, payer::PlanError, session::EndIds};
 
 use super::{AskError, Question, subscribe};
 use crate::channels::Need;
-use crate::market::{ChosenPath, ChosenStage, ModelSnapshot, choose};
+use crate::market::{self, ChosenPath, ChosenStage, ModelSnapshot, Quotes, choose};
 use crate::model::LocalModel;
 use crate::router::Router;
-use crate::session::{self, Quotes, SessionError};
+use crate::session::SessionError;
 
 /// Longest wait for quotes.
 const QUOTE_PATIENCE: Duration = Duration::from_secs(10);
@@ -41,7 +41,7 @@ pub async fn quotes(
 ) -> Result<Quotes, AskError> {
     let mut subscription = subscribe(router)?;
     let mut quotes =
-        session::collect_quotes(&mut subscription, snapshot, &chain.genesis_hash(), QUOTE_PATIENCE)
+        market::collect_quotes(&mut subscription, snapshot, &chain.genesis_hash(), QUOTE_PATIENCE)
             .await;
     quotes.hold_to_list_prices(snapshot, chain).await?;
     Ok(quotes)

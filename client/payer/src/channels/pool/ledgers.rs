@@ -124,7 +124,7 @@ mod tests {
 
     use super::*;
 
-    const PAYEE: AccountId = AccountId([7; 32]);
+    const PAYEE: [u8; 32] = [7; 32];
 
     fn with_channel(deposit: Balance) -> Ledgers {
         let key = SigningKey::from_bytes(&[1; 32]);
@@ -137,12 +137,12 @@ mod tests {
         };
         let ledger = PayerLedger::new([3; 32], key, facts).expect("our own key");
         let mut ledgers = Ledgers { is_fresh: true, ..Ledgers::default() };
-        ledgers.open.insert(ChannelId([2; 32]), OpenChannel::new(PAYEE, ledger));
+        ledgers.open.insert(ChannelId([2; 32]), OpenChannel::new(PAYEE.into(), ledger));
         ledgers
     }
 
-    fn need(payee: AccountId, budget: Balance) -> Need {
-        Need { payee, peer: [0; 32], budget }
+    fn need(payee: [u8; 32], budget: Balance) -> Need {
+        Need { payee: payee.into(), peer: [0; 32], budget }
     }
 
     #[test]
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn needs_are_met_all_or_not_at_all() {
         let mut ledgers = with_channel(100);
-        let stranger = need(AccountId([8; 32]), 1);
+        let stranger = need([8; 32], 1);
         assert!(ledgers.lease(&[need(PAYEE, 60), stranger]).is_none());
         let open = &ledgers.open[&ChannelId([2; 32])];
         assert_eq!((open.leased, open.ledger.free()), (0, 100), "nothing is kept of half a path");

@@ -1,4 +1,4 @@
-//! Live offers: the price that holds now, and whether a worker answers at all.
+//! Live quotes: the price that holds now, and whether a worker answers at all.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use mica_protocol::{
 use rand::RngCore;
 use tokio::time::Instant;
 
-use crate::market::{MarketError, ModelSnapshot, WorkerSnapshot};
+use super::{MarketError, ModelSnapshot, WorkerSnapshot};
 use crate::router::Subscription;
 
 /// Most workers that are asked.
@@ -45,7 +45,7 @@ impl Quotes {
 
     /// Which workers of `snapshot` could not be reached, where and why, for people; empty if all
     /// could.
-    pub fn absent(&self, snapshot: &ModelSnapshot) -> String {
+    pub(crate) fn absent(&self, snapshot: &ModelSnapshot) -> String {
         let absent = snapshot.workers.iter().filter_map(|worker| {
             let reason = self.unreachable.get(&worker.record.peer)?;
             let addresses = addresses(worker).join(", ");
