@@ -27,6 +27,8 @@ mod recovery;
 mod refusals;
 #[path = "network/registry.rs"]
 mod registry;
+#[path = "network/sdk.rs"]
+mod sdk;
 #[path = "network/splits.rs"]
 mod splits;
 #[path = "network/stages.rs"]

@@ -27,6 +27,7 @@ use crate::doctor::MAX_UNFINAL_BLOCKS;
 use crate::error::CommandError;
 use crate::home::Home;
 use crate::output::Output;
+use crate::password_prompt;
 use crate::progress::Progress;
 use mica_payer::ask::Notices;
 use mica_payer::channels::Payer;
@@ -91,7 +92,7 @@ impl Context {
 
     /// Where the wallet's password comes from.
     pub fn passwords(&self) -> PasswordSource {
-        PasswordSource::from_environment(PasswordRole::Wallet, self.settings.password_file.clone())
+        password_prompt::source(PasswordRole::Wallet, self.settings.password_file.clone())
     }
 
     /// Whether questions are answered already.

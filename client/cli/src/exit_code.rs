@@ -175,7 +175,7 @@ impl Classified for ChannelError {
             Self::Locked(_) => ErrorClass::Wallet,
             Self::Read(_)
             | Self::NotThere(_)
-            | Self::Anew
+            | Self::ChainRestarted
             | Self::OtherChain { .. }
             | Self::NothingFinal { .. } => ErrorClass::Node,
             Self::StillOpen { .. } | Self::Ledger(_) => ErrorClass::Refused,

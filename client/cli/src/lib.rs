@@ -17,6 +17,7 @@ pub mod error;
 pub mod exit_code;
 pub mod home;
 pub mod output;
+pub mod password_prompt;
 pub mod progress;
 pub mod render;
 pub mod terms;

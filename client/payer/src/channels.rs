@@ -8,27 +8,28 @@
 //! **When the database is older than the promises** (a backup put back, a file deleted, the wallet
 //! under a second home folder) workers refuse the next voucher and show what they hold. It proves
 //! itself by our own signature, so it is written down and counts, and the session goes on in
-//! another lane. **When the chain is not the one of the records** ([`compare`]) they are put aside.
+//! another lane. **When the chain is not the one of the records** ([`compare_chain`]) they are put aside.
 
 mod notices;
 mod origin;
 mod pool;
 
-pub use notices::Told;
-pub use origin::{Began, compare};
-pub use pool::{ChannelPool, Deposits, HeldLanes, Leases};
+pub(crate) use notices::NoticeFilter;
+pub use origin::{ChainComparison, compare_chain};
+pub use pool::Deposits;
+pub(crate) use pool::{ChannelPool, Claim, LaneGuard, Lease};
 
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
-use mica_chain::{AccountId, Call, Chain, ReadError, SubmitError, Submitted, Until};
+use mica_chain::{AccountId, Call, Chain, ConnectError, ReadError, SubmitError, Submitted, Until};
 use mica_primitives::{Balance, BlockNumber, Channel, ChannelId, ChannelState, PublicKey};
 use mica_protocol::channel::{ChannelFacts, LeaseError, PayerLedger};
 use tokio::time::Instant;
 
 use crate::funds::Shortfall;
 use crate::store::{Store, StoreError};
-use mica_wallet::{AccountKey, UnlockError};
+use mica_wallet::{AccountKey, Secret, UnlockError};
 
 /// What the account's key is asked for.
 const OPENING: &str = "opening or topping up channels";
@@ -49,7 +50,7 @@ pub enum ChannelError {
     NotThere(String),
     /// The chain began anew while something was paid on the one before.
     #[error("the chain began anew, and what ran on the one before is over: run the command again")]
-    Anew,
+    ChainRestarted,
     /// The node has changed its chain while this program ran.
     #[error(
         "the node at {url} is on another chain now (genesis 0x{found}): start this program again"
@@ -115,7 +116,7 @@ pub struct Payer {
 
 /// Channels that are gone.
 #[derive(Clone, Debug)]
-pub struct Gone {
+pub struct ClosedChannels {
     /// The extrinsics that it took here.
     pub finished: Vec<Submitted>,
     /// Fees of extrinsics for which a payee was faster, base units.
@@ -136,6 +137,18 @@ pub struct Need {
 }
 
 impl Payer {
+    /// The payer of `secret` on the chain of the node at `url`.
+    ///
+    /// # Errors
+    /// [`ConnectError`] if the node does not answer or is no Mica node.
+    pub async fn connect(url: &str, secret: &Secret) -> Result<Self, ConnectError> {
+        Ok(Self {
+            chain: Chain::connect(url).await?,
+            account: secret.account().clone().into(),
+            signer: secret.channel_signer(),
+        })
+    }
+
     /// The account that pays.
     pub fn id(&self) -> AccountId {
         self.account.account()
@@ -212,7 +225,7 @@ impl Payer {
         &self,
         channels: &[ChannelId],
         patience: Duration,
-    ) -> Result<Gone, ChannelError> {
+    ) -> Result<ClosedChannels, ChannelError> {
         let deadline = Instant::now() + patience;
         let (mut finished, mut lost) = (Vec::new(), 0 as Balance);
         loop {
@@ -229,7 +242,7 @@ impl Payer {
                 }
             }
             if left == 0 {
-                return Ok(Gone { finished, lost, block: view.number() });
+                return Ok(ClosedChannels { finished, lost, block: view.number() });
             }
             if Instant::now() >= deadline {
                 return Err(ChannelError::StillOpen { left, seconds: patience.as_secs(), ends });

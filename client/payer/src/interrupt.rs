@@ -2,8 +2,9 @@
 
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-/// What the user wants by now. Clones see the same.
-#[derive(Clone, Debug)]
+/// What the user wants by now. Clones see the same; a new one that nobody cancels lets everything
+/// run to its end.
+#[derive(Clone, Debug, Default)]
 pub struct Interrupt {
     /// Cancelled by the first signal.
     pub finish: CancellationToken,
@@ -17,7 +18,7 @@ impl Interrupt {
     /// A system that lets nobody listen leaves the signals at their default, which ends the
     /// program.
     pub fn listen() -> (Self, AbortOnDropHandle<()>) {
-        let interrupt = Self { finish: CancellationToken::new(), stop: CancellationToken::new() };
+        let interrupt = Self::default();
         let Self { finish, stop } = interrupt.clone();
         let task = tokio::spawn(async move {
             for token in [finish, stop] {

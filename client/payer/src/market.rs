@@ -1,9 +1,14 @@
 //! The market as a payer sees it: who serves which layers of which model at what price, and the
 //! best path through it.
 
-mod route;
 mod snapshot;
 
+mod quotes;
+
+mod route;
+
+pub use quotes::Quotes;
+pub(crate) use quotes::collect_quotes;
 pub use route::{ChosenPath, ChosenStage, choose};
 pub use snapshot::{ModelSnapshot, WorkerSnapshot, gaps};
 

@@ -1,4 +1,4 @@
-//! One paid prompt: quotes, a session over the path, and what is left of it on disk.
+//! One paid prompt: a session over the path, and what is left of it on disk.
 //!
 //! [`mica_protocol::payer::PayerSession`] decides; this module only moves bytes between it, the
 //! network and the [`crate::store`], in the order in which it is told. What must be remembered is
@@ -6,10 +6,12 @@
 
 mod drive;
 mod ledger_writer;
-mod quotes;
+mod plan;
 
-pub use drive::{Conversation, Outcome, drive};
-pub use quotes::{Quotes, collect};
+pub use crate::market::Quotes;
+pub use drive::Outcome;
+pub(crate) use drive::{Conversation, Ended, TokenSink, drive};
+pub(crate) use plan::SessionDraft;
 
 use mica_net::{SendError, StartError};
 use mica_protocol::{channel::LeaseError, payer::PlanError, payer::SessionFailure};

@@ -13,6 +13,10 @@
 //! Limits: this shows that the workers agree with each other and with the tokens. That the
 //! arithmetic is right is for audits.
 
+mod stored;
+
+pub use stored::{StoredError, VerifiedStage, stored};
+
 use mica_primitives::{Hash32, Receipt, ReceiptTree};
 use mica_protocol::{
     SessionId, StageNumber,

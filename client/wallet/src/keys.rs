@@ -13,6 +13,10 @@ const CHANNEL_SIGNER_CONTEXT: &str = "mica/channel-signer/v1";
 /// holds.
 const ACCOUNT_CHANNEL_SIGNER_CONTEXT: &str = "mica/channel-signer/account/v1";
 
+/// What the well-known accounts of development chains are derived from.
+const DEVELOPMENT_PHRASE: &str =
+    "bottom drive obey lake curtain smoke basket hold race lonely fit walk";
+
 /// How a derivation path is read: [`DerivationPath::from_str`](std::str::FromStr::from_str) or
 /// [`DerivationPath::as_subkey`].
 pub type PathReader = fn(&str) -> Result<DerivationPath, PathError>;
@@ -142,6 +146,20 @@ impl Secret {
     /// [`PhraseError`] says which part is wrong.
     pub fn from_text(text: &str) -> Result<Self, PhraseError> {
         Self::from_text_with(text, str::parse)
+    }
+
+    /// As [`Self::from_text`]; a path alone (`//Alice`) starts from the phrase of development
+    /// chains, which everybody knows.
+    ///
+    /// # Errors
+    /// As [`Self::from_text`].
+    pub fn from_suri(text: &str) -> Result<Self, PhraseError> {
+        match text.trim() {
+            path if path.starts_with('/') => {
+                Self::from_text(&format!("{DEVELOPMENT_PHRASE}{path}"))
+            }
+            text => Self::from_text(text),
+        }
     }
 
     /// The same; `read` reads the path.

@@ -13,15 +13,19 @@
 //! follow the phrase.
 #![forbid(unsafe_code)]
 
-mod account_key;
 pub mod files;
+
 mod keys;
 mod keystore;
-pub mod message;
 mod password;
 pub mod polkadot_js;
+
+mod account_key;
+pub mod message;
 
 pub use account_key::{AccountKey, UnlockError};
 pub use keys::{PathReader, PhraseError, Secret, SecretKind, WordCount};
 pub use keystore::{KdfCost, Keystore, KeystoreError, NamedWallet, WalletFile};
-pub use password::{MIN_PASSWORD_CHARS, Password, PasswordError, PasswordRole, PasswordSource};
+pub use password::{
+    MIN_PASSWORD_CHARS, Password, PasswordError, PasswordPrompt, PasswordRole, PasswordSource,
+};

@@ -1,7 +1,6 @@
-//! Where a password comes from: a file, the environment, or the person at the terminal. Never the
-//! command line, which others see.
+//! Where a password comes from: a file, the environment, or a person who is asked. Never the command
+//! line, which others see.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use zeroize::Zeroizing;
@@ -77,16 +76,29 @@ pub enum PasswordError {
     TooShort,
 }
 
+/// Asks a person for passwords.
+pub trait PasswordPrompt: Send + Sync {
+    /// Whether there is anybody to ask.
+    fn is_available(&self) -> bool;
+
+    /// The answer to `question`, which is not shown while it is typed.
+    ///
+    /// # Errors
+    /// What the system says if the answer cannot be read.
+    fn ask(&self, question: &str) -> std::io::Result<String>;
+}
+
 /// Where to look for the password. Its `Debug` shows no password.
 #[derive(Clone, Default)]
 pub struct PasswordSource {
     role: PasswordRole,
     file: Option<PathBuf>,
     variable: Option<Zeroizing<String>>,
+    prompt: Option<&'static dyn PasswordPrompt>,
 }
 
 impl PasswordSource {
-    /// The first line of `file`, or the role's variable, or the terminal.
+    /// The first line of `file`, or the role's variable.
     pub fn from_environment(role: PasswordRole, file: Option<PathBuf>) -> Self {
         Self {
             role,
@@ -95,7 +107,18 @@ impl PasswordSource {
                 .ok()
                 .filter(|text| !text.is_empty())
                 .map(Zeroizing::new),
+            prompt: None,
         }
+    }
+
+    /// The same; where neither is given, `prompt` asks.
+    pub fn or_ask(self, prompt: &'static dyn PasswordPrompt) -> Self {
+        Self { prompt: Some(prompt), ..self }
+    }
+
+    /// Who asks, if there is anybody to ask.
+    fn available_prompt(&self) -> Option<&'static dyn PasswordPrompt> {
+        self.prompt.filter(|prompt| prompt.is_available())
     }
 
     /// The password of an existing wallet.
@@ -117,7 +140,7 @@ impl PasswordSource {
         }
     }
 
-    /// A password for a new wallet; asked for twice at the terminal.
+    /// A password for a new wallet; a person is asked for it twice.
     ///
     /// # Errors
     /// [`PasswordError`] if no source has one, or it is too short, or the two differ.
@@ -125,7 +148,7 @@ impl PasswordSource {
         self.fresh(&format!("wallet '{wallet}'"))
     }
 
-    /// A new password for `what`; asked for twice at the terminal.
+    /// A new password for `what`; a person is asked for it twice.
     ///
     /// # Errors
     /// [`PasswordError`] if no source has one, or it is too short, or the two differ.
@@ -154,7 +177,7 @@ impl PasswordSource {
         match (&self.file, &self.variable) {
             (Some(_), _) => Some(self.role.flag()),
             (None, Some(_)) => Some(self.role.variable()),
-            (None, None) => std::io::stdin().is_terminal().then_some("terminal"),
+            (None, None) => self.available_prompt().map(|_| "terminal"),
         }
     }
 
@@ -173,12 +196,11 @@ impl PasswordSource {
     }
 
     fn prompt(&self, what: &str, question: &str) -> Result<Password, PasswordError> {
-        if !std::io::stdin().is_terminal() {
+        let Some(prompt) = self.available_prompt() else {
             return Err(PasswordError::NoTerminal { what: what.into(), role: self.role });
-        }
-        rpassword::prompt_password(question)
-            .map(|text| Password(Zeroizing::new(text)))
-            .map_err(PasswordError::Terminal)
+        };
+        let text = prompt.ask(question).map_err(PasswordError::Terminal)?;
+        Ok(Password(Zeroizing::new(text)))
     }
 }
 
@@ -209,6 +231,7 @@ mod tests {
             role: PasswordRole::Wallet,
             file,
             variable: variable.map(|text| Zeroizing::new(text.to_owned())),
+            prompt: None,
         }
     }
 
@@ -244,6 +267,31 @@ mod tests {
             source(None, Some("short")).new_wallet("w"),
             Err(PasswordError::TooShort)
         ));
+    }
+
+    /// Answers every question with its own length, so that no two answers are the same.
+    struct Typist;
+
+    impl PasswordPrompt for Typist {
+        fn is_available(&self) -> bool {
+            true
+        }
+
+        fn ask(&self, question: &str) -> std::io::Result<String> {
+            Ok(format!("{:08}", question.len()))
+        }
+    }
+
+    #[test]
+    fn a_person_is_asked_last_and_twice_for_a_new_password() {
+        let asking = source(None, None).or_ask(&Typist);
+        assert_eq!(asking.origin(), Some("terminal"));
+        assert_eq!(asking.existing("w").expect("typed").as_bytes(), b"00000024");
+        assert!(matches!(asking.new_wallet("w"), Err(PasswordError::Differ)));
+        let given = source(None, Some("from the variable")).or_ask(&Typist);
+        assert_eq!(given.existing("w").expect("given").as_bytes(), b"from the variable");
+        let nobody = source(None, None);
+        assert!(matches!(nobody.existing("w"), Err(PasswordError::NoTerminal { .. })));
     }
 
     #[test]

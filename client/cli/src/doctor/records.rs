@@ -6,7 +6,7 @@ use mica_protocol::channel::PayerLaneRecord;
 
 use super::Finding;
 use crate::commands::Context;
-use mica_payer::channels::{Began, compare};
+use mica_payer::channels::{ChainComparison, compare_chain};
 use mica_payer::store::{Store, StoreError};
 
 /// What learns everything again that records do not know.
@@ -26,9 +26,9 @@ pub async fn all(
     };
     let mut findings = Vec::new();
     if let Some(store) = &store {
-        match compare(chain, store).await {
-            Ok(Began::Same | Began::Unknown(_)) => {}
-            Ok(Began::Anew { .. }) => {
+        match compare_chain(chain, store).await {
+            Ok(ChainComparison::Same | ChainComparison::Unknown(_)) => {}
+            Ok(ChainComparison::Restarted { .. }) => {
                 let found = "they are of a chain before this one, which began anew: the next \
                              prompt puts them aside";
                 return Ok(vec![Finding::note("records", found, LEARN)]);

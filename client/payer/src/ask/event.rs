@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use mica_primitives::BlockNumber;
 
 use super::ScoredToken;
-use crate::{market::ChosenPath, session::Quotes};
+use crate::market::{ChosenPath, Quotes};
 
 /// Something that happened, in this order: quotes, path, channels, tokens and text, the end.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@
 //! session), to one whose database is older than its promises, and after a power cut at either
 //! side. Nothing was computed and nothing promised for work until then.
 //!
-//! A worker may lie, so each question takes a bounded number of lane_retries: every one costs a round
+//! A worker may lie, so each question takes a bounded number of retries: every one costs a round
 //! trip and no money. A lane that is given up for good is one whose receipts differ, so a liar
 //! wears out a channel to itself; that costs it its own customers.
 
@@ -14,20 +14,20 @@ use std::sync::Arc;
 use mica_primitives::{ChannelId, LaneId};
 use mica_protocol::FaultCode;
 
-use crate::channels::{ChannelPool, HeldLanes};
+use crate::channels::{ChannelPool, LaneGuard};
 use crate::session::Outcome;
 use crate::store::StoreError;
 
-/// Most lane_retries of one question.
-const MOST: usize = 6;
+/// Most retries of one question.
+const MAX_RETRIES: usize = 6;
 
-/// The lane_retries of one question. Lanes that were refused come back when this goes.
+/// The retries of one question. Lanes that were refused come back when this goes.
 #[derive(Default)]
 pub(super) struct LaneRetries {
     taken: usize,
     /// Whether the chain was asked again for the sake of a channel.
     has_asked: bool,
-    held: Vec<HeldLanes>,
+    excluded: Vec<LaneGuard>,
 }
 
 /// What may help against a refusal.
@@ -72,7 +72,7 @@ impl LaneRetries {
         if outcome.to_ready.is_some()
             || report.paid() > 0
             || Remedy::of(failure.code).is_none()
-            || self.taken == MOST
+            || self.taken == MAX_RETRIES
         {
             return Ok(false);
         }
@@ -82,12 +82,12 @@ impl LaneRetries {
         });
         let refused: Vec<(Remedy, ChannelId, LaneId, u64)> = refused.collect();
         let asks = refused.iter().any(|(remedy, ..)| *remedy == Remedy::AskChain);
-        let is_in_vain = |remedy: Remedy| match remedy {
+        let is_hopeless = |remedy: Remedy| match remedy {
             Remedy::Count => outcome.adopted == 0,
             Remedy::AskChain => self.has_asked,
             Remedy::OtherLane | Remedy::Retire => false,
         };
-        if refused.is_empty() || refused.iter().any(|(remedy, ..)| is_in_vain(*remedy)) {
+        if refused.is_empty() || refused.iter().any(|(remedy, ..)| is_hopeless(*remedy)) {
             return Ok(false);
         }
         tracing::debug!(code = %failure.code, text = failure.text, "a worker did not take a lane: another one is tried");
@@ -103,8 +103,9 @@ impl LaneRetries {
         let lanes = refused
             .iter()
             .filter(|(remedy, ..)| matches!(remedy, Remedy::OtherLane | Remedy::Retire));
-        self.held
-            .push(pool.hold_lanes(lanes.map(|(_, channel, lane, _)| (*channel, *lane)).collect()));
+        self.excluded.push(
+            pool.exclude_lanes(lanes.map(|(_, channel, lane, _)| (*channel, *lane)).collect()),
+        );
         Ok(true)
     }
 }

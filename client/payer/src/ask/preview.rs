@@ -4,8 +4,8 @@
 use mica_chain::View;
 use mica_primitives::Balance;
 
-use super::{AskError, Asker, Event, Listener, Question, go_on, offer};
-use crate::channels::Told;
+use super::{AskError, Asker, Event, Listener, Question, offer, unless_broken};
+use crate::channels::NoticeFilter;
 use crate::interrupt::Interrupt;
 use crate::market::{ChosenPath, ModelSnapshot};
 use crate::model::LocalModel;
@@ -37,15 +37,15 @@ impl Asker {
         listener: &mut dyn Listener,
     ) -> Result<AskPreview, AskError> {
         let snapshot = ModelSnapshot::read(view, model.id()).await?;
-        go_on(listener.on(Event::AskingForQuotes))?;
+        unless_broken(listener.on(Event::AskingForQuotes))?;
         let quotes = tokio::select! {
             quotes = self.quotes(&snapshot) => quotes?,
             () = interrupt.finish.cancelled() => return Err(SessionError::Interrupted.into()),
         };
-        go_on(listener.on(Event::Quoted(&quotes)))?;
+        unless_broken(listener.on(Event::Quoted(&quotes)))?;
         let offer = offer(model, &snapshot, &quotes, question)?;
         let missing = self.pool.missing(&offer.needs).await;
-        self.tell(Told::ButPromises);
+        self.report_notices(NoticeFilter::WithoutRecovered);
         let missing = missing.map_err(SessionError::from)?;
         let moved = Moved { sent: 0, locked: missing.deposits };
         let channels =

@@ -7,12 +7,12 @@ use mica_primitives::{Balance, ChannelId};
 
 use crate::store::Aside;
 
-/// What is told at a moment.
+/// Which notices are wanted at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub(crate) enum NoticeFilter {
     /// Everything but promises that were learnt: a session is about to be opened, and may bring
     /// more of them.
-    ButPromises,
+    WithoutRecovered,
     /// Everything.
     All,
 }
@@ -24,12 +24,12 @@ pub(super) struct Notices {
     /// Base units that workers showed and that were not remembered.
     recovered: Balance,
     /// Channels of which it was told that they take no more sessions.
-    spent: BTreeSet<ChannelId>,
+    exhausted: BTreeSet<ChannelId>,
 }
 
 impl Notices {
     /// The chain began anew.
-    pub(super) fn anew(&mut self, aside: &Aside) {
+    pub(super) fn chain_restarted(&mut self, aside: &Aside) {
         let Aside { channels, sessions, path } = aside;
         self.lines.push(format!(
             "the chain began anew: the records of {channels} channels and {sessions} sessions on \
@@ -44,8 +44,8 @@ impl Notices {
     }
 
     /// No lane of a channel can be used any more.
-    pub(super) fn spent(&mut self, channel: ChannelId, payee: AccountId) {
-        if self.spent.insert(channel) {
+    pub(super) fn exhausted(&mut self, channel: ChannelId, payee: AccountId) {
+        if self.exhausted.insert(channel) {
             self.lines.push(format!(
                 "channel {channel} to {payee} takes no more sessions, because the records of all \
                  its lanes are lost: `mica channel close {channel}` brings back what is left in it"
@@ -55,11 +55,11 @@ impl Notices {
 
     /// What is to be told now; of promises only if no more of them can come, so that they are told
     /// in one sum.
-    pub(super) fn take(&mut self, told: Told) -> Vec<String> {
+    pub(super) fn take(&mut self, filter: NoticeFilter) -> Vec<String> {
         let mut lines = std::mem::take(&mut self.lines);
-        let recovered = match told {
-            Told::ButPromises => 0,
-            Told::All => std::mem::take(&mut self.recovered),
+        let recovered = match filter {
+            NoticeFilter::WithoutRecovered => 0,
+            NoticeFilter::All => std::mem::take(&mut self.recovered),
         };
         if recovered > 0 {
             lines.push(format!(

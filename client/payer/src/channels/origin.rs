@@ -15,18 +15,18 @@ use crate::store::Store;
 
 /// Longest wait for the first final block of a chain of which there are records.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Pause between two looks.
+/// Pause between two polls.
 const POLL: Duration = Duration::from_millis(500);
 
 /// What a comparison came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Began {
+pub enum ChainComparison {
     /// It is the chain of the records, or nothing tells otherwise.
     Same,
     /// It is not known here yet; this is its first block.
     Unknown(Hash32),
     /// It began anew.
-    Anew {
+    Restarted {
         /// Hash of the first block that the records go with.
         old: Hash32,
         /// Hash of the first block now.
@@ -38,7 +38,7 @@ pub enum Began {
 ///
 /// # Errors
 /// [`ChannelError::OtherChain`], [`ChannelError::NothingFinal`], or what chain and database say.
-pub async fn compare(chain: &Chain, store: &Store) -> Result<Began, ChannelError> {
+pub async fn compare_chain(chain: &Chain, store: &Store) -> Result<ChainComparison, ChannelError> {
     let genesis = chain.genesis_hash();
     let known = ChainOrigin { genesis, first_block: store.first_block(genesis)? };
     let found = find(chain, known.first_block.is_some()).await?;
@@ -49,9 +49,11 @@ pub async fn compare(chain: &Chain, store: &Store) -> Result<Began, ChannelError
         });
     }
     Ok(match (known.first_block, found.first_block) {
-        (Some(old), Some(new)) if known.differs_from(&found) => Began::Anew { old, new },
-        (None, Some(new)) => Began::Unknown(new),
-        _ => Began::Same,
+        (Some(old), Some(new)) if known.differs_from(&found) => {
+            ChainComparison::Restarted { old, new }
+        }
+        (None, Some(new)) => ChainComparison::Unknown(new),
+        _ => ChainComparison::Same,
     })
 }
 

@@ -12,8 +12,7 @@ use mica_protocol::{
 
 use crate::terms::Terms;
 
-use super::{MarketError, ModelSnapshot, WorkerSnapshot};
-use crate::session::Quotes;
+use super::{MarketError, ModelSnapshot, Quotes, WorkerSnapshot};
 
 /// What one more stage costs besides its computation, µs: measured in Petals (18 ms), and the
 /// largest single effect on a path.

@@ -8,42 +8,48 @@ use mica_net::{Alarm, NetEvent};
 use mica_primitives::{BlockNumber, PublicKey, Redeem, WorkerAddresses};
 use mica_protocol::{
     Message, Now,
-    channel::Adopted,
-    payer::{PayerInput, PayerOutput, PayerSession, SessionPlan, SessionReport},
+    channel::{Adopted, PayerLaneRecord},
+    payer::{PayerInput, PayerOutput, PayerSession, SessionReport},
     probability::LogProbabilities,
     session::StopReason,
 };
 use tokio::time::{Duration, Instant};
-use tokio_util::sync::CancellationToken;
 
-use super::{SessionError, ledger_writer::LedgerWriter};
-use crate::channels::{ChannelError, Leases};
+use super::{SessionError, ledger_writer::LedgerWriter, plan::SessionDraft};
+use crate::channels::{ChannelError, Claim, Lease};
+use crate::interrupt::Interrupt;
 use crate::router::Subscription;
 use crate::store::{Change, SessionRecord, Store};
 
 /// Longest sleep without a deadline from the session; only keeps the loop from sleeping for ever.
 const IDLE: Duration = Duration::from_secs(60);
 
+/// Takes the tokens of an answer as they come.
+pub(crate) trait TokenSink: Send {
+    /// Takes note of a token, with how likely it was if the session asked, and of whether it is the
+    /// last one. `Break` asks the session to end.
+    fn token(
+        &mut self,
+        id: u32,
+        likely: Option<LogProbabilities>,
+        stop: Option<StopReason>,
+    ) -> ControlFlow<()>;
+}
+
 /// What a session is given to work with.
-pub struct Conversation<'a> {
+pub(crate) struct Conversation<'a> {
     /// The network, which listens to the session and to the peers of the path.
-    pub subscription: &'a mut Subscription,
+    pub(crate) subscription: Subscription,
     /// The payer's database.
-    pub store: &'a Store,
-    /// The stages' lanes; they are given back at the end.
-    pub leases: &'a mut Leases,
+    pub(crate) store: &'a Store,
     /// What else must be on disk before anything is promised.
-    pub first: Vec<Change>,
+    pub(crate) first: Vec<Change>,
     /// Height of the best block when it began.
-    pub block: BlockNumber,
-    /// First: finish with the next token. Second: stop at once.
-    pub cancel: [CancellationToken; 2],
-    /// Told each token as it comes, with how likely it was if the plan asked; `Break` asks the
-    /// session to end.
-    pub on_token: &'a mut (
-                dyn FnMut(u32, Option<LogProbabilities>, Option<StopReason>) -> ControlFlow<()>
-                    + Send
-            ),
+    pub(crate) block: BlockNumber,
+    /// Finish: with the next token. Stop: at once.
+    pub(crate) interrupt: &'a Interrupt,
+    /// Who takes the tokens.
+    pub(crate) sink: &'a mut dyn TokenSink,
 }
 
 /// How it went, with the record that was kept.
@@ -60,33 +66,46 @@ pub struct Outcome {
     pub to_last_token: Option<Duration>,
     /// From the openings to the last confirmation.
     pub elapsed: Duration,
-    /// Promises that the workers showed and that were news here.
+    /// Promises that the workers showed and that were not known here.
     pub adopted: usize,
 }
 
-/// Runs `plan` to its end. `record` is kept on disk and follows the session.
-///
-/// # Errors
-/// [`SessionError::Plan`] before anything was sent, [`SessionError::Store`] if a promise could not
-/// be written (it was not sent then), [`SessionError::Interrupted`] at the second cancellation. A
-/// session that failed is no error here: see the report.
-pub async fn drive(
-    conversation: Conversation<'_>,
-    plan: SessionPlan,
-    record: SessionRecord,
-) -> Result<Outcome, SessionError> {
+/// A session that is over, and what it leaves of its lease.
+#[must_use]
+pub(crate) struct Ended {
+    /// How it went. [`SessionError::Plan`] before anything was sent, [`SessionError::Store`] if a
+    /// promise could not be written (it was not sent then), [`SessionError::Interrupted`] at the
+    /// second interruption. A session that failed is no error here: see the report.
+    pub(crate) outcome: Result<Outcome, SessionError>,
+    /// What is to be settled.
+    pub(crate) claim: Claim,
+    /// The lanes' last records.
+    pub(crate) records: Vec<PayerLaneRecord>,
+}
+
+/// Runs the session of `draft` on the lanes of `lease` to its end, and keeps its record on disk.
+pub(crate) async fn drive(
+    mut conversation: Conversation<'_>,
+    draft: &SessionDraft<'_>,
+    lease: Lease,
+) -> Ended {
+    let Lease { lanes, claim, .. } = lease;
     let mut writer = LedgerWriter::default();
-    for stage in &plan.stages {
-        let lane = stage.lane.record();
-        writer.limit(lane.channel, lane.lane, stage.lane.limit());
+    for lane in &lanes {
+        writer.limit(lane.record().channel, lane.record().lane, lane.limit());
     }
+    let unused = lanes.iter().map(|lane| lane.record().clone()).collect();
+    let record = draft.record(&lanes);
     let begun = Instant::now();
-    let now = Now::new(0, conversation.block);
-    let (session, outputs) = PayerSession::start(plan, now)?;
-    let mut conversation = conversation;
+    let (session, outputs) =
+        match PayerSession::start(draft.plan(lanes), Now::new(0, conversation.block)) {
+            Ok(started) => started,
+            Err(error) => return Ended { outcome: Err(error.into()), claim, records: unused },
+        };
     let pending = std::mem::take(&mut conversation.first);
     let mut driver = Driver {
         conversation,
+        claim,
         session,
         record,
         writer,
@@ -98,44 +117,11 @@ pub async fn drive(
         times: Times::default(),
         adopted: 0,
     };
-    let outcome = match driver.carry_out(outputs).await {
+    let ended = match driver.carry_out(outputs).await {
         Ok(()) => driver.run().await,
         Err(error) => Err(error),
     };
-    if outcome.is_err()
-        && let Err(error) = driver.close()
-    {
-        // The promises are on disk, as far as they were sent.
-        tracing::warn!(%error, "the last receipts of a session were not kept");
-    }
-    let Driver { conversation, session, record, times, adopted, .. } = driver;
-    match outcome {
-        Ok(report) => {
-            report
-                .stages
-                .iter()
-                .for_each(|stage| conversation.leases.give_back(stage.record.clone()));
-            let Times { ready, first_token, last_token } = times;
-            let elapsed = begun.elapsed();
-            let (to_ready, to_first_token, to_last_token) = (ready, first_token, last_token);
-            Ok(Outcome {
-                report,
-                record,
-                to_ready,
-                to_first_token,
-                to_last_token,
-                elapsed,
-                adopted,
-            })
-        }
-        Err(error) => {
-            session
-                .lane_records()
-                .into_iter()
-                .for_each(|record| conversation.leases.give_back(record));
-            Err(error)
-        }
-    }
+    driver.end(ended)
 }
 
 /// When things happened first or last, counted from the openings.
@@ -148,6 +134,7 @@ struct Times {
 
 struct Driver<'a> {
     conversation: Conversation<'a>,
+    claim: Claim,
     session: PayerSession,
     record: SessionRecord,
     writer: LedgerWriter,
@@ -178,7 +165,7 @@ impl Driver<'_> {
             let wake =
                 self.session.next_deadline_ms().map(|ms| self.begun + Duration::from_millis(ms));
             let wake = wake.unwrap_or_else(|| Instant::now() + IDLE);
-            let [finish, stop] = self.conversation.cancel.clone();
+            let Interrupt { finish, stop } = self.conversation.interrupt;
             tokio::select! {
                 event = self.conversation.subscription.events.recv() => match event {
                     Some(event) => self.inputs.extend(input_of(event)),
@@ -250,8 +237,8 @@ impl Driver<'_> {
         }
         let sent = self.send(messages).await;
         for (id, log_probabilities, stop) in tokens {
-            if (self.conversation.on_token)(id, log_probabilities, stop) == ControlFlow::Break(()) {
-                self.conversation.cancel[0].cancel();
+            if self.conversation.sink.token(id, log_probabilities, stop).is_break() {
+                self.conversation.interrupt.finish.cancel();
             }
         }
         sent
@@ -266,7 +253,7 @@ impl Driver<'_> {
             return;
         };
         let (channel, lane) = (held.voucher.channel, held.voucher.lane);
-        match self.conversation.leases.pool().adopt(held, own.lane) {
+        match self.claim.pool().adopt(held, own.lane) {
             Ok(Some(Adopted { record, is_retired, .. })) => {
                 self.adopted += 1;
                 self.is_urgent = true;
@@ -311,9 +298,34 @@ impl Driver<'_> {
         self.flush()
     }
 
+    /// What is left of the session once nothing more happens.
+    fn end(mut self, ended: Result<SessionReport, SessionError>) -> Ended {
+        if ended.is_err()
+            && let Err(error) = self.close()
+        {
+            // The promises are on disk, as far as they were sent.
+            tracing::warn!(%error, "the last receipts of a session were not kept");
+        }
+        let Self { claim, session, record, begun, times, adopted, .. } = self;
+        let records = match &ended {
+            Ok(report) => report.stages.iter().map(|stage| stage.record.clone()).collect(),
+            Err(_) => session.lane_records(),
+        };
+        let outcome = ended.map(|report| Outcome {
+            report,
+            record,
+            to_ready: times.ready,
+            to_first_token: times.first_token,
+            to_last_token: times.last_token,
+            elapsed: begun.elapsed(),
+            adopted,
+        });
+        Ended { outcome, claim, records }
+    }
+
     fn flush(&mut self) -> Result<(), SessionError> {
-        if self.conversation.leases.is_void() {
-            return Err(ChannelError::Anew.into());
+        if self.claim.is_void() {
+            return Err(ChannelError::ChainRestarted.into());
         }
         // Receipts are worth nothing without the tokens that they speak of.
         self.pending.push(Change::Session(self.record.clone().into()));

@@ -27,7 +27,7 @@ struct OnDisk {
 
 /// Decides which records must reach the disk.
 #[derive(Debug, Default)]
-pub struct LedgerWriter {
+pub(crate) struct LedgerWriter {
     on_disk: BTreeMap<(ChannelId, LaneId), OnDisk>,
     limits: BTreeMap<(ChannelId, LaneId), Balance>,
     /// Lanes whose payees hold more than this session knows of: what was written of them stands.
@@ -36,13 +36,13 @@ pub struct LedgerWriter {
 
 impl LedgerWriter {
     /// Notes the most that a lane may promise, so that writing ahead never goes beyond it.
-    pub fn limit(&mut self, channel: ChannelId, lane: LaneId, limit: Balance) {
+    pub(crate) fn limit(&mut self, channel: ChannelId, lane: LaneId, limit: Balance) {
         self.limits.insert((channel, lane), limit);
     }
 
     /// What must be written before `record` may be acted upon; nothing if the disk covers its
     /// promise already.
-    pub fn persist(
+    pub(crate) fn persist(
         &mut self,
         mut record: Box<PayerLaneRecord>,
         durability: Durability,
@@ -57,13 +57,13 @@ impl LedgerWriter {
     }
 
     /// Notes that a higher promise was written for a lane than this session's.
-    pub fn adopted(&mut self, channel: ChannelId, lane: LaneId) {
+    pub(crate) fn adopted(&mut self, channel: ChannelId, lane: LaneId) {
         self.adopted.insert((channel, lane));
     }
 
     /// What is to be written when nothing more will be promised on the lane: the disk may know
     /// fewer receipts than there are.
-    pub fn close(&mut self, mut record: Box<PayerLaneRecord>) -> Option<Change> {
+    pub(crate) fn close(&mut self, mut record: Box<PayerLaneRecord>) -> Option<Change> {
         if self.adopted.contains(&(record.channel, record.lane)) {
             return None;
         }

@@ -118,3 +118,17 @@ fn a_soft_step_has_the_same_channel_signer_each_time() {
     let read = || Secret::from_text(&format!("{DEVELOPMENT_PHRASE}//hard/soft")).expect("valid");
     assert_eq!(signer(&read()), signer(&read()));
 }
+
+#[test]
+fn a_path_alone_is_of_the_development_phrase() {
+    let alice = Secret::from_suri("//Alice").expect("a development account");
+    let known = Signer::from_suri("//Alice").expect("a development account");
+    assert_eq!(alice.account().account(), known.account());
+    let seed = format!("0x{}", "01".repeat(32));
+    let (one, other) = (Secret::from_suri(&seed), Secret::from_text(&seed));
+    assert_eq!(
+        one.expect("a seed").account().account(),
+        other.expect("a seed").account().account()
+    );
+    assert!(Secret::from_suri("no phrase").is_err());
+}

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::Context;
 use crate::error::CommandError;
-use mica_wallet::{PasswordRole, PasswordSource};
+use crate::password_prompt;
+use mica_wallet::PasswordRole;
 
 /// Options of `mica wallet change-password`.
 #[derive(Debug, Args)]
@@ -33,9 +34,8 @@ pub fn run(context: &Context, arguments: ChangePasswordArgs) -> Result<(), Comma
     let old = context.passwords().existing(&wallet)?;
     // A wrong password is told before anybody thinks of a new one.
     keystore.unlock(&wallet, &old)?;
-    let new =
-        PasswordSource::from_environment(PasswordRole::NewWallet, arguments.new_password_file)
-            .fresh(&format!("wallet '{wallet}'"))?;
+    let new = password_prompt::source(PasswordRole::NewWallet, arguments.new_password_file)
+        .fresh(&format!("wallet '{wallet}'"))?;
     keystore.change_password(&wallet, &old, &new)?;
     let changed = Changed { wallet, changed: true };
     Ok(context

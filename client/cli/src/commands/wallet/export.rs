@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use super::Context;
 use crate::error::CommandError;
+use crate::password_prompt;
 use mica_wallet::files;
-use mica_wallet::{PasswordRole, PasswordSource, polkadot_js};
+use mica_wallet::{PasswordRole, polkadot_js};
 
 /// Options of `mica wallet export`.
 #[derive(Debug, Args)]
@@ -60,7 +61,7 @@ pub fn run(context: &Context, arguments: &ExportArgs) -> Result<(), CommandError
     }
     let (_, signer) = context.unlock()?;
     let password =
-        PasswordSource::from_environment(PasswordRole::File, arguments.file_password_file.clone())
+        password_prompt::source(PasswordRole::File, arguments.file_password_file.clone())
             .fresh(&path.display().to_string())?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let json = polkadot_js::seal(

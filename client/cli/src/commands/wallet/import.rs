@@ -9,8 +9,9 @@ use zeroize::Zeroizing;
 
 use super::{Context, Made, create};
 use crate::error::CommandError;
+use crate::password_prompt;
 use mica_wallet::files;
-use mica_wallet::{PasswordRole, PasswordSource, PathReader, Secret, SecretKind, polkadot_js};
+use mica_wallet::{PasswordRole, PathReader, Secret, SecretKind, polkadot_js};
 
 /// Most bytes of a phrase with its path.
 const MAX_PHRASE_BYTES: u64 = 1024;
@@ -73,7 +74,7 @@ fn from_polkadot_js(path: &Path, password_file: Option<PathBuf>) -> Result<Secre
     let json = files::read_bounded(path, polkadot_js::MAX_FILE_BYTES)?;
     let heading = polkadot_js::heading(&json)?;
     let what = format!("{} (account {})", path.display(), heading.address);
-    let password = PasswordSource::from_environment(PasswordRole::File, password_file).of(&what)?;
+    let password = password_prompt::source(PasswordRole::File, password_file).of(&what)?;
     let key = polkadot_js::open(&json, &password)?;
     Ok(Secret::from_bytes(SecretKind::Key, key, DerivationPath::default())?)
 }

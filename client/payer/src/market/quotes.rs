@@ -1,4 +1,4 @@
-//! Live offers: the price that holds now, and whether a worker answers at all.
+//! Live quotes: the price that holds now, and whether a worker answers at all.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use mica_protocol::{
 use rand::RngCore;
 use tokio::time::Instant;
 
-use crate::market::{MarketError, ModelSnapshot, WorkerSnapshot};
+use super::{MarketError, ModelSnapshot, WorkerSnapshot};
 use crate::router::Subscription;
 
 /// Most workers that are asked.
-pub const MAX_ASKED: usize = 64;
+const MAX_ASKED: usize = 64;
 
 /// Most workers that are named as unreachable.
 const MAX_NAMED: usize = 4;
@@ -45,7 +45,7 @@ impl Quotes {
 
     /// Which workers of `snapshot` could not be reached, where and why, for people; empty if all
     /// could.
-    pub fn absent(&self, snapshot: &ModelSnapshot) -> String {
+    pub(crate) fn absent(&self, snapshot: &ModelSnapshot) -> String {
         let absent = snapshot.workers.iter().filter_map(|worker| {
             let reason = self.unreachable.get(&worker.record.peer)?;
             let addresses = addresses(worker).join(", ");
@@ -65,7 +65,7 @@ impl Quotes {
     ///
     /// # Errors
     /// [`MarketError`] if the chain cannot be read.
-    pub async fn hold_to_list_prices(
+    pub(crate) async fn hold_to_list_prices(
         &mut self,
         snapshot: &ModelSnapshot,
         chain: &Chain,
@@ -96,7 +96,7 @@ impl Quotes {
 
 /// Asks the live workers of `snapshot` (the first 64) and waits until all have answered or
 /// `patience` is over.
-pub async fn collect(
+pub(crate) async fn collect_quotes(
     subscription: &mut Subscription,
     snapshot: &ModelSnapshot,
     genesis: &Hash32,
@@ -144,7 +144,7 @@ pub async fn collect(
 }
 
 /// Where the worker says that it can be dialled.
-pub fn addresses(worker: &WorkerSnapshot) -> Vec<String> {
+fn addresses(worker: &WorkerSnapshot) -> Vec<String> {
     worker
         .record
         .addresses

@@ -1,0 +1,174 @@
+//! What the pool knows of its channels, behind one lock: ledgers, fees that wait for a session, and
+//! what the user is still to be told. No chain and no disk here.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use mica_chain::{AccountId, SubmitError, Submitted};
+use mica_primitives::{Balance, ChannelId, LaneId};
+use mica_protocol::channel::{PayerLane, PayerLaneRecord, PayerLedger};
+
+use super::super::{Need, notices::Notices};
+
+/// The channels of one payer.
+#[derive(Default)]
+pub(super) struct Ledgers {
+    pub(super) open: BTreeMap<ChannelId, OpenChannel>,
+    /// Whether the chain was read since something happened that may have changed it.
+    pub(super) is_fresh: bool,
+    /// Fees that no session has taken yet.
+    fees: Balance,
+    /// No top-up ahead before then.
+    pub(super) pause: Option<Instant>,
+    /// How often the chain began anew: leases of an earlier one are void.
+    pub(super) epoch: u64,
+    /// What the user is still to be told.
+    pub(super) notices: Notices,
+}
+
+pub(super) struct OpenChannel {
+    pub(super) payee: AccountId,
+    pub(super) ledger: PayerLedger,
+    /// Whether the database knows whose it is.
+    pub(super) is_recorded: bool,
+    /// Lanes that sessions hold.
+    pub(super) leased: usize,
+    /// The chain does not show it now; it stays while sessions hold lanes, so that none of them is
+    /// leased twice.
+    pub(super) is_gone: bool,
+}
+
+impl OpenChannel {
+    /// A channel of which no lane is leased.
+    pub(super) const fn new(payee: AccountId, ledger: PayerLedger) -> Self {
+        Self { payee, ledger, is_recorded: false, leased: 0, is_gone: false }
+    }
+
+    /// Whether sessions may pay `payee` on it.
+    pub(super) fn pays(&self, payee: AccountId) -> bool {
+        self.payee == payee && !self.is_gone
+    }
+
+    /// Whether the channel can take one more session, whatever is left in it.
+    pub(super) fn has_free_lane(&mut self) -> bool {
+        let lane = self.ledger.lease(0);
+        lane.is_ok_and(|lane| {
+            self.ledger.give_back(lane.record().clone());
+            true
+        })
+    }
+}
+
+impl Ledgers {
+    /// A lane with its whole budget for every need, in their order, or nothing.
+    pub(super) fn lease(&mut self, needs: &[Need]) -> Option<Vec<(ChannelId, PayerLane)>> {
+        let mut lanes: Vec<(ChannelId, PayerLane)> = Vec::with_capacity(needs.len());
+        for need in needs {
+            let mut candidates = self.open.iter_mut().filter(|(_, open)| open.pays(need.payee));
+            let found = candidates.find_map(|(id, open)| {
+                let lane = open.ledger.lease(need.budget).ok()?;
+                open.leased += 1;
+                Some((*id, lane))
+            });
+            let Some(leased) = found else {
+                // Unused lanes go back as they were.
+                for (_, lane) in lanes {
+                    self.give_back(lane.record().clone());
+                }
+                return None;
+            };
+            lanes.push(leased);
+        }
+        Some(lanes)
+    }
+
+    /// Holds a lane without a budget, if nobody has it.
+    pub(super) fn hold(&mut self, channel: ChannelId, lane: LaneId) -> bool {
+        let Some(open) = self.open.get_mut(&channel) else { return false };
+        let is_held = open.ledger.hold(lane);
+        open.leased += usize::from(is_held);
+        is_held
+    }
+
+    /// Ends the lease of a lane.
+    pub(super) fn give_back(&mut self, record: PayerLaneRecord) {
+        if let Some(open) = self.open.get_mut(&record.channel) {
+            open.leased = open.leased.saturating_sub(1);
+            open.ledger.give_back(record);
+        }
+    }
+
+    /// Keeps fees for the next session.
+    pub(super) const fn carry_fees(&mut self, fees: Balance) {
+        self.fees = self.fees.saturating_add(fees);
+    }
+
+    /// Passes on what became of an extrinsic; the fee of one that failed is the next session's.
+    pub(super) fn account_for(
+        &mut self,
+        sent: Result<Submitted, SubmitError>,
+    ) -> Result<Submitted, SubmitError> {
+        sent.inspect_err(|error| self.carry_fees(error.fee_spent()))
+    }
+
+    /// Fees that a session takes over.
+    pub(super) const fn take_fees(&mut self) -> Balance {
+        std::mem::replace(&mut self.fees, 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::SigningKey;
+    use mica_protocol::{channel::ChannelFacts, signing};
+
+    use super::*;
+
+    const PAYEE: [u8; 32] = [7; 32];
+
+    fn with_channel(deposit: Balance) -> Ledgers {
+        let key = SigningKey::from_bytes(&[1; 32]);
+        let facts = ChannelFacts {
+            channel: ChannelId([2; 32]),
+            signer: signing::public_key(&key),
+            deposit,
+            lanes: BTreeMap::new(),
+            ends: None,
+        };
+        let ledger = PayerLedger::new([3; 32], key, facts).expect("our own key");
+        let mut ledgers = Ledgers { is_fresh: true, ..Ledgers::default() };
+        ledgers.open.insert(ChannelId([2; 32]), OpenChannel::new(PAYEE.into(), ledger));
+        ledgers
+    }
+
+    fn need(payee: [u8; 32], budget: Balance) -> Need {
+        Need { payee: payee.into(), peer: [0; 32], budget }
+    }
+
+    #[test]
+    fn the_fee_of_a_failed_opening_is_carried_to_the_next_session_and_to_no_other() {
+        let mut ledgers = with_channel(100);
+        let failed =
+            SubmitError::NotFinal { what: "opening".into(), block: 1, extrinsic: [0; 32], fee: 5 };
+        assert!(ledgers.account_for(Err(failed)).is_err());
+        ledgers.carry_fees(2);
+        assert_eq!(ledgers.take_fees(), 7, "the next session's");
+        assert_eq!(ledgers.take_fees(), 0);
+        let unsent = SubmitError::Expired { what: "opening".into(), last: 1 };
+        assert!(ledgers.account_for(Err(unsent)).is_err());
+        assert_eq!(ledgers.take_fees(), 0, "what is in no block costs nothing");
+    }
+
+    #[test]
+    fn needs_are_met_all_or_not_at_all() {
+        let mut ledgers = with_channel(100);
+        let stranger = need([8; 32], 1);
+        assert!(ledgers.lease(&[need(PAYEE, 60), stranger]).is_none());
+        let open = &ledgers.open[&ChannelId([2; 32])];
+        assert_eq!((open.leased, open.ledger.free()), (0, 100), "nothing is kept of half a path");
+        let leased = ledgers.lease(&[need(PAYEE, 60)]).expect("there is enough");
+        assert!(ledgers.lease(&[need(PAYEE, 60)]).is_none(), "40 are left");
+        ledgers.give_back(leased[0].1.record().clone());
+        assert!(ledgers.lease(&[need(PAYEE, 60)]).is_some());
+    }
+}

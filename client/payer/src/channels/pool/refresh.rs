@@ -1,0 +1,92 @@
+//! What the chain says of the payer's channels, read into the ledgers.
+
+use std::collections::BTreeMap;
+
+use mica_primitives::{ChannelState, MAX_LANES};
+use mica_protocol::channel::ChannelFacts;
+
+use super::{
+    super::{
+        ChannelError,
+        origin::{ChainComparison, compare_chain},
+    },
+    ChannelPool,
+    ledgers::OpenChannel,
+};
+
+impl ChannelPool {
+    /// Asks the chain where what is known may be wrong. Does not wait for whoever sends.
+    pub(super) async fn refresh_if_stale(&self) -> Result<(), ChannelError> {
+        if self.lock().is_fresh {
+            return Ok(());
+        }
+        let reading = self.reading.lock().await;
+        // Somebody else may have asked while we waited.
+        if self.lock().is_fresh { Ok(()) } else { self.read(&reading).await }
+    }
+
+    /// Learns what the chain says now.
+    pub(super) async fn refresh(&self) -> Result<(), ChannelError> {
+        let reading = self.reading.lock().await;
+        self.read(&reading).await
+    }
+
+    /// Ledgers that are known keep their leases, as long as the chain is the same.
+    async fn read(&self, _reading: &tokio::sync::MutexGuard<'_, ()>) -> Result<(), ChannelError> {
+        self.archive_if_restarted().await?;
+        let view = self.payer.chain.at_best().await?;
+        let key = self.payer.signer.verifying_key().to_bytes();
+        let found = view.channels_of(self.payer.id()).await?;
+        let usable = found
+            .into_iter()
+            .filter(|(_, channel)| channel.signer == key && channel.state == ChannelState::Open);
+        let usable: BTreeMap<_, _> = usable.collect();
+        let mut ledgers = self.lock();
+        ledgers.open.retain(|id, open| {
+            open.is_gone = !usable.contains_key(id);
+            !open.is_gone || open.leased > 0
+        });
+        for (id, channel) in usable {
+            let payee = channel.payee;
+            match ledgers.open.get_mut(&id) {
+                Some(open) => open.ledger.update(ChannelFacts::new(id, &channel)),
+                None => {
+                    let ledger = self.payer.ledger(&self.store, id, &channel)?;
+                    ledgers.open.insert(id, OpenChannel::new(payee, ledger));
+                }
+            }
+            if ledgers
+                .open
+                .get(&id)
+                .is_some_and(|open| open.ledger.lost_lanes() == MAX_LANES as usize)
+            {
+                ledgers.notices.exhausted(id, payee);
+            }
+        }
+        ledgers.is_fresh = true;
+        Ok(())
+    }
+
+    /// Puts the records aside if the chain is another one than theirs.
+    async fn archive_if_restarted(&self) -> Result<(), ChannelError> {
+        let genesis = self.payer.chain.genesis_hash();
+        match compare_chain(&self.payer.chain, &self.store).await? {
+            ChainComparison::Same => {}
+            ChainComparison::Unknown(first_block) => {
+                self.store.set_first_block(genesis, first_block)?
+            }
+            ChainComparison::Restarted { old, new } => {
+                // First, so that sessions of the old chain write nothing more while its records are
+                // moved.
+                let mut ledgers = self.lock();
+                ledgers.open.clear();
+                ledgers.epoch += 1;
+                drop(ledgers);
+                let aside =
+                    tokio::task::block_in_place(|| self.store.put_aside(genesis, old, new))?;
+                self.lock().notices.chain_restarted(&aside);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,225 @@
+//! What channels lack for a path, and the extrinsic that opens or tops them up: when a session
+//! waits for it, or ahead of time.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mica_chain::{Account, AccountId, Call, Submitted, Until};
+use mica_primitives::{Balance, ChannelOpening, ChannelParameters};
+
+use super::{
+    super::{ChannelError, Need, OPENING},
+    ChannelPool,
+};
+use crate::funds;
+
+/// A channel is topped up ahead when it is good for less than one part in this many of its
+/// headroom.
+const LOW: u32 = 2;
+/// Pause after a top-up ahead that failed.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// What a path needs before it can be paid.
+pub(crate) struct Missing {
+    /// The extrinsic; nothing if every channel is open and has enough left.
+    pub(crate) call: Option<Call>,
+    /// Base units that it would lock.
+    pub(crate) deposits: Balance,
+    /// Its estimated fee.
+    fee: Balance,
+    /// The account's money.
+    money: Account,
+    /// What to wait for once it is sent.
+    until: Until,
+}
+
+/// An extrinsic before its fee is known.
+struct PlannedCall {
+    call: Option<Call>,
+    deposits: Balance,
+    until: Until,
+}
+
+impl Missing {
+    fn check_funds(&self, account: AccountId) -> Result<(), ChannelError> {
+        match self.call {
+            Some(_) => funds::check(account, &self.money, self.deposits, self.fee)
+                .map_err(ChannelError::NoFunds),
+            None => Ok(()),
+        }
+    }
+}
+
+impl ChannelPool {
+    /// What is missing for `needs`, as of the newest block. Sends nothing and opens no key.
+    ///
+    /// # Errors
+    /// [`ChannelError`] if the chain or the database cannot be read.
+    pub(crate) async fn missing(&self, needs: &[Need]) -> Result<Missing, ChannelError> {
+        self.missing_for(needs, 1).await
+    }
+
+    /// The same where every channel has to be good for `least` sessions.
+    async fn missing_for(&self, needs: &[Need], least: u32) -> Result<Missing, ChannelError> {
+        self.refresh().await?;
+        let view = self.payer.chain.at_best().await?;
+        let parameters = view.channel_parameters().await?;
+        let money = view.account(self.payer.id()).await?;
+        let mut planned = self.plan_call(needs, least, self.deposits.headroom, &parameters);
+        let mut fee = self.fee(&planned).await?;
+        if money.missing(planned.deposits, fee) > 0 {
+            // Too little for comfort may still be enough for these.
+            planned = self.plan_call(needs, least, least, &parameters);
+            fee = self.fee(&planned).await?;
+        }
+        let PlannedCall { call, deposits, until } = planned;
+        Ok(Missing { call, deposits, fee, money, until })
+    }
+
+    async fn fee(&self, planned: &PlannedCall) -> Result<Balance, ChannelError> {
+        match &planned.call {
+            Some(call) => Ok(self.payer.chain.estimate_fee_for(self.payer.id(), call).await?),
+            None => Ok(0),
+        }
+    }
+
+    /// Opens the account's key if something must be sent for `needs`; asks for the password then,
+    /// unless the money is missing.
+    ///
+    /// # Errors
+    /// [`ChannelError::NoFunds`], [`ChannelError::Locked`].
+    pub(crate) async fn unlock_for(&self, needs: &[Need]) -> Result<(), ChannelError> {
+        if self.payer.account.is_locked() {
+            let missing = self.missing(needs).await?;
+            missing.check_funds(self.payer.id())?;
+            if missing.call.is_some() {
+                self.payer.account.signer(OPENING)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One extrinsic that gives every need what it lacks.
+    pub(super) async fn open_or_top_up(
+        &self,
+        needs: &[Need],
+    ) -> Result<Option<Submitted>, ChannelError> {
+        self.submit(self.missing(needs).await?).await
+    }
+
+    /// The fee of an extrinsic that failed is the next session's.
+    async fn submit(&self, missing: Missing) -> Result<Option<Submitted>, ChannelError> {
+        missing.check_funds(self.payer.id())?;
+        let Some(call) = missing.call else { return Ok(None) };
+        let signer = self.payer.account.signer(OPENING)?;
+        let sent = self.payer.chain.submit(&signer, call, missing.until).await;
+        Ok(Some(self.lock().account_for(sent)?))
+    }
+
+    /// Sessions that a channel still has to be good for; below that it is topped up ahead.
+    fn least(&self) -> u32 {
+        self.deposits.headroom / LOW
+    }
+
+    /// Tops up in the background what will soon be too little for sessions like this one.
+    pub(super) fn top_up_ahead(self: &Arc<Self>, needs: &[Need]) {
+        if !self.deposits.ahead
+            || self.least() < 2
+            || self.payer.account.is_locked()
+            || self.closing.is_cancelled()
+            || !self.is_low(needs)
+        {
+            return;
+        }
+        // Whoever sends already tops up for all.
+        let Ok(sending) = self.sending.clone().try_lock_owned() else { return };
+        let (pool, needs) = (self.clone(), needs.to_vec());
+        self.follow(OPENING, async move {
+            let _sending = sending;
+            if let Err(error) = pool.top_up(&needs).await {
+                tracing::warn!(%error, "channels were not topped up ahead of time");
+                pool.lock().pause = Some(Instant::now() + PAUSE);
+            }
+        });
+    }
+
+    /// The fee of a top-up ahead is the next session's.
+    async fn top_up(&self, needs: &[Need]) -> Result<(), ChannelError> {
+        let missing = self.missing_for(needs, self.least()).await?;
+        if self.closing.is_cancelled() {
+            return Ok(());
+        }
+        if let Some(submitted) = self.submit(missing).await? {
+            self.carry_fees(submitted.fee);
+            self.refresh().await?;
+        }
+        Ok(())
+    }
+
+    fn is_low(&self, needs: &[Need]) -> bool {
+        let ledgers = self.lock();
+        if ledgers.pause.is_some_and(|pause| Instant::now() < pause) {
+            return false;
+        }
+        needs.iter().any(|need| {
+            let channels = ledgers.open.values().filter(|open| open.pays(need.payee));
+            let most = channels.map(|open| open.ledger.free()).max();
+            most.is_none_or(|most| most < need.budget.saturating_mul(self.least().into()))
+        })
+    }
+
+    /// What gives every need a channel with enough left for `least` sessions: enough for `headroom`
+    /// of them then.
+    fn plan_call(
+        &self,
+        needs: &[Need],
+        least: u32,
+        headroom: u32,
+        parameters: &ChannelParameters,
+    ) -> PlannedCall {
+        let ChannelParameters { min_deposit, min_window, .. } = *parameters;
+        let mut ledgers = self.lock();
+        let (mut openings, mut calls, mut deposits) = (Vec::new(), Vec::new(), 0u128);
+        for need in needs {
+            let best = ledgers.open.iter_mut().filter_map(|(id, open)| {
+                (open.pays(need.payee) && open.has_free_lane()).then_some((id, open))
+            });
+            let wanted = need.budget.saturating_mul(headroom.into());
+            match best.max_by_key(|(_, open)| open.ledger.free()) {
+                Some((_, open))
+                    if open.ledger.free() >= need.budget.saturating_mul(least.into()) => {}
+                Some((channel, open)) => {
+                    let more = open.ledger.lacks(wanted);
+                    calls.push(Call::TopUpTo {
+                        channel: *channel,
+                        total: open.ledger.facts().deposit.saturating_add(more),
+                    });
+                    deposits = deposits.saturating_add(more);
+                }
+                None => {
+                    let deposit = wanted.max(min_deposit);
+                    let signer = self.payer.signer.verifying_key().to_bytes();
+                    openings.push(ChannelOpening {
+                        payee: need.payee,
+                        signer,
+                        deposit,
+                        window: min_window,
+                    });
+                    deposits = deposits.saturating_add(deposit);
+                }
+            }
+        }
+        // A worker waits for a channel that it does not know, but takes the deposit that it knows
+        // for all there is.
+        let until = if calls.is_empty() { Until::InBlock } else { Until::Finalized };
+        if !openings.is_empty() {
+            calls.push(Call::OpenMany(openings));
+        }
+        let call = match calls.len() {
+            0 => None,
+            1 => calls.pop(),
+            _ => Some(Call::BatchAll(calls)),
+        };
+        PlannedCall { call, deposits, until }
+    }
+}
