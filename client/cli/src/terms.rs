@@ -4,8 +4,8 @@ use clap::Args;
 use mica_payer::terms::{Terms, TermsOverrides, deadline_us};
 use mica_primitives::Balance;
 
-use crate::cli::parse_amount;
 use crate::config::{Settings, parse_alpha};
+use crate::options::parse_amount;
 
 /// Which path is taken, and what a token may cost.
 #[derive(Clone, Copy, Debug, Args)]

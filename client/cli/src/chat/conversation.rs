@@ -1,6 +1,5 @@
 //! What was said so far, and what it has cost.
 
-use mica_chain::amount;
 use mica_engine::ChatMessage;
 use mica_primitives::Balance;
 
@@ -33,16 +32,6 @@ impl Spent {
         self.answer_tokens = self.answer_tokens.saturating_add(answer_tokens as u64);
         self.paid = self.paid.saturating_add(paid);
         self.fees = self.fees.saturating_add(fees);
-    }
-
-    /// For people.
-    pub fn to_text(self) -> String {
-        let Self { turns, prompt_tokens, answer_tokens, paid, fees } = self;
-        let (paid, fees) = (amount::format(paid), amount::format(fees));
-        format!(
-            "{turns} answers, {prompt_tokens} + {answer_tokens} tokens: {paid} to workers, {fees} \
-             in fees"
-        )
     }
 }
 

@@ -2,9 +2,10 @@
 
 use clap::Args;
 
-use super::Context;
-use crate::doctor::{Reach, Report, examine};
+use crate::context::Context;
+use crate::doctor::{Reach, examine};
 use crate::error::CommandError;
+use crate::render::doctor::Diagnosis;
 
 /// Options of `mica doctor`.
 #[derive(Debug, Args)]
@@ -21,7 +22,7 @@ pub struct DoctorArgs {
 pub async fn run(context: &Context, arguments: &DoctorArgs) -> Result<(), CommandError> {
     let reach = if arguments.offline { Reach::Machine } else { Reach::All };
     let report = examine(context, reach).await;
-    context.output.show(&report, Report::to_text)?;
+    context.output.show(&Diagnosis::from(&report), Diagnosis::to_text)?;
     match report.wrong() {
         0 => Ok(()),
         wrong => Err(CommandError::Unwell(wrong)),

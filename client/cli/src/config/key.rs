@@ -6,8 +6,8 @@ use mica_chain::amount;
 use toml_edit::Value;
 
 use super::ConfigError;
+use crate::options::Wait;
 use crate::output::Output;
-use crate::wait::Wait;
 use mica_wallet::Keystore;
 
 /// One setting.

@@ -1,4 +1,4 @@
-//! The demo's little world: a temporary folder, a chain, three workers.
+//! What the demo starts: a temporary folder, a chain, three workers.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,6 @@ use tempfile::TempDir;
 use tokio::time::Instant;
 
 use super::{Daemon, DemoError, Sibling, WORKERS, processes};
-use crate::error::CommandError;
 use crate::progress::Step;
 use mica_payer::market::ModelSnapshot;
 use mica_payer::model::LocalModel;
@@ -35,7 +34,7 @@ pub(super) struct World {
 
 /// What `mica-worker init --json` prints, as far as it matters here.
 #[derive(Deserialize)]
-struct Made {
+struct NewWorker {
     account: String,
 }
 
@@ -183,9 +182,7 @@ impl World {
     }
 
     async fn live(&self, chain: &Chain, model: &LocalModel) -> Result<usize, DemoError> {
-        let snapshot = ModelSnapshot::read(&chain.at_best().await?, model.id())
-            .await
-            .map_err(CommandError::from)?;
+        let snapshot = ModelSnapshot::read(&chain.at_best().await?, model.id()).await?;
         Ok(snapshot.workers.iter().filter(|worker| worker.is_live()).count())
     }
 
@@ -213,7 +210,8 @@ async fn init(program: &Path, folder: &Path) -> Result<AccountId, DemoError> {
     // The words of the account are in there too, so it is not repeated in the error.
     let unexpected =
         |said: String| DemoError::Unexpected { program: "mica-worker init --json", said };
-    let made: Made = serde_json::from_str(&said).map_err(|error| unexpected(error.to_string()))?;
+    let made: NewWorker =
+        serde_json::from_str(&said).map_err(|error| unexpected(error.to_string()))?;
     made.account.parse().map_err(|_| unexpected(format!("'{}' is no account", made.account)))
 }
 

@@ -8,15 +8,12 @@ use mica_chain::{
 use mica_primitives::{Balance, ChannelOpening};
 
 use super::{Finding, channels, market, records};
-use crate::commands::Context;
+use crate::context::{Context, MAX_UNFINAL_BLOCKS};
 
 /// What is looked at through the node, when it is there.
 pub const CHECKS: [&str; 6] = ["node", "chain", "clock", "balance", "channels", "market"];
 /// Blocks that finality may lie behind: two or three are usual.
 const FEW_BLOCKS: u32 = 8;
-/// Blocks behind which finality stands still, at a block every three seconds: for more than a
-/// minute.
-pub const MAX_UNFINAL_BLOCKS: u32 = 24;
 /// A newest block older than this means that the chain stands still, or that the clock here is
 /// wrong.
 const MAX_AGE_MS: i64 = 60_000;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Finding, shell};
-use crate::commands::Context;
+use crate::context::Context;
 
 /// Less than this may not hold the records of the next prompts.
 const LEAST_BYTES: u64 = 64 << 20;

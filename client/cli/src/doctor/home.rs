@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::{Finding, shell};
-use crate::commands::Context;
 use crate::config::ConfigError;
+use crate::context::Context;
 use mica_payer::store::{Store, StoreError, was_used};
 use mica_wallet::files::{self, FileError};
 

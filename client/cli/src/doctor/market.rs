@@ -3,7 +3,7 @@
 use mica_chain::{Chain, ReadError};
 
 use super::Finding;
-use crate::commands::Context;
+use crate::context::Context;
 use mica_payer::market::{MarketError, ModelSnapshot, gaps};
 use mica_payer::model::LocalModel;
 

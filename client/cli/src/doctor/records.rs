@@ -5,7 +5,7 @@ use mica_primitives::{Channel, ChannelId, ChannelState, MAX_LANES};
 use mica_protocol::channel::PayerLaneRecord;
 
 use super::Finding;
-use crate::commands::Context;
+use crate::context::Context;
 use mica_payer::channels::{Began, compare};
 use mica_payer::store::{Store, StoreError};
 

@@ -1,7 +1,7 @@
 //! The wallet, its hot key, and where its password would come from.
 
 use super::{Finding, shell};
-use crate::commands::Context;
+use crate::context::Context;
 use mica_wallet::files;
 use mica_wallet::{KeystoreError, PasswordRole};
 

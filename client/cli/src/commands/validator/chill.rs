@@ -2,9 +2,10 @@
 
 use mica_chain::Call;
 
-use super::{Change, Context, FEE_ONLY, refused};
+use super::{Change, FEE_ONLY, refused};
+use crate::context::Context;
 use crate::error::CommandError;
-use crate::wait::SendOptions;
+use crate::options::SendOptions;
 
 /// Runs `mica validator chill`.
 ///

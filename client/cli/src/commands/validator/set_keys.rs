@@ -2,9 +2,10 @@
 
 use mica_chain::{AccountId, Call, Chain, ReadError, SessionKeys};
 
-use super::{Change, Context};
+use super::Change;
+use crate::context::Context;
 use crate::error::CommandError;
-use crate::wait::SendOptions;
+use crate::options::SendOptions;
 use mica_payer::preview::Moved;
 
 /// Runs `mica validator set-keys`.

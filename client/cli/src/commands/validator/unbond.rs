@@ -4,10 +4,11 @@ use clap::Args;
 use mica_chain::{Call, amount};
 use mica_primitives::Balance;
 
-use super::{Change, Context, FEE_ONLY, below_least, refused};
-use crate::cli::parse_amount;
+use super::{Change, FEE_ONLY, below_least, refused};
+use crate::context::Context;
 use crate::error::CommandError;
-use crate::wait::SendOptions;
+use crate::options::SendOptions;
+use crate::options::parse_amount;
 
 /// Options of `mica validator unbond`.
 #[derive(Debug, Args)]

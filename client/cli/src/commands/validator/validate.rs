@@ -4,9 +4,10 @@
 use clap::Args;
 use mica_chain::{Call, Chain, ValidatorState};
 
-use super::{Change, Context, FEE_ONLY, below_least, refused};
+use super::{Change, FEE_ONLY, below_least, refused};
+use crate::context::Context;
 use crate::error::CommandError;
-use crate::wait::SendOptions;
+use crate::options::SendOptions;
 
 /// Billionths in a hundredth.
 const PPB_PER_PERCENT: u32 = 10_000_000;

@@ -3,9 +3,10 @@
 
 use mica_chain::{Call, ValidatorState, amount};
 
-use super::{Change, Context, FEE_ONLY, refused};
+use super::{Change, FEE_ONLY, refused};
+use crate::context::Context;
 use crate::error::CommandError;
-use crate::wait::SendOptions;
+use crate::options::SendOptions;
 
 /// Runs `mica validator withdraw`.
 ///
@@ -83,7 +84,7 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::validator::tests::state;
+    use crate::render::validator::tests::state;
 
     #[test]
     fn the_keys_go_with_the_last_of_the_bond_or_after_it() {

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-use serde::Serialize;
 
-use super::Context;
+use crate::context::Context;
 use crate::error::CommandError;
+use crate::render::wallet::PasswordChange;
 use mica_wallet::{PasswordRole, PasswordSource};
 
 /// Options of `mica wallet change-password`.
@@ -15,12 +15,6 @@ pub struct ChangePasswordArgs {
     /// File whose first line is the new password (or set MICA_NEW_PASSWORD)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     new_password_file: Option<PathBuf>,
-}
-
-#[derive(Serialize)]
-struct Changed {
-    wallet: String,
-    changed: bool,
 }
 
 /// Runs `mica wallet change-password`.
@@ -37,8 +31,6 @@ pub fn run(context: &Context, arguments: ChangePasswordArgs) -> Result<(), Comma
         PasswordSource::from_environment(PasswordRole::NewWallet, arguments.new_password_file)
             .fresh(&format!("wallet '{wallet}'"))?;
     keystore.change_password(&wallet, &old, &new)?;
-    let changed = Changed { wallet, changed: true };
-    Ok(context
-        .output
-        .show(&changed, |changed| format!("wallet '{}' has its new password", changed.wallet))?)
+    let change = PasswordChange { wallet, changed: true };
+    Ok(context.output.show(&change, PasswordChange::to_text)?)
 }

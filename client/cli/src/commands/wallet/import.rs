@@ -7,8 +7,10 @@ use clap::{Args, ValueHint};
 use mica_chain::DerivationPath;
 use zeroize::Zeroizing;
 
-use super::{Context, Made, create};
+use super::create;
+use crate::context::Context;
 use crate::error::CommandError;
+use crate::render::wallet::CreatedWallet;
 use mica_wallet::files;
 use mica_wallet::{PasswordRole, PasswordSource, PathReader, Secret, SecretKind, polkadot_js};
 
@@ -46,8 +48,8 @@ pub fn run(context: &Context, arguments: &ImportArgs) -> Result<(), CommandError
         Some(path) => from_polkadot_js(path, arguments.file_password_file.clone())?,
         None => from_text(context, arguments)?,
     };
-    let made = create(context, &secret)?;
-    Ok(context.output.show(&made, Made::to_text)?)
+    let created = create(context, &secret)?;
+    Ok(context.output.show(&created, CreatedWallet::to_text)?)
 }
 
 fn from_text(context: &Context, arguments: &ImportArgs) -> Result<Secret, CommandError> {

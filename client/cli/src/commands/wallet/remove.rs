@@ -1,17 +1,10 @@
 //! `mica wallet remove`: deletes a wallet's files, for somebody who knows its password and was
 //! asked.
 
-use serde::Serialize;
-
-use super::Context;
 use crate::confirm::Unattended;
+use crate::context::Context;
 use crate::error::CommandError;
-
-#[derive(Serialize)]
-struct Removed {
-    wallet: String,
-    address: String,
-}
+use crate::render::wallet::RemovedWallet;
 
 /// Runs `mica wallet remove`.
 ///
@@ -27,8 +20,6 @@ pub fn run(context: &Context) -> Result<(), CommandError> {
     );
     context.confirmation().of(&question, Unattended::Refuse)?;
     keystore.remove(&wallet)?;
-    let removed = Removed { wallet, address };
-    Ok(context.output.show(&removed, |removed| {
-        format!("wallet '{}' ({}) is deleted", removed.wallet, removed.address)
-    })?)
+    let removed = RemovedWallet { wallet, address };
+    Ok(context.output.show(&removed, RemovedWallet::to_text)?)
 }

@@ -4,10 +4,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
-use serde::Serialize;
 
-use super::Context;
+use crate::context::Context;
 use crate::error::CommandError;
+use crate::render::wallet::Signature;
 use mica_wallet::files;
 use mica_wallet::message::{self, MAX_MESSAGE_BYTES};
 
@@ -57,12 +57,6 @@ pub struct SignArgs {
     message: MessageArgs,
 }
 
-#[derive(Serialize)]
-struct Signed {
-    address: String,
-    signature: String,
-}
-
 /// Runs `mica wallet sign`.
 ///
 /// # Errors
@@ -71,6 +65,6 @@ pub fn run(context: &Context, arguments: &SignArgs) -> Result<(), CommandError> 
     let message = arguments.message.read()?;
     let (_, signer) = context.unlock()?;
     let signature = format!("0x{}", hex::encode(message::sign(&signer, &message)));
-    let signed = Signed { address: signer.account().to_string(), signature };
-    Ok(context.output.show(&signed, |signed| signed.signature.clone())?)
+    let signature = Signature { address: signer.account().to_string(), signature };
+    Ok(context.output.show(&signature, |shown| shown.signature.clone())?)
 }
