@@ -5,8 +5,9 @@ use std::time::Duration;
 use mica_tests::{eventually, leftovers, process::command};
 use serde_json::Value;
 
-fn integer(value: &Value) -> u128 {
-    value.to_string().parse().unwrap_or_else(|_| panic!("{value} is not an integer of base units"))
+fn units(value: &Value) -> u128 {
+    let units = value.as_str().and_then(|text| text.parse().ok());
+    units.unwrap_or_else(|| panic!("{value} is no decimal string of base units"))
 }
 
 #[test]
@@ -43,23 +44,23 @@ fn a_prompt_is_answered_paid_and_proved_and_nothing_is_left_behind() {
     for stage in stages {
         assert_eq!(stage["layers"][0], next, "stages cover the layers in order");
         next = stage["layers"][1].as_u64().expect("a layer");
-        assert!(integer(&stage["paid"]) > 0 && stage["redeemed"] == true, "{stage}");
+        assert!(units(&stage["paid"]) > 0 && stage["redeemed"] == true, "{stage}");
         let receipts = &stage["receipts"];
         assert!(receipts.as_u64().is_some_and(|count| count > 0), "verified receipts: {receipts}");
         assert_eq!(
-            integer(&stage["paid"]),
-            integer(&stage["price_per_layer_token"])
-                * integer(&stage["tokens"])
+            units(&stage["paid"]),
+            units(&stage["price_per_layer_token"])
+                * u128::from(stage["tokens"].as_u64().expect("a number"))
                 * u128::from(next - stage["layers"][0].as_u64().expect("a layer")),
             "every position is paid once"
         );
-        paid += integer(&stage["paid"]);
+        paid += units(&stage["paid"]);
     }
     assert_eq!(next, 8, "all layers of the embedded model");
     let payer = &summary["payer"];
     assert_eq!(
-        integer(&payer["before"]) - integer(&payer["after"]),
-        paid + integer(&payer["fees"]),
+        units(&payer["before"]) - units(&payer["after"]),
+        paid + units(&payer["fees"]),
         "to the last base unit"
     );
     assert!(summary["blocks"]["first"].as_u64() <= summary["blocks"]["last"].as_u64());

@@ -8,9 +8,9 @@ mod command;
 mod conversation;
 mod input;
 
-pub use command::{ChatCommand, HELP, Typed, parse};
-pub use conversation::{Conversation, Spent};
-pub use input::{Heard, Input, MAX_TURN_BYTES};
+pub(crate) use command::{ChatCommand, Entry, HELP, parse};
+pub(crate) use conversation::{Conversation, Spent};
+pub(crate) use input::{Input, MAX_TURN_BYTES, Turn};
 
 /// Why a chat cannot go on.
 #[derive(Debug, thiserror::Error)]

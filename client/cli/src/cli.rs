@@ -1,10 +1,6 @@
 //! The command line of `mica`.
 
-use std::path::PathBuf;
-
-use clap::{Args, Parser, Subcommand, ValueHint};
-use mica_chain::{AccountId, address, amount};
-use mica_primitives::Balance;
+use clap::{Parser, Subcommand};
 
 use crate::commands::{
     ask::AskArgs, channel::ChannelCommand, chat::ChatArgs, config::ConfigCommand, demo::DemoArgs,
@@ -12,7 +8,7 @@ use crate::commands::{
     quote::QuoteArgs, receipt::ReceiptCommand, validator::ValidatorCommand, wallet::WalletCommand,
     workflow::WorkflowCommand,
 };
-use crate::output::Output;
+use crate::options::Global;
 
 /// Pay for inference with a wallet.
 #[derive(Debug, Parser)]
@@ -24,49 +20,6 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-}
-
-/// Options of every command.
-#[derive(Clone, Debug, Args)]
-pub struct Global {
-    /// Folder of wallets, channels and receipts [default: ~/.mica]
-    #[arg(long, global = true, env = "MICA_HOME", value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub home: Option<PathBuf>,
-    /// Node to talk to [default: ws://127.0.0.1:9944]
-    #[arg(long, global = true, env = "MICA_NODE_URL", value_name = "URL")]
-    pub node_url: Option<String>,
-    /// Wallet to use [default: default]
-    #[arg(long, global = true, env = "MICA_WALLET", value_name = "NAME")]
-    pub wallet: Option<String>,
-    /// File whose first line is the wallet's password (or set MICA_PASSWORD)
-    #[arg(long, global = true, env = "MICA_PASSWORD_FILE", value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub password_file: Option<PathBuf>,
-    /// Form of the results: text or json [default: text]
-    #[arg(
-        long,
-        global = true,
-        env = "MICA_OUTPUT",
-        value_name = "FORM",
-        value_enum,
-        hide_possible_values = true
-    )]
-    pub output: Option<Output>,
-    /// Print one JSON document instead of text: the same as --output json
-    #[arg(long, global = true)]
-    pub json: bool,
-    /// Ask for no confirmation
-    #[arg(long, short, global = true)]
-    pub yes: bool,
-    /// Say nothing about progress
-    #[arg(long, short, global = true)]
-    pub quiet: bool,
-}
-
-impl Global {
-    /// The form of the results, if the command line or the environment names one.
-    pub fn output(&self) -> Option<Output> {
-        if self.json { Some(Output::Json) } else { self.output }
-    }
 }
 
 /// The commands.
@@ -113,22 +66,6 @@ pub enum Command {
     },
     /// Run a chain, three workers and a paid prompt on this machine, and show the proof
     Demo(DemoArgs),
-}
-
-/// Reads an address for clap.
-///
-/// # Errors
-/// The text of [`address::AddressError`].
-pub fn parse_address(text: &str) -> Result<AccountId, String> {
-    address::parse(text).map_err(|error| error.to_string())
-}
-
-/// Reads an amount for clap.
-///
-/// # Errors
-/// The text of [`amount::AmountError`].
-pub fn parse_amount(text: &str) -> Result<Balance, String> {
-    amount::parse(text).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

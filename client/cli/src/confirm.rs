@@ -3,11 +3,20 @@
 
 use std::io::{BufRead, IsTerminal, Write};
 
-use crate::error::CommandError;
+/// Why nothing was done.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfirmError {
+    /// Somebody was asked and did not agree, or nobody could be asked.
+    #[error("not confirmed; nothing was done (pass --yes if nobody can be asked)")]
+    NotConfirmed,
+    /// Standard input or standard error failed.
+    #[error("cannot read standard input: {0}")]
+    Input(std::io::Error),
+}
 
 /// What stands between a question and its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Confirmation {
+pub(crate) enum Confirmation {
     /// `--yes`: no question.
     Given,
     /// Ask, if there is a terminal.
@@ -16,7 +25,7 @@ pub enum Confirmation {
 
 /// Where nobody can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unattended {
+pub(crate) enum Unattended {
     /// A script means what it says.
     Proceed,
     /// Only `--yes` is meant.
@@ -27,9 +36,9 @@ impl Confirmation {
     /// Asks `question`, to which only `y` or `yes` agrees.
     ///
     /// # Errors
-    /// [`CommandError::NotConfirmed`] after any other answer, or where nobody can be asked and that
+    /// [`ConfirmError::NotConfirmed`] after any other answer, or where nobody can be asked and that
     /// refuses.
-    pub fn of(self, question: &str, unattended: Unattended) -> Result<(), CommandError> {
+    pub(crate) fn of(self, question: &str, unattended: Unattended) -> Result<(), ConfirmError> {
         if self == Self::Given {
             return Ok(());
         }
@@ -37,16 +46,16 @@ impl Confirmation {
         if !stdin.is_terminal() {
             return match unattended {
                 Unattended::Proceed => Ok(()),
-                Unattended::Refuse => Err(CommandError::NotConfirmed),
+                Unattended::Refuse => Err(ConfirmError::NotConfirmed),
             };
         }
         let mut stderr = std::io::stderr().lock();
         write!(stderr, "{question} [y/N] ")
             .and_then(|()| stderr.flush())
-            .map_err(CommandError::Input)?;
+            .map_err(ConfirmError::Input)?;
         let mut answer = String::new();
-        stdin.lock().read_line(&mut answer).map_err(CommandError::Input)?;
-        if is_yes(&answer) { Ok(()) } else { Err(CommandError::NotConfirmed) }
+        stdin.lock().read_line(&mut answer).map_err(ConfirmError::Input)?;
+        if is_yes(&answer) { Ok(()) } else { Err(ConfirmError::NotConfirmed) }
     }
 }
 

@@ -5,9 +5,7 @@
 //! temporary folder, listens on free loopback ports, and is stopped at the end, on an error and on
 //! Ctrl-C.
 //!
-//! Money: workers and payer count in base units (10⁻¹² MICA); the payer is funded with
-//! [`PAYER_FUNDS`], below 2⁵³ base units, so that even readers of JSON without big integers see
-//! exact numbers in the summary.
+//! Money: workers and payer count in base units (10⁻¹² MICA).
 
 mod processes;
 mod proof;
@@ -15,38 +13,39 @@ mod summary;
 mod witness;
 mod world;
 
-pub use processes::{Daemon, ProcessError, Sibling};
-pub use proof::{Proof, StageProof};
-pub use summary::{BlocksSummary, Mismatch, PayerSummary, StageSummary, Summary};
+pub(crate) use processes::{Daemon, ProcessError, Sibling};
+pub(crate) use proof::{Proof, StageProof};
+pub(crate) use summary::{BlocksSummary, Mismatch, PayerSummary, StageSummary, Summary};
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use mica_chain::{Call, Chain, ReadError, Signer, SignerError, Until, amount};
+use mica_chain::{Call, Chain, ReadError, Signer, SignerError, SubmitError, Until, amount};
 use mica_engine::{
     ForwardError, Input, LoadError, Model, Output as Computed, Sampler, Threads, Want,
 };
 use mica_primitives::{Balance, MarketUnits, UNIT};
 use mica_protocol::session::Sampling;
 
-use crate::error::CommandError;
 use crate::progress::Progress;
 use mica_payer::Terms;
 use mica_payer::ask::{Answer, AskError, Asker, Listener, Question};
 use mica_payer::channels::{ChannelError, Deposits, Payer};
 use mica_payer::interrupt::Interrupt;
-use mica_payer::model::LocalModel;
-use mica_payer::store::Store;
-use mica_wallet::{Secret, WordCount};
+use mica_payer::market::MarketError;
+use mica_payer::model::{LocalModel, ModelError};
+use mica_payer::store::{Store, StoreError};
+use mica_payer::verify::VerifyError;
+use mica_wallet::{PhraseError, Secret, WordCount};
 use witness::Witness;
 use world::World;
 
-/// What the payer gets, base units: 1,000 MICA, which is below 2^53.
-pub const PAYER_FUNDS: Balance = 1_000 * UNIT;
+/// What the payer gets, base units.
+pub(crate) const PAYER_FUNDS: Balance = 1_000 * UNIT;
 /// What each worker gets besides its stake, base units.
 const WORKER_FUNDS: Balance = 10 * UNIT;
 /// Number of workers.
-pub const WORKERS: u16 = 3;
+pub(crate) const WORKERS: u16 = 3;
 /// What one unit of price and of time are worth to each other in the demo's market.
 const UNITS: MarketUnits = MarketUnits { price_unit: 1_000_000, cost_unit_us: 100 };
 /// Longest wait for channels to be gone.
@@ -55,6 +54,7 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(120);
 /// Why a demo failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "each wrapped error documents itself")]
 pub enum DemoError {
     /// A program could not be found, started, or did not keep running.
     #[error(transparent)]
@@ -103,41 +103,38 @@ pub enum DemoError {
     /// Something does not add up.
     #[error("the demo ran, but its proof does not add up: {0}")]
     Mismatch(#[from] Mismatch),
-    /// A step that other commands share failed.
-    #[error("{0}")]
-    Step(Box<CommandError>),
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    #[error(transparent)]
+    Market(#[from] MarketError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    #[error(transparent)]
+    Phrase(#[from] PhraseError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Ask(Box<AskError>),
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
     /// Ctrl-C.
     #[error("interrupted; everything that the demo started was stopped")]
     Interrupted,
 }
 
-impl From<CommandError> for DemoError {
-    fn from(error: CommandError) -> Self {
-        Self::Step(Box::new(error))
-    }
-}
-
 impl From<AskError> for DemoError {
     fn from(error: AskError) -> Self {
-        CommandError::from(error).into()
-    }
-}
-
-impl From<ReadError> for DemoError {
-    fn from(error: ReadError) -> Self {
-        CommandError::from(error).into()
-    }
-}
-
-impl From<ChannelError> for DemoError {
-    fn from(error: ChannelError) -> Self {
-        CommandError::from(error).into()
+        Self::Ask(Box::new(error))
     }
 }
 
 /// What to show.
 #[derive(Clone, Debug)]
-pub struct Script {
+pub(crate) struct Script {
     /// The prompt.
     pub prompt: String,
     /// Most tokens of the answer.
@@ -150,7 +147,7 @@ pub struct Script {
 ///
 /// # Errors
 /// [`DemoError`].
-pub async fn run(
+pub(crate) async fn run(
     script: &Script,
     progress: Progress,
     listener: &mut dyn Listener,
@@ -177,10 +174,8 @@ async fn play(
     interrupt: Interrupt,
     listener: &mut dyn Listener,
 ) -> Result<Proof, DemoError> {
-    let model = LocalModel::open(None).map_err(CommandError::from)?;
-    let prompt = model
-        .chat(&[mica_engine::ChatMessage::new("user", &script.prompt)])
-        .map_err(CommandError::from)?;
+    let model = LocalModel::open(None)?;
+    let prompt = model.chat(&[mica_engine::ChatMessage::new("user", &script.prompt)])?;
 
     let step = progress.step("starting a chain and making three workers");
     let chain = world.start_chain(WORKERS).await?;
@@ -197,8 +192,7 @@ async fn play(
     step.done("registered and live");
 
     let reference = reference(script.max_tokens, prompt.clone());
-    let store =
-        Arc::new(Store::open(&world.folder().join("state.redb")).map_err(CommandError::from)?);
+    let store = Arc::new(Store::open(&world.folder().join("state.redb"))?);
     let question = Question {
         prompt,
         max_new_tokens: script.max_tokens,
@@ -251,7 +245,7 @@ struct Funded {
 /// One extrinsic of the development account: money for everybody, and the model's registration.
 async fn fund(chain: &Chain, world: &World, model: &LocalModel) -> Result<Funded, DemoError> {
     let rich = Signer::from_suri("//Alice")?;
-    let secret = Secret::generate(WordCount::Twelve).map_err(CommandError::from)?;
+    let secret = Secret::generate(WordCount::Twelve)?;
     let account = secret.account().clone();
     let per_layer = chain.at_best().await?.registry_parameters().await?.min_stake_per_layer;
     let stake = per_layer.saturating_mul(model.manifest().layers.into());
@@ -261,10 +255,7 @@ async fn fund(chain: &Chain, world: &World, model: &LocalModel) -> Result<Funded
         world.accounts().iter().map(|worker| Call::Transfer { to: *worker, amount: worker_funds }),
     );
     calls.push(Call::RegisterModel { manifest: model.manifest().clone(), units: UNITS });
-    let submitted = chain
-        .submit(&rich, Call::BatchAll(calls), Until::InBlock)
-        .await
-        .map_err(CommandError::from)?;
+    let submitted = chain.submit(&rich, Call::BatchAll(calls), Until::InBlock).await?;
     let payer =
         Payer { chain: chain.clone(), account: account.into(), signer: secret.channel_signer() };
     Ok(Funded { payer, funded: submitted.block })
@@ -275,7 +266,7 @@ type Reference = tokio::task::JoinHandle<Result<Vec<u32>, DemoError>>;
 /// The answer of the same model in one process, computed beside the distributed one.
 fn reference(max_tokens: u32, prompt: Vec<u32>) -> Reference {
     tokio::task::spawn_blocking(move || {
-        let model = LocalModel::open(None).map_err(CommandError::from)?;
+        let model = LocalModel::open(None)?;
         generate(&model, &prompt, max_tokens)
             .map_err(|error| DemoError::Reference(error.to_string()))
     })

@@ -12,18 +12,11 @@ mod market;
 mod records;
 mod wallet;
 
-pub use chain::MAX_UNFINAL_BLOCKS;
-
-use std::fmt::Write;
-
-use serde::Serialize;
-
-use crate::commands::Context;
+use crate::context::Context;
 
 /// How a check came out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
     /// As it should be.
     Good,
     /// Not wrong, and worth knowing.
@@ -35,8 +28,8 @@ pub enum State {
 }
 
 /// What a check found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Finding {
     /// What was looked at, in one word.
     pub check: &'static str,
     /// How it came out.
@@ -44,12 +37,11 @@ pub struct Finding {
     /// What was found.
     pub found: String,
     /// The command that mends it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub mend: Option<String>,
 }
 
 impl Finding {
-    fn good(check: &'static str, found: impl Into<String>) -> Self {
+    pub(crate) fn good(check: &'static str, found: impl Into<String>) -> Self {
         Self { check, state: State::Good, found: found.into(), mend: None }
     }
 
@@ -57,7 +49,11 @@ impl Finding {
         Self { check, state: State::Note, found: found.into(), mend: Some(mend.into()) }
     }
 
-    fn wrong(check: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Self {
+    pub(crate) fn wrong(
+        check: &'static str,
+        found: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Self {
         Self { check, state: State::Wrong, found: found.into(), mend: Some(mend.into()) }
     }
 
@@ -67,17 +63,15 @@ impl Finding {
 }
 
 /// All findings.
-#[derive(Clone, Debug, Serialize)]
-pub struct Report {
-    /// Whether nothing is wrong.
-    pub healthy: bool,
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
     /// What was found, in the order in which things depend on each other.
     pub findings: Vec<Finding>,
 }
 
 /// Whether the node is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
+pub(crate) enum Reach {
     /// Everything.
     All,
     /// This machine alone.
@@ -85,7 +79,7 @@ pub enum Reach {
 }
 
 /// Makes all checks.
-pub async fn examine(context: &Context, reach: Reach) -> Report {
+pub(crate) async fn examine(context: &Context, reach: Reach) -> Report {
     let mut findings = home::settings(context);
     findings.extend(home::folders(context));
     findings.push(disk::space(context));
@@ -97,33 +91,13 @@ pub async fn examine(context: &Context, reach: Reach) -> Report {
             findings.extend(chain::CHECKS.map(|check| Finding::skipped(check, "--offline")))
         }
     }
-    let healthy = findings.iter().all(|finding| finding.state != State::Wrong);
-    Report { healthy, findings }
+    Report { findings }
 }
 
 impl Report {
     /// How many findings are wrong.
-    pub fn wrong(&self) -> usize {
+    pub(crate) fn wrong(&self) -> usize {
         self.findings.iter().filter(|finding| finding.state == State::Wrong).count()
-    }
-
-    /// For people.
-    pub fn to_text(&self) -> String {
-        let mut text = String::new();
-        for finding in &self.findings {
-            let mark = match finding.state {
-                State::Good => "ok",
-                State::Note => "note",
-                State::Wrong => "WRONG",
-                State::Skipped => "-",
-            };
-            // Writing into a String does not fail.
-            let _ = writeln!(text, "{mark:<5}  {:<8}  {}", finding.check, finding.found);
-            if let Some(mend) = &finding.mend {
-                let _ = writeln!(text, "{:<5}  {:<8}    {mend}", "", "");
-            }
-        }
-        text
     }
 }
 
@@ -145,21 +119,5 @@ mod tests {
     fn a_remedy_can_be_typed_as_it_stands() {
         assert_eq!(shell(Path::new("/home/me/.mica")), "/home/me/.mica");
         assert_eq!(shell(Path::new("/home/m e/it's")), r"'/home/m e/it'\''s'");
-    }
-
-    #[test]
-    fn a_report_counts_what_is_wrong_and_shows_each_remedy() {
-        let findings = vec![
-            Finding::good("home", "there"),
-            Finding::wrong("node", "silent", "mica-node --dev"),
-        ];
-        let report = Report { healthy: false, findings };
-        assert_eq!(report.wrong(), 1);
-        let text = report.to_text();
-        assert!(
-            text.contains("ok     home      there\nWRONG  node      silent\n")
-                && text.contains("    mica-node --dev\n"),
-            "{text}"
-        );
     }
 }

@@ -1,14 +1,11 @@
-//! What a command can fail with, and the exit code that scripts can rely on.
+//! What a command can fail with.
 
 use mica_chain::{ConnectError, ReadError, SubmitError, amount};
 use mica_primitives::{Balance, BlockNumber};
 
-mod details;
-
-pub use details::Details;
-
 use crate::chat::ChatError;
 use crate::config::ConfigError;
+use crate::confirm::ConfirmError;
 use crate::demo::DemoError;
 use crate::home::NoHome;
 use crate::output::OutputError;
@@ -97,9 +94,8 @@ pub enum CommandError {
         /// Hash of its first block.
         found: String,
     },
-    /// Somebody was asked and did not agree, or nobody could be asked.
-    #[error("not confirmed; nothing was done (pass --yes if nobody can be asked)")]
-    NotConfirmed,
+    #[error(transparent)]
+    Confirm(#[from] ConfirmError),
     /// A signature that does not hold.
     #[error(
         "this is not {0}'s signature of this message: compare message, signature and address with \

@@ -99,7 +99,7 @@ impl Classified for CommandError {
             | Self::Store(_)
             | Self::Keystore(KeystoreError::File(_))
             | Self::Config(ConfigError::File(_)) => ErrorClass::Storage,
-            Self::Output(_) | Self::Input(_) | Self::NotConfirmed | Self::Chat(_) => {
+            Self::Output(_) | Self::Input(_) | Self::Confirm(_) | Self::Chat(_) => {
                 ErrorClass::Other
             }
             Self::Phrase(_)
@@ -136,7 +136,15 @@ impl Classified for CommandError {
 impl Classified for DemoError {
     fn class(&self) -> ErrorClass {
         match self {
-            Self::Step(error) => error.class(),
+            Self::Model(_) => ErrorClass::Model,
+            Self::Market(_) => ErrorClass::Market,
+            Self::Read(_) => ErrorClass::Node,
+            Self::Submit(error) => error.class(),
+            Self::Phrase(_) => ErrorClass::Wallet,
+            Self::Store(_) => ErrorClass::Storage,
+            Self::Ask(error) => error.class(),
+            Self::Channel(error) => error.class(),
+            Self::Verify(_) => ErrorClass::Receipt,
             Self::Interrupted => ErrorClass::Interrupted,
             _ => ErrorClass::Demo,
         }

@@ -16,7 +16,7 @@ use mica_wallet::files::{self, FileError};
 
 /// The payer's folder.
 #[derive(Clone, Debug)]
-pub struct Home {
+pub(crate) struct Home {
     root: PathBuf,
 }
 
@@ -30,7 +30,7 @@ impl Home {
     ///
     /// # Errors
     /// [`NoHome`] if neither is known.
-    pub fn find(given: Option<&Path>) -> Result<Self, NoHome> {
+    pub(crate) fn find(given: Option<&Path>) -> Result<Self, NoHome> {
         let root = match given {
             Some(path) => path.to_owned(),
             None => std::env::home_dir()
@@ -42,27 +42,27 @@ impl Home {
     }
 
     /// The folder itself.
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
     /// Folder of the wallets.
-    pub fn wallets(&self) -> PathBuf {
+    pub(crate) fn wallets(&self) -> PathBuf {
         self.root.join("wallets")
     }
 
     /// The settings.
-    pub fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.root.join("config.toml")
     }
 
     /// What was typed into `mica chat`.
-    pub fn chat_history(&self) -> PathBuf {
+    pub(crate) fn chat_history(&self) -> PathBuf {
         self.root.join("chat-history")
     }
 
     /// The database.
-    pub fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.root.join("state.redb")
     }
 
@@ -70,7 +70,7 @@ impl Home {
     ///
     /// # Errors
     /// [`FileError`] if the system refuses.
-    pub fn create(&self) -> Result<(), FileError> {
+    pub(crate) fn create(&self) -> Result<(), FileError> {
         files::create_private_folder(&self.root)?;
         files::create_private_folder(&self.wallets())
     }

@@ -4,28 +4,43 @@
 //! the libraries: `mica-wallet` signs, `mica-payer` asks and pays, `mica-workflow` chains and
 //! measures prompts, `mica-gateway` serves other programs. What is shown to people and to programs
 //! is made in [`render`]; what a failure means to a script is in [`exit_code`].
+//!
+//! The modules stand in the order in which they build on each other, the command line last.
 #![forbid(unsafe_code)]
+#![warn(unreachable_pub)]
 
-pub mod chat;
+mod chat;
 pub mod cli;
-pub mod commands;
+mod commands;
 pub mod config;
-pub mod confirm;
-pub mod demo;
-pub mod doctor;
+mod confirm;
+mod context;
+mod demo;
+mod doctor;
 pub mod error;
 pub mod exit_code;
-pub mod home;
-pub mod output;
-pub mod password_prompt;
-pub mod progress;
+mod home;
+mod options;
+mod output;
+mod password_prompt;
+mod progress;
 pub mod render;
-pub mod terms;
-pub mod wait;
+mod send;
+mod terms;
+
+use clap::CommandFactory;
 
 use cli::{Cli, Command};
-use commands::Context;
+use context::Context;
 use error::CommandError;
+use options::Global;
+use output::Output;
+
+/// Whether errors are told as JSON. A setting may ask for it as well as the command line; an error
+/// in the settings themselves is told as the command line asks.
+pub fn tells_json(global: &Global) -> bool {
+    Context::lenient(global.clone()).is_ok_and(|context| context.output == Output::Json)
+}
 
 /// Runs one command.
 ///
@@ -51,10 +66,10 @@ pub async fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Validator(command) => commands::validator::run(&context, command).await,
         Command::Config(command) => commands::config::run(&context, &command),
         Command::Doctor(arguments) => commands::doctor::run(&context, &arguments).await,
-        Command::Man(arguments) => commands::man::run(&context, &arguments),
+        Command::Man(arguments) => commands::man::run(&context, &arguments, Cli::command()),
         Command::Workflow(command) => commands::workflow::run(&context, command).await,
         Command::Matrix(arguments) => commands::matrix::run(&context, *arguments).await,
-        Command::Completions { shell } => commands::completions::run(&context, shell),
+        Command::Completions { shell } => commands::completions::run(shell, Cli::command()),
         Command::Demo(arguments) => commands::demo::run(&context, &arguments).await,
     }
 }

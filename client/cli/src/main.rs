@@ -4,19 +4,15 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use mica_cli::{cli::Cli, exit_code::Classified, output::Output};
+use mica_cli::{cli::Cli, exit_code::Classified, render::error::document};
 
 fn main() -> ExitCode {
     // Diagnostics for developers, off unless asked for; everything a user must know goes through
     // errors and progress.
-    let filter =
-        tracing_subscriber::EnvFilter::try_from_env("MICA_LOG").unwrap_or_else(|_| "off".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let filter = mica_log::EnvFilter::try_from_env("MICA_LOG").unwrap_or_else(|_| "off".into());
+    mica_log::to_stderr(filter);
     let cli = Cli::parse();
-    // A setting may ask for JSON as well; an error in the settings themselves is told as the
-    // command line asks.
-    let json = mica_cli::commands::Context::lenient(cli.global.clone())
-        .is_ok_and(|context| context.output == Output::Json);
+    let json = mica_cli::tells_json(&cli.global);
     let runtime =
         match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
             Ok(runtime) => runtime,
@@ -30,7 +26,7 @@ fn main() -> ExitCode {
         Err(error) => {
             let class = error.class();
             if json {
-                eprintln!("{}", error.document());
+                eprintln!("{}", document(&error));
             } else {
                 eprintln!("error: {error}");
             }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use mica_wallet::{PasswordPrompt, PasswordRole, PasswordSource};
 
 /// The first line of `file`, or the role's variable, or the person at the terminal.
-pub fn source(role: PasswordRole, file: Option<PathBuf>) -> PasswordSource {
+pub(crate) fn source(role: PasswordRole, file: Option<PathBuf>) -> PasswordSource {
     PasswordSource::from_environment(role, file).or_ask(&Terminal)
 }
 

@@ -10,7 +10,7 @@ const TICK: Duration = Duration::from_millis(120);
 
 /// Where progress goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub(crate) enum Progress {
     /// Spinner if stderr is a terminal, lines if not.
     Shown,
     /// Nowhere.
@@ -19,7 +19,7 @@ pub enum Progress {
 
 impl Progress {
     /// Begins a step and says so.
-    pub fn step(self, what: impl Into<String>) -> Step {
+    pub(crate) fn step(self, what: impl Into<String>) -> Step {
         let what = what.into();
         let mode = match self {
             Self::Silent => Mode::Silent,
@@ -41,7 +41,7 @@ impl Progress {
     }
 
     /// A line that stays.
-    pub fn note(self, text: &str) {
+    pub(crate) fn note(self, text: &str) {
         if self == Self::Shown {
             line(text);
         }
@@ -55,7 +55,7 @@ enum Mode {
 }
 
 /// Something that takes its time. Dropped without [`Step::done`] it is marked as not done.
-pub struct Step {
+pub(crate) struct Step {
     what: String,
     mode: Mode,
     begun: Instant,
@@ -63,14 +63,14 @@ pub struct Step {
 
 impl Step {
     /// Changes what the spinner shows; plain lines are not repeated.
-    pub fn now(&self, text: &str) {
+    pub(crate) fn now(&self, text: &str) {
         if let Mode::Spinner(bar) = &self.mode {
             bar.set_message(format!("{}: {text}", self.what));
         }
     }
 
     /// A line that stays, while the step goes on.
-    pub fn note(&self, text: &str) {
+    pub(crate) fn note(&self, text: &str) {
         match &self.mode {
             Mode::Silent => {}
             Mode::Spinner(bar) => bar.println(text),
@@ -79,7 +79,7 @@ impl Step {
     }
 
     /// Ends the step with its result.
-    pub fn done(mut self, result: &str) {
+    pub(crate) fn done(mut self, result: &str) {
         self.end("ok ", result);
     }
 

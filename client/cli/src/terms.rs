@@ -4,12 +4,12 @@ use clap::Args;
 use mica_payer::terms::{Terms, TermsOverrides, deadline_us};
 use mica_primitives::Balance;
 
-use crate::cli::parse_amount;
 use crate::config::{Settings, parse_alpha};
+use crate::options::parse_amount;
 
 /// Which path is taken, and what a token may cost.
 #[derive(Clone, Copy, Debug, Args)]
-pub struct TermsArgs {
+pub(crate) struct TermsArgs {
     /// Weight of money against time, from 0 (only time counts) to 1 (only money counts) [default:
     /// 0.5]
     #[arg(long, env = "MICA_ALPHA", value_parser = parse_alpha)]
@@ -24,7 +24,7 @@ pub struct TermsArgs {
 
 impl TermsArgs {
     /// What the options say.
-    pub fn overrides(&self) -> TermsOverrides {
+    pub(crate) fn overrides(&self) -> TermsOverrides {
         TermsOverrides {
             alpha: self.alpha,
             max_price_per_token: self.max_price_per_token,
@@ -35,7 +35,7 @@ impl TermsArgs {
 
     /// The terms of one question: the options', else the settings'. `max_total` is the command's
     /// own limit for it.
-    pub fn terms(&self, settings: &Settings, max_total: Option<Balance>) -> Terms {
+    pub(crate) fn terms(&self, settings: &Settings, max_total: Option<Balance>) -> Terms {
         let usual = Terms { alpha: settings.alpha, max_total, ..Terms::default() };
         usual.with(&self.overrides())
     }

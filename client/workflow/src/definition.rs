@@ -24,7 +24,7 @@ use mica_payer::terms::{Terms, deadline_us};
 use mica_wallet::files::{self, FileError};
 
 /// Most steps of a workflow.
-pub const MAX_STEPS: usize = 32;
+pub(crate) const MAX_STEPS: usize = 32;
 /// Most bytes of a workflow's file.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 /// Most letters of a name.

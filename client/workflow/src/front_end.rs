@@ -1,19 +1,17 @@
 //! The ways to a model that a command can choose from.
 
-use clap::ValueEnum;
-
 use super::{Api, Direct, Generate, GenerateError, Server, StepReply, StepRequest};
 use mica_payer::interrupt::Interrupt;
 use mica_payer::session::SessionError;
 
 /// A way to a model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FrontEndKind {
-    /// This process pays the workers itself
+    /// This process pays the workers itself.
     Direct,
-    /// A server that speaks Ollama's API
+    /// A server that speaks Ollama's API.
     Ollama,
-    /// A server that speaks OpenAI's API
+    /// A server that speaks OpenAI's API.
     Openai,
 }
 

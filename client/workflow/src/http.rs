@@ -87,7 +87,7 @@ pub enum HttpError {
 
 /// Who is asked.
 #[derive(Clone, Debug)]
-pub struct Client {
+pub(crate) struct Client {
     host: String,
     port: u16,
     authority: String,
@@ -103,7 +103,7 @@ impl Client {
     ///
     /// # Errors
     /// [`HttpError::Url`], [`HttpError::Key`].
-    pub fn new(url: &str, key: Option<&str>, patience: Duration) -> Result<Self, HttpError> {
+    pub(crate) fn new(url: &str, key: Option<&str>, patience: Duration) -> Result<Self, HttpError> {
         let wrong = || HttpError::Url(url.into());
         let uri: Uri = url.parse().map_err(|_| wrong())?;
         let authority = uri
@@ -132,7 +132,7 @@ impl Client {
     }
 
     /// The address of `route`, for people.
-    pub fn url(&self, route: &str) -> String {
+    pub(crate) fn url(&self, route: &str) -> String {
         format!("http://{}{}{route}", self.authority, self.prefix)
     }
 
@@ -140,7 +140,7 @@ impl Client {
     ///
     /// # Errors
     /// [`HttpError`].
-    pub async fn get(&self, route: &str) -> Result<Value, HttpError> {
+    pub(crate) async fn get(&self, route: &str) -> Result<Value, HttpError> {
         let mut body = Vec::new();
         self.exchange(route, None, &[], &mut |piece| body.extend_from_slice(piece)).await?;
         self.json(route, &body)
@@ -150,7 +150,7 @@ impl Client {
     ///
     /// # Errors
     /// [`HttpError`].
-    pub async fn post(
+    pub(crate) async fn post(
         &self,
         route: &str,
         headers: &[(&str, String)],
@@ -166,7 +166,7 @@ impl Client {
     ///
     /// # Errors
     /// [`HttpError`]; pieces may have come before it.
-    pub async fn stream(
+    pub(crate) async fn stream(
         &self,
         route: &str,
         headers: &[(&str, String)],
@@ -266,7 +266,7 @@ impl Client {
 
 /// The message of an error document, Ollama's (`{"error": "…"}`) or OpenAI's (`{"error":
 /// {"message": "…"}}`).
-pub fn error_of(document: &Value) -> Option<String> {
+pub(crate) fn error_of(document: &Value) -> Option<String> {
     let error = document.get("error")?;
     error.as_str().or_else(|| error.get("message")?.as_str()).map(str::to_owned)
 }

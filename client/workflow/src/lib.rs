@@ -10,17 +10,27 @@
 //! A step that fails ends the workflow with an error that names it: its message never becomes the
 //! next step's prompt. A [`matrix`] measures a workflow over prompts, models and front-ends.
 #![forbid(unsafe_code)]
+#![warn(unreachable_pub)]
+
+pub mod number;
+
+mod template;
 
 mod definition;
-mod direct;
-mod front_end;
-mod generate;
+
 mod http;
-pub mod matrix;
-pub mod number;
-mod run;
+
+mod generate;
+
+mod direct;
+
 mod server;
-mod template;
+
+mod front_end;
+
+mod run;
+
+pub mod matrix;
 
 pub use definition::{BUILT_IN, DefinitionError, Step, Workflow};
 pub use direct::Direct;

@@ -6,13 +6,19 @@
 //! a [`Table`], from here or from P2PLLMEdge's own application: means per group, analysis of
 //! variance, Tukey's test, correlations, figures, and one page that holds all of it.
 
-mod analysis;
-mod figures;
-mod measure;
 mod plan;
-mod report;
-pub mod statistics;
+
 mod table;
+
+mod measure;
+
+pub mod statistics;
+
+mod analysis;
+
+mod figures;
+
+mod report;
 
 pub use analysis::{Analysis, Factor, Grouping, Measure, MeasureResult, TooManyGroups};
 pub use measure::{Conditions, MatrixError, MatrixEvent, Measured, label, measure};

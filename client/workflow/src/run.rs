@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use mica_chain::amount;
+use mica_host::json;
 use mica_primitives::Balance;
 use serde::Serialize;
 
@@ -113,8 +114,10 @@ pub struct StepResult {
     /// Nanoseconds from the request to the whole answer, as its sender saw it.
     pub network_duration: u64,
     /// Base units paid to workers, where that was told.
+    #[serde(with = "json::optional_money")]
     pub cost: Option<Balance>,
     /// Base units of the chain's fees.
+    #[serde(with = "json::money")]
     pub fees: Balance,
 }
 
@@ -132,8 +135,10 @@ pub struct Finished {
     /// Nanoseconds from the first request to the last answer.
     pub total_duration: u64,
     /// Base units paid to workers, if every step told them.
+    #[serde(with = "json::optional_money")]
     pub cost: Option<Balance>,
     /// Base units of the chain's fees.
+    #[serde(with = "json::money")]
     pub fees: Balance,
 }
 

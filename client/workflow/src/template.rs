@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, context, syntax::SyntaxConfig};
 
 /// Most bytes of a rendered prompt.
-pub const MAX_PROMPT_BYTES: usize = 1 << 20;
+pub(crate) const MAX_PROMPT_BYTES: usize = 1 << 20;
 /// Most template instructions; a template that needs more would not end.
 const FUEL: u64 = 100_000;
 /// What a template may name.
@@ -56,7 +56,7 @@ fn failed(error: minijinja::Error) -> PromptError {
 ///
 /// # Errors
 /// [`PromptError`].
-pub fn check(template: &str, earlier: &[&str]) -> Result<(), PromptError> {
+pub(crate) fn check(template: &str, earlier: &[&str]) -> Result<(), PromptError> {
     let environment = environment()?;
     let compiled = environment.template_from_str(template).map_err(failed)?;
     for name in compiled.undeclared_variables(true) {
@@ -76,7 +76,7 @@ pub fn check(template: &str, earlier: &[&str]) -> Result<(), PromptError> {
 ///
 /// # Errors
 /// [`PromptError`].
-pub fn render(
+pub(crate) fn render(
     template: &str,
     input: &str,
     previous: &str,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mica_chain::{AccountId, Call, Party, Signer, SubmitError, Until};
 use mica_tests::eventually;
 
-use super::wallet::{World, integer};
+use super::wallet::{World, units};
 
 const ALICE: &str = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
 const BOB: &str = "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty";
@@ -34,11 +34,11 @@ fn new_wallet(world: &World, name: &str) -> String {
 }
 
 fn free(world: &World, address: &str) -> u128 {
-    integer(&world.ok(&["wallet", "balance", address]).json()["free"])
+    units(&world.ok(&["wallet", "balance", address]).json()["free"])
 }
 
 fn own(world: &World) -> u128 {
-    integer(&world.ok(&["wallet", "balance"]).json()["free"])
+    units(&world.ok(&["wallet", "balance"]).json()["free"])
 }
 
 fn a_new_account_gets_no_less_than_it_needs(world: &World) {
@@ -49,7 +49,7 @@ fn a_new_account_gets_no_less_than_it_needs(world: &World) {
             let refused = world.open(&[&["wallet", "transfer", &receiver, amount], more].concat());
             let error = refused.error();
             assert_eq!(
-                (refused.code, integer(&error["least"])),
+                (refused.code, units(&error["least"])),
                 (Some(14), DEPOSIT),
                 "{amount} {more:?}: {error}"
             );
@@ -92,9 +92,9 @@ fn nobody_sends_what_must_stay(world: &World) {
     };
     let dry = transfer("2", &["--dry-run"]);
     let (report, error) = (dry.json(), dry.error());
-    assert_eq!((dry.code, integer(&report["stays"])), (Some(14), DEPOSIT), "{report}");
-    assert!(integer(&report["missing"]) >= integer(&report["fee"]) + DEPOSIT, "{report}");
-    let most = integer(&error["most"]);
+    assert_eq!((dry.code, units(&report["stays"])), (Some(14), DEPOSIT), "{report}");
+    assert!(units(&report["missing"]) >= units(&report["fee"]) + DEPOSIT, "{report}");
+    let most = units(&error["most"]);
     let before = free(world, &sender);
     let over = format!("{}u", most + DRIFT);
     for more in [&["--dry-run"][..], &[]] {
@@ -109,7 +109,7 @@ fn nobody_sends_what_must_stay(world: &World) {
     assert_eq!(free(world, &sender), before, "nothing was sent");
     let exact = format!("{most}u");
     let dry = transfer(&exact, &["--dry-run"]);
-    assert_eq!((dry.code, integer(&dry.json()["missing"])), (Some(0), 0), "{}", dry.stderr);
+    assert_eq!((dry.code, units(&dry.json()["missing"])), (Some(0), 0), "{}", dry.stderr);
     let sent = transfer(&exact, &[]);
     assert_eq!(sent.code, Some(0), "{}", sent.stderr);
     let left = free(world, &sender);
@@ -122,7 +122,7 @@ fn nobody_sends_what_must_stay(world: &World) {
     let all = transfer("all", &[]);
     assert_eq!(all.code, Some(0), "{}", all.stderr);
     assert!(
-        integer(&all.json()["amount"]).abs_diff(integer(&dry.json()["sent"])) < DRIFT,
+        units(&all.json()["amount"]).abs_diff(units(&dry.json()["sent"])) < DRIFT,
         "{}",
         all.stdout
     );
@@ -157,7 +157,7 @@ fn a_prompt_is_refused_before_it_costs_a_fee(world: &World) {
     let refused = |what: &str| {
         let before = free(world, &payer);
         let dry = ask(&["--dry-run"]);
-        let missing = integer(&dry.json()["missing"]);
+        let missing = units(&dry.json()["missing"]);
         assert_eq!(
             (dry.code, missing > 0),
             (Some(14), true),
@@ -177,7 +177,7 @@ fn a_prompt_is_refused_before_it_costs_a_fee(world: &World) {
     };
     let (missing, report) = refused("the deposits and the fee alone");
     assert!(
-        integer(&report["locked"]) + integer(&report["fee"]) <= integer(&report["free"]),
+        units(&report["locked"]) + units(&report["fee"]) <= units(&report["free"]),
         "enough without what must stay: {report}"
     );
     world.ok(&[
@@ -199,7 +199,7 @@ fn a_prompt_is_refused_before_it_costs_a_fee(world: &World) {
     // A top-up of the channels is held to the same.
     let channels = world.ok(&["channel", "list", "--wallet", "payer"]).json();
     let id = channels[0]["channel"].as_str().expect("an id").to_owned();
-    let total = format!("{}u", integer(&channels[0]["deposit"]) + free(world, &payer) - DEPOSIT);
+    let total = format!("{}u", units(&channels[0]["deposit"]) + free(world, &payer) - DEPOSIT);
     let before = free(world, &payer);
     for more in [&["--dry-run"][..], &[]] {
         let refused =
@@ -242,7 +242,7 @@ async fn a_failure_on_chain_tells_its_fee_and_whom_it_concerns(world: &World) {
         (Some(14), &"failed".into(), &"receiver".into()),
         "{error}"
     );
-    assert!(integer(&error["fee_lost"]) > 0 && error["failure"] == "Token.BelowMinimum", "{error}");
+    assert!(units(&error["fee_lost"]) > 0 && error["failure"] == "Token.BelowMinimum", "{error}");
     let unknown = world.locked(&["wallet", "status", &format!("0x{}", "ab".repeat(32))], "");
     assert_eq!(
         (unknown.code, &unknown.json()["state"]),

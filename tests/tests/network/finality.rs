@@ -14,7 +14,7 @@ use mica_tests::{
     LocalNetwork, Process, eventually, eventually_async, free_port, process::command,
 };
 
-use super::wallet::{Ran, integer, run};
+use super::wallet::{Ran, run, units};
 
 /// Longest time until two of four validators have made a block: they have half of the slots.
 const BLOCK: Duration = Duration::from_secs(120);
@@ -56,13 +56,13 @@ async fn a_transfer_that_arrived_is_not_called_lost_while_finality_stands_still(
         "{message}"
     );
     let (hash, block) =
-        (error["extrinsic"].as_str().expect("its hash").to_owned(), integer(&error["block"]));
+        (error["extrinsic"].as_str().expect("its hash").to_owned(), units(&error["block"]));
     assert!(
-        integer(&error["fee"]) > 0 && message.contains(&format!("mica wallet status {hash}")),
+        units(&error["fee"]) > 0 && message.contains(&format!("mica wallet status {hash}")),
         "{message}"
     );
     assert_eq!(
-        integer(&mica(&["wallet", "balance", &receiver]).json()["free"]),
+        units(&mica(&["wallet", "balance", &receiver]).json()["free"]),
         7_000_000_000_000,
         "the money is there"
     );
@@ -71,7 +71,7 @@ async fn a_transfer_that_arrived_is_not_called_lost_while_finality_stands_still(
     let looked = mica(&["wallet", "status", &hash]);
     let status = looked.json();
     assert_eq!(
-        (looked.code, &status["state"], integer(&status["block"])),
+        (looked.code, &status["state"], units(&status["block"])),
         (Some(23), &"included".into(), block),
         "{status}"
     );
@@ -101,9 +101,9 @@ async fn a_transfer_that_arrived_is_not_called_lost_while_finality_stands_still(
         "--timeout",
         "90",
     ]);
-    assert!(late.code == Some(0) && integer(&late.json()["block"]) > 0, "{}", late.stderr);
+    assert!(late.code == Some(0) && units(&late.json()["block"]) > 0, "{}", late.stderr);
     assert_eq!(
-        integer(&mica(&["wallet", "balance", &receiver]).json()["free"]),
+        units(&mica(&["wallet", "balance", &receiver]).json()["free"]),
         12_000_000_000_000,
         "the money is there"
     );

@@ -124,8 +124,9 @@ fn ask(wallet: &Wallet) -> (Value, String) {
     (ran.json(), ran.stderr)
 }
 
-fn integer(value: &Value) -> u128 {
-    value.to_string().parse().unwrap_or_else(|_| panic!("{value} is not an integer of base units"))
+fn units(value: &Value) -> u128 {
+    let units = value.as_str().and_then(|text| text.parse().ok());
+    units.unwrap_or_else(|| panic!("{value} is no decimal string of base units"))
 }
 
 /// What `mica doctor` finds about the records.
@@ -162,16 +163,12 @@ fn recovers(wallet: &Wallet, reference: &Value, paid: &mut u128) {
     let told =
         said.lines().filter(|line| line.contains(RECOVERED) && !line.contains("WARN")).count();
     assert_eq!(told, 1, "{said}");
-    *paid += integer(&answer["paid"]);
+    *paid += units(&answer["paid"]);
     let (again, said) = ask(wallet);
     assert_eq!(again["text"], *reference, "{said}");
     assert!(!said.contains(RECOVERED), "{said}");
-    *paid += integer(&again["paid"]);
-    assert_eq!(
-        (integer(&answer["fees"]), integer(&again["fees"])),
-        (0, 0),
-        "what is open is enough"
-    );
+    *paid += units(&again["paid"]);
+    assert_eq!((units(&answer["fees"]), units(&again["fees"])), (0, 0), "what is open is enough");
     assert_eq!(channels(wallet).as_array().expect("a list").len(), before);
 }
 
@@ -183,16 +180,16 @@ async fn records_that_are_older_lost_or_elsewhere_are_learnt_again_and_every_pro
     let mut wallet = world.wallet("home").await;
     let before = world.total(&wallet).await;
     let (first, said) = ask(&wallet);
-    assert!(!said.contains(RECOVERED) && integer(&first["fees"]) > 0, "{said}");
+    assert!(!said.contains(RECOVERED) && units(&first["fees"]) > 0, "{said}");
     let (reference, state) = (first["text"].clone(), wallet.home.join("state.redb"));
-    let (mut paid, mut fees) = (integer(&first["paid"]), integer(&first["fees"]));
+    let (mut paid, mut fees) = (units(&first["paid"]), units(&first["fees"]));
 
     // An older copy is put back.
     let copy = fs::read(&state).expect("the database is there");
     for _ in 0..2 {
         let (more, said) = ask(&wallet);
-        assert_eq!((&more["text"], integer(&more["fees"])), (&reference, 0), "{said}");
-        paid += integer(&more["paid"]);
+        assert_eq!((&more["text"], units(&more["fees"])), (&reference, 0), "{said}");
+        paid += units(&more["paid"]);
     }
     assert!(
         !doctor(&wallet).iter().any(|finding| finding["state"] != "good"),
@@ -231,7 +228,7 @@ async fn records_that_are_older_lost_or_elsewhere_are_learnt_again_and_every_pro
     wallet.home = first_home;
     let (answer, said) = ask(&wallet);
     assert_eq!(answer["text"], reference, "{said}");
-    paid += integer(&answer["paid"]);
+    paid += units(&answer["paid"]);
 
     // A worker comes back with the records of before the last answers, which the payer's vouchers
     // go on from.
@@ -242,16 +239,16 @@ async fn records_that_are_older_lost_or_elsewhere_are_learnt_again_and_every_pro
     world.bring_back_the_first_worker(&wallet);
     let (answer, said) = ask(&wallet);
     assert_eq!(answer["text"], reference, "{said}");
-    let lost = integer(&answer["stages"][0]["paid"]);
-    paid += integer(&answer["paid"]);
+    let lost = units(&answer["stages"][0]["paid"]);
+    paid += units(&answer["paid"]);
     world.workers[0].kill();
     records.iter().zip(&older).for_each(|(path, bytes)| fs::write(path, bytes).expect("put back"));
     world.bring_back_the_first_worker(&wallet);
     for refuses in [true, false] {
         let (answer, said) = ask(&wallet);
-        assert_eq!((&answer["text"], integer(&answer["fees"])), (&reference, 0), "{said}");
+        assert_eq!((&answer["text"], units(&answer["fees"])), (&reference, 0), "{said}");
         assert_eq!(said.contains("ReceiptsDiffer"), refuses, "the lane is given up once: {said}");
-        paid += integer(&answer["paid"]);
+        paid += units(&answer["paid"]);
     }
 
     // No lane of a channel is left: another one is opened, and the line that says so names the
@@ -268,8 +265,8 @@ async fn records_that_are_older_lost_or_elsewhere_are_learnt_again_and_every_pro
             && line.contains("mica channel close 0x")),
         "{said}"
     );
-    assert!(integer(&answer["fees"]) > 0);
-    (paid, fees) = (paid + integer(&answer["paid"]), fees + integer(&answer["fees"]));
+    assert!(units(&answer["fees"]) > 0);
+    (paid, fees) = (paid + units(&answer["paid"]), fees + units(&answer["fees"]));
     assert_eq!(channels(&wallet).as_array().expect("a list").len(), 3);
     let close = format!("mica channel close {worn}");
     let findings = doctor(&wallet);
@@ -280,8 +277,8 @@ async fn records_that_are_older_lost_or_elsewhere_are_learnt_again_and_every_pro
         "{findings:?}"
     );
     let (again, said) = ask(&wallet);
-    assert_eq!((&again["text"], integer(&again["fees"])), (&reference, 0), "{said}");
-    paid += integer(&again["paid"]);
+    assert_eq!((&again["text"], units(&again["fees"])), (&reference, 0), "{said}");
+    paid += units(&again["paid"]);
 
     // In the end the wallet has lost what its answers cost and the fees, to the base unit. What the
     // worker has forgotten of its last answer before the power cut it cannot claim: the lane was
@@ -291,7 +288,7 @@ async fn records_that_are_older_lost_or_elsewhere_are_learnt_again_and_every_pro
     let closed = run(close);
     assert_eq!(closed.code, Some(0), "{}", closed.stderr);
     let spent = before - world.total(&wallet).await;
-    let owed = paid + fees + integer(&closed.json()["fees"]);
+    let owed = paid + fees + units(&closed.json()["fees"]);
     assert!(spent + lost == owed, "{spent} spent, {owed} owed, {lost} lost by the worker");
 }
 
@@ -410,7 +407,7 @@ async fn a_gateway_that_dies_or_hangs_in_mid_answer_keeps_nobody_from_asking() {
         });
     }
     let (answer, said) = ask(&wallet);
-    assert_eq!((&answer["text"], integer(&answer["fees"])), (&first["text"], 0), "{said}");
+    assert_eq!((&answer["text"], units(&answer["fees"])), (&first["text"], 0), "{said}");
 
     // It hangs, and another home of the same wallet asks: the worker's lane is taken, so it goes on
     // in the next one, and learns what was promised on the one that is taken.
@@ -468,7 +465,7 @@ async fn a_development_chain_that_began_anew_is_told_once_and_its_fee_paid_once(
     let other = old.wallet("other").await;
     let (first, _) = ask(&wallet);
     let (second, said) = ask(&wallet);
-    assert_eq!((&second["text"], integer(&second["fees"])), (&first["text"], 0), "{said}");
+    assert_eq!((&second["text"], units(&second["fees"])), (&first["text"], 0), "{said}");
     // A program that runs on over the change.
     let gateway = other.gateway("headroom = 40\n", false);
     let body = serde_json::json!({"model": "mica-tiny", "prompt": "Hello.", "stream": false, "options": {"num_predict": 4, "seed": 5}});
@@ -493,11 +490,11 @@ async fn a_development_chain_that_began_anew_is_told_once_and_its_fee_paid_once(
     assert_eq!(answer["text"], first["text"], "{said}");
     let told = said.lines().filter(|line| line.contains(ANEW) && !line.contains("WARN")).count();
     assert_eq!(told, 1, "{said}");
-    let fees = integer(&answer["fees"]);
+    let fees = units(&answer["fees"]);
     assert!(fees > 0);
     assert_eq!(total - new.total(&wallet).await, fees, "one fee, and it is the one that was told");
     let (again, said) = ask(&wallet);
-    assert_eq!((&again["text"], integer(&again["fees"])), (&first["text"], 0), "{said}");
+    assert_eq!((&again["text"], units(&again["fees"])), (&first["text"], 0), "{said}");
     assert!(!said.contains(ANEW), "{said}");
     assert_eq!(total - new.total(&wallet).await, fees);
     assert!(!says(&doctor(&wallet), "began anew"));

@@ -119,7 +119,7 @@ impl World {
     }
 
     fn free(&self) -> u128 {
-        integer(&self.ok(&["wallet", "balance"]).json()["free"])
+        units(&self.ok(&["wallet", "balance"]).json()["free"])
     }
 
     pub(super) fn channels(&self) -> usize {
@@ -146,8 +146,9 @@ pub(super) fn run(mut command: Command, input: &str) -> Ran {
     ran
 }
 
-pub(super) fn integer(value: &Value) -> u128 {
-    value.to_string().parse().unwrap_or_else(|_| panic!("{value} is not an integer of base units"))
+pub(super) fn units(value: &Value) -> u128 {
+    let units = value.as_str().and_then(|text| text.parse().ok());
+    units.unwrap_or_else(|| panic!("{value} is no decimal string of base units"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -158,16 +159,16 @@ async fn the_account_stays_locked_while_vouchers_are_signed_and_a_dry_run_sends_
     // little.
     let before = world.free();
     let dry = world.locked(&["wallet", "transfer", ALICE, "1.5", "--dry-run"], "").json();
-    assert_eq!((&dry["dry_run"], integer(&dry["sent"])), (&true.into(), 1_500_000_000_000));
-    assert_eq!(integer(&dry["left"]), before - 1_500_000_000_000 - integer(&dry["fee"]));
+    assert_eq!((&dry["dry_run"], units(&dry["sent"])), (&true.into(), 1_500_000_000_000));
+    assert_eq!(units(&dry["left"]), before - 1_500_000_000_000 - units(&dry["fee"]));
     let poor = world.locked(&["wallet", "transfer", ALICE, "1000", "--dry-run"], "").json();
-    assert!(integer(&poor["missing"]) > 0, "{poor}");
+    assert!(units(&poor["missing"]) > 0, "{poor}");
     assert_eq!(world.free(), before);
     let sent = world.ok(&["wallet", "transfer", ALICE, "1.5", "--wait", "included"]).json();
     // The price of a block's room moves a little from block to block.
-    let (paid, estimated) = (integer(&sent["fee"]), integer(&dry["fee"]));
+    let (paid, estimated) = (units(&sent["fee"]), units(&dry["fee"]));
     assert!(paid.abs_diff(estimated) < estimated / 50, "{paid} paid, {estimated} estimated");
-    assert_eq!(world.free(), before - 1_500_000_000_000 - integer(&sent["fee"]));
+    assert_eq!(world.free(), before - 1_500_000_000_000 - units(&sent["fee"]));
 
     // Each level of waiting says what is known then.
     let none = world.ok(&["wallet", "transfer", ALICE, "1u", "--wait", "none"]).json();
@@ -197,14 +198,14 @@ async fn the_account_stays_locked_while_vouchers_are_signed_and_a_dry_run_sends_
     let rehearsed = world
         .locked(&["ask", "What is a blockchain?", "--max-tokens", "8", "--dry-run"], "")
         .json();
-    assert!(integer(&rehearsed["locked"]) > 0 && integer(&rehearsed["fee"]) > 0, "{rehearsed}");
+    assert!(units(&rehearsed["locked"]) > 0 && units(&rehearsed["fee"]) > 0, "{rehearsed}");
     assert_eq!(rehearsed["stages"].as_array().map(Vec::len), Some(2));
     let many =
         ["ask", "What is a blockchain?", "--max-tokens", "8", "--headroom", "2000", "--dry-run"];
     let many = world.locked(&many, "").json();
     assert_eq!(
-        integer(&many["locked"]),
-        2000 * integer(&many["most"]),
+        units(&many["locked"]),
+        2000 * units(&many["most"]),
         "a deposit for so many answers: {many}"
     );
     assert_eq!(world.channels(), 0);
@@ -220,11 +221,7 @@ async fn the_account_stays_locked_while_vouchers_are_signed_and_a_dry_run_sends_
     for channel in world.ok(&["channel", "list"]).json().as_array().expect("a list") {
         let id = channel["channel"].as_str().expect("an id");
         let dry = world.locked(&["channel", "top-up", id, "5", "--dry-run"], "").json();
-        assert_eq!(
-            integer(&dry["locked"]),
-            5_000_000_000_000 - integer(&channel["deposit"]),
-            "{dry}"
-        );
+        assert_eq!(units(&dry["locked"]), 5_000_000_000_000 - units(&channel["deposit"]), "{dry}");
         world.ok(&["channel", "top-up", id, "5"]);
     }
 
@@ -232,7 +229,7 @@ async fn the_account_stays_locked_while_vouchers_are_signed_and_a_dry_run_sends_
     let again = world.locked(&["ask", "-", "--max-tokens", "8"], "What is a blockchain?\n");
     assert_eq!(again.code, Some(0), "{}", again.stderr);
     assert_eq!(
-        (again.json()["tokens"].clone(), integer(&again.json()["fees"])),
+        (again.json()["tokens"].clone(), units(&again.json()["fees"])),
         (first["tokens"].clone(), 0)
     );
     let chat = world
@@ -241,7 +238,7 @@ async fn the_account_stays_locked_while_vouchers_are_signed_and_a_dry_run_sends_
     let turns: Vec<Value> =
         chat.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(turns.len(), 2, "{}", chat.stdout);
-    assert!(integer(&turns[1]["prompt_tokens"]) > integer(&turns[0]["prompt_tokens"]) + 8);
+    assert!(units(&turns[1]["prompt_tokens"]) > units(&turns[0]["prompt_tokens"]) + 8);
 
     // A chain that the settings do not allow is refused before anything is paid.
     world.ok(&["config", "set", "genesis", &format!("0x{}", "ab".repeat(32))]);

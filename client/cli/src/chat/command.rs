@@ -1,7 +1,7 @@
 //! What somebody typed: something to say, or a command with a slash.
 
 /// What `/help` prints.
-pub const HELP: &str = "\
+pub(crate) const HELP: &str = "\
 /cost          what this chat has cost so far
 /path          the workers that gave the last answer
 /model         the model in use, and the models of this chain
@@ -14,7 +14,7 @@ something that begins with a slash, begin with two.";
 
 /// A command of the chat.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ChatCommand {
+pub(crate) enum ChatCommand {
     /// `/cost`
     Cost,
     /// `/path`
@@ -33,7 +33,7 @@ pub enum ChatCommand {
 
 /// One turn at the keyboard.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Typed {
+pub(crate) enum Entry {
     /// Only space.
     Nothing,
     /// For the model.
@@ -43,18 +43,18 @@ pub enum Typed {
 }
 
 /// Reads what was typed, continued lines already joined.
-pub fn parse(text: &str) -> Typed {
+pub(crate) fn parse(text: &str) -> Entry {
     let trimmed = text.trim();
     if trimmed.is_empty() {
-        return Typed::Nothing;
+        return Entry::Nothing;
     }
-    let Some(line) = trimmed.strip_prefix('/') else { return Typed::Say(trimmed.to_owned()) };
+    let Some(line) = trimmed.strip_prefix('/') else { return Entry::Say(trimmed.to_owned()) };
     if line.starts_with('/') {
-        return Typed::Say(line.to_owned());
+        return Entry::Say(line.to_owned());
     }
     let (word, rest) =
         line.split_once(char::is_whitespace).map_or((line, ""), |(word, rest)| (word, rest.trim()));
-    Typed::Command(match (word, rest) {
+    Entry::Command(match (word, rest) {
         ("cost", "") => ChatCommand::Cost,
         ("path", "") => ChatCommand::Path,
         ("model", "") => ChatCommand::Model(None),
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn commands_are_told_from_what_is_said() {
         let command = |text: &str| match parse(text) {
-            Typed::Command(command) => command,
+            Entry::Command(command) => command,
             other => panic!("{text}: {other:?}"),
         };
         assert_eq!(command(" /cost\n"), ChatCommand::Cost);
@@ -86,8 +86,8 @@ mod tests {
         assert_eq!(command("/rest"), ChatCommand::Unknown("/rest".into()));
         assert_eq!(command("/reset now"), ChatCommand::Unknown("/reset now".into()));
         assert_eq!(command("/"), ChatCommand::Unknown("/".into()));
-        assert_eq!(parse("//etc is a folder"), Typed::Say("/etc is a folder".into()));
-        assert_eq!(parse(" two\nlines \n"), Typed::Say("two\nlines".into()));
-        assert_eq!(parse(" \n"), Typed::Nothing);
+        assert_eq!(parse("//etc is a folder"), Entry::Say("/etc is a folder".into()));
+        assert_eq!(parse(" two\nlines \n"), Entry::Say("two\nlines".into()));
+        assert_eq!(parse(" \n"), Entry::Nothing);
     }
 }

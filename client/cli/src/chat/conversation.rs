@@ -1,12 +1,11 @@
 //! What was said so far, and what it has cost.
 
-use mica_chain::amount;
 use mica_engine::ChatMessage;
 use mica_primitives::Balance;
 
 /// Money and tokens of a chat. Amounts are base units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Spent {
+pub(crate) struct Spent {
     /// Answers.
     pub turns: u32,
     /// Tokens of the prompts, the conversation before them included.
@@ -21,7 +20,7 @@ pub struct Spent {
 
 impl Spent {
     /// Adds a turn.
-    pub fn add(
+    pub(crate) fn add(
         &mut self,
         prompt_tokens: usize,
         answer_tokens: usize,
@@ -34,33 +33,23 @@ impl Spent {
         self.paid = self.paid.saturating_add(paid);
         self.fees = self.fees.saturating_add(fees);
     }
-
-    /// For people.
-    pub fn to_text(self) -> String {
-        let Self { turns, prompt_tokens, answer_tokens, paid, fees } = self;
-        let (paid, fees) = (amount::format(paid), amount::format(fees));
-        format!(
-            "{turns} answers, {prompt_tokens} + {answer_tokens} tokens: {paid} to workers, {fees} \
-             in fees"
-        )
-    }
 }
 
 /// The messages, in order, from the system message on.
 #[derive(Clone, Debug)]
-pub struct Conversation {
+pub(crate) struct Conversation {
     system: Option<ChatMessage>,
     turns: Vec<ChatMessage>,
 }
 
 impl Conversation {
     /// Nothing said yet.
-    pub fn new(system: Option<ChatMessage>) -> Self {
+    pub(crate) fn new(system: Option<ChatMessage>) -> Self {
         Self { system, turns: Vec::new() }
     }
 
     /// All messages with `text` as the user's next one, which is not kept.
-    pub fn with(&self, text: &str) -> Vec<ChatMessage> {
+    pub(crate) fn with(&self, text: &str) -> Vec<ChatMessage> {
         self.system
             .iter()
             .chain(&self.turns)
@@ -70,13 +59,13 @@ impl Conversation {
     }
 
     /// Keeps a turn that was answered.
-    pub fn keep(&mut self, said: &str, answer: &str) {
+    pub(crate) fn keep(&mut self, said: &str, answer: &str) {
         self.turns.push(ChatMessage::new("user", said));
         self.turns.push(ChatMessage::new("assistant", answer));
     }
 
     /// Forgets everything but the system message.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.turns.clear();
     }
 }

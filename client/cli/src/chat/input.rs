@@ -20,7 +20,7 @@ use super::ChatError;
 use mica_wallet::files;
 
 /// Most bytes of one turn.
-pub const MAX_TURN_BYTES: u64 = 1 << 20;
+pub(crate) const MAX_TURN_BYTES: u64 = 1 << 20;
 /// Turns that are kept.
 const MAX_HISTORY: usize = 500;
 /// Most bytes of the file of them.
@@ -29,9 +29,9 @@ const MAX_HISTORY_BYTES: u64 = 4 << 20;
 const MAX_KEPT_BYTES: usize = 8 * 1024;
 const COMMANDS: [&str; 6] = ["/cost", "/path", "/model", "/reset", "/help", "/quit"];
 
-/// What came.
+/// What the source of turns gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub(crate) enum Turn {
     /// A turn.
     Text(String),
     /// Ctrl-C at the prompt.
@@ -41,11 +41,11 @@ pub enum Heard {
 }
 
 /// A source of turns.
-pub enum Input {
+pub(crate) enum Input {
     /// Somebody at a keyboard.
     Terminal {
         /// The line editor.
-        editor: Box<Editor<Words, MemHistory>>,
+        editor: Box<Editor<CommandLine, MemHistory>>,
         /// Where the history lies.
         history: PathBuf,
     },
@@ -59,7 +59,7 @@ impl Input {
     ///
     /// # Errors
     /// [`ChatError::Terminal`].
-    pub fn open(history: &Path) -> Result<Self, ChatError> {
+    pub(crate) fn open(history: &Path) -> Result<Self, ChatError> {
         if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
             return Ok(Self::Lines);
         }
@@ -71,7 +71,7 @@ impl Input {
             .build();
         let memory = MemHistory::with_config(&config);
         let mut editor = Editor::with_history(config, memory).map_err(failed)?;
-        editor.set_helper(Some(Words));
+        editor.set_helper(Some(CommandLine));
         let kept = files::read_bounded(history, MAX_HISTORY_BYTES).unwrap_or_default();
         for line in String::from_utf8_lossy(&kept).lines() {
             if let Ok(turn) = serde_json::from_str::<String>(line) {
@@ -82,7 +82,7 @@ impl Input {
     }
 
     /// Whether somebody sits at a keyboard.
-    pub fn is_terminal(&self) -> bool {
+    pub(crate) fn is_terminal(&self) -> bool {
         matches!(self, Self::Terminal { .. })
     }
 
@@ -90,7 +90,7 @@ impl Input {
     ///
     /// # Errors
     /// [`ChatError`].
-    pub fn hear(&mut self) -> Result<Heard, ChatError> {
+    pub(crate) fn next_turn(&mut self) -> Result<Turn, ChatError> {
         match self {
             Self::Terminal { editor, .. } => match editor.readline("> ") {
                 Ok(text) if text.len() as u64 > MAX_TURN_BYTES => Err(ChatError::TooLong),
@@ -99,10 +99,10 @@ impl Input {
                         // A history that is full or refuses a turn is no reason to lose the turn.
                         let _ = editor.add_history_entry(text.as_str());
                     }
-                    Ok(Heard::Text(text.replace("\\\n", "\n")))
+                    Ok(Turn::Text(text.replace("\\\n", "\n")))
                 }
-                Err(ReadlineError::Interrupted) => Ok(Heard::Interrupted),
-                Err(ReadlineError::Eof) => Ok(Heard::End),
+                Err(ReadlineError::Interrupted) => Ok(Turn::Interrupted),
+                Err(ReadlineError::Eof) => Ok(Turn::End),
                 Err(error) => Err(ChatError::Terminal(error.to_string())),
             },
             Self::Lines => lines(&mut std::io::stdin().lock()),
@@ -113,7 +113,7 @@ impl Input {
     ///
     /// # Errors
     /// [`files::FileError`]; nothing but the history is lost then.
-    pub fn close(self) -> Result<(), files::FileError> {
+    pub(crate) fn close(self) -> Result<(), files::FileError> {
         let Self::Terminal { editor, history } = self else { return Ok(()) };
         let mut text = String::new();
         for turn in editor.history() {
@@ -126,7 +126,7 @@ impl Input {
 }
 
 /// One turn from lines: up to the first that does not end with a backslash.
-fn lines(source: &mut dyn BufRead) -> Result<Heard, ChatError> {
+fn lines(source: &mut dyn BufRead) -> Result<Turn, ChatError> {
     let mut turn = Vec::new();
     loop {
         let room = (MAX_TURN_BYTES + 1).saturating_sub(turn.len() as u64);
@@ -143,21 +143,21 @@ fn lines(source: &mut dyn BufRead) -> Result<Heard, ChatError> {
             continue;
         }
         return Ok(match (read, turn.is_empty()) {
-            (0, true) => Heard::End,
-            _ => Heard::Text(String::from_utf8_lossy(&turn).into_owned()),
+            (0, true) => Turn::End,
+            _ => Turn::Text(String::from_utf8_lossy(&turn).into_owned()),
         });
     }
 }
 
 /// Completes commands and lets a backslash continue the line.
-pub struct Words;
+pub(crate) struct CommandLine;
 
-impl Helper for Words {}
-impl Highlighter for Words {}
-impl Hinter for Words {
+impl Helper for CommandLine {}
+impl Highlighter for CommandLine {}
+impl Hinter for CommandLine {
     type Hint = String;
 }
-impl Completer for Words {
+impl Completer for CommandLine {
     type Candidate = String;
 
     fn complete(
@@ -172,7 +172,7 @@ impl Completer for Words {
         Ok((0, fitting.map(|command| (*command).to_owned()).collect()))
     }
 }
-impl Validator for Words {
+impl Validator for CommandLine {
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
         let goes_on = context.input().ends_with('\\');
         Ok(if goes_on { ValidationResult::Incomplete } else { ValidationResult::Valid(None) })
@@ -183,24 +183,24 @@ impl Validator for Words {
 mod tests {
     use super::*;
 
-    fn all(text: &[u8]) -> Vec<Heard> {
+    fn all(text: &[u8]) -> Vec<Turn> {
         let mut source = text;
-        let mut heard = Vec::new();
-        while heard.last() != Some(&Heard::End) {
-            heard.push(lines(&mut source).expect("short"));
+        let mut turns = Vec::new();
+        while turns.last() != Some(&Turn::End) {
+            turns.push(lines(&mut source).expect("short"));
         }
-        heard
+        turns
     }
 
     #[test]
     fn a_line_is_a_turn_and_a_backslash_goes_on() {
-        let text = |text: &str| Heard::Text(text.to_owned());
-        assert_eq!(all(b"one\ntwo"), [text("one\n"), text("two"), Heard::End]);
-        assert_eq!(all(b"one\\\ntwo\nthree\n"), [text("one\ntwo\n"), text("three\n"), Heard::End]);
-        assert_eq!(all(b"cut\\"), [text("cut\\"), Heard::End]);
-        assert_eq!(all(b"cut\\\n"), [text("cut\n"), Heard::End]);
-        assert_eq!(all(b""), [Heard::End]);
-        assert_eq!(all(&[0xff, b'\n']), [text("\u{fffd}\n"), Heard::End]);
+        let text = |text: &str| Turn::Text(text.to_owned());
+        assert_eq!(all(b"one\ntwo"), [text("one\n"), text("two"), Turn::End]);
+        assert_eq!(all(b"one\\\ntwo\nthree\n"), [text("one\ntwo\n"), text("three\n"), Turn::End]);
+        assert_eq!(all(b"cut\\"), [text("cut\\"), Turn::End]);
+        assert_eq!(all(b"cut\\\n"), [text("cut\n"), Turn::End]);
+        assert_eq!(all(b""), [Turn::End]);
+        assert_eq!(all(&[0xff, b'\n']), [text("\u{fffd}\n"), Turn::End]);
     }
 
     #[test]

@@ -5,19 +5,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, ValueHint};
-use mica_chain::{View, amount};
+use mica_chain::View;
 use mica_engine::ChatMessage;
 use mica_primitives::Balance;
 use mica_protocol::session::Sampling;
-use serde::Serialize;
 
-use super::Context;
-use crate::cli::parse_amount;
 use crate::config::Settings;
+use crate::context::Context;
 use crate::error::CommandError;
-use crate::render::{Printer, preview::AskDryRun};
+use crate::options::parse_amount;
+use crate::render::{answer::Answer, preview::AskDryRun, printer::Printer};
 use crate::terms::TermsArgs;
-use mica_payer::ask::{Answer, Asker, Question};
+use mica_payer::ask::{Asker, Question};
 use mica_payer::channels::Deposits;
 use mica_payer::interrupt::Interrupt;
 use mica_payer::market::ModelSnapshot;
@@ -29,7 +28,7 @@ const MAX_PROMPT_BYTES: u64 = 1 << 20;
 
 /// What to ask for, and within which limits: what `mica ask` and `mica chat` share.
 #[derive(Clone, Debug, Args)]
-pub struct AskOptions {
+pub(crate) struct AskOptions {
     /// Name, id or beginning of the id of the model [default: the one in the model file]
     #[arg(long, value_name = "MODEL")]
     pub model: Option<String>,
@@ -72,7 +71,7 @@ impl AskOptions {
     ///
     /// # Errors
     /// [`ModelError`] if the file is no model that we can talk to.
-    pub fn open_model(&self, settings: &Settings) -> Result<LocalModel, ModelError> {
+    pub(crate) fn open_model(&self, settings: &Settings) -> Result<LocalModel, ModelError> {
         LocalModel::open(self.model_file.as_deref().or(settings.model_file.as_deref()))
     }
 
@@ -80,7 +79,11 @@ impl AskOptions {
     ///
     /// # Errors
     /// [`CommandError`] if it is another one, or there is none.
-    pub async fn check_model(&self, view: &View, model: &LocalModel) -> Result<(), CommandError> {
+    pub(crate) async fn check_model(
+        &self,
+        view: &View,
+        model: &LocalModel,
+    ) -> Result<(), CommandError> {
         let Some(wanted) = &self.model else { return Ok(()) };
         let snapshots = ModelSnapshot::read_all(view, Some(wanted)).await?;
         if snapshots.iter().any(|snapshot| snapshot.id == model.id()) {
@@ -90,7 +93,7 @@ impl AskOptions {
     }
 
     /// The question with this prompt, under the options' and the settings' limits.
-    pub fn question(&self, settings: &Settings, prompt: Vec<u32>) -> Question {
+    pub(crate) fn question(&self, settings: &Settings, prompt: Vec<u32>) -> Question {
         Question {
             prompt,
             max_new_tokens: self.max_tokens.unwrap_or(settings.max_tokens),
@@ -101,7 +104,7 @@ impl AskOptions {
     }
 
     /// The system message, if there is one.
-    pub fn system_message(&self) -> Option<ChatMessage> {
+    pub(crate) fn system_message(&self) -> Option<ChatMessage> {
         self.system.as_deref().map(|text| ChatMessage::new("system", text))
     }
 }
@@ -126,7 +129,7 @@ pub struct AskArgs {
 ///
 /// # Errors
 /// [`CommandError`]: no funds, no path (with the layers that are missing), a worker that fails, or Ctrl-C.
-pub async fn run(context: &Context, arguments: AskArgs) -> Result<(), CommandError> {
+pub(crate) async fn run(context: &Context, arguments: AskArgs) -> Result<(), CommandError> {
     let options = &arguments.options;
     let model = options.open_model(&context.settings)?;
     let prompt = prompt_tokens(&model, &arguments)?;
@@ -154,8 +157,8 @@ pub async fn run(context: &Context, arguments: AskArgs) -> Result<(), CommandErr
     let answer = asker.ask(&model, &view, &question, interrupt.clone(), &mut printer).await;
     asker.stop().await;
     let answer = answer?;
-    let answered = Answered::new(&answer, question.prompt.len());
-    context.output.show(&answered, |answered| format!("\n\n{}", answered.cost_line()))?;
+    let answer = Answer::new(&answer, question.prompt.len());
+    context.output.show(&answer, |answer| format!("\n\n{}", answer.cost_line()))?;
     if interrupt.came() { Err(SessionError::Interrupted.into()) } else { Ok(()) }
 }
 
@@ -190,80 +193,4 @@ fn prompt_tokens(model: &LocalModel, arguments: &AskArgs) -> Result<Vec<u32>, Co
         .chain([ChatMessage::new("user", text.trim_end_matches('\n'))])
         .collect();
     Ok(model.chat(&messages)?)
-}
-
-/// An answer and its cost, as it is printed.
-#[derive(Serialize)]
-pub struct Answered {
-    text: String,
-    tokens: Vec<u32>,
-    prompt_tokens: usize,
-    stop: String,
-    session: String,
-    stages: Vec<Stage>,
-    paid: Balance,
-    fees: Balance,
-    receipts: u64,
-    seconds: f64,
-    seconds_to_first_token: Option<f64>,
-    seconds_to_last_token: Option<f64>,
-}
-
-#[derive(Serialize)]
-struct Stage {
-    worker: String,
-    layers: [u16; 2],
-    price_per_layer_token: Balance,
-    tokens: u32,
-    paid: Balance,
-    receipts: u64,
-    channel: String,
-    settled: bool,
-}
-
-impl Answered {
-    /// Of an answer to a prompt of so many tokens.
-    pub fn new(answer: &Answer, prompt_tokens: usize) -> Self {
-        let report = &answer.outcome.report;
-        let stages = report.stages.iter().zip(&answer.path.stages).map(|(account, chosen)| Stage {
-            worker: chosen.worker.record.account.to_string(),
-            layers: [account.range.first, account.range.end],
-            price_per_layer_token: account.price_per_layer_token,
-            tokens: account.positions,
-            paid: account.paid,
-            receipts: account.receipts,
-            channel: account.channel.to_string(),
-            settled: account.settled,
-        });
-        Self {
-            text: answer.text.clone(),
-            tokens: report.tokens.clone(),
-            prompt_tokens,
-            stop: report.stop.map_or("none".into(), |stop| format!("{stop:?}")),
-            session: hex::encode(answer.outcome.record.session),
-            stages: stages.collect(),
-            paid: report.paid(),
-            fees: answer.fees,
-            receipts: report.stages.iter().map(|stage| stage.receipts).sum(),
-            seconds: answer.outcome.elapsed.as_secs_f64(),
-            seconds_to_first_token: answer.outcome.to_first_token.map(|time| time.as_secs_f64()),
-            seconds_to_last_token: answer.outcome.to_last_token.map(|time| time.as_secs_f64()),
-        }
-    }
-
-    /// What was computed by how many, and what it cost, on one line.
-    pub fn cost_line(&self) -> String {
-        let rate = self.tokens.len() as f64 / self.seconds.max(1e-3);
-        format!(
-            "{} + {} tokens through {} workers for {} (fees {}), {} receipts verified, {:.1} s, \
-             {rate:.1} tokens/s",
-            self.prompt_tokens,
-            self.tokens.len(),
-            self.stages.len(),
-            amount::format(self.paid),
-            amount::format(self.fees),
-            self.receipts,
-            self.seconds,
-        )
-    }
 }

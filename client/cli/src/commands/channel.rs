@@ -5,17 +5,19 @@ use std::time::Duration;
 use clap::Subcommand;
 use ed25519_dalek::SigningKey;
 use mica_chain::{Call, amount};
-use mica_primitives::{Balance, ChannelId, ChannelState, Hash32};
+use mica_primitives::{Balance, ChannelId, Hash32};
 use mica_protocol::channel::PayerLaneRecord;
-use serde::Serialize;
 
-use super::Context;
-use crate::cli::parse_amount;
 use crate::confirm::Unattended;
+use crate::context::Context;
 use crate::error::CommandError;
-use crate::output::table;
-use crate::render::preview::DryRun;
-use crate::wait::{SendOptions, Sent, Wait, send};
+use crate::options::parse_amount;
+use crate::options::{SendOptions, Wait};
+use crate::render::{
+    channel::{self, ChannelChange, OpenChannel},
+    preview::DryRun,
+};
+use crate::send::{Sent, send};
 use mica_payer::channels::{CLOSING, ChannelError, Payer};
 use mica_payer::funds;
 use mica_payer::preview::{CallPreview, Moved};
@@ -66,7 +68,7 @@ fn parse_channel(text: &str) -> Result<ChannelId, String> {
 ///
 /// # Errors
 /// [`CommandError`] if the chain refuses or the wallet cannot be opened.
-pub async fn run(context: &Context, command: ChannelCommand) -> Result<(), CommandError> {
+pub(crate) async fn run(context: &Context, command: ChannelCommand) -> Result<(), CommandError> {
     match command {
         ChannelCommand::List => list(context).await,
         ChannelCommand::TopUp { channel, total, options } => {
@@ -79,70 +81,19 @@ pub async fn run(context: &Context, command: ChannelCommand) -> Result<(), Comma
     }
 }
 
-#[derive(Serialize)]
-struct Listed {
-    channel: String,
-    payee: String,
-    deposit: Balance,
-    claimed: Balance,
-    promised: Balance,
-    left: Balance,
-    state: String,
-}
-
 async fn list(context: &Context) -> Result<(), CommandError> {
     let payer = context.account()?;
     let store = context.store()?;
     let view = context.chain().await?.at_best().await?;
     let mut listed = Vec::new();
     for (id, channel) in view.channels_of(payer).await? {
-        let ours = store
+        let recorded = store
             .lanes(id)?
             .iter()
             .fold(0, |sum: Balance, lane| sum.saturating_add(PayerLaneRecord::promised(lane)));
-        // After a loss of our records the chain may know of more.
-        let promised = ours.max(channel.claimed);
-        let state = match channel.state {
-            ChannelState::Open => "open".to_owned(),
-            ChannelState::Closing(closing) => format!("closing until block {}", closing.ends),
-        };
-        listed.push(Listed {
-            channel: id.to_string(),
-            payee: channel.payee.to_string(),
-            deposit: channel.deposit,
-            claimed: channel.claimed,
-            promised,
-            left: channel.deposit.saturating_sub(promised),
-            state,
-        });
+        listed.push(OpenChannel::new(id, &channel, recorded));
     }
-    Ok(context.output.show(&listed, |listed| {
-        if listed.is_empty() {
-            return "no channels: `mica ask` opens those that it needs".into();
-        }
-        let rows: Vec<Vec<String>> = listed
-            .iter()
-            .map(|one| {
-                let money = [one.deposit, one.promised, one.claimed, one.left].map(amount::format);
-                [
-                    vec![one.channel.clone(), one.payee.clone()],
-                    money.to_vec(),
-                    vec![one.state.clone()],
-                ]
-                .concat()
-            })
-            .collect();
-        table(&["CHANNEL", "PAYEE", "DEPOSIT", "PROMISED", "CLAIMED", "LEFT", "STATE"], &rows)
-    })?)
-}
-
-#[derive(Serialize)]
-struct Changed {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    block: Option<u32>,
-    extrinsics: Vec<String>,
-    fees: Balance,
-    events: Vec<String>,
+    Ok(context.output.show(&listed, |listed| channel::list(listed))?)
 }
 
 async fn top_up(
@@ -178,7 +129,7 @@ async fn top_up(
     // A worker takes the deposit that it knows for all there is, and it knows the final one.
     let follow = options.follow(context.settings.wait, Wait::Finalized);
     let sent = send(&chain, &signer, call, follow, context.progress, "topping up").await?;
-    show(context, &[sent], 0)
+    Ok(context.output.show(&ChannelChange::new(&[sent], 0), ChannelChange::to_text)?)
 }
 
 /// Which channels are meant.
@@ -236,26 +187,7 @@ async fn close(
         lost = gone.lost;
         step.done(&format!("gone in block {}", gone.block));
     }
-    show(context, &sent, lost)
-}
-
-/// Shows what was sent, and what it cost with the fees that were `lost`.
-fn show(context: &Context, sent: &[Sent], lost: Balance) -> Result<(), CommandError> {
-    let changed = Changed {
-        block: sent.iter().filter_map(|one| one.block).max(),
-        extrinsics: sent.iter().map(|one| one.extrinsic.clone()).collect(),
-        fees: sent.iter().filter_map(|one| one.fee).fold(lost, Balance::saturating_add),
-        events: sent.iter().flat_map(|one| one.events.clone()).collect(),
-    };
-    Ok(context.output.show(&changed, |changed| {
-        match (changed.extrinsics.as_slice(), changed.block) {
-            ([], _) => "nothing to do".into(),
-            (_, Some(block)) => {
-                format!("done in block {block} (fees {})", amount::format(changed.fees))
-            }
-            (extrinsics, None) => format!("the node has it: {}", extrinsics.join(", ")),
-        }
-    })?)
+    Ok(context.output.show(&ChannelChange::new(&sent, lost), ChannelChange::to_text)?)
 }
 
 #[cfg(test)]

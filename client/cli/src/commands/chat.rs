@@ -6,16 +6,14 @@ use std::sync::Arc;
 use clap::Args;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{
-    Context,
-    ask::{Answered, AskOptions},
-};
-use crate::chat::{ChatCommand, Conversation, HELP, Heard, Input, Spent, Typed, parse};
+use super::ask::AskOptions;
+use crate::chat::{ChatCommand, Conversation, Entry, HELP, Input, Spent, Turn, parse};
+use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit_code::ErrorClass;
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::render::{Printer, market};
+use crate::render::{self, answer::Answer, path, printer::Printer};
 use mica_payer::ask::Asker;
 use mica_payer::channels::{Deposits, Payer};
 use mica_payer::interrupt::Interrupt;
@@ -36,7 +34,7 @@ pub struct ChatArgs {
 ///
 /// # Errors
 /// [`CommandError`], as `mica ask`.
-pub async fn run(context: &Context, arguments: ChatArgs) -> Result<(), CommandError> {
+pub(crate) async fn run(context: &Context, arguments: ChatArgs) -> Result<(), CommandError> {
     let model = arguments.options.open_model(&context.settings)?;
     let payer = context.payer().await?;
     arguments.options.check_model(&payer.chain.at_finalized().await?, &model).await?;
@@ -65,16 +63,16 @@ pub async fn run(context: &Context, arguments: ChatArgs) -> Result<(), CommandEr
                 std::process::exit(ErrorClass::Interrupted.code().into());
             }))
         });
-        let heard = input.hear();
+        let turn = input.next_turn();
         drop(idle);
-        let outcome = match heard? {
-            Heard::End => break,
-            Heard::Interrupted => continue,
-            Heard::Text(text) => match parse(&text) {
-                Typed::Nothing => continue,
-                Typed::Command(ChatCommand::Quit) => break,
-                Typed::Command(command) => chat.run(command).await,
-                Typed::Say(text) => chat.turn(&text).await,
+        let outcome = match turn? {
+            Turn::End => break,
+            Turn::Interrupted => continue,
+            Turn::Text(text) => match parse(&text) {
+                Entry::Nothing => continue,
+                Entry::Command(ChatCommand::Quit) => break,
+                Entry::Command(command) => chat.run(command).await,
+                Entry::Say(text) => chat.turn(&text).await,
             },
         };
         match outcome {
@@ -88,7 +86,7 @@ pub async fn run(context: &Context, arguments: ChatArgs) -> Result<(), CommandEr
         context.progress.note(&format!("what was typed could not be kept: {error}"));
     }
     if chat.spent.turns > 0 {
-        context.progress.note(&chat.spent.to_text());
+        context.progress.note(&render::chat::spent(&chat.spent));
     }
     Ok(())
 }
@@ -106,12 +104,9 @@ struct Chat<'a> {
 impl Chat<'_> {
     async fn run(&mut self, command: ChatCommand) -> Result<(), CommandError> {
         match command {
-            ChatCommand::Cost => self.say(&self.spent.to_text()),
+            ChatCommand::Cost => self.say(&render::chat::spent(&self.spent)),
             ChatCommand::Path => self.say(
-                &self
-                    .path
-                    .as_ref()
-                    .map_or_else(|| "nothing was asked yet".to_owned(), market::path),
+                &self.path.as_ref().map_or_else(|| "nothing was asked yet".to_owned(), path::path),
             ),
             ChatCommand::Model(None) => {
                 let text =
@@ -163,7 +158,7 @@ impl Chat<'_> {
         if self.context.output == Output::Json {
             self.context
                 .output
-                .show_line(&Answered::new(&answer, prompt_tokens), Answered::cost_line)?;
+                .show_line(&Answer::new(&answer, prompt_tokens), Answer::cost_line)?;
         }
         Ok(())
     }
@@ -180,20 +175,11 @@ impl Chat<'_> {
     }
 
     fn describe_model(&self) -> String {
-        let manifest = self.model.manifest();
-        let name = String::from_utf8_lossy(&manifest.name);
-        format!("{name} ({} layers, context {})", manifest.layers, manifest.context)
+        render::chat::model(self.model.manifest())
     }
 
     async fn models_of_the_chain(&self) -> Result<String, CommandError> {
         let models = self.payer.chain.at_finalized().await?.models().await?;
-        let line = |(id, record): &(
-            mica_primitives::ModelId,
-            mica_primitives::ModelRecord<mica_chain::AccountId>,
-        )| {
-            let mark = if *id == self.model.id() { "*" } else { " " };
-            format!("{mark} {}  {id}\n", String::from_utf8_lossy(&record.manifest.name))
-        };
-        Ok(models.iter().map(line).collect())
+        Ok(render::chat::models(&models, self.model.id()))
     }
 }

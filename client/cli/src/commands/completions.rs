@@ -1,20 +1,18 @@
 //! `mica completions SHELL`: completions for the shell that is named.
 
-use clap::CommandFactory;
+use clap::Command;
 use clap_complete::Shell;
 
-use super::Context;
-use crate::cli::Cli;
 use crate::error::CommandError;
 use crate::output::Output;
 
-/// Prints the completions.
+/// Prints the completions of the program whose command line is `command`.
 ///
 /// # Errors
 /// [`CommandError`] if stdout refuses.
-pub fn run(_context: &Context, shell: Shell) -> Result<(), CommandError> {
+pub(crate) fn run(shell: Shell, mut command: Command) -> Result<(), CommandError> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "mica", &mut script);
+    clap_complete::generate(shell, &mut command, "mica", &mut script);
     // A script is text by nature: --json does not change it.
     Ok(Output::Text.stream(&String::from_utf8_lossy(&script))?)
 }

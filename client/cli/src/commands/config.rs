@@ -1,12 +1,11 @@
 //! `mica config get|set|unset|list|path`: the payer's settings.
 
 use clap::Subcommand;
-use serde::Serialize;
 
-use super::Context;
 use crate::config::{ConfigFile, Key};
+use crate::context::Context;
 use crate::error::CommandError;
-use crate::output::table;
+use crate::render::config::{self, ConfigPath, Setting};
 
 /// `mica config …`
 #[derive(Debug, Subcommand)]
@@ -34,28 +33,15 @@ pub enum ConfigCommand {
     Path,
 }
 
-#[derive(Serialize)]
-struct Setting {
-    key: &'static str,
-    value: Option<String>,
-    from: &'static str,
-    meaning: &'static str,
-}
-
-#[derive(Serialize)]
-struct Place {
-    path: String,
-}
-
 /// Runs `mica config …`.
 ///
 /// # Errors
 /// [`CommandError::Config`] if a value cannot be or the file is broken; the file is as it was then.
-pub fn run(context: &Context, command: &ConfigCommand) -> Result<(), CommandError> {
+pub(crate) fn run(context: &Context, command: &ConfigCommand) -> Result<(), CommandError> {
     let path = context.home.config();
     match command {
         ConfigCommand::Path => {
-            let place = Place { path: path.display().to_string() };
+            let place = ConfigPath { path: path.display().to_string() };
             return Ok(context.output.show(&place, |place| place.path.clone())?);
         }
         ConfigCommand::List => {
@@ -64,22 +50,13 @@ pub fn run(context: &Context, command: &ConfigCommand) -> Result<(), CommandErro
                 .iter()
                 .map(|key| setting(context, &file, *key))
                 .collect::<Result<Vec<_>, _>>()?;
-            context.output.show(&settings, |settings| {
-                let row = |one: &Setting| {
-                    let value = one.value.clone().unwrap_or_else(|| "-".into());
-                    vec![one.key.to_owned(), value, one.from.to_owned(), one.meaning.to_owned()]
-                };
-                table(
-                    &["SETTING", "VALUE", "FROM", "MEANING"],
-                    &settings.iter().map(row).collect::<Vec<_>>(),
-                )
-            })?;
+            context.output.show(&settings, |settings| config::list(settings))?;
             // What is wrong is told after what there is, so that one sees where.
             file.check()?;
         }
         ConfigCommand::Get { key } => {
             let setting = setting(context, &ConfigFile::load(&path)?, *key)?;
-            context.output.show(&setting, |setting| setting.value.clone().unwrap_or_default())?;
+            context.output.show(&setting, Setting::value)?;
         }
         ConfigCommand::Set { key, value } => {
             let mut file = ConfigFile::load(&path)?;
@@ -100,22 +77,12 @@ pub fn run(context: &Context, command: &ConfigCommand) -> Result<(), CommandErro
 }
 
 fn show_written(context: &Context, key: Key, value: Option<&String>) -> Result<(), CommandError> {
-    let written =
-        Setting { key: key.name(), value: value.cloned(), from: "file", meaning: key.meaning() };
-    Ok(context.output.show(&written, |written| match &written.value {
-        Some(value) => format!("{} = {value}", written.key),
-        None => format!("{} is not set", written.key),
-    })?)
+    Ok(context.output.show(&Setting::new(key, value.cloned(), "file"), Setting::written)?)
 }
 
 /// What a setting comes to. A value in the file that cannot be is shown as the error that it is.
 fn setting(context: &Context, file: &ConfigFile, key: Key) -> Result<Setting, CommandError> {
-    let setting = |value: Option<String>, from| Setting {
-        key: key.name(),
-        value,
-        from,
-        meaning: key.meaning(),
-    };
+    let setting = |value: Option<String>, from| Setting::new(key, value, from);
     if let Some(given) = on_command_line(context, key) {
         let variable = key.variable().and_then(|name| std::env::var(name).ok());
         return Ok(setting(

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::Context;
+use crate::context::Context;
 use crate::demo::{self, DemoError, Script};
 use crate::error::CommandError;
-use crate::render::Printer;
+use crate::render::{self, demo::DemoSummary, printer::Printer};
 
 /// Options of `mica demo`.
 #[derive(Debug, Args)]
@@ -30,7 +30,7 @@ pub struct DemoArgs {
 ///
 /// # Errors
 /// [`CommandError::Demo`] if something fails or does not add up; everything was stopped then.
-pub async fn run(context: &Context, arguments: &DemoArgs) -> Result<(), CommandError> {
+pub(crate) async fn run(context: &Context, arguments: &DemoArgs) -> Result<(), CommandError> {
     let script = Script {
         prompt: arguments.prompt.clone(),
         max_tokens: arguments.max_tokens,
@@ -38,12 +38,13 @@ pub async fn run(context: &Context, arguments: &DemoArgs) -> Result<(), CommandE
     };
     let mut printer = Printer::new(context.output, context.progress);
     let proof = demo::run(&script, context.progress, &mut printer).await?;
+    let summary = DemoSummary::from(&proof.summary);
     if let Some(path) = &arguments.summary {
         let cannot = |source| DemoError::Folder { what: path.display().to_string(), source };
         let mut text =
-            serde_json::to_string_pretty(&proof.summary).map_err(|error| cannot(error.into()))?;
+            serde_json::to_string_pretty(&summary).map_err(|error| cannot(error.into()))?;
         text.push('\n');
         std::fs::write(path, text).map_err(cannot)?;
     }
-    Ok(context.output.show(&proof.summary, |_| format!("\n\n{}", proof.to_text()))?)
+    Ok(context.output.show(&summary, |_| format!("\n\n{}", render::demo::proof(&proof)))?)
 }

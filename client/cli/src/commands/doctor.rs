@@ -2,9 +2,10 @@
 
 use clap::Args;
 
-use super::Context;
-use crate::doctor::{Reach, Report, examine};
+use crate::context::Context;
+use crate::doctor::{Reach, examine};
 use crate::error::CommandError;
+use crate::render::doctor::Diagnosis;
 
 /// Options of `mica doctor`.
 #[derive(Debug, Args)]
@@ -18,10 +19,10 @@ pub struct DoctorArgs {
 ///
 /// # Errors
 /// [`CommandError::Unwell`] if something is wrong, after everything that was found is printed.
-pub async fn run(context: &Context, arguments: &DoctorArgs) -> Result<(), CommandError> {
+pub(crate) async fn run(context: &Context, arguments: &DoctorArgs) -> Result<(), CommandError> {
     let reach = if arguments.offline { Reach::Machine } else { Reach::All };
     let report = examine(context, reach).await;
-    context.output.show(&report, Report::to_text)?;
+    context.output.show(&Diagnosis::from(&report), Diagnosis::to_text)?;
     match report.wrong() {
         0 => Ok(()),
         wrong => Err(CommandError::Unwell(wrong)),

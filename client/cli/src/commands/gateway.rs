@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use clap::{Args, ValueHint};
 use mica_primitives::Balance;
-use serde::Serialize;
 use tokio::net::TcpListener;
 
-use super::Context;
-use crate::cli::parse_amount;
+use crate::context::Context;
 use crate::error::CommandError;
+use crate::options::parse_amount;
+use crate::render::gateway::Listening;
 use crate::terms::TermsArgs;
 use mica_gateway::{
     Config,
@@ -60,19 +60,12 @@ pub struct GatewayArgs {
     parallel: Option<usize>,
 }
 
-#[derive(Serialize)]
-struct Listening {
-    listening: SocketAddr,
-    models: Vec<String>,
-    is_locked: bool,
-}
-
 /// Runs `mica gateway` until Ctrl-C or SIGTERM: running answers are broken off at their next token
 /// and settled.
 ///
 /// # Errors
 /// [`CommandError`]: wrong settings, a wrong password, no node, or an address that is taken.
-pub async fn run(context: &Context, arguments: GatewayArgs) -> Result<(), CommandError> {
+pub(crate) async fn run(context: &Context, arguments: GatewayArgs) -> Result<(), CommandError> {
     if arguments.print_config {
         return Ok(context.output.show(&TEMPLATE, |template| (*template).to_owned())?);
     }
@@ -117,24 +110,11 @@ pub async fn run(context: &Context, arguments: GatewayArgs) -> Result<(), Comman
     let parts = Parts { catalogue, workflows, market, asker, spending };
     let core = Arc::new(Core::new(config.sessions(), parts, interrupt.clone()));
     let models = core.catalogue.names().into_iter().map(|(name, _)| name).collect();
-    context.output.show(&Listening { listening, models, is_locked }, to_text)?;
+    context.output.show(&Listening { listening, models, is_locked }, Listening::to_text)?;
     let serving = http::serve(listener, config, core.clone(), interrupt.finish.clone());
     tokio::join!(core.follow(), serving);
     core.stop().await;
     Ok(())
-}
-
-fn to_text(listening: &Listening) -> String {
-    let locked = if listening.is_locked {
-        "\nthe wallet is locked: requests are refused until it is started with --password-file"
-    } else {
-        ""
-    };
-    format!(
-        "listening on http://{}\nmodels: {}{locked}",
-        listening.listening,
-        listening.models.join(", ")
-    )
 }
 
 /// Whether a password was needed and nobody could be asked.

@@ -2,13 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, ValueHint};
-use serde::Serialize;
+use clap::{Args, Command, ValueHint};
 
-use super::Context;
-use crate::cli::Cli;
+use crate::context::Context;
 use crate::error::CommandError;
 use crate::output::Output;
+use crate::render::manual::ManualPages;
 use mica_wallet::files;
 
 /// Options of `mica man`.
@@ -19,17 +18,15 @@ pub struct ManArgs {
     out: Option<PathBuf>,
 }
 
-#[derive(Serialize)]
-struct Written {
-    pages: Vec<String>,
-}
-
-/// Runs `mica man`.
+/// Runs `mica man` for the program whose command line is `command`.
 ///
 /// # Errors
 /// [`CommandError`] if the folder cannot be written.
-pub fn run(context: &Context, arguments: &ManArgs) -> Result<(), CommandError> {
-    let mut command = Cli::command();
+pub(crate) fn run(
+    context: &Context,
+    arguments: &ManArgs,
+    mut command: Command,
+) -> Result<(), CommandError> {
     command.build();
     let Some(folder) = &arguments.out else {
         // A page is text by nature: --json does not change it.
@@ -38,14 +35,14 @@ pub fn run(context: &Context, arguments: &ManArgs) -> Result<(), CommandError> {
     let cannot =
         |source| files::FileError::Io { action: "create the folder", path: folder.clone(), source };
     std::fs::create_dir_all(folder).map_err(cannot)?;
-    let mut written = Written { pages: Vec::new() };
+    let mut pages = Vec::new();
     // A tree without loops: its depth is that of the command line.
     let mut left = vec![command];
     while let Some(command) = left.pop() {
         let name =
             format!("{}.1", command.get_display_name().unwrap_or_else(|| command.get_name()));
         files::replace_public(&folder.join(&name), &page(&command)?)?;
-        written.pages.push(name);
+        pages.push(name);
         left.extend(
             command
                 .get_subcommands()
@@ -53,13 +50,11 @@ pub fn run(context: &Context, arguments: &ManArgs) -> Result<(), CommandError> {
                 .cloned(),
         );
     }
-    written.pages.sort();
-    Ok(context.output.show(&written, |written| {
-        format!("{} pages in {}", written.pages.len(), folder.display())
-    })?)
+    pages.sort();
+    Ok(context.output.show(&ManualPages { pages }, |pages| pages.to_text(folder))?)
 }
 
-fn page(command: &clap::Command) -> Result<Vec<u8>, CommandError> {
+fn page(command: &Command) -> Result<Vec<u8>, CommandError> {
     let mut bytes = Vec::new();
     clap_mangen::Man::new(command.clone()).render(&mut bytes).map_err(CommandError::Input)?;
     Ok(bytes)

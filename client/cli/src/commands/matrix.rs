@@ -5,18 +5,20 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueHint};
-use mica_chain::amount;
 use mica_primitives::Balance;
-use serde::Serialize;
 
-use super::{Context, workflow::WayArgs};
-use crate::cli::parse_amount;
+use super::workflow::WayArgs;
+use crate::context::Context;
 use crate::error::CommandError;
-use crate::render::matrix_progress::Bar;
+use crate::options::{FrontEndName, parse_amount};
+use crate::render::{
+    matrix::{self, MatrixReport},
+    matrix_progress::Bar,
+};
 use mica_payer::interrupt::Interrupt;
 use mica_workflow::matrix::{
-    Analysis, Conditions, MatrixError, MatrixEvent, Measured, Plan, Prompt, Report, ReportError,
-    Table, default_prompts, measure,
+    Conditions, MatrixError, MatrixEvent, Plan, Prompt, Report, ReportError, Table,
+    default_prompts, measure,
 };
 use mica_workflow::{FrontEnd, FrontEndKind, Workflow};
 
@@ -64,7 +66,7 @@ struct MeasureArgs {
     second: Vec<String>,
     /// How models are reached; repeat for several
     #[arg(long, value_enum, default_value = "direct")]
-    front_end: Vec<FrontEndKind>,
+    front_end: Vec<FrontEndName>,
     /// How often each combination is measured
     #[arg(long, value_name = "TIMES", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     repeat: u32,
@@ -105,7 +107,7 @@ fn parse_temperature(text: &str) -> Result<f32, String> {
 ///
 /// # Errors
 /// [`CommandError`]; the rows measured before are in the table.
-pub async fn run(context: &Context, arguments: MatrixArgs) -> Result<(), CommandError> {
+pub(crate) async fn run(context: &Context, arguments: MatrixArgs) -> Result<(), CommandError> {
     match arguments.command {
         Some(MatrixCommand::Report { table, out }) => report(context, &table, &out),
         None => measure_all(context, arguments.measure).await,
@@ -115,10 +117,10 @@ pub async fn run(context: &Context, arguments: MatrixArgs) -> Result<(), Command
 async fn measure_all(context: &Context, arguments: MeasureArgs) -> Result<(), CommandError> {
     let (interrupt, _listening) = Interrupt::listen();
     let mut front_ends: BTreeMap<String, FrontEnd> = BTreeMap::new();
-    for kind in &arguments.front_end {
+    for kind in kinds(&arguments) {
         if !front_ends.contains_key(kind.name()) {
             front_ends
-                .insert(kind.name().into(), arguments.way.open(context, *kind, &interrupt).await?);
+                .insert(kind.name().into(), arguments.way.open(context, kind, &interrupt).await?);
         }
     }
     let plan = plan(&arguments, &front_ends).await?;
@@ -134,7 +136,12 @@ async fn measure_all(context: &Context, arguments: MeasureArgs) -> Result<(), Co
     let mut bar = None;
     let mut watcher = |event: MatrixEvent<'_>| Bar::show(&mut bar, context.progress, event);
     let measured = measure(&plan, &front_ends, &arguments.out, &conditions, &mut watcher).await?;
-    Ok(context.output.show(&measured, |measured| measured_text(measured, &arguments.out))?)
+    Ok(context.output.show(&measured, |measured| matrix::measured(measured, &arguments.out))?)
+}
+
+/// The front-ends in the order in which they are named.
+fn kinds(arguments: &MeasureArgs) -> impl Iterator<Item = FrontEndKind> {
+    arguments.front_end.iter().map(|name| (*name).into())
 }
 
 /// The plan that the arguments describe; models that they do not name are those of the first
@@ -144,8 +151,7 @@ async fn plan(
     front_ends: &BTreeMap<String, FrontEnd>,
 ) -> Result<Plan, CommandError> {
     let (mut first, mut second) = (arguments.first.clone(), arguments.second.clone());
-    let names: Vec<String> =
-        arguments.front_end.iter().map(|kind| kind.name().to_owned()).collect();
+    let names: Vec<String> = kinds(arguments).map(|kind| kind.name().to_owned()).collect();
     if first.is_empty() || second.is_empty() {
         let models = match names.first().and_then(|name| front_ends.get(name)) {
             Some(front_end) => front_end.models().await?,
@@ -164,48 +170,10 @@ async fn plan(
     Ok(plan)
 }
 
-fn measured_text(measured: &Measured, table: &Path) -> String {
-    let Measured { cells, before, measured, cost } = measured;
-    let table = table.display();
-    let before = if *before > 0 { format!(" ({before} were there before)") } else { String::new() };
-    format!(
-        "{measured} of {cells} rows measured into {table}{before}, {} paid\nmake the report: mica \
-         matrix report {table}",
-        amount::format(*cost)
-    )
-}
-
-#[derive(Serialize)]
-struct Reported {
-    page: PathBuf,
-    #[serde(flatten)]
-    analysis: Analysis,
-}
-
 fn report(context: &Context, table: &Path, out: &Path) -> Result<(), CommandError> {
     let rows = Table::read(table).map_err(ReportError::from)?;
     let report = Report::of(&table.display().to_string(), &rows)?;
     let page = report.write(out)?;
-    let reported = Reported { page, analysis: report.analysis };
-    Ok(context.output.show(&reported, reported_text)?)
-}
-
-fn reported_text(reported: &Reported) -> String {
-    let mut text = format!("{}: {} rows\n", reported.page.display(), reported.analysis.rows);
-    for grouping in &reported.analysis.groupings {
-        let made: Vec<f64> = grouping
-            .results
-            .iter()
-            .filter_map(|result| result.anova.0.ok())
-            .map(|anova| anova.p)
-            .collect();
-        let differ = made.iter().filter(|p| **p < 0.05).count();
-        let groups = grouping.groups.len();
-        text.push_str(&format!(
-            "by {}: {groups} groups, {differ} of {} measures differ (p < 0.05)\n",
-            grouping.factor.title(),
-            made.len()
-        ));
-    }
-    text
+    let report = MatrixReport { page, analysis: report.analysis };
+    Ok(context.output.show(&report, MatrixReport::to_text)?)
 }

@@ -1,14 +1,12 @@
 //! `mica receipt list|verify`.
 
 use clap::Subcommand;
-use mica_chain::{AccountId, View, amount};
-use mica_primitives::{Balance, Hash32, Receipt};
-use mica_protocol::StageNumber;
-use serde::Serialize;
+use mica_chain::View;
+use mica_primitives::{Hash32, Receipt};
 
-use super::Context;
+use crate::context::Context;
 use crate::error::CommandError;
-use crate::output::table;
+use crate::render::receipt::{self, Session, VerifiedSession, VerifiedStage};
 use mica_payer::store::{SessionRecord, StageRecord, Store};
 use mica_payer::verify::{self, VerifyError};
 
@@ -38,7 +36,7 @@ pub enum ReceiptCommand {
 /// # Errors
 /// [`CommandError::Verify`] if a receipt is wrong; others if the database or the chain cannot be
 /// read.
-pub async fn run(context: &Context, command: ReceiptCommand) -> Result<(), CommandError> {
+pub(crate) async fn run(context: &Context, command: ReceiptCommand) -> Result<(), CommandError> {
     let store = context.store()?;
     match command {
         ReceiptCommand::List => list(context, &store),
@@ -51,63 +49,14 @@ pub async fn run(context: &Context, command: ReceiptCommand) -> Result<(), Comma
             for record in &wanted {
                 checked.push(check(&store, view.as_ref(), record).await?);
             }
-            Ok(context.output.show(&checked, |checked| {
-                checked.iter().map(Checked::to_text).collect::<Vec<_>>().join("\n")
-            })?)
+            Ok(context.output.show(&checked, |checked| receipt::verified(checked))?)
         }
     }
 }
 
-#[derive(Serialize)]
-struct Listed {
-    session: String,
-    started_unix_ms: u64,
-    model: String,
-    prompt_tokens: usize,
-    tokens: usize,
-    stages: usize,
-    receipts: u64,
-    paid: Balance,
-    is_closed: bool,
-}
-
 fn list(context: &Context, store: &Store) -> Result<(), CommandError> {
-    let listed: Vec<Listed> = store
-        .sessions()?
-        .iter()
-        .map(|record| Listed {
-            session: hex::encode(record.session),
-            started_unix_ms: record.started_unix_ms,
-            model: record.model.to_string(),
-            prompt_tokens: record.prompt.len(),
-            tokens: record.tokens.len(),
-            stages: record.stages.len(),
-            receipts: record.stages.iter().map(|stage| stage.receipts).sum(),
-            paid: record
-                .stages
-                .iter()
-                .fold(0, |sum: Balance, stage| sum.saturating_add(stage.paid)),
-            is_closed: record.is_closed,
-        })
-        .collect();
-    Ok(context.output.show(&listed, |listed| {
-        if listed.is_empty() {
-            return "no receipts yet: `mica ask` brings some".into();
-        }
-        let rows: Vec<Vec<String>> = listed.iter().map(row).collect();
-        table(&["SESSION", "TOKENS", "STAGES", "RECEIPTS", "PAID", "STATE"], &rows)
-    })?)
-}
-
-fn row(one: &Listed) -> Vec<String> {
-    vec![
-        one.session.chars().take(16).collect(),
-        format!("{}+{}", one.prompt_tokens, one.tokens),
-        one.stages.to_string(),
-        one.receipts.to_string(),
-        amount::format(one.paid),
-        if one.is_closed { "settled" } else { "cut short" }.to_owned(),
-    ]
+    let sessions: Vec<Session> = store.sessions()?.iter().map(Session::from).collect();
+    Ok(context.output.show(&sessions, |sessions| receipt::list(sessions))?)
 }
 
 fn choose(
@@ -131,45 +80,11 @@ fn choose(
     }
 }
 
-#[derive(Serialize)]
-struct Checked {
-    session: String,
-    stages: Vec<CheckedStage>,
-}
-
-#[derive(Serialize)]
-struct CheckedStage {
-    worker: String,
-    layers: [u16; 2],
-    receipts: u64,
-    lane_root: String,
-    /// Block in which the chain fixed a root over these receipts; nothing if it has not, or keeps
-    /// it no longer.
-    fixed_in_block: Option<u32>,
-}
-
-impl Checked {
-    fn to_text(&self) -> String {
-        let mut text = format!("session {}: all receipts verify\n", self.session);
-        for (index, stage) in self.stages.iter().enumerate() {
-            let [first, end] = stage.layers;
-            let fixed = stage.fixed_in_block.map_or("not fixed on chain".into(), |block| {
-                format!("root fixed on chain in block {block}")
-            });
-            let (number, worker, receipts) = (StageNumber(index), &stage.worker, stage.receipts);
-            text.push_str(&format!(
-                "  stage {number}  {worker}  [{first}, {end})  {receipts} receipts, {fixed}\n"
-            ));
-        }
-        text
-    }
-}
-
 async fn check(
     store: &Store,
     view: Option<&View>,
     record: &SessionRecord,
-) -> Result<Checked, CommandError> {
+) -> Result<VerifiedSession, CommandError> {
     let of_session = |stage: &StageRecord| {
         store.receipts(stage.channel, stage.lane, stage.first_receipt, stage.receipts)
     };
@@ -179,15 +94,9 @@ async fn check(
     let mut stages = Vec::with_capacity(record.stages.len());
     for (index, (stage, count)) in record.stages.iter().zip(counts).enumerate() {
         let (root, fixed_in_block) = check_roots(store, view, stage, index).await?;
-        stages.push(CheckedStage {
-            worker: AccountId::from(stage.worker).to_string(),
-            layers: [stage.layers.first, stage.layers.end],
-            receipts: count,
-            lane_root: format!("0x{}", hex::encode(root)),
-            fixed_in_block,
-        });
+        stages.push(VerifiedStage::new(stage, count, &root, fixed_in_block));
     }
-    Ok(Checked { session: hex::encode(record.session), stages })
+    Ok(VerifiedSession::new(record, stages))
 }
 
 /// Compares the root over all receipts of the stage's lane with our last voucher's and with the

@@ -13,14 +13,14 @@ mod withdraw;
 use clap::Subcommand;
 use mica_chain::{AccountId, Call, Chain, Signer, amount};
 use mica_primitives::Balance;
-use serde::Serialize;
 
-use super::Context;
-use crate::cli::parse_address;
 use crate::confirm::Unattended;
+use crate::context::Context;
 use crate::error::CommandError;
-use crate::render::preview::DryRun;
-use crate::wait::{SendOptions, Sent, Wait, send};
+use crate::options::parse_address;
+use crate::options::{SendOptions, Wait};
+use crate::render::{preview::DryRun, validator::ValidatorChange};
+use crate::send::send;
 use mica_payer::funds;
 use mica_payer::preview::{CallPreview, Moved};
 
@@ -53,7 +53,7 @@ pub enum ValidatorCommand {
 ///
 /// # Errors
 /// [`CommandError`]; nothing was sent unless the error says so.
-pub async fn run(context: &Context, command: ValidatorCommand) -> Result<(), CommandError> {
+pub(crate) async fn run(context: &Context, command: ValidatorCommand) -> Result<(), CommandError> {
     match command {
         ValidatorCommand::Bond(arguments) => bond::run(context, &arguments).await,
         ValidatorCommand::SetKeys(options) => set_keys::run(context, options).await,
@@ -76,15 +76,6 @@ struct Change {
     purpose: &'static str,
     /// What has happened, for people.
     done: String,
-}
-
-/// A change that was sent.
-#[derive(Serialize)]
-struct Changed {
-    account: String,
-    done: String,
-    #[serde(flatten)]
-    sent: Sent,
 }
 
 impl Change {
@@ -135,21 +126,8 @@ impl Change {
     ) -> Result<(), CommandError> {
         let follow = options.follow(context.settings.wait, Wait::Included);
         let sent = send(chain, signer, self.call, follow, context.progress, self.purpose).await?;
-        let done = format!("{}{}", self.done, refused_parts(&sent.events));
-        let changed = Changed { account: signer.account().to_string(), done, sent };
-        Ok(context
-            .output
-            .show(&changed, |changed| format!("{} ({})", changed.done, changed.sent.to_text()))?)
-    }
-}
-
-/// What the chain did not do of several calls of which each stands for itself.
-fn refused_parts(events: &[String]) -> String {
-    match events.iter().filter(|event| *event == "Utility.ItemFailed").count() {
-        0 => String::new(),
-        failed => {
-            format!("; the chain refused {failed} of them (somebody may have done them before)")
-        }
+        let change = ValidatorChange::new(signer.account(), &self.done, sent);
+        Ok(context.output.show(&change, ValidatorChange::to_text)?)
     }
 }
 
@@ -181,42 +159,4 @@ fn below_least(bonded: Balance, least: Balance) -> String {
         amount::format(least),
         amount::format(bonded)
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use mica_chain::ValidatorState;
-
-    use super::*;
-
-    /// An account that has nothing to do with validators.
-    pub(super) fn state() -> ValidatorState {
-        ValidatorState {
-            has_bond: false,
-            bonded: 0,
-            unlocking: Vec::new(),
-            least_bond: 1_000,
-            keys: None,
-            commission_ppb: None,
-            is_queued: false,
-            is_active: false,
-            validators: 4,
-            session: 1,
-            era: 0,
-            planned_era: 0,
-            existential_deposit: 10,
-            slashing_spans: 0,
-        }
-    }
-
-    #[test]
-    fn calls_that_the_chain_refused_are_counted() {
-        let events =
-            |names: &[&str]| names.iter().map(|name| format!("Utility.{name}")).collect::<Vec<_>>();
-        assert_eq!(refused_parts(&events(&["ItemCompleted", "BatchCompleted"])), "");
-        assert!(
-            refused_parts(&events(&["ItemFailed", "ItemCompleted", "BatchCompletedWithErrors"]))
-                .contains("refused 1 of them")
-        );
-    }
 }

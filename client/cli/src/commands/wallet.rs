@@ -14,10 +14,10 @@ mod transfer;
 mod verify;
 
 use clap::Subcommand;
-use serde::Serialize;
 
-use super::Context;
+use crate::context::Context;
 use crate::error::CommandError;
+use crate::render::wallet::CreatedWallet;
 use mica_wallet::Secret;
 
 /// `mica wallet …`
@@ -53,7 +53,7 @@ pub enum WalletCommand {
 ///
 /// # Errors
 /// [`CommandError`]; a failed command has changed nothing.
-pub async fn run(context: &Context, command: WalletCommand) -> Result<(), CommandError> {
+pub(crate) async fn run(context: &Context, command: WalletCommand) -> Result<(), CommandError> {
     match command {
         WalletCommand::New(arguments) => new::run(context, arguments),
         WalletCommand::Import(arguments) => import::run(context, &arguments),
@@ -70,31 +70,8 @@ pub async fn run(context: &Context, command: WalletCommand) -> Result<(), Comman
     }
 }
 
-/// A wallet that was made. The phrase is in it for a new one only.
-#[derive(Serialize)]
-struct Made<'a> {
-    wallet: &'a str,
-    address: String,
-    channel_signer: String,
-    path: String,
-    file: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    phrase: Option<&'a str>,
-}
-
-impl Made<'_> {
-    fn to_text(&self) -> String {
-        let path =
-            if self.path.is_empty() { String::new() } else { format!("path     {}\n", self.path) };
-        format!(
-            "wallet   {}\naddress  {}\n{path}file     {}\n",
-            self.wallet, self.address, self.file
-        )
-    }
-}
-
 /// Seals `secret` under the chosen name, after a password was given.
-fn create<'a>(context: &'a Context, secret: &Secret) -> Result<Made<'a>, CommandError> {
+fn create<'a>(context: &'a Context, secret: &Secret) -> Result<CreatedWallet<'a>, CommandError> {
     let wallet = context.settings.wallet.as_str();
     let keystore = context.keystore();
     keystore.check_free(wallet)?;
@@ -102,7 +79,7 @@ fn create<'a>(context: &'a Context, secret: &Secret) -> Result<Made<'a>, Command
     context.home.create()?;
     let file = keystore.create(wallet, secret, &password)?;
     let path = keystore.path(wallet)?.display().to_string();
-    Ok(Made {
+    Ok(CreatedWallet {
         wallet,
         address: file.address,
         channel_signer: file.channel_signer,

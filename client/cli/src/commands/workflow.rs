@@ -6,20 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueHint};
-use mica_chain::amount;
 use mica_primitives::Balance;
 
-use super::Context;
-use crate::cli::parse_amount;
+use crate::context::Context;
 use crate::error::CommandError;
+use crate::options::{FrontEndName, parse_amount};
 use crate::progress::Step as Shown;
+use crate::render;
 use mica_payer::ask::Asker;
 use mica_payer::channels::Deposits;
 use mica_payer::interrupt::Interrupt;
 use mica_payer::model::LocalModel;
 use mica_workflow::{
-    BUILT_IN, Direct, Event, Finished, FrontEnd, FrontEndKind, Server, StepResult, Workflow,
-    WorkflowError, run as run_steps,
+    BUILT_IN, Direct, Event, FrontEnd, FrontEndKind, Server, Workflow, WorkflowError,
+    run as run_steps,
 };
 
 /// Most bytes of a prompt from standard input.
@@ -50,8 +50,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "[STEP=]MODEL")]
     model: Vec<String>,
     /// How models are reached
-    #[arg(long, value_enum, default_value_t = FrontEndKind::Direct)]
-    front_end: FrontEndKind,
+    #[arg(long, value_enum, default_value_t = FrontEndName::Direct)]
+    front_end: FrontEndName,
     /// Most money for all steps together, for example 0.01 MICA
     #[arg(long, value_name = "AMOUNT", value_parser = parse_amount)]
     max_total: Option<Balance>,
@@ -61,7 +61,7 @@ pub struct RunArgs {
 
 /// Where models are.
 #[derive(Debug, Args)]
-pub struct WayArgs {
+pub(crate) struct WayArgs {
     /// GGUF file of a model, of which `direct` needs the tokenizer; repeat for several [default:
     /// the small model built in]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -83,7 +83,7 @@ impl WayArgs {
     ///
     /// # Errors
     /// [`CommandError`].
-    pub async fn open(
+    pub(crate) async fn open(
         &self,
         context: &Context,
         kind: FrontEndKind,
@@ -115,7 +115,7 @@ impl WayArgs {
 ///
 /// # Errors
 /// [`CommandError`]; a step that fails is named.
-pub async fn run(context: &Context, command: WorkflowCommand) -> Result<(), CommandError> {
+pub(crate) async fn run(context: &Context, command: WorkflowCommand) -> Result<(), CommandError> {
     match command {
         WorkflowCommand::Run(arguments) => run_workflow(context, *arguments).await,
         WorkflowCommand::Show { workflow: None } => {
@@ -167,7 +167,7 @@ async fn run_workflow(context: &Context, arguments: RunArgs) -> Result<(), Comma
         }
     };
     let (interrupt, _listening) = Interrupt::listen();
-    let front_end = arguments.way.open(context, arguments.front_end, &interrupt).await?;
+    let front_end = arguments.way.open(context, arguments.front_end.into(), &interrupt).await?;
     let (progress, mut shown) = (context.progress, None::<Shown>);
     let mut watch = |event: Event<'_>| match event {
         Event::Begins { number, of, step } => {
@@ -183,47 +183,5 @@ async fn run_workflow(context: &Context, arguments: RunArgs) -> Result<(), Comma
     };
     let finished =
         run_steps(&workflow, &input, arguments.max_total, &front_end, &mut watch).await?;
-    Ok(context.output.show(&finished, to_text)?)
-}
-
-/// Every step with what it took, the result last.
-fn to_text(finished: &Finished) -> String {
-    let mut text = String::new();
-    for (number, step) in (1..).zip(&finished.steps) {
-        text.push_str(&format!(
-            "[{number}] {} · {}\n{}\n{}\n\n",
-            step.name,
-            step.model,
-            step.text.trim_end(),
-            took(step)
-        ));
-    }
-    let cost = finished.cost.map_or("a cost that was not told".into(), amount::format);
-    text.push_str(&format!(
-        "{:.2} s, {cost}, fees {}\n",
-        seconds(finished.total_duration),
-        amount::format(finished.fees)
-    ));
-    text
-}
-
-fn took(step: &StepResult) -> String {
-    let metrics = &step.metrics;
-    format!(
-        "    {} + {} tokens, {:.1} tokens/s; total {:.3} s, load {:.3} s, prompt {:.3} s, answer \
-         {:.3} s, network {:.3} s; {}",
-        metrics.prompt_eval_count,
-        metrics.eval_count,
-        step.token_per_second,
-        seconds(metrics.total_duration),
-        seconds(metrics.load_duration),
-        seconds(metrics.prompt_eval_duration),
-        seconds(metrics.eval_duration),
-        seconds(step.network_duration),
-        step.cost.map_or("cost not told".into(), amount::format),
-    )
-}
-
-fn seconds(nanoseconds: u64) -> f64 {
-    nanoseconds as f64 / 1e9
+    Ok(context.output.show(&finished, render::workflow::finished)?)
 }

@@ -6,8 +6,8 @@ use mica_chain::amount;
 use toml_edit::Value;
 
 use super::ConfigError;
+use crate::options::Wait;
 use crate::output::Output;
-use crate::wait::Wait;
 use mica_wallet::Keystore;
 
 /// One setting.
@@ -163,7 +163,7 @@ pub fn parse_alpha(text: &str) -> Result<f64, String> {
 ///
 /// # Errors
 /// A text that says how it is written.
-pub fn parse_genesis(text: &str) -> Result<[u8; 32], String> {
+pub(super) fn parse_genesis(text: &str) -> Result<[u8; 32], String> {
     let mut hash = [0; 32];
     let digits = text.strip_prefix("0x").unwrap_or_default();
     hex::decode_to_slice(digits, &mut hash)

@@ -7,9 +7,9 @@ use mica_chain::amount;
 use mica_primitives::{Balance, Hash32};
 
 use super::{ConfigError, ConfigFile, Key, key};
-use crate::cli::Global;
+use crate::options::Global;
+use crate::options::Wait;
 use crate::output::Output;
-use crate::wait::Wait;
 
 /// Every setting, after the options that all commands share, the environment and the file were
 /// heard. Options of single commands go before these.

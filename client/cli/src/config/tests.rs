@@ -2,8 +2,8 @@ use clap::Parser;
 
 use super::*;
 use crate::cli::Cli;
+use crate::options::Wait;
 use crate::output::Output;
-use crate::wait::Wait;
 
 fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("temporary folder");

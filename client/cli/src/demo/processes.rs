@@ -64,22 +64,22 @@ pub enum ProcessError {
 
 /// A binary of the same build.
 #[derive(Clone, Copy, Debug)]
-pub struct Sibling {
+pub(crate) struct Sibling {
     name: &'static str,
     variable: &'static str,
 }
 
 impl Sibling {
     /// The node.
-    pub const NODE: Self = Self { name: "mica-node", variable: "MICA_NODE_BIN" };
+    pub(crate) const NODE: Self = Self { name: "mica-node", variable: "MICA_NODE_BIN" };
     /// The worker.
-    pub const WORKER: Self = Self { name: "mica-worker", variable: "MICA_WORKER_BIN" };
+    pub(crate) const WORKER: Self = Self { name: "mica-worker", variable: "MICA_WORKER_BIN" };
 
     /// The binary that its variable names, or the one next to this program.
     ///
     /// # Errors
     /// [`ProcessError::NotFound`].
-    pub fn find(self) -> Result<PathBuf, ProcessError> {
+    pub(crate) fn find(self) -> Result<PathBuf, ProcessError> {
         let Self { name, variable } = self;
         if let Some(path) = std::env::var_os(variable).map(PathBuf::from) {
             return if path.is_file() {
@@ -106,7 +106,7 @@ impl Sibling {
 
 /// A program that runs until it is stopped or dropped.
 #[derive(Debug)]
-pub struct Daemon {
+pub(crate) struct Daemon {
     name: String,
     child: Child,
     group: Option<Pid>,
@@ -118,7 +118,7 @@ impl Daemon {
     ///
     /// # Errors
     /// [`ProcessError::Start`].
-    pub fn start(
+    pub(crate) fn start(
         name: &str,
         program: &Path,
         arguments: &[String],
@@ -137,12 +137,12 @@ impl Daemon {
     }
 
     /// Where its output goes.
-    pub fn log(&self) -> &Path {
+    pub(crate) fn log(&self) -> &Path {
         &self.log
     }
 
     /// Its process id while it runs.
-    pub fn id(&self) -> Option<u32> {
+    pub(crate) fn id(&self) -> Option<u32> {
         self.child.id()
     }
 
@@ -150,7 +150,7 @@ impl Daemon {
     ///
     /// # Errors
     /// [`ProcessError::Ended`] with the end of its log if not.
-    pub fn check(&mut self) -> Result<(), ProcessError> {
+    pub(crate) fn check(&mut self) -> Result<(), ProcessError> {
         let status = match self.child.try_wait() {
             Ok(None) => return Ok(()),
             Ok(Some(status)) => status.to_string(),
@@ -160,7 +160,7 @@ impl Daemon {
     }
 
     /// Asks it to stop, waits, and ends it if it does not.
-    pub async fn stop(&mut self) {
+    pub(crate) async fn stop(&mut self) {
         self.signal(Signal::TERM);
         if tokio::time::timeout(GRACE, self.child.wait()).await.is_err() {
             self.signal(Signal::KILL);
@@ -190,7 +190,7 @@ impl Drop for Daemon {
 ///
 /// # Errors
 /// [`ProcessError::Failed`] with the end of what it said on stderr.
-pub async fn run(
+pub(super) async fn run(
     name: &str,
     program: &Path,
     arguments: &[String],

@@ -18,18 +18,18 @@ const RETRY: Duration = Duration::from_millis(200);
 
 /// What was seen, by height. A block that was replaced is replaced here too.
 #[derive(Clone, Debug, Default)]
-pub struct Seen {
+pub(super) struct Seen {
     blocks: BTreeMap<BlockNumber, (Head, Vec<MicaEvent>)>,
 }
 
 impl Seen {
     /// The block at this height.
-    pub fn head(&self, number: BlockNumber) -> Option<Head> {
+    pub(super) fn head(&self, number: BlockNumber) -> Option<Head> {
         self.blocks.get(&number).map(|(head, _)| *head)
     }
 
     /// Every known event with its block, in order.
-    pub fn events(&self) -> impl Iterator<Item = (BlockNumber, &MicaEvent)> {
+    pub(super) fn events(&self) -> impl Iterator<Item = (BlockNumber, &MicaEvent)> {
         self.blocks
             .iter()
             .flat_map(|(number, (_, events))| events.iter().map(|event| (*number, event)))
@@ -37,7 +37,7 @@ impl Seen {
 }
 
 /// The watching task.
-pub struct Witness {
+pub(super) struct Witness {
     seen: watch::Receiver<Seen>,
     first: BlockNumber,
     stop: CancellationToken,
@@ -49,7 +49,7 @@ impl Witness {
     ///
     /// # Errors
     /// [`DemoError`] if the chain cannot be followed.
-    pub async fn begin(chain: &Chain) -> Result<(Self, BlockNumber), DemoError> {
+    pub(super) async fn begin(chain: &Chain) -> Result<(Self, BlockNumber), DemoError> {
         let (sender, mut seen) = watch::channel(Seen::default());
         let stop = CancellationToken::new();
         let (chain, stopped) = (chain.clone(), stop.clone());
@@ -73,7 +73,7 @@ impl Witness {
     ///
     /// # Errors
     /// [`DemoError::Missed`] names a block that was not seen.
-    pub async fn until(mut self, last: BlockNumber) -> Result<Seen, DemoError> {
+    pub(super) async fn until(mut self, last: BlockNumber) -> Result<Seen, DemoError> {
         let wait = self.seen.wait_for(|seen| seen.blocks.contains_key(&last));
         let seen = match tokio::time::timeout(PATIENCE, wait).await {
             Ok(Ok(seen)) => seen.clone(),

@@ -1,4 +1,4 @@
-//! The demo's little world: a temporary folder, a chain, three workers.
+//! What the demo starts: a temporary folder, a chain, three workers.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,6 @@ use tempfile::TempDir;
 use tokio::time::Instant;
 
 use super::{Daemon, DemoError, Sibling, WORKERS, processes};
-use crate::error::CommandError;
 use crate::progress::Step;
 use mica_payer::market::ModelSnapshot;
 use mica_payer::model::LocalModel;
@@ -35,13 +34,13 @@ pub(super) struct World {
 
 /// What `mica-worker init --json` prints, as far as it matters here.
 #[derive(Deserialize)]
-struct Made {
+struct NewWorker {
     account: String,
 }
 
 impl World {
     /// An empty world in a new temporary folder, which stays afterwards if `keep` says so.
-    pub fn create(keep: bool) -> Result<Self, DemoError> {
+    pub(super) fn create(keep: bool) -> Result<Self, DemoError> {
         let cannot = |source| DemoError::Folder { what: "a temporary folder".into(), source };
         let mut folder = tempfile::Builder::new().prefix("mica-demo-").tempdir().map_err(cannot)?;
         folder.disable_cleanup(keep);
@@ -55,17 +54,17 @@ impl World {
     }
 
     /// The temporary folder.
-    pub fn folder(&self) -> &Path {
+    pub(super) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// Where the node listens.
-    pub fn url(&self) -> &str {
+    pub(super) fn url(&self) -> &str {
         &self.url
     }
 
     /// The workers' accounts.
-    pub fn accounts(&self) -> &[AccountId] {
+    pub(super) fn accounts(&self) -> &[AccountId] {
         &self.accounts
     }
 
@@ -75,7 +74,7 @@ impl World {
 
     /// Starts the node, makes the workers' folders and keys meanwhile, and waits for the first
     /// block.
-    pub async fn start_chain(&mut self, workers: u16) -> Result<Chain, DemoError> {
+    pub(super) async fn start_chain(&mut self, workers: u16) -> Result<Chain, DemoError> {
         let (node, worker) = (Sibling::NODE.find()?, Sibling::WORKER.find()?);
         let (rpc, p2p) = (free_port()?, free_port()?);
         self.url = format!("ws://127.0.0.1:{rpc}");
@@ -141,7 +140,7 @@ impl World {
 
     /// Starts a worker for each third of the model and waits until the chain shows all of them
     /// live.
-    pub async fn start_workers(
+    pub(super) async fn start_workers(
         &mut self,
         chain: &Chain,
         model: &LocalModel,
@@ -183,14 +182,12 @@ impl World {
     }
 
     async fn live(&self, chain: &Chain, model: &LocalModel) -> Result<usize, DemoError> {
-        let snapshot = ModelSnapshot::read(&chain.at_best().await?, model.id())
-            .await
-            .map_err(CommandError::from)?;
+        let snapshot = ModelSnapshot::read(&chain.at_best().await?, model.id()).await?;
         Ok(snapshot.workers.iter().filter(|worker| worker.is_live()).count())
     }
 
     /// Whether everything that was started still runs.
-    pub fn check(&mut self) -> Result<(), DemoError> {
+    pub(super) fn check(&mut self) -> Result<(), DemoError> {
         for daemon in self.workers.iter_mut().chain(&mut self.node) {
             daemon.check()?;
         }
@@ -198,7 +195,7 @@ impl World {
     }
 
     /// Stops the workers, then the node, and waits for them.
-    pub async fn stop(&mut self) {
+    pub(super) async fn stop(&mut self) {
         futures::future::join_all(self.workers.iter_mut().map(Daemon::stop)).await;
         if let Some(node) = &mut self.node {
             node.stop().await;
@@ -213,7 +210,8 @@ async fn init(program: &Path, folder: &Path) -> Result<AccountId, DemoError> {
     // The words of the account are in there too, so it is not repeated in the error.
     let unexpected =
         |said: String| DemoError::Unexpected { program: "mica-worker init --json", said };
-    let made: Made = serde_json::from_str(&said).map_err(|error| unexpected(error.to_string()))?;
+    let made: NewWorker =
+        serde_json::from_str(&said).map_err(|error| unexpected(error.to_string()))?;
     made.account.parse().map_err(|_| unexpected(format!("'{}' is no account", made.account)))
 }
 

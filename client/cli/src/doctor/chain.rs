@@ -8,15 +8,12 @@ use mica_chain::{
 use mica_primitives::{Balance, ChannelOpening};
 
 use super::{Finding, channels, market, records};
-use crate::commands::Context;
+use crate::context::{Context, MAX_UNFINAL_BLOCKS};
 
 /// What is looked at through the node, when it is there.
-pub const CHECKS: [&str; 6] = ["node", "chain", "clock", "balance", "channels", "market"];
+pub(super) const CHECKS: [&str; 6] = ["node", "chain", "clock", "balance", "channels", "market"];
 /// Blocks that finality may lie behind: two or three are usual.
 const FEW_BLOCKS: u32 = 8;
-/// Blocks behind which finality stands still, at a block every three seconds: for more than a
-/// minute.
-pub const MAX_UNFINAL_BLOCKS: u32 = 24;
 /// A newest block older than this means that the chain stands still, or that the clock here is
 /// wrong.
 const MAX_AGE_MS: i64 = 60_000;
@@ -24,7 +21,7 @@ const MAX_AGE_MS: i64 = 60_000;
 const MAX_AHEAD_MS: i64 = 5_000;
 
 /// All checks that need the node.
-pub async fn all(context: &Context) -> Vec<Finding> {
+pub(super) async fn all(context: &Context) -> Vec<Finding> {
     let url = &context.settings.node_url;
     let chain = match Chain::connect(url).await {
         Ok(chain) => chain,

@@ -4,10 +4,10 @@ use mica_chain::{AccountId, ReadError, View, amount};
 use mica_primitives::{Balance, ChannelState};
 
 use super::Finding;
-use crate::commands::Context;
+use crate::context::Context;
 
 /// One finding for what is as it should be, and one for each channel that is not.
-pub async fn all(
+pub(super) async fn all(
     context: &Context,
     view: &View,
     account: AccountId,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Finding, shell};
-use crate::commands::Context;
+use crate::context::Context;
 
 /// Less than this may not hold the records of the next prompts.
 const LEAST_BYTES: u64 = 64 << 20;
@@ -11,7 +11,7 @@ const LEAST_BYTES: u64 = 64 << 20;
 const SCARCE_BYTES: u64 = 512 << 20;
 
 /// Looks at the home folder, or at the nearest folder above it that is there.
-pub fn space(context: &Context) -> Finding {
+pub(super) fn space(context: &Context) -> Finding {
     let Some(folder) = context.home.root().ancestors().find(|folder| folder.exists()) else {
         return Finding::skipped("disk", "the home folder lies nowhere");
     };

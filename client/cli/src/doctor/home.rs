@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use super::{Finding, shell};
-use crate::commands::Context;
 use crate::config::ConfigError;
+use crate::context::Context;
 use mica_payer::store::{Store, StoreError, was_used};
 use mica_wallet::files::{self, FileError};
 
 /// Whether the settings can be used.
-pub fn settings(context: &Context) -> Vec<Finding> {
+pub(super) fn settings(context: &Context) -> Vec<Finding> {
     let path = context.home.config();
     let finding = match &context.config_problem {
         None if path.exists() => Finding::good("settings", path.display().to_string()),
@@ -27,7 +27,7 @@ pub fn settings(context: &Context) -> Vec<Finding> {
 }
 
 /// Whether the folders are there and the owner's alone, and the database can be opened.
-pub fn folders(context: &Context) -> Vec<Finding> {
+pub(super) fn folders(context: &Context) -> Vec<Finding> {
     let root = context.home.root();
     if !root.exists() {
         return vec![Finding::note(

@@ -3,12 +3,12 @@
 use mica_chain::{Chain, ReadError};
 
 use super::Finding;
-use crate::commands::Context;
+use crate::context::Context;
 use mica_payer::market::{MarketError, ModelSnapshot, gaps};
 use mica_payer::model::LocalModel;
 
 /// Reads the market as prompts do: at the last final block.
-pub async fn all(context: &Context, chain: &Chain) -> Result<Vec<Finding>, ReadError> {
+pub(super) async fn all(context: &Context, chain: &Chain) -> Result<Vec<Finding>, ReadError> {
     let model = match LocalModel::open(context.settings.model_file.as_deref()) {
         Ok(model) => model,
         Err(error) => {

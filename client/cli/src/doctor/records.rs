@@ -5,7 +5,7 @@ use mica_primitives::{Channel, ChannelId, ChannelState, MAX_LANES};
 use mica_protocol::channel::PayerLaneRecord;
 
 use super::Finding;
-use crate::commands::Context;
+use crate::context::Context;
 use mica_payer::channels::{ChainComparison, compare_chain};
 use mica_payer::store::{Store, StoreError};
 
@@ -13,7 +13,7 @@ use mica_payer::store::{Store, StoreError};
 const LEARN: &str = "mica ask hello";
 
 /// What is worth knowing or wrong; whether the file can be read is told with the home folder.
-pub async fn all(
+pub(super) async fn all(
     context: &Context,
     chain: &Chain,
     view: &View,

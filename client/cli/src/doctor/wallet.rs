@@ -1,12 +1,12 @@
 //! The wallet, its hot key, and where its password would come from.
 
 use super::{Finding, shell};
-use crate::commands::Context;
+use crate::context::Context;
 use mica_wallet::files;
 use mica_wallet::{KeystoreError, PasswordRole};
 
 /// Whether the wallet's files are whole and the owner's alone.
-pub fn files(context: &Context) -> Vec<Finding> {
+pub(super) fn files(context: &Context) -> Vec<Finding> {
     let (keystore, name) = (context.keystore(), &context.settings.wallet);
     let file = match keystore.read(name) {
         Ok(file) => file,
@@ -45,7 +45,7 @@ pub fn files(context: &Context) -> Vec<Finding> {
 }
 
 /// Whether a password is at hand, and opens the wallet if it can be tried without asking anybody.
-pub fn password(context: &Context) -> Finding {
+pub(super) fn password(context: &Context) -> Finding {
     let (source, name) = (context.passwords(), &context.settings.wallet);
     let file = context.settings.password_file.as_ref();
     if let Some(path) = file

@@ -1,74 +1,82 @@
-//! An answer while it comes: steps on stderr, text on stdout.
+//! An answer and what it cost.
 
-use std::ops::ControlFlow;
+use mica_chain::amount;
+use mica_host::json::{Layers, Money};
+use mica_payer::ask;
+use serde::Serialize;
 
-use mica_payer::{
-    ask::{Event, Listener},
-    market::ChosenPath,
-    session::Quotes,
-};
-
-use super::market;
-use crate::output::Output;
-use crate::progress::{Progress, Step};
-
-/// Shows what happens while a question is answered.
-pub struct Printer {
-    output: Output,
-    progress: Progress,
-    shows_path: bool,
-    step: Option<Step>,
-    /// The path that was taken.
-    pub path: Option<ChosenPath>,
+/// An answer and its cost.
+#[derive(Serialize)]
+pub(crate) struct Answer {
+    text: String,
+    tokens: Vec<u32>,
+    prompt_tokens: usize,
+    stop: String,
+    session: String,
+    stages: Vec<Stage>,
+    paid: Money,
+    fees: Money,
+    receipts: u64,
+    seconds: f64,
+    seconds_to_first_token: Option<f64>,
+    seconds_to_last_token: Option<f64>,
 }
 
-impl Printer {
-    /// Pieces of the answer go to `output`, steps and the path to `progress`.
-    pub const fn new(output: Output, progress: Progress) -> Self {
-        Self { output, progress, shows_path: true, step: None, path: None }
-    }
+#[derive(Serialize)]
+struct Stage {
+    worker: String,
+    layers: Layers,
+    price_per_layer_token: Money,
+    tokens: u32,
+    paid: Money,
+    receipts: u64,
+    channel: String,
+    settled: bool,
+}
 
-    /// The same without the path.
-    pub const fn without_path(output: Output, progress: Progress) -> Self {
-        Self { output, progress, shows_path: false, step: None, path: None }
-    }
-
-    fn end_step(&mut self, result: &str) {
-        if let Some(step) = self.step.take() {
-            step.done(result);
+impl Answer {
+    /// An answer to a prompt of so many tokens.
+    pub(crate) fn new(answer: &ask::Answer, prompt_tokens: usize) -> Self {
+        let report = &answer.outcome.report;
+        let stages = report.stages.iter().zip(&answer.path.stages).map(|(account, chosen)| Stage {
+            worker: chosen.worker.record.account.to_string(),
+            layers: Layers(account.range),
+            price_per_layer_token: Money(account.price_per_layer_token),
+            tokens: account.positions,
+            paid: Money(account.paid),
+            receipts: account.receipts,
+            channel: account.channel.to_string(),
+            settled: account.settled,
+        });
+        Self {
+            text: answer.text.clone(),
+            tokens: report.tokens.clone(),
+            prompt_tokens,
+            stop: report.stop.map_or("none".into(), |stop| format!("{stop:?}")),
+            session: hex::encode(answer.outcome.record.session),
+            stages: stages.collect(),
+            paid: Money(report.paid()),
+            fees: Money(answer.fees),
+            receipts: report.stages.iter().map(|stage| stage.receipts).sum(),
+            seconds: answer.outcome.elapsed.as_secs_f64(),
+            seconds_to_first_token: answer.outcome.to_first_token.map(|time| time.as_secs_f64()),
+            seconds_to_last_token: answer.outcome.to_last_token.map(|time| time.as_secs_f64()),
         }
     }
-}
 
-impl Listener for Printer {
-    fn on(&mut self, event: Event<'_>) -> ControlFlow<()> {
-        match event {
-            Event::AskingForQuotes => {
-                self.step = Some(self.progress.step("asking workers for quotes"));
-            }
-            Event::Quoted(quotes) => self.end_step(&answered(quotes)),
-            Event::Path(path) => {
-                if self.shows_path {
-                    self.progress.note(&format!("\n{}", market::path(path)));
-                }
-                self.path = Some(path.clone());
-            }
-            Event::PreparingChannels => {
-                self.step = Some(self.progress.step("making channels ready"));
-            }
-            Event::ChannelsReady(None) => self.end_step("open already"),
-            Event::ChannelsReady(Some(block)) => self.end_step(&format!("opened in block {block}")),
-            // Nobody reads any more, so nobody shall pay any more.
-            Event::Text(piece) if self.output.stream(piece).is_err() => {
-                return ControlFlow::Break(());
-            }
-            _ => {}
-        }
-        ControlFlow::Continue(())
+    /// What was computed by how many, and what it cost, on one line.
+    pub(crate) fn cost_line(&self) -> String {
+        let rate = self.tokens.len() as f64 / self.seconds.max(1e-3);
+        format!(
+            "{} + {} tokens through {} workers for {} (fees {}), {} receipts verified, {:.1} s, \
+             {rate:.1} tokens/s",
+            self.prompt_tokens,
+            self.tokens.len(),
+            self.stages.len(),
+            amount::format(self.paid.0),
+            amount::format(self.fees.0),
+            self.receipts,
+            self.seconds,
+        )
     }
-}
-
-/// How many workers answered.
-pub fn answered(quotes: &Quotes) -> String {
-    format!("{} of {} live workers answered", quotes.answered(), quotes.asked())
 }

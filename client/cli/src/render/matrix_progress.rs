@@ -9,14 +9,14 @@ use mica_workflow::matrix::{MatrixEvent, Metric, Row, label};
 use crate::progress::Progress;
 
 /// The progress of a matrix.
-pub struct Bar {
+pub(crate) struct Bar {
     progress: Progress,
     bar: Option<ProgressBar>,
 }
 
 impl Bar {
     /// Shows what happens; the first event makes the bar.
-    pub fn show(bar: &mut Option<Self>, progress: Progress, event: MatrixEvent<'_>) {
+    pub(crate) fn show(bar: &mut Option<Self>, progress: Progress, event: MatrixEvent<'_>) {
         match (event, bar) {
             (MatrixEvent::Begins { cells, done }, bar) => {
                 *bar = Some(Self::begin(progress, cells, done));

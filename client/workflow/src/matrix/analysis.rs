@@ -10,7 +10,7 @@ use super::{
 };
 
 /// Most groups of one factor; the number of pairs grows with its square.
-pub const MAX_GROUPS: usize = 64;
+pub(super) const MAX_GROUPS: usize = 64;
 
 /// A number that every row has, or may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

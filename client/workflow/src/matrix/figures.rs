@@ -8,7 +8,7 @@ mod panel;
 mod quantity;
 mod violins;
 
-pub use quantity::{scale, significant};
+pub(super) use quantity::{scale, significant};
 
 use super::{Analysis, Factor, Measure, Metric, Peer, Row, Unit};
 
@@ -37,7 +37,7 @@ pub struct Figure {
 ///
 /// # Errors
 /// [`FigureError`].
-pub fn all(rows: &[Row], analysis: &Analysis) -> Result<Vec<Figure>, FigureError> {
+pub(super) fn all(rows: &[Row], analysis: &Analysis) -> Result<Vec<Figure>, FigureError> {
     let mut figures = Vec::new();
     for (name, factor) in [
         ("by-front-end", Factor::FrontEnd),

@@ -76,6 +76,7 @@ pub struct Measured {
     /// Cells measured now.
     pub measured: usize,
     /// Base units paid now, as far as they were told.
+    #[serde(with = "mica_host::json::money")]
     pub cost: Balance,
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Row;
 
 /// Most cells of a matrix.
-pub const MAX_CELLS: usize = 100_000;
+pub(super) const MAX_CELLS: usize = 100_000;
 /// Most bytes of a prompt.
 const MAX_PROMPT_BYTES: usize = 1 << 16;
 
@@ -76,7 +76,7 @@ pub fn default_prompts() -> Vec<Prompt> {
 }
 
 /// Kind of a prompt in a table that does not say: P2PLLMEdge's, or the prompt itself, shortened.
-pub fn kind_of(prompt: &str) -> String {
+pub(super) fn kind_of(prompt: &str) -> String {
     let known =
         PROMPTS.iter().find(|(_, text)| *text == prompt.trim()).map(|(kind, _)| (*kind).to_owned());
     known.unwrap_or_else(|| match prompt.trim() {

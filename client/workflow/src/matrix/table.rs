@@ -14,9 +14,9 @@ pub(in crate::matrix) use read::MAX_NUMBER;
 pub use read::{Table, TableError};
 
 /// Most bytes of a table.
-pub const MAX_TABLE_BYTES: u64 = 256 << 20;
+pub(super) const MAX_TABLE_BYTES: u64 = 256 << 20;
 /// Most rows of a table.
-pub const MAX_ROWS: usize = 200_000;
+pub(super) const MAX_ROWS: usize = 200_000;
 
 /// The eight numbers of a step, in the table's order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
@@ -196,7 +196,7 @@ impl Row {
 }
 
 /// The header of our tables: the application's 22 columns, then ours.
-pub fn header() -> Vec<String> {
+pub(super) fn header() -> Vec<String> {
     let mut header = vec!["timestamp".to_owned(), "prompt".to_owned()];
     for peer in Peer::ALL {
         let prefix = peer.prefix();
@@ -212,7 +212,7 @@ pub fn header() -> Vec<String> {
 }
 
 /// The cells of `row` under [`header`].
-pub fn cells(row: &Row) -> Vec<String> {
+pub(super) fn cells(row: &Row) -> Vec<String> {
     let mut cells = vec![row.timestamp.clone(), row.prompt.clone()];
     for step in [&row.first, &row.second] {
         cells.push(step.model.clone());

@@ -4,10 +4,11 @@ use clap::Args;
 use mica_chain::{Call, Rewards, amount};
 use mica_primitives::Balance;
 
-use super::{Change, Context, below_least, refused};
-use crate::cli::parse_amount;
+use super::{Change, below_least, refused};
+use crate::context::Context;
 use crate::error::CommandError;
-use crate::wait::SendOptions;
+use crate::options::SendOptions;
+use crate::options::parse_amount;
 use mica_payer::preview::Moved;
 
 /// Options of `mica validator bond`.
@@ -27,7 +28,7 @@ pub struct BondArgs {
 ///
 /// # Errors
 /// [`CommandError::Usage`] for less than a validator must have at stake; otherwise as every change.
-pub async fn run(context: &Context, arguments: &BondArgs) -> Result<(), CommandError> {
+pub(super) async fn run(context: &Context, arguments: &BondArgs) -> Result<(), CommandError> {
     let BondArgs { amount, compound, options } = *arguments;
     if amount == 0 {
         return refused("the amount is zero: nothing was bonded");

@@ -2,15 +2,16 @@
 
 use mica_chain::Call;
 
-use super::{Change, Context, FEE_ONLY, refused};
+use super::{Change, FEE_ONLY, refused};
+use crate::context::Context;
 use crate::error::CommandError;
-use crate::wait::SendOptions;
+use crate::options::SendOptions;
 
 /// Runs `mica validator chill`.
 ///
 /// # Errors
 /// [`CommandError::Usage`] if the account does not stand for election; otherwise as every change.
-pub async fn run(context: &Context, options: SendOptions) -> Result<(), CommandError> {
+pub(super) async fn run(context: &Context, options: SendOptions) -> Result<(), CommandError> {
     let chain = context.chain().await?;
     let state = chain.at_best().await?.validator(context.account()?).await?;
     if state.commission_ppb.is_none() {

@@ -4,10 +4,12 @@
 use clap::Args;
 use mica_chain::{AccountId, Call};
 
-use super::{Change, Context, FEE_ONLY};
-use crate::cli::parse_address;
+use super::{Change, FEE_ONLY};
+use crate::context::Context;
 use crate::error::CommandError;
-use crate::wait::SendOptions;
+use crate::options::SendOptions;
+use crate::options::parse_address;
+use crate::render::validator::NoRewards;
 
 /// Most pages of rewards that one extrinsic pays out: each may pay a whole page of nominators.
 const MAX_PAGES: usize = 8;
@@ -26,7 +28,7 @@ pub struct PayoutArgs {
 ///
 /// # Errors
 /// As every change. Without rewards it says so and sends nothing.
-pub async fn run(context: &Context, arguments: &PayoutArgs) -> Result<(), CommandError> {
+pub(super) async fn run(context: &Context, arguments: &PayoutArgs) -> Result<(), CommandError> {
     let chain = context.chain().await?;
     let validator = match arguments.validator {
         Some(validator) => validator,
@@ -34,10 +36,8 @@ pub async fn run(context: &Context, arguments: &PayoutArgs) -> Result<(), Comman
     };
     let unpaid = chain.at_best().await?.unpaid_rewards(validator).await?;
     if unpaid.is_empty() {
-        let nothing = serde_json::json!({"paid_out": 0, "left": 0});
-        return Ok(context
-            .output
-            .show(&nothing, |_| "no rewards wait: an era's come when it is over".into())?);
+        let none = NoRewards { paid_out: 0, left: 0 };
+        return Ok(context.output.show(&none, NoRewards::to_text)?);
     }
     let now = unpaid.len().min(MAX_PAGES);
     let calls = unpaid.iter().take(now).map(|reward| Call::PayOut {

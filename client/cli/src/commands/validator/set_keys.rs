@@ -2,16 +2,17 @@
 
 use mica_chain::{AccountId, Call, Chain, ReadError, SessionKeys};
 
-use super::{Change, Context};
+use super::Change;
+use crate::context::Context;
 use crate::error::CommandError;
-use crate::wait::SendOptions;
+use crate::options::SendOptions;
 use mica_payer::preview::Moved;
 
 /// Runs `mica validator set-keys`.
 ///
 /// # Errors
 /// [`CommandError::Usage`] if the node gives no keys to us; otherwise as every change.
-pub async fn run(context: &Context, options: SendOptions) -> Result<(), CommandError> {
+pub(super) async fn run(context: &Context, options: SendOptions) -> Result<(), CommandError> {
     let chain = context.chain().await?;
     let account = context.account()?;
     let view = chain.at_best().await?;

@@ -4,10 +4,11 @@ use clap::Args;
 use mica_chain::{Call, amount};
 use mica_primitives::Balance;
 
-use super::{Change, Context, FEE_ONLY, below_least, refused};
-use crate::cli::parse_amount;
+use super::{Change, FEE_ONLY, below_least, refused};
+use crate::context::Context;
 use crate::error::CommandError;
-use crate::wait::SendOptions;
+use crate::options::SendOptions;
+use crate::options::parse_amount;
 
 /// Options of `mica validator unbond`.
 #[derive(Debug, Args)]
@@ -27,7 +28,7 @@ pub struct UnbondArgs {
 /// # Errors
 /// [`CommandError::Usage`] if there is less, or what stays is too little for a validator; otherwise
 /// as every change.
-pub async fn run(context: &Context, arguments: &UnbondArgs) -> Result<(), CommandError> {
+pub(super) async fn run(context: &Context, arguments: &UnbondArgs) -> Result<(), CommandError> {
     let chain = context.chain().await?;
     let view = chain.at_best().await?;
     let state = view.validator(context.account()?).await?;

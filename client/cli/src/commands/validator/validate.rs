@@ -4,9 +4,10 @@
 use clap::Args;
 use mica_chain::{Call, Chain, ValidatorState};
 
-use super::{Change, Context, FEE_ONLY, below_least, refused};
+use super::{Change, FEE_ONLY, below_least, refused};
+use crate::context::Context;
 use crate::error::CommandError;
-use crate::wait::SendOptions;
+use crate::options::SendOptions;
 
 /// Billionths in a hundredth.
 const PPB_PER_PERCENT: u32 = 10_000_000;
@@ -27,7 +28,7 @@ pub struct ValidateArgs {
 /// # Errors
 /// [`CommandError::Usage`] if bond, keys or node are not ready: an elected validator whose node
 /// does nothing holds up the whole chain.
-pub async fn run(context: &Context, arguments: &ValidateArgs) -> Result<(), CommandError> {
+pub(super) async fn run(context: &Context, arguments: &ValidateArgs) -> Result<(), CommandError> {
     let ValidateArgs { commission, options } = *arguments;
     let chain = context.chain().await?;
     let state = chain.at_best().await?.validator(context.account()?).await?;

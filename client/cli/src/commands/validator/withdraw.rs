@@ -3,16 +3,17 @@
 
 use mica_chain::{Call, ValidatorState, amount};
 
-use super::{Change, Context, FEE_ONLY, refused};
+use super::{Change, FEE_ONLY, refused};
+use crate::context::Context;
 use crate::error::CommandError;
-use crate::wait::SendOptions;
+use crate::options::SendOptions;
 
 /// Runs `mica validator withdraw`.
 ///
 /// # Errors
 /// [`CommandError::Usage`] if nothing has come free, or the withdrawal would lose rewards;
 /// otherwise as every change.
-pub async fn run(context: &Context, options: SendOptions) -> Result<(), CommandError> {
+pub(super) async fn run(context: &Context, options: SendOptions) -> Result<(), CommandError> {
     let chain = context.chain().await?;
     let (account, view) = (context.account()?, chain.at_best().await?);
     let state = view.validator(account).await?;
@@ -83,7 +84,7 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::validator::tests::state;
+    use crate::render::validator::tests::state;
 
     #[test]
     fn the_keys_go_with_the_last_of_the_bond_or_after_it() {

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-use serde::Serialize;
 
-use super::Context;
+use crate::context::Context;
 use crate::error::CommandError;
 use crate::password_prompt;
+use crate::render::wallet::PasswordChange;
 use mica_wallet::PasswordRole;
 
 /// Options of `mica wallet change-password`.
@@ -18,17 +18,11 @@ pub struct ChangePasswordArgs {
     new_password_file: Option<PathBuf>,
 }
 
-#[derive(Serialize)]
-struct Changed {
-    wallet: String,
-    changed: bool,
-}
-
 /// Runs `mica wallet change-password`.
 ///
 /// # Errors
 /// [`CommandError`]; the old password opens the wallet still then.
-pub fn run(context: &Context, arguments: ChangePasswordArgs) -> Result<(), CommandError> {
+pub(super) fn run(context: &Context, arguments: ChangePasswordArgs) -> Result<(), CommandError> {
     let (keystore, wallet) = (context.keystore(), context.settings.wallet.clone());
     keystore.read(&wallet)?;
     let old = context.passwords().existing(&wallet)?;
@@ -37,8 +31,6 @@ pub fn run(context: &Context, arguments: ChangePasswordArgs) -> Result<(), Comma
     let new = password_prompt::source(PasswordRole::NewWallet, arguments.new_password_file)
         .fresh(&format!("wallet '{wallet}'"))?;
     keystore.change_password(&wallet, &old, &new)?;
-    let changed = Changed { wallet, changed: true };
-    Ok(context
-        .output
-        .show(&changed, |changed| format!("wallet '{}' has its new password", changed.wallet))?)
+    let change = PasswordChange { wallet, changed: true };
+    Ok(context.output.show(&change, PasswordChange::to_text)?)
 }

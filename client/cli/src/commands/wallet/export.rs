@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, ValueHint};
-use serde::Serialize;
 
-use super::Context;
+use crate::context::Context;
 use crate::error::CommandError;
 use crate::password_prompt;
+use crate::render::wallet::{ExportedFile, Phrase};
 use mica_wallet::files;
 use mica_wallet::{PasswordRole, polkadot_js};
 
@@ -28,33 +28,17 @@ pub struct ExportArgs {
     file_password_file: Option<PathBuf>,
 }
 
-#[derive(Serialize)]
-struct Phrase<'a> {
-    wallet: &'a str,
-    phrase: &'a str,
-    path: &'a str,
-}
-
-#[derive(Serialize)]
-struct Written<'a> {
-    wallet: &'a str,
-    address: String,
-    file: String,
-}
-
 /// Runs `mica wallet export`.
 ///
 /// # Errors
 /// [`CommandError`]; nothing was written then.
-pub fn run(context: &Context, arguments: &ExportArgs) -> Result<(), CommandError> {
+pub(super) fn run(context: &Context, arguments: &ExportArgs) -> Result<(), CommandError> {
     let wallet = context.settings.wallet.as_str();
     let Some(path) = &arguments.polkadot_js else {
         let (secret, _) = context.unlock()?;
         let phrase = secret.phrase()?;
         let exported = Phrase { wallet, phrase: &phrase, path: secret.path().as_str() };
-        return Ok(context
-            .output
-            .show(&exported, |exported| format!("{}{}", exported.phrase, exported.path))?);
+        return Ok(context.output.show(&exported, Phrase::to_text)?);
     };
     if path.symlink_metadata().is_ok() {
         return Err(files::FileError::Exists(path.clone()).into());
@@ -71,9 +55,10 @@ pub fn run(context: &Context, arguments: &ExportArgs) -> Result<(), CommandError
         &password,
     )?;
     files::write_new_private(path, &json)?;
-    let written =
-        Written { wallet, address: signer.account().to_string(), file: path.display().to_string() };
-    Ok(context.output.show(&written, |written| {
-        format!("{} is in {}, encrypted", written.address, written.file)
-    })?)
+    let exported = ExportedFile {
+        wallet,
+        address: signer.account().to_string(),
+        file: path.display().to_string(),
+    };
+    Ok(context.output.show(&exported, ExportedFile::to_text)?)
 }

@@ -7,9 +7,11 @@ use clap::{Args, ValueHint};
 use mica_chain::DerivationPath;
 use zeroize::Zeroizing;
 
-use super::{Context, Made, create};
+use super::create;
+use crate::context::Context;
 use crate::error::CommandError;
 use crate::password_prompt;
+use crate::render::wallet::CreatedWallet;
 use mica_wallet::files;
 use mica_wallet::{PasswordRole, PathReader, Secret, SecretKind, polkadot_js};
 
@@ -41,14 +43,14 @@ pub struct ImportArgs {
 ///
 /// # Errors
 /// [`CommandError`]; no wallet was made then.
-pub fn run(context: &Context, arguments: &ImportArgs) -> Result<(), CommandError> {
+pub(super) fn run(context: &Context, arguments: &ImportArgs) -> Result<(), CommandError> {
     context.keystore().check_free(&context.settings.wallet)?;
     let secret = match &arguments.polkadot_js {
         Some(path) => from_polkadot_js(path, arguments.file_password_file.clone())?,
         None => from_text(context, arguments)?,
     };
-    let made = create(context, &secret)?;
-    Ok(context.output.show(&made, Made::to_text)?)
+    let created = create(context, &secret)?;
+    Ok(context.output.show(&created, CreatedWallet::to_text)?)
 }
 
 fn from_text(context: &Context, arguments: &ImportArgs) -> Result<Secret, CommandError> {

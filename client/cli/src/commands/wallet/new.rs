@@ -3,8 +3,10 @@
 use clap::Args;
 use mica_chain::DerivationPath;
 
-use super::{Context, Made, create};
+use super::create;
+use crate::context::Context;
 use crate::error::CommandError;
+use crate::render::wallet::CreatedWallet;
 use mica_wallet::{Secret, WordCount};
 
 /// Options of `mica wallet new`.
@@ -22,24 +24,12 @@ pub struct NewArgs {
 ///
 /// # Errors
 /// [`CommandError`]; no wallet was made then.
-pub fn run(context: &Context, arguments: NewArgs) -> Result<(), CommandError> {
+pub(super) fn run(context: &Context, arguments: NewArgs) -> Result<(), CommandError> {
     let words = if arguments.words == "24" { WordCount::TwentyFour } else { WordCount::Twelve };
     let secret = Secret::generate(words)?.with_path(arguments.derive)?;
-    let made = create(context, &secret)?;
+    let created = create(context, &secret)?;
     // Shown once, on purpose; it is not kept in clear.
     let phrase = secret.phrase()?;
-    let made = Made { phrase: Some(&phrase), ..made };
-    Ok(context.output.show(&made, |made| {
-        let path = if made.path.is_empty() {
-            ""
-        } else {
-            "\nThe path belongs to them: the words alone lead to another account.\n"
-        };
-        format!(
-            "{}\nWrite these words on paper. Who has them has the money, and nothing else brings \
-             it back:\n\n  {}\n{path}",
-            made.to_text(),
-            phrase.as_str()
-        )
-    })?)
+    let created = CreatedWallet { phrase: Some(&phrase), ..created };
+    Ok(context.output.show(&created, CreatedWallet::with_phrase)?)
 }

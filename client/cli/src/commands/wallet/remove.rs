@@ -1,23 +1,16 @@
 //! `mica wallet remove`: deletes a wallet's files, for somebody who knows its password and was
 //! asked.
 
-use serde::Serialize;
-
-use super::Context;
 use crate::confirm::Unattended;
+use crate::context::Context;
 use crate::error::CommandError;
-
-#[derive(Serialize)]
-struct Removed {
-    wallet: String,
-    address: String,
-}
+use crate::render::wallet::RemovedWallet;
 
 /// Runs `mica wallet remove`.
 ///
 /// # Errors
 /// [`CommandError`]; the wallet is still there then.
-pub fn run(context: &Context) -> Result<(), CommandError> {
+pub(super) fn run(context: &Context) -> Result<(), CommandError> {
     let (keystore, wallet) = (context.keystore(), context.settings.wallet.clone());
     let address = keystore.read(&wallet)?.address;
     // The password keeps others at this terminal from it, and shows that the right wallet is meant.
@@ -27,8 +20,6 @@ pub fn run(context: &Context) -> Result<(), CommandError> {
     );
     context.confirmation().of(&question, Unattended::Refuse)?;
     keystore.remove(&wallet)?;
-    let removed = Removed { wallet, address };
-    Ok(context.output.show(&removed, |removed| {
-        format!("wallet '{}' ({}) is deleted", removed.wallet, removed.address)
-    })?)
+    let removed = RemovedWallet { wallet, address };
+    Ok(context.output.show(&removed, RemovedWallet::to_text)?)
 }

@@ -4,16 +4,16 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
-use serde::Serialize;
 
-use super::Context;
+use crate::context::Context;
 use crate::error::CommandError;
+use crate::render::wallet::Signature;
 use mica_wallet::files;
 use mica_wallet::message::{self, MAX_MESSAGE_BYTES};
 
 /// Where a message comes from.
 #[derive(Debug, Args)]
-pub struct MessageArgs {
+pub(super) struct MessageArgs {
     /// The message; `-` reads standard input to its end
     #[arg(required_unless_present = "file", conflicts_with = "file")]
     message: Option<String>,
@@ -27,7 +27,7 @@ impl MessageArgs {
     ///
     /// # Errors
     /// [`CommandError`] if they cannot be read or are too many.
-    pub fn read(&self) -> Result<Vec<u8>, CommandError> {
+    pub(super) fn read(&self) -> Result<Vec<u8>, CommandError> {
         match (&self.message, &self.file) {
             (_, Some(path)) => Ok(files::read_bounded(path, MAX_MESSAGE_BYTES)?),
             (Some(text), None) if text != "-" => Ok(text.clone().into_bytes()),
@@ -57,20 +57,14 @@ pub struct SignArgs {
     message: MessageArgs,
 }
 
-#[derive(Serialize)]
-struct Signed {
-    address: String,
-    signature: String,
-}
-
 /// Runs `mica wallet sign`.
 ///
 /// # Errors
 /// [`CommandError`] if the message cannot be read or the wallet does not open.
-pub fn run(context: &Context, arguments: &SignArgs) -> Result<(), CommandError> {
+pub(super) fn run(context: &Context, arguments: &SignArgs) -> Result<(), CommandError> {
     let message = arguments.message.read()?;
     let (_, signer) = context.unlock()?;
     let signature = format!("0x{}", hex::encode(message::sign(&signer, &message)));
-    let signed = Signed { address: signer.account().to_string(), signature };
-    Ok(context.output.show(&signed, |signed| signed.signature.clone())?)
+    let signature = Signature { address: signer.account().to_string(), signature };
+    Ok(context.output.show(&signature, |shown| shown.signature.clone())?)
 }

@@ -2,12 +2,12 @@
 //! password is asked for.
 
 use clap::Args;
-use mica_chain::{Fate, Included, MAX_BLOCKS_SEARCHED, SubmitError, amount};
-use mica_primitives::{Balance, BlockNumber, Hash32};
-use serde::Serialize;
+use mica_chain::{Fate, Included, MAX_BLOCKS_SEARCHED, SubmitError};
+use mica_primitives::{BlockNumber, Hash32};
 
-use super::Context;
+use crate::context::Context;
 use crate::error::CommandError;
+use crate::render::extrinsic::ExtrinsicStatus;
 
 /// Options of `mica wallet status`.
 #[derive(Debug, Args)]
@@ -27,95 +27,40 @@ fn parse_hash(text: &str) -> Result<Hash32, String> {
     })
 }
 
-#[derive(Serialize)]
-struct Status {
-    extrinsic: String,
-    /// `final`, `included`, `failed`, `waiting` or `unknown`.
-    state: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    block: Option<BlockNumber>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    is_final: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fee: Option<Balance>,
-    events: Vec<String>,
-}
-
 /// Runs `mica wallet status`.
 ///
 /// # Errors
 /// [`CommandError`] unless it did what it should in a final block: the exit code says what is known
 /// instead.
-pub async fn run(context: &Context, arguments: &StatusArgs) -> Result<(), CommandError> {
+pub(super) async fn run(context: &Context, arguments: &StatusArgs) -> Result<(), CommandError> {
     let extrinsic = arguments.extrinsic;
     let fate = context.chain().await?.fate(extrinsic, arguments.blocks).await?;
-    let mut status = Status {
-        extrinsic: format!("0x{}", hex::encode(extrinsic)),
-        state: "unknown",
-        block: None,
-        is_final: None,
-        fee: None,
-        events: Vec::new(),
-    };
-    let verdict = match fate {
+    let status = ExtrinsicStatus::new(&extrinsic, &fate);
+    context.output.show(&status, ExtrinsicStatus::to_text)?;
+    verdict(extrinsic, fate)
+}
+
+/// Nothing if the extrinsic did what it should in a final block; else what is known of it.
+fn verdict(extrinsic: Hash32, fate: Fate) -> Result<(), CommandError> {
+    let what = "the extrinsic".to_owned();
+    match fate {
         Fate::Nowhere(blocks) => {
             Err(CommandError::NoTrace { from: *blocks.start(), to: *blocks.end() })
         }
-        Fate::Waiting => {
-            status.state = "waiting";
-            Err(CommandError::Waiting)
-        }
+        Fate::Waiting => Err(CommandError::Waiting),
         Fate::Included(found) => {
-            let Included { block, is_final, fee, failure, events } = *found;
-            (status.block, status.is_final, status.fee) =
-                (Some(block.number), Some(is_final), Some(fee));
-            status.events =
-                events.iter().map(|event| format!("{}.{}", event.pallet, event.name)).collect();
-            let (what, block) = ("the extrinsic".to_owned(), block.number);
+            let Included { block, is_final, fee, failure, .. } = *found;
+            let block = block.number;
             match failure {
                 Some(failure) => {
-                    status.state = "failed";
-                    Err(SubmitError::Failed {
-                        what,
-                        failure: Box::new(failure),
-                        block,
-                        is_final,
-                        fee,
-                    }
-                    .into())
+                    let failure = Box::new(failure);
+                    Err(SubmitError::Failed { what, failure, block, is_final, fee }.into())
                 }
-                None if is_final => {
-                    status.state = "final";
-                    Ok(())
-                }
-                None => {
-                    status.state = "included";
-                    Err(SubmitError::NotFinal { what, block, extrinsic, fee }.into())
-                }
+                None if is_final => Ok(()),
+                None => Err(SubmitError::NotFinal { what, block, extrinsic, fee }.into()),
             }
         }
-    };
-    context.output.show(&status, to_text)?;
-    verdict
-}
-
-fn to_text(status: &Status) -> String {
-    let state = match (status.block, status.is_final) {
-        (Some(block), Some(true)) => {
-            format!("{} in block {block}, which is final", done(status.state))
-        }
-        (Some(block), _) => {
-            format!("{} in block {block}, which is not final yet", done(status.state))
-        }
-        (None, _) => status.state.to_owned(),
-    };
-    let fee =
-        status.fee.map_or(String::new(), |fee| format!("\nfee        {}", amount::format(fee)));
-    format!("extrinsic  {}\nstate      {state}{fee}\n", status.extrinsic)
-}
-
-fn done(state: &str) -> &'static str {
-    if state == "failed" { "failed" } else { "done" }
+    }
 }
 
 #[cfg(test)]

@@ -4,14 +4,14 @@
 use clap::Args;
 use mica_chain::{AccountId, Call, Chain, Signer, amount};
 use mica_primitives::Balance;
-use serde::Serialize;
 
-use super::Context;
-use crate::cli::{parse_address, parse_amount};
 use crate::confirm::Unattended;
+use crate::context::Context;
 use crate::error::CommandError;
-use crate::render::preview::DryRun;
-use crate::wait::{SendOptions, Sent, Wait, send};
+use crate::options::{SendOptions, Wait};
+use crate::options::{parse_address, parse_amount};
+use crate::render::{preview::DryRun, transfer::Transferred};
+use crate::send::send;
 use mica_payer::funds;
 use mica_payer::preview::{CallPreview, Moved};
 use mica_wallet::AccountKey;
@@ -58,21 +58,12 @@ fn parse_dev_account(text: &str) -> Result<String, String> {
     }
 }
 
-#[derive(Serialize)]
-struct Transferred {
-    from: String,
-    to: String,
-    amount: Balance,
-    #[serde(flatten)]
-    sent: Sent,
-}
-
 /// Runs `mica wallet transfer`.
 ///
 /// # Errors
 /// [`CommandError::TooMuchToSend`] and [`CommandError::TooLittleToArrive`] before anybody is asked
 /// for a password; nothing was sent unless the error says so.
-pub async fn run(context: &Context, arguments: &TransferArgs) -> Result<(), CommandError> {
+pub(super) async fn run(context: &Context, arguments: &TransferArgs) -> Result<(), CommandError> {
     let to = arguments.to;
     if arguments.amount == Sum::Exactly(0) {
         return Err(CommandError::NothingToSend);
@@ -103,10 +94,8 @@ pub async fn run(context: &Context, arguments: &TransferArgs) -> Result<(), Comm
     let signer = key.signer("sending money")?;
     let follow = arguments.options.follow(context.settings.wait, Wait::Finalized);
     let sent = send(&chain, &signer, call, follow, context.progress, "sending").await?;
-    let transferred = Transferred { from: account.to_string(), to: to.to_string(), amount, sent };
-    Ok(context.output.show(&transferred, |done| {
-        format!("sent {} to {} ({})", amount::format(done.amount), done.to, done.sent.to_text())
-    })?)
+    let transferred = Transferred::new(account, to, amount, sent);
+    Ok(context.output.show(&transferred, Transferred::to_text)?)
 }
 
 /// A transfer that was looked at.

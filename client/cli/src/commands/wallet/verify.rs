@@ -2,11 +2,12 @@
 
 use clap::Args;
 use mica_chain::AccountId;
-use serde::Serialize;
 
-use super::{Context, sign::MessageArgs};
-use crate::cli::parse_address;
+use super::sign::MessageArgs;
+use crate::context::Context;
 use crate::error::CommandError;
+use crate::options::parse_address;
+use crate::render::wallet::VerifiedSignature;
 use mica_wallet::message;
 
 /// Options of `mica wallet verify`.
@@ -22,17 +23,11 @@ pub struct VerifyArgs {
     message: MessageArgs,
 }
 
-#[derive(Serialize)]
-struct Verified {
-    address: String,
-    valid: bool,
-}
-
 /// Runs `mica wallet verify`.
 ///
 /// # Errors
 /// [`CommandError::BadSignature`] if it is not that account's over that message.
-pub fn run(context: &Context, arguments: &VerifyArgs) -> Result<(), CommandError> {
+pub(super) fn run(context: &Context, arguments: &VerifyArgs) -> Result<(), CommandError> {
     let account = match arguments.signer {
         Some(account) => account,
         None => context.account()?,
@@ -41,6 +36,6 @@ pub fn run(context: &Context, arguments: &VerifyArgs) -> Result<(), CommandError
     if !message::verify(&account, &message, &arguments.signature) {
         return Err(CommandError::BadSignature(account.to_string()));
     }
-    let verified = Verified { address: account.to_string(), valid: true };
-    Ok(context.output.show(&verified, |verified| format!("signed by {}", verified.address))?)
+    let verified = VerifiedSignature { address: account.to_string(), valid: true };
+    Ok(context.output.show(&verified, VerifiedSignature::to_text)?)
 }

@@ -19,7 +19,7 @@ const GAP: i32 = 10;
 const BAR: (i32, i32) = (16, 13);
 
 /// Bars of one colour.
-pub struct Series {
+pub(super) struct Series {
     name: String,
     peer: Peer,
     /// Only rows of this front-end.
@@ -27,7 +27,7 @@ pub struct Series {
 }
 
 /// The series of a factor: both models, or the one that it concerns.
-pub fn by_peer(factor: Factor) -> Vec<Series> {
+pub(super) fn by_peer(factor: Factor) -> Vec<Series> {
     let peers = Peer::ALL
         .into_iter()
         .filter(|peer| factor.concerns(Measure::Step(*peer, super::Metric::TotalDuration)));
@@ -35,7 +35,7 @@ pub fn by_peer(factor: Factor) -> Vec<Series> {
 }
 
 /// Both models through each front-end.
-pub fn by_front_end(front_ends: &[String]) -> Vec<Series> {
+pub(super) fn by_front_end(front_ends: &[String]) -> Vec<Series> {
     let of = |peer: Peer| {
         let name = move |front_end: &String| format!("{}, {front_end}", peer.title());
         front_ends.iter().map(move |front_end| Series {
@@ -51,7 +51,7 @@ pub fn by_front_end(front_ends: &[String]) -> Vec<Series> {
 ///
 /// # Errors
 /// [`DrawError`].
-pub fn draw(
+pub(super) fn draw(
     title: &str,
     rows: &[Row],
     factor: Factor,

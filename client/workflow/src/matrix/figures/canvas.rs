@@ -9,20 +9,20 @@ use plotters::{
 };
 
 /// Why drawing failed.
-pub type DrawError = DrawingAreaErrorKind<std::io::Error>;
+pub(super) type DrawError = DrawingAreaErrorKind<std::io::Error>;
 /// Where is drawn.
-pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 /// A place, in pixels from the upper left.
-pub type Place = (i32, i32);
+pub(super) type Place = (i32, i32);
 
 /// Lines and texts: becomes the colour of the text around the figure.
-pub const INK: RGBColor = RGBColor(0x1F, 0x23, 0x28);
+pub(super) const INK: RGBColor = RGBColor(0x1F, 0x23, 0x28);
 /// Largest text.
-pub const TITLE: f64 = 15.0;
+pub(super) const TITLE: f64 = 15.0;
 /// Texts beside things.
-pub const LABEL: f64 = 13.0;
+pub(super) const LABEL: f64 = 13.0;
 /// Texts within things.
-pub const SMALL: f64 = 11.5;
+pub(super) const SMALL: f64 = 11.5;
 
 /// Colours of series: of medium lightness, so that they stand out on white and on black, and apart
 /// for colour-blind eyes.
@@ -42,7 +42,7 @@ const STYLE: &str = "<style>svg{color:#1f2328;background:#fff}@media \
                      (prefers-color-scheme:dark){svg{color:#e6edf3;background:#0d1117}}</style>";
 
 /// Colour of the series with this number.
-pub fn colour(series: usize) -> RGBColor {
+pub(super) fn colour(series: usize) -> RGBColor {
     SERIES.get(series % SERIES.len()).copied().unwrap_or(INK)
 }
 
@@ -50,7 +50,7 @@ pub fn colour(series: usize) -> RGBColor {
 ///
 /// # Errors
 /// [`DrawError`] if a part cannot be drawn.
-pub fn document(
+pub(super) fn document(
     title: &str,
     size: Place,
     paint: impl FnOnce(&Area<'_>) -> Result<(), DrawError>,
@@ -77,7 +77,7 @@ pub fn document(
 ///
 /// # Errors
 /// [`DrawError`].
-pub fn text(
+pub(super) fn text(
     area: &Area<'_>,
     text: &str,
     place: Place,
@@ -92,7 +92,12 @@ pub fn text(
 ///
 /// # Errors
 /// [`DrawError`].
-pub fn block(area: &Area<'_>, from: Place, to: Place, fill: RGBAColor) -> Result<(), DrawError> {
+pub(super) fn block(
+    area: &Area<'_>,
+    from: Place,
+    to: Place,
+    fill: RGBAColor,
+) -> Result<(), DrawError> {
     area.draw(&Rectangle::new([from, to], fill.filled()))
 }
 
@@ -100,7 +105,12 @@ pub fn block(area: &Area<'_>, from: Place, to: Place, fill: RGBAColor) -> Result
 ///
 /// # Errors
 /// [`DrawError`].
-pub fn line(area: &Area<'_>, from: Place, to: Place, strength: f64) -> Result<(), DrawError> {
+pub(super) fn line(
+    area: &Area<'_>,
+    from: Place,
+    to: Place,
+    strength: f64,
+) -> Result<(), DrawError> {
     area.draw(&PathElement::new([from, to], INK.mix(strength).stroke_width(1)))
 }
 
@@ -108,7 +118,7 @@ pub fn line(area: &Area<'_>, from: Place, to: Place, strength: f64) -> Result<()
 ///
 /// # Errors
 /// [`DrawError`].
-pub fn legend(area: &Area<'_>, names: &[String], at: Place) -> Result<(), DrawError> {
+pub(super) fn legend(area: &Area<'_>, names: &[String], at: Place) -> Result<(), DrawError> {
     let (mut x, y) = at;
     for (series, name) in names.iter().enumerate() {
         block(area, (x, y - 6), (x + 12, y + 6), colour(series).mix(0.85))?;
@@ -119,12 +129,12 @@ pub fn legend(area: &Area<'_>, names: &[String], at: Place) -> Result<(), DrawEr
 }
 
 /// About as many pixels as a label takes.
-pub fn width(text: &str) -> i32 {
+pub(super) fn width(text: &str) -> i32 {
     i32::try_from(text.chars().count()).unwrap_or(i32::MAX / 8).saturating_mul(7)
 }
 
 /// `text`, or its beginning if it has more than `most` letters.
-pub fn shortened(text: &str, most: usize) -> String {
+pub(super) fn shortened(text: &str, most: usize) -> String {
     match text.chars().count() {
         count if count <= most => text.to_owned(),
         _ => text.chars().take(most.saturating_sub(1)).chain(['…']).collect(),

@@ -24,7 +24,7 @@ const ENDS: [usize; 2] = [0, 1];
 ///
 /// # Errors
 /// [`DrawError`].
-pub fn draw(title: &str, analysis: &Analysis) -> Result<String, DrawError> {
+pub(super) fn draw(title: &str, analysis: &Analysis) -> Result<String, DrawError> {
     let count = i32::try_from(analysis.measures.len()).unwrap_or(0);
     let size = (LEFT + count * CELL + 20, TOP + count * CELL + BELOW);
     let shade = |value: f64| colour(ENDS[usize::from(value > 0.0)]).mix(STRONGEST * value.abs());

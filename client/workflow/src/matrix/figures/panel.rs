@@ -10,9 +10,9 @@ use super::{
 };
 
 /// Width of a figure, pixels.
-pub const WIDTH: i32 = 1040;
+pub(super) const WIDTH: i32 = 1040;
 /// Panels beside each other.
-pub const COLUMNS: i32 = 2;
+pub(super) const COLUMNS: i32 = 2;
 /// Width of a panel with its margins, pixels.
 const PANEL: i32 = WIDTH / COLUMNS;
 /// Room for labels on the left, pixels.
@@ -27,12 +27,12 @@ const ABOVE: i32 = 30;
 const BELOW: i32 = 34;
 
 /// Height of a panel whose rows take `rows` pixels.
-pub const fn height(rows: i32) -> i32 {
+pub(super) const fn height(rows: i32) -> i32 {
     ABOVE + rows + BELOW
 }
 
 /// A panel's place and axis.
-pub struct Panel {
+pub(super) struct Panel {
     left: i32,
     top: i32,
     rows: i32,
@@ -46,7 +46,7 @@ impl Panel {
     ///
     /// # Errors
     /// [`DrawError`].
-    pub fn begin(
+    pub(super) fn begin(
         area: &Area<'_>,
         index: usize,
         top: i32,
@@ -75,14 +75,14 @@ impl Panel {
     }
 
     /// The pixel at which `value` stands; values outside the axis stand at its ends.
-    pub fn x(&self, value: f64) -> i32 {
+    pub(super) fn x(&self, value: f64) -> i32 {
         let end = self.ticks.last().copied().unwrap_or(1.0) * self.divisor;
         let part = (value / end).clamp(0.0, 1.0);
         self.left + (part * f64::from(PANEL - LABELS - RIGHT)).round() as i32
     }
 
     /// The pixel of the row that begins `offset` pixels below the first.
-    pub fn y(&self, offset: i32) -> i32 {
+    pub(super) fn y(&self, offset: i32) -> i32 {
         self.top + offset.min(self.rows)
     }
 
@@ -90,7 +90,7 @@ impl Panel {
     ///
     /// # Errors
     /// [`DrawError`].
-    pub fn label(&self, area: &Area<'_>, name: &str, y: i32) -> Result<(), DrawError> {
+    pub(super) fn label(&self, area: &Area<'_>, name: &str, y: i32) -> Result<(), DrawError> {
         text(area, &shortened(name, LETTERS), (self.left - 8, y), LABEL, HPos::Right)
     }
 
@@ -98,7 +98,12 @@ impl Panel {
     ///
     /// # Errors
     /// [`DrawError`].
-    pub fn number(&self, area: &Area<'_>, value: f64, place: Place) -> Result<(), DrawError> {
+    pub(super) fn number(
+        &self,
+        area: &Area<'_>,
+        value: f64,
+        place: Place,
+    ) -> Result<(), DrawError> {
         text(area, &significant(value / self.divisor), (place.0 + 5, place.1), SMALL, HPos::Left)
     }
 }

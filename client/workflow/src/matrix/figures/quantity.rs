@@ -4,7 +4,7 @@ use super::Unit;
 
 /// By what numbers of `unit` are divided so that `most` of them reads well, and what they are then
 /// called.
-pub fn scale(unit: Unit, most: f64) -> (f64, &'static str) {
+pub(crate) fn scale(unit: Unit, most: f64) -> (f64, &'static str) {
     let steps: &[(f64, &str)] = match unit {
         Unit::Nanoseconds => &[(1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns")],
         Unit::Tokens => &[(1.0, "tokens")],
@@ -20,7 +20,7 @@ pub fn scale(unit: Unit, most: f64) -> (f64, &'static str) {
 }
 
 /// `value` with four significant digits and no more zeros than needed.
-pub fn significant(value: f64) -> String {
+pub(crate) fn significant(value: f64) -> String {
     const DIGITS: i32 = 4;
     if value == 0.0 || !value.is_finite() {
         return "0".into();
@@ -39,7 +39,7 @@ pub fn significant(value: f64) -> String {
 }
 
 /// Places of ticks from 0 to at least `most`, three to six of them, at round numbers.
-pub fn ticks(most: f64) -> Vec<f64> {
+pub(super) fn ticks(most: f64) -> Vec<f64> {
     let most = if most.is_finite() && most > 0.0 { most } else { 1.0 };
     let rough = most / 4.0;
     let power = 10f64.powf(rough.log10().floor());

@@ -29,7 +29,7 @@ const MAX_VALUES: usize = 2_000;
 ///
 /// # Errors
 /// [`DrawError`].
-pub fn draw(title: &str, rows: &[Row]) -> Result<String, DrawError> {
+pub(super) fn draw(title: &str, rows: &[Row]) -> Result<String, DrawError> {
     let inner = BAND * 2;
     let lines = i32::try_from(panels().count()).unwrap_or(0) / COLUMNS;
     document(title, (WIDTH, HEAD + lines * height(inner)), |area| {

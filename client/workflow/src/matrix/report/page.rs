@@ -86,7 +86,7 @@ struct PairRow {
 ///
 /// # Errors
 /// [`minijinja::Error`] if the template is broken.
-pub fn render(
+pub(super) fn render(
     name: &str,
     table: &Table,
     analysis: &Analysis,

@@ -3,7 +3,7 @@
 
 /// A record as it stands in a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Record {
+pub(super) struct Record {
     /// Its cells.
     pub cells: Vec<String>,
     /// The line on which it begins, from 1.
@@ -27,7 +27,7 @@ pub struct CsvError {
 }
 
 /// Reads `bytes` record by record; empty lines are passed over.
-pub fn records(bytes: &[u8]) -> impl Iterator<Item = Result<Record, CsvError>> {
+pub(super) fn records(bytes: &[u8]) -> impl Iterator<Item = Result<Record, CsvError>> {
     let mut reader = Reader { bytes, at: 0, line: 1 };
     std::iter::from_fn(move || reader.next_record())
 }
@@ -106,7 +106,7 @@ impl Reader<'_> {
 }
 
 /// One record as a line, with quotes where they are needed.
-pub fn line(cells: &[String]) -> String {
+pub(super) fn line(cells: &[String]) -> String {
     let needs_quotes = |cell: &String| cell.contains([',', '"', '\n', '\r']);
     let quoted = |cell: &String| match needs_quotes(cell) {
         true => format!("\"{}\"", cell.replace('"', "\"\"")),

@@ -1,0 +1,202 @@
+//! What a command works with: settings, folders, keys, the node, and how to speak.
+
+use ed25519_dalek::SigningKey;
+use mica_chain::{AccountId, Chain, Signer};
+
+use crate::config::{ConfigError, ConfigFile, Settings};
+use crate::confirm::Confirmation;
+use crate::error::CommandError;
+use crate::home::Home;
+use crate::options::Global;
+use crate::output::Output;
+use crate::password_prompt;
+use crate::progress::Progress;
+use mica_payer::ask::Notices;
+use mica_payer::channels::Payer;
+use mica_payer::store::Store;
+use mica_wallet::{AccountKey, Keystore, PasswordRole, PasswordSource, Secret, UnlockError};
+
+/// Blocks behind which finality stands still, at a block every three seconds: for more than a
+/// minute.
+pub(crate) const MAX_UNFINAL_BLOCKS: u32 = 24;
+
+/// What every command is given: where things lie and how to speak.
+pub(crate) struct Context {
+    /// The options of every command.
+    pub global: Global,
+    /// The payer's folder.
+    pub home: Home,
+    /// What options, environment and file come to.
+    pub settings: Settings,
+    /// What is wrong with the file, for commands that bear it.
+    pub config_problem: Option<ConfigError>,
+    /// Form of the results.
+    pub output: Output,
+    /// Form of the progress.
+    pub progress: Progress,
+}
+
+impl Context {
+    /// From the command line and the settings.
+    ///
+    /// # Errors
+    /// [`CommandError`] if there is no home folder, or the settings cannot be used.
+    pub(crate) fn new(global: Global) -> Result<Self, CommandError> {
+        let context = Self::lenient(global)?;
+        match context.config_problem {
+            Some(problem) => Err(problem.into()),
+            None => Ok(context),
+        }
+    }
+
+    /// The same where settings that cannot be used are replaced by the defaults.
+    ///
+    /// # Errors
+    /// [`CommandError`] if there is no home folder.
+    pub(crate) fn lenient(global: Global) -> Result<Self, CommandError> {
+        let home = Home::find(global.home.as_deref())?;
+        let read = ConfigFile::load(&home.config()).and_then(|file| {
+            file.check()?;
+            Settings::new(&global, &file)
+        });
+        let (settings, config_problem) = match read {
+            Ok(settings) => (settings, None),
+            // Without a file only the command line is left, and clap has checked it.
+            Err(problem) => {
+                (Settings::new(&global, &ConfigFile::empty(&home.config()))?, Some(problem))
+            }
+        };
+        let output = settings.output;
+        let progress = if global.quiet { Progress::Silent } else { Progress::Shown };
+        Ok(Self { global, home, settings, config_problem, output, progress })
+    }
+
+    /// The wallets.
+    pub(crate) fn keystore(&self) -> Keystore {
+        Keystore::new(self.home.wallets())
+    }
+
+    /// Where the wallet's password comes from.
+    pub(crate) fn passwords(&self) -> PasswordSource {
+        password_prompt::source(PasswordRole::Wallet, self.settings.password_file.clone())
+    }
+
+    /// Whether questions are answered already.
+    pub(crate) fn confirmation(&self) -> Confirmation {
+        if self.global.yes { Confirmation::Given } else { Confirmation::Ask }
+    }
+
+    /// The chosen wallet's account, which its file says in clear.
+    ///
+    /// # Errors
+    /// [`CommandError`] if there is no such wallet or its file is broken.
+    pub(crate) fn account(&self) -> Result<AccountId, CommandError> {
+        let address = self.keystore().read(&self.settings.wallet)?.address;
+        mica_chain::address::parse(&address).map_err(|_| CommandError::Address(address))
+    }
+
+    /// Opens the chosen wallet, asking for its password if need be.
+    ///
+    /// # Errors
+    /// [`CommandError`] if there is none or the password is wrong.
+    pub(crate) fn unlock(&self) -> Result<(Secret, Signer), CommandError> {
+        let name = &self.settings.wallet;
+        let keystore = self.keystore();
+        // A missing or broken wallet is told before anybody types a password.
+        let file = keystore.read(name)?;
+        let secret = keystore.unlock(name, &self.passwords().existing(name)?)?;
+        if let Ok(None) = keystore.hot_key(name, &file)
+            && let Err(error) = keystore.write_hot_key(name, &file, &secret.channel_signer())
+        {
+            self.progress.note(&format!(
+                "the hot key could not be kept, so the next prompt asks for the password again: \
+                 {error}"
+            ));
+        }
+        let signer = secret.account().clone();
+        Ok((secret, signer))
+    }
+
+    /// The chosen wallet's account, with its key locked until something must be signed with it.
+    ///
+    /// # Errors
+    /// [`CommandError`] if there is no such wallet or its file is broken.
+    pub(crate) fn account_key(&self) -> Result<AccountKey, CommandError> {
+        let (account, name) = (self.account()?, self.settings.wallet.clone());
+        let (keystore, passwords) = (self.keystore(), self.passwords());
+        Ok(AccountKey::locked(account, move |purpose| {
+            let password = passwords.of(&format!("wallet '{name}', for {purpose}"))?;
+            let signer = keystore.unlock(&name, &password)?.account().clone();
+            Ok::<_, UnlockError>(signer)
+        }))
+    }
+
+    /// The chosen wallet's keys: the account's locked, and the hot one. Only a wallet whose hot key
+    /// is not there is opened at once.
+    ///
+    /// # Errors
+    /// [`CommandError`] if there is no such wallet, or a file of it cannot be used.
+    pub(crate) fn keys(&self) -> Result<(AccountKey, SigningKey), CommandError> {
+        let (name, keystore) = (&self.settings.wallet, self.keystore());
+        let file = keystore.read(name)?;
+        if let Some(hot) = keystore.hot_key(name, &file)? {
+            return Ok((self.account_key()?, hot));
+        }
+        self.progress.note(&format!(
+            "wallet '{name}' has no hot key yet: it is made with the wallet's password"
+        ));
+        let (secret, signer) = self.unlock()?;
+        Ok((signer.into(), secret.channel_signer()))
+    }
+
+    /// The chosen wallet as a payer on the node's chain.
+    ///
+    /// # Errors
+    /// [`CommandError`] if the wallet cannot be used or the node does not answer.
+    pub(crate) async fn payer(&self) -> Result<Payer, CommandError> {
+        let (account, signer) = self.keys()?;
+        let chain = self.chain().await?;
+        let (best, last) = (chain.best().await?.number, chain.finalized().await?.number);
+        let behind = best.saturating_sub(last);
+        if behind > MAX_UNFINAL_BLOCKS {
+            self.progress.note(&format!(
+                "warning: finality lies {behind} blocks behind: the market is seen as of block \
+                 {last}, and workers do not take new deposits before they are final; see `mica \
+                 doctor`"
+            ));
+        }
+        Ok(Payer { chain, account, signer })
+    }
+
+    /// Opens the payer's database.
+    ///
+    /// # Errors
+    /// [`CommandError`] if it is in use or damaged.
+    pub(crate) fn store(&self) -> Result<Store, CommandError> {
+        self.home.create()?;
+        Ok(Store::open(&self.home.state())?)
+    }
+
+    /// Where channels, records and fees are told of.
+    pub(crate) fn notices(&self) -> Notices {
+        let progress = self.progress;
+        Box::new(move |line| progress.note(line))
+    }
+
+    /// Connects to the node.
+    ///
+    /// # Errors
+    /// [`CommandError`] if it does not answer, is not a Mica node, or is of another chain than the
+    /// settings say.
+    pub(crate) async fn chain(&self) -> Result<Chain, CommandError> {
+        let chain = Chain::connect(&self.settings.node_url).await?;
+        match self.settings.genesis {
+            Some(expected) if expected != chain.genesis_hash() => Err(CommandError::ForeignChain {
+                url: self.settings.node_url.clone(),
+                expected: hex::encode(expected),
+                found: hex::encode(chain.genesis_hash()),
+            }),
+            _ => Ok(chain),
+        }
+    }
+}

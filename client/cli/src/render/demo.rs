@@ -1,0 +1,217 @@
+//! The proof of a demo, for people and as the JSON summary.
+
+use mica_chain::{AccountId, MicaEvent, amount};
+use mica_host::json::{Layers, Money};
+use mica_primitives::{Balance, BlockNumber, ChannelId};
+use mica_protocol::StageNumber;
+use serde::Serialize;
+
+use super::{path::short, table::table};
+use crate::demo::{Proof, StageProof, StageSummary, Summary};
+
+/// What the demo proves.
+#[derive(Serialize)]
+pub(crate) struct DemoSummary<'a> {
+    prompt: &'a str,
+    text: &'a str,
+    tokens: &'a [u32],
+    stages: Vec<Stage<'a>>,
+    payer: Payer,
+    blocks: Blocks,
+    reference_tokens: &'a [u32],
+}
+
+#[derive(Serialize)]
+struct Stage<'a> {
+    worker: &'a str,
+    layers: Layers,
+    tokens: u32,
+    price_per_layer_token: Money,
+    paid: Money,
+    receipts: u64,
+    redeemed: bool,
+}
+
+#[derive(Serialize)]
+struct Payer {
+    before: Money,
+    after: Money,
+    fees: Money,
+}
+
+#[derive(Serialize)]
+struct Blocks {
+    first: BlockNumber,
+    last: BlockNumber,
+}
+
+impl<'a> From<&'a Summary> for DemoSummary<'a> {
+    fn from(summary: &'a Summary) -> Self {
+        let stages = summary.stages.iter().map(|stage| Stage {
+            worker: &stage.worker,
+            layers: Layers(stage.layers),
+            tokens: stage.tokens,
+            price_per_layer_token: Money(stage.price_per_layer_token),
+            paid: Money(stage.paid),
+            receipts: stage.receipts,
+            redeemed: stage.redeemed,
+        });
+        let (payer, blocks) = (&summary.payer, &summary.blocks);
+        Self {
+            prompt: &summary.prompt,
+            text: &summary.text,
+            tokens: &summary.tokens,
+            stages: stages.collect(),
+            payer: Payer {
+                before: Money(payer.before),
+                after: Money(payer.after),
+                fees: Money(payer.fees),
+            },
+            blocks: Blocks { first: blocks.first, last: blocks.last },
+            reference_tokens: &summary.reference_tokens,
+        }
+    }
+}
+
+/// The whole proof, for people.
+pub(crate) fn proof(proof: &Proof) -> String {
+    let rows: Vec<Vec<String>> = proof
+        .stages
+        .iter()
+        .enumerate()
+        .map(|(index, stage)| row(StageNumber(index), stage))
+        .collect();
+    let header = [
+        "STAGE",
+        "WORKER",
+        "LAYERS",
+        "TOKENS",
+        "PRICE (base/layer-token)",
+        "PAID",
+        "RECEIPTS VERIFIED",
+        "REDEEMED",
+        "CLOSED",
+    ];
+    let mut text = table(&header, &rows);
+    let channels: Vec<ChannelId> = proof.stages.iter().map(|stage| stage.channel).collect();
+    text.push_str("\nevents on chain\n");
+    for (block, event) in &proof.events {
+        if let Some(event) = describe(event, &channels, &proof.payer) {
+            text.push_str(&format!("  block {block:>3}  {event}\n"));
+        }
+    }
+    let Summary { payer, stages, tokens, reference_tokens, blocks, .. } = &proof.summary;
+    let paid = stages.iter().fold(0, |sum: Balance, stage| sum.saturating_add(stage.paid));
+    let same = tokens == reference_tokens;
+    text.push_str(&format!(
+        "\npayer before  {}\npayer after   {}\n      paid    {}\n      fees    {}\n",
+        amount::format(payer.before),
+        amount::format(payer.after),
+        amount::format(paid),
+        amount::format(payer.fees)
+    ));
+    text.push_str(&format!(
+        "before - after = paid + fees, to the base unit, over blocks {} to {}\n{} tokens in \
+         {:.1} s; the same as in one process: {}\n",
+        blocks.first,
+        blocks.last,
+        tokens.len(),
+        proof.seconds,
+        if same { "yes" } else { "no" }
+    ));
+    text
+}
+
+fn row(number: StageNumber, stage: &StageProof) -> Vec<String> {
+    let StageSummary { worker, layers, tokens, price_per_layer_token, paid, receipts, .. } =
+        &stage.summary;
+    let block =
+        |block: Option<BlockNumber>| block.map_or("no".into(), |block| format!("block {block}"));
+    vec![
+        number.to_string(),
+        worker.clone(),
+        layers.to_string(),
+        tokens.to_string(),
+        price_per_layer_token.to_string(),
+        amount::format(*paid),
+        receipts.to_string(),
+        block(stage.redeemed_in),
+        block(stage.closed_in),
+    ]
+}
+
+/// One line about an event that belongs to the story; nothing about others.
+fn describe(event: &MicaEvent, channels: &[ChannelId], payer: &AccountId) -> Option<String> {
+    let stage =
+        |channel: &ChannelId| channels.iter().position(|known| known == channel).map(StageNumber);
+    Some(match event {
+        MicaEvent::Transfer { to, amount, .. } if to == payer => {
+            format!("payer funded with {}", amount::format(*amount))
+        }
+        MicaEvent::ModelRegistered { model, .. } => format!("model {model} registered"),
+        MicaEvent::WorkerRegistered { worker, range, .. } => {
+            format!("worker {} registered for layers {range}", short(worker))
+        }
+        MicaEvent::Opened { channel, deposit, .. } => {
+            format!("channel to stage {} opened with {}", stage(channel)?, amount::format(*deposit))
+        }
+        MicaEvent::CloseRequested { channel, .. } => {
+            format!("payer asked to close the channel to stage {}", stage(channel)?)
+        }
+        MicaEvent::Redeemed { channel, paid, receipts, .. } => {
+            format!(
+                "stage {} redeemed {} with the root of {receipts} receipts",
+                stage(channel)?,
+                amount::format(*paid)
+            )
+        }
+        MicaEvent::Closed { channel, released, .. } => {
+            format!(
+                "channel to stage {} closed, {} came back",
+                stage(channel)?,
+                amount::format(*released)
+            )
+        }
+        MicaEvent::FeePaid { who, fee, .. } if who == payer => {
+            format!("payer paid a fee of {}", amount::format(*fee))
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use mica_primitives::LayerRange;
+
+    use super::*;
+    use crate::demo::{BlocksSummary, PayerSummary};
+
+    #[test]
+    fn the_json_has_exactly_the_promised_fields_and_money_to_the_last_unit() {
+        let stage = StageSummary {
+            worker: "w0".into(),
+            layers: LayerRange { first: 0, end: 3 },
+            tokens: 10,
+            price_per_layer_token: 2,
+            paid: 60,
+            receipts: 1,
+            redeemed: true,
+        };
+        let summary = Summary {
+            prompt: "Hello".into(),
+            text: "Hi".into(),
+            tokens: vec![1, 2],
+            stages: vec![stage],
+            payer: PayerSummary { before: 10_000_000_000_000_000_000_001, after: 833, fees: 7 },
+            blocks: BlocksSummary { first: 3, last: 9 },
+            reference_tokens: vec![1, 2],
+        };
+        assert_eq!(
+            serde_json::to_string(&DemoSummary::from(&summary)).expect("JSON"),
+            "{\"prompt\":\"Hello\",\"text\":\"Hi\",\"tokens\":[1,2],\"stages\":[{\"worker\":\"w0\"\
+             ,\"layers\":[0,3],\"tokens\":10,\"price_per_layer_token\":\"2\",\"paid\":\"60\",\"receipts\
+             \":1,\"redeemed\":true}],\"payer\":{\"before\":\"10000000000000000000001\",\"after\":\
+             \"833\",\"fees\":\"7\"},\"blocks\":{\"first\":3,\"last\":9},\"reference_tokens\":[1,2]}"
+        );
+    }
+}

@@ -1,0 +1,74 @@
+//! An answer while it comes: steps on stderr, text on stdout.
+
+use std::ops::ControlFlow;
+
+use mica_payer::{
+    ask::{Event, Listener},
+    market::ChosenPath,
+    session::Quotes,
+};
+
+use super::path;
+use crate::output::Output;
+use crate::progress::{Progress, Step};
+
+/// Shows what happens while a question is answered.
+pub(crate) struct Printer {
+    output: Output,
+    progress: Progress,
+    shows_path: bool,
+    step: Option<Step>,
+    /// The path that was taken.
+    pub(crate) path: Option<ChosenPath>,
+}
+
+impl Printer {
+    /// Pieces of the answer go to `output`, steps and the path to `progress`.
+    pub(crate) const fn new(output: Output, progress: Progress) -> Self {
+        Self { output, progress, shows_path: true, step: None, path: None }
+    }
+
+    /// The same without the path.
+    pub(crate) const fn without_path(output: Output, progress: Progress) -> Self {
+        Self { output, progress, shows_path: false, step: None, path: None }
+    }
+
+    fn end_step(&mut self, result: &str) {
+        if let Some(step) = self.step.take() {
+            step.done(result);
+        }
+    }
+}
+
+impl Listener for Printer {
+    fn on(&mut self, event: Event<'_>) -> ControlFlow<()> {
+        match event {
+            Event::AskingForQuotes => {
+                self.step = Some(self.progress.step("asking workers for quotes"));
+            }
+            Event::Quoted(quotes) => self.end_step(&answered(quotes)),
+            Event::Path(path) => {
+                if self.shows_path {
+                    self.progress.note(&format!("\n{}", path::path(path)));
+                }
+                self.path = Some(path.clone());
+            }
+            Event::PreparingChannels => {
+                self.step = Some(self.progress.step("making channels ready"));
+            }
+            Event::ChannelsReady(None) => self.end_step("open already"),
+            Event::ChannelsReady(Some(block)) => self.end_step(&format!("opened in block {block}")),
+            // Nobody reads any more, so nobody shall pay any more.
+            Event::Text(piece) if self.output.stream(piece).is_err() => {
+                return ControlFlow::Break(());
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// How many workers answered.
+pub(crate) fn answered(quotes: &Quotes) -> String {
+    format!("{} of {} live workers answered", quotes.answered(), quotes.asked())
+}
