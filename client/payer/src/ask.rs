@@ -254,7 +254,7 @@ impl Asker {
             let (started_unix_ms, session) =
                 (answer.outcome.record.started_unix_ms, answer.outcome.record.session);
             self.store
-                .apply(&[Change::NoSession { started_unix_ms, session }])
+                .apply(&[Change::RemoveSession { started_unix_ms, session }])
                 .map_err(SessionError::from)?;
             // Another lane is nothing that anybody must see.
             start.shows_channels = false;

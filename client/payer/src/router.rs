@@ -1,13 +1,13 @@
 //! Many sessions over few peers: each event of the network goes to the session that it concerns.
 //!
-//! A worker takes at most [`MAX_SESSIONS_PER_PEER`] sessions of one peer, so a router has
-//! several peers of its own and puts a new subscription on the one with the fewest. Messages are told apart
+//! A worker takes at most [`MAX_SESSIONS_PER_PEER`] sessions of one peer, so a router has several
+//! peers of its own and puts a new subscription on the one with the fewest. Messages are told apart
 //! by their session; what has no session (quotes) and what concerns a whole peer (a broken link)
 //! goes to every subscription that speaks with it.
 //!
-//! Limits: [`MAX_PEERS`] peers of our own, [`MAX_WAITING_EVENTS`] events waiting per subscription. A session has
-//! far fewer under way, because both sides stop at the credit window; a subscription that is full all the
-//! same is cut, so that no session can hold up the others.
+//! Limits: [`MAX_PEERS`] peers of our own, [`MAX_WAITING_EVENTS`] events waiting per subscription. A
+//! session has far fewer under way, because both sides stop at the credit window; a subscription
+//! that is full all the same is cut, so that no session can hold up the others.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -61,7 +61,8 @@ impl Router {
         Ok(Self { peers })
     }
 
-    /// A subscription of one session or one round of quotes. It hears nothing before [`Subscription::listen`].
+    /// A subscription of one session or one round of quotes. It hears nothing before
+    /// [`Subscription::listen`].
     pub fn subscribe(&self) -> Option<Subscription> {
         let peer = self.peers.iter().min_by_key(|peer| lock(&peer.subscriptions).open.len())?;
         let (events, receiver) = mpsc::channel(MAX_WAITING_EVENTS);
@@ -93,7 +94,7 @@ impl Peer {
         let table = subscriptions.clone();
         let dispatch = tokio::spawn(async move {
             while let Some(event) = events.recv().await {
-                lock(&table).give(event);
+                lock(&table).dispatch(event);
             }
             // The network has stopped: closed subscriptions tell their sessions so.
             lock(&table).open.clear();
@@ -103,7 +104,7 @@ impl Peer {
 }
 
 impl Table {
-    fn give(&mut self, event: NetEvent) {
+    fn dispatch(&mut self, event: NetEvent) {
         match event {
             NetEvent::Message { peer, message } => {
                 let session = message.session();
@@ -117,20 +118,23 @@ impl Table {
                     .map(|(number, _)| *number);
                 if session.is_some() {
                     let number = numbers.next();
-                    return self.pass(number, NetEvent::Message { peer, message });
+                    return self.deliver(number, NetEvent::Message { peer, message });
                 }
                 for number in numbers.collect::<Vec<_>>() {
-                    self.pass(Some(number), NetEvent::Message { peer, message: message.clone() });
+                    self.deliver(
+                        Some(number),
+                        NetEvent::Message { peer, message: message.clone() },
+                    );
                 }
             }
             NetEvent::Disconnected { peer, .. } | NetEvent::Refused { peer: Some(peer), .. } => {
-                self.tell_all(peer, || NetEvent::Disconnected {
+                self.deliver_to_all(peer, || NetEvent::Disconnected {
                     peer,
                     reason: "the link is down".into(),
                 });
             }
             NetEvent::Unreachable { peer, reason, dropped } => {
-                self.tell_all(peer, || NetEvent::Unreachable {
+                self.deliver_to_all(peer, || NetEvent::Unreachable {
                     peer,
                     reason: reason.clone(),
                     dropped,
@@ -141,19 +145,19 @@ impl Table {
     }
 
     /// Puts an event about a peer on every subscription that listens to it.
-    fn tell_all(&mut self, peer: [u8; 32], event: impl Fn() -> NetEvent) {
+    fn deliver_to_all(&mut self, peer: [u8; 32], event: impl Fn() -> NetEvent) {
         let numbers = self
             .open
             .iter()
             .filter(|(_, entry)| entry.peers.contains(&peer))
             .map(|(number, _)| *number);
         for number in numbers.collect::<Vec<_>>() {
-            self.pass(Some(number), event());
+            self.deliver(Some(number), event());
         }
     }
 
     /// Puts an event on a subscription, and cuts the subscription if it is full.
-    fn pass(&mut self, number: Option<u64>, event: NetEvent) {
+    fn deliver(&mut self, number: Option<u64>, event: NetEvent) {
         let Some(number) = number else { return };
         if self.open.get(&number).is_some_and(|entry| entry.events.try_send(event).is_err()) {
             self.open.remove(&number);
@@ -172,8 +176,8 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// From now on the subscription hears what `peers` say about `session`, or, without one, what they say
-    /// about no session.
+    /// From now on the subscription hears what `peers` say about `session`, or, without one, what
+    /// they say about no session.
     pub fn listen(&self, session: Option<SessionId>, peers: impl IntoIterator<Item = PublicKey>) {
         if let Some(entry) = lock(&self.subscriptions).open.get_mut(&self.number) {
             entry.session = session;
@@ -230,11 +234,11 @@ mod tests {
             entry(&mut subscriptions, Some(1), &[7], 4),
             entry(&mut subscriptions, Some(2), &[7], 4),
         );
-        subscriptions.give(about(2, 7));
+        subscriptions.dispatch(about(2, 7));
         assert!(two.try_recv().is_ok() && one.try_recv().is_err());
-        subscriptions.give(about(2, 8));
+        subscriptions.dispatch(about(2, 8));
         assert!(two.try_recv().is_err(), "a stranger speaks of the session");
-        subscriptions.give(about(3, 7));
+        subscriptions.dispatch(about(3, 7));
         assert!(two.try_recv().is_err() && one.try_recv().is_err());
     }
 
@@ -246,7 +250,7 @@ mod tests {
             entry(&mut subscriptions, None, &[7, 8], 4),
         );
         let mut other = entry(&mut subscriptions, Some(3), &[8], 4);
-        subscriptions.give(NetEvent::Unreachable {
+        subscriptions.dispatch(NetEvent::Unreachable {
             peer: [7; 32],
             reason: String::new(),
             dropped: 0,
@@ -254,13 +258,13 @@ mod tests {
         assert!(matches!(one.try_recv(), Ok(NetEvent::Unreachable { .. })), "with the reason");
         assert!(matches!(two.try_recv(), Ok(NetEvent::Unreachable { .. })));
         assert!(other.try_recv().is_err());
-        subscriptions.give(NetEvent::Disconnected { peer: [7; 32], reason: String::new() });
+        subscriptions.dispatch(NetEvent::Disconnected { peer: [7; 32], reason: String::new() });
         assert!(matches!(one.try_recv(), Ok(NetEvent::Disconnected { .. })));
         assert!(matches!(two.try_recv(), Ok(NetEvent::Disconnected { .. })));
         assert!(other.try_recv().is_err());
         let request = QuoteRequest { model: mica_primitives::ModelId([0; 32]), nonce: 1 };
         subscriptions
-            .give(NetEvent::Message { peer: [7; 32], message: Message::QuoteRequest(request) });
+            .dispatch(NetEvent::Message { peer: [7; 32], message: Message::QuoteRequest(request) });
         assert!(one.try_recv().is_ok() && two.try_recv().is_ok());
     }
 
@@ -271,9 +275,9 @@ mod tests {
             entry(&mut subscriptions, Some(1), &[7], 1),
             entry(&mut subscriptions, Some(2), &[7], 1),
         );
-        subscriptions.give(about(1, 7));
-        subscriptions.give(about(1, 7));
-        subscriptions.give(about(2, 7));
+        subscriptions.dispatch(about(1, 7));
+        subscriptions.dispatch(about(1, 7));
+        subscriptions.dispatch(about(2, 7));
         assert!(full.try_recv().is_ok());
         assert!(matches!(full.try_recv(), Err(mpsc::error::TryRecvError::Disconnected)));
         assert!(other.try_recv().is_ok());

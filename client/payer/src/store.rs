@@ -6,17 +6,17 @@
 //!
 //! An older copy that was put in this file's place costs nobody money (see [`crate::channels`]):
 //! what it does not know is learnt from the workers again. Records of a chain that began anew are
-//! moved into a file of their own beside it ([`Store::put_aside`]).
+//! moved into a file of their own beside it ([`Store::archive`]).
 //!
 //! Limits: the newest [`MAX_LISTED`] sessions are listed; a record is at most [`MAX_RECORD_BYTES`]
 //! long.
 
-mod aside;
+mod archive;
 mod group_commit;
 mod records;
 mod uses;
 
-pub use aside::Aside;
+pub use archive::Archive;
 pub use records::{ChannelRecord, SessionRecord, StageRecord};
 pub use uses::was_used;
 
@@ -93,7 +93,7 @@ pub enum StoreError {
     },
     /// No name is left for a file.
     #[error("there are too many files with old records beside {}: move some of the files state-….redb away", .0.display())]
-    TooManyAside(PathBuf),
+    TooManyArchives(PathBuf),
     /// Too long to be kept.
     #[error("a record of {0} bytes is longer than the {MAX_RECORD_BYTES} that are kept")]
     TooLong(usize),
@@ -126,7 +126,7 @@ pub enum Change {
     /// A session, new or changed.
     Session(Box<SessionRecord>),
     /// A session that no worker took: another one is tried in its place.
-    NoSession {
+    RemoveSession {
         /// When it began, milliseconds since 1970.
         started_unix_ms: u64,
         /// Its name.
@@ -317,7 +317,7 @@ enum Row {
     Receipt((Hash32, LaneId, u64), Vec<u8>),
     Retired((Hash32, LaneId)),
     Session((u64, Hash32), Vec<u8>),
-    NoSession((u64, Hash32)),
+    RemoveSession((u64, Hash32)),
     Spending((u32, Hash32, Hash32), Balance),
 }
 
@@ -333,8 +333,8 @@ impl Row {
             Change::Session(record) => {
                 Self::Session((record.started_unix_ms, record.session), encode(record)?)
             }
-            Change::NoSession { started_unix_ms, session } => {
-                Self::NoSession((*started_unix_ms, *session))
+            Change::RemoveSession { started_unix_ms, session } => {
+                Self::RemoveSession((*started_unix_ms, *session))
             }
             Change::Spending { day, budget, entry, amount } => {
                 Self::Spending((*day, *budget, *entry), *amount)
@@ -377,7 +377,7 @@ fn write_rows(transaction: &WriteTransaction, rows: &[Row]) -> Result<(), StoreE
             Row::Retired(key) => {
                 transaction.open_table(RETIRED).map_err(db)?.insert(*key, ()).map_err(db)?;
             }
-            Row::NoSession(key) => {
+            Row::RemoveSession(key) => {
                 transaction.open_table(SESSIONS).map_err(db)?.remove(*key).map_err(db)?;
             }
             Row::Spending(key, amount) => {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use mica_chain::{AccountId, amount};
 use mica_primitives::{Balance, ChannelId};
 
-use crate::store::Aside;
+use crate::store::Archive;
 
 /// Which notices are wanted at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +29,8 @@ pub(super) struct Notices {
 
 impl Notices {
     /// The chain began anew.
-    pub(super) fn chain_restarted(&mut self, aside: &Aside) {
-        let Aside { channels, sessions, path } = aside;
+    pub(super) fn chain_restarted(&mut self, aside: &Archive) {
+        let Archive { channels, sessions, path } = aside;
         self.lines.push(format!(
             "the chain began anew: the records of {channels} channels and {sessions} sessions on \
              the one before are put aside in {}",

@@ -98,7 +98,7 @@ fn retired_lanes_and_sessions_that_nobody_took_are_remembered_and_forgotten() {
     assert!(store.retired(ChannelId([2; 32])).expect("read").is_empty());
     let record = session_on([0; 32], 7, 10);
     store.apply(&[Change::Session(record.clone().into())]).expect("written");
-    let forgotten = Change::NoSession { started_unix_ms: 10, session: record.session };
+    let forgotten = Change::RemoveSession { started_unix_ms: 10, session: record.session };
     store.apply(&[forgotten]).expect("written");
     assert_eq!(store.sessions().expect("read"), []);
 }
@@ -144,7 +144,7 @@ fn records_of_a_chain_that_began_anew_move_into_a_file_of_their_own() {
         .apply(&[Change::Spending { day: 1, budget: [0; 32], entry: [0; 32], amount: 5 }])
         .expect("written");
     store.set_first_block(gone, [0xab; 32]).expect("written");
-    let aside = store.put_aside(gone, [0xab; 32], [0xcd; 32]).expect("moved");
+    let aside = store.archive(gone, [0xab; 32], [0xcd; 32]).expect("moved");
     assert_eq!((aside.channels, aside.sessions), (1, 1));
     assert_eq!(aside.path, folder.path().join("state-abababababababab.redb"));
     assert_eq!(store.first_block(gone).expect("read"), Some([0xcd; 32]));
@@ -170,7 +170,7 @@ fn records_of_a_chain_that_began_anew_move_into_a_file_of_their_own() {
     );
     assert_eq!(kept.channel(theirs).expect("read"), None);
     drop(kept);
-    let again = store.put_aside(gone, [0xab; 32], [0xcd; 32]).expect("nothing to move");
+    let again = store.archive(gone, [0xab; 32], [0xcd; 32]).expect("nothing to move");
     assert_eq!(
         (again.channels, again.path),
         (0, folder.path().join("state-abababababababab-2.redb")),
@@ -178,7 +178,7 @@ fn records_of_a_chain_that_began_anew_move_into_a_file_of_their_own() {
     );
 
     // Back to the first chain: its records come back, the newest of them.
-    store.put_aside(gone, [0xcd; 32], [0xab; 32]).expect("moved");
+    store.archive(gone, [0xcd; 32], [0xab; 32]).expect("moved");
     assert_eq!(
         (store.channel(ours).expect("read"), store.lanes(ours).expect("read")),
         (Some(on(gone)), vec![lane(ours)])
@@ -189,12 +189,12 @@ fn records_of_a_chain_that_began_anew_move_into_a_file_of_their_own() {
     );
     let newer = PayerLaneRecord { seq: 10, cumulative: 7, ..lane(ours) };
     store.apply(&[Change::Lane(newer.clone().into())]).expect("written");
-    store.put_aside(gone, [0xab; 32], [0xcd; 32]).expect("moved");
+    store.archive(gone, [0xab; 32], [0xcd; 32]).expect("moved");
     assert_eq!(
         (store.channel(ours).expect("read"), store.lanes(ours).expect("read")),
         (None, vec![])
     );
-    store.put_aside(gone, [0xcd; 32], [0xab; 32]).expect("moved");
+    store.archive(gone, [0xcd; 32], [0xab; 32]).expect("moved");
     assert_eq!(store.lanes(ours).expect("read"), [newer]);
 }
 

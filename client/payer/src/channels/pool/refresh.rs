@@ -82,8 +82,7 @@ impl ChannelPool {
                 ledgers.open.clear();
                 ledgers.epoch += 1;
                 drop(ledgers);
-                let aside =
-                    tokio::task::block_in_place(|| self.store.put_aside(genesis, old, new))?;
+                let aside = tokio::task::block_in_place(|| self.store.archive(genesis, old, new))?;
                 self.lock().notices.chain_restarted(&aside);
             }
         }

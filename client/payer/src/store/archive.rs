@@ -23,7 +23,7 @@ const MAX_FILES: u32 = 1_000;
 
 /// Records that were moved away.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Aside {
+pub struct Archive {
     /// Channels.
     pub channels: usize,
     /// Sessions.
@@ -81,12 +81,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] if the file cannot be made or written; then nothing is moved.
-    pub fn put_aside(
+    pub fn archive(
         &self,
         genesis: Hash32,
         old_first_block: Hash32,
         first_block: Hash32,
-    ) -> Result<Aside, StoreError> {
+    ) -> Result<Archive, StoreError> {
         let own = self.belongings(genesis)?;
         let path = self.free_name(&old_first_block)?;
         Self::open(&path)?.write(|writing| self.copy(&own, writing))?;
@@ -126,7 +126,7 @@ impl Store {
                 .map_err(db)?;
             earlier.iter().try_for_each(|file| file.copy(&file.belongings(genesis)?, transaction))
         })?;
-        Ok(Aside { channels: own.channels.len(), sessions: own.sessions.len(), path })
+        Ok(Archive { channels: own.channels.len(), sessions: own.sessions.len(), path })
     }
 
     /// The name of a file that is not there yet: whoever goes back and forth between two chains
@@ -134,7 +134,7 @@ impl Store {
     fn free_name(&self, first_block: &Hash32) -> Result<PathBuf, StoreError> {
         self.names(first_block)
             .find(|path| !path.exists())
-            .ok_or_else(|| StoreError::TooManyAside(self.path.clone()))
+            .ok_or_else(|| StoreError::TooManyArchives(self.path.clone()))
     }
 
     /// Where the records of a chain are put aside: the first time, the second time, and so on.
