@@ -1,7 +1,7 @@
 //! `mica`: pay for inference with a wallet.
 //!
-//! A command reads the command line ([`cli`]) and the [`config`] under the payer's [`home`], and calls
-//! the libraries: `mica-wallet` signs, `mica-payer` asks and pays, `mica-workflow` chains and
+//! A command reads the command line ([`cli`]) and the [`config`] under the payer's [`home`], and
+//! calls the libraries: `mica-wallet` signs, `mica-payer` asks and pays, `mica-workflow` chains and
 //! measures prompts, `mica-gateway` serves other programs. What is shown to people and to programs
 //! is made in [`render`]; what a failure means to a script is in [`exit_code`].
 //!

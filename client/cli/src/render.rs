@@ -1,8 +1,8 @@
 //! How results look: every table and text for people, and every JSON form.
 //!
-//! One file per kind of result. A type that derives `Serialize` is a JSON document or a part of one;
-//! its `to_text` is the same for people. Money is a decimal string of base units in JSON, and layers
-//! are `[first, end]`: [`mica_host::json`] has both.
+//! One file per kind of result. A type that derives `Serialize` is a JSON document or a part of
+//! one; its `to_text` is the same for people. Money is a decimal string of base units in JSON, and
+//! layers are `[first, end]`: [`mica_host::json`] has both.
 
 pub(crate) mod table;
 

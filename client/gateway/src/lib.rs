@@ -2,13 +2,13 @@
 //! knowing it.
 //!
 //! Two parts, and the imports between them go one way: [`http`] takes connections, finds out who
-//! asks, reads JSON and writes it; [`core`] answers from models, market and money. [`config`] is the
-//! file in which a payer sets the bounds of both.
+//! asks, reads JSON and writes it; [`core`] answers from models, market and money. [`config`] is
+//! the file in which a payer sets the bounds of both.
 //!
-//! Another front end needs [`Core::generate`](core::Core::generate) alone: a model's name, a prompt,
-//! options and a [`Caller`](core::Caller) go in; pieces of text and a [`Report`](core::Report) with
-//! measured durations come out; dropping the [`Generation`](core::Generation) stops the session and
-//! the spending.
+//! Another front end needs [`Core::generate`](core::Core::generate) alone: a model's name, a
+//! prompt, options and a [`Caller`](core::Caller) go in; pieces of text and a
+//! [`Report`](core::Report) with measured durations come out; dropping the
+//! [`Generation`](core::Generation) stops the session and the spending.
 //!
 //! Limits: everything in [`Config`] that counts something; see `gateway.toml`.
 #![forbid(unsafe_code)]

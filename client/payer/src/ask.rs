@@ -62,8 +62,8 @@ impl Question {
     /// the default terms.
     ///
     /// # Errors
-    /// [`ModelError`] if the prompt is empty or longer than the model's context, or the model has no
-    /// usable template.
+    /// [`ModelError`] if the prompt is empty or longer than the model's context, or the model has
+    /// no usable template.
     pub fn chat(model: &LocalModel, text: &str, max_new_tokens: u32) -> Result<Self, ModelError> {
         Ok(Self {
             prompt: model.chat(&[ChatMessage::new("user", text)])?,
@@ -116,8 +116,8 @@ pub struct Answer {
 }
 
 impl Asker {
-    /// Starts the network for `sessions` questions at once. What the payer must know of channels and
-    /// records goes to `notices`.
+    /// Starts the network for `sessions` questions at once. What the payer must know of channels
+    /// and records goes to `notices`.
     ///
     /// # Errors
     /// [`AskError`] if the network does not start.
@@ -143,7 +143,8 @@ impl Asker {
         Self::start(payer, Arc::new(store), 1, Deposits::ONE, Box::new(|_| {}))
     }
 
-    /// Asks `question` of the market as it is final now, and returns when the whole answer is there.
+    /// Asks `question` of the market as it is final now, and returns when the whole answer is
+    /// there.
     ///
     /// # Errors
     /// [`AskError`]; what was promised until then is on disk.

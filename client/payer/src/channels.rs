@@ -8,7 +8,8 @@
 //! **When the database is older than the promises** (a backup put back, a file deleted, the wallet
 //! under a second home folder) workers refuse the next voucher and show what they hold. It proves
 //! itself by our own signature, so it is written down and counts, and the session goes on in
-//! another lane. **When the chain is not the one of the records** ([`compare_chain`]) they are put aside.
+//! another lane. **When the chain is not the one of the records** ([`compare_chain`]) they are put
+//! aside.
 
 mod notices;
 mod origin;

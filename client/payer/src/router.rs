@@ -5,8 +5,8 @@
 //! by their session; what has no session (quotes) and what concerns a whole peer (a broken link)
 //! goes to every subscription that speaks with it.
 //!
-//! Limits: [`MAX_PEERS`] peers of our own, [`MAX_WAITING_EVENTS`] events waiting per subscription. A
-//! session has far fewer under way, because both sides stop at the credit window; a subscription
+//! Limits: [`MAX_PEERS`] peers of our own, [`MAX_WAITING_EVENTS`] events waiting per subscription.
+//! A session has far fewer under way, because both sides stop at the credit window; a subscription
 //! that is full all the same is cut, so that no session can hold up the others.
 
 use std::collections::{BTreeSet, HashMap};

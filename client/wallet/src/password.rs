@@ -1,5 +1,5 @@
-//! Where a password comes from: a file, the environment, or a person who is asked. Never the command
-//! line, which others see.
+//! Where a password comes from: a file, the environment, or a person who is asked. Never the
+//! command line, which others see.
 
 use std::path::PathBuf;
 

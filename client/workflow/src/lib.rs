@@ -2,10 +2,9 @@
 //! prompt.
 //!
 //! A [`Workflow`] is read from TOML and checked in full before anything is paid. [`run`] takes it
-//! through anything that can
-//! [`Generate`]: [`Direct`] pays the workers of the network from this process, [`Server`] asks a server that speaks Ollama's or
-//! OpenAI's API. The result holds every intermediate with its six metrics, its network duration and
-//! its cost.
+//! through anything that can [`Generate`]: [`Direct`] pays the workers of the network from this
+//! process, [`Server`] asks a server that speaks Ollama's or OpenAI's API. The result holds every
+//! intermediate with its six metrics, its network duration and its cost.
 //!
 //! A step that fails ends the workflow with an error that names it: its message never becomes the
 //! next step's prompt. A [`matrix`] measures a workflow over prompts, models and front-ends.

@@ -32,6 +32,7 @@ async fn what_a_node_says_is_told_and_logged_without_control_characters() {
         ("mica-worker", "RUST_LOG", &["--data-dir", &worker, "init"][..]),
         ("mica-worker", "RUST_LOG", &["--data-dir", &worker, "status", "--node-url", &url]),
         ("mica-worker", "RUST_LOG", &["--data-dir", &worker, "run", "--node-url", &url]),
+        ("mica", "MICA_LOG", &["doctor", "--node-url", &url]),
     ] {
         let ran = command(program)
             .args(arguments)

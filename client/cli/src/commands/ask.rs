@@ -128,7 +128,8 @@ pub struct AskArgs {
 /// Runs `mica ask`.
 ///
 /// # Errors
-/// [`CommandError`]: no funds, no path (with the layers that are missing), a worker that fails, or Ctrl-C.
+/// [`CommandError`]: no funds, no path (with the layers that are missing), a worker that fails, or
+/// Ctrl-C.
 pub(crate) async fn run(context: &Context, arguments: AskArgs) -> Result<(), CommandError> {
     let options = &arguments.options;
     let model = options.open_model(&context.settings)?;

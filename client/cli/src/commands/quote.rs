@@ -43,7 +43,8 @@ pub struct QuoteArgs {
 /// Runs `mica quote`.
 ///
 /// # Errors
-/// [`CommandError`]: no node, no path (with the layers that are missing), or none within the limits.
+/// [`CommandError`]: no node, no path (with the layers that are missing), or none within the
+/// limits.
 pub(crate) async fn run(context: &Context, arguments: &QuoteArgs) -> Result<(), CommandError> {
     let model = LocalModel::open(
         arguments.model_file.as_deref().or(context.settings.model_file.as_deref()),

@@ -136,16 +136,6 @@ impl Daemon {
         Ok(Self { name: name.into(), child, group, log })
     }
 
-    /// Where its output goes.
-    pub(crate) fn log(&self) -> &Path {
-        &self.log
-    }
-
-    /// Its process id while it runs.
-    pub(crate) fn id(&self) -> Option<u32> {
-        self.child.id()
-    }
-
     /// Whether it still runs.
     ///
     /// # Errors
@@ -252,7 +242,7 @@ mod tests {
     }
 
     fn said(daemon: &Daemon) -> String {
-        std::fs::read_to_string(daemon.log()).expect("log")
+        std::fs::read_to_string(&daemon.log).expect("log")
     }
 
     fn shell(script: &str, folder: &Path) -> Daemon {
@@ -273,7 +263,7 @@ mod tests {
         eventually("the shell names its child", || said(&daemon).trim().parse::<u32>().is_ok())
             .await;
         let child: u32 = said(&daemon).trim().parse().expect("a process id");
-        let own = daemon.id().expect("runs");
+        let own = daemon.child.id().expect("runs");
         drop(daemon);
         eventually("both are gone", || is_gone(own) && is_gone(child)).await;
     }

@@ -1,4 +1,5 @@
-//! Who asks, and under which limits: by the key, the host that a proxied request names, and headers.
+//! Who asks, and under which limits: by the key, the host that a proxied request names, and
+//! headers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

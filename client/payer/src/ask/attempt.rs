@@ -1,4 +1,5 @@
-//! One session of a question: lanes are leased, the session is driven, and what it leaves is settled.
+//! One session of a question: lanes are leased, the session is driven, and what it leaves is
+//! settled.
 
 use std::ops::ControlFlow;
 

@@ -60,8 +60,8 @@ impl Quotes {
         if more == 0 { named.concat() } else { format!("{}; and {more} more", named.concat()) }
     }
 
-    /// Drops offers above the worker's list price. `snapshot` may be some blocks old and a price may
-    /// have risen since, so a dear offer is held against the newest block before it is dropped.
+    /// Drops offers above the worker's list price. `snapshot` may be some blocks old and a price
+    /// may have risen since, so a dear offer is held against the newest block before it is dropped.
     ///
     /// # Errors
     /// [`MarketError`] if the chain cannot be read.

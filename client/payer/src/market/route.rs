@@ -53,8 +53,8 @@ pub struct ChosenPath {
     pub time_us_per_token: u64,
 }
 
-/// The best path through `snapshot` under `terms`, for `positions` of prompt and answer together. A live worker that gave no quote is left out: it did
-/// not answer just now.
+/// The best path through `snapshot` under `terms`, for `positions` of prompt and answer together. A
+/// live worker that gave no quote is left out: it did not answer just now.
 ///
 /// # Errors
 /// [`MarketError::Route`] names the layers that are missing, or what limits would have to be raised

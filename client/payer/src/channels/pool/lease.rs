@@ -53,7 +53,7 @@ pub(crate) struct LaneGuard {
 /// What waiting in line comes to.
 enum Turn {
     /// There are lanes.
-    Leased(Lease),
+    Leased(Box<Lease>),
     /// A channel must be opened or topped up, and nobody else is about to.
     Send(OwnedMutexGuard<()>),
 }
@@ -73,7 +73,7 @@ impl ChannelPool {
     ) -> Result<Option<Lease>, ChannelError> {
         let sending = tokio::select! {
             turn = self.wait_in_line(needs) => match turn? {
-                Turn::Leased(lease) => return Ok(Some(lease)),
+                Turn::Leased(lease) => return Ok(Some(*lease)),
                 Turn::Send(sending) => sending,
             },
             () = stop.cancelled() => return Ok(None),
@@ -105,13 +105,13 @@ impl ChannelPool {
         self.refresh_if_stale().await?;
         if let Some(lease) = self.try_lease(needs)? {
             self.top_up_ahead(needs);
-            return Ok(Turn::Leased(lease));
+            return Ok(Turn::Leased(Box::new(lease)));
         }
         let sending = self.sending.clone().lock_owned().await;
         self.refresh_if_stale().await?;
         // Somebody else may have opened or topped up channels while we waited.
         Ok(match self.try_lease(needs)? {
-            Some(lease) => Turn::Leased(lease),
+            Some(lease) => Turn::Leased(Box::new(lease)),
             None => Turn::Send(sending),
         })
     }
