@@ -104,6 +104,23 @@ fn every_command_of_the_readme_works() {
         .leaving("make demo", made)
         .leaving("make demo PROMPT=\"Tell me a story about a fox.\"", made)
         .leaving("make test", made)
+        .leaving(SNIPPET, "it is a part of an example that has a test of its own")
         .replacing("llama.gguf", &model.display().to_string())
         .finish();
+}
+
+/// First line of the README's Rust.
+const SNIPPET: &str = "let secret = Secret::from_suri(&std::env::var(\"MICA_SECRET\")?)?;";
+
+#[test]
+fn the_readmes_rust_is_a_part_of_the_example() {
+    let read = |path: &str| {
+        std::fs::read_to_string(mica_tests::book::repository().join(path)).expect("it is there")
+    };
+    let (readme, example) = (read("README.md"), read("client/payer/examples/ask.rs"));
+    let blocks = mica_tests::book::blocks(&readme);
+    let snippet = blocks.iter().find(|block| block.first_line() == SNIPPET).expect("the snippet");
+    let unindented: Vec<&str> =
+        example.lines().map(|line| line.strip_prefix("    ").unwrap_or(line)).collect();
+    assert!(unindented.join("\n").contains(snippet.text.trim_end()), "{}", snippet.text);
 }
