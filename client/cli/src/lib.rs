@@ -9,24 +9,41 @@
 #![forbid(unsafe_code)]
 #![warn(unreachable_pub)]
 
-mod chat;
-pub mod cli;
-mod commands;
-pub mod config;
-mod confirm;
-mod context;
-mod demo;
-mod doctor;
-pub mod error;
-pub mod exit_code;
-mod home;
-mod options;
 mod output;
-mod password_prompt;
+
 mod progress;
-pub mod render;
-mod send;
+
+mod options;
+
+mod home;
+
+mod password_prompt;
+
+pub mod config;
+
 mod terms;
+
+mod confirm;
+
+mod chat;
+
+mod demo;
+
+pub mod error;
+
+pub mod exit_code;
+
+mod context;
+
+mod doctor;
+
+mod send;
+
+pub mod render;
+
+mod commands;
+
+pub mod cli;
 
 use clap::CommandFactory;
 
