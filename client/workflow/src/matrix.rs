@@ -6,9 +6,11 @@
 //! a [`Table`], from here or from P2PLLMEdge's own application: means per group, analysis of
 //! variance, Tukey's test, correlations, figures, and one page that holds all of it.
 
-mod plan;
+mod prompt_kind;
 
 mod table;
+
+mod plan;
 
 mod measure;
 

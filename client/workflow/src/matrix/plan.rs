@@ -2,21 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::Row;
+use super::{Row, prompt_kind::PROMPTS};
 
 /// Most cells of a matrix.
 pub(super) const MAX_CELLS: usize = 100_000;
 /// Most bytes of a prompt.
 const MAX_PROMPT_BYTES: usize = 1 << 16;
-
-/// P2PLLMEdge's five kinds of prompts, and its prompts.
-const PROMPTS: [(&str, &str); 5] = [
-    ("Explanation", "Explain quantum mechanics."),
-    ("Logical", "What are the three laws of motion?"),
-    ("Creative", "Write a short story about a robot discovering emotions."),
-    ("Numerical", "What is the next number in the series: 1, 4, 9, 16?"),
-    ("Comparative", "Compare the features of Python and Java programming languages."),
-];
 
 /// Why a plan cannot be measured.
 #[derive(Debug, thiserror::Error)]
@@ -73,16 +64,6 @@ pub fn default_prompts() -> Vec<Prompt> {
         .iter()
         .map(|(kind, text)| Prompt { kind: (*kind).into(), text: (*text).into() })
         .collect()
-}
-
-/// Kind of a prompt in a table that does not say: P2PLLMEdge's, or the prompt itself, shortened.
-pub(super) fn kind_of(prompt: &str) -> String {
-    let known =
-        PROMPTS.iter().find(|(_, text)| *text == prompt.trim()).map(|(kind, _)| (*kind).to_owned());
-    known.unwrap_or_else(|| match prompt.trim() {
-        "" => "none".into(),
-        prompt => prompt.chars().take(40).collect(),
-    })
 }
 
 /// One measurement to make; what makes it the same as a row of a table.
@@ -239,7 +220,5 @@ mod tests {
         {
             assert!(wrong.parse::<Prompt>().is_err(), "{wrong:.20}");
         }
-        assert_eq!(kind_of("Explain quantum mechanics."), "Explanation");
-        assert_eq!((kind_of(" Other? "), kind_of(" ")), ("Other?".into(), "none".into()));
     }
 }

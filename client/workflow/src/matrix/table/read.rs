@@ -7,7 +7,7 @@ use super::{
     MAX_ROWS, MAX_TABLE_BYTES, Metric, Peer, Row, StepRow,
     csv::{self, CsvError, Record},
 };
-use crate::matrix::plan;
+use crate::matrix::prompt_kind::kind_of;
 use mica_wallet::files::{self, FileError};
 
 /// Largest number that a table may hold: nanoseconds of thirty years. Its square still fits the
@@ -218,7 +218,7 @@ impl Columns {
             })
         };
         let prompt = text(self.prompt);
-        let kind = self.prompt_type.map_or_else(|| Ok(plan::kind_of(&prompt)), named)?;
+        let kind = self.prompt_type.map_or_else(|| Ok(kind_of(&prompt)), named)?;
         let repeat = self.repeat.map(|index| {
             cell(index).trim().parse::<u32>().map_err(|_| refuse(index, "a number of repetitions"))
         });
