@@ -29,7 +29,7 @@ use mica_protocol::session::Sampling;
 
 use crate::progress::Progress;
 use mica_payer::Terms;
-use mica_payer::ask::{Answer, AskError, Asker, Listener, Question};
+use mica_payer::ask::{Answer, AskError, Asker, Event, Listener, Question};
 use mica_payer::channels::{ChannelError, Deposits, Payer};
 use mica_payer::interrupt::Interrupt;
 use mica_payer::market::MarketError;
@@ -161,6 +161,10 @@ pub(crate) async fn run(
         outcome = play(&mut world, script, progress, interrupt.clone(), listener) => outcome,
         () = interrupt.finish.cancelled() => Err(DemoError::Interrupted),
     };
+    if outcome.is_err() {
+        // A step that is under way ends before the next one begins.
+        let _ = listener.on(Event::Failed);
+    }
     let step = progress.step("stopping everything");
     world.stop().await;
     step.done("");

@@ -288,3 +288,64 @@ fn failure_class(code: FaultCode) -> ErrorClass {
         _ => ErrorClass::Worker,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mica_payer::{ask::AskError, market::MarketError, model::ModelError};
+    use mica_protocol::payer::SessionFailure;
+
+    use super::*;
+
+    fn failed(code: FaultCode) -> SessionError {
+        let failure = SessionFailure { stage: Some(0), culprits: None, code, text: String::new() };
+        SessionError::Failed { failure, paid: 0 }
+    }
+
+    #[test]
+    fn a_session_ends_with_the_class_of_what_failed() {
+        for (error, class) in [
+            (failed(FaultCode::WrongProfile), ErrorClass::Version),
+            (failed(FaultCode::BadReceipt), ErrorClass::Receipt),
+            (failed(FaultCode::Overspend), ErrorClass::Funds),
+            (failed(FaultCode::Cancelled), ErrorClass::Interrupted),
+            (failed(FaultCode::LaneBusy), ErrorClass::Worker),
+            (SessionError::Channel(ChannelError::NotThere("x".into())), ErrorClass::Node),
+            (SessionError::Channel(ChannelError::Unknown(mica_primitives::ChannelId([0; 32]))), ErrorClass::Usage),
+            (SessionError::EndIds, ErrorClass::Usage),
+            (SessionError::Interrupted, ErrorClass::Interrupted),
+        ] {
+            assert_eq!(error.class(), class, "{error}");
+            let text = error.to_string();
+            let asked = AskError::from(error);
+            assert_eq!(asked.class(), class, "{text}");
+            assert_eq!(CommandError::from(asked).class(), class, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_step_of_a_workflow_ends_with_the_class_of_what_failed() {
+        let step = |source: GenerateError| WorkflowError::Step {
+            step: "generate".into(),
+            number: 1,
+            of: 2,
+            source,
+        };
+        let refused =
+            |status| HttpError::Refused { url: "http://h/".into(), status, message: String::new() };
+        for (error, class) in [
+            (step(ModelError::EmptyPrompt.into()), ErrorClass::Model),
+            (step(refused(402).into()), ErrorClass::Funds),
+            (step(refused(401).into()), ErrorClass::Usage),
+            (step(refused(404).into()), ErrorClass::Model),
+            (step(refused(500).into()), ErrorClass::Worker),
+            (step(MarketError::NoModel("m".into()).into()), ErrorClass::Market),
+            (step(GenerateError::NoModel), ErrorClass::Usage),
+            (WorkflowError::FrontEnd("x".into()), ErrorClass::Usage),
+        ] {
+            let text = error.to_string();
+            assert_eq!(error.class(), class, "{text}");
+            let stopped = MatrixError::Stopped { cell: "c".into(), source: error, done: 1 };
+            assert_eq!(stopped.class(), class, "{text}");
+        }
+    }
+}

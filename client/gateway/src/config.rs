@@ -11,10 +11,7 @@ use mica_primitives::Balance;
 use mica_wallet::files::{FileError, read_bounded};
 use serde::Deserialize;
 
-use crate::core::{
-    ModelSource, SessionLimits, SpendingCaps,
-    limits::{MAX_PARALLEL, optional_amount},
-};
+use crate::core::{ModelSource, SessionLimits, SpendingCaps, limits::MAX_PARALLEL};
 
 /// The annotated defaults.
 pub const TEMPLATE: &str = include_str!("gateway.toml");
@@ -128,7 +125,7 @@ pub struct PathConfig {
     /// Weight of money against time.
     pub alpha: f64,
     /// Most base units per token.
-    #[serde(alias = "max_price", deserialize_with = "optional_amount")]
+    #[serde(alias = "max_price", deserialize_with = "mica_chain::amount::setting::deserialize")]
     pub max_price_per_token: Option<Balance>,
     /// Most milliseconds per token.
     pub deadline_ms: Option<u64>,
@@ -170,10 +167,10 @@ pub struct KeyConfig {
     /// The bearer's secret.
     pub key: String,
     /// Most money for one request.
-    #[serde(default, deserialize_with = "optional_amount")]
+    #[serde(default, deserialize_with = "mica_chain::amount::setting::deserialize")]
     pub request: Option<Balance>,
     /// Most money for one day.
-    #[serde(default, deserialize_with = "optional_amount")]
+    #[serde(default, deserialize_with = "mica_chain::amount::setting::deserialize")]
     pub day: Option<Balance>,
 }
 
@@ -190,12 +187,12 @@ pub struct HostConfig {
     /// Weight of money against time.
     pub alpha: Option<f64>,
     /// Most base units per token.
-    #[serde(alias = "max_price", deserialize_with = "optional_amount")]
+    #[serde(alias = "max_price", deserialize_with = "mica_chain::amount::setting::deserialize")]
     pub max_price_per_token: Option<Balance>,
     /// Most milliseconds per token.
     pub deadline_ms: Option<u64>,
     /// Most money for one request.
-    #[serde(deserialize_with = "optional_amount")]
+    #[serde(deserialize_with = "mica_chain::amount::setting::deserialize")]
     pub request: Option<Balance>,
     /// Names that mean something else there.
     pub models: BTreeMap<String, String>,

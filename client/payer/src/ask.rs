@@ -194,10 +194,13 @@ impl Asker {
             let block = self.payer.chain.best().await?.number;
             Ok::<_, AskError>((snapshot, offer, block))
         };
-        let (snapshot, offer, block) = tokio::select! {
-            prepared = prepared => prepared?,
-            () = interrupt.finish.cancelled() => return Err(SessionError::Interrupted.into()),
+        let prepared = tokio::select! {
+            prepared = prepared => prepared,
+            () = interrupt.finish.cancelled() => Err(SessionError::Interrupted.into()),
         };
+        let (snapshot, offer, block) = prepared.inspect_err(|_| {
+            let _ = listener.on(Event::Failed);
+        })?;
         let start = SessionStart { block, first: Vec::new(), interrupt, shows_channels: true };
         let answer = self.answer(model, &snapshot, offer, question, start, listener).await?;
         match answer.outcome.report.failure.clone() {
@@ -236,6 +239,7 @@ impl Asker {
         loop {
             let attempt = self.attempt(model, snapshot, &offer, question, &start, listener).await;
             let mut answer = attempt.inspect_err(|_| {
+                let _ = listener.on(Event::Failed);
                 self.report_notices(NoticeFilter::All);
                 self.report_fees(fees);
             })?;
@@ -265,24 +269,29 @@ impl Asker {
     /// Tells what happened to channels and records.
     fn report_notices(&self, filter: NoticeFilter) {
         for line in self.pool.take_notices(filter) {
-            tracing::warn!("{line}");
-            (self.notices)(&line);
+            self.report(&line);
         }
     }
 
     /// Tells what channels cost that were opened for a question without an answer.
     fn report_fees(&self, fees: Balance) {
         if fees > 0 {
-            (self.notices)(&format!(
+            self.report(&format!(
                 "fees of {} were paid for channels, which stay open for the next question",
                 amount::format(fees)
             ));
         }
     }
 
+    fn report(&self, line: &str) {
+        tracing::warn!("{line}");
+        (self.notices)(line);
+    }
+
     /// Stops the network. An extrinsic that was sent is waited for, but not for long.
     pub async fn stop(&self) {
         self.pool.stop(STOP_PATIENCE).await;
+        self.report_notices(NoticeFilter::All);
         self.router.stop().await;
     }
 }

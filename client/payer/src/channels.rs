@@ -71,6 +71,9 @@ pub enum ChannelError {
         /// The node.
         url: String,
     },
+    /// The part of the program that opens channels failed.
+    #[error("opening channels broke off: run the command again")]
+    BrokenOff,
     /// No such channel of this payer.
     #[error("this wallet has no channel {0}: see `mica channel list`")]
     Unknown(ChannelId),

@@ -10,7 +10,7 @@
 //! that is full all the same is cut, so that no session can hold up the others.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use mica_net::{Net, NetConfig, NetEvent, StartError};
 use mica_primitives::PublicKey;
@@ -194,7 +194,7 @@ impl Drop for Subscription {
 
 /// The table is whole between any two of its operations, so a panic elsewhere leaves it usable.
 fn lock(subscriptions: &Mutex<Table>) -> MutexGuard<'_, Table> {
-    subscriptions.lock().unwrap_or_else(PoisonError::into_inner)
+    mica_host::lock(subscriptions)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ mod plan;
 
 pub use crate::market::Quotes;
 pub use drive::Outcome;
-pub(crate) use drive::{Conversation, Ended, TokenSink, drive};
+pub(crate) use drive::{Ended, SessionIo, TokenSink, drive};
 pub(crate) use plan::SessionDraft;
 
 use mica_net::{SendError, StartError};

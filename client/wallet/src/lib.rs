@@ -13,7 +13,7 @@
 //! follow the phrase.
 #![forbid(unsafe_code)]
 
-pub mod files;
+pub use mica_host::files;
 
 mod keys;
 mod keystore;

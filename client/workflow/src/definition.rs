@@ -14,10 +14,9 @@
 
 use std::path::Path;
 
-use mica_chain::amount;
 use mica_primitives::Balance;
 use mica_protocol::session::Sampling;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::template::{self, PromptError};
 use mica_payer::terms::{Terms, deadline_us};
@@ -121,17 +120,12 @@ pub struct Step {
     #[serde(default = "default_max_tokens")]
     pub max_tokens: u32,
     /// Most money per token, for example `"0.00001 MICA"`.
-    #[serde(
-        default,
-        alias = "max_price",
-        deserialize_with = "money",
-        serialize_with = "money_text"
-    )]
+    #[serde(default, alias = "max_price", with = "mica_chain::amount::setting")]
     pub max_price_per_token: Option<Balance>,
     /// Most milliseconds per token.
     pub deadline_ms: Option<u64>,
     /// Most money for the step.
-    #[serde(default, deserialize_with = "money", serialize_with = "money_text")]
+    #[serde(default, with = "mica_chain::amount::setting")]
     pub max_total: Option<Balance>,
     /// 0 always takes the most likely token.
     #[serde(default)]
@@ -157,15 +151,6 @@ fn whole() -> f32 {
 
 fn default_max_tokens() -> u32 {
     128
-}
-
-fn money<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Balance>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    amount::parse(&text).map(Some).map_err(serde::de::Error::custom)
-}
-
-fn money_text<S: Serializer>(units: &Option<Balance>, serializer: S) -> Result<S::Ok, S::Error> {
-    units.map(amount::format).serialize(serializer)
 }
 
 impl Step {

@@ -56,6 +56,16 @@ impl FrontEnd {
     }
 }
 
+impl FrontEnd {
+    /// Ends what it shares among requests: an extrinsic that was sent is waited for, but not for
+    /// long.
+    pub async fn stop(&self) {
+        if let Self::Direct(direct) = self {
+            direct.asker.stop().await;
+        }
+    }
+}
+
 impl Generate for FrontEnd {
     type Error = GenerateError;
 

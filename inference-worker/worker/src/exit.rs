@@ -88,7 +88,7 @@ const fn of_serving(error: &ServeError) -> ExitKind {
         ServeError::Ready(ReadyError::Duplicate(_)) => ExitKind::Duplicate,
         ServeError::Ready(ReadyError::Origin(OriginError::OtherNetwork { .. })) => ExitKind::Usage,
         ServeError::Ready(ReadyError::Network(
-            NetworkError::Announce(_) | NetworkError::Start(_) | NetworkError::NoAddress,
+            NetworkError::Start(_) | NetworkError::NoAddress,
         )) => ExitKind::Usage,
         ServeError::Ready(ReadyError::Register(RegisterError::Funds(_))) => ExitKind::Funds,
         _ => ExitKind::Other,

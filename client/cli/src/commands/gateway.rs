@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args, ValueHint};
+use clap::{
+    Args, ValueHint,
+    builder::{OsStr, Resettable},
+};
 use mica_primitives::Balance;
 use tokio::net::TcpListener;
 
@@ -32,8 +35,14 @@ const CONFIG: &str = "gateway.toml";
 /// What the account's key is asked for.
 const PURPOSE: &str = "opening channels while the gateway runs";
 
+/// Help of `--alpha`: the default is that of the settings.
+const ALPHA: &str =
+    "Weight of money against time, from 0 (only time counts) to 1 (only money counts)";
+
 /// Options of `mica gateway`.
 #[derive(Debug, Args)]
+// α is in the settings' file: the variable of `mica ask` must not change a server's.
+#[command(mut_arg("alpha", |alpha| alpha.env(Resettable::<OsStr>::Reset).help(ALPHA)))]
 pub struct GatewayArgs {
     /// Settings [default: gateway.toml in the payer's folder, if it is there]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]

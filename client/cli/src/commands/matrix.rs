@@ -135,7 +135,13 @@ async fn measure_all(context: &Context, arguments: MeasureArgs) -> Result<(), Co
         Conditions { workflow: &workflow, limit: arguments.max_total, interrupt: &interrupt };
     let mut bar = None;
     let mut watcher = |event: MatrixEvent<'_>| Bar::show(&mut bar, context.progress, event);
-    let measured = measure(&plan, &front_ends, &arguments.out, &conditions, &mut watcher).await?;
+    let measured = measure(&plan, &front_ends, &arguments.out, &conditions, &mut watcher).await;
+    // Before the result, which would land on the bar's line.
+    drop(bar);
+    for front_end in front_ends.values() {
+        front_end.stop().await;
+    }
+    let measured = measured?;
     Ok(context.output.show(&measured, |measured| matrix::measured(measured, &arguments.out))?)
 }
 

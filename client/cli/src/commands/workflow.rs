@@ -181,7 +181,8 @@ async fn run_workflow(context: &Context, arguments: RunArgs) -> Result<(), Comma
             }
         }
     };
-    let finished =
-        run_steps(&workflow, &input, arguments.max_total, &front_end, &mut watch).await?;
+    let finished = run_steps(&workflow, &input, arguments.max_total, &front_end, &mut watch).await;
+    front_end.stop().await;
+    let finished = finished?;
     Ok(context.output.show(&finished, render::workflow::finished)?)
 }

@@ -56,6 +56,7 @@ impl Listener for Printer {
             Event::PreparingChannels => {
                 self.step = Some(self.progress.step("making channels ready"));
             }
+            Event::Failed => self.step = None,
             Event::ChannelsReady(None) => self.end_step("open already"),
             Event::ChannelsReady(Some(block)) => self.end_step(&format!("opened in block {block}")),
             // Nobody reads any more, so nobody shall pay any more.

@@ -1,7 +1,7 @@
 //! Which models count as in use, and until when.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use mica_primitives::ModelId;
@@ -44,6 +44,6 @@ impl KeepAlive {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<ModelId, SystemTime>> {
         // One entry is changed at a time.
-        self.until.lock().unwrap_or_else(PoisonError::into_inner)
+        mica_host::lock(&self.until)
     }
 }

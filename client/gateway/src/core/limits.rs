@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mica_chain::amount;
 use mica_primitives::Balance;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 /// Most sessions at once.
 pub(crate) const MAX_PARALLEL: usize = 128;
@@ -14,10 +14,10 @@ pub(crate) const MAX_PARALLEL: usize = 128;
 #[serde(deny_unknown_fields, default)]
 pub struct SpendingCaps {
     /// Base units for one request.
-    #[serde(deserialize_with = "optional_amount")]
+    #[serde(deserialize_with = "amount::setting::deserialize")]
     pub request: Option<Balance>,
     /// Base units for one day (UTC).
-    #[serde(deserialize_with = "optional_amount")]
+    #[serde(deserialize_with = "amount::setting::deserialize")]
     pub day: Option<Balance>,
 }
 
@@ -34,12 +34,4 @@ pub struct SessionLimits {
     pub default_tokens: u32,
     /// Most tokens of an answer.
     pub max_tokens: u32,
-}
-
-/// Reads an amount as people write it, for example `0.05 MICA`.
-pub(crate) fn optional_amount<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Balance>, D::Error> {
-    let text = Option::<String>::deserialize(deserializer)?;
-    text.map(|text| amount::parse(&text).map_err(serde::de::Error::custom)).transpose()
 }

@@ -65,12 +65,12 @@ impl ModelQuotes {
 
     fn last_used(&self) -> MutexGuard<'_, Instant> {
         // It is replaced whole.
-        self.last_used.lock().unwrap_or_else(PoisonError::into_inner)
+        mica_host::lock(&self.last_used)
     }
 
     fn newest(&self) -> MutexGuard<'_, Option<(Instant, Arc<Quotes>)>> {
         // It is replaced whole.
-        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+        mica_host::lock(&self.newest)
     }
 }
 
@@ -127,7 +127,7 @@ impl Market {
 
     async fn refresh_quotes(&self, asker: &Asker) {
         let in_use: Vec<(ModelId, Arc<ModelQuotes>)> = {
-            let quotes = self.quotes.lock().unwrap_or_else(PoisonError::into_inner);
+            let quotes = mica_host::lock(&self.quotes);
             quotes
                 .iter()
                 .filter(|(_, model)| model.last_used().elapsed() < IN_USE)
@@ -182,7 +182,7 @@ impl Market {
         refused: Option<&Arc<Quotes>>,
     ) -> Result<Arc<Quotes>, GatewayError> {
         let model = {
-            let mut all = self.quotes.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut all = mica_host::lock(&self.quotes);
             // No more entries than models on chain, where a snapshot comes from.
             all.entry(model_snapshot.id).or_insert_with(|| Arc::new(ModelQuotes::new())).clone()
         };

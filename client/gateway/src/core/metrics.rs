@@ -1,6 +1,6 @@
 //! Counters of sessions: tokens, base units and times.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use mica_primitives::Balance;
@@ -78,6 +78,6 @@ impl Metrics {
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
         // A panic between two counters leaves both true.
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+        mica_host::lock(&self.counts)
     }
 }

@@ -5,7 +5,7 @@
 //! as spent for the day. When the session is over, what it really cost takes its place.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use mica_chain::amount;
@@ -140,7 +140,7 @@ impl Spending {
 
     fn lock(&self) -> MutexGuard<'_, Today> {
         // Sums are changed in one step each.
-        self.today.lock().unwrap_or_else(PoisonError::into_inner)
+        mica_host::lock(&self.today)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use crate::core::{Counts, Gauges};
 
@@ -21,7 +21,7 @@ impl RequestCounts {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<(String, u16), u64>> {
         // One number is changed at a time.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        mica_host::lock(&self.0)
     }
 }
 

@@ -2,7 +2,7 @@
 //! `[first, end]`, half-open.
 
 use mica_primitives::Balance;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::core::Report;
 
@@ -17,9 +17,9 @@ pub(super) struct Account<'a> {
 /// What an answer cost.
 #[derive(Serialize)]
 pub(super) struct Cost {
-    #[serde(serialize_with = "money")]
+    #[serde(with = "mica_host::json::money")]
     paid: Balance,
-    #[serde(serialize_with = "money")]
+    #[serde(with = "mica_host::json::money")]
     fees: Balance,
 }
 
@@ -28,10 +28,10 @@ pub(super) struct Cost {
 pub(super) struct Stage<'a> {
     worker: &'a str,
     layers: [u16; 2],
-    #[serde(serialize_with = "money")]
+    #[serde(with = "mica_host::json::money")]
     price_per_layer_token: Balance,
     positions: u32,
-    #[serde(serialize_with = "money")]
+    #[serde(with = "mica_host::json::money")]
     paid: Balance,
 }
 
@@ -63,10 +63,6 @@ impl<'a> Account<'a> {
             },
         }
     }
-}
-
-fn money<S: Serializer>(units: &Balance, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(units)
 }
 
 #[cfg(test)]

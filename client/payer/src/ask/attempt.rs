@@ -18,7 +18,7 @@ use crate::channels::{Lease, NoticeFilter};
 use crate::market::ModelSnapshot;
 use crate::model::LocalModel;
 use crate::router::Subscription;
-use crate::session::{self, Conversation, Ended, SessionDraft, SessionError, TokenSink};
+use crate::session::{self, Ended, SessionDraft, SessionError, SessionIo, TokenSink};
 
 impl Asker {
     /// One session, on the lanes that are free now.
@@ -68,7 +68,7 @@ impl Asker {
             listener,
             has_begun: false,
         };
-        let conversation = Conversation {
+        let io = SessionIo {
             subscription,
             store: &self.store,
             first: start.first.clone(),
@@ -76,7 +76,7 @@ impl Asker {
             interrupt: &start.interrupt,
             sink: &mut sink,
         };
-        let Ended { outcome, claim, records } = session::drive(conversation, &draft, lease).await;
+        let Ended { outcome, claim, records } = session::drive(io, &draft, lease).await;
         let fees = self.pool.settle(claim, records);
         let outcome = outcome.inspect_err(|_| self.pool.carry_fees(fees))?;
         if outcome.report.failure.is_some() {

@@ -26,6 +26,8 @@ pub enum Event<'a> {
     Token(ScoredToken),
     /// A piece of the answer: whole characters.
     Text(&'a str),
+    /// There is no answer, or no more of it: the error follows.
+    Failed,
     /// The last piece was given; what follows is only the account of the session.
     End,
 }
@@ -34,7 +36,7 @@ pub enum Event<'a> {
 pub trait Listener: Send {
     /// Takes note of `event`. `Break` ends the question: with
     /// [`SessionError::Interrupted`](crate::session::SessionError) before a session begins, after
-    /// that with the next token. After [`Event::End`] it has no effect.
+    /// that with the next token. After [`Event::End`] and [`Event::Failed`] it has no effect.
     fn on(&mut self, event: Event<'_>) -> ControlFlow<()>;
 }
 

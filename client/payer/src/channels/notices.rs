@@ -43,6 +43,14 @@ impl Notices {
         self.recovered = self.recovered.saturating_add(more);
     }
 
+    /// What was sent to the chain is not waited for any longer.
+    pub(super) fn abandoned(&mut self, purpose: &str) {
+        self.lines.push(format!(
+            "an extrinsic for {purpose} may have been sent and is not followed any further: see \
+             `mica channel list`"
+        ));
+    }
+
     /// No lane of a channel can be used any more.
     pub(super) fn exhausted(&mut self, channel: ChannelId, payee: AccountId) {
         if self.exhausted.insert(channel) {

@@ -25,7 +25,7 @@ mod top_up;
 
 pub(crate) use lease::{Claim, LaneGuard, Lease};
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool};
+use std::sync::{Arc, Mutex, MutexGuard, atomic::AtomicBool};
 use std::time::Duration;
 
 use mica_primitives::{Balance, ChannelId, LaneId, Redeem};
@@ -153,22 +153,22 @@ impl ChannelPool {
 
     /// Runs `work`, which sends an extrinsic for `purpose`, to its end, whoever waits for it, or
     /// until the pool has stopped.
-    fn follow(&self, purpose: &'static str, work: impl Future<Output = ()> + Send + 'static) {
-        let abandoned = self.abandoned.clone();
+    fn follow(
+        self: &Arc<Self>,
+        purpose: &'static str,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let pool = self.clone();
         self.tasks.spawn(async move {
             tokio::select! {
                 () = work => {}
-                () = abandoned.cancelled() => tracing::warn!(
-                    purpose,
-                    "an extrinsic may have been sent and is not followed any further: see `mica \
-                     channel list`"
-                ),
+                () = pool.abandoned.cancelled() => pool.lock().notices.abandoned(purpose),
             }
         });
     }
 
     fn lock(&self) -> MutexGuard<'_, Ledgers> {
         // Every change of a ledger is whole when it returns.
-        self.ledgers.lock().unwrap_or_else(PoisonError::into_inner)
+        mica_host::lock(&self.ledgers)
     }
 }

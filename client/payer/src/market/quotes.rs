@@ -145,12 +145,7 @@ pub(crate) async fn collect_quotes(
 
 /// Where the worker says that it can be dialled.
 fn addresses(worker: &WorkerSnapshot) -> Vec<String> {
-    worker
-        .record
-        .addresses
-        .iter()
-        .map(|address| String::from_utf8_lossy(address).into_owned())
-        .collect()
+    mica_net::address_texts(&worker.record.addresses)
 }
 
 /// Whether the offer is signed, answers our question, and is for what the worker registered.

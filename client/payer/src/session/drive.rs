@@ -37,7 +37,7 @@ pub(crate) trait TokenSink: Send {
 }
 
 /// What a session is given to work with.
-pub(crate) struct Conversation<'a> {
+pub(crate) struct SessionIo<'a> {
     /// The network, which listens to the session and to the peers of the path.
     pub(crate) subscription: Subscription,
     /// The payer's database.
@@ -84,11 +84,7 @@ pub(crate) struct Ended {
 }
 
 /// Runs the session of `draft` on the lanes of `lease` to its end, and keeps its record on disk.
-pub(crate) async fn drive(
-    mut conversation: Conversation<'_>,
-    draft: &SessionDraft<'_>,
-    lease: Lease,
-) -> Ended {
+pub(crate) async fn drive(mut io: SessionIo<'_>, draft: &SessionDraft<'_>, lease: Lease) -> Ended {
     let Lease { lanes, claim, .. } = lease;
     let mut writer = LedgerWriter::default();
     for lane in &lanes {
@@ -97,14 +93,13 @@ pub(crate) async fn drive(
     let unused = lanes.iter().map(|lane| lane.record().clone()).collect();
     let record = draft.record(&lanes);
     let begun = Instant::now();
-    let (session, outputs) =
-        match PayerSession::start(draft.plan(lanes), Now::new(0, conversation.block)) {
-            Ok(started) => started,
-            Err(error) => return Ended { outcome: Err(error.into()), claim, records: unused },
-        };
-    let pending = std::mem::take(&mut conversation.first);
+    let (session, outputs) = match PayerSession::start(draft.plan(lanes), Now::new(0, io.block)) {
+        Ok(started) => started,
+        Err(error) => return Ended { outcome: Err(error.into()), claim, records: unused },
+    };
+    let pending = std::mem::take(&mut io.first);
     let mut driver = Driver {
-        conversation,
+        io,
         claim,
         session,
         record,
@@ -133,7 +128,7 @@ struct Times {
 }
 
 struct Driver<'a> {
-    conversation: Conversation<'a>,
+    io: SessionIo<'a>,
     claim: Claim,
     session: PayerSession,
     record: SessionRecord,
@@ -165,9 +160,9 @@ impl Driver<'_> {
             let wake =
                 self.session.next_deadline_ms().map(|ms| self.begun + Duration::from_millis(ms));
             let wake = wake.unwrap_or_else(|| Instant::now() + IDLE);
-            let Interrupt { finish, stop } = self.conversation.interrupt;
+            let Interrupt { finish, stop } = self.io.interrupt;
             tokio::select! {
-                event = self.conversation.subscription.events.recv() => match event {
+                event = self.io.subscription.events.recv() => match event {
                     Some(event) => self.inputs.extend(input_of(event)),
                     // The network has stopped: nobody of the path can be reached any more.
                     None => self.lose_everybody(),
@@ -184,7 +179,7 @@ impl Driver<'_> {
 
     fn now(&self) -> Now {
         let ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Now::new(ms, self.conversation.block)
+        Now::new(ms, self.io.block)
     }
 
     fn lose_everybody(&mut self) {
@@ -237,8 +232,8 @@ impl Driver<'_> {
         }
         let sent = self.send(messages).await;
         for (id, log_probabilities, stop) in tokens {
-            if self.conversation.sink.token(id, log_probabilities, stop).is_break() {
-                self.conversation.interrupt.finish.cancel();
+            if self.io.sink.token(id, log_probabilities, stop).is_break() {
+                self.io.interrupt.finish.cancel();
             }
         }
         sent
@@ -277,12 +272,8 @@ impl Driver<'_> {
             self.flush()?;
         }
         for (to, addresses, message) in messages {
-            let texts: Vec<String> = addresses
-                .iter()
-                .map(|address| String::from_utf8_lossy(address).into_owned())
-                .collect();
-            if let Err(error) = self.conversation.subscription.net.send(to, &texts, &message).await
-            {
+            let texts = mica_net::address_texts(&addresses);
+            if let Err(error) = self.io.subscription.net.send(to, &texts, &message).await {
                 tracing::debug!(%error, kind = message.kind(), "not sent");
                 self.inputs.push_back(PayerInput::Disconnected { peer: to });
             }
@@ -331,7 +322,7 @@ impl Driver<'_> {
         self.pending.push(Change::Session(self.record.clone().into()));
         self.is_urgent = false;
         let changes = std::mem::take(&mut self.pending);
-        tokio::task::block_in_place(|| self.conversation.store.apply(&changes))?;
+        tokio::task::block_in_place(|| self.io.store.apply(&changes))?;
         Ok(())
     }
 }

@@ -70,7 +70,7 @@ impl<T> GroupCommit<T> {
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         // Every change of the state is whole before anything can panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        mica_host::lock(&self.state)
     }
 }
 

@@ -26,9 +26,6 @@ pub enum NetworkError {
     /// The system gives no thread.
     #[error("the system gives no thread for the network")]
     Thread(#[source] io::Error),
-    /// An address to announce that nobody could dial.
-    #[error(transparent)]
-    Announce(#[from] AnnounceError),
     /// An address to listen on is wrong or taken.
     #[error(transparent)]
     Start(#[from] StartError),

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     super::{ChannelError, Need, OPENING},
     ChannelPool,
+    ledgers::FeeClaim,
 };
 use crate::store::{Change, ChannelRecord, StoreError};
 
@@ -37,8 +38,8 @@ pub(crate) struct Lease {
 /// What a session holds of the pool while it pays on its lanes.
 #[must_use]
 pub(crate) struct Claim {
-    /// Fees that are this session's, base units.
-    fees: Balance,
+    /// Under which the pool keeps the fees that are this session's.
+    fees: Arc<FeeClaim>,
     guard: LaneGuard,
 }
 
@@ -79,7 +80,10 @@ impl ChannelPool {
             () = stop.cancelled() => return Ok(None),
         };
         let (result, mut waiting) = oneshot::channel();
-        let (pool, needs, unwanted) = (self.clone(), needs.to_vec(), stop.clone());
+        // Cancelled by `stop`, and when the caller itself is dropped.
+        let unwanted = stop.child_token();
+        let _cancels = unwanted.clone().drop_guard();
+        let (pool, needs) = (self.clone(), needs.to_vec());
         self.follow(OPENING, async move {
             let _sending = sending;
             let leased = pool.open_and_lease(&needs, &unwanted).await;
@@ -89,7 +93,7 @@ impl ChannelPool {
             }
         });
         tokio::select! {
-            leased = &mut waiting => leased.unwrap_or(Ok(None)),
+            leased = &mut waiting => leased.unwrap_or_else(|_| self.broken_off()),
             () = stop.cancelled() => {
                 waiting.close();
                 if let Ok(Ok(Some(lease))) = waiting.try_recv() {
@@ -98,6 +102,12 @@ impl ChannelPool {
                 Ok(None)
             }
         }
+    }
+
+    /// What it means that the task that opens channels is gone without a word.
+    fn broken_off(&self) -> Result<Option<Lease>, ChannelError> {
+        let is_stopped = self.closing.is_cancelled() || self.abandoned.is_cancelled();
+        if is_stopped { Ok(None) } else { Err(ChannelError::BrokenOff) }
     }
 
     /// Lanes of what is open, or the right to send an extrinsic.
@@ -124,8 +134,8 @@ impl ChannelPool {
     ) -> Result<Option<Lease>, ChannelError> {
         let mut fees = 0;
         match self.open_until_leased(needs, unwanted, &mut fees).await {
-            Ok(Some(mut lease)) => {
-                lease.claim.fees = lease.claim.fees.saturating_add(fees);
+            Ok(Some(lease)) => {
+                self.lock().add_fees(&lease.claim.fees, fees);
                 Ok(Some(lease))
             }
             other => {
@@ -144,10 +154,11 @@ impl ChannelPool {
     ) -> Result<Option<Lease>, ChannelError> {
         let (mut submitted, mut sent) = (None, 0);
         for _ in 0..MAX_ATTEMPTS {
+            let missing = self.missing(needs).await?;
             if unwanted.is_cancelled() || self.closing.is_cancelled() {
                 return Ok(None);
             }
-            if let Some(one) = self.open_or_top_up(needs).await? {
+            if let Some(one) = self.submit(missing).await? {
                 *fees = fees.saturating_add(one.fee);
                 (submitted, sent) = (Some(one), sent + 1);
             }
@@ -178,7 +189,7 @@ impl ChannelPool {
         let (channels, lanes): (Vec<_>, Vec<_>) = leased.into_iter().unzip();
         self.record_channels(needs, &channels)?;
         // Last: from here on the lease has an owner who accounts for it.
-        let fees = self.lock().take_fees();
+        let fees = self.lock().claim_fees();
         Ok(Some(Lease { lanes, channels, submitted: None, claim: Claim { fees, guard } }))
     }
 
@@ -220,7 +231,7 @@ impl ChannelPool {
     pub(crate) fn settle(&self, claim: Claim, records: Vec<PayerLaneRecord>) -> Balance {
         let Claim { fees, mut guard } = claim;
         records.into_iter().for_each(|record| guard.give_back(record));
-        fees
+        self.lock().settle_fees(&fees)
     }
 
     /// Takes back a lease that no session used; its fees are the next session's.

@@ -2,6 +2,7 @@
 //! what the user is still to be told. No chain and no disk here.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use mica_chain::{AccountId, SubmitError, Submitted};
@@ -9,6 +10,10 @@ use mica_primitives::{Balance, ChannelId, LaneId};
 use mica_protocol::channel::{PayerLane, PayerLaneRecord, PayerLedger};
 
 use super::super::{Need, notices::Notices};
+
+/// What a session holds to its fees; the sum is with the [`Ledgers`].
+#[derive(Debug)]
+pub(super) struct FeeClaim;
 
 /// The channels of one payer.
 #[derive(Default)]
@@ -18,6 +23,9 @@ pub(super) struct Ledgers {
     pub(super) is_fresh: bool,
     /// Fees that no session has taken yet.
     fees: Balance,
+    /// Fees that sessions have taken and not settled yet. One whose session is gone without
+    /// settling is the next session's.
+    claimed: Vec<(Weak<FeeClaim>, Balance)>,
     /// No top-up ahead before then.
     pub(super) pause: Option<Instant>,
     /// How often the chain began anew: leases of an earlier one are void.
@@ -111,9 +119,32 @@ impl Ledgers {
         sent.inspect_err(|error| self.carry_fees(error.fee_spent()))
     }
 
-    /// Fees that a session takes over.
-    pub(super) const fn take_fees(&mut self) -> Balance {
-        std::mem::replace(&mut self.fees, 0)
+    /// A session takes over what no other has an account of.
+    pub(super) fn claim_fees(&mut self) -> Arc<FeeClaim> {
+        let (kept, lost): (Vec<_>, Vec<_>) =
+            self.claimed.drain(..).partition(|(claim, _)| claim.strong_count() > 0);
+        self.claimed = kept;
+        lost.into_iter().for_each(|(_, fees)| self.carry_fees(fees));
+        let claim = Arc::new(FeeClaim);
+        let fees = std::mem::take(&mut self.fees);
+        self.claimed.push((Arc::downgrade(&claim), fees));
+        claim
+    }
+
+    /// Adds fees that were paid for this session alone.
+    pub(super) fn add_fees(&mut self, claim: &Arc<FeeClaim>, fees: Balance) {
+        let is_own = |other: &Weak<FeeClaim>| std::ptr::eq(other.as_ptr(), Arc::as_ptr(claim));
+        match self.claimed.iter_mut().find(|(other, _)| is_own(other)) {
+            Some((_, sum)) => *sum = sum.saturating_add(fees),
+            None => self.carry_fees(fees),
+        }
+    }
+
+    /// Ends a session's claim; returns its fees, base units.
+    pub(super) fn settle_fees(&mut self, claim: &Arc<FeeClaim>) -> Balance {
+        let is_own = |other: &Weak<FeeClaim>| std::ptr::eq(other.as_ptr(), Arc::as_ptr(claim));
+        let place = self.claimed.iter().position(|(other, _)| is_own(other));
+        place.map_or(0, |place| self.claimed.swap_remove(place).1)
     }
 }
 
@@ -152,11 +183,26 @@ mod tests {
             SubmitError::NotFinal { what: "opening".into(), block: 1, extrinsic: [0; 32], fee: 5 };
         assert!(ledgers.account_for(Err(failed)).is_err());
         ledgers.carry_fees(2);
-        assert_eq!(ledgers.take_fees(), 7, "the next session's");
-        assert_eq!(ledgers.take_fees(), 0);
+        let (next, other) = (ledgers.claim_fees(), ledgers.claim_fees());
+        ledgers.add_fees(&next, 3);
+        assert_eq!(ledgers.settle_fees(&other), 0);
+        assert_eq!(ledgers.settle_fees(&next), 10, "the next session's, and its own");
+        assert_eq!(ledgers.settle_fees(&next), 0, "once");
         let unsent = SubmitError::Expired { what: "opening".into(), last: 1 };
         assert!(ledgers.account_for(Err(unsent)).is_err());
-        assert_eq!(ledgers.take_fees(), 0, "what is in no block costs nothing");
+        let claim = ledgers.claim_fees();
+        assert_eq!(ledgers.settle_fees(&claim), 0, "what is in no block costs nothing");
+    }
+
+    #[test]
+    fn the_fees_of_a_session_that_is_dropped_are_the_next_ones() {
+        let mut ledgers = with_channel(100);
+        ledgers.carry_fees(4);
+        let dropped = ledgers.claim_fees();
+        ledgers.add_fees(&dropped, 3);
+        drop(dropped);
+        let next = ledgers.claim_fees();
+        assert_eq!(ledgers.settle_fees(&next), 7);
     }
 
     #[test]

@@ -99,16 +99,8 @@ impl ChannelPool {
         Ok(())
     }
 
-    /// One extrinsic that gives every need what it lacks.
-    pub(super) async fn open_or_top_up(
-        &self,
-        needs: &[Need],
-    ) -> Result<Option<Submitted>, ChannelError> {
-        self.submit(self.missing(needs).await?).await
-    }
-
     /// The fee of an extrinsic that failed is the next session's.
-    async fn submit(&self, missing: Missing) -> Result<Option<Submitted>, ChannelError> {
+    pub(super) async fn submit(&self, missing: Missing) -> Result<Option<Submitted>, ChannelError> {
         missing.check_funds(self.payer.id())?;
         let Some(call) = missing.call else { return Ok(None) };
         let signer = self.payer.account.signer(OPENING)?;
