@@ -238,7 +238,8 @@ async fn the_account_stays_locked_while_vouchers_are_signed_and_a_dry_run_sends_
     let turns: Vec<Value> =
         chat.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(turns.len(), 2, "{}", chat.stdout);
-    assert!(units(&turns[1]["prompt_tokens"]) > units(&turns[0]["prompt_tokens"]) + 8);
+    let tokens = |turn: &Value| turn["prompt_tokens"].as_u64().expect("a number");
+    assert!(tokens(&turns[1]) > tokens(&turns[0]) + 8);
 
     // A chain that the settings do not allow is refused before anything is paid.
     world.ok(&["config", "set", "genesis", &format!("0x{}", "ab".repeat(32))]);
