@@ -310,7 +310,10 @@ mod tests {
             (failed(FaultCode::Cancelled), ErrorClass::Interrupted),
             (failed(FaultCode::LaneBusy), ErrorClass::Worker),
             (SessionError::Channel(ChannelError::NotThere("x".into())), ErrorClass::Node),
-            (SessionError::Channel(ChannelError::Unknown(mica_primitives::ChannelId([0; 32]))), ErrorClass::Usage),
+            (
+                SessionError::Channel(ChannelError::Unknown(mica_primitives::ChannelId([0; 32]))),
+                ErrorClass::Usage,
+            ),
             (SessionError::EndIds, ErrorClass::Usage),
             (SessionError::Interrupted, ErrorClass::Interrupted),
         ] {
