@@ -47,7 +47,7 @@ fn the_payers_pages(folder: &Path, url: &str) {
         .replacing("smollm2:360m", &model)
         .replacing(models, &format!("--model '{model}'"))
         // Prices are what these workers ask for, and not what a page can promise.
-        .replacing("max_price = \"0.00001 MICA\"", "max_price = \"1 MICA\"")
+        .replacing("max_price_per_token = \"0.00001 MICA\"", "max_price_per_token = \"1 MICA\"")
         .leaving(
             "$ mica matrix --out matrix.csv --front-end ollama --front-end openai \\\n    --first \
              qwen2.5:0.5b --second smollm2:1.7b --second llama3.2:1b --prompt \"Logical=What are \
@@ -104,7 +104,8 @@ fn every_command_of_the_readme_works() {
         .leaving("make demo", made)
         .leaving("make demo PROMPT=\"Tell me a story about a fox.\"", made)
         .leaving("make test", made)
-        .leaving(SNIPPET, "it is a part of an example that has a test of its own")
+        // A part of an example, which has a test of its own.
+        .file(SNIPPET, "ask.rs")
         .replacing("llama.gguf", &model.display().to_string())
         .finish();
 }
