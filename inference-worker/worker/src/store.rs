@@ -11,6 +11,7 @@
 mod aside;
 mod database;
 mod journal;
+mod version1;
 
 use std::collections::BTreeMap;
 
@@ -80,15 +81,19 @@ pub(crate) type LaneKey = (ChannelId, LaneId);
 /// One line of the journal.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 enum Entry {
-    /// The newest record of a lane.
+    /// The newest record of a lane, as it was before it named the payer and the window. Read, and
+    /// never written.
     #[codec(index = 0)]
-    Lane(PayeeLaneRecord),
+    Version1(version1::LaneRecord),
     /// The `index`-th receipt of a lane.
     #[codec(index = 1)]
     Receipt { channel: ChannelId, lane: LaneId, index: u64, receipt: Receipt },
     /// The chain that the records are of.
     #[codec(index = 2)]
     Mark(ChainMark),
+    /// The newest record of a lane.
+    #[codec(index = 3)]
+    Lane(PayeeLaneRecord),
 }
 
 /// The chain that the records are of, and how far it was seen: by these a chain that starts anew is
@@ -255,6 +260,7 @@ impl Store {
 
     fn hold(&mut self, entry: Entry) {
         match entry {
+            Entry::Version1(record) => self.hold(Entry::Lane(record.into())),
             Entry::Lane(record) => {
                 self.lanes.insert((record.facts.channel, record.lane), record);
             }

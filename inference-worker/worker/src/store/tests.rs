@@ -11,9 +11,11 @@ fn folder() -> (tempfile::TempDir, DataDir) {
 fn record(channel: u8, lane: LaneId, deposit: u128) -> PayeeLaneRecord {
     let facts = ChannelFacts {
         channel: ChannelId([channel; 32]),
+        payer: [9; 32],
         signer: [1; 32],
         deposit,
         lanes: BTreeMap::new(),
+        window: 1_200,
         ends: None,
     };
     PayeeLaneRecord { facts, lane, best: None, receipts: LaneReceipts::default() }
@@ -52,6 +54,62 @@ fn the_newest_record_of_a_lane_survives_a_kill() {
     assert_eq!(lanes, vec![record(1, 0, 3), record(2, 5, 9)]);
     assert_eq!(store.receipts(ChannelId([1; 32]), 0).expect("read"), vec![receipt(0)]);
     assert_eq!(store.receipts(ChannelId([2; 32]), 5).expect("read"), vec![]);
+}
+
+/// The first version's record of a lane, and what it is read as.
+fn version1(channel: u8, lane: LaneId, deposit: u128) -> (version1::LaneRecord, PayeeLaneRecord) {
+    let mut record = record(channel, lane, deposit);
+    (record.facts.payer, record.facts.window) = ([0; 32], 0);
+    let facts = version1::Facts {
+        channel: record.facts.channel,
+        signer: record.facts.signer,
+        deposit,
+        lanes: BTreeMap::new(),
+        ends: None,
+    };
+    let receipts = LaneReceipts::default();
+    (version1::LaneRecord { facts, lane, best: None, receipts }, record)
+}
+
+#[test]
+fn records_without_payer_and_window_are_read_and_moved() {
+    let (_temporary, folder) = folder();
+    let ((old, moved), (newer, moved_newer), (third, moved_third)) =
+        (version1(1, 0, 1), version1(1, 0, 2), version1(2, 5, 9));
+    Database::open(&folder.store()).expect("opened").write_version1(&[old, third]);
+    let (mut journal, _) = Journal::open(&folder.journal()).expect("opened");
+    journal.append(&Entry::Version1(newer)).expect("kept");
+    drop(journal);
+    // Twice: what was moved is not read as the first version again.
+    for _ in 0..2 {
+        let store = Store::open(&folder).expect("opened");
+        assert_eq!(
+            store.lanes().expect("read"),
+            vec![moved_newer.clone(), moved_third.clone()],
+            "the journal is newer than {moved:?}"
+        );
+    }
+}
+
+/// The bytes of the first version, written down so that nobody changes what it was.
+#[test]
+fn the_first_version_is_what_it_was() {
+    let (old, _) = version1(1, 5, 9);
+    let expected = [
+        &[0u8][..], // a lane
+        &[1; 32],   // channel
+        &[1; 32],   // signer
+        &[9],
+        &[0; 15], // deposit
+        &[0],     // no lanes
+        &[0],     // not closing
+        &[5, 0],  // lane
+        &[0],     // no promise
+    ]
+    .concat();
+    let bytes = Entry::Version1(old).encode();
+    assert_eq!(bytes[..expected.len()], expected);
+    assert_eq!(bytes[expected.len()..], LaneReceipts::default().encode());
 }
 
 #[test]
