@@ -228,6 +228,10 @@ impl StageTable {
         check_open(&self.identity, &self.offer, from, &open, now.block)?;
         let known = self.ledgers.get(&open.channel);
         self.openings.check(&open.channel, known.is_some(), now.ms)?;
+        let voucher = &open.voucher.voucher;
+        if voucher.channel != open.channel || voucher.lane != open.lane {
+            return Err(Refusal::of_money(&LedgerError::Foreign, None));
+        }
         // Whoever names a channel that is known must sign for it before the chain is asked.
         if known.is_some_and(|ledger| !ledger.is_signed(&open.voucher)) {
             return Err(Refusal::of_money(&LedgerError::BadSignature, None));
