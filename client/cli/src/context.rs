@@ -8,7 +8,7 @@ use crate::confirm::Confirmation;
 use crate::error::CommandError;
 use crate::home::Home;
 use crate::options::Global;
-use crate::output::Output;
+use crate::options::Output;
 use crate::password_prompt;
 use crate::progress::Progress;
 use mica_payer::ask::Notices;

@@ -11,7 +11,7 @@ use crate::chat::{ChatCommand, Conversation, Entry, HELP, Input, Spent, Turn, pa
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit_code::ErrorClass;
-use crate::output::Output;
+use crate::options::Output;
 use crate::progress::Progress;
 use crate::render::{self, answer::Answer, path, printer::Printer};
 use mica_payer::ask::Asker;

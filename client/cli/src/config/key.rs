@@ -6,8 +6,7 @@ use mica_chain::amount;
 use toml_edit::Value;
 
 use super::ConfigError;
-use crate::options::Wait;
-use crate::output::Output;
+use crate::options::{Output, Wait};
 use mica_wallet::Keystore;
 
 /// One setting.

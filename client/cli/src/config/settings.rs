@@ -7,9 +7,7 @@ use mica_chain::amount;
 use mica_primitives::{Balance, Hash32};
 
 use super::{ConfigError, ConfigFile, Key, key};
-use crate::options::Global;
-use crate::options::Wait;
-use crate::output::Output;
+use crate::options::{Global, Output, Wait};
 
 /// Every setting, after the options that all commands share, the environment and the file were
 /// heard. Options of single commands go before these.
