@@ -18,7 +18,7 @@ use mica_payer::model::ModelError;
 use mica_payer::preview::PreviewError;
 use mica_payer::session::SessionError;
 use mica_payer::store::StoreError;
-use mica_payer::verify::VerifyError;
+use mica_payer::verify::{StoredError, VerifyError};
 use mica_wallet::files::FileError;
 use mica_wallet::{
     KeystoreError, PasswordError, PhraseError, UnlockError, polkadot_js::PolkadotJsError,
@@ -197,6 +197,17 @@ impl From<AskError> for CommandError {
             AskError::Session(error) => error.into(),
             AskError::Read(error) => error.into(),
             AskError::Preview(error) => error.into(),
+            other => Self::Usage(other.to_string()),
+        }
+    }
+}
+
+impl From<StoredError> for CommandError {
+    fn from(error: StoredError) -> Self {
+        match error {
+            StoredError::Verify(error) => error.into(),
+            StoredError::Store(error) => error.into(),
+            StoredError::Read(error) => error.into(),
             other => Self::Usage(other.to_string()),
         }
     }
