@@ -105,7 +105,7 @@ pub enum CommandError {
     /// What the doctor found.
     #[error("{0} of the checks found something wrong: each says how to mend it")]
     Unwell(usize),
-    /// The wallet file's address is none.
+    /// The wallet file's address is not valid.
     #[error(
         "'{0}' is not an address: the wallet's file was changed, so restore it from a backup or \
          import its phrase again"

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::options::Output;
 
-/// stdout does not take more, for example because a pipe was closed.
+/// stdout takes no more, for example because a pipe was closed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write to standard output: {0}")]
 pub struct OutputError(#[from] std::io::Error);

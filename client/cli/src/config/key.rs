@@ -72,7 +72,7 @@ impl Key {
         }
     }
 
-    /// The environment variable that goes before the file.
+    /// The environment variable that takes precedence over the file.
     pub const fn variable(self) -> Option<&'static str> {
         match self {
             Self::NodeUrl => Some("MICA_NODE_URL"),
