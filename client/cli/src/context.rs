@@ -8,7 +8,7 @@ use crate::confirm::Confirmation;
 use crate::error::CommandError;
 use crate::home::Home;
 use crate::options::Global;
-use crate::output::Output;
+use crate::options::Output;
 use crate::password_prompt;
 use crate::progress::Progress;
 use mica_payer::ask::Notices;
@@ -28,7 +28,7 @@ pub(crate) struct Context {
     pub home: Home,
     /// What options, environment and file come to.
     pub settings: Settings,
-    /// What is wrong with the file, for commands that bear it.
+    /// What is wrong with the file, for commands that work without it.
     pub config_problem: Option<ConfigError>,
     /// Form of the results.
     pub output: Output,
@@ -81,7 +81,7 @@ impl Context {
         password_prompt::source(PasswordRole::Wallet, self.settings.password_file.clone())
     }
 
-    /// Whether questions are answered already.
+    /// Whether questions are answered in advance.
     pub(crate) fn confirmation(&self) -> Confirmation {
         if self.global.yes { Confirmation::Given } else { Confirmation::Ask }
     }
@@ -177,7 +177,7 @@ impl Context {
         Ok(Store::open(&self.home.state())?)
     }
 
-    /// Where channels, records and fees are told of.
+    /// Where channels, records and fees are reported.
     pub(crate) fn notices(&self) -> Notices {
         let progress = self.progress;
         Box::new(move |line| progress.note(line))

@@ -8,7 +8,7 @@
 //!   secret, lies unencrypted beside the wallet's file, and can spend no more than the deposits of
 //!   open channels; the account's key stays locked meanwhile.
 //!
-//! Limits: hardware keys and phrases in other languages than English are not supported. A phrase
+//! Limits: hardware keys and phrases in languages other than English are not supported. A phrase
 //! without a path and the same account as a key from a file have different hot keys, so channels
 //! follow the phrase.
 #![forbid(unsafe_code)]

@@ -12,7 +12,7 @@ pub const MIN_PASSWORD_CHARS: usize = 8;
 /// Most bytes of a password or of a file that holds one.
 const MAX_PASSWORD_BYTES: u64 = 1024;
 
-/// What a password opens, and by which names it can be given.
+/// What a password opens, and the names under which it can be given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PasswordRole {
     /// The wallet.
@@ -57,18 +57,18 @@ pub enum PasswordError {
     /// The file is not text.
     #[error("the password file {} is not UTF-8 text", .0.display())]
     NotText(PathBuf),
-    /// Nobody to ask.
+    /// There is no terminal to ask at.
     #[error("there is no terminal to ask for the password of {what}: pass {} FILE or set {}", .role.flag(), .role.variable())]
     NoTerminal {
         /// What it opens.
         what: String,
-        /// By which names it can be given.
+        /// The names under which it can be given.
         role: PasswordRole,
     },
     /// The terminal failed.
     #[error("cannot read the password from the terminal: {0}")]
     Terminal(std::io::Error),
-    /// Two different passwords where the same was asked for twice.
+    /// The password was entered twice and the two differ.
     #[error("the two passwords differ; nothing was changed: try again")]
     Differ,
     /// Too weak.
@@ -78,7 +78,7 @@ pub enum PasswordError {
 
 /// Asks a person for passwords.
 pub trait PasswordPrompt: Send + Sync {
-    /// Whether there is anybody to ask.
+    /// Whether a person can be asked.
     fn is_available(&self) -> bool;
 
     /// The answer to `question`, which is not shown while it is typed.
@@ -116,7 +116,7 @@ impl PasswordSource {
         Self { prompt: Some(prompt), ..self }
     }
 
-    /// Who asks, if there is anybody to ask.
+    /// The prompt, if a person can be asked.
     fn available_prompt(&self) -> Option<&'static dyn PasswordPrompt> {
         self.prompt.filter(|prompt| prompt.is_available())
     }
@@ -129,7 +129,7 @@ impl PasswordSource {
         self.of(&format!("wallet '{wallet}'"))
     }
 
-    /// The password of `what`, which is named when somebody is asked.
+    /// The password of `what`, which the prompt names.
     ///
     /// # Errors
     /// [`PasswordError`] if no source has one.

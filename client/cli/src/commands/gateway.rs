@@ -126,7 +126,7 @@ pub(crate) async fn run(context: &Context, arguments: GatewayArgs) -> Result<(),
     Ok(())
 }
 
-/// Whether a password was needed and nobody could be asked.
+/// Whether a password was needed and there was no one to ask.
 fn is_unattended(error: &CommandError) -> bool {
     matches!(
         error,

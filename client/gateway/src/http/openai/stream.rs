@@ -21,7 +21,7 @@ use crate::{
 };
 use mica_payer::ask::ScoredToken;
 
-/// What computes: the same weights and kernels give the same bytes, whoever runs them.
+/// What computes: the same weights and kernels give the same bytes on every machine.
 const FINGERPRINT: &str = "mica";
 
 /// How a route names and puts things.
@@ -218,7 +218,7 @@ impl Frame {
         }
     }
 
-    /// A choice's log probabilities; null if nobody asked.
+    /// A choice's log probabilities; null if they were not asked for.
     fn logprobs(&self, tokens: &[ScoredToken]) -> Value {
         match self.shape {
             _ if !self.is_scored => Value::Null,
