@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use ed25519_dalek::SigningKey;
 use mica_chain::{AccountId, Call, Chain, MicaEvent, Signer, Until};
 use mica_engine::ChatMessage;
-use mica_net::{Net, NetConfig, NetEvent};
+use mica_net::{Events, Net, NetConfig, NetEvent};
 use mica_payer::model::LocalModel;
 use mica_primitives::{Balance, ChannelId, ChannelOpening, LayerRange, Redeem, WorkerRecord};
 use mica_protocol::{
@@ -21,7 +21,6 @@ use mica_protocol::{
     session::{EndIds, Sampling},
     signing,
 };
-use tokio::sync::mpsc;
 
 /// Longest session of a test.
 const SESSION: Duration = Duration::from_secs(90);
@@ -61,7 +60,7 @@ pub struct Payer {
     /// The embedded model's words.
     pub model: LocalModel,
     net: Net,
-    events: mpsc::Receiver<NetEvent>,
+    events: Events,
     started: Instant,
 }
 

@@ -9,6 +9,8 @@ mod addresses;
 mod book;
 #[path = "network/chain.rs"]
 mod chain;
+#[path = "network/crowd.rs"]
+mod crowd;
 #[path = "network/deposits.rs"]
 mod deposits;
 #[path = "network/finality.rs"]

@@ -77,6 +77,8 @@ fault_codes! {
     NoCacheRoom = 26, "the worker has no memory for so many positions: ask for a shorter answer or another worker";
     /// The session's limits or sampling are out of range.
     BadLimits = 27, "lengths or sampling settings are out of range: see the text";
+    /// The next worker of the path is in no registry that this one can read.
+    UnknownNeighbour = 29, "the worker dials only workers in the registry and does not find the path's next one there: choose the path again, and if that goes on another worker";
 
     /// The chain knows no such channel to this worker.
     UnknownChannel = 30, "the chain has no such channel to this worker: open one, or wait until it is in a block";

@@ -40,7 +40,7 @@ fn frames() {
     assert!(matches!(encode_frame(&step(1, over)), Err(WireError::TooLarge { .. })));
     assert_eq!(
         decode_content(&vec![PROTOCOL_VERSION; over]),
-        Err(WireError::TooLarge { bytes: over })
+        Err(WireError::TooLarge { bytes: over, most: MAX_FRAME_BYTES })
     );
     assert_eq!(
         decode_content(&[PROTOCOL_VERSION + 1]),

@@ -110,6 +110,12 @@ impl StageTable {
         sessions.filter(|agreed| agreed.channel == *channel).map(|agreed| agreed.lane).collect()
     }
 
+    /// The peers that a session depends on, each with the most bytes of a frame that it may send; one
+    /// may be named twice. Nothing if there is no such session.
+    pub fn peers(&self, session: &SessionId) -> Vec<(PublicKey, usize)> {
+        self.sessions.get(session).map(|session| session.agreed().peers()).unwrap_or_default()
+    }
+
     /// When [`StageInput::Wake`] is due, in milliseconds of [`Now::ms`].
     pub fn next_deadline_ms(&self) -> Option<u64> {
         let sessions =

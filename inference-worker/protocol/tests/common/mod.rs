@@ -40,6 +40,10 @@ pub const PROFILE: Hash32 = [8; 32];
 pub const PRICE: Balance = 5;
 pub const DEPOSIT: Balance = 1_000_000;
 pub const PAYER: usize = 0;
+/// The payer's account on chain.
+pub const ACCOUNT: [u8; 32] = [60; 32];
+/// Blocks between a request to close and the end of a channel.
+pub const WINDOW: u32 = 1_200;
 const MAX_EVENTS: usize = 400_000;
 
 pub fn peer_key(node: usize) -> SigningKey {
@@ -61,9 +65,11 @@ pub fn channel_of(worker: usize) -> ChannelId {
 pub fn facts_of(worker: usize, deposit: Balance) -> ChannelFacts {
     ChannelFacts {
         channel: channel_of(worker),
+        payer: ACCOUNT,
         signer: signing::public_key(&voucher_key()),
         deposit,
         lanes: BTreeMap::new(),
+        window: WINDOW,
         ends: None,
     }
 }

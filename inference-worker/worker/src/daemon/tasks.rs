@@ -14,6 +14,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     context::WorkerContext,
     layers::Layers,
+    lookups::answer_lookups,
     migrator::Migrator,
     network::{NetworkThread, check_announced},
     offers::Offers,
@@ -64,6 +65,7 @@ impl Start<'_> {
         let (block, blocks) = watch::channel(chain.finalized().await?.number);
         let (requests, requested) = mpsc::channel(REQUESTS);
         let (questions, questioned) = mpsc::channel(MAX_OPENINGS);
+        let (lookups, looked_up) = mpsc::channel(MAX_OPENINGS);
         let (ended, ends) = mpsc::channel(REQUESTS);
         let offer = offer(
             &self.source,
@@ -92,6 +94,7 @@ impl Start<'_> {
             engine: engine.clone(),
             block: blocks,
             questions,
+            lookups,
             ended,
             reporter: self.reporter,
         };
@@ -104,6 +107,7 @@ impl Start<'_> {
         let tasks = TaskTracker::new();
         tasks.spawn(watcher.clone().answer(questioned, tasks.clone()));
         tasks.spawn(watcher.run());
+        tasks.spawn(answer_lookups(context.clone(), looked_up, tasks.clone()));
         let redeemer = tasks.spawn(Redeemer::new(context.clone()).run(ends));
         let layers = Layers::new(engine, &context);
         spawn_market(&tasks, &context, &layers, &registered);

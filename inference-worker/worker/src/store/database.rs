@@ -5,12 +5,15 @@ use std::{collections::BTreeMap, path::Path};
 use codec::{Decode, DecodeAll, Encode};
 use mica_primitives::{ChannelId, LaneId, Receipt};
 use mica_protocol::channel::PayeeLaneRecord;
-use redb::{DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 
-use super::{ChainMark, LaneKey, StoreError};
+use super::{ChainMark, LaneKey, StoreError, version1};
 
 /// (channel ‖ lane) → SCALE of the lane's record.
-const LANES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("lanes");
+const LANES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("lanes-2");
+/// The same as it was before records named the payer and the window: moved to [`LANES`] when the
+/// database is opened.
+const LANES_1: TableDefinition<&[u8], &[u8]> = TableDefinition::new("lanes");
 /// (channel ‖ lane ‖ index) → SCALE of the receipt. Numbers are big-endian, so that the order of
 /// keys is theirs.
 const RECEIPTS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("receipts");
@@ -39,7 +42,55 @@ impl Database {
         let opened = Self { path: name, database };
         // Reading a table that was never written is an error in redb: make all.
         opened.write(&BTreeMap::new(), &BTreeMap::new(), None)?;
+        opened.migrate()?;
         Ok(opened)
+    }
+
+    /// Moves records of the first version to the table of today's: all of them, or none.
+    fn migrate(&self) -> Result<(), StoreError> {
+        let read = || -> Result<Vec<Vec<u8>>, redb::Error> {
+            let table = match self.database.begin_read()?.open_table(LANES_1) {
+                Ok(table) => table,
+                Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+                Err(error) => return Err(error.into()),
+            };
+            table.iter()?.map(|entry| Ok(entry?.1.value().to_vec())).collect()
+        };
+        let old = read().map_err(|error| self.damaged(&error))?;
+        if old.is_empty() {
+            return Ok(());
+        }
+        let records = old
+            .iter()
+            .map(|bytes| self.decode::<version1::LaneRecord>(bytes).map(PayeeLaneRecord::from));
+        let records = records.collect::<Result<Vec<_>, _>>()?;
+        let write = || -> Result<(), redb::Error> {
+            let transaction = self.database.begin_write()?;
+            {
+                let mut table = transaction.open_table(LANES)?;
+                for record in &records {
+                    let key = lane_key(&record.facts.channel, record.lane);
+                    table.insert(key.as_slice(), record.encode().as_slice())?;
+                }
+                transaction.delete_table(LANES_1)?;
+            }
+            Ok(transaction.commit()?)
+        };
+        write().map_err(|error| self.refused(&error))
+    }
+
+    /// Writes records as the first version did.
+    #[cfg(test)]
+    pub(super) fn write_version1(&self, records: &[version1::LaneRecord]) {
+        let transaction = self.database.begin_write().expect("a transaction");
+        {
+            let mut table = transaction.open_table(LANES_1).expect("the table");
+            for record in records {
+                let key = lane_key(&record.facts.channel, record.lane);
+                table.insert(key.as_slice(), record.encode().as_slice()).expect("written");
+            }
+        }
+        transaction.commit().expect("written");
     }
 
     /// Writes all of it, or nothing.
