@@ -112,29 +112,30 @@ impl Spending {
     ) -> Result<Reservation, GatewayError> {
         let whose =
             budget.name.as_ref().map_or("this gateway".into(), |name| format!("key '{name}'"));
-        for limit in [self.caps.request, budget.caps.request].into_iter().flatten() {
+        for (limit, raise) in
+            [(self.caps.request, RAISE_REQUEST), (budget.caps.request, RAISE_OF_KEY)]
+        {
+            let Some(limit) = limit else { continue };
             if cost.saturating_add(earlier) > limit {
-                return Err(refused(
-                    cost,
-                    format!("the cap for one request of {whose} is {}", amount::format(limit)),
-                ));
+                let why =
+                    format!("the cap for one request of {whose} is {}", amount::format(limit));
+                return Err(refused(cost, &why, raise));
             }
         }
         let id = budget.id();
         let mut days = self.lock();
         let today = days.day(&self.store, day)?;
         let own = today.0.get(&id).copied().unwrap_or(0);
-        for (limit, spent, whose) in
-            [(self.caps.day, today.total(), "this gateway"), (budget.caps.day, own, whose.as_str())]
-        {
+        for (limit, spent, whose, raise) in [
+            (self.caps.day, today.total(), "this gateway", RAISE_DAY),
+            (budget.caps.day, own, whose.as_str(), RAISE_OF_KEY),
+        ] {
             let Some(limit) = limit else { continue };
             let left = limit.saturating_sub(spent);
             if cost > left {
                 let (left, limit) = (amount::format(left), amount::format(limit));
-                return Err(refused(
-                    cost,
-                    format!("{whose} has {left} left of its {limit} for today"),
-                ));
+                let why = format!("{whose} has {left} left of its {limit} for today");
+                return Err(refused(cost, &why, raise));
             }
         }
         today.0.insert(id, own.saturating_add(cost));
@@ -196,10 +197,16 @@ impl Reservation {
     }
 }
 
-fn refused(cost: Balance, why: String) -> GatewayError {
+/// How the cap of a day over all is raised.
+const RAISE_DAY: &str = "start the gateway with a higher --max-day";
+/// How the cap of a request over all is raised.
+const RAISE_REQUEST: &str = "start the gateway with a higher --max-request";
+/// How a key's own caps are raised.
+const RAISE_OF_KEY: &str = "give the key a higher cap where the gateway's keys are set";
+
+fn refused(cost: Balance, why: &str, raise: &str) -> GatewayError {
     let message = format!(
-        "this request may cost {}, and {why}: ask for fewer tokens, or raise the cap in the \
-         gateway's settings; nothing was spent",
+        "this request may cost {}, and {why}: ask for fewer tokens, or {raise}; nothing was spent",
         amount::format(cost)
     );
     GatewayError::new(Kind::Payment, message)
