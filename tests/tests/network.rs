@@ -9,6 +9,8 @@ mod addresses;
 mod book;
 #[path = "network/chain.rs"]
 mod chain;
+#[path = "network/defaults.rs"]
+mod defaults;
 #[path = "network/deposits.rs"]
 mod deposits;
 #[path = "network/finality.rs"]

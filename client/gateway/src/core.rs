@@ -256,7 +256,9 @@ impl Core {
             drop(session);
         });
         let events = PacedEvents::new(events, over, MIN_WRITE_INTERVAL);
-        Generation { model, is_scored, heartbeat, events, _stop: stop }.begun().await
+        let generation =
+            Generation { model, is_scored, heartbeat, is_silent: false, events, _stop: stop };
+        generation.begun().await
     }
 
     /// Keeps the snapshot of the market fresh until everything finishes.

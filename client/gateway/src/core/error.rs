@@ -131,7 +131,7 @@ fn of_channel(error: &ChannelError) -> Kind {
         ChannelError::NoFunds(_) => Kind::Payment,
         ChannelError::Unknown(_) => Kind::Invalid,
         ChannelError::Submit(error) => of_submission(error),
-        ChannelError::Store(_) | ChannelError::Locked(_) => Kind::Internal,
+        ChannelError::Store(_) => Kind::Internal,
         _ => Kind::Unavailable,
     }
 }

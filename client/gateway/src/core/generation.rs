@@ -42,6 +42,8 @@ pub struct Generation {
     pub is_scored: bool,
     /// After how much silence it says that it is still there; never without.
     pub(super) heartbeat: Option<Duration>,
+    /// Whether it began in silence: the first thing it says is then that it is there.
+    pub(super) is_silent: bool,
     pub(super) events: PacedEvents<GenerationEvent>,
     pub(super) _stop: DropGuard,
 }
@@ -52,7 +54,10 @@ impl Generation {
     /// # Errors
     /// [`GatewayError`] of a session that failed before it gave anything.
     pub(super) async fn begun(mut self) -> Result<Self, GatewayError> {
-        let Some(first) = within(self.heartbeat, self.events.peek()).await else { return Ok(self) };
+        let Some(first) = within(self.heartbeat, self.events.peek()).await else {
+            self.is_silent = true;
+            return Ok(self);
+        };
         match first {
             Some(GenerationEvent::Failed(error)) => Err(error.clone()),
             Some(_) => Ok(self),
@@ -63,6 +68,9 @@ impl Generation {
     /// What is to be written next, at least one event; the last are [`GenerationEvent::Done`] and
     /// [`GenerationEvent::Failed`]. Nothing if a heartbeat passed in silence.
     pub async fn batch(&mut self) -> Option<Vec<GenerationEvent>> {
+        if std::mem::take(&mut self.is_silent) {
+            return None;
+        }
         let batch = within(self.heartbeat, self.events.batch()).await?;
         Some(if batch.is_empty() { vec![GenerationEvent::Failed(broken_off())] } else { batch })
     }
