@@ -28,7 +28,9 @@ impl Progress {
                 // wrong.
                 let style = ProgressStyle::with_template("{spinner} {msg}")
                     .unwrap_or_else(|_| ProgressStyle::default_spinner());
-                let bar = ProgressBar::new_spinner().with_style(style).with_message(mica_text::lines(&what));
+                let bar = ProgressBar::new_spinner()
+                    .with_style(style)
+                    .with_message(mica_text::lines(&what));
                 bar.enable_steady_tick(TICK);
                 Mode::Spinner(bar)
             }

@@ -480,9 +480,13 @@ mod tests {
             let error = Config::parse(text).expect("TOML").check().expect_err(text);
             assert!(error.to_string().contains(setting), "{text}: {error}");
         }
-        for text in
-            ["parralel = 1", "[limits]\nday = \"one\"", "[limits]\nday = 1", "listen = \"here\"", "[tls]\ncert = \"a\""]
-        {
+        for text in [
+            "parralel = 1",
+            "[limits]\nday = \"one\"",
+            "[limits]\nday = 1",
+            "listen = \"here\"",
+            "[tls]\ncert = \"a\"",
+        ] {
             assert!(Config::parse(text).is_err(), "{text}");
         }
     }

@@ -57,7 +57,9 @@ pub enum KeyError {
     #[error("there is no key '{0}': `mica gateway keys list` shows those that there are")]
     Unknown(String),
     /// A name that cannot be one.
-    #[error("'{0}' cannot be a key's name: use 1 to {MAX_NAME_BYTES} letters, digits, '-', '_' or '.'")]
+    #[error(
+        "'{0}' cannot be a key's name: use 1 to {MAX_NAME_BYTES} letters, digits, '-', '_' or '.'"
+    )]
     Name(String),
     /// Too many.
     #[error("there are {MAX_KEYS} keys already: remove one first")]

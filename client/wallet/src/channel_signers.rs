@@ -52,6 +52,8 @@ impl From<SigningKey> for ChannelSigners {
 
 impl std::fmt::Debug for ChannelSigners {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ChannelSigners").field("earlier", &self.earlier.len()).finish_non_exhaustive()
+        f.debug_struct("ChannelSigners")
+            .field("earlier", &self.earlier.len())
+            .finish_non_exhaustive()
     }
 }

@@ -45,7 +45,8 @@ pub fn a_first_run_has_limits_and_says_so(fixture: &Fixture) {
         assert!(started.contains(limit), "{started}");
     }
     // A request lowers the highest price and does not raise it.
-    let gateway = wallet(fixture, "prices").gateway("[path]\nmax_price_per_token = \"1u\"\n", false);
+    let gateway =
+        wallet(fixture, "prices").gateway("[path]\nmax_price_per_token = \"1u\"\n", false);
     let body = prompt("Hi", 4, 1, false);
     for headers in [&[][..], &[("x-mica-max-price", "1 MICA")]] {
         let answer = http::send(gateway.address, "POST", "/api/generate", headers, &body);
@@ -74,8 +75,10 @@ pub fn a_web_page_gets_in_by_its_name_its_origin_and_its_type_alone(fixture: &Fi
     assert_eq!(raw(fixture, proxied, &show).status, 200, "a client that takes us for its proxy");
     // Another program's page on this machine is a stranger too; the gateway's own is not.
     let json = "content-type: application/json";
-    let page = |origin: &str, kind: &str| ask(&["host: localhost:9", &format!("origin: {origin}"), kind]);
-    for origin in ["http://localhost:3000", "http://127.0.0.1:3000", "http://evil.example", "null"] {
+    let page =
+        |origin: &str, kind: &str| ask(&["host: localhost:9", &format!("origin: {origin}"), kind]);
+    for origin in ["http://localhost:3000", "http://127.0.0.1:3000", "http://evil.example", "null"]
+    {
         let answer = page(origin, json);
         assert_eq!(answer.status, 403, "{origin}: {}", answer.body);
         assert_eq!(answer.header("access-control-allow-origin"), None);
@@ -84,7 +87,9 @@ pub fn a_web_page_gets_in_by_its_name_its_origin_and_its_type_alone(fixture: &Fi
     assert_eq!(own.status, 200, "{}", own.body);
     assert_eq!(own.header("access-control-allow-origin"), Some("http://localhost:9"));
     // What a browser sends for a page without asking first.
-    for kind in ["content-type: text/plain", "content-type: application/x-www-form-urlencoded", "x: y"] {
+    for kind in
+        ["content-type: text/plain", "content-type: application/x-www-form-urlencoded", "x: y"]
+    {
         let answer = page("http://localhost:9", kind);
         assert_eq!(answer.status, 415, "{kind}: {}", answer.body);
         is_error("/api/show", &answer.json());
@@ -130,7 +135,8 @@ pub fn an_address_for_others_needs_a_key_of_which_a_hash_is_kept(fixture: &Fixtu
     let mut gateway = wallet.start(listen());
     let address = ([127, 0, 0, 1], gateway.address.port()).into();
     let bearer = format!("Bearer {key}");
-    let tags = |headers: &[(&str, &str)]| http::send(address, "GET", "/api/tags", headers, b"").status;
+    let tags =
+        |headers: &[(&str, &str)]| http::send(address, "GET", "/api/tags", headers, b"").status;
     assert_eq!(tags(&[]), 401);
     assert_eq!(tags(&[("authorization", "Bearer mica_00")]), 401);
     assert_eq!(tags(&[("authorization", &bearer)]), 200);
@@ -244,7 +250,8 @@ pub async fn the_accounts_key_is_opened_for_each_use_and_kept_by_nobody(fixture:
     gateway.arg("--password-file").arg(&password);
     let mut gateway = wallet.start(gateway);
     assert!(gateway.process.output().contains("--password-file, for each use alone"));
-    let ask = || http::send(gateway.address, "POST", "/api/generate", &[], &prompt("Hi", 4, 1, false));
+    let ask =
+        || http::send(gateway.address, "POST", "/api/generate", &[], &prompt("Hi", 4, 1, false));
     // Nothing in the process opens the account any more.
     fs::remove_file(&password).expect("removed");
     let refused = ask();

@@ -81,9 +81,8 @@ fn a_hot_key_is_replaced_and_its_channels_are_used_up(world: &World) {
     };
     let deposits = |list: &serde_json::Value| -> Vec<(String, u128)> {
         let list = list.as_array().expect("a list").iter();
-        let mut deposits: Vec<_> = list
-            .map(|one| (one["channel"].to_string(), units(&one["deposit"])))
-            .collect();
+        let mut deposits: Vec<_> =
+            list.map(|one| (one["channel"].to_string(), units(&one["deposit"]))).collect();
         deposits.sort();
         deposits
     };
@@ -104,7 +103,10 @@ fn a_hot_key_is_replaced_and_its_channels_are_used_up(world: &World) {
         ran.json()
     };
     let imported = elsewhere(&["wallet", "import"], &format!("{phrase}\n"));
-    assert_eq!(imported["channel_signer"].as_str(), before["channel_signer"].as_str().map(|hex| &hex[2..]));
+    assert_eq!(
+        imported["channel_signer"].as_str(),
+        before["channel_signer"].as_str().map(|hex| &hex[2..])
+    );
     let found = elsewhere(&["wallet", "find-hot-key"], "");
     assert_eq!((&found["hot_key"], &found["unknown_signers"]), (&1.into(), &0.into()), "{found}");
     assert_eq!(found["channel_signer"], rotated["channel_signer"]);
@@ -118,8 +120,13 @@ fn an_answer_that_is_too_dear_is_refused_until_its_payer_says_otherwise(world: &
     let model = model.to_str().expect("a plain path");
     let folder = world.home.with_file_name("dear");
     std::fs::create_dir_all(&folder).expect("a folder");
-    let mut worker =
-        Worker::launch(&folder, &world.node.url, "//Dave", "0..8", &["--model", model, "--price", DEAR]);
+    let mut worker = Worker::launch(
+        &folder,
+        &world.node.url,
+        "//Dave",
+        "0..8",
+        &["--model", model, "--price", DEAR],
+    );
     worker.wait_until_serving();
     let ask = ["ask", "What is a blockchain?", "--max-tokens", "8", "--model-file", model];
     let with = |more: &[&str]| world.locked(&[&ask[..], more, &["--dry-run"]].concat(), "");
@@ -140,7 +147,8 @@ fn an_answer_that_is_too_dear_is_refused_until_its_payer_says_otherwise(world: &
 
     // A gateway with nothing but its defaults, too.
     let start = |more: &[&str]| {
-        let arguments = [&["gateway", "--listen", "127.0.0.1:0", "--model-file", model], more].concat();
+        let arguments =
+            [&["gateway", "--listen", "127.0.0.1:0", "--model-file", model], more].concat();
         let mut gateway = world.command(&arguments);
         gateway.env("MICA_PASSWORD", "correct horse");
         let mut gateway = Process::start(gateway, world.home.with_file_name("gateway.log"));
@@ -155,8 +163,7 @@ fn an_answer_that_is_too_dear_is_refused_until_its_payer_says_otherwise(world: &
         let body = serde_json::json!({
             "model": name, "prompt": "Hi", "stream": false, "options": {"num_predict": 4},
         });
-        let answer =
-            http::send(address, "POST", "/api/generate", &[], body.to_string().as_bytes());
+        let answer = http::send(address, "POST", "/api/generate", &[], body.to_string().as_bytes());
         gateway.signal("TERM");
         assert!(gateway.wait(Duration::from_secs(60)).success(), "{}", gateway.output());
         answer

@@ -123,9 +123,8 @@ pub(crate) fn keys(entries: &[KeyEntry]) -> String {
     let cap = |money: &Option<Money>| {
         money.as_ref().map_or_else(|| "-".to_owned(), |money| amount::format(money.0))
     };
-    let row = |entry: &KeyEntry| {
-        vec![entry.name.clone(), cap(&entry.per_day), cap(&entry.per_request)]
-    };
+    let row =
+        |entry: &KeyEntry| vec![entry.name.clone(), cap(&entry.per_day), cap(&entry.per_request)];
     table(&["KEY", "PER DAY", "PER REQUEST"], &entries.iter().map(row).collect::<Vec<_>>())
 }
 

@@ -84,8 +84,7 @@ mod tests {
 
     fn read_at(uri: &str, host: &str, origin: &str) -> Result<Option<PageRequest>, GatewayError> {
         let origins = ["https://chat.example", "http://localhost:3000", "http://127.0.0.1:*"];
-        let config =
-            Config { origins: origins.map(str::to_owned).to_vec(), ..Config::default() };
+        let config = Config { origins: origins.map(str::to_owned).to_vec(), ..Config::default() };
         let request = Request::builder().uri(uri).header("host", host).header("origin", origin);
         PageRequest::read(&config, &request.body(Body::empty()).expect("a request"))
     }

@@ -60,11 +60,8 @@ impl Tls {
     /// # Errors
     /// [`TlsError`] says which file and what is wrong with it.
     pub fn open(config: &TlsConfig) -> Result<Self, TlsError> {
-        let missing = |path: &PathBuf, what, setting| TlsError::Missing {
-            path: path.clone(),
-            what,
-            setting,
-        };
+        let missing =
+            |path: &PathBuf, what, setting| TlsError::Missing { path: path.clone(), what, setting };
         let chain = files::read_bounded(&config.cert, MAX_BYTES)?;
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&chain).collect();
         let chain = chain.unwrap_or_default();

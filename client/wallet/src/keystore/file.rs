@@ -97,7 +97,9 @@ impl WalletFile {
             format: FORMAT.into(),
             version: if hot_key == 0 { VERSION_OF_FIRST_HOT_KEY } else { VERSION },
             address: secret.account().account().to_string(),
-            channel_signer: hex::encode(secret.channel_signer_at(hot_key).verifying_key().as_bytes()),
+            channel_signer: hex::encode(
+                secret.channel_signer_at(hot_key).verifying_key().as_bytes(),
+            ),
             kind: secret.kind(),
             path: secret.path().to_string(),
             hot_key,

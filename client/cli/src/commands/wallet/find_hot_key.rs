@@ -22,10 +22,8 @@ pub(super) async fn run(context: &Context) -> Result<(), CommandError> {
     let signers: BTreeSet<_> = channels.iter().map(|(_, channel)| channel.signer).collect();
     let password = context.passwords().existing(&wallet)?;
     let secret = keystore.unlock(&wallet, &password)?;
-    let numbers: Vec<u32> = signers
-        .iter()
-        .filter_map(|signer| secret.number_of_channel_signer(signer))
-        .collect();
+    let numbers: Vec<u32> =
+        signers.iter().filter_map(|signer| secret.number_of_channel_signer(signer)).collect();
     let newest = numbers.iter().copied().max().unwrap_or_default();
     let hot_key = newest.max(present);
     // Also where the number stays: a file of hot keys that is lost is made again.

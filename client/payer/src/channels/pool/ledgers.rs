@@ -52,14 +52,7 @@ pub(super) struct OpenChannel {
 impl OpenChannel {
     /// A channel of which no lane is leased.
     pub(super) const fn new(payee: AccountId, ledger: PayerLedger) -> Self {
-        Self {
-            payee,
-            ledger,
-            is_earlier: false,
-            is_recorded: false,
-            leased: 0,
-            is_gone: false,
-        }
+        Self { payee, ledger, is_earlier: false, is_recorded: false, leased: 0, is_gone: false }
     }
 
     /// Whether sessions may pay `payee` on it.
@@ -219,6 +212,25 @@ mod tests {
         drop(dropped);
         let next = ledgers.claim_fees();
         assert_eq!(ledgers.settle_fees(&next), 7);
+    }
+
+    #[test]
+    fn channels_of_earlier_hot_keys_are_used_up_first() {
+        let mut ledgers = with_channel(100);
+        let (id, key) = (ChannelId([9; 32]), SigningKey::from_bytes(&[2; 32]));
+        let facts = ChannelFacts {
+            channel: id,
+            signer: signing::public_key(&key),
+            ..ledgers.open[&ChannelId([2; 32])].ledger.facts().clone()
+        };
+        let ledger = PayerLedger::new([3; 32], key, facts).expect("its own key");
+        let open = OpenChannel { is_earlier: true, ..OpenChannel::new(PAYEE.into(), ledger) };
+        ledgers.open.insert(id, open);
+        let leased =
+            |ledgers: &mut Ledgers| ledgers.lease(&[need(PAYEE, 60)]).map(|lanes| lanes[0].0);
+        assert_eq!(leased(&mut ledgers), Some(id), "the old one");
+        assert_eq!(leased(&mut ledgers), Some(ChannelId([2; 32])), "40 are left in the old one");
+        assert_eq!(leased(&mut ledgers), None);
     }
 
     #[test]
