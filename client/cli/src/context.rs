@@ -163,8 +163,8 @@ impl Context {
         }
     }
 
-    /// The chosen wallet's keys: the account's locked, and the hot ones. Only a wallet whose hot key
-    /// is not there is opened at once.
+    /// The chosen wallet's keys: the account's locked, and the hot ones. Only a wallet whose hot
+    /// key is not there is opened at once.
     ///
     /// # Errors
     /// [`CommandError`] if there is no such wallet, or a file of it cannot be used.

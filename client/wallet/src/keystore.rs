@@ -176,8 +176,9 @@ impl Keystore {
         Ok(files::replace_private(&self.path(name)?, &text_of(&file)?)?)
     }
 
-    /// Makes the hot key of `number` the present one. The wallet's file is replaced in one step, and
-    /// then the file of hot keys; one that is not is made again when the wallet is unlocked next.
+    /// Makes the hot key of `number` the present one. The wallet's file is replaced in one step,
+    /// and then the file of hot keys; one that is not is made again when the wallet is unlocked
+    /// next.
     ///
     /// # Errors
     /// [`KeystoreError::HotKeys`] if there can be no such number; [`KeystoreError`] as for

@@ -6,8 +6,8 @@
 //!   derivation path if there is one.
 //! * The **hot key** (channel signer) is an ed25519 key that signs vouchers. It follows from the
 //!   secret, lies unencrypted beside the wallet's file, and can spend no more than the deposits of
-//!   open channels; the account's key stays locked meanwhile. A new one follows from the same secret
-//!   and the next number; the wallet's file says which is the present one.
+//!   open channels; the account's key stays locked meanwhile. A new one follows from the same
+//!   secret and the next number; the wallet's file says which is the present one.
 //!
 //! Limits: hardware keys and phrases in other languages than English are not supported. A phrase
 //! without a path and the same account as a key from a file have different hot keys, so channels

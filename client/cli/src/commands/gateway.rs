@@ -1,5 +1,5 @@
-//! `mica gateway`: serves Ollama's and OpenAI's clients from the wallet's money; `mica gateway keys …`
-//! says who may ask.
+//! `mica gateway`: serves Ollama's and OpenAI's clients from the wallet's money; `mica gateway keys
+//! …` says who may ask.
 
 mod keys;
 

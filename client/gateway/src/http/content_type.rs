@@ -1,6 +1,6 @@
-//! What a body says that it is. A browser sends JSON for a page only after it asked whether the page
-//! may; forms and plain text it sends at once. So a page's body is JSON by its type, and nobody's
-//! may be what a form can make of JSON.
+//! What a body says that it is. A browser sends JSON for a page only after it asked whether the
+//! page may; forms and plain text it sends at once. So a page's body is JSON by its type, and
+//! nobody's may be what a form can make of JSON.
 
 use axum::{
     extract::Request,

@@ -55,8 +55,8 @@ impl PageRequest {
     }
 }
 
-/// Whether the page came from here. The name that the request calls us by was checked before, unless
-/// it takes us for a proxy.
+/// Whether the page came from here. The name that the request calls us by was checked before,
+/// unless it takes us for a proxy.
 fn is_own(request: &Request, origin: &str) -> bool {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let Some((scheme, authority)) = origin.split_once("://") else { return false };

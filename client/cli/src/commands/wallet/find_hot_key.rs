@@ -1,8 +1,9 @@
-//! `mica wallet find-hot-key`: for a wallet that was made again from its words, the hot keys that its
-//! open channels were opened with.
+//! `mica wallet find-hot-key`: for a wallet that was made again from its words, the hot keys that
+//! its open channels were opened with.
 //!
-//! A hot key follows from the wallet's secret and a number. The words do not say which number is the
-//! present one, but the channels on chain name their signers, so all numbers there can be are tried.
+//! A hot key follows from the wallet's secret and a number. The words do not say which number is
+//! the present one, but the channels on chain name their signers, so all numbers there can be are
+//! tried.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! Answers as OpenAI gives them: server-sent events in their order, or one object. A stream that has
-//! nothing to say for a while sends a comment, which clients pass over.
+//! Answers as OpenAI gives them: server-sent events in their order, or one object. A stream that
+//! has nothing to say for a while sends a comment, which clients pass over.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
