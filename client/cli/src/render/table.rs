@@ -36,6 +36,6 @@ mod tests {
     #[test]
     fn no_cell_moves_the_cursor_or_begins_a_line() {
         let rows = [vec!["a\u{1b}[2Jb\nc\u{202e}\u{9b}m".to_owned(), "d".to_owned()]];
-        assert_eq!(super::table(&["x", "y"], &rows), "x        y\na[2Jb cm  d\n");
+        assert_eq!(super::table(&["x", "y"], &rows), "x         y\na[2Jb cm  d\n");
     }
 }

@@ -131,7 +131,7 @@ fn foreign_large_later_and_greedy_files_are_refused() {
     };
     assert!(matches!(refused("[]".into()), KeystoreError::Malformed { .. }));
     assert!(matches!(refused(with("format", "other".into())), KeystoreError::Malformed { .. }));
-    assert!(matches!(refused(with("version", 3.into())), KeystoreError::Version { found: 3, .. }));
+    assert!(matches!(refused(with("version", 4.into())), KeystoreError::Version { found: 4, .. }));
     assert!(matches!(refused(with("salt", "00".into())), KeystoreError::Malformed { .. }));
     assert!(matches!(refused(with("more", 1.into())), KeystoreError::Malformed { .. }));
     let greedy = serde_json::json!({"memory_kib": u32::MAX, "passes": 1, "lanes": 1});
