@@ -11,6 +11,8 @@ mod book;
 mod chain;
 #[path = "network/crowd.rs"]
 mod crowd;
+#[path = "network/defaults.rs"]
+mod defaults;
 #[path = "network/deposits.rs"]
 mod deposits;
 #[path = "network/finality.rs"]

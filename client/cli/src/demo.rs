@@ -260,8 +260,11 @@ async fn fund(chain: &Chain, world: &World, model: &LocalModel) -> Result<Funded
     );
     calls.push(Call::RegisterModel { manifest: model.manifest().clone(), units: UNITS });
     let submitted = chain.submit(&rich, Call::BatchAll(calls), Until::InBlock).await?;
-    let payer =
-        Payer { chain: chain.clone(), account: account.into(), signer: secret.channel_signer() };
+    let payer = Payer {
+        chain: chain.clone(),
+        account: account.into(),
+        signer: secret.channel_signer().into(),
+    };
     Ok(Funded { payer, funded: submitted.block })
 }
 

@@ -10,6 +10,7 @@ use crate::demo::DemoError;
 use crate::home::NoHome;
 use crate::output::OutputError;
 use mica_gateway::config::ConfigError as GatewayConfigError;
+use mica_gateway::{http::TlsError, keys::KeyError};
 use mica_payer::ask::AskError;
 use mica_payer::channels::ChannelError;
 use mica_payer::funds::Shortfall;
@@ -73,6 +74,10 @@ pub enum CommandError {
     Demo(#[from] DemoError),
     #[error(transparent)]
     Gateway(#[from] GatewayConfigError),
+    #[error(transparent)]
+    GatewayKey(#[from] KeyError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error(transparent)]
     Server(#[from] HttpError),
     #[error(transparent)]

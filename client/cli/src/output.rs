@@ -1,7 +1,8 @@
 //! What commands say on stdout: text for people, or one JSON document.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
+use mica_text::AnswerFilter;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -61,9 +62,16 @@ impl Output {
     }
 }
 
+/// To a terminal without what would move its cursor: models, peers and the registry say what they
+/// like. To anything else as it is.
 fn write(text: &str, end: &str) -> Result<(), OutputError> {
     let mut stdout = std::io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
+    if stdout.is_terminal() {
+        let seen = Zeroizing::new(AnswerFilter::default().pass(text));
+        stdout.write_all(seen.as_bytes())?;
+    } else {
+        stdout.write_all(text.as_bytes())?;
+    }
     stdout.write_all(end.as_bytes())?;
     Ok(stdout.flush()?)
 }

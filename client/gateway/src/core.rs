@@ -213,10 +213,16 @@ impl Core {
     }
 
     /// Begins to answer; returns with the first piece, so that what fails before it fails here.
+    /// With a `heartbeat` it returns after that time in any case, and the answer can say that it is
+    /// still there: opening channels waits for blocks.
     ///
     /// # Errors
     /// [`GatewayError`]; nothing was spent, except where its message says so.
-    pub async fn generate(self: &Arc<Self>, request: Request) -> Result<Generation, GatewayError> {
+    pub async fn generate(
+        self: &Arc<Self>,
+        request: Request,
+        heartbeat: Option<Duration>,
+    ) -> Result<Generation, GatewayError> {
         let arrived = Instant::now();
         self.asker()?;
         let (model, snapshot) = self.model(&request.model, &request.caller)?;
@@ -250,7 +256,9 @@ impl Core {
             drop(session);
         });
         let events = PacedEvents::new(events, over, MIN_WRITE_INTERVAL);
-        Generation::begun(model, is_scored, events, stop).await
+        let generation =
+            Generation { model, is_scored, heartbeat, is_silent: false, events, _stop: stop };
+        generation.begun().await
     }
 
     /// Keeps the snapshot of the market fresh until everything finishes.

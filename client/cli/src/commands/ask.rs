@@ -42,7 +42,7 @@ pub(crate) struct AskOptions {
     /// Which path is taken, and what a token may cost.
     #[command(flatten)]
     pub terms: TermsArgs,
-    /// Most money for one answer
+    /// Most money for one answer [default: 0.1 MICA]
     #[arg(long, value_name = "AMOUNT", env = "MICA_MAX_TOTAL", value_parser = parse_amount)]
     pub max_total: Option<Balance>,
     /// Answers of this size that a channel's deposit is made to last for, as far as the account has
@@ -99,7 +99,7 @@ impl AskOptions {
             max_new_tokens: self.max_tokens.unwrap_or(settings.max_tokens),
             sampling: Sampling::new(self.temperature, self.top_k, self.top_p, self.seed),
             logprobs: None,
-            terms: self.terms.terms(settings, self.max_total.or(settings.max_total)),
+            terms: self.terms.terms(settings, Some(settings.max_total(self.max_total))),
         }
     }
 

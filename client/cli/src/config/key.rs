@@ -96,9 +96,8 @@ impl Key {
             Self::Output => Some("text"),
             Self::Alpha => Some("0.5"),
             Self::MaxTokens => Some("128"),
-            Self::Genesis | Self::PasswordFile | Self::Wait | Self::MaxTotal | Self::ModelFile => {
-                None
-            }
+            Self::MaxTotal => Some("0.1 MICA"),
+            Self::Genesis | Self::PasswordFile | Self::Wait | Self::ModelFile => None,
         }
     }
 

@@ -51,7 +51,8 @@ impl Diagnosis<'_> {
                 note => note,
             };
             // Writing into a String does not fail.
-            let _ = writeln!(text, "{mark:<5}  {:<8}  {}", finding.check, finding.found);
+            let found = mica_text::lines(finding.found);
+            let _ = writeln!(text, "{mark:<5}  {:<8}  {found}", finding.check);
             if let Some(mend) = &finding.mend {
                 let _ = writeln!(text, "{:<5}  {:<8}    {mend}", "", "");
             }

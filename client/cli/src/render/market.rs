@@ -5,6 +5,7 @@ mod coverage;
 use mica_chain::amount;
 use mica_host::json::{Layers, Money};
 use mica_payer::market::{ModelSnapshot, gaps};
+use mica_text::{MAX_SHOWN_BYTES, shown};
 use serde::Serialize;
 
 use super::table::table;
@@ -99,8 +100,10 @@ fn snapshot(snapshot: &ModelSnapshot) -> String {
         String::from_utf8_lossy(&manifest.quantisation),
     );
     let mut text = format!(
-        "{}  {architecture} {quantisation}, {} layers, hidden {}, context {}\n  {}\n\n",
-        snapshot.name(),
+        "{}  {} {}, {} layers, hidden {}, context {}\n  {}\n\n",
+        shown(&snapshot.name(), MAX_SHOWN_BYTES),
+        shown(&architecture, MAX_SHOWN_BYTES),
+        shown(&quantisation, MAX_SHOWN_BYTES),
         manifest.layers,
         manifest.hidden,
         manifest.context,

@@ -206,7 +206,8 @@ impl Core {
 fn over_total(cost: Balance, limit: Balance) -> GatewayError {
     let format = mica_chain::amount::format;
     let message = format!(
-        "this request may cost {} and its own limit is {}: ask for fewer tokens",
+        "this request may cost {} and its own limit is {}: ask for fewer tokens, or send a \
+         larger x-mica-max-total",
         format(cost),
         format(limit)
     );

@@ -43,8 +43,8 @@ async fn respond(state: &AppState, caller: Caller, body: Body) -> Result<Respons
     }
     fields.ignore_rest(&[]);
     let prompt = Prompt::Chat { context: Vec::new(), messages };
-    let generation =
-        state.core.generate(Request { model: model.clone(), prompt, options, caller }).await?;
+    let request = Request { model: model.clone(), prompt, options, caller };
+    let generation = state.core.generate(request, state.heartbeat(is_streamed)).await?;
     answer(generation, Shape::Chat, model, is_streamed, include_usage).await
 }
 

@@ -36,8 +36,8 @@ async fn respond(state: &AppState, caller: Caller, body: Body) -> Result<Respons
     options.logprobs = text_logprobs(&mut fields)?;
     let prompt = prompt(&mut fields)?;
     fields.ignore_rest(&[]);
-    let generation =
-        state.core.generate(Request { model: model.clone(), prompt, options, caller }).await?;
+    let request = Request { model: model.clone(), prompt, options, caller };
+    let generation = state.core.generate(request, state.heartbeat(is_streamed)).await?;
     answer(generation, Shape::Text, model, is_streamed, include_usage).await
 }
 

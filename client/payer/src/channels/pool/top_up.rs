@@ -4,8 +4,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mica_chain::{Account, AccountId, Call, Submitted, Until};
-use mica_primitives::{Balance, ChannelOpening, ChannelParameters};
+use mica_chain::{Account, AccountId, Call, Signer, Submitted, Until};
+use mica_primitives::{Balance, ChannelId, ChannelOpening, ChannelParameters};
+use mica_protocol::channel::PayerLedger;
+use mica_wallet::UnlockError;
 
 use super::{
     super::{ChannelError, Need, OPENING},
@@ -93,7 +95,7 @@ impl ChannelPool {
             let missing = self.missing(needs).await?;
             missing.check_funds(self.payer.id())?;
             if missing.call.is_some() {
-                self.payer.account.signer(OPENING)?;
+                self.signer()?;
             }
         }
         Ok(())
@@ -103,9 +105,14 @@ impl ChannelPool {
     pub(super) async fn submit(&self, missing: Missing) -> Result<Option<Submitted>, ChannelError> {
         missing.check_funds(self.payer.id())?;
         let Some(call) = missing.call else { return Ok(None) };
-        let signer = self.payer.account.signer(OPENING)?;
+        let signer = self.signer()?;
         let sent = self.payer.chain.submit(&signer, call, missing.until).await;
         Ok(Some(self.lock().account_for(sent)?))
+    }
+
+    /// The account's key, which may take a part of a second to open.
+    fn signer(&self) -> Result<Signer, UnlockError> {
+        tokio::task::block_in_place(|| self.payer.account.signer(OPENING))
     }
 
     /// Sessions that a channel still has to be good for; below that it is topped up ahead.
@@ -173,24 +180,38 @@ impl ChannelPool {
         let mut ledgers = self.lock();
         let (mut openings, mut calls, mut deposits) = (Vec::new(), Vec::new(), 0u128);
         for need in needs {
-            let best = ledgers.open.iter_mut().filter_map(|(id, open)| {
-                (open.pays(need.payee) && open.has_free_lane()).then_some((id, open))
-            });
-            let wanted = need.budget.saturating_mul(headroom.into());
-            match best.max_by_key(|(_, open)| open.ledger.free()) {
-                Some((_, open))
-                    if open.ledger.free() >= need.budget.saturating_mul(least.into()) => {}
-                Some((channel, open)) => {
-                    let more = open.ledger.lacks(wanted);
+            let mut best: Option<(ChannelId, Balance, &PayerLedger)> = None;
+            let (wanted, least) = (
+                need.budget.saturating_mul(headroom.into()),
+                need.budget.saturating_mul(least.into()),
+            );
+            let mut is_enough = false;
+            for (id, open) in &mut ledgers.open {
+                if !open.pays(need.payee) || !open.has_free_lane() {
+                    continue;
+                }
+                let free = open.ledger.free();
+                is_enough |= free >= least;
+                // Nothing more goes into a channel of an earlier key.
+                if !open.is_earlier && best.is_none_or(|(_, most, _)| most <= free) {
+                    best = Some((*id, free, &open.ledger));
+                }
+            }
+            if is_enough {
+                continue;
+            }
+            match best {
+                Some((channel, _, ledger)) => {
+                    let more = ledger.lacks(wanted);
                     calls.push(Call::TopUpTo {
-                        channel: *channel,
-                        total: open.ledger.facts().deposit.saturating_add(more),
+                        channel,
+                        total: ledger.facts().deposit.saturating_add(more),
                     });
                     deposits = deposits.saturating_add(more);
                 }
                 None => {
                     let deposit = wanted.max(min_deposit);
-                    let signer = self.payer.signer.verifying_key().to_bytes();
+                    let signer = self.payer.signer.current_public();
                     openings.push(ChannelOpening {
                         payee: need.payee,
                         signer,
