@@ -5,7 +5,7 @@ use std::io::Write;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::options::Output;
+pub(crate) use crate::options::Output;
 
 /// stdout takes no more, for example because a pipe was closed.
 #[derive(Debug, thiserror::Error)]

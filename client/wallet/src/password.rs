@@ -57,7 +57,7 @@ pub enum PasswordError {
     /// The file is not text.
     #[error("the password file {} is not UTF-8 text", .0.display())]
     NotText(PathBuf),
-    /// There is no terminal to ask at.
+    /// Nobody to ask.
     #[error("there is no terminal to ask for the password of {what}: pass {} FILE or set {}", .role.flag(), .role.variable())]
     NoTerminal {
         /// What it opens.

@@ -126,7 +126,7 @@ pub(crate) async fn run(context: &Context, arguments: GatewayArgs) -> Result<(),
     Ok(())
 }
 
-/// Whether a password was needed and there was no one to ask.
+/// Whether a password was needed and nobody could be asked.
 fn is_unattended(error: &CommandError) -> bool {
     matches!(
         error,

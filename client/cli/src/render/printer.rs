@@ -9,7 +9,7 @@ use mica_payer::{
 };
 
 use super::path;
-use crate::options::Output;
+use crate::output::Output;
 use crate::progress::{Progress, Step};
 
 /// Shows what happens while a question is answered.

@@ -1,4 +1,4 @@
-//! What surrounds every route: the request's id, web pages, who asks, and the count of answers.
+//! What stands around every route: the request's id, web pages, who asks, and the count of answers.
 
 use std::sync::Arc;
 

@@ -4,7 +4,7 @@
 //! the file (address, channel signer, kind, path, cost of the derivation) is authenticated with it:
 //! a changed byte anywhere is an error, never another wallet.
 //!
-//! Format 1 knew only phrases without a path; it is still read, but no longer written.
+//! Format 1 knew phrases without a path only; it is read, and written no more.
 
 use std::path::Path;
 
