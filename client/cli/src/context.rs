@@ -209,7 +209,7 @@ impl Context {
         Ok(Store::open(&self.home.state())?)
     }
 
-    /// Where channels, records and fees are reported.
+    /// Where channels, records and fees are told of.
     pub(crate) fn notices(&self) -> Notices {
         let progress = self.progress;
         Box::new(move |line| progress.note(line))

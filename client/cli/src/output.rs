@@ -6,7 +6,7 @@ use mica_text::AnswerFilter;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::options::Output;
+pub(crate) use crate::options::Output;
 
 /// stdout takes no more, for example because a pipe was closed.
 #[derive(Debug, thiserror::Error)]

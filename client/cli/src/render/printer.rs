@@ -12,8 +12,7 @@ use mica_payer::{
 use mica_text::AnswerFilter;
 
 use super::path;
-use crate::options::Output;
-use crate::output::OutputError;
+use crate::output::{Output, OutputError};
 use crate::progress::{Progress, Step};
 
 /// Shows what happens while a question is answered.

@@ -4,7 +4,7 @@
 //! A snapshot older than `state_seconds` is not served from: prices, stakes and workers may have
 //! changed too much. Quotes come from the workers themselves. Those of models that are in use are
 //! asked for again before they are older than `quote_seconds`, so that a worker that does not
-//! answer holds up no request; otherwise they are asked for once for all requests that wait.
+//! answer holds up nobody; otherwise they are asked for once for all who wait for them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
