@@ -27,6 +27,8 @@ struct Stage {
     layers: Layers,
     price_per_layer_token: Money,
     cost_us_per_layer_token: u32,
+    declared_us_per_layer_token: u32,
+    measured_us_per_layer_token: Option<u32>,
     most: Money,
 }
 
@@ -38,6 +40,9 @@ impl Quote {
             layers: Layers(stage.range),
             price_per_layer_token: Money(stage.price_per_layer_token),
             cost_us_per_layer_token: stage.cost_us_per_layer_token,
+            declared_us_per_layer_token: stage.declared_us_per_layer_token,
+            measured_us_per_layer_token: (stage.experience.sessions > 0)
+                .then_some(stage.experience.cost_us),
             most: Money(need.budget),
         });
         let prompt_cost = offer.path.price_per_token.saturating_mul(offer.prompt_positions.into());

@@ -52,7 +52,7 @@ pub(super) fn ranges(gaps: &[LayerRange]) -> String {
 #[cfg(test)]
 mod tests {
     use mica_chain::AccountId;
-    use mica_payer::market::WorkerSnapshot;
+    use mica_payer::market::{Memory, WorkerSnapshot};
     use mica_primitives::{
         MarketUnits, ModelId, ModelManifest, ModelRecord, WorkerRecord, WorkerStatus,
     };
@@ -92,7 +92,7 @@ mod tests {
         };
         let units = MarketUnits { price_unit: 1, cost_unit_us: 1 };
         let record = ModelRecord { owner: AccountId::from([0; 32]), manifest, units, deposit: 1 };
-        ModelSnapshot { id: ModelId([9; 32]), record, workers }
+        ModelSnapshot { id: ModelId([9; 32]), record, workers, is_kept: false }
     }
 
     #[test]
@@ -102,11 +102,10 @@ mod tests {
         let snapshot = model(8, vec![worker(1, 0, 3), worker(2, 2, 4), offline]);
         let drawn: Vec<String> = lines(&snapshot).into_iter().map(|(_, line)| line).collect();
         assert_eq!(drawn, ["███·····", "··██····", "····░░░░", "1121----"]);
-        assert!(
-            super::super::snapshot(&snapshot).contains("no worker serves layer 4-7"),
-            "{}",
-            super::super::snapshot(&snapshot)
-        );
+        let (market, nothing) = (std::slice::from_ref(&snapshot), Memory::none());
+        let text =
+            super::super::Market::new(1, market, &nothing).to_text(market, &nothing, "final");
+        assert!(text.contains("no worker serves layer 4-7"), "{text}");
     }
 
     #[test]
