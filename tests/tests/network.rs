@@ -9,6 +9,8 @@ mod addresses;
 mod book;
 #[path = "network/chain.rs"]
 mod chain;
+#[path = "network/crowd.rs"]
+mod crowd;
 #[path = "network/deposits.rs"]
 mod deposits;
 #[path = "network/finality.rs"]
@@ -19,6 +21,8 @@ mod hostile_node;
 mod identity;
 #[path = "network/local.rs"]
 mod local;
+#[path = "network/memory.rs"]
+mod memory;
 #[path = "network/money.rs"]
 mod money;
 #[path = "network/recovery.rs"]
