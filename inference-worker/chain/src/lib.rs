@@ -36,7 +36,7 @@ mod submit;
 mod view;
 
 pub use account::Account;
-pub use call::Call;
+pub use call::{Call, derivative};
 pub use connection::{Chain, REQUEST_TIMEOUT};
 pub use dispatch::{DispatchFailure, Party};
 pub use error::{ConnectError, ReadError, SubmitError};
