@@ -77,7 +77,7 @@ impl Core {
                 // The worker that failed is not asked again, and there is no path without it.
                 (Attempt::NoPath(again), Some((_, first))) => {
                     let message = format!("{first}; without that worker: {again}");
-                    let error = GatewayError { message, ..first };
+                    let error = GatewayError { message, ..again };
                     return request.pieces.end(GenerationEvent::Failed(error));
                 }
                 (Attempt::NoPath(error), None) => {
