@@ -9,6 +9,8 @@ mod addresses;
 mod book;
 #[path = "network/chain.rs"]
 mod chain;
+#[path = "network/crowd.rs"]
+mod crowd;
 #[path = "network/defaults.rs"]
 mod defaults;
 #[path = "network/deposits.rs"]
@@ -29,6 +31,8 @@ mod recovery;
 mod refusals;
 #[path = "network/registry.rs"]
 mod registry;
+#[path = "network/room.rs"]
+mod room;
 #[path = "network/sdk.rs"]
 mod sdk;
 #[path = "network/splits.rs"]

@@ -7,7 +7,7 @@ use crate::confirm::Confirmation;
 use crate::error::CommandError;
 use crate::home::Home;
 use crate::options::Global;
-use crate::output::Output;
+use crate::options::Output;
 use crate::password_prompt;
 use crate::progress::Progress;
 use mica_payer::ask::Notices;
@@ -30,7 +30,7 @@ pub(crate) struct Context {
     pub home: Home,
     /// What options, environment and file come to.
     pub settings: Settings,
-    /// What is wrong with the file, for commands that bear it.
+    /// What is wrong with the file, for commands that work without it.
     pub config_problem: Option<ConfigError>,
     /// Form of the results.
     pub output: Output,
@@ -83,7 +83,7 @@ impl Context {
         password_prompt::source(PasswordRole::Wallet, self.settings.password_file.clone())
     }
 
-    /// Whether questions are answered already.
+    /// Whether questions are answered in advance.
     pub(crate) fn confirmation(&self) -> Confirmation {
         if self.global.yes { Confirmation::Given } else { Confirmation::Ask }
     }

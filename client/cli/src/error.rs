@@ -19,7 +19,7 @@ use mica_payer::model::ModelError;
 use mica_payer::preview::PreviewError;
 use mica_payer::session::SessionError;
 use mica_payer::store::StoreError;
-use mica_payer::verify::VerifyError;
+use mica_payer::verify::{StoredError, VerifyError};
 use mica_wallet::files::FileError;
 use mica_wallet::{
     KeystoreError, PasswordError, PhraseError, UnlockError, polkadot_js::PolkadotJsError,
@@ -110,7 +110,7 @@ pub enum CommandError {
     /// What the doctor found.
     #[error("{0} of the checks found something wrong: each says how to mend it")]
     Unwell(usize),
-    /// The wallet file's address is none.
+    /// The wallet file's address is not valid.
     #[error(
         "'{0}' is not an address: the wallet's file was changed, so restore it from a backup or \
          import its phrase again"
@@ -202,6 +202,17 @@ impl From<AskError> for CommandError {
             AskError::Session(error) => error.into(),
             AskError::Read(error) => error.into(),
             AskError::Preview(error) => error.into(),
+            other => Self::Usage(other.to_string()),
+        }
+    }
+}
+
+impl From<StoredError> for CommandError {
+    fn from(error: StoredError) -> Self {
+        match error {
+            StoredError::Verify(error) => error.into(),
+            StoredError::Store(error) => error.into(),
+            StoredError::Read(error) => error.into(),
             other => Self::Usage(other.to_string()),
         }
     }

@@ -1,4 +1,4 @@
-//! Progress on stderr while somebody waits: a spinner at a terminal, plain lines elsewhere.
+//! Progress on stderr while the user waits: a spinner at a terminal, plain lines elsewhere.
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};

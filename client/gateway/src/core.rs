@@ -1,5 +1,5 @@
-//! The part of the gateway that generates: knows models, market, queue, money and sessions, and no
-//! front end.
+//! The part of the gateway that generates. It knows models, market, queue, money and sessions, but
+//! no front end.
 //!
 //! A request passes the modules in this order: `request` says what is asked; `names` finds the
 //! model; `market` knows paths and quotes as they were a moment ago; `queue` gives it a session;
@@ -134,7 +134,7 @@ impl Core {
         self.metrics.counts()
     }
 
-    /// What is read at the moment of asking.
+    /// What is read when it is asked for.
     pub(crate) fn gauges(&self) -> Gauges {
         Gauges {
             running: self.queue.running(),

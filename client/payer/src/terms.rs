@@ -1,4 +1,4 @@
-//! Under which terms a payer buys: one name and one unit for each limit, wherever it comes from.
+//! The terms under which a payer buys: one name and one unit per limit, wherever it comes from.
 
 use mica_primitives::{Balance, UNIT};
 
@@ -53,7 +53,7 @@ impl Terms {
     }
 }
 
-/// Terms of which some are given: by options, headers or settings.
+/// Terms that are given in part: by options, headers or settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct TermsOverrides {
     /// As in [`Terms`].

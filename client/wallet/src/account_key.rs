@@ -1,8 +1,8 @@
 //! The key of the account that pays, opened only when something must be signed with it.
 //!
 //! A prompt over open channels needs the hot key alone. Only what changes the chain (a channel
-//! opened, topped up or closed, money sent) needs the account's key, and only then is somebody
-//! asked for the wallet's password, and told what for.
+//! opened, topped up or closed, money sent) needs the account's key; only then is the user
+//! asked for the wallet's password and told what it is for.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

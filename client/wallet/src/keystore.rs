@@ -164,7 +164,7 @@ impl Keystore {
     /// Seals a wallet that `old` opens for the password `new`.
     ///
     /// # Errors
-    /// [`KeystoreError`]; the old password opens the wallet still then.
+    /// [`KeystoreError`]; the old password still opens the wallet then.
     pub fn change_password(
         &self,
         name: &str,

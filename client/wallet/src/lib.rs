@@ -9,7 +9,7 @@
 //!   open channels; the account's key stays locked meanwhile. A new one follows from the same
 //!   secret and the next number; the wallet's file says which is the present one.
 //!
-//! Limits: hardware keys and phrases in other languages than English are not supported. A phrase
+//! Limits: hardware keys and phrases in languages other than English are not supported. A phrase
 //! without a path and the same account as a key from a file have different hot keys, so channels
 //! follow the phrase.
 #![forbid(unsafe_code)]

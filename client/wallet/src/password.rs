@@ -21,7 +21,7 @@ const COMMAND_PATIENCE: Duration = Duration::from_secs(30);
 /// How often it is looked whether it has ended.
 const COMMAND_POLL: Duration = Duration::from_millis(20);
 
-/// What a password opens, and by which names it can be given.
+/// What a password opens, and the names under which it can be given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PasswordRole {
     /// The wallet.
@@ -69,18 +69,18 @@ pub enum PasswordError {
     /// The command gave none.
     #[error("the password command failed ({0}): run it by hand to see what it says")]
     Command(String),
-    /// Nobody to ask.
+    /// There is no terminal to ask at.
     #[error("there is no terminal to ask for the password of {what}: pass {} FILE or set {}", .role.flag(), .role.variable())]
     NoTerminal {
         /// What it opens.
         what: String,
-        /// By which names it can be given.
+        /// The names under which it can be given.
         role: PasswordRole,
     },
     /// The terminal failed.
     #[error("cannot read the password from the terminal: {0}")]
     Terminal(std::io::Error),
-    /// Two different passwords where the same was asked for twice.
+    /// The password was entered twice and the two differ.
     #[error("the two passwords differ; nothing was changed: try again")]
     Differ,
     /// Too weak.
@@ -90,7 +90,7 @@ pub enum PasswordError {
 
 /// Asks a person for passwords.
 pub trait PasswordPrompt: Send + Sync {
-    /// Whether there is anybody to ask.
+    /// Whether a person can be asked.
     fn is_available(&self) -> bool;
 
     /// The answer to `question`, which is not shown while it is typed.
@@ -136,7 +136,7 @@ impl PasswordSource {
         Self { prompt: Some(prompt), ..self }
     }
 
-    /// Who asks, if there is anybody to ask.
+    /// The prompt, if a person can be asked.
     fn available_prompt(&self) -> Option<&'static dyn PasswordPrompt> {
         self.prompt.filter(|prompt| prompt.is_available())
     }
@@ -149,7 +149,7 @@ impl PasswordSource {
         self.of(&format!("wallet '{wallet}'"))
     }
 
-    /// The password of `what`, which is named when somebody is asked.
+    /// The password of `what`, which the prompt names.
     ///
     /// # Errors
     /// [`PasswordError`] if no source has one.

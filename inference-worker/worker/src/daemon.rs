@@ -2,7 +2,8 @@
 //!
 //! `ready` makes everything that one chain needs and registers, `tasks` starts what serves it, and
 //! [`serve()`] ends it in order. All tasks share one `context`. `session_actor` is the middle: it
-//! owns sessions and money. `watch` tells it about the chain, `redeem` turns its promises into
+//! owns sessions and money; what waits for the disk is in `parking`, what waits for the registry in
+//! `neighbours`, which `lookups` reads. `watch` tells it about the chain, `redeem` turns its promises into
 //! money. `reconcile` keeps the registration alive and true: it compares it with what the worker is
 //! (`compare`), looks for `duplicates` and `repair`s what differs, held back by a `backoff`.
 //! `prices` and `migrator` follow the market; whoever changes the registration holds the
@@ -29,6 +30,12 @@ mod request;
 mod session_handle;
 
 mod offers;
+
+mod neighbours;
+
+mod lookups;
+
+mod parking;
 
 mod session_actor;
 

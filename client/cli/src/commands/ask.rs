@@ -14,7 +14,7 @@ use crate::config::Settings;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::options::parse_amount;
-use crate::render::{answer::Answer, preview::AskDryRun, printer::Printer};
+use crate::render::{answer::PaidAnswer, preview::AskDryRun, printer::Printer};
 use crate::terms::TermsArgs;
 use mica_payer::ask::{Asker, Question};
 use mica_payer::channels::Deposits;
@@ -158,7 +158,7 @@ pub(crate) async fn run(context: &Context, arguments: AskArgs) -> Result<(), Com
     let answer = asker.ask(&model, &view, &question, interrupt.clone(), &mut printer).await;
     asker.stop().await;
     let answer = answer?;
-    let answer = Answer::new(&answer, question.prompt.len());
+    let answer = PaidAnswer::new(&answer, question.prompt.len());
     context.output.show(&answer, |answer| format!("\n\n{}", answer.cost_line()))?;
     if interrupt.came() { Err(SessionError::Interrupted.into()) } else { Ok(()) }
 }

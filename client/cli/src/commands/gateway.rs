@@ -181,7 +181,7 @@ async fn forget_later(context: &Context, account: &AccountKey, hours: u64) {
     ));
 }
 
-/// Whether a password was needed and nobody could be asked.
+/// Whether a password was needed and there was no one to ask.
 fn is_unattended(error: &CommandError) -> bool {
     matches!(
         error,

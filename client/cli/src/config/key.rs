@@ -6,8 +6,7 @@ use mica_chain::amount;
 use toml_edit::Value;
 
 use super::ConfigError;
-use crate::options::Wait;
-use crate::output::Output;
+use crate::options::{Output, Wait};
 use mica_wallet::Keystore;
 
 /// One setting.
@@ -73,7 +72,7 @@ impl Key {
         }
     }
 
-    /// The environment variable that goes before the file.
+    /// The environment variable that takes precedence over the file.
     pub const fn variable(self) -> Option<&'static str> {
         match self {
             Self::NodeUrl => Some("MICA_NODE_URL"),

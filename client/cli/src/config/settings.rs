@@ -8,12 +8,10 @@ use mica_payer::terms::DEFAULT_MAX_TOTAL;
 use mica_primitives::{Balance, Hash32};
 
 use super::{ConfigError, ConfigFile, Key, key};
-use crate::options::Global;
-use crate::options::Wait;
-use crate::output::Output;
+use crate::options::{Global, Output, Wait};
 
-/// Every setting, after the options that all commands share, the environment and the file were
-/// heard. Options of single commands go before these.
+/// Every setting, from the options that all commands share, the environment and the file. Options
+/// of single commands take precedence over these.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// The node.
@@ -39,7 +37,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// From the options and the file. Values of the file that cannot be are errors only where they
+    /// From the options and the file. Invalid values in the file are errors only where they
     /// count.
     ///
     /// # Errors

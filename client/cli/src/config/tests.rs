@@ -2,8 +2,7 @@ use clap::Parser;
 
 use super::*;
 use crate::cli::Cli;
-use crate::options::Wait;
-use crate::output::Output;
+use crate::options::{Output, Wait};
 
 fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("temporary folder");

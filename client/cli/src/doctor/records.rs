@@ -9,7 +9,7 @@ use crate::context::Context;
 use mica_payer::channels::{ChainComparison, compare_chain};
 use mica_payer::store::{Store, StoreError};
 
-/// What learns everything again that records do not know.
+/// The command that learns again what the records do not know.
 const LEARN: &str = "mica ask hello";
 
 /// What is worth knowing or wrong; whether the file can be read is told with the home folder.

@@ -71,7 +71,7 @@ pub(super) fn files(context: &Context) -> Vec<Finding> {
     findings
 }
 
-/// Whether a password is at hand, and opens the wallet if it can be tried without asking anybody.
+/// Whether a password is at hand, and opens the wallet if it can be tried without asking the user.
 pub(super) fn password(context: &Context) -> Finding {
     let (source, name) = (context.passwords(), &context.settings.wallet);
     let file = context.settings.password_file.as_ref();

@@ -1,4 +1,4 @@
-//! How a request becomes a session, and what is done when a worker fails it.
+//! How a request becomes a session, and what happens when a worker fails.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,7 +33,7 @@ pub(super) struct RunningRequest {
     pub(super) pieces: PieceSender,
     pub(super) interrupt: Interrupt,
     pub(super) arrived: Instant,
-    /// What an attempt cost that failed.
+    /// What failed attempts have cost.
     pub(super) earlier: Cost,
 }
 
@@ -61,7 +61,7 @@ struct Funded {
 }
 
 impl Core {
-    /// Answers a request, as often as it takes; the last event goes to whoever reads.
+    /// Answers a request, as often as it takes; the last event goes to the reader.
     pub(super) async fn run(&self, mut request: RunningRequest) {
         let ready = Instant::now();
         let mut refused = None;

@@ -1,4 +1,4 @@
-//! What a request can fail with, before a front end gives it a status and a shape.
+//! How a request can fail, before a front end gives the failure a status and a shape.
 
 use mica_chain::SubmitError;
 use mica_market::routing::RouteError;
@@ -8,7 +8,7 @@ use mica_payer::{
 };
 use mica_protocol::{FaultCode, channel::LeaseError, payer::PlanError};
 
-/// Kind of failure; a front end fixes its status by it.
+/// Kind of failure; it decides the status that a front end gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// The request cannot be understood or asks for what does not exist.
@@ -118,7 +118,7 @@ fn of_session(error: &SessionError) -> Kind {
         SessionError::Store(_) => Kind::Internal,
         SessionError::Failed { failure, .. } => match failure.code {
             FaultCode::BadLimits => Kind::Invalid,
-            FaultCode::Overspend | FaultCode::LimitReached => Kind::Payment,
+            FaultCode::Overspend | FaultCode::TooLittle | FaultCode::LimitReached => Kind::Payment,
             FaultCode::Cancelled => Kind::Unavailable,
             _ => Kind::Worker,
         },

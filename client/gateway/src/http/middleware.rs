@@ -1,4 +1,4 @@
-//! What stands around every route: the request's id, what it calls us, web pages, what its body is,
+//! What surrounds every route: the request's id, the host it names, web pages, what its body is,
 //! who asks, and the count of answers.
 
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use serde_json::{Value, json as value};
 
 use crate::core::{GatewayError, Kind};
 
-/// Whose words errors are told in.
+/// The API in whose form errors are reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Api {
     /// `{"error":"…"}`

@@ -11,24 +11,32 @@ use std::collections::BTreeMap;
 pub struct ChannelFacts {
     /// The channel.
     pub channel: ChannelId,
+    /// The payer's account on chain; zeros in a record that was written before it was kept, until
+    /// the chain is read again.
+    pub payer: [u8; 32],
     /// ed25519 key that signs vouchers.
     pub signer: PublicKey,
     /// Everything ever put in.
     pub deposit: Balance,
     /// What was claimed on each lane.
     pub lanes: BTreeMap<LaneId, Lane>,
+    /// Blocks that the payee has to redeem after the payer asked to close; 0 in a record that was
+    /// written before it was kept, until the chain is read again.
+    pub window: BlockNumber,
     /// First block in which the payer can finish the channel, if it asked to close.
     pub ends: Option<BlockNumber>,
 }
 
 impl ChannelFacts {
     /// The facts of `channel`. Whether its payee is the worker is the caller's to check.
-    pub fn new<AccountId>(id: ChannelId, channel: &Channel<AccountId>) -> Self {
+    pub fn new<AccountId: AsRef<[u8; 32]>>(id: ChannelId, channel: &Channel<AccountId>) -> Self {
         Self {
             channel: id,
+            payer: *channel.payer.as_ref(),
             signer: channel.signer,
             deposit: channel.deposit,
             lanes: channel.lanes.iter().map(|(lane, claimed)| (*lane, *claimed)).collect(),
+            window: channel.window,
             ends: match channel.state {
                 ChannelState::Open => None,
                 ChannelState::Closing(closing) => Some(closing.ends),

@@ -1,6 +1,6 @@
 //! How the daemon's tasks speak to the session actor.
 
-use mica_primitives::ChannelId;
+use mica_primitives::{ChannelId, PublicKey, WorkerAddresses};
 use mica_protocol::{channel::ChannelFacts, stage::StageOffer};
 use tokio::sync::{mpsc, oneshot};
 
@@ -64,6 +64,18 @@ impl SessionHandle {
         facts: Option<ChannelFacts>,
     ) -> Result<(), Closed> {
         self.0.send(Request::Channel { channel, facts }).await.map_err(|_| Closed)
+    }
+
+    /// Tells what the registry says about a worker.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub(crate) async fn registered(
+        &self,
+        peer: PublicKey,
+        addresses: Option<WorkerAddresses>,
+    ) -> Result<(), Closed> {
+        self.0.send(Request::Registered { peer, addresses }).await.map_err(|_| Closed)
     }
 
     /// Channels whose payers asked to close, with nothing left to redeem.

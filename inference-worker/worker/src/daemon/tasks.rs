@@ -14,11 +14,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     context::WorkerContext,
     layers::Layers,
+    lookups::answer_lookups,
     migrator::Migrator,
     network::{NetworkThread, check_announced},
     offers::Offers,
     prices::Prices,
-    range::{offer, room},
+    range::{offer, redeem_fee, room},
     ready::{Ready, Registered, Start},
     reconcile::Reconciler,
     redeem::Redeemer,
@@ -64,12 +65,14 @@ impl Start<'_> {
         let (block, blocks) = watch::channel(chain.finalized().await?.number);
         let (requests, requested) = mpsc::channel(REQUESTS);
         let (questions, questioned) = mpsc::channel(MAX_OPENINGS);
+        let (lookups, looked_up) = mpsc::channel(MAX_OPENINGS);
         let (ended, ends) = mpsc::channel(REQUESTS);
         let offer = offer(
             &self.source,
             &self.config,
             &registered.record,
             room(&engine, &self.config.limits),
+            redeem_fee(&chain, &self.keys.account).await,
         );
         let sessions = SessionHandle::new(requests);
         let context = WorkerContext {
@@ -92,6 +95,7 @@ impl Start<'_> {
             engine: engine.clone(),
             block: blocks,
             questions,
+            lookups,
             ended,
             reporter: self.reporter,
         };
@@ -104,6 +108,7 @@ impl Start<'_> {
         let tasks = TaskTracker::new();
         tasks.spawn(watcher.clone().answer(questioned, tasks.clone()));
         tasks.spawn(watcher.run());
+        tasks.spawn(answer_lookups(context.clone(), looked_up, tasks.clone()));
         let redeemer = tasks.spawn(Redeemer::new(context.clone()).run(ends));
         let layers = Layers::new(engine, &context);
         spawn_market(&tasks, &context, &layers, &registered);

@@ -22,7 +22,7 @@ use crate::{
 };
 use mica_payer::ask::ScoredToken;
 
-/// What computes: the same weights and kernels give the same bytes, whoever runs them.
+/// What computes: the same weights and kernels give the same bytes on every machine.
 const FINGERPRINT: &str = "mica";
 
 /// What a stream says when it has nothing to say.
@@ -225,7 +225,7 @@ impl Frame {
         }
     }
 
-    /// A choice's log probabilities; null if nobody asked.
+    /// A choice's log probabilities; null if they were not asked for.
     fn logprobs(&self, tokens: &[ScoredToken]) -> Value {
         match self.shape {
             _ if !self.is_scored => Value::Null,

@@ -170,9 +170,11 @@ mod tests {
         let key = SigningKey::from_bytes(&[1; 32]);
         let facts = ChannelFacts {
             channel: ChannelId([2; 32]),
+            payer: [6; 32],
             signer: signing::public_key(&key),
             deposit,
             lanes: BTreeMap::new(),
+            window: 1_200,
             ends: None,
         };
         let ledger = PayerLedger::new([3; 32], key, facts).expect("our own key");
