@@ -158,7 +158,8 @@ impl Reporter {
     pub(crate) fn emit(&self, event: &Event) {
         let line = match self.0 {
             Form::Json => serde_json::to_string(event).unwrap_or_default(),
-            Form::Text => event.to_string(),
+            // What peers and nodes say may stand in it.
+            Form::Text => mica_text::lines(&event.to_string()),
         };
         let mut out = std::io::stdout().lock();
         let _ = writeln!(out, "{line}").and_then(|()| out.flush());

@@ -175,4 +175,20 @@ fn an_answer_that_is_too_dear_is_refused_until_its_payer_says_otherwise(world: &
     assert!(refused.body.contains("--max-day"), "{}", refused.body);
     let answered = start(&["--max-price-per-token", "1", "--max-day", "5"]);
     assert_eq!(answered.status, 200, "{}", answered.body);
+
+    // Nothing more goes into a channel of an earlier hot key: what it cannot pay, a new one does.
+    world.ok(&["channel", "close", "--all"]);
+    let once = [&ask[..], &["--max-total", "5", "--headroom", "1"]].concat();
+    world.ok(&once);
+    let deposits = || {
+        let list = world.ok(&["channel", "list"]).json();
+        let of = |one: &serde_json::Value| (one["channel"].to_string(), units(&one["deposit"]));
+        list.as_array().expect("a list").iter().map(of).collect::<Vec<_>>()
+    };
+    let old = deposits();
+    world.ok(&["wallet", "rotate-hot-key"]);
+    world.ok(&once);
+    let all = deposits();
+    assert_eq!((old.len(), all.len()), (1, 2), "{old:?} {all:?}");
+    assert!(all.contains(&old[0]), "something more went into the old one: {old:?} {all:?}");
 }
