@@ -1,6 +1,7 @@
 //! The worker's side: openings, steps, credit, receipts, the account at the end.
 
 mod account;
+mod chain_news;
 mod io;
 mod offer;
 mod opening;

@@ -13,6 +13,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Account {
     pub(super) ledger: PayeeLedger,
+    /// The chain does not know the channel any more: nothing can be redeemed.
+    pub(super) is_gone: bool,
     /// Mishaps since the last settled session: one that ended with something unpaid, or all that a
     /// lost payer left unpaid at once.
     mishaps: u32,
@@ -25,7 +27,7 @@ pub(super) struct Account {
 impl Account {
     /// A channel of which nothing is known but its ledger.
     pub(super) const fn new(ledger: PayeeLedger) -> Self {
-        Self { ledger, mishaps: 0, lost: None, refused_until_ms: 0 }
+        Self { ledger, is_gone: false, mishaps: 0, lost: None, refused_until_ms: 0 }
     }
 
     /// Whether one more session may begin after those that ended unpaid.

@@ -112,6 +112,11 @@ impl StageSession {
         self.phase == Phase::Ended
     }
 
+    /// Whether it still takes steps.
+    pub(super) fn is_working(&self) -> bool {
+        self.phase == Phase::Working
+    }
+
     pub(super) const fn is_settling(&self) -> bool {
         matches!(self.phase, Phase::Settling(_))
     }
@@ -146,7 +151,7 @@ impl StageSession {
                 let text = format!(
                     "{} positions computed, {} paid",
                     self.computed,
-                    self.paid_positions(context.ledger)
+                    self.paid_positions(context)
                 );
                 self.fail(Refusal::new(FaultCode::CreditExhausted, text), context);
             }
@@ -283,7 +288,8 @@ impl StageSession {
         context: &mut SessionContext<'_>,
     ) {
         let Agreed { session, payer, channel, lane, .. } = self.agreed;
-        let promised = context.ledger.promised(lane);
+        // What the payer promised and the chain does not pay is no earning.
+        let secured = context.ledger.secured(lane, context.now.block);
         self.phase = Phase::Ended;
         context.out.push(StageOutput::Ended(SessionEnd {
             session,
@@ -291,8 +297,8 @@ impl StageSession {
             channel,
             lane,
             positions: self.computed,
-            earned: promised.saturating_sub(self.base),
-            unpaid: self.owed().saturating_sub(promised),
+            earned: secured.saturating_sub(self.base),
+            unpaid: self.owed().saturating_sub(secured),
             settled,
             fault,
         }));

@@ -4,12 +4,13 @@
 //! answered; only then is a cache allocated. A channel whose sessions repeatedly end unpaid is
 //! limited to one session a minute: each unpaid one costs the worker the credit it gave.
 
-use mica_primitives::{ChannelId, LaneId, PublicKey, WorkerAddresses};
+use mica_primitives::{BlockNumber, ChannelId, LaneId, PublicKey, WorkerAddresses};
 use std::collections::BTreeMap;
 
 use super::{
     Computed, StageIdentity, StageInput, StageOffer, StageOutput,
     account::Account,
+    chain_news::{Finality, check_window},
     opening::{Agreed, check_open},
     refusal::Refusal,
     session::{SessionContext, StageSession},
@@ -28,9 +29,9 @@ use crate::{
 };
 
 #[derive(Debug)]
-struct Opening {
-    from: PublicKey,
-    open: Box<Open>,
+pub(super) struct Opening {
+    pub(super) from: PublicKey,
+    pub(super) open: Box<Open>,
     deadline_ms: u64,
 }
 
@@ -39,9 +40,10 @@ struct Opening {
 pub struct StageTable {
     identity: StageIdentity,
     offer: StageOffer,
-    sessions: BTreeMap<SessionId, StageSession>,
-    openings: BTreeMap<SessionId, Opening>,
-    accounts: BTreeMap<ChannelId, Account>,
+    pub(super) sessions: BTreeMap<SessionId, StageSession>,
+    pub(super) openings: BTreeMap<SessionId, Opening>,
+    pub(super) accounts: BTreeMap<ChannelId, Account>,
+    pub(super) finality: Finality,
     draining: bool,
 }
 
@@ -54,6 +56,7 @@ impl StageTable {
             sessions: BTreeMap::new(),
             openings: BTreeMap::new(),
             accounts: BTreeMap::new(),
+            finality: Finality::UNKNOWN,
             draining: false,
         }
     }
@@ -92,15 +95,21 @@ impl StageTable {
         self.sessions.len()
     }
 
-    /// Every lane that promises more than the chain has paid, busy ones included (see
-    /// [`StageTable::busy_lanes`]).
-    pub fn redeemable(&self) -> Vec<Redeemable> {
-        self.accounts.values().flat_map(|account| account.ledger.redeemable()).collect()
+    /// Every lane for which the chain would pay in `block`, busy ones included (see
+    /// [`StageTable::busy_lanes`]). Nothing of channels that are gone.
+    pub fn redeemable(&self, block: BlockNumber) -> Vec<Redeemable> {
+        let accounts = self.accounts.values().filter(|account| !account.is_gone);
+        accounts.flat_map(|account| account.ledger.redeemable(block)).collect()
     }
 
     /// The ledger of a channel.
     pub fn ledger(&self, channel: &ChannelId) -> Option<&PayeeLedger> {
         self.accounts.get(channel).map(|account| &account.ledger)
+    }
+
+    /// The channels of which there are ledgers.
+    pub fn channels(&self) -> impl Iterator<Item = ChannelId> {
+        self.accounts.keys().copied()
     }
 
     /// Lanes of a channel on which a session runs. What they promise grows, and each redeem costs a
@@ -114,7 +123,9 @@ impl StageTable {
     pub fn next_deadline_ms(&self) -> Option<u64> {
         let sessions =
             self.sessions.values().map(|session| session.deadline_ms(&self.offer.deadlines));
-        sessions.chain(self.openings.values().map(|opening| opening.deadline_ms)).min()
+        let is_lent_to = self.sessions.values().any(StageSession::is_working);
+        let stall = self.finality.deadline_ms().filter(|_| is_lent_to);
+        sessions.chain(self.openings.values().map(|opening| opening.deadline_ms)).chain(stall).min()
     }
 
     /// Carries an input out. Outputs are to be done in order.
@@ -128,6 +139,8 @@ impl StageTable {
                 self.openings.retain(|_, opening| opening.from != peer);
                 self.each(now, &mut out, |session, context| session.disconnected(&peer, context));
             }
+            StageInput::NotFollowed { channel } => self.refuse_unfollowed(channel, &mut out),
+            StageInput::BlockFinal => self.finality.moved(now.ms),
             StageInput::Wake => self.wake(now, &mut out),
         }
         self.sweep(now, &out);
@@ -225,6 +238,7 @@ impl StageTable {
                 "too many openings wait for the chain",
             ));
         }
+        self.finality.check(now.ms)?;
         self.check_room(&from, &open)?;
         check_open(&self.identity, &self.offer, from, &open, now.block)?;
         let deadline_ms = now.ms.saturating_add(self.offer.deadlines.opening_ms);
@@ -284,9 +298,13 @@ impl StageTable {
         out: &mut Vec<StageOutput>,
     ) {
         let facts = facts.filter(|facts| facts.channel == channel);
-        if let (Some(facts), Some(account)) = (&facts, self.accounts.get_mut(&channel)) {
-            account.ledger.update(facts.clone());
+        if let Some(account) = self.accounts.get_mut(&channel) {
+            account.is_gone = facts.is_none();
+            if let Some(facts) = &facts {
+                account.ledger.update(facts.clone());
+            }
         }
+        self.end_with_channel(now, channel, out);
         let waiting: Vec<SessionId> = self
             .openings
             .iter()
@@ -316,7 +334,8 @@ impl StageTable {
         // Again, because the offer may have changed while the chain was asked.
         let agreed = check_open(&self.identity, &self.offer, from, open, now.block)?;
         let replaced = self.lane_holder(&agreed)?;
-        self.make_account(facts)?;
+        check_window(&self.offer, facts)?;
+        self.make_account(now, facts)?;
         let account = self.accounts.get_mut(&open.channel);
         let account = account
             .ok_or_else(|| Refusal::new(FaultCode::UnknownChannel, "no ledger for the channel"))?;
@@ -370,15 +389,17 @@ impl StageTable {
         }
     }
 
-    fn make_account(&mut self, facts: &ChannelFacts) -> Result<(), Refusal> {
+    fn make_account(&mut self, now: Now, facts: &ChannelFacts) -> Result<(), Refusal> {
         if self.accounts.contains_key(&facts.channel) {
             return Ok(());
         }
         if self.accounts.len() >= MAX_LEDGERS {
             let busy: Vec<ChannelId> =
                 self.sessions.values().map(|session| session.agreed().channel).collect();
-            self.accounts
-                .retain(|id, account| busy.contains(id) || !account.ledger.redeemable().is_empty());
+            self.accounts.retain(|id, account| {
+                busy.contains(id)
+                    || !(account.is_gone || account.ledger.redeemable(now.block).is_empty())
+            });
         }
         if self.accounts.len() >= MAX_LEDGERS {
             return Err(Refusal::new(
@@ -411,10 +432,11 @@ impl StageTable {
                 out.push(send(opening.from, Message::Fault(refusal.fault(id))));
             }
         }
+        self.end_in_stall(now, out);
         self.each(now, out, StageSession::wake);
     }
 
-    fn each(
+    pub(super) fn each(
         &mut self,
         now: Now,
         out: &mut Vec<StageOutput>,
@@ -501,6 +523,6 @@ fn show_promises(
     Some(send(to, Message::Promises(Promises { session: open.session, held })))
 }
 
-fn send(to: PublicKey, message: Message) -> StageOutput {
+pub(super) fn send(to: PublicKey, message: Message) -> StageOutput {
     StageOutput::Send { to, addresses: WorkerAddresses::default(), message }
 }
