@@ -2,7 +2,7 @@
 
 use mica_chain::{AccountId, Chain, ReadError};
 use mica_market::migration::MigrationError;
-use mica_primitives::{LayerRange, WorkerRecord};
+use mica_primitives::{BlockNumber, LayerRange, WorkerRecord};
 use mica_protocol::{
     limits::{MAX_SESSIONS, MAX_SESSIONS_PER_PEER},
     stage::{StageDeadlines, StageOffer},
@@ -87,6 +87,7 @@ pub(crate) fn offer(
     config: &Config,
     record: &WorkerRecord<AccountId>,
     room: Room,
+    min_window: BlockNumber,
 ) -> StageOffer {
     StageOffer {
         model: source.id,
@@ -98,6 +99,7 @@ pub(crate) fn offer(
         context: source.manifest.context,
         price_per_layer_token: record.list_price_per_layer_token,
         cost_us_per_layer_token: record.cost_us_per_layer_token,
+        min_window,
         credit_positions: config.limits.credit_positions,
         cache_positions: room.positions,
         max_sessions: room.sessions,

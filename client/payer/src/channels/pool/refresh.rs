@@ -37,9 +37,10 @@ impl ChannelPool {
         let view = self.payer.chain.at_best().await?;
         let key = self.payer.signer.verifying_key().to_bytes();
         let found = view.channels_of(self.payer.id()).await?;
-        let usable = found
-            .into_iter()
-            .filter(|(_, channel)| channel.signer == key && channel.state == ChannelState::Open);
+        let window = self.window().await?;
+        let usable = found.into_iter().filter(|(_, channel)| {
+            channel.signer == key && channel.state == ChannelState::Open && channel.window >= window
+        });
         let usable: BTreeMap<_, _> = usable.collect();
         let mut ledgers = self.lock();
         ledgers.open.retain(|id, open| {
