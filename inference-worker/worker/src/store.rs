@@ -11,6 +11,7 @@
 mod aside;
 mod database;
 mod journal;
+mod snapshot;
 mod version1;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use database::Database;
 use journal::Journal;
 
 pub(crate) use aside::{put_aside, take_back};
+pub(crate) use snapshot::{Snapshot, Stamp, snapshot};
 
 /// Bytes of journal after which it is moved to the database.
 const CHECKPOINT_BYTES: u64 = 4 << 20;
