@@ -47,5 +47,7 @@ mod stages;
 mod validator;
 #[path = "network/wallet.rs"]
 mod wallet;
+#[path = "network/watch.rs"]
+mod watch;
 #[path = "network/workflow.rs"]
 mod workflow;
