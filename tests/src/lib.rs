@@ -11,6 +11,7 @@ pub mod book;
 pub mod chain;
 pub mod chat_tokens;
 pub mod gateway;
+pub mod hostile;
 pub mod http;
 pub mod operator;
 pub mod payer;
