@@ -12,6 +12,7 @@ use mica_primitives::{Balance, ChannelId, ChannelOpening, LayerRange, Redeem, Wo
 use mica_protocol::{
     Message, Now, SessionId,
     channel::{ChannelFacts, PayerLedger},
+    holding::UNKNOWN_PRICE,
     limits::{DEFAULT_EXPOSURE_POSITIONS, VOUCHER_LIFETIME_BLOCKS},
     messages::Payment,
     payer::{
@@ -151,6 +152,8 @@ impl Payer {
                 addresses: worker.addresses.clone(),
                 range: *range,
                 price_per_layer_token: worker.list_price_per_layer_token,
+                // Without a quote of it: as much as any worker asks for.
+                holding_price: UNKNOWN_PRICE,
                 credit_positions: 16,
                 quote: None,
                 lane: ledger.lease(budget).expect("the deposit is enough"),

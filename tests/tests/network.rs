@@ -31,6 +31,8 @@ mod recovery;
 mod refusals;
 #[path = "network/registry.rs"]
 mod registry;
+#[path = "network/room.rs"]
+mod room;
 #[path = "network/sdk.rs"]
 mod sdk;
 #[path = "network/splits.rs"]

@@ -66,6 +66,8 @@ pub(crate) enum Event {
         #[serde(serialize_with = "json::money::serialize")]
         earned: Balance,
         #[serde(serialize_with = "json::money::serialize")]
+        prepaid: Balance,
+        #[serde(serialize_with = "json::money::serialize")]
         unpaid: Balance,
         settled: bool,
         fault: Option<String>,

@@ -1,4 +1,5 @@
-//! What a restart must not lose: the newest promise on every lane, and the receipts issued for it.
+//! What a restart must not lose: the newest promise on every lane, the receipts issued for it, and
+//! which accounts did not pay.
 //!
 //! Records go to an append-only [`journal`] first, which costs one write per token and a flush only
 //! where money depends on it. When the journal has grown, or the worker stops, everything moves to
@@ -18,7 +19,7 @@ use std::collections::BTreeMap;
 use codec::{Decode, Encode};
 use mica_chain::ChainOrigin;
 use mica_primitives::{BlockNumber, ChannelId, Hash32, LaneId, Receipt};
-use mica_protocol::channel::PayeeLaneRecord;
+use mica_protocol::{channel::PayeeLaneRecord, stage::ScoreRecord};
 use thiserror::Error;
 
 use crate::data_dir::DataDir;
@@ -94,6 +95,9 @@ enum Entry {
     /// The newest record of a lane.
     #[codec(index = 3)]
     Lane(PayeeLaneRecord),
+    /// What an account left unpaid: the newest, in the first version of its form.
+    #[codec(index = 4)]
+    Score(ScoreRecord),
 }
 
 /// The chain that the records are of, and how far it was seen: by these a chain that starts anew is
@@ -128,6 +132,7 @@ pub(crate) struct Store {
     lanes: BTreeMap<LaneKey, PayeeLaneRecord>,
     receipts: BTreeMap<(ChannelId, LaneId, u64), Receipt>,
     mark: Option<ChainMark>,
+    scores: BTreeMap<[u8; 32], ScoreRecord>,
 }
 
 impl Store {
@@ -144,6 +149,7 @@ impl Store {
             lanes: BTreeMap::new(),
             receipts: BTreeMap::new(),
             mark: None,
+            scores: BTreeMap::new(),
         };
         entries.into_iter().for_each(|entry| store.hold(entry));
         store.checkpoint()?;
@@ -187,6 +193,24 @@ impl Store {
     /// [`StoreError`] if the database cannot be read.
     pub(crate) fn mark(&self) -> Result<Option<ChainMark>, StoreError> {
         self.mark.map_or_else(|| self.database.mark(), |mark| Ok(Some(mark)))
+    }
+
+    /// Keeps what an account left unpaid, as safely as a receipt; one without mishaps is dropped.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`].
+    pub(crate) fn put_score(&mut self, record: ScoreRecord) -> Result<(), StoreError> {
+        self.append(Entry::Score(record))
+    }
+
+    /// What every account left unpaid.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot be read.
+    pub(crate) fn scores(&self) -> Result<Vec<ScoreRecord>, StoreError> {
+        let mut scores = self.database.scores()?;
+        scores.extend(self.scores.iter().map(|(account, record)| (*account, *record)));
+        Ok(scores.into_values().filter(|record| record.mishaps > 0).collect())
     }
 
     /// Returns when all that was kept is on the disk.
@@ -242,6 +266,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::Write`]; the journal stays as it was.
     pub(crate) fn checkpoint(&mut self) -> Result<(), StoreError> {
+        if !self.scores.is_empty() {
+            self.database.write_scores(&self.scores)?;
+            self.scores.clear();
+        }
         if self.lanes.is_empty() && self.receipts.is_empty() && self.mark.is_none() {
             return self.journal.clear();
         }
@@ -268,6 +296,9 @@ impl Store {
                 self.receipts.insert((channel, lane, index), receipt);
             }
             Entry::Mark(mark) => self.mark = Some(mark),
+            Entry::Score(record) => {
+                self.scores.insert(record.account, record);
+            }
         }
     }
 }

@@ -84,6 +84,7 @@ mod tests {
             range: LayerRange { first, end },
             price_per_layer_token: price,
             cost_us_per_layer_token: 30,
+            holding_price: 0,
             credit_positions: 16,
             quote: None,
         }

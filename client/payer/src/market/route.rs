@@ -6,6 +6,7 @@ use mica_market::routing::{
 };
 use mica_primitives::{Balance, LayerRange};
 use mica_protocol::{
+    holding,
     limits::{DEFAULT_CREDIT_POSITIONS, MAX_STAGES},
     messages::SignedQuote,
 };
@@ -29,6 +30,8 @@ pub struct ChosenStage {
     pub price_per_layer_token: Balance,
     /// Microseconds per layer-token: its quote.
     pub cost_us_per_layer_token: u32,
+    /// What it asks for room that is held, as in [`mica_protocol::messages::Quote`]: its quote.
+    pub holding_price: Balance,
     /// Positions that it computes before it is paid.
     pub credit_positions: u16,
     /// The quote.
@@ -39,6 +42,12 @@ impl ChosenStage {
     /// Base units for one position.
     pub fn unit(&self) -> Balance {
         self.price_per_layer_token.saturating_mul(self.range.len().into())
+    }
+
+    /// Positions that an opening prepays for the room of a session of `positions`: they are lost if
+    /// another stage of the path does not take the session.
+    pub fn prepaid_positions(&self, positions: u32) -> u32 {
+        holding::prepaid_positions(self.holding_price, self.unit(), positions)
     }
 }
 
@@ -95,6 +104,8 @@ pub fn choose(
             range: stage.range,
             price_per_layer_token: candidate.price_per_layer_token,
             cost_us_per_layer_token: candidate.cost_us_per_layer_token,
+            holding_price: quote
+                .map_or(holding::UNKNOWN_PRICE, |signed| signed.quote.holding_price),
             credit_positions: quote
                 .map_or(DEFAULT_CREDIT_POSITIONS, |signed| signed.quote.credit_positions),
             quote,

@@ -13,7 +13,11 @@ use mica_primitives::{
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ChannelFacts, LaneReceipts, ticks::TickMeter};
-use crate::{FaultCode, limits::EXPIRY_MARGIN_BLOCKS, signing};
+use crate::{
+    FaultCode,
+    limits::{EXPIRY_MARGIN_BLOCKS, MAX_VOUCHER_BLOCKS},
+    signing,
+};
 
 /// A lane as it is written to disk.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
@@ -106,6 +110,17 @@ pub enum LedgerError {
         /// The block that it must reach.
         needed: BlockNumber,
     },
+    /// Too much time left.
+    #[error(
+        "the voucher ends with block {expires} and may live until {latest}: send one that lives a \
+         shorter time"
+    )]
+    TooLong {
+        /// Its last block.
+        expires: BlockNumber,
+        /// The last block that it may name now.
+        latest: BlockNumber,
+    },
     /// Receipts that were not given.
     #[error(
         "the voucher fixes {found} receipts that differ from the {given} given on this lane: \
@@ -150,6 +165,7 @@ impl LedgerError {
             Self::WrongKind | Self::WrongUnit { .. } => FaultCode::WrongUnit,
             Self::BadChain(_) | Self::BadTick { .. } => FaultCode::BadTick,
             Self::Expiring { .. } => FaultCode::VoucherExpiring,
+            Self::TooLong { .. } => FaultCode::VoucherTooLong,
             Self::ReceiptsDiffer { .. } | Self::TooManyReceipts => FaultCode::ReceiptsDiffer,
             Self::Closing { .. } => FaultCode::ChannelClosing,
         }
@@ -332,6 +348,7 @@ impl PayeeLedger {
             return Err(LedgerError::StaleAmount { cumulative: voucher.cumulative, promised });
         }
         check_expiry(voucher.expires, rule.block)?;
+        check_lifetime(voucher.expires, rule.block)?;
         self.check_sum(rule.lane, voucher.cumulative)?;
         let receipts = self.fixed_receipts(redeem, rule)?;
         self.check_signature(redeem)?;
@@ -459,6 +476,11 @@ impl PayeeLedger {
 
 fn check_lane(lane: LaneId) -> Result<(), LedgerError> {
     if u32::from(lane) < MAX_LANES { Ok(()) } else { Err(LedgerError::NoSuchLane(lane)) }
+}
+
+fn check_lifetime(expires: BlockNumber, block: BlockNumber) -> Result<(), LedgerError> {
+    let latest = block.saturating_add(MAX_VOUCHER_BLOCKS);
+    if expires <= latest { Ok(()) } else { Err(LedgerError::TooLong { expires, latest }) }
 }
 
 fn check_expiry(expires: BlockNumber, block: BlockNumber) -> Result<(), LedgerError> {

@@ -192,6 +192,13 @@ impl PayerLane {
         Ok(Payment::Tick(proof))
     }
 
+    /// Takes back what the last voucher promised beyond `cumulative`, because the payee has refused
+    /// the voucher: nothing was revealed of its chain. Its number stays used.
+    pub(crate) fn withdraw(&mut self, cumulative: Balance) {
+        self.record.cumulative = self.record.cumulative.min(cumulative);
+        self.chain = None;
+    }
+
     /// The final voucher: exactly `cumulative`, no ticks, all verified receipts fixed.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use mica_primitives::{
     Balance, ChannelId, LaneId, LayerRange, PublicKey, Receipt, WorkerAddresses,
 };
 
+use super::ScoreRecord;
 use crate::{
     FaultCode, SessionId,
     channel::{ChannelFacts, Durability, PayeeLaneRecord},
@@ -156,6 +157,9 @@ pub enum StageOutput {
         /// The receipt.
         receipt: Receipt,
     },
+    /// Keep what is known of an account that left something unpaid; it replaces the account's
+    /// earlier score, and one without mishaps drops it. It need not be flushed.
+    PersistScore(ScoreRecord),
     /// A session is over.
     Ended(SessionEnd),
 }
@@ -173,8 +177,10 @@ pub struct SessionEnd {
     pub lane: LaneId,
     /// Positions computed.
     pub positions: u32,
-    /// Base units earned in the session, redeemable now.
+    /// Base units earned in the session, redeemable now: with the prepayment.
     pub earned: Balance,
+    /// Base units that were prepaid for the session's room.
+    pub prepaid: Balance,
     /// Base units that were not paid.
     pub unpaid: Balance,
     /// Whether the final voucher, which fixes the receipts, came.

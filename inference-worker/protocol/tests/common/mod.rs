@@ -24,8 +24,8 @@ use mica_protocol::{
     session::{EndIds, Sampling},
     signing,
     stage::{
-        Computed, SessionEnd, StageDeadlines, StageIdentity, StageInput, StageOffer, StageOutput,
-        StageTable,
+        Computed, ScoreRecord, SessionEnd, StageDeadlines, StageIdentity, StageInput, StageOffer,
+        StageOutput, StageTable,
     },
     wire,
 };
@@ -84,11 +84,14 @@ pub fn offer(range: LayerRange, layers: u16) -> StageOffer {
         vocabulary: VOCABULARY,
         context: 4_096,
         price_per_layer_token: PRICE,
+        holding_price: Some(1),
         cost_us_per_layer_token: 10,
         credit_positions: limits::DEFAULT_CREDIT_POSITIONS,
         cache_positions: 16_384,
         max_sessions: limits::MAX_SESSIONS,
         max_sessions_per_peer: limits::MAX_SESSIONS_PER_PEER,
+        max_sessions_per_account: limits::MAX_SESSIONS_PER_ACCOUNT,
+        least_promise: 0,
         deadlines: StageDeadlines::default(),
     }
 }
@@ -108,6 +111,7 @@ pub struct Worker {
     pub table: StageTable,
     pub engine: FakeEngine,
     pub disk: BTreeMap<(ChannelId, LaneId), Vec<u8>>,
+    pub scores: BTreeMap<[u8; 32], ScoreRecord>,
     pub receipts: Vec<Receipt>,
     pub ends: Vec<SessionEnd>,
     pub positions: u32,
@@ -163,6 +167,7 @@ impl World {
             ),
             engine: FakeEngine::default(),
             disk: BTreeMap::new(),
+            scores: BTreeMap::new(),
             receipts: Vec::new(),
             ends: Vec::new(),
             positions: 0,
@@ -205,6 +210,7 @@ impl World {
                     addresses: WorkerAddresses::default(),
                     range,
                     price_per_layer_token: PRICE,
+                    holding_price: worker.table.offer().holding_price(),
                     credit_positions: limits::DEFAULT_CREDIT_POSITIONS,
                     quote: None,
                     lane: ledger
@@ -294,6 +300,9 @@ impl World {
             table
                 .restore(PayeeLaneRecord::decode(&mut &bytes[..]).expect("own record"))
                 .expect("own record");
+        }
+        for score in self.workers[worker].scores.values() {
+            table.restore_score(*score, self.now);
         }
         self.workers[worker].engine = FakeEngine::default();
         self.workers[worker].table = table;
@@ -400,6 +409,9 @@ impl World {
             }
             StageOutput::DropCache { session } => state.engine.drop_cache(&session),
             StageOutput::Receipt { receipt, .. } => state.receipts.push(receipt),
+            StageOutput::PersistScore(score) => {
+                state.scores.insert(score.account, score);
+            }
             StageOutput::Ended(end) => state.ends.push(end),
         }
     }

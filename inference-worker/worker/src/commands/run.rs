@@ -36,6 +36,10 @@ pub struct Args {
     /// 1000000u is base units.
     #[arg(long, value_name = "AMOUNT", value_parser = amount::parse)]
     price: Option<Balance>,
+    /// Price of 1,000 tokens of room that a session holds for a second [default: a twentieth of what
+    /// they could earn].
+    #[arg(long, value_name = "AMOUNT", value_parser = amount::parse)]
+    holding_price: Option<Balance>,
     /// Stake [default: the chain's minimum].
     #[arg(long, value_name = "AMOUNT", value_parser = amount::parse)]
     stake: Option<Balance>,
@@ -112,6 +116,7 @@ impl Args {
             price,
             stake,
             redeem_minimum,
+            holding_price,
             threads,
             ..
         } = self;
@@ -121,6 +126,7 @@ impl Args {
         config.threads = threads.or(config.threads);
         config.market.price = price.or(config.market.price);
         config.market.stake = stake.or(config.market.stake);
+        config.market.holding_price = holding_price.or(config.market.holding_price);
         config.market.redeem_minimum = redeem_minimum.or(config.market.redeem_minimum);
         if !listen.is_empty() {
             config.network.listen = listen;

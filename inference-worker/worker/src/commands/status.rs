@@ -248,6 +248,11 @@ fn show_worker(
         money(&totals["earned"]),
         money(&totals["redeemable"])
     )?;
+    writeln!(
+        out,
+        "room      1,000 tokens for a second cost {} to hold",
+        money(&running["holding_price"])
+    )?;
     if let Some(refusing) = totals["refusing"].as_str() {
         writeln!(out, "refusing  {refusing}")?;
     }

@@ -152,6 +152,10 @@ impl SessionActor {
             }
             self.restored.insert(channel);
         }
+        let now = self.now();
+        for score in self.parts.store.scores()? {
+            self.table.restore_score(score, now);
+        }
         Ok(())
     }
 
@@ -267,6 +271,7 @@ impl SessionActor {
                 StageOutput::Receipt { channel, lane, index, receipt } => {
                     self.parts.store.put_receipt(channel, lane, index, receipt)
                 }
+                StageOutput::PersistScore(record) => self.parts.store.put_score(record),
                 other => {
                     acts.push(other);
                     Ok(())
@@ -301,7 +306,9 @@ impl SessionActor {
             }
             StageOutput::Ended(end) => self.ended(end),
             // Written down already.
-            StageOutput::Persist { .. } | StageOutput::Receipt { .. } => {}
+            StageOutput::Persist { .. }
+            | StageOutput::Receipt { .. }
+            | StageOutput::PersistScore(_) => {}
         }
     }
 
@@ -333,6 +340,7 @@ impl SessionActor {
             lane: end.lane,
             positions: end.positions,
             earned: end.earned,
+            prepaid: end.prepaid,
             unpaid: end.unpaid,
             settled: end.settled,
             fault: end.fault.map(|code| code.to_string()),

@@ -18,7 +18,7 @@ use super::{
     network::{NetworkThread, check_announced},
     offers::Offers,
     prices::Prices,
-    range::{offer, room},
+    range::{offer, redeem_fee, room},
     ready::{Ready, Registered, Start},
     reconcile::Reconciler,
     redeem::Redeemer,
@@ -70,6 +70,7 @@ impl Start<'_> {
             &self.config,
             &registered.record,
             room(&engine, &self.config.limits),
+            redeem_fee(&chain, &self.keys.account).await,
         );
         let sessions = SessionHandle::new(requests);
         let context = WorkerContext {

@@ -113,6 +113,39 @@ fn the_first_version_is_what_it_was() {
 }
 
 #[test]
+fn what_accounts_left_unpaid_survives_a_restart_and_is_dropped_once_made_good() {
+    let (_temporary, folder) = folder();
+    let score = |account, mishaps| ScoreRecord {
+        account: [account; 32],
+        mishaps,
+        debt: u128::from(mishaps) * 80,
+        block: 7,
+    };
+    let mut store = Store::open(&folder).expect("opened");
+    for record in [score(1, 1), score(2, 4), score(1, 3)] {
+        store.put_score(record).expect("kept");
+    }
+    assert_eq!(store.scores().expect("read"), vec![score(1, 3), score(2, 4)]);
+    drop(store);
+    let mut store = Store::open(&folder).expect("opened again");
+    assert_eq!(store.scores().expect("read"), vec![score(1, 3), score(2, 4)]);
+    store.put_score(score(2, 0)).expect("kept");
+    assert_eq!(store.scores().expect("read"), vec![score(1, 3)]);
+    store.checkpoint().expect("moved");
+    drop(store);
+    let store = Store::open(&folder).expect("opened again");
+    assert_eq!(store.scores().expect("read"), vec![score(1, 3)]);
+}
+
+/// The bytes of a score in the journal, written down so that nobody changes what they were.
+#[test]
+fn a_score_has_these_bytes() {
+    let record = ScoreRecord { account: [3; 32], mishaps: 2, debt: 5, block: 9 };
+    let expected = [&[4u8][..], &[3; 32], &[2, 0, 0, 0], &[5], &[0; 15], &[9, 0, 0, 0]].concat();
+    assert_eq!(Entry::Score(record).encode(), expected);
+}
+
+#[test]
 fn an_entry_that_was_cut_short_costs_only_itself() {
     let (_temporary, folder) = folder();
     let mut store = Store::open(&folder).expect("opened");

@@ -81,7 +81,7 @@ impl StageSession {
 
     fn take_step(&mut self, step: Step, context: &mut SessionContext<'_>) {
         if self.held.is_empty() && self.job.is_none() {
-            self.since_ms = context.now.ms;
+            self.wait_anew(context.now);
         }
         self.received += u32::from(step.rows);
         self.decoding |= step.sample;
