@@ -17,6 +17,7 @@ use mica_primitives::{Balance, Hash32, LayerRange, ModelId, TickProof, WorkerRec
 use mica_protocol::{
     Message, Path, PathStage, PaymentTerms, SessionId, SessionSpec,
     channel::PayerLane,
+    limits::VOUCHER_LIFETIME_BLOCKS,
     messages::{Open, Pay, Payment, QuoteRequest},
     session::{EndIds, Sampling},
     wire::{FrameDecoder, encode_frame},
@@ -29,6 +30,10 @@ const DEADLINE: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(20);
 /// Openings that one key sends before it is thrown away.
 const OPENINGS_PER_KEY: u8 = 8;
+/// Last block of its vouchers, on a chain that is young.
+const EXPIRES: u32 = VOUCHER_LIFETIME_BLOCKS;
+/// Positions that an opening pays for: as many as any worker asks.
+const PREPAID: u16 = 16;
 /// Ticks of the chains whose ticks never come.
 const TICKS: u16 = 1_024;
 
@@ -146,6 +151,7 @@ impl Victim {
                 logprobs: None,
             },
             voucher,
+            prepaid_positions: PREPAID,
             quote: None,
         }))
     }
@@ -237,7 +243,9 @@ impl Link {
         session: [u8; 32],
         lane: &mut PayerLane,
     ) -> bool {
-        let Ok(voucher) = lane.renew(0, victim.unit(), TICKS, u32::MAX) else { return false };
+        let Ok(voucher) = lane.renew(PREPAID.into(), victim.unit(), TICKS, EXPIRES) else {
+            return false;
+        };
         if !self.send(&[victim.open(session, voucher)]).await {
             return false;
         }
@@ -319,10 +327,10 @@ fn unpaid(number: u64, unit: Balance) -> mica_primitives::Redeem {
         channel: mica_primitives::ChannelId(name(number + (1 << 40))),
         lane: 0,
         seq: 1,
-        cumulative: 0,
+        cumulative: unit * Balance::from(PREPAID),
         receipts_root: [0; 32],
         receipts: 0,
-        expires: u32::MAX,
+        expires: EXPIRES,
         tick: Some(mica_primitives::Tick { anchor: [1; 32], unit, max: TICKS }),
     };
     let signature = mica_protocol::signing::sign(&key, &voucher.signing_bytes(&[0; 32]));
@@ -355,7 +363,7 @@ async fn in_session(attack: Attack, victim: &Victim, mut lane: PayerLane) {
         }
         loop {
             let payment = match attack {
-                Attack::Renewals => match lane.renew(0, victim.unit(), 1, u32::MAX) {
+                Attack::Renewals => match lane.renew(0, victim.unit(), 1, EXPIRES) {
                     Ok(voucher) => Payment::Voucher(Box::new(voucher)),
                     Err(_) => return,
                 },

@@ -4,7 +4,6 @@
 //! rules refuse changes nothing. Balances are not kept: what a payee was paid is what its channels'
 //! lanes say that it claimed.
 
-
 use mica_primitives::{
     Balance, BlockNumber, Channel, ChannelId, ChannelState, Closing, Hash32, LaneId, MAX_LANES,
     PublicKey, Redeem, domain::blake2_256,

@@ -40,7 +40,7 @@ pub enum WorkerLie {
     ForgesReceipts,
     /// States more than it computed, and submits every promise that it can put together.
     Overcharges,
-    /// Says that it has other records of lanes.
+    /// Says that it has other records of lanes, and redeems what it has refused.
     DeniesLanes,
     /// Sends messages with damaged bytes.
     Damages,

@@ -6,7 +6,7 @@ use mica_protocol::{
     SessionId,
     channel::ChannelFacts,
     limits,
-    stage::{StageDeadlines, StageOffer, StageTable},
+    stage::{ScoreRecord, StageDeadlines, StageOffer, StageTable},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,6 +57,8 @@ pub struct Worker {
     pub engine: FakeEngine,
     /// Its database.
     pub disk: Disk,
+    /// What it remembers of accounts, on disk as well.
+    pub scores: BTreeMap<[u8; 32], ScoreRecord>,
     /// Channels that it follows.
     pub followed: BTreeSet<ChannelId>,
     /// What it was told last of each, since it started.
@@ -87,11 +89,14 @@ pub fn offer(range: LayerRange, model_layers: u16, credit_positions: u16) -> Sta
         vocabulary: VOCABULARY,
         context: 4_096,
         price_per_layer_token: PRICE,
+        holding_price: None,
         cost_us_per_layer_token: 10,
         credit_positions,
         cache_positions: 4_096,
         max_sessions: limits::MAX_SESSIONS,
         max_sessions_per_peer: limits::MAX_SESSIONS_PER_PEER,
+        max_sessions_per_account: limits::MAX_SESSIONS_PER_ACCOUNT,
+        least_promise: 0,
         deadlines: StageDeadlines::default(),
     }
 }

@@ -49,18 +49,54 @@ const MAX_WAKES: u32 = 100;
 /// Something that happens.
 #[derive(Debug)]
 enum Event {
-    Frame { from: Peer, to: Peer, link: u64, bytes: Vec<u8> },
-    Notice { end: Peer, other: Peer },
-    Unreachable { node: Node, start: u32, other: Peer },
-    Computed { worker: usize, start: u32, computed: Computed },
-    ChannelRead { worker: usize, start: u32, channel: ChannelId },
-    Wake { node: Node, at_ms: u64 },
+    Frame {
+        from: Peer,
+        to: Peer,
+        link: u64,
+        bytes: Vec<u8>,
+    },
+    Notice {
+        end: Peer,
+        other: Peer,
+    },
+    Unreachable {
+        node: Node,
+        start: u32,
+        other: Peer,
+    },
+    Computed {
+        worker: usize,
+        start: u32,
+        computed: Computed,
+    },
+    ChannelRead {
+        worker: usize,
+        start: u32,
+        channel: ChannelId,
+    },
+    Wake {
+        node: Node,
+        at_ms: u64,
+    },
     /// A liar sends something that it has kept back.
-    Late { node: Node, start: u32, to: Peer, bytes: Vec<u8> },
+    Late {
+        node: Node,
+        start: u32,
+        to: Peer,
+        bytes: Vec<u8>,
+    },
     Block,
-    SeesBlock { node: Node, block: u32 },
-    Ask { payer: usize, question: usize },
-    Start { node: Node },
+    SeesBlock {
+        node: Node,
+        block: u32,
+    },
+    Ask {
+        payer: usize,
+        question: usize,
+    },
+    Start {
+        node: Node,
+    },
     Fault(Fault),
 }
 

@@ -436,9 +436,8 @@ impl World {
                         .sessions
                         .get(&id)
                         .map_or(0, |session| session.lane_records()[stage].lane);
-                    if let Some(adopted) =
-                        self.ledgers[stage].adopt(&held, own).expect("own promise")
-                    {
+                    // What is not this payer's own promise is worth nothing.
+                    if let Ok(Some(adopted)) = self.ledgers[stage].adopt(&held, own) {
                         let record = adopted.record;
                         self.payer_disk.insert((record.channel, record.lane), record.encode());
                     }

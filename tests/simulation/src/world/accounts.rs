@@ -46,7 +46,11 @@ impl World {
         let state = &mut self.workers[worker];
         let Some(served) = state.served.remove(&end.session) else { return };
         let credit = served.unit * Balance::from(state.credit_positions);
-        if end.unpaid > credit {
+        let was_away = self
+            .chain
+            .window_ms(end.channel)
+            .is_some_and(|window_ms| 2 * self.workers[worker].longest_away_ms > window_ms);
+        if end.unpaid > credit && !was_away {
             let unpaid = end.unpaid;
             self.find(format!("worker {worker} ends with {unpaid} unpaid: more than {credit}"));
         }

@@ -93,6 +93,7 @@ impl World {
             table,
             engine: FakeEngine::default(),
             disk: Disk::default(),
+            scores: BTreeMap::new(),
             followed: Default::default(),
             told: BTreeMap::new(),
             submitted: BTreeMap::new(),

@@ -275,6 +275,7 @@ impl World {
                     addresses: WorkerAddresses::default(),
                     range,
                     price_per_layer_token: PRICE,
+                    holding_price: self.workers[*worker].table.offer().holding_price(),
                     credit_positions: self.workers[*worker].credit_positions,
                     quote: None,
                     lane,

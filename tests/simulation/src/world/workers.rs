@@ -14,6 +14,7 @@ use super::{Event, PRICE, World};
 use crate::{
     chain::{Call, GENESIS},
     engine::FakeEngine,
+    liars::WorkerLie,
     network::Peer,
     process::{Death, Node},
     worker::{Served, offer},
@@ -129,6 +130,9 @@ impl World {
                     self.workers[worker].engine.drop_cache(&session)
                 }
                 StageOutput::Receipt { .. } => {}
+                StageOutput::PersistScore(score) => {
+                    self.workers[worker].scores.insert(score.account, score);
+                }
                 StageOutput::Ended(end) => self.session_ended(worker, &end),
             }
         }
@@ -151,6 +155,10 @@ impl World {
             StageIdentity::new(key, GENESIS),
             offer(state.range, self.layers, state.credit_positions),
         );
+        let now = state.process.now(self.now_ms);
+        for score in state.scores.values() {
+            state.table.restore_score(*score, now);
+        }
         state.engine = FakeEngine::default();
         (state.told, state.submitted, state.accepted) = Default::default();
         for (lane, bytes) in state.disk.records() {
@@ -235,7 +243,8 @@ impl World {
     /// A greedy worker tries whatever it can put together.
     fn submit_lies(&mut self, worker: usize) {
         let state = &self.workers[worker];
-        if state.lie == Some(crate::liars::WorkerLie::Overcharges)
+        let is_greedy = matches!(state.lie, Some(WorkerLie::Overcharges | WorkerLie::DeniesLanes));
+        if is_greedy
             && self.chance.once_in(6)
             && let Some(redeem) = state.memory.promise(&mut self.chance)
         {
