@@ -283,7 +283,7 @@ fn failure_class(code: FaultCode) -> ErrorClass {
         FaultCode::BadReceipt | FaultCode::ReceiptMismatch | FaultCode::BadStatement => {
             ErrorClass::Receipt
         }
-        FaultCode::Overspend | FaultCode::LimitReached => ErrorClass::Funds,
+        FaultCode::Overspend | FaultCode::TooLittle | FaultCode::LimitReached => ErrorClass::Funds,
         FaultCode::Cancelled => ErrorClass::Interrupted,
         _ => ErrorClass::Worker,
     }

@@ -110,7 +110,7 @@ fn of_session(error: &SessionError) -> Kind {
         SessionError::Store(_) => Kind::Internal,
         SessionError::Failed { failure, .. } => match failure.code {
             FaultCode::BadLimits => Kind::Invalid,
-            FaultCode::Overspend | FaultCode::LimitReached => Kind::Payment,
+            FaultCode::Overspend | FaultCode::TooLittle | FaultCode::LimitReached => Kind::Payment,
             FaultCode::Cancelled => Kind::Unavailable,
             _ => Kind::Worker,
         },

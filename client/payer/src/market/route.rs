@@ -46,7 +46,7 @@ impl ChosenStage {
 
     /// Positions that an opening prepays for the room of a session of `positions`: they are lost if
     /// another stage of the path does not take the session.
-    pub fn prepaid_positions(&self, positions: u32) -> u32 {
+    pub fn prepaid_positions(&self, positions: u32) -> u16 {
         holding::prepaid_positions(self.holding_price, self.unit(), positions)
     }
 }
