@@ -1,5 +1,5 @@
-//! Peers that only want to sit in the way: real libp2p connections that open the link's protocol and
-//! then do what they like.
+//! Peers that only want to sit in the way: real libp2p connections that open the link's protocol
+//! and then do what they like.
 //!
 //! Each [`Attack`] is one of those that a worker must bear. They run in a process of their own
 //! (`examples/hostile.rs`), so that what they cost is not counted as the worker's.

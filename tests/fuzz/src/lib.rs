@@ -1,7 +1,7 @@
 //! Fuzzing: bytes go in, nothing may panic, hang or break an account, whatever they are.
 //!
-//! Each [`Target`] is a function over bytes with a committed corpus in `corpus/<name>`. Three things
-//! run it:
+//! Each [`Target`] is a function over bytes with a committed corpus in `corpus/<name>`. Three
+//! things run it:
 //!
 //! * [`driver`], a small fuzzer of our own, which works with the ordinary compiler: it mutates the
 //!   corpus and keeps what leads to an outcome not seen before. `make fuzz MINUTES=n` runs it, and

@@ -3,8 +3,8 @@
 //! again, engines that fail and channels that close.
 //!
 //! Whatever happens: no worker holds promises beyond the deposit or caches without a session, no
-//! stage is paid more than the exposure beyond verified receipts, and everything ends. (That a worker
-//! keeps to its credit is checked in `mica-simulation`, message by message.)
+//! stage is paid more than the exposure beyond verified receipts, and everything ends. (That a
+//! worker keeps to its credit is checked in `mica-simulation`, message by message.)
 
 use codec::{Decode, Encode};
 use mica_primitives::{Balance, BlockNumber};

@@ -4,8 +4,8 @@
 //! The state machines are the real ones ([`mica_protocol::payer::PayerSession`],
 //! [`mica_protocol::stage::StageTable`], both ledgers), with real signatures and frames. Around
 //! them: a [`chain`] under the pallet's rules, a [`network`] whose links delay, break and cut nodes
-//! off, [`disk`]s that lose at a power cut what was not flushed, clocks that jump, programs that die
-//! at any write, payers that close channels at any moment, and [`liars`] on both sides.
+//! off, [`disk`]s that lose at a power cut what was not flushed, clocks that jump, programs that
+//! die at any write, payers that close channels at any moment, and [`liars`] on both sides.
 //!
 //! # What must hold, whatever happens
 //! * **Worker.** It never computes more than its credit beyond what a lane promises it; what it has
@@ -17,9 +17,9 @@
 //!   over every path of honest workers, and it is the right one.
 //!
 //! # What is left out
-//! Forks: the chain has one head. Net's own defences (limits per link and peer), which have no state
-//! machine without I/O. The daemons' loops: a worker here follows the chain block by block and
-//! redeems in the next one, as `mica-worker` does when nothing holds it up.
+//! Forks: the chain has one head. Net's own defences (limits per link and peer), which have no
+//! state machine without I/O. The daemons' loops: a worker here follows the chain block by block
+//! and redeems in the next one, as `mica-worker` does when nothing holds it up.
 #![forbid(unsafe_code)]
 
 pub mod chain;

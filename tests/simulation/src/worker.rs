@@ -1,7 +1,7 @@
 //! A worker: a program with a table of sessions, an engine, a database, and its redeeming.
 
 use ed25519_dalek::SigningKey;
-use mica_primitives::{Balance, BlockNumber, ChannelId, LayerRange};
+use mica_primitives::{Balance, BlockNumber, ChannelId, Hash32, LayerRange, ModelId};
 use mica_protocol::{
     SessionId,
     channel::ChannelFacts,
@@ -17,8 +17,14 @@ use crate::{
     liars::{Memory, WorkerLie},
     network::Peer,
     process::Process,
-    world::{MODEL, PRICE, PROFILE},
 };
+
+/// The model that everybody speaks of.
+pub const MODEL: ModelId = ModelId([7; 32]);
+/// Its profile.
+pub const PROFILE: Hash32 = [8; 32];
+/// What every worker asks per layer-token.
+pub const PRICE: Balance = 5;
 
 /// What is known from outside of a session at a worker.
 #[derive(Clone, Debug)]

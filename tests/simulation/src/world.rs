@@ -10,7 +10,7 @@ mod making;
 mod payers;
 mod workers;
 
-use mica_primitives::{Balance, ChannelId, Hash32, ModelId};
+use mica_primitives::ChannelId;
 use mica_protocol::{Message, stage::Computed, wire};
 use std::{
     cmp::Reverse,
@@ -29,12 +29,6 @@ use crate::{
 };
 use faults::Fault;
 
-/// The model that everybody speaks of.
-pub const MODEL: ModelId = ModelId([7; 32]);
-/// Its profile.
-pub const PROFILE: Hash32 = [8; 32];
-/// What every worker asks per layer-token.
-pub const PRICE: Balance = 5;
 /// When trouble ends, ms.
 const TROUBLE_MS: u64 = 180_000;
 /// When everything must have ended that began in trouble, ms: the longest chain of deadlines.

@@ -3,8 +3,8 @@
 use mica_primitives::Balance;
 use mica_protocol::{SessionId, payer::SessionReport, stage::SessionEnd};
 
-use super::{PRICE, World};
-use crate::{disk::LaneKey, engine};
+use super::World;
+use crate::{disk::LaneKey, engine, worker::PRICE};
 
 impl World {
     /// A worker has written down a promise.
@@ -103,8 +103,8 @@ impl World {
         }
     }
 
-    /// What honest workers have accepted is on the chain, and the chain paid honest payers' promises
-    /// and no more.
+    /// What honest workers have accepted is on the chain, and the chain paid honest payers'
+    /// promises and no more.
     pub(super) fn compare_accounts(&mut self) {
         let mut wrong = Vec::new();
         for (number, worker) in self.workers.iter().enumerate() {

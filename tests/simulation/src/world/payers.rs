@@ -16,13 +16,14 @@ use mica_protocol::{
     signing,
 };
 
-use super::{Event, MODEL, PRICE, PROFILE, World};
+use super::{Event, World};
 use crate::{
     chain::{BLOCK_MS, Call, GENESIS},
     liars::PayerLie,
     network::Peer,
     payer::{QuestionState, RunningSession},
     process::{Death, Node},
+    worker::{MODEL, PRICE, PROFILE},
 };
 
 /// Positions that every payer pays ahead of verified receipts.

@@ -10,14 +10,14 @@ use mica_protocol::{
     stage::{Computed, StageIdentity, StageInput, StageOutput, StageTable},
 };
 
-use super::{Event, PRICE, World};
+use super::{Event, World};
 use crate::{
     chain::{Call, GENESIS},
     engine::FakeEngine,
     liars::WorkerLie,
     network::Peer,
     process::{Death, Node},
-    worker::{Served, offer},
+    worker::{PRICE, Served, offer},
 };
 
 /// A lane out of use is redeemed for this much.
