@@ -130,10 +130,8 @@ impl Scene {
     fn check_credit(&self) {
         for worker in &self.workers {
             let Some(serving) = worker.events("serving").pop() else { continue };
-            let layers = serving["layers"].as_str().expect("layers");
-            let (first, end) = layers.split_once("..").expect("FIRST..END");
-            let layers: u128 =
-                end.parse::<u128>().expect("a number") - first.parse::<u128>().expect("a number");
+            let [first, end] = [0, 1].map(|at| serving["layers"][at].as_u64().expect("a layer"));
+            let layers = u128::from(end - first);
             let unit = units(&serving["price_per_layer_token"]) * layers;
             let credit = unit * u128::from(DEFAULT_CREDIT_POSITIONS);
             for end in worker.events("session_ended") {
