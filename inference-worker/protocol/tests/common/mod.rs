@@ -86,6 +86,7 @@ pub fn offer(range: LayerRange, layers: u16) -> StageOffer {
         price_per_layer_token: PRICE,
         holding_price: Some(1),
         cost_us_per_layer_token: 10,
+        min_window: 20,
         credit_positions: limits::DEFAULT_CREDIT_POSITIONS,
         cache_positions: 16_384,
         max_sessions: limits::MAX_SESSIONS,
@@ -337,9 +338,9 @@ impl World {
         self.payer_outputs(id, outputs);
     }
 
-    /// Lets a message travel from one node to another.
+    /// Lets a message travel from one node to another; one to nobody is lost.
     pub fn send(&mut self, from: usize, to: PublicKey, message: Message) {
-        let to = (0..=self.workers.len()).find(|node| peer(*node) == to).expect("a known peer");
+        let Some(to) = (0..=self.workers.len()).find(|node| peer(*node) == to) else { return };
         for message in (self.tamper)(from, to, message) {
             let bytes = wire::encode_frame(&message).expect("within the bound");
             let link = self.links.entry((from, to)).or_default();
@@ -436,9 +437,8 @@ impl World {
                         .sessions
                         .get(&id)
                         .map_or(0, |session| session.lane_records()[stage].lane);
-                    if let Some(adopted) =
-                        self.ledgers[stage].adopt(&held, own).expect("own promise")
-                    {
+                    // What is not this payer's own promise is worth nothing.
+                    if let Ok(Some(adopted)) = self.ledgers[stage].adopt(&held, own) {
                         let record = adopted.record;
                         self.payer_disk.insert((record.channel, record.lane), record.encode());
                     }
@@ -463,6 +463,11 @@ impl World {
 
     /// What worker `worker` could redeem now.
     pub fn redeemable(&self, worker: usize) -> Balance {
-        self.workers[worker].table.redeemable().iter().map(|redeemable| redeemable.gain).sum()
+        self.workers[worker]
+            .table
+            .redeemable(self.now.block)
+            .iter()
+            .map(|redeemable| redeemable.gain)
+            .sum()
     }
 }
