@@ -10,6 +10,7 @@
 pub mod book;
 pub mod chain;
 pub mod chat_tokens;
+pub mod crowd;
 pub mod gateway;
 pub mod hostile_crowd;
 pub mod http;

@@ -99,8 +99,7 @@ impl Payer {
 
     /// Opens a channel to a worker.
     pub async fn open_channel(&self, payee: AccountId, deposit: Balance) -> ChannelId {
-        let view = self.chain.at_best().await.expect("the node answers");
-        let window = view.channel_parameters().await.expect("parameters").min_window;
+        let window = self.chain.usual_window().await.expect("the node answers");
         let opening =
             ChannelOpening { payee, signer: signing::public_key(&self.key), deposit, window };
         let submitted = self

@@ -17,12 +17,16 @@ mod defaults;
 mod deposits;
 #[path = "network/finality.rs"]
 mod finality;
+#[path = "network/hostile.rs"]
+mod hostile;
 #[path = "network/hostile_node.rs"]
 mod hostile_node;
 #[path = "network/identity.rs"]
 mod identity;
 #[path = "network/local.rs"]
 mod local;
+#[path = "network/memory.rs"]
+mod memory;
 #[path = "network/money.rs"]
 mod money;
 #[path = "network/recovery.rs"]
@@ -43,5 +47,7 @@ mod stages;
 mod validator;
 #[path = "network/wallet.rs"]
 mod wallet;
+#[path = "network/watch.rs"]
+mod watch;
 #[path = "network/workflow.rs"]
 mod workflow;

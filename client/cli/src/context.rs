@@ -1,5 +1,7 @@
 //! What a command works with: settings, folders, keys, the node, and how to speak.
 
+use std::sync::Arc;
+
 use mica_chain::{AccountId, Chain, Signer};
 
 use crate::config::{ConfigError, ConfigFile, Settings};
@@ -12,6 +14,7 @@ use crate::password_prompt;
 use crate::progress::Progress;
 use mica_payer::ask::Notices;
 use mica_payer::channels::Payer;
+use mica_payer::market::Memory;
 use mica_payer::store::Store;
 use mica_wallet::{
     AccountKey, ChannelSigners, Keystore, PasswordRole, PasswordSource, Secret, UnlockError,
@@ -207,6 +210,27 @@ impl Context {
     pub(crate) fn store(&self) -> Result<Store, CommandError> {
         self.home.create()?;
         Ok(Store::open(&self.home.state())?)
+    }
+
+    /// What is remembered of the workers of this chain; nothing if there is no database.
+    ///
+    /// # Errors
+    /// [`CommandError`] if the database is in use or damaged.
+    pub(crate) fn memory(&self, chain: &Chain) -> Result<Memory, CommandError> {
+        if !self.home.state().exists() {
+            return Ok(Memory::none());
+        }
+        let store = Store::open(&self.home.state())?;
+        Ok(Memory::open(Arc::new(store), chain.genesis_hash())?)
+    }
+
+    /// The same for commands that do without it.
+    pub(crate) fn memory_if_free(&self, chain: &Chain) -> Memory {
+        self.memory(chain).unwrap_or_else(|error| {
+            self.progress
+                .note(&format!("what is remembered of workers is not taken into account: {error}"));
+            Memory::none()
+        })
     }
 
     /// Where channels, records and fees are told of.

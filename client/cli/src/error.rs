@@ -69,6 +69,8 @@ pub enum CommandError {
     #[error(transparent)]
     Session(#[from] SessionError),
     #[error(transparent)]
+    Ask(Box<AskError>),
+    #[error(transparent)]
     Verify(#[from] VerifyError),
     #[error(transparent)]
     Demo(#[from] DemoError),
@@ -202,7 +204,7 @@ impl From<AskError> for CommandError {
             AskError::Session(error) => error.into(),
             AskError::Read(error) => error.into(),
             AskError::Preview(error) => error.into(),
-            other => Self::Usage(other.to_string()),
+            other => Self::Ask(Box::new(other)),
         }
     }
 }

@@ -117,6 +117,7 @@ impl Classified for CommandError {
             Self::Market(_) => ErrorClass::Market,
             Self::Channel(error) => error.class(),
             Self::Session(error) => error.class(),
+            Self::Ask(error) => error.class(),
             Self::Verify(_) => ErrorClass::Receipt,
             Self::Demo(error) => error.class(),
             Self::Server(error) => error.class(),
@@ -175,6 +176,13 @@ impl Classified for AskError {
             Self::Market(_) => ErrorClass::Market,
             Self::Session(error) => error.class(),
             Self::Preview(PreviewError::Fee(error)) => error.class(),
+            Self::NoOtherPath { first, again } => {
+                if again.is_interrupted() {
+                    ErrorClass::Interrupted
+                } else {
+                    first.class()
+                }
+            }
             _ => ErrorClass::Node,
         }
     }
@@ -328,6 +336,10 @@ mod tests {
             let text = error.to_string();
             let asked = AskError::from(error);
             assert_eq!(asked.class(), class, "{text}");
+            let again = Box::new(AskError::from(MarketError::NoModel("m".into())));
+            let first = Box::new(asked);
+            let asked = AskError::NoOtherPath { first, again };
+            assert_eq!(asked.class(), class, "how it failed first counts: {text}");
             assert_eq!(CommandError::from(asked).class(), class, "{text}");
         }
     }

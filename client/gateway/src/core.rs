@@ -41,12 +41,14 @@ mod keep_alive;
 
 mod workflow;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use mica_chain::AccountId;
 use mica_market::routing::RouteError;
 use mica_payer::Terms;
-use mica_payer::ask::{AskError, Asker, Offer, Question, offer};
+use mica_payer::ask::{AskError, Asker, Offer, Question};
 use mica_payer::interrupt::Interrupt;
 use mica_payer::market::MarketError;
 use mica_payer::session::Quotes;
@@ -188,7 +190,7 @@ impl Core {
         let (model, snapshot) = self.model(model, caller)?;
         let question =
             self.question(vec![0], &Options { max_tokens: Some(1), ..Options::default() }, caller);
-        self.offer(&model, &snapshot, &question, None).await?;
+        self.offer(&model, &snapshot, &question, &BTreeSet::new(), None).await?;
         Ok(model)
     }
 
@@ -249,6 +251,7 @@ impl Core {
             interrupt,
             arrived,
             earlier: Cost { paid: 0, fees: 0 },
+            failed: BTreeSet::new(),
         };
         let core = self.clone();
         self.tasks.spawn(async move {
@@ -297,24 +300,29 @@ impl Core {
         }
     }
 
-    /// A path for `question`, and the quotes that it was chosen by; new ones are asked for if those
-    /// at hand were `refused`, or give no path.
+    /// A path for `question` without the workers that `failed` it, and the quotes that it was
+    /// chosen by; new ones are asked for if those at hand were `refused`, or give no path.
     async fn offer(
         &self,
         model: &LoadedModel,
         snapshot: &MarketSnapshot,
         question: &Question,
+        failed: &BTreeSet<AccountId>,
         refused: Option<&Arc<Quotes>>,
     ) -> Result<(Offer, Arc<Quotes>), GatewayError> {
+        let (asker, wanted) = (self.asker()?, question.wanted(&model.local));
         let model_snapshot = snapshot.model(model.local.id()).ok_or_else(broken_off)?;
-        let quotes = self.market.quotes(self.asker()?, model_snapshot, refused).await?;
-        match offer(&model.local, model_snapshot, &quotes, question) {
+        let offer =
+            |quotes: &Quotes| asker.offer(&model.local, model_snapshot, quotes, failed, question);
+        let quotes = self.market.quotes(asker, model_snapshot, &wanted, failed, refused).await?;
+        match offer(&quotes) {
             Ok(offer) => Ok((offer, quotes)),
             // A worker may have come, or room may have become free, since the quotes were given.
             Err(error) if refused.is_none() && !is_about_terms(&error) => {
+                let refused = Some(&quotes);
                 let quotes =
-                    self.market.quotes(self.asker()?, model_snapshot, Some(&quotes)).await?;
-                Ok((offer(&model.local, model_snapshot, &quotes, question)?, quotes))
+                    self.market.quotes(asker, model_snapshot, &wanted, failed, refused).await?;
+                Ok((offer(&quotes)?, quotes))
             }
             Err(error) => Err(error.into()),
         }

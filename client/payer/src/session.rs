@@ -7,6 +7,7 @@
 mod drive;
 mod ledger_writer;
 mod plan;
+mod timing;
 
 pub use crate::market::Quotes;
 pub use drive::Outcome;

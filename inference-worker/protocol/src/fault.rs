@@ -115,6 +115,11 @@ fault_codes! {
     /// The voucher lives longer than a worker keeps one.
     VoucherTooLong = 45, "the voucher expires too late: send one that lives a shorter time";
 
+    /// The channel's window is shorter than the worker's least.
+    WindowTooShort = 48, "the channel gives the worker too few blocks to redeem after a request to close: run `mica channel close` and ask again, which opens one with a longer window";
+    /// No new block has become final for too long.
+    ChainStalled = 49, "the worker sees no new final blocks and takes no promises until it does: wait, or choose another worker";
+
     /// The step or token is not the next one.
     UnexpectedPosition = 50, "positions must come in order, without gaps: open a new session";
     /// The step's rows, payload or token ids do not fit.

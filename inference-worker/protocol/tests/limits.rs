@@ -338,7 +338,7 @@ fn ledgers() {
     let outputs =
         table.handle(at(0), StageInput::Channel { channel, facts: Some(facts_of(1, DEPOSIT)) });
     assert_eq!(fault(&outputs), Some(FaultCode::TooManySessions), "every ledger holds money");
-    let redeemed = table.redeemable().pop().expect("many").redeem.voucher;
+    let redeemed = table.redeemable(500).pop().expect("many").redeem.voucher;
     let mut facts = ChannelFacts { channel: redeemed.channel, ..facts_of(1, 100) };
     let lane = mica_primitives::Lane {
         seq: redeemed.seq,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use mica_chain::amount;
 use mica_net::{NearPeers, PeerLimits};
-use mica_primitives::{Balance, LayerRange, MarketUnits};
+use mica_primitives::{Balance, BlockNumber, LayerRange, MarketUnits};
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
@@ -168,6 +168,10 @@ pub(crate) struct MarketConfig {
 pub(crate) struct LimitsConfig {
     /// Positions computed before they are paid.
     pub credit_positions: u16,
+    /// Least close window of the channels that sessions are paid from, blocks; nothing for the
+    /// chain's usual one.
+    #[serde(default)]
+    pub min_window: Option<BlockNumber>,
     /// Positions of all sessions together; nothing for what half of the free memory holds, which is
     /// the most in any case.
     #[serde(default)]

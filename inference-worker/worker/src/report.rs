@@ -115,6 +115,14 @@ pub(crate) enum Event {
         code: &'static str,
         problem: String,
     },
+    /// A folder is watched, for the channels of which it has promises.
+    Watching {
+        folder: String,
+        channels: usize,
+        #[serde(serialize_with = "json::money::serialize")]
+        promised: Balance,
+        payer_of_fees: String,
+    },
     /// The node follows another chain than the records are of: a development chain that was started
     /// anew.
     ChainChanged {
@@ -228,6 +236,14 @@ impl std::fmt::Display for Event {
                 write!(f, "another process has this worker's identity, at {}", addresses.join(", "))
             }
             Self::NotServing { problem, .. } => write!(f, "not serving: {problem}"),
+            Self::Watching { folder, channels, promised, payer_of_fees } => {
+                write!(
+                    f,
+                    "watching {folder}: {channels} channels that promise {}; {payer_of_fees} pays \
+                     the fees",
+                    mica(*promised)
+                )
+            }
             Self::ChainChanged { lanes, aside } => {
                 write!(
                     f,

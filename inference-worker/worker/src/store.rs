@@ -15,6 +15,7 @@ mod aside;
 mod database;
 mod disk;
 mod journal;
+mod snapshot;
 mod version1;
 
 use std::{
@@ -37,6 +38,7 @@ use journal::Journal;
 
 pub(crate) use aside::{put_aside, take_back};
 pub(crate) use disk::{DiskThread, Done};
+pub(crate) use snapshot::{Snapshot, Stamp, snapshot};
 
 /// Bytes of journal after which it is moved to the database.
 const CHECKPOINT_BYTES: u64 = 4 << 20;

@@ -85,8 +85,7 @@ impl AskOptions {
         model: &LocalModel,
     ) -> Result<(), CommandError> {
         let Some(wanted) = &self.model else { return Ok(()) };
-        let snapshots = ModelSnapshot::read_all(view, Some(wanted)).await?;
-        if snapshots.iter().any(|snapshot| snapshot.id == model.id()) {
+        if ModelSnapshot::ids(view, wanted).await?.contains(&model.id()) {
             return Ok(());
         }
         Err(ModelError::Differs { found: model.id(), wanted: wanted.clone() }.into())

@@ -151,7 +151,7 @@ impl Chat<'_> {
         self.path = printer.path.take();
         let report = &answer.outcome.report;
         let fees = answer.fees;
-        self.spent.add(prompt_tokens, report.tokens.len(), report.paid(), fees);
+        self.spent.add(prompt_tokens, report.tokens.len(), answer.paid(), fees);
         self.conversation.keep(text, answer.text.trim());
         let end = if interrupt.came() { " [stopped]\n" } else { "\n" };
         self.context.output.stream(end)?;

@@ -55,7 +55,7 @@ impl PaidAnswer {
             stop: report.stop.map_or("none".into(), |stop| format!("{stop:?}")),
             session: hex::encode(answer.outcome.record.session),
             stages: stages.collect(),
-            paid: Money(report.paid()),
+            paid: Money(answer.paid()),
             fees: Money(answer.fees),
             receipts: report.stages.iter().map(|stage| stage.receipts).sum(),
             seconds: answer.outcome.elapsed.as_secs_f64(),

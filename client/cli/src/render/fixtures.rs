@@ -41,5 +41,5 @@ pub(super) fn model(layers: u16, workers: Vec<WorkerSnapshot>) -> ModelSnapshot 
     };
     let units = MarketUnits { price_unit: 1, cost_unit_us: 1 };
     let record = ModelRecord { owner: AccountId::from([0; 32]), manifest, units, deposit: 1 };
-    ModelSnapshot { id: ModelId([9; 32]), record, workers }
+    ModelSnapshot { id: ModelId([9; 32]), record, workers, is_kept: false }
 }

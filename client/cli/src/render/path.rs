@@ -22,6 +22,8 @@ pub(crate) fn path(path: &ChosenPath) -> String {
             "PRICE (base/layer-token)",
             "PER TOKEN (base)",
             "COST (µs/layer-token)",
+            "DECLARED",
+            "MEASURED",
         ],
         &rows,
     );
@@ -40,6 +42,11 @@ fn row(number: StageNumber, stage: &ChosenStage) -> Vec<String> {
         stage.price_per_layer_token.to_string(),
         stage.unit().to_string(),
         stage.cost_us_per_layer_token.to_string(),
+        stage.declared_us_per_layer_token.to_string(),
+        match stage.experience.sessions {
+            0 => "-".into(),
+            sessions => format!("{} ({sessions}×)", stage.experience.cost_us),
+        },
     ]
 }
 
@@ -55,6 +62,7 @@ pub(crate) fn short(account: &AccountId) -> String {
 
 #[cfg(test)]
 mod tests {
+    use mica_market::routing::Experience;
     use mica_primitives::{Balance, LayerRange};
 
     use super::*;
@@ -67,6 +75,8 @@ mod tests {
             price_per_layer_token: price,
             cost_us_per_layer_token: 30,
             holding_price: 0,
+            declared_us_per_layer_token: 25,
+            experience: Experience { cost_us: 40, sessions: 2, failure_permille: 0 },
             credit_positions: 16,
             quote: None,
         }
@@ -85,7 +95,8 @@ mod tests {
         assert!(
             lines[1].starts_with("1 ")
                 && lines[1].contains("[0, 3)")
-                && lines[1].contains("3000000"),
+                && lines[1].contains("3000000")
+                && lines[1].ends_with("40 (2×)"),
             "{text}"
         );
         assert!(

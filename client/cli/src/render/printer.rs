@@ -85,5 +85,5 @@ impl Listener for Printer {
 
 /// How many workers answered.
 pub(crate) fn answered(quotes: &Quotes) -> String {
-    format!("{} of {} live workers answered", quotes.answered(), quotes.asked())
+    format!("{} of the {} workers asked answered", quotes.answered(), quotes.asked())
 }

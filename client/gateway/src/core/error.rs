@@ -103,6 +103,7 @@ fn kind(error: &AskError) -> Kind {
         }
         AskError::Market(MarketError::Route { source: RouteError::Alpha(_), .. }) => Kind::Invalid,
         AskError::Session(error) => of_session(error),
+        AskError::NoOtherPath { first, .. } => kind(first),
         AskError::Preview(PreviewError::Fee(error)) => of_submission(error),
         _ => Kind::Unavailable,
     }

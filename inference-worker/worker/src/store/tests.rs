@@ -274,6 +274,29 @@ fn records_come_back_with_their_chain() {
     assert_eq!((found, store.lanes().expect("read")), (Some(newest), vec![record(1, 0, 9)]));
 }
 
+/// A folder in which a worker runs: locked, and with records in the database and in the journal.
+#[test]
+fn the_records_of_a_running_worker_are_read_and_not_touched() {
+    let (_temporary, folder) = folder();
+    assert_eq!(snapshot(&folder).expect("empty").lanes, vec![]);
+    let mut store = Store::open(&folder).expect("opened");
+    store.put_lane(record(1, 0, 1)).expect("kept");
+    store.put_lane(record(2, 5, 9)).expect("kept");
+    store.checkpoint().expect("moved");
+    store.put_lane(record(1, 0, 2)).expect("kept");
+    let mark = ChainMark { genesis: [1; 32], first_block: Some([2; 32]), height: 7 };
+    store.put_mark(mark).expect("kept");
+    let before = Stamp::of(&folder).expect("looked at");
+    let found = snapshot(&folder).expect("read");
+    assert_eq!(found.lanes, vec![record(1, 0, 2), record(2, 5, 9)]);
+    assert_eq!(found.mark, Some(mark));
+    assert_eq!(Stamp::of(&folder).expect("looked at"), before, "nothing was written");
+    store.put_lane(record(1, 0, 3)).expect("kept");
+    assert_ne!(Stamp::of(&folder).expect("looked at"), before);
+    store.checkpoint().expect("moved");
+    assert_eq!(snapshot(&folder).expect("read").lanes, vec![record(1, 0, 3), record(2, 5, 9)]);
+}
+
 #[test]
 fn a_second_process_is_told_that_the_store_is_in_use() {
     let (_temporary, folder) = folder();

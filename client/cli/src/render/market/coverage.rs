@@ -53,6 +53,7 @@ pub(super) fn ranges(gaps: &[LayerRange]) -> String {
 mod tests {
     use super::*;
     use crate::render::fixtures::{model, worker};
+    use mica_payer::market::Memory;
 
     #[test]
     fn the_coverage_shows_who_serves_what() {
@@ -61,11 +62,10 @@ mod tests {
         let snapshot = model(8, vec![worker(1, 0, 3), worker(2, 2, 4), offline]);
         let drawn: Vec<String> = lines(&snapshot).into_iter().map(|(_, line)| line).collect();
         assert_eq!(drawn, ["███·····", "··██····", "····░░░░", "1121----"]);
-        assert!(
-            super::super::snapshot(&snapshot).contains("no worker serves layer 4-7"),
-            "{}",
-            super::super::snapshot(&snapshot)
-        );
+        let (market, nothing) = (std::slice::from_ref(&snapshot), Memory::none());
+        let text =
+            super::super::Market::new(1, market, &nothing).to_text(market, &nothing, "final");
+        assert!(text.contains("no worker serves layer 4-7"), "{text}");
     }
 
     #[test]

@@ -38,8 +38,11 @@ impl ChannelPool {
         let signers = &self.payer.signer;
         let current = signers.current_public();
         let found = view.channels_of(self.payer.id()).await?;
+        let window = self.window().await?;
         let usable = found.into_iter().filter(|(_, channel)| {
-            signers.of(&channel.signer).is_some() && channel.state == ChannelState::Open
+            signers.of(&channel.signer).is_some()
+                && channel.state == ChannelState::Open
+                && channel.window >= window
         });
         let usable: BTreeMap<_, _> = usable.collect();
         let mut ledgers = self.lock();

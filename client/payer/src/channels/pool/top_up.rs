@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mica_chain::{Account, AccountId, Call, Signer, Submitted, Until};
-use mica_primitives::{Balance, ChannelId, ChannelOpening, ChannelParameters};
+use mica_primitives::{Balance, BlockNumber, ChannelId, ChannelOpening};
 use mica_protocol::channel::PayerLedger;
 use mica_wallet::UnlockError;
 
@@ -42,6 +42,15 @@ struct PlannedCall {
     until: Until,
 }
 
+/// What every new channel has.
+#[derive(Clone, Copy)]
+struct Opening {
+    /// The chain's least deposit, base units.
+    min_deposit: Balance,
+    /// Blocks that the payee has to redeem after a request to close.
+    window: BlockNumber,
+}
+
 impl Missing {
     fn check_funds(&self, account: AccountId) -> Result<(), ChannelError> {
         match self.call {
@@ -66,12 +75,13 @@ impl ChannelPool {
         self.refresh().await?;
         let view = self.payer.chain.at_best().await?;
         let parameters = view.channel_parameters().await?;
+        let opening = Opening { min_deposit: parameters.min_deposit, window: self.window().await? };
         let money = view.account(self.payer.id()).await?;
-        let mut planned = self.plan_call(needs, least, self.deposits.headroom, &parameters);
+        let mut planned = self.plan_call(needs, least, self.deposits.headroom, &opening);
         let mut fee = self.fee(&planned).await?;
         if money.missing(planned.deposits, fee) > 0 {
             // Too little for comfort may still be enough for these.
-            planned = self.plan_call(needs, least, least, &parameters);
+            planned = self.plan_call(needs, least, least, &opening);
             fee = self.fee(&planned).await?;
         }
         let PlannedCall { call, deposits, until } = planned;
@@ -174,9 +184,9 @@ impl ChannelPool {
         needs: &[Need],
         least: u32,
         headroom: u32,
-        parameters: &ChannelParameters,
+        opening: &Opening,
     ) -> PlannedCall {
-        let ChannelParameters { min_deposit, min_window, .. } = *parameters;
+        let Opening { min_deposit, window } = *opening;
         let mut ledgers = self.lock();
         let (mut openings, mut calls, mut deposits) = (Vec::new(), Vec::new(), 0u128);
         for need in needs {
@@ -212,12 +222,7 @@ impl ChannelPool {
                 None => {
                     let deposit = wanted.max(min_deposit);
                     let signer = self.payer.signer.current_public();
-                    openings.push(ChannelOpening {
-                        payee: need.payee,
-                        signer,
-                        deposit,
-                        window: min_window,
-                    });
+                    openings.push(ChannelOpening { payee: need.payee, signer, deposit, window });
                     deposits = deposits.saturating_add(deposit);
                 }
             }
