@@ -5,6 +5,8 @@
 mod access;
 #[path = "network/addresses.rs"]
 mod addresses;
+#[path = "network/attacks.rs"]
+mod attacks;
 #[path = "network/book.rs"]
 mod book;
 #[path = "network/chain.rs"]
@@ -23,6 +25,8 @@ mod hostile;
 mod hostile_node;
 #[path = "network/identity.rs"]
 mod identity;
+#[path = "network/kills.rs"]
+mod kills;
 #[path = "network/local.rs"]
 mod local;
 #[path = "network/memory.rs"]

@@ -47,10 +47,14 @@ mod report;
 
 mod response;
 
+mod reading;
+
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+pub use reading::{BodyOf, read_body};
 
 use crate::{config::Config, core::Core, keys::KeyRing};
 use state::AppState;
