@@ -13,8 +13,8 @@ export PATH := $(TARGET_DIR)/tools/bin:$(PATH)
 # Most tests of whole networks wait for blocks: two at a time for each core.
 export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 2))))
 
-.PHONY: help setup build demo test simulate fuzz kills bench bench-attack lint fmt doc book reference \
-  imports weights clean
+.PHONY: help setup build demo test simulate fuzz kills bench bench-market bench-attack lint fmt doc \
+  book reference imports weights clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,7 +56,11 @@ bench: build ## Measure vouchers, routing, gateway and engine; writes docs/bench
 	$(CARGO) bench --profile release -p mica-market -p mica-protocol
 	$(BIN)/mica-worker bench
 	@bash scripts/bench-gateway.sh
+	@bash scripts/bench-market.sh
 	@bash scripts/bench-peer.sh
+
+bench-market: build ## Time from `mica ask` to the path among 10,000 workers on a real chain.
+	@bash scripts/bench-market.sh
 
 lint: setup ## Check format, style, spelling, imports, features, licences, advisories and clippy.
 	@bash scripts/setup-tools.sh typos cargo-deny

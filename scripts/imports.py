@@ -29,13 +29,14 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # A crate may import what stands left of it in a line that names it; ARCHITECTURE.md says why.
 # Crates are named by their folders. `tests` and what lies in it may import everything.
 SHARED = (
-    "pallets/primitives inference-worker/host inference-worker/log inference-worker/engine "
+    "pallets/primitives inference-worker/text inference-worker/host inference-worker/log inference-worker/engine "
     "inference-worker/market inference-worker/protocol inference-worker/net inference-worker/chain"
 )
 ORDER = f"""
 pallets/primitives < pallets/* < runtime < node
 pallets/primitives inference-worker/kernels < inference-worker/engine
 pallets/primitives < inference-worker/market inference-worker/protocol inference-worker/host
+inference-worker/text < inference-worker/protocol inference-worker/log
 pallets/primitives inference-worker/host inference-worker/protocol < inference-worker/net
 pallets/primitives inference-worker/host < inference-worker/chain
 {SHARED} < inference-worker/worker

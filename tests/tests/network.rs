@@ -11,10 +11,16 @@ mod attacks;
 mod book;
 #[path = "network/chain.rs"]
 mod chain;
+#[path = "network/crowd.rs"]
+mod crowd;
+#[path = "network/defaults.rs"]
+mod defaults;
 #[path = "network/deposits.rs"]
 mod deposits;
 #[path = "network/finality.rs"]
 mod finality;
+#[path = "network/hostile.rs"]
+mod hostile;
 #[path = "network/hostile_node.rs"]
 mod hostile_node;
 #[path = "network/identity.rs"]
@@ -23,6 +29,8 @@ mod identity;
 mod kills;
 #[path = "network/local.rs"]
 mod local;
+#[path = "network/memory.rs"]
+mod memory;
 #[path = "network/money.rs"]
 mod money;
 #[path = "network/recovery.rs"]
@@ -43,5 +51,7 @@ mod stages;
 mod validator;
 #[path = "network/wallet.rs"]
 mod wallet;
+#[path = "network/watch.rs"]
+mod watch;
 #[path = "network/workflow.rs"]
 mod workflow;

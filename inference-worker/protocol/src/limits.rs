@@ -99,6 +99,9 @@ limits! {
     /// A voucher must be redeemable for at least so many more blocks, or a worker does not work for
     /// it.
     pub const EXPIRY_MARGIN_BLOCKS: u32 = 100;
+    /// Most blocks before the end of a closing channel in which nothing more is lent to its payer;
+    /// half of the window, if that is less.
+    pub const CLOSING_MARGIN_BLOCKS: u32 = 100;
     /// Blocks for which a payer makes its vouchers good.
     pub const VOUCHER_LIFETIME_BLOCKS: u32 = 20_000;
     /// Most blocks for which a voucher may be good when it comes: what never expires would have to be
@@ -119,6 +122,10 @@ limits! {
 
     /// Most milliseconds that an opening waits for the chain's word on its channel.
     pub const OPENING_DEADLINE_MS: u64 = 15_000;
+    /// Milliseconds without a new final block after which a worker lends nothing more: a promise is
+    /// worth what the chain will pay, and a chain that stands still, or a node that has lost it,
+    /// says nothing of channels that are being closed.
+    pub const FINALITY_DEADLINE_MS: u64 = 120_000;
     /// Most milliseconds that a stage waits for its next step: as long as the session has paid for
     /// its room, and no longer than this.
     pub const STEP_DEADLINE_MS: u64 = 120_000;

@@ -8,7 +8,7 @@ use mica_primitives::Leaf;
 use mica_protocol::{
     FaultCode, Message, SessionId,
     limits::{MAX_SESSIONS_PER_PEER, MAX_UNPAID_SESSIONS, UNPAID_PAUSE_MS},
-    messages::{Payload, Payment, Step, Token},
+    messages::{Fault, Payload, Payment, Step, Token},
     payer::SessionReport,
     receipts::{Culprits, sign_leaf},
     stage::StageInput,
@@ -380,4 +380,22 @@ fn a_worker_that_vanishes_is_paid_for_what_it_delivered() {
         assert!(stage.paid <= (u128::from(stage.positions) + 48) * world.unit(index));
         assert!(world.redeemable(index) <= stage.paid);
     }
+}
+
+#[test]
+fn what_a_worker_says_of_a_failure_is_bounded_and_moves_no_cursor() {
+    let hostile = format!("a\u{1b}[2J\u{9b}1mb\u{202e}\n{}", "x".repeat(100_000));
+    let (_, report) = run(&[2, 4], move |from, _, message| match message {
+        Message::Opened(opened) if from != PAYER => vec![Message::Fault(Fault {
+            session: Some(opened.acceptance.session),
+            number: FaultCode::ComputeFailed.number(),
+            text: hostile.clone(),
+            held: None,
+        })],
+        message => vec![message],
+    });
+    let told = report.failure.expect("failed").to_string();
+    assert!(told.contains("a[2J1mb "), "{told}");
+    assert!(!told.chars().any(|c| c.is_control() || c == '\u{202e}'), "{told:?}");
+    assert!(told.len() < 1000, "{} bytes", told.len());
 }

@@ -40,7 +40,7 @@ fn frames() {
     assert!(matches!(encode_frame(&step(1, over)), Err(WireError::TooLarge { .. })));
     assert_eq!(
         decode_content(&vec![PROTOCOL_VERSION; over]),
-        Err(WireError::TooLarge { bytes: over })
+        Err(WireError::TooLarge { bytes: over, most: MAX_FRAME_BYTES })
     );
     assert_eq!(
         decode_content(&[PROTOCOL_VERSION + 1]),
@@ -338,7 +338,7 @@ fn ledgers() {
     let outputs =
         table.handle(at(0), StageInput::Channel { channel, facts: Some(facts_of(1, DEPOSIT)) });
     assert_eq!(fault(&outputs), Some(FaultCode::TooManySessions), "every ledger holds money");
-    let redeemed = table.redeemable().pop().expect("many").redeem.voucher;
+    let redeemed = table.redeemable(500).pop().expect("many").redeem.voucher;
     let mut facts = ChannelFacts { channel: redeemed.channel, ..facts_of(1, 100) };
     let lane = mica_primitives::Lane {
         seq: redeemed.seq,

@@ -6,7 +6,8 @@
 use std::path::{Path, PathBuf};
 
 use mica_chain::amount;
-use mica_primitives::{Balance, LayerRange, MarketUnits};
+use mica_net::{NearPeers, PeerLimits};
+use mica_primitives::{Balance, BlockNumber, LayerRange, MarketUnits};
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
@@ -84,6 +85,43 @@ pub(crate) struct NetworkConfig {
     pub bootstrap: Vec<String>,
     /// Multicast on the LAN.
     pub mdns: bool,
+    /// What strangers may take.
+    #[serde(default)]
+    pub peers: PeersConfig,
+}
+
+/// What peers without a session may take of the worker's network. What they may make it hold in
+/// memory is not for an operator to decide.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct PeersConfig {
+    /// Peers connected at once.
+    pub links: usize,
+    /// Of them, places only for peers with a session.
+    pub reserved_links: usize,
+    /// Connections from one IP address.
+    pub links_per_ip: usize,
+    /// Connections from one /24 of IPv4 or /56 of IPv6.
+    pub links_per_prefix: usize,
+    /// Whether the limits per address hold for this machine and private networks too.
+    pub limit_private_networks: bool,
+    /// Seconds for which a peer that misbehaved is refused.
+    pub ban_seconds: u64,
+}
+
+impl Default for PeersConfig {
+    fn default() -> Self {
+        let PeerLimits { links, reserved_links, links_per_ip, links_per_prefix, near, ban, .. } =
+            PeerLimits::default();
+        Self {
+            links,
+            reserved_links,
+            links_per_ip,
+            links_per_prefix,
+            limit_private_networks: near == NearPeers::Limited,
+            ban_seconds: ban.as_secs(),
+        }
+    }
 }
 
 /// What the worker asks for, and when it takes it.
@@ -130,6 +168,10 @@ pub(crate) struct MarketConfig {
 pub(crate) struct LimitsConfig {
     /// Positions computed before they are paid.
     pub credit_positions: u16,
+    /// Least close window of the channels that sessions are paid from, blocks; nothing for the
+    /// chain's usual one.
+    #[serde(default)]
+    pub min_window: Option<BlockNumber>,
     /// Positions of all sessions together; nothing for what half of the free memory holds, which is
     /// the most in any case.
     #[serde(default)]

@@ -246,7 +246,7 @@ impl Books {
             self.chain.make_block();
             self.update();
         }
-        let due = self.payee.redeemable();
+        let due = self.payee.redeemable(self.chain.block + 1);
         if due.is_empty() {
             return false;
         }
@@ -257,7 +257,11 @@ impl Books {
     /// has expired.
     fn redeem_one(&mut self, redeem: Redeem) -> bool {
         let (lane, expires) = (redeem.voucher.lane, redeem.voucher.expires);
-        let due = self.payee.redeemable().into_iter().find(|due| due.redeem == redeem);
+        let due = self
+            .payee
+            .redeemable(self.chain.block + 1)
+            .into_iter()
+            .find(|due| due.redeem == redeem);
         let gain = due.map_or(0, |due| due.gain);
         let before = self.chain.claimed(self.channel, lane).unwrap_or(0);
         let ends = self.payee.facts().ends;
@@ -276,7 +280,7 @@ impl Books {
 
     fn redeem_all(&mut self) {
         self.update();
-        for due in self.payee.redeemable() {
+        for due in self.payee.redeemable(self.chain.block + 1) {
             self.redeem_one(due.redeem);
         }
     }

@@ -57,7 +57,7 @@ fn payee(bytes: &[u8], outcome: &mut Outcome) {
     match ledger.restore(record) {
         Ok(()) => {
             outcome.note(3);
-            let promises = ledger.redeemable();
+            let promises = ledger.redeemable(1);
             assert!(
                 promises.iter().all(|due| ledger.is_signed(&due.redeem)),
                 "only what is signed"

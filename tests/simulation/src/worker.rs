@@ -97,6 +97,7 @@ pub fn offer(range: LayerRange, model_layers: u16, credit_positions: u16) -> Sta
         price_per_layer_token: PRICE,
         holding_price: None,
         cost_us_per_layer_token: 10,
+        min_window: 1,
         credit_positions,
         cache_positions: 4_096,
         max_sessions: limits::MAX_SESSIONS,

@@ -29,6 +29,8 @@ struct Stage {
     cost_us_per_layer_token: u32,
     /// What the opening prepays for room: a part of `most`.
     prepaid: Money,
+    declared_us_per_layer_token: u32,
+    measured_us_per_layer_token: Option<u32>,
     most: Money,
 }
 
@@ -46,6 +48,9 @@ impl Quote {
             price_per_layer_token: Money(stage.price_per_layer_token),
             cost_us_per_layer_token: stage.cost_us_per_layer_token,
             prepaid: Money(prepaid(stage)),
+            declared_us_per_layer_token: stage.declared_us_per_layer_token,
+            measured_us_per_layer_token: (stage.experience.sessions > 0)
+                .then_some(stage.experience.cost_us),
             most: Money(need.budget),
         });
         let prompt_cost = offer.path.price_per_token.saturating_mul(offer.prompt_positions.into());

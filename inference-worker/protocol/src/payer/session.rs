@@ -24,7 +24,7 @@ use crate::{
     FaultCode, SessionId,
     channel::{Durability, PayerLaneRecord, SpendError},
     clock::Now,
-    limits::{MAX_PIPELINE_POSITIONS, MAX_STEP_ROWS},
+    limits::{MAX_FAULT_TEXT_BYTES, MAX_PIPELINE_POSITIONS, MAX_STEP_ROWS},
     messages::{
         Close, CloseWhen, Closed, Fault, Message, Open, Opened, Payload, Promises, SessionReceipt,
         Statement, Step, Token,
@@ -444,6 +444,8 @@ impl PayerSession {
 
     fn fault(&mut self, now: Now, stage: usize, fault: Fault, out: &mut Vec<PayerOutput>) {
         let code = fault.code();
+        // It ends up in errors, tables and logs.
+        let text = mica_text::shown(&fault.text, MAX_FAULT_TEXT_BYTES);
         // Afterwards the session itself knows most of its lane.
         if let Some(held) = fault.held.filter(|_| !self.stages[stage].opened) {
             out.push(PayerOutput::Adopt { stage, held });
@@ -457,9 +459,9 @@ impl PayerSession {
             state.account = Account::Gone;
         }
         if self.phase != Phase::Settling {
-            self.fail(now, Some(stage), code, fault.text, out);
+            self.fail(now, Some(stage), code, text, out);
         } else if self.stages[stage].account == Account::Gone {
-            self.note_failure(Some(stage), None, code, fault.text);
+            self.note_failure(Some(stage), None, code, text);
         }
     }
 

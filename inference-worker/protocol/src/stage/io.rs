@@ -30,9 +30,18 @@ pub enum StageInput {
     Channel {
         /// The channel.
         channel: ChannelId,
-        /// What the chain knows; nothing if there is no such channel, or it is not to this worker.
+        /// What the chain knows; nothing if there is no such channel, or not any more, or it is not
+        /// to this worker. A chain that cannot be asked is no reason to say so.
         facts: Option<ChannelFacts>,
     },
+    /// In place of [`StageInput::Channel`]: the worker cannot follow one more channel, so it would
+    /// not see the payer close it.
+    NotFollowed {
+        /// The channel.
+        channel: ChannelId,
+    },
+    /// The chain has a new final block: its word on channels is not older than this.
+    BlockFinal,
     /// No connection to the peer any more.
     Disconnected {
         /// Whom.

@@ -1,7 +1,7 @@
 //! What a worker offers: the terms that every opening is checked against.
 
 use ed25519_dalek::SigningKey;
-use mica_primitives::{Balance, Hash32, LayerRange, ModelId, PublicKey};
+use mica_primitives::{Balance, BlockNumber, Hash32, LayerRange, ModelId, PublicKey};
 
 use crate::{holding, signing};
 
@@ -65,6 +65,8 @@ pub struct StageOffer {
     pub holding_price: Option<Balance>,
     /// Measured cost, µs per layer-token.
     pub cost_us_per_layer_token: u32,
+    /// Least window of a channel, blocks: what the worker has to redeem after a request to close.
+    pub min_window: BlockNumber,
     /// Positions computed before they are paid.
     pub credit_positions: u16,
     /// Positions of all sessions together for which there is cache.

@@ -8,10 +8,14 @@ use super::{StageIdentity, StageOffer, refusal::Refusal};
 use crate::{
     FaultCode, SessionId,
     holding::{pace_ms, prepaid_positions},
+    limits::MAX_STEP_ROWS,
     messages::{Acceptance, Open},
     path::{PathStage, StageNumber},
     session::{PaymentTerms, SessionSpec},
 };
+
+/// Longest frame of a message without hidden states, and room for the header of one with them.
+const SHORT_FRAME_BYTES: usize = 16 * 1024;
 
 /// What both sides have agreed on, from this stage's point of view.
 #[derive(Clone, Debug)]
@@ -74,6 +78,18 @@ impl Agreed {
             None if self.first.peer == *peer => self.first.addresses.clone(),
             _ => WorkerAddresses::default(),
         }
+    }
+
+    /// The peers that the session depends on, each with the most bytes of a frame that it may send:
+    /// steps with hidden states come from the stage before, everything else is short.
+    pub(super) fn peers(&self) -> Vec<(PublicKey, usize)> {
+        let step = usize::from(MAX_STEP_ROWS) * self.hidden as usize * 4 + SHORT_FRAME_BYTES;
+        let next = self.next.as_ref().map(|next| next.peer);
+        let ring = (!self.is_alone() && self.is_last()).then_some(self.first.peer);
+        let last = (!self.is_alone() && self.index == 0).then_some(self.last);
+        let before = (self.index > 0).then_some((self.previous, step));
+        let short = [Some(self.payer), next, ring, last].into_iter().flatten();
+        short.map(|peer| (peer, SHORT_FRAME_BYTES)).chain(before).collect()
     }
 
     /// The most that the session can cost, base units. The unit times the most positions of a session

@@ -120,6 +120,11 @@ impl StageSession {
         self.phase == Phase::Ended
     }
 
+    /// Whether it still takes steps.
+    pub(super) fn is_working(&self) -> bool {
+        self.phase == Phase::Working
+    }
+
     pub(super) const fn is_settling(&self) -> bool {
         matches!(self.phase, Phase::Settling(_))
     }
@@ -187,7 +192,7 @@ impl StageSession {
                 let text = format!(
                     "{} positions computed, {} paid",
                     self.computed,
-                    self.paid_positions(context.ledger)
+                    self.paid_positions(context)
                 );
                 self.fail(Refusal::new(FaultCode::CreditExhausted, text), context);
             }
@@ -324,19 +329,21 @@ impl StageSession {
         fault: Option<FaultCode>,
         context: &mut SessionContext<'_>,
     ) {
-        let promised = context.ledger.promised(self.agreed.lane);
-        self.end_with(promised, settled, fault, context);
+        // What the payer promised and the chain does not pay is no earning.
+        let secured = context.ledger.secured(self.agreed.lane, context.now.block);
+        self.end_with(secured, settled, fault, context);
     }
 
     /// Ends the session because another one begins on its lane, which promises `promised` beside that
     /// one's prepayment.
     pub(super) fn make_way(&mut self, promised: Balance, context: &mut SessionContext<'_>) {
-        self.end_with(promised, false, None, context);
+        let secured = context.ledger.secured(self.agreed.lane, context.now.block);
+        self.end_with(secured.min(promised), false, None, context);
     }
 
     fn end_with(
         &mut self,
-        promised: Balance,
+        secured: Balance,
         settled: bool,
         fault: Option<FaultCode>,
         context: &mut SessionContext<'_>,
@@ -349,9 +356,9 @@ impl StageSession {
             channel,
             lane,
             positions: self.computed,
-            earned: promised.saturating_sub(self.base),
+            earned: secured.saturating_sub(self.base),
             prepaid: self.agreed.prepayment(),
-            unpaid: self.owed().saturating_sub(promised),
+            unpaid: self.owed().saturating_sub(secured),
             settled,
             fault,
         }));

@@ -5,11 +5,12 @@
 //! ([`crate::holding`]). An account whose sessions repeatedly end unpaid is limited to one session a
 //! minute: each unpaid one costs the worker the credit it gave.
 
-use mica_primitives::{Balance, ChannelId, LaneId, PublicKey, WorkerAddresses};
+use mica_primitives::{Balance, BlockNumber, ChannelId, LaneId, PublicKey, WorkerAddresses};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Computed, ScoreRecord, StageIdentity, StageInput, StageOffer, StageOutput,
+    chain_news::{Finality, check_window},
     opening::{Agreed, check_open},
     openings::{Opening, Openings},
     refusal::Refusal,
@@ -35,10 +36,11 @@ use crate::{
 pub struct StageTable {
     identity: StageIdentity,
     offer: StageOffer,
-    sessions: BTreeMap<SessionId, StageSession>,
-    openings: Openings,
-    ledgers: BTreeMap<ChannelId, PayeeLedger>,
+    pub(super) sessions: BTreeMap<SessionId, StageSession>,
+    pub(super) openings: Openings,
+    pub(super) ledgers: BTreeMap<ChannelId, PayeeLedger>,
     scores: Scores,
+    pub(super) finality: Finality,
     draining: bool,
 }
 
@@ -52,6 +54,7 @@ impl StageTable {
             openings: Openings::new(),
             ledgers: BTreeMap::new(),
             scores: Scores::new(),
+            finality: Finality::UNKNOWN,
             draining: false,
         }
     }
@@ -95,15 +98,20 @@ impl StageTable {
         self.sessions.len()
     }
 
-    /// Every lane that promises more than the chain has paid, busy ones included (see
-    /// [`StageTable::busy_lanes`]).
-    pub fn redeemable(&self) -> Vec<Redeemable> {
-        self.ledgers.values().flat_map(PayeeLedger::redeemable).collect()
+    /// Every lane for which the chain would pay in `block`, busy ones included (see
+    /// [`StageTable::busy_lanes`]). Nothing of channels that are gone.
+    pub fn redeemable(&self, block: BlockNumber) -> Vec<Redeemable> {
+        self.ledgers.values().flat_map(|ledger| ledger.redeemable(block)).collect()
     }
 
     /// The ledger of a channel.
     pub fn ledger(&self, channel: &ChannelId) -> Option<&PayeeLedger> {
         self.ledgers.get(channel)
+    }
+
+    /// The channels of which there are ledgers.
+    pub fn channels(&self) -> impl Iterator<Item = ChannelId> {
+        self.ledgers.keys().copied()
     }
 
     /// Lanes of a channel on which a session runs. What they promise grows, and each redeem costs a
@@ -113,6 +121,12 @@ impl StageTable {
         sessions.filter(|agreed| agreed.channel == *channel).map(|agreed| agreed.lane).collect()
     }
 
+    /// The peers that a session depends on, each with the most bytes of a frame that it may send; one
+    /// may be named twice. Nothing if there is no such session.
+    pub fn peers(&self, session: &SessionId) -> Vec<(PublicKey, usize)> {
+        self.sessions.get(session).map(|session| session.agreed().peers()).unwrap_or_default()
+    }
+
     /// When [`StageInput::Wake`] is due, in milliseconds of [`Now::ms`].
     pub fn next_deadline_ms(&self) -> Option<u64> {
         let free_permille = self.free_permille();
@@ -120,7 +134,9 @@ impl StageTable {
             let ledger = self.ledgers.get(&session.agreed().channel)?;
             Some(session.deadline_ms(&self.offer.deadlines, free_permille, ledger))
         });
-        sessions.chain(self.openings.next_deadline_ms()).min()
+        let is_lent_to = self.sessions.values().any(StageSession::is_working);
+        let stall = self.finality.deadline_ms().filter(|_| is_lent_to);
+        sessions.chain(self.openings.next_deadline_ms()).chain(stall).min()
     }
 
     /// Carries an input out. Outputs are to be done in order.
@@ -134,6 +150,8 @@ impl StageTable {
                 self.openings.disconnected(&peer);
                 self.each(now, &mut out, |session, context| session.disconnected(&peer, context));
             }
+            StageInput::NotFollowed { channel } => self.refuse_unfollowed(channel, &mut out),
+            StageInput::BlockFinal => self.finality.moved(now.ms),
             StageInput::Wake => self.wake(now, &mut out),
         }
         self.sweep(now, &mut out);
@@ -224,6 +242,7 @@ impl StageTable {
         if self.sessions.contains_key(&open.session) || self.openings.contains(&open.session) {
             return Err(Refusal::new(FaultCode::SessionExists, "the session's id is taken"));
         }
+        self.finality.check(now.ms)?;
         self.check_room(&from, &open)?;
         check_open(&self.identity, &self.offer, from, &open, now.block)?;
         let known = self.ledgers.get(&open.channel);
@@ -313,9 +332,13 @@ impl StageTable {
         out: &mut Vec<StageOutput>,
     ) {
         let facts = facts.filter(|facts| facts.channel == channel);
-        if let (Some(facts), Some(ledger)) = (&facts, self.ledgers.get_mut(&channel)) {
-            ledger.update(facts.clone());
+        if let Some(ledger) = self.ledgers.get_mut(&channel) {
+            match &facts {
+                Some(facts) => ledger.update(facts.clone()),
+                None => ledger.set_gone(),
+            }
         }
+        self.end_with_channel(now, channel, out);
         let waiting = self.openings.answered(channel);
         match facts.is_some() {
             true => self.openings.allow(&channel),
@@ -345,9 +368,10 @@ impl StageTable {
         let agreed = check_open(&self.identity, &self.offer, from, open, now.block)?;
         self.check_room(&from, open)?;
         let replaced = self.lane_holder(&agreed)?;
+        check_window(&self.offer, facts)?;
         self.check_account(&facts.payer)?;
         self.scores.check(&facts.payer, now)?;
-        self.make_ledger(facts)?;
+        self.make_ledger(now, facts)?;
         let committed = self.committed(&open.channel);
         let ledger = self.ledgers.get_mut(&open.channel);
         let ledger = ledger
@@ -420,7 +444,7 @@ impl StageTable {
     /// Makes a ledger for a channel that has none. When there are as many as there may be, those go
     /// of which nothing is to be redeemed, and then the one that brings least, if that is less than
     /// a redeem costs: nobody fills the worker's memory with channels that are worth nothing.
-    fn make_ledger(&mut self, facts: &ChannelFacts) -> Result<(), Refusal> {
+    fn make_ledger(&mut self, now: Now, facts: &ChannelFacts) -> Result<(), Refusal> {
         if self.ledgers.contains_key(&facts.channel) {
             return Ok(());
         }
@@ -434,10 +458,10 @@ impl StageTable {
         if self.ledgers.len() >= MAX_LEDGERS {
             let busy: BTreeSet<ChannelId> =
                 self.sessions.values().map(|session| session.agreed().channel).collect();
-            self.ledgers.retain(|id, ledger| busy.contains(id) || gain(ledger) > 0);
+            self.ledgers.retain(|id, ledger| busy.contains(id) || gain(ledger, now.block) > 0);
             if self.ledgers.len() >= MAX_LEDGERS {
                 let idle = self.ledgers.iter().filter(|(id, _)| !busy.contains(*id));
-                let poorest = idle.map(|(id, ledger)| (gain(ledger), *id)).min();
+                let poorest = idle.map(|(id, ledger)| (gain(ledger, now.block), *id)).min();
                 if let Some((_, id)) = poorest.filter(|(gain, _)| *gain < least) {
                     self.ledgers.remove(&id);
                 }
@@ -466,10 +490,11 @@ impl StageTable {
                 Refusal::new(FaultCode::UnknownChannel, "the chain did not answer in time");
             out.push(send(opening.from, Message::Fault(refusal.fault(opening.open.session))));
         }
+        self.end_in_stall(now, out);
         self.each(now, out, StageSession::wake);
     }
 
-    fn each(
+    pub(super) fn each(
         &mut self,
         now: Now,
         out: &mut Vec<StageOutput>,
@@ -513,9 +538,9 @@ impl StageTable {
     }
 }
 
-/// What redeeming all lanes of a channel would bring.
-fn gain(ledger: &PayeeLedger) -> Balance {
-    let lanes = ledger.redeemable().into_iter();
+/// What redeeming all lanes of a channel would bring in `block`.
+fn gain(ledger: &PayeeLedger, block: BlockNumber) -> Balance {
+    let lanes = ledger.redeemable(block).into_iter();
     lanes.fold(0, |sum: Balance, lane| sum.saturating_add(lane.gain))
 }
 
@@ -581,6 +606,6 @@ fn show_promises(
     Some(send(to, Message::Promises(Promises { session: open.session, held })))
 }
 
-fn send(to: PublicKey, message: Message) -> StageOutput {
+pub(super) fn send(to: PublicKey, message: Message) -> StageOutput {
     StageOutput::Send { to, addresses: WorkerAddresses::default(), message }
 }

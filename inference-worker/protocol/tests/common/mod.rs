@@ -86,6 +86,7 @@ pub fn offer(range: LayerRange, layers: u16) -> StageOffer {
         price_per_layer_token: PRICE,
         holding_price: Some(1),
         cost_us_per_layer_token: 10,
+        min_window: 20,
         credit_positions: limits::DEFAULT_CREDIT_POSITIONS,
         cache_positions: 16_384,
         max_sessions: limits::MAX_SESSIONS,
@@ -462,6 +463,11 @@ impl World {
 
     /// What worker `worker` could redeem now.
     pub fn redeemable(&self, worker: usize) -> Balance {
-        self.workers[worker].table.redeemable().iter().map(|redeemable| redeemable.gain).sum()
+        self.workers[worker]
+            .table
+            .redeemable(self.now.block)
+            .iter()
+            .map(|redeemable| redeemable.gain)
+            .sum()
     }
 }

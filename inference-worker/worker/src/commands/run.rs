@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use mica_chain::amount;
 use mica_primitives::{Balance, LayerRange};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
+use super::signals::stop_on_signal;
 use crate::{
     config::{Config, ConfigError, parse_layers},
     daemon::{self, serve::ServeError},
@@ -85,23 +84,7 @@ pub enum RunError {
 pub(crate) async fn run(args: Args, folder: &DataDir) -> Result<(), RunError> {
     let reporter = Reporter::new(if args.json { Form::Json } else { Form::Text });
     let config = args.over(Config::read(&folder.config())?);
-    let stop = CancellationToken::new();
-    let hear = |kind| signal(kind).map_err(RunError::Signal);
-    let (mut term, mut int) = (hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?);
-    let stopping = stop.clone();
-    tokio::spawn(async move {
-        for again in [false, true] {
-            tokio::select! {
-                _ = term.recv() => {}
-                _ = int.recv() => {}
-            }
-            if again {
-                // Every record is in the journal already.
-                std::process::exit(130);
-            }
-            stopping.cancel();
-        }
-    });
+    let stop = stop_on_signal().map_err(RunError::Signal)?;
     Ok(daemon::serve(folder, config, reporter, stop).await?)
 }
 

@@ -3,7 +3,7 @@
 use mica_chain::{AccountId, Call, Chain, ReadError, Signer};
 use mica_market::migration::MigrationError;
 use mica_primitives::{
-    Balance, ChannelId, LayerRange, Redeem, Tick, TickProof, Voucher, WorkerRecord,
+    Balance, BlockNumber, ChannelId, LayerRange, Redeem, Tick, TickProof, Voucher, WorkerRecord,
 };
 use mica_protocol::{
     limits::{MAX_SESSIONS, MAX_SESSIONS_PER_ACCOUNT, MAX_SESSIONS_PER_PEER},
@@ -112,6 +112,7 @@ pub(crate) fn offer(
     record: &WorkerRecord<AccountId>,
     room: Room,
     redeem_fee: Balance,
+    min_window: BlockNumber,
 ) -> StageOffer {
     StageOffer {
         model: source.id,
@@ -124,6 +125,7 @@ pub(crate) fn offer(
         price_per_layer_token: record.list_price_per_layer_token,
         holding_price: config.market.holding_price,
         cost_us_per_layer_token: record.cost_us_per_layer_token,
+        min_window,
         credit_positions: config.limits.credit_positions,
         cache_positions: room.positions,
         max_sessions: room.sessions,

@@ -203,7 +203,7 @@ impl World {
     fn redeem_due(&mut self, worker: usize) {
         let state = &mut self.workers[worker];
         let block = state.process.block;
-        for Redeemable { redeem, gain } in state.table.redeemable() {
+        for Redeemable { redeem, gain } in state.table.redeemable(block) {
             let voucher = &redeem.voucher;
             let lane = (voucher.channel, voucher.lane);
             let busy = state.table.busy_lanes(&lane.0).contains(&lane.1);
@@ -230,8 +230,12 @@ impl World {
     /// A payee ends channels that are closing and owe it nothing more.
     fn close_finished(&mut self, worker: usize) {
         let state = &self.workers[worker];
-        let owed: Vec<ChannelId> =
-            state.table.redeemable().iter().map(|due| due.redeem.voucher.channel).collect();
+        let owed: Vec<ChannelId> = state
+            .table
+            .redeemable(state.process.block)
+            .iter()
+            .map(|due| due.redeem.voucher.channel)
+            .collect();
         for (channel, facts) in &state.told {
             let is_closing = facts.as_ref().is_some_and(|facts| facts.ends.is_some());
             if is_closing && !owed.contains(channel) && state.table.busy_lanes(channel).is_empty() {

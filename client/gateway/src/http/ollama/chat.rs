@@ -41,7 +41,7 @@ async fn respond(state: &AppState, caller: Caller, body: Body) -> Result<Respons
     }
     let prompt = Prompt::Chat { context: Vec::new(), messages };
     let request = Request { model: name.clone(), prompt, options, caller };
-    let generation = state.core.generate(request).await?;
+    let generation = state.core.generate(request, state.heartbeat(is_streamed)).await?;
     state.core.keep(&generation.model, keep_alive);
     answer(generation, Shape::Chat, name, is_streamed).await
 }

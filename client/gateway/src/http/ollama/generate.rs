@@ -51,7 +51,7 @@ async fn respond(state: &AppState, caller: Caller, body: Body) -> Result<Respons
         };
     }
     let request = Request { model: name.clone(), prompt: prompt(parts)?, options, caller };
-    let generation = state.core.generate(request).await?;
+    let generation = state.core.generate(request, state.heartbeat(is_streamed)).await?;
     state.core.keep(&generation.model, keep_alive);
     answer(generation, shape, name, is_streamed).await
 }

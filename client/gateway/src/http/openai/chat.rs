@@ -35,8 +35,8 @@ async fn respond(state: &AppState, caller: Caller, body: Body) -> Result<Respons
     let (common, messages) = read(state.fields(body).await?)?;
     let CommonFields { model, is_streamed, include_usage, options } = common;
     let prompt = Prompt::Chat { context: Vec::new(), messages };
-    let generation =
-        state.core.generate(Request { model: model.clone(), prompt, options, caller }).await?;
+    let request = Request { model: model.clone(), prompt, options, caller };
+    let generation = state.core.generate(request, state.heartbeat(is_streamed)).await?;
     answer(generation, Shape::Chat, model, is_streamed, include_usage).await
 }
 

@@ -32,8 +32,8 @@ pub(crate) async fn completions(
 async fn respond(state: &AppState, caller: Caller, body: Body) -> Result<Response, GatewayError> {
     let (common, prompt) = read(state.fields(body).await?)?;
     let CommonFields { model, is_streamed, include_usage, options } = common;
-    let generation =
-        state.core.generate(Request { model: model.clone(), prompt, options, caller }).await?;
+    let request = Request { model: model.clone(), prompt, options, caller };
+    let generation = state.core.generate(request, state.heartbeat(is_streamed)).await?;
     answer(generation, Shape::Text, model, is_streamed, include_usage).await
 }
 

@@ -5,7 +5,7 @@ use mica_primitives::{Balance, PublicKey};
 use super::{Phase, SessionContext, StageSession};
 use crate::{
     FaultCode,
-    channel::{Durability, PayeeLedger, VoucherKind, VoucherRule},
+    channel::{Durability, VoucherKind, VoucherRule},
     messages::{Closed, Message, Pay, Payment, PaymentKind},
     stage::refusal::Refusal,
 };
@@ -93,8 +93,10 @@ impl StageSession {
         self.base.saturating_add(self.agreed.unit.saturating_mul(self.receipted.into()))
     }
 
-    pub(super) fn paid_positions(&self, ledger: &PayeeLedger) -> u64 {
-        let paid = ledger.promised(self.agreed.lane).saturating_sub(self.base);
+    /// Positions that the chain pays for.
+    pub(super) fn paid_positions(&self, context: &SessionContext<'_>) -> u64 {
+        let secured = context.ledger.secured(self.agreed.lane, context.now.block);
+        let paid = secured.saturating_sub(self.base);
         u64::try_from(paid / self.agreed.unit.max(1)).unwrap_or(u64::MAX)
     }
 }

@@ -149,7 +149,7 @@ impl StageSession {
             return;
         }
         let covered =
-            self.paid_positions(context.ledger).saturating_add(self.agreed.credit_positions.into());
+            self.paid_positions(context).saturating_add(self.agreed.credit_positions.into());
         let mut room = u32::try_from(covered.saturating_sub(self.computed.into()))
             .unwrap_or(u32::MAX)
             .min(MAX_JOB_POSITIONS);
