@@ -43,6 +43,7 @@ impl World {
             wakes: BTreeMap::new(),
             late_ms: 0,
             is_trouble: true,
+            is_final: true,
             finding: None,
             summary: Summary::default(),
             is_loud: false,
