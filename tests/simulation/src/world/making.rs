@@ -124,6 +124,8 @@ impl World {
                 retired: Default::default(),
                 questions: Vec::new(),
                 signed: BTreeMap::new(),
+                most: BTreeMap::new(),
+                uncounted: Default::default(),
                 backup: None,
             });
         }
