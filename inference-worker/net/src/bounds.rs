@@ -16,9 +16,9 @@ pub const STRANGER_ASSEMBLY_BYTES: usize = 4 << 20;
 /// Most bytes of unfinished frames from peers with a session, all together.
 pub const SESSION_ASSEMBLY_BYTES: usize = 64 << 20;
 /// Bytes read at once from a stranger.
-pub const SMALL_READ_BYTES: usize = 4 << 10;
+pub(crate) const SMALL_READ_BYTES: usize = 4 << 10;
 /// Bytes read at once while a larger frame comes in.
-pub const LARGE_READ_BYTES: usize = 64 << 10;
+pub(crate) const LARGE_READ_BYTES: usize = 64 << 10;
 
 /// Most events that wait to be taken, for strangers and for peers with a session each.
 pub const EVENTS: usize = 1024;
