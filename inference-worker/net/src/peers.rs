@@ -225,6 +225,13 @@ impl Peers {
         known.forget_if_gone(key);
     }
 
+    /// We closed the last connection to `key`.
+    pub(crate) fn hung_up(&self, key: &Key) {
+        if let Some(entry) = lock(&self.known).peers.get(key) {
+            entry.standing.hung_up();
+        }
+    }
+
     /// The next peer whose connections are to be closed.
     pub(crate) fn poll_closing(&self, context: &mut Context<'_>) -> Poll<PeerId> {
         self.closing.register(context.waker());
