@@ -93,6 +93,11 @@ impl Process {
         Self { child, log }
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ports of UDP on which it listens.
     pub fn udp_ports(&self) -> Vec<u16> {
         let folder = format!("/proc/{}/fd", self.child.id());

@@ -5,20 +5,28 @@
 mod access;
 #[path = "network/addresses.rs"]
 mod addresses;
+#[path = "network/attacks.rs"]
+mod attacks;
 #[path = "network/book.rs"]
 mod book;
 #[path = "network/chain.rs"]
 mod chain;
 #[path = "network/crowd.rs"]
 mod crowd;
+#[path = "network/defaults.rs"]
+mod defaults;
 #[path = "network/deposits.rs"]
 mod deposits;
 #[path = "network/finality.rs"]
 mod finality;
+#[path = "network/hostile.rs"]
+mod hostile;
 #[path = "network/hostile_node.rs"]
 mod hostile_node;
 #[path = "network/identity.rs"]
 mod identity;
+#[path = "network/kills.rs"]
+mod kills;
 #[path = "network/local.rs"]
 mod local;
 #[path = "network/memory.rs"]
@@ -31,6 +39,8 @@ mod recovery;
 mod refusals;
 #[path = "network/registry.rs"]
 mod registry;
+#[path = "network/room.rs"]
+mod room;
 #[path = "network/sdk.rs"]
 mod sdk;
 #[path = "network/splits.rs"]
@@ -41,5 +51,7 @@ mod stages;
 mod validator;
 #[path = "network/wallet.rs"]
 mod wallet;
+#[path = "network/watch.rs"]
+mod watch;
 #[path = "network/workflow.rs"]
 mod workflow;

@@ -1,6 +1,7 @@
 //! What every failure means to a script: the one table from errors to exit codes.
 
 use mica_chain::SubmitError;
+use mica_gateway::{http::TlsError, keys::KeyError};
 use mica_payer::{
     ask::AskError, channels::ChannelError, preview::PreviewError, session::SessionError,
 };
@@ -123,9 +124,15 @@ impl Classified for CommandError {
             Self::Workflow(error) => error.class(),
             Self::Matrix(error) => error.class(),
             Self::Report(error) => error.class(),
-            Self::NothingToSend | Self::Usage(_) | Self::Config(_) | Self::Gateway(_) => {
-                ErrorClass::Usage
+            Self::GatewayKey(KeyError::File(_)) | Self::Tls(TlsError::File(_)) => {
+                ErrorClass::Storage
             }
+            Self::NothingToSend
+            | Self::Usage(_)
+            | Self::Config(_)
+            | Self::Gateway(_)
+            | Self::GatewayKey(_)
+            | Self::Tls(_) => ErrorClass::Usage,
             Self::NoFunds(_) | Self::TooMuchToSend { .. } | Self::TooLittleToArrive { .. } => {
                 ErrorClass::Funds
             }
@@ -291,7 +298,7 @@ fn failure_class(code: FaultCode) -> ErrorClass {
         FaultCode::BadReceipt | FaultCode::ReceiptMismatch | FaultCode::BadStatement => {
             ErrorClass::Receipt
         }
-        FaultCode::Overspend | FaultCode::LimitReached => ErrorClass::Funds,
+        FaultCode::Overspend | FaultCode::TooLittle | FaultCode::LimitReached => ErrorClass::Funds,
         FaultCode::Cancelled => ErrorClass::Interrupted,
         _ => ErrorClass::Worker,
     }

@@ -9,11 +9,11 @@
 #![forbid(unsafe_code)]
 #![warn(unreachable_pub)]
 
+mod options;
+
 mod output;
 
 mod progress;
-
-mod options;
 
 mod home;
 
@@ -35,6 +35,8 @@ pub mod exit_code;
 
 mod context;
 
+mod finding;
+
 mod doctor;
 
 mod send;
@@ -50,8 +52,7 @@ use clap::CommandFactory;
 use cli::{Cli, Command};
 use context::Context;
 use error::CommandError;
-use options::Global;
-use output::Output;
+use options::{Global, Output};
 
 /// Whether errors are told as JSON. A setting may ask for it as well as the command line; an error
 /// in the settings themselves is told as the command line asks.

@@ -31,3 +31,6 @@ pub(crate) mod transfer;
 pub(crate) mod validator;
 pub(crate) mod wallet;
 pub(crate) mod workflow;
+
+#[cfg(test)]
+mod fixtures;

@@ -1,5 +1,5 @@
-//! The part of the gateway that generates: knows models, market, queue, money and sessions, and no
-//! front end.
+//! The part of the gateway that generates. It knows models, market, queue, money and sessions, but
+//! no front end.
 //!
 //! A request passes the modules in this order: `request` says what is asked; `names` finds the
 //! model; `market` knows paths and quotes as they were a moment ago; `queue` gives it a session;
@@ -136,7 +136,7 @@ impl Core {
         self.metrics.counts()
     }
 
-    /// What is read at the moment of asking.
+    /// What is read when it is asked for.
     pub(crate) fn gauges(&self) -> Gauges {
         Gauges {
             running: self.queue.running(),
@@ -215,10 +215,16 @@ impl Core {
     }
 
     /// Begins to answer; returns with the first piece, so that what fails before it fails here.
+    /// With a `heartbeat` it returns after that time in any case, and the answer can say that it is
+    /// still there: opening channels waits for blocks.
     ///
     /// # Errors
     /// [`GatewayError`]; nothing was spent, except where its message says so.
-    pub async fn generate(self: &Arc<Self>, request: Request) -> Result<Generation, GatewayError> {
+    pub async fn generate(
+        self: &Arc<Self>,
+        request: Request,
+        heartbeat: Option<Duration>,
+    ) -> Result<Generation, GatewayError> {
         let arrived = Instant::now();
         self.asker()?;
         let (model, snapshot) = self.model(&request.model, &request.caller)?;
@@ -253,7 +259,9 @@ impl Core {
             drop(session);
         });
         let events = PacedEvents::new(events, over, MIN_WRITE_INTERVAL);
-        Generation::begun(model, is_scored, events, stop).await
+        let generation =
+            Generation { model, is_scored, heartbeat, is_silent: false, events, _stop: stop };
+        generation.begun().await
     }
 
     /// Keeps the snapshot of the market fresh until everything finishes.

@@ -285,6 +285,8 @@ impl Asker {
         listener: &mut dyn Listener,
     ) -> Result<Answer, AskError> {
         let (mut retries, mut opened, mut fees) = (LaneRetries::default(), None, 0);
+        // What was prepaid at the stages that accepted, while another one refused.
+        let mut prepaid: Vec<Balance> = vec![0; offer.path.stages.len()];
         loop {
             let attempt = self.attempt(model, snapshot, &offer, question, &start, listener).await;
             let mut answer = attempt.inspect_err(|_| {
@@ -299,7 +301,11 @@ impl Asker {
                     self.pool.carry_fees(answer.fees);
                     SessionError::from(error)
                 })?;
+            let stages = &mut answer.outcome.report.stages;
             if !may_retry {
+                for (stage, before) in stages.iter_mut().zip(prepaid) {
+                    stage.paid = stage.paid.saturating_add(before);
+                }
                 self.report_notices(NoticeFilter::All);
                 let failed = self.note(&answer);
                 return Ok(Answer { opened, failed, ..answer });
@@ -308,9 +314,16 @@ impl Asker {
             self.pool.carry_fees(fees);
             let (started_unix_ms, session) =
                 (answer.outcome.record.started_unix_ms, answer.outcome.record.session);
-            self.store
-                .apply(&[Change::RemoveSession { started_unix_ms, session }])
-                .map_err(SessionError::from)?;
+            let paid = stages.iter().map(|stage| stage.paid);
+            for (sum, paid) in prepaid.iter_mut().zip(paid) {
+                *sum = sum.saturating_add(paid);
+            }
+            // A session that cost something stays in the books.
+            if answer.outcome.report.paid() == 0 {
+                self.store
+                    .apply(&[Change::RemoveSession { started_unix_ms, session }])
+                    .map_err(SessionError::from)?;
+            }
             // Another lane is nothing that anybody must see.
             start.shows_channels = false;
         }

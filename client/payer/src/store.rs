@@ -4,9 +4,9 @@
 //! promise is written before it is sent, so that a restart knows of every voucher and tick that a
 //! worker may hold. Sessions that write at once share a transaction.
 //!
-//! An older copy that was put in this file's place costs nobody money (see [`crate::channels`]):
-//! what it does not know is learnt from the workers again. Records of a chain that began anew are
-//! moved into a file of their own beside it ([`Store::archive`]).
+//! Restoring an older copy of this file costs no money (see [`crate::channels`]): what it lacks is
+//! learnt from the workers again. Records of a chain that was restarted are moved into a file of
+//! their own beside it ([`Store::archive`]).
 //!
 //! Limits: the newest [`MAX_LISTED`] sessions are listed; a record is at most [`MAX_RECORD_BYTES`]
 //! long.

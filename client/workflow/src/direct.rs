@@ -18,7 +18,7 @@ use mica_payer::session::SessionError;
 pub struct Direct {
     /// Who pays, over which channels.
     pub asker: Asker,
-    /// The models whose words this process has; a step that names no model takes the first.
+    /// The models whose tokenizer this process has; a step that names no model takes the first.
     pub models: Vec<LocalModel>,
     /// Ctrl-C.
     pub interrupt: Interrupt,

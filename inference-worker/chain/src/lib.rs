@@ -34,6 +34,7 @@ mod signer;
 mod staking;
 mod submit;
 mod view;
+mod window;
 
 pub use account::Account;
 pub use call::{Call, derivative};

@@ -3,7 +3,7 @@
 use codec::{Decode, DecodeAll, Encode};
 use mica_primitives::{
     Agreement, AgreementId, Balance, BlockNumber, Channel, ChannelId, ChannelParameters, LaneId,
-    LayerRange, ModelId, ModelRecord, ReceiptRoot, RegistryParameters, WorkerRecord,
+    LayerRange, ModelId, ModelRecord, PublicKey, ReceiptRoot, RegistryParameters, WorkerRecord,
 };
 use subxt::{
     backend::{Backend, BlockRef},
@@ -150,6 +150,20 @@ impl View {
         account: AccountId,
     ) -> Result<Option<(WorkerRecord<AccountId>, bool)>, ReadError> {
         self.call("RegistryApi_worker", account).await
+    }
+
+    /// The record of the worker with this peer key; nothing if no worker has it.
+    ///
+    /// # Errors
+    /// [`ReadError`], as every read of a view.
+    pub async fn worker_of_peer(
+        &self,
+        peer: PublicKey,
+    ) -> Result<Option<WorkerRecord<AccountId>>, ReadError> {
+        let owner: Option<AccountId> = self.stored("Registry", "PeerOwner", (peer,)).await?;
+        let Some(owner) = owner else { return Ok(None) };
+        let found = self.worker(owner).await?.map(|(record, _)| record);
+        Ok(found.filter(|record| record.peer == peer))
     }
 
     /// Number of active workers on each layer of `model`; empty if the model is unknown.

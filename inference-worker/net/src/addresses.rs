@@ -38,6 +38,11 @@ impl Addresses {
         self.lock().learn(addresses);
     }
 
+    /// Whether nobody has said where the peer is.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().addresses.is_empty()
+    }
+
     pub(crate) fn all(&self) -> Vec<Multiaddr> {
         self.lock().addresses.clone()
     }

@@ -1,6 +1,6 @@
 //! The libp2p behaviours of a node, and its transports.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::{num::NonZeroUsize, sync::Arc};
 
 use libp2p::{
     StreamProtocol, Swarm, SwarmBuilder, connection_limits, identify,
@@ -11,8 +11,14 @@ use libp2p::{
 };
 
 use crate::{
-    config::{CONNECT_TIMEOUT, IDLE, Instance, LOOKUP_TIMEOUT, MAX_LINKS, Mdns, NetConfig},
+    bounds::{
+        MAX_NEGOTIATING_STREAMS, MAX_STREAMS_PER_CONNECTION, PENDING_CONNECTIONS,
+        QUIC_CONNECTION_BYTES, QUIC_STREAM_BYTES,
+    },
+    config::{CONNECT_TIMEOUT, IDLE, Instance, LOOKUP_TIMEOUT, Mdns, NetConfig},
     error::StartError,
+    gate::Gate,
+    peers::Peers,
 };
 
 /// The protocol of links.
@@ -21,17 +27,16 @@ pub(crate) const LINK: StreamProtocol = StreamProtocol::new("/mica/link/1");
 pub(crate) const KAD: StreamProtocol = StreamProtocol::new("/mica/kad/1");
 /// What identify calls the network.
 const NETWORK: &str = "/mica/1";
-/// Connections per peer: each side may have dialled at the same moment, and a dead one may not be
-/// known as dead yet.
-const CONNECTIONS_PER_PEER: u32 = 4;
-/// Connections that have not proven who they are.
-const PENDING_CONNECTIONS: u32 = 64;
 /// Answers that one look-up waits for.
 const KAD_RESULTS: NonZeroUsize = NonZeroUsize::new(8).expect("eight is not zero");
+/// Bytes of a question or an answer about addresses.
+const KAD_PACKET_BYTES: usize = 16 * 1024;
 
 /// Everything that a connection speaks.
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
+    /// First, so that nobody else hears of a connection that is not taken.
+    gate: Gate,
     pub(crate) link: libp2p_stream::Behaviour,
     pub(crate) identify: identify::Behaviour,
     pub(crate) kad: kad::Behaviour<kad::store::MemoryStore>,
@@ -41,33 +46,70 @@ pub(crate) struct Behaviour {
 }
 
 /// Builds the swarm, without listening yet.
-pub(crate) fn swarm(config: &NetConfig, keypair: Keypair) -> Result<Swarm<Behaviour>, StartError> {
+pub(crate) fn swarm(
+    config: &NetConfig,
+    keypair: Keypair,
+    peers: Arc<Peers>,
+) -> Result<Swarm<Behaviour>, StartError> {
     let transport = |error: &dyn std::fmt::Display| StartError::Transport(error.to_string());
-    let behaviour = behaviour(config, &keypair)?;
+    let behaviour = behaviour(config, &keypair, peers)?;
     let swarm = SwarmBuilder::with_existing_identity(keypair)
         .with_tokio()
-        .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)
+        .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, multiplexing)
         .map_err(|error| transport(&error))?
-        .with_quic()
+        .with_quic_config(|mut config| {
+            config.max_concurrent_stream_limit = MAX_STREAMS_PER_CONNECTION as u32;
+            config.max_stream_data = QUIC_STREAM_BYTES;
+            config.max_connection_data = QUIC_CONNECTION_BYTES;
+            config
+        })
         .with_dns()
         .map_err(|error| transport(&error))?
         .with_behaviour(|_| behaviour)
         .map_err(|error| transport(&error))?
-        .with_swarm_config(|config| config.with_idle_connection_timeout(IDLE))
+        .with_swarm_config(|config| {
+            config
+                .with_idle_connection_timeout(IDLE)
+                .with_max_negotiating_inbound_streams(MAX_NEGOTIATING_STREAMS)
+        })
         .with_connection_timeout(CONNECT_TIMEOUT)
         .build();
     Ok(swarm)
 }
 
-fn behaviour(config: &NetConfig, keypair: &Keypair) -> Result<Behaviour, StartError> {
+fn multiplexing() -> yamux::Config {
+    let mut config = yamux::Config::default();
+    config.set_max_num_streams(MAX_STREAMS_PER_CONNECTION);
+    config
+}
+
+fn behaviour(
+    config: &NetConfig,
+    keypair: &Keypair,
+    peers: Arc<Peers>,
+) -> Result<Behaviour, StartError> {
     let peer = keypair.public().to_peer_id();
     let mut kad_config = kad::Config::new(KAD);
-    kad_config.set_query_timeout(LOOKUP_TIMEOUT).set_replication_factor(KAD_RESULTS);
+    kad_config
+        .set_query_timeout(LOOKUP_TIMEOUT)
+        .set_replication_factor(KAD_RESULTS)
+        // Only addresses are looked up here: nobody's records are kept.
+        .set_record_filtering(kad::StoreInserts::FilterBoth)
+        // Peers get into the table by what `learn` takes of them, within its bounds.
+        .set_kbucket_inserts(kad::BucketInserts::Manual)
+        .set_max_packet_size(KAD_PACKET_BYTES);
     if config.bootstrap.is_empty() {
         // Nobody to ask: peers come as links are opened.
         kad_config.set_periodic_bootstrap_interval(None);
     }
-    let mut kad = kad::Behaviour::with_config(peer, kad::store::MemoryStore::new(peer), kad_config);
+    let store = kad::store::MemoryStoreConfig {
+        max_records: 0,
+        max_value_bytes: 0,
+        max_providers_per_key: 0,
+        max_provided_keys: 0,
+    };
+    let store = kad::store::MemoryStore::with_config(peer, store);
+    let mut kad = kad::Behaviour::with_config(peer, store, kad_config);
     kad.set_mode(Some(if config.listen.is_empty() {
         kad::Mode::Client
     } else {
@@ -80,14 +122,14 @@ fn behaviour(config: &NetConfig, keypair: &Keypair) -> Result<Behaviour, StartEr
             Some(mdns.map_err(|error| StartError::Transport(format!("multicast: {error}")))?)
         }
     };
-    let links = MAX_LINKS as u32;
+    // Of all other connections the gate has the count.
     let limits = connection_limits::ConnectionLimits::default()
-        .with_max_pending_incoming(Some(PENDING_CONNECTIONS))
-        .with_max_pending_outgoing(Some(PENDING_CONNECTIONS))
-        .with_max_established_incoming(Some(links))
-        .with_max_established_outgoing(Some(links))
-        .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER));
+        .with_max_pending_outgoing(Some(PENDING_CONNECTIONS as u32));
+    let ping = ping::Config::new()
+        .with_interval(config.limits.ping_interval)
+        .with_timeout(config.limits.ping_timeout);
     Ok(Behaviour {
+        gate: Gate::new(peers),
         link: libp2p_stream::Behaviour::new(),
         identify: identify::Behaviour::new(
             identify::Config::new(NETWORK.to_owned(), keypair.public())
@@ -95,7 +137,7 @@ fn behaviour(config: &NetConfig, keypair: &Keypair) -> Result<Behaviour, StartEr
         ),
         kad,
         mdns: mdns.into(),
-        ping: ping::Behaviour::new(ping::Config::new().with_interval(Duration::from_secs(15))),
+        ping: ping::Behaviour::new(ping),
         limits: connection_limits::Behaviour::new(limits),
     })
 }

@@ -2,22 +2,14 @@
 
 use std::time::Duration;
 
-/// Most peers with a link at one time.
-pub const MAX_LINKS: usize = 512;
-/// Most messages waiting to be written to one peer.
-pub const QUEUED_MESSAGES: usize = 256;
-/// Most bytes waiting to be written to one peer.
-pub const QUEUED_BYTES: usize = 32 << 20;
-/// Most events waiting to be taken.
-pub const EVENTS: usize = 1024;
+use crate::bounds::MAX_LINKS;
+
 /// Most addresses of one peer that are remembered or dialled.
 pub(crate) const MAX_ADDRESSES: usize = 16;
 /// Longest wait for a connection and a stream on it.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest wait for an address from other peers.
 pub(crate) const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest wait for a peer to take one frame.
-pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// A link without traffic or stream is forgotten after this.
 pub(crate) const IDLE: Duration = Duration::from_secs(120);
 /// Time that queued messages get when the node stops.
@@ -31,6 +23,74 @@ pub enum Mdns {
     /// They do not.
     #[default]
     Off,
+}
+
+/// Whether the limits per IP address and per prefix count peers on this machine and on private
+/// networks (RFC 1918, carrier NAT, unique local IPv6).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum NearPeers {
+    /// They do not: a home network and a test have many peers at one address.
+    #[default]
+    Unlimited,
+    /// They do: everybody beyond this machine may be a stranger, as in a data centre's network.
+    Limited,
+}
+
+/// What strangers may take of a node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PeerLimits {
+    /// Most peers with a connection at one time; at most [`MAX_LINKS`].
+    pub links: usize,
+    /// Of them, places that strangers never take: see [`crate::Net::protect`].
+    pub reserved_links: usize,
+    /// Most connections from one IP address.
+    pub links_per_ip: usize,
+    /// Most connections from one /24 of IPv4 or /56 of IPv6.
+    pub links_per_prefix: usize,
+    /// Most connections from one IP address that have not proven who they are.
+    pub pending_per_ip: usize,
+    /// Whether this machine and private networks are counted as well.
+    pub near: NearPeers,
+    /// For how long a peer that used up its strikes is refused.
+    pub ban: Duration,
+    /// Pause between two pings.
+    pub ping_interval: Duration,
+    /// Longest wait for the answer to a ping; then the connection is closed.
+    pub ping_timeout: Duration,
+    /// Longest wait for a peer to take what is written at once.
+    pub write_timeout: Duration,
+    /// Longest wait for the rest of a frame that has begun.
+    pub frame_timeout: Duration,
+}
+
+impl Default for PeerLimits {
+    fn default() -> Self {
+        Self {
+            links: MAX_LINKS,
+            reserved_links: MAX_LINKS / 4,
+            links_per_ip: 16,
+            links_per_prefix: 64,
+            pending_per_ip: 8,
+            near: NearPeers::default(),
+            ban: Duration::from_secs(600),
+            ping_interval: Duration::from_secs(15),
+            ping_timeout: Duration::from_secs(20),
+            write_timeout: Duration::from_secs(30),
+            frame_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl PeerLimits {
+    /// Most peers with a connection.
+    pub(crate) fn all(&self) -> usize {
+        self.links.min(MAX_LINKS)
+    }
+
+    /// Most strangers with a connection: at least one, or nobody could begin a session.
+    pub(crate) fn strangers(&self) -> usize {
+        self.all().saturating_sub(self.reserved_links).max(1)
+    }
 }
 
 /// One start of a node. It tells a node from a copy of itself that runs with the same key somewhere
@@ -76,12 +136,27 @@ pub struct NetConfig {
     /// Told to those who connect, so that a copy with the same key is found out; nothing for a node
     /// that has no need of it.
     pub instance: Option<Instance>,
+    /// What strangers may take.
+    pub limits: PeerLimits,
 }
 
 impl NetConfig {
     /// Only dials, knows nobody.
     pub fn new(secret: [u8; 32]) -> Self {
-        Self { secret, listen: Vec::new(), bootstrap: Vec::new(), mdns: Mdns::Off, instance: None }
+        Self {
+            secret,
+            listen: Vec::new(),
+            bootstrap: Vec::new(),
+            mdns: Mdns::Off,
+            instance: None,
+            limits: PeerLimits::default(),
+        }
+    }
+
+    /// Whether the operator wants addresses to be learnt from other peers. Without that only those
+    /// are dialled that a user of the node names: nobody can make it dial a third one.
+    pub(crate) fn learns_addresses(&self) -> bool {
+        !self.bootstrap.is_empty() || self.mdns == Mdns::On
     }
 
     /// Listens on `addresses` besides.
@@ -94,12 +169,13 @@ impl NetConfig {
 
 impl std::fmt::Debug for NetConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { secret: _, listen, bootstrap, mdns, instance } = self;
+        let Self { secret: _, listen, bootstrap, mdns, instance, limits } = self;
         f.debug_struct("NetConfig")
             .field("listen", listen)
             .field("bootstrap", bootstrap)
             .field("mdns", mdns)
             .field("instance", instance)
+            .field("limits", limits)
             .finish_non_exhaustive()
     }
 }

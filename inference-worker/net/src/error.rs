@@ -82,8 +82,14 @@ pub enum SendError {
         /// The peer's id.
         peer: String,
     },
+    /// There is no link to answer on.
+    #[error("peer {peer} is not connected any more")]
+    NotConnected {
+        /// The peer's id.
+        peer: String,
+    },
     /// Too many links.
-    #[error("{limit} peers have a link already: close one first")]
+    #[error("{limit} peers with a session have a link already: close one first")]
     TooManyLinks {
         /// The limit.
         limit: usize,

@@ -15,33 +15,55 @@
 //!
 //! This crate moves bytes. What they mean is decided in `mica-protocol`, which does no I/O.
 //!
-//! Limits: [`MAX_LINKS`] links, [`QUEUED_MESSAGES`] messages and [`QUEUED_BYTES`] bytes waiting per
-//! link, [`EVENTS`] events waiting; a full queue makes its writer wait, and a full event queue
-//! stops reading from the network.
+//! Everybody can connect, and nobody is trusted before it pays. A peer that a session depends on is
+//! named by [`Net::protect`]; all others are strangers, with small frames, budgets of their own and
+//! no right to their place. What peers can make a node hold is bounded in bytes: the constants of
+//! this crate, and [`PeerLimits`]. [`Net::strike`] counts what a peer did wrong until it is banned.
+//! [`Net::counters`] tells what came of it.
 #![forbid(unsafe_code)]
 #![warn(unreachable_pub)]
 
 mod addresses;
 mod alarm;
 mod behaviour;
+mod bounds;
 mod config;
+mod counters;
 mod error;
 mod event;
+mod gate;
 mod link;
 mod listening;
+mod near;
 mod net;
+mod offence;
 mod peer;
+mod peers;
 mod probe;
 mod publish;
+mod queue;
+mod reader;
+mod room;
+mod standing;
 mod swarm;
+mod traffic;
 
 pub use addresses::address_texts;
 pub use alarm::Alarm;
-pub use config::{EVENTS, Instance, MAX_LINKS, Mdns, NetConfig, QUEUED_BYTES, QUEUED_MESSAGES};
+pub use bounds::{
+    CONNECTIONS_PER_PEER, EVENTS, MAX_LINKS, MAX_REMEMBERED, MAX_STREAMS_PER_CONNECTION,
+    PENDING_CONNECTIONS, QUEUED_BYTES, QUEUED_MESSAGES, SESSION_ASSEMBLY_BYTES,
+    SESSION_EVENT_BYTES, SESSION_OUTBOUND_BYTES, STRANGER_ASSEMBLY_BYTES, STRANGER_EVENT_BYTES,
+    STRANGER_FRAME_BYTES, STRANGER_OUTBOUND_BYTES, STRANGER_QUEUED_BYTES, STRIKES,
+};
+pub use config::{Instance, Mdns, NearPeers, NetConfig, PeerLimits};
+pub use counters::NetCounters;
 pub use error::{SendError, StartError};
 pub use event::NetEvent;
 pub use listening::Listener;
 pub use net::Net;
+pub use offence::Offence;
 pub use peer::{KeyError, peer_id, public_key, public_key_of};
 pub use probe::{ProbeError, probe};
 pub use publish::{AnnounceError, Bounds, Reach, announced, may_stay, outward, publishable, reach};
+pub use queue::Events;

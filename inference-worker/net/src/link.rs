@@ -7,11 +7,11 @@
 use std::future::Future;
 
 use futures::{
-    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt,
+    AsyncReadExt, AsyncWrite, AsyncWriteExt,
     io::{WriteHalf, copy, sink},
 };
 use libp2p::{Multiaddr, PeerId, Stream};
-use mica_protocol::wire::{FrameDecoder, WireError, encode_frame};
+use mica_protocol::wire::{WireError, encode_frame};
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, oneshot},
     time::timeout,
@@ -21,8 +21,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     addresses::Addresses,
     behaviour::LINK,
-    config::{CONNECT_TIMEOUT, DRAIN, IDLE, LOOKUP_TIMEOUT, WRITE_TIMEOUT},
-    event::{Key, NetEvent},
+    config::{CONNECT_TIMEOUT, DRAIN, IDLE, LOOKUP_TIMEOUT},
+    event::NetEvent,
+    offence::Offence,
+    reader::{CLOSED, Ended, Reader},
+    standing::Standing,
     swarm::Command,
 };
 
@@ -31,35 +34,30 @@ use crate::{
 const MAX_STREAMS: usize = 3;
 /// Frames are written together up to so many bytes, and the frame that exceeds them.
 const WRITE_BYTES: usize = 64 * 1024;
-/// Bytes read at once.
-const READ_BYTES: usize = 64 * 1024;
-/// Why a stream ended that the peer closed.
-const CLOSED: &str = "the peer closed the link";
+/// Why a link ended that had to make room.
+const LEFT: &str = "it was silent for longest and made room for another peer";
 
 /// Something for the link's task to do.
 pub(crate) enum Item {
-    /// Write this frame. The permit counts its bytes until they are written.
-    Frame { bytes: Vec<u8>, _room: OwnedSemaphorePermit },
+    /// Write this frame. The permits count its bytes until they are written, for this link and for
+    /// all.
+    Frame { bytes: Vec<u8>, _room: [OwnedSemaphorePermit; 2] },
     /// Be connected, and say so.
     Connect { done: oneshot::Sender<Result<(), String>> },
 }
 
-/// Why a stream ended.
-enum Ended {
-    /// It closed or broke.
-    Closed(String),
-    /// The peer broke the protocol.
-    Refused(WireError),
-}
-
 /// A link's task.
 pub(crate) struct Link {
-    pub(crate) key: Key,
     pub(crate) peer: PeerId,
     pub(crate) addresses: Addresses,
     pub(crate) queue: mpsc::Receiver<Item>,
     pub(crate) incoming: mpsc::Receiver<Stream>,
-    pub(crate) events: mpsc::Sender<NetEvent>,
+    /// Who it is, and what reads its streams.
+    pub(crate) reader: Reader,
+    /// Cancelled when it has to make room for another.
+    pub(crate) leave: CancellationToken,
+    /// Whether addresses are learnt from other peers.
+    pub(crate) looks_up: bool,
     pub(crate) commands: mpsc::Sender<Command>,
     pub(crate) control: libp2p_stream::Control,
     pub(crate) stop: CancellationToken,
@@ -70,6 +68,8 @@ pub(crate) struct Link {
 struct Writer {
     stream: u64,
     half: WriteHalf<Stream>,
+    /// Ends the reading of the stream.
+    reading: CancellationToken,
 }
 
 impl Link {
@@ -84,11 +84,29 @@ impl Link {
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => break,
+                () = self.leave.cancelled() => {
+                    if !writers.is_empty() {
+                        let (peer, reason) = (self.reader.key, LEFT.to_owned());
+                        self.tell(NetEvent::Disconnected { peer, reason }).await;
+                    }
+                    // The swarm may have stopped.
+                    let _ = self.commands.send(Command::Disconnect { peer: self.peer }).await;
+                    break;
+                }
                 Some(stream) = self.incoming.recv() => {
                     self.attach(stream, &mut writers, &mut streams, &ended_tx, &readers).await;
                 }
                 Some((stream, why)) = ended.recv() => match why {
-                    Ended::Closed(reason) => self.detach(stream, reason, &mut writers).await,
+                    Ended::Closed(reason) => {
+                        self.detach(stream, reason, &mut writers).await;
+                        // Nobody knows where to dial one that came by itself: its place is free.
+                        if writers.is_empty()
+                            && self.addresses.is_empty()
+                            && self.incoming.is_empty()
+                        {
+                            break;
+                        }
+                    }
                     Ended::Refused(error) => {
                         self.refuse(stream, error, &mut writers, &mut ended).await;
                         break;
@@ -121,13 +139,13 @@ impl Link {
         let (mut read, half) = stream.split();
         if writers.len() == MAX_STREAMS {
             // The oldest is the one that the peer has given up on.
-            writers.remove(0);
+            writers.remove(0).reading.cancel();
         }
-        writers.push(Writer { stream: id, half });
-        let (events, ended, key) = (self.events.clone(), ended.clone(), self.key);
-        let readers = readers.clone();
-        let reading = async move {
-            let why = read_all(&mut read, key, &events).await;
+        let reading = readers.child_token();
+        writers.push(Writer { stream: id, half, reading: reading.clone() });
+        let (reader, ended) = (self.reader.clone(), ended.clone());
+        let work = async move {
+            let why = reader.run(&mut read).await;
             let was_refused = matches!(why, Ended::Refused(_));
             // The link's task ends the reading when it ends itself.
             let _ = ended.send((id, why)).await;
@@ -139,9 +157,9 @@ impl Link {
                 let _ = ended.send((id, Ended::Closed(reason))).await;
             }
         };
-        self.tasks.spawn(async move { readers.run_until_cancelled(reading).await });
+        self.tasks.spawn(async move { reading.run_until_cancelled(work).await });
         if writers.len() == 1 {
-            self.tell(NetEvent::Connected { peer: self.key }).await;
+            self.tell(NetEvent::Connected { peer: self.reader.key }).await;
         }
     }
 
@@ -149,7 +167,15 @@ impl Link {
         let before = writers.len();
         writers.retain(|writer| writer.stream != stream);
         if before > 0 && writers.is_empty() {
-            self.tell(NetEvent::Disconnected { peer: self.key, reason }).await;
+            let peer = self.reader.key;
+            let reason = if self.reader.peers.is_banned(&peer) {
+                let reason = Offence::BANNED.to_owned();
+                self.tell(NetEvent::Refused { peer: Some(peer), reason: reason.clone() }).await;
+                reason
+            } else {
+                reason
+            };
+            self.tell(NetEvent::Disconnected { peer, reason }).await;
         }
     }
 
@@ -169,9 +195,10 @@ impl Link {
             let _ = timeout(DRAIN, write(&mut writer.half, &fault)).await;
         }
         let was_up = !writers.is_empty();
-        self.tell(NetEvent::Refused { peer: Some(self.key), reason: error.to_string() }).await;
+        let (peer, reason) = (self.reader.key, error.to_string());
+        self.tell(NetEvent::Refused { peer: Some(peer), reason: reason.clone() }).await;
         if was_up {
-            self.tell(NetEvent::Disconnected { peer: self.key, reason: error.to_string() }).await;
+            self.tell(NetEvent::Disconnected { peer, reason }).await;
         }
         close_writers(writers, ended).await;
         // The swarm may have stopped.
@@ -211,18 +238,19 @@ impl Link {
                         Item::Connect { done } => drop(done.send(Ok(()))),
                     }
                 }
+                let patience = self.reader.peers.limits().write_timeout;
                 while let Some(writer) = writers.first_mut() {
                     let stream = writer.stream;
-                    match timeout(WRITE_TIMEOUT, write(&mut writer.half, &bytes)).await {
+                    match timeout(patience, write(&mut writer.half, &bytes)).await {
                         Ok(Ok(())) => return,
                         Ok(Err(error)) => self.detach(stream, error.to_string(), writers).await,
                         Err(_) => {
-                            self.detach(
-                                stream,
-                                format!("took no bytes for {} s", WRITE_TIMEOUT.as_secs()),
-                                writers,
-                            )
-                            .await
+                            let reason = format!("took no bytes for {} s", patience.as_secs());
+                            self.detach(stream, reason, writers).await;
+                            // It may keep the connection open for as long as it likes, and what
+                            // it was sent with it.
+                            let gone = Command::Disconnect { peer: self.peer };
+                            let _ = self.commands.send(gone).await;
                         }
                     }
                 }
@@ -273,6 +301,9 @@ impl Link {
     }
 
     async fn look_up(&self) -> Vec<Multiaddr> {
+        if !self.looks_up {
+            return Vec::new();
+        }
         let (done, found) = oneshot::channel();
         if self.commands.send(Command::LookUp { peer: self.peer, done }).await.is_err() {
             return Vec::new();
@@ -297,7 +328,7 @@ impl Link {
             next = self.queue.try_recv().ok();
         }
         if dropped > 0 {
-            self.tell(NetEvent::Unreachable { peer: self.key, reason, dropped }).await;
+            self.tell(NetEvent::Unreachable { peer: self.reader.key, reason, dropped }).await;
         }
     }
 
@@ -328,8 +359,9 @@ impl Link {
     }
 
     async fn tell(&self, event: NetEvent) {
+        let standing: &Standing = &self.reader.standing;
         // Whoever has stopped taking events has stopped caring.
-        let _ = self.unless_stopped(self.events.send(event)).await;
+        let _ = self.unless_stopped(self.reader.events.send(standing, 0, event)).await;
     }
 
     async fn unless_stopped<T>(&self, future: impl Future<Output = T>) -> Option<T> {
@@ -363,33 +395,4 @@ async fn close_writers(writers: &mut Vec<Writer>, ended: &mut mpsc::Receiver<(u6
 async fn write(half: &mut (impl AsyncWrite + Unpin), frame: &[u8]) -> std::io::Result<()> {
     half.write_all(frame).await?;
     half.flush().await
-}
-
-/// Reads messages until the stream ends or breaks the protocol. A full event queue stops the
-/// reading.
-async fn read_all(
-    half: &mut (impl AsyncRead + Unpin),
-    peer: Key,
-    events: &mpsc::Sender<NetEvent>,
-) -> Ended {
-    let mut decoder = FrameDecoder::new();
-    let mut buffer = vec![0; READ_BYTES];
-    loop {
-        match half.read(&mut buffer).await {
-            Ok(0) => return Ended::Closed(CLOSED.to_owned()),
-            Ok(count) => decoder.push(&buffer[..count]),
-            Err(error) => return Ended::Closed(error.to_string()),
-        }
-        loop {
-            match decoder.next_message() {
-                Ok(Some(message)) => {
-                    if events.send(NetEvent::Message { peer, message }).await.is_err() {
-                        return Ended::Closed("the network has been stopped".to_owned());
-                    }
-                }
-                Ok(None) => break,
-                Err(error) => return Ended::Refused(error),
-            }
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! The handle to a running node.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex},
 };
 
@@ -18,15 +18,20 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     addresses::{Addresses, multiaddress, multiaddresses},
     behaviour::{LINK, swarm},
-    config::{
-        CONNECT_TIMEOUT, DRAIN, EVENTS, LOOKUP_TIMEOUT, MAX_LINKS, NetConfig, QUEUED_BYTES,
-        QUEUED_MESSAGES,
-    },
+    bounds::{QUEUED_BYTES, QUEUED_MESSAGES, STRANGER_QUEUED_BYTES},
+    config::{CONNECT_TIMEOUT, DRAIN, LOOKUP_TIMEOUT, NetConfig},
+    counters::{Counters, NetCounters},
     error::{SendError, StartError},
     event::{Key, NetEvent},
     link::{Item, Link},
     listening::{self, Listener, Listeners},
+    offence::Offence,
     peer::{self, display, public_key},
+    peers::Peers,
+    queue::{EventSender, Events, lines},
+    reader::Reader,
+    room::Rooms,
+    standing::{Rank, Standing},
     swarm::{Command, Driver},
 };
 
@@ -47,7 +52,11 @@ pub struct Net {
 struct Shared {
     key: Key,
     links: Mutex<HashMap<Key, Handle>>,
-    events: mpsc::Sender<NetEvent>,
+    events: EventSender,
+    peers: Arc<Peers>,
+    rooms: Rooms,
+    counters: Arc<Counters>,
+    looks_up: bool,
     commands: mpsc::Sender<Command>,
     control: libp2p_stream::Control,
     listening: watch::Receiver<Vec<Listener>>,
@@ -65,6 +74,9 @@ struct Handle {
     incoming: mpsc::Sender<Stream>,
     room: Arc<Semaphore>,
     addresses: Addresses,
+    standing: Arc<Standing>,
+    /// Cancelled when it has to make room for another.
+    leave: CancellationToken,
 }
 
 impl Net {
@@ -75,10 +87,13 @@ impl Net {
     ///
     /// # Errors
     /// [`StartError`] if the key or an address is wrong, or an address cannot be listened on.
-    pub fn start(config: NetConfig) -> Result<(Self, mpsc::Receiver<NetEvent>), StartError> {
+    pub fn start(config: NetConfig) -> Result<(Self, Events), StartError> {
         let keypair = peer::keypair(&config.secret)?;
         let key = peer::public_key_of(&config.secret)?;
-        let mut swarm = swarm(&config, keypair)?;
+        let counters = Arc::new(Counters::default());
+        let peers = Arc::new(Peers::new(config.limits.clone(), counters.clone()));
+        let looks_up = config.learns_addresses();
+        let mut swarm = swarm(&config, keypair, peers.clone())?;
         let mut asked = Vec::with_capacity(config.listen.len());
         for text in &config.listen {
             let address = multiaddress(text)
@@ -89,6 +104,7 @@ impl Net {
                 listening.map_err(|reason| StartError::Listen { address: text.clone(), reason })?;
             asked.push((id, text.clone()));
         }
+        let mut bootstrap = HashSet::new();
         for text in &config.bootstrap {
             let address = multiaddress(text)
                 .map_err(|reason| StartError::Address { address: text.clone(), reason })?;
@@ -96,11 +112,13 @@ impl Net {
                 return Err(StartError::Nameless { address: text.clone() });
             };
             swarm.behaviour_mut().kad.add_address(&peer, address);
+            bootstrap.insert(peer);
         }
         let mut control = swarm.behaviour().link.new_control();
         let incoming =
             control.accept(LINK).map_err(|error| StartError::Transport(error.to_string()))?;
-        let (events, receiver) = mpsc::channel(EVENTS);
+        let rooms = Rooms::new();
+        let (events, receiver) = lines(rooms.events.clone());
         let (commands, commanded) = mpsc::channel(COMMANDS);
         let (stop, tasks, driving) =
             (CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
@@ -109,10 +127,14 @@ impl Net {
             swarm,
             commands: commanded,
             events: events.clone(),
+            counters: counters.clone(),
+            looks_up,
             listeners,
             stop: stop.clone(),
             links: tasks.clone(),
             dials: HashMap::new(),
+            bootstrap,
+            told: HashMap::new(),
             lookups: HashMap::new(),
         };
         driving.spawn(driver.run());
@@ -120,6 +142,10 @@ impl Net {
             key,
             links: Mutex::default(),
             events,
+            peers,
+            rooms,
+            counters,
+            looks_up,
             commands,
             control,
             listening,
@@ -176,12 +202,10 @@ impl Net {
         let bytes = frame(message)?;
         for _ in 0..SEND_ATTEMPTS {
             let link = self.link(peer, addresses)?;
-            let room = link
-                .room
-                .clone()
-                .acquire_many_owned(bytes.len() as u32)
-                .await
-                .map_err(|_| SendError::Stopped)?;
+            let (rank, places) = link.places(bytes.len());
+            let own = link.room.clone().acquire_many_owned(places).await;
+            let all = self.shared.rooms.outbound.take(rank, bytes.len()).await;
+            let room = [own.map_err(|_| SendError::Stopped)?, all.ok_or(SendError::Stopped)?];
             match link.queue.reserve().await {
                 Ok(place) => {
                     place.send(Item::Frame { bytes, _room: room });
@@ -203,22 +227,79 @@ impl Net {
         addresses: &[String],
         message: &Message,
     ) -> Result<(), SendError> {
-        let bytes = frame(message)?;
-        let full = || SendError::Full { peer: display(&peer) };
         for _ in 0..SEND_ATTEMPTS {
             let link = self.link(peer, addresses)?;
-            let room =
-                link.room.clone().try_acquire_many_owned(bytes.len() as u32).map_err(|_| full())?;
-            match link.queue.try_reserve() {
-                Ok(place) => {
-                    place.send(Item::Frame { bytes, _room: room });
-                    return Ok(());
-                }
-                Err(mpsc::error::TrySendError::Full(_)) => return Err(full()),
-                Err(mpsc::error::TrySendError::Closed(_)) => self.forget(peer, &link),
+            match self.queue(peer, &link, frame(message)?) {
+                Ok(()) => return Ok(()),
+                Err(SendError::Stopped) => self.forget(peer, &link),
+                Err(error) => return Err(error),
             }
         }
         Err(SendError::Stopped)
+    }
+
+    /// Like [`Net::try_send`], but dials nobody: for answers, which go to those who are connected.
+    ///
+    /// # Errors
+    /// [`SendError::NotConnected`] if there is no link; otherwise as [`Net::try_send`].
+    pub fn try_answer(&self, peer: Key, message: &Message) -> Result<(), SendError> {
+        let gone = || SendError::NotConnected { peer: display(&peer) };
+        let bytes = frame(message)?;
+        let link = self.shared.open_link(&peer)?.ok_or_else(gone)?;
+        self.queue(peer, &link, bytes).map_err(|error| match error {
+            SendError::Stopped => gone(),
+            other => other,
+        })
+    }
+
+    /// # Errors
+    /// [`SendError::Full`], or [`SendError::Stopped`] if the link has closed.
+    fn queue(&self, peer: Key, link: &Handle, bytes: Vec<u8>) -> Result<(), SendError> {
+        let full = || SendError::Full { peer: display(&peer) };
+        let (rank, places) = link.places(bytes.len());
+        let own = link.room.clone().try_acquire_many_owned(places).map_err(|_| full())?;
+        let all = self.shared.rooms.outbound.try_take(rank, bytes.len()).ok_or_else(full)?;
+        match link.queue.try_reserve() {
+            Ok(place) => {
+                place.send(Item::Frame { bytes, _room: [own, all] });
+                Ok(())
+            }
+            Err(mpsc::error::TrySendError::Full(())) => Err(full()),
+            Err(mpsc::error::TrySendError::Closed(())) => Err(SendError::Stopped),
+        }
+    }
+
+    /// A session depends on `peer` from now on: it is no stranger any more. Its place is not taken
+    /// from it, its messages do not wait behind those of strangers, and its frames may have
+    /// `frame_bytes`. Each call is undone by one of [`Net::unprotect`].
+    pub fn protect(&self, peer: Key, frame_bytes: usize) {
+        self.shared.peers.protect(peer, frame_bytes);
+    }
+
+    /// A session that depended on `peer` is over. What was under way still has the larger frames
+    /// for a while.
+    pub fn unprotect(&self, peer: Key) {
+        self.shared.peers.unprotect(&peer);
+    }
+
+    /// `peer` did what it may not. When it has used up its strikes its connections are closed, and
+    /// it and its network are refused for a while.
+    pub fn strike(&self, peer: Key, offence: Offence) {
+        self.shared.peers.strike(&peer, offence.weight());
+    }
+
+    /// What the node did about its peers, and what it holds for them.
+    pub fn counters(&self) -> NetCounters {
+        let (peers, strangers) = self.shared.peers.count();
+        let rooms = &self.shared.rooms;
+        NetCounters {
+            peers: peers as u64,
+            strangers: strangers as u64,
+            assembling_bytes: rooms.assembly.taken(),
+            event_bytes: rooms.events.taken(),
+            outbound_bytes: rooms.outbound.taken(),
+            ..self.shared.counters.read()
+        }
     }
 
     /// Waits until there is a link to `peer`.
@@ -284,6 +365,20 @@ impl Net {
     }
 }
 
+impl Handle {
+    /// Whose bounds hold for what is written to the peer, and how many places `bytes` take in the
+    /// link's room: a stranger's bytes take as many as leave it with its own bound.
+    fn places(&self, bytes: usize) -> (Rank, u32) {
+        let rank = self.standing.rank();
+        let per_byte = match rank {
+            Rank::Session => 1,
+            Rank::Stranger => QUEUED_BYTES / STRANGER_QUEUED_BYTES,
+        };
+        // Far below 2³². What is larger than all of the room waits for all of it.
+        (rank, bytes.saturating_mul(per_byte).min(QUEUED_BYTES) as u32)
+    }
+}
+
 impl Shared {
     fn start_stopping(&self) {
         self.stop.cancel();
@@ -308,29 +403,52 @@ impl Shared {
             return Ok(link.clone());
         }
         links.retain(|_, link| !link.queue.is_closed());
-        if links.len() >= MAX_LINKS {
-            return Err(SendError::TooManyLinks { limit: MAX_LINKS });
+        let most = self.peers.limits().all();
+        if links.len() >= most {
+            self.make_room(&mut links)?;
         }
         let (queue, queued) = mpsc::channel(QUEUED_MESSAGES);
         let (incoming, coming) = mpsc::channel(INCOMING);
-        let addresses = Addresses::default();
-        let task = Link {
+        let (addresses, leave) = (Addresses::default(), CancellationToken::new());
+        let standing = self.peers.standing(peer);
+        let reader = Reader {
             key: peer,
+            standing: standing.clone(),
+            peers: self.peers.clone(),
+            rooms: self.rooms.clone(),
+            events: self.events.clone(),
+            counters: self.counters.clone(),
+        };
+        let task = Link {
             peer: id,
             addresses: addresses.clone(),
             queue: queued,
             incoming: coming,
-            events: self.events.clone(),
+            reader,
+            leave: leave.clone(),
+            looks_up: self.looks_up,
             commands: self.commands.clone(),
             control: self.control.clone(),
             stop: self.stop.clone(),
             tasks: self.tasks.clone(),
         };
         self.tasks.spawn(task.run());
-        let link =
-            Handle { queue, incoming, room: Arc::new(Semaphore::new(QUEUED_BYTES)), addresses };
+        let room = Arc::new(Semaphore::new(QUEUED_BYTES));
+        let link = Handle { queue, incoming, room, addresses, standing, leave };
         links.insert(peer, link.clone());
         Ok(link)
+    }
+
+    /// Ends the link to the stranger that was silent for longest.
+    fn make_room(&self, links: &mut HashMap<Key, Handle>) -> Result<(), SendError> {
+        let strangers = links.iter().filter(|(_, link)| link.standing.rank() == Rank::Stranger);
+        let longest = strangers.min_by_key(|(_, link)| link.standing.last_active());
+        let key = longest.map(|(key, _)| *key);
+        let link = key.and_then(|key| links.remove(&key));
+        let limit = self.peers.limits().all();
+        link.ok_or(SendError::TooManyLinks { limit })?.leave.cancel();
+        self.counters.eviction();
+        Ok(())
     }
 }
 

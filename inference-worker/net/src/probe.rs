@@ -4,7 +4,7 @@
 //! dial. It learns the answering node's instance from its identify message, so that a node can tell
 //! its own answer from that of a copy of itself.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures::StreamExt;
 use libp2p::{
@@ -22,6 +22,7 @@ use crate::{
     config::{Instance, NetConfig},
     event::Key,
     peer,
+    peers::Peers,
 };
 
 /// Longest wait for an answer.
@@ -72,8 +73,10 @@ enum Refusal {
 
 async fn ask(peer: PeerId, address: Multiaddr) -> Result<Option<Instance>, Refusal> {
     let failed = |error: &dyn std::fmt::Display| Refusal::Failed(error.to_string());
-    let mut swarm = swarm(&NetConfig::new([0; 32]), Keypair::generate_ed25519())
-        .map_err(|error| failed(&error))?;
+    let config = NetConfig::new([0; 32]);
+    let peers = Arc::new(Peers::new(config.limits.clone(), Arc::default()));
+    let mut swarm =
+        swarm(&config, Keypair::generate_ed25519(), peers).map_err(|error| failed(&error))?;
     let address: Multiaddr =
         address.iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect();
     let options = DialOpts::peer_id(peer).addresses(vec![address]).build();

@@ -1,10 +1,14 @@
 //! The task that owns the swarm: it listens, dials, disconnects and looks up addresses on command.
 
-use std::{collections::HashMap, pin::pin};
+use std::{
+    collections::{HashMap, HashSet},
+    pin::pin,
+    sync::Arc,
+};
 
 use futures::StreamExt;
 use libp2p::{
-    Multiaddr, PeerId, Swarm, identify, kad, mdns,
+    Multiaddr, PeerId, Swarm, identify, kad, mdns, ping,
     swarm::{
         DialError, SwarmEvent,
         dial_opts::{DialOpts, PeerCondition},
@@ -18,10 +22,16 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     behaviour::{Behaviour, BehaviourEvent, KAD},
+    bounds::MAX_REMEMBERED,
     config::{DRAIN, MAX_ADDRESSES},
+    counters::Counters,
     event::NetEvent,
     listening::Listeners,
+    queue::EventSender,
 };
+
+/// Longest address that is remembered.
+const MAX_ADDRESS_BYTES: usize = 256;
 
 /// What links ask of the swarm.
 pub(crate) enum Command {
@@ -37,12 +47,19 @@ pub(crate) enum Command {
 pub(crate) struct Driver {
     pub(crate) swarm: Swarm<Behaviour>,
     pub(crate) commands: mpsc::Receiver<Command>,
-    pub(crate) events: mpsc::Sender<NetEvent>,
+    pub(crate) events: EventSender,
+    pub(crate) counters: Arc<Counters>,
+    /// Whether addresses are learnt from other peers.
+    pub(crate) looks_up: bool,
     pub(crate) listeners: Listeners,
     pub(crate) stop: CancellationToken,
     /// The tasks of the links.
     pub(crate) links: TaskTracker,
     pub(crate) dials: HashMap<PeerId, Vec<oneshot::Sender<Result<(), String>>>>,
+    /// Peers that the operator named to learn addresses from: they are never forgotten.
+    pub(crate) bootstrap: HashSet<PeerId>,
+    /// Where peers said last that they are, as the look-up table has it.
+    pub(crate) told: HashMap<PeerId, Vec<Multiaddr>>,
     pub(crate) lookups: HashMap<kad::QueryId, (PeerId, oneshot::Sender<Vec<Multiaddr>>)>,
 }
 
@@ -104,9 +121,12 @@ impl Driver {
         }
         let options = DialOpts::peer_id(peer)
             .condition(PeerCondition::DisconnectedAndNotDialing)
-            .addresses(addresses)
-            .extend_addresses_through_behaviour()
-            .build();
+            .addresses(addresses);
+        let options = if self.looks_up {
+            options.extend_addresses_through_behaviour().build()
+        } else {
+            options.build()
+        };
         match self.swarm.dial(options) {
             Ok(()) | Err(DialError::DialPeerConditionFalse(_)) => {
                 self.dials.entry(peer).or_default().push(done)
@@ -155,8 +175,8 @@ impl Driver {
 
     /// A full queue of events must not stop the swarm: what is lost here is told elsewhere too.
     fn tell(&self, event: NetEvent) {
-        if let Err(error) = self.events.try_send(event) {
-            tracing::warn!(%error, "nobody takes events");
+        if self.events.try_send(event).is_err() {
+            tracing::warn!("nobody takes events");
         }
     }
 
@@ -165,14 +185,22 @@ impl Driver {
             BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. })
                 if info.protocols.contains(&KAD) =>
             {
-                for address in info.listen_addrs.into_iter().take(MAX_ADDRESSES) {
-                    self.swarm.behaviour_mut().kad.add_address(&peer_id, address);
-                }
+                self.learn_addresses(peer_id, info.listen_addrs);
             }
             BehaviourEvent::Mdns(mdns::Event::Discovered(found)) => {
+                let mut peers: HashMap<PeerId, Vec<Multiaddr>> = HashMap::new();
                 for (peer, address) in found.into_iter().take(MAX_ADDRESSES) {
-                    self.swarm.behaviour_mut().kad.add_address(&peer, address);
+                    peers.entry(peer).or_default().push(address);
                 }
+                for (peer, addresses) in peers {
+                    self.learn_addresses(peer, addresses);
+                }
+            }
+            BehaviourEvent::Ping(ping::Event { peer, connection, result: Err(error) }) => {
+                tracing::debug!(%peer, %error, "a ping was not answered");
+                self.counters.silent();
+                // It may have closed meanwhile.
+                self.swarm.close_connection(connection);
             }
             BehaviourEvent::Kad(kad::Event::OutboundQueryProgressed {
                 id,
@@ -194,6 +222,29 @@ impl Driver {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Remembers where a peer is now, in place of where it was said to be before: a peer that tells
+    /// new addresses for ever must not fill the memory.
+    fn learn_addresses(&mut self, peer: PeerId, mut told: Vec<Multiaddr>) {
+        told.retain(|address| address.to_vec().len() <= MAX_ADDRESS_BYTES);
+        told.truncate(MAX_ADDRESSES);
+        let kad = &mut self.swarm.behaviour_mut().kad;
+        if self.told.len() >= MAX_REMEMBERED
+            && !self.told.contains_key(&peer)
+            && let Some(other) =
+                self.told.keys().find(|other| !self.bootstrap.contains(other)).copied()
+        {
+            self.told.remove(&other);
+            kad.remove_peer(&other);
+        }
+        let before = self.told.insert(peer, told.clone()).unwrap_or_default();
+        for address in &told {
+            kad.add_address(&peer, address.clone());
+        }
+        for old in before.iter().filter(|address| !told.contains(address)) {
+            kad.remove_address(&peer, old);
         }
     }
 }

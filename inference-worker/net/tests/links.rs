@@ -9,7 +9,8 @@ use libp2p::{
     swarm::SwarmEvent, tcp, yamux,
 };
 use mica_net::{
-    Net, NetConfig, NetEvent, QUEUED_MESSAGES, SendError, StartError, peer_id, public_key_of,
+    Events, Net, NetConfig, NetEvent, QUEUED_MESSAGES, SendError, StartError, peer_id,
+    public_key_of,
 };
 use mica_protocol::{
     FaultCode, Message, SessionId,
@@ -17,7 +18,7 @@ use mica_protocol::{
     messages::{Payload, Step, Token},
     wire::{FrameDecoder, encode_frame},
 };
-use tokio::{sync::mpsc, time::timeout};
+use tokio::time::timeout;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 const TCP: &str = "/ip4/127.0.0.1/tcp/0";
@@ -25,7 +26,7 @@ const QUIC: &str = "/ip4/127.0.0.1/udp/0/quic-v1";
 
 struct Node {
     net: Net,
-    events: mpsc::Receiver<NetEvent>,
+    events: Events,
     addresses: Vec<String>,
 }
 
@@ -66,7 +67,7 @@ impl Node {
     }
 }
 
-async fn next(events: &mut mpsc::Receiver<NetEvent>) -> NetEvent {
+async fn next(events: &mut Events) -> NetEvent {
     timeout(DEADLINE, events.recv()).await.expect("an event in time").expect("a running node")
 }
 
@@ -111,6 +112,9 @@ async fn messages_cross_in_order_both_ways_over_tcp_and_quic() {
 async fn large_frames_pass_whole() {
     let mut server = Node::start(5, &[TCP]).await;
     let client = Node::start(6, &[]).await;
+    // As if both were on one path.
+    server.net.protect(client.key(), MAX_FRAME_BYTES);
+    client.net.protect(server.key(), MAX_FRAME_BYTES);
     let step = |first_position: u32| {
         let payload = Payload::Hidden(vec![first_position as u8; 16 * 4096 * 4]);
         Message::Step(Step {

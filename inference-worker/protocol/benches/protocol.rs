@@ -41,9 +41,11 @@ fn ledgers() -> (PayeeLedger, PayerLedger) {
     let key = SigningKey::from_bytes(&[7; 32]);
     let facts = ChannelFacts {
         channel: ChannelId([2; 32]),
+        payer: [6; 32],
         signer: signing::public_key(&key),
         deposit: u128::MAX / 2,
         lanes: BTreeMap::new(),
+        window: 1_200,
         ends: None,
     };
     let payee = PayeeLedger::new(GENESIS, facts.clone()).expect("the key was just made");

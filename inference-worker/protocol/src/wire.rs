@@ -23,12 +23,14 @@ const LENGTH_BYTES: usize = 4;
 pub enum WireError {
     /// The length is out of bounds.
     #[error(
-        "a frame of {bytes} bytes exceeds the bound of {MAX_FRAME_BYTES}: send fewer positions \
-         per step"
+        "a frame of {bytes} bytes exceeds the bound of {most}: send fewer positions per step, and \
+         nothing large before the session is open"
     )]
     TooLarge {
         /// Bytes announced.
         bytes: usize,
+        /// The bound.
+        most: usize,
     },
     /// Not even a version byte.
     #[error("a frame without content: check that the other side is a Mica peer")]
@@ -80,7 +82,7 @@ pub fn encode_frame(message: &Message) -> Result<Vec<u8>, WireError> {
     message.encode_to(&mut frame);
     let bytes = frame.len() - LENGTH_BYTES;
     if bytes > MAX_FRAME_BYTES {
-        return Err(WireError::TooLarge { bytes });
+        return Err(WireError::TooLarge { bytes, most: MAX_FRAME_BYTES });
     }
     // The bound is far below 2³², so the length fits its field.
     frame[..LENGTH_BYTES].copy_from_slice(&(bytes as u32).to_le_bytes());
@@ -93,7 +95,7 @@ pub fn encode_frame(message: &Message) -> Result<Vec<u8>, WireError> {
 /// See [`WireError`]; bytes left over make a frame malformed.
 pub fn decode_content(content: &[u8]) -> Result<Message, WireError> {
     if content.len() > MAX_FRAME_BYTES {
-        return Err(WireError::TooLarge { bytes: content.len() });
+        return Err(WireError::TooLarge { bytes: content.len(), most: MAX_FRAME_BYTES });
     }
     let (version, mut scale) = content.split_first().ok_or(WireError::Empty)?;
     // A fault keeps its shape in every version: whoever refuses our version can say so.
@@ -107,18 +109,41 @@ pub fn decode_content(content: &[u8]) -> Result<Message, WireError> {
     if scale.is_empty() { Ok(message) } else { Err(WireError::Malformed) }
 }
 
+/// Bytes that a decoder keeps allocated between two frames.
+const KEPT_BYTES: usize = 4 * 1024;
+
 /// Cuts a stream of bytes into messages.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct FrameDecoder {
     buffer: Vec<u8>,
     read: usize,
     failed: bool,
+    max_frame_bytes: usize,
+}
+
+impl Default for FrameDecoder {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl FrameDecoder {
     /// A decoder at the start of a stream.
     pub const fn new() -> Self {
-        Self { buffer: Vec::new(), read: 0, failed: false }
+        Self { buffer: Vec::new(), read: 0, failed: false, max_frame_bytes: MAX_FRAME_BYTES }
+    }
+
+    /// Refuses longer frames from now on, one that has begun included. More than
+    /// [`MAX_FRAME_BYTES`] is never taken.
+    pub fn set_max_frame_bytes(&mut self, bytes: usize) {
+        self.max_frame_bytes = bytes.min(MAX_FRAME_BYTES);
+    }
+
+    /// Length of the frame that waits for its rest, as it announces it itself and whether or not it
+    /// is within the bound; nothing before its length field is there.
+    pub fn announced_bytes(&self) -> Option<usize> {
+        let (length, _) = self.buffer[self.read..].split_first_chunk::<LENGTH_BYTES>()?;
+        Some(u32::from_le_bytes(*length) as usize)
     }
 
     /// Takes bytes from the stream. Call [`FrameDecoder::next_message`] until it has nothing before
@@ -129,6 +154,9 @@ impl FrameDecoder {
         }
         self.buffer.drain(..self.read);
         self.read = 0;
+        if self.buffer.is_empty() {
+            self.buffer.shrink_to(KEPT_BYTES);
+        }
         self.buffer.extend_from_slice(bytes);
     }
 
@@ -161,8 +189,8 @@ impl FrameDecoder {
             return Ok(None);
         };
         let bytes = u32::from_le_bytes(*length) as usize;
-        if bytes > MAX_FRAME_BYTES {
-            return Err(WireError::TooLarge { bytes });
+        if bytes > self.max_frame_bytes {
+            return Err(WireError::TooLarge { bytes, most: self.max_frame_bytes });
         }
         let Some(content) = rest.get(..bytes) else { return Ok(None) };
         let message = decode_content(content)?;
@@ -193,7 +221,10 @@ mod tests {
             (vec![0, 0, 0, 0], WireError::Empty),
             (vec![2, 0, 0, 0, 9, 5], WireError::UnknownVersion { found: 9 }),
             (vec![2, 0, 0, 0, PROTOCOL_VERSION, 200], WireError::Malformed),
-            (vec![255, 255, 255, 255], WireError::TooLarge { bytes: u32::MAX as usize }),
+            (
+                vec![255, 255, 255, 255],
+                WireError::TooLarge { bytes: u32::MAX as usize, most: MAX_FRAME_BYTES },
+            ),
         ];
         for (bytes, error) in cases {
             let mut decoder = FrameDecoder::new();
@@ -206,6 +237,21 @@ mod tests {
                 matches!(error.to_fault(), Message::Fault(fault) if fault.code() == error.fault_code())
             );
         }
+    }
+
+    #[test]
+    fn a_narrower_bound_holds_from_the_next_frame_on() {
+        let frame = encode_frame(&token(1)).expect("fits");
+        let mut decoder = FrameDecoder::new();
+        decoder.push(&frame[..frame.len() - 1]);
+        assert_eq!(decoder.announced_bytes(), Some(frame.len() - LENGTH_BYTES));
+        decoder.set_max_frame_bytes(frame.len() - LENGTH_BYTES);
+        decoder.push(&frame[frame.len() - 1..]);
+        assert_eq!(decoder.next_message(), Ok(Some(token(1))));
+        assert_eq!(decoder.announced_bytes(), None);
+        decoder.set_max_frame_bytes(frame.len() - LENGTH_BYTES - 1);
+        decoder.push(&frame[..LENGTH_BYTES]);
+        assert!(matches!(decoder.next_message(), Err(WireError::TooLarge { .. })));
     }
 
     #[test]

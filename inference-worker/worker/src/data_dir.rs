@@ -104,6 +104,11 @@ impl DataDir {
         self.0.join("journal.bin")
     }
 
+    /// Records that are on their way from the journal to the store.
+    pub(crate) fn old_journal(&self) -> PathBuf {
+        self.0.join("journal.old.bin")
+    }
+
     /// Records of chains that have started anew.
     pub(crate) fn aside(&self) -> PathBuf {
         self.0.join("aside")

@@ -1,23 +1,35 @@
-//! What a restart must not lose: the newest promise on every lane, and the receipts issued for it.
+//! What a restart must not lose: the newest promise on every lane, the receipts issued for it, and
+//! which accounts did not pay.
 //!
-//! Records go to an append-only [`journal`] first, which costs one write per token and a flush only
-//! where money depends on it. When the journal has grown, or the worker stops, everything moves to
-//! the database (redb) in one transaction, and the journal starts afresh. Opening the store replays
-//! the journal, so a record counts from the moment its write returned.
+//! Records go to an append-only [`journal`] first, which costs one write per token. Where money
+//! depends on it they must reach the disk before the worker goes on: a thread of its own waits for
+//! that ([`DiskThread`]). When the journal has grown it is put aside and a new one begun; the thread
+//! moves what it holds to the database (redb) in one transaction and deletes it. Opening the store
+//! replays both journals, the older one first, so a record counts from the moment its write
+//! returned.
 //!
 //! A write that fails (a full disk) leaves the store as it was: the caller stops taking on work and
 //! redeems what it holds.
 
 mod aside;
 mod database;
+mod disk;
 mod journal;
+mod snapshot;
+mod version1;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+    io,
+    path::PathBuf,
+    sync::Arc,
+};
 
 use codec::{Decode, Encode};
 use mica_chain::ChainOrigin;
 use mica_primitives::{BlockNumber, ChannelId, Hash32, LaneId, Receipt};
-use mica_protocol::channel::PayeeLaneRecord;
+use mica_protocol::{channel::PayeeLaneRecord, stage::ScoreRecord};
 use thiserror::Error;
 
 use crate::data_dir::DataDir;
@@ -25,6 +37,8 @@ use database::Database;
 use journal::Journal;
 
 pub(crate) use aside::{put_aside, take_back};
+pub(crate) use disk::{DiskThread, Done};
+pub(crate) use snapshot::{Snapshot, Stamp, snapshot};
 
 /// Bytes of journal after which it is moved to the database.
 const CHECKPOINT_BYTES: u64 = 4 << 20;
@@ -64,6 +78,12 @@ pub enum StoreError {
         /// What went wrong.
         reason: String,
     },
+    /// The system gives no thread.
+    #[error("the system gives no thread that waits for the disk: {reason}")]
+    Thread {
+        /// What it said.
+        reason: String,
+    },
     /// It holds something else than this program writes.
     #[error("{path} is damaged: {reason}; restore the folder from a backup")]
     Damaged {
@@ -80,15 +100,22 @@ pub(crate) type LaneKey = (ChannelId, LaneId);
 /// One line of the journal.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 enum Entry {
-    /// The newest record of a lane.
+    /// The newest record of a lane, as it was before it named the payer and the window. Read, and
+    /// never written.
     #[codec(index = 0)]
-    Lane(PayeeLaneRecord),
+    Version1(version1::LaneRecord),
     /// The `index`-th receipt of a lane.
     #[codec(index = 1)]
     Receipt { channel: ChannelId, lane: LaneId, index: u64, receipt: Receipt },
     /// The chain that the records are of.
     #[codec(index = 2)]
     Mark(ChainMark),
+    /// The newest record of a lane.
+    #[codec(index = 3)]
+    Lane(PayeeLaneRecord),
+    /// What an account left unpaid: the newest, in the first version of its form.
+    #[codec(index = 4)]
+    Score(ScoreRecord),
 }
 
 /// The chain that the records are of, and how far it was seen: by these a chain that starts anew is
@@ -117,36 +144,80 @@ impl ChainMark {
 
 /// The worker's store. One process has it at a time.
 pub(crate) struct Store {
-    database: Database,
+    database: Arc<Database>,
     journal: Journal,
+    folder: DataDir,
     /// What the journal holds and the database does not.
     lanes: BTreeMap<LaneKey, PayeeLaneRecord>,
     receipts: BTreeMap<(ChannelId, LaneId, u64), Receipt>,
     mark: Option<ChainMark>,
+    scores: BTreeMap<[u8; 32], ScoreRecord>,
+    /// Channels whose records are to be dropped with the next move.
+    forgotten: BTreeSet<ChannelId>,
+    /// What the old journal holds, on its way to the database.
+    moving: Option<Moving>,
+}
+
+/// What the old journal holds.
+#[derive(Clone)]
+struct Moving {
+    batch: Arc<Batch>,
+    journal: Arc<File>,
+}
+
+/// Records that reach the database together.
+#[derive(Debug)]
+struct Batch {
+    lanes: BTreeMap<LaneKey, PayeeLaneRecord>,
+    receipts: BTreeMap<(ChannelId, LaneId, u64), Receipt>,
+    mark: Option<ChainMark>,
+    scores: BTreeMap<[u8; 32], ScoreRecord>,
+    forgotten: BTreeSet<ChannelId>,
+}
+
+impl Batch {
+    fn write(&self, database: &Database) -> Result<(), StoreError> {
+        if !self.lanes.is_empty() || !self.receipts.is_empty() || self.mark.is_some() {
+            database.write(&self.lanes, &self.receipts, self.mark.as_ref())?;
+        }
+        if !self.scores.is_empty() {
+            database.write_scores(&self.scores)?;
+        }
+        self.forgotten.iter().try_for_each(|channel| database.forget(*channel))
+    }
 }
 
 impl Store {
-    /// Opens the store of `folder`, made if there is none, and replays its journal.
+    /// Opens the store of `folder`, made if there is none, and replays its journals.
     ///
     /// # Errors
     /// [`StoreError`] if it is in use, damaged or not accessible.
     pub(crate) fn open(folder: &DataDir) -> Result<Self, StoreError> {
-        let database = Database::open(&folder.store())?;
+        let database = Arc::new(Database::open(&folder.store())?);
+        // Older than everything in the other one.
+        let old = match folder.old_journal() {
+            path if path.exists() => Journal::open(&path)?.1,
+            _ => Vec::new(),
+        };
         let (journal, entries) = Journal::open(&folder.journal())?;
         let mut store = Self {
             database,
             journal,
+            folder: folder.clone(),
             lanes: BTreeMap::new(),
             receipts: BTreeMap::new(),
             mark: None,
+            scores: BTreeMap::new(),
+            forgotten: BTreeSet::new(),
+            moving: None,
         };
-        entries.into_iter().for_each(|entry| store.hold(entry));
+        old.into_iter().chain(entries).for_each(|entry| store.hold(entry));
         store.checkpoint()?;
         Ok(store)
     }
 
     /// Keeps a lane's record in place of its last one: safe from a crash of this process now, from
-    /// one of the system after [`Store::flush`].
+    /// one of the system when [`Store::unsynced`] has reached the disk.
     ///
     /// # Errors
     /// [`StoreError::Write`]; the last record stands.
@@ -184,12 +255,74 @@ impl Store {
         self.mark.map_or_else(|| self.database.mark(), |mark| Ok(Some(mark)))
     }
 
-    /// Returns when all that was kept is on the disk.
+    /// Keeps what an account left unpaid, as safely as a receipt; one without mishaps is dropped.
     ///
     /// # Errors
     /// [`StoreError::Write`].
-    pub(crate) fn flush(&mut self) -> Result<(), StoreError> {
-        self.journal.flush()
+    pub(crate) fn put_score(&mut self, record: ScoreRecord) -> Result<(), StoreError> {
+        self.append(Entry::Score(record))
+    }
+
+    /// What every account left unpaid.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot be read.
+    pub(crate) fn scores(&self) -> Result<Vec<ScoreRecord>, StoreError> {
+        let mut scores = self.database.scores()?;
+        let moving = self.moving.iter().flat_map(|moving| &moving.batch.scores);
+        scores.extend(moving.map(|(account, record)| (*account, *record)));
+        scores.extend(self.scores.iter().map(|(account, record)| (*account, *record)));
+        Ok(scores.into_values().filter(|record| record.mishaps > 0).collect())
+    }
+
+    /// Waits on this thread until all that was kept is on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`].
+    pub(crate) fn flush(&self) -> Result<(), StoreError> {
+        self.unsynced().wait()
+    }
+
+    /// The files that must reach the disk so that all that was kept is there.
+    fn unsynced(&self) -> Unsynced {
+        Unsynced {
+            files: self
+                .moving
+                .iter()
+                .map(|moving| moving.journal.clone())
+                .chain([self.journal.file()])
+                .collect(),
+            // A file that was begun may be lost with its name.
+            folder: self.moving.as_ref().map(|_| self.folder.path().to_owned()),
+            path: self.folder.journal(),
+        }
+    }
+
+    /// Puts the journal aside if it has grown, or channels are to be forgotten, and what was put
+    /// aside last is in the database: what is to be moved there now.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`]; the journal stays as it was.
+    fn begin_move(&mut self) -> Result<Option<Arc<Batch>>, StoreError> {
+        let is_due = self.journal.bytes() > CHECKPOINT_BYTES || !self.forgotten.is_empty();
+        if !is_due || self.moving.is_some() {
+            return Ok(None);
+        }
+        let journal = self.journal.rotate(&self.folder.old_journal())?;
+        let batch = Arc::new(Batch {
+            lanes: std::mem::take(&mut self.lanes),
+            receipts: std::mem::take(&mut self.receipts),
+            mark: self.mark.take(),
+            scores: std::mem::take(&mut self.scores),
+            forgotten: std::mem::take(&mut self.forgotten),
+        });
+        self.moving = Some(Moving { batch: batch.clone(), journal });
+        Ok(Some(batch))
+    }
+
+    /// What was put aside is in the database.
+    fn moved(&mut self) {
+        self.moving = None;
     }
 
     /// The record of every lane.
@@ -198,7 +331,8 @@ impl Store {
     /// [`StoreError`] if the database cannot be read.
     pub(crate) fn lanes(&self) -> Result<Vec<PayeeLaneRecord>, StoreError> {
         let mut lanes = self.database.lanes()?;
-        for (key, record) in &self.lanes {
+        let moving = self.moving.iter().flat_map(|moving| &moving.batch.lanes);
+        for (key, record) in moving.chain(&self.lanes) {
             lanes.insert(*key, record.clone());
         }
         Ok(lanes.into_values().collect())
@@ -223,38 +357,49 @@ impl Store {
         Ok(receipts.into_values().collect())
     }
 
-    /// Drops everything about a channel that is closed for good.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the database cannot be written; nothing is dropped then.
-    pub(crate) fn forget(&mut self, channel: ChannelId) -> Result<(), StoreError> {
-        self.checkpoint()?;
-        self.database.forget(channel)
+    /// Drops everything about a channel that is closed for good, with the next move to the
+    /// database.
+    pub(crate) fn forget(&mut self, channel: ChannelId) {
+        self.forgotten.insert(channel);
     }
 
-    /// Migrator the journal to the database.
+    /// Moves the journals to the database, and waits for it. Not while a [`DiskThread`] does the
+    /// same.
     ///
     /// # Errors
-    /// [`StoreError::Write`]; the journal stays as it was.
+    /// [`StoreError::Write`]; the journals stay as they were.
     pub(crate) fn checkpoint(&mut self) -> Result<(), StoreError> {
-        if self.lanes.is_empty() && self.receipts.is_empty() && self.mark.is_none() {
-            return self.journal.clear();
+        if let Some(moving) = &self.moving {
+            moving.batch.write(&self.database)?;
         }
-        self.database.write(&self.lanes, &self.receipts, self.mark.as_ref())?;
-        self.lanes.clear();
-        self.receipts.clear();
-        self.mark = None;
+        let batch = Batch {
+            lanes: std::mem::take(&mut self.lanes),
+            receipts: std::mem::take(&mut self.receipts),
+            mark: self.mark.take(),
+            scores: std::mem::take(&mut self.scores),
+            forgotten: std::mem::take(&mut self.forgotten),
+        };
+        if let Err(error) = batch.write(&self.database) {
+            let Batch { lanes, receipts, mark, scores, forgotten } = batch;
+            (self.lanes, self.receipts, self.mark, self.forgotten) =
+                (lanes, receipts, mark, forgotten);
+            self.scores = scores;
+            return Err(error);
+        }
+        self.moving = None;
+        remove(&self.folder.old_journal())?;
         self.journal.clear()
     }
 
     fn append(&mut self, entry: Entry) -> Result<(), StoreError> {
         self.journal.append(&entry)?;
         self.hold(entry);
-        if self.journal.bytes() > CHECKPOINT_BYTES { self.checkpoint() } else { Ok(()) }
+        Ok(())
     }
 
     fn hold(&mut self, entry: Entry) {
         match entry {
+            Entry::Version1(record) => self.hold(Entry::Lane(record.into())),
             Entry::Lane(record) => {
                 self.lanes.insert((record.facts.channel, record.lane), record);
             }
@@ -262,7 +407,43 @@ impl Store {
                 self.receipts.insert((channel, lane, index), receipt);
             }
             Entry::Mark(mark) => self.mark = Some(mark),
+            Entry::Score(record) => {
+                self.scores.insert(record.account, record);
+            }
         }
+    }
+}
+
+/// Files that have to reach the disk.
+#[derive(Debug)]
+struct Unsynced {
+    /// The old journal, if its records are not in the database yet, and the journal.
+    files: Vec<Arc<File>>,
+    /// Their folder, if the journal was begun a moment ago.
+    folder: Option<PathBuf>,
+    path: PathBuf,
+}
+
+impl Unsynced {
+    fn wait(&self) -> Result<(), StoreError> {
+        let wait = || -> io::Result<()> {
+            self.files.iter().try_for_each(|file| file.sync_data())?;
+            self.folder.iter().try_for_each(|folder| File::open(folder)?.sync_all())
+        };
+        wait().map_err(|error| StoreError::Write {
+            path: self.path.display().to_string(),
+            reason: error.to_string(),
+        })
+    }
+}
+
+/// Removes a file if it is there.
+fn remove(path: &std::path::Path) -> Result<(), StoreError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(StoreError::Write { path: path.display().to_string(), reason: error.to_string() })
+        }
+        _ => Ok(()),
     }
 }
 

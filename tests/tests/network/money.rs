@@ -127,8 +127,9 @@ async fn a_worker_refuses_bad_vouchers_stops_at_its_credit_and_redeems_after_a_c
     let folder = tempfile::tempdir().expect("a temporary folder");
     let node = DevNode::start(folder.path()).await;
     // It never redeems by itself within the test, so that the crash comes first.
-    let mut worker =
-        Worker::start(folder.path(), &node.url, "//Bob", "0..8", &["--redeem-minimum", "1000000"]);
+    // Dear enough that what it earns is worth a redeem.
+    let extra = ["--redeem-minimum", "1000000", "--price", "100000000u"];
+    let mut worker = Worker::start(folder.path(), &node.url, "//Bob", "0..8", &extra);
     let mut payer = Payer::new(node.connect().await, "//Alice");
     let record = payer.worker(&worker.account).await;
     let channel = payer.open_channel(record.account, 10 * UNIT).await;

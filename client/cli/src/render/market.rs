@@ -8,6 +8,7 @@ use mica_chain::{AccountId, amount};
 use mica_host::json::{Layers, Money};
 use mica_payer::market::{Memory, ModelSnapshot, gaps};
 use mica_payer::store::RememberedWorker;
+use mica_text::{MAX_SHOWN_BYTES, shown};
 use serde::Serialize;
 
 use super::{remembered::Remembered, table::table};
@@ -131,8 +132,10 @@ fn snapshot(snapshot: &ModelSnapshot, known: &Known) -> String {
         String::from_utf8_lossy(&manifest.quantisation),
     );
     let mut text = format!(
-        "{}  {architecture} {quantisation}, {} layers, hidden {}, context {}\n  {}\n\n",
-        snapshot.name(),
+        "{}  {} {}, {} layers, hidden {}, context {}\n  {}\n\n",
+        shown(&snapshot.name(), MAX_SHOWN_BYTES),
+        shown(&architecture, MAX_SHOWN_BYTES),
+        shown(&quantisation, MAX_SHOWN_BYTES),
         manifest.layers,
         manifest.hidden,
         manifest.context,

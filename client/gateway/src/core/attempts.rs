@@ -1,4 +1,4 @@
-//! How a request becomes a session, and what is done when a worker fails it.
+//! How a request becomes a session, and what happens when a worker fails.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ pub(super) struct RunningRequest {
     pub(super) pieces: PieceSender,
     pub(super) interrupt: Interrupt,
     pub(super) arrived: Instant,
-    /// What an attempt cost that failed.
+    /// What failed attempts have cost.
     pub(super) earlier: Cost,
     /// Workers that failed it.
     pub(super) failed: BTreeSet<AccountId>,
@@ -67,7 +67,7 @@ struct Funded {
 }
 
 impl Core {
-    /// Answers a request, as often as it takes; the last event goes to whoever reads.
+    /// Answers a request, as often as it takes; the last event goes to the reader.
     pub(super) async fn run(&self, mut request: RunningRequest) {
         let ready = Instant::now();
         let mut before: Option<(Arc<Quotes>, GatewayError)> = None;
@@ -225,7 +225,8 @@ impl Core {
 fn over_total(cost: Balance, limit: Balance) -> GatewayError {
     let format = mica_chain::amount::format;
     let message = format!(
-        "this request may cost {} and its own limit is {}: ask for fewer tokens",
+        "this request may cost {} and its own limit is {}: ask for fewer tokens, or send a \
+         larger x-mica-max-total",
         format(cost),
         format(limit)
     );

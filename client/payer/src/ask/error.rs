@@ -64,7 +64,10 @@ impl AskError {
                 _ => false,
             },
             SessionError::Failed { failure, .. } => {
-                matches!(failure.code, FaultCode::Overspend | FaultCode::LimitReached)
+                matches!(
+                    failure.code,
+                    FaultCode::Overspend | FaultCode::TooLittle | FaultCode::LimitReached
+                )
             }
             _ => false,
         }

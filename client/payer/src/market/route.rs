@@ -7,6 +7,7 @@ use mica_market::routing::{
 };
 use mica_primitives::{Balance, LayerRange};
 use mica_protocol::{
+    holding,
     limits::{DEFAULT_CREDIT_POSITIONS, MAX_STAGES},
     messages::SignedQuote,
 };
@@ -31,6 +32,8 @@ pub struct ChosenStage {
     /// Microseconds per layer-token that it counts for: what was measured, and less and less of
     /// what it declares.
     pub cost_us_per_layer_token: u32,
+    /// What it asks for room that is held, as in [`mica_protocol::messages::Quote`]: its quote.
+    pub holding_price: Balance,
     /// Microseconds per layer-token that it declares.
     pub declared_us_per_layer_token: u32,
     /// What was seen of it.
@@ -45,6 +48,12 @@ impl ChosenStage {
     /// Base units for one position.
     pub fn unit(&self) -> Balance {
         self.price_per_layer_token.saturating_mul(self.range.len().into())
+    }
+
+    /// Positions that an opening prepays for the room of a session of `positions`: they are lost if
+    /// another stage of the path does not take the session.
+    pub fn prepaid_positions(&self, positions: u32) -> u16 {
+        holding::prepaid_positions(self.holding_price, self.unit(), positions)
     }
 }
 
@@ -124,6 +133,8 @@ pub fn choose(
             range: stage.range,
             price_per_layer_token: candidate.price_per_layer_token,
             cost_us_per_layer_token: candidate.cost_us_per_layer_token,
+            holding_price: quote
+                .map_or(holding::UNKNOWN_PRICE, |signed| signed.quote.holding_price),
             declared_us_per_layer_token: known.declared_us(worker),
             experience: beliefs.of(stage.worker).experience,
             credit_positions: quote

@@ -1,17 +1,18 @@
 //! Starts the network on a thread of its own and finds out where the worker can be reached.
 
-use std::io;
+use std::{io, time::Duration};
 
 use mica_net::{
-    AnnounceError, Bounds, Instance, Listener, Mdns, Net, NetConfig, NetEvent, Reach, StartError,
+    AnnounceError, Bounds, Events, Instance, Listener, Mdns, NearPeers, Net, NetConfig, PeerLimits,
+    Reach, StartError,
 };
 use mica_primitives::{PublicKey, WorkerAddresses};
-use tokio::{runtime, sync::mpsc, task::JoinHandle};
+use tokio::{runtime, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::duplicates::REMEDY;
 use crate::{
-    config::Config,
+    config::{Config, PeersConfig},
     keys::Keys,
     report::{Event, Reporter},
 };
@@ -92,15 +93,28 @@ pub(crate) fn start_network(
     config: &Config,
     keys: &Keys,
     instance: Instance,
-) -> Result<(Net, mpsc::Receiver<NetEvent>), StartError> {
+) -> Result<(Net, Events), StartError> {
     let net = NetConfig {
         secret: keys.peer.to_bytes(),
         listen: config.network.listen.clone(),
         bootstrap: config.network.bootstrap.clone(),
         mdns: if config.network.mdns { Mdns::On } else { Mdns::Off },
         instance: Some(instance),
+        limits: limits(&config.network.peers),
     };
     Net::start(net)
+}
+
+fn limits(peers: &PeersConfig) -> PeerLimits {
+    PeerLimits {
+        links: peers.links,
+        reserved_links: peers.reserved_links,
+        links_per_ip: peers.links_per_ip,
+        links_per_prefix: peers.links_per_prefix,
+        near: if peers.limit_private_networks { NearPeers::Limited } else { NearPeers::Unlimited },
+        ban: Duration::from_secs(peers.ban_seconds),
+        ..PeerLimits::default()
+    }
 }
 
 /// The addresses to publish at the start, when every listener has told where it listens.

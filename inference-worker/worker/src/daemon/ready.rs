@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mica_chain::{AccountId, Chain, ConnectError, Head, ReadError, SubmitError};
 use mica_engine::Threads;
-use mica_net::{Instance, Net, NetEvent};
+use mica_net::{Events, Instance, Net};
 use mica_primitives::{LayerRange, MarketUnits, RegistryParameters, WorkerAddresses, WorkerRecord};
 use mica_protocol::{limits::MAX_SESSIONS, signing, stage::Computed};
 use tokio::sync::mpsc;
@@ -101,7 +101,7 @@ pub(super) struct Ready {
     pub(super) computed: mpsc::Receiver<Computed>,
     pub(super) thread: NetworkThread,
     pub(super) net: Net,
-    pub(super) network: mpsc::Receiver<NetEvent>,
+    pub(super) network: Events,
     pub(super) registered: Registered,
 }
 

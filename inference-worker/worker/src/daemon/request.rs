@@ -1,7 +1,10 @@
 //! What the daemon's tasks ask of the session actor, and what they are answered.
 
+use std::collections::BTreeSet;
+
 use mica_host::json;
-use mica_primitives::{Balance, BlockNumber, ChannelId, Redeem};
+use mica_net::NetCounters;
+use mica_primitives::{Balance, BlockNumber, ChannelId, PublicKey, Redeem, WorkerAddresses};
 use mica_protocol::{channel::ChannelFacts, stage::StageOffer};
 use serde::Serialize;
 use tokio::sync::oneshot;
@@ -41,6 +44,53 @@ pub(crate) struct Totals {
     pub redeemable: Balance,
     /// Why no session is taken, if none is.
     pub refusing: Option<String>,
+    /// What the network did about peers.
+    pub network: NetworkTotals,
+}
+
+/// What the network did about peers since the worker was started, and what it holds for them.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct NetworkTotals {
+    /// Peers connected now.
+    pub peers: u64,
+    /// Of them, those without a session.
+    pub strangers: u64,
+    /// Strangers that had to make room for somebody else.
+    pub evictions: u64,
+    /// Connections that were not taken.
+    pub refusals: u64,
+    /// Strikes counted against peers.
+    pub strikes: u64,
+    /// Peers that used up their strikes.
+    pub bans: u64,
+    /// Messages of strangers that came too soon and were dropped.
+    pub dropped_messages: u64,
+    /// Connections closed because pings were not answered.
+    pub silent_connections: u64,
+    /// Bytes of unfinished frames.
+    pub assembling_bytes: u64,
+    /// Bytes of messages that wait for the session actor.
+    pub event_bytes: u64,
+    /// Bytes that wait to be written to peers.
+    pub outbound_bytes: u64,
+}
+
+impl From<NetCounters> for NetworkTotals {
+    fn from(counters: NetCounters) -> Self {
+        Self {
+            peers: counters.peers,
+            strangers: counters.strangers,
+            evictions: counters.evictions,
+            refusals: counters.refusals,
+            strikes: counters.strikes,
+            bans: counters.bans,
+            dropped_messages: counters.dropped_messages,
+            silent_connections: counters.silent_connections,
+            assembling_bytes: counters.assembling_bytes,
+            event_bytes: counters.event_bytes,
+            outbound_bytes: counters.outbound_bytes,
+        }
+    }
 }
 
 /// What others ask of the session actor.
@@ -52,14 +102,28 @@ pub(crate) enum Request {
         /// Nothing if there is none to this worker.
         facts: Option<ChannelFacts>,
     },
+    /// The registry's answer about a worker.
+    Registered {
+        /// Its peer key.
+        peer: PublicKey,
+        /// Where it may be dialled; nothing if it is no worker's, or could not be read.
+        addresses: Option<WorkerAddresses>,
+    },
     /// Every lane worth redeeming.
     Due(oneshot::Sender<Vec<DueLane>>),
     /// Serve these terms from now on.
     Offer(Box<StageOffer>),
     /// Take no new session; answers with the number of open ones.
     Drain(oneshot::Sender<usize>),
-    /// Channels whose payers asked to close, with nothing left to redeem.
-    Done(oneshot::Sender<Vec<ChannelId>>),
+    /// The worker cannot follow this channel, of which it was asked to read.
+    NotFollowed(ChannelId),
+    /// A block has become final.
+    BlockFinal,
+    /// The channels of which there are ledgers.
+    Ledgers(oneshot::Sender<BTreeSet<ChannelId>>),
+    /// Channels that have paid something and whose payers asked to close, with nothing left to
+    /// redeem that brings more than this.
+    Done(Balance, oneshot::Sender<Vec<ChannelId>>),
     /// How far the chain was seen.
     Mark(ChainMark),
     /// The channel is closed for good.

@@ -1,18 +1,25 @@
 //! The session actor: the one place through which sessions, vouchers and receipts pass.
 //!
-//! It owns the protocol's state machine and the store, and runs on the network's thread, which
-//! waits for the disk with it: without the session actor there is nothing to tell to peers. Inputs
-//! that wait are taken together: of what the machine answers, first all records are written down,
-//! with one flush, then the rest is carried out in its order. So a voucher is always written down
-//! before anything that relies on it is said, and many sessions wait for the disk as long as one.
-//! The session actor never waits for a peer: one whose queue is full counts as gone.
+//! It owns the protocol's state machine and the store, and runs on the network's thread. It never
+//! waits: not for the disk, which has a thread of its own, and not for a peer, of which one whose
+//! queue is full counts as gone. Inputs that are there are taken together. Of what the machine
+//! answers, first all records are written to the journal; what relies on one that must be on the
+//! disk is parked until it is there ([`Parking`]), with everything of that session that comes after;
+//! the rest is carried out in its order. So a voucher is always on the disk before anything that
+//! relies on it is said, and no session waits for the vouchers of another.
+//!
+//! It also tells the network whom sessions depend on, and who misbehaves.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
-use mica_net::{Alarm, Net, NetEvent, address_texts};
-use mica_primitives::{Balance, BlockNumber, ChannelId, LaneId};
+use mica_net::{Alarm, Events, Net, NetEvent, Offence};
+use mica_primitives::{Balance, BlockNumber, ChannelId, LaneId, PublicKey, WorkerAddresses};
 use mica_protocol::{
-    Now,
+    FaultCode, Message, Now, SessionId,
     channel::Durability,
     stage::{Computed, SessionEnd, StageIdentity, StageInput, StageOffer, StageOutput, StageTable},
 };
@@ -21,15 +28,21 @@ use tokio::{
     time::Instant,
 };
 
-use super::request::{DueLane, Request, Totals};
+use super::{
+    neighbours::{Neighbours, Verdict, next_worker},
+    parking::{Parking, is_end},
+    request::{DueLane, Request, Totals},
+};
 use crate::{
     engine::{Engine, EngineError},
     report::{Event, Reporter},
-    store::{Store, StoreError},
+    store::{DiskThread, Done, Store, StoreError},
 };
 
 /// Most inputs that are taken together.
 const TOGETHER: usize = 32;
+/// Peers that were refused are told of no more often than this; `status` counts them all.
+const REFUSAL_PAUSE: Duration = Duration::from_secs(1);
 /// Longest wait without an input.
 const IDLE: Duration = Duration::from_secs(3600);
 
@@ -41,10 +54,12 @@ pub(crate) struct SessionActorParts {
     pub net: Net,
     /// The engine's thread.
     pub engine: Arc<Engine>,
-    /// Newest block known.
+    /// Newest block of the best chain.
     pub block: watch::Receiver<BlockNumber>,
     /// Takes questions about channels to the chain.
     pub questions: mpsc::Sender<ChannelId>,
+    /// Takes questions about workers to the registry.
+    pub lookups: mpsc::Sender<PublicKey>,
     /// Told whenever a session has ended.
     pub ended: mpsc::Sender<SessionEnd>,
     /// Tells people and programs.
@@ -54,7 +69,7 @@ pub(crate) struct SessionActorParts {
 /// What flows to the session actor.
 pub(crate) struct SessionActorInputs {
     /// From peers.
-    pub network: mpsc::Receiver<NetEvent>,
+    pub network: Events,
     /// From the engine.
     pub computed: mpsc::Receiver<Computed>,
     /// From the daemon's other tasks. The session actor closes when all senders are gone.
@@ -64,7 +79,14 @@ pub(crate) struct SessionActorInputs {
 /// The session actor.
 pub(crate) struct SessionActor {
     parts: SessionActorParts,
+    own: PublicKey,
     table: StageTable,
+    disk: DiskThread,
+    parking: Parking,
+    neighbours: Neighbours,
+    /// Peers that sessions depend on, as the network was told.
+    protected: BTreeMap<SessionId, Vec<PublicKey>>,
+    refusal_told: Option<Instant>,
     started: Instant,
     totals: Totals,
     /// Channels restored from the store.
@@ -83,10 +105,16 @@ impl SessionActor {
         identity: StageIdentity,
         offer: StageOffer,
     ) -> Result<Self, StoreError> {
-        let table = StageTable::new(identity, offer);
+        let disk = DiskThread::start(&parts.store)?;
         let mut sessions = Self {
             parts,
-            table,
+            own: identity.peer(),
+            table: StageTable::new(identity, offer),
+            disk,
+            parking: Parking::default(),
+            neighbours: Neighbours::default(),
+            protected: BTreeMap::new(),
+            refusal_told: None,
             started: Instant::now(),
             totals: Totals::default(),
             restored: BTreeSet::new(),
@@ -110,8 +138,12 @@ impl SessionActor {
                     }
                     None => break,
                 },
+                Some(done) = self.disk.done(&mut self.parts.store) => {
+                    self.written(done);
+                    continue;
+                }
                 Some(computed) = inputs.computed.recv() => Some(StageInput::Computed(computed)),
-                event = inputs.network.recv() => match event {
+                event = inputs.network.recv(), if !self.parking.is_full() => match event {
                     Some(event) => self.network_input(event),
                     None => break,
                 },
@@ -121,13 +153,31 @@ impl SessionActor {
             while taken.len() < TOGETHER {
                 if let Ok(computed) = inputs.computed.try_recv() {
                     taken.push(StageInput::Computed(computed));
-                } else if let Ok(event) = inputs.network.try_recv() {
+                } else if !self.parking.is_full()
+                    && let Some(event) = inputs.network.try_recv()
+                {
                     taken.extend(self.network_input(event));
                 } else {
                     break;
                 }
             }
             self.handle(taken);
+        }
+        self.close().await;
+    }
+
+    /// Brings everything to the database, and says what waited for that.
+    async fn close(mut self) {
+        if let Err(error) = self.parts.store.flush() {
+            self.stop_accepting(&error);
+        } else {
+            let mut lost = BTreeSet::new();
+            for act in self.parking.release(u64::MAX) {
+                self.perform(act, &mut lost);
+            }
+        }
+        while let Some(done) = self.disk.finish(&mut self.parts.store).await {
+            self.note_failure(&done);
         }
         if let Err(error) = self.parts.store.checkpoint() {
             tracing::error!(%error, "the journal keeps what the database could not take");
@@ -152,6 +202,10 @@ impl SessionActor {
             }
             self.restored.insert(channel);
         }
+        let now = self.now();
+        for score in self.parts.store.scores()? {
+            self.table.restore_score(score, now);
+        }
         Ok(())
     }
 
@@ -169,22 +223,25 @@ impl SessionActor {
     }
 
     /// What an event means for the sessions, if anything.
-    fn network_input(&self, event: NetEvent) -> Option<StageInput> {
+    fn network_input(&mut self, event: NetEvent) -> Option<StageInput> {
         match event {
-            NetEvent::Message { peer, message } => {
-                return Some(StageInput::Message { from: peer, message });
-            }
+            NetEvent::Message { peer, message } => return self.message_input(peer, message),
             NetEvent::Disconnected { peer, reason }
             | NetEvent::Unreachable { peer, reason, .. } => {
                 tracing::debug!(peer = hex::encode(peer), reason, "peer gone");
+                self.neighbours.withdraw(&peer, None);
                 return Some(StageInput::Disconnected { peer });
             }
             NetEvent::Refused { peer, reason } => {
-                let peer = peer.map_or_else(
-                    || "a peer".to_owned(),
-                    |peer| format!("peer {}", hex::encode(peer)),
-                );
-                self.warn(format!("{peer} was refused: {reason}"));
+                // Whoever has many keys must not fill the log either.
+                if self.refusal_told.is_none_or(|told| told.elapsed() >= REFUSAL_PAUSE) {
+                    self.refusal_told = Some(Instant::now());
+                    let peer = peer.map_or_else(
+                        || "a peer".to_owned(),
+                        |peer| format!("peer {}", hex::encode(peer)),
+                    );
+                    self.warn(format!("{peer} was refused: {reason}"));
+                }
             }
             NetEvent::Listening { address } => {
                 self.parts.reporter.emit(&Event::Listening { address })
@@ -199,55 +256,137 @@ impl SessionActor {
         None
     }
 
+    /// A message, unless it is an opening that has to wait for the registry.
+    fn message_input(&mut self, from: PublicKey, message: Message) -> Option<StageInput> {
+        let open = match message {
+            Message::Open(open) => open,
+            Message::Close(close) => {
+                self.neighbours.withdraw(&from, Some(&close.session));
+                return Some(StageInput::Message { from, message: Message::Close(close) });
+            }
+            message => return Some(StageInput::Message { from, message }),
+        };
+        let next = next_worker(&self.own, &open.path, open.stage);
+        let now = std::time::Instant::now();
+        match self.neighbours.check(from, open.session, next, open, now) {
+            Verdict::Go(open) => {
+                return Some(StageInput::Message { from, message: Message::Open(open) });
+            }
+            Verdict::Ask(peer) => {
+                if self.parts.lookups.try_send(peer).is_err() {
+                    self.registered(peer, None);
+                }
+            }
+            Verdict::Wait => {}
+            Verdict::Refuse(refusal) => self.refuse(from, &refusal),
+        }
+        None
+    }
+
+    /// The registry's answer about the next worker of openings that wait for it.
+    fn registered(&mut self, peer: PublicKey, addresses: Option<WorkerAddresses>) {
+        let now = std::time::Instant::now();
+        let mut inputs = Vec::new();
+        for (from, answer) in self.neighbours.answer(peer, addresses, now) {
+            match answer {
+                Ok(open) => inputs.push(StageInput::Message { from, message: Message::Open(open) }),
+                Err(refusal) => self.refuse(from, &refusal),
+            }
+        }
+        self.handle(inputs);
+    }
+
+    fn refuse(&self, to: PublicKey, refusal: &Message) {
+        if let Err(error) = self.parts.net.try_answer(to, refusal) {
+            tracing::debug!(peer = hex::encode(to), %error, "not told that it is refused");
+        }
+    }
+
     fn handle(&mut self, inputs: Vec<StageInput>) {
         let now = self.now();
-        let mut answers: Vec<_> =
-            inputs.into_iter().map(|input| self.table.handle(now, input)).collect();
+        let answers = inputs.into_iter().map(|input| self.table.handle(now, input)).collect();
+        let acts = self.write_down(answers);
+        self.carry_out(acts);
+        if let Err(error) = self.disk.move_if_due(&mut self.parts.store) {
+            self.stop_accepting(&error);
+        }
+    }
+
+    /// Does what may be done now, and what follows from it.
+    fn carry_out(&mut self, mut acts: Vec<StageOutput>) {
         // Peers that could not be told are gone; what follows from that may lose others, but each
         // only once.
         let mut gone = BTreeSet::new();
         loop {
-            let lost = self.apply(answers);
-            let new: Vec<[u8; 32]> = lost.into_iter().filter(|peer| gone.insert(*peer)).collect();
+            let mut lost = BTreeSet::new();
+            for act in acts {
+                self.perform(act, &mut lost);
+            }
+            let new: Vec<PublicKey> = lost.into_iter().filter(|peer| gone.insert(*peer)).collect();
             if new.is_empty() {
                 return;
             }
-            answers = new
+            let now = self.now();
+            let answers = new
                 .into_iter()
                 .map(|peer| self.table.handle(now, StageInput::Disconnected { peer }))
                 .collect();
+            acts = self.write_down(answers);
         }
     }
 
-    /// Carries out the answers to some inputs; returns the peers that could not be told.
-    fn apply(&mut self, answers: Vec<Vec<StageOutput>>) -> BTreeSet<[u8; 32]> {
-        let mut acts = Vec::new();
+    /// Writes down what must be kept of the answers to some inputs. Returns what may be done now;
+    /// what has to wait for the disk is parked.
+    fn write_down(&mut self, answers: Vec<Vec<StageOutput>>) -> Vec<StageOutput> {
+        let (group, mut acts) = (self.disk.next_group(), Vec::new());
         for outputs in answers {
             let (durability, rest, failed) = self.persist(outputs);
             match failed {
-                None => acts.push((durability, rest)),
+                None => {
+                    let parking = &mut self.parking;
+                    let now = rest.into_iter();
+                    acts.extend(now.filter_map(|act| parking.pass(durability, group, act)));
+                }
                 // What else there is relies on what could not be written: only what ends something
                 // is done, and no new session is taken.
                 Some(error) => {
                     self.stop_accepting(&error);
-                    let ends = |act: &StageOutput| {
-                        matches!(act, StageOutput::DropCache { .. } | StageOutput::Ended(_))
-                    };
-                    acts.push((Durability::Process, rest.into_iter().filter(ends).collect()));
+                    let parking = &mut self.parking;
+                    let ends = rest.into_iter().filter(is_end);
+                    // Not before what has begun it, if that waits.
+                    acts.extend(
+                        ends.filter_map(|act| parking.pass(Durability::Process, group, act)),
+                    );
                 }
             }
         }
-        if acts.iter().any(|(durability, _)| *durability == Durability::Disk)
-            && let Err(error) = self.parts.store.flush()
-        {
-            self.stop_accepting(&error);
-            acts.retain(|(durability, _)| *durability != Durability::Disk);
+        self.sync_if_needed();
+        acts
+    }
+
+    fn sync_if_needed(&mut self) {
+        if !self.parking.is_empty() {
+            self.disk.sync(&self.parts.store);
         }
-        let mut lost = BTreeSet::new();
-        for act in acts.into_iter().flat_map(|(_, acts)| acts) {
-            self.perform(act, &mut lost);
+    }
+
+    /// The disk has taken something, or has not.
+    fn written(&mut self, done: Done) {
+        self.note_failure(&done);
+        if let Done::Synced(group, result) = done {
+            let mut acts = self.parking.release(group);
+            if result.is_err() {
+                acts.retain(is_end);
+            }
+            self.carry_out(acts);
+            self.sync_if_needed();
         }
-        lost
+    }
+
+    fn note_failure(&mut self, done: &Done) {
+        if let Done::Synced(_, Err(error)) | Done::Moved(Err(error)) = done {
+            self.stop_accepting(error);
+        }
     }
 
     /// Writes down what must be kept of the answers to one input. Returns how safe that must be,
@@ -267,6 +406,7 @@ impl SessionActor {
                 StageOutput::Receipt { channel, lane, index, receipt } => {
                     self.parts.store.put_receipt(channel, lane, index, receipt)
                 }
+                StageOutput::PersistScore(record) => self.parts.store.put_score(record),
                 other => {
                     acts.push(other);
                     Ok(())
@@ -280,11 +420,13 @@ impl SessionActor {
     fn perform(&mut self, act: StageOutput, lost: &mut BTreeSet<[u8; 32]>) {
         match act {
             StageOutput::Send { to, addresses, message } => {
-                if let Err(error) =
-                    self.parts.net.try_send(to, &address_texts(&addresses), &message)
-                {
+                if let Err(error) = self.send(to, &addresses, &message) {
                     tracing::debug!(peer = hex::encode(to), %error, "not sent");
                     lost.insert(to);
+                }
+                // Last, so that it hears why.
+                if let Some(offence) = offence(&message) {
+                    self.parts.net.strike(to, offence);
                 }
             }
             StageOutput::ReadChannel(channel) => {
@@ -293,16 +435,50 @@ impl SessionActor {
                 }
             }
             StageOutput::OpenCache { session, layers, max_positions } => {
+                self.protect(session);
                 self.log_failure(self.parts.engine.open(session, layers, max_positions));
             }
             StageOutput::Compute(job) => self.log_failure(self.parts.engine.compute(job)),
             StageOutput::DropCache { session } => {
                 self.log_failure(self.parts.engine.drop_cache(session))
             }
-            StageOutput::Ended(end) => self.ended(end),
+            StageOutput::Ended(end) => {
+                for peer in self.protected.remove(&end.session).into_iter().flatten() {
+                    self.parts.net.unprotect(peer);
+                }
+                self.ended(end);
+            }
             // Written down already.
-            StageOutput::Persist { .. } | StageOutput::Receipt { .. } => {}
+            StageOutput::Persist { .. }
+            | StageOutput::Receipt { .. }
+            | StageOutput::PersistScore(_) => {}
         }
+    }
+
+    /// Tells a peer. A stage is dialled where the registry says that it is; a payer has connected,
+    /// or is gone.
+    fn send(
+        &self,
+        to: PublicKey,
+        addresses: &WorkerAddresses,
+        message: &Message,
+    ) -> Result<(), mica_net::SendError> {
+        match self.neighbours.addresses(&to) {
+            registered if !addresses.is_empty() && !registered.is_empty() => {
+                self.parts.net.try_send(to, registered, message)
+            }
+            _ => self.parts.net.try_answer(to, message),
+        }
+    }
+
+    /// Tells the network whom a session depends on that has begun, unless it has ended since.
+    fn protect(&mut self, session: SessionId) {
+        let peers = self.table.peers(&session);
+        for (peer, frame_bytes) in &peers {
+            self.parts.net.protect(*peer, *frame_bytes);
+        }
+        let peers = peers.into_iter().map(|(peer, _)| peer).collect();
+        self.protected.insert(session, peers);
     }
 
     /// The engine's deadline in the protocol ends a session whose job was not taken.
@@ -333,6 +509,7 @@ impl SessionActor {
             lane: end.lane,
             positions: end.positions,
             earned: end.earned,
+            prepaid: end.prepaid,
             unpaid: end.unpaid,
             settled: end.settled,
             fault: end.fault.map(|code| code.to_string()),
@@ -352,7 +529,12 @@ impl SessionActor {
                 };
                 self.handle(vec![StageInput::Channel { channel, facts }]);
             }
-            Request::Done(answer) => drop(answer.send(self.done())),
+            Request::NotFollowed(channel) => {
+                self.handle(vec![StageInput::NotFollowed { channel }]);
+            }
+            Request::BlockFinal => self.handle(vec![StageInput::BlockFinal]),
+            Request::Ledgers(answer) => drop(answer.send(self.table.channels().collect())),
+            Request::Done(fee, answer) => drop(answer.send(self.done(fee))),
             Request::Due(answer) => drop(answer.send(self.due())),
             Request::Offer(offer) => self.table.set_offer(*offer),
             Request::Drain(answer) => {
@@ -361,10 +543,12 @@ impl SessionActor {
             }
             Request::Forget(channel) => {
                 self.closing.remove(&channel);
-                if let Err(error) = self.parts.store.forget(channel) {
+                self.parts.store.forget(channel);
+                if let Err(error) = self.disk.move_if_due(&mut self.parts.store) {
                     tracing::warn!(%error, "a closed channel stays in the store");
                 }
             }
+            Request::Registered { peer, addresses } => self.registered(peer, addresses),
             Request::Mark(mark) => {
                 if let Err(error) = self.parts.store.put_mark(mark) {
                     tracing::warn!(%error, "how far the chain was seen is not written down");
@@ -376,17 +560,21 @@ impl SessionActor {
                 let _ = answer.send(Totals {
                     sessions: self.table.sessions(),
                     redeemable,
+                    network: self.parts.net.counters().into(),
                     ..self.totals.clone()
                 });
             }
         }
     }
 
-    fn done(&self) -> Vec<ChannelId> {
-        let owed: BTreeSet<ChannelId> =
-            self.due().into_iter().map(|lane| lane.redeem.voucher.channel).collect();
+    /// Channels that never paid anything are their payers' to finish: closing costs a fee.
+    fn done(&self, fee: Balance) -> Vec<ChannelId> {
+        let due = self.due().into_iter().filter(|lane| lane.gain > fee);
+        let owed: BTreeSet<ChannelId> = due.map(|lane| lane.redeem.voucher.channel).collect();
         let is_done = |channel: &&ChannelId| {
-            !owed.contains(*channel) && self.table.busy_lanes(channel).is_empty()
+            !owed.contains(*channel)
+                && self.table.busy_lanes(channel).is_empty()
+                && self.table.ledger(channel).is_some_and(|ledger| ledger.has_paid())
         };
         self.closing.iter().filter(is_done).copied().collect()
     }
@@ -402,11 +590,25 @@ impl SessionActor {
                 redeem: redeemable.redeem,
             }
         };
-        self.table.redeemable().into_iter().map(due).collect()
+        self.table.redeemable(self.now().block).into_iter().map(due).collect()
     }
 
     fn warn(&self, text: String) {
         tracing::warn!("{text}");
         self.parts.reporter.emit(&Event::Warning { text });
+    }
+}
+
+/// What a refusal says of the peer that gets it. Only refusals of what that peer itself sent are
+/// looked at; most of those an honest one may meet.
+const fn offence(message: &Message) -> Option<Offence> {
+    let Message::Fault(fault) = message else { return None };
+    match fault.code() {
+        FaultCode::BadTick => Some(Offence::BadTick),
+        FaultCode::BadSignature | FaultCode::ForeignVoucher | FaultCode::WrongUnit => {
+            Some(Offence::BadVoucher)
+        }
+        FaultCode::WrongDirection | FaultCode::WrongPeer => Some(Offence::Refused),
+        _ => None,
     }
 }

@@ -14,11 +14,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     context::WorkerContext,
     layers::Layers,
+    lookups::answer_lookups,
     migrator::Migrator,
     network::{NetworkThread, check_announced},
     offers::Offers,
     prices::Prices,
-    range::{offer, room},
+    range::{offer, redeem_fee, room},
     ready::{Ready, Registered, Start},
     reconcile::Reconciler,
     redeem::Redeemer,
@@ -28,7 +29,7 @@ use super::{
     session_handle::SessionHandle,
     standing::Standings,
     status::{Status, StatusWriter},
-    watch::Watcher,
+    watch::{Heights, Watcher},
 };
 use crate::pricing::PriceLimits;
 
@@ -61,15 +62,23 @@ impl Start<'_> {
     pub(super) async fn start_tasks(&self, ready: Ready) -> Result<Running, ServeError> {
         let Ready { chain, store, origin, engine, computed, thread, net, network, registered } =
             ready;
-        let (block, blocks) = watch::channel(chain.finalized().await?.number);
+        let (finalized, blocks) = watch::channel(chain.finalized().await?.number);
+        let (best, bests) = watch::channel(chain.best().await?.number);
+        let min_window = match self.config.limits.min_window {
+            Some(blocks) => blocks,
+            None => chain.usual_window().await?,
+        };
         let (requests, requested) = mpsc::channel(REQUESTS);
         let (questions, questioned) = mpsc::channel(MAX_OPENINGS);
+        let (lookups, looked_up) = mpsc::channel(MAX_OPENINGS);
         let (ended, ends) = mpsc::channel(REQUESTS);
         let offer = offer(
             &self.source,
             &self.config,
             &registered.record,
             room(&engine, &self.config.limits),
+            redeem_fee(&chain, &self.keys.account).await,
+            min_window,
         );
         let sessions = SessionHandle::new(requests);
         let context = WorkerContext {
@@ -78,7 +87,8 @@ impl Start<'_> {
             config: self.config.clone(),
             source: self.source.clone(),
             origin,
-            block: blocks.clone(),
+            block: blocks,
+            best: bests.clone(),
             offers: Arc::new(Offers::new(sessions.clone(), offer.clone())),
             sessions,
             registration: Arc::new(RegistrationLock::new(registered.head.number)),
@@ -90,20 +100,22 @@ impl Start<'_> {
             store,
             net: net.clone(),
             engine: engine.clone(),
-            block: blocks,
+            block: bests,
             questions,
+            lookups,
             ended,
             reporter: self.reporter,
         };
         let identity = StageIdentity::new(self.keys.peer.clone(), context.chain.genesis_hash());
         let actor = SessionActor::open(parts, identity, offer)?;
-        let watcher = Watcher::new(context.clone(), block, actor.channels());
+        let watcher = Watcher::new(context.clone(), Heights { finalized, best }, actor.channels());
         let inputs = SessionActorInputs { network, computed, requests: requested };
         let actor = thread.spawn(actor.run(inputs));
 
         let tasks = TaskTracker::new();
         tasks.spawn(watcher.clone().answer(questioned, tasks.clone()));
         tasks.spawn(watcher.run());
+        tasks.spawn(answer_lookups(context.clone(), looked_up, tasks.clone()));
         let redeemer = tasks.spawn(Redeemer::new(context.clone()).run(ends));
         let layers = Layers::new(engine, &context);
         spawn_market(&tasks, &context, &layers, &registered);

@@ -4,13 +4,16 @@ use std::{collections::BTreeMap, path::Path};
 
 use codec::{Decode, DecodeAll, Encode};
 use mica_primitives::{ChannelId, LaneId, Receipt};
-use mica_protocol::channel::PayeeLaneRecord;
-use redb::{DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
+use mica_protocol::{channel::PayeeLaneRecord, stage::ScoreRecord};
+use redb::{DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 
-use super::{ChainMark, LaneKey, StoreError};
+use super::{ChainMark, LaneKey, StoreError, version1};
 
 /// (channel ‖ lane) → SCALE of the lane's record.
-const LANES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("lanes");
+const LANES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("lanes-2");
+/// The same as it was before records named the payer and the window: moved to [`LANES`] when the
+/// database is opened.
+const LANES_1: TableDefinition<&[u8], &[u8]> = TableDefinition::new("lanes");
 /// (channel ‖ lane ‖ index) → SCALE of the receipt. Numbers are big-endian, so that the order of
 /// keys is theirs.
 const RECEIPTS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("receipts");
@@ -19,6 +22,9 @@ const RECEIPTS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("receipts")
 const CHAIN: TableDefinition<&[u8], &[u8]> = TableDefinition::new("chain");
 /// Its key.
 const MARK: &[u8] = b"mark";
+
+/// Account → SCALE of what it left unpaid.
+const SCORES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("scores");
 
 /// Key and value as they are stored.
 #[cfg(test)]
@@ -39,7 +45,56 @@ impl Database {
         let opened = Self { path: name, database };
         // Reading a table that was never written is an error in redb: make all.
         opened.write(&BTreeMap::new(), &BTreeMap::new(), None)?;
+        opened.write_scores(&BTreeMap::new())?;
+        opened.migrate()?;
         Ok(opened)
+    }
+
+    /// Moves records of the first version to the table of today's: all of them, or none.
+    fn migrate(&self) -> Result<(), StoreError> {
+        let read = || -> Result<Vec<Vec<u8>>, redb::Error> {
+            let table = match self.database.begin_read()?.open_table(LANES_1) {
+                Ok(table) => table,
+                Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+                Err(error) => return Err(error.into()),
+            };
+            table.iter()?.map(|entry| Ok(entry?.1.value().to_vec())).collect()
+        };
+        let old = read().map_err(|error| self.damaged(&error))?;
+        if old.is_empty() {
+            return Ok(());
+        }
+        let records = old
+            .iter()
+            .map(|bytes| self.decode::<version1::LaneRecord>(bytes).map(PayeeLaneRecord::from));
+        let records = records.collect::<Result<Vec<_>, _>>()?;
+        let write = || -> Result<(), redb::Error> {
+            let transaction = self.database.begin_write()?;
+            {
+                let mut table = transaction.open_table(LANES)?;
+                for record in &records {
+                    let key = lane_key(&record.facts.channel, record.lane);
+                    table.insert(key.as_slice(), record.encode().as_slice())?;
+                }
+                transaction.delete_table(LANES_1)?;
+            }
+            Ok(transaction.commit()?)
+        };
+        write().map_err(|error| self.refused(&error))
+    }
+
+    /// Writes records as the first version did.
+    #[cfg(test)]
+    pub(super) fn write_version1(&self, records: &[version1::LaneRecord]) {
+        let transaction = self.database.begin_write().expect("a transaction");
+        {
+            let mut table = transaction.open_table(LANES_1).expect("the table");
+            for record in records {
+                let key = lane_key(&record.facts.channel, record.lane);
+                table.insert(key.as_slice(), record.encode().as_slice()).expect("written");
+            }
+        }
+        transaction.commit().expect("written");
     }
 
     /// Writes all of it, or nothing.
@@ -72,6 +127,38 @@ impl Database {
             Ok(transaction.commit()?)
         };
         write().map_err(|error| self.refused(&error))
+    }
+
+    /// Writes all of them, or none; drops those without mishaps.
+    pub(super) fn write_scores(
+        &self,
+        scores: &BTreeMap<[u8; 32], ScoreRecord>,
+    ) -> Result<(), StoreError> {
+        let write = || -> Result<(), redb::Error> {
+            let transaction = self.database.begin_write()?;
+            {
+                let mut table = transaction.open_table(SCORES)?;
+                for (account, record) in scores {
+                    if record.mishaps == 0 {
+                        table.remove(account.as_slice())?;
+                    } else {
+                        table.insert(account.as_slice(), record.encode().as_slice())?;
+                    }
+                }
+            }
+            Ok(transaction.commit()?)
+        };
+        write().map_err(|error| self.refused(&error))
+    }
+
+    pub(super) fn scores(&self) -> Result<BTreeMap<[u8; 32], ScoreRecord>, StoreError> {
+        let read = || -> Result<Vec<Vec<u8>>, redb::Error> {
+            let table = self.database.begin_read()?.open_table(SCORES)?;
+            table.iter()?.map(|entry| Ok(entry?.1.value().to_vec())).collect()
+        };
+        let records = read().map_err(|error| self.damaged(&error))?;
+        let records = records.iter().map(|bytes| self.decode::<ScoreRecord>(bytes));
+        records.map(|record| record.map(|record| (record.account, record))).collect()
     }
 
     pub(super) fn lanes(&self) -> Result<BTreeMap<LaneKey, PayeeLaneRecord>, StoreError> {

@@ -8,6 +8,7 @@ use std::{
     fs::{File, OpenOptions},
     io::{Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use codec::{DecodeAll, Encode};
@@ -20,7 +21,8 @@ const MAX_BYTES: u64 = 256 << 20;
 
 pub(super) struct Journal {
     path: PathBuf,
-    file: File,
+    /// Shared with the thread that waits for the disk.
+    file: Arc<File>,
     /// End of the last whole entry.
     bytes: u64,
     /// Whether the next write goes there.
@@ -56,13 +58,14 @@ impl Journal {
                 "the journal ends in an entry that was never finished"
             );
         }
+        let file = Arc::new(file);
         Ok((Self { path: path.to_owned(), file, bytes, is_at_end: false }, entries))
     }
 
     /// A journal over a file that is open already.
     #[cfg(test)]
     pub(super) fn over(path: PathBuf, file: File) -> Self {
-        Self { path, file, bytes: 0, is_at_end: false }
+        Self { path, file: Arc::new(file), bytes: 0, is_at_end: false }
     }
 
     /// Bytes of whole entries.
@@ -78,9 +81,10 @@ impl Journal {
         frame.extend_from_slice(&blake3::hash(&scale).as_bytes()[..8]);
         frame.extend_from_slice(&scale);
         let was_at_end = std::mem::replace(&mut self.is_at_end, false);
+        let mut file = &*self.file;
         let ready =
-            if was_at_end { Ok(self.bytes) } else { self.file.seek(SeekFrom::Start(self.bytes)) };
-        match ready.and_then(|_| self.file.write_all(&frame)) {
+            if was_at_end { Ok(self.bytes) } else { file.seek(SeekFrom::Start(self.bytes)) };
+        match ready.and_then(|_| file.write_all(&frame)) {
             Ok(()) => {
                 self.is_at_end = true;
                 self.bytes += frame.len() as u64;
@@ -94,9 +98,24 @@ impl Journal {
         }
     }
 
-    /// Returns when all entries are on the disk.
-    pub(super) fn flush(&self) -> Result<(), StoreError> {
-        self.file.sync_data().map_err(|error| self.refused(&error))
+    /// The file, to wait for the disk elsewhere.
+    pub(super) fn file(&self) -> Arc<File> {
+        self.file.clone()
+    }
+
+    /// Renames the file to `old` and begins a new one; returns the old one.
+    pub(super) fn rotate(&mut self, old: &Path) -> Result<Arc<File>, StoreError> {
+        std::fs::rename(&self.path, old).map_err(|error| self.refused(&error))?;
+        let fresh =
+            OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&self.path);
+        let fresh = fresh.map_err(|error| {
+            // Without this the next start would find the entries under the old name, which is as
+            // good.
+            let _ = std::fs::rename(old, &self.path);
+            self.refused(&error)
+        })?;
+        (self.bytes, self.is_at_end) = (0, true);
+        Ok(std::mem::replace(&mut self.file, Arc::new(fresh)))
     }
 
     /// Begins anew.

@@ -11,9 +11,11 @@ fn folder() -> (tempfile::TempDir, DataDir) {
 fn record(channel: u8, lane: LaneId, deposit: u128) -> PayeeLaneRecord {
     let facts = ChannelFacts {
         channel: ChannelId([channel; 32]),
+        payer: [9; 32],
         signer: [1; 32],
         deposit,
         lanes: BTreeMap::new(),
+        window: 1_200,
         ends: None,
     };
     PayeeLaneRecord { facts, lane, best: None, receipts: LaneReceipts::default() }
@@ -52,6 +54,95 @@ fn the_newest_record_of_a_lane_survives_a_kill() {
     assert_eq!(lanes, vec![record(1, 0, 3), record(2, 5, 9)]);
     assert_eq!(store.receipts(ChannelId([1; 32]), 0).expect("read"), vec![receipt(0)]);
     assert_eq!(store.receipts(ChannelId([2; 32]), 5).expect("read"), vec![]);
+}
+
+/// The first version's record of a lane, and what it is read as.
+fn version1(channel: u8, lane: LaneId, deposit: u128) -> (version1::LaneRecord, PayeeLaneRecord) {
+    let mut record = record(channel, lane, deposit);
+    (record.facts.payer, record.facts.window) = ([0; 32], 0);
+    let facts = version1::Facts {
+        channel: record.facts.channel,
+        signer: record.facts.signer,
+        deposit,
+        lanes: BTreeMap::new(),
+        ends: None,
+    };
+    let receipts = LaneReceipts::default();
+    (version1::LaneRecord { facts, lane, best: None, receipts }, record)
+}
+
+#[test]
+fn records_without_payer_and_window_are_read_and_moved() {
+    let (_temporary, folder) = folder();
+    let ((old, moved), (newer, moved_newer), (third, moved_third)) =
+        (version1(1, 0, 1), version1(1, 0, 2), version1(2, 5, 9));
+    Database::open(&folder.store()).expect("opened").write_version1(&[old, third]);
+    let (mut journal, _) = Journal::open(&folder.journal()).expect("opened");
+    journal.append(&Entry::Version1(newer)).expect("kept");
+    drop(journal);
+    // Twice: what was moved is not read as the first version again.
+    for _ in 0..2 {
+        let store = Store::open(&folder).expect("opened");
+        assert_eq!(
+            store.lanes().expect("read"),
+            vec![moved_newer.clone(), moved_third.clone()],
+            "the journal is newer than {moved:?}"
+        );
+    }
+}
+
+/// The bytes of the first version, written down so that nobody changes what it was.
+#[test]
+fn the_first_version_is_what_it_was() {
+    let (old, _) = version1(1, 5, 9);
+    let expected = [
+        &[0u8][..], // a lane
+        &[1; 32],   // channel
+        &[1; 32],   // signer
+        &[9],
+        &[0; 15], // deposit
+        &[0],     // no lanes
+        &[0],     // not closing
+        &[5, 0],  // lane
+        &[0],     // no promise
+    ]
+    .concat();
+    let bytes = Entry::Version1(old).encode();
+    assert_eq!(bytes[..expected.len()], expected);
+    assert_eq!(bytes[expected.len()..], LaneReceipts::default().encode());
+}
+
+#[test]
+fn what_accounts_left_unpaid_survives_a_restart_and_is_dropped_once_made_good() {
+    let (_temporary, folder) = folder();
+    let score = |account, mishaps| ScoreRecord {
+        account: [account; 32],
+        mishaps,
+        debt: u128::from(mishaps) * 80,
+        block: 7,
+    };
+    let mut store = Store::open(&folder).expect("opened");
+    for record in [score(1, 1), score(2, 4), score(1, 3)] {
+        store.put_score(record).expect("kept");
+    }
+    assert_eq!(store.scores().expect("read"), vec![score(1, 3), score(2, 4)]);
+    drop(store);
+    let mut store = Store::open(&folder).expect("opened again");
+    assert_eq!(store.scores().expect("read"), vec![score(1, 3), score(2, 4)]);
+    store.put_score(score(2, 0)).expect("kept");
+    assert_eq!(store.scores().expect("read"), vec![score(1, 3)]);
+    store.checkpoint().expect("moved");
+    drop(store);
+    let store = Store::open(&folder).expect("opened again");
+    assert_eq!(store.scores().expect("read"), vec![score(1, 3)]);
+}
+
+/// The bytes of a score in the journal, written down so that nobody changes what they were.
+#[test]
+fn a_score_has_these_bytes() {
+    let record = ScoreRecord { account: [3; 32], mishaps: 2, debt: 5, block: 9 };
+    let expected = [&[4u8][..], &[3; 32], &[2, 0, 0, 0], &[5], &[0; 15], &[9, 0, 0, 0]].concat();
+    assert_eq!(Entry::Score(record).encode(), expected);
 }
 
 #[test]
@@ -102,7 +193,8 @@ fn a_closed_channel_is_forgotten_and_its_neighbour_is_not() {
         store.put_lane(record(channel, 0, 1)).expect("kept");
         store.put_receipt(ChannelId([channel; 32]), 0, 0, receipt(0)).expect("kept");
     }
-    store.forget(ChannelId([1; 32])).expect("forgotten");
+    store.forget(ChannelId([1; 32]));
+    store.checkpoint().expect("forgotten");
     assert_eq!(store.lanes().expect("read"), vec![record(2, 0, 1)]);
     assert!(store.receipts(ChannelId([1; 32]), 0).expect("read").is_empty());
     assert_eq!(store.receipts(ChannelId([2; 32]), 0).expect("read").len(), 1);
@@ -182,6 +274,29 @@ fn records_come_back_with_their_chain() {
     assert_eq!((found, store.lanes().expect("read")), (Some(newest), vec![record(1, 0, 9)]));
 }
 
+/// A folder in which a worker runs: locked, and with records in the database and in the journal.
+#[test]
+fn the_records_of_a_running_worker_are_read_and_not_touched() {
+    let (_temporary, folder) = folder();
+    assert_eq!(snapshot(&folder).expect("empty").lanes, vec![]);
+    let mut store = Store::open(&folder).expect("opened");
+    store.put_lane(record(1, 0, 1)).expect("kept");
+    store.put_lane(record(2, 5, 9)).expect("kept");
+    store.checkpoint().expect("moved");
+    store.put_lane(record(1, 0, 2)).expect("kept");
+    let mark = ChainMark { genesis: [1; 32], first_block: Some([2; 32]), height: 7 };
+    store.put_mark(mark).expect("kept");
+    let before = Stamp::of(&folder).expect("looked at");
+    let found = snapshot(&folder).expect("read");
+    assert_eq!(found.lanes, vec![record(1, 0, 2), record(2, 5, 9)]);
+    assert_eq!(found.mark, Some(mark));
+    assert_eq!(Stamp::of(&folder).expect("looked at"), before, "nothing was written");
+    store.put_lane(record(1, 0, 3)).expect("kept");
+    assert_ne!(Stamp::of(&folder).expect("looked at"), before);
+    store.checkpoint().expect("moved");
+    assert_eq!(snapshot(&folder).expect("read").lanes, vec![record(1, 0, 3), record(2, 5, 9)]);
+}
+
 #[test]
 fn a_second_process_is_told_that_the_store_is_in_use() {
     let (_temporary, folder) = folder();
@@ -211,4 +326,76 @@ fn a_full_disk_is_an_error_that_names_the_remedy_and_loses_nothing() {
     std::fs::remove_file(folder.journal()).expect("removed");
     std::fs::write(folder.journal(), kept).expect("restored");
     assert_eq!(Store::open(&folder).expect("opened").lanes().expect("read"), vec![record(1, 0, 1)]);
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
+}
+
+#[test]
+fn a_journal_on_its_way_to_the_database_is_replayed_before_the_new_one() {
+    let (_temporary, folder) = folder();
+    let mut store = Store::open(&folder).expect("opened");
+    store.put_lane(record(1, 0, 1)).expect("kept");
+    store.put_lane(record(2, 0, 1)).expect("kept");
+    store.put_lane(record(3, 0, 1)).expect("kept");
+    store.forget(ChannelId([3; 32]));
+    let batch = store.begin_move().expect("put aside").expect("due");
+    assert!(store.begin_move().expect("nothing").is_none(), "one at a time");
+    store.put_lane(record(1, 0, 2)).expect("kept");
+    assert_eq!(store.unsynced().files.len(), 2, "what the old one holds is in no database yet");
+    let all = vec![record(1, 0, 2), record(2, 0, 1), record(3, 0, 1)];
+    assert_eq!(store.lanes().expect("read"), all);
+    // The process dies before the move.
+    drop(store);
+    let store = Store::open(&folder).expect("opened again");
+    assert_eq!(store.lanes().expect("read"), all, "the chain says again that a channel is gone");
+    assert!(!folder.old_journal().exists());
+    drop((store, batch));
+}
+
+#[test]
+fn the_disk_thread_moves_syncs_and_forgets() {
+    let (_temporary, folder) = folder();
+    let mut store = Store::open(&folder).expect("opened");
+    let mut disk = DiskThread::start(&store).expect("started");
+    store.put_lane(record(1, 0, 1)).expect("kept");
+    store.put_lane(record(2, 0, 1)).expect("kept");
+    assert_eq!(disk.next_group(), 1);
+    disk.sync(&store);
+    assert_eq!(disk.next_group(), 2, "what comes now is in the next group");
+    disk.sync(&store);
+    assert_eq!(disk.next_group(), 2, "which begins when this one is done");
+    store.forget(ChannelId([1; 32]));
+    disk.move_if_due(&mut store).expect("put aside");
+    store.put_lane(record(2, 0, 7)).expect("kept");
+    let done: Vec<Done> = std::iter::from_fn(|| wait(disk.finish(&mut store))).collect();
+    assert!(matches!(done[..], [Done::Synced(1, Ok(())), Done::Moved(Ok(()))]), "{done:?}");
+    assert!(store.moving.is_none() && !folder.old_journal().exists());
+    assert_eq!(store.unsynced().files.len(), 1);
+    assert_eq!(store.lanes().expect("read"), vec![record(2, 0, 7)]);
+    drop((disk, store));
+    assert_eq!(Store::open(&folder).expect("again").lanes().expect("read"), vec![record(2, 0, 7)]);
+}
+
+/// A pipe cannot be synced.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_failed_once_is_not_trusted_again() {
+    let (_temporary, folder) = folder();
+    let mut store = Store::open(&folder).expect("opened");
+    let mut disk = DiskThread::start(&store).expect("started");
+    let (_reader, writer) = std::io::pipe().expect("a pipe");
+    let writer: std::os::fd::OwnedFd = writer.into();
+    let good = std::mem::replace(
+        &mut store.journal,
+        Journal::over(folder.journal(), std::fs::File::from(writer)),
+    );
+    disk.sync(&store);
+    let first = wait(disk.done(&mut store));
+    assert!(matches!(first, Some(Done::Synced(1, Err(_)))), "{first:?}");
+    store.journal = good;
+    disk.sync(&store);
+    let second = wait(disk.done(&mut store));
+    assert!(matches!(second, Some(Done::Synced(2, Err(_)))), "{second:?}");
 }

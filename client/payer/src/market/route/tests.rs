@@ -24,6 +24,7 @@ fn quote(worker: &WorkerSnapshot, free_positions: u32) -> SignedQuote {
         range: record.range,
         price_per_layer_token: record.list_price_per_layer_token,
         cost_us_per_layer_token: record.cost_us_per_layer_token,
+        holding_price: 0,
         credit_positions: 16,
         free_positions,
         free_sessions: 1,

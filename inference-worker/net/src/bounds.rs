@@ -1,0 +1,74 @@
+//! Every bound on what peers can make a node hold, in one place.
+//!
+//! A **stranger** is a peer for which nobody has called [`crate::Net::protect`]: it has no session
+//! and has paid nothing. Strangers and peers with a session have budgets of their own, so that the
+//! first cannot use up what the second need. `tests/bounds.rs` crosses each.
+
+/// Most peers with a link at one time.
+pub const MAX_LINKS: usize = 512;
+
+/// Most bytes of one frame from a stranger: the longest opening, with a path of 16 stages and four
+/// addresses each, takes two thirds of it.
+pub const STRANGER_FRAME_BYTES: usize = 16 << 10;
+/// Most bytes of unfinished frames from strangers, all together. Frames of at most
+/// [`SMALL_READ_BYTES`] are not counted.
+pub const STRANGER_ASSEMBLY_BYTES: usize = 4 << 20;
+/// Most bytes of unfinished frames from peers with a session, all together.
+pub const SESSION_ASSEMBLY_BYTES: usize = 64 << 20;
+/// Bytes read at once from a stranger.
+pub(crate) const SMALL_READ_BYTES: usize = 4 << 10;
+/// Bytes read at once while a larger frame comes in.
+pub(crate) const LARGE_READ_BYTES: usize = 64 << 10;
+
+/// Most events that wait to be taken, for strangers and for peers with a session each.
+pub const EVENTS: usize = 1024;
+/// Most bytes of strangers' messages that wait to be taken.
+pub const STRANGER_EVENT_BYTES: usize = 4 << 20;
+/// Most bytes of messages from peers with a session that wait to be taken.
+pub const SESSION_EVENT_BYTES: usize = 64 << 20;
+/// Events of peers with a session that are taken before one of a stranger that waits.
+pub(crate) const EVENTS_IN_A_ROW: u32 = 16;
+
+/// Most messages waiting to be written to one peer.
+pub const QUEUED_MESSAGES: usize = 256;
+/// Most bytes waiting to be written to one peer with a session.
+pub const QUEUED_BYTES: usize = 16 << 20;
+/// Most bytes waiting to be written to one stranger.
+pub const STRANGER_QUEUED_BYTES: usize = 256 << 10;
+/// Most bytes waiting to be written to all peers with a session.
+pub const SESSION_OUTBOUND_BYTES: usize = 128 << 20;
+/// Most bytes waiting to be written to all strangers.
+pub const STRANGER_OUTBOUND_BYTES: usize = 16 << 20;
+
+/// Streams of one connection, of all protocols. Each can hold as much as its flow-control window,
+/// 256 KiB at first, of bytes that nobody has read.
+pub const MAX_STREAMS_PER_CONNECTION: usize = 32;
+/// Streams of one connection that have not said yet which protocol they speak.
+pub(crate) const MAX_NEGOTIATING_STREAMS: usize = 8;
+/// Bytes of one QUIC stream, and of all of a connection, that nobody has read.
+pub(crate) const QUIC_STREAM_BYTES: u32 = 1 << 20;
+/// See [`QUIC_STREAM_BYTES`].
+pub(crate) const QUIC_CONNECTION_BYTES: u32 = 2 << 20;
+
+/// Connections per peer: each side may have dialled at the same moment, and a dead one may not be
+/// known as dead yet.
+pub const CONNECTIONS_PER_PEER: usize = 4;
+/// Connections that have not proven who they are, in each direction.
+pub const PENDING_CONNECTIONS: usize = 64;
+/// Handshakes that a node answers per second; a handshake costs it several signatures.
+pub(crate) const HANDSHAKES_PER_SECOND: u32 = 128;
+/// Handshakes that it answers at once after a quiet time.
+pub(crate) const HANDSHAKE_BURST: u32 = 256;
+
+/// Strikes after which a peer is banned.
+pub const STRIKES: u32 = 64;
+/// Milliseconds after which one strike is forgotten.
+pub(crate) const STRIKE_MS: u64 = 2_000;
+/// Most peers whose strikes are remembered, and most peers and most prefixes that are banned.
+pub const MAX_REMEMBERED: usize = 1_024;
+/// Seconds for which a peer whose last session is over keeps its frame size and its place: what it
+/// sent before it knew is still under way.
+pub(crate) const LINGER_SECONDS: u64 = 60;
+
+// A stranger's byte takes as many of its link's places as there are in a byte of a session.
+const _: () = assert!(QUEUED_BYTES.is_multiple_of(STRANGER_QUEUED_BYTES));

@@ -1,0 +1,34 @@
+//! What peers are given strikes for.
+
+/// Something that a peer may not do. Each weighs as many strikes as it costs us work, or as no
+/// honest peer would do it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Offence {
+    /// More messages of one kind than any honest peer sends.
+    TooMany,
+    /// Bytes that are no frame, or a longer one than it may send.
+    BadFrame,
+    /// A frame whose rest did not come in time.
+    UnfinishedFrame,
+    /// A tick that lies on no chain: up to 1,024 hashes of work.
+    BadTick,
+    /// A voucher that is not signed by its channel's signer, or not for its session.
+    BadVoucher,
+    /// A message that its sender should have known to be refused.
+    Refused,
+}
+
+impl Offence {
+    /// Why a link ends.
+    pub(crate) const BANNED: &'static str = "it used up its strikes";
+
+    /// How many strikes it costs: see [`crate::STRIKES`].
+    pub const fn weight(self) -> u32 {
+        match self {
+            Self::TooMany | Self::Refused => 1,
+            Self::BadTick | Self::BadVoucher => 8,
+            Self::BadFrame | Self::UnfinishedFrame => 16,
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! All peers of a node: who may connect, who has to make room, who has been banned.
+//!
+//! Limits: [`crate::PeerLimits`], and [`MAX_REMEMBERED`] entries of each kind that outlives its
+//! peer's connection. An entry of a peer lives for as long as there is a connection, a link or a
+//! session with it, each of which is bounded.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    net::IpAddr,
+    sync::{Arc, Mutex},
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use futures::task::AtomicWaker;
+use libp2p::{PeerId, swarm::ConnectionId};
+use mica_host::lock;
+use thiserror::Error;
+
+use crate::{
+    bounds::{
+        CONNECTIONS_PER_PEER, HANDSHAKE_BURST, HANDSHAKES_PER_SECOND, MAX_REMEMBERED,
+        PENDING_CONNECTIONS, STRIKE_MS, STRIKES,
+    },
+    config::{NearPeers, PeerLimits},
+    counters::Counters,
+    event::Key,
+    near::{Prefix, is_near},
+    standing::{Rank, Standing},
+    traffic::{Bucket, Kind, StrangersTraffic},
+};
+
+/// Why a connection is not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub(crate) enum Denied {
+    /// It or its prefix used up its strikes.
+    #[error("the peer or its network has been banned for a while")]
+    Banned,
+    /// Too many from there.
+    #[error("too many connections from this address or its network")]
+    TooManyFromThere,
+    /// Too many that have not proven who they are.
+    #[error("too many handshakes at once")]
+    TooManyHandshakes,
+    /// One peer has enough.
+    #[error("the peer has enough connections")]
+    TooManyOfPeer,
+    /// Everybody connected has a session.
+    #[error("every place is taken by a peer with a session")]
+    Full,
+    /// No ed25519 key.
+    #[error("its key is not ed25519, so it can be no worker and no payer")]
+    Key,
+}
+
+/// All peers.
+#[derive(Debug)]
+pub(crate) struct Peers {
+    limits: PeerLimits,
+    began: Instant,
+    counters: Arc<Counters>,
+    known: Mutex<Known>,
+    /// Woken when there is a connection to close.
+    closing: AtomicWaker,
+}
+
+#[derive(Debug)]
+struct Known {
+    peers: HashMap<Key, Entry>,
+    /// Connections that come in and have not proven who they are.
+    pending: HashMap<ConnectionId, Option<IpAddr>>,
+    handshakes: Bucket,
+    strangers: StrangersTraffic,
+    strikes: HashMap<Key, Strikes>,
+    banned_peers: HashMap<Key, Instant>,
+    banned_prefixes: HashMap<Prefix, Instant>,
+    closing: Vec<PeerId>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    standing: Arc<Standing>,
+    /// With the address that it came from; nothing for those that we dialled.
+    connections: Vec<(ConnectionId, Option<IpAddr>)>,
+    /// Its connections are being closed.
+    is_leaving: bool,
+}
+
+#[derive(Debug)]
+struct Strikes {
+    count: u32,
+    at: Instant,
+}
+
+impl Peers {
+    pub(crate) fn new(limits: PeerLimits, counters: Arc<Counters>) -> Self {
+        let now = Instant::now();
+        let known = Known {
+            peers: HashMap::new(),
+            pending: HashMap::new(),
+            handshakes: Bucket::new(HANDSHAKE_BURST, HANDSHAKES_PER_SECOND, now),
+            strangers: StrangersTraffic::new(now),
+            strikes: HashMap::new(),
+            banned_peers: HashMap::new(),
+            banned_prefixes: HashMap::new(),
+            closing: Vec::new(),
+        };
+        Self { limits, began: now, counters, known: Mutex::new(known), closing: AtomicWaker::new() }
+    }
+
+    pub(crate) const fn limits(&self) -> &PeerLimits {
+        &self.limits
+    }
+
+    /// The peer's standing, which lives for as long as somebody holds it.
+    pub(crate) fn standing(&self, key: Key) -> Arc<Standing> {
+        lock(&self.known).entry(key, self.began).standing.clone()
+    }
+
+    /// One more session depends on `key`.
+    pub(crate) fn protect(&self, key: Key, frame_bytes: usize) {
+        lock(&self.known).entry(key, self.began).standing.protect(frame_bytes);
+    }
+
+    /// One session fewer depends on `key`.
+    pub(crate) fn unprotect(&self, key: &Key) {
+        let mut known = lock(&self.known);
+        if let Some(entry) = known.peers.get(key) {
+            entry.standing.unprotect();
+        }
+        known.forget_if_gone(key);
+    }
+
+    /// Whether a stranger may ask one more of the things that cost signatures.
+    pub(crate) fn take_from_stranger(&self, kind: Kind, now: Instant) -> bool {
+        lock(&self.known).strangers.take(kind, now)
+    }
+
+    /// Counts strikes against `key`; whether it is banned now. Its connections are closed then.
+    pub(crate) fn strike(&self, key: &Key, weight: u32) -> bool {
+        self.counters.strikes(weight);
+        let now = Instant::now();
+        let mut known = lock(&self.known);
+        make_room(&mut known.strikes, key, |strikes| strikes.at);
+        let strikes = known.strikes.entry(*key).or_insert(Strikes { count: 0, at: now });
+        let forgotten = now.saturating_duration_since(strikes.at).as_millis() as u64 / STRIKE_MS;
+        if forgotten > 0 {
+            strikes.at = now;
+        }
+        strikes.count = strikes
+            .count
+            .saturating_sub(u32::try_from(forgotten).unwrap_or(u32::MAX))
+            .saturating_add(weight);
+        if strikes.count < STRIKES {
+            return false;
+        }
+        known.strikes.remove(key);
+        known.ban(key, now + self.limits.ban, self.limits.near);
+        drop(known);
+        self.counters.ban();
+        self.closing.wake();
+        true
+    }
+
+    /// Whether `key` has been banned.
+    pub(crate) fn is_banned(&self, key: &Key) -> bool {
+        lock(&self.known).is_banned(key, Instant::now())
+    }
+
+    /// Whether a connection from `ip` may prove who it is.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub(crate) fn knock(&self, id: ConnectionId, ip: Option<IpAddr>) -> Result<(), Denied> {
+        let mut known = lock(&self.known);
+        let now = Instant::now();
+        known.check_knock(ip, now, &self.limits).inspect_err(|_| self.counters.refusal())?;
+        known.pending.insert(id, ip);
+        Ok(())
+    }
+
+    /// The connection is no longer one that has not proven who it is.
+    pub(crate) fn knocked(&self, id: ConnectionId) {
+        lock(&self.known).pending.remove(&id);
+    }
+
+    /// Whether `key` may have one more connection; a stranger that was silent for longest makes room
+    /// for it if need be.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub(crate) fn admit(&self, key: Option<Key>) -> Result<(), Denied> {
+        let mut known = lock(&self.known);
+        let admitted = known.admit(key, self);
+        drop(known);
+        match admitted {
+            Ok(Some(_)) => {
+                self.counters.eviction();
+                self.closing.wake();
+                Ok(())
+            }
+            Ok(None) => Ok(()),
+            Err(denied) => {
+                self.counters.refusal();
+                Err(denied)
+            }
+        }
+    }
+
+    /// A connection is up. `ip` is where it came from, if it came in.
+    pub(crate) fn connected(&self, key: Key, id: ConnectionId, ip: Option<IpAddr>) {
+        let mut known = lock(&self.known);
+        let entry = known.entry(key, self.began);
+        entry.connections.push((id, ip));
+        entry.is_leaving = false;
+    }
+
+    /// A connection is down.
+    pub(crate) fn disconnected(&self, key: &Key, id: ConnectionId) {
+        let mut known = lock(&self.known);
+        if let Some(entry) = known.peers.get_mut(key) {
+            entry.connections.retain(|(known, _)| *known != id);
+        }
+        known.forget_if_gone(key);
+    }
+
+    /// The next peer whose connections are to be closed.
+    pub(crate) fn poll_closing(&self, context: &mut Context<'_>) -> Poll<PeerId> {
+        self.closing.register(context.waker());
+        lock(&self.known).closing.pop().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// Peers with a connection, and those of them without a session.
+    pub(crate) fn count(&self) -> (usize, usize) {
+        lock(&self.known).count()
+    }
+}
+
+impl Known {
+    fn entry(&mut self, key: Key, began: Instant) -> &mut Entry {
+        self.peers.entry(key).or_insert_with(|| Entry {
+            standing: Arc::new(Standing::new(began)),
+            connections: Vec::new(),
+            is_leaving: false,
+        })
+    }
+
+    fn forget_if_gone(&mut self, key: &Key) {
+        let is_gone = |entry: &Entry| {
+            entry.connections.is_empty()
+                && !entry.standing.has_session()
+                && Arc::strong_count(&entry.standing) == 1
+        };
+        if self.peers.get(key).is_some_and(is_gone) {
+            self.peers.remove(key);
+        }
+        // Those whose link was the last to let go of them.
+        if self.peers.len() > MAX_REMEMBERED {
+            self.peers.retain(|_, entry| !is_gone(entry));
+        }
+    }
+
+    fn check_knock(
+        &mut self,
+        ip: Option<IpAddr>,
+        now: Instant,
+        limits: &PeerLimits,
+    ) -> Result<(), Denied> {
+        if self.pending.len() >= PENDING_CONNECTIONS {
+            return Err(Denied::TooManyHandshakes);
+        }
+        if let Some(ip) = ip.filter(|ip| is_limited(*ip, limits.near)) {
+            let prefix = Prefix::of(ip);
+            if is_until(&self.banned_prefixes, &prefix, now) {
+                return Err(Denied::Banned);
+            }
+            let pending = self.pending.values().flatten();
+            if pending.filter(|other| **other == ip).count() >= limits.pending_per_ip {
+                return Err(Denied::TooManyHandshakes);
+            }
+            let established = self.peers.values().flat_map(|entry| &entry.connections);
+            let (mut at_ip, mut in_prefix) = (0, 0);
+            for other in established
+                .filter_map(|(_, ip)| *ip)
+                .chain(self.pending.values().copied().flatten())
+            {
+                at_ip += usize::from(other == ip);
+                in_prefix += usize::from(Prefix::of(other) == prefix);
+            }
+            if at_ip >= limits.links_per_ip || in_prefix >= limits.links_per_prefix {
+                return Err(Denied::TooManyFromThere);
+            }
+        }
+        self.handshakes.take(now).map_err(|_| Denied::TooManyHandshakes)
+    }
+
+    /// The peer that has to make room, if somebody must.
+    fn admit(&mut self, key: Option<Key>, peers: &Peers) -> Result<Option<PeerId>, Denied> {
+        let key = key.ok_or(Denied::Key)?;
+        if self.is_banned(&key, Instant::now()) {
+            return Err(Denied::Banned);
+        }
+        let entry = self.peers.get(&key);
+        let connections = entry.map_or(0, |entry| entry.connections.len());
+        if connections >= CONNECTIONS_PER_PEER {
+            return Err(Denied::TooManyOfPeer);
+        }
+        if connections > 0 {
+            return Ok(None);
+        }
+        let is_stranger = entry.is_none_or(|entry| entry.standing.rank() == Rank::Stranger);
+        let (all, strangers) = self.count();
+        let is_full =
+            all >= peers.limits.all() || (is_stranger && strangers >= peers.limits.strangers());
+        if is_full { self.evict().map(Some) } else { Ok(None) }
+    }
+
+    /// Has the connections closed of the stranger that was silent for longest.
+    fn evict(&mut self) -> Result<PeerId, Denied> {
+        let strangers = self.peers.iter_mut().filter(|(_, entry)| {
+            !entry.connections.is_empty()
+                && !entry.is_leaving
+                && entry.standing.rank() == Rank::Stranger
+        });
+        let (key, entry) =
+            strangers.min_by_key(|(_, entry)| entry.standing.last_active()).ok_or(Denied::Full)?;
+        // It has proven that it has the key of this id.
+        let id = crate::peer::peer_id(key).map_err(|_| Denied::Key)?;
+        entry.is_leaving = true;
+        self.closing.push(id);
+        Ok(id)
+    }
+
+    fn count(&self) -> (usize, usize) {
+        let here =
+            self.peers.values().filter(|entry| !entry.connections.is_empty() && !entry.is_leaving);
+        here.fold((0, 0), |(all, strangers), entry| {
+            (all + 1, strangers + usize::from(entry.standing.rank() == Rank::Stranger))
+        })
+    }
+
+    fn is_banned(&self, key: &Key, now: Instant) -> bool {
+        is_until(&self.banned_peers, key, now)
+    }
+
+    fn ban(&mut self, key: &Key, until: Instant, near: NearPeers) {
+        make_room(&mut self.banned_peers, key, |until| *until);
+        self.banned_peers.insert(*key, until);
+        let Some(entry) = self.peers.get_mut(key) else { return };
+        for ip in entry.connections.iter().filter_map(|(_, ip)| *ip) {
+            if is_limited(ip, near) {
+                let prefix = Prefix::of(ip);
+                make_room(&mut self.banned_prefixes, &prefix, |until| *until);
+                self.banned_prefixes.insert(prefix, until);
+            }
+        }
+        if !entry.connections.is_empty()
+            && let Ok(id) = crate::peer::peer_id(key)
+        {
+            entry.is_leaving = true;
+            self.closing.push(id);
+        }
+    }
+}
+
+/// Whether the limits per address hold for this one.
+fn is_limited(ip: IpAddr, near: NearPeers) -> bool {
+    near == NearPeers::Limited || !is_near(ip)
+}
+
+fn is_until<K: Eq + Hash>(entries: &HashMap<K, Instant>, key: &K, now: Instant) -> bool {
+    entries.get(key).is_some_and(|until| *until > now)
+}
+
+/// Drops the oldest entry if there is no room for one more.
+fn make_room<K: Eq + Hash + Copy, V>(
+    entries: &mut HashMap<K, V>,
+    key: &K,
+    time: impl Fn(&V) -> Instant,
+) {
+    if entries.len() < MAX_REMEMBERED || entries.contains_key(key) {
+        return;
+    }
+    let oldest = entries.iter().min_by_key(|(_, value)| time(value)).map(|(key, _)| *key);
+    if let Some(oldest) = oldest {
+        entries.remove(&oldest);
+    }
+}
+
+#[cfg(test)]
+mod tests;

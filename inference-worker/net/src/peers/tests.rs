@@ -1,0 +1,151 @@
+use std::time::Duration;
+
+use super::*;
+
+fn peers(limits: PeerLimits) -> Peers {
+    Peers::new(limits, Arc::default())
+}
+
+fn key(seed: u16) -> Key {
+    let mut secret = [1; 32];
+    secret[..2].copy_from_slice(&seed.to_le_bytes());
+    crate::peer::public_key_of(&secret).expect("a secret")
+}
+
+fn ip(text: &str) -> Option<IpAddr> {
+    Some(text.parse().expect("an address"))
+}
+
+fn id(number: usize) -> ConnectionId {
+    ConnectionId::new_unchecked(number)
+}
+
+/// A connection from `from` that proves to be `key`.
+fn connect(peers: &Peers, number: usize, key: Key, from: &str) -> Result<(), Denied> {
+    peers.knock(id(number), ip(from))?;
+    peers.knocked(id(number));
+    peers.admit(Some(key))?;
+    peers.connected(key, id(number), ip(from));
+    Ok(())
+}
+
+fn leaving(peers: &Peers) -> Vec<PeerId> {
+    let mut context = Context::from_waker(std::task::Waker::noop());
+    std::iter::from_fn(|| match peers.poll_closing(&mut context) {
+        Poll::Ready(peer) => Some(peer),
+        Poll::Pending => None,
+    })
+    .collect()
+}
+
+#[test]
+fn the_stranger_that_was_silent_for_longest_makes_room() {
+    let peers = peers(PeerLimits { links: 4, reserved_links: 1, ..PeerLimits::default() });
+    for number in 0..3 {
+        connect(&peers, number, key(number as u16), "127.0.0.1").expect("room");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    peers.standing(key(0)).active(Instant::now());
+    connect(&peers, 3, key(3), "127.0.0.1").expect("a stranger makes room for a stranger");
+    let id_of = |seed: u16| crate::peer::peer_id(&key(seed)).expect("a key");
+    assert_eq!(leaving(&peers), [id_of(1)], "0 has said something since");
+    // The fourth place is kept for peers with a session.
+    peers.protect(key(4), 0);
+    connect(&peers, 4, key(4), "127.0.0.1").expect("the reserved place");
+    assert!(leaving(&peers).is_empty());
+    assert_eq!(peers.count(), (4, 3));
+}
+
+#[test]
+fn peers_with_a_session_never_make_room() {
+    let peers = peers(PeerLimits { links: 2, reserved_links: 1, ..PeerLimits::default() });
+    for number in 0..2 {
+        peers.protect(key(number as u16), 0);
+        connect(&peers, number, key(number as u16), "127.0.0.1").expect("room");
+    }
+    assert_eq!(connect(&peers, 2, key(2), "127.0.0.1"), Err(Denied::Full));
+    assert!(leaving(&peers).is_empty());
+}
+
+#[test]
+fn one_address_and_one_prefix_have_so_many_places_and_a_home_has_all() {
+    let limits = PeerLimits { links_per_ip: 2, links_per_prefix: 3, ..PeerLimits::default() };
+    let public = peers(limits.clone());
+    connect(&public, 0, key(0), "203.0.113.1").expect("first");
+    connect(&public, 1, key(1), "203.0.113.1").expect("second");
+    assert_eq!(connect(&public, 2, key(2), "203.0.113.1"), Err(Denied::TooManyFromThere));
+    connect(&public, 3, key(3), "203.0.113.2").expect("another address");
+    assert_eq!(connect(&public, 4, key(4), "203.0.113.3"), Err(Denied::TooManyFromThere));
+    connect(&public, 5, key(5), "203.0.114.1").expect("another prefix");
+    public.disconnected(&key(0), id(0));
+    connect(&public, 6, key(6), "203.0.113.4").expect("a place is free again");
+    for number in 10..30 {
+        connect(&public, number, key(number as u16), "192.168.1.7").expect("a home network");
+    }
+    let strict = peers(PeerLimits { near: NearPeers::Limited, ..limits });
+    connect(&strict, 0, key(0), "127.0.0.1").expect("first");
+    connect(&strict, 1, key(1), "127.0.0.1").expect("second");
+    assert_eq!(connect(&strict, 2, key(2), "127.0.0.1"), Err(Denied::TooManyFromThere));
+}
+
+#[test]
+fn handshakes_are_limited_in_all_and_per_address() {
+    let peers = peers(PeerLimits { pending_per_ip: 2, ..PeerLimits::default() });
+    for number in 0..2 {
+        peers.knock(id(number), ip("203.0.113.1")).expect("room");
+    }
+    assert_eq!(peers.knock(id(2), ip("203.0.113.1")), Err(Denied::TooManyHandshakes));
+    for number in 2..PENDING_CONNECTIONS {
+        peers.knock(id(number), ip("127.0.0.1")).expect("room");
+    }
+    assert_eq!(peers.knock(id(99), ip("127.0.0.1")), Err(Denied::TooManyHandshakes));
+    peers.knocked(id(0));
+    assert_eq!(peers.knock(id(100), ip("203.0.113.1")), Ok(()));
+}
+
+#[test]
+fn used_up_strikes_ban_the_peer_and_its_prefix_and_nobody_else() {
+    let peers = peers(PeerLimits::default());
+    connect(&peers, 0, key(0), "203.0.113.1").expect("room");
+    connect(&peers, 1, key(1), "203.0.114.1").expect("room");
+    assert!((1..STRIKES).all(|_| !peers.strike(&key(0), 1)));
+    assert!(peers.strike(&key(0), 1), "the last one");
+    assert!(peers.is_banned(&key(0)) && !peers.is_banned(&key(1)));
+    assert_eq!(leaving(&peers).len(), 1);
+    assert_eq!(connect(&peers, 2, key(0), "198.51.100.1"), Err(Denied::Banned), "the same key");
+    assert_eq!(connect(&peers, 3, key(3), "203.0.113.9"), Err(Denied::Banned), "its prefix");
+    connect(&peers, 4, key(4), "203.0.114.9").expect("another prefix");
+    // A home network is not banned with one of its machines.
+    connect(&peers, 5, key(5), "192.168.1.2").expect("room");
+    assert!(peers.strike(&key(5), STRIKES));
+    connect(&peers, 6, key(6), "192.168.1.3").expect("room");
+}
+
+#[test]
+fn a_ban_ends_and_what_is_remembered_is_bounded() {
+    let peers = peers(PeerLimits { ban: Duration::ZERO, ..PeerLimits::default() });
+    assert!(peers.strike(&key(0), STRIKES));
+    assert!(!peers.is_banned(&key(0)), "it was over at once");
+    for seed in 0..MAX_REMEMBERED as u16 + 10 {
+        let mut fresh = [0; 32];
+        fresh[..2].copy_from_slice(&seed.to_le_bytes());
+        assert!(!peers.strike(&fresh, 1));
+        assert!(peers.strike(&fresh, STRIKES));
+        assert!(!peers.strike(&fresh, 1));
+    }
+    let known = lock(&peers.known);
+    assert_eq!(
+        (known.strikes.len(), known.banned_peers.len(), known.peers.len()),
+        (MAX_REMEMBERED, MAX_REMEMBERED, 0)
+    );
+}
+
+#[test]
+fn one_peer_has_so_many_connections_and_other_keys_none() {
+    let peers = peers(PeerLimits::default());
+    for number in 0..CONNECTIONS_PER_PEER {
+        connect(&peers, number, key(0), "127.0.0.1").expect("room");
+    }
+    assert_eq!(connect(&peers, 9, key(0), "127.0.0.1"), Err(Denied::TooManyOfPeer));
+    assert_eq!(peers.admit(None), Err(Denied::Key));
+}

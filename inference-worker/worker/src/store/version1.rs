@@ -1,0 +1,38 @@
+//! A lane's record as it was written before it named the payer's account and the window.
+//!
+//! What is missing is zero, which stands for unknown; the watcher reads every channel from the
+//! chain when the worker starts.
+
+use std::collections::BTreeMap;
+
+use codec::{Decode, Encode};
+use mica_primitives::{Balance, BlockNumber, ChannelId, Lane, LaneId, PublicKey, Redeem};
+use mica_protocol::channel::{ChannelFacts, LaneReceipts, PayeeLaneRecord};
+
+/// What the chain said of a channel.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub(super) struct Facts {
+    pub channel: ChannelId,
+    pub signer: PublicKey,
+    pub deposit: Balance,
+    pub lanes: BTreeMap<LaneId, Lane>,
+    pub ends: Option<BlockNumber>,
+}
+
+/// A lane as it was written to disk.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub(super) struct LaneRecord {
+    pub facts: Facts,
+    pub lane: LaneId,
+    pub best: Option<Redeem>,
+    pub receipts: LaneReceipts,
+}
+
+impl From<LaneRecord> for PayeeLaneRecord {
+    fn from(record: LaneRecord) -> Self {
+        let Facts { channel, signer, deposit, lanes, ends } = record.facts;
+        let facts =
+            ChannelFacts { channel, payer: [0; 32], signer, deposit, lanes, window: 0, ends };
+        Self { facts, lane: record.lane, best: record.best, receipts: record.receipts }
+    }
+}
