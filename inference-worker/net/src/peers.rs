@@ -185,8 +185,8 @@ impl Peers {
         lock(&self.known).pending.remove(&id);
     }
 
-    /// Whether `key` may have one more connection; a stranger that was silent for longest makes room
-    /// for it if need be.
+    /// Whether `key` may have one more connection; a stranger that was silent for longest makes
+    /// room for it if need be.
     ///
     /// # Errors
     /// [`Denied`].

@@ -2,8 +2,8 @@
 //!
 //! An opening is checked against the offer at once, and against its channel when the chain has
 //! answered; only then is there room for it and a cache allocated. The room is prepaid
-//! ([`crate::holding`]). An account whose sessions repeatedly end unpaid is limited to one session a
-//! minute: each unpaid one costs the worker the credit it gave.
+//! ([`crate::holding`]). An account whose sessions repeatedly end unpaid is limited to one session
+//! a minute: each unpaid one costs the worker the credit it gave.
 
 use mica_primitives::{Balance, BlockNumber, ChannelId, LaneId, PublicKey, WorkerAddresses};
 use std::collections::{BTreeMap, BTreeSet};
@@ -121,8 +121,8 @@ impl StageTable {
         sessions.filter(|agreed| agreed.channel == *channel).map(|agreed| agreed.lane).collect()
     }
 
-    /// The peers that a session depends on, each with the most bytes of a frame that it may send; one
-    /// may be named twice. Nothing if there is no such session.
+    /// The peers that a session depends on, each with the most bytes of a frame that it may send;
+    /// one may be named twice. Nothing if there is no such session.
     pub fn peers(&self, session: &SessionId) -> Vec<(PublicKey, usize)> {
         self.sessions.get(session).map(|session| session.agreed().peers()).unwrap_or_default()
     }
@@ -285,8 +285,8 @@ impl StageTable {
         Ok(())
     }
 
-    /// Room for one more session of an account, under whatever peer keys and on whatever channels it
-    /// has the others.
+    /// Room for one more session of an account, under whatever peer keys and on whatever channels
+    /// it has the others.
     fn check_account(&self, account: &[u8; 32]) -> Result<(), Refusal> {
         let is_theirs = |session: &&StageSession| {
             let ledger = self.ledgers.get(&session.agreed().channel);
@@ -313,8 +313,8 @@ impl StageTable {
         u32::try_from(u64::from(self.offer.cache_positions).saturating_sub(taken)).unwrap_or(0)
     }
 
-    /// How much of the worker's room is free: the lesser share of its cache and its sessions. One that
-    /// takes no sessions for the moment keeps none from anybody.
+    /// How much of the worker's room is free: the lesser share of its cache and its sessions. One
+    /// that takes no sessions for the moment keeps none from anybody.
     fn free_permille(&self) -> u32 {
         let share = |free: u64, all: u64| free.saturating_mul(1_000).checked_div(all);
         let sessions = self.session_limit();
