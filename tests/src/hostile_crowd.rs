@@ -1,7 +1,7 @@
 //! Many peers that hold a connection to one worker and mean it no good.
 //!
-//! Each has a key and a connection of its own. They answer pings, because a worker hangs up on those
-//! that do not.
+//! Each has a key and a connection of its own. They answer pings, because a worker hangs up on
+//! those that do not.
 
 use std::time::Duration;
 

@@ -226,8 +226,8 @@ impl Chain {
         Ok(within("TransactionPaymentApi_query_info", signed.partial_fee_estimate()).await?)
     }
 
-    /// The block from which an extrinsic is valid: the last final one, or while finality lies behind
-    /// one that is [`SAFE_DEPTH`] blocks old.
+    /// The block from which an extrinsic is valid: the last final one, or while finality lies
+    /// behind one that is [`SAFE_DEPTH`] blocks old.
     async fn birth(
         &self,
     ) -> Result<ClientAtBlock<Config, OnlineClientAtBlockImpl<Config>>, ReadError> {

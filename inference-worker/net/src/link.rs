@@ -37,6 +37,9 @@ const WRITE_BYTES: usize = 64 * 1024;
 /// Why a link ended that had to make room.
 const LEFT: &str = "it was silent for longest and made room for another peer";
 
+/// Why a link ended whose connection we closed.
+const HUNG_UP: &str = "its connection was closed here: it was silent, or had to make room";
+
 /// Something for the link's task to do.
 pub(crate) enum Item {
     /// Write this frame. The permits count its bytes until they are written, for this link and for
@@ -81,6 +84,7 @@ impl Link {
         let readers = CancellationToken::new();
         let mut writers: Vec<Writer> = Vec::new();
         let mut streams = 0;
+        let mut hang_ups = self.reader.standing.hang_ups();
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => break,
@@ -93,17 +97,24 @@ impl Link {
                     let _ = self.commands.send(Command::Disconnect { peer: self.peer }).await;
                     break;
                 }
+                Ok(()) = hang_ups.changed() => {
+                    self.hung_up(&mut writers).await;
+                    if self.is_forgotten(&writers) {
+                        break;
+                    }
+                }
                 Some(stream) = self.incoming.recv() => {
+                    if hang_ups.has_changed().unwrap_or(false) {
+                        // It came back: the old streams must go first.
+                        hang_ups.mark_unchanged();
+                        self.hung_up(&mut writers).await;
+                    }
                     self.attach(stream, &mut writers, &mut streams, &ended_tx, &readers).await;
                 }
                 Some((stream, why)) = ended.recv() => match why {
                     Ended::Closed(reason) => {
                         self.detach(stream, reason, &mut writers).await;
-                        // Nobody knows where to dial one that came by itself: its place is free.
-                        if writers.is_empty()
-                            && self.addresses.is_empty()
-                            && self.incoming.is_empty()
-                        {
+                        if self.is_forgotten(&writers) {
                             break;
                         }
                     }
@@ -163,20 +174,39 @@ impl Link {
         }
     }
 
+    /// Whether nothing is left of a link that nobody could open again: where to dial one that came
+    /// by itself is not known.
+    fn is_forgotten(&self, writers: &[Writer]) -> bool {
+        writers.is_empty() && self.addresses.is_empty() && self.incoming.is_empty()
+    }
+
+    /// We closed the connections: the streams do not find out by themselves.
+    async fn hung_up(&self, writers: &mut Vec<Writer>) {
+        let was_up = !writers.is_empty();
+        writers.drain(..).for_each(|writer| writer.reading.cancel());
+        if was_up {
+            self.tell_disconnected(HUNG_UP.to_owned()).await;
+        }
+    }
+
     async fn detach(&mut self, stream: u64, reason: String, writers: &mut Vec<Writer>) {
         let before = writers.len();
         writers.retain(|writer| writer.stream != stream);
         if before > 0 && writers.is_empty() {
-            let peer = self.reader.key;
-            let reason = if self.reader.peers.is_banned(&peer) {
-                let reason = Offence::BANNED.to_owned();
-                self.tell(NetEvent::Refused { peer: Some(peer), reason: reason.clone() }).await;
-                reason
-            } else {
-                reason
-            };
-            self.tell(NetEvent::Disconnected { peer, reason }).await;
+            self.tell_disconnected(reason).await;
         }
+    }
+
+    async fn tell_disconnected(&self, reason: String) {
+        let peer = self.reader.key;
+        let reason = if self.reader.peers.is_banned(&peer) {
+            let reason = Offence::BANNED.to_owned();
+            self.tell(NetEvent::Refused { peer: Some(peer), reason: reason.clone() }).await;
+            reason
+        } else {
+            reason
+        };
+        self.tell(NetEvent::Disconnected { peer, reason }).await;
     }
 
     /// Tells the peer what it did wrong and closes everything to it.

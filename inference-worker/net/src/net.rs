@@ -127,6 +127,7 @@ impl Net {
             swarm,
             commands: commanded,
             events: events.clone(),
+            peers: peers.clone(),
             counters: counters.clone(),
             looks_up,
             listeners,

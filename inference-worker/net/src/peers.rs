@@ -185,8 +185,8 @@ impl Peers {
         lock(&self.known).pending.remove(&id);
     }
 
-    /// Whether `key` may have one more connection; a stranger that was silent for longest makes room
-    /// for it if need be.
+    /// Whether `key` may have one more connection; a stranger that was silent for longest makes
+    /// room for it if need be.
     ///
     /// # Errors
     /// [`Denied`].
@@ -223,6 +223,13 @@ impl Peers {
             entry.connections.retain(|(known, _)| *known != id);
         }
         known.forget_if_gone(key);
+    }
+
+    /// We closed the last connection to `key`.
+    pub(crate) fn hung_up(&self, key: &Key) {
+        if let Some(entry) = lock(&self.known).peers.get(key) {
+            entry.standing.hung_up();
+        }
     }
 
     /// The next peer whose connections are to be closed.

@@ -51,8 +51,8 @@ pub(crate) struct EventSender {
 pub(crate) struct Closed;
 
 impl EventSender {
-    /// Puts an event of a peer, with `bytes` that it holds, at the end of its line; waits while that
-    /// is full.
+    /// Puts an event of a peer, with `bytes` that it holds, at the end of its line; waits while
+    /// that is full.
     pub(crate) async fn send(
         &self,
         standing: &Standing,

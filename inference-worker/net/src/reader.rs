@@ -181,7 +181,8 @@ impl Reader {
     }
 
     /// Lets a peer with a session wait: what it sends is money and work of others, and must not be
-    /// lost. It keeps its neighbours waiting only if it keeps sending too much, which ends in a ban.
+    /// lost. It keeps its neighbours waiting only if it keeps sending too much, which ends in a
+    /// ban.
     async fn throttle(&self, kind: Kind, wait: Duration) -> Result<(), Ended> {
         if self.strike(Offence::TooMany) {
             return Err(Ended::Closed(Offence::BANNED.to_owned()));

@@ -10,6 +10,7 @@ use std::{
 };
 
 use mica_host::lock;
+use tokio::sync::watch;
 
 use crate::{
     bounds::{LINGER_SECONDS, STRANGER_FRAME_BYTES},
@@ -38,6 +39,8 @@ pub(crate) struct Standing {
     /// Its events that wait among those of peers with a session, and among those of strangers.
     waiting: [Arc<AtomicUsize>; 2],
     traffic: Mutex<Traffic>,
+    /// How often we hung up on it.
+    hang_ups: watch::Sender<u64>,
 }
 
 impl Standing {
@@ -52,6 +55,7 @@ impl Standing {
             active_ms: AtomicU64::new(0),
             waiting: Default::default(),
             traffic: Mutex::new(Traffic::new(now)),
+            hang_ups: watch::Sender::new(0),
         };
         standing.active(now);
         standing
@@ -111,6 +115,17 @@ impl Standing {
     /// When it last said something: less is longer ago.
     pub(crate) fn last_active(&self) -> u64 {
         self.active_ms.load(Relaxed)
+    }
+
+    /// We closed its last connection. Whoever reads its streams is not told so by them: only what
+    /// the other side closes ends by itself.
+    pub(crate) fn hung_up(&self) {
+        self.hang_ups.send_modify(|times| *times += 1);
+    }
+
+    /// Changes whenever we hang up.
+    pub(crate) fn hang_ups(&self) -> watch::Receiver<u64> {
+        self.hang_ups.subscribe()
     }
 
     /// Counts a message of this kind.

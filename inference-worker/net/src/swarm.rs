@@ -27,6 +27,8 @@ use crate::{
     counters::Counters,
     event::NetEvent,
     listening::Listeners,
+    peer::public_key,
+    peers::Peers,
     queue::EventSender,
 };
 
@@ -48,6 +50,7 @@ pub(crate) struct Driver {
     pub(crate) swarm: Swarm<Behaviour>,
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) events: EventSender,
+    pub(crate) peers: Arc<Peers>,
     pub(crate) counters: Arc<Counters>,
     /// Whether addresses are learnt from other peers.
     pub(crate) looks_up: bool,
@@ -153,6 +156,11 @@ impl Driver {
                 self.listeners.address_removed(listener_id, &address)
             }
             SwarmEvent::ConnectionEstablished { peer_id, .. } => self.dialled(&peer_id, &Ok(())),
+            SwarmEvent::ConnectionClosed { peer_id, num_established: 0, cause: None, .. } => {
+                if let Some(key) = public_key(&peer_id) {
+                    self.peers.hung_up(&key);
+                }
+            }
             SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. }
                 if !matches!(error, DialError::DialPeerConditionFalse(_)) =>
             {
@@ -196,7 +204,10 @@ impl Driver {
                     self.learn_addresses(peer, addresses);
                 }
             }
-            BehaviourEvent::Ping(ping::Event { peer, connection, result: Err(error) }) => {
+            // One that does not know what a ping is does not promise to answer.
+            BehaviourEvent::Ping(ping::Event { peer, connection, result: Err(error) })
+                if !matches!(error, ping::Failure::Unsupported) =>
+            {
                 tracing::debug!(%peer, %error, "a ping was not answered");
                 self.counters.silent();
                 // It may have closed meanwhile.

@@ -1,7 +1,7 @@
 //! How often a peer may send each kind of message.
 //!
-//! Token buckets, one per kind of message that costs its receiver more than it costs its sender. The
-//! rates are far above what an honest payer with all its sessions sends; what exceeds them is
+//! Token buckets, one per kind of message that costs its receiver more than it costs its sender.
+//! The rates are far above what an honest payer with all its sessions sends; what exceeds them is
 //! dropped (from a stranger) or waited for (from a peer with a session) and counts as a strike.
 
 use std::time::{Duration, Instant};

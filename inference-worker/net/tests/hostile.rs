@@ -201,29 +201,34 @@ async fn keys_are_free_so_all_strangers_together_ask_so_much_and_payers_are_hear
         stream.flush().await.expect("written");
         strangers.push((raw, stream));
     }
-    let dropped = async {
-        while server.net.counters().dropped_messages < 300 {
+    let asked = 20 * 60;
+    let waiting = |server: &Server| server.net.counters().event_bytes / quote(0).len() as u64;
+    let decided = async {
+        while server.net.counters().dropped_messages + waiting(&server) < asked {
             tokio::task::yield_now().await;
         }
     };
-    timeout(DEADLINE, dropped).await.expect("the rest is dropped");
-    assert_eq!(server.net.counters().bans, 0, "it is nobody's fault");
+    timeout(DEADLINE, decided).await.expect("each waits or was dropped");
+    let counters = server.net.counters();
+    assert!(counters.dropped_messages > 0, "{counters:?}");
+    assert_eq!(counters.bans, 0, "it is nobody's fault");
     // Hundreds of questions wait; the payer's message is among the first to be taken.
     line.write_all(&frame(&token(1))).await.expect("written");
     line.flush().await.expect("written");
-    let waiting = async {
-        while server.net.counters().event_bytes == 0 {
+    let came = async {
+        while server.net.counters().event_bytes == counters.event_bytes {
             tokio::task::yield_now().await;
         }
     };
-    timeout(DEADLINE, waiting).await.expect("events wait");
+    timeout(DEADLINE, came).await.expect("it waits too");
     let is_payers =
         |event: &NetEvent| matches!(event, NetEvent::Message { peer, .. } if *peer == paying.key);
     let mut before = 0;
     while !is_payers(&next(&mut server.events).await) {
         before += 1;
     }
-    assert!(before < 100, "{before} events came first");
+    // The node's own events, and one of a stranger now and then.
+    assert!(before < 30, "{before} events came first");
 }
 
 #[tokio::test]
@@ -358,7 +363,7 @@ async fn a_peer_that_does_not_answer_pings_is_disconnected() {
         ..PeerLimits::default()
     };
     let server = Server::start(13, limits).await;
-    // One that takes the question and says nothing, and one that does not know what a ping is.
+    // It takes the question and says nothing.
     let mut silent = Raw::connect(&server, 0).await.expect("connected");
     let mut pings =
         silent.control.accept(StreamProtocol::new("/ipfs/ping/1.0.0")).expect("the first");
@@ -368,10 +373,8 @@ async fn a_peer_that_does_not_answer_pings_is_disconnected() {
             kept.push(stream);
         }
     });
-    let mut deaf = Raw::connect(&server, 1).await.expect("connected");
     silent.hung_up().await;
-    deaf.hung_up().await;
-    assert!(server.net.counters().silent_connections >= 2);
+    assert!(server.net.counters().silent_connections >= 1);
     kept.abort();
 }
 

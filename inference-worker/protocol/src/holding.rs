@@ -85,9 +85,9 @@ pub struct Patience {
 
 /// Milliseconds that a session may wait for its next step.
 ///
-/// With half of the room free or more: what it has paid for, at least [`LEAST_STEP_DEADLINE_MS`] and
-/// the path's pace. Below that it falls in proportion, to [`SCARCE_STEP_DEADLINE_MS`] or the pace
-/// when nothing is free. It never exceeds `longest_ms`.
+/// With half of the room free or more: what it has paid for, at least [`LEAST_STEP_DEADLINE_MS`]
+/// and the path's pace. Below that it falls in proportion, to [`SCARCE_STEP_DEADLINE_MS`] or the
+/// pace when nothing is free. It never exceeds `longest_ms`.
 pub fn idle_deadline_ms(patience: Patience, longest_ms: u64) -> u64 {
     let Patience { paid_ms, pace_ms, free_permille } = patience;
     let most_ms = paid_ms.max(LEAST_STEP_DEADLINE_MS).max(pace_ms).min(longest_ms);

@@ -70,8 +70,8 @@ limits! {
     /// Most of them on channels of which the worker has no ledger: the others are left to payers
     /// that it knows.
     pub const MAX_UNKNOWN_OPENINGS: usize = 32;
-    /// How often the chain must not have known a channel, one time after the other, before an opening
-    /// on it is refused without asking.
+    /// How often the chain must not have known a channel, one time after the other, before an
+    /// opening on it is refused without asking.
     pub const MAX_UNKNOWN_ANSWERS: u32 = 3;
     /// Milliseconds for which that is remembered: a block.
     pub const UNKNOWN_CHANNEL_MS: u64 = 3_000;
@@ -104,8 +104,8 @@ limits! {
     pub const CLOSING_MARGIN_BLOCKS: u32 = 100;
     /// Blocks for which a payer makes its vouchers good.
     pub const VOUCHER_LIFETIME_BLOCKS: u32 = 20_000;
-    /// Most blocks for which a voucher may be good when it comes: what never expires would have to be
-    /// kept for ever.
+    /// Most blocks for which a voucher may be good when it comes: what never expires would have to
+    /// be kept for ever.
     pub const MAX_VOUCHER_BLOCKS: u32 = 2 * VOUCHER_LIFETIME_BLOCKS;
     /// Blocks for which a worker keeps to a quote.
     pub const QUOTE_LIFETIME_BLOCKS: u32 = 100;

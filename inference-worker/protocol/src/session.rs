@@ -72,8 +72,8 @@ pub struct SessionSpec {
     pub prompt_positions: u32,
     /// Most tokens to generate, at least 1.
     pub max_new_tokens: u32,
-    /// Room in the cache: exactly `prompt_positions + max_new_tokens − 1`, because the last token is
-    /// never fed back, and nobody reserves what it does not need.
+    /// Room in the cache: exactly `prompt_positions + max_new_tokens − 1`, because the last token
+    /// is never fed back, and nobody reserves what it does not need.
     pub max_positions: u32,
     /// How tokens are drawn.
     pub sampling: Sampling,

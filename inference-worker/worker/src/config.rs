@@ -139,8 +139,8 @@ pub(crate) struct MarketConfig {
     /// Base units that one layer-token costs the operator: pricing never goes below.
     #[serde(default, deserialize_with = "amount::setting::deserialize")]
     pub expense: Option<Balance>,
-    /// What 1,000 positions cost a session that holds them for one second, base units; nothing for a
-    /// twentieth of what they could earn at the price.
+    /// What 1,000 positions cost a session that holds them for one second, base units; nothing for
+    /// a twentieth of what they could earn at the price.
     #[serde(default, deserialize_with = "amount::setting::deserialize")]
     pub holding_price: Option<Balance>,
     /// Least that a channel must still be able to bring when the worker first hears of it, base

@@ -5,10 +5,10 @@
 //! owns sessions and money; what waits for the disk is in `parking`, what waits for the registry in
 //! `neighbours`, which `lookups` reads. `watch` tells it about the chain, of the channels that are
 //! `followed`, and `redeem` turns its promises into money. `reconcile` keeps the registration alive
-//! and true: it compares it with what the worker is (`compare`), looks for `duplicates` and `repair`s
-//! what differs, held back by a `backoff`. `prices` and `migrator` follow the market; whoever changes
-//! the registration holds the `registration_lock`. `origin` notices a chain that starts anew.
-//! `status` lets others look in.
+//! and true: it compares it with what the worker is (`compare`), looks for `duplicates` and
+//! `repair`s what differs, held back by a `backoff`. `prices` and `migrator` follow the market;
+//! whoever changes the registration holds the `registration_lock`. `origin` notices a chain that
+//! starts anew. `status` lets others look in.
 
 pub(crate) mod serve;
 

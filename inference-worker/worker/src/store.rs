@@ -3,9 +3,9 @@
 //!
 //! Records go to an append-only [`journal`] first, which costs one write per token. Where money
 //! depends on it they must reach the disk before the worker goes on: a thread of its own waits for
-//! that ([`DiskThread`]). When the journal has grown it is put aside and a new one begun; the thread
-//! moves what it holds to the database (redb) in one transaction and deletes it. Opening the store
-//! replays both journals, the older one first, so a record counts from the moment its write
+//! that ([`DiskThread`]). When the journal has grown it is put aside and a new one begun; the
+//! thread moves what it holds to the database (redb) in one transaction and deletes it. Opening the
+//! store replays both journals, the older one first, so a record counts from the moment its write
 //! returned.
 //!
 //! A write that fails (a full disk) leaves the store as it was: the caller stops taking on work and

@@ -15,6 +15,8 @@ use std::{
     time::Instant,
 };
 
+/// Seeds between two lines that tell how far it is.
+const STRIDE: u64 = 10_000;
 /// Findings after which no more seeds are begun.
 const MAX_FINDINGS: usize = 10;
 
@@ -88,6 +90,9 @@ fn run_all(seeds: Range<u64>) -> (Summary, Vec<Finding>) {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     if seed >= seeds.end {
                         return;
+                    }
+                    if seed > seeds.start && (seed - seeds.start).is_multiple_of(STRIDE) {
+                        eprintln!("at seed {seed}");
                     }
                     let outcome = std::panic::catch_unwind(|| run(seed)).unwrap_or_else(|panic| {
                         let text = format!("panic: {}", text_of(panic.as_ref()));

@@ -1,12 +1,14 @@
-//! The chain: channels under the rules of `pallets/channels`, one block after another.
+//! The chain: channels under the rules with which `pallets/channels` settles and closes
+//! ([`mica_primitives::settlement`]), one block after another.
 //!
 //! Extrinsics wait for the next block and are tried in the order in which they came; one that the
 //! rules refuse changes nothing. Balances are not kept: what a payee was paid is what its channels'
 //! lanes say that it claimed.
 
 use mica_primitives::{
-    Balance, BlockNumber, Channel, ChannelId, ChannelState, Closing, Hash32, LaneId, MAX_LANES,
-    PublicKey, Redeem, domain::blake2_256,
+    Balance, BlockNumber, Channel, ChannelId, ChannelState, Hash32, LaneId, PublicKey, Redeem,
+    domain::blake2_256,
+    settlement::{Close, Figures, Party, Submitter, check_finish, close, extended, settle},
 };
 use mica_protocol::{channel::ChannelFacts, signing};
 use std::collections::BTreeMap;
@@ -15,8 +17,6 @@ use std::collections::BTreeMap;
 pub const BLOCK_MS: u64 = 3_000;
 /// Hash of block 0.
 pub const GENESIS: Hash32 = [42; 32];
-/// How often a late redeem may move the end of a closing channel.
-const MAX_EXTENSIONS: u8 = 3;
 
 /// An account's public key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -150,83 +150,53 @@ impl Chain {
     fn redeem(&mut self, submitter: &Account, redeem: &Redeem) -> Option<()> {
         let (voucher, now) = (&redeem.voucher, self.block);
         let channel = self.channels.get_mut(&voucher.channel)?;
-        if let ChannelState::Closing(closing) = &channel.state
-            && now >= closing.ends
-        {
-            return None;
-        }
-        let mut lane = channel.lanes.get(&voucher.lane).copied().unwrap_or_default();
-        let promised = redeem.promised()?;
-        let ticked = match (&voucher.tick, &redeem.tick) {
-            (_, None) => true,
+        let lane = channel.lanes.get(&voucher.lane).copied().unwrap_or_default();
+        let by = if *submitter == channel.payee { Submitter::Payee } else { Submitter::Other };
+        let settled = settle(&Figures::from(&*channel), &lane, redeem, by, now).ok()?;
+        let is_ticked = match (&voucher.tick, &redeem.tick) {
             (Some(tick), Some(proof)) => tick.verify(proof, blake2_256),
-            (None, Some(_)) => false,
+            _ => redeem.tick.is_none(),
         };
         let is_signed =
             signing::verify(&channel.signer, &voucher.signing_bytes(&GENESIS), &redeem.signature);
-        if now > voucher.expires
-            || u32::from(voucher.lane) >= MAX_LANES
-            || voucher.seq == 0
-            || voucher.seq < lane.seq
-            || promised < lane.cumulative
-            || !ticked
-            || !is_signed
-        {
+        if !is_ticked || !is_signed {
             return None;
         }
-        let owed = promised.saturating_sub(lane.claimed);
-        let paid = owed.min(channel.deposit.saturating_sub(channel.claimed));
-        let fixes = *submitter == channel.payee && voucher.seq > lane.seq;
-        if paid == 0 && !fixes {
-            return None;
-        }
-        lane.cumulative = promised;
-        lane.claimed += paid;
-        if fixes {
-            (lane.seq, lane.receipts_root, lane.receipts) =
-                (voucher.seq, voucher.receipts_root, voucher.receipts);
-        }
-        channel.lanes.try_insert(voucher.lane, lane).ok()?;
-        channel.claimed += paid;
-        if let ChannelState::Closing(closing) = &mut channel.state
-            && paid > 0
+        channel.lanes.try_insert(voucher.lane, settled.lane_after(lane, voucher)).ok()?;
+        channel.claimed += settled.paid;
+        if let ChannelState::Closing(closing) = &channel.state
+            && settled.paid > 0
+            && let Some(later) = extended(closing, channel.window, now)
         {
-            extend(closing, channel.window, now);
+            channel.state = ChannelState::Closing(later);
         }
         Some(())
     }
 
     fn close(&mut self, who: &Account, id: ChannelId) -> Option<()> {
-        let (channel, at) = (self.channels.get_mut(&id)?, self.block);
-        if *who == channel.payee {
-            return self.end(id);
+        let channel = self.channels.get_mut(&id)?;
+        let party = match *who {
+            who if who == channel.payee => Party::Payee,
+            who if who == channel.payer => Party::Payer,
+            _ => return None,
+        };
+        match close(&channel.state, channel.window, party, self.block).ok()? {
+            Close::AtOnce => self.end(id),
+            Close::Window(closing) => {
+                channel.state = ChannelState::Closing(closing);
+                Some(())
+            }
         }
-        if *who == channel.payer && channel.state == ChannelState::Open {
-            let ends = at.saturating_add(channel.window);
-            channel.state = ChannelState::Closing(Closing { at, ends, extended: 0 });
-        }
-        Some(())
     }
 
     fn finish(&mut self, id: ChannelId) -> Option<()> {
-        match &self.channels.get(&id)?.state {
-            ChannelState::Closing(closing) if self.block >= closing.ends => self.end(id),
-            _ => None,
-        }
+        check_finish(&self.channels.get(&id)?.state, self.block).ok()?;
+        self.end(id)
     }
 
     fn end(&mut self, id: ChannelId) -> Option<()> {
         let channel = self.channels.remove(&id)?;
         self.ended.insert(id, Ended { channel, block: self.block });
         Some(())
-    }
-}
-
-/// Moves the end of a closing channel if `now` lies in the last tenth of its window.
-fn extend(closing: &mut Closing, window: BlockNumber, now: BlockNumber) {
-    let ends = now.saturating_add(window / 10);
-    if closing.extended < MAX_EXTENSIONS && ends > closing.ends {
-        closing.extended += 1;
-        closing.ends = ends;
     }
 }

@@ -85,6 +85,11 @@ pub struct Payer {
     pub questions: Vec<Question>,
     /// The most that was ever signed or revealed on a lane and left the program.
     pub signed: BTreeMap<LaneKey, Balance>,
+    /// What its sessions may have cost it on each channel at most: verified positions, and the
+    /// exposure once for each session.
+    pub most: BTreeMap<ChannelId, Balance>,
+    /// Channels whose sessions were cut off by a death, so that nobody knows their positions.
+    pub uncounted: BTreeSet<ChannelId>,
     /// A copy of its database that may be put back after a crash.
     pub backup: Option<(Disk, BTreeSet<LaneKey>)>,
 }

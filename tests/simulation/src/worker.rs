@@ -84,6 +84,9 @@ pub struct Worker {
     pub redeems_all: bool,
 }
 
+/// The shortest window that a worker takes.
+const MIN_WINDOW_BLOCKS: BlockNumber = 20;
+
 /// What a worker offers.
 pub fn offer(range: LayerRange, model_layers: u16, credit_positions: u16) -> StageOffer {
     StageOffer {
@@ -97,7 +100,7 @@ pub fn offer(range: LayerRange, model_layers: u16, credit_positions: u16) -> Sta
         price_per_layer_token: PRICE,
         holding_price: None,
         cost_us_per_layer_token: 10,
-        min_window: 1,
+        min_window: MIN_WINDOW_BLOCKS,
         credit_positions,
         cache_positions: 4_096,
         max_sessions: limits::MAX_SESSIONS,

@@ -110,6 +110,8 @@ pub struct World {
     wakes: BTreeMap<Node, (u64, u32)>,
     late_ms: u64,
     is_trouble: bool,
+    /// Whether blocks become final.
+    is_final: bool,
     finding: Option<Finding>,
     summary: Summary,
     /// Whether it tells what happens on standard error.

@@ -20,6 +20,8 @@ const STRANGERS: usize = 500;
 /// Answers in one measurement, and tokens of each.
 const ANSWERS: u64 = 12;
 const TOKENS: u32 = 100;
+/// Times that each attack is measured.
+const ROUNDS: usize = 3;
 /// The share of its quiet speed at which a worker under attack must serve.
 const SHARE: f64 = 0.8;
 /// Memory that strangers may cost an idle worker, KiB.
@@ -32,8 +34,9 @@ const SETTLE: Duration = Duration::from_secs(8);
 struct Scene {
     node: DevNode,
     worker: Worker,
-    wallet: Wallet,
     gateway: Gateway,
+    /// A payer that has no connection.
+    newcomer: Wallet,
 }
 
 impl Scene {
@@ -44,7 +47,9 @@ impl Scene {
         let wallet = Wallet::create(&folder.join("home"), &node.url);
         wallet.fund(&node.connect().await, 1_000 * UNIT).await;
         let gateway = wallet.gateway("parallel = 2\nheadroom = 200\n", false);
-        let scene = Self { node, worker, wallet, gateway };
+        let newcomer = Wallet::create(&folder.join("newcomer"), &node.url);
+        newcomer.fund(&node.connect().await, 100 * UNIT).await;
+        let scene = Self { node, worker, gateway, newcomer };
         scene.speed();
         scene
     }
@@ -78,7 +83,7 @@ impl Scene {
 
     /// An answer for somebody who has no connection yet.
     fn newcomer_is_answered(&self) -> bool {
-        let mut mica = self.wallet.command();
+        let mut mica = self.newcomer.command();
         mica.args(["--json", "ask", "Hello.", "--max-tokens", "4", "--headroom", "40"]);
         let output = mica.stdin(Stdio::null()).output().expect("the program starts");
         if !output.status.success() {
@@ -115,25 +120,27 @@ async fn a_worker_under_attack_serves_who_pays() {
     let scene = Scene::start(folder.path()).await;
     let mut poor = Vec::new();
     for attack in Attack::ALL {
-        let memory = scene.memory_kib();
-        let before = scene.speed();
-        let mut attacker = scene.attack(attack, &folder.path().join("hostile.log"));
-        let under = scene.speed();
-        let more = scene.memory_kib().saturating_sub(memory);
-        let newcomer = scene.newcomer_is_answered();
-        attacker.kill();
-        let after = scene.speed();
-        let quiet = (before + after) / 2.0;
-        let share = under / quiet;
+        let (mut shares, mut newcomers, mut more) = (Vec::new(), 0, 0);
+        for _ in 0..ROUNDS {
+            let (memory, quiet) = (scene.memory_kib(), scene.speed());
+            let mut attacker = scene.attack(attack, &folder.path().join("hostile.log"));
+            let under = scene.speed();
+            more = more.max(scene.memory_kib().saturating_sub(memory));
+            newcomers += usize::from(scene.newcomer_is_answered());
+            attacker.kill();
+            println!("{:<12} quiet {quiet:.0} tokens/s, under attack {under:.0}", attack.name());
+            shares.push(under / quiet);
+        }
+        // Other programs of the machine slow down the one or the other.
+        shares.sort_by(f64::total_cmp);
+        let share = shares[ROUNDS / 2];
         println!(
-            "{:<12} quiet {quiet:>6.1} tokens/s  under attack {under:>6.1}  share {share:>5.2}  \
-             memory +{more} KiB  newcomer {}",
-            attack.name(),
-            if newcomer { "answered" } else { "REFUSED" }
+            "{:<12} share {share:.2}, memory +{more} KiB, {newcomers} of {ROUNDS} newcomers answered",
+            attack.name()
         );
-        if share < SHARE || !newcomer || more > MEMORY_KIB {
-            poor.push((attack.name(), share, newcomer, more));
+        if share < SHARE || newcomers < ROUNDS || more > MEMORY_KIB {
+            poor.push((attack.name(), share, newcomers, more));
         }
     }
-    assert!(poor.is_empty(), "attack, share, newcomer answered, KiB more: {poor:?}");
+    assert!(poor.is_empty(), "attack, share, newcomers answered, KiB more: {poor:?}");
 }

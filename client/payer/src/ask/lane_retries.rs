@@ -7,8 +7,8 @@
 //! stages that did accept: the question's sums count it.
 //!
 //! A worker may lie, so each question takes a bounded number of retries: every one costs a round
-//! trip, and at most that prepayment. A lane that is given up for good is one whose receipts differ,
-//! so a liar wears out a channel to itself; that costs it its own customers.
+//! trip, and at most that prepayment. A lane that is given up for good is one whose receipts
+//! differ, so a liar wears out a channel to itself; that costs it its own customers.
 
 use std::sync::Arc;
 

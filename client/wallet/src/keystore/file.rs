@@ -4,9 +4,9 @@
 //! the file (address, channel signer, kind, path, cost of the derivation) is authenticated with it:
 //! a changed byte anywhere is an error, never another wallet.
 //!
-//! Format 1 knew only phrases without a path; it is still read, but no longer written. Format 3 says
-//! which hot key is the present one; a wallet that still has its first one is written in format 2,
-//! which older programs read.
+//! Format 1 knew only phrases without a path; it is still read, but no longer written. Format 3
+//! says which hot key is the present one; a wallet that still has its first one is written in
+//! format 2, which older programs read.
 
 use std::path::Path;
 

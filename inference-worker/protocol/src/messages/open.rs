@@ -32,8 +32,8 @@ pub struct Open {
     pub terms: PaymentTerms,
     /// Lengths and sampling.
     pub spec: SessionSpec,
-    /// First voucher of the session: the lane's total so far, the prepayment for the session's room,
-    /// and the tick chain with which the rest is paid.
+    /// First voucher of the session: the lane's total so far, the prepayment for the session's
+    /// room, and the tick chain with which the rest is paid.
     pub voucher: Redeem,
     /// Positions of the session that are a part of what the voucher promises, at least as many as
     /// [`crate::holding::prepaid_positions`] says: all else was promised before.

@@ -123,7 +123,8 @@ pub(super) fn check_plan(plan: &SessionPlan) -> Result<CheckedPlan, PlanError> {
             return Err(PlanError::Lane { stage: index, cost: stage_cost, budget });
         }
         cost = cost.saturating_add(stage_cost);
-        // They are the first positions that the stage computes: the cost of the session is the same.
+        // They are the first positions that the stage computes: the cost of the session is the
+        // same.
         let prepaid = prepaid_positions(stage.holding_price, unit, spec.max_positions);
         if prepaid > plan.exposure_positions {
             let exposure = plan.exposure_positions;

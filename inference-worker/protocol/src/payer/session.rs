@@ -4,14 +4,14 @@
 //! ```text
 //! Opening ──all accepted──▶ Streaming ──last token / fault / cancel──▶ Settling ──accounts confirmed / deadline──▶ Finished
 //! ```
-//! **When it pays.** The opening prepays the first positions, for the room that a stage keeps. After
-//! them it pays for a position as soon as it knows that the position will be computed:
-//! when it sends it as part of the prompt, or when the last stage has told it the token that stage
-//! 0 computes next. So it pays ahead of the worker's need, and never for a position that nobody
-//! computes: at the end of an honest session that computed what was prepaid the sum is exact. **When it stops.** It
-//! never pays more than `exposure_positions` beyond the stage's verified receipts, nor beyond its
-//! lane's budget; the plan's spending limit is checked against the most that the session can cost
-//! before anything is promised.
+//! **When it pays.** The opening prepays the first positions, for the room that a stage keeps.
+//! After them it pays for a position as soon as it knows that the position will be computed: when
+//! it sends it as part of the prompt, or when the last stage has told it the token that stage 0
+//! computes next. So it pays ahead of the worker's need, and never for a position that nobody
+//! computes: at the end of an honest session that computed what was prepaid the sum is exact.
+//! **When it stops.** It never pays more than `exposure_positions` beyond the stage's verified
+//! receipts, nor beyond its lane's budget; the plan's spending limit is checked against the most
+//! that the session can cost before anything is promised.
 
 use mica_primitives::{MAX_TICKS, PublicKey};
 

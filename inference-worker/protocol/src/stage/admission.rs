@@ -1,5 +1,5 @@
-//! Taking a session: checked against the offer at once, and against its channel and its account when
-//! the chain has answered; only then is there room for it, and a cache is allocated.
+//! Taking a session: checked against the offer at once, and against its channel and its account
+//! when the chain has answered; only then is there room for it, and a cache is allocated.
 
 use mica_primitives::{Balance, BlockNumber, ChannelId, LaneId, PublicKey};
 use std::collections::BTreeSet;
@@ -78,8 +78,8 @@ impl StageTable {
         Ok(())
     }
 
-    /// Room for one more session of an account, under whatever peer keys and on whatever channels it
-    /// has the others.
+    /// Room for one more session of an account, under whatever peer keys and on whatever channels
+    /// it has the others.
     fn check_account(&self, account: &[u8; 32]) -> Result<(), Refusal> {
         let is_theirs = |session: &&StageSession| {
             let ledger = self.ledgers.get(&session.agreed().channel);

@@ -60,8 +60,8 @@ pub struct StageOffer {
     pub context: u32,
     /// Base units per layer-token.
     pub price_per_layer_token: Balance,
-    /// Base units for 1,000 positions held for one second; nothing for the share of its earnings that
-    /// [`crate::holding::default_price`] says, which follows the price.
+    /// Base units for 1,000 positions held for one second; nothing for the share of its earnings
+    /// that [`crate::holding::default_price`] says, which follows the price.
     pub holding_price: Option<Balance>,
     /// Measured cost, µs per layer-token.
     pub cost_us_per_layer_token: u32,
@@ -77,8 +77,8 @@ pub struct StageOffer {
     pub max_sessions_per_peer: usize,
     /// Sessions of one account at once, at most [`crate::limits::MAX_SESSIONS_PER_ACCOUNT`].
     pub max_sessions_per_account: usize,
-    /// Base units that a channel must still be able to bring when the worker first hears of it: what
-    /// a redeem costs.
+    /// Base units that a channel must still be able to bring when the worker first hears of it:
+    /// what a redeem costs.
     pub least_promise: Balance,
     /// How long the worker waits for what.
     pub deadlines: StageDeadlines,

@@ -92,8 +92,8 @@ impl Agreed {
         short.map(|peer| (peer, SHORT_FRAME_BYTES)).chain(before).collect()
     }
 
-    /// The most that the session can cost, base units. The unit times the most positions of a session
-    /// was checked at the opening.
+    /// The most that the session can cost, base units. The unit times the most positions of a
+    /// session was checked at the opening.
     pub(super) fn cost(&self) -> Balance {
         self.unit.saturating_mul(self.spec.max_positions.into())
     }

@@ -2,9 +2,10 @@
 //!
 //! They keep no room: whoever names a channel that does not exist must not keep others out. There
 //! are at most [`MAX_OPENINGS`], of which [`MAX_UNKNOWN_OPENINGS`] on channels that the worker does
-//! not know, so that strangers do not keep its payers waiting. A channel that the chain did not know
-//! [`MAX_UNKNOWN_ANSWERS`] times in a row is refused for [`UNKNOWN_CHANNEL_MS`] without asking again;
-//! not the first time, because the worker's node may learn of a block a moment after the payer's.
+//! not know, so that strangers do not keep its payers waiting. A channel that the chain did not
+//! know [`MAX_UNKNOWN_ANSWERS`] times in a row is refused for [`UNKNOWN_CHANNEL_MS`] without asking
+//! again; not the first time, because the worker's node may learn of a block a moment after the
+//! payer's.
 
 use mica_primitives::{ChannelId, PublicKey};
 use std::collections::BTreeMap;

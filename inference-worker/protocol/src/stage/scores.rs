@@ -9,9 +9,9 @@
 //!   and the prepayment once more, for it kept others out.
 //!
 //! A settled session takes back as much debt as it paid, and the mishaps are forgotten when no debt
-//! is left: three sessions of 16 stolen positions are made good by 48 paid ones, not by one. A score
-//! to which nothing was added for [`SCORE_BLOCKS`] is forgotten too. Scores are kept over restarts,
-//! at most [`MAX_SCORES`].
+//! is left: three sessions of 16 stolen positions are made good by 48 paid ones, not by one. A
+//! score to which nothing was added for [`SCORE_BLOCKS`] is forgotten too. Scores are kept over
+//! restarts, at most [`MAX_SCORES`].
 
 use codec::{Decode, Encode};
 use mica_primitives::{Balance, BlockNumber, PublicKey};
@@ -104,9 +104,9 @@ impl Scores {
     ///
     /// A program that dies takes all its sessions with it, which is one mishap: they end within
     /// `settle_ms` of each other. Nobody gains by it. A session that begins after the first of them
-    /// has ended takes longer than that to end in the same way, so one mishap is never more than the
-    /// sessions that one peer may have at once. One that only makes room for the next on its lane
-    /// ends sooner, and therefore without that fault: it counts by itself.
+    /// has ended takes longer than that to end in the same way, so one mishap is never more than
+    /// the sessions that one peer may have at once. One that only makes room for the next on its
+    /// lane ends sooner, and therefore without that fault: it counts by itself.
     pub(super) fn ended(
         &mut self,
         account: AccountId,

@@ -85,7 +85,8 @@ pub(super) struct StageSession {
 }
 
 impl StageSession {
-    /// A session whose opening voucher was accepted: the lane promises the prepayment beyond `base`.
+    /// A session whose opening voucher was accepted: the lane promises the prepayment beyond
+    /// `base`.
     pub(super) fn new(agreed: Agreed, base: Balance, now: Now) -> Self {
         let scope = WriterScope {
             session: agreed.session,
@@ -135,8 +136,8 @@ impl StageSession {
         most.saturating_sub(ledger.promised(self.agreed.lane))
     }
 
-    /// When the session gives up waiting: for a step, when it has waited longer than it has paid for
-    /// its room.
+    /// When the session gives up waiting: for a step, when it has waited longer than it has paid
+    /// for its room.
     pub(super) fn deadline_ms(
         &self,
         deadlines: &StageDeadlines,
@@ -334,8 +335,8 @@ impl StageSession {
         self.end_with(secured, settled, fault, context);
     }
 
-    /// Ends the session because another one begins on its lane, which promises `promised` beside that
-    /// one's prepayment.
+    /// Ends the session because another one begins on its lane, which promises `promised` beside
+    /// that one's prepayment.
     pub(super) fn make_way(&mut self, promised: Balance, context: &mut SessionContext<'_>) {
         let secured = context.ledger.secured(self.agreed.lane, context.now.block);
         self.end_with(secured.min(promised), false, None, context);

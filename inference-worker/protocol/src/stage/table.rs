@@ -113,8 +113,8 @@ impl StageTable {
         sessions.filter(|agreed| agreed.channel == *channel).map(|agreed| agreed.lane).collect()
     }
 
-    /// The peers that a session depends on, each with the most bytes of a frame that it may send; one
-    /// may be named twice. Nothing if there is no such session.
+    /// The peers that a session depends on, each with the most bytes of a frame that it may send;
+    /// one may be named twice. Nothing if there is no such session.
     pub fn peers(&self, session: &SessionId) -> Vec<(PublicKey, usize)> {
         self.sessions.get(session).map(|session| session.agreed().peers()).unwrap_or_default()
     }
@@ -232,8 +232,8 @@ impl StageTable {
         u32::try_from(u64::from(self.offer.cache_positions).saturating_sub(taken)).unwrap_or(0)
     }
 
-    /// How much of the worker's room is free: the lesser share of its cache and its sessions. One that
-    /// takes no sessions for the moment keeps none from anybody.
+    /// How much of the worker's room is free: the lesser share of its cache and its sessions. One
+    /// that takes no sessions for the moment keeps none from anybody.
     fn free_permille(&self) -> u32 {
         let share = |free: u64, all: u64| free.saturating_mul(1_000).checked_div(all);
         let sessions = self.session_limit();

@@ -35,8 +35,8 @@ pub struct Args {
     /// 1000000u is base units.
     #[arg(long, value_name = "AMOUNT", value_parser = amount::parse)]
     price: Option<Balance>,
-    /// Price of 1,000 tokens of room that a session holds for a second [default: a twentieth of what
-    /// they could earn].
+    /// Price of 1,000 tokens of room that a session holds for a second [default: a twentieth of
+    /// what they could earn].
     #[arg(long, value_name = "AMOUNT", value_parser = amount::parse)]
     holding_price: Option<Balance>,
     /// Stake [default: the chain's minimum].

@@ -100,6 +100,13 @@ impl FollowedChannels {
         }
     }
 
+    /// Whether an opening waits for the first word on the channel, which may be in no final block
+    /// yet: that it is not there is no news.
+    pub(super) fn is_awaited(&self, channel: ChannelId) -> bool {
+        let followed = self.0.get(&channel);
+        followed.is_some_and(|followed| followed.facts.is_none() && followed.openings > 0)
+    }
+
     /// What the session actor is told: final facts with the earliest end that any block shows, and
     /// nothing in them if the newest block has no such channel. Nothing at all as long as no final
     /// block was asked.
@@ -184,6 +191,16 @@ mod tests {
         // Ledgers that were dropped make room again, and openings that wait stay.
         followed.retain(&BTreeSet::from([id(7)]));
         assert_eq!(followed.pick(|_, _| true), vec![id(0), id(7)]);
+    }
+
+    #[test]
+    fn a_channel_that_is_not_final_yet_is_not_gone() {
+        let mut followed = FollowedChannels::new([id(2)]);
+        assert!(followed.begin_opening(id(1)));
+        assert!(followed.is_awaited(id(1)), "its opening waits for a final block");
+        assert!(!followed.is_awaited(id(2)), "what the store knows was final once");
+        followed.set_final(id(1), Some(facts(None)));
+        assert!(!followed.is_awaited(id(1)));
     }
 
     #[test]

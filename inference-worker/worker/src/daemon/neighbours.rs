@@ -72,8 +72,8 @@ impl<T> Default for Neighbours<T> {
 }
 
 impl<T> Neighbours<T> {
-    /// Looks at an opening of `session` from `from`, with the worker that comes next on its path and
-    /// the addresses that the opening names for it: see [`next_worker`].
+    /// Looks at an opening of `session` from `from`, with the worker that comes next on its path
+    /// and the addresses that the opening names for it: see [`next_worker`].
     pub(crate) fn check(
         &mut self,
         from: PublicKey,
@@ -162,9 +162,9 @@ impl<T> Neighbours<T> {
     }
 }
 
-/// Whom the worker `own`, which is the `stage`-th of a path, would have to dial, and where the payer
-/// says it is: the next stage, or from the last stage the first. Nothing if the path is wrong,
-/// which is found out elsewhere.
+/// Whom the worker `own`, which is the `stage`-th of a path, would have to dial, and where the
+/// payer says it is: the next stage, or from the last stage the first. Nothing if the path is
+/// wrong, which is found out elsewhere.
 pub(crate) fn next_worker(
     own: &PublicKey,
     path: &Path,

@@ -4,8 +4,8 @@
 //! An output that follows a record which must be on the disk waits for it, and so does everything
 //! of the same session that comes after: the order within a session is kept. Other sessions go on.
 //!
-//! Limits: [`MAX_PARKED`] outputs and [`MAX_PARKED_BYTES`]; when so much waits, nothing more is taken
-//! from peers.
+//! Limits: [`MAX_PARKED`] outputs and [`MAX_PARKED_BYTES`]; when so much waits, nothing more is
+//! taken from peers.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -104,8 +104,8 @@ pub(crate) async fn redeem_fee(chain: &Chain, signer: &Signer) -> Balance {
     })
 }
 
-/// What the session actor offers to payers. `redeem_fee` is what a redeem costs, base units: a channel
-/// that cannot bring as much is refused unless the operator says otherwise.
+/// What the session actor offers to payers. `redeem_fee` is what a redeem costs, base units: a
+/// channel that cannot bring as much is refused unless the operator says otherwise.
 pub(crate) fn offer(
     source: &ModelSource,
     config: &Config,

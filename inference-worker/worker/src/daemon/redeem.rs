@@ -235,13 +235,11 @@ impl Redeemer {
         // A task that panicked has no name: its lane is tried again after a restart.
         let Some(Outcome { lane: (channel, lane), promised, result }) = outcome else { return };
         self.under_way.remove(&(channel, lane));
-        let block = *self.context.best.borrow();
-        let later = block.saturating_add(RETRY_BLOCKS);
-        let again = match result {
+        let again = may_try_again(&result, *self.context.best.borrow());
+        match result {
             Ok(submitted) => {
                 self.report(&submitted);
                 self.confirm(channel, &submitted).await;
-                later
             }
             Err(SubmitError::Failed { failure, fee, .. })
                 if failure.is("Channels", "NothingToPay") =>
@@ -252,21 +250,14 @@ impl Redeemer {
                         amount::format(fee)
                     ));
                 }
-                later
             }
             // It is done, and final blocks will tell.
-            Err(SubmitError::NotFinal { .. }) => later,
-            Err(error) => {
-                self.warn(&format!(
-                    "lane {lane} of channel {channel} was not redeemed and will be tried again: \
-                     {error}"
-                ));
-                // What failed in a block fails again; what was dropped is sent with the next one.
-                let is_lost =
-                    matches!(error, SubmitError::Unknown { .. } | SubmitError::Expired { .. });
-                if is_lost { block.saturating_add(1) } else { later }
-            }
-        };
+            Err(SubmitError::NotFinal { .. }) => {}
+            Err(error) => self.warn(&format!(
+                "lane {lane} of channel {channel} was not redeemed and will be tried again: \
+                 {error}"
+            )),
+        }
         self.submitted.insert((channel, lane), (promised, again));
     }
 
@@ -306,6 +297,16 @@ impl Redeemer {
     }
 }
 
+/// The block in which a lane may be redeemed again: what is done or has failed is left to final
+/// blocks to tell of, and what the node has lost is sent with the next one.
+fn may_try_again(result: &Result<Submitted, SubmitError>, block: BlockNumber) -> BlockNumber {
+    let is_lost = matches!(
+        result,
+        Err(SubmitError::Unknown { .. } | SubmitError::Expired { .. } | SubmitError::Read(_))
+    );
+    block.saturating_add(if is_lost { 1 } else { RETRY_BLOCKS })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -341,6 +342,17 @@ mod tests {
         assert!(POLICY.is_due(&lane(5, true, None, 5 + EXPIRY_MARGIN_BLOCKS - 1), 5));
         assert!(!POLICY.is_due(&lane(5, true, None, 5 + EXPIRY_MARGIN_BLOCKS), 5));
         assert!(!POLICY.is_due(&lane(0, false, Some(50), 5), 5));
+    }
+
+    #[test]
+    fn what_the_node_has_lost_is_sent_again_with_the_next_block() {
+        let (what, reason) = ("redeem".to_owned(), "dropped".to_owned());
+        let lost = SubmitError::Unknown { what: what.clone(), extrinsic: [0; 32], last: 9, reason };
+        assert_eq!(may_try_again(&Err(lost), 5), 6);
+        let expired = SubmitError::Expired { what: what.clone(), last: 9 };
+        assert_eq!(may_try_again(&Err(expired), 5), 6);
+        let done = SubmitError::NotFinal { what, block: 4, extrinsic: [0; 32], fee: 1 };
+        assert_eq!(may_try_again(&Err(done), 5), 5 + RETRY_BLOCKS);
     }
 
     /// Attack: close thousands of channels that owe a trifle each.

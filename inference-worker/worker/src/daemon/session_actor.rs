@@ -4,9 +4,9 @@
 //! waits: not for the disk, which has a thread of its own, and not for a peer, of which one whose
 //! queue is full counts as gone. Inputs that are there are taken together. Of what the machine
 //! answers, first all records are written to the journal; what relies on one that must be on the
-//! disk is parked until it is there ([`Parking`]), with everything of that session that comes after;
-//! the rest is carried out in its order. So a voucher is always on the disk before anything that
-//! relies on it is said, and no session waits for the vouchers of another.
+//! disk is parked until it is there ([`Parking`]), with everything of that session that comes
+//! after; the rest is carried out in its order. So a voucher is always on the disk before anything
+//! that relies on it is said, and no session waits for the vouchers of another.
 //!
 //! It also tells the network whom sessions depend on, and who misbehaves.
 

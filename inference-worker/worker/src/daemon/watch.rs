@@ -247,7 +247,7 @@ impl Watcher {
         if facts.is_some() {
             self.followed().set_final(channel, facts);
             self.tell(channel).await;
-        } else {
+        } else if !self.followed().is_awaited(channel) {
             self.followed().set_final(channel, None);
             // A closed session actor means that the worker is stopping.
             let _ = self.context.sessions.channel(channel, None).await;

@@ -50,7 +50,8 @@ impl World {
             .chain
             .window_ms(end.channel)
             .is_some_and(|window_ms| 2 * self.workers[worker].longest_away_ms > window_ms);
-        if end.unpaid > credit && !was_away {
+        // One that redeems what it has refused takes its own deposit from its sessions.
+        if end.unpaid > credit && !was_away && self.workers[worker].lie.is_none() {
             let unpaid = end.unpaid;
             self.find(format!("worker {worker} ends with {unpaid} unpaid: more than {credit}"));
         }
@@ -62,7 +63,11 @@ impl World {
         if state.lie.is_some() {
             return;
         }
-        let question = &state.questions[question];
+        for stage in &report.stages {
+            let positions = Balance::from(stage.positions) + Balance::from(exposure);
+            *self.payers[payer].most.entry(stage.channel).or_default() += stage.unit * positions;
+        }
+        let question = &self.payers[payer].questions[question];
         let is_honest = |worker: &usize| self.workers[*worker].lie.is_none();
         let mut wrong = None;
         for (at, stage) in report.stages.iter().enumerate() {
@@ -140,6 +145,13 @@ impl World {
             let claimed: Balance = channel.lanes.values().map(|lane| lane.claimed).sum();
             if claimed != channel.claimed || claimed > channel.deposit {
                 wrong.push(format!("{id} has claimed {} and its lanes {claimed}", channel.claimed));
+            }
+            let most = payer.most.get(id).copied().unwrap_or(0);
+            if payer.lie.is_none() && claimed > most && !payer.uncounted.contains(id) {
+                wrong.push(format!(
+                    "payer {number} has lost {claimed} on {id} where its sessions cost {most} at \
+                     most"
+                ));
             }
             for (lane, claim) in &channel.lanes {
                 let signed = payer.signed.get(&(*id, *lane)).copied().unwrap_or(0);

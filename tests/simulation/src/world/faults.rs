@@ -23,6 +23,10 @@ pub(super) enum Fault {
     Blind(Node),
     /// It sees it again.
     See(Node),
+    /// Blocks do not become final for a while.
+    Stall,
+    /// They do again.
+    Final,
     /// A clock jumps ahead.
     Jump(Node, u64),
     /// A payer asks to close one of its channels.
@@ -46,7 +50,7 @@ impl World {
         let nodes = self.nodes();
         let (one, other) = (self.chance.pick(&nodes), self.chance.pick(&nodes));
         let payer = self.chance.index(self.payers.len());
-        match self.chance.below(11) {
+        match self.chance.below(12) {
             0 => Fault::Death(one, Death::Killed),
             1 => Fault::Death(one, Death::PowerCut),
             2..=4 => Fault::Doom(one),
@@ -55,7 +59,8 @@ impl World {
             7 => Fault::Blind(one),
             8 => Fault::Jump(one, self.chance.pick(&[1_000, 16_000, 130_000, 700_000])),
             9 => self.chance.pick(&[Fault::Close(payer), Fault::Cancel(payer)]),
-            _ => Fault::Backup(payer),
+            10 => Fault::Backup(payer),
+            _ => Fault::Stall,
         }
     }
 
@@ -90,6 +95,12 @@ impl World {
                 let at_ms = self.now_ms + self.chance.below(60_000);
                 self.push(at_ms, Event::Fault(Fault::See(node)));
             }
+            Fault::Stall => {
+                self.is_final = false;
+                let at_ms = self.now_ms + self.chance.between(5_000, 170_000);
+                self.push(at_ms, Event::Fault(Fault::Final));
+            }
+            Fault::Final => self.is_final = true,
             Fault::See(node) => self.process_mut(node).sees_chain = true,
             Fault::Jump(node, ms) => {
                 self.process_mut(node).jump(ms);
@@ -117,7 +128,7 @@ impl World {
     /// All programs run, all links and nodes work, and liars ask nothing more.
     pub(super) fn heal(&mut self) {
         self.tell(|| "the trouble ends".to_owned());
-        self.is_trouble = false;
+        (self.is_trouble, self.is_final) = (false, true);
         self.network.heal();
         for node in self.nodes() {
             self.process_mut(node).sees_chain = true;

@@ -43,6 +43,7 @@ impl World {
             wakes: BTreeMap::new(),
             late_ms: 0,
             is_trouble: true,
+            is_final: true,
             finding: None,
             summary: Summary::default(),
             is_loud: false,
@@ -123,6 +124,8 @@ impl World {
                 retired: Default::default(),
                 questions: Vec::new(),
                 signed: BTreeMap::new(),
+                most: BTreeMap::new(),
+                uncounted: Default::default(),
                 backup: None,
             });
         }

@@ -152,6 +152,8 @@ impl World {
 
     pub(super) fn payer_dies(&mut self, payer: usize, death: Death) {
         let state = &mut self.payers[payer];
+        let records = state.sessions.values().flat_map(|running| running.session.lane_records());
+        state.uncounted.extend(records.map(|record| record.channel));
         state.sessions.clear();
         state.ledgers.clear();
         if death == Death::PowerCut {

@@ -193,6 +193,9 @@ impl World {
                 return;
             }
         }
+        if self.is_final {
+            self.worker_input(worker, StageInput::BlockFinal);
+        }
         self.redeem_due(worker);
         self.close_finished(worker);
         self.submit_lies(worker);
