@@ -13,10 +13,11 @@ export PATH := $(TARGET_DIR)/tools/bin:$(PATH)
 # Most tests of whole networks wait for blocks: two at a time for each core.
 export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 2))))
 
-.PHONY: help setup build demo test bench lint fmt doc book reference imports weights clean
+.PHONY: help setup build demo test simulate fuzz kills bench bench-market bench-attack lint fmt doc \
+  book reference imports weights clean
 
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing to build: compiler, cmake, protoc, OpenSSL, Wasm target.
 	@bash scripts/setup.sh
@@ -35,11 +36,31 @@ test: build ## Run all tests, with real processes and on an emulated aarch64.
 	$(CARGO) test --release --workspace
 	@bash scripts/test-aarch64.sh
 
+simulate: setup ## Run the worlds of SEEDS=0..1000, with faults and liars; SEEDS=17 tells of one.
+	$(CARGO) build --release --workspace --example simulate
+	$(BIN)/examples/simulate $(or $(SEEDS),0..1000)
+
+fuzz: setup ## Fuzz every target for MINUTES=1, or TARGET=sessions; INPUT=file runs one input.
+	$(CARGO) build --release --workspace --example fuzz
+	$(BIN)/examples/fuzz $(if $(TARGET),--target $(TARGET)) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(INPUT),--input $(INPUT),--minutes $(or $(MINUTES),1))
+
+kills: build ## Kill payer and workers with -9 at KILLS=200 moments of paid streams.
+	KILLS=$(or $(KILLS),200) $(CARGO) test --release --workspace --test network -- kills:: --nocapture
+
+bench-attack: build ## Measure which share of its speed a worker keeps under each attack.
+	$(CARGO) build --release --workspace --example hostile
+	$(CARGO) test --release --workspace --test network -- attacks:: --ignored --nocapture
+
 bench: build ## Measure vouchers, routing, gateway and engine; writes docs/benchmarks*.md.
 	$(CARGO) bench --profile release -p mica-market -p mica-protocol
 	$(BIN)/mica-worker bench
 	@bash scripts/bench-gateway.sh
+	@bash scripts/bench-market.sh
 	@bash scripts/bench-peer.sh
+
+bench-market: build ## Time from `mica ask` to the path among 10,000 workers on a real chain.
+	@bash scripts/bench-market.sh
 
 lint: setup ## Check format, style, spelling, imports, features, licences, advisories and clippy.
 	@bash scripts/setup-tools.sh typos cargo-deny

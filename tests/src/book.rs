@@ -12,6 +12,7 @@
 //! in running text, cannot be forgotten; [`links`] sees that nothing points to what is not there,
 //! and [`mod@reference`] that generated pages are up to date.
 
+pub mod attacks;
 pub mod links;
 pub mod pages;
 pub mod reference;

@@ -59,19 +59,33 @@ impl Wallet {
 
     /// Starts a gateway with these settings; it listens when this returns.
     pub fn gateway(&self, settings: &str, is_locked: bool) -> Gateway {
-        let config = self.home.join("gateway.toml");
-        fs::write(&config, settings).expect("written");
+        self.settings(settings);
         let mut gateway = self.command();
         if is_locked {
             gateway.env_remove("MICA_PASSWORD");
         }
-        gateway.args(["gateway", "--listen", "127.0.0.1:0"]).env(
+        gateway.args(["gateway", "--listen", "127.0.0.1:0"]);
+        self.start(gateway)
+    }
+
+    /// Writes the gateway's settings.
+    pub fn settings(&self, settings: &str) {
+        let path = self.home.join("gateway.toml");
+        fs::write(&path, settings).expect("written");
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        fs::set_permissions(&path, private).expect("set");
+    }
+
+    /// Starts `gateway`, a command of this wallet; it listens when this returns.
+    pub fn start(&self, mut gateway: Command) -> Gateway {
+        gateway.env(
             "MICA_LOG",
             "mica_cli=debug,mica_payer=debug,mica_gateway=debug,mica_workflow=debug",
         );
         let mut process = Process::start(gateway, self.home.join("gateway.log"));
         let address = process.wait_for_line("the gateway listens", START, |line| {
-            line.strip_prefix("listening on http://").and_then(|address| address.parse().ok())
+            let address = line.strip_prefix("listening on ")?.split_once("://")?.1;
+            address.parse().ok()
         });
         Gateway { process, address }
     }

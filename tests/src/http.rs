@@ -45,11 +45,11 @@ impl Answer {
             .collect()
     }
 
-    /// The bodies of server-sent events.
+    /// The bodies of server-sent events, without comments.
     pub fn events(&self) -> Vec<&str> {
         self.body
             .split("\n\n")
-            .filter(|event| !event.is_empty())
+            .filter(|event| !event.is_empty() && !event.starts_with(':'))
             .map(|event| event.strip_prefix("data: ").expect("an event"))
             .collect()
     }
@@ -81,7 +81,7 @@ pub fn exchange(address: SocketAddr, request: &[u8], enough: impl Fn(&[u8]) -> b
 /// A request with its head made from the parts, `target` as it is.
 pub fn request(method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let mut head = format!(
-        "{method} {target} HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: {}\r\n",
+        "{method} {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n",
         body.len()
     );
     headers.iter().for_each(|(name, value)| head.push_str(&format!("{name}: {value}\r\n")));

@@ -10,7 +10,9 @@
 pub mod book;
 pub mod chain;
 pub mod chat_tokens;
+pub mod crowd;
 pub mod gateway;
+pub mod hostile;
 pub mod hostile_crowd;
 pub mod http;
 pub mod operator;

@@ -12,6 +12,7 @@ use mica_primitives::{Balance, ChannelId, ChannelOpening, LayerRange, Redeem, Wo
 use mica_protocol::{
     Message, Now, SessionId,
     channel::{ChannelFacts, PayerLedger},
+    holding::UNKNOWN_PRICE,
     limits::{DEFAULT_EXPOSURE_POSITIONS, VOUCHER_LIFETIME_BLOCKS},
     messages::Payment,
     payer::{
@@ -98,8 +99,7 @@ impl Payer {
 
     /// Opens a channel to a worker.
     pub async fn open_channel(&self, payee: AccountId, deposit: Balance) -> ChannelId {
-        let view = self.chain.at_best().await.expect("the node answers");
-        let window = view.channel_parameters().await.expect("parameters").min_window;
+        let window = self.chain.usual_window().await.expect("the node answers");
         let opening =
             ChannelOpening { payee, signer: signing::public_key(&self.key), deposit, window };
         let submitted = self
@@ -150,6 +150,8 @@ impl Payer {
                 addresses: worker.addresses.clone(),
                 range: *range,
                 price_per_layer_token: worker.list_price_per_layer_token,
+                // Without a quote of it: as much as any worker asks for.
+                holding_price: UNKNOWN_PRICE,
                 credit_positions: 16,
                 quote: None,
                 lane: ledger.lease(budget).expect("the deposit is enough"),

@@ -93,6 +93,11 @@ impl Process {
         Self { child, log }
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ports of UDP on which it listens.
     pub fn udp_ports(&self) -> Vec<u16> {
         let folder = format!("/proc/{}/fd", self.child.id());
@@ -113,11 +118,6 @@ impl Process {
                 is_its.then(|| u16::from_str_radix(port, 16).ok()).flatten()
             })
             .collect()
-    }
-
-    /// Its process id.
-    pub fn id(&self) -> u32 {
-        self.child.id()
     }
 
     /// What it has printed so far.

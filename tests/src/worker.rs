@@ -97,6 +97,13 @@ impl Worker {
         self.process.kill();
     }
 
+    /// Gives one of its options another value from its next start on.
+    pub fn set_option(&mut self, name: &str, value: &str) {
+        let at = self.arguments.iter().position(|argument| argument == name);
+        let at = at.unwrap_or_else(|| panic!("the worker was started without {name}"));
+        self.arguments[at + 1] = value.to_owned();
+    }
+
     /// Starts it again from what is on its disk.
     pub fn restart(&mut self) {
         self.process.kill();

@@ -1,7 +1,7 @@
 //! What the documentation says of the repository is true. Nothing here needs a network; the
 //! commands of the pages are run by the tests `network` and `gateway`.
 
-use mica_tests::book::{links, pages, reference};
+use mica_tests::book::{attacks, links, pages, reference};
 
 #[test]
 fn every_page_with_commands_is_run_by_a_test() {
@@ -36,4 +36,9 @@ fn every_path_that_a_page_names_exists() {
 #[test]
 fn generated_pages_are_what_the_programs_say() {
     reference::check();
+}
+
+#[test]
+fn every_test_that_the_threat_model_names_exists() {
+    attacks::check_tests();
 }

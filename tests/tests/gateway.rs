@@ -12,6 +12,8 @@ mod concurrency;
 mod content;
 #[path = "gateway/deposits.rs"]
 mod deposits;
+#[path = "gateway/door.rs"]
+mod door;
 #[path = "gateway/effects.rs"]
 mod effects;
 #[path = "gateway/fixture.rs"]
@@ -53,6 +55,13 @@ async fn every_client_is_served_and_every_token_is_paid_once() {
     bad_requests::wrong_requests_get_the_apis_own_errors_and_cost_nothing(&fixture);
     bad_requests::slow_and_flooding_connections_are_closed(&fixture);
     bad_requests::a_locked_wallet_serves_all_but_generation(&fixture).await;
+    door::a_first_run_has_limits_and_says_so(&fixture);
+    door::a_web_page_gets_in_by_its_name_its_origin_and_its_type_alone(&fixture);
+    door::an_address_for_others_needs_a_key_of_which_a_hash_is_kept(&fixture);
+    door::who_guesses_keys_is_not_heard_for_a_while(&fixture);
+    door::https_is_spoken_with_a_certificate(&fixture);
+    door::a_stream_says_that_it_is_there_while_channels_are_opened(&fixture).await;
+    door::the_accounts_key_is_opened_for_each_use_and_kept_by_nobody(&fixture).await;
     concurrency::fifty_clients_at_once_get_what_each_would_get_alone(&fixture);
     concurrency::clients_that_leave_stop_the_spending(&fixture);
     deposits::channels_are_topped_up_before_anybody_waits(&fixture).await;

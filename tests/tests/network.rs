@@ -5,22 +5,32 @@
 mod access;
 #[path = "network/addresses.rs"]
 mod addresses;
+#[path = "network/attacks.rs"]
+mod attacks;
 #[path = "network/book.rs"]
 mod book;
 #[path = "network/chain.rs"]
 mod chain;
 #[path = "network/crowd.rs"]
 mod crowd;
+#[path = "network/defaults.rs"]
+mod defaults;
 #[path = "network/deposits.rs"]
 mod deposits;
 #[path = "network/finality.rs"]
 mod finality;
+#[path = "network/hostile.rs"]
+mod hostile;
 #[path = "network/hostile_node.rs"]
 mod hostile_node;
 #[path = "network/identity.rs"]
 mod identity;
+#[path = "network/kills.rs"]
+mod kills;
 #[path = "network/local.rs"]
 mod local;
+#[path = "network/memory.rs"]
+mod memory;
 #[path = "network/money.rs"]
 mod money;
 #[path = "network/recovery.rs"]
@@ -29,15 +39,21 @@ mod recovery;
 mod refusals;
 #[path = "network/registry.rs"]
 mod registry;
+#[path = "network/room.rs"]
+mod room;
 #[path = "network/sdk.rs"]
 mod sdk;
 #[path = "network/splits.rs"]
 mod splits;
 #[path = "network/stages.rs"]
 mod stages;
+#[path = "network/strangers.rs"]
+mod strangers;
 #[path = "network/validator.rs"]
 mod validator;
 #[path = "network/wallet.rs"]
 mod wallet;
+#[path = "network/watch.rs"]
+mod watch;
 #[path = "network/workflow.rs"]
 mod workflow;

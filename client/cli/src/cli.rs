@@ -4,9 +4,9 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     ask::AskArgs, channel::ChannelCommand, chat::ChatArgs, config::ConfigCommand, demo::DemoArgs,
-    doctor::DoctorArgs, gateway::GatewayArgs, man::ManArgs, market::MarketArgs, matrix::MatrixArgs,
-    quote::QuoteArgs, receipt::ReceiptCommand, validator::ValidatorCommand, wallet::WalletCommand,
-    workflow::WorkflowCommand,
+    doctor::DoctorArgs, forget::ForgetArgs, gateway::GatewayArgs, man::ManArgs, market::MarketArgs,
+    matrix::MatrixArgs, quote::QuoteArgs, receipt::ReceiptCommand, validator::ValidatorCommand,
+    wallet::WalletCommand, workflow::WorkflowCommand,
 };
 use crate::options::Global;
 
@@ -30,6 +30,8 @@ pub enum Command {
     Wallet(WalletCommand),
     /// Models, the workers that serve them, prices, and which layers are covered
     Market(MarketArgs),
+    /// Forget what is remembered of workers: who failed is used again at once
+    Forget(ForgetArgs),
     /// Ask a model; pays the workers token by token
     Ask(Box<AskArgs>),
     /// Talk with a model; the conversation is kept

@@ -2,8 +2,8 @@
 //!
 //! A key has the name of the option that it stands for. What counts is, in this order: the option
 //! on the command line, the environment variable, the file, the default. Tables in the file belong
-//! to other commands and are left alone; a key at the top level that nobody knows is an error,
-//! because a misspelt limit is no limit.
+//! to other commands and are left alone; an unknown key at the top level is an error, because a
+//! misspelt limit is no limit.
 
 mod key;
 mod settings;
@@ -35,7 +35,7 @@ pub enum ConfigError {
         /// What the parser says.
         reason: String,
     },
-    /// A key at the top level that means nothing.
+    /// An unknown key at the top level.
     #[error("{} has a key '{key}' that means nothing: `mica config list` shows those that there are", .path.display())]
     Unknown {
         /// The file.
@@ -66,7 +66,7 @@ pub struct ConfigFile {
 }
 
 impl ConfigFile {
-    /// Settings at `path` of which there are none yet.
+    /// Settings for `path`, none of them set yet.
     pub fn empty(path: &Path) -> Self {
         Self { path: path.into(), document: DocumentMut::new() }
     }

@@ -6,7 +6,7 @@ use std::io::{BufRead, IsTerminal, Write};
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfirmError {
-    /// Somebody was asked and did not agree, or nobody could be asked.
+    /// The user did not agree, or there was no one to ask.
     #[error("not confirmed; nothing was done (pass --yes if nobody can be asked)")]
     NotConfirmed,
     /// Standard input or standard error failed.
@@ -23,7 +23,7 @@ pub(crate) enum Confirmation {
     Ask,
 }
 
-/// Where nobody can be asked.
+/// Where there is no one to ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unattended {
     /// A script means what it says.
@@ -36,7 +36,7 @@ impl Confirmation {
     /// Asks `question`, to which only `y` or `yes` agrees.
     ///
     /// # Errors
-    /// [`ConfirmError::NotConfirmed`] after any other answer, or where nobody can be asked and that
+    /// [`ConfirmError::NotConfirmed`] after any other answer, or if there is no one to ask and that
     /// refuses.
     pub(crate) fn of(self, question: &str, unattended: Unattended) -> Result<(), ConfirmError> {
         if self == Self::Given {

@@ -1,6 +1,7 @@
 //! What a command works with: settings, folders, keys, the node, and how to speak.
 
-use ed25519_dalek::SigningKey;
+use std::sync::Arc;
+
 use mica_chain::{AccountId, Chain, Signer};
 
 use crate::config::{ConfigError, ConfigFile, Settings};
@@ -8,13 +9,17 @@ use crate::confirm::Confirmation;
 use crate::error::CommandError;
 use crate::home::Home;
 use crate::options::Global;
-use crate::output::Output;
+use crate::options::Output;
 use crate::password_prompt;
 use crate::progress::Progress;
 use mica_payer::ask::Notices;
 use mica_payer::channels::Payer;
+use mica_payer::market::Memory;
 use mica_payer::store::Store;
-use mica_wallet::{AccountKey, Keystore, PasswordRole, PasswordSource, Secret, UnlockError};
+use mica_wallet::{
+    AccountKey, ChannelSigners, Keystore, PasswordRole, PasswordSource, Secret, UnlockError,
+    WalletFile,
+};
 
 /// Blocks behind which finality stands still, at a block every three seconds: for more than a
 /// minute.
@@ -28,7 +33,7 @@ pub(crate) struct Context {
     pub home: Home,
     /// What options, environment and file come to.
     pub settings: Settings,
-    /// What is wrong with the file, for commands that bear it.
+    /// What is wrong with the file, for commands that work without it.
     pub config_problem: Option<ConfigError>,
     /// Form of the results.
     pub output: Output,
@@ -81,7 +86,7 @@ impl Context {
         password_prompt::source(PasswordRole::Wallet, self.settings.password_file.clone())
     }
 
-    /// Whether questions are answered already.
+    /// Whether questions are answered in advance.
     pub(crate) fn confirmation(&self) -> Confirmation {
         if self.global.yes { Confirmation::Given } else { Confirmation::Ask }
     }
@@ -105,14 +110,7 @@ impl Context {
         // A missing or broken wallet is told before anybody types a password.
         let file = keystore.read(name)?;
         let secret = keystore.unlock(name, &self.passwords().existing(name)?)?;
-        if let Ok(None) = keystore.hot_key(name, &file)
-            && let Err(error) = keystore.write_hot_key(name, &file, &secret.channel_signer())
-        {
-            self.progress.note(&format!(
-                "the hot key could not be kept, so the next prompt asks for the password again: \
-                 {error}"
-            ));
-        }
+        self.keep_hot_keys(&file, &secret.channel_signers(file.hot_key));
         let signer = secret.account().clone();
         Ok((secret, signer))
     }
@@ -125,18 +123,55 @@ impl Context {
         let (account, name) = (self.account()?, self.settings.wallet.clone());
         let (keystore, passwords) = (self.keystore(), self.passwords());
         Ok(AccountKey::locked(account, move |purpose| {
-            let password = passwords.of(&format!("wallet '{name}', for {purpose}"))?;
-            let signer = keystore.unlock(&name, &password)?.account().clone();
-            Ok::<_, UnlockError>(signer)
+            Ok(open(&keystore, &name, &passwords, purpose)?.account().clone())
         }))
     }
 
-    /// The chosen wallet's keys: the account's locked, and the hot one. Only a wallet whose hot key
-    /// is not there is opened at once.
+    /// The chosen wallet's keys for a program that goes on, and what opens the account's from now
+    /// on. What opens it without anybody's help is tried once, and the key is forgotten again; a
+    /// person is asked now, since later nobody may be there.
+    ///
+    /// # Errors
+    /// [`CommandError`] if there is no such wallet, or nothing opens it.
+    pub(crate) fn lasting_keys(
+        &self,
+        passwords: PasswordSource,
+        purpose: &str,
+    ) -> Result<(AccountKey, ChannelSigners, Unlocked), CommandError> {
+        let (name, keystore) = (self.settings.wallet.clone(), self.keystore());
+        let (account, file) = (self.account()?, keystore.read(&name)?);
+        let hot = keystore.hot_key(&name, &file)?;
+        let secret = open(&keystore, &name, &passwords, purpose)?;
+        let signers = hot.unwrap_or_else(|| secret.channel_signers(file.hot_key));
+        self.keep_hot_keys(&file, &signers);
+        let Some(from) = passwords.unattended() else {
+            return Ok((secret.account().clone().into(), signers, Unlocked::ByPerson));
+        };
+        let key = AccountKey::on_demand(account, move |purpose| {
+            Ok(open(&keystore, &name, &passwords, purpose)?.account().clone())
+        });
+        Ok((key, signers, Unlocked::OnDemand { from }))
+    }
+
+    /// Writes the hot keys down if they are not there.
+    fn keep_hot_keys(&self, file: &WalletFile, signers: &ChannelSigners) {
+        let (keystore, name) = (self.keystore(), &self.settings.wallet);
+        if let Ok(None) = keystore.hot_key(name, file)
+            && let Err(error) = keystore.write_hot_key(name, file, signers)
+        {
+            self.progress.note(&format!(
+                "the hot key could not be kept, so the next prompt asks for the password again: \
+                 {error}"
+            ));
+        }
+    }
+
+    /// The chosen wallet's keys: the account's locked, and the hot ones. Only a wallet whose hot
+    /// key is not there is opened at once.
     ///
     /// # Errors
     /// [`CommandError`] if there is no such wallet, or a file of it cannot be used.
-    pub(crate) fn keys(&self) -> Result<(AccountKey, SigningKey), CommandError> {
+    pub(crate) fn keys(&self) -> Result<(AccountKey, ChannelSigners), CommandError> {
         let (name, keystore) = (&self.settings.wallet, self.keystore());
         let file = keystore.read(name)?;
         if let Some(hot) = keystore.hot_key(name, &file)? {
@@ -146,7 +181,7 @@ impl Context {
             "wallet '{name}' has no hot key yet: it is made with the wallet's password"
         ));
         let (secret, signer) = self.unlock()?;
-        Ok((signer.into(), secret.channel_signer()))
+        Ok((signer.into(), secret.channel_signers(file.hot_key)))
     }
 
     /// The chosen wallet as a payer on the node's chain.
@@ -177,6 +212,27 @@ impl Context {
         Ok(Store::open(&self.home.state())?)
     }
 
+    /// What is remembered of the workers of this chain; nothing if there is no database.
+    ///
+    /// # Errors
+    /// [`CommandError`] if the database is in use or damaged.
+    pub(crate) fn memory(&self, chain: &Chain) -> Result<Memory, CommandError> {
+        if !self.home.state().exists() {
+            return Ok(Memory::none());
+        }
+        let store = Store::open(&self.home.state())?;
+        Ok(Memory::open(Arc::new(store), chain.genesis_hash())?)
+    }
+
+    /// The same for commands that do without it.
+    pub(crate) fn memory_if_free(&self, chain: &Chain) -> Memory {
+        self.memory(chain).unwrap_or_else(|error| {
+            self.progress
+                .note(&format!("what is remembered of workers is not taken into account: {error}"));
+            Memory::none()
+        })
+    }
+
     /// Where channels, records and fees are told of.
     pub(crate) fn notices(&self) -> Notices {
         let progress = self.progress;
@@ -199,4 +255,26 @@ impl Context {
             _ => Ok(chain),
         }
     }
+}
+
+/// What opens the account's key of a program that goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unlocked {
+    /// A source of the password that needs nobody, for each use.
+    OnDemand {
+        /// Which: an option or a variable.
+        from: &'static str,
+    },
+    /// A person typed it once, and the key is open.
+    ByPerson,
+}
+
+fn open(
+    keystore: &Keystore,
+    name: &str,
+    passwords: &PasswordSource,
+    purpose: &str,
+) -> Result<Secret, UnlockError> {
+    let password = passwords.of(&format!("wallet '{name}', for {purpose}"))?;
+    Ok(keystore.unlock(name, &password)?)
 }

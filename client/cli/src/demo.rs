@@ -1,4 +1,4 @@
-//! The whole mission on one machine: a chain, three workers, a paid prompt, and the proof of it.
+//! The whole market on one machine: a chain, three workers, a paid prompt, and the proof of it.
 //!
 //! Everything runs for real: `mica-node --dev`, three `mica-worker run` with a third of the
 //! built-in model each, and a new wallet funded from a development account. All of it lives in a
@@ -246,7 +246,7 @@ struct Funded {
     funded: mica_chain::Head,
 }
 
-/// One extrinsic of the development account: money for everybody, and the model's registration.
+/// One extrinsic of the development account: money for all accounts, and the model's registration.
 async fn fund(chain: &Chain, world: &World, model: &LocalModel) -> Result<Funded, DemoError> {
     let rich = Signer::from_suri("//Alice")?;
     let secret = Secret::generate(WordCount::Twelve)?;
@@ -260,8 +260,11 @@ async fn fund(chain: &Chain, world: &World, model: &LocalModel) -> Result<Funded
     );
     calls.push(Call::RegisterModel { manifest: model.manifest().clone(), units: UNITS });
     let submitted = chain.submit(&rich, Call::BatchAll(calls), Until::InBlock).await?;
-    let payer =
-        Payer { chain: chain.clone(), account: account.into(), signer: secret.channel_signer() };
+    let payer = Payer {
+        chain: chain.clone(),
+        account: account.into(),
+        signer: secret.channel_signer().into(),
+    };
     Ok(Funded { payer, funded: submitted.block })
 }
 

@@ -10,6 +10,7 @@ use crate::demo::DemoError;
 use crate::home::NoHome;
 use crate::output::OutputError;
 use mica_gateway::config::ConfigError as GatewayConfigError;
+use mica_gateway::{http::TlsError, keys::KeyError};
 use mica_payer::ask::AskError;
 use mica_payer::channels::ChannelError;
 use mica_payer::funds::Shortfall;
@@ -18,7 +19,7 @@ use mica_payer::model::ModelError;
 use mica_payer::preview::PreviewError;
 use mica_payer::session::SessionError;
 use mica_payer::store::StoreError;
-use mica_payer::verify::VerifyError;
+use mica_payer::verify::{StoredError, VerifyError};
 use mica_wallet::files::FileError;
 use mica_wallet::{
     KeystoreError, PasswordError, PhraseError, UnlockError, polkadot_js::PolkadotJsError,
@@ -68,11 +69,17 @@ pub enum CommandError {
     #[error(transparent)]
     Session(#[from] SessionError),
     #[error(transparent)]
+    Ask(Box<AskError>),
+    #[error(transparent)]
     Verify(#[from] VerifyError),
     #[error(transparent)]
     Demo(#[from] DemoError),
     #[error(transparent)]
     Gateway(#[from] GatewayConfigError),
+    #[error(transparent)]
+    GatewayKey(#[from] KeyError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error(transparent)]
     Server(#[from] HttpError),
     #[error(transparent)]
@@ -105,7 +112,7 @@ pub enum CommandError {
     /// What the doctor found.
     #[error("{0} of the checks found something wrong: each says how to mend it")]
     Unwell(usize),
-    /// The wallet file's address is none.
+    /// The wallet file's address is not valid.
     #[error(
         "'{0}' is not an address: the wallet's file was changed, so restore it from a backup or \
          import its phrase again"
@@ -197,6 +204,17 @@ impl From<AskError> for CommandError {
             AskError::Session(error) => error.into(),
             AskError::Read(error) => error.into(),
             AskError::Preview(error) => error.into(),
+            other => Self::Ask(Box::new(other)),
+        }
+    }
+}
+
+impl From<StoredError> for CommandError {
+    fn from(error: StoredError) -> Self {
+        match error {
+            StoredError::Verify(error) => error.into(),
+            StoredError::Store(error) => error.into(),
+            StoredError::Read(error) => error.into(),
             other => Self::Usage(other.to_string()),
         }
     }

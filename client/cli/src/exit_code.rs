@@ -1,6 +1,7 @@
 //! What every failure means to a script: the one table from errors to exit codes.
 
 use mica_chain::SubmitError;
+use mica_gateway::{http::TlsError, keys::KeyError};
 use mica_payer::{
     ask::AskError, channels::ChannelError, preview::PreviewError, session::SessionError,
 };
@@ -116,15 +117,22 @@ impl Classified for CommandError {
             Self::Market(_) => ErrorClass::Market,
             Self::Channel(error) => error.class(),
             Self::Session(error) => error.class(),
+            Self::Ask(error) => error.class(),
             Self::Verify(_) => ErrorClass::Receipt,
             Self::Demo(error) => error.class(),
             Self::Server(error) => error.class(),
             Self::Workflow(error) => error.class(),
             Self::Matrix(error) => error.class(),
             Self::Report(error) => error.class(),
-            Self::NothingToSend | Self::Usage(_) | Self::Config(_) | Self::Gateway(_) => {
-                ErrorClass::Usage
+            Self::GatewayKey(KeyError::File(_)) | Self::Tls(TlsError::File(_)) => {
+                ErrorClass::Storage
             }
+            Self::NothingToSend
+            | Self::Usage(_)
+            | Self::Config(_)
+            | Self::Gateway(_)
+            | Self::GatewayKey(_)
+            | Self::Tls(_) => ErrorClass::Usage,
             Self::NoFunds(_) | Self::TooMuchToSend { .. } | Self::TooLittleToArrive { .. } => {
                 ErrorClass::Funds
             }
@@ -168,6 +176,13 @@ impl Classified for AskError {
             Self::Market(_) => ErrorClass::Market,
             Self::Session(error) => error.class(),
             Self::Preview(PreviewError::Fee(error)) => error.class(),
+            Self::NoOtherPath { first, again } => {
+                if again.is_interrupted() {
+                    ErrorClass::Interrupted
+                } else {
+                    first.class()
+                }
+            }
             _ => ErrorClass::Node,
         }
     }
@@ -283,7 +298,7 @@ fn failure_class(code: FaultCode) -> ErrorClass {
         FaultCode::BadReceipt | FaultCode::ReceiptMismatch | FaultCode::BadStatement => {
             ErrorClass::Receipt
         }
-        FaultCode::Overspend | FaultCode::LimitReached => ErrorClass::Funds,
+        FaultCode::Overspend | FaultCode::TooLittle | FaultCode::LimitReached => ErrorClass::Funds,
         FaultCode::Cancelled => ErrorClass::Interrupted,
         _ => ErrorClass::Worker,
     }
@@ -321,6 +336,10 @@ mod tests {
             let text = error.to_string();
             let asked = AskError::from(error);
             assert_eq!(asked.class(), class, "{text}");
+            let again = Box::new(AskError::from(MarketError::NoModel("m".into())));
+            let first = Box::new(asked);
+            let asked = AskError::NoOtherPath { first, again };
+            assert_eq!(asked.class(), class, "how it failed first counts: {text}");
             assert_eq!(CommandError::from(asked).class(), class, "{text}");
         }
     }

@@ -9,11 +9,11 @@
 #![forbid(unsafe_code)]
 #![warn(unreachable_pub)]
 
+mod options;
+
 mod output;
 
 mod progress;
-
-mod options;
 
 mod home;
 
@@ -35,6 +35,8 @@ pub mod exit_code;
 
 mod context;
 
+mod finding;
+
 mod doctor;
 
 mod send;
@@ -50,8 +52,7 @@ use clap::CommandFactory;
 use cli::{Cli, Command};
 use context::Context;
 use error::CommandError;
-use options::Global;
-use output::Output;
+use options::{Global, Output};
 
 /// Whether errors are told as JSON. A setting may ask for it as well as the command line; an error
 /// in the settings themselves is told as the command line asks.
@@ -74,6 +75,7 @@ pub async fn run(cli: Cli) -> Result<(), CommandError> {
     match cli.command {
         Command::Wallet(command) => commands::wallet::run(&context, command).await,
         Command::Market(arguments) => commands::market::run(&context, &arguments).await,
+        Command::Forget(arguments) => commands::forget::run(&context, &arguments).await,
         Command::Ask(arguments) => commands::ask::run(&context, *arguments).await,
         Command::Chat(arguments) => commands::chat::run(&context, *arguments).await,
         Command::Quote(arguments) => commands::quote::run(&context, &arguments).await,

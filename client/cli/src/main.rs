@@ -28,7 +28,7 @@ fn main() -> ExitCode {
             if json {
                 eprintln!("{}", document(&error));
             } else {
-                eprintln!("error: {error}");
+                eprintln!("error: {}", mica_text::lines(&error.to_string()));
             }
             ExitCode::from(class.code())
         }

@@ -10,8 +10,6 @@ use mica_primitives::Balance;
 use mica_workflow::FrontEndKind;
 use serde::Serialize;
 
-use crate::output::Output;
-
 /// Options of every command.
 #[derive(Clone, Debug, Args)]
 pub struct Global {
@@ -52,6 +50,23 @@ impl Global {
     /// The form of the results, if the command line or the environment names one.
     pub fn output(&self) -> Option<Output> {
         if self.json { Some(Output::Json) } else { self.output }
+    }
+}
+
+/// In which form results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people
+    Text,
+    /// For programs: exactly one JSON document per command
+    Json,
+}
+
+impl FromStr for Output {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        <Self as ValueEnum>::from_str(text, false).map_err(|_| "write text or json".into())
     }
 }
 

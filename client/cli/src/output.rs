@@ -1,33 +1,17 @@
 //! What commands say on stdout: text for people, or one JSON document.
 
-use std::io::Write;
-use std::str::FromStr;
+use std::io::{IsTerminal, Write};
 
-use clap::ValueEnum;
+use mica_text::AnswerFilter;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-/// stdout does not take more, for example because a pipe was closed.
+pub(crate) use crate::options::Output;
+
+/// stdout takes no more, for example because a pipe was closed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write to standard output: {0}")]
 pub struct OutputError(#[from] std::io::Error);
-
-/// In which form results are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Output {
-    /// For people
-    Text,
-    /// For programs: exactly one JSON document per command
-    Json,
-}
-
-impl FromStr for Output {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        <Self as ValueEnum>::from_str(text, false).map_err(|_| "write text or json".into())
-    }
-}
 
 impl Output {
     /// Prints `value` as JSON, or what `text` makes of it.
@@ -78,9 +62,16 @@ impl Output {
     }
 }
 
+/// To a terminal without what would move its cursor: models, peers and the registry say what they
+/// like. To anything else as it is.
 fn write(text: &str, end: &str) -> Result<(), OutputError> {
     let mut stdout = std::io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
+    if stdout.is_terminal() {
+        let seen = Zeroizing::new(AnswerFilter::default().pass(text));
+        stdout.write_all(seen.as_bytes())?;
+    } else {
+        stdout.write_all(text.as_bytes())?;
+    }
     stdout.write_all(end.as_bytes())?;
     Ok(stdout.flush()?)
 }

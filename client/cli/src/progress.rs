@@ -1,4 +1,4 @@
-//! Progress on stderr while somebody waits: a spinner at a terminal, plain lines elsewhere.
+//! Progress on stderr while the user waits: a spinner at a terminal, plain lines elsewhere.
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -28,7 +28,9 @@ impl Progress {
                 // wrong.
                 let style = ProgressStyle::with_template("{spinner} {msg}")
                     .unwrap_or_else(|_| ProgressStyle::default_spinner());
-                let bar = ProgressBar::new_spinner().with_style(style).with_message(what.clone());
+                let bar = ProgressBar::new_spinner()
+                    .with_style(style)
+                    .with_message(mica_text::lines(&what));
                 bar.enable_steady_tick(TICK);
                 Mode::Spinner(bar)
             }
@@ -65,7 +67,7 @@ impl Step {
     /// Changes what the spinner shows; plain lines are not repeated.
     pub(crate) fn now(&self, text: &str) {
         if let Mode::Spinner(bar) = &self.mode {
-            bar.set_message(format!("{}: {text}", self.what));
+            bar.set_message(mica_text::lines(&format!("{}: {text}", self.what)));
         }
     }
 
@@ -73,7 +75,7 @@ impl Step {
     pub(crate) fn note(&self, text: &str) {
         match &self.mode {
             Mode::Silent => {}
-            Mode::Spinner(bar) => bar.println(text),
+            Mode::Spinner(bar) => bar.println(mica_text::lines(text)),
             Mode::Lines => line(text),
         }
     }
@@ -107,7 +109,8 @@ impl Drop for Step {
     }
 }
 
-/// A closed stderr must not stop work that has money in it, so the failure is dropped.
+/// A closed stderr must not stop work that has money in it, so the failure is dropped. What peers
+/// say may stand in it.
 fn line(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", mica_text::lines(text));
 }

@@ -26,7 +26,11 @@ pub(crate) mod preview;
 pub(crate) mod printer;
 pub(crate) mod quote;
 pub(crate) mod receipt;
+pub(crate) mod remembered;
 pub(crate) mod transfer;
 pub(crate) mod validator;
 pub(crate) mod wallet;
 pub(crate) mod workflow;
+
+#[cfg(test)]
+mod fixtures;

@@ -1,4 +1,4 @@
-//! Sending an extrinsic and following it as far as somebody wants to wait, with progress on stderr.
+//! Sending an extrinsic and following it as far as the user wants to wait, with progress on stderr.
 
 use mica_chain::{Call, Chain, Reached, Signer, SubmitError, Submitted, Until};
 use mica_primitives::{Balance, BlockNumber, Hash32};
@@ -13,9 +13,9 @@ pub(crate) struct Sent {
     pub extrinsic: Hash32,
     /// How far it was followed.
     pub wait: Wait,
-    /// The block that holds it; nothing if nobody waited for one.
+    /// The block that holds it; nothing if none was waited for.
     pub block: Option<BlockNumber>,
-    /// What it cost, base units; nothing if nobody waited for a block.
+    /// What it cost, base units; nothing if no block was waited for.
     pub fee: Option<Balance>,
     /// The events that it left, each as `Pallet.Name`.
     pub events: Vec<String>,

@@ -1,4 +1,4 @@
-//! The options of every command that buys: under which terms.
+//! The terms under which a command buys, as options.
 
 use clap::Args;
 use mica_payer::terms::{Terms, TermsOverrides, deadline_us};

@@ -2,23 +2,36 @@
 //! not be ignored.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mica_payer::terms::{Terms, TermsOverrides, deadline_us};
-use mica_primitives::Balance;
+use mica_primitives::{Balance, UNIT};
 use mica_wallet::files::{FileError, read_bounded};
 use serde::Deserialize;
 
 use crate::core::{ModelSource, SessionLimits, SpendingCaps, limits::MAX_PARALLEL};
 
+/// Most base units that are promised in a day (UTC) unless the payer says otherwise: 1 MICA. A
+/// program that asks without end costs its payer no more than that. At the first price of a new
+/// market, a millionth of a MICA for a layer and a token, it buys 125,000 tokens of a model of 8
+/// layers and 12,500 of one of 80.
+pub const DEFAULT_DAY: Balance = UNIT;
+/// Most base units for one token, all layers together, unless the payer says otherwise: 0.0005
+/// MICA. That is what 80 layers cost from workers without rivals, whose pricing ends at about six
+/// times the first price (80 × 6 × 0.000001 MICA, rounded up). Dearer than that is no price of a
+/// market, but a mistake or a trap.
+pub const DEFAULT_MAX_PRICE_PER_TOKEN: Balance = UNIT / 2_000;
+
 /// The annotated defaults.
 pub const TEMPLATE: &str = include_str!("gateway.toml");
 /// Most bytes of the file.
 const MAX_BYTES: u64 = 1 << 20;
-/// Most keys.
-const MAX_KEYS: usize = 1024;
+/// Most keys, here and in the file of `mica gateway keys`, each.
+pub(crate) const MAX_KEYS: usize = 1024;
+/// Most names of the gateway.
+const MAX_NAMES: usize = 64;
 
 /// Why a configuration is refused.
 #[derive(Debug, thiserror::Error)]
@@ -75,13 +88,22 @@ pub struct Config {
     pub read_seconds: u64,
     /// Seconds for which an answer may stay unread.
     pub write_seconds: u64,
-    /// Origins of web pages that may use the gateway.
+    /// Seconds of silence after which a stream says that it is still there.
+    pub heartbeat_seconds: u64,
+    /// Hours for which a password that somebody typed at the start opens channels.
+    pub unlock_hours: u64,
+    /// Names by which the gateway is called, besides those of loopback and the address that it
+    /// listens on.
+    pub names: Vec<String>,
+    /// Origins of web pages that may use the gateway, besides its own.
     pub origins: Vec<String>,
+    /// The certificate and the key of HTTPS.
+    pub tls: Option<TlsConfig>,
     /// Which path is taken.
     pub path: PathConfig,
     /// Most money over all.
-    pub limits: SpendingCaps,
-    /// Who may ask.
+    pub limits: LimitsConfig,
+    /// Who may ask, with keys as they are written here. `mica gateway keys` keeps others.
     pub keys: Vec<KeyConfig>,
     /// Names of models.
     pub models: BTreeMap<String, ModelSource>,
@@ -107,14 +129,63 @@ impl Default for Config {
             connections: 256,
             read_seconds: 20,
             write_seconds: 120,
+            heartbeat_seconds: 5,
+            unlock_hours: 12,
+            names: Vec::new(),
             origins: Vec::new(),
+            tls: None,
             path: PathConfig::default(),
-            limits: SpendingCaps::default(),
+            limits: LimitsConfig::default(),
             keys: Vec::new(),
             models: BTreeMap::new(),
             workflows: BTreeMap::new(),
             hosts: BTreeMap::new(),
         }
+    }
+}
+
+/// Where the certificate and the key of HTTPS are.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// The certificate and those that lead from it to its authority, PEM.
+    pub cert: PathBuf,
+    /// Its private key, PEM.
+    pub key: PathBuf,
+}
+
+/// Most money over all.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// Base units for one request.
+    #[serde(deserialize_with = "mica_chain::amount::setting::deserialize")]
+    pub request: Option<Balance>,
+    /// Base units for one day (UTC); there is always a limit.
+    #[serde(deserialize_with = "mica_chain::amount::setting::deserialize")]
+    day: Option<Balance>,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self { request: None, day: Some(DEFAULT_DAY) }
+    }
+}
+
+impl LimitsConfig {
+    /// Base units for one day (UTC).
+    pub fn day(&self) -> Balance {
+        self.day.unwrap_or(DEFAULT_DAY)
+    }
+
+    /// Sets the base units for one day.
+    pub fn set_day(&mut self, day: Balance) {
+        self.day = Some(day);
+    }
+
+    /// As caps over all budgets.
+    pub fn caps(&self) -> SpendingCaps {
+        SpendingCaps { request: self.request, day: Some(self.day()) }
     }
 }
 
@@ -133,8 +204,11 @@ pub struct PathConfig {
 
 impl Default for PathConfig {
     fn default() -> Self {
-        let Terms { alpha, max_price_per_token, .. } = Terms::default();
-        Self { alpha, max_price_per_token, deadline_ms: None }
+        Self {
+            alpha: Terms::default().alpha,
+            max_price_per_token: Some(DEFAULT_MAX_PRICE_PER_TOKEN),
+            deadline_ms: None,
+        }
     }
 }
 
@@ -246,13 +320,6 @@ impl Config {
     /// # Errors
     /// [`ConfigError::Value`] names the first that does not.
     pub fn check(&self) -> Result<(), ConfigError> {
-        if !self.listen.ip().is_loopback() && self.keys.is_empty() {
-            return wrong(
-                "listen",
-                "anybody who reaches this address could spend your money: add a [[keys]] entry, \
-                 or listen on 127.0.0.1",
-            );
-        }
         if self.parallel == 0 || self.parallel > MAX_PARALLEL {
             return wrong("parallel", "give a number from 1 to 128");
         }
@@ -266,11 +333,18 @@ impl Config {
                 "0 would refuse everything",
             );
         }
-        if [self.read_seconds, self.write_seconds]
+        if [self.read_seconds, self.write_seconds, self.heartbeat_seconds]
             .iter()
             .any(|seconds| !(1..=86_400).contains(seconds))
         {
-            return wrong("read_seconds or write_seconds", "give 1 to 86400 seconds");
+            let settings = "read_seconds, write_seconds or heartbeat_seconds";
+            return wrong(settings, "give 1 to 86400 seconds");
+        }
+        if !(1..=8760).contains(&self.unlock_hours) {
+            return wrong("unlock_hours", "give 1 to 8760 hours");
+        }
+        if self.names.len() > MAX_NAMES || self.names.iter().any(|name| !is_host_name(name)) {
+            return wrong("names", "give up to 64 names of hosts, without scheme and port");
         }
         self.check_keys()?;
         let alphas = self.hosts.values().filter_map(|host| host.alpha).chain([self.path.alpha]);
@@ -281,6 +355,38 @@ impl Config {
             return wrong("models", "each name has either `file` or `is`");
         }
         Ok(())
+    }
+
+    /// Whether anybody who reaches the address may be let in without a key.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`] if there is no key and others than this machine's programs can come.
+    pub fn check_address(&self, has_keys: bool) -> Result<(), ConfigError> {
+        if self.listen.ip().is_loopback() || has_keys {
+            return Ok(());
+        }
+        wrong(
+            "listen",
+            "anybody who reaches this address could spend your money: make a key with `mica \
+             gateway keys add NAME`, or listen on 127.0.0.1",
+        )
+    }
+
+    /// Whether a program that calls the gateway `host` means it: a web page can have its own name
+    /// lead here (DNS rebinding), and no name of loopback.
+    pub fn is_called(&self, host: &str) -> bool {
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        match host.parse::<IpAddr>() {
+            Ok(address) => {
+                let own = self.listen.ip();
+                address.is_loopback() || address == own || own.is_unspecified()
+            }
+            Err(_) => {
+                let host = host.strip_suffix('.').unwrap_or(host);
+                host.eq_ignore_ascii_case("localhost")
+                    || self.names.iter().any(|name| name.eq_ignore_ascii_case(host))
+            }
+        }
     }
 
     fn check_keys(&self) -> Result<(), ConfigError> {
@@ -304,6 +410,11 @@ impl Config {
         }
         Ok(())
     }
+}
+
+fn is_host_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    !name.is_empty() && name.len() <= 253 && name.bytes().all(is_plain)
 }
 
 fn wrong(setting: &'static str, reason: &str) -> Result<(), ConfigError> {
@@ -331,7 +442,9 @@ mod tests {
         let config = Config::parse(&text).expect("the examples");
         config.check().expect("the examples work");
         assert!(
-            config.limits.day.is_some()
+            config.limits.request.is_some()
+                && config.tls.is_some()
+                && config.names.len() == 1
                 && config.keys.len() == 1
                 && config.models.len() == 2
                 && config.workflows.len() == 1
@@ -346,7 +459,9 @@ mod tests {
     #[test]
     fn what_cannot_work_is_refused() {
         for (text, setting) in [
-            ("listen = \"0.0.0.0:11434\"", "listen"),
+            ("heartbeat_seconds = 0", "heartbeat_seconds"),
+            ("unlock_hours = 0", "unlock_hours"),
+            ("names = [\"http://gateway.lan\"]", "names"),
             ("parallel = 0", "parallel"),
             ("parallel = 1000", "parallel"),
             ("max_tokens = 0", "tokens"),
@@ -365,10 +480,67 @@ mod tests {
             let error = Config::parse(text).expect("TOML").check().expect_err(text);
             assert!(error.to_string().contains(setting), "{text}: {error}");
         }
-        for text in
-            ["parralel = 1", "[limits]\nday = \"one\"", "[limits]\nday = 1", "listen = \"here\""]
-        {
+        for text in [
+            "parralel = 1",
+            "[limits]\nday = \"one\"",
+            "[limits]\nday = 1",
+            "listen = \"here\"",
+            "[tls]\ncert = \"a\"",
+        ] {
             assert!(Config::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn there_are_limits_of_money_from_the_first_run_on() {
+        let one = SpendingCaps { request: Some(5), day: Some(DEFAULT_DAY) };
+        for (text, caps, price) in [
+            ("", SpendingCaps { request: None, ..one }, DEFAULT_MAX_PRICE_PER_TOKEN),
+            ("[limits]\nrequest = \"5u\"", one, DEFAULT_MAX_PRICE_PER_TOKEN),
+            (
+                "[limits]\nday = \"7u\"\n[path]\nmax_price = \"9u\"",
+                SpendingCaps { request: None, day: Some(7) },
+                9,
+            ),
+        ] {
+            let config = Config::parse(text).expect("TOML");
+            assert_eq!(config.limits.caps(), caps, "{text}");
+            assert_eq!(config.path.terms().max_price_per_token, Some(price), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_loopback_is_open_without_a_key() {
+        for (listen, is_open) in [
+            ("127.0.0.1:11434", true),
+            ("[::1]:11434", true),
+            ("0.0.0.0:11434", false),
+            ("192.168.1.5:11434", false),
+            ("[::]:11434", false),
+        ] {
+            let config = Config { listen: listen.parse().expect("plain"), ..Config::default() };
+            assert_eq!(config.check_address(false).is_ok(), is_open, "{listen}");
+            assert!(config.check_address(true).is_ok(), "{listen}");
+        }
+    }
+
+    #[test]
+    fn a_gateway_knows_how_it_is_called() {
+        let config = |listen: &str| Config {
+            listen: listen.parse().expect("plain"),
+            names: vec!["Gateway.lan".into()],
+            ..Config::default()
+        };
+        let local = config("127.0.0.1:11434");
+        for host in ["localhost", "LOCALHOST.", "127.0.0.1", "127.1.2.3", "[::1]", "gateway.LAN"] {
+            assert!(local.is_called(host), "{host}");
+        }
+        for host in ["evil.example", "localhost.evil.example", "192.168.1.5", "", "127.0.0.1.a"] {
+            assert!(!local.is_called(host), "{host}");
+        }
+        assert!(config("192.168.1.5:1").is_called("192.168.1.5"));
+        assert!(!config("192.168.1.5:1").is_called("192.168.1.6"));
+        let everywhere = config("0.0.0.0:1");
+        assert!(everywhere.is_called("192.168.1.6") && !everywhere.is_called("evil.example"));
     }
 }

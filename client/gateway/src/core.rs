@@ -1,5 +1,5 @@
-//! The part of the gateway that generates: knows models, market, queue, money and sessions, and no
-//! front end.
+//! The part of the gateway that generates. It knows models, market, queue, money and sessions, but
+//! no front end.
 //!
 //! A request passes the modules in this order: `request` says what is asked; `names` finds the
 //! model; `market` knows paths and quotes as they were a moment ago; `queue` gives it a session;
@@ -41,12 +41,14 @@ mod keep_alive;
 
 mod workflow;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use mica_chain::AccountId;
 use mica_market::routing::RouteError;
 use mica_payer::Terms;
-use mica_payer::ask::{AskError, Asker, Offer, Question, offer};
+use mica_payer::ask::{AskError, Asker, Offer, Question};
 use mica_payer::interrupt::Interrupt;
 use mica_payer::market::MarketError;
 use mica_payer::session::Quotes;
@@ -134,7 +136,7 @@ impl Core {
         self.metrics.counts()
     }
 
-    /// What is read at the moment of asking.
+    /// What is read when it is asked for.
     pub(crate) fn gauges(&self) -> Gauges {
         Gauges {
             running: self.queue.running(),
@@ -188,7 +190,7 @@ impl Core {
         let (model, snapshot) = self.model(model, caller)?;
         let question =
             self.question(vec![0], &Options { max_tokens: Some(1), ..Options::default() }, caller);
-        self.offer(&model, &snapshot, &question, None).await?;
+        self.offer(&model, &snapshot, &question, &BTreeSet::new(), None).await?;
         Ok(model)
     }
 
@@ -213,10 +215,16 @@ impl Core {
     }
 
     /// Begins to answer; returns with the first piece, so that what fails before it fails here.
+    /// With a `heartbeat` it returns after that time in any case, and the answer can say that it is
+    /// still there: opening channels waits for blocks.
     ///
     /// # Errors
     /// [`GatewayError`]; nothing was spent, except where its message says so.
-    pub async fn generate(self: &Arc<Self>, request: Request) -> Result<Generation, GatewayError> {
+    pub async fn generate(
+        self: &Arc<Self>,
+        request: Request,
+        heartbeat: Option<Duration>,
+    ) -> Result<Generation, GatewayError> {
         let arrived = Instant::now();
         self.asker()?;
         let (model, snapshot) = self.model(&request.model, &request.caller)?;
@@ -243,6 +251,7 @@ impl Core {
             interrupt,
             arrived,
             earlier: Cost { paid: 0, fees: 0 },
+            failed: BTreeSet::new(),
         };
         let core = self.clone();
         self.tasks.spawn(async move {
@@ -250,7 +259,9 @@ impl Core {
             drop(session);
         });
         let events = PacedEvents::new(events, over, MIN_WRITE_INTERVAL);
-        Generation::begun(model, is_scored, events, stop).await
+        let generation =
+            Generation { model, is_scored, heartbeat, is_silent: false, events, _stop: stop };
+        generation.begun().await
     }
 
     /// Keeps the snapshot of the market fresh until everything finishes.
@@ -289,24 +300,29 @@ impl Core {
         }
     }
 
-    /// A path for `question`, and the quotes that it was chosen by; new ones are asked for if those
-    /// at hand were `refused`, or give no path.
+    /// A path for `question` without the workers that `failed` it, and the quotes that it was
+    /// chosen by; new ones are asked for if those at hand were `refused`, or give no path.
     async fn offer(
         &self,
         model: &LoadedModel,
         snapshot: &MarketSnapshot,
         question: &Question,
+        failed: &BTreeSet<AccountId>,
         refused: Option<&Arc<Quotes>>,
     ) -> Result<(Offer, Arc<Quotes>), GatewayError> {
+        let (asker, wanted) = (self.asker()?, question.wanted(&model.local));
         let model_snapshot = snapshot.model(model.local.id()).ok_or_else(broken_off)?;
-        let quotes = self.market.quotes(self.asker()?, model_snapshot, refused).await?;
-        match offer(&model.local, model_snapshot, &quotes, question) {
+        let offer =
+            |quotes: &Quotes| asker.offer(&model.local, model_snapshot, quotes, failed, question);
+        let quotes = self.market.quotes(asker, model_snapshot, &wanted, failed, refused).await?;
+        match offer(&quotes) {
             Ok(offer) => Ok((offer, quotes)),
             // A worker may have come, or room may have become free, since the quotes were given.
             Err(error) if refused.is_none() && !is_about_terms(&error) => {
+                let refused = Some(&quotes);
                 let quotes =
-                    self.market.quotes(self.asker()?, model_snapshot, Some(&quotes)).await?;
-                Ok((offer(&model.local, model_snapshot, &quotes, question)?, quotes))
+                    self.market.quotes(asker, model_snapshot, &wanted, failed, refused).await?;
+                Ok((offer(&quotes)?, quotes))
             }
             Err(error) => Err(error.into()),
         }

@@ -17,6 +17,7 @@
 pub mod config;
 pub mod core;
 pub mod http;
+pub mod keys;
 
 pub use config::Config;
 pub use core::Core;

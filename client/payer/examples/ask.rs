@@ -24,7 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let (account, range) = (worker.worker.record.account, worker.range);
         println!("{account} computed {range}: {} receipts verify", verified.receipts);
     }
-    println!("paid {}", amount::format(answer.outcome.report.paid()));
+    println!("paid {}", amount::format(answer.paid()));
     asker.stop().await;
     Ok(())
 }

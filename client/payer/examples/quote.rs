@@ -4,6 +4,7 @@
 
 use std::error::Error;
 
+use mica_payer::market::{Beliefs, Memory};
 use mica_payer::{Chain, LocalModel, ModelSnapshot, Question, Router, Terms, amount, ask};
 
 #[tokio::main]
@@ -20,9 +21,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let chain = Chain::connect(node_url).await?;
     let snapshot = ModelSnapshot::read(&chain.at_finalized().await?, model.id()).await?;
     let router = Router::start(1)?;
-    let quotes = ask::quotes(&router, &snapshot, &chain).await?;
+    // A program that goes on asking remembers what it saw: see `Asker`.
+    let (memory, beliefs) = (Memory::none(), Beliefs::none(&snapshot));
+    let wanted = question.wanted(&model);
+    let quotes = ask::quotes(&router, &snapshot, &chain, &memory, &beliefs, &wanted).await?;
     router.stop().await;
-    let offer = ask::offer(&model, &snapshot, &quotes, &question)?;
+    let offer = ask::offer(&model, &snapshot, &quotes, &beliefs, &question)?;
     for stage in &offer.path.stages {
         let price = amount::format(stage.unit());
         println!("{} computes {} for {price} per token", stage.worker.record.account, stage.range);

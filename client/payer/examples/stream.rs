@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (interrupt, _listening) = Interrupt::listen();
     let view = asker.chain().at_finalized().await?;
     let answer = asker.ask(&model, &view, &question, interrupt, &mut print).await?;
-    println!("\npaid {}", amount::format(answer.outcome.report.paid()));
+    println!("\npaid {}", amount::format(answer.paid()));
     asker.stop().await;
     Ok(())
 }

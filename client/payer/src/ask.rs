@@ -10,6 +10,7 @@ mod reader;
 mod attempt;
 mod lane_retries;
 mod offer;
+mod prepare;
 mod preview;
 
 pub use error::AskError;
@@ -18,25 +19,31 @@ pub use offer::{Offer, offer, quotes};
 pub use preview::AskPreview;
 pub use reader::{Likelihood, ScoredToken};
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mica_chain::{Chain, Submitted, View, amount};
+use mica_chain::{AccountId, Chain, Submitted, View, amount};
 use mica_engine::ChatMessage;
 use mica_primitives::{Balance, BlockNumber, ChannelId};
 use mica_protocol::session::Sampling;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::channels::{ChannelPool, Deposits, NoticeFilter, Payer};
 use crate::interrupt::Interrupt;
-use crate::market::{ChosenPath, ModelSnapshot, Quotes};
+use crate::market::{ChosenPath, Memory, ModelSnapshot, SessionNote};
 use crate::model::{LocalModel, ModelError};
 use crate::router::{Router, Subscription};
 use crate::session::{Outcome, SessionError};
 use crate::store::{Change, Store};
 use crate::terms::Terms;
 use lane_retries::LaneRetries;
+use prepare::{KEEPING_PATIENCE, Prepared};
+
+/// How often a question is asked before its first token: once more without the worker that failed.
+const ATTEMPTS: usize = 2;
 
 /// Longest wait for an extrinsic that was sent when everything else has stopped.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
@@ -85,6 +92,11 @@ pub struct Asker {
     pool: Arc<ChannelPool>,
     router: Router,
     notices: Notices,
+    memory: Memory,
+    /// Those who keep what was read of the market.
+    keeping: TaskTracker,
+    /// Cancelled when that is not waited for any longer.
+    keeping_over: CancellationToken,
 }
 
 /// What a session begins with, besides its path.
@@ -113,6 +125,17 @@ pub struct Answer {
     pub text: String,
     /// The session.
     pub outcome: Outcome,
+    /// Workers that failed it.
+    pub failed: Vec<AccountId>,
+    /// Base units that were promised before, in a session that failed before its first token.
+    pub earlier: Balance,
+}
+
+impl Answer {
+    /// Base units that were promised for the answer, with what was promised before.
+    pub fn paid(&self) -> Balance {
+        self.outcome.report.paid().saturating_add(self.earlier)
+    }
 }
 
 impl Asker {
@@ -130,7 +153,10 @@ impl Asker {
     ) -> Result<Self, AskError> {
         let router = Router::start(sessions).map_err(SessionError::from)?;
         let pool = Arc::new(ChannelPool::new(payer.clone(), store.clone(), deposits));
-        Ok(Self { payer, store, pool, router, notices })
+        let memory =
+            Memory::open(store.clone(), payer.chain.genesis_hash()).map_err(SessionError::from)?;
+        let (keeping, keeping_over) = (TaskTracker::new(), CancellationToken::new());
+        Ok(Self { payer, store, pool, router, notices, memory, keeping, keeping_over })
     }
 
     /// Starts one payer's network for one question at a time, with the database at `store`, which
@@ -168,7 +194,13 @@ impl Asker {
         &self.store
     }
 
-    /// Asks `question` of the workers that `view` shows, from quotes to the last voucher.
+    /// What is remembered of workers.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Asks `question` of the workers that `view` shows, from quotes to the last voucher. When a
+    /// worker fails before the first token the question is asked once more, without it.
     ///
     /// # Errors
     /// [`AskError`]; what was promised until then is on disk.
@@ -180,44 +212,61 @@ impl Asker {
         interrupt: Interrupt,
         listener: &mut dyn Listener,
     ) -> Result<Answer, AskError> {
-        let prepared = async {
-            let snapshot = ModelSnapshot::read(view, model.id()).await?;
-            unless_broken(listener.on(Event::AskingForQuotes))?;
-            let quotes = self.quotes(&snapshot).await?;
-            unless_broken(listener.on(Event::Quoted(&quotes)))?;
-            let offer = offer(model, &snapshot, &quotes, question)?;
-            unless_broken(listener.on(Event::Path(&offer.path)))?;
-            // Somebody may be asked for a password, which must not happen under a spinner.
-            let unlocked = self.pool.unlock_for(&offer.needs).await;
-            self.report_notices(NoticeFilter::WithoutRecovered);
-            unlocked.map_err(SessionError::from)?;
-            let block = self.payer.chain.best().await?.number;
-            Ok::<_, AskError>((snapshot, offer, block))
-        };
-        let prepared = tokio::select! {
-            prepared = prepared => prepared,
-            () = interrupt.finish.cancelled() => Err(SessionError::Interrupted.into()),
-        };
-        let (snapshot, offer, block) = prepared.inspect_err(|_| {
-            let _ = listener.on(Event::Failed);
-        })?;
-        let start = SessionStart { block, first: Vec::new(), interrupt, shows_channels: true };
-        let answer = self.answer(model, &snapshot, offer, question, start, listener).await?;
-        match answer.outcome.report.failure.clone() {
-            Some(failure) => {
+        let mut question = question.clone();
+        let (mut failed, mut earlier, mut attempt) = (BTreeSet::new(), 0 as Balance, 1);
+        let mut first: Option<Box<AskError>> = None;
+        loop {
+            let answer =
+                self.attempt_whole(model, view, &question, &failed, &interrupt, listener).await;
+            let answer = match (answer, first.take()) {
+                (Ok(answer), _) => answer,
+                (Err(error), None) => return Err(error),
+                (Err(error), Some(first)) => {
+                    return Err(AskError::NoOtherPath { first, again: Box::new(error) });
+                }
+            };
+            let report = &answer.outcome.report;
+            let Some(failure) = report.failure.clone() else {
+                return Ok(Answer { earlier, ..answer });
+            };
+            let paid = report.paid();
+            earlier = earlier.saturating_add(paid);
+            failed.extend(answer.failed.iter().copied());
+            let error = AskError::from(SessionError::Failed { failure, paid: earlier });
+            let has_begun = !report.tokens.is_empty();
+            if has_begun || answer.failed.is_empty() || interrupt.came() || attempt == ATTEMPTS {
                 self.report_fees(answer.fees);
-                Err(SessionError::Failed { failure, paid: answer.outcome.report.paid() }.into())
+                return Err(error);
             }
-            None => Ok(answer),
+            // Opening channels was not for nothing: the next session takes the fees over.
+            self.pool.carry_fees(answer.fees);
+            question.terms.max_total =
+                question.terms.max_total.map(|most| most.saturating_sub(paid));
+            first = Some(Box::new(error));
+            attempt += 1;
         }
     }
 
-    /// What the live workers of `snapshot` ask now.
-    ///
-    /// # Errors
-    /// [`AskError`] if a price that has risen cannot be held against the chain.
-    pub async fn quotes(&self, snapshot: &ModelSnapshot) -> Result<Quotes, AskError> {
-        quotes(&self.router, snapshot, &self.payer.chain).await
+    /// One attempt from quotes to the last voucher.
+    async fn attempt_whole(
+        &self,
+        model: &LocalModel,
+        view: &View,
+        question: &Question,
+        failed: &BTreeSet<AccountId>,
+        interrupt: &Interrupt,
+        listener: &mut dyn Listener,
+    ) -> Result<Answer, AskError> {
+        let prepared = tokio::select! {
+            prepared = self.prepare(model, view, question, failed, listener) => prepared,
+            () = interrupt.finish.cancelled() => Err(SessionError::Interrupted.into()),
+        };
+        let Prepared { snapshot, offer, block } = prepared.inspect_err(|_| {
+            let _ = listener.on(Event::Failed);
+        })?;
+        let interrupt = interrupt.clone();
+        let start = SessionStart { block, first: Vec::new(), interrupt, shows_channels: true };
+        self.answer(model, &snapshot, offer, question, start, listener).await
     }
 
     /// Carries `offer` out; a worker that refuses a lane is asked on another one at once. A session
@@ -236,6 +285,8 @@ impl Asker {
         listener: &mut dyn Listener,
     ) -> Result<Answer, AskError> {
         let (mut retries, mut opened, mut fees) = (LaneRetries::default(), None, 0);
+        // What was prepaid at the stages that accepted, while another one refused.
+        let mut prepaid: Vec<Balance> = vec![0; offer.path.stages.len()];
         loop {
             let attempt = self.attempt(model, snapshot, &offer, question, &start, listener).await;
             let mut answer = attempt.inspect_err(|_| {
@@ -250,20 +301,44 @@ impl Asker {
                     self.pool.carry_fees(answer.fees);
                     SessionError::from(error)
                 })?;
+            let stages = &mut answer.outcome.report.stages;
             if !may_retry {
+                for (stage, before) in stages.iter_mut().zip(prepaid) {
+                    stage.paid = stage.paid.saturating_add(before);
+                }
                 self.report_notices(NoticeFilter::All);
-                return Ok(Answer { opened, ..answer });
+                let failed = self.note(&answer);
+                return Ok(Answer { opened, failed, ..answer });
             }
             fees = answer.fees;
             self.pool.carry_fees(fees);
             let (started_unix_ms, session) =
                 (answer.outcome.record.started_unix_ms, answer.outcome.record.session);
-            self.store
-                .apply(&[Change::RemoveSession { started_unix_ms, session }])
-                .map_err(SessionError::from)?;
+            let paid = stages.iter().map(|stage| stage.paid);
+            for (sum, paid) in prepaid.iter_mut().zip(paid) {
+                *sum = sum.saturating_add(paid);
+            }
+            // A session that cost something stays in the books.
+            if answer.outcome.report.paid() == 0 {
+                self.store
+                    .apply(&[Change::RemoveSession { started_unix_ms, session }])
+                    .map_err(SessionError::from)?;
+            }
             // Another lane is nothing that anybody must see.
             start.shows_channels = false;
         }
+    }
+
+    /// Remembers how a session went. Returns the workers that failed it.
+    fn note(&self, answer: &Answer) -> Vec<AccountId> {
+        let stages = &answer.path.stages;
+        let note = SessionNote {
+            accounts: stages.iter().map(|stage| stage.worker.record.account).collect(),
+            report: &answer.outcome.report,
+            was_accepted: answer.outcome.to_ready.is_some(),
+            costs_us: &answer.outcome.costs_us,
+        };
+        tokio::task::block_in_place(|| self.memory.note_session(&note))
     }
 
     /// Tells what happened to channels and records.
@@ -291,6 +366,10 @@ impl Asker {
     /// Stops the network. An extrinsic that was sent is waited for, but not for long.
     pub async fn stop(&self) {
         self.pool.stop(STOP_PATIENCE).await;
+        self.keeping.close();
+        if tokio::time::timeout(KEEPING_PATIENCE, self.keeping.wait()).await.is_err() {
+            self.keeping_over.cancel();
+        }
         self.report_notices(NoticeFilter::All);
         self.router.stop().await;
     }

@@ -22,7 +22,6 @@ pub(crate) use pool::{ChannelPool, Claim, LaneGuard, Lease};
 
 use std::time::Duration;
 
-use ed25519_dalek::SigningKey;
 use mica_chain::{AccountId, Call, Chain, ConnectError, ReadError, SubmitError, Submitted, Until};
 use mica_primitives::{Balance, BlockNumber, Channel, ChannelId, ChannelState, PublicKey};
 use mica_protocol::channel::{ChannelFacts, LeaseError, PayerLedger};
@@ -30,7 +29,7 @@ use tokio::time::Instant;
 
 use crate::funds::Shortfall;
 use crate::store::{Store, StoreError};
-use mica_wallet::{AccountKey, Secret, UnlockError};
+use mica_wallet::{AccountKey, ChannelSigners, Secret, UnlockError};
 
 /// What the account's key is asked for.
 const OPENING: &str = "opening or topping up channels";
@@ -114,8 +113,8 @@ pub struct Payer {
     pub chain: Chain,
     /// The account's key, opened only for what changes the chain.
     pub account: AccountKey,
-    /// The channel signer.
-    pub signer: SigningKey,
+    /// The keys that sign vouchers: the one of new channels, and those of older ones.
+    pub signer: ChannelSigners,
 }
 
 /// Channels that are gone.
@@ -149,7 +148,7 @@ impl Payer {
         Ok(Self {
             chain: Chain::connect(url).await?,
             account: secret.account().clone().into(),
-            signer: secret.channel_signer(),
+            signer: secret.channel_signer().into(),
         })
     }
 
@@ -165,9 +164,10 @@ impl Payer {
         id: ChannelId,
         channel: &Channel<AccountId>,
     ) -> Result<PayerLedger, ChannelError> {
+        let key = self.signer.of(&channel.signer).ok_or(LeaseError::WrongSigner)?;
         let mut ledger = PayerLedger::new(
             self.chain.genesis_hash(),
-            self.signer.clone(),
+            key.clone(),
             ChannelFacts::new(id, channel),
         )?;
         for record in store.lanes(id)? {

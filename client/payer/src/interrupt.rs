@@ -2,7 +2,7 @@
 
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-/// What the user wants by now. Clones see the same; a new one that nobody cancels lets everything
+/// What the user has asked for so far. Clones share it; one that is never cancelled lets everything
 /// run to its end.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt {
@@ -15,8 +15,7 @@ pub struct Interrupt {
 impl Interrupt {
     /// Listens for signals until the guard is dropped.
     ///
-    /// A system that lets nobody listen leaves the signals at their default, which ends the
-    /// program.
+    /// If the system does not allow that, the signals keep their default, which ends the program.
     pub fn listen() -> (Self, AbortOnDropHandle<()>) {
         let interrupt = Self::default();
         let Self { finish, stop } = interrupt.clone();

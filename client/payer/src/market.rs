@@ -1,15 +1,25 @@
-//! The market as a payer sees it: who serves which layers of which model at what price, and the
-//! best path through it.
+//! The market as a payer sees it: who serves which layers of which model at what price, what the
+//! payer remembers of them, and the best path through it.
 
 mod snapshot;
+
+mod kept;
+
+mod beliefs;
+
+mod memory;
 
 mod quotes;
 
 mod route;
 
-pub use quotes::Quotes;
-pub(crate) use quotes::collect_quotes;
-pub use route::{ChosenPath, ChosenStage, choose};
+pub use beliefs::{Belief, Beliefs, Standing};
+pub(crate) use kept::{KEPT_FROM, keep, kept};
+pub(crate) use memory::SessionNote;
+pub use memory::{FORGET_AFTER, MAX_REMEMBERED, Memory};
+pub(crate) use quotes::Collector;
+pub use quotes::{LONGEST_GRACE, MAX_ASKED, Quotes};
+pub use route::{ChosenPath, ChosenStage, Wanted, choose};
 pub use snapshot::{ModelSnapshot, WorkerSnapshot, gaps};
 
 use mica_chain::ReadError;

@@ -25,7 +25,7 @@ pub enum ModelError {
     /// No usable chat template in it.
     #[error(transparent)]
     Template(#[from] TemplateError),
-    /// Another model than the one asked for.
+    /// Not the model that was asked for.
     #[error(
         "the model file is {found}, and the model asked for is {wanted}: pass its own file with \
          --model-file"
@@ -52,7 +52,7 @@ pub enum ModelError {
     },
 }
 
-/// A model's words.
+/// A model's tokenizer and chat template.
 pub struct LocalModel {
     file: GgufFile,
     id: ModelId,
@@ -64,7 +64,7 @@ impl LocalModel {
     /// From a GGUF file, or the model built in.
     ///
     /// # Errors
-    /// [`ModelError`] if the file is no model that we can talk to.
+    /// [`ModelError`] if the file is not a model that we can talk to.
     pub fn open(path: Option<&Path>) -> Result<Self, ModelError> {
         let file = match path {
             Some(path) => GgufFile::open(path)?,
@@ -111,7 +111,7 @@ impl LocalModel {
         self.prompt(&template.prompt(messages, GenerationPrompt::Add, &self.tokenizer)?)
     }
 
-    /// Tokenises a prompt that is rendered already.
+    /// Tokenises a prompt that is already rendered.
     ///
     /// # Errors
     /// [`ModelError::Tokenizer`], [`ModelError::EmptyPrompt`], [`ModelError::TooLong`].

@@ -35,7 +35,7 @@ pub struct CallPreview {
     pub short: Option<Shortfall>,
 }
 
-/// Why nobody can say what an extrinsic would do.
+/// Why it cannot be said what an extrinsic would do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PreviewError {

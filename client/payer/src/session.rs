@@ -7,6 +7,7 @@
 mod drive;
 mod ledger_writer;
 mod plan;
+mod timing;
 
 pub use crate::market::Quotes;
 pub use drive::Outcome;
@@ -33,7 +34,7 @@ pub enum SessionError {
     #[error(transparent)]
     Lease(#[from] LeaseError),
     /// The plan cannot work.
-    #[error(transparent)]
+    #[error("{}", plan_note(.0))]
     Plan(#[from] PlanError),
     /// Channels could not be made ready.
     #[error(transparent)]
@@ -55,6 +56,19 @@ pub enum SessionError {
     /// The user stopped it at once.
     #[error("stopped; what was promised to the workers is kept, see `mica channel list`")]
     Interrupted,
+}
+
+fn plan_note(error: &PlanError) -> String {
+    let amount = mica_chain::amount::format;
+    match error {
+        PlanError::Limit { cost, limit } => format!(
+            "this may cost {} and the limit is {}: raise it with --max-total, or ask for a shorter \
+             answer with --max-tokens; nothing was spent",
+            amount(*cost),
+            amount(*limit)
+        ),
+        other => other.to_string(),
+    }
 }
 
 fn paid_note(paid: &u128) -> String {

@@ -4,9 +4,9 @@
 //! promise is written before it is sent, so that a restart knows of every voucher and tick that a
 //! worker may hold. Sessions that write at once share a transaction.
 //!
-//! An older copy that was put in this file's place costs nobody money (see [`crate::channels`]):
-//! what it does not know is learnt from the workers again. Records of a chain that began anew are
-//! moved into a file of their own beside it ([`Store::archive`]).
+//! Restoring an older copy of this file costs no money (see [`crate::channels`]): what it lacks is
+//! learnt from the workers again. Records of a chain that was restarted are moved into a file of
+//! their own beside it ([`Store::archive`]).
 //!
 //! Limits: the newest [`MAX_LISTED`] sessions are listed; a record is at most [`MAX_RECORD_BYTES`]
 //! long.
@@ -14,10 +14,12 @@
 mod archive;
 mod group_commit;
 mod records;
+mod remembered;
 mod uses;
 
 pub use archive::Archive;
 pub use records::{ChannelRecord, SessionRecord, StageRecord};
+pub use remembered::{MAX_SNAPSHOTS, RememberedWorker};
 pub use uses::was_used;
 
 use std::collections::BTreeMap;
@@ -46,6 +48,11 @@ const RETIRED: TableDefinition<(Hash32, LaneId), ()> = TableDefinition::new("ret
 const ORIGINS: TableDefinition<Hash32, Hash32> = TableDefinition::new("origins");
 /// (day, budget, entry) → base units.
 const SPENDING: TableDefinition<(u32, Hash32, Hash32), u128> = TableDefinition::new("spending");
+
+/// (genesis, account of a worker) → what is remembered of it.
+const WORKERS: TableDefinition<(Hash32, Hash32), Bytes> = TableDefinition::new("workers");
+/// (genesis, model) → its workers at one block.
+const SNAPSHOTS: TableDefinition<(Hash32, Hash32), Bytes> = TableDefinition::new("snapshots");
 
 const VERSION: u32 = 1;
 /// Most sessions that a listing returns.
@@ -132,6 +139,22 @@ pub enum Change {
         /// Its name.
         session: Hash32,
     },
+    /// What is remembered of a worker.
+    Worker {
+        /// The chain.
+        genesis: Hash32,
+        /// The worker's account.
+        account: Hash32,
+        /// Everything that is remembered.
+        worker: Box<RememberedWorker>,
+    },
+    /// A worker that is forgotten.
+    ForgetWorker {
+        /// The chain.
+        genesis: Hash32,
+        /// The worker's account.
+        account: Hash32,
+    },
     /// What one request may cost, and in the end what it cost.
     Spending {
         /// Days since 1970, UTC.
@@ -181,6 +204,8 @@ impl Store {
             transaction.open_table(RETIRED).map_err(db)?;
             transaction.open_table(ORIGINS).map_err(db)?;
             transaction.open_table(SPENDING).map_err(db)?;
+            transaction.open_table(WORKERS).map_err(db)?;
+            transaction.open_table(SNAPSHOTS).map_err(db)?;
             Ok(found)
         })?;
         match found {
@@ -318,6 +343,8 @@ enum Row {
     Retired((Hash32, LaneId)),
     Session((u64, Hash32), Vec<u8>),
     RemoveSession((u64, Hash32)),
+    Worker((Hash32, Hash32), Vec<u8>),
+    ForgetWorker((Hash32, Hash32)),
     Spending((u32, Hash32, Hash32), Balance),
 }
 
@@ -336,6 +363,10 @@ impl Row {
             Change::RemoveSession { started_unix_ms, session } => {
                 Self::RemoveSession((*started_unix_ms, *session))
             }
+            Change::Worker { genesis, account, worker } => {
+                Self::Worker((*genesis, *account), worker.to_bytes())
+            }
+            Change::ForgetWorker { genesis, account } => Self::ForgetWorker((*genesis, *account)),
             Change::Spending { day, budget, entry, amount } => {
                 Self::Spending((*day, *budget, *entry), *amount)
             }
@@ -379,6 +410,16 @@ fn write_rows(transaction: &WriteTransaction, rows: &[Row]) -> Result<(), StoreE
             }
             Row::RemoveSession(key) => {
                 transaction.open_table(SESSIONS).map_err(db)?.remove(*key).map_err(db)?;
+            }
+            Row::Worker(key, bytes) => {
+                transaction
+                    .open_table(WORKERS)
+                    .map_err(db)?
+                    .insert(*key, bytes.as_slice())
+                    .map_err(db)?;
+            }
+            Row::ForgetWorker(key) => {
+                transaction.open_table(WORKERS).map_err(db)?.remove(*key).map_err(db)?;
             }
             Row::Spending(key, amount) => {
                 transaction.open_table(SPENDING).map_err(db)?.insert(*key, amount).map_err(db)?;

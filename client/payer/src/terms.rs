@@ -1,6 +1,11 @@
-//! Under which terms a payer buys: one name and one unit for each limit, wherever it comes from.
+//! The terms under which a payer buys: one name and one unit per limit, wherever it comes from.
 
-use mica_primitives::Balance;
+use mica_primitives::{Balance, UNIT};
+
+/// Most base units for one answer, unless its payer says otherwise: 0.1 MICA. A prompt of 50 tokens
+/// and an answer of 128 cost that from workers without rivals on a model of 80 layers, whose
+/// pricing ends at about six times the first price (178 × 80 × 6 × 0.000001 MICA, rounded up).
+pub const DEFAULT_MAX_TOTAL: Balance = UNIT / 10;
 
 /// Which path is taken, and what it may cost.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,7 +22,12 @@ pub struct Terms {
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { alpha: 0.5, max_price_per_token: None, deadline_us: None, max_total: None }
+        Self {
+            alpha: 0.5,
+            max_price_per_token: None,
+            deadline_us: None,
+            max_total: Some(DEFAULT_MAX_TOTAL),
+        }
     }
 }
 
@@ -43,7 +53,7 @@ impl Terms {
     }
 }
 
-/// Terms of which some are given: by options, headers or settings.
+/// Terms that are given in part: by options, headers or settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct TermsOverrides {
     /// As in [`Terms`].
@@ -80,7 +90,7 @@ mod tests {
         let changed = own.with(&overrides);
         assert_eq!(
             (changed.alpha, changed.max_price_per_token, changed.deadline_us, changed.max_total),
-            (1.0, Some(7), Some(2000), None)
+            (1.0, Some(7), Some(2000), Some(DEFAULT_MAX_TOTAL))
         );
         let other = Terms { max_price_per_token: Some(8), max_total: Some(5), ..own };
         let both = changed.bounded_by(&other);

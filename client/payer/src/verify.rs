@@ -54,7 +54,7 @@ pub enum VerifyError {
         StageNumber(*.0)
     )]
     Unconfirmed(usize),
-    /// The root over the lane is another one than was fixed.
+    /// The root over the lane differs from the one that was fixed.
     #[error("stage {}: the receipts' root is not the one {by}; keep the database and compare it with a backup", StageNumber(*.stage))]
     Root {
         /// The stage, from 0.

@@ -1,10 +1,10 @@
 //! The key of the account that pays, opened only when something must be signed with it.
 //!
 //! A prompt over open channels needs the hot key alone. Only what changes the chain (a channel
-//! opened, topped up or closed, money sent) needs the account's key, and only then is somebody
-//! asked for the wallet's password, and told what for.
+//! opened, topped up or closed, money sent) needs the account's key; only then is the user
+//! asked for the wallet's password and told what it is for.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mica_chain::{AccountId, Signer};
 
@@ -20,17 +20,35 @@ pub enum UnlockError {
     /// The wallet does not open.
     #[error(transparent)]
     Keystore(#[from] KeystoreError),
+    /// The time is over for which an opened key may be kept.
+    #[error(
+        "the account's key was forgotten, as it is some time after the password was typed, and {0} \
+         needs it: start the gateway again, or start it with --password-file"
+    )]
+    Forgotten(String),
 }
 
 /// Opens the key, told what it is for.
 type Unlock = dyn Fn(&str) -> Result<Signer, UnlockError> + Send + Sync;
 
-/// An account, and its key once it is opened. Copies share the opened key.
+/// An account, and the way to its key. Copies share what is opened.
 #[derive(Clone)]
 pub struct AccountKey {
     account: AccountId,
-    opened: Arc<OnceLock<Signer>>,
-    unlock: Option<Arc<Unlock>>,
+    /// The key while it is open.
+    opened: Arc<Mutex<Option<Signer>>>,
+    way: Way,
+}
+
+/// How the key is opened.
+#[derive(Clone)]
+enum Way {
+    /// Once, by asking a person; it stays open.
+    Once(Arc<Unlock>),
+    /// For every use, by nobody's hand; it is forgotten after each.
+    EachTime(Arc<Unlock>),
+    /// It was open from the beginning.
+    Never,
 }
 
 impl AccountKey {
@@ -39,7 +57,16 @@ impl AccountKey {
         account: AccountId,
         unlock: impl Fn(&str) -> Result<Signer, UnlockError> + Send + Sync + 'static,
     ) -> Self {
-        Self { account, opened: Arc::default(), unlock: Some(Arc::new(unlock)) }
+        Self { account, opened: Arc::default(), way: Way::Once(Arc::new(unlock)) }
+    }
+
+    /// The account whose key `unlock` opens for each use, without anybody's help: between two uses
+    /// it is in no memory of this program.
+    pub fn on_demand(
+        account: AccountId,
+        unlock: impl Fn(&str) -> Result<Signer, UnlockError> + Send + Sync + 'static,
+    ) -> Self {
+        Self { account, opened: Arc::default(), way: Way::EachTime(Arc::new(unlock)) }
     }
 
     /// The account.
@@ -47,31 +74,44 @@ impl AccountKey {
         self.account
     }
 
-    /// Whether the key is still locked.
+    /// Whether somebody would have to be asked before anything can be signed.
     pub fn is_locked(&self) -> bool {
-        self.opened.get().is_none()
+        !matches!(self.way, Way::EachTime(_)) && self.opened().is_none()
     }
 
-    /// The key, opened for `purpose` ("opening a channel") if it is locked.
+    /// The key, opened for `purpose` ("opening a channel") if it is locked. May take a good part of
+    /// a second.
     ///
     /// # Errors
     /// [`UnlockError`]; nothing was signed then.
     pub fn signer(&self, purpose: &str) -> Result<Signer, UnlockError> {
-        match (self.opened.get(), &self.unlock) {
-            (Some(signer), _) => Ok(signer.clone()),
-            (None, Some(unlock)) => {
-                let signer = unlock(purpose)?;
-                Ok(self.opened.get_or_init(|| signer).clone())
-            }
-            // `From<Signer>` and `locked` leave no third kind.
-            (None, None) => Err(KeystoreError::NoWallet(self.account.to_string()).into()),
+        if let Way::EachTime(unlock) = &self.way {
+            return unlock(purpose);
         }
+        // Held while somebody is asked: whoever comes meanwhile waits for the same answer.
+        let mut opened = self.opened();
+        match (&*opened, &self.way) {
+            (Some(signer), _) => Ok(signer.clone()),
+            (None, Way::Once(unlock)) => Ok(opened.insert(unlock(purpose)?).clone()),
+            (None, _) => Err(UnlockError::Forgotten(purpose.to_owned())),
+        }
+    }
+
+    /// Wipes the opened key. One that was open from the beginning is never opened again.
+    pub fn forget(&self) {
+        *self.opened() = None;
+    }
+
+    fn opened(&self) -> MutexGuard<'_, Option<Signer>> {
+        // It is replaced whole.
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl From<Signer> for AccountKey {
     fn from(signer: Signer) -> Self {
-        Self { account: signer.account(), opened: Arc::new(OnceLock::from(signer)), unlock: None }
+        let account = signer.account();
+        Self { account, opened: Arc::new(Mutex::new(Some(signer))), way: Way::Never }
     }
 }
 
@@ -111,5 +151,33 @@ mod tests {
             ));
         }
         assert!(key.is_locked());
+    }
+
+    #[test]
+    fn a_key_that_opens_on_demand_is_kept_by_nobody() {
+        let alice = Signer::from_suri("//Alice").expect("a development key");
+        let opened = Arc::new(AtomicUsize::new(0));
+        let counter = opened.clone();
+        let key = AccountKey::on_demand(alice.account(), move |_| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            Signer::from_suri("//Alice").map_err(|_| KeystoreError::NoWallet("alice".into()).into())
+        });
+        assert!(!key.is_locked(), "nobody has to be asked");
+        for _ in 0..2 {
+            assert_eq!(key.signer("sending").expect("opened").account(), alice.account());
+            assert!(key.opened().is_none());
+        }
+        assert_eq!(opened.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn a_key_that_is_forgotten_is_locked_for_all_copies_and_says_why() {
+        let key = AccountKey::from(Signer::from_suri("//Alice").expect("a development key"));
+        let copy = key.clone();
+        assert!(copy.signer("sending").is_ok());
+        key.forget();
+        assert!(copy.is_locked());
+        let refused = copy.signer("opening channels").map(drop).expect_err("forgotten").to_string();
+        assert!(refused.contains("opening channels") && refused.contains("--password-file"));
     }
 }

@@ -6,12 +6,20 @@ use mica_chain::{DerivationPath, PathError, Signer};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::ChannelSigners;
+
 /// Context of the channel signer of a phrase without a path. A change of it would lose the keys of
 /// every open channel.
 const CHANNEL_SIGNER_CONTEXT: &str = "mica/channel-signer/v1";
 /// Context of the channel signer of every other account, over its expanded key. The same warning
 /// holds.
 const ACCOUNT_CHANNEL_SIGNER_CONTEXT: &str = "mica/channel-signer/account/v1";
+
+/// Context of every later channel signer, over what the first one follows from and its number. The
+/// same warning holds.
+const NEXT_CHANNEL_SIGNER_CONTEXT: &str = "mica/channel-signer/next/v1";
+/// Most hot keys of one wallet, so that all that there can be are tried in a moment.
+pub const MAX_HOT_KEYS: u32 = 64;
 
 /// What the well-known accounts of development chains are derived from.
 const DEVELOPMENT_PHRASE: &str =
@@ -241,16 +249,43 @@ impl Secret {
         &self.account
     }
 
-    /// The key that signs vouchers.
+    /// The first key that signs vouchers.
     pub fn channel_signer(&self) -> SigningKey {
-        let seed = Zeroizing::new(if self.kind == SecretKind::Phrase && self.path.is_empty() {
-            blake3::derive_key(CHANNEL_SIGNER_CONTEXT, &self.bytes)
-        } else {
-            // The scalar alone: a soft step draws the other half, the seed of nonces, at random.
-            let expanded = self.account.expanded();
-            blake3::derive_key(ACCOUNT_CHANNEL_SIGNER_CONTEXT, expanded.split_at(32).0)
+        self.channel_signer_at(0)
+    }
+
+    /// The key of this number that signs vouchers. Each follows from the secret; none follows from
+    /// another, so that a stolen one leads to no other.
+    pub fn channel_signer_at(&self, number: u32) -> SigningKey {
+        let is_plain = self.kind == SecretKind::Phrase && self.path.is_empty();
+        // The scalar alone: a soft step draws the other half, the seed of nonces, at random.
+        let expanded = self.account.expanded();
+        let root = if is_plain { self.bytes.as_slice() } else { expanded.split_at(32).0 };
+        let seed = Zeroizing::new(match (number, is_plain) {
+            (0, true) => blake3::derive_key(CHANNEL_SIGNER_CONTEXT, root),
+            (0, false) => blake3::derive_key(ACCOUNT_CHANNEL_SIGNER_CONTEXT, root),
+            (number, _) => {
+                let mut material = Zeroizing::new(Vec::with_capacity(root.len() + 5));
+                material.extend_from_slice(root);
+                material.push(u8::from(is_plain));
+                material.extend_from_slice(&number.to_le_bytes());
+                blake3::derive_key(NEXT_CHANNEL_SIGNER_CONTEXT, &material)
+            }
         });
         SigningKey::from_bytes(&seed)
+    }
+
+    /// The keys that sign vouchers when the one of `number` is the present one.
+    pub fn channel_signers(&self, number: u32) -> ChannelSigners {
+        let earlier = (0..number.min(MAX_HOT_KEYS)).map(|number| self.channel_signer_at(number));
+        ChannelSigners::new(self.channel_signer_at(number), earlier.collect())
+    }
+
+    /// The number of the key whose public key this is: how a wallet that was made again from its
+    /// words finds the keys of its channels.
+    pub fn number_of_channel_signer(&self, public: &[u8; 32]) -> Option<u32> {
+        (0..MAX_HOT_KEYS)
+            .find(|number| self.channel_signer_at(*number).verifying_key().as_bytes() == public)
     }
 
     fn of_mnemonic(mnemonic: &Mnemonic) -> Result<Self, PhraseError> {

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use file::VERSION;
 
-use super::{Password, PhraseError, Secret};
+use super::{MAX_HOT_KEYS, Password, PhraseError, Secret};
 use crate::files::{self, FileError};
 
 const MAX_FILE_BYTES: u64 = 16 * 1024;
@@ -72,6 +72,12 @@ pub enum KeystoreError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Every hot key that there can be was used.
+    #[error(
+        "a wallet has at most {MAX_HOT_KEYS} hot keys, and this one's are used up: make a new \
+         wallet with `mica wallet new --wallet NAME` and send it the money"
+    )]
+    HotKeys,
     /// The key derivation or the cipher refuses to work.
     #[error("cannot derive the wallet's key: {0}")]
     Cipher(String),
@@ -143,7 +149,7 @@ impl Keystore {
     ) -> Result<WalletFile, KeystoreError> {
         let path = self.path(name)?;
         self.check_free(name)?;
-        let file = WalletFile::seal(secret, password, self.cost)?;
+        let file = WalletFile::seal(secret, 0, password, self.cost)?;
         let text = text_of(&file)?;
         // The wallet's own file decides who has the name; only its maker may write the hot key.
         files::write_new_private(&path, &text).map_err(|refused| match refused {
@@ -151,23 +157,46 @@ impl Keystore {
             other => other.into(),
         })?;
         // One that cannot be kept now is made again when the wallet is unlocked next.
-        let _ = self.write_hot_key(name, &file, &secret.channel_signer());
+        let _ = self.write_hot_key(name, &file, &secret.channel_signers(0));
         Ok(file)
     }
 
     /// Seals a wallet that `old` opens for the password `new`.
     ///
     /// # Errors
-    /// [`KeystoreError`]; the old password opens the wallet still then.
+    /// [`KeystoreError`]; the old password still opens the wallet then.
     pub fn change_password(
         &self,
         name: &str,
         old: &Password,
         new: &Password,
     ) -> Result<(), KeystoreError> {
-        let secret = self.unlock(name, old)?;
-        let file = WalletFile::seal(&secret, new, self.cost)?;
+        let (present, secret) = (self.read(name)?.hot_key, self.unlock(name, old)?);
+        let file = WalletFile::seal(&secret, present, new, self.cost)?;
         Ok(files::replace_private(&self.path(name)?, &text_of(&file)?)?)
+    }
+
+    /// Makes the hot key of `number` the present one. The wallet's file is replaced in one step,
+    /// and then the file of hot keys; one that is not is made again when the wallet is unlocked
+    /// next.
+    ///
+    /// # Errors
+    /// [`KeystoreError::HotKeys`] if there can be no such number; [`KeystoreError`] as for
+    /// [`Self::unlock`]. Nothing has changed then.
+    pub fn set_hot_key(
+        &self,
+        name: &str,
+        password: &Password,
+        number: u32,
+    ) -> Result<WalletFile, KeystoreError> {
+        if number >= MAX_HOT_KEYS {
+            return Err(KeystoreError::HotKeys);
+        }
+        let secret = self.unlock(name, password)?;
+        let file = WalletFile::seal(&secret, number, password, self.cost)?;
+        files::replace_private(&self.path(name)?, &text_of(&file)?)?;
+        self.write_hot_key(name, &file, &secret.channel_signers(number))?;
+        Ok(file)
     }
 
     /// Deletes a wallet and its hot key.

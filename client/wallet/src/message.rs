@@ -1,8 +1,8 @@
-//! Signed messages: proof that somebody holds an account's key.
+//! Signed messages: proof that the sender holds an account's key.
 //!
 //! A message is put between `<Bytes>` and `</Bytes>` before it is signed, as every Polkadot wallet
-//! does it. An extrinsic never begins like that, so nobody can have one signed by calling it a
-//! message.
+//! does. An extrinsic never begins like that, so none can be passed off as a message to get it
+//! signed.
 
 use mica_chain::{AccountId, Signer, verify as verify_bytes};
 
@@ -22,8 +22,7 @@ pub fn verify(account: &AccountId, message: &[u8], signature: &[u8; 64]) -> bool
     verify_bytes(account, &marked(message), signature) || verify_bytes(account, message, signature)
 }
 
-/// Reads a signature: `0x` and 128 hexadecimal digits, with the byte `01` of sr25519 before them or
-/// without.
+/// Reads a signature: `0x` and 128 hexadecimal digits, optionally preceded by sr25519's byte `01`.
 ///
 /// # Errors
 /// A text that says what a signature looks like.

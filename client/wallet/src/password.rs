@@ -1,7 +1,10 @@
-//! Where a password comes from: a file, the environment, or a person who is asked. Never the
-//! command line, which others see.
+//! Where a password comes from: a file, a command, the environment, or a person who is asked. Never
+//! the command line itself, which others see.
 
+use std::io::Read;
 use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
@@ -11,8 +14,14 @@ use crate::files::{self, FileError};
 pub const MIN_PASSWORD_CHARS: usize = 8;
 /// Most bytes of a password or of a file that holds one.
 const MAX_PASSWORD_BYTES: u64 = 1024;
+/// The option that names a command.
+const COMMAND_FLAG: &str = "--password-command";
+/// Longest time that a command may take.
+const COMMAND_PATIENCE: Duration = Duration::from_secs(30);
+/// How often it is looked whether it has ended.
+const COMMAND_POLL: Duration = Duration::from_millis(20);
 
-/// What a password opens, and by which names it can be given.
+/// What a password opens, and the names under which it can be given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PasswordRole {
     /// The wallet.
@@ -57,18 +66,21 @@ pub enum PasswordError {
     /// The file is not text.
     #[error("the password file {} is not UTF-8 text", .0.display())]
     NotText(PathBuf),
-    /// Nobody to ask.
+    /// The command gave none.
+    #[error("the password command failed ({0}): run it by hand to see what it says")]
+    Command(String),
+    /// There is no terminal to ask at.
     #[error("there is no terminal to ask for the password of {what}: pass {} FILE or set {}", .role.flag(), .role.variable())]
     NoTerminal {
         /// What it opens.
         what: String,
-        /// By which names it can be given.
+        /// The names under which it can be given.
         role: PasswordRole,
     },
     /// The terminal failed.
     #[error("cannot read the password from the terminal: {0}")]
     Terminal(std::io::Error),
-    /// Two different passwords where the same was asked for twice.
+    /// The password was entered twice and the two differ.
     #[error("the two passwords differ; nothing was changed: try again")]
     Differ,
     /// Too weak.
@@ -78,7 +90,7 @@ pub enum PasswordError {
 
 /// Asks a person for passwords.
 pub trait PasswordPrompt: Send + Sync {
-    /// Whether there is anybody to ask.
+    /// Whether a person can be asked.
     fn is_available(&self) -> bool;
 
     /// The answer to `question`, which is not shown while it is typed.
@@ -93,6 +105,7 @@ pub trait PasswordPrompt: Send + Sync {
 pub struct PasswordSource {
     role: PasswordRole,
     file: Option<PathBuf>,
+    command: Option<String>,
     variable: Option<Zeroizing<String>>,
     prompt: Option<&'static dyn PasswordPrompt>,
 }
@@ -103,6 +116,7 @@ impl PasswordSource {
         Self {
             role,
             file,
+            command: None,
             variable: std::env::var(role.variable())
                 .ok()
                 .filter(|text| !text.is_empty())
@@ -111,12 +125,18 @@ impl PasswordSource {
         }
     }
 
-    /// The same; where neither is given, `prompt` asks.
+    /// The same; `command`, if there is one, is run by the shell where there is no file, and the
+    /// first line of its output is the password.
+    pub fn or_run(self, command: Option<String>) -> Self {
+        Self { command, ..self }
+    }
+
+    /// The same; where nothing is given, `prompt` asks.
     pub fn or_ask(self, prompt: &'static dyn PasswordPrompt) -> Self {
         Self { prompt: Some(prompt), ..self }
     }
 
-    /// Who asks, if there is anybody to ask.
+    /// The prompt, if a person can be asked.
     fn available_prompt(&self) -> Option<&'static dyn PasswordPrompt> {
         self.prompt.filter(|prompt| prompt.is_available())
     }
@@ -129,7 +149,7 @@ impl PasswordSource {
         self.of(&format!("wallet '{wallet}'"))
     }
 
-    /// The password of `what`, which is named when somebody is asked.
+    /// The password of `what`, which the prompt names.
     ///
     /// # Errors
     /// [`PasswordError`] if no source has one.
@@ -174,23 +194,32 @@ impl PasswordSource {
     /// Which source would be asked: the option, the variable or `terminal`; nothing if there is
     /// none.
     pub fn origin(&self) -> Option<&'static str> {
-        match (&self.file, &self.variable) {
-            (Some(_), _) => Some(self.role.flag()),
-            (None, Some(_)) => Some(self.role.variable()),
-            (None, None) => self.available_prompt().map(|_| "terminal"),
+        self.unattended().or_else(|| self.available_prompt().map(|_| "terminal"))
+    }
+
+    /// The source that needs nobody: the option or the variable; nothing if there is none.
+    pub fn unattended(&self) -> Option<&'static str> {
+        match (&self.file, &self.command, &self.variable) {
+            (Some(_), _, _) => Some(self.role.flag()),
+            (None, Some(_), _) => Some(COMMAND_FLAG),
+            (None, None, Some(_)) => Some(self.role.variable()),
+            (None, None, None) => None,
         }
     }
 
-    /// The password, if a file or the environment has it.
+    /// The password, if a file, a command or the environment has it.
     ///
     /// # Errors
-    /// [`PasswordError`] if the file cannot be used.
+    /// [`PasswordError`] if the file or the command cannot be used.
     pub fn given(&self) -> Result<Option<Password>, PasswordError> {
         if let Some(path) = &self.file {
             let bytes = Zeroizing::new(files::read_bounded(path, MAX_PASSWORD_BYTES)?);
             let text =
                 std::str::from_utf8(&bytes).map_err(|_| PasswordError::NotText(path.clone()))?;
             return Ok(Some(Password::new(text.lines().next().unwrap_or_default())));
+        }
+        if let Some(command) = &self.command {
+            return command_output(command).map(Some);
         }
         Ok(self.variable.as_deref().map(|text| Password::new(text)))
     }
@@ -201,6 +230,52 @@ impl PasswordSource {
         };
         let text = prompt.ask(question).map_err(PasswordError::Terminal)?;
         Ok(Password(Zeroizing::new(text)))
+    }
+}
+
+/// The first line that a command of the shell prints. Its errors go where this program's go.
+fn command_output(command: &str) -> Result<Password, PasswordError> {
+    let failed = |error: std::io::Error| PasswordError::Command(error.to_string());
+    let mut child = Command::new("sh")
+        .args(["-c", command])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    let status = ended(&mut child).map_err(failed);
+    if status.is_err() {
+        // It is no use any more, whatever it still does.
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    let status = status?;
+    if !status.success() {
+        return Err(PasswordError::Command(status.to_string()));
+    }
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_PASSWORD_BYTES as usize));
+    if let Some(stdout) = child.stdout.take() {
+        stdout.take(MAX_PASSWORD_BYTES).read_to_end(&mut bytes).map_err(failed)?;
+    }
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| PasswordError::Command("it prints no UTF-8 text".into()))?;
+    match text.lines().next() {
+        Some(line) if !line.is_empty() => Ok(Password::new(line)),
+        _ => Err(PasswordError::Command("it prints nothing".into())),
+    }
+}
+
+/// Waits for the end of a process that prints no more than a pipe holds.
+fn ended(child: &mut Child) -> std::io::Result<std::process::ExitStatus> {
+    let deadline = Instant::now() + COMMAND_PATIENCE;
+    loop {
+        match child.try_wait()? {
+            Some(status) => return Ok(status),
+            None if Instant::now() < deadline => std::thread::sleep(COMMAND_POLL),
+            None => {
+                let late = format!("it did not end within {} s", COMMAND_PATIENCE.as_secs());
+                return Err(std::io::Error::new(std::io::ErrorKind::TimedOut, late));
+            }
+        }
     }
 }
 
@@ -230,6 +305,7 @@ mod tests {
         PasswordSource {
             role: PasswordRole::Wallet,
             file,
+            command: None,
             variable: variable.map(|text| Zeroizing::new(text.to_owned())),
             prompt: None,
         }
@@ -246,6 +322,22 @@ mod tests {
         let variable = source(None, Some("from the variable"));
         assert_eq!(variable.existing("w").expect("password").as_bytes(), b"from the variable");
         assert_eq!(variable.origin(), Some("MICA_PASSWORD"));
+    }
+
+    #[test]
+    fn a_command_goes_before_the_variable_and_only_its_first_line_counts() {
+        let asked = |command: &str| {
+            source(None, Some("from the variable")).or_run(Some(command.into())).existing("w")
+        };
+        let password = asked("printf 'from the command\\nmore\\n'").expect("password");
+        assert_eq!(password.as_bytes(), b"from the command");
+        for wrong in ["exit 3", "true", "printf '\\377'", "no-such-program-anywhere"] {
+            assert!(matches!(asked(wrong), Err(PasswordError::Command(_))), "{wrong}");
+        }
+        let both = source(Some("nowhere".into()), None).or_run(Some("echo x".into()));
+        assert_eq!(both.unattended(), Some("--password-file"));
+        let command = source(None, None).or_run(Some("echo x".into()));
+        assert_eq!(command.origin(), Some("--password-command"));
     }
 
     #[test]

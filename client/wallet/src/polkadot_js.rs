@@ -62,7 +62,7 @@ pub enum PolkadotJsError {
          account"
     )]
     Content(String),
-    /// Encrypted otherwise, or not at all.
+    /// Encrypted in another way, or not at all.
     #[error(
         "this file is protected by {0} and only scrypt with xsalsa20-poly1305 is read: export the \
          account again with a password"
@@ -84,7 +84,7 @@ pub enum PolkadotJsError {
     /// The box does not open.
     #[error("wrong password for this file, or the file was changed; nothing was imported")]
     WrongPassword,
-    /// It opens and holds something else.
+    /// It opens, but holds something else.
     #[error("this file opens, but {0}: it is damaged, so export the account again")]
     Damaged(&'static str),
     /// The system gives no randomness or scrypt refuses.
@@ -142,8 +142,8 @@ pub struct Heading {
     pub name: Option<String>,
 }
 
-/// Reads what a file says in clear and checks that it can be opened, so that nobody types a
-/// password in vain.
+/// Reads what a file says in clear and checks that it can be opened, before anyone is asked for a
+/// password.
 ///
 /// # Errors
 /// [`PolkadotJsError`] names what is not as it should be.

@@ -18,7 +18,7 @@ use mica_payer::session::SessionError;
 pub struct Direct {
     /// Who pays, over which channels.
     pub asker: Asker,
-    /// The models whose words this process has; a step that names no model takes the first.
+    /// The models whose tokenizer this process has; a step that names no model takes the first.
     pub models: Vec<LocalModel>,
     /// Ctrl-C.
     pub interrupt: Interrupt,
@@ -42,9 +42,8 @@ impl Direct {
     async fn model(&self, view: &View, wanted: Option<&str>) -> Result<&LocalModel, GenerateError> {
         let first = self.models.first().ok_or_else(|| GenerateError::NoModel)?;
         let Some(wanted) = wanted else { return Ok(first) };
-        let snapshots = ModelSnapshot::read_all(view, Some(wanted)).await?;
-        let is_wanted =
-            |model: &&LocalModel| snapshots.iter().any(|snapshot| snapshot.id == model.id());
+        let ids = ModelSnapshot::ids(view, wanted).await?;
+        let is_wanted = |model: &&LocalModel| ids.contains(&model.id());
         let differs = || ModelError::Differs { found: first.id(), wanted: wanted.into() }.into();
         self.models.iter().find(is_wanted).ok_or_else(differs)
     }
@@ -107,7 +106,7 @@ fn reply(model: String, prompt_tokens: usize, answer: &Answer, total_duration: u
         text: answer.text.clone(),
         stop: stop.map(str::to_owned),
         metrics,
-        cost: Some(outcome.report.paid()),
+        cost: Some(answer.paid()),
         fees: answer.fees,
     }
 }

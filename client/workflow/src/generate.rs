@@ -112,7 +112,7 @@ pub enum GenerateError {
 }
 
 impl GenerateError {
-    /// Whether somebody asked for it to end.
+    /// Whether it was asked to end.
     pub fn is_interrupted(&self) -> bool {
         matches!(self, Self::Ask(error) if error.is_interrupted())
     }

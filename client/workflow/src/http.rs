@@ -38,7 +38,7 @@ pub enum HttpError {
     /// An API key that no header can carry.
     #[error("the API key has characters that no HTTP header can carry: copy it again")]
     Key,
-    /// Nobody listens.
+    /// Nothing listens there.
     #[error("cannot reach {url}: {source}; is the server running, and is the address right?")]
     Connect {
         /// The server.

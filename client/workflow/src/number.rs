@@ -41,7 +41,7 @@ pub fn whole(number: &Number) -> Option<i128> {
 /// Reads a field of a structure that counts something.
 ///
 /// # Errors
-/// If it is no number, not whole, negative, or beyond 64 bits.
+/// If it is not a number, not whole, negative, or beyond 64 bits.
 pub fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let number = Number::deserialize(deserializer)?;
     let count = whole(&number).and_then(|whole| u64::try_from(whole).ok());

@@ -8,7 +8,7 @@ use codec::{Compact, Encode};
 use mica_primitives::{
     Acknowledgement, AgreementId, Balance, ChannelId, ChannelOpening, Completion, CooperativeClose,
     Hash32, LayerRange, MarketUnits, ModelId, ModelManifest, PublicKey, Redeem, Signature, Terms,
-    WorkerAddresses,
+    WorkerAddresses, domain::blake2_256,
 };
 use subxt::{
     ext::{
@@ -184,6 +184,19 @@ pub enum Call {
     BatchAll(Vec<Call>),
     /// `Utility.force_batch`: each for itself; the events tell which failed.
     ForceBatch(Vec<Call>),
+    /// `Utility.as_derivative`: in the name of an account that only the signer can speak for; see
+    /// [`derivative`].
+    AsDerivative {
+        /// Which of the signer's.
+        index: u16,
+        /// What it does.
+        call: Box<Call>,
+    },
+}
+
+/// The account in whose name [`Call::AsDerivative`] acts.
+pub fn derivative(signer: AccountId, index: u16) -> AccountId {
+    AccountId::from(blake2_256(&(b"modlpy/utilisuba", signer, index).encode()))
 }
 
 impl Call {
@@ -228,6 +241,7 @@ impl Call {
             Self::PurgeKeys => ("Session", "purge_keys"),
             Self::BatchAll(_) => ("Utility", "batch_all"),
             Self::ForceBatch(_) => ("Utility", "force_batch"),
+            Self::AsDerivative { .. } => ("Utility", "as_derivative"),
         }
     }
 
@@ -291,6 +305,7 @@ impl Call {
             Self::PayOut { validator, era, page } => (validator, era, page).encode(),
             // The keys are a record of fixed length, without a length before it.
             Self::SetKeys(SessionKeys { keys, proof }) => [keys.clone(), proof.encode()].concat(),
+            Self::AsDerivative { index, call } => [index.encode(), call.bytes(metadata)?].concat(),
             Self::BatchAll(calls) | Self::ForceBatch(calls) => {
                 let mut bytes = Compact(calls.len() as u64).encode();
                 for call in calls {

@@ -34,9 +34,10 @@ mod signer;
 mod staking;
 mod submit;
 mod view;
+mod window;
 
 pub use account::Account;
-pub use call::Call;
+pub use call::{Call, derivative};
 pub use connection::{Chain, REQUEST_TIMEOUT};
 pub use dispatch::{DispatchFailure, Party};
 pub use error::{ConnectError, ReadError, SubmitError};

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use crate::{
     AccountId, Call, Chain, ChainEvent, Head, MicaEvent, ReadError, Signer, SubmitError,
-    connection::{Config, REQUEST_TIMEOUT, printable, root_cause, within},
+    connection::{Config, REQUEST_TIMEOUT, missing, printable, root_cause, within},
     fate::{Included, Place, Search},
     signer::Unsigned,
 };
@@ -30,9 +30,12 @@ use crate::{
 pub const SUBMIT_TIMEOUT: Duration = Duration::from_secs(180);
 /// Blocks in which an extrinsic is valid: one that is lost cannot appear much later.
 const MORTAL_BLOCKS: u64 = 64;
-/// Blocks that finality may lie behind before extrinsics are made valid from the newest block on:
+/// Blocks that finality may lie behind before extrinsics are made valid from a newer block on:
 /// from the last final one on their time would be over before it began.
 const MAX_LAG: BlockNumber = 16;
+/// Blocks below the newest from which extrinsics are valid while finality lies behind. The newest
+/// blocks may be replaced, and what is valid from a replaced block on is valid nowhere.
+const SAFE_DEPTH: BlockNumber = 8;
 /// How often a nonce taken by somebody else is chosen again.
 const NONCE_ATTEMPTS: usize = 4;
 /// Pause between two searches for an extrinsic of which the node tells nothing any more.
@@ -223,15 +226,23 @@ impl Chain {
         Ok(within("TransactionPaymentApi_query_info", signed.partial_fee_estimate()).await?)
     }
 
-    /// The block from which an extrinsic is valid: the last final one, or the newest while finality
-    /// lies behind.
+    /// The block from which an extrinsic is valid: the last final one, or while finality lies behind
+    /// one that is [`SAFE_DEPTH`] blocks old.
     async fn birth(
         &self,
     ) -> Result<ClientAtBlock<Config, OnlineClientAtBlockImpl<Config>>, ReadError> {
         let (last, best) = (self.finalized().await?, self.best().await?);
-        let from = if best.number.saturating_sub(last.number) > MAX_LAG { best } else { last };
-        within("chain_getHeader", self.client().at_block(BlockRef::from_hash(from.hash.into())))
-            .await
+        let mut from = last.hash.into();
+        if best.number.saturating_sub(last.number) > MAX_LAG {
+            let number = best.number.saturating_sub(SAFE_DEPTH);
+            from = within(
+                "chain_getBlockHash",
+                self.methods().chain_get_block_hash(Some(number.into())),
+            )
+            .await?
+            .ok_or_else(|| missing(&best.hash))?;
+        }
+        within("chain_getHeader", self.client().at_block(BlockRef::from_hash(from))).await
     }
 
     /// Chooses a nonce, at most `attempts` times, signs and sends; the lock is held until the pool

@@ -1,7 +1,8 @@
 //! The log of the programs that speak to strangers: to standard error, with control characters
 //! escaped.
 //!
-//! What peers, nodes and HTTP clients say ends up in log lines. Written as it came, an escape
+//! What peers, nodes and HTTP clients say ends up in log lines; [`mica_text`] says what of it is a
+//! control. Written as it came, an escape
 //! sequence moves the cursor, changes the window's title or hides text, and a line break forges a
 //! line (RUSTSEC-2025-0055). tracing-subscriber escapes since 0.3.20, which the node's libraries do
 //! not allow yet; this crate does it for every version.
@@ -42,13 +43,13 @@ impl<'writer> FormatFields<'writer> for EscapedFields {
     }
 }
 
-/// Writes control characters as Rust spells them: `\u{1b}`, `\n`.
+/// Writes controls, marks of direction among them, as Rust spells them: `\u{1b}`, `\n`.
 struct Escaping<W>(W);
 
 impl<W: Write> Write for Escaping<W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for piece in text.split_inclusive(char::is_control) {
-            let control = piece.chars().next_back().filter(|last| last.is_control());
+        for piece in text.split_inclusive(mica_text::is_control) {
+            let control = piece.chars().next_back().filter(|last| mica_text::is_control(*last));
             let length = piece.len() - control.map_or(0, char::len_utf8);
             self.0.write_str(&piece[..length])?;
             if let Some(control) = control {
@@ -93,7 +94,7 @@ mod tests {
             .fmt_fields(EscapedFields)
             .with_writer(move || writer.clone())
             .finish();
-        let hostile = "a\u{1b}[31mb\u{9b}2J\u{7}\nERROR forged";
+        let hostile = "a\u{1b}[31mb\u{9b}2J\u{7}\u{202e}\nERROR forged";
         tracing::subscriber::with_default(subscriber, || {
             let span = tracing::info_span!("span", hostile);
             let _inside = span.enter();
@@ -103,8 +104,8 @@ mod tests {
         assert_eq!(written.matches('\n').count(), 1, "{written}");
         assert!(written.ends_with('\n'), "{written}");
         let line = written.trim_end_matches('\n');
-        assert!(!line.chars().any(char::is_control), "{line:?}");
-        let escaped = "a\\u{1b}[31mb\\u{9b}2J\\u{7}\\nERROR forged";
+        assert!(!line.chars().any(mica_text::is_control), "{line:?}");
+        let escaped = "a\\u{1b}[31mb\\u{9b}2J\\u{7}\\u{202e}\\nERROR forged";
         assert_eq!(line.matches(escaped).count(), 3, "{line}");
     }
 

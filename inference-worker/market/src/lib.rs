@@ -78,7 +78,7 @@
 //! # Invariants
 //!
 //! * Every search is bounded: steps and evaluations of an ascent, rounds of a game, labels of a
-//!   frontier, bans.
+//!   frontier, waits after a failure.
 //! * No worker is on a path twice; a path covers what was asked for exactly; its totals are exact
 //!   integers.
 //! * A layer that is served and whose workers all follow [`migration`] is never left bare.

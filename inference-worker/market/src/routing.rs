@@ -7,11 +7,14 @@
 //! topological order (Appendix A) at no cost, and relaxing in that order (Appendix B) finds the
 //! best path.
 //!
-//! [`bans`] remembers who failed, [`network`] holds what is known and filters out who cannot serve,
-//! [`shortest`] finds the path of least weight, [`pareto`] all paths that no other beats in both
-//! price and time, [`disjoint`] spares for a path that breaks.
+//! [`bans`] says how long a worker that failed is left out and [`belief`] what a worker counts for,
+//! [`network`] holds what is known and filters out who cannot serve, [`shortest`] finds the path of
+//! least weight, [`pareto`] all paths that no other beats in both price and time, [`disjoint`]
+//! spares for a path that breaks, [`asking`] whom to ask for a quote.
 
+pub mod asking;
 pub mod bans;
+pub mod belief;
 pub mod disjoint;
 pub mod network;
 pub mod no_path;
@@ -19,7 +22,9 @@ pub mod pareto;
 pub mod path;
 pub mod shortest;
 
-pub use bans::BanList;
+pub use asking::Wish;
+pub use bans::BackOff;
+pub use belief::{Experience, believed_cost_us, reference_cost_us};
 pub use network::{Availability, Candidate, Links, Network, Request};
 pub use no_path::{Exclusion, NoPath, RouteError};
 pub use pareto::{Frontier, FrontierLimits};

@@ -104,9 +104,21 @@ fault_codes! {
     ReceiptsDiffer = 40, "both sides know different receipts for this lane: ask again, which takes another one; if that goes on, close the channel";
     /// The payment for a step did not come.
     CreditExhausted = 41, "the worker was not paid in time: pay, or open a new session";
-    /// The final voucher does not pay for everything, or too many sessions of the channel ended
-    /// without one.
-    Underpaid = 42, "what was delivered was not paid for: ask again in a minute, or run `mica channel close` and ask again";
+    /// The final voucher does not pay for everything, or too many sessions of the account ended
+    /// without one or held room for nothing.
+    Underpaid = 42, "what was delivered or reserved was not paid for: ask again in a minute; sessions that are paid to their end make it good";
+
+    /// The opening voucher does not prepay for the room that the session holds.
+    HoldingUnpaid = 43, "the opening must prepay for the room that it reserves: ask the worker for a quote and pay its holding price, or update this program";
+    /// The channel can never bring what a redeem costs.
+    TooLittle = 44, "the channel holds less than a redeem costs: top it up, or open a larger one";
+    /// The voucher lives longer than a worker keeps one.
+    VoucherTooLong = 45, "the voucher expires too late: send one that lives a shorter time";
+
+    /// The channel's window is shorter than the worker's least.
+    WindowTooShort = 48, "the channel gives the worker too few blocks to redeem after a request to close: run `mica channel close` and ask again, which opens one with a longer window";
+    /// No new block has become final for too long.
+    ChainStalled = 49, "the worker sees no new final blocks and takes no promises until it does: wait, or choose another worker";
 
     /// The step or token is not the next one.
     UnexpectedPosition = 50, "positions must come in order, without gaps: open a new session";

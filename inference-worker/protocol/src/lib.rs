@@ -9,7 +9,8 @@
 //! # The life of a session
 //! 1. [`messages::Open`] goes from the payer to every stage of the path, with the lane's first
 //!    voucher. The stage checks it against its offer and the channel, and answers
-//!    [`messages::Opened`].
+//!    [`messages::Opened`]. The voucher prepays the first positions, because the room that the
+//!    stage keeps for the session is not free.
 //! 2. The payer sends the prompt to stage 0 in [`messages::Step`]s of up to sixteen positions.
 //!    Stage k passes what it computed to stage k+1 directly. The last stage draws a
 //!    [`messages::Token`] and sends it to the payer *and* to stage 0, which computes on it:
@@ -26,7 +27,7 @@
 //!
 //! # Modules, in the order in which data flows
 //! [`wire`] and [`messages`] from bytes to words; [`path`] and [`session`] what is agreed on;
-//! [`probability`] how likely tokens were; [`stage`] the worker's machine; [`payer`] the client's;
+//! [`probability`] how likely tokens were; [`holding`] what room costs; [`stage`] the worker's machine; [`payer`] the client's;
 //! [`channel`] the money of both; [`receipts`] the proof of both; [`limits`] every bound; [`fault`]
 //! every refusal.
 //!
@@ -43,6 +44,8 @@ pub mod path;
 pub mod session;
 
 pub mod probability;
+
+pub mod holding;
 
 pub mod stage;
 

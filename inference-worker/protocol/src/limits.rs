@@ -18,7 +18,7 @@ macro_rules! limits {
 limits! {
     /// Version byte of every frame. Another version is refused with
     /// [`crate::FaultCode::UnknownVersion`].
-    pub const PROTOCOL_VERSION: u8 = 3;
+    pub const PROTOCOL_VERSION: u8 = 4;
     /// Most bytes of one frame after its length field: a full step of the widest model, and room
     /// for its header.
     pub const MAX_FRAME_BYTES: usize = MAX_STEP_ROWS as usize * MAX_HIDDEN as usize * 4 + 64 * 1024;
@@ -62,15 +62,34 @@ limits! {
     pub const MAX_SESSIONS: usize = 256;
     /// Most sessions that one payer may have at one worker.
     pub const MAX_SESSIONS_PER_PEER: usize = 8;
-    /// Most sessions that wait for the chain's word on their channel.
+    /// Most sessions that one account may have at one worker, over all its channels and under
+    /// whatever peer keys it comes.
+    pub const MAX_SESSIONS_PER_ACCOUNT: usize = 128;
+    /// Most sessions that wait for the chain's word on their channel. They keep no room.
     pub const MAX_OPENINGS: usize = 64;
-    /// Most channels whose ledgers a worker keeps in memory.
+    /// Most of them on channels of which the worker has no ledger: the others are left to payers
+    /// that it knows.
+    pub const MAX_UNKNOWN_OPENINGS: usize = 32;
+    /// How often the chain must not have known a channel, one time after the other, before an opening
+    /// on it is refused without asking.
+    pub const MAX_UNKNOWN_ANSWERS: u32 = 3;
+    /// Milliseconds for which that is remembered: a block.
+    pub const UNKNOWN_CHANNEL_MS: u64 = 3_000;
+    /// Most channels that are remembered like that.
+    pub const MAX_UNKNOWN_CHANNELS: usize = 1_024;
+    /// Most channels whose ledgers a worker keeps in memory. When there are as many, those of which
+    /// nothing is to be redeemed make room, then those of which less is than a redeem costs.
     pub const MAX_LEDGERS: usize = 4_096;
-    /// How often sessions on one channel may end unpaid before the worker takes them one by one.
-    /// What a payer leaves behind when its program dies counts once.
+    /// Mishaps of one account (sessions that ended unpaid, or held room that they never used) after
+    /// which the worker takes its sessions one by one. What a payer leaves behind when its program
+    /// dies counts once.
     pub const MAX_UNPAID_SESSIONS: u32 = 4;
-    /// Milliseconds between two openings on a channel whose sessions ended unpaid too often.
+    /// Milliseconds between two openings of an account that has had too many mishaps.
     pub const UNPAID_PAUSE_MS: u64 = 60_000;
+    /// Blocks after which an account's mishaps are forgotten, if no other comes: a day.
+    pub const SCORE_BLOCKS: u32 = 28_800;
+    /// Most accounts whose mishaps are remembered; the oldest make room.
+    pub const MAX_SCORES: usize = 4_096;
     /// Most receipts of a lane that no voucher has fixed yet: the longest session's, and as many
     /// again from sessions cut short.
     pub const MAX_UNFIXED_RECEIPTS: usize = 2 * (MAX_SESSION_POSITIONS / LEAF_POSITIONS) as usize;
@@ -80,15 +99,43 @@ limits! {
     /// A voucher must be redeemable for at least so many more blocks, or a worker does not work for
     /// it.
     pub const EXPIRY_MARGIN_BLOCKS: u32 = 100;
+    /// Most blocks before the end of a closing channel in which nothing more is lent to its payer;
+    /// half of the window, if that is less.
+    pub const CLOSING_MARGIN_BLOCKS: u32 = 100;
     /// Blocks for which a payer makes its vouchers good.
     pub const VOUCHER_LIFETIME_BLOCKS: u32 = 20_000;
+    /// Most blocks for which a voucher may be good when it comes: what never expires would have to be
+    /// kept for ever.
+    pub const MAX_VOUCHER_BLOCKS: u32 = 2 * VOUCHER_LIFETIME_BLOCKS;
     /// Blocks for which a worker keeps to a quote.
     pub const QUOTE_LIFETIME_BLOCKS: u32 = 100;
 
+    /// Most positions that an opening voucher prepays for the room that the session holds. They are
+    /// the first that the session computes.
+    pub const MAX_PREPAID_POSITIONS: u16 = 16;
+    /// Milliseconds of holding the session's room that an opening voucher prepays, up to
+    /// [`MAX_PREPAID_POSITIONS`].
+    pub const PREPAID_HOLDING_MS: u64 = 30_000;
+    /// Unless the operator says otherwise, holding room costs one in so many parts of what it could
+    /// earn.
+    pub const HOLDING_SHARE: u128 = 20;
+
     /// Most milliseconds that an opening waits for the chain's word on its channel.
     pub const OPENING_DEADLINE_MS: u64 = 15_000;
-    /// Most milliseconds that a stage waits for its next step.
+    /// Milliseconds without a new final block after which a worker lends nothing more: a promise is
+    /// worth what the chain will pay, and a chain that stands still, or a node that has lost it,
+    /// says nothing of channels that are being closed.
+    pub const FINALITY_DEADLINE_MS: u64 = 120_000;
+    /// Most milliseconds that a stage waits for its next step: as long as the session has paid for
+    /// its room, and no longer than this.
     pub const STEP_DEADLINE_MS: u64 = 120_000;
+    /// Least milliseconds that it waits while half of its room is free: the time that the other
+    /// stages of a path need to open.
+    pub const LEAST_STEP_DEADLINE_MS: u64 = 20_000;
+    /// Milliseconds that it waits when no room is free.
+    pub const SCARCE_STEP_DEADLINE_MS: u64 = 10_000;
+    /// Milliseconds of each wait that are not counted against what was paid: the pace of a path.
+    pub const FREE_WAIT_MS: u64 = 1_000;
     /// Most milliseconds that a step waits for its payment.
     pub const CREDIT_DEADLINE_MS: u64 = 20_000;
     /// Most milliseconds that a step may take in the engine.

@@ -72,8 +72,8 @@ pub struct SessionSpec {
     pub prompt_positions: u32,
     /// Most tokens to generate, at least 1.
     pub max_new_tokens: u32,
-    /// Room in the cache: at least `prompt_positions + max_new_tokens − 1`, because the last token
-    /// is never fed back.
+    /// Room in the cache: exactly `prompt_positions + max_new_tokens − 1`, because the last token is
+    /// never fed back, and nobody reserves what it does not need.
     pub max_positions: u32,
     /// How tokens are drawn.
     pub sampling: Sampling,
@@ -100,6 +100,17 @@ pub enum SpecError {
          for less"
     )]
     TooShort {
+        /// Positions needed.
+        needed: u64,
+        /// Positions asked for.
+        room: u32,
+    },
+    /// More than prompt and answer can use.
+    #[error(
+        "prompt and answer need {needed} positions and max_positions is {room}: reserve no more \
+         than is needed"
+    )]
+    TooMuchRoom {
         /// Positions needed.
         needed: u64,
         /// Positions asked for.
@@ -141,6 +152,12 @@ impl SessionSpec {
         }
         if self.needed_positions() > u64::from(self.max_positions) {
             return Err(SpecError::TooShort {
+                needed: self.needed_positions(),
+                room: self.max_positions,
+            });
+        }
+        if self.needed_positions() < u64::from(self.max_positions) {
+            return Err(SpecError::TooMuchRoom {
                 needed: self.needed_positions(),
                 room: self.max_positions,
             });
@@ -254,6 +271,11 @@ mod tests {
         assert_eq!(
             SessionSpec { max_positions: 13, ..spec() }.check(),
             Err(SpecError::TooShort { needed: 14, room: 13 })
+        );
+        assert_eq!(
+            SessionSpec { max_positions: 15, ..spec() }.check(),
+            Err(SpecError::TooMuchRoom { needed: 14, room: 15 }),
+            "room that nobody can use"
         );
         assert_eq!(
             SessionSpec { prompt_positions: 0, ..spec() }.check(),

@@ -1,10 +1,12 @@
 //! The worker's side: openings, steps, credit, receipts, the account at the end.
 
-mod account;
+mod chain_news;
 mod io;
 mod offer;
 mod opening;
+mod openings;
 mod refusal;
+mod scores;
 mod session;
 mod table;
 
@@ -12,4 +14,5 @@ pub use io::{
     ComputeJob, ComputeResult, Computed, Drawn, JobOutput, SessionEnd, StageInput, StageOutput,
 };
 pub use offer::{StageDeadlines, StageIdentity, StageOffer};
+pub use scores::ScoreRecord;
 pub use table::StageTable;

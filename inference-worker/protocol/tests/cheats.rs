@@ -8,7 +8,7 @@ use mica_primitives::Leaf;
 use mica_protocol::{
     FaultCode, Message, SessionId,
     limits::{MAX_SESSIONS_PER_PEER, MAX_UNPAID_SESSIONS, UNPAID_PAUSE_MS},
-    messages::{Payload, Payment, Step, Token},
+    messages::{Fault, Payload, Payment, Step, Token},
     payer::SessionReport,
     receipts::{Culprits, sign_leaf},
     stage::StageInput,
@@ -45,8 +45,9 @@ fn a_payer_that_never_pays_gets_exactly_the_credit() {
     assert_eq!(failure.code, FaultCode::CreditExhausted);
     for (index, worker) in world.workers.iter().enumerate() {
         assert_eq!(worker.positions, 16, "worker {index} stops at its credit");
-        assert_eq!(worker.ends[0].unpaid, 16 * world.unit(index));
-        assert_eq!((worker.ends[0].earned, worker.ends[0].settled), (0, false));
+        // The first position was prepaid.
+        assert_eq!(worker.ends[0].unpaid, 15 * world.unit(index));
+        assert_eq!((worker.ends[0].earned, worker.ends[0].settled), (world.unit(index), false));
         assert_eq!(worker.engine.caches(), 0);
     }
 }
@@ -62,8 +63,9 @@ fn a_payer_that_stops_paying_gets_the_credit_beyond_what_it_paid() {
             _ => vec![message],
         });
         assert_eq!(report.failure.expect("failed").code, FaultCode::CreditExhausted);
-        assert_eq!(world.workers[0].positions, u32::from(paid) + 16);
-        assert_eq!(world.redeemable(0), u128::from(paid) * world.unit(0));
+        // One more was prepaid.
+        assert_eq!(world.workers[0].positions, u32::from(paid) + 1 + 16);
+        assert_eq!(world.redeemable(0), u128::from(paid + 1) * world.unit(0));
     }
 }
 
@@ -109,24 +111,29 @@ fn what_a_dead_payer_leaves_behind_counts_once_and_nobody_is_refused_for_ever() 
     let mut world = World::new(4, &[], 3);
     lose_all(&mut world, 10);
     assert_eq!(honest(&mut world, 1), None, "one mishap");
-    for time in 2..2 + MAX_UNPAID_SESSIONS as u8 {
+    for time in 2..=MAX_UNPAID_SESSIONS as u8 {
         lose_all(&mut world, 10 * time);
     }
     let lost = world.workers[0].ends.iter().filter(|end| end.fault == Some(FaultCode::PeerLost));
-    assert!(lost.clone().all(|end| end.unpaid == 16 * world.unit(0)));
-    assert_eq!(lost.count(), MAX_SESSIONS_PER_PEER * (1 + MAX_UNPAID_SESSIONS as usize));
+    assert!(lost.clone().all(|end| end.unpaid == 15 * world.unit(0)));
+    assert_eq!(lost.count(), MAX_SESSIONS_PER_PEER * MAX_UNPAID_SESSIONS as usize);
     assert_eq!(honest(&mut world, 2), Some(FaultCode::Underpaid), "the same payer again and again");
     world.now.ms += UNPAID_PAUSE_MS;
     world.tamper = Box::new(|_, _, message| if is_pay(&message) { vec![] } else { vec![message] });
     assert_eq!(honest(&mut world, 3), Some(FaultCode::CreditExhausted));
     world.tamper = Box::new(|_, _, message| vec![message]);
     assert_eq!(honest(&mut world, 4), Some(FaultCode::Underpaid), "one chance a minute");
-    world.now.ms += UNPAID_PAUSE_MS;
-    assert_eq!(
-        (honest(&mut world, 5), honest(&mut world, 6)),
-        (None, None),
-        "a settled one makes all well"
-    );
+    // All that was lost, less what the honest session paid: 44 positions each make good.
+    let mut debt = 15 * (MAX_SESSIONS_PER_PEER as u128 * u128::from(MAX_UNPAID_SESSIONS) + 1) - 44;
+    let mut session = 100;
+    while debt > 0 {
+        world.now.ms += UNPAID_PAUSE_MS;
+        assert_eq!(honest(&mut world, session), None, "one a minute");
+        debt = debt.saturating_sub(44);
+        let next = if debt > 0 { Some(FaultCode::Underpaid) } else { None };
+        assert_eq!(honest(&mut world, session + 1), next, "{debt} positions are not made good");
+        session += 2;
+    }
 }
 
 #[test]
@@ -373,4 +380,22 @@ fn a_worker_that_vanishes_is_paid_for_what_it_delivered() {
         assert!(stage.paid <= (u128::from(stage.positions) + 48) * world.unit(index));
         assert!(world.redeemable(index) <= stage.paid);
     }
+}
+
+#[test]
+fn what_a_worker_says_of_a_failure_is_bounded_and_moves_no_cursor() {
+    let hostile = format!("a\u{1b}[2J\u{9b}1mb\u{202e}\n{}", "x".repeat(100_000));
+    let (_, report) = run(&[2, 4], move |from, _, message| match message {
+        Message::Opened(opened) if from != PAYER => vec![Message::Fault(Fault {
+            session: Some(opened.acceptance.session),
+            number: FaultCode::ComputeFailed.number(),
+            text: hostile.clone(),
+            held: None,
+        })],
+        message => vec![message],
+    });
+    let told = report.failure.expect("failed").to_string();
+    assert!(told.contains("a[2J1mb "), "{told}");
+    assert!(!told.chars().any(|c| c.is_control() || c == '\u{202e}'), "{told:?}");
+    assert!(told.len() < 1000, "{} bytes", told.len());
 }

@@ -252,16 +252,29 @@ fn sessions_and_openings() {
     assert_eq!(per_peer, (MAX_SESSIONS_PER_PEER, Some(FaultCode::TooManySessions)));
     let mut full = table(1, many.clone());
     assert_eq!(
+        fill(&mut full, MAX_OPENINGS, 8),
+        (MAX_UNKNOWN_OPENINGS, Some(FaultCode::TooManySessions)),
+        "strangers leave room for those who are known"
+    );
+    let mut full = known(many.clone());
+    assert_eq!(
         fill(&mut full, MAX_OPENINGS + 1, 8),
         (MAX_OPENINGS, Some(FaultCode::TooManySessions))
     );
-    let mut full = table(1, StageOffer { max_sessions: 3, ..many.clone() });
-    assert_eq!(fill(&mut full, 9, 8), (3, Some(FaultCode::TooManySessions)));
-    let mut full = table(1, StageOffer { cache_positions: 50, ..many });
-    assert_eq!(fill(&mut full, 9, 8), (2, Some(FaultCode::NoCacheRoom)), "23 positions each");
+    // What waits for the chain keeps no room: each fits by itself.
+    let mut full = known(StageOffer { max_sessions: 1, cache_positions: 23, ..many });
+    assert_eq!(fill(&mut full, 9, 8), (9, None), "23 positions each");
     let outputs = full.handle(at(OPENING_DEADLINE_MS), StageInput::Wake);
     assert_eq!(fault(&outputs), Some(FaultCode::UnknownChannel), "the chain did not answer");
     assert_eq!(full.next_deadline_ms(), None);
+}
+
+/// A table that has a ledger of the channel, and no session.
+fn known(offer: StageOffer) -> StageTable {
+    let mut table = table(1, offer);
+    let (facts, receipts) = (facts_of(1, DEPOSIT), LaneReceipts::default());
+    table.restore(PayeeLaneRecord { facts, lane: 9, best: None, receipts }).expect("own record");
+    table
 }
 
 #[test]
@@ -273,13 +286,14 @@ fn all_sessions_together() {
         let (number, lane) = (index / 16, (index % 16) as u16);
         let facts = ChannelFacts {
             channel: mica_primitives::ChannelId([number as u8 + 1; 32]),
+            payer: [number as u8 + 1; 32],
             ..facts_of(1, DEPOSIT)
         };
         let mut payer =
             PayerLedger::new(GENESIS, voucher_key(), facts.clone()).expect("own signer");
         let leases = (0..=lane).map(|_| payer.lease(100).expect("a lane"));
         let voucher =
-            leases.last().expect("one").renew(0, 2 * PRICE, 30, 10_000).expect("within the limit");
+            leases.last().expect("one").renew(1, 2 * PRICE, 30, 10_000).expect("within the limit");
         let mut id = [0; 32];
         id[..8].copy_from_slice(&(index as u64).to_le_bytes());
         let open = Open {
@@ -324,7 +338,7 @@ fn ledgers() {
     let outputs =
         table.handle(at(0), StageInput::Channel { channel, facts: Some(facts_of(1, DEPOSIT)) });
     assert_eq!(fault(&outputs), Some(FaultCode::TooManySessions), "every ledger holds money");
-    let redeemed = table.redeemable().pop().expect("many").redeem.voucher;
+    let redeemed = table.redeemable(500).pop().expect("many").redeem.voucher;
     let mut facts = ChannelFacts { channel: redeemed.channel, ..facts_of(1, 100) };
     let lane = mica_primitives::Lane {
         seq: redeemed.seq,
@@ -357,7 +371,12 @@ fn deadlines_of_a_stage() {
     assert_eq!(idle.next_deadline_ms(), Some(STEP_DEADLINE_MS + SETTLE_DEADLINE_MS));
     let outputs = idle.handle(at(STEP_DEADLINE_MS + SETTLE_DEADLINE_MS), StageInput::Wake);
     assert!(
-        matches!(&outputs[..], [StageOutput::Ended(end)] if !end.settled && end.fault == Some(FaultCode::Silent))
+        matches!(
+            &outputs[..],
+            [StageOutput::Ended(end), StageOutput::PersistScore(score)]
+                if !end.settled && end.fault == Some(FaultCode::Silent) && score.mishaps == 1
+        ),
+        "{outputs:?}"
     );
     assert_eq!(idle.sessions(), 0);
 

@@ -6,7 +6,9 @@ mod common;
 use common::{GENESIS, channel_of, facts_of, voucher_key};
 use ed25519_dalek::SigningKey;
 use mica_primitives::{
-    Balance, Hash32, Lane, LaneId, MAX_LANES, Redeem, TickProof, domain::blake2_256,
+    Balance, Hash32, Lane, LaneId, MAX_LANES, Redeem, TickProof,
+    domain::blake2_256,
+    settlement::{Submitter, settle},
 };
 use mica_protocol::{
     channel::{
@@ -54,37 +56,20 @@ fn resign(redeem: &mut Redeem, key: &SigningKey, genesis: &Hash32) {
     redeem.signature = signing::sign(key, &redeem.voucher.signing_bytes(genesis));
 }
 
-/// What the chain pays for `redeem` on a channel with `facts`: the rules of the channels pallet in
-/// a few lines.
+/// What the chain pays its payee for `redeem` on a channel with `facts`; nothing if it refuses.
 fn chain_pays(facts: &mut ChannelFacts, redeem: &Redeem, block: u32) -> Option<Balance> {
     let voucher = &redeem.voucher;
-    let lane = facts.lane(voucher.lane);
     let ticked = redeem
         .tick
         .is_none_or(|proof| voucher.tick.is_some_and(|tick| tick.verify(&proof, blake2_256)));
     let signed =
         signing::verify(&facts.signer, &voucher.signing_bytes(&GENESIS), &redeem.signature);
-    let promised = redeem.promised()?;
-    if !ticked
-        || !signed
-        || voucher.seq < lane.seq
-        || promised < lane.cumulative
-        || voucher.expires < block
-    {
-        return None;
-    }
-    let claimed: Balance = facts.lanes.values().map(|lane| lane.claimed).sum();
-    let paid = (promised - lane.claimed).min(facts.deposit - claimed);
-    let (receipts_root, receipts) = (voucher.receipts_root, voucher.receipts);
-    let lane = Lane {
-        seq: voucher.seq,
-        cumulative: promised,
-        claimed: lane.claimed + paid,
-        receipts_root,
-        receipts,
-    };
-    facts.lanes.insert(voucher.lane, lane);
-    Some(paid)
+    let lane = facts.lane(voucher.lane);
+    let done = settle(&facts.figures(), &lane, redeem, Submitter::Payee, block).ok()?;
+    (ticked && signed).then(|| {
+        facts.lanes.insert(voucher.lane, done.lane_after(lane, voucher));
+        done.paid
+    })
 }
 
 #[test]
@@ -548,11 +533,13 @@ fn ticks_after_a_redeem_of_their_voucher_are_redeemable_and_those_of_an_older_on
     let (mut payee, mut lane, _) = opened(100_000, 100);
     payee.accept_tick(0, &tick(&mut lane, 10), BLOCK).expect("a tick");
     let mut facts = facts_of(1, 100_000);
-    assert_eq!(chain_pays(&mut facts, &payee.redeemable()[0].redeem, BLOCK), Some(10 * UNIT));
+    assert_eq!(chain_pays(&mut facts, &payee.redeemable(BLOCK)[0].redeem, BLOCK), Some(10 * UNIT));
     payee.update(facts.clone());
-    assert!(payee.redeemable().is_empty());
+    assert!(payee.redeemable(BLOCK).is_empty());
     payee.accept_tick(0, &tick(&mut lane, 5), BLOCK).expect("the chain goes on");
-    let [more] = &payee.redeemable()[..] else { panic!("the ticks after the redeem are lost") };
+    let [more] = &payee.redeemable(BLOCK)[..] else {
+        panic!("the ticks after the redeem are lost")
+    };
     assert_eq!(
         (more.gain, chain_pays(&mut facts, &more.redeem, BLOCK)),
         (5 * UNIT, Some(5 * UNIT))
@@ -648,7 +635,7 @@ proptest! {
                     prop_assert_eq!(payee.accept_voucher(&redeem, &rule(id, VoucherKind::Final)), Ok(lane.promised()));
                 }
                 Act::Redeem => {
-                    for redeemable in payee.redeemable() {
+                    for redeemable in payee.redeemable(BLOCK) {
                         let paid = chain_pays(&mut facts, &redeemable.redeem, BLOCK);
                         prop_assert_eq!(paid, Some(redeemable.gain), "no shortfall");
                         claimed += redeemable.gain;
@@ -661,7 +648,7 @@ proptest! {
                 }
             }
         }
-        for redeemable in payee.redeemable() {
+        for redeemable in payee.redeemable(BLOCK) {
             claimed += chain_pays(&mut facts, &redeemable.redeem, BLOCK).expect("redeemable");
         }
         // Ticks that came after a redeem of their voucher are paid as well.

@@ -116,7 +116,10 @@ fn what_does_not_fit_the_offer_is_refused_by_name() {
     assert_eq!(refused(|open| open.spec.max_new_tokens = 0), Some(FaultCode::BadLimits));
     assert_eq!(refused(|open| open.spec.logprobs = Some(20)), None);
     assert_eq!(refused(|open| open.spec.logprobs = Some(21)), Some(FaultCode::BadLimits));
-    assert_eq!(refused(|open| open.spec.max_positions = 4_097), Some(FaultCode::NoCacheRoom));
+    assert_eq!(refused(|open| open.spec.max_positions += 1), Some(FaultCode::BadLimits));
+    let longer =
+        |open: &mut Open| (open.spec.max_new_tokens, open.spec.max_positions) = (4_058, 4_097);
+    assert_eq!(refused(longer), Some(FaultCode::NoCacheRoom));
     assert_eq!(
         refused(|open| open.terms.price_per_layer_token = PRICE - 1),
         Some(FaultCode::PriceTooLow)
@@ -191,7 +194,11 @@ fn a_payer_that_died_takes_its_lane_over_under_another_name_and_nobody_else_does
     let mut table = table(offer());
     let facts = || Some(facts_of(1, DEPOSIT));
     assert_eq!(ask(&mut table, peer(PAYER), opening(1), facts()), None);
-    let next = || resigned(opening(2), |voucher| voucher.seq = 2);
+    let next = || {
+        resigned(opening(2), |voucher| {
+            (voucher.seq, voucher.cumulative) = (2, 2 * voucher.cumulative);
+        })
+    };
     assert_eq!(
         ask(&mut table, peer(77), next(), facts()),
         Some(FaultCode::LaneBusy),
@@ -223,8 +230,12 @@ fn shown(table: &mut StageTable, from: PublicKey, open: Open) -> Vec<u16> {
 fn a_worker_shows_what_it_holds_to_the_channels_signer_alone() {
     let mut table = table(offer());
     assert!(shown(&mut table, peer(PAYER), opening(1)).is_empty(), "nothing is held yet");
-    let other_lane =
-        |session, seq| resigned(opening(session), |voucher| (voucher.lane, voucher.seq) = (3, seq));
+    let other_lane = |session, seq: u64| {
+        resigned(opening(session), |voucher| {
+            (voucher.lane, voucher.seq) = (3, seq);
+            voucher.cumulative *= u128::from(seq);
+        })
+    };
     assert_eq!(
         shown(&mut table, peer(PAYER), other_lane(2, 1)),
         [0],

@@ -5,7 +5,7 @@ mod common;
 
 use common::{World, channel_of, engine::reference, ranges};
 use mica_primitives::Balance;
-use mica_protocol::{SessionId, session::StopReason};
+use mica_protocol::{SessionId, holding::prepaid_positions, session::StopReason};
 use proptest::prelude::*;
 
 fn prompt(length: usize) -> Vec<u32> {
@@ -133,7 +133,13 @@ fn a_cancelled_session_ends_everywhere_at_one_position_and_is_paid_exactly() {
             let report = world.reports[&id].clone();
             if let Some(failure) = &report.failure {
                 assert_eq!(failure.code, mica_protocol::FaultCode::Cancelled);
-                assert_eq!(report.paid(), 0);
+                // Stages that had accepted have kept room, which was prepaid: nothing else was.
+                for (index, stage) in report.stages.iter().enumerate() {
+                    let unit = world.unit(index);
+                    let prepaid = unit * Balance::from(prepaid_positions(1, unit, 499));
+                    assert!([0, prepaid].contains(&stage.paid), "{stage:?}");
+                    assert_eq!(world.redeemable(index), stage.paid, "both sides say the same");
+                }
                 continue;
             }
             assert_eq!(report.stop, Some(StopReason::Asked));
@@ -153,14 +159,19 @@ proptest! {
         length in 1usize..150,
         max_new in 1u32..60,
         stages in 1usize..=4,
-        exposure in 15u16..80,
+        exposure in 16u16..80,
         credit in 16u16..40,
+        holding_price in 0u128..300,
     ) {
         let cuts: Vec<u16> = (1..stages as u16).collect();
         let mut world = World::new(seed, &cuts, 6);
         world.delay_ms = delay_ms;
         for worker in &mut world.workers {
-            let offer = mica_protocol::stage::StageOffer { credit_positions: credit, ..worker.table.offer().clone() };
+            let offer = mica_protocol::stage::StageOffer {
+                credit_positions: credit,
+                holding_price: Some(holding_price),
+                ..worker.table.offer().clone()
+            };
             worker.table.set_offer(offer);
         }
         let mut plan = world.plan(1, prompt(length), max_new);

@@ -25,6 +25,8 @@ pub enum Command {
     Init(commands::init::Args),
     /// Registers and serves until it is stopped.
     Run(Box<commands::run::Args>),
+    /// Redeems what closing channels owe to workers that cannot do it themselves.
+    Watch(commands::watch::Args),
     /// Shows what the worker does and what the chain says of it.
     Status(commands::status::Args),
     /// Looks at the market of the model served.

@@ -6,5 +6,7 @@ pub(crate) mod generate;
 pub(crate) mod init;
 pub(crate) mod market;
 pub(crate) mod run;
+mod signals;
 pub(crate) mod status;
 pub(crate) mod tokenize;
+pub(crate) mod watch;

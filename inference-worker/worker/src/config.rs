@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use mica_chain::amount;
 use mica_net::{NearPeers, PeerLimits};
-use mica_primitives::{Balance, LayerRange, MarketUnits};
+use mica_primitives::{Balance, BlockNumber, LayerRange, MarketUnits};
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
@@ -139,6 +139,14 @@ pub(crate) struct MarketConfig {
     /// Base units that one layer-token costs the operator: pricing never goes below.
     #[serde(default, deserialize_with = "amount::setting::deserialize")]
     pub expense: Option<Balance>,
+    /// What 1,000 positions cost a session that holds them for one second, base units; nothing for a
+    /// twentieth of what they could earn at the price.
+    #[serde(default, deserialize_with = "amount::setting::deserialize")]
+    pub holding_price: Option<Balance>,
+    /// Least that a channel must still be able to bring when the worker first hears of it, base
+    /// units; nothing for what a redeem costs.
+    #[serde(default, deserialize_with = "amount::setting::deserialize")]
+    pub least_promise: Option<Balance>,
     /// Stake; nothing for the chain's minimum.
     #[serde(default, deserialize_with = "amount::setting::deserialize")]
     pub stake: Option<Balance>,
@@ -160,14 +168,22 @@ pub(crate) struct MarketConfig {
 pub(crate) struct LimitsConfig {
     /// Positions computed before they are paid.
     pub credit_positions: u16,
+    /// Least close window of the channels that sessions are paid from, blocks; nothing for the
+    /// chain's usual one.
+    #[serde(default)]
+    pub min_window: Option<BlockNumber>,
     /// Positions of all sessions together; nothing for what half of the free memory holds, which is
     /// the most in any case.
     #[serde(default)]
     pub cache_positions: Option<u32>,
     /// Sessions at once.
     pub sessions: usize,
-    /// Sessions of one payer at once.
+    /// Sessions of one peer key at once.
     pub sessions_per_peer: usize,
+    /// Sessions of one account at once, over all its channels and peer keys; files of earlier
+    /// versions do not say it.
+    #[serde(default = "sessions_per_account")]
+    pub sessions_per_account: usize,
     /// Seconds that running sessions get when the worker stops or moves.
     pub drain_seconds: u64,
 }
@@ -205,6 +221,10 @@ pub(crate) fn parse_layers(text: &str) -> Result<LayerRange, ConfigError> {
     LayerRange::new(number(first)?, number(end)?).ok_or_else(refused)
 }
 
+const fn sessions_per_account() -> usize {
+    48
+}
+
 fn layers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<LayerRange>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     text.map(|text| parse_layers(&text).map_err(serde::de::Error::custom)).transpose()
@@ -220,6 +240,7 @@ mod tests {
         assert_eq!(config.layers, None);
         assert_eq!(config.market.stake, None);
         assert!(config.market.units.price_unit > 0);
+        assert_eq!(config.limits.sessions_per_account, sessions_per_account());
     }
 
     #[test]
@@ -234,6 +255,8 @@ mod tests {
             config.market.price.is_some()
                 && config.market.ceiling.is_some()
                 && config.market.redeem_minimum.is_some()
+                && config.market.holding_price.is_some()
+                && config.market.least_promise.is_some()
         );
     }
 

@@ -5,7 +5,7 @@ use thiserror::Error;
 use crate::{
     commands::{
         bench::BenchError, generate::GenerateError, init::InitError, market::MarketError,
-        run::RunError, status::StatusError, tokenize::TokenizeError,
+        run::RunError, status::StatusError, tokenize::TokenizeError, watch::WatchError,
     },
     data_dir::FolderError,
 };
@@ -26,6 +26,9 @@ pub enum Error {
     /// `run`.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// `watch`.
+    #[error(transparent)]
+    Watch(#[from] WatchError),
     /// `status`.
     #[error(transparent)]
     Status(#[from] StatusError),

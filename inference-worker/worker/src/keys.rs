@@ -114,13 +114,29 @@ impl Keys {
         Ok(Created { keys: Self { account, peer: SigningKey::from_bytes(&seed) }, words })
     }
 
+    /// Reads an account's key from a file like the one in a worker's folder.
+    ///
+    /// # Errors
+    /// [`KeyError`] names the file and what is wrong with it.
+    pub(crate) fn read_account(path: &Path) -> Result<Signer, KeyError> {
+        // A key that is in use is read, whatever other wallets make of its path.
+        Ok(Signer::from_suri_as_subkey(read_secret(path)?.trim())?)
+    }
+
+    /// Reads the account's key from `folder`.
+    ///
+    /// # Errors
+    /// [`KeyError`] names the file and what is wrong with it.
+    pub(crate) fn read_account_of(folder: &Path) -> Result<Signer, KeyError> {
+        Self::read_account(&folder.join(ACCOUNT))
+    }
+
     /// Reads both keys from `folder`.
     ///
     /// # Errors
     /// [`KeyError`] names the file and what is wrong with it.
     pub(crate) fn read(folder: &Path) -> Result<Self, KeyError> {
-        // A key that is in use is read, whatever other wallets make of its path.
-        let account = Signer::from_suri_as_subkey(&read_secret(&folder.join(ACCOUNT))?)?;
+        let account = Self::read_account_of(folder)?;
         let path = folder.join(PEER);
         let text = read_secret(&path)?;
         let mut seed = Zeroizing::new([0; 32]);

@@ -35,7 +35,7 @@ mod commands;
 use clap::CommandFactory;
 
 use cli::{Cli, Command};
-use commands::{bench, completions, generate, init, market, status, tokenize};
+use commands::{bench, completions, generate, init, market, status, tokenize, watch};
 use data_dir::DataDir;
 pub use error::Error;
 
@@ -48,6 +48,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
     match cli.command {
         Command::Init(args) => init::run(&args, &folder)?,
         Command::Run(args) => runtime()?.block_on(commands::run::run(*args, &folder))?,
+        Command::Watch(args) => runtime()?.block_on(watch::run(args, &folder))?,
         Command::Status(args) => runtime()?.block_on(status::run(args, &folder))?,
         Command::Market(args) => runtime()?.block_on(market::run(args, &folder))?,
         Command::Generate(args) => generate::run(&args)?,

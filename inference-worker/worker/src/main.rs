@@ -19,7 +19,8 @@ fn main() -> ExitCode {
             let code = exit::code_of(&error);
             // One line: what went wrong, why, and what to do. Errors that people can mend need no
             // backtrace.
-            eprintln!("error: {:#}", eyre::Report::from(error));
+            let text = format!("{:#}", eyre::Report::from(error));
+            eprintln!("error: {}", mica_text::lines(&text));
             ExitCode::from(code)
         }
     }

@@ -66,6 +66,8 @@ pub(crate) enum Event {
         #[serde(serialize_with = "json::money::serialize")]
         earned: Balance,
         #[serde(serialize_with = "json::money::serialize")]
+        prepaid: Balance,
+        #[serde(serialize_with = "json::money::serialize")]
         unpaid: Balance,
         settled: bool,
         fault: Option<String>,
@@ -113,6 +115,14 @@ pub(crate) enum Event {
         code: &'static str,
         problem: String,
     },
+    /// A folder is watched, for the channels of which it has promises.
+    Watching {
+        folder: String,
+        channels: usize,
+        #[serde(serialize_with = "json::money::serialize")]
+        promised: Balance,
+        payer_of_fees: String,
+    },
     /// The node follows another chain than the records are of: a development chain that was started
     /// anew.
     ChainChanged {
@@ -156,7 +166,8 @@ impl Reporter {
     pub(crate) fn emit(&self, event: &Event) {
         let line = match self.0 {
             Form::Json => serde_json::to_string(event).unwrap_or_default(),
-            Form::Text => event.to_string(),
+            // What peers and nodes say may stand in it.
+            Form::Text => mica_text::lines(&event.to_string()),
         };
         let mut out = std::io::stdout().lock();
         let _ = writeln!(out, "{line}").and_then(|()| out.flush());
@@ -225,6 +236,14 @@ impl std::fmt::Display for Event {
                 write!(f, "another process has this worker's identity, at {}", addresses.join(", "))
             }
             Self::NotServing { problem, .. } => write!(f, "not serving: {problem}"),
+            Self::Watching { folder, channels, promised, payer_of_fees } => {
+                write!(
+                    f,
+                    "watching {folder}: {channels} channels that promise {}; {payer_of_fees} pays \
+                     the fees",
+                    mica(*promised)
+                )
+            }
             Self::ChainChanged { lanes, aside } => {
                 write!(
                     f,

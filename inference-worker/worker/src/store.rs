@@ -1,4 +1,5 @@
-//! What a restart must not lose: the newest promise on every lane, and the receipts issued for it.
+//! What a restart must not lose: the newest promise on every lane, the receipts issued for it, and
+//! which accounts did not pay.
 //!
 //! Records go to an append-only [`journal`] first, which costs one write per token. Where money
 //! depends on it they must reach the disk before the worker goes on: a thread of its own waits for
@@ -14,6 +15,7 @@ mod aside;
 mod database;
 mod disk;
 mod journal;
+mod snapshot;
 mod version1;
 
 use std::{
@@ -27,7 +29,7 @@ use std::{
 use codec::{Decode, Encode};
 use mica_chain::ChainOrigin;
 use mica_primitives::{BlockNumber, ChannelId, Hash32, LaneId, Receipt};
-use mica_protocol::channel::PayeeLaneRecord;
+use mica_protocol::{channel::PayeeLaneRecord, stage::ScoreRecord};
 use thiserror::Error;
 
 use crate::data_dir::DataDir;
@@ -36,6 +38,7 @@ use journal::Journal;
 
 pub(crate) use aside::{put_aside, take_back};
 pub(crate) use disk::{DiskThread, Done};
+pub(crate) use snapshot::{Snapshot, Stamp, snapshot};
 
 /// Bytes of journal after which it is moved to the database.
 const CHECKPOINT_BYTES: u64 = 4 << 20;
@@ -110,6 +113,9 @@ enum Entry {
     /// The newest record of a lane.
     #[codec(index = 3)]
     Lane(PayeeLaneRecord),
+    /// What an account left unpaid: the newest, in the first version of its form.
+    #[codec(index = 4)]
+    Score(ScoreRecord),
 }
 
 /// The chain that the records are of, and how far it was seen: by these a chain that starts anew is
@@ -145,6 +151,7 @@ pub(crate) struct Store {
     lanes: BTreeMap<LaneKey, PayeeLaneRecord>,
     receipts: BTreeMap<(ChannelId, LaneId, u64), Receipt>,
     mark: Option<ChainMark>,
+    scores: BTreeMap<[u8; 32], ScoreRecord>,
     /// Channels whose records are to be dropped with the next move.
     forgotten: BTreeSet<ChannelId>,
     /// What the old journal holds, on its way to the database.
@@ -164,6 +171,7 @@ struct Batch {
     lanes: BTreeMap<LaneKey, PayeeLaneRecord>,
     receipts: BTreeMap<(ChannelId, LaneId, u64), Receipt>,
     mark: Option<ChainMark>,
+    scores: BTreeMap<[u8; 32], ScoreRecord>,
     forgotten: BTreeSet<ChannelId>,
 }
 
@@ -171,6 +179,9 @@ impl Batch {
     fn write(&self, database: &Database) -> Result<(), StoreError> {
         if !self.lanes.is_empty() || !self.receipts.is_empty() || self.mark.is_some() {
             database.write(&self.lanes, &self.receipts, self.mark.as_ref())?;
+        }
+        if !self.scores.is_empty() {
+            database.write_scores(&self.scores)?;
         }
         self.forgotten.iter().try_for_each(|channel| database.forget(*channel))
     }
@@ -196,6 +207,7 @@ impl Store {
             lanes: BTreeMap::new(),
             receipts: BTreeMap::new(),
             mark: None,
+            scores: BTreeMap::new(),
             forgotten: BTreeSet::new(),
             moving: None,
         };
@@ -243,6 +255,26 @@ impl Store {
         self.mark.map_or_else(|| self.database.mark(), |mark| Ok(Some(mark)))
     }
 
+    /// Keeps what an account left unpaid, as safely as a receipt; one without mishaps is dropped.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`].
+    pub(crate) fn put_score(&mut self, record: ScoreRecord) -> Result<(), StoreError> {
+        self.append(Entry::Score(record))
+    }
+
+    /// What every account left unpaid.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot be read.
+    pub(crate) fn scores(&self) -> Result<Vec<ScoreRecord>, StoreError> {
+        let mut scores = self.database.scores()?;
+        let moving = self.moving.iter().flat_map(|moving| &moving.batch.scores);
+        scores.extend(moving.map(|(account, record)| (*account, *record)));
+        scores.extend(self.scores.iter().map(|(account, record)| (*account, *record)));
+        Ok(scores.into_values().filter(|record| record.mishaps > 0).collect())
+    }
+
     /// Waits on this thread until all that was kept is on the disk.
     ///
     /// # Errors
@@ -281,6 +313,7 @@ impl Store {
             lanes: std::mem::take(&mut self.lanes),
             receipts: std::mem::take(&mut self.receipts),
             mark: self.mark.take(),
+            scores: std::mem::take(&mut self.scores),
             forgotten: std::mem::take(&mut self.forgotten),
         });
         self.moving = Some(Moving { batch: batch.clone(), journal });
@@ -343,12 +376,14 @@ impl Store {
             lanes: std::mem::take(&mut self.lanes),
             receipts: std::mem::take(&mut self.receipts),
             mark: self.mark.take(),
+            scores: std::mem::take(&mut self.scores),
             forgotten: std::mem::take(&mut self.forgotten),
         };
         if let Err(error) = batch.write(&self.database) {
-            let Batch { lanes, receipts, mark, forgotten } = batch;
+            let Batch { lanes, receipts, mark, scores, forgotten } = batch;
             (self.lanes, self.receipts, self.mark, self.forgotten) =
                 (lanes, receipts, mark, forgotten);
+            self.scores = scores;
             return Err(error);
         }
         self.moving = None;
@@ -372,6 +407,9 @@ impl Store {
                 self.receipts.insert((channel, lane, index), receipt);
             }
             Entry::Mark(mark) => self.mark = Some(mark),
+            Entry::Score(record) => {
+                self.scores.insert(record.account, record);
+            }
         }
     }
 }

@@ -6,7 +6,9 @@ use frame_support::{
     traits::{fungible::hold::Mutate, tokens::Precision},
 };
 use mica_primitives::{
-    Channel, ChannelId, ChannelState, Closing, CooperativeClose, Signature, hooks::PeerKeys,
+    Channel, ChannelId, ChannelState, CooperativeClose, Signature,
+    hooks::PeerKeys,
+    settlement::{Close, EndError, Party, check_finish, close},
 };
 
 use crate::{ByPayee, ByPayer, Channels, Config, Error, Event, HoldReason, Pallet, Payers};
@@ -14,16 +16,16 @@ use crate::{ByPayee, ByPayer, Channels, Config, Error, Event, HoldReason, Pallet
 impl<T: Config> Pallet<T> {
     pub(crate) fn do_close(who: &T::AccountId, id: ChannelId) -> DispatchResult {
         let mut channel = Channels::<T>::get(id).ok_or(Error::<T>::NoChannel)?;
-        if *who == channel.payee {
-            return Self::end(id, &channel);
-        }
-        ensure!(*who == channel.payer, Error::<T>::NotParty);
-        ensure!(channel.state == ChannelState::Open, Error::<T>::AlreadyClosing);
-        let at = Self::now();
-        let ends = at.saturating_add(channel.window);
-        channel.state = ChannelState::Closing(Closing { at, ends, extended: 0 });
+        let party = if *who == channel.payee { Party::Payee } else { Party::Payer };
+        ensure!(party == Party::Payee || *who == channel.payer, Error::<T>::NotParty);
+        let close = close(&channel.state, channel.window, party, Self::now());
+        let closing = match close.map_err(Error::<T>::from)? {
+            Close::AtOnce => return Self::end(id, &channel),
+            Close::Window(closing) => closing,
+        };
+        channel.state = ChannelState::Closing(closing);
         Channels::<T>::insert(id, channel);
-        Self::deposit_event(Event::CloseRequested { channel: id, ends });
+        Self::deposit_event(Event::CloseRequested { channel: id, ends: closing.ends });
         Ok(())
     }
 
@@ -55,10 +57,7 @@ impl<T: Config> Pallet<T> {
 
     pub(crate) fn do_finish(id: ChannelId) -> DispatchResult {
         let channel = Channels::<T>::get(id).ok_or(Error::<T>::NoChannel)?;
-        let ChannelState::Closing(closing) = &channel.state else {
-            return Err(Error::<T>::NotClosing.into());
-        };
-        ensure!(Self::now() >= closing.ends, Error::<T>::WindowRuns);
+        check_finish(&channel.state, Self::now()).map_err(Error::<T>::from)?;
         Self::end(id, &channel)
     }
 
@@ -79,5 +78,15 @@ impl<T: Config> Pallet<T> {
         Payers::<T>::mutate(&channel.payer, |payer| payer.open = payer.open.saturating_sub(1));
         Self::deposit_event(Event::Closed { channel: id, claimed: channel.claimed, released });
         Ok(())
+    }
+}
+
+impl<T> From<EndError> for Error<T> {
+    fn from(error: EndError) -> Self {
+        match error {
+            EndError::AlreadyClosing => Self::AlreadyClosing,
+            EndError::NotClosing => Self::NotClosing,
+            EndError::WindowRuns => Self::WindowRuns,
+        }
     }
 }

@@ -45,6 +45,10 @@
 //! sender a fee and the chain nothing, with one exception: the payee may fix a newer voucher's
 //! receipts when its amount has been paid already.
 //!
+//! The rules of this section and the next are pure functions in [`mica_primitives::settlement`],
+//! which payers' and payees' ledgers call as well; `tests/ledgers.rs` drives both ledgers and this
+//! pallet with the same histories.
+//!
 //! A payee that redeems through somebody else does not get its receipts on chain. The payer still
 //! holds every receipt with the worker's signature; a watch order signed by the payee, with a
 //! bounty, would let a watcher fix them too; it could be added beside this call.
@@ -102,12 +106,11 @@ mod mock;
 #[cfg(test)]
 mod tests;
 
+pub use mica_primitives::settlement::MAX_EXTENSIONS;
 pub use open::PayerRecord;
 pub use pallet::*;
 pub use weights::WeightInfo;
 
-/// How often a late redeem may move the end of a closing channel.
-pub const MAX_EXTENSIONS: u8 = 3;
 /// Most channels that one call opens.
 pub const MAX_OPENINGS: u32 = 32;
 /// Most channels that one page of a read holds.

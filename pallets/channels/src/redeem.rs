@@ -9,46 +9,25 @@ use frame_support::{
     },
 };
 use mica_primitives::{
-    Balance, BlockNumber, Channel, ChannelId, ChannelState, Closing, MAX_LANES, PublicKey, Redeem,
-    Signature, Voucher,
+    Balance, BlockNumber, Channel, ChannelId, ChannelState, PublicKey, Redeem, Signature, Voucher,
     hooks::{OnRedeem, Redeemed},
+    settlement::{Figures, Receipts, SettleError, Settlement, Submitter, extended, settle},
 };
 use sp_core::ed25519;
 use sp_runtime::DispatchError;
 
-use crate::{Channels, Config, Error, Event, HoldReason, MAX_EXTENSIONS, Pallet};
-
-/// What a redeem does to its lane, decided before anything is moved.
-struct Settlement {
-    /// Total promised on the lane, ticks included.
-    promised: Balance,
-    /// Base units to pay now.
-    paid: Balance,
-    /// Base units promised on the lane that stay unpaid.
-    missing: Balance,
-    /// Whether the lane's number and receipts move: only the payee moves them.
-    receipts: Receipts,
-}
-
-/// Whether a redeem fixes its voucher's receipts.
-#[derive(PartialEq, Eq)]
-enum Receipts {
-    /// The payee submitted a newer voucher.
-    Fixed,
-    /// Somebody else submitted it, or it is the voucher that was redeemed last.
-    Unchanged,
-}
+use crate::{Channels, Config, Error, Event, HoldReason, Pallet};
 
 impl<T: Config> Pallet<T> {
     pub(crate) fn do_redeem(submitter: &T::AccountId, redeem: &Redeem) -> DispatchResult {
         let voucher = &redeem.voucher;
         let mut channel = Channels::<T>::get(voucher.channel).ok_or(Error::<T>::NoChannel)?;
         let now = Self::now();
-        if let ChannelState::Closing(closing) = &channel.state {
-            ensure!(now < closing.ends, Error::<T>::WindowOver);
-        }
-        ensure!(now <= voucher.expires, Error::<T>::Expired);
-        let settlement = Self::settle(&channel, redeem, submitter)?;
+        let submitter =
+            if *submitter == channel.payee { Submitter::Payee } else { Submitter::Other };
+        let lane = channel.lanes.get(&voucher.lane).copied().unwrap_or_default();
+        let settlement = settle(&Figures::from(&channel), &lane, redeem, submitter, now)
+            .map_err(Error::<T>::from)?;
         Self::check_signature(
             &redeem.signature,
             &voucher.signing_bytes(&Self::genesis()),
@@ -61,33 +40,6 @@ impl<T: Config> Pallet<T> {
         Channels::<T>::insert(voucher.channel, &channel);
         Self::announce(&channel, voucher, &settlement, extended);
         Ok(())
-    }
-
-    /// The rules of seq and amount, without signature and hashes.
-    fn settle(
-        channel: &Channel<T::AccountId>,
-        redeem: &Redeem,
-        submitter: &T::AccountId,
-    ) -> Result<Settlement, Error<T>> {
-        let voucher = &redeem.voucher;
-        ensure!(u32::from(voucher.lane) < MAX_LANES, Error::<T>::LaneOutOfRange);
-        let lane = channel.lanes.get(&voucher.lane).copied().unwrap_or_default();
-        ensure!(voucher.seq > 0 && voucher.seq >= lane.seq, Error::<T>::StaleVoucher);
-        ensure!(redeem.tick.is_none() || voucher.tick.is_some(), Error::<T>::BadTick);
-        let promised = redeem.promised().ok_or(Error::<T>::AmountOverflow)?;
-        ensure!(promised >= lane.cumulative, Error::<T>::AmountFell);
-
-        // Neither difference can fail: claimed <= cumulative <= promised on a lane, claimed <=
-        // deposit in a channel.
-        let owed = promised.saturating_sub(lane.claimed);
-        let paid = owed.min(channel.deposit.saturating_sub(channel.claimed));
-        let receipts = if *submitter == channel.payee && voucher.seq > lane.seq {
-            Receipts::Fixed
-        } else {
-            Receipts::Unchanged
-        };
-        ensure!(paid > 0 || receipts == Receipts::Fixed, Error::<T>::NothingToPay);
-        Ok(Settlement { promised, paid, missing: owed.saturating_sub(paid), receipts })
     }
 
     /// `Hⁿ(preimage) = anchor` with the host's hash, at most `MAX_TICKS` times.
@@ -105,21 +57,16 @@ impl<T: Config> Pallet<T> {
         settlement: &Settlement,
         now: BlockNumber,
     ) -> Result<Option<BlockNumber>, DispatchError> {
-        let mut lane = channel.lanes.get(&voucher.lane).copied().unwrap_or_default();
-        lane.cumulative = settlement.promised;
-        lane.claimed = lane.claimed.saturating_add(settlement.paid);
-        if settlement.receipts == Receipts::Fixed {
-            lane.seq = voucher.seq;
-            lane.receipts_root = voucher.receipts_root;
-            lane.receipts = voucher.receipts;
-        }
+        let lane = channel.lanes.get(&voucher.lane).copied().unwrap_or_default();
+        let lane = settlement.lane_after(lane, voucher);
         channel.lanes.try_insert(voucher.lane, lane).map_err(|_| Error::<T>::LaneOutOfRange)?;
         channel.claimed = channel.claimed.saturating_add(settlement.paid);
-        let window = channel.window;
-        Ok(match &mut channel.state {
-            ChannelState::Closing(closing) if settlement.paid > 0 => extend(closing, window, now),
-            _ => None,
-        })
+        let ChannelState::Closing(closing) = &mut channel.state else { return Ok(None) };
+        let moved = extended(closing, channel.window, now).filter(|_| settlement.paid > 0);
+        Ok(moved.map(|moved| {
+            *closing = moved;
+            moved.ends
+        }))
     }
 
     /// Tells listeners and the event log.
@@ -192,14 +139,17 @@ impl<T: Config> Pallet<T> {
     }
 }
 
-/// Moves the end of a closing channel if `now` lies in the last tenth of its window. Returns the
-/// new end.
-fn extend(closing: &mut Closing, window: BlockNumber, now: BlockNumber) -> Option<BlockNumber> {
-    let ends = now.saturating_add(window / 10);
-    if closing.extended >= MAX_EXTENSIONS || ends <= closing.ends {
-        return None;
+impl<T> From<SettleError> for Error<T> {
+    fn from(error: SettleError) -> Self {
+        match error {
+            SettleError::WindowOver => Self::WindowOver,
+            SettleError::Expired => Self::Expired,
+            SettleError::LaneOutOfRange => Self::LaneOutOfRange,
+            SettleError::StaleVoucher => Self::StaleVoucher,
+            SettleError::BadTick => Self::BadTick,
+            SettleError::AmountOverflow => Self::AmountOverflow,
+            SettleError::AmountFell => Self::AmountFell,
+            SettleError::NothingToPay => Self::NothingToPay,
+        }
     }
-    closing.extended += 1;
-    closing.ends = ends;
-    Some(ends)
 }

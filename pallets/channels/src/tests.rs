@@ -1,6 +1,7 @@
 //! Behaviour of every call, every error, and every attack that the pallet's manual speaks of.
 
 mod close;
+mod ledgers;
 mod opening;
 mod overspend;
 mod random;

@@ -2,7 +2,8 @@
 //!
 //! Pallets store these types, workers and payers exchange and sign them, and both sides must agree
 //! on every byte. The crate is `no_std`, does no I/O, reads no clock and holds no logic beyond the
-//! arithmetic and hashing that both sides must share.
+//! arithmetic and hashing that both sides must share: what a redeem pays and how a channel ends is
+//! in [`settlement`].
 //!
 //! The modules follow the life of a paid prompt: a [`model`] is named, a [`worker`] serves a
 //! [`layers::LayerRange`] of it, a payer opens a [`channel`] to each worker, every chunk of work
@@ -20,6 +21,7 @@ pub mod layers;
 pub mod model;
 pub mod parameters;
 pub mod receipt;
+pub mod settlement;
 pub mod shard;
 pub mod worker;
 

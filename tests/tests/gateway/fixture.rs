@@ -92,6 +92,8 @@ impl Fixture {
             let layers = LocalModel::open(Some(bench.as_ref())).expect("a model").manifest().layers;
             workers.push(launch("//Eve", &format!("0..{layers}"), &["--model", bench]));
             settings.push_str(&format!("[models.{BENCH}]\nfile = \"{bench}\"\n"));
+            // Many long answers.
+            settings.push_str("[limits]\nday = \"1000 MICA\"\n");
         }
         let chain = node.connect().await;
         let relay = Relay::start(node.url.trim_start_matches("ws://").parse().expect("an address"));

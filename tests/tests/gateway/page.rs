@@ -18,8 +18,13 @@ pub async fn every_command_of_the_page_works(fixture: &Fixture) {
         .variable("MICA_PASSWORD", PASSWORD)
         // A refusal is a body like any other for curl.
         .never_saying("\"error\"")
-        .replacing("mica gateway --max-day", "mica gateway --listen 127.0.0.1:0 --max-day");
-    page.until("mica gateway --max-day");
+        .leaving(
+            "[tls]\ncert = \"/etc/mica/gateway.pem\"     # with those that lead to its \
+             authority\nkey = \"/etc/mica/gateway.key\"      # nobody else may read it",
+            "the tests of who is let in write a certificate of their own",
+        )
+        .replacing("mica gateway\n", "mica gateway --listen 127.0.0.1:0\n");
+    page.until("mica gateway\n");
     let mut process = page.start("gateway.log");
     let address: std::net::SocketAddr =
         process.wait_for_line("the gateway listens", Duration::from_secs(60), |line| {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mica_chain::{Call, MicaEvent, Signer, SubmitError, Until};
 use mica_primitives::{Balance, ChannelId, LayerRange, Redeem, UNIT, Voucher};
-use mica_protocol::{FaultCode, Message, session::EndIds, signing};
+use mica_protocol::{FaultCode, Message, limits::MAX_PREPAID_POSITIONS, session::EndIds, signing};
 use mica_tests::{DevNode, Pass, Payer, Worker, eventually_async};
 
 const ALL: LayerRange = LayerRange { first: 0, end: 8 };
@@ -127,8 +127,9 @@ async fn a_worker_refuses_bad_vouchers_stops_at_its_credit_and_redeems_after_a_c
     let folder = tempfile::tempdir().expect("a temporary folder");
     let node = DevNode::start(folder.path()).await;
     // It never redeems by itself within the test, so that the crash comes first.
-    let mut worker =
-        Worker::start(folder.path(), &node.url, "//Bob", "0..8", &["--redeem-minimum", "1000000"]);
+    // Dear enough that what it earns is worth a redeem.
+    let extra = ["--redeem-minimum", "1000000", "--price", "100000000u"];
+    let mut worker = Worker::start(folder.path(), &node.url, "//Bob", "0..8", &extra);
     let mut payer = Payer::new(node.connect().await, "//Alice");
     let record = payer.worker(&worker.account).await;
     let channel = payer.open_channel(record.account, 10 * UNIT).await;
@@ -167,7 +168,8 @@ async fn a_worker_refuses_bad_vouchers_stops_at_its_credit_and_redeems_after_a_c
         assert!(seen.tokens.is_empty());
     }
 
-    // A payer that opens and then never pays gets the credit and no position more.
+    // A payer that opens and then never pays gets what it has prepaid, the credit and no position
+    // more.
     let mut ledger = payer.ledger(channel).await;
     let start = prompt[..8].to_vec();
     let mut plan = payer.plan(10, &mut [(&record, ALL, &mut ledger)], start.clone(), 64).await;
@@ -178,8 +180,8 @@ async fn a_worker_refuses_bad_vouchers_stops_at_its_credit_and_redeems_after_a_c
     let seen = payer.drive(plan, UNPAID, no_money, Pass::On).await;
     assert_eq!(
         start.len() + seen.tokens.len() - 1,
-        16,
-        "positions on a credit of 16; faults: {:?}",
+        16 + usize::from(MAX_PREPAID_POSITIONS),
+        "positions on a credit of 16 and what was prepaid; faults: {:?}",
         seen.faults
     );
     assert_eq!(seen.faults.first(), Some(&(FaultCode::CreditExhausted as u16)));

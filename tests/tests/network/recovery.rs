@@ -47,7 +47,9 @@ impl World {
         fs::create_dir_all(folder).expect("the test's folder is writable");
         let node = DevNode::start_at(folder, &["--dev"], rpc_port).await;
         let mut workers = [("//Bob", "0..5"), ("//Charlie", "5..8")].map(|(suri, layers)| {
-            Worker::launch(folder, &node.url, suri, layers, &["--redeem-minimum", "1000000"])
+            // Dear enough that every lane is worth its redeem when a channel is closed.
+            let extra = ["--redeem-minimum", "1000000", "--price", "100000000u"];
+            Worker::launch(folder, &node.url, suri, layers, &extra)
         });
         workers.iter_mut().for_each(Worker::wait_until_serving);
         let chain = node.connect().await;

@@ -19,7 +19,7 @@ const ALICE: &str = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
 pub(super) struct World {
     pub(super) node: DevNode,
     workers: [Worker; 2],
-    home: PathBuf,
+    pub(super) home: PathBuf,
     address: String,
     _folder: tempfile::TempDir,
 }
@@ -90,7 +90,7 @@ impl World {
         world
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(super) fn command(&self, arguments: &[&str]) -> Command {
         let mut mica = command("mica");
         mica.env("MICA_HOME", &self.home).env("MICA_NODE_URL", &self.node.url).args(arguments);
         for variable in ["MICA_PASSWORD", "MICA_WALLET", "MICA_WAIT", "MICA_OUTPUT"] {
@@ -291,6 +291,23 @@ async fn a_person_at_a_terminal_is_asked_and_can_talk() {
     new.wait_for("Write these words");
     assert_eq!(new.ends(), 0, "{}", new.screen());
     assert!(!new.screen().contains("battery"), "{}", new.screen());
+
+    // The words of a phrase are typed unseen; from a pipe they are read as ever.
+    let words = "bottom drive obey lake curtain smoke basket hold race lonely fit walk";
+    let mut import = at_terminal(&["wallet", "import", "--wallet", "words"]);
+    import.wait_for("they are not shown");
+    import.types_unseen(&format!("{words}//Alice\n"));
+    for question in ["New password", "The same again"] {
+        import.wait_for(question);
+        import.types_unseen("battery staple\n");
+    }
+    import.wait_for(ALICE);
+    assert_eq!(import.ends(), 0, "{}", import.screen());
+    assert!(!import.screen().contains("obey lake"), "{}", import.screen());
+    let mut piped = world.command(&["wallet", "import", "--wallet", "piped", "--json", "--quiet"]);
+    piped.env("MICA_PASSWORD", "battery staple");
+    let piped = run(piped, &format!("{words}//Alice\n"));
+    assert_eq!(piped.json()["address"], ALICE, "{}", piped.stderr);
 
     // A transfer is confirmed before the password is asked for.
     let before = world.free();

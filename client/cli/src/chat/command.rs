@@ -1,4 +1,4 @@
-//! What somebody typed: something to say, or a command with a slash.
+//! What the user typed: something to say, or a command with a slash.
 
 /// What `/help` prints.
 pub(crate) const HELP: &str = "\

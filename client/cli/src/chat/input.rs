@@ -42,7 +42,7 @@ pub(crate) enum Turn {
 
 /// A source of turns.
 pub(crate) enum Input {
-    /// Somebody at a keyboard.
+    /// A user at a keyboard.
     Terminal {
         /// The line editor.
         editor: Box<Editor<CommandLine, MemHistory>>,
@@ -55,7 +55,7 @@ pub(crate) enum Input {
 
 impl Input {
     /// Standard input, with the history at `history` if it is a terminal. A history that cannot be
-    /// read is none.
+    /// read counts as empty.
     ///
     /// # Errors
     /// [`ChatError::Terminal`].
@@ -81,7 +81,7 @@ impl Input {
         Ok(Self::Terminal { editor: Box::new(editor), history: history.to_owned() })
     }
 
-    /// Whether somebody sits at a keyboard.
+    /// Whether a user sits at a keyboard.
     pub(crate) fn is_terminal(&self) -> bool {
         matches!(self, Self::Terminal { .. })
     }

@@ -14,7 +14,7 @@ use crate::config::Settings;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::options::parse_amount;
-use crate::render::{answer::Answer, preview::AskDryRun, printer::Printer};
+use crate::render::{answer::PaidAnswer, preview::AskDryRun, printer::Printer};
 use crate::terms::TermsArgs;
 use mica_payer::ask::{Asker, Question};
 use mica_payer::channels::Deposits;
@@ -42,7 +42,7 @@ pub(crate) struct AskOptions {
     /// Which path is taken, and what a token may cost.
     #[command(flatten)]
     pub terms: TermsArgs,
-    /// Most money for one answer
+    /// Most money for one answer [default: 0.1 MICA]
     #[arg(long, value_name = "AMOUNT", env = "MICA_MAX_TOTAL", value_parser = parse_amount)]
     pub max_total: Option<Balance>,
     /// Answers of this size that a channel's deposit is made to last for, as far as the account has
@@ -85,8 +85,7 @@ impl AskOptions {
         model: &LocalModel,
     ) -> Result<(), CommandError> {
         let Some(wanted) = &self.model else { return Ok(()) };
-        let snapshots = ModelSnapshot::read_all(view, Some(wanted)).await?;
-        if snapshots.iter().any(|snapshot| snapshot.id == model.id()) {
+        if ModelSnapshot::ids(view, wanted).await?.contains(&model.id()) {
             return Ok(());
         }
         Err(ModelError::Differs { found: model.id(), wanted: wanted.clone() }.into())
@@ -99,7 +98,7 @@ impl AskOptions {
             max_new_tokens: self.max_tokens.unwrap_or(settings.max_tokens),
             sampling: Sampling::new(self.temperature, self.top_k, self.top_p, self.seed),
             logprobs: None,
-            terms: self.terms.terms(settings, self.max_total.or(settings.max_total)),
+            terms: self.terms.terms(settings, Some(settings.max_total(self.max_total))),
         }
     }
 
@@ -158,7 +157,7 @@ pub(crate) async fn run(context: &Context, arguments: AskArgs) -> Result<(), Com
     let answer = asker.ask(&model, &view, &question, interrupt.clone(), &mut printer).await;
     asker.stop().await;
     let answer = answer?;
-    let answer = Answer::new(&answer, question.prompt.len());
+    let answer = PaidAnswer::new(&answer, question.prompt.len());
     context.output.show(&answer, |answer| format!("\n\n{}", answer.cost_line()))?;
     if interrupt.came() { Err(SessionError::Interrupted.into()) } else { Ok(()) }
 }

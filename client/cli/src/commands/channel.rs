@@ -145,7 +145,7 @@ async fn close(
     options: SendOptions,
 ) -> Result<(), CommandError> {
     // Closing signs no voucher: a lost or broken hot key must not stand in its way.
-    let (account, signer) = (context.account_key()?, SigningKey::from_bytes(&[0; 32]));
+    let (account, signer) = (context.account_key()?, SigningKey::from_bytes(&[0; 32]).into());
     let payer = Payer { chain: context.chain().await?, account, signer };
     let channels = match channels {
         Channels::All => payer

@@ -11,9 +11,9 @@ use crate::chat::{ChatCommand, Conversation, Entry, HELP, Input, Spent, Turn, pa
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit_code::ErrorClass;
-use crate::output::Output;
+use crate::options::Output;
 use crate::progress::Progress;
-use crate::render::{self, answer::Answer, path, printer::Printer};
+use crate::render::{self, answer::PaidAnswer, path, printer::Printer};
 use mica_payer::ask::Asker;
 use mica_payer::channels::{Deposits, Payer};
 use mica_payer::interrupt::Interrupt;
@@ -151,14 +151,14 @@ impl Chat<'_> {
         self.path = printer.path.take();
         let report = &answer.outcome.report;
         let fees = answer.fees;
-        self.spent.add(prompt_tokens, report.tokens.len(), report.paid(), fees);
+        self.spent.add(prompt_tokens, report.tokens.len(), answer.paid(), fees);
         self.conversation.keep(text, answer.text.trim());
         let end = if interrupt.came() { " [stopped]\n" } else { "\n" };
         self.context.output.stream(end)?;
         if self.context.output == Output::Json {
             self.context
                 .output
-                .show_line(&Answer::new(&answer, prompt_tokens), Answer::cost_line)?;
+                .show_line(&PaidAnswer::new(&answer, prompt_tokens), PaidAnswer::cost_line)?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use clap::Command;
 use clap_complete::Shell;
 
 use crate::error::CommandError;
-use crate::output::Output;
+use crate::options::Output;
 
 /// Prints the completions of the program whose command line is `command`.
 ///

@@ -1,4 +1,7 @@
-//! `mica gateway`: serves Ollama's and OpenAI's clients from the wallet's money.
+//! `mica gateway`: serves Ollama's and OpenAI's clients from the wallet's money; `mica gateway keys
+//! …` says who may ask.
+
+mod keys;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -6,13 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{
-    Args, ValueHint,
+    Args, Subcommand, ValueHint,
     builder::{OsStr, Resettable},
 };
 use mica_primitives::Balance;
 use tokio::net::TcpListener;
 
-use crate::context::Context;
+use crate::context::{Context, Unlocked};
 use crate::error::CommandError;
 use crate::options::parse_amount;
 use crate::render::gateway::Listening;
@@ -21,12 +24,13 @@ use mica_gateway::{
     Config,
     config::{ConfigError, TEMPLATE},
     core::{Catalogue, Core, Market, Parts, Spending, Workflows},
-    http,
+    http::{self, Tls},
+    keys::{KeyFile, KeyRing},
 };
 use mica_payer::ask::Asker;
 use mica_payer::channels::{Deposits, Payer};
 use mica_payer::interrupt::Interrupt;
-use mica_wallet::{PasswordError, UnlockError};
+use mica_wallet::{AccountKey, PasswordError, UnlockError};
 use mica_workflow::WorkflowError;
 
 /// Name of the settings in the payer's folder.
@@ -42,15 +46,35 @@ const ALPHA: &str =
 /// Options of `mica gateway`.
 #[derive(Debug, Args)]
 // α is in the settings' file: the variable of `mica ask` must not change a server's.
-#[command(mut_arg("alpha", |alpha| alpha.env(Resettable::<OsStr>::Reset).help(ALPHA)))]
+#[command(
+    args_conflicts_with_subcommands = true,
+    mut_arg("alpha", |alpha| alpha.env(Resettable::<OsStr>::Reset).help(ALPHA))
+)]
 pub struct GatewayArgs {
+    #[command(subcommand)]
+    command: Option<GatewayCommand>,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// `mica gateway …`
+#[derive(Debug, Subcommand)]
+enum GatewayCommand {
+    /// Keys of those who may ask
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+}
+
+/// Options of the running gateway.
+#[derive(Debug, Args)]
+struct RunArgs {
     /// Settings [default: gateway.toml in the payer's folder, if it is there]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     config: Option<PathBuf>,
     /// Print the settings with their defaults and end
     #[arg(long)]
     print_config: bool,
-    /// Where to listen; anything but loopback needs keys in the settings
+    /// Where to listen; anything but loopback needs keys: see `mica gateway keys`
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
     /// A model's GGUF file, of which the gateway needs the tokenizer; may be repeated
@@ -61,9 +85,13 @@ pub struct GatewayArgs {
     /// Most money for one request
     #[arg(long, value_name = "AMOUNT", value_parser = parse_amount)]
     max_request: Option<Balance>,
-    /// Most money for one day
+    /// Most money for one day (UTC) [default: 1 MICA]
     #[arg(long, value_name = "AMOUNT", value_parser = parse_amount)]
     max_day: Option<Balance>,
+    /// Command of the shell that prints the wallet's password; run whenever a channel is opened or
+    /// topped up
+    #[arg(long, value_name = "COMMAND", value_hint = ValueHint::CommandString)]
+    password_command: Option<String>,
     /// Sessions at once
     #[arg(long, value_name = "N")]
     parallel: Option<usize>,
@@ -75,19 +103,27 @@ pub struct GatewayArgs {
 /// # Errors
 /// [`CommandError`]: wrong settings, a wrong password, no node, or an address that is taken.
 pub(crate) async fn run(context: &Context, arguments: GatewayArgs) -> Result<(), CommandError> {
+    match arguments.command {
+        Some(GatewayCommand::Keys(command)) => keys::run(context, &command),
+        None => serve(context, arguments.run).await,
+    }
+}
+
+async fn serve(context: &Context, arguments: RunArgs) -> Result<(), CommandError> {
     if arguments.print_config {
         return Ok(context.output.show(&TEMPLATE, |template| (*template).to_owned())?);
     }
     let (interrupt, _listening) = Interrupt::listen();
     let config = arguments.settings(context)?;
+    let keys = KeyRing::open(&config, KeyFile::of(context.home.root()))?;
+    config.check_address(keys.count() > 0)?;
+    let tls = config.tls.as_ref().map(Tls::open).transpose()?;
     let catalogue = Catalogue::open(&config.models, &arguments.model_file)?;
     let workflows = Workflows::open(&config.workflows).map_err(WorkflowError::from)?;
     // At once, since later nobody may be there to type the password: each new worker needs a
     // channel, which the account opens.
-    let keys = match context.keys().and_then(|(account, signer)| {
-        account.signer(PURPOSE)?;
-        Ok((account, signer))
-    }) {
+    let passwords = context.passwords().or_run(arguments.password_command);
+    let wallet = match context.lasting_keys(passwords, PURPOSE) {
         Ok(keys) => Some(keys),
         // Nobody is there to type it: serve what needs no money, and say so where it does.
         Err(error) if is_unattended(&error) => None,
@@ -100,9 +136,11 @@ pub(crate) async fn run(context: &Context, arguments: GatewayArgs) -> Result<(),
         listener.local_addr().map_err(|source| cannot_listen(config.listen, &source))?;
     let chain = context.chain().await?;
     let store = Arc::new(context.store()?);
-    let spending = Spending::open(store.clone(), config.limits)?;
-    let asker = match keys {
-        Some((account, signer)) => {
+    let spending = Spending::open(store.clone(), config.limits.caps())?;
+    let unlocked = wallet.as_ref().map(|(_, _, unlocked)| *unlocked);
+    let account = wallet.as_ref().map(|(account, _, _)| account.clone());
+    let asker = match wallet {
+        Some((account, signer, _)) => {
             let payer = Payer { chain: chain.clone(), account, signer };
             let deposits = Deposits { headroom: config.headroom, ahead: true };
             Some(Asker::start(payer, store, config.parallel, deposits, context.notices())?)
@@ -115,18 +153,35 @@ pub(crate) async fn run(context: &Context, arguments: GatewayArgs) -> Result<(),
         Duration::from_secs(config.quote_seconds),
     );
     market.refresh().await?;
-    let is_locked = asker.is_none();
     let parts = Parts { catalogue, workflows, market, asker, spending };
     let core = Arc::new(Core::new(config.sessions(), parts, interrupt.clone()));
     let models = core.catalogue.names().into_iter().map(|(name, _)| name).collect();
-    context.output.show(&Listening { listening, models, is_locked }, Listening::to_text)?;
-    let serving = http::serve(listener, config, core.clone(), interrupt.finish.clone());
-    tokio::join!(core.follow(), serving);
+    let shown = Listening::new(listening, models, &config, keys.count(), unlocked);
+    context.output.show(&shown, Listening::to_text)?;
+    let forgetting = async {
+        if let (Some(account), Some(Unlocked::ByPerson)) = (account, unlocked) {
+            let over = forget_later(context, &account, config.unlock_hours);
+            interrupt.finish.run_until_cancelled(over).await;
+        }
+    };
+    let serving =
+        http::serve(listener, config.clone(), keys, tls, core.clone(), interrupt.finish.clone());
+    tokio::join!(core.follow(), serving, forgetting);
     core.stop().await;
     Ok(())
 }
 
-/// Whether a password was needed and nobody could be asked.
+/// Wipes a key that somebody's password opened, after some hours.
+async fn forget_later(context: &Context, account: &AccountKey, hours: u64) {
+    tokio::time::sleep(Duration::from_secs(hours.saturating_mul(3600))).await;
+    account.forget();
+    context.progress.note(&format!(
+        "the account's key is forgotten, {hours} hours after the password was typed: open channels \
+         serve on, and no other is opened until the gateway is started again"
+    ));
+}
+
+/// Whether a password was needed and there was no one to ask.
 fn is_unattended(error: &CommandError) -> bool {
     matches!(
         error,
@@ -142,19 +197,26 @@ fn cannot_listen(address: SocketAddr, source: &std::io::Error) -> CommandError {
     ))
 }
 
-impl GatewayArgs {
+impl RunArgs {
     fn settings(&self, context: &Context) -> Result<Config, ConfigError> {
         let usual = context.home.root().join(CONFIG);
-        let mut config = match &self.config {
+        let path = self.config.clone().or_else(|| usual.exists().then_some(usual));
+        let mut config = match &path {
             Some(path) => Config::read(path)?,
-            None if usual.exists() => Config::read(&usual)?,
             None => Config::default(),
         };
+        if let Some(path) = &path
+            && let Some(warning) = config.key_warning(path)?
+        {
+            context.progress.note(&warning);
+        }
         config.listen = self.listen.unwrap_or(config.listen);
         config.parallel = self.parallel.unwrap_or(config.parallel);
         config.path.apply(&self.terms.overrides());
         config.limits.request = self.max_request.or(config.limits.request);
-        config.limits.day = self.max_day.or(config.limits.day);
+        if let Some(day) = self.max_day {
+            config.limits.set_day(day);
+        }
         config.check()?;
         Ok(config)
     }

@@ -6,7 +6,7 @@ use clap::{Args, Command, ValueHint};
 
 use crate::context::Context;
 use crate::error::CommandError;
-use crate::output::Output;
+use crate::options::Output;
 use crate::render::manual::ManualPages;
 use mica_wallet::files;
 

@@ -16,6 +16,7 @@ use crate::render::{
     matrix_progress::Bar,
 };
 use mica_payer::interrupt::Interrupt;
+use mica_payer::terms::DEFAULT_MAX_TOTAL;
 use mica_workflow::matrix::{
     Conditions, MatrixError, MatrixEvent, Plan, Prompt, Report, ReportError, Table,
     default_prompts, measure,
@@ -82,7 +83,8 @@ struct MeasureArgs {
     /// Seed of the draws
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Most money for everything that is measured now, for example 0.5 MICA
+    /// Most money for everything that is measured now, for example 0.5 MICA [default: 0.1 MICA for
+    /// each answer]
     #[arg(long, value_name = "AMOUNT", value_parser = parse_amount)]
     max_total: Option<Balance>,
     #[command(flatten)]
@@ -129,7 +131,9 @@ async fn measure_all(context: &Context, arguments: MeasureArgs) -> Result<(), Co
     for step in &mut workflow.steps {
         (step.alpha, step.max_tokens) = (arguments.alpha, arguments.max_tokens);
         (step.temperature, step.seed) = (arguments.temperature, arguments.seed);
-        step.max_total = context.settings.max_total;
+        // Who bounds all of it needs no bound for each answer.
+        let usual = arguments.max_total.is_none().then_some(DEFAULT_MAX_TOTAL);
+        step.max_total = context.settings.max_total.or(usual);
     }
     let conditions =
         Conditions { workflow: &workflow, limit: arguments.max_total, interrupt: &interrupt };

@@ -1,6 +1,7 @@
 //! `mica quote "…"`: the path that a prompt would take and the most that it would cost. Needs no
 //! wallet and spends nothing.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
@@ -66,12 +67,14 @@ pub(crate) async fn run(context: &Context, arguments: &QuoteArgs) -> Result<(), 
     };
     let chain = context.chain().await?;
     let snapshot = ModelSnapshot::read(&chain.at_finalized().await?, model.id()).await?;
+    let memory = context.memory_if_free(&chain);
+    let (beliefs, wanted) = (memory.beliefs(&snapshot, &BTreeSet::new()), question.wanted(&model));
     let router = Router::start(1).map_err(SessionError::from)?;
     let step = context.progress.step("asking workers for quotes");
-    let quotes = quotes(&router, &snapshot, &chain).await;
+    let quotes = quotes(&router, &snapshot, &chain, &memory, &beliefs, &wanted).await;
     router.stop().await;
     let quotes = quotes?;
     step.done(&answered(&quotes));
-    let offer = offer(&model, &snapshot, &quotes, &question)?;
+    let offer = offer(&model, &snapshot, &quotes, &beliefs, &question)?;
     Ok(context.output.show(&Quote::new(&snapshot, &offer), |quote| quote.to_text(&offer))?)
 }

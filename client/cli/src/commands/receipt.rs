@@ -2,16 +2,12 @@
 
 use clap::Subcommand;
 use mica_chain::View;
-use mica_primitives::{Hash32, Receipt};
 
 use crate::context::Context;
 use crate::error::CommandError;
-use crate::render::receipt::{self, Session, VerifiedSession, VerifiedStage};
-use mica_payer::store::{SessionRecord, StageRecord, Store};
+use crate::render::receipt::{self, Session, VerifiedSession};
+use mica_payer::store::{SessionRecord, Store};
 use mica_payer::verify::{self, VerifyError};
-
-/// Most receipts of one lane that are read.
-const MAX_RECEIPTS: u64 = 1 << 20;
 
 /// `mica receipt …`
 #[derive(Debug, Subcommand)]
@@ -85,44 +81,5 @@ async fn check(
     view: Option<&View>,
     record: &SessionRecord,
 ) -> Result<VerifiedSession, CommandError> {
-    let of_session = |stage: &StageRecord| {
-        store.receipts(stage.channel, stage.lane, stage.first_receipt, stage.receipts)
-    };
-    let receipts: Vec<Vec<Receipt>> =
-        record.stages.iter().map(of_session).collect::<Result<_, _>>()?;
-    let counts = verify::session(record, &receipts)?;
-    let mut stages = Vec::with_capacity(record.stages.len());
-    for (index, (stage, count)) in record.stages.iter().zip(counts).enumerate() {
-        let (root, fixed_in_block) = check_roots(store, view, stage, index).await?;
-        stages.push(VerifiedStage::new(stage, count, &root, fixed_in_block));
-    }
-    Ok(VerifiedSession::new(record, stages))
-}
-
-/// Compares the root over all receipts of the stage's lane with our last voucher's and with the
-/// chain's.
-async fn check_roots(
-    store: &Store,
-    view: Option<&View>,
-    stage: &StageRecord,
-    index: usize,
-) -> Result<(Hash32, Option<u32>), CommandError> {
-    let lane = store.receipts(stage.channel, stage.lane, 0, MAX_RECEIPTS)?;
-    let root = verify::root(&lane);
-    let ours = store.lanes(stage.channel)?.into_iter().find(|record| record.lane == stage.lane);
-    let by_voucher = ours.map(|record| (record.receipts.root(), record.receipts.count()));
-    if by_voucher != Some((root, lane.len() as u64)) {
-        return Err(VerifyError::Root { stage: index, by: "that our voucher names" }.into());
-    }
-    let Some(view) = view else { return Ok((root, None)) };
-    let Some(fixed) = view.receipt_root(stage.channel, stage.lane).await? else {
-        return Ok((root, None));
-    };
-    let prefix = usize::try_from(fixed.count).ok().and_then(|count| lane.get(..count));
-    match prefix {
-        Some(prefix) if verify::root(prefix) == fixed.root && fixed.worker.0 == stage.worker => {
-            Ok((root, Some(fixed.block)))
-        }
-        _ => Err(VerifyError::Root { stage: index, by: "that the chain has fixed" }.into()),
-    }
+    Ok(VerifiedSession::new(record, &verify::stored(store, view, record).await?))
 }

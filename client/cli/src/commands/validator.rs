@@ -66,7 +66,8 @@ pub(crate) async fn run(context: &Context, command: ValidatorCommand) -> Result<
     }
 }
 
-/// A change of a validator on chain: what is sent, and in which words it is asked for and told.
+/// A change of a validator on chain: what is sent, and the words in which it is asked for and
+/// reported.
 struct Change {
     call: Call,
     moved: Moved,
@@ -79,7 +80,7 @@ struct Change {
 }
 
 impl Change {
-    /// Shows it with `--dry-run`; otherwise looks whether there is enough money, asks, sends it and
+    /// Shows it with `--dry-run`; otherwise checks that there is enough money, asks, sends it and
     /// says so.
     async fn carry_out(
         self,
@@ -93,7 +94,7 @@ impl Change {
         }
     }
 
-    /// Looks whether there is enough money, asks, and opens the key that signs. With `--dry-run`
+    /// Checks that there is enough money, asks, and opens the key that signs. With `--dry-run`
     /// shows it instead, and there is no key.
     async fn approve(
         &self,
@@ -152,7 +153,7 @@ fn refused<T>(text: impl Into<String>) -> Result<T, CommandError> {
     Err(CommandError::Usage(text.into()))
 }
 
-/// What is missing to the least bond of a validator, for an error.
+/// What is missing from the least bond of a validator, for an error.
 fn below_least(bonded: Balance, least: Balance) -> String {
     format!(
         "a validator has at least {} at stake, and this would be {}",

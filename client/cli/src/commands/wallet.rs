@@ -3,10 +3,12 @@
 mod balance;
 mod change_password;
 mod export;
+mod find_hot_key;
 mod import;
 mod list;
 mod new;
 mod remove;
+mod rotate_hot_key;
 mod show;
 mod sign;
 mod status;
@@ -37,6 +39,10 @@ pub enum WalletCommand {
     Remove,
     /// Encrypt a wallet with another password
     ChangePassword(change_password::ChangePasswordArgs),
+    /// Sign the vouchers of new channels with another hot key
+    RotateHotKey,
+    /// Find the hot keys of open channels, for a wallet that was made again from its words
+    FindHotKey,
     /// Sign a message with the account's key
     Sign(sign::SignArgs),
     /// Check who signed a message
@@ -62,6 +68,8 @@ pub(crate) async fn run(context: &Context, command: WalletCommand) -> Result<(),
         WalletCommand::Export(arguments) => export::run(context, &arguments),
         WalletCommand::Remove => remove::run(context),
         WalletCommand::ChangePassword(arguments) => change_password::run(context, arguments),
+        WalletCommand::RotateHotKey => rotate_hot_key::run(context),
+        WalletCommand::FindHotKey => find_hot_key::run(context).await,
         WalletCommand::Sign(arguments) => sign::run(context, &arguments),
         WalletCommand::Verify(arguments) => verify::run(context, &arguments),
         WalletCommand::Balance(arguments) => balance::run(context, &arguments).await,

@@ -17,6 +17,7 @@ use mica_payer::ask::Asker;
 use mica_payer::channels::Deposits;
 use mica_payer::interrupt::Interrupt;
 use mica_payer::model::LocalModel;
+use mica_payer::terms::DEFAULT_MAX_TOTAL;
 use mica_workflow::{
     BUILT_IN, Direct, Event, FrontEnd, FrontEndKind, Server, Workflow, WorkflowError,
     run as run_steps,
@@ -52,7 +53,7 @@ pub struct RunArgs {
     /// How models are reached
     #[arg(long, value_enum, default_value_t = FrontEndName::Direct)]
     front_end: FrontEndName,
-    /// Most money for all steps together, for example 0.01 MICA
+    /// Most money for all steps together, for example 0.01 MICA [default: 0.1 MICA for each step]
     #[arg(long, value_name = "AMOUNT", value_parser = parse_amount)]
     max_total: Option<Balance>,
     #[command(flatten)]
@@ -142,7 +143,10 @@ async fn run_workflow(context: &Context, arguments: RunArgs) -> Result<(), Comma
         workflow.assign(step, name).map_err(WorkflowError::from)?;
     }
     for step in &mut workflow.steps {
-        step.max_total = step.max_total.into_iter().chain(context.settings.max_total).min();
+        let own = step.max_total.into_iter().chain(context.settings.max_total).min();
+        // Who bounds all of it needs no bound for each step.
+        let usual = arguments.max_total.is_none().then_some(DEFAULT_MAX_TOTAL);
+        step.max_total = own.or(usual);
     }
     let input = match arguments.prompt.as_deref().or(workflow.input.as_deref()) {
         Some("-") => {

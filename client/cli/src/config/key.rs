@@ -6,8 +6,7 @@ use mica_chain::amount;
 use toml_edit::Value;
 
 use super::ConfigError;
-use crate::options::Wait;
-use crate::output::Output;
+use crate::options::{Output, Wait};
 use mica_wallet::Keystore;
 
 /// One setting.
@@ -73,7 +72,7 @@ impl Key {
         }
     }
 
-    /// The environment variable that goes before the file.
+    /// The environment variable that takes precedence over the file.
     pub const fn variable(self) -> Option<&'static str> {
         match self {
             Self::NodeUrl => Some("MICA_NODE_URL"),
@@ -97,9 +96,8 @@ impl Key {
             Self::Output => Some("text"),
             Self::Alpha => Some("0.5"),
             Self::MaxTokens => Some("128"),
-            Self::Genesis | Self::PasswordFile | Self::Wait | Self::MaxTotal | Self::ModelFile => {
-                None
-            }
+            Self::MaxTotal => Some("0.1 MICA"),
+            Self::Genesis | Self::PasswordFile | Self::Wait | Self::ModelFile => None,
         }
     }
 

@@ -4,15 +4,14 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use mica_chain::amount;
+use mica_payer::terms::DEFAULT_MAX_TOTAL;
 use mica_primitives::{Balance, Hash32};
 
 use super::{ConfigError, ConfigFile, Key, key};
-use crate::options::Global;
-use crate::options::Wait;
-use crate::output::Output;
+use crate::options::{Global, Output, Wait};
 
-/// Every setting, after the options that all commands share, the environment and the file were
-/// heard. Options of single commands go before these.
+/// Every setting, from the options that all commands share, the environment and the file. Options
+/// of single commands take precedence over these.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// The node.
@@ -31,14 +30,14 @@ pub struct Settings {
     pub wait: Option<Wait>,
     /// Most tokens of an answer.
     pub max_tokens: u32,
-    /// Most money for one answer.
+    /// Most money for one answer, if the file says.
     pub max_total: Option<Balance>,
     /// The model's file.
     pub model_file: Option<PathBuf>,
 }
 
 impl Settings {
-    /// From the options and the file. Values of the file that cannot be are errors only where they
+    /// From the options and the file. Invalid values in the file are errors only where they
     /// count.
     ///
     /// # Errors
@@ -70,9 +69,16 @@ impl Settings {
             wait: parsed(Key::Wait, text(Key::Wait)?, Wait::from_str)?,
             max_tokens: parsed(Key::MaxTokens, text(Key::MaxTokens)?, u32::from_str)?
                 .unwrap_or_default(),
-            max_total: parsed(Key::MaxTotal, text(Key::MaxTotal)?, amount::parse)?,
+            max_total: parsed(Key::MaxTotal, file.get(Key::MaxTotal)?, amount::parse)?,
             model_file: text(Key::ModelFile)?.map(PathBuf::from),
         })
+    }
+}
+
+impl Settings {
+    /// Most money for one answer: what the command says, else the file, else the default.
+    pub fn max_total(&self, given: Option<Balance>) -> Balance {
+        given.or(self.max_total).unwrap_or(DEFAULT_MAX_TOTAL)
     }
 }
 

@@ -2,8 +2,7 @@ use clap::Parser;
 
 use super::*;
 use crate::cli::Cli;
-use crate::options::Wait;
-use crate::output::Output;
+use crate::options::{Output, Wait};
 
 fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("temporary folder");
@@ -26,6 +25,11 @@ fn the_command_line_goes_before_the_file_and_the_file_before_the_default() {
     assert_eq!((found.node_url.as_str(), found.wallet.as_str()), ("ws://flag:1", "default"));
     assert_eq!((found.alpha, found.wait, found.max_tokens), (1.0, Some(Wait::None), 128));
     assert_eq!((found.max_total, found.output), (Some(2_500_000_000_000), Output::Json));
+    assert_eq!(found.max_total(None), 2_500_000_000_000);
+    assert_eq!(found.max_total(Some(7)), 7, "the command's own word counts most");
+    let usual = Key::MaxTotal.default().map(mica_chain::amount::parse);
+    let nothing = settings(&[], "").expect("settings");
+    assert_eq!(usual, Some(Ok(nothing.max_total(None))), "there is a limit from the first run on");
     assert_eq!(settings(&["--output", "text"], text).expect("settings").output, Output::Text);
     assert_eq!(settings(&["--json"], "output = \"text\"").expect("settings").output, Output::Json);
 }

@@ -233,7 +233,7 @@ mod tests {
             .unwrap_or_else(|_| panic!("{what} within 20 s"));
     }
 
-    /// Whether nothing of the process runs any more; one that nobody has reaped yet counts as gone.
+    /// Whether nothing of the process runs any more; one that is not reaped yet counts as gone.
     fn is_gone(id: u32) -> bool {
         let pid = Pid::from_raw(id.cast_signed()).expect("a process id");
         let state = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();

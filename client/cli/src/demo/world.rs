@@ -225,7 +225,7 @@ fn thirds(layers: u16) -> Result<Vec<LayerRange>, DemoError> {
     Ok((0..WORKERS).map(|index| LayerRange { first: cut(index), end: cut(index + 1) }).collect())
 }
 
-/// A port that nobody listens on just now.
+/// A port that is free just now.
 fn free_port() -> Result<u16, DemoError> {
     let port = TcpListener::bind(("127.0.0.1", 0))
         .and_then(|listener| listener.local_addr())

@@ -201,8 +201,8 @@ fn now_ms() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::State;
     use super::*;
+    use crate::finding::State;
 
     fn state(peers: usize, should_have_peers: bool, is_syncing: bool) -> NodeState {
         NodeState {

@@ -3,7 +3,7 @@
 use mica_chain::{AccountId, ReadError, View, amount};
 use mica_primitives::{Balance, ChannelState};
 
-use super::Finding;
+use super::{Finding, wallet::SignerNames};
 use crate::context::Context;
 
 /// One finding for what is as it should be, and one for each channel that is not.
@@ -12,11 +12,7 @@ pub(super) async fn all(
     view: &View,
     account: AccountId,
 ) -> Result<Vec<Finding>, ReadError> {
-    let hot = context
-        .keystore()
-        .read(&context.settings.wallet)
-        .map(|file| file.channel_signer)
-        .unwrap_or_default();
+    let hot = SignerNames::of(context);
     let (mut findings, mut open, mut left) = (Vec::new(), 0u32, 0 as Balance);
     for (id, channel) in view.channels_of(account).await? {
         let rest = channel.deposit.saturating_sub(channel.claimed);
@@ -37,12 +33,22 @@ pub(super) async fn all(
                 );
                 findings.push(Finding::note("channels", found, "mica channel list"));
             }
-            ChannelState::Open if hex::encode(channel.signer) != hot => {
+            ChannelState::Open if !hot.has(&channel.signer) => {
                 let found = format!(
-                    "channel {id} takes another key's vouchers: {} lie idle in it",
+                    "channel {id} takes another key's vouchers: {} lie idle in it, unless it was \
+                     a hot key of this wallet before",
                     amount::format(rest)
                 );
-                findings.push(Finding::wrong("channels", found, close));
+                let find = "mica wallet find-hot-key".to_owned();
+                findings.push(Finding::wrong("channels", found, find));
+            }
+            ChannelState::Open if !hot.is_current(&channel.signer) => {
+                let found = format!(
+                    "channel {id} takes the vouchers of a hot key before this one: {} are left to \
+                     be used up",
+                    amount::format(rest)
+                );
+                findings.push(Finding::note("channels", found, close));
             }
             ChannelState::Open => {
                 open = open.saturating_add(1);

@@ -36,8 +36,8 @@ fn judge(folder: &Path, free: u64) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::State;
     use super::*;
+    use crate::finding::State;
 
     #[test]
     fn little_room_is_told_before_it_is_none() {

@@ -1,4 +1,4 @@
-//! The settings, and the home folder with its files: there, writable, and nobody else's.
+//! The settings, and the home folder with its files: there, writable, and private.
 
 use std::path::Path;
 

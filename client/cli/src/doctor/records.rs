@@ -4,12 +4,12 @@ use mica_chain::{AccountId, Chain, ReadError, View};
 use mica_primitives::{Channel, ChannelId, ChannelState, MAX_LANES};
 use mica_protocol::channel::PayerLaneRecord;
 
-use super::Finding;
+use super::{Finding, wallet::SignerNames};
 use crate::context::Context;
 use mica_payer::channels::{ChainComparison, compare_chain};
 use mica_payer::store::{Store, StoreError};
 
-/// What learns everything again that records do not know.
+/// The command that learns again what the records do not know.
 const LEARN: &str = "mica ask hello";
 
 /// What is worth knowing or wrong; whether the file can be read is told with the home folder.
@@ -37,13 +37,9 @@ pub(super) async fn all(
         }
         findings.extend(other_chains(chain, store));
     }
-    let hot = context
-        .keystore()
-        .read(&context.settings.wallet)
-        .map(|file| file.channel_signer)
-        .unwrap_or_default();
+    let hot = SignerNames::of(context);
     for (id, channel) in view.channels_of(account).await? {
-        if channel.state == ChannelState::Open && hex::encode(channel.signer) == hot {
+        if channel.state == ChannelState::Open && hot.has(&channel.signer) {
             let finding = channel_finding(store.as_ref(), id, &channel);
             findings.extend(finding.unwrap_or_else(|error| {
                 Some(Finding::wrong("records", error.to_string(), "mica receipt list"))

@@ -3,7 +3,34 @@
 use super::{Finding, shell};
 use crate::context::Context;
 use mica_wallet::files;
-use mica_wallet::{KeystoreError, PasswordRole};
+use mica_wallet::{ChannelSigners, KeystoreError, PasswordRole};
+
+/// The public keys whose vouchers the wallet signs, as far as its files say.
+pub(super) struct SignerNames {
+    /// From the wallet's own file, in hexadecimal.
+    current: String,
+    keys: Option<ChannelSigners>,
+}
+
+impl SignerNames {
+    /// Of the chosen wallet; none of one that cannot be read.
+    pub(super) fn of(context: &Context) -> Self {
+        let (keystore, name) = (context.keystore(), &context.settings.wallet);
+        let file = keystore.read(name).ok();
+        let keys = file.as_ref().and_then(|file| keystore.hot_key(name, file).ok().flatten());
+        Self { current: file.map(|file| file.channel_signer).unwrap_or_default(), keys }
+    }
+
+    /// Whether it is the one of new channels.
+    pub(super) fn is_current(&self, signer: &[u8; 32]) -> bool {
+        hex::encode(signer) == self.current
+    }
+
+    /// Whether it is that one or one before it.
+    pub(super) fn has(&self, signer: &[u8; 32]) -> bool {
+        self.is_current(signer) || self.keys.as_ref().is_some_and(|keys| keys.of(signer).is_some())
+    }
+}
 
 /// Whether the wallet's files are whole and the owner's alone.
 pub(super) fn files(context: &Context) -> Vec<Finding> {
@@ -44,7 +71,7 @@ pub(super) fn files(context: &Context) -> Vec<Finding> {
     findings
 }
 
-/// Whether a password is at hand, and opens the wallet if it can be tried without asking anybody.
+/// Whether a password is at hand, and opens the wallet if it can be tried without asking the user.
 pub(super) fn password(context: &Context) -> Finding {
     let (source, name) = (context.passwords(), &context.settings.wallet);
     let file = context.settings.password_file.as_ref();

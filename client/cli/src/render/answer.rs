@@ -7,7 +7,7 @@ use serde::Serialize;
 
 /// An answer and its cost.
 #[derive(Serialize)]
-pub(crate) struct Answer {
+pub(crate) struct PaidAnswer {
     text: String,
     tokens: Vec<u32>,
     prompt_tokens: usize,
@@ -34,7 +34,7 @@ struct Stage {
     settled: bool,
 }
 
-impl Answer {
+impl PaidAnswer {
     /// An answer to a prompt of so many tokens.
     pub(crate) fn new(answer: &ask::Answer, prompt_tokens: usize) -> Self {
         let report = &answer.outcome.report;
@@ -55,7 +55,7 @@ impl Answer {
             stop: report.stop.map_or("none".into(), |stop| format!("{stop:?}")),
             session: hex::encode(answer.outcome.record.session),
             stages: stages.collect(),
-            paid: Money(report.paid()),
+            paid: Money(answer.paid()),
             fees: Money(answer.fees),
             receipts: report.stages.iter().map(|stage| stage.receipts).sum(),
             seconds: answer.outcome.elapsed.as_secs_f64(),

@@ -3,6 +3,8 @@
 use mica_chain::{AccountId, amount};
 use mica_primitives::{ModelId, ModelManifest, ModelRecord};
 
+use mica_text::{MAX_SHOWN_BYTES, shown};
+
 use crate::chat::Spent;
 
 /// Answers, tokens and money of a chat, on one line.
@@ -17,7 +19,7 @@ pub(crate) fn spent(spent: &Spent) -> String {
 
 /// Name and size of a model, on one line.
 pub(crate) fn model(manifest: &ModelManifest) -> String {
-    let name = String::from_utf8_lossy(&manifest.name);
+    let name = shown(&String::from_utf8_lossy(&manifest.name), MAX_SHOWN_BYTES);
     format!("{name} ({} layers, context {})", manifest.layers, manifest.context)
 }
 
@@ -25,7 +27,8 @@ pub(crate) fn model(manifest: &ModelManifest) -> String {
 pub(crate) fn models(models: &[(ModelId, ModelRecord<AccountId>)], used: ModelId) -> String {
     let line = |(id, record): &(ModelId, ModelRecord<AccountId>)| {
         let mark = if *id == used { "*" } else { " " };
-        format!("{mark} {}  {id}\n", String::from_utf8_lossy(&record.manifest.name))
+        let name = shown(&String::from_utf8_lossy(&record.manifest.name), MAX_SHOWN_BYTES);
+        format!("{mark} {name}  {id}\n")
     };
     models.iter().map(line).collect()
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::doctor::{Report, State};
+use crate::finding::{Report, State};
 
 /// All findings, and whether none of them is wrong.
 #[derive(Serialize)]
@@ -51,7 +51,8 @@ impl Diagnosis<'_> {
                 note => note,
             };
             // Writing into a String does not fail.
-            let _ = writeln!(text, "{mark:<5}  {:<8}  {}", finding.check, finding.found);
+            let found = mica_text::lines(finding.found);
+            let _ = writeln!(text, "{mark:<5}  {:<8}  {found}", finding.check);
             if let Some(mend) = &finding.mend {
                 let _ = writeln!(text, "{:<5}  {:<8}    {mend}", "", "");
             }
@@ -63,13 +64,13 @@ impl Diagnosis<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor;
+    use crate::finding;
 
     #[test]
     fn each_remedy_is_shown_below_what_is_wrong() {
         let findings = vec![
-            doctor::Finding::good("home", "there"),
-            doctor::Finding::wrong("node", "silent", "mica-node --dev"),
+            finding::Finding::good("home", "there"),
+            finding::Finding::wrong("node", "silent", "mica-node --dev"),
         ];
         let report = Report { findings };
         let diagnosis = Diagnosis::from(&report);

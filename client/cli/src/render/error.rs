@@ -67,7 +67,7 @@ pub fn document(error: &CommandError) -> String {
     let failure = Failure {
         class: class.name(),
         code: class.code(),
-        message: error.to_string(),
+        message: mica_text::lines(&error.to_string()),
         details: details(error),
     };
     // Texts and numbers under fixed names are always JSON.

@@ -2,12 +2,16 @@
 
 mod coverage;
 
-use mica_chain::amount;
+use std::collections::BTreeMap;
+
+use mica_chain::{AccountId, amount};
 use mica_host::json::{Layers, Money};
-use mica_payer::market::{ModelSnapshot, gaps};
+use mica_payer::market::{Memory, ModelSnapshot, gaps};
+use mica_payer::store::RememberedWorker;
+use mica_text::{MAX_SHOWN_BYTES, shown};
 use serde::Serialize;
 
-use super::table::table;
+use super::{remembered::Remembered, table::table};
 
 /// The market as of one block.
 #[derive(Serialize)]
@@ -37,6 +41,8 @@ struct Worker {
     layers: Layers,
     list_price_per_layer_token: Money,
     cost_us_per_layer_token: u32,
+    /// What a token really took, as far as this payer has seen.
+    measured_us_per_layer_token: Option<u32>,
     stake: Money,
     state: &'static str,
     peer: String,
@@ -45,23 +51,33 @@ struct Worker {
 
 impl Market {
     /// These models, read at `block`.
-    pub(crate) fn new(block: u32, snapshots: &[ModelSnapshot]) -> Self {
-        Self { block, models: snapshots.iter().map(Model::new).collect() }
+    pub(crate) fn new(block: u32, snapshots: &[ModelSnapshot], memory: &Memory) -> Self {
+        let known = Known::new(memory);
+        let models = snapshots.iter().map(|snapshot| Model::new(snapshot, &known)).collect();
+        Self { block, models }
     }
 
     /// For people. `finality` says what kind of block it is.
-    pub(crate) fn to_text(&self, snapshots: &[ModelSnapshot], finality: &str) -> String {
+    pub(crate) fn to_text(
+        &self,
+        snapshots: &[ModelSnapshot],
+        memory: &Memory,
+        finality: &str,
+    ) -> String {
+        let known = Known::new(memory);
         let mut text = format!("block {} ({finality})\n\n", self.block);
         if snapshots.is_empty() {
             text.push_str("no models are registered yet");
         }
-        text.push_str(&snapshots.iter().map(snapshot).collect::<Vec<_>>().join("\n"));
+        text.push_str(
+            &snapshots.iter().map(|model| snapshot(model, &known)).collect::<Vec<_>>().join("\n"),
+        );
         text
     }
 }
 
 impl Model {
-    fn new(snapshot: &ModelSnapshot) -> Self {
+    fn new(snapshot: &ModelSnapshot, known: &Known) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let manifest = &snapshot.record.manifest;
         let coverage = snapshot.coverage();
@@ -70,6 +86,10 @@ impl Model {
             layers: Layers(worker.record.range),
             list_price_per_layer_token: Money(worker.record.list_price_per_layer_token),
             cost_us_per_layer_token: worker.record.cost_us_per_layer_token,
+            measured_us_per_layer_token: known
+                .of(&worker.record.account)
+                .filter(|known| known.experience.sessions > 0)
+                .map(|known| known.experience.cost_us),
             stake: Money(worker.record.stake),
             state: worker.state(),
             peer: hex::encode(worker.record.peer),
@@ -91,16 +111,31 @@ impl Model {
     }
 }
 
+/// What is remembered, by account.
+struct Known(BTreeMap<AccountId, RememberedWorker>);
+
+impl Known {
+    fn new(memory: &Memory) -> Self {
+        Self(memory.list().into_iter().collect())
+    }
+
+    fn of(&self, account: &AccountId) -> Option<&RememberedWorker> {
+        self.0.get(account)
+    }
+}
+
 /// Title, table of workers and coverage, for people.
-fn snapshot(snapshot: &ModelSnapshot) -> String {
+fn snapshot(snapshot: &ModelSnapshot, known: &Known) -> String {
     let manifest = &snapshot.record.manifest;
     let (architecture, quantisation) = (
         String::from_utf8_lossy(&manifest.architecture),
         String::from_utf8_lossy(&manifest.quantisation),
     );
     let mut text = format!(
-        "{}  {architecture} {quantisation}, {} layers, hidden {}, context {}\n  {}\n\n",
-        snapshot.name(),
+        "{}  {} {}, {} layers, hidden {}, context {}\n  {}\n\n",
+        shown(&snapshot.name(), MAX_SHOWN_BYTES),
+        shown(&architecture, MAX_SHOWN_BYTES),
+        shown(&quantisation, MAX_SHOWN_BYTES),
         manifest.layers,
         manifest.hidden,
         manifest.context,
@@ -108,13 +143,20 @@ fn snapshot(snapshot: &ModelSnapshot) -> String {
     );
     let rows = snapshot.workers.iter().map(|worker| {
         let record = &worker.record;
+        let known = known.of(&record.account);
+        let known = known.map(|known| Remembered::new(record.account.to_string(), known));
+        let standing = known.as_ref().and_then(Remembered::standing);
         vec![
             record.account.to_string(),
             record.range.to_string(),
             record.list_price_per_layer_token.to_string(),
             record.cost_us_per_layer_token.to_string(),
+            known.map_or_else(|| "-".into(), |known| known.measured()),
             amount::format(record.stake),
-            worker.state().to_owned(),
+            standing.map_or_else(
+                || worker.state().to_owned(),
+                |standing| format!("{}, {standing}", worker.state()),
+            ),
         ]
     });
     let header = [
@@ -122,6 +164,7 @@ fn snapshot(snapshot: &ModelSnapshot) -> String {
         "LAYERS",
         "LIST PRICE (base/layer-token)",
         "COST (µs/layer-token)",
+        "MEASURED",
         "STAKE",
         "STATE",
     ];

@@ -22,6 +22,8 @@ pub(crate) fn path(path: &ChosenPath) -> String {
             "PRICE (base/layer-token)",
             "PER TOKEN (base)",
             "COST (µs/layer-token)",
+            "DECLARED",
+            "MEASURED",
         ],
         &rows,
     );
@@ -40,6 +42,11 @@ fn row(number: StageNumber, stage: &ChosenStage) -> Vec<String> {
         stage.price_per_layer_token.to_string(),
         stage.unit().to_string(),
         stage.cost_us_per_layer_token.to_string(),
+        stage.declared_us_per_layer_token.to_string(),
+        match stage.experience.sessions {
+            0 => "-".into(),
+            sessions => format!("{} ({sessions}×)", stage.experience.cost_us),
+        },
     ]
 }
 
@@ -55,28 +62,11 @@ pub(crate) fn short(account: &AccountId) -> String {
 
 #[cfg(test)]
 mod tests {
-    use mica_payer::market::WorkerSnapshot;
-    use mica_primitives::{Balance, LayerRange, ModelId, WorkerRecord, WorkerStatus};
+    use mica_market::routing::Experience;
+    use mica_primitives::{Balance, LayerRange};
 
     use super::*;
-
-    fn worker(account: u8, first: u16, end: u16) -> WorkerSnapshot {
-        let record = WorkerRecord {
-            account: AccountId::from([account; 32]),
-            model: ModelId([0; 32]),
-            range: LayerRange { first, end },
-            cost_us_per_layer_token: 1,
-            list_price_per_layer_token: 1,
-            peer: [account; 32],
-            addresses: Default::default(),
-            stake: 1,
-            status: WorkerStatus::Active,
-            since: 1,
-            last_heartbeat: 1,
-            last_price_change: 1,
-        };
-        WorkerSnapshot { record, is_online: true }
-    }
+    use crate::render::fixtures::worker;
 
     fn stage(account: u8, first: u16, end: u16, price: Balance) -> ChosenStage {
         ChosenStage {
@@ -84,6 +74,9 @@ mod tests {
             range: LayerRange { first, end },
             price_per_layer_token: price,
             cost_us_per_layer_token: 30,
+            holding_price: 0,
+            declared_us_per_layer_token: 25,
+            experience: Experience { cost_us: 40, sessions: 2, failure_permille: 0 },
             credit_positions: 16,
             quote: None,
         }
@@ -102,7 +95,8 @@ mod tests {
         assert!(
             lines[1].starts_with("1 ")
                 && lines[1].contains("[0, 3)")
-                && lines[1].contains("3000000"),
+                && lines[1].contains("3000000")
+                && lines[1].ends_with("40 (2×)"),
             "{text}"
         );
         assert!(

@@ -1,5 +1,6 @@
 //! An answer while it comes: steps on stderr, text on stdout.
 
+use std::io::IsTerminal;
 use std::ops::ControlFlow;
 
 use mica_payer::{
@@ -8,8 +9,10 @@ use mica_payer::{
     session::Quotes,
 };
 
+use mica_text::AnswerFilter;
+
 use super::path;
-use crate::output::Output;
+use crate::output::{Output, OutputError};
 use crate::progress::{Progress, Step};
 
 /// Shows what happens while a question is answered.
@@ -18,19 +21,30 @@ pub(crate) struct Printer {
     progress: Progress,
     shows_path: bool,
     step: Option<Step>,
+    /// Takes escape sequences out that begin in one piece and end in another, at a terminal.
+    filter: Option<AnswerFilter>,
     /// The path that was taken.
     pub(crate) path: Option<ChosenPath>,
 }
 
 impl Printer {
     /// Pieces of the answer go to `output`, steps and the path to `progress`.
-    pub(crate) const fn new(output: Output, progress: Progress) -> Self {
-        Self { output, progress, shows_path: true, step: None, path: None }
+    pub(crate) fn new(output: Output, progress: Progress) -> Self {
+        let filter = std::io::stdout().is_terminal().then(AnswerFilter::default);
+        Self { output, progress, shows_path: true, step: None, filter, path: None }
     }
 
     /// The same without the path.
-    pub(crate) const fn without_path(output: Output, progress: Progress) -> Self {
-        Self { output, progress, shows_path: false, step: None, path: None }
+    pub(crate) fn without_path(output: Output, progress: Progress) -> Self {
+        Self { shows_path: false, ..Self::new(output, progress) }
+    }
+
+    /// Passes a piece of the answer on.
+    fn stream(&mut self, piece: &str) -> Result<(), OutputError> {
+        match &mut self.filter {
+            Some(filter) => self.output.stream(&filter.pass(piece)),
+            None => self.output.stream(piece),
+        }
     }
 
     fn end_step(&mut self, result: &str) {
@@ -60,7 +74,7 @@ impl Listener for Printer {
             Event::ChannelsReady(None) => self.end_step("open already"),
             Event::ChannelsReady(Some(block)) => self.end_step(&format!("opened in block {block}")),
             // Nobody reads any more, so nobody shall pay any more.
-            Event::Text(piece) if self.output.stream(piece).is_err() => {
+            Event::Text(piece) if self.stream(piece).is_err() => {
                 return ControlFlow::Break(());
             }
             _ => {}
@@ -71,5 +85,5 @@ impl Listener for Printer {
 
 /// How many workers answered.
 pub(crate) fn answered(quotes: &Quotes) -> String {
-    format!("{} of {} live workers answered", quotes.answered(), quotes.asked())
+    format!("{} of the {} workers asked answered", quotes.answered(), quotes.asked())
 }

@@ -3,7 +3,7 @@
 use mica_chain::amount;
 use mica_host::json::{Layers, Money};
 use mica_payer::ask::Offer;
-use mica_payer::market::ModelSnapshot;
+use mica_payer::market::{ChosenStage, ModelSnapshot};
 use serde::Serialize;
 
 use super::path;
@@ -27,17 +27,30 @@ struct Stage {
     layers: Layers,
     price_per_layer_token: Money,
     cost_us_per_layer_token: u32,
+    /// What the opening prepays for room: a part of `most`.
+    prepaid: Money,
+    declared_us_per_layer_token: u32,
+    measured_us_per_layer_token: Option<u32>,
     most: Money,
 }
 
 impl Quote {
     /// Of an offer of this model's workers.
     pub(crate) fn new(snapshot: &ModelSnapshot, offer: &Offer) -> Self {
+        let positions =
+            (offer.prompt_positions.saturating_add(offer.max_new_tokens)).saturating_sub(1);
+        let prepaid = |stage: &ChosenStage| {
+            stage.unit().saturating_mul(stage.prepaid_positions(positions).into())
+        };
         let stages = offer.path.stages.iter().zip(&offer.needs).map(|(stage, need)| Stage {
             worker: stage.worker.record.account.to_string(),
             layers: Layers(stage.range),
             price_per_layer_token: Money(stage.price_per_layer_token),
             cost_us_per_layer_token: stage.cost_us_per_layer_token,
+            prepaid: Money(prepaid(stage)),
+            declared_us_per_layer_token: stage.declared_us_per_layer_token,
+            measured_us_per_layer_token: (stage.experience.sessions > 0)
+                .then_some(stage.experience.cost_us),
             most: Money(need.budget),
         });
         let prompt_cost = offer.path.price_per_token.saturating_mul(offer.prompt_positions.into());

@@ -3,7 +3,8 @@
 use mica_chain::{AccountId, amount};
 use mica_host::json::{Layers, Money};
 use mica_payer::store::{SessionRecord, StageRecord};
-use mica_primitives::{Balance, Hash32};
+use mica_payer::verify;
+use mica_primitives::Balance;
 use mica_protocol::StageNumber;
 use serde::Serialize;
 
@@ -67,11 +68,11 @@ pub(crate) fn list(sessions: &[Session]) -> String {
 #[derive(Serialize)]
 pub(crate) struct VerifiedSession {
     session: String,
-    stages: Vec<VerifiedStage>,
+    stages: Vec<Stage>,
 }
 
 #[derive(Serialize)]
-pub(crate) struct VerifiedStage {
+struct Stage {
     worker: String,
     layers: Layers,
     receipts: u64,
@@ -81,28 +82,26 @@ pub(crate) struct VerifiedStage {
     fixed_in_block: Option<u32>,
 }
 
-impl VerifiedStage {
-    /// `receipts` of this stage verify, and `root` is over all of its lane.
-    pub(crate) fn new(
-        stage: &StageRecord,
-        receipts: u64,
-        root: &Hash32,
-        fixed_in_block: Option<u32>,
-    ) -> Self {
+impl Stage {
+    fn new(stage: &StageRecord, found: &verify::VerifiedStage) -> Self {
         Self {
             worker: AccountId::from(stage.worker).to_string(),
             layers: Layers(stage.layers),
-            receipts,
-            lane_root: hash(root),
-            fixed_in_block,
+            receipts: found.receipts,
+            lane_root: hash(&found.lane_root),
+            fixed_in_block: found.fixed_in_block,
         }
     }
 }
 
 impl VerifiedSession {
-    /// All stages of this session verify.
-    pub(crate) fn new(record: &SessionRecord, stages: Vec<VerifiedStage>) -> Self {
-        Self { session: hex::encode(record.session), stages }
+    /// What verifying each stage of this session found.
+    pub(crate) fn new(record: &SessionRecord, found: &[verify::VerifiedStage]) -> Self {
+        let stages = record.stages.iter().zip(found);
+        Self {
+            session: hex::encode(record.session),
+            stages: stages.map(|(stage, found)| Stage::new(stage, found)).collect(),
+        }
     }
 
     fn to_text(&self) -> String {
@@ -111,7 +110,7 @@ impl VerifiedSession {
             let fixed = stage.fixed_in_block.map_or("not fixed on chain".into(), |block| {
                 format!("root fixed on chain in block {block}")
             });
-            let VerifiedStage { worker, layers, receipts, .. } = stage;
+            let Stage { worker, layers, receipts, .. } = stage;
             text.push_str(&format!(
                 "  stage {}  {worker}  {}  {receipts} receipts, {fixed}\n",
                 StageNumber(index),

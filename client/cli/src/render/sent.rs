@@ -12,10 +12,10 @@ use crate::send;
 pub(crate) struct Sent {
     extrinsic: String,
     wait: Wait,
-    /// The block that holds it; nothing if nobody waited for one.
+    /// The block that holds it; nothing if none was waited for.
     #[serde(skip_serializing_if = "Option::is_none")]
     block: Option<u32>,
-    /// What it cost; nothing if nobody waited for a block.
+    /// What it cost; nothing if no block was waited for.
     #[serde(skip_serializing_if = "Option::is_none")]
     fee: Option<Money>,
     /// The events that it left.

@@ -82,7 +82,7 @@ pub(crate) struct ValidatorStatus {
     validators: usize,
     session: u32,
     era: u32,
-    /// Pages of rewards that nobody has paid out.
+    /// Pages of rewards that are not paid out yet.
     unpaid_rewards: usize,
     /// What to do next; nothing if all is done.
     next: Option<&'static str>,

@@ -160,6 +160,58 @@ impl PasswordChange {
     }
 }
 
+/// A wallet with another hot key.
+#[derive(Serialize)]
+pub(crate) struct HotKeyChange {
+    pub(crate) wallet: String,
+    /// Its number, from 0.
+    pub(crate) hot_key: u32,
+    pub(crate) channel_signer: String,
+}
+
+impl HotKeyChange {
+    /// For people.
+    pub(crate) fn to_text(&self) -> String {
+        format!(
+            "wallet '{}' signs for new channels with hot key {} ({})\nchannels of the keys before it \
+             are used up and not topped up; `mica channel close` brings back what is in them\n\
+             a gateway that runs already knows the new key when it is started again",
+            self.wallet, self.hot_key, self.channel_signer
+        )
+    }
+}
+
+/// The hot keys of a wallet's channels.
+#[derive(Serialize)]
+pub(crate) struct FoundHotKeys {
+    pub(crate) wallet: String,
+    /// Number of the newest, from 0.
+    pub(crate) hot_key: u32,
+    pub(crate) channel_signer: String,
+    /// Channels on chain.
+    pub(crate) channels: usize,
+    /// Signers that are no hot key of this wallet.
+    pub(crate) unknown_signers: usize,
+}
+
+impl FoundHotKeys {
+    /// For people.
+    pub(crate) fn to_text(&self) -> String {
+        let unknown = match self.unknown_signers {
+            0 => String::new(),
+            count => format!(
+                "\n{count} signers of channels are no hot key of this wallet: `mica channel close` \
+                 brings back what is in them"
+            ),
+        };
+        format!(
+            "wallet '{}' signs for new channels with hot key {} ({}), and for the {} channels on \
+             chain with those that they were opened with{unknown}",
+            self.wallet, self.hot_key, self.channel_signer, self.channels
+        )
+    }
+}
+
 /// A signature of a message.
 #[derive(Serialize)]
 pub(crate) struct Signature {

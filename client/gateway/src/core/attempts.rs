@@ -1,8 +1,10 @@
-//! How a request becomes a session, and what is done when a worker fails it.
+//! How a request becomes a session, and what happens when a worker fails.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use mica_chain::AccountId;
 use mica_payer::ask::{Answer, AskError, Offer, Question, SessionStart};
 use mica_payer::interrupt::Interrupt;
 use mica_payer::session::{Quotes, SessionError};
@@ -33,8 +35,10 @@ pub(super) struct RunningRequest {
     pub(super) pieces: PieceSender,
     pub(super) interrupt: Interrupt,
     pub(super) arrived: Instant,
-    /// What an attempt cost that failed.
+    /// What failed attempts have cost.
     pub(super) earlier: Cost,
+    /// Workers that failed it.
+    pub(super) failed: BTreeSet<AccountId>,
 }
 
 /// What came of one attempt.
@@ -43,6 +47,8 @@ enum Attempt {
     Ended(GenerationEvent),
     /// It failed before its first token, and these quotes may be why.
     Retry(Arc<Quotes>, GatewayError),
+    /// It has not begun: there is no path, or no money for it.
+    NoPath(GatewayError),
 }
 
 impl From<GatewayError> for Attempt {
@@ -61,18 +67,28 @@ struct Funded {
 }
 
 impl Core {
-    /// Answers a request, as often as it takes; the last event goes to whoever reads.
+    /// Answers a request, as often as it takes; the last event goes to the reader.
     pub(super) async fn run(&self, mut request: RunningRequest) {
         let ready = Instant::now();
-        let mut refused = None;
+        let mut before: Option<(Arc<Quotes>, GatewayError)> = None;
         for attempt in 1..=ATTEMPTS {
-            match self.attempt(&mut request, ready, refused.as_ref()).await {
-                Attempt::Ended(event) => return request.pieces.end(event),
-                Attempt::Retry(_, error) if attempt == ATTEMPTS => {
+            let refused = before.as_ref().map(|(quotes, _)| quotes);
+            match (self.attempt(&mut request, ready, refused).await, before.take()) {
+                // The worker that failed is not asked again, and there is no path without it.
+                (Attempt::NoPath(again), Some((_, first))) => {
+                    let message = format!("{first}; without that worker: {again}");
+                    let error = GatewayError { message, ..again };
                     return request.pieces.end(GenerationEvent::Failed(error));
                 }
-                Attempt::Retry(quotes, _) => {
-                    refused = Some(quotes);
+                (Attempt::NoPath(error), None) => {
+                    return request.pieces.end(GenerationEvent::Failed(error));
+                }
+                (Attempt::Ended(event), _) => return request.pieces.end(event),
+                (Attempt::Retry(_, error), _) if attempt == ATTEMPTS => {
+                    return request.pieces.end(GenerationEvent::Failed(error));
+                }
+                (Attempt::Retry(quotes, error), _) => {
+                    before = Some((quotes, error));
                     request.pieces.restart();
                 }
             }
@@ -91,7 +107,8 @@ impl Core {
         };
         let (asker, funded) = match (self.asker(), self.fund(request, refused).await) {
             (Ok(asker), Ok(funded)) => (asker, funded),
-            (Err(error), _) | (_, Err(error)) => return error.into(),
+            (Err(error), _) => return error.into(),
+            (_, Err(error)) => return Attempt::NoPath(error),
         };
         let Funded { offer, quotes, cost, reservation } = funded;
         let start = SessionStart {
@@ -129,7 +146,8 @@ impl Core {
         request: &RunningRequest,
         refused: Option<&Arc<Quotes>>,
     ) -> Result<Funded, GatewayError> {
-        let offer = self.offer(&request.model, &request.snapshot, &request.question, refused);
+        let RunningRequest { model, snapshot, question, failed, .. } = request;
+        let offer = self.offer(model, snapshot, question, failed, refused);
         let (offer, quotes) = tokio::select! {
             offered = offer => offered?,
             () = request.interrupt.finish.cancelled() => return Err(broken_off()),
@@ -192,6 +210,7 @@ impl Core {
         self.metrics.failure(paid);
         request.earlier.paid = request.earlier.paid.saturating_add(paid);
         request.earlier.fees = request.earlier.fees.saturating_add(answer.fees);
+        request.failed.extend(answer.failed.iter().copied());
         let is_final = request.pieces.is_begun()
             || request.interrupt.finish.is_cancelled()
             || matches!(
@@ -206,7 +225,8 @@ impl Core {
 fn over_total(cost: Balance, limit: Balance) -> GatewayError {
     let format = mica_chain::amount::format;
     let message = format!(
-        "this request may cost {} and its own limit is {}: ask for fewer tokens",
+        "this request may cost {} and its own limit is {}: ask for fewer tokens, or send a \
+         larger x-mica-max-total",
         format(cost),
         format(limit)
     );

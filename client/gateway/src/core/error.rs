@@ -1,4 +1,4 @@
-//! What a request can fail with, before a front end gives it a status and a shape.
+//! How a request can fail, before a front end gives the failure a status and a shape.
 
 use mica_chain::SubmitError;
 use mica_market::routing::RouteError;
@@ -8,7 +8,7 @@ use mica_payer::{
 };
 use mica_protocol::{FaultCode, channel::LeaseError, payer::PlanError};
 
-/// Kind of failure; a front end fixes its status by it.
+/// Kind of failure; it decides the status that a front end gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// The request cannot be understood or asks for what does not exist.
@@ -23,6 +23,10 @@ pub enum Kind {
     NotFound,
     /// The route takes other methods.
     Method,
+    /// A body that does not say that it is JSON.
+    MediaType,
+    /// Too many wrong keys.
+    Throttled,
     /// The client was too slow with its request.
     Slow,
     /// More bytes than allowed.
@@ -39,6 +43,9 @@ pub enum Kind {
     Internal,
 }
 
+/// Most bytes of a message.
+const MAX_MESSAGE_BYTES: usize = 4096;
+
 /// Why a request is refused or broke off.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
@@ -53,8 +60,9 @@ pub struct GatewayError {
 
 impl GatewayError {
     /// Of `kind`, with a message for people.
+    /// What strangers said may stand in it: it is bounded, and has no controls.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), field: None }
+        Self { kind, message: mica_text::shown(&message.into(), MAX_MESSAGE_BYTES), field: None }
     }
 
     /// A field of the request that is wrong.
@@ -95,6 +103,7 @@ fn kind(error: &AskError) -> Kind {
         }
         AskError::Market(MarketError::Route { source: RouteError::Alpha(_), .. }) => Kind::Invalid,
         AskError::Session(error) => of_session(error),
+        AskError::NoOtherPath { first, .. } => kind(first),
         AskError::Preview(PreviewError::Fee(error)) => of_submission(error),
         _ => Kind::Unavailable,
     }
@@ -110,7 +119,7 @@ fn of_session(error: &SessionError) -> Kind {
         SessionError::Store(_) => Kind::Internal,
         SessionError::Failed { failure, .. } => match failure.code {
             FaultCode::BadLimits => Kind::Invalid,
-            FaultCode::Overspend | FaultCode::LimitReached => Kind::Payment,
+            FaultCode::Overspend | FaultCode::TooLittle | FaultCode::LimitReached => Kind::Payment,
             FaultCode::Cancelled => Kind::Unavailable,
             _ => Kind::Worker,
         },
@@ -123,7 +132,7 @@ fn of_channel(error: &ChannelError) -> Kind {
         ChannelError::NoFunds(_) => Kind::Payment,
         ChannelError::Unknown(_) => Kind::Invalid,
         ChannelError::Submit(error) => of_submission(error),
-        ChannelError::Store(_) | ChannelError::Locked(_) => Kind::Internal,
+        ChannelError::Store(_) => Kind::Internal,
         _ => Kind::Unavailable,
     }
 }

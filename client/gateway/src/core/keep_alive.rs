@@ -8,7 +8,7 @@ use mica_primitives::ModelId;
 
 use super::names::LoadedModel;
 
-/// When each model stops to count as in use; no more entries than models.
+/// When each model stops counting as in use; no more entries than models.
 #[derive(Default)]
 pub(crate) struct KeepAlive {
     until: Mutex<BTreeMap<ModelId, SystemTime>>,

@@ -2,25 +2,32 @@
 //! waits for the chain.
 //!
 //! A snapshot older than `state_seconds` is not served from: prices, stakes and workers may have
-//! changed too much. Quotes come from the workers themselves. Those of models that are in use are
-//! asked for again before they are older than `quote_seconds`, so that a worker that does not
-//! answer holds up nobody; otherwise they are asked for once for all who wait for them.
+//! changed too much. Quotes come from the workers themselves, of those that the terms of requests
+//! lead to. Those of models that are in use are asked for again before they are older than
+//! `quote_seconds`, so that a worker that does not answer holds up nobody; otherwise they are asked
+//! for once for all who wait for them under the same terms.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use mica_chain::Chain;
+use mica_chain::{AccountId, Chain};
+use mica_payer::Terms;
 use mica_payer::ask::Asker;
-use mica_payer::market::{MarketError, ModelSnapshot};
+use mica_payer::market::{MarketError, ModelSnapshot, Wanted};
 use mica_payer::session::Quotes;
 use mica_primitives::{BlockNumber, ModelId};
 use tokio_util::sync::CancellationToken;
 
 use super::error::{GatewayError, Kind};
 
-/// Pause between two reads of the chain: two blocks.
+/// Least pause between two reads of the chain: two blocks. A large market is read less often, so
+/// that reading it takes no more than one part in [`READING_SHARE`] of the time.
 const PAUSE: Duration = Duration::from_secs(6);
+/// See [`PAUSE`].
+const READING_SHARE: u32 = 10;
+/// Most kinds of quotes that are kept: one for each model and terms.
+const MAX_KINDS: usize = 64;
 /// How long a model counts as in use after a request.
 const IN_USE: Duration = Duration::from_secs(120);
 
@@ -42,8 +49,26 @@ impl MarketSnapshot {
     }
 }
 
-/// Quotes of one model's workers.
+/// What quotes are for: a model under terms, of which only those count that choose a path.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct QuoteKind {
+    model: ModelId,
+    alpha: u64,
+    max_price_per_token: Option<u128>,
+    deadline_us: Option<u64>,
+}
+
+impl QuoteKind {
+    fn new(model: ModelId, terms: &Terms) -> Self {
+        let Terms { alpha, max_price_per_token, deadline_us, .. } = *terms;
+        Self { model, alpha: alpha.to_bits(), max_price_per_token, deadline_us }
+    }
+}
+
+/// Quotes of one model's workers, under the terms of some requests.
 struct ModelQuotes {
+    /// What the last request wanted.
+    wanted: Mutex<Wanted>,
     /// When a request last needed them.
     last_used: Mutex<Instant>,
     /// When they came, and what they say.
@@ -55,8 +80,9 @@ struct ModelQuotes {
 
 impl ModelQuotes {
     /// Of a model that is in use from now on.
-    fn new() -> Self {
+    fn new(wanted: Wanted) -> Self {
         Self {
+            wanted: Mutex::new(wanted),
             last_used: Mutex::new(Instant::now()),
             newest: Mutex::default(),
             refreshing: tokio::sync::Mutex::default(),
@@ -80,7 +106,7 @@ pub struct Market {
     state_age: Duration,
     quote_age: Duration,
     newest: RwLock<Option<Arc<MarketSnapshot>>>,
-    quotes: Mutex<BTreeMap<ModelId, Arc<ModelQuotes>>>,
+    quotes: Mutex<BTreeMap<QuoteKind, Arc<ModelQuotes>>>,
 }
 
 impl Market {
@@ -105,11 +131,14 @@ impl Market {
     /// Reads the chain, and the quotes of models in use, again and again until `stop`.
     pub(crate) async fn follow(&self, asker: Option<&Asker>, stop: CancellationToken) {
         let snapshots = async {
+            let mut pause = PAUSE;
             loop {
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(pause).await;
+                let begun = Instant::now();
                 if let Err(error) = self.refresh().await {
                     tracing::warn!(%error, "the chain cannot be read");
                 }
+                pause = PAUSE.max(begun.elapsed() * READING_SHARE).min(self.state_age / 2);
             }
         };
         let quotes = async {
@@ -126,18 +155,19 @@ impl Market {
     }
 
     async fn refresh_quotes(&self, asker: &Asker) {
-        let in_use: Vec<(ModelId, Arc<ModelQuotes>)> = {
+        let in_use: Vec<(QuoteKind, Arc<ModelQuotes>)> = {
             let quotes = mica_host::lock(&self.quotes);
             quotes
                 .iter()
                 .filter(|(_, model)| model.last_used().elapsed() < IN_USE)
-                .map(|(id, model)| (*id, model.clone()))
+                .map(|(kind, model)| (*kind, model.clone()))
                 .collect()
         };
         let Ok(snapshot) = self.snapshot() else { return };
-        for (id, model) in in_use {
-            let Some(model_snapshot) = snapshot.model(id) else { continue };
-            match asker.quotes(model_snapshot).await {
+        for (kind, model) in in_use {
+            let Some(model_snapshot) = snapshot.model(kind.model) else { continue };
+            let wanted = *mica_host::lock(&model.wanted);
+            match asker.quotes(model_snapshot, &BTreeSet::new(), &wanted).await {
                 Ok(quotes) => *model.newest() = Some((Instant::now(), Arc::new(quotes))),
                 Err(error) => tracing::warn!(%error, "no quotes"),
             }
@@ -170,8 +200,8 @@ impl Market {
         })
     }
 
-    /// Prices of the workers of `model_snapshot`; asked again if the quotes at hand are `refused`,
-    /// because they proved wrong.
+    /// Prices of workers of `model_snapshot` for what is `wanted`; asked again, without the workers
+    /// that `failed` the request, if the quotes at hand are `refused`, because they proved wrong.
     ///
     /// # Errors
     /// [`GatewayError`] if quotes cannot be held against the chain.
@@ -179,13 +209,12 @@ impl Market {
         &self,
         asker: &Asker,
         model_snapshot: &ModelSnapshot,
+        wanted: &Wanted,
+        failed: &BTreeSet<AccountId>,
         refused: Option<&Arc<Quotes>>,
     ) -> Result<Arc<Quotes>, GatewayError> {
-        let model = {
-            let mut all = mica_host::lock(&self.quotes);
-            // No more entries than models on chain, where a snapshot comes from.
-            all.entry(model_snapshot.id).or_insert_with(|| Arc::new(ModelQuotes::new())).clone()
-        };
+        let model = self.of_kind(QuoteKind::new(model_snapshot.id, &wanted.terms), *wanted);
+        *mica_host::lock(&model.wanted) = *wanted;
         *model.last_used() = Instant::now();
         let at_hand = || {
             let fits = |(given, quotes): &(Instant, Arc<Quotes>)| {
@@ -201,8 +230,20 @@ impl Market {
         if let Some(quotes) = at_hand() {
             return Ok(quotes);
         }
-        let quotes = Arc::new(asker.quotes(model_snapshot).await?);
+        let quotes = Arc::new(asker.quotes(model_snapshot, failed, wanted).await?);
         *model.newest() = Some((Instant::now(), quotes.clone()));
         Ok(quotes)
+    }
+
+    /// The quotes of one kind; the kind that was used longest ago makes room.
+    fn of_kind(&self, kind: QuoteKind, wanted: Wanted) -> Arc<ModelQuotes> {
+        let mut all = mica_host::lock(&self.quotes);
+        if !all.contains_key(&kind) && all.len() >= MAX_KINDS {
+            let oldest = all.iter().min_by_key(|(_, model)| *model.last_used());
+            if let Some(oldest) = oldest.map(|(kind, _)| *kind) {
+                all.remove(&oldest);
+            }
+        }
+        all.entry(kind).or_insert_with(|| Arc::new(ModelQuotes::new(wanted))).clone()
     }
 }

@@ -36,7 +36,7 @@ pub(crate) struct Counts {
     pub(crate) decode: Duration,
 }
 
-/// What is not counted but read at the moment of asking.
+/// What is not counted but read when it is asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Gauges {
     /// Sessions that run.

@@ -1,4 +1,4 @@
-//! Names of models: what clients write, what the registry says, and whose tokenizer is here.
+//! Names of models: what clients write, what the registry says, and which tokenizers are here.
 //!
 //! `name` means `name:latest`. A model with a file is known as its registry name in lower case with
 //! its quantisation as the tag, for example `mica-tiny:q8_0`; `latest` is the first file of that
@@ -55,7 +55,7 @@ impl Catalogue {
     /// Opens the files of `table` and `files`, and the built-in model.
     ///
     /// # Errors
-    /// [`ModelError`] if a file is no model.
+    /// [`ModelError`] if a file is not a model.
     pub fn open(
         table: &BTreeMap<String, ModelSource>,
         files: &[PathBuf],

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 ///
 /// A write keeps the gateway, the system and the client busy for some hundredths of a millisecond,
 /// which a model that takes less than one for a token feels. A screen shows a new frame every 8 to
-/// 17 ms, so nobody sees the wait; where a token takes longer, none waits.
+/// 17 ms, so the wait cannot be seen; where a token takes longer, none waits.
 pub(crate) const MIN_WRITE_INTERVAL: Duration = Duration::from_millis(8);
 
 /// The receiving end of an answer's events.

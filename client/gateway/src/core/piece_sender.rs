@@ -12,7 +12,7 @@ use super::{
     stop_strings::StopStrings,
 };
 
-/// Passes pieces on to whoever reads them, each with the tokens that end in it.
+/// Passes pieces on to the reader, each with the tokens that end in it.
 pub(crate) struct PieceSender {
     stop_strings: StopStrings,
     events: mpsc::Sender<GenerationEvent>,
@@ -51,7 +51,7 @@ impl PieceSender {
         self.stop_strings.is_found()
     }
 
-    /// Tells the reader how the request ended; nobody may be listening any more.
+    /// Tells the reader, who may be gone, how the request ended.
     pub(crate) fn end(&self, event: GenerationEvent) {
         let _ = self.events.try_send(event);
     }

@@ -16,7 +16,7 @@ pub enum Finish {
 }
 
 impl Finish {
-    /// The word that both APIs have for it.
+    /// Its name in both APIs.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Stop => "stop",

@@ -20,6 +20,9 @@ use super::{
 
 /// Days for which spending is kept.
 const KEPT_DAYS: u32 = 31;
+/// Days whose sums are in memory: today, the day before for requests that began before midnight,
+/// and two for clocks that are put right.
+const COUNTED_DAYS: usize = 4;
 const DAY_SECONDS: u64 = 86_400;
 
 /// Whose money is meant, and how much of it.
@@ -37,23 +40,40 @@ impl Budget {
     }
 }
 
-/// What was spent today, and by whom.
+/// What was spent on which day, and by whom.
 pub struct Spending {
     store: Arc<Store>,
     /// Caps over all budgets.
     caps: SpendingCaps,
-    today: Mutex<Today>,
+    days: Mutex<Days>,
 }
+
+/// Sums by day. A request counts on the day on which its money was set aside, also where another
+/// day has begun meanwhile, so the days stand beside each other and none replaces another.
+#[derive(Default)]
+struct Days(BTreeMap<u32, Budgets>);
 
 #[derive(Default)]
-struct Today {
-    day: u32,
-    budgets: BTreeMap<Hash32, Balance>,
+struct Budgets(BTreeMap<Hash32, Balance>);
+
+impl Budgets {
+    fn total(&self) -> Balance {
+        self.0.values().fold(0, |sum: Balance, spent| sum.saturating_add(*spent))
+    }
 }
 
-impl Today {
-    fn total(&self) -> Balance {
-        self.budgets.values().fold(0, |sum: Balance, spent| sum.saturating_add(*spent))
+impl Days {
+    /// The sums of a day, from the database if they are not known yet: a clock that was wrong may
+    /// come back to a day of which it knows something.
+    fn day(&mut self, store: &Store, day: u32) -> Result<&mut Budgets, StoreError> {
+        if !self.0.contains_key(&day) {
+            let known = Budgets(store.spent(day)?);
+            if self.0.len() >= COUNTED_DAYS {
+                self.0.pop_first();
+            }
+            self.0.insert(day, known);
+        }
+        Ok(self.0.entry(day).or_default())
     }
 }
 
@@ -65,8 +85,9 @@ impl Spending {
     pub fn open(store: Arc<Store>, caps: SpendingCaps) -> Result<Self, StoreError> {
         let day = day_now();
         store.forget_spending_before(day.saturating_sub(KEPT_DAYS))?;
-        let budgets = store.spent(day)?;
-        Ok(Self { store, caps, today: Mutex::new(Today { day, budgets }) })
+        let mut days = Days::default();
+        days.day(&store, day)?;
+        Ok(Self { store, caps, days: Mutex::new(days) })
     }
 
     /// Sets `cost` aside for one request of `budget`, which has cost `earlier` already.
@@ -91,38 +112,34 @@ impl Spending {
     ) -> Result<Reservation, GatewayError> {
         let whose =
             budget.name.as_ref().map_or("this gateway".into(), |name| format!("key '{name}'"));
-        for limit in [self.caps.request, budget.caps.request].into_iter().flatten() {
+        for (limit, raise) in
+            [(self.caps.request, RAISE_REQUEST), (budget.caps.request, RAISE_OF_KEY)]
+        {
+            let Some(limit) = limit else { continue };
             if cost.saturating_add(earlier) > limit {
-                return Err(refused(
-                    cost,
-                    format!("the cap for one request of {whose} is {}", amount::format(limit)),
-                ));
+                let why =
+                    format!("the cap for one request of {whose} is {}", amount::format(limit));
+                return Err(refused(cost, &why, raise));
             }
         }
         let id = budget.id();
-        let mut today = self.lock();
-        if today.day != day {
-            // A clock that was wrong at the start may come back to a day of which the database
-            // knows something.
-            let budgets = self.store.spent(day)?;
-            *today = Today { day, budgets };
-        }
-        let own = today.budgets.get(&id).copied().unwrap_or(0);
-        for (limit, spent, whose) in
-            [(self.caps.day, today.total(), "this gateway"), (budget.caps.day, own, whose.as_str())]
-        {
+        let mut days = self.lock();
+        let today = days.day(&self.store, day)?;
+        let own = today.0.get(&id).copied().unwrap_or(0);
+        for (limit, spent, whose, raise) in [
+            (self.caps.day, today.total(), "this gateway", RAISE_DAY),
+            (budget.caps.day, own, whose.as_str(), RAISE_OF_KEY),
+        ] {
             let Some(limit) = limit else { continue };
             let left = limit.saturating_sub(spent);
             if cost > left {
                 let (left, limit) = (amount::format(left), amount::format(limit));
-                return Err(refused(
-                    cost,
-                    format!("{whose} has {left} left of its {limit} for today"),
-                ));
+                let why = format!("{whose} has {left} left of its {limit} for today");
+                return Err(refused(cost, &why, raise));
             }
         }
-        today.budgets.insert(id, own.saturating_add(cost));
-        drop(today);
+        today.0.insert(id, own.saturating_add(cost));
+        drop(days);
         let mut entry = [0; 32];
         OsRng.fill_bytes(&mut entry);
         Ok(Reservation { spending: self.clone(), day, budget: id, entry, amount: cost })
@@ -135,12 +152,12 @@ impl Spending {
 
     /// What was spent or set aside today, over all budgets.
     pub(crate) fn spent_today(&self) -> Balance {
-        self.lock().total()
+        self.lock().0.get(&day_now()).map_or(0, Budgets::total)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Today> {
+    fn lock(&self) -> MutexGuard<'_, Days> {
         // Sums are changed in one step each.
-        mica_host::lock(&self.today)
+        mica_host::lock(&self.days)
     }
 }
 
@@ -170,21 +187,26 @@ impl Reservation {
     /// [`StoreError`] if that cannot be written; a restart then counts what was set aside.
     pub(crate) fn settle(mut self, spent: Balance) -> Result<(), StoreError> {
         let set_aside = std::mem::replace(&mut self.amount, spent);
-        let mut today = self.spending.lock();
-        if today.day == self.day
-            && let Some(sum) = today.budgets.get_mut(&self.budget)
-        {
+        let mut days = self.spending.lock();
+        let day = days.0.get_mut(&self.day);
+        if let Some(sum) = day.and_then(|budgets| budgets.0.get_mut(&self.budget)) {
             *sum = sum.saturating_sub(set_aside).saturating_add(spent);
         }
-        drop(today);
+        drop(days);
         self.spending.store.apply(&[self.change()])
     }
 }
 
-fn refused(cost: Balance, why: String) -> GatewayError {
+/// How the cap of a day over all is raised.
+const RAISE_DAY: &str = "start the gateway with a higher --max-day";
+/// How the cap of a request over all is raised.
+const RAISE_REQUEST: &str = "start the gateway with a higher --max-request";
+/// How a key's own caps are raised.
+const RAISE_OF_KEY: &str = "give the key a higher cap where the gateway's keys are set";
+
+fn refused(cost: Balance, why: &str, raise: &str) -> GatewayError {
     let message = format!(
-        "this request may cost {}, and {why}: ask for fewer tokens, or raise the cap in the \
-         gateway's settings; nothing was spent",
+        "this request may cost {}, and {why}: ask for fewer tokens, or {raise}; nothing was spent",
         amount::format(cost)
     );
     GatewayError::new(Kind::Payment, message)
@@ -257,6 +279,23 @@ mod tests {
         assert!(spending.reserve_on(7, &budget("one", None, None), 1, 0).is_err());
         let _next = spending.reserve_on(8, &budget("one", None, None), 100, 0).expect("a new day");
         late.settle(10).expect("written");
-        assert_eq!(spending.spent_today(), 100, "yesterday's account does not touch today's");
+        let spent = |day| spending.lock().0[&day].total();
+        assert_eq!((spent(7), spent(8)), (10, 100), "yesterday's account does not touch today's");
+    }
+
+    #[test]
+    fn a_request_of_before_midnight_counts_there_and_leaves_the_new_day_as_it_is() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let spending = open(folder.path(), SpendingCaps { request: None, day: Some(100) });
+        let one = budget("one", None, None);
+        let _new = spending.reserve_on(8, &one, 100, 0).expect("a new day");
+        // Its day was taken at a second before midnight, and its turn came after that of others.
+        let _late = spending.reserve_on(7, &one, 60, 0).expect("yesterday has room");
+        assert!(spending.reserve_on(8, &one, 1, 0).is_err(), "the new day is used up");
+        assert!(spending.reserve_on(7, &one, 41, 0).is_err(), "and so is the old one");
+        for day in 9..20 {
+            let _day = spending.reserve_on(day, &one, 1, 0).expect("a day of its own");
+        }
+        assert_eq!(spending.lock().0.len(), COUNTED_DAYS, "old days are not counted for ever");
     }
 }

@@ -87,7 +87,7 @@ impl Generate for Steps {
 
     async fn generate(&self, step: &StepRequest) -> Result<StepReply, GatewayError> {
         let model = step.model.clone().unwrap_or_default();
-        let generation = self.core.generate(request(step, &model, &self.caller)).await?;
+        let generation = self.core.generate(request(step, &model, &self.caller), None).await?;
         let (answer, report) = generation.finish().await?;
         Ok(reply(model, answer.text, &report))
     }

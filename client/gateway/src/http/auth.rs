@@ -2,19 +2,33 @@
 //! headers.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::{
     extract::Request,
     http::{HeaderMap, header},
 };
 use mica_chain::amount;
-use mica_payer::terms::{TermsOverrides, deadline_us};
+use mica_payer::terms::{Terms, TermsOverrides, deadline_us};
 
+use super::{state::AppState, throttle::Throttle};
 use crate::{
     config::Config,
     core::{Budget, Caller, GatewayError, Kind, SpendingCaps, tagged},
+    keys::{Checked, KeyRing},
 };
+
+/// Whose connection a request came over.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) IpAddr);
+
+/// Who is let in.
+pub(super) struct Door {
+    keys: KeyRing,
+    throttle: Throttle,
+}
 
 /// Whether a route asks for a key, where the settings have any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,16 +59,26 @@ impl AccessByPath {
 /// # Errors
 /// [`Kind::Unauthorized`], or [`Kind::Invalid`] with the header that is wrong.
 pub(super) fn caller(
-    config: &Config,
+    state: &AppState,
     request: &Request,
     access: Access,
     id: &str,
 ) -> Result<Caller, GatewayError> {
-    let headers = request.headers();
-    let mut budget = match access {
+    let budget = match access {
         Access::Open => Budget { name: None, caps: SpendingCaps::default() },
-        Access::Key => budget(config, headers)?,
+        Access::Key => state.door.budget(request)?,
     };
+    caller_with(&state.config, request, budget, id)
+}
+
+/// The limits that host and headers set for the bearer of `budget`.
+fn caller_with(
+    config: &Config,
+    request: &Request,
+    mut budget: Budget,
+    id: &str,
+) -> Result<Caller, GatewayError> {
+    let headers = request.headers();
     let mut terms = config.path.terms();
     let mut models = BTreeMap::new();
     // Only a client that takes us for its proxy names another host in the request's first line.
@@ -66,7 +90,10 @@ pub(super) fn caller(
         budget.caps.request = host.request.into_iter().chain(budget.caps.request).min();
         models = host.models.iter().map(|(name, target)| (tagged(name), target.clone())).collect();
     }
-    let terms = terms.with(&overrides(headers)?);
+    // The highest price is the payer's word: a program may ask for a lower one.
+    let wished = terms.with(&overrides(headers)?);
+    let max_price_per_token = wished.bounded_by(&terms).max_price_per_token;
+    let terms = Terms { max_price_per_token, ..wished };
     Ok(Caller { budget, terms, models: Arc::new(models), id: id.to_owned() })
 }
 
@@ -109,28 +136,55 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Gatew
         .transpose()
 }
 
-/// The budget of the bearer's key. Keys are compared by their hashes, which takes the same time for
-/// all.
-fn budget(config: &Config, headers: &HeaderMap) -> Result<Budget, GatewayError> {
-    if config.keys.is_empty() {
-        return Ok(Budget { name: None, caps: SpendingCaps::default() });
+impl Door {
+    /// With these keys.
+    pub(super) fn new(keys: KeyRing) -> Self {
+        Self { keys, throttle: Throttle::default() }
     }
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let given = given
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    let hash = given.map(|(_, key)| blake3::hash(key.trim().as_bytes()));
-    let found = config
-        .keys
-        .iter()
-        .find(|key| hash.is_some_and(|hash| hash == blake3::hash(key.key.as_bytes())));
-    let message =
-        "this gateway asks for a key: send `Authorization: Bearer KEY` with one from its settings";
-    let key = found.ok_or_else(|| GatewayError::new(Kind::Unauthorized, message))?;
-    Ok(Budget {
-        name: Some(key.name.clone()),
-        caps: SpendingCaps { request: key.request, day: key.day },
-    })
+
+    /// The budget of the bearer's key, if keys are needed.
+    fn budget(&self, request: &Request) -> Result<Budget, GatewayError> {
+        if !self.keys.is_needed() {
+            return Ok(Budget { name: None, caps: SpendingCaps::default() });
+        }
+        let refused = || {
+            let message = "this gateway asks for a key: send `Authorization: Bearer KEY` with one \
+                           that its owner made with `mica gateway keys add`";
+            GatewayError::new(Kind::Unauthorized, message)
+        };
+        let hash = bearers_key(request.headers()).ok_or_else(refused)?;
+        match self.keys.check_kept(&hash) {
+            Ok(Checked::Known(budget)) => return Ok(budget),
+            Ok(Checked::Wrong) => {}
+            Err(reason) => return Err(GatewayError::new(Kind::Internal, reason)),
+        }
+        let peer = request.extensions().get::<Peer>().map(|Peer(address)| *address);
+        let now = Instant::now();
+        if let Some(wait) = peer.and_then(|peer| self.throttle.wait(peer, now)) {
+            let message = format!(
+                "too many wrong keys came from {}: wait {} s",
+                peer.map(|peer| peer.to_string()).unwrap_or_default(),
+                wait.as_secs() + 1
+            );
+            return Err(GatewayError::new(Kind::Throttled, message));
+        }
+        match self.keys.check_written(&hash) {
+            Checked::Known(budget) => Ok(budget),
+            Checked::Wrong => {
+                if let Some(peer) = peer {
+                    self.throttle.note(peer, now);
+                }
+                Err(refused())
+            }
+        }
+    }
+}
+
+/// The hash of the key that a request brings.
+fn bearers_key(headers: &HeaderMap) -> Option<blake3::Hash> {
+    let given = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, key) = given.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| blake3::hash(key.trim().as_bytes()))
 }
 
 #[cfg(test)]
@@ -138,6 +192,7 @@ mod tests {
     use axum::body::Body;
 
     use super::*;
+    use crate::keys::KeyFile;
 
     fn request(uri: &str, headers: &[(&str, &str)]) -> Request {
         let mut request = Request::builder().uri(uri);
@@ -154,57 +209,94 @@ mod tests {
         Config::parse(text).expect("valid")
     }
 
+    fn door(folder: &std::path::Path, config: &Config) -> (Door, KeyFile) {
+        let file = KeyFile::of(folder);
+        (Door::new(KeyRing::open(config, file.clone()).expect("opened")), file)
+    }
+
+    fn ask(door: &Door, peer: u8, authorization: Option<&str>) -> Result<Budget, GatewayError> {
+        let headers: Vec<_> = authorization.iter().map(|text| ("authorization", *text)).collect();
+        let mut request = request("/api/generate", &headers);
+        request.extensions_mut().insert(Peer([192, 0, 2, peer].into()));
+        door.budget(&request)
+    }
+
     #[test]
     fn only_a_known_key_is_let_in_and_it_brings_its_own_caps() {
-        let config = config();
-        let ask = |headers: &[(&str, &str)]| {
-            caller(&config, &request("/api/generate", headers), Access::Key, "id")
-        };
-        let known = ask(&[("authorization", "Bearer secret-a")]).expect("known");
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let (door, file) = door(folder.path(), &config());
+        let known = ask(&door, 1, Some("Bearer secret-a")).expect("known");
         assert_eq!(
-            (known.budget.name.as_deref(), known.budget.caps.day),
+            (known.name.as_deref(), known.caps.day),
             (Some("a"), Some(mica_primitives::UNIT))
         );
-        assert!(ask(&[("authorization", "bearer  secret-a ")]).is_ok());
-        for wrong in [
-            &[][..],
-            &[("authorization", "Bearer secret-b")],
-            &[("authorization", "secret-a")],
-            &[("authorization", "Basic secret-a")],
-        ] {
-            assert_eq!(ask(wrong).expect_err("refused").kind, Kind::Unauthorized);
+        assert!(ask(&door, 1, Some("bearer  secret-a ")).is_ok());
+        let made = file.add("b", SpendingCaps { request: Some(3), day: None }).expect("added");
+        let known = ask(&door, 1, Some(&format!("Bearer {made}"))).expect("known");
+        assert_eq!((known.name.as_deref(), known.caps.request), (Some("b"), Some(3)));
+        for wrong in [None, Some("Bearer secret-b"), Some("secret-a"), Some("Basic secret-a")] {
+            assert_eq!(ask(&door, 1, wrong).expect_err("refused").kind, Kind::Unauthorized);
         }
-        assert!(caller(&config, &request("/health", &[]), Access::Open, "id").is_ok());
+    }
+
+    #[test]
+    fn who_guesses_keys_is_not_heard_for_a_while_and_made_keys_always_are() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let (door, file) = door(folder.path(), &config());
+        let made = format!("Bearer {}", file.add("b", SpendingCaps::default()).expect("added"));
+        let kinds: Vec<Kind> = (0..8)
+            .map(|guess| ask(&door, 1, Some(&format!("Bearer guess-{guess}"))))
+            .map(|answer| answer.expect_err("refused").kind)
+            .collect();
+        assert_eq!(kinds[..6], [Kind::Unauthorized; 6]);
+        assert_eq!(kinds[6..], [Kind::Throttled; 2]);
+        assert_eq!(
+            ask(&door, 1, Some("Bearer secret-a")).expect_err("unheard").kind,
+            Kind::Throttled,
+            "a right guess is not heard either"
+        );
+        assert!(ask(&door, 1, Some(&made)).is_ok());
+        assert!(ask(&door, 2, Some("Bearer secret-a")).is_ok(), "others are");
+    }
+
+    #[test]
+    fn without_keys_everybody_is_let_in_until_there_is_one() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let (door, file) = door(folder.path(), &Config::default());
+        assert!(ask(&door, 1, None).is_ok() && ask(&door, 1, Some("Bearer unused")).is_ok());
+        file.add("b", SpendingCaps::default()).expect("added");
+        assert!(ask(&door, 1, None).is_err());
+        file.remove("b").expect("removed");
+        assert!(ask(&door, 1, None).is_err(), "a door that was closed stays so");
+    }
+
+    fn wished(request: &Request) -> Result<Caller, GatewayError> {
+        let budget = Budget { name: None, caps: SpendingCaps::default() };
+        caller_with(&config(), request, budget, "id")
     }
 
     #[test]
     fn a_proxied_host_chooses_names_and_limits() {
-        let key = ("authorization", "Bearer secret-a");
-        let there = caller(
-            &config(),
-            &request("http://peer.example:11434/api/generate", &[key]),
-            Access::Key,
-            "id",
-        )
-        .expect("known");
+        let there = wished(&request("http://peer.example:11434/api/generate", &[])).expect("fine");
         assert_eq!((there.terms.alpha, there.budget.caps.request), (1.0, Some(5)));
         assert_eq!(there.models.get("tiny:latest").map(String::as_str), Some("other:q4"));
-        let here = caller(
-            &config(),
-            &request("/api/generate", &[key, ("host", "peer.example:11434")]),
-            Access::Key,
-            "id",
-        )
-        .expect("known");
+        let here = wished(&request("/api/generate", &[("host", "peer.example:11434")]));
+        let here = here.expect("fine");
         assert!(here.models.is_empty() && here.terms.alpha == 0.5);
     }
 
     #[test]
+    fn a_request_lowers_the_highest_price_and_never_raises_it() {
+        let usual = crate::config::DEFAULT_MAX_PRICE_PER_TOKEN;
+        for (header, price) in [("7u", 7), ("1000 MICA", usual)] {
+            let asked = wished(&request("/api/generate", &[("x-mica-max-price", header)]));
+            assert_eq!(asked.expect("fine").terms.max_price_per_token, Some(price), "{header}");
+        }
+    }
+
+    #[test]
     fn wishes_come_in_headers_and_wrong_ones_are_named() {
-        let key = ("authorization", "Bearer secret-a");
-        let ask = |name, value| {
-            caller(&config(), &request("/api/generate", &[key, (name, value)]), Access::Key, "id")
-        };
+        let ask = |name, value| wished(&request("/api/generate", &[(name, value)]));
         assert_eq!(ask("x-mica-alpha", "0.25").expect("taken").terms.alpha, 0.25);
         assert_eq!(
             ask("x-mica-max-price", "7u").expect("taken").terms.max_price_per_token,

@@ -32,7 +32,7 @@ impl Fields {
     /// Those of a whole body.
     ///
     /// # Errors
-    /// [`GatewayError`] if it is no JSON object.
+    /// [`GatewayError`] if it is not a JSON object.
     pub(super) fn parse(body: &[u8]) -> Result<Self, GatewayError> {
         match serde_json::from_slice(body) {
             Ok(Value::Object(values)) => Ok(Self { place: String::new(), values }),
@@ -218,7 +218,7 @@ impl Fields {
     /// All fields as strings.
     ///
     /// # Errors
-    /// [`GatewayError`] names the one that is none.
+    /// [`GatewayError`] names the one that is not.
     pub(super) fn texts(mut self) -> Result<BTreeMap<String, String>, GatewayError> {
         let names: Vec<String> = self.rest().map(str::to_owned).collect();
         let texts = names.into_iter().map(|name| Ok(self.text(&name)?.map(|text| (name, text))));

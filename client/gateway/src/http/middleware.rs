@@ -1,4 +1,5 @@
-//! What stands around every route: the request's id, web pages, who asks, and the count of answers.
+//! What surrounds every route: the request's id, the host it names, web pages, what its body is,
+//! who asks, and the count of answers.
 
 use std::sync::Arc;
 
@@ -12,7 +13,9 @@ use rand::{RngCore, rngs::OsRng};
 
 use super::{
     auth::{Access, AccessByPath, caller},
+    content_type,
     cors::PageRequest,
+    host,
     response::Api,
     state::AppState,
 };
@@ -33,7 +36,8 @@ pub(super) async fn around(
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let (route, access) = (path.unwrap_or("other").to_owned(), access.of(path));
     let id = request_id(request.headers());
-    let page = PageRequest::read(&state.config, request.headers());
+    let page = host::check(&state.config, &request)
+        .and_then(|()| PageRequest::read(&state.config, &request));
     let (page, answer) = match page {
         Ok(page) => (page, respond(&state, access, &id, request, next).await),
         Err(error) => (None, Err(error)),
@@ -60,7 +64,8 @@ async fn respond(
     // A browser asks before it sends a key.
     let is_preflight = request.method() == Method::OPTIONS;
     let access = if is_preflight { Access::Open } else { access };
-    let caller = caller(&state.config, &request, access, id)?;
+    content_type::check(&request)?;
+    let caller = caller(state, &request, access, id)?;
     if is_preflight {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }

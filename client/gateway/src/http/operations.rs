@@ -1,5 +1,5 @@
-//! Routes of those who run the gateway: is it alive, can it answer, what has it counted, what is
-//! there.
+//! Routes for whoever runs the gateway: is it alive, can it answer, what has it counted, which
+//! routes are there.
 
 use std::sync::Arc;
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json as value};
 
 use crate::core::{GatewayError, Kind};
 
-/// Whose words errors are told in.
+/// The API in whose form errors are reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Api {
     /// `{"error":"…"}`
@@ -38,6 +38,10 @@ fn row(kind: Kind) -> Row {
         Kind::Forbidden => (StatusCode::FORBIDDEN, "permission_error", None),
         Kind::NotFound => (StatusCode::NOT_FOUND, "not_found_error", None),
         Kind::Method => (StatusCode::METHOD_NOT_ALLOWED, "invalid_request_error", None),
+        Kind::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_request_error", None),
+        Kind::Throttled => {
+            (StatusCode::TOO_MANY_REQUESTS, "authentication_error", Some("rate_limit_exceeded"))
+        }
         Kind::Slow => (StatusCode::REQUEST_TIMEOUT, "invalid_request_error", None),
         Kind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "invalid_request_error", None),
         Kind::Busy => {
@@ -81,7 +85,7 @@ impl Api {
     /// The answer to a request that is refused.
     pub(super) fn refuse(self, error: &GatewayError) -> Response {
         let mut response = json(self.status(error.kind), &self.error(error));
-        if matches!(error.kind, Kind::Busy | Kind::Unavailable) {
+        if matches!(error.kind, Kind::Busy | Kind::Throttled | Kind::Unavailable) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
         }
         response

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::fields::Fields;
 use crate::core::{GatewayError, MAX_STOP_BYTES, MAX_STOP_STRINGS};
 
-/// `model`; `missing` is what the API says where there is none.
+/// `model`; `missing` is what the API says if there is none.
 ///
 /// # Errors
 /// [`GatewayError`] if there is none.
@@ -45,7 +45,7 @@ pub(super) fn stop_strings(fields: &mut Fields) -> Result<Vec<String>, GatewayEr
 /// `top_k`; 0 and less stand for all tokens, and so does more than there are.
 ///
 /// # Errors
-/// [`GatewayError`] if it is no whole number.
+/// [`GatewayError`] if it is not a whole number.
 pub(super) fn top_k(fields: &mut Fields) -> Result<Option<u32>, GatewayError> {
     let most = i128::from(u32::MAX);
     Ok(fields.integer("top_k")?.map(|k| u32::try_from(k.clamp(0, most)).unwrap_or(u32::MAX)))
@@ -54,7 +54,7 @@ pub(super) fn top_k(fields: &mut Fields) -> Result<Option<u32>, GatewayError> {
 /// `top_p`, with the default of the API.
 ///
 /// # Errors
-/// [`GatewayError`] if it is no share.
+/// [`GatewayError`] if it is not between 0 and 1.
 pub(super) fn top_p(fields: &mut Fields, default: f32) -> Result<f32, GatewayError> {
     Ok(fields.number("top_p", 0.0..=1.0)?.map_or(default, |share| share as f32))
 }

@@ -4,25 +4,31 @@
 //! HTTP/1.1 only, which all clients of both APIs speak. A request in absolute form, as a client
 //! sends it that takes us for its proxy, is routed by its path like any other.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::Router;
-use hyper::server::conn::http1;
+use axum::{Router, body::Body, extract::Request};
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     sync::Semaphore,
     time::{Instant, Sleep},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use super::{auth::Peer, tls::Tls};
 use crate::config::Config;
 
 /// Most bytes of a request's head.
@@ -39,6 +45,7 @@ pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
     config: &Config,
+    tls: Option<Tls>,
     stop: CancellationToken,
 ) {
     let places = Arc::new(Semaphore::new(config.connections));
@@ -51,7 +58,7 @@ pub(super) async fn serve(
             (place, listener.accept().await)
         };
         let Some((place, accepted)) = stop.run_until_cancelled(accepted).await else { break };
-        let (Ok(place), Ok((stream, _))) = (place, accepted) else {
+        let (Ok(place), Ok((stream, peer))) = (place, accepted) else {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
@@ -61,9 +68,23 @@ pub(super) async fn serve(
             stop: stop.clone(),
             abort: abort.clone(),
         };
-        let router = router.clone();
+        // Tokens are small and somebody waits for each.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "small packets may be delayed");
+        }
+        let (router, tls) = (router.clone(), tls.clone());
         connections.spawn(async move {
-            if let Err(error) = connection.serve(stream, router).await {
+            let served = match tls {
+                None => connection.serve(stream, peer.ip(), router).await,
+                Some(tls) => match tls.accept(stream, connection.read_timeout).await {
+                    Ok(stream) => connection.serve(stream, peer.ip(), router).await,
+                    Err(error) => {
+                        tracing::debug!(%error, "a connection was not encrypted");
+                        Ok(())
+                    }
+                },
+            };
+            if let Err(error) = served {
                 tracing::debug!(%error, "a connection broke");
             }
             drop(place);
@@ -87,16 +108,20 @@ struct Connection {
 }
 
 impl Connection {
-    async fn serve(self, stream: TcpStream, router: Router) -> hyper::Result<()> {
-        // Tokens are small and somebody waits for each.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "small packets may be delayed");
-        }
+    async fn serve<S>(self, stream: S, peer: IpAddr, router: Router) -> hyper::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let stream = WriteTimeout::new(stream, self.write_timeout);
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(self.read_timeout);
         builder.max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD_BYTES);
-        let service = TowerToHyperService::new(router);
+        let router = TowerToHyperService::new(router);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(Peer(peer));
+            router.call(request)
+        });
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         tokio::select! {
@@ -111,15 +136,15 @@ impl Connection {
 }
 
 /// A stream whose writer gives up on a reader that takes nothing for too long.
-struct WriteTimeout {
-    stream: TcpStream,
+struct WriteTimeout<S> {
+    stream: S,
     patience: Duration,
     /// Runs while a write waits.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
-impl WriteTimeout {
-    fn new(stream: TcpStream, patience: Duration) -> Self {
+impl<S> WriteTimeout<S> {
+    fn new(stream: S, patience: Duration) -> Self {
         Self { stream, patience, waiting: None }
     }
 
@@ -143,7 +168,7 @@ impl WriteTimeout {
     }
 }
 
-impl AsyncRead for WriteTimeout {
+impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeout<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -153,7 +178,7 @@ impl AsyncRead for WriteTimeout {
     }
 }
 
-impl AsyncWrite for WriteTimeout {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

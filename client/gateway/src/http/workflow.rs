@@ -23,7 +23,7 @@ use super::{
 use crate::core::{Caller, GatewayError, Kind};
 
 /// What a request asks.
-struct RunFields {
+pub(super) struct RunFields {
     /// The input; without it, the workflow's own.
     input: Option<String>,
     /// The model of steps that name none.
@@ -34,7 +34,10 @@ struct RunFields {
 
 impl RunFields {
     /// Takes all fields. One that is not known is refused: a misspelt limit must not be ignored.
-    fn take(mut fields: Fields) -> Result<Self, GatewayError> {
+    ///
+    /// # Errors
+    /// [`GatewayError`] names the field that is wrong or not known.
+    pub(super) fn take(mut fields: Fields) -> Result<Self, GatewayError> {
         let (input, model) = (fields.text("input")?, fields.text("model")?);
         let models = fields.object("models")?.map(Fields::texts).transpose()?.unwrap_or_default();
         if let Some(unknown) = fields.rest().next().map(shorten) {

@@ -84,7 +84,8 @@ impl Asker {
             self.pool.mark_stale();
         }
         let (path, text) = (offer.path.clone(), sink.reader.into_text());
-        Ok(Answer { path, opened, fees, channels, text, outcome })
+        let (failed, earlier) = (Vec::new(), 0);
+        Ok(Answer { path, opened, fees, channels, text, outcome, failed, earlier })
     }
 
     /// Lanes for every stage of the path.

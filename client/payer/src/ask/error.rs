@@ -23,6 +23,14 @@ pub enum AskError {
     /// What it would take could not be found out.
     #[error(transparent)]
     Preview(#[from] PreviewError),
+    /// A worker failed, and there is no way without it.
+    #[error("{first}; without that worker: {again}")]
+    NoOtherPath {
+        /// How it failed.
+        first: Box<AskError>,
+        /// What came of asking others.
+        again: Box<AskError>,
+    },
 }
 
 impl AskError {
@@ -33,6 +41,7 @@ impl AskError {
             Self::Session(SessionError::Failed { failure, .. }) => {
                 failure.code == FaultCode::Cancelled
             }
+            Self::NoOtherPath { again, .. } => again.is_interrupted(),
             _ => false,
         }
     }
@@ -40,7 +49,11 @@ impl AskError {
     /// Whether it is about the payer's own wallet, money or disk: another question would fail in
     /// the same way.
     pub fn concerns_wallet_or_disk(&self) -> bool {
-        let Self::Session(error) = self else { return false };
+        let error = match self {
+            Self::Session(error) => error,
+            Self::NoOtherPath { again, .. } => return again.concerns_wallet_or_disk(),
+            _ => return false,
+        };
         match error {
             SessionError::Store(_)
             | SessionError::Lease(LeaseError::Deposit { .. })
@@ -51,7 +64,10 @@ impl AskError {
                 _ => false,
             },
             SessionError::Failed { failure, .. } => {
-                matches!(failure.code, FaultCode::Overspend | FaultCode::LimitReached)
+                matches!(
+                    failure.code,
+                    FaultCode::Overspend | FaultCode::TooLittle | FaultCode::LimitReached
+                )
             }
             _ => false,
         }

@@ -3,11 +3,12 @@
 //!
 //! It happens to a payer that has died and come back (its worker still holds the lane of the dead
 //! session), to one whose database is older than its promises, and after a power cut at either
-//! side. Nothing was computed and nothing promised for work until then.
+//! side. Nothing was computed until then, and nothing promised but what was prepaid for room at the
+//! stages that did accept: the question's sums count it.
 //!
 //! A worker may lie, so each question takes a bounded number of retries: every one costs a round
-//! trip and no money. A lane that is given up for good is one whose receipts differ, so a liar
-//! wears out a channel to itself; that costs it its own customers.
+//! trip, and at most that prepayment. A lane that is given up for good is one whose receipts differ,
+//! so a liar wears out a channel to itself; that costs it its own customers.
 
 use std::sync::Arc;
 
@@ -70,7 +71,6 @@ impl LaneRetries {
         // A worker that has accepted is another matter, and so is one that failed otherwise than by
         // refusing.
         if outcome.to_ready.is_some()
-            || report.paid() > 0
             || Remedy::of(failure.code).is_none()
             || self.taken == MAX_RETRIES
         {

@@ -1,21 +1,18 @@
 //! From a question to the path that would answer it: quotes, the best path under the payer's terms,
 //! and what it can cost. Nothing is promised here.
 
-use std::time::Duration;
-
 use mica_chain::Chain;
 use mica_primitives::Balance;
 use mica_protocol::{SessionSpec, payer::PlanError, session::EndIds};
 
 use super::{AskError, Question, subscribe};
 use crate::channels::Need;
-use crate::market::{self, ChosenPath, ChosenStage, ModelSnapshot, Quotes, choose};
+use crate::market::{
+    Beliefs, ChosenPath, ChosenStage, Collector, Memory, ModelSnapshot, Quotes, Wanted, choose,
+};
 use crate::model::LocalModel;
 use crate::router::Router;
 use crate::session::SessionError;
-
-/// Longest wait for quotes.
-const QUOTE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A path for a question, and the most that it can cost.
 #[derive(Clone, Debug)]
@@ -30,20 +27,24 @@ pub struct Offer {
     pub max_new_tokens: u32,
 }
 
-/// What the live workers of `snapshot` ask now; no price above the list price that the chain shows.
+/// What workers of `snapshot` ask now for what is `wanted`; nothing that the registry does not bear
+/// out.
 ///
 /// # Errors
-/// [`AskError`] if a price that has risen cannot be held against the chain.
+/// [`AskError`] if an offer cannot be held against the chain.
 pub async fn quotes(
     router: &Router,
     snapshot: &ModelSnapshot,
     chain: &Chain,
+    memory: &Memory,
+    beliefs: &Beliefs,
+    wanted: &Wanted,
 ) -> Result<Quotes, AskError> {
     let mut subscription = subscribe(router)?;
-    let mut quotes =
-        market::collect_quotes(&mut subscription, snapshot, &chain.genesis_hash(), QUOTE_PATIENCE)
-            .await;
-    quotes.hold_to_list_prices(snapshot, chain).await?;
+    let genesis = chain.genesis_hash();
+    let collector = Collector { snapshot, genesis, memory, beliefs, wanted };
+    let mut quotes = collector.collect(&mut subscription).await;
+    quotes.hold_to_registry(snapshot, chain).await?;
     Ok(quotes)
 }
 
@@ -55,8 +56,29 @@ pub fn offer(
     model: &LocalModel,
     snapshot: &ModelSnapshot,
     quotes: &Quotes,
+    beliefs: &Beliefs,
     question: &Question,
 ) -> Result<Offer, AskError> {
+    let spec = spec(model, question);
+    let wanted = question.wanted(model);
+    let path = choose(snapshot, quotes, beliefs, &wanted)?;
+    let need = |stage: &ChosenStage| Need {
+        payee: stage.worker.record.account,
+        peer: stage.worker.record.peer,
+        budget: stage.unit().saturating_mul(spec.max_positions.into()),
+    };
+    let needs = path.stages.iter().map(need).collect();
+    let SessionSpec { prompt_positions, max_new_tokens, .. } = spec;
+    let offer = Offer { path, needs, prompt_positions, max_new_tokens };
+    let cost = offer.cost();
+    match question.terms.max_total.filter(|limit| *limit < cost) {
+        Some(limit) => Err(SessionError::from(PlanError::Limit { cost, limit }).into()),
+        None => Ok(offer),
+    }
+}
+
+/// The question as a session: no longer than the model's context.
+fn spec(model: &LocalModel, question: &Question) -> SessionSpec {
     let prompt_positions = u32::try_from(question.prompt.len()).unwrap_or(u32::MAX);
     let room = model.manifest().context.saturating_sub(prompt_positions).max(1);
     let mut spec = SessionSpec {
@@ -68,18 +90,13 @@ pub fn offer(
         logprobs: question.logprobs,
     };
     spec.max_positions = u32::try_from(spec.needed_positions()).unwrap_or(u32::MAX);
-    let path = choose(snapshot, quotes, &question.terms, spec.max_positions)?;
-    let need = |stage: &ChosenStage| Need {
-        payee: stage.worker.record.account,
-        peer: stage.worker.record.peer,
-        budget: stage.unit().saturating_mul(spec.max_positions.into()),
-    };
-    let needs = path.stages.iter().map(need).collect();
-    let offer = Offer { path, needs, prompt_positions, max_new_tokens: spec.max_new_tokens };
-    let cost = offer.cost();
-    match question.terms.max_total.filter(|limit| *limit < cost) {
-        Some(limit) => Err(SessionError::from(PlanError::Limit { cost, limit }).into()),
-        None => Ok(offer),
+    spec
+}
+
+impl Question {
+    /// What a path is wanted for, to answer it with `model`.
+    pub fn wanted(&self, model: &LocalModel) -> Wanted {
+        Wanted { terms: self.terms, positions: spec(model, self).max_positions }
     }
 }
 

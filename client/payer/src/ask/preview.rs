@@ -1,13 +1,15 @@
 //! A question without its answer: the path that would be taken and what it would take to pay it.
 //! Nothing is sent to the chain and no key is opened; workers are asked for their quotes.
 
+use std::collections::BTreeSet;
+
 use mica_chain::View;
 use mica_primitives::Balance;
 
-use super::{AskError, Asker, Event, Listener, Question, offer, unless_broken};
+use super::{AskError, Asker, Listener, Question};
 use crate::channels::NoticeFilter;
 use crate::interrupt::Interrupt;
-use crate::market::{ChosenPath, ModelSnapshot};
+use crate::market::ChosenPath;
 use crate::model::LocalModel;
 use crate::preview::{CallPreview, Moved};
 use crate::session::SessionError;
@@ -36,14 +38,12 @@ impl Asker {
         interrupt: &Interrupt,
         listener: &mut dyn Listener,
     ) -> Result<AskPreview, AskError> {
-        let snapshot = ModelSnapshot::read(view, model.id()).await?;
-        unless_broken(listener.on(Event::AskingForQuotes))?;
-        let quotes = tokio::select! {
-            quotes = self.quotes(&snapshot) => quotes?,
+        let nobody = BTreeSet::new();
+        let offered = tokio::select! {
+            offered = self.offered(model, view, question, &nobody, listener) => offered?,
             () = interrupt.finish.cancelled() => return Err(SessionError::Interrupted.into()),
         };
-        unless_broken(listener.on(Event::Quoted(&quotes)))?;
-        let offer = offer(model, &snapshot, &quotes, question)?;
+        let (_, offer) = offered;
         let missing = self.pool.missing(&offer.needs).await;
         self.report_notices(NoticeFilter::WithoutRecovered);
         let missing = missing.map_err(SessionError::from)?;

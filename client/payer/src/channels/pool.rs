@@ -28,7 +28,8 @@ pub(crate) use lease::{Claim, LaneGuard, Lease};
 use std::sync::{Arc, Mutex, MutexGuard, atomic::AtomicBool};
 use std::time::Duration;
 
-use mica_primitives::{Balance, ChannelId, LaneId, Redeem};
+use mica_chain::ReadError;
+use mica_primitives::{Balance, BlockNumber, ChannelId, LaneId, Redeem};
 use mica_protocol::channel::{Adopted, LeaseError};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -55,6 +56,8 @@ pub(crate) struct ChannelPool {
     payer: Payer,
     store: Arc<Store>,
     deposits: Deposits,
+    /// Blocks that channels give their payees to redeem, once the chain was asked.
+    window: tokio::sync::OnceCell<BlockNumber>,
     ledgers: Mutex<Ledgers>,
     /// Held by whoever sends an extrinsic.
     sending: Arc<tokio::sync::Mutex<()>>,
@@ -77,6 +80,7 @@ impl ChannelPool {
             payer,
             store,
             deposits: Deposits { headroom: deposits.headroom.max(1), ..deposits },
+            window: tokio::sync::OnceCell::new(),
             ledgers: Mutex::default(),
             sending: Arc::default(),
             reading: tokio::sync::Mutex::default(),
@@ -85,6 +89,16 @@ impl ChannelPool {
             closing: CancellationToken::new(),
             abandoned: CancellationToken::new(),
         }
+    }
+
+    /// The close window of the channels that sessions are paid from, blocks: what workers ask for
+    /// unless their operators want more. One with less is not used; its deposit comes back with
+    /// `mica channel close`.
+    ///
+    /// # Errors
+    /// [`ReadError`] if the chain cannot be asked.
+    async fn window(&self) -> Result<BlockNumber, ReadError> {
+        self.window.get_or_try_init(|| self.payer.chain.usual_window()).await.copied()
     }
 
     /// Takes note of a promise that a payee showed to the session that holds lane `own`. Returns

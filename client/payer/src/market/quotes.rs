@@ -1,11 +1,19 @@
 //! Live quotes: the price that holds now, and whether a worker answers at all.
+//!
+//! Not everybody is asked. The registry's list prices and what the payer remembers rank the paths;
+//! the workers of the [`PATHS`] best ones that share no worker are asked, and others only where too
+//! few of those answer. In a small market everybody is.
+//!
+//! Nobody is waited for longer than an answer is worth: once a whole path has answered, the others
+//! have as long again, [`LONGEST_GRACE`] at most. Who has not answered after [`ROUND`] is replaced,
+//! and after [`LONGEST_WAIT`] it is over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use mica_chain::Chain;
 use mica_net::NetEvent;
-use mica_primitives::{Hash32, PublicKey};
+use mica_primitives::{Hash32, PublicKey, WorkerStatus};
 use mica_protocol::{
     Message,
     messages::{QuoteRequest, SignedQuote},
@@ -13,12 +21,25 @@ use mica_protocol::{
 use rand::RngCore;
 use tokio::time::Instant;
 
-use super::{MarketError, ModelSnapshot, WorkerSnapshot};
+use super::route::{Known, Unanswered};
+use super::{Beliefs, MarketError, Memory, ModelSnapshot, Standing, Wanted, WorkerSnapshot};
 use crate::router::Subscription;
 
 /// Most workers that are asked.
-const MAX_ASKED: usize = 64;
-
+pub const MAX_ASKED: usize = 64;
+/// Paths whose workers are asked at once.
+const PATHS: usize = 3;
+/// Live workers up to which all are asked.
+const SMALL_MARKET: usize = 16;
+/// How long the workers of one round have before others are asked instead.
+const ROUND: Duration = Duration::from_secs(1);
+/// How long those who have not answered are waited for once a whole path has: as long as that took,
+/// within these bounds.
+const SHORTEST_GRACE: Duration = Duration::from_millis(50);
+/// See [`SHORTEST_GRACE`].
+pub const LONGEST_GRACE: Duration = Duration::from_millis(250);
+/// Longest wait for anybody, if there is no path without.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// Most workers that are named as unreachable.
 const MAX_NAMED: usize = 4;
 
@@ -29,7 +50,9 @@ pub struct Quotes {
     answers: BTreeMap<PublicKey, SignedQuote>,
     /// Who could not be reached, and why.
     unreachable: BTreeMap<PublicKey, String>,
-    asked: usize,
+    asked: BTreeSet<PublicKey>,
+    /// Who may still answer, and when it was asked.
+    awaited: BTreeMap<PublicKey, Instant>,
 }
 
 impl Quotes {
@@ -41,6 +64,15 @@ impl Quotes {
     /// Whether the worker could not be reached.
     pub fn is_unreachable(&self, worker: &WorkerSnapshot) -> bool {
         self.unreachable.contains_key(&worker.record.peer)
+    }
+
+    /// Whether the worker was asked.
+    pub fn was_asked(&self, worker: &WorkerSnapshot) -> bool {
+        self.asked.contains(&worker.record.peer)
+    }
+
+    pub(super) fn is_awaited(&self, worker: &WorkerSnapshot) -> bool {
+        self.awaited.contains_key(&worker.record.peer)
     }
 
     /// Which workers of `snapshot` could not be reached, where and why, for people; empty if all
@@ -60,23 +92,41 @@ impl Quotes {
         if more == 0 { named.concat() } else { format!("{}; and {more} more", named.concat()) }
     }
 
-    /// Drops offers above the worker's list price. `snapshot` may be some blocks old and a price
-    /// may have risen since, so a dear offer is held against the newest block before it is dropped.
+    /// Drops offers that the registry does not bear out. `snapshot` may be some blocks old and a
+    /// price may have risen since, so an offer above the list price is held against the newest
+    /// block before it is dropped; with a snapshot that was kept, every offer is: its worker may
+    /// have left, moved or been jailed.
     ///
     /// # Errors
     /// [`MarketError`] if the chain cannot be read.
-    pub(crate) async fn hold_to_list_prices(
+    pub(crate) async fn hold_to_registry(
         &mut self,
         snapshot: &ModelSnapshot,
         chain: &Chain,
     ) -> Result<(), MarketError> {
-        for worker in &snapshot.workers {
-            let asked = self.of(worker).map_or(0, |signed| signed.quote.price_per_layer_token);
-            if asked <= worker.record.list_price_per_layer_token {
-                continue;
-            }
-            let newest = chain.at_best().await?.worker(worker.record.account).await?;
-            if newest.is_none_or(|(record, _)| asked > record.list_price_per_layer_token) {
+        let is_doubtful = |worker: &&WorkerSnapshot| {
+            self.of(worker).is_some_and(|signed| {
+                snapshot.is_kept
+                    || signed.quote.price_per_layer_token > worker.record.list_price_per_layer_token
+            })
+        };
+        let doubtful: Vec<&WorkerSnapshot> = snapshot.workers.iter().filter(is_doubtful).collect();
+        if doubtful.is_empty() {
+            return Ok(());
+        }
+        let view = chain.at_best().await?;
+        let read = doubtful.iter().map(|worker| view.worker(worker.record.account));
+        let newest = futures::future::try_join_all(read).await?;
+        for (worker, newest) in doubtful.into_iter().zip(newest) {
+            let quote = self.of(worker).map(|signed| signed.quote);
+            let holds = quote.zip(newest).is_some_and(|(quote, (record, is_online))| {
+                is_online
+                    && record.status == WorkerStatus::Active
+                    && record.peer == quote.peer
+                    && record.range == quote.range
+                    && quote.price_per_layer_token <= record.list_price_per_layer_token
+            });
+            if !holds {
                 self.answers.remove(&worker.record.peer);
             }
         }
@@ -89,58 +139,149 @@ impl Quotes {
     }
 
     /// How many live workers were asked.
-    pub const fn asked(&self) -> usize {
-        self.asked
+    pub fn asked(&self) -> usize {
+        self.asked.len()
     }
 }
 
-/// Asks the live workers of `snapshot` (the first 64) and waits until all have answered or
-/// `patience` is over.
-pub(crate) async fn collect_quotes(
-    subscription: &mut Subscription,
-    snapshot: &ModelSnapshot,
-    genesis: &Hash32,
-    patience: Duration,
-) -> Quotes {
-    let nonce = rand::rngs::OsRng.next_u64();
-    let request = Message::QuoteRequest(QuoteRequest { model: snapshot.id, nonce });
-    let mut waiting: BTreeMap<PublicKey, &WorkerSnapshot> = BTreeMap::new();
-    let asked = || snapshot.workers.iter().filter(|worker| worker.is_live()).take(MAX_ASKED);
-    subscription.listen(None, asked().map(|worker| worker.record.peer));
-    let mut quotes = Quotes::default();
-    for worker in asked() {
-        match subscription.net.try_send(worker.record.peer, &addresses(worker), &request) {
-            Ok(()) => drop(waiting.insert(worker.record.peer, worker)),
-            Err(error) => drop(quotes.unreachable.insert(worker.record.peer, error.to_string())),
+/// Asks workers of one model what they charge.
+pub(crate) struct Collector<'a> {
+    /// The model and its workers.
+    pub(crate) snapshot: &'a ModelSnapshot,
+    /// The chain.
+    pub(crate) genesis: Hash32,
+    /// Who is told of those that do not answer.
+    pub(crate) memory: &'a Memory,
+    /// What is believed of the workers.
+    pub(crate) beliefs: &'a Beliefs,
+    /// What the path is wanted for.
+    pub(crate) wanted: &'a Wanted,
+}
+
+impl Collector<'_> {
+    /// Asks until a whole path has answered, everybody has, or it is over.
+    pub(crate) async fn collect(&self, subscription: &mut Subscription) -> Quotes {
+        let nonce = rand::rngs::OsRng.next_u64();
+        let begun = Instant::now();
+        let (mut quotes, mut asked) = (Quotes::default(), Vec::new());
+        let (mut round_end, mut grace_end) = (begun, None);
+        loop {
+            let now = Instant::now();
+            if self.known(&quotes).is_answered(&asked) {
+                let grace = (now - begun).clamp(SHORTEST_GRACE, LONGEST_GRACE);
+                let end = *grace_end.get_or_insert(now + grace);
+                if quotes.awaited.is_empty() || now >= end {
+                    break;
+                }
+            } else if now >= begun + LONGEST_WAIT {
+                break;
+            } else if now >= round_end || quotes.awaited.is_empty() {
+                let new = self.ask_more(&mut quotes, subscription, nonce);
+                if !new.is_empty() {
+                    asked.extend(new);
+                    round_end = now + ROUND;
+                    continue;
+                }
+                let is_hopeless = !self.known(&quotes).has_path(Unanswered::MayAnswer);
+                if quotes.awaited.is_empty() || is_hopeless {
+                    break;
+                }
+                round_end = begun + LONGEST_WAIT;
+            }
+            let wake = grace_end.unwrap_or(round_end);
+            match tokio::time::timeout_at(wake, subscription.events.recv()).await {
+                Ok(Some(event)) => self.take(&mut quotes, event, nonce),
+                Ok(None) => break,
+                Err(_) => {}
+            }
         }
+        self.note_silent(&quotes);
+        quotes.awaited.clear();
+        quotes
     }
-    quotes.asked = waiting.len() + quotes.unreachable.len();
-    let deadline = Instant::now() + patience;
-    while !waiting.is_empty() {
-        let Ok(Some(event)) = tokio::time::timeout_at(deadline, subscription.events.recv()).await
-        else {
-            break;
-        };
+
+    fn known<'b>(&'b self, quotes: &'b Quotes) -> Known<'b> {
+        let Self { snapshot, beliefs, wanted, .. } = *self;
+        Known { snapshot, quotes, beliefs, wanted }
+    }
+
+    /// Asks the workers of the best paths among those who answered and those who were not asked.
+    /// Returns the places of those who are asked now.
+    fn ask_more(&self, quotes: &mut Quotes, subscription: &Subscription, nonce: u64) -> Vec<usize> {
+        let mut places = self.known(quotes).workers_to_ask(PATHS);
+        let workers = &self.snapshot.workers;
+        let is_live = |place: &usize| workers.get(*place).is_some_and(WorkerSnapshot::is_live);
+        let live = || (0..workers.len()).filter(is_live);
+        if live().nth(SMALL_MARKET).is_none() {
+            let is_banned = |place| self.beliefs.of(place).standing == Standing::Banned;
+            places.extend(live().filter(|place| !is_banned(*place)));
+        }
+        places.retain(|place| {
+            let peer = workers.get(*place).map(|worker| worker.record.peer);
+            let has_room = quotes.asked.len() < MAX_ASKED;
+            peer.is_some_and(|peer| has_room && quotes.asked.insert(peer))
+        });
+        subscription.listen(None, quotes.asked.iter().copied());
+        let request = Message::QuoteRequest(QuoteRequest { model: self.snapshot.id, nonce });
+        for worker in places.iter().filter_map(|place| workers.get(*place)) {
+            let peer = worker.record.peer;
+            match subscription.net.try_send(peer, &addresses(worker), &request) {
+                Ok(()) => drop(quotes.awaited.insert(peer, Instant::now())),
+                Err(error) => drop(quotes.unreachable.insert(peer, error.to_string())),
+            }
+        }
+        places
+    }
+
+    fn take(&self, quotes: &mut Quotes, event: NetEvent, nonce: u64) {
         match event {
             NetEvent::Message { peer, message: Message::Quote(signed) } => {
-                let Some(worker) = waiting.get(&peer) else { continue };
-                if is_sound(&signed, worker, snapshot, genesis, nonce) {
+                let is_theirs = |worker: &&WorkerSnapshot| {
+                    worker.record.peer == peer && self.is_sound(&signed, worker, nonce)
+                };
+                if quotes.awaited.remove(&peer).is_some()
+                    && self.snapshot.workers.iter().any(|worker| is_theirs(&worker))
+                {
                     quotes.answers.insert(peer, signed);
                 }
-                waiting.remove(&peer);
             }
             NetEvent::Unreachable { peer, reason, .. } => {
-                quotes.unreachable.extend(waiting.remove(&peer).map(|_| (peer, reason)));
+                let was_awaited = quotes.awaited.remove(&peer).is_some();
+                quotes.unreachable.extend(was_awaited.then_some((peer, reason)));
             }
             NetEvent::Message { peer, message: Message::Fault(_) }
             | NetEvent::Disconnected { peer, .. }
             | NetEvent::Refused { peer: Some(peer), .. } => {
-                waiting.remove(&peer);
+                quotes.awaited.remove(&peer);
             }
             _ => {}
         }
     }
-    quotes
+
+    /// Who had time to answer and did not is avoided for a while.
+    fn note_silent(&self, quotes: &Quotes) {
+        let now = Instant::now();
+        let is_silent = |worker: &&WorkerSnapshot| {
+            let peer = &worker.record.peer;
+            let has_time = quotes.awaited.get(peer).is_some_and(|asked| now - *asked < ROUND);
+            quotes.asked.contains(peer) && !quotes.answers.contains_key(peer) && !has_time
+        };
+        let silent: Vec<&WorkerSnapshot> = self.snapshot.workers.iter().filter(is_silent).collect();
+        if !silent.is_empty() {
+            tokio::task::block_in_place(|| self.memory.note_silent(silent.into_iter()));
+        }
+    }
+
+    /// Whether the offer is signed, answers our question, and is for what the worker registered.
+    fn is_sound(&self, signed: &SignedQuote, worker: &WorkerSnapshot, nonce: u64) -> bool {
+        let quote = &signed.quote;
+        quote.peer == worker.record.peer
+            && quote.nonce == nonce
+            && quote.model == self.snapshot.id
+            && quote.profile == self.snapshot.record.manifest.profile
+            && quote.range == worker.record.range
+            && signed.verify(&self.genesis)
+    }
 }
 
 /// Where the worker says that it can be dialled.
@@ -148,19 +289,17 @@ fn addresses(worker: &WorkerSnapshot) -> Vec<String> {
     mica_net::address_texts(&worker.record.addresses)
 }
 
-/// Whether the offer is signed, answers our question, and is for what the worker registered.
-fn is_sound(
-    signed: &SignedQuote,
-    worker: &WorkerSnapshot,
-    snapshot: &ModelSnapshot,
-    genesis: &Hash32,
-    nonce: u64,
-) -> bool {
-    let quote = &signed.quote;
-    quote.peer == worker.record.peer
-        && quote.nonce == nonce
-        && quote.model == snapshot.id
-        && quote.profile == snapshot.record.manifest.profile
-        && quote.range == worker.record.range
-        && signed.verify(genesis)
+#[cfg(test)]
+impl Quotes {
+    /// What came of asking `asked`: these answers.
+    pub(super) fn of_answers(
+        asked: impl IntoIterator<Item = PublicKey>,
+        answers: impl IntoIterator<Item = SignedQuote>,
+    ) -> Self {
+        Self {
+            asked: asked.into_iter().collect(),
+            answers: answers.into_iter().map(|signed| (signed.quote.peer, signed)).collect(),
+            ..Self::default()
+        }
+    }
 }

@@ -1,18 +1,20 @@
-//! The best path under the payer's terms, from what the registry lists and what the workers quote
-//! now.
+//! The best path under the payer's terms, from what the registry lists, what the workers quote now
+//! and what the payer remembers of them.
 
 use mica_market::routing::{
-    Availability, Candidate, FrontierLimits, Links, Network, Preference, Request,
+    Availability, Candidate, Experience, Links, Network, Path, Preference, Request, RouteError,
+    Wish,
 };
 use mica_primitives::{Balance, LayerRange};
 use mica_protocol::{
+    holding,
     limits::{DEFAULT_CREDIT_POSITIONS, MAX_STAGES},
     messages::SignedQuote,
 };
 
 use crate::terms::Terms;
 
-use super::{MarketError, ModelSnapshot, Quotes, WorkerSnapshot};
+use super::{Beliefs, MarketError, ModelSnapshot, Quotes, Standing, WorkerSnapshot};
 
 /// What one more stage costs besides its computation, µs: measured in Petals (18 ms), and the
 /// largest single effect on a path.
@@ -27,8 +29,15 @@ pub struct ChosenStage {
     pub range: LayerRange,
     /// Base units per layer-token: its quote.
     pub price_per_layer_token: Balance,
-    /// Microseconds per layer-token: its quote.
+    /// Microseconds per layer-token that it counts for: what was measured, and less and less of
+    /// what it declares.
     pub cost_us_per_layer_token: u32,
+    /// What it asks for room that is held, as in [`mica_protocol::messages::Quote`]: its quote.
+    pub holding_price: Balance,
+    /// Microseconds per layer-token that it declares.
+    pub declared_us_per_layer_token: u32,
+    /// What was seen of it.
+    pub experience: Experience,
     /// Positions that it computes before it is paid.
     pub credit_positions: u16,
     /// The quote.
@@ -39,6 +48,12 @@ impl ChosenStage {
     /// Base units for one position.
     pub fn unit(&self) -> Balance {
         self.price_per_layer_token.saturating_mul(self.range.len().into())
+    }
+
+    /// Positions that an opening prepays for the room of a session of `positions`: they are lost if
+    /// another stage of the path does not take the session.
+    pub fn prepaid_positions(&self, positions: u32) -> u16 {
+        holding::prepaid_positions(self.holding_price, self.unit(), positions)
     }
 }
 
@@ -53,8 +68,45 @@ pub struct ChosenPath {
     pub time_us_per_token: u64,
 }
 
-/// The best path through `snapshot` under `terms`, for `positions` of prompt and answer together. A
-/// live worker that gave no quote is left out: it did not answer just now.
+/// What a path is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Wanted {
+    /// Which path is taken.
+    pub terms: Terms,
+    /// Positions of prompt and answer together.
+    pub positions: u32,
+}
+
+/// What is known of a model's workers, as one path is chosen by it.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub(super) snapshot: &'a ModelSnapshot,
+    pub(super) quotes: &'a Quotes,
+    pub(super) beliefs: &'a Beliefs,
+    pub(super) wanted: &'a Wanted,
+}
+
+/// What counts for a worker without a quote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unanswered {
+    /// It is left out.
+    Out,
+    /// Whoever was not asked yet counts as the registry lists it.
+    AsListed,
+    /// So does whoever may still answer.
+    MayAnswer,
+}
+
+/// Whether workers are used that did not take a session or did not answer lately.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Avoided {
+    Out,
+    In,
+}
+
+/// The best path through `snapshot` under the terms of `wanted`. A live worker that gave no quote
+/// is left out: it was not asked, or did not answer just now. One that is to be avoided is on it
+/// only if there is no path without.
 ///
 /// # Errors
 /// [`MarketError::Route`] names the layers that are missing, or what limits would have to be raised
@@ -62,30 +114,16 @@ pub struct ChosenPath {
 pub fn choose(
     snapshot: &ModelSnapshot,
     quotes: &Quotes,
-    terms: &Terms,
-    positions: u32,
+    beliefs: &Beliefs,
+    wanted: &Wanted,
 ) -> Result<ChosenPath, MarketError> {
-    let candidates: Vec<Candidate> =
-        snapshot.workers.iter().map(|worker| candidate(worker, quotes)).collect();
-    let links = Links { hop_us: HOP_US, ..Links::default() };
-    let layers = LayerRange { first: 0, end: snapshot.layers() };
-    let request = Request { layers, positions, max_stages: MAX_STAGES as u16 };
-    let preference = Preference { alpha: terms.alpha, units: snapshot.record.units.into() };
-    let refused = |source| MarketError::Route {
-        model: snapshot.name().into(),
-        source,
-        absent: quotes.absent(snapshot).into(),
-    };
-    let network = Network::new(&candidates, &links, request, &[]).map_err(refused)?;
-    let mut path = network.best_path(preference).map_err(refused)?;
-    if terms.max_price_per_token.is_some() || terms.deadline_us.is_some() {
-        let frontier =
-            network.frontier(preference.units, FrontierLimits::default()).map_err(refused)?;
-        path = frontier
-            .choose(terms.max_price_per_token, terms.deadline_us, preference)
-            .map_err(refused)?
-            .clone();
-    }
+    let known = Known { snapshot, quotes, beliefs, wanted };
+    let (candidates, path) =
+        known.first_path(Unanswered::Out).map_err(|source| MarketError::Route {
+            model: snapshot.name().into(),
+            source,
+            absent: quotes.absent(snapshot).into(),
+        })?;
     let stages = path.stages.iter().filter_map(|stage| {
         let worker = snapshot.workers.get(stage.worker)?;
         let candidate = candidates.get(stage.worker)?;
@@ -95,6 +133,10 @@ pub fn choose(
             range: stage.range,
             price_per_layer_token: candidate.price_per_layer_token,
             cost_us_per_layer_token: candidate.cost_us_per_layer_token,
+            holding_price: quote
+                .map_or(holding::UNKNOWN_PRICE, |signed| signed.quote.holding_price),
+            declared_us_per_layer_token: known.declared_us(worker),
+            experience: beliefs.of(stage.worker).experience,
             credit_positions: quote
                 .map_or(DEFAULT_CREDIT_POSITIONS, |signed| signed.quote.credit_positions),
             quote,
@@ -107,47 +149,131 @@ pub fn choose(
     })
 }
 
-fn candidate(worker: &WorkerSnapshot, quotes: &Quotes) -> Candidate {
-    let (record, quote) = (&worker.record, quotes.of(worker));
-    let absent = if quotes.is_unreachable(worker) {
-        Availability::Unreachable
-    } else {
-        Availability::Silent
-    };
-    let mut candidate = Candidate {
-        range: record.range,
-        price_per_layer_token: record.list_price_per_layer_token,
-        cost_us_per_layer_token: record.cost_us_per_layer_token,
-        availability: if worker.is_live() { absent } else { Availability::Offline },
-    };
-    if let (true, Some(signed)) = (worker.is_live(), quote) {
-        let quote = &signed.quote;
-        candidate.price_per_layer_token = quote.price_per_layer_token;
-        candidate.cost_us_per_layer_token = quote.cost_us_per_layer_token;
-        let free_positions = if quote.free_sessions == 0 { 0 } else { quote.free_positions };
-        candidate.availability = Availability::Ready { free_positions };
+impl Known<'_> {
+    /// The best path, without workers that are to be avoided if there is one.
+    fn first_path(&self, unanswered: Unanswered) -> Result<(Vec<Candidate>, Path), RouteError> {
+        self.with_fewest_doubts(|avoided| {
+            let candidates = self.candidates(unanswered, avoided);
+            let path = self.on_network(&candidates, |network, wish| network.choose(wish))?;
+            Ok((candidates, path))
+        })
     }
-    candidate
+
+    /// Whether there is a path within the limits.
+    pub(super) fn has_path(&self, unanswered: Unanswered) -> bool {
+        self.first_path(unanswered).is_ok()
+    }
+
+    /// Whether there is one of those at `places` alone, by what they have answered.
+    pub(super) fn is_answered(&self, places: &[usize]) -> bool {
+        let found = self.with_fewest_doubts(|avoided| {
+            let candidates: Vec<Candidate> = places
+                .iter()
+                .filter_map(|place| Some((*place, self.snapshot.workers.get(*place)?)))
+                .map(|(place, worker)| self.candidate(place, worker, Unanswered::Out, avoided))
+                .collect();
+            self.on_network(&candidates, |network, wish| network.choose(wish))
+        });
+        found.is_ok()
+    }
+
+    /// Places of the workers of the `k` best paths that share none.
+    pub(super) fn workers_to_ask(&self, k: usize) -> Vec<usize> {
+        let found = self.with_fewest_doubts(|avoided| {
+            let candidates = self.candidates(Unanswered::AsListed, avoided);
+            self.on_network(&candidates, |network, wish| network.workers_to_ask(wish, k))
+        });
+        found.unwrap_or_default()
+    }
+
+    /// What `find` finds without the workers that are to be avoided, else with them.
+    fn with_fewest_doubts<T>(
+        &self,
+        find: impl Fn(Avoided) -> Result<T, RouteError>,
+    ) -> Result<T, RouteError> {
+        find(Avoided::Out).or_else(|_| find(Avoided::In))
+    }
+
+    fn on_network<T>(
+        &self,
+        candidates: &[Candidate],
+        find: impl Fn(&Network<'_>, &Wish) -> Result<T, RouteError>,
+    ) -> Result<T, RouteError> {
+        let Wanted { terms, positions } = *self.wanted;
+        let links = Links { hop_us: HOP_US, ..Links::default() };
+        let layers = LayerRange { first: 0, end: self.snapshot.layers() };
+        let request = Request { layers, positions, max_stages: MAX_STAGES as u16 };
+        let units = self.snapshot.record.units.into();
+        let wish = Wish {
+            preference: Preference { alpha: terms.alpha, units },
+            max_price: terms.max_price_per_token,
+            deadline_us: terms.deadline_us,
+        };
+        find(&Network::new(candidates, &links, request, &[])?, &wish)
+    }
+
+    fn candidates(&self, unanswered: Unanswered, avoided: Avoided) -> Vec<Candidate> {
+        let workers = self.snapshot.workers.iter().enumerate();
+        workers.map(|(place, worker)| self.candidate(place, worker, unanswered, avoided)).collect()
+    }
+
+    fn candidate(
+        &self,
+        place: usize,
+        worker: &WorkerSnapshot,
+        unanswered: Unanswered,
+        avoided: Avoided,
+    ) -> Candidate {
+        let quote = self.quotes.of(worker).map(|signed| &signed.quote);
+        Candidate {
+            range: worker.record.range,
+            price_per_layer_token: quote
+                .map_or(worker.record.list_price_per_layer_token, |quote| {
+                    quote.price_per_layer_token
+                }),
+            cost_us_per_layer_token: self.beliefs.cost_us(place, self.declared_us(worker)),
+            availability: match (self.beliefs.of(place).standing, avoided) {
+                _ if !worker.is_live() => Availability::Offline,
+                (Standing::Banned, _) | (Standing::Avoided, Avoided::Out) => Availability::Banned,
+                _ => match quote {
+                    Some(quote) if quote.free_sessions == 0 => {
+                        Availability::Ready { free_positions: 0 }
+                    }
+                    Some(quote) => Availability::Ready { free_positions: quote.free_positions },
+                    None => self.unanswered(worker, unanswered),
+                },
+            },
+        }
+    }
+
+    /// Whether a worker without a quote can be used.
+    fn unanswered(&self, worker: &WorkerSnapshot, unanswered: Unanswered) -> Availability {
+        let may_come = match unanswered {
+            Unanswered::Out => false,
+            Unanswered::AsListed => !self.quotes.was_asked(worker),
+            Unanswered::MayAnswer => {
+                !self.quotes.was_asked(worker) || self.quotes.is_awaited(worker)
+            }
+        };
+        if may_come {
+            Availability::Ready { free_positions: u32::MAX }
+        } else if self.quotes.is_unreachable(worker) {
+            Availability::Unreachable
+        } else if self.quotes.was_asked(worker) {
+            Availability::Silent
+        } else {
+            Availability::NotAsked
+        }
+    }
+
+    /// What the worker says that it costs, µs per layer-token: in its quote, if that is more than
+    /// in the registry.
+    fn declared_us(&self, worker: &WorkerSnapshot) -> u32 {
+        let quoted =
+            self.quotes.of(worker).map_or(0, |signed| signed.quote.cost_us_per_layer_token);
+        worker.record.cost_us_per_layer_token.max(quoted)
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::market::snapshot::tests::worker;
-
-    #[test]
-    fn a_live_worker_without_a_quote_and_an_offline_one_are_left_out() {
-        let snapshot = crate::market::snapshot::tests::snapshot(8, vec![worker(1, 0, 8, 1, 1)]);
-        let terms = Terms::default();
-        let error = choose(&snapshot, &Quotes::default(), &terms, 10).expect_err("nobody answers");
-        assert!(error.to_string().contains("[0, 8)"), "{error}");
-        let mut offline = worker(1, 3, 8, 1, 1);
-        offline.is_online = false;
-        let snapshot = crate::market::snapshot::tests::snapshot(8, vec![offline]);
-        let error = choose(&snapshot, &Quotes::default(), &terms, 10).expect_err("nobody serves");
-        assert!(
-            error.to_string().contains("[0, 3)") && error.to_string().contains("[3, 8)"),
-            "{error}"
-        );
-    }
-}
+mod tests;

@@ -40,6 +40,9 @@ pub struct ModelSnapshot {
     pub record: ModelRecord<AccountId>,
     /// Who serves it.
     pub workers: Vec<WorkerSnapshot>,
+    /// Whether it was kept from an earlier question instead of read at the block that is asked for:
+    /// workers may have come and gone since.
+    pub is_kept: bool,
 }
 
 impl ModelSnapshot {
@@ -69,6 +72,18 @@ impl ModelSnapshot {
         }
     }
 
+    /// Ids of the models whose name or id (or its beginning) is `wanted`; their workers are not
+    /// read.
+    ///
+    /// # Errors
+    /// [`MarketError::NoModel`] if none is, or a failed read.
+    pub async fn ids(view: &View, wanted: &str) -> Result<Vec<ModelId>, MarketError> {
+        let models = view.models().await?.into_iter();
+        let ids: Vec<ModelId> =
+            models.filter(|(id, record)| names(wanted, *id, record)).map(|(id, _)| id).collect();
+        if ids.is_empty() { Err(MarketError::NoModel(wanted.into())) } else { Ok(ids) }
+    }
+
     async fn with_workers(
         view: &View,
         id: ModelId,
@@ -79,7 +94,7 @@ impl ModelSnapshot {
             .into_iter()
             .map(|(record, is_online)| WorkerSnapshot { record, is_online })
             .collect();
-        Ok(Self { id, record, workers })
+        Ok(Self { id, record, workers, is_kept: false })
     }
 
     /// The model's name for people.
@@ -168,7 +183,7 @@ pub(crate) mod tests {
         };
         let units = MarketUnits { price_unit: 1, cost_unit_us: 1 };
         let record = ModelRecord { owner: AccountId::from([0; 32]), manifest, units, deposit: 1 };
-        ModelSnapshot { id: ModelId([9; 32]), record, workers }
+        ModelSnapshot { id: ModelId([9; 32]), record, workers, is_kept: false }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use mica_protocol::{
 };
 use tokio::time::{Duration, Instant};
 
-use super::{SessionError, ledger_writer::LedgerWriter, plan::SessionDraft};
+use super::{SessionError, ledger_writer::LedgerWriter, plan::SessionDraft, timing::StageTimer};
 use crate::channels::{ChannelError, Claim, Lease};
 use crate::interrupt::Interrupt;
 use crate::router::Subscription;
@@ -68,6 +68,8 @@ pub struct Outcome {
     pub elapsed: Duration,
     /// Promises that the workers showed and that were not known here.
     pub adopted: usize,
+    /// What a token took at each stage, µs per layer, where that was seen.
+    pub costs_us: Vec<Option<u32>>,
 }
 
 /// A session that is over, and what it leaves of its lease.
@@ -92,6 +94,9 @@ pub(crate) async fn drive(mut io: SessionIo<'_>, draft: &SessionDraft<'_>, lease
     }
     let unused = lanes.iter().map(|lane| lane.record().clone()).collect();
     let record = draft.record(&lanes);
+    let prompt_positions = u32::try_from(record.prompt.len()).unwrap_or(u32::MAX);
+    let timed = record.stages.iter().map(|stage| (stage.peer, stage.layers.len()));
+    let timer = StageTimer::new(prompt_positions, timed);
     let begun = Instant::now();
     let (session, outputs) = match PayerSession::start(draft.plan(lanes), Now::new(0, io.block)) {
         Ok(started) => started,
@@ -110,6 +115,7 @@ pub(crate) async fn drive(mut io: SessionIo<'_>, draft: &SessionDraft<'_>, lease
         inputs: VecDeque::new(),
         report: None,
         times: Times::default(),
+        timer,
         adopted: 0,
     };
     let ended = match driver.carry_out(outputs).await {
@@ -142,6 +148,7 @@ struct Driver<'a> {
     inputs: VecDeque<PayerInput>,
     report: Option<SessionReport>,
     times: Times,
+    timer: StageTimer,
     adopted: usize,
 }
 
@@ -163,7 +170,12 @@ impl Driver<'_> {
             let Interrupt { finish, stop } = self.io.interrupt;
             tokio::select! {
                 event = self.io.subscription.events.recv() => match event {
-                    Some(event) => self.inputs.extend(input_of(event)),
+                    Some(event) => {
+                        if let NetEvent::Message { peer, message } = &event {
+                            self.timer.saw(peer, message, self.begun.elapsed());
+                        }
+                        self.inputs.extend(input_of(event));
+                    }
                     // The network has stopped: nobody of the path can be reached any more.
                     None => self.lose_everybody(),
                 },
@@ -297,7 +309,7 @@ impl Driver<'_> {
             // The promises are on disk, as far as they were sent.
             tracing::warn!(%error, "the last receipts of a session were not kept");
         }
-        let Self { claim, session, record, begun, times, adopted, .. } = self;
+        let Self { claim, session, record, begun, times, timer, adopted, .. } = self;
         let records = match &ended {
             Ok(report) => report.stages.iter().map(|stage| stage.record.clone()).collect(),
             Err(_) => session.lane_records(),
@@ -310,6 +322,7 @@ impl Driver<'_> {
             to_last_token: times.last_token,
             elapsed: begun.elapsed(),
             adopted,
+            costs_us: timer.costs_us(),
         });
         Ended { outcome, claim, records }
     }

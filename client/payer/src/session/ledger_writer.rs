@@ -21,6 +21,7 @@ const AHEAD: u16 = 128;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct OnDisk {
     seq: u64,
+    cumulative: Balance,
     revealed: u16,
     receipts: u64,
 }
@@ -62,13 +63,16 @@ impl LedgerWriter {
     }
 
     /// What is to be written when nothing more will be promised on the lane: the disk may know
-    /// fewer receipts than there are.
+    /// fewer receipts than there are, or a prepayment that the worker has refused.
     pub(crate) fn close(&mut self, mut record: Box<PayerLaneRecord>) -> Option<Change> {
         if self.adopted.contains(&(record.channel, record.lane)) {
             return None;
         }
         if let Some(disk) = self.disk(&record) {
-            if disk.receipts == record.receipts.count() && disk.revealed >= record.revealed {
+            if disk.receipts == record.receipts.count()
+                && disk.cumulative == record.cumulative
+                && disk.revealed >= record.revealed
+            {
                 return None;
             }
             record.revealed = record.revealed.max(disk.revealed);
@@ -87,6 +91,7 @@ impl LedgerWriter {
     fn write(&mut self, record: Box<PayerLaneRecord>) -> Change {
         let disk = OnDisk {
             seq: record.seq,
+            cumulative: record.cumulative,
             revealed: record.revealed,
             receipts: record.receipts.count(),
         };
@@ -167,6 +172,18 @@ mod tests {
         assert_eq!(revealed(writer.close(with_receipt())), None);
         writer.adopted(ChannelId([1; 32]), 0);
         assert_eq!(revealed(writer.close(record(3, 0))), None, "what the payee showed stands");
+    }
+
+    #[test]
+    fn a_prepayment_that_was_refused_is_taken_back_on_disk() {
+        let mut writer = writer(10_000);
+        assert_eq!(revealed(writer.persist(record(1, 0), Durability::Disk)), Some(0));
+        let mut refused = record(1, 0);
+        refused.cumulative = 20;
+        match writer.close(refused) {
+            Some(Change::Lane(written)) => assert_eq!(written.cumulative, 20),
+            other => panic!("not written: {other:?}"),
+        }
     }
 
     #[test]

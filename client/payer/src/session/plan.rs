@@ -66,6 +66,7 @@ impl SessionDraft<'_> {
             addresses: WorkerAddresses::clone(&stage.worker.record.addresses),
             range: stage.range,
             price_per_layer_token: stage.price_per_layer_token,
+            holding_price: stage.holding_price,
             credit_positions: stage.credit_positions,
             quote: stage.quote,
             lane,

@@ -1,10 +1,10 @@
-//! Where a chain began, and what becomes of records when it begins anew.
+//! Where a chain began, and what happens to its records when it is restarted.
 //!
-//! A development chain that is started anew has the genesis of the one before, and channels on it
-//! get the ids of the old ones: what was promised on those would count against the new deposits.
+//! A development chain that is restarted has the same genesis as before, and channels on it get the
+//! ids of the old ones: what was promised on those would count against the new deposits.
 //! Its first block differs, so that is kept, and when it changes everything of the old chain is
 //! moved into a file beside this one. The file is a payer's database like any other: nothing is
-//! lost. Whoever goes back to a chain that was left gets its records back from there.
+//! lost. Returning to a chain that was left brings its records back from there.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -48,7 +48,7 @@ impl Store {
         Ok(table.get(genesis).map_err(db)?.map(|hash| hash.value()))
     }
 
-    /// Genesis hashes of all chains of which there are records of channels.
+    /// Genesis hashes of all chains with channels on record.
     ///
     /// # Errors
     /// [`StoreError`] if they cannot be read.
@@ -129,8 +129,8 @@ impl Store {
         Ok(Archive { channels: own.channels.len(), sessions: own.sessions.len(), path })
     }
 
-    /// The name of a file that is not there yet: whoever goes back and forth between two chains
-    /// overwrites nothing.
+    /// The name of a file that is not there yet: going back and forth between two chains overwrites
+    /// nothing.
     fn free_name(&self, first_block: &Hash32) -> Result<PathBuf, StoreError> {
         self.names(first_block)
             .find(|path| !path.exists())

@@ -1,8 +1,8 @@
 //! Sessions that write at the same moment share one transaction: the disk is flushed once for all
 //! of them.
 //!
-//! Whoever finds nobody writing takes everything that waits, writes it, and tells the others.
-//! Nobody waits longer than for the transaction that is under way and the next one.
+//! A thread that finds no write under way takes everything that waits, writes it, and tells the
+//! others. No thread waits longer than for the transaction that is under way and the next one.
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -26,13 +26,13 @@ struct State<T> {
 pub(super) enum Commit<'a, T> {
     /// Write all of these, and say whether it went well.
     Write(Writing<'a, T>),
-    /// Somebody else has written it.
+    /// Another thread has written it.
     Written,
-    /// Somebody else tried to write it together with others, and failed: try alone, to learn why.
+    /// Another thread tried to write it together with others, and failed: try alone, to learn why.
     Failed,
 }
 
-/// What one writes for all. Dropped without [`Writing::done`] it counts as failed.
+/// What one thread writes for all. Dropped without [`Writing::done`] it counts as failed.
 pub(super) struct Writing<'a, T> {
     pub(super) batch: Vec<(u64, T)>,
     commits: &'a GroupCommit<T>,
@@ -49,7 +49,7 @@ impl<T> Default for GroupCommit<T> {
 }
 
 impl<T> GroupCommit<T> {
-    /// Waits until `value` was written by somebody, or is to be written here.
+    /// Waits until another thread has written `value`, or it is to be written here.
     pub(super) fn take(&self, value: T) -> Commit<'_, T> {
         let mut state = self.lock();
         let own = state.next;

@@ -1,8 +1,8 @@
 //! Whether the database is the one that was used last: how often it was used is counted in it and
 //! in a small file beside it.
 //!
-//! A copy that was put back counts fewer uses than the file, and so does a new database after the
-//! old one was deleted. Nothing depends on it but what `mica doctor` says.
+//! A copy that was restored counts fewer uses than the file, and so does a new database after the
+//! old one was deleted. Only the findings of `mica doctor` depend on it.
 
 use std::path::{Path, PathBuf};
 

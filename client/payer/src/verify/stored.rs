@@ -9,7 +9,7 @@ use crate::store::{SessionRecord, StageRecord, Store, StoreError};
 /// Most receipts of one lane that are read.
 const MAX_RECEIPTS: u64 = 1 << 20;
 
-/// Why a stored session does not verify, or nobody can say.
+/// Why a stored session does not verify, or cannot be checked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoredError {

@@ -4,7 +4,9 @@
 //! the file (address, channel signer, kind, path, cost of the derivation) is authenticated with it:
 //! a changed byte anywhere is an error, never another wallet.
 //!
-//! Format 1 knew phrases without a path only; it is read, and written no more.
+//! Format 1 knew only phrases without a path; it is still read, but no longer written. Format 3 says
+//! which hot key is the present one; a wallet that still has its first one is written in format 2,
+//! which older programs read.
 
 use std::path::Path;
 
@@ -18,11 +20,13 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::KeystoreError;
-use crate::{Password, Secret, SecretKind};
+use crate::{MAX_HOT_KEYS, Password, Secret, SecretKind};
 
 const FORMAT: &str = "mica-wallet";
-/// The format that is written.
-pub(super) const VERSION: u32 = 2;
+/// The newest format.
+pub(super) const VERSION: u32 = 3;
+/// The format without the number of the hot key.
+const VERSION_OF_FIRST_HOT_KEY: u32 = 2;
 
 /// Cost of the argon2id derivation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +69,9 @@ pub struct WalletFile {
     /// Derivation path from the secret to the account; empty if there is none.
     #[serde(default)]
     pub path: String,
+    /// Number of the present hot key, from 0.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub hot_key: u32,
     kdf: KdfCost,
     salt: String,
     nonce: String,
@@ -72,9 +79,10 @@ pub struct WalletFile {
 }
 
 impl WalletFile {
-    /// Seals `secret` for `password`.
+    /// Seals `secret`, whose hot key of number `hot_key` is the present one, for `password`.
     pub(super) fn seal(
         secret: &Secret,
+        hot_key: u32,
         password: &Password,
         cost: KdfCost,
     ) -> Result<Self, KeystoreError> {
@@ -87,11 +95,14 @@ impl WalletFile {
             .map_err(|error| KeystoreError::Cipher(error.to_string()))?;
         let mut file = Self {
             format: FORMAT.into(),
-            version: VERSION,
+            version: if hot_key == 0 { VERSION_OF_FIRST_HOT_KEY } else { VERSION },
             address: secret.account().account().to_string(),
-            channel_signer: hex::encode(secret.channel_signer().verifying_key().as_bytes()),
+            channel_signer: hex::encode(
+                secret.channel_signer_at(hot_key).verifying_key().as_bytes(),
+            ),
             kind: secret.kind(),
             path: secret.path().to_string(),
+            hot_key,
             kdf: cost,
             salt: hex::encode(salt),
             nonce: hex::encode(nonce),
@@ -126,6 +137,9 @@ impl WalletFile {
         if file.version == 1 && (file.kind != SecretKind::Phrase || !file.path.is_empty()) {
             return Err(malformed("its first format knows neither kinds nor paths".into()));
         }
+        if (file.version < VERSION && file.hot_key != 0) || file.hot_key >= MAX_HOT_KEYS {
+            return Err(malformed("it has a hot key that there cannot be".into()));
+        }
         Ok(file)
     }
 
@@ -139,6 +153,9 @@ impl WalletFile {
         );
         if *version > 1 {
             text.push_str(&format!("\n{kind}\n{path}"));
+        }
+        if *version > VERSION_OF_FIRST_HOT_KEY {
+            text.push_str(&format!("\n{}", self.hot_key));
         }
         text.into_bytes()
     }
@@ -172,6 +189,11 @@ impl WalletFile {
             .map_err(|_| malformed("its derivation path is none"))?;
         Ok(Secret::from_bytes(self.kind, Zeroizing::new(opened), way)?)
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_first(number: &u32) -> bool {
+    *number == 0
 }
 
 fn cipher(

@@ -4,6 +4,9 @@
 //! for no password. Who steals it can promise what is left in the channels that are open, to the
 //! workers that they pay and to nobody else; it moves no other money. It follows from the wallet's
 //! secret, so a lost file is made again when the wallet is unlocked next.
+//!
+//! After the wallet was given another hot key, the file holds those before it too, which sign for
+//! the channels that were opened with them.
 
 use std::path::Path;
 
@@ -12,10 +15,14 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{Keystore, KeystoreError, MAX_FILE_BYTES, WalletFile};
+use crate::ChannelSigners;
 use crate::files::{self, FileError};
 
 const FORMAT: &str = "mica-hot-key";
+/// Of a file with one key.
 const VERSION: u32 = 1;
+/// Of a file with earlier ones.
+const VERSION_WITH_EARLIER: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,17 +32,21 @@ struct HotFile {
     address: String,
     channel_signer: String,
     seed: String,
+    /// Seeds of the keys before it, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    earlier: Vec<String>,
 }
 
 impl Drop for HotFile {
     fn drop(&mut self) {
         self.seed.zeroize();
+        self.earlier.zeroize();
     }
 }
 
 impl Keystore {
-    /// The hot key of a wallet whose file says `wallet`; nothing if it was never written or is
-    /// lost.
+    /// The hot keys of a wallet whose file says `wallet`; nothing if they were never written, are
+    /// lost, or are those from before the present one.
     ///
     /// # Errors
     /// [`KeystoreError::Exposed`] if others may read the file, [`KeystoreError::HotKey`] if it is
@@ -44,7 +55,7 @@ impl Keystore {
         &self,
         name: &str,
         wallet: &WalletFile,
-    ) -> Result<Option<SigningKey>, KeystoreError> {
+    ) -> Result<Option<ChannelSigners>, KeystoreError> {
         let path = self.hot_path(name)?;
         let bytes = match files::read_bounded(&path, MAX_FILE_BYTES) {
             Err(FileError::Missing(_)) => return Ok(None),
@@ -53,10 +64,10 @@ impl Keystore {
         if !files::is_private(&path)? {
             return Err(KeystoreError::Exposed(path));
         }
-        read(&bytes, &path, wallet).map(Some)
+        read(&bytes, &path, wallet)
     }
 
-    /// Writes the hot key, in place of an older file.
+    /// Writes the hot keys, in place of an older file.
     ///
     /// # Errors
     /// [`KeystoreError::File`] if the system refuses.
@@ -64,14 +75,17 @@ impl Keystore {
         &self,
         name: &str,
         wallet: &WalletFile,
-        key: &SigningKey,
+        keys: &ChannelSigners,
     ) -> Result<(), KeystoreError> {
+        let seed = |key: &SigningKey| hex::encode(Zeroizing::new(key.to_bytes()).as_slice());
+        let has_earlier = !keys.earlier().is_empty();
         let file = HotFile {
             format: FORMAT.into(),
-            version: VERSION,
+            version: if has_earlier { VERSION_WITH_EARLIER } else { VERSION },
             address: wallet.address.clone(),
             channel_signer: wallet.channel_signer.clone(),
-            seed: hex::encode(Zeroizing::new(key.to_bytes()).as_slice()),
+            seed: seed(keys.current()),
+            earlier: keys.earlier().iter().map(seed).collect(),
         };
         let text = serde_json::to_vec_pretty(&file)
             .map_err(|error| KeystoreError::Cipher(error.to_string()))?;
@@ -87,23 +101,38 @@ impl Keystore {
     }
 }
 
-fn read(bytes: &[u8], path: &Path, wallet: &WalletFile) -> Result<SigningKey, KeystoreError> {
+fn read(
+    bytes: &[u8],
+    path: &Path,
+    wallet: &WalletFile,
+) -> Result<Option<ChannelSigners>, KeystoreError> {
     let broken = |reason: &str| KeystoreError::HotKey { path: path.into(), reason: reason.into() };
     // The decoder's own message could repeat a part of the seed.
     let file: HotFile = serde_json::from_slice(bytes)
         .map_err(|error| broken(&format!("it is cut or changed in line {}", error.line())))?;
-    if file.format != FORMAT || file.version != VERSION {
+    let has_earlier = !file.earlier.is_empty();
+    let version = if has_earlier { VERSION_WITH_EARLIER } else { VERSION };
+    if file.format != FORMAT || file.version != version {
         return Err(broken("it is of another format"));
+    }
+    // A crash between the two files of a wallet leaves the older one of these.
+    let is_old = file.earlier.len() < wallet.hot_key as usize;
+    if file.address == wallet.address && is_old {
+        return Ok(None);
     }
     if file.address != wallet.address || file.channel_signer != wallet.channel_signer {
         return Err(broken("it belongs to another wallet"));
     }
-    let mut seed = Zeroizing::new([0; 32]);
-    hex::decode_to_slice(&file.seed, seed.as_mut_slice())
-        .map_err(|_| broken("its seed is no 32 bytes"))?;
-    let key = SigningKey::from_bytes(&seed);
-    if hex::encode(key.verifying_key().as_bytes()) != wallet.channel_signer {
+    let key = |text: &str| {
+        let mut seed = Zeroizing::new([0; 32]);
+        hex::decode_to_slice(text, seed.as_mut_slice())
+            .map_err(|_| broken("its seed is no 32 bytes"))?;
+        Ok::<_, KeystoreError>(SigningKey::from_bytes(&seed))
+    };
+    let current = key(&file.seed)?;
+    if hex::encode(current.verifying_key().as_bytes()) != wallet.channel_signer {
         return Err(broken("its seed is another key's"));
     }
-    Ok(key)
+    let earlier = file.earlier.iter().map(|text| key(text)).collect::<Result<_, _>>()?;
+    Ok(Some(ChannelSigners::new(current, earlier)))
 }

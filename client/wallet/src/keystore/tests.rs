@@ -131,7 +131,7 @@ fn foreign_large_later_and_greedy_files_are_refused() {
     };
     assert!(matches!(refused("[]".into()), KeystoreError::Malformed { .. }));
     assert!(matches!(refused(with("format", "other".into())), KeystoreError::Malformed { .. }));
-    assert!(matches!(refused(with("version", 3.into())), KeystoreError::Version { found: 3, .. }));
+    assert!(matches!(refused(with("version", 4.into())), KeystoreError::Version { found: 4, .. }));
     assert!(matches!(refused(with("salt", "00".into())), KeystoreError::Malformed { .. }));
     assert!(matches!(refused(with("more", 1.into())), KeystoreError::Malformed { .. }));
     let greedy = serde_json::json!({"memory_kib": u32::MAX, "passes": 1, "lanes": 1});
@@ -233,7 +233,7 @@ fn wallets_of_every_kind_open_with_the_same_account() {
         assert_eq!(opened.account().account().to_string(), file.address);
         assert_eq!((opened.kind(), opened.path()), (secret.kind(), secret.path()));
         let hot = keystore.hot_key(name, &file).expect("readable").expect("there");
-        assert_eq!(hot.to_bytes(), secret.channel_signer().to_bytes());
+        assert_eq!(hot.current().to_bytes(), secret.channel_signer().to_bytes());
     }
 }
 
@@ -267,7 +267,7 @@ fn a_hot_key_is_private_its_wallets_own_and_may_be_lost() {
 
     std::fs::remove_file(&path).expect("removed");
     assert!(keystore.hot_key("mine", &file).expect("readable").is_none());
-    keystore.write_hot_key("mine", &file, &secret.channel_signer()).expect("written");
+    keystore.write_hot_key("mine", &file, &secret.channel_signers(0)).expect("written");
     assert!(keystore.hot_key("mine", &file).expect("readable").is_some());
 
     let seed = hex::encode(secret.channel_signer().to_bytes());
@@ -301,4 +301,50 @@ fn a_removed_wallet_is_gone_with_its_hot_key_and_no_other() {
     left.sort();
     assert_eq!(left, ["other.hot", "other.json"]);
     assert!(matches!(keystore.remove("mine"), Err(KeystoreError::NoWallet(_))));
+}
+
+#[test]
+fn a_new_hot_key_signs_from_now_on_and_the_old_ones_for_their_channels() {
+    let (folder, keystore) = keystore();
+    let secret = Secret::generate(WordCount::Twelve).expect("randomness");
+    let first = keystore.create("mine", &secret, &password()).expect("created");
+    let old_hot = std::fs::read(folder.path().join("mine.hot")).expect("read");
+    let wrong = keystore.set_hot_key("mine", &Password::new("wrong horse"), 1);
+    assert!(matches!(wrong, Err(KeystoreError::WrongPassword(_))));
+    for number in [1, 2] {
+        let file = keystore.set_hot_key("mine", &password(), number).expect("set");
+        assert_eq!((file.hot_key, &file.address), (number, &first.address));
+        let keys = keystore.hot_key("mine", &file).expect("readable").expect("there");
+        let public = |number| secret.channel_signer_at(number).verifying_key().to_bytes();
+        assert_eq!(keys.current_public(), public(number));
+        for known in 0..=number {
+            assert!(keys.of(&public(known)).is_some(), "key {known} of {number}");
+            assert_eq!(secret.number_of_channel_signer(&public(known)), Some(known));
+        }
+        assert!(keys.of(&public(number + 1)).is_none());
+        let seeds: Vec<_> = (0..=number).map(|n| secret.channel_signer_at(n).to_bytes()).collect();
+        assert!((1..seeds.len()).all(|at| !seeds[..at].contains(&seeds[at])));
+    }
+    let file = keystore.read("mine").expect("readable");
+    assert_eq!(
+        keystore.unlock("mine", &password()).expect("opened").bytes(),
+        secret.bytes(),
+        "the secret stays"
+    );
+    let new = Password::new("battery staple");
+    keystore.change_password("mine", &password(), &new).expect("changed");
+    let changed = keystore.read("mine").expect("readable");
+    assert_eq!((changed.hot_key, &changed.channel_signer), (2, &file.channel_signer));
+    // A crash between the two files leaves old hot keys: they are made again, not refused.
+    crate::files::replace_private(&folder.path().join("mine.hot"), &old_hot).expect("written");
+    assert!(keystore.hot_key("mine", &file).expect("readable").is_none());
+    assert!(matches!(
+        keystore.set_hot_key("mine", &new, crate::MAX_HOT_KEYS),
+        Err(KeystoreError::HotKeys)
+    ));
+    // The number is sealed like everything else.
+    let path = folder.path().join("mine.json");
+    let text = std::fs::read_to_string(&path).expect("read");
+    std::fs::write(&path, text.replace("\"hot_key\": 2", "\"hot_key\": 1")).expect("written");
+    assert!(matches!(keystore.unlock("mine", &new), Err(KeystoreError::WrongPassword(_))));
 }

@@ -1,5 +1,5 @@
-//! Files made by polkadot-js open here; `client/tests/polkadot-js/README.md` says how they were
-//! made, and how it was checked that files made here open there.
+//! Files made by polkadot-js open here; `client/wallet/tests/polkadot-js/README.md` says how they
+//! were made, and how it was checked that files made here open there.
 
 use serde_json::{Value, json};
 

@@ -70,7 +70,7 @@ impl Serialize for Measure {
     }
 }
 
-/// By what rows are grouped.
+/// What rows are grouped by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Factor {

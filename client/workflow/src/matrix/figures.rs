@@ -29,7 +29,7 @@ pub struct Figure {
     pub name: &'static str,
     /// What it shows.
     pub title: String,
-    /// The snapshot, a whole SVG document.
+    /// The picture, a whole SVG document.
     pub svg: String,
 }
 

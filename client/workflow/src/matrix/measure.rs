@@ -15,7 +15,7 @@ use crate::{
 };
 use mica_payer::interrupt::Interrupt;
 
-/// Cells that may fail one after the other before the rest is not tried any more.
+/// Cells that may fail in a row before the rest is given up.
 const MAX_FAILURES_IN_A_ROW: usize = 5;
 
 /// Why a matrix was not measured to its end. The rows measured before are in the table.

@@ -27,7 +27,7 @@ pub enum PlanError {
     /// A prompt without a text or a kind, or too long a one.
     #[error("prompt '{0}': write it as KIND=TEXT, with a text of 1 to {MAX_PROMPT_BYTES} bytes")]
     Prompt(String),
-    /// More combinations than anybody waits for.
+    /// Too many combinations to be measured in any reasonable time.
     #[error(
         "the matrix has more than {MAX_CELLS} cells: repeat less or name fewer prompts, models or \
          front-ends"

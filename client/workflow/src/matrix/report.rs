@@ -76,10 +76,10 @@ impl Report {
             let path = path.to_owned();
             move |source| ReportError::Write { path, source }
         };
-        let snapshots = folder.join(FIGURES);
-        fs::create_dir_all(&snapshots).map_err(failed(&snapshots))?;
+        let figures = folder.join(FIGURES);
+        fs::create_dir_all(&figures).map_err(failed(&figures))?;
         for figure in &self.figures {
-            let path = snapshots.join(format!("{}.svg", figure.name));
+            let path = figures.join(format!("{}.svg", figure.name));
             fs::write(&path, &figure.svg).map_err(failed(&path))?;
         }
         let page = folder.join(PAGE);

@@ -3,7 +3,7 @@
 //!
 //! Every function takes plain numbers and is pure. What cannot be computed is a [`NotApplicable`]
 //! with its reason, so that no infinite or undefined number ever reaches a report. Agreement with
-//! SciPy and statsmodels is tested on a stored table (`client/tests/statistics.rs`).
+//! SciPy and statsmodels is tested on a stored table (`client/workflow/tests/statistics.rs`).
 
 mod anova;
 mod correlation;

@@ -29,12 +29,14 @@ pub enum Availability {
     },
     /// It has missed its heartbeats, is jailed or is leaving.
     Offline,
-    /// It failed us lately; see [`super::BanList`].
+    /// It failed us lately; see [`super::BackOff`].
     Banned,
     /// It counts as online, but it could not be reached just now.
     Unreachable,
     /// It was asked just now and gave no offer.
     Silent,
+    /// It was not asked for an offer.
+    NotAsked,
 }
 
 /// Time between workers.
@@ -170,6 +172,7 @@ fn exclusion(candidate: &Candidate, positions: u32) -> Option<Exclusion> {
         Availability::Banned => Some(Exclusion::Banned),
         Availability::Unreachable => Some(Exclusion::Unreachable),
         Availability::Silent => Some(Exclusion::Silent),
+        Availability::NotAsked => Some(Exclusion::NotAsked),
         Availability::Ready { free_positions } if free_positions < positions => {
             Some(Exclusion::NoKvRoom)
         }

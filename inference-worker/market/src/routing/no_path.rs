@@ -16,6 +16,8 @@ pub enum Exclusion {
     Unreachable,
     /// It gave no offer just now.
     Silent,
+    /// It was not asked for an offer.
+    NotAsked,
     /// It has no room in its KV cache for the positions asked for.
     NoKvRoom,
     /// Its price is so high that a sum of such prices would overflow.
@@ -31,6 +33,7 @@ impl fmt::Display for Exclusion {
             Self::Banned => "banned after a failure",
             Self::Unreachable => "unreachable from here",
             Self::Silent => "without an answer",
+            Self::NotAsked => "not asked",
             Self::NoKvRoom => "without KV room for this session",
             Self::Unpayable => "beyond any payable price",
             Self::Unwanted => "already used",
@@ -83,6 +86,13 @@ impl fmt::Display for NoPath {
             }) =>
             {
                 "try again in a minute or ask for fewer tokens"
+            }
+            _ if self
+                .excluded
+                .iter()
+                .all(|gap| gap.reasons.iter().any(|(reason, _)| *reason == Exclusion::Banned)) =>
+            {
+                "try again in a minute, or forget what they did with `mica forget`"
             }
             // Waiting does not help against an address that is wrong.
             _ if self.excluded.iter().all(|gap| gap.reasons.iter().all(is_absent)) => {

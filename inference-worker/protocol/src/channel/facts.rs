@@ -2,9 +2,11 @@
 
 use codec::{Decode, Encode};
 use mica_primitives::{
-    Balance, BlockNumber, Channel, ChannelId, ChannelState, Lane, LaneId, PublicKey,
+    Balance, BlockNumber, Channel, ChannelId, Lane, LaneId, PublicKey, settlement::Figures,
 };
 use std::collections::BTreeMap;
+
+use crate::limits::CLOSING_MARGIN_BLOCKS;
 
 /// A channel as the chain knew it at one block.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
@@ -37,15 +39,32 @@ impl ChannelFacts {
             deposit: channel.deposit,
             lanes: channel.lanes.iter().map(|(lane, claimed)| (*lane, *claimed)).collect(),
             window: channel.window,
-            ends: match channel.state {
-                ChannelState::Open => None,
-                ChannelState::Closing(closing) => Some(closing.ends),
-            },
+            ends: channel.state.ends(),
         }
     }
 
     /// What the chain knows of `lane`; zeros for a lane that was never redeemed.
     pub fn lane(&self, lane: LaneId) -> Lane {
         self.lanes.get(&lane).copied().unwrap_or_default()
+    }
+
+    /// What a redeem depends on, but for its lane.
+    pub fn figures(&self) -> Figures {
+        let claimed =
+            self.lanes.values().fold(0, |sum: Balance, lane| sum.saturating_add(lane.claimed));
+        Figures { deposit: self.deposit, claimed, ends: self.ends }
+    }
+
+    /// The block from which on nothing more is lent to a channel that its payer closes: what is
+    /// earned until then can still be redeemed before the window is over. The last half of the
+    /// window is kept for that, and never more than [`CLOSING_MARGIN_BLOCKS`].
+    pub fn lends_until(&self) -> Option<BlockNumber> {
+        let half = if self.window == 0 { BlockNumber::MAX } else { self.window / 2 };
+        self.ends.map(|ends| ends.saturating_sub(half.min(CLOSING_MARGIN_BLOCKS)))
+    }
+
+    /// Whether nothing more is lent in `block`, because the channel ends too soon.
+    pub fn ends_soon(&self, block: BlockNumber) -> bool {
+        self.lends_until().is_some_and(|until| block >= until)
     }
 }

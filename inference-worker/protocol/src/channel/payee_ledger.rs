@@ -1,19 +1,26 @@
 //! What a worker can redeem from one channel: every voucher and tick is checked as the chain would
 //! check it, and before any work.
 //!
-//! Σ over lanes of what is promised never exceeds the deposit, each tick pays exactly what was
-//! agreed, and a voucher that could not be redeemed in time is refused. A lane on which the chain
-//! is ahead of this ledger (records were lost) takes no session: its receipts cannot be continued.
+//! What a promise is worth is what [`settlement::settle`] makes of it, which is the chain's own
+//! rule. Σ over lanes of what is promised never exceeds the deposit, each tick pays exactly what
+//! was agreed, and a voucher that could not be redeemed in time is refused. A lane on which the
+//! chain is ahead of this ledger (records were lost) takes no session: its receipts cannot be
+//! continued.
 
 use codec::{Decode, Encode};
 use ed25519_dalek::VerifyingKey;
 use mica_primitives::{
     Balance, BlockNumber, ChannelId, Hash32, LaneId, MAX_LANES, Redeem, TickProof,
+    settlement::{self, SettleError, Submitter},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ChannelFacts, LaneReceipts, ticks::TickMeter};
-use crate::{FaultCode, limits::EXPIRY_MARGIN_BLOCKS, signing};
+use crate::{
+    FaultCode,
+    limits::{EXPIRY_MARGIN_BLOCKS, MAX_VOUCHER_BLOCKS},
+    signing,
+};
 
 /// A lane as it is written to disk.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
@@ -106,6 +113,17 @@ pub enum LedgerError {
         /// The block that it must reach.
         needed: BlockNumber,
     },
+    /// Too much time left.
+    #[error(
+        "the voucher ends with block {expires} and may live until {latest}: send one that lives a \
+         shorter time"
+    )]
+    TooLong {
+        /// Its last block.
+        expires: BlockNumber,
+        /// The last block that it may name now.
+        latest: BlockNumber,
+    },
     /// Receipts that were not given.
     #[error(
         "the voucher fixes {found} receipts that differ from the {given} given on this lane: \
@@ -150,6 +168,7 @@ impl LedgerError {
             Self::WrongKind | Self::WrongUnit { .. } => FaultCode::WrongUnit,
             Self::BadChain(_) | Self::BadTick { .. } => FaultCode::BadTick,
             Self::Expiring { .. } => FaultCode::VoucherExpiring,
+            Self::TooLong { .. } => FaultCode::VoucherTooLong,
             Self::ReceiptsDiffer { .. } | Self::TooManyReceipts => FaultCode::ReceiptsDiffer,
             Self::Closing { .. } => FaultCode::ChannelClosing,
         }
@@ -202,6 +221,8 @@ pub struct PayeeLedger {
     genesis: Hash32,
     key: VerifyingKey,
     facts: ChannelFacts,
+    /// The chain does not know the channel any more: nothing can be redeemed.
+    is_gone: bool,
     lanes: BTreeMap<LaneId, LaneState>,
 }
 
@@ -212,7 +233,7 @@ impl PayeeLedger {
     /// [`LedgerError::BadSigner`].
     pub fn new(genesis: Hash32, facts: ChannelFacts) -> Result<Self, LedgerError> {
         let key = VerifyingKey::from_bytes(&facts.signer).map_err(|_| LedgerError::BadSigner)?;
-        Ok(Self { genesis, key, facts, lanes: BTreeMap::new() })
+        Ok(Self { genesis, key, facts, is_gone: false, lanes: BTreeMap::new() })
     }
 
     /// Takes back a lane's record. The promise in it is verified again: a damaged record is
@@ -247,8 +268,18 @@ impl PayeeLedger {
     /// What the chain says now: after a top-up, a redeem, a request to close.
     pub fn update(&mut self, facts: ChannelFacts) {
         if facts.channel == self.facts.channel && facts.signer == self.facts.signer {
-            self.facts = facts;
+            (self.facts, self.is_gone) = (facts, false);
         }
+    }
+
+    /// The chain does not know the channel any more: it pays nothing from now on.
+    pub const fn set_gone(&mut self) {
+        self.is_gone = true;
+    }
+
+    /// Whether the chain does not know the channel any more.
+    pub const fn is_gone(&self) -> bool {
+        self.is_gone
     }
 
     /// What the chain said last.
@@ -261,6 +292,14 @@ impl PayeeLedger {
         self.facts.channel
     }
 
+    /// What the lane is good for in `block`: what the chain has paid on it, and what it would pay
+    /// for the newest promise. More than that may be promised on a lane: the payer can drain the
+    /// deposit with vouchers of its own.
+    pub fn secured(&self, lane: LaneId, block: BlockNumber) -> Balance {
+        let gain = self.gains(block).find(|(of, ..)| *of == lane).map_or(0, |(.., gain)| gain);
+        self.facts.lane(lane).claimed.saturating_add(gain)
+    }
+
     /// What the lane promises, ticks included; at least what the chain has recorded.
     pub fn promised(&self, lane: LaneId) -> Balance {
         let known = self
@@ -270,6 +309,11 @@ impl PayeeLedger {
             .and_then(Redeem::promised)
             .unwrap_or(0);
         known.max(self.facts.lane(lane).cumulative)
+    }
+
+    /// Whether the chain has paid anything from the channel.
+    pub fn has_paid(&self) -> bool {
+        self.facts.lanes.values().any(|lane| lane.claimed > 0)
     }
 
     /// Base units of the deposit that no lane promises.
@@ -307,9 +351,7 @@ impl PayeeLedger {
         if voucher.channel != self.facts.channel || voucher.lane != rule.lane {
             return Err(LedgerError::Foreign);
         }
-        if let (Some(ends), VoucherKind::Opening) = (self.facts.ends, rule.kind) {
-            return Err(LedgerError::Closing { ends });
-        }
+        self.check_life(rule)?;
         let meter = match (voucher.tick, redeem.tick, rule.kind) {
             (None, None, VoucherKind::Final) => None,
             (Some(tick), None, VoucherKind::Opening | VoucherKind::Renewal) => {
@@ -332,7 +374,9 @@ impl PayeeLedger {
             return Err(LedgerError::StaleAmount { cumulative: voucher.cumulative, promised });
         }
         check_expiry(voucher.expires, rule.block)?;
+        check_lifetime(voucher.expires, rule.block)?;
         self.check_sum(rule.lane, voucher.cumulative)?;
+        self.check_pays(redeem, voucher.cumulative, rule.block)?;
         let receipts = self.fixed_receipts(redeem, rule)?;
         self.check_signature(redeem)?;
         self.lanes.insert(rule.lane, LaneState { best: Some(redeem.clone()), meter, receipts });
@@ -344,7 +388,7 @@ impl PayeeLedger {
     /// # Errors
     /// [`LedgerError::BadTick`], [`LedgerError::Overspend`], [`LedgerError::Expiring`];
     /// [`LedgerError::StaleSeq`] if the chain has redeemed a newer voucher, which leaves the tick's
-    /// own worthless.
+    /// own worthless; [`LedgerError::Closing`] if the channel ends too soon.
     pub fn accept_tick(
         &mut self,
         lane: LaneId,
@@ -354,16 +398,14 @@ impl PayeeLedger {
         let none = LedgerError::BadTick { n: proof.n, revealed: 0 };
         let state = self.lanes.get(&lane).ok_or(none)?;
         let (best, meter) = state.best.as_ref().zip(state.meter).ok_or(none)?;
-        let (seq, last) = (best.voucher.seq, self.facts.lane(lane).seq);
-        if seq < last {
-            return Err(LedgerError::StaleSeq { seq, last });
-        }
+        self.check_end(block)?;
         check_expiry(best.voucher.expires, block)?;
         let extended = Redeem { tick: Some(*proof), ..best.clone() };
         let promised = extended
             .promised()
             .ok_or(LedgerError::Overspend { total: Balance::MAX, deposit: self.facts.deposit })?;
         self.check_sum(lane, promised)?;
+        self.check_pays(&extended, promised, block)?;
         let meter = meter
             .advanced(proof)
             .ok_or(LedgerError::BadTick { n: proof.n, revealed: meter.revealed() })?;
@@ -399,16 +441,84 @@ impl PayeeLedger {
         }
     }
 
-    /// Promises that bring more than the chain has recorded for their lane. The chain pays further
-    /// ticks of a voucher that it has redeemed already, and nothing on one that is older than that.
-    pub fn redeemable(&self) -> Vec<Redeemable> {
-        let lanes = self.lanes.iter().filter_map(|(lane, state)| {
-            let redeem = state.best.clone()?;
-            let known = self.facts.lane(*lane);
-            let gain = redeem.promised()?.saturating_sub(known.cumulative);
-            (gain > 0 && redeem.voucher.seq >= known.seq).then_some(Redeemable { redeem, gain })
-        });
-        lanes.collect()
+    /// What the chain pays in `block` for the newest promises, lane by lane in this order. It pays
+    /// further ticks of a voucher that it has redeemed already, and nothing for a voucher that is
+    /// older than that, has expired, or comes after the window.
+    pub fn redeemable(&self, block: BlockNumber) -> Vec<Redeemable> {
+        let gains = self.gains(block).filter(|(.., gain)| *gain > 0);
+        gains.map(|(_, redeem, gain)| Redeemable { redeem: redeem.clone(), gain }).collect()
+    }
+
+    /// The newest promise of each lane and what the chain pays for it, if those before it are
+    /// redeemed first.
+    fn gains(&self, block: BlockNumber) -> impl Iterator<Item = (LaneId, &Redeem, Balance)> {
+        let mut channel = self.facts.figures();
+        self.promises().filter(|_| !self.is_gone).filter_map(move |redeem| {
+            let lane = self.facts.lane(redeem.voucher.lane);
+            let done = settlement::settle(&channel, &lane, redeem, Submitter::Payee, block).ok()?;
+            channel.claimed = channel.claimed.saturating_add(done.paid);
+            Some((redeem.voucher.lane, redeem, done.paid))
+        })
+    }
+
+    /// Whether the chain pays all of `promised`, which `redeem` promises, or has paid it already.
+    fn check_pays(
+        &self,
+        redeem: &Redeem,
+        promised: Balance,
+        block: BlockNumber,
+    ) -> Result<(), LedgerError> {
+        let (voucher, channel) = (&redeem.voucher, self.facts.figures());
+        let lane = self.facts.lane(voucher.lane);
+        let deposit = channel.deposit;
+        match settlement::settle(&channel, &lane, redeem, Submitter::Payee, block) {
+            Ok(done) if done.missing == 0 => Ok(()),
+            Ok(done) => {
+                let total = deposit.saturating_add(done.missing);
+                Err(LedgerError::Overspend { total, deposit })
+            }
+            // Somebody else has shown this promise, or a higher one, to the chain.
+            Err(SettleError::NothingToPay | SettleError::AmountFell)
+                if lane.claimed >= promised =>
+            {
+                Ok(())
+            }
+            Err(SettleError::AmountFell) => {
+                Err(LedgerError::StaleAmount { cumulative: promised, promised: lane.cumulative })
+            }
+            Err(SettleError::NothingToPay | SettleError::AmountOverflow) => {
+                let total = channel.claimed.saturating_add(promised.saturating_sub(lane.claimed));
+                Err(LedgerError::Overspend { total, deposit })
+            }
+            Err(SettleError::StaleVoucher) => {
+                Err(LedgerError::StaleSeq { seq: voucher.seq, last: lane.seq })
+            }
+            Err(SettleError::WindowOver) => {
+                Err(LedgerError::Closing { ends: channel.ends.unwrap_or(block) })
+            }
+            Err(SettleError::Expired) => {
+                Err(LedgerError::Expiring { expires: voucher.expires, needed: block })
+            }
+            Err(SettleError::LaneOutOfRange) => Err(LedgerError::NoSuchLane(voucher.lane)),
+            Err(SettleError::BadTick) => Err(LedgerError::WrongKind),
+        }
+    }
+
+    /// Whether a voucher of this kind may still be lent on. A final one settles what is done and
+    /// lends nothing.
+    fn check_life(&self, rule: &VoucherRule) -> Result<(), LedgerError> {
+        match (rule.kind, self.facts.ends) {
+            (VoucherKind::Opening, Some(ends)) => Err(LedgerError::Closing { ends }),
+            (VoucherKind::Opening | VoucherKind::Renewal, _) => self.check_end(rule.block),
+            (VoucherKind::Final, _) => Ok(()),
+        }
+    }
+
+    fn check_end(&self, block: BlockNumber) -> Result<(), LedgerError> {
+        match self.facts.ends {
+            Some(ends) if self.facts.ends_soon(block) => Err(LedgerError::Closing { ends }),
+            _ => Ok(()),
+        }
     }
 
     fn fixed_receipts(
@@ -459,6 +569,11 @@ impl PayeeLedger {
 
 fn check_lane(lane: LaneId) -> Result<(), LedgerError> {
     if u32::from(lane) < MAX_LANES { Ok(()) } else { Err(LedgerError::NoSuchLane(lane)) }
+}
+
+fn check_lifetime(expires: BlockNumber, block: BlockNumber) -> Result<(), LedgerError> {
+    let latest = block.saturating_add(MAX_VOUCHER_BLOCKS);
+    if expires <= latest { Ok(()) } else { Err(LedgerError::TooLong { expires, latest }) }
 }
 
 fn check_expiry(expires: BlockNumber, block: BlockNumber) -> Result<(), LedgerError> {

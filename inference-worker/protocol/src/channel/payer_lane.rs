@@ -11,8 +11,10 @@ use mica_primitives::{
 use super::ticks::TickChain;
 use crate::{SessionId, messages::Payment, signing};
 
-/// Context string of the tick chains' secrets.
-const SECRET_CONTEXT: &str = "mica/tick-secret/v2";
+/// Context string of the tick chains' secrets. Its version is that of the derivation: a chain ends
+/// with its session and is never made again from what is on disk, so that records of any version go
+/// on under a new one.
+const SECRET_CONTEXT: &str = "mica/tick-secret/v3";
 
 /// A lane as it is written to disk. It holds no secret: a chain ends with its session, and the next
 /// voucher begins another.
@@ -162,7 +164,11 @@ impl PayerLane {
             unit.checked_mul(positions.into()).and_then(|more| more.checked_add(self.promised())),
         )?;
         let seq = self.record.seq + 1;
-        let chain = TickChain::new(self.secret(seq), ticks.min(MAX_TICKS));
+        // What the voucher will say; the anchor alone follows from it.
+        let ticks = ticks.clamp(1, MAX_TICKS);
+        let draft = Tick { anchor: [0; 32], unit, max: ticks };
+        let draft = self.voucher(seq, cumulative, Some(draft), expires);
+        let chain = TickChain::new(self.secret(&draft), ticks);
         let tick = chain.tick(unit);
         self.chain = Some(chain);
         Ok(self.sign(seq, cumulative, Some(tick), expires))
@@ -190,6 +196,13 @@ impl PayerLane {
         self.within_limit(promised)?;
         self.record.revealed = proof.n;
         Ok(Payment::Tick(proof))
+    }
+
+    /// Takes back what the last voucher promised beyond `cumulative`, because the payee has refused
+    /// the voucher: nothing was revealed of its chain. Its number stays used.
+    pub(crate) fn withdraw(&mut self, cumulative: Balance) {
+        self.record.cumulative = self.record.cumulative.min(cumulative);
+        self.chain = None;
     }
 
     /// The final voucher: exactly `cumulative`, no ticks, all verified receipts fixed.
@@ -227,15 +240,25 @@ impl PayerLane {
         tick: Option<Tick>,
         expires: BlockNumber,
     ) -> Redeem {
-        let receipts = &self.record.receipts;
-        let (receipts_root, receipts) = (receipts.root(), receipts.count());
-        let (channel, lane) = (self.record.channel, self.record.lane);
-        let voucher =
-            Voucher { channel, lane, seq, cumulative, receipts_root, receipts, expires, tick };
+        let voucher = self.voucher(seq, cumulative, tick, expires);
         let signature = signing::sign(&self.key, &voucher.signing_bytes(&self.genesis));
         (self.record.seq, self.record.cumulative, self.record.tick, self.record.revealed) =
             (seq, cumulative, tick, 0);
         Redeem { voucher, signature, tick: None }
+    }
+
+    /// A voucher of this lane that fixes the receipts verified so far.
+    fn voucher(
+        &self,
+        seq: u64,
+        cumulative: Balance,
+        tick: Option<Tick>,
+        expires: BlockNumber,
+    ) -> Voucher {
+        let receipts = &self.record.receipts;
+        let (receipts_root, receipts) = (receipts.root(), receipts.count());
+        let (channel, lane) = (self.record.channel, self.record.lane);
+        Voucher { channel, lane, seq, cumulative, receipts_root, receipts, expires, tick }
     }
 
     /// A payer whose records were restored from an older copy uses a number again before it learns
@@ -243,13 +266,56 @@ impl PayerLane {
     /// any of its vouchers promises, never their sum, and the later ones go on from what is known.
     /// But chains of one secret and of different lengths lie on top of each other, and the first
     /// preimages of the shorter one would be late ones of the longer: each would pay many ticks of
-    /// the old voucher. So no secret is ever made twice: the session's name, 32 random bytes, is
-    /// part of it. Nothing has to make it again, because a chain lives no longer than its session.
-    fn secret(&self, seq: u64) -> Hash32 {
+    /// the old voucher. So a secret follows from everything that its voucher says, the length and
+    /// the worth of its ticks included, and from the session's name, 32 random bytes: two vouchers
+    /// that differ in anything have chains that share nothing, even where a whole process is
+    /// restored in the middle of a session. Nothing has to make a secret again, because a chain
+    /// lives no longer than its session.
+    fn secret(&self, draft: &Voucher) -> Hash32 {
         let mut hasher = blake3::Hasher::new_derive_key(SECRET_CONTEXT);
         hasher.update(self.key.as_bytes());
         hasher.update(&self.genesis);
-        hasher.update(&(self.record.channel, self.record.lane, seq, self.session).encode());
+        hasher.update(&self.session);
+        hasher.update(&draft.encode());
         *hasher.finalize().as_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn lane() -> PayerLane {
+        let record = PayerLaneRecord::unused(ChannelId([1; 32]), 0);
+        let lane = PayerLane::new([2; 32], SigningKey::from_bytes(&[3; 32]), record, 1_000_000);
+        lane.of(SessionId([4; 32]))
+    }
+
+    /// Every preimage that the chain of the lane's last voucher can reveal, and its anchor.
+    fn values(lane: &mut PayerLane) -> BTreeSet<Hash32> {
+        let anchor = lane.record().tick.expect("a chain").anchor;
+        let chain = lane.chain.as_mut().expect("a chain");
+        let proofs: Vec<_> = (1..=chain.max()).filter_map(|n| chain.proof(n)).collect();
+        proofs.into_iter().map(|proof| proof.preimage).chain([anchor]).collect()
+    }
+
+    #[test]
+    fn chains_of_vouchers_that_differ_in_anything_share_no_value() {
+        // The same session goes on twice from the same number, as after a restored copy of all of
+        // it: with other terms, another sum, another end, and after another receipt.
+        let renew = |positions, unit, ticks, expires| {
+            let mut lane = lane();
+            lane.renew(positions, unit, ticks, expires).expect("within the limit");
+            values(&mut lane)
+        };
+        let long = renew(0, 5, 64, 100);
+        for other in
+            [renew(0, 5, 8, 100), renew(1, 5, 64, 100), renew(0, 4, 64, 100), renew(0, 5, 64, 101)]
+        {
+            assert!(long.is_disjoint(&other), "a preimage of one chain pays on the other");
+        }
+        assert_eq!(long, renew(0, 5, 64, 100), "the same voucher is the same promise");
     }
 }

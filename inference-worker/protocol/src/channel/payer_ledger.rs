@@ -5,7 +5,9 @@
 //! so sessions that run at the same time cannot overspend and need not know of each other.
 
 use ed25519_dalek::SigningKey;
-use mica_primitives::{Balance, ChannelId, Hash32, LaneId, MAX_LANES, Redeem, domain::blake2_256};
+use mica_primitives::{
+    Balance, ChannelId, Hash32, LaneId, MAX_LANES, Redeem, domain::blake2_256, settlement,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ChannelFacts, PayerLane, PayerLaneRecord};
@@ -229,25 +231,19 @@ impl PayerLedger {
     /// [`LeaseError::Foreign`] if this payer never signed it, [`LeaseError::BeyondDeposit`].
     pub fn adopt(&mut self, held: &Redeem, own: LaneId) -> Result<Option<Adopted>, LeaseError> {
         let voucher = &held.voucher;
-        let ticked = match (&voucher.tick, &held.tick) {
-            (_, None) => true,
-            (Some(tick), Some(proof)) => tick.verify(proof, blake2_256),
-            (None, Some(_)) => false,
-        };
+        // By the chain's own rule: what it would not pay for is not ours.
+        let promised = settlement::promise(held).map_err(|_| LeaseError::Foreign)?;
+        let ticked =
+            voucher.tick.zip(held.tick).is_none_or(|(tick, proof)| tick.verify(&proof, blake2_256));
         let signed = signing::verify(
             &self.facts.signer,
             &voucher.signing_bytes(&self.genesis),
             &held.signature,
         );
-        if voucher.channel != self.facts.channel
-            || u32::from(voucher.lane) >= MAX_LANES
-            || !ticked
-            || !signed
-        {
+        if voucher.channel != self.facts.channel || !ticked || !signed {
             return Err(LeaseError::Foreign);
         }
         let (lane, deposit) = (voucher.lane, self.facts.deposit);
-        let promised = held.promised().ok_or(LeaseError::Foreign)?;
         if promised > deposit {
             return Err(LeaseError::BeyondDeposit { promised, deposit });
         }

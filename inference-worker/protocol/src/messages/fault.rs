@@ -42,8 +42,7 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text: String =
-            self.text.chars().take(MAX_FAULT_TEXT_BYTES).filter(|c| !c.is_control()).collect();
+        let text = mica_text::shown(&self.text, MAX_FAULT_TEXT_BYTES);
         write!(f, "{}: {text}; {}", self.code(), self.code().remedy())
     }
 }
@@ -66,7 +65,7 @@ mod tests {
 
     #[test]
     fn what_a_peer_writes_reaches_a_terminal_without_control_characters() {
-        let fault = Fault::new(None, FaultCode::Malformed, "a\u{1b}[2Jb\n");
-        assert!(!fault.to_string().chars().any(char::is_control));
+        let fault = Fault::new(None, FaultCode::Malformed, "a\u{1b}[2J\u{202e}b\n");
+        assert!(!fault.to_string().chars().any(mica_text::is_control));
     }
 }

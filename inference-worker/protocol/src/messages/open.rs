@@ -32,9 +32,12 @@ pub struct Open {
     pub terms: PaymentTerms,
     /// Lengths and sampling.
     pub spec: SessionSpec,
-    /// First voucher of the session: the lane's total so far and the tick chain with which the
-    /// session is paid.
+    /// First voucher of the session: the lane's total so far, the prepayment for the session's room,
+    /// and the tick chain with which the rest is paid.
     pub voucher: Redeem,
+    /// Positions of the session that are a part of what the voucher promises, at least as many as
+    /// [`crate::holding::prepaid_positions`] says: all else was promised before.
+    pub prepaid_positions: u16,
     /// A quote of this worker that the price relies on, if the payer has one.
     pub quote: Option<SignedQuote>,
 }

@@ -32,6 +32,9 @@ pub struct Quote {
     pub range: LayerRange,
     /// Base units per layer-token.
     pub price_per_layer_token: Balance,
+    /// Base units for 1,000 positions of room, held for one second: what an opening prepays (see
+    /// [`crate::holding`]).
+    pub holding_price: Balance,
     /// Measured cost, µs per layer-token.
     pub cost_us_per_layer_token: u32,
     /// Positions that the worker computes before it is paid for them.

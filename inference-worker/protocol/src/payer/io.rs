@@ -27,6 +27,9 @@ pub struct PlannedStage {
     pub range: LayerRange,
     /// Base units per layer-token that the payer gives.
     pub price_per_layer_token: Balance,
+    /// What the worker asks for room that is held, as in [`crate::messages::Quote`];
+    /// [`crate::holding::UNKNOWN_PRICE`] if that is not known.
+    pub holding_price: Balance,
     /// Positions of credit that the worker gives.
     pub credit_positions: u16,
     /// The quote that the price relies on, if there is one.
@@ -214,7 +217,8 @@ pub struct StageReport {
     pub unit: Balance,
     /// Positions that verified receipts cover.
     pub positions: u32,
-    /// Base units promised in this session.
+    /// Base units promised in this session. A stage that accepted has at least what was prepaid for
+    /// its room; one that refused has nothing.
     pub paid: Balance,
     /// Verified receipts of this session.
     pub receipts: u64,

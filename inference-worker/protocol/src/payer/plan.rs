@@ -6,6 +6,7 @@ use mica_primitives::Balance;
 use super::SessionPlan;
 use crate::{
     channel::SpendError,
+    holding::prepaid_positions,
     path::{Path, PathError, PathStage, StageNumber},
     session::{PaymentTerms, SessionSpec, SpecError, TermsError},
 };
@@ -49,6 +50,16 @@ pub enum PlanError {
         /// What the lane may still promise.
         budget: Balance,
     },
+    /// A worker's room must be prepaid further than the payer pays ahead of receipts.
+    #[error("stage {} must be prepaid {prepaid} positions and the exposure is {exposure}: raise the exposure", StageNumber(*.stage))]
+    Exposure {
+        /// The stage, from 0.
+        stage: usize,
+        /// Positions to prepay.
+        prepaid: u16,
+        /// The plan's exposure.
+        exposure: u16,
+    },
     /// A lane cannot pay.
     #[error("stage {}: {source}", StageNumber(*.stage))]
     Spend {
@@ -63,8 +74,18 @@ pub enum PlanError {
 pub(super) struct CheckedPlan {
     pub(super) path: Path,
     pub(super) spec: SessionSpec,
-    /// Terms and unit of each stage.
-    pub(super) terms: Vec<(PaymentTerms, Balance)>,
+    /// What each stage is paid.
+    pub(super) stages: Vec<StagePay>,
+}
+
+/// What one stage is paid.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StagePay {
+    pub(super) terms: PaymentTerms,
+    /// Base units per position.
+    pub(super) unit: Balance,
+    /// Positions that the opening voucher pays for.
+    pub(super) prepaid: u16,
 }
 
 pub(super) fn check_plan(plan: &SessionPlan) -> Result<CheckedPlan, PlanError> {
@@ -86,7 +107,7 @@ pub(super) fn check_plan(plan: &SessionPlan) -> Result<CheckedPlan, PlanError> {
     };
     spec.check()?;
     let mut cost: Balance = 0;
-    let mut terms = Vec::with_capacity(plan.stages.len());
+    let mut stages = Vec::with_capacity(plan.stages.len());
     for (index, stage) in plan.stages.iter().enumerate() {
         let stage_terms = PaymentTerms {
             price_per_layer_token: stage.price_per_layer_token,
@@ -102,10 +123,16 @@ pub(super) fn check_plan(plan: &SessionPlan) -> Result<CheckedPlan, PlanError> {
             return Err(PlanError::Lane { stage: index, cost: stage_cost, budget });
         }
         cost = cost.saturating_add(stage_cost);
-        terms.push((stage_terms, unit));
+        // They are the first positions that the stage computes: the cost of the session is the same.
+        let prepaid = prepaid_positions(stage.holding_price, unit, spec.max_positions);
+        if prepaid > plan.exposure_positions {
+            let exposure = plan.exposure_positions;
+            return Err(PlanError::Exposure { stage: index, prepaid, exposure });
+        }
+        stages.push(StagePay { terms: stage_terms, unit, prepaid });
     }
     if cost > plan.spending_limit {
         return Err(PlanError::Limit { cost, limit: plan.spending_limit });
     }
-    Ok(CheckedPlan { path, spec, terms })
+    Ok(CheckedPlan { path, spec, stages })
 }

@@ -4,10 +4,11 @@
 //! ```text
 //! Opening ──all accepted──▶ Streaming ──last token / fault / cancel──▶ Settling ──accounts confirmed / deadline──▶ Finished
 //! ```
-//! **When it pays.** It pays for a position as soon as it knows that the position will be computed:
+//! **When it pays.** The opening prepays the first positions, for the room that a stage keeps. After
+//! them it pays for a position as soon as it knows that the position will be computed:
 //! when it sends it as part of the prompt, or when the last stage has told it the token that stage
 //! 0 computes next. So it pays ahead of the worker's need, and never for a position that nobody
-//! computes: at the end of an honest session the ticks equal the exact sum. **When it stops.** It
+//! computes: at the end of an honest session that computed what was prepaid the sum is exact. **When it stops.** It
 //! never pays more than `exposure_positions` beyond the stage's verified receipts, nor beyond its
 //! lane's budget; the plan's spending limit is checked against the most that the session can cost
 //! before anything is promised.
@@ -23,7 +24,7 @@ use crate::{
     FaultCode, SessionId,
     channel::{Durability, PayerLaneRecord, SpendError},
     clock::Now,
-    limits::{MAX_PIPELINE_POSITIONS, MAX_STEP_ROWS},
+    limits::{MAX_FAULT_TEXT_BYTES, MAX_PIPELINE_POSITIONS, MAX_STEP_ROWS},
     messages::{
         Close, CloseWhen, Closed, Fault, Message, Open, Opened, Payload, Promises, SessionReceipt,
         Statement, Step, Token,
@@ -92,9 +93,9 @@ impl PayerSession {
         let ticks =
             u16::try_from(checked.spec.needed_positions()).unwrap_or(MAX_TICKS).min(MAX_TICKS);
         let (mut states, mut out) = (Vec::with_capacity(stages.len()), Vec::new());
-        for (index, (planned, (terms, unit))) in stages.into_iter().zip(checked.terms).enumerate() {
+        for (index, (planned, pay)) in stages.into_iter().zip(checked.stages).enumerate() {
             let quote = planned.quote;
-            let mut state = StageState::new(session, planned, terms, unit);
+            let mut state = StageState::new(session, planned, pay);
             let voucher = state
                 .first_voucher(ticks, expires)
                 .map_err(|source| PlanError::Spend { stage: index, source })?;
@@ -106,9 +107,10 @@ impl PayerSession {
                 stage: index as u8,
                 channel: voucher.voucher.channel,
                 lane: voucher.voucher.lane,
-                terms,
+                terms: pay.terms,
                 spec: checked.spec.clone(),
                 voucher,
+                prepaid_positions: pay.prepaid,
                 quote,
             };
             state.open = open.hash();
@@ -204,10 +206,13 @@ impl PayerSession {
     }
 
     fn opened(&mut self, now: Now, stage: usize, opened: &Opened, out: &mut Vec<PayerOutput>) {
+        let checked = self.stages[stage].check_opened(opened, &self.spec, &self.genesis);
         if self.phase != Phase::Opening {
+            // It comes too late to compute, and not too late to keep what was prepaid.
+            self.stages[stage].opened |= checked.is_ok();
             return;
         }
-        if let Err(text) = self.stages[stage].check_opened(opened, &self.spec, &self.genesis) {
+        if let Err(text) = checked {
             return self.fail(
                 now,
                 Some(stage),
@@ -439,6 +444,8 @@ impl PayerSession {
 
     fn fault(&mut self, now: Now, stage: usize, fault: Fault, out: &mut Vec<PayerOutput>) {
         let code = fault.code();
+        // It ends up in errors, tables and logs.
+        let text = mica_text::shown(&fault.text, MAX_FAULT_TEXT_BYTES);
         // Afterwards the session itself knows most of its lane.
         if let Some(held) = fault.held.filter(|_| !self.stages[stage].opened) {
             out.push(PayerOutput::Adopt { stage, held });
@@ -446,15 +453,15 @@ impl PayerSession {
         // A stage that never accepted has no account to give.
         let state = &mut self.stages[stage];
         if !state.opened {
-            state.refused.get_or_insert(code);
+            state.refuse(code);
         }
         if !state.opened || ends_account(code) {
             state.account = Account::Gone;
         }
         if self.phase != Phase::Settling {
-            self.fail(now, Some(stage), code, fault.text, out);
+            self.fail(now, Some(stage), code, text, out);
         } else if self.stages[stage].account == Account::Gone {
-            self.note_failure(Some(stage), None, code, fault.text);
+            self.note_failure(Some(stage), None, code, text);
         }
     }
 

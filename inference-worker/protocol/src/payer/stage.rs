@@ -5,7 +5,7 @@ use mica_primitives::{
     Balance, BlockNumber, Hash32, LayerRange, PublicKey, Receipt, Redeem, WorkerAddresses,
 };
 
-use super::{PayerOutput, PlannedStage, StageReport};
+use super::{PayerOutput, PlannedStage, StageReport, plan::StagePay};
 use crate::{
     FaultCode,
     channel::{Durability, PayerLane, SpendError},
@@ -42,6 +42,8 @@ pub(super) struct StageState {
     addresses: WorkerAddresses,
     terms: PaymentTerms,
     unit: Balance,
+    /// Positions that the opening voucher pays for.
+    prepaid: u16,
     lane: PayerLane,
     /// What the lane promised before the session.
     base: Balance,
@@ -51,12 +53,8 @@ pub(super) struct StageState {
 }
 
 impl StageState {
-    pub(super) fn new(
-        session: SessionId,
-        planned: PlannedStage,
-        terms: PaymentTerms,
-        unit: Balance,
-    ) -> Self {
+    pub(super) fn new(session: SessionId, planned: PlannedStage, pay: StagePay) -> Self {
+        let StagePay { terms, unit, prepaid } = pay;
         let PlannedStage { peer, addresses, range, lane, .. } = planned;
         let lane = lane.of(session);
         Self {
@@ -70,6 +68,7 @@ impl StageState {
             addresses,
             terms,
             unit,
+            prepaid,
             base: lane.promised(),
             lane,
             expires: 0,
@@ -81,14 +80,24 @@ impl StageState {
         &self.lane
     }
 
-    /// The session's first voucher, with a chain for `ticks` positions.
+    /// The session's first voucher: it prepays for the room, and has a chain for `ticks` positions.
     pub(super) fn first_voucher(
         &mut self,
         ticks: u16,
         expires: BlockNumber,
     ) -> Result<Redeem, SpendError> {
         self.expires = expires;
-        self.lane.renew(0, self.unit, ticks, expires)
+        self.lane.renew(self.prepaid.into(), self.unit, ticks, expires)
+    }
+
+    /// The worker has refused the opening, so what was prepaid is not its own: the next voucher of
+    /// the lane goes on from what was promised before. A worker that redeems a voucher that it has
+    /// refused gains the prepayment once, and the chain tells of it.
+    pub(super) fn refuse(&mut self, code: FaultCode) {
+        self.refused.get_or_insert(code);
+        if self.account == Account::Open {
+            self.lane.withdraw(self.base);
+        }
     }
 
     /// Whether `opened` is this stage's signed yes to what was asked.

@@ -4,6 +4,7 @@ use mica_primitives::{
     Balance, ChannelId, LaneId, LayerRange, PublicKey, Receipt, WorkerAddresses,
 };
 
+use super::ScoreRecord;
 use crate::{
     FaultCode, SessionId,
     channel::{ChannelFacts, Durability, PayeeLaneRecord},
@@ -29,9 +30,18 @@ pub enum StageInput {
     Channel {
         /// The channel.
         channel: ChannelId,
-        /// What the chain knows; nothing if there is no such channel, or it is not to this worker.
+        /// What the chain knows; nothing if there is no such channel, or not any more, or it is not
+        /// to this worker. A chain that cannot be asked is no reason to say so.
         facts: Option<ChannelFacts>,
     },
+    /// In place of [`StageInput::Channel`]: the worker cannot follow one more channel, so it would
+    /// not see the payer close it.
+    NotFollowed {
+        /// The channel.
+        channel: ChannelId,
+    },
+    /// The chain has a new final block: its word on channels is not older than this.
+    BlockFinal,
     /// No connection to the peer any more.
     Disconnected {
         /// Whom.
@@ -156,6 +166,9 @@ pub enum StageOutput {
         /// The receipt.
         receipt: Receipt,
     },
+    /// Keep what is known of an account that left something unpaid; it replaces the account's
+    /// earlier score, and one without mishaps drops it. It need not be flushed.
+    PersistScore(ScoreRecord),
     /// A session is over.
     Ended(SessionEnd),
 }
@@ -173,8 +186,10 @@ pub struct SessionEnd {
     pub lane: LaneId,
     /// Positions computed.
     pub positions: u32,
-    /// Base units earned in the session, redeemable now.
+    /// Base units earned in the session, redeemable now: with the prepayment.
     pub earned: Balance,
+    /// Base units that were prepaid for the session's room.
+    pub prepaid: Balance,
     /// Base units that were not paid.
     pub unpaid: Balance,
     /// Whether the final voucher, which fixes the receipts, came.

@@ -1,9 +1,9 @@
 //! What a worker offers: the terms that every opening is checked against.
 
 use ed25519_dalek::SigningKey;
-use mica_primitives::{Balance, Hash32, LayerRange, ModelId, PublicKey};
+use mica_primitives::{Balance, BlockNumber, Hash32, LayerRange, ModelId, PublicKey};
 
-use crate::signing;
+use crate::{holding, signing};
 
 /// Who the worker is on the wire.
 pub struct StageIdentity {
@@ -60,8 +60,13 @@ pub struct StageOffer {
     pub context: u32,
     /// Base units per layer-token.
     pub price_per_layer_token: Balance,
+    /// Base units for 1,000 positions held for one second; nothing for the share of its earnings that
+    /// [`crate::holding::default_price`] says, which follows the price.
+    pub holding_price: Option<Balance>,
     /// Measured cost, µs per layer-token.
     pub cost_us_per_layer_token: u32,
+    /// Least window of a channel, blocks: what the worker has to redeem after a request to close.
+    pub min_window: BlockNumber,
     /// Positions computed before they are paid.
     pub credit_positions: u16,
     /// Positions of all sessions together for which there is cache.
@@ -70,8 +75,26 @@ pub struct StageOffer {
     pub max_sessions: usize,
     /// Sessions of one payer at once, at most [`crate::limits::MAX_SESSIONS_PER_PEER`].
     pub max_sessions_per_peer: usize,
+    /// Sessions of one account at once, at most [`crate::limits::MAX_SESSIONS_PER_ACCOUNT`].
+    pub max_sessions_per_account: usize,
+    /// Base units that a channel must still be able to bring when the worker first hears of it: what
+    /// a redeem costs.
+    pub least_promise: Balance,
     /// How long the worker waits for what.
     pub deadlines: StageDeadlines,
+}
+
+impl StageOffer {
+    /// Base units for 1,000 positions held for one second.
+    pub fn holding_price(&self) -> Balance {
+        self.holding_price.unwrap_or_else(|| {
+            holding::default_price(
+                self.price_per_layer_token,
+                self.cost_us_per_layer_token,
+                self.cache_positions,
+            )
+        })
+    }
 }
 
 /// How long a stage waits, in milliseconds.
@@ -79,7 +102,7 @@ pub struct StageOffer {
 pub struct StageDeadlines {
     /// For the chain's word on a channel.
     pub opening_ms: u64,
-    /// For the next step or token.
+    /// For the next step or token, at most: [`crate::holding::idle_deadline_ms`] says how long.
     pub step_ms: u64,
     /// For the payment of a held step.
     pub credit_ms: u64,

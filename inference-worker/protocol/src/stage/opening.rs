@@ -7,6 +7,7 @@ use mica_primitives::{
 use super::{StageIdentity, StageOffer, refusal::Refusal};
 use crate::{
     FaultCode, SessionId,
+    holding::{pace_ms, prepaid_positions},
     limits::MAX_STEP_ROWS,
     messages::{Acceptance, Open},
     path::{PathStage, StageNumber},
@@ -26,6 +27,12 @@ pub(super) struct Agreed {
     pub(super) channel: ChannelId,
     pub(super) lane: LaneId,
     pub(super) unit: Balance,
+    /// Base units for 1,000 positions held for one second.
+    pub(super) holding_price: Balance,
+    /// Positions that the opening voucher pays for.
+    pub(super) prepaid_positions: u16,
+    /// What the other stages may need before this one hears of a step, as in [`pace_ms`].
+    pub(super) pace_ms: u64,
     pub(super) credit_positions: u16,
     pub(super) spec: SessionSpec,
     pub(super) profile: Hash32,
@@ -83,6 +90,17 @@ impl Agreed {
         let before = (self.index > 0).then_some((self.previous, step));
         let short = [Some(self.payer), next, ring, last].into_iter().flatten();
         short.map(|peer| (peer, SHORT_FRAME_BYTES)).chain(before).collect()
+    }
+
+    /// The most that the session can cost, base units. The unit times the most positions of a session
+    /// was checked at the opening.
+    pub(super) fn cost(&self) -> Balance {
+        self.unit.saturating_mul(self.spec.max_positions.into())
+    }
+
+    /// What the opening voucher promises for the room, base units.
+    pub(super) fn prepayment(&self) -> Balance {
+        self.unit.saturating_mul(self.prepaid_positions.into())
     }
 
     pub(super) fn acceptance(&self) -> Acceptance {
@@ -144,9 +162,9 @@ pub(super) fn check_open(
         );
         return Err(Refusal::new(FaultCode::NoCacheRoom, text));
     }
-    let (unit, credit_positions) = check_price(identity, offer, open, own.range.len(), block)?;
+    let price = check_price(identity, offer, open, own.range.len(), block)?;
     let [first, .., last] = open.path.stages() else {
-        return Ok(alone(from, open, offer, own, unit, credit_positions));
+        return Ok(alone(from, open, offer, own, price));
     };
     Ok(Agreed {
         index,
@@ -157,7 +175,7 @@ pub(super) fn check_open(
         next: open.path.get(index + 1).cloned(),
         first: first.clone(),
         last: last.peer,
-        ..alone(from, open, offer, own, unit, credit_positions)
+        ..alone(from, open, offer, own, price)
     })
 }
 
@@ -166,9 +184,9 @@ fn alone(
     open: &Open,
     offer: &StageOffer,
     own: &PathStage,
-    unit: Balance,
-    credit_positions: u16,
+    price: AgreedPrice,
 ) -> Agreed {
+    let AgreedPrice { unit, holding_price, credit_positions } = price;
     Agreed {
         session: open.session,
         open: open.hash(),
@@ -176,6 +194,9 @@ fn alone(
         channel: open.channel,
         lane: open.lane,
         unit,
+        holding_price,
+        prepaid_positions: open.prepaid_positions,
+        pace_ms: pace_ms(offer.cost_us_per_layer_token, own.range.len()),
         credit_positions,
         spec: open.spec.clone(),
         profile: open.profile,
@@ -190,16 +211,24 @@ fn alone(
     }
 }
 
-/// The unit and the credit of the session, if the price is at least the worker's: its current one,
-/// or one that it quoted.
+/// What the session is paid.
+#[derive(Clone, Copy, Debug)]
+struct AgreedPrice {
+    unit: Balance,
+    holding_price: Balance,
+    credit_positions: u16,
+}
+
+/// What the session is paid, if the price is at least the worker's: its current one, or one that it
+/// quoted.
 fn check_price(
     identity: &StageIdentity,
     offer: &StageOffer,
     open: &Open,
     layers: u16,
     block: BlockNumber,
-) -> Result<(Balance, u16), Refusal> {
-    let mut floor = offer.price_per_layer_token;
+) -> Result<AgreedPrice, Refusal> {
+    let (mut floor, mut holding_price) = (offer.price_per_layer_token, offer.holding_price());
     if let Some(signed) = &open.quote {
         let quote = &signed.quote;
         let ours = quote.peer == identity.peer()
@@ -207,6 +236,7 @@ fn check_price(
             && quote.range == offer.range;
         if ours && quote.valid_until >= block && signed.verify(identity.genesis()) {
             floor = floor.min(quote.price_per_layer_token);
+            holding_price = holding_price.min(quote.holding_price);
         }
     }
     if open.terms.price_per_layer_token < floor {
@@ -219,5 +249,12 @@ fn check_price(
     let credit_positions = open.terms.credit_positions.min(offer.credit_positions);
     let terms = PaymentTerms { credit_positions, ..open.terms };
     let unit = terms.check(layers).map_err(|error| Refusal::new(FaultCode::BadTerms, error))?;
-    Ok((unit, credit_positions))
+    let (prepaid, positions) = (open.prepaid_positions, open.spec.max_positions);
+    let due = prepaid_positions(holding_price, unit, positions);
+    if prepaid < due || u32::from(prepaid) > positions {
+        let text =
+            format!("the opening prepays {prepaid} positions for its room and {due} are asked");
+        return Err(Refusal::new(FaultCode::HoldingUnpaid, text));
+    }
+    Ok(AgreedPrice { unit, holding_price, credit_positions })
 }

@@ -22,6 +22,8 @@ use crate::{
     FaultCode,
     channel::{Durability, PayeeLedger},
     clock::Now,
+    holding::{self, Patience, idle_deadline_ms},
+    limits::FREE_WAIT_MS,
     messages::{Close, CloseWhen, Fault, Message, Statement, Step},
     receipts::{ReceiptWriter, WriterScope},
 };
@@ -30,6 +32,8 @@ use crate::{
 pub(super) struct SessionContext<'a> {
     pub(super) identity: &'a StageIdentity,
     pub(super) deadlines: &'a StageDeadlines,
+    /// How much of the worker's room is free.
+    pub(super) free_permille: u32,
     pub(super) ledger: &'a mut PayeeLedger,
     pub(super) now: Now,
     pub(super) out: &'a mut Vec<StageOutput>,
@@ -56,7 +60,8 @@ struct RunningJob {
 #[derive(Debug)]
 pub(super) struct StageSession {
     agreed: Agreed,
-    /// What the lane promised when the session began.
+    /// What the lane promised before the session. What the opening voucher added to that, for the
+    /// session's room, pays for the first positions.
     base: Balance,
     phase: Phase,
     /// Positions that came in.
@@ -75,10 +80,12 @@ pub(super) struct StageSession {
     drawn: u32,
     /// When the current wait began.
     since_ms: u64,
+    /// How long it has waited for steps before that, as far as it counts.
+    waited_ms: u64,
 }
 
 impl StageSession {
-    /// A session whose opening voucher was accepted: the lane promises `base`.
+    /// A session whose opening voucher was accepted: the lane promises the prepayment beyond `base`.
     pub(super) fn new(agreed: Agreed, base: Balance, now: Now) -> Self {
         let scope = WriterScope {
             session: agreed.session,
@@ -101,6 +108,7 @@ impl StageSession {
             stop_asked: false,
             drawn: 0,
             since_ms: now.ms,
+            waited_ms: 0,
         }
     }
 
@@ -112,24 +120,62 @@ impl StageSession {
         self.phase == Phase::Ended
     }
 
+    /// Whether it still takes steps.
+    pub(super) fn is_working(&self) -> bool {
+        self.phase == Phase::Working
+    }
+
     pub(super) const fn is_settling(&self) -> bool {
         matches!(self.phase, Phase::Settling(_))
     }
 
-    /// When the session gives up waiting.
-    pub(super) fn deadline_ms(&self, deadlines: &StageDeadlines) -> u64 {
+    /// What the session may still cost beyond what its lane promises.
+    pub(super) fn uncovered(&self, ledger: &PayeeLedger) -> Balance {
+        let most = self.base.saturating_add(self.agreed.cost());
+        most.saturating_sub(ledger.promised(self.agreed.lane))
+    }
+
+    /// When the session gives up waiting: for a step, when it has waited longer than it has paid for
+    /// its room.
+    pub(super) fn deadline_ms(
+        &self,
+        deadlines: &StageDeadlines,
+        free_permille: u32,
+        ledger: &PayeeLedger,
+    ) -> u64 {
         let wait_ms = match self.phase {
             Phase::Settling(_) | Phase::Ended => deadlines.settle_ms,
             _ if self.job.is_some() => deadlines.compute_ms,
             _ if !self.held.is_empty() => deadlines.credit_ms,
-            _ => deadlines.step_ms,
+            _ => {
+                let paid_ms = self.paid_ms(ledger).saturating_sub(self.waited_ms);
+                let patience = Patience { paid_ms, pace_ms: self.agreed.pace_ms, free_permille };
+                idle_deadline_ms(patience, deadlines.step_ms)
+            }
         };
         self.since_ms.saturating_add(wait_ms)
     }
 
+    /// How long the session's room may be held for what it has paid so far.
+    fn paid_ms(&self, ledger: &PayeeLedger) -> u64 {
+        let paid = ledger.promised(self.agreed.lane).saturating_sub(self.base);
+        holding::paid_ms(paid, self.agreed.holding_price, self.agreed.spec.max_positions)
+    }
+
+    /// Begins another wait; one for a step that ends now is counted.
+    fn wait_anew(&mut self, now: Now) {
+        if self.job.is_none() && self.held.is_empty() {
+            let waited_ms = now.ms.saturating_sub(self.since_ms).saturating_sub(FREE_WAIT_MS);
+            self.waited_ms = self.waited_ms.saturating_add(waited_ms);
+        }
+        self.since_ms = now.ms;
+    }
+
     /// Time has passed.
     pub(super) fn wake(&mut self, context: &mut SessionContext<'_>) {
-        if context.now.ms < self.deadline_ms(context.deadlines) {
+        let deadline_ms =
+            self.deadline_ms(context.deadlines, context.free_permille, context.ledger);
+        if context.now.ms < deadline_ms {
             return;
         }
         match self.phase {
@@ -146,12 +192,13 @@ impl StageSession {
                 let text = format!(
                     "{} positions computed, {} paid",
                     self.computed,
-                    self.paid_positions(context.ledger)
+                    self.paid_positions(context)
                 );
                 self.fail(Refusal::new(FaultCode::CreditExhausted, text), context);
             }
             Phase::Working => {
-                self.fail(Refusal::new(FaultCode::Silent, "no step came in time"), context)
+                let text = "no step came for as long as the room was paid for";
+                self.fail(Refusal::new(FaultCode::Silent, text), context)
             }
         }
     }
@@ -282,8 +329,26 @@ impl StageSession {
         fault: Option<FaultCode>,
         context: &mut SessionContext<'_>,
     ) {
+        // What the payer promised and the chain does not pay is no earning.
+        let secured = context.ledger.secured(self.agreed.lane, context.now.block);
+        self.end_with(secured, settled, fault, context);
+    }
+
+    /// Ends the session because another one begins on its lane, which promises `promised` beside that
+    /// one's prepayment.
+    pub(super) fn make_way(&mut self, promised: Balance, context: &mut SessionContext<'_>) {
+        let secured = context.ledger.secured(self.agreed.lane, context.now.block);
+        self.end_with(secured.min(promised), false, None, context);
+    }
+
+    fn end_with(
+        &mut self,
+        secured: Balance,
+        settled: bool,
+        fault: Option<FaultCode>,
+        context: &mut SessionContext<'_>,
+    ) {
         let Agreed { session, payer, channel, lane, .. } = self.agreed;
-        let promised = context.ledger.promised(lane);
         self.phase = Phase::Ended;
         context.out.push(StageOutput::Ended(SessionEnd {
             session,
@@ -291,8 +356,9 @@ impl StageSession {
             channel,
             lane,
             positions: self.computed,
-            earned: promised.saturating_sub(self.base),
-            unpaid: self.owed().saturating_sub(promised),
+            earned: secured.saturating_sub(self.base),
+            prepaid: self.agreed.prepayment(),
+            unpaid: self.owed().saturating_sub(secured),
             settled,
             fault,
         }));

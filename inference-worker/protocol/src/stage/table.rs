@@ -1,17 +1,20 @@
 //! All sessions of one worker, their channels' ledgers, and the bounds on both.
 //!
 //! An opening is checked against the offer at once, and against its channel when the chain has
-//! answered; only then is a cache allocated. A channel whose sessions repeatedly end unpaid is
-//! limited to one session a minute: each unpaid one costs the worker the credit it gave.
+//! answered; only then is there room for it and a cache allocated. The room is prepaid
+//! ([`crate::holding`]). An account whose sessions repeatedly end unpaid is limited to one session a
+//! minute: each unpaid one costs the worker the credit it gave.
 
-use mica_primitives::{ChannelId, LaneId, PublicKey, WorkerAddresses};
-use std::collections::BTreeMap;
+use mica_primitives::{Balance, BlockNumber, ChannelId, LaneId, PublicKey, WorkerAddresses};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Computed, StageIdentity, StageInput, StageOffer, StageOutput,
-    account::Account,
+    Computed, ScoreRecord, StageIdentity, StageInput, StageOffer, StageOutput,
+    chain_news::{Finality, check_window},
     opening::{Agreed, check_open},
+    openings::{Opening, Openings},
     refusal::Refusal,
+    scores::Scores,
     session::{SessionContext, StageSession},
 };
 use crate::{
@@ -22,26 +25,22 @@ use crate::{
     },
     clock::Now,
     limits::{
-        MAX_LEDGERS, MAX_OPENINGS, MAX_SESSIONS, MAX_SESSIONS_PER_PEER, QUOTE_LIFETIME_BLOCKS,
+        MAX_LEDGERS, MAX_SESSIONS, MAX_SESSIONS_PER_ACCOUNT, MAX_SESSIONS_PER_PEER,
+        QUOTE_LIFETIME_BLOCKS,
     },
     messages::{HeldPromises, Message, Open, Opened, Promises, Quote, QuoteRequest, SignedQuote},
 };
-
-#[derive(Debug)]
-struct Opening {
-    from: PublicKey,
-    open: Box<Open>,
-    deadline_ms: u64,
-}
 
 /// A worker's state machine.
 #[derive(Debug)]
 pub struct StageTable {
     identity: StageIdentity,
     offer: StageOffer,
-    sessions: BTreeMap<SessionId, StageSession>,
-    openings: BTreeMap<SessionId, Opening>,
-    accounts: BTreeMap<ChannelId, Account>,
+    pub(super) sessions: BTreeMap<SessionId, StageSession>,
+    pub(super) openings: Openings,
+    pub(super) ledgers: BTreeMap<ChannelId, PayeeLedger>,
+    scores: Scores,
+    pub(super) finality: Finality,
     draining: bool,
 }
 
@@ -52,8 +51,10 @@ impl StageTable {
             identity,
             offer,
             sessions: BTreeMap::new(),
-            openings: BTreeMap::new(),
-            accounts: BTreeMap::new(),
+            openings: Openings::new(),
+            ledgers: BTreeMap::new(),
+            scores: Scores::new(),
+            finality: Finality::UNKNOWN,
             draining: false,
         }
     }
@@ -64,12 +65,17 @@ impl StageTable {
     /// # Errors
     /// [`LedgerError`] if the record is not what this crate has written.
     pub fn restore(&mut self, record: PayeeLaneRecord) -> Result<(), LedgerError> {
-        let account = match self.accounts.remove(&record.facts.channel) {
-            Some(account) => account,
-            None => Account::new(PayeeLedger::new(*self.identity.genesis(), record.facts.clone())?),
+        let ledger = match self.ledgers.remove(&record.facts.channel) {
+            Some(ledger) => ledger,
+            None => PayeeLedger::new(*self.identity.genesis(), record.facts.clone())?,
         };
         let channel = record.facts.channel;
-        self.accounts.entry(channel).or_insert(account).ledger.restore(record)
+        self.ledgers.entry(channel).or_insert(ledger).restore(record)
+    }
+
+    /// Takes back what is known of an account that left something unpaid, after a restart.
+    pub fn restore_score(&mut self, record: ScoreRecord, now: Now) {
+        self.scores.restore(record, now);
     }
 
     /// What the worker offers from now on. Running sessions keep their terms.
@@ -92,15 +98,20 @@ impl StageTable {
         self.sessions.len()
     }
 
-    /// Every lane that promises more than the chain has paid, busy ones included (see
-    /// [`StageTable::busy_lanes`]).
-    pub fn redeemable(&self) -> Vec<Redeemable> {
-        self.accounts.values().flat_map(|account| account.ledger.redeemable()).collect()
+    /// Every lane for which the chain would pay in `block`, busy ones included (see
+    /// [`StageTable::busy_lanes`]). Nothing of channels that are gone.
+    pub fn redeemable(&self, block: BlockNumber) -> Vec<Redeemable> {
+        self.ledgers.values().flat_map(|ledger| ledger.redeemable(block)).collect()
     }
 
     /// The ledger of a channel.
     pub fn ledger(&self, channel: &ChannelId) -> Option<&PayeeLedger> {
-        self.accounts.get(channel).map(|account| &account.ledger)
+        self.ledgers.get(channel)
+    }
+
+    /// The channels of which there are ledgers.
+    pub fn channels(&self) -> impl Iterator<Item = ChannelId> {
+        self.ledgers.keys().copied()
     }
 
     /// Lanes of a channel on which a session runs. What they promise grows, and each redeem costs a
@@ -118,9 +129,14 @@ impl StageTable {
 
     /// When [`StageInput::Wake`] is due, in milliseconds of [`Now::ms`].
     pub fn next_deadline_ms(&self) -> Option<u64> {
-        let sessions =
-            self.sessions.values().map(|session| session.deadline_ms(&self.offer.deadlines));
-        sessions.chain(self.openings.values().map(|opening| opening.deadline_ms)).min()
+        let free_permille = self.free_permille();
+        let sessions = self.sessions.values().filter_map(|session| {
+            let ledger = self.ledgers.get(&session.agreed().channel)?;
+            Some(session.deadline_ms(&self.offer.deadlines, free_permille, ledger))
+        });
+        let is_lent_to = self.sessions.values().any(StageSession::is_working);
+        let stall = self.finality.deadline_ms().filter(|_| is_lent_to);
+        sessions.chain(self.openings.next_deadline_ms()).chain(stall).min()
     }
 
     /// Carries an input out. Outputs are to be done in order.
@@ -131,12 +147,14 @@ impl StageTable {
             StageInput::Computed(computed) => self.computed(now, computed, &mut out),
             StageInput::Channel { channel, facts } => self.channel(now, channel, facts, &mut out),
             StageInput::Disconnected { peer } => {
-                self.openings.retain(|_, opening| opening.from != peer);
+                self.openings.disconnected(&peer);
                 self.each(now, &mut out, |session, context| session.disconnected(&peer, context));
             }
+            StageInput::NotFollowed { channel } => self.refuse_unfollowed(channel, &mut out),
+            StageInput::BlockFinal => self.finality.moved(now.ms),
             StageInput::Wake => self.wake(now, &mut out),
         }
-        self.sweep(now, &out);
+        self.sweep(now, &mut out);
         out
     }
 
@@ -172,10 +190,8 @@ impl StageTable {
             return;
         };
         // A payer may think better of it while the chain is asked.
-        if matches!(message, Message::Close(_))
-            && self.openings.get(&id).is_some_and(|opening| opening.from == from)
-        {
-            self.openings.remove(&id);
+        if matches!(message, Message::Close(_)) {
+            self.openings.withdraw(&id, &from);
         }
         let result =
             self.with(now, &id, out, |session, context| session.message(from, message, context));
@@ -194,7 +210,7 @@ impl StageTable {
         let free_sessions = if self.draining {
             0
         } else {
-            self.session_limit() - self.occupied().min(self.session_limit())
+            self.session_limit().saturating_sub(self.sessions.len())
         };
         let quote = Quote {
             peer: self.identity.peer(),
@@ -203,6 +219,7 @@ impl StageTable {
             profile: offer.profile,
             range: offer.range,
             price_per_layer_token: offer.price_per_layer_token,
+            holding_price: offer.holding_price(),
             cost_us_per_layer_token: offer.cost_us_per_layer_token,
             credit_positions: offer.credit_positions,
             free_positions: self.free_positions(),
@@ -222,31 +239,38 @@ impl StageTable {
         if self.draining {
             return Err(Refusal::new(FaultCode::Draining, "this worker is leaving"));
         }
-        if self.sessions.contains_key(&open.session) || self.openings.contains_key(&open.session) {
+        if self.sessions.contains_key(&open.session) || self.openings.contains(&open.session) {
             return Err(Refusal::new(FaultCode::SessionExists, "the session's id is taken"));
         }
-        if self.openings.len() >= MAX_OPENINGS {
-            return Err(Refusal::new(
-                FaultCode::TooManySessions,
-                "too many openings wait for the chain",
-            ));
-        }
+        self.finality.check(now.ms)?;
         self.check_room(&from, &open)?;
         check_open(&self.identity, &self.offer, from, &open, now.block)?;
+        let known = self.ledgers.get(&open.channel);
+        self.openings.check(&open.channel, known.is_some(), now.ms)?;
+        let voucher = &open.voucher.voucher;
+        if voucher.channel != open.channel || voucher.lane != open.lane {
+            return Err(Refusal::of_money(&LedgerError::Foreign, None));
+        }
+        // Whoever names a channel that is known must sign for it before the chain is asked.
+        if known.is_some_and(|ledger| !ledger.is_signed(&open.voucher)) {
+            return Err(Refusal::of_money(&LedgerError::BadSignature, None));
+        }
+        let is_known = known.is_some();
         let deadline_ms = now.ms.saturating_add(self.offer.deadlines.opening_ms);
         out.push(StageOutput::ReadChannel(open.channel));
-        self.openings.insert(open.session, Opening { from, open, deadline_ms });
+        self.openings.insert(Opening { from, open, is_known, deadline_ms });
         Ok(())
     }
 
-    /// Room for one more session of `from`, openings counted.
+    /// Room for one more session of `from`. Openings that wait keep none, and count for their peer
+    /// alone.
     fn check_room(&self, from: &PublicKey, open: &Open) -> Result<(), Refusal> {
-        if self.occupied() >= self.session_limit() {
+        if self.sessions.len() >= self.session_limit() {
             return Err(Refusal::new(FaultCode::TooManySessions, "the worker is full"));
         }
         let theirs =
             self.sessions.values().filter(|session| session.agreed().payer == *from).count()
-                + self.openings.values().filter(|opening| opening.from == *from).count();
+                + self.openings.count_of(from);
         if theirs >= self.offer.max_sessions_per_peer.min(MAX_SESSIONS_PER_PEER) {
             return Err(Refusal::new(
                 FaultCode::TooManySessions,
@@ -261,24 +285,46 @@ impl StageTable {
         Ok(())
     }
 
-    fn session_limit(&self) -> usize {
-        self.offer.max_sessions.min(MAX_SESSIONS)
+    /// Room for one more session of an account, under whatever peer keys and on whatever channels it
+    /// has the others.
+    fn check_account(&self, account: &[u8; 32]) -> Result<(), Refusal> {
+        let is_theirs = |session: &&StageSession| {
+            let ledger = self.ledgers.get(&session.agreed().channel);
+            ledger.is_some_and(|ledger| ledger.facts().payer == *account)
+        };
+        let theirs = self.sessions.values().filter(is_theirs).count();
+        if theirs >= self.offer.max_sessions_per_account.min(MAX_SESSIONS_PER_ACCOUNT) {
+            return Err(Refusal::new(
+                FaultCode::TooManySessions,
+                format!("your account has {theirs} sessions here already"),
+            ));
+        }
+        Ok(())
     }
 
-    fn occupied(&self) -> usize {
-        self.sessions.len() + self.openings.len()
+    fn session_limit(&self) -> usize {
+        self.offer.max_sessions.min(MAX_SESSIONS)
     }
 
     fn free_positions(&self) -> u32 {
         let sessions = self.sessions.values().filter(|session| !session.is_settling());
         let taken =
-            sessions.map(|session| u64::from(session.agreed().spec.max_positions)).sum::<u64>()
-                + self
-                    .openings
-                    .values()
-                    .map(|opening| u64::from(opening.open.spec.max_positions))
-                    .sum::<u64>();
+            sessions.map(|session| u64::from(session.agreed().spec.max_positions)).sum::<u64>();
         u32::try_from(u64::from(self.offer.cache_positions).saturating_sub(taken)).unwrap_or(0)
+    }
+
+    /// How much of the worker's room is free: the lesser share of its cache and its sessions. One that
+    /// takes no sessions for the moment keeps none from anybody.
+    fn free_permille(&self) -> u32 {
+        let share = |free: u64, all: u64| free.saturating_mul(1_000).checked_div(all);
+        let sessions = self.session_limit();
+        let free_sessions = sessions.saturating_sub(self.sessions.len());
+        let shares = [
+            share(self.free_positions().into(), self.offer.cache_positions.into()),
+            share(free_sessions as u64, sessions as u64),
+        ];
+        let free = shares.into_iter().flatten().min().unwrap_or(1_000);
+        u32::try_from(free).unwrap_or(1_000)
     }
 
     /// News of a channel: for its ledger, and for the openings that wait for it.
@@ -290,19 +336,22 @@ impl StageTable {
         out: &mut Vec<StageOutput>,
     ) {
         let facts = facts.filter(|facts| facts.channel == channel);
-        if let (Some(facts), Some(account)) = (&facts, self.accounts.get_mut(&channel)) {
-            account.ledger.update(facts.clone());
+        if let Some(ledger) = self.ledgers.get_mut(&channel) {
+            match &facts {
+                Some(facts) => ledger.update(facts.clone()),
+                None => ledger.set_gone(),
+            }
         }
-        let waiting: Vec<SessionId> = self
-            .openings
-            .iter()
-            .filter(|(_, opening)| opening.open.channel == channel)
-            .map(|(id, _)| *id)
-            .collect();
-        for id in waiting {
-            let Some(Opening { from, open, .. }) = self.openings.remove(&id) else { continue };
+        self.end_with_channel(now, channel, out);
+        let waiting = self.openings.answered(channel);
+        match facts.is_some() {
+            true => self.openings.allow(&channel),
+            false if waiting.is_empty() => {}
+            false => self.openings.refuse(channel, now.ms),
+        }
+        for Opening { from, open, .. } in waiting {
             if let Err(refusal) = self.admit(now, from, &open, facts.as_ref(), out) {
-                out.push(send(from, Message::Fault(refusal.fault(id))));
+                out.push(send(from, Message::Fault(refusal.fault(open.session))));
             }
         }
     }
@@ -319,42 +368,62 @@ impl StageTable {
         let facts = facts.ok_or_else(|| {
             Refusal::new(FaultCode::UnknownChannel, format!("no channel {} here", open.channel))
         })?;
-        // Again, because the offer may have changed while the chain was asked.
+        // Again, because offer and room may have changed while the chain was asked.
         let agreed = check_open(&self.identity, &self.offer, from, open, now.block)?;
+        self.check_room(&from, open)?;
         let replaced = self.lane_holder(&agreed)?;
-        self.make_account(facts)?;
-        let account = self.accounts.get_mut(&open.channel);
-        let account = account
+        check_window(&self.offer, facts)?;
+        self.check_account(&facts.payer)?;
+        self.scores.check(&facts.payer, now)?;
+        self.make_ledger(now, facts)?;
+        let committed = self.committed(&open.channel);
+        let ledger = self.ledgers.get_mut(&open.channel);
+        let ledger = ledger
             .ok_or_else(|| Refusal::new(FaultCode::UnknownChannel, "no ledger for the channel"))?;
-        account.check_paid(now.ms)?;
-        let promised = match accept_opening(&mut account.ledger, &agreed, open, now) {
+        let promised = match accept_opening(ledger, &agreed, open, committed, now) {
             Ok(promised) => promised,
             Err(refusal) => {
                 if may_have_lost_records(refusal.code) {
-                    out.extend(show_promises(&account.ledger, from, open, |_| true));
+                    out.extend(show_promises(ledger, from, open, |_| true));
                 }
                 return Err(refusal);
             }
         };
+        // All but the prepayment is for what came before.
+        let base = promised.saturating_sub(agreed.prepayment());
         if open.voucher.voucher.seq == 1 {
             // A lane that begins while others were used: a payer that has forgotten those would
             // take the deposit for free.
-            out.extend(show_promises(&account.ledger, from, open, |lane| lane != open.lane));
+            out.extend(show_promises(ledger, from, open, |lane| lane != open.lane));
         }
-        account.begin(now.ms);
-        let record = Box::new(account.ledger.record(open.lane));
+        let record = Box::new(ledger.record(open.lane));
+        let session = StageSession::new(agreed, base, now);
+        self.scores.begin(&facts.payer, now);
         if let Some(replaced) = replaced {
-            self.with(now, &replaced, out, |session, context| session.end(false, None, context));
+            self.with(now, &replaced, out, |session, context| session.make_way(base, context));
         }
         out.push(StageOutput::Persist { record, durability: Durability::Disk });
-        let (session, layers, max_positions) =
-            (open.session, agreed.own.range, open.spec.max_positions);
-        out.push(StageOutput::OpenCache { session, layers, max_positions });
+        let agreed = session.agreed();
+        out.push(StageOutput::OpenCache {
+            session: open.session,
+            layers: agreed.own.range,
+            max_positions: open.spec.max_positions,
+        });
         let opened =
             Opened::sign(agreed.acceptance(), self.identity.key(), self.identity.genesis());
         out.push(send(from, Message::Opened(opened)));
-        self.sessions.insert(open.session, StageSession::new(agreed, promised, now));
+        self.sessions.insert(open.session, session);
         Ok(())
+    }
+
+    /// What the sessions that run on a channel may still cost beyond what is promised: the deposit
+    /// must cover all of them together.
+    fn committed(&self, channel: &ChannelId) -> Balance {
+        let Some(ledger) = self.ledgers.get(channel) else { return 0 };
+        let sessions = self.sessions.values().filter(|session| {
+            session.agreed().channel == *channel && !session.is_settling() && !session.is_ended()
+        });
+        sessions.fold(0, |sum: Balance, session| sum.saturating_add(session.uncovered(ledger)))
     }
 
     /// A lane serves one session. One that only waits for its final voucher makes room for the
@@ -376,17 +445,33 @@ impl StageTable {
         }
     }
 
-    fn make_account(&mut self, facts: &ChannelFacts) -> Result<(), Refusal> {
-        if self.accounts.contains_key(&facts.channel) {
+    /// Makes a ledger for a channel that has none. When there are as many as there may be, those go
+    /// of which nothing is to be redeemed, and then the one that brings least, if that is less than
+    /// a redeem costs: nobody fills the worker's memory with channels that are worth nothing.
+    fn make_ledger(&mut self, now: Now, facts: &ChannelFacts) -> Result<(), Refusal> {
+        if self.ledgers.contains_key(&facts.channel) {
             return Ok(());
         }
-        if self.accounts.len() >= MAX_LEDGERS {
-            let busy: Vec<ChannelId> =
-                self.sessions.values().map(|session| session.agreed().channel).collect();
-            self.accounts
-                .retain(|id, account| busy.contains(id) || !account.ledger.redeemable().is_empty());
+        let claimed = facts.lanes.values().map(|lane| lane.claimed);
+        let left = claimed.fold(facts.deposit, Balance::saturating_sub);
+        let least = self.offer.least_promise;
+        if left < least {
+            let text = format!("{left} are left in the channel and a redeem costs {least}");
+            return Err(Refusal::new(FaultCode::TooLittle, text));
         }
-        if self.accounts.len() >= MAX_LEDGERS {
+        if self.ledgers.len() >= MAX_LEDGERS {
+            let busy: BTreeSet<ChannelId> =
+                self.sessions.values().map(|session| session.agreed().channel).collect();
+            self.ledgers.retain(|id, ledger| busy.contains(id) || gain(ledger, now.block) > 0);
+            if self.ledgers.len() >= MAX_LEDGERS {
+                let idle = self.ledgers.iter().filter(|(id, _)| !busy.contains(*id));
+                let poorest = idle.map(|(id, ledger)| (gain(ledger, now.block), *id)).min();
+                if let Some((_, id)) = poorest.filter(|(gain, _)| *gain < least) {
+                    self.ledgers.remove(&id);
+                }
+            }
+        }
+        if self.ledgers.len() >= MAX_LEDGERS {
             return Err(Refusal::new(
                 FaultCode::TooManySessions,
                 "too many channels wait to be redeemed",
@@ -394,7 +479,7 @@ impl StageTable {
         }
         let ledger = PayeeLedger::new(*self.identity.genesis(), facts.clone());
         let ledger = ledger.map_err(|error| Refusal::of_money(&error, None))?;
-        self.accounts.insert(facts.channel, Account::new(ledger));
+        self.ledgers.insert(facts.channel, ledger);
         Ok(())
     }
 
@@ -404,23 +489,16 @@ impl StageTable {
     }
 
     fn wake(&mut self, now: Now, out: &mut Vec<StageOutput>) {
-        let late: Vec<SessionId> = self
-            .openings
-            .iter()
-            .filter(|(_, opening)| opening.deadline_ms <= now.ms)
-            .map(|(id, _)| *id)
-            .collect();
-        for id in late {
-            if let Some(opening) = self.openings.remove(&id) {
-                let refusal =
-                    Refusal::new(FaultCode::UnknownChannel, "the chain did not answer in time");
-                out.push(send(opening.from, Message::Fault(refusal.fault(id))));
-            }
+        for opening in self.openings.late(now.ms) {
+            let refusal =
+                Refusal::new(FaultCode::UnknownChannel, "the chain did not answer in time");
+            out.push(send(opening.from, Message::Fault(refusal.fault(opening.open.session))));
         }
+        self.end_in_stall(now, out);
         self.each(now, out, StageSession::wake);
     }
 
-    fn each(
+    pub(super) fn each(
         &mut self,
         now: Now,
         out: &mut Vec<StageOutput>,
@@ -439,46 +517,71 @@ impl StageTable {
         out: &mut Vec<StageOutput>,
         act: impl FnOnce(&mut StageSession, &mut SessionContext<'_>) -> T,
     ) -> Option<T> {
+        let free_permille = self.free_permille();
         let session = self.sessions.get_mut(id)?;
-        let account = self.accounts.get_mut(&session.agreed().channel)?;
+        let ledger = self.ledgers.get_mut(&session.agreed().channel)?;
         let (identity, deadlines) = (&self.identity, &self.offer.deadlines);
         Some(act(
             session,
-            &mut SessionContext { identity, deadlines, ledger: &mut account.ledger, now, out },
+            &mut SessionContext { identity, deadlines, free_permille, ledger, now, out },
         ))
     }
 
     /// Forgets sessions that have ended and remembers who did not pay.
-    fn sweep(&mut self, now: Now, out: &[StageOutput]) {
-        for output in out {
+    fn sweep(&mut self, now: Now, out: &mut Vec<StageOutput>) {
+        let mut scores = Vec::new();
+        for output in out.iter() {
             let StageOutput::Ended(end) = output else { continue };
             self.sessions.remove(&end.session);
-            if let Some(account) = self.accounts.get_mut(&end.channel) {
-                account.ended(end, now.ms, self.offer.deadlines.settle_ms);
+            if let Some(ledger) = self.ledgers.get(&end.channel) {
+                let settle_ms = self.offer.deadlines.settle_ms;
+                scores.extend(self.scores.ended(ledger.facts().payer, end, now, settle_ms));
             }
         }
+        out.extend(scores.into_iter().map(StageOutput::PersistScore));
     }
 }
 
+/// What redeeming all lanes of a channel would bring in `block`.
+fn gain(ledger: &PayeeLedger, block: BlockNumber) -> Balance {
+    let lanes = ledger.redeemable(block).into_iter();
+    lanes.fold(0, |sum: Balance, lane| sum.saturating_add(lane.gain))
+}
+
+/// Takes the opening voucher, if the deposit covers the session beside the `committed` costs of the
+/// others and the room is prepaid.
 fn accept_opening(
     ledger: &mut PayeeLedger,
     agreed: &Agreed,
     open: &Open,
+    committed: Balance,
     now: Now,
-) -> Result<mica_primitives::Balance, Refusal> {
-    let lane = open.lane;
+) -> Result<Balance, Refusal> {
+    let (lane, voucher) = (open.lane, &open.voucher.voucher);
     let rule =
         VoucherRule { lane, unit: agreed.unit, block: now.block, kind: VoucherKind::Opening };
     // The deposit must cover the whole session: one that is short would end in the middle of an
     // answer. A payer sets that much aside before it opens, unless it has forgotten what it
     // promised.
-    let (free, cost) =
-        (ledger.free(), agreed.unit.saturating_mul(agreed.spec.needed_positions().into()));
+    let (free, cost) = (ledger.free().saturating_sub(committed), agreed.cost());
     if cost > free {
         return Err(Refusal::new(
             FaultCode::Overspend,
             format!("the session may cost {cost} and the channel has {free} left"),
         ));
+    }
+    // One that is older than what is held says that its payer has lost records: that is told first.
+    let known = ledger.held(lane).map_or(0, |held| held.voucher.seq);
+    let is_newer = voucher.seq > known.max(ledger.facts().lane(lane).seq);
+    let due = ledger.promised(lane).saturating_add(agreed.prepayment());
+    let is_short = (ledger.promised(lane)..due).contains(&voucher.cumulative);
+    let is_of_this_price = voucher.tick.is_some_and(|tick| tick.unit == agreed.unit);
+    if is_newer && is_short && is_of_this_price {
+        let text = format!(
+            "the voucher promises {} and with the prepayment {due} are due",
+            voucher.cumulative
+        );
+        return Err(Refusal::new(FaultCode::HoldingUnpaid, text));
     }
     let accepted = ledger.accept_voucher(&open.voucher, &rule);
     accepted.map_err(|error| Refusal::of_money(&error, ledger.held(lane)))
@@ -507,6 +610,6 @@ fn show_promises(
     Some(send(to, Message::Promises(Promises { session: open.session, held })))
 }
 
-fn send(to: PublicKey, message: Message) -> StageOutput {
+pub(super) fn send(to: PublicKey, message: Message) -> StageOutput {
     StageOutput::Send { to, addresses: WorkerAddresses::default(), message }
 }

@@ -24,8 +24,8 @@ use mica_protocol::{
     session::{EndIds, Sampling},
     signing,
     stage::{
-        Computed, SessionEnd, StageDeadlines, StageIdentity, StageInput, StageOffer, StageOutput,
-        StageTable,
+        Computed, ScoreRecord, SessionEnd, StageDeadlines, StageIdentity, StageInput, StageOffer,
+        StageOutput, StageTable,
     },
     wire,
 };
@@ -84,11 +84,15 @@ pub fn offer(range: LayerRange, layers: u16) -> StageOffer {
         vocabulary: VOCABULARY,
         context: 4_096,
         price_per_layer_token: PRICE,
+        holding_price: Some(1),
         cost_us_per_layer_token: 10,
+        min_window: 20,
         credit_positions: limits::DEFAULT_CREDIT_POSITIONS,
         cache_positions: 16_384,
         max_sessions: limits::MAX_SESSIONS,
         max_sessions_per_peer: limits::MAX_SESSIONS_PER_PEER,
+        max_sessions_per_account: limits::MAX_SESSIONS_PER_ACCOUNT,
+        least_promise: 0,
         deadlines: StageDeadlines::default(),
     }
 }
@@ -108,6 +112,7 @@ pub struct Worker {
     pub table: StageTable,
     pub engine: FakeEngine,
     pub disk: BTreeMap<(ChannelId, LaneId), Vec<u8>>,
+    pub scores: BTreeMap<[u8; 32], ScoreRecord>,
     pub receipts: Vec<Receipt>,
     pub ends: Vec<SessionEnd>,
     pub positions: u32,
@@ -163,6 +168,7 @@ impl World {
             ),
             engine: FakeEngine::default(),
             disk: BTreeMap::new(),
+            scores: BTreeMap::new(),
             receipts: Vec::new(),
             ends: Vec::new(),
             positions: 0,
@@ -205,6 +211,7 @@ impl World {
                     addresses: WorkerAddresses::default(),
                     range,
                     price_per_layer_token: PRICE,
+                    holding_price: worker.table.offer().holding_price(),
                     credit_positions: limits::DEFAULT_CREDIT_POSITIONS,
                     quote: None,
                     lane: ledger
@@ -295,6 +302,9 @@ impl World {
                 .restore(PayeeLaneRecord::decode(&mut &bytes[..]).expect("own record"))
                 .expect("own record");
         }
+        for score in self.workers[worker].scores.values() {
+            table.restore_score(*score, self.now);
+        }
         self.workers[worker].engine = FakeEngine::default();
         self.workers[worker].table = table;
     }
@@ -328,9 +338,9 @@ impl World {
         self.payer_outputs(id, outputs);
     }
 
-    /// Lets a message travel from one node to another.
+    /// Lets a message travel from one node to another; one to nobody is lost.
     pub fn send(&mut self, from: usize, to: PublicKey, message: Message) {
-        let to = (0..=self.workers.len()).find(|node| peer(*node) == to).expect("a known peer");
+        let Some(to) = (0..=self.workers.len()).find(|node| peer(*node) == to) else { return };
         for message in (self.tamper)(from, to, message) {
             let bytes = wire::encode_frame(&message).expect("within the bound");
             let link = self.links.entry((from, to)).or_default();
@@ -400,6 +410,9 @@ impl World {
             }
             StageOutput::DropCache { session } => state.engine.drop_cache(&session),
             StageOutput::Receipt { receipt, .. } => state.receipts.push(receipt),
+            StageOutput::PersistScore(score) => {
+                state.scores.insert(score.account, score);
+            }
             StageOutput::Ended(end) => state.ends.push(end),
         }
     }
@@ -424,9 +437,8 @@ impl World {
                         .sessions
                         .get(&id)
                         .map_or(0, |session| session.lane_records()[stage].lane);
-                    if let Some(adopted) =
-                        self.ledgers[stage].adopt(&held, own).expect("own promise")
-                    {
+                    // What is not this payer's own promise is worth nothing.
+                    if let Ok(Some(adopted)) = self.ledgers[stage].adopt(&held, own) {
                         let record = adopted.record;
                         self.payer_disk.insert((record.channel, record.lane), record.encode());
                     }
@@ -451,6 +463,11 @@ impl World {
 
     /// What worker `worker` could redeem now.
     pub fn redeemable(&self, worker: usize) -> Balance {
-        self.workers[worker].table.redeemable().iter().map(|redeemable| redeemable.gain).sum()
+        self.workers[worker]
+            .table
+            .redeemable(self.now.block)
+            .iter()
+            .map(|redeemable| redeemable.gain)
+            .sum()
     }
 }

@@ -63,6 +63,7 @@ fn open() -> Open {
             logprobs: Some(2),
         },
         voucher: redeem(None),
+        prepaid_positions: 3,
         quote: Some(quote()),
     }
 }
@@ -92,6 +93,7 @@ fn quote() -> SignedQuote {
         profile: PROFILE,
         range: LayerRange { first: 3, end: 8 },
         price_per_layer_token: 3,
+        holding_price: 40,
         cost_us_per_layer_token: 250,
         credit_positions: 16,
         free_positions: 4_096,

@@ -3,7 +3,7 @@
 //! For trying a model before serving it, and for comparing one machine's bytes with another's.
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     path::PathBuf,
 };
 
@@ -13,6 +13,7 @@ use mica_engine::{
     KvCache, LayerRange, LoadError, Model, Output, Sampler, Special, TemplateError, Threads,
     Tokenizer, TokenizerError, Want, embedded,
 };
+use mica_text::AnswerFilter;
 use serde_json::json;
 
 /// Most pipeline stages that `--layers` makes.
@@ -162,12 +163,16 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<(), GenerateError> {
         seed: args.seed,
     };
     let mut out = std::io::stdout().lock();
+    // A model may say what moves a terminal's cursor; a pipe gets every byte.
+    let mut filter = out.is_terminal().then(AnswerFilter::default);
+    let mut seen =
+        |piece: &str| filter.as_mut().map_or_else(|| piece.to_owned(), |filter| filter.pass(piece));
     let mut stream = tokenizer.stream();
     let mut text = String::new();
     let tokens = generate(&stages, &prompt, args.max_tokens, &tokenizer, &sampler, |token| {
         let piece = stream.push(token);
         if !args.json {
-            write!(out, "{piece}").and_then(|()| out.flush())?;
+            write!(out, "{}", seen(&piece)).and_then(|()| out.flush())?;
         }
         text.push_str(&piece);
         Ok(())
@@ -177,7 +182,7 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<(), GenerateError> {
     if args.json {
         writeln!(out, "{}", json!({ "prompt_tokens": prompt, "tokens": tokens, "text": text }))?;
     } else {
-        writeln!(out, "{rest}")?;
+        writeln!(out, "{}", seen(&rest))?;
     }
     Ok(())
 }

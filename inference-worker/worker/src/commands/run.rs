@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use mica_chain::amount;
 use mica_primitives::{Balance, LayerRange};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
+use super::signals::stop_on_signal;
 use crate::{
     config::{Config, ConfigError, parse_layers},
     daemon::{self, serve::ServeError},
@@ -36,6 +35,10 @@ pub struct Args {
     /// 1000000u is base units.
     #[arg(long, value_name = "AMOUNT", value_parser = amount::parse)]
     price: Option<Balance>,
+    /// Price of 1,000 tokens of room that a session holds for a second [default: a twentieth of what
+    /// they could earn].
+    #[arg(long, value_name = "AMOUNT", value_parser = amount::parse)]
+    holding_price: Option<Balance>,
     /// Stake [default: the chain's minimum].
     #[arg(long, value_name = "AMOUNT", value_parser = amount::parse)]
     stake: Option<Balance>,
@@ -81,23 +84,7 @@ pub enum RunError {
 pub(crate) async fn run(args: Args, folder: &DataDir) -> Result<(), RunError> {
     let reporter = Reporter::new(if args.json { Form::Json } else { Form::Text });
     let config = args.over(Config::read(&folder.config())?);
-    let stop = CancellationToken::new();
-    let hear = |kind| signal(kind).map_err(RunError::Signal);
-    let (mut term, mut int) = (hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?);
-    let stopping = stop.clone();
-    tokio::spawn(async move {
-        for again in [false, true] {
-            tokio::select! {
-                _ = term.recv() => {}
-                _ = int.recv() => {}
-            }
-            if again {
-                // Every record is in the journal already.
-                std::process::exit(130);
-            }
-            stopping.cancel();
-        }
-    });
+    let stop = stop_on_signal().map_err(RunError::Signal)?;
     Ok(daemon::serve(folder, config, reporter, stop).await?)
 }
 
@@ -112,6 +99,7 @@ impl Args {
             price,
             stake,
             redeem_minimum,
+            holding_price,
             threads,
             ..
         } = self;
@@ -121,6 +109,7 @@ impl Args {
         config.threads = threads.or(config.threads);
         config.market.price = price.or(config.market.price);
         config.market.stake = stake.or(config.market.stake);
+        config.market.holding_price = holding_price.or(config.market.holding_price);
         config.market.redeem_minimum = redeem_minimum.or(config.market.redeem_minimum);
         if !listen.is_empty() {
             config.network.listen = listen;

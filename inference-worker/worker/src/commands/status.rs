@@ -122,7 +122,7 @@ fn local(folder: &DataDir) -> Result<(Option<Value>, Option<Vec<PayeeLaneRecord>
     match folder.try_lock()? {
         None => {
             let running = match std::fs::read_to_string(folder.status()) {
-                Ok(text) => serde_json::from_str(&text).map_err(StatusError::Damaged)?,
+                Ok(text) => read_status(&text).map_err(StatusError::Damaged)?,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => starting(),
                 Err(error) => return Err(StatusError::Unreadable(error)),
             };
@@ -130,6 +130,18 @@ fn local(folder: &DataDir) -> Result<(Option<Value>, Option<Vec<PayeeLaneRecord>
         }
         Some(_lock) => Ok((None, Some(Store::open(folder)?.lanes()?))),
     }
+}
+
+/// The status as this version writes it. The worker that wrote it may be older than this command:
+/// `layers` was once `{"first": 0, "end": 4}`.
+fn read_status(text: &str) -> Result<Value, serde_json::Error> {
+    let mut status: Value = serde_json::from_str(text)?;
+    if let Some(layers) = status.get_mut("layers")
+        && let (Some(first), Some(end)) = (layers.get("first"), layers.get("end"))
+    {
+        *layers = json!([first, end]);
+    }
+    Ok(status)
 }
 
 /// What a worker says of itself that has not registered yet.
@@ -248,6 +260,11 @@ fn show_worker(
         money(&totals["earned"]),
         money(&totals["redeemable"])
     )?;
+    writeln!(
+        out,
+        "room      1,000 tokens for a second cost {} to hold",
+        money(&running["holding_price"])
+    )?;
     if let Some(refusing) = totals["refusing"].as_str() {
         writeln!(out, "refusing  {refusing}")?;
     }
@@ -295,4 +312,52 @@ fn layers(value: &Value) -> String {
 
 fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pricing::tests::worker;
+
+    const OLDER: &str = r#"{ "first": 0, "end": 4 }"#;
+    const TODAYS: &str = "[0, 4]";
+
+    /// A status file with this text for `layers`.
+    fn file(layers: &str) -> String {
+        format!(
+            r#"{{
+                "pid": 7, "account": "", "peer": "{peer}", "model": "{peer}", "layers": {layers},
+                "price_per_layer_token": "10", "cost_us_per_layer_token": 50, "addresses": [],
+                "standing": {{ "serving": true, "code": null, "problem": null }}
+            }}"#,
+            peer = hex::encode([1; 32]),
+        )
+    }
+
+    #[test]
+    fn an_older_workers_layers_are_shown_and_compared_like_todays() {
+        let registry = |end| {
+            let worker = Some((worker(1, 0, end, 10, 50), true));
+            Registry { worker, min_stake_per_layer: 0 }
+        };
+        for form in [TODAYS, OLDER] {
+            let running = read_status(&file(form)).expect("a status");
+            assert_eq!(running["layers"], json!([0, 4]), "{form}");
+            assert!(Diagnosis::of(&running, Some(&registry(4))).serving, "{form}");
+            let diagnosis = Diagnosis::of(&running, Some(&registry(5)));
+            assert!(!diagnosis.problems.is_empty(), "{form}: another range goes unnoticed");
+            let mut shown = Vec::new();
+            show_worker(&mut shown, &running, Some(&diagnosis), &Value::Null).expect("written");
+            let shown = String::from_utf8(shown).expect("text");
+            assert!(shown.contains("layers 0..4"), "{form}: {shown}");
+        }
+    }
+
+    #[test]
+    fn a_status_that_is_no_json_is_an_error_and_one_without_layers_is_not() {
+        assert!(read_status("{").is_err());
+        for text in ["{}", "[]", "7", &file("null"), &file("7"), &file(r#"{ "first": 0 }"#)] {
+            assert!(read_status(text).is_ok(), "{text}");
+        }
+    }
 }

@@ -30,6 +30,8 @@ pub(crate) struct WorkerContext {
     pub origin: Origin,
     /// Newest finalized block.
     pub block: watch::Receiver<BlockNumber>,
+    /// Newest block of the best chain.
+    pub best: watch::Receiver<BlockNumber>,
     /// Sessions and their money.
     pub sessions: SessionHandle,
     /// What is offered to payers.

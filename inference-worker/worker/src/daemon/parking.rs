@@ -108,9 +108,10 @@ fn session_of(act: &StageOutput) -> Option<SessionId> {
         }
         StageOutput::Compute(job) => Some(job.session),
         StageOutput::Ended(end) => Some(end.session),
-        StageOutput::ReadChannel(_) | StageOutput::Persist { .. } | StageOutput::Receipt { .. } => {
-            None
-        }
+        StageOutput::ReadChannel(_)
+        | StageOutput::Persist { .. }
+        | StageOutput::PersistScore(_)
+        | StageOutput::Receipt { .. } => None,
     }
 }
 

@@ -1,10 +1,12 @@
 //! Which layers to serve, and on what terms.
 
-use mica_chain::{AccountId, Chain, ReadError};
+use mica_chain::{AccountId, Call, Chain, ReadError, Signer};
 use mica_market::migration::MigrationError;
-use mica_primitives::{LayerRange, WorkerRecord};
+use mica_primitives::{
+    Balance, BlockNumber, ChannelId, LayerRange, Redeem, Tick, TickProof, Voucher, WorkerRecord,
+};
 use mica_protocol::{
-    limits::{MAX_SESSIONS, MAX_SESSIONS_PER_PEER},
+    limits::{MAX_SESSIONS, MAX_SESSIONS_PER_ACCOUNT, MAX_SESSIONS_PER_PEER},
     stage::{StageDeadlines, StageOffer},
 };
 
@@ -81,12 +83,36 @@ pub(crate) fn room(engine: &Engine, limits: &LimitsConfig) -> Room {
     }
 }
 
-/// What the session actor offers to payers.
+/// What a redeem costs now, base units; nothing if the node does not say, and then no channel is
+/// refused for bringing less.
+pub(crate) async fn redeem_fee(chain: &Chain, signer: &Signer) -> Balance {
+    let voucher = Voucher {
+        channel: ChannelId([0; 32]),
+        lane: 0,
+        seq: 1,
+        cumulative: 0,
+        receipts_root: [0; 32],
+        receipts: 0,
+        expires: 0,
+        tick: Some(Tick { anchor: [0; 32], unit: 1, max: 1 }),
+    };
+    let tick = Some(TickProof { n: 1, preimage: [0; 32] });
+    let call = Call::Redeem(Redeem { voucher, signature: [0; 64], tick });
+    chain.estimate_fee(signer, &call).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "what a redeem costs is not known: small channels are taken");
+        0
+    })
+}
+
+/// What the session actor offers to payers. `redeem_fee` is what a redeem costs, base units: a channel
+/// that cannot bring as much is refused unless the operator says otherwise.
 pub(crate) fn offer(
     source: &ModelSource,
     config: &Config,
     record: &WorkerRecord<AccountId>,
     room: Room,
+    redeem_fee: Balance,
+    min_window: BlockNumber,
 ) -> StageOffer {
     StageOffer {
         model: source.id,
@@ -97,11 +123,15 @@ pub(crate) fn offer(
         vocabulary: source.manifest.vocabulary,
         context: source.manifest.context,
         price_per_layer_token: record.list_price_per_layer_token,
+        holding_price: config.market.holding_price,
         cost_us_per_layer_token: record.cost_us_per_layer_token,
+        min_window,
         credit_positions: config.limits.credit_positions,
         cache_positions: room.positions,
         max_sessions: room.sessions,
         max_sessions_per_peer: config.limits.sessions_per_peer.min(MAX_SESSIONS_PER_PEER),
+        max_sessions_per_account: config.limits.sessions_per_account.min(MAX_SESSIONS_PER_ACCOUNT),
+        least_promise: config.market.least_promise.unwrap_or(redeem_fee),
         deadlines: StageDeadlines::default(),
     }
 }

@@ -1,32 +1,44 @@
 //! Turns promises into money when it pays to.
 //!
-//! A voucher is redeemed when its session is over and it brings more than it costs, and whatever it
-//! brings when waiting would lose it: before it expires, and while its channel is closing. A lane
-//! in use is left alone otherwise, because each redeem costs a fee and a later one pays for both. A
-//! channel that its payer wants closed, and that owes nothing any more, is closed at once.
+//! A voucher is redeemed when its session is over and it brings more than it costs by some margin,
+//! and whenever waiting would lose it and it brings more than its fee: before it expires, and while
+//! its channel is closing. A lane in use is left alone otherwise, because each redeem costs a fee
+//! and a later one pays for both. A channel that its payer wants closed, and that owes nothing any
+//! more, is closed at once.
+//!
+//! Redeems run side by side, each followed until its block is final: a window may be too short to
+//! wait for one after the other, and one that the node has dropped is sent again. The session actor
+//! goes by final blocks only, so a payment that a fork takes back was never noted.
 
 use std::{collections::BTreeMap, time::Duration};
 
-use mica_chain::{Call, MicaEvent, SubmitError, Until, amount};
+use mica_chain::{Call, MicaEvent, SubmitError, Submitted, Until, amount};
 use mica_primitives::{Balance, BlockNumber, ChannelId, LaneId, Redeem};
 use mica_protocol::{channel::ChannelFacts, limits::EXPIRY_MARGIN_BLOCKS, stage::SessionEnd};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{context::WorkerContext, request::DueLane};
 use crate::report::Event;
 
 /// A voucher that brings less than this many times the fee waits for more.
 const FEES: Balance = 2;
-/// Blocks until a lane whose redeem failed is tried again.
+/// Blocks until a lane that was redeemed, or whose redeem failed, is tried again: by then final
+/// blocks have told.
 const RETRY_BLOCKS: BlockNumber = 25;
 /// Longest pause between two checks of all lanes.
 const POLL_INTERVAL: Duration = Duration::from_secs(30);
+/// Most redeems at once.
+const MAX_IN_FLIGHT: usize = 64;
+/// Longest wait for a redeem: one of which nothing is known by then is sent again.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(45);
 
 /// When a lane is redeemed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Policy {
     /// Least gain for which a lane out of use is redeemed.
     pub minimum: Balance,
+    /// What a redeem costs; 0 if that is not known, so that nothing is lost over it.
+    pub fee: Balance,
     /// Whether lanes in use are redeemed as well: at the end, and when nothing can be written down
     /// any more.
     pub everything: bool,
@@ -38,29 +50,45 @@ impl Policy {
         let expiring = lane.redeem.voucher.expires < block.saturating_add(EXPIRY_MARGIN_BLOCKS);
         let would_be_lost = lane.ends.is_some() || expiring;
         lane.gain > 0
-            && (would_be_lost || (lane.gain >= self.minimum && (self.everything || !lane.busy)))
+            && ((would_be_lost && lane.gain > self.fee)
+                || (lane.gain >= self.minimum && (self.everything || !lane.busy)))
     }
+}
+
+type LaneKey = (ChannelId, LaneId);
+
+/// What became of a redeem.
+struct Outcome {
+    lane: LaneKey,
+    promised: Balance,
+    result: Result<Submitted, SubmitError>,
 }
 
 /// The redeeming task.
 pub(crate) struct Redeemer {
     context: WorkerContext,
-    /// Lanes in hand: what was submitted, and the block in which it may be submitted again.
-    submitted: BTreeMap<(ChannelId, LaneId), (Balance, BlockNumber)>,
+    /// Redeems that are under way.
+    in_flight: JoinSet<Outcome>,
+    /// Their lanes.
+    under_way: BTreeMap<LaneKey, Balance>,
+    /// Lanes that were redeemed: what was promised, and the block in which it may be tried again.
+    submitted: BTreeMap<LaneKey, (Balance, BlockNumber)>,
     /// Channels that were closed here, and the block in which that may be tried again.
     closed: BTreeMap<ChannelId, BlockNumber>,
-    /// Channels that a block which was not final yet has paid from, with the number of that block.
-    unsure: BTreeMap<ChannelId, BlockNumber>,
+    /// What a redeem cost when it was last asked; 0 if it was not.
+    fee: Balance,
 }
 
 impl Redeemer {
     /// One that has submitted nothing yet.
-    pub(crate) const fn new(context: WorkerContext) -> Self {
+    pub(crate) fn new(context: WorkerContext) -> Self {
         Self {
             context,
+            in_flight: JoinSet::new(),
+            under_way: BTreeMap::new(),
             submitted: BTreeMap::new(),
             closed: BTreeMap::new(),
-            unsure: BTreeMap::new(),
+            fee: 0,
         }
     }
 
@@ -73,77 +101,53 @@ impl Redeemer {
             return;
         }
         while !stop.is_cancelled() {
-            self.confirm_payments().await;
             self.redeem_due(false).await;
             self.close_finished_channels().await;
             tokio::select! {
                 () = stop.cancelled() => {}
+                Some(done) = self.in_flight.join_next() => self.done(done.ok()).await,
                 // Nobody answers without the session actor.
                 end = ended.recv() => if end.is_none() { break },
                 changed = self.context.block.changed() => if changed.is_err() { break },
+                changed = self.context.best.changed() => if changed.is_err() { break },
                 () = tokio::time::sleep(POLL_INTERVAL) => {}
             }
         }
         self.redeem_due(true).await;
-    }
-
-    /// Tells the session actor what final blocks say of channels that were paid from ahead of
-    /// finality: the block of a redeem may be gone, with the payment in it.
-    async fn confirm_payments(&mut self) {
-        let block = *self.context.block.borrow();
-        let known: Vec<ChannelId> = self
-            .unsure
-            .iter()
-            .filter(|(_, in_block)| block >= **in_block)
-            .map(|(id, _)| *id)
-            .collect();
-        if known.is_empty() || !self.node_is_ready().await {
-            return;
-        }
-        for channel in known {
-            let found = match self.context.chain.at_finalized().await {
-                // A node that is behind the block says nothing about it.
-                Ok(view) if view.number() < block => return,
-                Ok(view) => view.channel(channel).await,
-                Err(error) => Err(error),
-            };
-            let Ok(found) = found else { return };
-            // One that is closed is told by whoever follows the chain.
-            if let Some(found) = found {
-                let _ = self
-                    .context
-                    .sessions
-                    .channel(channel, Some(ChannelFacts::new(channel, &found)))
-                    .await;
-            }
-            self.unsure.remove(&channel);
+        while let Some(done) = self.in_flight.join_next().await {
+            self.done(done.ok()).await;
         }
     }
 
-    /// Redeems every lane that is due.
+    /// Begins to redeem every lane that is due.
     async fn redeem_due(&mut self, everything: bool) {
         let (Ok(lanes), Ok(totals)) =
             (self.context.sessions.due().await, self.context.sessions.totals().await)
         else {
             return;
         };
-        let block = *self.context.block.borrow();
-        let open: Vec<_> = lanes.into_iter().filter(|lane| self.may_submit(lane, block)).collect();
+        let block = *self.context.best.borrow();
+        let everything = everything || totals.refusing.is_some();
+        let open: Vec<_> =
+            lanes.into_iter().filter(|lane| self.may_submit(lane, block, everything)).collect();
         let Some(first) = open.first() else { return };
         if !self.node_is_ready().await {
             return;
         }
-        let minimum = self.minimum(&first.redeem).await;
-        let policy = Policy { minimum, everything: everything || totals.refusing.is_some() };
+        let policy = self.policy(&first.redeem, everything).await;
         for lane in open.into_iter().filter(|lane| policy.is_due(lane, block)) {
-            self.redeem(lane.redeem, block).await;
+            if self.in_flight.len() >= MAX_IN_FLIGHT {
+                break;
+            }
+            self.redeem(lane.redeem);
         }
     }
 
-    /// Closes channels whose payers asked for it and that owe nothing any more: the payer has its
-    /// deposit back at once instead of after the window, and the session actor forgets the channel.
+    /// Closes channels whose payers asked for it and that owe nothing any more that is worth its
+    /// fee: the payer has its deposit back at once instead of after the window, and the session
+    /// actor forgets the channel.
     async fn close_finished_channels(&mut self) {
-        let Ok(done) = self.context.sessions.done().await else { return };
+        let Ok(done) = self.context.sessions.done(self.fee).await else { return };
         let block = *self.context.block.borrow();
         self.closed.retain(|channel, _| done.contains(channel));
         let is_due =
@@ -186,67 +190,56 @@ impl Redeemer {
             && self.context.chain.finalized().await.is_ok_and(|head| head.number >= seen)
     }
 
-    /// Whether this promise was not submitted yet, or so long ago that it is tried again.
-    fn may_submit(&self, lane: &DueLane, block: BlockNumber) -> bool {
+    /// Whether this promise is not under way, and was not redeemed, or so long ago that final
+    /// blocks would have told. What a lane in use promises grows all the time: it is not redeemed
+    /// with every tick.
+    fn may_submit(&self, lane: &DueLane, block: BlockNumber, everything: bool) -> bool {
         let voucher = &lane.redeem.voucher;
+        let key = (voucher.channel, voucher.lane);
         let promised = lane.redeem.promised().unwrap_or(0);
-        self.submitted
-            .get(&(voucher.channel, voucher.lane))
-            .is_none_or(|(last, again)| promised > *last || block >= *again)
+        let is_more = |last: Balance| promised > last && (everything || !lane.busy);
+        !self.under_way.contains_key(&key)
+            && self
+                .submitted
+                .get(&key)
+                .is_none_or(|(last, again)| is_more(*last) || block >= *again)
     }
 
-    async fn minimum(&self, redeem: &Redeem) -> Balance {
-        match self.context.config.market.redeem_minimum {
+    async fn policy(&mut self, redeem: &Redeem, everything: bool) -> Policy {
+        let call = Call::Redeem(redeem.clone());
+        let fee = self.context.chain.estimate_fee(&self.context.signer, &call).await.ok();
+        self.fee = fee.unwrap_or(self.fee);
+        let minimum = match self.context.config.market.redeem_minimum {
             Some(minimum) => minimum.max(1),
-            None => {
-                let fee = self
-                    .context
-                    .chain
-                    .estimate_fee(&self.context.signer, &Call::Redeem(redeem.clone()))
-                    .await;
-                // Without an answer nothing is redeemed that can wait.
-                fee.map_or(Balance::MAX, |fee| fee.saturating_mul(FEES).max(1))
-            }
-        }
+            // Without an answer nothing is redeemed that can wait.
+            None => fee.map_or(Balance::MAX, |fee| fee.saturating_mul(FEES).max(1)),
+        };
+        Policy { minimum, fee: self.fee, everything }
     }
 
-    async fn redeem(&mut self, redeem: Redeem, block: BlockNumber) {
-        let (channel, lane) = (redeem.voucher.channel, redeem.voucher.lane);
+    fn redeem(&mut self, redeem: Redeem) {
+        let lane = (redeem.voucher.channel, redeem.voucher.lane);
         let promised = redeem.promised().unwrap_or(0);
-        self.submitted.insert((channel, lane), (promised, block.saturating_add(RETRY_BLOCKS)));
-        match self
-            .context
-            .chain
-            .submit(&self.context.signer, Call::Redeem(redeem), Until::InBlock)
-            .await
-        {
+        self.under_way.insert(lane, promised);
+        let (chain, signer) = (self.context.chain.clone(), self.context.signer.clone());
+        self.in_flight.spawn(async move {
+            let call = Call::Redeem(redeem);
+            let result =
+                chain.submit_watched(&signer, call, Until::Finalized, PATIENCE, &mut |_| {}).await;
+            Outcome { lane, promised, result }
+        });
+    }
+
+    /// Tells what became of a redeem, and when its lane may be tried again.
+    async fn done(&mut self, outcome: Option<Outcome>) {
+        // A task that panicked has no name: its lane is tried again after a restart.
+        let Some(Outcome { lane: (channel, lane), promised, result }) = outcome else { return };
+        self.under_way.remove(&(channel, lane));
+        let again = may_try_again(&result, *self.context.best.borrow());
+        match result {
             Ok(submitted) => {
-                for event in submitted.known() {
-                    if let MicaEvent::Redeemed { channel, lane, seq, paid, receipts, .. } = *event {
-                        let (fee, block) = (submitted.fee, submitted.block.number);
-                        self.context.reporter.emit(&Event::Redeemed {
-                            channel,
-                            lane,
-                            seq,
-                            paid,
-                            receipts,
-                            fee,
-                            block,
-                        });
-                    }
-                }
-                // Ahead of finality, so that the lane is not submitted again; finalized blocks have
-                // the last word.
-                self.unsure.insert(channel, submitted.block.number);
-                if let Ok(Some(found)) =
-                    self.context.chain.at(submitted.block).channel(channel).await
-                {
-                    let _ = self
-                        .context
-                        .sessions
-                        .channel(channel, Some(ChannelFacts::new(channel, &found)))
-                        .await;
-                }
+                self.report(&submitted);
+                self.confirm(channel, &submitted).await;
             }
             Err(SubmitError::Failed { failure, fee, .. })
                 if failure.is("Channels", "NothingToPay") =>
@@ -258,10 +251,42 @@ impl Redeemer {
                     ));
                 }
             }
+            // It is done, and final blocks will tell.
+            Err(SubmitError::NotFinal { .. }) => {}
             Err(error) => self.warn(&format!(
                 "lane {lane} of channel {channel} was not redeemed and will be tried again: \
                  {error}"
             )),
+        }
+        self.submitted.insert((channel, lane), (promised, again));
+    }
+
+    fn report(&self, submitted: &Submitted) {
+        for event in submitted.known() {
+            if let MicaEvent::Redeemed { channel, lane, seq, paid, receipts, .. } = *event {
+                let (fee, block) = (submitted.fee, submitted.block.number);
+                self.context.reporter.emit(&Event::Redeemed {
+                    channel,
+                    lane,
+                    seq,
+                    paid,
+                    receipts,
+                    fee,
+                    block,
+                });
+            }
+        }
+    }
+
+    /// When nobody follows the chain any more, the session actor hears of the payment here: it
+    /// tells what stays unredeemed. The block is final.
+    async fn confirm(&self, channel: ChannelId, submitted: &Submitted) {
+        if !self.context.stop.is_cancelled() {
+            return;
+        }
+        if let Ok(Some(found)) = self.context.chain.at(submitted.block).channel(channel).await {
+            let facts = ChannelFacts::new(channel, &found);
+            let _ = self.context.sessions.channel(channel, Some(facts)).await;
         }
     }
 
@@ -270,6 +295,16 @@ impl Redeemer {
         tracing::warn!("{text}");
         self.context.reporter.emit(&Event::Warning { text: text.to_owned() });
     }
+}
+
+/// The block in which a lane may be redeemed again: what is done or has failed is left to final
+/// blocks to tell of, and what the node has lost is sent with the next one.
+fn may_try_again(result: &Result<Submitted, SubmitError>, block: BlockNumber) -> BlockNumber {
+    let is_lost = matches!(
+        result,
+        Err(SubmitError::Unknown { .. } | SubmitError::Expired { .. } | SubmitError::Read(_))
+    );
+    block.saturating_add(if is_lost { 1 } else { RETRY_BLOCKS })
 }
 
 #[cfg(test)]
@@ -291,21 +326,41 @@ mod tests {
         DueLane { redeem: Redeem { voucher, signature: [0; 64], tick: None }, gain, busy, ends }
     }
 
+    const POLICY: Policy = Policy { minimum: 10, fee: 4, everything: false };
+
     #[test]
     fn a_finished_lane_is_redeemed_when_it_pays() {
-        let policy = Policy { minimum: 10, everything: false };
-        assert!(policy.is_due(&lane(10, false, None, 10_000), 5));
-        assert!(!policy.is_due(&lane(9, false, None, 10_000), 5));
-        assert!(!policy.is_due(&lane(1_000, true, None, 10_000), 5));
-        assert!(Policy { everything: true, ..policy }.is_due(&lane(10, true, None, 10_000), 5));
+        assert!(POLICY.is_due(&lane(10, false, None, 10_000), 5));
+        assert!(!POLICY.is_due(&lane(9, false, None, 10_000), 5));
+        assert!(!POLICY.is_due(&lane(1_000, true, None, 10_000), 5));
+        assert!(Policy { everything: true, ..POLICY }.is_due(&lane(10, true, None, 10_000), 5));
     }
 
     #[test]
-    fn what_would_be_lost_is_redeemed_whatever_it_brings() {
-        let policy = Policy { minimum: 10, everything: false };
-        assert!(policy.is_due(&lane(1, true, Some(50), 10_000), 5));
-        assert!(policy.is_due(&lane(1, true, None, 5 + EXPIRY_MARGIN_BLOCKS - 1), 5));
-        assert!(!policy.is_due(&lane(1, true, None, 5 + EXPIRY_MARGIN_BLOCKS), 5));
-        assert!(!policy.is_due(&lane(0, false, Some(50), 5), 5));
+    fn what_would_be_lost_is_redeemed_if_it_brings_more_than_the_fee() {
+        assert!(POLICY.is_due(&lane(5, true, Some(50), 10_000), 5));
+        assert!(POLICY.is_due(&lane(5, true, None, 5 + EXPIRY_MARGIN_BLOCKS - 1), 5));
+        assert!(!POLICY.is_due(&lane(5, true, None, 5 + EXPIRY_MARGIN_BLOCKS), 5));
+        assert!(!POLICY.is_due(&lane(0, false, Some(50), 5), 5));
+    }
+
+    #[test]
+    fn what_the_node_has_lost_is_sent_again_with_the_next_block() {
+        let (what, reason) = ("redeem".to_owned(), "dropped".to_owned());
+        let lost = SubmitError::Unknown { what: what.clone(), extrinsic: [0; 32], last: 9, reason };
+        assert_eq!(may_try_again(&Err(lost), 5), 6);
+        let expired = SubmitError::Expired { what: what.clone(), last: 9 };
+        assert_eq!(may_try_again(&Err(expired), 5), 6);
+        let done = SubmitError::NotFinal { what, block: 4, extrinsic: [0; 32], fee: 1 };
+        assert_eq!(may_try_again(&Err(done), 5), 5 + RETRY_BLOCKS);
+    }
+
+    /// Attack: close thousands of channels that owe a trifle each.
+    #[test]
+    fn nobody_is_made_to_redeem_at_a_loss() {
+        assert!(!POLICY.is_due(&lane(4, false, Some(50), 10_000), 5));
+        assert!(!POLICY.is_due(&lane(4, false, None, 6), 5));
+        // Without an answer on the fee nothing is lost over it.
+        assert!(Policy { fee: 0, ..POLICY }.is_due(&lane(1, false, Some(50), 10_000), 5));
     }
 }

@@ -1,5 +1,7 @@
 //! What the daemon's tasks ask of the session actor, and what they are answered.
 
+use std::collections::BTreeSet;
+
 use mica_host::json;
 use mica_net::NetCounters;
 use mica_primitives::{Balance, BlockNumber, ChannelId, PublicKey, Redeem, WorkerAddresses};
@@ -113,8 +115,15 @@ pub(crate) enum Request {
     Offer(Box<StageOffer>),
     /// Take no new session; answers with the number of open ones.
     Drain(oneshot::Sender<usize>),
-    /// Channels whose payers asked to close, with nothing left to redeem.
-    Done(oneshot::Sender<Vec<ChannelId>>),
+    /// The worker cannot follow this channel, of which it was asked to read.
+    NotFollowed(ChannelId),
+    /// A block has become final.
+    BlockFinal,
+    /// The channels of which there are ledgers.
+    Ledgers(oneshot::Sender<BTreeSet<ChannelId>>),
+    /// Channels that have paid something and whose payers asked to close, with nothing left to
+    /// redeem that brings more than this.
+    Done(Balance, oneshot::Sender<Vec<ChannelId>>),
     /// How far the chain was seen.
     Mark(ChainMark),
     /// The channel is closed for good.

@@ -54,7 +54,7 @@ pub(crate) struct SessionActorParts {
     pub net: Net,
     /// The engine's thread.
     pub engine: Arc<Engine>,
-    /// Newest block known.
+    /// Newest block of the best chain.
     pub block: watch::Receiver<BlockNumber>,
     /// Takes questions about channels to the chain.
     pub questions: mpsc::Sender<ChannelId>,
@@ -201,6 +201,10 @@ impl SessionActor {
                 continue;
             }
             self.restored.insert(channel);
+        }
+        let now = self.now();
+        for score in self.parts.store.scores()? {
+            self.table.restore_score(score, now);
         }
         Ok(())
     }
@@ -402,6 +406,7 @@ impl SessionActor {
                 StageOutput::Receipt { channel, lane, index, receipt } => {
                     self.parts.store.put_receipt(channel, lane, index, receipt)
                 }
+                StageOutput::PersistScore(record) => self.parts.store.put_score(record),
                 other => {
                     acts.push(other);
                     Ok(())
@@ -444,7 +449,9 @@ impl SessionActor {
                 self.ended(end);
             }
             // Written down already.
-            StageOutput::Persist { .. } | StageOutput::Receipt { .. } => {}
+            StageOutput::Persist { .. }
+            | StageOutput::Receipt { .. }
+            | StageOutput::PersistScore(_) => {}
         }
     }
 
@@ -502,6 +509,7 @@ impl SessionActor {
             lane: end.lane,
             positions: end.positions,
             earned: end.earned,
+            prepaid: end.prepaid,
             unpaid: end.unpaid,
             settled: end.settled,
             fault: end.fault.map(|code| code.to_string()),
@@ -521,7 +529,12 @@ impl SessionActor {
                 };
                 self.handle(vec![StageInput::Channel { channel, facts }]);
             }
-            Request::Done(answer) => drop(answer.send(self.done())),
+            Request::NotFollowed(channel) => {
+                self.handle(vec![StageInput::NotFollowed { channel }]);
+            }
+            Request::BlockFinal => self.handle(vec![StageInput::BlockFinal]),
+            Request::Ledgers(answer) => drop(answer.send(self.table.channels().collect())),
+            Request::Done(fee, answer) => drop(answer.send(self.done(fee))),
             Request::Due(answer) => drop(answer.send(self.due())),
             Request::Offer(offer) => self.table.set_offer(*offer),
             Request::Drain(answer) => {
@@ -554,11 +567,14 @@ impl SessionActor {
         }
     }
 
-    fn done(&self) -> Vec<ChannelId> {
-        let owed: BTreeSet<ChannelId> =
-            self.due().into_iter().map(|lane| lane.redeem.voucher.channel).collect();
+    /// Channels that never paid anything are their payers' to finish: closing costs a fee.
+    fn done(&self, fee: Balance) -> Vec<ChannelId> {
+        let due = self.due().into_iter().filter(|lane| lane.gain > fee);
+        let owed: BTreeSet<ChannelId> = due.map(|lane| lane.redeem.voucher.channel).collect();
         let is_done = |channel: &&ChannelId| {
-            !owed.contains(*channel) && self.table.busy_lanes(channel).is_empty()
+            !owed.contains(*channel)
+                && self.table.busy_lanes(channel).is_empty()
+                && self.table.ledger(channel).is_some_and(|ledger| ledger.has_paid())
         };
         self.closing.iter().filter(is_done).copied().collect()
     }
@@ -574,7 +590,7 @@ impl SessionActor {
                 redeem: redeemable.redeem,
             }
         };
-        self.table.redeemable().into_iter().map(due).collect()
+        self.table.redeemable(self.now().block).into_iter().map(due).collect()
     }
 
     fn warn(&self, text: String) {

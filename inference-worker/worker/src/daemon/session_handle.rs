@@ -1,6 +1,8 @@
 //! How the daemon's tasks speak to the session actor.
 
-use mica_primitives::{ChannelId, PublicKey, WorkerAddresses};
+use std::collections::BTreeSet;
+
+use mica_primitives::{Balance, ChannelId, PublicKey, WorkerAddresses};
 use mica_protocol::{channel::ChannelFacts, stage::StageOffer};
 use tokio::sync::{mpsc, oneshot};
 
@@ -78,12 +80,37 @@ impl SessionHandle {
         self.0.send(Request::Registered { peer, addresses }).await.map_err(|_| Closed)
     }
 
-    /// Channels whose payers asked to close, with nothing left to redeem.
+    /// Tells that a channel cannot be followed: openings that wait for it are refused.
     ///
     /// # Errors
     /// [`Closed`].
-    pub(crate) async fn done(&self) -> Result<Vec<ChannelId>, Closed> {
-        self.ask(Request::Done).await
+    pub(crate) async fn not_followed(&self, channel: ChannelId) -> Result<(), Closed> {
+        self.0.send(Request::NotFollowed(channel)).await.map_err(|_| Closed)
+    }
+
+    /// Tells that a block has become final.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub(crate) async fn block_final(&self) -> Result<(), Closed> {
+        self.0.send(Request::BlockFinal).await.map_err(|_| Closed)
+    }
+
+    /// The channels of which there are ledgers.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub(crate) async fn ledgers(&self) -> Result<BTreeSet<ChannelId>, Closed> {
+        self.ask(Request::Ledgers).await
+    }
+
+    /// Channels that have paid something and whose payers asked to close, with nothing left to
+    /// redeem that brings more than `fee`.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub(crate) async fn done(&self, fee: Balance) -> Result<Vec<ChannelId>, Closed> {
+        self.ask(|answer| Request::Done(fee, answer)).await
     }
 
     /// Keeps how far the chain was seen.

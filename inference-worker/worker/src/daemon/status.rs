@@ -37,6 +37,9 @@ pub(crate) struct Status {
     /// Base units per layer-token.
     #[serde(serialize_with = "json::money::serialize")]
     pub price_per_layer_token: Balance,
+    /// Base units for 1,000 positions held for one second.
+    #[serde(serialize_with = "json::money::serialize")]
+    pub holding_price: Balance,
     /// Measured µs per layer-token.
     pub cost_us_per_layer_token: u32,
     /// Published addresses.
@@ -61,6 +64,7 @@ impl Status {
             model: context.source.id,
             layers: record.range,
             price_per_layer_token: record.list_price_per_layer_token,
+            holding_price: context.offers.current().holding_price(),
             cost_us_per_layer_token: record.cost_us_per_layer_token,
             addresses: address_texts(&registered.addresses),
             block: 0,
@@ -91,6 +95,7 @@ impl StatusWriter {
                 block: *self.context.block.borrow(),
                 layers: offer.range,
                 price_per_layer_token: offer.price_per_layer_token,
+                holding_price: offer.holding_price(),
                 cost_us_per_layer_token: offer.cost_us_per_layer_token,
                 addresses: address_texts(&self.addresses.borrow()),
                 standing: self.context.standings.current(),

@@ -19,7 +19,7 @@ use super::{
     network::{NetworkThread, check_announced},
     offers::Offers,
     prices::Prices,
-    range::{offer, room},
+    range::{offer, redeem_fee, room},
     ready::{Ready, Registered, Start},
     reconcile::Reconciler,
     redeem::Redeemer,
@@ -29,7 +29,7 @@ use super::{
     session_handle::SessionHandle,
     standing::Standings,
     status::{Status, StatusWriter},
-    watch::Watcher,
+    watch::{Heights, Watcher},
 };
 use crate::pricing::PriceLimits;
 
@@ -62,7 +62,12 @@ impl Start<'_> {
     pub(super) async fn start_tasks(&self, ready: Ready) -> Result<Running, ServeError> {
         let Ready { chain, store, origin, engine, computed, thread, net, network, registered } =
             ready;
-        let (block, blocks) = watch::channel(chain.finalized().await?.number);
+        let (finalized, blocks) = watch::channel(chain.finalized().await?.number);
+        let (best, bests) = watch::channel(chain.best().await?.number);
+        let min_window = match self.config.limits.min_window {
+            Some(blocks) => blocks,
+            None => chain.usual_window().await?,
+        };
         let (requests, requested) = mpsc::channel(REQUESTS);
         let (questions, questioned) = mpsc::channel(MAX_OPENINGS);
         let (lookups, looked_up) = mpsc::channel(MAX_OPENINGS);
@@ -72,6 +77,8 @@ impl Start<'_> {
             &self.config,
             &registered.record,
             room(&engine, &self.config.limits),
+            redeem_fee(&chain, &self.keys.account).await,
+            min_window,
         );
         let sessions = SessionHandle::new(requests);
         let context = WorkerContext {
@@ -80,7 +87,8 @@ impl Start<'_> {
             config: self.config.clone(),
             source: self.source.clone(),
             origin,
-            block: blocks.clone(),
+            block: blocks,
+            best: bests.clone(),
             offers: Arc::new(Offers::new(sessions.clone(), offer.clone())),
             sessions,
             registration: Arc::new(RegistrationLock::new(registered.head.number)),
@@ -92,7 +100,7 @@ impl Start<'_> {
             store,
             net: net.clone(),
             engine: engine.clone(),
-            block: blocks,
+            block: bests,
             questions,
             lookups,
             ended,
@@ -100,7 +108,7 @@ impl Start<'_> {
         };
         let identity = StageIdentity::new(self.keys.peer.clone(), context.chain.genesis_hash());
         let actor = SessionActor::open(parts, identity, offer)?;
-        let watcher = Watcher::new(context.clone(), block, actor.channels());
+        let watcher = Watcher::new(context.clone(), Heights { finalized, best }, actor.channels());
         let inputs = SessionActorInputs { network, computed, requests: requested };
         let actor = thread.spawn(actor.run(inputs));
 

@@ -1,11 +1,16 @@
 //! Watches the chain: tells the session actor about blocks and channels.
 //!
-//! News come from the events of finalized blocks. As long as none of these was missed, what is
-//! known of a channel is what the chain says, and an opening need not read it again; after a gap
-//! every channel is read. Only what is final counts: a channel that a fork takes back pays nobody.
+//! News come from the events of final blocks and of the best chain, and the node is asked again
+//! every few seconds in case a subscription has died without a word. As long as no final block was
+//! missed, what is known of a channel is what the chain says, and an opening need not read it
+//! again; after a gap every channel is read. Deposits and payments count when they are final; a
+//! request to close counts as soon as any block has it.
+//!
+//! **Nothing is served that is not followed.** A channel is followed from the moment its opening is
+//! looked at until its ledger is gone; an opening for which there is no room is refused.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -13,40 +18,57 @@ use std::{
 use mica_chain::{Head, MicaEvent, ReadError};
 use mica_host::lock;
 use mica_primitives::{BlockNumber, ChannelId};
-use mica_protocol::{
-    channel::ChannelFacts,
-    limits::{MAX_LEDGERS, OPENING_DEADLINE_MS},
+use mica_protocol::{channel::ChannelFacts, limits::OPENING_DEADLINE_MS};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, MissedTickBehavior},
 };
-use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
 
-use super::context::WorkerContext;
+use super::{
+    context::WorkerContext,
+    followed::{Best, FollowedChannels, merge},
+};
 
 /// Pause before a lost subscription is opened again.
 const RETRY: Duration = Duration::from_secs(1);
+/// Pause between two looks at the node, whatever its subscriptions say.
+const POLL_INTERVAL: Duration = Duration::from_secs(15);
+/// Blocks by which a subscription may be behind the node before it counts as dead.
+const LATE_BLOCKS: BlockNumber = 2;
 
-/// Followed channels with what the newest finalized block says of them; nothing if that is to be
-/// read yet.
-type FollowedChannels = BTreeMap<ChannelId, Option<ChannelFacts>>;
+/// The newest heights, told to whoever waits for them.
+pub(super) struct Heights {
+    /// Newest final block.
+    pub(super) finalized: watch::Sender<BlockNumber>,
+    /// Newest block of the best chain.
+    pub(super) best: watch::Sender<BlockNumber>,
+}
 
 /// Reads channels for the session actor and follows the chain.
 #[derive(Clone)]
 pub(crate) struct Watcher {
     context: WorkerContext,
     followed: Arc<Mutex<FollowedChannels>>,
-    /// Newest finalized block.
-    block: watch::Sender<BlockNumber>,
+    heights: Arc<Heights>,
+}
+
+/// The last blocks that were looked at.
+#[derive(Default)]
+struct Seen {
+    finalized: Option<BlockNumber>,
+    best: Option<BlockNumber>,
 }
 
 impl Watcher {
-    /// Follows `channels` and tells the number of each finalized block through `block`.
-    pub(crate) fn new(
+    /// Follows `channels` and tells the numbers of blocks through `heights`.
+    pub(super) fn new(
         context: WorkerContext,
-        block: watch::Sender<BlockNumber>,
+        heights: Heights,
         channels: impl IntoIterator<Item = ChannelId>,
     ) -> Self {
-        let followed = channels.into_iter().map(|channel| (channel, None)).collect();
-        Self { context, followed: Arc::new(Mutex::new(followed)), block }
+        let followed = Arc::new(Mutex::new(FollowedChannels::new(channels)));
+        Self { context, followed, heights: Arc::new(heights) }
     }
 
     /// Answers the session actor's questions, each in a task of its own, as many at once as the
@@ -55,44 +77,51 @@ impl Watcher {
         while let Some(Some(channel)) =
             self.context.stop.run_until_cancelled(questions.recv()).await
         {
+            if !self.followed().begin_opening(channel) {
+                tracing::warn!(%channel, "too many channels are followed: the opening is refused");
+                // A closed session actor has no use for the answer, here and below.
+                let _ = self.context.sessions.not_followed(channel).await;
+                continue;
+            }
             let watcher = self.clone();
             tasks.spawn(async move {
-                let read = watcher.newest(channel);
-                let deadline = Duration::from_millis(OPENING_DEADLINE_MS);
-                let facts = watcher
-                    .context
-                    .stop
-                    .run_until_cancelled(tokio::time::timeout(deadline, read))
-                    .await;
-                let facts = match facts {
-                    Some(Ok(Ok(facts))) => facts,
-                    Some(Ok(Err(error))) => {
-                        tracing::warn!(%channel, %error, "a channel could not be read");
-                        None
-                    }
-                    Some(Err(_)) | None => None,
-                };
-                if facts.is_some() {
-                    watcher.follow(channel);
-                }
-                // A closed session actor has no use for the answer.
-                let _ = watcher.context.sessions.channel(channel, facts.clone()).await;
-                // News that were told in between must have the last word.
-                let news = watcher
-                    .known(channel)
-                    .filter(|news| facts.as_ref().is_some_and(|facts| facts != news));
-                if news.is_some() {
-                    let _ = watcher.context.sessions.channel(channel, news).await;
-                }
+                let stop = watcher.context.stop.clone();
+                let _ = stop.run_until_cancelled(watcher.answer_one(channel)).await;
+                let ledgers = watcher.context.sessions.ledgers().await;
+                let has_ledger = ledgers.is_ok_and(|ledgers| ledgers.contains(&channel));
+                watcher.followed().end_opening(channel, has_ledger);
             });
         }
     }
 
-    /// Follows finalized blocks until the worker stops.
+    /// A node that cannot be asked is no answer: the opening runs into its deadline, and sessions
+    /// of the channel go on.
+    async fn answer_one(&self, channel: ChannelId) {
+        let deadline = Duration::from_millis(OPENING_DEADLINE_MS);
+        let facts = match tokio::time::timeout(deadline, self.newest(channel)).await {
+            Ok(Ok(facts)) => facts,
+            Ok(Err(error)) => {
+                tracing::warn!(%channel, %error, "a channel could not be read");
+                return;
+            }
+            Err(_) => {
+                tracing::warn!(%channel, "the node took too long to read a channel");
+                return;
+            }
+        };
+        let _ = self.context.sessions.channel(channel, facts.clone()).await;
+        // News that were told in between must have the last word.
+        let news = self.followed().news(channel).filter(|news| *news != facts);
+        if let Some(news) = news {
+            let _ = self.context.sessions.channel(channel, news).await;
+        }
+    }
+
+    /// Follows the chain until the worker stops.
     pub(crate) async fn run(self) {
         while !self.context.stop.is_cancelled() {
             let ended = self.context.stop.run_until_cancelled(self.follow_heads()).await;
-            self.followed().values_mut().for_each(|facts| *facts = None);
+            self.followed().forget_facts();
             if let Some(Err(error)) = ended {
                 tracing::warn!(%error, "the chain cannot be followed for the moment");
             }
@@ -100,112 +129,171 @@ impl Watcher {
         }
     }
 
-    /// Adds a channel to those that are followed.
-    pub(crate) fn follow(&self, channel: ChannelId) {
-        let mut followed = self.followed();
-        if followed.len() < MAX_LEDGERS {
-            // What is known stays; what is new is read with the next block, because this one may
-            // have been heard already.
-            followed.entry(channel).or_default();
+    async fn follow_heads(&self) -> Result<(), ReadError> {
+        let mut finals = self.context.chain.finalized_heads().await?;
+        let mut bests = self.context.chain.best_heads().await?;
+        let mut poll = tokio::time::interval_at(Instant::now() + POLL_INTERVAL, POLL_INTERVAL);
+        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut seen = Seen::default();
+        loop {
+            tokio::select! {
+                head = finals.next() => match head {
+                    Some(head) => self.final_block(head?, &mut seen).await?,
+                    None => return Ok(()),
+                },
+                head = bests.next() => match head {
+                    Some(head) => self.best_block(head?, &mut seen).await?,
+                    None => return Ok(()),
+                },
+                _ = poll.tick() => self.poll(&mut seen).await?,
+            }
         }
     }
 
-    async fn follow_heads(&self) -> Result<(), ReadError> {
-        let mut heads = self.context.chain.finalized_heads().await?;
-        let mut last = None;
-        while let Some(head) = heads.next().await {
-            let head = head?;
-            let is_next = last
-                .replace(head.number)
-                .is_some_and(|last: BlockNumber| last.checked_add(1) == Some(head.number));
-            let is_behind = head.number < *self.block.borrow();
-            // A channel that another chain does not know, or that a node that is behind does not
-            // know yet, is not closed.
-            let is_other = !is_next && !self.context.origin.holds().await?;
-            if is_behind || is_other {
-                last = None;
-                continue;
+    /// Asks the node what its subscriptions should have told, and drops what nobody needs.
+    async fn poll(&self, seen: &mut Seen) -> Result<(), ReadError> {
+        if let Ok(ledgers) = self.context.sessions.ledgers().await {
+            self.followed().retain(&ledgers);
+        }
+        let head = self.context.chain.finalized().await?;
+        if seen.finalized.is_none_or(|last| head.number > last.saturating_add(LATE_BLOCKS)) {
+            self.final_block(head, seen).await?;
+        }
+        // All of them: the best chain may have changed to a fork whose blocks nobody told of.
+        seen.best = None;
+        let head = self.context.chain.best().await?;
+        self.best_block(head, seen).await
+    }
+
+    async fn final_block(&self, head: Head, seen: &mut Seen) -> Result<(), ReadError> {
+        let is_next = is_next(seen.finalized.replace(head.number), head.number);
+        let is_behind = head.number < *self.context.block.borrow();
+        // A channel that another chain does not know, or that a node that is behind does not know
+        // yet, is not closed.
+        let is_other = !is_next && !self.context.origin.holds().await?;
+        if is_behind || is_other {
+            seen.finalized = None;
+            return Ok(());
+        }
+        let channels = match is_next {
+            true => {
+                let named = self.named(head).await?;
+                self.followed().pick(|id, facts| facts.is_none() || named.contains(id))
             }
-            let channels = if is_next {
-                self.touched(head).await?
-            } else {
-                self.followed().keys().copied().collect()
-            };
-            for channel in channels {
-                self.refresh(channel, head).await?;
+            false => self.followed().pick(|_, _| true),
+        };
+        for channel in channels {
+            self.refresh(channel, head).await?;
+        }
+        let _ = self.context.sessions.block_final().await;
+        // Last, so that whoever acts on a new block acts on what it says.
+        self.heights
+            .finalized
+            .send_if_modified(|block| std::mem::replace(block, head.number) != head.number);
+        Ok(())
+    }
+
+    /// Looks at the end of channels that this block names, and of all after a gap.
+    async fn best_block(&self, head: Head, seen: &mut Seen) -> Result<(), ReadError> {
+        let is_next = is_next(seen.best.replace(head.number), head.number);
+        let is_behind = head.number < *self.context.block.borrow();
+        let is_other = !is_next && !self.context.origin.holds().await?;
+        if is_behind || is_other {
+            seen.best = None;
+            return Ok(());
+        }
+        let channels = match is_next {
+            true => {
+                let named = self.named(head).await?;
+                self.followed().pick(|id, _| named.contains(id))
             }
-            // Last, so that whoever acts on a new block acts on what it says.
-            self.block
-                .send_if_modified(|block| std::mem::replace(block, head.number) != head.number);
+            false => self.followed().pick(|_, _| true),
+        };
+        let mut changed = BTreeSet::new();
+        for channel in channels {
+            let best = best_of(self.read(channel, head).await?.as_ref());
+            let mut followed = self.followed();
+            let before = followed.news(channel);
+            followed.set_best(channel, best);
+            if followed.news(channel) != before {
+                changed.insert(channel);
+            }
+        }
+        self.heights
+            .best
+            .send_if_modified(|block| std::mem::replace(block, head.number) != head.number);
+        // What is left of a window changes with every block, and with it what may be lent.
+        changed.extend(self.followed().closing());
+        for channel in changed {
+            self.tell(channel).await;
         }
         Ok(())
     }
 
-    /// Followed channels that this block's events name, and those of which nothing is known yet.
-    async fn touched(&self, head: Head) -> Result<BTreeSet<ChannelId>, ReadError> {
+    /// Channels that the block's events name.
+    async fn named(&self, head: Head) -> Result<BTreeSet<ChannelId>, ReadError> {
         if self.followed().is_empty() {
             return Ok(BTreeSet::new());
         }
         let events = self.context.chain.at(head).events().await?;
-        let named = events.iter().filter_map(|event| match event.event {
-            Some(
-                MicaEvent::ToppedUp { channel, .. }
-                | MicaEvent::Redeemed { channel, .. }
-                | MicaEvent::CloseRequested { channel, .. }
-                | MicaEvent::Extended { channel, .. }
-                | MicaEvent::Closed { channel, .. },
-            ) => Some(channel),
-            _ => None,
-        });
-        let named: BTreeSet<ChannelId> = named.collect();
-        let followed = self.followed();
-        Ok(followed
-            .iter()
-            .filter(|(channel, facts)| facts.is_none() || named.contains(channel))
-            .map(|(channel, _)| *channel)
-            .collect())
+        let named = events.iter().filter_map(|event| named_by(event.event.as_ref()?));
+        Ok(named.collect())
     }
 
-    /// Tells the session actor what this block says of a followed channel; one that is gone is
-    /// forgotten.
+    /// Tells the session actor what this final block says of a followed channel; one that is gone
+    /// is forgotten.
     async fn refresh(&self, channel: ChannelId, head: Head) -> Result<(), ReadError> {
         let facts = self.read(channel, head).await?;
-        let gone = facts.is_none();
-        match &facts {
-            Some(_) => self.followed().insert(channel, facts.clone()),
-            None => self.followed().remove(&channel),
-        };
-        // A closed session actor means that the worker is stopping.
-        let _ = self.context.sessions.channel(channel, facts).await;
-        if gone {
+        if facts.is_some() {
+            self.followed().set_final(channel, facts);
+            self.tell(channel).await;
+        } else if !self.followed().is_awaited(channel) {
+            self.followed().set_final(channel, None);
+            // A closed session actor means that the worker is stopping.
+            let _ = self.context.sessions.channel(channel, None).await;
             let _ = self.context.sessions.forget(channel).await;
         }
         Ok(())
     }
 
-    /// What the newest final block says: from memory if that is the block that was followed last.
-    async fn newest(&self, channel: ChannelId) -> Result<Option<ChannelFacts>, ReadError> {
-        let newest = self.context.chain.finalized().await?;
-        let known = self.known(channel).filter(|_| *self.block.borrow() == newest.number);
-        if known.is_some() { Ok(known) } else { self.read_when_final(channel).await }
+    async fn tell(&self, channel: ChannelId) {
+        let news = self.followed().news(channel);
+        if let Some(facts) = news {
+            let _ = self.context.sessions.channel(channel, facts).await;
+        }
     }
 
-    /// What is known of a followed channel.
-    fn known(&self, channel: ChannelId) -> Option<ChannelFacts> {
-        self.followed().get(&channel).cloned().flatten()
+    /// What the newest final block says, with what the newest of all says of the end: from memory
+    /// if that final block is the one that was followed last.
+    async fn newest(&self, channel: ChannelId) -> Result<Option<ChannelFacts>, ReadError> {
+        let newest = self.context.chain.finalized().await?;
+        if *self.context.block.borrow() == newest.number
+            && let Some(news) = self.followed().news(channel)
+        {
+            return Ok(news);
+        }
+        let Some(facts) = self.read_when_final(channel).await? else { return Ok(None) };
+        let best = best_of(self.read(channel, self.context.chain.best().await?).await?.as_ref());
+        self.followed().set_best(channel, best);
+        Ok(merge(facts, best))
     }
 
     /// Reads a channel; if only a block that is not final has it, waits for finality.
     async fn read_when_final(&self, channel: ChannelId) -> Result<Option<ChannelFacts>, ReadError> {
-        let mut block = self.block.subscribe();
+        let mut block = self.context.block.clone();
         loop {
+            let seen = *block.borrow_and_update();
             let head = self.context.chain.finalized().await?;
-            if let Some(facts) = self.read(channel, head).await? {
-                return Ok(Some(facts));
+            // A node that is behind knows nothing of what came after.
+            if head.number >= seen {
+                if let Some(facts) = self.read(channel, head).await? {
+                    return Ok(Some(facts));
+                }
+                if self.read(channel, self.context.chain.best().await?).await?.is_none() {
+                    return Ok(None);
+                }
             }
-            if self.read(channel, self.context.chain.best().await?).await?.is_none()
-                || block.changed().await.is_err()
-            {
+            if block.changed().await.is_err() {
                 return Ok(None);
             }
         }
@@ -226,4 +314,25 @@ impl Watcher {
         // One entry is changed at a time.
         lock(&self.followed)
     }
+}
+
+/// The channel that an event is about, if it changes what is known of it.
+pub(crate) const fn named_by(event: &MicaEvent) -> Option<ChannelId> {
+    match event {
+        MicaEvent::ToppedUp { channel, .. }
+        | MicaEvent::Redeemed { channel, .. }
+        | MicaEvent::CloseRequested { channel, .. }
+        | MicaEvent::Extended { channel, .. }
+        | MicaEvent::Closed { channel, .. } => Some(*channel),
+        _ => None,
+    }
+}
+
+fn is_next(last: Option<BlockNumber>, number: BlockNumber) -> bool {
+    last.is_some_and(|last| last.checked_add(1) == Some(number))
+}
+
+/// What a reading at the newest block says of the end.
+fn best_of(facts: Option<&ChannelFacts>) -> Best {
+    facts.map_or(Best::Gone, |facts| Best::Open(facts.ends))
 }

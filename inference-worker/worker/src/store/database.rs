@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use codec::{Decode, DecodeAll, Encode};
 use mica_primitives::{ChannelId, LaneId, Receipt};
-use mica_protocol::channel::PayeeLaneRecord;
+use mica_protocol::{channel::PayeeLaneRecord, stage::ScoreRecord};
 use redb::{DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 
 use super::{ChainMark, LaneKey, StoreError, version1};
@@ -22,6 +22,9 @@ const RECEIPTS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("receipts")
 const CHAIN: TableDefinition<&[u8], &[u8]> = TableDefinition::new("chain");
 /// Its key.
 const MARK: &[u8] = b"mark";
+
+/// Account → SCALE of what it left unpaid.
+const SCORES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("scores");
 
 /// Key and value as they are stored.
 #[cfg(test)]
@@ -42,6 +45,7 @@ impl Database {
         let opened = Self { path: name, database };
         // Reading a table that was never written is an error in redb: make all.
         opened.write(&BTreeMap::new(), &BTreeMap::new(), None)?;
+        opened.write_scores(&BTreeMap::new())?;
         opened.migrate()?;
         Ok(opened)
     }
@@ -123,6 +127,38 @@ impl Database {
             Ok(transaction.commit()?)
         };
         write().map_err(|error| self.refused(&error))
+    }
+
+    /// Writes all of them, or none; drops those without mishaps.
+    pub(super) fn write_scores(
+        &self,
+        scores: &BTreeMap<[u8; 32], ScoreRecord>,
+    ) -> Result<(), StoreError> {
+        let write = || -> Result<(), redb::Error> {
+            let transaction = self.database.begin_write()?;
+            {
+                let mut table = transaction.open_table(SCORES)?;
+                for (account, record) in scores {
+                    if record.mishaps == 0 {
+                        table.remove(account.as_slice())?;
+                    } else {
+                        table.insert(account.as_slice(), record.encode().as_slice())?;
+                    }
+                }
+            }
+            Ok(transaction.commit()?)
+        };
+        write().map_err(|error| self.refused(&error))
+    }
+
+    pub(super) fn scores(&self) -> Result<BTreeMap<[u8; 32], ScoreRecord>, StoreError> {
+        let read = || -> Result<Vec<Vec<u8>>, redb::Error> {
+            let table = self.database.begin_read()?.open_table(SCORES)?;
+            table.iter()?.map(|entry| Ok(entry?.1.value().to_vec())).collect()
+        };
+        let records = read().map_err(|error| self.damaged(&error))?;
+        let records = records.iter().map(|bytes| self.decode::<ScoreRecord>(bytes));
+        records.map(|record| record.map(|record| (record.account, record))).collect()
     }
 
     pub(super) fn lanes(&self) -> Result<BTreeMap<LaneKey, PayeeLaneRecord>, StoreError> {

@@ -113,6 +113,39 @@ fn the_first_version_is_what_it_was() {
 }
 
 #[test]
+fn what_accounts_left_unpaid_survives_a_restart_and_is_dropped_once_made_good() {
+    let (_temporary, folder) = folder();
+    let score = |account, mishaps| ScoreRecord {
+        account: [account; 32],
+        mishaps,
+        debt: u128::from(mishaps) * 80,
+        block: 7,
+    };
+    let mut store = Store::open(&folder).expect("opened");
+    for record in [score(1, 1), score(2, 4), score(1, 3)] {
+        store.put_score(record).expect("kept");
+    }
+    assert_eq!(store.scores().expect("read"), vec![score(1, 3), score(2, 4)]);
+    drop(store);
+    let mut store = Store::open(&folder).expect("opened again");
+    assert_eq!(store.scores().expect("read"), vec![score(1, 3), score(2, 4)]);
+    store.put_score(score(2, 0)).expect("kept");
+    assert_eq!(store.scores().expect("read"), vec![score(1, 3)]);
+    store.checkpoint().expect("moved");
+    drop(store);
+    let store = Store::open(&folder).expect("opened again");
+    assert_eq!(store.scores().expect("read"), vec![score(1, 3)]);
+}
+
+/// The bytes of a score in the journal, written down so that nobody changes what they were.
+#[test]
+fn a_score_has_these_bytes() {
+    let record = ScoreRecord { account: [3; 32], mishaps: 2, debt: 5, block: 9 };
+    let expected = [&[4u8][..], &[3; 32], &[2, 0, 0, 0], &[5], &[0; 15], &[9, 0, 0, 0]].concat();
+    assert_eq!(Entry::Score(record).encode(), expected);
+}
+
+#[test]
 fn an_entry_that_was_cut_short_costs_only_itself() {
     let (_temporary, folder) = folder();
     let mut store = Store::open(&folder).expect("opened");
@@ -239,6 +272,29 @@ fn records_come_back_with_their_chain() {
     let (store, newest) = put_aside(store, &folder, &a).expect("put aside");
     let (store, found) = take_back(store, &folder, &a.origin()).expect("moved back");
     assert_eq!((found, store.lanes().expect("read")), (Some(newest), vec![record(1, 0, 9)]));
+}
+
+/// A folder in which a worker runs: locked, and with records in the database and in the journal.
+#[test]
+fn the_records_of_a_running_worker_are_read_and_not_touched() {
+    let (_temporary, folder) = folder();
+    assert_eq!(snapshot(&folder).expect("empty").lanes, vec![]);
+    let mut store = Store::open(&folder).expect("opened");
+    store.put_lane(record(1, 0, 1)).expect("kept");
+    store.put_lane(record(2, 5, 9)).expect("kept");
+    store.checkpoint().expect("moved");
+    store.put_lane(record(1, 0, 2)).expect("kept");
+    let mark = ChainMark { genesis: [1; 32], first_block: Some([2; 32]), height: 7 };
+    store.put_mark(mark).expect("kept");
+    let before = Stamp::of(&folder).expect("looked at");
+    let found = snapshot(&folder).expect("read");
+    assert_eq!(found.lanes, vec![record(1, 0, 2), record(2, 5, 9)]);
+    assert_eq!(found.mark, Some(mark));
+    assert_eq!(Stamp::of(&folder).expect("looked at"), before, "nothing was written");
+    store.put_lane(record(1, 0, 3)).expect("kept");
+    assert_ne!(Stamp::of(&folder).expect("looked at"), before);
+    store.checkpoint().expect("moved");
+    assert_eq!(snapshot(&folder).expect("read").lanes, vec![record(1, 0, 3), record(2, 5, 9)]);
 }
 
 #[test]

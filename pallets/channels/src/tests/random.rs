@@ -1,9 +1,12 @@
-//! Random histories against a model that knows only money and blocks; the invariants hold after
-//! every step.
+//! Random histories against a model of channels, money and blocks, which settles and closes with
+//! the rules of [`mica_primitives::settlement`]; the invariants hold after every step.
 
 use std::collections::BTreeMap;
 
-use mica_primitives::{ChannelId, Redeem, Voucher};
+use mica_primitives::{
+    ChannelId, ChannelState, Lane, Redeem, Voucher,
+    settlement::{self, Close, Figures, Party, Submitter},
+};
 use proptest::prelude::*;
 use sp_core::Pair;
 
@@ -50,15 +53,17 @@ enum Step {
 struct Model {
     payee: u64,
     deposit: u128,
-    /// lane → (seq, promised, paid)
-    lanes: BTreeMap<u16, (u64, u128, u128)>,
-    /// (end, extensions)
-    closing: Option<(u32, u8)>,
+    lanes: BTreeMap<u16, Lane>,
+    state: ChannelState,
 }
 
 impl Model {
     fn paid(&self) -> u128 {
-        self.lanes.values().map(|lane| lane.2).sum()
+        self.lanes.values().map(|lane| lane.claimed).sum()
+    }
+
+    fn figures(&self) -> Figures {
+        Figures { deposit: self.deposit, claimed: self.paid(), ends: self.state.ends() }
     }
 }
 
@@ -91,10 +96,8 @@ impl World {
                 if expected {
                     let id = ChannelId::derive(&genesis(), &PAYER, &payee, next);
                     self.ids.push(id);
-                    self.live.insert(
-                        id,
-                        Model { payee, deposit, lanes: BTreeMap::new(), closing: None },
-                    );
+                    let (lanes, state) = (BTreeMap::new(), ChannelState::Open);
+                    self.live.insert(id, Model { payee, deposit, lanes, state });
                 }
                 (done, expected)
             }
@@ -105,7 +108,8 @@ impl World {
                 let expected = self.live.get_mut(&id).is_some_and(|model| {
                     let rises =
                         total >= model.deposit && held + (total - model.deposit) + ED <= wealth;
-                    let expected = model.closing.is_none() && (total == model.deposit || rises);
+                    let expected =
+                        model.state == ChannelState::Open && (total == model.deposit || rises);
                     if expected {
                         model.deposit = total;
                     }
@@ -121,22 +125,26 @@ impl World {
                     None => signed(plain),
                 };
                 let signature = sign(signer, &shown.voucher.signing_bytes(&genesis()));
-                let done = redeem(who, Redeem { signature, ..shown }).is_ok();
-                let promised = cumulative + ticks.map_or(0, |n| UNIT * u128::from(n));
-                (done, self.redeem(who, id, lane, seq, promised, signer))
+                let done = redeem(who, Redeem { signature, ..shown.clone() }).is_ok();
+                (done, signer == PAYER && self.redeem(who, &shown))
             }
             Step::Close { who, channel } => {
                 let id = self.id(channel);
                 let done = Channels::close(RuntimeOrigin::signed(who), id).is_ok();
                 let block = self.block;
                 let Some(model) = self.live.get_mut(&id) else { return (done, false) };
-                let expected = who == model.payee || (who == PAYER && model.closing.is_none());
-                if who == model.payee {
-                    self.live.remove(&id);
-                } else if expected {
-                    model.closing = Some((block + WINDOW, 0));
+                let party = match who {
+                    PAYER => Party::Payer,
+                    who if who == model.payee => Party::Payee,
+                    _ => return (done, false),
+                };
+                let close = settlement::close(&model.state, WINDOW, party, block);
+                match close {
+                    Ok(Close::AtOnce) => drop(self.live.remove(&id)),
+                    Ok(Close::Window(closing)) => model.state = ChannelState::Closing(closing),
+                    Err(_) => {}
                 }
-                (done, expected)
+                (done, close.is_ok())
             }
             Step::Agree { who, channel, total } => {
                 let id = self.id(channel);
@@ -157,11 +165,9 @@ impl World {
             Step::Finish { channel } => {
                 let id = self.id(channel);
                 let done = Channels::finish(RuntimeOrigin::signed(STRANGER), id).is_ok();
-                let due = self
-                    .live
-                    .get(&id)
-                    .and_then(|model| model.closing)
-                    .is_some_and(|(ends, _)| self.block >= ends);
+                let due = self.live.get(&id).is_some_and(|model| {
+                    settlement::check_finish(&model.state, self.block).is_ok()
+                });
                 if due {
                     self.live.remove(&id);
                 }
@@ -175,42 +181,22 @@ impl World {
         }
     }
 
-    fn redeem(
-        &mut self,
-        who: u64,
-        id: ChannelId,
-        lane: u16,
-        seq: u64,
-        promised: u128,
-        signer: u64,
-    ) -> bool {
-        let block = self.block;
-        let Some(model) = self.live.get_mut(&id) else { return false };
-        let (last, before, paid) = model.lanes.get(&lane).copied().unwrap_or_default();
-        let left = model.deposit - model.paid();
-        let pay = promised.saturating_sub(paid).min(left);
-        let fixes = who == model.payee && seq > last;
-        let open = model.closing.is_none_or(|(ends, _)| block < ends);
-        if !open
-            || signer != PAYER
-            || lane > 15
-            || seq == 0
-            || seq < last
-            || promised < before
-            || (pay == 0 && !fixes)
-        {
+    fn redeem(&mut self, who: u64, shown: &Redeem) -> bool {
+        let (block, voucher) = (self.block, &shown.voucher);
+        let Some(model) = self.live.get_mut(&voucher.channel) else { return false };
+        let submitter = if who == model.payee { Submitter::Payee } else { Submitter::Other };
+        let lane = model.lanes.get(&voucher.lane).copied().unwrap_or_default();
+        let Ok(done) = settlement::settle(&model.figures(), &lane, shown, submitter, block) else {
             return false;
-        }
-        model.lanes.insert(lane, (if fixes { seq } else { last }, promised, paid + pay));
-        if let Some((ends, extensions)) = &mut model.closing
-            && pay > 0
-            && *extensions < 3
-            && block + WINDOW / 10 > *ends
+        };
+        model.lanes.insert(voucher.lane, done.lane_after(lane, voucher));
+        if let ChannelState::Closing(closing) = &mut model.state
+            && done.paid > 0
+            && let Some(moved) = settlement::extended(closing, WINDOW, block)
         {
-            *ends = block + WINDOW / 10;
-            *extensions += 1;
+            *closing = moved;
         }
-        *self.received.entry(model.payee).or_default() += pay;
+        *self.received.entry(model.payee).or_default() += done.paid;
         true
     }
 

@@ -1,5 +1,4 @@
-//! `mica validator validate`: stands for election, after it was looked at whether the node can do
-//! the work.
+//! `mica validator validate`: stands for election, after checking that the node can do the work.
 
 use clap::Args;
 use mica_chain::{Call, Chain, ValidatorState};

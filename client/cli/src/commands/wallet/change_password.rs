@@ -21,7 +21,7 @@ pub struct ChangePasswordArgs {
 /// Runs `mica wallet change-password`.
 ///
 /// # Errors
-/// [`CommandError`]; the old password opens the wallet still then.
+/// [`CommandError`]; the old password still opens the wallet then.
 pub(super) fn run(context: &Context, arguments: ChangePasswordArgs) -> Result<(), CommandError> {
     let (keystore, wallet) = (context.keystore(), context.settings.wallet.clone());
     keystore.read(&wallet)?;

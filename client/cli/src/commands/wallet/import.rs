@@ -1,6 +1,6 @@
 //! `mica wallet import`: a wallet from a phrase, a seed, or an account file of polkadot-js.
 
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
@@ -21,7 +21,8 @@ const MAX_PHRASE_BYTES: u64 = 1024;
 /// Options of `mica wallet import`.
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// File that holds the phrase or seed; without it the first line of standard input is taken
+    /// File that holds the phrase or seed; without it it is typed unseen, or the first line of
+    /// standard input is taken
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     phrase_file: Option<PathBuf>,
     /// Account file of polkadot-js, or of a wallet that follows it
@@ -47,16 +48,16 @@ pub(super) fn run(context: &Context, arguments: &ImportArgs) -> Result<(), Comma
     context.keystore().check_free(&context.settings.wallet)?;
     let secret = match &arguments.polkadot_js {
         Some(path) => from_polkadot_js(path, arguments.file_password_file.clone())?,
-        None => from_text(context, arguments)?,
+        None => from_text(arguments)?,
     };
     let created = create(context, &secret)?;
     Ok(context.output.show(&created, CreatedWallet::to_text)?)
 }
 
-fn from_text(context: &Context, arguments: &ImportArgs) -> Result<Secret, CommandError> {
+fn from_text(arguments: &ImportArgs) -> Result<Secret, CommandError> {
     let bytes = match &arguments.phrase_file {
         Some(path) => Zeroizing::new(files::read_bounded(path, MAX_PHRASE_BYTES)?),
-        None => read_line(context)?,
+        None => read_line()?,
     };
     let text = Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
     let read: PathReader =
@@ -81,11 +82,14 @@ fn from_polkadot_js(path: &Path, password_file: Option<PathBuf>) -> Result<Secre
     Ok(Secret::from_bytes(SecretKind::Key, key, DerivationPath::default())?)
 }
 
-/// One line from standard input.
-fn read_line(context: &Context) -> Result<Zeroizing<Vec<u8>>, CommandError> {
-    context
-        .progress
-        .note("Type the words of the phrase, with spaces between them, and press Enter:");
+/// One line from standard input. At a terminal nothing is shown of it: whoever looks on, and
+/// whatever records the screen, would have the money.
+fn read_line() -> Result<Zeroizing<Vec<u8>>, CommandError> {
+    const QUESTION: &str = "Words of the phrase, with spaces between them (they are not shown): ";
+    if std::io::stdin().is_terminal() {
+        let typed = rpassword::prompt_password(QUESTION).map_err(CommandError::Input)?;
+        return Ok(Zeroizing::new(typed.into_bytes()));
+    }
     let mut phrase = Zeroizing::new(Vec::with_capacity(MAX_PHRASE_BYTES as usize));
     for byte in std::io::stdin().lock().take(MAX_PHRASE_BYTES).bytes() {
         match byte.map_err(CommandError::Input)? {

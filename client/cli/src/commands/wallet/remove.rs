@@ -1,5 +1,5 @@
-//! `mica wallet remove`: deletes a wallet's files, for somebody who knows its password and was
-//! asked.
+//! `mica wallet remove`: deletes a wallet's files, after the user has given its password and
+//! confirmed.
 
 use crate::confirm::Unattended;
 use crate::context::Context;

@@ -1,5 +1,5 @@
-//! `mica wallet transfer`: sends money, after it was looked at whether there is enough, whether it
-//! can arrive, and somebody was asked.
+//! `mica wallet transfer`: sends money, after checking that there is enough and that it can arrive,
+//! and after the user has confirmed.
 
 use clap::Args;
 use mica_chain::{AccountId, Call, Chain, Signer, amount};
@@ -61,7 +61,7 @@ fn parse_dev_account(text: &str) -> Result<String, String> {
 /// Runs `mica wallet transfer`.
 ///
 /// # Errors
-/// [`CommandError::TooMuchToSend`] and [`CommandError::TooLittleToArrive`] before anybody is asked
+/// [`CommandError::TooMuchToSend`] and [`CommandError::TooLittleToArrive`] before the user is asked
 /// for a password; nothing was sent unless the error says so.
 pub(super) async fn run(context: &Context, arguments: &TransferArgs) -> Result<(), CommandError> {
     let to = arguments.to;
@@ -98,7 +98,7 @@ pub(super) async fn run(context: &Context, arguments: &TransferArgs) -> Result<(
     Ok(context.output.show(&transferred, Transferred::to_text)?)
 }
 
-/// A transfer that was looked at.
+/// A transfer that was checked.
 struct Planned {
     /// Base units that would be sent.
     amount: Balance,

@@ -51,49 +51,9 @@ pub(super) fn ranges(gaps: &[LayerRange]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use mica_chain::AccountId;
-    use mica_payer::market::WorkerSnapshot;
-    use mica_primitives::{
-        MarketUnits, ModelId, ModelManifest, ModelRecord, WorkerRecord, WorkerStatus,
-    };
-
     use super::*;
-
-    fn worker(account: u8, first: u16, end: u16) -> WorkerSnapshot {
-        let record = WorkerRecord {
-            account: AccountId::from([account; 32]),
-            model: ModelId([0; 32]),
-            range: LayerRange { first, end },
-            cost_us_per_layer_token: 1,
-            list_price_per_layer_token: 1,
-            peer: [account; 32],
-            addresses: Default::default(),
-            stake: 1,
-            status: WorkerStatus::Active,
-            since: 1,
-            last_heartbeat: 1,
-            last_price_change: 1,
-        };
-        WorkerSnapshot { record, is_online: true }
-    }
-
-    fn model(layers: u16, workers: Vec<WorkerSnapshot>) -> ModelSnapshot {
-        let manifest = ModelManifest {
-            name: b"tiny".to_vec().try_into().expect("short"),
-            architecture: b"llama".to_vec().try_into().expect("short"),
-            quantisation: b"Q8_0".to_vec().try_into().expect("short"),
-            layers,
-            hidden: 64,
-            vocabulary: 512,
-            context: 256,
-            weights_root: [1; 32],
-            tokenizer_hash: [2; 32],
-            profile: [3; 32],
-        };
-        let units = MarketUnits { price_unit: 1, cost_unit_us: 1 };
-        let record = ModelRecord { owner: AccountId::from([0; 32]), manifest, units, deposit: 1 };
-        ModelSnapshot { id: ModelId([9; 32]), record, workers }
-    }
+    use crate::render::fixtures::{model, worker};
+    use mica_payer::market::Memory;
 
     #[test]
     fn the_coverage_shows_who_serves_what() {
@@ -102,11 +62,10 @@ mod tests {
         let snapshot = model(8, vec![worker(1, 0, 3), worker(2, 2, 4), offline]);
         let drawn: Vec<String> = lines(&snapshot).into_iter().map(|(_, line)| line).collect();
         assert_eq!(drawn, ["███·····", "··██····", "····░░░░", "1121----"]);
-        assert!(
-            super::super::snapshot(&snapshot).contains("no worker serves layer 4-7"),
-            "{}",
-            super::super::snapshot(&snapshot)
-        );
+        let (market, nothing) = (std::slice::from_ref(&snapshot), Memory::none());
+        let text =
+            super::super::Market::new(1, market, &nothing).to_text(market, &nothing, "final");
+        assert!(text.contains("no worker serves layer 4-7"), "{text}");
     }
 
     #[test]

@@ -27,12 +27,8 @@ pub(crate) async fn chat(
 }
 
 async fn respond(state: &AppState, caller: Caller, body: Body) -> Result<Response, GatewayError> {
-    let mut fields = state.fields(body).await?;
-    let CommonFields { model: name, is_streamed, options, keep_alive } =
-        CommonFields::take(&mut fields)?;
-    let messages =
-        fields.objects("messages")?.into_iter().map(message).collect::<Result<Vec<_>, _>>()?;
-    ignore_rest(fields);
+    let (common, messages) = read(state.fields(body).await?)?;
+    let CommonFields { model: name, is_streamed, options, keep_alive } = common;
     if messages.is_empty() {
         return if keep_alive.is_zero() {
             state.core.unload(&name, &caller)?;
@@ -45,9 +41,21 @@ async fn respond(state: &AppState, caller: Caller, body: Body) -> Result<Respons
     }
     let prompt = Prompt::Chat { context: Vec::new(), messages };
     let request = Request { model: name.clone(), prompt, options, caller };
-    let generation = state.core.generate(request).await?;
+    let generation = state.core.generate(request, state.heartbeat(is_streamed)).await?;
     state.core.keep(&generation.model, keep_alive);
     answer(generation, Shape::Chat, name, is_streamed).await
+}
+
+/// What a body asks: the shared fields and the conversation.
+///
+/// # Errors
+/// [`GatewayError`] names the field that is wrong or cannot be done.
+pub(crate) fn read(mut fields: Fields) -> Result<(CommonFields, Vec<ChatMessage>), GatewayError> {
+    let common = CommonFields::take(&mut fields)?;
+    let messages =
+        fields.objects("messages")?.into_iter().map(message).collect::<Result<Vec<_>, _>>()?;
+    ignore_rest(fields);
+    Ok((common, messages))
 }
 
 fn message(mut fields: Fields) -> Result<ChatMessage, GatewayError> {

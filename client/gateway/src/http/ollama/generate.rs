@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What the prompt is made of.
-struct Parts {
+pub(crate) struct Parts {
     prompt: String,
     system: Option<String>,
     template: Option<String>,
@@ -37,11 +37,8 @@ pub(crate) async fn generate(
 }
 
 async fn respond(state: &AppState, caller: Caller, body: Body) -> Result<Response, GatewayError> {
-    let mut fields = state.fields(body).await?;
-    let CommonFields { model: name, is_streamed, options, keep_alive } =
-        CommonFields::take(&mut fields)?;
-    let parts = parts(&mut fields)?;
-    ignore_rest(fields);
+    let (common, parts) = read(state.fields(body).await?)?;
+    let CommonFields { model: name, is_streamed, options, keep_alive } = common;
     let shape = if parts.is_raw { Shape::Raw } else { Shape::Generate };
     if parts.prompt.is_empty() {
         return if keep_alive.is_zero() {
@@ -54,9 +51,20 @@ async fn respond(state: &AppState, caller: Caller, body: Body) -> Result<Respons
         };
     }
     let request = Request { model: name.clone(), prompt: prompt(parts)?, options, caller };
-    let generation = state.core.generate(request).await?;
+    let generation = state.core.generate(request, state.heartbeat(is_streamed)).await?;
     state.core.keep(&generation.model, keep_alive);
     answer(generation, shape, name, is_streamed).await
+}
+
+/// What a body asks: the shared fields and the parts of a prompt.
+///
+/// # Errors
+/// [`GatewayError`] names the field that is wrong or cannot be done.
+pub(crate) fn read(mut fields: Fields) -> Result<(CommonFields, Parts), GatewayError> {
+    let common = CommonFields::take(&mut fields)?;
+    let parts = parts(&mut fields)?;
+    ignore_rest(fields);
+    Ok((common, parts))
 }
 
 fn parts(fields: &mut Fields) -> Result<Parts, GatewayError> {
@@ -74,7 +82,11 @@ fn parts(fields: &mut Fields) -> Result<Parts, GatewayError> {
     })
 }
 
-fn prompt(parts: Parts) -> Result<Prompt, GatewayError> {
+/// The prompt that the parts make.
+///
+/// # Errors
+/// [`GatewayError`] names parts that contradict each other.
+pub(crate) fn prompt(parts: Parts) -> Result<Prompt, GatewayError> {
     let Parts { prompt: text, system, template, context, is_raw } = parts;
     if is_raw {
         if !context.is_empty() || template.is_some() || system.is_some() {

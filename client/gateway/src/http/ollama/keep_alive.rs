@@ -14,7 +14,7 @@ const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 /// `keep_alive` of a request: seconds, or a text such as `5m`; nothing at all unloads the model.
 ///
 /// # Errors
-/// [`GatewayError`] if it is no duration.
+/// [`GatewayError`] if it is not a duration.
 pub(crate) fn keep_alive(fields: &mut Fields) -> Result<Duration, GatewayError> {
     let Some(value) = fields.take("keep_alive") else { return Ok(DEFAULT) };
     let time = match &value {

@@ -1,4 +1,4 @@
-//! `GET /`: by which clients know that somebody is there.
+//! `GET /`: tells clients that the gateway is there.
 
 /// The very words that clients look for.
 pub(crate) async fn root() -> &'static str {

@@ -1,4 +1,7 @@
 //! Answers as Ollama gives them: a line of JSON per piece, or one object.
+//!
+//! A stream that has nothing to say for a while sends a space: it stands before the next line's
+//! object then, where JSON may have spaces, while an empty line is an error to Ollama's clients.
 
 use std::time::SystemTime;
 
@@ -18,6 +21,9 @@ use crate::{
         response::{Api, json},
     },
 };
+
+/// What a stream says when it has nothing to say.
+const HEARTBEAT: &[u8] = b" ";
 
 /// How a route puts a piece of text, and what it adds at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,9 +95,12 @@ pub(crate) async fn answer(
     let lines = futures::stream::unfold(Some(generation), move |generation| {
         let model = model.clone();
         async move {
-            let mut generation = generation?;
+            let mut generation: Generation = generation?;
             let (mut lines, mut is_over) = (Vec::new(), false);
-            for event in generation.batch().await {
+            let Some(batch) = generation.batch().await else {
+                return Some((Ok(Bytes::from_static(HEARTBEAT)), Some(generation)));
+            };
+            for event in batch {
                 is_over = !matches!(event, GenerationEvent::Text(_));
                 match event {
                     GenerationEvent::Text(piece) => {
@@ -105,10 +114,8 @@ pub(crate) async fn answer(
                     }
                 }
             }
-            Some((
-                Ok::<_, std::convert::Infallible>(Bytes::from(lines)),
-                (!is_over).then_some(generation),
-            ))
+            let next = (!is_over).then_some(generation);
+            Some((Ok::<_, std::convert::Infallible>(Bytes::from(lines)), next))
         }
     });
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())

@@ -32,20 +32,28 @@ pub(crate) async fn chat(
 }
 
 async fn respond(state: &AppState, caller: Caller, body: Body) -> Result<Response, GatewayError> {
-    let mut fields = state.fields(body).await?;
-    let CommonFields { model, is_streamed, include_usage, mut options } =
-        CommonFields::take(&mut fields, None)?;
-    options.logprobs = chat_logprobs(&mut fields)?;
+    let (common, messages) = read(state.fields(body).await?)?;
+    let CommonFields { model, is_streamed, include_usage, options } = common;
+    let prompt = Prompt::Chat { context: Vec::new(), messages };
+    let request = Request { model: model.clone(), prompt, options, caller };
+    let generation = state.core.generate(request, state.heartbeat(is_streamed)).await?;
+    answer(generation, Shape::Chat, model, is_streamed, include_usage).await
+}
+
+/// What a body asks: the shared fields and the conversation.
+///
+/// # Errors
+/// [`GatewayError`] names the field that is wrong or cannot be done.
+pub(crate) fn read(mut fields: Fields) -> Result<(CommonFields, Vec<ChatMessage>), GatewayError> {
+    let mut common = CommonFields::take(&mut fields, None)?;
+    common.options.logprobs = chat_logprobs(&mut fields)?;
     let messages =
         fields.objects("messages")?.into_iter().map(message).collect::<Result<Vec<_>, _>>()?;
     if messages.is_empty() {
         return Err(fields.refuse("messages", "messages must hold at least one message"));
     }
     fields.ignore_rest(&[]);
-    let prompt = Prompt::Chat { context: Vec::new(), messages };
-    let generation =
-        state.core.generate(Request { model: model.clone(), prompt, options, caller }).await?;
-    answer(generation, Shape::Chat, model, is_streamed, include_usage).await
+    Ok((common, messages))
 }
 
 fn message(mut fields: Fields) -> Result<ChatMessage, GatewayError> {

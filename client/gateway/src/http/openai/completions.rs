@@ -30,15 +30,23 @@ pub(crate) async fn completions(
 }
 
 async fn respond(state: &AppState, caller: Caller, body: Body) -> Result<Response, GatewayError> {
-    let mut fields = state.fields(body).await?;
-    let CommonFields { model, is_streamed, include_usage, mut options } =
-        CommonFields::take(&mut fields, Some(DEFAULT_TOKENS))?;
-    options.logprobs = text_logprobs(&mut fields)?;
+    let (common, prompt) = read(state.fields(body).await?)?;
+    let CommonFields { model, is_streamed, include_usage, options } = common;
+    let request = Request { model: model.clone(), prompt, options, caller };
+    let generation = state.core.generate(request, state.heartbeat(is_streamed)).await?;
+    answer(generation, Shape::Text, model, is_streamed, include_usage).await
+}
+
+/// What a body asks: the shared fields and the prompt.
+///
+/// # Errors
+/// [`GatewayError`] names the field that is wrong or cannot be done.
+pub(crate) fn read(mut fields: Fields) -> Result<(CommonFields, Prompt), GatewayError> {
+    let mut common = CommonFields::take(&mut fields, Some(DEFAULT_TOKENS))?;
+    common.options.logprobs = text_logprobs(&mut fields)?;
     let prompt = prompt(&mut fields)?;
     fields.ignore_rest(&[]);
-    let generation =
-        state.core.generate(Request { model: model.clone(), prompt, options, caller }).await?;
-    answer(generation, Shape::Text, model, is_streamed, include_usage).await
+    Ok((common, prompt))
 }
 
 /// A text, token ids, or a list that holds one of these.

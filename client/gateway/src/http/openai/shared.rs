@@ -1,7 +1,7 @@
 //! Fields that `/v1/chat/completions` and `/v1/completions` share, with OpenAI's defaults and
 //! ranges.
 //!
-//! Fields that nobody knows, and penalties, which workers cannot apply, are accepted and logged.
+//! Unknown fields, and penalties, which workers cannot apply, are accepted and logged.
 //! What would change the form of the answer is refused.
 
 use serde_json::Value;

@@ -1,4 +1,5 @@
-//! Answers as OpenAI gives them: server-sent events in their order, or one object.
+//! Answers as OpenAI gives them: server-sent events in their order, or one object. A stream that
+//! has nothing to say for a while sends a comment, which clients pass over.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -21,8 +22,11 @@ use crate::{
 };
 use mica_payer::ask::ScoredToken;
 
-/// What computes: the same weights and kernels give the same bytes, whoever runs them.
+/// What computes: the same weights and kernels give the same bytes on every machine.
 const FINGERPRINT: &str = "mica";
+
+/// What a stream says when it has nothing to say.
+const HEARTBEAT: &[u8] = b": waiting\n\n";
 
 /// How a route names and puts things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,7 +154,10 @@ async fn next(frame: &Frame, state: StreamState) -> Option<(Bytes, StreamState)>
         StreamState::Over => return None,
     };
     let mut is_over = false;
-    for event in generation.batch().await {
+    let Some(batch) = generation.batch().await else {
+        return Some((Bytes::from_static(HEARTBEAT), StreamState::Text(generation)));
+    };
+    for event in batch {
         is_over = !matches!(event, GenerationEvent::Text(_));
         match event {
             GenerationEvent::Text(piece) => {
@@ -218,7 +225,7 @@ impl Frame {
         }
     }
 
-    /// A choice's log probabilities; null if nobody asked.
+    /// A choice's log probabilities; null if they were not asked for.
     fn logprobs(&self, tokens: &[ScoredToken]) -> Value {
         match self.shape {
             _ if !self.is_scored => Value::Null,

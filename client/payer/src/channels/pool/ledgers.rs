@@ -37,6 +37,9 @@ pub(super) struct Ledgers {
 pub(super) struct OpenChannel {
     pub(super) payee: AccountId,
     pub(super) ledger: PayerLedger,
+    /// Whether its vouchers are signed by a key from before the present one: it is used up, and
+    /// nothing more is put into it.
+    pub(super) is_earlier: bool,
     /// Whether the database knows whose it is.
     pub(super) is_recorded: bool,
     /// Lanes that sessions hold.
@@ -49,7 +52,7 @@ pub(super) struct OpenChannel {
 impl OpenChannel {
     /// A channel of which no lane is leased.
     pub(super) const fn new(payee: AccountId, ledger: PayerLedger) -> Self {
-        Self { payee, ledger, is_recorded: false, leased: 0, is_gone: false }
+        Self { payee, ledger, is_earlier: false, is_recorded: false, leased: 0, is_gone: false }
     }
 
     /// Whether sessions may pay `payee` on it.
@@ -72,11 +75,17 @@ impl Ledgers {
     pub(super) fn lease(&mut self, needs: &[Need]) -> Option<Vec<(ChannelId, PayerLane)>> {
         let mut lanes: Vec<(ChannelId, PayerLane)> = Vec::with_capacity(needs.len());
         for need in needs {
-            let mut candidates = self.open.iter_mut().filter(|(_, open)| open.pays(need.payee));
-            let found = candidates.find_map(|(id, open)| {
-                let lane = open.ledger.lease(need.budget).ok()?;
-                open.leased += 1;
-                Some((*id, lane))
+            // Those of earlier keys first: what is in them is used up.
+            let found = [true, false].into_iter().find_map(|is_earlier| {
+                let mut candidates = self
+                    .open
+                    .iter_mut()
+                    .filter(|(_, open)| open.pays(need.payee) && open.is_earlier == is_earlier);
+                candidates.find_map(|(id, open)| {
+                    let lane = open.ledger.lease(need.budget).ok()?;
+                    open.leased += 1;
+                    Some((*id, lane))
+                })
             });
             let Some(leased) = found else {
                 // Unused lanes go back as they were.
@@ -205,6 +214,25 @@ mod tests {
         drop(dropped);
         let next = ledgers.claim_fees();
         assert_eq!(ledgers.settle_fees(&next), 7);
+    }
+
+    #[test]
+    fn channels_of_earlier_hot_keys_are_used_up_first() {
+        let mut ledgers = with_channel(100);
+        let (id, key) = (ChannelId([9; 32]), SigningKey::from_bytes(&[2; 32]));
+        let facts = ChannelFacts {
+            channel: id,
+            signer: signing::public_key(&key),
+            ..ledgers.open[&ChannelId([2; 32])].ledger.facts().clone()
+        };
+        let ledger = PayerLedger::new([3; 32], key, facts).expect("its own key");
+        let open = OpenChannel { is_earlier: true, ..OpenChannel::new(PAYEE.into(), ledger) };
+        ledgers.open.insert(id, open);
+        let leased =
+            |ledgers: &mut Ledgers| ledgers.lease(&[need(PAYEE, 60)]).map(|lanes| lanes[0].0);
+        assert_eq!(leased(&mut ledgers), Some(id), "the old one");
+        assert_eq!(leased(&mut ledgers), Some(ChannelId([2; 32])), "40 are left in the old one");
+        assert_eq!(leased(&mut ledgers), None);
     }
 
     #[test]

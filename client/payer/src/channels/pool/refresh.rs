@@ -35,11 +35,15 @@ impl ChannelPool {
     async fn read(&self, _reading: &tokio::sync::MutexGuard<'_, ()>) -> Result<(), ChannelError> {
         self.archive_if_restarted().await?;
         let view = self.payer.chain.at_best().await?;
-        let key = self.payer.signer.verifying_key().to_bytes();
+        let signers = &self.payer.signer;
+        let current = signers.current_public();
         let found = view.channels_of(self.payer.id()).await?;
-        let usable = found
-            .into_iter()
-            .filter(|(_, channel)| channel.signer == key && channel.state == ChannelState::Open);
+        let window = self.window().await?;
+        let usable = found.into_iter().filter(|(_, channel)| {
+            signers.of(&channel.signer).is_some()
+                && channel.state == ChannelState::Open
+                && channel.window >= window
+        });
         let usable: BTreeMap<_, _> = usable.collect();
         let mut ledgers = self.lock();
         ledgers.open.retain(|id, open| {
@@ -52,7 +56,9 @@ impl ChannelPool {
                 Some(open) => open.ledger.update(ChannelFacts::new(id, &channel)),
                 None => {
                     let ledger = self.payer.ledger(&self.store, id, &channel)?;
-                    ledgers.open.insert(id, OpenChannel::new(payee, ledger));
+                    let is_earlier = channel.signer != current;
+                    let open = OpenChannel { is_earlier, ..OpenChannel::new(payee, ledger) };
+                    ledgers.open.insert(id, open);
                 }
             }
             if ledgers

@@ -4,8 +4,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mica_chain::{Account, AccountId, Call, Submitted, Until};
-use mica_primitives::{Balance, ChannelOpening, ChannelParameters};
+use mica_chain::{Account, AccountId, Call, Signer, Submitted, Until};
+use mica_primitives::{Balance, BlockNumber, ChannelId, ChannelOpening};
+use mica_protocol::channel::PayerLedger;
+use mica_wallet::UnlockError;
 
 use super::{
     super::{ChannelError, Need, OPENING},
@@ -40,6 +42,15 @@ struct PlannedCall {
     until: Until,
 }
 
+/// What every new channel has.
+#[derive(Clone, Copy)]
+struct Opening {
+    /// The chain's least deposit, base units.
+    min_deposit: Balance,
+    /// Blocks that the payee has to redeem after a request to close.
+    window: BlockNumber,
+}
+
 impl Missing {
     fn check_funds(&self, account: AccountId) -> Result<(), ChannelError> {
         match self.call {
@@ -64,12 +75,13 @@ impl ChannelPool {
         self.refresh().await?;
         let view = self.payer.chain.at_best().await?;
         let parameters = view.channel_parameters().await?;
+        let opening = Opening { min_deposit: parameters.min_deposit, window: self.window().await? };
         let money = view.account(self.payer.id()).await?;
-        let mut planned = self.plan_call(needs, least, self.deposits.headroom, &parameters);
+        let mut planned = self.plan_call(needs, least, self.deposits.headroom, &opening);
         let mut fee = self.fee(&planned).await?;
         if money.missing(planned.deposits, fee) > 0 {
             // Too little for comfort may still be enough for these.
-            planned = self.plan_call(needs, least, least, &parameters);
+            planned = self.plan_call(needs, least, least, &opening);
             fee = self.fee(&planned).await?;
         }
         let PlannedCall { call, deposits, until } = planned;
@@ -93,7 +105,7 @@ impl ChannelPool {
             let missing = self.missing(needs).await?;
             missing.check_funds(self.payer.id())?;
             if missing.call.is_some() {
-                self.payer.account.signer(OPENING)?;
+                self.signer()?;
             }
         }
         Ok(())
@@ -103,9 +115,14 @@ impl ChannelPool {
     pub(super) async fn submit(&self, missing: Missing) -> Result<Option<Submitted>, ChannelError> {
         missing.check_funds(self.payer.id())?;
         let Some(call) = missing.call else { return Ok(None) };
-        let signer = self.payer.account.signer(OPENING)?;
+        let signer = self.signer()?;
         let sent = self.payer.chain.submit(&signer, call, missing.until).await;
         Ok(Some(self.lock().account_for(sent)?))
+    }
+
+    /// The account's key, which may take a part of a second to open.
+    fn signer(&self) -> Result<Signer, UnlockError> {
+        tokio::task::block_in_place(|| self.payer.account.signer(OPENING))
     }
 
     /// Sessions that a channel still has to be good for; below that it is topped up ahead.
@@ -167,36 +184,45 @@ impl ChannelPool {
         needs: &[Need],
         least: u32,
         headroom: u32,
-        parameters: &ChannelParameters,
+        opening: &Opening,
     ) -> PlannedCall {
-        let ChannelParameters { min_deposit, min_window, .. } = *parameters;
+        let Opening { min_deposit, window } = *opening;
         let mut ledgers = self.lock();
         let (mut openings, mut calls, mut deposits) = (Vec::new(), Vec::new(), 0u128);
         for need in needs {
-            let best = ledgers.open.iter_mut().filter_map(|(id, open)| {
-                (open.pays(need.payee) && open.has_free_lane()).then_some((id, open))
-            });
-            let wanted = need.budget.saturating_mul(headroom.into());
-            match best.max_by_key(|(_, open)| open.ledger.free()) {
-                Some((_, open))
-                    if open.ledger.free() >= need.budget.saturating_mul(least.into()) => {}
-                Some((channel, open)) => {
-                    let more = open.ledger.lacks(wanted);
+            let mut best: Option<(ChannelId, Balance, &PayerLedger)> = None;
+            let (wanted, least) = (
+                need.budget.saturating_mul(headroom.into()),
+                need.budget.saturating_mul(least.into()),
+            );
+            let mut is_enough = false;
+            for (id, open) in &mut ledgers.open {
+                if !open.pays(need.payee) || !open.has_free_lane() {
+                    continue;
+                }
+                let free = open.ledger.free();
+                is_enough |= free >= least;
+                // Nothing more goes into a channel of an earlier key.
+                if !open.is_earlier && best.is_none_or(|(_, most, _)| most <= free) {
+                    best = Some((*id, free, &open.ledger));
+                }
+            }
+            if is_enough {
+                continue;
+            }
+            match best {
+                Some((channel, _, ledger)) => {
+                    let more = ledger.lacks(wanted);
                     calls.push(Call::TopUpTo {
-                        channel: *channel,
-                        total: open.ledger.facts().deposit.saturating_add(more),
+                        channel,
+                        total: ledger.facts().deposit.saturating_add(more),
                     });
                     deposits = deposits.saturating_add(more);
                 }
                 None => {
                     let deposit = wanted.max(min_deposit);
-                    let signer = self.payer.signer.verifying_key().to_bytes();
-                    openings.push(ChannelOpening {
-                        payee: need.payee,
-                        signer,
-                        deposit,
-                        window: min_window,
-                    });
+                    let signer = self.payer.signer.current_public();
+                    openings.push(ChannelOpening { payee: need.payee, signer, deposit, window });
                     deposits = deposits.saturating_add(deposit);
                 }
             }

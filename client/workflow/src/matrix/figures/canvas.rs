@@ -10,7 +10,7 @@ use plotters::{
 
 /// Why drawing failed.
 pub(super) type DrawError = DrawingAreaErrorKind<std::io::Error>;
-/// Where is drawn.
+/// The area that is drawn on.
 pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 /// A place, in pixels from the upper left.
 pub(super) type Place = (i32, i32);
@@ -37,7 +37,7 @@ const SERIES: [RGBColor; 8] = [
     RGBColor(0x7E, 0x87, 0x90),
 ];
 
-/// Ground and ink follow the reader's choice, also where the snapshot stands alone.
+/// Ground and ink follow the reader's choice, also where the picture stands alone.
 const STYLE: &str = "<style>svg{color:#1f2328;background:#fff}@media \
                      (prefers-color-scheme:dark){svg{color:#e6edf3;background:#0d1117}}</style>";
 

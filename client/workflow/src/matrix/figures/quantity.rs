@@ -2,8 +2,8 @@
 
 use super::Unit;
 
-/// By what numbers of `unit` are divided so that `most` of them reads well, and what they are then
-/// called.
+/// What numbers of `unit` are divided by so that `most` of them reads well, and their name after
+/// that.
 pub(crate) fn scale(unit: Unit, most: f64) -> (f64, &'static str) {
     let steps: &[(f64, &str)] = match unit {
         Unit::Nanoseconds => &[(1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns")],

@@ -16,7 +16,7 @@ pub(super) struct Record {
     pub is_whole: bool,
 }
 
-/// A line that is no record.
+/// A line that is not a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {reason}")]
 pub struct CsvError {

@@ -36,7 +36,7 @@ pub enum TableError {
     Cell {
         /// The file.
         table: String,
-        /// Subscription, from 1.
+        /// Line, from 1.
         line: usize,
         /// Column.
         column: String,
@@ -45,7 +45,7 @@ pub enum TableError {
         /// What should be.
         wanted: &'static str,
     },
-    /// A line that is no record.
+    /// A line that is not a record.
     #[error("{table}, {source}")]
     Csv {
         /// The file.
@@ -58,14 +58,14 @@ pub enum TableError {
     Cells {
         /// The file.
         table: String,
-        /// Subscription, from 1.
+        /// Line, from 1.
         line: usize,
         /// Cells that are there.
         found: usize,
         /// Cells that should be.
         wanted: usize,
     },
-    /// A header and nothing else.
+    /// A header and no rows.
     #[error("{0} has no rows: run `mica matrix` first")]
     Empty(String),
     /// More rows than are read.

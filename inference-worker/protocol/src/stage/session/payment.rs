@@ -5,7 +5,7 @@ use mica_primitives::{Balance, PublicKey};
 use super::{Phase, SessionContext, StageSession};
 use crate::{
     FaultCode,
-    channel::{Durability, PayeeLedger, VoucherKind, VoucherRule},
+    channel::{Durability, VoucherKind, VoucherRule},
     messages::{Closed, Message, Pay, Payment, PaymentKind},
     stage::refusal::Refusal,
 };
@@ -21,6 +21,16 @@ impl StageSession {
             return Err(Refusal::new(FaultCode::WrongPeer, "only the payer of a session pays"));
         }
         let (lane, block) = (self.agreed.lane, context.now.block);
+        let before = context.ledger.promised(lane);
+        // Each renewal is a signature to check and a flush: one that pays nothing is refused before
+        // either, and buys no time.
+        if let Payment::Voucher(redeem) = &pay.payment
+            && pay.payment.kind() == PaymentKind::Renewal
+            && redeem.voucher.cumulative <= before
+        {
+            let text = format!("a renewal must promise more than {before}");
+            return Err(Refusal::new(FaultCode::StaleVoucher, text));
+        }
         let accepted = match &pay.payment {
             Payment::Tick(proof) => context.ledger.accept_tick(lane, proof, block),
             Payment::Voucher(redeem) => {
@@ -39,8 +49,8 @@ impl StageSession {
                 return self.settled(promised, context);
             }
         }
-        if self.job.is_none() {
-            self.since_ms = context.now.ms;
+        if self.job.is_none() && self.phase == Phase::Working {
+            self.wait_anew(context.now);
         }
         self.advance(context);
         Ok(())
@@ -75,15 +85,18 @@ impl StageSession {
         Ok(())
     }
 
-    /// What the lane must promise for the work that receipts cover.
+    /// What the lane must promise for the work that receipts cover; the prepayment is promised
+    /// already.
     pub(super) fn owed(&self) -> Balance {
         // The unit times the most positions of a session was checked at the opening; the deposit
         // bounds the base.
         self.base.saturating_add(self.agreed.unit.saturating_mul(self.receipted.into()))
     }
 
-    pub(super) fn paid_positions(&self, ledger: &PayeeLedger) -> u64 {
-        let paid = ledger.promised(self.agreed.lane).saturating_sub(self.base);
+    /// Positions that the chain pays for.
+    pub(super) fn paid_positions(&self, context: &SessionContext<'_>) -> u64 {
+        let secured = context.ledger.secured(self.agreed.lane, context.now.block);
+        let paid = secured.saturating_sub(self.base);
         u64::try_from(paid / self.agreed.unit.max(1)).unwrap_or(u64::MAX)
     }
 }

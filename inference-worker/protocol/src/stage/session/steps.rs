@@ -81,7 +81,7 @@ impl StageSession {
 
     fn take_step(&mut self, step: Step, context: &mut SessionContext<'_>) {
         if self.held.is_empty() && self.job.is_none() {
-            self.since_ms = context.now.ms;
+            self.wait_anew(context.now);
         }
         self.received += u32::from(step.rows);
         self.decoding |= step.sample;
@@ -149,7 +149,7 @@ impl StageSession {
             return;
         }
         let covered =
-            self.paid_positions(context.ledger).saturating_add(self.agreed.credit_positions.into());
+            self.paid_positions(context).saturating_add(self.agreed.credit_positions.into());
         let mut room = u32::try_from(covered.saturating_sub(self.computed.into()))
             .unwrap_or(u32::MAX)
             .min(MAX_JOB_POSITIONS);

@@ -3,7 +3,6 @@ use mica_protocol::PathStage;
 
 use super::*;
 
-const OWN: PublicKey = [1; 32];
 const NEXT: PublicKey = [2; 32];
 const PAYER: PublicKey = [9; 32];
 

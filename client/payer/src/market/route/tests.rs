@@ -1,0 +1,117 @@
+use std::collections::BTreeSet;
+
+use mica_chain::AccountId;
+use mica_protocol::messages::Quote;
+
+use super::*;
+use crate::market::{
+    Memory,
+    snapshot::tests::{snapshot, worker},
+};
+
+fn wanted() -> Wanted {
+    Wanted { terms: Terms::default(), positions: 10 }
+}
+
+/// The worker's offer: its list price, with room for this many positions.
+fn quote(worker: &WorkerSnapshot, free_positions: u32) -> SignedQuote {
+    let record = &worker.record;
+    let quote = Quote {
+        peer: record.peer,
+        nonce: 0,
+        model: record.model,
+        profile: [3; 32],
+        range: record.range,
+        price_per_layer_token: record.list_price_per_layer_token,
+        cost_us_per_layer_token: record.cost_us_per_layer_token,
+        holding_price: 0,
+        credit_positions: 16,
+        free_positions,
+        free_sessions: 1,
+        valid_until: 9,
+    };
+    SignedQuote { quote, signature: [0; 64] }
+}
+
+fn everybody_answers(snapshot: &ModelSnapshot) -> Quotes {
+    let peers = snapshot.workers.iter().map(|worker| worker.record.peer);
+    Quotes::of_answers(peers, snapshot.workers.iter().map(|worker| quote(worker, 100)))
+}
+
+#[test]
+fn a_live_worker_without_a_quote_and_an_offline_one_are_left_out() {
+    let quotes = Quotes::default();
+    let of = |snapshot: &ModelSnapshot| {
+        choose(snapshot, &quotes, &Beliefs::none(snapshot), &wanted())
+            .expect_err("nobody answers")
+            .to_string()
+    };
+    let error = of(&snapshot(8, vec![worker(1, 0, 8, 1, 1)]));
+    assert!(error.contains("[0, 8)") && error.contains("not asked (1)"), "{error}");
+    let mut offline = worker(1, 3, 8, 1, 1);
+    offline.is_online = false;
+    let error = of(&snapshot(8, vec![offline]));
+    assert!(error.contains("[0, 3)") && error.contains("[3, 8)"), "{error}");
+}
+
+#[test]
+fn a_worker_that_failed_the_question_is_not_taken_and_the_error_says_why() {
+    let snapshot = snapshot(8, vec![worker(1, 0, 8, 1, 1), worker(2, 0, 8, 90, 90)]);
+    let quotes = everybody_answers(&snapshot);
+    let choose_without = |failed: &[u8]| {
+        let failed: BTreeSet<AccountId> =
+            failed.iter().map(|account| AccountId::from([*account; 32])).collect();
+        let beliefs = Memory::none().beliefs(&snapshot, &failed);
+        choose(&snapshot, &quotes, &beliefs, &wanted())
+    };
+    let account = |path: ChosenPath| path.stages[0].worker.record.account;
+    assert_eq!(account(choose_without(&[]).expect("a path")), AccountId::from([1; 32]));
+    assert_eq!(account(choose_without(&[1]).expect("a path")), AccountId::from([2; 32]));
+    let error = choose_without(&[1, 2]).expect_err("no path is left").to_string();
+    assert!(error.contains("banned after a failure (2)") && error.contains("mica forget"));
+}
+
+#[test]
+fn who_is_avoided_is_taken_only_where_nobody_else_serves() {
+    let snapshot =
+        snapshot(8, vec![worker(1, 0, 8, 1, 1), worker(2, 0, 4, 90, 90), worker(3, 4, 8, 90, 90)]);
+    let quotes = everybody_answers(&snapshot);
+    let path = |avoided: &[usize]| {
+        let memory = Memory::none();
+        memory.note_silent(avoided.iter().map(|place| &snapshot.workers[*place]));
+        let beliefs = memory.beliefs(&snapshot, &BTreeSet::new());
+        let path = choose(&snapshot, &quotes, &beliefs, &wanted()).expect("a path");
+        path.stages.iter().map(|stage| stage.worker.record.peer[0]).collect::<Vec<_>>()
+    };
+    assert_eq!((path(&[]), path(&[0]), path(&[0, 1])), (vec![1], vec![2, 3], vec![1]));
+}
+
+#[test]
+fn whom_to_ask_is_found_by_list_price_and_memory_among_thousands() {
+    // The first in storage order are the dearest.
+    let mut workers: Vec<WorkerSnapshot> = (0..2_000u32)
+        .map(|number| {
+            let mut dear = worker(1, 0, 8, 1_000, 1_000);
+            dear.record.peer[..4].copy_from_slice(&number.to_be_bytes());
+            dear.record.account = AccountId::from(dear.record.peer);
+            dear
+        })
+        .collect();
+    workers.extend([worker(201, 0, 8, 5, 5), worker(202, 0, 8, 6, 6), worker(203, 0, 8, 7, 7)]);
+    workers.push(worker(204, 0, 8, 8, 8));
+    let snapshot = snapshot(8, workers);
+    let (memory, wanted) = (Memory::none(), wanted());
+    let asked = |quotes: &Quotes, memory: &Memory, unanswered| {
+        let beliefs = memory.beliefs(&snapshot, &BTreeSet::new());
+        let known = Known { snapshot: &snapshot, quotes, beliefs: &beliefs, wanted: &wanted };
+        (known.workers_to_ask(3), known.has_path(unanswered))
+    };
+    let none = Quotes::default();
+    assert_eq!(asked(&none, &memory, Unanswered::Out), (vec![2_000, 2_001, 2_002], false));
+    memory.note_silent(snapshot.workers[2_001..2_002].iter());
+    assert_eq!(asked(&none, &memory, Unanswered::AsListed), (vec![2_000, 2_002, 2_003], true));
+    // The best one is full, the next one silent: others are asked instead.
+    let full = Quotes::of_answers([[201; 32], [203; 32]], [quote(&snapshot.workers[2_000], 9)]);
+    let (places, has_path) = asked(&full, &memory, Unanswered::Out);
+    assert_eq!((places[0], places.contains(&2_002), has_path), (2_003, false, false));
+}
