@@ -142,12 +142,18 @@ impl Memory {
                     }
                 }
                 Verdict::Failed(code) => {
-                    worker.bans.failed(now);
-                    worker.experience.ended(true);
+                    // The sessions that one failure takes along are one failure: none begins while
+                    // it is left out.
+                    if worker.bans.until(now).is_none() {
+                        worker.bans.failed(now);
+                        worker.experience.ended(true);
+                    }
                     worker.last_fault = code.number();
                 }
                 Verdict::Refused(code) => {
-                    worker.refusals.failed(now);
+                    if worker.refusals.until(now).is_none() {
+                        worker.refusals.failed(now);
+                    }
                     worker.last_fault = code.number();
                 }
                 Verdict::Unknown => {}

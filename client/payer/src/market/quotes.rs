@@ -26,8 +26,9 @@ use super::{Beliefs, MarketError, Memory, ModelSnapshot, Standing, Wanted, Worke
 use crate::router::Subscription;
 
 /// Most workers that are asked.
-pub const MAX_ASKED: usize = 64;
-/// Paths whose workers are asked at once.
+pub const MAX_ASKED: usize = 256;
+/// Paths whose workers are asked in the first round. Each round that brings no path asks twice as
+/// many as the one before, so that a crowd that says nothing is passed before it is over.
 const PATHS: usize = 3;
 /// Live workers up to which all are asked.
 const SMALL_MARKET: usize = 16;
@@ -164,7 +165,7 @@ impl Collector<'_> {
         let nonce = rand::rngs::OsRng.next_u64();
         let begun = Instant::now();
         let (mut quotes, mut asked) = (Quotes::default(), Vec::new());
-        let (mut round_end, mut grace_end) = (begun, None);
+        let (mut round_end, mut grace_end, mut paths) = (begun, None, PATHS);
         loop {
             let now = Instant::now();
             if self.known(&quotes).is_answered(&asked) {
@@ -176,7 +177,8 @@ impl Collector<'_> {
             } else if now >= begun + LONGEST_WAIT {
                 break;
             } else if now >= round_end || quotes.awaited.is_empty() {
-                let new = self.ask_more(&mut quotes, subscription, nonce);
+                let new = self.ask_more(&mut quotes, subscription, nonce, paths);
+                paths = (2 * paths).min(MAX_ASKED);
                 if !new.is_empty() {
                     asked.extend(new);
                     round_end = now + ROUND;
@@ -205,10 +207,16 @@ impl Collector<'_> {
         Known { snapshot, quotes, beliefs, wanted }
     }
 
-    /// Asks the workers of the best paths among those who answered and those who were not asked.
+    /// Asks the workers of the best `paths` among those who answered and those who were not asked.
     /// Returns the places of those who are asked now.
-    fn ask_more(&self, quotes: &mut Quotes, subscription: &Subscription, nonce: u64) -> Vec<usize> {
-        let mut places = self.known(quotes).workers_to_ask(PATHS);
+    fn ask_more(
+        &self,
+        quotes: &mut Quotes,
+        subscription: &Subscription,
+        nonce: u64,
+        paths: usize,
+    ) -> Vec<usize> {
+        let mut places = self.known(quotes).workers_to_ask(paths);
         let workers = &self.snapshot.workers;
         let is_live = |place: &usize| workers.get(*place).is_some_and(WorkerSnapshot::is_live);
         let live = || (0..workers.len()).filter(is_live);

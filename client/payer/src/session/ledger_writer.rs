@@ -9,13 +9,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mica_primitives::{Balance, ChannelId, LaneId};
-use mica_protocol::channel::{Durability, PayerLaneRecord};
+use mica_protocol::{
+    channel::{Durability, PayerLaneRecord},
+    limits::LEAF_POSITIONS,
+};
 
 use crate::store::Change;
 
-/// Ticks that are written ahead of their use: few answers need them twice, and what a slow disk
-/// takes for a flush, a token waits.
-const AHEAD: u16 = 128;
+/// Ticks that are written ahead of their use: as many as a receipt covers. After a crash the payer
+/// pays them without having had them, so they may be no more than it risks anyway.
+const AHEAD: u16 = LEAF_POSITIONS as u16;
 
 /// What the disk knows of a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -34,8 +34,14 @@ pub(super) fn of(report: &SessionReport, was_accepted: bool) -> Vec<Verdict> {
 
 /// The stages that can have caused `failure`.
 fn blamed(report: &SessionReport, failure: &SessionFailure) -> Vec<usize> {
-    if matches!(failure.code, FaultCode::Cancelled | FaultCode::LimitReached | FaultCode::BadLimits)
-    {
+    // A chain that stands still is nobody's failure.
+    if matches!(
+        failure.code,
+        FaultCode::Cancelled
+            | FaultCode::LimitReached
+            | FaultCode::BadLimits
+            | FaultCode::ChainStalled
+    ) {
         return Vec::new();
     }
     match failure.culprits {
@@ -52,6 +58,11 @@ fn blamed(report: &SessionReport, failure: &SessionFailure) -> Vec<usize> {
     let has_settled = report.stages.get(named).is_some_and(|stage| stage.settled);
     if is_about_others && has_settled && unsettled().next().is_some() {
         return unsettled().collect();
+    }
+    // A later stage that got no step in time and settles tells of those before it, which may have
+    // been slow alone: whose fault it is cannot be said.
+    if failure.code == FaultCode::Silent && has_settled && named > 0 {
+        return Vec::new();
     }
     vec![named]
 }
@@ -70,7 +81,14 @@ const fn is_proof(code: FaultCode) -> bool {
 
 /// Whether a worker may say so in the middle of a session without having done wrong.
 const fn is_polite(code: FaultCode) -> bool {
-    matches!(code, FaultCode::Draining | FaultCode::CreditExhausted | FaultCode::Underpaid)
+    matches!(
+        code,
+        FaultCode::Draining
+            | FaultCode::CreditExhausted
+            | FaultCode::Underpaid
+            | FaultCode::ChannelClosing
+            | FaultCode::UnknownChannel
+    )
 }
 
 #[cfg(test)]
@@ -133,6 +151,16 @@ mod tests {
         assert_eq!(of(&told, true), [Unknown, Failed(code)]);
         let alone = report(&[true, true], Some((Some(0), None, code)));
         assert_eq!(of(&alone, true), [Failed(code), Unknown], "nobody else is missing");
+    }
+
+    #[test]
+    fn what_the_chain_does_is_no_failure_of_the_worker() {
+        for code in [FaultCode::ChannelClosing, FaultCode::UnknownChannel] {
+            let told = report(&[true], Some((Some(0), None, code)));
+            assert_eq!(of(&told, true), [Refused(code)]);
+        }
+        let told = report(&[true], Some((Some(0), None, FaultCode::ChainStalled)));
+        assert_eq!(of(&told, true), [Unknown]);
     }
 
     #[test]
