@@ -48,7 +48,7 @@ impl World {
         let node = DevNode::start_at(folder, &["--dev"], rpc_port).await;
         let mut workers = [("//Bob", "0..5"), ("//Charlie", "5..8")].map(|(suri, layers)| {
             // Dear enough that every lane is worth its redeem when a channel is closed.
-            let extra = ["--redeem-minimum", "1000000", "--price", "100000000u"];
+            let extra = ["--redeem-minimum", "1000000", "--price", "50000000u"];
             Worker::launch(folder, &node.url, suri, layers, &extra)
         });
         workers.iter_mut().for_each(Worker::wait_until_serving);
