@@ -47,8 +47,9 @@ impl World {
         fs::create_dir_all(folder).expect("the test's folder is writable");
         let node = DevNode::start_at(folder, &["--dev"], rpc_port).await;
         let mut workers = [("//Bob", "0..5"), ("//Charlie", "5..8")].map(|(suri, layers)| {
-            // Dear enough that every lane is worth its redeem when a channel is closed.
-            let extra = ["--redeem-minimum", "1000000", "--price", "100000000u"];
+            // Dear enough that every lane is worth its redeem when a channel is closed, and below
+            // what payers allow for one answer unless they say otherwise.
+            let extra = ["--redeem-minimum", "1000000", "--price", "24000000u"];
             Worker::launch(folder, &node.url, suri, layers, &extra)
         });
         workers.iter_mut().for_each(Worker::wait_until_serving);
