@@ -244,14 +244,22 @@ impl Watcher {
     /// is forgotten.
     async fn refresh(&self, channel: ChannelId, head: Head) -> Result<(), ReadError> {
         let facts = self.read(channel, head).await?;
-        if facts.is_some() {
-            self.followed().set_final(channel, facts);
-            self.tell(channel).await;
-        } else if !self.followed().is_awaited(channel) {
-            self.followed().set_final(channel, None);
+        let is_gone = facts.is_none();
+        {
+            // Asked and noted at once: an opening may end in between.
+            let mut followed = self.followed();
+            let is_awaited = is_gone && followed.is_awaited(channel);
+            if is_awaited || followed.knows_newer(channel, head.number) {
+                return Ok(());
+            }
+            followed.set_final(channel, head.number, facts);
+        }
+        if is_gone {
             // A closed session actor means that the worker is stopping.
             let _ = self.context.sessions.channel(channel, None).await;
             let _ = self.context.sessions.forget(channel).await;
+        } else {
+            self.tell(channel).await;
         }
         Ok(())
     }
@@ -287,6 +295,7 @@ impl Watcher {
             // A node that is behind knows nothing of what came after.
             if head.number >= seen {
                 if let Some(facts) = self.read(channel, head).await? {
+                    self.followed().note_seen(channel, head.number);
                     return Ok(Some(facts));
                 }
                 if self.read(channel, self.context.chain.best().await?).await?.is_none() {
