@@ -401,6 +401,9 @@ impl Store {
         match entry {
             Entry::Version1(record) => self.hold(Entry::Lane(record.into())),
             Entry::Lane(record) => {
+                // A move writes the records first and forgets then: a channel that is promised on
+                // anew would lose this one.
+                self.forgotten.remove(&record.facts.channel);
                 self.lanes.insert((record.facts.channel, record.lane), record);
             }
             Entry::Receipt { channel, lane, index, receipt } => {

@@ -31,6 +31,8 @@ pub(super) enum Best {
 struct Followed {
     /// What the newest final block says; nothing if that is to be read yet.
     facts: Option<ChannelFacts>,
+    /// Newest final block that is known to have it; 0 if none is.
+    seen_in: BlockNumber,
     best: Best,
     /// Openings that wait for the chain's word on it.
     openings: usize,
@@ -74,16 +76,36 @@ impl FollowedChannels {
         self.0.retain(|channel, followed| followed.openings > 0 || ledgers.contains(channel));
     }
 
-    /// Notes what a final block says; a channel that is gone is forgotten.
-    pub(super) fn set_final(&mut self, channel: ChannelId, facts: Option<ChannelFacts>) {
+    /// Notes what the final block with this number says; a channel that is gone is forgotten.
+    pub(super) fn set_final(
+        &mut self,
+        channel: ChannelId,
+        number: BlockNumber,
+        facts: Option<ChannelFacts>,
+    ) {
         match facts {
             None => drop(self.0.remove(&channel)),
             Some(facts) => {
+                self.note_seen(channel, number);
                 if let Some(followed) = self.0.get_mut(&channel) {
                     followed.facts = Some(facts);
                 }
             }
         }
+    }
+
+    /// Notes that the final block with this number has the channel. An opening reads it there, and
+    /// the final blocks before that one may still be on their way to whoever follows them.
+    pub(super) fn note_seen(&mut self, channel: ChannelId, number: BlockNumber) {
+        if let Some(followed) = self.0.get_mut(&channel) {
+            followed.seen_in = followed.seen_in.max(number);
+        }
+    }
+
+    /// Whether a newer final block than this one has the channel: what this one says of it is no
+    /// news, not even that it is not there.
+    pub(super) fn knows_newer(&self, channel: ChannelId, number: BlockNumber) -> bool {
+        self.0.get(&channel).is_some_and(|followed| number < followed.seen_in)
     }
 
     /// Notes what the newest block says.
@@ -199,8 +221,25 @@ mod tests {
         assert!(followed.begin_opening(id(1)));
         assert!(followed.is_awaited(id(1)), "its opening waits for a final block");
         assert!(!followed.is_awaited(id(2)), "what the store knows was final once");
-        followed.set_final(id(1), Some(facts(None)));
+        followed.set_final(id(1), 7, Some(facts(None)));
         assert!(!followed.is_awaited(id(1)));
+    }
+
+    /// The opening reads the newest final block and is over before those in between were heard.
+    #[test]
+    fn an_older_final_block_has_no_say() {
+        let mut followed = FollowedChannels::default();
+        assert!(followed.begin_opening(id(1)));
+        assert!(!followed.knows_newer(id(1), 0), "nothing is known yet");
+        followed.note_seen(id(1), 9);
+        followed.end_opening(id(1), true);
+        assert!(followed.knows_newer(id(1), 8), "it was not there, and it is now");
+        assert!(!followed.knows_newer(id(1), 9) && !followed.knows_newer(id(1), 10));
+        followed.set_final(id(1), 12, Some(facts(None)));
+        followed.note_seen(id(1), 11);
+        followed.forget_facts();
+        assert!(followed.knows_newer(id(1), 11), "a lost subscription does not take that back");
+        assert!(!followed.knows_newer(id(2), 1), "of others nothing is known");
     }
 
     #[test]
@@ -209,19 +248,19 @@ mod tests {
         assert_eq!(followed.news(id(1)), None, "nothing is known yet");
         followed.set_best(id(1), Best::Open(Some(30)));
         assert_eq!(followed.news(id(1)), None, "nor is the deposit");
-        followed.set_final(id(1), Some(facts(None)));
+        followed.set_final(id(1), 7, Some(facts(None)));
         assert_eq!(followed.news(id(1)), Some(Some(facts(Some(30)))));
         assert_eq!(followed.closing(), vec![id(1)]);
         // A fork without the request.
         followed.set_best(id(1), Best::Open(None));
         assert_eq!(followed.news(id(1)), Some(Some(facts(None))));
         // Extended in a block that is not final: the earlier end is the safe one.
-        followed.set_final(id(1), Some(facts(Some(30))));
+        followed.set_final(id(1), 8, Some(facts(Some(30))));
         followed.set_best(id(1), Best::Open(Some(32)));
         assert_eq!(followed.news(id(1)), Some(Some(facts(Some(30)))));
         followed.set_best(id(1), Best::Gone);
         assert_eq!(followed.news(id(1)), Some(None));
-        followed.set_final(id(1), None);
+        followed.set_final(id(1), 9, None);
         assert!(followed.news(id(1)).is_none() && followed.is_empty());
     }
 }

@@ -64,6 +64,34 @@ struct Outcome {
     result: Result<Submitted, SubmitError>,
 }
 
+/// What was sent last for a lane.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    promised: Balance,
+    /// Block of the best chain in which it may be sent again.
+    again: BlockNumber,
+    /// The block that shows it paid, if that was not final: until it is, nothing else tells what is
+    /// still owed, and sending it again only costs a fee.
+    paid_in: Option<BlockNumber>,
+}
+
+impl Sent {
+    /// Whether a promise on the lane may be redeemed at these heights; one that is more than was
+    /// sent `at_once` if so asked.
+    fn may_follow(&self, promised: Balance, at_once: bool, heights: Reached) -> bool {
+        let is_more = promised > self.promised;
+        let is_told = self.paid_in.is_none_or(|block| heights.finalized > block);
+        (is_more && at_once) || (heights.best >= self.again && (is_more || is_told))
+    }
+}
+
+/// How far the chain is.
+#[derive(Clone, Copy, Debug)]
+struct Reached {
+    best: BlockNumber,
+    finalized: BlockNumber,
+}
+
 /// The redeeming task.
 pub(crate) struct Redeemer {
     context: WorkerContext,
@@ -71,8 +99,8 @@ pub(crate) struct Redeemer {
     in_flight: JoinSet<Outcome>,
     /// Their lanes.
     under_way: BTreeMap<LaneKey, Balance>,
-    /// Lanes that were redeemed: what was promised, and the block in which it may be tried again.
-    submitted: BTreeMap<LaneKey, (Balance, BlockNumber)>,
+    /// What was sent last for each lane.
+    submitted: BTreeMap<LaneKey, Sent>,
     /// Channels that were closed here, and the block in which that may be tried again.
     closed: BTreeMap<ChannelId, BlockNumber>,
     /// What a redeem cost when it was last asked; 0 if it was not.
@@ -121,21 +149,23 @@ impl Redeemer {
 
     /// Begins to redeem every lane that is due.
     async fn redeem_due(&mut self, everything: bool) {
+        // Before the lanes are asked for, so that these are no older than the final block.
+        let reached =
+            Reached { best: *self.context.best.borrow(), finalized: *self.context.block.borrow() };
         let (Ok(lanes), Ok(totals)) =
             (self.context.sessions.due().await, self.context.sessions.totals().await)
         else {
             return;
         };
-        let block = *self.context.best.borrow();
         let everything = everything || totals.refusing.is_some();
         let open: Vec<_> =
-            lanes.into_iter().filter(|lane| self.may_submit(lane, block, everything)).collect();
+            lanes.into_iter().filter(|lane| self.may_submit(lane, reached, everything)).collect();
         let Some(first) = open.first() else { return };
         if !self.node_is_ready().await {
             return;
         }
         let policy = self.policy(&first.redeem, everything).await;
-        for lane in open.into_iter().filter(|lane| policy.is_due(lane, block)) {
+        for lane in open.into_iter().filter(|lane| policy.is_due(lane, reached.best)) {
             if self.in_flight.len() >= MAX_IN_FLIGHT {
                 break;
             }
@@ -193,16 +223,16 @@ impl Redeemer {
     /// Whether this promise is not under way, and was not redeemed, or so long ago that final
     /// blocks would have told. What a lane in use promises grows all the time: it is not redeemed
     /// with every tick.
-    fn may_submit(&self, lane: &DueLane, block: BlockNumber, everything: bool) -> bool {
+    fn may_submit(&self, lane: &DueLane, reached: Reached, everything: bool) -> bool {
         let voucher = &lane.redeem.voucher;
         let key = (voucher.channel, voucher.lane);
         let promised = lane.redeem.promised().unwrap_or(0);
-        let is_more = |last: Balance| promised > last && (everything || !lane.busy);
+        let at_once = everything || !lane.busy;
         !self.under_way.contains_key(&key)
             && self
                 .submitted
                 .get(&key)
-                .is_none_or(|(last, again)| is_more(*last) || block >= *again)
+                .is_none_or(|sent| sent.may_follow(promised, at_once, reached))
     }
 
     async fn policy(&mut self, redeem: &Redeem, everything: bool) -> Policy {
@@ -236,6 +266,7 @@ impl Redeemer {
         let Some(Outcome { lane: (channel, lane), promised, result }) = outcome else { return };
         self.under_way.remove(&(channel, lane));
         let again = may_try_again(&result, *self.context.best.borrow());
+        let sent = Sent { promised, again, paid_in: paid_in(&result) };
         match result {
             Ok(submitted) => {
                 self.report(&submitted);
@@ -258,7 +289,7 @@ impl Redeemer {
                  {error}"
             )),
         }
-        self.submitted.insert((channel, lane), (promised, again));
+        self.submitted.insert((channel, lane), sent);
     }
 
     fn report(&self, submitted: &Submitted) {
@@ -307,6 +338,20 @@ fn may_try_again(result: &Result<Submitted, SubmitError>, block: BlockNumber) ->
     block.saturating_add(if is_lost { 1 } else { RETRY_BLOCKS })
 }
 
+/// The block that shows a promise paid, if final blocks have yet to tell of it: the one that paid
+/// it, or one in which there was nothing to pay any more.
+fn paid_in(result: &Result<Submitted, SubmitError>) -> Option<BlockNumber> {
+    match result {
+        Err(SubmitError::NotFinal { block, .. }) => Some(*block),
+        Err(SubmitError::Failed { failure, block, .. })
+            if failure.is("Channels", "NothingToPay") =>
+        {
+            Some(*block)
+        }
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -353,6 +398,26 @@ mod tests {
         assert_eq!(may_try_again(&Err(expired), 5), 6);
         let done = SubmitError::NotFinal { what, block: 4, extrinsic: [0; 32], fee: 1 };
         assert_eq!(may_try_again(&Err(done), 5), 5 + RETRY_BLOCKS);
+    }
+
+    #[test]
+    fn what_is_paid_in_a_block_that_is_not_final_is_not_sent_again_before_it_is() {
+        let what = "redeem".to_owned();
+        let done = SubmitError::NotFinal { what, block: 4, extrinsic: [0; 32], fee: 1 };
+        let paid_in = paid_in(&Err(done));
+        assert_eq!(paid_in, Some(4));
+        let sent = Sent { promised: 10, again: 30, paid_in };
+        let at = |best, finalized| Reached { best, finalized };
+        assert!(!sent.may_follow(10, true, at(5_000, 3)), "finality stands still");
+        assert!(!sent.may_follow(10, true, at(5_000, 4)), "nothing has told yet");
+        assert!(sent.may_follow(10, true, at(30, 5)), "a fork took it back");
+        assert!(!sent.may_follow(10, true, at(29, 5)));
+        assert!(sent.may_follow(11, true, at(6, 3)), "more was promised");
+        // Of a lane in use, not with every tick.
+        assert!(!sent.may_follow(11, false, at(29, 3)));
+        assert!(sent.may_follow(11, false, at(30, 3)));
+        let lost = Sent { paid_in: None, ..sent };
+        assert!(lost.may_follow(10, true, at(30, 3)), "no block has it");
     }
 
     /// Attack: close thousands of channels that owe a trifle each.

@@ -58,6 +58,26 @@ pub(crate) struct Watcher {
 struct Seen {
     finalized: Option<BlockNumber>,
     best: Option<BlockNumber>,
+    /// Newest final block that others were told of.
+    told: Option<BlockNumber>,
+}
+
+impl Seen {
+    /// Notes that blocks may have been missed. What others were told stays.
+    const fn miss(&mut self) {
+        (self.finalized, self.best) = (None, None);
+    }
+
+    /// Whether others are to be told of this final block. The first one is news whatever its
+    /// number, because nothing was read before; the one that a new subscription begins with is
+    /// none, because it does not show that the chain moves.
+    fn is_news(&mut self, number: BlockNumber) -> bool {
+        let is_news = self.told.is_none_or(|told| number > told);
+        if is_news {
+            self.told = Some(number);
+        }
+        is_news
+    }
 }
 
 impl Watcher {
@@ -119,9 +139,11 @@ impl Watcher {
 
     /// Follows the chain until the worker stops.
     pub(crate) async fn run(self) {
+        let mut seen = Seen::default();
         while !self.context.stop.is_cancelled() {
-            let ended = self.context.stop.run_until_cancelled(self.follow_heads()).await;
+            let ended = self.context.stop.run_until_cancelled(self.follow_heads(&mut seen)).await;
             self.followed().forget_facts();
+            seen.miss();
             if let Some(Err(error)) = ended {
                 tracing::warn!(%error, "the chain cannot be followed for the moment");
             }
@@ -129,23 +151,22 @@ impl Watcher {
         }
     }
 
-    async fn follow_heads(&self) -> Result<(), ReadError> {
+    async fn follow_heads(&self, seen: &mut Seen) -> Result<(), ReadError> {
         let mut finals = self.context.chain.finalized_heads().await?;
         let mut bests = self.context.chain.best_heads().await?;
         let mut poll = tokio::time::interval_at(Instant::now() + POLL_INTERVAL, POLL_INTERVAL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut seen = Seen::default();
         loop {
             tokio::select! {
                 head = finals.next() => match head {
-                    Some(head) => self.final_block(head?, &mut seen).await?,
+                    Some(head) => self.final_block(head?, seen).await?,
                     None => return Ok(()),
                 },
                 head = bests.next() => match head {
-                    Some(head) => self.best_block(head?, &mut seen).await?,
+                    Some(head) => self.best_block(head?, seen).await?,
                     None => return Ok(()),
                 },
-                _ = poll.tick() => self.poll(&mut seen).await?,
+                _ = poll.tick() => self.poll(seen).await?,
             }
         }
     }
@@ -185,11 +206,11 @@ impl Watcher {
         for channel in channels {
             self.refresh(channel, head).await?;
         }
-        let _ = self.context.sessions.block_final().await;
-        // Last, so that whoever acts on a new block acts on what it says.
-        self.heights
-            .finalized
-            .send_if_modified(|block| std::mem::replace(block, head.number) != head.number);
+        if seen.is_news(head.number) {
+            let _ = self.context.sessions.block_final().await;
+            // Last, so that whoever acts on a new block acts on what it says.
+            self.heights.finalized.send_modify(|block| *block = head.number);
+        }
         Ok(())
     }
 
@@ -244,14 +265,22 @@ impl Watcher {
     /// is forgotten.
     async fn refresh(&self, channel: ChannelId, head: Head) -> Result<(), ReadError> {
         let facts = self.read(channel, head).await?;
-        if facts.is_some() {
-            self.followed().set_final(channel, facts);
-            self.tell(channel).await;
-        } else if !self.followed().is_awaited(channel) {
-            self.followed().set_final(channel, None);
+        let is_gone = facts.is_none();
+        {
+            // Asked and noted at once: an opening may end in between.
+            let mut followed = self.followed();
+            let is_awaited = is_gone && followed.is_awaited(channel);
+            if is_awaited || followed.knows_newer(channel, head.number) {
+                return Ok(());
+            }
+            followed.set_final(channel, head.number, facts);
+        }
+        if is_gone {
             // A closed session actor means that the worker is stopping.
             let _ = self.context.sessions.channel(channel, None).await;
             let _ = self.context.sessions.forget(channel).await;
+        } else {
+            self.tell(channel).await;
         }
         Ok(())
     }
@@ -287,6 +316,7 @@ impl Watcher {
             // A node that is behind knows nothing of what came after.
             if head.number >= seen {
                 if let Some(facts) = self.read(channel, head).await? {
+                    self.followed().note_seen(channel, head.number);
                     return Ok(Some(facts));
                 }
                 if self.read(channel, self.context.chain.best().await?).await?.is_none() {
@@ -335,4 +365,20 @@ fn is_next(last: Option<BlockNumber>, number: BlockNumber) -> bool {
 /// What a reading at the newest block says of the end.
 fn best_of(facts: Option<&ChannelFacts>) -> Best {
     facts.map_or(Best::Gone, |facts| Best::Open(facts.ends))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The worker may start while finality stands still, and its subscriptions may be lost then.
+    #[test]
+    fn the_first_final_block_is_news_and_the_same_one_again_is_not() {
+        let mut seen = Seen::default();
+        assert!(seen.is_news(7), "nothing was read before");
+        assert!(!seen.is_news(7));
+        seen.miss();
+        assert!(!seen.is_news(7), "a new subscription begins with it");
+        assert!(!seen.is_news(6) && seen.is_news(9));
+    }
 }

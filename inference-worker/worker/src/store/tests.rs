@@ -201,6 +201,17 @@ fn a_closed_channel_is_forgotten_and_its_neighbour_is_not() {
 }
 
 #[test]
+fn a_promise_on_a_channel_that_was_to_be_forgotten_is_kept() {
+    let (_temporary, folder) = folder();
+    let mut store = Store::open(&folder).expect("opened");
+    store.put_lane(record(1, 0, 1)).expect("kept");
+    store.forget(ChannelId([1; 32]));
+    store.put_lane(record(1, 0, 2)).expect("kept");
+    store.checkpoint().expect("moved");
+    assert_eq!(store.lanes().expect("read"), vec![record(1, 0, 2)]);
+}
+
+#[test]
 fn the_chain_of_the_records_is_kept_and_its_newest_mark_counts() {
     let (_temporary, folder) = folder();
     let mut store = Store::open(&folder).expect("opened");

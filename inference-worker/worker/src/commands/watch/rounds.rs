@@ -1,7 +1,7 @@
 //! The watcher's rounds: read what changed, ask the chain about every channel, redeem what would be
 //! lost.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
 use mica_chain::{
     Call, Chain, ChainOrigin, MicaEvent, ReadError, Signer, SubmitError, Submitted, Until,
@@ -113,6 +113,7 @@ impl Watch {
             let promised = lane.redeem.promised();
             self.refused.get(&key(lane)).is_none_or(|refused| promised > Some(*refused))
         });
+        most_first(&mut due);
         self.redeem(due).await;
         Ok(())
     }
@@ -175,6 +176,12 @@ async fn show(chain: Chain, signer: Signer, due: Redeemable) -> Shown {
     Shown { lane, promised, result: Some(result) }
 }
 
+/// Puts what brings most first: only so many are shown at once, and lanes of which each brings less
+/// than its fee shall not take the place of one that is worth it.
+fn most_first<T>(due: &mut [(T, Redeemable)]) {
+    due.sort_by_key(|(_, lane)| Reverse(lane.gain));
+}
+
 fn key(due: &Redeemable) -> LaneKey {
     (due.redeem.voucher.channel, due.redeem.voucher.lane)
 }
@@ -200,20 +207,33 @@ mod tests {
     use super::*;
     use mica_primitives::{Closing, Redeem, Voucher};
 
-    #[test]
-    fn the_worker_has_the_first_part_of_a_window() {
+    fn due(channel: ChannelId, gain: Balance) -> Redeemable {
         let voucher = Voucher {
-            channel: ChannelId([1; 32]),
+            channel,
             lane: 0,
             seq: 1,
-            cumulative: 5,
+            cumulative: gain,
             receipts_root: [0; 32],
             receipts: 0,
             expires: 10_000,
             tick: None,
         };
-        let due =
-            Redeemable { redeem: Redeem { voucher, signature: [0; 64], tick: None }, gain: 5 };
+        Redeemable { redeem: Redeem { voucher, signature: [0; 64], tick: None }, gain }
+    }
+
+    /// Attack: close a hundred channels that owe a trifle each and come before the honest one.
+    #[test]
+    fn trifles_do_not_take_the_place_of_what_pays() {
+        let mut lanes: Vec<_> =
+            (0..100).map(|number| ((), due(ChannelId([number; 32]), 1))).collect();
+        lanes.push(((), due(ChannelId([200; 32]), 1_000)));
+        most_first(&mut lanes);
+        assert_eq!(lanes[0].1.gain, 1_000);
+    }
+
+    #[test]
+    fn the_worker_has_the_first_part_of_a_window() {
+        let due = due(ChannelId([1; 32]), 5);
         let closing = ChannelState::Closing(Closing { at: 100, ends: 120, extended: 0 });
         assert!(!is_endangered(&closing, 20, &due, 104));
         assert!(is_endangered(&closing, 20, &due, 105));
