@@ -51,7 +51,7 @@ pub struct PeerLimits {
     pub pending_per_ip: usize,
     /// Whether this machine and private networks are counted as well.
     pub near: NearPeers,
-    /// For how long a peer that used up its strikes is refused.
+    /// For how long a peer that used up its strikes is refused, and whoever comes from its address.
     pub ban: Duration,
     /// Pause between two pings.
     pub ping_interval: Duration,
@@ -68,9 +68,11 @@ impl Default for PeerLimits {
         Self {
             links: MAX_LINKS,
             reserved_links: MAX_LINKS / 4,
-            links_per_ip: 16,
-            links_per_prefix: 64,
-            pending_per_ip: 8,
+            // A gateway with 128 sessions comes with 22 keys from one address, and several of its
+            // connections may be under way or dying at once.
+            links_per_ip: 64,
+            links_per_prefix: 128,
+            pending_per_ip: 32,
             near: NearPeers::default(),
             ban: Duration::from_secs(600),
             ping_interval: Duration::from_secs(15),
