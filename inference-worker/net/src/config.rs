@@ -12,6 +12,9 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
 /// A link without traffic or stream is forgotten after this.
 pub(crate) const IDLE: Duration = Duration::from_secs(120);
+/// Longest wait for the next bytes of a frame that has begun: what it takes of the room for
+/// unfinished frames others wait for.
+const FRAME_STALL: Duration = Duration::from_secs(5);
 /// Time that queued messages get when the node stops.
 pub(crate) const DRAIN: Duration = Duration::from_secs(2);
 
@@ -61,6 +64,8 @@ pub struct PeerLimits {
     pub write_timeout: Duration,
     /// Longest wait for the rest of a frame that has begun.
     pub frame_timeout: Duration,
+    /// Longest wait for the next bytes of a frame that has begun.
+    pub frame_stall: Duration,
 }
 
 impl Default for PeerLimits {
@@ -79,6 +84,7 @@ impl Default for PeerLimits {
             ping_timeout: Duration::from_secs(20),
             write_timeout: Duration::from_secs(30),
             frame_timeout: Duration::from_secs(30),
+            frame_stall: FRAME_STALL,
         }
     }
 }
