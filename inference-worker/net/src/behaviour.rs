@@ -12,8 +12,8 @@ use libp2p::{
 
 use crate::{
     bounds::{
-        MAX_NEGOTIATING_STREAMS, MAX_STREAMS_PER_CONNECTION, PENDING_CONNECTIONS,
-        QUIC_CONNECTION_BYTES, QUIC_STREAM_BYTES,
+        MAX_NEGOTIATING_STREAMS, MAX_STREAMS_PER_CONNECTION, PENDING_DIALS, QUIC_CONNECTION_BYTES,
+        QUIC_STREAM_BYTES,
     },
     config::{CONNECT_TIMEOUT, IDLE, Instance, LOOKUP_TIMEOUT, Mdns, NetConfig},
     error::StartError,
@@ -124,7 +124,7 @@ fn behaviour(
     };
     // Of all other connections the gate has the count.
     let limits = connection_limits::ConnectionLimits::default()
-        .with_max_pending_outgoing(Some(PENDING_CONNECTIONS as u32));
+        .with_max_pending_outgoing(Some(PENDING_DIALS as u32));
     let ping = ping::Config::new()
         .with_interval(config.limits.ping_interval)
         .with_timeout(config.limits.ping_timeout);

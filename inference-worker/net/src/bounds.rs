@@ -53,18 +53,33 @@ pub(crate) const QUIC_CONNECTION_BYTES: u32 = 2 << 20;
 /// Connections per peer: each side may have dialled at the same moment, and a dead one may not be
 /// known as dead yet.
 pub const CONNECTIONS_PER_PEER: usize = 4;
-/// Connections that have not proven who they are, in each direction.
-pub const PENDING_CONNECTIONS: usize = 64;
+/// Connections that come in and have not proven who they are: many networks' shares, so that no few
+/// of them fill it.
+pub const PENDING_CONNECTIONS: usize = 512;
+/// Of them, those from one prefix.
+pub(crate) const PENDING_PER_PREFIX: usize = 32;
+/// Connections that we dial and that are not up yet.
+pub(crate) const PENDING_DIALS: usize = 64;
 /// Handshakes that a node answers per second; a handshake costs it several signatures.
 pub(crate) const HANDSHAKES_PER_SECOND: u32 = 128;
 /// Handshakes that it answers at once after a quiet time.
 pub(crate) const HANDSHAKE_BURST: u32 = 256;
+/// Handshakes of one prefix that it answers per second: whoever connects and hangs up for ever
+/// must not take those of everybody else.
+pub(crate) const PREFIX_HANDSHAKES_PER_SECOND: u32 = 8;
+/// Handshakes of one prefix at once after a quiet time: a large gateway comes with a key for every
+/// six of its sessions.
+pub(crate) const PREFIX_HANDSHAKE_BURST: u32 = 64;
 
 /// Strikes after which a peer is banned.
 pub const STRIKES: u32 = 64;
 /// Milliseconds after which one strike is forgotten.
 pub(crate) const STRIKE_MS: u64 = 2_000;
-/// Most peers whose strikes are remembered, and most peers and most prefixes that are banned.
+/// Banned hosts of one prefix at which all of it is refused: fewer are some of a provider's
+/// customers, whose neighbours have nothing to do with them.
+pub(crate) const BANNED_HOSTS_PER_PREFIX: usize = 8;
+/// Most peers whose strikes are remembered, most peers and most hosts that are banned, and most
+/// prefixes whose handshakes are counted.
 pub const MAX_REMEMBERED: usize = 1_024;
 /// Seconds for which a peer whose last session is over keeps its frame size and its place: what it
 /// sent before it knew is still under way.

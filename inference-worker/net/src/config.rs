@@ -12,6 +12,9 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
 /// A link without traffic or stream is forgotten after this.
 pub(crate) const IDLE: Duration = Duration::from_secs(120);
+/// Longest wait for the next bytes of a frame that has begun: what it takes of the room for
+/// unfinished frames others wait for.
+const FRAME_STALL: Duration = Duration::from_secs(5);
 /// Time that queued messages get when the node stops.
 pub(crate) const DRAIN: Duration = Duration::from_secs(2);
 
@@ -51,7 +54,7 @@ pub struct PeerLimits {
     pub pending_per_ip: usize,
     /// Whether this machine and private networks are counted as well.
     pub near: NearPeers,
-    /// For how long a peer that used up its strikes is refused.
+    /// For how long a peer that used up its strikes is refused, and whoever comes from its address.
     pub ban: Duration,
     /// Pause between two pings.
     pub ping_interval: Duration,
@@ -61,6 +64,8 @@ pub struct PeerLimits {
     pub write_timeout: Duration,
     /// Longest wait for the rest of a frame that has begun.
     pub frame_timeout: Duration,
+    /// Longest wait for the next bytes of a frame that has begun.
+    pub frame_stall: Duration,
 }
 
 impl Default for PeerLimits {
@@ -68,15 +73,18 @@ impl Default for PeerLimits {
         Self {
             links: MAX_LINKS,
             reserved_links: MAX_LINKS / 4,
-            links_per_ip: 16,
-            links_per_prefix: 64,
-            pending_per_ip: 8,
+            // A gateway with 128 sessions comes with 22 keys from one address, and several of its
+            // connections may be under way or dying at once.
+            links_per_ip: 64,
+            links_per_prefix: 128,
+            pending_per_ip: 32,
             near: NearPeers::default(),
             ban: Duration::from_secs(600),
             ping_interval: Duration::from_secs(15),
             ping_timeout: Duration::from_secs(20),
             write_timeout: Duration::from_secs(30),
             frame_timeout: Duration::from_secs(30),
+            frame_stall: FRAME_STALL,
         }
     }
 }

@@ -21,6 +21,25 @@ impl Prefix {
     }
 }
 
+/// An address of IPv4 or a /64 of IPv6: what one machine has, as a rule.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Host(IpAddr);
+
+impl Host {
+    /// The host at an address.
+    pub(crate) fn of(ip: IpAddr) -> Self {
+        Self(match ip.to_canonical() {
+            IpAddr::V4(ip) => ip.into(),
+            IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64)).into(),
+        })
+    }
+
+    /// The prefix that it is in.
+    pub(crate) fn prefix(self) -> Prefix {
+        Prefix::of(self.0)
+    }
+}
+
 /// The IP address in a multiaddress; nothing in one by name or through a relay.
 pub(crate) fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
     match address.iter().next()? {
@@ -56,6 +75,14 @@ mod tests {
         assert!(same("2001:db8:0:1200::1", "2001:db8:0:12ff:9::1"));
         assert!(!same("2001:db8:0:1200::1", "2001:db8:0:1300::1"));
         assert!(same("::ffff:203.0.113.1", "203.0.113.9"), "an IPv4 address in IPv6's clothes");
+    }
+
+    #[test]
+    fn a_host_is_an_address_of_ipv4_and_64_bits_of_ipv6() {
+        let same = |a: &str, b: &str| Host::of(ip(a)) == Host::of(ip(b));
+        assert!(!same("203.0.113.1", "203.0.113.2") && same("::ffff:203.0.113.1", "203.0.113.1"));
+        assert!(same("2001:db8::1", "2001:db8::9:1") && !same("2001:db8::1", "2001:db8:0:1::1"));
+        assert_eq!(Host::of(ip("2001:db8:0:1::1")).prefix(), Prefix::of(ip("2001:db8::1")));
     }
 
     #[test]

@@ -20,13 +20,14 @@ use thiserror::Error;
 
 use crate::{
     bounds::{
-        CONNECTIONS_PER_PEER, HANDSHAKE_BURST, HANDSHAKES_PER_SECOND, MAX_REMEMBERED,
-        PENDING_CONNECTIONS, STRIKE_MS, STRIKES,
+        BANNED_HOSTS_PER_PREFIX, CONNECTIONS_PER_PEER, HANDSHAKE_BURST, HANDSHAKES_PER_SECOND,
+        MAX_REMEMBERED, PENDING_CONNECTIONS, PENDING_PER_PREFIX, PREFIX_HANDSHAKE_BURST,
+        PREFIX_HANDSHAKES_PER_SECOND, STRIKE_MS, STRIKES,
     },
     config::{NearPeers, PeerLimits},
     counters::Counters,
     event::Key,
-    near::{Prefix, is_near},
+    near::{Host, Prefix, is_near},
     standing::{Rank, Standing},
     traffic::{Bucket, Kind, StrangersTraffic},
 };
@@ -34,7 +35,7 @@ use crate::{
 /// Why a connection is not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub(crate) enum Denied {
-    /// It or its prefix used up its strikes.
+    /// It, its host or its prefix used up its strikes.
     #[error("the peer or its network has been banned for a while")]
     Banned,
     /// Too many from there.
@@ -71,10 +72,12 @@ struct Known {
     /// Connections that come in and have not proven who they are.
     pending: HashMap<ConnectionId, Option<IpAddr>>,
     handshakes: Bucket,
+    /// The same for each prefix, so that none of them takes all.
+    handshakes_of: HashMap<Prefix, Bucket>,
     strangers: StrangersTraffic,
     strikes: HashMap<Key, Strikes>,
     banned_peers: HashMap<Key, Instant>,
-    banned_prefixes: HashMap<Prefix, Instant>,
+    banned_hosts: HashMap<Host, Instant>,
     closing: Vec<PeerId>,
 }
 
@@ -100,10 +103,11 @@ impl Peers {
             peers: HashMap::new(),
             pending: HashMap::new(),
             handshakes: Bucket::new(HANDSHAKE_BURST, HANDSHAKES_PER_SECOND, now),
+            handshakes_of: HashMap::new(),
             strangers: StrangersTraffic::new(now),
             strikes: HashMap::new(),
             banned_peers: HashMap::new(),
-            banned_prefixes: HashMap::new(),
+            banned_hosts: HashMap::new(),
             closing: Vec::new(),
         };
         Self { limits, began: now, counters, known: Mutex::new(known), closing: AtomicWaker::new() }
@@ -274,32 +278,64 @@ impl Known {
         now: Instant,
         limits: &PeerLimits,
     ) -> Result<(), Denied> {
+        // First what its own network has left: one that has used that up must not take of what
+        // everybody shares.
+        if let Some(ip) = ip.filter(|ip| is_limited(*ip, limits.near)) {
+            self.check_network(ip, now, limits)?;
+        }
         if self.pending.len() >= PENDING_CONNECTIONS {
             return Err(Denied::TooManyHandshakes);
         }
-        if let Some(ip) = ip.filter(|ip| is_limited(*ip, limits.near)) {
-            let prefix = Prefix::of(ip);
-            if is_until(&self.banned_prefixes, &prefix, now) {
-                return Err(Denied::Banned);
-            }
-            let pending = self.pending.values().flatten();
-            if pending.filter(|other| **other == ip).count() >= limits.pending_per_ip {
-                return Err(Denied::TooManyHandshakes);
-            }
-            let established = self.peers.values().flat_map(|entry| &entry.connections);
-            let (mut at_ip, mut in_prefix) = (0, 0);
-            for other in established
-                .filter_map(|(_, ip)| *ip)
-                .chain(self.pending.values().copied().flatten())
-            {
-                at_ip += usize::from(other == ip);
-                in_prefix += usize::from(Prefix::of(other) == prefix);
-            }
-            if at_ip >= limits.links_per_ip || in_prefix >= limits.links_per_prefix {
-                return Err(Denied::TooManyFromThere);
-            }
-        }
         self.handshakes.take(now).map_err(|_| Denied::TooManyHandshakes)
+    }
+
+    /// Whether the network that `ip` is in may have one more handshake.
+    fn check_network(
+        &mut self,
+        ip: IpAddr,
+        now: Instant,
+        limits: &PeerLimits,
+    ) -> Result<(), Denied> {
+        let prefix = Prefix::of(ip);
+        if is_until(&self.banned_hosts, &Host::of(ip), now) || self.is_prefix_banned(prefix, now) {
+            return Err(Denied::Banned);
+        }
+        let count = |(at_ip, in_prefix): (usize, usize), other: IpAddr| {
+            let is_in_prefix = Prefix::of(other) == prefix;
+            (at_ip + usize::from(other == ip), in_prefix + usize::from(is_in_prefix))
+        };
+        // By prefix as well: whoever has IPv6 has as many addresses as it likes.
+        let pending = self.pending.values().copied().flatten().fold((0, 0), count);
+        if pending.0 >= limits.pending_per_ip || pending.1 >= PENDING_PER_PREFIX {
+            return Err(Denied::TooManyHandshakes);
+        }
+        let established = self.peers.values().flat_map(|entry| &entry.connections);
+        let (at_ip, in_prefix) = established.filter_map(|(_, ip)| *ip).fold(pending, count);
+        if at_ip >= limits.links_per_ip || in_prefix >= limits.links_per_prefix {
+            return Err(Denied::TooManyFromThere);
+        }
+        make_room(&mut self.handshakes_of, &prefix, Bucket::asked);
+        let fresh = || Bucket::new(PREFIX_HANDSHAKE_BURST, PREFIX_HANDSHAKES_PER_SECOND, now);
+        let bucket = self.handshakes_of.entry(prefix).or_insert_with(fresh);
+        bucket.take(now).map_err(|_| Denied::TooManyHandshakes)
+    }
+
+    /// Whether all of a prefix is refused: so many of its hosts are banned at once that they are
+    /// one owner's. Not over a peer with a session, which may have to connect again.
+    fn is_prefix_banned(&self, prefix: Prefix, now: Instant) -> bool {
+        let banned = self.banned_hosts.iter();
+        let hosts = banned.filter(|(host, until)| **until > now && host.prefix() == prefix).count();
+        hosts >= BANNED_HOSTS_PER_PREFIX && !self.has_session_from(prefix)
+    }
+
+    /// Whether a peer with a session is connected from there.
+    fn has_session_from(&self, prefix: Prefix) -> bool {
+        self.peers.values().any(|entry| {
+            let mut from = entry.connections.iter().filter_map(|(_, ip)| *ip);
+            !entry.is_leaving
+                && entry.standing.rank() == Rank::Session
+                && from.any(|ip| Prefix::of(ip) == prefix)
+        })
     }
 
     /// The peer that has to make room, if somebody must.
@@ -357,9 +393,10 @@ impl Known {
         let Some(entry) = self.peers.get_mut(key) else { return };
         for ip in entry.connections.iter().filter_map(|(_, ip)| *ip) {
             if is_limited(ip, near) {
-                let prefix = Prefix::of(ip);
-                make_room(&mut self.banned_prefixes, &prefix, |until| *until);
-                self.banned_prefixes.insert(prefix, until);
+                // Its neighbours in the prefix are other people's machines, as a rule.
+                let host = Host::of(ip);
+                make_room(&mut self.banned_hosts, &host, |until| *until);
+                self.banned_hosts.insert(host, until);
             }
         }
         if !entry.connections.is_empty()

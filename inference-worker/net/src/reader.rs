@@ -52,10 +52,10 @@ pub(crate) struct Reader {
 /// The frame that is coming in.
 #[derive(Default)]
 struct Incoming {
-    /// When its first byte came.
+    /// When its first byte came, or when there was room for a long one.
     since: Option<Instant>,
-    /// Its bytes, if it is too long to be free.
-    room: Option<OwnedSemaphorePermit>,
+    /// Its peer's turn and its bytes, if it is too long to be free.
+    room: Option<[OwnedSemaphorePermit; 2]>,
 }
 
 impl Reader {
@@ -96,12 +96,20 @@ impl Reader {
             return Ok(());
         };
         if incoming.room.is_none() {
-            let wait = self.rooms.assembly.take(self.standing.rank(), bytes);
-            let room = timeout(self.peers.limits().frame_timeout, wait).await;
+            let room = timeout(self.peers.limits().frame_timeout, self.room(bytes)).await;
             let none = || Ended::Closed("there was no room for its frame".to_owned());
-            incoming.room = room.map_err(|_| none())?;
+            incoming.room = Some(room.ok().flatten().ok_or_else(none)?);
+            // It was we who did not read until now.
+            incoming.since = Some(Instant::now());
         }
         Ok(())
+    }
+
+    /// The peer's turn first: what waits for that must not keep room from others.
+    async fn room(&self, bytes: usize) -> Option<[OwnedSemaphorePermit; 2]> {
+        let turn = self.standing.assembly_turn().await?;
+        let room = self.rooms.assembly.take(self.standing.rank(), bytes).await?;
+        Some([turn, room])
     }
 
     async fn read(
@@ -113,8 +121,9 @@ impl Reader {
         let read = match incoming.since {
             None => Ok(half.read(buffer).await),
             Some(since) => {
-                let left = self.peers.limits().frame_timeout.saturating_sub(since.elapsed());
-                timeout(left, half.read(buffer)).await
+                let limits = self.peers.limits();
+                let left = limits.frame_timeout.saturating_sub(since.elapsed());
+                timeout(left.min(limits.frame_stall), half.read(buffer)).await
             }
         };
         match read {

@@ -81,3 +81,20 @@ impl Rooms {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_use_up_their_own_room_only() {
+        let room = Rooms::new().assembly;
+        let bytes = STRANGER_ASSEMBLY_BYTES / 4;
+        let taken: Vec<_> = (0..5).map(|_| room.try_take(Rank::Stranger, bytes)).collect();
+        assert!(taken[..4].iter().all(Option::is_some) && taken[4].is_none());
+        assert_eq!(room.taken(), STRANGER_ASSEMBLY_BYTES as u64);
+        assert!(room.try_take(Rank::Session, SESSION_ASSEMBLY_BYTES).is_some());
+        drop(taken);
+        assert_eq!(room.taken(), 0);
+    }
+}

@@ -10,7 +10,7 @@ use std::{
 };
 
 use mica_host::lock;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::{
     bounds::{LINGER_SECONDS, STRANGER_FRAME_BYTES},
@@ -39,6 +39,8 @@ pub(crate) struct Standing {
     /// Its events that wait among those of peers with a session, and among those of strangers.
     waiting: [Arc<AtomicUsize>; 2],
     traffic: Mutex<Traffic>,
+    /// For its one long frame that may come in at a time.
+    assembly: Arc<Semaphore>,
     /// How often we hung up on it.
     hang_ups: watch::Sender<u64>,
 }
@@ -55,6 +57,7 @@ impl Standing {
             active_ms: AtomicU64::new(0),
             waiting: Default::default(),
             traffic: Mutex::new(Traffic::new(now)),
+            assembly: Arc::new(Semaphore::new(1)),
             hang_ups: watch::Sender::new(0),
         };
         standing.active(now);
@@ -134,6 +137,12 @@ impl Standing {
     /// How long to wait until one more may come.
     pub(crate) fn take(&self, kind: Kind, now: Instant) -> Result<(), Duration> {
         lock(&self.traffic).take(kind, now)
+    }
+
+    /// Waits until none of its long frames comes in on any of its streams: one peer must not fill
+    /// the room that all share. An honest one writes to one stream at a time.
+    pub(crate) async fn assembly_turn(&self) -> Option<OwnedSemaphorePermit> {
+        self.assembly.clone().acquire_owned().await.ok()
     }
 
     /// The line in which its next event has to wait. What it said before must be taken first, so

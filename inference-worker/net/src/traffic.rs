@@ -108,6 +108,11 @@ impl Bucket {
         Self::new(rate.burst, rate.per_second, now)
     }
 
+    /// When a token was last asked for.
+    pub(crate) const fn asked(&self) -> Instant {
+        self.at
+    }
+
     /// Takes a token.
     ///
     /// # Errors

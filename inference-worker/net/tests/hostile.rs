@@ -14,8 +14,8 @@ use libp2p::{
     kad,
 };
 use mica_net::{
-    NearPeers, NetEvent, Offence, PeerLimits, SESSION_EVENT_BYTES, STRANGER_ASSEMBLY_BYTES,
-    STRANGER_FRAME_BYTES, STRANGER_QUEUED_BYTES, STRIKES, SendError,
+    NearPeers, NetEvent, Offence, PeerLimits, SESSION_EVENT_BYTES, STRANGER_FRAME_BYTES,
+    STRANGER_QUEUED_BYTES, STRIKES, SendError,
 };
 use mica_protocol::{
     FaultCode, Message, SessionId,
@@ -283,11 +283,33 @@ async fn a_frame_that_is_never_finished_costs_the_connection() {
 }
 
 #[tokio::test]
-async fn unfinished_frames_of_all_strangers_have_so_much_room() {
-    let server = Server::start(10, PeerLimits::default()).await;
+async fn a_frame_of_which_nothing_comes_for_a_while_costs_the_connection() {
+    let limits = PeerLimits {
+        frame_timeout: DEADLINE * 2,
+        frame_stall: Duration::from_millis(300),
+        ..PeerLimits::default()
+    };
+    let mut server = Server::start(17, limits).await;
+    let mut raw = Raw::connect(&server, 0).await.expect("connected");
+    let mut stream = raw.stream().await;
+    stream.write_all(&quote(1)[..10]).await.expect("written");
+    stream.flush().await.expect("written");
+    let gone = |event: &NetEvent| matches!(event, NetEvent::Disconnected { .. });
+    let NetEvent::Disconnected { reason, .. } = server.until(gone).await else { unreachable!() };
+    assert!(reason.contains("unfinished"), "{reason}");
+}
+
+#[tokio::test]
+async fn one_unfinished_frame_of_each_peer_has_room() {
+    let limits = PeerLimits {
+        frame_timeout: DEADLINE * 2,
+        frame_stall: DEADLINE * 2,
+        ..PeerLimits::default()
+    };
+    let server = Server::start(10, limits).await;
     let started = [&(STRANGER_FRAME_BYTES as u32).to_le_bytes()[..], &[0; 60]].concat();
     let mut raws = Vec::new();
-    for seed in 0..100 {
+    for seed in 0..50 {
         let mut raw = Raw::connect(&server, seed).await.expect("connected");
         for _ in 0..3 {
             let mut stream = raw.stream().await;
@@ -298,13 +320,15 @@ async fn unfinished_frames_of_all_strangers_have_so_much_room() {
         // Kept to the end.
         std::mem::forget(raw);
     }
-    let most = STRANGER_ASSEMBLY_BYTES as u64;
+    let most = 50 * STRANGER_FRAME_BYTES as u64;
     let filled = async {
         while server.net.counters().assembling_bytes < most {
             tokio::task::yield_now().await;
         }
     };
-    timeout(DEADLINE, filled).await.expect("the room is used up");
+    timeout(DEADLINE, filled).await.expect("each has begun one");
+    // Time for the other streams to be looked at.
+    tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(server.net.counters().assembling_bytes, most);
 }
 

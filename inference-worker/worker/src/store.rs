@@ -213,6 +213,8 @@ impl Store {
         };
         old.into_iter().chain(entries).for_each(|entry| store.hold(entry));
         store.checkpoint()?;
+        // A journal that was begun just now, or by a process that died, may be lost with its name.
+        sync_folder(folder.path())?;
         Ok(store)
     }
 
@@ -438,6 +440,19 @@ impl Unsynced {
             reason: error.to_string(),
         })
     }
+}
+
+/// Waits until the names of a folder's files are on the disk.
+fn sync_folder(folder: &std::path::Path) -> Result<(), StoreError> {
+    if cfg!(windows) {
+        // It opens no folder as a file, and writes names down itself.
+        return Ok(());
+    }
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|error| StoreError::Write {
+        path: folder.display().to_string(),
+        reason: error.to_string(),
+    })
 }
 
 /// Removes a file if it is there.

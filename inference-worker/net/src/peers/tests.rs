@@ -91,6 +91,8 @@ fn one_address_and_one_prefix_have_so_many_places_and_a_home_has_all() {
 #[test]
 fn handshakes_are_limited_in_all_and_per_address() {
     let peers = peers(PeerLimits { pending_per_ip: 2, ..PeerLimits::default() });
+    // Their number is meant here, not how fast they come.
+    lock(&peers.known).handshakes = Bucket::new(10_000, 1, Instant::now());
     for number in 0..2 {
         peers.knock(id(number), ip("203.0.113.1")).expect("room");
     }
@@ -98,13 +100,48 @@ fn handshakes_are_limited_in_all_and_per_address() {
     for number in 2..PENDING_CONNECTIONS {
         peers.knock(id(number), ip("127.0.0.1")).expect("room");
     }
-    assert_eq!(peers.knock(id(99), ip("127.0.0.1")), Err(Denied::TooManyHandshakes));
+    assert_eq!(peers.knock(id(9_999), ip("127.0.0.1")), Err(Denied::TooManyHandshakes));
     peers.knocked(id(0));
-    assert_eq!(peers.knock(id(100), ip("203.0.113.1")), Ok(()));
+    assert_eq!(peers.knock(id(10_000), ip("203.0.113.1")), Ok(()));
 }
 
 #[test]
-fn used_up_strikes_ban_the_peer_and_its_prefix_and_nobody_else() {
+fn one_network_leaves_places_for_everybody_elses_handshakes() {
+    let peers = peers(PeerLimits::default());
+    // Eight addresses of one /64, silent, with as many connections as each may have.
+    for number in 0..8 * peers.limits().pending_per_ip {
+        let knocked = peers.knock(id(number), ip(&format!("2001:db8::{}", number % 8 + 1)));
+        let expected =
+            if number < PENDING_PER_PREFIX { Ok(()) } else { Err(Denied::TooManyHandshakes) };
+        assert_eq!(knocked, expected, "the connection number {number}");
+    }
+    assert_eq!(peers.knock(id(1_000), ip("2001:db8:1::1")), Ok(()), "another prefix");
+    // One that connects and hangs up for ever.
+    let taken = (2_000..4_000).filter(|number| {
+        let is_taken = peers.knock(id(*number), ip("203.0.113.1")).is_ok();
+        peers.knocked(id(*number));
+        is_taken
+    });
+    let taken = taken.count();
+    // The clock goes on meanwhile.
+    let burst = PREFIX_HANDSHAKE_BURST as usize;
+    assert!((burst..2 * burst).contains(&taken), "{taken} handshakes");
+    assert_eq!(peers.knock(id(5_000), ip("203.0.114.1")), Ok(()), "another prefix");
+}
+
+#[test]
+fn the_prefixes_whose_handshakes_are_counted_are_bounded() {
+    let peers = peers(PeerLimits::default());
+    for number in 0..MAX_REMEMBERED + 10 {
+        let from = format!("11.{}.{}.1", number / 256, number % 256);
+        // Most are refused: so many come at once.
+        let _ = peers.knock(id(number), ip(&from));
+    }
+    assert_eq!(lock(&peers.known).handshakes_of.len(), MAX_REMEMBERED);
+}
+
+#[test]
+fn used_up_strikes_ban_the_peer_and_its_host_and_nobody_else() {
     let peers = peers(PeerLimits::default());
     connect(&peers, 0, key(0), "203.0.113.1").expect("room");
     connect(&peers, 1, key(1), "203.0.114.1").expect("room");
@@ -113,12 +150,36 @@ fn used_up_strikes_ban_the_peer_and_its_prefix_and_nobody_else() {
     assert!(peers.is_banned(&key(0)) && !peers.is_banned(&key(1)));
     assert_eq!(leaving(&peers).len(), 1);
     assert_eq!(connect(&peers, 2, key(0), "198.51.100.1"), Err(Denied::Banned), "the same key");
-    assert_eq!(connect(&peers, 3, key(3), "203.0.113.9"), Err(Denied::Banned), "its prefix");
-    connect(&peers, 4, key(4), "203.0.114.9").expect("another prefix");
+    assert_eq!(connect(&peers, 3, key(3), "203.0.113.1"), Err(Denied::Banned), "its address");
+    connect(&peers, 4, key(4), "203.0.113.9").expect("its neighbour");
+    connect(&peers, 7, key(7), "2001:db8::1").expect("room");
+    assert!(peers.strike(&key(7), STRIKES));
+    assert_eq!(connect(&peers, 8, key(8), "2001:db8::9"), Err(Denied::Banned), "the same machine");
+    connect(&peers, 9, key(9), "2001:db8:0:1::1").expect("its neighbour");
     // A home network is not banned with one of its machines.
     connect(&peers, 5, key(5), "192.168.1.2").expect("room");
     assert!(peers.strike(&key(5), STRIKES));
     connect(&peers, 6, key(6), "192.168.1.3").expect("room");
+}
+
+#[test]
+fn many_banned_hosts_ban_their_prefix_unless_a_peer_with_a_session_is_there() {
+    let peers = peers(PeerLimits::default());
+    connect(&peers, 100, key(100), "203.0.113.100").expect("room");
+    for number in 0..BANNED_HOSTS_PER_PREFIX {
+        let seed = number as u16;
+        let from = format!("203.0.113.{number}");
+        connect(&peers, number, key(seed), &from).expect("fewer than that are their own affair");
+        // A session of its own does not save it.
+        peers.protect(key(seed), 0);
+        assert!(peers.strike(&key(seed), STRIKES));
+    }
+    let neighbour = |number: usize| connect(&peers, number, key(number as u16), "203.0.113.200");
+    assert_eq!(neighbour(200), Err(Denied::Banned));
+    connect(&peers, 201, key(201), "203.0.114.1").expect("another prefix");
+    peers.protect(key(100), 0);
+    assert_eq!(neighbour(202), Ok(()), "it has a payer in it");
+    assert_eq!(connect(&peers, 203, key(203), "203.0.113.0"), Err(Denied::Banned), "the host");
 }
 
 #[test]

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use mica_chain::ReadError;
-use mica_primitives::{PublicKey, WorkerAddresses};
+use mica_primitives::PublicKey;
 use tokio::{sync::mpsc, time::timeout};
 use tokio_util::task::TaskTracker;
 
-use super::context::WorkerContext;
+use super::{context::WorkerContext, neighbours::Answer};
 
 /// Longest wait for the node: an opening waits as long.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -23,25 +23,27 @@ pub(super) async fn answer_lookups(
         let context = context.clone();
         tasks.spawn(async move {
             let read = context.stop.run_until_cancelled(timeout(DEADLINE, read(&context, peer)));
-            let addresses = match read.await {
-                Some(Ok(Ok(addresses))) => addresses,
+            let answer = match read.await {
+                Some(Ok(Ok(answer))) => answer,
                 Some(Ok(Err(error))) => {
                     tracing::warn!(%error, "the path's next worker could not be read");
-                    None
+                    Answer::Unknown
                 }
-                Some(Err(_)) | None => None,
+                Some(Err(_)) => {
+                    let seconds = DEADLINE.as_secs();
+                    tracing::warn!(seconds, "the path's next worker was not read in time");
+                    Answer::Unknown
+                }
+                None => Answer::Unknown,
             };
             // A closed session actor has no use for the answer.
-            let _ = context.sessions.registered(peer, addresses).await;
+            let _ = context.sessions.registered(peer, answer.told()).await;
         });
     }
 }
 
 /// The newest block counts: a payer may have read the registry a moment ago.
-async fn read(
-    context: &WorkerContext,
-    peer: PublicKey,
-) -> Result<Option<WorkerAddresses>, ReadError> {
+async fn read(context: &WorkerContext, peer: PublicKey) -> Result<Answer, ReadError> {
     let found = context.chain.at_best().await?.worker_of_peer(peer).await?;
-    Ok(found.map(|record| record.addresses))
+    Ok(found.map_or(Answer::NotRegistered, |record| Answer::Registered(record.addresses)))
 }

@@ -42,6 +42,44 @@ pub(crate) enum Verdict<T = Box<Open>> {
     Refuse(Message),
 }
 
+/// What the registry says about a peer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Answer {
+    /// It is a worker's, which may be dialled here.
+    Registered(WorkerAddresses),
+    /// It is no worker's.
+    NotRegistered,
+    /// The chain did not answer, which says nothing about the peer.
+    Unknown,
+}
+
+impl Answer {
+    /// As the session actor takes it: nothing if the chain did not answer, as when its question
+    /// could not be asked. That a peer is no worker's is one address that is empty, which the
+    /// registry takes from nobody; a worker without addresses is something else.
+    pub(crate) fn told(self) -> Option<WorkerAddresses> {
+        match self {
+            Self::Registered(addresses) => Some(addresses),
+            Self::NotRegistered => Some(nobodys_addresses()),
+            Self::Unknown => None,
+        }
+    }
+}
+
+impl From<Option<WorkerAddresses>> for Answer {
+    fn from(told: Option<WorkerAddresses>) -> Self {
+        match told {
+            None => Self::Unknown,
+            Some(addresses) if addresses == nobodys_addresses() => Self::NotRegistered,
+            Some(addresses) => Self::Registered(addresses),
+        }
+    }
+}
+
+fn nobodys_addresses() -> WorkerAddresses {
+    WorkerAddresses::truncate_from(vec![Default::default()])
+}
+
 /// An opening that waits.
 #[derive(Debug)]
 struct Waiting<T> {
@@ -103,35 +141,40 @@ impl<T> Neighbours<T> {
         if is_asked { Verdict::Wait } else { Verdict::Ask(peer) }
     }
 
-    /// The registry's answer about `peer`: nothing if it is no worker's, or could not be read.
-    /// Returns the openings that waited for it, with who sent them, or with the refusal.
+    /// The registry's answer about `peer`. Returns the openings that waited for it, with who sent
+    /// them, or with the refusal.
     pub(crate) fn answer(
         &mut self,
         peer: PublicKey,
-        registered: Option<WorkerAddresses>,
+        answer: impl Into<Answer>,
         now: Instant,
     ) -> Vec<(PublicKey, Result<T, Message>)> {
-        let is_registered = registered.is_some();
-        match registered {
-            Some(addresses) => {
+        let refused = match answer.into() {
+            Answer::Registered(addresses) => {
                 self.make_room(&peer);
                 let texts = address_texts(&addresses);
                 self.known.insert(peer, Record { texts, addresses, read: now });
+                None
             }
-            None => {
+            Answer::NotRegistered => {
                 self.known.remove(&peer);
+                let text = "the next worker of the path is not in the registry";
+                Some((FaultCode::UnknownNeighbour, text))
             }
-        }
+            // What was read before is as good as anything: workers seldom move, and one that has
+            // is found not to be there. The next opening asks again.
+            Answer::Unknown if self.known.contains_key(&peer) => None,
+            Answer::Unknown => {
+                let text = "the chain did not answer in time where the path's next worker is";
+                Some((FaultCode::ChainStalled, text))
+            }
+        };
         let waiting = self.waiting.remove(&peer).unwrap_or_default();
         waiting
             .into_iter()
-            .map(|Waiting { from, session, open }| match is_registered {
-                true => (from, Ok(open)),
-                false => {
-                    let text = "the next worker of the path is not in the registry";
-                    let refusal = refusal(session, FaultCode::UnknownNeighbour, text);
-                    (from, Err(refusal))
-                }
+            .map(|Waiting { from, session, open }| match refused {
+                None => (from, Ok(open)),
+                Some((code, text)) => (from, Err(refusal(session, code, text))),
             })
             .collect()
     }

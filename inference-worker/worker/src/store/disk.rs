@@ -15,7 +15,7 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{Batch, Store, StoreError, Unsynced, database::Database, remove};
+use super::{Batch, Store, StoreError, Unsynced, database::Database, remove, sync_folder};
 
 /// Jobs that wait: one of each kind.
 const JOBS: usize = 2;
@@ -54,6 +54,7 @@ impl DiskThread {
         let (answers, done) = mpsc::channel(JOBS);
         let work = Work {
             database: store.database.clone(),
+            folder: store.folder.path().to_owned(),
             old_journal: store.folder.old_journal(),
             failed: None,
         };
@@ -129,6 +130,8 @@ impl Drop for DiskThread {
 
 struct Work {
     database: Arc<Database>,
+    /// Of both journals.
+    folder: PathBuf,
     old_journal: PathBuf,
     /// Why the disk is not trusted any more.
     failed: Option<String>,
@@ -161,6 +164,9 @@ impl Work {
 
     fn move_batch(&self, batch: &Batch) -> Result<(), StoreError> {
         batch.write(&self.database)?;
+        // Once the move is done nobody syncs the folder any more, and the new journal would be lost
+        // with its name, however often its content reached the disk.
+        sync_folder(&self.folder)?;
         remove(&self.old_journal)
     }
 }

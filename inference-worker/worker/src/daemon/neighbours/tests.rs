@@ -54,7 +54,7 @@ fn an_opening_waits_until_the_registry_has_answered_and_only_once() {
 fn a_peer_that_is_in_no_registry_is_not_dialled() {
     let (mut neighbours, now) = (Neighbours::default(), Instant::now());
     assert_eq!(check(&mut neighbours, 1, &["a"], now), Verdict::Ask(NEXT));
-    let refused = neighbours.answer(NEXT, None, now);
+    let refused = neighbours.answer(NEXT, Answer::NotRegistered, now);
     let [(PAYER, Err(Message::Fault(fault)))] = &refused[..] else { panic!("{refused:?}") };
     assert_eq!(
         (fault.code(), fault.session),
@@ -62,6 +62,37 @@ fn a_peer_that_is_in_no_registry_is_not_dialled() {
     );
     assert!(neighbours.addresses(&NEXT).is_empty());
     assert_eq!(check(&mut neighbours, 2, &["a"], now), Verdict::Ask(NEXT), "it may register");
+}
+
+#[test]
+fn a_chain_that_does_not_answer_takes_no_record_away() {
+    let (mut neighbours, now) = (Neighbours::default(), Instant::now());
+    check(&mut neighbours, 1, &["a"], now);
+    let refused = neighbours.answer(NEXT, Answer::Unknown, now);
+    let [(PAYER, Err(Message::Fault(fault)))] = &refused[..] else { panic!("{refused:?}") };
+    assert_eq!(fault.code(), FaultCode::ChainStalled, "whether it is registered nobody knows");
+    check(&mut neighbours, 2, &["a"], now);
+    neighbours.answer(NEXT, Answer::Registered(addresses(&["a"])), now);
+    let later = now + FRESH;
+    assert_eq!(check(&mut neighbours, 3, &["a"], later), Verdict::Ask(NEXT));
+    assert_eq!(
+        neighbours.answer(NEXT, None::<WorkerAddresses>, later),
+        [(PAYER, Ok(3))],
+        "with what is known"
+    );
+    assert_eq!(neighbours.addresses(&NEXT), ["a"]);
+    assert_eq!(check(&mut neighbours, 4, &["a"], later), Verdict::Ask(NEXT), "it asks again");
+    neighbours.answer(NEXT, Answer::NotRegistered, later);
+    assert!(neighbours.addresses(&NEXT).is_empty());
+}
+
+#[test]
+fn an_answer_reaches_the_session_actor_as_it_is() {
+    let registered = |texts: &[&str]| Answer::Registered(addresses(texts));
+    for answer in [registered(&["a", "b"]), registered(&[]), Answer::NotRegistered, Answer::Unknown]
+    {
+        assert_eq!(Answer::from(answer.clone().told()), answer);
+    }
 }
 
 #[test]
@@ -93,7 +124,7 @@ fn a_payer_that_is_gone_has_no_opening_left() {
     );
     check(&mut neighbours, 4, &["z"], now + FRESH);
     neighbours.withdraw(&PAYER, None);
-    assert!(neighbours.answer(NEXT, None, now).is_empty());
+    assert!(neighbours.answer(NEXT, Answer::NotRegistered, now).is_empty());
 }
 
 #[test]
