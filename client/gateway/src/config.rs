@@ -32,6 +32,9 @@ const MAX_BYTES: u64 = 1 << 20;
 pub(crate) const MAX_KEYS: usize = 1024;
 /// Most names of the gateway.
 const MAX_NAMES: usize = 64;
+/// By which programs of this machine call it, those in containers too. Not `.local`: any machine of
+/// the network can answer for such a name.
+const OWN_NAMES: [&str; 3] = ["localhost", "host.docker.internal", "host.containers.internal"];
 
 /// Why a configuration is refused.
 #[derive(Debug, thiserror::Error)]
@@ -373,7 +376,7 @@ impl Config {
     }
 
     /// Whether a program that calls the gateway `host` means it: a web page can have its own name
-    /// lead here (DNS rebinding), and no name of loopback.
+    /// lead here (DNS rebinding), but strangers can register none of these.
     pub fn is_called(&self, host: &str) -> bool {
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         match host.parse::<IpAddr>() {
@@ -382,9 +385,10 @@ impl Config {
                 address.is_loopback() || address == own || own.is_unspecified()
             }
             Err(_) => {
-                let host = host.strip_suffix('.').unwrap_or(host);
-                host.eq_ignore_ascii_case("localhost")
-                    || self.names.iter().any(|name| name.eq_ignore_ascii_case(host))
+                let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+                OWN_NAMES.contains(&host.as_str())
+                    || host.ends_with(".localhost")
+                    || self.names.iter().any(|name| name.eq_ignore_ascii_case(&host))
             }
         }
     }
@@ -534,6 +538,13 @@ mod tests {
         let local = config("127.0.0.1:11434");
         for host in ["localhost", "LOCALHOST.", "127.0.0.1", "127.1.2.3", "[::1]", "gateway.LAN"] {
             assert!(local.is_called(host), "{host}");
+        }
+        for host in ["chat.localhost", "Host.docker.internal", "host.containers.internal."] {
+            assert!(local.is_called(host), "{host}");
+        }
+        for host in ["gateway.local", "evillocalhost", "a.host.docker.internal", "docker.internal"]
+        {
+            assert!(!local.is_called(host), "{host}");
         }
         for host in ["evil.example", "localhost.evil.example", "192.168.1.5", "", "127.0.0.1.a"] {
             assert!(!local.is_called(host), "{host}");

@@ -7,8 +7,8 @@
 //! gateway looks whether the file has changed whenever somebody asks, so that a key that was
 //! removed lets nobody in any more.
 
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
+use std::fs::{File, Metadata, OpenOptions};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 
@@ -147,6 +147,7 @@ impl KeyFile {
         if name.is_empty() || name.len() > MAX_NAME_BYTES || !name.bytes().all(is_plain) {
             return Err(KeyError::Name(name.into()));
         }
+        let _lock = self.lock()?;
         let mut keys = self.read()?;
         if keys.iter().any(|key| key.name == name) {
             return Err(KeyError::Exists(name.into()));
@@ -170,6 +171,11 @@ impl KeyFile {
     /// # Errors
     /// [`KeyError::Unknown`] if there is none of this name.
     pub fn remove(&self, name: &str) -> Result<(), KeyError> {
+        // Where nobody made a key, there may be no folder for the lock either.
+        if matches!(self.path.try_exists(), Ok(false)) {
+            return Err(KeyError::Unknown(name.into()));
+        }
+        let _lock = self.lock()?;
         let mut keys = self.read()?;
         let count = keys.len();
         keys.retain(|key| key.name != name);
@@ -177,6 +183,25 @@ impl KeyFile {
             return Err(KeyError::Unknown(name.into()));
         }
         self.write(keys)
+    }
+
+    /// Makes other changes wait, from the reading to the writing: else the later of two would write
+    /// back what the earlier took away, and a removed key would let its bearer in again. The lock
+    /// is a file of its own, since that of the keys is replaced whole. The system lets go of it
+    /// when what is returned is dropped, or the process ends.
+    fn lock(&self) -> Result<File, KeyError> {
+        let path = self.path.with_extension("lock");
+        let refused = |source| FileError::Io { action: "lock", path: path.clone(), source };
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(refused)?;
+        file.lock().map_err(refused)?;
+        Ok(file)
     }
 
     fn write(&self, keys: Vec<StoredKey>) -> Result<(), KeyError> {
@@ -294,6 +319,10 @@ impl KeyRing {
         let state = self.file.state();
         if state != kept.state {
             kept.bearers = self.file.read().map(|keys| bearers(&keys)).map_err(|e| e.to_string());
+            // Once for each state of the file, however often somebody asks meanwhile.
+            if let Err(error) = &kept.bearers {
+                tracing::error!(%error, "the gateway's keys cannot be read");
+            }
             kept.state = state;
             kept.is_needed |= kept.bearers.as_ref().map_or(true, |bearers| !bearers.is_empty());
         }
@@ -388,6 +417,29 @@ mod tests {
         std::fs::remove_file(file.path()).expect("removed");
         assert_eq!(check(&ring, &second), Checked::Wrong);
         assert!(ring.is_needed(), "a file that is gone opens no door");
+    }
+
+    #[test]
+    fn of_changes_at_the_same_time_none_is_lost() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let file = &KeyFile::of(folder.path());
+        assert!(matches!(file.remove("old-0"), Err(KeyError::Unknown(_))), "there is no file");
+        for number in 0..8 {
+            file.add(&format!("old-{number}"), SpendingCaps::default()).expect("added");
+        }
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                scope.spawn(move || file.remove(&format!("old-{number}")).expect("removed"));
+                scope.spawn(move || {
+                    file.add(&format!("new-{number}"), SpendingCaps::default()).expect("added")
+                });
+            }
+        });
+        let mut names: Vec<String> =
+            file.read().expect("readable").into_iter().map(|key| key.name).collect();
+        names.sort();
+        let expected: Vec<String> = (0..8).map(|number| format!("new-{number}")).collect();
+        assert_eq!(names, expected);
     }
 
     #[test]

@@ -72,6 +72,12 @@ pub enum KeystoreError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The wallet's file is from before its hot key.
+    #[error(
+        "the file of wallet '{0}' is an older copy, from before its present hot key: run `mica \
+         wallet find-hot-key --wallet {0}`, which takes the later key again"
+    )]
+    OlderWallet(String),
     /// Every hot key that there can be was used.
     #[error(
         "a wallet has at most {MAX_HOT_KEYS} hot keys, and this one's are used up: make a new \
@@ -176,9 +182,11 @@ impl Keystore {
         Ok(files::replace_private(&self.path(name)?, &text_of(&file)?)?)
     }
 
-    /// Makes the hot key of `number` the present one. The wallet's file is replaced in one step,
-    /// and then the file of hot keys; one that is not is made again when the wallet is unlocked
-    /// next.
+    /// Makes the hot key of `number` the present one, or the newest in the file of hot keys if that
+    /// is a later one: a wallet's file that is an older copy must not lead back to a key that may
+    /// have been replaced because it was stolen. The file returned says which. The wallet's file is
+    /// replaced in one step, and then the file of hot keys; one that is not is made again when the
+    /// wallet is unlocked next.
     ///
     /// # Errors
     /// [`KeystoreError::HotKeys`] if there can be no such number; [`KeystoreError`] as for
@@ -193,6 +201,7 @@ impl Keystore {
             return Err(KeystoreError::HotKeys);
         }
         let secret = self.unlock(name, password)?;
+        let number = number.max(self.newest_hot_key(name, &secret).unwrap_or_default());
         let file = WalletFile::seal(&secret, number, password, self.cost)?;
         files::replace_private(&self.path(name)?, &text_of(&file)?)?;
         self.write_hot_key(name, &file, &secret.channel_signers(number))?;

@@ -6,7 +6,7 @@ mod keys;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::{
     Args, Subcommand, ValueHint,
@@ -38,6 +38,9 @@ const CONFIG: &str = "gateway.toml";
 
 /// What the account's key is asked for.
 const PURPOSE: &str = "opening channels while the gateway runs";
+
+/// Longest time between two looks at the clock while a key is open.
+const CLOCK_PAUSE: Duration = Duration::from_secs(60);
 
 /// Help of `--alpha`: the default is that of the settings.
 const ALPHA: &str =
@@ -171,14 +174,39 @@ async fn serve(context: &Context, arguments: RunArgs) -> Result<(), CommandError
     Ok(())
 }
 
-/// Wipes a key that somebody's password opened, after some hours.
+/// Wipes a key that somebody's password opened, after some hours of the clock.
 async fn forget_later(context: &Context, account: &AccountKey, hours: u64) {
-    tokio::time::sleep(Duration::from_secs(hours.saturating_mul(3600))).await;
+    let open_for = Duration::from_secs(hours.saturating_mul(3600));
+    let opened = SystemTime::now();
+    let (mut last, mut now) = (opened, opened);
+    // The timer stands still while the machine sleeps, so the clock is looked at again and again.
+    while let Some(left) = time_left(opened, last, now, open_for) {
+        tokio::time::sleep(left.min(CLOCK_PAUSE)).await;
+        (last, now) = (now, SystemTime::now());
+    }
     account.forget();
+    let reason = if now < last {
+        "since the clock was set back".to_owned()
+    } else {
+        format!("{hours} hours after the password was typed")
+    };
     context.progress.note(&format!(
-        "the account's key is forgotten, {hours} hours after the password was typed: open channels \
-         serve on, and no other is opened until the gateway is started again"
+        "the account's key is forgotten, {reason}: open channels serve on, and no other is opened \
+         until the gateway is started again"
     ));
+}
+
+/// How long a key that was opened at `opened` may stay so; nothing if the time is over, or if it
+/// cannot be told any more because the clock went back after `last`, when it was looked at before.
+fn time_left(
+    opened: SystemTime,
+    last: SystemTime,
+    now: SystemTime,
+    open_for: Duration,
+) -> Option<Duration> {
+    now.duration_since(last).ok()?;
+    let left = open_for.checked_sub(now.duration_since(opened).ok()?)?;
+    (!left.is_zero()).then_some(left)
 }
 
 /// Whether a password was needed and there was no one to ask.
@@ -219,5 +247,23 @@ impl RunArgs {
         }
         config.check()?;
         Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_stays_open_for_hours_of_the_clock_and_no_longer_than_the_clock_can_tell() {
+        let at = |minutes: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(minutes * 60);
+        let hour = Duration::from_secs(3600);
+        let left = |last, now| time_left(at(100), at(last), at(now), hour);
+        assert_eq!(left(100, 100), Some(hour));
+        assert_eq!(left(129, 130), Some(hour / 2));
+        assert_eq!(left(159, 160), None, "it is over");
+        assert_eq!(left(101, 900), None, "the machine slept");
+        assert_eq!(left(130, 129), None, "the clock went back");
+        assert_eq!(left(100, 99), None, "to before the start");
     }
 }

@@ -15,6 +15,8 @@ use crate::{
 
 /// Most bytes of a name that is told back.
 const SHOWN_BYTES: usize = 80;
+/// Leads to this machine where a program asks for it.
+const UNSPECIFIED: &str = "0.0.0.0";
 
 /// Lets a request through that calls the gateway by one of its names, or by none, or that takes it
 /// for its proxy: no browser does either for a page.
@@ -25,10 +27,15 @@ pub(super) fn check(config: &Config, request: &Request) -> Result<(), GatewayErr
     if is_proxied(request) {
         return Ok(());
     }
+    // Programs that were given the address to listen on ask for it. A page cannot have it lead
+    // elsewhere either, as it can a name, but has no need of it.
+    let may_be_unspecified = !request.headers().contains_key(header::ORIGIN);
+    let is_called =
+        |host: &str| config.is_called(host) || (may_be_unspecified && host == UNSPECIFIED);
     for value in request.headers().get_all(header::HOST) {
         let text = value.to_str().unwrap_or_default();
         let host = text.parse::<Authority>();
-        if !host.as_ref().is_ok_and(|host| config.is_called(host.host())) {
+        if !host.as_ref().is_ok_and(|host| is_called(host.host())) {
             let message = format!(
                 "this gateway is not called '{}': add that to `names` in the gateway's settings, \
                  or ask for localhost",
@@ -70,6 +77,19 @@ mod tests {
             assert!(error.message.contains("`names`"), "{error}");
         }
         assert!(ask("/api/generate", &["localhost", "evil.example"]).is_err(), "each counts");
+    }
+
+    #[test]
+    fn programs_may_ask_for_the_unspecified_address_and_pages_may_not() {
+        let ask = |origin: Option<&str>| {
+            let request = Request::builder().uri("/api/tags").header("host", "0.0.0.0:11434");
+            let request = origin
+                .into_iter()
+                .fold(request, |request, origin| request.header("origin", origin));
+            check(&Config::default(), &request.body(Body::empty()).expect("a request"))
+        };
+        assert!(ask(None).is_ok());
+        assert!(ask(Some("http://0.0.0.0:11434")).is_err());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{Keystore, KeystoreError, MAX_FILE_BYTES, WalletFile};
+use super::{Keystore, KeystoreError, MAX_FILE_BYTES, MAX_HOT_KEYS, Secret, WalletFile};
 use crate::ChannelSigners;
 use crate::files::{self, FileError};
 
@@ -50,7 +50,8 @@ impl Keystore {
     ///
     /// # Errors
     /// [`KeystoreError::Exposed`] if others may read the file, [`KeystoreError::HotKey`] if it is
-    /// broken or another wallet's.
+    /// broken or another wallet's, [`KeystoreError::OlderWallet`] if it has a later key than
+    /// `wallet`.
     pub fn hot_key(
         &self,
         name: &str,
@@ -64,7 +65,21 @@ impl Keystore {
         if !files::is_private(&path)? {
             return Err(KeystoreError::Exposed(path));
         }
-        read(&bytes, &path, wallet)
+        read(&bytes, name, &path, wallet)
+    }
+
+    /// Number of the newest key in the file of hot keys; nothing if there is none, or if they are
+    /// not those of `secret`.
+    pub(super) fn newest_hot_key(&self, name: &str, secret: &Secret) -> Option<u32> {
+        let path = self.hot_path(name).ok()?;
+        let bytes = Zeroizing::new(files::read_bounded(&path, MAX_FILE_BYTES).ok()?);
+        let file: HotFile = serde_json::from_slice(&bytes).ok()?;
+        let number = u32::try_from(file.earlier.len()).ok()?;
+        // Nothing seals this file, but nobody else knows the public keys of later numbers.
+        let is_ours = number < MAX_HOT_KEYS
+            && hex::encode(secret.channel_signer_at(number).verifying_key().as_bytes())
+                == file.channel_signer;
+        is_ours.then_some(number)
     }
 
     /// Writes the hot keys, in place of an older file.
@@ -103,6 +118,7 @@ impl Keystore {
 
 fn read(
     bytes: &[u8],
+    name: &str,
     path: &Path,
     wallet: &WalletFile,
 ) -> Result<Option<ChannelSigners>, KeystoreError> {
@@ -116,9 +132,14 @@ fn read(
         return Err(broken("it is of another format"));
     }
     // A crash between the two files of a wallet leaves the older one of these.
-    let is_old = file.earlier.len() < wallet.hot_key as usize;
-    if file.address == wallet.address && is_old {
+    let (newest, present) = (file.earlier.len(), wallet.hot_key as usize);
+    if file.address == wallet.address && newest < present {
         return Ok(None);
+    }
+    // The wallet's file is written first, so this one is ahead only of a copy that was put back.
+    // Without it the copy's key would sign again, which may have been replaced as it was stolen.
+    if file.address == wallet.address && newest > present {
+        return Err(KeystoreError::OlderWallet(name.into()));
     }
     if file.address != wallet.address || file.channel_signer != wallet.channel_signer {
         return Err(broken("it belongs to another wallet"));

@@ -348,3 +348,35 @@ fn a_new_hot_key_signs_from_now_on_and_the_old_ones_for_their_channels() {
     std::fs::write(&path, text.replace("\"hot_key\": 2", "\"hot_key\": 1")).expect("written");
     assert!(matches!(keystore.unlock("mine", &new), Err(KeystoreError::WrongPassword(_))));
 }
+
+#[test]
+fn an_older_copy_of_a_wallet_does_not_lead_back_to_its_old_hot_key() {
+    let (folder, keystore) = keystore();
+    let secret = Secret::generate(WordCount::Twelve).expect("randomness");
+    keystore.create("mine", &secret, &password()).expect("created");
+    let wallet_path = folder.path().join("mine.json");
+    let old = std::fs::read(&wallet_path).expect("read");
+    for number in [1, 2] {
+        keystore.set_hot_key("mine", &password(), number).expect("set");
+    }
+    for found in [0, 1, 2, 3] {
+        crate::files::replace_private(&wallet_path, &old).expect("written");
+        let file = keystore.read("mine").expect("readable");
+        let refused = keystore.hot_key("mine", &file).expect_err("an older copy");
+        assert!(matches!(refused, KeystoreError::OlderWallet(_)), "{refused}");
+        let text = refused.to_string();
+        assert!(text.contains("find-hot-key --wallet mine") && !text.contains("rm "), "{text}");
+        let file = keystore.set_hot_key("mine", &password(), found).expect("set");
+        assert_eq!(file.hot_key, found.max(2));
+        let keys = keystore.hot_key("mine", &file).expect("readable").expect("there");
+        let newest = secret.channel_signer_at(found.max(2));
+        assert_eq!(keys.current().to_bytes(), newest.to_bytes());
+    }
+    // A file that claims a later key which is not the secret's counts for nothing.
+    let hot_path = folder.path().join("mine.hot");
+    let text = std::fs::read_to_string(&hot_path).expect("read");
+    let public = keystore.read("mine").expect("readable").channel_signer;
+    crate::files::replace_private(&hot_path, text.replace(&public, &"00".repeat(32)).as_bytes())
+        .expect("written");
+    assert_eq!(keystore.set_hot_key("mine", &password(), 1).expect("set").hot_key, 1);
+}
