@@ -66,6 +66,10 @@ pub(super) fn files(context: &Context) -> Vec<Finding> {
         Err(error @ KeystoreError::Exposed(_)) => {
             Finding::wrong("hot key", error.to_string(), format!("chmod 600 {hot}"))
         }
+        Err(error @ KeystoreError::OlderWallet(_)) => {
+            let mend = format!("mica wallet find-hot-key --wallet {name}");
+            Finding::wrong("hot key", error.to_string(), mend)
+        }
         Err(error) => Finding::wrong("hot key", error.to_string(), format!("rm {hot}")),
     });
     findings

@@ -31,7 +31,8 @@ pub(super) async fn run(context: &Context) -> Result<(), CommandError> {
     let file = keystore.set_hot_key(&wallet, &password, hot_key)?;
     let found = FoundHotKeys {
         wallet,
-        hot_key,
+        // Later than the number that was asked for where only the file of hot keys knows it.
+        hot_key: file.hot_key,
         channel_signer: format!("0x{}", file.channel_signer),
         channels: channels.len(),
         unknown_signers: signers.len() - numbers.len(),
