@@ -1,12 +1,23 @@
 //! What must hold, and what is compared in the end.
 
-use mica_primitives::Balance;
+use mica_primitives::{Balance, BlockNumber, ChannelId};
 use mica_protocol::{SessionId, payer::SessionReport, stage::SessionEnd};
 
 use super::World;
 use crate::{disk::LaneKey, engine, worker::PRICE};
 
+/// Blocks before the end of a channel in which a promise that is seen now may come too late.
+const LATE_BLOCKS: BlockNumber = 4;
+
 impl World {
+    /// Whether a channel is over so soon that a final voucher, for which nothing is computed any
+    /// more, comes too late for any block. It is taken all the same, and may be worth nothing.
+    pub(super) fn is_late(&self, channel: ChannelId) -> bool {
+        let found = self.chain.channels.get(&channel);
+        let ends = found.and_then(|channel| channel.state.ends());
+        found.is_none() || ends.is_some_and(|ends| ends <= self.chain.block + LATE_BLOCKS)
+    }
+
     /// A worker has written down a promise.
     pub(super) fn accept(&mut self, worker: usize, lane: LaneKey, promised: Balance) {
         let accepted = self.workers[worker].accepted.entry(lane).or_default();

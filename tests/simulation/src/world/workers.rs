@@ -87,12 +87,18 @@ impl World {
                 StageOutput::Persist { record, durability } => {
                     let lane = (record.facts.channel, record.lane);
                     let promised = record.best.as_ref().and_then(|best| best.promised());
+                    let is_late = record
+                        .best
+                        .as_ref()
+                        .is_some_and(|best| best.voucher.tick.is_none() && self.is_late(lane.0));
                     let before = self.workers[worker].accepted.get(&lane).copied();
                     opening = Some((lane, before.unwrap_or(0)));
                     let bytes = record.encode();
                     let is_alive = self.survives_write(Node::Worker(worker), |world| {
                         world.workers[worker].disk.write(lane, bytes, durability);
-                        world.accept(worker, lane, promised.unwrap_or(0));
+                        if !is_late {
+                            world.accept(worker, lane, promised.unwrap_or(0));
+                        }
                     });
                     if !is_alive {
                         return;
