@@ -47,6 +47,8 @@ mod sdk;
 mod splits;
 #[path = "network/stages.rs"]
 mod stages;
+#[path = "network/strangers.rs"]
+mod strangers;
 #[path = "network/validator.rs"]
 mod validator;
 #[path = "network/wallet.rs"]

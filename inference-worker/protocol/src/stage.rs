@@ -1,5 +1,6 @@
 //! The worker's side: openings, steps, credit, receipts, the account at the end.
 
+mod admission;
 mod chain_news;
 mod io;
 mod offer;

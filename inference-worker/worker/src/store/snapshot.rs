@@ -1,6 +1,6 @@
 //! A look at the records of a folder in which a worker may be running.
 //!
-//! The worker holds its database locked, and moves its journal into it from time to time. So both
+//! The worker holds its database locked, and moves its journal into it from time to time. So all
 //! files are copied, and copied again if one was moved into the other meanwhile; the copy is read.
 //! Nothing in the folder is changed.
 
@@ -32,6 +32,7 @@ pub(crate) struct Snapshot {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Stamp {
     database: Option<(u64, SystemTime)>,
+    old_journal: Option<(u64, SystemTime)>,
     journal: Option<(u64, SystemTime)>,
 }
 
@@ -41,14 +42,20 @@ impl Stamp {
     /// # Errors
     /// [`StoreError::Open`] if it cannot be looked at.
     pub(crate) fn of(folder: &DataDir) -> Result<Self, StoreError> {
-        Ok(Self { database: stamp(&folder.store())?, journal: stamp(&folder.journal())? })
+        Ok(Self {
+            database: stamp(&folder.store())?,
+            old_journal: stamp(&folder.old_journal())?,
+            journal: stamp(&folder.journal())?,
+        })
     }
 
     /// Whether what was copied between the two belongs together: the journal may have grown, and
-    /// was not moved into the database.
+    /// was neither put aside nor moved into the database.
     fn holds_until(&self, after: &Self) -> bool {
         let length = |file: Option<(u64, SystemTime)>| file.map_or(0, |(bytes, _)| bytes);
-        self.database == after.database && length(self.journal) <= length(after.journal)
+        self.database == after.database
+            && self.old_journal == after.old_journal
+            && length(self.journal) <= length(after.journal)
     }
 }
 
@@ -62,6 +69,7 @@ pub(crate) fn snapshot(folder: &DataDir) -> Result<Snapshot, StoreError> {
     for _ in 0..ATTEMPTS {
         let before = Stamp::of(folder)?;
         copy_over(&folder.store(), &place.store())?;
+        copy_over(&folder.old_journal(), &place.old_journal())?;
         copy_over(&folder.journal(), &place.journal())?;
         if before.holds_until(&Stamp::of(folder)?) {
             let store = Store::open(&place)?;

@@ -346,6 +346,7 @@ fn a_journal_on_its_way_to_the_database_is_replayed_before_the_new_one() {
     assert_eq!(store.unsynced().files.len(), 2, "what the old one holds is in no database yet");
     let all = vec![record(1, 0, 2), record(2, 0, 1), record(3, 0, 1)];
     assert_eq!(store.lanes().expect("read"), all);
+    assert_eq!(snapshot(&folder).expect("copied").lanes, all, "a look from outside");
     // The process dies before the move.
     drop(store);
     let store = Store::open(&folder).expect("opened again");
