@@ -29,7 +29,11 @@ impl World {
                 "worker {worker} goes back from {before} to {promised} on a lane: {lane:?}"
             ));
         }
-        if self.chain.ended.contains_key(&lane.0) && promised > before {
+        // One that has seen no block for half of a window may not know.
+        let unseen_ms = self.now_ms - self.workers[worker].saw_block_ms;
+        let is_over =
+            self.chain.window_ms(lane.0).is_some_and(|window_ms| 2 * unseen_ms <= window_ms);
+        if is_over && promised > before {
             self.find(format!("worker {worker} takes a promise on a channel that is over"));
         }
     }
