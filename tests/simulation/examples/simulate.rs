@@ -31,12 +31,12 @@ fn main() -> ExitCode {
         }
     };
     let began = Instant::now();
-    let (summary, findings) = run_all(seeds.clone());
+    let (summary, findings) = run_all(seeds);
     let seconds = began.elapsed().as_secs_f64();
     println!(
         "{} worlds in {seconds:.1} s: {} sessions, {} answered, {} deaths, {} events, {} base units \
          claimed, {} findings",
-        seeds.end - seeds.start,
+        summary.worlds + findings.len() as u64,
         summary.sessions,
         summary.answered,
         summary.deaths,

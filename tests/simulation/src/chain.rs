@@ -104,6 +104,12 @@ impl Chain {
         Some(channel.lanes.get(&lane).map_or(0, |lane| lane.claimed))
     }
 
+    /// What was claimed of a channel, whether it lives or not.
+    pub fn claimed_in_all(&self, id: ChannelId) -> Balance {
+        let ended = self.ended.get(&id).map(|ended| &ended.channel);
+        self.channels.get(&id).or(ended).map_or(0, |channel| channel.claimed)
+    }
+
     /// How long the payee of a channel that is over had to redeem, ms; nothing of one that lives.
     pub fn window_ms(&self, id: ChannelId) -> Option<u64> {
         self.ended.get(&id).map(|ended| u64::from(ended.channel.window) * BLOCK_MS)

@@ -59,6 +59,8 @@ impl std::error::Error for Finding {}
 /// What happened in a world: shows that the faults fire.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Summary {
+    /// Worlds.
+    pub worlds: u64,
     /// Sessions that payers began.
     pub sessions: u64,
     /// Sessions that went well.
@@ -74,6 +76,7 @@ pub struct Summary {
 impl Summary {
     /// Adds another world's.
     pub fn add(&mut self, other: &Self) {
+        self.worlds += other.worlds;
         self.sessions += other.sessions;
         self.answered += other.answered;
         self.deaths += other.deaths;

@@ -71,6 +71,8 @@ pub struct Worker {
     pub told: BTreeMap<ChannelId, Option<ChannelFacts>>,
     /// Lanes in hand: what was submitted, and the block in which it may be submitted again.
     pub submitted: BTreeMap<LaneKey, (Balance, BlockNumber)>,
+    /// Lanes whose last extrinsic was lost.
+    pub lost: BTreeSet<LaneKey>,
     /// Sessions that run.
     pub served: BTreeMap<SessionId, Served>,
     /// What each lane promises by what the worker has accepted and not lost to a power cut.

@@ -133,6 +133,7 @@ impl World {
         self.redeem_everything();
         self.run_until(self.now_ms + 20 * BLOCK_MS)?;
         self.compare_accounts();
+        self.summary.worlds = 1;
         self.summary.events = self.next_event;
         let ended = self.chain.ended.values().map(|ended| &ended.channel);
         self.summary.claimed =

@@ -81,6 +81,11 @@ impl Scene {
             let output = mica.stdin(Stdio::null()).output().expect("the program starts");
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
             assert!(!said.contains("panicked"), "{said}");
+            // A payer leaves a worker that failed alone for some minutes, unless its user says so.
+            if said.contains("mica forget") {
+                let mut forget = self.wallet.command();
+                forget.args(["forget", "--all"]).output().expect("the program starts");
+            }
             if said != last {
                 eprintln!("{said}");
                 last = said;

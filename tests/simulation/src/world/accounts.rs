@@ -1,12 +1,24 @@
 //! What must hold, and what is compared in the end.
 
-use mica_primitives::Balance;
+use mica_primitives::{Balance, BlockNumber, ChannelId};
 use mica_protocol::{SessionId, payer::SessionReport, stage::SessionEnd};
+use std::collections::BTreeMap;
 
 use super::World;
 use crate::{disk::LaneKey, engine, worker::PRICE};
 
+/// Blocks before the end of a channel in which a promise that is seen now may come too late.
+const LATE_BLOCKS: BlockNumber = 4;
+
 impl World {
+    /// Whether a channel is over so soon that a final voucher, for which nothing is computed any
+    /// more, comes too late for any block. It is taken all the same, and may be worth nothing.
+    pub(super) fn is_late(&self, channel: ChannelId) -> bool {
+        let found = self.chain.channels.get(&channel);
+        let ends = found.and_then(|channel| channel.state.ends());
+        found.is_none() || ends.is_some_and(|ends| ends <= self.chain.block + LATE_BLOCKS)
+    }
+
     /// A worker has written down a promise.
     pub(super) fn accept(&mut self, worker: usize, lane: LaneKey, promised: Balance) {
         let accepted = self.workers[worker].accepted.entry(lane).or_default();
@@ -17,7 +29,11 @@ impl World {
                 "worker {worker} goes back from {before} to {promised} on a lane: {lane:?}"
             ));
         }
-        if self.chain.ended.contains_key(&lane.0) && promised > before {
+        // One that has seen no block for half of a window may not know.
+        let unseen_ms = self.now_ms - self.workers[worker].saw_block_ms;
+        let is_over =
+            self.chain.window_ms(lane.0).is_some_and(|window_ms| 2 * unseen_ms <= window_ms);
+        if is_over && promised > before {
             self.find(format!("worker {worker} takes a promise on a channel that is over"));
         }
     }
@@ -116,16 +132,23 @@ impl World {
             if worker.lie.is_some() {
                 continue;
             }
-            for ((channel, lane), accepted) in &worker.accepted {
-                let window = self.chain.window_ms(*channel);
+            // By channels, not lanes: anybody may redeem a voucher that the worker has refused and
+            // the payer has taken back. The worker is paid for it, and what the deposit then lacks
+            // on another lane it has already.
+            let mut held: BTreeMap<ChannelId, Balance> = BTreeMap::new();
+            for ((channel, _), accepted) in &worker.accepted {
+                *held.entry(*channel).or_default() += accepted;
+            }
+            for (channel, accepted) in held {
+                let window = self.chain.window_ms(channel);
                 if window.is_some_and(|window_ms| 2 * worker.longest_away_ms > window_ms) {
                     continue;
                 }
-                let claimed = self.chain.claimed(*channel, *lane);
-                if claimed.is_none_or(|claimed| claimed < *accepted) {
+                let claimed = self.chain.claimed_in_all(channel);
+                if claimed < accepted {
                     wrong.push(format!(
-                        "worker {number} holds {accepted} on lane {lane} of {channel} and the \
-                         chain has paid {claimed:?}"
+                        "worker {number} holds {accepted} on {channel} and the chain has paid \
+                         {claimed}"
                     ));
                 }
             }

@@ -98,6 +98,7 @@ impl World {
             followed: Default::default(),
             told: BTreeMap::new(),
             submitted: BTreeMap::new(),
+            lost: Default::default(),
             served: BTreeMap::new(),
             accepted: BTreeMap::new(),
             saw_block_ms: 0,

@@ -22,8 +22,8 @@ use crate::{
 
 /// A lane out of use is redeemed for this much.
 const MINIMUM: Balance = 20 * PRICE;
-/// Blocks after which what was submitted is submitted again.
-const RETRY_BLOCKS: u32 = 5;
+/// Blocks after which what was submitted and is in no block is submitted again.
+const RETRY_BLOCKS: u32 = 2;
 
 impl World {
     pub(super) fn worker_hears(&mut self, worker: usize, from: Peer, message: Message) {
@@ -87,12 +87,18 @@ impl World {
                 StageOutput::Persist { record, durability } => {
                     let lane = (record.facts.channel, record.lane);
                     let promised = record.best.as_ref().and_then(|best| best.promised());
+                    let is_late = record
+                        .best
+                        .as_ref()
+                        .is_some_and(|best| best.voucher.tick.is_none() && self.is_late(lane.0));
                     let before = self.workers[worker].accepted.get(&lane).copied();
                     opening = Some((lane, before.unwrap_or(0)));
                     let bytes = record.encode();
                     let is_alive = self.survives_write(Node::Worker(worker), |world| {
                         world.workers[worker].disk.write(lane, bytes, durability);
-                        world.accept(worker, lane, promised.unwrap_or(0));
+                        if !is_late {
+                            world.accept(worker, lane, promised.unwrap_or(0));
+                        }
                     });
                     if !is_alive {
                         return;
@@ -222,8 +228,10 @@ impl World {
                 .is_some_and(|(last, again)| promised <= *last && block < *again);
             if is_due && !in_hand && state.process.sees_chain {
                 state.submitted.insert(lane, (promised, block + RETRY_BLOCKS));
-                // An extrinsic gets lost now and then.
-                if !self.chance.once_in(20) {
+                // An extrinsic gets lost now and then, and not twice in a row.
+                let is_lost = self.chance.once_in(20) && state.lost.insert(lane);
+                if !is_lost {
+                    state.lost.remove(&lane);
                     self.chain.submit(Call::Redeem(state.account, Box::new(redeem)));
                 }
             }
