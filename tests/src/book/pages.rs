@@ -31,10 +31,16 @@ const NO_COMMANDS: [(&str, &str); 5] = [
 ];
 
 /// Pages with commands that nobody runs, and why.
-const NOT_RUN: [(&str, &str); 1] = [(
-    "inference-worker/engine/fuzz/README.md",
-    "it fuzzes for minutes; the tests do so for seconds",
-)];
+const NOT_RUN: [(&str, &str); 2] = [
+    (
+        "inference-worker/engine/fuzz/README.md",
+        "it fuzzes for minutes; the tests do so for seconds",
+    ),
+    (
+        "docs/operations/backups.md",
+        "it copies between two machines; a watcher over a dead worker's folder has a test of its own",
+    ),
+];
 
 /// Folders with nothing of the project's in them.
 pub(super) const FOREIGN: [&str; 5] = ["target", ".git", "shared", "node_modules", ".venv"];
