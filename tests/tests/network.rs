@@ -19,8 +19,6 @@ mod defaults;
 mod deposits;
 #[path = "network/finality.rs"]
 mod finality;
-#[path = "network/hostile.rs"]
-mod hostile;
 #[path = "network/hostile_node.rs"]
 mod hostile_node;
 #[path = "network/identity.rs"]

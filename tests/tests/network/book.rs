@@ -70,10 +70,13 @@ fn model(url: &str) -> String {
 }
 
 fn the_workers_page(folder: &Path, url: &str) {
-    let mut page = open("docs/worker.md", folder, url).replacing("ws://NODE:9944", url).leaving(
-        "[network]\nlisten = [\"/ip4/0.0.0.0/tcp/4001\", \"/ip4/0.0.0.0/udp/4001/quic-v1\"]",
-        "settings that let other machines in; the tests of addresses set them",
-    );
+    let mut page = open("docs/worker.md", folder, url)
+        .replacing("ws://NODE:9944", url)
+        .replacing("ws://127.0.0.1:9944", url)
+        .leaving(
+            "[network]\nlisten = [\"/ip4/0.0.0.0/tcp/4001\", \"/ip4/0.0.0.0/udp/4001/quic-v1\"]",
+            "settings that let other machines in; the tests of addresses set them",
+        );
     page.until("mica-worker run");
     let mut worker = page.start("worker.log");
     worker.wait_for_line("the worker of the page says that it serves", SERVING, |line| {
@@ -89,7 +92,14 @@ fn the_workers_page(folder: &Path, url: &str) {
     eventually("the worker of the page serves", SERVING, || {
         status().filter(|status| status["running"].is_object()).map(|_| ())
     });
+    page.until("mica-worker watch");
+    let mut watcher = page.start("watcher.log");
+    watcher.wait_for_line("the watcher of the page says what it watches", SERVING, |line| {
+        line.contains("watching").then_some(())
+    });
     page.finish();
+    watcher.signal("TERM");
+    assert!(watcher.wait(Duration::from_secs(60)).success(), "{}", watcher.output());
     worker.signal("TERM");
     assert!(worker.wait(Duration::from_secs(60)).success(), "{}", worker.output());
 }

@@ -169,7 +169,7 @@ async fn a_question_that_a_worker_fails_is_asked_of_another_at_once() {
     wallet.fund(&chain, 100 * UNIT).await;
     wait_for(&wallet, &cheap.account);
     // A gateway has the quotes of both at hand when the cheap one dies.
-    let gateway = wallet.gateway("quote_seconds = 600\n[path]\nalpha = 1.0\n", false);
+    let mut gateway = wallet.gateway("quote_seconds = 600\n[path]\nalpha = 1.0\n", false);
     let body = serde_json::json!({"model": "mica-tiny", "prompt": "Hello.", "stream": false,
         "options": {"num_predict": 4, "seed": 5}});
     let generate = || {
@@ -180,7 +180,8 @@ async fn a_question_that_a_worker_fails_is_asked_of_another_at_once() {
     cheap.kill();
     let answer = generate();
     assert_eq!(answer.status, 200, "{}", answer.body);
-    drop(gateway);
+    // What it remembers is on disk when it has stopped.
+    gateway.stop();
     let known = remembered(&wallet, &cheap.account);
     assert!(
         known["refusals"].as_u64() > Some(0) || known["failures"].as_u64() > Some(0),
