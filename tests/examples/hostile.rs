@@ -3,6 +3,7 @@
 //!     hostile ATTACK NODE-URL WORKER-ACCOUNT SURI STRANGERS
 //!
 //! It says `attacking` when it begins and goes on until it is killed.
+#![allow(clippy::print_stdout, reason = "made to be read by people")]
 
 use mica_chain::Chain;
 use mica_primitives::UNIT;

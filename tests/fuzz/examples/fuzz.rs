@@ -2,6 +2,7 @@
 //!
 //!     fuzz --minutes 10 [--target NAME] [--seed N]
 //!     fuzz --target NAME --input FILE      runs one input
+#![allow(clippy::print_stdout, reason = "made to be read by people")]
 
 use mica_fuzz::{
     TARGETS, Target,
@@ -101,5 +102,5 @@ fn all(targets: Vec<Target>, seed: u64, time: Duration) -> bool {
     threads
         .into_iter()
         .map(|thread| thread.join().unwrap_or(false))
-        .fold(true, |all, one| all && one)
+        .fold(true, |all, one| all & one)
 }

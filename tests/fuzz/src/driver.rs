@@ -112,9 +112,12 @@ pub fn run_once(target: Target, input: &[u8]) -> Result<u64, Crash> {
         .map_err(|_| Crash { target: target.name, input: input.to_owned() })
 }
 
+/// An input that is being worked on, and since when.
+type Current = Arc<Mutex<Option<(Instant, Vec<u8>)>>>;
+
 /// Looks after the input under way.
 struct Watch {
-    current: Arc<Mutex<Option<(Instant, Vec<u8>)>>>,
+    current: Current,
     stop: Arc<AtomicBool>,
 }
 

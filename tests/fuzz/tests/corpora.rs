@@ -1,5 +1,7 @@
 //! Every file of every corpus, and some seconds of fuzzing for each target (`FUZZ_SECONDS`).
 
+#![allow(clippy::print_stdout, reason = "made to be read by people")]
+
 use mica_fuzz::{
     TARGETS, Target, corpora,
     driver::{corpus, fuzz, run_once},

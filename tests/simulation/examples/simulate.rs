@@ -3,6 +3,7 @@
 //!
 //!     simulate 0..100000     the worlds of these seeds
 //!     simulate 17            one world, told step by step on standard error
+#![allow(clippy::print_stdout, reason = "made to be read by people")]
 
 use mica_simulation::{Finding, Summary, run, run_loudly};
 use std::{

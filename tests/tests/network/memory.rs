@@ -70,8 +70,8 @@ fn begin_a_story(wallet: &Wallet) -> Child {
 
 fn remembered(wallet: &Wallet, account: &str) -> Value {
     let list = mica(wallet, &["market", "--remembered"]).json();
-    let workers = list.as_array().expect("a list").iter();
-    workers.filter(|worker| worker["account"] == account).cloned().next().unwrap_or(Value::Null)
+    let mut workers = list.as_array().expect("a list").iter();
+    workers.find(|worker| worker["account"] == account).cloned().unwrap_or(Value::Null)
 }
 
 /// Waits until payers find `account` at an address where it answers.

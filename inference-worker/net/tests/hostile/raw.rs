@@ -78,14 +78,14 @@ impl Raw {
     }
 
     /// A peer that speaks with `behaviour`.
-    pub async fn connect_with<B: NetworkBehaviour>(
+    pub async fn connect_with<B>(
         server: &Server,
         seed: u16,
         behaviour: B,
         control: impl FnOnce(&B) -> libp2p_stream::Control,
     ) -> Result<Self, String>
     where
-        B: Send,
+        B: NetworkBehaviour + Send,
         B::ToSwarm: Send + std::fmt::Debug,
     {
         let secret = secret(seed);

@@ -445,7 +445,7 @@ impl PayeeLedger {
     /// further ticks of a voucher that it has redeemed already, and nothing for a voucher that is
     /// older than that, has expired, or comes after the window.
     pub fn redeemable(&self, block: BlockNumber) -> Vec<Redeemable> {
-        let gains = self.gains(block).filter(|(.., gain)| *gain > 0);
+        let gains = self.gains(block).filter(|(.., gain)| !self.is_gone && *gain > 0);
         gains.map(|(_, redeem, gain)| Redeemable { redeem: redeem.clone(), gain }).collect()
     }
 
@@ -453,7 +453,7 @@ impl PayeeLedger {
     /// redeemed first.
     fn gains(&self, block: BlockNumber) -> impl Iterator<Item = (LaneId, &Redeem, Balance)> {
         let mut channel = self.facts.figures();
-        self.promises().filter(|_| !self.is_gone).filter_map(move |redeem| {
+        self.promises().filter_map(move |redeem| {
             let lane = self.facts.lane(redeem.voucher.lane);
             let done = settlement::settle(&channel, &lane, redeem, Submitter::Payee, block).ok()?;
             channel.claimed = channel.claimed.saturating_add(done.paid);

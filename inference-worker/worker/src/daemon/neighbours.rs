@@ -31,6 +31,7 @@ const REREAD: Duration = Duration::from_secs(3);
 
 /// What is to be done with an opening.
 #[derive(Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and never kept")]
 pub(crate) enum Verdict<T = Box<Open>> {
     /// The next worker's addresses are known, or there is none.
     Go(T),

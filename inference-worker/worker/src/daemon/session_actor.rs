@@ -232,16 +232,16 @@ impl SessionActor {
                 self.neighbours.withdraw(&peer, None);
                 return Some(StageInput::Disconnected { peer });
             }
-            NetEvent::Refused { peer, reason } => {
-                // Whoever has many keys must not fill the log either.
-                if self.refusal_told.is_none_or(|told| told.elapsed() >= REFUSAL_PAUSE) {
-                    self.refusal_told = Some(Instant::now());
-                    let peer = peer.map_or_else(
-                        || "a peer".to_owned(),
-                        |peer| format!("peer {}", hex::encode(peer)),
-                    );
-                    self.warn(format!("{peer} was refused: {reason}"));
-                }
+            // Whoever has many keys must not fill the log either.
+            NetEvent::Refused { peer, reason }
+                if self.refusal_told.is_none_or(|told| told.elapsed() >= REFUSAL_PAUSE) =>
+            {
+                self.refusal_told = Some(Instant::now());
+                let peer = peer.map_or_else(
+                    || "a peer".to_owned(),
+                    |peer| format!("peer {}", hex::encode(peer)),
+                );
+                self.warn(format!("{peer} was refused: {reason}"));
             }
             NetEvent::Listening { address } => {
                 self.parts.reporter.emit(&Event::Listening { address })
