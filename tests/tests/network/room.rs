@@ -23,8 +23,8 @@ const REDEEMED: Duration = Duration::from_secs(120);
 async fn an_idle_session_pays_for_its_room_and_does_not_keep_it() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let node = DevNode::start(folder.path()).await;
-    // Room so dear that the most is prepaid, and the least wait is all that it pays for; and a price
-    // at which the prepayment alone is worth a redeem.
+    // Room so dear that the most is prepaid, and the least wait is all that it pays for; and a
+    // price at which the prepayment alone is worth a redeem.
     let dear = ["--holding-price", "1000", "--price", "100000000u"];
     let worker = Worker::start(folder.path(), &node.url, "//Bob", "0..8", &dear);
     let mut payer = Payer::new(node.connect().await, "//Alice");
