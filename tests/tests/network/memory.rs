@@ -180,13 +180,12 @@ async fn a_question_that_a_worker_fails_is_asked_of_another_at_once() {
     cheap.kill();
     let answer = generate();
     assert_eq!(answer.status, 200, "{}", answer.body);
-    // What it remembers is on disk when it has stopped.
+    // Whether the dead worker was asked and failed, or was not asked again, depends on which of both
+    // heard first; what it took before is remembered in any case, and on disk once the gateway has
+    // stopped.
     gateway.stop();
     let known = remembered(&wallet, &cheap.account);
-    assert!(
-        known["refusals"].as_u64() > Some(0) || known["failures"].as_u64() > Some(0),
-        "{known}"
-    );
+    assert_eq!(known["measured_sessions"], 1, "{known}");
     let mut looking = command("mica");
     looking.env("MICA_HOME", &wallet.home).args(["--node-url", &node.url, "market"]);
     let text = run(looking).stdout;
