@@ -2,8 +2,10 @@
 //! streams over two workers.
 //!
 //! After each: the same question is answered again, whoever died. A worker holds every promise that
-//! it held before, and lost no more than its credit; a payer paid no more than its exposure beyond
-//! receipts. In the end the chain has paid what the workers hold, to the base unit.
+//! it held before, and lost no more than its credit. The payer's own ledger promises what was
+//! computed for it, and no more than its exposure beyond that where a session was cut off; it
+//! covers whatever a worker holds. In the end the chain has paid what the workers hold, to the base
+//! unit.
 //!
 //! `make kills KILLS=200` kills so often; a run of the tests some times.
 
@@ -15,10 +17,14 @@ use std::{
     time::Duration,
 };
 
-use mica_payer::store::Store;
+use mica_chain::AccountId;
 use mica_primitives::UNIT;
-use mica_protocol::limits::{DEFAULT_CREDIT_POSITIONS, DEFAULT_EXPOSURE_POSITIONS, LEAF_POSITIONS};
-use mica_tests::{DevNode, Wallet, Worker, eventually, free_port, process::command};
+use mica_protocol::limits::DEFAULT_CREDIT_POSITIONS;
+use mica_tests::{
+    DevNode, Wallet, Worker, eventually, free_port,
+    ledger::{Ledger, lane_name},
+    process::command,
+};
 use serde_json::Value;
 
 /// Kills in a run of the tests.
@@ -52,6 +58,8 @@ struct Scene {
     folder: PathBuf,
     /// What each worker held on its lanes when it was looked at last.
     held: [BTreeMap<String, u128>; 2],
+    /// What the payer had on its disk when it was looked at last.
+    ledger: Ledger,
 }
 
 impl Scene {
@@ -66,9 +74,10 @@ impl Scene {
         workers.iter_mut().for_each(Worker::wait_until_serving);
         let wallet = Wallet::create(&folder.join("home"), &node.url);
         wallet.fund(&node.connect().await, 1_000 * UNIT).await;
-        let held = [BTreeMap::new(), BTreeMap::new()];
-        let scene = Self { node, workers, wallet, folder: folder.to_owned(), held };
+        let (held, folder) = ([BTreeMap::new(), BTreeMap::new()], folder.to_owned());
+        let mut scene = Self { node, workers, wallet, folder, held, ledger: Ledger::default() };
         scene.answer();
+        scene.check_ledger();
         scene
     }
 
@@ -145,17 +154,38 @@ impl Scene {
         }
     }
 
-    /// No session of the payer's has paid more than its exposure beyond receipts.
-    fn check_exposure(&self) {
-        let store = Store::open(&self.wallet.home.join("state.redb")).expect("nobody else has it");
-        for session in store.sessions().expect("readable") {
-            for stage in &session.stages {
-                let receipts = stage.receipts * u64::from(LEAF_POSITIONS);
-                let most = u128::from(receipts) + u128::from(DEFAULT_EXPOSURE_POSITIONS);
-                let unit = stage.price_per_layer_token * u128::from(stage.layers.len());
-                assert!(stage.paid <= most * unit, "more than the exposure is lost: {stage:?}");
-            }
+    /// Since it was looked at last the payer has promised what was computed for it, and no more
+    /// than its exposure beyond that where a session was cut off. What workers hold is promised.
+    fn check_ledger(&mut self) {
+        let ledger = Ledger::read(&self.wallet.home);
+        ledger.check_since(&self.ledger);
+        for (lane, held) in self.held.iter().flatten() {
+            let promised = ledger.promised(lane);
+            assert!(promised >= *held, "a worker holds {held} on {lane} and {promised} is known");
         }
+        self.ledger = ledger;
+    }
+
+    /// The chain has paid each worker what it holds, lane by lane, and nothing else.
+    async fn check_paid(&self) {
+        let view = self.node.connect().await.at_best().await.expect("the node answers");
+        let channels = view.channels_of(self.wallet.account).await.expect("it reads");
+        let mut paid = [BTreeMap::new(), BTreeMap::new()];
+        let mut sums = [0; 2];
+        for (id, channel) in channels {
+            let is_payee = |worker: &Worker| {
+                worker.account.parse::<AccountId>().is_ok_and(|account| account == channel.payee)
+            };
+            let worker = self.workers.iter().position(is_payee).expect("a worker of this market");
+            let lanes = channel.lanes.iter();
+            paid[worker].extend(lanes.map(|(lane, state)| (lane_name(id, *lane), state.claimed)));
+            sums[worker] += channel.claimed;
+        }
+        let mut held = self.held.clone();
+        // The chain has never heard of a lane on which nothing is promised.
+        held.iter_mut().for_each(|lanes| lanes.retain(|_, promised| *promised > 0));
+        assert_eq!(paid, held);
+        assert_eq!(sums, held.map(|lanes| lanes.values().sum::<u128>()));
     }
 }
 
@@ -208,10 +238,11 @@ async fn killed_at_any_moment_nobody_is_jammed_and_the_chain_pays_every_promise(
             }
         }
         scene.answer();
-        scene.check_exposure();
+        scene.check_ledger();
     }
     scene.check_credit();
     pays_every_promise(&mut scene);
+    scene.check_paid().await;
 }
 
 /// The workers redeem what they hold, and stop.
