@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use serde::Serialize;
+
 /// Counted since the node was started.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
@@ -58,8 +60,9 @@ impl Counters {
     }
 }
 
-/// What a node did about its peers since it was started, and what it holds for them now.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+/// What a node did about its peers since it was started, and what it holds for them now. Programs
+/// show it as JSON under these names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct NetCounters {
     /// Peers with a connection.

@@ -45,52 +45,7 @@ pub(crate) struct Totals {
     /// Why no session is taken, if none is.
     pub refusing: Option<String>,
     /// What the network did about peers.
-    pub network: NetworkTotals,
-}
-
-/// What the network did about peers since the worker was started, and what it holds for them.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub(crate) struct NetworkTotals {
-    /// Peers connected now.
-    pub peers: u64,
-    /// Of them, those without a session.
-    pub strangers: u64,
-    /// Strangers that had to make room for somebody else.
-    pub evictions: u64,
-    /// Connections that were not taken.
-    pub refusals: u64,
-    /// Strikes counted against peers.
-    pub strikes: u64,
-    /// Peers that used up their strikes.
-    pub bans: u64,
-    /// Messages of strangers that came too soon and were dropped.
-    pub dropped_messages: u64,
-    /// Connections closed because pings were not answered.
-    pub silent_connections: u64,
-    /// Bytes of unfinished frames.
-    pub assembling_bytes: u64,
-    /// Bytes of messages that wait for the session actor.
-    pub event_bytes: u64,
-    /// Bytes that wait to be written to peers.
-    pub outbound_bytes: u64,
-}
-
-impl From<NetCounters> for NetworkTotals {
-    fn from(counters: NetCounters) -> Self {
-        Self {
-            peers: counters.peers,
-            strangers: counters.strangers,
-            evictions: counters.evictions,
-            refusals: counters.refusals,
-            strikes: counters.strikes,
-            bans: counters.bans,
-            dropped_messages: counters.dropped_messages,
-            silent_connections: counters.silent_connections,
-            assembling_bytes: counters.assembling_bytes,
-            event_bytes: counters.event_bytes,
-            outbound_bytes: counters.outbound_bytes,
-        }
-    }
+    pub network: NetCounters,
 }
 
 /// What others ask of the session actor.

@@ -560,7 +560,7 @@ impl SessionActor {
                 let _ = answer.send(Totals {
                     sessions: self.table.sessions(),
                     redeemable,
-                    network: self.parts.net.counters().into(),
+                    network: self.parts.net.counters(),
                     ..self.totals.clone()
                 });
             }
