@@ -37,7 +37,7 @@ pub(super) async fn answer_lookups(
                 None => Answer::Unknown,
             };
             // A closed session actor has no use for the answer.
-            let _ = context.sessions.registered(peer, answer.told()).await;
+            let _ = context.sessions.registered(peer, answer).await;
         });
     }
 }

@@ -50,35 +50,8 @@ pub(crate) enum Answer {
     Registered(WorkerAddresses),
     /// It is no worker's.
     NotRegistered,
-    /// The chain did not answer, which says nothing about the peer.
+    /// The chain did not answer, or could not be asked, which says nothing about the peer.
     Unknown,
-}
-
-impl Answer {
-    /// As the session actor takes it: nothing if the chain did not answer, as when its question
-    /// could not be asked. That a peer is no worker's is one address that is empty, which the
-    /// registry takes from nobody; a worker without addresses is something else.
-    pub(crate) fn told(self) -> Option<WorkerAddresses> {
-        match self {
-            Self::Registered(addresses) => Some(addresses),
-            Self::NotRegistered => Some(nobodys_addresses()),
-            Self::Unknown => None,
-        }
-    }
-}
-
-impl From<Option<WorkerAddresses>> for Answer {
-    fn from(told: Option<WorkerAddresses>) -> Self {
-        match told {
-            None => Self::Unknown,
-            Some(addresses) if addresses == nobodys_addresses() => Self::NotRegistered,
-            Some(addresses) => Self::Registered(addresses),
-        }
-    }
-}
-
-fn nobodys_addresses() -> WorkerAddresses {
-    WorkerAddresses::truncate_from(vec![Default::default()])
 }
 
 /// An opening that waits.
@@ -147,10 +120,10 @@ impl<T> Neighbours<T> {
     pub(crate) fn answer(
         &mut self,
         peer: PublicKey,
-        answer: impl Into<Answer>,
+        answer: Answer,
         now: Instant,
     ) -> Vec<(PublicKey, Result<T, Message>)> {
-        let refused = match answer.into() {
+        let refused = match answer {
             Answer::Registered(addresses) => {
                 self.make_room(&peer);
                 let texts = address_texts(&addresses);

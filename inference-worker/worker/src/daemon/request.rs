@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use mica_host::json;
 use mica_net::NetCounters;
-use mica_primitives::{Balance, BlockNumber, ChannelId, PublicKey, Redeem, WorkerAddresses};
+use mica_primitives::{Balance, BlockNumber, ChannelId, PublicKey, Redeem};
 use mica_protocol::{channel::ChannelFacts, stage::StageOffer};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
+use super::neighbours::Answer;
 use crate::store::ChainMark;
 
 /// A lane that promises more than the chain has paid.
@@ -57,12 +58,12 @@ pub(crate) enum Request {
         /// Nothing if there is none to this worker.
         facts: Option<ChannelFacts>,
     },
-    /// The registry's answer about a worker.
+    /// What the registry says about a peer.
     Registered {
-        /// Its peer key.
+        /// The peer's key.
         peer: PublicKey,
-        /// Where it may be dialled; nothing if it is no worker's, or could not be read.
-        addresses: Option<WorkerAddresses>,
+        /// Where it may be dialled, that it is no worker's, or that the chain did not answer.
+        answer: Answer,
     },
     /// Every lane worth redeeming.
     Due(oneshot::Sender<Vec<DueLane>>),

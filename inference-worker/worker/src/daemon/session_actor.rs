@@ -29,7 +29,7 @@ use tokio::{
 };
 
 use super::{
-    neighbours::{Neighbours, Verdict, next_worker},
+    neighbours::{Answer, Neighbours, Verdict, next_worker},
     parking::{Parking, is_end},
     request::{DueLane, Request, Totals},
 };
@@ -274,7 +274,7 @@ impl SessionActor {
             }
             Verdict::Ask(peer) => {
                 if self.parts.lookups.try_send(peer).is_err() {
-                    self.registered(peer, None);
+                    self.registered(peer, Answer::Unknown);
                 }
             }
             Verdict::Wait => {}
@@ -284,11 +284,11 @@ impl SessionActor {
     }
 
     /// The registry's answer about the next worker of openings that wait for it.
-    fn registered(&mut self, peer: PublicKey, addresses: Option<WorkerAddresses>) {
+    fn registered(&mut self, peer: PublicKey, answer: Answer) {
         let now = std::time::Instant::now();
         let mut inputs = Vec::new();
-        for (from, answer) in self.neighbours.answer(peer, addresses, now) {
-            match answer {
+        for (from, opening) in self.neighbours.answer(peer, answer, now) {
+            match opening {
                 Ok(open) => inputs.push(StageInput::Message { from, message: Message::Open(open) }),
                 Err(refusal) => self.refuse(from, &refusal),
             }
@@ -548,7 +548,7 @@ impl SessionActor {
                     tracing::warn!(%error, "a closed channel stays in the store");
                 }
             }
-            Request::Registered { peer, addresses } => self.registered(peer, addresses),
+            Request::Registered { peer, answer } => self.registered(peer, answer),
             Request::Mark(mark) => {
                 if let Err(error) = self.parts.store.put_mark(mark) {
                     tracing::warn!(%error, "how far the chain was seen is not written down");

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use mica_primitives::{Balance, ChannelId, PublicKey, WorkerAddresses};
+use mica_primitives::{Balance, ChannelId, PublicKey};
 use mica_protocol::{channel::ChannelFacts, stage::StageOffer};
 use tokio::sync::{mpsc, oneshot};
 
-use super::request::{DueLane, Request, Totals};
+use super::{
+    neighbours::Answer,
+    request::{DueLane, Request, Totals},
+};
 use crate::store::ChainMark;
 
 /// A way to the session actor. When the last one is dropped the session actor closes.
@@ -68,16 +71,12 @@ impl SessionHandle {
         self.0.send(Request::Channel { channel, facts }).await.map_err(|_| Closed)
     }
 
-    /// Tells what the registry says about a worker.
+    /// Tells what the registry says about a peer.
     ///
     /// # Errors
     /// [`Closed`].
-    pub(crate) async fn registered(
-        &self,
-        peer: PublicKey,
-        addresses: Option<WorkerAddresses>,
-    ) -> Result<(), Closed> {
-        self.0.send(Request::Registered { peer, addresses }).await.map_err(|_| Closed)
+    pub(crate) async fn registered(&self, peer: PublicKey, answer: Answer) -> Result<(), Closed> {
+        self.0.send(Request::Registered { peer, answer }).await.map_err(|_| Closed)
     }
 
     /// Tells that a channel cannot be followed: openings that wait for it are refused.

@@ -12,6 +12,10 @@ fn addresses(texts: &[&str]) -> WorkerAddresses {
     bytes.try_into().expect("few")
 }
 
+fn registered(texts: &[&str]) -> Answer {
+    Answer::Registered(addresses(texts))
+}
+
 /// An opening with this number whose next worker is said to be at `named`.
 fn check(neighbours: &mut Neighbours<u8>, number: u8, named: &[&str], now: Instant) -> Verdict<u8> {
     let next = Some((NEXT, addresses(named)));
@@ -44,7 +48,7 @@ fn an_opening_waits_until_the_registry_has_answered_and_only_once() {
     assert_eq!(check(&mut neighbours, 1, &["a"], now), Verdict::Ask(NEXT));
     assert_eq!(check(&mut neighbours, 2, &["x"], now), Verdict::Wait);
     assert!(neighbours.addresses(&NEXT).is_empty());
-    let opened = neighbours.answer(NEXT, Some(addresses(&["a", "b"])), now);
+    let opened = neighbours.answer(NEXT, registered(&["a", "b"]), now);
     assert_eq!(opened, [(PAYER, Ok(1)), (PAYER, Ok(2))]);
     assert_eq!(neighbours.addresses(&NEXT), ["a", "b"], "not what the second one named");
     assert_eq!(check(&mut neighbours, 3, &["b"], now + REREAD), Verdict::Go(3));
@@ -72,11 +76,11 @@ fn a_chain_that_does_not_answer_takes_no_record_away() {
     let [(PAYER, Err(Message::Fault(fault)))] = &refused[..] else { panic!("{refused:?}") };
     assert_eq!(fault.code(), FaultCode::ChainStalled, "whether it is registered nobody knows");
     check(&mut neighbours, 2, &["a"], now);
-    neighbours.answer(NEXT, Answer::Registered(addresses(&["a"])), now);
+    neighbours.answer(NEXT, registered(&["a"]), now);
     let later = now + FRESH;
     assert_eq!(check(&mut neighbours, 3, &["a"], later), Verdict::Ask(NEXT));
     assert_eq!(
-        neighbours.answer(NEXT, None::<WorkerAddresses>, later),
+        neighbours.answer(NEXT, Answer::Unknown, later),
         [(PAYER, Ok(3))],
         "with what is known"
     );
@@ -87,24 +91,15 @@ fn a_chain_that_does_not_answer_takes_no_record_away() {
 }
 
 #[test]
-fn an_answer_reaches_the_session_actor_as_it_is() {
-    let registered = |texts: &[&str]| Answer::Registered(addresses(texts));
-    for answer in [registered(&["a", "b"]), registered(&[]), Answer::NotRegistered, Answer::Unknown]
-    {
-        assert_eq!(Answer::from(answer.clone().told()), answer);
-    }
-}
-
-#[test]
 fn addresses_newer_than_the_record_have_it_read_once_more() {
     let (mut neighbours, now) = (Neighbours::default(), Instant::now());
     check(&mut neighbours, 1, &["old"], now);
-    neighbours.answer(NEXT, Some(addresses(&["old"])), now);
+    neighbours.answer(NEXT, registered(&["old"]), now);
     assert_eq!(check(&mut neighbours, 2, &["new"], now), Verdict::Go(2), "read a moment ago");
     let later = now + REREAD;
     assert_eq!(check(&mut neighbours, 3, &["old"], later), Verdict::Go(3));
     assert_eq!(check(&mut neighbours, 4, &["new"], later), Verdict::Ask(NEXT));
-    neighbours.answer(NEXT, Some(addresses(&["new"])), later);
+    neighbours.answer(NEXT, registered(&["new"]), later);
     assert_eq!(neighbours.addresses(&NEXT), ["new"]);
     let much_later = later + FRESH;
     assert_eq!(check(&mut neighbours, 5, &["new"], much_later), Verdict::Ask(NEXT), "stale");
@@ -118,10 +113,7 @@ fn a_payer_that_is_gone_has_no_opening_left() {
     neighbours.withdraw(&PAYER, Some(&SessionId([1; 32])));
     neighbours.withdraw(&[7; 32], None);
     assert_eq!(check(&mut neighbours, 3, &["a"], now), Verdict::Wait, "asked already");
-    assert_eq!(
-        neighbours.answer(NEXT, Some(addresses(&["a"])), now),
-        [(PAYER, Ok(2)), (PAYER, Ok(3))]
-    );
+    assert_eq!(neighbours.answer(NEXT, registered(&["a"]), now), [(PAYER, Ok(2)), (PAYER, Ok(3))]);
     check(&mut neighbours, 4, &["z"], now + FRESH);
     neighbours.withdraw(&PAYER, None);
     assert!(neighbours.answer(NEXT, Answer::NotRegistered, now).is_empty());
@@ -138,7 +130,7 @@ fn openings_that_wait_and_records_are_bounded() {
     for number in 0..MAX_KNOWN as u16 + 5 {
         let mut peer = [0; 32];
         peer[..2].copy_from_slice(&number.to_le_bytes());
-        neighbours.answer(peer, Some(addresses(&["a"])), now);
+        neighbours.answer(peer, registered(&["a"]), now);
     }
     assert_eq!(neighbours.known.len(), MAX_KNOWN);
 }
