@@ -2,13 +2,8 @@
 
 use std::time::Duration;
 
-use mica_tests::{eventually, leftovers, process::command};
+use mica_tests::{eventually, leftovers, process::command, units};
 use serde_json::Value;
-
-fn units(value: &Value) -> u128 {
-    let units = value.as_str().and_then(|text| text.parse().ok());
-    units.unwrap_or_else(|| panic!("{value} is no decimal string of base units"))
-}
 
 #[test]
 fn a_prompt_is_answered_paid_and_proved_and_nothing_is_left_behind() {

@@ -1,7 +1,7 @@
 //! Workflows over HTTP: one request, several models, every intermediate result with its cost.
 
 use mica_primitives::Balance;
-use mica_tests::{http, process::command};
+use mica_tests::{http, process::command, units};
 use serde_json::{Value, json};
 
 use crate::{bad_requests, fixture::Fixture};
@@ -17,11 +17,6 @@ const METRICS: [&str; 6] = [
 
 fn post(fixture: &Fixture, path: &str, headers: &[(&str, &str)], body: &Value) -> http::Answer {
     http::send(fixture.open.address, "POST", path, headers, body.to_string().as_bytes())
-}
-
-fn units(value: &Value) -> Balance {
-    let units = value.as_str().and_then(|text| text.parse().ok());
-    units.unwrap_or_else(|| panic!("{value} is no amount"))
 }
 
 const WARM: &str = r#"

@@ -6,9 +6,9 @@ use std::{path::PathBuf, time::Duration};
 use mica_chain::{Call, Signer, Until};
 use mica_payer::model::LocalModel;
 use mica_primitives::MarketUnits;
-use mica_tests::{Process, Terminal, Worker, eventually, http};
+use mica_tests::{Process, Terminal, Worker, eventually, http, run, units};
 
-use crate::wallet::{World, run, units};
+use crate::wallet::World;
 
 /// Longest time until a worker's registration is final.
 const FINAL: Duration = Duration::from_secs(90);

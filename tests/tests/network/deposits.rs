@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use mica_chain::{AccountId, Call, Party, Signer, SubmitError, Until};
-use mica_tests::eventually;
+use mica_tests::{eventually, units};
 
-use super::wallet::{World, units};
+use super::wallet::World;
 
 const ALICE: &str = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
 const BOB: &str = "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty";

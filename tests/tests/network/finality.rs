@@ -11,10 +11,9 @@ use std::{
 use mica_chain::{Call, Chain, Fate, Reached, Signer, SubmitError, Submitted, Until};
 use mica_primitives::{Balance, UNIT};
 use mica_tests::{
-    LocalNetwork, Process, eventually, eventually_async, free_port, process::command,
+    LocalNetwork, Process, Ran, eventually, eventually_async, free_port, process::command, run,
+    units,
 };
-
-use super::wallet::{Ran, run, units};
 
 /// Longest time until two of four validators have made a block: they have half of the slots.
 const BLOCK: Duration = Duration::from_secs(120);

@@ -24,6 +24,7 @@ use mica_tests::{
     DevNode, Wallet, Worker, eventually, free_port,
     ledger::{Ledger, lane_name},
     process::command,
+    units,
 };
 use serde_json::Value;
 
@@ -187,11 +188,6 @@ impl Scene {
         assert_eq!(paid, held);
         assert_eq!(sums, held.map(|lanes| lanes.values().sum::<u128>()));
     }
-}
-
-fn units(value: &Value) -> u128 {
-    let units = value.as_str().and_then(|text| text.parse().ok());
-    units.unwrap_or_else(|| panic!("{value} is no decimal string of base units"))
 }
 
 /// Lets a stream run up to a moment: while it opens, or so many bytes into its text.

@@ -5,41 +5,21 @@ use std::{
     fs,
     io::Read,
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     time::Duration,
 };
 
 use mica_primitives::UNIT;
-use mica_tests::{DevNode, Wallet, Worker, eventually, process::command};
+use mica_tests::{DevNode, Ran, Wallet, Worker, eventually, process::command, run};
 use serde_json::Value;
 
 /// Longest time until what is in a block is final.
 const FINAL: Duration = Duration::from_secs(60);
 
-/// How a command ended.
-struct Ran {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Ran {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout)
-            .unwrap_or_else(|error| panic!("{error}: {}{}", self.stdout, self.stderr))
-    }
-}
-
-fn run(mut command: Command) -> Ran {
-    let output = command.stdin(Stdio::null()).output().expect("the program starts");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-    Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
-}
-
 fn mica(wallet: &Wallet, arguments: &[&str]) -> Ran {
     let mut mica = wallet.command();
     mica.env("MICA_ALPHA", "1").arg("--json").args(arguments);
-    run(mica)
+    run(mica, "")
 }
 
 fn ask(wallet: &Wallet) -> Ran {
@@ -185,6 +165,6 @@ async fn a_question_that_a_worker_fails_is_asked_of_another_at_once() {
     gateway.stop();
     let mut looking = command("mica");
     looking.env("MICA_HOME", &wallet.home).args(["--node-url", &node.url, "market"]);
-    let text = run(looking).stdout;
+    let text = run(looking, "").stdout;
     assert!(text.contains("MEASURED"), "{text}");
 }

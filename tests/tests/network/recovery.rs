@@ -6,14 +6,16 @@ use std::{
     io::Read,
     net::TcpStream,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Stdio,
     time::Duration,
 };
 
 use mica_chain::{Chain, Signer};
 use mica_payer::store::{Change, Store};
 use mica_primitives::{ChannelId, LaneId, MAX_LANES, UNIT};
-use mica_tests::{DevNode, Wallet, Worker, eventually, free_port, http, process::command};
+use mica_tests::{
+    DevNode, Ran, Wallet, Worker, eventually, free_port, http, process::command, run, units,
+};
 use serde_json::Value;
 
 /// Longest time until what is in a block is final.
@@ -33,13 +35,6 @@ struct World {
     chain: Chain,
     workers: [Worker; 2],
     folder: PathBuf,
-}
-
-/// How a command ended.
-struct Ran {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
 }
 
 impl World {
@@ -67,7 +62,7 @@ impl World {
                 "--json",
                 "market",
             ]);
-            let ran = run(looking);
+            let ran = run(looking, "");
             let models = (ran.code == Some(0)).then(|| ran.json()["models"].clone())?;
             models[0]["uncovered"].as_array().is_some_and(Vec::is_empty).then_some(())
         });
@@ -80,7 +75,7 @@ impl World {
         eventually("the worker answers payers", FINAL, || {
             let mut rehearsal = wallet.command();
             rehearsal.args(ASK).args(["40", "--dry-run"]);
-            (run(rehearsal).code == Some(0)).then_some(())
+            (run(rehearsal, "").code == Some(0)).then_some(())
         });
     }
 
@@ -97,25 +92,6 @@ impl World {
     }
 }
 
-impl Ran {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout)
-            .unwrap_or_else(|error| panic!("{error}: {}{}", self.stdout, self.stderr))
-    }
-}
-
-fn run(mut command: Command) -> Ran {
-    let output = command.stdin(Stdio::null()).output().expect("the program starts");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-    let ran = Ran {
-        code: output.status.code(),
-        stdout: text(output.stdout),
-        stderr: text(output.stderr),
-    };
-    assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
-    ran
-}
-
 /// The answer to the question of all these tests, as the programs print it, and what else they say.
 fn ask(wallet: &Wallet) -> (Value, String) {
     let ran = try_to_ask(wallet);
@@ -128,7 +104,7 @@ fn try_to_ask(wallet: &Wallet) -> Ran {
     mica.args(ASK)
         .arg("40")
         .env("MICA_LOG", "mica_cli=debug,mica_payer=debug,mica_gateway=debug,mica_workflow=debug");
-    run(mica)
+    run(mica, "")
 }
 
 /// The same from a payer of whom several sessions have ended unpaid at once, which a worker answers
@@ -142,16 +118,11 @@ fn ask_after_the_pause(wallet: &Wallet) -> (Value, String) {
     })
 }
 
-fn units(value: &Value) -> u128 {
-    let units = value.as_str().and_then(|text| text.parse().ok());
-    units.unwrap_or_else(|| panic!("{value} is no decimal string of base units"))
-}
-
 /// What `mica doctor` finds about the records.
 fn doctor(wallet: &Wallet) -> Vec<Value> {
     let mut mica = wallet.command();
     mica.args(["--json", "doctor"]);
-    let report = run(mica).json();
+    let report = run(mica, "").json();
     let findings = report["findings"].as_array().expect("a list").iter();
     findings.filter(|finding| finding["check"] == "records").cloned().collect()
 }
@@ -168,7 +139,7 @@ fn says(findings: &[Value], text: &str) -> bool {
 fn channels(wallet: &Wallet) -> Value {
     let mut mica = wallet.command();
     mica.args(["--json", "channel", "list"]);
-    run(mica).json()
+    run(mica, "").json()
 }
 
 /// Asks until the records are right again: told once, answered at once, without another channel or
@@ -303,7 +274,7 @@ async fn records_that_are_older_lost_or_elsewhere_are_learnt_again_and_every_pro
     // given up, so no later voucher says it again.
     let mut close = wallet.command();
     close.args(["--json", "channel", "close", "--all", "--yes"]);
-    let closed = run(close);
+    let closed = run(close, "");
     assert_eq!(closed.code, Some(0), "{}", closed.stderr);
     let spent = before - world.total(&wallet).await;
     let owed = paid + fees + units(&closed.json()["fees"]);

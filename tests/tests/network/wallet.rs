@@ -1,14 +1,9 @@
 //! The payer's wallet against a real chain and real workers: what it asks for and when, what it
 //! sends and what it does not.
 
-use std::{
-    io::Write,
-    path::PathBuf,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{path::PathBuf, process::Command, time::Duration};
 
-use mica_tests::{DevNode, Terminal, Worker, eventually, process::command};
+use mica_tests::{DevNode, Ran, Terminal, Worker, eventually, process::command, run, units};
 use serde_json::Value;
 
 /// Longest time until what is in a block is final.
@@ -22,28 +17,6 @@ pub(super) struct World {
     pub(super) home: PathBuf,
     address: String,
     _folder: tempfile::TempDir,
-}
-
-/// How a command ended.
-pub(super) struct Ran {
-    pub(super) code: Option<i32>,
-    pub(super) stdout: String,
-    pub(super) stderr: String,
-}
-
-impl Ran {
-    pub(super) fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout)
-            .unwrap_or_else(|error| panic!("{error}: {}{}", self.stdout, self.stderr))
-    }
-
-    /// The error that it told, as JSON.
-    pub(super) fn error(&self) -> Value {
-        let line = self.stderr.lines().last().unwrap_or_default();
-        let told: Value = serde_json::from_str(line)
-            .unwrap_or_else(|error| panic!("{error}: {}{}", self.stdout, self.stderr));
-        told["error"].clone()
-    }
 }
 
 /// A chain and two workers that cover the embedded model; what they have registered is final.
@@ -125,30 +98,6 @@ impl World {
     pub(super) fn channels(&self) -> usize {
         self.ok(&["channel", "list"]).json().as_array().expect("a list").len()
     }
-}
-
-pub(super) fn run(mut command: Command, input: &str) -> Ran {
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    let _ = child.stdin.take().expect("piped").write_all(input.as_bytes());
-    let output = child.wait_with_output().expect("the program ends");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-    let ran = Ran {
-        code: output.status.code(),
-        stdout: text(output.stdout),
-        stderr: text(output.stderr),
-    };
-    assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
-    ran
-}
-
-pub(super) fn units(value: &Value) -> u128 {
-    let units = value.as_str().and_then(|text| text.parse().ok());
-    units.unwrap_or_else(|| panic!("{value} is no decimal string of base units"))
 }
 
 #[tokio::test(flavor = "multi_thread")]

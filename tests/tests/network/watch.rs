@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 use mica_chain::{AccountId, Call, Chain, Signer, Until};
 use mica_primitives::{Balance, LayerRange, UNIT};
 use mica_protocol::Message;
-use mica_tests::{DevNode, Pass, Payer, Process, Worker, process::command};
+use mica_tests::{DevNode, Pass, Payer, Process, Worker, process::command, units};
 use serde_json::Value;
 
 const ALL: LayerRange = LayerRange { first: 0, end: 8 };
@@ -21,10 +21,6 @@ async fn total(chain: &Chain, account: AccountId) -> Balance {
 
 fn event(line: &str, name: &str) -> Option<Value> {
     serde_json::from_str::<Value>(line).ok().filter(|event| event["event"] == name)
-}
-
-fn units(value: &Value) -> Balance {
-    value.as_str().expect("money is text").parse().expect("base units")
 }
 
 #[tokio::test(flavor = "multi_thread")]

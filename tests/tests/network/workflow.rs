@@ -6,11 +6,9 @@ use std::{
     time::Duration,
 };
 
-use mica_tests::{DevNode, Worker, chat_tokens::turns, eventually, process::command};
+use mica_tests::{DevNode, Worker, chat_tokens::turns, eventually, process::command, units};
 use mica_workflow::matrix::{Metric, Peer, Table};
 use serde_json::Value;
-
-use super::wallet::units;
 
 /// Longest time until what is in a block is final.
 const FINAL: Duration = Duration::from_secs(60);
