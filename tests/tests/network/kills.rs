@@ -125,7 +125,8 @@ impl Scene {
         let status: Value = serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
         let lanes = status["lanes"].as_array().expect("a worker that does not run shows its lanes");
-        let name = |lane: &Value| format!("{}/{}", lane["channel"], lane["lane"]);
+        let name =
+            |lane: &Value| format!("{}/{}", lane["channel"].as_str().expect("an id"), lane["lane"]);
         let both = |lane: &Value| (units(&lane["promised"]), units(&lane["claimed"]));
         lanes.iter().map(|lane| (name(lane), both(lane))).collect()
     }
