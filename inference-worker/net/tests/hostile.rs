@@ -56,6 +56,37 @@ fn token(position: u32) -> Message {
     })
 }
 
+/// A connection of a peer, and its stream.
+async fn speaking(server: &Server, seed: u16) -> (Raw, libp2p::Stream) {
+    let mut raw = Raw::connect(server, seed).await.expect("connected");
+    let stream = raw.stream().await;
+    (raw, stream)
+}
+
+async fn say(stream: &mut libp2p::Stream, bytes: &[u8]) {
+    stream.write_all(bytes).await.expect("written");
+    stream.flush().await.expect("written");
+}
+
+/// Waits for what no event tells.
+async fn eventually(what: &str, condition: impl Fn() -> bool) {
+    let met = async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(DEADLINE, met).await.expect(what);
+}
+
+/// Waits until a peer is disconnected; returns why.
+async fn gone(server: &mut Server) -> String {
+    loop {
+        if let NetEvent::Disconnected { reason, .. } = next(&mut server.events).await {
+            return reason;
+        }
+    }
+}
+
 /// What a peer is told until the stream ends.
 async fn answers(stream: &mut libp2p::Stream) -> Vec<Message> {
     let (mut decoder, mut buffer, mut answers) = (FrameDecoder::new(), vec![0; 4096], Vec::new());
@@ -84,15 +115,12 @@ async fn write_until_stalled(stream: &mut libp2p::Stream, piece: &[u8], most: us
 async fn idle_strangers_make_room_and_peers_with_a_session_keep_their_place() {
     let limits = PeerLimits { links: 4, reserved_links: 1, ..PeerLimits::default() };
     let mut server = Server::start(1, limits).await;
-    let mut paying = Raw::connect(&server, 0).await.expect("connected");
-    let mut paying_stream = paying.stream().await;
+    let (paying, mut paying_stream) = speaking(&server, 0).await;
     server.net.protect(paying.key, 0);
     let mut strangers = Vec::new();
     for seed in 1..=3 {
-        let mut raw = Raw::connect(&server, seed).await.expect("connected");
-        let mut stream = raw.stream().await;
-        stream.write_all(&quote(seed.into())).await.expect("written");
-        stream.flush().await.expect("written");
+        let (raw, mut stream) = speaking(&server, seed).await;
+        say(&mut stream, &quote(seed.into())).await;
         server
             .until(|event| matches!(event, NetEvent::Message { peer, .. } if *peer == raw.key))
             .await;
@@ -100,8 +128,7 @@ async fn idle_strangers_make_room_and_peers_with_a_session_keep_their_place() {
     }
     // All four places are taken. The first stranger speaks again, so the second is idle longest.
     let (first, stream) = &mut strangers[0];
-    stream.write_all(&quote(9)).await.expect("written");
-    stream.flush().await.expect("written");
+    say(stream, &quote(9)).await;
     let key = first.key;
     server.until(|event| matches!(event, NetEvent::Message { peer, .. } if *peer == key)).await;
     let newcomer = stays(Raw::connect(&server, 4).await).await.expect("a place");
@@ -111,8 +138,7 @@ async fn idle_strangers_make_room_and_peers_with_a_session_keep_their_place() {
     for seed in 5..12 {
         drop(stays(Raw::connect(&server, seed).await).await.expect("a place"));
     }
-    paying_stream.write_all(&frame(&token(3))).await.expect("written");
-    paying_stream.flush().await.expect("written");
+    say(&mut paying_stream, &frame(&token(3))).await;
     let heard = |event: &NetEvent| matches!(event, NetEvent::Message { message, .. } if *message == token(3));
     server.until(heard).await;
     assert!(paying.is_connected() && server.net.counters().evictions >= 1);
@@ -149,19 +175,13 @@ async fn handshakes_that_are_never_finished_leave_room_for_others() {
         silent.push(tokio::net::TcpStream::connect(&address).await.expect("connected"));
     }
     // Two wait for the rest of their handshake; the others were hung up on at once.
-    let refused = async {
-        while server.net.counters().refusals < 18 {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(DEADLINE, refused).await.expect("the others are refused");
+    eventually("the others are refused", || server.net.counters().refusals >= 18).await;
 }
 
 #[tokio::test]
 async fn a_flood_of_questions_ends_in_a_ban() {
     let mut server = Server::start(5, PeerLimits::default()).await;
-    let mut raw = Raw::connect(&server, 0).await.expect("connected");
-    let mut stream = raw.stream().await;
+    let (mut raw, mut stream) = speaking(&server, 0).await;
     let flood: Vec<u8> = (0..10_000).flat_map(quote).collect();
     // The node hangs up in the middle of it.
     let _ = timeout(DEADLINE, stream.write_all(&flood)).await.expect("an end");
@@ -195,32 +215,22 @@ async fn keys_are_free_so_all_strangers_together_ask_so_much_and_payers_are_hear
     let burst: Vec<u8> = (0..60).flat_map(quote).collect();
     let mut strangers = Vec::new();
     for seed in 0..20 {
-        let mut raw = Raw::connect(&server, seed).await.expect("connected");
-        let mut stream = raw.stream().await;
-        stream.write_all(&burst).await.expect("written");
-        stream.flush().await.expect("written");
+        let (raw, mut stream) = speaking(&server, seed).await;
+        say(&mut stream, &burst).await;
         strangers.push((raw, stream));
     }
     let asked = 20 * 60;
     let waiting = |server: &Server| server.net.counters().event_bytes / quote(0).len() as u64;
-    let decided = async {
-        while server.net.counters().dropped_messages + waiting(&server) < asked {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(DEADLINE, decided).await.expect("each waits or was dropped");
+    eventually("each waits or was dropped", || {
+        server.net.counters().dropped_messages + waiting(&server) >= asked
+    })
+    .await;
     let counters = server.net.counters();
     assert!(counters.dropped_messages > 0, "{counters:?}");
     assert_eq!(counters.bans, 0, "it is nobody's fault");
     // Hundreds of questions wait; the payer's message is among the first to be taken.
-    line.write_all(&frame(&token(1))).await.expect("written");
-    line.flush().await.expect("written");
-    let came = async {
-        while server.net.counters().event_bytes == counters.event_bytes {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(DEADLINE, came).await.expect("it waits too");
+    say(&mut line, &frame(&token(1))).await;
+    eventually("it waits too", || server.net.counters().event_bytes != counters.event_bytes).await;
     let is_payers =
         |event: &NetEvent| matches!(event, NetEvent::Message { peer, .. } if *peer == paying.key);
     let mut before = 0;
@@ -234,21 +244,17 @@ async fn keys_are_free_so_all_strangers_together_ask_so_much_and_payers_are_hear
 #[tokio::test]
 async fn frames_are_small_until_a_session_exists() {
     let server = Server::start(7, PeerLimits::default()).await;
-    let mut raw = Raw::connect(&server, 0).await.expect("connected");
-    let mut stream = raw.stream().await;
-    stream.write_all(&frame(&step(STRANGER_FRAME_BYTES))[..8]).await.expect("written");
-    stream.flush().await.expect("written");
+    let (_raw, mut stream) = speaking(&server, 0).await;
+    say(&mut stream, &frame(&step(STRANGER_FRAME_BYTES))[..8]).await;
     let told = answers(&mut stream).await;
     let [Message::Fault(fault)] = &told[..] else { panic!("{told:?}") };
     assert_eq!(fault.code(), FaultCode::FrameTooLarge, "before its bytes were sent");
 
     let mut server = Server::start(8, PeerLimits::default()).await;
-    let mut raw = Raw::connect(&server, 1).await.expect("connected");
-    let mut stream = raw.stream().await;
+    let (raw, mut stream) = speaking(&server, 1).await;
     server.net.protect(raw.key, MAX_FRAME_BYTES);
     let large = step(16 * 16_384 * 4);
-    stream.write_all(&frame(&large)).await.expect("written");
-    stream.flush().await.expect("written");
+    say(&mut stream, &frame(&large)).await;
     server
         .until(|event| matches!(event, NetEvent::Message { message, .. } if *message == large))
         .await;
@@ -258,12 +264,9 @@ async fn frames_are_small_until_a_session_exists() {
 async fn a_frame_that_is_never_finished_costs_the_connection() {
     let limits = PeerLimits { frame_timeout: Duration::from_millis(300), ..PeerLimits::default() };
     let mut server = Server::start(9, limits).await;
-    let mut raw = Raw::connect(&server, 0).await.expect("connected");
-    let mut stream = raw.stream().await;
-    stream.write_all(&quote(1)[..10]).await.expect("written");
-    stream.flush().await.expect("written");
-    let gone = |event: &NetEvent| matches!(event, NetEvent::Disconnected { .. });
-    let NetEvent::Disconnected { reason, .. } = server.until(gone).await else { unreachable!() };
+    let (mut raw, mut stream) = speaking(&server, 0).await;
+    say(&mut stream, &quote(1)[..10]).await;
+    let reason = gone(&mut server).await;
     assert!(reason.contains("unfinished"), "{reason}");
     // A byte now and then does not help.
     let mut again = raw.stream().await;
@@ -277,7 +280,7 @@ async fn a_frame_that_is_never_finished_costs_the_connection() {
     };
     tokio::select! {
         () = drip => {}
-        _ = server.until(gone) => {}
+        _ = gone(&mut server) => {}
     }
     assert!(server.net.counters().strikes >= 32);
 }
@@ -290,12 +293,9 @@ async fn a_frame_of_which_nothing_comes_for_a_while_costs_the_connection() {
         ..PeerLimits::default()
     };
     let mut server = Server::start(17, limits).await;
-    let mut raw = Raw::connect(&server, 0).await.expect("connected");
-    let mut stream = raw.stream().await;
-    stream.write_all(&quote(1)[..10]).await.expect("written");
-    stream.flush().await.expect("written");
-    let gone = |event: &NetEvent| matches!(event, NetEvent::Disconnected { .. });
-    let NetEvent::Disconnected { reason, .. } = server.until(gone).await else { unreachable!() };
+    let (_raw, mut stream) = speaking(&server, 0).await;
+    say(&mut stream, &quote(1)[..10]).await;
+    let reason = gone(&mut server).await;
     assert!(reason.contains("unfinished"), "{reason}");
 }
 
@@ -313,20 +313,14 @@ async fn one_unfinished_frame_of_each_peer_has_room() {
         let mut raw = Raw::connect(&server, seed).await.expect("connected");
         for _ in 0..3 {
             let mut stream = raw.stream().await;
-            stream.write_all(&started).await.expect("written");
-            stream.flush().await.expect("written");
+            say(&mut stream, &started).await;
             raws.push(stream);
         }
         // Kept to the end.
         std::mem::forget(raw);
     }
     let most = 50 * STRANGER_FRAME_BYTES as u64;
-    let filled = async {
-        while server.net.counters().assembling_bytes < most {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(DEADLINE, filled).await.expect("each has begun one");
+    eventually("each has begun one", || server.net.counters().assembling_bytes >= most).await;
     // Time for the other streams to be looked at.
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(server.net.counters().assembling_bytes, most);
@@ -348,10 +342,8 @@ async fn what_waits_to_be_taken_is_bounded_in_bytes() {
 async fn what_waits_for_a_stranger_is_bounded_in_bytes_and_a_stalled_write_ends() {
     let limits = PeerLimits { write_timeout: Duration::from_millis(500), ..PeerLimits::default() };
     let mut server = Server::start(12, limits).await;
-    let mut raw = Raw::connect(&server, 0).await.expect("connected");
-    let mut stream = raw.stream().await;
-    stream.write_all(&quote(1)).await.expect("written");
-    stream.flush().await.expect("written");
+    let (mut raw, mut stream) = speaking(&server, 0).await;
+    say(&mut stream, &quote(1)).await;
     server.until(|event| matches!(event, NetEvent::Message { .. })).await;
     // It never reads.
     let message = step(12 << 10);
@@ -367,16 +359,10 @@ async fn what_waits_for_a_stranger_is_bounded_in_bytes_and_a_stalled_write_ends(
     // What the stream's window holds, and what is being written, is on its way already.
     assert!(queued <= 2 * STRANGER_QUEUED_BYTES + (300 << 10), "{queued} bytes were queued");
     let began = Instant::now();
-    let gone = |event: &NetEvent| matches!(event, NetEvent::Disconnected { .. });
-    server.until(gone).await;
+    gone(&mut server).await;
     raw.hung_up().await;
     assert!(began.elapsed() < Duration::from_secs(10));
-    let emptied = async {
-        while server.net.counters().outbound_bytes > 0 {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(DEADLINE, emptied).await.expect("its room is given back");
+    eventually("its room is given back", || server.net.counters().outbound_bytes == 0).await;
 }
 
 #[tokio::test]
@@ -405,10 +391,8 @@ async fn a_peer_that_does_not_answer_pings_is_disconnected() {
 #[tokio::test]
 async fn strikes_from_outside_end_in_a_ban_and_the_sessions_hear_of_it() {
     let mut server = Server::start(14, PeerLimits::default()).await;
-    let mut raw = Raw::connect(&server, 0).await.expect("connected");
-    let mut stream = raw.stream().await;
-    stream.write_all(&frame(&token(1))).await.expect("written");
-    stream.flush().await.expect("written");
+    let (mut raw, mut stream) = speaking(&server, 0).await;
+    say(&mut stream, &frame(&token(1))).await;
     server.net.protect(raw.key, 0);
     server.until(|event| matches!(event, NetEvent::Message { .. })).await;
     for _ in 0..STRIKES / Offence::BadTick.weight() {
@@ -416,10 +400,7 @@ async fn strikes_from_outside_end_in_a_ban_and_the_sessions_hear_of_it() {
         server.net.strike(raw.key, Offence::BadTick);
     }
     raw.hung_up().await;
-    let key = raw.key;
-    let gone =
-        |event: &NetEvent| matches!(event, NetEvent::Disconnected { peer, .. } if *peer == key);
-    let NetEvent::Disconnected { reason, .. } = server.until(gone).await else { unreachable!() };
+    let reason = gone(&mut server).await;
     assert!(reason.contains("strikes"), "{reason}");
     let fault = Message::Fault(Fault::new(None, FaultCode::BadTick, "x"));
     let error = server.net.try_answer(raw.key, &fault);
