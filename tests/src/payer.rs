@@ -97,6 +97,12 @@ impl Payer {
             .0
     }
 
+    /// Everything that an account has, base units.
+    pub async fn total(&self, account: AccountId) -> Balance {
+        let view = self.chain.at_best().await.expect("the node answers");
+        view.account(account).await.expect("it reads").total()
+    }
+
     /// Opens a channel to a worker.
     pub async fn open_channel(&self, payee: AccountId, deposit: Balance) -> ChannelId {
         let window = self.chain.usual_window().await.expect("the node answers");
@@ -242,6 +248,18 @@ impl Payer {
             let now = self.now().await;
             outputs = session.handle(now, input);
         }
+    }
+
+    /// Drives a session that it never ends, so that it stays unsettled. Returns what was seen of it
+    /// and the base units that its last voucher and tick promise.
+    pub async fn leave_open(&mut self, plan: SessionPlan, quiet: Duration) -> (Seen, Balance) {
+        let no_end = |message: Message| {
+            if matches!(message, Message::Close(_)) { Pass::Lost } else { Pass::On(message) }
+        };
+        let seen = self.drive(plan, quiet, no_end, Pass::On).await;
+        let voucher = seen.voucher.as_ref().expect("a voucher was sent");
+        let promised = voucher.promised().expect("no overflow");
+        (seen, promised)
     }
 
     /// Sends one message and gives the number of the fault that answers it.

@@ -196,25 +196,13 @@ async fn a_worker_refuses_bad_vouchers_stops_at_its_credit_and_redeems_after_a_c
     // An honest session on the ledger's next lane, cut off by a power cut at the worker before it
     // redeemed.
     let plan = payer.plan(11, &mut [(&record, ALL, &mut ledger)], prompt.clone(), 24).await;
-    let no_end = |message: Message| {
-        if matches!(message, Message::Close(_)) { Pass::Lost } else { Pass::On(message) }
-    };
-    let seen = payer.drive(plan, QUIET, no_end, Pass::On).await;
+    let (seen, promised) = payer.leave_open(plan, QUIET).await;
     assert!(!seen.tokens.is_empty(), "faults: {:?}", seen.faults);
     worker.kill();
     let unit = record.list_price_per_layer_token * 8;
     // What the session that never paid had prepaid, on another lane, counts too.
-    let held = seen.voucher.expect("a voucher was sent").promised().expect("no overflow")
-        + unit * Balance::from(MAX_PREPAID_POSITIONS);
-    let before = payer
-        .chain
-        .at_best()
-        .await
-        .expect("the node answers")
-        .account(record.account)
-        .await
-        .expect("it reads")
-        .total();
+    let held = promised + unit * Balance::from(MAX_PREPAID_POSITIONS);
+    let before = payer.total(record.account).await;
     worker.restart();
     worker.wait_until_serving();
     // What it had earned is on its disk: closing makes it claim that in time.
@@ -242,15 +230,7 @@ async fn a_worker_refuses_bad_vouchers_stops_at_its_credit_and_redeems_after_a_c
         claimed + unit >= held,
         "at most the last tick on its way is lost: {claimed} of {held}"
     );
-    let after = payer
-        .chain
-        .at_best()
-        .await
-        .expect("the node answers")
-        .account(record.account)
-        .await
-        .expect("it reads")
-        .total();
+    let after = payer.total(record.account).await;
     assert!(after + UNIT > before + claimed, "the money is on its account, less fees");
 }
 

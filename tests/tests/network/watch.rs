@@ -2,10 +2,9 @@
 
 use std::{fs, time::Duration};
 
-use mica_chain::{AccountId, Call, Chain, Signer, Until};
-use mica_primitives::{Balance, LayerRange, UNIT};
-use mica_protocol::Message;
-use mica_tests::{DevNode, Pass, Payer, Process, Worker, process::command, units};
+use mica_chain::{Call, Signer, Until};
+use mica_primitives::{LayerRange, UNIT};
+use mica_tests::{DevNode, Payer, Process, Worker, process::command, units};
 use serde_json::Value;
 
 const ALL: LayerRange = LayerRange { first: 0, end: 8 };
@@ -13,11 +12,6 @@ const ALL: LayerRange = LayerRange { first: 0, end: 8 };
 const QUIET: Duration = Duration::from_secs(20);
 /// Longer than the window of a development chain's channel, a minute.
 const WINDOW: Duration = Duration::from_secs(90);
-
-async fn total(chain: &Chain, account: AccountId) -> Balance {
-    let view = chain.at_best().await.expect("the node answers");
-    view.account(account).await.expect("it reads").total()
-}
 
 fn event(line: &str, name: &str) -> Option<Value> {
     serde_json::from_str::<Value>(line).ok().filter(|event| event["event"] == name)
@@ -49,17 +43,12 @@ async fn a_watcher_redeems_for_a_worker_that_is_dead_and_only_the_worker_is_paid
     let mut ledger = payer.ledger(channel).await;
     let prompt = payer.prompt("Explain how a market finds its prices, in many words.");
     let plan = payer.plan(1, &mut [(&record, ALL, &mut ledger)], prompt, 160).await;
-    let no_end = |message: Message| {
-        if matches!(message, Message::Close(_)) { Pass::Lost } else { Pass::On(message) }
-    };
-    let seen = payer.drive(plan, QUIET, no_end, Pass::On).await;
-    let held = seen.voucher.expect("a voucher was sent").promised().expect("no overflow");
+    let (_, held) = payer.leave_open(plan, QUIET).await;
     watcher.wait_for_line("it has heard of the channel", QUIET, |line| {
         event(line, "watching").filter(|event| event["channels"] == 1)
     });
     worker.kill();
-    let (before, fees) =
-        (total(&payer.chain, record.account).await, total(&payer.chain, charlie).await);
+    let (before, fees) = (payer.total(record.account).await, payer.total(charlie).await);
 
     let close = Call::Close(channel);
     let closing = payer.chain.submit(&payer.signer, close, Until::InBlock).await;
@@ -71,8 +60,8 @@ async fn a_watcher_redeems_for_a_worker_that_is_dead_and_only_the_worker_is_paid
         paid <= held && paid + unit >= held,
         "at most the last tick on its way is lost: {paid} of {held}"
     );
-    assert_eq!(total(&payer.chain, record.account).await, before + paid, "the worker is paid");
-    assert_eq!(total(&payer.chain, charlie).await, fees - units(&redeemed["fee"]));
+    assert_eq!(payer.total(record.account).await, before + paid, "the worker is paid");
+    assert_eq!(payer.total(charlie).await, fees - units(&redeemed["fee"]));
     watcher.signal("TERM");
     assert!(watcher.wait(QUIET).success());
 }
