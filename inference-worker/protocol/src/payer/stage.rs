@@ -92,7 +92,7 @@ impl StageState {
 
     /// The worker has refused the opening, so what was prepaid is not its own: the next voucher of
     /// the lane goes on from what was promised before. A worker that redeems a voucher that it has
-    /// refused gains the prepayment once, and the chain tells of it.
+    /// refused gains that prepayment, and the chain tells of it.
     pub(super) fn refuse(&mut self, code: FaultCode) {
         self.refused.get_or_insert(code);
         if self.account == Account::Open {
