@@ -10,7 +10,11 @@
 //! wait for one after the other, and one that the node has dropped is sent again. The session actor
 //! goes by final blocks only, so a payment that a fork takes back was never noted.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use mica_chain::{Call, MicaEvent, SubmitError, Submitted, Until, amount};
 use mica_primitives::{Balance, BlockNumber, ChannelId, LaneId, Redeem};
@@ -47,10 +51,8 @@ pub(crate) struct Policy {
 impl Policy {
     /// Whether `lane` is to be redeemed at `block`.
     pub(crate) fn is_due(&self, lane: &DueLane, block: BlockNumber) -> bool {
-        let expiring = lane.redeem.voucher.expires < block.saturating_add(EXPIRY_MARGIN_BLOCKS);
-        let would_be_lost = lane.ends.is_some() || expiring;
         lane.gain > 0
-            && ((would_be_lost && lane.gain > self.fee)
+            && ((would_be_lost(lane, block) && lane.gain > self.fee)
                 || (lane.gain >= self.minimum && (self.everything || !lane.busy)))
     }
 }
@@ -99,7 +101,7 @@ pub(crate) struct Redeemer {
     in_flight: JoinSet<Outcome>,
     /// Their lanes.
     under_way: BTreeMap<LaneKey, Balance>,
-    /// What was sent last for each lane.
+    /// What was sent last for each lane that still owes something or was redeemed a moment ago.
     submitted: BTreeMap<LaneKey, Sent>,
     /// Channels that were closed here, and the block in which that may be tried again.
     closed: BTreeMap<ChannelId, BlockNumber>,
@@ -157,6 +159,9 @@ impl Redeemer {
         else {
             return;
         };
+        // Nothing is sent for a lane that owes nothing.
+        let owing: BTreeSet<LaneKey> = lanes.iter().map(|lane| key(&lane.redeem)).collect();
+        self.submitted.retain(|lane, sent| reached.best < sent.again || owing.contains(lane));
         let everything = everything || totals.refusing.is_some();
         let open: Vec<_> =
             lanes.into_iter().filter(|lane| self.may_submit(lane, reached, everything)).collect();
@@ -165,12 +170,11 @@ impl Redeemer {
             return;
         }
         let policy = self.policy(&first.redeem, everything).await;
-        for lane in open.into_iter().filter(|lane| policy.is_due(lane, reached.best)) {
-            if self.in_flight.len() >= MAX_IN_FLIGHT {
-                break;
-            }
-            self.redeem(lane.redeem);
-        }
+        let mut due: Vec<_> =
+            open.into_iter().filter(|lane| policy.is_due(lane, reached.best)).collect();
+        most_urgent_first(&mut due, reached.best);
+        let room = MAX_IN_FLIGHT.saturating_sub(self.in_flight.len());
+        due.into_iter().take(room).for_each(|lane| self.redeem(lane.redeem));
     }
 
     /// Closes channels whose payers asked for it and that owe nothing any more that is worth its
@@ -224,8 +228,7 @@ impl Redeemer {
     /// blocks would have told. What a lane in use promises grows all the time: it is not redeemed
     /// with every tick.
     fn may_submit(&self, lane: &DueLane, reached: Reached, everything: bool) -> bool {
-        let voucher = &lane.redeem.voucher;
-        let key = (voucher.channel, voucher.lane);
+        let key = key(&lane.redeem);
         let promised = lane.redeem.promised().unwrap_or(0);
         let at_once = everything || !lane.busy;
         !self.under_way.contains_key(&key)
@@ -248,7 +251,7 @@ impl Redeemer {
     }
 
     fn redeem(&mut self, redeem: Redeem) {
-        let lane = (redeem.voucher.channel, redeem.voucher.lane);
+        let lane = key(&redeem);
         let promised = redeem.promised().unwrap_or(0);
         self.under_way.insert(lane, promised);
         let (chain, signer) = (self.context.chain.clone(), self.context.signer.clone());
@@ -328,6 +331,22 @@ impl Redeemer {
     }
 }
 
+/// Whether waiting would lose what the lane promises.
+const fn would_be_lost(lane: &DueLane, block: BlockNumber) -> bool {
+    let expires = lane.redeem.voucher.expires;
+    lane.ends.is_some() || expires < block.saturating_add(EXPIRY_MARGIN_BLOCKS)
+}
+
+/// Puts what waiting would lose first, and of that what brings most: only so many are redeemed at
+/// once, and a window may be over before it is the others' turn.
+fn most_urgent_first(due: &mut [DueLane], block: BlockNumber) {
+    due.sort_by_key(|lane| Reverse((would_be_lost(lane, block), lane.gain)));
+}
+
+const fn key(redeem: &Redeem) -> LaneKey {
+    (redeem.voucher.channel, redeem.voucher.lane)
+}
+
 /// The block in which a lane may be redeemed again: what is done or has failed is left to final
 /// blocks to tell of, and what the node has lost is sent with the next one.
 fn may_try_again(result: &Result<Submitted, SubmitError>, block: BlockNumber) -> BlockNumber {
@@ -387,6 +406,20 @@ mod tests {
         assert!(POLICY.is_due(&lane(5, true, None, 5 + EXPIRY_MARGIN_BLOCKS - 1), 5));
         assert!(!POLICY.is_due(&lane(5, true, None, 5 + EXPIRY_MARGIN_BLOCKS), 5));
         assert!(!POLICY.is_due(&lane(0, false, Some(50), 5), 5));
+    }
+
+    /// Attack: close channels that bring little more than the fee, so that the window of one that
+    /// brings much is over before it is its turn.
+    #[test]
+    fn what_would_be_lost_comes_first_and_of_that_what_brings_most() {
+        let mut due = [
+            lane(900, false, None, 10_000),
+            lane(5, false, Some(50), 10_000),
+            lane(70, false, Some(50), 10_000),
+            lane(6, true, None, 5),
+        ];
+        most_urgent_first(&mut due, 5);
+        assert_eq!(due.map(|lane| lane.gain), [70, 6, 5, 900]);
     }
 
     #[test]

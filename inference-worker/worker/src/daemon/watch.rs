@@ -18,9 +18,12 @@ use std::{
 use mica_chain::{Head, MicaEvent, ReadError};
 use mica_host::lock;
 use mica_primitives::{BlockNumber, ChannelId};
-use mica_protocol::{channel::ChannelFacts, limits::OPENING_DEADLINE_MS};
+use mica_protocol::{
+    channel::ChannelFacts,
+    limits::{MAX_OPENINGS, OPENING_DEADLINE_MS},
+};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Semaphore, mpsc, watch},
     time::{Instant, MissedTickBehavior},
 };
 use tokio_util::task::TaskTracker;
@@ -92,11 +95,14 @@ impl Watcher {
     }
 
     /// Answers the session actor's questions, each in a task of its own, as many at once as the
-    /// protocol has openings.
+    /// protocol has openings: one that is withdrawn makes room for another before its question is
+    /// answered.
     pub(crate) async fn answer(self, mut questions: mpsc::Receiver<ChannelId>, tasks: TaskTracker) {
-        while let Some(Some(channel)) =
-            self.context.stop.run_until_cancelled(questions.recv()).await
-        {
+        let room = Arc::new(Semaphore::new(MAX_OPENINGS));
+        let stop = self.context.stop.clone();
+        while let Some(Some(channel)) = stop.run_until_cancelled(questions.recv()).await {
+            let place = stop.run_until_cancelled(room.clone().acquire_owned()).await;
+            let Some(Ok(place)) = place else { return };
             if !self.followed().begin_opening(channel) {
                 tracing::warn!(%channel, "too many channels are followed: the opening is refused");
                 // A closed session actor has no use for the answer, here and below.
@@ -110,6 +116,7 @@ impl Watcher {
                 let ledgers = watcher.context.sessions.ledgers().await;
                 let has_ledger = ledgers.is_ok_and(|ledgers| ledgers.contains(&channel));
                 watcher.followed().end_opening(channel, has_ledger);
+                drop(place);
             });
         }
     }
