@@ -2,7 +2,7 @@
 //!
 //! A **stranger** is a peer for which nobody has called [`crate::Net::protect`]: it has no session
 //! and has paid nothing. Strangers and peers with a session have budgets of their own, so that the
-//! first cannot use up what the second need. `tests/bounds.rs` crosses each.
+//! first cannot use up what the second need. `tests/hostile.rs` crosses those that peers can reach.
 
 /// Most peers with a link at one time.
 pub const MAX_LINKS: usize = 512;

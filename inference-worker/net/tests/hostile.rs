@@ -14,8 +14,8 @@ use libp2p::{
     kad,
 };
 use mica_net::{
-    NearPeers, NetEvent, Offence, PeerLimits, SESSION_EVENT_BYTES, STRANGER_FRAME_BYTES,
-    STRANGER_QUEUED_BYTES, STRIKES, SendError,
+    NearPeers, NetEvent, Offence, PeerLimits, SESSION_EVENT_BYTES, SESSION_OUTBOUND_BYTES,
+    STRANGER_FRAME_BYTES, STRANGER_QUEUED_BYTES, STRIKES, SendError, public_key_of,
 };
 use mica_protocol::{
     FaultCode, Message, SessionId,
@@ -377,6 +377,42 @@ async fn what_waits_for_a_stranger_is_bounded_in_bytes_and_a_stalled_write_ends(
         }
     };
     timeout(DEADLINE, emptied).await.expect("its room is given back");
+}
+
+#[tokio::test]
+async fn what_waits_for_all_peers_with_a_session_is_bounded_in_bytes() {
+    let server = Server::start(18, PeerLimits::default()).await;
+    // It takes connections and says nothing, so nothing is written to anybody.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = silent.local_addr().expect("a port").port();
+    let address = [format!("/ip4/127.0.0.1/tcp/{port}")];
+    let key = |seed: u8| public_key_of(&[seed; 32]).expect("a secret");
+    let message = step(1 << 20);
+    let mut queued = Vec::new();
+    for seed in 100..110 {
+        server.net.protect(key(seed), MAX_FRAME_BYTES);
+        let mut messages = 0;
+        let error = loop {
+            match server.net.try_send(key(seed), &address, &message) {
+                Ok(()) => messages += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, SendError::Full { .. }), "{error}");
+        queued.push(messages);
+    }
+    let bytes = frame(&message).len();
+    assert_eq!(queued.iter().sum::<usize>(), SESSION_OUTBOUND_BYTES / bytes, "{queued:?}");
+    assert!(queued[0] > 0 && queued[9] == 0, "{queued:?}");
+    // Strangers have room of their own.
+    server.net.try_send(key(110), &address, &token(1)).expect("queued");
+    drop(silent);
+    let emptied = async {
+        while server.net.counters().outbound_bytes > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(DEADLINE, emptied).await.expect("the room is given back");
 }
 
 #[tokio::test]
