@@ -389,7 +389,7 @@ async fn what_waits_for_all_peers_with_a_session_is_bounded_in_bytes() {
     let mut queued = Vec::new();
     for seed in 100..110 {
         server.net.protect(key(seed), MAX_FRAME_BYTES);
-        let mut messages = 0;
+        let mut messages = 0_usize;
         let error = loop {
             match server.net.try_send(key(seed), &address, &message) {
                 Ok(()) => messages += 1,

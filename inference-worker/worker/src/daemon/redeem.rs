@@ -6,9 +6,9 @@
 //! and a later one pays for both. A channel that its payer wants closed, and that owes nothing any
 //! more, is closed at once.
 //!
-//! Redeems run side by side, each followed until its block is final: a window may be too short to
-//! wait for one after the other, and one that the node has dropped is sent again. The session actor
-//! goes by final blocks only, so a payment that a fork takes back was never noted.
+//! Redeems and closes run side by side: a window may be too short to wait for one after the other. A
+//! redeem is followed until its block is final, and one that the node has dropped is sent again. The
+//! session actor goes by final blocks only, so a payment that a fork takes back was never noted.
 
 use std::{
     cmp::Reverse,
@@ -103,8 +103,11 @@ pub(crate) struct Redeemer {
     under_way: BTreeMap<LaneKey, Balance>,
     /// What was sent last for each lane that still owes something or was redeemed a moment ago.
     submitted: BTreeMap<LaneKey, Sent>,
-    /// Channels that were closed here, and the block in which that may be tried again.
-    closed: BTreeMap<ChannelId, BlockNumber>,
+    /// Closes that are under way.
+    closes: JoinSet<(ChannelId, Result<Submitted, SubmitError>)>,
+    /// Channels that were closed here, and the block in which that may be tried again; none while
+    /// it is under way.
+    closed: BTreeMap<ChannelId, Option<BlockNumber>>,
     /// What a redeem cost when it was last asked; 0 if it was not.
     fee: Balance,
 }
@@ -117,6 +120,7 @@ impl Redeemer {
             in_flight: JoinSet::new(),
             under_way: BTreeMap::new(),
             submitted: BTreeMap::new(),
+            closes: JoinSet::new(),
             closed: BTreeMap::new(),
             fee: 0,
         }
@@ -136,6 +140,7 @@ impl Redeemer {
             tokio::select! {
                 () = stop.cancelled() => {}
                 Some(done) = self.in_flight.join_next() => self.done(done.ok()).await,
+                Some(done) = self.closes.join_next() => self.close_done(done.ok()),
                 // Nobody answers without the session actor.
                 end = ended.recv() => if end.is_none() { break },
                 changed = self.context.block.changed() => if changed.is_err() { break },
@@ -146,6 +151,9 @@ impl Redeemer {
         self.redeem_due(true).await;
         while let Some(done) = self.in_flight.join_next().await {
             self.done(done.ok()).await;
+        }
+        while let Some(done) = self.closes.join_next().await {
+            self.close_done(done.ok());
         }
     }
 
@@ -177,41 +185,52 @@ impl Redeemer {
         due.into_iter().take(room).for_each(|lane| self.redeem(lane.redeem));
     }
 
-    /// Closes channels whose payers asked for it and that owe nothing any more that is worth its
-    /// fee: the payer has its deposit back at once instead of after the window, and the session
-    /// actor forgets the channel.
+    /// Begins to close channels whose payers asked for it and that owe nothing any more that is
+    /// worth its fee: the payer has its deposit back at once instead of after the window, and the
+    /// session actor forgets the channel. Nothing waits for it: redeems have no time to lose.
     async fn close_finished_channels(&mut self) {
         let Ok(done) = self.context.sessions.done(self.fee).await else { return };
         let block = *self.context.block.borrow();
-        self.closed.retain(|channel, _| done.contains(channel));
-        let is_due =
-            |channel: &ChannelId| self.closed.get(channel).is_none_or(|again| block >= *again);
-        if !done.iter().any(is_due) || !self.node_is_ready().await {
+        self.closed.retain(|channel, again| again.is_none() || done.contains(channel));
+        let may_close = |channel: &ChannelId| {
+            let again = self.closed.get(channel);
+            again.is_none_or(|again| again.is_some_and(|again| block >= again))
+        };
+        let room = MAX_IN_FLIGHT.saturating_sub(self.closes.len());
+        let due: Vec<_> = done.into_iter().filter(may_close).take(room).collect();
+        if due.is_empty() || !self.node_is_ready().await {
             return;
         }
-        for channel in done {
-            if self.closed.get(&channel).is_some_and(|again| block < *again) {
-                continue;
-            }
-            self.closed.insert(channel, block.saturating_add(RETRY_BLOCKS));
-            match self
+        for channel in due {
+            self.closed.insert(channel, None);
+            let (chain, signer) = (self.context.chain.clone(), self.context.signer.clone());
+            self.closes.spawn(async move {
+                let (call, until) = (Call::Close(channel), Until::InBlock);
+                let result =
+                    chain.submit_watched(&signer, call, until, PATIENCE, &mut |_| {}).await;
+                (channel, result)
+            });
+        }
+    }
+
+    /// Tells what became of a close, and when it may be tried again.
+    fn close_done(&mut self, outcome: Option<(ChannelId, Result<Submitted, SubmitError>)>) {
+        // A task that panicked has no name: its channel is closed after a restart.
+        let Some((channel, result)) = outcome else { return };
+        let block = *self.context.block.borrow();
+        self.closed.insert(channel, Some(block.saturating_add(RETRY_BLOCKS)));
+        match result {
+            Ok(submitted) => self
                 .context
-                .chain
-                .submit(&self.context.signer, Call::Close(channel), Until::InBlock)
-                .await
-            {
-                Ok(submitted) => self
-                    .context
-                    .reporter
-                    .emit(&Event::ChannelClosed { channel, block: submitted.block.number }),
-                // Its window was over and its payer was faster.
-                Err(SubmitError::Failed { fee: 0, .. }) => {}
-                Err(error @ SubmitError::Failed { .. }) => {
-                    self.warn(&format!("channel {channel} was closed already: {error}"))
-                }
-                Err(error) => {
-                    tracing::warn!(%channel, %error, "a channel was not closed and will be tried again")
-                }
+                .reporter
+                .emit(&Event::ChannelClosed { channel, block: submitted.block.number }),
+            // Its window was over and its payer was faster.
+            Err(SubmitError::Failed { fee: 0, .. }) => {}
+            Err(error @ SubmitError::Failed { .. }) => {
+                self.warn(&format!("channel {channel} was closed already: {error}"))
+            }
+            Err(error) => {
+                tracing::warn!(%channel, %error, "a channel was not closed and will be tried again")
             }
         }
     }
