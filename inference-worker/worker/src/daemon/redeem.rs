@@ -6,9 +6,10 @@
 //! and a later one pays for both. A channel that its payer wants closed, and that owes nothing any
 //! more, is closed at once.
 //!
-//! Redeems and closes run side by side: a window may be too short to wait for one after the other. A
-//! redeem is followed until its block is final, and one that the node has dropped is sent again. The
-//! session actor goes by final blocks only, so a payment that a fork takes back was never noted.
+//! Redeems and closes run side by side: a window may be too short to wait for one after the other.
+//! A redeem is followed until its block is final, and one that the node has dropped is sent again.
+//! The session actor goes by final blocks only, so a payment that a fork takes back was never
+//! noted.
 
 use std::{
     cmp::Reverse,
