@@ -2,7 +2,7 @@
 //!
 //! A **stranger** is a peer for which nobody has called [`crate::Net::protect`]: it has no session
 //! and has paid nothing. Strangers and peers with a session have budgets of their own, so that the
-//! first cannot use up what the second need. `tests/bounds.rs` crosses each.
+//! first cannot use up what the second need. `tests/hostile.rs` crosses those that peers can reach.
 
 /// Most peers with a link at one time.
 pub const MAX_LINKS: usize = 512;
@@ -35,9 +35,10 @@ pub const QUEUED_MESSAGES: usize = 256;
 pub const QUEUED_BYTES: usize = 16 << 20;
 /// Most bytes waiting to be written to one stranger.
 pub const STRANGER_QUEUED_BYTES: usize = 256 << 10;
-/// Most bytes waiting to be written to all peers with a session.
+/// Most bytes waiting to be written to all peers with a session; one of them has no more of it than
+/// it leaves to the others.
 pub const SESSION_OUTBOUND_BYTES: usize = 128 << 20;
-/// Most bytes waiting to be written to all strangers.
+/// Most bytes waiting to be written to all strangers, shared in the same way.
 pub const STRANGER_OUTBOUND_BYTES: usize = 16 << 20;
 
 /// Streams of one connection, of all protocols. Each can hold as much as its flow-control window,

@@ -74,7 +74,10 @@ mod tests {
         assert!(same("203.0.113.1", "203.0.113.254") && !same("203.0.113.1", "203.0.114.1"));
         assert!(same("2001:db8:0:1200::1", "2001:db8:0:12ff:9::1"));
         assert!(!same("2001:db8:0:1200::1", "2001:db8:0:1300::1"));
-        assert!(same("::ffff:203.0.113.1", "203.0.113.9"), "an IPv4 address in IPv6's clothes");
+        assert!(
+            same("::ffff:203.0.113.1", "203.0.113.9"),
+            "an IPv4 address written as one of IPv6"
+        );
     }
 
     #[test]

@@ -258,6 +258,11 @@ impl Net {
     fn queue(&self, peer: Key, link: &Handle, bytes: Vec<u8>) -> Result<(), SendError> {
         let full = || SendError::Full { peer: display(&peer) };
         let (rank, places) = link.places(bytes.len());
+        // Who does not keep up leaves as much to the others as it holds: however many they are,
+        // there is room for one that does.
+        if link.queued_bytes(rank) > self.shared.rooms.outbound.free(rank) {
+            return Err(full());
+        }
         let own = link.room.clone().try_acquire_many_owned(places).map_err(|_| full())?;
         let all = self.shared.rooms.outbound.try_take(rank, bytes.len()).ok_or_else(full)?;
         match link.queue.try_reserve() {
@@ -371,12 +376,20 @@ impl Handle {
     /// link's room: a stranger's bytes take as many as leave it with its own bound.
     fn places(&self, bytes: usize) -> (Rank, u32) {
         let rank = self.standing.rank();
-        let per_byte = match rank {
-            Rank::Session => 1,
-            Rank::Stranger => QUEUED_BYTES / STRANGER_QUEUED_BYTES,
-        };
         // Far below 2³². What is larger than all of the room waits for all of it.
-        (rank, bytes.saturating_mul(per_byte).min(QUEUED_BYTES) as u32)
+        (rank, bytes.saturating_mul(places_per_byte(rank)).min(QUEUED_BYTES) as u32)
+    }
+
+    /// Bytes that wait to be written to the peer.
+    fn queued_bytes(&self, rank: Rank) -> usize {
+        QUEUED_BYTES.saturating_sub(self.room.available_permits()) / places_per_byte(rank)
+    }
+}
+
+const fn places_per_byte(rank: Rank) -> usize {
+    match rank {
+        Rank::Session => 1,
+        Rank::Stranger => QUEUED_BYTES / STRANGER_QUEUED_BYTES,
     }
 }
 

@@ -214,3 +214,89 @@ fn resize(buffer: &mut Vec<u8>, bytes: usize) {
         buffer.shrink_to(bytes);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        pin::Pin,
+        sync::atomic::{AtomicUsize, Ordering::Relaxed},
+        task::{Context, Poll},
+    };
+
+    use mica_protocol::limits::MAX_FRAME_BYTES;
+    use tokio::task::{JoinSet, yield_now};
+
+    use super::*;
+    use crate::{bounds::SESSION_ASSEMBLY_BYTES, config::PeerLimits, queue::lines};
+
+    /// A stream that gives these bytes and then nothing, and counts how often it is asked for more.
+    struct Stalled {
+        bytes: Vec<u8>,
+        asked: Arc<AtomicUsize>,
+    }
+
+    impl AsyncRead for Stalled {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut [u8],
+        ) -> Poll<io::Result<usize>> {
+            let count = buffer.len().min(self.bytes.len());
+            buffer[..count].copy_from_slice(&self.bytes[..count]);
+            self.bytes.drain(..count);
+            if count > 0 {
+                return Poll::Ready(Ok(count));
+            }
+            self.asked.fetch_add(1, Relaxed);
+            Poll::Pending
+        }
+    }
+
+    /// Waits until the streams were asked for more so often, and then some, so that any further one
+    /// would have been asked too.
+    async fn were_asked(asked: &AtomicUsize, times: usize) {
+        let reached = async {
+            while asked.load(Relaxed) < times {
+                yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(30), reached).await.expect("there is room for so many");
+        for _ in 0..100 {
+            yield_now().await;
+        }
+        assert_eq!(asked.load(Relaxed), times);
+    }
+
+    /// Attack: many peers with a session each begin a long frame and do not go on.
+    #[tokio::test]
+    async fn unfinished_frames_of_peers_with_a_session_have_so_much_room_together() {
+        let hour = Duration::from_secs(3_600);
+        let limits = PeerLimits { frame_timeout: hour, frame_stall: hour, ..PeerLimits::default() };
+        let (rooms, counters) = (Rooms::new(), Arc::<Counters>::default());
+        let peers = Arc::new(Peers::new(limits, counters.clone()));
+        let (events, _taken) = lines(rooms.events.clone());
+        let asked = Arc::<AtomicUsize>::default();
+        let most = SESSION_ASSEMBLY_BYTES / MAX_FRAME_BYTES;
+        let (mut reading, mut handles) = (JoinSet::new(), Vec::new());
+        for number in 0..=most {
+            let key = [number as u8; 32];
+            peers.protect(key, MAX_FRAME_BYTES);
+            let reader = Reader {
+                key,
+                standing: peers.standing(key),
+                peers: peers.clone(),
+                rooms: rooms.clone(),
+                events: events.clone(),
+                counters: counters.clone(),
+            };
+            let bytes = (MAX_FRAME_BYTES as u32).to_le_bytes().to_vec();
+            let mut stream = Stalled { bytes, asked: asked.clone() };
+            handles.push(reading.spawn(async move { reader.run(&mut stream).await }));
+        }
+        // The last one is not read from before another has ended.
+        were_asked(&asked, most).await;
+        handles[0].abort();
+        were_asked(&asked, most + 1).await;
+    }
+}

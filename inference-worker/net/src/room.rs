@@ -47,6 +47,11 @@ impl Room {
         self.of(rank).clone().try_acquire_many_owned(self.clamped(rank, bytes)).ok()
     }
 
+    /// Bytes that are free.
+    pub(crate) fn free(&self, rank: Rank) -> usize {
+        self.of(rank).available_permits()
+    }
+
     /// Bytes that are taken.
     pub(crate) fn taken(&self) -> u64 {
         let free = self.sessions.available_permits() + self.strangers.available_permits();

@@ -14,8 +14,8 @@ use libp2p::{
     kad,
 };
 use mica_net::{
-    NearPeers, NetEvent, Offence, PeerLimits, SESSION_EVENT_BYTES, STRANGER_FRAME_BYTES,
-    STRANGER_QUEUED_BYTES, STRIKES, SendError,
+    NearPeers, NetEvent, Offence, PeerLimits, SESSION_EVENT_BYTES, SESSION_OUTBOUND_BYTES,
+    STRANGER_FRAME_BYTES, STRANGER_QUEUED_BYTES, STRIKES, SendError, public_key_of,
 };
 use mica_protocol::{
     FaultCode, Message, SessionId,
@@ -363,6 +363,42 @@ async fn what_waits_for_a_stranger_is_bounded_in_bytes_and_a_stalled_write_ends(
     raw.hung_up().await;
     assert!(began.elapsed() < Duration::from_secs(10));
     eventually("its room is given back", || server.net.counters().outbound_bytes == 0).await;
+}
+
+#[tokio::test]
+async fn what_waits_for_all_peers_is_bounded_in_bytes_and_who_keeps_up_finds_room() {
+    let server = Server::start(18, PeerLimits::default()).await;
+    // Nobody is there, which is not found out before this task waits for something.
+    let address = ["/ip4/127.0.0.1/tcp/1".to_owned()];
+    let key = |seed: u8| public_key_of(&[seed; 32]).expect("a secret");
+    let message = step(1 << 20);
+    let mut queued = Vec::new();
+    for seed in 100..110 {
+        server.net.protect(key(seed), MAX_FRAME_BYTES);
+        let mut messages = 0_usize;
+        let error = loop {
+            match server.net.try_send(key(seed), &address, &message) {
+                Ok(()) => messages += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, SendError::Full { .. }), "{error}");
+        queued.push(messages);
+    }
+    let most = SESSION_OUTBOUND_BYTES / frame(&message).len();
+    let all: usize = queued.iter().sum();
+    assert!((most - 5..most).contains(&all), "{queued:?}");
+    assert!(queued[9] > 0 && queued[9] < queued[0], "{queued:?}");
+    // One for which nothing waits has room, and strangers have their own.
+    server.net.protect(key(110), MAX_FRAME_BYTES);
+    server.net.try_send(key(110), &address, &message).expect("queued");
+    server.net.try_send(key(111), &address, &token(1)).expect("queued");
+    let emptied = async {
+        while server.net.counters().outbound_bytes > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(DEADLINE, emptied).await.expect("the room is given back");
 }
 
 #[tokio::test]

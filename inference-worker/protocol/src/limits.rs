@@ -122,9 +122,10 @@ limits! {
 
     /// Most milliseconds that an opening waits for the chain's word on its channel.
     pub const OPENING_DEADLINE_MS: u64 = 15_000;
-    /// Milliseconds without a new final block after which a worker lends nothing more: a promise is
-    /// worth what the chain will pay, and a chain that stands still, or a node that has lost it,
-    /// says nothing of channels that are being closed.
+    /// Milliseconds without a new final block after which a worker lends nothing more, or half of a
+    /// channel's window, if that is less: a promise is worth what the chain will pay, and a chain
+    /// that stands still, or a node that has lost it, says nothing of channels that are being
+    /// closed.
     pub const FINALITY_DEADLINE_MS: u64 = 120_000;
     /// Most milliseconds that a stage waits for its next step: as long as the session has paid for
     /// its room, and no longer than this.

@@ -214,6 +214,30 @@ fn nothing_is_lent_while_no_block_becomes_final() {
     assert_eq!(open_again(&mut world, 3), None);
 }
 
+/// Attack: cut the worker off from the chain and close a channel whose window is shorter than the
+/// worker's patience.
+#[test]
+fn a_short_window_is_lent_to_for_half_of_it_while_no_block_becomes_final() {
+    let mut world = in_the_middle();
+    let short = ChannelFacts { window: 20, ..facts(&world) };
+    tell(&mut world, Some(short));
+    world.worker_input(0, StageInput::BlockFinal);
+    let told_ms = world.now.ms;
+    world.now.ms = told_ms + 20_000;
+    world.run_events(60);
+    world.worker_input(0, StageInput::Wake);
+    assert!(world.workers[0].table.sessions() == 1 && world.workers[0].ends.is_empty());
+    let (computed, next_ms) =
+        (world.workers[0].positions, world.workers[0].table.next_deadline_ms());
+    assert!(next_ms.is_some_and(|next_ms| next_ms <= told_ms + 30_000), "{next_ms:?}");
+    world.now.ms = told_ms + 30_000;
+    world.worker_input(0, StageInput::Wake);
+    world.run();
+    assert_eq!(end_of(&world), Some(FaultCode::ChainStalled));
+    assert!(world.workers[0].positions <= computed + 64);
+    assert_eq!(open_again(&mut world, 2), Some(FaultCode::ChainStalled));
+}
+
 fn open_again(world: &mut World, session: u8) -> Option<FaultCode> {
     let plan = world.plan(session, (0..10).collect(), 4);
     let id = world.start(plan);

@@ -225,9 +225,10 @@ fn idle_sessions_are_ended_sooner_when_room_gets_scarce() {
     assert!(table.sessions() > 0);
 }
 
-/// Paying one position at a time, just before the deadline, holds room no longer than is paid for.
+/// Paying one position at a time, just before the deadline, buys the least wait each time and no
+/// more, whatever was paid before.
 #[test]
-fn a_trickle_of_positions_does_not_hold_room_at_the_price_of_one() {
+fn a_trickle_of_positions_buys_the_least_wait_each_time_and_no_more() {
     let dear = StageOffer { holding_price: Some(50), ..offer() };
     let facts = channel(1);
     let mut lane = lane_of(&facts, 0);

@@ -35,10 +35,12 @@ impl StageTable {
         if self.sessions.contains_key(&open.session) || self.openings.contains(&open.session) {
             return Err(Refusal::new(FaultCode::SessionExists, "the session's id is taken"));
         }
-        self.finality.check(now.ms)?;
+        // Of a channel that is not known yet, the chain says first how long its window is.
+        let known = self.ledgers.get(&open.channel);
+        let window = known.map_or(BlockNumber::MAX, |ledger| ledger.facts().window);
+        self.finality.check(now.ms, window)?;
         self.check_room(&from, &open)?;
         check_open(&self.identity, &self.offer, from, &open, now.block)?;
-        let known = self.ledgers.get(&open.channel);
         self.openings.check(&open.channel, known.is_some(), now.ms)?;
         let voucher = &open.voucher.voucher;
         if voucher.channel != open.channel || voucher.lane != open.lane {
@@ -112,6 +114,7 @@ impl StageTable {
         self.check_room(&from, open)?;
         let replaced = self.lane_holder(&agreed)?;
         check_window(&self.offer, facts)?;
+        self.finality.check(now.ms, facts.window)?;
         self.check_account(&facts.payer)?;
         self.scores.check(&facts.payer, now)?;
         self.make_ledger(now, facts)?;

@@ -1,12 +1,26 @@
 //! What news of the chain mean for sessions: one lives no longer than its channel, and no longer
 //! than the worker can see what becomes of channels.
 
-use mica_primitives::ChannelId;
+use mica_primitives::{BlockNumber, ChannelId};
 
 use super::{StageOffer, StageOutput, StageTable, refusal::Refusal, table::send};
 use crate::{
     FaultCode, channel::ChannelFacts, clock::Now, limits::FINALITY_DEADLINE_MS, messages::Message,
 };
+
+/// Milliseconds of a block: by them a window is reckoned while no block comes.
+const BLOCK_MS: u64 = 3_000;
+
+/// Milliseconds without a new final block after which nothing is lent over a channel with this
+/// window. A close that the worker has not seen came after the last block that it saw, so half of
+/// the window later there is still the other half to redeem in.
+fn patience_ms(window: BlockNumber) -> u64 {
+    match window {
+        // A record that was written before it was kept.
+        0 => FINALITY_DEADLINE_MS,
+        window => FINALITY_DEADLINE_MS.min(u64::from(window / 2) * BLOCK_MS),
+    }
+}
 
 /// When the chain last had a new final block.
 #[derive(Clone, Copy, Debug)]
@@ -24,20 +38,21 @@ impl Finality {
         self.last_ms = Some(now_ms);
     }
 
-    /// When nothing is lent any more, unless a block becomes final before.
-    pub(super) fn deadline_ms(&self) -> Option<u64> {
-        self.last_ms.map(|last| last.saturating_add(FINALITY_DEADLINE_MS))
+    /// When nothing is lent any more over a channel with this window, unless a block becomes final
+    /// before.
+    pub(super) fn deadline_ms(&self, window: BlockNumber) -> Option<u64> {
+        self.last_ms.map(|last| last.saturating_add(patience_ms(window)))
     }
 
-    /// Whether the chain moves.
+    /// Whether the chain moves, as far as a channel with this window depends on it.
     ///
     /// # Errors
     /// [`FaultCode::ChainStalled`].
-    pub(super) fn check(&self, now_ms: u64) -> Result<(), Refusal> {
-        if self.deadline_ms().is_none_or(|deadline| now_ms < deadline) {
+    pub(super) fn check(&self, now_ms: u64, window: BlockNumber) -> Result<(), Refusal> {
+        if self.deadline_ms(window).is_none_or(|deadline| now_ms < deadline) {
             return Ok(());
         }
-        let text = format!("no new final block for {} s", FINALITY_DEADLINE_MS / 1_000);
+        let text = format!("no new final block for {} s", patience_ms(window) / 1_000);
         Err(Refusal::new(FaultCode::ChainStalled, text))
     }
 }
@@ -83,12 +98,15 @@ impl StageTable {
         });
     }
 
-    /// Ends all sessions if no block has become final for too long.
+    /// Ends the sessions for whose channels no block has become final for too long.
     pub(super) fn end_in_stall(&mut self, now: Now, out: &mut Vec<StageOutput>) {
-        let Err(refusal) = self.finality.check(now.ms) else { return };
+        let finality = self.finality;
         self.each(now, out, |session, context| {
-            if session.is_working() {
-                session.fail(refusal.clone(), context);
+            let checked = finality.check(now.ms, context.ledger.facts().window);
+            if let Err(refusal) = checked
+                && session.is_working()
+            {
+                session.fail(refusal, context);
             }
         });
     }

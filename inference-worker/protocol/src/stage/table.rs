@@ -124,11 +124,12 @@ impl StageTable {
         let free_permille = self.free_permille();
         let sessions = self.sessions.values().filter_map(|session| {
             let ledger = self.ledgers.get(&session.agreed().channel)?;
-            Some(session.deadline_ms(&self.offer.deadlines, free_permille, ledger))
+            let deadline_ms = session.deadline_ms(&self.offer.deadlines, free_permille, ledger);
+            let stall_ms = self.finality.deadline_ms(ledger.facts().window);
+            let stall_ms = stall_ms.filter(|_| session.is_working());
+            Some(stall_ms.map_or(deadline_ms, |stall_ms| stall_ms.min(deadline_ms)))
         });
-        let is_lent_to = self.sessions.values().any(StageSession::is_working);
-        let stall = self.finality.deadline_ms().filter(|_| is_lent_to);
-        sessions.chain(self.openings.next_deadline_ms()).chain(stall).min()
+        sessions.chain(self.openings.next_deadline_ms()).min()
     }
 
     /// Carries an input out. Outputs are to be done in order.

@@ -6,7 +6,7 @@
 //! that the record has not, the registry is read once more, because the payer may have read it
 //! later.
 //!
-//! Limits: [`MAX_KNOWN`] records, [`MAX_OPENINGS`] openings that wait.
+//! Limits: [`MAX_KNOWN`] records, [`MAX_OPENINGS`] openings that wait and questions under way.
 
 use std::{
     collections::BTreeMap,
@@ -103,7 +103,9 @@ impl<T> Neighbours<T> {
         if is_enough {
             return Verdict::Go(open);
         }
-        if self.waiting.values().map(Vec::len).sum::<usize>() >= MAX_OPENINGS {
+        // A question that nobody waits for any more is under way all the same.
+        let waiting = self.waiting.values().map(|openings| openings.len().max(1));
+        if waiting.sum::<usize>() >= MAX_OPENINGS {
             return Verdict::Refuse(refusal(
                 session,
                 FaultCode::TooManySessions,

@@ -6,11 +6,16 @@
 //! and a later one pays for both. A channel that its payer wants closed, and that owes nothing any
 //! more, is closed at once.
 //!
-//! Redeems run side by side, each followed until its block is final: a window may be too short to
-//! wait for one after the other, and one that the node has dropped is sent again. The session actor
-//! goes by final blocks only, so a payment that a fork takes back was never noted.
+//! Redeems and closes run side by side: a window may be too short to wait for one after the other.
+//! A redeem is followed until its block is final, and one that the node has dropped is sent again.
+//! The session actor goes by final blocks only, so a payment that a fork takes back was never
+//! noted.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use mica_chain::{Call, MicaEvent, SubmitError, Submitted, Until, amount};
 use mica_primitives::{Balance, BlockNumber, ChannelId, LaneId, Redeem};
@@ -47,10 +52,8 @@ pub(crate) struct Policy {
 impl Policy {
     /// Whether `lane` is to be redeemed at `block`.
     pub(crate) fn is_due(&self, lane: &DueLane, block: BlockNumber) -> bool {
-        let expiring = lane.redeem.voucher.expires < block.saturating_add(EXPIRY_MARGIN_BLOCKS);
-        let would_be_lost = lane.ends.is_some() || expiring;
         lane.gain > 0
-            && ((would_be_lost && lane.gain > self.fee)
+            && ((would_be_lost(lane, block) && lane.gain > self.fee)
                 || (lane.gain >= self.minimum && (self.everything || !lane.busy)))
     }
 }
@@ -99,10 +102,13 @@ pub(crate) struct Redeemer {
     in_flight: JoinSet<Outcome>,
     /// Their lanes.
     under_way: BTreeMap<LaneKey, Balance>,
-    /// What was sent last for each lane.
+    /// What was sent last for each lane that still owes something or was redeemed a moment ago.
     submitted: BTreeMap<LaneKey, Sent>,
-    /// Channels that were closed here, and the block in which that may be tried again.
-    closed: BTreeMap<ChannelId, BlockNumber>,
+    /// Closes that are under way.
+    closes: JoinSet<(ChannelId, Result<Submitted, SubmitError>)>,
+    /// Channels that were closed here, and the block in which that may be tried again; none while
+    /// it is under way.
+    closed: BTreeMap<ChannelId, Option<BlockNumber>>,
     /// What a redeem cost when it was last asked; 0 if it was not.
     fee: Balance,
 }
@@ -115,6 +121,7 @@ impl Redeemer {
             in_flight: JoinSet::new(),
             under_way: BTreeMap::new(),
             submitted: BTreeMap::new(),
+            closes: JoinSet::new(),
             closed: BTreeMap::new(),
             fee: 0,
         }
@@ -134,6 +141,7 @@ impl Redeemer {
             tokio::select! {
                 () = stop.cancelled() => {}
                 Some(done) = self.in_flight.join_next() => self.done(done.ok()).await,
+                Some(done) = self.closes.join_next() => self.close_done(done.ok()),
                 // Nobody answers without the session actor.
                 end = ended.recv() => if end.is_none() { break },
                 changed = self.context.block.changed() => if changed.is_err() { break },
@@ -144,6 +152,9 @@ impl Redeemer {
         self.redeem_due(true).await;
         while let Some(done) = self.in_flight.join_next().await {
             self.done(done.ok()).await;
+        }
+        while let Some(done) = self.closes.join_next().await {
+            self.close_done(done.ok());
         }
     }
 
@@ -157,6 +168,9 @@ impl Redeemer {
         else {
             return;
         };
+        // Nothing is sent for a lane that owes nothing.
+        let owing: BTreeSet<LaneKey> = lanes.iter().map(|lane| key(&lane.redeem)).collect();
+        self.submitted.retain(|lane, sent| reached.best < sent.again || owing.contains(lane));
         let everything = everything || totals.refusing.is_some();
         let open: Vec<_> =
             lanes.into_iter().filter(|lane| self.may_submit(lane, reached, everything)).collect();
@@ -165,49 +179,59 @@ impl Redeemer {
             return;
         }
         let policy = self.policy(&first.redeem, everything).await;
-        for lane in open.into_iter().filter(|lane| policy.is_due(lane, reached.best)) {
-            if self.in_flight.len() >= MAX_IN_FLIGHT {
-                break;
-            }
-            self.redeem(lane.redeem);
-        }
+        let mut due: Vec<_> =
+            open.into_iter().filter(|lane| policy.is_due(lane, reached.best)).collect();
+        most_urgent_first(&mut due, reached.best);
+        let room = MAX_IN_FLIGHT.saturating_sub(self.in_flight.len());
+        due.into_iter().take(room).for_each(|lane| self.redeem(lane.redeem));
     }
 
-    /// Closes channels whose payers asked for it and that owe nothing any more that is worth its
-    /// fee: the payer has its deposit back at once instead of after the window, and the session
-    /// actor forgets the channel.
+    /// Begins to close channels whose payers asked for it and that owe nothing any more that is
+    /// worth its fee: the payer has its deposit back at once instead of after the window, and the
+    /// session actor forgets the channel. Nothing waits for it: redeems have no time to lose.
     async fn close_finished_channels(&mut self) {
         let Ok(done) = self.context.sessions.done(self.fee).await else { return };
         let block = *self.context.block.borrow();
-        self.closed.retain(|channel, _| done.contains(channel));
-        let is_due =
-            |channel: &ChannelId| self.closed.get(channel).is_none_or(|again| block >= *again);
-        if !done.iter().any(is_due) || !self.node_is_ready().await {
+        self.closed.retain(|channel, again| again.is_none() || done.contains(channel));
+        let may_close = |channel: &ChannelId| {
+            let again = self.closed.get(channel);
+            again.is_none_or(|again| again.is_some_and(|again| block >= again))
+        };
+        let room = MAX_IN_FLIGHT.saturating_sub(self.closes.len());
+        let due: Vec<_> = done.into_iter().filter(may_close).take(room).collect();
+        if due.is_empty() || !self.node_is_ready().await {
             return;
         }
-        for channel in done {
-            if self.closed.get(&channel).is_some_and(|again| block < *again) {
-                continue;
-            }
-            self.closed.insert(channel, block.saturating_add(RETRY_BLOCKS));
-            match self
+        for channel in due {
+            self.closed.insert(channel, None);
+            let (chain, signer) = (self.context.chain.clone(), self.context.signer.clone());
+            self.closes.spawn(async move {
+                let (call, until) = (Call::Close(channel), Until::InBlock);
+                let result =
+                    chain.submit_watched(&signer, call, until, PATIENCE, &mut |_| {}).await;
+                (channel, result)
+            });
+        }
+    }
+
+    /// Tells what became of a close, and when it may be tried again.
+    fn close_done(&mut self, outcome: Option<(ChannelId, Result<Submitted, SubmitError>)>) {
+        // A task that panicked has no name: its channel is closed after a restart.
+        let Some((channel, result)) = outcome else { return };
+        let block = *self.context.block.borrow();
+        self.closed.insert(channel, Some(block.saturating_add(RETRY_BLOCKS)));
+        match result {
+            Ok(submitted) => self
                 .context
-                .chain
-                .submit(&self.context.signer, Call::Close(channel), Until::InBlock)
-                .await
-            {
-                Ok(submitted) => self
-                    .context
-                    .reporter
-                    .emit(&Event::ChannelClosed { channel, block: submitted.block.number }),
-                // Its window was over and its payer was faster.
-                Err(SubmitError::Failed { fee: 0, .. }) => {}
-                Err(error @ SubmitError::Failed { .. }) => {
-                    self.warn(&format!("channel {channel} was closed already: {error}"))
-                }
-                Err(error) => {
-                    tracing::warn!(%channel, %error, "a channel was not closed and will be tried again")
-                }
+                .reporter
+                .emit(&Event::ChannelClosed { channel, block: submitted.block.number }),
+            // Its window was over and its payer was faster.
+            Err(SubmitError::Failed { fee: 0, .. }) => {}
+            Err(error @ SubmitError::Failed { .. }) => {
+                self.warn(&format!("channel {channel} was closed already: {error}"))
+            }
+            Err(error) => {
+                tracing::warn!(%channel, %error, "a channel was not closed and will be tried again")
             }
         }
     }
@@ -224,8 +248,7 @@ impl Redeemer {
     /// blocks would have told. What a lane in use promises grows all the time: it is not redeemed
     /// with every tick.
     fn may_submit(&self, lane: &DueLane, reached: Reached, everything: bool) -> bool {
-        let voucher = &lane.redeem.voucher;
-        let key = (voucher.channel, voucher.lane);
+        let key = key(&lane.redeem);
         let promised = lane.redeem.promised().unwrap_or(0);
         let at_once = everything || !lane.busy;
         !self.under_way.contains_key(&key)
@@ -248,7 +271,7 @@ impl Redeemer {
     }
 
     fn redeem(&mut self, redeem: Redeem) {
-        let lane = (redeem.voucher.channel, redeem.voucher.lane);
+        let lane = key(&redeem);
         let promised = redeem.promised().unwrap_or(0);
         self.under_way.insert(lane, promised);
         let (chain, signer) = (self.context.chain.clone(), self.context.signer.clone());
@@ -328,6 +351,22 @@ impl Redeemer {
     }
 }
 
+/// Whether waiting would lose what the lane promises.
+const fn would_be_lost(lane: &DueLane, block: BlockNumber) -> bool {
+    let expires = lane.redeem.voucher.expires;
+    lane.ends.is_some() || expires < block.saturating_add(EXPIRY_MARGIN_BLOCKS)
+}
+
+/// Puts what waiting would lose first, and of that what brings most: only so many are redeemed at
+/// once, and a window may be over before it is the others' turn.
+fn most_urgent_first(due: &mut [DueLane], block: BlockNumber) {
+    due.sort_by_key(|lane| Reverse((would_be_lost(lane, block), lane.gain)));
+}
+
+const fn key(redeem: &Redeem) -> LaneKey {
+    (redeem.voucher.channel, redeem.voucher.lane)
+}
+
 /// The block in which a lane may be redeemed again: what is done or has failed is left to final
 /// blocks to tell of, and what the node has lost is sent with the next one.
 fn may_try_again(result: &Result<Submitted, SubmitError>, block: BlockNumber) -> BlockNumber {
@@ -387,6 +426,20 @@ mod tests {
         assert!(POLICY.is_due(&lane(5, true, None, 5 + EXPIRY_MARGIN_BLOCKS - 1), 5));
         assert!(!POLICY.is_due(&lane(5, true, None, 5 + EXPIRY_MARGIN_BLOCKS), 5));
         assert!(!POLICY.is_due(&lane(0, false, Some(50), 5), 5));
+    }
+
+    /// Attack: close channels that bring little more than the fee, so that the window of one that
+    /// brings much is over before it is its turn.
+    #[test]
+    fn what_would_be_lost_comes_first_and_of_that_what_brings_most() {
+        let mut due = [
+            lane(900, false, None, 10_000),
+            lane(5, false, Some(50), 10_000),
+            lane(70, false, Some(50), 10_000),
+            lane(6, true, None, 5),
+        ];
+        most_urgent_first(&mut due, 5);
+        assert_eq!(due.map(|lane| lane.gain), [70, 6, 5, 900]);
     }
 
     #[test]

@@ -18,9 +18,13 @@ use std::{
 use mica_chain::{Head, MicaEvent, ReadError};
 use mica_host::lock;
 use mica_primitives::{BlockNumber, ChannelId};
-use mica_protocol::{channel::ChannelFacts, limits::OPENING_DEADLINE_MS};
+use mica_protocol::{
+    channel::ChannelFacts,
+    limits::{MAX_OPENINGS, OPENING_DEADLINE_MS},
+};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Semaphore, mpsc, watch},
+    task::JoinSet,
     time::{Instant, MissedTickBehavior},
 };
 use tokio_util::task::TaskTracker;
@@ -34,6 +38,8 @@ use super::{
 const RETRY: Duration = Duration::from_secs(1);
 /// Pause between two looks at the node, whatever its subscriptions say.
 const POLL_INTERVAL: Duration = Duration::from_secs(15);
+/// Channels that are read at once.
+const READS: usize = 16;
 /// Blocks by which a subscription may be behind the node before it counts as dead.
 const LATE_BLOCKS: BlockNumber = 2;
 
@@ -92,11 +98,14 @@ impl Watcher {
     }
 
     /// Answers the session actor's questions, each in a task of its own, as many at once as the
-    /// protocol has openings.
+    /// protocol has openings: one that is withdrawn makes room for another before its question is
+    /// answered.
     pub(crate) async fn answer(self, mut questions: mpsc::Receiver<ChannelId>, tasks: TaskTracker) {
-        while let Some(Some(channel)) =
-            self.context.stop.run_until_cancelled(questions.recv()).await
-        {
+        let room = Arc::new(Semaphore::new(MAX_OPENINGS));
+        let stop = self.context.stop.clone();
+        while let Some(Some(channel)) = stop.run_until_cancelled(questions.recv()).await {
+            let place = stop.run_until_cancelled(room.clone().acquire_owned()).await;
+            let Some(Ok(place)) = place else { return };
             if !self.followed().begin_opening(channel) {
                 tracing::warn!(%channel, "too many channels are followed: the opening is refused");
                 // A closed session actor has no use for the answer, here and below.
@@ -110,6 +119,7 @@ impl Watcher {
                 let ledgers = watcher.context.sessions.ledgers().await;
                 let has_ledger = ledgers.is_ok_and(|ledgers| ledgers.contains(&channel));
                 watcher.followed().end_opening(channel, has_ledger);
+                drop(place);
             });
         }
     }
@@ -203,8 +213,8 @@ impl Watcher {
             }
             false => self.followed().pick(|_, _| true),
         };
-        for channel in channels {
-            self.refresh(channel, head).await?;
+        for (channel, facts) in self.read_all(channels, head).await? {
+            self.refresh(channel, head, facts).await;
         }
         if seen.is_news(head.number) {
             let _ = self.context.sessions.block_final().await;
@@ -231,8 +241,8 @@ impl Watcher {
             false => self.followed().pick(|_, _| true),
         };
         let mut changed = BTreeSet::new();
-        for channel in channels {
-            let best = best_of(self.read(channel, head).await?.as_ref());
+        for (channel, facts) in self.read_all(channels, head).await? {
+            let best = best_of(facts.as_ref());
             let mut followed = self.followed();
             let before = followed.news(channel);
             followed.set_best(channel, best);
@@ -263,15 +273,14 @@ impl Watcher {
 
     /// Tells the session actor what this final block says of a followed channel; one that is gone
     /// is forgotten.
-    async fn refresh(&self, channel: ChannelId, head: Head) -> Result<(), ReadError> {
-        let facts = self.read(channel, head).await?;
+    async fn refresh(&self, channel: ChannelId, head: Head, facts: Option<ChannelFacts>) {
         let is_gone = facts.is_none();
         {
             // Asked and noted at once: an opening may end in between.
             let mut followed = self.followed();
             let is_awaited = is_gone && followed.is_awaited(channel);
             if is_awaited || followed.knows_newer(channel, head.number) {
-                return Ok(());
+                return;
             }
             followed.set_final(channel, head.number, facts);
         }
@@ -282,7 +291,6 @@ impl Watcher {
         } else {
             self.tell(channel).await;
         }
-        Ok(())
     }
 
     async fn tell(&self, channel: ChannelId) {
@@ -325,6 +333,31 @@ impl Watcher {
             }
             if block.changed().await.is_err() {
                 return Ok(None);
+            }
+        }
+    }
+
+    /// What the block says of these channels, [`READS`] read at once: however many are followed and
+    /// however far away the node is, the next block must not wait for them for long.
+    async fn read_all(
+        &self,
+        channels: Vec<ChannelId>,
+        head: Head,
+    ) -> Result<Vec<(ChannelId, Option<ChannelFacts>)>, ReadError> {
+        let (mut reads, mut found) = (JoinSet::new(), Vec::with_capacity(channels.len()));
+        let mut channels = channels.into_iter();
+        loop {
+            for channel in channels.by_ref().take(READS - reads.len()) {
+                let watcher = self.clone();
+                reads.spawn(async move { (channel, watcher.read(channel, head).await) });
+            }
+            match reads.join_next().await {
+                Some(Ok((channel, read))) => found.push((channel, read?)),
+                Some(Err(error)) => {
+                    let (what, reason) = ("a channel".to_owned(), error.to_string());
+                    return Err(ReadError::Node { what, reason });
+                }
+                None => return Ok(found),
             }
         }
     }

@@ -27,7 +27,7 @@ pub fn faults() -> Page {
     let text = format!(
         "Why a peer refused something or gave up. The number crosses the wire with up to {} bytes \
          of text; programs show both, and the remedy below. Numbers never change their meaning. In \
-         groups of ten: the link, the session, the offer, money (30 to 42), steps, receipts, the \
+         groups of ten: the link, the session, the offer, money (30 to 49), steps, receipts, the \
          end.\n\n{}",
         limits::MAX_FAULT_TEXT_BYTES,
         table(["number", "name", "what it means, and what to do"], rows)

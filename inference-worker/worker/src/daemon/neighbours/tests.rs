@@ -119,6 +119,25 @@ fn a_payer_that_is_gone_has_no_opening_left() {
     assert!(neighbours.answer(NEXT, Answer::NotRegistered, now).is_empty());
 }
 
+/// Attack: open and close again and again, each time with another next worker.
+#[test]
+fn openings_that_are_withdrawn_do_not_ask_the_registry_without_end() {
+    let (mut neighbours, now) = (Neighbours::<u8>::default(), Instant::now());
+    let mut ask = |number: usize| {
+        let (peer, session) = ([number as u8; 32], SessionId([number as u8; 32]));
+        let next = Some((peer, addresses(&["a"])));
+        let verdict = neighbours.check(PAYER, session, next, 0, now);
+        neighbours.withdraw(&PAYER, Some(&session));
+        verdict
+    };
+    for number in 0..MAX_OPENINGS {
+        assert!(matches!(ask(number), Verdict::Ask(_)), "{number}");
+    }
+    assert!(matches!(ask(MAX_OPENINGS), Verdict::Refuse(_)), "as many questions are under way");
+    neighbours.answer([0; 32], Answer::Unknown, now);
+    assert!(matches!(check(&mut neighbours, 1, &["a"], now), Verdict::Wait), "there is room again");
+}
+
 #[test]
 fn openings_that_wait_and_records_are_bounded() {
     let (mut neighbours, now) = (Neighbours::<u8>::default(), Instant::now());
