@@ -194,11 +194,6 @@ impl Asker {
         &self.store
     }
 
-    /// What is remembered of workers.
-    pub fn memory(&self) -> &Memory {
-        &self.memory
-    }
-
     /// Asks `question` of the workers that `view` shows, from quotes to the last voucher. When a
     /// worker fails before the first token the question is asked once more, without it.
     ///
@@ -214,6 +209,7 @@ impl Asker {
     ) -> Result<Answer, AskError> {
         let mut question = question.clone();
         let (mut failed, mut earlier, mut attempt) = (BTreeSet::new(), 0 as Balance, 1);
+        let mut fees: Balance = 0;
         let mut first: Option<Box<AskError>> = None;
         loop {
             let answer =
@@ -222,6 +218,7 @@ impl Asker {
                 (Ok(answer), _) => answer,
                 (Err(error), None) => return Err(error),
                 (Err(error), Some(first)) => {
+                    self.report_fees(fees);
                     return Err(AskError::NoOtherPath { first, again: Box::new(error) });
                 }
             };
@@ -239,7 +236,8 @@ impl Asker {
                 return Err(error);
             }
             // Opening channels was not for nothing: the next session takes the fees over.
-            self.pool.carry_fees(answer.fees);
+            fees = answer.fees;
+            self.pool.carry_fees(fees);
             question.terms.max_total =
                 question.terms.max_total.map(|most| most.saturating_sub(paid));
             first = Some(Box::new(error));
@@ -296,11 +294,20 @@ impl Asker {
             })?;
             opened = answer.opened.take().or(opened);
             let is_over = start.interrupt.finish.is_cancelled();
+            // What was prepaid in vain counts towards the question's limit.
+            let spent = prepaid
+                .iter()
+                .fold(answer.outcome.report.paid(), |sum: Balance, paid| sum.saturating_add(*paid));
+            let is_affordable = question
+                .terms
+                .max_total
+                .is_none_or(|most| offer.cost().saturating_add(spent) <= most);
             let may_retry = !is_over
                 && retries.may_retry(&self.pool, &answer.outcome).map_err(|error| {
                     self.pool.carry_fees(answer.fees);
                     SessionError::from(error)
-                })?;
+                })?
+                && is_affordable;
             let stages = &mut answer.outcome.report.stages;
             if !may_retry {
                 for (stage, before) in stages.iter_mut().zip(prepaid) {

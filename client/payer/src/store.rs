@@ -65,7 +65,7 @@ pub const MAX_RECORD_BYTES: usize = 16 * 1024 * 1024;
 #[non_exhaustive]
 pub enum StoreError {
     /// Another process has it open.
-    #[error("{} is in use by another mica: wait until that one ends", .0.display())]
+    #[error("{} is in use by another mica: wait until that one ends, or stop it if it is `mica gateway`", .0.display())]
     InUse(PathBuf),
     /// Not a database of ours.
     #[error("{} cannot be opened ({reason}): if the file is damaged, restore it from a backup or move it away; what was promised is \

@@ -77,7 +77,9 @@ impl Core {
                 // The worker that failed is not asked again, and there is no path without it.
                 (Attempt::NoPath(again), Some((_, first))) => {
                     let message = format!("{first}; without that worker: {again}");
-                    let error = GatewayError { message, ..again };
+                    // Where the first attempt was paid, no kind may say that nothing was spent.
+                    let kind = if request.earlier.paid == 0 { again.kind } else { first.kind };
+                    let error = GatewayError { message, kind, ..again };
                     return request.pieces.end(GenerationEvent::Failed(error));
                 }
                 (Attempt::NoPath(error), None) => {
