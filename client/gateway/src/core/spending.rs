@@ -201,8 +201,9 @@ impl Reservation {
 const RAISE_DAY: &str = "start the gateway with a higher --max-day";
 /// How the cap of a request over all is raised.
 const RAISE_REQUEST: &str = "start the gateway with a higher --max-request";
-/// How a key's own caps are raised.
-const RAISE_OF_KEY: &str = "give the key a higher cap where the gateway's keys are set";
+/// How a key's own caps, and a host's, are raised.
+const RAISE_OF_KEY: &str =
+    "raise it where the key or the host is set: with `mica gateway keys`, or in gateway.toml";
 
 fn refused(cost: Balance, earlier: Balance, why: &str, raise: &str) -> GatewayError {
     let end = if earlier == 0 { "; nothing was spent" } else { "" };
