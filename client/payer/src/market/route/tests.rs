@@ -69,6 +69,16 @@ fn a_highest_price_is_a_bound_and_alpha_chooses() {
         assert_eq!((taken(1.0, limit), taken(0.0, limit)), (cheap, fast), "{limit:?}");
     }
     assert_eq!(taken(0.0, Some(719)), cheap, "the fast one is too dear");
+
+    // List prices are ceilings: who is asked may offer less.
+    let terms = Terms { max_price_per_token: Some(7), ..Terms::default() };
+    let (beliefs, wanted) = (Beliefs::none(&snapshot), Wanted { terms, ..wanted() });
+    let has_path = |quotes: &Quotes, unanswered| {
+        let known = Known { snapshot: &snapshot, quotes, beliefs: &beliefs, wanted: &wanted };
+        known.has_path(unanswered)
+    };
+    assert!(has_path(&Quotes::default(), Unanswered::MayAnswer));
+    assert!(!has_path(&quotes, Unanswered::Out), "they have asked for more");
 }
 
 #[test]
