@@ -109,6 +109,9 @@ pub struct SessionStart {
     pub interrupt: Interrupt,
     /// Whether the listener is told of channels that are made ready.
     pub shows_channels: bool,
+    /// Most base units for the answer with what was prepaid on lanes that were refused; no limit
+    /// without it. The offer itself is within it.
+    pub most: Option<Balance>,
 }
 
 /// The answer, and what it took.
@@ -263,7 +266,8 @@ impl Asker {
             let _ = listener.on(Event::Failed);
         })?;
         let interrupt = interrupt.clone();
-        let start = SessionStart { block, first: Vec::new(), interrupt, shows_channels: true };
+        let (first, most) = (Vec::new(), question.terms.max_total);
+        let start = SessionStart { block, first, interrupt, shows_channels: true, most };
         self.answer(model, &snapshot, offer, question, start, listener).await
     }
 
@@ -294,14 +298,12 @@ impl Asker {
             })?;
             opened = answer.opened.take().or(opened);
             let is_over = start.interrupt.finish.is_cancelled();
-            // What was prepaid in vain counts towards the question's limit.
+            // What was prepaid in vain counts towards the limit.
             let spent = prepaid
                 .iter()
                 .fold(answer.outcome.report.paid(), |sum: Balance, paid| sum.saturating_add(*paid));
-            let is_affordable = question
-                .terms
-                .max_total
-                .is_none_or(|most| offer.cost().saturating_add(spent) <= most);
+            let is_affordable =
+                start.most.is_none_or(|most| offer.cost().saturating_add(spent) <= most);
             let may_retry = !is_over
                 && retries.may_retry(&self.pool, &answer.outcome).map_err(|error| {
                     self.pool.carry_fees(answer.fees);
