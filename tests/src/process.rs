@@ -125,6 +125,11 @@ impl Process {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Whether it has not ended.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("a child can be asked").is_none()
+    }
+
     /// Waits until a line of its output satisfies `found`, and panics with the output if it ends or
     /// the deadline passes.
     pub fn wait_for_line<T>(

@@ -224,9 +224,10 @@ impl Context {
         Ok(Memory::open(Arc::new(store), chain.genesis_hash())?)
     }
 
-    /// The same for commands that do without it.
+    /// The same for commands that only look and do without it. They let go of the database at once:
+    /// somebody may ask meanwhile.
     pub(crate) fn memory_if_free(&self, chain: &Chain) -> Memory {
-        self.memory(chain).unwrap_or_else(|error| {
+        self.memory(chain).map(Memory::detached).unwrap_or_else(|error| {
             self.progress
                 .note(&format!("what is remembered of workers is not taken into account: {error}"));
             Memory::none()

@@ -109,6 +109,9 @@ pub struct SessionStart {
     pub interrupt: Interrupt,
     /// Whether the listener is told of channels that are made ready.
     pub shows_channels: bool,
+    /// Most base units for the answer with what was prepaid on lanes that were refused; no limit
+    /// without it. The offer itself is within it.
+    pub most: Option<Balance>,
 }
 
 /// The answer, and what it took.
@@ -194,11 +197,6 @@ impl Asker {
         &self.store
     }
 
-    /// What is remembered of workers.
-    pub fn memory(&self) -> &Memory {
-        &self.memory
-    }
-
     /// Asks `question` of the workers that `view` shows, from quotes to the last voucher. When a
     /// worker fails before the first token the question is asked once more, without it.
     ///
@@ -214,6 +212,7 @@ impl Asker {
     ) -> Result<Answer, AskError> {
         let mut question = question.clone();
         let (mut failed, mut earlier, mut attempt) = (BTreeSet::new(), 0 as Balance, 1);
+        let mut fees: Balance = 0;
         let mut first: Option<Box<AskError>> = None;
         loop {
             let answer =
@@ -222,6 +221,7 @@ impl Asker {
                 (Ok(answer), _) => answer,
                 (Err(error), None) => return Err(error),
                 (Err(error), Some(first)) => {
+                    self.report_fees(fees);
                     return Err(AskError::NoOtherPath { first, again: Box::new(error) });
                 }
             };
@@ -239,7 +239,8 @@ impl Asker {
                 return Err(error);
             }
             // Opening channels was not for nothing: the next session takes the fees over.
-            self.pool.carry_fees(answer.fees);
+            fees = answer.fees;
+            self.pool.carry_fees(fees);
             question.terms.max_total =
                 question.terms.max_total.map(|most| most.saturating_sub(paid));
             first = Some(Box::new(error));
@@ -265,7 +266,8 @@ impl Asker {
             let _ = listener.on(Event::Failed);
         })?;
         let interrupt = interrupt.clone();
-        let start = SessionStart { block, first: Vec::new(), interrupt, shows_channels: true };
+        let (first, most) = (Vec::new(), question.terms.max_total);
+        let start = SessionStart { block, first, interrupt, shows_channels: true, most };
         self.answer(model, &snapshot, offer, question, start, listener).await
     }
 
@@ -296,11 +298,18 @@ impl Asker {
             })?;
             opened = answer.opened.take().or(opened);
             let is_over = start.interrupt.finish.is_cancelled();
+            // What was prepaid in vain counts towards the limit.
+            let spent = prepaid
+                .iter()
+                .fold(answer.outcome.report.paid(), |sum: Balance, paid| sum.saturating_add(*paid));
+            let is_affordable =
+                start.most.is_none_or(|most| offer.cost().saturating_add(spent) <= most);
             let may_retry = !is_over
                 && retries.may_retry(&self.pool, &answer.outcome).map_err(|error| {
                     self.pool.carry_fees(answer.fees);
                     SessionError::from(error)
-                })?;
+                })?
+                && is_affordable;
             let stages = &mut answer.outcome.report.stages;
             if !may_retry {
                 for (stage, before) in stages.iter_mut().zip(prepaid) {

@@ -63,7 +63,7 @@ fn plan_note(error: &PlanError) -> String {
     match error {
         PlanError::Limit { cost, limit } => format!(
             "this may cost {} and the limit is {}: raise it with --max-total, or ask for a shorter \
-             answer with --max-tokens; nothing was spent",
+             answer with --max-tokens; nothing was spent on it",
             amount(*cost),
             amount(*limit)
         ),

@@ -252,11 +252,19 @@ fn command_output(command: &str) -> Result<Password, PasswordError> {
     if !status.success() {
         return Err(PasswordError::Command(status.to_string()));
     }
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_PASSWORD_BYTES as usize));
-    if let Some(stdout) = child.stdout.take() {
-        stdout.take(MAX_PASSWORD_BYTES).read_to_end(&mut bytes).map_err(failed)?;
+    let mut bytes = Zeroizing::new([0; MAX_PASSWORD_BYTES as usize]);
+    let mut length = 0;
+    if let Some(mut stdout) = child.stdout.take() {
+        // Not to the end: what the command has started may hold its output open for ever.
+        while length < bytes.len() && !bytes[..length].contains(&b'\n') {
+            match stdout.read(&mut bytes[length..]).map_err(failed)? {
+                0 => break,
+                count => length += count,
+            }
+        }
     }
-    let text = std::str::from_utf8(&bytes)
+    let line = bytes[..length].split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let text = std::str::from_utf8(line)
         .map_err(|_| PasswordError::Command("it prints no UTF-8 text".into()))?;
     match text.lines().next() {
         Some(line) if !line.is_empty() => Ok(Password::new(line)),
@@ -331,6 +339,10 @@ mod tests {
         };
         let password = asked("printf 'from the command\\nmore\\n'").expect("password");
         assert_eq!(password.as_bytes(), b"from the command");
+        // What it leaves running keeps its output open.
+        let password = asked("sleep 600 & echo $!").expect("a password, at once");
+        let id = std::str::from_utf8(password.as_bytes()).expect("a number");
+        assert!(Command::new("kill").arg(id).status().expect("started").success());
         for wrong in ["exit 3", "true", "printf '\\377'", "no-such-program-anywhere"] {
             assert!(matches!(asked(wrong), Err(PasswordError::Command(_))), "{wrong}");
         }

@@ -116,7 +116,7 @@ fault_codes! {
     VoucherTooLong = 45, "the voucher expires too late: send one that lives a shorter time";
 
     /// The channel's window is shorter than the worker's least.
-    WindowTooShort = 48, "the channel gives the worker too few blocks to redeem after a request to close: run `mica channel close` and ask again, which opens one with a longer window";
+    WindowTooShort = 48, "the channel gives the worker too few blocks to redeem after a request to close: run `mica config set window BLOCKS` with as many as it asks for, then `mica channel close`, and ask again";
     /// No new block has become final for too long.
     ChainStalled = 49, "the worker sees no new final blocks and takes no promises until it does: wait, or choose another worker";
 

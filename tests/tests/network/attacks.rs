@@ -127,6 +127,7 @@ async fn a_worker_under_attack_serves_who_pays() {
             let under = scene.speed();
             more = more.max(scene.memory_kib().saturating_sub(memory));
             newcomers += usize::from(scene.newcomer_is_answered());
+            assert!(attacker.is_running(), "{} has ended: {}", attack.name(), attacker.output());
             attacker.kill();
             println!("{:<12} quiet {quiet:.0} tokens/s, under attack {under:.0}", attack.name());
             shares.push(under / quiet);

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 
 use mica_chain::{Call, Signer, Until};
 use mica_payer::model::LocalModel;
-use mica_primitives::MarketUnits;
+use mica_primitives::{ChannelState, MarketUnits};
 use mica_tests::{Process, Terminal, Worker, eventually, http, run, units};
 
 use crate::wallet::World;
@@ -24,6 +24,7 @@ async fn who_sets_nothing_is_protected() {
     let world = World::new().await;
     a_registered_name_writes_on_no_screen(&world).await;
     a_hot_key_is_replaced_and_its_channels_are_used_up(&world);
+    a_channel_gives_its_worker_the_time_that_the_payer_sets(&world).await;
     an_answer_that_is_too_dear_is_refused_until_its_payer_says_otherwise(&world);
 }
 
@@ -114,6 +115,22 @@ fn a_hot_key_is_replaced_and_its_channels_are_used_up(world: &World) {
     world.ok(&["channel", "close", "--all"]);
 }
 
+async fn a_channel_gives_its_worker_the_time_that_the_payer_sets(world: &World) {
+    let set = world.ok(&["config", "set", "window", "40"]);
+    assert_eq!(set.json()["value"], "40", "{}", set.stdout);
+    world.ok(&["ask", "What is a blockchain?", "--max-tokens", "8"]);
+    let chain = world.node.connect().await;
+    let address = world.ok(&["wallet", "show"]).json()["address"].as_str().map(str::to_owned);
+    let account = address.and_then(|address| address.parse().ok()).expect("an address");
+    let view = chain.at_best().await.expect("the node answers");
+    let channels = view.channels_of(account).await.expect("the node answers");
+    let open = channels.iter().filter(|(_, channel)| channel.state == ChannelState::Open);
+    let windows: Vec<u32> = open.map(|(_, channel)| channel.window).collect();
+    assert_eq!(windows, [40, 40], "20 would be usual here");
+    world.ok(&["config", "unset", "window"]);
+    world.ok(&["channel", "close", "--all"]);
+}
+
 fn an_answer_that_is_too_dear_is_refused_until_its_payer_says_otherwise(world: &World) {
     let model = small_model();
     let model = model.to_str().expect("a plain path");
@@ -136,6 +153,13 @@ fn an_answer_that_is_too_dear_is_refused_until_its_payer_says_otherwise(world: &
     assert_eq!(dear.code, Some(14), "{}", dear.stderr);
     for word in ["0.1 MICA", "--max-total"] {
         assert!(dear.stderr.contains(word), "{}", dear.stderr);
+    }
+    // A quote, which spends nothing, shows it and says so.
+    let quote = ["quote", "What is a blockchain?", "--max-tokens", "8", "--model-file", model];
+    let quoted = run(world.command(&quote), "");
+    assert_eq!(quoted.code, Some(0), "{}", quoted.stderr);
+    for word in ["0.1 MICA", "--max-total"] {
+        assert!(quoted.stdout.contains(word), "{}", quoted.stdout);
     }
     let allowed = with(&["--max-total", "5"]);
     assert_eq!(allowed.code, Some(0), "{}", allowed.stderr);

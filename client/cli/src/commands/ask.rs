@@ -102,6 +102,11 @@ impl AskOptions {
         }
     }
 
+    /// How deposits are made: nothing more is put in before a question needs it.
+    pub(crate) fn deposits(&self, settings: &Settings) -> Deposits {
+        Deposits { headroom: self.headroom, ahead: false, window: settings.window }
+    }
+
     /// The system message, if there is one.
     pub(crate) fn system_message(&self) -> Option<ChatMessage> {
         self.system.as_deref().map(|text| ChatMessage::new("system", text))
@@ -143,7 +148,7 @@ pub(crate) async fn run(context: &Context, arguments: AskArgs) -> Result<(), Com
         payer,
         Arc::new(store),
         1,
-        Deposits { headroom: options.headroom, ahead: false },
+        options.deposits(&context.settings),
         context.notices(),
     )?;
     let mut printer = Printer::new(context.output, context.progress);

@@ -15,7 +15,7 @@ use crate::options::Output;
 use crate::progress::Progress;
 use crate::render::{self, answer::PaidAnswer, path, printer::Printer};
 use mica_payer::ask::Asker;
-use mica_payer::channels::{Deposits, Payer};
+use mica_payer::channels::Payer;
 use mica_payer::interrupt::Interrupt;
 use mica_payer::market::ChosenPath;
 use mica_payer::model::LocalModel;
@@ -141,7 +141,7 @@ impl Chat<'_> {
         let store = Arc::new(self.context.store()?);
         // Only the first turn is likely to wait for a block.
         let progress = if self.spent.turns == 0 { self.context.progress } else { Progress::Silent };
-        let deposits = Deposits { headroom: self.options.headroom, ahead: false };
+        let deposits = self.options.deposits(&self.context.settings);
         let asker = Asker::start(self.payer.clone(), store, 1, deposits, self.context.notices())?;
         let mut printer = Printer::without_path(self.context.output, progress);
         let answer =

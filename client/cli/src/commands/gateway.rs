@@ -145,7 +145,8 @@ async fn serve(context: &Context, arguments: RunArgs) -> Result<(), CommandError
     let asker = match wallet {
         Some((account, signer, _)) => {
             let payer = Payer { chain: chain.clone(), account, signer };
-            let deposits = Deposits { headroom: config.headroom, ahead: true };
+            let window = context.settings.window;
+            let deposits = Deposits { headroom: config.headroom, ahead: true, window };
             Some(Asker::start(payer, store, config.parallel, deposits, context.notices())?)
         }
         None => None,

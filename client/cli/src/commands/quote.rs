@@ -76,5 +76,6 @@ pub(crate) async fn run(context: &Context, arguments: &QuoteArgs) -> Result<(), 
     let quotes = quotes?;
     step.done(&answered(&quotes));
     let offer = offer(&model, &snapshot, &quotes, &beliefs, &question)?;
-    Ok(context.output.show(&Quote::new(&snapshot, &offer), |quote| quote.to_text(&offer))?)
+    let quote = Quote::new(&snapshot, &offer, context.settings.max_total(None));
+    Ok(context.output.show(&quote, |quote| quote.to_text(&offer))?)
 }

@@ -23,11 +23,12 @@ pub enum Key {
     MaxTokens,
     MaxTotal,
     ModelFile,
+    Window,
 }
 
 impl Key {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::NodeUrl,
         Self::Genesis,
         Self::Wallet,
@@ -38,6 +39,7 @@ impl Key {
         Self::MaxTokens,
         Self::MaxTotal,
         Self::ModelFile,
+        Self::Window,
     ];
 
     /// Its name in the file, and of the option without the dashes.
@@ -53,6 +55,7 @@ impl Key {
             Self::MaxTokens => "max-tokens",
             Self::MaxTotal => "max-total",
             Self::ModelFile => "model-file",
+            Self::Window => "window",
         }
     }
 
@@ -69,6 +72,10 @@ impl Key {
             Self::MaxTokens => "most tokens of an answer",
             Self::MaxTotal => "most money for one answer",
             Self::ModelFile => "the model's GGUF file",
+            Self::Window => {
+                "blocks that a new channel gives its worker to redeem after a request to close, if \
+                 more than an hour's worth"
+            }
         }
     }
 
@@ -76,7 +83,7 @@ impl Key {
     pub const fn variable(self) -> Option<&'static str> {
         match self {
             Self::NodeUrl => Some("MICA_NODE_URL"),
-            Self::Genesis => None,
+            Self::Genesis | Self::Window => None,
             Self::Wallet => Some("MICA_WALLET"),
             Self::PasswordFile => Some("MICA_PASSWORD_FILE"),
             Self::Output => Some("MICA_OUTPUT"),
@@ -97,7 +104,9 @@ impl Key {
             Self::Alpha => Some("0.5"),
             Self::MaxTokens => Some("128"),
             Self::MaxTotal => Some("0.1 MICA"),
-            Self::Genesis | Self::PasswordFile | Self::Wait | Self::ModelFile => None,
+            Self::Genesis | Self::PasswordFile | Self::Wait | Self::ModelFile | Self::Window => {
+                None
+            }
         }
     }
 
@@ -119,8 +128,8 @@ impl Key {
             Self::Output => Output::from_str(text).err(),
             Self::Alpha => parse_alpha(text).err(),
             Self::Wait => Wait::from_str(text).err(),
-            Self::MaxTokens => {
-                needs(text.parse::<u32>().is_ok_and(|tokens| tokens > 0), "write a number above 0")
+            Self::MaxTokens | Self::Window => {
+                needs(text.parse::<u32>().is_ok_and(|number| number > 0), "write a number above 0")
             }
             Self::MaxTotal => amount::parse(text).err().map(|error| error.to_string()),
         };
@@ -136,7 +145,7 @@ impl Key {
             Self::Alpha => {
                 text.trim().parse::<f64>().map(Value::from).unwrap_or_else(|_| text.into())
             }
-            Self::MaxTokens => {
+            Self::MaxTokens | Self::Window => {
                 text.trim().parse::<i64>().map(Value::from).unwrap_or_else(|_| text.into())
             }
             _ => text.into(),

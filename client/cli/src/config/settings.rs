@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use mica_chain::amount;
 use mica_payer::terms::DEFAULT_MAX_TOTAL;
-use mica_primitives::{Balance, Hash32};
+use mica_primitives::{Balance, BlockNumber, Hash32};
 
 use super::{ConfigError, ConfigFile, Key, key};
 use crate::options::{Global, Output, Wait};
@@ -34,6 +34,8 @@ pub struct Settings {
     pub max_total: Option<Balance>,
     /// The model's file.
     pub model_file: Option<PathBuf>,
+    /// Blocks that new channels give workers to redeem, if more than usual.
+    pub window: Option<BlockNumber>,
 }
 
 impl Settings {
@@ -71,6 +73,7 @@ impl Settings {
                 .unwrap_or_default(),
             max_total: parsed(Key::MaxTotal, file.get(Key::MaxTotal)?, amount::parse)?,
             model_file: text(Key::ModelFile)?.map(PathBuf::from),
+            window: parsed(Key::Window, text(Key::Window)?, BlockNumber::from_str)?,
         })
     }
 }

@@ -20,12 +20,12 @@ fn settings(arguments: &[&str], text: &str) -> Result<Settings, ConfigError> {
 #[test]
 fn the_command_line_goes_before_the_file_and_the_file_before_the_default() {
     let text = "node-url = \"ws://file:1\"\nalpha = 1\nwait = \"none\"\nmax-total = \"2.5 \
-                MICA\"\noutput = \"json\"\n";
+                MICA\"\noutput = \"json\"\nwindow = 2400\n";
     let found = settings(&["--node-url", "ws://flag:1"], text).expect("settings");
     assert_eq!((found.node_url.as_str(), found.wallet.as_str()), ("ws://flag:1", "default"));
     assert_eq!((found.alpha, found.wait, found.max_tokens), (1.0, Some(Wait::None), 128));
     assert_eq!((found.max_total, found.output), (Some(2_500_000_000_000), Output::Json));
-    assert_eq!(found.max_total(None), 2_500_000_000_000);
+    assert_eq!((found.max_total(None), found.window), (2_500_000_000_000, Some(2_400)));
     assert_eq!(found.max_total(Some(7)), 7, "the command's own word counts most");
     let usual = Key::MaxTotal.default().map(mica_chain::amount::parse);
     let nothing = settings(&[], "").expect("settings");
@@ -69,6 +69,7 @@ fn impossible_values_are_refused_with_what_would_be_possible() {
         (Key::Wait, "forever"),
         (Key::MaxTokens, "0"),
         (Key::MaxTotal, "1 apple"),
+        (Key::Window, "-1"),
     ];
     for (key, value) in cases {
         let error =

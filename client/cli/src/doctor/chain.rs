@@ -61,7 +61,7 @@ async fn look(
     match context.account() {
         Ok(account) => {
             findings.push(balance(chain, &best, account, &state).await?);
-            findings.extend(channels::all(context, &best, account).await?);
+            findings.extend(channels::all(context, chain, &best, account).await?);
             findings.extend(records::all(context, chain, &best, account).await?);
         }
         Err(_) => findings.extend(

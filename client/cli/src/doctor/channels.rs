@@ -1,6 +1,7 @@
-//! The wallet's channels: closing, over, or signed for by a key that is not there any more.
+//! The wallet's channels: closing, over, with too short a window, or signed for by a key that is
+//! not there any more.
 
-use mica_chain::{AccountId, ReadError, View, amount};
+use mica_chain::{AccountId, Chain, ReadError, View, amount};
 use mica_primitives::{Balance, ChannelState};
 
 use super::{Finding, wallet::SignerNames};
@@ -9,10 +10,11 @@ use crate::context::Context;
 /// One finding for what is as it should be, and one for each channel that is not.
 pub(super) async fn all(
     context: &Context,
+    chain: &Chain,
     view: &View,
     account: AccountId,
 ) -> Result<Vec<Finding>, ReadError> {
-    let hot = SignerNames::of(context);
+    let (hot, least) = (SignerNames::of(context), chain.usual_window().await?);
     let (mut findings, mut open, mut left) = (Vec::new(), 0u32, 0 as Balance);
     for (id, channel) in view.channels_of(account).await? {
         let rest = channel.deposit.saturating_sub(channel.claimed);
@@ -41,6 +43,15 @@ pub(super) async fn all(
                 );
                 let find = "mica wallet find-hot-key".to_owned();
                 findings.push(Finding::wrong("channels", found, find));
+            }
+            ChannelState::Open if channel.window < least => {
+                let found = format!(
+                    "channel {id} gives its worker {} blocks to redeem, and none with less than \
+                     {least} is used: {} lie idle in it",
+                    channel.window,
+                    amount::format(rest)
+                );
+                findings.push(Finding::wrong("channels", found, close));
             }
             ChannelState::Open if !hot.is_current(&channel.signer) => {
                 let found = format!(

@@ -59,6 +59,7 @@ impl Listening {
         });
         let door = match self.keys {
             0 => "nobody needs a key: only programs on this machine reach it".to_owned(),
+            1 => "1 key may ask".to_owned(),
             keys => format!("{keys} keys may ask"),
         };
         let account = match self.account {

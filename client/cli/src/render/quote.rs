@@ -4,6 +4,7 @@ use mica_chain::amount;
 use mica_host::json::{Layers, Money};
 use mica_payer::ask::Offer;
 use mica_payer::market::{ChosenStage, ModelSnapshot};
+use mica_primitives::Balance;
 use serde::Serialize;
 
 use super::path;
@@ -18,6 +19,8 @@ pub(crate) struct Quote {
     ms_per_token: f64,
     prompt_cost: Money,
     most: Money,
+    /// Most money for one answer, unless `mica ask` is told otherwise.
+    max_total: Money,
     stages: Vec<Stage>,
 }
 
@@ -35,8 +38,8 @@ struct Stage {
 }
 
 impl Quote {
-    /// Of an offer of this model's workers.
-    pub(crate) fn new(snapshot: &ModelSnapshot, offer: &Offer) -> Self {
+    /// Of an offer of this model's workers, to a payer who pays `max_total` base units at most.
+    pub(crate) fn new(snapshot: &ModelSnapshot, offer: &Offer, max_total: Balance) -> Self {
         let positions =
             (offer.prompt_positions.saturating_add(offer.max_new_tokens)).saturating_sub(1);
         let prepaid = |stage: &ChosenStage| {
@@ -62,15 +65,24 @@ impl Quote {
             ms_per_token: offer.path.time_us_per_token as f64 / 1000.0,
             prompt_cost: Money(prompt_cost),
             most: Money(offer.cost()),
+            max_total: Money(max_total),
             stages: stages.collect(),
         }
     }
 
     /// For people, the path first.
     pub(crate) fn to_text(&self, offer: &Offer) -> String {
+        let limit = if self.most.0 > self.max_total.0 {
+            format!(
+                "\nThat is above the limit of {} for one answer: `mica ask` needs --max-total.",
+                amount::format(self.max_total.0)
+            )
+        } else {
+            String::new()
+        };
         format!(
             "{}{} tokens of prompt cost {}; with an answer of at most {} tokens at most {}. \
-             Nothing was spent.",
+             Nothing was spent.{limit}",
             path::path(&offer.path),
             self.prompt_tokens,
             amount::format(self.prompt_cost.0),

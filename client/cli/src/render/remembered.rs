@@ -109,7 +109,7 @@ impl Forgotten {
     /// For people.
     pub(crate) fn to_text(&self) -> String {
         match self.forgotten {
-            0 => "nothing was remembered of it".into(),
+            0 => "nothing was remembered".into(),
             1 => "one worker is a stranger again".into(),
             many => format!("{many} workers are strangers again"),
         }

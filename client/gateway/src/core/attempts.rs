@@ -77,7 +77,9 @@ impl Core {
                 // The worker that failed is not asked again, and there is no path without it.
                 (Attempt::NoPath(again), Some((_, first))) => {
                     let message = format!("{first}; without that worker: {again}");
-                    let error = GatewayError { message, ..again };
+                    // Where the first attempt was paid, no kind may say that nothing was spent.
+                    let kind = if request.earlier.paid == 0 { again.kind } else { first.kind };
+                    let error = GatewayError { message, kind, ..again };
                     return request.pieces.end(GenerationEvent::Failed(error));
                 }
                 (Attempt::NoPath(error), None) => {
@@ -116,6 +118,7 @@ impl Core {
             first: vec![reservation.change()],
             interrupt: request.interrupt.clone(),
             shows_channels: false,
+            most: self.most(request),
         };
         let (model, question) = (&request.model.local, &request.question);
         let answer =
@@ -138,6 +141,15 @@ impl Core {
                 GatewayError::from(error).into()
             }
         }
+    }
+
+    /// Most base units that this attempt may cost by the caps of one request.
+    fn most(&self, request: &RunningRequest) -> Option<Balance> {
+        let RunningRequest { caller, earlier, .. } = request;
+        let own = self.spending.caps().request;
+        let caps = [caller.terms.max_total, caller.budget.caps.request, own];
+        let most = caps.into_iter().flatten().min()?;
+        Some(most.saturating_sub(earlier.paid.saturating_add(earlier.fees)))
     }
 
     /// Chooses a path and sets its money aside.

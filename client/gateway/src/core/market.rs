@@ -138,7 +138,7 @@ impl Market {
                 if let Err(error) = self.refresh().await {
                     tracing::warn!(%error, "the chain cannot be read");
                 }
-                pause = PAUSE.max(begun.elapsed() * READING_SHARE).min(self.state_age / 2);
+                pause = (begun.elapsed() * READING_SHARE).min(self.state_age / 2).max(PAUSE);
             }
         };
         let quotes = async {

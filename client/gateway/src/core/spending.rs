@@ -119,7 +119,7 @@ impl Spending {
             if cost.saturating_add(earlier) > limit {
                 let why =
                     format!("the cap for one request of {whose} is {}", amount::format(limit));
-                return Err(refused(cost, &why, raise));
+                return Err(refused(cost, earlier, &why, raise));
             }
         }
         let id = budget.id();
@@ -135,7 +135,7 @@ impl Spending {
             if cost > left {
                 let (left, limit) = (amount::format(left), amount::format(limit));
                 let why = format!("{whose} has {left} left of its {limit} for today");
-                return Err(refused(cost, &why, raise));
+                return Err(refused(cost, earlier, &why, raise));
             }
         }
         today.0.insert(id, own.saturating_add(cost));
@@ -201,12 +201,14 @@ impl Reservation {
 const RAISE_DAY: &str = "start the gateway with a higher --max-day";
 /// How the cap of a request over all is raised.
 const RAISE_REQUEST: &str = "start the gateway with a higher --max-request";
-/// How a key's own caps are raised.
-const RAISE_OF_KEY: &str = "give the key a higher cap where the gateway's keys are set";
+/// How a key's own caps, and a host's, are raised.
+const RAISE_OF_KEY: &str =
+    "raise it where the key or the host is set: with `mica gateway keys`, or in gateway.toml";
 
-fn refused(cost: Balance, why: &str, raise: &str) -> GatewayError {
+fn refused(cost: Balance, earlier: Balance, why: &str, raise: &str) -> GatewayError {
+    let end = if earlier == 0 { "; nothing was spent" } else { "" };
     let message = format!(
-        "this request may cost {}, and {why}: ask for fewer tokens, or {raise}; nothing was spent",
+        "this request may cost {}, and {why}: ask for fewer tokens, or {raise}{end}",
         amount::format(cost)
     );
     GatewayError::new(Kind::Payment, message)

@@ -44,11 +44,14 @@ pub struct Deposits {
     pub headroom: u32,
     /// Whether channels are topped up before a session must wait for it. For processes that go on.
     pub ahead: bool,
+    /// Blocks that new channels give their payees to redeem after a request to close, if that is
+    /// more than usual and the chain allows it: some workers ask for more.
+    pub window: Option<BlockNumber>,
 }
 
 impl Deposits {
     /// As much as one session needs, when it needs it.
-    pub const ONE: Self = Self { headroom: 1, ahead: false };
+    pub const ONE: Self = Self { headroom: 1, ahead: false, window: None };
 }
 
 /// The shared ledgers.
@@ -91,9 +94,9 @@ impl ChannelPool {
         }
     }
 
-    /// The close window of the channels that sessions are paid from, blocks: what workers ask for
-    /// unless their operators want more. One with less is not used; its deposit comes back with
-    /// `mica channel close`.
+    /// The least close window of the channels that sessions are paid from, blocks: what workers ask
+    /// for unless their operators want more. A channel with less is not used; its deposit comes
+    /// back with `mica channel close`.
     ///
     /// # Errors
     /// [`ReadError`] if the chain cannot be asked.

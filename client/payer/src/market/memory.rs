@@ -78,6 +78,12 @@ impl Memory {
         Ok(Self { genesis, store: Some(store), table: Mutex::new(table) })
     }
 
+    /// The same for a program that only looks: it keeps nothing new, and others may have the
+    /// database.
+    pub fn detached(self) -> Self {
+        Self { store: None, ..self }
+    }
+
     /// What is believed of the workers of `snapshot`, where those in `failed` have failed the
     /// question that is asked.
     pub fn beliefs(&self, snapshot: &ModelSnapshot, failed: &BTreeSet<AccountId>) -> Beliefs {

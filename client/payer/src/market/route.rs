@@ -159,9 +159,16 @@ impl Known<'_> {
         })
     }
 
-    /// Whether there is a path within the limits.
+    /// Whether there is a path within the limits. As long as somebody may answer, one above the
+    /// highest price counts: list prices are ceilings.
     pub(super) fn has_path(&self, unanswered: Unanswered) -> bool {
-        self.first_path(unanswered).is_ok()
+        match self.first_path(unanswered) {
+            Ok(_) => true,
+            Err(RouteError::OverLimits { max_price: Some(_), deadline_us: None, .. }) => {
+                unanswered != Unanswered::Out
+            }
+            Err(_) => false,
+        }
     }
 
     /// Whether there is one of those at `places` alone, by what they have answered.

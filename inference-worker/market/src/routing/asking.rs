@@ -23,15 +23,24 @@ pub struct Wish {
     pub deadline_us: Option<u64>,
 }
 
+impl Wish {
+    /// Whether `path` keeps to the limits.
+    fn allows(&self, path: &Path) -> bool {
+        self.max_price.is_none_or(|most| path.price_per_token <= most)
+            && self.deadline_us.is_none_or(|most| path.time_us_per_token <= most)
+    }
+}
+
 impl Network<'_> {
-    /// The path for `wish`: the one of least weight, or with limits the one that
-    /// [`super::Frontier::choose`] takes.
+    /// The path for `wish`: the one of least weight if it keeps to the limits, so that a limit that
+    /// is there for safety alone changes nothing; else the one that [`super::Frontier::choose`]
+    /// takes.
     ///
     /// # Errors
     /// Those of [`Network::best_path`]; [`RouteError::OverLimits`].
     pub fn choose(&self, wish: &Wish) -> Result<Path, RouteError> {
         let best = self.best_path(wish.preference)?;
-        if wish.max_price.is_none() && wish.deadline_us.is_none() {
+        if wish.allows(&best) {
             return Ok(best);
         }
         self.frontier(wish.preference.units, FrontierLimits::default())?
@@ -122,6 +131,27 @@ mod tests {
         let candidates = [worker(0, 4, 1, 1), worker(0, 4, 2, 2), worker(4, 8, 1, 1)];
         assert_eq!(to_ask(&candidates, &WISH, 3), [0, 2]);
         assert_eq!(to_ask(&candidates, &WISH, 0), [0; 0]);
+    }
+
+    #[test]
+    fn a_limit_that_the_best_path_keeps_to_changes_nothing() {
+        // The others are faster or cheaper, and within the limits.
+        let candidates = [worker(0, 8, 10, 100), worker(0, 8, 60, 90), worker(0, 8, 9, 200)];
+        let links = Links::default();
+        let request =
+            Request { layers: LayerRange { first: 0, end: 8 }, positions: 1, max_stages: 16 };
+        let network = Network::new(&candidates, &links, request, &[]).expect("covered");
+        let taken = |max_price, deadline_us| {
+            let wish = Wish { max_price, deadline_us, ..WISH };
+            network.choose(&wish).expect("a path").stages[0].worker
+        };
+        let far = (Some(1_000_000), Some(1_000_000_000));
+        for (max_price, deadline_us) in [(None, None), (far.0, None), (None, far.1), far] {
+            assert_eq!(taken(max_price, deadline_us), 0, "{max_price:?} {deadline_us:?}");
+        }
+        assert_eq!(taken(Some(79), None), 2, "it is too dear");
+        let hops = u64::from(links.hop_us) + u64::from(links.assumed_us);
+        assert_eq!(taken(None, Some(hops + 799)), 1, "it is too slow");
     }
 
     #[test]

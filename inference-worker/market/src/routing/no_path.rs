@@ -124,12 +124,8 @@ pub enum RouteError {
          stages"
     )]
     TooManyStages(u16),
-    /// No path is within both limits.
-    #[error(
-        "no path costs at most {max_price:?} base units and takes at most {deadline_us:?} µs per \
-         token: the cheapest costs {cheapest}, the fastest takes {fastest_us} µs; raise \
-         --max-price or --deadline"
-    )]
+    /// No path is within the limits.
+    #[error("{}", over_limits(*.max_price, *.deadline_us, *.cheapest, *.fastest_us))]
     OverLimits {
         /// Most base units per token asked for.
         max_price: Option<u128>,
@@ -142,9 +138,48 @@ pub enum RouteError {
     },
 }
 
+fn over_limits(
+    max_price: Option<u128>,
+    deadline_us: Option<u64>,
+    cheapest: u128,
+    fastest_us: u64,
+) -> String {
+    let price = max_price.map(|most| {
+        format!(
+            "at most {most} base units per token (the cheapest costs {cheapest}: raise \
+             --max-price-per-token)"
+        )
+    });
+    let time = deadline_us.map(|most| {
+        format!("at most {most} µs per token (the fastest takes {fastest_us}: raise --deadline-ms)")
+    });
+    let limits: Vec<String> = price.into_iter().chain(time).collect();
+    format!("no path is within the limits: {}", limits.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn limits_are_told_as_they_were_given() {
+        let told = |max_price, deadline_us| {
+            let error =
+                RouteError::OverLimits { max_price, deadline_us, cheapest: 9, fastest_us: 70 };
+            error.to_string()
+        };
+        assert_eq!(
+            told(Some(8), None),
+            "no path is within the limits: at most 8 base units per token (the cheapest costs 9: \
+             raise --max-price-per-token)"
+        );
+        assert_eq!(
+            told(Some(8), Some(60)),
+            "no path is within the limits: at most 8 base units per token (the cheapest costs 9: \
+             raise --max-price-per-token), at most 60 µs per token (the fastest takes 70: raise \
+             --deadline-ms)"
+        );
+    }
 
     #[test]
     fn the_message_names_layers_reasons_and_remedy() {

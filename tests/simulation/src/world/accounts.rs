@@ -185,6 +185,12 @@ impl World {
                         claim.cumulative
                     ));
                 }
+                if claim.claimed > claim.cumulative {
+                    wrong.push(format!(
+                        "lane {lane} of {id} promises {} and was paid {}",
+                        claim.cumulative, claim.claimed
+                    ));
+                }
                 if claim.claimed % PRICE > 0 {
                     wrong.push(format!("lane {lane} of {id} was paid a part of a position"));
                 }

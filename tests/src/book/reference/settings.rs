@@ -18,8 +18,8 @@ pub fn payer() -> Page {
     let text = format!(
         "`config.toml` in the payer's folder (`mica config path` prints where). `mica config set` \
          writes it and refuses values that cannot be; `mica config list` shows what each key comes \
-         to and where that comes from. Every key but `genesis` is also an option of the commands \
-         that use it.\n\n{}",
+         to and where that comes from. Every key but `genesis` and `window` is also an option of \
+         the commands that use it.\n\n{}",
         table(["key", "meaning", "default", "variable"], rows)
     );
     Page { path: "docs/reference/settings.md", title: "config.toml of payers", text }

@@ -75,7 +75,8 @@ impl ChannelPool {
         self.refresh().await?;
         let view = self.payer.chain.at_best().await?;
         let parameters = view.channel_parameters().await?;
-        let opening = Opening { min_deposit: parameters.min_deposit, window: self.window().await? };
+        let window = window(self.window().await?, self.deposits.window, parameters.max_window);
+        let opening = Opening { min_deposit: parameters.min_deposit, window };
         let money = view.account(self.payer.id()).await?;
         let mut planned = self.plan_call(needs, least, self.deposits.headroom, &opening);
         let mut fee = self.fee(&planned).await?;
@@ -239,5 +240,24 @@ impl ChannelPool {
             _ => Some(Call::BatchAll(calls)),
         };
         PlannedCall { call, deposits, until }
+    }
+}
+
+/// The window of a new channel, blocks: what the payer wants, if that is more than usual, and no
+/// more than the chain allows.
+fn window(usual: BlockNumber, wanted: Option<BlockNumber>, most: BlockNumber) -> BlockNumber {
+    wanted.unwrap_or_default().min(most).max(usual)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::window;
+
+    #[test]
+    fn a_payer_gives_more_time_than_usual_and_never_less() {
+        assert_eq!(window(1_200, None, 200_000), 1_200);
+        assert_eq!(window(1_200, Some(2_400), 200_000), 2_400);
+        assert_eq!(window(1_200, Some(20), 200_000), 1_200);
+        assert_eq!(window(1_200, Some(u32::MAX), 200_000), 200_000, "the chain would refuse it");
     }
 }

@@ -55,6 +55,33 @@ fn a_live_worker_without_a_quote_and_an_offline_one_are_left_out() {
 }
 
 #[test]
+fn a_highest_price_is_a_bound_and_alpha_chooses() {
+    let snapshot = snapshot(8, vec![worker(1, 0, 8, 1, 90), worker(2, 0, 8, 90, 1)]);
+    let quotes = everybody_answers(&snapshot);
+    let taken = |alpha, max_price_per_token| {
+        let terms = Terms { alpha, max_price_per_token, ..Terms::default() };
+        let wanted = Wanted { terms, ..wanted() };
+        let path = choose(&snapshot, &quotes, &Beliefs::none(&snapshot), &wanted).expect("a path");
+        path.stages[0].worker.record.account
+    };
+    let [cheap, fast] = [[1u8; 32], [2; 32]].map(AccountId::from);
+    for limit in [None, Some(720)] {
+        assert_eq!((taken(1.0, limit), taken(0.0, limit)), (cheap, fast), "{limit:?}");
+    }
+    assert_eq!(taken(0.0, Some(719)), cheap, "the fast one is too dear");
+
+    // List prices are ceilings: who is asked may offer less.
+    let terms = Terms { max_price_per_token: Some(7), ..Terms::default() };
+    let (beliefs, wanted) = (Beliefs::none(&snapshot), Wanted { terms, ..wanted() });
+    let has_path = |quotes: &Quotes, unanswered| {
+        let known = Known { snapshot: &snapshot, quotes, beliefs: &beliefs, wanted: &wanted };
+        known.has_path(unanswered)
+    };
+    assert!(has_path(&Quotes::default(), Unanswered::MayAnswer));
+    assert!(!has_path(&quotes, Unanswered::Out), "they have asked for more");
+}
+
+#[test]
 fn a_worker_that_failed_the_question_is_not_taken_and_the_error_says_why() {
     let snapshot = snapshot(8, vec![worker(1, 0, 8, 1, 1), worker(2, 0, 8, 90, 90)]);
     let quotes = everybody_answers(&snapshot);
