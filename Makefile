@@ -13,7 +13,7 @@ export PATH := $(TARGET_DIR)/tools/bin:$(PATH)
 # Most tests of whole networks wait for blocks: two at a time for each core.
 export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 2))))
 
-.PHONY: help setup build demo test simulate fuzz kills bench bench-market bench-attack lint fmt doc \
+.PHONY: help setup build demo localnet localnet-down test simulate fuzz kills bench bench-market bench-attack lint fmt doc \
   book reference imports weights clean
 
 help: ## Show this list.
@@ -29,6 +29,12 @@ demo: build ## A chain, three workers, one paid prompt: PROMPT="…" to ask some
 	@mkdir -p target
 	$(BIN)/mica demo --summary target/demo.json $(if $(PROMPT),--prompt "$$MICA_PROMPT")
 demo: export MICA_PROMPT := $(value PROMPT)
+
+localnet: build ## Four validators, three workers, a faucet, kept running: target/localnet.json.
+	$(BIN)/mica localnet up
+
+localnet-down: build ## Stop what `make localnet` has started.
+	$(BIN)/mica localnet down
 
 test: build ## Run all tests, with real processes and on an emulated aarch64.
 	@bash scripts/setup.sh test

@@ -27,6 +27,8 @@ mod identity;
 mod kills;
 #[path = "network/local.rs"]
 mod local;
+#[path = "network/localnet.rs"]
+mod localnet;
 #[path = "network/memory.rs"]
 mod memory;
 #[path = "network/money.rs"]

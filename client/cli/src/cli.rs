@@ -4,9 +4,10 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     ask::AskArgs, channel::ChannelCommand, chat::ChatArgs, config::ConfigCommand, demo::DemoArgs,
-    doctor::DoctorArgs, forget::ForgetArgs, gateway::GatewayArgs, man::ManArgs, market::MarketArgs,
-    matrix::MatrixArgs, quote::QuoteArgs, receipt::ReceiptCommand, validator::ValidatorCommand,
-    wallet::WalletCommand, workflow::WorkflowCommand,
+    doctor::DoctorArgs, forget::ForgetArgs, gateway::GatewayArgs, localnet::LocalnetCommand,
+    man::ManArgs, market::MarketArgs, matrix::MatrixArgs, quote::QuoteArgs,
+    receipt::ReceiptCommand, validator::ValidatorCommand, wallet::WalletCommand,
+    workflow::WorkflowCommand,
 };
 use crate::options::Global;
 
@@ -68,6 +69,9 @@ pub enum Command {
     },
     /// Run a chain, three workers and a paid prompt on this machine, and show the proof
     Demo(DemoArgs),
+    /// A network of four validators and some workers on this machine, that stays until `down`
+    #[command(subcommand)]
+    Localnet(LocalnetCommand),
 }
 
 #[cfg(test)]

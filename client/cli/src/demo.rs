@@ -7,13 +7,11 @@
 //!
 //! Money: workers and payer count in base units (10⁻¹² MICA).
 
-mod processes;
 mod proof;
 mod summary;
 mod witness;
 mod world;
 
-pub(crate) use processes::{Daemon, ProcessError, Sibling};
 pub(crate) use proof::{Proof, StageProof};
 pub(crate) use summary::{BlocksSummary, Mismatch, PayerSummary, StageSummary, Summary};
 
@@ -27,6 +25,7 @@ use mica_engine::{
 use mica_primitives::{Balance, MarketUnits, UNIT};
 use mica_protocol::session::Sampling;
 
+use crate::local::{LocalError, ProcessError};
 use crate::progress::Progress;
 use mica_payer::Terms;
 use mica_payer::ask::{Answer, AskError, Asker, Event, Listener, Question};
@@ -56,17 +55,9 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(120);
 #[non_exhaustive]
 #[allow(missing_docs, reason = "each wrapped error documents itself")]
 pub enum DemoError {
-    /// A program could not be found, started, or did not keep running.
+    /// The programs could not be set up.
     #[error(transparent)]
-    Process(#[from] ProcessError),
-    /// The temporary folder or the summary could not be written.
-    #[error("cannot write {what}: {source}")]
-    Folder {
-        /// What it was for.
-        what: String,
-        /// The system's reason.
-        source: std::io::Error,
-    },
+    Local(#[from] LocalError),
     /// Something did not happen in time.
     #[error("{what} took more than {seconds} s; the logs are in {logs} (with --keep they stay)")]
     Late {
@@ -77,23 +68,9 @@ pub enum DemoError {
         /// Where the logs lie.
         logs: String,
     },
-    /// A program said something that the demo does not understand.
-    #[error(
-        "`{program}` said something unexpected ({said}): it is of another version, so build both \
-         together"
-    )]
-    Unexpected {
-        /// The program.
-        program: &'static str,
-        /// What it said.
-        said: String,
-    },
     /// The development account is unusable.
     #[error(transparent)]
     Account(#[from] SignerError),
-    /// The model has fewer layers than the demo has workers.
-    #[error("the built-in model has {0} layers, too few for {WORKERS} workers")]
-    TooFewLayers(u16),
     /// The model could not be run in this process for comparison.
     #[error("the comparison in one process failed: {0}")]
     Reference(String),
@@ -124,6 +101,12 @@ pub enum DemoError {
     /// Ctrl-C.
     #[error("interrupted; everything that the demo started was stopped")]
     Interrupted,
+}
+
+impl From<ProcessError> for DemoError {
+    fn from(error: ProcessError) -> Self {
+        Self::Local(error.into())
+    }
 }
 
 impl From<AskError> for DemoError {

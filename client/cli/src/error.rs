@@ -8,6 +8,7 @@ use crate::config::ConfigError;
 use crate::confirm::ConfirmError;
 use crate::demo::DemoError;
 use crate::home::NoHome;
+use crate::localnet::LocalnetError;
 use crate::output::OutputError;
 use mica_gateway::config::ConfigError as GatewayConfigError;
 use mica_gateway::{http::TlsError, keys::KeyError};
@@ -74,6 +75,8 @@ pub enum CommandError {
     Verify(#[from] VerifyError),
     #[error(transparent)]
     Demo(#[from] DemoError),
+    #[error(transparent)]
+    Localnet(#[from] LocalnetError),
     #[error(transparent)]
     Gateway(#[from] GatewayConfigError),
     #[error(transparent)]

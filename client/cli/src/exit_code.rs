@@ -12,7 +12,10 @@ use mica_workflow::{
     matrix::{MatrixError, ReportError, TableError},
 };
 
-use crate::{config::ConfigError, demo::DemoError, error::CommandError};
+use crate::{
+    config::ConfigError, demo::DemoError, error::CommandError, local::LocalError,
+    localnet::LocalnetError,
+};
 
 macro_rules! classes {
     ($($(#[doc = $doc:literal])+
@@ -71,7 +74,7 @@ classes! {
     /// A receipt does not verify.
     Receipt = 19, "receipt", "a receipt does not verify";
     /// The demo could not run.
-    Demo = 20, "demo", "the demonstration could not run";
+    Demo = 20, "demo", "the demonstration or the local network could not run";
     /// A signature is not the account's over the message.
     Signature = 21, "signature", "a signature is not the account's over the message";
     /// `mica doctor` found something wrong.
@@ -120,6 +123,7 @@ impl Classified for CommandError {
             Self::Ask(error) => error.class(),
             Self::Verify(_) => ErrorClass::Receipt,
             Self::Demo(error) => error.class(),
+            Self::Localnet(error) => error.class(),
             Self::Server(error) => error.class(),
             Self::Workflow(error) => error.class(),
             Self::Matrix(error) => error.class(),
@@ -153,6 +157,21 @@ impl Classified for DemoError {
             Self::Ask(error) => error.class(),
             Self::Channel(error) => error.class(),
             Self::Verify(_) => ErrorClass::Receipt,
+            Self::Interrupted => ErrorClass::Interrupted,
+            _ => ErrorClass::Demo,
+        }
+    }
+}
+
+impl Classified for LocalnetError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Model(_) => ErrorClass::Model,
+            Self::Market(_) => ErrorClass::Market,
+            Self::Read(_) => ErrorClass::Node,
+            Self::Submit(error) => error.class(),
+            Self::Phrase(_) => ErrorClass::Wallet,
+            Self::Local(LocalError::Folder { .. }) | Self::Record { .. } => ErrorClass::Storage,
             Self::Interrupted => ErrorClass::Interrupted,
             _ => ErrorClass::Demo,
         }

@@ -27,7 +27,11 @@ mod confirm;
 
 mod chat;
 
+mod local;
+
 mod demo;
+
+mod localnet;
 
 pub mod error;
 
@@ -90,5 +94,6 @@ pub async fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Matrix(arguments) => commands::matrix::run(&context, *arguments).await,
         Command::Completions { shell } => commands::completions::run(shell, Cli::command()),
         Command::Demo(arguments) => commands::demo::run(&context, &arguments).await,
+        Command::Localnet(command) => commands::localnet::run(&context, &command).await,
     }
 }

@@ -7,6 +7,7 @@ use clap::{Args, ValueHint};
 use crate::context::Context;
 use crate::demo::{self, DemoError, Script};
 use crate::error::CommandError;
+use crate::local::LocalError;
 use crate::render::{self, demo::DemoSummary, printer::Printer};
 
 /// Options of `mica demo`.
@@ -40,7 +41,9 @@ pub(crate) async fn run(context: &Context, arguments: &DemoArgs) -> Result<(), C
     let proof = demo::run(&script, context.progress, &mut printer).await?;
     let summary = DemoSummary::from(&proof.summary);
     if let Some(path) = &arguments.summary {
-        let cannot = |source| DemoError::Folder { what: path.display().to_string(), source };
+        let cannot = |source| {
+            DemoError::from(LocalError::Folder { what: path.display().to_string(), source })
+        };
         let mut text =
             serde_json::to_string_pretty(&summary).map_err(|error| cannot(error.into()))?;
         text.push('\n');

@@ -1,16 +1,14 @@
 //! What the demo starts: a temporary folder, a chain, three workers.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mica_chain::{AccountId, Chain};
-use mica_primitives::LayerRange;
-use serde::Deserialize;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-use super::{Daemon, DemoError, Sibling, WORKERS, processes};
+use super::{DemoError, WORKERS};
+use crate::local::{Daemon, LocalError, Sibling, free_port, init_worker, shares};
 use crate::progress::Step;
 use mica_payer::market::ModelSnapshot;
 use mica_payer::model::LocalModel;
@@ -32,16 +30,10 @@ pub(super) struct World {
     folder: TempDir,
 }
 
-/// What `mica-worker init --json` prints, as far as it matters here.
-#[derive(Deserialize)]
-struct NewWorker {
-    account: String,
-}
-
 impl World {
     /// An empty world in a new temporary folder, which stays afterwards if `keep` says so.
     pub(super) fn create(keep: bool) -> Result<Self, DemoError> {
-        let cannot = |source| DemoError::Folder { what: "a temporary folder".into(), source };
+        let cannot = |source| LocalError::Folder { what: "a temporary folder".into(), source };
         let mut folder = tempfile::Builder::new().prefix("mica-demo-").tempdir().map_err(cannot)?;
         folder.disable_cleanup(keep);
         Ok(Self {
@@ -96,8 +88,10 @@ impl World {
             self.folder().join("node.log"),
         )?);
         let folders: Vec<PathBuf> = (0..workers).map(|index| self.worker_folder(index)).collect();
-        let made =
-            futures::future::try_join_all(folders.iter().map(|folder| init(&worker, folder)));
+        let made = futures::future::try_join_all(
+            folders.iter().map(|folder| init_worker(&worker, folder)),
+        );
+        let made = async { Ok(made.await?) };
         let (accounts, chain) = tokio::try_join!(made, self.await_chain())?;
         self.accounts = accounts;
         Ok(chain)
@@ -147,7 +141,7 @@ impl World {
         step: &Step,
     ) -> Result<(), DemoError> {
         let program = Sibling::WORKER.find()?;
-        for (index, range) in (0..WORKERS).zip(thirds(model.manifest().layers)?) {
+        for (index, range) in (0..WORKERS).zip(shares(model.manifest().layers, WORKERS)?) {
             let arguments = [
                 format!("--data-dir={}", self.worker_folder(index).display()),
                 "run".into(),
@@ -200,52 +194,5 @@ impl World {
         if let Some(node) = &mut self.node {
             node.stop().await;
         }
-    }
-}
-
-/// Makes a worker's folder and keys; returns its account.
-async fn init(program: &Path, folder: &Path) -> Result<AccountId, DemoError> {
-    let arguments = [format!("--data-dir={}", folder.display()), "init".into(), "--json".into()];
-    let said = processes::run("mica-worker init", program, &arguments, &[]).await?;
-    // The words of the account are in there too, so it is not repeated in the error.
-    let unexpected =
-        |said: String| DemoError::Unexpected { program: "mica-worker init --json", said };
-    let made: NewWorker =
-        serde_json::from_str(&said).map_err(|error| unexpected(error.to_string()))?;
-    made.account.parse().map_err(|_| unexpected(format!("'{}' is no account", made.account)))
-}
-
-/// Ranges of nearly equal width that cover the model.
-fn thirds(layers: u16) -> Result<Vec<LayerRange>, DemoError> {
-    if layers < WORKERS {
-        return Err(DemoError::TooFewLayers(layers));
-    }
-    // At most 512 layers times 3: far from overflow.
-    let cut = |index: u16| layers * index / WORKERS;
-    Ok((0..WORKERS).map(|index| LayerRange { first: cut(index), end: cut(index + 1) }).collect())
-}
-
-/// A port that is free just now.
-fn free_port() -> Result<u16, DemoError> {
-    let port = TcpListener::bind(("127.0.0.1", 0))
-        .and_then(|listener| listener.local_addr())
-        .map(|address| address.port());
-    port.map_err(|source| DemoError::Folder { what: "to a free port".into(), source })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thirds_cover_every_model_without_gaps() {
-        for layers in WORKERS..=512 {
-            let ranges = thirds(layers).expect("enough layers");
-            assert_eq!(ranges.len(), usize::from(WORKERS));
-            assert_eq!((ranges[0].first, ranges[2].end), (0, layers));
-            assert!(ranges.windows(2).all(|pair| pair[0].end == pair[1].first));
-            assert!(ranges.iter().all(|range| !range.is_empty()));
-        }
-        assert!(matches!(thirds(2), Err(DemoError::TooFewLayers(2))));
     }
 }

@@ -1,11 +1,13 @@
-//! Programs that a demo starts, and that it stops again whatever happens.
+//! Programs that this one starts: for as long as it runs, or to stay when it has ended.
 //!
-//! Every program leads a process group of its own, so that Ctrl-C at the terminal reaches the demo
-//! alone and the demo decides the order of stopping; a dropped [`Daemon`] takes its whole group
-//! with it. Only a SIGKILL to the demo itself leaves them running.
+//! Every program leads a process group of its own, so that Ctrl-C at the terminal reaches this one
+//! alone and it decides the order of stopping. A dropped [`Daemon`] takes its whole group with it;
+//! only a SIGKILL to this program leaves it running. What [`detach`] starts stays, and is stopped
+//! by its process id.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -15,6 +17,8 @@ use tokio::process::{Child, Command};
 
 /// Time for a program to stop by itself.
 const GRACE: Duration = Duration::from_secs(10);
+/// Pause between two looks at programs that were asked to stop.
+const STOP_POLL: Duration = Duration::from_millis(100);
 /// Most bytes of a log that are quoted in an error.
 const TAIL_BYTES: u64 = 2000;
 
@@ -176,6 +180,55 @@ impl Drop for Daemon {
     }
 }
 
+/// Starts `program` so that it stays when this one ends, with its output in the file `log`; returns
+/// its process id.
+///
+/// # Errors
+/// [`ProcessError::Start`].
+pub(crate) fn detach(
+    program: &Path,
+    arguments: &[String],
+    log: &Path,
+) -> Result<u32, ProcessError> {
+    let refused = |source| ProcessError::Start { program: program.into(), source };
+    let out = File::create(log).map_err(refused)?;
+    let err = out.try_clone().map_err(refused)?;
+    let mut command = std::process::Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(out).stderr(err).process_group(0);
+    Ok(command.spawn().map_err(refused)?.id())
+}
+
+/// Whether the process `pid` runs and was started with `mark` on its command line. A process id is
+/// given to another program some time after the first has ended.
+pub(crate) fn is_running(pid: u32, mark: &str) -> bool {
+    let mut ps = std::process::Command::new("ps");
+    ps.args(["-o", "stat=,args=", "-p", &pid.to_string()]).stdin(Stdio::null());
+    // Where `ps` is missing nothing can be said, and nothing is stopped.
+    let said = ps.output().map(|output| output.stdout).unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
+    !said.trim_start().starts_with('Z') && said.contains(mark)
+}
+
+/// Asks the processes that [`is_running`] knows by `mark` to stop, waits, and ends those that do
+/// not. Returns how many there were.
+pub(crate) async fn stop_detached(pids: &[u32], mark: &str) -> usize {
+    let signal = |signal| {
+        let running: Vec<u32> = pids.iter().copied().filter(|pid| is_running(*pid, mark)).collect();
+        for pid in running.iter().filter_map(|pid| Pid::from_raw(pid.cast_signed())) {
+            // A group that is gone already is what we want.
+            let _ = kill_process_group(pid, signal);
+        }
+        running.len()
+    };
+    let stopped = signal(Signal::TERM);
+    let deadline = tokio::time::Instant::now() + GRACE;
+    while pids.iter().any(|pid| is_running(*pid, mark)) && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(STOP_POLL).await;
+    }
+    signal(Signal::KILL);
+    stopped
+}
+
 /// Runs `program` to its end and returns what it printed.
 ///
 /// # Errors
@@ -205,7 +258,7 @@ pub(super) async fn run(
 }
 
 /// The end of a log, or nothing if it cannot be read.
-fn tail(log: &Path) -> String {
+pub(crate) fn tail(log: &Path) -> String {
     let read = || -> std::io::Result<String> {
         let mut file = File::open(log)?;
         let length = file.metadata()?.len();
@@ -280,6 +333,21 @@ mod tests {
         daemon.stop().await;
         assert!(said(&daemon).contains("asked"));
         assert!(matches!(daemon.check(), Err(ProcessError::Ended { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_detached_program_is_known_by_its_mark_and_stopped_by_its_process_id() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let (log, mark) = (folder.path().join("log"), folder.path().display().to_string());
+        let script = format!("trap '' HUP; echo started; while :; do sleep 0.05; done # {mark}");
+        let pid = detach(Path::new("/bin/sh"), &["-c".into(), script], &log).expect("started");
+        eventually("it has started", || tail(&log) == "started").await;
+        assert!(is_running(pid, &mark) && !is_running(pid, "/another/folder"));
+        // Whoever got the number of a program that has ended is left alone.
+        assert_eq!(stop_detached(&[pid], "/another/folder").await, 0);
+        assert!(is_running(pid, &mark));
+        assert_eq!(stop_detached(&[pid], &mark).await, 1);
+        eventually("it is gone", || !is_running(pid, &mark)).await;
     }
 
     #[tokio::test]
