@@ -161,6 +161,10 @@ impl SessionActor {
                     break;
                 }
             }
+            // Peers that never pause must not keep deadlines from passing.
+            if self.next_deadline() <= Instant::now() {
+                taken.push(StageInput::Wake);
+            }
             self.handle(taken);
         }
         self.close().await;
@@ -523,11 +527,13 @@ impl SessionActor {
         // Whoever asked may have given up: that is no harm.
         match request {
             Request::Channel { channel, facts } => {
-                match facts.as_ref().is_some_and(|facts| facts.ends.is_some()) {
+                let closes = facts.as_ref().is_some_and(|facts| facts.ends.is_some());
+                self.handle(vec![StageInput::Channel { channel, facts }]);
+                // Of a channel whose opening was refused nothing is kept.
+                match closes && self.table.ledger(&channel).is_some() {
                     true => self.closing.insert(channel),
                     false => self.closing.remove(&channel),
                 };
-                self.handle(vec![StageInput::Channel { channel, facts }]);
             }
             Request::NotFollowed(channel) => {
                 self.handle(vec![StageInput::NotFollowed { channel }]);
