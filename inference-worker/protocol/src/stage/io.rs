@@ -196,4 +196,6 @@ pub struct SessionEnd {
     pub settled: bool,
     /// Why it ended before its time, if it did.
     pub fault: Option<FaultCode>,
+    /// Whether the next step was the payer's to send, and not another stage's.
+    pub kept_waiting: bool,
 }

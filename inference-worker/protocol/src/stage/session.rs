@@ -4,6 +4,8 @@
 //! ```text
 //! Working ──Close / fault──▶ Finishing ──job done──▶ Settling ──final voucher / deadline──▶ Ended
 //! ```
+//! A tick that is not on its chain ends the session from any phase.
+//!
 //! While it works a session has at most one job in the engine. A step is computed only if
 //! `computed + rows − paid ≤ credit`; otherwise it is held, in a bounded queue, until money comes
 //! or the deadline passes.
@@ -13,6 +15,7 @@ mod payment;
 mod steps;
 
 use mica_primitives::{Balance, PublicKey};
+use payment::ChainState;
 use std::collections::VecDeque;
 
 use super::{
@@ -82,6 +85,9 @@ pub(super) struct StageSession {
     since_ms: u64,
     /// How long it has waited for steps before that, as far as it counts.
     waited_ms: u64,
+    chain: ChainState,
+    /// Ticks that paid nothing.
+    useless_ticks: u32,
 }
 
 impl StageSession {
@@ -110,6 +116,8 @@ impl StageSession {
             drawn: 0,
             since_ms: now.ms,
             waited_ms: 0,
+            chain: ChainState::Shared,
+            useless_ticks: 0,
         }
     }
 
@@ -128,6 +136,12 @@ impl StageSession {
 
     pub(super) const fn is_settling(&self) -> bool {
         matches!(self.phase, Phase::Settling(_))
+    }
+
+    /// Whether the next step is the payer's to send. Every other one comes from another stage, which
+    /// may be slow, or be waiting for one that is.
+    const fn awaits_payer(&self) -> bool {
+        self.agreed.index == 0 && !self.decoding
     }
 
     /// What the session may still cost beyond what its lane promises.
@@ -323,6 +337,16 @@ impl StageSession {
         self.send(self.agreed.payer, Message::Statement(statement), context);
     }
 
+    /// Ends the session of a payer that cheats: nothing more is computed, and no final voucher is
+    /// waited for, so that its account is known for it at once.
+    fn expel(&mut self, refusal: Refusal, context: &mut SessionContext<'_>) {
+        let code = refusal.code;
+        // The engine may still answer; its positions are not charged.
+        self.job = None;
+        self.fail(refusal, context);
+        self.end(false, Some(code), context);
+    }
+
     /// Ends the session without waiting any longer.
     pub(super) fn end(
         &mut self,
@@ -362,6 +386,7 @@ impl StageSession {
             unpaid: self.owed().saturating_sub(secured),
             settled,
             fault,
+            kept_waiting: self.awaits_payer(),
         }));
     }
 
