@@ -411,7 +411,7 @@ async fn strikes_from_outside_end_in_a_ban_and_the_sessions_hear_of_it() {
     stream.flush().await.expect("written");
     server.net.protect(raw.key, 0);
     server.until(|event| matches!(event, NetEvent::Message { .. })).await;
-    for _ in 0..STRIKES / Offence::BadTick.weight() {
+    for _ in 0..STRIKES.div_ceil(Offence::BadTick.weight()) {
         assert!(raw.is_connected());
         server.net.strike(raw.key, Offence::BadTick);
     }

@@ -97,8 +97,8 @@ limits! {
     pub const SCORE_BLOCKS: u32 = 28_800;
     /// Most accounts whose mishaps are remembered; the oldest make room.
     pub const MAX_SCORES: usize = 4_096;
-    /// Most sessions of which is remembered that they ended because their payers cheated; the oldest
-    /// make room. What such a payer still sends is refused as what ended the session.
+    /// Most sessions of which is remembered that they ended because their payers cheated; the
+    /// oldest make room. What such a payer still sends is refused as what ended the session.
     pub const MAX_EXPELLED: usize = 256;
     /// Most receipts of a lane that no voucher has fixed yet: the longest session's, and as many
     /// again from sessions cut short.

@@ -404,8 +404,8 @@ impl PayeeLedger {
         Ok(voucher.cumulative)
     }
 
-    /// Takes a tick; returns what the lane promises now. A refused tick changes nothing. Hashes come
-    /// last: one for each position that the tick pays for.
+    /// Takes a tick; returns what the lane promises now. A refused tick changes nothing. Hashes
+    /// come last: one for each position that the tick pays for.
     ///
     /// # Errors
     /// [`LedgerError::OldTick`], [`LedgerError::Overspend`], [`LedgerError::Expiring`];

@@ -6,10 +6,10 @@
 //! * a session that ended with something unpaid: one mishap, and what was unpaid. All that one lost
 //!   peer leaves behind at once is one mishap with the sum of it;
 //! * a session that ended because its payer sent no step, with nothing paid but the prepayment: one
-//!   mishap, and the prepayment once more, for it kept others out. One that waited for another stage
-//!   is not its payer's mishap: that stage may have been slow;
-//! * a session that ended because of a tick that is not on its chain: one mishap, and the prepayment
-//!   once more, for the work of finding that out.
+//!   mishap, and the prepayment once more, for it kept others out. One that waited for another
+//!   stage is not its payer's mishap: that stage may have been slow;
+//! * a session that ended because of a tick that is not on its chain: one mishap, and the
+//!   prepayment once more, for the work of finding that out.
 //!
 //! A settled session takes back as much debt as it paid, and the mishaps are forgotten when no debt
 //! is left: three sessions of 16 stolen positions are made good by 48 paid ones, not by one. A

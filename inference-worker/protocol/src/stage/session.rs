@@ -138,8 +138,8 @@ impl StageSession {
         matches!(self.phase, Phase::Settling(_))
     }
 
-    /// Whether the next step is the payer's to send. Every other one comes from another stage, which
-    /// may be slow, or be waiting for one that is.
+    /// Whether the next step is the payer's to send. Every other one comes from another stage,
+    /// which may be slow, or be waiting for one that is.
     const fn awaits_payer(&self) -> bool {
         self.agreed.index == 0 && !self.decoding
     }

@@ -205,7 +205,8 @@ impl StageTable {
         out.push(send(from, Message::Fault(refusal.fault(id))));
     }
 
-    /// Nothing happens to the sessions of others, of which there may be many: strangers come and go.
+    /// Nothing happens to the sessions of others, of which there may be many: strangers come and
+    /// go.
     fn disconnected(&mut self, now: Now, peer: &PublicKey, out: &mut Vec<StageOutput>) {
         let theirs = self.sessions.iter().filter(|(_, session)| session.agreed().involves(peer));
         for id in theirs.map(|(id, _)| *id).collect::<Vec<_>>() {

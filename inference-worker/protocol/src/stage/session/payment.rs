@@ -50,7 +50,7 @@ impl StageSession {
 
     /// Takes the next preimage. An honest payer's is on the chain, or behind what is revealed
     /// already if a link repeats itself; the first one that is not ends the session, so that no
-    /// session costs more than one walk along a chain in vain.
+    /// voucher costs more than one walk along its chain in vain.
     fn take_tick(
         &mut self,
         proof: &TickProof,
