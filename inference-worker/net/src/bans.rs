@@ -8,6 +8,9 @@ use std::{
 
 use crate::bounds::{MAX_BAN_DOUBLINGS, MAX_REMEMBERED};
 
+/// Longest ban: a year, whatever the operator's first one is.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3_600);
+
 /// A ban, which is remembered for as long again after it has ended.
 #[derive(Clone, Copy, Debug)]
 struct Ban {
@@ -31,7 +34,7 @@ impl<K: Eq + Hash + Copy> Bans<K> {
     pub(crate) fn ban(&mut self, key: K, now: Instant, first: Duration) {
         let again = self.0.get(&key).filter(|ban| now < ban.forgotten);
         let doublings = again.map_or(0, |ban| (ban.doublings + 1).min(MAX_BAN_DOUBLINGS));
-        let length = first.saturating_mul(1 << doublings);
+        let length = first.saturating_mul(1 << doublings).min(LONGEST);
         make_room(&mut self.0, &key, |ban| ban.until);
         let until = now + length;
         self.0.insert(key, Ban { until, forgotten: until + length, doublings });
