@@ -246,7 +246,7 @@ impl Peers {
 
     /// Peers with a connection, and those of them without a session.
     pub(crate) fn count(&self) -> (usize, usize) {
-        lock(&self.known).count()
+        lock(&self.known).count(Instant::now())
     }
 }
 
@@ -341,8 +341,8 @@ impl Known {
 
     /// The peer that has to make room, if somebody must.
     fn admit(&mut self, key: Option<Key>, peers: &Peers) -> Result<Option<PeerId>, Denied> {
-        let key = key.ok_or(Denied::Key)?;
-        if self.is_banned(&key, Instant::now()) {
+        let (key, now) = (key.ok_or(Denied::Key)?, Instant::now());
+        if self.is_banned(&key, now) {
             return Err(Denied::Banned);
         }
         let entry = self.peers.get(&key);
@@ -353,19 +353,19 @@ impl Known {
         if connections > 0 {
             return Ok(None);
         }
-        let is_stranger = entry.is_none_or(|entry| entry.standing.rank() == Rank::Stranger);
-        let (all, strangers) = self.count();
+        let is_stranger = entry.is_none_or(|entry| entry.standing.rank_at(now) == Rank::Stranger);
+        let (all, strangers) = self.count(now);
         let is_full =
             all >= peers.limits.all() || (is_stranger && strangers >= peers.limits.strangers());
-        if is_full { self.evict().map(Some) } else { Ok(None) }
+        if is_full { self.evict(now).map(Some) } else { Ok(None) }
     }
 
     /// Has the connections closed of the stranger that was silent for longest.
-    fn evict(&mut self) -> Result<PeerId, Denied> {
+    fn evict(&mut self, now: Instant) -> Result<PeerId, Denied> {
         let strangers = self.peers.iter_mut().filter(|(_, entry)| {
             !entry.connections.is_empty()
                 && !entry.is_leaving
-                && entry.standing.rank() == Rank::Stranger
+                && entry.standing.rank_at(now) == Rank::Stranger
         });
         let (key, entry) =
             strangers.min_by_key(|(_, entry)| entry.standing.last_active()).ok_or(Denied::Full)?;
@@ -376,11 +376,11 @@ impl Known {
         Ok(id)
     }
 
-    fn count(&self) -> (usize, usize) {
+    fn count(&self, now: Instant) -> (usize, usize) {
         let here =
             self.peers.values().filter(|entry| !entry.connections.is_empty() && !entry.is_leaving);
         here.fold((0, 0), |(all, strangers), entry| {
-            (all + 1, strangers + usize::from(entry.standing.rank() == Rank::Stranger))
+            (all + 1, strangers + usize::from(entry.standing.rank_at(now) == Rank::Stranger))
         })
     }
 

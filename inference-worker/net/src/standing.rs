@@ -97,7 +97,8 @@ impl Standing {
         if self.has_session() { Rank::Session } else { self.rank_at(Instant::now()) }
     }
 
-    fn rank_at(&self, now: Instant) -> Rank {
+    /// Whose bounds hold for it at this moment: the clock is read once for many peers.
+    pub(crate) fn rank_at(&self, now: Instant) -> Rank {
         if self.has_session() || self.lingers_until_ms.load(Relaxed) > self.ms(now) {
             Rank::Session
         } else {
