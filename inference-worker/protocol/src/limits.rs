@@ -87,9 +87,9 @@ limits! {
     /// Most channels whose ledgers a worker keeps in memory. When there are as many, those of which
     /// nothing is to be redeemed make room, then those of which less is than a redeem costs.
     pub const MAX_LEDGERS: usize = 4_096;
-    /// Mishaps of one account (sessions that ended unpaid or by a false tick, or held room that they
-    /// never used) after which the worker takes its sessions one by one. What a payer leaves behind
-    /// when its program dies counts once.
+    /// Mishaps of one account (sessions that ended unpaid or by a false tick, or held room that
+    /// they never used) after which the worker takes its sessions one by one. What a payer leaves
+    /// behind when its program dies counts once.
     pub const MAX_UNPAID_SESSIONS: u32 = 4;
     /// Milliseconds between two openings of an account that has had too many mishaps.
     pub const UNPAID_PAUSE_MS: u64 = 60_000;

@@ -266,17 +266,24 @@ fn run_out(table: &mut StageTable) -> (Vec<Option<FaultCode>>, Vec<ScoreRecord>)
 }
 
 #[test]
-fn a_stage_that_waits_for_another_stage_does_not_count_that_against_the_payer() {
-    let idle = |worker: usize| {
+fn a_stage_that_waits_for_another_stage_holds_nothing_against_the_payer() {
+    let idle = |worker: usize, prepaid: u16, pays: u32| {
         let (mut table, facts) = (table(worker), channel(worker, 1));
-        let open = opening(worker, &mut lane_of(&facts), 1, 1);
+        let mut lane = lane_of(&facts);
+        let open = opening(worker, &mut lane, 1, prepaid);
         begin(&mut table, at(0), open, &facts);
-        run_out(&mut table)
+        if pays > 0 {
+            assert_eq!(code(&pay(&mut table, 1, next_tick(&mut lane, pays))), None);
+        }
+        let (faults, scores) = run_out(&mut table);
+        assert_eq!(faults, [Some(FaultCode::Silent)]);
+        scores.len()
     };
-    let silent = vec![Some(FaultCode::Silent)];
-    assert_eq!(idle(2), (silent.clone(), vec![]), "its steps come from the first stage");
-    let (faults, scores) = idle(1);
-    assert_eq!((faults, scores.len()), (silent.clone(), 1), "its payer sent nothing");
+    // The prompt has 16 positions.
+    assert_eq!(idle(2, 16, 0), 0, "all of the prompt was prepaid: the first stage may be slow");
+    assert_eq!(idle(2, 1, 15), 0, "the payer has paid for the prompt that it sent");
+    assert_eq!(idle(2, 1, 0), 1, "it has sent none");
+    assert_eq!(idle(1, 16, 0), 1, "the first stage sees that for itself");
 
     // The first stage has the whole prompt, all of it prepaid, and waits for the last stage.
     let (mut table, facts) = (table(1), channel(1, 1));
@@ -293,5 +300,5 @@ fn a_stage_that_waits_for_another_stage_does_not_count_that_against_the_payer() 
     let result = ComputeResult::Hidden(vec![0; 16 * HIDDEN as usize * 4]);
     let computed = Computed { session: SessionId([1; 32]), first_position: 0, result };
     assert_eq!(code(&table.handle(at(2), StageInput::Computed(computed))), None);
-    assert_eq!(run_out(&mut table), (silent, vec![]));
+    assert_eq!(run_out(&mut table), (vec![Some(FaultCode::Silent)], vec![]));
 }

@@ -138,10 +138,15 @@ impl StageSession {
         matches!(self.phase, Phase::Settling(_))
     }
 
-    /// Whether the next step is the payer's to send. Every other one comes from another stage,
-    /// which may be slow, or be waiting for one that is.
-    const fn awaits_payer(&self) -> bool {
-        self.agreed.index == 0 && !self.decoding
+    /// Whether the payer has not sent what the session waits for. After the prompt, steps come from
+    /// other stages, which may be slow. Before it, the first stage sees for itself; a later one
+    /// goes by the money, because a payer pays every stage for its prompt when it sends that to
+    /// the first, unless all of it is prepaid.
+    fn awaits_payer(&self) -> bool {
+        let prepaid = self.agreed.prepaid_positions;
+        let is_paid_when_sent = self.agreed.exposure_positions > prepaid
+            && self.agreed.spec.prompt_positions > u32::from(prepaid);
+        !self.decoding && (self.agreed.index == 0 || is_paid_when_sent)
     }
 
     /// What the session may still cost beyond what its lane promises.
