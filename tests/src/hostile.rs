@@ -17,7 +17,7 @@ use mica_primitives::{Balance, Hash32, LayerRange, ModelId, TickProof, WorkerRec
 use mica_protocol::{
     Message, Path, PathStage, PaymentTerms, SessionId, SessionSpec,
     channel::PayerLane,
-    limits::VOUCHER_LIFETIME_BLOCKS,
+    limits::{MAX_PAID_AHEAD, VOUCHER_LIFETIME_BLOCKS},
     messages::{Open, Pay, Payment, QuoteRequest},
     session::{EndIds, Sampling},
     wire::{FrameDecoder, encode_frame},
@@ -36,6 +36,9 @@ const EXPIRES: u32 = VOUCHER_LIFETIME_BLOCKS;
 const PREPAID: u16 = 16;
 /// Ticks of the chains whose ticks never come.
 const TICKS: u16 = 1_024;
+/// The farthest tick that a worker looks at, when it has computed nothing: what is false costs it
+/// so many hashes.
+const FAR_TICK: u16 = MAX_PAID_AHEAD as u16 - PREPAID;
 
 /// What a hostile peer does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,7 +51,7 @@ pub enum Attack {
     Renewals,
     /// A flood of questions whose answers are not read.
     NeverReads,
-    /// A session whose ticks are long and wrong.
+    /// Sessions whose ticks are long and wrong, one after the other, each from a fresh key.
     BadTicks,
 }
 
@@ -357,8 +360,10 @@ async fn in_session(attack: Attack, victim: &Victim, mut lane: PayerLane) {
             tokio::time::sleep(PAUSE).await;
             continue;
         };
+        // A worker that has had enough of the account refuses it for a minute. Asking all the same
+        // is part of the attack.
         if !link.open_session(victim, session.0, &mut lane).await {
-            tokio::time::sleep(DEADLINE).await;
+            tokio::time::sleep(PAUSE).await;
             continue;
         }
         loop {
@@ -369,7 +374,7 @@ async fn in_session(attack: Attack, victim: &Victim, mut lane: PayerLane) {
                 },
                 _ => {
                     number += 1;
-                    Payment::Tick(TickProof { n: TICKS, preimage: name(number) })
+                    Payment::Tick(TickProof { n: FAR_TICK, preimage: name(number) })
                 }
             };
             if !link.send(&[Message::Pay(Pay { session, payment })]).await {

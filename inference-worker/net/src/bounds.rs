@@ -76,6 +76,9 @@ pub(crate) const PREFIX_HANDSHAKE_BURST: u32 = 64;
 pub const STRIKES: u32 = 64;
 /// Milliseconds after which one strike is forgotten.
 pub(crate) const STRIKE_MS: u64 = 2_000;
+/// How often a ban is doubled at most: each time that somebody is banned who was so a moment ago,
+/// it is for twice as long.
+pub const MAX_BAN_DOUBLINGS: u32 = 6;
 /// Banned hosts of one prefix at which all of it is refused: fewer are some of a provider's
 /// customers, whose neighbours have nothing to do with them.
 pub(crate) const BANNED_HOSTS_PER_PREFIX: usize = 8;

@@ -54,7 +54,8 @@ pub struct PeerLimits {
     pub pending_per_ip: usize,
     /// Whether this machine and private networks are counted as well.
     pub near: NearPeers,
-    /// For how long a peer that used up its strikes is refused, and whoever comes from its address.
+    /// For how long a peer that used up its strikes is refused, and whoever comes from its address;
+    /// longer if it was banned a moment ago: see [`crate::MAX_BAN_DOUBLINGS`].
     pub ban: Duration,
     /// Pause between two pings.
     pub ping_interval: Duration,

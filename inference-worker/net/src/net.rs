@@ -288,8 +288,9 @@ impl Net {
         self.shared.peers.unprotect(&peer);
     }
 
-    /// `peer` did what it may not. When it has used up its strikes its connections are closed, and
-    /// it and its network are refused for a while.
+    /// `peer` did what it may not. When it has used up its strikes its connections are closed, what
+    /// it said and nobody has taken yet is dropped, and it and its address are refused for a while,
+    /// which is longer if that was so a moment ago.
     pub fn strike(&self, peer: Key, offence: Offence) {
         self.shared.peers.strike(&peer, offence.weight());
     }

@@ -11,7 +11,8 @@ pub enum Offence {
     BadFrame,
     /// A frame whose rest did not come in time.
     UnfinishedFrame,
-    /// A tick that lies on no chain: up to 1,024 hashes of work.
+    /// A tick that lies on no chain: no honest peer sends one, so that the second one within a
+    /// minute is the last.
     BadTick,
     /// A voucher that is not signed by its channel's signer, or not for its session.
     BadVoucher,
@@ -27,8 +28,22 @@ impl Offence {
     pub const fn weight(self) -> u32 {
         match self {
             Self::TooMany | Self::Refused => 1,
-            Self::BadTick | Self::BadVoucher => 8,
+            Self::BadVoucher => 8,
             Self::BadFrame | Self::UnfinishedFrame => 16,
+            Self::BadTick => 48,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bounds::{STRIKE_MS, STRIKES};
+
+    #[test]
+    fn one_false_tick_is_borne_and_the_second_within_a_minute_is_not() {
+        let forgotten_in_a_minute = (60_000 / STRIKE_MS) as u32;
+        let weight = Offence::BadTick.weight();
+        assert!((weight..2 * weight - forgotten_in_a_minute).contains(&STRIKES));
     }
 }

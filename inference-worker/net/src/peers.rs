@@ -6,7 +6,6 @@
 
 use std::{
     collections::HashMap,
-    hash::Hash,
     net::IpAddr,
     sync::{Arc, Mutex},
     task::{Context, Poll},
@@ -19,6 +18,7 @@ use mica_host::lock;
 use thiserror::Error;
 
 use crate::{
+    bans::{Bans, make_room},
     bounds::{
         BANNED_HOSTS_PER_PREFIX, CONNECTIONS_PER_PEER, HANDSHAKE_BURST, HANDSHAKES_PER_SECOND,
         MAX_REMEMBERED, PENDING_CONNECTIONS, PENDING_PER_PREFIX, PREFIX_HANDSHAKE_BURST,
@@ -76,8 +76,8 @@ struct Known {
     handshakes_of: HashMap<Prefix, Bucket>,
     strangers: StrangersTraffic,
     strikes: HashMap<Key, Strikes>,
-    banned_peers: HashMap<Key, Instant>,
-    banned_hosts: HashMap<Host, Instant>,
+    banned_peers: Bans<Key>,
+    banned_hosts: Bans<Host>,
     closing: Vec<PeerId>,
 }
 
@@ -106,8 +106,8 @@ impl Peers {
             handshakes_of: HashMap::new(),
             strangers: StrangersTraffic::new(now),
             strikes: HashMap::new(),
-            banned_peers: HashMap::new(),
-            banned_hosts: HashMap::new(),
+            banned_peers: Bans::new(),
+            banned_hosts: Bans::new(),
             closing: Vec::new(),
         };
         Self { limits, began: now, counters, known: Mutex::new(known), closing: AtomicWaker::new() }
@@ -160,7 +160,7 @@ impl Peers {
             return false;
         }
         known.strikes.remove(key);
-        known.ban(key, now + self.limits.ban, self.limits.near);
+        known.ban(key, now, &self.limits);
         drop(known);
         self.counters.ban();
         self.closing.wake();
@@ -218,6 +218,8 @@ impl Peers {
         let entry = known.entry(key, self.began);
         entry.connections.push((id, ip));
         entry.is_leaving = false;
+        // One that is banned is not let in, so what it was banned for is over.
+        entry.standing.set_banned(false);
     }
 
     /// A connection is down.
@@ -244,7 +246,7 @@ impl Peers {
 
     /// Peers with a connection, and those of them without a session.
     pub(crate) fn count(&self) -> (usize, usize) {
-        lock(&self.known).count()
+        lock(&self.known).count(Instant::now())
     }
 }
 
@@ -297,7 +299,7 @@ impl Known {
         limits: &PeerLimits,
     ) -> Result<(), Denied> {
         let prefix = Prefix::of(ip);
-        if is_until(&self.banned_hosts, &Host::of(ip), now) || self.is_prefix_banned(prefix, now) {
+        if self.banned_hosts.contains(&Host::of(ip), now) || self.is_prefix_banned(prefix, now) {
             return Err(Denied::Banned);
         }
         let count = |(at_ip, in_prefix): (usize, usize), other: IpAddr| {
@@ -323,8 +325,7 @@ impl Known {
     /// Whether all of a prefix is refused: so many of its hosts are banned at once that they are
     /// one owner's. Not over a peer with a session, which may have to connect again.
     fn is_prefix_banned(&self, prefix: Prefix, now: Instant) -> bool {
-        let banned = self.banned_hosts.iter();
-        let hosts = banned.filter(|(host, until)| **until > now && host.prefix() == prefix).count();
+        let hosts = self.banned_hosts.at(now).filter(|host| host.prefix() == prefix).count();
         hosts >= BANNED_HOSTS_PER_PREFIX && !self.has_session_from(prefix)
     }
 
@@ -340,8 +341,8 @@ impl Known {
 
     /// The peer that has to make room, if somebody must.
     fn admit(&mut self, key: Option<Key>, peers: &Peers) -> Result<Option<PeerId>, Denied> {
-        let key = key.ok_or(Denied::Key)?;
-        if self.is_banned(&key, Instant::now()) {
+        let (key, now) = (key.ok_or(Denied::Key)?, Instant::now());
+        if self.is_banned(&key, now) {
             return Err(Denied::Banned);
         }
         let entry = self.peers.get(&key);
@@ -352,19 +353,19 @@ impl Known {
         if connections > 0 {
             return Ok(None);
         }
-        let is_stranger = entry.is_none_or(|entry| entry.standing.rank() == Rank::Stranger);
-        let (all, strangers) = self.count();
+        let is_stranger = entry.is_none_or(|entry| entry.standing.rank_at(now) == Rank::Stranger);
+        let (all, strangers) = self.count(now);
         let is_full =
             all >= peers.limits.all() || (is_stranger && strangers >= peers.limits.strangers());
-        if is_full { self.evict().map(Some) } else { Ok(None) }
+        if is_full { self.evict(now).map(Some) } else { Ok(None) }
     }
 
     /// Has the connections closed of the stranger that was silent for longest.
-    fn evict(&mut self) -> Result<PeerId, Denied> {
+    fn evict(&mut self, now: Instant) -> Result<PeerId, Denied> {
         let strangers = self.peers.iter_mut().filter(|(_, entry)| {
             !entry.connections.is_empty()
                 && !entry.is_leaving
-                && entry.standing.rank() == Rank::Stranger
+                && entry.standing.rank_at(now) == Rank::Stranger
         });
         let (key, entry) =
             strangers.min_by_key(|(_, entry)| entry.standing.last_active()).ok_or(Denied::Full)?;
@@ -375,28 +376,26 @@ impl Known {
         Ok(id)
     }
 
-    fn count(&self) -> (usize, usize) {
+    fn count(&self, now: Instant) -> (usize, usize) {
         let here =
             self.peers.values().filter(|entry| !entry.connections.is_empty() && !entry.is_leaving);
         here.fold((0, 0), |(all, strangers), entry| {
-            (all + 1, strangers + usize::from(entry.standing.rank() == Rank::Stranger))
+            (all + 1, strangers + usize::from(entry.standing.rank_at(now) == Rank::Stranger))
         })
     }
 
     fn is_banned(&self, key: &Key, now: Instant) -> bool {
-        is_until(&self.banned_peers, key, now)
+        self.banned_peers.contains(key, now)
     }
 
-    fn ban(&mut self, key: &Key, until: Instant, near: NearPeers) {
-        make_room(&mut self.banned_peers, key, |until| *until);
-        self.banned_peers.insert(*key, until);
+    fn ban(&mut self, key: &Key, now: Instant, limits: &PeerLimits) {
+        self.banned_peers.ban(*key, now, limits.ban);
         let Some(entry) = self.peers.get_mut(key) else { return };
+        entry.standing.set_banned(true);
         for ip in entry.connections.iter().filter_map(|(_, ip)| *ip) {
-            if is_limited(ip, near) {
+            if is_limited(ip, limits.near) {
                 // Its neighbours in the prefix are other people's machines, as a rule.
-                let host = Host::of(ip);
-                make_room(&mut self.banned_hosts, &host, |until| *until);
-                self.banned_hosts.insert(host, until);
+                self.banned_hosts.ban(Host::of(ip), now, limits.ban);
             }
         }
         if !entry.connections.is_empty()
@@ -411,25 +410,6 @@ impl Known {
 /// Whether the limits per address hold for this one.
 fn is_limited(ip: IpAddr, near: NearPeers) -> bool {
     near == NearPeers::Limited || !is_near(ip)
-}
-
-fn is_until<K: Eq + Hash>(entries: &HashMap<K, Instant>, key: &K, now: Instant) -> bool {
-    entries.get(key).is_some_and(|until| *until > now)
-}
-
-/// Drops the oldest entry if there is no room for one more.
-fn make_room<K: Eq + Hash + Copy, V>(
-    entries: &mut HashMap<K, V>,
-    key: &K,
-    time: impl Fn(&V) -> Instant,
-) {
-    if entries.len() < MAX_REMEMBERED || entries.contains_key(key) {
-        return;
-    }
-    let oldest = entries.iter().min_by_key(|(_, value)| time(value)).map(|(key, _)| *key);
-    if let Some(oldest) = oldest {
-        entries.remove(&oldest);
-    }
 }
 
 #[cfg(test)]

@@ -2,13 +2,13 @@
 //!
 //! Events of peers with a session do not wait behind those of strangers: there is a line for each,
 //! bounded in number and bytes, and the first has precedence, though not for ever. What one peer
-//! says stays in order: see [`Standing::line`].
+//! says stays in order: see [`Standing::line`]. What a peer said before it was banned is dropped.
 
 use std::{
     future::poll_fn,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Poll},
 };
@@ -27,15 +27,27 @@ struct Item {
     event: NetEvent,
     /// Its bytes, given back when it is taken.
     _room: Option<OwnedSemaphorePermit>,
-    _place: Option<Place>,
+    place: Option<Place>,
+}
+
+impl Item {
+    /// Whether it is the word of a peer that was banned since: it may have sent hundreds before
+    /// that, and each would cost as much as those that it was banned for.
+    fn is_void(&self) -> bool {
+        matches!(self.event, NetEvent::Message { .. })
+            && self.place.as_ref().is_some_and(|place| place.is_banned.load(Relaxed))
+    }
 }
 
 /// Counts an event among those of its peer that wait in one line.
-struct Place(Arc<AtomicUsize>);
+struct Place {
+    waiting: Arc<AtomicUsize>,
+    is_banned: Arc<AtomicBool>,
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
+        self.waiting.fetch_sub(1, Relaxed);
     }
 }
 
@@ -62,18 +74,18 @@ impl EventSender {
         let (rank, waiting) = standing.line();
         // Before the wait: what the peer says meanwhile must stay behind this.
         waiting.fetch_add(1, Relaxed);
-        let place = Place(waiting);
+        let place = Place { waiting, is_banned: standing.ban_flag() };
         let room = match bytes {
             0 => None,
             bytes => Some(self.room.take(rank, bytes).await.ok_or(Closed)?),
         };
-        let item = Item { event, _room: room, _place: Some(place) };
+        let item = Item { event, _room: room, place: Some(place) };
         self.line(rank).send(item).await.map_err(|_| Closed)
     }
 
     /// Puts an event of the node itself at the end of the first line, if there is room.
     pub(crate) fn try_send(&self, event: NetEvent) -> Result<(), Closed> {
-        let item = Item { event, _room: None, _place: None };
+        let item = Item { event, _room: None, place: None };
         self.sessions.try_send(item).map_err(|_| Closed)
     }
 
@@ -115,8 +127,10 @@ impl Events {
     pub fn try_recv(&mut self) -> Option<NetEvent> {
         let strangers_first = self.strangers_first();
         [strangers_first, !strangers_first].into_iter().find_map(|strangers| {
-            let item = if strangers { &mut self.strangers } else { &mut self.sessions };
-            item.try_recv().ok().map(|item| self.taken(strangers, item))
+            let line = if strangers { &mut self.strangers } else { &mut self.sessions };
+            let mut items = std::iter::from_fn(|| line.try_recv().ok());
+            let item = items.find(|item| !item.is_void());
+            item.map(|item| self.taken(strangers, item))
         })
     }
 
@@ -125,10 +139,18 @@ impl Events {
         let mut ended = 0;
         for strangers in [strangers_first, !strangers_first] {
             let line = if strangers { &mut self.strangers } else { &mut self.sessions };
-            match line.poll_recv(context) {
-                Poll::Ready(Some(item)) => return Poll::Ready(Some(self.taken(strangers, item))),
-                Poll::Ready(None) => ended += 1,
-                Poll::Pending => {}
+            loop {
+                match line.poll_recv(context) {
+                    Poll::Ready(Some(item)) if item.is_void() => {}
+                    Poll::Ready(Some(item)) => {
+                        return Poll::Ready(Some(self.taken(strangers, item)));
+                    }
+                    Poll::Ready(None) => {
+                        ended += 1;
+                        break;
+                    }
+                    Poll::Pending => break,
+                }
             }
         }
         if ended == 2 { Poll::Ready(None) } else { Poll::Pending }
@@ -147,6 +169,9 @@ impl Events {
 #[cfg(test)]
 mod tests {
     use std::time::Instant;
+
+    use mica_primitives::ModelId;
+    use mica_protocol::{Message, messages::QuoteRequest};
 
     use super::*;
     use crate::room::Rooms;
@@ -181,6 +206,36 @@ mod tests {
         assert_eq!(sender.room.taken(), 0);
         drop(sender);
         assert!(events.recv().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn what_a_peer_said_before_it_was_banned_is_dropped_and_that_it_is_gone_is_told() {
+        let (sender, mut events) = lines(Rooms::new().events);
+        let (banned, other) = (Standing::new(Instant::now()), Standing::new(Instant::now()));
+        let word = |peer: u8| NetEvent::Message {
+            peer: [peer; 32],
+            message: Message::QuoteRequest(QuoteRequest { model: ModelId([1; 32]), nonce: 1 }),
+        };
+        for _ in 0..2 {
+            for _ in 0..5 {
+                assert!(sender.send(&banned, 100, word(1)).await.is_ok());
+            }
+            assert!(sender.send(&other, 100, word(2)).await.is_ok());
+        }
+        assert!(sender.send(&banned, 0, event(1)).await.is_ok());
+        banned.set_banned(true);
+        let heard = |event: Option<NetEvent>| match event {
+            Some(NetEvent::Message { peer, .. }) => peer[0],
+            _ => 0,
+        };
+        assert_eq!(heard(events.try_recv()), 2);
+        assert_eq!(heard(events.recv().await), 2);
+        assert_eq!(peer_of(events.recv().await), Some(1), "no word of its own");
+        assert!(events.try_recv().is_none());
+        assert_eq!((sender.room.taken(), banned.line().1.load(Relaxed)), (0, 0));
+        banned.set_banned(false);
+        assert!(sender.send(&banned, 100, word(1)).await.is_ok());
+        assert_eq!(heard(events.recv().await), 1, "it was let in again");
     }
 
     #[tokio::test]

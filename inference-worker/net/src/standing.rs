@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -41,6 +41,8 @@ pub(crate) struct Standing {
     traffic: Mutex<Traffic>,
     /// For its one long frame that may come in at a time.
     assembly: Arc<Semaphore>,
+    /// Whether it used up its strikes: what it said before is not heard any more.
+    is_banned: Arc<AtomicBool>,
     /// How often we hung up on it.
     hang_ups: watch::Sender<u64>,
 }
@@ -58,6 +60,7 @@ impl Standing {
             waiting: Default::default(),
             traffic: Mutex::new(Traffic::new(now)),
             assembly: Arc::new(Semaphore::new(1)),
+            is_banned: Arc::default(),
             hang_ups: watch::Sender::new(0),
         };
         standing.active(now);
@@ -94,7 +97,8 @@ impl Standing {
         if self.has_session() { Rank::Session } else { self.rank_at(Instant::now()) }
     }
 
-    fn rank_at(&self, now: Instant) -> Rank {
+    /// Whose bounds hold for it at this moment: the clock is read once for many peers.
+    pub(crate) fn rank_at(&self, now: Instant) -> Rank {
         if self.has_session() || self.lingers_until_ms.load(Relaxed) > self.ms(now) {
             Rank::Session
         } else {
@@ -143,6 +147,16 @@ impl Standing {
     /// the room that all share. An honest one writes to one stream at a time.
     pub(crate) async fn assembly_turn(&self) -> Option<OwnedSemaphorePermit> {
         self.assembly.clone().acquire_owned().await.ok()
+    }
+
+    /// It used up its strikes, or it was let in again after that.
+    pub(crate) fn set_banned(&self, is_banned: bool) {
+        self.is_banned.store(is_banned, Relaxed);
+    }
+
+    /// Says at any later time whether it has used up its strikes.
+    pub(crate) fn ban_flag(&self) -> Arc<AtomicBool> {
+        self.is_banned.clone()
     }
 
     /// The line in which its next event has to wait. What it said before must be taken first, so

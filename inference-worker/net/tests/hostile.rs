@@ -196,7 +196,8 @@ async fn a_flood_of_questions_ends_in_a_ban() {
             _ => {}
         }
     }
-    assert!((64..200).contains(&questions), "{questions} got through");
+    // What waited when it was banned is not heard.
+    assert!(questions < 200, "{questions} got through");
     raw.hung_up().await;
     assert!(stays(Raw::connect(&server, 0).await).await.is_none(), "the same key");
     assert!(stays(Raw::connect(&server, 1).await).await.is_some(), "its neighbour at home");
@@ -431,7 +432,7 @@ async fn strikes_from_outside_end_in_a_ban_and_the_sessions_hear_of_it() {
     say(&mut stream, &frame(&token(1))).await;
     server.net.protect(raw.key, 0);
     server.until(|event| matches!(event, NetEvent::Message { .. })).await;
-    for _ in 0..STRIKES / Offence::BadTick.weight() {
+    for _ in 0..STRIKES.div_ceil(Offence::BadTick.weight()) {
         assert!(raw.is_connected());
         server.net.strike(raw.key, Offence::BadTick);
     }

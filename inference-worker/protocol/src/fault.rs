@@ -96,8 +96,8 @@ fault_codes! {
     WrongUnit = 36, "each tick must pay the agreed price times the layers: correct the voucher";
     /// The voucher ends too soon.
     VoucherExpiring = 37, "the voucher can hardly be redeemed in time: send one that lives longer";
-    /// The tick does not lie on the chain or pays nothing new.
-    BadTick = 38, "the tick does not extend the voucher's chain: send the next preimage, or a new voucher";
+    /// The tick does not lie on the chain or pays too far ahead: it has ended the session.
+    BadTick = 38, "the tick is not on the voucher's chain or pays too far ahead, which ended the session: open a new one; if that goes on, update this program";
     /// Another session uses the lane.
     LaneBusy = 39, "another session uses this lane: ask again, which takes another one";
     /// The voucher names receipts that the worker did not give.

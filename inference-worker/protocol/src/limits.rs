@@ -57,6 +57,13 @@ limits! {
     /// Most positions that a stage holds while it waits for payment or for its engine. Above
     /// [`MAX_PIPELINE_POSITIONS`], so that an honest payer never meets it.
     pub const MAX_HELD_POSITIONS: u32 = 256;
+    /// Most positions that a payer may have paid for beyond those that the stage has given receipts
+    /// for: a tick that pays for more is refused before it is hashed. Above
+    /// [`MAX_PIPELINE_POSITIONS`], so that an honest payer never meets it.
+    pub const MAX_PAID_AHEAD: u32 = MAX_HELD_POSITIONS;
+    /// Most ticks of one session that pay nothing new and are ignored, or are refused for something
+    /// else than themselves: as many as an honest payer can have under way.
+    pub const MAX_USELESS_TICKS: u32 = MAX_PAID_AHEAD;
 
     /// Most sessions that a worker serves at once.
     pub const MAX_SESSIONS: usize = 256;
@@ -80,9 +87,9 @@ limits! {
     /// Most channels whose ledgers a worker keeps in memory. When there are as many, those of which
     /// nothing is to be redeemed make room, then those of which less is than a redeem costs.
     pub const MAX_LEDGERS: usize = 4_096;
-    /// Mishaps of one account (sessions that ended unpaid, or held room that they never used) after
-    /// which the worker takes its sessions one by one. What a payer leaves behind when its program
-    /// dies counts once.
+    /// Mishaps of one account (sessions that ended unpaid or by a false tick, or held room that
+    /// they never used) after which the worker takes its sessions one by one. What a payer leaves
+    /// behind when its program dies counts once.
     pub const MAX_UNPAID_SESSIONS: u32 = 4;
     /// Milliseconds between two openings of an account that has had too many mishaps.
     pub const UNPAID_PAUSE_MS: u64 = 60_000;
@@ -90,6 +97,9 @@ limits! {
     pub const SCORE_BLOCKS: u32 = 28_800;
     /// Most accounts whose mishaps are remembered; the oldest make room.
     pub const MAX_SCORES: usize = 4_096;
+    /// Most sessions of which is remembered that they ended because their payers cheated; the
+    /// oldest make room. What such a payer still sends is refused as what ended the session.
+    pub const MAX_EXPELLED: usize = 256;
     /// Most receipts of a lane that no voucher has fixed yet: the longest session's, and as many
     /// again from sessions cut short.
     pub const MAX_UNFIXED_RECEIPTS: usize = 2 * (MAX_SESSION_POSITIONS / LEAF_POSITIONS) as usize;

@@ -4,17 +4,18 @@
 
 mod common;
 
-use common::{DEPOSIT, World, channel_of};
+use common::{DEPOSIT, PAYER, WINDOW, World, channel_of};
 use mica_primitives::{
     Balance, Lane, Redeem,
     settlement::{Submitter, settle},
 };
 use mica_protocol::{
-    FaultCode,
+    FaultCode, Message,
     channel::ChannelFacts,
     limits::{DEFAULT_CREDIT_POSITIONS, FINALITY_DEADLINE_MS},
     stage::{StageInput, StageOffer},
 };
+use std::{cell::RefCell, rc::Rc};
 
 /// Events after which a session of the world below is in the middle of its answer.
 const MIDDLE: usize = 400;
@@ -124,6 +125,39 @@ fn no_tick_and_no_renewal_is_taken_past_the_margin() {
         "{} positions more",
         world.workers[0].positions - computed
     );
+}
+
+/// A final voucher that comes so late that no block can pay it is not confirmed.
+#[test]
+fn a_session_is_not_settled_by_a_voucher_that_cannot_be_redeemed() {
+    for (blocks_left, is_settled) in [(1, false), (2, true)] {
+        let mut world = in_the_middle();
+        let answers = Rc::new(RefCell::new(Vec::new()));
+        let seen = answers.clone();
+        world.tamper = Box::new(move |_, to, message| {
+            if to == PAYER {
+                seen.borrow_mut().push(message.clone());
+            }
+            vec![message]
+        });
+        let ends = world.now.block + WINDOW;
+        world.now.block = ends - blocks_left;
+        let closing = ChannelFacts { ends: Some(ends), ..facts(&world) };
+        tell(&mut world, Some(closing));
+        answers.borrow_mut().clear();
+        world.run();
+        let [end] = &world.workers[0].ends[..] else { panic!("one session") };
+        assert_eq!(end.settled, is_settled, "{blocks_left} blocks before the end");
+        let answers = answers.borrow();
+        let last = answers.iter().rev().find(|message| !matches!(message, Message::Receipt(_)));
+        match (last, is_settled) {
+            (Some(Message::Closed(_)), true) => {}
+            (Some(Message::Fault(fault)), false) => {
+                assert_eq!(fault.code(), FaultCode::ChannelClosing);
+            }
+            (other, _) => panic!("{other:?} {blocks_left} blocks before the end"),
+        }
+    }
 }
 
 fn paid_by_the_chain(world: &World, facts: &ChannelFacts) -> Balance {

@@ -239,8 +239,14 @@ fn a_tick_pays_once_and_only_on_its_chain() {
     let (mut payee, mut lane, _) = opened(100_000, 100);
     let fifth = tick(&mut lane, 5);
     assert_eq!(payee.accept_tick(0, &fifth, BLOCK), Ok(5 * UNIT));
-    let replayed = LedgerError::BadTick { n: 5, revealed: 5 };
+    let replayed = LedgerError::OldTick { n: 5, revealed: 5 };
     assert_eq!(payee.accept_tick(0, &fifth, BLOCK), Err(replayed));
+    let older = TickProof { n: 4, ..fifth };
+    assert_eq!(
+        payee.accept_tick(0, &older, BLOCK),
+        Err(LedgerError::OldTick { n: 4, revealed: 5 }),
+        "not hashed, whatever it is"
+    );
     let forged = TickProof { n: 6, ..fifth };
     assert_eq!(
         payee.accept_tick(0, &forged, BLOCK),
@@ -282,6 +288,24 @@ fn a_voucher_must_outlive_the_margin_to_the_block() {
         "a tick on a voucher that has grown old"
     );
     assert_eq!(payee.accept_tick(0, &proof, BLOCK), Ok(2 * UNIT));
+}
+
+/// A voucher that comes in one block is redeemed in the next one at the earliest.
+#[test]
+fn a_final_voucher_that_no_block_can_pay_is_refused() {
+    let (mut payee, mut lane, _) = opened(100_000, 100);
+    payee.update(ChannelFacts { ends: Some(900), ..facts_of(1, 100_000) });
+    let last = lane.settle(4 * UNIT, EXPIRES).expect("within the limit");
+    let in_block = |block| VoucherRule { block, ..rule(0, VoucherKind::Final) };
+    for late in [899, 900, 1_000] {
+        let refused = payee.accept_voucher(&last, &in_block(late));
+        assert_eq!(refused, Err(LedgerError::Closing { ends: 900 }), "block {late}");
+    }
+    assert_eq!(payee.redeemable(899), vec![], "nothing was promised before");
+    assert_eq!(payee.accept_voucher(&last, &in_block(898)), Ok(4 * UNIT));
+    let gain: Vec<Balance> = payee.redeemable(899).iter().map(|lane| lane.gain).collect();
+    assert_eq!(gain, [4 * UNIT], "the last block that pays");
+    assert_eq!(payee.redeemable(900), vec![]);
 }
 
 #[test]

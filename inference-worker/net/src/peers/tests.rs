@@ -196,7 +196,7 @@ fn a_ban_ends_and_what_is_remembered_is_bounded() {
     }
     let known = lock(&peers.known);
     assert_eq!(
-        (known.strikes.len(), known.banned_peers.len(), known.peers.len()),
+        (known.strikes.len(), known.banned_peers.remembered(), known.peers.len()),
         (MAX_REMEMBERED, MAX_REMEMBERED, 0)
     );
 }

@@ -135,7 +135,16 @@ pub enum LedgerError {
         /// Receipts given.
         given: u64,
     },
-    /// A tick without a chain, or not further along it.
+    /// A tick of which nothing is new: at least as many of its chain are revealed. It was not
+    /// hashed.
+    #[error("tick {n} pays nothing new, {revealed} ticks are revealed: send the next preimage")]
+    OldTick {
+        /// The tick.
+        n: u16,
+        /// Ticks revealed before.
+        revealed: u16,
+    },
+    /// A tick without a chain, or not on it.
     #[error(
         "tick {n} does not extend the chain, of which {revealed} ticks are revealed: send the \
          next preimage or a new voucher"
@@ -166,7 +175,7 @@ impl LedgerError {
             Self::StaleSeq { .. } | Self::StaleAmount { .. } => FaultCode::StaleVoucher,
             Self::Overspend { .. } => FaultCode::Overspend,
             Self::WrongKind | Self::WrongUnit { .. } => FaultCode::WrongUnit,
-            Self::BadChain(_) | Self::BadTick { .. } => FaultCode::BadTick,
+            Self::BadChain(_) | Self::BadTick { .. } | Self::OldTick { .. } => FaultCode::BadTick,
             Self::Expiring { .. } => FaultCode::VoucherExpiring,
             Self::TooLong { .. } => FaultCode::VoucherTooLong,
             Self::ReceiptsDiffer { .. } | Self::TooManyReceipts => FaultCode::ReceiptsDiffer,
@@ -197,6 +206,18 @@ pub struct VoucherRule {
     pub block: BlockNumber,
     /// Its part.
     pub kind: VoucherKind,
+}
+
+impl VoucherRule {
+    /// The block in which the chain must still pay. What is lent on must be good now, and margins
+    /// see to it that it stays so; a final voucher has none, and no block before the next one can
+    /// take it.
+    const fn pays_in(&self) -> BlockNumber {
+        match self.kind {
+            VoucherKind::Opening | VoucherKind::Renewal => self.block,
+            VoucherKind::Final => self.block.saturating_add(1),
+        }
+    }
 }
 
 /// A promise worth redeeming.
@@ -376,17 +397,19 @@ impl PayeeLedger {
         check_expiry(voucher.expires, rule.block)?;
         check_lifetime(voucher.expires, rule.block)?;
         self.check_sum(rule.lane, voucher.cumulative)?;
-        self.check_pays(redeem, voucher.cumulative, rule.block)?;
+        self.check_pays(redeem, voucher.cumulative, rule.pays_in())?;
         let receipts = self.fixed_receipts(redeem, rule)?;
         self.check_signature(redeem)?;
         self.lanes.insert(rule.lane, LaneState { best: Some(redeem.clone()), meter, receipts });
         Ok(voucher.cumulative)
     }
 
-    /// Takes a tick; returns what the lane promises now. A refused tick changes nothing.
+    /// Takes a tick; returns what the lane promises now. A refused tick changes nothing. Hashes
+    /// come last: one for each position that the tick pays for.
     ///
     /// # Errors
-    /// [`LedgerError::BadTick`], [`LedgerError::Overspend`], [`LedgerError::Expiring`];
+    /// [`LedgerError::OldTick`], [`LedgerError::Overspend`], [`LedgerError::Expiring`];
+    /// [`LedgerError::BadTick`] if it does not lie on the chain;
     /// [`LedgerError::StaleSeq`] if the chain has redeemed a newer voucher, which leaves the tick's
     /// own worthless; [`LedgerError::Closing`] if the channel ends too soon.
     pub fn accept_tick(
@@ -398,6 +421,9 @@ impl PayeeLedger {
         let none = LedgerError::BadTick { n: proof.n, revealed: 0 };
         let state = self.lanes.get(&lane).ok_or(none)?;
         let (best, meter) = state.best.as_ref().zip(state.meter).ok_or(none)?;
+        if proof.n <= meter.revealed() {
+            return Err(LedgerError::OldTick { n: proof.n, revealed: meter.revealed() });
+        }
         self.check_end(block)?;
         check_expiry(best.voucher.expires, block)?;
         let extended = Redeem { tick: Some(*proof), ..best.clone() };

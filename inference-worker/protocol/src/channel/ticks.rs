@@ -92,8 +92,8 @@ impl TickMeter {
         self.n
     }
 
-    /// The meter after `proof`; nothing if the proof is not further along this very chain. At most
-    /// [`MAX_TICKS`] hashes.
+    /// The meter after `proof`; nothing if the proof is not further along this very chain. One hash
+    /// for each further tick, at most [`MAX_TICKS`], and none for a proof that cannot be on it.
     #[must_use]
     pub fn advanced(&self, proof: &TickProof) -> Option<Self> {
         if proof.n <= self.n || proof.n > self.tick.max {

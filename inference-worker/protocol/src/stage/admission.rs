@@ -40,12 +40,18 @@ impl StageTable {
         let window = known.map_or(BlockNumber::MAX, |ledger| ledger.facts().window);
         self.finality.check(now.ms, window)?;
         self.check_room(&from, &open)?;
-        check_open(&self.identity, &self.offer, from, &open, now.block)?;
-        self.openings.check(&open.channel, known.is_some(), now.ms)?;
         let voucher = &open.voucher.voucher;
         if voucher.channel != open.channel || voucher.lane != open.lane {
             return Err(Refusal::of_money(&LedgerError::Foreign, None));
         }
+        // What costs signatures comes last: those of a quote, of a voucher, and then the chain's
+        // word.
+        self.openings.check(&open.channel, known.is_some(), now.ms)?;
+        // Whoever has left too much unpaid waits, and costs nothing meanwhile.
+        if let Some(ledger) = known {
+            self.scores.check(&ledger.facts().payer, now)?;
+        }
+        check_open(&self.identity, &self.offer, from, &open, now.block)?;
         // Whoever names a channel that is known must sign for it before the chain is asked.
         if known.is_some_and(|ledger| !ledger.is_signed(&open.voucher)) {
             return Err(Refusal::of_money(&LedgerError::BadSignature, None));

@@ -196,4 +196,7 @@ pub struct SessionEnd {
     pub settled: bool,
     /// Why it ended before its time, if it did.
     pub fault: Option<FaultCode>,
+    /// Whether it waited for its payer, as far as that can be told, and not for another stage. Says
+    /// nothing if more than the prepayment was paid.
+    pub kept_waiting: bool,
 }

@@ -34,6 +34,8 @@ pub(super) struct Agreed {
     /// What the other stages may need before this one hears of a step, as in [`pace_ms`].
     pub(super) pace_ms: u64,
     pub(super) credit_positions: u16,
+    /// Positions that the payer pays for before receipts cover them.
+    pub(super) exposure_positions: u16,
     pub(super) spec: SessionSpec,
     pub(super) profile: Hash32,
     /// This stage.
@@ -198,6 +200,7 @@ fn alone(
         prepaid_positions: open.prepaid_positions,
         pace_ms: pace_ms(offer.cost_us_per_layer_token, own.range.len()),
         credit_positions,
+        exposure_positions: open.terms.exposure_positions,
         spec: open.spec.clone(),
         profile: open.profile,
         own: own.clone(),

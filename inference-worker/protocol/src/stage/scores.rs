@@ -5,8 +5,11 @@
 //!
 //! * a session that ended with something unpaid: one mishap, and what was unpaid. All that one lost
 //!   peer leaves behind at once is one mishap with the sum of it;
-//! * a session that ended because no step came, with nothing paid but the prepayment: one mishap,
-//!   and the prepayment once more, for it kept others out.
+//! * a session that ended because its payer sent no step, with nothing paid but the prepayment: one
+//!   mishap, and the prepayment once more, for it kept others out. One that waited for another
+//!   stage is not its payer's mishap: that stage may have been slow;
+//! * a session that ended because of a tick that is not on its chain: one mishap, and the
+//!   prepayment once more, for the work of finding that out.
 //!
 //! A settled session takes back as much debt as it paid, and the mishaps are forgotten when no debt
 //! is left: three sessions of 16 stolen positions are made good by 48 paid ones, not by one. A
@@ -188,8 +191,10 @@ impl Score {
 
 /// What a session left, base units; nothing for one that did no harm.
 fn debt(end: &SessionEnd) -> Balance {
-    let has_idled = end.fault == Some(FaultCode::Silent) && end.earned <= end.prepaid;
-    end.unpaid.saturating_add(if has_idled { end.prepaid.max(1) } else { 0 })
+    let has_idled =
+        end.fault == Some(FaultCode::Silent) && end.kept_waiting && end.earned <= end.prepaid;
+    let has_cheated = end.fault == Some(FaultCode::BadTick);
+    end.unpaid.saturating_add(if has_idled || has_cheated { end.prepaid.max(1) } else { 0 })
 }
 
 #[cfg(test)]
@@ -213,6 +218,7 @@ mod tests {
             unpaid,
             settled: unpaid == 0 && fault.is_none(),
             fault,
+            kept_waiting: true,
         }
     }
 
@@ -256,6 +262,29 @@ mod tests {
         assert_eq!(ends(&mut scores, &used), None);
         let cancelled = end(UNIT, 0, Some(FaultCode::Cancelled));
         assert_eq!(ends(&mut scores, &cancelled), None);
+    }
+
+    #[test]
+    fn a_session_that_waited_for_another_stage_is_not_its_payers_mishap() {
+        let mut scores = Scores::new();
+        let idle = end(UNIT, 0, Some(FaultCode::Silent));
+        assert_eq!(ends(&mut scores, &SessionEnd { kept_waiting: false, ..idle.clone() }), None);
+        let unpaid = SessionEnd { kept_waiting: false, unpaid: UNIT, ..idle };
+        let kept = ends(&mut scores, &unpaid).expect("what is unpaid counts whoever is late");
+        assert_eq!((kept.mishaps, kept.debt), (1, UNIT));
+    }
+
+    #[test]
+    fn a_false_tick_counts_though_nothing_is_owed_and_four_of_them_make_a_pause() {
+        let mut scores = Scores::new();
+        let cheat = end(UNIT, 0, Some(FaultCode::BadTick));
+        for mishaps in 1..=MAX_UNPAID_SESSIONS {
+            assert!(scores.check(&ACCOUNT, at(1, 10)).is_ok());
+            let kept = ends(&mut scores, &cheat).expect("written down");
+            assert_eq!((kept.mishaps, kept.debt), (mishaps, u128::from(mishaps) * UNIT));
+        }
+        assert!(scores.check(&ACCOUNT, at(1, 10)).is_err());
+        assert!(scores.check(&ACCOUNT, at(UNPAID_PAUSE_MS, 10)).is_ok(), "one a minute");
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! ```text
 //! Working ──Close / fault──▶ Finishing ──job done──▶ Settling ──final voucher / deadline──▶ Ended
 //! ```
+//! A tick that is not on its chain ends the session from any phase.
+//!
 //! While it works a session has at most one job in the engine. A step is computed only if
 //! `computed + rows − paid ≤ credit`; otherwise it is held, in a bounded queue, until money comes
 //! or the deadline passes.
@@ -13,6 +15,7 @@ mod payment;
 mod steps;
 
 use mica_primitives::{Balance, PublicKey};
+use payment::ChainState;
 use std::collections::VecDeque;
 
 use super::{
@@ -82,6 +85,9 @@ pub(super) struct StageSession {
     since_ms: u64,
     /// How long it has waited for steps before that, as far as it counts.
     waited_ms: u64,
+    chain: ChainState,
+    /// Ticks that paid nothing.
+    useless_ticks: u32,
 }
 
 impl StageSession {
@@ -110,6 +116,8 @@ impl StageSession {
             drawn: 0,
             since_ms: now.ms,
             waited_ms: 0,
+            chain: ChainState::Shared,
+            useless_ticks: 0,
         }
     }
 
@@ -128,6 +136,17 @@ impl StageSession {
 
     pub(super) const fn is_settling(&self) -> bool {
         matches!(self.phase, Phase::Settling(_))
+    }
+
+    /// Whether the payer has not sent what the session waits for. After the prompt, steps come from
+    /// other stages, which may be slow. Before it, the first stage sees for itself; a later one
+    /// goes by the money, because a payer pays every stage for its prompt when it sends that to
+    /// the first, unless all of it is prepaid.
+    fn awaits_payer(&self) -> bool {
+        let prepaid = self.agreed.prepaid_positions;
+        let is_paid_when_sent = self.agreed.exposure_positions > prepaid
+            && self.agreed.spec.prompt_positions > u32::from(prepaid);
+        !self.decoding && (self.agreed.index == 0 || is_paid_when_sent)
     }
 
     /// What the session may still cost beyond what its lane promises.
@@ -323,6 +342,16 @@ impl StageSession {
         self.send(self.agreed.payer, Message::Statement(statement), context);
     }
 
+    /// Ends the session of a payer that cheats: nothing more is computed, and no final voucher is
+    /// waited for, so that its account is known for it at once.
+    fn expel(&mut self, refusal: Refusal, context: &mut SessionContext<'_>) {
+        let code = refusal.code;
+        // The engine may still answer; its positions are not charged.
+        self.job = None;
+        self.fail(refusal, context);
+        self.end(false, Some(code), context);
+    }
+
     /// Ends the session without waiting any longer.
     pub(super) fn end(
         &mut self,
@@ -362,6 +391,7 @@ impl StageSession {
             unpaid: self.owed().saturating_sub(secured),
             settled,
             fault,
+            kept_waiting: self.awaits_payer(),
         }));
     }
 

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use super::{
     Computed, ScoreRecord, StageIdentity, StageInput, StageOffer, StageOutput,
     chain_news::Finality,
+    expelled::Expelled,
     openings::{Opening, Openings},
     refusal::Refusal,
     scores::Scores,
@@ -20,7 +21,7 @@ use crate::{
     channel::{ChannelFacts, LedgerError, PayeeLaneRecord, PayeeLedger, Redeemable},
     clock::Now,
     limits::{MAX_SESSIONS, QUOTE_LIFETIME_BLOCKS},
-    messages::{Message, Quote, QuoteRequest, SignedQuote},
+    messages::{Message, PaymentKind, Quote, QuoteRequest, SignedQuote},
 };
 
 /// A worker's state machine.
@@ -32,6 +33,7 @@ pub struct StageTable {
     pub(super) openings: Openings,
     pub(super) ledgers: BTreeMap<ChannelId, PayeeLedger>,
     pub(super) scores: Scores,
+    expelled: Expelled,
     pub(super) finality: Finality,
     pub(super) draining: bool,
 }
@@ -46,6 +48,7 @@ impl StageTable {
             openings: Openings::new(),
             ledgers: BTreeMap::new(),
             scores: Scores::new(),
+            expelled: Expelled::new(),
             finality: Finality::UNKNOWN,
             draining: false,
         }
@@ -141,7 +144,7 @@ impl StageTable {
             StageInput::Channel { channel, facts } => self.channel(now, channel, facts, &mut out),
             StageInput::Disconnected { peer } => {
                 self.openings.disconnected(&peer);
-                self.each(now, &mut out, |session, context| session.disconnected(&peer, context));
+                self.disconnected(now, &peer, &mut out);
             }
             StageInput::NotFollowed { channel } => self.refuse_unfollowed(channel, &mut out),
             StageInput::BlockFinal => self.finality.moved(now.ms),
@@ -174,6 +177,8 @@ impl StageTable {
         out: &mut Vec<StageOutput>,
     ) {
         let is_fault = matches!(message, Message::Fault(_));
+        let is_tick =
+            matches!(&message, Message::Pay(pay) if pay.payment.kind() == PaymentKind::Tick);
         let Some(id) = message.session() else {
             if !is_fault {
                 let text = format!("a worker takes no {}", message.kind());
@@ -193,9 +198,21 @@ impl StageTable {
             _ if is_fault => return,
             Some(Ok(())) => return,
             Some(Err(refusal)) => refusal,
+            None if is_tick && self.expelled.contains(&id, &from) => {
+                Refusal::new(FaultCode::BadTick, "the session has ended because of such ticks")
+            }
             None => Refusal::new(FaultCode::UnknownSession, format!("no session {id} here")),
         };
         out.push(send(from, Message::Fault(refusal.fault(id))));
+    }
+
+    /// Nothing happens to the sessions of others, of which there may be many: strangers come and
+    /// go.
+    fn disconnected(&mut self, now: Now, peer: &PublicKey, out: &mut Vec<StageOutput>) {
+        let theirs = self.sessions.iter().filter(|(_, session)| session.agreed().involves(peer));
+        for id in theirs.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.with(now, &id, out, |session, context| session.disconnected(peer, context));
+        }
     }
 
     fn quote(&self, now: Now, request: &QuoteRequest) -> SignedQuote {
@@ -326,6 +343,9 @@ impl StageTable {
         for output in out.iter() {
             let StageOutput::Ended(end) = output else { continue };
             self.sessions.remove(&end.session);
+            if end.fault == Some(FaultCode::BadTick) {
+                self.expelled.note(end.session, end.payer);
+            }
             if let Some(ledger) = self.ledgers.get(&end.channel) {
                 let settle_ms = self.offer.deadlines.settle_ms;
                 scores.extend(self.scores.ended(ledger.facts().payer, end, now, settle_ms));

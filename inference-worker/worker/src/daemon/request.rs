@@ -77,6 +77,8 @@ pub(crate) enum Request {
     BlockFinal,
     /// The channels of which there are ledgers.
     Ledgers(oneshot::Sender<BTreeSet<ChannelId>>),
+    /// Whether there is a ledger of this channel.
+    HasLedger(ChannelId, oneshot::Sender<bool>),
     /// Channels that have paid something and whose payers asked to close, with nothing left to
     /// redeem that brings more than this.
     Done(Balance, oneshot::Sender<Vec<ChannelId>>),

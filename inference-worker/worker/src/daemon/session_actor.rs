@@ -540,6 +540,9 @@ impl SessionActor {
             }
             Request::BlockFinal => self.handle(vec![StageInput::BlockFinal]),
             Request::Ledgers(answer) => drop(answer.send(self.table.channels().collect())),
+            Request::HasLedger(channel, answer) => {
+                let _ = answer.send(self.table.ledger(&channel).is_some());
+            }
             Request::Done(fee, answer) => drop(answer.send(self.done(fee))),
             Request::Due(answer) => drop(answer.send(self.due())),
             Request::Offer(offer) => self.table.set_offer(*offer),

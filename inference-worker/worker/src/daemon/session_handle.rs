@@ -103,6 +103,14 @@ impl SessionHandle {
         self.ask(Request::Ledgers).await
     }
 
+    /// Whether there is a ledger of `channel`.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub(crate) async fn has_ledger(&self, channel: ChannelId) -> Result<bool, Closed> {
+        self.ask(|answer| Request::HasLedger(channel, answer)).await
+    }
+
     /// Channels that have paid something and whose payers asked to close, with nothing left to
     /// redeem that brings more than `fee`.
     ///

@@ -116,8 +116,8 @@ impl Watcher {
             tasks.spawn(async move {
                 let stop = watcher.context.stop.clone();
                 let _ = stop.run_until_cancelled(watcher.answer_one(channel)).await;
-                let ledgers = watcher.context.sessions.ledgers().await;
-                let has_ledger = ledgers.is_ok_and(|ledgers| ledgers.contains(&channel));
+                let has_ledger = watcher.context.sessions.has_ledger(channel).await;
+                let has_ledger = has_ledger.unwrap_or(false);
                 watcher.followed().end_opening(channel, has_ledger);
                 drop(place);
             });
@@ -309,31 +309,40 @@ impl Watcher {
         {
             return Ok(news);
         }
-        let Some(facts) = self.read_when_final(channel).await? else { return Ok(None) };
-        let best = best_of(self.read(channel, self.context.chain.best().await?).await?.as_ref());
-        self.followed().set_best(channel, best);
-        Ok(merge(facts, best))
+        self.read_when_final(channel, newest).await
     }
 
-    /// Reads a channel; if only a block that is not final has it, waits for finality.
-    async fn read_when_final(&self, channel: ChannelId) -> Result<Option<ChannelFacts>, ReadError> {
+    /// Reads a channel in the final block `head`; if only a block that is not final has it, waits
+    /// for finality. The newest block is asked first: if that has no such channel, which costs one
+    /// call of the runtime, a name that somebody made up costs no second one.
+    async fn read_when_final(
+        &self,
+        channel: ChannelId,
+        mut head: Head,
+    ) -> Result<Option<ChannelFacts>, ReadError> {
         let mut block = self.context.block.clone();
         loop {
             let seen = *block.borrow_and_update();
-            let head = self.context.chain.finalized().await?;
+            if head.number < seen {
+                head = self.context.chain.finalized().await?;
+            }
             // A node that is behind knows nothing of what came after.
             if head.number >= seen {
+                let newest = self.context.chain.best().await?;
+                let best = best_of(self.read(channel, newest).await?.as_ref());
+                self.followed().set_best(channel, best);
+                if best == Best::Gone {
+                    return Ok(None);
+                }
                 if let Some(facts) = self.read(channel, head).await? {
                     self.followed().note_seen(channel, head.number);
-                    return Ok(Some(facts));
-                }
-                if self.read(channel, self.context.chain.best().await?).await?.is_none() {
-                    return Ok(None);
+                    return Ok(merge(facts, best));
                 }
             }
             if block.changed().await.is_err() {
                 return Ok(None);
             }
+            head = self.context.chain.finalized().await?;
         }
     }
 

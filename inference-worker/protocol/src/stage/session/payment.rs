@@ -1,14 +1,27 @@
 //! Money of one session: ticks, vouchers, and what is owed.
 
-use mica_primitives::{Balance, PublicKey};
+use mica_primitives::{Balance, PublicKey, Redeem, TickProof};
 
 use super::{Phase, SessionContext, StageSession};
 use crate::{
     FaultCode,
-    channel::{Durability, VoucherKind, VoucherRule},
+    channel::{Durability, LedgerError, VoucherKind, VoucherRule},
+    limits::{MAX_PAID_AHEAD, MAX_USELESS_TICKS},
     messages::{Closed, Message, Pay, Payment, PaymentKind},
     stage::refusal::Refusal,
 };
+
+/// Whether the payer goes on with the tick chain that the ledger has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum ChainState {
+    /// Nothing speaks against it.
+    Shared,
+    /// A newer voucher was refused. The ticks that follow it are of a chain that nobody has here,
+    /// and were sent before the payer heard of that.
+    Doubtful,
+    /// A tick after that did not verify: none is looked at before the next voucher.
+    Left,
+}
 
 impl StageSession {
     pub(super) fn pay(
@@ -20,46 +33,135 @@ impl StageSession {
         if from != self.agreed.payer {
             return Err(Refusal::new(FaultCode::WrongPeer, "only the payer of a session pays"));
         }
+        let kind = pay.payment.kind();
+        match &pay.payment {
+            Payment::Tick(proof) => self.take_tick(proof, context),
+            Payment::Voucher(redeem) => {
+                let taken = self.take_voucher(redeem, kind, context);
+                self.chain = match (&taken, self.chain) {
+                    (Ok(()), _) => ChainState::Shared,
+                    (Err(_), ChainState::Shared) => ChainState::Doubtful,
+                    (Err(_), chain) => chain,
+                };
+                taken
+            }
+        }
+    }
+
+    /// Takes the next preimage. An honest payer's is on the chain, or behind what is revealed
+    /// already if a link repeats itself; the first one that is not ends the session, so that no
+    /// voucher costs more than one walk along its chain in vain.
+    fn take_tick(
+        &mut self,
+        proof: &TickProof,
+        context: &mut SessionContext<'_>,
+    ) -> Result<(), Refusal> {
+        let lane = self.agreed.lane;
+        if self.chain == ChainState::Left {
+            return self.useless_tick(None, context);
+        }
+        if let Err(refusal) = self.check_ahead(proof, context) {
+            self.expel(refusal, context);
+            return Ok(());
+        }
+        match context.ledger.accept_tick(lane, proof, context.now.block) {
+            Ok(_) => {
+                self.persist(Durability::Process, context);
+                self.paid_more(context);
+                Ok(())
+            }
+            Err(LedgerError::OldTick { .. }) => self.useless_tick(None, context),
+            Err(LedgerError::BadTick { .. }) if self.chain == ChainState::Doubtful => {
+                self.chain = ChainState::Left;
+                self.useless_tick(None, context)
+            }
+            Err(error @ LedgerError::BadTick { .. }) => {
+                self.expel(Refusal::of_money(&error, None), context);
+                Ok(())
+            }
+            Err(error) => {
+                let refusal = Refusal::of_money(&error, context.ledger.held(lane));
+                self.useless_tick(Some(refusal), context)
+            }
+        }
+    }
+
+    /// Counts a tick that pays nothing, and answers it with `refusal` if there is one. More of them
+    /// than an honest payer can have under way end the session.
+    fn useless_tick(
+        &mut self,
+        refusal: Option<Refusal>,
+        context: &mut SessionContext<'_>,
+    ) -> Result<(), Refusal> {
+        self.useless_ticks += 1;
+        if self.useless_ticks > MAX_USELESS_TICKS {
+            let text = format!("more than {MAX_USELESS_TICKS} ticks of the session paid nothing");
+            self.expel(Refusal::new(FaultCode::BadTick, text), context);
+            return Ok(());
+        }
+        refusal.map_or(Ok(()), Err)
+    }
+
+    /// Whether a tick pays for no more than an honest payer has a reason to: each position costs a
+    /// hash to check.
+    fn check_ahead(&self, proof: &TickProof, context: &SessionContext<'_>) -> Result<(), Refusal> {
+        let held = context.ledger.held(self.agreed.lane);
+        let vouched = held.map_or(0, |held| held.voucher.cumulative).saturating_sub(self.base);
+        let pays_for = (vouched / self.agreed.unit.max(1)).saturating_add(proof.n.into());
+        let most = Balance::from(self.receipted.saturating_add(MAX_PAID_AHEAD));
+        if pays_for <= most {
+            return Ok(());
+        }
+        let text = format!(
+            "the tick pays for {pays_for} positions and receipts cover {}: at most \
+             {MAX_PAID_AHEAD} may be paid ahead",
+            self.receipted
+        );
+        Err(Refusal::new(FaultCode::BadTick, text))
+    }
+
+    fn take_voucher(
+        &mut self,
+        redeem: &Redeem,
+        kind: PaymentKind,
+        context: &mut SessionContext<'_>,
+    ) -> Result<(), Refusal> {
         let (lane, block) = (self.agreed.lane, context.now.block);
         let before = context.ledger.promised(lane);
         // Each renewal is a signature to check and a flush: one that pays nothing is refused before
         // either, and buys no time.
-        if let Payment::Voucher(redeem) = &pay.payment
-            && pay.payment.kind() == PaymentKind::Renewal
-            && redeem.voucher.cumulative <= before
-        {
+        if kind == PaymentKind::Renewal && redeem.voucher.cumulative <= before {
             let text = format!("a renewal must promise more than {before}");
             return Err(Refusal::new(FaultCode::StaleVoucher, text));
         }
-        let accepted = match &pay.payment {
-            Payment::Tick(proof) => context.ledger.accept_tick(lane, proof, block),
-            Payment::Voucher(redeem) => {
-                let kind = self.voucher_kind(&pay.payment);
-                let rule = VoucherRule { lane, unit: self.agreed.unit, block, kind };
-                context.ledger.accept_voucher(redeem, &rule)
-            }
-        };
-        let promised =
-            accepted.map_err(|error| Refusal::of_money(&error, context.ledger.held(lane)))?;
-        match pay.payment.kind() {
-            PaymentKind::Tick => self.persist(Durability::Process, context),
-            PaymentKind::Renewal => self.persist(Durability::Disk, context),
-            PaymentKind::Final => {
-                self.persist(Durability::Disk, context);
-                return self.settled(promised, context);
+        let rule =
+            VoucherRule { lane, unit: self.agreed.unit, block, kind: self.voucher_kind(kind) };
+        let promised = context
+            .ledger
+            .accept_voucher(redeem, &rule)
+            .map_err(|error| Refusal::of_money(&error, context.ledger.held(lane)))?;
+        self.persist(Durability::Disk, context);
+        match kind {
+            PaymentKind::Final => self.settled(promised, context),
+            PaymentKind::Tick | PaymentKind::Renewal => {
+                self.paid_more(context);
+                Ok(())
             }
         }
+    }
+
+    /// Goes on with what waited for money.
+    fn paid_more(&mut self, context: &mut SessionContext<'_>) {
         if self.job.is_none() && self.phase == Phase::Working {
             self.wait_anew(context.now);
         }
         self.advance(context);
-        Ok(())
     }
 
     /// The part that a voucher must play now. The final one is only asked for by the account:
     /// before that it would have to be a renewal, and is refused because it carries no tick chain.
-    const fn voucher_kind(&self, payment: &Payment) -> VoucherKind {
-        match payment.kind() {
+    const fn voucher_kind(&self, kind: PaymentKind) -> VoucherKind {
+        match kind {
             PaymentKind::Final if self.is_settling() => VoucherKind::Final,
             _ => VoucherKind::Renewal,
         }
