@@ -10,7 +10,7 @@ use std::{
 };
 
 use mica_primitives::UNIT;
-use mica_tests::{DevNode, Ran, Wallet, Worker, eventually, process::command, run};
+use mica_tests::{DevNode, Ran, Wallet, Worker, eventually, run};
 use serde_json::Value;
 
 /// Longest time until what is in a block is final.
