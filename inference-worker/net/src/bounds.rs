@@ -62,7 +62,7 @@ pub(crate) const PENDING_PER_PREFIX: usize = 32;
 /// Connections that we dial and that are not up yet.
 pub(crate) const PENDING_DIALS: usize = 64;
 /// Handshakes that a node answers per second; a handshake costs it several signatures.
-pub(crate) const HANDSHAKES_PER_SECOND: u32 = 128;
+pub(crate) const HANDSHAKES_PER_SECOND: u32 = 96;
 /// Handshakes that it answers at once after a quiet time.
 pub(crate) const HANDSHAKE_BURST: u32 = 256;
 /// Handshakes of one prefix that it answers per second: whoever connects and hangs up for ever

@@ -454,11 +454,11 @@ impl Shared {
         Ok(link)
     }
 
-    /// Ends the link to the stranger that was silent for longest.
+    /// Ends the link to the stranger that is worth least: see [`Standing::worth`].
     fn make_room(&self, links: &mut HashMap<Key, Handle>) -> Result<(), SendError> {
         let strangers = links.iter().filter(|(_, link)| link.standing.rank() == Rank::Stranger);
-        let longest = strangers.min_by_key(|(_, link)| link.standing.last_active());
-        let key = longest.map(|(key, _)| *key);
+        let least = strangers.min_by_key(|(_, link)| link.standing.worth());
+        let key = least.map(|(key, _)| *key);
         let link = key.and_then(|key| links.remove(&key));
         let limit = self.peers.limits().all();
         link.ok_or(SendError::TooManyLinks { limit })?.leave.cancel();

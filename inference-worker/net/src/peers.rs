@@ -136,9 +136,10 @@ impl Peers {
         known.forget_if_gone(key);
     }
 
-    /// Whether a stranger may ask one more of the things that cost signatures.
-    pub(crate) fn take_from_stranger(&self, kind: Kind, now: Instant) -> bool {
-        lock(&self.known).strangers.take(kind, now)
+    /// Whether a stranger that has asked so many of the things that cost signatures may ask one
+    /// more.
+    pub(crate) fn take_from_stranger(&self, kind: Kind, words: u32, now: Instant) -> bool {
+        lock(&self.known).strangers.take(kind, words, now)
     }
 
     /// Counts strikes against `key`; whether it is banned now. Its connections are closed then.
@@ -189,8 +190,8 @@ impl Peers {
         lock(&self.known).pending.remove(&id);
     }
 
-    /// Whether `key` may have one more connection; a stranger that was silent for longest makes
-    /// room for it if need be.
+    /// Whether `key` may have one more connection; the stranger that is worth least makes room for
+    /// it if need be.
     ///
     /// # Errors
     /// [`Denied`].
@@ -360,7 +361,7 @@ impl Known {
         if is_full { self.evict(now).map(Some) } else { Ok(None) }
     }
 
-    /// Has the connections closed of the stranger that was silent for longest.
+    /// Has the connections closed of the stranger that is worth least: see [`Standing::worth`].
     fn evict(&mut self, now: Instant) -> Result<PeerId, Denied> {
         let strangers = self.peers.iter_mut().filter(|(_, entry)| {
             !entry.connections.is_empty()
@@ -368,7 +369,7 @@ impl Known {
                 && entry.standing.rank_at(now) == Rank::Stranger
         });
         let (key, entry) =
-            strangers.min_by_key(|(_, entry)| entry.standing.last_active()).ok_or(Denied::Full)?;
+            strangers.min_by_key(|(_, entry)| entry.standing.worth()).ok_or(Denied::Full)?;
         // It has proven that it has the key of this id.
         let id = crate::peer::peer_id(key).map_err(|_| Denied::Key)?;
         entry.is_leaving = true;

@@ -169,7 +169,8 @@ impl Reader {
         self.standing.active(now);
         match (self.standing.take(kind, now), rank) {
             (Ok(()), Rank::Session) => {}
-            (Ok(()), Rank::Stranger) if self.peers.take_from_stranger(kind, now) => {}
+            (Ok(()), Rank::Stranger)
+                if self.peers.take_from_stranger(kind, self.standing.words(kind), now) => {}
             (Ok(()), Rank::Stranger) => {
                 // Not its fault: so many ask at once.
                 self.counters.dropped();

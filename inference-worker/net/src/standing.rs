@@ -36,6 +36,8 @@ pub(crate) struct Standing {
     lingers_until_ms: AtomicU64,
     /// Milliseconds since `began` at which it last said something.
     active_ms: AtomicU64,
+    /// Messages that cost signatures which it sent as a stranger.
+    words: AtomicU32,
     /// Its events that wait among those of peers with a session, and among those of strangers.
     waiting: [Arc<AtomicUsize>; 2],
     traffic: Mutex<Traffic>,
@@ -57,6 +59,7 @@ impl Standing {
             frame_bytes: AtomicUsize::new(STRANGER_FRAME_BYTES),
             lingers_until_ms: AtomicU64::new(0),
             active_ms: AtomicU64::new(0),
+            words: AtomicU32::new(0),
             waiting: Default::default(),
             traffic: Mutex::new(Traffic::new(now)),
             assembly: Arc::new(Semaphore::new(1)),
@@ -119,9 +122,10 @@ impl Standing {
         self.active_ms.store(self.ms(now), Relaxed);
     }
 
-    /// When it last said something: less is longer ago.
-    pub(crate) fn last_active(&self) -> u64 {
-        self.active_ms.load(Relaxed)
+    /// Of two strangers the one with the lower value makes room: whoever has asked for nothing yet,
+    /// then whoever was silent for longest.
+    pub(crate) fn worth(&self) -> (bool, u64) {
+        (self.words.load(Relaxed) > 0, self.active_ms.load(Relaxed))
     }
 
     /// We closed its last connection. Whoever reads its streams is not told so by them: only what
@@ -141,6 +145,15 @@ impl Standing {
     /// How long to wait until one more may come.
     pub(crate) fn take(&self, kind: Kind, now: Instant) -> Result<(), Duration> {
         lock(&self.traffic).take(kind, now)
+    }
+
+    /// How many messages that cost signatures it had sent as a stranger before this one.
+    pub(crate) fn words(&self, kind: Kind) -> u32 {
+        match kind {
+            // Far fewer than 2³² come before its connection ends.
+            Kind::FirstQuote | Kind::FirstOpen => self.words.fetch_add(1, Relaxed),
+            _ => self.words.load(Relaxed),
+        }
     }
 
     /// Waits until none of its long frames comes in on any of its streams: one peer must not fill

@@ -8,7 +8,10 @@ use std::time::{Duration, Instant};
 
 use mica_protocol::{Message, messages::PaymentKind};
 
-use crate::standing::Rank;
+use crate::{
+    bounds::{HANDSHAKE_BURST, HANDSHAKES_PER_SECOND},
+    standing::Rank,
+};
 
 /// Kinds of messages that are counted apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,9 +83,16 @@ impl Kind {
     }
 }
 
-/// Messages of strangers at once and per second that cost a signature or a question to the chain,
-/// all together: keys are free, so that a limit per key alone limits nobody.
-const STRANGERS: Rate = Rate { burst: 512, per_second: 256 };
+/// Of each stranger, messages that cost a signature or a question to the chain and that count as
+/// its first: a question and an opening.
+pub(crate) const FIRST_WORDS: u32 = 2;
+/// Strangers' first words at once and per second: as many as handshakes let in, so that those who
+/// go on asking leave room for whoever has just come.
+const NEWCOMERS: Rate =
+    Rate { burst: FIRST_WORDS * HANDSHAKE_BURST, per_second: FIRST_WORDS * HANDSHAKES_PER_SECOND };
+/// The same of what strangers say after that, all together: keys are free, so that a limit per key
+/// alone limits nobody.
+const STRANGERS: Rate = Rate { burst: 128, per_second: 32 };
 
 /// A bucket of tokens that fills up by itself.
 #[derive(Clone, Debug)]
@@ -167,17 +177,24 @@ impl Traffic {
 
 /// What all strangers together may ask.
 #[derive(Debug)]
-pub(crate) struct StrangersTraffic(Bucket);
+pub(crate) struct StrangersTraffic {
+    newcomers: Bucket,
+    others: Bucket,
+}
 
 impl StrangersTraffic {
     pub(crate) fn new(now: Instant) -> Self {
-        Self(Bucket::of(&STRANGERS, now))
+        Self { newcomers: Bucket::of(&NEWCOMERS, now), others: Bucket::of(&STRANGERS, now) }
     }
 
-    /// Whether one more message of this kind may be taken from a stranger.
-    pub(crate) fn take(&mut self, kind: Kind, now: Instant) -> bool {
+    /// Whether one more message of this kind may be taken from a stranger. `words` is how many such
+    /// messages it has sent before.
+    pub(crate) fn take(&mut self, kind: Kind, words: u32, now: Instant) -> bool {
         match kind {
-            Kind::FirstQuote | Kind::FirstOpen => self.0.take(now).is_ok(),
+            Kind::FirstQuote | Kind::FirstOpen if words < FIRST_WORDS => {
+                self.newcomers.take(now).is_ok()
+            }
+            Kind::FirstQuote | Kind::FirstOpen => self.others.take(now).is_ok(),
             _ => true,
         }
     }
@@ -215,11 +232,13 @@ mod tests {
     }
 
     #[test]
-    fn strangers_share_what_costs_signatures_and_nothing_else() {
+    fn strangers_share_what_costs_signatures_and_leave_room_for_whoever_has_just_come() {
         let now = Instant::now();
         let mut strangers = StrangersTraffic::new(now);
-        let taken = (0..10_000).take_while(|_| strangers.take(Kind::FirstOpen, now)).count();
-        assert_eq!(taken, STRANGERS.burst as usize);
-        assert!(!strangers.take(Kind::FirstQuote, now) && strangers.take(Kind::Fault, now));
+        let mut taken =
+            |words| (0..10_000).take_while(|_| strangers.take(Kind::FirstOpen, words, now)).count();
+        assert_eq!(taken(FIRST_WORDS), STRANGERS.burst as usize);
+        assert_eq!(taken(FIRST_WORDS - 1), NEWCOMERS.burst as usize, "of their own");
+        assert!(!strangers.take(Kind::FirstQuote, 0, now) && strangers.take(Kind::Fault, 9, now));
     }
 }

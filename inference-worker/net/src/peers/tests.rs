@@ -57,6 +57,23 @@ fn the_stranger_that_was_silent_for_longest_makes_room() {
 }
 
 #[test]
+fn who_has_asked_for_something_stays_while_others_come_and_say_nothing() {
+    let peers = peers(PeerLimits { links: 3, reserved_links: 1, ..PeerLimits::default() });
+    connect(&peers, 0, key(0), "127.0.0.1").expect("room");
+    peers.standing(key(0)).words(Kind::FirstQuote);
+    for number in 1..5 {
+        std::thread::sleep(Duration::from_millis(2));
+        connect(&peers, number, key(number as u16), "127.0.0.1").expect("room is made");
+        let left = number - 1;
+        if left > 0 {
+            peers.disconnected(&key(left as u16), id(left));
+        }
+    }
+    let asked = crate::peer::peer_id(&key(0)).expect("a key");
+    assert!(!leaving(&peers).contains(&asked));
+}
+
+#[test]
 fn peers_with_a_session_never_make_room() {
     let peers = peers(PeerLimits { links: 2, reserved_links: 1, ..PeerLimits::default() });
     for number in 0..2 {
