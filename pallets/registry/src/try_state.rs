@@ -9,11 +9,15 @@ use codec::Encode;
 use frame_support::{ensure, storage::child, traits::fungible::InspectHold};
 use mica_primitives::{
     Balance, LayerRange, Shard, WorkerStatus,
-    shard::{COVERAGE_KEY, ShardCoverage, member_key},
+    shard::{COVERAGE_KEY, ShardCoverage, TRIE_PREFIX, member_key},
 };
+use sp_core::storage::well_known_keys::DEFAULT_CHILD_STORAGE_KEY_PREFIX;
 use sp_runtime::TryRuntimeError;
 
-use crate::{Config, HoldReason, Members, Models, Offences, Pallet, PeerOwner, Workers, coverage};
+use crate::{
+    Config, HoldReason, Members, Models, OffenceEnds, OffenceQueue, Offences, Pallet, PeerOwner,
+    Workers, coverage,
+};
 
 /// What one shard should hold.
 #[derive(Default)]
@@ -30,6 +34,7 @@ impl<T: Config> Pallet<T> {
     pub fn do_try_state() -> Result<(), TryRuntimeError> {
         Self::check_money()?;
         Self::check_workers()?;
+        Self::check_offences()?;
         Self::check_shards()
     }
 
@@ -40,16 +45,25 @@ impl<T: Config> Pallet<T> {
             let owner = deposits.entry(model.owner.encode()).or_insert((model.owner, 0));
             owner.1 += model.deposit;
         }
-        for (owner, deposit) in deposits.into_values() {
+        ensure!(
+            deposits.values().all(|(owner, _)| frame_system::Account::<T>::contains_key(owner)),
+            "an owner has an account"
+        );
+        ensure!(
+            Workers::<T>::iter_keys().all(frame_system::Account::<T>::contains_key),
+            "a worker has an account"
+        );
+        // Every account there is: a hold of nobody would be money that nobody gets back.
+        for account in frame_system::Account::<T>::iter_keys() {
+            let deposit = deposits.get(&account.encode()).map_or(0, |(_, deposit)| *deposit);
             ensure!(
-                T::Currency::balance_on_hold(&HoldReason::ModelDeposit.into(), &owner) == deposit,
-                "an owner's deposit on hold is the sum over its models"
+                T::Currency::balance_on_hold(&HoldReason::ModelDeposit.into(), &account) == deposit,
+                "an account's deposit on hold is the sum over its models"
             );
-        }
-        for (account, worker) in Workers::<T>::iter() {
+            let stake = Workers::<T>::get(&account).map_or(0, |worker| worker.stake);
             ensure!(
-                T::Currency::balance_on_hold(&HoldReason::Stake.into(), &account) == worker.stake,
-                "a worker's stake is on hold"
+                T::Currency::balance_on_hold(&HoldReason::Stake.into(), &account) == stake,
+                "an account's stake on hold is its worker's"
             );
         }
         Ok(())
@@ -90,9 +104,28 @@ impl<T: Config> Pallet<T> {
             PeerOwner::<T>::iter_keys().count() == Workers::<T>::iter_keys().count(),
             "a peer key belongs to a worker"
         );
+        Ok(())
+    }
+
+    fn check_offences() -> Result<(), TryRuntimeError> {
+        let (head, tail) = OffenceEnds::<T>::get();
+        let (mut last, mut current) = (0, 0);
+        for number in head..tail {
+            let (of, hash, until) =
+                OffenceQueue::<T>::get(number).ok_or("the queue of offences has no gap")?;
+            ensure!(until >= last, "offences are forgotten in the order of their punishment");
+            last = until;
+            let end = Offences::<T>::get(of, hash).ok_or("a queued offence is remembered")?;
+            ensure!(end >= until, "an offence is remembered to its end");
+            current += usize::from(end == until);
+        }
         ensure!(
-            Offences::<T>::iter_keys().all(Workers::<T>::contains_key),
-            "offences are forgotten on withdrawal"
+            OffenceQueue::<T>::iter_keys().count() as u64 == tail - head,
+            "nothing lies outside the queue's ends"
+        );
+        ensure!(
+            Offences::<T>::iter_keys().count() == current,
+            "each offence that is remembered stands in the queue with its end"
         );
         Ok(())
     }
@@ -115,6 +148,12 @@ impl<T: Config> Pallet<T> {
                 }
                 entry.members.insert(member_key(&worker.account), worker.range);
             }
+        }
+        for id in stored_tries() {
+            ensure!(
+                expected.keys().any(|shard| shard.trie_id() == id),
+                "a shard is one of a model that is registered"
+            );
         }
         for (shard, Expected { counts, members }) in expected {
             ensure!(
@@ -140,6 +179,19 @@ impl<T: Config> Pallet<T> {
         }
         Ok(())
     }
+}
+
+/// Identifiers of the shards' tries that the state holds. A trie appears here with the block that
+/// wrote to it first, not before.
+fn stored_tries() -> BTreeSet<Vec<u8>> {
+    let prefix = [DEFAULT_CHILD_STORAGE_KEY_PREFIX, TRIE_PREFIX].concat();
+    let mut tries = BTreeSet::new();
+    let mut last = prefix.clone();
+    while let Some(key) = sp_io::storage::next_key(&last).filter(|key| key.starts_with(&prefix)) {
+        tries.insert(key[DEFAULT_CHILD_STORAGE_KEY_PREFIX.len()..].to_vec());
+        last = key;
+    }
+    tries
 }
 
 /// Every key of a child trie.

@@ -19,7 +19,8 @@ pub trait WeightInfo {
     fn set_cost() -> Weight;
     fn set_range(b: u32) -> Weight;
     fn set_addresses() -> Weight;
-    fn heartbeat(b: u32) -> Weight;
+    fn heartbeat() -> Weight;
+    fn unjail(b: u32) -> Weight;
     fn top_up_stake(b: u32) -> Weight;
     fn unregister(b: u32) -> Weight;
     fn withdraw() -> Weight;
@@ -124,12 +125,20 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().writes(1_u64))
     }
     /// Storage: `Registry::Workers` (r:1 w:1) Proof: `Registry::Workers` (`max_values`: None,
+    /// `max_size`: Some(722), added: 3197, mode: `MaxEncodedLen`)
+    fn heartbeat() -> Weight {
+        // Minimum execution time: 30_587_000 picoseconds.
+        Weight::from_parts(110_000_000, 4187)
+            .saturating_add(T::DbWeight::get().reads(1_u64))
+            .saturating_add(T::DbWeight::get().writes(1_u64))
+    }
+    /// Storage: `Registry::Workers` (r:1 w:1) Proof: `Registry::Workers` (`max_values`: None,
     /// `max_size`: Some(722), added: 3197, mode: `MaxEncodedLen`) Storage: UNKNOWN KEY `0x63` (r:32
     /// w:32) Proof: UNKNOWN KEY `0x63` (r:32 w:32) Storage: UNKNOWN KEY
     /// `0x6d9e1220b6f0f5623e599e85c349d3d72972ab1f7356f647abd85760fb704bdf` (r:0 w:32) Proof:
     /// UNKNOWN KEY `0x6d9e1220b6f0f5623e599e85c349d3d72972ab1f7356f647abd85760fb704bdf` (r:0 w:32)
     /// The range of component `b` is `[1, 32]`.
-    fn heartbeat(b: u32) -> Weight {
+    fn unjail(b: u32) -> Weight {
         // Minimum execution time: 46_146_000 picoseconds.
         Weight::from_parts(59_752_335, 4187)
             .saturating_add(Weight::from_parts(5_896_077, 0).saturating_mul(b.into()))
@@ -260,7 +269,10 @@ impl WeightInfo for () {
     fn set_addresses() -> Weight {
         Weight::from_parts(35_156_000, 4187).saturating_add(RocksDbWeight::get().reads_writes(1, 1))
     }
-    fn heartbeat(b: u32) -> Weight {
+    fn heartbeat() -> Weight {
+        Weight::from_parts(110_000_000, 4187).saturating_add(RocksDbWeight::get().reads_writes(1, 1))
+    }
+    fn unjail(b: u32) -> Weight {
         Weight::from_parts(59_752_335, 4187)
             .saturating_add(Weight::from_parts(5_896_077, 0).saturating_mul(b.into()))
             .saturating_add(RocksDbWeight::get().reads_writes(1, 1))

@@ -7,12 +7,14 @@ use frame_support::{
     traits::{Hooks, fungible::MutateHold, tokens::Precision},
 };
 use mica_primitives::{
-    Shard, WorkerRecord,
+    ModelId, Shard, WorkerRecord,
     shard::{COVERAGE_KEY, SHARD_LAYERS, member_key},
 };
 use sp_runtime::Perbill;
 
-use crate::{HoldReason, Members, Models, Offences, PeerOwner, Workers, coverage, mock::*};
+use crate::{
+    HoldReason, Members, Models, OffenceEnds, Offences, PeerOwner, Workers, coverage, mock::*,
+};
 
 fn change(account: AccountId, change: impl FnOnce(&mut WorkerRecord<AccountId>)) {
     Workers::<Test>::mutate(account, |record| change(record.as_mut().expect("registered")));
@@ -24,7 +26,7 @@ fn first_shard() -> child::ChildInfo {
 
 #[test]
 fn every_broken_invariant_is_noticed() {
-    let breaks: [(&str, fn()); 14] = [
+    let breaks: [(&str, fn()); 17] = [
         ("stake of the record", || change(ALICE, |record| record.stake += 1)),
         ("stake on hold", || {
             assert_ok!(Balances::release(&HoldReason::Stake.into(), &ALICE, 1, Precision::Exact));
@@ -46,9 +48,14 @@ fn every_broken_invariant_is_noticed() {
         ("peer key lost", || PeerOwner::<Test>::remove(peer(ALICE))),
         ("member lost", || Members::<Test>::remove(model(), ALICE)),
         ("member of nobody", || Members::<Test>::insert(model(), BOB, ())),
-        ("offence of nobody", || {
-            Offences::<Test>::insert(BOB, frame_support::BoundedVec::default())
+        ("offence outside the queue", || Offences::<Test>::insert(BOB, [1; 32], 9)),
+        ("stake of nobody", || {
+            assert_ok!(Balances::hold(&HoldReason::Stake.into(), &BOB, 1));
         }),
+        ("deposit of nobody", || {
+            assert_ok!(Balances::hold(&HoldReason::ModelDeposit.into(), &BOB, 1));
+        }),
+        ("a gap in the queue of offences", || OffenceEnds::<Test>::put((0, 1))),
         ("shard's counts", || {
             child::put(&first_shard(), COVERAGE_KEY, &[1u32; SHARD_LAYERS as usize])
         }),
@@ -82,13 +89,34 @@ fn bytes_that_do_not_belong_into_a_shard_are_noticed() {
     });
 }
 
+/// The state of a block that was written to the disk.
+#[test]
+fn a_shard_of_a_model_that_was_removed_is_noticed() {
+    let mut chain = new_test_ext();
+    chain.execute_with(|| {
+        join(ALICE, 0, 4);
+        assert_ok!(Registry::do_try_state());
+    });
+    chain.commit_all().expect("the state is sound");
+    chain.execute_with(|| {
+        assert_ok!(Registry::do_try_state());
+        let shard = Shard { model: ModelId([9; 32]), bucket: 3 };
+        child::put(&coverage::trie(shard), &member_key(&ALICE), &layers(48, 49));
+    });
+    chain.commit_all().expect("the state is sound");
+    chain.execute_with(|| assert!(Registry::do_try_state().is_err()));
+}
+
 #[test]
 fn constants_in_the_wrong_order_do_not_make_a_runtime() {
-    let wrong: [(&str, fn()); 7] = [
+    let wrong: [(&str, fn()); 8] = [
         ("a free heartbeat in every block", || HeartbeatInterval::set(0)),
         ("offline before the heartbeat is due", || OfflineAfter::set(INTERVAL)),
         ("jailed before offline", || JailAfter::set(OFFLINE)),
-        ("a dispute as long as the unbonding", || LongestDispute::set(UNBONDING)),
+        ("a voucher and its dispute as long as the unbonding", || {
+            LongestDispute::set(DISPUTE + 1)
+        }),
+        ("a window as long as the unbonding", || LongestClose::set(UNBONDING - DISPUTE)),
         ("more than half to the reporter", || SlashReward::set(Perbill::from_parts(500_000_001))),
         ("no stake", || MinStakePerLayer::set(0)),
         ("no deposit", || ModelDeposit::set(0)),
