@@ -60,8 +60,8 @@ pub const OFFLINE_AFTER: BlockNumber = 5 * HEARTBEAT_INTERVAL / 2;
 pub const JAIL_AFTER: BlockNumber = 10 * HEARTBEAT_INTERVAL;
 /// Least blocks between two changes of a worker's list price.
 pub const PRICE_INTERVAL: BlockNumber = MINUTES / 4;
-/// Blocks from a worker's leaving to the withdrawal of its stake: longer than the longest window of a
-/// channel with its extensions and everything that can follow from the voucher that comes last.
+/// Blocks from a worker's leaving to the withdrawal of its stake: longer than the longest window of
+/// a channel with its extensions and everything that can follow from the voucher that comes last.
 pub const WORKER_UNBONDING: BlockNumber = 90 * MINUTES;
 
 /// Least deposit of a channel.

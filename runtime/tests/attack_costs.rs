@@ -206,9 +206,9 @@ fn attacks() -> Vec<Attack> {
         Attack {
             name: "the extensions of a channel with 100 MICA used up against its payee",
             // What is left shrinks by a sixteenth each time.
-            spent: window - (0..MAX_EXTENSIONS).fold(window, |left, _| {
-                left - left / EXTENSION_PART
-            }) + Balance::from(MAX_EXTENSIONS) * fee(&redeem()),
+            spent: window
+                - (0..MAX_EXTENSIONS).fold(window, |left, _| left - left / EXTENSION_PART)
+                + Balance::from(MAX_EXTENSIONS) * fee(&redeem()),
             locked: 0,
             gain: 0,
             why: "the payee receives it, and the time as well".into(),

@@ -3,11 +3,12 @@
 
 use frame_support::{assert_ok, storage::with_transaction};
 use mica_primitives::{
-    ChannelId, Heartbeat, LayerRange, MarketUnits, ModelManifest, PeerClaim, Redeem,
-    TickProof, UNIT, Voucher, WorkerStatus,
+    ChannelId, Heartbeat, LayerRange, MarketUnits, ModelManifest, PeerClaim, Redeem, TickProof,
+    UNIT, Voucher, WorkerStatus,
 };
 use mica_runtime::{
-    AccountId, Balances, Executive, Hash, Registry, Runtime, RuntimeCall, System, UncheckedExtrinsic,
+    AccountId, Balances, Executive, Hash, Registry, Runtime, RuntimeCall, System,
+    UncheckedExtrinsic,
     constants::{EXISTENTIAL_DEPOSIT, HEARTBEAT_INTERVAL, MIN_STAKE_PER_LAYER, OFFLINE_AFTER},
 };
 use pallet_transaction_payment::NextFeeMultiplier;
@@ -137,9 +138,8 @@ fn remark() -> RuntimeCall {
     RuntimeCall::System(frame_system::Call::remark { remark: vec![] })
 }
 
-const FULL: ApplyExtrinsicResult = Err(TransactionValidityError::Invalid(
-    InvalidTransaction::ExhaustsResources,
-));
+const FULL: ApplyExtrinsicResult =
+    Err(TransactionValidityError::Invalid(InvalidTransaction::ExhaustsResources));
 
 /// Makes block `number`: Bob fills it to the last transaction that an ordinary account can send,
 /// then come `others`. Returns what became of them.
@@ -188,7 +188,10 @@ fn heartbeats_keep_their_place_while_every_block_is_full() {
             assert!(is_online(One), "block {number}");
         }
         assert!(beats >= 3);
-        assert_eq!(Registry::worker(&One.to_account_id()).expect("there").0.status, WorkerStatus::Active);
+        assert_eq!(
+            Registry::worker(&One.to_account_id()).expect("there").0.status,
+            WorkerStatus::Active
+        );
     });
 }
 

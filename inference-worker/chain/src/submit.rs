@@ -184,8 +184,7 @@ impl Chain {
         let at = self.birth().await?;
         let payload = call.payload(at.metadata_ref())?;
         let transactions = at.tx();
-        let unsigned =
-            within("metadata", async { transactions.create_unsigned(&payload) }).await?;
+        let unsigned = within("metadata", async { transactions.create_unsigned(&payload) }).await?;
         let search = search_from(at.block_number(), unsigned.hash().0);
         match hand_over(unsigned.submit_and_watch()).await {
             Handed::Taken(progress) => {
@@ -418,9 +417,7 @@ fn search_from(born: u64, extrinsic: Hash32) -> Search {
 }
 
 /// Waits for the node's answer to an extrinsic that is given to it by `sending`.
-async fn hand_over(
-    sending: impl Future<Output = Result<Progress, ExtrinsicError>>,
-) -> Handed {
+async fn hand_over(sending: impl Future<Output = Result<Progress, ExtrinsicError>>) -> Handed {
     match tokio::time::timeout(REQUEST_TIMEOUT, sending).await {
         Ok(Ok(progress)) => Handed::Taken(Ok(progress)),
         // Its pool may have the extrinsic all the same.

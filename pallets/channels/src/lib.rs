@@ -22,9 +22,9 @@
 //! ```
 //! A finished channel leaves nothing behind, and neither does a payer without channels: both keep
 //! [`Config::StorageDeposit`] on hold for exactly as long as they occupy storage. An id is a digest
-//! over [`NextChannel`], one counter of the whole chain that every opening moves and nothing resets.
-//! So no id is ever used twice and no old voucher fits a new channel, whichever accounts come and
-//! go in between.
+//! over [`NextChannel`], one counter of the whole chain that every opening moves and nothing
+//! resets. So no id is ever used twice and no old voucher fits a new channel, whichever accounts
+//! come and go in between.
 //!
 //! ## What a redeem pays
 //! ```text
@@ -35,21 +35,21 @@
 //! It is accepted if the signer signed the voucher for this chain and this channel, `now <=
 //! expires`, `seq` is not lower than the lane's, `promised` is not lower than the lane's, and
 //! something is left to do (below). What the deposit cannot cover is an event,
-//! [`Event::Shortfall`], and may be redeemed with the same voucher after a top-up. A voucher carries
-//! ticks or a lock, never both. Who claims a lock shows its preimage to everybody
+//! [`Event::Shortfall`], and may be redeemed with the same voucher after a top-up. A voucher
+//! carries ticks or a lock, never both. Who claims a lock shows its preimage to everybody
 //! ([`Event::Unlocked`]): with it a hub claims from its own payer.
 //!
-//! **Only the payee moves `seq`.** The channel's signer belongs to the payer. If a redeem by anybody
-//! could raise `seq`, the payer would sign a newer voucher for less, submit it, and make the payee's
-//! better one stale. For the same reason one voucher may be redeemed again with a further tick:
-//! somebody else may have shown an earlier one.
+//! **Only the payee moves `seq`.** The channel's signer belongs to the payer. If a redeem by
+//! anybody could raise `seq`, the payer would sign a newer voucher for less, submit it, and make
+//! the payee's better one stale. For the same reason one voucher may be redeemed again with a
+//! further tick: somebody else may have shown an earlier one.
 //!
 //! **Every newer voucher that pays fixes its receipts**, whoever submits it: [`Config::OnRedeem`]
 //! hears of it, and of who it was. A worker that redeems through a second account answers for its
 //! receipts as if it had come itself. A root over receipts that the payee never signed, which a
-//! payer could pin like this, binds nobody: whoever accuses a worker shows a receipt that the worker
-//! signed. The root of the payee's own submission, which is its consent, is kept beside it and never
-//! replaced by one that somebody else submitted.
+//! payer could pin like this, binds nobody: whoever accuses a worker shows a receipt that the
+//! worker signed. The root of the payee's own submission, which is its consent, is kept beside it
+//! and never replaced by one that somebody else submitted.
 //!
 //! **A redeem that pays nothing** is an error ([`Error::NothingToPay`]), so that a replay costs its
 //! sender a fee and the chain nothing, with one exception: the payee may always fix the receipts of
@@ -57,11 +57,11 @@
 //! meanwhile. Otherwise a payer could keep it from that by paying one unit more.
 //!
 //! **A bounty** makes it worth a stranger's while to redeem for a payee that is away. The submitter
-//! keeps `min(voucher.bounty, paid / 16)` of what it redeems, from the middle of a closing channel's
-//! window on. Before that the payee has its own chance, and an open channel takes nothing from it by
-//! waiting. The payer signs the bounty and could redeem through an account of its own; what it wins
-//! back like this is a sixteenth of what a payee that slept through half a window would have lost
-//! anyway.
+//! keeps `min(voucher.bounty, paid / 16)` of what it redeems, from the middle of a closing
+//! channel's window on. Before that the payee has its own chance, and an open channel takes nothing
+//! from it by waiting. The payer signs the bounty and could redeem through an account of its own;
+//! what it wins back like this is a sixteenth of what a payee that slept through half a window
+//! would have lost anyway.
 //!
 //! The rules of this section and the next are pure functions in [`mica_primitives::settlement`],
 //! which payers' and payees' ledgers call as well; `tests/ledgers.rs` drives both ledgers and this
@@ -86,8 +86,8 @@
 //!   filled by strangers. Every entry is paid for by the deposit of its channel, reads are paged,
 //!   and a payee may close what it does not want at once.
 //! * A deposit is at least [`Config::MinDeposit`]. It may be claimed to the last unit; what a
-//!   channel occupies is paid for by [`Config::StorageDeposit`] beside it, which is on hold from the
-//!   payer until the channel's end.
+//!   channel occupies is paid for by [`Config::StorageDeposit`] beside it, which is on hold from
+//!   the payer until the channel's end.
 //! * Nobody opens a channel to a worker that is leaving, so that strangers cannot keep it from its
 //!   stake.
 //! * Payments ignore freezes on the payer's account ([`Fortitude::Force`]): what is on hold here
@@ -96,14 +96,15 @@
 //!   and changes nothing.
 //!
 //! ## Invariants (checked by `try_state`)
-//! 1. `balance_on_hold(payer) = Σ (deposit − claimed)` over the payer's channels, and what it has on
-//!    hold for storage is what its record says. No account without channels has anything on hold.
+//! 1. `balance_on_hold(payer) = Σ (deposit − claimed)` over the payer's channels, and what it has
+//!    on hold for storage is what its record says. No account without channels has anything on
+//!    hold.
 //! 2. `claimed = Σ lane.claimed <= deposit`, `lane.claimed <= lane.cumulative`.
 //! 3. `Closing.ends > Closing.at`, `extended <= 3`.
 //! 4. Both indices hold exactly the channels that exist; `Payers.open` counts them, and a payer
 //!    without channels has no record.
-//! 5. No lane's `seq`, `shown`, `cumulative` or `claimed` ever falls (`redeem` refuses to write such
-//!    a lane).
+//! 5. No lane's `seq`, `shown`, `cumulative` or `claimed` ever falls (`redeem` refuses to write
+//!    such a lane).
 //!
 //! [`Fortitude::Force`]: frame_support::traits::tokens::Fortitude::Force
 #![cfg_attr(not(feature = "std"), no_std)]

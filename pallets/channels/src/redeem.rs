@@ -27,8 +27,8 @@ impl<T: Config> Pallet<T> {
         let now = Self::now();
         let by = if *who == channel.payee { Submitter::Payee } else { Submitter::Other };
         let lane = channel.lanes.get(&voucher.lane).copied().unwrap_or_default();
-        let settlement = settle(&Figures::from(&channel), &lane, redeem, by, now)
-            .map_err(Error::<T>::from)?;
+        let settlement =
+            settle(&Figures::from(&channel), &lane, redeem, by, now).map_err(Error::<T>::from)?;
         Self::check_signature(
             &redeem.signature,
             &voucher.signing_bytes(&Self::genesis()),

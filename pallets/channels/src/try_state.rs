@@ -40,10 +40,7 @@ impl<T: Config> Pallet<T> {
             ensure!(open > 0, "a payer without channels has a record");
             ensure!(record.open == open, "a payer's number of channels is wrong");
         }
-        ensure!(
-            held.keys().all(Payers::<T>::contains_key),
-            "a payer with channels has no record"
-        );
+        ensure!(held.keys().all(Payers::<T>::contains_key), "a payer with channels has no record");
         // Every account there is: a hold without a channel would be money that nobody gets back.
         for account in frame_system::Account::<T>::iter_keys() {
             let sum = held.get(&account).map_or(0, |(sum, _)| *sum);

@@ -417,8 +417,7 @@ mod tests {
         assert_eq!(redeem.promised(), None);
         let lock = Lock { hash: [0; 32], amount: Balance::MAX, expires: 1 };
         let voucher = Voucher { tick: None, lock: Some(lock), ..voucher };
-        let redeem =
-            Redeem { voucher, signature: [0; 64], tick: None, preimage: Some([0; 32]) };
+        let redeem = Redeem { voucher, signature: [0; 64], tick: None, preimage: Some([0; 32]) };
         assert_eq!(redeem.promised(), None);
     }
 

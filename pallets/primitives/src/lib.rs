@@ -30,8 +30,8 @@ pub use agreement::{
     MAX_UNSIGNED_TOKENS, Progress, Terms,
 };
 pub use channel::{
-    Channel, ChannelId, ChannelOpening, ChannelState, Closing, CooperativeClose, Lane, LaneId, Lock,
-    MAX_LANES, MAX_TICKS, Redeem, Tick, TickProof, Voucher,
+    Channel, ChannelId, ChannelOpening, ChannelState, Closing, CooperativeClose, Lane, LaneId,
+    Lock, MAX_LANES, MAX_TICKS, Redeem, Tick, TickProof, Voucher,
 };
 pub use domain::domain;
 pub use layers::LayerRange;

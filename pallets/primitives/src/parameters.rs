@@ -108,8 +108,8 @@ pub struct ReceiptRoot<AccountId> {
     pub payer: AccountId,
     /// Who computed and signed the receipts.
     pub worker: AccountId,
-    /// Who submitted the voucher. A root that the worker did not submit may be made up by the payer,
-    /// so it counts only for receipts that the worker signed.
+    /// Who submitted the voucher. A root that the worker did not submit may be made up by the
+    /// payer, so it counts only for receipts that the worker signed.
     pub by: Submitter,
     /// Block in which the voucher was redeemed.
     pub block: BlockNumber,

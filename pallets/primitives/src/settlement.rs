@@ -95,10 +95,10 @@ pub enum Submitter {
 /// What a redeem does to the lane's number and receipts.
 ///
 /// The payee's submission is its consent: it moves the lane's number, and vouchers below that are
-/// stale. A submission by somebody else must not, or the payer would make the payee's better voucher
-/// stale with a newer and poorer one. But its receipts are fixed beside the payee's own: a worker
-/// that redeems through a second account answers for them like any other, and a root that the payer
-/// made up binds nobody, because a dispute needs a receipt with the worker's signature.
+/// stale. A submission by somebody else must not, or the payer would make the payee's better
+/// voucher stale with a newer and poorer one. But its receipts are fixed beside the payee's own: a
+/// worker that redeems through a second account answers for them like any other, and a root that
+/// the payer made up binds nobody, because a dispute needs a receipt with the worker's signature.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Receipts {
     /// The payee submitted a newer voucher.
@@ -437,7 +437,10 @@ mod tests {
         assert_eq!((done.paid, done.missing, done.receipts), (0, 0, Receipts::Fixed));
         let lane = done.lane_after(drained, &own.voucher);
         assert_eq!((lane.seq, lane.receipts, lane.cumulative, lane.claimed), (4, 4, 101, 101));
-        assert_eq!(settle(&OPEN, &drained, &own, Submitter::Other, 7), Err(SettleError::AmountFell));
+        assert_eq!(
+            settle(&OPEN, &drained, &own, Submitter::Other, 7),
+            Err(SettleError::AmountFell)
+        );
         assert_eq!(settle(&OPEN, &lane, &own, Submitter::Payee, 7), Err(SettleError::AmountFell));
     }
 
@@ -457,10 +460,7 @@ mod tests {
         assert_eq!(pays(&both, 1), Err(SettleError::BadLock));
         let keyless = Redeem { preimage: Some([0; 32]), ..redeem(1, 100, None) };
         assert_eq!(pays(&keyless, 1), Err(SettleError::BadLock));
-        assert_eq!(
-            pays(&locked(1, 1, Balance::MAX, 50), 1),
-            Err(SettleError::AmountOverflow)
-        );
+        assert_eq!(pays(&locked(1, 1, Balance::MAX, 50), 1), Err(SettleError::AmountOverflow));
     }
 
     #[test]
@@ -496,7 +496,8 @@ mod tests {
     #[test]
     fn the_longest_close_is_what_the_extensions_come_to() {
         for window in [10, 20, 99, 1_000] {
-            let Ok(Close::Window(mut closing)) = close(&ChannelState::Open, window, Party::Payer, 5)
+            let Ok(Close::Window(mut closing)) =
+                close(&ChannelState::Open, window, Party::Payer, 5)
             else {
                 panic!("a payer waits")
             };

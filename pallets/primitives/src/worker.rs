@@ -5,9 +5,7 @@ use bounded_collections::{BoundedVec, ConstU32};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 
-use crate::{
-    Balance, BlockNumber, Hash32, LayerRange, ModelId, PublicKey, domain::signing_bytes,
-};
+use crate::{Balance, BlockNumber, Hash32, LayerRange, ModelId, PublicKey, domain::signing_bytes};
 
 /// Most addresses that a worker may publish.
 pub const MAX_ADDRESSES: u32 = 4;
@@ -35,7 +33,8 @@ pub type WorkerAddresses =
 pub enum WorkerStatus {
     /// Serves its range.
     Active,
-    /// Missed its heartbeats for long, or its stake fell below the minimum; must ask to serve again.
+    /// Missed its heartbeats for long, or its stake fell below the minimum; must ask to serve
+    /// again.
     Jailed,
     /// Left; its stake can be withdrawn from block `until` on.
     Unbonding {

@@ -67,9 +67,8 @@ fn what_is_signed_has_these_bytes() {
 
 #[test]
 fn a_voucher_is_signed_in_its_second_version_and_all_else_in_its_first() {
-    let prefix = |text: &str| {
-        mica_primitives::domain::blake2_256(&[text.as_bytes(), &[9; 32]].concat())
-    };
+    let prefix =
+        |text: &str| mica_primitives::domain::blake2_256(&[text.as_bytes(), &[9; 32]].concat());
     assert_eq!(domain("voucher", &[9; 32]), prefix("mica/voucher/v2"));
     for tag in ["close", "receipt", "channel", "peer", "heartbeat"] {
         assert_eq!(domain(tag, &[9; 32]), prefix(&format!("mica/{tag}/v1")));

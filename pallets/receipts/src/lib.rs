@@ -17,8 +17,8 @@
 //! A voucher that its payee submits fixes a root with the payee's consent. One that somebody else
 //! submits fixes its root as well, in a place of its own, or a worker would redeem through a second
 //! account and answer for nothing. A payer may pin a root there that it made up. That harms nobody:
-//! it replaces no root of the payee, and a dispute needs a receipt with the worker's signature under
-//! the root.
+//! it replaces no root of the payee, and a dispute needs a receipt with the worker's signature
+//! under the root.
 //!
 //! ## State of a root
 //! ```text
@@ -124,8 +124,8 @@ pub mod pallet {
         pub since: BlockNumber,
     }
 
-    /// The last root of each lane that the payee fixed, and the last that somebody else fixed, while
-    /// they are within their audit window.
+    /// The last root of each lane that the payee fixed, and the last that somebody else fixed,
+    /// while they are within their audit window.
     #[pallet::storage]
     pub type Roots<T: Config> = StorageDoubleMap<
         _,

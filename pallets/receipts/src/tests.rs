@@ -62,7 +62,10 @@ fn what_somebody_else_fixes_replaces_no_root_of_the_payee() {
         assert_eq!(Receipts::root(channel(1), 0).map(|root| root.seq), Some(5));
         assert_eq!(Receipts::shown_root(channel(1), 0).map(|root| root.seq), Some(9));
         end_blocks_to(1 + 2 * WINDOW);
-        assert_eq!((Receipts::root(channel(1), 0), Receipts::shown_root(channel(1), 0)), (None, None));
+        assert_eq!(
+            (Receipts::root(channel(1), 0), Receipts::shown_root(channel(1), 0)),
+            (None, None)
+        );
     });
 }
 

@@ -24,10 +24,7 @@ impl<T: Config> Pallet<T> {
                 Roots::<T>::contains_key(entry.channel, (entry.lane, entry.by)),
                 "a queued lane has a root"
             );
-            ensure!(
-                seen.insert((entry.channel, entry.lane, entry.by)),
-                "a root is queued once"
-            );
+            ensure!(seen.insert((entry.channel, entry.lane, entry.by)), "a root is queued once");
         }
         ensure!(
             Queue::<T>::iter_keys().count() == seen.len(),

@@ -99,10 +99,9 @@ fn pass<T: Config>(blocks: u32) {
 
 /// Jails `account` whatever its stake.
 fn put_in_jail<T: Config>(account: &T::AccountId) {
-    Workers::<T>::mutate(account, |record| {
-        let record = record.as_mut().expect("the worker is registered");
-        Pallet::<T>::jail(record);
-    });
+    let mut record = Workers::<T>::get(account).expect("the worker is registered");
+    Pallet::<T>::jail(&mut record);
+    Pallet::<T>::put(record);
 }
 
 fn status<T: Config>(account: &T::AccountId) -> Option<WorkerStatus> {

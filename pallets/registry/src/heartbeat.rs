@@ -17,7 +17,9 @@ use frame_support::{
     traits::Get,
     weights::WeightMeter,
 };
-use mica_primitives::{Hash32, Heartbeat, PeerClaim, PublicKey, Signature, WorkerRecord, WorkerStatus};
+use mica_primitives::{
+    Hash32, Heartbeat, PeerClaim, PublicKey, Signature, WorkerRecord, WorkerStatus,
+};
 use sp_core::ed25519;
 use sp_runtime::traits::Zero;
 
@@ -30,9 +32,9 @@ impl<T: Config> Pallet<T> {
     /// Whether a heartbeat may enter a pool or a block now, and before what else.
     ///
     /// One of a worker that is not in service proves nothing that anybody asks. One that names a
-    /// block less than an interval after the last, or one that the chain has not reached, may be due
-    /// later: [`InvalidTransaction::Future`]. One that would leave the worker offline comes too late:
-    /// [`InvalidTransaction::Stale`].
+    /// block less than an interval after the last, or one that the chain has not reached, may be
+    /// due later: [`InvalidTransaction::Future`]. One that would leave the worker offline comes too
+    /// late: [`InvalidTransaction::Stale`].
     pub(crate) fn validate_heartbeat(
         beat: &Heartbeat<T::AccountId>,
         signature: &Signature,
@@ -63,6 +65,7 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn do_heartbeat(beat: &Heartbeat<T::AccountId>) -> DispatchResult {
         let mut record = Workers::<T>::get(&beat.worker).ok_or(Error::<T>::NotRegistered)?;
         record.last_heartbeat = beat.at.max(record.last_heartbeat);
+        Self::put_beat(&record);
         Workers::<T>::insert(&beat.worker, record);
         Self::deposit_event(Event::Heartbeat { worker: beat.worker.clone() });
         Ok(())
@@ -75,7 +78,7 @@ impl<T: Config> Pallet<T> {
         record.last_heartbeat = Self::now();
         Self::deposit_event(Event::Heartbeat { worker: who.clone() });
         let shards = Self::try_unjail(&mut record);
-        Workers::<T>::insert(who, record);
+        Self::put(record);
         Ok(shards)
     }
 
@@ -147,7 +150,7 @@ impl<T: Config> Pallet<T> {
                     break;
                 }
                 Self::jail(&mut record);
-                Workers::<T>::insert(&account, record);
+                Self::put(record);
             }
             last_done = Some(account);
         }

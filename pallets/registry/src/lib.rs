@@ -32,11 +32,11 @@
 //! sweep.
 //!
 //! ## Heartbeats
-//! A heartbeat is a transaction without an account's signature: the worker's peer key signs "I lived
-//! in block `at`", and anybody may hand it in. So it costs no fee, needs no nonce, and no other
-//! transaction of the worker's account can hold it up. What keeps it cheap for the chain:
-//! * It reads and writes one record and no shard: only [`Call::unjail`], which is paid for, changes
-//!   the coverage index.
+//! A heartbeat is a transaction without an account's signature: the worker's peer key signs "I
+//! lived in block `at`", and anybody may hand it in. So it costs no fee, needs no nonce, and no
+//! other transaction of the worker's account can hold it up. What keeps it cheap for the chain:
+//! * It reads and writes one record, and a strip of sixteen numbers, and no shard: only
+//!   [`Call::unjail`], which is paid for, changes the coverage index.
 //! * One per worker and interval. It is valid once, `HeartbeatInterval` blocks after the last, and
 //!   names the last in its tag, so that a pool holds at most one of each worker; an account that is
 //!   no active worker with its stake on hold has none at all.
@@ -56,11 +56,11 @@
 //!   the worker is bound by an agreement.
 //! * Leaving: [`Call::unregister`] **may** uncover a layer. An operator must always be able to
 //!   leave, or nobody sensible would join; only agreements that it accepted bind it, and those end
-//!   by themselves. The stake stays on hold, and can be slashed, for `Unbonding` blocks: longer than
-//!   the longest window of a channel with all its extensions and the longest dispute after it. It
-//!   stays longer while a channel pays the worker, because a voucher may still fix receipts there
-//!   (nobody opens another; the worker may close it at any time), and for `LongestDispute` blocks
-//!   after each root that was fixed meanwhile. So stake outlasts every voucher.
+//!   by themselves. The stake stays on hold, and can be slashed, for `Unbonding` blocks: longer
+//!   than the longest window of a channel with all its extensions and the longest dispute after it.
+//!   It stays longer while a channel pays the worker, because a voucher may still fix receipts
+//!   there (nobody opens another; the worker may close it at any time), and for `LongestDispute`
+//!   blocks after each root that was fixed meanwhile. So stake outlasts every voucher.
 //! * A jailed worker covers nothing, so it may take any range. Whoever wants to leave its layers
 //!   that way pays with the silence.
 //! * Slash: never more than the stake, once per offence; `SlashReward ≤ ½` of it to the reporter,
@@ -82,8 +82,9 @@
 //! 1. Stake on hold of each account = its record's stake; no worker, no hold. Deposit on hold of
 //!    each account = Σ its models' deposits; no model, no hold.
 //! 2. Peer keys and workers are one to one.
-//! 3. `Members` holds exactly the workers that have not left, under their model, which exists, and
-//!    whose layers their range fits.
+//! 3. The shelves of a model, which exists, hold exactly its workers that have not left, each with
+//!    its record and its last heartbeat in the place that `Places` says; its layers their ranges
+//!    fit.
 //! 4. An active worker's stake is at least the minimum for its range.
 //! 5. Every shard equals the one recomputed from the active workers; no shard has other bytes in
 //!    it, and there is none of a model that was removed.
@@ -102,6 +103,7 @@ mod coverage;
 mod heartbeat;
 mod models;
 mod reads;
+mod shelves;
 mod stake;
 mod workers;
 
@@ -119,6 +121,7 @@ mod tests;
 mod try_state;
 
 pub use pallet::*;
+pub use shelves::SHELF;
 pub use weights::WeightInfo;
 
 /// Most workers that one block's sweep looks at.
@@ -148,7 +151,11 @@ pub mod pallet {
     use sp_core::H256;
     use sp_runtime::{Perbill, traits::BlockNumberProvider};
 
-    use crate::{WeightInfo, coverage::shards_of};
+    use crate::{
+        WeightInfo,
+        coverage::shards_of,
+        shelves::{Shelf, Strip},
+    };
 
     const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
 
@@ -157,9 +164,7 @@ pub mod pallet {
     pub struct Pallet<T>(_);
 
     #[pallet::config]
-    pub trait Config:
-        frame_system::Config<RuntimeEvent: From<Event<Self>>, Hash = H256>
-    {
+    pub trait Config: frame_system::Config<RuntimeEvent: From<Event<Self>>, Hash = H256> {
         /// Holds stakes and deposits.
         type Currency: fungible::Mutate<Self::AccountId, Balance = Balance>
             + fungible::hold::Mutate<
@@ -232,29 +237,45 @@ pub mod pallet {
     pub type Workers<T: Config> =
         StorageMap<_, Blake2_128Concat, T::AccountId, WorkerRecord<T::AccountId>>;
 
-    /// The workers of each model that have not left: the order in which they are read.
+    /// The workers of each model that have not left, packed for those who read them all.
     #[pallet::storage]
-    pub type Members<T: Config> =
-        StorageDoubleMap<_, Blake2_128Concat, ModelId, Blake2_128Concat, T::AccountId, ()>;
+    pub type Shelves<T: Config> = StorageDoubleMap<
+        _,
+        Blake2_128Concat,
+        ModelId,
+        Twox64Concat,
+        u32,
+        Shelf<T::AccountId>,
+        ValueQuery,
+    >;
+
+    /// The last heartbeats of the workers on each shelf.
+    #[pallet::storage]
+    pub type Beats<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, ModelId, Twox64Concat, u32, Strip, ValueQuery>;
+
+    /// How many workers of each model have not left.
+    #[pallet::storage]
+    pub type Counts<T: Config> = StorageMap<_, Blake2_128Concat, ModelId, u32, ValueQuery>;
+
+    /// The place of each worker that has not left among those of its model.
+    #[pallet::storage]
+    pub type Places<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, u32>;
 
     /// Whose a peer key is.
     #[pallet::storage]
     pub type PeerOwner<T: Config> = StorageMap<_, Blake2_128Concat, PublicKey, T::AccountId>;
 
-    /// The offences for which somebody was punished, and the last block in which each is remembered.
+    /// The offences for which somebody was punished, and the last block in which each is
+    /// remembered.
     #[pallet::storage]
-    pub type Offences<T: Config> = StorageDoubleMap<
-        _,
-        Blake2_128Concat,
-        T::AccountId,
-        Blake2_128Concat,
-        Hash32,
-        BlockNumber,
-    >;
+    pub type Offences<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Blake2_128Concat, Hash32, BlockNumber>;
 
     /// The same in the order of their punishment, by number; with the end as it was then.
     #[pallet::storage]
-    pub type OffenceQueue<T: Config> = StorageMap<_, Twox64Concat, u64, (T::AccountId, Hash32, BlockNumber)>;
+    pub type OffenceQueue<T: Config> =
+        StorageMap<_, Twox64Concat, u64, (T::AccountId, Hash32, BlockNumber)>;
 
     /// Numbers of the queue's first entry and of its next.
     #[pallet::storage]

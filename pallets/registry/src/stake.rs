@@ -19,8 +19,8 @@ use mica_primitives::{
 use sp_runtime::ArithmeticError;
 
 use crate::{
-    Config, Error, Event, HoldReason, MAX_FORGOTTEN, Members, OffenceEnds, OffenceQueue, Offences,
-    Pallet, PeerOwner, Workers,
+    Config, Error, Event, HoldReason, MAX_FORGOTTEN, OffenceEnds, OffenceQueue, Offences, Pallet,
+    PeerOwner, Workers,
 };
 
 impl<T: Config> Pallet<T> {
@@ -35,7 +35,7 @@ impl<T: Config> Pallet<T> {
         T::Currency::hold(&HoldReason::Stake.into(), who, amount)?;
         Self::deposit_event(Event::StakeToppedUp { worker: who.clone(), stake: record.stake });
         let shards = Self::try_unjail(&mut record);
-        Workers::<T>::insert(who, record);
+        Self::put(record);
         Ok(shards)
     }
 
@@ -47,7 +47,7 @@ impl<T: Config> Pallet<T> {
             WorkerStatus::Active => Self::shift_coverage(&record, Some(record.range), None),
             WorkerStatus::Jailed | WorkerStatus::Unbonding { .. } => 0,
         };
-        Members::<T>::remove(record.model, who);
+        Self::unlist(record.model, who);
         let until = Self::now().saturating_add(T::Unbonding::get());
         record.status = WorkerStatus::Unbonding { until };
         Workers::<T>::insert(who, record);
@@ -131,7 +131,7 @@ impl<T: Config> SlashWorker<T::AccountId> for Pallet<T> {
         if record.status == WorkerStatus::Active && record.stake < Self::min_stake(record.range) {
             Self::jail(&mut record);
         }
-        Workers::<T>::insert(worker, record);
+        Self::put(record);
         slashed
     }
 }

@@ -15,8 +15,8 @@ use sp_core::storage::well_known_keys::DEFAULT_CHILD_STORAGE_KEY_PREFIX;
 use sp_runtime::TryRuntimeError;
 
 use crate::{
-    Config, HoldReason, Members, Models, OffenceEnds, OffenceQueue, Offences, Pallet, PeerOwner,
-    Workers, coverage,
+    Beats, Config, Counts, HoldReason, Models, OffenceEnds, OffenceQueue, Offences, Pallet,
+    PeerOwner, Places, Shelves, Workers, coverage,
 };
 
 /// What one shard should hold.
@@ -81,13 +81,15 @@ impl<T: Config> Pallet<T> {
                 worker.last_heartbeat <= Self::now() && worker.since <= Self::now(),
                 "nothing happened in the future"
             );
-            let is_member = Members::<T>::contains_key(worker.model, &account);
+            let place = Places::<T>::get(&account);
             if let WorkerStatus::Unbonding { .. } = worker.status {
-                ensure!(!is_member, "who has left is no member");
+                ensure!(place.is_none(), "who has left is not listed");
                 continue;
             }
             staying += 1;
-            ensure!(is_member, "a worker is listed under its model");
+            let place = place.ok_or("a worker has a place")?;
+            let copy = Self::listed_from(worker.model, place, 1).next();
+            ensure!(copy.as_ref() == Some(&worker), "a worker's shelf has its record");
             let model = Models::<T>::get(worker.model).ok_or("a worker's model exists")?;
             ensure!(
                 worker.range.is_valid_for(model.manifest.layers),
@@ -99,7 +101,22 @@ impl<T: Config> Pallet<T> {
                 "an active worker holds the minimum stake"
             );
         }
-        ensure!(Members::<T>::iter_keys().count() == staying, "only workers are listed");
+        ensure!(Places::<T>::iter_keys().count() == staying, "only workers have a place");
+        let listed: u32 = Counts::<T>::iter_values().sum();
+        ensure!(listed as usize == staying, "a model's workers are counted");
+        let (on_shelves, on_strips): (usize, usize) = (
+            Shelves::<T>::iter_values().map(|shelf| shelf.len()).sum(),
+            Beats::<T>::iter_values().map(|strip| strip.len()).sum(),
+        );
+        ensure!(
+            on_shelves == staying && on_strips == staying,
+            "only workers are on shelves, each once"
+        );
+        ensure!(
+            Shelves::<T>::iter_values().all(|shelf| !shelf.is_empty())
+                && Counts::<T>::iter_values().all(|count| count > 0),
+            "an empty shelf occupies no storage"
+        );
         ensure!(
             PeerOwner::<T>::iter_keys().count() == Workers::<T>::iter_keys().count(),
             "a peer key belongs to a worker"

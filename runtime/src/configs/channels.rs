@@ -1,5 +1,6 @@
-//! `pallet_mica_channels`: unidirectional payment channels. The registry knows the payees' peer keys
-//! and which of them leave; it and the receipts pallet hear of every voucher that fixes receipts.
+//! `pallet_mica_channels`: unidirectional payment channels. The registry knows the payees' peer
+//! keys and which of them leave; it and the receipts pallet hear of every voucher that fixes
+//! receipts.
 
 use frame_support::traits::{ConstU32, ConstU128};
 

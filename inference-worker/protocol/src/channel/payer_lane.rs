@@ -258,7 +258,8 @@ impl PayerLane {
         let receipts = &self.record.receipts;
         let (receipts_root, receipts) = (receipts.root(), receipts.count());
         let (channel, lane) = (self.record.channel, self.record.lane);
-        // A session pays as it goes: nothing waits for a preimage, and nothing is left to a watcher.
+        // A session pays as it goes: nothing waits for a preimage, and nothing is left to a
+        // watcher.
         let (lock, bounty) = (None, 0);
         Voucher {
             channel,

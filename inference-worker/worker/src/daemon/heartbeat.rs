@@ -57,8 +57,8 @@ impl Heartbeats {
         }
     }
 
-    /// Beats if that is due, or leaves the jail if its stake suffices. An account that is leaving or
-    /// has too little stake is not in service, whatever it says.
+    /// Beats if that is due, or leaves the jail if its stake suffices. An account that is leaving
+    /// or has too little stake is not in service, whatever it says.
     async fn beat_if_due(&self) -> Result<(), HeartbeatError> {
         let WorkerContext { chain, signer, origin, .. } = &self.context;
         if !origin.holds().await? {
@@ -74,8 +74,7 @@ impl Heartbeats {
         if at < record.last_heartbeat.saturating_add(self.parameters.heartbeat_interval) {
             return Ok(());
         }
-        let minimum =
-            self.parameters.min_stake_per_layer.saturating_mul(record.range.len().into());
+        let minimum = self.parameters.min_stake_per_layer.saturating_mul(record.range.len().into());
         match record.status {
             WorkerStatus::Active => {
                 let beat = Heartbeat { worker: record.account, at };

@@ -74,8 +74,7 @@ impl Database {
         if old.is_empty() {
             return Ok(());
         }
-        let records =
-            old.iter().map(|bytes| self.decode::<Old>(bytes).map(PayeeLaneRecord::from));
+        let records = old.iter().map(|bytes| self.decode::<Old>(bytes).map(PayeeLaneRecord::from));
         let records = records.collect::<Result<Vec<_>, _>>()?;
         let write = || -> Result<(), redb::Error> {
             let transaction = self.database.begin_write()?;

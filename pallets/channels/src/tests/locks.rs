@@ -24,9 +24,7 @@ fn a_lock_is_claimed_with_its_preimage_and_shows_it_to_everybody() {
         events();
         assert_ok!(redeem(PAYEE, opened(promise.clone(), PREIMAGE)));
         assert_eq!((get(id).claimed, free(PAYEE)), (140, FUNDS + 140));
-        assert!(
-            events().contains(&Event::Unlocked { channel: id, lane: 0, preimage: PREIMAGE })
-        );
+        assert!(events().contains(&Event::Unlocked { channel: id, lane: 0, preimage: PREIMAGE }));
         assert_noop!(redeem(PAYEE, opened(promise, PREIMAGE)), Error::<Test>::NothingToPay);
         // The next voucher counts it.
         assert_ok!(redeem(PAYEE, signed(voucher(id, 2, 150))));
@@ -40,10 +38,7 @@ fn what_is_not_claimed_in_time_stays_the_payers() {
         let id = open(500);
         let promise = locked(voucher(id, 1, 100), 40, 10);
         System::set_block_number(11);
-        assert_noop!(
-            redeem(PAYEE, opened(promise.clone(), PREIMAGE)),
-            Error::<Test>::LockExpired
-        );
+        assert_noop!(redeem(PAYEE, opened(promise.clone(), PREIMAGE)), Error::<Test>::LockExpired);
         // The rest of the voucher is as good as ever, and the payer goes on without the lock.
         assert_ok!(redeem(PAYEE, signed(promise)));
         assert_ok!(redeem(PAYEE, signed(voucher(id, 2, 110))));

@@ -158,9 +158,8 @@ fn a_claimed_channel_keeps_its_deposit_for_storage_until_it_ends() {
 #[test]
 fn who_cannot_pay_for_the_storage_opens_nothing() {
     test(|| {
-        let open = |deposit| {
-            Channels::open(RuntimeOrigin::signed(PAYER), PAYEE, [9; 32], deposit, WINDOW)
-        };
+        let open =
+            |deposit| Channels::open(RuntimeOrigin::signed(PAYER), PAYEE, [9; 32], deposit, WINDOW);
         assert_noop!(open(FUNDS - ED - STORAGE + 1), TokenError::FundsUnavailable);
         assert_ok!(open(FUNDS - ED - STORAGE));
     });
@@ -171,8 +170,7 @@ fn nobody_opens_a_channel_to_a_worker_that_leaves() {
     test(|| {
         let id = open(100);
         Leaves::set(Some(PAYEE));
-        let one_more =
-            Channels::open(RuntimeOrigin::signed(PAYER), PAYEE, [9; 32], 100, WINDOW);
+        let one_more = Channels::open(RuntimeOrigin::signed(PAYER), PAYEE, [9; 32], 100, WINDOW);
         assert_eq!(one_more, Err(Error::<Test>::PayeeLeaves.into()));
         // What is open goes on, and keeps the worker's stake until it ends.
         assert!(<Channels as OpenChannels<_>>::has_channels(&PAYEE));

@@ -12,8 +12,14 @@ fn a_redeem_pays_the_payee_and_fixes_the_receipts() {
         events();
         assert_ok!(redeem(PAYEE, signed(voucher(id, 3, 120))));
         assert_eq!((free(PAYEE), held(PAYER), get(id).claimed), (FUNDS + 120, 380, 120));
-        let lane =
-            Lane { seq: 3, cumulative: 120, claimed: 120, receipts_root: [3; 32], receipts: 3, shown: 3 };
+        let lane = Lane {
+            seq: 3,
+            cumulative: 120,
+            claimed: 120,
+            receipts_root: [3; 32],
+            receipts: 3,
+            shown: 3,
+        };
         assert_eq!(get(id).lanes.get(&0), Some(&lane));
         let redeemed = Event::Redeemed {
             channel: id,

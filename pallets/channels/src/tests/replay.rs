@@ -77,12 +77,10 @@ fn a_signature_over_another_type_is_refused() {
         for tag in ["close", "receipt", "completion", "channel"] {
             let mut bytes = domain(tag, &genesis()).to_vec();
             voucher.encode_to(&mut bytes);
-            let forged =
-                Redeem { signature: sign(PAYER, &bytes), ..signed(voucher.clone()) };
+            let forged = Redeem { signature: sign(PAYER, &bytes), ..signed(voucher.clone()) };
             assert_noop!(redeem(PAYEE, forged), Error::<Test>::BadSignature);
         }
-        let bare =
-            Redeem { signature: sign(PAYER, &voucher.encode()), ..signed(voucher.clone()) };
+        let bare = Redeem { signature: sign(PAYER, &voucher.encode()), ..signed(voucher.clone()) };
         assert_noop!(redeem(PAYEE, bare), Error::<Test>::BadSignature);
         let close = CooperativeClose { channel: id, total: 100, expires: NEVER };
         let as_close = sign(PAYER, &voucher.signing_bytes(&genesis()));

@@ -2,7 +2,7 @@
 //! build of a runtime.
 
 use frame_support::{
-    assert_ok,
+    BoundedVec, assert_ok,
     storage::child,
     traits::{Hooks, fungible::MutateHold, tokens::Precision},
 };
@@ -13,7 +13,8 @@ use mica_primitives::{
 use sp_runtime::Perbill;
 
 use crate::{
-    HoldReason, Members, Models, OffenceEnds, Offences, PeerOwner, Workers, coverage, mock::*,
+    Beats, Counts, HoldReason, Models, OffenceEnds, Offences, PeerOwner, Places, Shelves, Workers,
+    coverage, mock::*,
 };
 
 fn change(account: AccountId, change: impl FnOnce(&mut WorkerRecord<AccountId>)) {
@@ -26,7 +27,7 @@ fn first_shard() -> child::ChildInfo {
 
 #[test]
 fn every_broken_invariant_is_noticed() {
-    let breaks: [(&str, fn()); 17] = [
+    let breaks: [(&str, fn()); 22] = [
         ("stake of the record", || change(ALICE, |record| record.stake += 1)),
         ("stake on hold", || {
             assert_ok!(Balances::release(&HoldReason::Stake.into(), &ALICE, 1, Precision::Exact));
@@ -46,8 +47,15 @@ fn every_broken_invariant_is_noticed() {
         ("account", || change(ALICE, |record| record.account = BOB)),
         ("peer key of nobody", || PeerOwner::<Test>::insert([0; 32], ALICE)),
         ("peer key lost", || PeerOwner::<Test>::remove(peer(ALICE))),
-        ("member lost", || Members::<Test>::remove(model(), ALICE)),
-        ("member of nobody", || Members::<Test>::insert(model(), BOB, ())),
+        ("place lost", || Places::<Test>::remove(ALICE)),
+        ("place of nobody", || Places::<Test>::insert(BOB, 0)),
+        ("count", || Counts::<Test>::insert(model(), 2)),
+        ("shelf lost", || Shelves::<Test>::remove(model(), 0)),
+        ("record on the shelf", || {
+            Shelves::<Test>::mutate(model(), 0, |shelf| shelf[0].cost_us_per_layer_token += 1)
+        }),
+        ("heartbeat beside the shelf", || Beats::<Test>::mutate(model(), 0, |beats| beats[0] += 1)),
+        ("empty shelf", || Shelves::<Test>::insert(model(), 7, BoundedVec::default())),
         ("offence outside the queue", || Offences::<Test>::insert(BOB, [1; 32], 9)),
         ("stake of nobody", || {
             assert_ok!(Balances::hold(&HoldReason::Stake.into(), &BOB, 1));
@@ -113,9 +121,7 @@ fn constants_in_the_wrong_order_do_not_make_a_runtime() {
         ("a free heartbeat in every block", || HeartbeatInterval::set(0)),
         ("offline before the heartbeat is due", || OfflineAfter::set(INTERVAL)),
         ("jailed before offline", || JailAfter::set(OFFLINE)),
-        ("a voucher and its dispute as long as the unbonding", || {
-            LongestDispute::set(DISPUTE + 1)
-        }),
+        ("a voucher and its dispute as long as the unbonding", || LongestDispute::set(DISPUTE + 1)),
         ("a window as long as the unbonding", || LongestClose::set(UNBONDING - DISPUTE)),
         ("more than half to the reporter", || SlashReward::set(Perbill::from_parts(500_000_001))),
         ("no stake", || MinStakePerLayer::set(0)),

@@ -11,15 +11,26 @@ use crate::mock::*;
 
 #[derive(Clone, Debug)]
 enum Operation {
-    Register { first: u16, length: u16, stake: u128 },
-    SetRange { first: u16, length: u16 },
+    Register {
+        first: u16,
+        length: u16,
+        stake: u128,
+    },
+    SetRange {
+        first: u16,
+        length: u16,
+    },
     SetPrice(u128),
     Heartbeat,
     Unjail,
     TopUp(u128),
     Unregister,
     Withdraw,
-    Slash { amount: u128, offence: u8, reporter: AccountId },
+    Slash {
+        amount: u128,
+        offence: u8,
+        reporter: AccountId,
+    },
     Bind(bool),
     /// A channel to it ends, or one is there.
     Pay(bool),

@@ -177,10 +177,7 @@ fn jailed_for_its_stake_it_needs_the_stake_and_not_only_a_beat() {
         slash(ALICE, 50, 1, None);
         System::set_block_number(1 + INTERVAL);
         assert_eq!(check_beat(ALICE), Err(InvalidTransaction::BadSigner.into()));
-        assert_noop!(
-            Registry::unjail(RuntimeOrigin::signed(ALICE)),
-            Error::<Test>::StakeTooLow
-        );
+        assert_noop!(Registry::unjail(RuntimeOrigin::signed(ALICE)), Error::<Test>::StakeTooLow);
         assert_ok!(Registry::top_up_stake(RuntimeOrigin::signed(ALICE), 49));
         assert_eq!(record(ALICE).status, WorkerStatus::Jailed);
         assert_ok!(Registry::top_up_stake(RuntimeOrigin::signed(ALICE), 1));
