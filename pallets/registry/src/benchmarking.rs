@@ -219,7 +219,7 @@ mod benchmarks {
         {
             // A block's maker checks the signature too.
             Pallet::<T>::validate_heartbeat(&beat, &signature).expect("the heartbeat is due");
-            Pallet::<T>::do_heartbeat(&beat)?;
+            Pallet::<T>::do_heartbeat(&beat).expect("the worker is registered");
         }
         assert_eq!(Workers::<T>::get(account).map(|record| record.last_heartbeat), Some(at));
     }

@@ -68,7 +68,8 @@ impl<T: Config> Pallet<T> {
         let (Some(place), Some(last)) =
             (Places::<T>::take(account), Counts::<T>::get(model).checked_sub(1))
         else {
-            return defensive!("a worker that leaves is listed");
+            defensive!("a worker that leaves is listed");
+            return;
         };
         let (shelf, _) = split(last);
         let mut records = Shelves::<T>::take(model, shelf);
