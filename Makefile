@@ -57,6 +57,7 @@ bench: build ## Measure vouchers, routing, gateway and engine; writes docs/bench
 	$(BIN)/mica-worker bench
 	@bash scripts/bench-gateway.sh
 	@bash scripts/bench-market.sh
+	$(CARGO) test --release --workspace --test registry_read -- --ignored --nocapture
 	@bash scripts/bench-peer.sh
 
 bench-market: build ## Time from `mica ask` to the path among 10,000 workers on a real chain.

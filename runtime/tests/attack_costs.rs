@@ -8,7 +8,6 @@ use std::{fmt::Write, path::Path};
 use codec::MaxEncodedLen;
 use frame_support::{
     dispatch::{DispatchClass, DispatchInfo, GetDispatchInfo},
-    traits::Get,
     weights::Weight,
 };
 use mica_primitives::{
@@ -136,7 +135,8 @@ fn full_blocks(blocks: u32) -> (Balance, FixedU128) {
     frame_system::BlockWeight::<Runtime>::mutate(|used| used.set(normal, DispatchClass::Normal));
     for _ in 0..blocks {
         total = total.saturating_add(multiplier.saturating_mul_int(weight_fee));
-        multiplier = <Adjust as sp_runtime::traits::Convert<_, _>>::convert(multiplier);
+        multiplier =
+            <Adjust as sp_runtime::traits::Convert<FixedU128, FixedU128>>::convert(multiplier);
     }
     (total, multiplier)
 }

@@ -90,7 +90,9 @@ fn start(account: Sr25519Keyring) {
             signed(account, 0, registry(register)),
         ],
     );
-    results.into_iter().for_each(|result| assert_ok!(result.expect("valid")));
+    for result in results {
+        assert_ok!(result.expect("valid"));
+    }
 }
 
 /// The worker's heartbeat in block `at`, as anybody may send it.
