@@ -63,6 +63,7 @@ bench: build ## Measure vouchers, routing, gateway and engine; writes docs/bench
 	$(BIN)/mica-worker bench
 	@bash scripts/bench-gateway.sh
 	@bash scripts/bench-market.sh
+	$(CARGO) test --release --workspace --test registry_read -- --ignored --nocapture
 	@bash scripts/bench-peer.sh
 
 bench-market: build ## Time from `mica ask` to the path among 10,000 workers on a real chain.
@@ -95,6 +96,7 @@ book: setup ## Build the book of docs/ with mdBook.
 	mdbook build docs --dest-dir "$(TARGET_DIR)/book"
 
 reference: build ## Write the book's generated pages: command lines, settings, codes, limits.
+	UPDATE_REFERENCE=1 $(CARGO) test --release --workspace --test attack_costs the_page
 	UPDATE_REFERENCE=1 $(CARGO) test --release --workspace --test docs generated_pages
 
 imports: ## Show which crate imports which, and which module.

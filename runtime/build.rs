@@ -2,6 +2,10 @@
 //! what every node executes.
 
 fn main() {
+    // The builder has a profile of its own, without the overflow checks of ours. Money is integers;
+    // an overflow must stop, not wrap.
     #[cfg(feature = "std")]
-    substrate_wasm_builder::WasmBuilder::build_using_defaults();
+    substrate_wasm_builder::WasmBuilder::init_with_defaults()
+        .append_to_rust_flags("-Coverflow-checks=on")
+        .build();
 }

@@ -298,6 +298,10 @@ impl_runtime_apis! {
             Receipts::root(channel, lane)
         }
 
+        fn shown_root(channel: ChannelId, lane: LaneId) -> Option<ReceiptRoot<AccountId>> {
+            Receipts::shown_root(channel, lane)
+        }
+
         fn audit_window() -> BlockNumber {
             Receipts::audit_window()
         }

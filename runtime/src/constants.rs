@@ -6,7 +6,7 @@
 //! this first version runs on test networks only; a public network multiplies them, and the
 //! assertions at the end keep their order.
 
-use mica_primitives::{Balance, BlockNumber, UNIT};
+use mica_primitives::{Balance, BlockNumber, UNIT, settlement::longest_close};
 use sp_staking::{EraIndex, SessionIndex};
 
 /// Milliseconds from one block to the next.
@@ -60,15 +60,20 @@ pub const OFFLINE_AFTER: BlockNumber = 5 * HEARTBEAT_INTERVAL / 2;
 pub const JAIL_AFTER: BlockNumber = 10 * HEARTBEAT_INTERVAL;
 /// Least blocks between two changes of a worker's list price.
 pub const PRICE_INTERVAL: BlockNumber = MINUTES / 4;
-/// Blocks from a worker's leaving to the withdrawal of its stake.
-pub const WORKER_UNBONDING: BlockNumber = 10 * MINUTES;
+/// Blocks from a worker's leaving to the withdrawal of its stake: longer than the longest window of
+/// a channel with its extensions and everything that can follow from the voucher that comes last.
+pub const WORKER_UNBONDING: BlockNumber = 90 * MINUTES;
 
 /// Least deposit of a channel.
 pub const MIN_CHANNEL_DEPOSIT: Balance = 10 * MILLI;
+/// Held from a payer beside the deposit while its channel exists, for the channel and its two index
+/// entries: at most 1.8 KB.
+pub const CHANNEL_STORAGE_DEPOSIT: Balance = storage_deposit(1, 0);
 /// Least blocks that a payee has to redeem after its payer asked to close.
 pub const MIN_CHANNEL_WINDOW: BlockNumber = MINUTES;
-/// Most blocks of such a window.
-pub const MAX_CHANNEL_WINDOW: BlockNumber = 7 * 24 * HOURS;
+/// Most blocks of such a window. A worker's stake stays on hold for longer, so it is no longer than
+/// a payee's watcher needs.
+pub const MAX_CHANNEL_WINDOW: BlockNumber = HOURS;
 /// Most channels that one account pays from.
 pub const MAX_CHANNELS_PER_PAYER: u32 = 256;
 
@@ -85,16 +90,18 @@ pub const DISPUTE_PERIOD: BlockNumber = MINUTES;
 /// Blocks for which a root of receipts is kept and can be audited.
 pub const AUDIT_WINDOW: BlockNumber = 4 * MINUTES;
 
-/// The longest that anything can be held against a worker that has left, with its stake as the
-/// answer.
+/// The longest that a payee has to redeem after its payer asked to close.
+pub const LONGEST_CLOSE: BlockNumber = longest_close(MAX_CHANNEL_WINDOW);
+/// The longest that anything can be held against a worker after its receipts were fixed, with its
+/// stake as the answer.
 pub const LONGEST_DISPUTE: BlockNumber = AUDIT_WINDOW + CHALLENGE_PERIOD + DISPUTE_PERIOD;
 
-// A worker's stake must outlast every dispute over its work, and a dispute must outlast the window
-// in which the voucher that fixes the receipts may arrive: otherwise a cheat could be gone with its
-// stake before it is caught.
+// A worker's stake must outlast the last voucher that can fix its receipts, and every dispute that
+// follows: otherwise a cheat could be gone with its stake before it is caught. The greatest window
+// counts, with all its extensions, not the least.
 const _: () = {
-    assert!(WORKER_UNBONDING > LONGEST_DISPUTE);
-    assert!(LONGEST_DISPUTE > MIN_CHANNEL_WINDOW);
+    assert!(WORKER_UNBONDING > LONGEST_CLOSE + LONGEST_DISPUTE);
+    assert!(LONGEST_CLOSE > MAX_CHANNEL_WINDOW);
     assert!(MIN_CHANNEL_WINDOW <= MAX_CHANNEL_WINDOW);
 };
 

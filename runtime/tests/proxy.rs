@@ -10,7 +10,7 @@ use frame_support::traits::{GetCallMetadata, InstanceFilter};
 use mica_runtime::{RuntimeCall, configs::proxy::ProxyType};
 
 /// What a worker's proxy may do.
-const WORKER: [&str; 11] = [
+const WORKER: [&str; 12] = [
     "Channels.close",
     "Channels.redeem",
     "Registry.heartbeat",
@@ -18,6 +18,7 @@ const WORKER: [&str; 11] = [
     "Registry.set_cost",
     "Registry.set_price",
     "Registry.set_range",
+    "Registry.unjail",
     "Sla.accept",
     "Sla.claim",
     "Sla.complete",

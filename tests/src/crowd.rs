@@ -3,10 +3,12 @@
 //! Each is an account of its own, derived from a development account that signs for all of them
 //! (`Utility.as_derivative`), with its own stake and peer key.
 
+use ed25519_dalek::SigningKey;
 use mica_chain::{AccountId, Call, Chain, MicaEvent, Signer, Until, derivative};
 use mica_primitives::{
-    Balance, LayerRange, ModelId, PublicKey, UNIT, WorkerAddresses, domain::blake2_256,
+    Balance, Hash32, LayerRange, ModelId, PeerClaim, UNIT, WorkerAddresses, domain::blake2_256,
 };
+use mica_protocol::signing;
 
 /// Workers that one extrinsic registers: a small part of what a block takes.
 const BATCH: usize = 100;
@@ -27,6 +29,8 @@ pub struct Crowd {
     pub cost_us: u32,
     /// Where they say that they are.
     pub address: String,
+    /// Hash of the chain's block 0.
+    pub genesis: Hash32,
 }
 
 impl Crowd {
@@ -57,12 +61,14 @@ impl Crowd {
             let width = 1 + (index / self.layers) % (self.layers - first);
             let stake = stake_per_layer * Balance::from(width);
             let (spread, account) = (Balance::from(index % 97), derivative(signer, *index));
+            let (key, claim) = (peer_key(account), PeerClaim { account });
             let register = Call::Register {
                 model: self.model,
                 range: LayerRange { first, end: first + width },
                 cost_us_per_layer_token: self.cost_us + u32::from(index % 89),
                 list_price_per_layer_token: self.price + self.price * spread / 97,
-                peer: peer(account),
+                peer: signing::public_key(&key),
+                proof: signing::sign(&key, &claim.signing_bytes(&self.genesis)),
                 addresses: self.addresses(),
                 stake,
             };
@@ -81,7 +87,7 @@ impl Crowd {
     }
 }
 
-/// A peer key of which nobody has the secret.
-fn peer(account: AccountId) -> PublicKey {
-    blake2_256(&account.0)
+/// The peer key of an account of the crowd.
+fn peer_key(account: AccountId) -> SigningKey {
+    SigningKey::from_bytes(&blake2_256(&account.0))
 }

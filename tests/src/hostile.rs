@@ -335,9 +335,11 @@ fn unpaid(number: u64, unit: Balance) -> mica_primitives::Redeem {
         receipts: 0,
         expires: EXPIRES,
         tick: Some(mica_primitives::Tick { anchor: [1; 32], unit, max: TICKS }),
+        lock: None,
+        bounty: 0,
     };
     let signature = mica_protocol::signing::sign(&key, &voucher.signing_bytes(&[0; 32]));
-    mica_primitives::Redeem { voucher, signature, tick: None }
+    mica_primitives::Redeem { voucher, signature, tick: None, preimage: None }
 }
 
 async fn never_reads(victim: &Victim) {

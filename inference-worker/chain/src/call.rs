@@ -7,8 +7,8 @@
 use codec::{Compact, Encode};
 use mica_primitives::{
     Acknowledgement, AgreementId, Balance, ChannelId, ChannelOpening, Completion, CooperativeClose,
-    Hash32, LayerRange, MarketUnits, ModelId, ModelManifest, PublicKey, Redeem, Signature, Terms,
-    WorkerAddresses, domain::blake2_256,
+    Hash32, Heartbeat, LayerRange, MarketUnits, ModelId, ModelManifest, PublicKey, Redeem,
+    Signature, Terms, WorkerAddresses, domain::blake2_256,
 };
 use subxt::{
     ext::{
@@ -49,6 +49,8 @@ pub enum Call {
         list_price_per_layer_token: Balance,
         /// ed25519 key of the peer identity.
         peer: PublicKey,
+        /// That key's signature over the account's [`mica_primitives::PeerClaim`].
+        proof: Signature,
         /// Where to dial it.
         addresses: WorkerAddresses,
         /// Base units.
@@ -62,8 +64,15 @@ pub enum Call {
     SetRange(LayerRange),
     /// `Registry.set_addresses`.
     SetAddresses(WorkerAddresses),
-    /// `Registry.heartbeat`: free of fees when due.
-    Heartbeat,
+    /// `Registry.heartbeat`: without a signature around it, and without a fee.
+    Heartbeat {
+        /// Who lived when.
+        beat: Heartbeat<AccountId>,
+        /// By the worker's peer key.
+        signature: Signature,
+    },
+    /// `Registry.unjail`: serves again.
+    Unjail,
     /// `Registry.top_up_stake`: base units more.
     TopUpStake(Balance),
     /// `Registry.unregister`.
@@ -210,7 +219,8 @@ impl Call {
             Self::SetCost(_) => ("Registry", "set_cost"),
             Self::SetRange(_) => ("Registry", "set_range"),
             Self::SetAddresses(_) => ("Registry", "set_addresses"),
-            Self::Heartbeat => ("Registry", "heartbeat"),
+            Self::Heartbeat { .. } => ("Registry", "heartbeat"),
+            Self::Unjail => ("Registry", "unjail"),
             Self::TopUpStake(_) => ("Registry", "top_up_stake"),
             Self::Unregister => ("Registry", "unregister"),
             Self::Withdraw => ("Registry", "withdraw"),
@@ -256,6 +266,7 @@ impl Call {
                 cost_us_per_layer_token,
                 list_price_per_layer_token,
                 peer,
+                proof,
                 addresses,
                 stake,
             } => (
@@ -264,6 +275,7 @@ impl Call {
                 cost_us_per_layer_token,
                 list_price_per_layer_token,
                 peer,
+                proof,
                 addresses,
                 stake,
             )
@@ -272,7 +284,8 @@ impl Call {
             Self::SetCost(cost_us) => cost_us.encode(),
             Self::SetRange(range) => range.encode(),
             Self::SetAddresses(addresses) => addresses.encode(),
-            Self::Heartbeat | Self::Unregister | Self::Withdraw | Self::Chill | Self::PurgeKeys => {
+            Self::Heartbeat { beat, signature } => (beat, signature).encode(),
+            Self::Unjail | Self::Unregister | Self::Withdraw | Self::Chill | Self::PurgeKeys => {
                 Vec::new()
             }
             Self::TopUpStake(stake) => stake.encode(),

@@ -100,6 +100,16 @@ pub enum MicaEvent {
         receipts_root: Hash32,
         receipts: u64,
     },
+    Unlocked {
+        channel: ChannelId,
+        lane: LaneId,
+        preimage: Hash32,
+    },
+    BountyPaid {
+        channel: ChannelId,
+        to: AccountId,
+        amount: Balance,
+    },
     Shortfall {
         channel: ChannelId,
         lane: LaneId,
@@ -195,6 +205,12 @@ pub(crate) fn decode(pallet: &str, name: &str, fields: &[u8]) -> Option<MicaEven
                 receipts_root,
                 receipts,
             })?
+        }
+        ("Channels", "Unlocked") => {
+            of(fields).map(|(channel, lane, preimage)| E::Unlocked { channel, lane, preimage })?
+        }
+        ("Channels", "BountyPaid") => {
+            of(fields).map(|(channel, to, amount)| E::BountyPaid { channel, to, amount })?
         }
         ("Channels", "Shortfall") => {
             of(fields).map(|(channel, lane, missing)| E::Shortfall { channel, lane, missing })?

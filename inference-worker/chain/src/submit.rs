@@ -98,6 +98,14 @@ struct Sent {
     progress: Result<Progress, String>,
 }
 
+/// What came of handing an extrinsic to the node.
+enum Handed {
+    /// Its pool has it or may have it: the node's news of it, or why there are none.
+    Taken(Result<Progress, String>),
+    /// Its pool does not have it and never had it: the node's reason.
+    Refused(String),
+}
+
 /// Why the node's news of an extrinsic ended.
 enum Silence {
     /// The time is over.
@@ -159,6 +167,32 @@ impl Chain {
         let deadline = Instant::now() + SUBMIT_TIMEOUT;
         let sent = self.send(signer, &call, 1).await?;
         self.watch(sent, until, (SUBMIT_TIMEOUT, deadline), &mut |_| {}).await
+    }
+
+    /// Sends a call that carries its own proof, such as a heartbeat, without a signature and a fee
+    /// around it, and waits `until` it is where it should be, at most [`SUBMIT_TIMEOUT`].
+    ///
+    /// # Errors
+    /// As [`Self::submit`]; [`SubmitError::Refused`] also where the pool has another of its kind.
+    pub async fn submit_unsigned(
+        &self,
+        call: Call,
+        until: Until,
+    ) -> Result<Submitted, SubmitError> {
+        let deadline = Instant::now() + SUBMIT_TIMEOUT;
+        let what = call.to_string();
+        let at = self.birth().await?;
+        let payload = call.payload(at.metadata_ref())?;
+        let transactions = at.tx();
+        let unsigned = within("metadata", async { transactions.create_unsigned(&payload) }).await?;
+        let search = search_from(at.block_number(), unsigned.hash().0);
+        match hand_over(unsigned.submit_and_watch()).await {
+            Handed::Taken(progress) => {
+                let sent = Sent { what, search, progress };
+                self.watch(sent, until, (SUBMIT_TIMEOUT, deadline), &mut |_| {}).await
+            }
+            Handed::Refused(reason) => Err(SubmitError::Refused { what, reason }),
+        }
     }
 
     /// Waits until what was sent is where it should be.
@@ -270,32 +304,17 @@ impl Chain {
             let mut transactions = at.tx();
             let signed =
                 within("state_call", transactions.create_signed(&payload, signer, params)).await?;
-            let born = BlockNumber::try_from(at.block_number()).unwrap_or(BlockNumber::MAX);
-            let to = born.saturating_add(MORTAL_BLOCKS as BlockNumber - 1);
-            let search =
-                Search { extrinsic: signed.hash().0, from: born.saturating_add(1), to, seen: None };
-            let progress = match tokio::time::timeout(REQUEST_TIMEOUT, signed.submit_and_watch())
-                .await
-            {
-                Ok(Ok(progress)) => Ok(progress),
-                // Its pool may have the extrinsic all the same.
-                Err(_) => {
-                    Err(format!("the node did not answer within {} s", REQUEST_TIMEOUT.as_secs()))
-                }
-                Ok(Err(error)) => match answer(&error).filter(|answer| is_refusal(answer.code)) {
-                    None => Err(root_cause(&error)),
-                    Some(answer) => {
-                        refusal = why_refused(&error, answer);
-                        if refusal.contains("Inability to pay some fees") {
-                            return Err(SubmitError::NoFunds {
-                                account: signer.account().to_string(),
-                            });
-                        }
-                        if is_about_nonce(&refusal) { continue } else { break }
-                    }
-                },
-            };
-            return Ok(Sent { what, search, progress });
+            let search = search_from(at.block_number(), signed.hash().0);
+            match hand_over(signed.submit_and_watch()).await {
+                Handed::Taken(progress) => return Ok(Sent { what, search, progress }),
+                Handed::Refused(reason) => refusal = reason,
+            }
+            if refusal.contains("Inability to pay some fees") {
+                return Err(SubmitError::NoFunds { account: signer.account().to_string() });
+            }
+            if !is_about_nonce(&refusal) {
+                break;
+            }
         }
         Err(SubmitError::Refused { what, reason: refusal })
     }
@@ -388,6 +407,29 @@ impl Chain {
 
 fn unknown(what: String, search: &Search, reason: String) -> SubmitError {
     SubmitError::Unknown { what, extrinsic: search.extrinsic, last: search.to, reason }
+}
+
+/// Where an extrinsic may be found that is valid from block `born` on.
+fn search_from(born: u64, extrinsic: Hash32) -> Search {
+    let born = BlockNumber::try_from(born).unwrap_or(BlockNumber::MAX);
+    let to = born.saturating_add(MORTAL_BLOCKS as BlockNumber - 1);
+    Search { extrinsic, from: born.saturating_add(1), to, seen: None }
+}
+
+/// Waits for the node's answer to an extrinsic that is given to it by `sending`.
+async fn hand_over(sending: impl Future<Output = Result<Progress, ExtrinsicError>>) -> Handed {
+    match tokio::time::timeout(REQUEST_TIMEOUT, sending).await {
+        Ok(Ok(progress)) => Handed::Taken(Ok(progress)),
+        // Its pool may have the extrinsic all the same.
+        Err(_) => Handed::Taken(Err(format!(
+            "the node did not answer within {} s",
+            REQUEST_TIMEOUT.as_secs()
+        ))),
+        Ok(Err(error)) => match answer(&error).filter(|answer| is_refusal(answer.code)) {
+            None => Handed::Taken(Err(root_cause(&error))),
+            Some(answer) => Handed::Refused(why_refused(&error, answer)),
+        },
+    }
 }
 
 /// The node's own answer to an extrinsic that it does not follow.

@@ -22,6 +22,9 @@ use crate::{
 
 /// Entries that one page of a list asks for.
 pub const PAGE: u32 = 512;
+/// Workers that one page asks for. They are packed for reads of many at once; with the longest
+/// addresses so many are 7 MB as a client receives them, which takes at most 10.
+const WORKERS_PAGE: u32 = 5_000;
 /// Most pages that one list is read over.
 const MAX_PAGES: usize = 1024;
 
@@ -132,7 +135,7 @@ impl View {
         for _ in 0..MAX_PAGES {
             let from = all.last().map(|(worker, _)| worker.account);
             let page: Vec<(WorkerRecord<AccountId>, bool)> =
-                self.call("RegistryApi_workers", (model, range, from, PAGE)).await?;
+                self.call("RegistryApi_workers", (model, range, from, WORKERS_PAGE)).await?;
             if page.is_empty() {
                 break;
             }

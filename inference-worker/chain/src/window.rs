@@ -48,6 +48,7 @@ mod tests {
             min_window,
             max_window,
             max_channels_per_account: 1,
+            storage_deposit: 1,
         };
         assert_eq!(usual(&parameters(20, 200_000), 3_000, false), 1_200);
         assert_eq!(usual(&parameters(20, 200_000), 3_000, true), 20);

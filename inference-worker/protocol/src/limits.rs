@@ -18,7 +18,7 @@ macro_rules! limits {
 limits! {
     /// Version byte of every frame. Another version is refused with
     /// [`crate::FaultCode::UnknownVersion`].
-    pub const PROTOCOL_VERSION: u8 = 4;
+    pub const PROTOCOL_VERSION: u8 = 5;
     /// Most bytes of one frame after its length field: a full step of the widest model, and room
     /// for its header.
     pub const MAX_FRAME_BYTES: usize = MAX_STEP_ROWS as usize * MAX_HIDDEN as usize * 4 + 64 * 1024;

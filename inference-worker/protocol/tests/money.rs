@@ -329,7 +329,14 @@ fn a_worker_whose_records_are_gone_does_not_go_back_behind_the_chain() {
     let mut facts = facts_of(1, 100_000);
     facts.lanes.insert(
         0,
-        Lane { seq: 7, cumulative: 500, claimed: 500, receipts_root: [1; 32], receipts: 3 },
+        Lane {
+            seq: 7,
+            cumulative: 500,
+            claimed: 500,
+            receipts_root: [1; 32],
+            receipts: 3,
+            shown: 7,
+        },
     );
     let mut ledger = PayeeLedger::new(GENESIS, facts.clone()).expect("a key");
     assert_eq!(ledger.promised(0), 500);

@@ -17,6 +17,7 @@ mod disk;
 mod journal;
 mod snapshot;
 mod version1;
+mod version2;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -110,8 +111,12 @@ enum Entry {
     /// The chain that the records are of.
     #[codec(index = 2)]
     Mark(ChainMark),
-    /// The newest record of a lane.
+    /// The newest record of a lane, as it was before vouchers had locks and bounties. Read, and
+    /// never written.
     #[codec(index = 3)]
+    Version2(version2::LaneRecord),
+    /// The newest record of a lane.
+    #[codec(index = 5)]
     Lane(PayeeLaneRecord),
     /// What an account left unpaid: the newest, in the first version of its form.
     #[codec(index = 4)]
@@ -402,6 +407,7 @@ impl Store {
     fn hold(&mut self, entry: Entry) {
         match entry {
             Entry::Version1(record) => self.hold(Entry::Lane(record.into())),
+            Entry::Version2(record) => self.hold(Entry::Lane(record.into())),
             Entry::Lane(record) => {
                 // A move writes the records first and forgets then: a channel that is promised on
                 // anew would lose this one.

@@ -11,7 +11,7 @@ use mica_primitives::{
 use sp_core::{crypto::KeyTypeId, ed25519};
 use sp_runtime::traits::BlockNumberProvider;
 
-use crate::{Call, Channels, Config, MAX_OPENINGS, Pallet, Payers};
+use crate::{Call, Channels, Config, MAX_OPENINGS, NextChannel, Pallet, Payers};
 
 /// Where benchmark keys lie in the host's keystore.
 const KEYS: KeyTypeId = KeyTypeId(*b"mica");
@@ -37,7 +37,7 @@ fn funded<T: Config>(name: &'static str) -> T::AccountId {
 /// A channel from a funded payer to a payee that has nothing. Returns (payer, payee, channel).
 fn opened<T: Config>(signer: PublicKey) -> (T::AccountId, T::AccountId, ChannelId) {
     let (payer, payee): (_, T::AccountId) = (funded::<T>("payer"), account("payee", 0, 0));
-    let next = Payers::<T>::get(&payer).next;
+    let next = NextChannel::<T>::get();
     let opening = ChannelOpening {
         payee: payee.clone(),
         signer,
@@ -51,7 +51,7 @@ fn opened<T: Config>(signer: PublicKey) -> (T::AccountId, T::AccountId, ChannelI
 
 fn signed<T: Config>(key: &ed25519::Public, voucher: Voucher, tick: Option<TickProof>) -> Redeem {
     let signature = sign(key, &voucher.signing_bytes(&Pallet::<T>::genesis()));
-    Redeem { voucher, signature, tick }
+    Redeem { voucher, signature, tick, preimage: None }
 }
 
 /// Uses all lanes but the first, so that the channel is as large as it gets.
@@ -73,6 +73,8 @@ fn plain<T: Config>(channel: ChannelId, lane: u16) -> Voucher {
         receipts: 1,
         expires: BlockNumber::MAX,
         tick: None,
+        lock: None,
+        bounty: 0,
     }
 }
 
@@ -132,11 +134,14 @@ mod benchmarks {
         Pallet::<T>::do_close(&payer, id).expect("a payer closes");
         T::Clock::set_block_number(Pallet::<T>::now() + T::MinWindow::get() - 1);
         let tick = Tick { anchor: hashed(n), unit: 1, max: MAX_TICKS };
-        let voucher = Voucher { tick: Some(tick), ..plain::<T>(id, 0) };
+        // By a watcher, which is paid as well; whoever submits it, the receipts are fixed.
+        let bounty = T::MinDeposit::get();
+        let voucher = Voucher { tick: Some(tick), bounty, ..plain::<T>(id, 0) };
         let shown =
             signed::<T>(&key, voucher, Some(TickProof { n: n as u16, preimage: hashed(0) }));
+        let watcher = funded::<T>("watcher");
         #[extrinsic_call]
-        _(RawOrigin::Signed(payee), shown);
+        _(RawOrigin::Signed(watcher), shown);
         assert_eq!(
             Channels::<T>::get(id).map(|channel| channel.lanes.len()),
             Some(MAX_LANES as usize)

@@ -6,8 +6,8 @@ use frame_support::{
     traits::{fungible::hold::Mutate, tokens::Precision},
 };
 use mica_primitives::{
-    Channel, ChannelId, ChannelState, CooperativeClose, Signature,
-    hooks::PeerKeys,
+    Balance, Channel, ChannelId, ChannelState, CooperativeClose, Signature,
+    hooks::{OpenChannels, PeerKeys},
     settlement::{Close, EndError, Party, check_finish, close},
 };
 
@@ -75,9 +75,33 @@ impl<T: Config> Pallet<T> {
         Channels::<T>::remove(id);
         ByPayer::<T>::remove(&channel.payer, id);
         ByPayee::<T>::remove(&channel.payee, id);
-        Payers::<T>::mutate(&channel.payer, |payer| payer.open = payer.open.saturating_sub(1));
+        Self::free_storage(&channel.payer)?;
         Self::deposit_event(Event::Closed { channel: id, claimed: channel.claimed, released });
         Ok(())
+    }
+}
+
+impl<T: Config> Pallet<T> {
+    /// Releases one channel's part of what its payer has on hold for storage, and forgets a payer
+    /// that has no channel left.
+    fn free_storage(payer: &T::AccountId) -> DispatchResult {
+        let mut record = Payers::<T>::get(payer);
+        // An even part: the deposit may have been another when some of the channels were opened.
+        let part = record.storage / Balance::from(record.open.max(1));
+        T::Currency::release(&HoldReason::Storage.into(), payer, part, Precision::Exact)?;
+        record.open = record.open.saturating_sub(1);
+        record.storage = record.storage.saturating_sub(part);
+        match record.open {
+            0 => Payers::<T>::remove(payer),
+            _ => Payers::<T>::insert(payer, record),
+        }
+        Ok(())
+    }
+}
+
+impl<T: Config> OpenChannels<T::AccountId> for Pallet<T> {
+    fn has_channels(payee: &T::AccountId) -> bool {
+        ByPayee::<T>::iter_key_prefix(payee).next().is_some()
     }
 }
 

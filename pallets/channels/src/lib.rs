@@ -20,44 +20,60 @@
 //!                 │ └─┘                              │ └─┘ in the last tenth: ends moves   │
 //!                 └── close by the payee, or close_cooperatively: at once ─────────────────┘
 //! ```
-//! A finished channel leaves nothing behind. Only the payer's counter stays, so that no id is ever
-//! used twice and no old voucher fits a new channel.
+//! A finished channel leaves nothing behind, and neither does a payer without channels: both keep
+//! [`Config::StorageDeposit`] on hold for exactly as long as they occupy storage. An id is a digest
+//! over [`NextChannel`], one counter of the whole chain that every opening moves and nothing
+//! resets. So no id is ever used twice and no old voucher fits a new channel, whichever accounts
+//! come and go in between.
 //!
 //! ## What a redeem pays
 //! ```text
-//! promised = cumulative + n · unit                        n ticks shown, Hⁿ(preimage) = anchor, n <= max <= 1024
+//! promised = cumulative + n · unit + lock.amount          n ticks shown, Hⁿ(preimage) = anchor, n <= max <= 1024;
+//!                                                         the lock counts if H(preimage) = hash and now <= lock.expires
 //! paid     = min(promised − lane.claimed, deposit − claimed)
 //! ```
 //! It is accepted if the signer signed the voucher for this chain and this channel, `now <=
 //! expires`, `seq` is not lower than the lane's, `promised` is not lower than the lane's, and
 //! something is left to do (below). What the deposit cannot cover is an event,
-//! [`Event::Shortfall`], and may be redeemed with the same voucher after a top-up.
+//! [`Event::Shortfall`], and may be redeemed with the same voucher after a top-up. A voucher
+//! carries ticks or a lock, never both. Who claims a lock shows its preimage to everybody
+//! ([`Event::Unlocked`]): with it a hub claims from its own payer.
 //!
-//! **Only the payee moves `seq` and the receipts.** The channel's signer belongs to the payer. If a
-//! redeem by anybody could raise `seq`, the payer would sign a newer voucher for less, submit it,
-//! and make the payee's better one stale; and it could pin a root of receipts that the payee never
-//! signed. So a redeem that the payee did not submit moves money and nothing else. The payee's own
-//! submission is its consent to the receipts: then `seq` and the root are fixed and
-//! [`Config::OnRedeem`] hears of it. For the same reason one voucher may be redeemed again with a
+//! **Only the payee moves `seq`.** The channel's signer belongs to the payer. If a redeem by
+//! anybody could raise `seq`, the payer would sign a newer voucher for less, submit it, and make
+//! the payee's better one stale. For the same reason one voucher may be redeemed again with a
 //! further tick: somebody else may have shown an earlier one.
 //!
+//! **Every newer voucher that pays fixes its receipts**, whoever submits it: [`Config::OnRedeem`]
+//! hears of it, and of who it was. A worker that redeems through a second account answers for its
+//! receipts as if it had come itself. A root over receipts that the payee never signed, which a
+//! payer could pin like this, binds nobody: whoever accuses a worker shows a receipt that the
+//! worker signed. The root of the payee's own submission, which is its consent, is kept beside it
+//! and never replaced by one that somebody else submitted.
+//!
 //! **A redeem that pays nothing** is an error ([`Error::NothingToPay`]), so that a replay costs its
-//! sender a fee and the chain nothing, with one exception: the payee may fix a newer voucher's
-//! receipts when its amount has been paid already.
+//! sender a fee and the chain nothing, with one exception: the payee may always fix the receipts of
+//! a voucher that is newer than the last it fixed, even one that promises less than was paid
+//! meanwhile. Otherwise a payer could keep it from that by paying one unit more.
+//!
+//! **A bounty** makes it worth a stranger's while to redeem for a payee that is away. The submitter
+//! keeps `min(voucher.bounty, paid / 16)` of what it redeems, from the middle of a closing
+//! channel's window on. Before that the payee has its own chance, and an open channel takes nothing
+//! from it by waiting. The payer signs the bounty and could redeem through an account of its own;
+//! what it wins back like this is a sixteenth of what a payee that slept through half a window
+//! would have lost anyway.
 //!
 //! The rules of this section and the next are pure functions in [`mica_primitives::settlement`],
 //! which payers' and payees' ledgers call as well; `tests/ledgers.rs` drives both ledgers and this
 //! pallet with the same histories.
 //!
-//! A payee that redeems through somebody else does not get its receipts on chain. The payer still
-//! holds every receipt with the worker's signature; a watch order signed by the payee, with a
-//! bounty, would let a watcher fix them too; it could be added beside this call.
-//!
 //! ## Closing
 //! `Closing.ends = now + window`. A redeem is possible while `now < ends`, `finish` from `now >=
 //! ends` on: no block allows both. A redeem that pays in the last tenth of the window moves `ends`
 //! to `now + window/10`, at most [`MAX_EXTENSIONS`] times, so that a payee with many lanes is not
-//! shut out by full blocks. `Clock` decides what a block is: a runtime that can halt calls stops
+//! shut out by full blocks. Any amount that the payee redeems itself does; what somebody else
+//! redeems must be a sixteenth of what is left, or a payer could use all extensions up for three
+//! units. `Clock` decides what a block is: a runtime that can halt calls stops
 //! the clock with them.
 //!
 //! With [`Pallet::close_cooperatively`] both agree on a final total. A payee must stop serving from
@@ -69,19 +85,26 @@
 //! * The number of channels *to* a payee has no bound on purpose: a list with a bound could be
 //!   filled by strangers. Every entry is paid for by the deposit of its channel, reads are paged,
 //!   and a payee may close what it does not want at once.
-//! * A deposit is at least [`Config::MinDeposit`], which stands for the storage deposit as well: it
-//!   is on hold while the channel exists.
+//! * A deposit is at least [`Config::MinDeposit`]. It may be claimed to the last unit; what a
+//!   channel occupies is paid for by [`Config::StorageDeposit`] beside it, which is on hold from
+//!   the payer until the channel's end.
+//! * Nobody opens a channel to a worker that is leaving, so that strangers cannot keep it from its
+//!   stake.
 //! * Payments ignore freezes on the payer's account ([`Fortitude::Force`]): what is on hold here
 //!   was promised before.
 //! * A payee without an account cannot be paid less than the existential deposit; the redeem fails
 //!   and changes nothing.
 //!
 //! ## Invariants (checked by `try_state`)
-//! 1. `balance_on_hold(payer) = Σ (deposit − claimed)` over the payer's channels.
+//! 1. `balance_on_hold(payer) = Σ (deposit − claimed)` over the payer's channels, and what it has
+//!    on hold for storage is what its record says. No account without channels has anything on
+//!    hold.
 //! 2. `claimed = Σ lane.claimed <= deposit`, `lane.claimed <= lane.cumulative`.
 //! 3. `Closing.ends > Closing.at`, `extended <= 3`.
-//! 4. Both indices hold exactly the channels that exist; `Payers.open` counts them and
-//!    `Payers.next` is above it.
+//! 4. Both indices hold exactly the channels that exist; `Payers.open` counts them, and a payer
+//!    without channels has no record.
+//! 5. No lane's `seq`, `shown`, `cumulative` or `claimed` ever falls (`redeem` refuses to write
+//!    such a lane).
 //!
 //! [`Fortitude::Force`]: frame_support::traits::tokens::Fortitude::Force
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -126,7 +149,7 @@ pub mod pallet {
     use mica_primitives::{
         Balance, BlockNumber, Channel, ChannelId, ChannelOpening, CooperativeClose, Hash32, LaneId,
         PublicKey, Redeem, Signature,
-        hooks::{OnRedeem, PeerKeys},
+        hooks::{OnRedeem, Payees, PeerKeys},
     };
     use sp_core::H256;
     use sp_runtime::traits::BlockNumberProvider;
@@ -155,12 +178,19 @@ pub mod pallet {
         /// Who knows the key with which a payee signs a cooperative close.
         type PeerKeys: PeerKeys<Self::AccountId>;
 
-        /// Who hears of the receipts that a payee fixed.
+        /// Who knows to whom no channel may be opened any more.
+        type Payees: Payees<Self::AccountId>;
+
+        /// Who hears of the receipts that a redeem fixed.
         type OnRedeem: OnRedeem<Self::AccountId>;
 
-        /// Least deposit; at least the existential deposit. Stands for the storage deposit as well.
+        /// Least deposit; at least the existential deposit.
         #[pallet::constant]
         type MinDeposit: Get<Balance>;
+
+        /// Held from the payer beside the deposit while a channel exists.
+        #[pallet::constant]
+        type StorageDeposit: Get<Balance>;
 
         /// Least close window in blocks, at least 10: longer than a payee's watcher may be offline.
         #[pallet::constant]
@@ -183,6 +213,8 @@ pub mod pallet {
     pub enum HoldReason {
         /// The unclaimed part of a channel's deposit.
         Deposit,
+        /// A channel occupies storage.
+        Storage,
     }
 
     /// The channels. Their ids are digests over a counter that only the chain moves, so nobody
@@ -190,8 +222,11 @@ pub mod pallet {
     #[pallet::storage]
     pub type Channels<T: Config> = StorageMap<_, Identity, ChannelId, Channel<T::AccountId>>;
 
-    /// Per payer: the number of its next channel, which never falls, and how many are open. Stays
-    /// when the last channel is gone.
+    /// Number of the next channel, whoever opens it. Never falls, so that no channel id comes back.
+    #[pallet::storage]
+    pub type NextChannel<T: Config> = StorageValue<_, u64, ValueQuery>;
+
+    /// Per payer with a channel: how many it has, and what it has on hold for their storage.
     #[pallet::storage]
     pub type Payers<T: Config> =
         StorageMap<_, Blake2_128Concat, T::AccountId, PayerRecord, ValueQuery>;
@@ -235,12 +270,30 @@ pub mod pallet {
             lane: LaneId,
             /// Number of the voucher.
             seq: u64,
-            /// Base units that the payee received now.
+            /// Base units that left the hold now: all of them the payee's, but for a bounty.
             paid: Balance,
-            /// Root of the receipts in the voucher; fixed if the payee submitted it.
+            /// Root of the receipts in the voucher.
             receipts_root: Hash32,
             /// Number of receipts under the root.
             receipts: u64,
+        },
+        /// A voucher's lock was opened: what is shown here opens every lock of the same hash.
+        Unlocked {
+            /// The channel.
+            channel: ChannelId,
+            /// The lane.
+            lane: LaneId,
+            /// What the hash was made of.
+            preimage: Hash32,
+        },
+        /// Somebody redeemed for a payee that was away.
+        BountyPaid {
+            /// The channel.
+            channel: ChannelId,
+            /// Who redeemed.
+            to: T::AccountId,
+            /// Base units of the last redeem that it keeps.
+            amount: Balance,
         },
         /// A voucher promised more than the deposit could pay.
         Shortfall {
@@ -286,6 +339,8 @@ pub mod pallet {
         DepositTooLow,
         /// The close window is shorter or longer than the chain allows.
         WindowOutOfRange,
+        /// The payee is a worker that is leaving: pay another.
+        PayeeLeaves,
         /// The payer has as many channels as it may have: close one first.
         TooManyChannels,
         /// The batch holds no opening.
@@ -312,6 +367,11 @@ pub mod pallet {
         BadSignature,
         /// The tick proof does not lie on the voucher's chain, or the voucher has none.
         BadTick,
+        /// The preimage does not open the voucher's lock, there is none, or the voucher has a tick
+        /// chain as well.
+        BadLock,
+        /// The preimage comes after the lock's last block: redeem without it.
+        LockExpired,
         /// The promised amount does not fit a balance.
         AmountOverflow,
         /// A newer voucher of the lane was redeemed, or the number is 0.
@@ -333,6 +393,7 @@ pub mod pallet {
                 T::MinDeposit::get() >= T::Currency::minimum_balance(),
                 "a deposit must be able to create its payee's account"
             );
+            assert!(T::StorageDeposit::get() > 0, "storage costs a deposit");
             assert!(T::MinWindow::get() >= 10, "a tenth of a window must be at least one block");
             assert!(
                 T::MinWindow::get() <= T::MaxWindow::get(),
@@ -352,13 +413,13 @@ pub mod pallet {
 
     #[pallet::call]
     impl<T: Config> Pallet<T> {
-        /// Opens a channel to `payee` with `deposit` on hold.
+        /// Opens a channel to `payee` with `deposit` on hold, and `StorageDeposit` beside it.
         ///
         /// Origin: signed, the payer. `signer` signs its vouchers; `window` is what the payee has
         /// to redeem after a close.
         ///
-        /// Errors: `SelfPayment`, `DepositTooLow`, `WindowOutOfRange`, `TooManyChannels`, and those
-        /// of a hold. Event: `Opened`.
+        /// Errors: `SelfPayment`, `DepositTooLow`, `WindowOutOfRange`, `PayeeLeaves`,
+        /// `TooManyChannels`, and those of a hold. Event: `Opened`.
         #[pallet::call_index(0)]
         #[pallet::weight(T::WeightInfo::open())]
         pub fn open(
@@ -405,12 +466,12 @@ pub mod pallet {
 
         /// Pays the payee what a voucher promises. See the pallet's manual for the rules.
         ///
-        /// Origin: signed, anybody; only the payee is paid, and only the payee's own submission
-        /// moves `seq` and the receipts. Weight: one signature and one hash per tick.
+        /// Origin: signed, anybody; the payee is paid, but for a bounty, and only the payee's own
+        /// submission moves `seq`. Weight: one signature and one hash per tick.
         ///
         /// Errors: `NoChannel`, `WindowOver`, `LaneOutOfRange`, `Expired`, `StaleVoucher`,
-        /// `BadTick`, `AmountOverflow`, `AmountFell`, `NothingToPay`, `BadSignature`. Events:
-        /// `Redeemed`, `Shortfall`, `Extended`.
+        /// `BadTick`, `BadLock`, `LockExpired`, `AmountOverflow`, `AmountFell`, `NothingToPay`,
+        /// `BadSignature`. Events: `Unlocked`, `Redeemed`, `Shortfall`, `Extended`, `BountyPaid`.
         #[pallet::call_index(3)]
         #[pallet::weight(T::WeightInfo::redeem(redeem.tick.as_ref().map_or(0, |tick| u32::from(tick.n))))]
         pub fn redeem(origin: OriginFor<T>, redeem: Redeem) -> DispatchResult {

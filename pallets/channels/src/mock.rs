@@ -7,7 +7,7 @@ use frame_support::{
 use mica_primitives::{
     Channel, ChannelId, CooperativeClose, Hash32, LaneId, PublicKey, Redeem, Signature, Tick,
     TickProof, Voucher,
-    hooks::{OnRedeem, PeerKeys, Redeemed},
+    hooks::{OnRedeem, Payees, PeerKeys, Redeemed},
 };
 use sp_core::{Pair, ed25519};
 use sp_runtime::{BuildStorage, traits::BlockNumberProvider};
@@ -21,6 +21,7 @@ pub const OTHER_PAYEE: u64 = 4;
 pub const FUNDS: u128 = 1_000_000;
 pub const ED: u128 = 10;
 pub const MIN_DEPOSIT: u128 = 100;
+pub const STORAGE: u128 = 50;
 pub const WINDOW: u32 = 20;
 /// Far enough for every test.
 pub const NEVER: u32 = 1_000_000;
@@ -69,6 +70,18 @@ impl PeerKeys<u64> for Keys {
     }
 }
 
+parameter_types! {
+    /// A worker that is leaving.
+    pub static Leaves: Option<u64> = None;
+}
+
+pub struct Leaving;
+impl Payees<u64> for Leaving {
+    fn takes_channels(account: &u64) -> bool {
+        Leaves::get() != Some(*account)
+    }
+}
+
 /// The system's block number, less the blocks in which calls were halted.
 pub struct TestClock;
 impl BlockNumberProvider for TestClock {
@@ -86,7 +99,9 @@ impl pallet_mica_channels::Config for Test {
     type RuntimeHoldReason = RuntimeHoldReason;
     type Clock = TestClock;
     type PeerKeys = Keys;
+    type Payees = Leaving;
     type OnRedeem = Listener;
+    type StorageDeposit = ConstU128<STORAGE>;
     type MinDeposit = ConstU128<MIN_DEPOSIT>;
     type MinWindow = ConstU32<WINDOW>;
     type MaxWindow = ConstU32<1_000>;
@@ -121,6 +136,7 @@ pub fn new_test_ext() -> sp_io::TestExternalities {
         Heard::set(Vec::new());
         HaltedBlocks::set(0);
         KnowsPeerKeys::set(true);
+        Leaves::set(None);
     });
     ext
 }
@@ -144,7 +160,7 @@ pub fn open(deposit: u128) -> ChannelId {
 }
 
 pub fn open_to(payee: u64, deposit: u128) -> ChannelId {
-    let next = crate::Payers::<Test>::get(PAYER).next;
+    let next = crate::NextChannel::<Test>::get();
     Channels::open(RuntimeOrigin::signed(PAYER), payee, key(PAYER).public().0, deposit, WINDOW)
         .expect("channel opens");
     ChannelId::derive(&genesis(), &PAYER, &payee, next)
@@ -165,6 +181,8 @@ pub fn voucher(channel: ChannelId, seq: u64, cumulative: u128) -> Voucher {
         receipts: seq,
         expires: NEVER,
         tick: None,
+        lock: None,
+        bounty: 0,
     }
 }
 
@@ -175,7 +193,7 @@ pub fn on_lane(lane: LaneId, voucher: Voucher) -> Voucher {
 /// Signed by [`PAYER`]'s hot key.
 pub fn signed(voucher: Voucher) -> Redeem {
     let signature = sign(PAYER, &voucher.signing_bytes(&genesis()));
-    Redeem { voucher, signature, tick: None }
+    Redeem { voucher, signature, tick: None, preimage: None }
 }
 
 /// `secret` hashed `n` times.
@@ -217,8 +235,16 @@ pub fn held(account: u64) -> u128 {
     Balances::balance_on_hold(&crate::HoldReason::Deposit.into(), &account)
 }
 
+/// On hold for the storage of channels.
+pub fn held_for_storage(account: u64) -> u128 {
+    use frame_support::traits::fungible::InspectHold;
+    Balances::balance_on_hold(&crate::HoldReason::Storage.into(), &account)
+}
+
+/// What is free, and what will be once the account's channels have ended and their storage with
+/// them.
 pub fn free(account: u64) -> u128 {
-    Balances::free_balance(account)
+    Balances::free_balance(account) + held_for_storage(account)
 }
 
 /// The pallet's events so far, and forgets them.

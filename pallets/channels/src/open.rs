@@ -7,7 +7,7 @@ use frame_support::{
     traits::{Get, fungible::hold::Mutate},
 };
 use mica_primitives::{
-    Balance, BlockNumber, Channel, ChannelId, ChannelOpening, ChannelState, Hash32,
+    Balance, BlockNumber, Channel, ChannelId, ChannelOpening, ChannelState, Hash32, hooks::Payees,
 };
 use scale_info::TypeInfo;
 use sp_runtime::{
@@ -15,15 +15,17 @@ use sp_runtime::{
     traits::{BlockNumberProvider, Zero},
 };
 
-use crate::{ByPayee, ByPayer, Channels, Config, Error, Event, HoldReason, Pallet, Payers};
+use crate::{
+    ByPayee, ByPayer, Channels, Config, Error, Event, HoldReason, NextChannel, Pallet, Payers,
+};
 
-/// What the chain remembers of a payer.
+/// What the chain remembers of a payer while it has a channel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, MaxEncodedLen, TypeInfo)]
 pub struct PayerRecord {
-    /// Number of the next channel. Never falls, so that no channel id comes back.
-    pub next: u64,
     /// Channels that are open or closing.
     pub open: u32,
+    /// Base units on hold for the storage that they occupy.
+    pub storage: Balance,
 }
 
 impl<T: Config> Pallet<T> {
@@ -52,13 +54,18 @@ impl<T: Config> Pallet<T> {
             Error::<T>::WindowOutOfRange
         );
 
+        ensure!(T::Payees::takes_channels(&payee), Error::<T>::PayeeLeaves);
         let mut record = Payers::<T>::get(payer);
         ensure!(record.open < T::MaxChannelsPerPayer::get(), Error::<T>::TooManyChannels);
-        let channel = ChannelId::derive(&Self::genesis(), payer, &payee, record.next);
-        record.next = record.next.checked_add(1).ok_or(ArithmeticError::Overflow)?;
+        let number = NextChannel::<T>::get();
+        let channel = ChannelId::derive(&Self::genesis(), payer, &payee, number);
+        NextChannel::<T>::put(number.checked_add(1).ok_or(ArithmeticError::Overflow)?);
+        let storage = T::StorageDeposit::get();
         record.open = record.open.saturating_add(1);
+        record.storage = record.storage.checked_add(storage).ok_or(ArithmeticError::Overflow)?;
 
         T::Currency::hold(&HoldReason::Deposit.into(), payer, deposit)?;
+        T::Currency::hold(&HoldReason::Storage.into(), payer, storage)?;
         Payers::<T>::insert(payer, record);
         ByPayer::<T>::insert(payer, channel, ());
         ByPayee::<T>::insert(&payee, channel, ());

@@ -40,6 +40,7 @@ impl<T: Config> Pallet<T> {
             min_window: T::MinWindow::get(),
             max_window: T::MaxWindow::get(),
             max_channels_per_account: T::MaxChannelsPerPayer::get(),
+            storage_deposit: T::StorageDeposit::get(),
         }
     }
 

@@ -3,13 +3,15 @@
 use frame_support::{
     ensure,
     pallet_prelude::DispatchResult,
+    storage::with_storage_layer,
     traits::{
         fungible::hold::Mutate,
         tokens::{Fortitude, Precision, Restriction},
     },
 };
 use mica_primitives::{
-    Balance, BlockNumber, Channel, ChannelId, ChannelState, PublicKey, Redeem, Signature, Voucher,
+    Balance, BlockNumber, Channel, ChannelId, ChannelState, Lane, PublicKey, Redeem, Signature,
+    Voucher,
     hooks::{OnRedeem, Redeemed},
     settlement::{Figures, Receipts, SettleError, Settlement, Submitter, extended, settle},
 };
@@ -19,26 +21,31 @@ use sp_runtime::DispatchError;
 use crate::{Channels, Config, Error, Event, HoldReason, Pallet};
 
 impl<T: Config> Pallet<T> {
-    pub(crate) fn do_redeem(submitter: &T::AccountId, redeem: &Redeem) -> DispatchResult {
+    pub(crate) fn do_redeem(who: &T::AccountId, redeem: &Redeem) -> DispatchResult {
         let voucher = &redeem.voucher;
         let mut channel = Channels::<T>::get(voucher.channel).ok_or(Error::<T>::NoChannel)?;
         let now = Self::now();
-        let submitter =
-            if *submitter == channel.payee { Submitter::Payee } else { Submitter::Other };
+        let by = if *who == channel.payee { Submitter::Payee } else { Submitter::Other };
         let lane = channel.lanes.get(&voucher.lane).copied().unwrap_or_default();
-        let settlement = settle(&Figures::from(&channel), &lane, redeem, submitter, now)
-            .map_err(Error::<T>::from)?;
+        let settlement =
+            settle(&Figures::from(&channel), &lane, redeem, by, now).map_err(Error::<T>::from)?;
         Self::check_signature(
             &redeem.signature,
             &voucher.signing_bytes(&Self::genesis()),
             &channel.signer,
         )?;
         Self::check_tick(redeem)?;
+        Self::check_lock(redeem)?;
 
-        Self::pay(&channel, settlement.paid)?;
+        let bounty = Self::pay_bounty(&channel, who, settlement.bounty);
+        Self::pay(&channel, settlement.paid.saturating_sub(bounty))?;
         let extended = Self::record(&mut channel, voucher, &settlement, now)?;
         Channels::<T>::insert(voucher.channel, &channel);
-        Self::announce(&channel, voucher, &settlement, extended);
+        Self::announce(&channel, redeem, &settlement, by, extended);
+        if bounty > 0 {
+            let channel = voucher.channel;
+            Self::deposit_event(Event::BountyPaid { channel, to: who.clone(), amount: bounty });
+        }
         Ok(())
     }
 
@@ -50,6 +57,14 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
+    /// `H(preimage) = hash` with the host's hash.
+    fn check_lock(redeem: &Redeem) -> DispatchResult {
+        if let (Some(lock), Some(preimage)) = (&redeem.voucher.lock, &redeem.preimage) {
+            ensure!(lock.opens(preimage, sp_io::hashing::blake2_256), Error::<T>::BadLock);
+        }
+        Ok(())
+    }
+
     /// Writes a settlement into the channel. Returns the new end if a late redeem moved it.
     fn record(
         channel: &mut Channel<T::AccountId>,
@@ -57,12 +72,13 @@ impl<T: Config> Pallet<T> {
         settlement: &Settlement,
         now: BlockNumber,
     ) -> Result<Option<BlockNumber>, DispatchError> {
-        let lane = channel.lanes.get(&voucher.lane).copied().unwrap_or_default();
-        let lane = settlement.lane_after(lane, voucher);
+        let before = channel.lanes.get(&voucher.lane).copied().unwrap_or_default();
+        let lane = settlement.lane_after(before, voucher);
+        ensure!(never_falls(&before, &lane), Error::<T>::StaleVoucher);
         channel.lanes.try_insert(voucher.lane, lane).map_err(|_| Error::<T>::LaneOutOfRange)?;
         channel.claimed = channel.claimed.saturating_add(settlement.paid);
         let ChannelState::Closing(closing) = &mut channel.state else { return Ok(None) };
-        let moved = extended(closing, channel.window, now).filter(|_| settlement.paid > 0);
+        let moved = extended(closing, channel.window, now).filter(|_| settlement.extends);
         Ok(moved.map(|moved| {
             *closing = moved;
             moved.ends
@@ -72,13 +88,15 @@ impl<T: Config> Pallet<T> {
     /// Tells listeners and the event log.
     fn announce(
         channel: &Channel<T::AccountId>,
-        voucher: &Voucher,
+        redeem: &Redeem,
         settlement: &Settlement,
+        by: Submitter,
         extended: Option<BlockNumber>,
     ) {
+        let voucher = &redeem.voucher;
         let (id, lane, seq): (ChannelId, _, _) = (voucher.channel, voucher.lane, voucher.seq);
         let (receipts_root, receipts) = (voucher.receipts_root, voucher.receipts);
-        if settlement.receipts == Receipts::Fixed {
+        if settlement.receipts != Receipts::Unchanged {
             T::OnRedeem::on_redeem(&Redeemed {
                 payer: channel.payer.clone(),
                 payee: channel.payee.clone(),
@@ -87,7 +105,11 @@ impl<T: Config> Pallet<T> {
                 seq,
                 receipts_root,
                 receipts,
+                by,
             });
+        }
+        if let Some(preimage) = redeem.preimage {
+            Self::deposit_event(Event::Unlocked { channel: id, lane, preimage });
         }
         Self::deposit_event(Event::Redeemed {
             channel: id,
@@ -111,13 +133,28 @@ impl<T: Config> Pallet<T> {
 
     /// Moves `amount` from the payer's hold to the payee.
     pub(crate) fn pay(channel: &Channel<T::AccountId>, amount: Balance) -> DispatchResult {
+        Self::move_held(&channel.payer, &channel.payee, amount)
+    }
+
+    /// Moves a bounty from the payer's hold to the submitter. Returns what it received: nothing if
+    /// its account cannot take it, because the payee must be paid all the same.
+    fn pay_bounty(
+        channel: &Channel<T::AccountId>,
+        submitter: &T::AccountId,
+        bounty: Balance,
+    ) -> Balance {
+        let paid = with_storage_layer(|| Self::move_held(&channel.payer, submitter, bounty));
+        if paid.is_ok() { bounty } else { 0 }
+    }
+
+    fn move_held(from: &T::AccountId, to: &T::AccountId, amount: Balance) -> DispatchResult {
         if amount > 0 {
             // Force: a freeze that the payer put on its account later must not stop what it
             // promised before.
             T::Currency::transfer_on_hold(
                 &HoldReason::Deposit.into(),
-                &channel.payer,
-                &channel.payee,
+                from,
+                to,
                 amount,
                 Precision::Exact,
                 Restriction::Free,
@@ -139,6 +176,15 @@ impl<T: Config> Pallet<T> {
     }
 }
 
+/// Whether everything of a lane that must never fall has not fallen. The rules of settlement see to
+/// it; this keeps a mistake in them from costing money.
+const fn never_falls(before: &Lane, after: &Lane) -> bool {
+    after.seq >= before.seq
+        && after.shown >= before.shown
+        && after.cumulative >= before.cumulative
+        && after.claimed >= before.claimed
+}
+
 impl<T> From<SettleError> for Error<T> {
     fn from(error: SettleError) -> Self {
         match error {
@@ -147,6 +193,8 @@ impl<T> From<SettleError> for Error<T> {
             SettleError::LaneOutOfRange => Self::LaneOutOfRange,
             SettleError::StaleVoucher => Self::StaleVoucher,
             SettleError::BadTick => Self::BadTick,
+            SettleError::BadLock => Self::BadLock,
+            SettleError::LockExpired => Self::LockExpired,
             SettleError::AmountOverflow => Self::AmountOverflow,
             SettleError::AmountFell => Self::AmountFell,
             SettleError::NothingToPay => Self::NothingToPay,

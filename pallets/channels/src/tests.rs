@@ -2,6 +2,7 @@
 
 mod close;
 mod ledgers;
+mod locks;
 mod opening;
 mod overspend;
 mod random;

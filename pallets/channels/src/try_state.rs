@@ -36,13 +36,22 @@ impl<T: Config> Pallet<T> {
             "the payees' index holds a channel that is over"
         );
         for (payer, record) in Payers::<T>::iter() {
-            let (sum, open) = held.remove(&payer).unwrap_or_default();
+            let open = held.get(&payer).map_or(0, |(_, open)| *open);
+            ensure!(open > 0, "a payer without channels has a record");
             ensure!(record.open == open, "a payer's number of channels is wrong");
-            ensure!(record.next >= u64::from(open), "a payer's counter is below its channels");
-            let on_hold = T::Currency::balance_on_hold(&HoldReason::Deposit.into(), &payer);
-            ensure!(on_hold == sum, "a payer's hold is not the unclaimed part of its deposits");
         }
-        ensure!(held.is_empty(), "a payer with channels has no record");
+        ensure!(held.keys().all(Payers::<T>::contains_key), "a payer with channels has no record");
+        // Every account there is: a hold without a channel would be money that nobody gets back.
+        for account in frame_system::Account::<T>::iter_keys() {
+            let sum = held.get(&account).map_or(0, |(sum, _)| *sum);
+            let deposits = T::Currency::balance_on_hold(&HoldReason::Deposit.into(), &account);
+            ensure!(deposits == sum, "a payer's hold is not the unclaimed part of its deposits");
+            let storage = T::Currency::balance_on_hold(&HoldReason::Storage.into(), &account);
+            ensure!(
+                storage == Payers::<T>::get(&account).storage,
+                "a payer's hold for storage is not what its record says"
+            );
+        }
         Ok(())
     }
 }

@@ -40,8 +40,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
     fn open() -> Weight {
         // Minimum execution time: 109_746_000 picoseconds.
         Weight::from_parts(123_412_000, 3622)
-            .saturating_add(T::DbWeight::get().reads(4_u64))
-            .saturating_add(T::DbWeight::get().writes(6_u64))
+            .saturating_add(T::DbWeight::get().reads(6_u64))
+            .saturating_add(T::DbWeight::get().writes(7_u64))
     }
     /// Storage: `Channels::Payers` (r:1 w:1) Proof: `Channels::Payers` (`max_values`: None,
     /// `max_size`: Some(60), added: 2535, mode: `MaxEncodedLen`) Storage: `System::BlockHash` (r:1
@@ -59,8 +59,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
         // Minimum execution time: 116_419_000 picoseconds.
         Weight::from_parts(47_071_612, 3622)
             .saturating_add(Weight::from_parts(135_991_351, 0).saturating_mul(k.into()))
-            .saturating_add(T::DbWeight::get().reads(4_u64))
-            .saturating_add(T::DbWeight::get().writes(3_u64))
+            .saturating_add(T::DbWeight::get().reads(37_u64))
+            .saturating_add(T::DbWeight::get().writes(4_u64))
             .saturating_add(T::DbWeight::get().writes((3_u64).saturating_mul(k.into())))
     }
     /// Storage: `Channels::Channels` (r:1 w:1) Proof: `Channels::Channels` (`max_values`: None,
@@ -90,8 +90,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
         // Minimum execution time: 329_247_000 picoseconds.
         Weight::from_parts(371_726_640, 6196)
             .saturating_add(Weight::from_parts(596_819, 0).saturating_mul(n.into()))
-            .saturating_add(T::DbWeight::get().reads(7_u64))
-            .saturating_add(T::DbWeight::get().writes(7_u64))
+            .saturating_add(T::DbWeight::get().reads(9_u64))
+            .saturating_add(T::DbWeight::get().writes(8_u64))
     }
     /// Storage: `Channels::Channels` (r:1 w:1) Proof: `Channels::Channels` (`max_values`: None,
     /// `max_size`: Some(1487), added: 3962, mode: `MaxEncodedLen`) Storage: `System::Account` (r:1
@@ -149,12 +149,12 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 impl WeightInfo for () {
     fn open() -> Weight {
         Weight::from_parts(123_412_000, 3622)
-            .saturating_add(RocksDbWeight::get().reads_writes(4, 6))
+            .saturating_add(RocksDbWeight::get().reads_writes(6, 7))
     }
     fn open_many(k: u32) -> Weight {
         Weight::from_parts(47_071_612, 3622)
             .saturating_add(Weight::from_parts(135_991_351, 0).saturating_mul(k.into()))
-            .saturating_add(RocksDbWeight::get().reads_writes(4, 3))
+            .saturating_add(RocksDbWeight::get().reads_writes(37, 4))
     }
     fn top_up_to() -> Weight {
         Weight::from_parts(241_382_000, 4952)
@@ -163,7 +163,7 @@ impl WeightInfo for () {
     fn redeem(n: u32) -> Weight {
         Weight::from_parts(371_726_640, 6196)
             .saturating_add(Weight::from_parts(596_819, 0).saturating_mul(n.into()))
-            .saturating_add(RocksDbWeight::get().reads_writes(7, 7))
+            .saturating_add(RocksDbWeight::get().reads_writes(9, 8))
     }
     fn close() -> Weight {
         Weight::from_parts(229_340_000, 4952)

@@ -3,7 +3,13 @@
 //!
 //! A **voucher** is a signed promise of a cumulative amount on one lane. A **tick** chain inside it
 //! promises `unit` more for each preimage revealed, so that paying for one token costs one hash and
-//! no signature.
+//! no signature. A **lock** promises an amount to whoever shows what its hash was made of, until a
+//! block: with it a sum passes through a hub that neither side has to trust.
+//!
+//! **Two channels, one chain of preimages.** An anchor belongs to no channel: a hub may sign its
+//! own voucher to a worker over the anchor that its payer gave it, with a unit lower by its fee and
+//! an earlier `expires`. Each preimage that pays the worker then pays the hub as well. The same
+//! holds for the hash of a lock.
 
 use bounded_collections::{BoundedBTreeMap, ConstU32};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
@@ -124,9 +130,42 @@ impl Tick {
     }
 }
 
+/// A promise of `amount` to whoever shows what `hash` was made of, up to and including block
+/// `expires`.
+///
+/// What is not claimed by then stays the payer's: its next voucher goes on without the lock.
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
+pub struct Lock {
+    /// blake2-256 of the preimage.
+    pub hash: Hash32,
+    /// Base units on top of the voucher's `cumulative`.
+    pub amount: Balance,
+    /// Last block in which the preimage counts.
+    pub expires: BlockNumber,
+}
+
+impl Lock {
+    /// Whether `preimage` opens the lock, by `hash` (the chain passes its host function).
+    pub fn opens(&self, preimage: &Hash32, hash: impl Fn(&[u8]) -> Hash32) -> bool {
+        hash(preimage) == self.hash
+    }
+}
+
 /// A payer's signed promise of `cumulative` on one lane, over the channel's life.
 ///
 /// It also fixes the receipts that the payer accepted for the money: their root and their number.
+/// It carries a tick chain or a lock, never both, so that a redeem stays short.
 #[derive(
     Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
 )]
@@ -147,6 +186,11 @@ pub struct Voucher {
     pub expires: BlockNumber,
     /// Payment per token on top of `cumulative`.
     pub tick: Option<Tick>,
+    /// Payment for a preimage on top of `cumulative`.
+    pub lock: Option<Lock>,
+    /// What somebody else may keep of the money that it redeems for an absent payee, base units.
+    /// [`crate::settlement::bounty`] says when and how much at most.
+    pub bounty: Balance,
 }
 
 impl Voucher {
@@ -167,18 +211,26 @@ pub struct Redeem {
     pub signature: Signature,
     /// The furthest tick revealed.
     pub tick: Option<TickProof>,
+    /// What opens the voucher's lock.
+    pub preimage: Option<Hash32>,
 }
 
 impl Redeem {
-    /// `cumulative + n · unit`, or nothing on overflow or if a proof comes without a tick chain.
+    /// `cumulative + n · unit`, and the lock's amount if it is opened; nothing on overflow, or if a
+    /// proof comes without a tick chain or a preimage without a lock.
     pub fn promised(&self) -> Option<Balance> {
-        match (&self.voucher.tick, &self.tick) {
-            (_, None) => Some(self.voucher.cumulative),
-            (Some(tick), Some(proof)) => {
-                tick.unit.checked_mul(proof.n.into())?.checked_add(self.voucher.cumulative)
-            }
-            (None, Some(_)) => None,
-        }
+        let voucher = &self.voucher;
+        let ticks = match (&voucher.tick, &self.tick) {
+            (_, None) => 0,
+            (Some(tick), Some(proof)) => tick.unit.checked_mul(proof.n.into())?,
+            (None, Some(_)) => return None,
+        };
+        let locked = match (&voucher.lock, &self.preimage) {
+            (_, None) => 0,
+            (Some(lock), Some(_)) => lock.amount,
+            (None, Some(_)) => return None,
+        };
+        voucher.cumulative.checked_add(ticks)?.checked_add(locked)
     }
 }
 
@@ -197,16 +249,19 @@ impl Redeem {
     TypeInfo,
 )]
 pub struct Lane {
-    /// Number of the last voucher redeemed.
+    /// Number of the last voucher that the payee redeemed.
     pub seq: u64,
-    /// Amount promised by it, ticks included: the next voucher must not promise less.
+    /// The most that any voucher redeemed here promised, ticks and locks included.
     pub cumulative: Balance,
     /// Amount paid out on this lane; less than `cumulative` only after a shortfall.
     pub claimed: Balance,
-    /// Root of the receipts fixed by it.
+    /// Root of the receipts that the payee fixed.
     pub receipts_root: Hash32,
     /// Number of receipts under the root.
     pub receipts: u64,
+    /// Highest number of a voucher that anybody redeemed: its receipts are fixed too, whoever
+    /// submitted it.
+    pub shown: u64,
 }
 
 /// A payer has asked to close: the payee has until `ends` to redeem.
@@ -350,13 +405,64 @@ mod tests {
             receipts: 0,
             expires: 1,
             tick: Some(Tick { anchor: [0; 32], unit: Balance::MAX, max: 2 }),
+            lock: None,
+            bounty: 0,
         };
         let redeem = Redeem {
-            voucher,
+            voucher: voucher.clone(),
             signature: [0; 64],
             tick: Some(TickProof { n: 1, preimage: [0; 32] }),
+            preimage: None,
         };
         assert_eq!(redeem.promised(), None);
+        let lock = Lock { hash: [0; 32], amount: Balance::MAX, expires: 1 };
+        let voucher = Voucher { tick: None, lock: Some(lock), ..voucher };
+        let redeem = Redeem { voucher, signature: [0; 64], tick: None, preimage: Some([0; 32]) };
+        assert_eq!(redeem.promised(), None);
+    }
+
+    #[test]
+    fn a_lock_pays_for_its_preimage_alone() {
+        let lock = Lock { hash: blake2_256(&[7; 32]), amount: 30, expires: 1 };
+        assert!(lock.opens(&[7; 32], blake2_256));
+        assert!(!lock.opens(&[8; 32], blake2_256));
+    }
+
+    /// With the longest call around it (two bytes of indices, and what a signed extrinsic adds: at
+    /// most 113) a redeem is at most 400 bytes.
+    #[test]
+    fn a_redeem_is_short_whatever_it_carries() {
+        let plain = Voucher {
+            channel: ChannelId([0; 32]),
+            lane: 0,
+            seq: 1,
+            cumulative: 1,
+            receipts_root: [0; 32],
+            receipts: 0,
+            expires: 1,
+            tick: None,
+            lock: None,
+            bounty: 0,
+        };
+        let tick = Tick { anchor: [0; 32], unit: 1, max: 2 };
+        let lock = Lock { hash: [0; 32], amount: 1, expires: 1 };
+        let (ticking, locked) = (
+            Redeem {
+                voucher: Voucher { tick: Some(tick), ..plain.clone() },
+                signature: [0; 64],
+                tick: Some(TickProof { n: 1, preimage: [0; 32] }),
+                preimage: None,
+            },
+            Redeem {
+                voucher: Voucher { lock: Some(lock), ..plain },
+                signature: [0; 64],
+                tick: None,
+                preimage: Some([0; 32]),
+            },
+        );
+        for redeem in [ticking, locked] {
+            assert!(redeem.encoded_size() + 2 + 113 <= 400, "{}", redeem.encoded_size());
+        }
     }
 
     #[test]

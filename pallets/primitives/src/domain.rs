@@ -11,8 +11,18 @@ pub fn blake2_256(bytes: &[u8]) -> Hash32 {
     Blake2b::<U32>::digest(bytes).into()
 }
 
-/// `blake2_256("mica/" ‖ tag ‖ "/v1" ‖ genesis hash)`: the prefix of everything that is signed
-/// under `tag`.
+/// Version of what is signed under `tag`: it rises when the type's bytes change, so that a
+/// signature over the old ones is never read as one over the new.
+fn version(tag: &str) -> &'static [u8] {
+    match tag {
+        "voucher" => b"/v2",
+        _ => b"/v1",
+    }
+}
+
+/// `blake2_256("mica/" ‖ tag ‖ "/v" ‖ version ‖ genesis hash)`: the prefix of everything that is
+/// signed under `tag`. The version is 2 for `voucher`, which got locks and bounties, and 1 for all
+/// others.
 ///
 /// The genesis hash keeps a signature from being replayed on another chain, the tag from being read
 /// as another type (compare Raiden's `MessageTypeId`).
@@ -20,7 +30,7 @@ pub fn domain(tag: &str, genesis: &Hash32) -> Hash32 {
     let mut bytes = Vec::with_capacity(8 + tag.len() + 32);
     bytes.extend_from_slice(b"mica/");
     bytes.extend_from_slice(tag.as_bytes());
-    bytes.extend_from_slice(b"/v1");
+    bytes.extend_from_slice(version(tag));
     bytes.extend_from_slice(genesis);
     blake2_256(&bytes)
 }

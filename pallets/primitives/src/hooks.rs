@@ -7,14 +7,24 @@
 //! cost is part of the caller's benchmarked weight, which is measured with the runtime's real
 //! listeners.
 
-use crate::{Balance, ChannelId, Hash32, LaneId, ModelId, PublicKey, WorkerRecord};
+use crate::{
+    Balance, ChannelId, Hash32, LaneId, ModelId, PublicKey, WorkerRecord, settlement::Submitter,
+};
 
-/// Hears of every redeemed voucher. Implemented by the receipts pallet, called by the channels
-/// pallet.
+/// Hears of every redeemed voucher that fixes receipts. Implemented by the receipts pallet, which
+/// keeps their root, and by the registry, which keeps the stake of a leaving worker for as long as
+/// they can be judged; called by the channels pallet.
 pub trait OnRedeem<AccountId> {
     /// A voucher was redeemed; it fixes the root of the receipts that the payer accepted for the
     /// money.
     fn on_redeem(redeemed: &Redeemed<AccountId>);
+}
+
+impl<AccountId, A: OnRedeem<AccountId>, B: OnRedeem<AccountId>> OnRedeem<AccountId> for (A, B) {
+    fn on_redeem(redeemed: &Redeemed<AccountId>) {
+        A::on_redeem(redeemed);
+        B::on_redeem(redeemed);
+    }
 }
 
 /// A redeemed voucher, as its listeners see it.
@@ -34,6 +44,8 @@ pub struct Redeemed<AccountId> {
     pub receipts_root: Hash32,
     /// Number of receipts under the root.
     pub receipts: u64,
+    /// Who submitted it: the payee's own submission is its consent to the root.
+    pub by: Submitter,
 }
 
 impl<AccountId> OnRedeem<AccountId> for () {
@@ -73,6 +85,34 @@ pub trait OpenAgreements<AccountId> {
 
 impl<AccountId> OpenAgreements<AccountId> for () {
     fn has_open_agreements(_: &AccountId) -> bool {
+        false
+    }
+}
+
+/// Says who may be paid through a new channel. Implemented by the registry, asked by the channels
+/// pallet.
+pub trait Payees<AccountId> {
+    /// Whether `account` takes new channels: everybody but a worker that is leaving, which must be
+    /// able to see the last of its channels end before it has its stake back.
+    fn takes_channels(account: &AccountId) -> bool;
+}
+
+impl<AccountId> Payees<AccountId> for () {
+    fn takes_channels(_: &AccountId) -> bool {
+        true
+    }
+}
+
+/// Says whether a channel to an account exists. Implemented by the channels pallet, asked by the
+/// registry before a worker has its stake back: a voucher of such a channel may still fix receipts
+/// for which the stake answers.
+pub trait OpenChannels<AccountId> {
+    /// Whether any channel pays `payee`, one that is closing included.
+    fn has_channels(payee: &AccountId) -> bool;
+}
+
+impl<AccountId> OpenChannels<AccountId> for () {
+    fn has_channels(_: &AccountId) -> bool {
         false
     }
 }
@@ -119,5 +159,6 @@ impl Slashed {
 /// Prepares what another pallet's benchmark needs from the registry.
 pub trait BenchmarkWorkers<AccountId> {
     /// Registers a funded `worker` with `peer` for all layers of some model; returns the model.
+    /// Whether the worker holds the key is not asked.
     fn register_worker(worker: &AccountId, peer: PublicKey) -> ModelId;
 }

@@ -31,7 +31,7 @@ pub use agreement::{
 };
 pub use channel::{
     Channel, ChannelId, ChannelOpening, ChannelState, Closing, CooperativeClose, Lane, LaneId,
-    MAX_LANES, MAX_TICKS, Redeem, Tick, TickProof, Voucher,
+    Lock, MAX_LANES, MAX_TICKS, Redeem, Tick, TickProof, Voucher,
 };
 pub use domain::domain;
 pub use layers::LayerRange;
@@ -39,7 +39,9 @@ pub use model::{MarketUnits, ModelId, ModelManifest, ModelRecord};
 pub use parameters::{ChannelParameters, ReceiptRoot, RegistryParameters, SlaParameters};
 pub use receipt::{Leaf, Receipt, ReceiptTree};
 pub use shard::{SHARD_LAYERS, Shard};
-pub use worker::{MAX_ADDRESSES, WorkerAddresses, WorkerRecord, WorkerStatus};
+pub use worker::{
+    Heartbeat, MAX_ADDRESSES, PeerClaim, WorkerAddresses, WorkerRecord, WorkerStatus,
+};
 
 /// Money on chain and off: base units, twelve decimals to one MICA. Never a float.
 pub type Balance = u128;

@@ -4,7 +4,7 @@
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 
-use crate::{Balance, BlockNumber, Hash32};
+use crate::{Balance, BlockNumber, Hash32, settlement::Submitter};
 
 /// Constants of the registry.
 #[derive(
@@ -22,7 +22,7 @@ use crate::{Balance, BlockNumber, Hash32};
 pub struct RegistryParameters {
     /// Least stake per layer served, base units.
     pub min_stake_per_layer: Balance,
-    /// Blocks after which a heartbeat is due, and free of fees.
+    /// Blocks after which a heartbeat is due; an earlier one is refused.
     pub heartbeat_interval: BlockNumber,
     /// Blocks without a heartbeat after which a worker counts as offline.
     pub offline_after: BlockNumber,
@@ -59,6 +59,8 @@ pub struct ChannelParameters {
     /// Most channels that an account may pay from at one time. How many it may be paid from has no
     /// limit.
     pub max_channels_per_account: u32,
+    /// Held from the payer beside the deposit for as long as a channel exists, base units.
+    pub storage_deposit: Balance,
 }
 
 /// Constants of agreements.
@@ -106,6 +108,9 @@ pub struct ReceiptRoot<AccountId> {
     pub payer: AccountId,
     /// Who computed and signed the receipts.
     pub worker: AccountId,
+    /// Who submitted the voucher. A root that the worker did not submit may be made up by the
+    /// payer, so it counts only for receipts that the worker signed.
+    pub by: Submitter,
     /// Block in which the voucher was redeemed.
     pub block: BlockNumber,
 }

@@ -10,12 +10,26 @@
 //! Pure arithmetic: no storage, no clock, and nothing can fail but with a [`SettleError`] or an
 //! [`EndError`].
 
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use scale_info::TypeInfo;
+
 use crate::{
     Balance, BlockNumber, Channel, ChannelState, Closing, Lane, MAX_LANES, Redeem, Voucher,
 };
 
 /// How often a late redeem may move the end of a closing channel.
 pub const MAX_EXTENSIONS: u8 = 3;
+/// A late redeem by somebody else moves the end only if it pays at least one part in so many of
+/// what the channel still held: otherwise a payer could use all extensions up for three base units.
+pub const EXTENSION_PART: Balance = 16;
+/// A bounty is at most one part in so many of what the redeem pays.
+pub const BOUNTY_PART: Balance = 16;
+
+/// The longest that a payee can have from a payer's request to close to the end of a channel with
+/// this window: all extensions included.
+pub const fn longest_close(window: BlockNumber) -> BlockNumber {
+    window.saturating_add((MAX_EXTENSIONS as BlockNumber).saturating_mul(window / 10))
+}
 
 /// What a redeem depends on of its channel, but for its lane.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,11 +40,23 @@ pub struct Figures {
     pub claimed: Balance,
     /// First block in which the payer can finish the channel, if it asked to close.
     pub ends: Option<BlockNumber>,
+    /// First block in which somebody else may keep a bounty: the middle of the payee's window.
+    /// Nothing while the channel is open, and nothing to a payee, which gets everything.
+    pub bounty_from: Option<BlockNumber>,
 }
 
 impl<AccountId> From<&Channel<AccountId>> for Figures {
     fn from(channel: &Channel<AccountId>) -> Self {
-        Self { deposit: channel.deposit, claimed: channel.claimed, ends: channel.state.ends() }
+        let bounty_from = match &channel.state {
+            ChannelState::Open => None,
+            ChannelState::Closing(closing) => Some(closing.at.saturating_add(channel.window / 2)),
+        };
+        Self {
+            deposit: channel.deposit,
+            claimed: channel.claimed,
+            ends: channel.state.ends(),
+            bounty_from,
+        }
     }
 }
 
@@ -44,8 +70,21 @@ impl ChannelState {
     }
 }
 
-/// Who submits a redeem. Whoever it is, only the payee is paid.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// Who submits a redeem. Whoever it is, the payee is paid.
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
 pub enum Submitter {
     /// The payee: its submission is its consent to the voucher's receipts.
     Payee,
@@ -53,12 +92,20 @@ pub enum Submitter {
     Other,
 }
 
-/// Whether a redeem fixes its voucher's number and receipts.
+/// What a redeem does to the lane's number and receipts.
+///
+/// The payee's submission is its consent: it moves the lane's number, and vouchers below that are
+/// stale. A submission by somebody else must not, or the payer would make the payee's better
+/// voucher stale with a newer and poorer one. But its receipts are fixed beside the payee's own: a
+/// worker that redeems through a second account answers for them like any other, and a root that
+/// the payer made up binds nobody, because a dispute needs a receipt with the worker's signature.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Receipts {
     /// The payee submitted a newer voucher.
     Fixed,
-    /// Somebody else submitted it, or it is the voucher that was redeemed last.
+    /// Somebody else was the first to submit a voucher so new.
+    Shown,
+    /// The voucher is no newer than one that was redeemed before.
     Unchanged,
 }
 
@@ -67,12 +114,17 @@ pub enum Receipts {
 pub struct Settlement {
     /// Total promised on the lane, ticks included, base units.
     pub promised: Balance,
-    /// Base units to pay now.
+    /// Base units to pay now, the bounty included.
     pub paid: Balance,
+    /// Base units of it that the submitter keeps.
+    pub bounty: Balance,
     /// Base units promised on the lane that stay unpaid, because the deposit does not cover them.
     pub missing: Balance,
-    /// Whether the lane's number and receipts move: only the payee moves them.
+    /// Which receipts are fixed.
     pub receipts: Receipts,
+    /// Whether a redeem like this moves the end of a channel that is about to end: the payee's own
+    /// does if it pays at all, another's if it pays a good part of what is left.
+    pub extends: bool,
 }
 
 impl Settlement {
@@ -80,12 +132,17 @@ impl Settlement {
     #[must_use]
     pub const fn lane_after(&self, lane: Lane, voucher: &Voucher) -> Lane {
         let mut after = lane;
-        after.cumulative = self.promised;
+        if self.promised > after.cumulative {
+            after.cumulative = self.promised;
+        }
         after.claimed = lane.claimed.saturating_add(self.paid);
         if matches!(self.receipts, Receipts::Fixed) {
             after.seq = voucher.seq;
             after.receipts_root = voucher.receipts_root;
             after.receipts = voucher.receipts;
+        }
+        if !matches!(self.receipts, Receipts::Unchanged) && voucher.seq > after.shown {
+            after.shown = voucher.seq;
         }
         after
     }
@@ -104,6 +161,10 @@ pub enum SettleError {
     StaleVoucher,
     /// A tick is shown and the voucher has no chain.
     BadTick,
+    /// A preimage is shown and the voucher has no lock, or it has a lock and a chain.
+    BadLock,
+    /// The preimage comes too late.
+    LockExpired,
     /// The promised amount does not fit a balance.
     AmountOverflow,
     /// More than this was promised on the lane before.
@@ -116,7 +177,9 @@ pub enum SettleError {
 /// that the voucher names (zeros for one that was never redeemed).
 ///
 /// A voucher may be redeemed again with a further tick, so its number may equal the lane's. A
-/// redeem that pays nothing is an error, unless it fixes the receipts of a newer voucher.
+/// redeem that pays nothing is an error, unless the payee fixes the receipts of a newer voucher
+/// with it; then the voucher may promise less than was promised before, so that nobody keeps the
+/// payee from fixing its receipts by paying it one unit more.
 ///
 /// # Errors
 /// [`SettleError`], in the order of its variants.
@@ -141,27 +204,58 @@ pub fn settle(
         return Err(SettleError::StaleVoucher);
     }
     let promised = promise(redeem)?;
-    if promised < lane.cumulative {
-        return Err(SettleError::AmountFell);
+    if redeem.preimage.is_some() && voucher.lock.is_some_and(|lock| now > lock.expires) {
+        return Err(SettleError::LockExpired);
     }
-    // Neither difference can be negative: claimed <= cumulative <= promised on a lane, claimed <=
-    // deposit in a channel.
-    let owed = promised.saturating_sub(lane.claimed);
-    let paid = owed.min(channel.deposit.saturating_sub(channel.claimed));
     let receipts = match submitter {
         Submitter::Payee if voucher.seq > lane.seq => Receipts::Fixed,
+        Submitter::Other if voucher.seq > lane.shown.max(lane.seq) => Receipts::Shown,
         _ => Receipts::Unchanged,
     };
-    if paid == 0 && receipts == Receipts::Unchanged {
+    if promised < lane.cumulative && receipts != Receipts::Fixed {
+        return Err(SettleError::AmountFell);
+    }
+    let owed = promised.saturating_sub(lane.claimed);
+    // Not negative: claimed <= deposit in a channel.
+    let left = channel.deposit.saturating_sub(channel.claimed);
+    let paid = owed.min(left);
+    if paid == 0 && receipts != Receipts::Fixed {
         return Err(SettleError::NothingToPay);
     }
-    Ok(Settlement { promised, paid, missing: owed.saturating_sub(paid), receipts })
+    let extends = match submitter {
+        Submitter::Payee => paid > 0,
+        Submitter::Other => paid >= left.div_ceil(EXTENSION_PART),
+    };
+    let bounty = bounty(channel, voucher, submitter, paid, now);
+    let missing = owed.saturating_sub(paid);
+    Ok(Settlement { promised, paid, bounty, missing, receipts, extends })
+}
+
+/// What the submitter of a redeem that pays `paid` keeps of it, base units.
+///
+/// The payer signs the bounty and the payee only accepts the voucher, so the payer could sign
+/// another with all of the money in it and redeem that itself. Therefore it is at most a sixteenth,
+/// and paid only from the middle of a closing channel's window on: a payee that is there has
+/// redeemed by then, and one that is not would lose everything.
+pub fn bounty(
+    channel: &Figures,
+    voucher: &Voucher,
+    submitter: Submitter,
+    paid: Balance,
+    now: BlockNumber,
+) -> Balance {
+    let is_due = channel.bounty_from.is_some_and(|from| now >= from);
+    match submitter {
+        Submitter::Other if is_due => voucher.bounty.min(paid / BOUNTY_PART),
+        _ => 0,
+    }
 }
 
 /// What `redeem` promises on its lane, ticks included, wherever it stands.
 ///
 /// # Errors
-/// [`SettleError::LaneOutOfRange`], [`SettleError::BadTick`], [`SettleError::AmountOverflow`].
+/// [`SettleError::LaneOutOfRange`], [`SettleError::BadTick`], [`SettleError::BadLock`],
+/// [`SettleError::AmountOverflow`].
 pub fn promise(redeem: &Redeem) -> Result<Balance, SettleError> {
     let voucher = &redeem.voucher;
     if u32::from(voucher.lane) >= MAX_LANES {
@@ -169,6 +263,10 @@ pub fn promise(redeem: &Redeem) -> Result<Balance, SettleError> {
     }
     if redeem.tick.is_some() && voucher.tick.is_none() {
         return Err(SettleError::BadTick);
+    }
+    let has_both = voucher.tick.is_some() && voucher.lock.is_some();
+    if has_both || redeem.preimage.is_some() && voucher.lock.is_none() {
+        return Err(SettleError::BadLock);
     }
     redeem.promised().ok_or(SettleError::AmountOverflow)
 }
@@ -243,8 +341,8 @@ pub const fn close(
     }
 }
 
-/// A closing channel after a redeem that paid in block `now`, if that moves its end: in the last
-/// tenth of the window, at most [`MAX_EXTENSIONS`] times.
+/// A closing channel after a redeem in block `now` that [extends](Settlement::extends), if that
+/// moves its end: in the last tenth of the window, at most [`MAX_EXTENSIONS`] times.
 pub const fn extended(closing: &Closing, window: BlockNumber, now: BlockNumber) -> Option<Closing> {
     let ends = now.saturating_add(window / 10);
     if closing.extended >= MAX_EXTENSIONS || ends <= closing.ends {
@@ -268,9 +366,9 @@ pub const fn check_finish(state: &ChannelState, now: BlockNumber) -> Result<(), 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ChannelId, Tick, TickProof};
+    use crate::{ChannelId, Lock, Tick, TickProof};
 
-    const OPEN: Figures = Figures { deposit: 1_000, claimed: 0, ends: None };
+    const OPEN: Figures = Figures { deposit: 1_000, claimed: 0, ends: None, bounty_from: None };
 
     fn redeem(seq: u64, cumulative: Balance, ticks: Option<u16>) -> Redeem {
         let voucher = Voucher {
@@ -282,9 +380,18 @@ mod tests {
             receipts: seq,
             expires: 100,
             tick: ticks.map(|_| Tick { anchor: [0; 32], unit: 10, max: 50 }),
+            lock: None,
+            bounty: 0,
         };
         let tick = ticks.filter(|n| *n > 0).map(|n| TickProof { n, preimage: [0; 32] });
-        Redeem { voucher, signature: [0; 64], tick }
+        Redeem { voucher, signature: [0; 64], tick, preimage: None }
+    }
+
+    fn locked(seq: u64, cumulative: Balance, amount: Balance, expires: BlockNumber) -> Redeem {
+        let mut shown = redeem(seq, cumulative, None);
+        shown.voucher.lock = Some(Lock { hash: [0; 32], amount, expires });
+        shown.preimage = Some([0; 32]);
+        shown
     }
 
     #[test]
@@ -307,14 +414,98 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_moves_money_and_nothing_else() {
+    fn a_stranger_moves_money_and_no_number_of_the_payee() {
         let shown = redeem(9, 100, None);
         let done = settle(&OPEN, &Lane::default(), &shown, Submitter::Other, 7).expect("pays");
+        assert_eq!(done.receipts, Receipts::Shown);
         let lane = done.lane_after(Lane::default(), &shown.voucher);
-        assert_eq!((lane.seq, lane.receipts, lane.claimed), (0, 0, 100));
+        assert_eq!((lane.seq, lane.shown, lane.receipts, lane.claimed), (0, 9, 0, 100));
+        // The same voucher with more money fixes nothing a second time.
+        let more = settle(&OPEN, &lane, &redeem(9, 110, None), Submitter::Other, 7);
+        assert_eq!(more.map(|done| done.receipts), Ok(Receipts::Unchanged));
         // The payee's older number still counts.
         let own = settle(&OPEN, &lane, &redeem(1, 100, Some(1)), Submitter::Payee, 7);
         assert_eq!(own.map(|done| (done.paid, done.receipts)), Ok((10, Receipts::Fixed)));
+    }
+
+    #[test]
+    fn the_payee_fixes_its_receipts_whatever_was_promised_meanwhile() {
+        // The payer pays one unit more than the payee's voucher says, with a number above it.
+        let drained = Lane { cumulative: 101, claimed: 101, shown: u64::MAX, ..Lane::default() };
+        let own = redeem(4, 100, None);
+        let done = settle(&OPEN, &drained, &own, Submitter::Payee, 7).expect("it fixes");
+        assert_eq!((done.paid, done.missing, done.receipts), (0, 0, Receipts::Fixed));
+        let lane = done.lane_after(drained, &own.voucher);
+        assert_eq!((lane.seq, lane.receipts, lane.cumulative, lane.claimed), (4, 4, 101, 101));
+        assert_eq!(
+            settle(&OPEN, &drained, &own, Submitter::Other, 7),
+            Err(SettleError::AmountFell)
+        );
+        assert_eq!(settle(&OPEN, &lane, &own, Submitter::Payee, 7), Err(SettleError::AmountFell));
+    }
+
+    #[test]
+    fn a_lock_pays_until_its_last_block_and_never_beside_ticks() {
+        let pays = |shown: &Redeem, now| {
+            settle(&OPEN, &Lane::default(), shown, Submitter::Payee, now).map(|done| done.paid)
+        };
+        let shown = locked(1, 100, 30, 50);
+        assert_eq!(pays(&shown, 50), Ok(130));
+        assert_eq!(pays(&shown, 51), Err(SettleError::LockExpired));
+        // Without the preimage the rest is paid, before and after.
+        let rest = Redeem { preimage: None, ..shown.clone() };
+        assert_eq!((pays(&rest, 50), pays(&rest, 51)), (Ok(100), Ok(100)));
+        let mut both = shown;
+        both.voucher.tick = Some(Tick { anchor: [0; 32], unit: 1, max: 1 });
+        assert_eq!(pays(&both, 1), Err(SettleError::BadLock));
+        let keyless = Redeem { preimage: Some([0; 32]), ..redeem(1, 100, None) };
+        assert_eq!(pays(&keyless, 1), Err(SettleError::BadLock));
+        assert_eq!(pays(&locked(1, 1, Balance::MAX, 50), 1), Err(SettleError::AmountOverflow));
+    }
+
+    #[test]
+    fn a_bounty_waits_for_half_of_the_window_and_takes_a_sixteenth_at_most() {
+        let closing = Figures { ends: Some(50), bounty_from: Some(30), ..OPEN };
+        let bounty = |figures: &Figures, by, bounty, now| {
+            let mut shown = redeem(1, 160, None);
+            shown.voucher.bounty = bounty;
+            let done = settle(figures, &Lane::default(), &shown, by, now).expect("pays");
+            assert_eq!(done.paid, 160);
+            done.bounty
+        };
+        assert_eq!(bounty(&closing, Submitter::Other, 3, 30), 3);
+        assert_eq!(bounty(&closing, Submitter::Other, 160, 49), 10);
+        assert_eq!(bounty(&closing, Submitter::Other, 160, 29), 0);
+        assert_eq!(bounty(&closing, Submitter::Payee, 160, 30), 0);
+        assert_eq!(bounty(&OPEN, Submitter::Other, 160, 30), 0);
+    }
+
+    #[test]
+    fn dust_from_somebody_else_extends_nothing() {
+        let extends = |cumulative, by| {
+            settle(&OPEN, &Lane::default(), &redeem(1, cumulative, None), by, 7)
+                .map(|done| done.extends)
+        };
+        assert_eq!(extends(1, Submitter::Other), Ok(false));
+        assert_eq!(extends(62, Submitter::Other), Ok(false));
+        assert_eq!(extends(63, Submitter::Other), Ok(true));
+        assert_eq!(extends(1, Submitter::Payee), Ok(true));
+        assert_eq!(extends(0, Submitter::Payee), Ok(false));
+    }
+
+    #[test]
+    fn the_longest_close_is_what_the_extensions_come_to() {
+        for window in [10, 20, 99, 1_000] {
+            let Ok(Close::Window(mut closing)) =
+                close(&ChannelState::Open, window, Party::Payer, 5)
+            else {
+                panic!("a payer waits")
+            };
+            while let Some(later) = extended(&closing, window, closing.ends - 1) {
+                closing = later;
+            }
+            assert!(closing.ends - closing.at <= longest_close(window), "{window}");
+        }
     }
 
     #[test]
@@ -344,7 +535,7 @@ mod tests {
         assert_eq!(on(OPEN, redeem(6, 200, None), 101), Some(SettleError::Expired));
         assert_eq!(on(OPEN, redeem(4, 200, None), 1), Some(SettleError::StaleVoucher));
         assert_eq!(on(OPEN, redeem(5, 100, None), 1), Some(SettleError::NothingToPay));
-        assert_eq!(on(OPEN, redeem(6, 99, None), 1), Some(SettleError::AmountFell));
+        assert_eq!(on(OPEN, redeem(5, 99, None), 1), Some(SettleError::AmountFell));
         assert_eq!(
             on(OPEN, redeem(6, Balance::MAX, Some(1)), 1),
             Some(SettleError::AmountOverflow)

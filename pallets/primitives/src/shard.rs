@@ -20,6 +20,8 @@ use crate::{LayerRange, ModelId, domain::blake2_256, layers::MAX_LAYERS};
 pub const SHARD_LAYERS: u16 = 16;
 /// Most buckets that one model has.
 pub const MAX_SHARDS: u16 = MAX_LAYERS.div_ceil(SHARD_LAYERS);
+/// What the identifier of every shard's trie begins with.
+pub const TRIE_PREFIX: &[u8] = b"mica/shard/v1";
 /// Key of a shard's counts.
 pub const COVERAGE_KEY: &[u8] = b"c";
 
@@ -52,7 +54,7 @@ impl Shard {
     /// Identifier of the shard's default child trie: `"mica/shard/v1" ‖ model ‖ bucket (u16, big
     /// endian)`.
     pub fn trie_id(&self) -> Vec<u8> {
-        let mut id = b"mica/shard/v1".to_vec();
+        let mut id = TRIE_PREFIX.to_vec();
         id.extend_from_slice(&self.model.0);
         id.extend_from_slice(&self.bucket.to_be_bytes());
         id

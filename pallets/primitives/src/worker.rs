@@ -1,10 +1,11 @@
 //! Workers: who serves which layers, at what price and cost, and where to reach them.
 
+use alloc::vec::Vec;
 use bounded_collections::{BoundedVec, ConstU32};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 
-use crate::{Balance, BlockNumber, LayerRange, ModelId, PublicKey};
+use crate::{Balance, BlockNumber, Hash32, LayerRange, ModelId, PublicKey, domain::signing_bytes};
 
 /// Most addresses that a worker may publish.
 pub const MAX_ADDRESSES: u32 = 4;
@@ -32,14 +33,50 @@ pub type WorkerAddresses =
 pub enum WorkerStatus {
     /// Serves its range.
     Active,
-    /// Missed its heartbeats for long, or its stake fell below the minimum; must top up or beat to
-    /// serve again.
+    /// Missed its heartbeats for long, or its stake fell below the minimum; must ask to serve
+    /// again.
     Jailed,
     /// Left; its stake can be withdrawn from block `until` on.
     Unbonding {
         /// First block in which `withdraw` succeeds.
         until: BlockNumber,
     },
+}
+
+/// "This account's worker holds the peer key that signed this": without it somebody who has seen a
+/// key could register it first.
+#[derive(
+    Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
+pub struct PeerClaim<AccountId> {
+    /// Who registers the key.
+    pub account: AccountId,
+}
+
+impl<AccountId: Encode> PeerClaim<AccountId> {
+    /// `domain("peer") ‖ SCALE(self)`, signed by the peer key.
+    pub fn signing_bytes(&self, genesis: &Hash32) -> Vec<u8> {
+        signing_bytes("peer", genesis, self)
+    }
+}
+
+/// "This worker lived in this block": signed by its peer key, submitted by anybody, without a fee
+/// and without a nonce, so that no other transaction of the worker's account can hold it up.
+#[derive(
+    Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
+pub struct Heartbeat<AccountId> {
+    /// Who lives.
+    pub worker: AccountId,
+    /// Block, on the registry's clock, in which it was signed. Later it proves nothing more.
+    pub at: BlockNumber,
+}
+
+impl<AccountId: Encode> Heartbeat<AccountId> {
+    /// `domain("heartbeat") ‖ SCALE(self)`, signed by the worker's peer key.
+    pub fn signing_bytes(&self, genesis: &Hash32) -> Vec<u8> {
+        signing_bytes("heartbeat", genesis, self)
+    }
 }
 
 /// A worker as the chain knows it.

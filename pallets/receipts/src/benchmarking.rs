@@ -6,6 +6,7 @@ use frame_support::{traits::Get, weights::Weight};
 use mica_primitives::{
     ChannelId,
     hooks::{OnRedeem, Redeemed},
+    settlement::Submitter,
 };
 use sp_runtime::traits::BlockNumberProvider;
 
@@ -20,6 +21,7 @@ fn redeemed<T: Config>() -> Redeemed<T::AccountId> {
         seq: 1,
         receipts_root: [5; 32],
         receipts: 7,
+        by: Submitter::Other,
     }
 }
 
@@ -47,7 +49,7 @@ mod benchmarks {
         {
             Pallet::<T>::remove_old(Weight::MAX);
         }
-        assert!(!Roots::<T>::contains_key(redeemed.channel, redeemed.lane));
+        assert!(!Roots::<T>::contains_key(redeemed.channel, (redeemed.lane, redeemed.by)));
     }
 
     impl_benchmark_test_suite!(Pallet, crate::mock::new_test_ext(), crate::mock::Test);

@@ -13,6 +13,13 @@
 //! The pallet has no calls: nobody can write a root but by redeeming a voucher that the payer
 //! signed.
 //!
+//! ## Two roots of a lane
+//! A voucher that its payee submits fixes a root with the payee's consent. One that somebody else
+//! submits fixes its root as well, in a place of its own, or a worker would redeem through a second
+//! account and answer for nothing. A payer may pin a root there that it made up. That harms nobody:
+//! it replaces no root of the payee, and a dispute needs a receipt with the worker's signature
+//! under the root.
+//!
 //! ## State of a root
 //! ```text
 //!   redeem with receipts                     block + AuditWindow reached, and the queue has come round
@@ -31,8 +38,8 @@
 //! readable for at least `AuditWindow` blocks after its last redeem and, unless blocks leave no
 //! weight, less than twice that long.
 //!
-//! What it costs to fill the queue: a root needs a redeem, paid by weight, on a lane of a channel
-//! with a deposit, at most 16 lanes each.
+//! What it costs to fill the queue: a root needs a redeem that pays, paid by weight, on a lane of a
+//! channel with a deposit, at most two for each of 16 lanes.
 //!
 //! ## Invariants (`Pallet::do_try_state`)
 //! 1. The queue's numbers are `Head .. Tail`, without a gap, nothing lies outside, and the blocks
@@ -74,7 +81,9 @@ pub use weights::WeightInfo;
 pub mod pallet {
     use frame_support::pallet_prelude::*;
     use frame_system::pallet_prelude::*;
-    use mica_primitives::{BlockNumber, ChannelId, Hash32, LaneId, ReceiptRoot};
+    use mica_primitives::{
+        BlockNumber, ChannelId, Hash32, LaneId, ReceiptRoot, settlement::Submitter,
+    };
     use sp_runtime::traits::BlockNumberProvider;
 
     use crate::WeightInfo;
@@ -109,18 +118,21 @@ pub mod pallet {
         pub channel: ChannelId,
         /// The root's lane.
         pub lane: LaneId,
+        /// Who submitted its voucher.
+        pub by: Submitter,
         /// Block in which the entry came to the back of the queue.
         pub since: BlockNumber,
     }
 
-    /// The last root of each lane that is still within its audit window.
+    /// The last root of each lane that the payee fixed, and the last that somebody else fixed,
+    /// while they are within their audit window.
     #[pallet::storage]
     pub type Roots<T: Config> = StorageDoubleMap<
         _,
         Blake2_128Concat,
         ChannelId,
         Twox64Concat,
-        LaneId,
+        (LaneId, Submitter),
         ReceiptRoot<T::AccountId>,
     >;
 
@@ -176,13 +188,22 @@ use frame_support::traits::Get;
 use mica_primitives::{
     BlockNumber, ChannelId, LaneId, ReceiptRoot,
     hooks::{OnRedeem, Redeemed},
+    settlement::Submitter,
 };
 use sp_runtime::traits::BlockNumberProvider;
 
 impl<T: Config> Pallet<T> {
-    /// The root that the last redeem on a lane fixed, while its audit window is open.
+    /// The root that the payee's last redeem on a lane fixed, or else the one that somebody else's
+    /// did, while its audit window is open.
     pub fn root(channel: ChannelId, lane: LaneId) -> Option<ReceiptRoot<T::AccountId>> {
-        Roots::<T>::get(channel, lane)
+        Roots::<T>::get(channel, (lane, Submitter::Payee))
+            .or_else(|| Self::shown_root(channel, lane))
+    }
+
+    /// The root of the last voucher on a lane that somebody else redeemed than the payee, while its
+    /// audit window is open.
+    pub fn shown_root(channel: ChannelId, lane: LaneId) -> Option<ReceiptRoot<T::AccountId>> {
+        Roots::<T>::get(channel, (lane, Submitter::Other))
     }
 
     /// Blocks that a root is kept after it was fixed.
@@ -198,7 +219,7 @@ impl<T: Config> Pallet<T> {
 
 impl<T: Config> OnRedeem<T::AccountId> for Pallet<T> {
     fn on_redeem(redeemed: &Redeemed<T::AccountId>) {
-        let Redeemed { payer, payee, channel, lane, seq, receipts_root, receipts } = redeemed;
+        let Redeemed { payer, payee, channel, lane, seq, receipts_root, receipts, by } = redeemed;
         if *receipts == 0 {
             return;
         }
@@ -208,12 +229,14 @@ impl<T: Config> OnRedeem<T::AccountId> for Pallet<T> {
             count: *receipts,
             payer: payer.clone(),
             worker: payee.clone(),
+            by: *by,
             block: Self::now(),
         };
-        if !Roots::<T>::contains_key(channel, lane) {
-            Self::push(*channel, *lane);
+        let place = (*lane, *by);
+        if !Roots::<T>::contains_key(channel, place) {
+            Self::push(*channel, place);
         }
-        Roots::<T>::insert(channel, lane, fixed);
+        Roots::<T>::insert(channel, place, fixed);
         Self::deposit_event(Event::RootFixed {
             channel: *channel,
             lane: *lane,

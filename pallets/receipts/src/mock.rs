@@ -4,6 +4,7 @@ use frame_support::{derive_impl, parameter_types, traits::Hooks, weights::Weight
 use mica_primitives::{
     BlockNumber, ChannelId, LaneId,
     hooks::{OnRedeem, Redeemed},
+    settlement::Submitter,
 };
 use sp_runtime::{BuildStorage, traits::BlockNumberProvider};
 
@@ -84,8 +85,13 @@ pub fn channel(number: u8) -> ChannelId {
     ChannelId([number; 32])
 }
 
-/// Reports a redeem with `receipts` receipts under a root of `seq`s.
+/// Reports a redeem by the payee with `receipts` receipts under a root of `seq`s.
 pub fn redeem(number: u8, lane: LaneId, seq: u64, receipts: u64) {
+    redeem_by(Submitter::Payee, number, lane, seq, receipts);
+}
+
+/// The same by anybody.
+pub fn redeem_by(by: Submitter, number: u8, lane: LaneId, seq: u64, receipts: u64) {
     Receipts::on_redeem(&Redeemed {
         payer: PAYER,
         payee: WORKER,
@@ -94,5 +100,6 @@ pub fn redeem(number: u8, lane: LaneId, seq: u64, receipts: u64) {
         seq,
         receipts_root: [seq as u8; 32],
         receipts,
+        by,
     });
 }

@@ -2,15 +2,15 @@
 //! to the back.
 
 use frame_support::{pallet_prelude::Weight, traits::Get, weights::WeightMeter};
-use mica_primitives::{ChannelId, LaneId};
+use mica_primitives::{ChannelId, LaneId, settlement::Submitter};
 
 use crate::{Config, Event, Head, Pallet, Queue, Queued, Roots, Tail, WeightInfo};
 
 impl<T: Config> Pallet<T> {
-    /// Puts a lane at the back.
-    pub(crate) fn push(channel: ChannelId, lane: LaneId) {
+    /// Puts a root's place at the back.
+    pub(crate) fn push(channel: ChannelId, (lane, by): (LaneId, Submitter)) {
         let tail = Tail::<T>::get();
-        Queue::<T>::insert(tail, Queued { channel, lane, since: Self::now() });
+        Queue::<T>::insert(tail, Queued { channel, lane, by, since: Self::now() });
         // 2⁶⁴ entries are out of reach: a million a second would take half a million years.
         Tail::<T>::put(tail.wrapping_add(1));
     }
@@ -40,18 +40,20 @@ impl<T: Config> Pallet<T> {
     /// Removes entry `number` from the front, with its root unless that was renewed; whether the
     /// next entry may be old enough too.
     fn visit(number: u64) -> bool {
-        let Some(Queued { channel, lane, since }) = Queue::<T>::get(number) else { return true };
+        let Some(Queued { channel, lane, by, since }) = Queue::<T>::get(number) else {
+            return true;
+        };
         let now = Self::now();
         if now.saturating_sub(since) < T::AuditWindow::get() {
             return false;
         }
         Queue::<T>::remove(number);
-        match Roots::<T>::get(channel, lane) {
+        match Roots::<T>::get(channel, (lane, by)) {
             Some(root) if now.saturating_sub(root.block) < T::AuditWindow::get() => {
-                Self::push(channel, lane)
+                Self::push(channel, (lane, by))
             }
             _ => {
-                Roots::<T>::remove(channel, lane);
+                Roots::<T>::remove(channel, (lane, by));
                 Self::deposit_event(Event::RootRemoved { channel, lane });
             }
         }

@@ -1,7 +1,7 @@
 //! What is kept, for how long, and that nobody can hold up the removal.
 
 use frame_support::{traits::Hooks, weights::Weight};
-use mica_primitives::ReceiptRoot;
+use mica_primitives::{ReceiptRoot, settlement::Submitter};
 use proptest::prelude::*;
 
 use crate::{Event, Head, Queue, Roots, Tail, WeightInfo, mock::*};
@@ -21,6 +21,7 @@ fn a_redeem_fixes_who_what_and_when() {
             count: 30,
             payer: PAYER,
             worker: WORKER,
+            by: Submitter::Payee,
             block: 4,
         };
         assert_eq!(Receipts::root(channel(1), 2), Some(expected));
@@ -47,6 +48,24 @@ fn lanes_and_channels_do_not_meet() {
         assert_eq!(Receipts::root(channel(2), 0), None);
         redeem(2, 0, 6, 1);
         assert_eq!(Receipts::root(channel(1), 0).map(|root| root.seq), Some(5));
+    });
+}
+
+/// A payer may pin what it likes in the place of the others; the payee's own root stays.
+#[test]
+fn what_somebody_else_fixes_replaces_no_root_of_the_payee() {
+    run(|| {
+        redeem_by(Submitter::Other, 1, 0, 7, 3);
+        assert_eq!(Receipts::root(channel(1), 0).map(|root| root.seq), Some(7));
+        redeem(1, 0, 5, 2);
+        redeem_by(Submitter::Other, 1, 0, 9, 3);
+        assert_eq!(Receipts::root(channel(1), 0).map(|root| root.seq), Some(5));
+        assert_eq!(Receipts::shown_root(channel(1), 0).map(|root| root.seq), Some(9));
+        end_blocks_to(1 + 2 * WINDOW);
+        assert_eq!(
+            (Receipts::root(channel(1), 0), Receipts::shown_root(channel(1), 0)),
+            (None, None)
+        );
     });
 }
 
@@ -157,9 +176,9 @@ fn an_idle_queue_costs_its_base_and_one_look() {
 
 #[test]
 fn every_broken_invariant_is_noticed() {
-    let breaks: [(&str, fn()); 7] = [
+    let breaks: [(&str, fn()); 8] = [
         ("a root that nobody queued", || Queue::<Test>::remove(0)),
-        ("an entry without a root", || Roots::<Test>::remove(channel(1), 0)),
+        ("an entry without a root", || Roots::<Test>::remove(channel(1), (0, Submitter::Payee))),
         ("a lane queued twice", || {
             Queue::<Test>::insert(2, Queue::<Test>::get(0).expect("queued"));
             Tail::<Test>::put(3);
@@ -170,7 +189,14 @@ fn every_broken_invariant_is_noticed() {
             Queue::<Test>::mutate(1, |entry| entry.as_mut().expect("queued").since = 0)
         }),
         ("a root without receipts", || {
-            Roots::<Test>::mutate(channel(1), 0, |root| root.as_mut().expect("fixed").count = 0);
+            Roots::<Test>::mutate(channel(1), (0, Submitter::Payee), |root| {
+                root.as_mut().expect("fixed").count = 0
+            });
+        }),
+        ("a root in another's place", || {
+            Roots::<Test>::mutate(channel(1), (0, Submitter::Payee), |root| {
+                root.as_mut().expect("fixed").by = Submitter::Other
+            });
         }),
     ];
     for (name, break_it) in breaks {

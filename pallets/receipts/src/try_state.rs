@@ -21,18 +21,20 @@ impl<T: Config> Pallet<T> {
             ensure!((last_since..=now).contains(&entry.since), "the blocks of queueing never fall");
             last_since = entry.since;
             ensure!(
-                Roots::<T>::contains_key(entry.channel, entry.lane),
+                Roots::<T>::contains_key(entry.channel, (entry.lane, entry.by)),
                 "a queued lane has a root"
             );
-            ensure!(seen.insert((entry.channel, entry.lane)), "a lane is queued once");
+            ensure!(seen.insert((entry.channel, entry.lane, entry.by)), "a root is queued once");
         }
         ensure!(
             Queue::<T>::iter_keys().count() == seen.len(),
             "nothing lies outside the queue's ends"
         );
         let mut roots = 0;
-        for (_, lane, root) in Roots::<T>::iter() {
+        for (_, (lane, by), root) in Roots::<T>::iter() {
             roots += 1;
+            ensure!(root.by == by, "a root stands in the place of whoever submitted it");
+            ensure!(root.seq > 0, "a redeemed voucher has a number");
             ensure!(u32::from(lane) < MAX_LANES, "a lane is within a channel's bound");
             ensure!(root.count > 0, "a root has receipts");
             ensure!(root.block <= now, "nothing was fixed in the future");

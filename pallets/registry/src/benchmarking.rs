@@ -8,12 +8,13 @@ use frame_support::{
 };
 use frame_system::RawOrigin;
 use mica_primitives::{
-    Balance, LayerRange, MarketUnits, ModelId, ModelManifest, PublicKey, WorkerAddresses,
-    WorkerStatus,
+    Balance, Heartbeat, LayerRange, MarketUnits, ModelId, ModelManifest, PeerClaim, PublicKey,
+    Signature, WorkerAddresses, WorkerStatus,
     hooks::BenchmarkWorkers,
     layers::MAX_LAYERS,
     shard::{MAX_SHARDS, SHARD_LAYERS},
 };
+use sp_core::{crypto::KeyTypeId, ed25519};
 use sp_runtime::traits::BlockNumberProvider;
 
 use crate::{Call, Config, Models, Pallet, SweepCursor, WeightInfo, Workers};
@@ -78,6 +79,17 @@ fn worker<T: Config>(number: u32, range: LayerRange) -> T::AccountId {
     account
 }
 
+/// Where benchmark keys lie in the host's keystore.
+const KEYS: KeyTypeId = KeyTypeId(*b"mica");
+
+fn peer_key() -> ed25519::Public {
+    sp_io::crypto::ed25519_generate(KEYS, None)
+}
+
+fn sign(key: &ed25519::Public, bytes: &[u8]) -> Signature {
+    sp_io::crypto::ed25519_sign(KEYS, key, bytes).expect("the key was generated above").0
+}
+
 /// Lets `blocks` pass on the pallet's clock.
 fn pass<T: Config>(blocks: u32) {
     T::BlockNumberProvider::set_block_number(
@@ -87,10 +99,9 @@ fn pass<T: Config>(blocks: u32) {
 
 /// Jails `account` whatever its stake.
 fn put_in_jail<T: Config>(account: &T::AccountId) {
-    Workers::<T>::mutate(account, |record| {
-        let record = record.as_mut().expect("the worker is registered");
-        Pallet::<T>::jail(record);
-    });
+    let mut record = Workers::<T>::get(account).expect("the worker is registered");
+    Pallet::<T>::jail(&mut record);
+    Pallet::<T>::put(record);
 }
 
 fn status<T: Config>(account: &T::AccountId) -> Option<WorkerStatus> {
@@ -135,6 +146,9 @@ mod benchmarks {
         worker::<T>(1, range(u32::from(MAX_SHARDS)));
         let account: T::AccountId = account("worker", 2, 0);
         funded::<T>(&account);
+        let key = peer_key();
+        let claim = PeerClaim { account: account.clone() };
+        let proof = sign(&key, &claim.signing_bytes(&Pallet::<T>::genesis()));
         #[extrinsic_call]
         _(
             RawOrigin::Signed(account.clone()),
@@ -142,7 +156,8 @@ mod benchmarks {
             range(b),
             1,
             1,
-            [9; 32],
+            key.0,
+            proof,
             addresses(),
             plenty::<T>(),
         );
@@ -193,7 +208,24 @@ mod benchmarks {
     }
 
     #[benchmark]
-    fn heartbeat(b: Linear<1, 32>) {
+    fn heartbeat() {
+        let (account, key): (T::AccountId, _) = (account("worker", 1, 0), peer_key());
+        Pallet::<T>::register_worker(&account, key.0);
+        pass::<T>(T::HeartbeatInterval::get());
+        let at = T::BlockNumberProvider::current_block_number();
+        let beat = Heartbeat { worker: account.clone(), at };
+        let signature = sign(&key, &beat.signing_bytes(&Pallet::<T>::genesis()));
+        #[block]
+        {
+            // A block's maker checks the signature too.
+            Pallet::<T>::validate_heartbeat(&beat, &signature).expect("the heartbeat is due");
+            Pallet::<T>::do_heartbeat(&beat).expect("the worker is registered");
+        }
+        assert_eq!(Workers::<T>::get(account).map(|record| record.last_heartbeat), Some(at));
+    }
+
+    #[benchmark]
+    fn unjail(b: Linear<1, 32>) {
         let account = worker::<T>(1, range(b));
         put_in_jail::<T>(&account);
         #[extrinsic_call]

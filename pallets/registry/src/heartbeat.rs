@@ -1,38 +1,84 @@
 //! Heartbeats: who is alive, who is jailed for its silence, and how it comes back.
 //!
+//! A heartbeat is checked in full before it enters a pool or a block, and again by whoever imports
+//! the block; see the crate's documentation for why it is not signed by an account.
+//!
 //! Being offline is computed from the last heartbeat whenever somebody asks. Jailing changes the
 //! coverage index, so it has to be written; a sweep goes round all workers, a few per block, with
 //! weight that nothing else uses.
 
 use alloc::vec::Vec;
 use frame_support::{
-    pallet_prelude::{DispatchError, Weight},
+    ensure,
+    pallet_prelude::{
+        DispatchError, DispatchResult, InvalidTransaction, TransactionValidity, ValidTransaction,
+        Weight,
+    },
     traits::Get,
     weights::WeightMeter,
 };
-use mica_primitives::{WorkerRecord, WorkerStatus};
+use mica_primitives::{
+    Hash32, Heartbeat, PeerClaim, PublicKey, Signature, WorkerRecord, WorkerStatus,
+};
+use sp_core::ed25519;
+use sp_runtime::traits::Zero;
 
 use crate::{
-    Config, Event, MAX_SWEEP, Pallet, SweepCursor, WeightInfo, Workers, coverage::shards_of,
+    Config, Error, Event, HEARTBEAT_PRIORITY, MAX_SWEEP, Pallet, SweepCursor, WeightInfo, Workers,
+    coverage::shards_of,
 };
 
 impl<T: Config> Pallet<T> {
-    /// Whether `account`'s next heartbeat costs nothing: it is due, and would keep or bring the
-    /// worker in service.
-    pub fn heartbeat_is_free(account: &T::AccountId) -> bool {
-        Self::staying(account).is_ok_and(|record| {
-            Self::silence(&record) >= T::HeartbeatInterval::get()
-                && record.stake >= Self::min_stake(record.range)
-        })
+    /// Whether a heartbeat may enter a pool or a block now, and before what else.
+    ///
+    /// One of a worker that is not in service proves nothing that anybody asks. One that names a
+    /// block less than an interval after the last, or one that the chain has not reached, may be
+    /// due later: [`InvalidTransaction::Future`]. One that would leave the worker offline comes too
+    /// late: [`InvalidTransaction::Stale`].
+    pub(crate) fn validate_heartbeat(
+        beat: &Heartbeat<T::AccountId>,
+        signature: &Signature,
+    ) -> TransactionValidity {
+        let record = Workers::<T>::get(&beat.worker)
+            .filter(|record| record.status == WorkerStatus::Active)
+            .ok_or(InvalidTransaction::BadSigner)?;
+        let due = record.last_heartbeat.saturating_add(T::HeartbeatInterval::get());
+        if beat.at < due || beat.at > Self::now() {
+            return InvalidTransaction::Future.into();
+        }
+        if Self::now().saturating_sub(beat.at) >= T::OfflineAfter::get() {
+            return InvalidTransaction::Stale.into();
+        }
+        let bytes = beat.signing_bytes(&Self::genesis());
+        if !is_signed(&bytes, signature, &record.peer) {
+            return InvalidTransaction::BadProof.into();
+        }
+        ValidTransaction::with_tag_prefix("mica/heartbeat")
+            .priority(HEARTBEAT_PRIORITY.saturating_add(Self::silence(&record).into()))
+            .and_provides((&beat.worker, record.last_heartbeat))
+            .longevity(T::OfflineAfter::get().into())
+            .propagate(true)
+            .build()
+    }
+
+    /// Writes a heartbeat down that was checked before.
+    pub(crate) fn do_heartbeat(beat: &Heartbeat<T::AccountId>) -> DispatchResult {
+        let mut record = Workers::<T>::get(&beat.worker).ok_or(Error::<T>::NotRegistered)?;
+        record.last_heartbeat = beat.at.max(record.last_heartbeat);
+        Self::put_beat(&record);
+        Workers::<T>::insert(&beat.worker, record);
+        Self::deposit_event(Event::Heartbeat { worker: beat.worker.clone() });
+        Ok(())
     }
 
     /// Returns the number of shards that were written.
-    pub(crate) fn do_heartbeat(who: &T::AccountId) -> Result<u32, DispatchError> {
+    pub(crate) fn do_unjail(who: &T::AccountId) -> Result<u32, DispatchError> {
         let mut record = Self::staying(who)?;
+        ensure!(record.stake >= Self::min_stake(record.range), Error::<T>::StakeTooLow);
         record.last_heartbeat = Self::now();
         Self::deposit_event(Event::Heartbeat { worker: who.clone() });
         let shards = Self::try_unjail(&mut record);
-        Workers::<T>::insert(who, record);
+        Self::put(record);
         Ok(shards)
     }
 
@@ -104,11 +150,37 @@ impl<T: Config> Pallet<T> {
                     break;
                 }
                 Self::jail(&mut record);
-                Workers::<T>::insert(&account, record);
+                Self::put(record);
             }
             last_done = Some(account);
         }
         SweepCursor::<T>::set(next);
         meter.consumed()
     }
+
+    /// Whether `account`'s worker holds the secret of `peer`.
+    pub(crate) fn check_claim(
+        account: &T::AccountId,
+        peer: PublicKey,
+        proof: &Signature,
+    ) -> DispatchResult {
+        let bytes = PeerClaim { account: account.clone() }.signing_bytes(&Self::genesis());
+        ensure!(is_signed(&bytes, proof, &peer), Error::<T>::BadPeerProof);
+        Ok(())
+    }
+
+    /// The genesis hash: binds signatures to this chain. The system never prunes it.
+    pub(crate) fn genesis() -> Hash32 {
+        frame_system::Pallet::<T>::block_hash(
+            frame_system::pallet_prelude::BlockNumberFor::<T>::zero(),
+        )
+        .0
+    }
+}
+
+/// Whether `key` signed `bytes`.
+fn is_signed(bytes: &[u8], signature: &Signature, key: &PublicKey) -> bool {
+    let (signature, key) =
+        (ed25519::Signature::from_raw(*signature), ed25519::Public::from_raw(*key));
+    sp_io::crypto::ed25519_verify(&signature, bytes, &key)
 }

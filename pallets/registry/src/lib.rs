@@ -8,8 +8,9 @@
 //!
 //! ## Roles
 //! * A **model owner** registers a manifest and leaves a deposit. It has no power over the workers.
-//! * A **worker operator** registers one range of one model per account, sends heartbeats, moves,
-//!   leaves.
+//! * A **worker operator** registers one range of one model per account, moves, leaves.
+//! * A **worker's peer key** proves at the registration that the worker holds it, and signs the
+//!   heartbeats.
 //! * **Other pallets** ask through the traits of `mica_primitives::hooks`: channels for peer keys,
 //!   agreements for workers and slashes.
 //! * **Payers and light workers** read through [`runtime_api`], or follow the child trie of one
@@ -19,7 +20,7 @@
 //! ```text
 //!                register                silent ≥ JailAfter, or slashed below the minimum
 //!   (nobody) ─────────────────▶ Active ──────────────────────────────────────────────────▶ Jailed
-//!       ▲                         │ ▲ ────── heartbeat or top_up_stake: beats and stake suffice ─┘ │
+//!       ▲                         │ ▲ ────── unjail, or top_up_stake after a beat: stake suffices ─┘ │
 //!       │ withdraw,               │                                                                │
 //!       │ now ≥ until             └───────────────── unregister ──▶ Unbonding{until} ◀─────────────┘
 //!       └─────────────────────────────────────────────────────────────────┘
@@ -30,6 +31,23 @@
 //! / MAX_SWEEP` blocks; reads report it as jailed at once, only the coverage counts wait for the
 //! sweep.
 //!
+//! ## Heartbeats
+//! A heartbeat is a transaction without an account's signature: the worker's peer key signs "I
+//! lived in block `at`", and anybody may hand it in. So it costs no fee, needs no nonce, and no
+//! other transaction of the worker's account can hold it up. What keeps it cheap for the chain:
+//! * It reads and writes one record, and a strip of sixteen numbers, and no shard: only
+//!   [`Call::unjail`], which is paid for, changes the coverage index.
+//! * One per worker and interval. It is valid once, `HeartbeatInterval` blocks after the last, and
+//!   names the last in its tag, so that a pool holds at most one of each worker; an account that is
+//!   no active worker with its stake on hold has none at all.
+//! * It is *operational*: a quarter of each block is closed to ordinary transactions, and of what
+//!   waits it comes first ([`HEARTBEAT_PRIORITY`]), and among heartbeats those of the workers that
+//!   were silent for longest. Whoever fills blocks pays without end and takes nobody offline;
+//!   `docs/attack-costs.md` has the numbers.
+//!
+//! `at` becomes the last heartbeat, not the block that holds it: one that is held back proves no
+//! more than it says.
+//!
 //! ## Rules
 //! * Stake: `stake ≥ MinStakePerLayer · layers` to register, to widen a range, to leave jail.
 //! * Price: a list price may change every `PriceInterval` blocks: quotes move off chain, the
@@ -38,17 +56,22 @@
 //!   the worker is bound by an agreement.
 //! * Leaving: [`Call::unregister`] **may** uncover a layer. An operator must always be able to
 //!   leave, or nobody sensible would join; only agreements that it accepted bind it, and those end
-//!   by themselves. The stake stays on hold, and can be slashed, for `Unbonding` blocks, longer
-//!   than the longest dispute.
+//!   by themselves. The stake stays on hold, and can be slashed, for `Unbonding` blocks: longer
+//!   than the longest window of a channel with all its extensions and the longest dispute after it.
+//!   It stays longer while a channel pays the worker, because a voucher may still fix receipts
+//!   there (nobody opens another; the worker may close it at any time), and for `LongestDispute`
+//!   blocks after each root that was fixed meanwhile. So stake outlasts every voucher.
 //! * A jailed worker covers nothing, so it may take any range. Whoever wants to leave its layers
 //!   that way pays with the silence.
 //! * Slash: never more than the stake, once per offence; `SlashReward ≤ ½` of it to the reporter,
-//!   the rest burned.
+//!   the rest burned. An offence is remembered for `LongestDispute` blocks after its punishment, as
+//!   long as a report of it can come, whatever else happens and whether the worker is still there.
 //!
 //! ## Example
 //! With 10 MICA per layer, a worker of 8 layers holds 80. A breach takes 32 of them and
 //! `SlashReward` is a quarter: the reporter gets 8, 24 are burned, 48 are left. That is less than
-//! 80, so the worker is jailed. It may top up 32, or take 4 layers and beat, to serve again.
+//! 80, so the worker is jailed. It may top up 32, or take 4 layers and ask ([`Call::unjail`]), to
+//! serve again.
 //!
 //! ## Shards
 //! The coverage index lives in one child trie per (model, bucket of 16 layers);
@@ -56,21 +79,21 @@
 //! layers only.
 //!
 //! ## Invariants (`Pallet::do_try_state` checks them after every test block)
-//! 1. Stake on hold of each worker = its record's stake; no worker, no hold. Deposit on hold of
-//!    each owner = Σ its models' deposits.
+//! 1. Stake on hold of each account = its record's stake; no worker, no hold. Deposit on hold of
+//!    each account = Σ its models' deposits; no model, no hold.
 //! 2. Peer keys and workers are one to one.
-//! 3. `Members` holds exactly the workers that have not left, under their model, which exists, and
-//!    whose layers their range fits.
+//! 3. The shelves of a model, which exists, hold exactly its workers that have not left, each with
+//!    its record and its last heartbeat in the place that `Places` says; its layers their ranges
+//!    fit.
 //! 4. An active worker's stake is at least the minimum for its range.
 //! 5. Every shard equals the one recomputed from the active workers; no shard has other bytes in
-//!    it.
-//! 6. Offences are remembered for registered accounts only.
+//!    it, and there is none of a model that was removed.
+//! 6. Each offence that is remembered stands in the queue once, and its end is not before that of
+//!    the one before it.
 //!
 //! ## Limits
-//! A peer key is not proved at registration: somebody who has seen a key can register it first,
-//! which costs a stake and gains nothing; the operator makes a new key. Likewise the first to
-//! register a manifest fixes its market units; a manifest that differs by a letter of its name is
-//! another model.
+//! The first to register a manifest fixes its market units; a manifest that differs by a letter of
+//! its name is another model.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 
@@ -80,6 +103,7 @@ mod coverage;
 mod heartbeat;
 mod models;
 mod reads;
+mod shelves;
 mod stake;
 mod workers;
 
@@ -97,6 +121,7 @@ mod tests;
 mod try_state;
 
 pub use pallet::*;
+pub use shelves::SHELF;
 pub use weights::WeightInfo;
 
 /// Most workers that one block's sweep looks at.
@@ -105,20 +130,32 @@ pub const MAX_SWEEP: u32 = 16;
 pub const MAX_PAGE: u32 = 10_000;
 /// Most workers that one read looks at, including those that its filter drops.
 pub const MAX_SCAN: u32 = 4 * MAX_PAGE;
-/// Most offences remembered per worker; the oldest is forgotten first.
-pub const MAX_OFFENCES: u32 = 64;
+/// Most offences that one slash forgets: more than it adds, so that only those are left that must
+/// still be known.
+pub const MAX_FORGOTTEN: u32 = 2;
+/// Least priority of a heartbeat in a pool: before everything that is paid for, whatever the tip,
+/// and after a proof of equivocation. The longer a worker was silent, the higher it is: where
+/// heartbeats crowd each other, those come first whose workers would be offline next.
+pub const HEARTBEAT_PRIORITY: u64 = u64::MAX - (1 << 33);
 
 #[frame_support::pallet]
 pub mod pallet {
-    use frame_support::{pallet_prelude::*, traits::fungible};
+    use frame_support::{dispatch::DispatchClass, pallet_prelude::*, traits::fungible};
     use frame_system::pallet_prelude::*;
     use mica_primitives::{
-        Balance, BlockNumber, Hash32, LayerRange, MarketUnits, ModelId, ModelManifest, ModelRecord,
-        PublicKey, WorkerAddresses, WorkerRecord, hooks::OpenAgreements, shard::MAX_SHARDS,
+        Balance, BlockNumber, Hash32, Heartbeat, LayerRange, MarketUnits, ModelId, ModelManifest,
+        ModelRecord, PublicKey, Signature, WorkerAddresses, WorkerRecord,
+        hooks::{OpenAgreements, OpenChannels},
+        shard::MAX_SHARDS,
     };
+    use sp_core::H256;
     use sp_runtime::{Perbill, traits::BlockNumberProvider};
 
-    use crate::{MAX_OFFENCES, WeightInfo, coverage::shards_of};
+    use crate::{
+        WeightInfo,
+        coverage::shards_of,
+        shelves::{Shelf, Strip},
+    };
 
     const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
 
@@ -127,7 +164,7 @@ pub mod pallet {
     pub struct Pallet<T>(_);
 
     #[pallet::config]
-    pub trait Config: frame_system::Config<RuntimeEvent: From<Event<Self>>> {
+    pub trait Config: frame_system::Config<RuntimeEvent: From<Event<Self>>, Hash = H256> {
         /// Holds stakes and deposits.
         type Currency: fungible::Mutate<Self::AccountId, Balance = Balance>
             + fungible::hold::Mutate<
@@ -142,13 +179,15 @@ pub mod pallet {
         type BlockNumberProvider: BlockNumberProvider<BlockNumber = BlockNumber>;
         /// Who knows whether a worker is bound.
         type OpenAgreements: OpenAgreements<Self::AccountId>;
+        /// Who knows whether a worker can still be paid, and fix receipts with it.
+        type OpenChannels: OpenChannels<Self::AccountId>;
         /// Held from a model's owner.
         #[pallet::constant]
         type ModelDeposit: Get<Balance>;
         /// Least stake per layer served.
         #[pallet::constant]
         type MinStakePerLayer: Get<Balance>;
-        /// Blocks from one heartbeat until the next is due, and free.
+        /// Blocks from one heartbeat until the next is due.
         #[pallet::constant]
         type HeartbeatInterval: Get<BlockNumber>;
         /// Blocks of silence after which a worker is offline.
@@ -160,10 +199,15 @@ pub mod pallet {
         /// Blocks from `unregister` to `withdraw`.
         #[pallet::constant]
         type Unbonding: Get<BlockNumber>;
-        /// The longest that a claim against a worker can stay open, over all pallets that slash.
-        /// Shorter than `Unbonding`.
+        /// The longest that a claim against a worker can stay open after its receipts were fixed,
+        /// over all pallets that slash. Shorter than `Unbonding`.
         #[pallet::constant]
         type LongestDispute: Get<BlockNumber>;
+        /// The longest that a payee has to redeem after a payer asked to close, all extensions
+        /// included. With `LongestDispute` after it still shorter than `Unbonding`: a payer that
+        /// closes when its worker leaves loses nothing by the worker's leaving.
+        #[pallet::constant]
+        type LongestClose: Get<BlockNumber>;
         /// Least blocks between two changes of a list price.
         #[pallet::constant]
         type PriceInterval: Get<BlockNumber>;
@@ -193,24 +237,49 @@ pub mod pallet {
     pub type Workers<T: Config> =
         StorageMap<_, Blake2_128Concat, T::AccountId, WorkerRecord<T::AccountId>>;
 
-    /// The workers of each model that have not left: the order in which they are read.
+    /// The workers of each model that have not left, packed for those who read them all.
     #[pallet::storage]
-    pub type Members<T: Config> =
-        StorageDoubleMap<_, Blake2_128Concat, ModelId, Blake2_128Concat, T::AccountId, ()>;
+    pub type Shelves<T: Config> = StorageDoubleMap<
+        _,
+        Blake2_128Concat,
+        ModelId,
+        Twox64Concat,
+        u32,
+        Shelf<T::AccountId>,
+        ValueQuery,
+    >;
+
+    /// The last heartbeats of the workers on each shelf.
+    #[pallet::storage]
+    pub type Beats<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, ModelId, Twox64Concat, u32, Strip, ValueQuery>;
+
+    /// How many workers of each model have not left.
+    #[pallet::storage]
+    pub type Counts<T: Config> = StorageMap<_, Blake2_128Concat, ModelId, u32, ValueQuery>;
+
+    /// The place of each worker that has not left among those of its model.
+    #[pallet::storage]
+    pub type Places<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, u32>;
 
     /// Whose a peer key is.
     #[pallet::storage]
     pub type PeerOwner<T: Config> = StorageMap<_, Blake2_128Concat, PublicKey, T::AccountId>;
 
-    /// The last offences for which a worker was punished.
+    /// The offences for which somebody was punished, and the last block in which each is
+    /// remembered.
     #[pallet::storage]
-    pub type Offences<T: Config> = StorageMap<
-        _,
-        Blake2_128Concat,
-        T::AccountId,
-        BoundedVec<Hash32, ConstU32<MAX_OFFENCES>>,
-        ValueQuery,
-    >;
+    pub type Offences<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Blake2_128Concat, Hash32, BlockNumber>;
+
+    /// The same in the order of their punishment, by number; with the end as it was then.
+    #[pallet::storage]
+    pub type OffenceQueue<T: Config> =
+        StorageMap<_, Twox64Concat, u64, (T::AccountId, Hash32, BlockNumber)>;
+
+    /// Numbers of the queue's first entry and of its next.
+    #[pallet::storage]
+    pub type OffenceEnds<T: Config> = StorageValue<_, (u64, u64), ValueQuery>;
 
     /// The worker at which the last sweep stopped; nothing after it reached the end.
     #[pallet::storage]
@@ -282,6 +351,8 @@ pub mod pallet {
         BadAddress,
         /// Another worker has this peer key: make a new one.
         PeerKeyTaken,
+        /// The peer key has not signed this account's claim to it: sign it with the key's secret.
+        BadPeerProof,
         /// The stake is below the minimum for this many layers: top it up or serve fewer.
         StakeTooLow,
         /// The list price changed too recently: wait for `PriceInterval` blocks.
@@ -298,6 +369,8 @@ pub mod pallet {
         NotLeaving,
         /// The stake is held until the unbonding period ends.
         StillBonded,
+        /// A channel still pays this account, and a voucher may fix receipts there: close it first.
+        PaidByChannel,
         /// The amount is 0.
         ZeroAmount,
     }
@@ -324,8 +397,9 @@ pub mod pallet {
                 "a worker is offline before it is jailed"
             );
             assert!(
-                T::LongestDispute::get() < T::Unbonding::get(),
-                "stake must outlast every claim against it"
+                T::LongestClose::get().saturating_add(T::LongestDispute::get())
+                    < T::Unbonding::get(),
+                "stake must outlast every voucher and every claim that follows from it"
             );
             assert!(
                 T::SlashReward::get() <= Perbill::from_percent(50),
@@ -371,10 +445,11 @@ pub mod pallet {
         /// Begins to serve `range` of `model` at `cost_us` microseconds and at most `list_price`
         /// base units per layer-token.
         ///
-        /// Origin: signed; the worker. Hold: `stake`, at least `MinStakePerLayer` per layer.
-        /// Weight: by buckets of the range. Errors: `AlreadyRegistered`, `UnknownModel`,
-        /// `BadRange`, `ZeroCost`, `BadAddress`, `PeerKeyTaken`, `StakeTooLow`, no funds. Event:
-        /// `WorkerRegistered`.
+        /// Origin: signed; the worker. `proof`: the peer key's signature over
+        /// [`PeerClaim`](mica_primitives::PeerClaim) of this account. Hold: `stake`, at least
+        /// `MinStakePerLayer` per layer. Weight: by buckets of the range. Errors: `BadPeerProof`,
+        /// `AlreadyRegistered`, `UnknownModel`, `BadRange`, `ZeroCost`, `BadAddress`,
+        /// `PeerKeyTaken`, `StakeTooLow`, no funds. Event: `WorkerRegistered`.
         #[pallet::call_index(2)]
         #[pallet::weight(T::WeightInfo::register(shards_of(*range)))]
         #[allow(clippy::too_many_arguments)]
@@ -385,10 +460,12 @@ pub mod pallet {
             cost_us: u32,
             list_price: Balance,
             peer: PublicKey,
+            proof: Signature,
             addresses: WorkerAddresses,
             stake: Balance,
         ) -> DispatchResult {
             let account = ensure_signed(origin)?;
+            Self::check_claim(&account, peer, &proof)?;
             Self::do_register(account, model, range, cost_us, list_price, peer, addresses, stake)
         }
 
@@ -434,25 +511,27 @@ pub mod pallet {
             Self::do_set_addresses(&ensure_signed(origin)?, addresses)
         }
 
-        /// Says that the worker lives; brings it out of jail if its stake suffices.
+        /// Says that an active worker lives.
         ///
-        /// Origin: signed by the worker. Free when due ([`Pallet::heartbeat_is_free`]), else paid.
-        /// Weight: constant, and by buckets of the range when it leaves jail. Errors:
-        /// `NotRegistered`, `Leaving`. Events: `Heartbeat`, `Unjailed`.
+        /// Origin: none; `signature` is by the worker's peer key over `beat`, and is checked before
+        /// the transaction enters a pool or a block. No fee. Weight: constant, operational. Errors:
+        /// `NotRegistered`. Event: `Heartbeat`.
         #[pallet::call_index(7)]
-        #[pallet::weight(T::WeightInfo::heartbeat(u32::from(MAX_SHARDS)))]
-        #[pallet::feeless_if(|origin: &OriginFor<T>| -> bool {
-            ensure_signed(origin.clone()).is_ok_and(|who| Pallet::<T>::heartbeat_is_free(&who))
-        })]
-        pub fn heartbeat(origin: OriginFor<T>) -> DispatchResultWithPostInfo {
-            let shards = Self::do_heartbeat(&ensure_signed(origin)?)?;
-            Ok(Some(T::WeightInfo::heartbeat(shards)).into())
+        #[pallet::weight((T::WeightInfo::heartbeat(), DispatchClass::Operational))]
+        pub fn heartbeat(
+            origin: OriginFor<T>,
+            beat: Heartbeat<T::AccountId>,
+            _signature: Signature,
+        ) -> DispatchResult {
+            ensure_none(origin)?;
+            Self::do_heartbeat(&beat)
         }
 
         /// Adds to the stake; brings the worker out of jail if that suffices and it has beaten
         /// lately.
         ///
-        /// Origin: signed by the worker. Hold: `amount` more. Weight: as [`Call::heartbeat`].
+        /// Origin: signed by the worker. Hold: `amount` more. Weight: by buckets of the range when
+        /// it leaves jail; what was charged too much is refunded.
         /// Errors: `ZeroAmount`, `NotRegistered`, `Leaving`, no funds. Events: `StakeToppedUp`,
         /// `Unjailed`.
         #[pallet::call_index(8)]
@@ -477,11 +556,39 @@ pub mod pallet {
         /// Releases what is left of the stake and removes everything that is known of the worker.
         ///
         /// Origin: signed by the worker. Weight: constant. Errors: `NotRegistered`, `NotLeaving`,
-        /// `StillBonded`, `BoundByAgreement`. Event: `Withdrawn`.
+        /// `StillBonded`, `BoundByAgreement`, `PaidByChannel`. Event: `Withdrawn`.
         #[pallet::call_index(10)]
-        #[pallet::weight(T::WeightInfo::withdraw())]
+        // One read more than measured: the first channel to the worker, if there is one.
+        #[pallet::weight(T::WeightInfo::withdraw().saturating_add(T::DbWeight::get().reads(1)))]
         pub fn withdraw(origin: OriginFor<T>) -> DispatchResult {
             Self::do_withdraw(&ensure_signed(origin)?)
+        }
+
+        /// Says that the worker lives, and brings it out of jail.
+        ///
+        /// Origin: signed by the worker. Weight: by buckets of the range; what was charged too much
+        /// is refunded. Errors: `NotRegistered`, `Leaving`, `StakeTooLow`. Events: `Heartbeat`,
+        /// `Unjailed`.
+        #[pallet::call_index(11)]
+        #[pallet::weight(T::WeightInfo::unjail(u32::from(MAX_SHARDS)))]
+        pub fn unjail(origin: OriginFor<T>) -> DispatchResultWithPostInfo {
+            let shards = Self::do_unjail(&ensure_signed(origin)?)?;
+            Ok(Some(T::WeightInfo::unjail(shards)).into())
+        }
+    }
+
+    // The SDK's own consensus pallets take their reports in the same way. The way that will replace
+    // it, general transactions, cannot be made by the libraries that clients of ours use.
+    #[allow(deprecated)]
+    #[pallet::validate_unsigned]
+    impl<T: Config> ValidateUnsigned for Pallet<T> {
+        type Call = Call<T>;
+
+        fn validate_unsigned(_: TransactionSource, call: &Self::Call) -> TransactionValidity {
+            match call {
+                Call::heartbeat { beat, signature } => Self::validate_heartbeat(beat, signature),
+                _ => InvalidTransaction::Call.into(),
+            }
         }
     }
 }

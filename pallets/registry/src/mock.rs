@@ -1,12 +1,24 @@
 //! A runtime with the registry, balances, and an agreements pallet that says what the test tells it
 //! to.
 
-use frame_support::{derive_impl, parameter_types, traits::Hooks, weights::Weight};
-use mica_primitives::{
-    Balance, BlockNumber, LayerRange, MarketUnits, ModelId, ModelManifest, PublicKey,
-    WorkerAddresses, hooks::OpenAgreements,
+use frame_support::{
+    derive_impl, parameter_types,
+    traits::{Hooks, UnfilteredDispatchable},
+    weights::Weight,
 };
-use sp_runtime::{BuildStorage, DispatchResult, Perbill, traits::BlockNumberProvider};
+use mica_primitives::{
+    Balance, BlockNumber, Heartbeat, LayerRange, MarketUnits, ModelId, ModelManifest, PeerClaim,
+    PublicKey, Signature, WorkerAddresses,
+    hooks::{OpenAgreements, OpenChannels},
+};
+use sp_core::{Pair, ed25519};
+#[allow(deprecated)]
+use sp_runtime::traits::ValidateUnsigned;
+use sp_runtime::{
+    BuildStorage, DispatchResult, Perbill,
+    traits::BlockNumberProvider,
+    transaction_validity::{TransactionSource, TransactionValidity},
+};
 
 use crate as pallet_mica_registry;
 
@@ -31,6 +43,8 @@ parameter_types! {
     pub const ExistentialDeposit: Balance = 10;
     /// Accounts that the agreements pallet would call bound.
     pub static Bound: Vec<AccountId> = Vec::new();
+    /// Accounts that channels pay.
+    pub static Paid: Vec<AccountId> = Vec::new();
 }
 
 #[derive_impl(pallet_balances::config_preludes::TestDefaultConfig)]
@@ -47,12 +61,20 @@ impl OpenAgreements<AccountId> for Agreements {
     }
 }
 
+pub struct Channels;
+impl OpenChannels<AccountId> for Channels {
+    fn has_channels(payee: &AccountId) -> bool {
+        Paid::get().contains(payee)
+    }
+}
+
 pub const DEPOSIT: Balance = 500;
 pub const MIN_STAKE: Balance = 100;
 pub const INTERVAL: BlockNumber = 5;
 pub const OFFLINE: BlockNumber = 12;
 pub const JAIL: BlockNumber = 30;
 pub const UNBONDING: BlockNumber = 50;
+pub const DISPUTE: BlockNumber = 20;
 pub const PRICE_INTERVAL: BlockNumber = 3;
 
 parameter_types! {
@@ -64,7 +86,8 @@ parameter_types! {
     pub static HeartbeatInterval: BlockNumber = INTERVAL;
     pub static OfflineAfter: BlockNumber = OFFLINE;
     pub static JailAfter: BlockNumber = JAIL;
-    pub static LongestDispute: BlockNumber = UNBONDING - 1;
+    pub static LongestDispute: BlockNumber = DISPUTE;
+    pub static LongestClose: BlockNumber = UNBONDING - DISPUTE - 1;
     pub static SlashReward: Perbill = Perbill::from_percent(40);
 }
 
@@ -85,6 +108,7 @@ impl crate::Config for Test {
     type RuntimeHoldReason = RuntimeHoldReason;
     type BlockNumberProvider = Clock;
     type OpenAgreements = Agreements;
+    type OpenChannels = Channels;
     type ModelDeposit = ModelDeposit;
     type MinStakePerLayer = MinStakePerLayer;
     type HeartbeatInterval = HeartbeatInterval;
@@ -92,6 +116,7 @@ impl crate::Config for Test {
     type JailAfter = JailAfter;
     type Unbonding = Unbonding;
     type LongestDispute = LongestDispute;
+    type LongestClose = LongestClose;
     type PriceInterval = PriceInterval;
     type SlashReward = SlashReward;
     type WeightInfo = ();
@@ -112,6 +137,7 @@ pub const LAYERS: u16 = 40;
 /// Storage with the funded accounts, at block 1.
 pub fn new_test_ext() -> sp_io::TestExternalities {
     Bound::set(Vec::new());
+    Paid::set(Vec::new());
     let mut storage = frame_system::GenesisConfig::<Test>::default()
         .build_storage()
         .expect("an empty genesis builds");
@@ -121,6 +147,9 @@ pub fn new_test_ext() -> sp_io::TestExternalities {
         .assimilate_storage(&mut storage)
         .expect("funded accounts build");
     let mut ext = sp_io::TestExternalities::from(storage);
+    ext.register_extension(sp_keystore::KeystoreExt::new(
+        sp_keystore::testing::MemoryKeystore::new(),
+    ));
     ext.execute_with(|| System::set_block_number(1));
     ext
 }
@@ -167,11 +196,48 @@ pub fn layers(first: u16, end: u16) -> LayerRange {
     LayerRange { first, end }
 }
 
-/// The peer key that [`join`] gives to `account`.
+/// The pair of the peer key that [`join`] gives to `account`.
+fn peer_pair(account: AccountId) -> ed25519::Pair {
+    let mut seed = [7; 32];
+    seed[..8].copy_from_slice(&account.to_le_bytes());
+    ed25519::Pair::from_seed(&seed)
+}
+
+/// That key.
 pub fn peer(account: AccountId) -> PublicKey {
-    let mut key = [7; 32];
-    key[..8].copy_from_slice(&account.to_le_bytes());
-    key
+    peer_pair(account).public().0
+}
+
+/// The proof with which `account` registers the peer key of `owner`.
+pub fn claim(account: AccountId, owner: AccountId) -> Signature {
+    peer_pair(owner).sign(&PeerClaim { account }.signing_bytes(&Registry::genesis())).0
+}
+
+/// A heartbeat of `worker` in block `at`, signed by the peer key of `signer`.
+pub fn beat_by(signer: AccountId, worker: AccountId, at: BlockNumber) -> crate::Call<Test> {
+    let beat = Heartbeat { worker, at };
+    let signature = peer_pair(signer).sign(&beat.signing_bytes(&Registry::genesis())).0;
+    crate::Call::heartbeat { beat, signature }
+}
+
+/// What a pool says of `worker`'s heartbeat in this block.
+#[allow(deprecated)]
+pub fn check_beat(worker: AccountId) -> TransactionValidity {
+    let call = beat_by(worker, worker, System::block_number());
+    Registry::validate_unsigned(TransactionSource::External, &call)
+}
+
+/// Sends `worker`'s heartbeat as a block takes it.
+#[allow(deprecated)]
+pub fn send(call: crate::Call<Test>) -> DispatchResult {
+    let checked = <Registry as ValidateUnsigned>::pre_dispatch(&call);
+    checked.map_err(|_| sp_runtime::DispatchError::Other("the block does not take it"))?;
+    call.dispatch_bypass_filter(RuntimeOrigin::none()).map(drop).map_err(|failed| failed.error)
+}
+
+/// The heartbeat that is due now.
+pub fn beat(worker: AccountId) -> DispatchResult {
+    send(beat_by(worker, worker, System::block_number()))
 }
 
 /// One address.
@@ -190,6 +256,7 @@ pub fn join_with(account: AccountId, first: u16, end: u16, stake: Balance) -> Di
         20,
         900,
         peer(account),
+        claim(account, account),
         address("/ip4/127.0.0.1/tcp/1"),
         stake,
     )

@@ -9,7 +9,7 @@ use frame_support::{
 };
 use mica_primitives::{MarketUnits, ModelId, ModelManifest, ModelRecord, layers::MAX_LAYERS};
 
-use crate::{Config, Error, Event, HoldReason, Members, Models, Pallet};
+use crate::{Config, Counts, Error, Event, HoldReason, Models, Pallet};
 
 impl<T: Config> Pallet<T> {
     pub(crate) fn do_register_model(
@@ -31,7 +31,7 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn do_remove_model(who: &T::AccountId, model: ModelId) -> DispatchResult {
         let record = Models::<T>::get(model).ok_or(Error::<T>::UnknownModel)?;
         ensure!(record.owner == *who, Error::<T>::NotOwner);
-        ensure!(Members::<T>::iter_key_prefix(model).next().is_none(), Error::<T>::ModelInUse);
+        ensure!(Counts::<T>::get(model) == 0, Error::<T>::ModelInUse);
         T::Currency::release(
             &HoldReason::ModelDeposit.into(),
             who,

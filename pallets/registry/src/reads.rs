@@ -11,7 +11,7 @@ use mica_primitives::{
     hooks::{PeerKeys, Workers as WorkersLookup},
 };
 
-use crate::{Config, MAX_PAGE, MAX_SCAN, Members, Models, Pallet, Workers, coverage};
+use crate::{Config, MAX_PAGE, MAX_SCAN, Models, Pallet, Places, SHELF, Workers, coverage};
 
 /// A worker and whether it is online.
 type Listed<AccountId> = (WorkerRecord<AccountId>, bool);
@@ -31,24 +31,17 @@ impl<T: Config> Pallet<T> {
         models.take(limit.min(MAX_PAGE) as usize).collect()
     }
 
-    /// At most `limit` workers of `model` after `from`, in storage order: those that have not left,
-    /// jailed ones included, and of them only those that serve a layer of `range` if one is given.
+    /// At most `limit` workers of `model` after `from`, or from the first on if that one is not
+    /// listed: those that have not left, jailed ones included, and of them only those that serve a
+    /// layer of `range` if one is given.
     pub fn workers(
         model: ModelId,
         range: Option<LayerRange>,
         from: Option<T::AccountId>,
         limit: u32,
     ) -> Vec<Listed<T::AccountId>> {
-        let accounts = match from {
-            Some(account) => Members::<T>::iter_key_prefix_from(
-                model,
-                Members::<T>::hashed_key_for(model, account),
-            ),
-            None => Members::<T>::iter_key_prefix(model),
-        };
-        accounts
-            .take(MAX_SCAN as usize)
-            .filter_map(Workers::<T>::get)
+        let first = from.and_then(Places::<T>::get).map_or(0, |place| place.saturating_add(1));
+        Self::listed_from(model, first, MAX_SCAN / SHELF)
             .filter(|record| range.is_none_or(|range| record.range.overlaps(range)))
             .take(limit.min(MAX_PAGE) as usize)
             .map(Self::listed)

@@ -8,7 +8,7 @@ use mica_primitives::{
 
 sp_api::decl_runtime_apis! {
     /// The registry, read-only. Lists are in storage order; go on by passing the last entry as
-    /// `from`.
+    /// `from`, at the same block.
     pub trait RegistryApi<AccountId> where AccountId: Codec {
         /// The model of that id.
         fn model(model: ModelId) -> Option<ModelRecord<AccountId>>;

@@ -12,12 +12,15 @@ use frame_support::{
 };
 use mica_primitives::{
     Balance, WorkerStatus,
-    hooks::{Offence, OpenAgreements, SlashWorker, Slashed},
+    hooks::{
+        Offence, OnRedeem, OpenAgreements, OpenChannels, Payees, Redeemed, SlashWorker, Slashed,
+    },
 };
 use sp_runtime::ArithmeticError;
 
 use crate::{
-    Config, Error, Event, HoldReason, MAX_OFFENCES, Members, Offences, Pallet, PeerOwner, Workers,
+    Config, Error, Event, HoldReason, MAX_FORGOTTEN, OffenceEnds, OffenceQueue, Offences, Pallet,
+    PeerOwner, Workers,
 };
 
 impl<T: Config> Pallet<T> {
@@ -32,7 +35,7 @@ impl<T: Config> Pallet<T> {
         T::Currency::hold(&HoldReason::Stake.into(), who, amount)?;
         Self::deposit_event(Event::StakeToppedUp { worker: who.clone(), stake: record.stake });
         let shards = Self::try_unjail(&mut record);
-        Workers::<T>::insert(who, record);
+        Self::put(record);
         Ok(shards)
     }
 
@@ -44,7 +47,7 @@ impl<T: Config> Pallet<T> {
             WorkerStatus::Active => Self::shift_coverage(&record, Some(record.range), None),
             WorkerStatus::Jailed | WorkerStatus::Unbonding { .. } => 0,
         };
-        Members::<T>::remove(record.model, who);
+        Self::unlist(record.model, who);
         let until = Self::now().saturating_add(T::Unbonding::get());
         record.status = WorkerStatus::Unbonding { until };
         Workers::<T>::insert(who, record);
@@ -59,11 +62,11 @@ impl<T: Config> Pallet<T> {
         };
         ensure!(Self::now() >= until, Error::<T>::StillBonded);
         ensure!(!T::OpenAgreements::has_open_agreements(who), Error::<T>::BoundByAgreement);
+        ensure!(!T::OpenChannels::has_channels(who), Error::<T>::PaidByChannel);
         let amount =
             T::Currency::release(&HoldReason::Stake.into(), who, record.stake, Precision::Exact)?;
         Workers::<T>::remove(who);
         PeerOwner::<T>::remove(record.peer);
-        Offences::<T>::remove(who);
         Self::deposit_event(Event::Withdrawn { worker: who.clone(), amount });
         Ok(())
     }
@@ -95,15 +98,10 @@ impl<T: Config> SlashWorker<T::AccountId> for Pallet<T> {
     ) -> Slashed {
         let Some(mut record) = Workers::<T>::get(worker) else { return Slashed::default() };
         let taken = amount.min(record.stake);
-        let mut offences = Offences::<T>::get(worker);
-        if taken == 0 || offences.contains(&offence.0) {
+        if taken == 0 || Self::is_remembered(worker, offence) {
             return Slashed::default();
         }
-        if offences.len() as u32 == MAX_OFFENCES {
-            offences.remove(0);
-        }
-        let remembered = offences.try_push(offence.0);
-        debug_assert!(remembered.is_ok(), "the oldest has made room");
+        Self::remember(worker, offence);
 
         // Who reports itself gets nothing back.
         let reward = match reporter.filter(|reporter| *reporter != worker) {
@@ -133,8 +131,57 @@ impl<T: Config> SlashWorker<T::AccountId> for Pallet<T> {
         if record.status == WorkerStatus::Active && record.stake < Self::min_stake(record.range) {
             Self::jail(&mut record);
         }
-        Offences::<T>::insert(worker, offences);
-        Workers::<T>::insert(worker, record);
+        Self::put(record);
         slashed
+    }
+}
+
+impl<T: Config> Pallet<T> {
+    /// Whether `worker` was punished for `offence` and a report of it can still come.
+    fn is_remembered(worker: &T::AccountId, offence: Offence) -> bool {
+        Offences::<T>::get(worker, offence.0).is_some_and(|until| Self::now() <= until)
+    }
+
+    /// Remembers an offence for as long as a report of it can come, and forgets the oldest two for
+    /// which none can come any more: the queue grows only by what must be known.
+    fn remember(worker: &T::AccountId, offence: Offence) {
+        let (mut head, tail) = OffenceEnds::<T>::get();
+        for _ in 0..MAX_FORGOTTEN {
+            let Some((of, hash, until)) = OffenceQueue::<T>::get(head) else { break };
+            if Self::now() <= until {
+                break;
+            }
+            OffenceQueue::<T>::remove(head);
+            // Punished anew since then, it stands in the queue once more.
+            if Offences::<T>::get(&of, hash) == Some(until) {
+                Offences::<T>::remove(&of, hash);
+            }
+            head = head.wrapping_add(1);
+        }
+        let until = Self::now().saturating_add(T::LongestDispute::get());
+        OffenceQueue::<T>::insert(tail, (worker, offence.0, until));
+        // 2⁶⁴ entries are out of reach: a million a second would take half a million years.
+        OffenceEnds::<T>::put((head, tail.wrapping_add(1)));
+        Offences::<T>::insert(worker, offence.0, until);
+    }
+}
+
+impl<T: Config> OnRedeem<T::AccountId> for Pallet<T> {
+    /// Keeps the stake of a leaving worker for as long as what it has just fixed can be judged.
+    fn on_redeem(redeemed: &Redeemed<T::AccountId>) {
+        let Some(mut record) = Workers::<T>::get(&redeemed.payee) else { return };
+        let WorkerStatus::Unbonding { until } = record.status else { return };
+        let judged = Self::now().saturating_add(T::LongestDispute::get()).saturating_add(1);
+        if judged > until {
+            record.status = WorkerStatus::Unbonding { until: judged };
+            Workers::<T>::insert(&redeemed.payee, record);
+        }
+    }
+}
+
+impl<T: Config> Payees<T::AccountId> for Pallet<T> {
+    fn takes_channels(account: &T::AccountId) -> bool {
+        !Workers::<T>::get(account)
+            .is_some_and(|record| matches!(record.status, WorkerStatus::Unbonding { .. }))
     }
 }

@@ -9,11 +9,15 @@ use codec::Encode;
 use frame_support::{ensure, storage::child, traits::fungible::InspectHold};
 use mica_primitives::{
     Balance, LayerRange, Shard, WorkerStatus,
-    shard::{COVERAGE_KEY, ShardCoverage, member_key},
+    shard::{COVERAGE_KEY, ShardCoverage, TRIE_PREFIX, member_key},
 };
+use sp_core::storage::well_known_keys::DEFAULT_CHILD_STORAGE_KEY_PREFIX;
 use sp_runtime::TryRuntimeError;
 
-use crate::{Config, HoldReason, Members, Models, Offences, Pallet, PeerOwner, Workers, coverage};
+use crate::{
+    Beats, Config, Counts, HoldReason, Models, OffenceEnds, OffenceQueue, Offences, Pallet,
+    PeerOwner, Places, Shelves, Workers, coverage,
+};
 
 /// What one shard should hold.
 #[derive(Default)]
@@ -30,6 +34,7 @@ impl<T: Config> Pallet<T> {
     pub fn do_try_state() -> Result<(), TryRuntimeError> {
         Self::check_money()?;
         Self::check_workers()?;
+        Self::check_offences()?;
         Self::check_shards()
     }
 
@@ -40,16 +45,25 @@ impl<T: Config> Pallet<T> {
             let owner = deposits.entry(model.owner.encode()).or_insert((model.owner, 0));
             owner.1 += model.deposit;
         }
-        for (owner, deposit) in deposits.into_values() {
+        ensure!(
+            deposits.values().all(|(owner, _)| frame_system::Account::<T>::contains_key(owner)),
+            "an owner has an account"
+        );
+        ensure!(
+            Workers::<T>::iter_keys().all(frame_system::Account::<T>::contains_key),
+            "a worker has an account"
+        );
+        // Every account there is: a hold of nobody would be money that nobody gets back.
+        for account in frame_system::Account::<T>::iter_keys() {
+            let deposit = deposits.get(&account.encode()).map_or(0, |(_, deposit)| *deposit);
             ensure!(
-                T::Currency::balance_on_hold(&HoldReason::ModelDeposit.into(), &owner) == deposit,
-                "an owner's deposit on hold is the sum over its models"
+                T::Currency::balance_on_hold(&HoldReason::ModelDeposit.into(), &account) == deposit,
+                "an account's deposit on hold is the sum over its models"
             );
-        }
-        for (account, worker) in Workers::<T>::iter() {
+            let stake = Workers::<T>::get(&account).map_or(0, |worker| worker.stake);
             ensure!(
-                T::Currency::balance_on_hold(&HoldReason::Stake.into(), &account) == worker.stake,
-                "a worker's stake is on hold"
+                T::Currency::balance_on_hold(&HoldReason::Stake.into(), &account) == stake,
+                "an account's stake on hold is its worker's"
             );
         }
         Ok(())
@@ -67,13 +81,15 @@ impl<T: Config> Pallet<T> {
                 worker.last_heartbeat <= Self::now() && worker.since <= Self::now(),
                 "nothing happened in the future"
             );
-            let is_member = Members::<T>::contains_key(worker.model, &account);
+            let place = Places::<T>::get(&account);
             if let WorkerStatus::Unbonding { .. } = worker.status {
-                ensure!(!is_member, "who has left is no member");
+                ensure!(place.is_none(), "who has left is not listed");
                 continue;
             }
             staying += 1;
-            ensure!(is_member, "a worker is listed under its model");
+            let place = place.ok_or("a worker has a place")?;
+            let copy = Self::listed_from(worker.model, place, 1).next();
+            ensure!(copy.as_ref() == Some(&worker), "a worker's shelf has its record");
             let model = Models::<T>::get(worker.model).ok_or("a worker's model exists")?;
             ensure!(
                 worker.range.is_valid_for(model.manifest.layers),
@@ -85,14 +101,48 @@ impl<T: Config> Pallet<T> {
                 "an active worker holds the minimum stake"
             );
         }
-        ensure!(Members::<T>::iter_keys().count() == staying, "only workers are listed");
+        ensure!(Places::<T>::iter_keys().count() == staying, "only workers have a place");
+        let listed: u32 = Counts::<T>::iter_values().sum();
+        ensure!(listed as usize == staying, "a model's workers are counted");
+        let (on_shelves, on_strips): (usize, usize) = (
+            Shelves::<T>::iter_values().map(|shelf| shelf.len()).sum(),
+            Beats::<T>::iter_values().map(|strip| strip.len()).sum(),
+        );
+        ensure!(
+            on_shelves == staying && on_strips == staying,
+            "only workers are on shelves, each once"
+        );
+        ensure!(
+            Shelves::<T>::iter_values().all(|shelf| !shelf.is_empty())
+                && Counts::<T>::iter_values().all(|count| count > 0),
+            "an empty shelf occupies no storage"
+        );
         ensure!(
             PeerOwner::<T>::iter_keys().count() == Workers::<T>::iter_keys().count(),
             "a peer key belongs to a worker"
         );
+        Ok(())
+    }
+
+    fn check_offences() -> Result<(), TryRuntimeError> {
+        let (head, tail) = OffenceEnds::<T>::get();
+        let (mut last, mut current) = (0, 0);
+        for number in head..tail {
+            let (of, hash, until) =
+                OffenceQueue::<T>::get(number).ok_or("the queue of offences has no gap")?;
+            ensure!(until >= last, "offences are forgotten in the order of their punishment");
+            last = until;
+            let end = Offences::<T>::get(of, hash).ok_or("a queued offence is remembered")?;
+            ensure!(end >= until, "an offence is remembered to its end");
+            current += usize::from(end == until);
+        }
         ensure!(
-            Offences::<T>::iter_keys().all(Workers::<T>::contains_key),
-            "offences are forgotten on withdrawal"
+            OffenceQueue::<T>::iter_keys().count() as u64 == tail - head,
+            "nothing lies outside the queue's ends"
+        );
+        ensure!(
+            Offences::<T>::iter_keys().count() == current,
+            "each offence that is remembered stands in the queue with its end"
         );
         Ok(())
     }
@@ -115,6 +165,12 @@ impl<T: Config> Pallet<T> {
                 }
                 entry.members.insert(member_key(&worker.account), worker.range);
             }
+        }
+        for id in stored_tries() {
+            ensure!(
+                expected.keys().any(|shard| shard.trie_id() == id),
+                "a shard is one of a model that is registered"
+            );
         }
         for (shard, Expected { counts, members }) in expected {
             ensure!(
@@ -140,6 +196,19 @@ impl<T: Config> Pallet<T> {
         }
         Ok(())
     }
+}
+
+/// Identifiers of the shards' tries that the state holds. A trie appears here with the block that
+/// wrote to it first, not before.
+fn stored_tries() -> BTreeSet<Vec<u8>> {
+    let prefix = [DEFAULT_CHILD_STORAGE_KEY_PREFIX, TRIE_PREFIX].concat();
+    let mut tries = BTreeSet::new();
+    let mut last = prefix.clone();
+    while let Some(key) = sp_io::storage::next_key(&last).filter(|key| key.starts_with(&prefix)) {
+        tries.insert(key[DEFAULT_CHILD_STORAGE_KEY_PREFIX.len()..].to_vec());
+        last = key;
+    }
+    tries
 }
 
 /// Every key of a child trie.

@@ -19,7 +19,8 @@ pub trait WeightInfo {
     fn set_cost() -> Weight;
     fn set_range(b: u32) -> Weight;
     fn set_addresses() -> Weight;
-    fn heartbeat(b: u32) -> Weight;
+    fn heartbeat() -> Weight;
+    fn unjail(b: u32) -> Weight;
     fn top_up_stake(b: u32) -> Weight;
     fn unregister(b: u32) -> Weight;
     fn withdraw() -> Weight;
@@ -74,9 +75,9 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
         // Minimum execution time: 159_499_000 picoseconds.
         Weight::from_parts(173_826_626, 4855)
             .saturating_add(Weight::from_parts(5_834_778, 0).saturating_mul(b.into()))
-            .saturating_add(T::DbWeight::get().reads(5_u64))
+            .saturating_add(T::DbWeight::get().reads(8_u64))
             .saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(b.into())))
-            .saturating_add(T::DbWeight::get().writes(5_u64))
+            .saturating_add(T::DbWeight::get().writes(8_u64))
             .saturating_add(T::DbWeight::get().writes((2_u64).saturating_mul(b.into())))
             .saturating_add(Weight::from_parts(0, 2475).saturating_mul(b.into()))
     }
@@ -85,16 +86,16 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
     fn set_price() -> Weight {
         // Minimum execution time: 30_587_000 picoseconds.
         Weight::from_parts(34_846_000, 4187)
-            .saturating_add(T::DbWeight::get().reads(1_u64))
-            .saturating_add(T::DbWeight::get().writes(1_u64))
+            .saturating_add(T::DbWeight::get().reads(5_u64))
+            .saturating_add(T::DbWeight::get().writes(3_u64))
     }
     /// Storage: `Registry::Workers` (r:1 w:1) Proof: `Registry::Workers` (`max_values`: None,
     /// `max_size`: Some(722), added: 3197, mode: `MaxEncodedLen`)
     fn set_cost() -> Weight {
         // Minimum execution time: 29_385_000 picoseconds.
         Weight::from_parts(32_721_000, 4187)
-            .saturating_add(T::DbWeight::get().reads(1_u64))
-            .saturating_add(T::DbWeight::get().writes(1_u64))
+            .saturating_add(T::DbWeight::get().reads(5_u64))
+            .saturating_add(T::DbWeight::get().writes(3_u64))
     }
     /// Storage: `Registry::Workers` (r:1 w:1) Proof: `Registry::Workers` (`max_values`: None,
     /// `max_size`: Some(722), added: 3197, mode: `MaxEncodedLen`) Storage: `Registry::Models` (r:1
@@ -109,9 +110,9 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
         // Minimum execution time: 92_243_000 picoseconds.
         Weight::from_parts(86_191_356, 4187)
             .saturating_add(Weight::from_parts(7_178_687, 0).saturating_mul(b.into()))
-            .saturating_add(T::DbWeight::get().reads(3_u64))
+            .saturating_add(T::DbWeight::get().reads(7_u64))
             .saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(b.into())))
-            .saturating_add(T::DbWeight::get().writes(1_u64))
+            .saturating_add(T::DbWeight::get().writes(3_u64))
             .saturating_add(T::DbWeight::get().writes((2_u64).saturating_mul(b.into())))
             .saturating_add(Weight::from_parts(0, 2553).saturating_mul(b.into()))
     }
@@ -120,8 +121,16 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
     fn set_addresses() -> Weight {
         // Minimum execution time: 31_409_000 picoseconds.
         Weight::from_parts(35_156_000, 4187)
-            .saturating_add(T::DbWeight::get().reads(1_u64))
-            .saturating_add(T::DbWeight::get().writes(1_u64))
+            .saturating_add(T::DbWeight::get().reads(5_u64))
+            .saturating_add(T::DbWeight::get().writes(3_u64))
+    }
+    /// Storage: `Registry::Workers` (r:1 w:1) Proof: `Registry::Workers` (`max_values`: None,
+    /// `max_size`: Some(722), added: 3197, mode: `MaxEncodedLen`)
+    fn heartbeat() -> Weight {
+        // Minimum execution time: 30_587_000 picoseconds.
+        Weight::from_parts(110_000_000, 4187)
+            .saturating_add(T::DbWeight::get().reads(3_u64))
+            .saturating_add(T::DbWeight::get().writes(2_u64))
     }
     /// Storage: `Registry::Workers` (r:1 w:1) Proof: `Registry::Workers` (`max_values`: None,
     /// `max_size`: Some(722), added: 3197, mode: `MaxEncodedLen`) Storage: UNKNOWN KEY `0x63` (r:32
@@ -129,13 +138,13 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
     /// `0x6d9e1220b6f0f5623e599e85c349d3d72972ab1f7356f647abd85760fb704bdf` (r:0 w:32) Proof:
     /// UNKNOWN KEY `0x6d9e1220b6f0f5623e599e85c349d3d72972ab1f7356f647abd85760fb704bdf` (r:0 w:32)
     /// The range of component `b` is `[1, 32]`.
-    fn heartbeat(b: u32) -> Weight {
+    fn unjail(b: u32) -> Weight {
         // Minimum execution time: 46_146_000 picoseconds.
         Weight::from_parts(59_752_335, 4187)
             .saturating_add(Weight::from_parts(5_896_077, 0).saturating_mul(b.into()))
-            .saturating_add(T::DbWeight::get().reads(1_u64))
+            .saturating_add(T::DbWeight::get().reads(5_u64))
             .saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(b.into())))
-            .saturating_add(T::DbWeight::get().writes(1_u64))
+            .saturating_add(T::DbWeight::get().writes(3_u64))
             .saturating_add(T::DbWeight::get().writes((2_u64).saturating_mul(b.into())))
             .saturating_add(Weight::from_parts(0, 2475).saturating_mul(b.into()))
     }
@@ -152,9 +161,9 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
         // Minimum execution time: 118_642_000 picoseconds.
         Weight::from_parts(150_873_433, 4187)
             .saturating_add(Weight::from_parts(5_125_359, 0).saturating_mul(b.into()))
-            .saturating_add(T::DbWeight::get().reads(3_u64))
+            .saturating_add(T::DbWeight::get().reads(7_u64))
             .saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(b.into())))
-            .saturating_add(T::DbWeight::get().writes(3_u64))
+            .saturating_add(T::DbWeight::get().writes(5_u64))
             .saturating_add(T::DbWeight::get().writes((2_u64).saturating_mul(b.into())))
             .saturating_add(Weight::from_parts(0, 2475).saturating_mul(b.into()))
     }
@@ -171,9 +180,9 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
         // Minimum execution time: 61_776_000 picoseconds.
         Weight::from_parts(74_306_073, 4187)
             .saturating_add(Weight::from_parts(5_545_969, 0).saturating_mul(b.into()))
-            .saturating_add(T::DbWeight::get().reads(2_u64))
+            .saturating_add(T::DbWeight::get().reads(8_u64))
             .saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(b.into())))
-            .saturating_add(T::DbWeight::get().writes(2_u64))
+            .saturating_add(T::DbWeight::get().writes(8_u64))
             .saturating_add(T::DbWeight::get().writes((2_u64).saturating_mul(b.into())))
             .saturating_add(Weight::from_parts(0, 2576).saturating_mul(b.into()))
     }
@@ -223,9 +232,9 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
         // Minimum execution time: 53_982_000 picoseconds.
         Weight::from_parts(61_543_277, 7384)
             .saturating_add(Weight::from_parts(5_650_345, 0).saturating_mul(b.into()))
-            .saturating_add(T::DbWeight::get().reads(3_u64))
+            .saturating_add(T::DbWeight::get().reads(7_u64))
             .saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(b.into())))
-            .saturating_add(T::DbWeight::get().writes(2_u64))
+            .saturating_add(T::DbWeight::get().writes(4_u64))
             .saturating_add(T::DbWeight::get().writes((2_u64).saturating_mul(b.into())))
             .saturating_add(Weight::from_parts(0, 2576).saturating_mul(b.into()))
     }
@@ -244,36 +253,40 @@ impl WeightInfo for () {
     fn register(b: u32) -> Weight {
         Weight::from_parts(173_826_626, 4855)
             .saturating_add(Weight::from_parts(5_834_778, 0).saturating_mul(b.into()))
-            .saturating_add(RocksDbWeight::get().reads_writes(5, 5))
+            .saturating_add(RocksDbWeight::get().reads_writes(8, 8))
     }
     fn set_price() -> Weight {
-        Weight::from_parts(34_846_000, 4187).saturating_add(RocksDbWeight::get().reads_writes(1, 1))
+        Weight::from_parts(34_846_000, 4187).saturating_add(RocksDbWeight::get().reads_writes(5, 3))
     }
     fn set_cost() -> Weight {
-        Weight::from_parts(32_721_000, 4187).saturating_add(RocksDbWeight::get().reads_writes(1, 1))
+        Weight::from_parts(32_721_000, 4187).saturating_add(RocksDbWeight::get().reads_writes(5, 3))
     }
     fn set_range(b: u32) -> Weight {
         Weight::from_parts(86_191_356, 4187)
             .saturating_add(Weight::from_parts(7_178_687, 0).saturating_mul(b.into()))
-            .saturating_add(RocksDbWeight::get().reads_writes(3, 1))
+            .saturating_add(RocksDbWeight::get().reads_writes(7, 3))
     }
     fn set_addresses() -> Weight {
-        Weight::from_parts(35_156_000, 4187).saturating_add(RocksDbWeight::get().reads_writes(1, 1))
+        Weight::from_parts(35_156_000, 4187).saturating_add(RocksDbWeight::get().reads_writes(5, 3))
     }
-    fn heartbeat(b: u32) -> Weight {
+    fn heartbeat() -> Weight {
+        Weight::from_parts(110_000_000, 4187)
+            .saturating_add(RocksDbWeight::get().reads_writes(3, 2))
+    }
+    fn unjail(b: u32) -> Weight {
         Weight::from_parts(59_752_335, 4187)
             .saturating_add(Weight::from_parts(5_896_077, 0).saturating_mul(b.into()))
-            .saturating_add(RocksDbWeight::get().reads_writes(1, 1))
+            .saturating_add(RocksDbWeight::get().reads_writes(5, 3))
     }
     fn top_up_stake(b: u32) -> Weight {
         Weight::from_parts(150_873_433, 4187)
             .saturating_add(Weight::from_parts(5_125_359, 0).saturating_mul(b.into()))
-            .saturating_add(RocksDbWeight::get().reads_writes(3, 3))
+            .saturating_add(RocksDbWeight::get().reads_writes(7, 5))
     }
     fn unregister(b: u32) -> Weight {
         Weight::from_parts(74_306_073, 4187)
             .saturating_add(Weight::from_parts(5_545_969, 0).saturating_mul(b.into()))
-            .saturating_add(RocksDbWeight::get().reads_writes(2, 2))
+            .saturating_add(RocksDbWeight::get().reads_writes(8, 8))
     }
     fn withdraw() -> Weight {
         Weight::from_parts(111_238_000, 4187)
@@ -288,6 +301,6 @@ impl WeightInfo for () {
     fn jail(b: u32) -> Weight {
         Weight::from_parts(61_543_277, 7384)
             .saturating_add(Weight::from_parts(5_650_345, 0).saturating_mul(b.into()))
-            .saturating_add(RocksDbWeight::get().reads_writes(3, 2))
+            .saturating_add(RocksDbWeight::get().reads_writes(7, 4))
     }
 }

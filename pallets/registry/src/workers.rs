@@ -11,7 +11,7 @@ use mica_primitives::{
     hooks::OpenAgreements,
 };
 
-use crate::{Config, Error, Event, HoldReason, Members, Models, Pallet, PeerOwner, Workers};
+use crate::{Config, Error, Event, HoldReason, Models, Pallet, PeerOwner, Workers};
 
 impl<T: Config> Pallet<T> {
     /// What a worker must hold to serve `range`.
@@ -54,7 +54,7 @@ impl<T: Config> Pallet<T> {
             last_price_change: now,
         };
         PeerOwner::<T>::insert(peer, &account);
-        Members::<T>::insert(model, &account, ());
+        Self::list(&record);
         Self::shift_coverage(&record, None, Some(range));
         Workers::<T>::insert(&account, record);
         Self::deposit_event(Event::WorkerRegistered { worker: account, model, range });
@@ -70,7 +70,7 @@ impl<T: Config> Pallet<T> {
         );
         record.list_price_per_layer_token = price;
         record.last_price_change = now;
-        Workers::<T>::insert(who, record);
+        Self::put(record);
         Self::deposit_event(Event::PriceChanged { worker: who.clone(), price });
         Ok(())
     }
@@ -79,7 +79,7 @@ impl<T: Config> Pallet<T> {
         let mut record = Self::staying(who)?;
         ensure!(cost_us > 0, Error::<T>::ZeroCost);
         record.cost_us_per_layer_token = cost_us;
-        Workers::<T>::insert(who, record);
+        Self::put(record);
         Self::deposit_event(Event::CostChanged { worker: who.clone(), cost_us });
         Ok(())
     }
@@ -91,7 +91,7 @@ impl<T: Config> Pallet<T> {
         let mut record = Self::staying(who)?;
         ensure!(are_dialable(&addresses), Error::<T>::BadAddress);
         record.addresses = addresses;
-        Workers::<T>::insert(who, record);
+        Self::put(record);
         Self::deposit_event(Event::AddressesChanged { worker: who.clone() });
         Ok(())
     }
@@ -114,7 +114,7 @@ impl<T: Config> Pallet<T> {
         };
         record.range = to;
         record.since = Self::now();
-        Workers::<T>::insert(who, record);
+        Self::put(record);
         Self::deposit_event(Event::RangeChanged { worker: who.clone(), from, to });
         Ok(shards)
     }

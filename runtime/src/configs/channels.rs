@@ -1,12 +1,14 @@
 //! `pallet_mica_channels`: unidirectional payment channels. The registry knows the payees' peer
-//! keys; the receipts pallet hears of every redeemed voucher.
+//! keys and which of them leave; it and the receipts pallet hear of every voucher that fixes
+//! receipts.
 
 use frame_support::traits::{ConstU32, ConstU128};
 
 use crate::{
     Balances, Receipts, Registry, Runtime, RuntimeHoldReason, System,
     constants::{
-        MAX_CHANNEL_WINDOW, MAX_CHANNELS_PER_PAYER, MIN_CHANNEL_DEPOSIT, MIN_CHANNEL_WINDOW,
+        CHANNEL_STORAGE_DEPOSIT, MAX_CHANNEL_WINDOW, MAX_CHANNELS_PER_PAYER, MIN_CHANNEL_DEPOSIT,
+        MIN_CHANNEL_WINDOW,
     },
 };
 
@@ -15,7 +17,9 @@ impl pallet_mica_channels::Config for Runtime {
     type RuntimeHoldReason = RuntimeHoldReason;
     type Clock = System;
     type PeerKeys = Registry;
-    type OnRedeem = Receipts;
+    type Payees = Registry;
+    type OnRedeem = (Receipts, Registry);
+    type StorageDeposit = ConstU128<CHANNEL_STORAGE_DEPOSIT>;
     type MinDeposit = ConstU128<MIN_CHANNEL_DEPOSIT>;
     type MinWindow = ConstU32<MIN_CHANNEL_WINDOW>;
     type MaxWindow = ConstU32<MAX_CHANNEL_WINDOW>;

@@ -87,6 +87,7 @@ impl CallClass {
     fn of_registry(call: &RegistryCall<Runtime>) -> Self {
         match call {
             RegistryCall::heartbeat { .. }
+            | RegistryCall::unjail { .. }
             | RegistryCall::set_price { .. }
             | RegistryCall::set_cost { .. }
             | RegistryCall::set_range { .. }

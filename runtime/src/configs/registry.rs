@@ -7,10 +7,10 @@ use frame_support::{
 use sp_runtime::Perbill;
 
 use crate::{
-    Balances, Runtime, RuntimeHoldReason, Sla, System,
+    Balances, Channels, Runtime, RuntimeHoldReason, Sla, System,
     constants::{
-        HEARTBEAT_INTERVAL, JAIL_AFTER, LONGEST_DISPUTE, MIN_STAKE_PER_LAYER, MODEL_DEPOSIT,
-        OFFLINE_AFTER, PRICE_INTERVAL, WORKER_UNBONDING,
+        HEARTBEAT_INTERVAL, JAIL_AFTER, LONGEST_CLOSE, LONGEST_DISPUTE, MIN_STAKE_PER_LAYER,
+        MODEL_DEPOSIT, OFFLINE_AFTER, PRICE_INTERVAL, WORKER_UNBONDING,
     },
 };
 
@@ -24,6 +24,7 @@ impl pallet_mica_registry::Config for Runtime {
     type RuntimeHoldReason = RuntimeHoldReason;
     type BlockNumberProvider = System;
     type OpenAgreements = Sla;
+    type OpenChannels = Channels;
     type ModelDeposit = ConstU128<MODEL_DEPOSIT>;
     type MinStakePerLayer = ConstU128<MIN_STAKE_PER_LAYER>;
     type HeartbeatInterval = ConstU32<HEARTBEAT_INTERVAL>;
@@ -31,6 +32,7 @@ impl pallet_mica_registry::Config for Runtime {
     type JailAfter = ConstU32<JAIL_AFTER>;
     type Unbonding = ConstU32<WORKER_UNBONDING>;
     type LongestDispute = ConstU32<LONGEST_DISPUTE>;
+    type LongestClose = ConstU32<LONGEST_CLOSE>;
     type PriceInterval = ConstU32<PRICE_INTERVAL>;
     type SlashReward = SlashReward;
     type WeightInfo = pallet_mica_registry::weights::SubstrateWeight<Runtime>;

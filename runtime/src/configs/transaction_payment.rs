@@ -20,7 +20,9 @@ parameter_types! {
     pub const TransactionByteFee: Balance = FEE_PER_BYTE;
     /// Fullness of blocks at which the multiplier stands still.
     pub const TargetBlockFullness: Perquintill = Perquintill::from_percent(25);
-    pub AdjustmentVariable: Multiplier = Multiplier::saturating_from_rational(1, 100_000);
+    /// Full blocks double the fees in five minutes and bring them to the 8,000-fold within an hour,
+    /// so that nobody can afford to fill blocks for long.
+    pub AdjustmentVariable: Multiplier = Multiplier::saturating_from_rational(1, 100);
     /// Fees never fall below a tenth of their base, so that spam never becomes free.
     pub MinimumMultiplier: Multiplier = Multiplier::saturating_from_rational(1, 10);
     pub MaximumMultiplier: Multiplier = Bounded::max_value();

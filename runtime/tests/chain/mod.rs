@@ -3,7 +3,7 @@
 use codec::Encode;
 use frame_support::genesis_builder_helper;
 use mica_runtime::{
-    AccountId, BlockNumber, Executive, Hash, Header, Nonce, Runtime, RuntimeCall,
+    AccountId, Balance, BlockNumber, Executive, Hash, Header, Nonce, Runtime, RuntimeCall,
     RuntimeGenesisConfig, Signature, System, TxExtension, UncheckedExtrinsic, VERSION,
     constants::SLOT_DURATION_MS, genesis,
 };
@@ -63,6 +63,18 @@ pub fn make_block(
     skipped: u64,
     transactions: Vec<UncheckedExtrinsic>,
 ) -> Vec<ApplyExtrinsicResult> {
+    make_block_with(number, author, skipped, || {
+        transactions.into_iter().map(Executive::apply_extrinsic).collect()
+    })
+}
+
+/// The same with whatever `fill` applies to it.
+pub fn make_block_with<T>(
+    number: BlockNumber,
+    author: u32,
+    skipped: u64,
+    fill: impl FnOnce() -> T,
+) -> T {
     let slot = FIRST_SLOT + u64::from(number) + skipped;
     let claim = PreDigest::SecondaryPlain(SecondaryPlainPreDigest {
         authority_index: author,
@@ -76,7 +88,7 @@ pub fn make_block(
     Executive::apply_extrinsic(UncheckedExtrinsic::new_bare(time))
         .expect("the inherent is valid")
         .expect("and succeeds");
-    let results = transactions.into_iter().map(Executive::apply_extrinsic).collect();
+    let results = fill();
     let header = Executive::finalize_block();
     frame_system::BlockHash::<Runtime>::insert(number, header.hash());
     results
@@ -84,6 +96,16 @@ pub fn make_block(
 
 /// `call`, signed by `who` as its `nonce`-th transaction.
 pub fn signed(who: Sr25519Keyring, nonce: Nonce, call: RuntimeCall) -> UncheckedExtrinsic {
+    signed_with_tip(who, nonce, call, 0)
+}
+
+/// The same with a `tip`, base units.
+pub fn signed_with_tip(
+    who: Sr25519Keyring,
+    nonce: Nonce,
+    call: RuntimeCall,
+    tip: Balance,
+) -> UncheckedExtrinsic {
     let extension: TxExtension = (
         frame_system::AuthorizeCall::new(),
         frame_system::CheckNonZeroSender::new(),
@@ -94,7 +116,7 @@ pub fn signed(who: Sr25519Keyring, nonce: Nonce, call: RuntimeCall) -> Unchecked
         frame_system::CheckNonce::from(nonce),
         frame_system::CheckWeight::new(),
         pallet_skip_feeless_payment::SkipCheckIfFeeless::from(
-            pallet_transaction_payment::ChargeTransactionPayment::from(0),
+            pallet_transaction_payment::ChargeTransactionPayment::from(tip),
         ),
         frame_system::WeightReclaim::new(),
     );

@@ -72,7 +72,8 @@ pub struct Chain {
     pub channels: BTreeMap<ChannelId, Channel<Account>>,
     /// Channels that are over.
     pub ended: BTreeMap<ChannelId, Ended>,
-    counters: BTreeMap<Account, u64>,
+    /// Number of the next channel.
+    next: u64,
     pool: Vec<Call>,
 }
 
@@ -136,9 +137,8 @@ impl Chain {
         deposit: Balance,
         window: BlockNumber,
     ) -> Option<()> {
-        let counter = self.counters.entry(payer).or_default();
-        let id = ChannelId::derive(&GENESIS, &payer.0, &payee.0, *counter);
-        *counter += 1;
+        let id = ChannelId::derive(&GENESIS, &payer.0, &payee.0, self.next);
+        self.next += 1;
         let (lanes, state) = (Default::default(), ChannelState::Open);
         let channel = Channel { payer, payee, signer, deposit, claimed: 0, lanes, window, state };
         self.channels.insert(id, channel);
@@ -163,15 +163,19 @@ impl Chain {
             (Some(tick), Some(proof)) => tick.verify(proof, blake2_256),
             _ => redeem.tick.is_none(),
         };
+        let is_open = match (&voucher.lock, &redeem.preimage) {
+            (Some(lock), Some(preimage)) => lock.opens(preimage, blake2_256),
+            _ => redeem.preimage.is_none(),
+        };
         let is_signed =
             signing::verify(&channel.signer, &voucher.signing_bytes(&GENESIS), &redeem.signature);
-        if !is_ticked || !is_signed {
+        if !is_ticked || !is_open || !is_signed {
             return None;
         }
         channel.lanes.try_insert(voucher.lane, settled.lane_after(lane, voucher)).ok()?;
         channel.claimed += settled.paid;
         if let ChannelState::Closing(closing) = &channel.state
-            && settled.paid > 0
+            && settled.extends
             && let Some(later) = extended(closing, channel.window, now)
         {
             channel.state = ChannelState::Closing(later);

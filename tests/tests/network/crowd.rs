@@ -54,6 +54,7 @@ impl World {
             price,
             cost_us: 1_000_000,
             address: address.to_owned(),
+            genesis: chain.genesis_hash(),
         };
         // The cheapest of all says nothing: it serves everything from the first layer on.
         let cheapest = crowd(1, &format!("/ip4/127.0.0.1/tcp/{port}"));

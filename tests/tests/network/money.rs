@@ -30,9 +30,11 @@ fn promise(payer: &Payer, channel: ChannelId, seq: u64, cumulative: Balance) -> 
         receipts: 0,
         expires: 100_000,
         tick: None,
+        lock: None,
+        bounty: 0,
     };
     sign(
-        Redeem { voucher, signature: [0; 64], tick: None },
+        Redeem { voucher, signature: [0; 64], tick: None, preimage: None },
         &payer.key,
         &payer.chain.genesis_hash(),
     )

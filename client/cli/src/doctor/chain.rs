@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use mica_chain::{
     Account, AccountId, Call, Chain, ConnectError, NodeState, ReadError, View, amount,
 };
-use mica_primitives::{Balance, ChannelOpening};
+use mica_primitives::{Balance, ChannelOpening, ChannelParameters};
 
 use super::{Finding, channels, market, records};
 use crate::context::{Context, MAX_UNFINAL_BLOCKS};
@@ -151,13 +151,14 @@ async fn balance(
     state: &NodeState,
 ) -> Result<Finding, ReadError> {
     let (found, parameters) = (view.account(account).await?, view.channel_parameters().await?);
-    let (deposit, window) = (parameters.min_deposit, parameters.min_window);
+    let ChannelParameters { min_deposit: deposit, min_window: window, storage_deposit, .. } =
+        parameters;
     // The smallest channel to anybody; without an answer about the fee the deposit alone is looked
     // at.
     let call =
         Call::OpenMany(vec![ChannelOpening { payee: account, signer: [0; 32], deposit, window }]);
     let fee = chain.estimate_fee_for(account, &call).await.unwrap_or(0);
-    Ok(judge(&found, account, (deposit, fee), state))
+    Ok(judge(&found, account, (deposit.saturating_add(storage_deposit), fee), state))
 }
 
 /// Whether `found` is enough for a channel's least deposit and the fee of opening it.

@@ -52,7 +52,8 @@ impl ChannelFacts {
     pub fn figures(&self) -> Figures {
         let claimed =
             self.lanes.values().fold(0, |sum: Balance, lane| sum.saturating_add(lane.claimed));
-        Figures { deposit: self.deposit, claimed, ends: self.ends }
+        // A payee keeps all that it redeems.
+        Figures { deposit: self.deposit, claimed, ends: self.ends, bounty_from: None }
     }
 
     /// The block from which on nothing more is lent to a channel that its payer closes: what is

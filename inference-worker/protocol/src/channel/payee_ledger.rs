@@ -91,6 +91,12 @@ pub enum LedgerError {
          a revealed tick"
     )]
     WrongKind,
+    /// A lock or a bounty.
+    #[error(
+        "the voucher locks a part of its sum or leaves it to whoever shows it: a session takes \
+         neither"
+    )]
+    Conditional,
     /// Another price.
     #[error("a tick pays {found} and {agreed} was agreed: correct the voucher")]
     WrongUnit {
@@ -174,7 +180,7 @@ impl LedgerError {
             Self::NoSuchLane(_) | Self::Foreign => FaultCode::ForeignVoucher,
             Self::StaleSeq { .. } | Self::StaleAmount { .. } => FaultCode::StaleVoucher,
             Self::Overspend { .. } => FaultCode::Overspend,
-            Self::WrongKind | Self::WrongUnit { .. } => FaultCode::WrongUnit,
+            Self::WrongKind | Self::Conditional | Self::WrongUnit { .. } => FaultCode::WrongUnit,
             Self::BadChain(_) | Self::BadTick { .. } | Self::OldTick { .. } => FaultCode::BadTick,
             Self::Expiring { .. } => FaultCode::VoucherExpiring,
             Self::TooLong { .. } => FaultCode::VoucherTooLong,
@@ -372,6 +378,9 @@ impl PayeeLedger {
         if voucher.channel != self.facts.channel || voucher.lane != rule.lane {
             return Err(LedgerError::Foreign);
         }
+        if voucher.lock.is_some() || voucher.bounty > 0 || redeem.preimage.is_some() {
+            return Err(LedgerError::Conditional);
+        }
         self.check_life(rule)?;
         let meter = match (voucher.tick, redeem.tick, rule.kind) {
             (None, None, VoucherKind::Final) => None,
@@ -527,6 +536,7 @@ impl PayeeLedger {
             }
             Err(SettleError::LaneOutOfRange) => Err(LedgerError::NoSuchLane(voucher.lane)),
             Err(SettleError::BadTick) => Err(LedgerError::WrongKind),
+            Err(SettleError::BadLock | SettleError::LockExpired) => Err(LedgerError::Conditional),
         }
     }
 

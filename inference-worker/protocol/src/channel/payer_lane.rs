@@ -244,7 +244,7 @@ impl PayerLane {
         let signature = signing::sign(&self.key, &voucher.signing_bytes(&self.genesis));
         (self.record.seq, self.record.cumulative, self.record.tick, self.record.revealed) =
             (seq, cumulative, tick, 0);
-        Redeem { voucher, signature, tick: None }
+        Redeem { voucher, signature, tick: None, preimage: None }
     }
 
     /// A voucher of this lane that fixes the receipts verified so far.
@@ -258,7 +258,21 @@ impl PayerLane {
         let receipts = &self.record.receipts;
         let (receipts_root, receipts) = (receipts.root(), receipts.count());
         let (channel, lane) = (self.record.channel, self.record.lane);
-        Voucher { channel, lane, seq, cumulative, receipts_root, receipts, expires, tick }
+        // A session pays as it goes: nothing waits for a preimage, and nothing is left to a
+        // watcher.
+        let (lock, bounty) = (None, 0);
+        Voucher {
+            channel,
+            lane,
+            seq,
+            cumulative,
+            receipts_root,
+            receipts,
+            expires,
+            tick,
+            lock,
+            bounty,
+        }
     }
 
     /// A payer whose records were restored from an older copy uses a number again before it learns

@@ -28,8 +28,10 @@ pub fn redeem(tick: Option<TickProof>) -> Redeem {
         receipts: 6,
         expires: 700,
         tick: Some(Tick { anchor: [6; 32], unit: 15, max: 64 }),
+        lock: None,
+        bounty: 0,
     };
-    Redeem { voucher, signature: [7; 64], tick }
+    Redeem { voucher, signature: [7; 64], tick, preimage: None }
 }
 
 fn open() -> Open {

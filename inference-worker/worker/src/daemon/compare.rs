@@ -63,7 +63,7 @@ pub(crate) enum Difference {
         /// What its layers need.
         needed: Balance,
     },
-    /// Out of service until its next heartbeat.
+    /// Out of service until it asks to serve again.
     Jailed,
     /// Other addresses.
     Addresses {
@@ -190,7 +190,7 @@ impl fmt::Display for Difference {
                 amount::format(*held),
                 amount::format(*needed)
             ),
-            Self::Jailed => f.write_str("the worker is jailed until its next heartbeat"),
+            Self::Jailed => f.write_str("the worker is jailed and asks to serve again"),
             Self::Addresses { registered, .. } => {
                 write!(f, "the registry names other addresses: {}", listed(registered))
             }

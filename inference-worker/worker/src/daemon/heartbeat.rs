@@ -1,13 +1,18 @@
-//! Tells the chain, as often as it asks, that the worker lives. A heartbeat that is due costs no
-//! fee.
+//! Tells the chain, as often as it asks, that the worker lives.
+//!
+//! A heartbeat is signed by the peer key and handed in without the account's signature: it costs no
+//! fee, and waits for no other extrinsic of the account, however full the blocks are. Only a worker
+//! that was jailed pays for the way back.
 //!
 //! It waits for nothing else: a worker that loads layers or repairs its registration must not be
 //! taken for dead meanwhile.
 
 use std::time::Duration;
 
+use ed25519_dalek::SigningKey;
 use mica_chain::{Call, ReadError, SubmitError, Until};
-use mica_primitives::{RegistryParameters, WorkerStatus};
+use mica_primitives::{Heartbeat, RegistryParameters, WorkerStatus};
+use mica_protocol::signing;
 use tokio::sync::watch;
 
 use super::context::WorkerContext;
@@ -19,6 +24,8 @@ const POLL_INTERVAL: Duration = Duration::from_secs(30);
 pub(crate) struct Heartbeats {
     /// Shared with the other tasks.
     pub context: WorkerContext,
+    /// The peer key's secret.
+    pub key: SigningKey,
     /// Constants of the registry.
     pub parameters: RegistryParameters,
     /// Whether another process has the registration: whoever has it beats.
@@ -50,8 +57,8 @@ impl Heartbeats {
         }
     }
 
-    /// Beats if that is due and free: not for an account that is not registered, is leaving or has
-    /// too little stake, which would pay a fee for each heartbeat and stay out of service.
+    /// Beats if that is due, or leaves the jail if its stake suffices. An account that is leaving
+    /// or has too little stake is not in service, whatever it says.
     async fn beat_if_due(&self) -> Result<(), HeartbeatError> {
         let WorkerContext { chain, signer, origin, .. } = &self.context;
         if !origin.holds().await? {
@@ -63,15 +70,23 @@ impl Heartbeats {
             return Ok(());
         }
         let Some((record, _)) = view.worker(signer.account()).await? else { return Ok(()) };
-        let is_leaving = matches!(record.status, WorkerStatus::Unbonding { .. });
-        let is_due = view.number()
-            >= record.last_heartbeat.saturating_add(self.parameters.heartbeat_interval);
-        let is_free = record.stake
-            >= self.parameters.min_stake_per_layer.saturating_mul(record.range.len().into());
-        if !is_leaving && is_due && is_free {
-            // A copy of this worker may beat in the same moment: then ours is not due any more, and
-            // would cost a fee.
-            chain.submit_once(signer, Call::Heartbeat, Until::InBlock).await?;
+        let at = view.number();
+        if at < record.last_heartbeat.saturating_add(self.parameters.heartbeat_interval) {
+            return Ok(());
+        }
+        let minimum = self.parameters.min_stake_per_layer.saturating_mul(record.range.len().into());
+        match record.status {
+            WorkerStatus::Active => {
+                let beat = Heartbeat { worker: record.account, at };
+                let bytes = beat.signing_bytes(&chain.genesis_hash());
+                let signature = signing::sign(&self.key, &bytes);
+                chain.submit_unsigned(Call::Heartbeat { beat, signature }, Until::InBlock).await?;
+            }
+            // A copy of this worker may do the same in the same moment: once is enough.
+            WorkerStatus::Jailed if record.stake >= minimum => {
+                chain.submit_once(signer, Call::Unjail, Until::InBlock).await?;
+            }
+            WorkerStatus::Jailed | WorkerStatus::Unbonding { .. } => {}
         }
         Ok(())
     }

@@ -95,9 +95,11 @@ pub(crate) async fn redeem_fee(chain: &Chain, signer: &Signer) -> Balance {
         receipts: 0,
         expires: 0,
         tick: Some(Tick { anchor: [0; 32], unit: 1, max: 1 }),
+        lock: None,
+        bounty: 0,
     };
     let tick = Some(TickProof { n: 1, preimage: [0; 32] });
-    let call = Call::Redeem(Redeem { voucher, signature: [0; 64], tick });
+    let call = Call::Redeem(Redeem { voucher, signature: [0; 64], tick, preimage: None });
     chain.estimate_fee(signer, &call).await.unwrap_or_else(|error| {
         tracing::warn!(%error, "what a redeem costs is not known: small channels are taken");
         0

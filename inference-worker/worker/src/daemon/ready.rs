@@ -134,8 +134,9 @@ impl Start<'_> {
         let peer = signing::public_key(&self.keys.peer);
         let duplicates = self.probe_registered(&chain).await?;
 
+        let (signer, peer_key) = (&self.keys.account, &self.keys.peer);
         let registration =
-            Registration { chain: &chain, signer: &self.keys.account, source, config, reporter };
+            Registration { chain: &chain, signer, peer_key, source, config, reporter };
         let model = registration.model().await?;
         let range = choose_range(&chain, source, config, account).await?;
         let (answers, computed) = mpsc::channel(MAX_SESSIONS);

@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use ed25519_dalek::SigningKey;
 use mica_chain::{AccountId, ReadError};
 use mica_net::{Instance, Listener};
 use mica_primitives::{BlockNumber, PublicKey, RegistryParameters, WorkerAddresses, WorkerRecord};
@@ -44,6 +45,8 @@ pub(crate) struct Reconciler {
     pub parameters: RegistryParameters,
     /// Our peer key.
     pub peer: PublicKey,
+    /// Its secret: proves at a registration that the key is ours, and signs heartbeats.
+    pub peer_key: SigningKey,
     /// This start of this worker.
     pub instance: Instance,
     /// Addresses to publish instead of those listened on.
@@ -81,8 +84,12 @@ impl Reconciler {
     pub(crate) async fn run(self) {
         let stop = self.context.stop.clone();
         let (yields, has_yielded) = watch::channel(false);
-        let heart =
-            Heartbeats { context: self.context.clone(), parameters: self.parameters, has_yielded };
+        let heart = Heartbeats {
+            context: self.context.clone(),
+            key: self.peer_key.clone(),
+            parameters: self.parameters,
+            has_yielded,
+        };
         // Side by side: a heartbeat does not wait for layers to be loaded.
         tokio::join!(
             stop.run_until_cancelled(heart.run()),

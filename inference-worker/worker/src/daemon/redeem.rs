@@ -406,8 +406,11 @@ mod tests {
             receipts: 0,
             expires,
             tick: None,
+            lock: None,
+            bounty: 0,
         };
-        DueLane { redeem: Redeem { voucher, signature: [0; 64], tick: None }, gain, busy, ends }
+        let redeem = Redeem { voucher, signature: [0; 64], tick: None, preimage: None };
+        DueLane { redeem, gain, busy, ends }
     }
 
     const POLICY: Policy = Policy { minimum: 10, fee: 4, everything: false };

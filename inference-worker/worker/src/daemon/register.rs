@@ -1,12 +1,14 @@
 //! Makes the chain say what the worker is: its model, its range, its price, where to reach it.
 
+use ed25519_dalek::SigningKey;
 use mica_chain::{
     AccountId, Call, Chain, ReadError, Signer, SubmitError, Submitted, Until, View, amount,
 };
 use mica_primitives::{
-    Balance, BlockNumber, LayerRange, MarketUnits, ModelId, ModelRecord, PublicKey,
+    Balance, BlockNumber, LayerRange, MarketUnits, ModelId, ModelRecord, PeerClaim, PublicKey,
     RegistryParameters, WorkerAddresses, WorkerRecord, WorkerStatus,
 };
+use mica_protocol::signing;
 
 use crate::{
     causes::with_causes,
@@ -93,6 +95,8 @@ pub(crate) struct Registration<'a> {
     pub chain: &'a Chain,
     /// Holds the stake.
     pub signer: &'a Signer,
+    /// Proves that the peer key is the worker's.
+    pub peer_key: &'a SigningKey,
     /// The model.
     pub source: &'a ModelSource,
     /// What the operator decided.
@@ -189,12 +193,14 @@ impl Registration<'_> {
         let parameters = view.registry_parameters().await?;
         let stake = self.stake(&parameters, offered.range);
         self.require(view, stake, "stake for its layers").await?;
+        let claim = PeerClaim { account: self.signer.account() };
         let call = Call::Register {
             model: self.source.id,
             range: offered.range,
             cost_us_per_layer_token: offered.cost_us_per_layer_token,
             list_price_per_layer_token: offered.price_per_layer_token,
             peer: offered.peer,
+            proof: signing::sign(self.peer_key, &claim.signing_bytes(&self.chain.genesis_hash())),
             addresses: offered.addresses.clone(),
             stake,
         };
@@ -245,7 +251,7 @@ impl Registration<'_> {
             calls.push(Call::SetPrice(offered.price_per_layer_token));
         }
         if record.status == WorkerStatus::Jailed && suffices {
-            calls.push(Call::Heartbeat);
+            calls.push(Call::Unjail);
         }
         if let Some(error) = poor {
             // Without the stake the chain lets nobody widen its range, and takes the rest of the

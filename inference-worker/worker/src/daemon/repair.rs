@@ -298,6 +298,7 @@ impl Reconciler {
         let registration = Registration {
             chain: &self.context.chain,
             signer: &self.context.signer,
+            peer_key: &self.peer_key,
             source: &self.context.source,
             config: &self.context.config,
             reporter: self.context.reporter,

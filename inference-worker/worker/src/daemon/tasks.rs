@@ -142,6 +142,7 @@ impl Start<'_> {
             layers,
             parameters: registered.parameters,
             peer,
+            peer_key: self.keys.peer.clone(),
             instance: registered.instance,
             announced: self.announced.clone(),
             listening: net.listening(),

@@ -7,12 +7,14 @@ use mica_primitives::{ChannelId, LaneId, Receipt};
 use mica_protocol::{channel::PayeeLaneRecord, stage::ScoreRecord};
 use redb::{DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 
-use super::{ChainMark, LaneKey, StoreError, version1};
+use super::{ChainMark, LaneKey, StoreError, version1, version2};
 
 /// (channel ‖ lane) → SCALE of the lane's record.
-const LANES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("lanes-2");
-/// The same as it was before records named the payer and the window: moved to [`LANES`] when the
-/// database is opened.
+const LANES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("lanes-3");
+/// The same as it was before vouchers had locks and bounties: moved to [`LANES`] when the database
+/// is opened.
+const LANES_2: TableDefinition<&[u8], &[u8]> = TableDefinition::new("lanes-2");
+/// The same as it was before records named the payer and the window: moved like [`LANES_2`].
 const LANES_1: TableDefinition<&[u8], &[u8]> = TableDefinition::new("lanes");
 /// (channel ‖ lane ‖ index) → SCALE of the receipt. Numbers are big-endian, so that the order of
 /// keys is theirs.
@@ -46,14 +48,22 @@ impl Database {
         // Reading a table that was never written is an error in redb: make all.
         opened.write(&BTreeMap::new(), &BTreeMap::new(), None)?;
         opened.write_scores(&BTreeMap::new())?;
-        opened.migrate()?;
+        opened.migrate::<version1::LaneRecord>(LANES_1)?;
+        opened.migrate::<version2::LaneRecord>(LANES_2)?;
         Ok(opened)
     }
 
-    /// Moves records of the first version to the table of today's: all of them, or none.
-    fn migrate(&self) -> Result<(), StoreError> {
+    /// Moves records of an earlier version from their table to that of today's: all of them, or
+    /// none.
+    fn migrate<Old: Decode>(
+        &self,
+        from: TableDefinition<'_, &'static [u8], &'static [u8]>,
+    ) -> Result<(), StoreError>
+    where
+        PayeeLaneRecord: From<Old>,
+    {
         let read = || -> Result<Vec<Vec<u8>>, redb::Error> {
-            let table = match self.database.begin_read()?.open_table(LANES_1) {
+            let table = match self.database.begin_read()?.open_table(from) {
                 Ok(table) => table,
                 Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
                 Err(error) => return Err(error.into()),
@@ -64,9 +74,7 @@ impl Database {
         if old.is_empty() {
             return Ok(());
         }
-        let records = old
-            .iter()
-            .map(|bytes| self.decode::<version1::LaneRecord>(bytes).map(PayeeLaneRecord::from));
+        let records = old.iter().map(|bytes| self.decode::<Old>(bytes).map(PayeeLaneRecord::from));
         let records = records.collect::<Result<Vec<_>, _>>()?;
         let write = || -> Result<(), redb::Error> {
             let transaction = self.database.begin_write()?;
@@ -76,7 +84,7 @@ impl Database {
                     let key = lane_key(&record.facts.channel, record.lane);
                     table.insert(key.as_slice(), record.encode().as_slice())?;
                 }
-                transaction.delete_table(LANES_1)?;
+                transaction.delete_table(from)?;
             }
             Ok(transaction.commit()?)
         };
@@ -86,11 +94,28 @@ impl Database {
     /// Writes records as the first version did.
     #[cfg(test)]
     pub(super) fn write_version1(&self, records: &[version1::LaneRecord]) {
+        let records = records.iter().map(|record| (record.facts.channel, record.lane, record));
+        self.write_old(LANES_1, records);
+    }
+
+    /// Writes records as the second version did.
+    #[cfg(test)]
+    pub(super) fn write_version2(&self, records: &[version2::LaneRecord]) {
+        let records = records.iter().map(|record| (record.facts.channel, record.lane, record));
+        self.write_old(LANES_2, records);
+    }
+
+    #[cfg(test)]
+    fn write_old<'a, Old: Encode + 'a>(
+        &self,
+        table: TableDefinition<'_, &'static [u8], &'static [u8]>,
+        records: impl Iterator<Item = (ChannelId, LaneId, &'a Old)>,
+    ) {
         let transaction = self.database.begin_write().expect("a transaction");
         {
-            let mut table = transaction.open_table(LANES_1).expect("the table");
-            for record in records {
-                let key = lane_key(&record.facts.channel, record.lane);
+            let mut table = transaction.open_table(table).expect("the table");
+            for (channel, lane, record) in records {
+                let key = lane_key(&channel, lane);
                 table.insert(key.as_slice(), record.encode().as_slice()).expect("written");
             }
         }

@@ -1,3 +1,4 @@
+use super::version2::{OldLane, OldRedeem, OldVoucher};
 use super::*;
 use mica_primitives::{LayerRange, Leaf};
 use mica_protocol::channel::{ChannelFacts, LaneReceipts};
@@ -88,6 +89,54 @@ fn records_without_payer_and_window_are_read_and_moved() {
             vec![moved_newer.clone(), moved_third.clone()],
             "the journal is newer than {moved:?}"
         );
+    }
+}
+
+/// The second version's record of a lane with a promise, and what it is read as.
+fn version2(channel: u8, lane: LaneId, deposit: u128) -> (version2::LaneRecord, PayeeLaneRecord) {
+    let mut record = record(channel, lane, deposit);
+    let claimed =
+        OldLane { seq: 3, cumulative: 9, claimed: 8, receipts_root: [7; 32], receipts: 2 };
+    record.facts.lanes = [(lane, claimed.into())].into();
+    let facts = version2::Facts {
+        channel: record.facts.channel,
+        payer: record.facts.payer,
+        signer: record.facts.signer,
+        deposit,
+        lanes: [(lane, claimed)].into(),
+        window: record.facts.window,
+        ends: record.facts.ends,
+    };
+    let voucher = OldVoucher {
+        channel: record.facts.channel,
+        lane,
+        seq: 4,
+        cumulative: 10,
+        receipts_root: [7; 32],
+        receipts: 2,
+        expires: 100,
+        tick: None,
+    };
+    let best = Some(OldRedeem { voucher, signature: [1; 64], tick: None });
+    let receipts = LaneReceipts::default();
+    (version2::LaneRecord { facts, lane, best, receipts }, record)
+}
+
+/// No chain pays for a voucher that was signed in the earlier form: what is left is what the chain
+/// said and the receipts.
+#[test]
+fn records_of_vouchers_without_locks_are_read_and_moved_without_their_promise() {
+    let (_temporary, folder) = folder();
+    let ((old, moved), (newer, moved_newer)) = (version2(1, 0, 1), version2(2, 5, 9));
+    Database::open(&folder.store()).expect("opened").write_version2(&[old]);
+    let (mut journal, _) = Journal::open(&folder.journal()).expect("opened");
+    journal.append(&Entry::Version2(newer)).expect("kept");
+    drop(journal);
+    for _ in 0..2 {
+        let store = Store::open(&folder).expect("opened");
+        let lanes = store.lanes().expect("read");
+        assert_eq!(lanes, vec![moved.clone(), moved_newer.clone()]);
+        assert!(lanes.iter().all(|record| record.best.is_none()));
     }
 }
 

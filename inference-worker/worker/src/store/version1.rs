@@ -6,8 +6,10 @@
 use std::collections::BTreeMap;
 
 use codec::{Decode, Encode};
-use mica_primitives::{Balance, BlockNumber, ChannelId, Lane, LaneId, PublicKey, Redeem};
-use mica_protocol::channel::{ChannelFacts, LaneReceipts, PayeeLaneRecord};
+use mica_primitives::{Balance, BlockNumber, ChannelId, LaneId, PublicKey};
+use mica_protocol::channel::{LaneReceipts, PayeeLaneRecord};
+
+use super::version2::{self, OldLane, OldRedeem};
 
 /// What the chain said of a channel.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
@@ -15,7 +17,7 @@ pub(super) struct Facts {
     pub channel: ChannelId,
     pub signer: PublicKey,
     pub deposit: Balance,
-    pub lanes: BTreeMap<LaneId, Lane>,
+    pub lanes: BTreeMap<LaneId, OldLane>,
     pub ends: Option<BlockNumber>,
 }
 
@@ -24,15 +26,16 @@ pub(super) struct Facts {
 pub(super) struct LaneRecord {
     pub facts: Facts,
     pub lane: LaneId,
-    pub best: Option<Redeem>,
+    pub best: Option<OldRedeem>,
     pub receipts: LaneReceipts,
 }
 
 impl From<LaneRecord> for PayeeLaneRecord {
     fn from(record: LaneRecord) -> Self {
         let Facts { channel, signer, deposit, lanes, ends } = record.facts;
-        let facts =
-            ChannelFacts { channel, payer: [0; 32], signer, deposit, lanes, window: 0, ends };
-        Self { facts, lane: record.lane, best: record.best, receipts: record.receipts }
+        let (payer, window) = ([0; 32], 0);
+        let facts = version2::Facts { channel, payer, signer, deposit, lanes, window, ends };
+        let LaneRecord { lane, best, receipts, .. } = record;
+        version2::LaneRecord { facts, lane, best, receipts }.into()
     }
 }

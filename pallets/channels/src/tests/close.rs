@@ -114,6 +114,25 @@ fn a_redeem_in_the_last_tenth_extends_three_times() {
     });
 }
 
+/// Attack: the payer uses all extensions up for three units in the first blocks of the last tenth.
+#[test]
+fn dust_from_somebody_else_uses_no_extension_up() {
+    test(|| {
+        let id = open(50_000);
+        assert_ok!(close(PAYER, id));
+        let first = ends(id);
+        for (who, seq) in [(PAYER, 1), (STRANGER, 2), (PAYER, 3)] {
+            System::set_block_number(first - 1);
+            assert_ok!(redeem(who, signed(voucher(id, seq, seq.into()))));
+            assert_eq!(ends(id), first, "one unit by {who} moved the end");
+        }
+        // A watcher that saves a good part of the rest is not shut out either.
+        assert_ok!(redeem(STRANGER, signed(voucher(id, 4, 5_000))));
+        assert_eq!(ends(id), first - 1 + WINDOW / 10);
+        assert_ok!(redeem(PAYEE, signed(voucher(id, 5, 5_001))));
+    });
+}
+
 #[test]
 fn a_redeem_that_pays_nothing_does_not_extend() {
     test(|| {

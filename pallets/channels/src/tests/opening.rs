@@ -1,10 +1,10 @@
 //! Opening and topping up.
 
 use frame_support::{BoundedVec, assert_noop, assert_ok};
-use mica_primitives::{ChannelId, ChannelOpening, ChannelState};
+use mica_primitives::{ChannelId, ChannelOpening, ChannelState, hooks::OpenChannels};
 use sp_runtime::TokenError;
 
-use crate::{Error, Event, Payers, mock::*};
+use crate::{Error, Event, NextChannel, Payers, mock::*};
 
 fn opening(payee: u64, deposit: u128, window: u32) -> ChannelOpening<u64> {
     ChannelOpening { payee, signer: [9; 32], deposit, window }
@@ -129,9 +129,54 @@ fn ids_are_not_used_again_by_cycles_of_open_and_close() {
             let id = open(100);
             assert!(seen.insert(id), "an id came back");
             assert_ok!(Channels::close(RuntimeOrigin::signed(PAYEE), id));
-            assert_eq!(Payers::<Test>::get(PAYER), crate::PayerRecord { next: round, open: 0 });
+            // Nothing of the payer is left, and the next id is another all the same.
+            assert!(!Payers::<Test>::contains_key(PAYER));
+            assert_eq!(NextChannel::<Test>::get(), round);
         }
-        assert_eq!(held(PAYER), 0);
+        assert_eq!((held(PAYER), held_for_storage(PAYER)), (0, 0));
+    });
+}
+
+/// A channel of which everything was claimed occupies storage like any other.
+#[test]
+fn a_claimed_channel_keeps_its_deposit_for_storage_until_it_ends() {
+    test(|| {
+        let ids = [open(100), open(100)];
+        assert_eq!(held_for_storage(PAYER), 2 * STORAGE);
+        assert_ok!(redeem(PAYEE, signed(voucher(ids[0], 1, 100))));
+        assert_eq!((held(PAYER), held_for_storage(PAYER)), (100, 2 * STORAGE));
+        assert_ok!(Channels::close(RuntimeOrigin::signed(PAYEE), ids[0]));
+        assert_eq!((held(PAYER), held_for_storage(PAYER)), (100, STORAGE));
+        assert_ok!(Channels::close(RuntimeOrigin::signed(PAYER), ids[1]));
+        assert_eq!(held_for_storage(PAYER), STORAGE, "a closing channel is there still");
+        System::set_block_number(1 + WINDOW);
+        assert_ok!(Channels::finish(RuntimeOrigin::signed(STRANGER), ids[1]));
+        assert_eq!((free(PAYER), held_for_storage(PAYER)), (FUNDS - 100, 0));
+    });
+}
+
+#[test]
+fn who_cannot_pay_for_the_storage_opens_nothing() {
+    test(|| {
+        let open =
+            |deposit| Channels::open(RuntimeOrigin::signed(PAYER), PAYEE, [9; 32], deposit, WINDOW);
+        assert_noop!(open(FUNDS - ED - STORAGE + 1), TokenError::FundsUnavailable);
+        assert_ok!(open(FUNDS - ED - STORAGE));
+    });
+}
+
+#[test]
+fn nobody_opens_a_channel_to_a_worker_that_leaves() {
+    test(|| {
+        let id = open(100);
+        Leaves::set(Some(PAYEE));
+        let one_more = Channels::open(RuntimeOrigin::signed(PAYER), PAYEE, [9; 32], 100, WINDOW);
+        assert_eq!(one_more, Err(Error::<Test>::PayeeLeaves.into()));
+        // What is open goes on, and keeps the worker's stake until it ends.
+        assert!(<Channels as OpenChannels<_>>::has_channels(&PAYEE));
+        assert_ok!(redeem(PAYEE, signed(voucher(id, 1, 50))));
+        assert_ok!(Channels::close(RuntimeOrigin::signed(PAYEE), id));
+        assert!(!<Channels as OpenChannels<_>>::has_channels(&PAYEE));
     });
 }
 

@@ -70,7 +70,7 @@ fn a_freeze_on_the_payer_does_not_stop_a_payment() {
 #[test]
 fn a_payer_cannot_spend_what_is_on_hold() {
     test(|| {
-        let id = open(FUNDS - ED);
+        let id = open(FUNDS - ED - STORAGE);
         assert!(
             Balances::transfer_allow_death(RuntimeOrigin::signed(PAYER), STRANGER, ED).is_err()
         );
@@ -78,7 +78,7 @@ fn a_payer_cannot_spend_what_is_on_hold() {
             Channels::open(RuntimeOrigin::signed(PAYER), OTHER_PAYEE, [9; 32], MIN_DEPOSIT, WINDOW)
                 .is_err()
         );
-        assert_ok!(redeem(PAYEE, signed(voucher(id, 1, FUNDS - ED))));
+        assert_ok!(redeem(PAYEE, signed(voucher(id, 1, FUNDS - ED - STORAGE))));
     });
 }
 

@@ -29,6 +29,7 @@ enum Step {
         seq: u64,
         cumulative: u128,
         ticks: Option<u16>,
+        bounty: u128,
         signer: u64,
     },
     Close {
@@ -63,7 +64,12 @@ impl Model {
     }
 
     fn figures(&self) -> Figures {
-        Figures { deposit: self.deposit, claimed: self.paid(), ends: self.state.ends() }
+        let bounty_from = match self.state {
+            ChannelState::Open => None,
+            ChannelState::Closing(closing) => Some(closing.at + WINDOW / 2),
+        };
+        let (deposit, ends) = (self.deposit, self.state.ends());
+        Figures { deposit, claimed: self.paid(), ends, bounty_from }
     }
 }
 
@@ -72,6 +78,8 @@ struct World {
     ids: Vec<ChannelId>,
     live: BTreeMap<ChannelId, Model>,
     received: BTreeMap<u64, u128>,
+    /// The lanes of all channels as they were before the last step.
+    seen: BTreeMap<(ChannelId, u16), Lane>,
     block: u32,
 }
 
@@ -86,11 +94,11 @@ impl World {
     fn run(&mut self, step: Step) -> (bool, bool) {
         match step {
             Step::Open { payee, deposit } => {
-                let next = crate::Payers::<Test>::get(PAYER).next;
+                let next = crate::NextChannel::<Test>::get();
                 let origin = RuntimeOrigin::signed(PAYER);
                 let done =
                     Channels::open(origin, payee, key(PAYER).public().0, deposit, WINDOW).is_ok();
-                let fits = self.held() + deposit + ED <= self.wealth();
+                let fits = self.held() + deposit + STORAGE + ED <= self.wealth();
                 let expected =
                     payee != PAYER && deposit >= MIN_DEPOSIT && fits && self.live.len() < 32;
                 if expected {
@@ -117,9 +125,9 @@ impl World {
                 });
                 (done, expected)
             }
-            Step::Redeem { who, channel, lane, seq, cumulative, ticks, signer } => {
+            Step::Redeem { who, channel, lane, seq, cumulative, ticks, bounty, signer } => {
                 let id = self.id(channel);
-                let plain = Voucher { lane, ..voucher(id, seq, cumulative) };
+                let plain = Voucher { lane, bounty, ..voucher(id, seq, cumulative) };
                 let shown = match ticks {
                     Some(n) => signed_with_tick(ticking(plain, UNIT, 20), n),
                     None => signed(plain),
@@ -191,16 +199,26 @@ impl World {
         };
         model.lanes.insert(voucher.lane, done.lane_after(lane, voucher));
         if let ChannelState::Closing(closing) = &mut model.state
-            && done.paid > 0
+            && done.extends
             && let Some(moved) = settlement::extended(closing, WINDOW, block)
         {
             *closing = moved;
         }
-        *self.received.entry(model.payee).or_default() += done.paid;
+        *self.received.entry(model.payee).or_default() += done.paid - done.bounty;
+        if who == PAYER {
+            // Its own money comes back.
+            return true;
+        }
+        *self.received.entry(who).or_default() += done.bounty;
         true
     }
 
+    /// What the payer cannot spend: deposits, and what the channels' storage costs.
     fn held(&self) -> u128 {
+        self.deposits() + STORAGE * self.live.len() as u128
+    }
+
+    fn deposits(&self) -> u128 {
         self.live.values().map(|model| model.deposit - model.paid()).sum()
     }
 
@@ -209,15 +227,30 @@ impl World {
     }
 
     /// Money is where the model says, none is made or lost, and the pallet's own invariants hold.
-    fn check(&self) {
+    fn check(&mut self) {
         Channels::do_try_state().expect("invariants hold");
-        assert_eq!(held(PAYER), self.held());
+        self.check_monotone();
+        assert_eq!(held(PAYER), self.deposits());
+        assert_eq!(held_for_storage(PAYER), STORAGE * self.live.len() as u128);
         assert_eq!(free(PAYER) + held(PAYER), self.wealth());
-        for payee in [PAYEE, OTHER_PAYEE] {
+        for payee in [PAYEE, OTHER_PAYEE, STRANGER] {
             assert_eq!(free(payee), FUNDS + self.received.get(&payee).copied().unwrap_or_default());
         }
         assert_eq!(Balances::total_issuance(), 4 * FUNDS);
         assert_eq!(crate::Channels::<Test>::iter().count(), self.live.len());
+    }
+}
+
+impl World {
+    /// Nothing of a lane falls from one step to the next.
+    fn check_monotone(&mut self) {
+        for (id, channel) in crate::Channels::<Test>::iter() {
+            for (number, lane) in &channel.lanes {
+                let before = self.seen.insert((id, *number), *lane).unwrap_or_default();
+                assert!(lane.seq >= before.seq && lane.shown >= before.shown);
+                assert!(lane.cumulative >= before.cumulative && lane.claimed >= before.claimed);
+            }
+        }
     }
 }
 
@@ -232,9 +265,9 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(payee, deposit)| Step::Open { payee, deposit }),
         1 => (channel.clone(), prop_oneof![50..3_000u128, Just(FUNDS), Just(u128::MAX / 2)])
             .prop_map(|(channel, total)| Step::TopUp { channel, total }),
-        10 => (who(), channel.clone(), 0..18u16, 0..6u64, 0..900u128, proptest::option::of(0..=20u16), prop_oneof![9 => Just(PAYER), 1 => Just(PAYEE)])
-            .prop_map(|(who, channel, lane, seq, cumulative, ticks, signer)| Step::Redeem {
-                who, channel, lane: if lane < 12 { lane % 3 } else { lane }, seq, cumulative, ticks, signer,
+        10 => (who(), channel.clone(), 0..18u16, 0..6u64, 0..900u128, proptest::option::of(0..=20u16), 0..40u128, prop_oneof![9 => Just(PAYER), 1 => Just(PAYEE)])
+            .prop_map(|(who, channel, lane, seq, cumulative, ticks, bounty, signer)| Step::Redeem {
+                who, channel, lane: if lane < 12 { lane % 3 } else { lane }, seq, cumulative, ticks, bounty, signer,
             }),
         1 => (who(), channel.clone()).prop_map(|(who, channel)| Step::Close { who, channel }),
         1 => (who(), channel.clone(), 0..2_000u128).prop_map(|(who, channel, total)| Step::Agree { who, channel, total }),

@@ -11,7 +11,11 @@ use mica_primitives::{
     hooks::{Offence, PeerKeys, SlashWorker},
 };
 
-use crate::{Error, HoldReason, Workers, coverage::shards_of, mock::*};
+#[allow(deprecated)]
+use sp_runtime::traits::ValidateUnsigned;
+use sp_runtime::transaction_validity::{InvalidTransaction, TransactionSource};
+
+use crate::{Call, Error, HoldReason, Workers, coverage::shards_of, mock::*};
 
 #[test]
 fn a_flood_of_registrations_needs_a_stake_for_each() {
@@ -68,6 +72,7 @@ fn nobody_takes_over_the_peer_key_of_another() {
                 1,
                 1,
                 peer(ALICE),
+                claim(BOB, ALICE),
                 address("/dns/b"),
                 4 * MIN_STAKE,
             )
@@ -162,16 +167,69 @@ fn a_range_from_outside_never_weighs_less_than_what_it_touches() {
 }
 
 #[test]
-fn a_worker_cannot_beat_for_free_twice_in_one_interval() {
+fn a_worker_cannot_beat_twice_in_one_interval() {
     run(|| {
         join(ALICE, 0, 4);
         System::set_block_number(1 + INTERVAL);
-        assert!(Registry::heartbeat_is_free(&ALICE));
-        assert_ok!(Registry::heartbeat(RuntimeOrigin::signed(ALICE)));
+        assert_ok!(beat(ALICE));
         for block in 1 + INTERVAL..1 + 2 * INTERVAL {
             System::set_block_number(block);
-            assert!(!Registry::heartbeat_is_free(&ALICE));
+            assert_eq!(check_beat(ALICE), Err(InvalidTransaction::Future.into()));
         }
+        System::set_block_number(1 + 2 * INTERVAL);
+        assert_ok!(beat(ALICE));
+    });
+}
+
+/// A pool holds one transaction of each tag.
+#[test]
+fn all_heartbeats_of_a_worker_in_an_interval_have_one_tag() {
+    run(|| {
+        join(ALICE, 0, 4);
+        join(BOB, 0, 4);
+        System::set_block_number(3 + INTERVAL);
+        let tags = |worker, at| {
+            let call = beat_by(worker, worker, at);
+            Registry::validate_unsigned(TransactionSource::External, &call)
+                .expect("it is due")
+                .provides
+        };
+        let first = tags(ALICE, 1 + INTERVAL);
+        assert_eq!(first.len(), 1);
+        assert_eq!(first, tags(ALICE, 3 + INTERVAL));
+        assert_ne!(first, tags(BOB, 1 + INTERVAL));
+        assert_ok!(beat(ALICE));
+        System::set_block_number(3 + 2 * INTERVAL);
+        assert_ne!(first, tags(ALICE, 3 + 2 * INTERVAL));
+    });
+}
+
+#[test]
+fn a_heartbeat_is_signed_by_the_workers_own_key_for_a_block_that_was() {
+    run(|| {
+        join(ALICE, 0, 4);
+        join(BOB, 0, 4);
+        System::set_block_number(1 + INTERVAL);
+        let check = |call| Registry::validate_unsigned(TransactionSource::External, &call);
+        assert_eq!(
+            check(beat_by(BOB, ALICE, 1 + INTERVAL)),
+            Err(InvalidTransaction::BadProof.into())
+        );
+        assert_eq!(
+            check(beat_by(ALICE, ALICE, 2 + INTERVAL)),
+            Err(InvalidTransaction::Future.into())
+        );
+        let other = Call::set_cost { cost_us: 1 };
+        assert_eq!(check(other), Err(InvalidTransaction::Call.into()));
+        // Held back, it makes nobody look alive who is not.
+        let held_back = beat_by(ALICE, ALICE, 1 + INTERVAL);
+        System::set_block_number(INTERVAL + OFFLINE);
+        assert_ok!(send(held_back.clone()));
+        assert_eq!(record(ALICE).last_heartbeat, 1 + INTERVAL);
+        assert_eq!(check(held_back), Err(InvalidTransaction::Future.into()));
+        System::set_block_number(1 + INTERVAL + OFFLINE);
+        assert!(!Registry::worker(&ALICE).expect("registered").1);
+        assert_eq!(check(beat_by(BOB, BOB, 1 + INTERVAL)), Err(InvalidTransaction::Stale.into()));
     });
 }
 

@@ -4,7 +4,12 @@ use frame_support::{
     assert_noop, assert_ok,
     traits::fungible::{Inspect, InspectHold},
 };
-use mica_primitives::{WorkerStatus, hooks::PeerKeys};
+use mica_primitives::{
+    ChannelId, WorkerStatus,
+    hooks::{OnRedeem, Payees, PeerKeys, Redeemed},
+    settlement::Submitter,
+};
+use sp_runtime::transaction_validity::InvalidTransaction;
 
 use crate::{Error, Event, HoldReason, PeerOwner, Workers, mock::*};
 
@@ -67,10 +72,10 @@ fn who_leaves_can_do_nothing_but_withdraw() {
         assert_noop!(Registry::set_cost(origin(), 1), Error::<Test>::Leaving);
         assert_noop!(Registry::set_range(origin(), layers(0, 1)), Error::<Test>::Leaving);
         assert_noop!(Registry::set_addresses(origin(), address("/dns/a")), Error::<Test>::Leaving);
-        assert_noop!(Registry::heartbeat(origin()), Error::<Test>::Leaving);
+        assert_noop!(Registry::unjail(origin()), Error::<Test>::Leaving);
         assert_noop!(Registry::top_up_stake(origin(), 1), Error::<Test>::Leaving);
         assert_noop!(Registry::unregister(origin()), Error::<Test>::Leaving);
-        assert!(!Registry::heartbeat_is_free(&ALICE));
+        assert_eq!(check_beat(ALICE), Err(InvalidTransaction::BadSigner.into()));
     });
 }
 
@@ -88,6 +93,61 @@ fn an_agreement_keeps_the_worker_and_then_its_stake() {
         assert_noop!(Registry::withdraw(origin()), Error::<Test>::BoundByAgreement);
         Bound::set(vec![]);
         assert_ok!(Registry::withdraw(origin()));
+    });
+}
+
+fn redeemed(payee: AccountId) -> Redeemed<AccountId> {
+    Redeemed {
+        payer: BOB,
+        payee,
+        channel: ChannelId([1; 32]),
+        lane: 0,
+        seq: 1,
+        receipts_root: [1; 32],
+        receipts: 1,
+        by: Submitter::Other,
+    }
+}
+
+/// Attack: leave, wait for the stake, and fix false receipts with nothing behind them.
+#[test]
+fn the_stake_stays_while_a_voucher_can_still_fix_receipts() {
+    run(|| {
+        join(ALICE, 0, 4);
+        let origin = || RuntimeOrigin::signed(ALICE);
+        Paid::set(vec![ALICE]);
+        assert!(<Registry as Payees<_>>::takes_channels(&ALICE));
+        assert_ok!(Registry::unregister(origin()));
+        assert!(!<Registry as Payees<_>>::takes_channels(&ALICE));
+        System::set_block_number(5 * UNBONDING);
+        assert_noop!(Registry::withdraw(origin()), Error::<Test>::PaidByChannel);
+        Paid::set(vec![]);
+        assert_ok!(Registry::withdraw(origin()));
+        assert!(<Registry as Payees<_>>::takes_channels(&ALICE));
+    });
+}
+
+#[test]
+fn receipts_fixed_while_leaving_keep_the_stake_until_they_are_judged() {
+    run(|| {
+        join(ALICE, 0, 4);
+        Registry::on_redeem(&redeemed(ALICE));
+        assert_eq!(record(ALICE).status, WorkerStatus::Active);
+        assert_ok!(Registry::unregister(RuntimeOrigin::signed(ALICE)));
+        // Early ones are judged before the stake comes free anyway.
+        Registry::on_redeem(&redeemed(ALICE));
+        assert_eq!(record(ALICE).status, WorkerStatus::Unbonding { until: 1 + UNBONDING });
+        System::set_block_number(UNBONDING);
+        Registry::on_redeem(&redeemed(ALICE));
+        let until = UNBONDING + DISPUTE + 1;
+        assert_eq!(record(ALICE).status, WorkerStatus::Unbonding { until });
+        System::set_block_number(until - 1);
+        let early = Registry::withdraw(RuntimeOrigin::signed(ALICE));
+        assert_eq!(early, Err(Error::<Test>::StillBonded.into()));
+        System::set_block_number(until);
+        assert_ok!(Registry::withdraw(RuntimeOrigin::signed(ALICE)));
+        Registry::on_redeem(&redeemed(ALICE));
+        assert!(!Workers::<Test>::contains_key(ALICE));
     });
 }
 

@@ -2,55 +2,61 @@
 
 use frame_support::{
     assert_ok,
-    dispatch::{GetDispatchInfo, Pays},
+    dispatch::{DispatchClass, GetDispatchInfo},
     traits::Hooks,
     weights::Weight,
 };
 use mica_primitives::{WorkerStatus, hooks::Workers as WorkersLookup};
+use sp_runtime::transaction_validity::InvalidTransaction;
 
-use crate::{Call, Event, MAX_SWEEP, SweepCursor, WeightInfo, mock::*};
-
-fn beat(account: AccountId) -> Weight {
-    let origin = RuntimeOrigin::signed(account);
-    Registry::heartbeat(origin)
-        .expect("a worker may beat")
-        .actual_weight
-        .expect("the call says what it used")
-}
+use crate::{Event, HEARTBEAT_PRIORITY, MAX_SWEEP, SweepCursor, WeightInfo, mock::*};
 
 fn is_online(account: AccountId) -> bool {
     Registry::worker(&account).is_some_and(|(_, online)| online)
 }
 
-/// Whether the transaction extension would let the call through without a fee.
-fn is_feeless(account: AccountId) -> bool {
-    use frame_support::dispatch::CheckIfFeeless;
-    let call = RuntimeCall::Registry(Call::heartbeat {});
-    assert_eq!(call.get_dispatch_info().pays_fee, Pays::Yes);
-    call.is_feeless(&RuntimeOrigin::signed(account))
-}
-
 #[test]
-fn a_heartbeat_is_free_when_due_and_not_a_block_earlier() {
+fn a_heartbeat_is_taken_when_due_and_not_a_block_earlier() {
     run(|| {
         join(ALICE, 0, 4);
-        assert!(!is_feeless(ALICE));
-        System::set_block_number(INTERVAL);
-        assert!(!is_feeless(ALICE));
+        for block in [1, INTERVAL] {
+            System::set_block_number(block);
+            assert_eq!(check_beat(ALICE), Err(InvalidTransaction::Future.into()));
+        }
         System::set_block_number(1 + INTERVAL);
-        assert!(is_feeless(ALICE));
-        beat(ALICE);
-        assert!(!is_feeless(ALICE));
+        assert_ok!(beat(ALICE));
+        assert_eq!(record(ALICE).last_heartbeat, 1 + INTERVAL);
         assert_eq!(last_event(), Event::Heartbeat { worker: ALICE });
     });
 }
 
 #[test]
-fn a_stranger_pays_for_its_heartbeat() {
+fn a_stranger_has_no_heartbeat() {
     run(|| {
         System::set_block_number(100);
-        assert!(!is_feeless(BOB));
-        assert!(!is_feeless(GHOST));
+        for stranger in [BOB, GHOST] {
+            assert_eq!(check_beat(stranger), Err(InvalidTransaction::BadSigner.into()));
+        }
+    });
+}
+
+/// What must not be crowded out is in the class for which every block keeps room, weighs the same
+/// for every range, and goes first.
+#[test]
+fn a_heartbeat_is_operational_light_and_first() {
+    run(|| {
+        join(ALICE, 0, 40);
+        System::set_block_number(1 + INTERVAL);
+        let dispatch = beat_by(ALICE, ALICE, 1 + INTERVAL).get_dispatch_info();
+        assert_eq!(dispatch.class, DispatchClass::Operational);
+        assert_eq!(dispatch.call_weight, <() as WeightInfo>::heartbeat());
+        assert!(dispatch.call_weight.ref_time() < <() as WeightInfo>::unjail(32).ref_time() / 5);
+        let priority = |account| check_beat(account).expect("it is due").priority;
+        assert_eq!(priority(ALICE), HEARTBEAT_PRIORITY + u64::from(INTERVAL));
+        // Who was silent for longer comes before.
+        join(BOB, 0, 40);
+        System::set_block_number(1 + 2 * INTERVAL);
+        assert!(priority(ALICE) > priority(BOB));
     });
 }
 
@@ -63,7 +69,7 @@ fn a_worker_goes_offline_by_silence_and_comes_back_by_a_beat() {
         System::set_block_number(1 + OFFLINE);
         assert!(!is_online(ALICE));
         assert_eq!(record(ALICE).status, WorkerStatus::Active);
-        beat(ALICE);
+        assert_ok!(beat(ALICE));
         assert!(is_online(ALICE));
     });
 }
@@ -94,16 +100,23 @@ fn reads_know_of_the_jail_before_the_sweep_has_come_round() {
 }
 
 #[test]
-fn a_beat_opens_the_jail_of_a_silent_worker_for_free() {
+fn a_silent_worker_leaves_its_jail_when_it_asks() {
     run(|| {
+        let unjail = || {
+            Registry::unjail(RuntimeOrigin::signed(ALICE))
+                .expect("a worker may ask")
+                .actual_weight
+                .expect("the call says what it used")
+        };
         join(ALICE, 0, 20);
         go_to(1 + JAIL);
-        assert!(is_feeless(ALICE));
-        assert_eq!(beat(ALICE), <() as WeightInfo>::heartbeat(2));
+        assert_eq!(check_beat(ALICE), Err(InvalidTransaction::BadSigner.into()));
+        assert_eq!(unjail(), <() as WeightInfo>::unjail(2));
         assert_eq!(last_event(), Event::Unjailed { worker: ALICE });
         assert_eq!(record(ALICE).status, WorkerStatus::Active);
         assert_eq!(Registry::coverage(model())[..20], [1; 20]);
-        assert_eq!(beat(ALICE), <() as WeightInfo>::heartbeat(0));
+        assert!(is_online(ALICE));
+        assert_eq!(unjail(), <() as WeightInfo>::unjail(0));
     });
 }
 
@@ -113,20 +126,20 @@ fn beating_in_time_keeps_a_worker_out_of_jail() {
         join(ALICE, 0, 4);
         for round in 1..10 {
             go_to(1 + round * (JAIL - 1));
-            beat(ALICE);
+            assert_ok!(beat(ALICE));
         }
         assert_eq!(record(ALICE).status, WorkerStatus::Active);
     });
 }
 
 #[test]
-fn a_jailed_worker_may_move_but_covers_nothing_until_it_beats() {
+fn a_jailed_worker_may_move_but_covers_nothing_until_it_asks() {
     run(|| {
         join(ALICE, 0, 4);
         go_to(1 + JAIL);
         assert_ok!(Registry::set_range(RuntimeOrigin::signed(ALICE), layers(30, 34)));
         assert_eq!(Registry::coverage(model()), vec![0; 40]);
-        beat(ALICE);
+        assert_ok!(Registry::unjail(RuntimeOrigin::signed(ALICE)));
         assert_eq!(Registry::coverage(model())[30..34], [1; 4]);
     });
 }
@@ -138,7 +151,7 @@ fn topping_up_does_not_replace_a_heartbeat() {
         go_to(1 + JAIL);
         assert_ok!(Registry::top_up_stake(RuntimeOrigin::signed(ALICE), 1_000));
         assert_eq!(record(ALICE).status, WorkerStatus::Jailed);
-        beat(ALICE);
+        assert_ok!(Registry::unjail(RuntimeOrigin::signed(ALICE)));
         assert_eq!(record(ALICE).status, WorkerStatus::Active);
     });
 }

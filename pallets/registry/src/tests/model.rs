@@ -11,15 +11,29 @@ use crate::mock::*;
 
 #[derive(Clone, Debug)]
 enum Operation {
-    Register { first: u16, length: u16, stake: u128 },
-    SetRange { first: u16, length: u16 },
+    Register {
+        first: u16,
+        length: u16,
+        stake: u128,
+    },
+    SetRange {
+        first: u16,
+        length: u16,
+    },
     SetPrice(u128),
     Heartbeat,
+    Unjail,
     TopUp(u128),
     Unregister,
     Withdraw,
-    Slash { amount: u128, offence: u8, reporter: AccountId },
+    Slash {
+        amount: u128,
+        offence: u8,
+        reporter: AccountId,
+    },
     Bind(bool),
+    /// A channel to it ends, or one is there.
+    Pay(bool),
     Blocks(u32),
 }
 
@@ -30,12 +44,14 @@ fn operation() -> impl Strategy<Value = Operation> {
         4 => range().prop_map(|(first, length)| Operation::SetRange { first, length }),
         1 => any::<u128>().prop_map(Operation::SetPrice),
         3 => Just(Operation::Heartbeat),
+        2 => Just(Operation::Unjail),
         1 => (0u128..500).prop_map(Operation::TopUp),
         2 => Just(Operation::Unregister),
         2 => Just(Operation::Withdraw),
         2 => (0u128..1_500, 0u8..40, ALICE..ALICE + 6)
             .prop_map(|(amount, offence, reporter)| Operation::Slash { amount, offence, reporter }),
         1 => any::<bool>().prop_map(Operation::Bind),
+        1 => any::<bool>().prop_map(Operation::Pay),
         3 => (1u32..40).prop_map(Operation::Blocks),
     ]
 }
@@ -59,7 +75,8 @@ fn apply(account: AccountId, operation: &Operation) -> u128 {
             }
         }
         Operation::SetPrice(price) => drop(Registry::set_price(origin, price)),
-        Operation::Heartbeat => drop(Registry::heartbeat(origin)),
+        Operation::Heartbeat => drop(beat(account)),
+        Operation::Unjail => drop(Registry::unjail(origin)),
         Operation::TopUp(amount) => drop(Registry::top_up_stake(origin, amount)),
         Operation::Unregister => {
             let left = Registry::unregister(origin).is_ok();
@@ -72,6 +89,7 @@ fn apply(account: AccountId, operation: &Operation) -> u128 {
                     panic!("withdrew without leaving")
                 };
                 assert!(System::block_number() >= until, "withdrew too early");
+                assert!(!Paid::get().contains(&account), "withdrew while it is paid");
             }
         }
         Operation::Slash { amount, offence, reporter } => {
@@ -89,6 +107,10 @@ fn apply(account: AccountId, operation: &Operation) -> u128 {
         Operation::Bind(bound) => Bound::mutate(|all| {
             all.retain(|other| *other != account);
             all.extend(bound.then_some(account));
+        }),
+        Operation::Pay(paid) => Paid::mutate(|all| {
+            all.retain(|other| *other != account);
+            all.extend(paid.then_some(account));
         }),
         Operation::Blocks(blocks) => {
             for _ in 0..blocks {

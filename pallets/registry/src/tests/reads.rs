@@ -3,7 +3,7 @@
 use frame_support::assert_ok;
 use mica_primitives::{ModelId, RegistryParameters, Shard, hooks::Workers as WorkersLookup};
 
-use crate::{MAX_PAGE, mock::*};
+use crate::{Beats, MAX_PAGE, Shelves, mock::*};
 
 /// Reads all workers in pages of `page`.
 fn pages(range: Option<mica_primitives::LayerRange>, page: u32) -> Vec<AccountId> {
@@ -32,13 +32,42 @@ fn pages_of_any_size_list_every_worker_once() {
 }
 
 #[test]
-fn a_page_may_begin_after_a_worker_that_has_left() {
+fn the_last_worker_takes_the_place_of_one_that_leaves() {
     run(|| {
-        (ALICE..ALICE + 4).for_each(|account| join(account, 0, 4));
-        let first = Registry::workers(model(), None, None, 2);
-        let last = first[1].0.account;
-        assert_ok!(Registry::unregister(RuntimeOrigin::signed(last)));
-        assert_eq!(Registry::workers(model(), None, Some(last), 10).len(), 2);
+        (ALICE..ALICE + 5).for_each(|account| join(account, 0, 4));
+        let listed = || -> Vec<AccountId> {
+            Registry::workers(model(), None, None, 10)
+                .into_iter()
+                .map(|(record, _)| record.account)
+                .collect()
+        };
+        assert_ok!(Registry::unregister(RuntimeOrigin::signed(ALICE + 1)));
+        assert_eq!(listed(), [ALICE, ALICE + 4, ALICE + 2, ALICE + 3]);
+        assert_ok!(Registry::unregister(RuntimeOrigin::signed(ALICE + 3)));
+        assert_eq!(listed(), [ALICE, ALICE + 4, ALICE + 2]);
+        // Who is not listed any more is no place to begin after.
+        assert_eq!(Registry::workers(model(), None, Some(ALICE + 1), 10).len(), 3);
+        join(ALICE + 7, 0, 4);
+        for account in [ALICE, ALICE + 4, ALICE + 2, ALICE + 7] {
+            assert_ok!(Registry::unregister(RuntimeOrigin::signed(account)));
+        }
+        assert!(listed().is_empty());
+        assert_eq!(Shelves::<Test>::iter().count() + Beats::<Test>::iter().count(), 0);
+    });
+}
+
+#[test]
+fn what_is_read_is_what_was_written_last() {
+    run(|| {
+        (ALICE..ALICE + 3).for_each(|account| join(account, 0, 4));
+        System::set_block_number(1 + INTERVAL);
+        assert_ok!(beat(BOB));
+        assert_ok!(Registry::set_cost(RuntimeOrigin::signed(CAROL), 77));
+        let found = Registry::workers(model(), None, Some(ALICE), 10);
+        assert_eq!(found[0].0, record(BOB));
+        assert_eq!(found[0].0.last_heartbeat, 1 + INTERVAL);
+        assert_eq!((found[1].0.clone(), found.len()), (record(CAROL), 2));
+        assert_eq!(found[1].0.cost_us_per_layer_token, 77);
     });
 }
 

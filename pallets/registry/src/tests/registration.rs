@@ -2,7 +2,7 @@
 
 use frame_support::{assert_noop, assert_ok, traits::fungible::InspectHold};
 use mica_primitives::{ModelId, WorkerStatus, hooks::PeerKeys};
-use sp_runtime::{DispatchError, TokenError};
+use sp_runtime::{DispatchError, TokenError, transaction_validity::InvalidTransaction};
 
 use crate::{Error, Event, HoldReason, mock::*};
 
@@ -60,10 +60,28 @@ fn an_unknown_model_is_refused() {
             1,
             1,
             peer(ALICE),
+            claim(ALICE, ALICE),
             address("/dns/a"),
             FUNDS / 2,
         );
         assert_eq!(call, Err(Error::<Test>::UnknownModel.into()));
+    });
+}
+
+#[test]
+fn who_does_not_hold_the_secret_of_a_peer_key_cannot_register_it() {
+    run(|| {
+        let model = model();
+        let register = |proof| {
+            let (origin, here) = (RuntimeOrigin::signed(BOB), address("/dns/b"));
+            let stake = 4 * MIN_STAKE;
+            Registry::register(origin, model, layers(0, 4), 1, 1, peer(ALICE), proof, here, stake)
+        };
+        // By a key of its own, and the proof with which the owner registered itself.
+        for proof in [claim(BOB, BOB), claim(ALICE, ALICE), [0; 64]] {
+            assert_noop!(register(proof), Error::<Test>::BadPeerProof);
+        }
+        assert_ok!(register(claim(BOB, ALICE)));
     });
 }
 
@@ -90,6 +108,7 @@ fn a_cost_of_zero_is_refused_at_once_and_later() {
                 0,
                 1,
                 peer(ALICE),
+                claim(ALICE, ALICE),
                 address("/dns/a"),
                 FUNDS / 2
             ),
@@ -116,6 +135,7 @@ fn an_address_is_text_that_begins_with_a_slash() {
                 1,
                 1,
                 peer(ALICE),
+                claim(ALICE, ALICE),
                 address("example.org:1"),
                 FUNDS / 2
             ),
@@ -163,7 +183,8 @@ fn who_is_no_worker_can_change_nothing() {
             Registry::set_addresses(origin(), address("/dns/a")),
             Error::<Test>::NotRegistered
         );
-        assert_noop!(Registry::heartbeat(origin()), Error::<Test>::NotRegistered);
+        assert_eq!(check_beat(BOB), Err(InvalidTransaction::BadSigner.into()));
+        assert_noop!(Registry::unjail(origin()), Error::<Test>::NotRegistered);
         assert_noop!(Registry::top_up_stake(origin(), 1), Error::<Test>::NotRegistered);
         assert_noop!(Registry::unregister(origin()), Error::<Test>::NotRegistered);
         assert_noop!(Registry::withdraw(origin()), Error::<Test>::NotRegistered);
@@ -179,7 +200,7 @@ fn unsigned_calls_are_refused() {
         assert_noop!(Registry::set_cost(none(), 1), DispatchError::BadOrigin);
         assert_noop!(Registry::set_range(none(), layers(0, 1)), DispatchError::BadOrigin);
         assert_noop!(Registry::set_addresses(none(), address("/dns/a")), DispatchError::BadOrigin);
-        assert_noop!(Registry::heartbeat(none()), DispatchError::BadOrigin);
+        assert_noop!(Registry::unjail(none()), DispatchError::BadOrigin);
         assert_noop!(Registry::top_up_stake(none(), 1), DispatchError::BadOrigin);
         assert_noop!(Registry::unregister(none()), DispatchError::BadOrigin);
         assert_noop!(Registry::withdraw(none()), DispatchError::BadOrigin);

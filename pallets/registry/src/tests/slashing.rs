@@ -1,7 +1,7 @@
 //! Taking stake: how much, from whom, for whom, how often.
 
 use frame_support::{
-    assert_ok,
+    assert_noop, assert_ok,
     traits::fungible::{Inspect, InspectHold},
 };
 use mica_primitives::{
@@ -9,7 +9,9 @@ use mica_primitives::{
     hooks::{Offence, SlashWorker, Slashed},
 };
 
-use crate::{Event, HoldReason, MAX_OFFENCES, Offences, mock::*};
+use sp_runtime::transaction_validity::InvalidTransaction;
+
+use crate::{Error, Event, HoldReason, OffenceQueue, Offences, mock::*};
 
 fn slash(worker: AccountId, amount: u128, offence: u8, reporter: Option<AccountId>) -> Slashed {
     <Registry as SlashWorker<AccountId>>::slash(
@@ -100,15 +102,46 @@ fn an_offence_is_punished_once() {
     });
 }
 
+/// However many others come in between: a list with a bound would forget the oldest.
 #[test]
-fn the_memory_of_offences_is_bounded_and_forgets_the_oldest() {
+fn an_offence_is_remembered_for_as_long_as_a_report_can_come() {
+    run(|| {
+        assert_ok!(join_with(ALICE, 0, 4, 4 * MIN_STAKE + 500));
+        (0..200).for_each(|offence| assert_eq!(slash(ALICE, 1, offence, None).total(), 1));
+        System::set_block_number(1 + DISPUTE);
+        for offence in 0..200 {
+            assert_eq!(slash(ALICE, 1, offence, None), Slashed::default(), "{offence}");
+        }
+        System::set_block_number(2 + DISPUTE);
+        assert_eq!(slash(ALICE, 1, 7, None).total(), 1, "no report of the first can come any more");
+        assert_eq!(slash(ALICE, 1, 7, None), Slashed::default());
+    });
+}
+
+#[test]
+fn offences_are_remembered_whether_the_worker_is_still_there() {
     run(|| {
         join(ALICE, 0, 4);
-        let all = MAX_OFFENCES as u8 + 1;
-        (0..all).for_each(|offence| assert_eq!(slash(ALICE, 1, offence, None).total(), 1));
-        assert_eq!(Offences::<Test>::get(ALICE).len() as u32, MAX_OFFENCES);
-        assert_eq!(slash(ALICE, 1, 1, None), Slashed::default());
-        assert_eq!(slash(ALICE, 1, 0, None).total(), 1);
+        assert_ok!(Registry::unregister(RuntimeOrigin::signed(ALICE)));
+        System::set_block_number(UNBONDING);
+        assert_eq!(slash(ALICE, 10, 1, None).total(), 10);
+        System::set_block_number(1 + UNBONDING);
+        assert_ok!(Registry::withdraw(RuntimeOrigin::signed(ALICE)));
+        join(ALICE, 0, 4);
+        assert_eq!(slash(ALICE, 10, 1, None), Slashed::default());
+    });
+}
+
+#[test]
+fn what_need_not_be_known_any_more_is_forgotten_as_offences_come() {
+    run(|| {
+        join(ALICE, 0, 40);
+        (0..100).for_each(|offence| drop(slash(ALICE, 1, offence, None)));
+        System::set_block_number(2 + DISPUTE);
+        // Each takes two of the old ones with it.
+        (100..150).for_each(|offence| drop(slash(ALICE, 1, offence, None)));
+        assert_eq!(Offences::<Test>::iter().count(), 50);
+        assert_eq!(OffenceQueue::<Test>::iter().count(), 50);
     });
 }
 
@@ -120,7 +153,7 @@ fn a_slash_of_nothing_or_of_nobody_does_nothing() {
         assert_eq!(slash(ALICE, 0, 1, Some(BOB)), Slashed::default());
         assert_eq!(slash(BOB, 50, 1, None), Slashed::default());
         assert_eq!(System::event_count(), events);
-        assert!(Offences::<Test>::get(ALICE).is_empty());
+        assert_eq!(Offences::<Test>::iter().count(), 0);
     });
 }
 
@@ -143,9 +176,8 @@ fn jailed_for_its_stake_it_needs_the_stake_and_not_only_a_beat() {
         join(ALICE, 0, 4);
         slash(ALICE, 50, 1, None);
         System::set_block_number(1 + INTERVAL);
-        assert!(!Registry::heartbeat_is_free(&ALICE));
-        assert_ok!(Registry::heartbeat(RuntimeOrigin::signed(ALICE)));
-        assert_eq!(record(ALICE).status, WorkerStatus::Jailed);
+        assert_eq!(check_beat(ALICE), Err(InvalidTransaction::BadSigner.into()));
+        assert_noop!(Registry::unjail(RuntimeOrigin::signed(ALICE)), Error::<Test>::StakeTooLow);
         assert_ok!(Registry::top_up_stake(RuntimeOrigin::signed(ALICE), 49));
         assert_eq!(record(ALICE).status, WorkerStatus::Jailed);
         assert_ok!(Registry::top_up_stake(RuntimeOrigin::signed(ALICE), 1));
@@ -160,7 +192,7 @@ fn jailed_for_its_stake_it_may_serve_fewer_layers_instead() {
         join(ALICE, 0, 4);
         slash(ALICE, 50, 1, None);
         assert_ok!(Registry::set_range(RuntimeOrigin::signed(ALICE), layers(0, 3)));
-        assert_ok!(Registry::heartbeat(RuntimeOrigin::signed(ALICE)));
+        assert_ok!(Registry::unjail(RuntimeOrigin::signed(ALICE)));
         assert_eq!(Registry::coverage(model())[..4], [1, 1, 1, 0]);
     });
 }

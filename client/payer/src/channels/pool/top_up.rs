@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mica_chain::{Account, AccountId, Call, Signer, Submitted, Until};
-use mica_primitives::{Balance, BlockNumber, ChannelId, ChannelOpening};
+use mica_primitives::{Balance, BlockNumber, ChannelId, ChannelOpening, ChannelParameters};
 use mica_protocol::channel::PayerLedger;
 use mica_wallet::UnlockError;
 
@@ -47,6 +47,8 @@ struct PlannedCall {
 struct Opening {
     /// The chain's least deposit, base units.
     min_deposit: Balance,
+    /// What is on hold beside the deposit while the channel exists, base units.
+    storage_deposit: Balance,
     /// Blocks that the payee has to redeem after a request to close.
     window: BlockNumber,
 }
@@ -76,7 +78,8 @@ impl ChannelPool {
         let view = self.payer.chain.at_best().await?;
         let parameters = view.channel_parameters().await?;
         let window = window(self.window().await?, self.deposits.window, parameters.max_window);
-        let opening = Opening { min_deposit: parameters.min_deposit, window };
+        let ChannelParameters { min_deposit, storage_deposit, .. } = parameters;
+        let opening = Opening { min_deposit, storage_deposit, window };
         let money = view.account(self.payer.id()).await?;
         let mut planned = self.plan_call(needs, least, self.deposits.headroom, &opening);
         let mut fee = self.fee(&planned).await?;
@@ -187,7 +190,7 @@ impl ChannelPool {
         headroom: u32,
         opening: &Opening,
     ) -> PlannedCall {
-        let Opening { min_deposit, window } = *opening;
+        let Opening { min_deposit, storage_deposit, window } = *opening;
         let mut ledgers = self.lock();
         let (mut openings, mut calls, mut deposits) = (Vec::new(), Vec::new(), 0u128);
         for need in needs {
@@ -224,7 +227,7 @@ impl ChannelPool {
                     let deposit = wanted.max(min_deposit);
                     let signer = self.payer.signer.current_public();
                     openings.push(ChannelOpening { payee: need.payee, signer, deposit, window });
-                    deposits = deposits.saturating_add(deposit);
+                    deposits = deposits.saturating_add(deposit).saturating_add(storage_deposit);
                 }
             }
         }

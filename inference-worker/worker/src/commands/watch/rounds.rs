@@ -217,8 +217,11 @@ mod tests {
             receipts: 0,
             expires: 10_000,
             tick: None,
+            lock: None,
+            bounty: 0,
         };
-        Redeemable { redeem: Redeem { voucher, signature: [0; 64], tick: None }, gain }
+        let redeem = Redeem { voucher, signature: [0; 64], tick: None, preimage: None };
+        Redeemable { redeem, gain }
     }
 
     /// Attack: close a hundred channels that owe a trifle each and come before the honest one.
