@@ -10,7 +10,7 @@ use frame_support::traits::{GetCallMetadata, InstanceFilter};
 use mica_runtime::{RuntimeCall, configs::proxy::ProxyType};
 
 /// What a worker's proxy may do.
-const WORKER: [&str; 11] = [
+const WORKER: [&str; 12] = [
     "Channels.close",
     "Channels.redeem",
     "Registry.heartbeat",
@@ -19,13 +19,14 @@ const WORKER: [&str; 11] = [
     "Registry.set_price",
     "Registry.set_range",
     "Sla.accept",
+    "Sla.acknowledge",
     "Sla.claim",
-    "Sla.complete",
+    "Sla.dispute",
     "Utility.batch_all",
 ];
 
 /// What else can be done in the market and with batches, which a worker's proxy may not do.
-const OWNER: [&str; 23] = [
+const OWNER: [&str; 22] = [
     "Channels.close_cooperatively",
     "Channels.finish",
     "Channels.open",
@@ -37,10 +38,9 @@ const OWNER: [&str; 23] = [
     "Registry.top_up_stake",
     "Registry.unregister",
     "Registry.withdraw",
-    "Sla.acknowledge",
     "Sla.cancel",
-    "Sla.object",
     "Sla.propose",
+    "Sla.request",
     "Sla.settle",
     "Utility.as_derivative",
     "Utility.batch",
