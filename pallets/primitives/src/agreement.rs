@@ -1,5 +1,6 @@
-//! Service-level agreements: price, time and what a failure costs, agreed before the work and settled
-//! by the chain. The rules, and why no lie pays under them, are in the manual of `pallet_mica_sla`.
+//! Service-level agreements: price, time and what a failure costs, agreed before the work and
+//! settled by the chain. The rules, and why no lie pays under them, are in the manual of
+//! `pallet_mica_sla`.
 
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;

@@ -118,7 +118,7 @@ impl Slashed {
 
 /// Prepares what another pallet's benchmark needs from the registry.
 pub trait BenchmarkWorkers<AccountId> {
-    /// Registers a funded `worker` with `peer` for all layers of some model, with no more stake than
-    /// it must have, so that any slash jails it; returns the model.
+    /// Registers a funded `worker` with `peer` for all layers of some model, with no more stake
+    /// than it must have, so that any slash jails it; returns the model.
     fn register_worker(worker: &AccountId, peer: PublicKey) -> ModelId;
 }

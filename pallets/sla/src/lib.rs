@@ -27,8 +27,8 @@
 //! | failed | the worker is silent, or claims what is short or late | price of `n` to the worker, the rest back | `f` burned |
 //! | disputed | the worker says that the payer kept it from finishing | price of `n` to the worker, `d` burned, the rest back | `f` burned |
 //!
-//! Nobody ever receives what the other loses. A dispute burns no more of the deposit than twice what
-//! the stake really lost, so that a worker whose stake is gone destroys nothing.
+//! Nobody ever receives what the other loses. A dispute burns no more of the deposit than twice
+//! what the stake really lost, so that a worker whose stake is gone destroys nothing.
 //!
 //! ## How it goes
 //! 1. The payer proposes; its escrow is `price of tokens + d`. The worker accepts: `f` of its stake
@@ -38,9 +38,9 @@
 //!    [`Call::request`] with the hash, and the worker must acknowledge on chain (or claim, or
 //!    dispute) within [`Config::AnswerPeriod`] blocks, or it has failed.
 //! 3. The worker goes at most `w / 2` tokens ahead of the payer's signatures. The payer signs a
-//!    [`Progress`] at least that often: tokens received, blocks since the anchor, receipts accepted.
-//!    When the last token is an end token, or it wants no more, it signs that the generation
-//!    `ended`: then what was generated is all that was owed, and all that is paid.
+//!    [`Progress`] at least that often: tokens received, blocks since the anchor, receipts
+//!    accepted. When the last token is an end token, or it wants no more, it signs that the
+//!    generation `ended`: then what was generated is all that was owed, and all that is paid.
 //! 4. The worker claims with the best progress that it holds. Time is in the progress, not in the
 //!    block of the claim: `n` tokens may have taken [`Terms::blocks_for`]`(n)` blocks since the
 //!    anchor. The claim itself may come `AnswerPeriod` blocks later than the last token could.
@@ -103,8 +103,8 @@
 //! [`Agenda`] lists agreements under the block in which they end. Each block settles at most
 //! [`Config::MaxSettlementsPerBlock`] of them; what does not fit is settled in the blocks that
 //! follow, in the order of due blocks, and nothing is lost or refused for lack of room. Late
-//! settlement changes nobody's rights: what is over is over, settled or not. [`Pallet::settle`] lets
-//! anybody settle a due agreement at once.
+//! settlement changes nobody's rights: what is over is over, settled or not. [`Pallet::settle`]
+//! lets anybody settle a due agreement at once.
 //!
 //! ## Bounds
 //! A worker backs each agreement with `f` of stake, and all together with no more than

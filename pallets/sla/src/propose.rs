@@ -85,8 +85,8 @@ impl<T: Config> Pallet<T> {
         let mut load = WorkerLoads::<T>::get(worker);
         ensure!(load.open < T::MaxPerWorker::get(), Error::<T>::TooManyOfWorker);
         load.open += 1;
-        // The forfeit did not overflow when the agreement was proposed; a sum that does is above any
-        // stake.
+        // The forfeit did not overflow when the agreement was proposed; a sum that does is above
+        // any stake.
         load.at_risk = agreement
             .terms
             .forfeit()

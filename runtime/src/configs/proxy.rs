@@ -43,8 +43,8 @@ pub enum ProxyType {
     NonTransfer,
     /// Staking, and the session keys that go with it.
     Staking,
-    /// What running a worker takes: beat, price, move, redeem, accept and end agreements. Not leave,
-    /// and not touch the stake beyond what agreements forfeit.
+    /// What running a worker takes: beat, price, move, redeem, accept and end agreements. Not
+    /// leave, and not touch the stake beyond what agreements forfeit.
     Worker,
 }
 
