@@ -105,7 +105,7 @@ fn received(agreement: AgreementId, tokens: u32, ended: bool) -> (Progress, [u8;
 }
 
 fn worker() -> WorkerRecord<AccountId> {
-    Registry::worker(&Bob.to_account_id()).expect("Bob is registered")
+    <Registry as Workers<AccountId>>::worker(&Bob.to_account_id()).expect("Bob is registered")
 }
 
 fn balance(who: Sr25519Keyring) -> u128 {
@@ -160,8 +160,9 @@ fn a_dispute_burns_a_window_of_the_payers_and_half_of_one_of_the_workers() {
 #[test]
 fn settlements_take_a_tenth_of_a_block_at_most() {
     type Costs = SubstrateWeight<Runtime>;
-    let most = u64::from(<Runtime as pallet_mica_sla::Config>::MaxSettlementsPerBlock::get());
-    let agenda: Weight = Costs::agenda().saturating_add(Costs::settle()).saturating_mul(most);
+    let most: u32 = <Runtime as pallet_mica_sla::Config>::MaxSettlementsPerBlock::get();
+    let agenda: Weight =
+        Costs::agenda().saturating_add(Costs::settle()).saturating_mul(most.into());
     let block = RuntimeBlockWeights::get().max_block;
     assert!(agenda.ref_time() <= block.ref_time() / 10, "{agenda:?} of {block:?}");
 }

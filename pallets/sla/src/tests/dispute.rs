@@ -2,7 +2,7 @@
 //! other lost.
 
 use frame_support::{assert_noop, assert_ok};
-use mica_primitives::{Progress, Terms};
+use mica_primitives::{Progress, Terms, WorkerStatus};
 
 use crate::{Error, Event, mock::*};
 
@@ -95,7 +95,7 @@ fn a_worker_burns_no_more_of_a_deposit_than_twice_what_it_loses() {
             assert_ok!(dispute(id, None));
             assert!(matches!(events()[..], [Event::Disputed { burned: b, forfeited, .. }]
                     if b == burned && forfeited == stake));
-            register(WORKER, key(WORKER).public().0);
+            change(WORKER, |record| (record.stake, record.status) = (STAKE, WorkerStatus::Active));
         }
     });
 }
