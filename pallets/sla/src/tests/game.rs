@@ -50,12 +50,13 @@ impl Deal {
 
 /// Generations that end by an end token and such that make all tokens; credit of one token and of
 /// two.
-const DEALS: [Deal; 5] = [
+const DEALS: [Deal; 6] = [
     Deal { tokens: 3, window: 2, generated: 1 },
     Deal { tokens: 3, window: 2, generated: 3 },
     Deal { tokens: 4, window: 4, generated: 2 },
     Deal { tokens: 4, window: 4, generated: 3 },
     Deal { tokens: 4, window: 4, generated: 4 },
+    Deal { tokens: 5, window: 4, generated: 5 },
 ];
 
 /// A worker whose tokens cost it nothing gains most by lying, one that works at its price loses
