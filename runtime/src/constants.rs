@@ -81,12 +81,11 @@ pub const MAX_CHANNELS_PER_PAYER: u32 = 256;
 pub const MIN_ESCROW: Balance = 10 * MILLI;
 /// Blocks in which a worker may accept a proposal.
 pub const PROPOSAL_PERIOD: BlockNumber = MINUTES;
-/// Most blocks that an agreement may give for its work.
+/// Most blocks that an agreement may give for its request and its work together.
 pub const MAX_AGREEMENT_DURATION: BlockNumber = 24 * HOURS;
-/// Blocks in which a payer may object to a claim.
-pub const CHALLENGE_PERIOD: BlockNumber = MINUTES;
-/// Blocks in which the two may still settle a disputed claim.
-pub const DISPUTE_PERIOD: BlockNumber = MINUTES;
+/// Blocks that a worker has to answer a request on chain, and to claim or dispute when the time of
+/// an agreement is over. Nothing is held against it after an agreement.
+pub const ANSWER_PERIOD: BlockNumber = MINUTES;
 /// Blocks for which a root of receipts is kept and can be audited.
 pub const AUDIT_WINDOW: BlockNumber = 4 * MINUTES;
 
@@ -94,7 +93,7 @@ pub const AUDIT_WINDOW: BlockNumber = 4 * MINUTES;
 pub const LONGEST_CLOSE: BlockNumber = longest_close(MAX_CHANNEL_WINDOW);
 /// The longest that anything can be held against a worker after its receipts were fixed, with its
 /// stake as the answer.
-pub const LONGEST_DISPUTE: BlockNumber = AUDIT_WINDOW + CHALLENGE_PERIOD + DISPUTE_PERIOD;
+pub const LONGEST_DISPUTE: BlockNumber = AUDIT_WINDOW + 2 * MINUTES;
 
 // A worker's stake must outlast the last voucher that can fix its receipts, and every dispute that
 // follows: otherwise a cheat could be gone with its stake before it is caught. The greatest window

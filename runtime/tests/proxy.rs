@@ -20,13 +20,14 @@ const WORKER: [&str; 12] = [
     "Registry.set_range",
     "Registry.unjail",
     "Sla.accept",
+    "Sla.acknowledge",
     "Sla.claim",
-    "Sla.complete",
+    "Sla.dispute",
     "Utility.batch_all",
 ];
 
 /// What else can be done in the market and with batches, which a worker's proxy may not do.
-const OWNER: [&str; 23] = [
+const OWNER: [&str; 22] = [
     "Channels.close_cooperatively",
     "Channels.finish",
     "Channels.open",
@@ -38,10 +39,9 @@ const OWNER: [&str; 23] = [
     "Registry.top_up_stake",
     "Registry.unregister",
     "Registry.withdraw",
-    "Sla.acknowledge",
     "Sla.cancel",
-    "Sla.object",
     "Sla.propose",
+    "Sla.request",
     "Sla.settle",
     "Utility.as_derivative",
     "Utility.batch",

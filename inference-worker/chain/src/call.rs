@@ -6,8 +6,8 @@
 
 use codec::{Compact, Encode};
 use mica_primitives::{
-    Acknowledgement, AgreementId, Balance, ChannelId, ChannelOpening, Completion, CooperativeClose,
-    Hash32, Heartbeat, LayerRange, MarketUnits, ModelId, ModelManifest, PublicKey, Redeem,
+    Acknowledgement, AgreementId, Balance, ChannelId, ChannelOpening, CooperativeClose, Hash32,
+    Heartbeat, LayerRange, MarketUnits, ModelId, ModelManifest, Progress, PublicKey, Redeem,
     Signature, Terms, WorkerAddresses, domain::blake2_256,
 };
 use subxt::{
@@ -114,34 +114,34 @@ pub enum Call {
     Accept(AgreementId),
     /// `Sla.cancel`.
     Cancel(AgreementId),
-    /// `Sla.complete`.
-    Complete {
-        /// What both measured.
-        completion: Completion,
-        /// Of the side that does not submit.
+    /// `Sla.request`.
+    Request {
+        /// The agreement.
+        agreement: AgreementId,
+        /// blake3 of the request that was sent.
+        request_hash: Hash32,
+    },
+    /// `Sla.acknowledge`.
+    Acknowledge {
+        /// What the worker acknowledges.
+        acknowledgement: Acknowledgement,
+        /// By the worker's peer key.
         signature: Signature,
     },
     /// `Sla.claim`.
     Claim {
+        /// What the payer received.
+        progress: Progress,
+        /// By the terms' signer.
+        signature: Signature,
+    },
+    /// `Sla.dispute`.
+    Dispute {
         /// The agreement.
         agreement: AgreementId,
-        /// Tokens delivered.
-        tokens: u32,
-        /// Root of the receipts.
-        receipts_root: Hash32,
-        /// Number of receipts.
-        receipts: u64,
-        /// Tokens for which the payer signed a `Progress`, with its signature.
-        progress: Option<(u32, Signature)>,
-    },
-    /// `Sla.object`.
-    Object(AgreementId),
-    /// `Sla.acknowledge`.
-    Acknowledge {
-        /// What the worker acknowledged.
-        acknowledgement: Acknowledgement,
-        /// By the worker's peer key.
-        signature: Signature,
+        /// What the payer signed for, with the signature of the terms' signer; nothing if it signed
+        /// for nothing.
+        progress: Option<(Progress, Signature)>,
     },
     /// `Sla.settle`: anyone may submit.
     Settle(AgreementId),
@@ -234,10 +234,10 @@ impl Call {
             Self::Propose { .. } => ("Sla", "propose"),
             Self::Accept(_) => ("Sla", "accept"),
             Self::Cancel(_) => ("Sla", "cancel"),
-            Self::Complete { .. } => ("Sla", "complete"),
-            Self::Claim { .. } => ("Sla", "claim"),
-            Self::Object(_) => ("Sla", "object"),
+            Self::Request { .. } => ("Sla", "request"),
             Self::Acknowledge { .. } => ("Sla", "acknowledge"),
+            Self::Claim { .. } => ("Sla", "claim"),
+            Self::Dispute { .. } => ("Sla", "dispute"),
             Self::Settle(_) => ("Sla", "settle"),
             Self::Transfer { .. } => ("Balances", "transfer_keep_alive"),
             Self::Bond { .. } => ("Staking", "bond"),
@@ -296,17 +296,15 @@ impl Call {
             Self::Close(channel) | Self::Finish(channel) => channel.encode(),
             Self::CloseCooperatively { close, signature } => (close, signature).encode(),
             Self::Propose { worker, terms } => (worker, terms).encode(),
-            Self::Accept(agreement)
-            | Self::Cancel(agreement)
-            | Self::Object(agreement)
-            | Self::Settle(agreement) => agreement.encode(),
+            Self::Accept(agreement) | Self::Cancel(agreement) | Self::Settle(agreement) => {
+                agreement.encode()
+            }
+            Self::Request { agreement, request_hash } => (agreement, request_hash).encode(),
             Self::Acknowledge { acknowledgement, signature } => {
                 (acknowledgement, signature).encode()
             }
-            Self::Complete { completion, signature } => (completion, signature).encode(),
-            Self::Claim { agreement, tokens, receipts_root, receipts, progress } => {
-                (agreement, tokens, receipts_root, receipts, progress).encode()
-            }
+            Self::Claim { progress, signature } => (progress, signature).encode(),
+            Self::Dispute { agreement, progress } => (agreement, progress).encode(),
             Self::Transfer { to, amount } => {
                 (MultiAddress::<AccountId, ()>::Id(*to), Compact(*amount)).encode()
             }

@@ -1,20 +1,16 @@
-//! Service-level agreements: price, time and penalty, agreed before the work and settled by the
-//! chain.
+//! Service-level agreements: price, time and what a failure costs, agreed before the work and
+//! settled by the chain. The rules, and why no lie pays under them, are in the manual of
+//! `pallet_mica_sla`.
 
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 
 use crate::{Balance, BlockNumber, Hash32, LayerRange, ModelId, PublicKey, domain::signing_bytes};
 
-/// Most tokens that a worker may claim beyond those that the payer signed for. What a lie about a
-/// claim can move is their price, so a payer signs a [`Progress`] at least this often, and a worker
-/// that goes further works on credit.
-pub const MAX_UNSIGNED_TOKENS: u32 = 48;
-
 /// Number of an agreement, given by the chain in order.
 pub type AgreementId = u64;
 
-/// What a payer proposes and a worker accepts.
+/// What a payer proposes and a worker accepts. Blocks are those of the market's clock.
 #[derive(
     Clone,
     Copy,
@@ -32,28 +28,23 @@ pub struct Terms {
     pub model: ModelId,
     /// The layers.
     pub range: LayerRange,
-    /// Positions to be computed.
+    /// Most positions to be computed: fewer if the generation ends before.
     pub tokens: u32,
     /// Base units per layer-token.
     pub price_per_layer_token: Balance,
-    /// Most milliseconds from one token to the next, over the whole agreement's average.
-    pub max_latency_ms: u32,
-    /// Least tokens per thousand seconds.
-    pub min_throughput_millitokens_per_s: u32,
-    /// What the worker pays from its stake on a breach.
-    pub penalty: Balance,
-    /// Blocks, from acceptance, in which the work must be completed.
-    pub duration: BlockNumber,
-    /// The payer's ed25519 hot key: it signs what the payer measured.
+    /// The credit window, in tokens, at least 2. The worker goes at most half of it ahead of the
+    /// payer's signatures, and its price is the most that a lie of one side costs the other.
+    pub window: u32,
+    /// Blocks, from acceptance, in which the request may come.
+    pub start_blocks: BlockNumber,
+    /// Blocks, from the worker's acknowledgement of the request to the last token, if all tokens
+    /// are computed; fewer tokens have fewer in proportion. At least 1.
+    pub work_blocks: BlockNumber,
+    /// The payer's ed25519 hot key: it signs what the payer received.
     pub signer: PublicKey,
 }
 
 impl Terms {
-    /// `tokens · layers · price`: what the payer puts in escrow. Nothing on overflow.
-    pub fn escrow(&self) -> Option<Balance> {
-        self.price_of(self.tokens)
-    }
-
     /// Base units for `tokens` positions. Nothing on overflow.
     pub fn price_of(&self, tokens: u32) -> Option<Balance> {
         Balance::from(tokens)
@@ -61,11 +52,43 @@ impl Terms {
             .checked_mul(self.price_per_layer_token)
     }
 
-    /// What the worker's stake must cover while the agreement is open: the penalty of a breach, or
-    /// as much as the payer loses when a claim stays disputed, whichever is more. Nothing on
+    /// The price of a credit window: what the payer deposits beside the price of the work, and what
+    /// of it burns when the worker disputes. Nothing on overflow.
+    pub fn deposit(&self) -> Option<Balance> {
+        self.price_of(self.window)
+    }
+
+    /// What the payer puts in escrow: the price of all tokens, and the deposit. Nothing on
     /// overflow.
-    pub fn risk(&self) -> Option<Balance> {
-        self.escrow().map(|escrow| escrow.max(self.penalty))
+    pub fn escrow(&self) -> Option<Balance> {
+        self.price_of(self.tokens)?.checked_add(self.deposit()?)
+    }
+
+    /// Most tokens that the worker computes ahead of the payer's signatures: half a window.
+    pub const fn credit(&self) -> u32 {
+        self.window / 2
+    }
+
+    /// What the worker's stake loses when the agreement ends in failure: the price of the tokens on
+    /// credit, so at most half of the deposit. Nothing on overflow.
+    pub fn forfeit(&self) -> Option<Balance> {
+        self.price_of(self.credit())
+    }
+
+    /// Most blocks from the acknowledgement's anchor to the last of `tokens`: their part of
+    /// `work_blocks`, rounded up, and one for the different heads that the two may see.
+    pub fn blocks_for(&self, tokens: u32) -> BlockNumber {
+        let part = u64::from(self.work_blocks) * u64::from(tokens.min(self.tokens));
+        let blocks = part.div_ceil(u64::from(self.tokens.max(1)));
+        // A part of a `u32` is one.
+        u32::try_from(blocks).unwrap_or(BlockNumber::MAX).saturating_add(1)
+    }
+
+    /// Whether `progress` is all that was agreed on: every token, or an early end that the payer
+    /// signed, and in time.
+    pub fn are_met_by(&self, progress: &Progress) -> bool {
+        (progress.tokens == self.tokens || progress.ended)
+            && progress.elapsed_blocks <= self.blocks_for(progress.tokens)
     }
 }
 
@@ -83,44 +106,44 @@ impl Terms {
     TypeInfo,
 )]
 pub enum AgreementState {
-    /// Waits for the worker until `until`, then is refunded.
+    /// Waits for the worker; by itself it ends in a refund.
     Proposed {
         /// First block in which the proposal is void.
         until: BlockNumber,
     },
-    /// The worker is bound until `deadline`.
+    /// The worker is bound, and nothing of the request is on chain; by itself it ends in a refund.
     Active {
-        /// Last block in which the work may be completed.
-        deadline: BlockNumber,
-        /// Hash of the request whose receipt the worker has acknowledged on chain: with it, missing
-        /// the deadline is a breach.
-        acknowledged: Option<Hash32>,
-    },
-    /// The worker claims to be done; the payer may object until `until`.
-    Claimed {
-        /// First block in which the worker is paid.
+        /// Block in which the worker accepted.
+        since: BlockNumber,
+        /// First block in which it is over.
         until: BlockNumber,
-        /// What the worker claims.
-        claim: Claim,
     },
-    /// The payer objected: until `until` the two may still settle with a co-signed completion, then
-    /// both lose the unsigned part.
-    Disputed {
-        /// First block in which both lose.
+    /// The payer says on chain that it sent the request; silence is the worker's failure.
+    Requested {
+        /// Block in which the worker accepted.
+        since: BlockNumber,
+        /// blake3 of the request.
+        request_hash: Hash32,
+        /// First block in which it is over.
         until: BlockNumber,
-        /// What the worker claims.
-        claim: Claim,
+    },
+    /// The worker's acknowledgement of the request is on chain; silence is the worker's failure.
+    Working {
+        /// The acknowledgement's block, from which the time for the work counts.
+        anchor: BlockNumber,
+        /// First block in which it is over.
+        until: BlockNumber,
     },
 }
 
 impl AgreementState {
     /// The block in whose beginning the agreement ends by itself if nobody acts before.
-    pub const fn ends(&self) -> BlockNumber {
+    pub const fn until(&self) -> BlockNumber {
         match self {
             Self::Proposed { until }
-            | Self::Claimed { until, .. }
-            | Self::Disputed { until, .. } => *until,
-            Self::Active { deadline, .. } => deadline.saturating_add(1),
+            | Self::Active { until, .. }
+            | Self::Requested { until, .. }
+            | Self::Working { until, .. } => *until,
         }
     }
 
@@ -128,30 +151,6 @@ impl AgreementState {
     pub const fn is_open(&self) -> bool {
         !matches!(self, Self::Proposed { .. })
     }
-}
-
-/// What a worker says that it delivered.
-#[derive(
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Debug,
-    Encode,
-    Decode,
-    DecodeWithMemTracking,
-    MaxEncodedLen,
-    TypeInfo,
-)]
-pub struct Claim {
-    /// Tokens delivered.
-    pub tokens: u32,
-    /// Those of them for which the payer signed a [`Progress`].
-    pub signed: u32,
-    /// Root of the receipts for them.
-    pub receipts_root: Hash32,
-    /// Number of receipts under the root.
-    pub receipts: u64,
 }
 
 /// An agreement as the chain knows it.
@@ -171,21 +170,10 @@ pub struct Agreement<AccountId> {
     pub state: AgreementState,
 }
 
-impl Claim {
-    /// The most that may be claimed of `tokens` when the payer signed for `signed`: as far as a
-    /// worker goes on credit.
-    pub fn reach(tokens: u32, signed: u32) -> u32 {
-        tokens.min(signed.saturating_add(MAX_UNSIGNED_TOKENS))
-    }
-
-    /// Whether the worker stopped before it had to: it claims less than it could have.
-    pub fn is_short_of(&self, terms: &Terms) -> bool {
-        self.tokens < Self::reach(terms.tokens, self.signed)
-    }
-}
-
-/// A payer's word that it has received `tokens`. Signed by the terms' signer, again and again while
-/// the work goes on; the highest counts.
+/// A payer's word on what it has received. Signed by the terms' signer at least once per half
+/// window, and at the end; the worker shows the one that pays it most.
+///
+/// A worker takes it only if every number is true as far as it knows.
 #[derive(
     Clone,
     Copy,
@@ -201,8 +189,18 @@ impl Claim {
 pub struct Progress {
     /// The agreement.
     pub agreement: AgreementId,
-    /// Tokens received since its beginning.
+    /// Tokens received since its beginning: what is paid.
     pub tokens: u32,
+    /// Whether the generation is over: the last token was an end token, or the payer wants no more.
+    /// Then fewer tokens than agreed on are no failure.
+    pub ended: bool,
+    /// Blocks of the market's clock from the acknowledgement's anchor to the head at which the last
+    /// of the tokens arrived.
+    pub elapsed_blocks: BlockNumber,
+    /// Root of the receipts that the payer accepted for the tokens.
+    pub receipts_root: Hash32,
+    /// Number of receipts under the root.
+    pub receipts: u64,
 }
 
 impl Progress {
@@ -212,11 +210,10 @@ impl Progress {
     }
 }
 
-/// A worker's word that it holds everything that it needs to do the work. Signed by its peer key
-/// before it starts.
+/// A worker's word that it has the request and begins. Signed by its peer key, before it starts.
 ///
-/// From here latency is measured, and from here the payer cannot be blamed for a missed deadline: a
-/// worker signs it only when the whole request has arrived and there is time left to do the work.
+/// From the anchor the time for the work counts. The payer takes it only if the anchor is a block
+/// that it has seen, and no older than the request.
 #[derive(
     Clone,
     Copy,
@@ -234,7 +231,7 @@ pub struct Acknowledgement {
     pub agreement: AgreementId,
     /// blake3 of the request's bytes.
     pub request_hash: Hash32,
-    /// A recent block at the time of signing.
+    /// The market's clock at the head that the worker saw when it signed.
     pub anchor: BlockNumber,
 }
 
@@ -242,49 +239,6 @@ impl Acknowledgement {
     /// `domain("acknowledgement") ‖ SCALE(self)`.
     pub fn signing_bytes(&self, genesis: &Hash32) -> alloc::vec::Vec<u8> {
         signing_bytes("acknowledgement", genesis, self)
-    }
-}
-
-/// What both sides measured at the end. Signed by the one who does not submit it.
-#[derive(
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Debug,
-    Encode,
-    Decode,
-    DecodeWithMemTracking,
-    MaxEncodedLen,
-    TypeInfo,
-)]
-pub struct Completion {
-    /// The agreement.
-    pub agreement: AgreementId,
-    /// Tokens delivered.
-    pub tokens: u32,
-    /// Milliseconds from the worker's signed acknowledgement to the last token.
-    pub elapsed_ms: u64,
-    /// Root of the receipts.
-    pub receipts_root: Hash32,
-    /// Number of receipts under the root.
-    pub receipts: u64,
-}
-
-impl Completion {
-    /// `domain("completion") ‖ SCALE(self)`.
-    pub fn signing_bytes(&self, genesis: &Hash32) -> alloc::vec::Vec<u8> {
-        signing_bytes("completion", genesis, self)
-    }
-
-    /// Whether the measurements break `terms`: too few tokens, too slow on average, or below the
-    /// throughput.
-    pub fn breaches(&self, terms: &Terms) -> bool {
-        let tokens = u128::from(self.tokens);
-        let elapsed_ms = u128::from(self.elapsed_ms);
-        self.tokens < terms.tokens
-            || elapsed_ms > u128::from(terms.max_latency_ms) * tokens
-            || elapsed_ms * u128::from(terms.min_throughput_millitokens_per_s) > tokens * 1_000_000
     }
 }
 
@@ -298,50 +252,60 @@ mod tests {
             range: LayerRange { first: 2, end: 6 },
             tokens: 100,
             price_per_layer_token: 5,
-            max_latency_ms: 200,
-            min_throughput_millitokens_per_s: 5_000,
-            penalty: 300,
-            duration: 10,
+            window: 16,
+            start_blocks: 5,
+            work_blocks: 10,
             signer: [2; 32],
         }
     }
 
-    fn measured(tokens: u32, elapsed_ms: u64) -> Completion {
-        Completion { agreement: 0, tokens, elapsed_ms, receipts_root: [0; 32], receipts: 0 }
+    fn received(tokens: u32, ended: bool, elapsed_blocks: u32) -> Progress {
+        let (receipts_root, receipts) = ([0; 32], 0);
+        Progress { agreement: 0, tokens, ended, elapsed_blocks, receipts_root, receipts }
     }
 
     #[test]
-    fn the_escrow_is_tokens_times_layers_times_price() {
-        assert_eq!(terms().escrow(), Some(2_000));
-        assert_eq!(terms().risk(), Some(2_000));
-        assert_eq!(Terms { penalty: 2_001, ..terms() }.risk(), Some(2_001));
+    fn the_escrow_is_the_price_of_the_tokens_and_of_a_window() {
+        assert_eq!(terms().deposit(), Some(320));
+        assert_eq!(terms().escrow(), Some(2_320));
+        assert_eq!(terms().forfeit(), Some(160));
         assert_eq!(Terms { price_per_layer_token: Balance::MAX, ..terms() }.escrow(), None);
+        // Half of an odd window is rounded down, so that two forfeits never exceed the deposit.
+        assert_eq!(Terms { window: 3, ..terms() }.forfeit(), Some(20));
+        assert_eq!(Terms { window: 3, ..terms() }.deposit(), Some(60));
     }
 
     #[test]
-    fn a_limit_reached_exactly_is_kept() {
-        assert!(!measured(100, 20_000).breaches(&terms()));
-        assert!(measured(100, 20_001).breaches(&terms()));
-        assert!(measured(99, 1).breaches(&terms()));
-        let slow = Terms { max_latency_ms: u32::MAX, ..terms() };
-        assert!(!measured(100, 20_000).breaches(&slow));
-        assert!(measured(100, 20_001).breaches(&slow));
+    fn tokens_have_their_part_of_the_time_and_a_block() {
+        assert_eq!(terms().blocks_for(100), 11);
+        assert_eq!(terms().blocks_for(0), 1);
+        assert_eq!(terms().blocks_for(10), 2);
+        assert_eq!(terms().blocks_for(11), 3);
+        assert_eq!(terms().blocks_for(u32::MAX), 11, "no more than for all of them");
+        let huge = Terms { work_blocks: u32::MAX, tokens: u32::MAX, ..terms() };
+        assert_eq!(huge.blocks_for(u32::MAX), u32::MAX);
     }
 
     #[test]
-    fn a_claim_reaches_a_window_beyond_what_was_signed() {
-        assert_eq!(Claim::reach(100, 0), 48);
-        assert_eq!(Claim::reach(100, 60), 100);
-        assert_eq!(Claim::reach(u32::MAX, u32::MAX), u32::MAX);
-        let claim = Claim { tokens: 47, signed: 0, receipts_root: [0; 32], receipts: 0 };
-        assert!(claim.is_short_of(&terms()));
-        assert!(!Claim { tokens: 48, ..claim }.is_short_of(&terms()));
+    fn all_tokens_or_a_signed_end_meet_the_terms_if_they_are_in_time() {
+        assert!(terms().are_met_by(&received(100, false, 11)));
+        assert!(!terms().are_met_by(&received(100, false, 12)));
+        assert!(!terms().are_met_by(&received(99, false, 1)));
+        assert!(terms().are_met_by(&received(10, true, 2)));
+        assert!(!terms().are_met_by(&received(10, true, 3)), "ten tokens in the time of twenty");
+        assert!(terms().are_met_by(&received(0, true, 0)));
     }
 
     #[test]
-    fn an_agreement_ends_after_its_deadline_and_at_its_until() {
-        assert_eq!(AgreementState::Active { deadline: 9, acknowledged: None }.ends(), 10);
-        assert_eq!(AgreementState::Proposed { until: 9 }.ends(), 9);
+    fn every_state_says_when_it_is_over_and_whether_it_binds() {
         assert!(!AgreementState::Proposed { until: 9 }.is_open());
+        for state in [
+            AgreementState::Active { since: 1, until: 9 },
+            AgreementState::Requested { since: 1, request_hash: [0; 32], until: 9 },
+            AgreementState::Working { anchor: 1, until: 9 },
+        ] {
+            assert!(state.is_open());
+            assert_eq!(state.until(), 9);
+        }
     }
 }

@@ -158,7 +158,8 @@ impl Slashed {
 
 /// Prepares what another pallet's benchmark needs from the registry.
 pub trait BenchmarkWorkers<AccountId> {
-    /// Registers a funded `worker` with `peer` for all layers of some model; returns the model.
-    /// Whether the worker holds the key is not asked.
+    /// Registers a funded `worker` with `peer` for all layers of some model, with no more stake
+    /// than it must have, so that any slash jails it; returns the model. Whether the worker holds
+    /// the key is not asked.
     fn register_worker(worker: &AccountId, peer: PublicKey) -> ModelId;
 }

@@ -81,12 +81,10 @@ pub struct SlaParameters {
     pub min_escrow: Balance,
     /// Blocks in which a worker may accept a proposal.
     pub proposal_period: BlockNumber,
-    /// Most blocks that terms may give for the work.
+    /// Most blocks that terms may give for the request and the work together.
     pub max_duration: BlockNumber,
-    /// Blocks in which a payer may object to a claim.
-    pub challenge_period: BlockNumber,
-    /// Blocks in which the two may still settle a disputed claim.
-    pub dispute_period: BlockNumber,
+    /// Blocks that a worker has to answer a request, and to claim or dispute after its time.
+    pub answer_period: BlockNumber,
     /// Most agreements that a payer may have at one time, proposals included.
     pub max_per_payer: u32,
     /// Most agreements that a worker may be bound by at one time.

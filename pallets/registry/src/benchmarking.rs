@@ -113,7 +113,8 @@ impl<T: Config> BenchmarkWorkers<T::AccountId> for Pallet<T> {
         funded::<T>(worker);
         let model = model::<T>();
         let all = LayerRange { first: 0, end: MAX_LAYERS };
-        Self::do_register(worker.clone(), model, all, 1, 1, peer, addresses(), plenty::<T>())
+        let least = Self::min_stake(all);
+        Self::do_register(worker.clone(), model, all, 1, 1, peer, addresses(), least)
             .expect("the worker is funded");
         model
     }

@@ -27,8 +27,8 @@ impl<T: Config> Pallet<T> {
         mut agreement: Agreement<T::AccountId>,
         state: AgreementState,
     ) {
-        Self::unschedule(id, agreement.state.ends());
-        Self::schedule(id, state.ends());
+        Self::unschedule(id, agreement.state.until());
+        Self::schedule(id, state.until());
         agreement.state = state;
         Agreements::<T>::insert(id, agreement);
     }

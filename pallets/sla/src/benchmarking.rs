@@ -1,11 +1,11 @@
-//! Worst cases of every call: an end in breach, with a slash of the worker's real stake.
+//! Worst cases of every call: an end that pays, slashes the worker's real stake and jails it.
 
 use frame_benchmarking::v2::*;
 use frame_support::traits::{Get, fungible::Mutate};
 use frame_system::RawOrigin;
 use mica_primitives::{
-    Acknowledgement, AgreementId, AgreementState, Balance, Claim, Completion, LayerRange, Progress,
-    Signature, Terms,
+    Acknowledgement, AgreementId, AgreementState, Balance, Hash32, LayerRange, Progress, Signature,
+    Terms, WorkerStatus,
     hooks::{BenchmarkWorkers, Workers},
 };
 use sp_core::{crypto::KeyTypeId, ed25519};
@@ -16,6 +16,9 @@ use crate::{Agreements, Call, Config, NextDue, NextId, Pallet};
 /// Where benchmark keys lie in the host's keystore.
 const KEYS: KeyTypeId = KeyTypeId(*b"mica");
 
+/// Hash of a request.
+const REQUEST: Hash32 = [2; 32];
+
 /// An agreement about to be made, and the one key that signs for everybody.
 struct Scene<T: Config> {
     payer: T::AccountId,
@@ -24,8 +27,8 @@ struct Scene<T: Config> {
     key: ed25519::Public,
 }
 
-/// A funded payer, a registered worker, and terms for a tenth of what the worker's stake covers at
-/// most.
+/// A funded payer, a registered worker with no more stake than it must have, and terms for one
+/// token on credit.
 fn scene<T: Config>() -> Scene<T> {
     let key = sp_io::crypto::ed25519_generate(KEYS, None);
     let (payer, worker): (T::AccountId, T::AccountId) =
@@ -34,16 +37,14 @@ fn scene<T: Config>() -> Scene<T> {
     let record = T::Workers::worker(&worker).expect("the worker was registered above");
     let price: Balance = T::MinEscrow::get();
     T::Currency::set_balance(&payer, price.saturating_mul(1_000));
-    let range = LayerRange { first: record.range.first, end: record.range.first + 1 };
     let terms = Terms {
         model,
-        range,
+        range: LayerRange { first: record.range.first, end: record.range.first + 1 },
         tokens: 1,
         price_per_layer_token: price,
-        max_latency_ms: 1_000,
-        min_throughput_millitokens_per_s: 0,
-        penalty: price,
-        duration: 1,
+        window: 2,
+        start_blocks: 1,
+        work_blocks: 1,
         signer: key.0,
     };
     Scene { payer, worker, terms, key }
@@ -51,6 +52,11 @@ fn scene<T: Config>() -> Scene<T> {
 
 fn sign(key: &ed25519::Public, bytes: &[u8]) -> Signature {
     sp_io::crypto::ed25519_sign(KEYS, key, bytes).expect("the key was generated above").0
+}
+
+/// Whether the slash took the worker out of service, which is the most that one costs.
+fn is_jailed<T: Config>(worker: &T::AccountId) -> bool {
+    T::Workers::worker(worker).is_some_and(|record| record.status == WorkerStatus::Jailed)
 }
 
 impl<T: Config> Scene<T> {
@@ -67,30 +73,23 @@ impl<T: Config> Scene<T> {
         id
     }
 
-    /// The worker claims nothing of the work.
-    fn claimed(&self) -> AgreementId {
+    fn requested(&self) -> AgreementId {
         let id = self.accepted();
-        self.claim(id, 0);
+        Pallet::<T>::do_request(&self.payer, id, REQUEST).expect("the worker has accepted");
         id
     }
 
-    /// The worker claims all of the work, unsigned.
-    fn overclaimed(&self) -> AgreementId {
-        let id = self.accepted();
-        self.claim(id, 1);
-        id
-    }
-
-    fn claim(&self, id: AgreementId, tokens: u32) {
-        let claim = Claim { tokens, signed: 0, receipts_root: [1; 32], receipts: 1 };
-        Pallet::<T>::do_claim(&self.worker, id, claim, None).expect("a bound worker claims");
-    }
-
-    fn acknowledgement(&self, agreement: AgreementId) -> (Acknowledgement, Signature) {
-        let acknowledgement =
-            Acknowledgement { agreement, request_hash: [2; 32], anchor: Pallet::<T>::now() };
-        let signature = sign(&self.key, &acknowledgement.signing_bytes(&Pallet::<T>::genesis()));
-        (acknowledgement, signature)
+    /// All that was agreed on, too late: paid and a failure.
+    fn late(&self, agreement: AgreementId) -> (Progress, Signature) {
+        let progress = Progress {
+            agreement,
+            tokens: 1,
+            ended: true,
+            elapsed_blocks: u32::MAX,
+            receipts_root: [1; 32],
+            receipts: 1,
+        };
+        (progress, sign(&self.key, &progress.signing_bytes(&Pallet::<T>::genesis())))
     }
 }
 
@@ -125,71 +124,63 @@ mod benchmarks {
     }
 
     #[benchmark]
-    fn complete() {
-        let scene = scene::<T>();
-        let agreement = scene.accepted();
-        let late = Completion {
-            agreement,
-            tokens: 1,
-            elapsed_ms: u64::MAX,
-            receipts_root: [1; 32],
-            receipts: 1,
-        };
-        let signature = sign(&scene.key, &late.signing_bytes(&Pallet::<T>::genesis()));
-        #[extrinsic_call]
-        _(RawOrigin::Signed(scene.payer), late, signature);
-        assert!(Agreements::<T>::get(agreement).is_none());
-    }
-
-    #[benchmark]
-    fn claim() {
+    fn request() {
         let scene = scene::<T>();
         let id = scene.accepted();
-        let signature = sign(
-            &scene.key,
-            &Progress { agreement: id, tokens: 1 }.signing_bytes(&Pallet::<T>::genesis()),
-        );
         #[extrinsic_call]
-        _(RawOrigin::Signed(scene.worker), id, 1, [1; 32], 1, Some((1, signature)));
+        _(RawOrigin::Signed(scene.payer), id, REQUEST);
         assert!(
             Agreements::<T>::get(id)
-                .is_some_and(|found| matches!(found.state, AgreementState::Claimed { .. }))
-        );
-    }
-
-    #[benchmark]
-    fn object() {
-        let scene = scene::<T>();
-        let id = scene.overclaimed();
-        #[extrinsic_call]
-        _(RawOrigin::Signed(scene.payer), id);
-        assert!(
-            Agreements::<T>::get(id)
-                .is_some_and(|found| matches!(found.state, AgreementState::Disputed { .. }))
+                .is_some_and(|found| matches!(found.state, AgreementState::Requested { .. }))
         );
     }
 
     #[benchmark]
     fn acknowledge() {
         let scene = scene::<T>();
-        let id = scene.claimed();
-        let (acknowledgement, signature) = scene.acknowledgement(id);
+        let agreement = scene.requested();
+        let anchor = Pallet::<T>::now();
+        let acknowledgement = Acknowledgement { agreement, request_hash: REQUEST, anchor };
+        let signature = sign(&scene.key, &acknowledgement.signing_bytes(&Pallet::<T>::genesis()));
         #[extrinsic_call]
-        _(RawOrigin::Signed(scene.payer), acknowledgement, signature);
+        _(RawOrigin::Signed(scene.worker), acknowledgement, signature);
+        assert!(
+            Agreements::<T>::get(agreement)
+                .is_some_and(|found| matches!(found.state, AgreementState::Working { .. }))
+        );
+    }
+
+    #[benchmark]
+    fn claim() {
+        let scene = scene::<T>();
+        let id = scene.requested();
+        let (progress, signature) = scene.late(id);
+        #[extrinsic_call]
+        _(RawOrigin::Signed(scene.worker.clone()), progress, signature);
         assert!(Agreements::<T>::get(id).is_none());
+        assert!(is_jailed::<T>(&scene.worker));
+    }
+
+    #[benchmark]
+    fn dispute() {
+        let scene = scene::<T>();
+        let id = scene.requested();
+        let progress = scene.late(id);
+        #[extrinsic_call]
+        _(RawOrigin::Signed(scene.worker.clone()), id, Some(progress));
+        assert!(Agreements::<T>::get(id).is_none());
+        assert!(is_jailed::<T>(&scene.worker));
     }
 
     #[benchmark]
     fn settle() {
         let scene = scene::<T>();
-        let id = scene.accepted();
-        let (acknowledgement, signature) = scene.acknowledgement(id);
-        Pallet::<T>::do_acknowledge(&scene.payer, &acknowledgement, &signature)
-            .expect("the worker's key signed");
-        T::Clock::set_block_number(Pallet::<T>::now() + scene.terms.duration + 1);
+        let id = scene.requested();
+        T::Clock::set_block_number(Pallet::<T>::now() + T::AnswerPeriod::get());
         #[extrinsic_call]
         _(RawOrigin::Signed(scene.payer), id);
         assert!(Agreements::<T>::get(id).is_none());
+        assert!(is_jailed::<T>(&scene.worker));
     }
 
     /// One block of the agenda on which nothing is due.

@@ -1,81 +1,131 @@
 //! # Service-level agreements
 //!
 //! A payer proposes price, amount and time for a piece of work and puts the money in escrow; a
-//! worker accepts and backs its word with its stake; the chain pays, refunds or punishes. Every
-//! agreement ends by itself, whatever the two do.
+//! worker accepts and backs its word with its stake. The chain pays what the payer signed for, and
+//! burns where one of the two says that the other failed. Every agreement ends by itself, whatever
+//! the two do.
 //!
 //! ## State machine
 //! ```text
-//!  propose          accept                        claim                    object
-//!  ──────▶ Proposed ──────▶ Active ───────────────────────▶ Claimed ────────────────▶ Disputed
-//!             │ cancel        │ acknowledge records           │ acknowledge against      │
-//!             │               │                               │ a short claim: breach    │
-//!             │               ├─ complete (co-signed) ─▶ paid or breach ◀─ complete ──────┤
-//!             ▼ until         ▼ after the deadline            ▼ until                    ▼ until
-//!          refunded        refunded, or breach if          paid as claimed          signed part paid, both lose
-//!                          acknowledged                                             the unsigned part
+//!  propose           accept            request                acknowledge
+//!  ───────▶ Proposed ──────▶ Active ─────────────▶ Requested ─────────────▶ Working
+//!              │ cancel        │   └────────────── acknowledge ───────────────▲ │
+//!              ▼ until         ▼ until                ▼ until                   ▼ until
+//!          refunded        refunded                failed                    failed
+//!
+//!            from Active, Requested and Working the worker ends it at once:
+//!            claim ──▶ paid, or failed if it is short or late        dispute ──▶ disputed
 //! ```
-//! | end | escrow | worker's stake |
-//! |---|---|---|
-//! | paid | tokens · layers · price to the worker, the rest back to the payer | – |
-//! | refunded | back to the payer | – |
-//! | breach | back to the payer | `penalty` is slashed: at least half of it is burned, the payer receives the reporter's part |
-//! | disputed to the end | the signed part to the worker, the unsigned part is burned, the rest back | as much as was burned is slashed and burned |
+//! With `n` tokens for which the worker shows the payer's [`Progress`] (none where it shows
+//! nothing), `w` tokens of a credit window ([`Terms::window`]), `d` = price of `w` (the deposit),
+//! `f` = price of `w / 2` (the forfeit):
 //!
-//! ## Why neither side can profit from a lie
-//! The chain cannot see work. It sees what both signed, and what one side admits.
-//! * **Both signed** ([`Completion`]): tokens and milliseconds are facts, and the terms decide
-//!   between paid and breach.
-//! * **The payer signed on the way** ([`Progress`], as often as it received a window of tokens):
-//!   these tokens are paid, whatever else happens. A payer that signs only for what it has, and a
-//!   worker that stops when nothing more is signed, risk one window and no more.
-//! * **The worker admitted that it had everything** ([`Acknowledgement`], signed by its peer key):
-//!   then only the worker can be the reason for a missed deadline, because a claim needs nobody
-//!   else, or for a claim that stops short of a window beyond what the payer signed. That is a
-//!   breach. *Without* it a missed deadline is a refund and no more, or a payer could keep its
-//!   prompt to itself and collect penalties.
-//! * **The word of one against the other** is left for at most [`MAX_UNSIGNED_TOKENS`] tokens of a
-//!   claim, worth `v`. No rule can tell who lies, so lying must not pay: a payer that objects to
-//!   true work saves `v` and burns `v`; a worker whose false claim is objected to burns `v` of its
-//!   stake. Nobody receives what the other loses. A payer that does not care to object can lose `v`
-//!   to a liar, which is the window that it risks anyway; more than that cannot be claimed. What
-//!   was signed for cannot be objected to. Until the dispute ends the two may still sign what
-//!   happened, and both gain by it. Re-execution of receipts can decide instead in a later version:
-//!   it would start from `Disputed`, and the claim has fixed the root of the receipts.
+//! | end | when | escrow | stake |
+//! |---|---|---|---|
+//! | paid | the progress says all tokens, or an early end, in time | price of `n` to the worker, the rest back | – |
+//! | refunded | nobody said anything on chain | all back | – |
+//! | failed | the worker is silent, or claims what is short or late | price of `n` to the worker, the rest back | `f` burned |
+//! | disputed | the worker says that the payer kept it from finishing | price of `n` to the worker, `d` burned, the rest back | `f` burned |
 //!
-//! A worker backs each agreement with `max(penalty, escrow)` of stake, and all together with no
-//! more than [`Config::MaxStakeAtRisk`] of it, so that what is threatened can be taken. Slashing
-//! takes what is there.
+//! Nobody ever receives what the other loses. A dispute burns no more of the deposit than twice
+//! what the stake really lost, so that a worker whose stake is gone destroys nothing.
 //!
-//! A worker can be its own payer. It gains nothing: its fees are gone, and of a penalty that it
-//! pays to itself at least half is burned, so that stake cannot leave before an expected slash
-//! without losing as much.
+//! ## How it goes
+//! 1. The payer proposes; its escrow is `price of tokens + d`. The worker accepts: `f` of its stake
+//!    is bound.
+//! 2. Off chain the payer sends the request. The worker signs an [`Acknowledgement`] of its hash,
+//!    anchored by the block that it sees, and begins. If it does not, the payer calls
+//!    [`Call::request`] with the hash, and the worker must acknowledge on chain (or claim, or
+//!    dispute) within [`Config::AnswerPeriod`] blocks, or it has failed.
+//! 3. The worker goes at most `w / 2` tokens ahead of the payer's signatures. The payer signs a
+//!    [`Progress`] at least that often: tokens received, blocks since the anchor, receipts
+//!    accepted. When the last token is an end token, or it wants no more, it signs that the
+//!    generation `ended`: then what was generated is all that was owed, and all that is paid.
+//! 4. The worker claims with the best progress that it holds. Time is in the progress, not in the
+//!    block of the claim: `n` tokens may have taken [`Terms::blocks_for`]`(n)` blocks since the
+//!    anchor. The claim itself may come `AnswerPeriod` blocks later than the last token could.
+//! 5. A payer that misses its tokens puts the acknowledgement on chain ([`Call::acknowledge`]):
+//!    from then on silence is a failure of the worker, `AnswerPeriod` blocks after the time for the
+//!    work is over. The payer can do so only while that time runs, so a worker that reads the chain
+//!    always has these blocks.
 //!
-//! Both should sign one `Completion` per agreement, at its end: the first signed one to arrive
-//! counts.
+//! ## Honest programs
+//! * *Payer*: signs for what it has, at once; never for what it has not. Takes an acknowledgement
+//!   only with a block that it knows, and calls `request` if it gets none. Signs `ended` before it
+//!   goes away.
+//! * *Worker*: acknowledges what it has received. Stops when `w / 2` tokens are unsigned. Claims
+//!   when the progress meets the terms. Where the payer withheld a signature, signed something that
+//!   is not so, kept back the input of the next token, or asked on chain for what it never sent: it
+//!   disputes, with the last true progress.
 //!
-//! ## Ending by itself [`Agenda`] lists agreements under the block in which they end. Each block
-//! settles at most [`Config::MaxSettlementsPerBlock`] of them; what does not fit is settled in the
-//! blocks that follow, in the order of due blocks, and nothing is lost or refused for lack of room.
-//! Late settlement changes nobody's rights: a deadline that has passed has passed, settled or not.
-//! [`Pallet::settle`] lets anybody settle a due agreement at once.
+//! ## Why no lie pays
+//! The chain sees no work, only signatures and silence. So it never moves money on one side's word:
+//! it pays what the payer signed, and what is contested burns. What each lie does, compared with
+//! honest ends; the other side is honest, and values a token at its price:
+//!
+//! | who lies | how | it gains | the other loses |
+//! |---|---|---|---|
+//! | worker | claims tokens that it did not compute | nothing: only signed tokens are paid | nothing |
+//! | worker | accepts and does nothing: answers no request | `−f` | nothing |
+//! | worker | acknowledges and does nothing, or stops half-way | `−f` and the price of the rest | nothing: it pays what it received |
+//! | worker | sends rubbish, or says that an end token came which did not | as stopping there: the payer does not sign | nothing |
+//! | worker | is late | `−f` | nothing: it pays what it received |
+//! | worker | anchors its acknowledgement early or late | early: less time for itself; late: the payer calls `request`, and it has won at most `AnswerPeriod` blocks | nothing |
+//! | worker | fails in any of these ways, or has finished, and disputes | `−f` | `d` |
+//! | payer | takes the last tokens and does not sign | at most `f − d ≤ −f` | at most `f` unpaid and `f` of stake: `2f ≤ d` |
+//! | payer | signs for fewer tokens, an end that was none, or more blocks than it took | the same | the same |
+//! | payer | keeps back input, or goes away without signing `ended` | `−d` | `f` |
+//! | payer | asks on chain for an answer to what it never sent | `−d` | `f` |
+//! | payer | shows the acknowledgement late or not at all | nothing | nothing |
+//! | payer | proposes and sends nothing | nothing | nothing: its `f` is bound until the end |
+//!
+//! Thus: **no lie gains; a lie that costs the other anything costs the liar at least half as much;
+//! and nobody loses more than `d`, the price of one credit window, to any lie.** `tests/game.rs`
+//! plays every behaviour of either side against the honest other, and of both against each other,
+//! on this pallet, and checks the three sentences.
+//!
+//! The worker loses `f` in every end that is not good, so it has nothing to win by a dispute and
+//! nothing to lose by one: that makes the threat credible to a payer that withholds, and useless
+//! to a worker that failed. What no rule without evidence can prevent: two sides that bargain. A
+//! payer may offer to sign for fewer tokens than it received, a worker may ask to be signed for
+//! more than it sent, and who gives in loses at most `f`, less than by refusing. Refusing costs the
+//! one who asked more than it asked for, so honest programs refuse. Re-execution of receipts can
+//! decide instead of burning in a later version: it would start from `dispute`.
+//!
+//! A worker may be its own payer. It gains nothing: fees and forfeits are burned.
+//!
+//! Whoever fills all blocks of an `AnswerPeriod` can make an honest worker silent. It receives
+//! nothing of what the worker forfeits, but the payer keeps the price of tokens that were signed
+//! and not claimed. So workers claim as soon as they can, and the period must hold more full blocks
+//! than an escrow is worth.
+//!
+//! ## Ending by itself
+//! [`Agenda`] lists agreements under the block in which they end. Each block settles at most
+//! [`Config::MaxSettlementsPerBlock`] of them; what does not fit is settled in the blocks that
+//! follow, in the order of due blocks, and nothing is lost or refused for lack of room. Late
+//! settlement changes nobody's rights: what is over is over, settled or not. [`Pallet::settle`]
+//! lets anybody settle a due agreement at once.
 //!
 //! ## Bounds
-//! [`Config::MaxPerPayer`] agreements per payer, proposals included, each with at least
-//! [`Config::MinEscrow`] on hold; [`Config::MaxPerWorker`] accepted ones per worker. Proposals do
-//! not count for the worker: strangers could fill its places.
+//! A worker backs each agreement with `f` of stake, and all together with no more than
+//! [`Config::MaxStakeAtRisk`] of it. [`Config::MaxPerPayer`] agreements per payer, proposals
+//! included, each with at least [`Config::MinEscrow`] on hold; [`Config::MaxPerWorker`] accepted
+//! ones per worker. Proposals do not count for the worker: strangers could fill its places. An
+//! accepted agreement is over `start_blocks + 2 · AnswerPeriod + work_blocks + 1` blocks after its
+//! acceptance at the latest.
 //!
 //! ## Invariants (checked by `try_state`)
-//! 1. `balance_on_hold(payer) = Σ escrow` over the payer's agreements; `escrow = terms.escrow() >=
-//!    MinEscrow`.
+//! 1. `balance_on_hold(account) = Σ escrow` over the account's agreements as a payer, for every
+//!    account of the chain: no escrow is orphaned. `escrow = terms.escrow() >= MinEscrow`.
 //! 2. Per payer the number of agreements, per worker the number of open ones and the stake at risk,
 //!    are as recorded.
 //! 3. Every agreement is on the agenda under the block in which it ends, once, and nothing else is
 //!    (an agreement whose settlement failed has left it and waits for [`Pallet::settle`]).
-//! 4. Escrow in = paid + refunded + burned + what is still held.
+//! 4. Escrow in = paid + refunded + burned + what is still held ([`Books`]).
+//! 5. Twice the forfeit is at most the deposit.
 //!
-//! [`Completion`]: mica_primitives::Completion
-//! [`MAX_UNSIGNED_TOKENS`]: mica_primitives::MAX_UNSIGNED_TOKENS
+//! [`Terms::window`]: mica_primitives::Terms::window
+//! [`Terms::blocks_for`]: mica_primitives::Terms::blocks_for
 //! [`Progress`]: mica_primitives::Progress
 //! [`Acknowledgement`]: mica_primitives::Acknowledgement
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -84,12 +134,14 @@
 extern crate alloc;
 
 mod agenda;
+mod books;
 mod claim;
-mod complete;
 mod propose;
 mod reads;
+mod request;
 pub mod runtime_api;
 mod settle;
+mod signed;
 #[cfg(any(feature = "try-runtime", test))]
 mod try_state;
 pub mod weights;
@@ -102,6 +154,7 @@ mod mock;
 #[cfg(test)]
 mod tests;
 
+pub use books::Totals;
 pub use pallet::*;
 pub use propose::WorkerLoad;
 pub use weights::WeightInfo;
@@ -114,14 +167,14 @@ pub mod pallet {
     use frame_support::{pallet_prelude::*, traits::fungible};
     use frame_system::pallet_prelude::*;
     use mica_primitives::{
-        Acknowledgement, Agreement, AgreementId, Balance, BlockNumber, Claim, Completion, Hash32,
-        Signature, Terms,
+        Acknowledgement, Agreement, AgreementId, Balance, BlockNumber, Hash32, Progress, Signature,
+        Terms,
         hooks::{SlashWorker, Workers},
     };
     use sp_core::H256;
     use sp_runtime::{Percent, traits::BlockNumberProvider};
 
-    use crate::{WeightInfo, WorkerLoad};
+    use crate::{Totals, WeightInfo, WorkerLoad};
 
     const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
 
@@ -138,13 +191,14 @@ pub mod pallet {
         /// The runtime's reasons for holds.
         type RuntimeHoldReason: From<HoldReason>;
 
-        /// What counts as a block for periods and deadlines.
+        /// The market's clock: what counts as a block for every period here. It may stand still
+        /// while blocks are made, and never goes back.
         type Clock: BlockNumberProvider<BlockNumber = BlockNumber>;
 
         /// Who knows what a worker serves, with which key it signs and what stake backs it.
         type Workers: Workers<Self::AccountId>;
 
-        /// Who takes penalties from stake.
+        /// Who burns forfeits from stake.
         type SlashWorker: SlashWorker<Self::AccountId>;
 
         /// Least escrow; at least the existential deposit. Stands for the storage deposit as well.
@@ -155,18 +209,15 @@ pub mod pallet {
         #[pallet::constant]
         type ProposalPeriod: Get<BlockNumber>;
 
-        /// Most blocks that terms may give for the work.
+        /// Most blocks that terms may give for the request and the work together.
         #[pallet::constant]
         type MaxDuration: Get<BlockNumber>;
 
-        /// Blocks in which a payer may object to a claim, at least 1: longer than a payer may be
-        /// offline.
+        /// Blocks that a worker has to answer a request, and to claim or dispute when the time for
+        /// the work is over, at least 1: longer than an honest worker may be offline, or be kept
+        /// out of blocks by others' fees.
         #[pallet::constant]
-        type ChallengePeriod: Get<BlockNumber>;
-
-        /// Blocks in which the two may still settle a disputed claim, at least 1.
-        #[pallet::constant]
-        type DisputePeriod: Get<BlockNumber>;
+        type AnswerPeriod: Get<BlockNumber>;
 
         /// Most agreements of one payer at one time, proposals included.
         #[pallet::constant]
@@ -195,7 +246,7 @@ pub mod pallet {
     /// Why money is on hold.
     #[pallet::composite_enum]
     pub enum HoldReason {
-        /// The price of work that is agreed on or proposed.
+        /// The price of work that is agreed on or proposed, and the payer's deposit.
         Escrow,
     }
 
@@ -231,6 +282,10 @@ pub mod pallet {
     #[pallet::storage]
     pub type NextDue<T: Config> = StorageValue<_, BlockNumber>;
 
+    /// All escrow that ever came in, and where it went.
+    #[pallet::storage]
+    pub type Books<T: Config> = StorageValue<_, Totals, ValueQuery>;
+
     #[pallet::event]
     #[pallet::generate_deposit(pub(crate) fn deposit_event)]
     pub enum Event<T: Config> {
@@ -251,8 +306,8 @@ pub mod pallet {
         Accepted {
             /// The agreement.
             agreement: AgreementId,
-            /// Last block in which the work may be completed.
-            deadline: BlockNumber,
+            /// First block in which it is over, if nothing of the request comes on chain.
+            until: BlockNumber,
         },
         /// The payer withdrew the proposal or the worker declined it; the escrow went back.
         Cancelled {
@@ -261,33 +316,32 @@ pub mod pallet {
             /// Base units that went back to the payer.
             refunded: Balance,
         },
+        /// The payer asks the worker to acknowledge a request.
+        Requested {
+            /// The agreement.
+            agreement: AgreementId,
+            /// blake3 of the request.
+            request_hash: Hash32,
+            /// First block in which silence is the worker's failure.
+            until: BlockNumber,
+        },
         /// The worker's acknowledgement of the request is on chain.
         Acknowledged {
             /// The agreement.
             agreement: AgreementId,
             /// blake3 of the request.
             request_hash: Hash32,
-        },
-        /// The worker claims to be done.
-        Claimed {
-            /// The agreement.
-            agreement: AgreementId,
-            /// What it claims.
-            claim: Claim,
-            /// First block in which it is paid.
+            /// Block from which the time for the work counts.
+            anchor: BlockNumber,
+            /// First block in which silence is the worker's failure.
             until: BlockNumber,
         },
-        /// The payer objected to the claim.
-        Objected {
-            /// The agreement.
-            agreement: AgreementId,
-            /// First block in which both lose.
-            until: BlockNumber,
-        },
-        /// The worker was paid.
+        /// The work was done and paid.
         Paid {
             /// The agreement.
             agreement: AgreementId,
+            /// What the payer signed for.
+            progress: Progress,
             /// Base units that the worker received.
             paid: Balance,
             /// Base units that went back to the payer.
@@ -300,29 +354,33 @@ pub mod pallet {
             /// Base units that went back to the payer.
             refunded: Balance,
         },
-        /// The worker broke the agreement.
-        Breached {
+        /// The worker failed: it was silent, or what it claimed was short or late.
+        Failed {
             /// The agreement.
             agreement: AgreementId,
-            /// Base units that went back to the payer.
-            refunded: Balance,
-            /// Base units taken from the worker's stake.
-            penalty: Balance,
-            /// The part of them that the payer received.
-            reward: Balance,
-        },
-        /// A disputed claim was not settled: both lost its unsigned part.
-        Burned {
-            /// The agreement.
-            agreement: AgreementId,
-            /// Base units that the worker received for what the payer had signed for.
+            /// What the payer signed for; nothing if the worker was silent.
+            progress: Option<Progress>,
+            /// Base units that the worker received.
             paid: Balance,
-            /// Base units of the escrow that were burned.
-            escrow: Balance,
-            /// Base units of the worker's stake that were burned.
-            stake: Balance,
             /// Base units that went back to the payer.
             refunded: Balance,
+            /// Base units of the worker's stake that were burned.
+            forfeited: Balance,
+        },
+        /// The worker says that the payer kept it from finishing: both lost.
+        Disputed {
+            /// The agreement.
+            agreement: AgreementId,
+            /// What the payer signed for, as far as the worker shows it.
+            progress: Option<Progress>,
+            /// Base units that the worker received.
+            paid: Balance,
+            /// Base units that went back to the payer.
+            refunded: Balance,
+            /// Base units of the escrow that were burned.
+            burned: Balance,
+            /// Base units of the worker's stake that were burned.
+            forfeited: Balance,
         },
         /// A due agreement could not be settled by itself; `settle` tries again.
         SettlementFailed {
@@ -343,7 +401,8 @@ pub mod pallet {
         NotParty,
         /// Payer and worker are one account.
         SelfAgreement,
-        /// The terms name no tokens, no layers, or no time, or more time than the chain allows.
+        /// The terms name no tokens, no layers, no time for the work or more time than the chain
+        /// allows, a window below 2, or one of which half is more than the tokens.
         BadTerms,
         /// The price is below the least escrow or does not fit a balance.
         BadEscrow,
@@ -365,14 +424,11 @@ pub mod pallet {
         TooManyTokens,
         /// The signature is not by the key that must sign, over these bytes, for this chain.
         BadSignature,
-        /// The acknowledgement is for another agreement or from the future.
+        /// The acknowledgement is of another request than the one on chain, or its anchor is before
+        /// the acceptance, after the time for requests, or in the future.
         BadAcknowledgement,
-        /// The worker acknowledged the whole request, so it may not claim less than it could.
-        ShortClaim,
-        /// The claim goes too far beyond what the payer signed for.
-        TooManyUnsigned,
-        /// The payer signed for everything that is claimed.
-        NothingToObject,
+        /// The progress is of another agreement.
+        BadProgress,
     }
 
     #[pallet::hooks]
@@ -391,10 +447,7 @@ pub mod pallet {
                 T::ProposalPeriod::get() >= 1 && T::MaxDuration::get() >= 1,
                 "periods must hold a block"
             );
-            assert!(
-                T::ChallengePeriod::get() >= 1 && T::DisputePeriod::get() >= 1,
-                "periods must hold a block"
-            );
+            assert!(T::AnswerPeriod::get() >= 1, "a worker must be able to answer");
             assert!(
                 T::MaxPerPayer::get() >= 1 && T::MaxPerWorker::get() >= 1,
                 "an agreement must be possible"
@@ -410,7 +463,7 @@ pub mod pallet {
 
     #[pallet::call]
     impl<T: Config> Pallet<T> {
-        /// Proposes `terms` to `worker` and puts their price on hold.
+        /// Proposes `terms` to `worker` and puts their price and the deposit on hold.
         ///
         /// Origin: signed, the payer. Void after `ProposalPeriod` blocks, unless accepted.
         ///
@@ -425,7 +478,7 @@ pub mod pallet {
 
         /// Binds the worker, from this block on.
         ///
-        /// Origin: signed, the worker. Its stake must cover the risk of all its agreements.
+        /// Origin: signed, the worker. Its stake must cover the forfeits of all its agreements.
         ///
         /// Errors: `NoAgreement`, `NotWorker`, `WrongState`, `TooLate`, `NotServed`,
         /// `TooManyOfWorker`, `StakeTooLow`. Event: `Accepted`.
@@ -447,78 +500,81 @@ pub mod pallet {
             Self::do_cancel(&who, agreement)
         }
 
-        /// Settles by what both measured: paid, or breach.
+        /// Asks the worker on chain to acknowledge the request with this hash. If it neither does
+        /// nor ends the agreement within `AnswerPeriod` blocks, it has failed.
         ///
-        /// Origin: signed, payer or worker. `signature` is the other side's: the worker's peer key
-        /// if the payer submits, the terms' signer if the worker does. Not after the deadline,
-        /// unless a claim or dispute keeps the agreement alive.
+        /// For a payer whose request got no acknowledgement off chain. It must have sent the bytes:
+        /// a worker that cannot get them disputes, which costs the payer its deposit.
         ///
-        /// Errors: `NoAgreement`, `NotParty`, `WrongState`, `TooLate`, `TooManyTokens`,
-        /// `NotServed`, `BadSignature`. Events: `Paid` or `Breached`.
+        /// Origin: signed, the payer. Once, within `start_blocks` of the acceptance.
+        ///
+        /// Errors: `NoAgreement`, `NotPayer`, `WrongState`, `TooLate`. Event: `Requested`.
         #[pallet::call_index(3)]
-        #[pallet::weight(T::WeightInfo::complete())]
-        pub fn complete(
-            origin: OriginFor<T>,
-            completion: Completion,
-            signature: Signature,
-        ) -> DispatchResult {
-            let who = ensure_signed(origin)?;
-            Self::do_complete(&who, &completion, &signature)
-        }
-
-        /// Says what was delivered, without the payer's consent. Paid after `ChallengePeriod`
-        /// blocks unless the payer objects.
-        ///
-        /// Origin: signed, the worker. `progress` is the most tokens that the payer signed for,
-        /// with the signature of the terms' signer; `tokens` may go `MAX_UNSIGNED_TOKENS` further.
-        ///
-        /// Errors: `NoAgreement`, `NotWorker`, `WrongState`, `TooLate`, `TooManyTokens`,
-        /// `BadSignature`, `TooManyUnsigned`, `ShortClaim`. Event: `Claimed`.
-        #[pallet::call_index(4)]
-        #[pallet::weight(T::WeightInfo::claim())]
-        pub fn claim(
+        #[pallet::weight(T::WeightInfo::request())]
+        pub fn request(
             origin: OriginFor<T>,
             agreement: AgreementId,
-            tokens: u32,
-            receipts_root: Hash32,
-            receipts: u64,
-            progress: Option<(u32, Signature)>,
+            request_hash: Hash32,
         ) -> DispatchResult {
-            let worker = ensure_signed(origin)?;
-            let signed = progress.as_ref().map_or(0, |(signed, _)| *signed);
-            let claim = Claim { tokens, signed, receipts_root, receipts };
-            Self::do_claim(&worker, agreement, claim, progress.map(|(_, signature)| signature))
-        }
-
-        /// Objects to the unsigned part of a claim: unless the two settle within `DisputePeriod`
-        /// blocks, both lose it.
-        ///
-        /// Origin: signed, the payer. Errors: `NoAgreement`, `NotPayer`, `WrongState`, `TooLate`,
-        /// `NothingToObject`. Event: `Objected`.
-        #[pallet::call_index(5)]
-        #[pallet::weight(T::WeightInfo::object())]
-        pub fn object(origin: OriginFor<T>, agreement: AgreementId) -> DispatchResult {
             let payer = ensure_signed(origin)?;
-            Self::do_object(&payer, agreement)
+            Self::do_request(&payer, agreement, request_hash)
         }
 
-        /// Puts the worker's acknowledgement of the whole request on chain. From then on a missed
-        /// deadline is a breach; against a claim that stops short of what the worker could have
-        /// claimed it is one at once.
+        /// Puts the worker's acknowledgement of the request on chain: by the worker, as the answer
+        /// to [`Call::request`], or by the payer, that got it off chain. From then on silence is
+        /// the worker's failure, `AnswerPeriod` blocks after the time for the work.
         ///
-        /// Origin: signed, the payer. `signature` is the worker's peer key's.
+        /// Origin: signed, payer or worker. `signature` is the worker's peer key's. Only while the
+        /// time for the work runs.
         ///
-        /// Errors: `NoAgreement`, `NotPayer`, `WrongState`, `TooLate`, `BadAcknowledgement`,
-        /// `NotServed`, `BadSignature`. Events: `Acknowledged` or `Breached`.
-        #[pallet::call_index(6)]
+        /// Errors: `NoAgreement`, `NotParty`, `WrongState`, `TooLate`, `BadAcknowledgement`,
+        /// `NotServed`, `BadSignature`. Event: `Acknowledged`.
+        #[pallet::call_index(4)]
         #[pallet::weight(T::WeightInfo::acknowledge())]
         pub fn acknowledge(
             origin: OriginFor<T>,
             acknowledgement: Acknowledgement,
             signature: Signature,
         ) -> DispatchResult {
-            let payer = ensure_signed(origin)?;
-            Self::do_acknowledge(&payer, &acknowledgement, &signature)
+            let who = ensure_signed(origin)?;
+            Self::do_acknowledge(&who, &acknowledgement, &signature)
+        }
+
+        /// Ends the agreement by what the payer signed: paid if it meets the terms; else the worker
+        /// is paid for it all the same, and has failed.
+        ///
+        /// Origin: signed, the worker. `signature` is the terms' signer's.
+        ///
+        /// Errors: `NoAgreement`, `NotWorker`, `WrongState`, `TooLate`, `TooManyTokens`,
+        /// `BadSignature`. Events: `Paid` or `Failed`.
+        #[pallet::call_index(5)]
+        #[pallet::weight(T::WeightInfo::claim())]
+        pub fn claim(
+            origin: OriginFor<T>,
+            progress: Progress,
+            signature: Signature,
+        ) -> DispatchResult {
+            let worker = ensure_signed(origin)?;
+            Self::do_claim(&worker, &progress, &signature)
+        }
+
+        /// Ends the agreement as one that the payer kept the worker from finishing. The worker is
+        /// paid for what the payer signed; its forfeit and the payer's deposit are burned.
+        ///
+        /// Origin: signed, the worker. `progress` is the last true one, with the signature of the
+        /// terms' signer, or nothing.
+        ///
+        /// Errors: `NoAgreement`, `NotWorker`, `WrongState`, `TooLate`, `BadProgress`,
+        /// `TooManyTokens`, `BadSignature`. Event: `Disputed`.
+        #[pallet::call_index(6)]
+        #[pallet::weight(T::WeightInfo::dispute())]
+        pub fn dispute(
+            origin: OriginFor<T>,
+            agreement: AgreementId,
+            progress: Option<(Progress, Signature)>,
+        ) -> DispatchResult {
+            let worker = ensure_signed(origin)?;
+            Self::do_dispute(&worker, agreement, progress)
         }
 
         /// Settles a due agreement without waiting for its place on the agenda.

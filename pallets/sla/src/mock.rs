@@ -1,19 +1,27 @@
 //! A runtime of balances and agreements for the tests. Workers and their stake live in a ledger of
-//! the test's own.
+//! the test's own that keeps the registry's rules: a slash burns, once per offence, and jails. The
+//! clock is not the system's.
 
 use std::collections::BTreeMap;
 
 use frame_support::{
-    derive_impl, parameter_types,
-    traits::{ConstU32, ConstU128, Hooks, fungible::Mutate, tokens::Preservation},
+    derive_impl,
+    pallet_prelude::DispatchResult,
+    parameter_types,
+    traits::{
+        ConstU32, ConstU128, Hooks,
+        fungible::Mutate,
+        tokens::{Fortitude, Precision, Preservation},
+    },
+    weights::Weight,
 };
 use mica_primitives::{
-    Acknowledgement, Agreement, AgreementId, Completion, Hash32, LayerRange, ModelId, Progress,
-    PublicKey, Signature, Terms, WorkerRecord, WorkerStatus,
+    Acknowledgement, Agreement, AgreementId, Hash32, LayerRange, ModelId, Progress, PublicKey,
+    Signature, Terms, WorkerRecord, WorkerStatus,
     hooks::{Offence, SlashWorker, Slashed, Workers},
 };
 use sp_core::{Pair, ed25519};
-use sp_runtime::{BuildStorage, Percent, traits::BlockNumberProvider};
+use sp_runtime::{BuildStorage, Perbill, Percent, traits::BlockNumberProvider};
 
 use crate as pallet_mica_sla;
 
@@ -25,11 +33,14 @@ pub const FUNDS: u128 = 1_000_000;
 pub const ED: u128 = 10;
 pub const MIN_ESCROW: u128 = 100;
 pub const STAKE: u128 = 100_000;
+pub const MIN_STAKE: u128 = 20_000;
 pub const MODEL: ModelId = ModelId([7; 32]);
 pub const PROPOSAL: u32 = 10;
-pub const CHALLENGE: u32 = 8;
-pub const DISPUTE: u32 = 12;
+pub const ANSWER: u32 = 8;
 pub const PER_BLOCK: u32 = 4;
+/// What the agenda weighs here per block that it looks at, and per settlement.
+pub const LOOK_WEIGHT: u64 = 3;
+pub const SETTLE_WEIGHT: u64 = 1_000;
 
 frame_support::construct_runtime!(
     pub enum Test {
@@ -55,11 +66,14 @@ impl pallet_balances::Config for Test {
 parameter_types! {
     pub static Registered: BTreeMap<u64, WorkerRecord<u64>> = BTreeMap::new();
     pub static Punished: Vec<(u64, u128, Offence, Option<u64>)> = Vec::new();
+    pub static Now: u32 = 1;
     pub const AtRisk: Percent = Percent::from_percent(50);
 }
 
-/// Keeps stake as a number and takes it from free balance: half burned, half to the reporter, once
-/// per offence.
+/// A reporter's part of a slash, as in the runtime.
+const REWARD: Perbill = Perbill::from_percent(25);
+
+/// Keeps stake as a number and takes it from free balance.
 pub struct Ledger;
 impl Workers<u64> for Ledger {
     fn worker(account: &u64) -> Option<WorkerRecord<u64>> {
@@ -74,19 +88,20 @@ impl SlashWorker<u64> for Ledger {
         if amount == 0 || Punished::get().iter().any(|(_, _, known, _)| *known == offence) {
             return Slashed::default();
         }
-        let reward = if reporter.is_some() { amount / 2 } else { 0 };
+        let reward = reporter.map_or(0, |_| REWARD.mul_floor(amount));
         if let Some(reporter) = reporter.filter(|_| reward > 0) {
             Balances::transfer(worker, reporter, reward, Preservation::Preserve)
                 .expect("stake is funded");
         }
         let burned = amount - reward;
-        let (exact, force) = (
-            frame_support::traits::tokens::Precision::Exact,
-            frame_support::traits::tokens::Fortitude::Force,
-        );
-        Balances::burn_from(worker, burned, Preservation::Preserve, exact, force)
-            .expect("stake is funded");
-        change(*worker, |record| record.stake -= amount);
+        let (keep, exact, force) = (Preservation::Preserve, Precision::Exact, Fortitude::Force);
+        Balances::burn_from(worker, burned, keep, exact, force).expect("stake is funded");
+        change(*worker, |record| {
+            record.stake -= amount;
+            if record.stake < MIN_STAKE {
+                record.status = WorkerStatus::Jailed;
+            }
+        });
         Punished::mutate(|list| list.push((*worker, amount, offence, reporter.copied())));
         Slashed { burned, reward }
     }
@@ -96,19 +111,52 @@ impl mica_primitives::hooks::BenchmarkWorkers<u64> for Ledger {
     fn register_worker(worker: &u64, peer: PublicKey) -> ModelId {
         Balances::set_balance(worker, FUNDS);
         register(*worker, peer);
+        change(*worker, |record| record.stake = MIN_STAKE);
         MODEL
     }
 }
 
-/// The system's block number, which a benchmark may set.
+/// A clock of its own, as the runtime's, which may stand still while blocks are made.
 pub struct Clock;
 impl BlockNumberProvider for Clock {
     type BlockNumber = u32;
     fn current_block_number() -> u32 {
-        System::block_number()
+        Now::get()
     }
     fn set_block_number(block: u32) {
-        System::set_block_number(block);
+        Now::set(block);
+    }
+}
+
+/// Weights that tell which term a sum is made of.
+pub struct TestWeight;
+impl crate::WeightInfo for TestWeight {
+    fn propose() -> Weight {
+        Weight::zero()
+    }
+    fn accept() -> Weight {
+        Weight::zero()
+    }
+    fn cancel() -> Weight {
+        Weight::zero()
+    }
+    fn request() -> Weight {
+        Weight::zero()
+    }
+    fn acknowledge() -> Weight {
+        Weight::zero()
+    }
+    fn claim() -> Weight {
+        Weight::zero()
+    }
+    fn dispute() -> Weight {
+        Weight::zero()
+    }
+    fn settle() -> Weight {
+        Weight::from_parts(SETTLE_WEIGHT, 0)
+    }
+    fn agenda() -> Weight {
+        Weight::from_parts(LOOK_WEIGHT, 0)
     }
 }
 
@@ -121,14 +169,13 @@ impl pallet_mica_sla::Config for Test {
     type MinEscrow = ConstU128<MIN_ESCROW>;
     type ProposalPeriod = ConstU32<PROPOSAL>;
     type MaxDuration = ConstU32<100>;
-    type ChallengePeriod = ConstU32<CHALLENGE>;
-    type DisputePeriod = ConstU32<DISPUTE>;
+    type AnswerPeriod = ConstU32<ANSWER>;
     type MaxPerPayer = ConstU32<12>;
     type MaxPerWorker = ConstU32<10>;
     type MaxStakeAtRisk = AtRisk;
     type MaxSettlementsPerBlock = ConstU32<PER_BLOCK>;
     type BenchmarkWorkers = Ledger;
-    type WeightInfo = ();
+    type WeightInfo = TestWeight;
 }
 
 /// A chain at block 1 with a payer and two workers. `try_state` runs when the test's closure is
@@ -157,6 +204,7 @@ pub fn new_test_ext() -> sp_io::TestExternalities {
     ext.execute_with(|| {
         Registered::set(BTreeMap::new());
         Punished::set(Vec::new());
+        Now::set(1);
         register(WORKER, key(WORKER).public().0);
         register(OTHER_WORKER, key(OTHER_WORKER).public().0);
         System::set_block_number(1);
@@ -193,13 +241,21 @@ pub fn register(account: u64, peer: PublicKey) {
     Registered::mutate(|workers| workers.insert(account, record));
 }
 
-/// Runs every block up to `block`.
+/// Runs every block until the clock shows `block`; the invariants hold after each.
 pub fn run_to(block: u32) {
-    while System::block_number() < block {
-        let next = System::block_number() + 1;
-        System::set_block_number(next);
-        Sla::on_initialize(next);
+    while Now::get() < block {
+        make_block(1);
     }
+}
+
+/// Makes the next block, in whose beginning the clock goes on by `ticks`.
+pub fn make_block(ticks: u32) -> Weight {
+    let next = System::block_number() + 1;
+    System::set_block_number(next);
+    Now::set(Now::get() + ticks);
+    let used = Sla::on_initialize(next);
+    Sla::do_try_state().expect("invariants hold in every block");
+    used
 }
 
 pub fn key(account: u64) -> ed25519::Pair {
@@ -214,22 +270,29 @@ pub fn sign(account: u64, bytes: &[u8]) -> Signature {
     key(account).sign(bytes).0
 }
 
-/// 100 tokens of 4 layers at 5: an escrow of 2,000, a penalty of 300, 200 ms a token, 20 blocks.
+/// 100 tokens of 4 layers at 5, and a window of 16: an escrow of 2,000 and a deposit of 320, a
+/// forfeit of 160. Ten blocks for the request, twenty for the work.
 pub fn terms() -> Terms {
     Terms {
         model: MODEL,
         range: LayerRange { first: 2, end: 6 },
         tokens: 100,
         price_per_layer_token: 5,
-        max_latency_ms: 200,
-        min_throughput_millitokens_per_s: 5_000,
-        penalty: 300,
-        duration: 20,
+        window: 16,
+        start_blocks: 10,
+        work_blocks: 20,
         signer: key(PAYER).public().0,
     }
 }
 
-pub const ESCROW: u128 = 2_000;
+pub const TOKEN: u128 = 20;
+pub const DEPOSIT: u128 = 320;
+pub const FORFEIT: u128 = 160;
+pub const ESCROW: u128 = 2_000 + DEPOSIT;
+
+/// First block in which an agreement that was accepted in block 1 is over, if nothing of the
+/// request comes on chain.
+pub const LIFE: u32 = 1 + 10 + 21 + ANSWER;
 
 pub fn proposed() -> AgreementId {
     proposed_with(terms())
@@ -242,28 +305,65 @@ pub fn proposed_with(terms: Terms) -> AgreementId {
 }
 
 pub fn accepted() -> AgreementId {
-    let id = proposed();
+    accepted_with(terms())
+}
+
+pub fn accepted_with(terms: Terms) -> AgreementId {
+    let id = proposed_with(terms);
     Sla::accept(RuntimeOrigin::signed(WORKER), id).expect("worker accepts");
     id
 }
 
-/// Claims `tokens`, of which the payer signed for `signed`.
-pub fn claim(
-    id: AgreementId,
-    tokens: u32,
-    signed: u32,
-) -> frame_support::pallet_prelude::DispatchResult {
-    let progress = (signed > 0).then(|| (signed, progress(id, signed, PAYER)));
-    Sla::claim(RuntimeOrigin::signed(WORKER), id, tokens, [3; 32], 7, progress)
+/// The payer's word that it has `tokens`, in time.
+pub fn received(agreement: AgreementId, tokens: u32) -> Progress {
+    Progress {
+        agreement,
+        tokens,
+        ended: false,
+        elapsed_blocks: 0,
+        receipts_root: [3; 32],
+        receipts: 7,
+    }
 }
 
-/// The signature of `signer`'s key under `tokens` received.
-pub fn progress(agreement: AgreementId, tokens: u32, signer: u64) -> Signature {
-    sign(signer, &Progress { agreement, tokens }.signing_bytes(&genesis()))
+/// The same with the signature of `signer`'s key.
+pub fn signed_by(signer: u64, progress: Progress) -> (Progress, Signature) {
+    (progress, sign(signer, &progress.signing_bytes(&genesis())))
 }
 
-pub fn object(id: AgreementId) -> frame_support::pallet_prelude::DispatchResult {
-    Sla::object(RuntimeOrigin::signed(PAYER), id)
+/// The worker claims with what the payer's key signed.
+pub fn claim(progress: Progress) -> DispatchResult {
+    let (progress, signature) = signed_by(PAYER, progress);
+    Sla::claim(RuntimeOrigin::signed(WORKER), progress, signature)
+}
+
+/// The worker disputes with what the payer's key signed, or with nothing.
+pub fn dispute(id: AgreementId, progress: Option<Progress>) -> DispatchResult {
+    let progress = progress.map(|progress| signed_by(PAYER, progress));
+    Sla::dispute(RuntimeOrigin::signed(WORKER), id, progress)
+}
+
+/// The payer asks on chain for an acknowledgement of [`HASH`].
+pub fn request(id: AgreementId) -> DispatchResult {
+    Sla::request(RuntimeOrigin::signed(PAYER), id, HASH)
+}
+
+pub const HASH: Hash32 = [5; 32];
+
+/// An acknowledgement of [`HASH`] at `anchor`.
+pub fn acknowledgement(agreement: AgreementId, anchor: u32) -> Acknowledgement {
+    Acknowledgement { agreement, request_hash: HASH, anchor }
+}
+
+/// `who` submits an acknowledgement with the signature of `signer`'s key.
+pub fn acknowledge_as(who: u64, acknowledgement: Acknowledgement, signer: u64) -> DispatchResult {
+    let signature = sign(signer, &acknowledgement.signing_bytes(&genesis()));
+    Sla::acknowledge(RuntimeOrigin::signed(who), acknowledgement, signature)
+}
+
+/// The worker acknowledges on chain, now.
+pub fn acknowledge(id: AgreementId) -> DispatchResult {
+    acknowledge_as(WORKER, acknowledgement(id, Now::get()), WORKER)
 }
 
 pub fn get(id: AgreementId) -> Agreement<u64> {
@@ -274,37 +374,6 @@ pub fn is_over(id: AgreementId) -> bool {
     crate::Agreements::<Test>::get(id).is_none()
 }
 
-/// A measurement with the signature of `signer`'s key.
-pub fn measured(
-    agreement: AgreementId,
-    tokens: u32,
-    elapsed_ms: u64,
-    signer: u64,
-) -> (Completion, Signature) {
-    let completion =
-        Completion { agreement, tokens, elapsed_ms, receipts_root: [3; 32], receipts: 7 };
-    let signature = sign(signer, &completion.signing_bytes(&genesis()));
-    (completion, signature)
-}
-
-pub fn complete(
-    who: u64,
-    (completion, signature): (Completion, Signature),
-) -> frame_support::pallet_prelude::DispatchResult {
-    Sla::complete(RuntimeOrigin::signed(who), completion, signature)
-}
-
-/// Submits an acknowledgement with the signature of `signer`'s key.
-pub fn acknowledge(
-    agreement: AgreementId,
-    signer: u64,
-) -> frame_support::pallet_prelude::DispatchResult {
-    let acknowledgement =
-        Acknowledgement { agreement, request_hash: [5; 32], anchor: System::block_number() };
-    let signature = sign(signer, &acknowledgement.signing_bytes(&genesis()));
-    Sla::acknowledge(RuntimeOrigin::signed(PAYER), acknowledgement, signature)
-}
-
 pub fn held(account: u64) -> u128 {
     use frame_support::traits::fungible::InspectHold;
     Balances::balance_on_hold(&crate::HoldReason::Escrow.into(), &account)
@@ -312,6 +381,11 @@ pub fn held(account: u64) -> u128 {
 
 pub fn free(account: u64) -> u128 {
     Balances::free_balance(account)
+}
+
+/// What `account` owns, compared with the start. A worker's stake is part of its free balance here.
+pub fn change_of(account: u64) -> i128 {
+    (free(account) + held(account)) as i128 - FUNDS as i128
 }
 
 /// The pallet's events so far, and forgets them.

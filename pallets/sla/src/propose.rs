@@ -7,15 +7,12 @@ use frame_support::{
     traits::{Get, fungible::hold::Mutate},
 };
 use mica_primitives::{
-    Agreement, AgreementId, AgreementState, Balance, BlockNumber, Hash32, Terms, WorkerRecord,
+    Agreement, AgreementId, AgreementState, Balance, BlockNumber, Terms, WorkerRecord,
     WorkerStatus,
     hooks::{OpenAgreements, Workers},
 };
 use scale_info::TypeInfo;
-use sp_runtime::{
-    ArithmeticError,
-    traits::{BlockNumberProvider, Zero},
-};
+use sp_runtime::{ArithmeticError, traits::BlockNumberProvider};
 
 use crate::{
     Agreements, ByAccount, Config, Error, Event, HoldReason, NextId, Pallet, PayerLoad, WorkerLoads,
@@ -26,7 +23,7 @@ use crate::{
 pub struct WorkerLoad {
     /// Agreements accepted and not settled.
     pub open: u32,
-    /// Base units of stake that they put at risk together.
+    /// Base units of stake that it forfeits if it fails all of them.
     pub at_risk: Balance,
 }
 
@@ -36,22 +33,17 @@ impl<T: Config> Pallet<T> {
         T::Clock::current_block_number()
     }
 
-    /// The genesis hash: binds signatures to this chain. The system never prunes it.
-    pub(crate) fn genesis() -> Hash32 {
-        frame_system::Pallet::<T>::block_hash(
-            frame_system::pallet_prelude::BlockNumberFor::<T>::zero(),
-        )
-        .0
-    }
-
     pub(crate) fn do_propose(
         payer: T::AccountId,
         worker: T::AccountId,
         terms: Terms,
     ) -> DispatchResult {
         ensure!(payer != worker, Error::<T>::SelfAgreement);
-        let in_time = (1..=T::MaxDuration::get()).contains(&terms.duration);
-        ensure!(terms.tokens > 0 && !terms.range.is_empty() && in_time, Error::<T>::BadTerms);
+        let duration = terms.start_blocks.checked_add(terms.work_blocks);
+        let in_time = terms.work_blocks > 0
+            && duration.is_some_and(|duration| duration <= T::MaxDuration::get());
+        let has_credit = (1..=terms.tokens).contains(&terms.credit());
+        ensure!(in_time && has_credit && !terms.range.is_empty(), Error::<T>::BadTerms);
         let escrow = terms
             .escrow()
             .filter(|escrow| *escrow >= T::MinEscrow::get())
@@ -66,11 +58,12 @@ impl<T: Config> Pallet<T> {
             Ok::<_, Error<T>>(())
         })?;
         T::Currency::hold(&HoldReason::Escrow.into(), &payer, escrow)?;
+        Self::book_escrow(escrow);
         ByAccount::<T>::insert(&payer, id, ());
         ByAccount::<T>::insert(&worker, id, ());
         let until = Self::now().saturating_add(T::ProposalPeriod::get());
         let state = AgreementState::Proposed { until };
-        Self::schedule(id, state.ends());
+        Self::schedule(id, state.until());
         Agreements::<T>::insert(
             id,
             Agreement { payer: payer.clone(), worker: worker.clone(), terms, escrow, state },
@@ -92,12 +85,12 @@ impl<T: Config> Pallet<T> {
         let mut load = WorkerLoads::<T>::get(worker);
         ensure!(load.open < T::MaxPerWorker::get(), Error::<T>::TooManyOfWorker);
         load.open += 1;
-        // The risk did not overflow when the agreement was proposed; a sum that does is above any
-        // stake.
+        // The forfeit did not overflow when the agreement was proposed; a sum that does is above
+        // any stake.
         load.at_risk = agreement
             .terms
-            .risk()
-            .and_then(|risk| load.at_risk.checked_add(risk))
+            .forfeit()
+            .and_then(|forfeit| load.at_risk.checked_add(forfeit))
             .ok_or(Error::<T>::StakeTooLow)?;
         ensure!(
             load.at_risk <= T::MaxStakeAtRisk::get().mul_floor(record.stake),
@@ -105,9 +98,15 @@ impl<T: Config> Pallet<T> {
         );
         WorkerLoads::<T>::insert(worker, load);
 
-        let deadline = now.saturating_add(agreement.terms.duration);
-        Self::transition(id, agreement, AgreementState::Active { deadline, acknowledged: None });
-        Self::deposit_event(Event::Accepted { agreement: id, deadline });
+        // The last acknowledgement may come in the last block for requests, off chain; then there
+        // is the time for the work, and that for the claim.
+        let terms = &agreement.terms;
+        let until = now
+            .saturating_add(terms.start_blocks)
+            .saturating_add(terms.blocks_for(terms.tokens))
+            .saturating_add(T::AnswerPeriod::get());
+        Self::transition(id, agreement, AgreementState::Active { since: now, until });
+        Self::deposit_event(Event::Accepted { agreement: id, until });
         Ok(())
     }
 
@@ -115,10 +114,7 @@ impl<T: Config> Pallet<T> {
         let agreement = Agreements::<T>::get(id).ok_or(Error::<T>::NoAgreement)?;
         ensure!(agreement.payer == *who || agreement.worker == *who, Error::<T>::NotParty);
         ensure!(!agreement.state.is_open(), Error::<T>::WrongState);
-        Self::release(&agreement.payer, agreement.escrow)?;
-        Self::remove(id, &agreement);
-        Self::deposit_event(Event::Cancelled { agreement: id, refunded: agreement.escrow });
-        Ok(())
+        Self::end_cancelled(id, &agreement)
     }
 
     /// The worker's record if it is active and serves what the terms ask for.

@@ -37,8 +37,7 @@ impl<T: Config> Pallet<T> {
             min_escrow: T::MinEscrow::get(),
             proposal_period: T::ProposalPeriod::get(),
             max_duration: T::MaxDuration::get(),
-            challenge_period: T::ChallengePeriod::get(),
-            dispute_period: T::DisputePeriod::get(),
+            answer_period: T::AnswerPeriod::get(),
             max_per_payer: T::MaxPerPayer::get(),
             max_per_worker: T::MaxPerWorker::get(),
         }

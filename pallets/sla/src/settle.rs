@@ -3,14 +3,14 @@
 
 use frame_support::{
     ensure,
-    pallet_prelude::DispatchResult,
+    pallet_prelude::{DispatchError, DispatchResult},
     traits::{
         fungible::hold::Mutate,
         tokens::{Fortitude, Precision, Restriction},
     },
 };
 use mica_primitives::{
-    Agreement, AgreementId, AgreementState, Balance, Claim,
+    Agreement, AgreementId, AgreementState, Balance, Progress,
     domain::signing_bytes,
     hooks::{Offence, SlashWorker},
 };
@@ -22,124 +22,129 @@ use crate::{
 impl<T: Config> Pallet<T> {
     pub(crate) fn do_settle(id: AgreementId) -> DispatchResult {
         let agreement = Agreements::<T>::get(id).ok_or(Error::<T>::NoAgreement)?;
-        ensure!(Self::now() >= agreement.state.ends(), Error::<T>::NotDue);
+        ensure!(Self::now() >= agreement.state.until(), Error::<T>::NotDue);
         Self::end_due(id, &agreement)
     }
 
     /// Ends an agreement whose time is over.
     pub(crate) fn end_due(id: AgreementId, agreement: &Agreement<T::AccountId>) -> DispatchResult {
         match agreement.state {
-            AgreementState::Proposed { .. } | AgreementState::Active { acknowledged: None, .. } => {
-                Self::end_refunded(id, agreement)
+            AgreementState::Proposed { .. } | AgreementState::Active { .. } => {
+                let refunded = Self::end(id, agreement, 0, 0)?;
+                Self::deposit_event(Event::Expired { agreement: id, refunded });
+                Ok(())
             }
-            AgreementState::Active { acknowledged: Some(_), .. } => {
-                Self::end_in_breach(id, agreement)
+            AgreementState::Requested { .. } | AgreementState::Working { .. } => {
+                Self::end_failed(id, agreement, None)
             }
-            AgreementState::Claimed { claim, .. } => Self::end_paid(id, agreement, claim.tokens),
-            AgreementState::Disputed { claim, .. } => Self::end_burned(id, agreement, &claim),
         }
     }
 
-    fn end_refunded(id: AgreementId, agreement: &Agreement<T::AccountId>) -> DispatchResult {
-        Self::release(&agreement.payer, agreement.escrow)?;
-        Self::remove(id, agreement);
-        Self::deposit_event(Event::Expired { agreement: id, refunded: agreement.escrow });
+    /// A proposal that is taken back or declined.
+    pub(crate) fn end_cancelled(
+        id: AgreementId,
+        agreement: &Agreement<T::AccountId>,
+    ) -> DispatchResult {
+        let refunded = Self::end(id, agreement, 0, 0)?;
+        Self::deposit_event(Event::Cancelled { agreement: id, refunded });
         Ok(())
     }
 
-    /// Pays `tokens` at the agreed price and refunds the rest.
     pub(crate) fn end_paid(
         id: AgreementId,
         agreement: &Agreement<T::AccountId>,
-        tokens: u32,
+        progress: &Progress,
     ) -> DispatchResult {
-        let paid = value(agreement, tokens);
-        let refunded = agreement.escrow.saturating_sub(paid);
-        Self::pay(agreement, paid)?;
-        Self::release(&agreement.payer, refunded)?;
-        Self::remove(id, agreement);
-        Self::deposit_event(Event::Paid { agreement: id, paid, refunded });
+        let paid = price_of(agreement, progress.tokens);
+        let refunded = Self::end(id, agreement, paid, 0)?;
+        Self::deposit_event(Event::Paid { agreement: id, progress: *progress, paid, refunded });
         Ok(())
     }
 
-    /// Refunds the payer and takes the penalty from the worker's stake.
-    pub(crate) fn end_in_breach(
+    pub(crate) fn end_failed(
         id: AgreementId,
         agreement: &Agreement<T::AccountId>,
+        progress: Option<&Progress>,
     ) -> DispatchResult {
-        Self::release(&agreement.payer, agreement.escrow)?;
-        let slashed = T::SlashWorker::slash(
-            &agreement.worker,
-            agreement.terms.penalty,
-            Self::offence(id),
-            Some(&agreement.payer),
-        );
-        Self::remove(id, agreement);
-        let (refunded, penalty) = (agreement.escrow, slashed.total());
-        Self::deposit_event(Event::Breached {
+        let paid = progress.map_or(0, |progress| price_of(agreement, progress.tokens));
+        let refunded = Self::end(id, agreement, paid, 0)?;
+        let forfeited = Self::forfeit(id, agreement);
+        Self::deposit_event(Event::Failed {
             agreement: id,
+            progress: progress.copied(),
+            paid,
             refunded,
-            penalty,
-            reward: slashed.reward,
+            forfeited,
         });
         Ok(())
     }
 
-    /// Pays what the payer signed for; both lose the rest of the claim, and nobody receives it.
-    fn end_burned(
+    pub(crate) fn end_disputed(
         id: AgreementId,
         agreement: &Agreement<T::AccountId>,
-        claim: &Claim,
+        progress: Option<Progress>,
     ) -> DispatchResult {
-        let paid = value(agreement, claim.signed);
-        let unsigned = value(agreement, claim.tokens).saturating_sub(paid);
-        let refunded = agreement.escrow.saturating_sub(paid).saturating_sub(unsigned);
-        Self::pay(agreement, paid)?;
-        let reason = HoldReason::Escrow.into();
-        let escrow = T::Currency::burn_held(
-            &reason,
-            &agreement.payer,
-            unsigned,
-            Precision::Exact,
-            Fortitude::Force,
-        )?;
-        Self::release(&agreement.payer, refunded)?;
-        let stake =
-            T::SlashWorker::slash(&agreement.worker, unsigned, Self::offence(id), None).total();
-        Self::remove(id, agreement);
-        Self::deposit_event(Event::Burned { agreement: id, paid, escrow, stake, refunded });
+        let paid = progress.map_or(0, |progress| price_of(agreement, progress.tokens));
+        let forfeited = Self::forfeit(id, agreement);
+        // Twice what the worker lost, or a worker without stake could burn deposits for nothing.
+        let deposit = agreement.terms.deposit().unwrap_or_default();
+        let burned = deposit.min(forfeited.saturating_mul(2));
+        let refunded = Self::end(id, agreement, paid, burned)?;
+        Self::deposit_event(Event::Disputed {
+            agreement: id,
+            progress,
+            paid,
+            refunded,
+            burned,
+            forfeited,
+        });
         Ok(())
     }
 
-    /// Pays the worker from the escrow.
-    fn pay(agreement: &Agreement<T::AccountId>, amount: Balance) -> DispatchResult {
-        if amount > 0 {
-            // Force: a freeze that the payer put on its account later must not stop what it
-            // promised before.
+    /// Divides the escrow: `paid` to the worker, `burned` to nobody, the rest, which is returned,
+    /// to the payer. Removes the agreement.
+    fn end(
+        id: AgreementId,
+        agreement: &Agreement<T::AccountId>,
+        paid: Balance,
+        burned: Balance,
+    ) -> Result<Balance, DispatchError> {
+        let reason = HoldReason::Escrow.into();
+        let payer = &agreement.payer;
+        let refunded = agreement.escrow.saturating_sub(paid).saturating_sub(burned);
+        // Force: a freeze that the payer put on its account later must not stop what it promised
+        // before.
+        if paid > 0 {
             T::Currency::transfer_on_hold(
-                &HoldReason::Escrow.into(),
-                &agreement.payer,
+                &reason,
+                payer,
                 &agreement.worker,
-                amount,
+                paid,
                 Precision::Exact,
                 Restriction::Free,
                 Fortitude::Force,
             )?;
         }
-        Ok(())
+        if burned > 0 {
+            T::Currency::burn_held(&reason, payer, burned, Precision::Exact, Fortitude::Force)?;
+        }
+        if refunded > 0 {
+            T::Currency::release(&reason, payer, refunded, Precision::Exact)?;
+        }
+        Self::book_end(paid, refunded, burned);
+        Self::remove(id, agreement);
+        Ok(refunded)
     }
 
-    /// Gives `amount` of the escrow back to `payer`.
-    pub(crate) fn release(payer: &T::AccountId, amount: Balance) -> DispatchResult {
-        if amount > 0 {
-            T::Currency::release(&HoldReason::Escrow.into(), payer, amount, Precision::Exact)?;
-        }
-        Ok(())
+    /// Burns the worker's forfeit; returns what its stake really lost.
+    fn forfeit(id: AgreementId, agreement: &Agreement<T::AccountId>) -> Balance {
+        let forfeit = agreement.terms.forfeit().unwrap_or_default();
+        T::SlashWorker::slash(&agreement.worker, forfeit, Self::offence(id), None).total()
     }
 
     /// Removes every trace of an agreement.
-    pub(crate) fn remove(id: AgreementId, agreement: &Agreement<T::AccountId>) {
-        Self::unschedule(id, agreement.state.ends());
+    fn remove(id: AgreementId, agreement: &Agreement<T::AccountId>) {
+        Self::unschedule(id, agreement.state.until());
         Agreements::<T>::remove(id);
         ByAccount::<T>::remove(&agreement.payer, id);
         ByAccount::<T>::remove(&agreement.worker, id);
@@ -147,24 +152,24 @@ impl<T: Config> Pallet<T> {
             *count = count.map(|count| count.saturating_sub(1)).filter(|count| *count > 0);
         });
         if agreement.state.is_open() {
-            let risk = agreement.terms.risk().unwrap_or_default();
+            let forfeit = agreement.terms.forfeit().unwrap_or_default();
             WorkerLoads::<T>::mutate_exists(&agreement.worker, |slot| {
                 *slot = slot.take().and_then(|mut load| {
                     load.open = load.open.saturating_sub(1);
-                    load.at_risk = load.at_risk.saturating_sub(risk);
+                    load.at_risk = load.at_risk.saturating_sub(forfeit);
                     (load.open > 0).then_some(load)
                 });
             });
         }
     }
 
-    /// The name under which breaking this agreement is punished once.
+    /// The name under which failing this agreement is punished once.
     fn offence(id: AgreementId) -> Offence {
         Offence(sp_io::hashing::blake2_256(&signing_bytes("breach", &Self::genesis(), &id)))
     }
 }
 
 /// Price of `tokens`, never above the escrow.
-fn value<AccountId>(agreement: &Agreement<AccountId>, tokens: u32) -> Balance {
+fn price_of<AccountId>(agreement: &Agreement<AccountId>, tokens: u32) -> Balance {
     agreement.terms.price_of(tokens).unwrap_or(agreement.escrow).min(agreement.escrow)
 }

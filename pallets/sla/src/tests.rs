@@ -1,8 +1,9 @@
 //! Behaviour of every call, every error, every end, and of those who would profit from a lie.
 
 mod agenda;
-mod alone;
-mod complete;
-mod lies;
+mod claim;
+mod dispute;
+mod game;
 mod proposal;
 mod random;
+mod request;

@@ -9,8 +9,8 @@ use mica_primitives::Balance;
 use sp_runtime::TryRuntimeError;
 
 use crate::{
-    Agenda, Agreements, ByAccount, Config, HoldReason, NextId, Pallet, PayerLoad, WorkerLoad,
-    WorkerLoads,
+    Agenda, Agreements, Books, ByAccount, Config, HoldReason, NextId, Pallet, PayerLoad,
+    WorkerLoad, WorkerLoads,
 };
 
 impl<T: Config> Pallet<T> {
@@ -39,19 +39,22 @@ impl<T: Config> Pallet<T> {
                 ByAccount::<T>::contains_key(&agreement.worker, id),
                 "an agreement is missing from its worker's index"
             );
-            let ends = agreement.state.ends();
-            if Agenda::<T>::contains_key(ends, id) {
+            let until = agreement.state.until();
+            if Agenda::<T>::contains_key(until, id) {
                 waiting += 1;
             } else {
-                ensure!(ends <= Self::now(), "an agreement that is not due is not on the agenda");
+                ensure!(until <= Self::now(), "an agreement that is not due is not on the agenda");
             }
+            let deposit = agreement.terms.deposit().ok_or("a deposit overflows")?;
+            let forfeit = agreement.terms.forfeit().ok_or("a forfeit overflows")?;
+            ensure!(forfeit <= deposit / 2, "a forfeit is more than half of the deposit");
             let (held, number) = payers.entry(agreement.payer).or_default();
             *held += agreement.escrow;
             *number += 1;
             if agreement.state.is_open() {
                 let load = workers.entry(agreement.worker).or_default();
                 load.open += 1;
-                load.at_risk += agreement.terms.risk().ok_or("an accepted risk overflows")?;
+                load.at_risk += forfeit;
             }
         }
         ensure!(
@@ -67,9 +70,9 @@ impl<T: Config> Pallet<T> {
                 PayerLoad::<T>::get(payer) == *number,
                 "a payer's number of agreements is wrong"
             );
-            let on_hold = T::Currency::balance_on_hold(&HoldReason::Escrow.into(), payer);
-            ensure!(on_hold == *held, "a payer's hold is not the sum of its escrows");
+            ensure!(*held > 0, "a payer has agreements and no escrow");
         }
+        Self::check_escrow(&payers)?;
         ensure!(
             PayerLoad::<T>::iter().count() == payers.len(),
             "a payer without agreements is remembered"
@@ -81,6 +84,28 @@ impl<T: Config> Pallet<T> {
             WorkerLoads::<T>::iter().count() == workers.len(),
             "a worker without agreements is remembered"
         );
+        Ok(())
+    }
+
+    /// Every account of the chain has on hold what its agreements ask for, and no more; and the
+    /// books say the same of all together.
+    fn check_escrow(
+        payers: &BTreeMap<T::AccountId, (Balance, u32)>,
+    ) -> Result<(), TryRuntimeError> {
+        let (mut all, mut found) = (0, 0);
+        for account in frame_system::Account::<T>::iter_keys() {
+            let on_hold = T::Currency::balance_on_hold(&HoldReason::Escrow.into(), &account);
+            match payers.get(&account) {
+                Some((held, _)) => {
+                    ensure!(on_hold == *held, "a payer's hold is not the sum of its escrows");
+                    found += 1;
+                }
+                None => ensure!(on_hold == 0, "an escrow has no agreement"),
+            }
+            all += on_hold;
+        }
+        ensure!(found == payers.len(), "a payer has no account");
+        ensure!(Books::<T>::get().held() == Some(all), "the books do not balance");
         Ok(())
     }
 }

@@ -43,8 +43,8 @@ pub enum ProxyType {
     NonTransfer,
     /// Staking, and the session keys that go with it.
     Staking,
-    /// What running a worker takes: beat, price, move, redeem, accept and settle agreements. Not
-    /// leave, and not touch the stake.
+    /// What running a worker takes: beat, price, move, redeem, accept and end agreements. Not
+    /// leave, and not touch the stake beyond what agreements forfeit.
     Worker,
 }
 
@@ -116,13 +116,13 @@ impl CallClass {
 
     fn of_sla(call: &SlaCall<Runtime>) -> Self {
         match call {
-            SlaCall::accept { .. } | SlaCall::complete { .. } | SlaCall::claim { .. } => {
-                Self::Worker
-            }
+            SlaCall::accept { .. }
+            | SlaCall::acknowledge { .. }
+            | SlaCall::claim { .. }
+            | SlaCall::dispute { .. } => Self::Worker,
             SlaCall::propose { .. }
             | SlaCall::cancel { .. }
-            | SlaCall::object { .. }
-            | SlaCall::acknowledge { .. }
+            | SlaCall::request { .. }
             | SlaCall::settle { .. } => Self::Owner,
             SlaCall::__Ignore(_, never) => match *never {},
         }

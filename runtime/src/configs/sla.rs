@@ -1,4 +1,4 @@
-//! `pallet_mica_sla`: agreements with escrow. The registry knows the workers and takes penalties
+//! `pallet_mica_sla`: agreements with escrow. The registry knows the workers and burns forfeits
 //! from their stake.
 
 use frame_support::{
@@ -9,9 +9,7 @@ use sp_runtime::Percent;
 
 use crate::{
     Balances, Registry, Runtime, RuntimeHoldReason, System,
-    constants::{
-        CHALLENGE_PERIOD, DISPUTE_PERIOD, MAX_AGREEMENT_DURATION, MIN_ESCROW, PROPOSAL_PERIOD,
-    },
+    constants::{ANSWER_PERIOD, MAX_AGREEMENT_DURATION, MIN_ESCROW, PROPOSAL_PERIOD},
 };
 
 parameter_types! {
@@ -28,8 +26,7 @@ impl pallet_mica_sla::Config for Runtime {
     type MinEscrow = ConstU128<MIN_ESCROW>;
     type ProposalPeriod = ConstU32<PROPOSAL_PERIOD>;
     type MaxDuration = ConstU32<MAX_AGREEMENT_DURATION>;
-    type ChallengePeriod = ConstU32<CHALLENGE_PERIOD>;
-    type DisputePeriod = ConstU32<DISPUTE_PERIOD>;
+    type AnswerPeriod = ConstU32<ANSWER_PERIOD>;
     type MaxPerPayer = ConstU32<64>;
     type MaxPerWorker = ConstU32<32>;
     type MaxStakeAtRisk = MaxStakeAtRisk;

@@ -45,8 +45,11 @@ fn bad_proposals_are_refused() {
             Terms { tokens: 0, ..terms() },
             Terms { range: empty, ..terms() },
             Terms { range: reversed, ..terms() },
-            Terms { duration: 0, ..terms() },
-            Terms { duration: 101, ..terms() },
+            Terms { work_blocks: 0, ..terms() },
+            Terms { work_blocks: 91, ..terms() },
+            Terms { start_blocks: u32::MAX, ..terms() },
+            Terms { window: 1, ..terms() },
+            Terms { tokens: 7, ..terms() },
         ] {
             assert_noop!(propose(bad), Error::<Test>::BadTerms);
         }
@@ -104,9 +107,9 @@ fn acceptance_binds_the_worker() {
         run_to(4);
         assert_ok!(accept(id));
         assert!(Sla::has_open_agreements(&WORKER));
-        assert_eq!(get(id).state, AgreementState::Active { deadline: 24, acknowledged: None });
-        assert_eq!(WorkerLoads::<Test>::get(WORKER), WorkerLoad { open: 1, at_risk: ESCROW });
-        assert!(events().contains(&Event::Accepted { agreement: id, deadline: 24 }));
+        assert_eq!(get(id).state, AgreementState::Active { since: 4, until: 3 + LIFE });
+        assert_eq!(WorkerLoads::<Test>::get(WORKER), WorkerLoad { open: 1, at_risk: FORFEIT });
+        assert!(events().contains(&Event::Accepted { agreement: id, until: 3 + LIFE }));
         assert_noop!(accept(id), Error::<Test>::WrongState);
     });
 }
@@ -120,9 +123,9 @@ fn only_the_worker_accepts_and_only_in_time() {
         }
         assert_noop!(accept(99), Error::<Test>::NoAgreement);
         // The agenda has not run in this block: the right is over all the same.
-        System::set_block_number(1 + PROPOSAL);
+        Now::set(1 + PROPOSAL);
         assert_noop!(accept(id), Error::<Test>::TooLate);
-        System::set_block_number(PROPOSAL);
+        Now::set(PROPOSAL);
         assert_ok!(accept(id));
     });
 }
@@ -130,19 +133,17 @@ fn only_the_worker_accepts_and_only_in_time() {
 #[test]
 fn the_stake_must_cover_what_is_promised() {
     test(|| {
-        // Half of 100,000 may be at risk: a penalty above that is not covered, and ten times 5,001
-        // is not either.
-        let big = proposed_with(Terms { penalty: STAKE / 2 + 1, ..terms() });
-        assert_noop!(accept(big), Error::<Test>::StakeTooLow);
-        let exact = proposed_with(Terms { penalty: STAKE / 2, ..terms() });
+        // Half of the stake may be at risk.
+        let priced = |price| Terms { price_per_layer_token: price, ..terms() };
+        change(WORKER, |record| record.stake = 2 * FORFEIT + 1);
+        let exact = proposed_with(priced(5));
+        let more = proposed_with(priced(6));
+        assert_noop!(accept(more), Error::<Test>::StakeTooLow);
         assert_ok!(accept(exact));
-        let small = proposed();
+        let small = proposed_with(priced(1));
         assert_noop!(accept(small), Error::<Test>::StakeTooLow);
-        let (completion, signature) = measured(exact, 100, 1_000, WORKER);
-        assert_ok!(complete(PAYER, (completion, signature)));
+        assert_ok!(claim(received(exact, 100)));
         assert_ok!(accept(small));
-        let overflowing = proposed_with(Terms { penalty: u128::MAX, ..terms() });
-        assert_noop!(accept(overflowing), Error::<Test>::StakeTooLow);
     });
 }
 

@@ -1,34 +1,33 @@
-//! Random histories: the invariants hold after every step, no money is made, and nothing lives for
-//! ever.
+//! Random histories: the invariants hold after every step and in every block, no money is made, and
+//! nothing lives for ever.
 
-use frame_support::traits::Hooks;
-use mica_primitives::Terms;
+use mica_primitives::{Progress, Terms};
 use proptest::prelude::*;
 
 use crate::{Event, mock::*};
 
 #[derive(Clone, Debug)]
 enum Step {
-    Propose { payer: u64, worker: u64, tokens: u32, penalty: u128, duration: u32 },
+    Propose { payer: u64, worker: u64, tokens: u32, window: u32, price: u128, blocks: u32 },
     Accept { worker: u64, id: u64 },
     Cancel { who: u64, id: u64 },
-    Complete { who: u64, id: u64, tokens: u32, elapsed_ms: u64, signer: u64 },
-    Claim { worker: u64, id: u64, tokens: u32, signed: u32 },
-    Object { payer: u64, id: u64 },
-    Acknowledge { id: u64, signer: u64 },
+    Request { payer: u64, id: u64 },
+    Acknowledge { who: u64, id: u64, age: u32, signer: u64 },
+    Claim { worker: u64, id: u64, tokens: u32, ended: bool, elapsed_blocks: u32, signer: u64 },
+    Dispute { worker: u64, id: u64, tokens: Option<u32> },
     Settle { id: u64 },
-    Wait { blocks: u32 },
+    Wait { blocks: u32, ticks: u32 },
 }
 
 /// Escrow that came in, and where the pallet's events say that it went.
 #[derive(Default)]
-struct Books {
+struct Sums {
     escrowed: u128,
     left: u128,
     destroyed: u128,
 }
 
-impl Books {
+impl Sums {
     /// Invariant 4, from the events: escrow in = paid + refunded + burned + held.
     fn check(&mut self) {
         for event in events() {
@@ -38,24 +37,21 @@ impl Books {
                 Event::Cancelled { refunded, .. } | Event::Expired { refunded, .. } => {
                     self.left += refunded
                 }
-                Event::Breached { refunded, penalty, reward, .. } => {
-                    self.left += refunded;
-                    self.destroyed += penalty - reward;
-                    assert!(reward * 2 <= penalty, "less than half of a penalty was burned");
+                Event::Failed { paid, refunded, forfeited, .. } => {
+                    self.left += paid + refunded;
+                    self.destroyed += forfeited;
                 }
-                Event::Burned { paid, escrow, stake, refunded, .. } => {
-                    self.left += paid + escrow + refunded;
-                    self.destroyed += escrow + stake;
-                    assert!(escrow >= stake, "a worker lost more than its payer");
+                Event::Disputed { paid, refunded, burned, forfeited, .. } => {
+                    self.left += paid + burned + refunded;
+                    self.destroyed += burned + forfeited;
+                    assert!(burned <= 2 * forfeited, "a payer lost more than twice its worker");
                 }
                 Event::SettlementFailed { .. } => panic!("a settlement failed"),
-                Event::Accepted { .. }
-                | Event::Acknowledged { .. }
-                | Event::Claimed { .. }
-                | Event::Objected { .. } => {}
+                Event::Accepted { .. } | Event::Requested { .. } | Event::Acknowledged { .. } => {}
             }
         }
         assert_eq!(self.escrowed, self.left + on_hold());
+        assert_eq!(crate::Books::<Test>::get().held(), Some(on_hold()));
         assert_eq!(Balances::total_issuance(), 4 * FUNDS - self.destroyed);
         Sla::do_try_state().expect("invariants hold");
     }
@@ -67,28 +63,41 @@ fn on_hold() -> u128 {
 
 fn run(step: Step) {
     let signed = RuntimeOrigin::signed;
-    // Refusals are part of the history: they must change nothing, which the books check.
+    // Refusals are part of the history: they must change nothing, which the sums check.
     let _ = match step {
-        Step::Propose { payer, worker, tokens, penalty, duration } => {
-            Sla::propose(signed(payer), worker, Terms { tokens, penalty, duration, ..terms() })
+        Step::Propose { payer, worker, tokens, window, price, blocks } => {
+            let (start_blocks, work_blocks) = (blocks / 2, blocks);
+            let price_per_layer_token = price;
+            let terms = Terms {
+                tokens,
+                window,
+                price_per_layer_token,
+                start_blocks,
+                work_blocks,
+                ..terms()
+            };
+            Sla::propose(signed(payer), worker, terms)
         }
         Step::Accept { worker, id } => Sla::accept(signed(worker), id),
         Step::Cancel { who, id } => Sla::cancel(signed(who), id),
-        Step::Complete { who, id, tokens, elapsed_ms, signer } => {
-            complete(who, measured(id, tokens, elapsed_ms, signer))
+        Step::Request { payer, id } => Sla::request(signed(payer), id, HASH),
+        Step::Acknowledge { who, id, age, signer } => {
+            let anchor = Now::get().saturating_sub(age);
+            acknowledge_as(who, acknowledgement(id, anchor), signer)
         }
-        Step::Claim { worker, id, tokens, signed: received } => {
-            let progress = Some((received, progress(id, received, PAYER)));
-            Sla::claim(signed(worker), id, tokens, [1; 32], 1, progress)
+        Step::Claim { worker, id, tokens, ended, elapsed_blocks, signer } => {
+            let progress = Progress { ended, elapsed_blocks, ..received(id, tokens) };
+            let (progress, signature) = signed_by(signer, progress);
+            Sla::claim(signed(worker), progress, signature)
         }
-        Step::Object { payer, id } => Sla::object(signed(payer), id),
-        Step::Acknowledge { id, signer } => acknowledge(id, signer),
+        Step::Dispute { worker, id, tokens } => {
+            let progress = tokens.map(|tokens| signed_by(PAYER, received(id, tokens)));
+            Sla::dispute(signed(worker), id, progress)
+        }
         Step::Settle { id } => Sla::settle(signed(STRANGER), id),
-        Step::Wait { blocks } => {
-            let (from, to) = (System::block_number(), System::block_number() + blocks);
-            (from + 1..=to).for_each(|block| {
-                System::set_block_number(block);
-                Sla::on_initialize(block);
+        Step::Wait { blocks, ticks } => {
+            (0..blocks).for_each(|_| {
+                make_block(ticks);
             });
             Ok(())
         }
@@ -109,19 +118,21 @@ fn anybody() -> impl Strategy<Value = u64> {
 
 fn step() -> impl Strategy<Value = Step> {
     let id = 0..8u64;
+    let signer = || prop_oneof![4 => Just(PAYER), 1 => anybody()];
     prop_oneof![
-        4 => (payer(), worker(), 0..150u32, 0..60_000u128, 0..30u32)
-            .prop_map(|(payer, worker, tokens, penalty, duration)| Step::Propose { payer, worker, tokens, penalty, duration }),
+        4 => (payer(), worker(), 0..150u32, 0..60u32, 1..1_000u128, 0..30u32)
+            .prop_map(|(payer, worker, tokens, window, price, blocks)| Step::Propose { payer, worker, tokens, window, price, blocks }),
         6 => (worker(), id.clone()).prop_map(|(worker, id)| Step::Accept { worker, id }),
         1 => (anybody(), id.clone()).prop_map(|(who, id)| Step::Cancel { who, id }),
-        4 => (anybody(), id.clone(), 0..150u32, prop_oneof![Just(1), Just(100_000)], anybody())
-            .prop_map(|(who, id, tokens, elapsed_ms, signer)| Step::Complete { who, id, tokens, elapsed_ms, signer }),
-        3 => (worker(), id.clone(), 0..110u32, 0..60u32)
-            .prop_map(|(worker, id, tokens, signed)| Step::Claim { worker, id, tokens, signed }),
-        2 => (payer(), id.clone()).prop_map(|(payer, id)| Step::Object { payer, id }),
-        2 => (id.clone(), worker()).prop_map(|(id, signer)| Step::Acknowledge { id, signer }),
+        2 => (payer(), id.clone()).prop_map(|(payer, id)| Step::Request { payer, id }),
+        3 => (anybody(), id.clone(), 0..12u32, worker())
+            .prop_map(|(who, id, age, signer)| Step::Acknowledge { who, id, age, signer }),
+        4 => (worker(), id.clone(), 0..150u32, any::<bool>(), 0..30u32, signer())
+            .prop_map(|(worker, id, tokens, ended, elapsed_blocks, signer)| Step::Claim { worker, id, tokens, ended, elapsed_blocks, signer }),
+        2 => (worker(), id.clone(), proptest::option::of(0..150u32))
+            .prop_map(|(worker, id, tokens)| Step::Dispute { worker, id, tokens }),
         1 => id.prop_map(|id| Step::Settle { id }),
-        3 => (1..8u32).prop_map(|blocks| Step::Wait { blocks }),
+        3 => (1..8u32, 0..3u32).prop_map(|(blocks, ticks)| Step::Wait { blocks, ticks }),
     ]
 }
 
@@ -131,13 +142,13 @@ proptest! {
     #[test]
     fn every_history_keeps_the_books_and_ends(steps in proptest::collection::vec(step(), 1..80)) {
         new_test_ext().execute_with(|| {
-            let mut books = Books::default();
+            let mut sums = Sums::default();
             for step in steps {
                 run(step);
-                books.check();
+                sums.check();
             }
-            run(Step::Wait { blocks: 200 });
-            books.check();
+            run(Step::Wait { blocks: 200, ticks: 1 });
+            sums.check();
             assert_eq!(crate::Agreements::<Test>::iter().count(), 0);
             assert_eq!(on_hold(), 0);
         });
