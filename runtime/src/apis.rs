@@ -8,8 +8,9 @@ use frame_support::{
     weights::Weight,
 };
 use mica_primitives::{
-    Agreement, AgreementId, Channel, ChannelId, ChannelParameters, Hash32, LaneId, LayerRange,
-    ModelId, ModelRecord, ReceiptRoot, RegistryParameters, Shard, SlaParameters, WorkerRecord,
+    Agreement, AgreementId, Channel, ChannelId, ChannelParameters, ClockState, Hash32, LaneId,
+    LayerRange, ModelId, ModelRecord, ReceiptRoot, RegistryParameters, Shard, SlaParameters,
+    WorkerRecord,
 };
 use pallet_transaction_payment::{FeeDetails, RuntimeDispatchInfo};
 use sp_api::impl_runtime_apis;
@@ -24,7 +25,7 @@ use sp_session::OpaqueGeneratedSessionKeys;
 use sp_version::RuntimeVersion;
 
 use crate::{
-    AccountId, Babe, Balance, Block, BlockNumber, Channels, Executive, Grandpa, Historical,
+    AccountId, Babe, Balance, Block, BlockNumber, Channels, Clock, Executive, Grandpa, Historical,
     InherentDataExt, Nonce, Receipts, Registry, Runtime, RuntimeCall, RuntimeGenesisConfig,
     SessionKeys, Sla, System, TransactionPayment, VERSION, configs::babe::GENESIS_EPOCH,
     constants::EPOCH_DURATION_IN_SLOTS, genesis,
@@ -219,6 +220,12 @@ impl_runtime_apis! {
 
         fn query_length_to_fee(length: u32) -> Balance {
             TransactionPayment::length_to_fee(length)
+        }
+    }
+
+    impl pallet_mica_clock::runtime_api::ClockApi<Block> for Runtime {
+        fn clock() -> ClockState {
+            Clock::clock()
         }
     }
 

@@ -18,15 +18,14 @@ use sp_runtime::Perbill;
 
 use crate::{
     AccountId, Balance, BalancesConfig, RuntimeGenesisConfig, SessionConfig, SessionKeys,
-    StakingConfig, configs::babe::GENESIS_EPOCH,
+    StakingConfig, configs::babe::GENESIS_EPOCH, constants::MAX_VALIDATOR_CANDIDATES,
 };
 
 /// What each development account starts with.
 pub const DEV_ENDOWMENT: Balance = 1_000_000 * UNIT;
 /// What each validator's stash bonds; it starts with twice as much.
 pub const VALIDATOR_BOND: Balance = 100_000 * UNIT;
-/// Validators that an era elects at most, until governance says otherwise: whoever bonds and
-/// validates is in.
+/// Validators that an era elects at most, until governance says otherwise.
 const VALIDATOR_COUNT: u32 = 16;
 /// What a validator, or a nominator, must bond at least.
 const MIN_VALIDATOR_BOND: Balance = 1_000 * UNIT;
@@ -106,6 +105,7 @@ fn preset(validators: Vec<Validator>) -> Value {
             slash_reward_fraction: Perbill::from_percent(10),
             min_validator_bond: MIN_VALIDATOR_BOND,
             min_nominator_bond: MIN_NOMINATOR_BOND,
+            max_validator_count: Some(MAX_VALIDATOR_CANDIDATES),
             stakers,
         },
     })

@@ -158,6 +158,13 @@ mod runtime {
     #[runtime::pallet_index(12)]
     pub type Grandpa = pallet_grandpa;
 
+    // After Session, so that a block's author is looked up among the validators in force.
+    #[runtime::pallet_index(14)]
+    pub type Seats = pallet_mica_seats;
+    // Before the market, whose windows it measures.
+    #[runtime::pallet_index(15)]
+    pub type Clock = pallet_mica_clock;
+
     // Ways to send calls.
     #[runtime::pallet_index(20)]
     pub type Utility = pallet_utility;

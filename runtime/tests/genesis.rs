@@ -16,8 +16,9 @@ use sp_keyring::Sr25519Keyring::{
 use sp_keystore::{KeystoreExt, testing::MemoryKeystore};
 use sp_runtime::{DispatchError, transaction_validity::InvalidTransaction};
 
+#[allow(dead_code, reason = "each test file uses a part")]
 mod chain;
-use chain::{genesis_of, make_block, signed};
+use chain::{check_state, genesis_of, make_block, signed};
 
 fn transfer(to: sp_keyring::Sr25519Keyring, value: u128) -> RuntimeCall {
     RuntimeCall::Balances(pallet_balances::Call::transfer_keep_alive {
@@ -29,16 +30,6 @@ fn transfer(to: sp_keyring::Sr25519Keyring, value: u128) -> RuntimeCall {
 /// Blocks of one era.
 fn era_blocks() -> u32 {
     u32::try_from(EPOCH_DURATION_IN_SLOTS).expect("short") * SESSIONS_PER_ERA
-}
-
-/// Every pallet's own invariants.
-fn check_state() {
-    #[cfg(feature = "try-runtime")]
-    {
-        use frame_support::traits::{TryState, TryStateSelect};
-        mica_runtime::AllPalletsWithSystem::try_state(System::block_number(), TryStateSelect::All)
-            .expect("invariants hold");
-    }
 }
 
 #[test]

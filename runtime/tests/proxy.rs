@@ -54,7 +54,7 @@ const OWNER: [&str; 23] = [
 /// Pallets of which all calls are of one kind.
 const TRANSFER: [&str; 1] = ["Balances"];
 const STAKING: [&str; 2] = ["Session", "Staking"];
-const SYSTEM: [&str; 6] = ["Babe", "Grandpa", "Proxy", "System", "Timestamp", "VoterList"];
+const SYSTEM: [&str; 7] = ["Babe", "Clock", "Grandpa", "Proxy", "System", "Timestamp", "VoterList"];
 
 /// Longest call that is decoded here.
 const BYTES: usize = 4096;

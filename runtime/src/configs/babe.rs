@@ -8,8 +8,9 @@ use sp_consensus_babe::{AllowedSlots, BabeEpochConfiguration};
 
 use crate::{
     Historical, Offences, Runtime, Session,
+    configs::consensus_weights::ConsensusWeights,
     constants::{
-        BONDING_DURATION_ERAS, EPOCH_DURATION_IN_SLOTS, MAX_NOMINATORS_PER_PAGE, MAX_VALIDATORS,
+        BONDING_DURATION_ERAS, EPOCH_DURATION_IN_SLOTS, MAX_BACKERS_PER_VALIDATOR, MAX_VALIDATORS,
         MILLISECS_PER_BLOCK, PRIMARY_PROBABILITY, SESSIONS_PER_ERA,
     },
 };
@@ -31,9 +32,10 @@ impl pallet_babe::Config for Runtime {
     type ExpectedBlockTime = ConstU64<MILLISECS_PER_BLOCK>;
     type EpochChangeTrigger = pallet_babe::ExternalTrigger;
     type DisabledValidators = Session;
-    type WeightInfo = ();
+    type WeightInfo = ConsensusWeights;
     type MaxAuthorities = ConstU32<MAX_VALIDATORS>;
-    type MaxNominators = ConstU32<MAX_NOMINATORS_PER_PAGE>;
+    /// All that a slash can touch, not one page of rewards.
+    type MaxNominators = ConstU32<MAX_BACKERS_PER_VALIDATOR>;
     type KeyOwnerProof = sp_session::MembershipProof;
     type EquivocationReportSystem =
         pallet_babe::EquivocationReportSystem<Self, Offences, Historical, ReportLongevity>;

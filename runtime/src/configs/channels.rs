@@ -4,7 +4,7 @@
 use frame_support::traits::{ConstU32, ConstU128};
 
 use crate::{
-    Balances, Receipts, Registry, Runtime, RuntimeHoldReason, System,
+    Balances, Clock, Receipts, Registry, Runtime, RuntimeHoldReason,
     constants::{
         MAX_CHANNEL_WINDOW, MAX_CHANNELS_PER_PAYER, MIN_CHANNEL_DEPOSIT, MIN_CHANNEL_WINDOW,
     },
@@ -13,7 +13,7 @@ use crate::{
 impl pallet_mica_channels::Config for Runtime {
     type Currency = Balances;
     type RuntimeHoldReason = RuntimeHoldReason;
-    type Clock = System;
+    type Clock = Clock;
     type PeerKeys = Registry;
     type OnRedeem = Receipts;
     type MinDeposit = ConstU128<MIN_CHANNEL_DEPOSIT>;

@@ -80,6 +80,7 @@ impl CallClass {
             | RuntimeCall::Babe(_)
             | RuntimeCall::VoterList(_)
             | RuntimeCall::Grandpa(_)
+            | RuntimeCall::Clock(_)
             | RuntimeCall::Proxy(_) => Self::Owner,
         }
     }

@@ -3,10 +3,10 @@
 
 use frame_support::traits::ConstU32;
 
-use crate::{Runtime, System, constants::AUDIT_WINDOW};
+use crate::{Clock, Runtime, constants::AUDIT_WINDOW};
 
 impl pallet_mica_receipts::Config for Runtime {
-    type BlockNumberProvider = System;
+    type BlockNumberProvider = Clock;
     type AuditWindow = ConstU32<AUDIT_WINDOW>;
     /// More than the redeems that fit into a block, so that the queue cannot grow for ever.
     type MaxRemovalsPerBlock = ConstU32<2_048>;

@@ -7,7 +7,7 @@ use frame_support::{
 use sp_runtime::Perbill;
 
 use crate::{
-    Balances, Runtime, RuntimeHoldReason, Sla, System,
+    Balances, Clock, Runtime, RuntimeHoldReason, Sla,
     constants::{
         HEARTBEAT_INTERVAL, JAIL_AFTER, LONGEST_DISPUTE, MIN_STAKE_PER_LAYER, MODEL_DEPOSIT,
         OFFLINE_AFTER, PRICE_INTERVAL, WORKER_UNBONDING,
@@ -22,7 +22,7 @@ parameter_types! {
 impl pallet_mica_registry::Config for Runtime {
     type Currency = Balances;
     type RuntimeHoldReason = RuntimeHoldReason;
-    type BlockNumberProvider = System;
+    type BlockNumberProvider = Clock;
     type OpenAgreements = Sla;
     type ModelDeposit = ConstU128<MODEL_DEPOSIT>;
     type MinStakePerLayer = ConstU128<MIN_STAKE_PER_LAYER>;

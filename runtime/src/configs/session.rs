@@ -13,8 +13,8 @@ use sp_runtime::{
 };
 
 use crate::{
-    AccountId, Babe, Balance, Balances, Grandpa, Runtime, RuntimeEvent, Staking,
-    constants::storage_deposit,
+    AccountId, Babe, Balance, Balances, Grandpa, Runtime, RuntimeEvent,
+    configs::seats::CountedSessions, constants::storage_deposit,
 };
 
 impl_opaque_keys! {
@@ -38,7 +38,7 @@ impl pallet_session::Config for Runtime {
     type ValidatorIdOf = ConvertInto;
     type ShouldEndSession = Babe;
     type NextSessionRotation = Babe;
-    type SessionManager = pallet_session::historical::NoteHistoricalRoot<Self, Staking>;
+    type SessionManager = CountedSessions;
     type SessionHandler = <SessionKeys as OpaqueKeys>::KeyTypeIdProviders;
     type Keys = SessionKeys;
     type DisablingStrategy = pallet_session::disabling::UpToLimitWithReEnablingDisablingStrategy;

@@ -8,7 +8,7 @@ use frame_support::{
 use sp_runtime::Percent;
 
 use crate::{
-    Balances, Registry, Runtime, RuntimeHoldReason, System,
+    Balances, Clock, Registry, Runtime, RuntimeHoldReason,
     constants::{
         CHALLENGE_PERIOD, DISPUTE_PERIOD, MAX_AGREEMENT_DURATION, MIN_ESCROW, PROPOSAL_PERIOD,
     },
@@ -22,7 +22,7 @@ parameter_types! {
 impl pallet_mica_sla::Config for Runtime {
     type Currency = Balances;
     type RuntimeHoldReason = RuntimeHoldReason;
-    type Clock = System;
+    type Clock = Clock;
     type Workers = Registry;
     type SlashWorker = Registry;
     type MinEscrow = ConstU128<MIN_ESCROW>;

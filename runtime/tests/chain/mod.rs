@@ -1,5 +1,7 @@
 //! A chain in memory: the real runtime, from a real preset, through whole blocks.
 
+pub mod schedule;
+
 use codec::Encode;
 use frame_support::genesis_builder_helper;
 use mica_runtime::{
@@ -21,7 +23,7 @@ use sp_runtime::{
 };
 
 /// The slot of block 1; any will do, the first block fixes the genesis slot.
-const FIRST_SLOT: u64 = 500_000_000;
+pub const FIRST_SLOT: u64 = 500_000_000;
 
 /// Merges a preset's patch into the default genesis (RFC 7386 without deletion, which presets do
 /// not use).
@@ -63,7 +65,18 @@ pub fn make_block(
     skipped: u64,
     transactions: Vec<UncheckedExtrinsic>,
 ) -> Vec<ApplyExtrinsicResult> {
-    let slot = FIRST_SLOT + u64::from(number) + skipped;
+    block_in_slot(number, author, FIRST_SLOT + u64::from(number) + skipped, None, transactions)
+}
+
+/// The same in `slot`, by an author whose node knows block `last_final` to be final; one that does
+/// not say so without it.
+pub fn block_in_slot(
+    number: BlockNumber,
+    author: u32,
+    slot: u64,
+    last_final: Option<BlockNumber>,
+    transactions: Vec<UncheckedExtrinsic>,
+) -> Vec<ApplyExtrinsicResult> {
     let claim = PreDigest::SecondaryPlain(SecondaryPlainPreDigest {
         authority_index: author,
         slot: slot.into(),
@@ -76,6 +89,12 @@ pub fn make_block(
     Executive::apply_extrinsic(UncheckedExtrinsic::new_bare(time))
         .expect("the inherent is valid")
         .expect("and succeeds");
+    if let Some(number) = last_final {
+        let hint = RuntimeCall::Clock(pallet_mica_clock::Call::note_final { number });
+        Executive::apply_extrinsic(UncheckedExtrinsic::new_bare(hint))
+            .expect("the inherent is valid")
+            .expect("and succeeds");
+    }
     let results = transactions.into_iter().map(Executive::apply_extrinsic).collect();
     let header = Executive::finalize_block();
     frame_system::BlockHash::<Runtime>::insert(number, header.hash());
@@ -115,4 +134,14 @@ pub fn signed(who: Sr25519Keyring, nonce: Nonce, call: RuntimeCall) -> Unchecked
     let signature = payload.using_encoded(|bytes| who.sign(bytes));
     let account: AccountId = who.to_account_id();
     UncheckedExtrinsic::new_signed(call, account.into(), Signature::Sr25519(signature), extension)
+}
+
+/// Checks the invariants of every pallet; without the feature `try-runtime` there are none to call.
+pub fn check_state() {
+    #[cfg(feature = "try-runtime")]
+    {
+        use frame_support::traits::{TryState, TryStateSelect};
+        mica_runtime::AllPalletsWithSystem::try_state(System::block_number(), TryStateSelect::All)
+            .expect("invariants hold");
+    }
 }
