@@ -64,7 +64,7 @@ impl Heartbeats {
         }
         let Some((record, _)) = view.worker(signer.account()).await? else { return Ok(()) };
         let is_leaving = matches!(record.status, WorkerStatus::Unbonding { .. });
-        let is_due = view.number()
+        let is_due = view.clock().await?.now
             >= record.last_heartbeat.saturating_add(self.parameters.heartbeat_interval);
         let is_free = record.stake
             >= self.parameters.min_stake_per_layer.saturating_mul(record.range.len().into());

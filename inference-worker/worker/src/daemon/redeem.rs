@@ -45,9 +45,9 @@ pub(crate) struct Policy {
 }
 
 impl Policy {
-    /// Whether `lane` is to be redeemed at `block`.
-    pub(crate) fn is_due(&self, lane: &DueLane, block: BlockNumber) -> bool {
-        let expiring = lane.redeem.voucher.expires < block.saturating_add(EXPIRY_MARGIN_BLOCKS);
+    /// Whether `lane` is to be redeemed when the market's clock says `now`.
+    pub(crate) fn is_due(&self, lane: &DueLane, now: BlockNumber) -> bool {
+        let expiring = lane.redeem.voucher.expires < now.saturating_add(EXPIRY_MARGIN_BLOCKS);
         let would_be_lost = lane.ends.is_some() || expiring;
         lane.gain > 0
             && ((would_be_lost && lane.gain > self.fee)
@@ -90,6 +90,8 @@ impl Sent {
 struct Reached {
     best: BlockNumber,
     finalized: BlockNumber,
+    /// The market's clock as of the best block.
+    clock: BlockNumber,
 }
 
 /// The redeeming task.
@@ -150,8 +152,11 @@ impl Redeemer {
     /// Begins to redeem every lane that is due.
     async fn redeem_due(&mut self, everything: bool) {
         // Before the lanes are asked for, so that these are no older than the final block.
-        let reached =
-            Reached { best: *self.context.best.borrow(), finalized: *self.context.block.borrow() };
+        let reached = Reached {
+            best: *self.context.best.borrow(),
+            finalized: *self.context.block.borrow(),
+            clock: *self.context.clock.borrow(),
+        };
         let (Ok(lanes), Ok(totals)) =
             (self.context.sessions.due().await, self.context.sessions.totals().await)
         else {
@@ -165,7 +170,7 @@ impl Redeemer {
             return;
         }
         let policy = self.policy(&first.redeem, everything).await;
-        for lane in open.into_iter().filter(|lane| policy.is_due(lane, reached.best)) {
+        for lane in open.into_iter().filter(|lane| policy.is_due(lane, reached.clock)) {
             if self.in_flight.len() >= MAX_IN_FLIGHT {
                 break;
             }
@@ -407,7 +412,7 @@ mod tests {
         let paid_in = paid_in(&Err(done));
         assert_eq!(paid_in, Some(4));
         let sent = Sent { promised: 10, again: 30, paid_in };
-        let at = |best, finalized| Reached { best, finalized };
+        let at = |best, finalized| Reached { best, finalized, clock: best };
         assert!(!sent.may_follow(10, true, at(5_000, 3)), "finality stands still");
         assert!(!sent.may_follow(10, true, at(5_000, 4)), "nothing has told yet");
         assert!(sent.may_follow(10, true, at(30, 5)), "a fork took it back");

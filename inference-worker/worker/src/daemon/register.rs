@@ -44,7 +44,7 @@ pub enum RegisterError {
     WorkerGone,
     /// The account is leaving.
     #[error(
-        "this account is leaving until block {until}: withdraw its stake then, or use another \
+        "this account is leaving until block {until} of the market's clock: withdraw its stake then, or use another \
          account"
     )]
     Leaving {
@@ -239,8 +239,8 @@ impl Registration<'_> {
         if record.cost_us_per_layer_token != offered.cost_us_per_layer_token {
             calls.push(Call::SetCost(offered.cost_us_per_layer_token));
         }
-        let price_is_free =
-            view.number() >= record.last_price_change.saturating_add(parameters.price_interval);
+        let price_is_free = view.clock().await?.now
+            >= record.last_price_change.saturating_add(parameters.price_interval);
         if record.list_price_per_layer_token != offered.price_per_layer_token && price_is_free {
             calls.push(Call::SetPrice(offered.price_per_layer_token));
         }
