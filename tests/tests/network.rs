@@ -41,6 +41,8 @@ mod registry;
 mod room;
 #[path = "network/sdk.rs"]
 mod sdk;
+#[path = "network/seats.rs"]
+mod seats;
 #[path = "network/splits.rs"]
 mod splits;
 #[path = "network/stages.rs"]

@@ -15,7 +15,7 @@ const ELECTED: Duration = Duration::from_secs(240);
 const FINAL: Duration = Duration::from_secs(90);
 
 /// The preset `local` with an election in every session, so that nobody waits for six of them.
-fn chain_with_short_eras(folder: &Path) -> String {
+pub(super) fn chain_with_short_eras(folder: &Path) -> String {
     let export = |chain: &str, form: &[&str]| {
         let exported = command("mica-node")
             .args(["export-chain-spec", "--chain", chain])
@@ -44,7 +44,7 @@ async fn connect(url: &str) -> Chain {
 }
 
 /// Waits until a block that is made from now on is final.
-async fn a_new_block_is_final(chain: &Chain, what: &str) {
+pub(super) async fn a_new_block_is_final(chain: &Chain, what: &str) {
     let made = chain.best().await.expect("the node answers").number + 2;
     eventually_async(&format!("block {made} is final {what}"), FINAL, || async {
         chain.finalized().await.ok().filter(|head| head.number >= made)
@@ -153,7 +153,7 @@ async fn in_step(url: &str, alice: &Chain, node: &mut Process) -> Chain {
 }
 
 fn refusals_name_the_remedy(folder: &Path, url: &str) {
-    let (code, _, said) = validator(folder, url, &["unbond", "500"]);
+    let (code, _, said) = validator(folder, url, &["unbond", "59500"]);
     assert!(
         code == Some(2) && said.contains("mica validator chill") && said.contains("1000 MICA"),
         "{said}"

@@ -44,8 +44,8 @@ pub enum RegisterError {
     WorkerGone,
     /// The account is leaving.
     #[error(
-        "this account is leaving until block {until} of the market's clock: withdraw its stake then, or use another \
-         account"
+        "this account is leaving until block {until} of the market's clock: withdraw its stake then, \
+         or use another account"
     )]
     Leaving {
         /// First block in which its stake can be withdrawn.
