@@ -4,7 +4,7 @@ use frame_support::{assert_noop, assert_ok};
 use mica_primitives::UNIT;
 use mica_runtime::{
     BlockNumber, Channels, Clock, Grandpa, Registry, Runtime, RuntimeOrigin, Session, System,
-    constants::{EPOCH_DURATION_IN_SLOTS, MIN_CHANNEL_WINDOW, STALL_BOUND},
+    constants::{MIN_CHANNEL_WINDOW, STALL_BOUND},
 };
 use sp_consensus_grandpa::ScheduledChange;
 use sp_genesis_builder::LOCAL_TESTNET_RUNTIME_PRESET;
@@ -15,7 +15,7 @@ use sp_runtime::traits::BlockNumberProvider;
 mod chain;
 use chain::{
     check_state, genesis_of,
-    schedule::{LastFinal, Schedule},
+    schedule::{LastFinal, Schedule, epoch_slots},
 };
 
 fn now() -> BlockNumber {
@@ -137,7 +137,7 @@ fn recovery_changes_the_voters_by_force_at_the_next_session() {
         let set = Grandpa::current_set_id();
         assert_ok!(Clock::recover_finality(root(), DELAY, last_final + 1));
         let mut signalled = None;
-        for _ in 0..EPOCH_DURATION_IN_SLOTS + 1 {
+        for _ in 0..epoch_slots() + 1 {
             chain.pass_slot();
             signalled = signalled.or_else(forced_change);
         }

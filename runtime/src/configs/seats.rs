@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use codec::Encode;
 use frame_support::{
     parameter_types,
-    traits::{ConstU32, FindAuthor},
+    traits::{ConstU32, FindAuthor, Get},
     weights::Weight,
 };
 use pallet_mica_seats::{Chill, Slots};
@@ -20,8 +20,8 @@ use crate::{
     AccountId, Babe, Historical, Offences, Runtime, Seats, Staking, System,
     configs::consensus_weights,
     constants::{
-        EPOCH_DURATION_IN_SLOTS, IDLE_AFTER_MISSED_SLOTS, MAX_BACKERS_PER_VALIDATOR,
-        MAX_BLAMED_GAP_SLOTS, MAX_IDLE_REPORTS, MAX_VALIDATORS,
+        IDLE_AFTER_MISSED_SLOTS, MAX_BACKERS_PER_VALIDATOR, MAX_BLAMED_GAP_SLOTS, MAX_IDLE_REPORTS,
+        MAX_VALIDATORS,
     },
 };
 
@@ -35,7 +35,7 @@ impl Slots for BabeSlots {
 
     fn epoch() -> Range<u64> {
         let start = *Babe::current_epoch_start();
-        start..start.saturating_add(EPOCH_DURATION_IN_SLOTS)
+        start..start.saturating_add(<Runtime as pallet_babe::Config>::EpochDuration::get())
     }
 
     fn secondary_author(slot: u64) -> Option<u32> {

@@ -1,14 +1,18 @@
 //! Validators that author by BABE's schedule: slot after slot, each by its secondary author, unless
 //! that one is away.
 
+use frame_support::traits::Get;
 use mica_runtime::{
-    AccountId, Babe, BlockNumber, Session, System,
-    configs::seats::secondary_author,
-    constants::{EPOCH_DURATION_IN_SLOTS, SESSIONS_PER_ERA},
+    AccountId, Babe, BlockNumber, Runtime, Session, System, configs::seats::secondary_author,
 };
 use sp_runtime::ApplyExtrinsicResult;
 
 use super::{FIRST_SLOT, block_in_slot};
+
+/// Slots of an epoch.
+pub fn epoch_slots() -> u64 {
+    <Runtime as pallet_babe::Config>::EpochDuration::get()
+}
 
 /// A chain that is driven by slots.
 pub struct Schedule {
@@ -84,6 +88,7 @@ impl Schedule {
 
     /// Lets the slots of `count` eras pass.
     pub fn pass_eras(&mut self, count: u64) {
-        self.pass_slots(count * EPOCH_DURATION_IN_SLOTS * u64::from(SESSIONS_PER_ERA));
+        let sessions = <Runtime as pallet_staking::Config>::SessionsPerEra::get();
+        self.pass_slots(count * epoch_slots() * u64::from(sessions));
     }
 }
