@@ -43,7 +43,7 @@ mod benchmarks {
     #[benchmark]
     fn note_final(a: Linear<1, { T::MaxAuthors::get() }>) {
         hint::<T>(a, 1);
-        frame_system::Pallet::<T>::set_block_number(9);
+        frame_system::Pallet::<T>::set_block_number(9u32.into());
         // The author of a benchmark's block is unknown, so what follows it is called by itself.
         #[block]
         {
@@ -58,7 +58,7 @@ mod benchmarks {
         let origin =
             T::RecoverOrigin::try_successful_origin().map_err(|_| BenchmarkError::Weightless)?;
         hint::<T>(1, 1);
-        frame_system::Pallet::<T>::set_block_number(stalled_block::<T>(1, 1));
+        frame_system::Pallet::<T>::set_block_number(stalled_block::<T>(1, 1).into());
         #[extrinsic_call]
         _(origin as T::RuntimeOrigin, 1_000, 1);
         Ok(())

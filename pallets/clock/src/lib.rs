@@ -98,6 +98,7 @@ pub trait RecoverFinality {
 #[frame_support::pallet]
 pub mod pallet {
     use frame_support::{
+        BoundedBTreeMap,
         pallet_prelude::*,
         traits::{FindAuthor, ValidatorSet},
     };
@@ -115,12 +116,7 @@ pub mod pallet {
     pub struct Pallet<T>(_);
 
     #[pallet::config]
-    pub trait Config:
-        frame_system::Config<
-            RuntimeEvent: From<Event<Self>>,
-            Block: sp_runtime::traits::Block<Header: sp_runtime::traits::Header<Number = u32>>,
-        >
-    {
+    pub trait Config: frame_system::Config<RuntimeEvent: From<Event<Self>>> {
         /// The validators that may author, and their session.
         type Authors: ValidatorSet<Self::AccountId, ValidatorId = Self::AccountId>;
 
@@ -205,8 +201,8 @@ pub mod pallet {
 
     #[pallet::hooks]
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
-        fn on_initialize(block: BlockNumberFor<T>) -> Weight {
-            Self::advance(block);
+        fn on_initialize(_: BlockNumberFor<T>) -> Weight {
+            Self::advance(Self::block());
             T::WeightInfo::advance()
         }
 
@@ -219,7 +215,7 @@ pub mod pallet {
             if Now::<T>::exists() {
                 return T::DbWeight::get().reads(1);
             }
-            Now::<T>::put(frame_system::Pallet::<T>::block_number());
+            Now::<T>::put(Self::block());
             T::DbWeight::get().reads_writes(1, 1)
         }
 
@@ -245,7 +241,7 @@ pub mod pallet {
         pub fn note_final(origin: OriginFor<T>, number: BlockNumber) -> DispatchResult {
             ensure_none(origin)?;
             ensure!(!Noted::<T>::get(), Error::<T>::AlreadyNoted);
-            ensure!(number < frame_system::Pallet::<T>::block_number(), Error::<T>::NotYet);
+            ensure!(number < Self::block(), Error::<T>::NotYet);
             Noted::<T>::put(true);
             if let Some(author) = Self::author() {
                 Self::record(author, number);
@@ -270,7 +266,7 @@ pub mod pallet {
             last_final: BlockNumber,
         ) -> DispatchResult {
             T::RecoverOrigin::ensure_origin(origin)?;
-            let best = frame_system::Pallet::<T>::block_number();
+            let best = Self::block();
             ensure!(Self::is_stalled(best), Error::<T>::NotStalled);
             ensure!(last_final < best, Error::<T>::NotYet);
             let known = Final::<T>::get().map_or(0, |(known, _)| known);
@@ -291,7 +287,7 @@ pub mod pallet {
         fn create_inherent(data: &InherentData) -> Option<Self::Call> {
             let number = data.get_data::<BlockNumber>(&INHERENT_IDENTIFIER).ok().flatten()?;
             // A node may build on a block below one that became final meanwhile.
-            let parent = frame_system::Pallet::<T>::block_number().saturating_sub(1);
+            let parent = Self::block().saturating_sub(1);
             Some(Call::note_final { number: number.min(parent) })
         }
 
@@ -302,9 +298,14 @@ pub mod pallet {
 }
 
 use mica_primitives::ClockState;
-use sp_runtime::traits::BlockNumberProvider;
+use sp_runtime::traits::{BlockNumberProvider, UniqueSaturatedInto};
 
 impl<T: Config> Pallet<T> {
+    /// Number of this block.
+    pub(crate) fn block() -> BlockNumber {
+        frame_system::Pallet::<T>::block_number().unique_saturated_into()
+    }
+
     /// The clock as of this block.
     pub fn clock() -> ClockState {
         let now = Now::<T>::get();

@@ -11,7 +11,7 @@ impl<T: Config> Pallet<T> {
     /// # Errors
     /// The first invariant that does not hold.
     pub fn do_try_state() -> Result<(), TryRuntimeError> {
-        let block = frame_system::Pallet::<T>::block_number();
+        let block = Self::block();
         ensure!(Now::<T>::get() <= block, "the clock never runs ahead of the blocks");
         let hints = Hints::<T>::get();
         ensure!(hints.len() as u32 <= T::MaxAuthors::get(), "one hint per validator");
