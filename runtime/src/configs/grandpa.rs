@@ -1,11 +1,11 @@
 //! `pallet_grandpa`: which validators finalize, with equal votes.
 
-use frame_support::traits::{ConstU32, ConstU64};
+use frame_support::traits::ConstU32;
 
 use crate::{
     Historical, Offences, Runtime, RuntimeEvent,
-    configs::babe::ReportLongevity,
-    constants::{BONDING_DURATION_ERAS, MAX_NOMINATORS_PER_PAGE, MAX_VALIDATORS, SESSIONS_PER_ERA},
+    configs::timing::{BondingSessions, ReportLongevity},
+    constants::{MAX_NOMINATORS_PER_PAGE, MAX_VALIDATORS},
 };
 
 impl pallet_grandpa::Config for Runtime {
@@ -13,9 +13,7 @@ impl pallet_grandpa::Config for Runtime {
     type WeightInfo = ();
     type MaxAuthorities = ConstU32<MAX_VALIDATORS>;
     type MaxNominators = ConstU32<MAX_NOMINATORS_PER_PAGE>;
-    /// Sets that a report may refer to: one per session while bonds are locked.
-    type MaxSetIdSessionEntries =
-        ConstU64<{ BONDING_DURATION_ERAS as u64 * SESSIONS_PER_ERA as u64 }>;
+    type MaxSetIdSessionEntries = BondingSessions;
     type KeyOwnerProof = sp_session::MembershipProof;
     type EquivocationReportSystem =
         pallet_grandpa::EquivocationReportSystem<Self, Offences, Historical, ReportLongevity>;
