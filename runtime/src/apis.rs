@@ -24,9 +24,9 @@ use sp_session::OpaqueGeneratedSessionKeys;
 use sp_version::RuntimeVersion;
 
 use crate::{
-    AccountId, AuthorityDiscovery, Babe, Balance, Block, BlockNumber, Channels, Executive, Grandpa, Historical,
-    InherentDataExt, Nonce, Receipts, Registry, Runtime, RuntimeCall, RuntimeGenesisConfig,
-    SessionKeys, Sla, System, TransactionPayment, VERSION,
+    AccountId, AuthorityDiscovery, Babe, Balance, Block, BlockNumber, Channels, Executive, Grandpa,
+    Historical, InherentDataExt, Nonce, Receipts, Registry, Runtime, RuntimeCall,
+    RuntimeGenesisConfig, SessionKeys, Sla, System, TransactionPayment, VERSION,
     configs::{babe::GENESIS_EPOCH, timing::SessionSlots},
     genesis,
 };

@@ -42,9 +42,7 @@ pub mod pallet {
     }
 
     /// How far the payments have come.
-    #[derive(
-        Clone, PartialEq, Eq, Debug, Default, Encode, Decode, MaxEncodedLen, TypeInfo,
-    )]
+    #[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode, MaxEncodedLen, TypeInfo)]
     pub struct Position<AccountId> {
         /// The era whose rewards are being paid.
         pub era: EraIndex,
@@ -65,7 +63,9 @@ pub mod pallet {
         }
 
         #[cfg(feature = "try-runtime")]
-        fn try_state(_: BlockNumberFor<T>) -> Result<(), frame_support::sp_runtime::TryRuntimeError> {
+        fn try_state(
+            _: BlockNumberFor<T>,
+        ) -> Result<(), frame_support::sp_runtime::TryRuntimeError> {
             let active = ActiveEra::<T>::get().map_or(0, |era| era.index);
             let era = Cursor::<T>::get().map_or(0, |position| position.era);
             ensure!(era <= active, "payments run ahead of the active era");

@@ -2,7 +2,9 @@
 
 use frame_support::traits::{ConstU32, tokens::currency::ActiveIssuanceOf};
 
-use crate::{AccountId, Balances, Referenda, Runtime, RuntimeEvent, System, configs::timing::VoteLock};
+use crate::{
+    AccountId, Balances, Referenda, Runtime, RuntimeEvent, System, configs::timing::VoteLock,
+};
 
 impl pallet_conviction_voting::Config for Runtime {
     type RuntimeEvent = RuntimeEvent;

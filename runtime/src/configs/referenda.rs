@@ -155,8 +155,13 @@ mod tests {
     #[test]
     fn thresholds_fall_but_not_to_nothing_and_haste_wants_more_agreement() {
         for rules in [&ROOT, &TREASURER, &SAFETY] {
-            assert!(rules.approval.0 >= rules.approval.1 && rules.approval.1 > Perbill::from_percent(50));
-            assert!(rules.support.0 >= rules.support.1 && rules.support.1 >= Perbill::from_percent(5));
+            assert!(
+                rules.approval.0 >= rules.approval.1
+                    && rules.approval.1 > Perbill::from_percent(50)
+            );
+            assert!(
+                rules.support.0 >= rules.support.1 && rules.support.1 >= Perbill::from_percent(5)
+            );
         }
         assert!(SAFETY.approval.1 > ROOT.approval.1);
     }

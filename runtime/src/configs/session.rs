@@ -13,8 +13,8 @@ use sp_runtime::{
 };
 
 use crate::{
-    AccountId, AuthorityDiscovery, Babe, Balance, Balances, Grandpa, Runtime, RuntimeEvent, Staking,
-    constants::storage_deposit,
+    AccountId, AuthorityDiscovery, Babe, Balance, Balances, Grandpa, Runtime, RuntimeEvent,
+    Staking, constants::storage_deposit,
 };
 
 impl_opaque_keys! {

@@ -15,8 +15,9 @@ use sp_runtime::{Perbill, traits::AccountIdLookup};
 use sp_version::RuntimeVersion;
 
 use crate::{
-    AccountId, Balance, Block, Hash, MultiBlockMigrations, Nonce, PalletInfo, Runtime, RuntimeCall, RuntimeEvent,
-    RuntimeOrigin, RuntimeTask, SafeMode, UncheckedExtrinsic, VERSION, constants::HOURS,
+    AccountId, Balance, Block, Hash, MultiBlockMigrations, Nonce, PalletInfo, Runtime, RuntimeCall,
+    RuntimeEvent, RuntimeOrigin, RuntimeTask, SafeMode, UncheckedExtrinsic, VERSION,
+    constants::HOURS,
 };
 
 /// Part of a block that ordinary transactions may fill; the rest is for operational ones.
