@@ -180,8 +180,8 @@ pub enum Call {
     SetKeys(SessionKeys),
     /// `Session.purge_keys`: gives the keys up, and their deposit comes back.
     PurgeKeys,
-    /// `Proxy.proxy`: in the name of an account that has named the signer as its proxy. A [`Signer`]
-    /// that acts for another account makes it of every call.
+    /// `Proxy.proxy`: in the name of an account that has named the signer as its proxy. A
+    /// [`Signer`] that acts for another account makes it of every call.
     ///
     /// [`Signer`]: crate::Signer
     Proxied {

@@ -144,8 +144,8 @@ impl Signer {
             .map_err(|_| SignerError::Secret)
     }
 
-    /// The same key as a proxy of `account`: whatever is submitted with it is done for that account,
-    /// as far as the chain lets the proxy. The key's own account pays the fees.
+    /// The same key as a proxy of `account`: whatever is submitted with it is done for that
+    /// account, as far as the chain lets the proxy. The key's own account pays the fees.
     #[must_use]
     pub fn acting_for(mut self, account: AccountId) -> Self {
         self.account = account;

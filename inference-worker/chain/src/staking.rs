@@ -38,8 +38,8 @@ pub struct SessionKeys {
 }
 
 impl SessionKeys {
-    /// Zeros of the same length as real ones, for the estimate of a fee: three keys with a signature
-    /// each.
+    /// Zeros of the same length as real ones, for the estimate of a fee: three keys with a
+    /// signature each.
     pub fn placeholder() -> Self {
         Self { keys: vec![0; KEYS_BYTES], proof: vec![0; 2 * KEYS_BYTES] }
     }

@@ -1,5 +1,5 @@
-//! `mica-worker hand-over`: from an account key that can do everything to an operator's key that can
-//! only work.
+//! `mica-worker hand-over`: from an account key that can do everything to an operator's key that
+//! can only work.
 //!
 //! The stake account names a new key as its proxy for daily work and gives it a little for fees.
 //! From then on the worker signs with that key; the stake account's own is put into a file to be
@@ -88,8 +88,8 @@ struct HandedOver {
 /// Names the operator's key to the chain, then puts it in the account key's place.
 ///
 /// # Errors
-/// [`HandOverError`]. Asked for again it goes on where it stopped: the chain is asked first, and the
-/// account key keeps its place until the chain knows the other one.
+/// [`HandOverError`]. Asked for again it goes on where it stopped: the chain is asked first, and
+/// the account key keeps its place until the chain knows the other one.
 pub(crate) async fn run(args: Args, folder: &DataDir) -> Result<(), HandOverError> {
     // A worker that runs has the old key in its memory.
     let _lock = folder.lock()?;
