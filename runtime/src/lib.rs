@@ -42,6 +42,8 @@ use sp_runtime::{
 };
 use sp_version::{RuntimeVersion, runtime_version};
 
+use origins::pallet_origins;
+
 pub use configs::session::SessionKeys;
 pub use mica_primitives::{Balance, BlockNumber};
 
@@ -187,7 +189,7 @@ mod runtime {
     #[runtime::pallet_index(26)]
     pub type ConvictionVoting = pallet_conviction_voting;
     #[runtime::pallet_index(27)]
-    pub type Origins = crate::origins::pallet_origins;
+    pub type Origins = pallet_origins;
     #[runtime::pallet_index(28)]
     pub type Treasury = pallet_treasury;
     #[runtime::pallet_index(29)]
