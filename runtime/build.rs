@@ -2,6 +2,10 @@
 //! what every node executes.
 
 fn main() {
-    #[cfg(feature = "std")]
+    #[cfg(all(feature = "std", not(feature = "metadata-hash")))]
     substrate_wasm_builder::WasmBuilder::build_using_defaults();
+    #[cfg(all(feature = "std", feature = "metadata-hash"))]
+    substrate_wasm_builder::WasmBuilder::init_with_defaults()
+        .enable_metadata_hash("MICA", 12)
+        .build();
 }

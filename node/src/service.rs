@@ -11,6 +11,7 @@ use sc_transaction_pool::TransactionPoolHandle;
 use sc_transaction_pool_api::OffchainTransactionPoolFactory;
 
 mod authoring;
+mod discovery;
 mod finality;
 mod inherents;
 mod network;

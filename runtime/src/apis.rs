@@ -25,10 +25,11 @@ use sp_session::OpaqueGeneratedSessionKeys;
 use sp_version::RuntimeVersion;
 
 use crate::{
-    AccountId, Babe, Balance, Block, BlockNumber, Channels, Clock, Executive, Grandpa, Historical,
-    InherentDataExt, Nonce, Receipts, Registry, Runtime, RuntimeCall, RuntimeGenesisConfig,
-    SessionKeys, Sla, System, TransactionPayment, VERSION, configs::babe::GENESIS_EPOCH,
-    constants::EPOCH_DURATION_IN_SLOTS, genesis,
+    AccountId, AuthorityDiscovery, Babe, Balance, Block, BlockNumber, Channels, Clock, Executive, Grandpa,
+    Historical, InherentDataExt, Nonce, Receipts, Registry, Runtime, RuntimeCall,
+    RuntimeGenesisConfig, SessionKeys, Sla, System, TransactionPayment, VERSION,
+    configs::{babe::GENESIS_EPOCH, timing::SessionSlots},
+    genesis,
 };
 
 impl_runtime_apis! {
@@ -108,7 +109,7 @@ impl_runtime_apis! {
             let epoch_config = Babe::epoch_config().unwrap_or(GENESIS_EPOCH);
             sp_consensus_babe::BabeConfiguration {
                 slot_duration: Babe::slot_duration(),
-                epoch_length: EPOCH_DURATION_IN_SLOTS,
+                epoch_length: SessionSlots::get(),
                 c: epoch_config.c,
                 authorities: Babe::authorities().to_vec(),
                 randomness: Babe::randomness(),
@@ -168,6 +169,12 @@ impl_runtime_apis! {
             use codec::Encode;
             Historical::prove((sp_consensus_grandpa::KEY_TYPE, authority_id))
                 .map(|proof| sp_consensus_grandpa::OpaqueKeyOwnershipProof::new(proof.encode()))
+        }
+    }
+
+    impl sp_authority_discovery::AuthorityDiscoveryApi<Block> for Runtime {
+        fn authorities() -> Vec<sp_authority_discovery::AuthorityId> {
+            AuthorityDiscovery::authorities()
         }
     }
 

@@ -1,13 +1,15 @@
 //! Every number that users of the chain meet, in one place, with the relations between them checked
 //! at compile time.
 //!
-//! All presets share these: the slot duration and the epoch length are part of the runtime's code,
-//! and changing either on a running chain stops its block production. The windows are short because
-//! this first version runs on test networks only; a public network multiplies them, and the
-//! assertions at the end keep their order.
+//! All chains share these. What differs between a network for tests and one with money is how long
+//! things take: [`durations`] has a table for each, and the genesis block of a chain chooses.
+//!
+//! The slot duration is part of the runtime's code; changing it on a running chain stops its block
+//! production.
 
 use mica_primitives::{Balance, BlockNumber, UNIT};
-use sp_staking::{EraIndex, SessionIndex};
+
+pub mod durations;
 
 /// Milliseconds from one block to the next.
 pub const MILLISECS_PER_BLOCK: u64 = 3_000;
@@ -18,13 +20,9 @@ pub const SLOT_DURATION_MS: u64 = MILLISECS_PER_BLOCK;
 pub const MINUTES: BlockNumber = 60_000 / MILLISECS_PER_BLOCK as BlockNumber;
 /// Blocks per hour.
 pub const HOURS: BlockNumber = 60 * MINUTES;
+/// Blocks per day.
+pub const DAYS: BlockNumber = 24 * HOURS;
 
-/// Slots per epoch. An epoch is a session: validators change between epochs.
-pub const EPOCH_DURATION_IN_SLOTS: u64 = 20;
-/// Sessions per era: elections and rewards happen between eras.
-pub const SESSIONS_PER_ERA: SessionIndex = 6;
-/// Eras that a validator's or a nominator's bond stays locked, and slashable, after unbonding.
-pub const BONDING_DURATION_ERAS: EraIndex = 28;
 /// Most validators at one time.
 pub const MAX_VALIDATORS: u32 = 100;
 /// Most nominators that stand behind one validator in an era, those with the most stake; a slash
@@ -75,43 +73,16 @@ pub const OFFLINE_AFTER: BlockNumber = 5 * HEARTBEAT_INTERVAL / 2;
 pub const JAIL_AFTER: BlockNumber = 10 * HEARTBEAT_INTERVAL;
 /// Least blocks between two changes of a worker's list price.
 pub const PRICE_INTERVAL: BlockNumber = MINUTES / 4;
-/// Blocks from a worker's leaving to the withdrawal of its stake.
-pub const WORKER_UNBONDING: BlockNumber = 10 * MINUTES;
 
 /// Least deposit of a channel.
 pub const MIN_CHANNEL_DEPOSIT: Balance = 10 * MILLI;
-/// Least blocks that a payee has to redeem after its payer asked to close.
-pub const MIN_CHANNEL_WINDOW: BlockNumber = MINUTES;
-/// Most blocks of such a window.
-pub const MAX_CHANNEL_WINDOW: BlockNumber = 7 * 24 * HOURS;
 /// Most channels that one account pays from.
 pub const MAX_CHANNELS_PER_PAYER: u32 = 256;
 
 /// Least escrow of an agreement.
 pub const MIN_ESCROW: Balance = 10 * MILLI;
-/// Blocks in which a worker may accept a proposal.
-pub const PROPOSAL_PERIOD: BlockNumber = MINUTES;
 /// Most blocks that an agreement may give for its work.
 pub const MAX_AGREEMENT_DURATION: BlockNumber = 24 * HOURS;
-/// Blocks in which a payer may object to a claim.
-pub const CHALLENGE_PERIOD: BlockNumber = MINUTES;
-/// Blocks in which the two may still settle a disputed claim.
-pub const DISPUTE_PERIOD: BlockNumber = MINUTES;
-/// Blocks for which a root of receipts is kept and can be audited.
-pub const AUDIT_WINDOW: BlockNumber = 4 * MINUTES;
-
-/// The longest that anything can be held against a worker that has left, with its stake as the
-/// answer.
-pub const LONGEST_DISPUTE: BlockNumber = AUDIT_WINDOW + CHALLENGE_PERIOD + DISPUTE_PERIOD;
-
-// A worker's stake must outlast every dispute over its work, and a dispute must outlast the window
-// in which the voucher that fixes the receipts may arrive: otherwise a cheat could be gone with its
-// stake before it is caught.
-const _: () = {
-    assert!(WORKER_UNBONDING > LONGEST_DISPUTE);
-    assert!(LONGEST_DISPUTE > MIN_CHANNEL_WINDOW);
-    assert!(MIN_CHANNEL_WINDOW <= MAX_CHANNEL_WINDOW);
-};
 
 // A worker beats, is missed, is jailed: in this order.
 const _: () = {
@@ -125,10 +96,9 @@ const _: () = {
     assert!(MIN_ESCROW >= EXISTENTIAL_DEPOSIT);
 };
 
-// Consensus. A validator's bond must stay slashable while its equivocation can be reported.
+// Consensus.
 const _: () = {
     assert!(MILLISECS_PER_BLOCK.is_multiple_of(2), "the timestamp's least step is half a slot");
     assert!(MINUTES > 0);
     assert!(PRIMARY_PROBABILITY.0 < PRIMARY_PROBABILITY.1);
-    assert!(BONDING_DURATION_ERAS > 1);
 };

@@ -31,6 +31,8 @@ mod local;
 mod memory;
 #[path = "network/money.rs"]
 mod money;
+#[path = "network/operator.rs"]
+mod operator;
 #[path = "network/recovery.rs"]
 mod recovery;
 #[path = "network/refusals.rs"]

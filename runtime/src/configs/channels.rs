@@ -5,9 +5,8 @@ use frame_support::traits::{ConstU32, ConstU128};
 
 use crate::{
     Balances, Clock, Receipts, Registry, Runtime, RuntimeHoldReason,
-    constants::{
-        MAX_CHANNEL_WINDOW, MAX_CHANNELS_PER_PAYER, MIN_CHANNEL_DEPOSIT, MIN_CHANNEL_WINDOW,
-    },
+    configs::timing::{MaxChannelWindow, MinChannelWindow},
+    constants::{MAX_CHANNELS_PER_PAYER, MIN_CHANNEL_DEPOSIT},
 };
 
 impl pallet_mica_channels::Config for Runtime {
@@ -17,8 +16,8 @@ impl pallet_mica_channels::Config for Runtime {
     type PeerKeys = Registry;
     type OnRedeem = Receipts;
     type MinDeposit = ConstU128<MIN_CHANNEL_DEPOSIT>;
-    type MinWindow = ConstU32<MIN_CHANNEL_WINDOW>;
-    type MaxWindow = ConstU32<MAX_CHANNEL_WINDOW>;
+    type MinWindow = MinChannelWindow;
+    type MaxWindow = MaxChannelWindow;
     type MaxChannelsPerPayer = ConstU32<MAX_CHANNELS_PER_PAYER>;
     type WeightInfo = pallet_mica_channels::weights::SubstrateWeight<Runtime>;
 }

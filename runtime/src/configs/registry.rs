@@ -8,9 +8,10 @@ use sp_runtime::Perbill;
 
 use crate::{
     Balances, Clock, Runtime, RuntimeHoldReason, Sla,
+    configs::timing::{LongestDispute, WorkerUnbonding},
     constants::{
-        HEARTBEAT_INTERVAL, JAIL_AFTER, LONGEST_DISPUTE, MIN_STAKE_PER_LAYER, MODEL_DEPOSIT,
-        OFFLINE_AFTER, PRICE_INTERVAL, WORKER_UNBONDING,
+        HEARTBEAT_INTERVAL, JAIL_AFTER, MIN_STAKE_PER_LAYER, MODEL_DEPOSIT, OFFLINE_AFTER,
+        PRICE_INTERVAL,
     },
 };
 
@@ -29,8 +30,8 @@ impl pallet_mica_registry::Config for Runtime {
     type HeartbeatInterval = ConstU32<HEARTBEAT_INTERVAL>;
     type OfflineAfter = ConstU32<OFFLINE_AFTER>;
     type JailAfter = ConstU32<JAIL_AFTER>;
-    type Unbonding = ConstU32<WORKER_UNBONDING>;
-    type LongestDispute = ConstU32<LONGEST_DISPUTE>;
+    type Unbonding = WorkerUnbonding;
+    type LongestDispute = LongestDispute;
     type PriceInterval = ConstU32<PRICE_INTERVAL>;
     type SlashReward = SlashReward;
     type WeightInfo = pallet_mica_registry::weights::SubstrateWeight<Runtime>;

@@ -9,9 +9,8 @@ use sp_runtime::Percent;
 
 use crate::{
     Balances, Clock, Registry, Runtime, RuntimeHoldReason,
-    constants::{
-        CHALLENGE_PERIOD, DISPUTE_PERIOD, MAX_AGREEMENT_DURATION, MIN_ESCROW, PROPOSAL_PERIOD,
-    },
+    configs::timing::{ChallengePeriod, DisputePeriod, ProposalPeriod},
+    constants::{MAX_AGREEMENT_DURATION, MIN_ESCROW},
 };
 
 parameter_types! {
@@ -26,10 +25,10 @@ impl pallet_mica_sla::Config for Runtime {
     type Workers = Registry;
     type SlashWorker = Registry;
     type MinEscrow = ConstU128<MIN_ESCROW>;
-    type ProposalPeriod = ConstU32<PROPOSAL_PERIOD>;
+    type ProposalPeriod = ProposalPeriod;
     type MaxDuration = ConstU32<MAX_AGREEMENT_DURATION>;
-    type ChallengePeriod = ConstU32<CHALLENGE_PERIOD>;
-    type DisputePeriod = ConstU32<DISPUTE_PERIOD>;
+    type ChallengePeriod = ChallengePeriod;
+    type DisputePeriod = DisputePeriod;
     type MaxPerPayer = ConstU32<64>;
     type MaxPerWorker = ConstU32<32>;
     type MaxStakeAtRisk = MaxStakeAtRisk;

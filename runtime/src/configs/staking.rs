@@ -17,8 +17,11 @@ use sp_staking::currency_to_vote::U128CurrencyToVote;
 use crate::{
     AccountId, Balance, Balances, Runtime, RuntimeEvent, RuntimeHoldReason, Session, Timestamp,
     VoterList,
-    configs::election::{FirstElection, MAX_ELECTING_VOTERS, SeatedElection},
-    constants::{BONDING_DURATION_ERAS, MAX_NOMINATORS_PER_PAGE, MAX_VALIDATORS, SESSIONS_PER_ERA},
+    configs::{
+        election::{FirstElection, MAX_ELECTING_VOTERS, SeatedElection},
+        timing::{BondingEras, SessionsPerEra},
+    },
+    constants::{MAX_NOMINATORS_PER_PAGE, MAX_VALIDATORS},
 };
 
 /// Most validators that one nominator may name.
@@ -58,8 +61,8 @@ impl pallet_staking::Config for Runtime {
     /// Slashed money is burned.
     type Slash = ();
     type Reward = ();
-    type SessionsPerEra = ConstU32<SESSIONS_PER_ERA>;
-    type BondingDuration = ConstU32<BONDING_DURATION_ERAS>;
+    type SessionsPerEra = SessionsPerEra;
+    type BondingDuration = BondingEras;
     type SlashDeferDuration = ConstU32<0>;
     type AdminOrigin = EnsureRoot<AccountId>;
     type SessionInterface = Self;

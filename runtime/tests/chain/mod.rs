@@ -1,4 +1,5 @@
 //! A chain in memory: the real runtime, from a real preset, through whole blocks.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
 
 pub mod schedule;
 
@@ -40,13 +41,18 @@ fn merge(target: &mut Value, patch: Value) {
 
 /// The state after the genesis of `preset`.
 pub fn genesis_of(preset: &str) -> TestExternalities {
+    let patch = genesis::get_preset(&preset.into()).expect("the preset exists");
+    genesis_from(serde_json::from_slice(&patch).expect("it is JSON"))
+}
+
+/// The state after the genesis that `patch` makes of the default one.
+pub fn genesis_from(patch: Value) -> TestExternalities {
     let mut state = TestExternalities::new_empty();
     state.execute_with(|| {
         let default = genesis_builder_helper::get_preset::<RuntimeGenesisConfig>(&None, |_| None)
             .expect("a default exists");
         let mut config: Value = serde_json::from_slice(&default).expect("it is JSON");
-        let patch = genesis::get_preset(&preset.into()).expect("the preset exists");
-        merge(&mut config, serde_json::from_slice(&patch).expect("it is JSON"));
+        merge(&mut config, patch);
         genesis_builder_helper::build_state::<RuntimeGenesisConfig>(
             config.to_string().into_bytes(),
         )
@@ -115,6 +121,7 @@ pub fn signed(who: Sr25519Keyring, nonce: Nonce, call: RuntimeCall) -> Unchecked
         pallet_skip_feeless_payment::SkipCheckIfFeeless::from(
             pallet_transaction_payment::ChargeTransactionPayment::from(0),
         ),
+        frame_metadata_hash_extension::CheckMetadataHash::new(false),
         frame_system::WeightReclaim::new(),
     );
     let genesis = System::block_hash(0);
@@ -128,6 +135,7 @@ pub fn signed(who: Sr25519Keyring, nonce: Nonce, call: RuntimeCall) -> Unchecked
         (),
         (),
         (),
+        None,
         (),
     );
     let payload = SignedPayload::from_raw(call.clone(), extension.clone(), implicit);

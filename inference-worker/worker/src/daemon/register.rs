@@ -59,6 +59,17 @@ pub enum RegisterError {
         "this account is registered with another peer key: restore the peer.key that belongs to it"
     )]
     OtherPeerKey,
+    /// An operator's key may not do it.
+    #[error(
+        "an operator's key cannot {what} for account {account}: do it with the account's own key \
+         (`mica-worker hand-over` kept it as cold.key)"
+    )]
+    Operator {
+        /// The account with the stake.
+        account: AccountId,
+        /// What only its own key can do.
+        what: &'static str,
+    },
     /// The account lacks money.
     #[error(transparent)]
     Funds(#[from] FundsError),
@@ -224,7 +235,9 @@ impl Registration<'_> {
         if stake > record.stake {
             match self.require(view, stake - record.stake, "stake for its layers").await {
                 Ok(()) => calls.push(Call::TopUpStake(stake - record.stake)),
-                Err(error @ RegisterError::Funds(_)) => poor = Some(error),
+                Err(error @ (RegisterError::Funds(_) | RegisterError::Operator { .. })) => {
+                    poor = Some(error);
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -275,6 +288,10 @@ impl Registration<'_> {
         purpose: &'static str,
     ) -> Result<(), RegisterError> {
         let account = self.signer.account();
+        // Whatever needs money puts it at risk, and that is not an operator's to decide.
+        if self.signer.is_proxy() {
+            return Err(RegisterError::Operator { account, what: purpose });
+        }
         let found = view.account(account).await?;
         let missing = found.missing(needed, FEE_RESERVE);
         if missing > 0 {
