@@ -1,10 +1,10 @@
 //! The market's clock in the composed runtime: windows stand while finality stalls.
 
-use frame_support::{assert_noop, assert_ok};
+use frame_support::{assert_noop, assert_ok, traits::Get};
 use mica_primitives::UNIT;
 use mica_runtime::{
     BlockNumber, Channels, Clock, Grandpa, Registry, Runtime, RuntimeOrigin, Session, System,
-    constants::{MIN_CHANNEL_WINDOW, STALL_BOUND},
+    constants::STALL_BOUND,
 };
 use sp_consensus_grandpa::ScheduledChange;
 use sp_genesis_builder::LOCAL_TESTNET_RUNTIME_PRESET;
@@ -74,13 +74,14 @@ fn without_hints_the_clock_follows_the_blocks() {
 fn a_channels_window_does_not_run_while_the_clock_stands() {
     genesis_of(LOCAL_TESTNET_RUNTIME_PRESET).execute_with(|| {
         let mut chain = running();
+        let window = <Runtime as pallet_mica_channels::Config>::MinWindow::get();
         let payer = || RuntimeOrigin::signed(Alice.to_account_id());
-        assert_ok!(Channels::open(payer(), Bob.to_account_id(), [1; 32], UNIT, MIN_CHANNEL_WINDOW));
+        assert_ok!(Channels::open(payer(), Bob.to_account_id(), [1; 32], UNIT, window));
         let (channel, _) = Channels::channels_of(&Alice.to_account_id())[0].clone();
         stall(&mut chain);
         assert_ok!(Channels::close(payer(), channel));
         // Blocks for several windows pass; the payee, who waits for final blocks, loses none.
-        chain.make_blocks(5 * MIN_CHANNEL_WINDOW);
+        chain.make_blocks(5 * window);
         assert_noop!(
             Channels::finish(payer(), channel),
             pallet_mica_channels::Error::<Runtime>::WindowRuns
@@ -90,7 +91,7 @@ fn a_channels_window_does_not_run_while_the_clock_stands() {
         while now() == resumed {
             chain.make_blocks(1);
         }
-        chain.make_blocks(MIN_CHANNEL_WINDOW - 2);
+        chain.make_blocks(window - 2);
         assert_noop!(
             Channels::finish(payer(), channel),
             pallet_mica_channels::Error::<Runtime>::WindowRuns
