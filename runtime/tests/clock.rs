@@ -74,7 +74,7 @@ fn without_hints_the_clock_follows_the_blocks() {
 fn a_channels_window_does_not_run_while_the_clock_stands() {
     genesis_of(LOCAL_TESTNET_RUNTIME_PRESET).execute_with(|| {
         let mut chain = running();
-        let window = <Runtime as pallet_mica_channels::Config>::MinWindow::get();
+        let window: u32 = <Runtime as pallet_mica_channels::Config>::MinWindow::get();
         let payer = || RuntimeOrigin::signed(Alice.to_account_id());
         assert_ok!(Channels::open(payer(), Bob.to_account_id(), [1; 32], UNIT, window));
         let (channel, _) = Channels::channels_of(&Alice.to_account_id())[0].clone();

@@ -1,10 +1,7 @@
 //! Who gets a seat, who loses it, and that nobody can freeze the set.
 
 use codec::Encode;
-use frame_support::{
-    assert_ok,
-    traits::fungible::{Inspect, Mutate},
-};
+use frame_support::{assert_ok, traits::fungible::Mutate};
 use mica_primitives::{Balance, UNIT};
 use mica_runtime::{
     AccountId, Balances, Runtime, RuntimeOrigin, Session, SessionKeys, Staking,

@@ -104,7 +104,7 @@ pub mod pallet {
     };
     use frame_system::pallet_prelude::*;
     use mica_primitives::BlockNumber;
-    use sp_inherents::{InherentData, InherentIdentifier, MakeFatalError, ProvideInherent};
+    use sp_inherents::MakeFatalError;
     use sp_staking::SessionIndex;
 
     use crate::{INHERENT_IDENTIFIER, RecoverFinality, WeightInfo};

@@ -88,7 +88,7 @@ impl Schedule {
 
     /// Lets the slots of `count` eras pass.
     pub fn pass_eras(&mut self, count: u64) {
-        let sessions = <Runtime as pallet_staking::Config>::SessionsPerEra::get();
+        let sessions: u32 = <Runtime as pallet_staking::Config>::SessionsPerEra::get();
         self.pass_slots(count * epoch_slots() * u64::from(sessions));
     }
 }

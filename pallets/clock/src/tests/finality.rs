@@ -2,7 +2,7 @@
 
 use frame_support::{assert_noop, assert_ok, traits::Hooks};
 use proptest::prelude::*;
-use sp_inherents::{InherentData, ProvideInherent};
+use frame_support::inherent::{InherentData, ProvideInherent};
 use sp_runtime::traits::BlockNumberProvider;
 
 use crate::{
