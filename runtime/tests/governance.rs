@@ -169,10 +169,8 @@ fn a_referendum_of_root_upgrades_the_runtime() {
             RuntimeCall::System(frame_system::Call::authorize_upgrade_without_checks { code_hash });
         // The wrong origin authorizes nothing, however many vote for it.
         vote_for(Origin::Treasurer, &authorize);
-        vote_for(frame_system::RawOrigin::Root, &authorize);
-        blocks_until(20, "the authorization", || {
-            frame_system::AuthorizedUpgrade::<Runtime>::get().is_some()
-        });
+        vote_for(frame_system::RawOrigin::<AccountId>::Root, &authorize);
+        blocks_until(30, "the authorization", || System::authorized_upgrade().is_some());
         assert!(one(Ferdie, apply(b"another runtime")).is_err());
         assert_ok!(one(Ferdie, apply(&code)));
         let stored =
@@ -193,7 +191,7 @@ fn the_treasurer_spends_and_does_nothing_else() {
             })
         };
         vote_for(Origin::Treasurer, &spend(UNIT / 1_000));
-        blocks_until(20, "the approval", || pallet_treasury::Spends::<Runtime>::get(0).is_some());
+        blocks_until(30, "the approval", || pallet_treasury::Spends::<Runtime>::get(0).is_some());
         let before = Balances::balance(&Ferdie.to_account_id());
         let dest = mica_runtime::Treasury::account_id().into();
         let gift = pallet_balances::Call::transfer_keep_alive { dest, value: UNIT };
