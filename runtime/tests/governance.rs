@@ -459,7 +459,7 @@ fn a_hot_key_works_for_a_cold_stake_and_cannot_touch_it() {
         assert_eq!(record.list_price_per_layer_token, 800);
         assert_eq!(record.last_heartbeat, System::block_number() - 1);
 
-        let agreement = mica_primitives::AgreementId([7; 32]);
+        let agreement = 7;
         for call in [
             RuntimeCall::Sla(pallet_mica_sla::Call::accept { agreement }),
             RuntimeCall::Registry(pallet_mica_registry::Call::unregister {}),
