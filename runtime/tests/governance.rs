@@ -4,7 +4,7 @@
 use codec::Encode;
 use frame_support::{
     assert_ok,
-    traits::{Bounded, Get, fungible::Inspect, schedule::DispatchTime},
+    traits::{Bounded, fungible::Inspect, schedule::DispatchTime},
 };
 use mica_primitives::{
     ChannelId, ChannelOpening, LayerRange, MarketUnits, ModelManifest, Redeem, Terms, UNIT, Voucher,
