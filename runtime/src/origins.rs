@@ -53,9 +53,10 @@ macro_rules! ensure {
 
             fn try_origin(origin: O) -> Result<(), O> {
                 match origin.caller().try_into() {
-                    Ok(Origin::$origin) => Ok(()),
-                    _ => Err(origin),
+                    Ok(Origin::$origin) => return Ok(()),
+                    _ => {}
                 }
+                Err(origin)
             }
 
             #[cfg(feature = "runtime-benchmarks")]

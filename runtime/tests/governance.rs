@@ -4,7 +4,7 @@
 use codec::Encode;
 use frame_support::{
     assert_ok,
-    traits::{Bounded, Get, fungible::Inspect, schedule::DispatchTime},
+    traits::{Bounded, fungible::Inspect, schedule::DispatchTime},
 };
 use mica_primitives::{
     ChannelId, ChannelOpening, LayerRange, MarketUnits, ModelManifest, Redeem, Terms, UNIT, Voucher,
@@ -169,10 +169,8 @@ fn a_referendum_of_root_upgrades_the_runtime() {
             RuntimeCall::System(frame_system::Call::authorize_upgrade_without_checks { code_hash });
         // The wrong origin authorizes nothing, however many vote for it.
         vote_for(Origin::Treasurer, &authorize);
-        vote_for(frame_system::RawOrigin::Root, &authorize);
-        blocks_until(20, "the authorization", || {
-            frame_system::AuthorizedUpgrade::<Runtime>::get().is_some()
-        });
+        vote_for(frame_system::RawOrigin::<AccountId>::Root, &authorize);
+        blocks_until(30, "the authorization", || System::authorized_upgrade().is_some());
         assert!(one(Ferdie, apply(b"another runtime")).is_err());
         assert_ok!(one(Ferdie, apply(&code)));
         let stored =
@@ -193,7 +191,7 @@ fn the_treasurer_spends_and_does_nothing_else() {
             })
         };
         vote_for(Origin::Treasurer, &spend(UNIT / 1_000));
-        blocks_until(20, "the approval", || pallet_treasury::Spends::<Runtime>::get(0).is_some());
+        blocks_until(30, "the approval", || pallet_treasury::Spends::<Runtime>::get(0).is_some());
         let before = Balances::balance(&Ferdie.to_account_id());
         let dest = mica_runtime::Treasury::account_id().into();
         let gift = pallet_balances::Call::transfer_keep_alive { dest, value: UNIT };
@@ -461,7 +459,7 @@ fn a_hot_key_works_for_a_cold_stake_and_cannot_touch_it() {
         assert_eq!(record.list_price_per_layer_token, 800);
         assert_eq!(record.last_heartbeat, System::block_number() - 1);
 
-        let agreement = mica_primitives::AgreementId([7; 32]);
+        let agreement = 7;
         for call in [
             RuntimeCall::Sla(pallet_mica_sla::Call::accept { agreement }),
             RuntimeCall::Registry(pallet_mica_registry::Call::unregister {}),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use sc_authority_discovery::{Role, WorkerConfig, new_worker_and_service_with_config};
-use sc_network::{config::Multiaddr, event::Event, service::traits::NetworkService};
+use sc_network::{Event, Multiaddr, service::traits::NetworkService};
 use sc_service::TaskManager;
 use sp_keystore::KeystorePtr;
 use substrate_prometheus_endpoint::Registry;

@@ -2,10 +2,7 @@
 
 use mica_runtime::{Hash, opaque::Block};
 use sc_consensus_grandpa::SharedVoterState;
-use sc_network::{
-    NetworkBackend,
-    config::{Multiaddr, Role},
-};
+use sc_network::{Multiaddr, NetworkBackend, config::Role};
 use sc_service::{Configuration, PartialComponents, TaskManager, error::Error as ServiceError};
 use substrate_prometheus_endpoint::Registry;
 

@@ -14,8 +14,8 @@ use pallet_referenda::{Curve, Track, TrackInfo, TracksInfo};
 use sp_runtime::{Perbill, str_array};
 
 use crate::{
-    AccountId, Balance, Balances, ConvictionVoting, OriginCaller, Preimage, Runtime, RuntimeCall,
-    RuntimeEvent, RuntimeOrigin, Scheduler, System,
+    AccountId, Balance, Balances, OriginCaller, Preimage, Runtime, RuntimeCall, RuntimeEvent,
+    Scheduler, System,
     configs::{
         origins::RootOrSafety,
         timing::{UndecidedPeriod, durations},
