@@ -5,7 +5,10 @@ fn main() {
     // The builder has a profile of its own, without the overflow checks of ours. Money is integers;
     // an overflow must stop, not wrap.
     #[cfg(feature = "std")]
-    substrate_wasm_builder::WasmBuilder::init_with_defaults()
-        .append_to_rust_flags("-Coverflow-checks=on")
-        .build();
+    let builder = substrate_wasm_builder::WasmBuilder::init_with_defaults()
+        .append_to_rust_flags("-Coverflow-checks=on");
+    #[cfg(all(feature = "std", feature = "metadata-hash"))]
+    let builder = builder.enable_metadata_hash("MICA", 12);
+    #[cfg(feature = "std")]
+    builder.build();
 }

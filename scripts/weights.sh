@@ -15,9 +15,9 @@ target=${CARGO_TARGET_DIR:-$PWD/target}
 export CARGO_TARGET_DIR=$target/weights
 cargo --locked check --release -p mica-runtime --features runtime-benchmarks
 wasm=$CARGO_TARGET_DIR/release/wbuild/mica-runtime/mica_runtime.compact.compressed.wasm
-for name in registry channels sla receipts; do
+for name in clock seats registry channels sla receipts; do
   "$bencher" v1 benchmark pallet --runtime "$wasm" --genesis-builder runtime --genesis-builder-preset development \
     --pallet "pallet_mica_$name" --extrinsic '*' --steps "${STEPS:-20}" --repeat "${REPEAT:-10}" \
     --template scripts/weights.hbs --output "pallets/$name/src/weights.rs"
 done
-cargo fmt -p pallet-mica-registry -p pallet-mica-channels -p pallet-mica-sla -p pallet-mica-receipts
+cargo fmt -p pallet-mica-clock -p pallet-mica-seats -p pallet-mica-registry -p pallet-mica-channels -p pallet-mica-sla -p pallet-mica-receipts

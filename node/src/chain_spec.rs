@@ -1,8 +1,9 @@
 //! Chain specifications: a name, the runtime's code and one of its genesis presets.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use mica_runtime::RuntimeGenesisConfig;
+use mica_runtime::{RuntimeGenesisConfig, genesis::staging};
+use sc_network::config::MultiaddrWithPeerId;
 use sc_service::{ChainSpec as _, ChainType, Properties};
 use sp_genesis_builder::{DEV_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET};
 use sp_runtime::BuildStorage;
@@ -67,12 +68,7 @@ fn builtin(
     preset: &str,
     genesis: Genesis,
 ) -> Result<ChainSpec, String> {
-    let code = mica_runtime::WASM_BINARY.ok_or_else(|| {
-        format!(
-            "this mica-node was built with SKIP_WASM_BUILD and has no runtime for the built-in \
-             chain `{id}`; build it again without, or give `--chain` a file"
-        )
-    })?;
+    let code = code(id)?;
     let mut spec = ChainSpec::builder(code, None)
         .with_name(name)
         .with_id(id)
@@ -85,6 +81,37 @@ fn builtin(
         spec.set_storage(state(preset, code)?);
     }
     Ok(spec)
+}
+
+/// The runtime that this node was built with.
+fn code(chain: &str) -> Result<&'static [u8], String> {
+    mica_runtime::WASM_BINARY.ok_or_else(|| {
+        format!(
+            "this mica-node was built with SKIP_WASM_BUILD and has no runtime for the chain \
+             `{chain}`; build it again without, or give `--chain` a file"
+        )
+    })
+}
+
+/// The specification of a network whose public keys the file `keys` names, as JSON.
+///
+/// # Errors
+/// Says what is wrong with the file.
+pub(crate) fn staging(keys: &Path, bootnodes: Vec<MultiaddrWithPeerId>) -> Result<String, String> {
+    let wrong = |error: &dyn std::fmt::Display| format!("`--keys {}`: {error}", keys.display());
+    let text = std::fs::read(keys).map_err(|error| wrong(&error))?;
+    let staging: staging::Staging = serde_json::from_slice(&text).map_err(|error| wrong(&error))?;
+    let patch = staging::patch(staging).map_err(|error| wrong(&error))?;
+    ChainSpec::builder(code("staging")?, None)
+        .with_name("Mica Staging")
+        .with_id("mica-staging")
+        .with_chain_type(ChainType::Live)
+        .with_protocol_id("mica-staging")
+        .with_properties(properties())
+        .with_boot_nodes(bootnodes)
+        .with_genesis_config_patch(patch)
+        .build()
+        .as_json(false)
 }
 
 /// The state that `preset` stands for, with `code` as its runtime.

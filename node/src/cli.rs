@@ -36,6 +36,9 @@ pub(crate) enum Subcommand {
     /// Write a chain specification to a file, plain or raw.
     ExportChainSpec(sc_cli::ExportChainSpecCmd),
 
+    /// Print the specification of a network with keys of its founders' own.
+    StagingSpec(StagingSpecCmd),
+
     /// Import one block of the database again and check it.
     CheckBlock(sc_cli::CheckBlockCmd),
 
@@ -59,6 +62,19 @@ pub(crate) enum Subcommand {
 
     /// Print a completion script for a shell.
     Completion(CompletionCmd),
+}
+
+/// Print the specification of a network with keys of its founders' own: by the times of a public
+/// network, and with nobody who may do everything.
+#[derive(Debug, Parser)]
+pub(crate) struct StagingSpecCmd {
+    /// A JSON file with `accounts` (`account`, `mica`) and `validators` (`stash`, `bond_mica`,
+    /// `babe`, `grandpa`, `authority_discovery`): public keys only.
+    #[arg(long, value_name = "FILE")]
+    pub keys: std::path::PathBuf,
+    /// Addresses by which new nodes find the network.
+    #[arg(long, value_name = "MULTIADDRESS")]
+    pub bootnode: Vec<sc_network::config::MultiaddrWithPeerId>,
 }
 
 /// Print a completion script, for example `mica-node completion bash >

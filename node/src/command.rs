@@ -8,7 +8,7 @@ use sc_service::{Configuration, PartialComponents};
 
 use crate::{
     chain_spec::{self, Genesis},
-    cli::{Cli, CompletionCmd, Subcommand},
+    cli::{Cli, CompletionCmd, StagingSpecCmd, Subcommand},
     service::{self, Partial},
 };
 
@@ -88,6 +88,10 @@ fn run_subcommand(cli: &Cli, subcommand: &Subcommand) -> Result<()> {
             cli.create_runner(cmd)?.sync_run(|config| cmd.run(config.chain_spec, config.network))
         }
         Subcommand::ExportChainSpec(cmd) => cmd.run(cli.load_spec(&cmd.chain)?),
+        Subcommand::StagingSpec(StagingSpecCmd { keys, bootnode }) => {
+            let spec = chain_spec::staging(keys, bootnode.clone())?;
+            Ok(std::io::Write::write_all(&mut std::io::stdout(), spec.as_bytes())?)
+        }
         Subcommand::CheckBlock(cmd) => cli.create_runner(cmd)?.async_run(|config| {
             let PartialComponents { client, task_manager, import_queue, .. } = parts(&config)?;
             Ok((cmd.run(client, import_queue), task_manager))

@@ -11,6 +11,7 @@ use sc_transaction_pool::TransactionPoolHandle;
 use sc_transaction_pool_api::OffchainTransactionPoolFactory;
 
 mod authoring;
+mod discovery;
 mod finality;
 mod inherents;
 mod network;
@@ -19,7 +20,7 @@ mod rpc;
 
 pub(crate) use node::start;
 
-use inherents::SlotAndTime;
+use inherents::Inherents;
 
 /// The client: database, Wasm runtime and the runtime's APIs.
 pub(crate) type FullClient =
@@ -37,7 +38,7 @@ type BabeImport = sc_consensus_babe::BabeBlockImport<
     Block,
     FullClient,
     GrandpaImport,
-    SlotAndTime,
+    Inherents,
     FullSelectChain,
 >;
 type GrandpaLink = sc_consensus_grandpa::LinkHalf<Block, FullClient, FullSelectChain>;
@@ -115,7 +116,7 @@ pub(crate) fn partial(config: &Configuration) -> Result<Partial, ServiceError> {
         babe_config,
         grandpa_import,
         client.clone(),
-        SlotAndTime { slot_duration },
+        Inherents { slot_duration, client: client.clone() },
         select_chain.clone(),
         OffchainTransactionPoolFactory::new(transaction_pool.clone()),
     )?;

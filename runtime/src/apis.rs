@@ -8,8 +8,9 @@ use frame_support::{
     weights::Weight,
 };
 use mica_primitives::{
-    Agreement, AgreementId, Channel, ChannelId, ChannelParameters, Hash32, LaneId, LayerRange,
-    ModelId, ModelRecord, ReceiptRoot, RegistryParameters, Shard, SlaParameters, WorkerRecord,
+    Agreement, AgreementId, Channel, ChannelId, ChannelParameters, ClockState, Hash32, LaneId,
+    LayerRange, ModelId, ModelRecord, ReceiptRoot, RegistryParameters, Shard, SlaParameters,
+    WorkerRecord,
 };
 use pallet_transaction_payment::{FeeDetails, RuntimeDispatchInfo};
 use sp_api::impl_runtime_apis;
@@ -24,10 +25,11 @@ use sp_session::OpaqueGeneratedSessionKeys;
 use sp_version::RuntimeVersion;
 
 use crate::{
-    AccountId, Babe, Balance, Block, BlockNumber, Channels, Executive, Grandpa, Historical,
-    InherentDataExt, Nonce, Receipts, Registry, Runtime, RuntimeCall, RuntimeGenesisConfig,
-    SessionKeys, Sla, System, TransactionPayment, VERSION, configs::babe::GENESIS_EPOCH,
-    constants::EPOCH_DURATION_IN_SLOTS, genesis,
+    AccountId, AuthorityDiscovery, Babe, Balance, Block, BlockNumber, Channels, Clock, Executive,
+    Grandpa, Historical, InherentDataExt, Nonce, Receipts, Registry, Runtime, RuntimeCall,
+    RuntimeGenesisConfig, SessionKeys, Sla, System, TransactionPayment, VERSION,
+    configs::{babe::GENESIS_EPOCH, timing::SessionSlots},
+    genesis,
 };
 
 impl_runtime_apis! {
@@ -107,7 +109,7 @@ impl_runtime_apis! {
             let epoch_config = Babe::epoch_config().unwrap_or(GENESIS_EPOCH);
             sp_consensus_babe::BabeConfiguration {
                 slot_duration: Babe::slot_duration(),
-                epoch_length: EPOCH_DURATION_IN_SLOTS,
+                epoch_length: SessionSlots::get(),
                 c: epoch_config.c,
                 authorities: Babe::authorities().to_vec(),
                 randomness: Babe::randomness(),
@@ -170,6 +172,12 @@ impl_runtime_apis! {
         }
     }
 
+    impl sp_authority_discovery::AuthorityDiscoveryApi<Block> for Runtime {
+        fn authorities() -> Vec<sp_authority_discovery::AuthorityId> {
+            AuthorityDiscovery::authorities()
+        }
+    }
+
     impl sp_session::SessionKeys<Block> for Runtime {
         fn generate_session_keys(owner: Vec<u8>, seed: Option<Vec<u8>>) -> OpaqueGeneratedSessionKeys {
             SessionKeys::generate(&owner, seed).into()
@@ -219,6 +227,12 @@ impl_runtime_apis! {
 
         fn query_length_to_fee(length: u32) -> Balance {
             TransactionPayment::length_to_fee(length)
+        }
+    }
+
+    impl pallet_mica_clock::runtime_api::ClockApi<Block> for Runtime {
+        fn clock() -> ClockState {
+            Clock::clock()
         }
     }
 

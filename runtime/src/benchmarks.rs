@@ -12,6 +12,8 @@ frame_benchmarking::define_benchmarks!(
     [pallet_timestamp, Timestamp]
     [pallet_transaction_payment, TransactionPayment]
     [pallet_utility, Utility]
+    [pallet_mica_clock, Clock]
+    [pallet_mica_seats, Seats]
     [pallet_mica_registry, Registry]
     [pallet_mica_channels, Channels]
     [pallet_mica_sla, Sla]

@@ -1,20 +1,37 @@
-//! How each pallet is configured, one file per pallet, in the order of the pallets in the runtime.
+//! How each pallet is configured, one file per pallet, and what several of them share.
 
+pub mod authority_discovery;
 pub mod authorship;
 pub mod babe;
 pub mod balances;
 pub mod channels;
+pub mod clock;
+pub mod consensus_weights;
+pub mod conviction_voting;
+pub mod election;
 pub mod grandpa;
+pub mod migrations;
+pub mod multisig;
 pub mod offences;
+pub mod origins;
+pub mod payouts;
+pub mod preimage;
 pub mod proxy;
 pub mod receipts;
+pub mod referenda;
 pub mod registry;
+pub mod safe_mode;
+pub mod scheduler;
+pub mod seats;
 pub mod session;
 pub mod skip_feeless_payment;
 pub mod sla;
 pub mod staking;
+pub mod sudo;
 pub mod system;
 pub mod timestamp;
+pub mod timing;
 pub mod transaction_payment;
+pub mod treasury;
 pub mod utility;
 pub mod voter_list;

@@ -1,13 +1,15 @@
 //! Every number that users of the chain meet, in one place, with the relations between them checked
 //! at compile time.
 //!
-//! All presets share these: the slot duration and the epoch length are part of the runtime's code,
-//! and changing either on a running chain stops its block production. The windows are short because
-//! this first version runs on test networks only; a public network multiplies them, and the
-//! assertions at the end keep their order.
+//! All chains share these. What differs between a network for tests and one with money is how long
+//! things take: [`durations`] has a table for each, and the genesis block of a chain chooses.
+//!
+//! The slot duration is part of the runtime's code; changing it on a running chain stops its block
+//! production.
 
-use mica_primitives::{Balance, BlockNumber, UNIT, settlement::longest_close};
-use sp_staking::{EraIndex, SessionIndex};
+use mica_primitives::{Balance, BlockNumber, UNIT};
+
+pub mod durations;
 
 /// Milliseconds from one block to the next.
 pub const MILLISECS_PER_BLOCK: u64 = 3_000;
@@ -18,16 +20,27 @@ pub const SLOT_DURATION_MS: u64 = MILLISECS_PER_BLOCK;
 pub const MINUTES: BlockNumber = 60_000 / MILLISECS_PER_BLOCK as BlockNumber;
 /// Blocks per hour.
 pub const HOURS: BlockNumber = 60 * MINUTES;
+/// Blocks per day.
+pub const DAYS: BlockNumber = 24 * HOURS;
 
-/// Slots per epoch. An epoch is a session: validators change between epochs.
-pub const EPOCH_DURATION_IN_SLOTS: u64 = 20;
-/// Sessions per era: elections and rewards happen between eras.
-pub const SESSIONS_PER_ERA: SessionIndex = 6;
-/// Eras that a validator's or a nominator's bond stays locked, and slashable, after unbonding.
-pub const BONDING_DURATION_ERAS: EraIndex = 28;
 /// Most validators at one time.
 pub const MAX_VALIDATORS: u32 = 100;
-/// Most nominators of one validator that share its rewards in one page and its slashes.
+/// Most nominators that stand behind one validator in an era, those with the most stake; a slash
+/// touches them all.
+pub const MAX_BACKERS_PER_VALIDATOR: u32 = 512;
+/// Most accounts that may offer to validate at one time. An election looks at few of them, by
+/// stake; this only bounds the list.
+pub const MAX_VALIDATOR_CANDIDATES: u32 = 10_000;
+/// Slots of its own that a validator may miss in a row before it is reported and chilled.
+pub const IDLE_AFTER_MISSED_SLOTS: u32 = 8;
+/// Slots in a row without a block beyond which nobody is blamed for them.
+pub const MAX_BLAMED_GAP_SLOTS: u32 = 8;
+/// Most idle validators that one session's end slashes.
+pub const MAX_IDLE_REPORTS: u32 = 16;
+/// Blocks that the best block may be ahead of finality, beside one per validator, before the
+/// market's clock stands still.
+pub const STALL_BOUND: BlockNumber = 40;
+/// Most nominators of one validator that share its rewards in one page.
 pub const MAX_NOMINATORS_PER_PAGE: u32 = 64;
 
 /// Probability that a slot has a validator chosen by lot, `(numerator, denominator)`; the others go
@@ -60,49 +73,19 @@ pub const OFFLINE_AFTER: BlockNumber = 5 * HEARTBEAT_INTERVAL / 2;
 pub const JAIL_AFTER: BlockNumber = 10 * HEARTBEAT_INTERVAL;
 /// Least blocks between two changes of a worker's list price.
 pub const PRICE_INTERVAL: BlockNumber = MINUTES / 4;
-/// Blocks from a worker's leaving to the withdrawal of its stake: longer than the longest window of
-/// a channel with its extensions and everything that can follow from the voucher that comes last.
-pub const WORKER_UNBONDING: BlockNumber = 90 * MINUTES;
 
 /// Least deposit of a channel.
 pub const MIN_CHANNEL_DEPOSIT: Balance = 10 * MILLI;
 /// Held from a payer beside the deposit while its channel exists, for the channel and its two index
 /// entries: at most 1.8 KB.
 pub const CHANNEL_STORAGE_DEPOSIT: Balance = storage_deposit(1, 0);
-/// Least blocks that a payee has to redeem after its payer asked to close.
-pub const MIN_CHANNEL_WINDOW: BlockNumber = MINUTES;
-/// Most blocks of such a window. A worker's stake stays on hold for longer, so it is no longer than
-/// a payee's watcher needs.
-pub const MAX_CHANNEL_WINDOW: BlockNumber = HOURS;
 /// Most channels that one account pays from.
 pub const MAX_CHANNELS_PER_PAYER: u32 = 256;
 
 /// Least escrow of an agreement.
 pub const MIN_ESCROW: Balance = 10 * MILLI;
-/// Blocks in which a worker may accept a proposal.
-pub const PROPOSAL_PERIOD: BlockNumber = MINUTES;
 /// Most blocks that an agreement may give for its request and its work together.
 pub const MAX_AGREEMENT_DURATION: BlockNumber = 24 * HOURS;
-/// Blocks that a worker has to answer a request on chain, and to claim or dispute when the time of
-/// an agreement is over. Nothing is held against it after an agreement.
-pub const ANSWER_PERIOD: BlockNumber = MINUTES;
-/// Blocks for which a root of receipts is kept and can be audited.
-pub const AUDIT_WINDOW: BlockNumber = 4 * MINUTES;
-
-/// The longest that a payee has to redeem after its payer asked to close.
-pub const LONGEST_CLOSE: BlockNumber = longest_close(MAX_CHANNEL_WINDOW);
-/// The longest that anything can be held against a worker after its receipts were fixed, with its
-/// stake as the answer.
-pub const LONGEST_DISPUTE: BlockNumber = AUDIT_WINDOW + 2 * MINUTES;
-
-// A worker's stake must outlast the last voucher that can fix its receipts, and every dispute that
-// follows: otherwise a cheat could be gone with its stake before it is caught. The greatest window
-// counts, with all its extensions, not the least.
-const _: () = {
-    assert!(WORKER_UNBONDING > LONGEST_CLOSE + LONGEST_DISPUTE);
-    assert!(LONGEST_CLOSE > MAX_CHANNEL_WINDOW);
-    assert!(MIN_CHANNEL_WINDOW <= MAX_CHANNEL_WINDOW);
-};
 
 // A worker beats, is missed, is jailed: in this order.
 const _: () = {
@@ -116,10 +99,9 @@ const _: () = {
     assert!(MIN_ESCROW >= EXISTENTIAL_DEPOSIT);
 };
 
-// Consensus. A validator's bond must stay slashable while its equivocation can be reported.
+// Consensus.
 const _: () = {
     assert!(MILLISECS_PER_BLOCK.is_multiple_of(2), "the timestamp's least step is half a slot");
     assert!(MINUTES > 0);
     assert!(PRIMARY_PROBABILITY.0 < PRIMARY_PROBABILITY.1);
-    assert!(BONDING_DURATION_ERAS > 1);
 };

@@ -1,15 +1,22 @@
-//! Genesis presets: complete starting states that a chain specification names instead of spelling
-//! out.
+//! What a chain starts with.
 //!
-//! The keys in both are the well-known development keys: anybody can sign for them, so neither
-//! chain may ever carry value.
+//! The presets `development` and `local_testnet` are complete starting states that a chain
+//! specification names instead of spelling out. Their keys are the well-known development keys:
+//! anybody can sign for them, so neither chain may ever carry value. Times are those for tests, and
+//! Alice may do everything ([`pallet_sudo`]).
+//!
+//! `staging` makes the state of a network whose keys are not ours to know: it starts with the
+//! accounts and validators that it is given, by the times of a public network, and with nobody who
+//! may do everything.
 
 use alloc::{string::ToString, vec, vec::Vec};
 
 use frame_support::build_struct_json_patch;
 use mica_primitives::UNIT;
+use pallet_mica_timing::Timing;
 use pallet_staking::StakerStatus;
 use serde_json::Value;
+use sp_authority_discovery::AuthorityId as AuthorityDiscoveryId;
 use sp_consensus_babe::AuthorityId as BabeId;
 use sp_consensus_grandpa::AuthorityId as GrandpaId;
 use sp_genesis_builder::{DEV_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET, PresetId};
@@ -18,15 +25,18 @@ use sp_runtime::Perbill;
 
 use crate::{
     AccountId, Balance, BalancesConfig, RuntimeGenesisConfig, SessionConfig, SessionKeys,
-    StakingConfig, configs::babe::GENESIS_EPOCH,
+    StakingConfig, SudoConfig, TimingConfig, configs::babe::GENESIS_EPOCH,
+    constants::MAX_VALIDATOR_CANDIDATES,
 };
+
+#[cfg(feature = "std")]
+pub mod staging;
 
 /// What each development account starts with.
 pub const DEV_ENDOWMENT: Balance = 1_000_000 * UNIT;
 /// What each validator's stash bonds; it starts with twice as much.
 pub const VALIDATOR_BOND: Balance = 100_000 * UNIT;
-/// Validators that an era elects at most, until governance says otherwise: whoever bonds and
-/// validates is in.
+/// Validators that an era elects at most, until governance says otherwise.
 const VALIDATOR_COUNT: u32 = 16;
 /// What a validator, or a nominator, must bond at least.
 const MIN_VALIDATOR_BOND: Balance = 1_000 * UNIT;
@@ -45,6 +55,7 @@ impl Validator {
         let keys = SessionKeys {
             babe: BabeId::from(babe.public()),
             grandpa: GrandpaId::from(grandpa.public()),
+            authority_discovery: AuthorityDiscoveryId::from(babe.public()),
         };
         Self { stash: stash.to_account_id(), keys }
     }
@@ -76,27 +87,36 @@ pub const DEV_ACCOUNTS: [Sr25519Keyring; 6] = [
     Sr25519Keyring::Ferdie,
 ];
 
+/// The state of a chain for tests, whose validators bond alike.
 fn preset(validators: Vec<Validator>) -> Value {
     let balances = DEV_ACCOUNTS
         .iter()
         .map(|account| (account.to_account_id(), DEV_ENDOWMENT))
         .chain(validators.iter().map(|validator| (validator.stash.clone(), 2 * VALIDATOR_BOND)))
-        .collect::<Vec<_>>();
+        .collect();
+    let validators = validators.into_iter().map(|validator| (validator, VALIDATOR_BOND)).collect();
+    let sudo = Some(Sr25519Keyring::Alice.to_account_id());
+    chain(Timing::Test, sudo, balances, validators)
+}
+
+/// The state of a chain, with each validator's bond.
+fn chain(
+    timing: Timing,
+    sudo: Option<AccountId>,
+    balances: Vec<(AccountId, Balance)>,
+    validators: Vec<(Validator, Balance)>,
+) -> Value {
     let stakers = validators
         .iter()
-        .map(|validator| {
-            (
-                validator.stash.clone(),
-                validator.stash.clone(),
-                VALIDATOR_BOND,
-                StakerStatus::Validator,
-            )
+        .map(|(Validator { stash, .. }, bond)| {
+            (stash.clone(), stash.clone(), *bond, StakerStatus::Validator)
         })
         .collect::<Vec<_>>();
     let keys =
-        validators.into_iter().map(|v| (v.stash.clone(), v.stash, v.keys)).collect::<Vec<_>>();
+        validators.into_iter().map(|(v, _)| (v.stash.clone(), v.stash, v.keys)).collect::<Vec<_>>();
 
     build_struct_json_patch!(RuntimeGenesisConfig {
+        timing: TimingConfig { timing },
         balances: BalancesConfig { balances },
         babe: pallet_babe::GenesisConfig { epoch_config: GENESIS_EPOCH },
         session: SessionConfig { keys },
@@ -106,8 +126,10 @@ fn preset(validators: Vec<Validator>) -> Value {
             slash_reward_fraction: Perbill::from_percent(10),
             min_validator_bond: MIN_VALIDATOR_BOND,
             min_nominator_bond: MIN_NOMINATOR_BOND,
+            max_validator_count: Some(MAX_VALIDATOR_CANDIDATES),
             stakers,
         },
+        sudo: SudoConfig { key: sudo },
     })
 }
 

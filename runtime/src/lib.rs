@@ -7,7 +7,9 @@
 //!
 //! * [`constants`]: every number that users meet, and the relations between them;
 //! * [`configs`]: how each pallet is configured, one file per pallet;
-//! * [`genesis`]: the presets `development` and `local_testnet`;
+//! * [`origins`]: who decides besides root;
+//! * [`genesis`]: the presets `development` and `local_testnet`, and what a staging network starts
+//!   with;
 //! * [`apis`]: what nodes and clients may ask without a transaction.
 //!
 //! **Architecture invariant:** no floating point runs here, and nothing reads a clock other than
@@ -30,6 +32,7 @@ mod benchmarks;
 pub mod configs;
 pub mod constants;
 pub mod genesis;
+pub mod origins;
 
 use alloc::{borrow::Cow, vec::Vec};
 
@@ -38,6 +41,8 @@ use sp_runtime::{
     traits::{BlakeTwo256, IdentifyAccount, Verify},
 };
 use sp_version::{RuntimeVersion, runtime_version};
+
+use origins::pallet_origins;
 
 pub use configs::session::SessionKeys;
 pub use mica_primitives::{Balance, BlockNumber};
@@ -71,6 +76,7 @@ pub type TxExtension = (
         Runtime,
         pallet_transaction_payment::ChargeTransactionPayment<Runtime>,
     >,
+    frame_metadata_hash_extension::CheckMetadataHash<Runtime>,
     frame_system::WeightReclaim<Runtime>,
 );
 /// A transaction or an inherent as it stands in a block.
@@ -102,10 +108,10 @@ pub const VERSION: RuntimeVersion = RuntimeVersion {
     spec_name: Cow::Borrowed("mica"),
     impl_name: Cow::Borrowed("mica"),
     authoring_version: 1,
-    spec_version: 1,
+    spec_version: 2,
     impl_version: 1,
     apis: apis::RUNTIME_API_VERSIONS,
-    transaction_version: 1,
+    transaction_version: 2,
     system_version: 1,
 };
 
@@ -132,6 +138,9 @@ mod runtime {
     pub type System = frame_system;
     #[runtime::pallet_index(1)]
     pub type Timestamp = pallet_timestamp;
+    // Before everything whose genesis asks for a duration.
+    #[runtime::pallet_index(16)]
+    pub type Timing = pallet_mica_timing;
 
     // Consensus. Babe comes before Session, whose rotation asks it for the epoch's end; Authorship
     // before whoever asks for the author.
@@ -157,12 +166,41 @@ mod runtime {
     pub type Session = pallet_session;
     #[runtime::pallet_index(12)]
     pub type Grandpa = pallet_grandpa;
+    #[runtime::pallet_index(13)]
+    pub type AuthorityDiscovery = pallet_authority_discovery;
+    #[runtime::pallet_index(17)]
+    pub type Payouts = pallet_mica_payouts;
+
+    // After Session, so that a block's author is looked up among the validators in force.
+    #[runtime::pallet_index(14)]
+    pub type Seats = pallet_mica_seats;
+    // Before the market, whose windows it measures.
+    #[runtime::pallet_index(15)]
+    pub type Clock = pallet_mica_clock;
 
     // Ways to send calls.
     #[runtime::pallet_index(20)]
     pub type Utility = pallet_utility;
     #[runtime::pallet_index(21)]
     pub type Proxy = pallet_proxy;
+    #[runtime::pallet_index(22)]
+    pub type Multisig = pallet_multisig;
+
+    // Who decides, and what is decided.
+    #[runtime::pallet_index(23)]
+    pub type Preimage = pallet_preimage;
+    #[runtime::pallet_index(24)]
+    pub type Scheduler = pallet_scheduler;
+    #[runtime::pallet_index(25)]
+    pub type Referenda = pallet_referenda;
+    #[runtime::pallet_index(26)]
+    pub type ConvictionVoting = pallet_conviction_voting;
+    #[runtime::pallet_index(27)]
+    pub type Origins = pallet_origins;
+    #[runtime::pallet_index(28)]
+    pub type Treasury = pallet_treasury;
+    #[runtime::pallet_index(29)]
+    pub type SafeMode = pallet_safe_mode;
 
     // The market.
     #[runtime::pallet_index(30)]
@@ -173,4 +211,12 @@ mod runtime {
     pub type Sla = pallet_mica_sla;
     #[runtime::pallet_index(33)]
     pub type Receipts = pallet_mica_receipts;
+
+    // For chains on which people try things out.
+    #[runtime::pallet_index(40)]
+    pub type Sudo = pallet_sudo;
+
+    // Last, so that all pallets have seen a block before a migration goes on.
+    #[runtime::pallet_index(41)]
+    pub type MultiBlockMigrations = pallet_migrations;
 }

@@ -84,6 +84,11 @@ pub struct LocalNetwork {
 impl LocalNetwork {
     /// Starts the four with their state and logs in `folder`, and waits until each answers.
     pub async fn start(folder: &Path) -> Self {
+        Self::start_on(folder, "local").await
+    }
+
+    /// The same on a chain of theirs that `chain` names.
+    pub async fn start_on(folder: &Path, chain: &str) -> Self {
         // The peer id of the node key below: the others find Alice by it.
         const ALICE_KEY: &str = "0000000000000000000000000000000000000000000000000000000000000001";
         const ALICE_PEER: &str = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp";
@@ -97,7 +102,7 @@ impl LocalNetwork {
             let key = if index == 0 { ALICE_KEY.to_owned() } else { format!("{:064x}", index + 1) };
             let mut arguments = vec![
                 "--chain".to_owned(),
-                "local".to_owned(),
+                chain.to_owned(),
                 format!("--{name}"),
                 "--base-path".to_owned(),
                 base,

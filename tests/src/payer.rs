@@ -289,7 +289,8 @@ impl Payer {
     }
 
     async fn now(&self) -> Now {
-        let block = self.chain.best().await.expect("the node answers").number;
+        let view = self.chain.at_best().await.expect("the node answers");
+        let block = view.clock().await.expect("the node answers").now;
         Now { ms: self.started.elapsed().as_millis() as u64, block }
     }
 }

@@ -104,6 +104,24 @@ impl Worker {
         self.arguments[at + 1] = value.to_owned();
     }
 
+    /// Stops it and names an operator's key, with which it signs from its next start on; returns
+    /// what the command said.
+    pub fn hand_over(&mut self, node_url: &str) -> Value {
+        self.process.kill();
+        let done = command("mica-worker")
+            .args(["hand-over", "--json", "--node-url", node_url, "--data-dir"])
+            .arg(&self.folder)
+            .output()
+            .expect("mica-worker starts");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        serde_json::from_slice(&done.stdout).expect("hand-over prints JSON")
+    }
+
+    /// The secret in the file `name` of its folder.
+    pub fn secret(&self, name: &str) -> String {
+        std::fs::read_to_string(self.folder.join(name)).expect("a key")
+    }
+
     /// Starts it again from what is on its disk.
     pub fn restart(&mut self) {
         self.process.kill();

@@ -33,6 +33,8 @@ mod localnet;
 mod memory;
 #[path = "network/money.rs"]
 mod money;
+#[path = "network/operator.rs"]
+mod operator;
 #[path = "network/recovery.rs"]
 mod recovery;
 #[path = "network/refusals.rs"]
@@ -43,6 +45,8 @@ mod registry;
 mod room;
 #[path = "network/sdk.rs"]
 mod sdk;
+#[path = "network/seats.rs"]
+mod seats;
 #[path = "network/splits.rs"]
 mod splits;
 #[path = "network/stages.rs"]

@@ -101,7 +101,8 @@ pub struct Asker {
 
 /// What a session begins with, besides its path.
 pub struct SessionStart {
-    /// A recent block: vouchers are good for a number of blocks from here on.
+    /// The market's clock as of a recent block: vouchers are good for a number of blocks from here
+    /// on.
     pub block: BlockNumber,
     /// What must be on disk before anything is promised, besides the session itself.
     pub first: Vec<Change>,

@@ -198,6 +198,7 @@ impl Payer {
     /// [`ChannelError::Unknown`] if one is not this payer's.
     pub async fn closing(&self, channels: &[ChannelId]) -> Result<Option<Call>, ChannelError> {
         let view = self.chain.at_best().await?;
+        let now = view.clock().await?.now;
         let mut calls = Vec::new();
         for id in channels {
             let channel = view
@@ -207,7 +208,7 @@ impl Payer {
                 .ok_or(ChannelError::Unknown(*id))?;
             match channel.state {
                 ChannelState::Open => calls.push(Call::Close(*id)),
-                ChannelState::Closing(closing) if view.number() >= closing.ends => {
+                ChannelState::Closing(closing) if now >= closing.ends => {
                     calls.push(Call::Finish(*id))
                 }
                 ChannelState::Closing(_) => {}
@@ -234,13 +235,14 @@ impl Payer {
         let (mut finished, mut lost) = (Vec::new(), 0 as Balance);
         loop {
             let view = self.chain.at_best().await?;
+            let now = view.clock().await?.now;
             let (mut left, mut due, mut ends) = (0, Vec::new(), 0);
             for id in channels {
                 let Some(channel) = view.channel(*id).await? else { continue };
                 left += 1;
                 if let ChannelState::Closing(closing) = channel.state {
                     ends = ends.max(closing.ends);
-                    if view.number() >= closing.ends {
+                    if now >= closing.ends {
                         due.push(*id);
                     }
                 }

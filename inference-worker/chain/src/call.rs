@@ -6,9 +6,9 @@
 
 use codec::{Compact, Encode};
 use mica_primitives::{
-    Acknowledgement, AgreementId, Balance, ChannelId, ChannelOpening, CooperativeClose, Hash32,
-    Heartbeat, LayerRange, MarketUnits, ModelId, ModelManifest, Progress, PublicKey, Redeem,
-    Signature, Terms, WorkerAddresses, domain::blake2_256,
+    Acknowledgement, AgreementId, Balance, BlockNumber, ChannelId, ChannelOpening,
+    CooperativeClose, Hash32, Heartbeat, LayerRange, MarketUnits, ModelId, ModelManifest, Progress,
+    PublicKey, Redeem, Signature, Terms, WorkerAddresses, domain::blake2_256,
 };
 use subxt::{
     ext::{
@@ -189,6 +189,23 @@ pub enum Call {
     SetKeys(SessionKeys),
     /// `Session.purge_keys`: gives the keys up, and their deposit comes back.
     PurgeKeys,
+    /// `Proxy.proxy`: in the name of an account that has named the signer as its proxy. A
+    /// [`Signer`] that acts for another account makes it of every call.
+    ///
+    /// [`Signer`]: crate::Signer
+    Proxied {
+        /// Whose.
+        account: AccountId,
+        /// What it does.
+        call: Box<Call>,
+    },
+    /// `Proxy.add_proxy`: from now on `delegate` may make some calls for the signer's account.
+    AddProxy {
+        /// Who.
+        delegate: AccountId,
+        /// Which.
+        may: ProxyKind,
+    },
     /// `Utility.batch_all`: all or none.
     BatchAll(Vec<Call>),
     /// `Utility.force_batch`: each for itself; the events tell which failed.
@@ -202,6 +219,20 @@ pub enum Call {
         call: Box<Call>,
     },
 }
+
+/// What a proxy may do. The bytes are those of the runtime's `ProxyType`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode)]
+pub enum ProxyKind {
+    /// A worker's daily work.
+    #[codec(index = 3)]
+    Worker,
+    /// The same, and binding the worker to agreements, which puts stake at risk.
+    #[codec(index = 4)]
+    WorkerWithAgreements,
+}
+
+/// Blocks that a proxy has to announce a call before: none.
+const NO_DELAY: BlockNumber = 0;
 
 /// The account in whose name [`Call::AsDerivative`] acts.
 pub fn derivative(signer: AccountId, index: u16) -> AccountId {
@@ -249,6 +280,8 @@ impl Call {
             Self::PayOut { .. } => ("Staking", "payout_stakers_by_page"),
             Self::SetKeys(_) => ("Session", "set_keys"),
             Self::PurgeKeys => ("Session", "purge_keys"),
+            Self::Proxied { .. } => ("Proxy", "proxy"),
+            Self::AddProxy { .. } => ("Proxy", "add_proxy"),
             Self::BatchAll(_) => ("Utility", "batch_all"),
             Self::ForceBatch(_) => ("Utility", "force_batch"),
             Self::AsDerivative { .. } => ("Utility", "as_derivative"),
@@ -316,6 +349,14 @@ impl Call {
             Self::PayOut { validator, era, page } => (validator, era, page).encode(),
             // The keys are a record of fixed length, without a length before it.
             Self::SetKeys(SessionKeys { keys, proof }) => [keys.clone(), proof.encode()].concat(),
+            // Any kind of proxy will do.
+            Self::Proxied { account, call } => {
+                let head = (MultiAddress::<AccountId, ()>::Id(*account), None::<ProxyKind>);
+                [head.encode(), call.bytes(metadata)?].concat()
+            }
+            Self::AddProxy { delegate, may } => {
+                (MultiAddress::<AccountId, ()>::Id(*delegate), may, NO_DELAY).encode()
+            }
             Self::AsDerivative { index, call } => [index.encode(), call.bytes(metadata)?].concat(),
             Self::BatchAll(calls) | Self::ForceBatch(calls) => {
                 let mut bytes = Compact(calls.len() as u64).encode();

@@ -167,6 +167,13 @@ fn remedy(pallet: &str, name: &str) -> &'static str {
         ("Arithmetic", "Underflow" | "Overflow") => {
             "ask for a smaller amount: the account does not hold so much"
         }
+        ("Proxy", "NotProxy") => {
+            "the account has not named this key as its proxy, or took that back: name it again \
+             with the account's own key"
+        }
+        ("System", "CallFiltered") => {
+            "a proxy may not make this call (use the account's own key), or the chain is paused"
+        }
         ("Runtime", "BadOrigin") => "sign with the account that owns what the call is about",
         ("Runtime", "Exhausted") => "try again in a later block",
         _ => "",

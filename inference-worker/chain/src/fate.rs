@@ -16,6 +16,8 @@ use crate::{
 
 /// Most blocks that are looked through for one extrinsic.
 pub const MAX_BLOCKS_SEARCHED: BlockNumber = 2_400;
+/// First byte of a `Result` that is an error.
+const IS_ERROR: u8 = 1;
 
 /// What a block says of an extrinsic that it holds.
 #[derive(Clone, Debug)]
@@ -160,8 +162,14 @@ impl Chain {
             if event.extrinsic.is_none_or(|of| usize::try_from(of) != Ok(index)) {
                 continue;
             }
-            if (event.pallet.as_str(), event.name.as_str()) == ("System", "ExtrinsicFailed") {
-                failure = Some(DispatchFailure::decode(&event.fields, at.metadata_ref()));
+            let refused = match (event.pallet.as_str(), event.name.as_str()) {
+                ("System", "ExtrinsicFailed") => Some(&event.fields[..]),
+                // A proxy's extrinsic succeeds whatever became of the call inside it.
+                ("Proxy", "ProxyExecuted") => event.fields.strip_prefix(&[IS_ERROR]),
+                _ => None,
+            };
+            if let Some(error) = refused {
+                failure = Some(DispatchFailure::decode(error, at.metadata_ref()));
             }
             events.push(event);
         }

@@ -37,7 +37,7 @@ mod view;
 mod window;
 
 pub use account::Account;
-pub use call::{Call, derivative};
+pub use call::{Call, ProxyKind, derivative};
 pub use connection::{Chain, REQUEST_TIMEOUT};
 pub use dispatch::{DispatchFailure, Party};
 pub use error::{ConnectError, ReadError, SubmitError};

@@ -19,7 +19,7 @@ use subxt_signer::{DeriveJunction, ExposeSecret, SecretUri, bip39::Mnemonic};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::{AccountId, connection::Config};
+use crate::{AccountId, Call, connection::Config};
 
 /// Context of every sr25519 signature of a Substrate chain.
 const SIGNING_CONTEXT: &[u8] = b"substrate";
@@ -48,10 +48,14 @@ pub enum SignerError {
     Expanded,
 }
 
-/// Signs for one account. Its `Debug` shows the account only.
+/// Signs for one account: its key's own, or one that has named the key as its proxy. Its `Debug`
+/// shows the account only.
 #[derive(Clone)]
 pub struct Signer {
     keypair: Arc<Keypair>,
+    /// The key's own account, which pays the fees.
+    own: AccountId,
+    /// The account for which it signs.
     account: AccountId,
 }
 
@@ -140,9 +144,36 @@ impl Signer {
             .map_err(|_| SignerError::Secret)
     }
 
-    /// The account that it signs for.
+    /// The same key as a proxy of `account`: whatever is submitted with it is done for that
+    /// account, as far as the chain lets the proxy. The key's own account pays the fees.
+    #[must_use]
+    pub fn acting_for(mut self, account: AccountId) -> Self {
+        self.account = account;
+        self
+    }
+
+    /// The account that it signs for: holds the stake, is paid, opens channels.
     pub fn account(&self) -> AccountId {
         self.account
+    }
+
+    /// The key's own account: pays the fees, and counts the extrinsics.
+    pub fn own_account(&self) -> AccountId {
+        self.own
+    }
+
+    /// Whether it signs for another account than its key's own.
+    pub fn is_proxy(&self) -> bool {
+        self.own != self.account
+    }
+
+    /// `call` as it has to be sent, so that it is done for [`Self::account`].
+    pub(crate) fn wrapped(&self, call: Call) -> Call {
+        if self.is_proxy() {
+            Call::Proxied { account: self.account, call: Box::new(call) }
+        } else {
+            call
+        }
     }
 
     /// The expanded secret key in the form of ed25519: scalar times the cofactor, then the seed of
@@ -185,13 +216,13 @@ impl Signer {
 
     fn new(keypair: Keypair) -> Self {
         let account = AccountId::from(keypair.public.to_bytes());
-        Self { keypair: Arc::new(keypair), account }
+        Self { keypair: Arc::new(keypair), own: account, account }
     }
 }
 
 impl subxt::tx::Signer<Config> for Signer {
     fn account_id(&self) -> AccountId {
-        self.account
+        self.own
     }
 
     fn sign(&self, payload: &[u8]) -> MultiSignature {

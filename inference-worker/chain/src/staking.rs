@@ -14,6 +14,9 @@ use crate::{AccountId, Chain, ReadError, View, connection::within};
 /// Most eras that are looked through for rewards: more than any chain keeps.
 const MAX_ERAS: u32 = 1_024;
 
+/// Bytes of a validator's session keys: public keys for blocks, for finality and for being found.
+const KEYS_BYTES: usize = 3 * 32;
+
 /// Where the rewards of a bond go. The bytes are those of the pallet's `RewardDestination`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode)]
 pub enum Rewards {
@@ -35,10 +38,10 @@ pub struct SessionKeys {
 }
 
 impl SessionKeys {
-    /// Zeros of the same length as real ones, for the estimate of a fee: an sr25519 and an ed25519
-    /// key with a signature each.
+    /// Zeros of the same length as real ones, for the estimate of a fee: three keys with a
+    /// signature each.
     pub fn placeholder() -> Self {
-        Self { keys: vec![0; 64], proof: vec![0; 128] }
+        Self { keys: vec![0; KEYS_BYTES], proof: vec![0; 2 * KEYS_BYTES] }
     }
 }
 
@@ -154,10 +157,9 @@ impl View {
         let prefs: Option<(Compact<u32>, bool)> =
             self.stored("Staking", "Validators", (account,)).await?;
         let spans: Option<Spans> = self.stored("Staking", "SlashingSpans", (account,)).await?;
-        // The keys of each are two public keys of 32 bytes.
-        let queued: Vec<(AccountId, [u8; 64])> =
+        let queued: Vec<(AccountId, [u8; KEYS_BYTES])> =
             self.stored("Session", "QueuedKeys", ()).await?.unwrap_or_default();
-        let keys: Option<[u8; 64]> = self.stored("Session", "NextKeys", (account,)).await?;
+        let keys: Option<[u8; KEYS_BYTES]> = self.stored("Session", "NextKeys", (account,)).await?;
         let active: Vec<AccountId> =
             self.stored("Session", "Validators", ()).await?.unwrap_or_default();
         let era = self.active_era().await?;
@@ -335,7 +337,7 @@ mod tests {
 
     #[test]
     fn keys_that_a_session_needs_are_not_given_up() {
-        let keyed = ValidatorState { keys: Some(vec![1; 64]), ..leaving() };
+        let keyed = ValidatorState { keys: Some(vec![1; KEYS_BYTES]), ..leaving() };
         assert!(keyed.can_give_up_keys() && !leaving().can_give_up_keys());
         assert!(!ValidatorState { is_active: true, ..keyed.clone() }.can_give_up_keys());
         assert!(!ValidatorState { is_queued: true, ..keyed }.can_give_up_keys());

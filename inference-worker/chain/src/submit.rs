@@ -235,7 +235,7 @@ impl Chain {
     /// # Errors
     /// [`SubmitError`] if the chain does not know the call or the node does not answer.
     pub async fn estimate_fee(&self, signer: &Signer, call: &Call) -> Result<Balance, SubmitError> {
-        self.estimate_fee_for(signer.account(), call).await
+        self.estimate_fee_for(signer.own_account(), &signer.wrapped(call.clone())).await
     }
 
     /// The same for an account whose key is locked: a fee hangs on the length of a signature, not
@@ -287,8 +287,8 @@ impl Chain {
         call: &Call,
         attempts: usize,
     ) -> Result<Sent, SubmitError> {
-        let what = call.to_string();
-        let lock = self.nonce_lock(signer.account());
+        let (what, call) = (call.to_string(), signer.wrapped(call.clone()));
+        let lock = self.nonce_lock(signer.own_account());
         let _turn = lock.lock().await;
         let mut refusal = String::new();
         for _ in 0..attempts {
@@ -296,7 +296,7 @@ impl Chain {
             let payload = call.payload(at.metadata_ref())?;
             let nonce = within(
                 "system_accountNextIndex",
-                self.methods().system_account_next_index(&signer.account()),
+                self.methods().system_account_next_index(&signer.own_account()),
             )
             .await?;
             let params =
@@ -310,7 +310,7 @@ impl Chain {
                 Handed::Refused(reason) => refusal = reason,
             }
             if refusal.contains("Inability to pay some fees") {
-                return Err(SubmitError::NoFunds { account: signer.account().to_string() });
+                return Err(SubmitError::NoFunds { account: signer.own_account().to_string() });
             }
             if !is_about_nonce(&refusal) {
                 break;

@@ -2,8 +2,9 @@
 
 use codec::{Decode, DecodeAll, Encode};
 use mica_primitives::{
-    Agreement, AgreementId, Balance, BlockNumber, Channel, ChannelId, ChannelParameters, LaneId,
-    LayerRange, ModelId, ModelRecord, PublicKey, ReceiptRoot, RegistryParameters, WorkerRecord,
+    Agreement, AgreementId, Balance, BlockNumber, Channel, ChannelId, ChannelParameters,
+    ClockState, LaneId, LayerRange, ModelId, ModelRecord, PublicKey, ReceiptRoot,
+    RegistryParameters, WorkerRecord,
 };
 use subxt::{
     backend::{Backend, BlockRef},
@@ -45,7 +46,16 @@ impl View {
         self.head
     }
 
-    /// Height of the block.
+    /// The market's clock as of the block: what windows, expiries and periods are compared with. It
+    /// stands still while finality stalls or calls are halted, so it is not the block's height.
+    ///
+    /// # Errors
+    /// [`ReadError`], as every read of a view.
+    pub async fn clock(&self) -> Result<ClockState, ReadError> {
+        self.call("ClockApi_clock", ()).await
+    }
+
+    /// Height of the block. Windows are compared with [`Self::clock`], never with this.
     pub fn number(&self) -> BlockNumber {
         self.head.number
     }

@@ -7,12 +7,13 @@ use mica_primitives::BlockNumber;
 pub struct Now {
     /// Milliseconds of a monotonic clock. Only differences matter.
     pub ms: u64,
-    /// Height of the best block known.
+    /// The market's clock as of the best block known, which is what windows and expiries are
+    /// compared with: it stands still while finality stalls.
     pub block: BlockNumber,
 }
 
 impl Now {
-    /// The moment `ms` at block `block`.
+    /// The moment `ms` when the market's clock says `block`.
     pub const fn new(ms: u64, block: BlockNumber) -> Self {
         Self { ms, block }
     }

@@ -23,6 +23,9 @@ pub struct Cli {
 pub enum Command {
     /// Makes the folder: configuration, account key and peer key.
     Init(commands::init::Args),
+    /// Names an operator's key for the daily work, so that the key of the stake can be kept
+    /// elsewhere.
+    HandOver(commands::hand_over::Args),
     /// Registers and serves until it is stopped.
     Run(Box<commands::run::Args>),
     /// Redeems what closing channels owe to workers that cannot do it themselves.

@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod completions;
 pub(crate) mod generate;
+pub(crate) mod hand_over;
 pub(crate) mod init;
 pub(crate) mod market;
 pub(crate) mod run;

@@ -4,8 +4,9 @@ use thiserror::Error;
 
 use crate::{
     commands::{
-        bench::BenchError, generate::GenerateError, init::InitError, market::MarketError,
-        run::RunError, status::StatusError, tokenize::TokenizeError, watch::WatchError,
+        bench::BenchError, generate::GenerateError, hand_over::HandOverError, init::InitError,
+        market::MarketError, run::RunError, status::StatusError, tokenize::TokenizeError,
+        watch::WatchError,
     },
     data_dir::FolderError,
 };
@@ -23,6 +24,9 @@ pub enum Error {
     /// `init`.
     #[error(transparent)]
     Init(#[from] InitError),
+    /// `hand-over`.
+    #[error(transparent)]
+    HandOver(#[from] HandOverError),
     /// `run`.
     #[error(transparent)]
     Run(#[from] RunError),

@@ -3,11 +3,15 @@
 //! The **account key** (sr25519) holds the stake and is paid. The **peer key** (ed25519) is the
 //! worker's name on the network and signs its receipts; the registry ties it to the account.
 //! Neither is ever printed, except the account's words once, by `init`.
+//!
+//! After `hand-over` the account key is an operator's: it acts as the proxy of the stake account,
+//! whose address lies beside it, and cannot touch the stake. The stake account's own key has become
+//! `cold.key`, to be carried away.
 
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::SigningKey;
-use mica_chain::{Signer, SignerError};
+use mica_chain::{AccountId, Signer, SignerError, address};
 use mica_host::files::Staged;
 use rand::{RngCore, rngs::OsRng};
 use thiserror::Error;
@@ -15,6 +19,12 @@ use zeroize::Zeroizing;
 
 const ACCOUNT: &str = "account.key";
 const PEER: &str = "peer.key";
+/// Address of the account that the account key acts for.
+const STAKE: &str = "stake.address";
+/// The stake account's key, after it has named an operator.
+const COLD: &str = "cold.key";
+/// The operator's key, until the chain knows it.
+const OPERATOR: &str = "operator.key";
 
 /// Why a key is missing or refused.
 #[derive(Debug, Error)]
@@ -61,7 +71,7 @@ pub enum KeyError {
 
 /// Both keys.
 pub(crate) struct Keys {
-    /// Holds the stake and is paid.
+    /// Signs for the account that holds the stake and is paid.
     pub account: Signer,
     /// Name on the network; signs receipts and quotes.
     pub peer: SigningKey,
@@ -128,7 +138,63 @@ impl Keys {
     /// # Errors
     /// [`KeyError`] names the file and what is wrong with it.
     pub(crate) fn read_account_of(folder: &Path) -> Result<Signer, KeyError> {
-        Self::read_account(&folder.join(ACCOUNT))
+        let signer = Self::read_account(&folder.join(ACCOUNT))?;
+        let path = folder.join(STAKE);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => match address::parse(&text) {
+                Ok(account) => Ok(signer.acting_for(account)),
+                Err(_) => Err(KeyError::Damaged { path }),
+            },
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(signer),
+            Err(error) => Err(KeyError::Read { path, reason: error.to_string() }),
+        }
+    }
+
+    /// The key of the operator to be, made if there is none yet.
+    ///
+    /// # Errors
+    /// [`KeyError`] if it cannot be written or read.
+    pub(crate) fn next_operator(folder: &Path) -> Result<Signer, KeyError> {
+        let path = folder.join(OPERATOR);
+        if !path.exists() {
+            let mut entropy = Zeroizing::new([0; 16]);
+            OsRng.fill_bytes(&mut *entropy);
+            let words = Zeroizing::new(Signer::mnemonic(*entropy)?);
+            write_secrets([(path.clone(), words.as_str())])?;
+        }
+        Self::read_account(&path)
+    }
+
+    /// Makes the operator's key the one that the worker signs with, for `stake`, whose own key is
+    /// kept as the file that is returned. The chain must know the operator by now.
+    ///
+    /// # Errors
+    /// [`KeyError`] names the file. Asked for again it goes on where it stopped.
+    pub(crate) fn hand_over(folder: &Path, stake: AccountId) -> Result<PathBuf, KeyError> {
+        let [address, account, cold, operator] =
+            [STAKE, ACCOUNT, COLD, OPERATOR].map(|name| folder.join(name));
+        if !address.exists() {
+            write_secrets([(address, &stake.to_string())])?;
+        }
+        if !cold.exists() {
+            rename(&account, &cold)?;
+        }
+        if operator.exists() {
+            rename(&operator, &account)?;
+        }
+        Ok(cold)
+    }
+
+    /// Ends a hand-over that was cut off when the stake account's key had left its place already.
+    ///
+    /// # Errors
+    /// [`KeyError`] names the file.
+    pub(crate) fn resume_hand_over(folder: &Path) -> Result<(), KeyError> {
+        let [account, cold, operator] = [ACCOUNT, COLD, OPERATOR].map(|name| folder.join(name));
+        if cold.exists() && operator.exists() && !account.exists() {
+            rename(&operator, &account)?;
+        }
+        Ok(())
     }
 
     /// Reads both keys from `folder`.
@@ -143,6 +209,11 @@ impl Keys {
         hex::decode_to_slice(text.trim(), &mut *seed).map_err(|_| KeyError::Damaged { path })?;
         Ok(Self { account, peer: SigningKey::from_bytes(&seed) })
     }
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), KeyError> {
+    std::fs::rename(from, to)
+        .map_err(|error| KeyError::Write { path: to.to_owned(), reason: error.to_string() })
 }
 
 fn read_secret(path: &Path) -> Result<Zeroizing<String>, KeyError> {
@@ -196,6 +267,40 @@ mod tests {
             keys.account.account(),
             Signer::from_suri("//Bob").expect("a development key").account()
         );
+    }
+
+    #[test]
+    fn a_key_that_is_handed_over_acts_for_the_stake_account() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path();
+        Keys::create(path, Some("//Bob"), Signer::from_suri).expect("created");
+        let stake = Keys::read_account_of(path).expect("read").account();
+        let operator = Keys::next_operator(path).expect("made");
+        // Interrupted before the chain knew it, it is the same key the next time.
+        assert_eq!(Keys::next_operator(path).expect("read").account(), operator.account());
+
+        let cold = Keys::hand_over(path, stake).expect("handed over");
+        let signer = Keys::read(path).expect("read").account;
+        assert_eq!((signer.account(), signer.own_account()), (stake, operator.account()));
+        assert!(signer.is_proxy());
+        assert_eq!(Keys::read_account(&cold).expect("the old key").account(), stake);
+        // A second time it changes nothing.
+        Keys::hand_over(path, stake).expect("nothing to do");
+        assert_eq!(Keys::read(path).expect("read").account.own_account(), operator.account());
+    }
+
+    #[test]
+    fn a_hand_over_that_was_cut_off_goes_on() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path();
+        Keys::create(path, Some("//Bob"), Signer::from_suri).expect("created");
+        let stake = Keys::read_account_of(path).expect("read").account();
+        let operator = Keys::next_operator(path).expect("made");
+        std::fs::write(path.join(STAKE), stake.to_string()).expect("written");
+        assert!(!Keys::read_account_of(path).expect("read").is_proxy(), "still its own key");
+        std::fs::rename(path.join(ACCOUNT), path.join(COLD)).expect("renamed");
+        Keys::resume_hand_over(path).expect("gone on");
+        assert_eq!(Keys::read(path).expect("read").account.own_account(), operator.account());
     }
 
     #[test]

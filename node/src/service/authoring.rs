@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mica_runtime::opaque::Block;
+use mica_runtime::{BlockNumber, opaque::Block};
 use sc_consensus_babe::{BabeLink, BabeParams, SlotProportion};
 use sc_consensus_slots::BackoffAuthoringOnFinalizedHeadLagging;
 use sc_network_sync::SyncingService;
@@ -11,10 +11,15 @@ use sc_telemetry::TelemetryHandle;
 use sp_keystore::KeystorePtr;
 use substrate_prometheus_endpoint::Registry;
 
-use super::{BabeImport, FullClient, FullPool, FullSelectChain, inherents::SlotAndTime};
+use super::{BabeImport, FullClient, FullPool, FullSelectChain, inherents::Inherents};
 
 /// Share of a slot in which a block may be built; the rest is for propagating it.
 const PROPOSAL_SHARE_OF_SLOT: f32 = 0.5;
+
+/// Blocks that may be without finality before authors slow down: two hours. Later than the SDK's
+/// 50, so that also in a set of a hundred each validator that is gone misses enough slots to be
+/// noticed and replaced; when authors slow down on purpose, missed slots blame nobody.
+const UNFINALIZED_SLACK: BlockNumber = 2_400;
 
 /// What an author needs.
 pub(crate) struct Authoring {
@@ -40,6 +45,10 @@ impl Authoring {
             self.prometheus_registry.as_ref(),
             self.telemetry.clone(),
         );
+        let inherents = Inherents {
+            slot_duration: self.babe_link.config().slot_duration(),
+            client: self.client.clone(),
+        };
         let babe = sc_consensus_babe::start_babe(BabeParams {
             keystore: self.keystore,
             client: self.client,
@@ -48,11 +57,12 @@ impl Authoring {
             block_import: self.block_import,
             sync_oracle: self.sync_service.clone(),
             justification_sync_link: self.sync_service,
-            create_inherent_data_providers: SlotAndTime {
-                slot_duration: self.babe_link.config().slot_duration(),
-            },
+            create_inherent_data_providers: inherents,
             force_authoring: self.force_authoring,
-            backoff_authoring_blocks: Some(BackoffAuthoringOnFinalizedHeadLagging::default()),
+            backoff_authoring_blocks: Some(BackoffAuthoringOnFinalizedHeadLagging {
+                unfinalized_slack: UNFINALIZED_SLACK,
+                ..Default::default()
+            }),
             babe_link: self.babe_link,
             block_proposal_slot_portion: SlotProportion::new(PROPOSAL_SHARE_OF_SLOT),
             max_block_proposal_slot_portion: None,

@@ -2,13 +2,14 @@
 
 use mica_runtime::{Hash, opaque::Block};
 use sc_consensus_grandpa::SharedVoterState;
-use sc_network::{NetworkBackend, config::Role};
+use sc_network::{Multiaddr, NetworkBackend, config::Role};
 use sc_service::{Configuration, PartialComponents, TaskManager, error::Error as ServiceError};
 use substrate_prometheus_endpoint::Registry;
 
 use super::{
     Consensus,
     authoring::Authoring,
+    discovery::Discovery,
     finality::Finality,
     network::{Network, Parts},
     partial,
@@ -20,6 +21,8 @@ struct Settings {
     node_name: String,
     force_authoring: bool,
     votes: bool,
+    public_addresses: Vec<Multiaddr>,
+    private_addresses: bool,
     prometheus_registry: Option<Registry>,
 }
 
@@ -30,6 +33,8 @@ impl Settings {
             node_name: config.network.node_name.clone(),
             force_authoring: config.force_authoring,
             votes: !config.disable_grandpa,
+            public_addresses: config.network.public_addresses.clone(),
+            private_addresses: config.network.allow_non_globals_in_dht,
             prometheus_registry: config.prometheus_registry().cloned(),
         }
     }
@@ -66,9 +71,26 @@ pub(crate) fn start<N: NetworkBackend<Block, Hash>>(
         &mut task_manager,
         telemetry.as_mut(),
     )?;
-    let Settings { role, node_name, force_authoring, votes, prometheus_registry } = settings;
+    let Settings {
+        role,
+        node_name,
+        force_authoring,
+        votes,
+        public_addresses,
+        private_addresses,
+        prometheus_registry,
+    } = settings;
     let telemetry = telemetry.as_ref().map(|telemetry| telemetry.handle());
     if role.is_authority() {
+        Discovery {
+            client: parts.client.clone(),
+            network: network.service.clone(),
+            keystore: parts.keystore.clone(),
+            public_addresses,
+            private_addresses,
+            prometheus_registry: prometheus_registry.clone(),
+        }
+        .spawn(&task_manager);
         Authoring {
             client: parts.client,
             select_chain: parts.select_chain,

@@ -15,6 +15,7 @@ extern crate alloc;
 
 pub mod agreement;
 pub mod channel;
+pub mod clock;
 pub mod domain;
 pub mod hooks;
 pub mod layers;
@@ -30,6 +31,7 @@ pub use channel::{
     Channel, ChannelId, ChannelOpening, ChannelState, Closing, CooperativeClose, Lane, LaneId,
     Lock, MAX_LANES, MAX_TICKS, Redeem, Tick, TickProof, Voucher,
 };
+pub use clock::ClockState;
 pub use domain::domain;
 pub use layers::LayerRange;
 pub use model::{MarketUnits, ModelId, ModelManifest, ModelRecord};

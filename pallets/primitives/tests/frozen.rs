@@ -1,68 +1,101 @@
-//! The shapes of what is signed, written down so that nobody changes one by chance.
+//! The form of everything that is signed off chain, held to a file.
 //!
-//! A type whose bytes change needs a new version in its domain (`src/domain.rs`): otherwise a
-//! signature over the old bytes could be read as one over the new.
+//! Vouchers, receipts and measurements are signed today and shown to a runtime of tomorrow. A field
+//! that is added, moved or widened makes every signature that is still out worthless, and nothing
+//! else would notice. So the form of each type lies in `frozen.txt`. Whoever means the change runs
+//! the test with `UPDATE_FROZEN=1`, and says in the changelog what becomes of the old signatures.
 
-use mica_primitives::{CooperativeClose, Heartbeat, PeerClaim, Redeem, Voucher, domain};
-use scale_info::{
-    MetaType, PortableRegistry, Registry, TypeDef, TypeInfo, form::PortableForm, meta_type,
+use std::{collections::BTreeMap, fmt::Write, path::Path};
+
+use mica_primitives::{
+    Acknowledgement, CooperativeClose, Heartbeat, Leaf, PeerClaim, Progress, Voucher, domain,
 };
+use scale_info::{MetaType, PortableRegistry, Registry, TypeDef, form::PortableForm, meta_type};
 
-/// The names, types and order of everything that is encoded for a type; no comments, no paths.
-fn shape<T: TypeInfo + 'static>() -> String {
-    let mut registry = Registry::new();
-    let whole: MetaType = meta_type::<T>();
-    let id = registry.register_type(&whole).id;
-    describe(&PortableRegistry::from(registry), id)
+/// What is signed, by the tag that it is signed under.
+fn signed() -> [(&'static str, MetaType); 7] {
+    [
+        ("acknowledgement", meta_type::<Acknowledgement>()),
+        ("close", meta_type::<CooperativeClose>()),
+        ("heartbeat", meta_type::<Heartbeat<[u8; 32]>>()),
+        ("peer", meta_type::<PeerClaim<[u8; 32]>>()),
+        ("progress", meta_type::<Progress>()),
+        ("receipt", meta_type::<Leaf>()),
+        ("voucher", meta_type::<Voucher>()),
+    ]
 }
 
-fn describe(types: &PortableRegistry, id: u32) -> String {
-    let of = |id: u32| describe(types, id);
-    match &types.resolve(id).expect("registered").type_def {
-        TypeDef::Composite(composite) => fields(types, &composite.fields),
-        TypeDef::Variant(variant) => {
-            let variants = variant.variants.iter().map(|variant| {
-                format!("{}#{}{}", variant.name, variant.index, fields(types, &variant.fields))
-            });
-            format!("<{}>", variants.collect::<Vec<_>>().join("|"))
+/// The form of a type: its fields or variants in order, each with its type.
+fn form(types: &PortableRegistry, id: u32) -> String {
+    let ty = types.resolve(id).expect("registered");
+    let fields = |fields: &[scale_info::Field<PortableForm>]| {
+        let parts = fields.iter().map(|field| {
+            let of = name(types, field.ty.id);
+            field.name.as_ref().map_or(of.clone(), |name| format!("{name}: {of}"))
+        });
+        parts.collect::<Vec<_>>().join(", ")
+    };
+    match &ty.type_def {
+        TypeDef::Composite(composite) => fields(&composite.fields),
+        TypeDef::Variant(variants) => {
+            let parts = variants
+                .variants
+                .iter()
+                .map(|v| format!("{} = {}({})", v.name, v.index, fields(&v.fields)));
+            parts.collect::<Vec<_>>().join(" | ")
         }
-        TypeDef::Sequence(sequence) => format!("[{}]", of(sequence.type_param.id)),
-        TypeDef::Array(array) => format!("[{};{}]", of(array.type_param.id), array.len),
-        TypeDef::Tuple(tuple) => {
-            let parts = tuple.fields.iter().map(|field| of(field.id));
-            format!("({})", parts.collect::<Vec<_>>().join(","))
-        }
-        TypeDef::Primitive(primitive) => format!("{primitive:?}").to_lowercase(),
-        TypeDef::Compact(compact) => format!("compact {}", of(compact.type_param.id)),
-        TypeDef::BitSequence(_) => "bits".to_owned(),
+        _ => name(types, id),
     }
 }
 
-fn fields(types: &PortableRegistry, fields: &[scale_info::Field<PortableForm>]) -> String {
-    let parts = fields.iter().map(|field| {
-        let name = field.name.as_ref().map(|name| format!("{name}:")).unwrap_or_default();
-        format!("{name}{}", describe(types, field.ty.id))
-    });
-    format!("({})", parts.collect::<Vec<_>>().join(","))
+/// How a type is called where it is a field's.
+fn name(types: &PortableRegistry, id: u32) -> String {
+    let ty = types.resolve(id).expect("registered");
+    match &ty.type_def {
+        TypeDef::Array(array) => format!("[{}; {}]", name(types, array.type_param.id), array.len),
+        TypeDef::Sequence(sequence) => format!("[{}]", name(types, sequence.type_param.id)),
+        TypeDef::Primitive(primitive) => format!("{primitive:?}").to_lowercase(),
+        TypeDef::Compact(compact) => format!("compact {}", name(types, compact.type_param.id)),
+        TypeDef::Tuple(tuple) => {
+            let parts = tuple.fields.iter().map(|field| name(types, field.id));
+            format!("({})", parts.collect::<Vec<_>>().join(", "))
+        }
+        _ => {
+            let last = ty.path.segments.last().cloned().unwrap_or_default();
+            let of = ty.type_params.iter().filter_map(|param| param.ty);
+            let of = of.map(|of| name(types, of.id)).collect::<Vec<_>>().join(", ");
+            if of.is_empty() { last.to_string() } else { format!("{last}<{of}>") }
+        }
+    }
 }
 
-const VOUCHER: &str = "(channel:([u8;32]),lane:u16,seq:u64,cumulative:u128,receipts_root:[u8;32],receipts:u64,expires:u32,\
-                       tick:<None#0()|Some#1((anchor:[u8;32],unit:u128,max:u16))>,\
-                       lock:<None#0()|Some#1((hash:[u8;32],amount:u128,expires:u32))>,bounty:u128)";
-
 #[test]
-fn what_is_signed_has_these_bytes() {
-    assert_eq!(shape::<Voucher>(), VOUCHER);
+fn what_is_signed_keeps_its_form() {
+    let mut registry = Registry::new();
+    let signed = signed().map(|(tag, ty)| (tag, registry.register_type(&ty).id));
+    let types: PortableRegistry = registry.into();
+    let mut text = String::new();
+    for (tag, id) in signed {
+        writeln!(text, "{tag} = {} {{ {} }}", name(&types, id), form(&types, id))
+            .expect("a string");
+    }
+    let named = types.types.iter().filter(|ty| !ty.ty.path.segments.is_empty());
+    let parts: BTreeMap<_, _> =
+        named.map(|ty| (name(&types, ty.id), form(&types, ty.id))).collect();
+    for (name, form) in parts {
+        writeln!(text, "{name}: {form}").expect("a string");
+    }
+
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/frozen.txt");
+    if std::env::var_os("UPDATE_FROZEN").is_some() {
+        std::fs::write(&file, &text).expect("the source is writable");
+    }
+    let frozen = std::fs::read_to_string(&file).expect("tests/frozen.txt");
     assert_eq!(
-        shape::<Redeem>(),
-        format!(
-            "(voucher:{VOUCHER},signature:[u8;64],tick:<None#0()|Some#1((n:u16,preimage:[u8;32]))>,\
-             preimage:<None#0()|Some#1([u8;32])>)"
-        )
+        text, frozen,
+        "the form of something that is signed has changed: signatures that are out are worth \
+         nothing to a runtime with this change. If that is meant: UPDATE_FROZEN=1"
     );
-    assert_eq!(shape::<CooperativeClose>(), "(channel:([u8;32]),total:u128,expires:u32)");
-    assert_eq!(shape::<PeerClaim<[u8; 32]>>(), "(account:[u8;32])");
-    assert_eq!(shape::<Heartbeat<[u8; 32]>>(), "(worker:[u8;32],at:u32)");
 }
 
 #[test]

@@ -1,16 +1,16 @@
 //! `pallet_babe`: who may author which slot, drawn by a verifiable random function.
 
-use frame_support::{
-    parameter_types,
-    traits::{ConstU32, ConstU64},
-};
+use frame_support::traits::{ConstU32, ConstU64};
 use sp_consensus_babe::{AllowedSlots, BabeEpochConfiguration};
 
 use crate::{
     Historical, Offences, Runtime, Session,
+    configs::{
+        consensus_weights::ConsensusWeights,
+        timing::{ReportLongevity, SessionSlots},
+    },
     constants::{
-        BONDING_DURATION_ERAS, EPOCH_DURATION_IN_SLOTS, MAX_NOMINATORS_PER_PAGE, MAX_VALIDATORS,
-        MILLISECS_PER_BLOCK, PRIMARY_PROBABILITY, SESSIONS_PER_ERA,
+        MAX_BACKERS_PER_VALIDATOR, MAX_VALIDATORS, MILLISECS_PER_BLOCK, PRIMARY_PROBABILITY,
     },
 };
 
@@ -20,20 +20,15 @@ pub const GENESIS_EPOCH: BabeEpochConfiguration = BabeEpochConfiguration {
     allowed_slots: AllowedSlots::PrimaryAndSecondaryVRFSlots,
 };
 
-parameter_types! {
-    /// Blocks for which an equivocation can be reported: as long as the offender's bond is locked.
-    pub const ReportLongevity: u64 =
-        BONDING_DURATION_ERAS as u64 * SESSIONS_PER_ERA as u64 * EPOCH_DURATION_IN_SLOTS;
-}
-
 impl pallet_babe::Config for Runtime {
-    type EpochDuration = ConstU64<EPOCH_DURATION_IN_SLOTS>;
+    type EpochDuration = SessionSlots;
     type ExpectedBlockTime = ConstU64<MILLISECS_PER_BLOCK>;
     type EpochChangeTrigger = pallet_babe::ExternalTrigger;
     type DisabledValidators = Session;
-    type WeightInfo = ();
+    type WeightInfo = ConsensusWeights;
     type MaxAuthorities = ConstU32<MAX_VALIDATORS>;
-    type MaxNominators = ConstU32<MAX_NOMINATORS_PER_PAGE>;
+    /// All that a slash can touch, not one page of rewards.
+    type MaxNominators = ConstU32<MAX_BACKERS_PER_VALIDATOR>;
     type KeyOwnerProof = sp_session::MembershipProof;
     type EquivocationReportSystem =
         pallet_babe::EquivocationReportSystem<Self, Offences, Historical, ReportLongevity>;

@@ -5,24 +5,22 @@
 use frame_support::traits::{ConstU32, ConstU128};
 
 use crate::{
-    Balances, Receipts, Registry, Runtime, RuntimeHoldReason, System,
-    constants::{
-        CHANNEL_STORAGE_DEPOSIT, MAX_CHANNEL_WINDOW, MAX_CHANNELS_PER_PAYER, MIN_CHANNEL_DEPOSIT,
-        MIN_CHANNEL_WINDOW,
-    },
+    Balances, Clock, Receipts, Registry, Runtime, RuntimeHoldReason,
+    configs::timing::{MaxChannelWindow, MinChannelWindow},
+    constants::{CHANNEL_STORAGE_DEPOSIT, MAX_CHANNELS_PER_PAYER, MIN_CHANNEL_DEPOSIT},
 };
 
 impl pallet_mica_channels::Config for Runtime {
     type Currency = Balances;
     type RuntimeHoldReason = RuntimeHoldReason;
-    type Clock = System;
+    type Clock = Clock;
     type PeerKeys = Registry;
     type Payees = Registry;
     type OnRedeem = (Receipts, Registry);
     type StorageDeposit = ConstU128<CHANNEL_STORAGE_DEPOSIT>;
     type MinDeposit = ConstU128<MIN_CHANNEL_DEPOSIT>;
-    type MinWindow = ConstU32<MIN_CHANNEL_WINDOW>;
-    type MaxWindow = ConstU32<MAX_CHANNEL_WINDOW>;
+    type MinWindow = MinChannelWindow;
+    type MaxWindow = MaxChannelWindow;
     type MaxChannelsPerPayer = ConstU32<MAX_CHANNELS_PER_PAYER>;
     type WeightInfo = pallet_mica_channels::weights::SubstrateWeight<Runtime>;
 }

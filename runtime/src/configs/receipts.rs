@@ -3,11 +3,11 @@
 
 use frame_support::traits::ConstU32;
 
-use crate::{Runtime, System, constants::AUDIT_WINDOW};
+use crate::{Clock, Runtime, configs::timing::AuditWindow};
 
 impl pallet_mica_receipts::Config for Runtime {
-    type BlockNumberProvider = System;
-    type AuditWindow = ConstU32<AUDIT_WINDOW>;
+    type BlockNumberProvider = Clock;
+    type AuditWindow = AuditWindow;
     /// More than the redeems that fit into a block, so that the queue cannot grow for ever.
     type MaxRemovalsPerBlock = ConstU32<2_048>;
     type WeightInfo = pallet_mica_receipts::weights::SubstrateWeight<Runtime>;

@@ -7,10 +7,11 @@ use frame_support::{
 use sp_runtime::Perbill;
 
 use crate::{
-    Balances, Channels, Runtime, RuntimeHoldReason, Sla, System,
+    Balances, Channels, Clock, Runtime, RuntimeHoldReason, Sla,
+    configs::timing::{LongestClose, LongestDispute, WorkerUnbonding},
     constants::{
-        HEARTBEAT_INTERVAL, JAIL_AFTER, LONGEST_CLOSE, LONGEST_DISPUTE, MIN_STAKE_PER_LAYER,
-        MODEL_DEPOSIT, OFFLINE_AFTER, PRICE_INTERVAL, WORKER_UNBONDING,
+        HEARTBEAT_INTERVAL, JAIL_AFTER, MIN_STAKE_PER_LAYER, MODEL_DEPOSIT, OFFLINE_AFTER,
+        PRICE_INTERVAL,
     },
 };
 
@@ -22,7 +23,7 @@ parameter_types! {
 impl pallet_mica_registry::Config for Runtime {
     type Currency = Balances;
     type RuntimeHoldReason = RuntimeHoldReason;
-    type BlockNumberProvider = System;
+    type BlockNumberProvider = Clock;
     type OpenAgreements = Sla;
     type OpenChannels = Channels;
     type ModelDeposit = ConstU128<MODEL_DEPOSIT>;
@@ -30,9 +31,9 @@ impl pallet_mica_registry::Config for Runtime {
     type HeartbeatInterval = ConstU32<HEARTBEAT_INTERVAL>;
     type OfflineAfter = ConstU32<OFFLINE_AFTER>;
     type JailAfter = ConstU32<JAIL_AFTER>;
-    type Unbonding = ConstU32<WORKER_UNBONDING>;
-    type LongestDispute = ConstU32<LONGEST_DISPUTE>;
-    type LongestClose = ConstU32<LONGEST_CLOSE>;
+    type Unbonding = WorkerUnbonding;
+    type LongestDispute = LongestDispute;
+    type LongestClose = LongestClose;
     type PriceInterval = ConstU32<PRICE_INTERVAL>;
     type SlashReward = SlashReward;
     type WeightInfo = pallet_mica_registry::weights::SubstrateWeight<Runtime>;

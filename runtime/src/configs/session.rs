@@ -13,8 +13,8 @@ use sp_runtime::{
 };
 
 use crate::{
-    AccountId, Babe, Balance, Balances, Grandpa, Runtime, RuntimeEvent, Staking,
-    constants::storage_deposit,
+    AccountId, AuthorityDiscovery, Babe, Balance, Balances, Grandpa, Runtime, RuntimeEvent,
+    configs::seats::CountedSessions, constants::storage_deposit,
 };
 
 impl_opaque_keys! {
@@ -24,12 +24,14 @@ impl_opaque_keys! {
         pub babe: Babe,
         /// Signs finality votes, ed25519.
         pub grandpa: Grandpa,
+        /// Signs the node's addresses, under which other validators find it, sr25519.
+        pub authority_discovery: AuthorityDiscovery,
     }
 }
 
 parameter_types! {
     /// One entry for the keys and one per key for its owner.
-    pub const KeyDeposit: Balance = storage_deposit(3, 64 + 2 * 36);
+    pub const KeyDeposit: Balance = storage_deposit(4, 96 + 3 * 36);
 }
 
 impl pallet_session::Config for Runtime {
@@ -38,7 +40,7 @@ impl pallet_session::Config for Runtime {
     type ValidatorIdOf = ConvertInto;
     type ShouldEndSession = Babe;
     type NextSessionRotation = Babe;
-    type SessionManager = pallet_session::historical::NoteHistoricalRoot<Self, Staking>;
+    type SessionManager = CountedSessions;
     type SessionHandler = <SessionKeys as OpaqueKeys>::KeyTypeIdProviders;
     type Keys = SessionKeys;
     type DisablingStrategy = pallet_session::disabling::UpToLimitWithReEnablingDisablingStrategy;

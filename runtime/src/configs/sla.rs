@@ -8,8 +8,9 @@ use frame_support::{
 use sp_runtime::Percent;
 
 use crate::{
-    Balances, Registry, Runtime, RuntimeHoldReason, System,
-    constants::{ANSWER_PERIOD, MAX_AGREEMENT_DURATION, MIN_ESCROW, PROPOSAL_PERIOD},
+    Balances, Clock, Registry, Runtime, RuntimeHoldReason,
+    configs::timing::{AnswerPeriod, ProposalPeriod},
+    constants::{MAX_AGREEMENT_DURATION, MIN_ESCROW},
 };
 
 parameter_types! {
@@ -20,13 +21,13 @@ parameter_types! {
 impl pallet_mica_sla::Config for Runtime {
     type Currency = Balances;
     type RuntimeHoldReason = RuntimeHoldReason;
-    type Clock = System;
+    type Clock = Clock;
     type Workers = Registry;
     type SlashWorker = Registry;
     type MinEscrow = ConstU128<MIN_ESCROW>;
-    type ProposalPeriod = ConstU32<PROPOSAL_PERIOD>;
+    type ProposalPeriod = ProposalPeriod;
     type MaxDuration = ConstU32<MAX_AGREEMENT_DURATION>;
-    type AnswerPeriod = ConstU32<ANSWER_PERIOD>;
+    type AnswerPeriod = AnswerPeriod;
     type MaxPerPayer = ConstU32<64>;
     type MaxPerWorker = ConstU32<32>;
     type MaxStakeAtRisk = MaxStakeAtRisk;

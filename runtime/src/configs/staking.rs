@@ -1,35 +1,31 @@
 //! `pallet_staking`: validators and nominators put money behind consensus, are elected each era,
 //! paid for work and slashed for offences.
 //!
-//! The election runs on chain in one block (sequential Phragmén), which the bounds below keep
-//! small. Slashes apply at once: there is no authority on this chain that could cancel a deferred
+//! The election runs on chain in one block, which its bounds keep small: see [`super::election`].
+//! Slashes apply at once: there is no authority on this chain that could cancel a deferred
 //! one.
 
-use frame_election_provider_support::{
-    SequentialPhragmen,
-    bounds::{ElectionBounds, ElectionBoundsBuilder},
-    onchain,
-};
 use frame_support::{
     parameter_types,
-    traits::{ConstBool, ConstU32, Nothing},
+    traits::{ConstU32, Nothing},
 };
 use frame_system::EnsureRoot;
 use pallet_staking::{FixedNominationsQuota, UseValidatorsMap};
-use sp_runtime::{Perbill, curve::PiecewiseLinear};
+use sp_runtime::curve::PiecewiseLinear;
 use sp_staking::currency_to_vote::U128CurrencyToVote;
 
 use crate::{
-    AccountId, Balance, Balances, Runtime, RuntimeEvent, RuntimeHoldReason, Session, Staking,
-    Timestamp, VoterList,
-    constants::{BONDING_DURATION_ERAS, MAX_NOMINATORS_PER_PAGE, MAX_VALIDATORS, SESSIONS_PER_ERA},
+    AccountId, Balance, Balances, Runtime, RuntimeEvent, RuntimeHoldReason, Session, Timestamp,
+    VoterList,
+    configs::{
+        election::{FirstElection, MAX_ELECTING_VOTERS, SeatedElection},
+        timing::{BondingEras, SessionsPerEra},
+    },
+    constants::{MAX_NOMINATORS_PER_PAGE, MAX_VALIDATORS},
 };
 
 /// Most validators that one nominator may name.
 const MAX_NOMINATIONS: u32 = 16;
-/// Most voters and most candidates that an election looks at, best first.
-const MAX_ELECTING_VOTERS: u32 = 2_000;
-const MAX_CANDIDATES: u32 = 500;
 
 pallet_staking_reward_curve::build! {
     const REWARD_CURVE: PiecewiseLinear<'static> = curve!(
@@ -46,24 +42,6 @@ pallet_staking_reward_curve::build! {
 
 parameter_types! {
     pub const RewardCurve: &'static PiecewiseLinear<'static> = &REWARD_CURVE;
-    pub ElectionLimits: ElectionBounds = ElectionBoundsBuilder::default()
-        .voters_count(MAX_ELECTING_VOTERS.into())
-        .targets_count(MAX_CANDIDATES.into())
-        .build();
-}
-
-/// Election on chain, in the last session of an era.
-pub struct OnChainElection;
-
-impl onchain::Config for OnChainElection {
-    type Sort = ConstBool<true>;
-    type System = Runtime;
-    type Solver = SequentialPhragmen<AccountId, Perbill>;
-    type MaxBackersPerWinner = ConstU32<MAX_ELECTING_VOTERS>;
-    type MaxWinnersPerPage = ConstU32<MAX_VALIDATORS>;
-    type DataProvider = Staking;
-    type WeightInfo = frame_election_provider_support::weights::SubstrateWeight<Runtime>;
-    type Bounds = ElectionLimits;
 }
 
 impl pallet_staking::Config for Runtime {
@@ -73,8 +51,8 @@ impl pallet_staking::Config for Runtime {
     type CurrencyBalance = Balance;
     type UnixTime = Timestamp;
     type CurrencyToVote = U128CurrencyToVote;
-    type ElectionProvider = onchain::OnChainExecution<OnChainElection>;
-    type GenesisElectionProvider = Self::ElectionProvider;
+    type ElectionProvider = SeatedElection;
+    type GenesisElectionProvider = FirstElection;
     type NominationsQuota = FixedNominationsQuota<MAX_NOMINATIONS>;
     type HistoryDepth = ConstU32<84>;
     /// What the curve does not pay to validators is not minted.
@@ -83,8 +61,8 @@ impl pallet_staking::Config for Runtime {
     /// Slashed money is burned.
     type Slash = ();
     type Reward = ();
-    type SessionsPerEra = ConstU32<SESSIONS_PER_ERA>;
-    type BondingDuration = ConstU32<BONDING_DURATION_ERAS>;
+    type SessionsPerEra = SessionsPerEra;
+    type BondingDuration = BondingEras;
     type SlashDeferDuration = ConstU32<0>;
     type AdminOrigin = EnsureRoot<AccountId>;
     type SessionInterface = Self;

@@ -1,10 +1,12 @@
-//! `pallet_transaction_payment`: fees by weight and length, raised while blocks are full, paid to
-//! the block's author.
+//! `pallet_transaction_payment`: fees by weight and length, raised while blocks are full.
+//!
+//! Half of each fee is burned, so that an author who fills its own blocks pays for it. The rest is
+//! shared between the block's author and the treasury. A tip is the author's alone.
 
 use frame_support::{
     parameter_types,
     traits::{
-        ConstU8, OnUnbalanced,
+        ConstU8, Currency, Imbalance, OnUnbalanced,
         fungible::{Balanced, Credit},
     },
     weights::{ConstantMultiplier, IdentityFee},
@@ -13,8 +15,18 @@ use pallet_transaction_payment::{FungibleAdapter, Multiplier, TargetedFeeAdjustm
 use sp_runtime::{FixedPointNumber, Perquintill, traits::Bounded};
 
 use crate::{
-    AccountId, Authorship, Balance, Balances, Runtime, RuntimeEvent, constants::FEE_PER_BYTE,
+    AccountId, Authorship, Balance, Balances, Runtime, RuntimeEvent, Treasury,
+    constants::FEE_PER_BYTE,
 };
+
+/// Parts of a fee, per cent.
+pub const BURNED_PERCENT: u32 = 50;
+/// What the block's author gets of a fee, per cent.
+pub const AUTHOR_PERCENT: u32 = 30;
+/// What the treasury gets of a fee, per cent.
+pub const TREASURY_PERCENT: u32 = 20;
+
+const _: () = assert!(BURNED_PERCENT + AUTHOR_PERCENT + TREASURY_PERCENT == 100);
 
 parameter_types! {
     pub const TransactionByteFee: Balance = FEE_PER_BYTE;
@@ -28,22 +40,42 @@ parameter_types! {
     pub MaximumMultiplier: Multiplier = Bounded::max_value();
 }
 
-/// Pays fees and tips to the block's author; burns them where there is none.
-pub struct FeesToAuthor;
+/// Shares fees out. What cannot be paid because its account does not exist is burned.
+pub struct ShareFees;
 
-impl OnUnbalanced<Credit<AccountId, Balances>> for FeesToAuthor {
-    fn on_nonzero_unbalanced(credit: Credit<AccountId, Balances>) {
-        let Some(author) = Authorship::author() else { return };
-        if let Err(credit) = Balances::resolve(&author, credit) {
-            // The author's account is gone and the fee is too small to bring it back.
-            drop(credit);
+impl OnUnbalanced<Credit<AccountId, Balances>> for ShareFees {
+    fn on_unbalanceds(mut fee_then_tip: impl Iterator<Item = Credit<AccountId, Balances>>) {
+        if let Some(fee) = fee_then_tip.next() {
+            let (burned, shared) = fee.ration(BURNED_PERCENT, AUTHOR_PERCENT + TREASURY_PERCENT);
+            // A credit that is dropped leaves the issuance.
+            drop(burned);
+            let (author, treasury) = shared.ration(AUTHOR_PERCENT, TREASURY_PERCENT);
+            pay_author(author);
+            drop(Balances::resolve(&Treasury::account_id(), treasury));
         }
+        fee_then_tip.for_each(pay_author);
+    }
+}
+
+/// Pays the block's author, if there is one whose account exists.
+fn pay_author(credit: Credit<AccountId, Balances>) {
+    if let Some(author) = Authorship::author() {
+        drop(Balances::resolve(&author, credit));
+    }
+}
+
+/// Deposits that were lost, as the older pallets hand them over.
+pub struct ToTreasury;
+
+impl OnUnbalanced<<Balances as Currency<AccountId>>::NegativeImbalance> for ToTreasury {
+    fn on_nonzero_unbalanced(amount: <Balances as Currency<AccountId>>::NegativeImbalance) {
+        Balances::resolve_creating(&Treasury::account_id(), amount);
     }
 }
 
 impl pallet_transaction_payment::Config for Runtime {
     type RuntimeEvent = RuntimeEvent;
-    type OnChargeTransaction = FungibleAdapter<Balances, FeesToAuthor>;
+    type OnChargeTransaction = FungibleAdapter<Balances, ShareFees>;
     type WeightToFee = IdentityFee<Balance>;
     type LengthToFee = ConstantMultiplier<Balance, TransactionByteFee>;
     type FeeMultiplierUpdate = TargetedFeeAdjustment<

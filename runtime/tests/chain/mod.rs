@@ -1,4 +1,7 @@
 //! A chain in memory: the real runtime, from a real preset, through whole blocks.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+pub mod schedule;
 
 use codec::Encode;
 use frame_support::genesis_builder_helper;
@@ -21,7 +24,7 @@ use sp_runtime::{
 };
 
 /// The slot of block 1; any will do, the first block fixes the genesis slot.
-const FIRST_SLOT: u64 = 500_000_000;
+pub const FIRST_SLOT: u64 = 500_000_000;
 
 /// Merges a preset's patch into the default genesis (RFC 7386 without deletion, which presets do
 /// not use).
@@ -38,13 +41,18 @@ fn merge(target: &mut Value, patch: Value) {
 
 /// The state after the genesis of `preset`.
 pub fn genesis_of(preset: &str) -> TestExternalities {
+    let patch = genesis::get_preset(&preset.into()).expect("the preset exists");
+    genesis_from(serde_json::from_slice(&patch).expect("it is JSON"))
+}
+
+/// The state after the genesis that `patch` makes of the default one.
+pub fn genesis_from(patch: Value) -> TestExternalities {
     let mut state = TestExternalities::new_empty();
     state.execute_with(|| {
         let default = genesis_builder_helper::get_preset::<RuntimeGenesisConfig>(&None, |_| None)
             .expect("a default exists");
         let mut config: Value = serde_json::from_slice(&default).expect("it is JSON");
-        let patch = genesis::get_preset(&preset.into()).expect("the preset exists");
-        merge(&mut config, serde_json::from_slice(&patch).expect("it is JSON"));
+        merge(&mut config, patch);
         genesis_builder_helper::build_state::<RuntimeGenesisConfig>(
             config.to_string().into_bytes(),
         )
@@ -63,9 +71,7 @@ pub fn make_block(
     skipped: u64,
     transactions: Vec<UncheckedExtrinsic>,
 ) -> Vec<ApplyExtrinsicResult> {
-    make_block_with(number, author, skipped, || {
-        transactions.into_iter().map(Executive::apply_extrinsic).collect()
-    })
+    block_in_slot(number, author, FIRST_SLOT + u64::from(number) + skipped, None, transactions)
 }
 
 /// The same with whatever `fill` applies to it.
@@ -75,7 +81,30 @@ pub fn make_block_with<T>(
     skipped: u64,
     fill: impl FnOnce() -> T,
 ) -> T {
-    let slot = FIRST_SLOT + u64::from(number) + skipped;
+    block_with(number, author, FIRST_SLOT + u64::from(number) + skipped, None, fill)
+}
+
+/// A block in `slot`, by an author whose node knows block `last_final` to be final; one that does
+/// not say so without it.
+pub fn block_in_slot(
+    number: BlockNumber,
+    author: u32,
+    slot: u64,
+    last_final: Option<BlockNumber>,
+    transactions: Vec<UncheckedExtrinsic>,
+) -> Vec<ApplyExtrinsicResult> {
+    block_with(number, author, slot, last_final, || {
+        transactions.into_iter().map(Executive::apply_extrinsic).collect()
+    })
+}
+
+fn block_with<T>(
+    number: BlockNumber,
+    author: u32,
+    slot: u64,
+    last_final: Option<BlockNumber>,
+    fill: impl FnOnce() -> T,
+) -> T {
     let claim = PreDigest::SecondaryPlain(SecondaryPlainPreDigest {
         authority_index: author,
         slot: slot.into(),
@@ -88,6 +117,12 @@ pub fn make_block_with<T>(
     Executive::apply_extrinsic(UncheckedExtrinsic::new_bare(time))
         .expect("the inherent is valid")
         .expect("and succeeds");
+    if let Some(number) = last_final {
+        let hint = RuntimeCall::Clock(pallet_mica_clock::Call::note_final { number });
+        Executive::apply_extrinsic(UncheckedExtrinsic::new_bare(hint))
+            .expect("the inherent is valid")
+            .expect("and succeeds");
+    }
     let results = fill();
     let header = Executive::finalize_block();
     frame_system::BlockHash::<Runtime>::insert(number, header.hash());
@@ -118,6 +153,7 @@ pub fn signed_with_tip(
         pallet_skip_feeless_payment::SkipCheckIfFeeless::from(
             pallet_transaction_payment::ChargeTransactionPayment::from(tip),
         ),
+        frame_metadata_hash_extension::CheckMetadataHash::new(false),
         frame_system::WeightReclaim::new(),
     );
     let genesis = System::block_hash(0);
@@ -131,10 +167,21 @@ pub fn signed_with_tip(
         (),
         (),
         (),
+        None,
         (),
     );
     let payload = SignedPayload::from_raw(call.clone(), extension.clone(), implicit);
     let signature = payload.using_encoded(|bytes| who.sign(bytes));
     let account: AccountId = who.to_account_id();
     UncheckedExtrinsic::new_signed(call, account.into(), Signature::Sr25519(signature), extension)
+}
+
+/// Checks the invariants of every pallet; without the feature `try-runtime` there are none to call.
+pub fn check_state() {
+    #[cfg(feature = "try-runtime")]
+    {
+        use frame_support::traits::{TryState, TryStateSelect};
+        mica_runtime::AllPalletsWithSystem::try_state(System::block_number(), TryStateSelect::All)
+            .expect("invariants hold");
+    }
 }

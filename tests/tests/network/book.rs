@@ -76,7 +76,8 @@ fn the_workers_page(folder: &Path, url: &str) {
         .leaving(
             "[network]\nlisten = [\"/ip4/0.0.0.0/tcp/4001\", \"/ip4/0.0.0.0/udp/4001/quic-v1\"]",
             "settings that let other machines in; the tests of addresses set them",
-        );
+        )
+        .leaving("mica-worker hand-over", "the worker of this page runs; operator.rs does it");
     page.until("mica-worker run");
     let mut worker = page.start("worker.log");
     worker.wait_for_line("the worker of the page says that it serves", SERVING, |line| {

@@ -16,11 +16,12 @@ pub(super) async fn all(
 ) -> Result<Vec<Finding>, ReadError> {
     let (hot, least) = (SignerNames::of(context), chain.usual_window().await?);
     let (mut findings, mut open, mut left) = (Vec::new(), 0u32, 0 as Balance);
+    let now = view.clock().await?.now;
     for (id, channel) in view.channels_of(account).await? {
         let rest = channel.deposit.saturating_sub(channel.claimed);
         let close = format!("mica channel close {id}");
         match channel.state {
-            ChannelState::Closing(closing) if view.number() >= closing.ends => {
+            ChannelState::Closing(closing) if now >= closing.ends => {
                 let found = format!(
                     "{} in channel {id} can be had back: its window is over",
                     amount::format(rest)
@@ -29,9 +30,8 @@ pub(super) async fn all(
             }
             ChannelState::Closing(closing) => {
                 let found = format!(
-                    "channel {id} is closing until block {} (now {})",
-                    closing.ends,
-                    view.number()
+                    "channel {id} is closing until block {} of the market's clock (now {now})",
+                    closing.ends
                 );
                 findings.push(Finding::note("channels", found, "mica channel list"));
             }

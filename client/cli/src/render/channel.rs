@@ -31,7 +31,9 @@ impl OpenChannel {
         let promised = recorded.max(channel.claimed);
         let state = match channel.state {
             ChannelState::Open => "open".to_owned(),
-            ChannelState::Closing(closing) => format!("closing until block {}", closing.ends),
+            ChannelState::Closing(closing) => {
+                format!("closing until block {} of the market's clock", closing.ends)
+            }
         };
         Self {
             channel: id.to_string(),

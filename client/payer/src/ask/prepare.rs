@@ -19,7 +19,7 @@ pub(super) const KEEPING_PATIENCE: Duration = Duration::from_secs(5);
 pub(super) struct Prepared {
     pub(super) snapshot: ModelSnapshot,
     pub(super) offer: Offer,
-    /// The newest block.
+    /// The market's clock as of the newest block.
     pub(super) block: BlockNumber,
 }
 
@@ -40,7 +40,7 @@ impl Asker {
         let unlocked = self.pool.unlock_for(&offer.needs).await;
         self.report_notices(NoticeFilter::WithoutRecovered);
         unlocked.map_err(SessionError::from)?;
-        let block = self.payer.chain.best().await?.number;
+        let block = self.payer.chain.at_best().await?.clock().await?.now;
         Ok(Prepared { snapshot, offer, block })
     }
 

@@ -44,7 +44,7 @@ pub(crate) struct SessionIo<'a> {
     pub(crate) store: &'a Store,
     /// What else must be on disk before anything is promised.
     pub(crate) first: Vec<Change>,
-    /// Height of the best block when it began.
+    /// The market's clock as of the best block when it began.
     pub(crate) block: BlockNumber,
     /// Finish: with the next token. Stop: at once.
     pub(crate) interrupt: &'a Interrupt,

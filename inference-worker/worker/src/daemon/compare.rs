@@ -164,7 +164,7 @@ impl fmt::Display for Difference {
             Self::Leaving { until } => {
                 write!(
                     f,
-                    "the account is leaving until block {until}: withdraw its stake then, or use \
+                    "the account is leaving until block {until} of the market's clock: withdraw its stake then, or use \
                      another account"
                 )
             }

@@ -32,6 +32,8 @@ pub(crate) struct WorkerContext {
     pub block: watch::Receiver<BlockNumber>,
     /// Newest block of the best chain.
     pub best: watch::Receiver<BlockNumber>,
+    /// The market's clock as of that block.
+    pub clock: watch::Receiver<BlockNumber>,
     /// Sessions and their money.
     pub sessions: SessionHandle,
     /// What is offered to payers.

@@ -70,7 +70,7 @@ impl Heartbeats {
             return Ok(());
         }
         let Some((record, _)) = view.worker(signer.account()).await? else { return Ok(()) };
-        let at = view.number();
+        let at = view.clock().await?.now;
         if at < record.last_heartbeat.saturating_add(self.parameters.heartbeat_interval) {
             return Ok(());
         }

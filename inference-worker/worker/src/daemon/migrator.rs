@@ -84,7 +84,7 @@ impl Migrator {
             self.context.source.manifest.layers,
             &workers,
             account,
-            view.number(),
+            view.clock().await?.now,
             rand::random(),
         )?;
         Ok(to.map(|to| (own, to)))

@@ -58,7 +58,7 @@ impl Prices {
         let account = signer.account();
         let Some((own, _)) = view.worker(account).await? else { return Ok(()) };
         let interval = view.registry_parameters().await?.price_interval;
-        if view.number() < own.last_price_change.saturating_add(interval) {
+        if view.clock().await?.now < own.last_price_change.saturating_add(interval) {
             return Ok(());
         }
         let workers = view.workers(self.context.source.id, Some(own.range)).await?;

@@ -50,10 +50,10 @@ pub(crate) struct Policy {
 }
 
 impl Policy {
-    /// Whether `lane` is to be redeemed at `block`.
-    pub(crate) fn is_due(&self, lane: &DueLane, block: BlockNumber) -> bool {
+    /// Whether `lane` is to be redeemed when the market's clock says `now`.
+    pub(crate) fn is_due(&self, lane: &DueLane, now: BlockNumber) -> bool {
         lane.gain > 0
-            && ((would_be_lost(lane, block) && lane.gain > self.fee)
+            && ((would_be_lost(lane, now) && lane.gain > self.fee)
                 || (lane.gain >= self.minimum && (self.everything || !lane.busy)))
     }
 }
@@ -93,6 +93,8 @@ impl Sent {
 struct Reached {
     best: BlockNumber,
     finalized: BlockNumber,
+    /// The market's clock as of the best block.
+    clock: BlockNumber,
 }
 
 /// The redeeming task.
@@ -161,8 +163,11 @@ impl Redeemer {
     /// Begins to redeem every lane that is due.
     async fn redeem_due(&mut self, everything: bool) {
         // Before the lanes are asked for, so that these are no older than the final block.
-        let reached =
-            Reached { best: *self.context.best.borrow(), finalized: *self.context.block.borrow() };
+        let reached = Reached {
+            best: *self.context.best.borrow(),
+            finalized: *self.context.block.borrow(),
+            clock: *self.context.clock.borrow(),
+        };
         let (Ok(lanes), Ok(totals)) =
             (self.context.sessions.due().await, self.context.sessions.totals().await)
         else {
@@ -180,8 +185,8 @@ impl Redeemer {
         }
         let policy = self.policy(&first.redeem, everything).await;
         let mut due: Vec<_> =
-            open.into_iter().filter(|lane| policy.is_due(lane, reached.best)).collect();
-        most_urgent_first(&mut due, reached.best);
+            open.into_iter().filter(|lane| policy.is_due(lane, reached.clock)).collect();
+        most_urgent_first(&mut due, reached.clock);
         let room = MAX_IN_FLIGHT.saturating_sub(self.in_flight.len());
         due.into_iter().take(room).for_each(|lane| self.redeem(lane.redeem));
     }
@@ -463,7 +468,7 @@ mod tests {
         let paid_in = paid_in(&Err(done));
         assert_eq!(paid_in, Some(4));
         let sent = Sent { promised: 10, again: 30, paid_in };
-        let at = |best, finalized| Reached { best, finalized };
+        let at = |best, finalized| Reached { best, finalized, clock: best };
         assert!(!sent.may_follow(10, true, at(5_000, 3)), "finality stands still");
         assert!(!sent.may_follow(10, true, at(5_000, 4)), "nothing has told yet");
         assert!(sent.may_follow(10, true, at(30, 5)), "a fork took it back");

@@ -46,8 +46,8 @@ pub enum RegisterError {
     WorkerGone,
     /// The account is leaving.
     #[error(
-        "this account is leaving until block {until}: withdraw its stake then, or use another \
-         account"
+        "this account is leaving until block {until} of the market's clock: withdraw its stake then, \
+         or use another account"
     )]
     Leaving {
         /// First block in which its stake can be withdrawn.
@@ -61,6 +61,17 @@ pub enum RegisterError {
         "this account is registered with another peer key: restore the peer.key that belongs to it"
     )]
     OtherPeerKey,
+    /// An operator's key may not do it.
+    #[error(
+        "an operator's key cannot {what} for account {account}: do it with the account's own key \
+         (`mica-worker hand-over` kept it as cold.key)"
+    )]
+    Operator {
+        /// The account with the stake.
+        account: AccountId,
+        /// What only its own key can do.
+        what: &'static str,
+    },
     /// The account lacks money.
     #[error(transparent)]
     Funds(#[from] FundsError),
@@ -230,7 +241,9 @@ impl Registration<'_> {
         if stake > record.stake {
             match self.require(view, stake - record.stake, "stake for its layers").await {
                 Ok(()) => calls.push(Call::TopUpStake(stake - record.stake)),
-                Err(error @ RegisterError::Funds(_)) => poor = Some(error),
+                Err(error @ (RegisterError::Funds(_) | RegisterError::Operator { .. })) => {
+                    poor = Some(error);
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -245,8 +258,8 @@ impl Registration<'_> {
         if record.cost_us_per_layer_token != offered.cost_us_per_layer_token {
             calls.push(Call::SetCost(offered.cost_us_per_layer_token));
         }
-        let price_is_free =
-            view.number() >= record.last_price_change.saturating_add(parameters.price_interval);
+        let price_is_free = view.clock().await?.now
+            >= record.last_price_change.saturating_add(parameters.price_interval);
         if record.list_price_per_layer_token != offered.price_per_layer_token && price_is_free {
             calls.push(Call::SetPrice(offered.price_per_layer_token));
         }
@@ -281,6 +294,10 @@ impl Registration<'_> {
         purpose: &'static str,
     ) -> Result<(), RegisterError> {
         let account = self.signer.account();
+        // Whatever needs money puts it at risk, and that is not an operator's to decide.
+        if self.signer.is_proxy() {
+            return Err(RegisterError::Operator { account, what: purpose });
+        }
         let found = view.account(account).await?;
         let missing = found.missing(needed, FEE_RESERVE);
         if missing > 0 {

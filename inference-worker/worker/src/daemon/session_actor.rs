@@ -54,8 +54,8 @@ pub(crate) struct SessionActorParts {
     pub net: Net,
     /// The engine's thread.
     pub engine: Arc<Engine>,
-    /// Newest block of the best chain.
-    pub block: watch::Receiver<BlockNumber>,
+    /// The market's clock as of the newest block.
+    pub clock: watch::Receiver<BlockNumber>,
     /// Takes questions about channels to the chain.
     pub questions: mpsc::Sender<ChannelId>,
     /// Takes questions about workers to the registry.
@@ -215,7 +215,7 @@ impl SessionActor {
 
     fn now(&self) -> Now {
         let ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Now::new(ms, *self.parts.block.borrow())
+        Now::new(ms, *self.parts.clock.borrow())
     }
 
     fn next_deadline(&self) -> Instant {

@@ -63,7 +63,9 @@ impl Start<'_> {
         let Ready { chain, store, origin, engine, computed, thread, net, network, registered } =
             ready;
         let (finalized, blocks) = watch::channel(chain.finalized().await?.number);
-        let (best, bests) = watch::channel(chain.best().await?.number);
+        let newest = chain.at_best().await?;
+        let (best, bests) = watch::channel(newest.number());
+        let (clock, clocks) = watch::channel(newest.clock().await?.now);
         let min_window = match self.config.limits.min_window {
             Some(blocks) => blocks,
             None => chain.usual_window().await?,
@@ -88,7 +90,8 @@ impl Start<'_> {
             source: self.source.clone(),
             origin,
             block: blocks,
-            best: bests.clone(),
+            best: bests,
+            clock: clocks.clone(),
             offers: Arc::new(Offers::new(sessions.clone(), offer.clone())),
             sessions,
             registration: Arc::new(RegistrationLock::new(registered.head.number)),
@@ -100,7 +103,7 @@ impl Start<'_> {
             store,
             net: net.clone(),
             engine: engine.clone(),
-            block: bests,
+            clock: clocks,
             questions,
             lookups,
             ended,
@@ -108,7 +111,8 @@ impl Start<'_> {
         };
         let identity = StageIdentity::new(self.keys.peer.clone(), context.chain.genesis_hash());
         let actor = SessionActor::open(parts, identity, offer)?;
-        let watcher = Watcher::new(context.clone(), Heights { finalized, best }, actor.channels());
+        let heights = Heights { finalized, best, clock };
+        let watcher = Watcher::new(context.clone(), heights, actor.channels());
         let inputs = SessionActorInputs { network, computed, requests: requested };
         let actor = thread.spawn(actor.run(inputs));
 

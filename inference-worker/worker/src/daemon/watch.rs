@@ -49,6 +49,8 @@ pub(super) struct Heights {
     pub(super) finalized: watch::Sender<BlockNumber>,
     /// Newest block of the best chain.
     pub(super) best: watch::Sender<BlockNumber>,
+    /// The market's clock as of that block.
+    pub(super) clock: watch::Sender<BlockNumber>,
 }
 
 /// Reads channels for the session actor and follows the chain.
@@ -250,6 +252,8 @@ impl Watcher {
                 changed.insert(channel);
             }
         }
+        let clock = self.context.chain.at(head).clock().await?.now;
+        self.heights.clock.send_replace(clock);
         self.heights
             .best
             .send_if_modified(|block| std::mem::replace(block, head.number) != head.number);

@@ -1,5 +1,5 @@
-//! `mica validator payout`: pays out the rewards of past eras. The chain does not do it by itself,
-//! and it forgets old eras.
+//! `mica validator payout`: pays out the rewards of past eras. The chain does it by itself when its
+//! blocks leave time, and it forgets old eras.
 
 use clap::Args;
 use mica_chain::{AccountId, Call};

@@ -95,17 +95,16 @@ impl Watch {
                 self.reporter.emit(&Event::Warning { text: error.to_string() });
             }
         }
-        let head = self.chain.best().await?;
-        let view = self.chain.at(head);
+        let view = self.chain.at_best().await?;
+        let now = view.clock().await?.now;
         let mut due = Vec::new();
         for folder in &mut self.folders {
             for (id, ledger) in &mut folder.ledgers {
                 let Some(channel) = view.channel(*id).await? else { continue };
                 ledger.update(ChannelFacts::new(*id, &channel));
-                let lanes = ledger.redeemable(head.number).into_iter();
-                let endangered = lanes.filter(|lane| {
-                    is_endangered(&channel.state, channel.window, lane, head.number)
-                });
+                let lanes = ledger.redeemable(now).into_iter();
+                let endangered =
+                    lanes.filter(|lane| is_endangered(&channel.state, channel.window, lane, now));
                 due.extend(endangered.map(|lane| (folder.signer.clone(), lane)));
             }
         }

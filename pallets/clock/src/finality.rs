@@ -1,0 +1,65 @@
+//! What authors know of finality, and what the clock makes of it.
+
+use alloc::vec::Vec;
+
+use frame_support::traits::{FindAuthor, Get, ValidatorSet};
+use mica_primitives::BlockNumber;
+
+use crate::{Config, Event, Final, Hints, HintsSession, Now, Pallet, Stands};
+
+impl<T: Config> Pallet<T> {
+    /// Lets the clock run for one block, or stand.
+    pub(crate) fn advance(block: BlockNumber) {
+        let stands = T::Halted::get() || Self::is_stalled(block);
+        if !stands {
+            Now::<T>::mutate(|now| *now = now.saturating_add(1));
+        }
+        if stands == Stands::<T>::get() {
+            return;
+        }
+        Stands::<T>::put(stands);
+        let now = Now::<T>::get();
+        Self::deposit_event(if stands {
+            Event::Stopped { now, last_final: Final::<T>::get().map(|(number, _)| number) }
+        } else {
+            Event::Resumed { now }
+        });
+    }
+
+    /// Whether finality is too far behind in block `block`, by what authors said before it.
+    pub(crate) fn is_stalled(block: BlockNumber) -> bool {
+        let Some((number, hints)) = Final::<T>::get() else { return false };
+        let parent = block.saturating_sub(1);
+        parent.saturating_sub(number) > T::StallBound::get().saturating_add(hints)
+    }
+
+    /// This block's author.
+    pub(crate) fn author() -> Option<T::AccountId> {
+        let digest = frame_system::Pallet::<T>::digest();
+        T::FindAuthor::find_author(digest.logs.iter().filter_map(|log| log.as_pre_runtime()))
+    }
+
+    /// Takes `number` as the last hint of `author`.
+    pub(crate) fn record(author: T::AccountId, number: BlockNumber) {
+        let mut hints = Hints::<T>::get();
+        let session = T::Authors::session_index();
+        if HintsSession::<T>::get() != session {
+            let validators = T::Authors::validators();
+            hints.retain(|author, _| validators.contains(author));
+            HintsSession::<T>::put(session);
+        }
+        // Full only if there are more validators than the bound, which the election keeps.
+        let _full = hints.try_insert(author, number);
+        match lower_median(hints.values().copied().collect()) {
+            Some(number) => Final::<T>::put((number, hints.len() as u32)),
+            None => Final::<T>::kill(),
+        }
+        Hints::<T>::put(hints);
+    }
+}
+
+/// The element at index `(k − 1) / 2` of `k` in rising order; nothing if there is none.
+pub(crate) fn lower_median(mut numbers: Vec<BlockNumber>) -> Option<BlockNumber> {
+    numbers.sort_unstable();
+    numbers.get(numbers.len().checked_sub(1)? / 2).copied()
+}

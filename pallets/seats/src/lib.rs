@@ -1,0 +1,286 @@
+//! # Seats: who may validate, and who loses the place
+//!
+//! ## Overview
+//! GRANDPA counts every validator's vote alike, whatever its stake, and finality needs more than
+//! two thirds of the votes. So a seat is worth more than the stake behind it says: without further
+//! rules two cheap validators that never vote stop finality of a set of four for good. This pallet
+//! has three rules that stand between an election and the set:
+//!
+//! * **A seat costs.** Of an election's winners, in falling order of backing, the most are kept
+//!   whose last one has at least half of their average backing. A third of the seats then holds at
+//!   least a sixth of all stake that is active.
+//! * **Newcomers stay fewer than a third.** A validator is *proven* if it sits in the current set
+//!   and has authored a block there; everybody else is a newcomer. Beside `p` proven at most `c`
+//!   newcomers get seats, the best backed ones, with `c <= (p + c − 1) / 3`: if none of them ever
+//!   votes, finality goes on.
+//! * **Idle ones go.** Who misses [`Config::IdleAfter`] of its own slots in a row, without a block
+//!   in between, is reported as an offender at the session's end, chilled, and no longer proven.
+//!
+//! [`rules`] has the first two as pure functions; the runtime's election calls them.
+//!
+//! ## Whose slot it was
+//! BABE draws slots by lot in secret, so a missed lot cannot be seen. But for each slot one
+//! *secondary* author is computed from the epoch's randomness, in public, and must fill the slot if
+//! nobody won it. A slot without a block was therefore missed by its secondary author, without
+//! doubt. Such slots are counted, up to the block that follows them, under the randomness and the
+//! validators of their own epoch: those before the end of a session when it ends
+//! ([`Pallet::end_session`]), the others when a block begins.
+//!
+//! What is forgiven: a gap of more than [`Config::MaxGap`] slots says that the network failed, or
+//! that nodes author slowly on purpose because finality is far behind; nobody is blamed for it.
+//!
+//! What is not seen: a validator that authors and does not vote. The header of a block does not say
+//! who voted for it. The bound on newcomers and the price of a seat stand against that.
+//!
+//! ## The offence
+//! ```text
+//! fraction = 0.1 % of the stake                          for one idle validator of n
+//! fraction = min(3 · (k − 1) / n, 1) · 7 %, at least 0.1 %   for k of n in one session
+//! ```
+//! One that fails alone loses little. A third that fails together, which is what stops finality,
+//! loses 7 %. Staking slashes once per era and offender, the most that was reported; it takes the
+//! nominators' part as well.
+//!
+//! ## Life of a record
+//! ```text
+//!   elected ──▶ newcomer ── authors ──▶ proven ── authors: missed = 0 ─┐
+//!                  │                      │ ▲                          │
+//!                  │ missed = IdleAfter   │ └──────────────────────────┘
+//!                  └────────▶ reported, chilled ◀── missed = IdleAfter
+//!   neither in the set nor elected again ──▶ (gone)
+//! ```
+//! The validators of the genesis, and of a chain that is older than this pallet, count as proven:
+//! whoever started the chain vouches for them. Their absence is noticed as everybody's.
+//!
+//! ## Bounds
+//! Records exist for the current and the next set only, at most `2 · MaxValidators`. A block looks
+//! at no more than `2 · MaxGap` slots, a session's end at no more than `MaxValidators` records. One
+//! session's end reports at most [`Config::MaxReports`] validators, because a slash touches every
+//! nominator; all idle ones are chilled at once, and the rest is reported at the next session's
+//! end. How much each loses counts all that were idle together.
+//!
+//! ## Invariants (`Pallet::do_try_state`)
+//! 1. There are at most `2 · MaxValidators` records.
+//! 2. A record says something: it is proven, or has missed a slot.
+//! 3. The last slot is not ahead of the block's.
+#![cfg_attr(not(feature = "std"), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod duties;
+mod offence;
+pub mod rules;
+pub mod weights;
+
+// Benchmarks run once each as tests.
+#[cfg(any(feature = "runtime-benchmarks", test))]
+mod benchmarking;
+#[cfg(test)]
+mod mock;
+#[cfg(test)]
+mod tests;
+#[cfg(any(feature = "try-runtime", test))]
+mod try_state;
+
+pub use offence::Idle;
+pub use pallet::*;
+pub use weights::WeightInfo;
+
+use core::ops::Range;
+
+use frame_support::traits::{ValidatorSet, ValidatorSetWithIdentification};
+
+/// What the pallet must know of the schedule of blocks.
+pub trait Slots {
+    /// This block's slot; nothing in a block that has none.
+    fn current() -> Option<u64>;
+    /// The slots of the epoch whose randomness and validators are in force.
+    fn epoch() -> Range<u64>;
+    /// Index of the validator that must fill `slot` of that epoch if nobody else does.
+    fn secondary_author(slot: u64) -> Option<u32>;
+    /// Index of this block's author among the validators in force.
+    fn author() -> Option<u32>;
+}
+
+/// Who can take a validator out of the next elections.
+pub trait Chill<AccountId> {
+    /// Withdraws `stash` as a candidate, if it is one.
+    fn chill(stash: &AccountId);
+}
+
+/// An offender as a report names it.
+pub type OffenderOf<T> = (
+    <T as frame_system::Config>::AccountId,
+    <<T as Config>::ValidatorSet as ValidatorSetWithIdentification<
+        <T as frame_system::Config>::AccountId,
+    >>::Identification,
+);
+
+#[frame_support::pallet]
+pub mod pallet {
+    use frame_support::pallet_prelude::*;
+    use frame_system::pallet_prelude::*;
+    use sp_staking::{SessionIndex, offence::ReportOffence};
+
+    use super::*;
+
+    const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
+
+    #[pallet::pallet]
+    #[pallet::storage_version(STORAGE_VERSION)]
+    pub struct Pallet<T>(_);
+
+    #[pallet::config]
+    pub trait Config: frame_system::Config<RuntimeEvent: From<Event<Self>>> {
+        /// The validators in force, and how a report identifies them.
+        type ValidatorSet: ValidatorSetWithIdentification<Self::AccountId, ValidatorId = Self::AccountId>;
+
+        /// The schedule of blocks.
+        type Slots: Slots;
+
+        /// Who hears of idle validators.
+        type ReportIdle: ReportOffence<Self::AccountId, OffenderOf<Self>, Idle<OffenderOf<Self>>>;
+
+        /// Who takes them out of elections.
+        type Chill: Chill<Self::AccountId>;
+
+        /// Slots of its own that a validator may miss in a row before it counts as idle.
+        #[pallet::constant]
+        type IdleAfter: Get<u32>;
+
+        /// Most slots in a row without a block for which anybody is blamed.
+        #[pallet::constant]
+        type MaxGap: Get<u32>;
+
+        /// Most validators that one session's end reports.
+        #[pallet::constant]
+        type MaxReports: Get<u32>;
+
+        /// What the report of one validator costs whoever hears of it.
+        type ReportWeight: Get<Weight>;
+
+        /// Most validators of a session.
+        #[pallet::constant]
+        type MaxValidators: Get<u32>;
+
+        /// Measured weights.
+        type WeightInfo: WeightInfo;
+    }
+
+    /// What is known of a validator's work.
+    #[derive(
+        Clone,
+        Copy,
+        PartialEq,
+        Eq,
+        Debug,
+        Default,
+        Encode,
+        Decode,
+        DecodeWithMemTracking,
+        MaxEncodedLen,
+        TypeInfo,
+    )]
+    pub struct Record {
+        /// Whether it has authored since it came into the set and was not idle since.
+        pub proven: bool,
+        /// Its own slots that it has missed since its last block.
+        pub missed: u32,
+    }
+
+    /// Records of validators, of the current and the next set. One that says nothing is not kept.
+    #[pallet::storage]
+    pub type Records<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, Record, ValueQuery>;
+
+    /// Slot of the last block; nothing before the first.
+    #[pallet::storage]
+    pub type LastSlot<T: Config> = StorageValue<_, u64>;
+
+    #[pallet::event]
+    #[allow(missing_docs, reason = "the sentence of a variant speaks of its fields")]
+    #[pallet::generate_deposit(pub(super) fn deposit_event)]
+    pub enum Event<T: Config> {
+        /// A validator missed `missed` of its own slots in a row; it is reported and chilled.
+        Idle { validator: T::AccountId, missed: u32, session: SessionIndex },
+        /// Winners of an election that got no seat: too little backing, or too many newcomers.
+        Unseated { winners: u32, seats: u32 },
+    }
+
+    /// The validators of the genesis are vouched for.
+    #[pallet::genesis_config]
+    #[derive(frame_support::DefaultNoBound)]
+    pub struct GenesisConfig<T: Config> {
+        #[serde(skip)]
+        #[doc(hidden)]
+        pub _config: core::marker::PhantomData<T>,
+    }
+
+    #[pallet::genesis_build]
+    impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
+        fn build(&self) {
+            Pallet::<T>::vouch_for_current();
+        }
+    }
+
+    #[pallet::hooks]
+    impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+        /// Counts the slots since the last block that belong to this epoch, and this block.
+        fn on_initialize(_: BlockNumberFor<T>) -> Weight {
+            Self::count_block()
+        }
+
+        /// On a chain that is older than the pallet, the validators in force are vouched for.
+        fn on_runtime_upgrade() -> Weight {
+            if LastSlot::<T>::exists() || Records::<T>::iter_keys().next().is_some() {
+                return T::DbWeight::get().reads(2);
+            }
+            Self::vouch_for_current();
+            let validators = u64::from(T::MaxValidators::get());
+            T::DbWeight::get().reads_writes(3, validators)
+        }
+
+        fn integrity_test() {
+            assert!(T::IdleAfter::get() > 0, "nobody is idle that has missed nothing");
+            assert!(T::MaxGap::get() > 0, "a missed slot must count");
+            assert!(T::MaxReports::get() > 0, "somebody must be reported");
+        }
+
+        #[cfg(feature = "try-runtime")]
+        fn try_state(_: BlockNumberFor<T>) -> Result<(), sp_runtime::TryRuntimeError> {
+            Self::do_try_state()
+        }
+    }
+}
+
+impl<T: Config> Pallet<T> {
+    /// All that sit in the current set and have authored there.
+    pub fn proven() -> alloc::collections::BTreeSet<T::AccountId> {
+        T::ValidatorSet::validators()
+            .into_iter()
+            .filter(|validator| Records::<T>::get(validator).proven)
+            .collect()
+    }
+
+    /// Notes an election's result: `seats` of `winners` winners got one. Forgets everybody who is
+    /// neither among them nor in the current set.
+    pub fn elected(winners: usize, seats: &[T::AccountId]) {
+        let current = T::ValidatorSet::validators();
+        let gone: alloc::vec::Vec<T::AccountId> = Records::<T>::iter_keys()
+            .filter(|account| !seats.contains(account) && !current.contains(account))
+            .collect();
+        gone.iter().for_each(Records::<T>::remove);
+        if winners > seats.len() {
+            Self::deposit_event(Event::Unseated {
+                winners: winners as u32,
+                seats: seats.len() as u32,
+            });
+        }
+    }
+
+    fn vouch_for_current() {
+        for validator in T::ValidatorSet::validators() {
+            Records::<T>::insert(validator, Record { proven: true, missed: 0 });
+        }
+    }
+}

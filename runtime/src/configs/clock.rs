@@ -1,0 +1,41 @@
+//! `pallet_mica_clock`: the time that the market's windows are measured in.
+
+use frame_support::traits::{ConstU32, Get};
+use frame_system::RawOrigin;
+use pallet_mica_clock::RecoverFinality;
+use sp_runtime::DispatchResult;
+
+use crate::{
+    Babe, BlockNumber, Grandpa, Historical, Runtime, SafeMode,
+    configs::origins::RootOrSafety,
+    constants::{MAX_VALIDATORS, STALL_BOUND},
+};
+
+/// GRANDPA's own way to replace its voters by force.
+pub struct ForcedChange;
+
+impl RecoverFinality for ForcedChange {
+    fn recover(delay: BlockNumber, last_final: BlockNumber) -> DispatchResult {
+        Grandpa::note_stalled(RawOrigin::Root.into(), delay, last_final)
+    }
+}
+
+/// Windows stand while safe mode holds: most calls that they give time for are refused.
+pub struct InSafeMode;
+
+impl Get<bool> for InSafeMode {
+    fn get() -> bool {
+        SafeMode::is_entered()
+    }
+}
+
+impl pallet_mica_clock::Config for Runtime {
+    type Authors = Historical;
+    type FindAuthor = pallet_session::FindAccountFromAuthorIndex<Self, Babe>;
+    type Halted = InSafeMode;
+    type RecoverFinality = ForcedChange;
+    type RecoverOrigin = RootOrSafety;
+    type StallBound = ConstU32<STALL_BOUND>;
+    type MaxAuthors = ConstU32<MAX_VALIDATORS>;
+    type WeightInfo = pallet_mica_clock::weights::SubstrateWeight<Runtime>;
+}

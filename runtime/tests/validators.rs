@@ -1,0 +1,198 @@
+//! Who gets a seat, who loses it, and that nobody can freeze the set.
+
+use codec::Encode;
+use frame_support::{assert_ok, traits::fungible::Mutate};
+use mica_primitives::{Balance, UNIT};
+use mica_runtime::{
+    AccountId, Balances, Runtime, RuntimeOrigin, Session, SessionKeys, Staking,
+    genesis::VALIDATOR_BOND,
+};
+use pallet_staking::{RewardDestination, ValidatorPrefs};
+use sp_genesis_builder::LOCAL_TESTNET_RUNTIME_PRESET;
+use sp_io::TestExternalities;
+use sp_keyring::Sr25519Keyring::DaveStash;
+use sp_keystore::{KeystoreExt, testing::MemoryKeystore};
+use sp_runtime::Perbill;
+
+#[allow(dead_code, reason = "each test file uses a part")]
+mod chain;
+use chain::{check_state, genesis_of, schedule::Schedule};
+
+/// The preset of four, with a keystore for more.
+fn four() -> TestExternalities {
+    let mut state = genesis_of(LOCAL_TESTNET_RUNTIME_PRESET);
+    state.register_extension(KeystoreExt::new(MemoryKeystore::new()));
+    state
+}
+
+fn newcomer(number: u16) -> AccountId {
+    let mut bytes = [7; 32];
+    bytes[..2].copy_from_slice(&number.to_be_bytes());
+    AccountId::from(bytes)
+}
+
+/// `account` gets money, bonds `bond`, sets keys and stands for election.
+fn stand(account: &AccountId, bond: Balance) {
+    let origin = || RuntimeOrigin::signed(account.clone());
+    assert_ok!(Balances::mint_into(account, bond + 10 * UNIT));
+    assert_ok!(Staking::bond(origin(), bond, RewardDestination::Staked));
+    let keys = SessionKeys::generate(&account.encode(), None);
+    assert_ok!(Session::set_keys(origin(), keys.keys, keys.proof.encode()));
+    assert_ok!(Staking::validate(origin(), ValidatorPrefs::default()));
+}
+
+fn era() -> u32 {
+    pallet_staking::ActiveEra::<Runtime>::get().map_or(0, |era| era.index)
+}
+
+#[test]
+fn two_idle_newcomers_with_the_least_bond_get_no_seat() {
+    four().execute_with(|| {
+        let mut chain = Schedule::begin();
+        let idle = [newcomer(0), newcomer(1)];
+        idle.iter().for_each(|account| stand(account, 1_000 * UNIT));
+        chain.away = idle.to_vec();
+        chain.pass_eras(3);
+        assert!(era() >= 2, "eras pass");
+        let validators = Session::validators();
+        assert_eq!(validators.len(), 4);
+        assert!(idle.iter().all(|account| !validators.contains(account)));
+        check_state();
+    });
+}
+
+#[test]
+fn newcomers_of_equal_stake_stay_fewer_than_a_third_and_go_when_idle() {
+    four().execute_with(|| {
+        let mut chain = Schedule::begin();
+        let idle = [newcomer(0), newcomer(1)];
+        idle.iter().for_each(|account| stand(account, VALIDATOR_BOND));
+        chain.away = idle.to_vec();
+        let mut seated = 0;
+        for _ in 0..30 {
+            chain.pass_slots(20);
+            let validators = Session::validators();
+            let newcomers = validators.iter().filter(|who| idle.contains(who)).count();
+            assert!(newcomers <= (validators.len() - 1) / 3, "{newcomers} of {}", validators.len());
+            seated = seated.max(newcomers);
+        }
+        assert_eq!(seated, 1, "one had its chance");
+        // Each lost its seat, a part of its stake and its place among the candidates.
+        chain.pass_eras(3);
+        assert_eq!(Session::validators().len(), 4);
+        for account in &idle {
+            assert!(!pallet_staking::Validators::<Runtime>::contains_key(account));
+            let active = Staking::ledger(account.clone().into()).expect("bonded").active;
+            assert!(
+                active <= VALIDATOR_BOND - Perbill::from_rational(1u32, 1_000) * VALIDATOR_BOND
+            );
+        }
+        check_state();
+    });
+}
+
+#[test]
+fn a_newcomer_that_works_stays_and_makes_room_for_the_next() {
+    four().execute_with(|| {
+        let mut chain = Schedule::begin();
+        for number in 0..4 {
+            stand(&newcomer(number), VALIDATOR_BOND);
+        }
+        let mut sizes = vec![];
+        for _ in 0..6 {
+            chain.pass_eras(1);
+            sizes.push(Session::validators().len());
+        }
+        assert!(sizes.is_sorted() && sizes.last() == Some(&8), "{sizes:?}");
+        check_state();
+    });
+}
+
+#[test]
+fn one_that_is_away_is_chilled_and_slashed_within_an_era() {
+    four().execute_with(|| {
+        let mut chain = Schedule::begin();
+        let dave = DaveStash.to_account_id();
+        let issuance = Balances::total_issuance();
+        chain.away = vec![dave.clone()];
+        chain.pass_eras(1);
+        assert!(!pallet_staking::Validators::<Runtime>::contains_key(&dave));
+        let active = Staking::ledger(dave.clone().into()).expect("bonded").active;
+        assert_eq!(active, VALIDATOR_BOND - VALIDATOR_BOND / 1_000);
+        assert!(Balances::total_issuance() <= issuance - VALIDATOR_BOND / 1_000, "it is burned");
+        chain.pass_eras(2);
+        assert!(!Session::validators().contains(&dave));
+        assert_eq!(Session::validators().len(), 3);
+        check_state();
+    });
+}
+
+#[test]
+fn who_works_is_never_blamed() {
+    four().execute_with(|| {
+        let mut chain = Schedule::begin();
+        chain.pass_eras(3);
+        for stash in Session::validators() {
+            let active = Staking::ledger(stash.into()).expect("bonded").active;
+            assert!(active >= VALIDATOR_BOND);
+        }
+        assert_eq!(pallet_staking::Validators::<Runtime>::count(), 4);
+        check_state();
+    });
+}
+
+#[test]
+fn an_outage_of_all_blames_nobody() {
+    four().execute_with(|| {
+        let mut chain = Schedule::begin();
+        let all = Session::validators();
+        for _ in 0..8 {
+            chain.make_blocks(5);
+            chain.away = all.clone();
+            chain.pass_slots(30);
+            chain.away = vec![];
+        }
+        assert_eq!(pallet_staking::Validators::<Runtime>::count(), 4);
+        check_state();
+    });
+}
+
+#[test]
+fn six_hundred_candidates_freeze_no_election() {
+    four().execute_with(|| {
+        let mut chain = Schedule::begin();
+        for number in 0..600 {
+            stand(&newcomer(number), 1_000 * UNIT);
+        }
+        let rich = newcomer(1_000);
+        stand(&rich, 80_000 * UNIT);
+        let before = era();
+        chain.pass_eras(2);
+        assert!(era() >= before + 2, "the era is {}", era());
+        assert!(Session::validators().contains(&rich), "the one with stake is seen among them all");
+        assert_eq!(Session::validators().len(), 5);
+        check_state();
+    });
+}
+
+#[test]
+fn votes_for_many_candidates_cannot_hide_one_that_has_more_stake() {
+    four().execute_with(|| {
+        let mut chain = Schedule::begin();
+        let many: Vec<AccountId> = (0..16).map(newcomer).collect();
+        many.iter().for_each(|account| stand(account, 1_000 * UNIT));
+        let nominator = newcomer(2_000);
+        assert_ok!(Balances::mint_into(&nominator, 60_000 * UNIT));
+        let origin = || RuntimeOrigin::signed(nominator.clone());
+        assert_ok!(Staking::bond(origin(), 50_000 * UNIT, RewardDestination::Staked));
+        assert_ok!(Staking::nominate(
+            origin(),
+            many.iter().map(|account| account.clone().into()).collect()
+        ));
+        let rich = newcomer(1_000);
+        stand(&rich, 80_000 * UNIT);
+        chain.pass_eras(2);
+        assert!(Session::validators().contains(&rich));
+        check_state();
+    });
+}

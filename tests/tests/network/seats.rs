@@ -1,0 +1,77 @@
+//! Validators that do nothing: newcomers that are elected and never vote do not stop finality, lose
+//! their seats, and the chain bears the loss of a validator as before.
+
+use std::time::Duration;
+
+use mica_chain::{Call, Chain, Rewards, Signer, Until, ValidatorState};
+use mica_primitives::{Balance, UNIT};
+use mica_tests::{DevNode, LocalNetwork, eventually_async};
+
+use super::validator::{a_new_block_is_final, chain_with_short_eras};
+
+/// As much as each validator of the genesis has bonded.
+const BOND: Balance = 100_000 * UNIT;
+/// Longest time until an election is over and the elected are in the set: three sessions.
+const ELECTED: Duration = Duration::from_secs(240);
+/// Longest time until an idle one of five has missed eight slots and the session is over.
+const NOTICED: Duration = Duration::from_secs(480);
+
+/// `who` bonds, gives `keys` to the chain and stands for election.
+async fn stand(chain: &Chain, keys: &Chain, who: &Signer) {
+    let keys = keys.rotate_session_keys(who.account()).await.expect("a node of our own");
+    let calls = Call::BatchAll(vec![
+        Call::Bond { amount: BOND, rewards: Rewards::Free },
+        Call::SetKeys(keys),
+        Call::Validate { commission_ppb: 0 },
+    ]);
+    chain.submit(who, calls, Until::InBlock).await.expect("it has the money");
+}
+
+async fn state(chain: &Chain, who: &Signer) -> Option<ValidatorState> {
+    chain.at_best().await.ok()?.validator(who.account()).await.ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_idle_newcomers_do_not_stop_finality_and_lose_their_seats() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let spec = chain_with_short_eras(folder.path());
+    let mut network = LocalNetwork::start_on(folder.path(), &spec).await;
+    let chain = Chain::connect(&network.urls[0]).await.expect("alice answers");
+    let idle =
+        ["//Eve", "//Ferdie"].map(|name| Signer::from_suri(name).expect("a development key"));
+    // A node that makes their keys and is never seen again.
+    let apart = folder.path().join("apart");
+    std::fs::create_dir(&apart).expect("the folder is writable");
+    let node = DevNode::start_with(&apart, &["--chain", &spec]).await;
+    let keys = node.connect().await;
+    for who in &idle {
+        stand(&chain, &keys, who).await;
+    }
+    drop(node);
+
+    let elected = eventually_async("one of them is in the set", ELECTED, || async {
+        let (first, second) = (state(&chain, &idle[0]).await?, state(&chain, &idle[1]).await?);
+        assert!(!(first.is_active && second.is_active), "newcomers are fewer than a third");
+        [first, second].into_iter().position(|state| state.is_active)
+    })
+    .await;
+    a_new_block_is_final(&chain, "beside an idle newcomer").await;
+    eventually_async("it is no candidate any more", NOTICED, || async {
+        let state = state(&chain, &idle[elected]).await?;
+        (state.commission_ppb.is_none() && state.bonded < BOND).then_some(())
+    })
+    .await;
+    // Its place goes to the other, which does no better.
+    eventually_async("both have lost their seats", ELECTED + NOTICED, || async {
+        let (first, second) = (state(&chain, &idle[0]).await?, state(&chain, &idle[1]).await?);
+        let is_out = |state: &ValidatorState| state.commission_ppb.is_none() && !state.is_active;
+        (is_out(&first) && is_out(&second)).then_some(())
+    })
+    .await;
+    a_new_block_is_final(&chain, "after both").await;
+    network.nodes[3].kill();
+    a_new_block_is_final(&chain, "with three of four").await;
+    // What the clock follows is what the validators' nodes say.
+    let clock = chain.at_best().await.expect("read").clock().await.expect("read");
+    assert!(!clock.stands && clock.last_final > Some(0), "{clock:?}");
+}
