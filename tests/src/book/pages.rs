@@ -11,9 +11,10 @@ use super::{Block, blocks, repository};
 use crate::process::command;
 
 /// Pages with fenced blocks, and the test that opens each.
-const RUN_BY: [(&str, &str); 7] = [
+const RUN_BY: [(&str, &str); 8] = [
     ("README.md", "network/book.rs"),
     ("docs/gateway.md", "gateway/page.rs"),
+    ("docs/operations/other-clients.md", "network/foreign_clients.rs"),
     ("docs/payer.md", "network/book.rs"),
     ("docs/validator.md", "network/validator.rs"),
     ("docs/wallet.md", "network/book.rs"),
