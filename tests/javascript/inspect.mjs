@@ -3,15 +3,15 @@
 import { Keyring } from "@polkadot/api";
 import { u8aConcat, u8aToHex } from "@polkadot/util";
 
-/// Bytes from which almost every type can be read: empty lists, first variants, nothing.
+// Bytes from which almost every type can be read: empty lists, first variants, nothing.
 const ZEROS = new Uint8Array(16_384);
-/// Functions that answer only in states that no finished block has: while a block is being made, and
-/// where the runtime may use the node's keys.
+// Functions that answer only in states that no finished block has: while a block is being made, and
+// where the runtime may use the node's keys.
 const NOT_CALLED = ["BlockBuilder_finalize_block", "SessionKeys_generate_session_keys"];
 
 const pallets = (api) => [...api.runtimeMetadata.asLatest.pallets];
 
-/// Every entry of every pallet's storage, by its key: whose it is, and the value.
+// Every entry of every pallet's storage, by its key: whose it is, and the value.
 async function storage(at) {
   const entries = {};
   for (const [section, items] of Object.entries(at.query)) {
@@ -34,7 +34,7 @@ async function storage(at) {
   return entries;
 }
 
-/// Every block up to this one: what each event says, and each call.
+// Every block up to this one: what each event says, and each call.
 async function history(api, last) {
   const names = new Map(pallets(api).map(({ index, name }) => [index.toNumber(), name.toString()]));
   const blocks = [];
@@ -48,8 +48,8 @@ async function history(api, last) {
   return blocks;
 }
 
-/// How many zeros each kind of event, call and storage takes: what has happened on a chain is never all that
-/// can.
+// How many zeros each kind of event, call and storage takes: what has happened on a chain is never all that
+// can.
 function kinds(api) {
   const taken = (ids) =>
     ids.reduce((sum, id) => sum + api.registry.createTypeUnsafe(`Lookup${id}`, [ZEROS]).encodedLength, 0);
@@ -68,7 +68,7 @@ function kinds(api) {
   return kinds;
 }
 
-/// What a parameter may be, by its name if there it is, or else by its type.
+// What a parameter may be, by its name if there it is, or else by its type.
 async function plausible(api, at, block, facts) {
   const { header: sealed, extrinsics } = (await api.rpc.chain.getBlock(block)).block;
   // What is executed has not been sealed yet.
@@ -109,7 +109,7 @@ async function plausible(api, at, block, facts) {
   };
 }
 
-/// Every function of the runtime: where it was called, with what, and what it said.
+// Every function of the runtime: where it was called, with what, and what it said.
 async function runtimeCalls(api, block, facts) {
   const after = await api.at(block);
   const before = (await api.rpc.chain.getHeader(block)).parentHash;
@@ -139,7 +139,7 @@ async function runtimeCalls(api, block, facts) {
   return calls;
 }
 
-/// What people would look at: some values by their names.
+// What people would look at: some values by their names.
 async function read(api, at, facts) {
   const [worker, online] = (await at.call.registryApi.worker(facts.worker)).unwrap();
   const channel = (await at.query.channels.channels(facts.channel)).unwrap();
@@ -161,7 +161,7 @@ async function read(api, at, facts) {
   };
 }
 
-/// Everything at `block`; `facts` say what there is to ask for.
+// Everything at `block`; `facts` say what there is to ask for.
 export async function inspect(api, block, facts) {
   const at = await api.at(block);
   const last = (await api.rpc.chain.getHeader(block)).number.toNumber();

@@ -9,7 +9,7 @@ import { stringToU8a, u8aConcat, u8aToHex } from "@polkadot/util";
 const UNIT = 1_000_000_000_000n;
 const LAYERS = 4;
 
-/// Signs and sends; the events of its block that are its own.
+// Signs and sends; the events of its block that are its own.
 async function submit(api, transaction, signer) {
   const events = await new Promise((resolve, reject) => {
     transaction
@@ -31,13 +31,13 @@ async function submit(api, transaction, signer) {
   return { find };
 }
 
-/// The bytes that are signed, by docs/protocol/messages.md: the domain of `tag`, and SCALE.
+// The bytes that are signed, by docs/protocol/messages.md: the domain of `tag`, and SCALE.
 function signed(api, tag, value) {
   const domain = blake2AsU8a(u8aConcat(stringToU8a(`mica/${tag}`), api.genesisHash.toU8a()));
   return u8aConcat(domain, value.toU8a());
 }
 
-/// The error with which the chain answers, as `pallet.Name`; fails if it takes the transaction.
+// The error with which the chain answers, as `pallet.Name`; fails if it takes the transaction.
 async function refusal(api, transaction, signer) {
   try {
     await submit(api, transaction, signer);
@@ -91,7 +91,7 @@ async function openMany(api, payer, worker, signer) {
   return events.map(({ channel }) => channel)[0];
 }
 
-/// One voucher with a chain of ticks, of which three are shown.
+// One voucher with a chain of ticks, of which three are shown.
 async function redeem(api, channel, worker, pair) {
   const chain = [blake2AsU8a("secret of the payer")];
   for (let step = 0; step < 10; step += 1) chain.push(blake2AsU8a(chain.at(-1)));
@@ -114,7 +114,7 @@ async function redeem(api, channel, worker, pair) {
   return event;
 }
 
-/// Proposes an agreement: the price is agreed before the work.
+// Proposes an agreement: the price is agreed before the work.
 async function propose(api, payer, worker, model, signer) {
   const terms = {
     model,
@@ -130,7 +130,7 @@ async function propose(api, payer, worker, model, signer) {
   return agreement;
 }
 
-/// Proposes a remark of the chain itself, and votes for it. Nothing where the chain has no referenda.
+// Proposes a remark of the chain itself, and votes for it. Nothing where the chain has no referenda.
 async function refer(api, proposer) {
   if (!api.tx.referenda) return null;
   const call = api.tx.system.remark("proposed with polkadot-js").method;
@@ -146,7 +146,7 @@ async function refer(api, proposer) {
   return index.toNumber();
 }
 
-/// Everything of the above with two accounts; what was made.
+// Everything of the above with two accounts; what was made.
 export async function transact(api, workerSecret, payerSecret) {
   const accounts = new Keyring({ type: "sr25519" });
   const [worker, payer] = [workerSecret, payerSecret].map((secret) => accounts.addFromUri(secret));

@@ -109,7 +109,7 @@ pub fn check_that_each_is_run() {
 /// Whether a block is marked as commands, or has a line that looks like one.
 fn has_commands(block: &Block) -> bool {
     let is_program = |word: &str| PROGRAMS.contains(&word) || ["cargo", "curl"].contains(&word);
-    ["sh", "bash", "shell", "console", "python"].contains(&block.language.as_str())
+    ["sh", "bash", "shell", "console", "python", "js"].contains(&block.language.as_str())
         || block
             .text
             .lines()

@@ -32,13 +32,11 @@ const NOT_WRITTEN_BY_PYTHON: &str = "System.Events";
 /// and where the runtime may use the node's keys.
 const NOT_CALLED: [&str; 2] = ["BlockBuilder_finalize_block", "SessionKeys_generate_session_keys"];
 /// Storage of which there must be something to decode.
-const MADE: [&str; 10] = [
+const MADE: [&str; 8] = [
     "Registry.Models",
     "Registry.Workers",
-    "Registry.Members",
     "Registry.PeerOwner",
     "Channels.Channels",
-    "Channels.Payers",
     "Receipts.Roots",
     "Sla.Agreements",
     "Balances.Holds",
