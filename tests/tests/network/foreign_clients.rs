@@ -159,13 +159,11 @@ impl Rpc {
         let (mut state, mut last) = (BTreeMap::new(), Value::Null);
         loop {
             let keys = self.call("state_getKeysPaged", json!(["0x", PAGE, last, block]));
+            let Some(end) = keys.as_array().expect("keys").last() else { return state };
+            last = end.clone();
             let found = self.call("state_queryStorageAt", json!([keys, block]));
             for change in found[0]["changes"].as_array().expect("changes") {
                 state.insert(text(&change[0]).to_owned(), text(&change[1]).to_owned());
-            }
-            match keys.as_array().expect("keys").last() {
-                Some(key) => last = key.clone(),
-                None => return state,
             }
         }
     }
