@@ -22,6 +22,9 @@ python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 if [ "${1:-}" = test ]; then
   # Tests speak to the gateway as strangers do.
   need curl curl
+  # And to the chain.
+  need node nodejs
+  need npm npm
   # Exactness on another family of CPUs: scripts/test-aarch64.sh.
   if [ "${MICA_SKIP_AARCH64:-}" != 1 ]; then
     need aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
@@ -39,8 +42,8 @@ if [ ${#missing[@]} -gt 0 ]; then
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
   else
     echo "setup: these tools are missing: ${missing[*]} (names of Debian packages)." >&2
-    echo "Install them with your system's package manager (macOS: 'brew install cmake protobuf xz pkgconf openssl@3';" >&2
-    echo "Fedora: 'dnf install gcc-c++ cmake protobuf-compiler xz pkgconf openssl-devel')," >&2
+    echo "Install them with your system's package manager (macOS: 'brew install cmake protobuf xz pkgconf openssl@3 node';" >&2
+    echo "Fedora: 'dnf install gcc-c++ cmake protobuf-compiler xz pkgconf openssl-devel nodejs npm')," >&2
     echo "then run 'make setup' again." >&2
     exit 1
   fi

@@ -2,11 +2,11 @@
 //!
 //! A [`Reader`] goes through the fenced blocks of one page from top to bottom. Blocks marked `sh`
 //! and `console` run in bash, one process each, and what one sets (variables, the working folder)
-//! the next one has, as at a reader's terminal; `python` blocks run with the packages of
-//! `tests/python/requirements.txt`. Whatever differs from what stands on the page is stated by the
-//! test: texts that are replaced (ports, addresses), blocks that are files, and blocks that are not
-//! run, whole and with a reason. A block that nobody knows fails the test, and so does a stated
-//! exception that no block needs any more.
+//! the next one has, as at a reader's terminal; `python` and `js` blocks run with the packages of
+//! `tests/python/requirements.txt` and of `tests/javascript/package-lock.json`. Whatever differs
+//! from what stands on the page is stated by the test: texts that are replaced (ports, addresses),
+//! blocks that are files, and blocks that are not run, whole and with a reason. A block that nobody
+//! knows fails the test, and so does a stated exception that no block needs any more.
 //!
 //! The module [`pages`] goes through all pages of the repository, so that a new page, or a command
 //! in running text, cannot be forgotten; [`links`] sees that nothing points to what is not there,
@@ -28,7 +28,8 @@ use std::{
 };
 
 use crate::{
-    process::{Process, binary, mark},
+    javascript,
+    process::{Process, binary_folder, mark, without_proxies},
     python,
 };
 
@@ -39,18 +40,6 @@ const SAVE: &str = "{ declare -p | grep -Ev '^declare -[A-Za-z]*r|^declare -[^ ]
 
 /// Longest time for the commands of one block, on a busy machine.
 const LONGEST_BLOCK: Duration = Duration::from_secs(600);
-
-/// Settings of the machine's own that would send loopback elsewhere.
-const PROXIES: [&str; 8] = [
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "ALL_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "all_proxy",
-    "no_proxy",
-];
 
 /// The repository's folder.
 pub fn repository() -> PathBuf {
@@ -283,6 +272,7 @@ impl Reader {
         let command = match block.language.as_str() {
             "sh" | "console" => self.bash(&format!("{text}\n{{ set +x; }} 2>/dev/null\n{SAVE}")),
             "python" => self.python(&text),
+            "js" => self.javascript(&text),
             other => panic!(
                 "{place}: a block marked `{other}` is neither run nor named in the test:\n{text}"
             ),
@@ -356,24 +346,27 @@ impl Reader {
         self.prepare(command)
     }
 
+    /// In the folder of the packages, where alone they are found.
+    fn javascript(&self, script: &str) -> Command {
+        let mut command = Command::new("node");
+        command.args(["--input-type=module", "--eval", script]);
+        let mut command = self.prepare(command);
+        command.current_dir(javascript::folder());
+        command
+    }
+
     /// With the built programs, without settings of the machine's own, in a process group of its
     /// own.
     fn prepare(&self, mut command: Command) -> Command {
         mark(&mut command);
-        let programs = binary("mica");
-        let path = format!(
-            "{}:{}",
-            programs.parent().expect("a folder").display(),
-            std::env::var("PATH").unwrap_or_default()
-        );
+        let path =
+            format!("{}:{}", binary_folder().display(), std::env::var("PATH").unwrap_or_default());
         for (name, _) in std::env::vars()
             .filter(|(name, _)| name.starts_with("MICA_") && name != "MICA_TEST_RUN")
         {
             command.env_remove(name);
         }
-        PROXIES.iter().for_each(|name| {
-            command.env_remove(name);
-        });
+        without_proxies(&mut command);
         command.env("PATH", path).current_dir(&self.folder).stdin(Stdio::null()).process_group(0);
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command

@@ -15,6 +15,7 @@ pub mod gateway;
 pub mod hostile;
 pub mod hostile_crowd;
 pub mod http;
+pub mod javascript;
 pub mod ledger;
 pub mod operator;
 pub mod payer;

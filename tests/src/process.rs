@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
     time::Duration,
 };
 
@@ -15,12 +15,16 @@ const LINES_TOLD: usize = 40;
 /// Marks every process of one test run; its value is the test's process id.
 const MARKER: &str = "MICA_TEST_RUN";
 
-/// Path of one of the project's programs, beside the test's own binary.
-pub fn binary(name: &str) -> PathBuf {
+/// The folder of the project's programs, beside the test's own.
+pub fn binary_folder() -> PathBuf {
     let test = std::env::current_exe().expect("a running test has a path");
-    let folder =
-        test.parent().and_then(Path::parent).expect("tests run from target/<profile>/deps");
-    let path = folder.join(name);
+    let folder = test.parent().and_then(Path::parent);
+    folder.expect("tests run from target/<profile>/deps").to_owned()
+}
+
+/// Path of one of the project's programs.
+pub fn binary(name: &str) -> PathBuf {
+    let path = binary_folder().join(name);
     assert!(
         path.exists(),
         "{} is missing: run the tests with `make test`, which builds the programs first",
@@ -57,6 +61,41 @@ pub fn command(name: &str) -> Command {
 /// Gives any other program the run's marker.
 pub fn mark(command: &mut Command) {
     command.env(MARKER, std::process::id().to_string());
+}
+
+/// Settings of the machine's own that would send loopback elsewhere.
+const PROXIES: [&str; 8] = [
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+];
+
+/// Takes settings of the machine's own away from a program that talks to loopback.
+pub fn without_proxies(command: &mut Command) {
+    PROXIES.iter().for_each(|name| {
+        command.env_remove(name);
+    });
+}
+
+/// Runs a program of somebody else's to its end, and panics with what it printed if it fails.
+pub fn run_foreign(command: &mut Command, remedy: &str) -> Output {
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?} does not start ({error}): {remedy}"));
+    let said = || {
+        format!(
+            "{}\n{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        )
+    };
+    assert!(output.status.success(), "{command:?} failed:\n{}", said());
+    output
 }
 
 /// Command lines of processes that this test run started and that still live, except those of

@@ -11,10 +11,11 @@ use super::{Block, blocks, repository};
 use crate::process::command;
 
 /// Pages with fenced blocks, and the test that opens each.
-const RUN_BY: [(&str, &str); 8] = [
+const RUN_BY: [(&str, &str); 9] = [
     ("README.md", "network/book.rs"),
     ("docs/gateway.md", "gateway/page.rs"),
     ("docs/operations/localnet.md", "network/localnet.rs"),
+    ("docs/operations/other-clients.md", "network/foreign_clients.rs"),
     ("docs/payer.md", "network/book.rs"),
     ("docs/validator.md", "network/validator.rs"),
     ("docs/wallet.md", "network/book.rs"),
@@ -109,7 +110,7 @@ pub fn check_that_each_is_run() {
 /// Whether a block is marked as commands, or has a line that looks like one.
 fn has_commands(block: &Block) -> bool {
     let is_program = |word: &str| PROGRAMS.contains(&word) || ["cargo", "curl"].contains(&word);
-    ["sh", "bash", "shell", "console", "python"].contains(&block.language.as_str())
+    ["sh", "bash", "shell", "console", "python", "js"].contains(&block.language.as_str())
         || block
             .text
             .lines()
