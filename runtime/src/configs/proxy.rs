@@ -50,8 +50,8 @@ pub enum ProxyType {
     /// What running a worker takes: beat, price, move, redeem, acknowledge, and claim what
     /// agreements owe. Not accept or dispute one, not leave, and not touch the stake.
     Worker,
-    /// The same, and accepting and disputing agreements. Each acceptance puts a part of the stake at risk, up to
-    /// half of it.
+    /// The same, and accepting and disputing agreements. Each acceptance puts a part of the stake
+    /// at risk, up to half of it.
     WorkerWithAgreements,
     /// Propose and vote. Deposits of proposals come from the account, and can be lost.
     Governance,
