@@ -6,13 +6,13 @@ use frame_support::{
     weights::Weight,
 };
 use mica_primitives::{
-    AgreementId, LayerRange, MarketUnits, ModelManifest, Progress, Terms, WorkerRecord,
+    AgreementId, LayerRange, MarketUnits, ModelManifest, PeerClaim, Progress, Terms, WorkerRecord,
     WorkerStatus, hooks::Workers,
 };
 use mica_runtime::{
     AccountId, Balances, Registry, Runtime, RuntimeCall, Sla, System,
     configs::system::RuntimeBlockWeights,
-    constants::{ANSWER_PERIOD, MILLI, MIN_STAKE_PER_LAYER},
+    constants::{MILLI, MIN_STAKE_PER_LAYER, durations::TEST},
 };
 use pallet_mica_registry::Call as RegistryCall;
 use pallet_mica_sla::{Call as SlaCall, WeightInfo, weights::SubstrateWeight};
@@ -27,6 +27,7 @@ mod chain;
 use chain::{genesis_of, make_block, signed};
 
 const LAYERS: u16 = 8;
+const ANSWER_PERIOD: u32 = TEST.answer_period;
 /// Price of one position through all layers.
 const TOKEN: u128 = LAYERS as u128 * MILLI;
 
@@ -65,12 +66,15 @@ fn market() -> TestExternalities {
         let units = MarketUnits { price_unit: 1, cost_unit_us: 1 };
         let register_model = RegistryCall::register_model { manifest: manifest(), units };
         submit(Alice, RuntimeCall::Registry(register_model));
+        let claim = PeerClaim { account: Bob.to_account_id() };
+        let proof = Ed25519Keyring::Bob.sign(&claim.signing_bytes(&System::block_hash(0).0)).0;
         let register = RegistryCall::register {
             model: manifest().id(),
             range: LayerRange { first: 0, end: LAYERS },
             cost_us: 1,
             list_price: MILLI,
             peer: Ed25519Keyring::Bob.public().0,
+            proof,
             addresses: Default::default(),
             stake: u128::from(LAYERS) * MIN_STAKE_PER_LAYER,
         };

@@ -19,14 +19,17 @@ use mica_runtime::{
     AccountId, Runtime, RuntimeCall, TransactionPayment,
     configs::system::RuntimeBlockWeights,
     constants::{
-        CHANNEL_STORAGE_DEPOSIT, HEARTBEAT_INTERVAL, HOURS, LONGEST_CLOSE, LONGEST_DISPUTE,
-        MILLISECS_PER_BLOCK, MIN_CHANNEL_DEPOSIT, MIN_STAKE_PER_LAYER, MINUTES, OFFLINE_AFTER,
-        WORKER_UNBONDING,
+        CHANNEL_STORAGE_DEPOSIT, HEARTBEAT_INTERVAL, HOURS, MILLISECS_PER_BLOCK,
+        MIN_CHANNEL_DEPOSIT, MIN_STAKE_PER_LAYER, MINUTES, OFFLINE_AFTER, durations::TEST,
     },
     genesis::VALIDATOR_BOND,
 };
 use sp_io::TestExternalities;
 use sp_runtime::{FixedPointNumber, FixedU128};
+
+const LONGEST_CLOSE: u32 = TEST.longest_close();
+const LONGEST_DISPUTE: u32 = TEST.longest_dispute();
+const WORKER_UNBONDING: u32 = TEST.worker_unbonding;
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/attack-costs.md");
 

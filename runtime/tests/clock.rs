@@ -1,6 +1,6 @@
 //! The market's clock in the composed runtime: windows stand while finality stalls.
 
-use frame_support::{assert_noop, assert_ok, traits::Get};
+use frame_support::{assert_noop, assert_ok};
 use mica_primitives::UNIT;
 use mica_runtime::{
     BlockNumber, Channels, Clock, Grandpa, Registry, Runtime, RuntimeOrigin, Session, System,

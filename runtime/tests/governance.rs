@@ -7,12 +7,14 @@ use frame_support::{
     traits::{Bounded, fungible::Inspect, schedule::DispatchTime},
 };
 use mica_primitives::{
-    ChannelId, ChannelOpening, LayerRange, MarketUnits, ModelManifest, Redeem, Terms, UNIT, Voucher,
+    ChannelId, ChannelOpening, Heartbeat, LayerRange, MarketUnits, ModelManifest, PeerClaim,
+    Redeem, Terms, UNIT, Voucher,
 };
 use mica_runtime::{
-    AccountId, Balances, BlockNumber, OriginCaller, Proxy, Runtime, RuntimeCall, RuntimeEvent,
-    SafeMode, System, Timing,
+    AccountId, Balances, BlockNumber, Clock, OriginCaller, Proxy, Runtime, RuntimeCall,
+    RuntimeEvent, SafeMode, System, Timing, UncheckedExtrinsic,
     configs::proxy::ProxyType,
+    constants::HEARTBEAT_INTERVAL,
     genesis::{
         DEV_ENDOWMENT,
         staging::{Staging, StagingAccount, StagingError, StagingValidator, patch},
@@ -26,7 +28,10 @@ use sp_keyring::{
     Ed25519Keyring,
     Sr25519Keyring::{self, Alice, Bob, Charlie, Dave, Eve, Ferdie},
 };
-use sp_runtime::{DispatchError, DispatchResult, traits::Hash as _};
+use sp_runtime::{
+    DispatchError, DispatchResult,
+    traits::{BlockNumberProvider, Hash as _},
+};
 
 mod chain;
 use chain::{genesis_from, genesis_of, make_block, signed};
@@ -234,12 +239,15 @@ fn register(who: Sr25519Keyring, peer: Ed25519Keyring) {
         manifest: manifest(),
         units,
     });
+    let claim = PeerClaim { account: who.to_account_id() };
+    let proof = peer.sign(&claim.signing_bytes(&System::block_hash(0).0)).0;
     let worker = RuntimeCall::Registry(pallet_mica_registry::Call::register {
         model: manifest().id(),
         range: LayerRange { first: 0, end: 4 },
         cost_us: 20,
         list_price: 900,
         peer: key(peer),
+        proof,
         addresses: Default::default(),
         stake: 100 * UNIT,
     });
@@ -273,6 +281,9 @@ fn a_pause_stops_money_but_not_what_was_promised() {
             let call = Box::new(RuntimeCall::SafeMode(call));
             RuntimeCall::Sudo(pallet_sudo::Call::sudo { call })
         };
+        for _ in 0..HEARTBEAT_INTERVAL {
+            block(vec![]);
+        }
         assert_ok!(one(Alice, sudo(pallet_safe_mode::Call::force_enter {})));
         assert!(SafeMode::is_entered());
 
@@ -292,16 +303,24 @@ fn a_pause_stops_money_but_not_what_was_promised() {
             receipts: 0,
             expires: 10_000,
             tick: None,
+            lock: None,
+            bounty: 0,
         };
         let signature =
             Ed25519Keyring::Bob.sign(&voucher.signing_bytes(&System::block_hash(0).0)).0;
         let redeem = RuntimeCall::Channels(pallet_mica_channels::Call::redeem {
-            redeem: Redeem { voucher, signature, tick: None },
+            redeem: Redeem { voucher, signature, tick: None, preimage: None },
         });
         let before = Balances::balance(&Dave.to_account_id());
-        let heartbeat = RuntimeCall::Registry(pallet_mica_registry::Call::heartbeat {});
-        for result in block(vec![(Dave, redeem), (Dave, heartbeat)]) {
-            assert_ok!(result);
+        assert_ok!(one(Dave, redeem));
+        let at = Clock::current_block_number();
+        let beat = Heartbeat { worker: Dave.to_account_id(), at };
+        let signature = Ed25519Keyring::Dave.sign(&beat.signing_bytes(&System::block_hash(0).0)).0;
+        let call = pallet_mica_registry::Call::heartbeat { beat, signature };
+        let beat = UncheckedExtrinsic::new_bare(RuntimeCall::Registry(call));
+        let number = System::block_number() + 1;
+        for result in make_block(number, number % 4, 0, vec![beat]) {
+            assert_ok!(result.expect("valid"));
         }
         assert!(Balances::balance(&Dave.to_account_id()) > before + UNIT * 9 / 10);
         let close = RuntimeCall::Channels(pallet_mica_channels::Call::close { channel });
@@ -397,10 +416,9 @@ fn a_proxy_that_may_not_transfer_takes_nothing_by_any_way() {
                 range: LayerRange { first: 0, end: 4 },
                 tokens: 1_000,
                 price_per_layer_token: UNIT,
-                max_latency_ms: 1_000,
-                min_throughput_millitokens_per_s: 1,
-                penalty: 0,
-                duration: 100,
+                window: 16,
+                start_blocks: 20,
+                work_blocks: 80,
                 signer: key(Ed25519Keyring::Eve),
             },
         });
@@ -449,15 +467,9 @@ fn a_hot_key_works_for_a_cold_stake_and_cannot_touch_it() {
         for _ in 0..6 {
             block(vec![]);
         }
-        assert_ok!(as_proxy(
-            Eve,
-            Dave,
-            RuntimeCall::Registry(pallet_mica_registry::Call::heartbeat {})
-        ));
         assert_ok!(as_proxy(Eve, Dave, price));
         let (record, _) = mica_runtime::Registry::worker(&dave).expect("registered");
         assert_eq!(record.list_price_per_layer_token, 800);
-        assert_eq!(record.last_heartbeat, System::block_number() - 1);
 
         let agreement = 7;
         for call in [

@@ -8,9 +8,7 @@ use mica_primitives::{
 };
 use mica_runtime::{
     Channels, Receipts, Registry, Runtime, RuntimeOrigin, System,
-    constants::{
-        LONGEST_CLOSE, LONGEST_DISPUTE, MAX_CHANNEL_WINDOW, MIN_STAKE_PER_LAYER, WORKER_UNBONDING,
-    },
+    constants::{MIN_STAKE_PER_LAYER, durations::TEST},
 };
 use sp_core::{Pair, ed25519};
 use sp_genesis_builder::DEV_RUNTIME_PRESET;
@@ -20,6 +18,11 @@ use sp_runtime::traits::BlockNumberProvider;
 #[allow(dead_code, reason = "no whole blocks are made here")]
 mod chain;
 use chain::genesis_of;
+
+const MAX_CHANNEL_WINDOW: u32 = TEST.max_channel_window;
+const LONGEST_CLOSE: u32 = TEST.longest_close();
+const LONGEST_DISPUTE: u32 = TEST.longest_dispute();
+const WORKER_UNBONDING: u32 = TEST.worker_unbonding;
 
 type Clock = <Runtime as pallet_mica_registry::Config>::BlockNumberProvider;
 

@@ -96,7 +96,12 @@ impl Contains<RuntimeCall> for InSafeMode {
             ),
             // What was promised is kept, and answered for.
             RuntimeCall::Registry(call) => {
-                matches!(call, Registry::heartbeat { .. } | Registry::set_addresses { .. })
+                matches!(
+                    call,
+                    Registry::heartbeat { .. }
+                        | Registry::unjail { .. }
+                        | Registry::set_addresses { .. }
+                )
             }
             RuntimeCall::Channels(call) => matches!(
                 call,
@@ -107,9 +112,8 @@ impl Contains<RuntimeCall> for InSafeMode {
             ),
             RuntimeCall::Sla(call) => matches!(
                 call,
-                Sla::complete { .. }
-                    | Sla::claim { .. }
-                    | Sla::object { .. }
+                Sla::claim { .. }
+                    | Sla::dispute { .. }
                     | Sla::acknowledge { .. }
                     | Sla::settle { .. }
             ),

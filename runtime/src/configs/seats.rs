@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use codec::Encode;
 use frame_support::{
     parameter_types,
-    traits::{ConstU32, FindAuthor, Get},
+    traits::{ConstU32, FindAuthor},
     weights::Weight,
 };
 use pallet_mica_seats::{Chill, Slots};

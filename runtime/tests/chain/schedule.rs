@@ -1,7 +1,6 @@
 //! Validators that author by BABE's schedule: slot after slot, each by its secondary author, unless
 //! that one is away.
 
-use frame_support::traits::Get;
 use mica_runtime::{
     AccountId, Babe, BlockNumber, Runtime, Session, System, configs::seats::secondary_author,
 };

@@ -2,6 +2,7 @@
 
 use frame_support::{assert_noop, assert_ok};
 use mica_primitives::{ChannelId, Hash32, Lock, Redeem, Voucher};
+use sp_core::Pair as _;
 
 use crate::{Error, Event, mock::*};
 

@@ -16,7 +16,7 @@ fn events() -> Vec<Event<Test>> {
 #[test]
 fn runs_with_the_blocks_while_finality_follows() {
     run(|| {
-        for number in 1..=50 {
+        for number in 1..=50_u32 {
             block(u64::from(number) % 4, number.saturating_sub(3));
             assert_eq!(Clock::current_block_number(), number);
         }

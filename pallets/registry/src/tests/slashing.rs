@@ -136,10 +136,14 @@ fn offences_are_remembered_whether_the_worker_is_still_there() {
 fn what_need_not_be_known_any_more_is_forgotten_as_offences_come() {
     run(|| {
         join(ALICE, 0, 40);
-        (0..100).for_each(|offence| drop(slash(ALICE, 1, offence, None)));
+        for offence in 0..100 {
+            slash(ALICE, 1, offence, None);
+        }
         System::set_block_number(2 + DISPUTE);
         // Each takes two of the old ones with it.
-        (100..150).for_each(|offence| drop(slash(ALICE, 1, offence, None)));
+        for offence in 100..150 {
+            slash(ALICE, 1, offence, None);
+        }
         assert_eq!(Offences::<Test>::iter().count(), 50);
         assert_eq!(OffenceQueue::<Test>::iter().count(), 50);
     });
