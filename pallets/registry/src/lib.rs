@@ -577,9 +577,12 @@ pub mod pallet {
         }
     }
 
-    // The SDK's own consensus pallets take their reports in the same way. The way that will replace
-    // it, general transactions, cannot be made by the libraries that clients of ours use.
-    #[allow(deprecated)]
+    // The SDK's own consensus pallets take their reports in the same way.
+    #[allow(
+        deprecated,
+        reason = "the way that replaces it, general transactions, cannot be made by the libraries \
+                  that clients of ours use"
+    )]
     #[pallet::validate_unsigned]
     impl<T: Config> ValidateUnsigned for Pallet<T> {
         type Call = Call<T>;

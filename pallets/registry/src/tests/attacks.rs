@@ -183,6 +183,7 @@ fn a_worker_cannot_beat_twice_in_one_interval() {
 
 /// A pool holds one transaction of each tag.
 #[test]
+#[allow(deprecated, reason = "see the pallet: clients cannot make general transactions")]
 fn all_heartbeats_of_a_worker_in_an_interval_have_one_tag() {
     run(|| {
         join(ALICE, 0, 4);
@@ -205,6 +206,7 @@ fn all_heartbeats_of_a_worker_in_an_interval_have_one_tag() {
 }
 
 #[test]
+#[allow(deprecated, reason = "see the pallet: clients cannot make general transactions")]
 fn a_heartbeat_is_signed_by_the_workers_own_key_for_a_block_that_was() {
     run(|| {
         join(ALICE, 0, 4);
