@@ -10,7 +10,6 @@ pub mod consensus_weights;
 pub mod conviction_voting;
 pub mod election;
 pub mod grandpa;
-pub mod migrations;
 pub mod multisig;
 pub mod offences;
 pub mod origins;

@@ -215,8 +215,4 @@ mod runtime {
     // For chains on which people try things out.
     #[runtime::pallet_index(40)]
     pub type Sudo = pallet_sudo;
-
-    // Last, so that all pallets have seen a block before a migration goes on.
-    #[runtime::pallet_index(41)]
-    pub type MultiBlockMigrations = pallet_migrations;
 }

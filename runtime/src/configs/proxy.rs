@@ -122,8 +122,7 @@ pub fn kinds(call: &RuntimeCall) -> Kinds {
         | RuntimeCall::Scheduler(_)
         | RuntimeCall::Treasury(_)
         | RuntimeCall::SafeMode(_)
-        | RuntimeCall::Sudo(_)
-        | RuntimeCall::MultiBlockMigrations(_) => OWNER,
+        | RuntimeCall::Sudo(_) => OWNER,
     }
 }
 

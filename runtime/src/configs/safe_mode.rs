@@ -65,8 +65,7 @@ impl Contains<RuntimeCall> for InSafeMode {
             | RuntimeCall::Babe(_)
             | RuntimeCall::Grandpa(_)
             | RuntimeCall::Clock(_)
-            | RuntimeCall::Session(_)
-            | RuntimeCall::MultiBlockMigrations(_) => true,
+            | RuntimeCall::Session(_) => true,
             RuntimeCall::Staking(call) => matches!(
                 call,
                 pallet_staking::Call::validate { .. }

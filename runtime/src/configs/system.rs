@@ -15,9 +15,8 @@ use sp_runtime::{Perbill, traits::AccountIdLookup};
 use sp_version::RuntimeVersion;
 
 use crate::{
-    AccountId, Balance, Block, Hash, MultiBlockMigrations, Nonce, PalletInfo, Runtime, RuntimeCall,
-    RuntimeEvent, RuntimeOrigin, RuntimeTask, SafeMode, UncheckedExtrinsic, VERSION,
-    constants::HOURS,
+    AccountId, Balance, Block, Hash, Nonce, PalletInfo, Runtime, RuntimeCall, RuntimeEvent,
+    RuntimeOrigin, RuntimeTask, SafeMode, UncheckedExtrinsic, VERSION, constants::HOURS,
 };
 
 /// Part of a block that ordinary transactions may fill; the rest is for operational ones.
@@ -61,7 +60,6 @@ impl frame_system::Config for Runtime {
     type SystemWeightInfo = frame_system::weights::SubstrateWeight<Runtime>;
     type ExtensionsWeightInfo = frame_system::SubstrateExtensionsWeight<Runtime>;
     type SS58Prefix = SS58Prefix;
-    type MultiBlockMigrator = MultiBlockMigrations;
     type MaxConsumers = frame_support::traits::ConstU32<16>;
 }
 
