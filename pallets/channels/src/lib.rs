@@ -33,9 +33,9 @@
 //! paid     = min(promised − lane.claimed, deposit − claimed)
 //! ```
 //! It is accepted if the signer signed the voucher for this chain and this channel, `now <=
-//! expires`, `seq` is not lower than the lane's, `promised` is not lower than the lane's, and
-//! something is left to do (below). What the deposit cannot cover is an event,
-//! [`Event::Shortfall`], and may be redeemed with the same voucher after a top-up. A voucher
+//! expires`, `seq` is not lower than the lane's, `promised` is not lower than the lane's unless the
+//! payee submits it, and something is left to do (below). What the deposit cannot cover is an
+//! event, [`Event::Shortfall`], and may be redeemed with the same voucher after a top-up. A voucher
 //! carries ticks or a lock, never both. Who claims a lock shows its preimage to everybody
 //! ([`Event::Unlocked`]): with it a hub claims from its own payer.
 //!
@@ -376,7 +376,7 @@ pub mod pallet {
         AmountOverflow,
         /// A newer voucher of the lane was redeemed, or the number is 0.
         StaleVoucher,
-        /// More than this was promised on the lane before.
+        /// More than this was promised on the lane before, and the payee did not submit it.
         AmountFell,
         /// Everything promised was paid before, or the deposit is used up.
         NothingToPay,

@@ -1,5 +1,5 @@
-//! `pallet_skip_feeless_payment`: lets calls that a pallet declares feeless, such as a heartbeat
-//! that is due, pass without a fee.
+//! `pallet_skip_feeless_payment`: lets calls that a pallet declares feeless pass without a fee. No
+//! call is one at present: a heartbeat carries no account's signature, so no fee is asked of it.
 
 use crate::{Runtime, RuntimeEvent};
 
