@@ -3,11 +3,11 @@
 use alloc::collections::BTreeMap;
 
 use frame_benchmarking::v2::*;
-use frame_support::traits::{EnsureOrigin, Get};
+use frame_support::traits::Get;
 use frame_system::RawOrigin;
 use mica_primitives::BlockNumber;
 
-use crate::{Call, Config, Final, Hints, Now, Pallet};
+use crate::{Config, Final, Hints, Now, Pallet};
 
 /// Hints of `count` authors that all say `number`.
 fn hint<T: Config>(count: u32, number: BlockNumber) {
@@ -54,14 +54,14 @@ mod benchmarks {
     }
 
     #[benchmark]
-    fn recover_finality() -> Result<(), BenchmarkError> {
-        let origin =
-            T::RecoverOrigin::try_successful_origin().map_err(|_| BenchmarkError::Weightless)?;
+    fn recover_finality() {
         hint::<T>(1, 1);
         frame_system::Pallet::<T>::set_block_number(stalled_block::<T>(1, 1).into());
-        #[extrinsic_call]
-        _(origin as T::RuntimeOrigin, 1_000, 1);
-        Ok(())
+        // What follows the check of the origin.
+        #[block]
+        {
+            Pallet::<T>::recover(1_000, 1).expect("finality is stalled");
+        }
     }
 
     impl_benchmark_test_suite!(Pallet, crate::mock::new_test_ext(), crate::mock::Test);

@@ -1,8 +1,8 @@
 //! Hints, their median, and the clock that follows it.
 
+use frame_support::inherent::{InherentData, ProvideInherent};
 use frame_support::{assert_noop, assert_ok, traits::Hooks};
 use proptest::prelude::*;
-use frame_support::inherent::{InherentData, ProvideInherent};
 use sp_runtime::traits::BlockNumberProvider;
 
 use crate::{
@@ -16,7 +16,7 @@ fn events() -> Vec<Event<Test>> {
 #[test]
 fn runs_with_the_blocks_while_finality_follows() {
     run(|| {
-        for number in 1..=50 {
+        for number in 1..=50u32 {
             block(u64::from(number) % 4, number.saturating_sub(3));
             assert_eq!(Clock::current_block_number(), number);
         }
