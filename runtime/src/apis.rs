@@ -25,8 +25,8 @@ use sp_session::OpaqueGeneratedSessionKeys;
 use sp_version::RuntimeVersion;
 
 use crate::{
-    AccountId, AuthorityDiscovery, Babe, Balance, Block, BlockNumber, Channels, Clock, Executive, Grandpa,
-    Historical, InherentDataExt, Nonce, Receipts, Registry, Runtime, RuntimeCall,
+    AccountId, AuthorityDiscovery, Babe, Balance, Block, BlockNumber, Channels, Clock, Executive,
+    Grandpa, Historical, InherentDataExt, Nonce, Receipts, Registry, Runtime, RuntimeCall,
     RuntimeGenesisConfig, SessionKeys, Sla, System, TransactionPayment, VERSION,
     configs::{babe::GENESIS_EPOCH, timing::SessionSlots},
     genesis,
