@@ -11,7 +11,6 @@ use sp_genesis_builder::LOCAL_TESTNET_RUNTIME_PRESET;
 use sp_keyring::Sr25519Keyring::{Alice, Bob};
 use sp_runtime::traits::BlockNumberProvider;
 
-#[allow(dead_code, reason = "each test file uses a part")]
 mod chain;
 use chain::{
     check_state, genesis_of,

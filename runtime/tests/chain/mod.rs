@@ -1,4 +1,5 @@
 //! A chain in memory: the real runtime, from a real preset, through whole blocks.
+#![allow(dead_code, reason = "each test file uses a part")]
 
 pub mod schedule;
 
