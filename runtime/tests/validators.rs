@@ -15,7 +15,6 @@ use sp_keyring::Sr25519Keyring::DaveStash;
 use sp_keystore::{KeystoreExt, testing::MemoryKeystore};
 use sp_runtime::Perbill;
 
-#[allow(dead_code, reason = "each test file uses a part")]
 mod chain;
 use chain::{check_state, genesis_of, schedule::Schedule};
 
