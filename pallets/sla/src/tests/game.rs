@@ -123,7 +123,7 @@ fn no_worker_gains_by_a_lie_and_its_payer_loses_a_window_at_most() {
 #[test]
 fn two_liars_lose_no_more_than_they_signed_and_deposited() {
     let deals =
-        [Deal { tokens: 1, window: 2, generated: 1 }, Deal { tokens: 2, window: 2, generated: 1 }];
+        [Deal { tokens: 3, window: 2, generated: 1 }, Deal { tokens: 4, window: 2, generated: 2 }];
     let ends = play_all(Free::Both, &deals, |deal, outcome| {
         let signed = i128::from(outcome.signed) * TOKEN as i128;
         let (payer, worker) = (outcome.payer, outcome.worker);
