@@ -93,6 +93,7 @@ fn agree() -> AgreementId {
         price_per_layer_token: MILLI,
         window: 4,
         start_blocks: 10,
+        first_blocks: 2,
         work_blocks: 10,
         signer: Ed25519Keyring::Alice.public().0,
     };

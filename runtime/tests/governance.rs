@@ -418,6 +418,7 @@ fn a_proxy_that_may_not_transfer_takes_nothing_by_any_way() {
                 price_per_layer_token: UNIT,
                 window: 16,
                 start_blocks: 20,
+                first_blocks: 0,
                 work_blocks: 80,
                 signer: key(Ed25519Keyring::Eve),
             },

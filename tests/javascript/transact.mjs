@@ -127,6 +127,7 @@ async function propose(api, payer, worker, model, signer) {
     pricePerLayerToken: UNIT / 10_000n,
     window: 16,
     startBlocks: 20,
+    firstBlocks: 4,
     workBlocks: 20,
     signer,
   };

@@ -144,6 +144,7 @@ def propose(substrate, payer, worker, model, signer):
         "price_per_layer_token": UNIT // 10_000,
         "window": 16,
         "start_blocks": 20,
+        "first_blocks": 4,
         "work_blocks": 20,
         "signer": hexed(signer.public_key),
     }

@@ -167,7 +167,7 @@ pub mod pallet {
     use frame_support::{pallet_prelude::*, traits::fungible};
     use frame_system::pallet_prelude::*;
     use mica_primitives::{
-        Acknowledgement, Agreement, AgreementId, Balance, BlockNumber, Hash32, Progress, Signature,
+        Agreement, AgreementId, Balance, BlockNumber, Hash32, Progress, Signature,
         Terms,
         hooks::{SlashWorker, Workers},
     };
@@ -205,7 +205,8 @@ pub mod pallet {
         #[pallet::constant]
         type MinEscrow: Get<Balance>;
 
-        /// Blocks in which a worker may accept a proposal, at least 1.
+        /// Blocks in which a worker may accept a proposal, at least 1; and most blocks that terms may
+        /// give for the request, in which the worker is bound and may wait for nothing.
         #[pallet::constant]
         type ProposalPeriod: Get<BlockNumber>;
 
@@ -402,7 +403,8 @@ pub mod pallet {
         /// Payer and worker are one account.
         SelfAgreement,
         /// The terms name no tokens, no layers, no time for the work or more time than the chain
-        /// allows, a window below 2, or one of which half is more than the tokens.
+        /// allows for the request or the whole, a window below 2, or one of which half is more than
+        /// the tokens.
         BadTerms,
         /// The price is below the least escrow or does not fit a balance.
         BadEscrow,
@@ -424,9 +426,8 @@ pub mod pallet {
         TooManyTokens,
         /// The signature is not by the key that must sign, over these bytes, for this chain.
         BadSignature,
-        /// The acknowledgement is of another request than the one on chain, or its anchor is before
-        /// the acceptance, after the time for requests, or in the future.
-        BadAcknowledgement,
+        /// The acknowledgement is of another request than the one that the payer put on chain.
+        WrongRequest,
         /// The progress is of another agreement.
         BadProgress,
     }
@@ -500,11 +501,11 @@ pub mod pallet {
             Self::do_cancel(&who, agreement)
         }
 
-        /// Asks the worker on chain to acknowledge the request with this hash. If it neither does
-        /// nor ends the agreement within `AnswerPeriod` blocks, it has failed.
+        /// Asks the worker to acknowledge the request with this hash. If it neither does nor ends
+        /// the agreement within `AnswerPeriod` blocks, it has failed.
         ///
-        /// For a payer whose request got no acknowledgement off chain. It must have sent the bytes:
-        /// a worker that cannot get them disputes, which costs the payer its deposit.
+        /// For a payer whose request is not acknowledged. It must have sent the bytes: a worker that
+        /// cannot get them disputes, which costs the payer its deposit.
         ///
         /// Origin: signed, the payer. Once, within `start_blocks` of the acceptance.
         ///
@@ -520,30 +521,30 @@ pub mod pallet {
             Self::do_request(&payer, agreement, request_hash)
         }
 
-        /// Puts the worker's acknowledgement of the request on chain: by the worker, as the answer
-        /// to [`Call::request`], or by the payer, that got it off chain. From then on silence is
-        /// the worker's failure, `AnswerPeriod` blocks after the time for the work.
+        /// The worker has the request with this hash and begins: the time for the work counts from
+        /// this block, and silence is the worker's failure, `AnswerPeriod` blocks after that time.
         ///
-        /// Origin: signed, payer or worker. `signature` is the worker's peer key's. Only while the
-        /// time for the work runs.
+        /// Origin: signed, the worker, within `start_blocks` of the acceptance or as the answer to
+        /// [`Call::request`].
         ///
-        /// Errors: `NoAgreement`, `NotParty`, `WrongState`, `TooLate`, `BadAcknowledgement`,
-        /// `NotServed`, `BadSignature`. Event: `Acknowledged`.
+        /// Errors: `NoAgreement`, `NotWorker`, `WrongState`, `TooLate`, `WrongRequest`. Event:
+        /// `Acknowledged`.
         #[pallet::call_index(4)]
         #[pallet::weight(T::WeightInfo::acknowledge())]
         pub fn acknowledge(
             origin: OriginFor<T>,
-            acknowledgement: Acknowledgement,
-            signature: Signature,
+            agreement: AgreementId,
+            request_hash: Hash32,
         ) -> DispatchResult {
-            let who = ensure_signed(origin)?;
-            Self::do_acknowledge(&who, &acknowledgement, &signature)
+            let worker = ensure_signed(origin)?;
+            Self::do_acknowledge(&worker, agreement, request_hash)
         }
 
         /// Ends the agreement by what the payer signed: paid if it meets the terms; else the worker
         /// is paid for it all the same, and has failed.
         ///
-        /// Origin: signed, the worker. `signature` is the terms' signer's.
+        /// Origin: signed, the worker. `signature` is the terms' signer's. No fee: an agreement ends
+        /// once.
         ///
         /// Errors: `NoAgreement`, `NotWorker`, `WrongState`, `TooLate`, `TooManyTokens`,
         /// `BadSignature`. Events: `Paid` or `Failed`.
@@ -553,16 +554,18 @@ pub mod pallet {
             origin: OriginFor<T>,
             progress: Progress,
             signature: Signature,
-        ) -> DispatchResult {
+        ) -> DispatchResultWithPostInfo {
             let worker = ensure_signed(origin)?;
-            Self::do_claim(&worker, &progress, &signature)
+            Self::do_claim(&worker, &progress, &signature)?;
+            Ok(Pays::No.into())
         }
 
         /// Ends the agreement as one that the payer kept the worker from finishing. The worker is
         /// paid for what the payer signed; its forfeit and the payer's deposit are burned.
         ///
         /// Origin: signed, the worker. `progress` is the last true one, with the signature of the
-        /// terms' signer, or nothing.
+        /// terms' signer, or nothing. Not before the request is on chain. No fee, so that silence,
+        /// which costs the same forfeit, saves nothing.
         ///
         /// Errors: `NoAgreement`, `NotWorker`, `WrongState`, `TooLate`, `BadProgress`,
         /// `TooManyTokens`, `BadSignature`. Event: `Disputed`.
@@ -572,9 +575,10 @@ pub mod pallet {
             origin: OriginFor<T>,
             agreement: AgreementId,
             progress: Option<(Progress, Signature)>,
-        ) -> DispatchResult {
+        ) -> DispatchResultWithPostInfo {
             let worker = ensure_signed(origin)?;
-            Self::do_dispute(&worker, agreement, progress)
+            Self::do_dispute(&worker, agreement, progress)?;
+            Ok(Pays::No.into())
         }
 
         /// Settles a due agreement without waiting for its place on the agenda.
