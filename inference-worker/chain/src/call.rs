@@ -6,9 +6,9 @@
 
 use codec::{Compact, Encode};
 use mica_primitives::{
-    AgreementId, Balance, BlockNumber, ChannelId, ChannelOpening,
-    CooperativeClose, Hash32, Heartbeat, LayerRange, MarketUnits, ModelId, ModelManifest, Progress,
-    PublicKey, Redeem, Signature, Terms, WorkerAddresses, domain::blake2_256,
+    AgreementId, Balance, BlockNumber, ChannelId, ChannelOpening, CooperativeClose, Hash32,
+    Heartbeat, LayerRange, MarketUnits, ModelId, ModelManifest, Progress, PublicKey, Redeem,
+    Signature, Terms, WorkerAddresses, domain::blake2_256,
 };
 use subxt::{
     ext::{

@@ -7,9 +7,7 @@
 
 use std::{collections::BTreeMap, fmt::Write, path::Path};
 
-use mica_primitives::{
-    CooperativeClose, Heartbeat, Leaf, PeerClaim, Progress, Voucher, domain,
-};
+use mica_primitives::{CooperativeClose, Heartbeat, Leaf, PeerClaim, Progress, Voucher, domain};
 use scale_info::{MetaType, PortableRegistry, Registry, TypeDef, form::PortableForm, meta_type};
 
 /// What is signed, by the tag that it is signed under.

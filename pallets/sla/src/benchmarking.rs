@@ -4,8 +4,8 @@ use frame_benchmarking::v2::*;
 use frame_support::traits::{Get, fungible::Mutate};
 use frame_system::RawOrigin;
 use mica_primitives::{
-    AgreementId, AgreementState, Balance, Hash32, LayerRange, Progress, Signature,
-    Terms, WorkerStatus,
+    AgreementId, AgreementState, Balance, Hash32, LayerRange, Progress, Signature, Terms,
+    WorkerStatus,
     hooks::{BenchmarkWorkers, Workers},
 };
 use sp_core::{crypto::KeyTypeId, ed25519};
