@@ -277,7 +277,7 @@ impl Game<'_> {
                 let before = Now::get();
                 self.waste();
                 self.waited += Now::get() - before;
-                // Whatever it does now is too late for the payer to sign it before the time is over.
+                // Whatever it makes now comes after the time for the work.
                 self.pick(Side::Worker, false, &[true, false])
             }
             Feed::End => {
