@@ -57,9 +57,9 @@
 //!   hash on chain is not its request's. Signs `ended` before it goes away and before the time for
 //!   the work is over.
 //! * *Worker*: acknowledges what it has received, nothing else. Stops when `w / 2` tokens are
-//!   unsigned. Claims when the progress meets the terms. Where the payer withheld a signature, signed
-//!   something that is not so, kept back the input of the next token, or asked on chain for what it
-//!   never sent: it disputes, with the last true progress.
+//!   unsigned. Claims when the progress meets the terms. Where the payer withheld a signature,
+//!   signed something that is not so, kept back the input of the next token, or asked on chain for
+//!   what it never sent: it disputes, with the last true progress.
 //!
 //! ## Why no lie pays
 //! The chain sees no work, only signatures and silence. So it never moves money on one side's word:
@@ -91,9 +91,9 @@
 //! more at the moment when the worker is behind it.
 //!
 //! ## A selfish worker
-//! Work begins on chain only, so there is no work that can end in a refund. Once it has begun, every
-//! end costs the worker the same `f`, except one that the payer signed. What a worker with `n`
-//! signed tokens gets, whatever happened before:
+//! Work begins on chain only, so there is no work that can end in a refund. Once it has begun,
+//! every end costs the worker the same `f`, except one that the payer signed. What a worker with
+//! `n` signed tokens gets, whatever happened before:
 //!
 //! | it | is paid | loses |
 //! |---|---|---|
@@ -142,11 +142,10 @@
 //! A worker backs each agreement with `f` of stake, and all together with no more than
 //! [`Config::MaxStakeAtRisk`] of it. [`Config::MaxPerPayer`] agreements per payer, proposals
 //! included, each with at least [`Config::MinEscrow`] on hold; [`Config::MaxPerWorker`] accepted
-//! ones per worker. Proposals do not count for the worker: strangers could fill its places. A worker
-//! is bound without a request for `start_blocks`, at most [`Config::ProposalPeriod`]: no longer than
-//! a payer's escrow waits for a worker. An agreement is over
-//! `start_blocks + first_blocks + work_blocks + 2 · AnswerPeriod` blocks after its acceptance at the
-//! latest.
+//! ones per worker. Proposals do not count for the worker: strangers could fill its places. A
+//! worker is bound without a request for `start_blocks`, at most [`Config::ProposalPeriod`]: no
+//! longer than a payer's escrow waits for a worker. An agreement is over `start_blocks +
+//! first_blocks + work_blocks + 2 · AnswerPeriod` blocks after its acceptance at the latest.
 //!
 //! ## Invariants (checked by `try_state`)
 //! 1. `balance_on_hold(account) = Σ escrow` over the account's agreements as a payer, for every
@@ -238,8 +237,8 @@ pub mod pallet {
         #[pallet::constant]
         type MinEscrow: Get<Balance>;
 
-        /// Blocks in which a worker may accept a proposal, at least 1; and most blocks that terms may
-        /// give for the request, in which the worker is bound and may wait for nothing.
+        /// Blocks in which a worker may accept a proposal, at least 1; and most blocks that terms
+        /// may give for the request, in which the worker is bound and may wait for nothing.
         #[pallet::constant]
         type ProposalPeriod: Get<BlockNumber>;
 
@@ -537,8 +536,8 @@ pub mod pallet {
         /// Asks the worker to acknowledge the request with this hash. If it neither does nor ends
         /// the agreement within `AnswerPeriod` blocks, it has failed.
         ///
-        /// For a payer whose request is not acknowledged. It must have sent the bytes: a worker that
-        /// cannot get them disputes, which costs the payer its deposit.
+        /// For a payer whose request is not acknowledged. It must have sent the bytes: a worker
+        /// that cannot get them disputes, which costs the payer its deposit.
         ///
         /// Origin: signed, the payer. Once, within `start_blocks` of the acceptance.
         ///
@@ -576,8 +575,8 @@ pub mod pallet {
         /// Ends the agreement by what the payer signed: paid if it meets the terms; else the worker
         /// is paid for it all the same, and has failed.
         ///
-        /// Origin: signed, the worker. `signature` is the terms' signer's. No fee: an agreement ends
-        /// once.
+        /// Origin: signed, the worker. `signature` is the terms' signer's. No fee: an agreement
+        /// ends once.
         ///
         /// Errors: `NoAgreement`, `NotWorker`, `WrongState`, `TooLate`, `TooManyTokens`,
         /// `BadSignature`. Events: `Paid` or `Failed`.

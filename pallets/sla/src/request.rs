@@ -1,5 +1,5 @@
-//! How the work begins: the worker acknowledges the request on chain; if it does not, the payer asks
-//! it to.
+//! How the work begins: the worker acknowledges the request on chain; if it does not, the payer
+//! asks it to.
 
 use frame_support::{ensure, pallet_prelude::DispatchResult, traits::Get};
 use mica_primitives::{AgreementId, AgreementState, Hash32};
