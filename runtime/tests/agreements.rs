@@ -102,6 +102,13 @@ fn agree() -> AgreementId {
     agreement
 }
 
+/// The same, and Bob has acknowledged a request.
+fn working() -> AgreementId {
+    let agreement = agree();
+    sla(Bob, SlaCall::acknowledge { agreement, request_hash: [5; 32] });
+    agreement
+}
+
 fn received(agreement: AgreementId, tokens: u32, ended: bool) -> (Progress, [u8; 64]) {
     let (elapsed_blocks, receipts_root, receipts) = (1, [4; 32], 1);
     let progress = Progress { agreement, tokens, ended, elapsed_blocks, receipts_root, receipts };
@@ -136,12 +143,28 @@ fn a_silent_worker_forfeits_real_stake_and_is_jailed() {
 }
 
 #[test]
+fn a_worker_that_began_and_is_silent_loses_what_a_dispute_would_cost_it() {
+    market().execute_with(|| {
+        let agreement = working();
+        let (stake, payer) = (worker().stake, balance(Alice));
+        // Two blocks for what comes before the first token, ten for the work, one for the heads.
+        for _ in 0..=2 + 10 + 1 + ANSWER_PERIOD {
+            make_block(System::block_number() + 1, 0, 0, vec![]);
+        }
+        assert_eq!(Sla::agreement(agreement), None);
+        assert_eq!(worker().stake, stake - 2 * TOKEN);
+        assert_eq!(balance(Alice), payer);
+    });
+}
+
+#[test]
 fn an_end_token_ends_an_agreement_and_the_payer_pays_for_what_came() {
     market().execute_with(|| {
-        let agreement = agree();
-        let (stake, payer) = (worker().stake, balance(Alice));
+        let agreement = working();
+        let (stake, payer, payee) = (worker().stake, balance(Alice), balance(Bob));
         let (progress, signature) = received(agreement, 3, true);
         sla(Bob, SlaCall::claim { progress, signature });
+        assert_eq!(balance(Bob), payee + 3 * TOKEN, "a claim costs no fee");
         assert_eq!(Sla::agreement(agreement), None);
         assert_eq!(balance(Alice), payer - 3 * TOKEN);
         assert_eq!((worker().stake, worker().status), (stake, WorkerStatus::Active));
@@ -151,10 +174,12 @@ fn an_end_token_ends_an_agreement_and_the_payer_pays_for_what_came() {
 #[test]
 fn a_dispute_burns_a_window_of_the_payers_and_half_of_one_of_the_workers() {
     market().execute_with(|| {
-        let agreement = agree();
-        let (stake, payer) = (worker().stake, balance(Alice));
+        let agreement = working();
+        let (stake, payer, payee) = (worker().stake, balance(Alice), balance(Bob));
         let progress = Some(received(agreement, 3, false));
         sla(Bob, SlaCall::dispute { agreement, progress });
+        // No fee: silence, which costs the same stake, must not be cheaper.
+        assert_eq!(balance(Bob), payee + 3 * TOKEN - 2 * TOKEN);
         assert_eq!(balance(Alice), payer - 3 * TOKEN - 4 * TOKEN);
         assert_eq!(worker().stake, stake - 2 * TOKEN);
         assert_eq!(worker().status, WorkerStatus::Jailed);

@@ -128,8 +128,8 @@
 //! Whoever fills all blocks of an `AnswerPeriod` can make an honest worker silent. It receives
 //! nothing of what the worker forfeits, but the payer keeps the price of tokens that were signed
 //! and not claimed. So workers claim as soon as they can, and the period must hold more full blocks
-//! than an escrow is worth. Who keeps an acknowledgement out of the blocks keeps the work from
-//! beginning, and no more.
+//! than an escrow is worth. Who keeps an acknowledgement that was not asked for out of the blocks
+//! keeps the work from beginning, and no more.
 //!
 //! ## Ending by itself
 //! [`Agenda`] lists agreements under the block in which they end. Each block settles at most
