@@ -1,7 +1,7 @@
 //! The worker says that the payer kept it from finishing: both lose, and neither gets what the
 //! other lost.
 
-use frame_support::{assert_noop, assert_ok};
+use frame_support::{assert_noop, assert_ok, pallet_prelude::DispatchResult};
 use mica_primitives::{Progress, Terms, WorkerStatus};
 
 use crate::{Error, Event, mock::*};
@@ -64,27 +64,27 @@ fn nothing_is_disputed_before_the_request_is_on_chain() {
 /// reason to say what is not so.
 #[test]
 fn every_bad_end_costs_the_worker_its_forfeit() {
-    let acknowledged: [fn(u64); 3] = [
-        |id| assert_ok!(dispute(id, Some(received(id, 60)))),
-        |id| assert_ok!(claim(received(id, 60))),
-        |_| (),
+    let acknowledged: [fn(u64) -> DispatchResult; 3] = [
+        |id| dispute(id, Some(received(id, 60))),
+        |id| claim(received(id, 60)),
+        |_| Ok(()),
     ];
     for (end, paid) in acknowledged.into_iter().zip([1_200, 1_200, 0]) {
         test(|| {
             let id = working();
-            end(id);
+            assert_ok!(end(id));
             run_to(1 + WORK + ANSWER);
             assert!(is_over(id));
             assert_eq!(change_of(WORKER), paid - FORFEIT as i128);
         });
     }
-    let asked: [fn(u64); 3] =
-        [|id| assert_ok!(dispute(id, None)), |id| assert_ok!(claim(received(id, 0))), |_| ()];
+    let asked: [fn(u64) -> DispatchResult; 3] =
+        [|id| dispute(id, None), |id| claim(received(id, 0)), |_| Ok(())];
     for end in asked {
         test(|| {
             let id = accepted();
             assert_ok!(request(id));
-            end(id);
+            assert_ok!(end(id));
             run_to(1 + ANSWER);
             assert!(is_over(id));
             assert_eq!(change_of(WORKER), -(FORFEIT as i128));
