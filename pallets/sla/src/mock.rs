@@ -346,17 +346,17 @@ pub fn signed_by(signer: u64, progress: Progress) -> (Progress, Signature) {
 /// The worker claims with what the payer's key signed.
 pub fn claim(progress: Progress) -> DispatchResult {
     let (progress, signature) = signed_by(PAYER, progress);
-    ended(Sla::claim(RuntimeOrigin::signed(WORKER), progress, signature))
+    without_fee(Sla::claim(RuntimeOrigin::signed(WORKER), progress, signature))
 }
 
 /// The worker disputes with what the payer's key signed, or with nothing.
 pub fn dispute(id: AgreementId, progress: Option<Progress>) -> DispatchResult {
     let progress = progress.map(|progress| signed_by(PAYER, progress));
-    ended(Sla::dispute(RuntimeOrigin::signed(WORKER), id, progress))
+    without_fee(Sla::dispute(RuntimeOrigin::signed(WORKER), id, progress))
 }
 
 /// What became of a claim or a dispute. One that succeeds costs no fee.
-pub fn ended(result: DispatchResultWithPostInfo) -> DispatchResult {
+pub fn without_fee(result: DispatchResultWithPostInfo) -> DispatchResult {
     let info = result.map_err(|failed| failed.error)?;
     assert_eq!(info.pays_fee, Pays::No);
     Ok(())

@@ -64,11 +64,8 @@ fn nothing_is_disputed_before_the_request_is_on_chain() {
 /// reason to say what is not so.
 #[test]
 fn every_bad_end_costs_the_worker_its_forfeit() {
-    let acknowledged: [fn(u64) -> DispatchResult; 3] = [
-        |id| dispute(id, Some(received(id, 60))),
-        |id| claim(received(id, 60)),
-        |_| Ok(()),
-    ];
+    let acknowledged: [fn(u64) -> DispatchResult; 3] =
+        [|id| dispute(id, Some(received(id, 60))), |id| claim(received(id, 60)), |_| Ok(())];
     for (end, paid) in acknowledged.into_iter().zip([1_200, 1_200, 0]) {
         test(|| {
             let id = working();

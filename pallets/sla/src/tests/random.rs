@@ -86,11 +86,11 @@ fn run(step: Step) {
         Step::Claim { worker, id, tokens, ended, elapsed_blocks, signer } => {
             let progress = Progress { ended, elapsed_blocks, ..received(id, tokens) };
             let (progress, signature) = signed_by(signer, progress);
-            ended(Sla::claim(signed(worker), progress, signature))
+            without_fee(Sla::claim(signed(worker), progress, signature))
         }
         Step::Dispute { worker, id, tokens } => {
             let progress = tokens.map(|tokens| signed_by(PAYER, received(id, tokens)));
-            ended(Sla::dispute(signed(worker), id, progress))
+            without_fee(Sla::dispute(signed(worker), id, progress))
         }
         Step::Settle { id } => Sla::settle(signed(STRANGER), id),
         Step::Wait { blocks, ticks } => {
