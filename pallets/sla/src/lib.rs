@@ -79,7 +79,7 @@
 //! | payer | takes the last tokens and does not sign | at most `f − d ≤ −f` | at most `f` unpaid and `f` of stake: `2f ≤ d` |
 //! | payer | signs for fewer tokens, an end that was none, or more blocks than it took | the same | the same |
 //! | payer | keeps back input until it is too late, or goes away without signing `ended` | `−d` | `f` |
-//! | payer | sends input late, or lets the worker wait for others | nothing: that time does not count | nothing |
+//! | payer | sends input late, lets the worker wait for others, or wants no more after long waiting | nothing | nothing: that time does not count; its `f` is bound, and more of the payer's, for no longer than the terms say |
 //! | payer | asks on chain for an answer to what it never sent | `−d` | `f` |
 //! | payer | proposes and sends nothing | nothing | nothing: its `f` is bound for `start_blocks` |
 //! | payer | sends a request, and signs at once that it wants no more | nothing | nothing: two fees |
