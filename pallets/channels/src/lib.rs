@@ -60,8 +60,9 @@
 //! keeps `min(voucher.bounty, paid / 16)` of what it redeems, from the middle of a closing
 //! channel's window on. Before that the payee has its own chance, and an open channel takes nothing
 //! from it by waiting. The payer signs the bounty and could redeem through an account of its own;
-//! what it wins back like this is a sixteenth of what a payee that slept through half a window
-//! would have lost anyway.
+//! what it wins back like this is a sixteenth of what its payee has not redeemed in half a window.
+//! A worker lends to a closing channel only until some time before that, and redeems what it then
+//! holds: one that is awake loses nothing.
 //!
 //! The rules of this section and the next are pure functions in [`mica_primitives::settlement`],
 //! which payers' and payees' ledgers call as well; `tests/ledgers.rs` drives both ledgers and this
