@@ -37,12 +37,14 @@
 //! other transaction of the worker's account can hold it up. What keeps it cheap for the chain:
 //! * It reads and writes one record, and a strip of sixteen numbers, and no shard: only
 //!   [`Call::unjail`], which is paid for, changes the coverage index.
-//! * One per worker and interval. It is valid once, `HeartbeatInterval` blocks after the last, and
-//!   names the last in its tag, so that a pool holds at most one of each worker; an account that is
-//!   no active worker with its stake on hold has none at all.
-//! * It is *operational*: a quarter of each block is closed to ordinary transactions, and of what
-//!   waits it comes first ([`HEARTBEAT_PRIORITY`]), and among heartbeats those of the workers that
-//!   were silent for longest. Whoever fills blocks pays without end and takes nobody offline;
+//! * One per worker and interval. It is valid once, names a block `HeartbeatInterval` or more after
+//!   the last heartbeat and less than that ago, and names the last in its tag, so that a pool holds
+//!   at most one of each worker; an account that is no active worker with its stake on hold has
+//!   none at all.
+//! * It is *operational*: a quarter of each block is closed to ordinary transactions, half of it to
+//!   heartbeats, so that redeems pass whatever workers do. Of what waits it comes first
+//!   ([`HEARTBEAT_PRIORITY`]), and among heartbeats those of the workers that were silent for
+//!   longest. Whoever fills blocks pays without end and takes nobody offline;
 //!   `docs/attack-costs.md` has the numbers.
 //!
 //! `at` becomes the last heartbeat, not the block that holds it: one that is held back proves no
