@@ -118,7 +118,7 @@ mod open;
 mod reads;
 mod redeem;
 pub mod runtime_api;
-#[cfg(any(feature = "try-runtime", test))]
+#[cfg(any(feature = "std", feature = "try-runtime"))]
 mod try_state;
 pub mod weights;
 
