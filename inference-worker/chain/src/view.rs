@@ -250,8 +250,8 @@ impl View {
         self.call("ChannelsApi_channel_parameters", ()).await
     }
 
-    /// The roots of receipts that the lane's redeemed vouchers have fixed, while their audit windows
-    /// last: the one by the worker's own redeems, then the one by others'.
+    /// The roots of receipts that the lane's redeemed vouchers have fixed, while their audit
+    /// windows last: the one by the worker's own redeems, then the one by others'.
     ///
     /// # Errors
     /// [`ReadError`], as every read of a view.

@@ -468,8 +468,8 @@ pub mod pallet {
         /// Pays the payee what a voucher promises. See the pallet's manual for the rules.
         ///
         /// Origin: signed, anybody; the payee is paid, but for a bounty, and only the payee's own
-        /// submission moves `seq`. Weight: one signature, one hash per tick, and what those write that
-        /// hear of the receipts.
+        /// submission moves `seq`. Weight: one signature, one hash per tick, and what those write
+        /// that hear of the receipts.
         ///
         /// Errors: `NoChannel`, `WindowOver`, `LaneOutOfRange`, `Expired`, `StaleVoucher`,
         /// `BadTick`, `BadLock`, `LockExpired`, `AmountOverflow`, `AmountFell`, `NothingToPay`,

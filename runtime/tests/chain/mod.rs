@@ -151,9 +151,7 @@ pub fn signed_with_tip(
         frame_system::CheckEra::from(Era::Immortal),
         frame_system::CheckNonce::from(nonce),
         frame_system::CheckWeight::new(),
-        pallet_skip_feeless_payment::SkipCheckIfFeeless::from(
-            pallet_transaction_payment::ChargeTransactionPayment::from(tip),
-        ),
+        pallet_transaction_payment::ChargeTransactionPayment::from(tip),
         frame_metadata_hash_extension::CheckMetadataHash::new(false),
         frame_system::WeightReclaim::new(),
     );
