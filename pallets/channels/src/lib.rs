@@ -89,8 +89,9 @@
 //! * A deposit is at least [`Config::MinDeposit`]. It may be claimed to the last unit; what a
 //!   channel occupies is paid for by [`Config::StorageDeposit`] beside it, which is on hold from
 //!   the payer until the channel's end.
-//! * Nobody opens a channel to a worker that is leaving, so that strangers cannot keep it from its
-//!   stake.
+//! * Nobody opens a channel to a worker that is leaving. Those that were opened before keep it from
+//!   its stake until it has closed them, one call each, many in a batch. Whoever opened them to
+//!   hold it up has paid a fee for each as well, and has its deposits on hold meanwhile.
 //! * Payments ignore freezes on the payer's account ([`Fortitude::Force`]): what is on hold here
 //!   was promised before.
 //! * A payee without an account cannot be paid less than the existential deposit; the redeem fails
