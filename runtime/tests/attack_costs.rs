@@ -239,7 +239,8 @@ fn attacks_on_workers() -> Vec<Attack> {
             gain: income(DAYS),
             bar: Bar::Locked,
             why: format!(
-                "{crowd} workers, of which as many beat in each block as it takes; the stake is                  locked for as long as it lasts, and {} minutes more",
+                "{crowd} workers, of which as many beat in each block as it takes; the stake is \
+                 locked for as long as it lasts, and {} minutes more",
                 WORKER_UNBONDING / MINUTES
             ),
         },
@@ -250,7 +251,8 @@ fn attacks_on_workers() -> Vec<Attack> {
             gain: income(DAYS),
             bar: Bar::Locked,
             why: format!(
-                "{OFFLINE_AFTER} blocks in a row, and all that follow: every seat, at the bonds of                  four validators; who holds all seats can do worse"
+                "{OFFLINE_AFTER} blocks in a row, and all that follow: every seat, at the bonds of \
+                 four validators; who holds all seats can do worse"
             ),
         },
         Attack {
@@ -294,8 +296,10 @@ fn attacks_on_money() -> Vec<Attack> {
             locked: 0,
             gain: window / BOUNTY_PART,
             bar: Bar::Part(window / 16),
-            why: "only against a payee that let half of its window pass: one that is awake has lent                   nothing for a while by then, and redeemed"
-                .into(),
+            why:
+                "only against a payee that let half of its window pass: one that is awake has lent \
+                 nothing for a while by then, and redeemed"
+                    .into(),
         },
         Attack {
             name: "false receipts fixed just before the stake is free",
@@ -304,7 +308,9 @@ fn attacks_on_money() -> Vec<Attack> {
             gain: CREDIT_POSITIONS * PRICE_PER_LAYER_TOKEN,
             bar: Bar::Locked,
             why: format!(
-                "what is lent on one layer; the stake stays {LONGEST_DISPUTE} blocks from the last                  voucher on, and vouchers end {LONGEST_CLOSE} blocks after the payer asked to                  close. No call judges receipts yet"
+                "what is lent on one layer; the stake stays {LONGEST_DISPUTE} blocks from the last \
+                 voucher on, and vouchers end {LONGEST_CLOSE} blocks after the payer asked to \
+                 close. No call judges receipts yet"
             ),
         },
     ]
@@ -319,8 +325,10 @@ fn attacks_on_the_chain() -> Vec<Attack> {
             locked: 4 * VALIDATOR_BOND / 6,
             gain: 0,
             bar: Bar::Locked,
-            why: "a sixth of all active stake at least; the market's clock stands meanwhile, so no                   voucher is lost"
-                .into(),
+            why:
+                "a sixth of all active stake at least; the market's clock stands meanwhile, so no \
+                 voucher is lost"
+                    .into(),
         },
         Attack {
             name: "all deciding places of a track of referenda taken by junk",
@@ -337,7 +345,8 @@ fn attacks_on_the_chain() -> Vec<Attack> {
             gain: 0,
             bar: Bar::Locked,
             why: format!(
-                "{} blocks, in which redeems pass and the clock stands; a referendum may take the                  deposit",
+                "{} blocks, in which redeems pass and the clock stands; a referendum may take the \
+                 deposit",
                 TEST.safe_mode
             ),
         },
