@@ -68,7 +68,9 @@
 //! * Slash: never more than the stake, once per offence; `SlashReward ≤ ½` of it to the reporter,
 //!   the rest burned. An offence is remembered until its worker has withdrawn: until then a newer
 //!   root may cover the same receipt again, and afterwards no root can be held against it. Then it
-//!   is forgotten as other offences come, and stays known if the worker is back before that.
+//!   is forgotten as other offences come, and stays known if the worker is back before that. A
+//!   receipt names its session and no channel, so who comes back later takes a new peer key:
+//!   receipts under the old one could be held against it anew.
 //!
 //! ## Example
 //! With 10 MICA per layer, a worker of 8 layers holds 80. A breach takes 32 of them and
