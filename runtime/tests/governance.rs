@@ -456,6 +456,19 @@ fn a_proxy_that_may_not_transfer_takes_nothing_by_any_way() {
     });
 }
 
+/// Attack: a payer has a stolen key of its worker end the channel before the worker redeems.
+#[test]
+fn a_proxy_that_may_not_transfer_gives_up_nothing_that_is_owed() {
+    local(|| {
+        assert_ok!(one(Eve, open(Bob, Ed25519Keyring::Eve, UNIT)));
+        let channel = first_channel(Eve, Bob);
+        name_proxy(Bob, Eve, ProxyType::NonTransfer);
+        let close = RuntimeCall::Channels(pallet_mica_channels::Call::close { channel });
+        assert_eq!(as_proxy(Eve, Bob, close.clone()), Err(filtered()));
+        assert_ok!(one(Bob, close));
+    });
+}
+
 #[test]
 fn a_hot_key_works_for_a_cold_stake_and_cannot_touch_it() {
     local(|| {

@@ -109,8 +109,9 @@ limits! {
     /// A voucher must be redeemable for at least so many more blocks, or a worker does not work for
     /// it.
     pub const EXPIRY_MARGIN_BLOCKS: u32 = 100;
-    /// Most blocks before the end of a closing channel in which nothing more is lent to its payer;
-    /// half of the window, if that is less.
+    /// Most blocks before the middle of a closing channel's window in which nothing more is lent
+    /// to its payer, nor afterwards; a quarter of the window, if that is less. From the middle on
+    /// others may keep a bounty of what is not redeemed.
     pub const CLOSING_MARGIN_BLOCKS: u32 = 100;
     /// Blocks for which a payer makes its vouchers good.
     pub const VOUCHER_LIFETIME_BLOCKS: u32 = 20_000;

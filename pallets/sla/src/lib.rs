@@ -175,7 +175,7 @@ mod request;
 pub mod runtime_api;
 mod settle;
 mod signed;
-#[cfg(any(feature = "try-runtime", test))]
+#[cfg(any(feature = "std", feature = "try-runtime"))]
 mod try_state;
 pub mod weights;
 

@@ -312,7 +312,7 @@ async fn answers(view: &View, made: &Value) -> Vec<(&'static str, Vec<u8>)> {
             "ChannelsApi_channel_parameters",
             view.channel_parameters().await.expect("it reads").encode(),
         ),
-        ("ReceiptsApi_root", view.receipt_root(channel, lane).await.expect("it reads").encode()),
+        ("ReceiptsApi_roots", view.receipt_roots(channel, lane).await.expect("it reads").encode()),
         ("SlaApi_agreement", view.agreement(agreement).await.expect("it reads").encode()),
     ]
 }
