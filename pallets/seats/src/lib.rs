@@ -7,12 +7,14 @@
 //! has three rules that stand between an election and the set:
 //!
 //! * **A seat costs.** Of an election's winners, in falling order of backing, the most are kept
-//!   whose last one has at least half of their average backing. A third of the seats then holds at
-//!   least a sixth of all stake that is active.
+//!   whose last one has at least half of their average backing. In the average nobody counts for
+//!   more than twice the median of the proven, so one great stake does not leave a set of one. A
+//!   third of the seats then holds at least a sixth of the stake that counts in them, and a twelfth
+//!   of what counts of all proven winners, seated or not.
 //! * **Newcomers stay fewer than a third.** A validator is *proven* if it sits in the current set
 //!   and has authored a block there; everybody else is a newcomer. Beside `p` proven at most `c`
 //!   newcomers get seats, the best backed ones, with `c <= (p + c − 1) / 3`: if none of them ever
-//!   votes, finality goes on.
+//!   votes, finality goes on. They never take a seat that a proven one has without them.
 //! * **Idle ones go.** Who misses [`Config::IdleAfter`] of its own slots in a row, without a block
 //!   in between, is reported as an offender at the session's end, chilled, and no longer proven.
 //!
