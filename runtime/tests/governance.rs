@@ -533,6 +533,14 @@ fn a_staging_network_that_anybody_can_sign_for_is_refused() {
     let mut poor = staging();
     poor.validators[2].bond_mica = 999;
     assert_eq!(patch(poor), Err(StagingError::Bond));
+    let mut uneven = staging();
+    uneven.validators[0].bond_mica = 1_500;
+    assert!(patch(uneven.clone()).is_ok(), "less than the others is allowed");
+    uneven.validators[3].bond_mica = 4_900;
+    assert!(patch(uneven.clone()).is_ok(), "and one may have much more");
+    uneven.validators[1].bond_mica = 4_900;
+    uneven.validators[2].bond_mica = 4_900;
+    assert_eq!(patch(uneven), Err(StagingError::Uneven));
     let mut rich = staging();
     rich.validators[2].bond_mica = 5_000;
     assert_eq!(patch(rich), Err(StagingError::Bond));

@@ -17,7 +17,7 @@ use sp_core::U256;
 use sp_staking::SessionIndex;
 
 use crate::{
-    AccountId, Babe, Historical, Offences, Runtime, Seats, Staking, System,
+    AccountId, Babe, Historical, Offences, Runtime, Seats, Session, Staking, System,
     configs::consensus_weights,
     constants::{
         IDLE_AFTER_MISSED_SLOTS, MAX_BACKERS_PER_VALIDATOR, MAX_BLAMED_GAP_SLOTS, MAX_IDLE_REPORTS,
@@ -40,6 +40,10 @@ impl Slots for BabeSlots {
 
     fn secondary_author(slot: u64) -> Option<u32> {
         secondary_author(Babe::randomness(), slot, Babe::authorities().len())
+    }
+
+    fn disabled() -> Vec<u32> {
+        Session::disabled_validators()
     }
 
     fn author() -> Option<u32> {
