@@ -138,10 +138,6 @@ mod runtime {
     pub type System = frame_system;
     #[runtime::pallet_index(1)]
     pub type Timestamp = pallet_timestamp;
-    // Before everything whose genesis asks for a duration.
-    #[runtime::pallet_index(16)]
-    pub type Timing = pallet_mica_timing;
-
     // Consensus. Babe comes before Session, whose rotation asks it for the epoch's end; Authorship
     // before whoever asks for the author.
     #[runtime::pallet_index(2)]
@@ -152,8 +148,10 @@ mod runtime {
     pub type Balances = pallet_balances;
     #[runtime::pallet_index(5)]
     pub type TransactionPayment = pallet_transaction_payment;
+    // Pallets are built in the order of their numbers: before Staking and Session, whose genesis
+    // asks for durations.
     #[runtime::pallet_index(6)]
-    pub type SkipFeelessPayment = pallet_skip_feeless_payment;
+    pub type Timing = pallet_mica_timing;
     #[runtime::pallet_index(7)]
     pub type VoterList = pallet_bags_list;
     #[runtime::pallet_index(8)]
@@ -168,6 +166,8 @@ mod runtime {
     pub type Grandpa = pallet_grandpa;
     #[runtime::pallet_index(13)]
     pub type AuthorityDiscovery = pallet_authority_discovery;
+    #[runtime::pallet_index(16)]
+    pub type SkipFeelessPayment = pallet_skip_feeless_payment;
     #[runtime::pallet_index(17)]
     pub type Payouts = pallet_mica_payouts;
 

@@ -1,7 +1,10 @@
 //! The presets make a chain that starts, elects, pays and balances its books.
 
 use codec::Encode;
-use frame_support::{assert_err, assert_ok, traits::fungible::Inspect};
+use frame_support::{
+    assert_err, assert_ok,
+    traits::{PalletInfoAccess, fungible::Inspect},
+};
 use mica_primitives::UNIT;
 use mica_runtime::{
     Authorship, Balances, Grandpa, Runtime, RuntimeCall, Session, SessionKeys, Staking, System,
@@ -62,6 +65,14 @@ fn local_has_four_staked_validators() {
         assert_eq!(Grandpa::grandpa_authorities().len(), 4);
         check_state();
     });
+}
+
+#[test]
+fn durations_are_known_before_anything_asks_for_them() {
+    let timing = mica_runtime::Timing::index();
+    for asks in [Staking::index(), Session::index(), Grandpa::index()] {
+        assert!(timing < asks, "pallets are built in the order of their numbers");
+    }
 }
 
 #[test]

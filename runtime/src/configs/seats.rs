@@ -111,3 +111,16 @@ impl pallet_session::SessionManager<AccountId> for CountedSessions {
         <Sessions as pallet_session::SessionManager<AccountId>>::end_session(index);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::configs::system::RuntimeBlockWeights;
+
+    #[test]
+    fn the_reports_of_a_session_leave_half_of_a_block_to_the_election() {
+        let reports = ReportWeight::get().saturating_mul(MAX_IDLE_REPORTS.into());
+        let block = RuntimeBlockWeights::get().max_block;
+        assert!(2 * reports.ref_time() < block.ref_time(), "{reports:?} of {block:?}");
+    }
+}
