@@ -29,8 +29,8 @@ pub struct Durations {
     pub sessions_per_era: SessionIndex,
     /// Eras that a validator's or a nominator's bond stays locked, and slashable, after unbonding.
     pub bonding_eras: EraIndex,
-    /// Eras from an offence to its slash, in which root can cancel it; 0 slashes at once. An offence
-    /// that is reported later than that costs nothing.
+    /// Eras from an offence to its slash, in which root can cancel it; 0 slashes at once. An
+    /// offence that is reported later than that costs nothing.
     pub slash_defer_eras: EraIndex,
 
     /// Blocks from a worker's leaving to the withdrawal of its stake: longer than the longest
@@ -111,8 +111,8 @@ impl Durations {
         // A validator's bond must stay slashable while its equivocation can be reported.
         assert!(self.bonding_eras > 1);
         assert!(self.session_slots > 0 && self.sessions_per_era > 1);
-        // Nobody's bond is free before its slash. The bond of an era's validators is locked at least
-        // until the era `bonding_eras` later is planned, one era before that begins.
+        // Nobody's bond is free before its slash. The bond of an era's validators is locked at
+        // least until the era `bonding_eras` later is planned, one era before that begins.
         assert!(self.slash_defer_eras + 1 < self.bonding_eras);
         // A referendum of root can cancel a slash, however long it takes.
         assert!(
