@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use mica_runtime::{RuntimeGenesisConfig, genesis::staging};
+use mica_runtime::{
+    RuntimeGenesisConfig,
+    genesis::{STAGING_PRESET, staging},
+};
 use sc_network::config::MultiaddrWithPeerId;
 use sc_service::{ChainSpec as _, ChainType, Properties};
 use sp_genesis_builder::{DEV_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET};
@@ -28,7 +31,7 @@ pub(crate) enum Genesis {
     State,
 }
 
-/// The specification that `--chain` names: `dev`, `local`, or the path of a file.
+/// The specification that `--chain` names: `dev`, `local`, `staging`, or the path of a file.
 ///
 /// # Errors
 /// Names the flag and what it may be if there is no such chain or file.
@@ -50,10 +53,18 @@ pub(crate) fn load(id: &str, genesis: Genesis) -> Result<Box<dyn sc_service::Cha
             LOCAL_TESTNET_RUNTIME_PRESET,
             genesis,
         ),
+        // The same four by the times of a public network, and without a master.
+        "staging" => builtin(
+            "Mica Staging Rehearsal",
+            "mica-staging-rehearsal",
+            ChainType::Local,
+            STAGING_PRESET,
+            genesis,
+        ),
         path => ChainSpec::from_json_file(PathBuf::from(path)).map_err(|error| {
             format!(
                 "`--chain {path}` names neither a built-in chain nor a specification that can be \
-                 read ({error}); use `dev`, `local`, or a file made by `mica-node \
+                 read ({error}); use `dev`, `local`, `staging`, or a file made by `mica-node \
                  export-chain-spec`"
             )
         }),

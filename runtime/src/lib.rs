@@ -8,8 +8,8 @@
 //! * [`constants`]: every number that users meet, and the relations between them;
 //! * [`configs`]: how each pallet is configured, one file per pallet;
 //! * [`origins`]: who decides besides root;
-//! * [`genesis`]: the presets `development` and `local_testnet`, and what a staging network starts
-//!   with;
+//! * [`genesis`]: the presets `development`, `local_testnet` and `staging`, and what a network of
+//!   other people's starts with;
 //! * [`apis`]: what nodes and clients may ask without a transaction.
 //!
 //! **Architecture invariant:** no floating point runs here, and nothing reads a clock other than

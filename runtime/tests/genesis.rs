@@ -11,7 +11,7 @@ use mica_runtime::{
     Treasury,
     configs::transaction_payment::{AUTHOR_PERCENT, TREASURY_PERCENT},
     constants::{EXISTENTIAL_DEPOSIT, durations::TEST},
-    genesis::{DEV_ACCOUNTS, DEV_ENDOWMENT, VALIDATOR_BOND},
+    genesis::{DEV_ACCOUNTS, DEV_ENDOWMENT, STAGING_PRESET, VALIDATOR_BOND},
 };
 use pallet_staking::{RewardDestination, ValidatorPrefs};
 use sp_genesis_builder::{DEV_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET};
@@ -78,7 +78,26 @@ fn durations_are_known_before_anything_asks_for_them() {
 #[test]
 fn an_unknown_preset_is_nothing() {
     assert_eq!(mica_runtime::genesis::get_preset(&"mainnet".into()), None);
-    assert_eq!(mica_runtime::genesis::preset_names().len(), 2);
+    assert_eq!(mica_runtime::genesis::preset_names().len(), 3);
+}
+
+#[test]
+fn every_preset_has_its_times_and_only_a_public_one_has_no_master() {
+    use pallet_mica_timing::Timing;
+    for (preset, timing) in [
+        (DEV_RUNTIME_PRESET, Timing::Test),
+        (LOCAL_TESTNET_RUNTIME_PRESET, Timing::Test),
+        (STAGING_PRESET, Timing::Public),
+    ] {
+        assert!(mica_runtime::genesis::preset_names().contains(&preset.into()));
+        genesis_of(preset).execute_with(|| {
+            assert_eq!(mica_runtime::Timing::timing(), timing, "{preset}");
+            let master = pallet_sudo::Key::<Runtime>::get();
+            assert_eq!(master.is_none(), timing == Timing::Public, "{preset}");
+            make_block(1, 0, 0, vec![]);
+            check_state();
+        });
+    }
 }
 
 #[test]
