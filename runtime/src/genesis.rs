@@ -5,9 +5,9 @@
 //! anybody can sign for them, so neither chain may ever carry value. Times are those for tests, and
 //! Alice may do everything ([`pallet_sudo`]).
 //!
-//! The preset `staging` is `local_testnet` by the times of a public network, and with nobody who may
-//! do everything: to rehearse one. The module `staging` makes the state of the network itself, whose
-//! keys are not ours to know, from the accounts and validators that it is given.
+//! The preset `staging` is `local_testnet` by the times of a public network, and with nobody who
+//! may do everything: to rehearse one. The module `staging` makes the state of the network itself,
+//! whose keys are not ours to know, from the accounts and validators that it is given.
 
 use alloc::{string::ToString, vec, vec::Vec};
 
