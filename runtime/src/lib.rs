@@ -145,13 +145,10 @@ mod runtime {
     pub type Balances = pallet_balances;
     #[runtime::pallet_index(5)]
     pub type TransactionPayment = pallet_transaction_payment;
-<<<<<<< HEAD
-=======
     // Pallets are built in the order of their numbers: before Staking and Session, whose genesis
     // asks for durations.
     #[runtime::pallet_index(6)]
     pub type Timing = pallet_mica_timing;
->>>>>>> w-m1
     #[runtime::pallet_index(7)]
     pub type VoterList = pallet_bags_list;
     #[runtime::pallet_index(8)]
@@ -166,8 +163,6 @@ mod runtime {
     pub type Grandpa = pallet_grandpa;
     #[runtime::pallet_index(13)]
     pub type AuthorityDiscovery = pallet_authority_discovery;
-    #[runtime::pallet_index(16)]
-    pub type SkipFeelessPayment = pallet_skip_feeless_payment;
     #[runtime::pallet_index(17)]
     pub type Payouts = pallet_mica_payouts;
 
