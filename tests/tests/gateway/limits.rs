@@ -188,7 +188,8 @@ pub fn a_path_without_workers_is_told(fixture: &mut Fixture) {
     assert_eq!(ask(fixture).status, 200);
     fixture.workers[2].kill();
     let answer = ask(fixture);
-    assert_eq!(answer.status, 503, "{}", answer.body);
+    // Whether it is known to be gone already, or fails the answer that it was promised money for.
+    assert!([502, 503].contains(&answer.status), "{}: {}", answer.status, answer.body);
     assert!(
         answer.body.contains("[0, 8)"),
         "the layers without a worker are named: {}",

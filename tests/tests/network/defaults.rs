@@ -116,8 +116,8 @@ fn a_hot_key_is_replaced_and_its_channels_are_used_up(world: &World) {
 }
 
 async fn a_channel_gives_its_worker_the_time_that_the_payer_sets(world: &World) {
-    let set = world.ok(&["config", "set", "window", "40"]);
-    assert_eq!(set.json()["value"], "40", "{}", set.stdout);
+    let set = world.ok(&["config", "set", "window", "22"]);
+    assert_eq!(set.json()["value"], "22", "{}", set.stdout);
     world.ok(&["ask", "What is a blockchain?", "--max-tokens", "8"]);
     let chain = world.node.connect().await;
     let address = world.ok(&["wallet", "show"]).json()["address"].as_str().map(str::to_owned);
@@ -126,7 +126,7 @@ async fn a_channel_gives_its_worker_the_time_that_the_payer_sets(world: &World) 
     let channels = view.channels_of(account).await.expect("the node answers");
     let open = channels.iter().filter(|(_, channel)| channel.state == ChannelState::Open);
     let windows: Vec<u32> = open.map(|(_, channel)| channel.window).collect();
-    assert_eq!(windows, [40, 40], "20 would be usual here");
+    assert_eq!(windows, [22, 22], "20 would be usual here");
     world.ok(&["config", "unset", "window"]);
 }
 
