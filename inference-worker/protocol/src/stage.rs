@@ -7,7 +7,7 @@ mod io;
 mod offer;
 mod opening;
 mod openings;
-mod refusal;
+pub(crate) mod refusal;
 mod scores;
 mod session;
 mod table;

@@ -130,7 +130,8 @@ impl StageSession {
         let before = context.ledger.promised(lane);
         // Each renewal is a signature to check and a flush: one that pays nothing is refused before
         // either, and buys no time.
-        if kind == PaymentKind::Renewal && redeem.voucher.cumulative <= before {
+        let shown = redeem.promised().unwrap_or(Balance::MAX);
+        if kind == PaymentKind::Renewal && shown <= before {
             let text = format!("a renewal must promise more than {before}");
             return Err(Refusal::new(FaultCode::StaleVoucher, text));
         }

@@ -1,0 +1,196 @@
+//! One relay: what the hub was promised for it, and what it promises for that.
+
+use mica_primitives::{Balance, BlockNumber, ChannelId, LaneId, PublicKey, Redeem, Tick};
+
+use super::{HubOffer, Payee};
+use crate::{
+    FaultCode, SessionId,
+    channel::{PayeeLedger, PayerLane, SpendError},
+    limits::{EXPIRY_MARGIN_BLOCKS, HUB_MARGIN_BLOCKS},
+    messages::SessionReceipt,
+    receipts::is_signed,
+    stage::refusal::Refusal,
+};
+
+/// Money in on one lane, and out on another.
+#[derive(Debug)]
+pub(super) struct Relay {
+    /// Who speaks for it.
+    pub(super) payer: PublicKey,
+    /// The channel and lane on which the hub is promised.
+    pub(super) channel: ChannelId,
+    pub(super) lane: LaneId,
+    /// Base units that it gets for a position.
+    pub(super) unit: Balance,
+    /// What the lane promised before.
+    pub(super) base: Balance,
+    pub(super) payee: Payee,
+    /// The hub's own lane.
+    pub(super) out: PayerLane,
+    /// Base units that the payee gets for a position.
+    pub(super) out_unit: Balance,
+    /// What the hub's lane promised before.
+    pub(super) out_base: Balance,
+    /// Most positions.
+    pub(super) positions: u32,
+    /// Positions that the newest promise to the payee reaches to.
+    reaches: u32,
+    /// Positions that the payee's receipts cover.
+    receipted: u32,
+    /// When somebody last spoke of it.
+    pub(super) since_ms: u64,
+}
+
+/// What a relay begins with, once both lanes are there.
+pub(super) struct RelayTerms {
+    pub(super) payer: PublicKey,
+    pub(super) unit: Balance,
+    pub(super) payee: Payee,
+    pub(super) out_unit: Balance,
+    pub(super) positions: u32,
+}
+
+impl Relay {
+    /// One whose first voucher was accepted: what that promises without ticks is for what came
+    /// before.
+    pub(super) fn new(terms: RelayTerms, voucher: &Redeem, out: PayerLane, now_ms: u64) -> Self {
+        let RelayTerms { payer, unit, payee, out_unit, positions } = terms;
+        let voucher = &voucher.voucher;
+        Self {
+            payer,
+            channel: voucher.channel,
+            lane: voucher.lane,
+            unit,
+            base: voucher.cumulative,
+            payee,
+            out_base: out.promised(),
+            out,
+            out_unit,
+            positions,
+            reaches: 0,
+            receipted: 0,
+            since_ms: now_ms,
+        }
+    }
+
+    /// Whole positions that `promised` on the incoming lane pays for.
+    fn positions_of(&self, promised: Balance) -> u32 {
+        let positions = promised.saturating_sub(self.base) / self.unit.max(1);
+        u32::try_from(positions).unwrap_or(u32::MAX)
+    }
+
+    /// Positions that the hub is paid for.
+    pub(super) fn paid(&self, ledger: &PayeeLedger) -> u32 {
+        self.positions_of(ledger.promised(self.lane))
+    }
+
+    /// Base units that were promised here.
+    pub(super) fn earned(&self, ledger: &PayeeLedger) -> Balance {
+        ledger.promised(self.lane).saturating_sub(self.base)
+    }
+
+    /// Base units of it that are promised on.
+    pub(super) fn passed_on(&self) -> Balance {
+        self.out.promised().saturating_sub(self.out_base)
+    }
+
+    /// What it may still cost its payer beyond what the lane promises.
+    pub(super) fn uncovered(&self, ledger: &PayeeLedger) -> Balance {
+        let cost = self.unit.saturating_mul(self.positions.into());
+        self.base.saturating_add(cost).saturating_sub(ledger.promised(self.lane))
+    }
+
+    /// Whether the payee needs a promise that reaches further: half of the credit is used up, and
+    /// the payer's chain goes on.
+    pub(super) fn runs_out(&self, ledger: &PayeeLedger, offer: &HubOffer) -> bool {
+        let ahead = self.reaches.saturating_sub(self.paid(ledger));
+        let most = ledger.held(self.lane).map_or(0, |held| self.most(held));
+        ahead <= u32::from(offer.credit_positions / 2) && self.reaches < most
+    }
+
+    /// Positions that the payer's newest chain reaches to.
+    fn most(&self, held: &Redeem) -> u32 {
+        let chain = held.voucher.tick.map_or(0, |tick| u32::from(tick.max));
+        self.positions_of(held.voucher.cumulative).saturating_add(chain).min(self.positions)
+    }
+
+    /// The promise to the payee that goes with what the payer has promised: over the same chain, as
+    /// far as the credit goes beyond the ticks that are known.
+    pub(super) fn promise(
+        &mut self,
+        held: &Redeem,
+        offer: &HubOffer,
+        block: BlockNumber,
+    ) -> Result<Redeem, Refusal> {
+        let voucher = &held.voucher;
+        let no_chain = || Refusal::new(FaultCode::BadTick, "the voucher has no tick chain");
+        let tick = voucher.tick.ok_or_else(no_chain)?;
+        let before = self.positions_of(voucher.cumulative);
+        let known = held.tick.map_or(0, |proof| proof.n);
+        let left = u16::try_from(self.positions.saturating_sub(before)).unwrap_or(u16::MAX);
+        let max = known.saturating_add(offer.credit_positions.max(1)).min(tick.max).min(left);
+        if max == 0 {
+            let text = format!("all {} positions of the session are promised", self.positions);
+            return Err(Refusal::new(FaultCode::LimitReached, text));
+        }
+        let expires = expires_before(voucher.expires, block)?;
+        let cumulative = self.out_sum(before);
+        let own = Tick { anchor: tick.anchor, unit: self.out_unit, max };
+        let promise = self.out.pass_on(cumulative, own, known, expires).map_err(beyond_budget)?;
+        self.reaches = before.saturating_add(max.into());
+        Ok(promise)
+    }
+
+    /// The exact sum for the payee, once the payer has promised its own.
+    pub(super) fn settle(&mut self, held: &Redeem, block: BlockNumber) -> Result<Redeem, Refusal> {
+        let positions = self.positions_of(held.voucher.cumulative).min(self.positions);
+        let expires = expires_before(held.voucher.expires, block)?;
+        let sum = self.out_sum(positions).max(self.out.promised());
+        self.out.settle(sum, expires).map_err(beyond_budget)
+    }
+
+    /// What the hub's lane promises with so many positions.
+    fn out_sum(&self, positions: u32) -> Balance {
+        // The positions times the unit were checked when the lane was leased.
+        self.out_base.saturating_add(self.out_unit.saturating_mul(positions.into()))
+    }
+
+    /// Takes note of a receipt of the payee's: the next voucher fixes it. Only the one that comes
+    /// next, signed by the worker: a hub's lane is of no more use once it names receipts that the
+    /// worker never gave.
+    pub(super) fn receipt(
+        &mut self,
+        session: SessionId,
+        message: &SessionReceipt,
+        genesis: &mica_primitives::Hash32,
+    ) -> bool {
+        let SessionReceipt { receipt } = message;
+        let leaf = &receipt.leaf;
+        let is_next = message.session() == session
+            && leaf.lane == self.out.record().lane
+            && leaf.first_position == self.receipted
+            && leaf.positions > 0;
+        let Some(peer) = self.payee.peer.filter(|_| is_next) else { return false };
+        if !is_signed(receipt, &peer, genesis) {
+            return false;
+        }
+        self.receipted = self.receipted.saturating_add(leaf.positions);
+        self.out.push_receipt(receipt);
+        true
+    }
+}
+
+/// The last block of what is promised on, for which the hub was promised until `expires`.
+fn expires_before(expires: BlockNumber, block: BlockNumber) -> Result<BlockNumber, Refusal> {
+    let own = expires.saturating_sub(HUB_MARGIN_BLOCKS);
+    if own >= block.saturating_add(EXPIRY_MARGIN_BLOCKS) {
+        return Ok(own);
+    }
+    let needed = u64::from(block) + u64::from(EXPIRY_MARGIN_BLOCKS + HUB_MARGIN_BLOCKS);
+    let text = format!("the voucher ends with block {expires} and must live until {needed}");
+    Err(Refusal::new(FaultCode::VoucherExpiring, text))
+}
+
+fn beyond_budget(error: SpendError) -> Refusal {
+    Refusal::new(FaultCode::LimitReached, error)
+}
