@@ -572,7 +572,7 @@ impl PayerSession {
             _ => (error.culprits(), FaultCode::BadReceipt),
         };
         let stage = match culprits {
-            Culprits::Stage(stage) => Some(stage),
+            Culprits::Stage(stage) | Culprits::Hub(stage) => Some(stage),
             Culprits::Pair { .. } => None,
         };
         self.note_failure(stage, Some(culprits), code, error.to_string());

@@ -49,6 +49,8 @@ pub enum Culprits {
         /// Says that it received another.
         receiver: usize,
     },
+    /// A hub through which this stage is paid: its worker has no part in it.
+    Hub(usize),
 }
 
 /// Why a receipt is refused.
@@ -101,6 +103,7 @@ impl core::fmt::Display for Named {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self.0 {
             Culprits::Stage(stage) => write!(f, "stage {} is wrong", StageNumber(stage)),
+            Culprits::Hub(stage) => write!(f, "the hub of stage {}", StageNumber(stage)),
             Culprits::Pair { sender, receiver } => {
                 write!(
                     f,

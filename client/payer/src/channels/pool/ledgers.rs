@@ -60,13 +60,11 @@ impl OpenChannel {
         self.payee == payee && !self.is_gone
     }
 
-    /// Whether the channel can take one more session, whatever is left in it.
-    pub(super) fn has_free_lane(&mut self) -> bool {
-        let lane = self.ledger.lease(0);
-        lane.is_ok_and(|lane| {
-            self.ledger.give_back(lane.record().clone());
-            true
-        })
+    /// Whether the channel has so many lanes for one more session, whatever is left in it.
+    pub(super) fn has_free_lanes(&mut self, count: usize) -> bool {
+        let leased: Vec<PayerLane> = (0..count).map_while(|_| self.ledger.lease(0).ok()).collect();
+        leased.iter().for_each(|lane| self.ledger.give_back(lane.record().clone()));
+        leased.len() == count
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
         PayerOutput,
         stage::{Account, HubError, HubStep, StageState},
     },
+    receipts::Culprits,
 };
 
 impl PayerSession {
@@ -43,7 +44,7 @@ impl PayerSession {
             Ok(HubStep::MayPay) => self.pump(now, out),
             Err(HubError::Promise(text)) => {
                 let text = format!("what its hub promises is refused: {text}");
-                self.fail(now, Some(index), FaultCode::BadAcceptance, text, out);
+                self.hub_failed(now, index, FaultCode::BadAcceptance, text, out);
             }
             Err(HubError::Spend(error)) => {
                 self.fail(now, Some(index), FaultCode::LimitReached, error.to_string(), out);
@@ -124,7 +125,19 @@ impl PayerSession {
         for stage in &mut self.stages {
             stage.lose_hub(peer, id, until, out);
         }
-        self.fail(now, Some(index), code, text, out);
+        self.hub_failed(now, index, code, text, out);
+    }
+
+    fn hub_failed(
+        &mut self,
+        now: Now,
+        index: usize,
+        code: FaultCode,
+        text: String,
+        out: &mut Vec<PayerOutput>,
+    ) {
+        self.note_failure(Some(index), Some(Culprits::Hub(index)), code, text);
+        self.settle(now, out);
     }
 
     /// Tells hubs that nothing more comes, where they have not given their last voucher.
