@@ -12,6 +12,7 @@ use crate::localnet::LocalnetError;
 use crate::output::OutputError;
 use mica_gateway::config::ConfigError as GatewayConfigError;
 use mica_gateway::{http::TlsError, keys::KeyError};
+use mica_hub::{HubError, PeerKeyError};
 use mica_payer::ask::AskError;
 use mica_payer::channels::ChannelError;
 use mica_payer::funds::Shortfall;
@@ -77,6 +78,10 @@ pub enum CommandError {
     Demo(#[from] DemoError),
     #[error(transparent)]
     Localnet(#[from] LocalnetError),
+    #[error(transparent)]
+    Hub(#[from] HubError),
+    #[error(transparent)]
+    HubKey(#[from] PeerKeyError),
     #[error(transparent)]
     Gateway(#[from] GatewayConfigError),
     #[error(transparent)]

@@ -28,7 +28,10 @@ mod daemon;
 
 mod error;
 
+mod peer_key;
+
 pub use config::HubConfig;
 pub use daemon::{Parts, run};
 pub use error::HubError;
 pub use event::{HubEvent, HubStatus, PaidChannel, Sent};
+pub use peer_key::{PeerKeyError, peer_key};
