@@ -12,8 +12,8 @@ use mica_protocol::{
 pub const DEFAULT_DEPOSIT: Balance = UNIT;
 /// Most channels of the hub's own, unless the operator says otherwise.
 pub const DEFAULT_MAX_CHANNELS: usize = 64;
-/// What a hub takes, unless its operator says otherwise: a hundredth, and at least one base unit for
-/// a position.
+/// What a hub takes, unless its operator says otherwise: a hundredth, and at least one base unit
+/// for a position.
 pub const DEFAULT_FEE: HubFee = HubFee { ppm: 10_000, least: 1 };
 
 /// The settings of a hub.

@@ -36,6 +36,8 @@ const PURPOSE: &str = "channels of the hub, and redeems";
 const BATCH: usize = 256;
 /// Questions to the chain at once.
 const MAX_READS: usize = mica_protocol::limits::MAX_OPENINGS;
+/// Searches for redeems at once.
+const MAX_LOOKS: usize = 16;
 /// Longest frame of a payer's: a voucher, or what a worker holds on sixteen lanes.
 const FRAME_BYTES: usize = 16 * 1024;
 /// Longest wait for an extrinsic.
@@ -112,6 +114,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), HubError> 
         newest: None,
         workers: BTreeMap::new(),
         reads: JoinSet::new(),
+        looks: JoinSet::new(),
         seen: BTreeMap::new(),
         extrinsics: JoinSet::new(),
         pause: None,
@@ -191,6 +194,8 @@ struct Daemon {
     workers: BTreeMap<[u8; 32], PublicKey>,
     pending: Pending,
     reads: JoinSet<Read>,
+    /// Redeems that are being looked for.
+    looks: JoinSet<Vec<Redeem>>,
     /// The newest final blocks in which channels were found by a question: what older ones say of
     /// them is no news.
     seen: BTreeMap<ChannelId, BlockNumber>,
@@ -226,6 +231,11 @@ impl Daemon {
                     if let Ok((channel, Some(Answer { block, facts }))) = read {
                         self.seen.extend(facts.is_some().then_some((channel, block)));
                         outputs.extend(self.input(HubInput::Incoming { channel, facts }));
+                    }
+                }
+                Some(found) = self.looks.join_next() => {
+                    for held in found.unwrap_or_default() {
+                        outputs.extend(self.input(HubInput::Shown(Box::new(held))));
                     }
                 }
                 Some(done) = self.extrinsics.join_next() => self.sent(done.ok()),
@@ -354,12 +364,32 @@ impl Daemon {
         for channel in &known {
             let facts = news.own.get(channel).map(|found| ChannelFacts::new(*channel, found));
             let channel = *channel;
+            if facts.as_ref().is_some_and(|facts| self.table.is_ahead(facts)) {
+                self.look_at_redeems(channel, news.block);
+            }
             outputs.extend(self.input(HubInput::Outgoing { channel, facts }));
         }
         for (id, channel) in news.own.iter().filter(|(id, _)| !known.contains(id)) {
             self.pay_from(*id, channel)?;
         }
         Ok(())
+    }
+
+    /// Looks for what a payee has shown to the chain and its payer not to the hub.
+    fn look_at_redeems(&mut self, channel: ChannelId, block: BlockNumber) {
+        let from = self.newest.as_ref().map_or(block, |last| last.block.saturating_add(1));
+        if self.looks.len() >= MAX_LOOKS {
+            tracing::warn!(%channel, "too many redeems are being looked for");
+            return;
+        }
+        let chain = self.payer.chain.clone();
+        self.looks.spawn(async move {
+            let found = chain.redeems_of(channel, from.min(block)..=block).await;
+            found.unwrap_or_else(|error| {
+                tracing::warn!(%channel, %error, "redeems could not be read");
+                Vec::new()
+            })
+        });
     }
 
     /// Pays from one more channel, with what was promised on it before.

@@ -51,7 +51,8 @@ limits! {
     /// Positions that a payer pays for before receipts cover them, unless it decides otherwise.
     pub const DEFAULT_EXPOSURE_POSITIONS: u16 = 48;
     /// Positions that a hub promises ahead of the ticks that it was shown, unless its operator says
-    /// otherwise: twice what a payer may have under way, so that it is renewed before it is used up.
+    /// otherwise: twice what a payer may have under way, so that it is renewed before it is used
+    /// up.
     pub const DEFAULT_HUB_CREDIT_POSITIONS: u16 = 128;
     /// Least sum of credit and exposure with which a session cannot wait for itself: one receipt
     /// short of complete, and a full step.

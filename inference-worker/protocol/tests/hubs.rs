@@ -196,9 +196,22 @@ fn ticks_that_are_kept_from_the_hub_are_worth_one_window() {
     let unit = world.unit(0);
     let got = world.redeemable(0);
     assert!(got > 0 && got <= unit * Balance::from(CREDIT), "{got}");
-    // The same again on the lane that the hub now leases first: it adds nothing.
-    world.tamper = Box::new(|_, _, message| vec![message]);
     check_losses(&world, None);
+    assert_eq!(world.hub_redeemable(0), 0);
+    // The worker is paid, and with that shows the chain what the hub was not shown.
+    let due = world.workers[0].table.redeemable(world.now.block);
+    for lane in due {
+        world.hub_input(0, HubInput::Shown(Box::new(lane.redeem.clone())));
+        // Once is enough.
+        world.hub_input(0, HubInput::Shown(Box::new(lane.redeem)));
+    }
+    let (_, first) = both_units(&world, 0);
+    assert_eq!(world.hub_redeemable(0), got / unit * first, "the same ticks pay the hub");
+    let ledger = world.hubs[0].table.ledger(&channel_to_hub(0)).expect("it was promised");
+    let mut forged = ledger.held(0).expect("a voucher").clone();
+    forged.tick = Some(TickProof { n: 64, preimage: [1; 32] });
+    world.hub_input(0, HubInput::Shown(Box::new(forged)));
+    assert_eq!(world.hub_redeemable(0), got / unit * first, "what nobody revealed pays nobody");
 }
 
 /// Attack: a hub takes the payer's voucher and promises nobody anything.

@@ -262,8 +262,8 @@ impl Driver<'_> {
         sent
     }
 
-    /// Takes note of a promise that a worker or a hub shows; what does not prove itself is worth nothing,
-    /// and no reason to stop.
+    /// Takes note of a promise that a worker or a hub shows; what does not prove itself is worth
+    /// nothing, and no reason to stop.
     fn adopt(&mut self, stage: usize, held: &Redeem) {
         let own = self.lanes.get(stage).filter(|(own, _)| *own == held.voucher.channel);
         let Some((_, own)) = own else { return };

@@ -1,6 +1,6 @@
 //! What goes into a hub's state machine and what comes out of it.
 
-use mica_primitives::{Balance, ChannelId, LaneId, PublicKey};
+use mica_primitives::{Balance, ChannelId, LaneId, PublicKey, Redeem};
 
 use crate::{
     SessionId,
@@ -42,6 +42,9 @@ pub enum HubInput {
         /// What the chain knows; nothing if it is gone.
         facts: Option<ChannelFacts>,
     },
+    /// A block shows a promise of the hub's own, as its payee or somebody else redeemed it: more of
+    /// a chain than the hub was shown may be in it.
+    Shown(Box<Redeem>),
     /// The chain has a new final block: its word on channels is not older than this.
     BlockFinal,
     /// Time has passed: see [`super::HubTable::next_deadline_ms`].

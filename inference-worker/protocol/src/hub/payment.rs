@@ -220,6 +220,44 @@ impl HubTable {
         }
     }
 
+    /// A block shows one of the hub's own promises with more ticks than the hub was shown: the payer
+    /// has kept them from it. The payee was paid with them, so the hub claims them too: a tick is
+    /// the same for both. What is promised on the lane counts from now on, whatever it was thought
+    /// to be.
+    pub(super) fn shown(&mut self, now: Now, held: &Redeem, out: &mut Vec<HubOutput>) {
+        let place = (held.voucher.channel, held.voucher.lane);
+        let is_own = |relay: &&mut Relay| {
+            let record = relay.out.record();
+            (record.channel, record.lane) == place && record.tick == held.voucher.tick
+        };
+        if let Some(relay) = self.relays.values_mut().find(is_own) {
+            relay.is_distrusted = true;
+            relay.out.note_revealed(held.tick.map_or(0, |proof| proof.n));
+            out.push(persist(&relay.out, Durability::Disk));
+        } else if let Some(own) = self.outgoing.get_mut(&held.voucher.channel) {
+            // Its signature is checked there.
+            if let Ok(Some(adopted)) = own.ledger.adopt(held, LaneId::MAX) {
+                let (record, durability) = (Box::new(adopted.record), Durability::Disk);
+                out.push(HubOutput::PersistOutgoing { record, durability });
+            }
+        }
+        let (Some(tick), Some(proof)) = (held.voucher.tick, held.tick) else { return };
+        for ledger in self.incoming.values_mut() {
+            let is_same = |promise: &&Redeem| {
+                promise.voucher.tick.is_some_and(|chain| chain.anchor == tick.anchor)
+            };
+            let Some(lane) = ledger.promises().find(is_same).map(|promise| promise.voucher.lane)
+            else {
+                continue;
+            };
+            // It proves itself: it lies on the payer's own chain, or does not.
+            if ledger.accept_tick(lane, &proof, now.block).is_ok() {
+                let (record, durability) = (Box::new(ledger.record(lane)), Durability::Disk);
+                out.push(HubOutput::PersistIncoming { record, durability });
+            }
+        }
+    }
+
     /// The payer wants no more of a session.
     pub(super) fn close(
         &mut self,

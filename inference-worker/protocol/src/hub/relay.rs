@@ -37,6 +37,8 @@ pub(super) struct Relay {
     reaches: u32,
     /// Positions that the payee's receipts cover.
     receipted: u32,
+    /// The payee was shown ticks that the hub was not: nothing more is promised ahead.
+    pub(super) is_distrusted: bool,
     /// When somebody last spoke of it.
     pub(super) since_ms: u64,
 }
@@ -69,6 +71,7 @@ impl Relay {
             positions,
             reaches: 0,
             receipted: 0,
+            is_distrusted: false,
             since_ms: now_ms,
         }
     }
@@ -105,7 +108,8 @@ impl Relay {
     pub(super) fn runs_out(&self, ledger: &PayeeLedger, offer: &HubOffer) -> bool {
         let ahead = self.reaches.saturating_sub(self.paid(ledger));
         let most = ledger.held(self.lane).map_or(0, |held| self.most(held));
-        ahead <= u32::from(offer.credit_positions / 2) && self.reaches < most
+        let is_low = ahead <= u32::from(offer.credit_positions / 2);
+        is_low && self.reaches < most && !self.is_distrusted
     }
 
     /// Positions that the payer's newest chain reaches to.

@@ -160,6 +160,19 @@ impl HubTable {
         }
     }
 
+    /// Whether the chain, as these facts say, knows more of a lane of the hub's own than the hub:
+    /// somebody was shown what the hub was not.
+    pub fn is_ahead(&self, facts: &ChannelFacts) -> bool {
+        let Some(own) = self.outgoing.get(&facts.channel) else { return false };
+        facts.lanes.iter().any(|(lane, found)| {
+            let leased = self.relays.values().find(|relay| {
+                (relay.out.record().channel, relay.out.record().lane) == (facts.channel, *lane)
+            });
+            let known = leased.map_or(0, |relay| relay.out.promised());
+            found.cumulative > known.max(own.ledger.promised(*lane))
+        })
+    }
+
     /// The most that can be promised to an account in one session, base units.
     pub(super) fn free_for(&self, account: &Account) -> Balance {
         let theirs = self.outgoing.values().filter(|own| own.payee.account == *account);
@@ -194,6 +207,7 @@ impl HubTable {
             HubInput::Message { from, message } => self.message(now, from, message, &mut out),
             HubInput::Incoming { channel, facts } => self.incoming(now, channel, facts, &mut out),
             HubInput::Outgoing { channel, facts } => self.outgoing(now, channel, facts, &mut out),
+            HubInput::Shown(held) => self.shown(now, &held, &mut out),
             HubInput::BlockFinal => self.final_ms = Some(now.ms),
             HubInput::Wake => self.wake(now, &mut out),
         }

@@ -197,8 +197,8 @@ pub enum PayerOutput {
         /// The receipt.
         receipt: Box<Receipt>,
     },
-    /// The worker, or the first hub, shows a promise that may be newer than the payer's records: give it to
-    /// [`crate::channel::PayerLedger::adopt`] and persist.
+    /// The worker, or the first hub, shows a promise that may be newer than the payer's records:
+    /// give it to [`crate::channel::PayerLedger::adopt`] and persist.
     Adopt {
         /// The stage, from 0.
         stage: usize,

@@ -59,8 +59,8 @@ pub struct RunArgs {
     /// Most stages that are paid at once
     #[arg(long, value_name = "N", default_value_t = MAX_RELAYS)]
     max_relays: usize,
-    /// Least blocks that a payer's channel must give to redeem after a request to close [default: as
-    /// many as workers ask for]
+    /// Least blocks that a payer's channel must give to redeem after a request to close [default:
+    /// as many as workers ask for]
     #[arg(long, value_name = "BLOCKS")]
     min_window: Option<BlockNumber>,
     /// Least money for which a promise is redeemed that can wait [default: twice the fee]

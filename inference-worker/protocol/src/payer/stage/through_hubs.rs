@@ -120,7 +120,8 @@ impl StageState {
         self.hops.show(proof, out);
     }
 
-    /// Pays `wanted` positions, or as many as the hubs have promised: the rest when they promise more.
+    /// Pays `wanted` positions, or as many as the hubs have promised: the rest when they promise
+    /// more.
     pub(super) fn pay_hubs(
         &mut self,
         session: SessionId,
