@@ -209,7 +209,7 @@ fn ticks_that_are_kept_from_the_hub_are_worth_one_window() {
     assert_eq!(world.hub_redeemable(0), got / unit * first, "the same ticks pay the hub");
     let ledger = world.hubs[0].table.ledger(&channel_to_hub(0)).expect("it was promised");
     let mut forged = ledger.held(0).expect("a voucher").clone();
-    forged.tick = Some(TickProof { n: 64, preimage: [1; 32] });
+    forged.tick = Some(TickProof { n: 70, preimage: [1; 32] });
     world.hub_input(0, HubInput::Shown(Box::new(forged)));
     assert_eq!(world.hub_redeemable(0), got / unit * first, "what nobody revealed pays nobody");
 }

@@ -1,6 +1,6 @@
 //! Money for a relay, receipts of its payee, and its end.
 
-use mica_primitives::{ChannelId, LaneId, PublicKey, Redeem, TickProof};
+use mica_primitives::{ChannelId, LaneId, PublicKey, Redeem, Tick, TickProof};
 
 use super::{HubOutput, HubTable, RelayEnd, RelayId, relay::Relay, table::send};
 use crate::{
@@ -226,9 +226,11 @@ impl HubTable {
     /// to be.
     pub(super) fn shown(&mut self, now: Now, held: &Redeem, out: &mut Vec<HubOutput>) {
         let place = (held.voucher.channel, held.voucher.lane);
+        let anchor = |tick: Option<Tick>| tick.map(|tick| tick.anchor);
         let is_own = |relay: &&mut Relay| {
             let record = relay.out.record();
-            (record.channel, record.lane) == place && record.tick == held.voucher.tick
+            let is_same_chain = anchor(record.tick) == anchor(held.voucher.tick);
+            (record.channel, record.lane) == place && is_same_chain
         };
         if let Some(relay) = self.relays.values_mut().find(is_own) {
             relay.is_distrusted = true;
