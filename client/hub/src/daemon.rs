@@ -286,6 +286,15 @@ impl Daemon {
                 HubOutput::Retire(channel, lane) => {
                     self.pending.other(Change::Retired(channel, lane));
                 }
+                HubOutput::GivenUp { channel, payee } => {
+                    let text = format!(
+                        "{} was paid, or wants to be paid, more than the exact sum of a session: \
+                         nothing more is promised on channel {channel}; close it with `mica \
+                         channel close` when the hub does not run",
+                        AccountId::from(payee)
+                    );
+                    (self.listener)(HubEvent::Warning(&text));
+                }
                 HubOutput::Began { peer } => self.net.protect(peer, FRAME_BYTES),
                 HubOutput::Ended(end) => {
                     self.net.unprotect(end.payer);

@@ -214,6 +214,35 @@ fn ticks_that_are_kept_from_the_hub_are_worth_one_window() {
     assert_eq!(world.hub_redeemable(0), got / unit * first, "what nobody revealed pays nobody");
 }
 
+/// Attack: the payer gives its exact sum, and the worker is paid for ticks that it was shown
+/// besides.
+#[test]
+fn who_claims_more_than_the_exact_sum_is_promised_nothing_more() {
+    let mut world = World::with_hubs(21, &[], LAYERS, 1);
+    let report = answer(&mut world, 1, 40, 10);
+    assert_eq!(report.failure, None);
+    let sum = world.redeemable(0);
+    let lane = |cumulative| mica_primitives::Lane {
+        seq: 1,
+        cumulative,
+        claimed: cumulative,
+        ..mica_primitives::Lane::default()
+    };
+    let mut tell = |world: &mut World, cumulative| {
+        let channel = channel_of(1);
+        let mut facts = world.facts[&channel].clone();
+        facts.lanes.insert(0, lane(cumulative));
+        world.hub_input(0, HubInput::Outgoing { channel, facts: Some(facts) });
+    };
+    tell(&mut world, sum);
+    assert!(world.hubs[0].given_up.is_empty(), "it was paid what it is owed");
+    tell(&mut world, sum + 1);
+    assert_eq!(world.hubs[0].given_up, [worker_account(1)]);
+    assert_eq!(world.hubs[0].retired.len(), mica_primitives::MAX_LANES as usize);
+    let report = answer(&mut world, 2, 40, 10);
+    assert_eq!(report.failure.map(|failure| failure.code), Some(FaultCode::NoRelay));
+}
+
 /// Attack: a hub takes the payer's voucher and promises nobody anything.
 #[test]
 fn a_hub_that_promises_nothing_gets_nothing() {

@@ -85,6 +85,14 @@ pub enum HubOutput {
     },
     /// Never use this lane of the hub's own again: its payee knows other receipts on it.
     Retire(ChannelId, LaneId),
+    /// The payee of this channel was paid, or wants to be paid, more than the exact sum of a session:
+    /// it conspires with a payer. Nothing more is promised there.
+    GivenUp {
+        /// The channel.
+        channel: ChannelId,
+        /// Whom it pays.
+        payee: Account,
+    },
     /// A relay has begun: the hub depends on this peer until it has ended.
     Began {
         /// The payer.

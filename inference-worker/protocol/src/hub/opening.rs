@@ -152,6 +152,7 @@ impl HubTable {
             }
         };
         out.push(HubOutput::Began { peer: from });
+        self.settled.remove(&(relay.out.record().channel, relay.out.record().lane));
         self.first_promise(&relay, open.id(), promise, out);
         self.relays.insert(open.id(), relay);
         Ok(())

@@ -1,6 +1,6 @@
 //! Money for a relay, receipts of its payee, and its end.
 
-use mica_primitives::{ChannelId, LaneId, PublicKey, Redeem, Tick, TickProof};
+use mica_primitives::{ChannelId, LaneId, MAX_LANES, PublicKey, Redeem, Tick, TickProof};
 
 use super::{HubOutput, HubTable, RelayEnd, RelayId, relay::Relay, table::send};
 use crate::{
@@ -211,7 +211,10 @@ impl HubTable {
             let Some((_, leased)) = own.iter().find(|(own, _)| *own == channel) else { continue };
             let Some(outgoing) = self.outgoing.get_mut(&channel) else { continue };
             let Ok(Some(adopted)) = outgoing.ledger.adopt(&held, *leased) else { continue };
-            let Adopted { record, is_retired, .. } = adopted;
+            let Adopted { record, is_retired, recovered } = adopted;
+            if recovered > 0 && self.settled.contains(&(channel, lane)) {
+                self.give_up(channel, out);
+            }
             let (record, durability) = (Box::new(record), Durability::Disk);
             out.push(HubOutput::PersistOutgoing { record, durability });
             if is_retired {
@@ -280,6 +283,9 @@ impl HubTable {
     pub(super) fn end(&mut self, now: Now, id: &RelayId, settled: bool, out: &mut Vec<HubOutput>) {
         let Some(relay) = self.relays.remove(id) else { return };
         self.give_back(&relay.out);
+        if settled {
+            self.settled.insert((relay.out.record().channel, relay.out.record().lane));
+        }
         let Some(ledger) = self.incoming.get(&relay.channel) else { return };
         let (account, positions) = (ledger.facts().payer, relay.paid(ledger));
         if positions > 0 {
@@ -295,6 +301,18 @@ impl HubTable {
             passed_on: relay.passed_on(),
             settled,
         }));
+    }
+
+    /// Promises nothing more on a channel of the hub's own. A session's exact sum is all that its
+    /// worker had: whoever claims more for it was shown ticks that the hub was not, and hid them.
+    pub(super) fn give_up(&mut self, channel: ChannelId, out: &mut Vec<HubOutput>) {
+        let Some(own) = self.outgoing.get_mut(&channel) else { return };
+        for lane in 0..MAX_LANES as LaneId {
+            own.ledger.retire(lane);
+            self.settled.remove(&(channel, lane));
+            out.push(HubOutput::Retire(channel, lane));
+        }
+        out.push(HubOutput::GivenUp { channel, payee: own.payee.account });
     }
 
     /// Takes a lane of the hub's own back.

@@ -2,7 +2,7 @@
 
 use ed25519_dalek::SigningKey;
 use mica_primitives::{Balance, ChannelId, LaneId, PublicKey};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     HubInput, HubOffer, HubOutput, Payee, RelayId,
@@ -39,6 +39,8 @@ pub struct HubTable {
     pub(super) incoming: BTreeMap<ChannelId, PayeeLedger>,
     pub(super) outgoing: BTreeMap<ChannelId, Outgoing>,
     pub(super) pauses: Pauses,
+    /// Lanes of the hub's own of which the last session came to its exact sum.
+    pub(super) settled: BTreeSet<(ChannelId, LaneId)>,
     /// When the chain last had a new final block, as far as anybody has told.
     final_ms: Option<u64>,
     pub(super) draining: bool,
@@ -55,6 +57,7 @@ impl HubTable {
             incoming: BTreeMap::new(),
             outgoing: BTreeMap::new(),
             pauses: Pauses::default(),
+            settled: BTreeSet::new(),
             final_ms: None,
             draining: false,
         }
@@ -163,14 +166,19 @@ impl HubTable {
     /// Whether the chain, as these facts say, knows more of a lane of the hub's own than the hub:
     /// somebody was shown what the hub was not.
     pub fn is_ahead(&self, facts: &ChannelFacts) -> bool {
-        let Some(own) = self.outgoing.get(&facts.channel) else { return false };
-        facts.lanes.iter().any(|(lane, found)| {
+        self.lanes_ahead(facts).next().is_some()
+    }
+
+    fn lanes_ahead(&self, facts: &ChannelFacts) -> impl Iterator<Item = LaneId> {
+        let own = self.outgoing.get(&facts.channel);
+        let lanes = facts.lanes.iter().filter(move |(lane, found)| {
             let leased = self.relays.values().find(|relay| {
-                (relay.out.record().channel, relay.out.record().lane) == (facts.channel, *lane)
+                (relay.out.record().channel, relay.out.record().lane) == (facts.channel, **lane)
             });
-            let known = leased.map_or(0, |relay| relay.out.promised());
-            found.cumulative > known.max(own.ledger.promised(*lane))
-        })
+            let leased = leased.map_or(0, |relay| relay.out.promised());
+            own.is_some_and(|own| found.cumulative > leased.max(own.ledger.promised(**lane)))
+        });
+        lanes.map(|(lane, _)| *lane)
     }
 
     /// The most that can be promised to an account in one session, base units.
@@ -271,6 +279,10 @@ impl HubTable {
         out: &mut Vec<HubOutput>,
     ) {
         if let Some(facts) = facts {
+            let places = self.lanes_ahead(&facts).map(|lane| (channel, lane));
+            if places.collect::<Vec<_>>().iter().any(|place| self.settled.contains(place)) {
+                self.give_up(channel, out);
+            }
             if let Some(own) = self.outgoing.get_mut(&channel) {
                 own.ledger.update(facts);
             }

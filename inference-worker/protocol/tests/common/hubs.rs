@@ -32,6 +32,7 @@ pub struct Hub {
     pub outgoing: Disk,
     pub retired: Vec<(ChannelId, LaneId)>,
     pub ends: Vec<RelayEnd>,
+    pub given_up: Vec<Account>,
 }
 
 pub fn hub_account(hub: usize) -> Account {
@@ -110,6 +111,7 @@ impl World {
                 outgoing: Disk::new(),
                 retired: Vec::new(),
                 ends: Vec::new(),
+                given_up: Vec::new(),
             });
         }
         world
@@ -255,6 +257,7 @@ impl World {
             }
             HubOutput::Retire(channel, lane) => self.hubs[hub].retired.push((channel, lane)),
             HubOutput::Began { .. } => {}
+            HubOutput::GivenUp { payee, .. } => self.hubs[hub].given_up.push(payee),
             HubOutput::Ended(end) => self.hubs[hub].ends.push(end),
         }
     }
