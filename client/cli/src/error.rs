@@ -14,7 +14,7 @@ use mica_gateway::config::ConfigError as GatewayConfigError;
 use mica_gateway::{http::TlsError, keys::KeyError};
 use mica_hub::{HubError, PeerKeyError};
 use mica_payer::ask::AskError;
-use mica_payer::channels::ChannelError;
+use mica_payer::channels::{AgreementError, ChannelError};
 use mica_payer::funds::Shortfall;
 use mica_payer::market::MarketError;
 use mica_payer::model::ModelError;
@@ -68,6 +68,8 @@ pub enum CommandError {
     Market(#[from] MarketError),
     #[error(transparent)]
     Channel(#[from] ChannelError),
+    #[error(transparent)]
+    Agreement(#[from] AgreementError),
     #[error(transparent)]
     Session(#[from] SessionError),
     #[error(transparent)]

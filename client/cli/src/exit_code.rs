@@ -4,7 +4,10 @@ use mica_chain::SubmitError;
 use mica_gateway::{http::TlsError, keys::KeyError};
 use mica_hub::HubError;
 use mica_payer::{
-    ask::AskError, channels::ChannelError, preview::PreviewError, session::SessionError,
+    ask::AskError,
+    channels::{AgreementError, ChannelError},
+    preview::PreviewError,
+    session::SessionError,
 };
 use mica_protocol::{FaultCode, channel::LeaseError, payer::PlanError};
 use mica_wallet::KeystoreError;
@@ -121,6 +124,8 @@ impl Classified for CommandError {
             Self::Model(_) => ErrorClass::Model,
             Self::Market(_) => ErrorClass::Market,
             Self::Channel(error) => error.class(),
+            Self::Agreement(AgreementError::Channel(error)) => error.class(),
+            Self::Agreement(_) => ErrorClass::Worker,
             Self::Session(error) => error.class(),
             Self::Ask(error) => error.class(),
             Self::Verify(_) => ErrorClass::Receipt,

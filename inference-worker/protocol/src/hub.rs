@@ -10,11 +10,11 @@
 //!
 //! **What it risks.** It has been shown `n` positions' worth of ticks, and what it promises reaches
 //! `n + credit` positions at most. A payer and a payee that conspire can be paid those ahead; but
-//! the payee must show them to the chain, and while the payer's voucher is the lane's newest the hub
-//! claims them with the same preimage ([`HubInput::Shown`]), later than the payee: what it promises
-//! expires [`HUB_MARGIN_BLOCKS`] before what it is promised. What is left is the credit of one lane,
-//! if the payer gave its exact sum before: then it is certain who hid what, and nothing more is
-//! promised on that channel ([`HubOutput::GivenUp`]).
+//! the payee must show them to the chain, and while the payer's voucher is the lane's newest the
+//! hub claims them with the same preimage ([`HubInput::Shown`]), later than the payee: what it
+//! promises expires [`HUB_MARGIN_BLOCKS`] before what it is promised. What is left is the credit of
+//! one lane, if the payer gave its exact sum before: then it is certain who hid what, and nothing
+//! more is promised on that channel ([`HubOutput::GivenUp`]).
 //!
 //! **What it can take.** Nothing: a payer reveals no tick before it holds the hub's promise for it,
 //! and shows it to the payee when it shows it to the hub. The sum at the end is what the ticks came

@@ -120,6 +120,11 @@ limits! {
     /// Most blocks before the end of a closing channel in which nothing more is lent to its payer;
     /// half of the window, if that is less.
     pub const CLOSING_MARGIN_BLOCKS: u32 = 100;
+    /// An agreement to close must be good for at least so many more blocks, or a worker does not
+    /// submit it.
+    pub const CONSENT_MARGIN_BLOCKS: u32 = 10;
+    /// Blocks for which a payer makes an agreement to close good.
+    pub const CONSENT_BLOCKS: u32 = 100;
     /// Blocks for which a payer makes its vouchers good.
     pub const VOUCHER_LIFETIME_BLOCKS: u32 = 20_000;
     /// Most blocks for which a voucher may be good when it comes: what never expires would have to

@@ -2,6 +2,7 @@
 
 mod admission;
 mod chain_news;
+mod consents;
 mod expelled;
 mod io;
 mod offer;

@@ -228,7 +228,7 @@ fn who_claims_more_than_the_exact_sum_is_promised_nothing_more() {
         claimed: cumulative,
         ..mica_primitives::Lane::default()
     };
-    let mut tell = |world: &mut World, cumulative| {
+    let tell = |world: &mut World, cumulative| {
         let channel = channel_of(1);
         let mut facts = world.facts[&channel].clone();
         facts.lanes.insert(0, lane(cumulative));

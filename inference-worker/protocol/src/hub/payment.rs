@@ -223,10 +223,10 @@ impl HubTable {
         }
     }
 
-    /// A block shows one of the hub's own promises with more ticks than the hub was shown: the payer
-    /// has kept them from it. The payee was paid with them, so the hub claims them too: a tick is
-    /// the same for both. What is promised on the lane counts from now on, whatever it was thought
-    /// to be.
+    /// A block shows one of the hub's own promises with more ticks than the hub was shown: the
+    /// payer has kept them from it. The payee was paid with them, so the hub claims them too: a
+    /// tick is the same for both. What is promised on the lane counts from now on, whatever it was
+    /// thought to be.
     pub(super) fn shown(&mut self, now: Now, held: &Redeem, out: &mut Vec<HubOutput>) {
         let place = (held.voucher.channel, held.voucher.lane);
         let anchor = |tick: Option<Tick>| tick.map(|tick| tick.anchor);
