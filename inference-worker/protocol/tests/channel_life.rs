@@ -326,7 +326,8 @@ fn an_agreement_to_close_covers_everything_or_is_not_taken() {
     tell(&mut world, good.clone(), &peer_key(PAYER));
     assert!(world.workers[0].table.consents(block).is_empty(), "none of these is good");
     tell(&mut world, good.clone(), &voucher_key());
-    let [(consent, gain)] = &world.workers[0].table.consents(block)[..] else { panic!("it is") };
+    let taken = world.workers[0].table.consents(block);
+    let [(consent, gain)] = &taken[..] else { panic!("it is good") };
     assert_eq!((&consent.close, *gain), (&good, owed));
     assert!(world.workers[0].table.consents(block + 100).is_empty(), "its time is over");
     tell(&mut world, good, &voucher_key());
