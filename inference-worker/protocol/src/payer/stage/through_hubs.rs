@@ -12,14 +12,12 @@
 
 use mica_primitives::{BlockNumber, ChannelId, LaneId, Redeem, TickProof};
 
-use super::{
-    super::{PayerOutput, hops::Brought},
-    Account, StageState,
-};
+use super::{Account, StageState};
 use crate::{
     SessionId,
     channel::{Durability, SpendError},
     messages::{Message, Open, Pay, Payment},
+    payer::{PayerOutput, hops::Brought},
 };
 
 /// What a hub's promise leads to.
