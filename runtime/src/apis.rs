@@ -308,12 +308,8 @@ impl_runtime_apis! {
     }
 
     impl pallet_mica_receipts::runtime_api::ReceiptsApi<Block, AccountId> for Runtime {
-        fn root(channel: ChannelId, lane: LaneId) -> Option<ReceiptRoot<AccountId>> {
-            Receipts::root(channel, lane)
-        }
-
-        fn shown_root(channel: ChannelId, lane: LaneId) -> Option<ReceiptRoot<AccountId>> {
-            Receipts::shown_root(channel, lane)
+        fn roots(channel: ChannelId, lane: LaneId) -> Vec<ReceiptRoot<AccountId>> {
+            Receipts::roots(channel, lane)
         }
 
         fn audit_window() -> BlockNumber {

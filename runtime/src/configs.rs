@@ -23,7 +23,6 @@ pub mod safe_mode;
 pub mod scheduler;
 pub mod seats;
 pub mod session;
-pub mod skip_feeless_payment;
 pub mod sla;
 pub mod staking;
 pub mod sudo;

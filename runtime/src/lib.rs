@@ -72,10 +72,7 @@ pub type TxExtension = (
     frame_system::CheckEra<Runtime>,
     frame_system::CheckNonce<Runtime>,
     frame_system::CheckWeight<Runtime>,
-    pallet_skip_feeless_payment::SkipCheckIfFeeless<
-        Runtime,
-        pallet_transaction_payment::ChargeTransactionPayment<Runtime>,
-    >,
+    pallet_transaction_payment::ChargeTransactionPayment<Runtime>,
     frame_metadata_hash_extension::CheckMetadataHash<Runtime>,
     frame_system::WeightReclaim<Runtime>,
 );
@@ -152,8 +149,6 @@ mod runtime {
     pub type Balances = pallet_balances;
     #[runtime::pallet_index(5)]
     pub type TransactionPayment = pallet_transaction_payment;
-    #[runtime::pallet_index(6)]
-    pub type SkipFeelessPayment = pallet_skip_feeless_payment;
     #[runtime::pallet_index(7)]
     pub type VoterList = pallet_bags_list;
     #[runtime::pallet_index(8)]

@@ -93,11 +93,19 @@ fn agree() -> AgreementId {
         price_per_layer_token: MILLI,
         window: 4,
         start_blocks: 10,
+        first_blocks: 2,
         work_blocks: 10,
         signer: Ed25519Keyring::Alice.public().0,
     };
     sla(Alice, SlaCall::propose { worker: Bob.to_account_id(), terms });
     sla(Bob, SlaCall::accept { agreement });
+    agreement
+}
+
+/// The same, and Bob has acknowledged a request.
+fn working() -> AgreementId {
+    let agreement = agree();
+    sla(Bob, SlaCall::acknowledge { agreement, request_hash: [5; 32] });
     agreement
 }
 
@@ -135,12 +143,28 @@ fn a_silent_worker_forfeits_real_stake_and_is_jailed() {
 }
 
 #[test]
+fn a_worker_that_began_and_is_silent_loses_what_a_dispute_would_cost_it() {
+    market().execute_with(|| {
+        let agreement = working();
+        let (stake, payer) = (worker().stake, balance(Alice));
+        // Two blocks for what comes before the first token, ten for the work, one for the heads.
+        for _ in 0..=2 + 10 + 1 + ANSWER_PERIOD {
+            make_block(System::block_number() + 1, 0, 0, vec![]);
+        }
+        assert_eq!(Sla::agreement(agreement), None);
+        assert_eq!(worker().stake, stake - 2 * TOKEN);
+        assert_eq!(balance(Alice), payer);
+    });
+}
+
+#[test]
 fn an_end_token_ends_an_agreement_and_the_payer_pays_for_what_came() {
     market().execute_with(|| {
-        let agreement = agree();
-        let (stake, payer) = (worker().stake, balance(Alice));
+        let agreement = working();
+        let (stake, payer, payee) = (worker().stake, balance(Alice), balance(Bob));
         let (progress, signature) = received(agreement, 3, true);
         sla(Bob, SlaCall::claim { progress, signature });
+        assert_eq!(balance(Bob), payee + 3 * TOKEN, "a claim costs no fee");
         assert_eq!(Sla::agreement(agreement), None);
         assert_eq!(balance(Alice), payer - 3 * TOKEN);
         assert_eq!((worker().stake, worker().status), (stake, WorkerStatus::Active));
@@ -150,10 +174,12 @@ fn an_end_token_ends_an_agreement_and_the_payer_pays_for_what_came() {
 #[test]
 fn a_dispute_burns_a_window_of_the_payers_and_half_of_one_of_the_workers() {
     market().execute_with(|| {
-        let agreement = agree();
-        let (stake, payer) = (worker().stake, balance(Alice));
+        let agreement = working();
+        let (stake, payer, payee) = (worker().stake, balance(Alice), balance(Bob));
         let progress = Some(received(agreement, 3, false));
         sla(Bob, SlaCall::dispute { agreement, progress });
+        // No fee: silence, which costs the same stake, must not be cheaper.
+        assert_eq!(balance(Bob), payee + 3 * TOKEN - 2 * TOKEN);
         assert_eq!(balance(Alice), payer - 3 * TOKEN - 4 * TOKEN);
         assert_eq!(worker().stake, stake - 2 * TOKEN);
         assert_eq!(worker().status, WorkerStatus::Jailed);

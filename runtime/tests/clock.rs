@@ -3,15 +3,14 @@
 use frame_support::{assert_noop, assert_ok};
 use mica_primitives::UNIT;
 use mica_runtime::{
-    BlockNumber, Channels, Clock, Grandpa, Registry, Runtime, RuntimeOrigin, Session, System,
-    constants::STALL_BOUND,
+    BlockNumber, Channels, Clock, Grandpa, Registry, Runtime, RuntimeOrigin, SafeMode, Session,
+    System, constants::STALL_BOUND,
 };
 use sp_consensus_grandpa::ScheduledChange;
 use sp_genesis_builder::LOCAL_TESTNET_RUNTIME_PRESET;
 use sp_keyring::Sr25519Keyring::{Alice, Bob};
 use sp_runtime::traits::BlockNumberProvider;
 
-#[allow(dead_code, reason = "each test file uses a part")]
 mod chain;
 use chain::{
     check_state, genesis_of,
@@ -98,6 +97,22 @@ fn a_channels_window_does_not_run_while_the_clock_stands() {
         );
         chain.make_blocks(1);
         assert_ok!(Channels::finish(payer(), channel));
+        check_state();
+    });
+}
+
+#[test]
+fn the_clock_stands_while_safe_mode_holds_and_blocks_keep_their_hints() {
+    genesis_of(LOCAL_TESTNET_RUNTIME_PRESET).execute_with(|| {
+        let mut chain = running();
+        assert_ok!(SafeMode::force_enter(RuntimeOrigin::root()));
+        let stood_at = now();
+        chain.make_blocks(20);
+        assert_eq!(now(), stood_at);
+        assert!(Clock::clock().last_final > Some(System::block_number() - 10));
+        assert_ok!(SafeMode::force_exit(RuntimeOrigin::root()));
+        chain.make_blocks(3);
+        assert_eq!(now(), stood_at + 3);
         check_state();
     });
 }

@@ -16,7 +16,6 @@ use sp_keyring::{Ed25519Keyring, Sr25519Keyring};
 use sp_runtime::{Digest, DigestItem, Perbill, traits::Header as _};
 use sp_session::MembershipProof;
 
-#[allow(dead_code, reason = "each test file uses a part")]
 mod chain;
 use chain::{check_state, genesis_of, schedule::Schedule};
 

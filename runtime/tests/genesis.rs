@@ -18,7 +18,6 @@ use sp_keyring::Sr25519Keyring::{
 use sp_keystore::{KeystoreExt, testing::MemoryKeystore};
 use sp_runtime::{DispatchError, transaction_validity::InvalidTransaction};
 
-#[allow(dead_code, reason = "each test file uses a part")]
 mod chain;
 use chain::{check_state, genesis_of, make_block, signed};
 

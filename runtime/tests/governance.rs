@@ -418,6 +418,7 @@ fn a_proxy_that_may_not_transfer_takes_nothing_by_any_way() {
                 price_per_layer_token: UNIT,
                 window: 16,
                 start_blocks: 20,
+                first_blocks: 0,
                 work_blocks: 80,
                 signer: key(Ed25519Keyring::Eve),
             },
@@ -452,6 +453,19 @@ fn a_proxy_that_may_not_transfer_takes_nothing_by_any_way() {
             assert_eq!(after, before, "{what}");
         }
         assert_eq!(as_proxy(Eve, Bob, open_to_self()), Err(filtered()));
+    });
+}
+
+/// Attack: a payer has a stolen key of its worker end the channel before the worker redeems.
+#[test]
+fn a_proxy_that_may_not_transfer_gives_up_nothing_that_is_owed() {
+    local(|| {
+        assert_ok!(one(Eve, open(Bob, Ed25519Keyring::Eve, UNIT)));
+        let channel = first_channel(Eve, Bob);
+        name_proxy(Bob, Eve, ProxyType::NonTransfer);
+        let close = RuntimeCall::Channels(pallet_mica_channels::Call::close { channel });
+        assert_eq!(as_proxy(Eve, Bob, close.clone()), Err(filtered()));
+        assert_ok!(one(Bob, close));
     });
 }
 

@@ -1,14 +1,15 @@
 //! Heartbeats while somebody fills the blocks, and what an account without money can send: through
 //! the validation and the blocks of the whole runtime.
 
-use frame_support::{assert_ok, storage::with_transaction};
+use frame_support::{assert_ok, dispatch::DispatchClass, storage::with_transaction};
 use mica_primitives::{
-    ChannelId, Heartbeat, LayerRange, MarketUnits, ModelManifest, PeerClaim, Redeem, TickProof,
-    UNIT, Voucher, WorkerStatus,
+    ChannelId, Heartbeat, LayerRange, MAX_TICKS, MarketUnits, ModelManifest, PeerClaim, Redeem,
+    TickProof, UNIT, Voucher, WorkerStatus,
 };
 use mica_runtime::{
     AccountId, Balances, Executive, Hash, Registry, Runtime, RuntimeCall, System,
     UncheckedExtrinsic,
+    configs::system::RuntimeBlockWeights,
     constants::{EXISTENTIAL_DEPOSIT, HEARTBEAT_INTERVAL, MIN_STAKE_PER_LAYER, OFFLINE_AFTER},
 };
 use pallet_transaction_payment::NextFeeMultiplier;
@@ -194,6 +195,30 @@ fn heartbeats_keep_their_place_while_every_block_is_full() {
             Registry::worker(&One.to_account_id()).expect("there").0.status,
             WorkerStatus::Active
         );
+    });
+}
+
+/// Attack: a crowd of workers fills every block with heartbeats, which are free and go first, until
+/// windows are over in which others must redeem.
+#[test]
+fn heartbeats_leave_room_for_redeems() {
+    genesis_of(DEV_RUNTIME_PRESET).execute_with(|| {
+        start(One);
+        let last = 2 + HEARTBEAT_INTERVAL;
+        for number in 3..last {
+            make_block(number, 0, 0, vec![]);
+        }
+        let results = make_block_with(last, 0, 0, || {
+            let weights = RuntimeBlockWeights::get();
+            let most = weights.get(DispatchClass::Operational).max_total.expect("it is bounded");
+            frame_system::BlockWeight::<Runtime>::mutate(|used| {
+                used.set(most, DispatchClass::Operational);
+            });
+            let others = [beat(One, last), signed(Bob, 0, filler(MAX_TICKS))];
+            others.into_iter().map(Executive::apply_extrinsic).collect()
+        });
+        assert_eq!(results[0], FULL, "heartbeats have had their part");
+        assert!(results[1].is_ok(), "{:?}", results[1]);
     });
 }
 

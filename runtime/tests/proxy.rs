@@ -17,21 +17,21 @@ use mica_runtime::{
 
 /// Calls, by the kinds of proxies that may make them besides `Any`. What is in no row is the
 /// account's own.
-const ALLOWED: [(&[ProxyType], &[&str]); 8] = [
+const ALLOWED: [(&[ProxyType], &[&str]); 9] = [
     (
         &[NonTransfer, Worker, WorkerWithAgreements],
         &[
-            "Channels.close",
-            "Channels.redeem",
             "Registry.heartbeat",
             "Registry.set_addresses",
             "Registry.set_cost",
             "Registry.set_price",
             "Registry.set_range",
             "Registry.unjail",
-            "Sla.acknowledge",
-            "Sla.claim",
         ],
+    ),
+    (
+        &[Worker, WorkerWithAgreements],
+        &["Channels.close", "Channels.redeem", "Sla.acknowledge", "Sla.claim"],
     ),
     (&[WorkerWithAgreements], &["Sla.accept", "Sla.dispute"]),
     (&[NonTransfer], &["Channels.finish", "Sla.cancel", "Sla.settle"]),
@@ -63,7 +63,6 @@ const ALLOWED: [(&[ProxyType], &[&str]); 8] = [
     (
         &[NonTransfer, Governance],
         &[
-            "ConvictionVoting.delegate",
             "ConvictionVoting.remove_other_vote",
             "ConvictionVoting.remove_vote",
             "ConvictionVoting.undelegate",
@@ -74,6 +73,7 @@ const ALLOWED: [(&[ProxyType], &[&str]); 8] = [
     (
         &[Governance],
         &[
+            "ConvictionVoting.delegate",
             "Preimage.note_preimage",
             "Preimage.unnote_preimage",
             "Referenda.place_decision_deposit",

@@ -128,7 +128,7 @@ fn a_worker_has_its_stake_back_when_no_voucher_can_fix_receipts_any_more() {
             pallet_mica_registry::Error::<Runtime>::PaidByChannel
         );
         assert_ok!(Channels::redeem(origin(Bob), promise(channel, 1, 100)));
-        assert_eq!(Receipts::root(channel, 0).map(|root| root.seq), Some(1));
+        assert_eq!(Receipts::root(channel, 0, Submitter::Payee).map(|root| root.seq), Some(1));
         assert_eq!(until(), now() + LONGEST_DISPUTE + 1);
         assert_ok!(Channels::close(origin(Bob), channel));
         assert_noop!(
@@ -170,14 +170,14 @@ fn a_redeem_through_a_second_account_fixes_the_receipts() {
         register();
         let channel = open();
         assert_ok!(Channels::redeem(origin(Charlie), promise(channel, 3, 100)));
-        let root = Receipts::root(channel, 0).expect("it is fixed");
+        let root = Receipts::root(channel, 0, Submitter::Other).expect("it is fixed");
         assert_eq!((root.seq, root.by, root.worker), (3, Submitter::Other, Bob.to_account_id()));
         // The payer pays one unit more with a number of its own; the payee fixes its root all the
         // same.
         assert_ok!(Channels::redeem(origin(Alice), promise(channel, 200, 101)));
         assert_ok!(Channels::redeem(origin(Bob), promise(channel, 3, 100)));
-        let root = Receipts::root(channel, 0).expect("it is fixed");
+        let root = Receipts::root(channel, 0, Submitter::Payee).expect("it is fixed");
         assert_eq!((root.seq, root.by), (3, Submitter::Payee));
-        assert_eq!(Receipts::shown_root(channel, 0).map(|root| root.seq), Some(200));
+        assert_eq!(Receipts::root(channel, 0, Submitter::Other).map(|root| root.seq), Some(200));
     });
 }

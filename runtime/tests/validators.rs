@@ -8,13 +8,13 @@ use mica_runtime::{
     genesis::VALIDATOR_BOND,
 };
 use pallet_staking::{RewardDestination, ValidatorPrefs};
+use sp_core::hexdisplay::HexDisplay;
 use sp_genesis_builder::LOCAL_TESTNET_RUNTIME_PRESET;
 use sp_io::TestExternalities;
 use sp_keyring::Sr25519Keyring::DaveStash;
 use sp_keystore::{KeystoreExt, testing::MemoryKeystore};
 use sp_runtime::Perbill;
 
-#[allow(dead_code, reason = "each test file uses a part")]
 mod chain;
 use chain::{check_state, genesis_of, schedule::Schedule};
 
@@ -36,7 +36,9 @@ fn stand(account: &AccountId, bond: Balance) {
     let origin = || RuntimeOrigin::signed(account.clone());
     assert_ok!(Balances::mint_into(account, bond + 10 * UNIT));
     assert_ok!(Staking::bond(origin(), bond, RewardDestination::Staked));
-    let keys = SessionKeys::generate(&account.encode(), None);
+    // A seed, because a new phrase for each of hundreds takes long.
+    let seed = format!("0x{}", HexDisplay::from(AsRef::<[u8; 32]>::as_ref(account)));
+    let keys = SessionKeys::generate(&account.encode(), Some(seed.into_bytes()));
     assert_ok!(Session::set_keys(origin(), keys.keys, keys.proof.encode()));
     assert_ok!(Staking::validate(origin(), ValidatorPrefs::default()));
 }

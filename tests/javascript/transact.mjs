@@ -64,19 +64,23 @@ async function register(api, worker) {
   const made = await submit(api, api.tx.registry.registerModel(manifest, units), worker);
   const [{ model }] = made.find(api.events.registry.ModelRegistered);
   const { minStakePerLayer } = await api.call.registryApi.registryParameters();
-  const peer = ed25519PairFromSeed(blake2AsU8a(`peer of ${worker.address}`)).publicKey;
+  const peer = ed25519PairFromSeed(blake2AsU8a(`peer of ${worker.address}`));
+  // The peer key says whose it is.
+  const account = api.createType("AccountId32", worker.address);
+  const proof = ed25519Sign(signed(api, "peer/v1", account), peer);
   const serve = api.tx.registry.register(
     model,
     { first: 0, end: LAYERS },
     120,
     5_000,
-    peer,
+    peer.publicKey,
+    proof,
     ["/ip4/127.0.0.1/tcp/4001", "/dns4/worker.example/udp/4001/quic-v1"],
     minStakePerLayer.toBigInt() * BigInt(LAYERS),
   );
   const served = await submit(api, serve, worker);
-  const [{ worker: account, range }] = served.find(api.events.registry.WorkerRegistered);
-  assert.deepEqual([account.toString(), range.toJSON()], [worker.address, { first: 0, end: LAYERS }]);
+  const [{ worker: registered, range }] = served.find(api.events.registry.WorkerRegistered);
+  assert.deepEqual([registered.toString(), range.toJSON()], [worker.address, { first: 0, end: LAYERS }]);
   assert.equal(await refusal(api, serve, worker), "registry.AlreadyRegistered");
   return model;
 }
@@ -106,7 +110,7 @@ async function redeem(api, channel, worker, pair) {
     expires: (await api.rpc.chain.getHeader()).number.toNumber() + 1_000,
     tick: { anchor: chain.at(-1), unit: 1_000, max: chain.length - 1 },
   });
-  const signature = ed25519Sign(signed(api, "voucher/v1", voucher), pair);
+  const signature = ed25519Sign(signed(api, "voucher/v2", voucher), pair);
   const tick = { n: shown, preimage: chain.at(-1 - shown) };
   const redeemed = await submit(api, api.tx.channels.redeem({ voucher, signature, tick }), worker);
   const [event] = redeemed.find(api.events.channels.Redeemed);
@@ -121,7 +125,10 @@ async function propose(api, payer, worker, model, signer) {
     range: { first: 0, end: LAYERS },
     tokens: 64,
     pricePerLayerToken: UNIT / 10_000n,
-    duration: 20,
+    window: 16,
+    startBlocks: 20,
+    firstBlocks: 4,
+    workBlocks: 20,
     signer,
   };
   const proposed = await submit(api, api.tx.sla.propose(worker.address, terms), payer);
@@ -130,9 +137,8 @@ async function propose(api, payer, worker, model, signer) {
   return agreement;
 }
 
-// Proposes a remark of the chain itself, and votes for it. Nothing where the chain has no referenda.
+// Proposes a remark of the chain itself, and votes for it.
 async function refer(api, proposer) {
-  if (!api.tx.referenda) return null;
   const call = api.tx.system.remark("proposed with polkadot-js").method;
   await submit(api, api.tx.preimage.notePreimage(call.toHex()), proposer);
   const proposal = { Lookup: { hash: call.hash, len: call.encodedLength } };

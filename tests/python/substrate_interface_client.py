@@ -70,12 +70,15 @@ def register(substrate, worker):
     model = made["Registry.ModelRegistered"][0]["model"]
     least = substrate.runtime_call("RegistryApi", "registry_parameters").value["min_stake_per_layer"]
     peer = Keypair.create_from_seed(hexed(blake2(f"peer of {worker.ss58_address}".encode())), crypto_type=KeypairType.ED25519)
+    # The peer key says whose it is.
+    account = substrate.encode_scale("AccountId", worker.ss58_address)
     serving = {
         "model": model,
         "range": {"first": 0, "end": LAYERS},
         "cost_us": 120,
         "list_price": 5_000,
         "peer": hexed(peer.public_key),
+        "proof": hexed(peer.sign(signed(substrate, "peer/v1", account))),
         # One bounded list: the package takes a bare list for several fields.
         "addresses": [["/ip4/127.0.0.1/tcp/4001", "/dns4/worker.example/udp/4001/quic-v1"]],
         "stake": LAYERS * least,
@@ -123,7 +126,7 @@ def redeem(substrate, channel, worker, signer):
     voucher = substrate.encode_scale("mica_primitives::channel::Voucher", promise)
     redeemed = {
         "voucher": promise,
-        "signature": hexed(signer.sign(signed(substrate, "voucher/v1", voucher))),
+        "signature": hexed(signer.sign(signed(substrate, "voucher/v2", voucher))),
         "tick": {"n": shown, "preimage": hexed(chain[-1 - shown])},
     }
     redeemed = completed(substrate, "mica_primitives::channel::Redeem", redeemed)
@@ -139,7 +142,10 @@ def propose(substrate, payer, worker, model, signer):
         "range": {"first": 0, "end": LAYERS},
         "tokens": 64,
         "price_per_layer_token": UNIT // 10_000,
-        "duration": 20,
+        "window": 16,
+        "start_blocks": 20,
+        "first_blocks": 4,
+        "work_blocks": 20,
         "signer": hexed(signer.public_key),
     }
     terms = completed(substrate, "mica_primitives::agreement::Terms", terms)
@@ -150,13 +156,10 @@ def propose(substrate, payer, worker, model, signer):
 
 
 def refer(substrate, proposer):
-    """Proposes a remark of the chain itself, and votes for it. Nothing where the chain has no referenda."""
-    if substrate.get_metadata_module("Referenda") is None:
-        return None
+    """Proposes a remark of the chain itself, and votes for it."""
     remark = substrate.compose_call("System", "remark", {"remark": "proposed with substrate-interface"})
     submit(substrate, "Preimage", "note_preimage", {"bytes": str(remark.data)}, proposer)
-    length = remark.data.length
-    proposal = {"Lookup": {"hash": hexed(blake2(bytes(remark.data.data))), "len": length}}
+    proposal = {"Lookup": {"hash": hexed(blake2(bytes(remark.data.data))), "len": remark.data.length}}
     proposing = {"proposal_origin": {"system": "Root"}, "proposal": proposal, "enactment_moment": {"After": 10}}
     index = submit(substrate, "Referenda", "submit", proposing, proposer)["Referenda.Submitted"][0]["index"]
     submit(substrate, "Referenda", "place_decision_deposit", {"index": index}, proposer)

@@ -2,7 +2,7 @@
 //! to a question about one channel.
 //!
 //! Deposits and payments count when they are final. A request to close is in a final block some
-//! seconds after it was made; nothing more is lent for the last half of a window
+//! seconds after it was made; nothing more is lent from before the middle of a window on
 //! ([`mica_protocol::channel::ChannelFacts::ends_soon`]).
 //!
 //! Limits: [`MAX_PAGES`] pages of channels to the hub, [`MARKET_BLOCKS`] between two looks at the

@@ -37,7 +37,8 @@ pub struct HubConfig {
     pub max_channels: usize,
     /// Most relays at once.
     pub max_relays: usize,
-    /// Least window of channels to the hub, blocks; as much as workers ask for without it.
+    /// Least window of channels to the hub, blocks, if that is more than what workers ask for and
+    /// [`mica_protocol::limits::HUB_WINDOW_BLOCKS`].
     pub min_window: Option<BlockNumber>,
     /// Least gain for which a lane out of use is redeemed, base units; twice the fee without it.
     pub redeem_minimum: Option<Balance>,

@@ -16,6 +16,7 @@ use mica_protocol::{
     Message, Now,
     channel::ChannelFacts,
     hub::{HubInput, HubOffer, HubOutput, HubTable, Payee},
+    limits::HUB_WINDOW_BLOCKS,
     stage::StageIdentity,
 };
 use tokio::sync::mpsc;
@@ -75,13 +76,13 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), HubError> 
     keep_chain(&chain, &store, genesis).await?;
     let view = chain.at_finalized().await?;
     let parameters = view.channel_parameters().await?;
-    let usual = chain.usual_window().await?;
+    let window = chain.usual_window().await?.max(HUB_WINDOW_BLOCKS).min(parameters.max_window);
     let fee = chain.estimate_fee_for(payer.id(), &sample()).await?;
     let offer = HubOffer {
         account: payer.id().0,
         fee: config.fee,
         credit_positions: config.credit_positions.max(1),
-        min_window: config.min_window.unwrap_or(usual),
+        min_window: config.min_window.unwrap_or(0).max(window),
         least_promise: fee,
         max_relays: config.max_relays,
     };
@@ -107,7 +108,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), HubError> 
         table,
         net,
         parameters,
-        window: usual,
+        window,
         fee,
         begun: Instant::now(),
         block: view.clock().await?.now,

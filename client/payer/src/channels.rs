@@ -139,6 +139,8 @@ pub struct Need {
     pub peer: PublicKey,
     /// The most that the session can spend there, base units.
     pub budget: Balance,
+    /// Least window of a channel for it, blocks, where the payee asks for more than usual.
+    pub window: BlockNumber,
 }
 
 impl Payer {

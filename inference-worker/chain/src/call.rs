@@ -6,9 +6,9 @@
 
 use codec::{Compact, Encode};
 use mica_primitives::{
-    Acknowledgement, AgreementId, Balance, BlockNumber, ChannelId, ChannelOpening,
-    CooperativeClose, Hash32, Heartbeat, LayerRange, MarketUnits, ModelId, ModelManifest, Progress,
-    PublicKey, Redeem, Signature, Terms, WorkerAddresses, domain::blake2_256,
+    AgreementId, Balance, BlockNumber, ChannelId, ChannelOpening, CooperativeClose, Hash32,
+    Heartbeat, LayerRange, MarketUnits, ModelId, ModelManifest, Progress, PublicKey, Redeem,
+    Signature, Terms, WorkerAddresses, domain::blake2_256,
 };
 use subxt::{
     ext::{
@@ -123,10 +123,10 @@ pub enum Call {
     },
     /// `Sla.acknowledge`.
     Acknowledge {
-        /// What the worker acknowledges.
-        acknowledgement: Acknowledgement,
-        /// By the worker's peer key.
-        signature: Signature,
+        /// The agreement.
+        agreement: AgreementId,
+        /// blake3 of the request that the worker has.
+        request_hash: Hash32,
     },
     /// `Sla.claim`.
     Claim {
@@ -332,10 +332,8 @@ impl Call {
             Self::Accept(agreement) | Self::Cancel(agreement) | Self::Settle(agreement) => {
                 agreement.encode()
             }
-            Self::Request { agreement, request_hash } => (agreement, request_hash).encode(),
-            Self::Acknowledge { acknowledgement, signature } => {
-                (acknowledgement, signature).encode()
-            }
+            Self::Request { agreement, request_hash }
+            | Self::Acknowledge { agreement, request_hash } => (agreement, request_hash).encode(),
             Self::Claim { progress, signature } => (progress, signature).encode(),
             Self::Dispute { agreement, progress } => (agreement, progress).encode(),
             Self::Transfer { to, amount } => {

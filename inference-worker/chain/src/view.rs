@@ -250,17 +250,17 @@ impl View {
         self.call("ChannelsApi_channel_parameters", ()).await
     }
 
-    /// The root of receipts that the lane's last redeemed voucher fixed, while its audit window
-    /// lasts.
+    /// The roots of receipts that the lane's redeemed vouchers have fixed, while their audit
+    /// windows last: the one by the worker's own redeems, then the one by others'.
     ///
     /// # Errors
     /// [`ReadError`], as every read of a view.
-    pub async fn receipt_root(
+    pub async fn receipt_roots(
         &self,
         channel: ChannelId,
         lane: LaneId,
-    ) -> Result<Option<ReceiptRoot<AccountId>>, ReadError> {
-        self.call("ReceiptsApi_root", (channel, lane)).await
+    ) -> Result<Vec<ReceiptRoot<AccountId>>, ReadError> {
+        self.call("ReceiptsApi_roots", (channel, lane)).await
     }
 
     /// Every event of the block, in order.

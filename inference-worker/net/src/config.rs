@@ -8,10 +8,6 @@ use crate::bounds::MAX_LINKS;
 pub(crate) const MAX_ADDRESSES: usize = 16;
 /// Longest wait for a connection and a stream on it.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Pauses before a peer that did not let us in is dialled again.
-pub(crate) const REDIAL: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(500)];
-/// What fails within this time was turned away, and is worth another try.
-pub(crate) const AT_ONCE: Duration = Duration::from_secs(1);
 /// Longest wait for an address from other peers.
 pub(crate) const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
 /// A link without traffic or stream is forgotten after this.

@@ -14,14 +14,14 @@ use libp2p::{Multiaddr, PeerId, Stream};
 use mica_protocol::wire::{WireError, encode_frame};
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, oneshot},
-    time::{Instant, timeout},
+    time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     addresses::Addresses,
     behaviour::LINK,
-    config::{AT_ONCE, CONNECT_TIMEOUT, DRAIN, IDLE, LOOKUP_TIMEOUT, REDIAL},
+    config::{CONNECT_TIMEOUT, DRAIN, IDLE, LOOKUP_TIMEOUT},
     event::NetEvent,
     offence::Offence,
     reader::{CLOSED, Ended, Reader},
@@ -291,7 +291,7 @@ impl Link {
     /// Dials where the peer was said to be; if nobody is there, asks other peers.
     async fn connect(&mut self) -> Result<Stream, String> {
         let known = self.addresses.all();
-        let mut reason = match self.dial_again(known).await {
+        let mut reason = match self.dial_and_open(known).await {
             Ok(stream) => return Ok(stream),
             Err(reason) => reason,
         };
@@ -306,26 +306,6 @@ impl Link {
             }
         }
         Err(reason)
-    }
-
-    /// Dials; a peer that turns everybody away for a moment, because so many want to come in, is
-    /// dialled again.
-    async fn dial_again(&mut self, addresses: Vec<Multiaddr>) -> Result<Stream, String> {
-        let mut pauses = REDIAL.into_iter();
-        loop {
-            let began = Instant::now();
-            let reason = match self.dial_and_open(addresses.clone()).await {
-                Ok(stream) => return Ok(stream),
-                Err(reason) => reason,
-            };
-            match pauses.next() {
-                Some(pause) if !addresses.is_empty() && began.elapsed() < AT_ONCE => {
-                    let pause = self.unless_stopped(tokio::time::sleep(pause)).await;
-                    pause.ok_or_else(|| reason.clone())?;
-                }
-                _ => return Err(reason),
-            }
-        }
     }
 
     async fn dial_and_open(&mut self, addresses: Vec<Multiaddr>) -> Result<Stream, String> {

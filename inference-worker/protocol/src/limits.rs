@@ -117,8 +117,9 @@ limits! {
     /// A voucher must be redeemable for at least so many more blocks, or a worker does not work for
     /// it.
     pub const EXPIRY_MARGIN_BLOCKS: u32 = 100;
-    /// Most blocks before the end of a closing channel in which nothing more is lent to its payer;
-    /// half of the window, if that is less.
+    /// Most blocks before the middle of a closing channel's window in which nothing more is lent
+    /// to its payer, nor afterwards; a quarter of the window, if that is less. From the middle on
+    /// others may keep a bounty of what is not redeemed.
     pub const CLOSING_MARGIN_BLOCKS: u32 = 100;
     /// An agreement to close must be good for at least so many more blocks, or a worker does not
     /// submit it.
@@ -130,8 +131,12 @@ limits! {
     /// Most blocks for which a voucher may be good when it comes: what never expires would have to
     /// be kept for ever.
     pub const MAX_VOUCHER_BLOCKS: u32 = 2 * VOUCHER_LIFETIME_BLOCKS;
-    /// Blocks by which what a hub promises expires before what it is promised.
+    /// Blocks by which what a hub promises expires before what it is promised, and ticks also
+    /// before the channel over which it is promised them can end.
     pub const HUB_MARGIN_BLOCKS: u32 = 200;
+    /// Least window of a channel to a hub, and of its own ones, blocks: with it a promise outlives
+    /// the margins of four hubs, and is not renewed every few minutes.
+    pub const HUB_WINDOW_BLOCKS: u32 = 1_200;
     /// Most relays that a hub has at once.
     pub const MAX_RELAYS: usize = 4_096;
     /// Most openings of relays that one peer may have waiting for the chain's word: two paths'.

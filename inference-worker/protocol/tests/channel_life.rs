@@ -7,13 +7,13 @@ mod common;
 use common::{DEPOSIT, GENESIS, PAYER, WINDOW, World, channel_of, peer, peer_key, voucher_key};
 use ed25519_dalek::SigningKey;
 use mica_primitives::{
-    Balance, CooperativeClose, Lane, Redeem,
-    settlement::{Submitter, settle},
+    Balance, Channel, ChannelState, Closing, CooperativeClose, Lane, Redeem,
+    settlement::{Close, Figures, MAX_EXTENSIONS, Party, Submitter, close, extended, settle},
 };
 use mica_protocol::{
     FaultCode, Message,
     channel::ChannelFacts,
-    limits::{DEFAULT_CREDIT_POSITIONS, FINALITY_DEADLINE_MS},
+    limits::{CLOSING_MARGIN_BLOCKS, DEFAULT_CREDIT_POSITIONS, FINALITY_DEADLINE_MS},
     messages::CloseConsent,
     stage::{StageInput, StageOffer},
 };
@@ -93,7 +93,7 @@ fn a_closing_channel_is_lent_to_until_the_margin_and_what_it_owes_is_redeemed_in
     world.run_events(60);
     assert!(world.workers[0].positions > computed, "it goes on while its ticks can be redeemed");
     world.now.block = closing.lends_until().expect("it closes");
-    assert_eq!(world.now.block, ends - 100);
+    assert_eq!(world.now.block, ends - 700, "100 blocks before the middle");
     let computed = world.workers[0].positions;
     tell(&mut world, Some(closing.clone()));
     let due = world.redeemable(0);
@@ -115,7 +115,7 @@ fn no_tick_and_no_renewal_is_taken_past_the_margin() {
     let ends = world.now.block + 1_200;
     let closing = ChannelFacts { ends: Some(ends), ..facts(&world) };
     tell(&mut world, Some(closing));
-    world.now.block = ends - 100;
+    world.now.block = ends - 700;
     let promised = world.workers[0].table.ledger(&channel_of(1)).expect("known").promised(0);
     let computed = world.workers[0].positions;
     world.run_events(200);
@@ -296,13 +296,51 @@ fn a_channel_that_cannot_be_followed_is_refused() {
 }
 
 #[test]
-fn the_margin_is_half_a_short_window_and_a_hundred_blocks_of_a_long_one() {
-    let closing = |window| ChannelFacts { window, ends: Some(1_000), ..common::facts_of(1, 1) };
-    assert_eq!(closing(20).lends_until(), Some(990));
-    assert_eq!(closing(1_200).lends_until(), Some(900));
-    // A record of an older version does not say: as careful as with a long one.
-    assert_eq!(closing(0).lends_until(), Some(900));
-    assert!(closing(20).ends_soon(990) && !closing(20).ends_soon(989));
+fn the_margin_is_a_quarter_of_a_short_window_and_a_hundred_blocks_of_a_long_one() {
+    let closing = |window| ChannelFacts { window, ends: Some(2_000), ..common::facts_of(1, 1) };
+    assert_eq!(closing(20).lends_until(), Some(1_985));
+    assert_eq!(closing(1_200).lends_until(), Some(1_300));
+    // A record of an older version does not say.
+    assert!(closing(0).ends_soon(0));
+    assert!(closing(20).ends_soon(1_985) && !closing(20).ends_soon(1_984));
+}
+
+/// Attack: a payer that closes, has its worker go on, and redeems its own newest voucher first from
+/// the middle of the window on, to keep the bounty that it wrote into it.
+#[test]
+fn nothing_is_lent_when_a_bounty_may_be_kept() {
+    for window in [20, 21, 22, 23, 399, 400, 1_200, 100_801] {
+        let at = 5_000;
+        let Ok(Close::Window(mut closing)) = close(&ChannelState::Open, window, Party::Payer, at)
+        else {
+            panic!("a payer waits")
+        };
+        for _ in 0..=MAX_EXTENSIONS {
+            let from = Figures::from(&on_chain(window, closing)).bounty_from.expect("it closes");
+            let ends = Some(closing.ends);
+            let known = ChannelFacts { window, ends, ..common::facts_of(1, DEPOSIT) };
+            let until = known.lends_until().expect("it closes");
+            let margin = (window / 4).min(CLOSING_MARGIN_BLOCKS);
+            // An end is moved only in the last tenth, when lending must have been over for long.
+            let now = if closing.extended == 0 { from } else { closing.ends - window / 10 };
+            assert!(at < until && until + margin <= now, "{window}: {until} {from} {closing:?}");
+            let Some(moved) = extended(&closing, window, closing.ends - 1) else { break };
+            closing = moved;
+        }
+    }
+}
+
+fn on_chain(window: u32, closing: Closing) -> Channel<u64> {
+    Channel {
+        payer: 1,
+        payee: 2,
+        signer: [3; 32],
+        deposit: DEPOSIT,
+        claimed: 0,
+        lanes: Default::default(),
+        window,
+        state: ChannelState::Closing(closing),
+    }
 }
 
 /// What both have agreed on is submitted by the worker alone: it has signed nothing, so more that

@@ -298,7 +298,7 @@ fn a_refused_opening_costs_nothing() {
 }
 
 #[test]
-fn what_a_hub_promises_ends_before_what_it_is_promised() {
+fn a_final_promise_ends_before_what_the_hub_is_promised() {
     let mut world = World::with_hubs(14, &[], LAYERS, 2);
     let report = answer(&mut world, 1, 40, 10);
     assert_eq!(report.failure, None);
@@ -310,6 +310,40 @@ fn what_a_hub_promises_ends_before_what_it_is_promised() {
     let worker = world.workers[0].table.ledger(&channel_of(1)).expect("paid");
     let last = worker.held(0).expect("a voucher").voucher.expires;
     assert_eq!((second + HUB_MARGIN_BLOCKS, last + HUB_MARGIN_BLOCKS), (first, second));
+}
+
+/// The last block of the voucher that the worker holds.
+fn ends(world: &World) -> u32 {
+    let ledger = world.workers[0].table.ledger(&channel_of(1)).expect("it is paid");
+    ledger.held(0).expect("a voucher").voucher.expires
+}
+
+/// Attack: a payer closes its channel, and the worker shows its ticks when that is gone.
+#[test]
+fn ticks_are_promised_for_no_longer_than_the_payers_channel_can_last() {
+    for hubs in [1, 2] {
+        let mut world = World::with_hubs(22, &[], LAYERS, hubs);
+        let plan = world.relayed_plan(1, prompt(20), 900).expect("lanes");
+        let id = world.start(plan);
+        world.run_events(150);
+        let (block, margins) = (world.now.block, HUB_MARGIN_BLOCKS * hubs as u32);
+        assert_eq!(ends(&world), block + common::WINDOW - margins);
+        // Half of that later, the session still goes on, and the promise with it.
+        world.now.block += common::WINDOW / 2;
+        world.run_events(200);
+        let renewed = ends(&world);
+        assert!(renewed > block + common::WINDOW - margins, "it lives on");
+        // Now the payer's channel ends: whatever is promised from now on ends before.
+        let (channel, ends_at) = (channel_to_hub(0), world.now.block + common::WINDOW);
+        let mut facts = world.facts[&channel].clone();
+        facts.ends = Some(ends_at);
+        world.hub_input(0, HubInput::Incoming { channel, facts: Some(facts) });
+        world.now.block += 500;
+        world.run();
+        assert!(world.reports[&id].failure.is_some(), "it is not lent to until the end");
+        assert!(ends(&world) <= ends_at - margins);
+        check_losses(&world, None);
+    }
 }
 
 /// The code with which hub 0 answers to the session's first message, changed by `change`.
@@ -384,6 +418,25 @@ fn a_false_tick_ends_the_relay() {
     let report = answer(&mut world, 1, 20, 60);
     assert_eq!(report.failure.map(|failure| failure.code), Some(FaultCode::BadTick));
     assert_eq!(world.hubs[0].table.relays(), 0);
+    check_losses(&world, None);
+}
+
+#[test]
+fn a_false_tick_in_a_voucher_ends_the_session() {
+    let mut world = World::with_hubs(23, &[], LAYERS, 1);
+    world.tamper = Box::new(|_, _, message| match message {
+        Message::Pay(mut pay) => {
+            if let Payment::Voucher(redeem) = &mut pay.payment
+                && let Some(proof) = &mut redeem.tick
+            {
+                proof.preimage[0] ^= 1;
+            }
+            vec![Message::Pay(pay)]
+        }
+        message => vec![message],
+    });
+    let report = answer(&mut world, 1, 20, 200);
+    assert_eq!(report.failure.map(|failure| failure.code), Some(FaultCode::BadTick));
     check_losses(&world, None);
 }
 

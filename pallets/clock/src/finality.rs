@@ -2,10 +2,16 @@
 
 use alloc::vec::Vec;
 
-use frame_support::traits::{FindAuthor, Get, ValidatorSet};
+use frame_support::{
+    ensure,
+    traits::{FindAuthor, Get, ValidatorSet},
+};
 use mica_primitives::BlockNumber;
+use sp_runtime::DispatchResult;
 
-use crate::{Config, Event, Final, Hints, HintsSession, Now, Pallet, Stands};
+use crate::{
+    Config, Error, Event, Final, Hints, HintsSession, Now, Pallet, RecoverFinality, Stands,
+};
 
 impl<T: Config> Pallet<T> {
     /// Lets the clock run for one block, or stand.
@@ -31,6 +37,19 @@ impl<T: Config> Pallet<T> {
         let Some((number, hints)) = Final::<T>::get() else { return false };
         let parent = block.saturating_sub(1);
         parent.saturating_sub(number) > T::StallBound::get().saturating_add(hints)
+    }
+
+    /// Schedules the recovery of finality from block `last_final`.
+    pub(crate) fn recover(delay: BlockNumber, last_final: BlockNumber) -> DispatchResult {
+        let best = Self::block();
+        ensure!(Self::is_stalled(best), Error::<T>::NotStalled);
+        ensure!(last_final < best, Error::<T>::NotYet);
+        let known = Final::<T>::get().map_or(0, |(known, _)| known);
+        ensure!(last_final >= known, Error::<T>::BelowFinal);
+        ensure!(delay > 0, Error::<T>::NoDelay);
+        T::RecoverFinality::recover(delay, last_final)?;
+        Self::deposit_event(Event::RecoveryScheduled { delay, last_final });
+        Ok(())
     }
 
     /// This block's author.

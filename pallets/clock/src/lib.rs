@@ -71,7 +71,7 @@ mod benchmarking;
 mod mock;
 #[cfg(test)]
 mod tests;
-#[cfg(any(feature = "try-runtime", test))]
+#[cfg(any(feature = "std", feature = "try-runtime"))]
 mod try_state;
 
 pub use pallet::*;
@@ -266,15 +266,7 @@ pub mod pallet {
             last_final: BlockNumber,
         ) -> DispatchResult {
             T::RecoverOrigin::ensure_origin(origin)?;
-            let best = Self::block();
-            ensure!(Self::is_stalled(best), Error::<T>::NotStalled);
-            ensure!(last_final < best, Error::<T>::NotYet);
-            let known = Final::<T>::get().map_or(0, |(known, _)| known);
-            ensure!(last_final >= known, Error::<T>::BelowFinal);
-            ensure!(delay > 0, Error::<T>::NoDelay);
-            T::RecoverFinality::recover(delay, last_final)?;
-            Self::deposit_event(Event::RecoveryScheduled { delay, last_final });
-            Ok(())
+            Self::recover(delay, last_final)
         }
     }
 

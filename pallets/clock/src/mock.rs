@@ -82,6 +82,11 @@ impl crate::Config for Test {
 
 /// Empty storage at block 0.
 pub fn new_test_ext() -> sp_io::TestExternalities {
+    // A property's cases share a thread.
+    Halted::set(false);
+    Session::set(0);
+    Validators::set(vec![0, 1, 2, 3]);
+    Recovered::set(vec![]);
     let storage = frame_system::GenesisConfig::<Test>::default()
         .build_storage()
         .expect("an empty genesis builds");

@@ -66,14 +66,23 @@ pub mod pallet {
         fn try_state(
             _: BlockNumberFor<T>,
         ) -> Result<(), frame_support::sp_runtime::TryRuntimeError> {
+            Self::do_try_state()
+        }
+    }
+
+    impl<T: Config> Pallet<T> {
+        /// Checks that nothing is paid before its era is over.
+        ///
+        /// # Errors
+        /// If it is.
+        #[cfg(any(feature = "std", feature = "try-runtime"))]
+        pub fn do_try_state() -> Result<(), frame_support::sp_runtime::TryRuntimeError> {
             let active = ActiveEra::<T>::get().map_or(0, |era| era.index);
             let era = Cursor::<T>::get().map_or(0, |position| position.era);
             ensure!(era <= active, "payments run ahead of the active era");
             Ok(())
         }
-    }
 
-    impl<T: Config> Pallet<T> {
         /// Pays pages while `meter` has room for one more.
         fn pay(meter: &mut WeightMeter) {
             let reads = T::DbWeight::get().reads(2);

@@ -28,17 +28,22 @@ pub struct Terms {
     pub model: ModelId,
     /// The layers.
     pub range: LayerRange,
-    /// Most positions to be computed: fewer if the generation ends before.
+    /// Most positions to be computed, those of the prompt included: fewer if the generation ends
+    /// before.
     pub tokens: u32,
     /// Base units per layer-token.
     pub price_per_layer_token: Balance,
     /// The credit window, in tokens, at least 2. The worker goes at most half of it ahead of the
     /// payer's signatures, and its price is the most that a lie of one side costs the other.
     pub window: u32,
-    /// Blocks, from acceptance, in which the request may come.
+    /// Blocks, from acceptance, in which the request may come: the worker is bound for nothing for
+    /// so long, if none comes.
     pub start_blocks: BlockNumber,
-    /// Blocks, from the worker's acknowledgement of the request to the last token, if all tokens
-    /// are computed; fewer tokens have fewer in proportion. At least 1.
+    /// Blocks, from the worker's acknowledgement of the request, by which the first tokens may come
+    /// later than in proportion: a long prompt is read before anything is generated.
+    pub first_blocks: BlockNumber,
+    /// Blocks for the work, beside `first_blocks`, if all tokens are computed; fewer tokens have
+    /// fewer in proportion. At least 1.
     pub work_blocks: BlockNumber,
     /// The payer's ed25519 hot key: it signs what the payer received.
     pub signer: PublicKey,
@@ -75,13 +80,14 @@ impl Terms {
         self.price_of(self.credit())
     }
 
-    /// Most blocks from the acknowledgement's anchor to the last of `tokens`: their part of
-    /// `work_blocks`, rounded up, and one for the different heads that the two may see.
+    /// Most blocks that `tokens` may take: `first_blocks`, their part of `work_blocks`, rounded up,
+    /// and one for the different heads that the two may see.
     pub fn blocks_for(&self, tokens: u32) -> BlockNumber {
         let part = u64::from(self.work_blocks) * u64::from(tokens.min(self.tokens));
         let blocks = part.div_ceil(u64::from(self.tokens.max(1)));
         // A part of a `u32` is one.
-        u32::try_from(blocks).unwrap_or(BlockNumber::MAX).saturating_add(1)
+        let part = u32::try_from(blocks).unwrap_or(BlockNumber::MAX);
+        self.first_blocks.saturating_add(part).saturating_add(1)
     }
 
     /// Whether `progress` is all that was agreed on: every token, or an early end that the payer
@@ -113,15 +119,11 @@ pub enum AgreementState {
     },
     /// The worker is bound, and nothing of the request is on chain; by itself it ends in a refund.
     Active {
-        /// Block in which the worker accepted.
-        since: BlockNumber,
         /// First block in which it is over.
         until: BlockNumber,
     },
     /// The payer says on chain that it sent the request; silence is the worker's failure.
     Requested {
-        /// Block in which the worker accepted.
-        since: BlockNumber,
         /// blake3 of the request.
         request_hash: Hash32,
         /// First block in which it is over.
@@ -129,6 +131,8 @@ pub enum AgreementState {
     },
     /// The worker's acknowledgement of the request is on chain; silence is the worker's failure.
     Working {
+        /// blake3 of the request that the worker acknowledged.
+        request_hash: Hash32,
         /// The acknowledgement's block, from which the time for the work counts.
         anchor: BlockNumber,
         /// First block in which it is over.
@@ -194,8 +198,9 @@ pub struct Progress {
     /// Whether the generation is over: the last token was an end token, or the payer wants no more.
     /// Then fewer tokens than agreed on are no failure.
     pub ended: bool,
-    /// Blocks of the market's clock from the acknowledgement's anchor to the head at which the last
-    /// of the tokens arrived.
+    /// Blocks of the market's clock that the worker took: from the acknowledgement's block to the
+    /// head at which the last of the tokens arrived, less the part of that time in which the worker
+    /// waited for input. So others of a path, and the payer, are slow at nobody's cost but theirs.
     pub elapsed_blocks: BlockNumber,
     /// Root of the receipts that the payer accepted for the tokens.
     pub receipts_root: Hash32,
@@ -207,38 +212,6 @@ impl Progress {
     /// `domain("progress") ‖ SCALE(self)`.
     pub fn signing_bytes(&self, genesis: &Hash32) -> alloc::vec::Vec<u8> {
         signing_bytes("progress", genesis, self)
-    }
-}
-
-/// A worker's word that it has the request and begins. Signed by its peer key, before it starts.
-///
-/// From the anchor the time for the work counts. The payer takes it only if the anchor is a block
-/// that it has seen, and no older than the request.
-#[derive(
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Debug,
-    Encode,
-    Decode,
-    DecodeWithMemTracking,
-    MaxEncodedLen,
-    TypeInfo,
-)]
-pub struct Acknowledgement {
-    /// The agreement.
-    pub agreement: AgreementId,
-    /// blake3 of the request's bytes.
-    pub request_hash: Hash32,
-    /// The market's clock at the head that the worker saw when it signed.
-    pub anchor: BlockNumber,
-}
-
-impl Acknowledgement {
-    /// `domain("acknowledgement") ‖ SCALE(self)`.
-    pub fn signing_bytes(&self, genesis: &Hash32) -> alloc::vec::Vec<u8> {
-        signing_bytes("acknowledgement", genesis, self)
     }
 }
 
@@ -254,6 +227,7 @@ mod tests {
             price_per_layer_token: 5,
             window: 16,
             start_blocks: 5,
+            first_blocks: 0,
             work_blocks: 10,
             signer: [2; 32],
         }
@@ -286,6 +260,19 @@ mod tests {
         assert_eq!(huge.blocks_for(u32::MAX), u32::MAX);
     }
 
+    /// The first token of a long prompt may take longer than its part, and so may an early end.
+    #[test]
+    fn the_time_before_the_first_token_is_not_in_proportion() {
+        let terms = Terms { first_blocks: 7, ..terms() };
+        assert_eq!(terms.blocks_for(0), 8);
+        assert_eq!(terms.blocks_for(1), 9);
+        assert_eq!(terms.blocks_for(100), 18);
+        assert!(terms.are_met_by(&received(1, true, 9)));
+        assert!(!terms.are_met_by(&received(1, true, 10)));
+        let huge = Terms { first_blocks: u32::MAX, ..terms };
+        assert_eq!(huge.blocks_for(100), u32::MAX);
+    }
+
     #[test]
     fn all_tokens_or_a_signed_end_meet_the_terms_if_they_are_in_time() {
         assert!(terms().are_met_by(&received(100, false, 11)));
@@ -300,9 +287,9 @@ mod tests {
     fn every_state_says_when_it_is_over_and_whether_it_binds() {
         assert!(!AgreementState::Proposed { until: 9 }.is_open());
         for state in [
-            AgreementState::Active { since: 1, until: 9 },
-            AgreementState::Requested { since: 1, request_hash: [0; 32], until: 9 },
-            AgreementState::Working { anchor: 1, until: 9 },
+            AgreementState::Active { until: 9 },
+            AgreementState::Requested { request_hash: [0; 32], until: 9 },
+            AgreementState::Working { request_hash: [0; 32], anchor: 1, until: 9 },
         ] {
             assert!(state.is_open());
             assert_eq!(state.until(), 9);

@@ -10,6 +10,17 @@
 //! own voucher to a worker over the anchor that its payer gave it, with a unit lower by its fee and
 //! an earlier `expires`. Each preimage that pays the worker then pays the hub as well. The same
 //! holds for the hash of a lock.
+//!
+//! What the hub signs must end while its own payer's channel is there, whatever the payer does
+//! next. A payer that asks to close in the next block can finish `window` blocks later, so the hub
+//! signs and takes nothing with
+//! ```text
+//!   expires + margin >= now + window of the payer's channel      while that channel is open
+//!   expires + margin >= ends                                     once it is closing
+//! ```
+//! `margin` is the blocks that the hub needs to see what the worker has shown and to redeem it.
+//! Otherwise a worker in league with the payer shows its preimages when the payer has its deposit
+//! back.
 
 use bounded_collections::{BoundedBTreeMap, ConstU32};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};

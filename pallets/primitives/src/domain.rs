@@ -15,14 +15,14 @@ pub fn blake2_256(bytes: &[u8]) -> Hash32 {
 /// signature over the old ones is never read as one over the new.
 fn version(tag: &str) -> &'static [u8] {
     match tag {
-        "voucher" => b"/v2",
+        "voucher" | "progress" => b"/v2",
         _ => b"/v1",
     }
 }
 
 /// `blake2_256("mica/" ‖ tag ‖ "/v" ‖ version ‖ genesis hash)`: the prefix of everything that is
-/// signed under `tag`. The version is 2 for `voucher`, which got locks and bounties, and 1 for all
-/// others.
+/// signed under `tag`. The version is 2 for `voucher`, which got locks and bounties, and for
+/// `progress`, which got ends, times and receipts; it is 1 for all others.
 ///
 /// The genesis hash keeps a signature from being replayed on another chain, the tag from being read
 /// as another type (compare Raiden's `MessageTypeId`).

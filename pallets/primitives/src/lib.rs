@@ -26,7 +26,7 @@ pub mod settlement;
 pub mod shard;
 pub mod worker;
 
-pub use agreement::{Acknowledgement, Agreement, AgreementId, AgreementState, Progress, Terms};
+pub use agreement::{Agreement, AgreementId, AgreementState, Progress, Terms};
 pub use channel::{
     Channel, ChannelId, ChannelOpening, ChannelState, Closing, CooperativeClose, Lane, LaneId,
     Lock, MAX_LANES, MAX_TICKS, Redeem, Tick, TickProof, Voucher,

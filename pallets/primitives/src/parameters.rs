@@ -79,7 +79,8 @@ pub struct ChannelParameters {
 pub struct SlaParameters {
     /// Least escrow of an agreement, base units.
     pub min_escrow: Balance,
-    /// Blocks in which a worker may accept a proposal.
+    /// Blocks in which a worker may accept a proposal, and most blocks that terms may give for the
+    /// request.
     pub proposal_period: BlockNumber,
     /// Most blocks that terms may give for the request and the work together.
     pub max_duration: BlockNumber,

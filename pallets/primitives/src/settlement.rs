@@ -167,7 +167,7 @@ pub enum SettleError {
     LockExpired,
     /// The promised amount does not fit a balance.
     AmountOverflow,
-    /// More than this was promised on the lane before.
+    /// More than this was promised on the lane before, and the payee did not submit it.
     AmountFell,
     /// Everything promised was paid before, or the deposit is used up.
     NothingToPay,
@@ -212,7 +212,8 @@ pub fn settle(
         Submitter::Other if voucher.seq > lane.shown.max(lane.seq) => Receipts::Shown,
         _ => Receipts::Unchanged,
     };
-    if promised < lane.cumulative && receipts != Receipts::Fixed {
+    // What somebody else promised or showed beyond it takes nothing from the payee's own voucher.
+    if promised < lane.cumulative && submitter == Submitter::Other {
         return Err(SettleError::AmountFell);
     }
     let owed = promised.saturating_sub(lane.claimed);
@@ -441,7 +442,11 @@ mod tests {
             settle(&OPEN, &drained, &own, Submitter::Other, 7),
             Err(SettleError::AmountFell)
         );
-        assert_eq!(settle(&OPEN, &lane, &own, Submitter::Payee, 7), Err(SettleError::AmountFell));
+        assert_eq!(settle(&OPEN, &lane, &own, Submitter::Payee, 7), Err(SettleError::NothingToPay));
+        // A promise that the deposit did not cover takes nothing from the ticks that follow.
+        let short = Lane { cumulative: 5_000, claimed: 90, seq: 4, ..lane };
+        let done = settle(&OPEN, &short, &own, Submitter::Payee, 7).expect("it pays");
+        assert_eq!((done.paid, done.receipts), (10, Receipts::Unchanged));
     }
 
     #[test]
@@ -535,7 +540,9 @@ mod tests {
         assert_eq!(on(OPEN, redeem(6, 200, None), 101), Some(SettleError::Expired));
         assert_eq!(on(OPEN, redeem(4, 200, None), 1), Some(SettleError::StaleVoucher));
         assert_eq!(on(OPEN, redeem(5, 100, None), 1), Some(SettleError::NothingToPay));
-        assert_eq!(on(OPEN, redeem(5, 99, None), 1), Some(SettleError::AmountFell));
+        assert_eq!(on(OPEN, redeem(5, 99, None), 1), Some(SettleError::NothingToPay));
+        let others = settle(&OPEN, &lane, &redeem(6, 99, None), Submitter::Other, 1);
+        assert_eq!(others, Err(SettleError::AmountFell));
         assert_eq!(
             on(OPEN, redeem(6, Balance::MAX, Some(1)), 1),
             Some(SettleError::AmountOverflow)

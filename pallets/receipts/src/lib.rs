@@ -18,14 +18,19 @@
 //! submits fixes its root as well, in a place of its own, or a worker would redeem through a second
 //! account and answer for nothing. A payer may pin a root there that it made up. That harms nobody:
 //! it replaces no root of the payee, and a dispute needs a receipt with the worker's signature
-//! under the root.
+//! under the root. Whoever audits a lane reads both: a worker may have fixed an old root itself and
+//! let a second account redeem what came later.
+//!
+//! The payee's root gives way to no root over fewer receipts while its window is open: a worker in
+//! league with its payer could hide receipts behind it. In the other place anybody who has a
+//! voucher may stand, so there the last one counts.
 //!
 //! ## State of a root
 //! ```text
 //!   redeem with receipts                     block + AuditWindow reached, and the queue has come round
 //!   ────────────────────▶ Fixed{seq, root, count, block} ───────────────────────────────────────────▶ (gone)
 //!                          │  ▲
-//!                          └──┘ redeem with a higher seq: the new root covers the old leaves and the window starts again
+//!                          └──┘ redeem with a higher seq and no fewer receipts: the window starts again
 //! ```
 //! A voucher without receipts fixes nothing and leaves an earlier root as it is.
 //!
@@ -36,7 +41,8 @@
 //! back, and stops at the first that was queued less than a window ago. Nobody can hold up the
 //! queue by renewing, and a queue cannot be full, so a redeem cannot fail here. A root stays
 //! readable for at least `AuditWindow` blocks after its last redeem and, unless blocks leave no
-//! weight, less than twice that long.
+//! weight, is stored for less than twice that long. Reads do not see one whose window is over: by
+//! then nobody can be held to it.
 //!
 //! What it costs to fill the queue: a root needs a redeem that pays, paid by weight, on a lane of a
 //! channel with a deposit, at most two for each of 16 lanes.
@@ -71,7 +77,7 @@ mod benchmarking;
 mod mock;
 #[cfg(test)]
 mod tests;
-#[cfg(any(feature = "try-runtime", test))]
+#[cfg(any(feature = "std", feature = "try-runtime"))]
 mod try_state;
 
 pub use pallet::*;
@@ -184,6 +190,7 @@ pub mod pallet {
     }
 }
 
+use alloc::vec::Vec;
 use frame_support::traits::Get;
 use mica_primitives::{
     BlockNumber, ChannelId, LaneId, ReceiptRoot,
@@ -193,17 +200,26 @@ use mica_primitives::{
 use sp_runtime::traits::BlockNumberProvider;
 
 impl<T: Config> Pallet<T> {
-    /// The root that the payee's last redeem on a lane fixed, or else the one that somebody else's
-    /// did, while its audit window is open.
-    pub fn root(channel: ChannelId, lane: LaneId) -> Option<ReceiptRoot<T::AccountId>> {
-        Roots::<T>::get(channel, (lane, Submitter::Payee))
-            .or_else(|| Self::shown_root(channel, lane))
+    /// The roots of a lane whose audit windows are open: the payee's, then the one that somebody
+    /// else fixed.
+    pub fn roots(channel: ChannelId, lane: LaneId) -> Vec<ReceiptRoot<T::AccountId>> {
+        let places = [Submitter::Payee, Submitter::Other];
+        places.into_iter().filter_map(|by| Self::root(channel, lane, by)).collect()
     }
 
-    /// The root of the last voucher on a lane that somebody else redeemed than the payee, while its
+    /// The root that redeems `by` the payee or by somebody else have fixed on a lane, while its
     /// audit window is open.
-    pub fn shown_root(channel: ChannelId, lane: LaneId) -> Option<ReceiptRoot<T::AccountId>> {
-        Roots::<T>::get(channel, (lane, Submitter::Other))
+    pub fn root(
+        channel: ChannelId,
+        lane: LaneId,
+        by: Submitter,
+    ) -> Option<ReceiptRoot<T::AccountId>> {
+        Roots::<T>::get(channel, (lane, by)).filter(Self::is_open)
+    }
+
+    /// Whether the audit window of `root` is open.
+    pub(crate) fn is_open(root: &ReceiptRoot<T::AccountId>) -> bool {
+        Self::now().saturating_sub(root.block) < T::AuditWindow::get()
     }
 
     /// Blocks that a root is kept after it was fixed.
@@ -233,6 +249,10 @@ impl<T: Config> OnRedeem<T::AccountId> for Pallet<T> {
             block: Self::now(),
         };
         let place = (*lane, *by);
+        let kept = Self::root(*channel, *lane, *by).is_some_and(|known| known.count > *receipts);
+        if kept && *by == Submitter::Payee {
+            return;
+        }
         if !Roots::<T>::contains_key(channel, place) {
             Self::push(*channel, place);
         }

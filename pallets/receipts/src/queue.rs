@@ -43,15 +43,12 @@ impl<T: Config> Pallet<T> {
         let Some(Queued { channel, lane, by, since }) = Queue::<T>::get(number) else {
             return true;
         };
-        let now = Self::now();
-        if now.saturating_sub(since) < T::AuditWindow::get() {
+        if Self::now().saturating_sub(since) < T::AuditWindow::get() {
             return false;
         }
         Queue::<T>::remove(number);
         match Roots::<T>::get(channel, (lane, by)) {
-            Some(root) if now.saturating_sub(root.block) < T::AuditWindow::get() => {
-                Self::push(channel, (lane, by))
-            }
+            Some(root) if Self::is_open(&root) => Self::push(channel, (lane, by)),
             _ => {
                 Roots::<T>::remove(channel, (lane, by));
                 Self::deposit_event(Event::RootRemoved { channel, lane });

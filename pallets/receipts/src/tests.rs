@@ -24,7 +24,7 @@ fn a_redeem_fixes_who_what_and_when() {
             by: Submitter::Payee,
             block: 4,
         };
-        assert_eq!(Receipts::root(channel(1), 2), Some(expected));
+        assert_eq!(Receipts::root(channel(1), 2, Submitter::Payee), Some(expected));
         assert_eq!(
             last_event(),
             Event::RootFixed {
@@ -44,10 +44,10 @@ fn a_redeem_fixes_who_what_and_when() {
 fn lanes_and_channels_do_not_meet() {
     run(|| {
         redeem(1, 0, 5, 1);
-        assert_eq!(Receipts::root(channel(1), 1), None);
-        assert_eq!(Receipts::root(channel(2), 0), None);
+        assert_eq!(Receipts::root(channel(1), 1, Submitter::Payee), None);
+        assert_eq!(Receipts::root(channel(2), 0, Submitter::Payee), None);
         redeem(2, 0, 6, 1);
-        assert_eq!(Receipts::root(channel(1), 0).map(|root| root.seq), Some(5));
+        assert_eq!(Receipts::root(channel(1), 0, Submitter::Payee).map(|root| root.seq), Some(5));
     });
 }
 
@@ -56,16 +56,69 @@ fn lanes_and_channels_do_not_meet() {
 fn what_somebody_else_fixes_replaces_no_root_of_the_payee() {
     run(|| {
         redeem_by(Submitter::Other, 1, 0, 7, 3);
-        assert_eq!(Receipts::root(channel(1), 0).map(|root| root.seq), Some(7));
+        assert_eq!(Receipts::root(channel(1), 0, Submitter::Other).map(|root| root.seq), Some(7));
         redeem(1, 0, 5, 2);
         redeem_by(Submitter::Other, 1, 0, 9, 3);
-        assert_eq!(Receipts::root(channel(1), 0).map(|root| root.seq), Some(5));
-        assert_eq!(Receipts::shown_root(channel(1), 0).map(|root| root.seq), Some(9));
+        assert_eq!(Receipts::root(channel(1), 0, Submitter::Payee).map(|root| root.seq), Some(5));
+        assert_eq!(Receipts::root(channel(1), 0, Submitter::Other).map(|root| root.seq), Some(9));
         end_blocks_to(1 + 2 * WINDOW);
         assert_eq!(
-            (Receipts::root(channel(1), 0), Receipts::shown_root(channel(1), 0)),
+            (
+                Receipts::root(channel(1), 0, Submitter::Payee),
+                Receipts::root(channel(1), 0, Submitter::Other)
+            ),
             (None, None)
         );
+    });
+}
+
+/// Attack: a worker fixes an old root itself, and a second account redeems what came later.
+#[test]
+fn a_newer_root_is_not_hidden_behind_an_older_one() {
+    run(|| {
+        redeem(1, 0, 5, 2);
+        redeem_by(Submitter::Other, 1, 0, 9, 30);
+        let roots = Receipts::roots(channel(1), 0);
+        let seen: Vec<_> = roots.iter().map(|root| (root.seq, root.count, root.by)).collect();
+        assert_eq!(seen, [(5, 2, Submitter::Payee), (9, 30, Submitter::Other)]);
+    });
+}
+
+/// Attack: a worker and its payer agree on a newer voucher over fewer receipts, to have the chain
+/// forget those that somebody else could prove wrong.
+#[test]
+fn a_root_over_fewer_receipts_takes_the_place_of_no_root_of_the_payee() {
+    run(|| {
+        let fixed = |by| Receipts::root(channel(1), 0, by).map(|root| (root.seq, root.count));
+        redeem(1, 0, 1, 30);
+        let events = System::event_count();
+        redeem(1, 0, 2, 29);
+        assert_eq!((fixed(Submitter::Payee), System::event_count()), (Some((1, 30)), events));
+        redeem(1, 0, 3, 30);
+        assert_eq!(fixed(Submitter::Payee), Some((3, 30)));
+        // Where anybody may stand, a great number must not keep others out.
+        redeem_by(Submitter::Other, 1, 0, 4, u64::MAX);
+        redeem_by(Submitter::Other, 1, 0, 5, 31);
+        assert_eq!(fixed(Submitter::Other), Some((5, 31)));
+        // Nobody is held to the greater one any more.
+        System::set_block_number(1 + WINDOW);
+        redeem(1, 0, 6, 7);
+        assert_eq!(fixed(Submitter::Payee), Some((6, 7)));
+    });
+}
+
+/// Attack: blocks without room keep the queue standing, and an offence is reported when its
+/// punishment is forgotten.
+#[test]
+fn a_root_whose_window_is_over_is_not_read_though_it_is_stored() {
+    run(|| {
+        redeem(1, 0, 1, 8);
+        redeem_by(Submitter::Other, 1, 0, 2, 9);
+        System::set_block_number(WINDOW);
+        assert_eq!(Receipts::roots(channel(1), 0).len(), 2);
+        System::set_block_number(1 + WINDOW);
+        assert!(Receipts::roots(channel(1), 0).is_empty());
+        assert_eq!(Roots::<Test>::iter().count(), 2);
     });
 }
 
@@ -73,7 +126,7 @@ fn what_somebody_else_fixes_replaces_no_root_of_the_payee() {
 fn a_voucher_without_receipts_fixes_nothing() {
     run(|| {
         redeem(1, 0, 1, 0);
-        assert_eq!(Receipts::root(channel(1), 0), None);
+        assert_eq!(Receipts::root(channel(1), 0, Submitter::Payee), None);
         assert_eq!(Tail::<Test>::get(), 0);
     });
 }
@@ -83,7 +136,10 @@ fn a_voucher_without_receipts_leaves_the_earlier_root() {
     run(|| {
         redeem(1, 0, 1, 8);
         redeem(1, 0, 2, 0);
-        assert_eq!(Receipts::root(channel(1), 0).map(|root| (root.seq, root.count)), Some((1, 8)));
+        assert_eq!(
+            Receipts::root(channel(1), 0, Submitter::Payee).map(|root| (root.seq, root.count)),
+            Some((1, 8))
+        );
     });
 }
 
@@ -92,7 +148,10 @@ fn a_later_redeem_takes_the_place_of_the_earlier() {
     run(|| {
         redeem(1, 0, 1, 8);
         redeem(1, 0, 2, 20);
-        assert_eq!(Receipts::root(channel(1), 0).map(|root| (root.seq, root.count)), Some((2, 20)));
+        assert_eq!(
+            Receipts::root(channel(1), 0, Submitter::Payee).map(|root| (root.seq, root.count)),
+            Some((2, 20))
+        );
         assert_eq!(Tail::<Test>::get() - Head::<Test>::get(), 1);
     });
 }
@@ -102,9 +161,9 @@ fn a_root_is_there_in_the_last_block_of_its_window_and_gone_in_the_next() {
     run(|| {
         redeem(1, 0, 1, 8);
         end_blocks_to(WINDOW);
-        assert!(Receipts::root(channel(1), 0).is_some());
+        assert!(Receipts::root(channel(1), 0, Submitter::Payee).is_some());
         end_blocks_to(WINDOW + 1);
-        assert_eq!(Receipts::root(channel(1), 0), None);
+        assert_eq!(Receipts::root(channel(1), 0, Submitter::Payee), None);
         assert_eq!(last_event(), Event::RootRemoved { channel: channel(1), lane: 0 });
         assert_eq!(Queue::<Test>::iter().count(), 0);
     });
@@ -117,9 +176,9 @@ fn a_renewed_root_is_kept_a_window_from_its_last_redeem_and_less_than_two() {
         end_blocks_to(WINDOW);
         redeem(1, 0, 2, 9);
         end_blocks_to(2 * WINDOW - 1);
-        assert!(Receipts::root(channel(1), 0).is_some());
+        assert!(Receipts::root(channel(1), 0, Submitter::Payee).is_some());
         end_blocks_to(3 * WINDOW - 1);
-        assert_eq!(Receipts::root(channel(1), 0), None);
+        assert_eq!(Receipts::root(channel(1), 0, Submitter::Payee), None);
     });
 }
 
@@ -132,8 +191,8 @@ fn renewing_one_lane_for_ever_does_not_keep_the_others() {
             redeem(1, 0, block.into(), 1);
             end_blocks_to(block);
         }
-        assert!(Receipts::root(channel(1), 0).is_some());
-        assert_eq!(Receipts::root(channel(2), 0), None);
+        assert!(Receipts::root(channel(1), 0, Submitter::Payee).is_some());
+        assert_eq!(Receipts::root(channel(2), 0, Submitter::Payee), None);
         assert_eq!(Tail::<Test>::get() - Head::<Test>::get(), 1);
     });
 }
@@ -221,17 +280,20 @@ proptest! {
             let mut fixed = std::collections::BTreeMap::new();
             for (seq, (number, lane, receipts, blocks)) in (1u64..).zip(steps) {
                 redeem(number, lane, seq, receipts);
-                if receipts > 0 {
-                    fixed.insert((number, lane), (seq, System::block_number()));
+                let now = System::block_number();
+                let known = fixed.get(&(number, lane)).copied();
+                let is_kept = |(_, count, block): (u64, u64, u32)| now - block < WINDOW && count > receipts;
+                if receipts > 0 && !known.is_some_and(is_kept) {
+                    fixed.insert((number, lane), (seq, receipts, now));
                 }
                 end_blocks_to(System::block_number() + blocks);
                 let now = System::block_number();
-                for ((number, lane), (seq, block)) in &fixed {
-                    let root = Receipts::root(channel(*number), *lane);
+                for ((number, lane), (seq, _, block)) in &fixed {
+                    let root = Receipts::root(channel(*number), *lane, Submitter::Payee);
                     if now - block < WINDOW {
                         prop_assert_eq!(root.map(|root| (root.seq, root.block)), Some((*seq, *block)));
                     } else {
-                        prop_assert!(root.is_none_or(|root| root.seq == *seq));
+                        prop_assert_eq!(root, None);
                     }
                 }
             }

@@ -33,8 +33,9 @@ impl<T: Config> Pallet<T> {
     ///
     /// One of a worker that is not in service proves nothing that anybody asks. One that names a
     /// block less than an interval after the last, or one that the chain has not reached, may be
-    /// due later: [`InvalidTransaction::Future`]. One that would leave the worker offline comes too
-    /// late: [`InvalidTransaction::Stale`].
+    /// due later: [`InvalidTransaction::Future`]. One that names a block an interval ago comes too
+    /// late: [`InvalidTransaction::Stale`]. Otherwise a worker that was silent for longer could
+    /// send several in a row, and so few would be enough to crowd others out.
     pub(crate) fn validate_heartbeat(
         beat: &Heartbeat<T::AccountId>,
         signature: &Signature,
@@ -46,7 +47,7 @@ impl<T: Config> Pallet<T> {
         if beat.at < due || beat.at > Self::now() {
             return InvalidTransaction::Future.into();
         }
-        if Self::now().saturating_sub(beat.at) >= T::OfflineAfter::get() {
+        if Self::now().saturating_sub(beat.at) >= T::HeartbeatInterval::get() {
             return InvalidTransaction::Stale.into();
         }
         let bytes = beat.signing_bytes(&Self::genesis());
@@ -56,7 +57,7 @@ impl<T: Config> Pallet<T> {
         ValidTransaction::with_tag_prefix("mica/heartbeat")
             .priority(HEARTBEAT_PRIORITY.saturating_add(Self::silence(&record).into()))
             .and_provides((&beat.worker, record.last_heartbeat))
-            .longevity(T::OfflineAfter::get().into())
+            .longevity(T::HeartbeatInterval::get().into())
             .propagate(true)
             .build()
     }

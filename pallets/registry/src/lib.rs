@@ -37,12 +37,14 @@
 //! other transaction of the worker's account can hold it up. What keeps it cheap for the chain:
 //! * It reads and writes one record, and a strip of sixteen numbers, and no shard: only
 //!   [`Call::unjail`], which is paid for, changes the coverage index.
-//! * One per worker and interval. It is valid once, `HeartbeatInterval` blocks after the last, and
-//!   names the last in its tag, so that a pool holds at most one of each worker; an account that is
-//!   no active worker with its stake on hold has none at all.
-//! * It is *operational*: a quarter of each block is closed to ordinary transactions, and of what
-//!   waits it comes first ([`HEARTBEAT_PRIORITY`]), and among heartbeats those of the workers that
-//!   were silent for longest. Whoever fills blocks pays without end and takes nobody offline;
+//! * One per worker and interval. It is valid once, names a block `HeartbeatInterval` or more after
+//!   the last heartbeat and less than that ago, and names the last in its tag, so that a pool holds
+//!   at most one of each worker; an account that is no active worker with its stake on hold has
+//!   none at all.
+//! * It is *operational*: a quarter of each block is closed to ordinary transactions, half of it to
+//!   heartbeats, so that redeems pass whatever workers do. Of what waits it comes first
+//!   ([`HEARTBEAT_PRIORITY`]), and among heartbeats those of the workers that were silent for
+//!   longest. Whoever fills blocks pays without end and takes nobody offline;
 //!   `docs/attack-costs.md` has the numbers.
 //!
 //! `at` becomes the last heartbeat, not the block that holds it: one that is held back proves no
@@ -64,8 +66,11 @@
 //! * A jailed worker covers nothing, so it may take any range. Whoever wants to leave its layers
 //!   that way pays with the silence.
 //! * Slash: never more than the stake, once per offence; `SlashReward ≤ ½` of it to the reporter,
-//!   the rest burned. An offence is remembered for `LongestDispute` blocks after its punishment, as
-//!   long as a report of it can come, whatever else happens and whether the worker is still there.
+//!   the rest burned. An offence is remembered until its worker has withdrawn: until then a newer
+//!   root may cover the same receipt again, and afterwards no root can be held against it. Then it
+//!   is forgotten as other offences come, and stays known if the worker is back before that. A
+//!   receipt names its session and no channel, so who comes back later takes a new peer key:
+//!   receipts under the old one could be held against it anew.
 //!
 //! ## Example
 //! With 10 MICA per layer, a worker of 8 layers holds 80. A breach takes 32 of them and
@@ -117,7 +122,7 @@ mod benchmarking;
 mod mock;
 #[cfg(test)]
 mod tests;
-#[cfg(any(feature = "try-runtime", test))]
+#[cfg(any(feature = "std", feature = "try-runtime"))]
 mod try_state;
 
 pub use pallet::*;
@@ -130,8 +135,8 @@ pub const MAX_SWEEP: u32 = 16;
 pub const MAX_PAGE: u32 = 10_000;
 /// Most workers that one read looks at, including those that its filter drops.
 pub const MAX_SCAN: u32 = 4 * MAX_PAGE;
-/// Most offences that one slash forgets: more than it adds, so that only those are left that must
-/// still be known.
+/// Most offences of which one slash asks whether they must still be known: more than it adds, so
+/// that those of workers that are gone do not pile up.
 pub const MAX_FORGOTTEN: u32 = 2;
 /// Least priority of a heartbeat in a pool: before everything that is paid for, whatever the tip,
 /// and after a proof of equivocation. The longer a worker was silent, the higher it is: where
@@ -266,16 +271,14 @@ pub mod pallet {
     #[pallet::storage]
     pub type PeerOwner<T: Config> = StorageMap<_, Blake2_128Concat, PublicKey, T::AccountId>;
 
-    /// The offences for which somebody was punished, and the last block in which each is
-    /// remembered.
+    /// The offences for which somebody was punished.
     #[pallet::storage]
     pub type Offences<T: Config> =
-        StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Blake2_128Concat, Hash32, BlockNumber>;
+        StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Blake2_128Concat, Hash32, ()>;
 
-    /// The same in the order of their punishment, by number; with the end as it was then.
+    /// The same by number, in the order in which they were looked at last.
     #[pallet::storage]
-    pub type OffenceQueue<T: Config> =
-        StorageMap<_, Twox64Concat, u64, (T::AccountId, Hash32, BlockNumber)>;
+    pub type OffenceQueue<T: Config> = StorageMap<_, Twox64Concat, u64, (T::AccountId, Hash32)>;
 
     /// Numbers of the queue's first entry and of its next.
     #[pallet::storage]

@@ -220,11 +220,15 @@ pub fn beat_by(signer: AccountId, worker: AccountId, at: BlockNumber) -> crate::
     crate::Call::heartbeat { beat, signature }
 }
 
-/// What a pool says of `worker`'s heartbeat in this block.
+/// What a pool says of `call` without a signature around it.
 #[allow(deprecated)]
+pub fn check(call: &crate::Call<Test>) -> TransactionValidity {
+    Registry::validate_unsigned(TransactionSource::External, call)
+}
+
+/// What it says of `worker`'s heartbeat in this block.
 pub fn check_beat(worker: AccountId) -> TransactionValidity {
-    let call = beat_by(worker, worker, System::block_number());
-    Registry::validate_unsigned(TransactionSource::External, &call)
+    check(&beat_by(worker, worker, System::block_number()))
 }
 
 /// Sends `worker`'s heartbeat as a block takes it.

@@ -98,7 +98,7 @@ impl<T: Config> SlashWorker<T::AccountId> for Pallet<T> {
     ) -> Slashed {
         let Some(mut record) = Workers::<T>::get(worker) else { return Slashed::default() };
         let taken = amount.min(record.stake);
-        if taken == 0 || Self::is_remembered(worker, offence) {
+        if taken == 0 || Offences::<T>::contains_key(worker, offence.0) {
             return Slashed::default();
         }
         Self::remember(worker, offence);
@@ -137,32 +137,28 @@ impl<T: Config> SlashWorker<T::AccountId> for Pallet<T> {
 }
 
 impl<T: Config> Pallet<T> {
-    /// Whether `worker` was punished for `offence` and a report of it can still come.
-    fn is_remembered(worker: &T::AccountId, offence: Offence) -> bool {
-        Offences::<T>::get(worker, offence.0).is_some_and(|until| Self::now() <= until)
-    }
-
-    /// Remembers an offence for as long as a report of it can come, and forgets the oldest two for
-    /// which none can come any more: the queue grows only by what must be known.
+    /// Remembers an offence until its worker has withdrawn. Of the two that stand first in the
+    /// queue it forgets what was done by who is gone, and puts the others to the back.
+    ///
+    /// A time after the punishment would not do: each new root of a lane covers the old receipts
+    /// again, for as long as the worker goes on. A worker withdraws when no channel pays it and all
+    /// roots are out of their windows.
     fn remember(worker: &T::AccountId, offence: Offence) {
-        let (mut head, tail) = OffenceEnds::<T>::get();
+        // 2⁶⁴ entries are out of reach: a million a second would take half a million years.
+        let (mut head, mut tail) = OffenceEnds::<T>::get();
         for _ in 0..MAX_FORGOTTEN {
-            let Some((of, hash, until)) = OffenceQueue::<T>::get(head) else { break };
-            if Self::now() <= until {
-                break;
-            }
-            OffenceQueue::<T>::remove(head);
-            // Punished anew since then, it stands in the queue once more.
-            if Offences::<T>::get(&of, hash) == Some(until) {
+            let Some((of, hash)) = OffenceQueue::<T>::take(head) else { break };
+            head = head.wrapping_add(1);
+            if Workers::<T>::contains_key(&of) {
+                OffenceQueue::<T>::insert(tail, (of, hash));
+                tail = tail.wrapping_add(1);
+            } else {
                 Offences::<T>::remove(&of, hash);
             }
-            head = head.wrapping_add(1);
         }
-        let until = Self::now().saturating_add(T::LongestDispute::get());
-        OffenceQueue::<T>::insert(tail, (worker, offence.0, until));
-        // 2⁶⁴ entries are out of reach: a million a second would take half a million years.
+        OffenceQueue::<T>::insert(tail, (worker, offence.0));
         OffenceEnds::<T>::put((head, tail.wrapping_add(1)));
-        Offences::<T>::insert(worker, offence.0, until);
+        Offences::<T>::insert(worker, offence.0, ());
     }
 }
 

@@ -7,10 +7,7 @@ use frame_support::{
     traits::{Hooks, ValidatorSet, ValidatorSetWithIdentification},
     weights::Weight,
 };
-use sp_runtime::{
-    BuildStorage,
-    traits::{ConvertInto, Identity},
-};
+use sp_runtime::{BuildStorage, traits::ConvertInto};
 use sp_staking::{
     SessionIndex,
     offence::{Offence, OffenceError, ReportOffence},
@@ -65,14 +62,7 @@ impl ValidatorSet<u64> for Set {
 }
 impl ValidatorSetWithIdentification<u64> for Set {
     type Identification = u64;
-    type IdentificationOf = SomeIdentity;
-}
-
-pub struct SomeIdentity;
-impl sp_runtime::traits::Convert<u64, Option<u64>> for SomeIdentity {
-    fn convert(validator: u64) -> Option<u64> {
-        Some(<Identity as sp_runtime::traits::Convert<u64, u64>>::convert(validator))
-    }
+    type IdentificationOf = ConvertInto;
 }
 
 /// Slot `s` belongs to the validator at index `s mod n`.
@@ -127,6 +117,12 @@ impl crate::Config for Test {
 
 /// Genesis with the validators of [`Validators`].
 pub fn new_test_ext() -> sp_io::TestExternalities {
+    // A property's cases share a thread.
+    Validators::set(vec![10, 11, 12, 13]);
+    Current::set(None);
+    EpochStart::set(0);
+    Chilled::set(vec![]);
+    Reports::set(vec![]);
     let storage =
         RuntimeGenesisConfig::default().build_storage().expect("a genesis without fields builds");
     let mut ext = sp_io::TestExternalities::from(storage);

@@ -4,8 +4,8 @@ use frame_benchmarking::v2::*;
 use frame_support::traits::{Get, fungible::Mutate};
 use frame_system::RawOrigin;
 use mica_primitives::{
-    Acknowledgement, AgreementId, AgreementState, Balance, Hash32, LayerRange, Progress, Signature,
-    Terms, WorkerStatus,
+    AgreementId, AgreementState, Balance, Hash32, LayerRange, Progress, Signature, Terms,
+    WorkerStatus,
     hooks::{BenchmarkWorkers, Workers},
 };
 use sp_core::{crypto::KeyTypeId, ed25519};
@@ -44,6 +44,7 @@ fn scene<T: Config>() -> Scene<T> {
         price_per_layer_token: price,
         window: 2,
         start_blocks: 1,
+        first_blocks: 1,
         work_blocks: 1,
         signer: key.0,
     };
@@ -139,11 +140,8 @@ mod benchmarks {
     fn acknowledge() {
         let scene = scene::<T>();
         let agreement = scene.requested();
-        let anchor = Pallet::<T>::now();
-        let acknowledgement = Acknowledgement { agreement, request_hash: REQUEST, anchor };
-        let signature = sign(&scene.key, &acknowledgement.signing_bytes(&Pallet::<T>::genesis()));
         #[extrinsic_call]
-        _(RawOrigin::Signed(scene.worker), acknowledgement, signature);
+        _(RawOrigin::Signed(scene.worker), agreement, REQUEST);
         assert!(
             Agreements::<T>::get(agreement)
                 .is_some_and(|found| matches!(found.state, AgreementState::Working { .. }))

@@ -2,7 +2,7 @@
 //! from finishing.
 
 use frame_support::{ensure, pallet_prelude::DispatchResult};
-use mica_primitives::{AgreementId, Progress, Signature};
+use mica_primitives::{AgreementId, AgreementState, Progress, Signature};
 
 use crate::{Config, Error, Pallet};
 
@@ -28,6 +28,9 @@ impl<T: Config> Pallet<T> {
         progress: Option<(Progress, Signature)>,
     ) -> DispatchResult {
         let agreement = Self::bound(worker, id)?;
+        // Before the request is on chain nothing is owed that the payer could keep from it.
+        let is_active = matches!(agreement.state, AgreementState::Active { .. });
+        ensure!(!is_active, Error::<T>::WrongState);
         if let Some((progress, signature)) = &progress {
             ensure!(progress.agreement == id, Error::<T>::BadProgress);
             Self::check_progress(&agreement, progress, signature)?;

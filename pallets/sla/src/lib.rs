@@ -13,8 +13,9 @@
 //!              ▼ until         ▼ until                ▼ until                   ▼ until
 //!          refunded        refunded                failed                    failed
 //!
-//!            from Active, Requested and Working the worker ends it at once:
-//!            claim ──▶ paid, or failed if it is short or late        dispute ──▶ disputed
+//!            the worker ends it at once, from Active, Requested and Working by a
+//!            claim ──▶ paid, or failed if it is short or late
+//!            and from Requested and Working by a dispute ──▶ disputed
 //! ```
 //! With `n` tokens for which the worker shows the payer's [`Progress`] (none where it shows
 //! nothing), `w` tokens of a credit window ([`Terms::window`]), `d` = price of `w` (the deposit),
@@ -23,40 +24,42 @@
 //! | end | when | escrow | stake |
 //! |---|---|---|---|
 //! | paid | the progress says all tokens, or an early end, in time | price of `n` to the worker, the rest back | – |
-//! | refunded | nobody said anything on chain | all back | – |
+//! | refunded | nothing of the request is on chain, so no work has begun | all back | – |
 //! | failed | the worker is silent, or claims what is short or late | price of `n` to the worker, the rest back | `f` burned |
 //! | disputed | the worker says that the payer kept it from finishing | price of `n` to the worker, `d` burned, the rest back | `f` burned |
 //!
 //! Nobody ever receives what the other loses. A dispute burns no more of the deposit than twice
-//! what the stake really lost, so that a worker whose stake is gone destroys nothing.
+//! what the stake really lost, so that a worker whose stake is gone destroys nothing. Claims and
+//! disputes cost no fee, so that silence saves none.
 //!
 //! ## How it goes
 //! 1. The payer proposes; its escrow is `price of tokens + d`. The worker accepts: `f` of its stake
 //!    is bound.
-//! 2. Off chain the payer sends the request. The worker signs an [`Acknowledgement`] of its hash,
-//!    anchored by the block that it sees, and begins. If it does not, the payer calls
-//!    [`Call::request`] with the hash, and the worker must acknowledge on chain (or claim, or
+//! 2. Off chain the payer sends the request. The worker acknowledges its hash **on chain**, and
+//!    begins when that block is final: nothing else starts work. If it does not acknowledge, the
+//!    payer calls [`Call::request`] with the hash, and the worker must acknowledge (or claim, or
 //!    dispute) within [`Config::AnswerPeriod`] blocks, or it has failed.
 //! 3. The worker goes at most `w / 2` tokens ahead of the payer's signatures. The payer signs a
-//!    [`Progress`] at least that often: tokens received, blocks since the anchor, receipts
-//!    accepted. When the last token is an end token, or it wants no more, it signs that the
-//!    generation `ended`: then what was generated is all that was owed, and all that is paid.
-//! 4. The worker claims with the best progress that it holds. Time is in the progress, not in the
-//!    block of the claim: `n` tokens may have taken [`Terms::blocks_for`]`(n)` blocks since the
-//!    anchor. The claim itself may come `AnswerPeriod` blocks later than the last token could.
-//! 5. A payer that misses its tokens puts the acknowledgement on chain ([`Call::acknowledge`]):
-//!    from then on silence is a failure of the worker, `AnswerPeriod` blocks after the time for the
-//!    work is over. The payer can do so only while that time runs, so a worker that reads the chain
-//!    always has these blocks.
+//!    [`Progress`] at least that often: tokens received, blocks that the worker took for them,
+//!    receipts accepted. Positions of the prompt are tokens like all others: a prompt longer than
+//!    `w / 2` goes out, and is signed for, in parts.
+//! 4. When the last token is an end token, or the payer wants no more, it signs that the generation
+//!    `ended`: then what was generated is all that was owed, and all that is paid. If others of the
+//!    path were so slow that the rest cannot come in time, it signs that too.
+//! 5. The worker claims with the best progress that it holds. Time is in the progress, not in the
+//!    block of the claim. It counts from the acknowledgement's block, without the time in which the
+//!    worker waited for input, and `n` tokens may have taken [`Terms::blocks_for`]`(n)` of it:
+//!    [`Terms::first_blocks`] for what comes before the first, then in proportion. The claim itself
+//!    may come `AnswerPeriod` blocks later than the last token could.
 //!
 //! ## Honest programs
-//! * *Payer*: signs for what it has, at once; never for what it has not. Takes an acknowledgement
-//!   only with a block that it knows, and calls `request` if it gets none. Signs `ended` before it
-//!   goes away.
-//! * *Worker*: acknowledges what it has received. Stops when `w / 2` tokens are unsigned. Claims
-//!   when the progress meets the terms. Where the payer withheld a signature, signed something that
-//!   is not so, kept back the input of the next token, or asked on chain for what it never sent: it
-//!   disputes, with the last true progress.
+//! * *Payer*: signs for what it has, at once; never for what it has not. Sends nothing more if the
+//!   hash on chain is not its request's. Signs `ended` before it goes away and before the time for
+//!   the work is over.
+//! * *Worker*: acknowledges what it has received, nothing else. Stops when `w / 2` tokens are
+//!   unsigned. Claims when the progress meets the terms. Where the payer withheld a signature,
+//!   signed something that is not so, kept back the input of the next token, or asked on chain for
+//!   what it never sent: it disputes, with the last true progress.
 //!
 //! ## Why no lie pays
 //! The chain sees no work, only signatures and silence. So it never moves money on one side's word:
@@ -67,37 +70,66 @@
 //! |---|---|---|---|
 //! | worker | claims tokens that it did not compute | nothing: only signed tokens are paid | nothing |
 //! | worker | accepts and does nothing: answers no request | `−f` | nothing |
+//! | worker | acknowledges late | nothing: the payer calls `request`, which leaves it `AnswerPeriod` blocks | nothing |
 //! | worker | acknowledges and does nothing, or stops half-way | `−f` and the price of the rest | nothing: it pays what it received |
+//! | worker | acknowledges what was not sent to it, or another request | as doing nothing | nothing |
 //! | worker | sends rubbish, or says that an end token came which did not | as stopping there: the payer does not sign | nothing |
-//! | worker | is late | `−f` | nothing: it pays what it received |
-//! | worker | anchors its acknowledgement early or late | early: less time for itself; late: the payer calls `request`, and it has won at most `AnswerPeriod` blocks | nothing |
+//! | worker | is late, in the prefill or after it | `−f` | nothing: it pays what it received |
 //! | worker | fails in any of these ways, or has finished, and disputes | `−f` | `d` |
 //! | payer | takes the last tokens and does not sign | at most `f − d ≤ −f` | at most `f` unpaid and `f` of stake: `2f ≤ d` |
 //! | payer | signs for fewer tokens, an end that was none, or more blocks than it took | the same | the same |
-//! | payer | keeps back input, or goes away without signing `ended` | `−d` | `f` |
+//! | payer | keeps back input until it is too late, or goes away without signing `ended` | `−d` | `f` |
+//! | payer | sends input late, lets the worker wait for others, or wants no more after long waiting | nothing | nothing: that time does not count; its `f` is bound, and more of the payer's, for no longer than the terms say |
 //! | payer | asks on chain for an answer to what it never sent | `−d` | `f` |
-//! | payer | shows the acknowledgement late or not at all | nothing | nothing |
-//! | payer | proposes and sends nothing | nothing | nothing: its `f` is bound until the end |
+//! | payer | proposes and sends nothing | nothing | nothing: its `f` is bound for `start_blocks` |
+//! | payer | sends a request, and signs at once that it wants no more | nothing | nothing: two fees |
 //!
 //! Thus: **no lie gains; a lie that costs the other anything costs the liar at least half as much;
-//! and nobody loses more than `d`, the price of one credit window, to any lie.** `tests/game.rs`
-//! plays every behaviour of either side against the honest other, and of both against each other,
-//! on this pallet, and checks the three sentences.
+//! and nobody loses more than `d`, the price of one credit window, to any lie.** An end that comes
+//! early is no failure of a worker that kept the pace: an end token after a slow prefill has
+//! `first_blocks`. The pace is promised for each token, not only for the last; a payer may want no
+//! more at the moment when the worker is behind it.
 //!
-//! The worker loses `f` in every end that is not good, so it has nothing to win by a dispute and
-//! nothing to lose by one: that makes the threat credible to a payer that withholds, and useless
-//! to a worker that failed. What no rule without evidence can prevent: two sides that bargain. A
-//! payer may offer to sign for fewer tokens than it received, a worker may ask to be signed for
-//! more than it sent, and who gives in loses at most `f`, less than by refusing. Refusing costs the
-//! one who asked more than it asked for, so honest programs refuse. Re-execution of receipts can
-//! decide instead of burning in a later version: it would start from `dispute`.
+//! ## A selfish worker
+//! Work begins on chain only, so there is no work that can end in a refund. Once it has begun,
+//! every end costs the worker the same `f`, except one that the payer signed. What a worker with
+//! `n` signed tokens gets, whatever happened before:
 //!
-//! A worker may be its own payer. It gains nothing: fees and forfeits are burned.
+//! | it | is paid | loses |
+//! |---|---|---|
+//! | is silent | nothing | `f` |
+//! | disputes | the price of `n` | `f` |
+//! | claims what is short or late | the price of `n` | `f` |
+//! | claims what meets the terms | the price of `n` | nothing |
+//!
+//! So silence is never better than honesty, and a dispute is as good as the admission of a failure:
+//! the worker that was wronged has no reason to keep quiet, the one that failed has none to accuse.
+//! More cannot be had: if one of the two cost less, all workers would say that one, true or not.
+//! `tests/game.rs` plays every behaviour of either side against the honest other, of both against
+//! each other, and of every payer against a worker that ends as it likes, on this pallet, with
+//! prefills slower than the tokens after them and paths that make the worker wait.
+//!
+//! ## What is left to bargaining
+//! Two that talk can sign what is not so. No rule without evidence prevents it:
+//!
+//! | who asks | for what | who gives in loses | refusing costs |
+//! |---|---|---|---|
+//! | payer | an end with fewer tokens than it has, up to `w / 2` fewer | the worker, at most `f` | the worker `f`, as much as giving in to all of it; the payer `d` |
+//! | worker | more tokens than it sent, or it disputes | the payer, at most `d` | the payer `d`; the worker `f`, which one that has failed loses anyway |
+//! | worker | an end, or fewer blocks than it took, after it failed or was late | the payer nothing; the worker keeps its `f` | the payer `d` if the worker disputes |
+//!
+//! A side that minds only its own money, and only once, gives in. A payer that forgives a late
+//! worker may do so. Programs refuse, as the one that asks has no gain from its threat, and whom
+//! one has given in to is asked again. Re-execution of receipts can decide instead of burning in a
+//! later version: it would start from `dispute`.
+//!
+//! A worker may be its own payer. It gains nothing: forfeits are burned.
 //!
 //! Whoever fills all blocks of an `AnswerPeriod` can make an honest worker silent. It receives
 //! nothing of what the worker forfeits, but the payer keeps the price of tokens that were signed
 //! and not claimed. So workers claim as soon as they can, and the period must hold more full blocks
-//! than an escrow is worth.
+//! than an escrow is worth. Who keeps an acknowledgement that was not asked for out of the blocks
+//! keeps the work from beginning, and no more.
 //!
 //! ## Ending by itself
 //! [`Agenda`] lists agreements under the block in which they end. Each block settles at most
@@ -110,9 +142,10 @@
 //! A worker backs each agreement with `f` of stake, and all together with no more than
 //! [`Config::MaxStakeAtRisk`] of it. [`Config::MaxPerPayer`] agreements per payer, proposals
 //! included, each with at least [`Config::MinEscrow`] on hold; [`Config::MaxPerWorker`] accepted
-//! ones per worker. Proposals do not count for the worker: strangers could fill its places. An
-//! accepted agreement is over `start_blocks + 2 · AnswerPeriod + work_blocks + 1` blocks after its
-//! acceptance at the latest.
+//! ones per worker. Proposals do not count for the worker: strangers could fill its places. A
+//! worker is bound without a request for `start_blocks`, at most [`Config::ProposalPeriod`]: no
+//! longer than a payer's escrow waits for a worker. An agreement is over `start_blocks +
+//! first_blocks + work_blocks + 2 · AnswerPeriod` blocks after its acceptance at the latest.
 //!
 //! ## Invariants (checked by `try_state`)
 //! 1. `balance_on_hold(account) = Σ escrow` over the account's agreements as a payer, for every
@@ -126,8 +159,8 @@
 //!
 //! [`Terms::window`]: mica_primitives::Terms::window
 //! [`Terms::blocks_for`]: mica_primitives::Terms::blocks_for
+//! [`Terms::first_blocks`]: mica_primitives::Terms::first_blocks
 //! [`Progress`]: mica_primitives::Progress
-//! [`Acknowledgement`]: mica_primitives::Acknowledgement
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 
@@ -142,7 +175,7 @@ mod request;
 pub mod runtime_api;
 mod settle;
 mod signed;
-#[cfg(any(feature = "try-runtime", test))]
+#[cfg(any(feature = "std", feature = "try-runtime"))]
 mod try_state;
 pub mod weights;
 
@@ -167,8 +200,7 @@ pub mod pallet {
     use frame_support::{pallet_prelude::*, traits::fungible};
     use frame_system::pallet_prelude::*;
     use mica_primitives::{
-        Acknowledgement, Agreement, AgreementId, Balance, BlockNumber, Hash32, Progress, Signature,
-        Terms,
+        Agreement, AgreementId, Balance, BlockNumber, Hash32, Progress, Signature, Terms,
         hooks::{SlashWorker, Workers},
     };
     use sp_core::H256;
@@ -205,7 +237,8 @@ pub mod pallet {
         #[pallet::constant]
         type MinEscrow: Get<Balance>;
 
-        /// Blocks in which a worker may accept a proposal, at least 1.
+        /// Blocks in which a worker may accept a proposal, at least 1; and most blocks that terms
+        /// may give for the request, in which the worker is bound and may wait for nothing.
         #[pallet::constant]
         type ProposalPeriod: Get<BlockNumber>;
 
@@ -402,7 +435,8 @@ pub mod pallet {
         /// Payer and worker are one account.
         SelfAgreement,
         /// The terms name no tokens, no layers, no time for the work or more time than the chain
-        /// allows, a window below 2, or one of which half is more than the tokens.
+        /// allows for the request or the whole, a window below 2, or one of which half is more than
+        /// the tokens.
         BadTerms,
         /// The price is below the least escrow or does not fit a balance.
         BadEscrow,
@@ -424,9 +458,8 @@ pub mod pallet {
         TooManyTokens,
         /// The signature is not by the key that must sign, over these bytes, for this chain.
         BadSignature,
-        /// The acknowledgement is of another request than the one on chain, or its anchor is before
-        /// the acceptance, after the time for requests, or in the future.
-        BadAcknowledgement,
+        /// The acknowledgement is of another request than the one that the payer put on chain.
+        WrongRequest,
         /// The progress is of another agreement.
         BadProgress,
     }
@@ -500,11 +533,11 @@ pub mod pallet {
             Self::do_cancel(&who, agreement)
         }
 
-        /// Asks the worker on chain to acknowledge the request with this hash. If it neither does
-        /// nor ends the agreement within `AnswerPeriod` blocks, it has failed.
+        /// Asks the worker to acknowledge the request with this hash. If it neither does nor ends
+        /// the agreement within `AnswerPeriod` blocks, it has failed.
         ///
-        /// For a payer whose request got no acknowledgement off chain. It must have sent the bytes:
-        /// a worker that cannot get them disputes, which costs the payer its deposit.
+        /// For a payer whose request is not acknowledged. It must have sent the bytes: a worker
+        /// that cannot get them disputes, which costs the payer its deposit.
         ///
         /// Origin: signed, the payer. Once, within `start_blocks` of the acceptance.
         ///
@@ -520,30 +553,30 @@ pub mod pallet {
             Self::do_request(&payer, agreement, request_hash)
         }
 
-        /// Puts the worker's acknowledgement of the request on chain: by the worker, as the answer
-        /// to [`Call::request`], or by the payer, that got it off chain. From then on silence is
-        /// the worker's failure, `AnswerPeriod` blocks after the time for the work.
+        /// The worker has the request with this hash and begins: the time for the work counts from
+        /// this block, and silence is the worker's failure, `AnswerPeriod` blocks after that time.
         ///
-        /// Origin: signed, payer or worker. `signature` is the worker's peer key's. Only while the
-        /// time for the work runs.
+        /// Origin: signed, the worker, within `start_blocks` of the acceptance or as the answer to
+        /// [`Call::request`].
         ///
-        /// Errors: `NoAgreement`, `NotParty`, `WrongState`, `TooLate`, `BadAcknowledgement`,
-        /// `NotServed`, `BadSignature`. Event: `Acknowledged`.
+        /// Errors: `NoAgreement`, `NotWorker`, `WrongState`, `TooLate`, `WrongRequest`. Event:
+        /// `Acknowledged`.
         #[pallet::call_index(4)]
         #[pallet::weight(T::WeightInfo::acknowledge())]
         pub fn acknowledge(
             origin: OriginFor<T>,
-            acknowledgement: Acknowledgement,
-            signature: Signature,
+            agreement: AgreementId,
+            request_hash: Hash32,
         ) -> DispatchResult {
-            let who = ensure_signed(origin)?;
-            Self::do_acknowledge(&who, &acknowledgement, &signature)
+            let worker = ensure_signed(origin)?;
+            Self::do_acknowledge(&worker, agreement, request_hash)
         }
 
         /// Ends the agreement by what the payer signed: paid if it meets the terms; else the worker
         /// is paid for it all the same, and has failed.
         ///
-        /// Origin: signed, the worker. `signature` is the terms' signer's.
+        /// Origin: signed, the worker. `signature` is the terms' signer's. No fee: an agreement
+        /// ends once.
         ///
         /// Errors: `NoAgreement`, `NotWorker`, `WrongState`, `TooLate`, `TooManyTokens`,
         /// `BadSignature`. Events: `Paid` or `Failed`.
@@ -553,16 +586,18 @@ pub mod pallet {
             origin: OriginFor<T>,
             progress: Progress,
             signature: Signature,
-        ) -> DispatchResult {
+        ) -> DispatchResultWithPostInfo {
             let worker = ensure_signed(origin)?;
-            Self::do_claim(&worker, &progress, &signature)
+            Self::do_claim(&worker, &progress, &signature)?;
+            Ok(Pays::No.into())
         }
 
         /// Ends the agreement as one that the payer kept the worker from finishing. The worker is
         /// paid for what the payer signed; its forfeit and the payer's deposit are burned.
         ///
         /// Origin: signed, the worker. `progress` is the last true one, with the signature of the
-        /// terms' signer, or nothing.
+        /// terms' signer, or nothing. Not before the request is on chain. No fee, so that silence,
+        /// which costs the same forfeit, saves nothing.
         ///
         /// Errors: `NoAgreement`, `NotWorker`, `WrongState`, `TooLate`, `BadProgress`,
         /// `TooManyTokens`, `BadSignature`. Event: `Disputed`.
@@ -572,9 +607,10 @@ pub mod pallet {
             origin: OriginFor<T>,
             agreement: AgreementId,
             progress: Option<(Progress, Signature)>,
-        ) -> DispatchResult {
+        ) -> DispatchResultWithPostInfo {
             let worker = ensure_signed(origin)?;
-            Self::do_dispute(&worker, agreement, progress)
+            Self::do_dispute(&worker, agreement, progress)?;
+            Ok(Pays::No.into())
         }
 
         /// Settles a due agreement without waiting for its place on the agenda.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use frame_support::{
     derive_impl,
-    pallet_prelude::DispatchResult,
+    pallet_prelude::{DispatchResult, DispatchResultWithPostInfo, Pays},
     parameter_types,
     traits::{
         ConstU32, ConstU128, Hooks,
@@ -16,8 +16,8 @@ use frame_support::{
     weights::Weight,
 };
 use mica_primitives::{
-    Acknowledgement, Agreement, AgreementId, Hash32, LayerRange, ModelId, Progress, PublicKey,
-    Signature, Terms, WorkerRecord, WorkerStatus,
+    Agreement, AgreementId, Hash32, LayerRange, ModelId, Progress, PublicKey, Signature, Terms,
+    WorkerRecord, WorkerStatus,
     hooks::{Offence, SlashWorker, Slashed, Workers},
 };
 use sp_core::{Pair, ed25519};
@@ -271,7 +271,8 @@ pub fn sign(account: u64, bytes: &[u8]) -> Signature {
 }
 
 /// 100 tokens of 4 layers at 5, and a window of 16: an escrow of 2,000 and a deposit of 320, a
-/// forfeit of 160. Ten blocks for the request, twenty for the work.
+/// forfeit of 160. Ten blocks for the request, three for what comes before the first token, twenty
+/// for the work.
 pub fn terms() -> Terms {
     Terms {
         model: MODEL,
@@ -280,6 +281,7 @@ pub fn terms() -> Terms {
         price_per_layer_token: 5,
         window: 16,
         start_blocks: 10,
+        first_blocks: 3,
         work_blocks: 20,
         signer: key(PAYER).public().0,
     }
@@ -292,7 +294,10 @@ pub const ESCROW: u128 = 2_000 + DEPOSIT;
 
 /// First block in which an agreement that was accepted in block 1 is over, if nothing of the
 /// request comes on chain.
-pub const LIFE: u32 = 1 + 10 + 21 + ANSWER;
+pub const LIFE: u32 = 1 + 10 + 1;
+
+/// Most blocks that all tokens may take.
+pub const WORK: u32 = 3 + 20 + 1;
 
 pub fn proposed() -> AgreementId {
     proposed_with(terms())
@@ -311,6 +316,13 @@ pub fn accepted() -> AgreementId {
 pub fn accepted_with(terms: Terms) -> AgreementId {
     let id = proposed_with(terms);
     Sla::accept(RuntimeOrigin::signed(WORKER), id).expect("worker accepts");
+    id
+}
+
+/// One that was accepted and acknowledged in this block.
+pub fn working() -> AgreementId {
+    let id = accepted();
+    acknowledge(id).expect("worker acknowledges");
     id
 }
 
@@ -334,13 +346,20 @@ pub fn signed_by(signer: u64, progress: Progress) -> (Progress, Signature) {
 /// The worker claims with what the payer's key signed.
 pub fn claim(progress: Progress) -> DispatchResult {
     let (progress, signature) = signed_by(PAYER, progress);
-    Sla::claim(RuntimeOrigin::signed(WORKER), progress, signature)
+    without_fee(Sla::claim(RuntimeOrigin::signed(WORKER), progress, signature))
 }
 
 /// The worker disputes with what the payer's key signed, or with nothing.
 pub fn dispute(id: AgreementId, progress: Option<Progress>) -> DispatchResult {
     let progress = progress.map(|progress| signed_by(PAYER, progress));
-    Sla::dispute(RuntimeOrigin::signed(WORKER), id, progress)
+    without_fee(Sla::dispute(RuntimeOrigin::signed(WORKER), id, progress))
+}
+
+/// What became of a claim or a dispute. One that succeeds costs no fee.
+pub fn without_fee(result: DispatchResultWithPostInfo) -> DispatchResult {
+    let info = result.map_err(|failed| failed.error)?;
+    assert_eq!(info.pays_fee, Pays::No);
+    Ok(())
 }
 
 /// The payer asks on chain for an acknowledgement of [`HASH`].
@@ -350,20 +369,9 @@ pub fn request(id: AgreementId) -> DispatchResult {
 
 pub const HASH: Hash32 = [5; 32];
 
-/// An acknowledgement of [`HASH`] at `anchor`.
-pub fn acknowledgement(agreement: AgreementId, anchor: u32) -> Acknowledgement {
-    Acknowledgement { agreement, request_hash: HASH, anchor }
-}
-
-/// `who` submits an acknowledgement with the signature of `signer`'s key.
-pub fn acknowledge_as(who: u64, acknowledgement: Acknowledgement, signer: u64) -> DispatchResult {
-    let signature = sign(signer, &acknowledgement.signing_bytes(&genesis()));
-    Sla::acknowledge(RuntimeOrigin::signed(who), acknowledgement, signature)
-}
-
-/// The worker acknowledges on chain, now.
+/// The worker acknowledges [`HASH`].
 pub fn acknowledge(id: AgreementId) -> DispatchResult {
-    acknowledge_as(WORKER, acknowledgement(id, Now::get()), WORKER)
+    Sla::acknowledge(RuntimeOrigin::signed(WORKER), id, HASH)
 }
 
 pub fn get(id: AgreementId) -> Agreement<u64> {

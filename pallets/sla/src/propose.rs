@@ -39,8 +39,12 @@ impl<T: Config> Pallet<T> {
         terms: Terms,
     ) -> DispatchResult {
         ensure!(payer != worker, Error::<T>::SelfAgreement);
-        let duration = terms.start_blocks.checked_add(terms.work_blocks);
+        let duration = terms
+            .start_blocks
+            .checked_add(terms.first_blocks)
+            .and_then(|blocks| blocks.checked_add(terms.work_blocks));
         let in_time = terms.work_blocks > 0
+            && terms.start_blocks <= T::ProposalPeriod::get()
             && duration.is_some_and(|duration| duration <= T::MaxDuration::get());
         let has_credit = (1..=terms.tokens).contains(&terms.credit());
         ensure!(in_time && has_credit && !terms.range.is_empty(), Error::<T>::BadTerms);
@@ -98,14 +102,9 @@ impl<T: Config> Pallet<T> {
         );
         WorkerLoads::<T>::insert(worker, load);
 
-        // The last acknowledgement may come in the last block for requests, off chain; then there
-        // is the time for the work, and that for the claim.
-        let terms = &agreement.terms;
-        let until = now
-            .saturating_add(terms.start_blocks)
-            .saturating_add(terms.blocks_for(terms.tokens))
-            .saturating_add(T::AnswerPeriod::get());
-        Self::transition(id, agreement, AgreementState::Active { since: now, until });
+        // `start_blocks` whole blocks follow this one.
+        let until = now.saturating_add(agreement.terms.start_blocks).saturating_add(1);
+        Self::transition(id, agreement, AgreementState::Active { until });
         Self::deposit_event(Event::Accepted { agreement: id, until });
         Ok(())
     }

@@ -1,12 +1,7 @@
-//! Who signed what: the two keys of an agreement, and the time in which their words count.
+//! Who says what: the worker's account, the payer's key, and the time in which their words count.
 
-use frame_support::{
-    ensure,
-    pallet_prelude::{DispatchError, DispatchResult},
-};
-use mica_primitives::{
-    Agreement, AgreementId, Hash32, Progress, PublicKey, Signature, hooks::Workers,
-};
+use frame_support::{ensure, pallet_prelude::DispatchResult};
+use mica_primitives::{Agreement, AgreementId, Hash32, Progress, Signature};
 use sp_core::ed25519;
 use sp_runtime::traits::Zero;
 
@@ -39,30 +34,17 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    /// The key with which the worker signs. A worker cannot leave while it is bound, so it has one.
-    pub(crate) fn peer_key(agreement: &Agreement<T::AccountId>) -> Result<PublicKey, Error<T>> {
-        T::Workers::worker(&agreement.worker).map(|record| record.peer).ok_or(Error::<T>::NotServed)
-    }
-
     /// That the payer's key signed `progress`, and for no more tokens than were agreed on.
     pub(crate) fn check_progress(
         agreement: &Agreement<T::AccountId>,
         progress: &Progress,
         signature: &Signature,
-    ) -> Result<(), DispatchError> {
+    ) -> DispatchResult {
         ensure!(progress.tokens <= agreement.terms.tokens, Error::<T>::TooManyTokens);
         let bytes = progress.signing_bytes(&Self::genesis());
-        Self::check_signature(signature, &bytes, &agreement.terms.signer)
-    }
-
-    pub(crate) fn check_signature(
-        signature: &Signature,
-        bytes: &[u8],
-        key: &PublicKey,
-    ) -> DispatchResult {
-        let (signature, key) =
-            (ed25519::Signature::from_raw(*signature), ed25519::Public::from_raw(*key));
-        ensure!(sp_io::crypto::ed25519_verify(&signature, bytes, &key), Error::<T>::BadSignature);
+        let signature = ed25519::Signature::from_raw(*signature);
+        let key = ed25519::Public::from_raw(agreement.terms.signer);
+        ensure!(sp_io::crypto::ed25519_verify(&signature, &bytes, &key), Error::<T>::BadSignature);
         Ok(())
     }
 }

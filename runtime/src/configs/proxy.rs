@@ -8,6 +8,7 @@ use frame_support::{
     parameter_types,
     traits::{ConstU32, InstanceFilter},
 };
+use pallet_conviction_voting::Call as ConvictionVotingCall;
 use pallet_mica_channels::Call as ChannelsCall;
 use pallet_mica_registry::Call as RegistryCall;
 use pallet_mica_sla::Call as SlaCall;
@@ -42,13 +43,17 @@ pub enum ProxyType {
     /// Everything.
     #[default]
     Any,
-    /// What cannot move money out of the account, nor promise any, nor put stake at risk.
+    /// What cannot move money out of the account, nor promise any, nor put stake at risk, nor give
+    /// up what the account is owed.
     NonTransfer,
     /// Staking, and the session keys that go with it. It can send the rewards, not the bond,
     /// to somebody else.
     Staking,
     /// What running a worker takes: beat, price, move, redeem, acknowledge, and claim what
-    /// agreements owe. Not accept or dispute one, not leave, and not touch the stake.
+    /// agreements owe. Not accept or dispute one, not leave, and not touch the stake. It can give
+    /// up what is not redeemed or claimed yet: close a channel that owes, redeem a newer voucher
+    /// over less from a payer that it is in league with, claim less than an agreement owes and so
+    /// lose the stake that is bound to it.
     Worker,
     /// The same, and accepting and disputing agreements. Each acceptance puts a part of the stake
     /// at risk, up to half of it.
@@ -64,17 +69,19 @@ type Kinds = &'static [ProxyType];
 const OWNER: Kinds = &[];
 /// Brings the account what it is owed, or changes nothing that is worth money.
 const HARMLESS: Kinds = &[ProxyType::NonTransfer];
-/// Daily work of a worker.
-const WORK: Kinds = &[ProxyType::NonTransfer, ProxyType::Worker, ProxyType::WorkerWithAgreements];
+/// Says what a worker offers, and moves nothing that it is owed.
+const OFFER: Kinds = &[ProxyType::NonTransfer, ProxyType::Worker, ProxyType::WorkerWithAgreements];
+/// Brings a worker what it is owed, and can give some of it up.
+const COLLECT: Kinds = &[ProxyType::Worker, ProxyType::WorkerWithAgreements];
 /// Puts a worker's stake at risk.
 const RISK: Kinds = &[ProxyType::WorkerWithAgreements];
 /// Staking that leaves the bond and its rewards with their owner.
 const STAKE: Kinds = &[ProxyType::NonTransfer, ProxyType::Staking];
 /// Staking that decides what is at stake, for whom, and where rewards go.
 const REWARDS: Kinds = &[ProxyType::Staking];
-/// Votes.
+/// Votes, each of which locks money for a time that its conviction says.
 const VOTE: Kinds = &[ProxyType::NonTransfer, ProxyType::Governance];
-/// Proposals, whose deposits can be lost.
+/// Proposals, whose deposits can be lost, and all votes to come in another's hands.
 const PROPOSE: Kinds = &[ProxyType::Governance];
 /// Batches: each call inside passes the filter by itself.
 const BATCH: Kinds = &[
@@ -98,7 +105,7 @@ pub fn kinds(call: &RuntimeCall) -> Kinds {
         RuntimeCall::Sla(call) => of_sla(call),
         RuntimeCall::Staking(call) => of_staking(call),
         RuntimeCall::Session(_) => REWARDS,
-        RuntimeCall::ConvictionVoting(_) => VOTE,
+        RuntimeCall::ConvictionVoting(call) => of_voting(call),
         RuntimeCall::Referenda(call) => of_referenda(call),
         RuntimeCall::Preimage(call) => match call {
             PreimageCall::note_preimage { .. } | PreimageCall::unnote_preimage { .. } => PROPOSE,
@@ -133,7 +140,7 @@ fn of_registry(call: &RegistryCall<Runtime>) -> Kinds {
         | RegistryCall::set_price { .. }
         | RegistryCall::set_cost { .. }
         | RegistryCall::set_range { .. }
-        | RegistryCall::set_addresses { .. } => WORK,
+        | RegistryCall::set_addresses { .. } => OFFER,
         RegistryCall::register_model { .. }
         | RegistryCall::remove_model { .. }
         | RegistryCall::register { .. }
@@ -146,7 +153,7 @@ fn of_registry(call: &RegistryCall<Runtime>) -> Kinds {
 
 fn of_channels(call: &ChannelsCall<Runtime>) -> Kinds {
     match call {
-        ChannelsCall::redeem { .. } | ChannelsCall::close { .. } => WORK,
+        ChannelsCall::redeem { .. } | ChannelsCall::close { .. } => COLLECT,
         ChannelsCall::finish { .. } => HARMLESS,
         ChannelsCall::open { .. }
         | ChannelsCall::open_many { .. }
@@ -158,7 +165,7 @@ fn of_channels(call: &ChannelsCall<Runtime>) -> Kinds {
 
 fn of_sla(call: &SlaCall<Runtime>) -> Kinds {
     match call {
-        SlaCall::acknowledge { .. } | SlaCall::claim { .. } => WORK,
+        SlaCall::acknowledge { .. } | SlaCall::claim { .. } => COLLECT,
         SlaCall::accept { .. } | SlaCall::dispute { .. } => RISK,
         SlaCall::cancel { .. } | SlaCall::settle { .. } => HARMLESS,
         SlaCall::propose { .. } | SlaCall::request { .. } => OWNER,
@@ -185,6 +192,18 @@ fn of_staking(call: &StakingCall<Runtime>) -> Kinds {
     }
 }
 
+fn of_voting(call: &ConvictionVotingCall<Runtime>) -> Kinds {
+    match call {
+        ConvictionVotingCall::vote { .. }
+        | ConvictionVotingCall::undelegate { .. }
+        | ConvictionVotingCall::unlock { .. }
+        | ConvictionVotingCall::remove_vote { .. }
+        | ConvictionVotingCall::remove_other_vote { .. } => VOTE,
+        ConvictionVotingCall::delegate { .. } => PROPOSE,
+        _ => OWNER,
+    }
+}
+
 fn of_referenda(call: &ReferendaCall<Runtime>) -> Kinds {
     match call {
         ReferendaCall::submit { .. }
@@ -203,10 +222,7 @@ impl InstanceFilter<RuntimeCall> for ProxyType {
     fn is_superset(&self, other: &Self) -> bool {
         self == other
             || matches!(self, Self::Any)
-            || matches!(
-                (self, other),
-                (Self::NonTransfer | Self::WorkerWithAgreements, Self::Worker)
-            )
+            || matches!((self, other), (Self::WorkerWithAgreements, Self::Worker))
     }
 }
 

@@ -1,7 +1,9 @@
 //! `frame_system`: blocks, accounts, and how the runtime builds extrinsics of its own.
 
 use frame_support::{
-    derive_impl, parameter_types,
+    derive_impl,
+    dispatch::DispatchClass,
+    parameter_types,
     weights::{
         Weight,
         constants::{ParityDbWeight, WEIGHT_REF_TIME_PER_SECOND},
@@ -21,6 +23,9 @@ use crate::{
 
 /// Part of a block that ordinary transactions may fill; the rest is for operational ones.
 const NORMAL_DISPATCH_RATIO: Perbill = Perbill::from_percent(75);
+/// Part of a block that operational transactions may fill. They go first, and heartbeats are free:
+/// the rest is kept for redeems.
+const OPERATIONAL_DISPATCH_RATIO: Perbill = Perbill::from_percent(50);
 /// Most bytes of a block's body.
 const MAX_BLOCK_BYTES: u32 = 5 * 1024 * 1024;
 
@@ -29,17 +34,27 @@ parameter_types! {
     pub const BlockHashCount: u32 = 2 * HOURS;
     pub const Version: RuntimeVersion = VERSION;
     /// One second of execution in a slot of three, so that a slower machine still imports in time.
-    pub RuntimeBlockWeights: BlockWeights = BlockWeights::with_sensible_defaults(
-        Weight::from_parts(WEIGHT_REF_TIME_PER_SECOND, u64::MAX),
-        NORMAL_DISPATCH_RATIO,
-    );
+    pub RuntimeBlockWeights: BlockWeights =
+        block_weights(Weight::from_parts(WEIGHT_REF_TIME_PER_SECOND, u64::MAX));
     pub RuntimeBlockLength: BlockLength = BlockLength::builder()
         .max_length(MAX_BLOCK_BYTES)
-        .modify_max_length_for_class(frame_support::dispatch::DispatchClass::Normal, |bytes| {
+        .modify_max_length_for_class(DispatchClass::Normal, |bytes| {
             *bytes = NORMAL_DISPATCH_RATIO * MAX_BLOCK_BYTES;
         })
         .build();
     pub const SS58Prefix: u8 = 42;
+}
+
+/// Blocks of at most `most`, of which each class may have its part.
+///
+/// The SDK checks them with the rest of the runtime (`integrity_test`).
+fn block_weights(most: Weight) -> BlockWeights {
+    let mut weights = BlockWeights::with_sensible_defaults(most, NORMAL_DISPATCH_RATIO);
+    let operational = weights.per_class.get_mut(DispatchClass::Operational);
+    let kept = most - OPERATIONAL_DISPATCH_RATIO * most;
+    operational.max_total = operational.max_total.map(|total| total.saturating_sub(kept));
+    operational.max_extrinsic = operational.max_extrinsic.map(|one| one.saturating_sub(kept));
+    weights
 }
 
 #[derive_impl(frame_system::config_preludes::SolochainDefaultConfig)]

@@ -128,7 +128,6 @@ async fn a_channel_gives_its_worker_the_time_that_the_payer_sets(world: &World) 
     let windows: Vec<u32> = open.map(|(_, channel)| channel.window).collect();
     assert_eq!(windows, [40, 40], "20 would be usual here");
     world.ok(&["config", "unset", "window"]);
-    world.ok(&["channel", "close", "--all"]);
 }
 
 fn an_answer_that_is_too_dear_is_refused_until_its_payer_says_otherwise(world: &World) {

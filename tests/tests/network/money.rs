@@ -82,8 +82,9 @@ async fn the_chain_refuses_stale_replayed_foreign_and_expired_vouchers_and_never
         refusal(&payer, &payee, redeem(promise(&payer, channel, 1, 4 * UNIT))).await,
         "StaleVoucher"
     );
+    let stranger = Signer::from_suri("//Charlie").expect("a development key");
     assert_eq!(
-        refusal(&payer, &payee, redeem(promise(&payer, channel, 3, 2 * UNIT))).await,
+        refusal(&payer, &stranger, redeem(promise(&payer, channel, 3, 2 * UNIT))).await,
         "AmountFell"
     );
     let mut moved = first.clone();

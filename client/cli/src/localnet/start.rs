@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mica_chain::{AccountId, Call, Chain, Signer, Until};
-use mica_payer::market::ModelSnapshot;
+use mica_payer::market::{MarketError, ModelSnapshot};
 use mica_payer::model::LocalModel;
 use mica_primitives::{Balance, MarketUnits, UNIT};
 use mica_wallet::{Secret, WordCount};
@@ -218,8 +218,13 @@ impl Starting {
     ) -> Result<(), LocalnetError> {
         let deadline = Instant::now() + WORKERS_PATIENCE;
         while Instant::now() < deadline {
-            let snapshot = ModelSnapshot::read(&chain.at_best().await?, model.id()).await?;
-            let live = snapshot.workers.iter().filter(|worker| worker.is_live()).count();
+            // Payers look at final blocks.
+            let view = chain.at(chain.finalized().await?);
+            let live = match ModelSnapshot::read(&view, model.id()).await {
+                Ok(snapshot) => snapshot.workers.iter().filter(|worker| worker.is_live()).count(),
+                Err(MarketError::NoModel(_)) => 0,
+                Err(error) => return Err(error.into()),
+            };
             if live == self.workers.len() {
                 return Ok(());
             }

@@ -74,9 +74,9 @@ pub fn offer(
     let first = quotes.hubs().and_then(HubTerms::first);
     let need = |(stage, hubs): (&ChosenStage, &Vec<PlannedHub>)| {
         let record = &stage.worker.record;
-        let (payee, peer) = first.unwrap_or((record.account, record.peer));
+        let (payee, peer, window) = first.unwrap_or((record.account, record.peer, 0));
         let unit = hubs.first().map_or(stage.unit(), |hub| hub.unit);
-        Need { payee, peer, budget: unit.saturating_mul(spec.max_positions.into()) }
+        Need { payee, peer, budget: unit.saturating_mul(spec.max_positions.into()), window }
     };
     let needs = path.stages.iter().zip(&hubs).map(need).collect();
     let SessionSpec { prompt_positions, max_new_tokens, .. } = spec;

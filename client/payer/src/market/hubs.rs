@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use mica_chain::AccountId;
 use mica_net::NetEvent;
-use mica_primitives::{Balance, Hash32, PublicKey, WorkerAddresses};
+use mica_primitives::{Balance, BlockNumber, Hash32, PublicKey, WorkerAddresses};
 use mica_protocol::{
     Message,
     limits::{MAX_HUB_PAYEES, MAX_HUBS},
@@ -74,10 +74,11 @@ pub struct HubTerms {
 }
 
 impl HubTerms {
-    /// The account to which the payer has its channel, and its peer key. Nothing without a hub.
-    pub fn first(&self) -> Option<(AccountId, PublicKey)> {
+    /// The account to which the payer has its channel, its peer key, and the channel's least
+    /// window, blocks. Nothing without a hub.
+    pub fn first(&self) -> Option<(AccountId, PublicKey, BlockNumber)> {
         let (address, quote) = self.hubs.first()?;
-        Some((quote.account.into(), address.peer))
+        Some((quote.account.into(), address.peer, quote.min_window))
     }
 
     /// The hubs by which a worker with this account gets `unit` base units for each position;
@@ -205,7 +206,7 @@ mod tests {
         let planned = terms(&[ten, one]).planned(100, [7; 32].into()).expect("small");
         let units: Vec<_> = planned.iter().map(|hub| (hub.unit, hub.payee)).collect();
         assert_eq!(units, [(111, [101; 32]), (101, [7; 32])]);
-        assert_eq!(terms(&[ten]).first().map(|(account, _)| account.0), Some([100; 32]));
+        assert_eq!(terms(&[ten]).first().map(|(account, ..)| account.0), Some([100; 32]));
         assert!(terms(&[one]).planned(Balance::MAX, [7; 32].into()).is_none());
     }
 

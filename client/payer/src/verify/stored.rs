@@ -1,7 +1,7 @@
 //! Verifies a session as the payer's database has it: its receipts, and the roots over its lanes.
 
-use mica_chain::{ReadError, View};
-use mica_primitives::{BlockNumber, Hash32, Receipt};
+use mica_chain::{AccountId, ReadError, View};
+use mica_primitives::{BlockNumber, Hash32, Receipt, ReceiptRoot};
 
 use super::{VerifyError, root, session};
 use crate::store::{SessionRecord, StageRecord, Store, StoreError};
@@ -82,14 +82,15 @@ async fn roots(
         return Err(VerifyError::Root { stage: index, by: "that our voucher names" }.into());
     }
     let Some(view) = view else { return Ok((lane_root, None)) };
-    let Some(fixed) = view.receipt_root(stage.channel, stage.lane).await? else {
-        return Ok((lane_root, None));
+    // Each names a number of receipts of ours: whoever redeemed, we signed the voucher.
+    let fixed = view.receipt_roots(stage.channel, stage.lane).await?;
+    let is_ours = |fixed: &ReceiptRoot<AccountId>| {
+        let prefix = usize::try_from(fixed.count).ok().and_then(|count| lane.get(..count));
+        fixed.worker.0 == stage.worker && prefix.is_some_and(|prefix| root(prefix) == fixed.root)
     };
-    let prefix = usize::try_from(fixed.count).ok().and_then(|count| lane.get(..count));
-    match prefix {
-        Some(prefix) if root(prefix) == fixed.root && fixed.worker.0 == stage.worker => {
-            Ok((lane_root, Some(fixed.block)))
-        }
-        _ => Err(VerifyError::Root { stage: index, by: "that the chain has fixed" }.into()),
+    if !fixed.iter().all(is_ours) {
+        return Err(VerifyError::Root { stage: index, by: "that the chain has fixed" }.into());
     }
+    let most = fixed.iter().max_by_key(|fixed| fixed.count);
+    Ok((lane_root, most.map(|fixed| fixed.block)))
 }

@@ -52,16 +52,24 @@ impl ChannelFacts {
     pub fn figures(&self) -> Figures {
         let claimed =
             self.lanes.values().fold(0, |sum: Balance, lane| sum.saturating_add(lane.claimed));
-        // A payee keeps all that it redeems.
+        // A payee keeps all that it redeems, whenever it does.
         Figures { deposit: self.deposit, claimed, ends: self.ends, bounty_from: None }
     }
 
     /// The block from which on nothing more is lent to a channel that its payer closes: what is
-    /// earned until then can still be redeemed before the window is over. The last half of the
-    /// window is kept for that, and never more than [`CLOSING_MARGIN_BLOCKS`].
+    /// earned until then can still be redeemed in the first half of the window, before anybody
+    /// else, the payer included, may keep a bounty of it. The second quarter of the window is kept
+    /// for that, and never more than [`CLOSING_MARGIN_BLOCKS`]. With a window that is not known
+    /// nothing is lent.
     pub fn lends_until(&self) -> Option<BlockNumber> {
-        let half = if self.window == 0 { BlockNumber::MAX } else { self.window / 2 };
-        self.ends.map(|ends| ends.saturating_sub(half.min(CLOSING_MARGIN_BLOCKS)))
+        let margin = (self.window / 4).min(CLOSING_MARGIN_BLOCKS);
+        let kept = match self.window {
+            0 => BlockNumber::MAX,
+            // Bounties begin at the request + window/2, which an end that was moved only makes
+            // later here: that happens in the last tenth, when lending is over either way.
+            window => window.div_ceil(2).saturating_add(margin),
+        };
+        self.ends.map(|ends| ends.saturating_sub(kept))
     }
 
     /// Whether nothing more is lent in `block`, because the channel ends too soon.

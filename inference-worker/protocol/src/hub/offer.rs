@@ -14,7 +14,8 @@ pub struct HubOffer {
     /// Positions that it promises ahead of the ticks that it was shown, at least 1: its own risk,
     /// for each lane.
     pub credit_positions: u16,
-    /// Least window of a channel to it, blocks.
+    /// Least window of a channel to it, blocks: what it promises lives no longer than that, less a
+    /// margin. [`crate::limits::HUB_WINDOW_BLOCKS`] is little.
     pub min_window: BlockNumber,
     /// Base units that a channel must still be able to bring when the hub first hears of it.
     pub least_promise: Balance,

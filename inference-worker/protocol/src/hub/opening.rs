@@ -144,7 +144,7 @@ impl HubTable {
         let own = own.of(open.session);
         let mut relay = Relay::new(terms, &open.voucher, own, now.ms);
         self.persist_incoming(channel, lane, Durability::Disk, out);
-        let promise = match relay.promise(&open.voucher, &self.offer, now.block) {
+        let promise = match relay.promise(&open.voucher, facts, &self.offer, now.block) {
             Ok(promise) => promise,
             Err(refusal) => {
                 self.give_back(&relay.out);

@@ -67,7 +67,8 @@ impl HubTable {
         relay.out.note_revealed(proof.n);
         out.push(persist(&relay.out, Durability::Process));
         let Some(ledger) = self.incoming.get(&channel) else { return Ok(()) };
-        let held = ledger.held(lane).filter(|_| relay.runs_out(ledger, &self.offer)).cloned();
+        let runs_out = relay.runs_out(ledger, &self.offer, now.block);
+        let held = ledger.held(lane).filter(|_| runs_out).cloned();
         match held {
             Some(held) => self.promise(now, id, &held, out),
             None => Ok(()),
@@ -87,15 +88,18 @@ impl HubTable {
         let unit = self.relays.get(&id).map_or(0, |relay| relay.unit);
         let ledger = self.incoming.get_mut(&channel).ok_or_else(unknown_relay)?;
         // Each renewal is a signature to check, one to make and two flushes: one that brings
-        // nothing new is refused before all of them.
+        // nothing new is refused before all of them. Another hub's may only live longer; it comes
+        // when half of the last one's life is over.
         let reaches = |redeem: &Redeem| {
             let tick = redeem.voucher.tick;
             let chain = tick.map_or(0, |tick| tick.unit.saturating_mul(tick.max.into()));
             redeem.voucher.cumulative.saturating_add(chain)
         };
         let is_more = ledger.held(lane).is_none_or(|held| reaches(redeem) > reaches(held));
-        if !is_more && redeem.promised() <= Some(ledger.promised(lane)) {
-            let text = "a renewal must promise more, or have a longer chain";
+        let left = |redeem: &Redeem| u64::from(redeem.voucher.expires.saturating_sub(now.block));
+        let is_aging = ledger.held(lane).is_some_and(|held| left(redeem) * 2 > left(held) * 3);
+        if !is_more && !is_aging && redeem.promised() <= Some(ledger.promised(lane)) {
+            let text = "a renewal must promise more, have a longer chain, or live much longer";
             return Err(Refusal::new(FaultCode::StaleVoucher, text));
         }
         let rule = VoucherRule { lane, unit, block: now.block, kind: VoucherKind::Renewal };
@@ -139,7 +143,8 @@ impl HubTable {
         out: &mut Vec<HubOutput>,
     ) -> Result<(), Refusal> {
         let relay = self.relays.get_mut(&id).ok_or_else(unknown_relay)?;
-        let promise = relay.promise(held, &self.offer, now.block)?;
+        let ledger = self.incoming.get(&relay.channel).ok_or_else(unknown_relay)?;
+        let promise = relay.promise(held, ledger.facts(), &self.offer, now.block)?;
         out.push(persist(&relay.out, Durability::Disk));
         out.push(send(relay.payer, relayed(id, promise)));
         Ok(())

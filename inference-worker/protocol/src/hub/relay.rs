@@ -1,11 +1,11 @@
 //! One relay: what the hub was promised for it, and what it promises for that.
 
-use mica_primitives::{Balance, BlockNumber, ChannelId, LaneId, PublicKey, Redeem, Tick};
+use mica_primitives::{Balance, BlockNumber, ChannelId, LaneId, PublicKey, Redeem, Tick, Voucher};
 
 use super::{HubOffer, Payee};
 use crate::{
     FaultCode, SessionId,
-    channel::{PayeeLedger, PayerLane, SpendError},
+    channel::{ChannelFacts, PayeeLedger, PayerLane, SpendError},
     limits::{EXPIRY_MARGIN_BLOCKS, HUB_MARGIN_BLOCKS},
     messages::SessionReceipt,
     receipts::is_signed,
@@ -35,6 +35,8 @@ pub(super) struct Relay {
     pub(super) positions: u32,
     /// Positions that the newest promise to the payee reaches to.
     reaches: u32,
+    /// Last block of that promise.
+    expires: BlockNumber,
     /// Positions that the payee's receipts cover.
     receipted: u32,
     /// The payee was shown ticks that the hub was not: nothing more is promised ahead.
@@ -70,6 +72,7 @@ impl Relay {
             out_unit,
             positions,
             reaches: 0,
+            expires: 0,
             receipted: 0,
             is_distrusted: false,
             since_ms: now_ms,
@@ -103,13 +106,23 @@ impl Relay {
         self.base.saturating_add(cost).saturating_sub(ledger.promised(self.lane))
     }
 
-    /// Whether the payee needs a promise that reaches further: half of the credit is used up, and
-    /// the payer's chain goes on.
-    pub(super) fn runs_out(&self, ledger: &PayeeLedger, offer: &HubOffer) -> bool {
+    /// Whether the payee needs another promise. One that reaches further: half of the credit is
+    /// used up, and the payer's chain goes on. Or one that lives longer: half of its life is over.
+    pub(super) fn runs_out(
+        &self,
+        ledger: &PayeeLedger,
+        offer: &HubOffer,
+        block: BlockNumber,
+    ) -> bool {
+        let Some(held) = ledger.held(self.lane).filter(|_| !self.is_distrusted) else {
+            return false;
+        };
         let ahead = self.reaches.saturating_sub(self.paid(ledger));
-        let most = ledger.held(self.lane).map_or(0, |held| self.most(held));
         let is_low = ahead <= u32::from(offer.credit_positions / 2);
-        is_low && self.reaches < most && !self.is_distrusted
+        let next = ends_before(&held.voucher, ledger.facts(), block);
+        let left = self.expires.saturating_sub(block);
+        let is_aging = next.is_ok_and(|next| next.saturating_sub(block) > left.saturating_mul(2));
+        (is_low && self.reaches < self.most(held)) || (is_aging && ahead > 0)
     }
 
     /// Positions that the payer's newest chain reaches to.
@@ -118,11 +131,12 @@ impl Relay {
         self.positions_of(held.voucher.cumulative).saturating_add(chain).min(self.positions)
     }
 
-    /// The promise to the payee that goes with what the payer has promised: over the same chain, as
-    /// far as the credit goes beyond the ticks that are known.
+    /// The promise to the payee that goes with what the payer has promised on its channel: over the
+    /// same chain, as far as the credit goes beyond the ticks that are known.
     pub(super) fn promise(
         &mut self,
         held: &Redeem,
+        facts: &ChannelFacts,
         offer: &HubOffer,
         block: BlockNumber,
     ) -> Result<Redeem, Refusal> {
@@ -137,18 +151,19 @@ impl Relay {
             let text = format!("all {} positions of the session are promised", self.positions);
             return Err(Refusal::new(FaultCode::LimitReached, text));
         }
-        let expires = expires_before(voucher.expires, block)?;
+        let expires = ends_before(voucher, facts, block)?;
         let cumulative = self.out_sum(before);
         let own = Tick { anchor: tick.anchor, unit: self.out_unit, max };
         let promise = self.out.pass_on(cumulative, own, known, expires).map_err(beyond_budget)?;
-        self.reaches = before.saturating_add(max.into());
+        (self.reaches, self.expires) = (before.saturating_add(max.into()), expires);
         Ok(promise)
     }
 
-    /// The exact sum for the payee, once the payer has promised its own.
+    /// The exact sum for the payee, once the payer has promised its own. It may live longer than
+    /// ticks: all of it is the hub's to claim already.
     pub(super) fn settle(&mut self, held: &Redeem, block: BlockNumber) -> Result<Redeem, Refusal> {
         let positions = self.positions_of(held.voucher.cumulative).min(self.positions);
-        let expires = expires_before(held.voucher.expires, block)?;
+        let expires = sooner(held.voucher.expires, block, FaultCode::VoucherExpiring)?;
         let sum = self.out_sum(positions).max(self.out.promised());
         self.out.settle(sum, expires).map_err(beyond_budget)
     }
@@ -184,15 +199,33 @@ impl Relay {
     }
 }
 
-/// The last block of what is promised on, for which the hub was promised until `expires`.
-fn expires_before(expires: BlockNumber, block: BlockNumber) -> Result<BlockNumber, Refusal> {
-    let own = expires.saturating_sub(HUB_MARGIN_BLOCKS);
+/// The last block of a promise with ticks that the hub may not know yet: they must be shown to the
+/// chain while the hub can still claim them, so it ends before the payer's voucher does, and before
+/// the payer's channel can.
+fn ends_before(
+    voucher: &Voucher,
+    facts: &ChannelFacts,
+    block: BlockNumber,
+) -> Result<BlockNumber, Refusal> {
+    // The payer may ask to close in the next block.
+    let ends = facts.ends.unwrap_or(block.saturating_add(facts.window));
+    let code = if facts.ends.is_some() && ends < voucher.expires {
+        FaultCode::ChannelClosing
+    } else {
+        FaultCode::VoucherExpiring
+    };
+    sooner(voucher.expires.min(ends), block, code)
+}
+
+/// A margin before `until`, which must leave the payee its own.
+fn sooner(until: BlockNumber, block: BlockNumber, code: FaultCode) -> Result<BlockNumber, Refusal> {
+    let own = until.saturating_sub(HUB_MARGIN_BLOCKS);
     if own >= block.saturating_add(EXPIRY_MARGIN_BLOCKS) {
         return Ok(own);
     }
     let needed = u64::from(block) + u64::from(EXPIRY_MARGIN_BLOCKS + HUB_MARGIN_BLOCKS);
-    let text = format!("the voucher ends with block {expires} and must live until {needed}");
-    Err(Refusal::new(FaultCode::VoucherExpiring, text))
+    let text = format!("what is promised ends with block {until} and must last until {needed}");
+    Err(Refusal::new(code, text))
 }
 
 fn beyond_budget(error: SpendError) -> Refusal {

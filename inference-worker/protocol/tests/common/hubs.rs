@@ -58,7 +58,7 @@ pub fn hub_offer(hub: usize) -> HubOffer {
         account: hub_account(hub),
         fee: FEE,
         credit_positions: CREDIT,
-        min_window: 20,
+        min_window: limits::HUB_WINDOW_BLOCKS,
         least_promise: 0,
         max_relays: limits::MAX_RELAYS,
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use mica_chain::{Call, ReadError, SubmitError, Until};
-use mica_primitives::{Heartbeat, RegistryParameters, WorkerStatus};
+use mica_primitives::{BlockNumber, Heartbeat, RegistryParameters, WorkerStatus};
 use mica_protocol::signing;
 use tokio::sync::watch;
 
@@ -70,10 +70,8 @@ impl Heartbeats {
             return Ok(());
         }
         let Some((record, _)) = view.worker(signer.account()).await? else { return Ok(()) };
-        let at = view.clock().await?.now;
-        if at < record.last_heartbeat.saturating_add(self.parameters.heartbeat_interval) {
-            return Ok(());
-        }
+        let due = record.last_heartbeat.saturating_add(self.parameters.heartbeat_interval);
+        let Some(at) = block_to_name(view.clock().await?.now, due) else { return Ok(()) };
         let minimum = self.parameters.min_stake_per_layer.saturating_mul(record.range.len().into());
         match record.status {
             WorkerStatus::Active => {
@@ -89,5 +87,27 @@ impl Heartbeats {
             WorkerStatus::Jailed | WorkerStatus::Unbonding { .. } => {}
         }
         Ok(())
+    }
+}
+
+/// The block that a heartbeat names when the market's clock says `now` and one is due from block
+/// `due` on; nothing if it is too early.
+///
+/// Never the newest: a node that does not have that block yet takes the heartbeat for one of the
+/// future, and does not let it in again for a while.
+fn block_to_name(now: BlockNumber, due: BlockNumber) -> Option<BlockNumber> {
+    now.checked_sub(1).filter(|before| *before >= due)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_heartbeat_names_a_block_that_other_nodes_have_and_no_earlier_than_it_is_due() {
+        assert_eq!(block_to_name(0, 0), None);
+        assert_eq!((block_to_name(19, 20), block_to_name(20, 20)), (None, None));
+        assert_eq!(block_to_name(21, 20), Some(20));
+        assert_eq!(block_to_name(60, 20), Some(59));
     }
 }

@@ -26,7 +26,9 @@ fn a_tick_pays_once() {
         let five = signed_with_tick(ticks.clone(), 5);
         assert_ok!(redeem(PAYEE, five.clone()));
         assert_noop!(redeem(PAYEE, five), Error::<Test>::NothingToPay);
-        assert_noop!(redeem(PAYEE, signed_with_tick(ticks, 4)), Error::<Test>::AmountFell);
+        let earlier = signed_with_tick(ticks, 4);
+        assert_noop!(redeem(PAYEE, earlier.clone()), Error::<Test>::NothingToPay);
+        assert_noop!(redeem(STRANGER, earlier), Error::<Test>::AmountFell);
         // The next voucher counts what the ticks paid; the old chain's preimage does not lie on the
         // new one.
         let next =

@@ -55,7 +55,7 @@ fn a_root_that_the_payer_made_up_keeps_nobody_from_fixing_the_true_one() {
             (4, 4, [4; 32], 201)
         );
         assert_eq!(Heard::take()[0].by, Submitter::Payee);
-        assert_eq!(redeem(PAYEE, own), Err(Error::<Test>::AmountFell.into()));
+        assert_eq!(redeem(PAYEE, own), Err(Error::<Test>::NothingToPay.into()));
     });
 }
 

@@ -11,9 +11,7 @@ use mica_primitives::{
     hooks::{Offence, PeerKeys, SlashWorker},
 };
 
-#[allow(deprecated)]
-use sp_runtime::traits::ValidateUnsigned;
-use sp_runtime::transaction_validity::{InvalidTransaction, TransactionSource};
+use sp_runtime::transaction_validity::InvalidTransaction;
 
 use crate::{Call, Error, HoldReason, Workers, coverage::shards_of, mock::*};
 
@@ -191,9 +189,7 @@ fn all_heartbeats_of_a_worker_in_an_interval_have_one_tag() {
         System::set_block_number(3 + INTERVAL);
         let tags = |worker, at| {
             let call = beat_by(worker, worker, at);
-            Registry::validate_unsigned(TransactionSource::External, &call)
-                .expect("it is due")
-                .provides
+            check(&call).expect("it is due").provides
         };
         let first = tags(ALICE, 1 + INTERVAL);
         assert_eq!(first.len(), 1);
@@ -212,26 +208,41 @@ fn a_heartbeat_is_signed_by_the_workers_own_key_for_a_block_that_was() {
         join(ALICE, 0, 4);
         join(BOB, 0, 4);
         System::set_block_number(1 + INTERVAL);
-        let check = |call| Registry::validate_unsigned(TransactionSource::External, &call);
         assert_eq!(
-            check(beat_by(BOB, ALICE, 1 + INTERVAL)),
+            check(&beat_by(BOB, ALICE, 1 + INTERVAL)),
             Err(InvalidTransaction::BadProof.into())
         );
         assert_eq!(
-            check(beat_by(ALICE, ALICE, 2 + INTERVAL)),
+            check(&beat_by(ALICE, ALICE, 2 + INTERVAL)),
             Err(InvalidTransaction::Future.into())
         );
         let other = Call::set_cost { cost_us: 1 };
-        assert_eq!(check(other), Err(InvalidTransaction::Call.into()));
+        assert_eq!(check(&other), Err(InvalidTransaction::Call.into()));
         // Held back, it makes nobody look alive who is not.
         let held_back = beat_by(ALICE, ALICE, 1 + INTERVAL);
-        System::set_block_number(INTERVAL + OFFLINE);
+        System::set_block_number(2 * INTERVAL);
         assert_ok!(send(held_back.clone()));
         assert_eq!(record(ALICE).last_heartbeat, 1 + INTERVAL);
-        assert_eq!(check(held_back), Err(InvalidTransaction::Future.into()));
+        assert_eq!(check(&held_back), Err(InvalidTransaction::Future.into()));
+        System::set_block_number(1 + 2 * INTERVAL);
+        assert_eq!(check(&beat_by(BOB, BOB, 1 + INTERVAL)), Err(InvalidTransaction::Stale.into()));
         System::set_block_number(1 + INTERVAL + OFFLINE);
         assert!(!Registry::worker(&ALICE).expect("registered").1);
-        assert_eq!(check(beat_by(BOB, BOB, 1 + INTERVAL)), Err(InvalidTransaction::Stale.into()));
+    });
+}
+
+/// Attack: save heartbeats up, and send those of a few workers one after the other while others
+/// are about to go offline.
+#[test]
+fn a_silent_worker_has_one_heartbeat_like_any_other() {
+    run(|| {
+        join(ALICE, 0, 4);
+        let now = 3 * INTERVAL;
+        System::set_block_number(now);
+        let taken = (1..=now).filter(|at| send(beat_by(ALICE, ALICE, *at)).is_ok()).count();
+        assert_eq!(taken, 1);
+        // It names the oldest block that it may, and is as silent as others that are not due yet.
+        assert_eq!(now - record(ALICE).last_heartbeat, INTERVAL - 1);
     });
 }
 

@@ -56,7 +56,7 @@ fn every_broken_invariant_is_noticed() {
         }),
         ("heartbeat beside the shelf", || Beats::<Test>::mutate(model(), 0, |beats| beats[0] += 1)),
         ("empty shelf", || Shelves::<Test>::insert(model(), 7, BoundedVec::default())),
-        ("offence outside the queue", || Offences::<Test>::insert(BOB, [1; 32], 9)),
+        ("offence outside the queue", || Offences::<Test>::insert(BOB, [1; 32], ())),
         ("stake of nobody", || {
             assert_ok!(Balances::hold(&HoldReason::Stake.into(), &BOB, 1));
         }),

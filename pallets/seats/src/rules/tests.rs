@@ -67,7 +67,7 @@ fn proven_candidates_always_stand_and_newcomers_by_approval() {
     assert_eq!(picked(&voters, 16, 500, 4, 600), [3, 2, 1, 0, 599]);
     // A nominator's stake counts for each of its names.
     voters.push((7_000, 5_000, vec![10, 20]));
-    assert_eq!(picked(&voters, 16, 500, 4, 600), [3, 2, 1, 0, 10]);
+    assert_eq!(picked(&voters, 16, 500, 4, 600), [3, 2, 1, 0, 20]);
     // Who is no candidate any more takes no place.
     assert_eq!(picked(&voters, 16, 500, 4, 15), [3, 2, 1, 0, 10]);
     assert_eq!(picked(&voters, 16, 500, 4, 4), [3, 2, 1, 0]);

@@ -1,6 +1,7 @@
 //! Everything ends by itself, a bounded number in each block.
 
 use frame_support::{assert_noop, assert_ok, traits::tokens::Precision};
+use mica_primitives::hooks::OpenAgreements;
 
 use crate::{Agenda, Agreements, Error, Event, NextDue, mock::*};
 
@@ -29,6 +30,10 @@ fn an_agreement_of_which_nothing_comes_on_chain_is_refunded() {
         assert!(!is_over(id));
         run_to(LIFE);
         assert!(is_over(id));
+        assert!(
+            !Sla::has_open_agreements(&WORKER),
+            "it is bound no longer than a request may take"
+        );
         assert_eq!((free(PAYER), free(WORKER)), (FUNDS, FUNDS));
     });
 }

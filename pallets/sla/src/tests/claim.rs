@@ -8,9 +8,9 @@ use crate::{Error, Event, mock::*};
 #[test]
 fn all_tokens_in_time_are_paid_at_once() {
     test(|| {
-        let id = accepted();
+        let id = working();
         events();
-        let progress = Progress { elapsed_blocks: 21, ..received(id, 100) };
+        let progress = Progress { elapsed_blocks: WORK, ..received(id, 100) };
         assert_ok!(claim(progress));
         assert!(is_over(id));
         assert_eq!((change_of(PAYER), held(PAYER), change_of(WORKER)), (-2_000, 0, 2_000));
@@ -27,11 +27,12 @@ fn all_tokens_in_time_are_paid_at_once() {
 #[test]
 fn a_generation_that_ends_early_is_complete() {
     test(|| {
-        for tokens in [0, 1, 30, 99] {
-            let id = accepted();
+        // A long prompt is read before the first token: that time is not in proportion.
+        for (tokens, elapsed_blocks) in [(0, 4), (1, 5), (10, 6), (30, 10), (99, WORK)] {
+            let id = working();
             let before = change_of(WORKER);
             events();
-            let progress = Progress { ended: true, ..received(id, tokens) };
+            let progress = Progress { ended: true, elapsed_blocks, ..received(id, tokens) };
             assert_ok!(claim(progress));
             let paid = u128::from(tokens) * TOKEN;
             assert_eq!(change_of(WORKER) - before, paid as i128);
@@ -46,9 +47,9 @@ fn a_generation_that_ends_early_is_complete() {
 fn short_or_late_work_is_paid_as_far_as_it_was_signed_and_is_a_failure() {
     test(|| {
         for (tokens, ended, elapsed_blocks) in
-            [(99, false, 0), (0, false, 0), (100, false, 22), (10, true, 4)]
+            [(99, false, 0), (0, false, 0), (100, false, WORK + 1), (10, true, 7)]
         {
-            let id = accepted();
+            let id = working();
             let (payer, worker) = (change_of(PAYER), change_of(WORKER));
             events();
             let progress = Progress { ended, elapsed_blocks, ..received(id, tokens) };
@@ -101,10 +102,9 @@ fn only_the_bound_worker_claims_in_time_and_not_too_much() {
 #[test]
 fn work_that_was_done_in_time_may_be_claimed_later() {
     test(|| {
-        let id = accepted();
-        assert_ok!(acknowledge(id));
-        run_to(1 + 21 + ANSWER - 1);
-        assert_ok!(claim(Progress { elapsed_blocks: 21, ..received(id, 100) }));
+        let id = working();
+        run_to(1 + WORK + ANSWER - 1);
+        assert_ok!(claim(Progress { elapsed_blocks: WORK, ..received(id, 100) }));
         assert_eq!(change_of(WORKER), 2_000);
     });
 }
@@ -130,7 +130,7 @@ fn progress_is_signed_by_the_payers_key_over_these_bytes() {
         assert_noop!(submit(progress, forged), Error::<Test>::BadSignature);
         let foreign = sign(PAYER, &progress.signing_bytes(&[9; 32]));
         assert_noop!(submit(progress, foreign), Error::<Test>::BadSignature);
-        for tag in ["voucher", "close", "acknowledgement", "receipt"] {
+        for tag in ["voucher", "close", "peer", "receipt"] {
             let confused = sign(PAYER, &signing_bytes(tag, &genesis(), &progress));
             assert_noop!(submit(progress, confused), Error::<Test>::BadSignature);
         }

@@ -1,7 +1,7 @@
 //! The worker says that the payer kept it from finishing: both lose, and neither gets what the
 //! other lost.
 
-use frame_support::{assert_noop, assert_ok};
+use frame_support::{assert_noop, assert_ok, pallet_prelude::DispatchResult};
 use mica_primitives::{Progress, Terms, WorkerStatus};
 
 use crate::{Error, Event, mock::*};
@@ -9,7 +9,7 @@ use crate::{Error, Event, mock::*};
 #[test]
 fn a_dispute_pays_what_was_signed_and_burns_from_both() {
     test(|| {
-        let id = accepted();
+        let id = working();
         let issuance = Balances::total_issuance();
         events();
         let progress = received(id, 60);
@@ -38,13 +38,55 @@ fn a_dispute_pays_what_was_signed_and_burns_from_both() {
 #[test]
 fn a_dispute_is_final() {
     test(|| {
-        let id = accepted();
+        let id = working();
         assert_ok!(dispute(id, None));
         assert_noop!(dispute(id, None), Error::<Test>::NoAgreement);
         assert_noop!(claim(received(id, 100)), Error::<Test>::NoAgreement);
         assert_noop!(request(id), Error::<Test>::NoAgreement);
         assert_eq!((change_of(PAYER), change_of(WORKER)), (-(DEPOSIT as i128), -(FORFEIT as i128)));
     });
+}
+
+/// Before the request is on chain the payer can keep nothing from the worker, which has computed
+/// nothing: neither can cost the other anything.
+#[test]
+fn nothing_is_disputed_before_the_request_is_on_chain() {
+    test(|| {
+        let id = accepted();
+        assert_noop!(dispute(id, None), Error::<Test>::WrongState);
+        assert_noop!(dispute(id, Some(received(id, 8))), Error::<Test>::WrongState);
+        run_to(LIFE);
+        assert_eq!((change_of(PAYER), change_of(WORKER)), (0, 0));
+    });
+}
+
+/// Whatever a worker says of a bad end, and if it says nothing, its stake loses the same: it has no
+/// reason to say what is not so.
+#[test]
+fn every_bad_end_costs_the_worker_its_forfeit() {
+    let acknowledged: [fn(u64) -> DispatchResult; 3] =
+        [|id| dispute(id, Some(received(id, 60))), |id| claim(received(id, 60)), |_| Ok(())];
+    for (end, paid) in acknowledged.into_iter().zip([1_200, 1_200, 0]) {
+        test(|| {
+            let id = working();
+            assert_ok!(end(id));
+            run_to(1 + WORK + ANSWER);
+            assert!(is_over(id));
+            assert_eq!(change_of(WORKER), paid - FORFEIT as i128);
+        });
+    }
+    let asked: [fn(u64) -> DispatchResult; 3] =
+        [|id| dispute(id, None), |id| claim(received(id, 0)), |_| Ok(())];
+    for end in asked {
+        test(|| {
+            let id = accepted();
+            assert_ok!(request(id));
+            assert_ok!(end(id));
+            run_to(1 + ANSWER);
+            assert!(is_over(id));
+            assert_eq!(change_of(WORKER), -(FORFEIT as i128));
+        });
+    }
 }
 
 #[test]
@@ -60,9 +102,11 @@ fn only_the_bound_worker_disputes_and_in_time() {
             );
         }
         assert_noop!(dispute(99, None), Error::<Test>::NoAgreement);
-        Now::set(LIFE);
+        assert_noop!(dispute(id, None), Error::<Test>::WrongState);
+        assert_ok!(acknowledge(id));
+        Now::set(1 + WORK + ANSWER);
         assert_noop!(dispute(id, None), Error::<Test>::TooLate);
-        Now::set(LIFE - 1);
+        Now::set(WORK + ANSWER);
         assert_ok!(dispute(id, None));
     });
 }
@@ -70,7 +114,7 @@ fn only_the_bound_worker_disputes_and_in_time() {
 #[test]
 fn the_progress_of_a_dispute_is_checked_like_that_of_a_claim() {
     test(|| {
-        let (id, other) = (accepted(), accepted());
+        let (id, other) = (working(), working());
         assert_noop!(dispute(id, Some(received(other, 60))), Error::<Test>::BadProgress);
         assert_noop!(dispute(id, Some(received(id, 101))), Error::<Test>::TooManyTokens);
         let forged = Some(signed_by(WORKER, received(id, 60)));
@@ -89,7 +133,7 @@ fn the_progress_of_a_dispute_is_checked_like_that_of_a_claim() {
 fn a_worker_burns_no_more_of_a_deposit_than_twice_what_it_loses() {
     test(|| {
         for (stake, burned) in [(100, 200), (1, 2), (0, 0)] {
-            let id = accepted();
+            let id = working();
             change(WORKER, |record| record.stake = stake);
             events();
             assert_ok!(dispute(id, None));
@@ -104,6 +148,7 @@ fn a_worker_burns_no_more_of_a_deposit_than_twice_what_it_loses() {
 fn what_half_of_an_odd_window_leaves_over_does_not_burn() {
     test(|| {
         let id = accepted_with(Terms { window: 3, ..terms() });
+        assert_ok!(acknowledge(id));
         assert_ok!(dispute(id, None));
         assert_eq!((change_of(PAYER), change_of(WORKER)), (-2 * TOKEN as i128, -(TOKEN as i128)));
     });

@@ -46,7 +46,10 @@ fn bad_proposals_are_refused() {
             Terms { range: empty, ..terms() },
             Terms { range: reversed, ..terms() },
             Terms { work_blocks: 0, ..terms() },
-            Terms { work_blocks: 91, ..terms() },
+            Terms { work_blocks: 88, ..terms() },
+            Terms { first_blocks: 71, ..terms() },
+            Terms { first_blocks: u32::MAX, ..terms() },
+            Terms { start_blocks: PROPOSAL + 1, ..terms() },
             Terms { start_blocks: u32::MAX, ..terms() },
             Terms { window: 1, ..terms() },
             Terms { tokens: 7, ..terms() },
@@ -107,7 +110,7 @@ fn acceptance_binds_the_worker() {
         run_to(4);
         assert_ok!(accept(id));
         assert!(Sla::has_open_agreements(&WORKER));
-        assert_eq!(get(id).state, AgreementState::Active { since: 4, until: 3 + LIFE });
+        assert_eq!(get(id).state, AgreementState::Active { until: 3 + LIFE });
         assert_eq!(WorkerLoads::<Test>::get(WORKER), WorkerLoad { open: 1, at_risk: FORFEIT });
         assert!(events().contains(&Event::Accepted { agreement: id, until: 3 + LIFE }));
         assert_noop!(accept(id), Error::<Test>::WrongState);

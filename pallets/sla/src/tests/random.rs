@@ -12,7 +12,7 @@ enum Step {
     Accept { worker: u64, id: u64 },
     Cancel { who: u64, id: u64 },
     Request { payer: u64, id: u64 },
-    Acknowledge { who: u64, id: u64, age: u32, signer: u64 },
+    Acknowledge { worker: u64, id: u64, hash: u8 },
     Claim { worker: u64, id: u64, tokens: u32, ended: bool, elapsed_blocks: u32, signer: u64 },
     Dispute { worker: u64, id: u64, tokens: Option<u32> },
     Settle { id: u64 },
@@ -66,13 +66,14 @@ fn run(step: Step) {
     // Refusals are part of the history: they must change nothing, which the sums check.
     let _ = match step {
         Step::Propose { payer, worker, tokens, window, price, blocks } => {
-            let (start_blocks, work_blocks) = (blocks / 2, blocks);
+            let (start_blocks, first_blocks, work_blocks) = (blocks / 2, blocks / 3, blocks);
             let price_per_layer_token = price;
             let terms = Terms {
                 tokens,
                 window,
                 price_per_layer_token,
                 start_blocks,
+                first_blocks,
                 work_blocks,
                 ..terms()
             };
@@ -81,18 +82,15 @@ fn run(step: Step) {
         Step::Accept { worker, id } => Sla::accept(signed(worker), id),
         Step::Cancel { who, id } => Sla::cancel(signed(who), id),
         Step::Request { payer, id } => Sla::request(signed(payer), id, HASH),
-        Step::Acknowledge { who, id, age, signer } => {
-            let anchor = Now::get().saturating_sub(age);
-            acknowledge_as(who, acknowledgement(id, anchor), signer)
-        }
+        Step::Acknowledge { worker, id, hash } => Sla::acknowledge(signed(worker), id, [hash; 32]),
         Step::Claim { worker, id, tokens, ended, elapsed_blocks, signer } => {
             let progress = Progress { ended, elapsed_blocks, ..received(id, tokens) };
             let (progress, signature) = signed_by(signer, progress);
-            Sla::claim(signed(worker), progress, signature)
+            without_fee(Sla::claim(signed(worker), progress, signature))
         }
         Step::Dispute { worker, id, tokens } => {
             let progress = tokens.map(|tokens| signed_by(PAYER, received(id, tokens)));
-            Sla::dispute(signed(worker), id, progress)
+            without_fee(Sla::dispute(signed(worker), id, progress))
         }
         Step::Settle { id } => Sla::settle(signed(STRANGER), id),
         Step::Wait { blocks, ticks } => {
@@ -125,8 +123,8 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (worker(), id.clone()).prop_map(|(worker, id)| Step::Accept { worker, id }),
         1 => (anybody(), id.clone()).prop_map(|(who, id)| Step::Cancel { who, id }),
         2 => (payer(), id.clone()).prop_map(|(payer, id)| Step::Request { payer, id }),
-        3 => (anybody(), id.clone(), 0..12u32, worker())
-            .prop_map(|(who, id, age, signer)| Step::Acknowledge { who, id, age, signer }),
+        3 => (worker(), id.clone(), 4..6u8)
+            .prop_map(|(worker, id, hash)| Step::Acknowledge { worker, id, hash }),
         4 => (worker(), id.clone(), 0..150u32, any::<bool>(), 0..30u32, signer())
             .prop_map(|(worker, id, tokens, ended, elapsed_blocks, signer)| Step::Claim { worker, id, tokens, ended, elapsed_blocks, signer }),
         2 => (worker(), id.clone(), proptest::option::of(0..150u32))

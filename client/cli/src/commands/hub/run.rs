@@ -60,7 +60,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", default_value_t = MAX_RELAYS)]
     max_relays: usize,
     /// Least blocks that a payer's channel must give to redeem after a request to close [default:
-    /// as many as workers ask for]
+    /// as many as workers ask for, and an hour's worth at least]
     #[arg(long, value_name = "BLOCKS")]
     min_window: Option<BlockNumber>,
     /// Least money for which a promise is redeemed that can wait [default: twice the fee]

@@ -55,9 +55,10 @@ impl OpenChannel {
         Self { payee, ledger, is_earlier: false, is_recorded: false, leased: 0, is_gone: false }
     }
 
-    /// Whether sessions may pay `payee` on it.
-    pub(super) fn pays(&self, payee: AccountId) -> bool {
-        self.payee == payee && !self.is_gone
+    /// Whether sessions may pay what is needed on it.
+    pub(super) fn pays(&self, need: &Need) -> bool {
+        let is_long_enough = self.ledger.facts().window >= need.window;
+        self.payee == need.payee && is_long_enough && !self.is_gone
     }
 
     /// Whether the channel has so many lanes for one more session, whatever is left in it.
@@ -78,7 +79,7 @@ impl Ledgers {
                 let mut candidates = self
                     .open
                     .iter_mut()
-                    .filter(|(_, open)| open.pays(need.payee) && open.is_earlier == is_earlier);
+                    .filter(|(_, open)| open.pays(need) && open.is_earlier == is_earlier);
                 candidates.find_map(|(id, open)| {
                     let lane = open.ledger.lease(need.budget).ok()?;
                     open.leased += 1;
@@ -182,7 +183,7 @@ mod tests {
     }
 
     fn need(payee: [u8; 32], budget: Balance) -> Need {
-        Need { payee: payee.into(), peer: [0; 32], budget }
+        Need { payee: payee.into(), peer: [0; 32], budget, window: 0 }
     }
 
     #[test]

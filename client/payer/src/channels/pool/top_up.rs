@@ -175,7 +175,7 @@ impl ChannelPool {
             return false;
         }
         by_payee(needs).iter().any(|(need, _)| {
-            let channels = ledgers.open.values().filter(|open| open.pays(need.payee));
+            let channels = ledgers.open.values().filter(|open| open.pays(need));
             let most = channels.map(|open| open.ledger.free()).max();
             most.is_none_or(|most| most < need.budget.saturating_mul(self.least().into()))
         })
@@ -201,7 +201,7 @@ impl ChannelPool {
             );
             let mut is_enough = false;
             for (id, open) in &mut ledgers.open {
-                if !open.pays(need.payee) || !open.has_free_lanes(lanes) {
+                if !open.pays(&need) || !open.has_free_lanes(lanes) {
                     continue;
                 }
                 let free = open.ledger.free();
@@ -226,6 +226,7 @@ impl ChannelPool {
                 None => {
                     let deposit = wanted.max(min_deposit);
                     let signer = self.payer.signer.current_public();
+                    let window = window.max(need.window);
                     openings.push(ChannelOpening { payee: need.payee, signer, deposit, window });
                     deposits = deposits.saturating_add(deposit).saturating_add(storage_deposit);
                 }
@@ -273,7 +274,10 @@ mod tests {
 
     #[test]
     fn a_hub_that_is_paid_for_several_stages_gets_one_channel() {
-        let need = |payee: u8, budget| Need { payee: [payee; 32].into(), peer: [0; 32], budget };
+        let need = |payee: u8, budget| {
+            let payee = [payee; 32].into();
+            Need { payee, peer: [0; 32], budget, window: 0 }
+        };
         let all = by_payee(&[need(1, 10), need(2, 5), need(1, 20)]);
         assert_eq!(all, [(need(1, 30), 2), (need(2, 5), 1)]);
     }

@@ -7,7 +7,7 @@
 use frame_support::pallet_prelude::DispatchResult;
 use mica_primitives::{AgreementState, Progress, Terms};
 
-use super::choices::Choices;
+use super::{Deal, choices::Choices};
 use crate::{Event, mock::*};
 
 /// Who chooses freely. The others are honest.
@@ -15,8 +15,18 @@ use crate::{Event, mock::*};
 pub enum Free {
     Neither,
     Payer,
+    /// The payer, and the worker when all that is left is to end the agreement.
+    PayerAndEnd,
     Worker,
     Both,
+}
+
+/// What the worker's last move was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ending {
+    Honest,
+    Silent,
+    Other,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,6 +48,12 @@ pub struct Outcome {
     pub received: u32,
     /// Most tokens that it signed for.
     pub signed: u32,
+    /// What the worker's last move was.
+    pub ending: Ending,
+    /// Whether the payer signed something false that pays without a failure.
+    pub is_offered: bool,
+    /// Moves before the worker's last.
+    pub moves_before_end: usize,
     /// All that was done.
     pub moves: Vec<String>,
 }
@@ -57,8 +73,8 @@ impl Outcome {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Reply {
     Acknowledge,
-    /// With an anchor that is still to come: more time for the work.
-    AcknowledgeAhead,
+    /// Of another request.
+    AcknowledgeOther,
     Nothing,
 }
 
@@ -74,6 +90,8 @@ enum Feed {
     Input,
     /// After more blocks than the terms allow for the whole.
     LateInput,
+    /// It wants no more, and signs that it is so.
+    End,
     Nothing,
 }
 
@@ -108,26 +126,42 @@ enum Finish {
 struct Game<'a> {
     free: Free,
     choices: &'a mut Choices,
+    deal: Deal,
     terms: Terms,
     id: u64,
-    /// Block from which the payer counts; nothing while no acknowledgement reached it.
+    /// Block in which the worker acknowledged the payer's request; nothing while it has not.
     anchor: Option<u32>,
+    /// Blocks since then in which the worker waited for input.
+    waited: u32,
     received: u32,
+    ending: Ending,
+    moves_before_end: Option<usize>,
     /// What the payer signed, and whether all of it is true.
     signed: Vec<(Progress, bool)>,
     moves: Vec<String>,
 }
 
-/// Plays a game in which the generation makes `generated` tokens; fewer than the terms say means
-/// that the last of them is an end token.
-pub fn play(free: Free, terms: Terms, generated: u32, choices: &mut Choices) -> Outcome {
+/// Plays a game of the deal. Fewer generated tokens than the terms say means that the last of them
+/// is an end token.
+pub fn play(free: Free, deal: Deal, choices: &mut Choices) -> Outcome {
     new_test_ext().execute_with(|| {
-        let id = accepted_with(terms);
-        let (anchor, received) = (None, 0);
-        let (signed, moves) = (Vec::new(), Vec::new());
-        let mut game = Game { free, choices, terms, id, anchor, received, signed, moves };
+        let terms = deal.terms();
+        let mut game = Game {
+            free,
+            choices,
+            deal,
+            terms,
+            id: accepted_with(terms),
+            anchor: None,
+            waited: 0,
+            received: 0,
+            ending: Ending::Honest,
+            moves_before_end: None,
+            signed: Vec::new(),
+            moves: Vec::new(),
+        };
         if game.begin() {
-            game.work(generated);
+            game.work();
             game.finish();
         }
         game.outcome()
@@ -140,6 +174,7 @@ impl Game<'_> {
             Free::Neither => false,
             Free::Both => true,
             Free::Payer => side == Side::Payer,
+            Free::PayerAndEnd => side == Side::Payer || self.moves_before_end.is_some(),
             Free::Worker => side == Side::Worker,
         }
     }
@@ -159,22 +194,29 @@ impl Game<'_> {
         result.is_ok()
     }
 
-    /// The request and its acknowledgement; whether there is anything to finish.
+    /// The request and its acknowledgement on chain; whether there is anything to finish.
     fn begin(&mut self) -> bool {
         let sent = self.pick(Side::Payer, true, &[true, false]);
-        let replies = [Reply::Acknowledge, Reply::AcknowledgeAhead, Reply::Nothing];
-        if sent && self.pick(Side::Worker, Reply::Acknowledge, &replies) == Reply::Acknowledge {
-            // What lies ahead the payer does not take.
-            self.anchor = Some(Now::get());
-        }
-        let missing = sent && self.anchor.is_none();
-        if self.pick(Side::Payer, missing, &[true, false]) {
-            let asked = request(self.id);
-            self.submit(Side::Payer, "request", asked);
-            return self.answer(sent);
-        }
-        if self.anchor.is_some() && self.pick(Side::Payer, false, &[true, false]) {
-            self.show();
+        let replies = [Reply::Acknowledge, Reply::AcknowledgeOther, Reply::Nothing];
+        let honest = if sent { Reply::Acknowledge } else { Reply::Nothing };
+        match self.pick(Side::Worker, honest, &replies) {
+            Reply::Acknowledge => {
+                self.anchor = Some(Now::get());
+                let begun = acknowledge(self.id);
+                self.submit(Side::Worker, "acknowledge", begun);
+            }
+            Reply::AcknowledgeOther => {
+                // The payer sees that it is not its request, and sends nothing.
+                let begun = Sla::acknowledge(RuntimeOrigin::signed(WORKER), self.id, [6; 32]);
+                self.submit(Side::Worker, "acknowledge another", begun);
+            }
+            Reply::Nothing => {
+                if self.pick(Side::Payer, sent, &[true, false]) {
+                    let asked = request(self.id);
+                    self.submit(Side::Payer, "request", asked);
+                    return self.answer(sent);
+                }
+            }
         }
         true
     }
@@ -198,52 +240,74 @@ impl Game<'_> {
         }
     }
 
-    /// The payer puts on chain what it was sent.
-    fn show(&mut self) -> bool {
-        let Some(anchor) = self.anchor else { return false };
-        acknowledge_as(PAYER, acknowledgement(self.id, anchor), WORKER).is_ok()
+    /// Last block in which a token may come.
+    fn over(&self) -> u32 {
+        self.anchor.unwrap_or_default() + self.terms.blocks_for(self.terms.tokens)
     }
 
     /// Token after token, until one of the two stops.
-    fn work(&mut self, generated: u32) {
-        let Some(anchor) = self.anchor else { return };
-        for token in 1..=generated {
-            match self.pick(
-                Side::Payer,
-                Feed::Input,
-                &[Feed::Input, Feed::LateInput, Feed::Nothing],
-            ) {
-                Feed::Input => (),
-                Feed::LateInput => {
-                    self.waste();
-                    // Whatever it does now is late.
-                    if !self.pick(Side::Worker, false, &[true, false]) {
-                        return;
-                    }
-                }
-                Feed::Nothing => return,
-            }
-            let all = [Make::Token, Make::LateToken, Make::Rubbish, Make::Nothing];
-            match self.pick(Side::Worker, Make::Token, &all) {
-                Make::Token => (),
-                Make::LateToken => self.waste(),
-                Make::Rubbish | Make::Nothing => return,
+    fn work(&mut self) {
+        if self.anchor.is_none() {
+            return;
+        }
+        for token in 1..=self.deal.generated {
+            if !self.feed(token) || !self.make(token) {
+                return;
             }
             self.received = token;
-            let is_end = token == generated && generated < self.terms.tokens;
-            if !self.sign(anchor, is_end) || self.on_credit() >= self.terms.credit() {
+            let is_end = token == self.deal.generated && token < self.terms.tokens;
+            if !self.sign(is_end) || self.on_credit() >= self.terms.credit() {
                 return;
             }
         }
     }
 
+    /// The payer sends the input of a token, when the others of the path have made it; whether the
+    /// worker has it and goes on.
+    fn feed(&mut self, token: u32) -> bool {
+        let comes = Now::get() + self.deal.path + self.deal.blocks_of(token);
+        let honest = if comes <= self.over() { Feed::Input } else { Feed::End };
+        let all = [Feed::Input, Feed::LateInput, Feed::End, Feed::Nothing];
+        match self.pick(Side::Payer, honest, &all) {
+            Feed::Input => {
+                self.wait(self.deal.path);
+                true
+            }
+            Feed::LateInput => {
+                let before = Now::get();
+                self.waste();
+                self.waited += Now::get() - before;
+                // Whatever it makes now comes after the time for the work.
+                self.pick(Side::Worker, false, &[true, false])
+            }
+            Feed::End => {
+                self.signed.push((Progress { ended: true, ..self.truth() }, true));
+                false
+            }
+            Feed::Nothing => false,
+        }
+    }
+
+    /// The worker makes the token; whether the payer has it.
+    fn make(&mut self, token: u32) -> bool {
+        let all = [Make::Token, Make::LateToken, Make::Rubbish, Make::Nothing];
+        match self.pick(Side::Worker, Make::Token, &all) {
+            Make::Token => run_to(Now::get() + self.deal.blocks_of(token)),
+            Make::LateToken => self.waste(),
+            Make::Rubbish | Make::Nothing => return false,
+        }
+        true
+    }
+
+    /// What the payer has, and how long the worker took for it.
+    fn truth(&self) -> Progress {
+        let since = Now::get() - self.anchor.unwrap_or_default();
+        Progress { elapsed_blocks: since - self.waited, ..received(self.id, self.received) }
+    }
+
     /// The payer signs for what it has, or for something else; whether it goes on.
-    fn sign(&mut self, anchor: u32, is_end: bool) -> bool {
-        let truth = Progress {
-            ended: is_end,
-            elapsed_blocks: Now::get() - anchor,
-            ..received(self.id, self.received)
-        };
+    fn sign(&mut self, is_end: bool) -> bool {
+        let truth = Progress { ended: is_end, ..self.truth() };
         let all = [Sign::Truth, Sign::Nothing, Sign::Fewer, Sign::End, Sign::Slower];
         let picked = self.pick(Side::Payer, Sign::Truth, &all);
         let progress = match picked {
@@ -269,31 +333,34 @@ impl Game<'_> {
         self.received - signed
     }
 
-    /// Lets more blocks pass than the terms allow for all tokens.
-    fn waste(&mut self) {
-        run_to(Now::get() + self.terms.blocks_for(self.terms.tokens) + 1);
+    /// Lets blocks pass in which the worker waits.
+    fn wait(&mut self, blocks: u32) {
+        run_to(Now::get() + blocks);
+        self.waited += blocks;
     }
 
-    /// The payer may still put the acknowledgement on chain; the worker ends the agreement, or does
-    /// not.
+    /// Lets the time for the work pass.
+    fn waste(&mut self) {
+        run_to(self.over().max(Now::get()) + 1);
+    }
+
+    /// The worker ends the agreement, or does not.
     fn finish(&mut self) {
-        let state = crate::Agreements::<Test>::get(self.id).map(|agreement| agreement.state);
-        let mut is_silent = matches!(state, Some(AgreementState::Active { .. }));
-        let met = |(progress, _): &(Progress, bool)| self.terms.are_met_by(progress);
-        let is_missing = !self.signed.last().is_some_and(met);
-        if is_silent && self.anchor.is_some() && self.pick(Side::Payer, is_missing, &[true, false])
-        {
-            // Too late after a delay: then the chain refuses it.
-            is_silent = !self.show();
-        }
-        let honest = self.honest_finish(is_silent);
+        let honest = self.honest_finish();
         let numbers = || 0..self.signed.len();
         let all: Vec<Finish> = numbers()
             .map(Finish::Claim)
             .chain(numbers().map(Some).chain([None]).map(Finish::Dispute))
             .chain([Finish::Nothing])
             .collect();
-        match self.pick(Side::Worker, honest, &all) {
+        self.moves_before_end = Some(self.moves.len());
+        let picked = self.pick(Side::Worker, honest, &all);
+        self.ending = match picked {
+            picked if picked == honest => Ending::Honest,
+            Finish::Nothing => Ending::Silent,
+            Finish::Claim(_) | Finish::Dispute(_) => Ending::Other,
+        };
+        match picked {
             Finish::Claim(number) => {
                 let claimed = claim(self.signed[number].0);
                 self.submit(Side::Worker, "claim", claimed);
@@ -306,16 +373,19 @@ impl Game<'_> {
         }
     }
 
-    /// Claims what is signed in full and meets the terms; lets an agreement of which nothing came
-    /// end by itself; else the payer is to blame.
-    fn honest_finish(&self, is_silent: bool) -> Finish {
+    /// Claims what is signed in full and meets the terms; lets an agreement end by itself in which
+    /// it began nothing; else the payer is to blame.
+    fn honest_finish(&self) -> Finish {
+        let agreement = crate::Agreements::<Test>::get(self.id);
+        if agreement.is_some_and(|found| matches!(found.state, AgreementState::Active { .. })) {
+            return Finish::Nothing;
+        }
         let number = self.last_true();
         let progress = number.map(|number| self.signed[number].0);
         match progress {
             Some(progress) if self.on_credit() == 0 && self.terms.are_met_by(&progress) => {
                 number.map_or(Finish::Nothing, Finish::Claim)
             }
-            None if self.received == 0 && is_silent => Finish::Nothing,
             // One with wrong blocks pays for the same tokens and more; the end is no better.
             _ => Finish::Dispute(self.most_paid()),
         }
@@ -328,7 +398,7 @@ impl Game<'_> {
 
     /// Lets the agreement end by itself if it has not ended, and counts.
     fn outcome(self) -> Outcome {
-        make_block(3 * (ANSWER + self.terms.start_blocks + self.terms.work_blocks));
+        make_block(3 * (ANSWER + self.terms.start_blocks + self.over()));
         while !is_over(self.id) {
             make_block(0);
         }
@@ -339,12 +409,17 @@ impl Game<'_> {
             Event::Disputed { .. } => Some("disputed"),
             _ => None,
         });
+        let is_false_offer =
+            |(progress, is_true): &(Progress, bool)| !is_true && self.terms.are_met_by(progress);
         Outcome {
             end: end.expect("every agreement ends"),
             payer: change_of(PAYER),
             worker: change_of(WORKER),
             received: self.received,
             signed: self.signed.iter().map(|(progress, _)| progress.tokens).max().unwrap_or(0),
+            ending: self.ending,
+            is_offered: self.signed.iter().any(is_false_offer),
+            moves_before_end: self.moves_before_end.unwrap_or(self.moves.len()),
             moves: self.moves,
         }
     }
