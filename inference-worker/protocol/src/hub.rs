@@ -12,7 +12,8 @@
 //! `n + credit` positions at most. A payer and a payee that conspire can be paid those ahead; but
 //! the payee must show them to the chain, and while the payer's voucher is the lane's newest the
 //! hub claims them with the same preimage ([`HubInput::Shown`]), later than the payee: what it
-//! promises expires [`HUB_MARGIN_BLOCKS`] before what it is promised. What is left is the credit of
+//! promises ends [`HUB_MARGIN_BLOCKS`] before the payer's voucher does, and before the payer's
+//! channel can. What is left is the credit of
 //! one lane, if the payer gave its exact sum before: then it is certain who hid what, and nothing
 //! more is promised on that channel ([`HubOutput::GivenUp`]).
 //!
