@@ -135,8 +135,10 @@ limits! {
     /// before the channel over which it is promised them can end.
     pub const HUB_MARGIN_BLOCKS: u32 = 200;
     /// Least window of a channel to a hub, and of its own ones, blocks: with it a promise outlives
-    /// the margins of four hubs, and is not renewed every few minutes.
+    /// the margins of four hubs.
     pub const HUB_WINDOW_BLOCKS: u32 = 1_200;
+    /// A hub's promise that could live for so many more blocks is made anew with the next tick.
+    pub const HUB_RENEWAL_BLOCKS: u32 = 100;
     /// Most relays that a hub has at once.
     pub const MAX_RELAYS: usize = 4_096;
     /// Most openings of relays that one peer may have waiting for the chain's word: two paths'.

@@ -7,6 +7,7 @@ use crate::{
     FaultCode, Message,
     channel::{Adopted, Durability, LedgerError, PayerLane, VoucherKind, VoucherRule},
     clock::Now,
+    limits::HUB_RENEWAL_BLOCKS,
     messages::{Payment, PaymentKind, Promises, RelayPay, Relayed, SessionReceipt},
     stage::refusal::Refusal,
 };
@@ -88,17 +89,18 @@ impl HubTable {
         let unit = self.relays.get(&id).map_or(0, |relay| relay.unit);
         let ledger = self.incoming.get_mut(&channel).ok_or_else(unknown_relay)?;
         // Each renewal is a signature to check, one to make and two flushes: one that brings
-        // nothing new is refused before all of them. Another hub's may only live longer; it comes
-        // when half of the last one's life is over.
+        // nothing new is refused before all of them. Another hub's may do no more than live longer.
         let reaches = |redeem: &Redeem| {
             let tick = redeem.voucher.tick;
             let chain = tick.map_or(0, |tick| tick.unit.saturating_mul(tick.max.into()));
             redeem.voucher.cumulative.saturating_add(chain)
         };
         let is_more = ledger.held(lane).is_none_or(|held| reaches(redeem) > reaches(held));
-        let left = |redeem: &Redeem| u64::from(redeem.voucher.expires.saturating_sub(now.block));
-        let is_aging = ledger.held(lane).is_some_and(|held| left(redeem) * 2 > left(held) * 3);
-        if !is_more && !is_aging && redeem.promised() <= Some(ledger.promised(lane)) {
+        let lives_on = ledger.held(lane).is_some_and(|held| {
+            let aged = held.voucher.expires.saturating_add(HUB_RENEWAL_BLOCKS);
+            redeem.voucher.expires >= aged
+        });
+        if !is_more && !lives_on && redeem.promised() <= Some(ledger.promised(lane)) {
             let text = "a renewal must promise more, have a longer chain, or live much longer";
             return Err(Refusal::new(FaultCode::StaleVoucher, text));
         }

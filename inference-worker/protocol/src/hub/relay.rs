@@ -6,7 +6,7 @@ use super::{HubOffer, Payee};
 use crate::{
     FaultCode, SessionId,
     channel::{ChannelFacts, PayeeLedger, PayerLane, SpendError},
-    limits::{EXPIRY_MARGIN_BLOCKS, HUB_MARGIN_BLOCKS},
+    limits::{EXPIRY_MARGIN_BLOCKS, HUB_MARGIN_BLOCKS, HUB_RENEWAL_BLOCKS},
     messages::SessionReceipt,
     receipts::is_signed,
     stage::refusal::Refusal,
@@ -106,8 +106,8 @@ impl Relay {
         self.base.saturating_add(cost).saturating_sub(ledger.promised(self.lane))
     }
 
-    /// Whether the payee needs another promise. One that reaches further: half of the credit is
-    /// used up, and the payer's chain goes on. Or one that lives longer: half of its life is over.
+    /// Whether the payee needs another promise: one that reaches further, because half of the
+    /// credit is used up and the payer's chain goes on, or one that lives longer.
     pub(super) fn runs_out(
         &self,
         ledger: &PayeeLedger,
@@ -119,9 +119,9 @@ impl Relay {
         };
         let ahead = self.reaches.saturating_sub(self.paid(ledger));
         let is_low = ahead <= u32::from(offer.credit_positions / 2);
+        let aged = self.expires.saturating_add(HUB_RENEWAL_BLOCKS);
         let next = ends_before(&held.voucher, ledger.facts(), block);
-        let left = self.expires.saturating_sub(block);
-        let is_aging = next.is_ok_and(|next| next.saturating_sub(block) > left.saturating_mul(2));
+        let is_aging = next.is_ok_and(|next| next >= aged);
         (is_low && self.reaches < self.most(held)) || (is_aging && ahead > 0)
     }
 
