@@ -2,15 +2,30 @@
 
 use std::path::{Path, PathBuf};
 
-use mica_runtime::{RuntimeGenesisConfig, genesis::staging};
+use mica_runtime::{
+    RuntimeGenesisConfig,
+    genesis::{STAGING_PRESET, staging},
+};
+use sc_chain_spec::ChainSpecExtension;
 use sc_network::config::MultiaddrWithPeerId;
 use sc_service::{ChainSpec as _, ChainType, Properties};
+use sc_sync_state_rpc::LightSyncStateExtension;
+use serde::{Deserialize, Serialize};
 use sp_genesis_builder::{DEV_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET};
 use sp_runtime::BuildStorage;
 use sp_storage::{Storage, well_known_keys::CODE};
 
-/// A specification without extensions.
-pub(crate) type ChainSpec = sc_service::GenericChainSpec;
+/// A specification of ours.
+pub(crate) type ChainSpec = sc_service::GenericChainSpec<Extensions>;
+
+/// What a specification may hold beside the genesis.
+#[derive(Clone, Default, Serialize, Deserialize, ChainSpecExtension)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Extensions {
+    /// A recent final block with the validators after it, from which light clients begin. Built-in
+    /// chains have none; `sync_state_genSyncSpec` of a node in step fills it in.
+    pub light_sync_state: LightSyncStateExtension,
+}
 
 /// Decimals of the token, for wallets.
 const TOKEN_DECIMALS: u32 = 12;
@@ -28,7 +43,7 @@ pub(crate) enum Genesis {
     State,
 }
 
-/// The specification that `--chain` names: `dev`, `local`, or the path of a file.
+/// The specification that `--chain` names: `dev`, `local`, `staging`, or the path of a file.
 ///
 /// # Errors
 /// Names the flag and what it may be if there is no such chain or file.
@@ -50,10 +65,18 @@ pub(crate) fn load(id: &str, genesis: Genesis) -> Result<Box<dyn sc_service::Cha
             LOCAL_TESTNET_RUNTIME_PRESET,
             genesis,
         ),
+        // The same four by the times of a public network, and without a master.
+        "staging" => builtin(
+            "Mica Staging Rehearsal",
+            "mica-staging-rehearsal",
+            ChainType::Local,
+            STAGING_PRESET,
+            genesis,
+        ),
         path => ChainSpec::from_json_file(PathBuf::from(path)).map_err(|error| {
             format!(
                 "`--chain {path}` names neither a built-in chain nor a specification that can be \
-                 read ({error}); use `dev`, `local`, or a file made by `mica-node \
+                 read ({error}); use `dev`, `local`, `staging`, or a file made by `mica-node \
                  export-chain-spec`"
             )
         }),
@@ -69,7 +92,7 @@ fn builtin(
     genesis: Genesis,
 ) -> Result<ChainSpec, String> {
     let code = code(id)?;
-    let mut spec = ChainSpec::builder(code, None)
+    let mut spec = ChainSpec::builder(code, Extensions::default())
         .with_name(name)
         .with_id(id)
         .with_chain_type(chain_type)
@@ -102,7 +125,7 @@ pub(crate) fn staging(keys: &Path, bootnodes: Vec<MultiaddrWithPeerId>) -> Resul
     let text = std::fs::read(keys).map_err(|error| wrong(&error))?;
     let staging: staging::Staging = serde_json::from_slice(&text).map_err(|error| wrong(&error))?;
     let patch = staging::patch(staging).map_err(|error| wrong(&error))?;
-    ChainSpec::builder(code("staging")?, None)
+    ChainSpec::builder(code("staging")?, Extensions::default())
         .with_name("Mica Staging")
         .with_id("mica-staging")
         .with_chain_type(ChainType::Live)

@@ -36,7 +36,7 @@ pub const IDLE_AFTER_MISSED_SLOTS: u32 = 8;
 /// Slots in a row without a block beyond which nobody is blamed for them.
 pub const MAX_BLAMED_GAP_SLOTS: u32 = 8;
 /// Most idle validators that one session's end slashes.
-pub const MAX_IDLE_REPORTS: u32 = 16;
+pub const MAX_IDLE_REPORTS: u32 = 4;
 /// Blocks that the best block may be ahead of finality, beside one per validator, before the
 /// market's clock stands still.
 pub const STALL_BOUND: BlockNumber = 40;

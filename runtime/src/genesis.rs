@@ -5,9 +5,9 @@
 //! anybody can sign for them, so neither chain may ever carry value. Times are those for tests, and
 //! Alice may do everything ([`pallet_sudo`]).
 //!
-//! `staging` makes the state of a network whose keys are not ours to know: it starts with the
-//! accounts and validators that it is given, by the times of a public network, and with nobody who
-//! may do everything.
+//! The preset `staging` is `local_testnet` by the times of a public network, and with nobody who
+//! may do everything: to rehearse one. The module `staging` makes the state of the network itself,
+//! whose keys are not ours to know, from the accounts and validators that it is given.
 
 use alloc::{string::ToString, vec, vec::Vec};
 
@@ -31,6 +31,9 @@ use crate::{
 
 #[cfg(feature = "std")]
 pub mod staging;
+
+/// Name of the preset that is like a public network, but for its keys.
+pub const STAGING_PRESET: &str = "staging";
 
 /// What each development account starts with.
 pub const DEV_ENDOWMENT: Balance = 1_000_000 * UNIT;
@@ -87,16 +90,16 @@ pub const DEV_ACCOUNTS: [Sr25519Keyring; 6] = [
     Sr25519Keyring::Ferdie,
 ];
 
-/// The state of a chain for tests, whose validators bond alike.
-fn preset(validators: Vec<Validator>) -> Value {
+/// The state of a chain with the development accounts, whose validators bond alike.
+fn preset(timing: Timing, validators: Vec<Validator>) -> Value {
     let balances = DEV_ACCOUNTS
         .iter()
         .map(|account| (account.to_account_id(), DEV_ENDOWMENT))
         .chain(validators.iter().map(|validator| (validator.stash.clone(), 2 * VALIDATOR_BOND)))
         .collect();
     let validators = validators.into_iter().map(|validator| (validator, VALIDATOR_BOND)).collect();
-    let sudo = Some(Sr25519Keyring::Alice.to_account_id());
-    chain(Timing::Test, sudo, balances, validators)
+    let sudo = (timing == Timing::Test).then(|| Sr25519Keyring::Alice.to_account_id());
+    chain(timing, sudo, balances, validators)
 }
 
 /// The state of a chain, with each validator's bond.
@@ -135,12 +138,14 @@ fn chain(
 
 /// The preset named `id`, as a JSON patch over the default genesis; nothing for an unknown name.
 pub fn get_preset(id: &PresetId) -> Option<Vec<u8>> {
+    // So many that one may stop: with three, two left are no more than two thirds, and finality
+    // stops too.
+    let four = || vec![alice(), bob(), charlie(), dave()];
     let patch = match id.as_ref() {
         // One validator, which finalizes alone.
-        DEV_RUNTIME_PRESET => preset(vec![alice()]),
-        // Four, so that one may stop: with three, two left are no more than two thirds, and
-        // finality stops too.
-        LOCAL_TESTNET_RUNTIME_PRESET => preset(vec![alice(), bob(), charlie(), dave()]),
+        DEV_RUNTIME_PRESET => preset(Timing::Test, vec![alice()]),
+        LOCAL_TESTNET_RUNTIME_PRESET => preset(Timing::Test, four()),
+        STAGING_PRESET => preset(Timing::Public, four()),
         _ => return None,
     };
     Some(patch.to_string().into_bytes())
@@ -148,5 +153,5 @@ pub fn get_preset(id: &PresetId) -> Option<Vec<u8>> {
 
 /// Names of the presets.
 pub fn preset_names() -> Vec<PresetId> {
-    vec![PresetId::from(DEV_RUNTIME_PRESET), PresetId::from(LOCAL_TESTNET_RUNTIME_PRESET)]
+    [DEV_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET, STAGING_PRESET].map(PresetId::from).into()
 }

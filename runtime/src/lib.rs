@@ -8,8 +8,8 @@
 //! * [`constants`]: every number that users meet, and the relations between them;
 //! * [`configs`]: how each pallet is configured, one file per pallet;
 //! * [`origins`]: who decides besides root;
-//! * [`genesis`]: the presets `development` and `local_testnet`, and what a staging network starts
-//!   with;
+//! * [`genesis`]: the presets `development`, `local_testnet` and `staging`, and what a network of
+//!   other people's starts with;
 //! * [`apis`]: what nodes and clients may ask without a transaction.
 //!
 //! **Architecture invariant:** no floating point runs here, and nothing reads a clock other than
@@ -135,10 +135,6 @@ mod runtime {
     pub type System = frame_system;
     #[runtime::pallet_index(1)]
     pub type Timestamp = pallet_timestamp;
-    // Before everything whose genesis asks for a duration.
-    #[runtime::pallet_index(16)]
-    pub type Timing = pallet_mica_timing;
-
     // Consensus. Babe comes before Session, whose rotation asks it for the epoch's end; Authorship
     // before whoever asks for the author.
     #[runtime::pallet_index(2)]
@@ -149,6 +145,10 @@ mod runtime {
     pub type Balances = pallet_balances;
     #[runtime::pallet_index(5)]
     pub type TransactionPayment = pallet_transaction_payment;
+    // Pallets are built in the order of their numbers: before Staking and Session, whose genesis
+    // asks for durations.
+    #[runtime::pallet_index(6)]
+    pub type Timing = pallet_mica_timing;
     #[runtime::pallet_index(7)]
     pub type VoterList = pallet_bags_list;
     #[runtime::pallet_index(8)]

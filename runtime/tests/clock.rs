@@ -3,8 +3,9 @@
 use frame_support::{assert_noop, assert_ok};
 use mica_primitives::UNIT;
 use mica_runtime::{
-    BlockNumber, Channels, Clock, Grandpa, Registry, Runtime, RuntimeOrigin, SafeMode, Session,
-    System, constants::STALL_BOUND,
+    AccountId, BlockNumber, Channels, Clock, Grandpa, Registry, Runtime, RuntimeOrigin, SafeMode,
+    Seats, Session, System,
+    constants::{STALL_BOUND, durations::TEST},
 };
 use sp_consensus_grandpa::ScheduledChange;
 use sp_genesis_builder::LOCAL_TESTNET_RUNTIME_PRESET;
@@ -151,18 +152,54 @@ fn recovery_changes_the_voters_by_force_at_the_next_session() {
         stall(&mut chain);
         let last_final = Clock::clock().last_final.expect("authors said it");
         let set = Grandpa::current_set_id();
-        assert_ok!(Clock::recover_finality(root(), DELAY, last_final + 1));
+        assert_noop!(
+            Clock::recover_finality(root(), DELAY, last_final + 1),
+            pallet_mica_clock::Error::<Runtime>::NotKnownFinal
+        );
+        assert_ok!(Clock::recover_finality(root(), DELAY, last_final));
         let mut signalled = None;
         for _ in 0..epoch_slots() + 1 {
             chain.pass_slot();
             signalled = signalled.or_else(forced_change);
         }
         let (median, change) = signalled.expect("the next session's first block signals it");
-        assert_eq!((median, change.delay), (last_final + 1, DELAY));
+        assert_eq!((median, change.delay), (last_final, DELAY));
         assert_eq!(change.next_authorities.len(), Session::validators().len());
         assert_eq!(Grandpa::current_set_id(), set + 1);
         chain.make_blocks(DELAY);
         assert!(Grandpa::pending_change().is_none(), "it is in force");
+        check_state();
+    });
+}
+
+#[test]
+fn recovery_waits_until_an_election_has_replaced_the_lost_voters() {
+    genesis_of(LOCAL_TESTNET_RUNTIME_PRESET).execute_with(|| {
+        let mut chain = running();
+        stall(&mut chain);
+        // Past the first era's election, so that the next one is a hundred slots away.
+        chain.pass_slots(60);
+        let lost = Session::validators().split_off(2);
+        chain.away = lost.clone();
+        let recover = || {
+            let last_final = Clock::clock().last_final.expect("authors said it");
+            Clock::recover_finality(RuntimeOrigin::root(), 25, last_final)
+        };
+        let named = || Session::queued_keys().iter().any(|(account, _)| lost.contains(account));
+        let works = |account: &AccountId| Seats::working().contains(account);
+        let era = epoch_slots() * u64::from(TEST.sessions_per_era);
+        let mut pass_until = |is_so: &dyn Fn() -> bool| {
+            let passed = (0..3 * era).any(|_| {
+                chain.pass_slot();
+                is_so()
+            });
+            assert!(passed, "three eras are enough");
+        };
+        pass_until(&|| !lost.iter().any(works));
+        assert!(named(), "both are idle long before the next election");
+        assert_noop!(recover(), pallet_mica_clock::Error::<Runtime>::VotersLost);
+        pass_until(&|| !named());
+        assert_ok!(recover());
         check_state();
     });
 }

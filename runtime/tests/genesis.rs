@@ -1,14 +1,17 @@
 //! The presets make a chain that starts, elects, pays and balances its books.
 
 use codec::Encode;
-use frame_support::{assert_err, assert_ok, traits::fungible::Inspect};
+use frame_support::{
+    assert_err, assert_ok,
+    traits::{PalletInfoAccess, fungible::Inspect},
+};
 use mica_primitives::UNIT;
 use mica_runtime::{
     Authorship, Balances, Grandpa, Runtime, RuntimeCall, Session, SessionKeys, Staking, System,
     Treasury,
     configs::transaction_payment::{AUTHOR_PERCENT, TREASURY_PERCENT},
     constants::{EXISTENTIAL_DEPOSIT, durations::TEST},
-    genesis::{DEV_ACCOUNTS, DEV_ENDOWMENT, VALIDATOR_BOND},
+    genesis::{DEV_ACCOUNTS, DEV_ENDOWMENT, STAGING_PRESET, VALIDATOR_BOND},
 };
 use pallet_staking::{RewardDestination, ValidatorPrefs};
 use sp_genesis_builder::{DEV_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET};
@@ -65,9 +68,36 @@ fn local_has_four_staked_validators() {
 }
 
 #[test]
+fn durations_are_known_before_anything_asks_for_them() {
+    let timing = mica_runtime::Timing::index();
+    for asks in [Staking::index(), Session::index(), Grandpa::index()] {
+        assert!(timing < asks, "pallets are built in the order of their numbers");
+    }
+}
+
+#[test]
 fn an_unknown_preset_is_nothing() {
     assert_eq!(mica_runtime::genesis::get_preset(&"mainnet".into()), None);
-    assert_eq!(mica_runtime::genesis::preset_names().len(), 2);
+    assert_eq!(mica_runtime::genesis::preset_names().len(), 3);
+}
+
+#[test]
+fn every_preset_has_its_times_and_only_a_public_one_has_no_master() {
+    use pallet_mica_timing::Timing;
+    for (preset, timing) in [
+        (DEV_RUNTIME_PRESET, Timing::Test),
+        (LOCAL_TESTNET_RUNTIME_PRESET, Timing::Test),
+        (STAGING_PRESET, Timing::Public),
+    ] {
+        assert!(mica_runtime::genesis::preset_names().contains(&preset.into()));
+        genesis_of(preset).execute_with(|| {
+            assert_eq!(mica_runtime::Timing::timing(), timing, "{preset}");
+            let master = pallet_sudo::Key::<Runtime>::get();
+            assert_eq!(master.is_none(), timing == Timing::Public, "{preset}");
+            make_block(1, 0, 0, vec![]);
+            check_state();
+        });
+    }
 }
 
 #[test]

@@ -3,18 +3,19 @@
 
 use codec::Encode;
 use frame_support::{
-    assert_ok,
-    traits::{Bounded, fungible::Inspect, schedule::DispatchTime},
+    assert_noop, assert_ok,
+    traits::{Bounded, ValidatorSetWithIdentification, fungible::Inspect, schedule::DispatchTime},
 };
 use mica_primitives::{
     ChannelId, ChannelOpening, Heartbeat, LayerRange, MarketUnits, ModelManifest, PeerClaim,
     Redeem, Terms, UNIT, Voucher,
 };
 use mica_runtime::{
-    AccountId, Balances, BlockNumber, Clock, OriginCaller, Proxy, Runtime, RuntimeCall,
-    RuntimeEvent, SafeMode, System, Timing, UncheckedExtrinsic,
-    configs::proxy::ProxyType,
-    constants::HEARTBEAT_INTERVAL,
+    AccountId, Balances, BlockNumber, Clock, Historical, Offences, OriginCaller, Proxy, Runtime,
+    RuntimeCall, RuntimeEvent, RuntimeOrigin, SafeMode, Session, Staking, System, Timing,
+    UncheckedExtrinsic,
+    configs::{proxy::ProxyType, referenda::SAFETY_TRACK},
+    constants::{HEARTBEAT_INTERVAL, durations::PUBLIC},
     genesis::{
         DEV_ENDOWMENT,
         staging::{Staging, StagingAccount, StagingError, StagingValidator, patch},
@@ -30,8 +31,9 @@ use sp_keyring::{
 };
 use sp_runtime::{
     DispatchError, DispatchResult,
-    traits::{BlockNumberProvider, Hash as _},
+    traits::{BlockNumberProvider, Convert, Hash as _},
 };
+use sp_staking::offence::ReportOffence;
 
 mod chain;
 use chain::{genesis_from, genesis_of, make_block, signed};
@@ -83,9 +85,12 @@ fn filtered() -> DispatchError {
     frame_system::Error::<Runtime>::CallFiltered.into()
 }
 
-/// Proposes `call` with `origin` as the next referendum, and has four of six accounts vote for it.
-fn vote_for(origin: impl Into<OriginCaller>, call: &RuntimeCall) {
-    let index = pallet_referenda::ReferendumCount::<Runtime>::get();
+/// What makes `call` with `origin` the referendum `index`.
+fn propose(
+    index: u32,
+    origin: impl Into<OriginCaller>,
+    call: &RuntimeCall,
+) -> Vec<(Sr25519Keyring, RuntimeCall)> {
     let proposal = Bounded::Inline(call.encode().try_into().expect("short"));
     let propose = RuntimeCall::Referenda(pallet_referenda::Call::submit {
         proposal_origin: Box::new(origin.into()),
@@ -93,7 +98,13 @@ fn vote_for(origin: impl Into<OriginCaller>, call: &RuntimeCall) {
         enactment_moment: DispatchTime::After(0),
     });
     let deposit = RuntimeCall::Referenda(pallet_referenda::Call::place_decision_deposit { index });
-    let mut calls = vec![(Eve, propose), (Eve, deposit)];
+    vec![(Eve, propose), (Eve, deposit)]
+}
+
+/// Proposes `call` with `origin` as the next referendum, and has four of six accounts vote for it.
+fn vote_for(origin: impl Into<OriginCaller>, call: &RuntimeCall) {
+    let index = pallet_referenda::ReferendumCount::<Runtime>::get();
+    let mut calls = propose(index, origin, call);
     for voter in [Alice, Bob, Charlie, Dave] {
         let vote = AccountVote::Standard {
             vote: Vote { aye: true, conviction: Conviction::Locked1x },
@@ -119,6 +130,49 @@ fn a_referendum_for_safety_pauses_the_chain_and_it_ends_by_itself() {
         let until = pallet_safe_mode::EnteredUntil::<Runtime>::get().expect("it has an end");
         blocks_until(until, "the end of the pause", || !SafeMode::is_entered());
         assert_ok!(one(Ferdie, transfer(Bob, UNIT)));
+    });
+}
+
+#[test]
+fn referenda_that_nobody_wants_keep_no_pause_waiting() {
+    local(|| {
+        let remark = RuntimeCall::System(frame_system::Call::remark { remark: vec![] });
+        for index in 0..16 {
+            for result in block(propose(index, Origin::Safety, &remark)) {
+                assert_ok!(result);
+            }
+        }
+        assert!(pallet_referenda::DecidingCount::<Runtime>::get(SAFETY_TRACK) > 8);
+        vote_for(Origin::Safety, &RuntimeCall::SafeMode(pallet_safe_mode::Call::force_enter {}));
+        blocks_until(12, "the pause", SafeMode::is_entered);
+    });
+}
+
+#[test]
+fn on_a_public_network_a_slash_waits_and_root_can_cancel_it() {
+    type Identify = <Historical as ValidatorSetWithIdentification<AccountId>>::IdentificationOf;
+    genesis_from(patch(staging()).expect("in order")).execute_with(|| {
+        make_block(1, 0, 0, vec![]);
+        let stash = Session::validators()[1].clone();
+        let offender = (stash.clone(), Identify::convert(stash.clone()).expect("in the set"));
+        let idle = pallet_mica_seats::Idle {
+            session: 0,
+            validator_count: 4,
+            together: 1,
+            offenders: vec![offender],
+        };
+        assert_ok!(Offences::report_offence(vec![], idle));
+        let era = PUBLIC.slash_defer_eras + 1;
+        let waiting = || pallet_staking::UnappliedSlashes::<Runtime>::get(era).len();
+        assert_eq!(waiting(), 1);
+        let active = || Staking::ledger(stash.clone().into()).expect("bonded").active;
+        assert_eq!(active(), 2_000 * UNIT);
+        assert_noop!(
+            Staking::cancel_deferred_slash(RuntimeOrigin::signed(stash.clone()), era, vec![0]),
+            DispatchError::BadOrigin
+        );
+        assert_ok!(Staking::cancel_deferred_slash(RuntimeOrigin::root(), era, vec![0]));
+        assert_eq!((waiting(), active()), (0, 2_000 * UNIT));
     });
 }
 
@@ -547,6 +601,14 @@ fn a_staging_network_that_anybody_can_sign_for_is_refused() {
     let mut poor = staging();
     poor.validators[2].bond_mica = 999;
     assert_eq!(patch(poor), Err(StagingError::Bond));
+    let mut uneven = staging();
+    uneven.validators[0].bond_mica = 1_500;
+    assert!(patch(uneven.clone()).is_ok(), "less than the others is allowed");
+    uneven.validators[3].bond_mica = 4_900;
+    assert!(patch(uneven.clone()).is_ok(), "and one may have much more");
+    uneven.validators[1].bond_mica = 4_900;
+    uneven.validators[2].bond_mica = 4_900;
+    assert_eq!(patch(uneven), Err(StagingError::Uneven));
     let mut rich = staging();
     rich.validators[2].bond_mica = 5_000;
     assert_eq!(patch(rich), Err(StagingError::Bond));

@@ -130,6 +130,39 @@ fn one_that_is_away_is_chilled_and_slashed_within_an_era() {
 }
 
 #[test]
+fn a_disabled_validator_is_not_blamed_for_slots_that_it_may_not_fill() {
+    four().execute_with(|| {
+        let mut chain = Schedule::begin();
+        let disabled = Session::validators()[3].clone();
+        assert!(Session::disable_index(3));
+        chain.away = vec![disabled.clone()];
+        // Less than an era: the next set begins without anybody disabled.
+        chain.pass_slots(100);
+        assert!(Session::disabled_validators().contains(&3));
+        assert!(pallet_staking::Validators::<Runtime>::contains_key(&disabled));
+        let active = Staking::ledger(disabled.into()).expect("bonded").active;
+        assert_eq!(active, VALIDATOR_BOND);
+        check_state();
+    });
+}
+
+#[test]
+fn a_stake_above_all_others_together_has_one_seat_and_takes_none() {
+    four().execute_with(|| {
+        let mut chain = Schedule::begin();
+        let founders = Session::validators();
+        // More than all four together.
+        let whale = newcomer(0);
+        stand(&whale, 8 * VALIDATOR_BOND);
+        chain.pass_eras(3);
+        let validators = Session::validators();
+        assert!(founders.iter().all(|stash| validators.contains(stash)));
+        assert!(validators.contains(&whale), "it has one seat, as everybody");
+        check_state();
+    });
+}
+
+#[test]
 fn who_works_is_never_blamed() {
     four().execute_with(|| {
         let mut chain = Schedule::begin();

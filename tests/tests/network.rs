@@ -19,6 +19,8 @@ mod defaults;
 mod deposits;
 #[path = "network/finality.rs"]
 mod finality;
+#[path = "network/forced_change.rs"]
+mod forced_change;
 #[path = "network/foreign_clients.rs"]
 mod foreign_clients;
 #[path = "network/hostile_node.rs"]

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use mica_runtime::{BlockNumber, opaque::Block};
+use mica_runtime::opaque::Block;
 use sc_consensus_babe::{BabeLink, BabeParams, SlotProportion};
-use sc_consensus_slots::BackoffAuthoringOnFinalizedHeadLagging;
 use sc_network_sync::SyncingService;
 use sc_service::{TaskManager, error::Error as ServiceError};
 use sc_telemetry::TelemetryHandle;
@@ -15,11 +14,6 @@ use super::{BabeImport, FullClient, FullPool, FullSelectChain, inherents::Inhere
 
 /// Share of a slot in which a block may be built; the rest is for propagating it.
 const PROPOSAL_SHARE_OF_SLOT: f32 = 0.5;
-
-/// Blocks that may be without finality before authors slow down: two hours. Later than the SDK's
-/// 50, so that also in a set of a hundred each validator that is gone misses enough slots to be
-/// noticed and replaced; when authors slow down on purpose, missed slots blame nobody.
-const UNFINALIZED_SLACK: BlockNumber = 2_400;
 
 /// What an author needs.
 pub(crate) struct Authoring {
@@ -59,10 +53,9 @@ impl Authoring {
             justification_sync_link: self.sync_service,
             create_inherent_data_providers: inherents,
             force_authoring: self.force_authoring,
-            backoff_authoring_blocks: Some(BackoffAuthoringOnFinalizedHeadLagging {
-                unfinalized_slack: UNFINALIZED_SLACK,
-                ..Default::default()
-            }),
+            // Never slower, however far finality is behind: who is gone is noticed and replaced,
+            // and finality recovered, by blocks; at one block in a hundred slots it takes weeks.
+            backoff_authoring_blocks: None::<()>,
             babe_link: self.babe_link,
             block_proposal_slot_portion: SlotProportion::new(PROPOSAL_SHARE_OF_SLOT),
             max_block_proposal_slot_portion: None,

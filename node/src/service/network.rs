@@ -85,8 +85,7 @@ impl Network {
             keystore: parts.keystore.clone(),
             transaction_pool: parts.transaction_pool.clone(),
             rpc_builder: Box::new(move |executor| {
-                rpc::module(sources.clone(), executor)
-                    .map_err(|error| ServiceError::Application(error.into()))
+                rpc::module(sources.clone(), executor).map_err(ServiceError::Application)
             }),
             network: service.clone(),
             system_rpc_tx,
@@ -161,12 +160,14 @@ impl Parts {
     /// What the RPC server looks into.
     pub(crate) fn rpc_sources(
         &self,
+        config: &Configuration,
         babe: BabeWorkerHandle<Block>,
         grandpa_link: &GrandpaLink,
         voter_state: SharedVoterState,
     ) -> rpc::Sources {
         rpc::Sources {
             client: self.client.clone(),
+            chain_spec: config.chain_spec.cloned_box().into(),
             pool: self.transaction_pool.clone(),
             select_chain: self.select_chain.clone(),
             keystore: self.keystore.clone(),

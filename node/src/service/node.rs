@@ -61,7 +61,7 @@ pub(crate) fn start<N: NetworkBackend<Block, Hash>>(
     let parts = Parts { client, backend, keystore, transaction_pool, select_chain };
     let settings = Settings::of(&config);
     let voter_state = SharedVoterState::empty();
-    let rpc = parts.rpc_sources(babe_worker, &grandpa_link, voter_state.clone());
+    let rpc = parts.rpc_sources(&config, babe_worker, &grandpa_link, voter_state.clone());
     let network = Network::start::<N>(
         config,
         &parts,

@@ -1,5 +1,5 @@
-//! JSON-RPC methods beyond those of every Substrate node: nonces, fees, and the state of BABE and
-//! GRANDPA.
+//! JSON-RPC methods beyond those of every Substrate node: nonces, fees, the state of BABE and
+//! GRANDPA, and the specification with which light clients begin.
 
 use std::sync::Arc;
 
@@ -13,6 +13,8 @@ use sc_consensus_grandpa::{
 };
 use sc_consensus_grandpa_rpc::{Grandpa, GrandpaApiServer};
 use sc_rpc::SubscriptionTaskExecutor;
+use sc_service::ChainSpec;
+use sc_sync_state_rpc::{SyncState, SyncStateApiServer};
 use sp_keystore::KeystorePtr;
 use substrate_frame_rpc_system::{System, SystemApiServer};
 
@@ -23,6 +25,8 @@ use super::{FullBackend, FullClient, FullPool, FullSelectChain};
 pub(crate) struct Sources {
     /// The chain.
     pub client: Arc<FullClient>,
+    /// Its specification, for `sync_state_genSyncSpec`.
+    pub chain_spec: Arc<dyn ChainSpec>,
     /// Pending transactions, for the next nonce.
     pub pool: Arc<FullPool>,
     /// The best chain, for `babe_epochAuthorship`.
@@ -44,13 +48,15 @@ pub(crate) struct Sources {
 /// All the handlers in one module.
 ///
 /// # Errors
-/// If two handlers claim one method's name.
+/// If two handlers claim one method's name, or the specification has no place for a light client's
+/// beginning.
 pub(crate) fn module(
     sources: Sources,
     executor: SubscriptionTaskExecutor,
-) -> Result<RpcModule<()>, jsonrpsee::core::RegisterMethodError> {
+) -> Result<RpcModule<()>, Box<dyn std::error::Error + Send + Sync>> {
     let Sources {
         client,
+        chain_spec,
         pool,
         select_chain,
         keystore,
@@ -63,6 +69,13 @@ pub(crate) fn module(
     let mut module = RpcModule::new(());
     module.merge(System::new(client.clone(), pool).into_rpc())?;
     module.merge(TransactionPayment::new(client.clone()).into_rpc())?;
+    let sync_state = SyncState::new(
+        chain_spec.cloned_box(),
+        client.clone(),
+        authority_set.clone(),
+        babe.clone(),
+    )?;
+    module.merge(sync_state.into_rpc())?;
     module.merge(Babe::new(client, babe, keystore, select_chain).into_rpc())?;
     module.merge(
         Grandpa::new(executor, authority_set, voter_state, justifications, finality_proofs)

@@ -46,7 +46,13 @@ impl<T: Config> Pallet<T> {
         ensure!(last_final < best, Error::<T>::NotYet);
         let known = Final::<T>::get().map_or(0, |(known, _)| known);
         ensure!(last_final >= known, Error::<T>::BelowFinal);
+        let hints = Hints::<T>::get();
+        let witnesses = hints.values().filter(|hint| **hint >= last_final).count();
+        ensure!(3 * witnesses > hints.len(), Error::<T>::NotKnownFinal);
         ensure!(delay > 0, Error::<T>::NoDelay);
+        let (voters, working) = T::RecoverFinality::next_voters();
+        let lost = voters.saturating_sub(working);
+        ensure!(lost == 0 || lost.saturating_mul(3) < voters, Error::<T>::VotersLost);
         T::RecoverFinality::recover(delay, last_final)?;
         Self::deposit_event(Event::RecoveryScheduled { delay, last_final });
         Ok(())

@@ -45,7 +45,13 @@
 //! [`Call::recover_finality`] schedules a forced change of GRANDPA's voters at the next session:
 //! all nodes then follow the validators of that session, from a block that they agree on. It is
 //! never automatic: in a partition both sides see a stall, and the smaller one would go on to
-//! finalize alone. The call is refused while the clock sees finality advance.
+//! finalize alone. The call is refused
+//! * while the clock sees finality advance;
+//! * for a block below the median of the hints, and for one that no more than a third of the
+//!   authors know to be final. Nodes import nothing behind a forced change that names a block after
+//!   a change of voters that never became final, so a mistake, or a lie, would stop the chain;
+//! * while a third of the next session's voters do not author: the change would name the lost ones
+//!   again. An election replaces them first.
 //!
 //! ## Bounds
 //! At most [`Config::MaxAuthors`] hints, one per validator; one hint per block; a hint is below the
@@ -87,6 +93,9 @@ pub const INHERENT_IDENTIFIER: InherentIdentifier = *b"micafina";
 
 /// How finality is set going again.
 pub trait RecoverFinality {
+    /// How many voters the next session has, and how many of them author blocks.
+    fn next_voters() -> (u32, u32);
+
     /// Schedules a forced change of the voters: `delay` blocks after the next session begins, the
     /// validators of that session vote on from block `last_final`.
     ///
@@ -197,6 +206,12 @@ pub mod pallet {
         BelowFinal,
         /// A forced change needs a delay, so that the block that signals it is on every fork.
         NoDelay,
+        /// No more than a third of the authors know that block to be final: name a lower one, or
+        /// connect the node that has finalized it to the others.
+        NotKnownFinal,
+        /// A third or more of the next session's voters make no blocks: wait until an election has
+        /// replaced them.
+        VotersLost,
     }
 
     #[pallet::hooks]
@@ -208,15 +223,6 @@ pub mod pallet {
 
         fn on_finalize(_: BlockNumberFor<T>) {
             Noted::<T>::kill();
-        }
-
-        /// On a chain that is older than the clock, windows go on from the block number.
-        fn on_runtime_upgrade() -> Weight {
-            if Now::<T>::exists() {
-                return T::DbWeight::get().reads(1);
-            }
-            Now::<T>::put(Self::block());
-            T::DbWeight::get().reads_writes(1, 1)
         }
 
         fn integrity_test() {
@@ -256,10 +262,16 @@ pub mod pallet {
         /// `delay` must be long enough that the block that signals the change is on every fork;
         /// `last_final` is the highest block that any of the new voters' nodes has finalized.
         ///
-        /// Origin: `RecoverOrigin`. Weight: constant. Errors: `NotStalled`, `BelowFinal`, `NotYet`,
-        /// `NoDelay`. Event: `RecoveryScheduled`.
+        /// Origin: `RecoverOrigin`. Weight: by the bound of voters. Errors: `NotStalled`,
+        /// `BelowFinal`, `NotKnownFinal`, `NotYet`, `NoDelay`, `VotersLost`. Event:
+        /// `RecoveryScheduled`.
         #[pallet::call_index(1)]
-        #[pallet::weight((T::WeightInfo::recover_finality(), DispatchClass::Operational))]
+        #[pallet::weight((
+            T::WeightInfo::recover_finality().saturating_add(
+                T::DbWeight::get().reads(2 * u64::from(T::MaxAuthors::get()) + 2)
+            ),
+            DispatchClass::Operational,
+        ))]
         pub fn recover_finality(
             origin: OriginFor<T>,
             delay: BlockNumber,

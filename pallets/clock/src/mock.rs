@@ -34,6 +34,8 @@ parameter_types! {
     pub static Halted: bool = false;
     pub static Validators: Vec<u64> = vec![0, 1, 2, 3];
     pub static Session: SessionIndex = 0;
+    /// Voters of the next session, and those of them that author.
+    pub static NextVoters: (u32, u32) = (4, 4);
     pub static Recovered: Vec<(BlockNumber, BlockNumber)> = vec![];
 }
 
@@ -63,6 +65,9 @@ impl FindAuthor<u64> for FromDigest {
 
 pub struct Recover;
 impl crate::RecoverFinality for Recover {
+    fn next_voters() -> (u32, u32) {
+        NextVoters::get()
+    }
     fn recover(delay: BlockNumber, last_final: BlockNumber) -> DispatchResult {
         Recovered::mutate(|all| all.push((delay, last_final)));
         Ok(())
@@ -86,6 +91,7 @@ pub fn new_test_ext() -> sp_io::TestExternalities {
     Halted::set(false);
     Session::set(0);
     Validators::set(vec![0, 1, 2, 3]);
+    NextVoters::set((4, 4));
     Recovered::set(vec![]);
     let storage = frame_system::GenesisConfig::<Test>::default()
         .build_storage()

@@ -75,11 +75,17 @@ impl<T: Config> Pallet<T> {
         (count <= u64::from(T::MaxGap::get())).then_some(first..slot)
     }
 
-    /// Counts `slots` of the epoch in force as missed by their secondary authors; returns how many.
+    /// Counts `slots` of the epoch in force as missed by their secondary authors, unless those are
+    /// disabled; returns how many.
     fn count_missed(slots: Range<u64>, validators: &[T::AccountId]) -> u32 {
         let mut missed = 0;
+        if slots.is_empty() {
+            return missed;
+        }
+        let disabled = T::Slots::disabled();
         for slot in slots {
             let author = T::Slots::secondary_author(slot);
+            let author = author.filter(|index| !disabled.contains(index));
             let Some(author) = author.and_then(|index| validators.get(index as usize)) else {
                 continue;
             };

@@ -7,12 +7,14 @@
 //! has three rules that stand between an election and the set:
 //!
 //! * **A seat costs.** Of an election's winners, in falling order of backing, the most are kept
-//!   whose last one has at least half of their average backing. A third of the seats then holds at
-//!   least a sixth of all stake that is active.
+//!   whose last one has at least half of their average backing. In the average nobody counts for
+//!   more than twice the median of the proven, so one great stake does not leave a set of one. A
+//!   third of the seats then holds at least a sixth of the stake that counts in them, and a twelfth
+//!   of what counts of all proven winners, seated or not.
 //! * **Newcomers stay fewer than a third.** A validator is *proven* if it sits in the current set
 //!   and has authored a block there; everybody else is a newcomer. Beside `p` proven at most `c`
 //!   newcomers get seats, the best backed ones, with `c <= (p + c − 1) / 3`: if none of them ever
-//!   votes, finality goes on.
+//!   votes, finality goes on. They never take a seat that a proven one has without them.
 //! * **Idle ones go.** Who misses [`Config::IdleAfter`] of its own slots in a row, without a block
 //!   in between, is reported as an offender at the session's end, chilled, and no longer proven.
 //!
@@ -26,11 +28,17 @@
 //! validators of their own epoch: those before the end of a session when it ends
 //! ([`Pallet::end_session`]), the others when a block begins.
 //!
-//! What is forgiven: a gap of more than [`Config::MaxGap`] slots says that the network failed, or
-//! that nodes author slowly on purpose because finality is far behind; nobody is blamed for it.
+//! What is forgiven: a gap of more than [`Config::MaxGap`] slots says that the network failed;
+//! nobody is blamed for it. Nor is a validator for its slots while it is disabled
+//! ([`Slots::disabled`]): nodes refuse what it would author.
 //!
 //! What is not seen: a validator that authors and does not vote. The header of a block does not say
 //! who voted for it. The bound on newcomers and the price of a seat stand against that.
+//!
+//! What may be seen wrongly: authors that build on no block of one validator make it look idle. The
+//! validator of the next slots alone can drop one block; to hide eight in a row takes most of the
+//! authors. So a slash waits where money is at stake, and governance can cancel it
+//! (`Staking.cancel_deferred_slash`).
 //!
 //! ## The offence
 //! ```text
@@ -47,10 +55,10 @@
 //!                  │                      │ ▲                          │
 //!                  │ missed = IdleAfter   │ └──────────────────────────┘
 //!                  └────────▶ reported, chilled ◀── missed = IdleAfter
-//!   neither in the set nor elected again ──▶ (gone)
+//!   not in the set when the next one is elected ──▶ (gone)
 //! ```
-//! The validators of the genesis, and of a chain that is older than this pallet, count as proven:
-//! whoever started the chain vouches for them. Their absence is noticed as everybody's.
+//! The validators of the genesis count as proven: whoever started the chain vouches for them. Their
+//! absence is noticed as everybody's.
 //!
 //! ## Bounds
 //! Records exist for the current and the next set only, at most `2 · MaxValidators`. A block looks
@@ -87,6 +95,7 @@ pub use offence::Idle;
 pub use pallet::*;
 pub use weights::WeightInfo;
 
+use alloc::vec::Vec;
 use core::ops::Range;
 
 use frame_support::traits::{ValidatorSet, ValidatorSetWithIdentification};
@@ -99,6 +108,8 @@ pub trait Slots {
     fn epoch() -> Range<u64>;
     /// Index of the validator that must fill `slot` of that epoch if nobody else does.
     fn secondary_author(slot: u64) -> Option<u32>;
+    /// Indices of the validators in force that may not author until the set changes.
+    fn disabled() -> Vec<u32>;
     /// Index of this block's author among the validators in force.
     fn author() -> Option<u32>;
 }
@@ -219,7 +230,9 @@ pub mod pallet {
     #[pallet::genesis_build]
     impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
         fn build(&self) {
-            Pallet::<T>::vouch_for_current();
+            for validator in T::ValidatorSet::validators() {
+                Records::<T>::insert(validator, Record { proven: true, missed: 0 });
+            }
         }
     }
 
@@ -228,16 +241,6 @@ pub mod pallet {
         /// Counts the slots since the last block that belong to this epoch, and this block.
         fn on_initialize(_: BlockNumberFor<T>) -> Weight {
             Self::count_block()
-        }
-
-        /// On a chain that is older than the pallet, the validators in force are vouched for.
-        fn on_runtime_upgrade() -> Weight {
-            if LastSlot::<T>::exists() || Records::<T>::iter_keys().next().is_some() {
-                return T::DbWeight::get().reads(2);
-            }
-            Self::vouch_for_current();
-            let validators = u64::from(T::MaxValidators::get());
-            T::DbWeight::get().reads_writes(3, validators)
         }
 
         fn integrity_test() {
@@ -262,25 +265,25 @@ impl<T: Config> Pallet<T> {
             .collect()
     }
 
+    /// The proven that have not missed so many slots by now that they count as idle.
+    pub fn working() -> alloc::collections::BTreeSet<T::AccountId> {
+        let mut working = Self::proven();
+        working.retain(|validator| Records::<T>::get(validator).missed < T::IdleAfter::get());
+        working
+    }
+
     /// Notes an election's result: `seats` of `winners` winners got one. Forgets everybody who is
-    /// neither among them nor in the current set.
+    /// not in the current set: whoever comes back after a time outside is a newcomer again.
     pub fn elected(winners: usize, seats: &[T::AccountId]) {
         let current = T::ValidatorSet::validators();
-        let gone: alloc::vec::Vec<T::AccountId> = Records::<T>::iter_keys()
-            .filter(|account| !seats.contains(account) && !current.contains(account))
-            .collect();
+        let gone: Vec<T::AccountId> =
+            Records::<T>::iter_keys().filter(|account| !current.contains(account)).collect();
         gone.iter().for_each(Records::<T>::remove);
         if winners > seats.len() {
             Self::deposit_event(Event::Unseated {
                 winners: winners as u32,
                 seats: seats.len() as u32,
             });
-        }
-    }
-
-    fn vouch_for_current() {
-        for validator in T::ValidatorSet::validators() {
-            Records::<T>::insert(validator, Record { proven: true, missed: 0 });
         }
     }
 }

@@ -43,6 +43,7 @@ parameter_types! {
     pub static Validators: Vec<u64> = vec![10, 11, 12, 13];
     /// Slot and index of the author of this block.
     pub static Current: Option<(u64, u32)> = None;
+    pub static Disabled: Vec<u32> = vec![];
     pub static EpochStart: u64 = 0;
     pub static Chilled: Vec<u64> = vec![];
     pub static Together: u32 = 0;
@@ -76,6 +77,9 @@ impl crate::Slots for Schedule {
     }
     fn secondary_author(slot: u64) -> Option<u32> {
         (slot as u32).checked_rem(Validators::get().len() as u32)
+    }
+    fn disabled() -> Vec<u32> {
+        Disabled::get()
     }
     fn author() -> Option<u32> {
         Current::get().map(|(_, author)| author)
@@ -120,6 +124,7 @@ pub fn new_test_ext() -> sp_io::TestExternalities {
     // A property's cases share a thread.
     Validators::set(vec![10, 11, 12, 13]);
     Current::set(None);
+    Disabled::set(vec![]);
     EpochStart::set(0);
     Chilled::set(vec![]);
     Reports::set(vec![]);

@@ -1,7 +1,10 @@
 //! The rules of seats as pure functions: which candidates an election looks at, and which of its
 //! winners get a seat.
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
 
 /// A winner of an election.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,19 +36,40 @@ pub fn most_newcomers(proven: usize) -> usize {
 pub fn seated<AccountId: Clone + Ord>(mut winners: Vec<Winner<AccountId>>) -> Vec<AccountId> {
     winners.sort_by(|a, b| b.backing.cmp(&a.backing).then_with(|| a.account.cmp(&b.account)));
     let proven = winners.iter().filter(|winner| winner.proven).count();
+    let cap = most_counted(&winners);
+    // What the proven have among themselves, no newcomer takes from them.
+    let least = well_backed(with_newcomers(&winners, 0), cap).len();
     let mut newcomers = most_newcomers(proven).min(winners.len() - proven);
     loop {
-        let kept = well_backed(with_newcomers(&winners, newcomers));
+        let kept = well_backed(with_newcomers(&winners, newcomers), cap);
         let kept_proven = kept.iter().filter(|winner| winner.proven).count();
         let kept_newcomers = kept.len() - kept_proven;
-        // Where newcomers have so much backing that no proven validator is left, fewer of them.
-        let fits =
-            kept_newcomers <= most_newcomers(kept_proven) && (kept_proven > 0 || proven == 0);
+        let fits = kept_proven >= least && kept_newcomers <= most_beside(kept_proven, proven);
         if fits || newcomers == 0 {
             return kept.into_iter().map(|winner| winner.account.clone()).collect();
         }
         newcomers -= 1;
     }
+}
+
+/// Most newcomers beside `kept` of `proven` proven winners. The exception for one or two is for
+/// sets that are so small, not for what is left of a larger one.
+fn most_beside(kept: usize, proven: usize) -> usize {
+    if proven > 2 { kept.saturating_sub(1) / 2 } else { most_newcomers(kept) }
+}
+
+/// The most that one backing counts in the average: twice the lower median of the proven `winners`,
+/// or of all if none is proven. Without it one great stake would drop everybody else; newcomers,
+/// however many, do not move it.
+fn most_counted<AccountId>(winners: &[Winner<AccountId>]) -> u128 {
+    let anybody = !winners.iter().any(|winner| winner.proven);
+    let backings: Vec<u128> = winners
+        .iter()
+        .filter(|winner| winner.proven || anybody)
+        .map(|winner| winner.backing)
+        .collect();
+    // They fall.
+    backings.get(backings.len() / 2).map_or(0, |median| median.saturating_mul(2))
 }
 
 /// The proven of `winners` and the first `newcomers` others, in their order.
@@ -65,11 +89,14 @@ fn with_newcomers<AccountId>(
 }
 
 /// The longest beginning of `winners`, which fall in backing, whose last one has at least half of
-/// its average backing.
-fn well_backed<AccountId>(mut winners: Vec<&Winner<AccountId>>) -> Vec<&Winner<AccountId>> {
+/// its average backing; each counts for at most `cap`.
+fn well_backed<AccountId>(
+    mut winners: Vec<&Winner<AccountId>>,
+    cap: u128,
+) -> Vec<&Winner<AccountId>> {
     let (mut sum, mut longest) = (0u128, 0);
     for (count, winner) in (1u128..).zip(&winners) {
-        sum = sum.saturating_add(winner.backing);
+        sum = sum.saturating_add(winner.backing.min(cap));
         if winner.backing.saturating_mul(2 * count) >= sum {
             longest = count as usize;
         }
@@ -81,6 +108,9 @@ fn well_backed<AccountId>(mut winners: Vec<&Winner<AccountId>>) -> Vec<&Winner<A
 /// The candidates that an election of `seats` looks at, at most `limit`: of those that `voters`
 /// name and `is_candidate` accepts, all that `is_proven` and as many others as may become
 /// newcomers, those with the most stake behind their names first.
+///
+/// A voter's stake is shared among the different accounts that it names, as it is when they win:
+/// naming one account often, or many accounts, makes no stake out of nothing.
 ///
 /// At most `4 · limit` names are asked about, so the cost is bounded however many there are.
 pub fn candidates<AccountId, Votes>(
@@ -97,9 +127,11 @@ where
     let limit = limit as usize;
     let mut approvals: BTreeMap<AccountId, u128> = BTreeMap::new();
     for (_, weight, votes) in voters {
-        for name in votes.clone() {
+        let names: BTreeSet<AccountId> = votes.clone().into_iter().collect();
+        let share = u128::from(*weight).checked_div(names.len() as u128).unwrap_or_default();
+        for name in names {
             let approval = approvals.entry(name).or_default();
-            *approval = approval.saturating_add(u128::from(*weight));
+            *approval = approval.saturating_add(share);
         }
     }
     let mut names: Vec<(AccountId, u128)> = approvals.into_iter().collect();

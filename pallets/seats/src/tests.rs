@@ -1,6 +1,5 @@
 //! Who is counted for which slot, who is idle, and who is proven.
 
-use frame_support::traits::Hooks;
 use proptest::prelude::*;
 
 use crate::{Event, LastSlot, Record, Records, mock::*};
@@ -110,13 +109,15 @@ fn counts_go_on_over_sessions() {
 }
 
 #[test]
-fn an_election_forgets_who_is_in_neither_set() {
+fn an_election_forgets_who_is_not_in_the_current_set() {
     run(|| {
         Validators::set(vec![11, 12]);
         Seats::elected(5, &[12, 13, 30]);
         let kept: std::collections::BTreeSet<u64> = Records::<Test>::iter_keys().collect();
-        assert_eq!(kept, [11, 12, 13].into());
-        // Outside of the current set, a record proves nothing.
+        assert_eq!(kept, [11, 12].into());
+        assert_eq!(proven(), [11, 12]);
+        // One that was outside comes back as a newcomer, though it had a record once.
+        Validators::set(vec![11, 12, 13]);
         assert_eq!(proven(), [11, 12]);
         assert_eq!(
             System::read_events_for_pallet::<Event<Test>>().last(),
@@ -126,14 +127,28 @@ fn an_election_forgets_who_is_in_neither_set() {
 }
 
 #[test]
-fn on_an_older_chain_the_current_set_is_vouched_for_once() {
+fn the_slots_of_a_disabled_validator_are_nobodys() {
     run(|| {
-        let _ = Records::<Test>::clear(u32::MAX, None);
-        Seats::on_runtime_upgrade();
+        Disabled::set(vec![2]);
+        // Slots 2, 6, 10, 14 and 18 are of 12, which nodes do not let author; 3 is of 13.
+        for slot in (0..20).filter(|slot| slot % 4 != 2 && *slot != 3) {
+            block(slot, slot as u32 % 4);
+        }
+        assert_eq!([missed(12), missed(13)], [0, 0]);
+        rotate(0, 24, 0, Validators::get());
+        assert_eq!(Reports::get(), []);
         assert_eq!(proven(), [10, 11, 12, 13]);
-        Records::<Test>::remove(12);
-        Seats::on_runtime_upgrade();
-        assert_eq!(proven(), [10, 11, 13]);
+    });
+}
+
+#[test]
+fn who_works_is_proven_and_not_idle() {
+    run(|| {
+        block(0, 0);
+        Validators::set(vec![10, 11, 12, 13, 14]);
+        Records::<Test>::insert(12, Record { proven: true, missed: 3 });
+        Records::<Test>::insert(99, Record { proven: true, missed: 0 });
+        assert_eq!(Seats::working(), [10, 11, 13].into());
     });
 }
 

@@ -6,7 +6,7 @@ use pallet_mica_clock::RecoverFinality;
 use sp_runtime::DispatchResult;
 
 use crate::{
-    Babe, BlockNumber, Grandpa, Historical, Runtime, SafeMode,
+    Babe, BlockNumber, Grandpa, Historical, Runtime, SafeMode, Seats, Session,
     configs::origins::RootOrSafety,
     constants::{MAX_VALIDATORS, STALL_BOUND},
 };
@@ -15,6 +15,13 @@ use crate::{
 pub struct ForcedChange;
 
 impl RecoverFinality for ForcedChange {
+    fn next_voters() -> (u32, u32) {
+        let next = Session::queued_keys();
+        let working = Seats::working();
+        let counted = next.iter().filter(|(account, _)| working.contains(account)).count();
+        (next.len() as u32, counted as u32)
+    }
+
     fn recover(delay: BlockNumber, last_final: BlockNumber) -> DispatchResult {
         Grandpa::note_stalled(RawOrigin::Root.into(), delay, last_final)
     }

@@ -36,6 +36,20 @@ parameter_types! {
     pub const SubmissionDeposit: Balance = 10 * UNIT;
 }
 
+/// Referenda that one track decides at the same time. Those that wait come in by their votes, so
+/// only referenda that hold a place already keep others waiting, each for a decision deposit.
+const PLACES: u32 = 64;
+/// Least that it takes to fill a track with referenda that nobody wants.
+const COST_OF_A_FULL_TRACK: Balance = 100_000 * UNIT;
+
+// Also the track for safety, which ends what goes wrong on the others.
+const _: () = {
+    let places = PLACES as Balance;
+    assert!(places * ROOT.decision_deposit >= COST_OF_A_FULL_TRACK);
+    assert!(places * TREASURER.decision_deposit >= COST_OF_A_FULL_TRACK);
+    assert!(places * SAFETY.decision_deposit >= COST_OF_A_FULL_TRACK);
+};
+
 /// What a track asks for, besides time.
 struct Rules {
     id: u16,
@@ -55,24 +69,24 @@ const fn falling(percent: (u32, u32)) -> (Perbill, Perbill) {
 const ROOT: Rules = Rules {
     id: ROOT_TRACK,
     name: "root",
-    max_deciding: 4,
-    decision_deposit: 1_000 * UNIT,
+    max_deciding: PLACES,
+    decision_deposit: 10_000 * UNIT,
     approval: falling((80, 60)),
     support: falling((50, 15)),
 };
 const TREASURER: Rules = Rules {
     id: TREASURER_TRACK,
     name: "treasurer",
-    max_deciding: 16,
-    decision_deposit: 200 * UNIT,
+    max_deciding: PLACES,
+    decision_deposit: 2_000 * UNIT,
     approval: falling((80, 55)),
     support: falling((30, 5)),
 };
 const SAFETY: Rules = Rules {
     id: SAFETY_TRACK,
     name: "safety",
-    max_deciding: 8,
-    decision_deposit: 500 * UNIT,
+    max_deciding: PLACES,
+    decision_deposit: 5_000 * UNIT,
     approval: falling((90, 75)),
     support: falling((25, 15)),
 };

@@ -17,7 +17,7 @@ use sp_core::U256;
 use sp_staking::SessionIndex;
 
 use crate::{
-    AccountId, Babe, Historical, Offences, Runtime, Seats, Staking, System,
+    AccountId, Babe, Historical, Offences, Runtime, Seats, Session, Staking, System,
     configs::consensus_weights,
     constants::{
         IDLE_AFTER_MISSED_SLOTS, MAX_BACKERS_PER_VALIDATOR, MAX_BLAMED_GAP_SLOTS, MAX_IDLE_REPORTS,
@@ -40,6 +40,10 @@ impl Slots for BabeSlots {
 
     fn secondary_author(slot: u64) -> Option<u32> {
         secondary_author(Babe::randomness(), slot, Babe::authorities().len())
+    }
+
+    fn disabled() -> Vec<u32> {
+        Session::disabled_validators()
     }
 
     fn author() -> Option<u32> {
@@ -105,5 +109,18 @@ impl pallet_session::SessionManager<AccountId> for CountedSessions {
         // First: an offence belongs to the era that is active, which may end with the session.
         Seats::end_session(index);
         <Sessions as pallet_session::SessionManager<AccountId>>::end_session(index);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::configs::system::RuntimeBlockWeights;
+
+    #[test]
+    fn the_reports_of_a_session_leave_half_of_a_block_to_the_election() {
+        let reports = ReportWeight::get().saturating_mul(MAX_IDLE_REPORTS.into());
+        let block = RuntimeBlockWeights::get().max_block;
+        assert!(2 * reports.ref_time() < block.ref_time(), "{reports:?} of {block:?}");
     }
 }

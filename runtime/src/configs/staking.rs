@@ -2,8 +2,8 @@
 //! paid for work and slashed for offences.
 //!
 //! The election runs on chain in one block, which its bounds keep small: see [`super::election`].
-//! Slashes apply at once: there is no authority on this chain that could cancel a deferred
-//! one.
+//! Where money is at stake slashes wait for some eras, in which root can cancel one that is wrong:
+//! most of the authors together can make a validator look idle, by building on none of its blocks.
 
 use frame_support::{
     parameter_types,
@@ -19,7 +19,7 @@ use crate::{
     VoterList,
     configs::{
         election::{FirstElection, MAX_ELECTING_VOTERS, SeatedElection},
-        timing::{BondingEras, SessionsPerEra},
+        timing::{BondingEras, SessionsPerEra, SlashDeferEras},
     },
     constants::{MAX_NOMINATORS_PER_PAGE, MAX_VALIDATORS},
 };
@@ -63,7 +63,7 @@ impl pallet_staking::Config for Runtime {
     type Reward = ();
     type SessionsPerEra = SessionsPerEra;
     type BondingDuration = BondingEras;
-    type SlashDeferDuration = ConstU32<0>;
+    type SlashDeferDuration = SlashDeferEras;
     type AdminOrigin = EnsureRoot<AccountId>;
     type SessionInterface = Self;
     type EraPayout = pallet_staking::ConvertCurve<RewardCurve>;

@@ -25,6 +25,7 @@ parameter_types! {
     pub SessionSlots: u64 = durations().session_slots;
     pub SessionsPerEra: SessionIndex = durations().sessions_per_era;
     pub BondingEras: EraIndex = durations().bonding_eras;
+    pub SlashDeferEras: EraIndex = durations().slash_defer_eras;
     /// Slots, and at the same time most blocks, for which an equivocation can be reported.
     pub ReportLongevity: u64 = durations().bonding_slots();
     /// Sets that a report may refer to: one per session while bonds are locked.

@@ -29,6 +29,9 @@ pub struct Durations {
     pub sessions_per_era: SessionIndex,
     /// Eras that a validator's or a nominator's bond stays locked, and slashable, after unbonding.
     pub bonding_eras: EraIndex,
+    /// Eras from an offence to its slash, in which root can cancel it; 0 slashes at once. An
+    /// offence that is reported later than that costs nothing.
+    pub slash_defer_eras: EraIndex,
 
     /// Blocks from a worker's leaving to the withdrawal of its stake: longer than the longest
     /// window of a channel with its extensions and everything that can follow from the voucher that
@@ -87,6 +90,11 @@ impl Durations {
         self.bonding_sessions() * self.session_slots
     }
 
+    /// Slots of an era.
+    pub const fn era_slots(&self) -> u64 {
+        self.sessions_per_era as u64 * self.session_slots
+    }
+
     /// Sessions for which bonds are locked.
     pub const fn bonding_sessions(&self) -> u64 {
         self.bonding_eras as u64 * self.sessions_per_era as u64
@@ -103,6 +111,15 @@ impl Durations {
         // A validator's bond must stay slashable while its equivocation can be reported.
         assert!(self.bonding_eras > 1);
         assert!(self.session_slots > 0 && self.sessions_per_era > 1);
+        // Nobody's bond is free before its slash. The bond of an era's validators is locked at
+        // least until the era `bonding_eras` later is planned, one era before that begins.
+        assert!(self.slash_defer_eras + 1 < self.bonding_eras);
+        // A referendum of root can cancel a slash, however long it takes.
+        assert!(
+            self.slash_defer_eras == 0
+                || self.slash_defer_eras as u64 * self.era_slots()
+                    > self.root_track.longest() as u64
+        );
         // Who votes for something is bound when it happens.
         assert!(self.vote_lock >= self.root_track.enact);
         assert!(self.vote_lock >= self.treasurer_track.enact);
@@ -119,6 +136,12 @@ impl TrackDurations {
     pub const fn shortest(&self) -> BlockNumber {
         self.prepare + self.confirm + self.enact
     }
+
+    /// The most blocks from a proposal with its deposit to its enactment, if it passes and finds a
+    /// place.
+    pub const fn longest(&self) -> BlockNumber {
+        self.prepare + self.decide + self.confirm + self.enact
+    }
 }
 
 /// For chains without value: short enough to wait for.
@@ -126,6 +149,7 @@ pub const TEST: Durations = Durations {
     session_slots: 20,
     sessions_per_era: 6,
     bonding_eras: 28,
+    slash_defer_eras: 0,
     worker_unbonding: 90 * MINUTES,
     min_channel_window: MINUTES,
     max_channel_window: HOURS,
@@ -149,6 +173,7 @@ pub const PUBLIC: Durations = Durations {
     session_slots: (6 * HOURS) as u64,
     sessions_per_era: 4,
     bonding_eras: 28,
+    slash_defer_eras: 24,
     worker_unbonding: 14 * DAYS,
     min_channel_window: 6 * HOURS,
     max_channel_window: 7 * DAYS,

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mica_primitives::UNIT;
+use pallet_mica_seats::rules::{Winner, seated};
 use pallet_mica_timing::Timing;
 use serde::Deserialize;
 use serde_json::Value;
@@ -64,6 +65,8 @@ pub enum StagingError {
     Twice,
     /// A validator bonds less than the chain asks of every other, or more than its account has.
     Bond,
+    /// The bonds are so unequal that the first election would take a founder's seat.
+    Uneven,
     /// A key or an account is one of the development keys, for which anybody can sign.
     WellKnown,
 }
@@ -84,6 +87,11 @@ impl std::fmt::Display for StagingError {
             Self::Bond => {
                 "a validator's bond must be at least 1,000 MICA and less than what its \
                            account has"
+            }
+            Self::Uneven => {
+                "the bonds are too far apart, and the smallest would lose its seat at the first \
+                            election: each must be at least half of the average, to which none \
+                            counts for more than twice the median"
             }
             Self::WellKnown => {
                 "it has a development key, for which anybody can sign: make new keys \
@@ -121,6 +129,9 @@ pub fn patch(staging: Staging) -> Result<Value, StagingError> {
             }
         }
     }
+    if seated(founders(&validators)).len() < validators.len() {
+        return Err(StagingError::Uneven);
+    }
     let known = |key: &[u8; 32]| {
         Sr25519Keyring::iter().any(|known| known.public().0 == *key)
             || Ed25519Keyring::iter().any(|known| known.public().0 == *key)
@@ -138,6 +149,18 @@ pub fn patch(staging: Staging) -> Result<Value, StagingError> {
         })
         .collect();
     Ok(chain(Timing::Public, None, balances.into_iter().collect(), validators))
+}
+
+/// The validators as the first election after the genesis sees them.
+fn founders(validators: &[StagingValidator]) -> Vec<Winner<AccountId>> {
+    validators
+        .iter()
+        .map(|validator| Winner {
+            account: validator.stash.clone(),
+            backing: validator.bond_mica.into(),
+            proven: true,
+        })
+        .collect()
 }
 
 impl StagingValidator {

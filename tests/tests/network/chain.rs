@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use mica_chain::Signer;
-use mica_tests::{DevNode, LocalNetwork, Process, eventually_async, free_port, process::command};
+use mica_tests::{
+    DevNode, LocalNetwork, Process, eventually_async, free_port, http, process::command,
+};
+use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_development_node_runs_alone_and_finalizes() {
@@ -21,6 +24,17 @@ async fn a_development_node_runs_alone_and_finalizes() {
         chain.finalized().await.ok().filter(|head| head.number >= 2)
     })
     .await;
+    // What a light client begins with.
+    let address = node.url.trim_start_matches("ws://").parse().expect("an address");
+    let asked = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "sync_state_genSyncSpec", "params": [true]
+    });
+    let headers = [("content-type", "application/json")];
+    let told = http::send(address, "POST", "/", &headers, asked.to_string().as_bytes()).json();
+    let spec = &told["result"];
+    assert_eq!(spec["id"], "mica-dev", "{}", told["error"]);
+    let begins = spec["lightSyncState"].to_string();
+    assert!(begins.contains("finalizedBlockHeader"), "{begins}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 //! Hints, their median, and the clock that follows it.
 
 use frame_support::inherent::{InherentData, ProvideInherent};
-use frame_support::{assert_noop, assert_ok, traits::Hooks};
+use frame_support::{assert_noop, assert_ok};
 use proptest::prelude::*;
 use sp_runtime::traits::BlockNumberProvider;
 
@@ -136,18 +136,6 @@ fn the_inherent_carries_the_nodes_view_and_never_more_than_the_parent() {
         assert_eq!(Clock::create_inherent(&InherentData::new()), None);
         assert!(Clock::is_inherent(&Call::note_final { number: 3 }));
         assert!(!Clock::is_inherent(&Call::recover_finality { delay: 1, last_final: 1 }));
-    });
-}
-
-#[test]
-fn on_an_older_chain_the_clock_starts_at_the_block_number() {
-    run(|| {
-        System::set_block_number(77);
-        Clock::on_runtime_upgrade();
-        assert_eq!(Now::<Test>::get(), 77);
-        System::set_block_number(90);
-        Clock::on_runtime_upgrade();
-        assert_eq!(Now::<Test>::get(), 77);
     });
 }
 

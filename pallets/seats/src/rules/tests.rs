@@ -44,7 +44,8 @@ fn a_first_set_has_no_newcomers_to_fear() {
 
 #[test]
 fn a_newcomer_with_all_the_stake_drives_nobody_out() {
-    assert_eq!(seated(winners(&[100; 4], &[1_000_000])), [0, 1, 2, 3]);
+    assert_eq!(seated(winners(&[100; 4], &[1_000_000])), [4, 0, 1, 2, 3]);
+    assert_eq!(seated(winners(&[100, 60, 55], &[1_000_000])), [3, 0, 1, 2]);
     // Split over seats of the others' size it comes in, as many as may.
     assert_eq!(seated(winners(&[100; 4], &[150; 9])), [4, 0, 1, 2, 3]);
 }
@@ -52,6 +53,31 @@ fn a_newcomer_with_all_the_stake_drives_nobody_out() {
 #[test]
 fn little_backing_loses_the_seat_also_for_the_proven() {
     assert_eq!(seated(winners(&[100, 100, 100, 100, 49, 10], &[])), [0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn a_newcomer_of_middling_stake_drives_out_nobody_that_is_proven() {
+    // Counted in full, the average would drop the two of 100: three seats, one of them a
+    // newcomer's, which then stops finality alone.
+    assert_eq!(seated(winners(&[300, 300, 100, 100], &[201])), [0, 1, 4, 2, 3]);
+    // The one of 50 has just enough among the proven; beside the newcomer it has not.
+    let proven = [100, 100, 100, 100, 100, 100, 53];
+    assert_eq!(seated(winners(&proven, &[])).len(), 7);
+    assert_eq!(seated(winners(&proven, &[200, 200, 200])), [7, 0, 1, 2, 3, 4, 5, 6]);
+}
+
+#[test]
+fn what_is_left_of_three_takes_no_newcomer_as_two_would() {
+    assert_eq!(seated(winners(&[1_000, 1_000, 10], &[1_000])), [0, 1]);
+    assert_eq!(seated(winners(&[1_000, 1_000], &[1_000])), [0, 1, 2]);
+}
+
+#[test]
+fn a_great_stake_leaves_the_others_their_seats() {
+    assert_eq!(seated(winners(&[1_000, 100, 100, 100], &[])), [0, 1, 2, 3]);
+    // Each of them has less than half of the average of those before it, counted in full.
+    let falling = [1_000, 332, 265, 227, 201, 182, 168, 156];
+    assert_eq!(seated(winners(&falling, &[])).len(), falling.len());
 }
 
 type Voter = (u32, u64, Vec<u32>);
@@ -65,12 +91,26 @@ fn proven_candidates_always_stand_and_newcomers_by_approval() {
     // 0..4 are proven; 4..600 name themselves with growing stake.
     let mut voters: Vec<Voter> = (0..600).map(|n| (n, 1_000 + u64::from(n), vec![n])).collect();
     assert_eq!(picked(&voters, 16, 500, 4, 600), [3, 2, 1, 0, 599]);
-    // A nominator's stake counts for each of its names.
+    // A nominator's stake counts for its names, in equal parts.
     voters.push((7_000, 5_000, vec![10, 20]));
     assert_eq!(picked(&voters, 16, 500, 4, 600), [3, 2, 1, 0, 20]);
     // Who is no candidate any more takes no place.
     assert_eq!(picked(&voters, 16, 500, 4, 15), [3, 2, 1, 0, 10]);
     assert_eq!(picked(&voters, 16, 500, 4, 4), [3, 2, 1, 0]);
+}
+
+#[test]
+fn a_name_that_is_repeated_counts_once_and_stake_is_shared_among_names() {
+    // 4 has a stake of 100; 5 has 1 and a nominator of 50 that names it sixteen times.
+    let mut voters: Vec<Voter> = (0..4).map(|n| (n, 1_000, vec![n])).collect();
+    voters.extend([(4, 100, vec![4]), (5, 1, vec![5]), (6, 50, vec![5; 16])]);
+    assert_eq!(picked(&voters, 16, 500, 4, 6), [0, 1, 2, 3, 4]);
+    // Nor does one of 150 that names both of its two count for each in full.
+    voters.push((7, 150, vec![5, 8]));
+    assert_eq!(picked(&voters, 16, 500, 4, 9), [0, 1, 2, 3, 5]);
+    voters.pop();
+    voters.push((7, 80, vec![5, 8]));
+    assert_eq!(picked(&voters, 16, 500, 4, 9), [0, 1, 2, 3, 4]);
 }
 
 #[test]
@@ -91,18 +131,34 @@ proptest! {
         let all = winners(&proven, &new);
         let seats = seated(all.clone());
         let of = |account: &u32| &all[*account as usize];
-        let sum: u128 = seats.iter().map(|seat| of(seat).backing).sum();
+        let median = |mut of: Vec<u128>| {
+            of.sort_unstable();
+            of.get(of.len().saturating_sub(1) / 2).copied()
+        };
+        let cap = 2 * median(proven.clone()).or(median(new.clone())).unwrap_or_default();
+        let counted = |backing: u128| backing.min(cap);
+        let sum: u128 = seats.iter().map(|seat| counted(of(seat).backing)).sum();
+        let third = seats.len().div_ceil(3);
+        let cost: u128 = seats.iter().rev().take(third).map(|seat| of(seat).backing).sum();
         if let Some(last) = seats.last() {
-            let least = of(last).backing;
-            prop_assert!(2 * least * seats.len() as u128 >= sum);
-            // A third of the seats costs a sixth of the stake in them.
-            let third = seats.len().div_ceil(3);
-            let cost: u128 = seats.iter().rev().take(third).map(|seat| of(seat).backing).sum();
-            prop_assert!(6 * cost >= sum);
+            prop_assert!(2 * of(last).backing * seats.len() as u128 >= sum);
         }
+        // A third of the seats costs a sixth of the stake that counts in the seats, and a twelfth
+        // of that of all proven winners, whether seated or not.
+        prop_assert!(6 * cost >= sum);
+        prop_assert!(12 * cost >= proven.iter().copied().map(counted).sum::<u128>());
+
         let newcomers = seats.iter().filter(|seat| !of(seat).proven).count();
         let kept = seats.len() - newcomers;
-        prop_assert!(newcomers == 0 || newcomers <= most_newcomers(kept));
+        if proven.len() > 2 {
+            // GRANDPA finalizes without any newcomer.
+            prop_assert!(newcomers == 0 || 3 * kept > 2 * seats.len());
+            prop_assert!(2 * kept > proven.len(), "more than half of the proven stay");
+        } else if !proven.is_empty() {
+            prop_assert!(newcomers <= 1);
+        }
+        let alone = seated(winners(&proven, &[])).len();
+        prop_assert!(kept >= alone, "newcomers take no proven validator's seat");
         prop_assert_eq!(seats.is_empty(), all.is_empty());
         prop_assert!(proven.is_empty() || kept > 0, "newcomers replace nobody's whole set");
     }
