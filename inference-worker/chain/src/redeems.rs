@@ -13,12 +13,12 @@ use crate::{
 };
 
 /// Most blocks that are looked through at once.
-pub const MAX_BLOCKS: BlockNumber = 64;
+const MAX_BLOCKS: BlockNumber = 64;
 
 impl Chain {
-    /// What the extrinsics of these blocks of the best chain, the last [`MAX_BLOCKS`] of them at
-    /// most, show of vouchers of `channel`: in a call of its own, in a batch or through a proxy.
-    /// Neither whether it was paid nor whether anybody signed it is looked at.
+    /// What the extrinsics of these blocks of the best chain, the last 64 of them at most, show of
+    /// vouchers of `channel`: in a call of its own, in a batch or through a proxy. Neither whether
+    /// it was paid nor whether anybody signed it is looked at.
     ///
     /// # Errors
     /// [`ReadError`] if the node does not answer.
