@@ -143,8 +143,12 @@ limits! {
     pub const MAX_RELAYS: usize = 4_096;
     /// Most openings of relays that one peer may have waiting for the chain's word: two paths'.
     pub const MAX_RELAY_OPENINGS_PER_PEER: usize = 2 * MAX_STAGES;
-    /// Milliseconds for which a hub waits for the next word about a relay.
-    pub const RELAY_IDLE_MS: u64 = 300_000;
+    /// Milliseconds for which a hub waits for the first tick of a relay: longer than a payer waits
+    /// for its workers' answers.
+    pub const RELAY_OPENING_MS: u64 = 3 * OPENING_DEADLINE_MS;
+    /// Milliseconds for which a hub waits for the next tick or receipt of a relay: longer than a
+    /// payer waits for progress.
+    pub const RELAY_IDLE_MS: u64 = STEP_DEADLINE_MS + 30_000;
     /// Blocks for which a worker or a hub keeps to a quote.
     pub const QUOTE_LIFETIME_BLOCKS: u32 = 100;
 

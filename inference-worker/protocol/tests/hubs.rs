@@ -13,6 +13,7 @@ use mica_protocol::{
     hub::HubInput,
     limits::{
         DEFAULT_CREDIT_POSITIONS, DEFAULT_EXPOSURE_POSITIONS, HUB_MARGIN_BLOCKS, RELAY_IDLE_MS,
+        RELAY_OPENING_MS,
     },
     messages::{HubQuoteRequest, Payees, Payment},
     payer::SessionReport,
@@ -212,6 +213,34 @@ fn ticks_that_are_kept_from_the_hub_are_worth_one_window() {
     forged.tick = Some(TickProof { n: 70, preimage: [1; 32] });
     world.hub_input(0, HubInput::Shown(Box::new(forged)));
     assert_eq!(world.hub_redeemable(0), got / unit * first, "what nobody revealed pays nobody");
+}
+
+/// Attack: the same, and then the payer goes on with another chain on its lane, so that the hub can
+/// claim nothing from it.
+#[test]
+fn a_lane_on_which_ticks_were_lost_is_not_used_again() {
+    let mut world = World::with_hubs(24, &[], LAYERS, 1);
+    let keeps = Rc::new(RefCell::new(true));
+    let kept = keeps.clone();
+    world.tamper = Box::new(move |_, _, message| match &message {
+        Message::RelayPay(pay) if matches!(pay.payment, Payment::Tick(_)) && *kept.borrow() => {
+            vec![]
+        }
+        _ => vec![message],
+    });
+    answer(&mut world, 1, 20, 400);
+    *keeps.borrow_mut() = false;
+    // The payer has no other lane.
+    for lane in 1..mica_primitives::MAX_LANES as mica_primitives::LaneId {
+        assert!(world.ledgers[0].hold(lane));
+    }
+    assert_eq!(answer(&mut world, 2, 20, 5).failure, None);
+    for due in world.workers[0].table.redeemable(world.now.block) {
+        world.hub_input(0, HubInput::Shown(Box::new(due.redeem)));
+    }
+    assert_eq!(world.hubs[0].retired, [(channel_of(1), 0)]);
+    assert!(world.hubs[0].given_up.is_empty(), "there are others");
+    check_losses(&world, None);
 }
 
 /// Attack: the payer gives its exact sum, and the worker is paid for ticks that it was shown
@@ -438,6 +467,35 @@ fn a_false_tick_in_a_voucher_ends_the_session() {
     let report = answer(&mut world, 1, 20, 200);
     assert_eq!(report.failure.map(|failure| failure.code), Some(FaultCode::BadTick));
     check_losses(&world, None);
+}
+
+#[test]
+fn a_session_holds_one_lane_of_each_worker() {
+    let mut world = World::with_hubs(25, CUTS, LAYERS, 1);
+    world.tamper = Box::new(|_, _, message| match message {
+        Message::RelayOpen(mut open) => {
+            open.payee = worker_account(1);
+            vec![Message::RelayOpen(open)]
+        }
+        message => vec![message],
+    });
+    let report = answer(&mut world, 1, 20, 5);
+    assert_eq!(report.failure.map(|failure| failure.code), Some(FaultCode::SessionExists));
+    assert_eq!(world.hubs[0].table.relays(), 0);
+}
+
+#[test]
+fn a_relay_that_is_not_used_ends_soon() {
+    let mut world = World::with_hubs(26, &[], LAYERS, 1);
+    let plan = world.relayed_plan(1, prompt(20), 200).expect("lanes");
+    world.start(plan);
+    world.run_events(2);
+    assert_eq!(world.hubs[0].table.relays(), 1, "the chain has answered");
+    world.sessions.clear();
+    world.now.ms += RELAY_OPENING_MS;
+    world.hub_input(0, HubInput::Wake);
+    let [end] = &world.hubs[0].ends[..] else { panic!("one relay") };
+    assert!(!end.settled && end.positions == 0);
 }
 
 #[test]

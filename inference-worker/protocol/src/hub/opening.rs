@@ -121,6 +121,7 @@ impl HubTable {
         let tick = self.check_terms(open)?;
         self.make_ledger(now, facts)?;
         self.check_deposit(open, tick.unit)?;
+        self.check_single(open)?;
         let cost = open.unit.checked_mul(open.positions.into()).ok_or_else(no_relay)?;
         let (payee, own) = self.lease(&open.payee, cost).ok_or_else(no_relay)?;
         let taken = self.take_first(now, lane, tick.unit, open);
@@ -155,6 +156,23 @@ impl HubTable {
         self.settled.remove(&(relay.out.record().channel, relay.out.record().lane));
         self.first_promise(&relay, open.id(), promise, out);
         self.relays.insert(open.id(), relay);
+        Ok(())
+    }
+
+    /// Whether the session does not pay this worker already: it would only hold its lanes. Another
+    /// hub may be paid for many stages.
+    fn check_single(&self, open: &RelayOpen) -> Result<(), Refusal> {
+        let (first, last) = ((open.session, u8::MIN), (open.session, u8::MAX));
+        let mut others = self.relays.range(first..=last).map(|(_, relay)| relay);
+        let lane = (open.voucher.voucher.channel, open.voucher.voucher.lane);
+        let is_same = |relay: &Relay| {
+            let is_worker = relay.payee.peer.is_some() && relay.payee.account == open.payee;
+            is_worker && (relay.channel, relay.lane) != lane
+        };
+        if others.any(is_same) {
+            let text = "the session has this worker already";
+            return Err(Refusal::new(FaultCode::SessionExists, text));
+        }
         Ok(())
     }
 

@@ -3,7 +3,8 @@
 //! A worker takes a hub for the payer of all its sessions: who does not pay a worker to the end
 //! spoils the hub's name with it. So accounts whose sessions repeatedly end without the exact sum
 //! get one in a while; one that is settled makes one other good. A session that nobody was paid for
-//! counts for nothing: its worker refused it.
+//! counts for nothing if it was short, because its worker refused it; one that was not has held
+//! lanes that others may have needed.
 
 use std::collections::BTreeMap;
 

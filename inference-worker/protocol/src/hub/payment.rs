@@ -21,11 +21,10 @@ impl HubTable {
         out: &mut Vec<HubOutput>,
     ) -> Result<(), Refusal> {
         let id = (pay.session, pay.stage);
-        let relay = self.relays.get_mut(&id).ok_or_else(unknown_relay)?;
+        let relay = self.relays.get(&id).ok_or_else(unknown_relay)?;
         if relay.payer != from {
             return Err(Refusal::new(FaultCode::WrongPeer, "only the payer of a relay pays"));
         }
-        relay.since_ms = now.ms;
         let kind = pay.payment.kind();
         // The sum at the end lends nothing.
         if kind != PaymentKind::Final {
@@ -65,6 +64,7 @@ impl HubTable {
         }
         self.persist_incoming(channel, lane, Durability::Process, out);
         let Some(relay) = self.relays.get_mut(&id) else { return Ok(()) };
+        relay.since_ms = now.ms;
         relay.out.note_revealed(proof.n);
         out.push(persist(&relay.out, Durability::Process));
         let Some(ledger) = self.incoming.get(&channel) else { return Ok(()) };
@@ -105,9 +105,13 @@ impl HubTable {
             return Err(Refusal::new(FaultCode::StaleVoucher, text));
         }
         let rule = VoucherRule { lane, unit, block: now.block, kind: VoucherKind::Renewal };
-        ledger
+        let before = ledger.promised(lane);
+        let promised = ledger
             .accept_voucher(redeem, &rule)
             .map_err(|error| Refusal::of_money(&error, ledger.held(lane)))?;
+        if let Some(relay) = self.relays.get_mut(&id).filter(|_| promised > before) {
+            relay.since_ms = now.ms;
+        }
         self.persist_incoming(channel, lane, Durability::Disk, out);
         self.promise(now, id, redeem, out)
     }
@@ -206,35 +210,32 @@ impl HubTable {
     /// A payer shows what a payee holds of the hub's promises: more than the hub remembers, if the
     /// hub was killed, or the payer has not shown it a tick. Each proves itself by the hub's own
     /// signature and the payer's preimages.
-    pub(super) fn promises(&mut self, from: PublicKey, shown: Promises, out: &mut Vec<HubOutput>) {
+    pub(super) fn promises(
+        &mut self,
+        now: Now,
+        from: PublicKey,
+        shown: Promises,
+        out: &mut Vec<HubOutput>,
+    ) {
         let (first, last) = ((shown.session, u8::MIN), (shown.session, u8::MAX));
         let theirs = self.relays.range(first..=last).filter(|(_, relay)| relay.payer == from);
         let own: Vec<(ChannelId, LaneId)> = theirs
             .map(|(_, relay)| (relay.out.record().channel, relay.out.record().lane))
             .collect();
         for held in shown.held {
-            let (channel, lane) = (held.voucher.channel, held.voucher.lane);
             // Only about a channel that the session uses: each costs a signature.
-            let Some((_, leased)) = own.iter().find(|(own, _)| *own == channel) else { continue };
-            let Some(outgoing) = self.outgoing.get_mut(&channel) else { continue };
-            let Ok(Some(adopted)) = outgoing.ledger.adopt(&held, *leased) else { continue };
-            let Adopted { record, is_retired, recovered } = adopted;
-            if recovered > 0 && self.settled.contains(&(channel, lane)) {
-                self.give_up(channel, out);
-            }
-            let (record, durability) = (Box::new(record), Durability::Disk);
-            out.push(HubOutput::PersistOutgoing { record, durability });
-            if is_retired {
-                out.push(HubOutput::Retire(channel, lane));
+            let leased = own.iter().find(|(channel, _)| *channel == held.voucher.channel);
+            if let Some((_, lane)) = leased {
+                self.adopt(now, &held, *lane, out);
             }
         }
     }
 
     /// A block shows one of the hub's own promises with more ticks than the hub was shown: the
     /// payer has kept them from it. The payee was paid with them, so the hub claims them too: a
-    /// tick is the same for both. What is promised on the lane counts from now on, whatever it was
-    /// thought to be.
+    /// tick is the same for both.
     pub(super) fn shown(&mut self, now: Now, held: &Redeem, out: &mut Vec<HubOutput>) {
+        self.claim(now, held, out);
         let place = (held.voucher.channel, held.voucher.lane);
         let anchor = |tick: Option<Tick>| tick.map(|tick| tick.anchor);
         let is_own = |relay: &&mut Relay| {
@@ -242,18 +243,44 @@ impl HubTable {
             let is_same_chain = anchor(record.tick) == anchor(held.voucher.tick);
             (record.channel, record.lane) == place && is_same_chain
         };
-        if let Some(relay) = self.relays.values_mut().find(is_own) {
+        let running = self.relays.values_mut().find(is_own);
+        if let Some(relay) = running {
             relay.is_distrusted = true;
             relay.out.note_revealed(held.tick.map_or(0, |proof| proof.n));
             out.push(persist(&relay.out, Durability::Disk));
-        } else if let Some(own) = self.outgoing.get_mut(&held.voucher.channel) {
-            // Its signature is checked there.
-            if let Ok(Some(adopted)) = own.ledger.adopt(held, LaneId::MAX) {
-                let (record, durability) = (Box::new(adopted.record), Durability::Disk);
-                out.push(HubOutput::PersistOutgoing { record, durability });
-            }
+            return;
         }
-        let (Some(tick), Some(proof)) = (held.voucher.tick, held.tick) else { return };
+        // Its signature is checked there.
+        self.adopt(now, held, LaneId::MAX, out);
+    }
+
+    /// Takes note of what a payee holds of the hub's promises; it counts from now on, whatever was
+    /// thought to be promised. A lane on which the payee was shown ticks that the hub can claim
+    /// from nobody is not used again: each lane can cost the hub its credit once.
+    fn adopt(&mut self, now: Now, held: &Redeem, own: LaneId, out: &mut Vec<HubOutput>) {
+        let (channel, lane) = (held.voucher.channel, held.voucher.lane);
+        let Some(outgoing) = self.outgoing.get_mut(&channel) else { return };
+        let was_lost = outgoing.ledger.is_lost(lane);
+        let Ok(Some(adopted)) = outgoing.ledger.adopt(held, own) else { return };
+        let Adopted { record, is_retired, recovered } = adopted;
+        let (record, durability) = (Box::new(record), Durability::Disk);
+        out.push(HubOutput::PersistOutgoing { record, durability });
+        let is_news = recovered > 0 || was_lost;
+        if is_news && self.settled.contains(&(channel, lane)) {
+            self.give_up(channel, out);
+        } else if is_retired || (is_news && !self.claim(now, held, out)) {
+            if let Some(outgoing) = self.outgoing.get_mut(&channel) {
+                outgoing.ledger.retire(lane);
+            }
+            out.push(HubOutput::Retire(channel, lane));
+        }
+    }
+
+    /// Claims the tick of a promise of the hub's own from the payer on whose chain it lies. Returns
+    /// whether the hub has it now: whether some lane's newest promise is over that chain.
+    fn claim(&mut self, now: Now, held: &Redeem, out: &mut Vec<HubOutput>) -> bool {
+        let (Some(tick), Some(proof)) = (held.voucher.tick, held.tick) else { return false };
+        let mut has_it = false;
         for ledger in self.incoming.values_mut() {
             let is_same = |promise: &&Redeem| {
                 promise.voucher.tick.is_some_and(|chain| chain.anchor == tick.anchor)
@@ -263,11 +290,17 @@ impl HubTable {
                 continue;
             };
             // It proves itself: it lies on the payer's own chain, or does not.
-            if ledger.accept_tick(lane, &proof, now.block).is_ok() {
-                let (record, durability) = (Box::new(ledger.record(lane)), Durability::Disk);
-                out.push(HubOutput::PersistIncoming { record, durability });
+            match ledger.accept_tick(lane, &proof, now.block) {
+                Ok(_) => {
+                    let (record, durability) = (Box::new(ledger.record(lane)), Durability::Disk);
+                    out.push(HubOutput::PersistIncoming { record, durability });
+                    has_it = true;
+                }
+                Err(LedgerError::OldTick { .. }) => has_it = true,
+                Err(_) => {}
             }
         }
+        has_it
     }
 
     /// The payer wants no more of a session.
@@ -295,8 +328,8 @@ impl HubTable {
         }
         let Some(ledger) = self.incoming.get(&relay.channel) else { return };
         let (account, positions) = (ledger.facts().payer, relay.paid(ledger));
-        if positions > 0 {
-            self.pauses.ended(account, id.0, settled, now);
+        if positions > 0 || relay.was_held(now.ms) {
+            self.pauses.ended(account, id.0, settled && positions > 0, now);
         }
         out.push(HubOutput::Ended(RelayEnd {
             relay: *id,

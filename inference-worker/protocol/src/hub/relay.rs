@@ -6,7 +6,10 @@ use super::{HubOffer, Payee};
 use crate::{
     FaultCode, SessionId,
     channel::{ChannelFacts, PayeeLedger, PayerLane, SpendError},
-    limits::{EXPIRY_MARGIN_BLOCKS, HUB_MARGIN_BLOCKS, HUB_RENEWAL_BLOCKS},
+    limits::{
+        EXPIRY_MARGIN_BLOCKS, HUB_MARGIN_BLOCKS, HUB_RENEWAL_BLOCKS, OPENING_DEADLINE_MS,
+        RELAY_IDLE_MS, RELAY_OPENING_MS,
+    },
     messages::SessionReceipt,
     receipts::is_signed,
     stage::refusal::Refusal,
@@ -41,7 +44,9 @@ pub(super) struct Relay {
     receipted: u32,
     /// The payee was shown ticks that the hub was not: nothing more is promised ahead.
     pub(super) is_distrusted: bool,
-    /// When somebody last spoke of it.
+    /// When it was opened.
+    pub(super) opened_ms: u64,
+    /// When it last got on: by a tick, or by a receipt.
     pub(super) since_ms: u64,
 }
 
@@ -75,6 +80,7 @@ impl Relay {
             expires: 0,
             receipted: 0,
             is_distrusted: false,
+            opened_ms: now_ms,
             since_ms: now_ms,
         }
     }
@@ -88,6 +94,17 @@ impl Relay {
     /// Positions that the hub is paid for.
     pub(super) fn paid(&self, ledger: &PayeeLedger) -> u32 {
         self.positions_of(ledger.promised(self.lane))
+    }
+
+    /// When it is over if nothing more is heard of it.
+    pub(super) fn ends_ms(&self, ledger: Option<&PayeeLedger>) -> u64 {
+        let is_paid = ledger.is_some_and(|ledger| self.paid(ledger) > 0);
+        self.since_ms.saturating_add(if is_paid { RELAY_IDLE_MS } else { RELAY_OPENING_MS })
+    }
+
+    /// Whether it held its lanes for longer than a worker needs to say no.
+    pub(super) fn was_held(&self, now_ms: u64) -> bool {
+        now_ms.saturating_sub(self.opened_ms) >= OPENING_DEADLINE_MS
     }
 
     /// Base units that were promised here.

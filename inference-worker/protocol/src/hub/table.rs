@@ -17,7 +17,7 @@ use crate::{
         PayerLedger, Redeemable,
     },
     clock::Now,
-    limits::{FINALITY_DEADLINE_MS, QUOTE_LIFETIME_BLOCKS, RELAY_IDLE_MS},
+    limits::{FINALITY_DEADLINE_MS, QUOTE_LIFETIME_BLOCKS},
     messages::{Account, Fault, HubQuote, HubQuoteRequest, Message, SignedHubQuote},
     stage::{StageIdentity, refusal::Refusal},
 };
@@ -204,7 +204,8 @@ impl HubTable {
 
     /// When [`HubInput::Wake`] is due, in milliseconds of [`Now::ms`].
     pub fn next_deadline_ms(&self) -> Option<u64> {
-        let relays = self.relays.values().map(|relay| relay.since_ms.saturating_add(RELAY_IDLE_MS));
+        let relays =
+            self.relays.values().map(|relay| relay.ends_ms(self.incoming.get(&relay.channel)));
         relays.chain(self.openings.values().map(|opening| opening.deadline_ms)).min()
     }
 
@@ -241,7 +242,7 @@ impl HubTable {
                 }
             }
             Message::Receipt(receipt) => self.receipt(now, from, &receipt, out),
-            Message::Promises(shown) => self.promises(from, shown, out),
+            Message::Promises(shown) => self.promises(now, from, shown, out),
             Message::Close(close) => self.close(now, from, close.session, out),
             // A fault is never answered: two peers could go on for ever.
             Message::Fault(_) => {}
@@ -311,7 +312,7 @@ impl HubTable {
         let idle = self
             .relays
             .iter()
-            .filter(|(_, relay)| now.ms >= relay.since_ms.saturating_add(RELAY_IDLE_MS));
+            .filter(|(_, relay)| now.ms >= relay.ends_ms(self.incoming.get(&relay.channel)));
         for id in idle.map(|(id, _)| *id).collect::<Vec<_>>() {
             let payer = self.relays.get(&id).map(|relay| relay.payer);
             self.end(now, &id, false, out);
