@@ -1,6 +1,6 @@
 //! The one task that changes a hub's state and money.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use mica_protocol::{
     channel::ChannelFacts,
     hub::{HubInput, HubOffer, HubOutput, HubTable, Payee},
     limits::HUB_WINDOW_BLOCKS,
+    messages::CloseConsent,
     stage::StageIdentity,
 };
 use tokio::sync::mpsc;
@@ -457,10 +458,19 @@ impl Daemon {
             window: self.window,
             signer: self.payer.signer.current_public(),
         };
-        let redeems = keeper::redeems(&self.table, &figures, end);
-        let mut calls: Vec<Call> = redeems.into_iter().map(Call::Redeem).collect();
+        let agreed = keeper::agreed(&mut self.table, &figures);
+        let ends: BTreeSet<ChannelId> = agreed.iter().map(|agreed| agreed.close.channel).collect();
+        let mut calls: Vec<Call> = agreed
+            .into_iter()
+            .map(|CloseConsent { close, signature }| Call::CloseCooperatively { close, signature })
+            .collect();
+        let redeems = keeper::redeems(&self.table, &figures, end).into_iter();
+        // All that is owed there is in the end.
+        let redeems = redeems.filter(|redeem| !ends.contains(&redeem.voucher.channel));
+        calls.extend(redeems.map(Call::Redeem));
         if !end {
-            calls.extend(keeper::closes(&self.table, &figures).into_iter().map(Call::Close));
+            let closes = keeper::closes(&self.table, &figures).into_iter();
+            calls.extend(closes.filter(|channel| !ends.contains(channel)).map(Call::Close));
             let workers = self.workers.keys().map(|account| AccountId::from(*account));
             let wanted: Vec<AccountId> = self.config.pay.iter().copied().chain(workers).collect();
             calls.extend(keeper::channels(&self.table, &figures, &news.own, &wanted));

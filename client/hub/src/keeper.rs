@@ -2,7 +2,8 @@
 //!
 //! A voucher is redeemed when no relay runs on its lane and it brings more than it costs by some
 //! margin, and whenever waiting would lose it: while its channel is closing, and before it expires.
-//! A channel that its payer wants closed, and that owes nothing any more, is closed at once.
+//! A channel that its payer wants closed, and that owes nothing any more, is closed at once; one of
+//! which its payer has signed the end is closed with that, and the hub paid.
 //!
 //! Channels of its own are opened and topped up ahead of time, so that no payer waits for a block:
 //! one to every worker that serves, until there are as many as there may be or the money is used
@@ -23,6 +24,7 @@ use mica_protocol::{
     channel::Redeemable,
     hub::HubTable,
     limits::{EXPIRY_MARGIN_BLOCKS, HUB_MARGIN_BLOCKS},
+    messages::CloseConsent,
 };
 
 use crate::config::HubConfig;
@@ -79,6 +81,13 @@ fn would_be_lost(table: &HubTable, lane: &Redeemable, block: BlockNumber) -> boo
         table.ledger(&voucher.channel).is_some_and(|ledger| ledger.facts().ends.is_some());
     let margin = EXPIRY_MARGIN_BLOCKS.min(HUB_MARGIN_BLOCKS);
     is_closing || voucher.expires < block.saturating_add(margin)
+}
+
+/// Ends of channels that their payers have signed, and that bring more than their fee.
+pub(crate) fn agreed(table: &mut HubTable, figures: &Figures<'_>) -> Vec<CloseConsent> {
+    let ready = table.consents(figures.now.block).into_iter();
+    let pays = ready.filter(|(_, gain)| *gain > figures.fee);
+    pays.take(MAX_CLOSES).map(|(consent, _)| consent).collect()
 }
 
 /// Channels to the hub that their payers want closed and that owe nothing any more that is worth

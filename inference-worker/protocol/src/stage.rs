@@ -2,7 +2,7 @@
 
 mod admission;
 mod chain_news;
-mod consents;
+pub(crate) mod consents;
 mod expelled;
 mod io;
 mod offer;

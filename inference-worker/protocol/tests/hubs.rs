@@ -7,7 +7,7 @@ use common::{
     PAYER, World, channel_of,
     hubs::{CREDIT, FEE, channel_to_hub, units, worker_account},
 };
-use mica_primitives::{Balance, TickProof};
+use mica_primitives::{Balance, CooperativeClose, TickProof};
 use mica_protocol::{
     FaultCode, Message,
     hub::HubInput,
@@ -15,7 +15,7 @@ use mica_protocol::{
         DEFAULT_CREDIT_POSITIONS, DEFAULT_EXPOSURE_POSITIONS, HUB_MARGIN_BLOCKS, RELAY_IDLE_MS,
         RELAY_OPENING_MS,
     },
-    messages::{HubQuoteRequest, Payees, Payment},
+    messages::{CloseConsent, HubQuoteRequest, Payees, Payment},
     payer::SessionReport,
 };
 use std::{cell::RefCell, rc::Rc};
@@ -520,6 +520,25 @@ fn a_chain_that_stands_still_is_not_lent_to() {
     world.now.ms += mica_protocol::limits::FINALITY_DEADLINE_MS;
     let report = answer(&mut world, 1, 20, 5);
     assert_eq!(report.failure.map(|failure| failure.code), Some(FaultCode::ChainStalled));
+}
+
+#[test]
+fn a_hub_takes_its_payers_agreement_to_close() {
+    let mut world = World::with_hubs(27, CUTS, LAYERS, 1);
+    assert_eq!(answer(&mut world, 1, 20, 5).failure, None);
+    let (owed, block) = (world.hub_redeemable(0), world.now.block);
+    let tell = |world: &mut World, total| {
+        let close = CooperativeClose { channel: channel_to_hub(0), total, expires: block + 100 };
+        let consent = CloseConsent::sign(close, &common::voucher_key(), &common::GENESIS);
+        let message = Message::CloseConsent(consent);
+        world.hub_input(0, HubInput::Message { from: common::peer(PAYER), message });
+        world.hubs[0].table.consents(block)
+    };
+    assert!(tell(&mut world, owed - 1).is_empty(), "it is owed more");
+    let taken = tell(&mut world, owed);
+    assert_eq!(taken.iter().map(|(_, gain)| *gain).collect::<Vec<_>>(), [owed]);
+    assert_eq!(answer(&mut world, 2, 20, 5).failure, None);
+    assert!(world.hubs[0].table.consents(block).is_empty(), "more is promised now");
 }
 
 #[test]

@@ -224,7 +224,8 @@ async fn agree(
     let (_, signer) = context.keys()?;
     let payer = Payer { signer, ..payer.clone() };
     let step = context.progress.step("asking the workers to agree");
-    let gone = payer.agree_to_close(&context.store()?, channels, AGREEMENT_PATIENCE).await?;
+    let (store, hubs) = (context.store()?, &context.settings.hubs);
+    let gone = payer.agree_to_close(&store, channels, hubs, AGREEMENT_PATIENCE).await?;
     step.done(&format!("{} of {} agreed", gone.len(), channels.len()));
     Ok(gone)
 }

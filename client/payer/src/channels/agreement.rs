@@ -1,8 +1,8 @@
-//! Ending channels by agreement: the payer signs what it owes, and the worker submits that with its
-//! own extrinsic and is paid with it. Nobody waits for a window, and the payer sends nothing to the
-//! chain.
+//! Ending channels by agreement: the payer signs what it owes, and the worker, or the hub, submits
+//! that with its own extrinsic and is paid with it. Nobody waits for a window, and the payer sends
+//! nothing to the chain.
 //!
-//! A worker that is away, has other numbers or no use for it does nothing; then the channel is
+//! Whoever is away, has other numbers or no use for it does nothing; then the channel is
 //! closed as any other. The agreement ends by itself after [`CONSENT_BLOCKS`].
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +14,7 @@ use mica_protocol::{Message, limits::CONSENT_BLOCKS, messages::CloseConsent};
 use tokio::time::Instant;
 
 use super::{ChannelError, POLL, Payer};
+use crate::market::HubAddress;
 use crate::router::Router;
 use crate::store::Store;
 
@@ -37,8 +38,9 @@ struct Proposal {
 }
 
 impl Payer {
-    /// Offers the workers of `channels` to end them with what was promised there. Returns the
-    /// channels that are gone when all have answered or `patience` is over.
+    /// Offers the workers of `channels`, and the `hubs` among their payees, to end them with what
+    /// was promised there. Returns the channels that are gone when all have answered or `patience`
+    /// is over.
     ///
     /// # Errors
     /// [`AgreementError`] before anything was sent.
@@ -46,9 +48,10 @@ impl Payer {
         &self,
         store: &Store,
         channels: &[ChannelId],
+        hubs: &[HubAddress],
         patience: Duration,
     ) -> Result<BTreeSet<ChannelId>, AgreementError> {
-        let mut waiting = self.proposals(store, channels).await?;
+        let mut waiting = self.proposals(store, channels, hubs).await?;
         if waiting.is_empty() {
             return Ok(BTreeSet::new());
         }
@@ -92,12 +95,13 @@ impl Payer {
         Ok(gone)
     }
 
-    /// What can be proposed: open channels of this payer to workers, on which something was
-    /// promised and of which the key is here.
+    /// What can be proposed: open channels of this payer to workers and known hubs, on which
+    /// something was promised and of which the key is here.
     async fn proposals(
         &self,
         store: &Store,
         channels: &[ChannelId],
+        hubs: &[HubAddress],
     ) -> Result<BTreeMap<ChannelId, Proposal>, ChannelError> {
         let view = self.chain.at_best().await?;
         let expires = view.clock().await?.now.saturating_add(CONSENT_BLOCKS);
@@ -108,11 +112,18 @@ impl Payer {
             let is_ours = |state: &ChannelState| *state == ChannelState::Open;
             let found = found.filter(|found| found.payer == self.id() && is_ours(&found.state));
             let Some(channel) = found else { continue };
-            let (Some(key), Some((worker, _))) =
-                (self.signer.of(&channel.signer), view.worker(channel.payee).await?)
-            else {
-                continue;
+            let worker = view.worker(channel.payee).await?;
+            let (peer, addresses) = match worker {
+                Some((worker, _)) => (worker.peer, worker.addresses),
+                None => {
+                    let known = store.channel(*id)?.map(|record| record.peer);
+                    let Some(hub) = hubs.iter().find(|hub| Some(hub.peer()) == known) else {
+                        continue;
+                    };
+                    (hub.peer(), hub.addresses().clone())
+                }
             };
+            let Some(key) = self.signer.of(&channel.signer) else { continue };
             let ledger = self.ledger(store, *id, &channel)?;
             let total = channel.deposit.saturating_sub(ledger.free());
             if total == 0 {
@@ -120,8 +131,8 @@ impl Payer {
             }
             let close = CooperativeClose { channel: *id, total, expires };
             let consent = CloseConsent::sign(close, key, &genesis);
-            let addresses = mica_net::address_texts(&worker.addresses);
-            proposals.insert(*id, Proposal { peer: worker.peer, addresses, consent });
+            let addresses = mica_net::address_texts(&addresses);
+            proposals.insert(*id, Proposal { peer, addresses, consent });
         }
         Ok(proposals)
     }

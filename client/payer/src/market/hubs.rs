@@ -46,6 +46,18 @@ pub struct HubAddressError {
     reason: String,
 }
 
+impl HubAddress {
+    /// The hub's peer key.
+    pub(crate) const fn peer(&self) -> PublicKey {
+        self.peer
+    }
+
+    /// Where it may be dialled.
+    pub(crate) const fn addresses(&self) -> &WorkerAddresses {
+        &self.addresses
+    }
+}
+
 impl FromStr for HubAddress {
     type Err = HubAddressError;
 

@@ -1,7 +1,7 @@
 //! All relays of one hub, the ledgers of the channels to it and from it, and the bounds on them.
 
 use ed25519_dalek::SigningKey;
-use mica_primitives::{Balance, ChannelId, LaneId, PublicKey};
+use mica_primitives::{Balance, BlockNumber, ChannelId, LaneId, PublicKey};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
@@ -18,8 +18,8 @@ use crate::{
     },
     clock::Now,
     limits::{FINALITY_DEADLINE_MS, QUOTE_LIFETIME_BLOCKS},
-    messages::{Account, Fault, HubQuote, HubQuoteRequest, Message, SignedHubQuote},
-    stage::{StageIdentity, refusal::Refusal},
+    messages::{Account, CloseConsent, Fault, HubQuote, HubQuoteRequest, Message, SignedHubQuote},
+    stage::{StageIdentity, consents::Consents, refusal::Refusal},
 };
 
 /// A channel of the hub's own.
@@ -43,6 +43,7 @@ pub struct HubTable {
     pub(super) settled: BTreeSet<(ChannelId, LaneId)>,
     /// When the chain last had a new final block, as far as anybody has told.
     final_ms: Option<u64>,
+    consents: Consents,
     pub(super) draining: bool,
 }
 
@@ -59,6 +60,7 @@ impl HubTable {
             pauses: Pauses::default(),
             settled: BTreeSet::new(),
             final_ms: None,
+            consents: Consents::default(),
             draining: false,
         }
     }
@@ -149,6 +151,14 @@ impl HubTable {
                 (due, busy)
             })
             .collect()
+    }
+
+    /// Payers' agreements to the end of their channels that the chain would take in `block`, on
+    /// channels on which no relay runs; those that it would not are forgotten. Each with what it
+    /// brings, base units.
+    pub fn consents(&mut self, block: BlockNumber) -> Vec<(CloseConsent, Balance)> {
+        self.consents.keep(&self.incoming, block);
+        self.consents.ready(&self.incoming, |id| self.is_busy(id))
     }
 
     /// Whether a relay runs on a channel to the hub.
@@ -244,6 +254,12 @@ impl HubTable {
             Message::Receipt(receipt) => self.receipt(now, from, &receipt, out),
             Message::Promises(shown) => self.promises(now, from, shown, out),
             Message::Close(close) => self.close(now, from, close.session, out),
+            Message::CloseConsent(consent) => {
+                if let Err(refusal) = self.consent(now, consent) {
+                    let fault = Fault::new(None, refusal.code, refusal.text);
+                    out.push(send(from, Message::Fault(fault)));
+                }
+            }
             // A fault is never answered: two peers could go on for ever.
             Message::Fault(_) => {}
             other => {
@@ -252,6 +268,13 @@ impl HubTable {
                 out.push(send(from, Message::Fault(fault)));
             }
         }
+    }
+
+    fn consent(&mut self, now: Now, consent: CloseConsent) -> Result<(), Refusal> {
+        let channel = consent.close.channel;
+        let is_busy = self.is_busy(&channel);
+        let (ledger, genesis) = (self.incoming.get(&channel), self.identity.genesis());
+        self.consents.take(consent, ledger, is_busy, now.block, genesis)
     }
 
     fn quote(&self, now: Now, request: &HubQuoteRequest) -> SignedHubQuote {

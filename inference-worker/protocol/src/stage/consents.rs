@@ -1,10 +1,12 @@
 //! Payers who agree to the end of their channels, with the sum that they owe.
 //!
-//! The worker submits what a payer has signed and is paid with the same extrinsic; it signs nothing
+//! The payee submits what a payer has signed and is paid with the same extrinsic; it signs nothing
 //! itself, so it may go on serving until the channel is gone. One that does not fit any more,
 //! because more was promised since, is dropped.
 
-use mica_primitives::{Balance, BlockNumber};
+use std::collections::BTreeMap;
+
+use mica_primitives::{Balance, BlockNumber, ChannelId, Hash32};
 
 use super::{StageTable, refusal::Refusal};
 use crate::{
@@ -15,19 +17,27 @@ use crate::{
     messages::CloseConsent,
 };
 
-impl StageTable {
-    /// Takes a payer's agreement.
-    pub(super) fn consent(&mut self, now: Now, consent: CloseConsent) -> Result<(), Refusal> {
-        let channel = consent.close.channel;
-        let genesis = *self.identity.genesis();
-        let ledger = self.ledgers.get(&channel).filter(|ledger| !ledger.is_gone());
-        let ledger = ledger.ok_or_else(|| {
+/// Payers' agreements to the end of their channels: at most one for each ledger.
+#[derive(Debug, Default)]
+pub(crate) struct Consents(BTreeMap<ChannelId, CloseConsent>);
+
+impl Consents {
+    /// Takes a payer's agreement to the end of the channel that `ledger` is of.
+    pub(crate) fn take(
+        &mut self,
+        consent: CloseConsent,
+        ledger: Option<&PayeeLedger>,
+        is_busy: bool,
+        block: BlockNumber,
+        genesis: &Hash32,
+    ) -> Result<(), Refusal> {
+        let ledger = ledger.filter(|ledger| !ledger.is_gone()).ok_or_else(|| {
             Refusal::new(FaultCode::UnknownChannel, "nothing is owed on this channel here")
         })?;
-        if !self.busy_lanes(&channel).is_empty() {
+        if is_busy {
             return Err(Refusal::new(FaultCode::LaneBusy, "sessions run on the channel"));
         }
-        if consent.close.expires < now.block.saturating_add(CONSENT_MARGIN_BLOCKS) {
+        if consent.close.expires < block.saturating_add(CONSENT_MARGIN_BLOCKS) {
             return Err(Refusal::new(FaultCode::VoucherExpiring, "the agreement ends too soon"));
         }
         let owed = owed(ledger);
@@ -35,29 +45,51 @@ impl StageTable {
             let text = format!("{} agreed on and {owed} promised", consent.close.total);
             return Err(Refusal::new(FaultCode::Underpaid, text));
         }
-        if !consent.verify(&ledger.facts().signer, &genesis) {
+        if !consent.verify(&ledger.facts().signer, genesis) {
             return Err(Refusal::of_money(&LedgerError::BadSignature, None));
         }
-        self.consents.insert(channel, consent);
+        self.0.insert(consent.close.channel, consent);
         Ok(())
+    }
+
+    /// Forgets those that the chain would not take in `block`, or that are too little by now.
+    pub(crate) fn keep(&mut self, ledgers: &BTreeMap<ChannelId, PayeeLedger>, block: BlockNumber) {
+        self.0.retain(|channel, consent| {
+            let ledger = ledgers.get(channel).filter(|ledger| !ledger.is_gone());
+            consent.close.expires > block
+                && ledger.is_some_and(|ledger| owed(ledger) <= consent.close.total)
+        });
+    }
+
+    /// Those on channels that are not busy, each with what it brings, base units.
+    pub(crate) fn ready(
+        &self,
+        ledgers: &BTreeMap<ChannelId, PayeeLedger>,
+        is_busy: impl Fn(&ChannelId) -> bool,
+    ) -> Vec<(CloseConsent, Balance)> {
+        let idle = self.0.iter().filter(|(id, _)| !is_busy(id));
+        let found = idle.filter_map(|(id, consent)| {
+            let claimed = ledgers.get(id)?.facts().figures().claimed;
+            Some((consent.clone(), consent.close.total.saturating_sub(claimed)))
+        });
+        found.collect()
+    }
+}
+
+impl StageTable {
+    /// Takes a payer's agreement.
+    pub(super) fn consent(&mut self, now: Now, consent: CloseConsent) -> Result<(), Refusal> {
+        let channel = consent.close.channel;
+        let is_busy = !self.busy_lanes(&channel).is_empty();
+        let (ledger, genesis) = (self.ledgers.get(&channel), self.identity.genesis());
+        self.consents.take(consent, ledger, is_busy, now.block, genesis)
     }
 
     /// Agreements that the chain would take in `block`, on channels on which no session runs; those
     /// that it would not are forgotten. Each with what it brings, base units.
     pub fn consents(&mut self, block: BlockNumber) -> Vec<(CloseConsent, Balance)> {
-        let ledgers = &self.ledgers;
-        self.consents.retain(|channel, consent| {
-            consent.close.expires > block
-                && ledgers
-                    .get(channel)
-                    .is_some_and(|ledger| !ledger.is_gone() && owed(ledger) <= consent.close.total)
-        });
-        let idle = self.consents.iter().filter(|(id, _)| self.busy_lanes(id).is_empty());
-        let found = idle.filter_map(|(id, consent)| {
-            let claimed = self.ledgers.get(id)?.facts().figures().claimed;
-            Some((consent.clone(), consent.close.total.saturating_sub(claimed)))
-        });
-        found.collect()
+        self.consents.keep(&self.ledgers, block);
+        self.consents.ready(&self.ledgers, |id| !self.busy_lanes(id).is_empty())
     }
 }
 

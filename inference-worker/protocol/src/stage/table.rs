@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use super::{
     Computed, ScoreRecord, StageIdentity, StageInput, StageOffer, StageOutput,
     chain_news::Finality,
+    consents::Consents,
     expelled::Expelled,
     openings::{Opening, Openings},
     refusal::Refusal,
@@ -21,7 +22,7 @@ use crate::{
     channel::{ChannelFacts, LedgerError, PayeeLaneRecord, PayeeLedger, Redeemable},
     clock::Now,
     limits::{MAX_SESSIONS, QUOTE_LIFETIME_BLOCKS},
-    messages::{CloseConsent, Fault, Message, PaymentKind, Quote, QuoteRequest, SignedQuote},
+    messages::{Fault, Message, PaymentKind, Quote, QuoteRequest, SignedQuote},
 };
 
 /// A worker's state machine.
@@ -34,8 +35,7 @@ pub struct StageTable {
     pub(super) ledgers: BTreeMap<ChannelId, PayeeLedger>,
     pub(super) scores: Scores,
     expelled: Expelled,
-    /// Payers' agreements to the end of their channels: at most one for each ledger.
-    pub(super) consents: BTreeMap<ChannelId, CloseConsent>,
+    pub(super) consents: Consents,
     pub(super) finality: Finality,
     pub(super) draining: bool,
 }
@@ -51,7 +51,7 @@ impl StageTable {
             ledgers: BTreeMap::new(),
             scores: Scores::new(),
             expelled: Expelled::new(),
-            consents: BTreeMap::new(),
+            consents: Consents::default(),
             finality: Finality::UNKNOWN,
             draining: false,
         }
