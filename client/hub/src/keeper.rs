@@ -6,18 +6,18 @@
 //! which its payer has signed the end is closed with that, and the hub paid.
 //!
 //! Channels of its own are opened and topped up ahead of time, so that no payer waits for a block:
-//! one to every worker that serves, until there are as many as there may be or the money is used
-//! up.
+//! one to every worker that serves, and another one where all but [`SPARE_LANES`] lanes are in use,
+//! until there are as many as there may be or the money is used up.
 //!
 //! Limits: one extrinsic at a time, with at most [`MAX_REDEEMS`] redeems, [`MAX_CLOSES`] closes and
 //! [`MAX_OPENINGS`] openings.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use mica_chain::{Account, AccountId, Call};
 use mica_primitives::{
     Balance, BlockNumber, Channel, ChannelId, ChannelOpening, ChannelParameters, ChannelState,
-    PublicKey, Redeem,
+    MAX_LANES, PublicKey, Redeem,
 };
 use mica_protocol::{
     Now,
@@ -42,6 +42,11 @@ const RESERVE: Balance = 100;
 /// A channel of the hub's own is topped up when less than one part in so many of what it is kept
 /// good for is left.
 const LOW: Balance = 2;
+
+/// A payee of whose channels all but so many lanes are in use gets another one.
+const SPARE_LANES: usize = 4;
+/// Most channels to one payee: more lanes than a worker serves one account on.
+const MAX_PER_PAYEE: usize = 8;
 
 /// What decisions depend on, besides the table.
 pub(crate) struct Figures<'a> {
@@ -126,14 +131,17 @@ pub(crate) fn channels(
             calls.push(Call::TopUpTo { channel: facts.channel, total });
         }
     }
-    let open = own.values().filter(|channel| channel.state == ChannelState::Open);
-    let paid: BTreeSet<[u8; 32]> = open.map(|channel| channel.payee.0).collect();
+    let leased = table.outgoing_channels().map(|(_, ledger)| (ledger.channel(), ledger.leased()));
+    let payees = payees(&leased.collect(), own);
+    let is_paid = |payee: &AccountId| {
+        payees.get(&payee.0).is_some_and(|paid| paid.has_spare || paid.channels >= MAX_PER_PAYEE)
+    };
     let most =
         figures.config.max_channels.min(figures.parameters.max_channels_per_account as usize);
     let room = most.saturating_sub(own.len()).min(MAX_OPENINGS);
     let cost = deposit.saturating_add(figures.parameters.storage_deposit).max(1);
     let affordable = usize::try_from(left / cost).unwrap_or(usize::MAX);
-    let new = wanted.iter().filter(|payee| !paid.contains(&payee.0));
+    let new = wanted.iter().filter(|payee| !is_paid(payee));
     let openings: Vec<ChannelOpening<AccountId>> = new
         .take(room.min(affordable))
         .map(|payee| ChannelOpening {
@@ -147,6 +155,31 @@ pub(crate) fn channels(
         calls.push(Call::OpenMany(openings));
     }
     calls
+}
+
+/// How a payee is paid.
+#[derive(Clone, Copy, Default)]
+struct Paid {
+    /// Open channels.
+    channels: usize,
+    /// Whether one of them has lanes to spare.
+    has_spare: bool,
+}
+
+/// Who is paid on the hub's open channels, of which so many lanes are leased. Lanes that are lost
+/// are no reason for another channel: that would give whoever took them more.
+fn payees(
+    leased: &BTreeMap<ChannelId, usize>,
+    own: &BTreeMap<ChannelId, Channel<AccountId>>,
+) -> BTreeMap<[u8; 32], Paid> {
+    let mut payees: BTreeMap<[u8; 32], Paid> = BTreeMap::new();
+    for (id, channel) in own.iter().filter(|(_, own)| own.state == ChannelState::Open) {
+        let leased = leased.get(id).copied().unwrap_or(0);
+        let paid = payees.entry(channel.payee.0).or_default();
+        paid.channels += 1;
+        paid.has_spare |= leased + SPARE_LANES <= MAX_LANES as usize;
+    }
+    payees
 }
 
 #[cfg(test)]
@@ -239,6 +272,22 @@ mod tests {
         assert_eq!(opened(1_000_000), [2, 3], "three channels are the most");
         assert_eq!(opened(100 + 1_100), [2], "with the fees that are kept back");
         assert_eq!(opened(100 + 1_099), [0u8; 0]);
+    }
+
+    #[test]
+    fn whose_lanes_are_nearly_all_in_use_gets_another_channel() {
+        let mut own = BTreeMap::from([channel(1, DEPOSIT)]);
+        let spare = |leased: &[(u8, usize)], own: &BTreeMap<_, _>| {
+            let leased = leased.iter().map(|(id, lanes)| (ChannelId([*id; 32]), *lanes));
+            let paid = payees(&leased.collect(), own)[&[1; 32]];
+            (paid.channels, paid.has_spare)
+        };
+        assert_eq!(spare(&[], &own), (1, true), "it was just opened");
+        assert_eq!(spare(&[(1, 12)], &own), (1, true));
+        assert_eq!(spare(&[(1, 13)], &own), (1, false));
+        let (_, another) = channel(1, DEPOSIT);
+        own.insert(ChannelId([2; 32]), another);
+        assert_eq!(spare(&[(1, 16), (2, 0)], &own), (2, true));
     }
 
     #[test]

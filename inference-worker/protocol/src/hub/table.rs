@@ -194,7 +194,7 @@ impl HubTable {
     /// The most that can be promised to an account in one session, base units.
     pub(super) fn free_for(&self, account: &Account) -> Balance {
         let theirs = self.outgoing.values().filter(|own| own.payee.account == *account);
-        let open = theirs.filter(|own| own.ledger.facts().ends.is_none());
+        let open = theirs.filter(|own| own.ledger.has_lane());
         open.map(|own| own.ledger.free()).max().unwrap_or(0)
     }
 
