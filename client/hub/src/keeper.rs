@@ -131,8 +131,9 @@ pub(crate) fn channels(
             calls.push(Call::TopUpTo { channel: facts.channel, total });
         }
     }
-    let leased = table.outgoing_channels().map(|(_, ledger)| (ledger.channel(), ledger.leased()));
-    let payees = payees(&leased.collect(), own);
+    let leased: BTreeMap<ChannelId, usize> =
+        table.outgoing_channels().map(|(_, ledger)| (ledger.channel(), ledger.leased())).collect();
+    let payees = payees(&leased, own);
     let is_paid = |payee: &AccountId| {
         payees.get(&payee.0).is_some_and(|paid| paid.has_spare || paid.channels >= MAX_PER_PAYEE)
     };
@@ -277,9 +278,10 @@ mod tests {
     #[test]
     fn whose_lanes_are_nearly_all_in_use_gets_another_channel() {
         let mut own = BTreeMap::from([channel(1, DEPOSIT)]);
-        let spare = |leased: &[(u8, usize)], own: &BTreeMap<_, _>| {
-            let leased = leased.iter().map(|(id, lanes)| (ChannelId([*id; 32]), *lanes));
-            let paid = payees(&leased.collect(), own)[&[1; 32]];
+        let spare = |leased: &[(u8, usize)], own: &BTreeMap<ChannelId, Channel<AccountId>>| {
+            let leased: BTreeMap<ChannelId, usize> =
+                leased.iter().map(|(id, lanes)| (ChannelId([*id; 32]), *lanes)).collect();
+            let paid = payees(&leased, own)[&[1; 32]];
             (paid.channels, paid.has_spare)
         };
         assert_eq!(spare(&[], &own), (1, true), "it was just opened");
