@@ -125,7 +125,8 @@ pub(crate) fn channels(
     for (_, ledger) in table.outgoing_channels() {
         let facts = ledger.facts();
         let lacking = deposit.saturating_sub(ledger.free());
-        if facts.ends.is_none() && ledger.free() < deposit / LOW && lacking <= left {
+        let is_used = facts.ends.is_none() && ledger.lost_lanes() < MAX_LANES as usize;
+        if is_used && ledger.free() < deposit / LOW && lacking <= left {
             left = left.saturating_sub(lacking);
             let total = facts.deposit.saturating_add(lacking);
             calls.push(Call::TopUpTo { channel: facts.channel, total });
