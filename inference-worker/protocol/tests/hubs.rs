@@ -178,6 +178,22 @@ fn a_payer_that_is_killed_at_any_moment_costs_nobody_more_than_a_window() {
     }
 }
 
+#[test]
+fn a_worker_that_is_killed_at_any_moment_costs_nobody_more_than_a_window() {
+    for events in (0..700).step_by(17) {
+        let mut world = World::with_hubs(28, CUTS, LAYERS, 2);
+        let plan = world.relayed_plan(1, prompt(40), 40).expect("lanes");
+        let id = world.start(plan);
+        world.run_events(events);
+        world.restart_worker(events % 3);
+        world.run();
+        let report = world.reports[&id].clone();
+        check_losses(&world, Some(&report));
+        answer_again(&mut world, 2);
+        check_losses(&world, None);
+    }
+}
+
 /// Attack: a payer and a worker conspire. The payer shows its ticks to the worker and not to the
 /// hub, for as long as the hub's promise lasts.
 #[test]
