@@ -41,6 +41,7 @@ pallets/primitives inference-worker/host inference-worker/protocol < inference-w
 pallets/primitives inference-worker/host < inference-worker/chain
 {SHARED} < inference-worker/worker
 {SHARED} < client/wallet < client/payer < client/workflow < client/gateway < client/cli
+{SHARED} client/wallet client/payer < client/hub < client/cli
 """
 
 # Circles that stay: crate, modules, reason. One that grows, shrinks or is opened is an error.

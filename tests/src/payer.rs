@@ -161,6 +161,7 @@ impl Payer {
                 credit_positions: 16,
                 quote: None,
                 lane: ledger.lease(budget).expect("the deposit is enough"),
+                hubs: Vec::new(),
             });
         }
         let view = self.chain.at_best().await.expect("the node answers");

@@ -25,6 +25,8 @@ mod forced_change;
 mod foreign_clients;
 #[path = "network/hostile_node.rs"]
 mod hostile_node;
+#[path = "network/hub.rs"]
+mod hub;
 #[path = "network/identity.rs"]
 mod identity;
 #[path = "network/kills.rs"]

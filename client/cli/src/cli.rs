@@ -4,9 +4,9 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     ask::AskArgs, channel::ChannelCommand, chat::ChatArgs, config::ConfigCommand, demo::DemoArgs,
-    doctor::DoctorArgs, forget::ForgetArgs, gateway::GatewayArgs, localnet::LocalnetCommand,
-    man::ManArgs, market::MarketArgs, matrix::MatrixArgs, quote::QuoteArgs,
-    receipt::ReceiptCommand, validator::ValidatorCommand, wallet::WalletCommand,
+    doctor::DoctorArgs, forget::ForgetArgs, gateway::GatewayArgs, hub::HubCommand,
+    localnet::LocalnetCommand, man::ManArgs, market::MarketArgs, matrix::MatrixArgs,
+    quote::QuoteArgs, receipt::ReceiptCommand, validator::ValidatorCommand, wallet::WalletCommand,
     workflow::WorkflowCommand,
 };
 use crate::options::Global;
@@ -41,9 +41,12 @@ pub enum Command {
     Quote(QuoteArgs),
     /// Serve programs that speak to Ollama or OpenAI, paid from the wallet
     Gateway(Box<GatewayArgs>),
-    /// Payment channels to workers
+    /// Payment channels to workers and hubs
     #[command(subcommand)]
     Channel(ChannelCommand),
+    /// Pay workers for payers that have one channel to this wallet
+    #[command(subcommand)]
+    Hub(HubCommand),
     /// Signed receipts of what workers computed
     #[command(subcommand)]
     Receipt(ReceiptCommand),

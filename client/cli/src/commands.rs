@@ -9,6 +9,7 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod forget;
 pub(crate) mod gateway;
+pub(crate) mod hub;
 pub(crate) mod localnet;
 pub(crate) mod man;
 pub(crate) mod market;

@@ -8,7 +8,7 @@
 mod key;
 mod settings;
 
-pub use key::{Key, parse_alpha};
+pub use key::{Key, parse_alpha, parse_hubs};
 pub use settings::Settings;
 
 use std::path::{Path, PathBuf};

@@ -12,8 +12,9 @@ use crate::localnet::LocalnetError;
 use crate::output::OutputError;
 use mica_gateway::config::ConfigError as GatewayConfigError;
 use mica_gateway::{http::TlsError, keys::KeyError};
+use mica_hub::{HubError, PeerKeyError};
 use mica_payer::ask::AskError;
-use mica_payer::channels::ChannelError;
+use mica_payer::channels::{AgreementError, ChannelError};
 use mica_payer::funds::Shortfall;
 use mica_payer::market::MarketError;
 use mica_payer::model::ModelError;
@@ -68,6 +69,8 @@ pub enum CommandError {
     #[error(transparent)]
     Channel(#[from] ChannelError),
     #[error(transparent)]
+    Agreement(#[from] AgreementError),
+    #[error(transparent)]
     Session(#[from] SessionError),
     #[error(transparent)]
     Ask(Box<AskError>),
@@ -77,6 +80,10 @@ pub enum CommandError {
     Demo(#[from] DemoError),
     #[error(transparent)]
     Localnet(#[from] LocalnetError),
+    #[error(transparent)]
+    Hub(#[from] HubError),
+    #[error(transparent)]
+    HubKey(#[from] PeerKeyError),
     #[error(transparent)]
     Gateway(#[from] GatewayConfigError),
     #[error(transparent)]

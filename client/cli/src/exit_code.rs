@@ -2,8 +2,12 @@
 
 use mica_chain::SubmitError;
 use mica_gateway::{http::TlsError, keys::KeyError};
+use mica_hub::HubError;
 use mica_payer::{
-    ask::AskError, channels::ChannelError, preview::PreviewError, session::SessionError,
+    ask::AskError,
+    channels::{AgreementError, ChannelError},
+    preview::PreviewError,
+    session::SessionError,
 };
 use mica_protocol::{FaultCode, channel::LeaseError, payer::PlanError};
 use mica_wallet::KeystoreError;
@@ -102,6 +106,7 @@ impl Classified for CommandError {
             | Self::File(_)
             | Self::Store(_)
             | Self::Keystore(KeystoreError::File(_))
+            | Self::HubKey(_)
             | Self::Config(ConfigError::File(_)) => ErrorClass::Storage,
             Self::Output(_) | Self::Input(_) | Self::Confirm(_) | Self::Chat(_) => {
                 ErrorClass::Other
@@ -119,11 +124,14 @@ impl Classified for CommandError {
             Self::Model(_) => ErrorClass::Model,
             Self::Market(_) => ErrorClass::Market,
             Self::Channel(error) => error.class(),
+            Self::Agreement(AgreementError::Channel(error)) => error.class(),
+            Self::Agreement(_) => ErrorClass::Worker,
             Self::Session(error) => error.class(),
             Self::Ask(error) => error.class(),
             Self::Verify(_) => ErrorClass::Receipt,
             Self::Demo(error) => error.class(),
             Self::Localnet(error) => error.class(),
+            Self::Hub(error) => error.class(),
             Self::Server(error) => error.class(),
             Self::Workflow(error) => error.class(),
             Self::Matrix(error) => error.class(),
@@ -174,6 +182,18 @@ impl Classified for LocalnetError {
             Self::Local(LocalError::Folder { .. }) | Self::Record { .. } => ErrorClass::Storage,
             Self::Interrupted => ErrorClass::Interrupted,
             _ => ErrorClass::Demo,
+        }
+    }
+}
+
+impl Classified for HubError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Network(_) | Self::NetworkStopped => ErrorClass::Worker,
+            Self::Fee(error) => error.class(),
+            Self::Store(_) | Self::Record(_) => ErrorClass::Storage,
+            Self::Channel(error) => error.class(),
+            _ => ErrorClass::Node,
         }
     }
 }

@@ -8,6 +8,8 @@
 //! ~/.mica/state.uses            how often that was used
 //! ~/.mica/state-….redb          records of a chain that began anew
 //! ~/.mica/chat-history          what was typed into `mica chat`
+//! ~/.mica/hub.key               the peer key of `mica hub`
+//! ~/.mica/hub-status.json       how it stands
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -54,6 +56,16 @@ impl Home {
     /// The settings.
     pub(crate) fn config(&self) -> PathBuf {
         self.root.join("config.toml")
+    }
+
+    /// The peer key of a hub.
+    pub(crate) fn hub_key(&self) -> PathBuf {
+        self.root.join("hub.key")
+    }
+
+    /// How a hub stands, as it writes itself.
+    pub(crate) fn hub_status(&self) -> PathBuf {
+        self.root.join("hub-status.json")
     }
 
     /// What was typed into `mica chat`.

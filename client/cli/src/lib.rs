@@ -85,6 +85,7 @@ pub async fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Quote(arguments) => commands::quote::run(&context, &arguments).await,
         Command::Gateway(arguments) => commands::gateway::run(&context, *arguments).await,
         Command::Channel(command) => commands::channel::run(&context, command).await,
+        Command::Hub(command) => commands::hub::run(&context, command).await,
         Command::Receipt(command) => commands::receipt::run(&context, command).await,
         Command::Validator(command) => commands::validator::run(&context, command).await,
         Command::Config(command) => commands::config::run(&context, &command),

@@ -18,6 +18,7 @@ pub(crate) mod doctor;
 pub mod error;
 pub(crate) mod extrinsic;
 pub(crate) mod gateway;
+pub(crate) mod hub;
 pub(crate) mod localnet;
 pub(crate) mod manual;
 pub(crate) mod market;

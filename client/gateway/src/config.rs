@@ -83,6 +83,8 @@ pub struct Config {
     pub quote_seconds: u64,
     /// Requests that a deposit lasts for.
     pub headroom: u32,
+    /// The hub through which workers are paid; several in a row with a space between them.
+    pub hub: Option<String>,
     /// Most bytes of a body.
     pub body_bytes: usize,
     /// Most connections.
@@ -128,6 +130,7 @@ impl Default for Config {
             state_seconds: 120,
             quote_seconds: 15,
             headroom: 16,
+            hub: None,
             body_bytes: 4 << 20,
             connections: 256,
             read_seconds: 20,

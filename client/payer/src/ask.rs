@@ -33,7 +33,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::channels::{ChannelPool, Deposits, NoticeFilter, Payer};
 use crate::interrupt::Interrupt;
-use crate::market::{ChosenPath, Memory, ModelSnapshot, SessionNote};
+use crate::market::{ChosenPath, HubAddress, Memory, ModelSnapshot, SessionNote};
 use crate::model::{LocalModel, ModelError};
 use crate::router::{Router, Subscription};
 use crate::session::{Outcome, SessionError};
@@ -91,6 +91,8 @@ pub struct Asker {
     store: Arc<Store>,
     pool: Arc<ChannelPool>,
     router: Router,
+    /// Through whom workers are paid, the one that is paid first; none if they are paid directly.
+    hubs: Vec<HubAddress>,
     notices: Notices,
     memory: Memory,
     /// Those who keep what was read of the market.
@@ -160,7 +162,16 @@ impl Asker {
         let memory =
             Memory::open(store.clone(), payer.chain.genesis_hash()).map_err(SessionError::from)?;
         let (keeping, keeping_over) = (TaskTracker::new(), CancellationToken::new());
-        Ok(Self { payer, store, pool, router, notices, memory, keeping, keeping_over })
+        let hubs = Vec::new();
+        Ok(Self { payer, store, pool, router, hubs, notices, memory, keeping, keeping_over })
+    }
+
+    /// Pays workers through these hubs from now on, the first of which it pays itself: one channel
+    /// to that is enough for all of them.
+    #[must_use]
+    pub fn through(mut self, hubs: Vec<HubAddress>) -> Self {
+        self.hubs = hubs;
+        self
     }
 
     /// Starts one payer's network for one question at a time, with the database at `store`, which

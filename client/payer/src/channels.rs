@@ -11,10 +11,12 @@
 //! another lane. **When the chain is not the one of the records** ([`compare_chain`]) they are put
 //! aside.
 
+mod agreement;
 mod notices;
 mod origin;
 mod pool;
 
+pub use agreement::AgreementError;
 pub(crate) use notices::NoticeFilter;
 pub use origin::{ChainComparison, compare_chain};
 pub use pool::Deposits;
@@ -137,6 +139,8 @@ pub struct Need {
     pub peer: PublicKey,
     /// The most that the session can spend there, base units.
     pub budget: Balance,
+    /// Least window of a channel for it, blocks, where the payee asks for more than usual.
+    pub window: BlockNumber,
 }
 
 impl Payer {

@@ -9,11 +9,15 @@ mod beliefs;
 
 mod memory;
 
+mod hubs;
+
 mod quotes;
 
 mod route;
 
 pub use beliefs::{Belief, Beliefs, Standing};
+pub(crate) use hubs::ask_hubs;
+pub use hubs::{HubAddress, HubAddressError, HubTerms};
 pub(crate) use kept::{KEPT_FROM, keep, kept};
 pub(crate) use memory::SessionNote;
 pub use memory::{FORGET_AFTER, MAX_REMEMBERED, Memory};
@@ -50,6 +54,14 @@ pub enum MarketError {
         source: RouteError,
         /// Which workers could not be reached, at which addresses, for people; empty if all could.
         absent: Box<str>,
+    },
+    /// A hub gives no quote.
+    #[error("hub {hub} gives no quote ({reason}): check its address, or ask without a hub")]
+    Hub {
+        /// Its address.
+        hub: Box<str>,
+        /// Why.
+        reason: Box<str>,
     },
     /// The chain could not be read.
     #[error(transparent)]

@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 use codec::{Decode, DecodeAll, Encode};
 use mica_primitives::{Balance, ChannelId, Hash32, LaneId, Receipt};
-use mica_protocol::channel::PayerLaneRecord;
+use mica_protocol::channel::{PayeeLaneRecord, PayerLaneRecord};
 use redb::{
     Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
 };
@@ -44,6 +44,8 @@ const RECEIPTS: TableDefinition<(Hash32, LaneId, u64), Bytes> = TableDefinition:
 const SESSIONS: TableDefinition<(u64, Hash32), Bytes> = TableDefinition::new("sessions");
 /// Lanes that are not used any more, because receipts of them are lost here or at their worker.
 const RETIRED: TableDefinition<(Hash32, LaneId), ()> = TableDefinition::new("retired");
+/// (genesis, channel, lane) → what the payer was promised there itself: as a hub.
+const INCOMING: TableDefinition<(Hash32, Hash32, LaneId), Bytes> = TableDefinition::new("incoming");
 /// Genesis hash of a chain → hash of its first block.
 const ORIGINS: TableDefinition<Hash32, Hash32> = TableDefinition::new("origins");
 /// (day, budget, entry) → base units.
@@ -134,6 +136,20 @@ pub enum Change {
     },
     /// A lane that is not used any more.
     Retired(ChannelId, LaneId),
+    /// What this payer was promised on a lane, as a hub.
+    Incoming {
+        /// The chain.
+        genesis: Hash32,
+        /// Everything that was promised.
+        record: Box<PayeeLaneRecord>,
+    },
+    /// A channel to this payer that is gone.
+    ForgetIncoming {
+        /// The chain.
+        genesis: Hash32,
+        /// The channel.
+        channel: ChannelId,
+    },
     /// A session, new or changed.
     Session(Box<SessionRecord>),
     /// A session that no worker took: another one is tried in its place.
@@ -206,6 +222,7 @@ impl Store {
             transaction.open_table(RECEIPTS).map_err(db)?;
             transaction.open_table(SESSIONS).map_err(db)?;
             transaction.open_table(RETIRED).map_err(db)?;
+            transaction.open_table(INCOMING).map_err(db)?;
             transaction.open_table(ORIGINS).map_err(db)?;
             transaction.open_table(SPENDING).map_err(db)?;
             transaction.open_table(WORKERS).map_err(db)?;
@@ -282,6 +299,17 @@ impl Store {
         found.map(|entry| Ok(entry.map_err(db)?.0.value().1)).collect()
     }
 
+    /// What this payer was promised on the lanes of channels to it, as a hub.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be read.
+    pub fn incoming(&self, genesis: Hash32) -> Result<Vec<PayeeLaneRecord>, StoreError> {
+        let table = self.database.begin_read().map_err(db)?.open_table(INCOMING).map_err(db)?;
+        let all = (genesis, [0; 32], LaneId::MIN)..=(genesis, [u8::MAX; 32], LaneId::MAX);
+        let found = table.range(all).map_err(db)?;
+        found.map(|entry| decode("incoming", entry.map_err(db)?.1.value())).collect()
+    }
+
     /// Receipts of a lane from `first` on, at most `count`, in order.
     ///
     /// # Errors
@@ -345,6 +373,8 @@ enum Row {
     Lane((Hash32, LaneId), Vec<u8>),
     Receipt((Hash32, LaneId, u64), Vec<u8>),
     Retired((Hash32, LaneId)),
+    Incoming((Hash32, Hash32, LaneId), Vec<u8>),
+    ForgetIncoming((Hash32, Hash32)),
     Session((u64, Hash32), Vec<u8>),
     RemoveSession((u64, Hash32)),
     Worker((Hash32, Hash32), Vec<u8>),
@@ -361,6 +391,13 @@ impl Row {
                 Self::Receipt((channel.0, *lane, *index), encode(receipt)?)
             }
             Change::Retired(channel, lane) => Self::Retired((channel.0, *lane)),
+            Change::Incoming { genesis, record } => {
+                let key = (*genesis, record.facts.channel.0, record.lane);
+                Self::Incoming(key, encode(record)?)
+            }
+            Change::ForgetIncoming { genesis, channel } => {
+                Self::ForgetIncoming((*genesis, channel.0))
+            }
             Change::Session(record) => {
                 Self::Session((record.started_unix_ms, record.session), encode(record)?)
             }
@@ -411,6 +448,21 @@ fn write_rows(transaction: &WriteTransaction, rows: &[Row]) -> Result<(), StoreE
             }
             Row::Retired(key) => {
                 transaction.open_table(RETIRED).map_err(db)?.insert(*key, ()).map_err(db)?;
+            }
+            Row::Incoming(key, bytes) => {
+                transaction
+                    .open_table(INCOMING)
+                    .map_err(db)?
+                    .insert(*key, bytes.as_slice())
+                    .map_err(db)?;
+            }
+            Row::ForgetIncoming((genesis, channel)) => {
+                let all = (*genesis, *channel, LaneId::MIN)..=(*genesis, *channel, LaneId::MAX);
+                transaction
+                    .open_table(INCOMING)
+                    .map_err(db)?
+                    .retain_in(all, |_, _| false)
+                    .map_err(db)?;
             }
             Row::RemoveSession(key) => {
                 transaction.open_table(SESSIONS).map_err(db)?.remove(*key).map_err(db)?;

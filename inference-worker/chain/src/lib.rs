@@ -30,6 +30,7 @@ mod fate;
 mod heads;
 mod node_state;
 mod origin;
+mod redeems;
 mod signer;
 mod staking;
 mod submit;

@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use libp2p::Multiaddr;
+use libp2p::{Multiaddr, multiaddr::Protocol};
 use mica_host::lock;
 use mica_primitives::WorkerAddresses;
 
-use crate::{config::MAX_ADDRESSES, error::SendError};
+use crate::{config::MAX_ADDRESSES, error::SendError, event::Key, peer::public_key};
 
 /// The addresses at which a peer was said to be.
 #[derive(Clone, Default)]
@@ -70,6 +70,23 @@ pub fn address_texts(addresses: &WorkerAddresses) -> Vec<String> {
     addresses.iter().filter_map(|address| String::from_utf8(address.to_vec()).ok()).collect()
 }
 
+/// The key of the peer that a multiaddress ends with (`…/p2p/<peer id>`), and the address before
+/// it.
+///
+/// # Errors
+/// For people: what is wrong with the text.
+pub fn split_peer(text: &str) -> Result<(Key, String), String> {
+    let mut address = multiaddress(text)?;
+    let Some(Protocol::P2p(peer)) = address.pop() else {
+        return Err("it does not end with /p2p/ and a peer id".to_owned());
+    };
+    let key = public_key(&peer).ok_or("its peer id is not of an ed25519 key")?;
+    if address.is_empty() {
+        return Err("it says who, and not where".to_owned());
+    }
+    Ok((key, address.to_string()))
+}
+
 pub(crate) fn multiaddress(text: &str) -> Result<Multiaddr, String> {
     text.parse().map_err(|error: libp2p::multiaddr::Error| error.to_string())
 }
@@ -85,6 +102,18 @@ pub(crate) fn multiaddresses(texts: &[String]) -> Result<Vec<Multiaddr>, SendErr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peer::{peer_id, public_key_of};
+
+    #[test]
+    fn an_address_with_a_peer_is_taken_apart() {
+        let key = public_key_of(&[7; 32]).expect("a secret");
+        let peer = peer_id(&key).expect("a key");
+        let whole = format!("/ip4/192.0.2.1/tcp/4001/p2p/{peer}");
+        assert_eq!(split_peer(&whole), Ok((key, "/ip4/192.0.2.1/tcp/4001".to_owned())));
+        for wrong in ["", "hub", "/ip4/192.0.2.1/tcp/4001", &format!("/p2p/{peer}")] {
+            assert!(split_peer(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn what_is_no_text_is_left_out_and_the_others_stay_in_order() {

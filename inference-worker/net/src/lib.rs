@@ -49,7 +49,7 @@ mod standing;
 mod swarm;
 mod traffic;
 
-pub use addresses::address_texts;
+pub use addresses::{address_texts, split_peer};
 pub use alarm::Alarm;
 pub use bounds::{
     CONNECTIONS_PER_PEER, EVENTS, MAX_BAN_DOUBLINGS, MAX_LINKS, MAX_REMEMBERED,

@@ -18,8 +18,8 @@ use crate::{
 pub(crate) enum Kind {
     /// A quote costs a signature. This one is for a stranger.
     FirstQuote,
-    /// An opening costs up to three checks of signatures and a question to the chain. This one is a
-    /// stranger's.
+    /// An opening, of a session or of a hub's relay, costs up to three checks of signatures and a
+    /// question to the chain, and so does a consent to close. This one is a stranger's.
     FirstOpen,
     /// A quote for a peer with a session: a gateway asks for one before each of its sessions.
     Quote,
@@ -49,21 +49,34 @@ impl Kind {
     /// The kind of a message from a peer of this rank.
     pub(crate) const fn of(message: &Message, rank: Rank) -> Self {
         match message {
-            Message::QuoteRequest(_) if matches!(rank, Rank::Stranger) => Self::FirstQuote,
-            Message::Open(_) if matches!(rank, Rank::Stranger) => Self::FirstOpen,
-            Message::QuoteRequest(_) => Self::Quote,
-            Message::Open(_) => Self::Open,
-            Message::Step(_) | Message::Pay(_) | Message::Close(_)
+            Message::QuoteRequest(_) | Message::HubQuoteRequest(_)
+                if matches!(rank, Rank::Stranger) =>
+            {
+                Self::FirstQuote
+            }
+            Message::Open(_) | Message::RelayOpen(_) | Message::CloseConsent(_)
+                if matches!(rank, Rank::Stranger) =>
+            {
+                Self::FirstOpen
+            }
+            Message::QuoteRequest(_) | Message::HubQuoteRequest(_) => Self::Quote,
+            Message::Open(_) | Message::RelayOpen(_) | Message::CloseConsent(_) => Self::Open,
+            Message::Step(_) | Message::Pay(_) | Message::RelayPay(_) | Message::Close(_)
                 if matches!(rank, Rank::Stranger) =>
             {
                 Self::Stray
             }
-            Message::Pay(pay) => match pay.payment.kind() {
-                PaymentKind::Tick => Self::Tick,
-                PaymentKind::Renewal | PaymentKind::Final => Self::Voucher,
-            },
+            Message::Pay(pay) => Self::of_payment(pay.payment.kind()),
+            Message::RelayPay(pay) => Self::of_payment(pay.payment.kind()),
             Message::Fault(_) => Self::Fault,
             _ => Self::Other,
+        }
+    }
+
+    const fn of_payment(kind: PaymentKind) -> Self {
+        match kind {
+            PaymentKind::Tick => Self::Tick,
+            PaymentKind::Renewal | PaymentKind::Final => Self::Voucher,
         }
     }
 

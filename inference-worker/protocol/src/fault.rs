@@ -114,6 +114,10 @@ fault_codes! {
     TooLittle = 44, "the channel holds less than a redeem costs: top it up, or open a larger one";
     /// The voucher lives longer than a worker keeps one.
     VoucherTooLong = 45, "the voucher expires too late: send one that lives a shorter time";
+    /// The hub cannot promise that much to this payee.
+    NoRelay = 46, "the hub has no channel to this worker with enough left in it: choose another worker, or pay this one directly";
+    /// The hub is promised too little for what it shall promise.
+    FeeTooLow = 47, "the hub asks for more than was offered: ask it for a quote";
 
     /// The channel's window is shorter than the worker's least.
     WindowTooShort = 48, "the channel gives the worker too few blocks to redeem after a request to close: run `mica config set window BLOCKS` with as many as it asks for, then `mica channel close`, and ask again";

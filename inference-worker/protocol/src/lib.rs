@@ -28,8 +28,8 @@
 //! # Modules, in the order in which data flows
 //! [`wire`] and [`messages`] from bytes to words; [`path`] and [`session`] what is agreed on;
 //! [`probability`] how likely tokens were; [`holding`] what room costs; [`stage`] the worker's
-//! machine; [`payer`] the client's; [`channel`] the money of both; [`receipts`] the proof of both;
-//! [`limits`] every bound; [`fault`] every refusal.
+//! machine; [`payer`] the client's; [`hub`] that of whoever passes payments on; [`channel`] the
+//! money of both; [`receipts`] the proof of both; [`limits`] every bound; [`fault`] every refusal.
 //!
 //! **Architecture invariant:** no I/O, no clock, no randomness: the same inputs give the same
 //! outputs.
@@ -50,6 +50,8 @@ pub mod holding;
 pub mod stage;
 
 pub mod payer;
+
+pub mod hub;
 
 pub mod channel;
 

@@ -18,7 +18,7 @@ macro_rules! limits {
 limits! {
     /// Version byte of every frame. Another version is refused with
     /// [`crate::FaultCode::UnknownVersion`].
-    pub const PROTOCOL_VERSION: u8 = 5;
+    pub const PROTOCOL_VERSION: u8 = 6;
     /// Most bytes of one frame after its length field: a full step of the widest model, and room
     /// for its header.
     pub const MAX_FRAME_BYTES: usize = MAX_STEP_ROWS as usize * MAX_HIDDEN as usize * 4 + 64 * 1024;
@@ -40,12 +40,20 @@ limits! {
     pub const MAX_TOP_LOG_PROBABILITIES: u32 = 20;
     /// Most bytes of a fault's text.
     pub const MAX_FAULT_TEXT_BYTES: usize = 512;
+    /// Most hubs in a row between a payer and a stage.
+    pub const MAX_HUBS: usize = 4;
+    /// Most accounts of which a hub is asked at once whether it can pay them: a whole path's.
+    pub const MAX_HUB_PAYEES: u32 = MAX_STAGES as u32;
 
     /// Positions that a worker computes before it is paid for them, unless its offer says
     /// otherwise.
     pub const DEFAULT_CREDIT_POSITIONS: u16 = 16;
     /// Positions that a payer pays for before receipts cover them, unless it decides otherwise.
     pub const DEFAULT_EXPOSURE_POSITIONS: u16 = 48;
+    /// Positions that a hub promises ahead of the ticks that it was shown, unless its operator says
+    /// otherwise: twice what a payer may have under way, so that it is renewed before it is used
+    /// up.
+    pub const DEFAULT_HUB_CREDIT_POSITIONS: u16 = 128;
     /// Least sum of credit and exposure with which a session cannot wait for itself: one receipt
     /// short of complete, and a full step.
     pub const MIN_CREDIT_AND_EXPOSURE: u16 = LEAF_POSITIONS as u16 - 1 + MAX_STEP_ROWS;
@@ -113,12 +121,35 @@ limits! {
     /// to its payer, nor afterwards; a quarter of the window, if that is less. From the middle on
     /// others may keep a bounty of what is not redeemed.
     pub const CLOSING_MARGIN_BLOCKS: u32 = 100;
+    /// An agreement to close must be good for at least so many more blocks, or a worker does not
+    /// submit it.
+    pub const CONSENT_MARGIN_BLOCKS: u32 = 10;
+    /// Blocks for which a payer makes an agreement to close good.
+    pub const CONSENT_BLOCKS: u32 = 100;
     /// Blocks for which a payer makes its vouchers good.
     pub const VOUCHER_LIFETIME_BLOCKS: u32 = 20_000;
     /// Most blocks for which a voucher may be good when it comes: what never expires would have to
     /// be kept for ever.
     pub const MAX_VOUCHER_BLOCKS: u32 = 2 * VOUCHER_LIFETIME_BLOCKS;
-    /// Blocks for which a worker keeps to a quote.
+    /// Blocks by which what a hub promises expires before what it is promised, and ticks also
+    /// before the channel over which it is promised them can end.
+    pub const HUB_MARGIN_BLOCKS: u32 = 200;
+    /// Least window of a channel to a hub, and of its own ones, blocks: with it a promise outlives
+    /// the margins of four hubs.
+    pub const HUB_WINDOW_BLOCKS: u32 = 1_200;
+    /// A hub's promise that could live for so many more blocks is made anew with the next tick.
+    pub const HUB_RENEWAL_BLOCKS: u32 = 100;
+    /// Most relays that a hub has at once.
+    pub const MAX_RELAYS: usize = 4_096;
+    /// Most openings of relays that one peer may have waiting for the chain's word: two paths'.
+    pub const MAX_RELAY_OPENINGS_PER_PEER: usize = 2 * MAX_STAGES;
+    /// Milliseconds for which a hub waits for the first tick of a relay: longer than a payer waits
+    /// for its workers' answers.
+    pub const RELAY_OPENING_MS: u64 = 3 * OPENING_DEADLINE_MS;
+    /// Milliseconds for which a hub waits for the next tick or receipt of a relay: longer than a
+    /// payer waits for progress.
+    pub const RELAY_IDLE_MS: u64 = STEP_DEADLINE_MS + 30_000;
+    /// Blocks for which a worker or a hub keeps to a quote.
     pub const QUOTE_LIFETIME_BLOCKS: u32 = 100;
 
     /// Most positions that an opening voucher prepays for the room that the session holds. They are

@@ -1,7 +1,9 @@
 //! What peers say to each other: one file per kind, in the order in which a session meets them.
 
+mod channel_close;
 mod close;
 mod fault;
+mod hub;
 mod open;
 mod pay;
 mod promises;
@@ -10,8 +12,13 @@ mod receipt;
 mod step;
 mod token;
 
+pub use channel_close::CloseConsent;
 pub use close::{Close, CloseWhen, Closed, Statement};
 pub use fault::Fault;
+pub use hub::{
+    Account, HubFee, HubQuote, HubQuoteRequest, Payees, RelayOpen, RelayPay, RelayRefused, Relayed,
+    SignedHubQuote,
+};
 pub use open::{Acceptance, Open, Opened};
 pub use pay::{Pay, Payment, PaymentKind};
 pub use promises::{HeldPromises, Promises};
@@ -47,10 +54,11 @@ pub enum Message {
     /// Payer → stage: money.
     #[codec(index = 6)]
     Pay(Pay),
-    /// Stage → payer: what was computed, signed.
+    /// Stage → payer: what was computed, signed. Payer → hub: the same, so that the hub's vouchers
+    /// fix it.
     #[codec(index = 7)]
     Receipt(SessionReceipt),
-    /// Payer → stage: stop.
+    /// Payer → stage or hub: stop.
     #[codec(index = 8)]
     Close(Close),
     /// Stage → payer: everything that I computed and gave receipts for.
@@ -59,9 +67,30 @@ pub enum Message {
     /// Stage → payer: paid, done.
     #[codec(index = 10)]
     Closed(Closed),
-    /// Stage → payer: what I hold of your promises on this channel.
+    /// Stage → payer: what I hold of your promises on this channel. Payer → hub: of yours.
     #[codec(index = 11)]
     Promises(Promises),
+    /// Anyone → hub: what do you take, and whom can you pay?
+    #[codec(index = 12)]
+    HubQuoteRequest(HubQuoteRequest),
+    /// Hub → anyone: a signed offer.
+    #[codec(index = 13)]
+    HubQuote(Box<SignedHubQuote>),
+    /// Payer → hub: promise this payee what I promise you.
+    #[codec(index = 14)]
+    RelayOpen(Box<RelayOpen>),
+    /// Payer → hub: money for a relay.
+    #[codec(index = 15)]
+    RelayPay(RelayPay),
+    /// Hub → payer: what I promise the payee now.
+    #[codec(index = 16)]
+    Relayed(Relayed),
+    /// Hub → payer: a relay refused, or given up.
+    #[codec(index = 17)]
+    RelayRefused(RelayRefused),
+    /// Either side of a channel → the other: I agree to this end of it.
+    #[codec(index = 18)]
+    CloseConsent(CloseConsent),
     /// Either way: refused, or given up.
     #[codec(index = 255)]
     Fault(Fault),
@@ -83,6 +112,13 @@ impl Message {
             Self::Statement(_) => "Statement",
             Self::Closed(_) => "Closed",
             Self::Promises(_) => "Promises",
+            Self::HubQuoteRequest(_) => "HubQuoteRequest",
+            Self::HubQuote(_) => "HubQuote",
+            Self::RelayOpen(_) => "RelayOpen",
+            Self::RelayPay(_) => "RelayPay",
+            Self::Relayed(_) => "Relayed",
+            Self::RelayRefused(_) => "RelayRefused",
+            Self::CloseConsent(_) => "CloseConsent",
             Self::Fault(_) => "Fault",
         }
     }
@@ -90,7 +126,11 @@ impl Message {
     /// The session that the message belongs to, if it belongs to one.
     pub fn session(&self) -> Option<crate::SessionId> {
         match self {
-            Self::QuoteRequest(_) | Self::Quote(_) => None,
+            Self::QuoteRequest(_)
+            | Self::Quote(_)
+            | Self::HubQuoteRequest(_)
+            | Self::HubQuote(_)
+            | Self::CloseConsent(_) => None,
             Self::Open(message) => Some(message.session),
             Self::Opened(message) => Some(message.acceptance.session),
             Self::Step(message) => Some(message.session),
@@ -101,6 +141,10 @@ impl Message {
             Self::Statement(message) => Some(message.session),
             Self::Closed(message) => Some(message.session),
             Self::Promises(message) => Some(message.session),
+            Self::RelayOpen(message) => Some(message.session),
+            Self::RelayPay(message) => Some(message.session),
+            Self::Relayed(message) => Some(message.session),
+            Self::RelayRefused(message) => message.fault.session,
             Self::Fault(message) => message.session,
         }
     }

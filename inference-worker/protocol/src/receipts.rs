@@ -5,4 +5,4 @@ mod verifier;
 mod writer;
 
 pub use verifier::{Culprits, Ending, PathVerifier, StageFacts, Verified, VerifyError};
-pub use writer::{ReceiptWriter, WriterScope, sign_leaf};
+pub use writer::{ReceiptWriter, WriterScope, is_signed, sign_leaf};

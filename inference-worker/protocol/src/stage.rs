@@ -2,12 +2,13 @@
 
 mod admission;
 mod chain_news;
+pub(crate) mod consents;
 mod expelled;
 mod io;
 mod offer;
 mod opening;
 mod openings;
-mod refusal;
+pub(crate) mod refusal;
 mod scores;
 mod session;
 mod table;

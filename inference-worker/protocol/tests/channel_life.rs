@@ -4,15 +4,17 @@
 
 mod common;
 
-use common::{DEPOSIT, PAYER, WINDOW, World, channel_of};
+use common::{DEPOSIT, GENESIS, PAYER, WINDOW, World, channel_of, peer, peer_key, voucher_key};
+use ed25519_dalek::SigningKey;
 use mica_primitives::{
-    Balance, Channel, ChannelState, Closing, Lane, Redeem,
+    Balance, Channel, ChannelState, Closing, CooperativeClose, Lane, Redeem,
     settlement::{Close, Figures, MAX_EXTENSIONS, Party, Submitter, close, extended, settle},
 };
 use mica_protocol::{
     FaultCode, Message,
     channel::ChannelFacts,
     limits::{CLOSING_MARGIN_BLOCKS, DEFAULT_CREDIT_POSITIONS, FINALITY_DEADLINE_MS},
+    messages::CloseConsent,
     stage::{StageInput, StageOffer},
 };
 use std::{cell::RefCell, rc::Rc};
@@ -339,4 +341,36 @@ fn on_chain(window: u32, closing: Closing) -> Channel<u64> {
         window,
         state: ChannelState::Closing(closing),
     }
+}
+
+/// What both have agreed on is submitted by the worker alone: it has signed nothing, so more that
+/// is promised meanwhile is not lost.
+#[test]
+fn an_agreement_to_close_covers_everything_or_is_not_taken() {
+    let mut world = World::new(8, &[], 4);
+    let plan = world.plan(1, (0..40).collect(), 10);
+    world.start(plan);
+    world.run();
+    let (owed, block) = (world.redeemable(0), world.now.block);
+    let close = |total, expires| CooperativeClose { channel: channel_of(1), total, expires };
+    let tell = |world: &mut World, close: CooperativeClose, key: &SigningKey| {
+        let message = Message::CloseConsent(CloseConsent::sign(close, key, &GENESIS));
+        world.worker_input(0, StageInput::Message { from: peer(PAYER), message });
+    };
+    let good = close(owed, block + 100);
+    tell(&mut world, close(owed - 1, block + 100), &voucher_key());
+    tell(&mut world, close(DEPOSIT + 1, block + 100), &voucher_key());
+    tell(&mut world, close(owed, block + 9), &voucher_key());
+    tell(&mut world, good.clone(), &peer_key(PAYER));
+    assert!(world.workers[0].table.consents(block).is_empty(), "none of these is good");
+    tell(&mut world, good.clone(), &voucher_key());
+    let taken = world.workers[0].table.consents(block);
+    let [(consent, gain)] = &taken[..] else { panic!("it is good") };
+    assert_eq!((&consent.close, *gain), (&good, owed));
+    assert!(world.workers[0].table.consents(block + 100).is_empty(), "its time is over");
+    tell(&mut world, good, &voucher_key());
+    let plan = world.plan(2, (0..40).collect(), 10);
+    world.start(plan);
+    world.run();
+    assert!(world.workers[0].table.consents(block).is_empty(), "more is promised now");
 }

@@ -144,6 +144,10 @@ fn a_voucher_of_another_kind_or_price_is_refused() {
     ticked.tick = Some(TickProof { n: 1, preimage: [0; 32] });
     assert_eq!(
         payee.accept_voucher(&ticked, &rule(0, VoucherKind::Renewal)),
+        Err(LedgerError::BadTick { n: 1, revealed: 0 })
+    );
+    assert_eq!(
+        payee.accept_voucher(&ticked, &rule(0, VoucherKind::Final)),
         Err(LedgerError::WrongKind)
     );
     let cheap = VoucherRule { unit: UNIT + 1, ..rule(0, VoucherKind::Renewal) };
@@ -166,6 +170,37 @@ fn a_voucher_of_another_kind_or_price_is_refused() {
         Err(LedgerError::WrongKind)
     );
     assert_eq!(payee.accept_voucher(&last, &rule(0, VoucherKind::Final)), Ok(40));
+}
+
+/// As a hub signs it: over a chain of which its payer has revealed some.
+#[test]
+fn a_voucher_is_worth_the_ticks_that_come_with_it() {
+    let (mut payee, mut lane, opening) = opened(10_000, 100);
+    let third = tick(&mut lane, 3);
+    payee.accept_tick(0, &third, BLOCK).expect("a tick");
+    let chain = opening.voucher.tick.expect("a chain");
+    let mut hub = payer(10_000).lease(10_000).expect("deposit");
+    hub.pass_on(0, chain, 0, EXPIRES).expect("within the limit");
+    let longer = hub.pass_on(0, chain, 2, EXPIRES).expect("within the limit");
+    let renewal = rule(0, VoucherKind::Renewal);
+    let with = |proof| Redeem { tick: Some(proof), ..longer.clone() };
+    assert_eq!(
+        payee.accept_voucher(&longer, &renewal),
+        Err(LedgerError::StaleAmount { cumulative: 0, promised: 3 * UNIT }),
+        "without its ticks it promises less than is held"
+    );
+    let fifth = tick(&mut lane, 2);
+    assert_eq!(payee.accept_voucher(&with(fifth), &renewal), Ok(5 * UNIT));
+    let record = payee.record(0);
+    payee.restore(record).expect("what is written reads back");
+    assert_eq!(payee.promised(0), 5 * UNIT);
+    let seventh = tick(&mut lane, 2);
+    assert_eq!(payee.accept_tick(0, &seventh, BLOCK), Ok(7 * UNIT), "the chain goes on");
+    assert_eq!(
+        hub.pass_on(0, chain, 1, EXPIRES),
+        Err(SpendError::Lower { cumulative: UNIT, promised: 2 * UNIT }),
+        "what is known is not taken back"
+    );
 }
 
 #[test]

@@ -84,6 +84,13 @@ pub(crate) enum Event {
         fee: Balance,
         block: BlockNumber,
     },
+    BountyKept {
+        #[serde(serialize_with = "json::text")]
+        channel: ChannelId,
+        #[serde(serialize_with = "json::money::serialize")]
+        amount: Balance,
+        block: BlockNumber,
+    },
     ChannelClosed {
         #[serde(serialize_with = "json::text")]
         channel: ChannelId,
@@ -215,6 +222,9 @@ impl std::fmt::Display for Event {
             }
             Self::Redeemed { channel, lane, paid, block, .. } => {
                 write!(f, "redeemed {} from lane {lane} of {channel} in block {block}", mica(*paid))
+            }
+            Self::BountyKept { channel, amount, block } => {
+                write!(f, "kept {} of that for {channel} in block {block}", mica(*amount))
             }
             Self::ChannelClosed { channel, block } => {
                 write!(f, "closed {channel} in block {block}, as its payer asked")

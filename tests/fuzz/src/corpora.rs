@@ -77,6 +77,7 @@ fn sessions() -> Vec<Input> {
             vec![1, 4, 30, 30, 0, 23, 3, 2, 40, 7, 0, 3, 5, 2, 9, 9, 8, 7, 0, 1],
         ),
     ];
+    inputs.extend(through_hubs());
     // Each kind of message, made up, to each node.
     for (kind, (name, _)) in samples::messages().iter().enumerate() {
         let kind = kind as u8;
@@ -85,6 +86,18 @@ fn sessions() -> Vec<Input> {
         inputs.push((name.to_string(), input));
     }
     inputs.into_iter().map(|(name, bytes)| ("sessions", name, bytes)).collect()
+}
+
+/// Sessions that are paid through one hub (seeds from 128 on) or two.
+fn through_hubs() -> Vec<(String, Vec<u8>)> {
+    vec![
+        ("hub-quiet".to_owned(), vec![1, 130, 20, 20]),
+        ("hub-two".to_owned(), vec![2, 200, 39, 39, 0, 20]),
+        ("hub-lossy".to_owned(), vec![1, 140, 39, 39, 0, 20, 3, 0, 1, 1, 0, 23, 3, 0, 0, 0, 1, 23]),
+        ("hub-killed".to_owned(), vec![1, 150, 30, 30, 0, 20, 1, 20, 8, 3, 0, 1, 23]),
+        ("hub-silent".to_owned(), vec![1, 160, 30, 30, 0, 23, 3, 0, 0, 0, 3, 0, 0, 0, 7, 4]),
+        ("hub-late".to_owned(), vec![0, 170, 30, 39, 0, 20, 11, 255, 11, 255, 1, 20]),
+    ]
 }
 
 fn ledgers() -> Vec<Input> {

@@ -1,20 +1,26 @@
-//! Every message kind into both state machines in any state: a path of workers and their payer,
-//! over links on which messages are changed, lost, repeated and made up, with programs that start
-//! again, engines that fail and channels that close.
+//! Every message kind into all state machines in any state: a path of workers, their payer and the
+//! hubs between them, over links on which messages are changed, lost, repeated and made up, with
+//! programs that start again, engines that fail and channels that close.
 //!
 //! Whatever happens: no worker holds promises beyond the deposit or caches without a session, no
-//! stage is paid more than the exposure beyond verified receipts, and everything ends. (That a
+//! stage is paid more than the exposure beyond verified receipts, no hub owes more than one credit
+//! window of each stage beyond what it is owed, and everything ends. (That a
 //! worker keeps to its credit is checked in `mica-simulation`, message by message.)
 
 use codec::{Decode, Encode};
 use mica_primitives::{Balance, BlockNumber};
 use mica_protocol::{
-    Message, SessionId, limits, payer::PayerInput, stage::StageInput, wire::decode_content,
+    Message, SessionId, hub::HubInput, limits, payer::PayerInput, stage::StageInput,
+    wire::decode_content,
 };
 use std::{cell::RefCell, rc::Rc};
 
 use crate::{
-    common::{self, PRICE, World, channel_of, facts_of, peer, samples},
+    common::{
+        self, PRICE, World, channel_of, facts_of,
+        hubs::{CREDIT, units},
+        peer, samples,
+    },
     outcome::Outcome,
     reader::Reader,
 };
@@ -39,12 +45,22 @@ struct Links {
 pub(crate) fn run(bytes: &[u8]) -> u64 {
     let (mut reader, mut outcome) = (Reader::new(bytes), Outcome::new());
     let cuts: &[u16] = [&[][..], &[2], &[1, 3]][reader.below(3)];
-    let mut world = World::new(u64::from(reader.byte()), cuts, LAYERS);
+    let seed = reader.byte();
+    // Half of the worlds pay directly.
+    let hubs = usize::from(seed / 64).saturating_sub(1);
+    let mut world = match hubs {
+        0 => World::new(seed.into(), cuts, LAYERS),
+        _ => World::with_hubs(seed.into(), cuts, LAYERS, hubs),
+    };
     let links = Rc::new(RefCell::new(Links::default()));
     let tampering = links.clone();
     world.tamper = Box::new(move |_, _, message| tamper(&mut tampering.borrow_mut(), message));
     let prompt = (0..1 + u32::from(reader.byte() % 40)).collect();
-    let plan = world.plan(SESSION, prompt, 1 + u32::from(reader.byte() % 40));
+    let tokens = 1 + u32::from(reader.byte() % 40);
+    let plan = match hubs {
+        0 => world.plan(SESSION, prompt, tokens),
+        _ => world.relayed_plan(SESSION, prompt, tokens).expect("lanes"),
+    };
     let id = world.start(plan);
     while !reader.is_empty() {
         step(&mut world, &links, id, &mut reader);
@@ -87,7 +103,7 @@ fn changed(message: &Message, changes: &[(u8, u8)]) -> Option<Message> {
 }
 
 fn step(world: &mut World, links: &Rc<RefCell<Links>>, id: SessionId, reader: &mut Reader<'_>) {
-    let nodes = world.workers.len() + 1;
+    let nodes = nodes(world);
     match reader.below(12) {
         0..=2 => {
             world.run_events(1 + reader.below(EVENTS));
@@ -120,10 +136,13 @@ fn step(world: &mut World, links: &Rc<RefCell<Links>>, id: SessionId, reader: &m
         }
         8 => {
             let (at, other) = (reader.below(nodes), peer(reader.below(nodes)));
+            let workers = world.workers.len();
             match at.checked_sub(1) {
-                Some(worker) => {
+                Some(worker) if worker < workers => {
                     world.worker_input(worker, StageInput::Disconnected { peer: other })
                 }
+                // A hub waits for its peers; everybody loses it when it is killed.
+                Some(hub) => world.restart_hub(hub - workers),
                 None => world.payer_input(id, PayerInput::Disconnected { peer: other }),
             }
         }
@@ -168,13 +187,21 @@ fn named(sample: &Message, id: SessionId) -> Message {
 
 /// Somebody says something to somebody.
 fn give(world: &mut World, id: SessionId, reader: &mut Reader<'_>, message: Message) {
-    let nodes = world.workers.len() + 1;
+    let (nodes, workers) = (nodes(world), world.workers.len());
     // One more is a stranger.
     let (from, to) = (peer(reader.below(nodes + 1)), reader.below(nodes));
     match to.checked_sub(1) {
-        Some(worker) => world.worker_input(worker, StageInput::Message { from, message }),
+        Some(worker) if worker < workers => {
+            world.worker_input(worker, StageInput::Message { from, message })
+        }
+        Some(hub) => world.hub_input(hub - workers, HubInput::Message { from, message }),
         None => world.payer_input(id, PayerInput::Message { from, message }),
     }
+}
+
+/// The payer, the workers and the hubs.
+fn nodes(world: &World) -> usize {
+    1 + world.workers.len() + world.hubs.len()
 }
 
 fn check(world: &World) {
@@ -186,6 +213,21 @@ fn check(world: &World) {
             ledger.map_or(0, |ledger| (0..16).map(|lane| ledger.promised(lane)).sum());
         assert!(promised <= common::DEPOSIT + 255, "worker {index} holds more than the deposit");
     }
+    check_hubs(world);
+}
+
+/// What each hub owes beyond what it is owed: at most its credit for every stage.
+fn check_hubs(world: &World) {
+    let workers = 0..world.workers.len();
+    let mut owed: Balance = workers.clone().map(|worker| world.redeemable(worker)).sum();
+    for hub in (0..world.hubs.len()).rev() {
+        let dearest = |worker| units(world.hubs.len(), world.unit(worker))[0];
+        let window: Balance =
+            workers.clone().map(|worker| Balance::from(CREDIT) * dearest(worker)).sum();
+        let claims = world.hub_redeemable(hub);
+        assert!(owed <= claims + window, "hub {hub} owes {owed} and is owed {claims}");
+        owed = claims;
+    }
 }
 
 fn judge(world: &World, outcome: &mut Outcome) {
@@ -196,12 +238,19 @@ fn judge(world: &World, outcome: &mut Outcome) {
             outcome.note(u64::from(end.settled));
         }
     }
+    for hub in &world.hubs {
+        assert_eq!(hub.table.relays(), 0, "everything ends");
+        for end in &hub.ends {
+            outcome.note(u64::from(end.positions.min(8)));
+            outcome.note(u64::from(end.settled));
+        }
+    }
     for report in world.reports.values() {
         for stage in &report.stages {
             let most =
                 Balance::from(stage.positions) + Balance::from(limits::DEFAULT_EXPOSURE_POSITIONS);
             assert!(stage.paid <= most * stage.unit, "paid beyond the exposure");
-            assert_eq!(stage.unit % PRICE, 0);
+            assert!(!world.hubs.is_empty() || stage.unit % PRICE == 0);
             outcome.note(stage.refused.map_or(0, |code| u64::from(code.number())));
         }
         let code = report.failure.as_ref().map_or(0, |failure| failure.code.number());

@@ -24,8 +24,9 @@ const RUN_BY: [(&str, &str); 9] = [
 ];
 
 /// Pages whose fenced blocks nobody runs, and why.
-const NO_COMMANDS: [(&str, &str); 5] = [
+const NO_COMMANDS: [(&str, &str); 6] = [
     ("ARCHITECTURE.md", "a tree of folders"),
+    ("docs/decisions/021-hubs-relay-ticks.md", "who sends what when, and how states follow"),
     ("docs/protocol/messages.md", "the shape of a frame, and who sends what when"),
     ("docs/reference/gateway-toml.md", "the settings as the gateway prints them"),
     ("docs/reference/worker-toml.md", "the settings as the worker writes them"),

@@ -10,7 +10,7 @@ use mica_engine::ChatMessage;
 use mica_primitives::Balance;
 use mica_protocol::session::Sampling;
 
-use crate::config::Settings;
+use crate::config::{Settings, parse_hubs};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::options::parse_amount;
@@ -19,9 +19,12 @@ use crate::terms::TermsArgs;
 use mica_payer::ask::{Asker, Question};
 use mica_payer::channels::Deposits;
 use mica_payer::interrupt::Interrupt;
-use mica_payer::market::ModelSnapshot;
+use mica_payer::market::{HubAddress, ModelSnapshot};
 use mica_payer::model::{LocalModel, ModelError};
 use mica_payer::session::SessionError;
+
+/// Hubs in a row: one value of an option.
+pub(crate) type Hubs = Vec<HubAddress>;
 
 /// Most bytes of a prompt.
 const MAX_PROMPT_BYTES: u64 = 1 << 20;
@@ -49,6 +52,10 @@ pub(crate) struct AskOptions {
     /// the money
     #[arg(long, env = "MICA_HEADROOM", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub headroom: u32,
+    /// Pay the workers through this hub, to which one channel is enough; several in a row with a
+    /// space between them
+    #[arg(long, env = "MICA_HUB", value_name = "ADDRESS", value_parser = parse_hubs)]
+    pub hub: Option<Hubs>,
     /// Most tokens of an answer [default: 128]
     #[arg(long, env = "MICA_MAX_TOKENS", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_tokens: Option<u32>,
@@ -107,6 +114,11 @@ impl AskOptions {
         Deposits { headroom: self.headroom, ahead: false, window: settings.window }
     }
 
+    /// Through whom workers are paid.
+    pub(crate) fn hubs(&self, settings: &Settings) -> Vec<HubAddress> {
+        settings.hubs(self.hub.as_deref())
+    }
+
     /// The system message, if there is one.
     pub(crate) fn system_message(&self) -> Option<ChatMessage> {
         self.system.as_deref().map(|text| ChatMessage::new("system", text))
@@ -150,7 +162,8 @@ pub(crate) async fn run(context: &Context, arguments: AskArgs) -> Result<(), Com
         1,
         options.deposits(&context.settings),
         context.notices(),
-    )?;
+    )?
+    .through(options.hubs(&context.settings));
     let mut printer = Printer::new(context.output, context.progress);
     if arguments.dry_run {
         let preview = asker.preview(&model, &view, &question, &interrupt, &mut printer).await;

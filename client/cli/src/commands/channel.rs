@@ -1,5 +1,6 @@
 //! `mica channel list|top-up|close`.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Subcommand;
@@ -47,6 +48,10 @@ pub enum ChannelCommand {
         /// All channels of the wallet
         #[arg(long)]
         all: bool,
+        /// Sign what is owed for the workers first: those that agree close at once, are paid with
+        /// it, and nothing is sent from here
+        #[arg(long)]
+        agree: bool,
         /// Longest wait for the workers, in seconds; 0 does not wait, nor does --wait none
         #[arg(long, default_value_t = 90, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=86_400))]
         patience: u64,
@@ -54,6 +59,18 @@ pub enum ChannelCommand {
         #[command(flatten)]
         options: SendOptions,
     },
+}
+
+/// Longest wait for workers to agree.
+const AGREEMENT_PATIENCE: Duration = Duration::from_secs(20);
+
+/// How channels are ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// What is owed is signed first.
+    Agreed,
+    /// The chain is asked.
+    Asked,
 }
 
 fn parse_channel(text: &str) -> Result<ChannelId, String> {
@@ -74,9 +91,10 @@ pub(crate) async fn run(context: &Context, command: ChannelCommand) -> Result<()
         ChannelCommand::TopUp { channel, total, options } => {
             top_up(context, channel, total, options).await
         }
-        ChannelCommand::Close { channels, all, patience, options } => {
+        ChannelCommand::Close { channels, all, agree, patience, options } => {
             let channels = if all { Channels::All } else { Channels::These(channels) };
-            close(context, channels, Duration::from_secs(patience), options).await
+            let how = if agree { How::Agreed } else { How::Asked };
+            close(context, channels, how, Duration::from_secs(patience), options).await
         }
     }
 }
@@ -141,13 +159,14 @@ enum Channels {
 async fn close(
     context: &Context,
     channels: Channels,
+    how: How,
     patience: Duration,
     options: SendOptions,
 ) -> Result<(), CommandError> {
     // Closing signs no voucher: a lost or broken hot key must not stand in its way.
     let (account, signer) = (context.account_key()?, SigningKey::from_bytes(&[0; 32]).into());
     let payer = Payer { chain: context.chain().await?, account, signer };
-    let channels = match channels {
+    let mut channels: Vec<ChannelId> = match channels {
         Channels::All => payer
             .chain
             .at_best()
@@ -159,6 +178,11 @@ async fn close(
             .collect(),
         Channels::These(channels) => channels,
     };
+    let agreed = match how {
+        How::Agreed if !options.dry_run => agree(context, &payer, &channels).await?,
+        How::Agreed | How::Asked => BTreeSet::new(),
+    };
+    channels.retain(|channel| !agreed.contains(channel));
     let call = payer.closing(&channels).await?;
     if options.dry_run {
         let report =
@@ -187,7 +211,23 @@ async fn close(
         lost = gone.lost;
         step.done(&format!("gone in block {}", gone.block));
     }
-    Ok(context.output.show(&ChannelChange::new(&sent, lost), ChannelChange::to_text)?)
+    let change = ChannelChange::new(&sent, lost).agreed(&agreed);
+    Ok(context.output.show(&change, ChannelChange::to_text)?)
+}
+
+/// Asks the workers to end channels with what is owed. Returns those that are gone.
+async fn agree(
+    context: &Context,
+    payer: &Payer,
+    channels: &[ChannelId],
+) -> Result<BTreeSet<ChannelId>, CommandError> {
+    let (_, signer) = context.keys()?;
+    let payer = Payer { signer, ..payer.clone() };
+    let step = context.progress.step("asking the workers to agree");
+    let (store, hubs) = (context.store()?, &context.settings.hubs);
+    let gone = payer.agree_to_close(&store, channels, hubs, AGREEMENT_PATIENCE).await?;
+    step.done(&format!("{} of {} agreed", gone.len(), channels.len()));
+    Ok(gone)
 }
 
 #[cfg(test)]

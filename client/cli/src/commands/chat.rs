@@ -142,7 +142,8 @@ impl Chat<'_> {
         // Only the first turn is likely to wait for a block.
         let progress = if self.spent.turns == 0 { self.context.progress } else { Progress::Silent };
         let deposits = self.options.deposits(&self.context.settings);
-        let asker = Asker::start(self.payer.clone(), store, 1, deposits, self.context.notices())?;
+        let asker = Asker::start(self.payer.clone(), store, 1, deposits, self.context.notices())?
+            .through(self.options.hubs(&self.context.settings));
         let mut printer = Printer::without_path(self.context.output, progress);
         let answer =
             asker.ask(&self.model, &view, &question, interrupt.clone(), &mut printer).await;

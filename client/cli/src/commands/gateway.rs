@@ -15,6 +15,8 @@ use clap::{
 use mica_primitives::Balance;
 use tokio::net::TcpListener;
 
+use super::ask::Hubs;
+use crate::config::parse_hubs;
 use crate::context::{Context, Unlocked};
 use crate::error::CommandError;
 use crate::options::parse_amount;
@@ -30,6 +32,7 @@ use mica_gateway::{
 use mica_payer::ask::Asker;
 use mica_payer::channels::{Deposits, Payer};
 use mica_payer::interrupt::Interrupt;
+use mica_payer::market::HubAddress;
 use mica_wallet::{AccountKey, PasswordError, UnlockError};
 use mica_workflow::WorkflowError;
 
@@ -98,6 +101,10 @@ struct RunArgs {
     /// Sessions at once
     #[arg(long, value_name = "N")]
     parallel: Option<usize>,
+    /// Pay the workers through this hub, to which one channel is enough; several in a row with a
+    /// space between them
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_hubs)]
+    hub: Option<Hubs>,
 }
 
 /// Runs `mica gateway` until Ctrl-C or SIGTERM: running answers are broken off at their next token
@@ -118,6 +125,7 @@ async fn serve(context: &Context, arguments: RunArgs) -> Result<(), CommandError
     }
     let (interrupt, _listening) = Interrupt::listen();
     let config = arguments.settings(context)?;
+    let hubs = arguments.hubs(context, &config)?;
     let keys = KeyRing::open(&config, KeyFile::of(context.home.root()))?;
     config.check_address(keys.count() > 0)?;
     let tls = config.tls.as_ref().map(Tls::open).transpose()?;
@@ -147,7 +155,8 @@ async fn serve(context: &Context, arguments: RunArgs) -> Result<(), CommandError
             let payer = Payer { chain: chain.clone(), account, signer };
             let window = context.settings.window;
             let deposits = Deposits { headroom: config.headroom, ahead: true, window };
-            Some(Asker::start(payer, store, config.parallel, deposits, context.notices())?)
+            let asker = Asker::start(payer, store, config.parallel, deposits, context.notices())?;
+            Some(asker.through(hubs))
         }
         None => None,
     };
@@ -227,6 +236,14 @@ fn cannot_listen(address: SocketAddr, source: &std::io::Error) -> CommandError {
 }
 
 impl RunArgs {
+    /// The hubs that the command names, else the gateway's settings, else the payer's.
+    fn hubs(&self, context: &Context, config: &Config) -> Result<Vec<HubAddress>, CommandError> {
+        match (&self.hub, &config.hub) {
+            (None, Some(text)) => parse_hubs(text).map_err(CommandError::Usage),
+            (given, _) => Ok(context.settings.hubs(given.as_deref())),
+        }
+    }
+
     fn settings(&self, context: &Context) -> Result<Config, ConfigError> {
         let usual = context.home.root().join(CONFIG);
         let path = self.config.clone().or_else(|| usual.exists().then_some(usual));

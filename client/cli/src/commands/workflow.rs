@@ -108,7 +108,8 @@ impl WayArgs {
         let payer = context.payer().await?;
         let deposits = Deposits { window: context.settings.window, ..Deposits::ONE };
         let asker =
-            Asker::start(payer, Arc::new(context.store()?), 1, deposits, context.notices())?;
+            Asker::start(payer, Arc::new(context.store()?), 1, deposits, context.notices())?
+                .through(context.settings.hubs(None));
         Ok(FrontEnd::Direct(Box::new(Direct { asker, models, interrupt: interrupt.clone() })))
     }
 }

@@ -3,6 +3,8 @@
 use std::{fmt, str::FromStr};
 
 use mica_chain::amount;
+use mica_payer::market::{HubAddress, HubAddressError};
+use mica_protocol::limits::MAX_HUBS;
 use toml_edit::Value;
 
 use super::ConfigError;
@@ -24,11 +26,12 @@ pub enum Key {
     MaxTotal,
     ModelFile,
     Window,
+    Hub,
 }
 
 impl Key {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::NodeUrl,
         Self::Genesis,
         Self::Wallet,
@@ -40,6 +43,7 @@ impl Key {
         Self::MaxTotal,
         Self::ModelFile,
         Self::Window,
+        Self::Hub,
     ];
 
     /// Its name in the file, and of the option without the dashes.
@@ -56,6 +60,7 @@ impl Key {
             Self::MaxTotal => "max-total",
             Self::ModelFile => "model-file",
             Self::Window => "window",
+            Self::Hub => "hub",
         }
     }
 
@@ -76,6 +81,10 @@ impl Key {
                 "blocks that a new channel gives its worker to redeem after a request to close, if \
                  more than an hour's worth"
             }
+            Self::Hub => {
+                "hub through which workers are paid, as `mica hub run` says its address; several \
+                 in a row with a space between them"
+            }
         }
     }
 
@@ -92,6 +101,7 @@ impl Key {
             Self::MaxTokens => Some("MICA_MAX_TOKENS"),
             Self::MaxTotal => Some("MICA_MAX_TOTAL"),
             Self::ModelFile => Some("MICA_MODEL_FILE"),
+            Self::Hub => Some("MICA_HUB"),
         }
     }
 
@@ -104,9 +114,12 @@ impl Key {
             Self::Alpha => Some("0.5"),
             Self::MaxTokens => Some("128"),
             Self::MaxTotal => Some("0.1 MICA"),
-            Self::Genesis | Self::PasswordFile | Self::Wait | Self::ModelFile | Self::Window => {
-                None
-            }
+            Self::Genesis
+            | Self::PasswordFile
+            | Self::Wait
+            | Self::ModelFile
+            | Self::Window
+            | Self::Hub => None,
         }
     }
 
@@ -132,6 +145,7 @@ impl Key {
                 needs(text.parse::<u32>().is_ok_and(|number| number > 0), "write a number above 0")
             }
             Self::MaxTotal => amount::parse(text).err().map(|error| error.to_string()),
+            Self::Hub => parse_hubs(text).err(),
         };
         match reason {
             Some(reason) => Err(ConfigError::Value { key: self, value: text.into(), reason }),
@@ -150,6 +164,22 @@ impl Key {
             }
             _ => text.into(),
         }
+    }
+}
+
+/// Reads the addresses of hubs in a row, with spaces between them.
+///
+/// # Errors
+/// A text that says how they are written.
+pub fn parse_hubs(text: &str) -> Result<Vec<HubAddress>, String> {
+    let hubs: Vec<HubAddress> = text
+        .split_whitespace()
+        .map(|one| one.parse().map_err(|error: HubAddressError| error.to_string()))
+        .collect::<Result<_, _>>()?;
+    match hubs.len() {
+        0 => Err("write the address of a hub, as `mica hub run` says it".into()),
+        number if number > MAX_HUBS => Err(format!("there may be {MAX_HUBS} hubs in a row")),
+        _ => Ok(hubs),
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use mica_chain::amount;
+use mica_payer::market::HubAddress;
 use mica_payer::terms::DEFAULT_MAX_TOTAL;
 use mica_primitives::{Balance, BlockNumber, Hash32};
 
@@ -36,6 +37,8 @@ pub struct Settings {
     pub model_file: Option<PathBuf>,
     /// Blocks that new channels give workers to redeem, if more than usual.
     pub window: Option<BlockNumber>,
+    /// Hubs through which workers are paid, the one that is paid first; none to pay them directly.
+    pub hubs: Vec<HubAddress>,
 }
 
 impl Settings {
@@ -74,11 +77,17 @@ impl Settings {
             max_total: parsed(Key::MaxTotal, file.get(Key::MaxTotal)?, amount::parse)?,
             model_file: text(Key::ModelFile)?.map(PathBuf::from),
             window: parsed(Key::Window, text(Key::Window)?, BlockNumber::from_str)?,
+            hubs: parsed(Key::Hub, text(Key::Hub)?, key::parse_hubs)?.unwrap_or_default(),
         })
     }
 }
 
 impl Settings {
+    /// The hubs through which workers are paid: those that the command names, else the file's.
+    pub fn hubs(&self, given: Option<&[HubAddress]>) -> Vec<HubAddress> {
+        given.map_or_else(|| self.hubs.clone(), <[_]>::to_vec)
+    }
+
     /// Most money for one answer: what the command says, else the file, else the default.
     pub fn max_total(&self, given: Option<Balance>) -> Balance {
         given.or(self.max_total).unwrap_or(DEFAULT_MAX_TOTAL)

@@ -1,5 +1,7 @@
 //! Payment channels: the list of them, and what a change did.
 
+use std::collections::BTreeSet;
+
 use mica_chain::amount;
 use mica_host::json::Money;
 use mica_primitives::{Balance, Channel, ChannelId, ChannelState};
@@ -75,6 +77,9 @@ pub(crate) struct ChannelChange {
     extrinsics: Vec<String>,
     fees: Money,
     events: Vec<String>,
+    /// Channels that their workers closed by agreement.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    agreed: Vec<String>,
 }
 
 impl ChannelChange {
@@ -86,12 +91,21 @@ impl ChannelChange {
             extrinsics: sent.iter().map(|one| hash(&one.extrinsic)).collect(),
             fees: Money(fees),
             events: sent.iter().flat_map(|one| one.events.clone()).collect(),
+            agreed: Vec::new(),
         }
+    }
+
+    /// Besides, these were closed by agreement.
+    pub(crate) fn agreed(self, channels: &BTreeSet<ChannelId>) -> Self {
+        Self { agreed: channels.iter().map(ToString::to_string).collect(), ..self }
     }
 
     /// For people.
     pub(crate) fn to_text(&self) -> String {
         match (self.extrinsics.as_slice(), self.block) {
+            ([], _) if !self.agreed.is_empty() => {
+                format!("{} channels were closed by agreement", self.agreed.len())
+            }
             ([], _) => "nothing to do".into(),
             (_, Some(block)) => {
                 format!("done in block {block} (fees {})", amount::format(self.fees.0))

@@ -55,6 +55,7 @@ impl Asker {
             genesis: self.payer.chain.genesis_hash(),
             snapshot,
             path: &offer.path,
+            hubs: &offer.hubs,
             prompt: &question.prompt,
             max_new_tokens: offer.max_new_tokens,
             sampling: question.sampling,
@@ -107,8 +108,9 @@ impl Asker {
 
     fn subscribe_to(&self, session: SessionId, offer: &Offer) -> Result<Subscription, AskError> {
         let subscription = subscribe(&self.router)?;
-        let peers = offer.path.stages.iter().map(|stage| stage.worker.record.peer);
-        subscription.listen(Some(session), peers);
+        let workers = offer.path.stages.iter().map(|stage| stage.worker.record.peer);
+        let hubs = offer.hubs.iter().flatten().map(|hub| hub.peer);
+        subscription.listen(Some(session), workers.chain(hubs));
         Ok(subscription)
     }
 }

@@ -3,12 +3,17 @@
 
 use mica_chain::Chain;
 use mica_primitives::Balance;
-use mica_protocol::{SessionSpec, payer::PlanError, session::EndIds};
+use mica_protocol::{
+    SessionSpec,
+    payer::{PlanError, PlannedHub},
+    session::EndIds,
+};
 
 use super::{AskError, Question, subscribe};
 use crate::channels::Need;
 use crate::market::{
-    Beliefs, ChosenPath, ChosenStage, Collector, Memory, ModelSnapshot, Quotes, Wanted, choose,
+    Beliefs, ChosenPath, ChosenStage, Collector, HubTerms, Memory, ModelSnapshot, Quotes, Wanted,
+    choose,
 };
 use crate::model::LocalModel;
 use crate::router::Router;
@@ -19,8 +24,10 @@ use crate::session::SessionError;
 pub struct Offer {
     /// The path.
     pub path: ChosenPath,
-    /// What each stage can cost.
+    /// What each stage can cost: paid to its worker, or to the first hub.
     pub needs: Vec<Need>,
+    /// For each stage the hubs through which its worker is paid; none if that is paid directly.
+    pub hubs: Vec<Vec<PlannedHub>>,
     /// Positions of the prompt.
     pub prompt_positions: u32,
     /// Most tokens of the answer, within the model's context.
@@ -62,19 +69,32 @@ pub fn offer(
     let spec = spec(model, question);
     let wanted = question.wanted(model);
     let path = choose(snapshot, quotes, beliefs, &wanted)?;
-    let need = |stage: &ChosenStage| Need {
-        payee: stage.worker.record.account,
-        peer: stage.worker.record.peer,
-        budget: stage.unit().saturating_mul(spec.max_positions.into()),
+    let hubs: Vec<Vec<PlannedHub>> =
+        path.stages.iter().map(|stage| hubs_of(quotes, stage)).collect::<Result<_, _>>()?;
+    let first = quotes.hubs().and_then(HubTerms::first);
+    let need = |(stage, hubs): (&ChosenStage, &Vec<PlannedHub>)| {
+        let record = &stage.worker.record;
+        let (payee, peer, window) = first.unwrap_or((record.account, record.peer, 0));
+        let unit = hubs.first().map_or(stage.unit(), |hub| hub.unit);
+        Need { payee, peer, budget: unit.saturating_mul(spec.max_positions.into()), window }
     };
-    let needs = path.stages.iter().map(need).collect();
+    let needs = path.stages.iter().zip(&hubs).map(need).collect();
     let SessionSpec { prompt_positions, max_new_tokens, .. } = spec;
-    let offer = Offer { path, needs, prompt_positions, max_new_tokens };
+    let offer = Offer { path, needs, hubs, prompt_positions, max_new_tokens };
     let cost = offer.cost();
     match question.terms.max_total.filter(|limit| *limit < cost) {
         Some(limit) => Err(SessionError::from(PlanError::Limit { cost, limit }).into()),
         None => Ok(offer),
     }
+}
+
+/// The hubs between the payer and a stage's worker.
+fn hubs_of(quotes: &Quotes, stage: &ChosenStage) -> Result<Vec<PlannedHub>, AskError> {
+    let Some(terms) = quotes.hubs() else { return Ok(Vec::new()) };
+    let planned = terms.planned(stage.unit(), stage.worker.record.account);
+    planned.ok_or_else(|| {
+        SessionError::from(PlanError::Limit { cost: Balance::MAX, limit: Balance::MAX }).into()
+    })
 }
 
 /// The question as a session: no longer than the model's context.

@@ -6,9 +6,13 @@ use std::time::Duration;
 use mica_chain::{AccountId, View};
 use mica_primitives::{BlockNumber, ModelId};
 
-use super::{AskError, Asker, Event, Listener, Offer, Question, offer, quotes, unless_broken};
+use super::{
+    AskError, Asker, Event, Listener, Offer, Question, offer, quotes, subscribe, unless_broken,
+};
 use crate::channels::NoticeFilter;
-use crate::market::{Beliefs, KEPT_FROM, MarketError, ModelSnapshot, Quotes, Wanted, keep, kept};
+use crate::market::{
+    Beliefs, KEPT_FROM, MarketError, ModelSnapshot, Quotes, Wanted, ask_hubs, keep, kept,
+};
 use crate::model::LocalModel;
 use crate::session::SessionError;
 
@@ -100,7 +104,17 @@ impl Asker {
         beliefs: &Beliefs,
         wanted: &Wanted,
     ) -> Result<Quotes, AskError> {
-        quotes(&self.router, snapshot, &self.payer.chain, &self.memory, beliefs, wanted).await
+        let chain = &self.payer.chain;
+        let mut quotes =
+            quotes(&self.router, snapshot, chain, &self.memory, beliefs, wanted).await?;
+        if !self.hubs.is_empty() {
+            let workers = quotes.answering(snapshot);
+            let mut subscription = subscribe(&self.router)?;
+            let genesis = chain.genesis_hash();
+            let terms = ask_hubs(&mut subscription, genesis, &self.hubs, workers).await?;
+            quotes.pay_through(terms, snapshot, wanted.positions);
+        }
+        Ok(quotes)
     }
 
     /// The best path for `question` by these quotes, without the workers that `failed` it. Nothing

@@ -9,11 +9,12 @@
 //! and after [`LONGEST_WAIT`] it is over.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use mica_chain::Chain;
+use mica_chain::{AccountId, Chain};
 use mica_net::NetEvent;
-use mica_primitives::{Hash32, PublicKey, WorkerStatus};
+use mica_primitives::{Balance, Hash32, PublicKey, WorkerStatus};
 use mica_protocol::{
     Message,
     messages::{QuoteRequest, SignedQuote},
@@ -22,7 +23,9 @@ use rand::RngCore;
 use tokio::time::Instant;
 
 use super::route::{Known, Unanswered};
-use super::{Beliefs, MarketError, Memory, ModelSnapshot, Standing, Wanted, WorkerSnapshot};
+use super::{
+    Beliefs, HubTerms, MarketError, Memory, ModelSnapshot, Standing, Wanted, WorkerSnapshot,
+};
 use crate::router::Subscription;
 
 /// Most workers that are asked.
@@ -54,6 +57,10 @@ pub struct Quotes {
     asked: BTreeSet<PublicKey>,
     /// Who may still answer, and when it was asked.
     awaited: BTreeMap<PublicKey, Instant>,
+    /// The hubs through which workers are paid.
+    through: Option<Arc<HubTerms>>,
+    /// Workers whose answers do not count, because the hubs cannot pay them.
+    unpayable: usize,
 }
 
 impl Quotes {
@@ -90,7 +97,46 @@ impl Quotes {
         });
         let named: Vec<String> = absent.take(MAX_NAMED).collect();
         let more = self.unreachable.len().saturating_sub(named.len());
-        if more == 0 { named.concat() } else { format!("{}; and {more} more", named.concat()) }
+        let mut text = named.concat();
+        if more > 0 {
+            text.push_str(&format!("; and {more} more"));
+        }
+        if self.unpayable > 0 {
+            text.push_str(&format!("; the hub cannot pay {} of the workers", self.unpayable));
+        }
+        text
+    }
+
+    /// Workers are paid through these hubs: what others than they can pay have answered does not
+    /// count. `positions` are the session's.
+    pub(crate) fn pay_through(
+        &mut self,
+        terms: HubTerms,
+        snapshot: &ModelSnapshot,
+        positions: u32,
+    ) {
+        for worker in &snapshot.workers {
+            let Some(signed) = self.answers.get(&worker.record.peer) else { continue };
+            let layers = Balance::from(worker.record.range.len());
+            let unit = signed.quote.price_per_layer_token.saturating_mul(layers);
+            let cost = unit.saturating_mul(positions.into());
+            if !terms.can_pay(worker.record.account, cost) {
+                self.answers.remove(&worker.record.peer);
+                self.unpayable += 1;
+            }
+        }
+        self.through = Some(Arc::new(terms));
+    }
+
+    /// The hubs through which workers are paid; nothing if they are paid directly.
+    pub fn hubs(&self) -> Option<&HubTerms> {
+        self.through.as_deref()
+    }
+
+    /// Accounts of the workers that answered.
+    pub(crate) fn answering(&self, snapshot: &ModelSnapshot) -> Vec<AccountId> {
+        let answering = snapshot.workers.iter().filter(|worker| self.of(worker).is_some());
+        answering.map(|worker| worker.record.account).collect()
     }
 
     /// Drops offers that the registry does not bear out. `snapshot` may be some blocks old and a

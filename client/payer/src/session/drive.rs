@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
 use mica_net::{Alarm, NetEvent};
-use mica_primitives::{BlockNumber, PublicKey, Redeem, WorkerAddresses};
+use mica_primitives::{BlockNumber, ChannelId, LaneId, PublicKey, Redeem, WorkerAddresses};
 use mica_protocol::{
     Message, Now,
     channel::{Adopted, PayerLaneRecord},
@@ -92,6 +92,7 @@ pub(crate) async fn drive(mut io: SessionIo<'_>, draft: &SessionDraft<'_>, lease
     for lane in &lanes {
         writer.limit(lane.record().channel, lane.record().lane, lane.limit());
     }
+    let own = lanes.iter().map(|lane| (lane.record().channel, lane.record().lane)).collect();
     let unused = lanes.iter().map(|lane| lane.record().clone()).collect();
     let record = draft.record(&lanes);
     let prompt_positions = u32::try_from(record.prompt.len()).unwrap_or(u32::MAX);
@@ -109,6 +110,7 @@ pub(crate) async fn drive(mut io: SessionIo<'_>, draft: &SessionDraft<'_>, lease
         session,
         record,
         writer,
+        lanes: own,
         begun,
         pending,
         is_urgent: true,
@@ -139,6 +141,8 @@ struct Driver<'a> {
     session: PayerSession,
     record: SessionRecord,
     writer: LedgerWriter,
+    /// The channels and lanes of ours that pay for the stages, in order.
+    lanes: Vec<(ChannelId, LaneId)>,
     begun: Instant,
     /// To be on disk in the end.
     pending: Vec<Change>,
@@ -214,6 +218,13 @@ impl Driver<'_> {
                 PayerOutput::Send { to, addresses, message } => {
                     messages.push((to, addresses, message))
                 }
+                PayerOutput::Relayed { stage, channel, lane, first_receipt } => {
+                    // Its receipts lie on the hub's lane, and are verified by that.
+                    if let Some(stage) = self.record.stages.get_mut(stage) {
+                        (stage.channel, stage.lane) = (channel, lane);
+                        stage.first_receipt = first_receipt;
+                    }
+                }
                 PayerOutput::Ready => self.times.ready = Some(self.begun.elapsed()),
                 PayerOutput::Token { id, stop, log_probabilities, .. } => {
                     let at = self.begun.elapsed();
@@ -251,16 +262,13 @@ impl Driver<'_> {
         sent
     }
 
-    /// Takes note of a promise that a worker shows; what does not prove itself is worth nothing,
-    /// and no reason to stop.
+    /// Takes note of a promise that a worker or a hub shows; what does not prove itself is worth
+    /// nothing, and no reason to stop.
     fn adopt(&mut self, stage: usize, held: &Redeem) {
-        let Some(own) =
-            self.record.stages.get(stage).filter(|own| own.channel == held.voucher.channel)
-        else {
-            return;
-        };
+        let own = self.lanes.get(stage).filter(|(own, _)| *own == held.voucher.channel);
+        let Some((_, own)) = own else { return };
         let (channel, lane) = (held.voucher.channel, held.voucher.lane);
-        match self.claim.pool().adopt(held, own.lane) {
+        match self.claim.pool().adopt(held, *own) {
             Ok(Some(Adopted { record, is_retired, .. })) => {
                 self.adopted += 1;
                 self.is_urgent = true;

@@ -25,6 +25,7 @@ const AHEAD: u16 = LEAF_POSITIONS as u16;
 struct OnDisk {
     seq: u64,
     cumulative: Balance,
+    has_chain: bool,
     revealed: u16,
     receipts: u64,
 }
@@ -66,7 +67,8 @@ impl LedgerWriter {
     }
 
     /// What is to be written when nothing more will be promised on the lane: the disk may know
-    /// fewer receipts than there are, or a prepayment that the worker has refused.
+    /// fewer receipts than there are, or a prepayment that the worker has refused. Without a chain
+    /// no tick of it counts.
     pub(crate) fn close(&mut self, mut record: Box<PayerLaneRecord>) -> Option<Change> {
         if self.adopted.contains(&(record.channel, record.lane)) {
             return None;
@@ -74,6 +76,7 @@ impl LedgerWriter {
         if let Some(disk) = self.disk(&record) {
             if disk.receipts == record.receipts.count()
                 && disk.cumulative == record.cumulative
+                && disk.has_chain == record.tick.is_some()
                 && disk.revealed >= record.revealed
             {
                 return None;
@@ -95,6 +98,7 @@ impl LedgerWriter {
         let disk = OnDisk {
             seq: record.seq,
             cumulative: record.cumulative,
+            has_chain: record.tick.is_some(),
             revealed: record.revealed,
             receipts: record.receipts.count(),
         };

@@ -7,7 +7,7 @@ use mica_protocol::{
     SessionId,
     channel::PayerLane,
     limits::{DEFAULT_EXPOSURE_POSITIONS, VOUCHER_LIFETIME_BLOCKS},
-    payer::{PayerDeadlines, PlannedStage, SessionPlan},
+    payer::{PayerDeadlines, PlannedHub, PlannedStage, SessionPlan},
     session::{EndIds, Sampling},
 };
 
@@ -24,6 +24,8 @@ pub(crate) struct SessionDraft<'a> {
     pub(crate) snapshot: &'a ModelSnapshot,
     /// The path.
     pub(crate) path: &'a ChosenPath,
+    /// For each stage the hubs through which its worker is paid.
+    pub(crate) hubs: &'a [Vec<PlannedHub>],
     /// Token ids of the prompt.
     pub(crate) prompt: &'a [u32],
     /// Most tokens of the answer.
@@ -70,8 +72,13 @@ impl SessionDraft<'_> {
             credit_positions: stage.credit_positions,
             quote: stage.quote,
             lane,
+            hubs: Vec::new(),
         });
-        stages.collect()
+        let mut stages: Vec<PlannedStage> = stages.collect();
+        for (stage, hubs) in stages.iter_mut().zip(self.hubs) {
+            stage.hubs.clone_from(hubs);
+        }
+        stages
     }
 
     /// What is kept of the session on disk, as it begins.

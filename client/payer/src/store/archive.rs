@@ -14,8 +14,8 @@ use mica_protocol::channel::PayerLaneRecord;
 use redb::{ReadableDatabase, ReadableTable, WriteTransaction};
 
 use super::{
-    CHANNELS, ChannelRecord, LANES, ORIGINS, RECEIPTS, RETIRED, SESSIONS, SessionRecord, Store,
-    StoreError, db, decode,
+    CHANNELS, ChannelRecord, INCOMING, LANES, ORIGINS, RECEIPTS, RETIRED, SESSIONS, SessionRecord,
+    Store, StoreError, db, decode,
 };
 
 /// Most files with records of chains with the same first block.
@@ -34,6 +34,7 @@ pub struct Archive {
 
 /// Keys of everything that belongs to one chain.
 struct Belongings {
+    genesis: Hash32,
     channels: BTreeSet<Hash32>,
     sessions: BTreeSet<(u64, Hash32)>,
 }
@@ -115,6 +116,11 @@ impl Store {
                 .retain(|(channel, _), ()| !is_own(channel))
                 .map_err(db)?;
             transaction
+                .open_table(INCOMING)
+                .map_err(db)?
+                .retain(|(of, _, _), _| of != genesis)
+                .map_err(db)?;
+            transaction
                 .open_table(RECEIPTS)
                 .map_err(db)?
                 .retain(|(channel, _, _), _| !is_own(channel))
@@ -161,7 +167,7 @@ impl Store {
                 sessions.insert(key.value());
             }
         }
-        Ok(Belongings { channels, sessions })
+        Ok(Belongings { genesis, channels, sessions })
     }
 
     /// Writes everything that belongs to `own` into another database. A lane of which that knows
@@ -206,6 +212,13 @@ impl Store {
                 table.insert(key.value(), receipt.value()).map_err(db)?;
             }
         }
+        let mut table = writing.open_table(INCOMING).map_err(db)?;
+        let all = (own.genesis, [0; 32], LaneId::MIN)..=(own.genesis, [u8::MAX; 32], LaneId::MAX);
+        for entry in reading.open_table(INCOMING).map_err(db)?.range(all).map_err(db)? {
+            let (key, record) = entry.map_err(db)?;
+            table.insert(key.value(), record.value()).map_err(db)?;
+        }
+        drop(table);
         let mut table = writing.open_table(SESSIONS).map_err(db)?;
         for key in &own.sessions {
             if let Some(record) = sessions.get(key).map_err(db)? {

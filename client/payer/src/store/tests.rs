@@ -22,6 +22,41 @@ fn lanes_survive_a_restart_and_are_told_apart() {
 }
 
 #[test]
+fn what_a_hub_was_promised_is_kept_by_chain_and_forgotten_by_channel() {
+    let (_folder, store) = store();
+    let record = |channel: u8, lane| PayeeLaneRecord {
+        facts: mica_protocol::channel::ChannelFacts {
+            channel: ChannelId([channel; 32]),
+            payer: [1; 32],
+            signer: [2; 32],
+            deposit: 5,
+            lanes: BTreeMap::new(),
+            window: 20,
+            ends: None,
+        },
+        lane,
+        best: None,
+        receipts: Default::default(),
+    };
+    let change = |genesis: u8, record: PayeeLaneRecord| Change::Incoming {
+        genesis: [genesis; 32],
+        record: Box::new(record),
+    };
+    let changes = [
+        change(1, record(1, 0)),
+        change(1, record(1, 3)),
+        change(1, record(2, 0)),
+        change(2, record(1, 0)),
+    ];
+    store.apply(&changes).expect("written");
+    assert_eq!(store.incoming([1; 32]).expect("read").len(), 3);
+    let gone = Change::ForgetIncoming { genesis: [1; 32], channel: ChannelId([1; 32]) };
+    store.apply(&[gone]).expect("written");
+    assert_eq!(store.incoming([1; 32]).expect("read"), [record(2, 0)]);
+    assert_eq!(store.incoming([2; 32]).expect("read"), [record(1, 0)], "another chain's");
+}
+
+#[test]
 fn sessions_are_listed_newest_first_and_replaced() {
     let (_folder, store) = store();
     let session = |name, started_unix_ms, is_closed| SessionRecord {

@@ -29,7 +29,8 @@ pub enum StoredError {
 pub struct VerifiedStage {
     /// Receipts of the session.
     pub receipts: u64,
-    /// Root over all receipts of the lane: the one that our last voucher names.
+    /// Root over all receipts of the lane: the one that our last voucher names. Over those of the
+    /// session if it was paid through a hub, whose lane has those of others as well.
     pub lane_root: Hash32,
     /// Block in which the chain fixed a root over these receipts; nothing if the chain was not
     /// asked, has not fixed one, or keeps it no longer.
@@ -68,6 +69,11 @@ async fn roots(
     stage: &StageRecord,
     index: usize,
 ) -> Result<(Hash32, Option<BlockNumber>), StoredError> {
+    if store.channel(stage.channel)?.is_none() {
+        // Of a hub's lane only this session's receipts are known here.
+        let own = store.receipts(stage.channel, stage.lane, stage.first_receipt, stage.receipts)?;
+        return Ok((root(&own), None));
+    }
     let lane = store.receipts(stage.channel, stage.lane, 0, MAX_RECEIPTS)?;
     let lane_root = root(&lane);
     let ours = store.lanes(stage.channel)?.into_iter().find(|record| record.lane == stage.lane);

@@ -86,16 +86,10 @@ pub enum LedgerError {
         deposit: Balance,
     },
     /// The voucher lacks the tick chain that its kind needs, or has one that it must not have.
-    #[error(
-        "a session's vouchers carry a tick chain, the final one carries none, and none comes with \
-         a revealed tick"
-    )]
+    #[error("a session's vouchers carry a tick chain, and the final one carries none")]
     WrongKind,
-    /// A lock or a bounty.
-    #[error(
-        "the voucher locks a part of its sum or leaves it to whoever shows it: a session takes \
-         neither"
-    )]
+    /// A lock.
+    #[error("the voucher locks a part of its sum: a session is paid with ticks")]
     Conditional,
     /// Another price.
     #[error("a tick pays {found} and {agreed} was agreed: correct the voucher")]
@@ -366,8 +360,11 @@ impl PayeeLedger {
 
     /// Takes a voucher; returns what the lane promises now. A refused voucher changes nothing.
     ///
+    /// It may come with a tick of its chain: then it is worth as much more. A hub signs a voucher
+    /// over its payer's chain, of which some ticks were revealed before.
+    ///
     /// # Errors
-    /// See [`LedgerError`]. Cheap checks come before the signature's.
+    /// See [`LedgerError`]. Cheap checks come before the signature's, hashes after it.
     pub fn accept_voucher(
         &mut self,
         redeem: &Redeem,
@@ -378,13 +375,15 @@ impl PayeeLedger {
         if voucher.channel != self.facts.channel || voucher.lane != rule.lane {
             return Err(LedgerError::Foreign);
         }
-        if voucher.lock.is_some() || voucher.bounty > 0 || redeem.preimage.is_some() {
+        // A bounty is another matter: it takes a sixteenth at most, and only from a payee that has
+        // slept through half of a window.
+        if voucher.lock.is_some() || redeem.preimage.is_some() {
             return Err(LedgerError::Conditional);
         }
         self.check_life(rule)?;
         let meter = match (voucher.tick, redeem.tick, rule.kind) {
             (None, None, VoucherKind::Final) => None,
-            (Some(tick), None, VoucherKind::Opening | VoucherKind::Renewal) => {
+            (Some(tick), _, VoucherKind::Opening | VoucherKind::Renewal) => {
                 if tick.unit != rule.unit {
                     return Err(LedgerError::WrongUnit { agreed: rule.unit, found: tick.unit });
                 }
@@ -400,17 +399,27 @@ impl PayeeLedger {
             return Err(LedgerError::StaleSeq { seq: voucher.seq, last });
         }
         let promised = self.promised(rule.lane);
-        if voucher.cumulative < promised {
-            return Err(LedgerError::StaleAmount { cumulative: voucher.cumulative, promised });
+        let shown = redeem
+            .promised()
+            .ok_or(LedgerError::Overspend { total: Balance::MAX, deposit: self.facts.deposit })?;
+        if shown < promised {
+            return Err(LedgerError::StaleAmount { cumulative: shown, promised });
         }
         check_expiry(voucher.expires, rule.block)?;
         check_lifetime(voucher.expires, rule.block)?;
-        self.check_sum(rule.lane, voucher.cumulative)?;
-        self.check_pays(redeem, voucher.cumulative, rule.pays_in())?;
+        self.check_sum(rule.lane, shown)?;
+        self.check_pays(redeem, shown, rule.pays_in())?;
         let receipts = self.fixed_receipts(redeem, rule)?;
         self.check_signature(redeem)?;
+        let meter = match (&redeem.tick, meter) {
+            (Some(proof), Some(meter)) => {
+                let refused = LedgerError::BadTick { n: proof.n, revealed: 0 };
+                Some(meter.advanced(proof).ok_or(refused)?)
+            }
+            (_, meter) => meter,
+        };
         self.lanes.insert(rule.lane, LaneState { best: Some(redeem.clone()), meter, receipts });
-        Ok(voucher.cumulative)
+        Ok(shown)
     }
 
     /// Takes a tick; returns what the lane promises now. A refused tick changes nothing. Hashes

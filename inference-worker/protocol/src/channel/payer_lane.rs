@@ -5,7 +5,7 @@ use codec::{Decode, Encode};
 use ed25519_dalek::SigningKey;
 use mica_primitives::{
     Balance, BlockNumber, ChannelId, Hash32, LaneId, MAX_TICKS, Receipt, ReceiptTree, Redeem, Tick,
-    Voucher,
+    TickProof, Voucher, settlement::BOUNTY_PART,
 };
 
 use super::ticks::TickChain;
@@ -198,6 +198,57 @@ impl PayerLane {
         Ok(Payment::Tick(proof))
     }
 
+    /// Ticks of the last voucher's chain that are not revealed yet; nothing without a chain of this
+    /// payer's own.
+    pub fn ticks_left(&self) -> Option<u16> {
+        let chain = self.chain.as_ref()?;
+        Some(chain.max().saturating_sub(self.record.revealed))
+    }
+
+    /// The last preimage that was revealed of this payer's own chain.
+    pub fn last_tick(&mut self) -> Option<TickProof> {
+        self.chain.as_mut()?.proof(self.record.revealed)
+    }
+
+    /// A voucher over a chain that somebody else makes, as a hub signs it over its payer's:
+    /// `cumulative` without ticks, and `tick.max` ticks of which `revealed` are known already.
+    ///
+    /// # Errors
+    /// [`SpendError::Lower`], [`SpendError::Limit`]: all ticks of the chain count.
+    pub fn pass_on(
+        &mut self,
+        cumulative: Balance,
+        tick: Tick,
+        revealed: u16,
+        expires: BlockNumber,
+    ) -> Result<Redeem, SpendError> {
+        let with_ticks = |n: u16| {
+            tick.unit.checked_mul(n.into()).and_then(|ticks| ticks.checked_add(cumulative))
+        };
+        let promised = self.promised();
+        let known = with_ticks(revealed.min(tick.max)).unwrap_or(Balance::MAX);
+        if known < promised {
+            return Err(SpendError::Lower { cumulative: known, promised });
+        }
+        self.within_limit(with_ticks(tick.max))?;
+        self.chain = None;
+        let redeem = self.sign(self.record.seq + 1, cumulative, Some(tick), expires);
+        self.record.revealed = revealed.min(tick.max);
+        Ok(redeem)
+    }
+
+    /// Notes that `n` ticks of somebody else's chain are known: the payee may have them.
+    pub fn note_revealed(&mut self, n: u16) {
+        let most = self.record.tick.map_or(0, |tick| tick.max);
+        self.record.revealed = self.record.revealed.max(n.min(most));
+    }
+
+    /// Takes back what was revealed of the last voucher's chain, because the payee has refused the
+    /// voucher that it was to pay with. Its number stays used.
+    pub(crate) fn take_back(&mut self) {
+        (self.chain, self.record.tick, self.record.revealed) = (None, None, 0);
+    }
+
     /// Takes back what the last voucher promised beyond `cumulative`, because the payee has refused
     /// the voucher: nothing was revealed of its chain. Its number stays used.
     pub(crate) fn withdraw(&mut self, cumulative: Balance) {
@@ -258,9 +309,9 @@ impl PayerLane {
         let receipts = &self.record.receipts;
         let (receipts_root, receipts) = (receipts.root(), receipts.count());
         let (channel, lane) = (self.record.channel, self.record.lane);
-        // A session pays as it goes: nothing waits for a preimage, and nothing is left to a
-        // watcher.
-        let (lock, bounty) = (None, 0);
+        // A session pays as it goes: nothing waits for a preimage. Whoever redeems for a payee that
+        // is away may keep as much as the chain allows, of whatever the lane may come to.
+        let (lock, bounty) = (None, self.limit / BOUNTY_PART);
         Voucher {
             channel,
             lane,

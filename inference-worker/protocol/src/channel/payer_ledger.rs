@@ -272,9 +272,24 @@ impl PayerLedger {
         self.retired.insert(lane);
     }
 
+    /// Lanes that sessions hold.
+    pub fn leased(&self) -> usize {
+        self.leases.len()
+    }
+
+    /// Whether one more session may lease a lane, whatever it costs.
+    pub fn has_lane(&self) -> bool {
+        self.facts.ends.is_none() && (0..MAX_LANES as LaneId).any(|lane| self.is_usable(lane))
+    }
+
     /// Lanes that this payer can never use again: retired, or used further than it remembers.
     pub fn lost_lanes(&self) -> usize {
-        (0..MAX_LANES as LaneId).filter(|lane| !self.is_continued(*lane)).count()
+        (0..MAX_LANES as LaneId).filter(|lane| self.is_lost(*lane)).count()
+    }
+
+    /// Whether this payer can never use the lane again, unless it learns what was promised there.
+    pub fn is_lost(&self, lane: LaneId) -> bool {
+        !self.is_continued(lane)
     }
 
     fn is_usable(&self, lane: LaneId) -> bool {

@@ -9,7 +9,7 @@ use crate::{
     FaultCode, SessionId,
     channel::{Durability, PayerLane, PayerLaneRecord},
     limits,
-    messages::{Message, SignedQuote},
+    messages::{Account, Message, SignedQuote},
     path::StageNumber,
     probability::LogProbabilities,
     receipts::Culprits,
@@ -34,8 +34,24 @@ pub struct PlannedStage {
     pub credit_positions: u16,
     /// The quote that the price relies on, if there is one.
     pub quote: Option<SignedQuote>,
-    /// A leased lane of the channel to this worker.
+    /// A leased lane of the channel to this worker, or to the first hub.
     pub lane: PayerLane,
+    /// The hubs through which the worker is paid, in the order in which money passes them, at most
+    /// [`limits::MAX_HUBS`]; none if the lane pays the worker itself.
+    pub hubs: Vec<PlannedHub>,
+}
+
+/// One hub between the payer and a stage.
+#[derive(Clone, Debug)]
+pub struct PlannedHub {
+    /// Its peer key.
+    pub peer: PublicKey,
+    /// Where to dial it.
+    pub addresses: WorkerAddresses,
+    /// Base units that it is paid for each position: what it passes on, and its fee.
+    pub unit: Balance,
+    /// The account that it pays: the worker's, or the next hub's.
+    pub payee: Account,
 }
 
 /// A session as the payer wants it.
@@ -144,6 +160,17 @@ pub enum PayerOutput {
         /// What.
         message: Message,
     },
+    /// A stage is paid on this lane of a hub's channel: its receipts speak of that one.
+    Relayed {
+        /// The stage, from 0.
+        stage: usize,
+        /// The hub's channel.
+        channel: ChannelId,
+        /// The lane.
+        lane: LaneId,
+        /// Place of the session's first receipt in the lane's tree, from 0.
+        first_receipt: u64,
+    },
     /// All stages have accepted; the prompt goes out.
     Ready,
     /// The next token of the answer.
@@ -161,7 +188,7 @@ pub enum PayerOutput {
     Receipt {
         /// The stage, from 0.
         stage: usize,
-        /// The channel that pays for it.
+        /// The channel that pays for it: a hub's, if it is paid through one.
         channel: ChannelId,
         /// The lane.
         lane: LaneId,
@@ -170,8 +197,8 @@ pub enum PayerOutput {
         /// The receipt.
         receipt: Box<Receipt>,
     },
-    /// The worker shows a promise that may be newer than the payer's records: give it to
-    /// [`crate::channel::PayerLedger::adopt`] and persist.
+    /// The worker, or the first hub, shows a promise that may be newer than the payer's records:
+    /// give it to [`crate::channel::PayerLedger::adopt`] and persist.
     Adopt {
         /// The stage, from 0.
         stage: usize,
@@ -207,13 +234,13 @@ pub struct StageReport {
     pub peer: PublicKey,
     /// Its layers.
     pub range: LayerRange,
-    /// The channel that paid it.
+    /// The payer's channel that paid it, or its hub.
     pub channel: ChannelId,
     /// The lane.
     pub lane: LaneId,
     /// Base units per layer-token.
     pub price_per_layer_token: Balance,
-    /// Base units per position.
+    /// Base units per position, with the fees of hubs.
     pub unit: Balance,
     /// Positions that verified receipts cover.
     pub positions: u32,

@@ -7,6 +7,7 @@ use super::SessionPlan;
 use crate::{
     channel::SpendError,
     holding::prepaid_positions,
+    limits::MAX_HUBS,
     path::{Path, PathError, PathStage, StageNumber},
     session::{PaymentTerms, SessionSpec, SpecError, TermsError},
 };
@@ -50,6 +51,14 @@ pub enum PlanError {
         /// What the lane may still promise.
         budget: Balance,
     },
+    /// More hubs than a payment may pass.
+    #[error("stage {} would be paid through {hubs} hubs and there may be {MAX_HUBS}: choose a shorter way", StageNumber(*.stage))]
+    Hubs {
+        /// The stage, from 0.
+        stage: usize,
+        /// How many.
+        hubs: usize,
+    },
     /// A worker's room must be prepaid further than the payer pays ahead of receipts.
     #[error("stage {} must be prepaid {prepaid} positions and the exposure is {exposure}: raise the exposure", StageNumber(*.stage))]
     Exposure {
@@ -82,8 +91,10 @@ pub(super) struct CheckedPlan {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StagePay {
     pub(super) terms: PaymentTerms,
-    /// Base units per position.
+    /// Base units per position for the worker.
     pub(super) unit: Balance,
+    /// Base units per position for the lane, with the fees of hubs.
+    pub(super) lane_unit: Balance,
     /// Positions that the opening voucher pays for.
     pub(super) prepaid: u16,
 }
@@ -117,7 +128,11 @@ pub(super) fn check_plan(plan: &SessionPlan) -> Result<CheckedPlan, PlanError> {
         let unit = stage_terms
             .check(stage.range.len())
             .map_err(|source| PlanError::Terms { stage: index, source })?;
-        let stage_cost = unit.saturating_mul(needed.into());
+        if stage.hubs.len() > MAX_HUBS {
+            return Err(PlanError::Hubs { stage: index, hubs: stage.hubs.len() });
+        }
+        let lane_unit = stage.hubs.first().map_or(unit, |hub| hub.unit);
+        let stage_cost = lane_unit.saturating_mul(needed.into());
         let budget = stage.lane.limit().saturating_sub(stage.lane.promised());
         if stage_cost > budget {
             return Err(PlanError::Lane { stage: index, cost: stage_cost, budget });
@@ -130,7 +145,7 @@ pub(super) fn check_plan(plan: &SessionPlan) -> Result<CheckedPlan, PlanError> {
             let exposure = plan.exposure_positions;
             return Err(PlanError::Exposure { stage: index, prepaid, exposure });
         }
-        stages.push(StagePay { terms: stage_terms, unit, prepaid });
+        stages.push(StagePay { terms: stage_terms, unit, lane_unit, prepaid });
     }
     if cost > plan.spending_limit {
         return Err(PlanError::Limit { cost, limit: plan.spending_limit });

@@ -13,21 +13,24 @@
 //! receipts, nor beyond its lane's budget; the plan's spending limit is checked against the most
 //! that the session can cost before anything is promised.
 
+mod hubs;
+
 use mica_primitives::{MAX_TICKS, PublicKey};
 
 use super::{
     PayerDeadlines, PayerInput, PayerOutput, SessionFailure, SessionPlan, SessionReport,
+    hops::Hops,
     plan::{PlanError, check_plan},
     stage::{Account, StageState, ends_account},
 };
 use crate::{
     FaultCode, SessionId,
-    channel::{Durability, PayerLaneRecord, SpendError},
+    channel::{PayerLaneRecord, SpendError},
     clock::Now,
     limits::{MAX_FAULT_TEXT_BYTES, MAX_PIPELINE_POSITIONS, MAX_STEP_ROWS},
     messages::{
-        Close, CloseWhen, Closed, Fault, Message, Open, Opened, Payload, Promises, SessionReceipt,
-        Statement, Step, Token,
+        Close, CloseWhen, Closed, Fault, HeldPromises, Message, Open, Opened, Payload, Promises,
+        SessionReceipt, Statement, Step, Token,
     },
     receipts::{Culprits, Ending, PathVerifier, StageFacts, Verified, VerifyError},
     session::{SessionSpec, StopReason},
@@ -95,7 +98,9 @@ impl PayerSession {
         let (mut states, mut out) = (Vec::with_capacity(stages.len()), Vec::new());
         for (index, (planned, pay)) in stages.into_iter().zip(checked.stages).enumerate() {
             let quote = planned.quote;
-            let mut state = StageState::new(session, planned, pay);
+            let positions = checked.spec.max_positions;
+            let hops = Hops::new(session, index, positions, &planned.hubs, pay.unit);
+            let mut state = StageState::new(session, planned, pay, hops);
             let voucher = state
                 .first_voucher(ticks, expires)
                 .map_err(|source| PlanError::Spend { stage: index, source })?;
@@ -113,9 +118,7 @@ impl PayerSession {
                 prepaid_positions: pay.prepaid,
                 quote,
             };
-            state.open = open.hash();
-            state.persist(Durability::Disk, &mut out);
-            out.push(state.send(Message::Open(Box::new(open))));
+            state.begin(open, &mut out);
             states.push(state);
         }
         let session = Self {
@@ -172,12 +175,11 @@ impl PayerSession {
             return out;
         }
         match input {
-            PayerInput::Message { from, message } => {
-                if let Some(stage) = self.stages.iter().position(|stage| stage.peer == from) {
-                    self.message(now, stage, message, &mut out);
-                }
+            PayerInput::Message { from, message } => self.message(now, &from, message, &mut out),
+            PayerInput::Disconnected { peer } => {
+                self.hub_disconnected(now, &peer, &mut out);
+                self.disconnected(now, &peer, &mut out);
             }
-            PayerInput::Disconnected { peer } => self.disconnected(now, &peer, &mut out),
             PayerInput::Cancel => self.cancel(now, &mut out),
             PayerInput::Wake => self.wake(now, &mut out),
         }
@@ -187,10 +189,32 @@ impl PayerSession {
         out
     }
 
-    fn message(&mut self, now: Now, stage: usize, message: Message, out: &mut Vec<PayerOutput>) {
+    fn message(
+        &mut self,
+        now: Now,
+        from: &PublicKey,
+        message: Message,
+        out: &mut Vec<PayerOutput>,
+    ) {
         if message.session().is_some_and(|session| session != self.id) {
             return;
         }
+        match (message, self.stages.iter().position(|stage| stage.peer == *from)) {
+            (Message::Relayed(relayed), _) => self.relayed(now, from, relayed, out),
+            (Message::RelayRefused(refused), _) => self.relay_refused(now, from, refused, out),
+            (message, Some(stage)) => self.stage_message(now, stage, message, out),
+            (Message::Fault(fault), None) => self.hub_fault(now, from, &fault, out),
+            (_, None) => {}
+        }
+    }
+
+    fn stage_message(
+        &mut self,
+        now: Now,
+        stage: usize,
+        message: Message,
+        out: &mut Vec<PayerOutput>,
+    ) {
         match message {
             Message::Opened(opened) => self.opened(now, stage, &opened, out),
             Message::Token(token) => self.token(now, stage, token, out),
@@ -207,6 +231,9 @@ impl PayerSession {
 
     fn opened(&mut self, now: Now, stage: usize, opened: &Opened, out: &mut Vec<PayerOutput>) {
         let checked = self.stages[stage].check_opened(opened, &self.spec, &self.genesis);
+        if checked.is_ok() && !self.stages[stage].opened {
+            self.stages[stage].show_prepaid(out);
+        }
         if self.phase != Phase::Opening {
             // It comes too late to compute, and not too late to keep what was prepaid.
             self.stages[stage].opened |= checked.is_ok();
@@ -399,14 +426,14 @@ impl PayerSession {
         statement: &Statement,
         out: &mut Vec<PayerOutput>,
     ) {
-        if self.phase != Phase::Settling || self.stages[stage].account != Account::Open {
+        if self.phase != Phase::Settling || !self.stages[stage].awaits_account() {
             return;
         }
         // A stage that nobody can check between its neighbours is paid for no more than the session
         // needed.
         let positions = self.verifier.verified(stage).min(self.committed());
         let expires = now.block.saturating_add(self.voucher_blocks);
-        match self.stages[stage].settle(self.id, positions, expires, out) {
+        match self.stages[stage].settle(self.id, positions, now.block, expires, out) {
             Ok(cumulative)
                 if statement.positions == positions && statement.cumulative <= cumulative => {}
             Ok(cumulative) => {
@@ -424,10 +451,7 @@ impl PayerSession {
     }
 
     fn closed(&mut self, stage: usize, closed: &Closed) {
-        let state = &mut self.stages[stage];
-        if state.account == Account::Paid && closed.cumulative == state.lane().promised() {
-            state.account = Account::Settled;
-        }
+        self.stages[stage].confirm(closed.cumulative);
     }
 
     /// A worker shows its part of the account of a channel, once and before it answers the opening.
@@ -437,6 +461,10 @@ impl PayerSession {
             return;
         }
         state.shown = true;
+        if !state.hops.is_empty() {
+            // They are its hub's, which may have forgotten them.
+            return state.hops.show_held(shown.held, out);
+        }
         out.extend(
             shown.held.into_iter().map(|held| PayerOutput::Adopt { stage, held: Box::new(held) }),
         );
@@ -448,7 +476,12 @@ impl PayerSession {
         let text = mica_text::shown(&fault.text, MAX_FAULT_TEXT_BYTES);
         // Afterwards the session itself knows most of its lane.
         if let Some(held) = fault.held.filter(|_| !self.stages[stage].opened) {
-            out.push(PayerOutput::Adopt { stage, held });
+            if self.stages[stage].hops.is_empty() {
+                out.push(PayerOutput::Adopt { stage, held });
+            } else {
+                let held = HeldPromises::truncate_from(vec![*held]);
+                self.stages[stage].hops.show_held(held, out);
+            }
         }
         // A stage that never accepted has no account to give.
         let state = &mut self.stages[stage];
@@ -539,7 +572,7 @@ impl PayerSession {
             _ => (error.culprits(), FaultCode::BadReceipt),
         };
         let stage = match culprits {
-            Culprits::Stage(stage) => Some(stage),
+            Culprits::Stage(stage) | Culprits::Hub(stage) => Some(stage),
             Culprits::Pair { .. } => None,
         };
         self.note_failure(stage, Some(culprits), code, error.to_string());
@@ -576,6 +609,10 @@ impl PayerSession {
         }
         self.phase = Phase::Settling;
         self.since_ms = now.ms;
+        // Whoever was not asked yet has no account to give.
+        for stage in self.stages.iter_mut().filter(|stage| stage.is_unasked()) {
+            stage.account = Account::Gone;
+        }
         let close = Close { session: self.id, when: CloseWhen::Now };
         let open = self.stages.iter().filter(|stage| !stage.is_done());
         out.extend(open.map(|stage| stage.send(Message::Close(close))));
@@ -583,6 +620,7 @@ impl PayerSession {
 
     fn finish(&mut self, out: &mut Vec<PayerOutput>) {
         self.phase = Phase::Finished;
+        self.leave_hubs(out);
         let stages = self.stages.iter().enumerate();
         out.push(PayerOutput::Finished(Box::new(SessionReport {
             session: self.id,

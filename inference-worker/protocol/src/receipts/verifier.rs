@@ -10,11 +10,11 @@
 use mica_primitives::{Hash32, LaneId, LayerRange, Leaf, PublicKey, Receipt};
 use std::collections::{BTreeMap, VecDeque};
 
+use super::is_signed;
 use crate::{
     SessionId,
     limits::{LEAF_POSITIONS, MAX_WAITING_RECEIPTS},
     path::StageNumber,
-    signing,
 };
 
 /// What a stage's leaves must say.
@@ -49,6 +49,8 @@ pub enum Culprits {
         /// Says that it received another.
         receiver: usize,
     },
+    /// A hub through which this stage is paid: its worker has no part in it.
+    Hub(usize),
 }
 
 /// Why a receipt is refused.
@@ -101,6 +103,7 @@ impl core::fmt::Display for Named {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self.0 {
             Culprits::Stage(stage) => write!(f, "stage {} is wrong", StageNumber(stage)),
+            Culprits::Hub(stage) => write!(f, "the hub of stage {}", StageNumber(stage)),
             Culprits::Pair { sender, receiver } => {
                 write!(
                     f,
@@ -196,6 +199,13 @@ impl PathVerifier {
         }
     }
 
+    /// Names the lane that pays a stage, where a hub chooses it: before the stage gives receipts.
+    pub fn set_lane(&mut self, stage: usize, lane: LaneId) {
+        if let Some(state) = self.stages.get_mut(stage) {
+            state.facts.lane = lane;
+        }
+    }
+
     /// Positions of the stage that verified receipts cover.
     pub fn verified(&self, stage: usize) -> u32 {
         self.stages.get(stage).map_or(0, |state| state.verified)
@@ -246,8 +256,7 @@ impl PathVerifier {
         let state = self.stages.get(stage).ok_or(VerifyError::NoSuchStage(stage))?;
         let leaf = &receipt.leaf;
         self.check_shape(stage, state, leaf, ending)?;
-        let bytes = Receipt::signing_bytes(leaf, &self.genesis);
-        if !signing::verify(&state.facts.peer, &bytes, &receipt.signature) {
+        if !is_signed(receipt, &state.facts.peer, &self.genesis) {
             return Err(VerifyError::BadSignature(stage));
         }
         if state.waiting.len() >= MAX_WAITING_RECEIPTS {

@@ -5,7 +5,7 @@
 //! windows regardless of chunking, and a payer can compare neighbours leaf by leaf.
 
 use ed25519_dalek::SigningKey;
-use mica_primitives::{Hash32, LaneId, LayerRange, Leaf, Receipt};
+use mica_primitives::{Hash32, LaneId, LayerRange, Leaf, PublicKey, Receipt};
 use std::collections::VecDeque;
 
 use crate::{SessionId, limits::LEAF_POSITIONS, signing};
@@ -142,6 +142,11 @@ impl ReceiptWriter {
 /// Signs a leaf with the stage's peer key.
 pub fn sign_leaf(leaf: Leaf, key: &SigningKey, genesis: &Hash32) -> Receipt {
     Receipt { signature: signing::sign(key, &Receipt::signing_bytes(&leaf, genesis)), leaf }
+}
+
+/// Whether the stage with this peer key has signed `receipt`.
+pub fn is_signed(receipt: &Receipt, peer: &PublicKey, genesis: &Hash32) -> bool {
+    signing::verify(peer, &Receipt::signing_bytes(&receipt.leaf, genesis), &receipt.signature)
 }
 
 #[cfg(test)]

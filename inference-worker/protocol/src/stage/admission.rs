@@ -264,13 +264,12 @@ fn accept_opening(
     let known = ledger.held(lane).map_or(0, |held| held.voucher.seq);
     let is_newer = voucher.seq > known.max(ledger.facts().lane(lane).seq);
     let due = ledger.promised(lane).saturating_add(agreed.prepayment());
-    let is_short = (ledger.promised(lane)..due).contains(&voucher.cumulative);
+    // The prepayment is a part of the voucher's sum, or comes as ticks of its chain.
+    let shown = open.voucher.promised().unwrap_or(Balance::MAX);
+    let is_short = (ledger.promised(lane)..due).contains(&shown);
     let is_of_this_price = voucher.tick.is_some_and(|tick| tick.unit == agreed.unit);
     if is_newer && is_short && is_of_this_price {
-        let text = format!(
-            "the voucher promises {} and with the prepayment {due} are due",
-            voucher.cumulative
-        );
+        let text = format!("the voucher promises {shown} and with the prepayment {due} are due");
         return Err(Refusal::new(FaultCode::HoldingUnpaid, text));
     }
     let accepted = ledger.accept_voucher(&open.voucher, &rule);

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use super::{
     Computed, ScoreRecord, StageIdentity, StageInput, StageOffer, StageOutput,
     chain_news::Finality,
+    consents::Consents,
     expelled::Expelled,
     openings::{Opening, Openings},
     refusal::Refusal,
@@ -21,7 +22,7 @@ use crate::{
     channel::{ChannelFacts, LedgerError, PayeeLaneRecord, PayeeLedger, Redeemable},
     clock::Now,
     limits::{MAX_SESSIONS, QUOTE_LIFETIME_BLOCKS},
-    messages::{Message, PaymentKind, Quote, QuoteRequest, SignedQuote},
+    messages::{Fault, Message, PaymentKind, Quote, QuoteRequest, SignedQuote},
 };
 
 /// A worker's state machine.
@@ -34,6 +35,7 @@ pub struct StageTable {
     pub(super) ledgers: BTreeMap<ChannelId, PayeeLedger>,
     pub(super) scores: Scores,
     expelled: Expelled,
+    pub(super) consents: Consents,
     pub(super) finality: Finality,
     pub(super) draining: bool,
 }
@@ -49,6 +51,7 @@ impl StageTable {
             ledgers: BTreeMap::new(),
             scores: Scores::new(),
             expelled: Expelled::new(),
+            consents: Consents::default(),
             finality: Finality::UNKNOWN,
             draining: false,
         }
@@ -165,6 +168,12 @@ impl StageTable {
                     out.push(send(from, Message::Fault(refusal.fault(session))));
                 }
             }
+            Message::CloseConsent(consent) => {
+                if let Err(refusal) = self.consent(now, consent) {
+                    let fault = Fault::new(None, refusal.code, refusal.text);
+                    out.push(send(from, Message::Fault(fault)));
+                }
+            }
             message => self.session_message(now, from, message, out),
         }
     }
@@ -182,7 +191,7 @@ impl StageTable {
         let Some(id) = message.session() else {
             if !is_fault {
                 let text = format!("a worker takes no {}", message.kind());
-                let fault = crate::messages::Fault::new(None, FaultCode::WrongDirection, text);
+                let fault = Fault::new(None, FaultCode::WrongDirection, text);
                 out.push(send(from, Message::Fault(fault)));
             }
             return;

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test crate uses its own part")]
 
 pub mod engine;
+pub mod hubs;
 pub mod samples;
 
 use codec::{Decode, Encode};
@@ -15,6 +16,7 @@ use mica_primitives::{
 use mica_protocol::{
     Message, Now, SessionId,
     channel::{ChannelFacts, PayeeLaneRecord, PayerLaneRecord, PayerLedger},
+    hub::HubInput,
     limits,
     payer::{
         PayerDeadlines, PayerInput, PayerOutput, PayerSession, PlannedStage, SessionPlan,
@@ -123,6 +125,7 @@ enum Event {
     Frame { from: usize, to: usize, bytes: Vec<u8> },
     Computed { worker: usize, computed: Computed },
     Channel { worker: usize, channel: ChannelId },
+    HubChannel { hub: usize, channel: ChannelId },
     Cancel { session: SessionId },
 }
 
@@ -134,6 +137,8 @@ pub struct World {
     pub delay_ms: u64,
     /// Index 0 is worker node 1.
     pub workers: Vec<Worker>,
+    /// Nodes after the workers.
+    pub hubs: Vec<hubs::Hub>,
     pub ledgers: Vec<PayerLedger>,
     pub payer_disk: BTreeMap<(ChannelId, LaneId), Vec<u8>>,
     pub sessions: BTreeMap<SessionId, PayerSession>,
@@ -183,6 +188,7 @@ impl World {
             chance: Chance(seed),
             delay_ms: 40,
             workers: ranges.iter().enumerate().map(worker).collect(),
+            hubs: Vec::new(),
             ledgers: facts.iter().map(ledger).collect(),
             payer_disk: BTreeMap::new(),
             sessions: BTreeMap::new(),
@@ -217,6 +223,7 @@ impl World {
                     lane: ledger
                         .lease(needed * PRICE * Balance::from(range.len()))
                         .expect("deposit and lane"),
+                    hubs: Vec::new(),
                 }
             },
         );
@@ -264,7 +271,8 @@ impl World {
                     let payer = self.sessions.values().filter_map(PayerSession::next_deadline_ms);
                     let workers =
                         self.workers.iter().filter_map(|worker| worker.table.next_deadline_ms());
-                    let Some(next_ms) = payer.chain(workers).min() else { return };
+                    let hubs = self.hubs.iter().filter_map(|hub| hub.table.next_deadline_ms());
+                    let Some(next_ms) = payer.chain(workers).chain(hubs).min() else { return };
                     self.now.ms = self.now.ms.max(next_ms);
                     self.wake();
                 }
@@ -287,6 +295,9 @@ impl World {
     pub fn wake(&mut self) {
         for worker in 0..self.workers.len() {
             self.worker_input(worker, StageInput::Wake);
+        }
+        for hub in 0..self.hubs.len() {
+            self.hub_input(hub, HubInput::Wake);
         }
         for id in self.sessions.keys().copied().collect::<Vec<_>>() {
             self.payer_input(id, PayerInput::Wake);
@@ -340,7 +351,8 @@ impl World {
 
     /// Lets a message travel from one node to another; one to nobody is lost.
     pub fn send(&mut self, from: usize, to: PublicKey, message: Message) {
-        let Some(to) = (0..=self.workers.len()).find(|node| peer(*node) == to) else { return };
+        let nodes = self.workers.len() + self.hubs.len();
+        let Some(to) = (0..=nodes).find(|node| peer(*node) == to) else { return };
         for message in (self.tamper)(from, to, message) {
             let bytes = wire::encode_frame(&message).expect("within the bound");
             let link = self.links.entry((from, to)).or_default();
@@ -369,8 +381,11 @@ impl World {
                             PayerInput::Message { from: peer(from), message: message.clone() },
                         );
                     }
-                } else {
+                } else if to <= self.workers.len() {
                     self.worker_input(to - 1, StageInput::Message { from: peer(from), message });
+                } else {
+                    let hub = to - 1 - self.workers.len();
+                    self.hub_input(hub, HubInput::Message { from: peer(from), message });
                 }
             }
             Event::Computed { worker, computed } => {
@@ -380,6 +395,10 @@ impl World {
                 let facts =
                     self.facts.get(&channel).filter(|_| channel == channel_of(worker + 1)).cloned();
                 self.worker_input(worker, StageInput::Channel { channel, facts });
+            }
+            Event::HubChannel { hub, channel } => {
+                let facts = self.facts.get(&channel).cloned();
+                self.hub_input(hub, HubInput::Incoming { channel, facts });
             }
             Event::Cancel { session } => self.payer_input(session, PayerInput::Cancel),
         }
@@ -424,7 +443,7 @@ impl World {
                     self.payer_disk.insert((record.channel, record.lane), record.encode());
                 }
                 PayerOutput::Send { to, message, .. } => self.send(PAYER, to, message),
-                PayerOutput::Ready => {}
+                PayerOutput::Ready | PayerOutput::Relayed { .. } => {}
                 PayerOutput::Token { id: token, log_probabilities, .. } => {
                     self.tokens.entry(id).or_default().push(token);
                     self.log_probabilities.entry(id).or_default().extend(log_probabilities);
@@ -437,8 +456,10 @@ impl World {
                         .sessions
                         .get(&id)
                         .map_or(0, |session| session.lane_records()[stage].lane);
+                    let channel = held.voucher.channel;
+                    let ledger = self.ledgers.iter_mut().find(|ledger| ledger.channel() == channel);
                     // What is not this payer's own promise is worth nothing.
-                    if let Ok(Some(adopted)) = self.ledgers[stage].adopt(&held, own) {
+                    if let Some(Ok(Some(adopted))) = ledger.map(|ledger| ledger.adopt(&held, own)) {
                         let record = adopted.record;
                         self.payer_disk.insert((record.channel, record.lane), record.encode());
                     }

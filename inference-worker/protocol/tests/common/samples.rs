@@ -2,13 +2,16 @@
 
 use super::{GENESIS, MODEL, PROFILE, peer, peer_key};
 use bounded_collections::BoundedVec;
-use mica_primitives::{ChannelId, LayerRange, Leaf, Redeem, Tick, TickProof, Voucher};
+use mica_primitives::{
+    ChannelId, CooperativeClose, LayerRange, Leaf, Redeem, Tick, TickProof, Voucher,
+};
 use mica_protocol::{
     FaultCode, Message, Path, PathStage, PaymentTerms, SessionId, SessionSpec,
     messages::{
-        Acceptance, Close, CloseWhen, Closed, Fault, HeldPromises, Open, Opened, Pay, Payload,
-        Payment, Promises, Quote, QuoteRequest, SessionReceipt, SignedQuote, Statement, Step,
-        Token,
+        Acceptance, Close, CloseConsent, CloseWhen, Closed, Fault, HeldPromises, HubFee, HubQuote,
+        HubQuoteRequest, Open, Opened, Pay, Payees, Payload, Payment, Promises, Quote,
+        QuoteRequest, RelayOpen, RelayPay, RelayRefused, Relayed, SessionReceipt, SignedHubQuote,
+        SignedQuote, Statement, Step, Token,
     },
     probability::{Candidate, Candidates, LogProbabilities, LogProbability},
     receipts::sign_leaf,
@@ -105,6 +108,49 @@ fn quote() -> SignedQuote {
     SignedQuote::sign(quote, &peer_key(2), &GENESIS)
 }
 
+fn hub_quote() -> SignedHubQuote {
+    let quote = HubQuote {
+        peer: peer(3),
+        account: [10; 32],
+        nonce: 1,
+        fee: HubFee { ppm: 2_500, least: 1 },
+        credit_positions: 128,
+        min_window: 20,
+        free: BoundedVec::truncate_from(vec![5_000, 0]),
+        valid_until: 600,
+    };
+    SignedHubQuote::sign(quote, &peer_key(3), &GENESIS)
+}
+
+/// What a payer and a hub say to each other, and the end of a channel.
+fn relay_messages() -> Vec<(&'static str, Message)> {
+    let proof = TickProof { n: 5, preimage: [8; 32] };
+    let pay = |payment| Message::RelayPay(RelayPay { session: SESSION, stage: 1, payment });
+    let close = CooperativeClose { channel: ChannelId([4; 32]), total: 1_450, expires: 700 };
+    let request =
+        HubQuoteRequest { nonce: 1, payees: Payees::truncate_from(vec![[11; 32], [12; 32]]) };
+    let open = RelayOpen {
+        session: SESSION,
+        stage: 1,
+        payee: [11; 32],
+        unit: 14,
+        positions: 111,
+        voucher: redeem(None),
+    };
+    let promise = Box::new(redeem(None));
+    let fault = Fault::new(Some(SESSION), FaultCode::NoRelay, "none");
+    vec![
+        ("hub_quote_request", Message::HubQuoteRequest(request)),
+        ("hub_quote", Message::HubQuote(Box::new(hub_quote()))),
+        ("relay_open", Message::RelayOpen(Box::new(open))),
+        ("relay_pay_tick", pay(Payment::Tick(proof))),
+        ("relay_pay_voucher", pay(Payment::Voucher(Box::new(redeem(Some(proof)))))),
+        ("relayed", Message::Relayed(Relayed { session: SESSION, stage: 1, promise })),
+        ("relay_refused", Message::RelayRefused(RelayRefused { stage: 1, fault })),
+        ("close_consent", Message::CloseConsent(CloseConsent::sign(close, &peer_key(2), &GENESIS))),
+    ]
+}
+
 /// Samples of every kind of message, by name; some kinds have several forms.
 pub fn messages() -> Vec<(&'static str, Message)> {
     let acceptance = Acceptance {
@@ -140,7 +186,7 @@ pub fn messages() -> Vec<(&'static str, Message)> {
         held: Some(Box::new(redeem(Some(proof)))),
         ..Fault::new(Some(SESSION), FaultCode::StaleVoucher, "old")
     };
-    vec![
+    let sessions = vec![
         ("quote_request", Message::QuoteRequest(QuoteRequest { model: MODEL, nonce: 1 })),
         ("quote", Message::Quote(quote())),
         ("open", Message::Open(Box::new(open()))),
@@ -170,5 +216,6 @@ pub fn messages() -> Vec<(&'static str, Message)> {
         ("closed", Message::Closed(Closed { session: SESSION, cumulative: 1_450 })),
         ("promises", Message::Promises(promises)),
         ("fault", Message::Fault(fault)),
-    ]
+    ];
+    sessions.into_iter().chain(relay_messages()).collect()
 }

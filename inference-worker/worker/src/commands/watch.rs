@@ -8,6 +8,10 @@
 //!
 //! It leaves a running worker the first part of a window, so that not both pay a fee. What a folder
 //! does not know cannot be redeemed: a copy is as good as it is new.
+//!
+//! Payers leave a part of what is redeemed for an absent worker to whoever does it, from the middle
+//! of the window on. With `--for-bounties` only what pays its fee like that is redeemed: somebody
+//! may watch for workers that are nothing to it.
 
 mod folder;
 mod rounds;
@@ -16,7 +20,10 @@ use std::{io, path::PathBuf};
 
 use mica_chain::{Chain, ConnectError, ReadError};
 
-use self::{folder::WatchedFolder, rounds::Watch};
+use self::{
+    folder::WatchedFolder,
+    rounds::{Pay, Watch},
+};
 use super::signals::stop_on_signal;
 use crate::{
     config::{Config, ConfigError},
@@ -42,6 +49,10 @@ pub struct Args {
     /// folder [default: each folder's own].
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
+    /// Redeem only what leaves more than the fee to the account that pays it: a bounty, from the
+    /// middle of a closing channel's window on.
+    #[arg(long, requires = "key")]
+    for_bounties: bool,
     /// Tell events as JSON, one object per line.
     #[arg(long)]
     json: bool,
@@ -109,7 +120,8 @@ pub(crate) async fn run(args: Args, folder: &DataDir) -> Result<(), WatchError> 
         folder.read(&origin, reporter)?;
         folders.push(folder);
     }
-    let watch = Watch::new(chain, origin, reporter, folders);
+    let pay = if args.for_bounties { Pay::Bounty } else { Pay::Payee };
+    let watch = Watch::new(chain, origin, reporter, folders, pay);
     stop.run_until_cancelled(watch.run()).await;
     Ok(())
 }

@@ -22,7 +22,10 @@ use mica_primitives::{Balance, BlockNumber, ChannelId, LaneId, Redeem};
 use mica_protocol::{channel::ChannelFacts, limits::EXPIRY_MARGIN_BLOCKS, stage::SessionEnd};
 use tokio::{sync::mpsc, task::JoinSet};
 
-use super::{context::WorkerContext, request::DueLane};
+use super::{
+    context::WorkerContext,
+    request::{DoneChannel, DueLane},
+};
 use crate::report::Event;
 
 /// A voucher that brings less than this many times the fee waits for more.
@@ -192,14 +195,21 @@ impl Redeemer {
     }
 
     /// Begins to close channels whose payers asked for it and that owe nothing any more that is
-    /// worth its fee: the payer has its deposit back at once instead of after the window, and the
-    /// session actor forgets the channel. Nothing waits for it: redeems have no time to lose.
+    /// worth its fee, or whose payers have signed what they owe: the payer has its deposit back at
+    /// once instead of after the window, and the session actor forgets the channel. Nothing waits
+    /// for it: redeems have no time to lose.
     async fn close_finished_channels(&mut self) {
         let Ok(done) = self.context.sessions.done(self.fee).await else { return };
         let block = *self.context.block.borrow();
-        self.closed.retain(|channel, again| again.is_none() || done.contains(channel));
-        let may_close = |channel: &ChannelId| {
-            let again = self.closed.get(channel);
+        let is_done = |channel: &ChannelId| done.iter().any(|done| done.channel() == *channel);
+        self.closed.retain(|channel, again| again.is_none() || is_done(channel));
+        // What an account's proxy may do does not include it.
+        let is_proxy = self.context.signer.is_proxy();
+        let may_close = |done: &DoneChannel| {
+            if is_proxy && matches!(done, DoneChannel::Agreed(_)) {
+                return false;
+            }
+            let again = self.closed.get(&done.channel());
             again.is_none_or(|again| again.is_some_and(|again| block >= again))
         };
         let room = MAX_IN_FLIGHT.saturating_sub(self.closes.len());
@@ -207,11 +217,12 @@ impl Redeemer {
         if due.is_empty() || !self.node_is_ready().await {
             return;
         }
-        for channel in due {
+        for done in due {
+            let channel = done.channel();
             self.closed.insert(channel, None);
             let (chain, signer) = (self.context.chain.clone(), self.context.signer.clone());
             self.closes.spawn(async move {
-                let (call, until) = (Call::Close(channel), Until::InBlock);
+                let (call, until) = (done.call(), Until::InBlock);
                 let result =
                     chain.submit_watched(&signer, call, until, PATIENCE, &mut |_| {}).await;
                 (channel, result)

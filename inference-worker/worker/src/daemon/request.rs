@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use mica_chain::Call;
 use mica_host::json;
 use mica_net::NetCounters;
 use mica_primitives::{Balance, BlockNumber, ChannelId, PublicKey, Redeem};
-use mica_protocol::{channel::ChannelFacts, stage::StageOffer};
+use mica_protocol::{channel::ChannelFacts, messages::CloseConsent, stage::StageOffer};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
@@ -23,6 +24,36 @@ pub(crate) struct DueLane {
     pub busy: bool,
     /// First block without the channel, if its payer asked to close.
     pub ends: Option<BlockNumber>,
+}
+
+/// A channel that its payer wants closed.
+#[derive(Clone, Debug)]
+pub(crate) enum DoneChannel {
+    /// It has paid something, and nothing is left to redeem that brings more than its fee.
+    Paid(ChannelId),
+    /// Its payer has agreed to an end that brings more than its fee.
+    Agreed(Box<CloseConsent>),
+}
+
+impl DoneChannel {
+    /// The channel.
+    pub(crate) fn channel(&self) -> ChannelId {
+        match self {
+            Self::Paid(channel) => *channel,
+            Self::Agreed(consent) => consent.close.channel,
+        }
+    }
+
+    /// What ends it.
+    pub(crate) fn call(self) -> Call {
+        match self {
+            Self::Paid(channel) => Call::Close(channel),
+            Self::Agreed(consent) => {
+                let CloseConsent { close, signature } = *consent;
+                Call::CloseCooperatively { close, signature }
+            }
+        }
+    }
 }
 
 /// What the session actor has seen since it was opened.
@@ -79,9 +110,8 @@ pub(crate) enum Request {
     Ledgers(oneshot::Sender<BTreeSet<ChannelId>>),
     /// Whether there is a ledger of this channel.
     HasLedger(ChannelId, oneshot::Sender<bool>),
-    /// Channels that have paid something and whose payers asked to close, with nothing left to
-    /// redeem that brings more than this.
-    Done(Balance, oneshot::Sender<Vec<ChannelId>>),
+    /// Channels whose payers want them closed, and that are done for when a redeem costs this.
+    Done(Balance, oneshot::Sender<Vec<DoneChannel>>),
     /// How far the chain was seen.
     Mark(ChainMark),
     /// The channel is closed for good.

@@ -31,7 +31,7 @@ use tokio::{
 use super::{
     neighbours::{Answer, Neighbours, Verdict, next_worker},
     parking::{Parking, is_end},
-    request::{DueLane, Request, Totals},
+    request::{DoneChannel, DueLane, Request, Totals},
 };
 use crate::{
     engine::{Engine, EngineError},
@@ -577,15 +577,29 @@ impl SessionActor {
     }
 
     /// Channels that never paid anything are their payers' to finish: closing costs a fee.
-    fn done(&self, fee: Balance) -> Vec<ChannelId> {
+    fn done(&mut self, fee: Balance) -> Vec<DoneChannel> {
+        let consents = self.table.consents(self.now().block);
+        let wanted: BTreeSet<ChannelId> = consents
+            .iter()
+            .map(|(consent, _)| consent.close.channel)
+            .chain(self.closing.iter().copied())
+            .collect();
+        let agreed = consents.into_iter().filter(|(_, gain)| *gain > fee);
+        let agreed: Vec<DoneChannel> =
+            agreed.map(|(consent, _)| DoneChannel::Agreed(Box::new(consent))).collect();
         let due = self.due().into_iter().filter(|lane| lane.gain > fee);
         let owed: BTreeSet<ChannelId> = due.map(|lane| lane.redeem.voucher.channel).collect();
+        let is_agreed =
+            |channel: &ChannelId| agreed.iter().any(|agreed| agreed.channel() == *channel);
         let is_done = |channel: &&ChannelId| {
             !owed.contains(*channel)
+                && !is_agreed(channel)
                 && self.table.busy_lanes(channel).is_empty()
                 && self.table.ledger(channel).is_some_and(|ledger| ledger.has_paid())
         };
-        self.closing.iter().filter(is_done).copied().collect()
+        let paid: Vec<DoneChannel> =
+            wanted.iter().filter(is_done).copied().map(DoneChannel::Paid).collect();
+        agreed.into_iter().chain(paid).collect()
     }
 
     fn due(&self) -> Vec<DueLane> {

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     neighbours::Answer,
-    request::{DueLane, Request, Totals},
+    request::{DoneChannel, DueLane, Request, Totals},
 };
 use crate::store::ChainMark;
 
@@ -116,7 +116,7 @@ impl SessionHandle {
     ///
     /// # Errors
     /// [`Closed`].
-    pub(crate) async fn done(&self, fee: Balance) -> Result<Vec<ChannelId>, Closed> {
+    pub(crate) async fn done(&self, fee: Balance) -> Result<Vec<DoneChannel>, Closed> {
         self.ask(|answer| Request::Done(fee, answer)).await
     }
 

@@ -121,7 +121,10 @@ impl World {
                         }
                     }
                 }
-                PayerOutput::Ready | PayerOutput::Token { .. } | PayerOutput::Receipt { .. } => {
+                PayerOutput::Ready
+                | PayerOutput::Token { .. }
+                | PayerOutput::Receipt { .. }
+                | PayerOutput::Relayed { .. } => {
                     if matches!(output, PayerOutput::Ready)
                         && self.payers[payer].lie == Some(PayerLie::ClosesEarly)
                     {
@@ -282,6 +285,7 @@ impl World {
                     credit_positions: self.workers[*worker].credit_positions,
                     quote: None,
                     lane,
+                    hubs: Vec::new(),
                 }),
                 Err(error) => unready = unready.or(Some(error)),
             }

@@ -55,18 +55,17 @@ impl OpenChannel {
         Self { payee, ledger, is_earlier: false, is_recorded: false, leased: 0, is_gone: false }
     }
 
-    /// Whether sessions may pay `payee` on it.
-    pub(super) fn pays(&self, payee: AccountId) -> bool {
-        self.payee == payee && !self.is_gone
+    /// Whether sessions may pay what is needed on it.
+    pub(super) fn pays(&self, need: &Need) -> bool {
+        let is_long_enough = self.ledger.facts().window >= need.window;
+        self.payee == need.payee && is_long_enough && !self.is_gone
     }
 
-    /// Whether the channel can take one more session, whatever is left in it.
-    pub(super) fn has_free_lane(&mut self) -> bool {
-        let lane = self.ledger.lease(0);
-        lane.is_ok_and(|lane| {
-            self.ledger.give_back(lane.record().clone());
-            true
-        })
+    /// Whether the channel has so many lanes for one more session, whatever is left in it.
+    pub(super) fn has_free_lanes(&mut self, count: usize) -> bool {
+        let leased: Vec<PayerLane> = (0..count).map_while(|_| self.ledger.lease(0).ok()).collect();
+        leased.iter().for_each(|lane| self.ledger.give_back(lane.record().clone()));
+        leased.len() == count
     }
 }
 
@@ -80,7 +79,7 @@ impl Ledgers {
                 let mut candidates = self
                     .open
                     .iter_mut()
-                    .filter(|(_, open)| open.pays(need.payee) && open.is_earlier == is_earlier);
+                    .filter(|(_, open)| open.pays(need) && open.is_earlier == is_earlier);
                 candidates.find_map(|(id, open)| {
                     let lane = open.ledger.lease(need.budget).ok()?;
                     open.leased += 1;
@@ -184,7 +183,7 @@ mod tests {
     }
 
     fn need(payee: [u8; 32], budget: Balance) -> Need {
-        Need { payee: payee.into(), peer: [0; 32], budget }
+        Need { payee: payee.into(), peer: [0; 32], budget, window: 0 }
     }
 
     #[test]

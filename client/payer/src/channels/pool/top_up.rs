@@ -174,8 +174,8 @@ impl ChannelPool {
         if ledgers.pause.is_some_and(|pause| Instant::now() < pause) {
             return false;
         }
-        needs.iter().any(|need| {
-            let channels = ledgers.open.values().filter(|open| open.pays(need.payee));
+        by_payee(needs).iter().any(|(need, _)| {
+            let channels = ledgers.open.values().filter(|open| open.pays(need));
             let most = channels.map(|open| open.ledger.free()).max();
             most.is_none_or(|most| most < need.budget.saturating_mul(self.least().into()))
         })
@@ -193,7 +193,7 @@ impl ChannelPool {
         let Opening { min_deposit, storage_deposit, window } = *opening;
         let mut ledgers = self.lock();
         let (mut openings, mut calls, mut deposits) = (Vec::new(), Vec::new(), 0u128);
-        for need in needs {
+        for (need, lanes) in by_payee(needs) {
             let mut best: Option<(ChannelId, Balance, &PayerLedger)> = None;
             let (wanted, least) = (
                 need.budget.saturating_mul(headroom.into()),
@@ -201,7 +201,7 @@ impl ChannelPool {
             );
             let mut is_enough = false;
             for (id, open) in &mut ledgers.open {
-                if !open.pays(need.payee) || !open.has_free_lane() {
+                if !open.pays(&need) || !open.has_free_lanes(lanes) {
                     continue;
                 }
                 let free = open.ledger.free();
@@ -226,6 +226,7 @@ impl ChannelPool {
                 None => {
                     let deposit = wanted.max(min_deposit);
                     let signer = self.payer.signer.current_public();
+                    let window = window.max(need.window);
                     openings.push(ChannelOpening { payee: need.payee, signer, deposit, window });
                     deposits = deposits.saturating_add(deposit).saturating_add(storage_deposit);
                 }
@@ -246,6 +247,21 @@ impl ChannelPool {
     }
 }
 
+/// What is needed of each payee, and on how many lanes: a hub is paid for several stages.
+fn by_payee(needs: &[Need]) -> Vec<(Need, usize)> {
+    let mut all: Vec<(Need, usize)> = Vec::with_capacity(needs.len());
+    for need in needs {
+        match all.iter_mut().find(|(other, _)| other.payee == need.payee) {
+            Some((sum, lanes)) => {
+                sum.budget = sum.budget.saturating_add(need.budget);
+                *lanes += 1;
+            }
+            None => all.push((need.clone(), 1)),
+        }
+    }
+    all
+}
+
 /// The window of a new channel, blocks: what the payer wants, if that is more than usual, and no
 /// more than the chain allows.
 fn window(usual: BlockNumber, wanted: Option<BlockNumber>, most: BlockNumber) -> BlockNumber {
@@ -254,7 +270,17 @@ fn window(usual: BlockNumber, wanted: Option<BlockNumber>, most: BlockNumber) ->
 
 #[cfg(test)]
 mod tests {
-    use super::window;
+    use super::{Need, by_payee, window};
+
+    #[test]
+    fn a_hub_that_is_paid_for_several_stages_gets_one_channel() {
+        let need = |payee: u8, budget| {
+            let payee = [payee; 32].into();
+            Need { payee, peer: [0; 32], budget, window: 0 }
+        };
+        let all = by_payee(&[need(1, 10), need(2, 5), need(1, 20)]);
+        assert_eq!(all, [(need(1, 30), 2), (need(2, 5), 1)]);
+    }
 
     #[test]
     fn a_payer_gives_more_time_than_usual_and_never_less() {

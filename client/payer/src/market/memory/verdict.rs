@@ -47,6 +47,7 @@ fn blamed(report: &SessionReport, failure: &SessionFailure) -> Vec<usize> {
     match failure.culprits {
         Some(Culprits::Stage(stage)) => return vec![stage],
         Some(Culprits::Pair { sender, receiver }) => return vec![sender, receiver],
+        Some(Culprits::Hub(_)) => return Vec::new(),
         None => {}
     }
     let unsettled = || (0..report.stages.len()).filter(|stage| !report.stages[*stage].settled);

@@ -60,7 +60,9 @@ impl StageSession {
         if self.chain == ChainState::Left {
             return self.useless_tick(None, context);
         }
-        if let Err(refusal) = self.check_ahead(proof, context) {
+        let held = context.ledger.held(lane);
+        let vouched = held.map_or(0, |held| held.voucher.cumulative);
+        if let Err(refusal) = self.check_ahead(proof, vouched) {
             self.expel(refusal, context);
             return Ok(());
         }
@@ -102,11 +104,10 @@ impl StageSession {
         refusal.map_or(Ok(()), Err)
     }
 
-    /// Whether a tick pays for no more than an honest payer has a reason to: each position costs a
-    /// hash to check.
-    fn check_ahead(&self, proof: &TickProof, context: &SessionContext<'_>) -> Result<(), Refusal> {
-        let held = context.ledger.held(self.agreed.lane);
-        let vouched = held.map_or(0, |held| held.voucher.cumulative).saturating_sub(self.base);
+    /// Whether a tick of a voucher that promises `vouched` without it pays for no more than an
+    /// honest payer has a reason to: each position costs a hash to check.
+    fn check_ahead(&self, proof: &TickProof, vouched: Balance) -> Result<(), Refusal> {
+        let vouched = vouched.saturating_sub(self.base);
         let pays_for = (vouched / self.agreed.unit.max(1)).saturating_add(proof.n.into());
         let most = Balance::from(self.receipted.saturating_add(MAX_PAID_AHEAD));
         if pays_for <= most {
@@ -130,16 +131,27 @@ impl StageSession {
         let before = context.ledger.promised(lane);
         // Each renewal is a signature to check and a flush: one that pays nothing is refused before
         // either, and buys no time.
-        if kind == PaymentKind::Renewal && redeem.voucher.cumulative <= before {
+        let shown = redeem.promised().unwrap_or(Balance::MAX);
+        if kind == PaymentKind::Renewal && shown <= before {
             let text = format!("a renewal must promise more than {before}");
             return Err(Refusal::new(FaultCode::StaleVoucher, text));
         }
+        let ahead = redeem.tick.map(|proof| self.check_ahead(&proof, redeem.voucher.cumulative));
+        if let Some(Err(refusal)) = ahead {
+            self.expel(refusal, context);
+            return Ok(());
+        }
         let rule =
             VoucherRule { lane, unit: self.agreed.unit, block, kind: self.voucher_kind(kind) };
-        let promised = context
-            .ledger
-            .accept_voucher(redeem, &rule)
-            .map_err(|error| Refusal::of_money(&error, context.ledger.held(lane)))?;
+        let promised = match context.ledger.accept_voucher(redeem, &rule) {
+            Ok(promised) => promised,
+            // As with a tick by itself: one walk in vain.
+            Err(error @ LedgerError::BadTick { .. }) => {
+                self.expel(Refusal::of_money(&error, None), context);
+                return Ok(());
+            }
+            Err(error) => return Err(Refusal::of_money(&error, context.ledger.held(lane))),
+        };
         self.persist(Durability::Disk, context);
         match kind {
             PaymentKind::Final => self.settled(promised, context),

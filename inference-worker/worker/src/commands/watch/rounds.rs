@@ -6,7 +6,10 @@ use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 use mica_chain::{
     Call, Chain, ChainOrigin, MicaEvent, ReadError, Signer, SubmitError, Submitted, Until,
 };
-use mica_primitives::{Balance, BlockNumber, ChannelId, ChannelState, LaneId};
+use mica_primitives::{
+    Balance, BlockNumber, ChannelId, ChannelState, LaneId,
+    settlement::{self, Figures, Submitter},
+};
 use mica_protocol::{
     channel::{ChannelFacts, Redeemable},
     limits::EXPIRY_MARGIN_BLOCKS,
@@ -28,12 +31,29 @@ const MAX_IN_FLIGHT: usize = 64;
 
 type LaneKey = (ChannelId, LaneId);
 
+/// What makes a redeem worth its fee.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Pay {
+    /// What the payee gets.
+    Payee,
+    /// What is left to whoever submits it.
+    Bounty,
+}
+
+/// A redeem that is due: who submits it, and what it brings to whoever it must be worth its fee to.
+struct Due {
+    signer: Signer,
+    lane: Redeemable,
+    worth: Balance,
+}
+
 /// The watching task.
 pub(super) struct Watch {
     chain: Chain,
     origin: ChainOrigin,
     reporter: Reporter,
     folders: Vec<WatchedFolder>,
+    pay: Pay,
     /// Promises that the chain has refused: shown again only when they have grown.
     refused: BTreeMap<LaneKey, Balance>,
 }
@@ -52,8 +72,9 @@ impl Watch {
         origin: ChainOrigin,
         reporter: Reporter,
         folders: Vec<WatchedFolder>,
+        pay: Pay,
     ) -> Self {
-        Self { chain, origin, reporter, folders, refused: BTreeMap::new() }
+        Self { chain, origin, reporter, folders, pay, refused: BTreeMap::new() }
     }
 
     /// Looks at all channels every few seconds, and at once when a block names one of them.
@@ -102,15 +123,23 @@ impl Watch {
             for (id, ledger) in &mut folder.ledgers {
                 let Some(channel) = view.channel(*id).await? else { continue };
                 ledger.update(ChannelFacts::new(*id, &channel));
-                let lanes = ledger.redeemable(now).into_iter();
-                let endangered =
-                    lanes.filter(|lane| is_endangered(&channel.state, channel.window, lane, now));
-                due.extend(endangered.map(|lane| (folder.signer.clone(), lane)));
+                let figures = Figures::from(&channel);
+                for lane in ledger.redeemable(now) {
+                    let worth = match self.pay {
+                        Pay::Payee if is_endangered(&channel.state, channel.window, &lane, now) => {
+                            lane.gain
+                        }
+                        Pay::Payee => continue,
+                        Pay::Bounty => bounty_of(&figures, &lane, now),
+                    };
+                    due.push(Due { signer: folder.signer.clone(), lane, worth });
+                }
             }
         }
-        due.retain(|(_, lane)| {
-            let promised = lane.redeem.promised();
-            self.refused.get(&key(lane)).is_none_or(|refused| promised > Some(*refused))
+        due.retain(|due| {
+            let promised = due.lane.redeem.promised();
+            due.worth > 0
+                && self.refused.get(&key(&due.lane)).is_none_or(|refused| promised > Some(*refused))
         });
         most_first(&mut due);
         self.redeem(due).await;
@@ -118,10 +147,10 @@ impl Watch {
     }
 
     /// Redeems side by side, each until it is in a block.
-    async fn redeem(&mut self, due: Vec<(Signer, Redeemable)>) {
+    async fn redeem(&mut self, due: Vec<Due>) {
         let mut shown = JoinSet::new();
-        for (signer, lane) in due.into_iter().take(MAX_IN_FLIGHT) {
-            shown.spawn(show(self.chain.clone(), signer, lane));
+        for due in due.into_iter().take(MAX_IN_FLIGHT) {
+            shown.spawn(show(self.chain.clone(), due));
         }
         while let Some(done) = shown.join_next().await {
             let Ok(Shown { lane, promised, result: Some(result) }) = done else { continue };
@@ -152,6 +181,10 @@ impl Watch {
                     block,
                 });
             }
+            if let MicaEvent::BountyPaid { channel, amount, .. } = *event {
+                let block = submitted.block.number;
+                self.reporter.emit(&Event::BountyKept { channel, amount, block });
+            }
         }
     }
 
@@ -161,24 +194,30 @@ impl Watch {
     }
 }
 
-/// Shows a promise to the chain, if it brings more than the fee.
-async fn show(chain: Chain, signer: Signer, due: Redeemable) -> Shown {
-    let (lane, gain) = (key(&due), due.gain);
+/// Shows a promise to the chain, if it is worth the fee.
+async fn show(chain: Chain, due: Due) -> Shown {
+    let Due { signer, lane: due, worth } = due;
+    let lane = key(&due);
     let promised = due.redeem.promised().unwrap_or(0);
     let call = Call::Redeem(due.redeem);
     // Without an answer nothing is lost over the fee.
     let fee = chain.estimate_fee(&signer, &call).await.unwrap_or(0);
-    if gain <= fee {
+    if worth <= fee {
         return Shown { lane, promised, result: None };
     }
     let result = chain.submit_watched(&signer, call, Until::InBlock, PATIENCE, &mut |_| {}).await;
     Shown { lane, promised, result: Some(result) }
 }
 
-/// Puts what brings most first: only so many are shown at once, and lanes of which each brings less
-/// than its fee shall not take the place of one that is worth it.
-fn most_first<T>(due: &mut [(T, Redeemable)]) {
-    due.sort_by_key(|(_, lane)| Reverse(lane.gain));
+/// Puts what is worth most first: only so many are shown at once, and lanes of which each brings
+/// less than its fee shall not take the place of one that is worth it.
+fn most_first(due: &mut [Due]) {
+    due.sort_by_key(|due| Reverse(due.worth));
+}
+
+/// What is left to a stranger that redeems this now, by the chain's own rule.
+fn bounty_of(channel: &Figures, due: &Redeemable, now: BlockNumber) -> Balance {
+    settlement::bounty(channel, &due.redeem.voucher, Submitter::Other, due.gain, now)
 }
 
 fn key(due: &Redeemable) -> LaneKey {
@@ -226,11 +265,28 @@ mod tests {
     /// Attack: close a hundred channels that owe a trifle each and come before the honest one.
     #[test]
     fn trifles_do_not_take_the_place_of_what_pays() {
-        let mut lanes: Vec<_> =
-            (0..100).map(|number| ((), due(ChannelId([number; 32]), 1))).collect();
-        lanes.push(((), due(ChannelId([200; 32]), 1_000)));
+        let signer = Signer::from_suri("//Alice").expect("a development key");
+        let of = |number: u8, worth: Balance| Due {
+            signer: signer.clone(),
+            lane: due(ChannelId([number; 32]), worth),
+            worth,
+        };
+        let mut lanes: Vec<Due> = (0..100).map(|number| of(number, 1)).collect();
+        lanes.push(of(200, 1_000));
         most_first(&mut lanes);
-        assert_eq!(lanes[0].1.gain, 1_000);
+        assert_eq!(lanes[0].worth, 1_000);
+    }
+
+    #[test]
+    fn a_bounty_is_there_from_the_middle_of_a_window_on() {
+        let mut lane = due(ChannelId([1; 32]), 1_600);
+        lane.redeem.voucher.bounty = 1_000;
+        let closing =
+            Figures { deposit: 5_000, claimed: 0, ends: Some(120), bounty_from: Some(110) };
+        let open = Figures { ends: None, bounty_from: None, ..closing };
+        assert_eq!(bounty_of(&closing, &lane, 109), 0, "the worker's own half");
+        assert_eq!(bounty_of(&closing, &lane, 110), 100, "a sixteenth of what it pays");
+        assert_eq!(bounty_of(&open, &lane, 110), 0);
     }
 
     #[test]

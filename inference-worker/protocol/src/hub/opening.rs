@@ -1,0 +1,297 @@
+//! Taking a relay: checked against the offer at once, and against its channel when the chain has
+//! answered; only then does the hub promise anything.
+
+use mica_primitives::{Balance, ChannelId, LaneId, PublicKey, Tick};
+
+use super::{
+    HubOutput, HubTable, Payee, RelayId,
+    relay::{Relay, RelayTerms},
+    table::send,
+};
+use crate::{
+    FaultCode,
+    channel::{
+        ChannelFacts, Durability, LedgerError, PayeeLedger, PayerLane, VoucherKind, VoucherRule,
+    },
+    clock::Now,
+    limits::{
+        MAX_LEDGERS, MAX_OPENINGS, MAX_RELAY_OPENINGS_PER_PEER, MAX_RELAYS, MAX_SESSION_POSITIONS,
+        OPENING_DEADLINE_MS,
+    },
+    messages::{Account, RelayOpen},
+    stage::refusal::Refusal,
+};
+
+/// An opening that waits for the chain's word on its channel.
+#[derive(Debug)]
+pub(super) struct Opening {
+    pub(super) from: PublicKey,
+    pub(super) open: Box<RelayOpen>,
+    pub(super) deadline_ms: u64,
+}
+
+impl RelayOpen {
+    /// The relay's name.
+    pub(super) const fn id(&self) -> RelayId {
+        (self.session, self.stage)
+    }
+}
+
+impl HubTable {
+    pub(super) fn open(
+        &mut self,
+        now: Now,
+        from: PublicKey,
+        open: Box<RelayOpen>,
+        out: &mut Vec<HubOutput>,
+    ) -> Result<(), Refusal> {
+        if self.draining {
+            return Err(Refusal::new(FaultCode::Draining, "this hub is leaving"));
+        }
+        let id = open.id();
+        if self.relays.contains_key(&id) || self.openings.contains_key(&id) {
+            return Err(Refusal::new(FaultCode::SessionExists, "the relay's name is taken"));
+        }
+        self.check_moving(now)?;
+        let theirs = self.openings.values().filter(|opening| opening.from == from).count();
+        if self.relays.len() >= self.offer.max_relays.min(MAX_RELAYS)
+            || self.openings.len() >= MAX_OPENINGS
+            || theirs >= MAX_RELAY_OPENINGS_PER_PEER
+        {
+            return Err(Refusal::new(FaultCode::TooManySessions, "the hub is full"));
+        }
+        self.check_terms(&open)?;
+        if self.free_for(&open.payee) == 0 {
+            return Err(no_relay());
+        }
+        // What costs a signature comes last, and then the chain's word.
+        if let Some(ledger) = self.incoming.get(&open.voucher.voucher.channel) {
+            self.pauses.check(&ledger.facts().payer, now)?;
+            if !ledger.is_signed(&open.voucher) {
+                return Err(Refusal::of_money(&LedgerError::BadSignature, None));
+            }
+        }
+        out.push(HubOutput::ReadChannel(open.voucher.voucher.channel));
+        let deadline_ms = now.ms.saturating_add(OPENING_DEADLINE_MS);
+        self.openings.insert(id, Opening { from, open, deadline_ms });
+        Ok(())
+    }
+
+    /// Whether the terms can work, and the fee is paid. Returns the payer's chain.
+    fn check_terms(&self, open: &RelayOpen) -> Result<Tick, Refusal> {
+        if !(1..=MAX_SESSION_POSITIONS).contains(&open.positions) {
+            let text = format!("{} positions: at least 1", open.positions);
+            return Err(Refusal::new(FaultCode::BadLimits, text));
+        }
+        let tick = open.voucher.voucher.tick.ok_or_else(|| {
+            Refusal::new(FaultCode::WrongUnit, "a relay is paid with ticks, and there is no chain")
+        })?;
+        let due = self.offer.fee.with(open.unit).filter(|_| open.unit > 0);
+        let due = due.ok_or_else(|| Refusal::new(FaultCode::BadTerms, "a unit of at least 1"))?;
+        if tick.unit < due {
+            let text = format!("{due} are asked for each position and {} offered", tick.unit);
+            return Err(Refusal::new(FaultCode::FeeTooLow, text));
+        }
+        Ok(tick)
+    }
+
+    /// The second half of an opening: the chain has answered.
+    pub(super) fn admit(
+        &mut self,
+        now: Now,
+        from: PublicKey,
+        open: &RelayOpen,
+        facts: Option<&ChannelFacts>,
+        out: &mut Vec<HubOutput>,
+    ) -> Result<(), Refusal> {
+        let (channel, lane) = (open.voucher.voucher.channel, open.voucher.voucher.lane);
+        let facts = facts.ok_or_else(|| {
+            Refusal::new(FaultCode::UnknownChannel, format!("no channel {channel} here"))
+        })?;
+        if facts.window < self.offer.min_window {
+            let text = format!(
+                "the channel's window is {} blocks and this hub asks for {}",
+                facts.window, self.offer.min_window
+            );
+            return Err(Refusal::new(FaultCode::WindowTooShort, text));
+        }
+        self.check_moving(now)?;
+        self.pauses.check(&facts.payer, now)?;
+        // Again, because the fee may have changed while the chain was asked.
+        let tick = self.check_terms(open)?;
+        self.make_ledger(now, facts)?;
+        self.check_deposit(open, tick.unit)?;
+        self.check_single(open)?;
+        let cost = open.unit.checked_mul(open.positions.into()).ok_or_else(no_relay)?;
+        let (payee, own) = self.lease(&open.payee, cost).ok_or_else(no_relay)?;
+        let taken = self.take_first(now, lane, tick.unit, open);
+        if let Err(refusal) = taken {
+            self.give_back(&own);
+            return Err(refusal);
+        }
+        // The new voucher is the same payer's, and newer: what ran on the lane before is over.
+        let before =
+            self.relays.iter().find(|(_, relay)| (relay.channel, relay.lane) == (channel, lane));
+        if let Some(id) = before.map(|(id, _)| *id) {
+            self.end(now, &id, false, out);
+        }
+        let terms = RelayTerms {
+            payer: from,
+            unit: tick.unit,
+            payee,
+            out_unit: open.unit,
+            positions: open.positions,
+        };
+        let own = own.of(open.session);
+        let mut relay = Relay::new(terms, &open.voucher, own, now.ms);
+        self.persist_incoming(channel, lane, Durability::Disk, out);
+        let promise = match relay.promise(&open.voucher, facts, &self.offer, now.block) {
+            Ok(promise) => promise,
+            Err(refusal) => {
+                self.give_back(&relay.out);
+                return Err(refusal);
+            }
+        };
+        out.push(HubOutput::Began { peer: from });
+        self.settled.remove(&(relay.out.record().channel, relay.out.record().lane));
+        self.first_promise(&relay, open.id(), promise, out);
+        self.relays.insert(open.id(), relay);
+        Ok(())
+    }
+
+    /// Whether the session does not pay this worker already: it would only hold its lanes. Another
+    /// hub may be paid for many stages.
+    fn check_single(&self, open: &RelayOpen) -> Result<(), Refusal> {
+        let (first, last) = ((open.session, u8::MIN), (open.session, u8::MAX));
+        let mut others = self.relays.range(first..=last).map(|(_, relay)| relay);
+        let lane = (open.voucher.voucher.channel, open.voucher.voucher.lane);
+        let is_same = |relay: &Relay| {
+            let is_worker = relay.payee.peer.is_some() && relay.payee.account == open.payee;
+            is_worker && (relay.channel, relay.lane) != lane
+        };
+        if others.any(is_same) {
+            let text = "the session has this worker already";
+            return Err(Refusal::new(FaultCode::SessionExists, text));
+        }
+        Ok(())
+    }
+
+    /// Takes the opening voucher.
+    fn take_first(
+        &mut self,
+        now: Now,
+        lane: LaneId,
+        unit: Balance,
+        open: &RelayOpen,
+    ) -> Result<(), Refusal> {
+        let rule = VoucherRule { lane, unit, block: now.block, kind: VoucherKind::Opening };
+        let channel = open.voucher.voucher.channel;
+        let ledger = self.incoming.get_mut(&channel).ok_or_else(|| unknown(channel))?;
+        let accepted = ledger.accept_voucher(&open.voucher, &rule);
+        accepted.map(drop).map_err(|error| Refusal::of_money(&error, ledger.held(lane)))
+    }
+
+    /// Whether the deposit covers the whole session, beside what the other relays of the channel
+    /// may still cost. A payer sets that much aside before it opens, unless it has forgotten what
+    /// it promised.
+    fn check_deposit(&self, open: &RelayOpen, unit: Balance) -> Result<(), Refusal> {
+        let voucher = &open.voucher.voucher;
+        let ledger = self.incoming.get(&voucher.channel).ok_or_else(|| unknown(voucher.channel))?;
+        let others = self
+            .relays
+            .values()
+            .filter(|relay| relay.channel == voucher.channel && relay.lane != voucher.lane);
+        let committed =
+            others.fold(0, |sum: Balance, relay| sum.saturating_add(relay.uncovered(ledger)));
+        let earlier = voucher.cumulative.saturating_sub(ledger.promised(voucher.lane));
+        let cost = unit.saturating_mul(open.positions.into()).saturating_add(earlier);
+        let free = ledger.free().saturating_sub(committed);
+        if cost <= free {
+            return Ok(());
+        }
+        let text = format!("the session may cost {cost} and the channel has {free} left");
+        Err(Refusal::new(FaultCode::Overspend, text))
+    }
+
+    /// A lane of a channel to this account with so much left.
+    fn lease(&mut self, account: &Account, budget: Balance) -> Option<(Payee, PayerLane)> {
+        let theirs = self.outgoing.values_mut().filter(|own| own.payee.account == *account);
+        theirs.filter_map(|own| Some((own.payee, own.ledger.lease(budget).ok()?))).next()
+    }
+
+    /// Makes a ledger for a channel that has none. When there are as many as there may be, those go
+    /// of which nothing is to be redeemed.
+    fn make_ledger(&mut self, now: Now, facts: &ChannelFacts) -> Result<(), Refusal> {
+        if self.incoming.contains_key(&facts.channel) {
+            return Ok(());
+        }
+        let claimed = facts.lanes.values().map(|lane| lane.claimed);
+        let left = claimed.fold(facts.deposit, Balance::saturating_sub);
+        let least = self.offer.least_promise;
+        if left < least {
+            let text = format!("{left} are left in the channel and a redeem costs {least}");
+            return Err(Refusal::new(FaultCode::TooLittle, text));
+        }
+        if self.incoming.len() >= MAX_LEDGERS {
+            let (relays, block) = (&self.relays, now.block);
+            self.incoming.retain(|id, ledger| {
+                relays.values().any(|relay| relay.channel == *id)
+                    || !ledger.redeemable(block).is_empty()
+            });
+        }
+        if self.incoming.len() >= MAX_LEDGERS {
+            let text = "too many channels wait to be redeemed";
+            return Err(Refusal::new(FaultCode::TooManySessions, text));
+        }
+        let ledger = PayeeLedger::new(*self.identity.genesis(), facts.clone());
+        let ledger = ledger.map_err(|error| Refusal::of_money(&error, None))?;
+        self.incoming.insert(facts.channel, ledger);
+        Ok(())
+    }
+}
+
+fn no_relay() -> Refusal {
+    Refusal::new(FaultCode::NoRelay, "the hub has no channel to this account with enough left")
+}
+
+fn unknown(channel: ChannelId) -> Refusal {
+    Refusal::new(FaultCode::UnknownChannel, format!("no channel {channel} here"))
+}
+
+impl HubTable {
+    /// News of a channel to the hub: for its ledger, and for the openings that wait for it.
+    pub(super) fn incoming(
+        &mut self,
+        now: Now,
+        channel: ChannelId,
+        facts: Option<ChannelFacts>,
+        out: &mut Vec<HubOutput>,
+    ) {
+        let facts = facts.filter(|facts| facts.channel == channel);
+        if let Some(ledger) = self.incoming.get_mut(&channel) {
+            match &facts {
+                Some(facts) => ledger.update(facts.clone()),
+                None => ledger.set_gone(),
+            }
+        }
+        let waiting: Vec<RelayId> = self
+            .openings
+            .iter()
+            .filter(|(_, opening)| opening.open.voucher.voucher.channel == channel)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in waiting {
+            let Some(Opening { from, open, .. }) = self.openings.remove(&id) else { continue };
+            if let Err(refusal) = self.admit(now, from, &open, facts.as_ref(), out) {
+                out.push(send(from, refusal_of(id, refusal)));
+            }
+        }
+    }
+}
+
+/// A refusal of a relay as it is told.
+pub(super) fn refusal_of(id: RelayId, refusal: Refusal) -> crate::Message {
+    let (session, stage) = id;
+    let fault = refusal.fault(session);
+    crate::Message::RelayRefused(crate::messages::RelayRefused { stage, fault })
+}

@@ -1,0 +1,376 @@
+//! Money for a relay, receipts of its payee, and its end.
+
+use mica_primitives::{ChannelId, LaneId, MAX_LANES, PublicKey, Redeem, Tick, TickProof};
+
+use super::{HubOutput, HubTable, RelayEnd, RelayId, relay::Relay, table::send};
+use crate::{
+    FaultCode, Message,
+    channel::{Adopted, Durability, LedgerError, PayerLane, VoucherKind, VoucherRule},
+    clock::Now,
+    limits::HUB_RENEWAL_BLOCKS,
+    messages::{Payment, PaymentKind, Promises, RelayPay, Relayed, SessionReceipt},
+    stage::refusal::Refusal,
+};
+
+impl HubTable {
+    pub(super) fn pay(
+        &mut self,
+        now: Now,
+        from: PublicKey,
+        pay: RelayPay,
+        out: &mut Vec<HubOutput>,
+    ) -> Result<(), Refusal> {
+        let id = (pay.session, pay.stage);
+        let relay = self.relays.get(&id).ok_or_else(unknown_relay)?;
+        if relay.payer != from {
+            return Err(Refusal::new(FaultCode::WrongPeer, "only the payer of a relay pays"));
+        }
+        let kind = pay.payment.kind();
+        // The sum at the end lends nothing.
+        if kind != PaymentKind::Final {
+            self.check_moving(now)?;
+        }
+        match pay.payment {
+            Payment::Tick(proof) => self.tick(now, id, &proof, out),
+            Payment::Voucher(redeem) if kind == PaymentKind::Final => {
+                self.last_voucher(now, id, &redeem, out)
+            }
+            Payment::Voucher(redeem) => self.renewal(now, id, &redeem, out),
+        }
+    }
+
+    /// Takes the next preimage, and promises the payee more if what it was promised runs out. A
+    /// preimage that is not on the chain ends the relay: an honest payer sends none.
+    fn tick(
+        &mut self,
+        now: Now,
+        id: RelayId,
+        proof: &TickProof,
+        out: &mut Vec<HubOutput>,
+    ) -> Result<(), Refusal> {
+        let (channel, lane) = self.lane_of(&id)?;
+        let ledger = self.incoming.get_mut(&channel).ok_or_else(unknown_relay)?;
+        match ledger.accept_tick(lane, proof, now.block) {
+            Ok(_) => {}
+            // A link repeats itself.
+            Err(LedgerError::OldTick { .. }) => return Ok(()),
+            Err(error) => {
+                let refusal = Refusal::of_money(&error, ledger.held(lane));
+                if matches!(error, LedgerError::BadTick { .. }) {
+                    self.end(now, &id, false, out);
+                }
+                return Err(refusal);
+            }
+        }
+        self.persist_incoming(channel, lane, Durability::Process, out);
+        let Some(relay) = self.relays.get_mut(&id) else { return Ok(()) };
+        relay.since_ms = now.ms;
+        relay.out.note_revealed(proof.n);
+        out.push(persist(&relay.out, Durability::Process));
+        let Some(ledger) = self.incoming.get(&channel) else { return Ok(()) };
+        let runs_out = relay.runs_out(ledger, &self.offer, now.block);
+        let held = ledger.held(lane).filter(|_| runs_out).cloned();
+        match held {
+            Some(held) => self.promise(now, id, &held, out),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes a voucher with the payer's next chain, or with more ticks of the present one, as
+    /// another hub sends it.
+    fn renewal(
+        &mut self,
+        now: Now,
+        id: RelayId,
+        redeem: &Redeem,
+        out: &mut Vec<HubOutput>,
+    ) -> Result<(), Refusal> {
+        let (channel, lane) = self.lane_of(&id)?;
+        let unit = self.relays.get(&id).map_or(0, |relay| relay.unit);
+        let ledger = self.incoming.get_mut(&channel).ok_or_else(unknown_relay)?;
+        // Each renewal is a signature to check, one to make and two flushes: one that brings
+        // nothing new is refused before all of them. Another hub's may do no more than live longer.
+        let reaches = |redeem: &Redeem| {
+            let tick = redeem.voucher.tick;
+            let chain = tick.map_or(0, |tick| tick.unit.saturating_mul(tick.max.into()));
+            redeem.voucher.cumulative.saturating_add(chain)
+        };
+        let is_more = ledger.held(lane).is_none_or(|held| reaches(redeem) > reaches(held));
+        let lives_on = ledger.held(lane).is_some_and(|held| {
+            let aged = held.voucher.expires.saturating_add(HUB_RENEWAL_BLOCKS);
+            redeem.voucher.expires >= aged
+        });
+        if !is_more && !lives_on && redeem.promised() <= Some(ledger.promised(lane)) {
+            let text = "a renewal must promise more, have a longer chain, or live much longer";
+            return Err(Refusal::new(FaultCode::StaleVoucher, text));
+        }
+        let rule = VoucherRule { lane, unit, block: now.block, kind: VoucherKind::Renewal };
+        let before = ledger.promised(lane);
+        let promised = ledger
+            .accept_voucher(redeem, &rule)
+            .map_err(|error| Refusal::of_money(&error, ledger.held(lane)))?;
+        if let Some(relay) = self.relays.get_mut(&id).filter(|_| promised > before) {
+            relay.since_ms = now.ms;
+        }
+        self.persist_incoming(channel, lane, Durability::Disk, out);
+        self.promise(now, id, redeem, out)
+    }
+
+    /// Takes the exact sum, promises the payee its own, and is done.
+    fn last_voucher(
+        &mut self,
+        now: Now,
+        id: RelayId,
+        redeem: &Redeem,
+        out: &mut Vec<HubOutput>,
+    ) -> Result<(), Refusal> {
+        let (channel, lane) = self.lane_of(&id)?;
+        let unit = self.relays.get(&id).map_or(0, |relay| relay.unit);
+        let ledger = self.incoming.get_mut(&channel).ok_or_else(unknown_relay)?;
+        let rule = VoucherRule { lane, unit, block: now.block, kind: VoucherKind::Final };
+        ledger
+            .accept_voucher(redeem, &rule)
+            .map_err(|error| Refusal::of_money(&error, ledger.held(lane)))?;
+        self.persist_incoming(channel, lane, Durability::Disk, out);
+        let relay = self.relays.get_mut(&id).ok_or_else(unknown_relay)?;
+        let promise = relay.settle(redeem, now.block)?;
+        out.push(persist(&relay.out, Durability::Disk));
+        out.push(send(relay.payer, relayed(id, promise)));
+        self.end(now, &id, true, out);
+        Ok(())
+    }
+
+    /// Promises the payee what goes with `held`.
+    fn promise(
+        &mut self,
+        now: Now,
+        id: RelayId,
+        held: &Redeem,
+        out: &mut Vec<HubOutput>,
+    ) -> Result<(), Refusal> {
+        let relay = self.relays.get_mut(&id).ok_or_else(unknown_relay)?;
+        let ledger = self.incoming.get(&relay.channel).ok_or_else(unknown_relay)?;
+        let promise = relay.promise(held, ledger.facts(), &self.offer, now.block)?;
+        out.push(persist(&relay.out, Durability::Disk));
+        out.push(send(relay.payer, relayed(id, promise)));
+        Ok(())
+    }
+
+    /// Writes down and sends the first promise of a relay.
+    pub(super) fn first_promise(
+        &self,
+        relay: &Relay,
+        id: RelayId,
+        promise: Redeem,
+        out: &mut Vec<HubOutput>,
+    ) {
+        out.push(persist(&relay.out, Durability::Disk));
+        out.push(send(relay.payer, relayed(id, promise)));
+    }
+
+    fn lane_of(&self, id: &RelayId) -> Result<(ChannelId, LaneId), Refusal> {
+        let relay = self.relays.get(id).ok_or_else(unknown_relay)?;
+        Ok((relay.channel, relay.lane))
+    }
+
+    pub(super) fn persist_incoming(
+        &self,
+        channel: ChannelId,
+        lane: LaneId,
+        durability: Durability,
+        out: &mut Vec<HubOutput>,
+    ) {
+        if let Some(ledger) = self.incoming.get(&channel) {
+            let record = Box::new(ledger.record(lane));
+            out.push(HubOutput::PersistIncoming { record, durability });
+        }
+    }
+
+    /// A payer passes a worker's receipt on. One that is not the next of any of its relays is
+    /// ignored: the payer has checked it before, and only its own receipts stay unfixed.
+    pub(super) fn receipt(
+        &mut self,
+        now: Now,
+        from: PublicKey,
+        message: &SessionReceipt,
+        out: &mut Vec<HubOutput>,
+    ) {
+        let session = message.session();
+        let (first, last) = ((session, u8::MIN), (session, u8::MAX));
+        let theirs = self.relays.range_mut(first..=last).filter(|(_, relay)| relay.payer == from);
+        for (_, relay) in theirs {
+            if relay.receipt(session, message, self.identity.genesis()) {
+                relay.since_ms = now.ms;
+                out.push(persist(&relay.out, Durability::Process));
+                return;
+            }
+        }
+    }
+
+    /// A payer shows what a payee holds of the hub's promises: more than the hub remembers, if the
+    /// hub was killed, or the payer has not shown it a tick. Each proves itself by the hub's own
+    /// signature and the payer's preimages.
+    pub(super) fn promises(
+        &mut self,
+        now: Now,
+        from: PublicKey,
+        shown: Promises,
+        out: &mut Vec<HubOutput>,
+    ) {
+        let (first, last) = ((shown.session, u8::MIN), (shown.session, u8::MAX));
+        let theirs = self.relays.range(first..=last).filter(|(_, relay)| relay.payer == from);
+        let own: Vec<(ChannelId, LaneId)> = theirs
+            .map(|(_, relay)| (relay.out.record().channel, relay.out.record().lane))
+            .collect();
+        for held in shown.held {
+            // Only about a channel that the session uses: each costs a signature.
+            let leased = own.iter().find(|(channel, _)| *channel == held.voucher.channel);
+            if let Some((_, lane)) = leased {
+                self.adopt(now, &held, *lane, out);
+            }
+        }
+    }
+
+    /// A block shows one of the hub's own promises with more ticks than the hub was shown: the
+    /// payer has kept them from it. The payee was paid with them, so the hub claims them too: a
+    /// tick is the same for both.
+    pub(super) fn shown(&mut self, now: Now, held: &Redeem, out: &mut Vec<HubOutput>) {
+        self.claim(now, held, out);
+        let place = (held.voucher.channel, held.voucher.lane);
+        let anchor = |tick: Option<Tick>| tick.map(|tick| tick.anchor);
+        let is_own = |relay: &&mut Relay| {
+            let record = relay.out.record();
+            let is_same_chain = anchor(record.tick) == anchor(held.voucher.tick);
+            (record.channel, record.lane) == place && is_same_chain
+        };
+        let running = self.relays.values_mut().find(is_own);
+        if let Some(relay) = running {
+            relay.is_distrusted = true;
+            relay.out.note_revealed(held.tick.map_or(0, |proof| proof.n));
+            out.push(persist(&relay.out, Durability::Disk));
+            return;
+        }
+        // Its signature is checked there.
+        self.adopt(now, held, LaneId::MAX, out);
+    }
+
+    /// Takes note of what a payee holds of the hub's promises; it counts from now on, whatever was
+    /// thought to be promised. A lane on which the payee was shown ticks that the hub can claim
+    /// from nobody is not used again: each lane can cost the hub its credit once.
+    fn adopt(&mut self, now: Now, held: &Redeem, own: LaneId, out: &mut Vec<HubOutput>) {
+        let (channel, lane) = (held.voucher.channel, held.voucher.lane);
+        let Some(outgoing) = self.outgoing.get_mut(&channel) else { return };
+        let was_lost = outgoing.ledger.is_lost(lane);
+        let Ok(Some(adopted)) = outgoing.ledger.adopt(held, own) else { return };
+        let Adopted { record, is_retired, recovered } = adopted;
+        let (record, durability) = (Box::new(record), Durability::Disk);
+        out.push(HubOutput::PersistOutgoing { record, durability });
+        let is_news = recovered > 0 || was_lost;
+        if is_news && self.settled.contains(&(channel, lane)) {
+            self.give_up(channel, out);
+        } else if is_retired || (is_news && !self.claim(now, held, out)) {
+            if let Some(outgoing) = self.outgoing.get_mut(&channel) {
+                outgoing.ledger.retire(lane);
+            }
+            out.push(HubOutput::Retire(channel, lane));
+        }
+    }
+
+    /// Claims the tick of a promise of the hub's own from the payer on whose chain it lies. Returns
+    /// whether the hub has it now: whether some lane's newest promise is over that chain.
+    fn claim(&mut self, now: Now, held: &Redeem, out: &mut Vec<HubOutput>) -> bool {
+        let (Some(tick), Some(proof)) = (held.voucher.tick, held.tick) else { return false };
+        let mut has_it = false;
+        for ledger in self.incoming.values_mut() {
+            let is_same = |promise: &&Redeem| {
+                promise.voucher.tick.is_some_and(|chain| chain.anchor == tick.anchor)
+            };
+            let Some(lane) = ledger.promises().find(is_same).map(|promise| promise.voucher.lane)
+            else {
+                continue;
+            };
+            // It proves itself: it lies on the payer's own chain, or does not.
+            match ledger.accept_tick(lane, &proof, now.block) {
+                Ok(_) => {
+                    let (record, durability) = (Box::new(ledger.record(lane)), Durability::Disk);
+                    out.push(HubOutput::PersistIncoming { record, durability });
+                    has_it = true;
+                }
+                Err(LedgerError::OldTick { .. }) => has_it = true,
+                Err(_) => {}
+            }
+        }
+        has_it
+    }
+
+    /// The payer wants no more of a session.
+    pub(super) fn close(
+        &mut self,
+        now: Now,
+        from: PublicKey,
+        session: crate::SessionId,
+        out: &mut Vec<HubOutput>,
+    ) {
+        self.openings.retain(|(of, _), opening| *of != session || opening.from != from);
+        let (first, last) = ((session, u8::MIN), (session, u8::MAX));
+        let theirs = self.relays.range(first..=last).filter(|(_, relay)| relay.payer == from);
+        for id in theirs.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.end(now, &id, false, out);
+        }
+    }
+
+    /// Ends a relay: its lane is free again, and what was promised on it stays promised.
+    pub(super) fn end(&mut self, now: Now, id: &RelayId, settled: bool, out: &mut Vec<HubOutput>) {
+        let Some(relay) = self.relays.remove(id) else { return };
+        self.give_back(&relay.out);
+        if settled {
+            self.settled.insert((relay.out.record().channel, relay.out.record().lane));
+        }
+        let Some(ledger) = self.incoming.get(&relay.channel) else { return };
+        let (account, positions) = (ledger.facts().payer, relay.paid(ledger));
+        if positions > 0 || relay.was_held(now.ms) {
+            self.pauses.ended(account, id.0, settled && positions > 0, now);
+        }
+        out.push(HubOutput::Ended(RelayEnd {
+            relay: *id,
+            payer: relay.payer,
+            account,
+            payee: relay.payee.account,
+            positions,
+            earned: relay.earned(ledger),
+            passed_on: relay.passed_on(),
+            settled,
+        }));
+    }
+
+    /// Promises nothing more on a channel of the hub's own. A session's exact sum is all that its
+    /// worker had: whoever claims more for it was shown ticks that the hub was not, and hid them.
+    pub(super) fn give_up(&mut self, channel: ChannelId, out: &mut Vec<HubOutput>) {
+        let Some(own) = self.outgoing.get_mut(&channel) else { return };
+        for lane in 0..MAX_LANES as LaneId {
+            own.ledger.retire(lane);
+            self.settled.remove(&(channel, lane));
+            out.push(HubOutput::Retire(channel, lane));
+        }
+        out.push(HubOutput::GivenUp { channel, payee: own.payee.account });
+    }
+
+    /// Takes a lane of the hub's own back.
+    pub(super) fn give_back(&mut self, lane: &PayerLane) {
+        if let Some(own) = self.outgoing.get_mut(&lane.record().channel) {
+            own.ledger.give_back(lane.record().clone());
+        }
+    }
+}
+
+fn relayed((session, stage): RelayId, promise: Redeem) -> Message {
+    Message::Relayed(Relayed { session, stage, promise: Box::new(promise) })
+}
+
+fn persist(lane: &PayerLane, durability: Durability) -> HubOutput {
+    HubOutput::PersistOutgoing { record: Box::new(lane.record().clone()), durability }
+}
+
+fn unknown_relay() -> Refusal {
+    Refusal::new(FaultCode::UnknownSession, "no such relay here")
+}

@@ -1,0 +1,583 @@
+//! Paths that are paid through hubs: everybody gets what is theirs to the base unit, and whoever
+//! dies, lies or stops at whatever moment, nobody loses more than one credit window.
+
+mod common;
+
+use common::{
+    PAYER, World, channel_of,
+    hubs::{CREDIT, FEE, channel_to_hub, units, worker_account},
+};
+use mica_primitives::{Balance, CooperativeClose, TickProof};
+use mica_protocol::{
+    FaultCode, Message,
+    hub::HubInput,
+    limits::{
+        DEFAULT_CREDIT_POSITIONS, DEFAULT_EXPOSURE_POSITIONS, HUB_MARGIN_BLOCKS, RELAY_IDLE_MS,
+        RELAY_OPENING_MS,
+    },
+    messages::{CloseConsent, HubQuoteRequest, Payees, Payment},
+    payer::SessionReport,
+};
+use std::{cell::RefCell, rc::Rc};
+
+const CUTS: &[u16] = &[2, 5];
+const LAYERS: u16 = 8;
+
+fn prompt(positions: u32) -> Vec<u32> {
+    (0..positions).map(|id| id % 50).collect()
+}
+
+/// Answers one question and returns its report.
+fn answer(world: &mut World, session: u8, positions: u32, tokens: u32) -> SessionReport {
+    let plan = world.relayed_plan(session, prompt(positions), tokens).expect("lanes");
+    let id = world.start(plan);
+    world.run();
+    world.reports[&id].clone()
+}
+
+/// Base units that a worker gets for a position, and the first hub.
+fn both_units(world: &World, worker: usize) -> (Balance, Balance) {
+    let unit = world.unit(worker);
+    (unit, units(world.hubs.len(), unit)[0])
+}
+
+/// Everybody has what is theirs after sessions that came to their ends.
+fn check_exact(world: &World, positions: u32) {
+    let mut through: Balance = 0;
+    for worker in 0..world.workers.len() {
+        let (unit, first) = both_units(world, worker);
+        assert_eq!(world.redeemable(worker), unit * Balance::from(positions), "worker {worker}");
+        through += first * Balance::from(positions);
+    }
+    assert_eq!(world.hub_redeemable(0), through, "the first hub");
+    assert_eq!(world.ledgers[0].free(), common::DEPOSIT - through, "the payer");
+}
+
+#[test]
+fn a_path_is_paid_through_one_channel_and_answers_as_if_it_were_paid_directly() {
+    let mut direct = World::new(5, CUTS, LAYERS);
+    let plan = direct.plan(1, prompt(40), 60);
+    let id = direct.start(plan);
+    direct.run();
+    for hubs in 1..=3 {
+        let mut world = World::with_hubs(5, CUTS, LAYERS, hubs);
+        let report = answer(&mut world, 1, 40, 60);
+        assert_eq!(report.failure, None);
+        assert_eq!(world.tokens[&id], direct.tokens[&id], "{hubs} hubs");
+        assert!(report.stages.iter().all(|stage| stage.settled), "{hubs} hubs");
+        check_exact(&world, 99);
+        for worker in 1..=world.workers.len() {
+            let ledger = world.workers[worker - 1].table.ledger(&channel_of(worker));
+            let held = ledger.expect("it was paid").held(0).expect("a voucher").clone();
+            assert_eq!(held.voucher.tick, None, "the exact sum");
+            assert_eq!(held.voucher.receipts, 7, "99 positions in windows of 16");
+        }
+        for hub in &world.hubs {
+            assert_eq!(hub.ends.len(), world.workers.len());
+            for end in &hub.ends {
+                assert!(end.settled && end.positions == 99 && end.earned > end.passed_on);
+            }
+            assert_eq!(hub.table.relays(), 0);
+        }
+    }
+}
+
+/// More positions than a chain has ticks, and many times the hub's credit.
+#[test]
+fn a_long_session_goes_on_over_credit_windows_and_chains() {
+    for hubs in [1, 2] {
+        let mut world = World::with_hubs(6, &[], LAYERS, hubs);
+        let report = answer(&mut world, 1, 300, 1_900);
+        assert_eq!(report.failure, None, "{hubs} hubs");
+        assert!(report.stages[0].settled);
+        check_exact(&world, 2_199);
+    }
+}
+
+#[test]
+fn lanes_are_used_again_and_again() {
+    let mut world = World::with_hubs(7, CUTS, LAYERS, 1);
+    for session in 1..=20 {
+        let report = answer(&mut world, session, 20, 5);
+        assert_eq!(report.failure, None, "session {session}");
+        check_exact(&world, 24 * u32::from(session));
+    }
+}
+
+/// Whatever happened, nobody has lost more than a credit window of any stage. Returns what the hub
+/// has lost.
+fn check_losses(world: &World, report: Option<&SessionReport>) -> Balance {
+    let (mut owed, mut one_window) = (0, 0);
+    for worker in 0..world.workers.len() {
+        let unit = world.unit(worker);
+        for end in &world.workers[worker].ends {
+            let most = Balance::from(DEFAULT_CREDIT_POSITIONS) * unit;
+            assert!(end.unpaid <= most, "worker {worker} lost {}", end.unpaid);
+        }
+        owed += world.redeemable(worker);
+        one_window += Balance::from(CREDIT) * unit;
+    }
+    let lost = owed.saturating_sub(world.hub_redeemable(0));
+    assert!(lost <= one_window, "the hub owes {owed} and lost {lost}");
+    if let Some(report) = report {
+        for (worker, stage) in report.stages.iter().enumerate() {
+            let (_, first) = both_units(world, worker);
+            let most = u32::from(DEFAULT_EXPOSURE_POSITIONS) + stage.positions;
+            assert!(stage.paid <= first * Balance::from(most), "the payer paid {}", stage.paid);
+        }
+    }
+    lost
+}
+
+/// Asks until there is an answer, as a payer does that takes another lane when one is refused.
+fn answer_again(world: &mut World, first: u8) {
+    for session in first..first + 7 {
+        let Some(plan) = world.relayed_plan(session, prompt(20), 5) else { continue };
+        let id = world.start(plan);
+        world.run();
+        if world.reports[&id].failure.is_none() {
+            return;
+        }
+    }
+    panic!("no answer: {:?}", world.reports.values().last().map(|report| &report.failure));
+}
+
+#[test]
+fn a_hub_that_is_killed_at_any_moment_costs_nobody_more_than_a_window() {
+    for events in (0..700).step_by(7) {
+        let mut world = World::with_hubs(8, CUTS, LAYERS, 1);
+        let plan = world.relayed_plan(1, prompt(40), 40).expect("lanes");
+        let id = world.start(plan);
+        let was_running = world.run_events(events);
+        world.restart_hub(0);
+        world.run();
+        let report = world.reports[&id].clone();
+        let lost = check_losses(&world, Some(&report));
+        if !was_running {
+            assert_eq!((report.failure.clone(), lost), (None, 0), "it was over");
+        }
+        answer_again(&mut world, 2);
+        check_losses(&world, None);
+    }
+}
+
+#[test]
+fn a_payer_that_is_killed_at_any_moment_costs_nobody_more_than_a_window() {
+    for events in (0..700).step_by(13) {
+        let mut world = World::with_hubs(9, CUTS, LAYERS, 1);
+        let plan = world.relayed_plan(1, prompt(40), 40).expect("lanes");
+        world.start(plan);
+        world.run_events(events);
+        world.restart_payer();
+        world.run();
+        check_losses(&world, None);
+        // What the payer has on its disk covers whatever its hub holds.
+        let held = world.hub_redeemable(0);
+        assert!(common::DEPOSIT - world.ledgers[0].free() >= held, "{events}");
+        answer_again(&mut world, 2);
+    }
+}
+
+#[test]
+fn a_worker_that_is_killed_at_any_moment_costs_nobody_more_than_a_window() {
+    for events in (0..700).step_by(17) {
+        let mut world = World::with_hubs(28, CUTS, LAYERS, 2);
+        let plan = world.relayed_plan(1, prompt(40), 40).expect("lanes");
+        let id = world.start(plan);
+        world.run_events(events);
+        world.restart_worker(events % 3);
+        world.run();
+        let report = world.reports[&id].clone();
+        check_losses(&world, Some(&report));
+        answer_again(&mut world, 2);
+        check_losses(&world, None);
+    }
+}
+
+/// Attack: a payer and a worker conspire. The payer shows its ticks to the worker and not to the
+/// hub, for as long as the hub's promise lasts.
+#[test]
+fn ticks_that_are_kept_from_the_hub_are_worth_one_window() {
+    let mut world = World::with_hubs(10, &[], LAYERS, 1);
+    let hub = 2;
+    world.tamper = Box::new(move |from, to, message| match &message {
+        Message::RelayPay(pay) if (from, to) == (PAYER, hub) => match pay.payment {
+            Payment::Tick(_) => vec![],
+            Payment::Voucher(_) => vec![message],
+        },
+        _ => vec![message],
+    });
+    let plan = world.relayed_plan(1, prompt(20), 400).expect("lanes");
+    world.start(plan);
+    world.run();
+    let unit = world.unit(0);
+    let got = world.redeemable(0);
+    assert!(got > 0 && got <= unit * Balance::from(CREDIT), "{got}");
+    check_losses(&world, None);
+    assert_eq!(world.hub_redeemable(0), 0);
+    // The worker is paid, and with that shows the chain what the hub was not shown.
+    let due = world.workers[0].table.redeemable(world.now.block);
+    for lane in due {
+        world.hub_input(0, HubInput::Shown(Box::new(lane.redeem.clone())));
+        // Once is enough.
+        world.hub_input(0, HubInput::Shown(Box::new(lane.redeem)));
+    }
+    let (_, first) = both_units(&world, 0);
+    assert_eq!(world.hub_redeemable(0), got / unit * first, "the same ticks pay the hub");
+    let ledger = world.hubs[0].table.ledger(&channel_to_hub(0)).expect("it was promised");
+    let mut forged = ledger.held(0).expect("a voucher").clone();
+    forged.tick = Some(TickProof { n: 70, preimage: [1; 32] });
+    world.hub_input(0, HubInput::Shown(Box::new(forged)));
+    assert_eq!(world.hub_redeemable(0), got / unit * first, "what nobody revealed pays nobody");
+}
+
+/// Attack: the same, and then the payer goes on with another chain on its lane, so that the hub can
+/// claim nothing from it.
+#[test]
+fn a_lane_on_which_ticks_were_lost_is_not_used_again() {
+    let mut world = World::with_hubs(24, &[], LAYERS, 1);
+    let keeps = Rc::new(RefCell::new(true));
+    let kept = keeps.clone();
+    world.tamper = Box::new(move |_, _, message| match &message {
+        Message::RelayPay(pay) if matches!(pay.payment, Payment::Tick(_)) && *kept.borrow() => {
+            vec![]
+        }
+        _ => vec![message],
+    });
+    answer(&mut world, 1, 20, 400);
+    *keeps.borrow_mut() = false;
+    // The payer has no other lane.
+    for lane in 1..mica_primitives::MAX_LANES as mica_primitives::LaneId {
+        assert!(world.ledgers[0].hold(lane));
+    }
+    assert_eq!(answer(&mut world, 2, 20, 5).failure, None);
+    for due in world.workers[0].table.redeemable(world.now.block) {
+        world.hub_input(0, HubInput::Shown(Box::new(due.redeem)));
+    }
+    assert_eq!(world.hubs[0].retired, [(channel_of(1), 0)]);
+    assert!(world.hubs[0].given_up.is_empty(), "there are others");
+    check_losses(&world, None);
+}
+
+/// Attack: the payer gives its exact sum, and the worker is paid for ticks that it was shown
+/// besides.
+#[test]
+fn who_claims_more_than_the_exact_sum_is_promised_nothing_more() {
+    let mut world = World::with_hubs(21, &[], LAYERS, 1);
+    let report = answer(&mut world, 1, 40, 10);
+    assert_eq!(report.failure, None);
+    let sum = world.redeemable(0);
+    let lane = |cumulative| mica_primitives::Lane {
+        seq: 1,
+        cumulative,
+        claimed: cumulative,
+        ..mica_primitives::Lane::default()
+    };
+    let tell = |world: &mut World, cumulative| {
+        let channel = channel_of(1);
+        let mut facts = world.facts[&channel].clone();
+        facts.lanes.insert(0, lane(cumulative));
+        world.hub_input(0, HubInput::Outgoing { channel, facts: Some(facts) });
+    };
+    tell(&mut world, sum);
+    assert!(world.hubs[0].given_up.is_empty(), "it was paid what it is owed");
+    tell(&mut world, sum + 1);
+    assert_eq!(world.hubs[0].given_up, [worker_account(1)]);
+    assert_eq!(world.hubs[0].retired.len(), mica_primitives::MAX_LANES as usize);
+    let report = answer(&mut world, 2, 40, 10);
+    assert_eq!(report.failure.map(|failure| failure.code), Some(FaultCode::NoRelay));
+}
+
+/// Attack: a hub takes the payer's voucher and promises nobody anything.
+#[test]
+fn a_hub_that_promises_nothing_gets_nothing() {
+    let mut world = World::with_hubs(11, CUTS, LAYERS, 1);
+    world.tamper = Box::new(|_, to, message| match message {
+        Message::Relayed(_) if to == PAYER => vec![],
+        message => vec![message],
+    });
+    let report = answer(&mut world, 1, 40, 40);
+    assert_eq!(report.failure.map(|failure| failure.code), Some(FaultCode::Silent));
+    assert_eq!(world.hub_redeemable(0), 0);
+    assert_eq!(world.ledgers[0].free(), common::DEPOSIT, "nothing was promised");
+}
+
+/// Attack: a hub stops giving its promises on in the middle, and keeps what it is shown.
+#[test]
+fn a_hub_is_shown_no_tick_that_the_worker_is_not_paid_with() {
+    for allowed in [3, 4, 5, 8] {
+        let mut world = World::with_hubs(12, CUTS, LAYERS, 1);
+        let seen = Rc::new(RefCell::new(0));
+        let count = seen.clone();
+        world.tamper = Box::new(move |_, to, message| match message {
+            Message::Relayed(_) if to == PAYER => {
+                *count.borrow_mut() += 1;
+                if *count.borrow() > allowed { vec![] } else { vec![message] }
+            }
+            message => vec![message],
+        });
+        let plan = world.relayed_plan(1, prompt(40), 400).expect("lanes");
+        world.start(plan);
+        world.run();
+        assert!(*seen.borrow() > allowed, "it has kept something back");
+        let mut owed = 0;
+        for worker in 0..3 {
+            let (unit, first) = both_units(&world, worker);
+            owed += world.redeemable(worker) / unit * first;
+        }
+        assert_eq!(world.hub_redeemable(0), owed, "workers and hub were paid for the same ticks");
+    }
+}
+
+/// The worker refuses the opening: what was prepaid to it was not shown to the hub.
+#[test]
+fn a_refused_opening_costs_nothing() {
+    let mut world = World::with_hubs(13, &[], LAYERS, 1);
+    world.workers[0].table.drain();
+    let report = answer(&mut world, 1, 40, 40);
+    assert_eq!(report.failure.map(|failure| failure.code), Some(FaultCode::Draining));
+    assert_eq!(report.stages[0].paid, 0);
+    assert_eq!(world.ledgers[0].free(), common::DEPOSIT);
+    assert_eq!((world.hub_redeemable(0), world.redeemable(0)), (0, 0));
+    assert_eq!(world.hubs[0].table.relays(), 0, "the payer has let go of it");
+}
+
+#[test]
+fn a_final_promise_ends_before_what_the_hub_is_promised() {
+    let mut world = World::with_hubs(14, &[], LAYERS, 2);
+    let report = answer(&mut world, 1, 40, 10);
+    assert_eq!(report.failure, None);
+    let expires = |table: &mica_protocol::hub::HubTable, hub| {
+        let held = table.ledger(&channel_to_hub(hub)).expect("paid").held(0).expect("a voucher");
+        held.voucher.expires
+    };
+    let [first, second] = [0, 1].map(|hub| expires(&world.hubs[hub].table, hub));
+    let worker = world.workers[0].table.ledger(&channel_of(1)).expect("paid");
+    let last = worker.held(0).expect("a voucher").voucher.expires;
+    assert_eq!((second + HUB_MARGIN_BLOCKS, last + HUB_MARGIN_BLOCKS), (first, second));
+}
+
+/// The last block of the voucher that the worker holds.
+fn ends(world: &World) -> u32 {
+    let ledger = world.workers[0].table.ledger(&channel_of(1)).expect("it is paid");
+    ledger.held(0).expect("a voucher").voucher.expires
+}
+
+/// Attack: a payer closes its channel, and the worker shows its ticks when that is gone.
+#[test]
+fn ticks_are_promised_for_no_longer_than_the_payers_channel_can_last() {
+    for hubs in [1, 2] {
+        let mut world = World::with_hubs(22, &[], LAYERS, hubs);
+        let plan = world.relayed_plan(1, prompt(20), 900).expect("lanes");
+        let id = world.start(plan);
+        world.run_events(150);
+        let (block, margins) = (world.now.block, HUB_MARGIN_BLOCKS * hubs as u32);
+        assert_eq!(ends(&world), block + common::WINDOW - margins);
+        // Half of that later, the session still goes on, and the promise with it.
+        world.now.block += common::WINDOW / 2;
+        world.run_events(200);
+        let renewed = ends(&world);
+        assert!(renewed > block + common::WINDOW - margins, "it lives on");
+        // Now the payer's channel ends: whatever is promised from now on ends before.
+        let (channel, ends_at) = (channel_to_hub(0), world.now.block + common::WINDOW);
+        let mut facts = world.facts[&channel].clone();
+        facts.ends = Some(ends_at);
+        world.hub_input(0, HubInput::Incoming { channel, facts: Some(facts) });
+        world.now.block += 500;
+        world.run();
+        assert!(world.reports[&id].failure.is_some(), "it is not lent to until the end");
+        assert!(ends(&world) <= ends_at - margins);
+        check_losses(&world, None);
+    }
+}
+
+/// The code with which hub 0 answers to the session's first message, changed by `change`.
+fn refusal(
+    change: impl Fn(&mut mica_protocol::messages::RelayOpen) + 'static,
+) -> Option<FaultCode> {
+    let mut world = World::with_hubs(15, &[], LAYERS, 1);
+    world.tamper = Box::new(move |_, _, message| match message {
+        Message::RelayOpen(mut open) => {
+            change(&mut open);
+            vec![Message::RelayOpen(open)]
+        }
+        message => vec![message],
+    });
+    let code = answer(&mut world, 1, 40, 10).failure.map(|failure| failure.code);
+    assert_eq!(world.hub_redeemable(0) == 0, code.is_some());
+    code
+}
+
+#[test]
+fn openings_that_cannot_work_are_refused_by_name() {
+    assert_eq!(refusal(|_| {}), None);
+    assert_eq!(refusal(|open| open.unit += 1), Some(FaultCode::FeeTooLow));
+    assert_eq!(refusal(|open| open.unit = 0), Some(FaultCode::BadTerms));
+    assert_eq!(refusal(|open| open.positions = 0), Some(FaultCode::BadLimits));
+    assert_eq!(refusal(|open| open.payee = [1; 32]), Some(FaultCode::NoRelay));
+    assert_eq!(refusal(|open| open.positions = 30_000), Some(FaultCode::Overspend));
+    assert_eq!(refusal(|open| open.voucher.signature[0] ^= 1), Some(FaultCode::BadSignature));
+    assert_eq!(refusal(|open| open.voucher.voucher.tick = None), Some(FaultCode::WrongUnit));
+}
+
+#[test]
+fn a_channel_that_is_unknown_closing_or_too_short_is_refused() {
+    let code = |change: fn(&mut World)| {
+        let mut world = World::with_hubs(16, &[], LAYERS, 1);
+        change(&mut world);
+        let report = answer(&mut world, 1, 40, 10);
+        report.failure.map(|failure| failure.code)
+    };
+    assert_eq!(code(|_| {}), None);
+    let unknown = code(|world| drop(world.facts.remove(&channel_to_hub(0))));
+    assert_eq!(unknown, Some(FaultCode::UnknownChannel));
+    let closing = code(|world| {
+        world.facts.get_mut(&channel_to_hub(0)).expect("there is one").ends = Some(2_000);
+    });
+    assert_eq!(closing, Some(FaultCode::ChannelClosing));
+    let short = code(|world| {
+        world.facts.get_mut(&channel_to_hub(0)).expect("there is one").window = 19;
+    });
+    assert_eq!(short, Some(FaultCode::WindowTooShort));
+    let drained = code(|world| world.hubs[0].table.drain());
+    assert_eq!(drained, Some(FaultCode::Draining));
+}
+
+/// A tick that is not on the chain ends its relay; one that comes twice does no harm.
+#[test]
+fn a_false_tick_ends_the_relay() {
+    let mut world = World::with_hubs(17, &[], LAYERS, 1);
+    let ticks = Rc::new(RefCell::new(0));
+    let count = ticks.clone();
+    world.tamper = Box::new(move |_, _, message| match message {
+        Message::RelayPay(mut pay) if matches!(pay.payment, Payment::Tick(_)) => {
+            *count.borrow_mut() += 1;
+            if *count.borrow() < 5 {
+                return vec![Message::RelayPay(pay.clone()), Message::RelayPay(pay)];
+            }
+            pay.payment = Payment::Tick(TickProof { n: 60, preimage: [9; 32] });
+            vec![Message::RelayPay(pay)]
+        }
+        message => vec![message],
+    });
+    let report = answer(&mut world, 1, 20, 60);
+    assert_eq!(report.failure.map(|failure| failure.code), Some(FaultCode::BadTick));
+    assert_eq!(world.hubs[0].table.relays(), 0);
+    check_losses(&world, None);
+}
+
+#[test]
+fn a_false_tick_in_a_voucher_ends_the_session() {
+    let mut world = World::with_hubs(23, &[], LAYERS, 1);
+    world.tamper = Box::new(|_, _, message| match message {
+        Message::Pay(mut pay) => {
+            if let Payment::Voucher(redeem) = &mut pay.payment
+                && let Some(proof) = &mut redeem.tick
+            {
+                proof.preimage[0] ^= 1;
+            }
+            vec![Message::Pay(pay)]
+        }
+        message => vec![message],
+    });
+    let report = answer(&mut world, 1, 20, 200);
+    assert_eq!(report.failure.map(|failure| failure.code), Some(FaultCode::BadTick));
+    check_losses(&world, None);
+}
+
+#[test]
+fn a_session_holds_one_lane_of_each_worker() {
+    let mut world = World::with_hubs(25, CUTS, LAYERS, 1);
+    world.tamper = Box::new(|_, _, message| match message {
+        Message::RelayOpen(mut open) => {
+            open.payee = worker_account(1);
+            vec![Message::RelayOpen(open)]
+        }
+        message => vec![message],
+    });
+    let report = answer(&mut world, 1, 20, 5);
+    assert_eq!(report.failure.map(|failure| failure.code), Some(FaultCode::SessionExists));
+    assert_eq!(world.hubs[0].table.relays(), 0);
+}
+
+#[test]
+fn a_relay_that_is_not_used_ends_soon() {
+    let mut world = World::with_hubs(26, &[], LAYERS, 1);
+    let plan = world.relayed_plan(1, prompt(20), 200).expect("lanes");
+    world.start(plan);
+    world.run_events(2);
+    assert_eq!(world.hubs[0].table.relays(), 1, "the chain has answered");
+    world.sessions.clear();
+    world.now.ms += RELAY_OPENING_MS;
+    world.hub_input(0, HubInput::Wake);
+    let [end] = &world.hubs[0].ends[..] else { panic!("one relay") };
+    assert!(!end.settled && end.positions == 0);
+}
+
+#[test]
+fn a_relay_of_which_nothing_is_heard_ends() {
+    let mut world = World::with_hubs(18, &[], LAYERS, 1);
+    let plan = world.relayed_plan(1, prompt(20), 200).expect("lanes");
+    world.start(plan);
+    world.run_events(200);
+    assert_eq!(world.hubs[0].table.relays(), 1);
+    world.sessions.clear();
+    world.now.ms += RELAY_IDLE_MS;
+    world.hub_input(0, HubInput::Wake);
+    assert_eq!(world.hubs[0].table.relays(), 0);
+    let [end] = &world.hubs[0].ends[..] else { panic!("one relay") };
+    assert!(!end.settled && end.positions > 0);
+}
+
+#[test]
+fn a_chain_that_stands_still_is_not_lent_to() {
+    let mut world = World::with_hubs(19, &[], LAYERS, 1);
+    world.hub_input(0, HubInput::BlockFinal);
+    world.now.ms += mica_protocol::limits::FINALITY_DEADLINE_MS;
+    let report = answer(&mut world, 1, 20, 5);
+    assert_eq!(report.failure.map(|failure| failure.code), Some(FaultCode::ChainStalled));
+}
+
+#[test]
+fn a_hub_takes_its_payers_agreement_to_close() {
+    let mut world = World::with_hubs(27, CUTS, LAYERS, 1);
+    assert_eq!(answer(&mut world, 1, 20, 5).failure, None);
+    let (owed, block) = (world.hub_redeemable(0), world.now.block);
+    let tell = |world: &mut World, total| {
+        let close = CooperativeClose { channel: channel_to_hub(0), total, expires: block + 100 };
+        let consent = CloseConsent::sign(close, &common::voucher_key(), &common::GENESIS);
+        let message = Message::CloseConsent(consent);
+        world.hub_input(0, HubInput::Message { from: common::peer(PAYER), message });
+        world.hubs[0].table.consents(block)
+    };
+    assert!(tell(&mut world, owed - 1).is_empty(), "it is owed more");
+    let taken = tell(&mut world, owed);
+    assert_eq!(taken.iter().map(|(_, gain)| *gain).collect::<Vec<_>>(), [owed]);
+    assert_eq!(answer(&mut world, 2, 20, 5).failure, None);
+    assert!(world.hubs[0].table.consents(block).is_empty(), "more is promised now");
+}
+
+#[test]
+fn a_quote_says_whom_the_hub_can_pay() {
+    let mut world = World::with_hubs(20, &[], LAYERS, 1);
+    let payees = Payees::truncate_from(vec![worker_account(1), [1; 32]]);
+    let request = HubQuoteRequest { nonce: 7, payees };
+    let seen = Rc::new(RefCell::new(None));
+    let noted = seen.clone();
+    world.tamper = Box::new(move |_, _, message| {
+        if let Message::HubQuote(quote) = &message {
+            *noted.borrow_mut() = Some(quote.clone());
+        }
+        vec![message]
+    });
+    let message = Message::HubQuoteRequest(request);
+    world.hub_input(0, HubInput::Message { from: common::peer(PAYER), message });
+    let signed = seen.borrow_mut().take().expect("it answers");
+    assert!(signed.verify(&common::GENESIS));
+    assert_eq!(signed.quote.peer, world.hub_peer(0));
+    assert_eq!((signed.quote.nonce, signed.quote.fee), (7, FEE));
+    assert_eq!(signed.quote.free.to_vec(), vec![common::DEPOSIT, 0]);
+    let mut forged = signed.clone();
+    forged.quote.account = [1; 32];
+    assert!(!forged.verify(&common::GENESIS));
+}
