@@ -8,7 +8,6 @@ use std::{fmt::Write, path::Path};
 use codec::MaxEncodedLen;
 use frame_support::{
     dispatch::{DispatchClass, DispatchInfo, GetDispatchInfo},
-    traits::Get,
     weights::Weight,
 };
 use mica_primitives::{

@@ -215,7 +215,7 @@ fn heartbeats_leave_room_for_redeems() {
                 used.set(most, DispatchClass::Operational);
             });
             let others = [beat(One, last), signed(Bob, 0, filler(MAX_TICKS))];
-            others.into_iter().map(Executive::apply_extrinsic).collect()
+            others.into_iter().map(Executive::apply_extrinsic).collect::<Vec<_>>()
         });
         assert_eq!(results[0], FULL, "heartbeats have had their part");
         assert!(results[1].is_ok(), "{:?}", results[1]);

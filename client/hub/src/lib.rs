@@ -31,7 +31,7 @@ mod error;
 mod peer_key;
 
 pub use config::HubConfig;
-pub use daemon::{Parts, run};
+pub use daemon::{Listener, Parts, run};
 pub use error::HubError;
 pub use event::{HubEvent, HubStatus, PaidChannel, Sent};
 pub use peer_key::{PeerKeyError, peer_key};

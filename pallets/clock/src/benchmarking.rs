@@ -7,7 +7,7 @@ use frame_support::traits::Get;
 use frame_system::RawOrigin;
 use mica_primitives::BlockNumber;
 
-use crate::{Config, Final, Hints, Now, Pallet};
+use crate::{Call, Config, Final, Hints, Now, Pallet};
 
 /// Hints of `count` authors that all say `number`.
 fn hint<T: Config>(count: u32, number: BlockNumber) {

@@ -143,6 +143,12 @@ pub const MAX_FORGOTTEN: u32 = 2;
 /// heartbeats crowd each other, those come first whose workers would be offline next.
 pub const HEARTBEAT_PRIORITY: u64 = u64::MAX - (1 << 33);
 
+// Heartbeats are unsigned transactions, as the reports of the SDK's own consensus pallets.
+#[allow(
+    deprecated,
+    reason = "the way that replaces them, general transactions, cannot be made by the libraries \
+              that clients of ours use"
+)]
 #[frame_support::pallet]
 pub mod pallet {
     use frame_support::{dispatch::DispatchClass, pallet_prelude::*, traits::fungible};
@@ -580,12 +586,6 @@ pub mod pallet {
         }
     }
 
-    // The SDK's own consensus pallets take their reports in the same way.
-    #[allow(
-        deprecated,
-        reason = "the way that replaces it, general transactions, cannot be made by the libraries \
-                  that clients of ours use"
-    )]
     #[pallet::validate_unsigned]
     impl<T: Config> ValidateUnsigned for Pallet<T> {
         type Call = Call<T>;

@@ -98,7 +98,7 @@ pub use weights::WeightInfo;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use frame_support::traits::{ValidatorSet, ValidatorSetWithIdentification};
+use frame_support::traits::{Get, ValidatorSet, ValidatorSetWithIdentification};
 
 /// What the pallet must know of the schedule of blocks.
 pub trait Slots {

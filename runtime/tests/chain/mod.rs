@@ -6,9 +6,9 @@ pub mod schedule;
 use codec::Encode;
 use frame_support::genesis_builder_helper;
 use mica_runtime::{
-    AccountId, Balance, BlockNumber, Channels, Clock, Executive, Hash, Header, Nonce, Payouts,
-    Receipts, Registry, Runtime, RuntimeCall, RuntimeGenesisConfig, Seats, Signature, Sla, System,
-    TxExtension, UncheckedExtrinsic, VERSION, constants::SLOT_DURATION_MS, genesis,
+    AccountId, Balance, BlockNumber, Executive, Hash, Header, Nonce, Runtime, RuntimeCall,
+    RuntimeGenesisConfig, Signature, System, TxExtension, UncheckedExtrinsic, VERSION,
+    constants::SLOT_DURATION_MS, genesis,
 };
 use serde_json::Value;
 use sp_consensus_babe::{
@@ -175,25 +175,10 @@ pub fn signed_with_tip(
     UncheckedExtrinsic::new_signed(call, account.into(), Signature::Sr25519(signature), extension)
 }
 
-/// Checks the invariants of every pallet of ours, and with the feature `try-runtime`, for which the
-/// whole SDK is built anew, those of the SDK's as well.
+/// Checks the invariants of every pallet, ours and the SDK's: a native build has the feature
+/// `try-runtime` of each.
 pub fn check_state() {
-    let checked = [
-        ("channels", Channels::do_try_state()),
-        ("clock", Clock::do_try_state()),
-        ("payouts", Payouts::do_try_state()),
-        ("receipts", Receipts::do_try_state()),
-        ("registry", Registry::do_try_state()),
-        ("seats", Seats::do_try_state()),
-        ("agreements", Sla::do_try_state()),
-    ];
-    for (pallet, result) in checked {
-        result.unwrap_or_else(|error| panic!("{pallet}: {error:?}"));
-    }
-    #[cfg(feature = "try-runtime")]
-    {
-        use frame_support::traits::{TryState, TryStateSelect};
-        mica_runtime::AllPalletsWithSystem::try_state(System::block_number(), TryStateSelect::All)
-            .expect("invariants hold");
-    }
+    use frame_support::traits::{TryState, TryStateSelect};
+    mica_runtime::AllPalletsWithSystem::try_state(System::block_number(), TryStateSelect::All)
+        .expect("invariants hold");
 }

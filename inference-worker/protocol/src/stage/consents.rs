@@ -22,6 +22,10 @@ use crate::{
 pub(crate) struct Consents(BTreeMap<ChannelId, CloseConsent>);
 
 impl Consents {
+    pub(crate) const fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+
     /// Takes a payer's agreement to the end of the channel that `ledger` is of.
     pub(crate) fn take(
         &mut self,

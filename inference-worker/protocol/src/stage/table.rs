@@ -51,7 +51,7 @@ impl StageTable {
             ledgers: BTreeMap::new(),
             scores: Scores::new(),
             expelled: Expelled::new(),
-            consents: Consents::default(),
+            consents: Consents::new(),
             finality: Finality::UNKNOWN,
             draining: false,
         }
