@@ -9,7 +9,7 @@ use mica_primitives::{
 use mica_runtime::{
     AccountId, Balances, Executive, Hash, Registry, Runtime, RuntimeCall, System,
     UncheckedExtrinsic,
-    configs::system::RuntimeBlockWeights,
+    configs::{system::RuntimeBlockWeights, transaction_payment::MAX_TIP},
     constants::{EXISTENTIAL_DEPOSIT, HEARTBEAT_INTERVAL, MIN_STAKE_PER_LAYER, OFFLINE_AFTER},
 };
 use pallet_transaction_payment::NextFeeMultiplier;
@@ -59,6 +59,8 @@ fn registry(call: pallet_mica_registry::Call<Runtime>) -> RuntimeCall {
 fn start(account: Sr25519Keyring) {
     let worker = account.to_account_id();
     let units = MarketUnits { price_unit: 1, cost_unit_us: 1 };
+    // From here on the genesis block has its hash.
+    make_block(1, 0, 0, vec![]);
     let proof = peer().sign(&PeerClaim { account: worker.clone() }.signing_bytes(&genesis())).0;
     let register = pallet_mica_registry::Call::register {
         model: manifest().id(),
@@ -70,7 +72,6 @@ fn start(account: Sr25519Keyring) {
         addresses: Default::default(),
         stake: MIN_STAKE_PER_LAYER,
     };
-    make_block(1, 0, 0, vec![]);
     let transfer = |dest: MultiAddress<AccountId, ()>, value| {
         RuntimeCall::Balances(pallet_balances::Call::transfer_keep_alive { dest, value })
     };
@@ -104,6 +105,15 @@ fn beat(worker: Sr25519Keyring, at: u32) -> UncheckedExtrinsic {
         beat,
         signature,
     }))
+}
+
+/// Puts `transaction` into the block. What cannot be in it leaves nothing behind, as in a node.
+fn apply(transaction: UncheckedExtrinsic) -> ApplyExtrinsicResult {
+    with_transaction(|| match Executive::apply_extrinsic(transaction) {
+        Ok(done) => TransactionOutcome::Commit(Ok::<_, DispatchError>(Ok(done))),
+        Err(refused) => TransactionOutcome::Rollback(Ok(Err(refused))),
+    })
+    .expect("the closure does not fail")
 }
 
 /// What the pool of a node says of `transaction`.
@@ -154,7 +164,7 @@ fn full_block(
     make_block_with(number, 0, 0, || {
         for call in [filler(u16::MAX), filler(4_096), filler(256), filler(0), remark()] {
             loop {
-                let result = Executive::apply_extrinsic(signed(Bob, *nonce, call.clone()));
+                let result = apply(signed(Bob, *nonce, call.clone()));
                 if result == FULL {
                     break;
                 }
@@ -163,7 +173,7 @@ fn full_block(
                 *nonce += 1;
             }
         }
-        others().into_iter().map(Executive::apply_extrinsic).collect()
+        others().into_iter().map(apply).collect()
     })
 }
 
@@ -215,7 +225,7 @@ fn heartbeats_leave_room_for_redeems() {
                 used.set(most, DispatchClass::Operational);
             });
             let others = [beat(One, last), signed(Bob, 0, filler(MAX_TICKS))];
-            others.into_iter().map(Executive::apply_extrinsic).collect::<Vec<_>>()
+            others.into_iter().map(apply).collect::<Vec<_>>()
         });
         assert_eq!(results[0], FULL, "heartbeats have had their part");
         assert!(results[1].is_ok(), "{:?}", results[1]);
@@ -231,8 +241,12 @@ fn no_tip_is_worth_more_than_a_heartbeat() {
             make_block(number, 0, 0, vec![]);
         }
         let heartbeat = validate(beat(One, 2 + HEARTBEAT_INTERVAL)).expect("it is due");
-        let rich = validate(chain::signed_with_tip(Bob, 0, filler(0), 900_000 * UNIT));
-        assert!(heartbeat.priority > rich.expect("Bob can pay").priority);
+        for lightest in [filler(0), remark()] {
+            let rich = validate(chain::signed_with_tip(Bob, 0, lightest.clone(), MAX_TIP));
+            assert!(heartbeat.priority > rich.expect("Bob can pay").priority);
+            let refused = validate(chain::signed_with_tip(Bob, 0, lightest, MAX_TIP + 1));
+            assert_eq!(refused, Err(InvalidTransaction::Payment.into()), "no higher one is taken");
+        }
         assert!(heartbeat.requires.is_empty(), "it waits for nothing");
     });
 }

@@ -551,6 +551,8 @@ fn a_hub_takes_its_payers_agreement_to_close() {
         world.hubs[0].table.consents(block)
     };
     assert!(tell(&mut world, owed - 1).is_empty(), "it is owed more");
+    // The payer hears of that while it asks for nothing.
+    world.run_events(200);
     let taken = tell(&mut world, owed);
     assert_eq!(taken.iter().map(|(_, gain)| *gain).collect::<Vec<_>>(), [owed]);
     assert_eq!(answer(&mut world, 2, 20, 5).failure, None);

@@ -1,9 +1,10 @@
 //! `pallet_transaction_payment`: fees by weight and length, raised while blocks are full.
 //!
 //! Half of each fee is burned, so that an author who fills its own blocks pays for it. The rest is
-//! shared between the block's author and the treasury. A tip is the author's alone.
+//! shared between the block's author and the treasury. A tip is the author's alone, and bounded.
 
 use frame_support::{
+    dispatch::{DispatchInfo, PostDispatchInfo},
     parameter_types,
     traits::{
         ConstU8, Currency, Imbalance, OnUnbalanced,
@@ -11,11 +12,18 @@ use frame_support::{
     },
     weights::{ConstantMultiplier, IdentityFee},
 };
-use pallet_transaction_payment::{FungibleAdapter, Multiplier, TargetedFeeAdjustment};
-use sp_runtime::{FixedPointNumber, Perquintill, traits::Bounded};
+use mica_primitives::UNIT;
+use pallet_transaction_payment::{
+    FungibleAdapter, Multiplier, OnChargeTransaction, TargetedFeeAdjustment, TxCreditHold,
+};
+use sp_runtime::{
+    FixedPointNumber, Perquintill,
+    traits::Bounded,
+    transaction_validity::{InvalidTransaction, TransactionValidityError},
+};
 
 use crate::{
-    AccountId, Authorship, Balance, Balances, Runtime, RuntimeEvent, Treasury,
+    AccountId, Authorship, Balance, Balances, Runtime, RuntimeCall, RuntimeEvent, Treasury,
     constants::FEE_PER_BYTE,
 };
 
@@ -73,9 +81,89 @@ impl OnUnbalanced<<Balances as Currency<AccountId>>::NegativeImbalance> for ToTr
     }
 }
 
+/// Most that may be given to a block's author on top of a fee, base units. A tip buys a place in
+/// the pools in proportion to the lightness of its transaction; with this bound no tip buys one
+/// before a heartbeat ([`pallet_mica_registry::HEARTBEAT_PRIORITY`]).
+pub const MAX_TIP: Balance = 10 * UNIT;
+
+/// Charges fees as [`FungibleAdapter`] does, but takes no tip above [`MAX_TIP`].
+pub struct BoundedTips;
+
+type Charge = FungibleAdapter<Balances, ShareFees>;
+
+impl TxCreditHold<Runtime> for BoundedTips {
+    type Credit = <Charge as TxCreditHold<Runtime>>::Credit;
+}
+
+impl OnChargeTransaction<Runtime> for BoundedTips {
+    type Balance = Balance;
+    type LiquidityInfo = <Charge as OnChargeTransaction<Runtime>>::LiquidityInfo;
+
+    fn withdraw_fee(
+        who: &AccountId,
+        call: &RuntimeCall,
+        info: &DispatchInfo,
+        fee_with_tip: Balance,
+        tip: Balance,
+    ) -> Result<Self::LiquidityInfo, TransactionValidityError> {
+        check_tip(tip)?;
+        <Charge as OnChargeTransaction<Runtime>>::withdraw_fee(who, call, info, fee_with_tip, tip)
+    }
+
+    fn can_withdraw_fee(
+        who: &AccountId,
+        call: &RuntimeCall,
+        info: &DispatchInfo,
+        fee_with_tip: Balance,
+        tip: Balance,
+    ) -> Result<(), TransactionValidityError> {
+        check_tip(tip)?;
+        <Charge as OnChargeTransaction<Runtime>>::can_withdraw_fee(
+            who,
+            call,
+            info,
+            fee_with_tip,
+            tip,
+        )
+    }
+
+    fn correct_and_deposit_fee(
+        who: &AccountId,
+        info: &DispatchInfo,
+        post_info: &PostDispatchInfo,
+        corrected_fee_with_tip: Balance,
+        tip: Balance,
+        paid: Self::LiquidityInfo,
+    ) -> Result<(), TransactionValidityError> {
+        <Charge as OnChargeTransaction<Runtime>>::correct_and_deposit_fee(
+            who,
+            info,
+            post_info,
+            corrected_fee_with_tip,
+            tip,
+            paid,
+        )
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn endow_account(who: &AccountId, amount: Balance) {
+        <Charge as OnChargeTransaction<Runtime>>::endow_account(who, amount);
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn minimum_balance() -> Balance {
+        <Charge as OnChargeTransaction<Runtime>>::minimum_balance()
+    }
+}
+
+/// `Payment` if a tip is too high: there is no error of its own for it.
+fn check_tip(tip: Balance) -> Result<(), TransactionValidityError> {
+    if tip > MAX_TIP { Err(InvalidTransaction::Payment.into()) } else { Ok(()) }
+}
+
 impl pallet_transaction_payment::Config for Runtime {
     type RuntimeEvent = RuntimeEvent;
-    type OnChargeTransaction = FungibleAdapter<Balances, ShareFees>;
+    type OnChargeTransaction = BoundedTips;
     type WeightToFee = IdentityFee<Balance>;
     type LengthToFee = ConstantMultiplier<Balance, TransactionByteFee>;
     type FeeMultiplierUpdate = TargetedFeeAdjustment<

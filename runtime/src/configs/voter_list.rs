@@ -1,11 +1,11 @@
 //! `pallet_bags_list`: voters half-sorted by stake, so that an election takes the largest first
 //! without sorting all.
 
-use frame_election_provider_support::VoteWeight;
+use frame_election_provider_support::{ScoreProvider, VoteWeight};
 use frame_support::{parameter_types, traits::ConstU32};
 use mica_primitives::UNIT;
 
-use crate::{Runtime, RuntimeEvent, Staking};
+use crate::{AccountId, Runtime, RuntimeEvent, Staking};
 
 /// Bags: each holds up to twice the stake of the one before.
 const BAGS: usize = 24;
@@ -31,10 +31,29 @@ const fn doubling_from(first: VoteWeight) -> [VoteWeight; BAGS] {
     thresholds
 }
 
+/// Votes of those that vote. The list asks again for an account at which it stopped in the block
+/// before; one that was chilled in between has a bond and no vote, and must not come back.
+pub struct Votes;
+
+impl ScoreProvider<AccountId> for Votes {
+    type Score = VoteWeight;
+
+    fn score(who: &AccountId) -> Option<VoteWeight> {
+        let is_in_use = pallet_staking::Validators::<Runtime>::contains_key(who)
+            || pallet_staking::Nominators::<Runtime>::contains_key(who);
+        is_in_use.then(|| Staking::score(who)).flatten()
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn set_score_of(who: &AccountId, score: VoteWeight) {
+        Staking::set_score_of(who, score);
+    }
+}
+
 impl pallet_bags_list::Config for Runtime {
     type RuntimeEvent = RuntimeEvent;
     type WeightInfo = pallet_bags_list::weights::SubstrateWeight<Runtime>;
-    type ScoreProvider = Staking;
+    type ScoreProvider = Votes;
     type BagThresholds = BagThresholds;
     type MaxAutoRebagPerBlock = ConstU32<4>;
     type Score = VoteWeight;

@@ -179,6 +179,8 @@ pub fn signed_with_tip(
 /// `try-runtime` of each.
 pub fn check_state() {
     use frame_support::traits::{TryState, TryStateSelect};
+    // What does not hold is logged.
+    sp_tracing::try_init_simple();
     mica_runtime::AllPalletsWithSystem::try_state(System::block_number(), TryStateSelect::All)
         .expect("invariants hold");
 }

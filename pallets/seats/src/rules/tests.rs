@@ -60,10 +60,12 @@ fn a_newcomer_of_middling_stake_drives_out_nobody_that_is_proven() {
     // Counted in full, the average would drop the two of 100: three seats, one of them a
     // newcomer's, which then stops finality alone.
     assert_eq!(seated(winners(&[300, 300, 100, 100], &[201])), [0, 1, 4, 2, 3]);
-    // The one of 50 has just enough among the proven; beside the newcomer it has not.
-    let proven = [100, 100, 100, 100, 100, 100, 53];
-    assert_eq!(seated(winners(&proven, &[])).len(), 7);
+    // The last of the proven has just enough beside one newcomer; beside two it has not.
+    let proven = [100, 100, 100, 100, 100, 100, 54];
     assert_eq!(seated(winners(&proven, &[200, 200, 200])), [7, 0, 1, 2, 3, 4, 5, 6]);
+    // This one has just enough among the proven; beside any newcomer it has not.
+    let proven = [100, 100, 100, 100, 100, 100, 53];
+    assert_eq!(seated(winners(&proven, &[200, 200, 200])), [0, 1, 2, 3, 4, 5, 6]);
 }
 
 #[test]
