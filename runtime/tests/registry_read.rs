@@ -20,7 +20,6 @@ use sp_core::{
 use sp_genesis_builder::DEV_RUNTIME_PRESET;
 use sp_keyring::Sr25519Keyring::Alice;
 
-#[allow(dead_code, reason = "no whole blocks are made here")]
 mod chain;
 use chain::genesis_of;
 

@@ -155,7 +155,7 @@ fn sample() -> Call {
         lock: None,
         bounty: 0,
     };
-    Call::Redeem(Redeem { voucher, signature: [0; 64], tick: None, preimage: None })
+    Call::Redeem(Box::new(Redeem { voucher, signature: [0; 64], tick: None, preimage: None }))
 }
 
 /// Where payers reach the hub: multiaddresses with its peer id.
@@ -467,7 +467,7 @@ impl Daemon {
         let redeems = keeper::redeems(&self.table, &figures, end).into_iter();
         // All that is owed there is in the end.
         let redeems = redeems.filter(|redeem| !ends.contains(&redeem.voucher.channel));
-        calls.extend(redeems.map(Call::Redeem));
+        calls.extend(redeems.map(|redeem| Call::Redeem(Box::new(redeem))));
         if !end {
             let closes = keeper::closes(&self.table, &figures).into_iter();
             calls.extend(closes.filter(|channel| !ends.contains(channel)).map(Call::Close));

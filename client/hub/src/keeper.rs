@@ -70,7 +70,7 @@ pub(crate) fn redeems(table: &HubTable, figures: &Figures<'_>, end: bool) -> Vec
     for (lane, is_busy) in table.redeemable(figures.now) {
         let is_lost = would_be_lost(table, &lane, figures.now.block);
         let pays = lane.gain > figures.fee;
-        let is_due = (is_lost && pays) || (end && pays) || (!is_busy && lane.gain >= least);
+        let is_due = (pays && (is_lost || end)) || (!is_busy && lane.gain >= least);
         if is_due {
             due.push((is_lost, lane));
         }

@@ -141,6 +141,7 @@ pub const MAX_OPENINGS: u32 = 32;
 /// Most channels that one page of a read holds.
 pub const MAX_PAGE: u32 = 256;
 
+#[allow(clippy::large_enum_variant, reason = "a call has its fields as arguments")]
 #[frame_support::pallet]
 pub mod pallet {
     use frame_support::{

@@ -60,7 +60,7 @@ async fn the_chain_refuses_stale_replayed_foreign_and_expired_vouchers_and_never
         payer.open_channel(payee.account(), deposit).await,
         payer.open_channel(payee.account(), deposit).await,
     );
-    let redeem = |redeem: Redeem| Call::Redeem(redeem);
+    let redeem = |redeem: Redeem| Call::Redeem(Box::new(redeem));
 
     let first = promise(&payer, channel, 2, 3 * UNIT);
     let paid = payer
