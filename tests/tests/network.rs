@@ -59,6 +59,8 @@ mod splits;
 mod stages;
 #[path = "network/strangers.rs"]
 mod strangers;
+#[path = "network/upgrade.rs"]
+mod upgrade;
 #[path = "network/validator.rs"]
 mod validator;
 #[path = "network/wallet.rs"]

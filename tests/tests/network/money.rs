@@ -20,7 +20,7 @@ fn sign(mut redeem: Redeem, key: &ed25519_dalek::SigningKey, genesis: &[u8; 32])
 }
 
 /// A plain promise of `cumulative`.
-fn promise(payer: &Payer, channel: ChannelId, seq: u64, cumulative: Balance) -> Redeem {
+pub(super) fn promise(payer: &Payer, channel: ChannelId, seq: u64, cumulative: Balance) -> Redeem {
     let voucher = Voucher {
         channel,
         lane: 0,
