@@ -9,7 +9,10 @@ use mica_primitives::{
 use mica_runtime::{
     AccountId, Balances, Executive, Hash, Registry, Runtime, RuntimeCall, System,
     UncheckedExtrinsic,
-    configs::system::RuntimeBlockWeights,
+    configs::{
+        system::RuntimeBlockWeights,
+        transaction_payment::{MAX_TIP, TIP_TOO_HIGH},
+    },
     constants::{EXISTENTIAL_DEPOSIT, HEARTBEAT_INTERVAL, MIN_STAKE_PER_LAYER, OFFLINE_AFTER},
 };
 use pallet_transaction_payment::NextFeeMultiplier;
@@ -25,7 +28,7 @@ use sp_runtime::{
 };
 
 mod chain;
-use chain::{genesis_of, make_block, make_block_with, signed};
+use chain::{apply, genesis_of, make_block, make_block_with, signed};
 
 /// The worker's peer key.
 fn peer() -> ed25519::Pair {
@@ -57,6 +60,7 @@ fn registry(call: pallet_mica_registry::Call<Runtime>) -> RuntimeCall {
 
 /// Block 1, and block 2 with a model and a worker of `account`, which has nothing but its stake.
 fn start(account: Sr25519Keyring) {
+    make_block(1, 0, 0, vec![]);
     let worker = account.to_account_id();
     let units = MarketUnits { price_unit: 1, cost_unit_us: 1 };
     let proof = peer().sign(&PeerClaim { account: worker.clone() }.signing_bytes(&genesis())).0;
@@ -70,7 +74,6 @@ fn start(account: Sr25519Keyring) {
         addresses: Default::default(),
         stake: MIN_STAKE_PER_LAYER,
     };
-    make_block(1, 0, 0, vec![]);
     let transfer = |dest: MultiAddress<AccountId, ()>, value| {
         RuntimeCall::Balances(pallet_balances::Call::transfer_keep_alive { dest, value })
     };
@@ -154,7 +157,7 @@ fn full_block(
     make_block_with(number, 0, 0, || {
         for call in [filler(u16::MAX), filler(4_096), filler(256), filler(0), remark()] {
             loop {
-                let result = Executive::apply_extrinsic(signed(Bob, *nonce, call.clone()));
+                let result = apply(signed(Bob, *nonce, call.clone()));
                 if result == FULL {
                     break;
                 }
@@ -163,7 +166,7 @@ fn full_block(
                 *nonce += 1;
             }
         }
-        others().into_iter().map(Executive::apply_extrinsic).collect()
+        others().into_iter().map(apply).collect()
     })
 }
 
@@ -215,7 +218,7 @@ fn heartbeats_leave_room_for_redeems() {
                 used.set(most, DispatchClass::Operational);
             });
             let others = [beat(One, last), signed(Bob, 0, filler(MAX_TICKS))];
-            others.into_iter().map(Executive::apply_extrinsic).collect::<Vec<_>>()
+            others.into_iter().map(apply).collect::<Vec<_>>()
         });
         assert_eq!(results[0], FULL, "heartbeats have had their part");
         assert!(results[1].is_ok(), "{:?}", results[1]);
@@ -231,8 +234,12 @@ fn no_tip_is_worth_more_than_a_heartbeat() {
             make_block(number, 0, 0, vec![]);
         }
         let heartbeat = validate(beat(One, 2 + HEARTBEAT_INTERVAL)).expect("it is due");
-        let rich = validate(chain::signed_with_tip(Bob, 0, filler(0), 900_000 * UNIT));
-        assert!(heartbeat.priority > rich.expect("Bob can pay").priority);
+        // The lightest call, of which a block holds most: what its tip is multiplied with.
+        let tipped = |tip| validate(chain::signed_with_tip(Bob, 0, remark(), tip));
+        assert!(heartbeat.priority > tipped(MAX_TIP).expect("Bob can pay").priority);
+        let too_high = InvalidTransaction::Custom(TIP_TOO_HIGH).into();
+        assert_eq!(tipped(MAX_TIP + 1), Err(too_high));
+        assert_eq!(tipped(900_000 * UNIT), Err(too_high));
         assert!(heartbeat.requires.is_empty(), "it waits for nothing");
     });
 }
