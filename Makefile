@@ -97,6 +97,7 @@ book: setup ## Build the book of docs/ with mdBook.
 
 reference: build ## Write the book's generated pages: command lines, settings, codes, limits.
 	UPDATE_REFERENCE=1 $(CARGO) test --release --workspace --test attack_costs the_page
+	UPDATE_REFERENCE=1 $(CARGO) test --release --workspace --test specs
 	UPDATE_REFERENCE=1 $(CARGO) test --release --workspace --test docs generated_pages
 
 imports: ## Show which crate imports which, and which module.

@@ -1,16 +1,17 @@
 //! Chain specifications: a name, the runtime's code and one of its genesis presets.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use mica_runtime::{
     RuntimeGenesisConfig,
     genesis::{STAGING_PRESET, staging},
 };
-use sc_chain_spec::ChainSpecExtension;
+use sc_chain_spec::{ChainSpecExtension, update_code_in_json_chain_spec};
 use sc_network::config::MultiaddrWithPeerId;
 use sc_service::{ChainSpec as _, ChainType, Properties};
 use sc_sync_state_rpc::LightSyncStateExtension;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sp_genesis_builder::{DEV_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET};
 use sp_runtime::BuildStorage;
 use sp_storage::{Storage, well_known_keys::CODE};
@@ -26,6 +27,11 @@ pub(crate) struct Extensions {
     /// chains have none; `sync_state_genSyncSpec` of a node in step fills it in.
     pub light_sync_state: LightSyncStateExtension,
 }
+
+/// Where a plain specification has its runtime.
+const CODE_FIELD: &str = "/genesis/runtimeGenesis/code";
+/// What stands there if it is the node's own.
+const NO_CODE: &str = "0x";
 
 /// Decimals of the token, for wallets.
 const TOKEN_DECIMALS: u32 = 12;
@@ -73,7 +79,7 @@ pub(crate) fn load(id: &str, genesis: Genesis) -> Result<Box<dyn sc_service::Cha
             STAGING_PRESET,
             genesis,
         ),
-        path => ChainSpec::from_json_file(PathBuf::from(path)).map_err(|error| {
+        path => from_file(Path::new(path)).map_err(|error| {
             format!(
                 "`--chain {path}` names neither a built-in chain nor a specification that can be \
                  read ({error}); use `dev`, `local`, `staging`, or a file made by `mica-node \
@@ -82,6 +88,18 @@ pub(crate) fn load(id: &str, genesis: Genesis) -> Result<Box<dyn sc_service::Cha
         }),
     }
     .map(|spec| Box::new(spec) as Box<dyn sc_service::ChainSpec>)
+}
+
+/// The specification in a file. One whose code is empty (`"0x"`), as in `node/specs`, gets the
+/// runtime that this node was built with.
+fn from_file(path: &Path) -> Result<ChainSpec, String> {
+    let text = std::fs::read(path).map_err(|error| error.to_string())?;
+    let mut spec: Value = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
+    if spec.pointer(CODE_FIELD).and_then(Value::as_str) != Some(NO_CODE) {
+        return ChainSpec::from_json_file(path.to_owned());
+    }
+    update_code_in_json_chain_spec(&mut spec, code(&path.display().to_string())?);
+    ChainSpec::from_json_bytes(spec.to_string().into_bytes())
 }
 
 fn builtin(

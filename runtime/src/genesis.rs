@@ -41,8 +41,9 @@ pub const DEV_ENDOWMENT: Balance = 1_000_000 * UNIT;
 pub const VALIDATOR_BOND: Balance = 100_000 * UNIT;
 /// Validators that an era elects at most, until governance says otherwise.
 const VALIDATOR_COUNT: u32 = 16;
-/// What a validator, or a nominator, must bond at least.
-const MIN_VALIDATOR_BOND: Balance = 1_000 * UNIT;
+/// What a validator must bond at least.
+pub const MIN_VALIDATOR_BOND: Balance = 1_000 * UNIT;
+/// What a nominator must bond at least.
 const MIN_NOMINATOR_BOND: Balance = 10 * UNIT;
 
 /// A validator at genesis.

@@ -18,19 +18,29 @@ use mica_primitives::{
 use mica_runtime::{
     AccountId, Runtime, RuntimeCall, TransactionPayment,
     configs::{
+        election::MAX_CANDIDATES,
         referenda::{SubmissionDeposit, Tracks},
         safe_mode::SafeModeDeposit,
+        session::{KeyDeposit, SessionKeys},
         system::RuntimeBlockWeights,
     },
     constants::{
-        CHANNEL_STORAGE_DEPOSIT, DAYS, HEARTBEAT_INTERVAL, HOURS, MILLISECS_PER_BLOCK,
-        MIN_CHANNEL_DEPOSIT, MIN_STAKE_PER_LAYER, MINUTES, OFFLINE_AFTER, durations::TEST,
+        CHANNEL_STORAGE_DEPOSIT, DAYS, HEARTBEAT_INTERVAL, HOURS, MAX_VALIDATOR_CANDIDATES,
+        MILLISECS_PER_BLOCK, MIN_CHANNEL_DEPOSIT, MIN_STAKE_PER_LAYER, MINUTES, OFFLINE_AFTER,
+        durations::{PUBLIC, TEST},
     },
-    genesis::VALIDATOR_BOND,
+    genesis::{MIN_VALIDATOR_BOND, VALIDATOR_BOND},
+};
+use pallet_grandpa::{EquivocationOffence, TimeSlot as GrandpaTimeSlot};
+use pallet_mica_seats::{
+    Idle,
+    rules::{Winner, seated},
 };
 use pallet_referenda::TracksInfo;
 use sp_io::TestExternalities;
-use sp_runtime::{FixedPointNumber, FixedU128};
+use sp_keyring::{Ed25519Keyring, Sr25519Keyring};
+use sp_runtime::{FixedPointNumber, FixedU128, Perbill};
+use sp_staking::offence::Offence;
 
 const LONGEST_CLOSE: u32 = TEST.longest_close();
 const LONGEST_DISPUTE: u32 = TEST.longest_dispute();
@@ -74,6 +84,8 @@ enum Bar {
     Locked,
     /// Who is awake loses nothing, and who is not no more than this part.
     Part(Balance),
+    /// Nobody can say what it wins; it takes a third of all stake, of which what is left burns.
+    Stake,
 }
 
 fn info(call: &RuntimeCall) -> DispatchInfo {
@@ -124,6 +136,10 @@ fn open() -> RuntimeCall {
         deposit: MIN_CHANNEL_DEPOSIT,
         window: HOURS,
     })
+}
+
+fn close() -> RuntimeCall {
+    RuntimeCall::Channels(pallet_mica_channels::Call::close { channel: ChannelId([0; 32]) })
 }
 
 fn redeem() -> RuntimeCall {
@@ -197,7 +213,8 @@ fn a_full_track() -> (Balance, u16) {
 fn attacks() -> Vec<Attack> {
     let mut all = attacks_on_workers();
     all.extend(attacks_on_money());
-    all.extend(attacks_on_the_chain());
+    all.extend(attacks_on_seats());
+    all.extend(attacks_on_governance());
     all
 }
 
@@ -279,6 +296,14 @@ fn attacks_on_money() -> Vec<Attack> {
             why: format!("{bytes} bytes each at most, for as long as they are there"),
         },
         Attack {
+            name: "a thousand channels opened and closed again",
+            spent: 1_000 * (fee(&open()) + fee(&close())),
+            locked: CHANNEL_STORAGE_DEPOSIT + MIN_CHANNEL_DEPOSIT,
+            gain: 0,
+            bar: Bar::Spent,
+            why: "nothing of them is left, and no id comes back".into(),
+        },
+        Attack {
             name: "the extensions of a channel with 100 MICA used up against its payee",
             // What is left shrinks by a sixteenth each time.
             spent: window
@@ -315,20 +340,125 @@ fn attacks_on_money() -> Vec<Attack> {
     ]
 }
 
-fn attacks_on_the_chain() -> Vec<Attack> {
-    let (full_track, track) = a_full_track();
+/// The least backing with which `seats` validators sit beside four of the genesis when the last of
+/// them comes in, base units each.
+fn least_backing(seats: u32) -> Balance {
+    let winner = |account, backing, proven| Winner { account, backing, proven };
+    let all_sit = |backing: Balance| {
+        let founders = (0..4).map(|number| winner(number, VALIDATOR_BOND, true));
+        let others = (1..=seats).map(|number| winner(3 + number, backing, number < seats));
+        seated(founders.chain(others).collect::<Vec<_>>()).len() as u32 == 4 + seats
+    };
+    let (mut too_little, mut enough) = (0, VALIDATOR_BOND);
+    while enough - too_little > 1 {
+        let middle = too_little.midpoint(enough);
+        *if all_sit(middle) { &mut enough } else { &mut too_little } = middle;
+    }
+    enough
+}
+
+/// What an idle validator loses that is alone, of `stake`.
+fn idle_slash(stake: Balance) -> Balance {
+    let alone = Idle::<()> { session: 0, validator_count: 5, together: 1, offenders: vec![] };
+    alone.slash_fraction(1).mul_floor(stake)
+}
+
+/// The part of their stake that `seats` of `of` validators lose that vote for two chains.
+fn two_votes_slash(seats: u32, of: u32) -> Perbill {
+    let offence = EquivocationOffence::<()> {
+        time_slot: GrandpaTimeSlot { set_id: 0, round: 0 },
+        session_index: 0,
+        validator_set_count: of,
+        offender: (),
+    };
+    offence.slash_fraction(seats)
+}
+
+/// Base units that it costs, and that it locks, to stand for election with the least bond.
+fn a_candidate() -> (Balance, Balance) {
+    let bond = pallet_staking::Call::bond {
+        value: MIN_VALIDATOR_BOND,
+        payee: pallet_staking::RewardDestination::Staked,
+    };
+    let validate = pallet_staking::Call::validate { prefs: Default::default() };
+    let keys = SessionKeys {
+        babe: Sr25519Keyring::Alice.public().into(),
+        grandpa: Ed25519Keyring::Alice.public().into(),
+        authority_discovery: Sr25519Keyring::Alice.public().into(),
+    };
+    let set_keys = pallet_session::Call::set_keys { keys, proof: vec![0; 3 * 64] };
+    let calls = [
+        RuntimeCall::Staking(bond),
+        RuntimeCall::Session(set_keys),
+        RuntimeCall::Staking(validate),
+    ];
+    (calls.iter().map(fee).sum(), MIN_VALIDATOR_BOND + KeyDeposit::get())
+}
+
+fn attacks_on_seats() -> Vec<Attack> {
+    let candidates = Balance::from(MAX_VALIDATOR_CANDIDATES);
+    let too_many = Balance::from(MAX_CANDIDATES) + 1;
+    let (fee_of_one, locked_of_one) = a_candidate();
+    // Two of six are a third, and eight of twelve two thirds.
+    let (third, two_thirds) = (2 * least_backing(2), 8 * least_backing(8));
     vec![
         Attack {
-            name: "finality stopped by a third of the seats, that of four validators' bonds",
+            name: "finality stopped by a third of the seats, beside four validators",
             spent: 0,
-            locked: 4 * VALIDATOR_BOND / 6,
+            locked: third,
             gain: 0,
             bar: Bar::Locked,
             why:
-                "a sixth of all active stake at least; the market's clock stands meanwhile, so no \
-                 voucher is lost"
+                "two seats, which must have made blocks; a sixth of all active stake at least; the \
+                 market's clock stands meanwhile, so no voucher is lost"
                     .into(),
         },
+        Attack {
+            name: "two chains made final by two thirds of the seats, beside four validators",
+            spent: two_votes_slash(8, 12).mul_floor(8 * MIN_VALIDATOR_BOND),
+            locked: two_thirds,
+            gain: 0,
+            bar: Bar::Stake,
+            why: "eight seats: a third of all active stake, until the last of them is taken; then \
+                  the least bonds will do, and burn for a vote for two chains. What others deliver \
+                  for money on the chain that is given up has no bound here"
+                .into(),
+        },
+        Attack {
+            name: "the newcomer's seat beside four validators left idle for an era",
+            spent: idle_slash(least_backing(1)),
+            locked: least_backing(1),
+            gain: 0,
+            bar: Bar::Spent,
+            why: "nobody else comes in meanwhile; finality and blocks go on".into(),
+        },
+        Attack {
+            name: "more candidates than an election looks at",
+            spent: too_many * fee_of_one,
+            locked: too_many * locked_of_one,
+            gain: 0,
+            bar: Bar::Spent,
+            why: "elections go on: they look at those with the most stake".into(),
+        },
+        Attack {
+            name: "every place on the list of candidates taken",
+            spent: candidates * fee_of_one,
+            locked: candidates * locked_of_one,
+            gain: 0,
+            bar: Bar::Spent,
+            why: format!(
+                "{candidates} places; nobody new can stand, until root raises the number; \
+                 elections go on with those that do"
+            ),
+        },
+    ]
+}
+
+fn attacks_on_governance() -> Vec<Attack> {
+    let (full_track, track) = a_full_track();
+    let deposit = SafeModeDeposit::get().expect("a pause has a price");
+    let periods_of_a_day = Balance::from(DAYS.div_ceil(PUBLIC.safe_mode));
+    vec![
         Attack {
             name: "all deciding places of a track of referenda taken by junk",
             spent: 0,
@@ -340,13 +470,24 @@ fn attacks_on_the_chain() -> Vec<Attack> {
         Attack {
             name: "a pause of the markets by a deposit",
             spent: 0,
-            locked: SafeModeDeposit::get().expect("a pause has a price"),
+            locked: deposit,
             gain: 0,
             bar: Bar::Locked,
             why: format!(
                 "{} blocks, in which redeems pass and the clock stands; a referendum may take the \
                  deposit",
                 TEST.safe_mode
+            ),
+        },
+        Attack {
+            name: "a day's pause of a public network by deposits",
+            spent: 0,
+            locked: periods_of_a_day * deposit,
+            gain: 0,
+            bar: Bar::Locked,
+            why: format!(
+                "{periods_of_a_day} deposits, locked for {} days or taken",
+                PUBLIC.safe_mode_deposit / DAYS
             ),
         },
     ]
@@ -370,7 +511,8 @@ fn page(attacks: &[Attack]) -> String {
         "# What attacks cost\n\n\
          Computed by `runtime/tests/attack_costs.rs` from the runtime's constants, weights and fees, and checked by it; `make reference` writes\n\
          this page. All in MICA. *Spent* is gone, *gain* is the most that the attacker can win. *Locked* comes back and is no cost: it must be had\n\
-         for as long as the attack lasts, and where it is all that stands against one, the gain is that of a day and less than a thousandth of it.\n\n",
+         for as long as the attack lasts, and where it is all that stands against one, the gain is that of a day and less than a thousandth of it.\n\
+         A gain of 0 means that the attack wins no money: it does harm, for that price.\n\n",
     );
     let _ = write!(
         page,
@@ -382,14 +524,10 @@ fn page(attacks: &[Attack]) -> String {
         mica(income(OFFLINE_AFTER)),
         u64::from(OFFLINE_AFTER) * MILLISECS_PER_BLOCK / 1_000,
     );
-    for Attack { name, spent, locked, gain, why, .. } in attacks {
-        let _ = writeln!(
-            page,
-            "| {name} | {} | {} | {} | {why} |",
-            mica(*spent),
-            mica(*locked),
-            mica(*gain)
-        );
+    for Attack { name, spent, locked, gain, bar, why } in attacks {
+        let gain = if *bar == Bar::Stake { "no bound".into() } else { mica(*gain) };
+        let (spent, locked) = (mica(*spent), mica(*locked));
+        let _ = writeln!(page, "| {name} | {spent} | {locked} | {gain} | {why} |");
     }
     let beats = fitting(&heartbeat(), room(DispatchClass::Operational));
     let reserved = beats_in_the_reserve();
@@ -428,6 +566,7 @@ fn no_attack_pays() {
                 Bar::Spent => spent > gain,
                 Bar::Locked => locked > 1_000 * gain,
                 Bar::Part(part) => gain <= part,
+                Bar::Stake => spent > 0 && 3 * locked >= 4 * VALIDATOR_BOND + locked,
             };
             assert!(is_barred, "{name} spends {spent}, locks {locked}, and wins {gain}");
         }

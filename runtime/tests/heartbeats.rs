@@ -9,7 +9,10 @@ use mica_primitives::{
 use mica_runtime::{
     AccountId, Balances, Executive, Hash, Registry, Runtime, RuntimeCall, System,
     UncheckedExtrinsic,
-    configs::{system::RuntimeBlockWeights, transaction_payment::MAX_TIP},
+    configs::{
+        system::RuntimeBlockWeights,
+        transaction_payment::{MAX_TIP, TIP_TOO_HIGH},
+    },
     constants::{EXISTENTIAL_DEPOSIT, HEARTBEAT_INTERVAL, MIN_STAKE_PER_LAYER, OFFLINE_AFTER},
 };
 use pallet_transaction_payment::NextFeeMultiplier;
@@ -25,7 +28,7 @@ use sp_runtime::{
 };
 
 mod chain;
-use chain::{genesis_of, make_block, make_block_with, signed};
+use chain::{apply, genesis_of, make_block, make_block_with, signed};
 
 /// The worker's peer key.
 fn peer() -> ed25519::Pair {
@@ -57,10 +60,9 @@ fn registry(call: pallet_mica_registry::Call<Runtime>) -> RuntimeCall {
 
 /// Block 1, and block 2 with a model and a worker of `account`, which has nothing but its stake.
 fn start(account: Sr25519Keyring) {
+    make_block(1, 0, 0, vec![]);
     let worker = account.to_account_id();
     let units = MarketUnits { price_unit: 1, cost_unit_us: 1 };
-    // From here on the genesis block has its hash.
-    make_block(1, 0, 0, vec![]);
     let proof = peer().sign(&PeerClaim { account: worker.clone() }.signing_bytes(&genesis())).0;
     let register = pallet_mica_registry::Call::register {
         model: manifest().id(),
@@ -105,15 +107,6 @@ fn beat(worker: Sr25519Keyring, at: u32) -> UncheckedExtrinsic {
         beat,
         signature,
     }))
-}
-
-/// Puts `transaction` into the block. What cannot be in it leaves nothing behind, as in a node.
-fn apply(transaction: UncheckedExtrinsic) -> ApplyExtrinsicResult {
-    with_transaction(|| match Executive::apply_extrinsic(transaction) {
-        Ok(done) => TransactionOutcome::Commit(Ok::<_, DispatchError>(Ok(done))),
-        Err(refused) => TransactionOutcome::Rollback(Ok(Err(refused))),
-    })
-    .expect("the closure does not fail")
 }
 
 /// What the pool of a node says of `transaction`.
@@ -241,12 +234,12 @@ fn no_tip_is_worth_more_than_a_heartbeat() {
             make_block(number, 0, 0, vec![]);
         }
         let heartbeat = validate(beat(One, 2 + HEARTBEAT_INTERVAL)).expect("it is due");
-        for lightest in [filler(0), remark()] {
-            let rich = validate(chain::signed_with_tip(Bob, 0, lightest.clone(), MAX_TIP));
-            assert!(heartbeat.priority > rich.expect("Bob can pay").priority);
-            let refused = validate(chain::signed_with_tip(Bob, 0, lightest, MAX_TIP + 1));
-            assert_eq!(refused, Err(InvalidTransaction::Payment.into()), "no higher one is taken");
-        }
+        // The lightest call, of which a block holds most: what its tip is multiplied with.
+        let tipped = |tip| validate(chain::signed_with_tip(Bob, 0, remark(), tip));
+        assert!(heartbeat.priority > tipped(MAX_TIP).expect("Bob can pay").priority);
+        let too_high = InvalidTransaction::Custom(TIP_TOO_HIGH).into();
+        assert_eq!(tipped(MAX_TIP + 1), Err(too_high));
+        assert_eq!(tipped(900_000 * UNIT), Err(too_high));
         assert!(heartbeat.requires.is_empty(), "it waits for nothing");
     });
 }

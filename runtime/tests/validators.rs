@@ -1,10 +1,13 @@
 //! Who gets a seat, who loses it, and that nobody can freeze the set.
 
 use codec::Encode;
-use frame_support::{assert_ok, traits::fungible::Mutate};
+use frame_support::{
+    assert_ok,
+    traits::fungible::{Inspect, Mutate},
+};
 use mica_primitives::{Balance, UNIT};
 use mica_runtime::{
-    AccountId, Balances, Runtime, RuntimeOrigin, Session, SessionKeys, Staking,
+    AccountId, Balances, Runtime, RuntimeOrigin, Session, SessionKeys, Staking, VoterList,
     genesis::VALIDATOR_BOND,
 };
 use pallet_staking::{RewardDestination, ValidatorPrefs};
@@ -125,6 +128,48 @@ fn one_that_is_away_is_chilled_and_slashed_within_an_era() {
         chain.pass_eras(2);
         assert!(!Session::validators().contains(&dave));
         assert_eq!(Session::validators().len(), 3);
+        check_state();
+    });
+}
+
+/// Who stands behind a validator shares its rewards, which nobody has to ask for, and its slashes.
+#[test]
+fn a_nominator_is_paid_and_slashed_with_its_validator() {
+    four().execute_with(|| {
+        let mut chain = Schedule::begin();
+        let (dave, nominator) = (DaveStash.to_account_id(), newcomer(0));
+        let stake = 50_000 * UNIT;
+        assert_ok!(Balances::mint_into(&nominator, stake + 10 * UNIT));
+        let origin = || RuntimeOrigin::signed(nominator.clone());
+        assert_ok!(Staking::bond(origin(), stake, RewardDestination::Stash));
+        assert_ok!(Staking::nominate(origin(), vec![dave.clone().into()]));
+        chain.pass_eras(3);
+        let active = || Staking::ledger(nominator.clone().into()).expect("bonded").active;
+        assert!(Balances::total_balance(&nominator) > stake + 10 * UNIT, "nobody asked");
+        assert_eq!(active(), stake);
+        chain.away = vec![dave.clone()];
+        chain.pass_eras(1);
+        assert!(!pallet_staking::Validators::<Runtime>::contains_key(&dave));
+        assert_eq!(active(), stake - stake / 1_000);
+    });
+}
+
+/// Attack: crowd voters out of elections with bonds that vote for nobody.
+#[test]
+fn a_bond_that_votes_for_nobody_is_not_on_the_list_of_voters() {
+    four().execute_with(|| {
+        Schedule::begin();
+        let (silent, chilled) = (newcomer(0), newcomer(1));
+        let origin = |who: &AccountId| RuntimeOrigin::signed(who.clone());
+        assert_ok!(Balances::mint_into(&silent, 60_000 * UNIT));
+        assert_ok!(Staking::bond(origin(&silent), 50_000 * UNIT, RewardDestination::Staked));
+        stand(&chilled, VALIDATOR_BOND);
+        assert_ok!(Staking::chill(origin(&chilled)));
+        for who in [silent, chilled] {
+            let put_on = VoterList::rebag(origin(&who), who.clone().into());
+            assert!(put_on.is_err(), "{put_on:?}");
+        }
+        assert_eq!(pallet_bags_list::ListNodes::<Runtime>::count(), 4);
         check_state();
     });
 }

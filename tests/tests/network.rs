@@ -17,6 +17,8 @@ mod crowd;
 mod defaults;
 #[path = "network/deposits.rs"]
 mod deposits;
+#[path = "network/equivocation.rs"]
+mod equivocation;
 #[path = "network/finality.rs"]
 mod finality;
 #[path = "network/forced_change.rs"]

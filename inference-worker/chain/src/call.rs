@@ -167,7 +167,9 @@ pub enum Call {
         /// Billionths, at most 10⁹.
         commission_ppb: u32,
     },
-    /// `Staking.chill`: stands for election no more.
+    /// `Staking.nominate`: stands behind these validators, at most 16, with the bond.
+    Nominate(Vec<AccountId>),
+    /// `Staking.chill`: stands for election, or behind others, no more.
     Chill,
     /// `Staking.unbond`: base units that come free after the bonding duration.
     Unbond(Balance),
@@ -274,6 +276,7 @@ impl Call {
             Self::Bond { .. } => ("Staking", "bond"),
             Self::BondExtra(_) => ("Staking", "bond_extra"),
             Self::Validate { .. } => ("Staking", "validate"),
+            Self::Nominate(_) => ("Staking", "nominate"),
             Self::Chill => ("Staking", "chill"),
             Self::Unbond(_) => ("Staking", "unbond"),
             Self::WithdrawUnbonded { .. } => ("Staking", "withdraw_unbonded"),
@@ -343,6 +346,10 @@ impl Call {
             Self::BondExtra(amount) | Self::Unbond(amount) => Compact(*amount).encode(),
             // `ValidatorPrefs`: the commission, and whether new nominators are kept out.
             Self::Validate { commission_ppb } => (Compact(*commission_ppb), false).encode(),
+            Self::Nominate(validators) => {
+                let named = validators.iter().map(|who| MultiAddress::<AccountId, ()>::Id(*who));
+                named.collect::<Vec<_>>().encode()
+            }
             Self::WithdrawUnbonded { slashing_spans } => slashing_spans.encode(),
             Self::PayOut { validator, era, page } => (validator, era, page).encode(),
             // The keys are a record of fixed length, without a length before it.

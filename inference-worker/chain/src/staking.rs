@@ -56,10 +56,14 @@ pub struct ValidatorState {
     pub unlocking: Vec<(u32, Balance)>,
     /// Base units that a validator must have at stake at least.
     pub least_bond: Balance,
+    /// Base units that a nominator must have at stake at least.
+    pub least_nomination: Balance,
     /// The session keys that it has set.
     pub keys: Option<Vec<u8>>,
     /// Its commission in billionths, if it stands for election.
     pub commission_ppb: Option<u32>,
+    /// The validators that it stands behind.
+    pub nominates: Vec<AccountId>,
     /// Whether the next session has it.
     pub is_queued: bool,
     /// Whether this session has it: it signs blocks and votes.
@@ -156,6 +160,9 @@ impl View {
         });
         let prefs: Option<(Compact<u32>, bool)> =
             self.stored("Staking", "Validators", (account,)).await?;
+        // `pallet_staking::Nominations`: whom, since which era, and a flag that is never set.
+        let nominations: Option<(Vec<AccountId>, u32, bool)> =
+            self.stored("Staking", "Nominators", (account,)).await?;
         let spans: Option<Spans> = self.stored("Staking", "SlashingSpans", (account,)).await?;
         let queued: Vec<(AccountId, [u8; KEYS_BYTES])> =
             self.stored("Session", "QueuedKeys", ()).await?.unwrap_or_default();
@@ -168,8 +175,13 @@ impl View {
             bonded,
             unlocking,
             least_bond: self.stored("Staking", "MinValidatorBond", ()).await?.unwrap_or_default(),
+            least_nomination: self
+                .stored("Staking", "MinNominatorBond", ())
+                .await?
+                .unwrap_or_default(),
             keys: keys.map(|keys| keys.to_vec()),
             commission_ppb: prefs.map(|(commission, _)| commission.0),
+            nominates: nominations.map(|(targets, _, _)| targets).unwrap_or_default(),
             is_queued: queued.iter().any(|(queued, _)| *queued == account),
             is_active: active.contains(&account),
             validators: active.len(),

@@ -8,7 +8,8 @@
 //!
 //! * **A seat costs.** Of an election's winners, in falling order of backing, the most are kept
 //!   whose last one has at least half of their average backing. In the average nobody counts for
-//!   more than twice the median of the proven, so one great stake does not leave a set of one. A
+//!   more than twice the best backing outside of the best third of the proven: fewer than a third
+//!   with great stakes drop nobody, and fewer than two thirds with small ones make no seat cheap. A
 //!   third of the seats then holds at least a sixth of the stake that counts in them, and a twelfth
 //!   of what counts of all proven winners, seated or not.
 //! * **Newcomers stay fewer than a third.** A validator is *proven* if it sits in the current set

@@ -58,9 +58,12 @@ fn most_beside(kept: usize, proven: usize) -> usize {
     if proven > 2 { kept.saturating_sub(1) / 2 } else { most_newcomers(kept) }
 }
 
-/// The most that one backing counts in the average: twice the lower median of the proven `winners`,
-/// or of all if none is proven. Without it one great stake would drop everybody else; newcomers,
-/// however many, do not move it.
+/// The most that one backing counts in the average: twice the best one outside of the best third of
+/// the proven `winners` (of two, twice the smaller), or of all if none is proven. Without it one
+/// great stake would drop everybody else; newcomers, however many, do not move it.
+///
+/// A third from the top and not the middle: those who hold half of the seats could else let go of
+/// their stake and keep them, and have all the others for the least bond.
 fn most_counted<AccountId>(winners: &[Winner<AccountId>]) -> u128 {
     let anybody = !winners.iter().any(|winner| winner.proven);
     let backings: Vec<u128> = winners
@@ -68,8 +71,9 @@ fn most_counted<AccountId>(winners: &[Winner<AccountId>]) -> u128 {
         .filter(|winner| winner.proven || anybody)
         .map(|winner| winner.backing)
         .collect();
+    let outside = if backings.len() == 2 { 1 } else { backings.len() / 3 };
     // They fall.
-    backings.get(backings.len() / 2).map_or(0, |median| median.saturating_mul(2))
+    backings.get(outside).map_or(0, |backing| backing.saturating_mul(2))
 }
 
 /// The proven of `winners` and the first `newcomers` others, in their order.

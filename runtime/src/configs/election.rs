@@ -36,7 +36,7 @@ use crate::{
 /// Most voters that an election looks at, those with the most stake.
 pub const MAX_ELECTING_VOTERS: u32 = 2_000;
 /// Most candidates that an election looks at.
-const MAX_CANDIDATES: u32 = 500;
+pub const MAX_CANDIDATES: u32 = 500;
 
 type SeatWeights = pallet_mica_seats::weights::SubstrateWeight<Runtime>;
 

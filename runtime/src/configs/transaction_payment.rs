@@ -1,13 +1,13 @@
 //! `pallet_transaction_payment`: fees by weight and length, raised while blocks are full.
 //!
 //! Half of each fee is burned, so that an author who fills its own blocks pays for it. The rest is
-//! shared between the block's author and the treasury. A tip is the author's alone, and bounded.
+//! shared between the block's author and the treasury. A tip is the author's alone, and bounded: no
+//! tip is worth more in a pool than a heartbeat.
 
 use frame_support::{
-    dispatch::{DispatchInfo, PostDispatchInfo},
     parameter_types,
     traits::{
-        ConstU8, Currency, Imbalance, OnUnbalanced,
+        ConstU8, Currency, Imbalance, NoDrop, OnUnbalanced,
         fungible::{Balanced, Credit},
     },
     weights::{ConstantMultiplier, IdentityFee},
@@ -18,7 +18,7 @@ use pallet_transaction_payment::{
 };
 use sp_runtime::{
     FixedPointNumber, Perquintill,
-    traits::Bounded,
+    traits::{Bounded, DispatchInfoOf, PostDispatchInfoOf},
     transaction_validity::{InvalidTransaction, TransactionValidityError},
 };
 
@@ -26,6 +26,12 @@ use crate::{
     AccountId, Authorship, Balance, Balances, Runtime, RuntimeCall, RuntimeEvent, Treasury,
     constants::FEE_PER_BYTE,
 };
+
+/// Most that a transaction may tip, base units. A priority in a pool is the tip times the number of
+/// such transactions that a block holds, in 64 bits: with more, a tip would come before heartbeats.
+pub const MAX_TIP: Balance = 100 * UNIT;
+/// What is said of a transaction with a higher tip ([`InvalidTransaction::Custom`]).
+pub const TIP_TOO_HIGH: u8 = 1;
 
 /// Parts of a fee, per cent.
 pub const BURNED_PERCENT: u32 = 50;
@@ -72,53 +78,42 @@ fn pay_author(credit: Credit<AccountId, Balances>) {
     }
 }
 
-/// Deposits that were lost, as the older pallets hand them over.
-pub struct ToTreasury;
+/// How the SDK takes fees.
+type Adapter = FungibleAdapter<Balances, ShareFees>;
+type Liquidity = <Adapter as OnChargeTransaction<Runtime>>::LiquidityInfo;
 
-impl OnUnbalanced<<Balances as Currency<AccountId>>::NegativeImbalance> for ToTreasury {
-    fn on_nonzero_unbalanced(amount: <Balances as Currency<AccountId>>::NegativeImbalance) {
-        Balances::resolve_creating(&Treasury::account_id(), amount);
-    }
+/// The same, from transactions with a tip of [`MAX_TIP`] at most.
+pub struct Fees;
+
+impl TxCreditHold<Runtime> for Fees {
+    type Credit = NoDrop<Credit<AccountId, Balances>>;
 }
 
-/// Most that may be given to a block's author on top of a fee, base units. A tip buys a place in
-/// the pools in proportion to the lightness of its transaction; with this bound no tip buys one
-/// before a heartbeat ([`pallet_mica_registry::HEARTBEAT_PRIORITY`]).
-pub const MAX_TIP: Balance = 10 * UNIT;
-
-/// Charges fees as [`FungibleAdapter`] does, but takes no tip above [`MAX_TIP`].
-pub struct BoundedTips;
-
-type Charge = FungibleAdapter<Balances, ShareFees>;
-
-impl TxCreditHold<Runtime> for BoundedTips {
-    type Credit = <Charge as TxCreditHold<Runtime>>::Credit;
-}
-
-impl OnChargeTransaction<Runtime> for BoundedTips {
+impl OnChargeTransaction<Runtime> for Fees {
     type Balance = Balance;
-    type LiquidityInfo = <Charge as OnChargeTransaction<Runtime>>::LiquidityInfo;
+    type LiquidityInfo = Liquidity;
 
     fn withdraw_fee(
         who: &AccountId,
         call: &RuntimeCall,
-        info: &DispatchInfo,
+        info: &DispatchInfoOf<RuntimeCall>,
         fee_with_tip: Balance,
         tip: Balance,
-    ) -> Result<Self::LiquidityInfo, TransactionValidityError> {
-        check_tip(tip)?;
-        <Charge as OnChargeTransaction<Runtime>>::withdraw_fee(who, call, info, fee_with_tip, tip)
+    ) -> Result<Liquidity, TransactionValidityError> {
+        <Adapter as OnChargeTransaction<Runtime>>::withdraw_fee(who, call, info, fee_with_tip, tip)
     }
 
     fn can_withdraw_fee(
         who: &AccountId,
         call: &RuntimeCall,
-        info: &DispatchInfo,
+        info: &DispatchInfoOf<RuntimeCall>,
         fee_with_tip: Balance,
         tip: Balance,
     ) -> Result<(), TransactionValidityError> {
-        check_tip(tip)?;
-        <Charge as OnChargeTransaction<Runtime>>::can_withdraw_fee(
+        if tip > MAX_TIP {
+            return Err(InvalidTransaction::Custom(TIP_TOO_HIGH).into());
+        }
+        <Adapter as OnChargeTransaction<Runtime>>::can_withdraw_fee(
             who,
             call,
             info,
@@ -129,41 +124,45 @@ impl OnChargeTransaction<Runtime> for BoundedTips {
 
     fn correct_and_deposit_fee(
         who: &AccountId,
-        info: &DispatchInfo,
-        post_info: &PostDispatchInfo,
+        info: &DispatchInfoOf<RuntimeCall>,
+        post_info: &PostDispatchInfoOf<RuntimeCall>,
         corrected_fee_with_tip: Balance,
         tip: Balance,
-        paid: Self::LiquidityInfo,
+        liquidity: Liquidity,
     ) -> Result<(), TransactionValidityError> {
-        <Charge as OnChargeTransaction<Runtime>>::correct_and_deposit_fee(
+        <Adapter as OnChargeTransaction<Runtime>>::correct_and_deposit_fee(
             who,
             info,
             post_info,
             corrected_fee_with_tip,
             tip,
-            paid,
+            liquidity,
         )
     }
 
     #[cfg(feature = "runtime-benchmarks")]
     fn endow_account(who: &AccountId, amount: Balance) {
-        <Charge as OnChargeTransaction<Runtime>>::endow_account(who, amount);
+        <Adapter as OnChargeTransaction<Runtime>>::endow_account(who, amount);
     }
 
     #[cfg(feature = "runtime-benchmarks")]
     fn minimum_balance() -> Balance {
-        <Charge as OnChargeTransaction<Runtime>>::minimum_balance()
+        <Adapter as OnChargeTransaction<Runtime>>::minimum_balance()
     }
 }
 
-/// `Payment` if a tip is too high: there is no error of its own for it.
-fn check_tip(tip: Balance) -> Result<(), TransactionValidityError> {
-    if tip > MAX_TIP { Err(InvalidTransaction::Payment.into()) } else { Ok(()) }
+/// Deposits that were lost, as the older pallets hand them over.
+pub struct ToTreasury;
+
+impl OnUnbalanced<<Balances as Currency<AccountId>>::NegativeImbalance> for ToTreasury {
+    fn on_nonzero_unbalanced(amount: <Balances as Currency<AccountId>>::NegativeImbalance) {
+        Balances::resolve_creating(&Treasury::account_id(), amount);
+    }
 }
 
 impl pallet_transaction_payment::Config for Runtime {
     type RuntimeEvent = RuntimeEvent;
-    type OnChargeTransaction = BoundedTips;
+    type OnChargeTransaction = Fees;
     type WeightToFee = IdentityFee<Balance>;
     type LengthToFee = ConstantMultiplier<Balance, TransactionByteFee>;
     type FeeMultiplierUpdate = TargetedFeeAdjustment<

@@ -91,7 +91,7 @@ impl std::fmt::Display for StagingError {
             Self::Uneven => {
                 "the bonds are too far apart, and the smallest would lose its seat at the first \
                             election: each must be at least half of the average, to which none \
-                            counts for more than twice the median"
+                            counts for more than twice the best one outside of the best third"
             }
             Self::WellKnown => {
                 "it has a development key, for which anybody can sign: make new keys \

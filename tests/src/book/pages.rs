@@ -34,7 +34,7 @@ const NO_COMMANDS: [(&str, &str); 6] = [
 ];
 
 /// Pages with commands that nobody runs, and why.
-const NOT_RUN: [(&str, &str); 2] = [
+const NOT_RUN: [(&str, &str); 4] = [
     (
         "inference-worker/engine/fuzz/README.md",
         "it fuzzes for minutes; the tests do so for seconds",
@@ -42,6 +42,14 @@ const NOT_RUN: [(&str, &str); 2] = [
     (
         "docs/operations/backups.md",
         "it copies between two machines; a watcher over a dead worker's folder has a test of its own",
+    ),
+    (
+        "docs/operations/networks.md",
+        "it takes the keys of four founders on four machines; chain.rs makes a specification of such",
+    ),
+    (
+        "docs/operations/ports.md",
+        "it opens a port to the world for good; chain.rs asks such a node what it answers",
     ),
 ];
 

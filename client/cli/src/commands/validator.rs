@@ -3,6 +3,7 @@
 
 mod bond;
 mod chill;
+mod nominate;
 mod payout;
 mod set_keys;
 mod status;
@@ -33,13 +34,15 @@ pub enum ValidatorCommand {
     SetKeys(SendOptions),
     /// Stand for election
     Validate(validate::ValidateArgs),
+    /// Stand behind validators with a bond, and share what they earn and lose
+    Nominate(nominate::NominateArgs),
     /// What the chain knows of a validator, and what is still to do
     Status {
         /// Account to look at instead of the wallet's
         #[arg(value_parser = parse_address)]
         account: Option<AccountId>,
     },
-    /// Stand for election no more; the bond stays
+    /// Stand for election, or behind others, no more; the bond stays
     Chill(SendOptions),
     /// Take money out of the bond; it comes free after the bonding duration
     Unbond(unbond::UnbondArgs),
@@ -58,6 +61,7 @@ pub(crate) async fn run(context: &Context, command: ValidatorCommand) -> Result<
         ValidatorCommand::Bond(arguments) => bond::run(context, &arguments).await,
         ValidatorCommand::SetKeys(options) => set_keys::run(context, options).await,
         ValidatorCommand::Validate(arguments) => validate::run(context, &arguments).await,
+        ValidatorCommand::Nominate(arguments) => nominate::run(context, &arguments).await,
         ValidatorCommand::Status { account } => status::run(context, account).await,
         ValidatorCommand::Chill(options) => chill::run(context, options).await,
         ValidatorCommand::Unbond(arguments) => unbond::run(context, &arguments).await,

@@ -74,6 +74,8 @@ pub(crate) struct ValidatorStatus {
     node_has_keys: Option<bool>,
     /// Whether the account stands for election.
     is_candidate: bool,
+    /// Whom it stands behind.
+    nominates: Vec<String>,
     commission_percent: Option<f64>,
     /// Whether the next session has it.
     is_queued: bool,
@@ -109,6 +111,7 @@ impl ValidatorStatus {
             session_keys: state.keys.map(|keys| format!("0x{}", hex::encode(keys))),
             node_has_keys,
             is_candidate: state.commission_ppb.is_some(),
+            nominates: state.nominates.iter().map(ToString::to_string).collect(),
             commission_percent: state.commission_ppb.map(|ppb| f64::from(ppb) / PPB_PER_PERCENT),
             is_queued: state.is_queued,
             is_active: state.is_active,
@@ -131,6 +134,10 @@ impl ValidatorStatus {
             Some(commission) => format!("yes, commission {commission} %"),
             None => "no".into(),
         };
+        let nominates = match self.nominates.as_slice() {
+            [] => String::new(),
+            named => format!("\nnominates  {}", named.join(", ")),
+        };
         let set = match (self.is_active, self.is_queued) {
             (true, true) => "yes",
             (true, false) => "yes, until the session ends: let the node run",
@@ -143,7 +150,7 @@ impl ValidatorStatus {
         };
         format!(
             "account    {}\nbonded     {} (at least {})\nkeys       {keys}\ncandidate  \
-             {candidate}\nin the set {set}\nset        {} validators, session {}, era {}\ncomes \
+             {candidate}{nominates}\nin the set {set}\nset        {} validators, session {}, era {}\ncomes \
              free {unlocking}\nrewards    {} pages wait for `mica validator payout`\n{}",
             self.account,
             amount::format(self.bonded.0),
@@ -183,6 +190,9 @@ fn next(
     if state.withdrawable() > 0 {
         return Some("take what has come free with `mica validator withdraw`");
     }
+    if !state.nominates.is_empty() {
+        return None;
+    }
     match (state.bonded >= state.least_bond, &state.keys, state.commission_ppb) {
         (false, ..) if !state.has_bond && state.can_give_up_keys() => Some(
             "bond with `mica validator bond AMOUNT`, or give the session keys up with `mica \
@@ -213,8 +223,10 @@ pub(crate) mod tests {
             bonded: 0,
             unlocking: Vec::new(),
             least_bond: 1_000,
+            least_nomination: 10,
             keys: None,
             commission_ppb: None,
+            nominates: Vec::new(),
             is_queued: false,
             is_active: false,
             validators: 4,
@@ -248,6 +260,9 @@ pub(crate) mod tests {
         assert!(says(&one, "set-keys"));
         one.keys = Some(vec![1; 64]);
         assert!(says(&one, "validate"));
+        // Who stands behind others has nothing left to do.
+        let nominator = ValidatorState { nominates: vec![AccountId([1; 32])], ..one.clone() };
+        assert_eq!(next(&nominator, None, 0), None);
         one.commission_ppb = Some(0);
         assert!(says(&one, "election"));
         one.is_queued = true;

@@ -56,13 +56,22 @@ pub struct GatewayError {
     pub message: String,
     /// The field of the request that is wrong.
     pub field: Option<String>,
+    /// Seconds after which the same request may be answered, if that is known.
+    pub retry_after_seconds: Option<u64>,
 }
 
 impl GatewayError {
     /// Of `kind`, with a message for people.
     /// What strangers said may stand in it: it is bounded, and has no controls.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: mica_text::shown(&message.into(), MAX_MESSAGE_BYTES), field: None }
+        let message = mica_text::shown(&message.into(), MAX_MESSAGE_BYTES);
+        Self { kind, message, field: None, retry_after_seconds: None }
+    }
+
+    /// The same, when it is known that nothing changes for so many seconds.
+    #[must_use]
+    pub fn until(self, seconds: u64) -> Self {
+        Self { retry_after_seconds: Some(seconds), ..self }
     }
 
     /// A field of the request that is wrong.

@@ -165,12 +165,12 @@ impl Door {
         let peer = request.extensions().get::<Peer>().map(|Peer(address)| *address);
         let now = Instant::now();
         if let Some(wait) = peer.and_then(|peer| self.throttle.wait(peer, now)) {
+            let seconds = wait.as_secs() + 1;
             let message = format!(
-                "too many wrong keys came from {}: wait {} s",
+                "too many wrong keys came from {}: wait {seconds} s",
                 peer.map(|peer| peer.to_string()).unwrap_or_default(),
-                wait.as_secs() + 1
             );
-            return Err(GatewayError::new(Kind::Throttled, message));
+            return Err(GatewayError::new(Kind::Throttled, message).until(seconds));
         }
         match self.keys.check_written(&hash) {
             Checked::Known(budget) => Ok(budget),
@@ -259,6 +259,8 @@ mod tests {
             Kind::Throttled,
             "a right guess is not heard either"
         );
+        let unheard = ask(&door, 1, Some("Bearer secret-a")).expect_err("unheard");
+        assert!(unheard.retry_after_seconds > Some(0), "it is told for how long");
         assert!(ask(&door, 1, Some(&made)).is_ok());
         assert!(ask(&door, 2, Some("Bearer secret-a")).is_ok(), "others are");
     }

@@ -9,6 +9,9 @@ use serde_json::{Value, json as value};
 
 use crate::core::{GatewayError, Kind};
 
+/// Seconds after which a client may try again where nobody knows when there is room.
+const RETRY_AFTER_SECONDS: u64 = 2;
+
 /// The API in whose form errors are reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Api {
@@ -86,7 +89,8 @@ impl Api {
     pub(super) fn refuse(self, error: &GatewayError) -> Response {
         let mut response = json(self.status(error.kind), &self.error(error));
         if matches!(error.kind, Kind::Busy | Kind::Throttled | Kind::Unavailable) {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+            let seconds = error.retry_after_seconds.unwrap_or(RETRY_AFTER_SECONDS);
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
@@ -109,7 +113,11 @@ mod tests {
         let error = GatewayError::new(Kind::Busy, "full");
         assert_eq!(Api::Ollama.refuse(&error).status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(Api::OpenAi.refuse(&error).status(), StatusCode::TOO_MANY_REQUESTS);
-        assert!(Api::OpenAi.refuse(&error).headers().contains_key(header::RETRY_AFTER));
+        let wait =
+            |error: &GatewayError| Api::OpenAi.refuse(error).headers()[header::RETRY_AFTER].clone();
+        assert_eq!(wait(&error), "2");
+        let throttled = GatewayError::new(Kind::Throttled, "wait 47 s").until(47);
+        assert_eq!(wait(&throttled), "47");
         assert_eq!(Api::Ollama.error(&error), value!({"error": "full"}));
         let expected = value!({"error": {
             "message": "full", "type": "rate_limit_error", "param": null,

@@ -1,9 +1,9 @@
 //! What clients read: pages, filters, shards.
 
-use frame_support::assert_ok;
+use frame_support::{assert_ok, traits::fungible::Mutate};
 use mica_primitives::{ModelId, RegistryParameters, Shard, hooks::Workers as WorkersLookup};
 
-use crate::{Beats, MAX_PAGE, Shelves, mock::*};
+use crate::{Beats, MAX_PAGE, SHELF, Shelves, mock::*};
 
 /// Reads all workers in pages of `page`.
 fn pages(range: Option<mica_primitives::LayerRange>, page: u32) -> Vec<AccountId> {
@@ -28,6 +28,24 @@ fn pages_of_any_size_list_every_worker_once() {
             assert_eq!(accounts, (ALICE..ALICE + 8).collect::<Vec<_>>());
         }
         assert!(Registry::workers(model(), None, None, 0).is_empty());
+    });
+}
+
+/// Attack: a question that no worker fits, over a market of millions.
+#[test]
+fn a_read_looks_at_no_more_workers_than_its_bound() {
+    run(|| {
+        let count = 3 * AccountId::from(SHELF);
+        for account in 1_000..1_000 + count {
+            Balances::set_balance(&account, FUNDS);
+            join(account, 0, 1);
+        }
+        let seen = |first, shelves| Registry::listed_from(model(), first, shelves).count();
+        let shelf = SHELF as usize;
+        assert_eq!([seen(0, 0), seen(0, 1), seen(0, 2)], [0, shelf, 2 * shelf]);
+        // A page that begins within a shelf has no more shelves for that.
+        assert_eq!((seen(1, 1), seen(0, 99)), (shelf - 1, 3 * shelf));
+        assert!(Registry::workers(model(), Some(layers(5, 6)), None, MAX_PAGE).is_empty());
     });
 }
 
