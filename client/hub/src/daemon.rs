@@ -16,7 +16,7 @@ use mica_protocol::{
     Message, Now,
     channel::ChannelFacts,
     hub::{HubInput, HubOffer, HubOutput, HubTable, Payee},
-    limits::HUB_WINDOW_BLOCKS,
+    limits::{HUB_WINDOW_BLOCKS, MAX_LOST_LANES},
     messages::CloseConsent,
     stage::StageIdentity,
 };
@@ -290,9 +290,9 @@ impl Daemon {
                 }
                 HubOutput::GivenUp { channel, payee } => {
                     let text = format!(
-                        "{} was paid, or wants to be paid, more than the exact sum of a session: \
-                         nothing more is promised on channel {channel}; close it with `mica \
-                         channel close` when the hub does not run",
+                        "{} was paid on {MAX_LOST_LANES} lanes with ticks that payers kept from \
+                         this hub: nothing more is promised on channel {channel}; close it with \
+                         `mica channel close` when the hub does not run",
                         AccountId::from(payee)
                     );
                     (self.listener)(HubEvent::Warning(&text));

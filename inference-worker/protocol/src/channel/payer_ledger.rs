@@ -233,14 +233,7 @@ impl PayerLedger {
         let voucher = &held.voucher;
         // By the chain's own rule: what it would not pay for is not ours.
         let promised = settlement::promise(held).map_err(|_| LeaseError::Foreign)?;
-        let ticked =
-            voucher.tick.zip(held.tick).is_none_or(|(tick, proof)| tick.verify(&proof, blake2_256));
-        let signed = signing::verify(
-            &self.facts.signer,
-            &voucher.signing_bytes(&self.genesis),
-            &held.signature,
-        );
-        if voucher.channel != self.facts.channel || !ticked || !signed {
+        if !self.is_own(held) {
             return Err(LeaseError::Foreign);
         }
         let (lane, deposit) = (voucher.lane, self.facts.deposit);
@@ -265,6 +258,22 @@ impl PayerLedger {
         }
         self.lanes.insert(lane, record.clone());
         Ok(Some(Adopted { record, recovered: promised.saturating_sub(before), is_retired }))
+    }
+
+    /// Whether this payer has signed `held`, and its tick lies on its chain.
+    pub fn is_own(&self, held: &Redeem) -> bool {
+        let voucher = &held.voucher;
+        voucher.channel == self.facts.channel
+            && signing::verify(
+                &self.facts.signer,
+                &voucher.signing_bytes(&self.genesis),
+                &held.signature,
+            )
+            && match (voucher.tick, held.tick) {
+                (Some(tick), Some(proof)) => tick.verify(&proof, blake2_256),
+                (None, Some(_)) => false,
+                (_, None) => true,
+            }
     }
 
     /// Never lease this lane again: the payee knows other receipts on it.
