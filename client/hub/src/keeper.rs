@@ -108,8 +108,7 @@ pub(crate) fn closes(table: &HubTable, figures: &Figures<'_>) -> Vec<ChannelId> 
     let is_closing = |id: &ChannelId| {
         table.ledger(id).is_some_and(|ledger| !ledger.is_gone() && ledger.facts().ends.is_some())
     };
-    let done =
-        table.incoming_channels().filter(|id| {
+    let done = table.incoming_channels().filter(|id| {
         is_closing(id) && !table.is_busy(id) && !table.may_be_shown_more(id) && !owes(id)
     });
     done.take(MAX_CLOSES).collect()

@@ -301,6 +301,12 @@ impl PayerLedger {
         !self.is_continued(lane)
     }
 
+    /// Whether the chain knows a higher promise on the lane than this payer's records.
+    pub fn is_behind(&self, lane: LaneId) -> bool {
+        let known = self.lanes.get(&lane).map_or(0, PayerLaneRecord::promised);
+        self.facts.lane(lane).cumulative > known
+    }
+
     fn is_usable(&self, lane: LaneId) -> bool {
         self.is_continued(lane) && !self.leases.contains_key(&lane)
     }

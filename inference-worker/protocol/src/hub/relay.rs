@@ -245,6 +245,10 @@ fn ends_before(
     facts: &ChannelFacts,
     block: BlockNumber,
 ) -> Result<BlockNumber, Refusal> {
+    if let Some(ends) = facts.ends.filter(|_| facts.ends_soon(block)) {
+        let text = format!("the channel ends with block {ends}: nothing more is lent on it");
+        return Err(Refusal::new(FaultCode::ChannelClosing, text));
+    }
     // The payer may ask to close in the next block.
     let ends = facts.ends.unwrap_or(block.saturating_add(facts.window));
     let code = if facts.ends.is_some() && ends < voucher.expires {

@@ -180,9 +180,7 @@ impl HubTable {
     pub fn may_be_shown_more(&self, channel: &ChannelId) -> bool {
         self.incoming.get(channel).is_some_and(|ledger| {
             let mut lanes = 0..MAX_LANES as LaneId;
-            lanes.any(|lane| {
-                self.earlier.oldest((*channel, lane), ledger.promised(lane)).is_some()
-            })
+            lanes.any(|lane| self.earlier.oldest((*channel, lane), ledger.promised(lane)).is_some())
         })
     }
 
@@ -205,6 +203,13 @@ impl HubTable {
             self.incoming.remove(channel);
             self.earlier.forget(channel);
         }
+    }
+
+    /// Whether the chain knows more of a lane of this channel, which the hub has just begun to pay
+    /// from, than its records say.
+    pub fn is_behind(&self, facts: &ChannelFacts) -> bool {
+        let own = self.outgoing.get(&facts.channel);
+        own.is_some_and(|own| facts.lanes.keys().any(|lane| own.ledger.is_behind(*lane)))
     }
 
     /// Whether the chain, as these facts say, knows more of a lane of the hub's own than the hub:
