@@ -349,7 +349,7 @@ async fn promises_of_before_are_kept(
     running: Running,
 ) {
     let bob = Signer::from_suri("//Bob").expect("a development key");
-    let redeemed = submit(chain, &bob, Call::Redeem(voucher)).await;
+    let redeemed = submit(chain, &bob, Call::Redeem(Box::new(voucher))).await;
     let paid = redeemed.known().find_map(|event| match event {
         MicaEvent::Redeemed { channel: of, paid, .. } if *of == channel => Some(*paid),
         _ => None,

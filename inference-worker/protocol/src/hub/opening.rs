@@ -95,7 +95,8 @@ impl HubTable {
         })?;
         // Its ticks would be of the new chain, and count as paid what was promised before.
         if open.voucher.tick.is_some() {
-            let text = "an opening voucher comes without a tick: show that when the hub has promised";
+            let text =
+                "an opening voucher comes without a tick: show that when the hub has promised";
             return Err(Refusal::new(FaultCode::BadTick, text));
         }
         let due = self.offer.fee.with(open.unit).filter(|_| open.unit > 0);

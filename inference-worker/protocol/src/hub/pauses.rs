@@ -65,7 +65,9 @@ impl Pauses {
 
     /// A relay of the account came to its exact sum.
     pub(super) fn settled(&mut self, account: &Account) {
-        let Some(pause) = self.0.get_mut(account).filter(|pause| !pause.is_banned()) else { return };
+        let Some(pause) = self.0.get_mut(account).filter(|pause| !pause.is_banned()) else {
+            return;
+        };
         pause.unsettled = pause.unsettled.saturating_sub(LEFT);
         if pause.unsettled == 0 {
             self.0.remove(account);

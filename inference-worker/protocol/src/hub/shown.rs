@@ -4,11 +4,7 @@
 use mica_primitives::{Balance, ChannelId, LaneId, MAX_LANES, Redeem, TickProof};
 
 use super::{
-    HubOutput, HubTable, RelayId,
-    opening::refusal_of,
-    payment::persist,
-    relay::Relay,
-    table::send,
+    HubOutput, HubTable, RelayId, opening::refusal_of, payment::persist, relay::Relay, table::send,
 };
 use crate::{
     FaultCode,
@@ -62,13 +58,7 @@ impl HubTable {
     /// Takes note of what a payee holds of the hub's promises; it counts from now on, whatever was
     /// thought to be promised. A lane on which the payee was shown ticks that the hub can claim
     /// from nobody is not used again: each lane can cost the hub its credit once.
-    pub(super) fn adopt(
-        &mut self,
-        now: Now,
-        held: &Redeem,
-        own: LaneId,
-        out: &mut Vec<HubOutput>,
-    ) {
+    pub(super) fn adopt(&mut self, now: Now, held: &Redeem, own: LaneId, out: &mut Vec<HubOutput>) {
         let (channel, lane) = (held.voucher.channel, held.voucher.lane);
         let Some(outgoing) = self.outgoing.get_mut(&channel) else { return };
         let was_lost = outgoing.ledger.is_lost(lane);
