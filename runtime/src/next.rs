@@ -60,7 +60,7 @@ pub use upgrade::CountChannels;
 #[cfg(feature = "next-runtime")]
 mod upgrade {
     use frame_support::{
-        traits::{Get, OnRuntimeUpgrade},
+        traits::OnRuntimeUpgrade,
         weights::Weight,
     };
     use pallet_mica_channels::Channels;
