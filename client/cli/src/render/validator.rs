@@ -261,7 +261,7 @@ pub(crate) mod tests {
         one.keys = Some(vec![1; 64]);
         assert!(says(&one, "validate"));
         // Who stands behind others has nothing left to do.
-        let nominator = ValidatorState { nominates: vec![AccountId([1; 32])], ..one.clone() };
+        let nominator = ValidatorState { nominates: vec![AccountId::from([1; 32])], ..one.clone() };
         assert_eq!(next(&nominator, None, 0), None);
         one.commission_ppb = Some(0);
         assert!(says(&one, "election"));
