@@ -55,6 +55,8 @@ mod room;
 mod sdk;
 #[path = "network/seats.rs"]
 mod seats;
+#[path = "network/specs.rs"]
+mod specs;
 #[path = "network/splits.rs"]
 mod splits;
 #[path = "network/stages.rs"]

@@ -15,6 +15,7 @@ use sp_consensus_babe::{
     BABE_ENGINE_ID,
     digests::{PreDigest, SecondaryPlainPreDigest},
 };
+use sp_genesis_builder::LOCAL_TESTNET_RUNTIME_PRESET;
 use sp_io::TestExternalities;
 use sp_keyring::Sr25519Keyring;
 use sp_runtime::{
@@ -43,6 +44,22 @@ fn merge(target: &mut Value, patch: Value) {
 pub fn genesis_of(preset: &str) -> TestExternalities {
     let patch = genesis::get_preset(&preset.into()).expect("the preset exists");
     genesis_from(serde_json::from_slice(&patch).expect("it is JSON"))
+}
+
+/// The preset of four as the network tests drill it: an election in every session, short times, and
+/// slots that are seldom drawn by lot.
+pub fn drill() -> Value {
+    let preset = genesis::get_preset(&LOCAL_TESTNET_RUNTIME_PRESET.into()).expect("it exists");
+    let mut patch: Value = serde_json::from_slice(&preset).expect("it is JSON");
+    merge(
+        &mut patch,
+        serde_json::json!({
+            "timing": { "timing": "Drill" },
+            "babe": { "epochConfig": { "c": [1, 100] } },
+            "staking": { "forceEra": "ForceAlways" },
+        }),
+    );
+    patch
 }
 
 /// The state after the genesis that `patch` makes of the default one.
