@@ -15,6 +15,7 @@ use sp_consensus_babe::{
     BABE_ENGINE_ID,
     digests::{PreDigest, SecondaryPlainPreDigest},
 };
+use sp_core::{Pair, sr25519};
 use sp_io::TestExternalities;
 use sp_keyring::Sr25519Keyring;
 use sp_runtime::{
@@ -98,7 +99,21 @@ pub fn block_in_slot(
     })
 }
 
-fn block_with<T>(
+/// The same with whatever `fill` applies to it.
+pub fn block_with<T>(
+    number: BlockNumber,
+    author: u32,
+    slot: u64,
+    last_final: Option<BlockNumber>,
+    fill: impl FnOnce() -> T,
+) -> T {
+    let results = unchecked_block(number, author, slot, last_final, fill);
+    check_state();
+    results
+}
+
+/// The same without a look at the state afterwards.
+pub fn unchecked_block<T>(
     number: BlockNumber,
     author: u32,
     slot: u64,
@@ -126,7 +141,6 @@ fn block_with<T>(
     let results = fill();
     let header = Executive::finalize_block();
     frame_system::BlockHash::<Runtime>::insert(number, header.hash());
-    check_state();
     results
 }
 
@@ -138,6 +152,17 @@ pub fn signed(who: Sr25519Keyring, nonce: Nonce, call: RuntimeCall) -> Unchecked
 /// The same with a `tip`, base units.
 pub fn signed_with_tip(
     who: Sr25519Keyring,
+    nonce: Nonce,
+    call: RuntimeCall,
+    tip: Balance,
+) -> UncheckedExtrinsic {
+    signed_by(&who.pair(), nonce, call, tip)
+}
+
+/// The same by whoever holds `pair`: a name's pair takes a thousand times longer to derive than to
+/// sign with.
+pub fn signed_by(
+    pair: &sr25519::Pair,
     nonce: Nonce,
     call: RuntimeCall,
     tip: Balance,
@@ -170,8 +195,8 @@ pub fn signed_with_tip(
         (),
     );
     let payload = SignedPayload::from_raw(call.clone(), extension.clone(), implicit);
-    let signature = payload.using_encoded(|bytes| who.sign(bytes));
-    let account: AccountId = who.to_account_id();
+    let signature = payload.using_encoded(|bytes| pair.sign(bytes));
+    let account = AccountId::from(pair.public().0);
     UncheckedExtrinsic::new_signed(call, account.into(), Signature::Sr25519(signature), extension)
 }
 
