@@ -4,7 +4,7 @@ use codec::Encode;
 use frame_support::{assert_ok, traits::fungible::Mutate};
 use mica_primitives::{Balance, UNIT};
 use mica_runtime::{
-    AccountId, Balances, Runtime, RuntimeOrigin, Session, SessionKeys, Staking,
+    AccountId, Balances, Runtime, RuntimeOrigin, Session, SessionKeys, Staking, VoterList,
     genesis::VALIDATOR_BOND,
 };
 use pallet_staking::{RewardDestination, ValidatorPrefs};
@@ -126,6 +126,26 @@ fn one_that_is_away_is_chilled_and_slashed_within_an_era() {
         assert!(!Session::validators().contains(&dave));
         assert_eq!(Session::validators().len(), 3);
         check_state();
+    });
+}
+
+/// Neither at somebody's request nor by itself: the list goes on in each block with the account at
+/// which it stopped, which may have left meanwhile.
+#[test]
+fn who_stands_for_election_no_more_is_not_put_back_into_the_voters_list() {
+    four().execute_with(|| {
+        let mut chain = Schedule::begin();
+        let accounts: Vec<_> = (0..8).map(newcomer).collect();
+        accounts.iter().for_each(|account| stand(account, 2_000 * UNIT));
+        chain.make_blocks(1);
+        for account in &accounts {
+            assert_ok!(Staking::chill(RuntimeOrigin::signed(account.clone())));
+            let origin = RuntimeOrigin::signed(DaveStash.to_account_id());
+            // It is an error or does nothing.
+            let _ = VoterList::rebag(origin, account.clone().into());
+            check_state();
+        }
+        chain.make_blocks(4);
     });
 }
 

@@ -202,8 +202,21 @@ pub fn signed_by(
 
 /// Checks the invariants of every pallet, ours and the SDK's: a native build has the feature
 /// `try-runtime` of each.
+///
+/// # Panics
+/// If some do not hold, with the names of those pallets.
 pub fn check_state() {
-    use frame_support::traits::{TryState, TryStateSelect};
-    mica_runtime::AllPalletsWithSystem::try_state(System::block_number(), TryStateSelect::All)
-        .expect("invariants hold");
+    use frame_support::traits::{PalletsInfoAccess, TryState, TryStateSelect};
+    use mica_runtime::AllPalletsWithSystem;
+
+    let check = |which| AllPalletsWithSystem::try_state(System::block_number(), which);
+    if check(TryStateSelect::All).is_ok() {
+        return;
+    }
+    // Of all together only a log says which.
+    for pallet in AllPalletsWithSystem::infos() {
+        let result = check(TryStateSelect::Only(vec![pallet.name.as_bytes().to_vec()]));
+        assert!(result.is_ok(), "invariants of {}: {result:?}", pallet.name);
+    }
+    panic!("invariants hold of each pallet alone and not of all");
 }

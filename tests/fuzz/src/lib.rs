@@ -25,7 +25,7 @@ mod ledgers;
 mod outcome;
 mod promises;
 mod reader;
-mod runtime;
+pub mod runtime;
 mod sessions;
 
 #[path = "../../../inference-worker/protocol/tests/common/mod.rs"]

@@ -10,17 +10,17 @@
 //! After each block the state of every pallet is checked (`try_state`), and then what no pallet
 //! sees alone: the [`watch`] knows the state before, what was signed and what happened.
 //!
-//! Its corpus is written by `crate::corpora`; the tests below break the state on purpose and see
-//! that it is noticed.
+//! [`seeds`] has the corpus; `tests/histories.rs` breaks the state on purpose and sees that it is
+//! noticed.
+//! `FUZZ_TRACE=1 make fuzz TARGET=runtime INPUT=file` tells what happens in one input.
 
 mod calls;
 mod people;
+pub mod seeds;
 mod start;
-#[cfg(test)]
-mod tests;
 mod watch;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::LazyLock};
 
 use codec::Encode;
 use frame_support::{storage::with_transaction_unchecked, traits::Contains};
@@ -40,7 +40,8 @@ use crate::{
     reader::Reader,
 };
 use calls::{Sent, promises::Promises, wrapped::principals};
-use people::{STASHES, Who, account, person};
+pub use people::account;
+use people::{STASHES, Who, person};
 use start::Start;
 use watch::Watch;
 
@@ -49,14 +50,23 @@ const MAX_BLOCKS: u32 = 240;
 /// Most slots that are passed over because their authors are away.
 const MAX_AWAY: u32 = 64;
 
+/// Most characters of a call that are told.
+const MAX_TRACED: usize = 400;
+
+/// Whether to tell what happens.
+static TRACE: LazyLock<bool> = LazyLock::new(|| std::env::var_os("FUZZ_TRACE").is_some());
+
 /// Runs the history in `bytes`. Returns which calls were made and what they came to, whatever the
 /// order.
 pub(crate) fn run(bytes: &[u8]) -> u64 {
-    run_with(bytes, |_| {})
+    let mut outcome = Outcome::new();
+    run_with(bytes, |_| {}).iter().flatten().for_each(|byte| outcome.note(u64::from(*byte)));
+    outcome.number()
 }
 
-/// The same; `between` is called after each block with the number of those before it.
-fn run_with(bytes: &[u8], mut between: impl FnMut(u32)) -> u64 {
+/// The same; `between` is called after each block with how many there were. Returns what
+/// [`kind_and_result`] makes of everything that was sent.
+pub fn run_with(bytes: &[u8], mut between: impl FnMut(u32)) -> BTreeSet<Vec<u8>> {
     let mut reader = Reader::new(bytes);
     reader.pick(&Start::ALL).run(|| {
         let mut world = World::begin();
@@ -67,8 +77,13 @@ fn run_with(bytes: &[u8], mut between: impl FnMut(u32)) -> u64 {
                 between(world.blocks);
             }
         }
-        world.outcome()
+        world.seen
     })
+}
+
+/// A transaction's call, by the numbers of its pallet and of itself, and what became of it.
+pub fn kind_and_result(kind: &[u8], result: ApplyExtrinsicResult) -> Vec<u8> {
+    (kind, result).encode()
 }
 
 /// The chain's first hash, to which everything that is signed is bound.
@@ -155,7 +170,8 @@ impl World {
     fn change_authors(&mut self, reader: &mut Reader<'_>) {
         let away = reader.byte();
         let is_away = |place: &(usize, &Who)| away & (1 << place.0) != 0;
-        self.away = STASHES.iter().enumerate().filter(is_away).map(|(_, who)| account(*who)).collect();
+        self.away =
+            STASHES.iter().enumerate().filter(is_away).map(|(_, who)| account(*who)).collect();
     }
 
     /// The next slot with somebody to fill it, after `skipped` empty ones, and its author.
@@ -189,7 +205,9 @@ impl World {
         let author = self.next_author(skipped);
         let (number, hint) = (System::block_number() + 1, self.hint(author));
         self.principals.clear();
-        self.watch.before();
+        if *TRACE {
+            eprintln!("block {number} in slot {} by {author}, final {hint:?}", self.slot);
+        }
         chain::block_with(number, author, self.slot, hint, || fill(self));
         self.watch.after(&self.promises, &self.principals);
         self.blocks += 1;
@@ -228,7 +246,7 @@ impl World {
             let result = apply(UncheckedExtrinsic::new_bare(beat.call));
             let is_full = result == Err(InvalidTransaction::ExhaustsResources.into());
             assert!(is_full || result.is_ok() == beat.is_due, "a heartbeat is taken when due");
-            self.seen.insert((255u8, result).encode());
+            self.seen.insert(kind_and_result(&[], result));
             return;
         }
         let (who, call) = calls::next(self, reader);
@@ -238,7 +256,7 @@ impl World {
             1 => self.sign_and_apply(who, call, calls::amounts::usual(reader)),
             _ => self.sign_and_apply(who, call, 0),
         };
-        self.seen.insert((kind, result).encode());
+        self.seen.insert(kind_and_result(&kind, result));
     }
 
     fn sign_and_apply(&mut self, who: Who, call: RuntimeCall, tip: u128) -> ApplyExtrinsicResult {
@@ -272,18 +290,17 @@ impl World {
         assert!(matches!(result, Err(TransactionValidityError::Invalid(_))), "{result:?}");
         result
     }
-
-    fn outcome(&self) -> u64 {
-        let mut outcome = Outcome::new();
-        self.seen.iter().flatten().for_each(|byte| outcome.note(u64::from(*byte)));
-        outcome.number()
-    }
 }
 
 /// Applies a transaction as an author does: one that is refused leaves nothing behind.
 fn apply(transaction: UncheckedExtrinsic) -> ApplyExtrinsicResult {
-    with_transaction_unchecked(|| match Executive::apply_extrinsic(transaction) {
+    let text = (*TRACE).then(|| format!("{transaction:?}"));
+    let result = with_transaction_unchecked(|| match Executive::apply_extrinsic(transaction) {
         Ok(done) => TransactionOutcome::Commit(Ok(done)),
         Err(refused) => TransactionOutcome::Rollback(Err(refused)),
-    })
+    });
+    if let Some(text) = text {
+        eprintln!("  {}: {result:?}", text.chars().take(MAX_TRACED).collect::<String>());
+    }
+    result
 }

@@ -10,7 +10,7 @@ use sp_keyring::Sr25519Keyring as Name;
 use sp_keystore::{KeystoreExt, testing::MemoryKeystore};
 
 /// A person, by its place in [`NAMES`].
-pub(crate) type Who = usize;
+pub type Who = usize;
 
 /// Everybody. The validators of the preset have stashes of their own.
 const NAMES: [Name; 14] = [
@@ -91,7 +91,7 @@ pub(crate) fn person(who: Who) -> &'static Person {
 }
 
 /// Somebody's account.
-pub(crate) fn account(who: Who) -> AccountId {
+pub fn account(who: Who) -> AccountId {
     person(who).account.clone()
 }
 

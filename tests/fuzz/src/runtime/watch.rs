@@ -49,11 +49,6 @@ impl Watch {
         self.channels.finished()
     }
 
-    /// Takes note of what decides whether the clock runs in the next block.
-    pub(super) fn before(&mut self) {
-        self.clock = Clock::now();
-    }
-
     /// Checks a block. `promises` is everything that was signed off chain until now, `principals`
     /// are those in whose name something was sent in this block.
     ///
@@ -69,5 +64,6 @@ impl Watch {
         self.agreements.check(&facts, promises, &mut lost);
         self.workers.check(&facts);
         self.money.check(&facts, principals, &lost);
+        self.clock = Clock::now();
     }
 }

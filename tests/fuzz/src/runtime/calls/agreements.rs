@@ -63,7 +63,11 @@ fn proposal(reader: &mut Reader<'_>) -> Sent {
 }
 
 /// What the payer says: most often all that was agreed on, in time.
-fn progress(id: AgreementId, agreement: &Agreement<AccountId>, reader: &mut Reader<'_>) -> Progress {
+fn progress(
+    id: AgreementId,
+    agreement: &Agreement<AccountId>,
+    reader: &mut Reader<'_>,
+) -> Progress {
     let anchor = match agreement.state {
         AgreementState::Working { anchor, .. } => anchor,
         _ => 0,

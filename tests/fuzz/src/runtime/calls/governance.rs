@@ -108,9 +108,7 @@ pub(crate) fn next(reader: &mut Reader<'_>) -> Sent {
         8 => Referenda::refund_submission_deposit { index }.into(),
         9..=12 => vote(reader),
         13 => Voting::remove_vote { class: None, index }.into(),
-        14 => {
-            Voting::unlock { class: reader.below(3) as u16, target: account(who).into() }.into()
-        }
+        14 => Voting::unlock { class: reader.below(3) as u16, target: account(who).into() }.into(),
         15 => {
             let (class, to) = (reader.below(3) as u16, account(reader.pick(&VOTERS)).into());
             Voting::delegate { class, to, conviction: Conviction::Locked1x, balance: UNIT }.into()

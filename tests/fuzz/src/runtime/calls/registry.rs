@@ -1,8 +1,8 @@
 //! Calls of the registry.
 
 use mica_primitives::{
-    Balance, LayerRange, MarketUnits, ModelId, ModelManifest, PeerClaim, PublicKey, Signature, UNIT,
-    WorkerAddresses,
+    Balance, LayerRange, MarketUnits, ModelId, ModelManifest, PeerClaim, PublicKey, Signature,
+    UNIT, WorkerAddresses,
 };
 use mica_runtime::{Runtime, RuntimeCall, constants::MIN_STAKE_PER_LAYER};
 use sp_core::Pair;

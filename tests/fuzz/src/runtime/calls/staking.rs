@@ -65,7 +65,9 @@ pub(crate) fn next(reader: &mut Reader<'_>) -> Sent {
         1 => Call::bond_extra { max_additional: amounts::any(reader) }.into(),
         2 | 3 => unbond(if reader.below(2) == 0 { amount(reader) } else { amounts::any(reader) }),
         4 => Call::rebond { value: amounts::any(reader) }.into(),
-        5 | 6 => Call::withdraw_unbonded { num_slashing_spans: u32::from(reader.byte() % 4) }.into(),
+        5 | 6 => {
+            Call::withdraw_unbonded { num_slashing_spans: u32::from(reader.byte() % 4) }.into()
+        }
         7 => {
             let commission = Perbill::from_percent(u32::from(reader.byte() % 101));
             let prefs = ValidatorPrefs { commission, blocked: reader.below(4) == 0 };

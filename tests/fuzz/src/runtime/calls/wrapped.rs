@@ -78,7 +78,14 @@ pub(crate) fn next(world: &mut World, reader: &mut Reader<'_>) -> Sent {
         9 => (who, UtilityCall::as_derivative { index: 1, call: Box::new(call) }.into()),
         10 => {
             let others = others(who, reader);
-            (who, MultisigCall::as_multi_threshold_1 { other_signatories: others, call: Box::new(call) }.into())
+            (
+                who,
+                MultisigCall::as_multi_threshold_1 {
+                    other_signatories: others,
+                    call: Box::new(call),
+                }
+                .into(),
+            )
         }
         _ => (SUDO, SudoCall::sudo_as { who: account(who).into(), call: Box::new(call) }.into()),
     };

@@ -3,9 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use mica_primitives::{
-    Balance, Channel, ChannelId, ChannelState, settlement::longest_close,
-};
+use mica_primitives::{Balance, Channel, ChannelId, ChannelState, settlement::longest_close};
 use mica_runtime::{AccountId, Clock, Runtime};
 use pallet_mica_channels::{Channels as Stored, NextChannel};
 use sp_runtime::traits::BlockNumberProvider;

@@ -53,9 +53,8 @@ fn check_reasons(sum: impl Fn(RuntimeHoldReason) -> Balance) {
     let pauses: Balance = pallet_safe_mode::Deposits::<Runtime>::iter_values().sum();
     let reason = pallet_safe_mode::HoldReason::EnterOrExtend;
     assert_eq!(sum(reason.into()), pauses, "deposits for safe mode");
-    let bonds: Balance = pallet_staking::Ledger::<Runtime>::iter_values()
-        .map(|ledger| ledger.total)
-        .sum();
+    let bonds: Balance =
+        pallet_staking::Ledger::<Runtime>::iter_values().map(|ledger| ledger.total).sum();
     assert_eq!(sum(pallet_staking::HoldReason::Staking.into()), bonds, "bonds");
 }
 

@@ -1,5 +1,5 @@
-//! Workers between the pallets: nobody leaves while bound, and stake answers for every root that can
-//! still be judged.
+//! Workers between the pallets: nobody leaves while bound, and stake answers for every root that
+//! can still be judged.
 
 use std::collections::BTreeSet;
 
@@ -37,9 +37,8 @@ impl Workers {
         }
         for worker in &facts.withdrawn {
             for (channel, lane, _) in self.answered_for.iter().filter(|root| root.2 == *worker) {
-                let is_open = SUBMITTERS
-                    .iter()
-                    .any(|by| Receipts::root(*channel, *lane, *by).is_some());
+                let is_open =
+                    SUBMITTERS.iter().any(|by| Receipts::root(*channel, *lane, *by).is_some());
                 assert!(!is_open, "{worker} has its stake back before {channel} can be judged");
             }
         }
