@@ -59,10 +59,7 @@ pub use upgrade::CountChannels;
 
 #[cfg(feature = "next-runtime")]
 mod upgrade {
-    use frame_support::{
-        traits::OnRuntimeUpgrade,
-        weights::Weight,
-    };
+    use frame_support::{traits::OnRuntimeUpgrade, weights::Weight};
     use pallet_mica_channels::Channels;
 
     use super::pallet_next::{Config, LastBlockBefore, OpenChannels};

@@ -200,6 +200,26 @@ fn a_bond_that_votes_for_nobody_is_not_on_the_list_of_voters() {
     });
 }
 
+/// Neither at somebody's request nor by itself: the list goes on in each block with the account at
+/// which it stopped, which may have left meanwhile.
+#[test]
+fn who_stands_for_election_no_more_is_not_put_back_into_the_voters_list() {
+    four().execute_with(|| {
+        let mut chain = Schedule::begin();
+        let accounts: Vec<_> = (0..8).map(newcomer).collect();
+        accounts.iter().for_each(|account| stand(account, 2_000 * UNIT));
+        chain.make_blocks(1);
+        for account in &accounts {
+            assert_ok!(Staking::chill(RuntimeOrigin::signed(account.clone())));
+            let origin = RuntimeOrigin::signed(DaveStash.to_account_id());
+            // It is an error or does nothing.
+            let _ = VoterList::rebag(origin, account.clone().into());
+            check_state();
+        }
+        chain.make_blocks(4);
+    });
+}
+
 #[test]
 fn a_disabled_validator_is_not_blamed_for_slots_that_it_may_not_fill() {
     four().execute_with(|| {

@@ -20,8 +20,7 @@ use crate::{
     AccountId, Babe, Historical, Offences, Runtime, Seats, Session, Staking, System,
     configs::{consensus_weights, timing::IdleAfterMissedSlots},
     constants::{
-        MAX_BACKERS_PER_VALIDATOR, MAX_BLAMED_GAP_SLOTS, MAX_IDLE_REPORTS,
-        MAX_VALIDATORS,
+        MAX_BACKERS_PER_VALIDATOR, MAX_BLAMED_GAP_SLOTS, MAX_IDLE_REPORTS, MAX_VALIDATORS,
     },
 };
 
