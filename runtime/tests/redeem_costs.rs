@@ -20,7 +20,6 @@ use sp_genesis_builder::DEV_RUNTIME_PRESET;
 use sp_keyring::Sr25519Keyring::{Alice, Bob};
 use sp_runtime::transaction_validity::{InvalidTransaction, TransactionValidityError};
 
-#[allow(dead_code, reason = "no schedule is needed here")]
 mod chain;
 use chain::{genesis_of, make_block, make_block_with, signed};
 

@@ -6,8 +6,8 @@ pub mod schedule;
 use codec::Encode;
 use frame_support::{genesis_builder_helper, storage::with_transaction};
 use mica_runtime::{
-    AccountId, AllPalletsWithSystem, Balance, BlockNumber, Executive, Hash, Header, Nonce, Runtime,
-    RuntimeCall, RuntimeGenesisConfig, Signature, System, TxExtension, UncheckedExtrinsic, VERSION,
+    AccountId, Balance, BlockNumber, Executive, Hash, Header, Nonce, Runtime, RuntimeCall,
+    RuntimeGenesisConfig, Signature, System, TxExtension, UncheckedExtrinsic, VERSION,
     constants::SLOT_DURATION_MS, genesis,
 };
 use serde_json::Value;
