@@ -13,8 +13,8 @@ export PATH := $(TARGET_DIR)/tools/bin:$(PATH)
 # Most tests of whole networks wait for blocks: two at a time for each core.
 export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 2))))
 
-.PHONY: help setup build demo localnet localnet-down test simulate fuzz kills bench bench-market bench-attack lint fmt doc \
-  book reference imports weights clean
+.PHONY: help setup build demo localnet localnet-down test simulate fuzz kills bench bench-chain bench-market bench-attack lint fmt \
+  doc book reference imports weights clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,13 +58,16 @@ bench-attack: build ## Measure which share of its speed a worker keeps under eac
 	$(CARGO) build --release --workspace --example hostile
 	$(CARGO) test --release --workspace --test network -- attacks:: --ignored --nocapture
 
-bench: build ## Measure vouchers, routing, gateway and engine; writes docs/benchmarks*.md.
-	$(CARGO) bench --profile release -p mica-market -p mica-protocol
+bench: build ## Measure payments, chain, routing, gateway and engine; writes docs/benchmarks*.md.
+	@bash scripts/bench-chain.sh
+	$(CARGO) bench --profile release -p mica-market
 	$(BIN)/mica-worker bench
 	@bash scripts/bench-gateway.sh
 	@bash scripts/bench-market.sh
-	$(CARGO) test --release --workspace --test registry_read -- --ignored --nocapture
 	@bash scripts/bench-peer.sh
+
+bench-chain: build ## Measure vouchers, ticks, redeems in a block and the registry's list.
+	@bash scripts/bench-chain.sh
 
 bench-market: build ## Time from `mica ask` to the path among 10,000 workers on a real chain.
 	@bash scripts/bench-market.sh

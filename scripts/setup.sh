@@ -49,6 +49,13 @@ if [ ${#missing[@]} -gt 0 ]; then
   fi
 fi
 
+# The packages of tests/javascript need it; what an old distribution installs fails deep inside them.
+if [ "${1:-}" = test ] && [ "$(node -p 'parseInt(process.versions.node)')" -lt 18 ]; then
+  echo "setup: the tests need Node.js 18 or newer, and here is $(node --version). Install a newer one (https://nodejs.org), then run" \
+    "'scripts/setup.sh test' again." >&2
+  exit 1
+fi
+
 if ! command -v cargo >/dev/null; then
   echo "setup: Rust is missing. Install rustup (https://rustup.rs), then run 'make setup' again." >&2
   exit 1

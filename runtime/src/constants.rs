@@ -31,14 +31,15 @@ pub const MAX_BACKERS_PER_VALIDATOR: u32 = 512;
 /// Most accounts that may offer to validate at one time. An election looks at few of them, by
 /// stake; this only bounds the list.
 pub const MAX_VALIDATOR_CANDIDATES: u32 = 10_000;
-/// Slots of its own that a validator may miss in a row before it is reported and chilled.
+/// Slots of its own that a validator may miss in a row before it is reported and chilled. Not
+/// on a chain for drills: [`durations::DRILL`].
 pub const IDLE_AFTER_MISSED_SLOTS: u32 = 8;
 /// Slots in a row without a block beyond which nobody is blamed for them.
 pub const MAX_BLAMED_GAP_SLOTS: u32 = 8;
 /// Most idle validators that one session's end slashes.
 pub const MAX_IDLE_REPORTS: u32 = 4;
 /// Blocks that the best block may be ahead of finality, beside one per validator, before the
-/// market's clock stands still.
+/// market's clock stands still. Not on a chain for drills.
 pub const STALL_BOUND: BlockNumber = 40;
 /// Most nominators of one validator that share its rewards in one page.
 pub const MAX_NOMINATORS_PER_PAGE: u32 = 64;

@@ -10,7 +10,11 @@
 //! * [`origins`]: who decides besides root;
 //! * [`genesis`]: the presets `development`, `local_testnet` and `staging`, and what a network of
 //!   other people's starts with;
-//! * [`apis`]: what nodes and clients may ask without a transaction.
+//! * [`apis`]: what nodes and clients may ask without a transaction;
+//! * [`Migrations`]: what an upgrade to this version changes in what is stored.
+//!
+//! The pallet of the module [`next`] is in no runtime that is shipped: it is what a test upgrades
+//! to.
 //!
 //! **Architecture invariant:** no floating point runs here, and nothing reads a clock other than
 //! the block's timestamp.
@@ -32,6 +36,7 @@ mod benchmarks;
 pub mod configs;
 pub mod constants;
 pub mod genesis;
+pub mod next;
 pub mod origins;
 
 use alloc::{borrow::Cow, vec::Vec};
@@ -42,6 +47,7 @@ use sp_runtime::{
 };
 use sp_version::{RuntimeVersion, runtime_version};
 
+use next::pallet_next;
 use origins::pallet_origins;
 
 pub use configs::session::SessionKeys;
@@ -98,19 +104,38 @@ pub mod opaque {
     pub type Block = sp_runtime::generic::Block<super::Header, UncheckedExtrinsic>;
 }
 
-/// Version of this runtime. `spec_version` rises with every change of behaviour,
-/// `transaction_version` when a call's bytes change.
-#[runtime_version]
-pub const VERSION: RuntimeVersion = RuntimeVersion {
-    spec_name: Cow::Borrowed("mica"),
-    impl_name: Cow::Borrowed("mica"),
-    authoring_version: 1,
-    spec_version: 2,
-    impl_version: 1,
-    apis: apis::RUNTIME_API_VERSIONS,
-    transaction_version: 2,
-    system_version: 1,
-};
+/// Changes of stored data that run in the first block of this version, in order. Each must do
+/// nothing when it runs again.
+#[cfg(not(feature = "next-runtime"))]
+pub type Migrations = ();
+/// The same of the runtime that a test upgrades to.
+#[cfg(feature = "next-runtime")]
+pub type Migrations = next::CountChannels;
+
+macro_rules! version {
+    ($spec_version:tt) => {
+        /// Version of this runtime. `spec_version` rises with every change of behaviour,
+        /// `transaction_version` when a call's bytes change.
+        #[runtime_version]
+        pub const VERSION: RuntimeVersion = RuntimeVersion {
+            spec_name: Cow::Borrowed("mica"),
+            impl_name: Cow::Borrowed("mica"),
+            authoring_version: 1,
+            spec_version: $spec_version,
+            impl_version: 1,
+            apis: apis::RUNTIME_API_VERSIONS,
+            transaction_version: 2,
+            system_version: 1,
+        };
+    };
+}
+
+// Written as numbers, because they are put into a section of the Wasm; the second is the first and
+// one.
+#[cfg(not(feature = "next-runtime"))]
+version!(2);
+#[cfg(feature = "next-runtime")]
+version!(3);
 
 #[frame_support::runtime]
 mod runtime {
@@ -210,4 +235,9 @@ mod runtime {
     // For chains on which people try things out.
     #[runtime::pallet_index(40)]
     pub type Sudo = pallet_sudo;
+
+    // Only in the runtime that a test upgrades to.
+    #[cfg(feature = "next-runtime")]
+    #[runtime::pallet_index(250)]
+    pub type Next = pallet_next;
 }

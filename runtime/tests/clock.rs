@@ -14,7 +14,7 @@ use sp_runtime::traits::BlockNumberProvider;
 
 mod chain;
 use chain::{
-    check_state, genesis_of,
+    check_state, drill, genesis_from, genesis_of,
     schedule::{LastFinal, Schedule, epoch_slots},
 };
 
@@ -200,6 +200,35 @@ fn recovery_waits_until_an_election_has_replaced_the_lost_voters() {
         assert_noop!(recover(), pallet_mica_clock::Error::<Runtime>::VotersLost);
         pass_until(&|| !named());
         assert_ok!(recover());
+        check_state();
+    });
+}
+
+/// The network test walks the same way with real nodes, three seconds a slot.
+#[test]
+fn in_a_drill_the_lost_voters_are_replaced_within_minutes() {
+    genesis_from(drill()).execute_with(|| {
+        let mut chain = running();
+        chain.last_final = LastFinal::Stalled(System::block_number() - 2);
+        let lost = Session::validators().split_off(2);
+        chain.away = lost.clone();
+        let is_in = |who: &AccountId| {
+            Session::validators().contains(who)
+                || Session::queued_keys().iter().any(|(account, _)| account == who)
+        };
+        let ready = || !lost.iter().any(is_in) && Clock::clock().stands;
+        let slots = (1..80).find(|_| {
+            chain.pass_slot();
+            ready()
+        });
+        assert!(slots.is_some(), "more than four minutes");
+        let last_final = Clock::clock().last_final.expect("authors said it");
+        assert_ok!(Clock::recover_finality(RuntimeOrigin::root(), 5, last_final));
+        let passed = (0..=epoch_slots()).any(|_| {
+            chain.pass_slot();
+            forced_change().is_some()
+        });
+        assert!(passed, "the next session announces it");
         check_state();
     });
 }

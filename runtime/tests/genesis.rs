@@ -22,7 +22,7 @@ use sp_keystore::{KeystoreExt, testing::MemoryKeystore};
 use sp_runtime::{DispatchError, transaction_validity::InvalidTransaction};
 
 mod chain;
-use chain::{check_state, genesis_of, make_block, signed};
+use chain::{check_state, drill, genesis_from, genesis_of, make_block, signed};
 
 fn transfer(to: sp_keyring::Sr25519Keyring, value: u128) -> RuntimeCall {
     RuntimeCall::Balances(pallet_balances::Call::transfer_keep_alive {
@@ -98,6 +98,22 @@ fn every_preset_has_its_times_and_only_a_public_one_has_no_master() {
             check_state();
         });
     }
+}
+
+#[test]
+fn a_chain_for_drills_is_one_that_somebody_asked_for_by_hand() {
+    use mica_runtime::{Babe, Timing, constants::durations::DRILL};
+    genesis_from(drill()).execute_with(|| {
+        assert_eq!(Timing::timing(), pallet_mica_timing::Timing::Drill);
+        assert_eq!(<Runtime as pallet_babe::Config>::EpochDuration::get(), DRILL.session_slots);
+        let idle_after = <Runtime as pallet_mica_seats::Config>::IdleAfter::get();
+        assert_eq!(idle_after, DRILL.idle_after_missed_slots);
+        let stall_bound: u32 = <Runtime as pallet_mica_clock::Config>::StallBound::get();
+        assert_eq!(stall_bound, DRILL.stall_bound);
+        assert_eq!(Babe::epoch_config().expect("the genesis has one").c, (1, 100));
+        make_block(1, 0, 0, vec![]);
+        check_state();
+    });
 }
 
 #[test]

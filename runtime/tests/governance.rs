@@ -410,11 +410,11 @@ fn a_stranger_pauses_the_chain_for_a_deposit_that_can_be_taken() {
 
 /// What came of the call inside the last block's only proxied one.
 fn proxied() -> DispatchResult {
-    let results = System::events().into_iter().filter_map(|record| match record.event {
+    let mut results = System::events().into_iter().filter_map(|record| match record.event {
         RuntimeEvent::Proxy(pallet_proxy::Event::ProxyExecuted { result }) => Some(result),
         _ => None,
     });
-    results.last().expect("a proxy's call was made")
+    results.next_back().expect("a proxy's call was made")
 }
 
 /// Has `thief` make `call` for `victim`; returns what came of it.

@@ -1,6 +1,7 @@
 //! How long the registry's list of ten thousand workers takes, in the Wasm that nodes execute.
 //!
-//! `cargo test --release --workspace --test registry_read -- --ignored --nocapture`
+//! `cargo test --release --workspace --test registry_read -- --ignored --nocapture` prints a row of
+//! the table that `scripts/bench-chain.sh` makes.
 
 use std::{borrow::Cow, io::Write, time::Instant};
 
@@ -20,13 +21,12 @@ use sp_core::{
 use sp_genesis_builder::DEV_RUNTIME_PRESET;
 use sp_keyring::Sr25519Keyring::Alice;
 
-#[allow(dead_code, reason = "no whole blocks are made here")]
 mod chain;
 use chain::genesis_of;
 
 const WORKERS: u32 = 10_000;
 /// Most milliseconds that one call may take.
-const MOST_MS: u128 = 50;
+const MOST_MS: f64 = 50.0;
 
 fn manifest() -> ModelManifest {
     ModelManifest {
@@ -94,18 +94,24 @@ fn ten_thousand_workers_are_read_in_one_call_within_fifty_milliseconds() {
     let code = RuntimeCode { code_fetcher: &fetcher, heap_pages: None, hash: vec![1] };
     let arguments = (model, None::<LayerRange>, None::<AccountId>, WORKERS).encode();
     let mut times_ms = Vec::new();
-    for _ in 0..6 {
+    for _ in 0..10 {
         let (mut ext, start) = (state.ext(), Instant::now());
         let context = CallContext::Offchain;
         let (answer, _) =
             executor.call(&mut ext, &code, "RegistryApi_workers", &arguments, context);
-        times_ms.push(start.elapsed().as_millis());
+        times_ms.push(start.elapsed().as_secs_f64() * 1e3);
         let answer = answer.expect("the call succeeds");
         let workers = Vec::<(WorkerRecord<AccountId>, bool)>::decode(&mut &answer[..]);
         assert_eq!(workers.expect("a list").len(), WORKERS as usize);
     }
     // The first call compiles the Wasm.
-    let best = times_ms.iter().min().copied().unwrap_or(u128::MAX);
-    let _ = writeln!(std::io::stdout(), "10,000 workers in one call: {times_ms:?} ms");
+    let mut times_ms = times_ms.split_off(1);
+    times_ms.sort_by(f64::total_cmp);
+    let (best, median) = (times_ms[0], times_ms[times_ms.len() / 2]);
+    let _ = writeln!(
+        std::io::stdout(),
+        "| registry of 10,000 workers, read in one call by the Wasm runtime | {best:.1} ms, median \
+         {median:.1} | at most {MOST_MS} ms |"
+    );
     assert!(best <= MOST_MS, "{best} ms");
 }

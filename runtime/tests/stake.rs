@@ -15,7 +15,6 @@ use sp_genesis_builder::DEV_RUNTIME_PRESET;
 use sp_keyring::Sr25519Keyring::{self, Alice, Bob, Charlie};
 use sp_runtime::traits::BlockNumberProvider;
 
-#[allow(dead_code, reason = "no whole blocks are made here")]
 mod chain;
 use chain::genesis_of;
 

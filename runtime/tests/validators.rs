@@ -1,5 +1,7 @@
 //! Who gets a seat, who loses it, and that nobody can freeze the set.
 
+use std::collections::BTreeSet;
+
 use codec::Encode;
 use frame_support::{
     assert_ok,
@@ -19,7 +21,7 @@ use sp_keystore::{KeystoreExt, testing::MemoryKeystore};
 use sp_runtime::Perbill;
 
 mod chain;
-use chain::{check_state, genesis_of, schedule::Schedule};
+use chain::{check_state, drill, genesis_from, genesis_of, schedule::Schedule};
 
 /// The preset of four, with a keystore for more.
 fn four() -> TestExternalities {
@@ -92,6 +94,30 @@ fn newcomers_of_equal_stake_stay_fewer_than_a_third_and_go_when_idle() {
                 active <= VALIDATOR_BOND - Perbill::from_rational(1u32, 1_000) * VALIDATOR_BOND
             );
         }
+        check_state();
+    });
+}
+
+/// The network test walks the same way with real nodes, three seconds a slot.
+#[test]
+fn in_a_drill_two_idle_newcomers_come_and_go_within_minutes() {
+    let mut state = genesis_from(drill());
+    state.register_extension(KeystoreExt::new(MemoryKeystore::new()));
+    state.execute_with(|| {
+        let mut chain = Schedule::begin();
+        let idle = [newcomer(0), newcomer(1)];
+        idle.iter().for_each(|account| stand(account, VALIDATOR_BOND));
+        chain.away = idle.to_vec();
+        let (mut seated, mut slots) = (BTreeSet::new(), 0);
+        let is_candidate =
+            |who: &AccountId| pallet_staking::Validators::<Runtime>::contains_key(who);
+        while seated.len() < 2 || Session::validators().len() > 4 || idle.iter().any(is_candidate) {
+            chain.pass_slots(1);
+            slots += 1;
+            assert!(slots < 120, "more than six minutes: {seated:?}");
+            seated.extend(Session::validators().into_iter().filter(|who| idle.contains(who)));
+        }
+        assert_eq!(Session::validators().len(), 4, "nobody else was taken for idle");
         check_state();
     });
 }
@@ -171,6 +197,26 @@ fn a_bond_that_votes_for_nobody_is_not_on_the_list_of_voters() {
         }
         assert_eq!(pallet_bags_list::ListNodes::<Runtime>::count(), 4);
         check_state();
+    });
+}
+
+/// Neither at somebody's request nor by itself: the list goes on in each block with the account at
+/// which it stopped, which may have left meanwhile.
+#[test]
+fn who_stands_for_election_no_more_is_not_put_back_into_the_voters_list() {
+    four().execute_with(|| {
+        let mut chain = Schedule::begin();
+        let accounts: Vec<_> = (0..8).map(newcomer).collect();
+        accounts.iter().for_each(|account| stand(account, 2_000 * UNIT));
+        chain.make_blocks(1);
+        for account in &accounts {
+            assert_ok!(Staking::chill(RuntimeOrigin::signed(account.clone())));
+            let origin = RuntimeOrigin::signed(DaveStash.to_account_id());
+            // It is an error or does nothing.
+            let _ = VoterList::rebag(origin, account.clone().into());
+            check_state();
+        }
+        chain.make_blocks(4);
     });
 }
 

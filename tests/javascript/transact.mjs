@@ -10,7 +10,7 @@ const UNIT = 1_000_000_000_000n;
 const LAYERS = 4;
 
 // Signs and sends; the events of its block that are its own.
-async function submit(api, transaction, signer) {
+export async function submit(api, transaction, signer) {
   const events = await new Promise((resolve, reject) => {
     transaction
       .signAndSend(signer, ({ status, events, dispatchError, internalError }) => {

@@ -49,6 +49,12 @@ impl Hub {
         self.process.kill();
     }
 
+    /// Lines of its output since its last start that have all of `marks` in them.
+    pub fn lines_with(&self, marks: &[&str]) -> usize {
+        let output = self.process.output();
+        output.lines().filter(|line| marks.iter().all(|mark| line.contains(mark))).count()
+    }
+
     /// Starts it again from what is on its disk.
     pub fn restart(&mut self) {
         self.process.kill();

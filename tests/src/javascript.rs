@@ -8,7 +8,7 @@ use std::{
     sync::LazyLock,
 };
 
-use crate::process::{binary_folder, run_foreign, without_proxies};
+use crate::process::{binary_folder, install, run_foreign, without_proxies};
 
 const REMEDY: &str = "install nodejs (18 or newer) with npm: scripts/setup.sh test does";
 const LOCK: &str = "package-lock.json";
@@ -37,7 +37,7 @@ fn installed() -> PathBuf {
     // Nothing of what they bring runs while they are installed.
     let mut npm = Command::new("npm");
     npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
-    run_foreign(npm.current_dir(&folder), REMEDY);
+    install(npm.current_dir(&folder), REMEDY, "the packages of tests/javascript/package-lock.json");
     fs::write(&installed, wanted).expect("the folder is writable");
     folder
 }

@@ -39,6 +39,11 @@ impl Ledger {
         Self { promised, sessions }
     }
 
+    /// Base units promised in all.
+    pub fn total(&self) -> Balance {
+        self.promised.values().sum()
+    }
+
     /// Base units promised on a lane.
     pub fn promised(&self, lane: &str) -> Balance {
         self.promised.get(lane).copied().unwrap_or(0)

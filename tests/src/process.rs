@@ -82,20 +82,35 @@ pub fn without_proxies(command: &mut Command) {
     });
 }
 
-/// Runs a program of somebody else's to its end, and panics with what it printed if it fails.
+/// Runs a program of somebody else's to its end, and panics with what it printed if it fails, or
+/// with `remedy` if it is not there.
 pub fn run_foreign(command: &mut Command, remedy: &str) -> Output {
-    let output = command
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?} does not start ({error}): {remedy}"));
-    let said = || {
-        format!(
-            "{}\n{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        )
-    };
-    assert!(output.status.success(), "{command:?} failed:\n{}", said());
+    let output = output_of(command, remedy);
+    assert!(output.status.success(), "{command:?} failed:\n{}", printed(&output));
     output
+}
+
+/// Has a package manager fetch `packages`, and panics with what to do if it cannot.
+pub fn install(command: &mut Command, remedy: &str, packages: &str) {
+    let output = output_of(command, remedy);
+    assert!(
+        output.status.success(),
+        "{packages} could not be installed. They are fetched once, and kept beside the binaries: \
+         give this machine a network, or the package manager a mirror. {command:?} said:\n{}",
+        printed(&output)
+    );
+}
+
+fn output_of(command: &mut Command, remedy: &str) -> Output {
+    command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?} does not start ({error}): {remedy}"))
+}
+
+fn printed(output: &Output) -> String {
+    let [stdout, stderr] =
+        [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+    format!("{stdout}\n{stderr}")
 }
 
 /// Command lines of processes that this test run started and that still live, except those of

@@ -7,7 +7,7 @@ use std::{
     sync::LazyLock,
 };
 
-use crate::process::{binary_folder, run_foreign, without_proxies};
+use crate::process::{binary_folder, install, run_foreign, without_proxies};
 
 const REMEDY: &str = "install python3 with venv";
 
@@ -28,7 +28,7 @@ fn installed() -> PathBuf {
     run_foreign(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder), REMEDY);
     let mut pip = Command::new(&program);
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]);
-    run_foreign(pip.arg(&requirements), REMEDY);
+    install(pip.arg(&requirements), REMEDY, "the packages of tests/python/requirements.txt");
     std::fs::write(&installed, wanted).expect("the environment is writable");
     program
 }

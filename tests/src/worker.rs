@@ -20,7 +20,8 @@ pub struct Worker {
     pub account: String,
     /// Its peer key.
     pub peer: [u8; 32],
-    folder: PathBuf,
+    /// Its data folder.
+    pub folder: PathBuf,
     arguments: Vec<String>,
 }
 

@@ -55,12 +55,16 @@ mod room;
 mod sdk;
 #[path = "network/seats.rs"]
 mod seats;
+#[path = "network/specs.rs"]
+mod specs;
 #[path = "network/splits.rs"]
 mod splits;
 #[path = "network/stages.rs"]
 mod stages;
 #[path = "network/strangers.rs"]
 mod strangers;
+#[path = "network/upgrade.rs"]
+mod upgrade;
 #[path = "network/validator.rs"]
 mod validator;
 #[path = "network/wallet.rs"]

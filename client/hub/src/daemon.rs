@@ -16,7 +16,7 @@ use mica_protocol::{
     Message, Now,
     channel::ChannelFacts,
     hub::{HubInput, HubOffer, HubOutput, HubTable, Payee},
-    limits::HUB_WINDOW_BLOCKS,
+    limits::{HUB_WINDOW_BLOCKS, MAX_LOST_LANES},
     messages::CloseConsent,
     stage::StageIdentity,
 };
@@ -31,6 +31,7 @@ use crate::disk::Pending;
 use crate::error::HubError;
 use crate::event::{HubEvent, HubStatus, PaidChannel, Sent};
 use crate::keeper::{self, Figures};
+use crate::looks::{Channels, Looks};
 
 /// What the account's key is asked for.
 const PURPOSE: &str = "channels of the hub, and redeems";
@@ -38,8 +39,6 @@ const PURPOSE: &str = "channels of the hub, and redeems";
 const BATCH: usize = 256;
 /// Questions to the chain at once.
 const MAX_READS: usize = mica_protocol::limits::MAX_OPENINGS;
-/// Searches for redeems at once.
-const MAX_LOOKS: usize = 16;
 /// Longest frame of a payer's: a voucher, or what a worker holds on sixteen lanes.
 const FRAME_BYTES: usize = 16 * 1024;
 /// Longest wait for an extrinsic.
@@ -99,6 +98,9 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), HubError> 
     let (tell, news) = mpsc::channel(4);
     let watched = Watched { account: payer.id(), models: config.models.clone() };
     let following = tokio::spawn(follow(chain.clone(), watched, tell, stop.clone()));
+    let former = store.channels(genesis)?.into_iter();
+    let former = former.filter(|(_, record)| record.payer == payer.id().0);
+    let former = former.map(|(id, record)| (id, record.signer)).collect();
     let daemon = Daemon {
         pending: Pending::new(genesis),
         genesis,
@@ -116,7 +118,8 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), HubError> 
         newest: None,
         workers: BTreeMap::new(),
         reads: JoinSet::new(),
-        looks: JoinSet::new(),
+        looks: Looks::default(),
+        former,
         seen: BTreeMap::new(),
         extrinsics: JoinSet::new(),
         pause: None,
@@ -155,7 +158,7 @@ fn sample() -> Call {
         lock: None,
         bounty: 0,
     };
-    Call::Redeem(Redeem { voucher, signature: [0; 64], tick: None, preimage: None })
+    Call::Redeem(Box::new(Redeem { voucher, signature: [0; 64], tick: None, preimage: None }))
 }
 
 /// Where payers reach the hub: multiaddresses with its peer id.
@@ -196,8 +199,9 @@ struct Daemon {
     workers: BTreeMap<[u8; 32], PublicKey>,
     pending: Pending,
     reads: JoinSet<Read>,
-    /// Redeems that are being looked for.
-    looks: JoinSet<Vec<Redeem>>,
+    looks: Looks,
+    /// Own channels that were there when the hub last ran, until the chain is first read.
+    former: Channels,
     /// The newest final blocks in which channels were found by a question: what older ones say of
     /// them is no news.
     seen: BTreeMap<ChannelId, BlockNumber>,
@@ -235,10 +239,11 @@ impl Daemon {
                         outputs.extend(self.input(HubInput::Incoming { channel, facts }));
                     }
                 }
-                Some(found) = self.looks.join_next() => {
-                    for held in found.unwrap_or_default() {
+                found = self.looks.next(), if self.looks.is_running() => {
+                    for held in found.into_iter().flatten() {
                         outputs.extend(self.input(HubInput::Shown(Box::new(held))));
                     }
+                    self.look_on();
                 }
                 Some(done) = self.extrinsics.join_next() => self.sent(done.ok()),
                 () = alarm.ring(wake) => outputs.extend(self.input(HubInput::Wake)),
@@ -268,6 +273,7 @@ impl Daemon {
     fn hear(&mut self, event: NetEvent, outputs: &mut Vec<HubOutput>) {
         // A payer that is gone may come back: its relays end when nothing is heard of them.
         if let NetEvent::Message { peer: from, message } = event {
+            tracing::debug!(kind = message.kind(), "heard");
             outputs.extend(self.input(HubInput::Message { from, message }));
         }
     }
@@ -290,9 +296,9 @@ impl Daemon {
                 }
                 HubOutput::GivenUp { channel, payee } => {
                     let text = format!(
-                        "{} was paid, or wants to be paid, more than the exact sum of a session: \
-                         nothing more is promised on channel {channel}; close it with `mica \
-                         channel close` when the hub does not run",
+                        "{} was paid on {MAX_LOST_LANES} lanes with ticks that payers kept from \
+                         this hub: nothing more is promised on channel {channel}; close it with \
+                         `mica channel close` when the hub does not run",
                         AccountId::from(payee)
                     );
                     (self.listener)(HubEvent::Warning(&text));
@@ -312,6 +318,7 @@ impl Daemon {
             self.pending.write(&self.store)?;
         }
         for (to, message) in messages {
+            tracing::debug!(kind = message.kind(), "told");
             // A payer that is not there hears nothing, and finds out by itself.
             if let Err(error) = self.net.try_answer(to, &message) {
                 tracing::debug!(%error, kind = message.kind(), "not sent");
@@ -368,39 +375,42 @@ impl Daemon {
         Ok(())
     }
 
-    /// What became of the hub's own channels.
+    /// What became of the hub's own channels. Of one that is gone or was redeemed further than the
+    /// hub knows, the redeems are looked at: since the last final block that was told, or, after a
+    /// start, as far back as any promise can be good.
     fn take_own(&mut self, news: &News, outputs: &mut Vec<HubOutput>) -> Result<(), HubError> {
-        let known: Vec<ChannelId> =
-            self.table.outgoing_channels().map(|(_, ledger)| ledger.channel()).collect();
-        for channel in &known {
+        let known: Vec<(ChannelId, PublicKey)> = self
+            .table
+            .outgoing_channels()
+            .map(|(_, ledger)| (ledger.channel(), ledger.facts().signer))
+            .collect();
+        let mut shown = Channels::new();
+        for (channel, signer) in &known {
             let facts = news.own.get(channel).map(|found| ChannelFacts::new(*channel, found));
-            let channel = *channel;
-            if facts.as_ref().is_some_and(|facts| self.table.is_ahead(facts)) {
-                self.look_at_redeems(channel, news.block);
+            if facts.as_ref().is_none_or(|facts| self.table.is_ahead(facts)) {
+                shown.insert(*channel, *signer);
             }
-            outputs.extend(self.input(HubInput::Outgoing { channel, facts }));
+            outputs.extend(self.input(HubInput::Outgoing { channel: *channel, facts }));
         }
-        for (id, channel) in news.own.iter().filter(|(id, _)| !known.contains(id)) {
+        let is_known = |id: &ChannelId| known.iter().any(|(known, _)| known == id);
+        for (id, channel) in news.own.iter().filter(|(id, _)| !is_known(id)) {
             self.pay_from(*id, channel)?;
+            let facts = ChannelFacts::new(*id, channel);
+            if self.newest.is_none() && self.table.is_behind(&facts) {
+                shown.insert(*id, channel.signer);
+            }
         }
+        // Whoever closed a channel while the hub was away may have been paid in the same block.
+        let former = std::mem::take(&mut self.former);
+        shown.extend(former.into_iter().filter(|(id, _)| !news.own.contains_key(id)));
+        let from = self.newest.as_ref().map_or(0, |last| last.block.saturating_add(1));
+        self.looks.add(shown, from, news.block);
+        self.look_on();
         Ok(())
     }
 
-    /// Looks for what a payee has shown to the chain and its payer not to the hub.
-    fn look_at_redeems(&mut self, channel: ChannelId, block: BlockNumber) {
-        let from = self.newest.as_ref().map_or(block, |last| last.block.saturating_add(1));
-        if self.looks.len() >= MAX_LOOKS {
-            tracing::warn!(%channel, "too many redeems are being looked for");
-            return;
-        }
-        let chain = self.payer.chain.clone();
-        self.looks.spawn(async move {
-            let found = chain.redeems_of(channel, from.min(block)..=block).await;
-            found.unwrap_or_else(|error| {
-                tracing::warn!(%channel, %error, "redeems could not be read");
-                Vec::new()
-            })
-        });
+    fn look_on(&mut self) {
+        self.looks.go_on(&self.payer.chain, self.genesis);
     }
 
     /// Pays from one more channel, with what was promised on it before.
@@ -467,7 +477,7 @@ impl Daemon {
         let redeems = keeper::redeems(&self.table, &figures, end).into_iter();
         // All that is owed there is in the end.
         let redeems = redeems.filter(|redeem| !ends.contains(&redeem.voucher.channel));
-        calls.extend(redeems.map(Call::Redeem));
+        calls.extend(redeems.map(|redeem| Call::Redeem(Box::new(redeem))));
         if !end {
             let closes = keeper::closes(&self.table, &figures).into_iter();
             calls.extend(closes.filter(|channel| !ends.contains(channel)).map(Call::Close));

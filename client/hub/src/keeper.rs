@@ -30,7 +30,7 @@ use mica_protocol::{
 use crate::config::HubConfig;
 
 /// Most redeems of one extrinsic.
-const MAX_REDEEMS: usize = 16;
+const MAX_REDEEMS: usize = 64;
 /// Most closes of one extrinsic.
 const MAX_CLOSES: usize = 16;
 /// Most openings of one extrinsic: as many as the chain takes in one call.
@@ -70,7 +70,7 @@ pub(crate) fn redeems(table: &HubTable, figures: &Figures<'_>, end: bool) -> Vec
     for (lane, is_busy) in table.redeemable(figures.now) {
         let is_lost = would_be_lost(table, &lane, figures.now.block);
         let pays = lane.gain > figures.fee;
-        let is_due = (is_lost && pays) || (end && pays) || (!is_busy && lane.gain >= least);
+        let is_due = (pays && (is_lost || end)) || (!is_busy && lane.gain >= least);
         if is_due {
             due.push((is_lost, lane));
         }
@@ -96,7 +96,8 @@ pub(crate) fn agreed(table: &mut HubTable, figures: &Figures<'_>) -> Vec<CloseCo
 }
 
 /// Channels to the hub that their payers want closed and that owe nothing any more that is worth
-/// its fee: the payer has its deposit back at once, instead of after the window.
+/// its fee: the payer has its deposit back at once, instead of after the window. Not while a worker
+/// may still show ticks that its payer has kept from the hub: they could not be claimed any more.
 pub(crate) fn closes(table: &HubTable, figures: &Figures<'_>) -> Vec<ChannelId> {
     let owes = |id: &ChannelId| {
         let ledger = table.ledger(id);
@@ -107,8 +108,9 @@ pub(crate) fn closes(table: &HubTable, figures: &Figures<'_>) -> Vec<ChannelId> 
     let is_closing = |id: &ChannelId| {
         table.ledger(id).is_some_and(|ledger| !ledger.is_gone() && ledger.facts().ends.is_some())
     };
-    let done =
-        table.incoming_channels().filter(|id| is_closing(id) && !table.is_busy(id) && !owes(id));
+    let done = table.incoming_channels().filter(|id| {
+        is_closing(id) && !table.is_busy(id) && !table.may_be_shown_more(id) && !owes(id)
+    });
     done.take(MAX_CLOSES).collect()
 }
 

@@ -3,7 +3,8 @@
 //!
 //! [`mica_protocol::hub::HubTable`] decides; this crate moves bytes between it, the network, the
 //! chain and the payer's database, in the order in which it is told. The modules follow that: the
-//! [`config`]; what the chain says ([`chain`]); what is kept on [`disk`]; what is sent to the chain
+//! [`config`]; what the chain says ([`chain`]), and shows of others ([`looks`]); what is kept on
+//! [`disk`]; what is sent to the chain
 //! ([`keeper`]); and the [`daemon`] that drives all of it.
 //!
 //! A hub is a wallet like a payer's: its channels to workers are signed by the wallet's hot key and
@@ -21,6 +22,8 @@ mod event;
 mod chain;
 
 mod disk;
+
+mod looks;
 
 mod keeper;
 

@@ -279,6 +279,20 @@ impl Store {
         table.get(id.0).map_err(db)?.map(|bytes| decode("channels", bytes.value())).transpose()
     }
 
+    /// Every channel of a chain that this payer ever paid from.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they cannot be read.
+    pub fn channels(&self, genesis: Hash32) -> Result<Vec<(ChannelId, ChannelRecord)>, StoreError> {
+        let table = self.database.begin_read().map_err(db)?.open_table(CHANNELS).map_err(db)?;
+        let all = table.iter().map_err(db)?.map(|entry| {
+            let (id, bytes) = entry.map_err(db)?;
+            Ok((ChannelId(id.value()), decode::<ChannelRecord>("channels", bytes.value())?))
+        });
+        let all = all.collect::<Result<Vec<_>, StoreError>>()?;
+        Ok(all.into_iter().filter(|(_, record)| record.genesis == genesis).collect())
+    }
+
     /// The lanes of a channel that were ever used.
     ///
     /// # Errors

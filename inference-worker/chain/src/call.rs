@@ -91,7 +91,7 @@ pub enum Call {
         total: Balance,
     },
     /// `Channels.redeem`: anyone may submit, only the payee is paid.
-    Redeem(Redeem),
+    Redeem(Box<Redeem>),
     /// `Channels.close`.
     Close(ChannelId),
     /// `Channels.close_cooperatively`.

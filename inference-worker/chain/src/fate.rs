@@ -5,13 +5,14 @@ use std::ops::RangeInclusive;
 
 use mica_primitives::{Balance, BlockNumber, Hash32, domain::blake2_256};
 use subxt::{
-    backend::{Backend, BlockRef},
+    backend::Backend,
     rpcs::{client::rpc_params, methods::legacy::Bytes},
 };
 
 use crate::{
     Chain, ChainEvent, DispatchFailure, Head, MicaEvent, ReadError,
     connection::{missing, root_cause, within},
+    upgrade::Written,
 };
 
 /// Most blocks that are looked through for one extrinsic.
@@ -56,6 +57,10 @@ pub(crate) struct Search {
     pub to: BlockNumber,
     /// Hash of the block that last held it: it is looked at before any other.
     pub seen: Option<Hash32>,
+    /// Version of the runtime that it was signed for; nothing if it is good for every one.
+    pub signed_for: Option<u32>,
+    /// Whether at the last look another runtime was to make the next block.
+    pub is_outdated: bool,
 }
 
 /// Where an extrinsic was found.
@@ -83,7 +88,8 @@ impl Chain {
         .await?;
         let best = self.best().await?.number;
         let from = best.saturating_sub(blocks.min(MAX_BLOCKS_SEARCHED)).saturating_add(1);
-        let mut search = Search { extrinsic, from, to: best, seen: None };
+        let mut search =
+            Search { extrinsic, from, to: best, seen: None, signed_for: None, is_outdated: false };
         Ok(match self.search(&mut search).await? {
             Some(place) => Fate::Included(Box::new(self.included(place, extrinsic).await?)),
             None if waiting.iter().any(|bytes| blake2_256(bytes) == extrinsic) => Fate::Waiting,
@@ -94,11 +100,19 @@ impl Chain {
     /// Looks through the blocks in which the extrinsic may be and that are not known to be without
     /// it.
     pub(crate) async fn search(&self, search: &mut Search) -> Result<Option<Place>, ReadError> {
-        let (last, best) = (self.finalized().await?.number, self.best().await?.number);
+        let (last_head, best_head) = (self.finalized().await?, self.best().await?);
+        let (last, best) = (last_head.number, best_head.number);
         if let Some(block) = search.seen
             && let Some(number) = self.number_in_best_chain(block).await?
         {
             return Ok(Some(Place { block, is_final: number <= last }));
+        }
+        if let Some(version) = search.signed_for {
+            search.is_outdated = self.version_after(best_head.hash).await? != version;
+            // Versions only rise: no later block can hold it.
+            if search.is_outdated && self.version_after(last_head.hash).await? != version {
+                search.to = search.to.min(last);
+            }
         }
         for number in (search.from..=search.to.min(best)).rev() {
             let hash = within(
@@ -141,22 +155,18 @@ impl Chain {
         place: Place,
         extrinsic: Hash32,
     ) -> Result<Included, ReadError> {
-        const WHAT: &str = "System.Events";
         let Place { block: hash, is_final } = place;
-        let at =
-            within("chain_getHeader", self.client().at_block(BlockRef::from_hash(hash.into())))
-                .await?;
-        let block = Head { number: at.block_number() as BlockNumber, hash };
+        let Written { head: block, events: written, metadata } = self.written(hash).await?;
         let body = within("chain_getBlock", self.backend().block_body(hash.into()))
             .await?
             .ok_or_else(|| missing(&hash))?;
-        let shape = |reason: String| ReadError::Shape { what: WHAT.to_owned(), reason };
+        let shape = |reason: String| ReadError::Shape { what: "System.Events".to_owned(), reason };
         let index = body.iter().position(|bytes| blake2_256(bytes) == extrinsic);
         let index = index.ok_or_else(|| {
             shape("the block does not hold the extrinsic that it was said to hold".to_owned())
         })?;
         let (mut events, mut failure) = (Vec::new(), None);
-        for event in within(WHAT, at.events().fetch()).await?.iter() {
+        for event in written.iter() {
             let event = event.map_err(|error| shape(root_cause(&error)))?;
             let event = ChainEvent::from_subxt(&event);
             if event.extrinsic.is_none_or(|of| usize::try_from(of) != Ok(index)) {
@@ -169,7 +179,7 @@ impl Chain {
                 _ => None,
             };
             if let Some(error) = refused {
-                failure = Some(DispatchFailure::decode(error, at.metadata_ref()));
+                failure = Some(DispatchFailure::decode(error, &metadata));
             }
             events.push(event);
         }

@@ -7,7 +7,8 @@
 //!
 //! No code is generated from metadata: calls are found by name at run time and their arguments are
 //! the SCALE bytes of `mica-primitives`, the very types that the pallets decode. A runtime upgrade
-//! that keeps names and arguments needs no rebuild.
+//! that keeps names and arguments needs no rebuild, and no restart: the runtime is looked up anew
+//! with every block.
 //!
 //! An extrinsic is followed into its block or, on request, until that block is final; if the node
 //! stops reporting on it too early, [`Chain::fate`] finds it by its hash. [`Account`] says how much
@@ -34,6 +35,7 @@ mod redeems;
 mod signer;
 mod staking;
 mod submit;
+mod upgrade;
 mod view;
 mod window;
 

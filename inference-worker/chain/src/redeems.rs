@@ -1,7 +1,7 @@
 //! What redeems have shown: their extrinsics hold the vouchers, the ticks and the preimages by
 //! which somebody was paid.
 
-use std::ops::RangeInclusive;
+use std::{collections::BTreeSet, ops::RangeInclusive};
 
 use codec::Decode;
 use mica_primitives::{BlockNumber, ChannelId, Redeem};
@@ -12,24 +12,20 @@ use crate::{
     connection::{missing, within},
 };
 
-/// Most blocks that are looked through at once.
-const MAX_BLOCKS: BlockNumber = 64;
-
 impl Chain {
-    /// What the extrinsics of these blocks of the best chain, the last 64 of them at most, show of
-    /// vouchers of `channel`: in a call of its own, in a batch or through a proxy. Neither whether
-    /// it was paid nor whether anybody signed it is looked at.
+    /// Gives `found` whatever the extrinsics of these blocks of the best chain show of vouchers of
+    /// `channels`: in a call of its own, in a batch or through a proxy. Neither whether it was paid
+    /// nor whether anybody signed it is looked at.
     ///
     /// # Errors
-    /// [`ReadError`] if the node does not answer.
+    /// [`ReadError`] if the node does not answer, or does not have one of the blocks.
     pub async fn redeems_of(
         &self,
-        channel: ChannelId,
+        channels: &BTreeSet<ChannelId>,
         blocks: RangeInclusive<BlockNumber>,
-    ) -> Result<Vec<Redeem>, ReadError> {
-        let (first, last) = blocks.into_inner();
-        let mut found = Vec::new();
-        for number in first.max(last.saturating_sub(MAX_BLOCKS - 1))..=last {
+        mut found: impl FnMut(Redeem) + Send,
+    ) -> Result<(), ReadError> {
+        for number in blocks {
             let hash = within(
                 "chain_getBlockHash",
                 self.methods().chain_get_block_hash(Some(number.into())),
@@ -40,18 +36,24 @@ impl Chain {
             let body = within("chain_getBlock", self.backend().block_body(hash))
                 .await?
                 .ok_or_else(|| missing(&hash.0))?;
-            found.extend(body.iter().flat_map(|bytes| named(bytes, channel)));
+            body.iter().flat_map(|bytes| named(bytes, channels)).for_each(&mut found);
         }
-        Ok(found)
+        Ok(())
     }
 }
 
-/// Every redeem in `bytes` that begins with the id of `channel`: a digest, which is nothing else by
-/// chance.
-fn named(bytes: &[u8], channel: ChannelId) -> Vec<Redeem> {
-    let places = bytes.windows(channel.0.len()).enumerate();
-    let begins = places.filter(|(_, window)| *window == channel.0).map(|(at, _)| at);
-    begins.filter_map(|at| Redeem::decode(&mut bytes.get(at..)?).ok()).collect()
+/// Every redeem in `bytes` that begins with the id of one of `channels`: a digest, which is nothing
+/// else by chance.
+fn named<'a>(
+    bytes: &'a [u8],
+    channels: &'a BTreeSet<ChannelId>,
+) -> impl Iterator<Item = Redeem> + 'a {
+    let places = bytes.windows(size_of::<ChannelId>()).enumerate();
+    let begins = places.filter_map(|(at, window)| {
+        let id = ChannelId(window.try_into().ok()?);
+        channels.contains(&id).then_some(at)
+    });
+    begins.filter_map(|at| Redeem::decode(&mut bytes.get(at..)?).ok())
 }
 
 #[cfg(test)]
@@ -80,10 +82,13 @@ mod tests {
         let redeem = Redeem { voucher, signature: [4; 64], tick, preimage: None };
         let one = [&[132, 0, 9][..], &redeem.encode()].concat();
         let two = [&one[..], &[1, 2], &redeem.encode(), &[0; 5]].concat();
-        assert_eq!(named(&one, channel), vec![redeem.clone()]);
-        assert_eq!(named(&two, channel), vec![redeem.clone(), redeem.clone()]);
-        assert_eq!(named(&one, ChannelId([8; 32])), vec![]);
+        let found = |bytes: &[u8], channel: ChannelId| {
+            named(bytes, &BTreeSet::from([channel])).collect::<Vec<_>>()
+        };
+        assert_eq!(found(&one, channel), vec![redeem.clone()]);
+        assert_eq!(found(&two, channel), vec![redeem.clone(), redeem.clone()]);
+        assert_eq!(found(&one, ChannelId([8; 32])), vec![]);
         let cut = &one[..one.len() - 1];
-        assert_eq!(named(cut, channel), vec![], "the end is missing");
+        assert_eq!(found(cut, channel), vec![], "the end is missing");
     }
 }

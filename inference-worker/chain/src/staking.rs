@@ -311,6 +311,8 @@ mod tests {
             bonded: 0,
             unlocking: vec![(3, 15), (9, 5)],
             least_bond: 0,
+            least_nomination: 0,
+            nominates: vec![],
             keys: None,
             commission_ppb: None,
             is_queued: false,

@@ -3,15 +3,17 @@
 //! A caller who is told that nothing happened will send again, so it is said only when it is
 //! certain. The node's reports can stop too early: a connection breaks, a node restarts, a pool
 //! drops what another node's pool still holds. Then the blocks have the last word: they are
-//! searched for the extrinsic's hash. An extrinsic is valid for [`MORTAL_BLOCKS`] blocks; once
-//! those are final without it, it can no longer be included.
+//! searched for the extrinsic's hash. An extrinsic is valid for [`MORTAL_BLOCKS`] blocks, and for
+//! the runtime that it was signed for; once those are final without it, or an upgrade is, it can no
+//! longer be included. Then it is sent anew while there is time.
 
 use std::{ops::RangeInclusive, time::Duration};
 
 use mica_primitives::{Balance, BlockNumber, Hash32};
 use subxt::{
+    OnlineClientAtBlock,
     backend::BlockRef,
-    client::{ClientAtBlock, OnlineClientAtBlockImpl},
+    client::OnlineClientAtBlockImpl,
     config::DefaultExtrinsicParamsBuilder,
     error::{BackendError, ExtrinsicError, RpcError},
     rpcs::UserError,
@@ -48,6 +50,26 @@ const POOL_BANNED: i32 = 1_012;
 const POOL_HAS_IT: i32 = 1_013;
 
 type Progress = TransactionProgress<Config, OnlineClientAtBlockImpl<Config>>;
+
+/// What an extrinsic is made for.
+struct Birth {
+    /// The newest block, with the runtime that will check the extrinsic. An upgrade is in force
+    /// before its block is final.
+    at: OnlineClientAtBlock<Config>,
+    /// The block from which it is valid.
+    from: Head,
+}
+
+impl Birth {
+    fn params(&self) -> DefaultExtrinsicParamsBuilder<Config> {
+        let Head { number, hash } = self.from;
+        DefaultExtrinsicParamsBuilder::new().mortal_from_unchecked(
+            MORTAL_BLOCKS,
+            number.into(),
+            hash.into(),
+        )
+    }
+}
 
 /// How far an extrinsic has got.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -136,7 +158,8 @@ impl Chain {
     }
 
     /// The same with another longest wait; `reached` is told how far the extrinsic has got, at each
-    /// step once.
+    /// step once. One that no block can hold any more, for example because another runtime came
+    /// into force, is sent anew within that wait, and `reached` is told of it from the beginning.
     ///
     /// # Errors
     /// As [`Self::submit`].
@@ -149,8 +172,13 @@ impl Chain {
         reached: &mut (dyn FnMut(Reached) + Send),
     ) -> Result<Submitted, SubmitError> {
         let deadline = Instant::now() + patience;
-        let sent = self.send(signer, &call, NONCE_ATTEMPTS).await?;
-        self.watch(sent, until, (patience, deadline), reached).await
+        loop {
+            let sent = self.send(signer, &call, NONCE_ATTEMPTS).await?;
+            match self.watch(sent, until, (patience, deadline), reached).await {
+                Err(SubmitError::Expired { .. }) if Instant::now() < deadline => {}
+                result => return result,
+            }
+        }
     }
 
     /// As [`Self::submit`], but refused if another program that signs for the same account was
@@ -181,11 +209,11 @@ impl Chain {
     ) -> Result<Submitted, SubmitError> {
         let deadline = Instant::now() + SUBMIT_TIMEOUT;
         let what = call.to_string();
-        let at = self.birth().await?;
+        let Birth { at, from } = self.birth().await?;
         let payload = call.payload(at.metadata_ref())?;
         let transactions = at.tx();
         let unsigned = within("metadata", async { transactions.create_unsigned(&payload) }).await?;
-        let search = search_from(at.block_number(), unsigned.hash().0);
+        let search = search_from(from.number, unsigned.hash().0, None);
         match hand_over(unsigned.submit_and_watch()).await {
             Handed::Taken(progress) => {
                 let sent = Sent { what, search, progress };
@@ -248,10 +276,10 @@ impl Chain {
         account: AccountId,
         call: &Call,
     ) -> Result<Balance, SubmitError> {
-        let at = self.birth().await?;
-        let payload = call.payload(at.metadata_ref())?;
-        let params = DefaultExtrinsicParamsBuilder::new().mortal(MORTAL_BLOCKS).build();
-        let mut transactions = at.tx();
+        let birth = self.birth().await?;
+        let payload = call.payload(birth.at.metadata_ref())?;
+        let params = birth.params().build();
+        let mut transactions = birth.at.tx();
         let signed = within(
             "AccountNonceApi_account_nonce",
             transactions.create_signed(&payload, &Unsigned(account), params),
@@ -260,27 +288,29 @@ impl Chain {
         Ok(within("TransactionPaymentApi_query_info", signed.partial_fee_estimate()).await?)
     }
 
-    /// The block from which an extrinsic is valid: the last final one, or while finality lies
-    /// behind one that is [`SAFE_DEPTH`] blocks old.
-    async fn birth(
-        &self,
-    ) -> Result<ClientAtBlock<Config, OnlineClientAtBlockImpl<Config>>, ReadError> {
+    /// What an extrinsic is made for now: the newest block's runtime, and valid from the last final
+    /// block on, or while finality lies behind from one that is [`SAFE_DEPTH`] blocks old.
+    async fn birth(&self) -> Result<Birth, ReadError> {
         let (last, best) = (self.finalized().await?, self.best().await?);
-        let mut from = last.hash.into();
+        let mut from = last;
         if best.number.saturating_sub(last.number) > MAX_LAG {
             let number = best.number.saturating_sub(SAFE_DEPTH);
-            from = within(
+            let hash = within(
                 "chain_getBlockHash",
                 self.methods().chain_get_block_hash(Some(number.into())),
             )
             .await?
             .ok_or_else(|| missing(&best.hash))?;
+            from = Head { number, hash: hash.0 };
         }
-        within("chain_getHeader", self.client().at_block(BlockRef::from_hash(from))).await
+        let block = BlockRef::from_hash(best.hash.into());
+        let at = within("Core_version", self.client().at_block(block)).await?;
+        Ok(Birth { at, from })
     }
 
     /// Chooses a nonce, at most `attempts` times, signs and sends; the lock is held until the pool
-    /// has the extrinsic, so that the next nonce is the next one.
+    /// has the extrinsic, so that the next nonce is the next one. Signs again if another runtime
+    /// came into force meanwhile.
     async fn send(
         &self,
         signer: &Signer,
@@ -291,20 +321,20 @@ impl Chain {
         let lock = self.nonce_lock(signer.own_account());
         let _turn = lock.lock().await;
         let mut refusal = String::new();
-        for _ in 0..attempts {
-            let at = self.birth().await?;
-            let payload = call.payload(at.metadata_ref())?;
+        for attempt in 1..=NONCE_ATTEMPTS {
+            let birth = self.birth().await?;
+            let version = birth.at.spec_version();
+            let payload = call.payload(birth.at.metadata_ref())?;
             let nonce = within(
                 "system_accountNextIndex",
                 self.methods().system_account_next_index(&signer.own_account()),
             )
             .await?;
-            let params =
-                DefaultExtrinsicParamsBuilder::new().nonce(nonce).mortal(MORTAL_BLOCKS).build();
-            let mut transactions = at.tx();
+            let params = birth.params().nonce(nonce).build();
+            let mut transactions = birth.at.tx();
             let signed =
                 within("state_call", transactions.create_signed(&payload, signer, params)).await?;
-            let search = search_from(at.block_number(), signed.hash().0);
+            let search = search_from(birth.from.number, signed.hash().0, Some(version));
             match hand_over(signed.submit_and_watch()).await {
                 Handed::Taken(progress) => return Ok(Sent { what, search, progress }),
                 Handed::Refused(reason) => refusal = reason,
@@ -312,7 +342,12 @@ impl Chain {
             if refusal.contains("Inability to pay some fees") {
                 return Err(SubmitError::NoFunds { account: signer.own_account().to_string() });
             }
-            if !is_about_nonce(&refusal) {
+            let again = if is_about_nonce(&refusal) {
+                attempt < attempts
+            } else {
+                self.version_after(self.best().await?.hash).await? != version
+            };
+            if !again {
                 break;
             }
         }
@@ -355,8 +390,11 @@ impl Chain {
                 Ok(Ok(None)) if search.from > search.to => {
                     return Err(SubmitError::Expired { what: what.to_owned(), last: search.to });
                 }
-                // A pool that has given it up will not change its mind.
-                Ok(Ok(None)) if matches!(silence, Silence::Dropped(_)) => break,
+                // A pool that has given it up will not change its mind. For another runtime's sake
+                // it is given up by every pool: once that is final, nothing is open any more.
+                Ok(Ok(None)) if matches!(silence, Silence::Dropped(_)) && !search.is_outdated => {
+                    break;
+                }
                 Ok(Ok(None)) => unread.clear(),
                 Ok(Err(error)) => unread = format!("; {error}"),
                 Err(_) => {
@@ -409,11 +447,12 @@ fn unknown(what: String, search: &Search, reason: String) -> SubmitError {
     SubmitError::Unknown { what, extrinsic: search.extrinsic, last: search.to, reason }
 }
 
-/// Where an extrinsic may be found that is valid from block `born` on.
-fn search_from(born: u64, extrinsic: Hash32) -> Search {
-    let born = BlockNumber::try_from(born).unwrap_or(BlockNumber::MAX);
+/// Where an extrinsic may be found that is valid from block `born` on, for one version of the
+/// runtime or for every one.
+fn search_from(born: BlockNumber, extrinsic: Hash32, signed_for: Option<u32>) -> Search {
     let to = born.saturating_add(MORTAL_BLOCKS as BlockNumber - 1);
-    Search { extrinsic, from: born.saturating_add(1), to, seen: None }
+    let from = born.saturating_add(1);
+    Search { extrinsic, from, to, seen: None, signed_for, is_outdated: false }
 }
 
 /// Waits for the node's answer to an extrinsic that is given to it by `sending`.

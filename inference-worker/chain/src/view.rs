@@ -268,15 +268,12 @@ impl View {
     /// # Errors
     /// [`ReadError`], as every read of a view.
     pub async fn events(&self) -> Result<Vec<ChainEvent>, ReadError> {
-        const WHAT: &str = "System.Events";
-        let at =
-            within(WHAT, self.chain.client().at_block(BlockRef::from_hash(self.head.hash.into())))
-                .await?;
-        let events = within(WHAT, at.events().fetch()).await?;
+        let written = self.chain.written(self.head.hash).await?;
         let shape = |error: subxt::error::EventsError| ReadError::Shape {
-            what: WHAT.to_owned(),
+            what: "System.Events".to_owned(),
             reason: root_cause(&error),
         };
+        let events = &written.events;
         events
             .iter()
             .map(|event| event.map(|event| ChainEvent::from_subxt(&event)).map_err(shape))

@@ -1,5 +1,5 @@
 //! What payment and receipts cost, on one core: `cargo bench -p mica-protocol`. Prints a table;
-//! each row is the best of five runs.
+//! each row is the best of five runs. `scripts/bench-chain.sh` puts it on a page.
 #![allow(clippy::print_stdout, reason = "made to be read by people")]
 
 use ed25519_dalek::SigningKey;
@@ -29,12 +29,8 @@ fn best(mut run: impl FnMut()) -> f64 {
     timed.fold(f64::INFINITY, f64::min)
 }
 
-fn row(name: &str, count: f64, unit: &str, seconds: f64) {
-    println!(
-        "{name:<52} {:>14.0} {unit:<8} {:>10.3} µs each",
-        count / seconds,
-        seconds / count * 1e6
-    );
+fn row(name: &str, count: f64, seconds: f64) {
+    println!("| {name:<64} | {:>11.0} | {:>9.3} |", count / seconds, seconds / count * 1e6);
 }
 
 fn ledgers() -> (PayeeLedger, PayerLedger) {
@@ -63,7 +59,7 @@ fn vouchers() {
             payee.accept_voucher(&voucher, &rule).expect("a good voucher");
         }
     });
-    row("vouchers, signed by the payer, accepted by the payee", count.into(), "1/s", seconds);
+    row("vouchers, signed by the payer, accepted by the payee", count.into(), seconds);
 }
 
 fn ticks() {
@@ -74,14 +70,14 @@ fn ticks() {
             black_box(TickChain::new([chain as u8; 32], max));
         }
     });
-    row("tick chains, made by the payer (per tick)", count, "1/s", seconds);
+    row("tick chains, made by the payer (per tick)", count, seconds);
     let mut chain = TickChain::new([9; 32], max);
     let seconds = best(|| {
         for n in 1..=max {
             black_box(chain.proof(n));
         }
     });
-    row("ticks, found by the payer", max.into(), "1/s", seconds);
+    row("ticks, found by the payer", max.into(), seconds);
     let proofs: Vec<_> = (1..=max).filter_map(|n| chain.proof(n)).collect();
     let meter = TickMeter::new(chain.tick(15)).expect("the chain is not empty");
     let seconds = best(|| {
@@ -92,7 +88,7 @@ fn ticks() {
             black_box(end);
         }
     });
-    row("ticks, verified by the payee", count, "1/s", seconds);
+    row("ticks, verified by the payee", count, seconds);
     let seconds = best(|| {
         let (mut payee, mut payer) = ledgers();
         let mut lane = payer.lease(1_000_000_000).expect("the deposit is large");
@@ -105,7 +101,7 @@ fn ticks() {
             }
         }
     });
-    row("ticks through both ledgers", max.into(), "1/s", seconds);
+    row("ticks through both ledgers", max.into(), seconds);
 }
 
 fn receipts() {
@@ -126,7 +122,6 @@ fn receipts() {
         row(
             &format!("receipts, in and out, signed, hidden {hidden} (per position)"),
             count.into(),
-            "1/s",
             seconds,
         );
     }
@@ -149,10 +144,12 @@ fn frames() {
             black_box(decoder.next_message().expect("an own frame"));
         }
     });
-    row("steps of one row, hidden 4096, encoded and decoded", count.into(), "1/s", seconds);
+    row("steps of one row, hidden 4096, encoded and decoded", count.into(), seconds);
 }
 
 fn main() {
+    println!("| {:<64} | {:>11} | {:>9} |", "on one core", "a second", "µs each");
+    println!("|---|---|---|");
     vouchers();
     ticks();
     receipts();

@@ -10,12 +10,13 @@
 //!
 //! **What it risks.** It has been shown `n` positions' worth of ticks, and what it promises reaches
 //! `n + credit` positions at most. A payer and a payee that conspire can be paid those ahead; but
-//! the payee must show them to the chain, and while the payer's voucher is the lane's newest the
-//! hub claims them with the same preimage ([`HubInput::Shown`]), later than the payee: what it
-//! promises ends [`HUB_MARGIN_BLOCKS`] before the payer's voucher does, and before the payer's
-//! channel can. What is left is the credit of
-//! one lane, if the payer gave its exact sum before: then it is certain who hid what, and nothing
-//! more is promised on that channel ([`HubOutput::GivenUp`]).
+//! the payee must show them to the chain, and the hub claims them with the same preimage
+//! ([`HubInput::Shown`]), later than the payee: what it promises ends [`HUB_MARGIN_BLOCKS`] before
+//! the payer's voucher does, and before the payer's channel can. A voucher that the payer has
+//! replaced by another is kept for that as long as ticks of it may be shown (`earlier`), and a
+//! channel is not closed before. What is left is the credit of one lane, if the payer goes on to
+//! other sessions on its own: then it is certain who hid what, and that account is promised nothing
+//! more.
 //!
 //! **What it can take.** Nothing: a payer reveals no tick before it holds the hub's promise for it,
 //! and shows it to the payee when it shows it to the hub. The sum at the end is what the ticks came
@@ -23,12 +24,14 @@
 //!
 //! [`HUB_MARGIN_BLOCKS`]: crate::limits::HUB_MARGIN_BLOCKS
 
+mod earlier;
 mod io;
 mod offer;
 mod opening;
 mod pauses;
 mod payment;
 mod relay;
+mod shown;
 mod table;
 
 pub use io::{HubInput, HubOutput, RelayEnd, RelayId};

@@ -139,6 +139,14 @@ limits! {
     pub const HUB_WINDOW_BLOCKS: u32 = 1_200;
     /// A hub's promise that could live for so many more blocks is made anew with the next tick.
     pub const HUB_RENEWAL_BLOCKS: u32 = 100;
+    /// Most chains of one lane of a payer's of which a hub remembers that ticks may have been kept
+    /// from it.
+    pub const MAX_EARLIER_CHAINS_PER_LANE: usize = 64;
+    /// Most of them altogether.
+    pub const MAX_EARLIER_CHAINS: usize = 65_536;
+    /// Lanes of one channel of a hub's own on which ticks may be lost to it before it promises
+    /// nothing more there.
+    pub const MAX_LOST_LANES: usize = 4;
     /// Most relays that a hub has at once.
     pub const MAX_RELAYS: usize = 4_096;
     /// Most openings of relays that one peer may have waiting for the chain's word: two paths'.

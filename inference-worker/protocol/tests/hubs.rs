@@ -236,16 +236,31 @@ fn ticks_that_are_kept_from_the_hub_are_worth_one_window() {
 #[test]
 fn a_lane_on_which_ticks_were_lost_is_not_used_again() {
     let mut world = World::with_hubs(24, &[], LAYERS, 1);
-    let keeps = Rc::new(RefCell::new(true));
-    let kept = keeps.clone();
-    world.tamper = Box::new(move |_, _, message| match &message {
-        Message::RelayPay(pay) if matches!(pay.payment, Payment::Tick(_)) && *kept.borrow() => {
-            vec![]
+    let (unit, first) = both_units(&world, 0);
+    let hidden = Rc::new(RefCell::new(None));
+    let kept = hidden.clone();
+    let resign = |redeem: &mut mica_primitives::Redeem, less: Balance| {
+        redeem.voucher.cumulative -= less;
+        let bytes = redeem.voucher.signing_bytes(&common::GENESIS);
+        redeem.signature = mica_protocol::signing::sign(&common::voucher_key(), &bytes);
+    };
+    world.tamper = Box::new(move |_, _, message| match (*kept.borrow(), message) {
+        (None, Message::RelayPay(pay)) if matches!(pay.payment, Payment::Tick(_)) => vec![],
+        // The next session goes on as if those ticks had never been.
+        (Some(less), Message::RelayOpen(mut open)) => {
+            resign(&mut open.voucher, less);
+            vec![Message::RelayOpen(open)]
         }
-        _ => vec![message],
+        (Some(less), Message::RelayPay(mut pay)) => {
+            if let Payment::Voucher(redeem) = &mut pay.payment {
+                resign(redeem, less);
+            }
+            vec![Message::RelayPay(pay)]
+        }
+        (_, message) => vec![message],
     });
     answer(&mut world, 1, 20, 400);
-    *keeps.borrow_mut() = false;
+    *hidden.borrow_mut() = Some(world.redeemable(0) / unit * first);
     // The payer has no other lane.
     for lane in 1..mica_primitives::MAX_LANES as mica_primitives::LaneId {
         assert!(world.ledgers[0].hold(lane));
@@ -257,35 +272,217 @@ fn a_lane_on_which_ticks_were_lost_is_not_used_again() {
     assert_eq!(world.hubs[0].retired, [(channel_of(1), 0)]);
     assert!(world.hubs[0].given_up.is_empty(), "there are others");
     check_losses(&world, None);
+    let most = world.hub_redeemable(0);
+    assert_eq!(most, Balance::from(CREDIT) * first, "what can still be claimed of it is");
+    assert_eq!(world.redeemable(0), Balance::from(CREDIT + 24) * unit);
+    // It is certain who did that.
+    let code = answer(&mut world, 3, 20, 5).failure.map(|failure| failure.code);
+    assert_eq!(code, Some(FaultCode::Underpaid));
 }
 
-/// Attack: the payer gives its exact sum, and the worker is paid for ticks that it was shown
-/// besides.
+/// Has the worker paid with what it holds: whatever that shows, the hub sees.
+fn redeem_and_show(world: &mut World) {
+    for due in world.workers[0].table.redeemable(world.now.block) {
+        world.hub_input(0, HubInput::Shown(Box::new(due.redeem)));
+    }
+}
+
+/// A world in which no tick reaches the hub, after a session of one worker.
+fn kept_from_the_hub(seed: u64) -> World {
+    let mut world = World::with_hubs(seed, &[], LAYERS, 1);
+    world.tamper = Box::new(|_, _, message| match &message {
+        Message::RelayPay(pay) if matches!(pay.payment, Payment::Tick(_)) => vec![],
+        _ => vec![message],
+    });
+    answer(&mut world, 1, 20, 400);
+    assert!(world.redeemable(0) > 0);
+    world
+}
+
+/// Attack: the payer asks to close its channel, and the worker waits with its ticks for the last
+/// block in which they can be redeemed.
 #[test]
-fn who_claims_more_than_the_exact_sum_is_promised_nothing_more() {
-    let mut world = World::with_hubs(21, &[], LAYERS, 1);
-    let report = answer(&mut world, 1, 40, 10);
-    assert_eq!(report.failure, None);
-    let sum = world.redeemable(0);
-    let lane = |cumulative| mica_primitives::Lane {
-        seq: 1,
-        cumulative,
-        claimed: cumulative,
-        ..mica_primitives::Lane::default()
-    };
-    let tell = |world: &mut World, cumulative| {
-        let channel = channel_of(1);
-        let mut facts = world.facts[&channel].clone();
-        facts.lanes.insert(0, lane(cumulative));
-        world.hub_input(0, HubInput::Outgoing { channel, facts: Some(facts) });
-    };
-    tell(&mut world, sum);
-    assert!(world.hubs[0].given_up.is_empty(), "it was paid what it is owed");
-    tell(&mut world, sum + 1);
-    assert_eq!(world.hubs[0].given_up, [worker_account(1)]);
-    assert_eq!(world.hubs[0].retired.len(), mica_primitives::MAX_LANES as usize);
-    let report = answer(&mut world, 2, 40, 10);
-    assert_eq!(report.failure.map(|failure| failure.code), Some(FaultCode::NoRelay));
+fn ticks_that_are_shown_at_the_last_moment_are_claimed_in_time() {
+    let mut world = kept_from_the_hub(30);
+    let channel = channel_to_hub(0);
+    let mut facts = world.facts[&channel].clone();
+    facts.ends = Some(world.now.block + common::WINDOW);
+    world.hub_input(0, HubInput::Incoming { channel, facts: Some(facts) });
+    assert!(world.hubs[0].table.may_be_shown_more(&channel), "the channel must not be closed");
+    world.now.block = ends(&world);
+    world.hub_input(0, HubInput::BlockFinal);
+    let got = world.redeemable(0);
+    redeem_and_show(&mut world);
+    let (unit, first) = both_units(&world, 0);
+    assert_eq!(world.hub_redeemable(0), got / unit * first, "the same ticks pay the hub");
+    assert!(!world.hubs[0].table.may_be_shown_more(&channel));
+}
+
+/// Attack: the worker is paid and closes the hub's channel in the same block.
+#[test]
+fn ticks_that_are_shown_on_a_channel_that_is_gone_are_claimed() {
+    let mut world = kept_from_the_hub(31);
+    let got = world.redeemable(0);
+    world.hub_input(0, HubInput::Outgoing { channel: channel_of(1), facts: None });
+    redeem_and_show(&mut world);
+    let (unit, first) = both_units(&world, 0);
+    assert_eq!(world.hub_redeemable(0), got / unit * first);
+}
+
+/// Attack: a payer keeps ticks from the hub and gives it an exact sum without them. The worker knows
+/// nothing of that, and is not to suffer for it.
+#[test]
+fn an_exact_sum_that_is_a_lie_costs_the_hub_nothing() {
+    let mut world = World::with_hubs(32, &[], LAYERS, 1);
+    let (unit, first) = both_units(&world, 0);
+    world.tamper = Box::new(move |_, to, message| match message {
+        Message::RelayPay(mut pay) => match &mut pay.payment {
+            Payment::Tick(proof) if proof.n > 20 => vec![],
+            Payment::Voucher(redeem) => {
+                redeem.voucher.cumulative = redeem.voucher.cumulative.min(20 * first);
+                let bytes = redeem.voucher.signing_bytes(&common::GENESIS);
+                redeem.signature = mica_protocol::signing::sign(&common::voucher_key(), &bytes);
+                vec![Message::RelayPay(pay)]
+            }
+            Payment::Tick(_) => vec![Message::RelayPay(pay)],
+        },
+        Message::Relayed(relayed) if to == PAYER && relayed.promise.voucher.tick.is_none() => {
+            vec![]
+        }
+        message => vec![message],
+    });
+    let plan = world.relayed_plan(1, prompt(20), 400).expect("lanes");
+    let id = world.start(plan);
+    world.cancel_at(id, world.now.ms + 20_000);
+    world.run();
+    let [end] = &world.hubs[0].ends[..] else { panic!("one relay") };
+    assert!(end.settled && end.positions <= 20, "so the payer says: {end:?}");
+    let (paid, got) = (Balance::from(end.positions), world.redeemable(0));
+    assert!(got > paid * unit, "the worker was shown more");
+    // The hub keeps what it can claim with: neither its own redeem nor an agreement takes it.
+    let channel = channel_to_hub(0);
+    assert!(world.hubs[0].table.may_be_shown_more(&channel));
+    let now = world.now;
+    let due = world.hubs[0].table.redeemable(now);
+    assert!(due.iter().all(|(due, _)| due.redeem.voucher.tick.is_some()), "an older voucher");
+    assert_eq!(due.iter().map(|(due, _)| due.gain).sum::<Balance>(), paid * first);
+    let close = CooperativeClose { channel, total: paid * first, expires: now.block + 100 };
+    let consent = CloseConsent::sign(close, &common::voucher_key(), &common::GENESIS);
+    let message = Message::CloseConsent(consent);
+    world.hub_input(0, HubInput::Message { from: common::peer(PAYER), message });
+    assert!(world.hubs[0].table.consents(now.block).is_empty(), "more may be shown");
+    redeem_and_show(&mut world);
+    assert_eq!(world.hub_redeemable(0), got / unit * first, "the same ticks pay the hub");
+    assert!(!world.hubs[0].table.may_be_shown_more(&channel));
+    assert!(world.hubs[0].given_up.is_empty() && world.hubs[0].retired.is_empty());
+}
+
+/// Attack: bytes in a block that look like a redeem of the hub's promise, in the middle of a
+/// session.
+#[test]
+fn what_nobody_signed_or_revealed_changes_nothing() {
+    let mut world = World::with_hubs(33, &[], LAYERS, 1);
+    let plan = world.relayed_plan(1, prompt(40), 60).expect("lanes");
+    let id = world.start(plan);
+    world.run_events(100);
+    let ledger = world.workers[0].table.ledger(&channel_of(1)).expect("it is paid");
+    let held = ledger.held(0).expect("a voucher").clone();
+    let n = held.voucher.tick.expect("a chain").max;
+    let mut unsigned = held.clone();
+    unsigned.signature[0] ^= 1;
+    let invented =
+        mica_primitives::Redeem { tick: Some(TickProof { n, preimage: [1; 32] }), ..held.clone() };
+    // An honest worker's redeem shows what the hub knows already.
+    for shown in [unsigned, invented, held] {
+        world.hub_input(0, HubInput::Shown(Box::new(shown)));
+    }
+    world.run();
+    assert_eq!(world.reports[&id].failure, None);
+    check_exact(&world, 99);
+}
+
+/// Attack: a payer's opening voucher comes with a tick of its chain, so that what it promised before
+/// looks as if it were paid again.
+#[test]
+fn what_was_paid_before_is_not_paid_twice() {
+    let mut world = World::with_hubs(34, &[], LAYERS, 1);
+    assert_eq!(answer(&mut world, 1, 20, 5).failure, None);
+    let (_, first) = both_units(&world, 0);
+    let before = world.redeemable(0);
+    world.tamper = Box::new(move |_, _, message| match message {
+        Message::RelayOpen(mut open) => {
+            let preimage = [7; 32];
+            let voucher = &mut open.voucher.voucher;
+            voucher.cumulative -= first;
+            if let Some(tick) = &mut voucher.tick {
+                (tick.anchor, tick.max) = (mica_primitives::domain::blake2_256(&preimage), 1);
+            }
+            let bytes = voucher.signing_bytes(&common::GENESIS);
+            open.voucher.signature = mica_protocol::signing::sign(&common::voucher_key(), &bytes);
+            open.voucher.tick = Some(TickProof { n: 1, preimage });
+            vec![Message::RelayOpen(open)]
+        }
+        message => vec![message],
+    });
+    let code = answer(&mut world, 2, 20, 5).failure.map(|failure| failure.code);
+    assert_eq!(code, Some(FaultCode::BadTick));
+    assert_eq!(world.redeemable(0), before);
+}
+
+/// Attack: relays that are opened one after the other and not used hold the hub's lanes.
+#[test]
+fn relays_that_are_opened_for_nothing_are_counted() {
+    let mut world = World::with_hubs(35, &[], LAYERS, 1);
+    for session in 1..=16 {
+        let plan = world.relayed_plan(session, prompt(20), 5).expect("lanes");
+        let id = world.start(plan);
+        while world.hubs[0].table.relays() == 0 {
+            assert!(world.run_events(1), "session {session}");
+        }
+        let close = mica_protocol::messages::Close {
+            session: id,
+            when: mica_protocol::messages::CloseWhen::Now,
+        };
+        let message = Message::Close(close);
+        world.hub_input(0, HubInput::Message { from: common::peer(PAYER), message });
+        assert_eq!(world.hubs[0].table.relays(), 0);
+        world.restart_payer();
+    }
+    let code = answer(&mut world, 17, 20, 5).failure.map(|failure| failure.code);
+    assert_eq!(code, Some(FaultCode::Underpaid));
+}
+
+/// Attack: a hub promises less over the next chain, or in the end, than it was promised.
+#[test]
+fn a_hub_cannot_keep_a_part_of_what_it_passes_on() {
+    for in_the_end in [false, true] {
+        let mut world = World::with_hubs(36, &[], LAYERS, 1);
+        let unit = world.unit(0);
+        let anchor = |voucher: &mica_primitives::Voucher| voucher.tick.map(|tick| tick.anchor);
+        let mut begun = None;
+        world.tamper = Box::new(move |_, to, message| match message {
+            Message::Relayed(mut relayed) if to == PAYER => {
+                let voucher = &mut relayed.promise.voucher;
+                let chain = anchor(voucher);
+                let is_next = *begun.get_or_insert(chain) != chain;
+                if is_next && chain.is_none() == in_the_end {
+                    voucher.cumulative -= 3 * unit;
+                    let bytes = voucher.signing_bytes(&common::GENESIS);
+                    let key = common::hubs::hub_key(0);
+                    relayed.promise.signature = mica_protocol::signing::sign(&key, &bytes);
+                }
+                vec![Message::Relayed(relayed)]
+            }
+            message => vec![message],
+        });
+        let report = answer(&mut world, 1, 300, 1_000);
+        let code = report.failure.map(|failure| failure.code);
+        assert_eq!(code, Some(FaultCode::BadAcceptance), "in the end: {in_the_end}");
+        let (unit, first) = both_units(&world, 0);
+        let (worker, hub) = (world.redeemable(0) / unit, world.hub_redeemable(0) / first);
+        assert_eq!(worker, hub, "both were paid for the same positions");
+        assert!(!report.stages[0].settled);
+    }
 }
 
 /// Attack: a hub takes the payer's voucher and promises nobody anything.
@@ -551,6 +748,8 @@ fn a_hub_takes_its_payers_agreement_to_close() {
         world.hubs[0].table.consents(block)
     };
     assert!(tell(&mut world, owed - 1).is_empty(), "it is owed more");
+    // The refusal is of no session.
+    world.run();
     let taken = tell(&mut world, owed);
     assert_eq!(taken.iter().map(|(_, gain)| *gain).collect::<Vec<_>>(), [owed]);
     assert_eq!(answer(&mut world, 2, 20, 5).failure, None);

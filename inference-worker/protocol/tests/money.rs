@@ -346,12 +346,12 @@ fn a_final_voucher_that_no_block_can_pay_is_refused() {
 #[test]
 fn a_closing_channel_opens_no_session_but_settles_the_running_one() {
     let (mut payee, mut lane, _) = opened(100_000, 100);
-    let closing = ChannelFacts { ends: Some(900), ..facts_of(1, 100_000) };
+    let closing = ChannelFacts { ends: Some(1_300), ..facts_of(1, 100_000) };
     payee.update(closing.clone());
     let voucher = lane.renew(1, UNIT, 10, EXPIRES).expect("within the limit");
     assert_eq!(
         payee.accept_voucher(&voucher, &rule(0, VoucherKind::Opening)),
-        Err(LedgerError::Closing { ends: 900 })
+        Err(LedgerError::Closing { ends: 1_300 })
     );
     assert_eq!(payee.accept_voucher(&voucher, &rule(0, VoucherKind::Renewal)), Ok(UNIT));
     let mut ledger = payer(100_000);

@@ -149,6 +149,26 @@ mod benchmarks {
     }
 
     #[benchmark]
+    fn redeem_by_payee(n: Linear<0, { MAX_TICKS as u32 }>) {
+        let key = hot_key();
+        let (payer, payee, id) = opened::<T>(key.0);
+        fill_lanes::<T>(&key, &payee, id);
+        // In the last tenth of a window, so that it is extended as well.
+        Pallet::<T>::do_close(&payer, id).expect("a payer closes");
+        T::Clock::set_block_number(Pallet::<T>::now() + T::MinWindow::get() - 1);
+        let tick = Tick { anchor: hashed(n), unit: 1, max: MAX_TICKS };
+        let voucher = Voucher { tick: Some(tick), ..plain::<T>(id, 0) };
+        let shown =
+            signed::<T>(&key, voucher, Some(TickProof { n: n as u16, preimage: hashed(0) }));
+        #[extrinsic_call]
+        redeem(RawOrigin::Signed(payee), shown);
+        assert_eq!(
+            Channels::<T>::get(id).map(|channel| channel.lanes.len()),
+            Some(MAX_LANES as usize)
+        );
+    }
+
+    #[benchmark]
     fn close() {
         let key = hot_key();
         let (_, payee, id) = opened::<T>(key.0);

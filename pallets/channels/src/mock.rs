@@ -7,7 +7,7 @@ use frame_support::{
 use mica_primitives::{
     Channel, ChannelId, CooperativeClose, Hash32, LaneId, PublicKey, Redeem, Signature, Tick,
     TickProof, Voucher,
-    hooks::{OnRedeem, Payees, PeerKeys, Redeemed},
+    hooks::{OnRedeem, Payees, PeerKeys, Redeemed, Saved},
 };
 use sp_core::{Pair, ed25519};
 use sp_runtime::{BuildStorage, traits::BlockNumberProvider};
@@ -38,6 +38,7 @@ frame_support::construct_runtime!(
 impl frame_system::Config for Test {
     type Block = frame_system::mocking::MockBlockU32<Test>;
     type AccountData = pallet_balances::AccountData<u128>;
+    type DbWeight = frame_support::weights::constants::RocksDbWeight;
 }
 
 #[derive_impl(pallet_balances::config_preludes::TestDefaultConfig)]
@@ -58,8 +59,9 @@ parameter_types! {
 
 pub struct Listener;
 impl OnRedeem<u64> for Listener {
-    fn on_redeem(redeemed: &Redeemed<u64>) {
+    fn on_redeem(redeemed: &Redeemed<u64>) -> Saved {
         Heard::mutate(|heard| heard.push(redeemed.clone()));
+        Saved { reads: 1, writes: 2 }
     }
 }
 
@@ -215,7 +217,7 @@ pub fn signed_with_tick(voucher: Voucher, n: u16) -> Redeem {
 }
 
 pub fn redeem(who: u64, redeem: Redeem) -> frame_support::pallet_prelude::DispatchResult {
-    Channels::redeem(RuntimeOrigin::signed(who), redeem)
+    Channels::redeem(RuntimeOrigin::signed(who), redeem).map(drop).map_err(|error| error.error)
 }
 
 /// A cooperative close with the signature of `signer`.

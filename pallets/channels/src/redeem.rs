@@ -5,23 +5,30 @@ use frame_support::{
     pallet_prelude::DispatchResult,
     storage::with_storage_layer,
     traits::{
+        Get,
         fungible::hold::Mutate,
         tokens::{Fortitude, Precision, Restriction},
     },
+    weights::Weight,
 };
 use mica_primitives::{
     Balance, BlockNumber, Channel, ChannelId, ChannelState, Lane, PublicKey, Redeem, Signature,
     Voucher,
-    hooks::{OnRedeem, Redeemed},
+    hooks::{OnRedeem, Redeemed, Saved},
     settlement::{Figures, Receipts, SettleError, Settlement, Submitter, extended, settle},
 };
 use sp_core::ed25519;
 use sp_runtime::DispatchError;
 
-use crate::{Channels, Config, Error, Event, HoldReason, Pallet};
+use crate::{Channels, Config, Error, Event, HoldReason, Pallet, WeightInfo};
 
 impl<T: Config> Pallet<T> {
-    pub(crate) fn do_redeem(who: &T::AccountId, redeem: &Redeem) -> DispatchResult {
+    /// Pays what `redeem` promises, submitted by `who`; returns in which role, and what the
+    /// listeners did not need of their worst case.
+    pub(crate) fn do_redeem(
+        who: &T::AccountId,
+        redeem: &Redeem,
+    ) -> Result<(Submitter, Saved), DispatchError> {
         let voucher = &redeem.voucher;
         let mut channel = Channels::<T>::get(voucher.channel).ok_or(Error::<T>::NoChannel)?;
         let now = Self::now();
@@ -41,12 +48,33 @@ impl<T: Config> Pallet<T> {
         Self::pay(&channel, settlement.paid.saturating_sub(bounty))?;
         let extended = Self::record(&mut channel, voucher, &settlement, now)?;
         Channels::<T>::insert(voucher.channel, &channel);
-        Self::announce(&channel, redeem, &settlement, by, extended);
+        let saved = Self::announce(&channel, redeem, &settlement, by, extended);
         if bounty > 0 {
             let channel = voucher.channel;
             Self::deposit_event(Event::BountyPaid { channel, to: who.clone(), amount: bounty });
         }
-        Ok(())
+        Ok((by, saved))
+    }
+
+    /// At most what a redeem takes that shows `ticks` ticks, whoever submits it.
+    pub(crate) fn most_weight(ticks: u32) -> Weight {
+        T::WeightInfo::redeem(ticks).saturating_add(Self::record_of_a_leaving_payee())
+    }
+
+    /// What a redeem took that was submitted by `by`.
+    pub(crate) fn weight_taken(ticks: u32, by: Submitter, saved: Saved) -> Weight {
+        let most = match by {
+            Submitter::Payee => T::WeightInfo::redeem_by_payee(ticks),
+            Submitter::Other => T::WeightInfo::redeem(ticks),
+        };
+        most.saturating_add(Self::record_of_a_leaving_payee()).saturating_sub(
+            T::DbWeight::get().reads_writes(saved.reads.into(), saved.writes.into()),
+        )
+    }
+
+    /// What no payee of the benchmark causes: the record of one that is leaving is written.
+    fn record_of_a_leaving_payee() -> Weight {
+        T::DbWeight::get().writes(1)
     }
 
     /// `Hⁿ(preimage) = anchor` with the host's hash, at most `MAX_TICKS` times.
@@ -85,19 +113,20 @@ impl<T: Config> Pallet<T> {
         }))
     }
 
-    /// Tells listeners and the event log.
+    /// Tells listeners and the event log. Returns what the listeners did not need.
     fn announce(
         channel: &Channel<T::AccountId>,
         redeem: &Redeem,
         settlement: &Settlement,
         by: Submitter,
         extended: Option<BlockNumber>,
-    ) {
+    ) -> Saved {
+        let mut saved = Saved::default();
         let voucher = &redeem.voucher;
         let (id, lane, seq): (ChannelId, _, _) = (voucher.channel, voucher.lane, voucher.seq);
         let (receipts_root, receipts) = (voucher.receipts_root, voucher.receipts);
         if settlement.receipts != Receipts::Unchanged {
-            T::OnRedeem::on_redeem(&Redeemed {
+            saved = T::OnRedeem::on_redeem(&Redeemed {
                 payer: channel.payer.clone(),
                 payee: channel.payee.clone(),
                 channel: id,
@@ -129,6 +158,7 @@ impl<T: Config> Pallet<T> {
         if let Some(ends) = extended {
             Self::deposit_event(Event::Extended { channel: id, ends });
         }
+        saved
     }
 
     /// Moves `amount` from the payer's hold to the payee.

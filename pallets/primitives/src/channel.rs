@@ -227,6 +227,11 @@ pub struct Redeem {
 }
 
 impl Redeem {
+    /// Ticks that are shown: so many hashes does the chain compute.
+    pub fn shown_ticks(&self) -> u32 {
+        self.tick.as_ref().map_or(0, |proof| u32::from(proof.n))
+    }
+
     /// `cumulative + n · unit`, and the lock's amount if it is opened; nothing on overflow, or if a
     /// proof comes without a tick chain or a preimage without a lock.
     pub fn promised(&self) -> Option<Balance> {

@@ -16,14 +16,23 @@ use crate::{
 /// they can be judged; called by the channels pallet.
 pub trait OnRedeem<AccountId> {
     /// A voucher was redeemed; it fixes the root of the receipts that the payer accepted for the
-    /// money.
-    fn on_redeem(redeemed: &Redeemed<AccountId>);
+    /// money. Returns what it did not need of its worst case, which the caller's weight has.
+    fn on_redeem(redeemed: &Redeemed<AccountId>) -> Saved;
+}
+
+/// Accesses to storage that a listener makes at worst and did not make this time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Saved {
+    /// Entries that were not read.
+    pub reads: u32,
+    /// Entries that were not written.
+    pub writes: u32,
 }
 
 impl<AccountId, A: OnRedeem<AccountId>, B: OnRedeem<AccountId>> OnRedeem<AccountId> for (A, B) {
-    fn on_redeem(redeemed: &Redeemed<AccountId>) {
-        A::on_redeem(redeemed);
-        B::on_redeem(redeemed);
+    fn on_redeem(redeemed: &Redeemed<AccountId>) -> Saved {
+        let (a, b) = (A::on_redeem(redeemed), B::on_redeem(redeemed));
+        Saved { reads: a.reads.saturating_add(b.reads), writes: a.writes.saturating_add(b.writes) }
     }
 }
 
@@ -49,7 +58,9 @@ pub struct Redeemed<AccountId> {
 }
 
 impl<AccountId> OnRedeem<AccountId> for () {
-    fn on_redeem(_: &Redeemed<AccountId>) {}
+    fn on_redeem(_: &Redeemed<AccountId>) -> Saved {
+        Saved::default()
+    }
 }
 
 /// Knows the peer key of a worker. Implemented by the registry, asked by the channels pallet when

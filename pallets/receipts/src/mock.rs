@@ -3,7 +3,7 @@
 use frame_support::{derive_impl, parameter_types, traits::Hooks, weights::Weight};
 use mica_primitives::{
     BlockNumber, ChannelId, LaneId,
-    hooks::{OnRedeem, Redeemed},
+    hooks::{OnRedeem, Redeemed, Saved},
     settlement::Submitter,
 };
 use sp_runtime::{BuildStorage, traits::BlockNumberProvider};
@@ -90,8 +90,8 @@ pub fn redeem(number: u8, lane: LaneId, seq: u64, receipts: u64) {
     redeem_by(Submitter::Payee, number, lane, seq, receipts);
 }
 
-/// The same by anybody.
-pub fn redeem_by(by: Submitter, number: u8, lane: LaneId, seq: u64, receipts: u64) {
+/// The same by anybody; returns what the pallet did not need of its worst case.
+pub fn redeem_by(by: Submitter, number: u8, lane: LaneId, seq: u64, receipts: u64) -> Saved {
     Receipts::on_redeem(&Redeemed {
         payer: PAYER,
         payee: WORKER,
@@ -101,5 +101,5 @@ pub fn redeem_by(by: Submitter, number: u8, lane: LaneId, seq: u64, receipts: u6
         receipts_root: [seq as u8; 32],
         receipts,
         by,
-    });
+    })
 }

@@ -1,7 +1,7 @@
 //! What is kept, for how long, and that nobody can hold up the removal.
 
 use frame_support::{traits::Hooks, weights::Weight};
-use mica_primitives::{ReceiptRoot, settlement::Submitter};
+use mica_primitives::{ReceiptRoot, hooks::Saved, settlement::Submitter};
 use proptest::prelude::*;
 
 use crate::{Event, Head, Queue, Roots, Tail, WeightInfo, mock::*};
@@ -37,6 +37,26 @@ fn a_redeem_fixes_who_what_and_when() {
             }
         );
         assert_eq!(Receipts::audit_window(), WINDOW);
+    });
+}
+
+#[test]
+fn what_a_redeem_did_not_write_it_does_not_pay_for() {
+    run(|| {
+        let saved = |seq, receipts| {
+            let tail = Tail::<Test>::get();
+            let root = || Roots::<Test>::get(channel(1), (2, Submitter::Payee));
+            let root_before = root();
+            let Saved { writes, .. } = redeem_by(Submitter::Payee, 1, 2, seq, receipts);
+            // At worst a root, an entry of the queue and the queue's end are written.
+            let queued = u32::try_from(Tail::<Test>::get() - tail).expect("few");
+            assert_eq!(3 - writes, 2 * queued + u32::from(root() != root_before));
+            writes
+        };
+        assert_eq!(saved(1, 10), 0, "the first of its lane");
+        assert_eq!(saved(2, 11), 2, "a later one");
+        assert_eq!(saved(3, 5), 3, "one over fewer receipts");
+        assert_eq!(saved(4, 0), 3, "one without receipts");
     });
 }
 

@@ -18,7 +18,7 @@ use frame_support::{
     weights::WeightMeter,
 };
 use mica_primitives::{
-    Hash32, Heartbeat, PeerClaim, PublicKey, Signature, WorkerRecord, WorkerStatus,
+    BlockNumber, Hash32, Heartbeat, PeerClaim, PublicKey, Signature, WorkerRecord, WorkerStatus,
 };
 use sp_core::ed25519;
 use sp_runtime::traits::Zero;
@@ -44,10 +44,11 @@ impl<T: Config> Pallet<T> {
             .filter(|record| record.status == WorkerStatus::Active)
             .ok_or(InvalidTransaction::BadSigner)?;
         let due = record.last_heartbeat.saturating_add(T::HeartbeatInterval::get());
-        if beat.at < due || beat.at > Self::now() {
+        let now = Self::now();
+        if beat.at < due || beat.at > now {
             return InvalidTransaction::Future.into();
         }
-        if Self::now().saturating_sub(beat.at) >= T::HeartbeatInterval::get() {
+        if now.saturating_sub(beat.at) >= T::HeartbeatInterval::get() {
             return InvalidTransaction::Stale.into();
         }
         let bytes = beat.signing_bytes(&Self::genesis());
@@ -55,7 +56,7 @@ impl<T: Config> Pallet<T> {
             return InvalidTransaction::BadProof.into();
         }
         ValidTransaction::with_tag_prefix("mica/heartbeat")
-            .priority(HEARTBEAT_PRIORITY.saturating_add(Self::silence(&record).into()))
+            .priority(HEARTBEAT_PRIORITY.saturating_add(silence(&record, now).into()))
             .and_provides((&beat.worker, record.last_heartbeat))
             .longevity(T::HeartbeatInterval::get().into())
             .propagate(true)
@@ -83,19 +84,15 @@ impl<T: Config> Pallet<T> {
         Ok(shards)
     }
 
-    /// Blocks since the last heartbeat.
-    fn silence(record: &WorkerRecord<T::AccountId>) -> mica_primitives::BlockNumber {
-        Self::now().saturating_sub(record.last_heartbeat)
+    /// Whether the worker serves and has beaten lately, seen from block `now`: who asks about many
+    /// reads the clock once.
+    pub(crate) fn is_online(record: &WorkerRecord<T::AccountId>, now: BlockNumber) -> bool {
+        record.status == WorkerStatus::Active && silence(record, now) < T::OfflineAfter::get()
     }
 
-    /// Whether the worker serves and has beaten lately.
-    pub(crate) fn is_online(record: &WorkerRecord<T::AccountId>) -> bool {
-        record.status == WorkerStatus::Active && Self::silence(record) < T::OfflineAfter::get()
-    }
-
-    /// Whether the sweep would jail the worker.
-    pub(crate) fn is_overdue(record: &WorkerRecord<T::AccountId>) -> bool {
-        record.status == WorkerStatus::Active && Self::silence(record) >= T::JailAfter::get()
+    /// Whether a sweep in block `now` would jail the worker.
+    pub(crate) fn is_overdue(record: &WorkerRecord<T::AccountId>, now: BlockNumber) -> bool {
+        record.status == WorkerStatus::Active && silence(record, now) >= T::JailAfter::get()
     }
 
     /// Takes an active worker out of service; the caller stores the record. Returns the number of
@@ -109,7 +106,7 @@ impl<T: Config> Pallet<T> {
     /// Puts a jailed worker back in service if it has beaten lately and its stake suffices; the
     /// caller stores the record. Returns the number of shards that were written.
     pub(crate) fn try_unjail(record: &mut WorkerRecord<T::AccountId>) -> u32 {
-        let may_serve = Self::silence(record) < T::OfflineAfter::get()
+        let may_serve = silence(record, Self::now()) < T::OfflineAfter::get()
             && record.stake >= Self::min_stake(record.range);
         if record.status != WorkerStatus::Jailed || !may_serve {
             return 0;
@@ -143,9 +140,10 @@ impl<T: Config> Pallet<T> {
             Some((account, _)) => Some(account.clone()),
             None => cursor.clone(),
         };
+        let now = Self::now();
         let mut last_done = cursor;
         for (account, mut record) in batch {
-            if Self::is_overdue(&record) {
+            if Self::is_overdue(&record, now) {
                 if meter.try_consume(T::WeightInfo::jail(shards_of(record.range))).is_err() {
                     next = last_done;
                     break;
@@ -184,4 +182,9 @@ fn is_signed(bytes: &[u8], signature: &Signature, key: &PublicKey) -> bool {
     let (signature, key) =
         (ed25519::Signature::from_raw(*signature), ed25519::Public::from_raw(*key));
     sp_io::crypto::ed25519_verify(&signature, bytes, &key)
+}
+
+/// Blocks from the worker's last heartbeat to block `now`.
+fn silence<AccountId>(record: &WorkerRecord<AccountId>, now: BlockNumber) -> BlockNumber {
+    now.saturating_sub(record.last_heartbeat)
 }

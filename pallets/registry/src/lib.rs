@@ -146,9 +146,11 @@ pub const HEARTBEAT_PRIORITY: u64 = u64::MAX - (1 << 33);
 // Heartbeats are unsigned transactions, as the reports of the SDK's own consensus pallets.
 #[allow(
     deprecated,
+    clippy::let_unit_value,
     reason = "the way that replaces them, general transactions, cannot be made by the libraries \
               that clients of ours use"
 )]
+#[allow(clippy::too_many_arguments, reason = "a call has its fields as arguments")]
 #[frame_support::pallet]
 pub mod pallet {
     use frame_support::{dispatch::DispatchClass, pallet_prelude::*, traits::fungible};
@@ -461,7 +463,6 @@ pub mod pallet {
         /// `PeerKeyTaken`, `StakeTooLow`, no funds. Event: `WorkerRegistered`.
         #[pallet::call_index(2)]
         #[pallet::weight(T::WeightInfo::register(shards_of(*range)))]
-        #[allow(clippy::too_many_arguments)]
         pub fn register(
             origin: OriginFor<T>,
             model: ModelId,

@@ -6,8 +6,8 @@
 use alloc::vec::Vec;
 use frame_support::{storage::child, traits::Get};
 use mica_primitives::{
-    Hash32, LayerRange, ModelId, ModelRecord, PublicKey, RegistryParameters, Shard, WorkerRecord,
-    WorkerStatus,
+    BlockNumber, Hash32, LayerRange, ModelId, ModelRecord, PublicKey, RegistryParameters, Shard,
+    WorkerRecord, WorkerStatus,
     hooks::{PeerKeys, Workers as WorkersLookup},
 };
 
@@ -40,17 +40,18 @@ impl<T: Config> Pallet<T> {
         from: Option<T::AccountId>,
         limit: u32,
     ) -> Vec<Listed<T::AccountId>> {
+        let now = Self::now();
         let first = from.and_then(Places::<T>::get).map_or(0, |place| place.saturating_add(1));
         Self::listed_from(model, first, MAX_SCAN / SHELF)
             .filter(|record| range.is_none_or(|range| record.range.overlaps(range)))
             .take(limit.min(MAX_PAGE) as usize)
-            .map(Self::listed)
+            .map(|record| Self::listed(record, now))
             .collect()
     }
 
     /// The worker of that account, one that is leaving included.
     pub fn worker(account: &T::AccountId) -> Option<Listed<T::AccountId>> {
-        Workers::<T>::get(account).map(Self::listed)
+        Workers::<T>::get(account).map(|record| Self::listed(record, Self::now()))
     }
 
     /// Active workers on each layer of `model`; empty for an unknown one. A worker that fell silent
@@ -81,15 +82,18 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    fn listed(record: WorkerRecord<T::AccountId>) -> Listed<T::AccountId> {
-        let record = Self::as_of_now(record);
-        let online = Self::is_online(&record);
+    fn listed(record: WorkerRecord<T::AccountId>, now: BlockNumber) -> Listed<T::AccountId> {
+        let record = Self::as_of(record, now);
+        let online = Self::is_online(&record, now);
         (record, online)
     }
 
-    /// The record as it will be once the sweep has come round.
-    fn as_of_now(mut record: WorkerRecord<T::AccountId>) -> WorkerRecord<T::AccountId> {
-        if Self::is_overdue(&record) {
+    /// The record as it will be once the sweep has come round in block `now`.
+    fn as_of(
+        mut record: WorkerRecord<T::AccountId>,
+        now: BlockNumber,
+    ) -> WorkerRecord<T::AccountId> {
+        if Self::is_overdue(&record, now) {
             record.status = WorkerStatus::Jailed;
         }
         record
@@ -104,6 +108,6 @@ impl<T: Config> PeerKeys<T::AccountId> for Pallet<T> {
 
 impl<T: Config> WorkersLookup<T::AccountId> for Pallet<T> {
     fn worker(account: &T::AccountId) -> Option<WorkerRecord<T::AccountId>> {
-        Workers::<T>::get(account).map(Self::as_of_now)
+        Workers::<T>::get(account).map(|record| Self::as_of(record, Self::now()))
     }
 }

@@ -13,7 +13,8 @@ use frame_support::{
 use mica_primitives::{
     Balance, WorkerStatus,
     hooks::{
-        Offence, OnRedeem, OpenAgreements, OpenChannels, Payees, Redeemed, SlashWorker, Slashed,
+        Offence, OnRedeem, OpenAgreements, OpenChannels, Payees, Redeemed, Saved, SlashWorker,
+        Slashed,
     },
 };
 use sp_runtime::ArithmeticError;
@@ -164,14 +165,17 @@ impl<T: Config> Pallet<T> {
 
 impl<T: Config> OnRedeem<T::AccountId> for Pallet<T> {
     /// Keeps the stake of a leaving worker for as long as what it has just fixed can be judged.
-    fn on_redeem(redeemed: &Redeemed<T::AccountId>) {
-        let Some(mut record) = Workers::<T>::get(&redeemed.payee) else { return };
-        let WorkerStatus::Unbonding { until } = record.status else { return };
+    fn on_redeem(redeemed: &Redeemed<T::AccountId>) -> Saved {
+        let unwritten = Saved { reads: 0, writes: 1 };
+        let Some(mut record) = Workers::<T>::get(&redeemed.payee) else { return unwritten };
+        let WorkerStatus::Unbonding { until } = record.status else { return unwritten };
         let judged = Self::now().saturating_add(T::LongestDispute::get()).saturating_add(1);
-        if judged > until {
-            record.status = WorkerStatus::Unbonding { until: judged };
-            Workers::<T>::insert(&redeemed.payee, record);
+        if judged <= until {
+            return unwritten;
         }
+        record.status = WorkerStatus::Unbonding { until: judged };
+        Workers::<T>::insert(&redeemed.payee, record);
+        Saved::default()
     }
 }
 

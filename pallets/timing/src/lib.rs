@@ -1,9 +1,12 @@
-//! Which of the runtime's two tables of durations a chain runs by.
+//! Which of the runtime's tables of durations a chain runs by.
 //!
 //! A network for tests wants eras of minutes, and one with real money eras of days. Both shall run
-//! the same code, so the runtime holds two tables, and the genesis block of a chain decides once
-//! which of them it means: [`Timing::Test`] or [`Timing::Public`]. The runtime's durations
+//! the same code, so the runtime holds a table for each, and the genesis block of a chain decides
+//! once which of them it means: [`Timing::Test`] or [`Timing::Public`]. The runtime's durations
 //! (`Get<…>`) look here first.
+//!
+//! A third table, [`Timing::Drill`], has eras of half a minute. No preset of the runtime names it:
+//! a chain has it only if a hand wrote its name into the specification.
 //!
 //! There is no call: an epoch's length must never change on a running chain, and a window that
 //! shrinks would take money from whoever counted on it.
@@ -42,6 +45,8 @@ pub enum Timing {
     /// Hours to weeks. What a genesis that says nothing gets: the careful one.
     #[default]
     Public,
+    /// Seconds, for automatic tests of elections, idle validators and stalls of finality.
+    Drill,
 }
 
 /// The pallet.

@@ -38,7 +38,7 @@ impl pallet_mica_timing::Config for Runtime {}
 
 #[test]
 fn the_genesis_block_decides() {
-    for timing in [Timing::Test, Timing::Public] {
+    for timing in [Timing::Test, Timing::Public, Timing::Drill] {
         TestExternalities::default().execute_with(|| {
             let config = crate::GenesisConfig::<Runtime> { timing, ..Default::default() };
             config.build();

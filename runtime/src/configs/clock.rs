@@ -7,8 +7,8 @@ use sp_runtime::DispatchResult;
 
 use crate::{
     Babe, BlockNumber, Grandpa, Historical, Runtime, SafeMode, Seats, Session,
-    configs::origins::RootOrSafety,
-    constants::{MAX_VALIDATORS, STALL_BOUND},
+    configs::{origins::RootOrSafety, timing::StallBound},
+    constants::MAX_VALIDATORS,
 };
 
 /// GRANDPA's own way to replace its voters by force.
@@ -42,7 +42,7 @@ impl pallet_mica_clock::Config for Runtime {
     type Halted = InSafeMode;
     type RecoverFinality = ForcedChange;
     type RecoverOrigin = RootOrSafety;
-    type StallBound = ConstU32<STALL_BOUND>;
+    type StallBound = StallBound;
     type MaxAuthors = ConstU32<MAX_VALIDATORS>;
     type WeightInfo = pallet_mica_clock::weights::SubstrateWeight<Runtime>;
 }

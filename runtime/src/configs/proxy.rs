@@ -130,6 +130,8 @@ pub fn kinds(call: &RuntimeCall) -> Kinds {
         | RuntimeCall::Treasury(_)
         | RuntimeCall::SafeMode(_)
         | RuntimeCall::Sudo(_) => OWNER,
+        #[cfg(feature = "next-runtime")]
+        RuntimeCall::Next(_) => OWNER,
     }
 }
 

@@ -119,6 +119,8 @@ impl Contains<RuntimeCall> for InSafeMode {
             RuntimeCall::Balances(_) | RuntimeCall::VoterList(_) | RuntimeCall::Treasury(_) => {
                 false
             }
+            #[cfg(feature = "next-runtime")]
+            RuntimeCall::Next(_) => false,
         }
     }
 }

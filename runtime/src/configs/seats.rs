@@ -18,10 +18,9 @@ use sp_staking::SessionIndex;
 
 use crate::{
     AccountId, Babe, Historical, Offences, Runtime, Seats, Session, Staking, System,
-    configs::consensus_weights,
+    configs::{consensus_weights, timing::IdleAfterMissedSlots},
     constants::{
-        IDLE_AFTER_MISSED_SLOTS, MAX_BACKERS_PER_VALIDATOR, MAX_BLAMED_GAP_SLOTS, MAX_IDLE_REPORTS,
-        MAX_VALIDATORS,
+        MAX_BACKERS_PER_VALIDATOR, MAX_BLAMED_GAP_SLOTS, MAX_IDLE_REPORTS, MAX_VALIDATORS,
     },
 };
 
@@ -78,7 +77,7 @@ impl pallet_mica_seats::Config for Runtime {
     type Slots = BabeSlots;
     type ReportIdle = Offences;
     type Chill = Candidates;
-    type IdleAfter = ConstU32<IDLE_AFTER_MISSED_SLOTS>;
+    type IdleAfter = IdleAfterMissedSlots;
     type MaxGap = ConstU32<MAX_BLAMED_GAP_SLOTS>;
     type MaxReports = ConstU32<MAX_IDLE_REPORTS>;
     type ReportWeight = ReportWeight;

@@ -17,8 +17,9 @@ use sp_runtime::{Perbill, traits::AccountIdLookup};
 use sp_version::RuntimeVersion;
 
 use crate::{
-    AccountId, Balance, Block, Hash, Nonce, PalletInfo, Runtime, RuntimeCall, RuntimeEvent,
-    RuntimeOrigin, RuntimeTask, SafeMode, UncheckedExtrinsic, VERSION, constants::HOURS,
+    AccountId, Balance, Block, Hash, Migrations, Nonce, PalletInfo, Runtime, RuntimeCall,
+    RuntimeEvent, RuntimeOrigin, RuntimeTask, SafeMode, UncheckedExtrinsic, VERSION,
+    constants::HOURS,
 };
 
 /// Part of a block that ordinary transactions may fill; the rest is for operational ones.
@@ -76,6 +77,7 @@ impl frame_system::Config for Runtime {
     type ExtensionsWeightInfo = frame_system::SubstrateExtensionsWeight<Runtime>;
     type SS58Prefix = SS58Prefix;
     type MaxConsumers = frame_support::traits::ConstU32<16>;
+    type SingleBlockMigrations = Migrations;
 }
 
 impl<LocalCall> CreateTransactionBase<LocalCall> for Runtime

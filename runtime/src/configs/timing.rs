@@ -8,7 +8,7 @@ use sp_staking::{EraIndex, SessionIndex};
 
 use crate::{
     Runtime, Timing,
-    constants::durations::{Durations, PUBLIC, TEST},
+    constants::durations::{DRILL, Durations, PUBLIC, TEST},
 };
 
 impl pallet_mica_timing::Config for Runtime {}
@@ -18,6 +18,7 @@ pub fn durations() -> &'static Durations {
     match Timing::timing() {
         Table::Test => &TEST,
         Table::Public => &PUBLIC,
+        Table::Drill => &DRILL,
     }
 }
 
@@ -30,6 +31,9 @@ parameter_types! {
     pub ReportLongevity: u64 = durations().bonding_slots();
     /// Sets that a report may refer to: one per session while bonds are locked.
     pub BondingSessions: u64 = durations().bonding_sessions();
+
+    pub IdleAfterMissedSlots: u32 = durations().idle_after_missed_slots;
+    pub StallBound: BlockNumber = durations().stall_bound;
 
     pub WorkerUnbonding: BlockNumber = durations().worker_unbonding;
     pub LongestClose: BlockNumber = durations().longest_close();

@@ -1,11 +1,11 @@
 //! How long things take: one table for networks on which people try things out, one for networks
-//! with money. The genesis block of a chain names its table once ([`pallet_mica_timing`]), and both
-//! tables are checked at compile time.
+//! with money, one for drills. The genesis block of a chain names its table once
+//! ([`pallet_mica_timing`]), and all tables are checked at compile time.
 
 use mica_primitives::{BlockNumber, settlement::longest_close};
 use sp_staking::{EraIndex, SessionIndex};
 
-use super::{DAYS, HOURS, MINUTES};
+use super::{DAYS, HOURS, IDLE_AFTER_MISSED_SLOTS, MINUTES, STALL_BOUND};
 
 /// How long the steps of a referendum take, on one track. Blocks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,6 +32,11 @@ pub struct Durations {
     /// Eras from an offence to its slash, in which root can cancel it; 0 slashes at once. An
     /// offence that is reported later than that costs nothing.
     pub slash_defer_eras: EraIndex,
+    /// Slots of its own that a validator may miss in a row before it is reported and chilled.
+    pub idle_after_missed_slots: u32,
+    /// Blocks that the best block may be ahead of finality, beside one per validator, before the
+    /// market's clock stands still.
+    pub stall_bound: BlockNumber,
 
     /// Blocks from a worker's leaving to the withdrawal of its stake: longer than the longest
     /// window of a channel with its extensions and everything that can follow from the voucher that
@@ -111,6 +116,8 @@ impl Durations {
         // A validator's bond must stay slashable while its equivocation can be reported.
         assert!(self.bonding_eras > 1);
         assert!(self.session_slots > 0 && self.sessions_per_era > 1);
+        // One late block is neither idleness nor a stall.
+        assert!(self.idle_after_missed_slots > 1 && self.stall_bound > 1);
         // Nobody's bond is free before its slash. The bond of an era's validators is locked at
         // least until the era `bonding_eras` later is planned, one era before that begins.
         assert!(self.slash_defer_eras + 1 < self.bonding_eras);
@@ -150,6 +157,8 @@ pub const TEST: Durations = Durations {
     sessions_per_era: 6,
     bonding_eras: 28,
     slash_defer_eras: 0,
+    idle_after_missed_slots: IDLE_AFTER_MISSED_SLOTS,
+    stall_bound: STALL_BOUND,
     worker_unbonding: 90 * MINUTES,
     min_channel_window: MINUTES,
     max_channel_window: HOURS,
@@ -168,12 +177,24 @@ pub const TEST: Durations = Durations {
     safe_mode_deposit: HOURS,
 };
 
+/// For drills of what validators and voters go through, elections, idleness, stalls: a test walks
+/// through them in minutes. Too impatient for anything else: three slow blocks are called idleness.
+pub const DRILL: Durations = Durations {
+    session_slots: 6,
+    sessions_per_era: 2,
+    idle_after_missed_slots: 3,
+    stall_bound: 6,
+    ..TEST
+};
+
 /// For chains with value: long enough to sleep, to notice and to answer.
 pub const PUBLIC: Durations = Durations {
     session_slots: (6 * HOURS) as u64,
     sessions_per_era: 4,
     bonding_eras: 28,
     slash_defer_eras: 24,
+    idle_after_missed_slots: IDLE_AFTER_MISSED_SLOTS,
+    stall_bound: STALL_BOUND,
     worker_unbonding: 14 * DAYS,
     min_channel_window: 6 * HOURS,
     max_channel_window: 7 * DAYS,
@@ -209,5 +230,6 @@ pub const PUBLIC: Durations = Durations {
 
 const _: () = {
     TEST.check();
+    DRILL.check();
     PUBLIC.check();
 };

@@ -42,7 +42,7 @@ impl Schedule {
     }
 
     /// Validators of the epoch in which `slot` lies, and the secondary author's index.
-    fn author(slot: u64) -> (Vec<AccountId>, u32) {
+    pub fn author(slot: u64) -> (Vec<AccountId>, u32) {
         let next = Babe::next_epoch();
         let (validators, randomness) = if slot < *next.start_slot {
             (Session::validators(), Babe::randomness())

@@ -24,6 +24,7 @@ pub fn all() -> Vec<(&'static str, String, Vec<u8>)> {
     all.extend(ledgers());
     all.extend(keystore());
     all.extend(gateway());
+    all.extend(runtime());
     all
 }
 
@@ -115,6 +116,11 @@ fn ledgers() -> Vec<Input> {
     .into_iter()
     .map(|(name, bytes)| ("ledgers", name.to_owned(), bytes))
     .collect()
+}
+
+fn runtime() -> Vec<Input> {
+    let seeds = crate::runtime::seeds::all().into_iter();
+    seeds.map(|(name, bytes)| ("runtime", name.to_owned(), bytes)).collect()
 }
 
 fn keystore() -> Vec<Input> {

@@ -25,10 +25,14 @@ mod ledgers;
 mod outcome;
 mod promises;
 mod reader;
+pub mod runtime;
 mod sessions;
 
 #[path = "../../../inference-worker/protocol/tests/common/mod.rs"]
 mod common;
+
+#[path = "../../../runtime/tests/chain/mod.rs"]
+mod chain;
 
 pub mod corpora;
 
@@ -54,6 +58,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "gguf", run: gguf::run, max_bytes: 16_384 },
     Target { name: "keystore", run: keystore::run, max_bytes: 4_096 },
     Target { name: "gateway", run: gateway::run, max_bytes: 4_096 },
+    Target { name: "runtime", run: runtime::run, max_bytes: 1_024 },
 ];
 
 impl Target {

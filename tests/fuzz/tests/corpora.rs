@@ -49,7 +49,7 @@ macro_rules! targets {
     };
 }
 
-targets!(frames sessions ledgers promises gguf keystore gateway);
+targets!(frames sessions ledgers promises gguf keystore gateway runtime);
 
 /// Writes the corpora that are made by code. Run it after a change of the wire format:
 /// `cargo test --release --workspace --test corpora -- --ignored`.

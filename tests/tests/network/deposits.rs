@@ -12,8 +12,9 @@ const ALICE: &str = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
 const BOB: &str = "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty";
 /// The chain's existential deposit, base units.
 const DEPOSIT: u128 = 1_000_000_000;
-/// The price of a block's room falls a little from block to block: less than this in a few minutes.
-const DRIFT: u128 = 1_000_000;
+/// The price of a block's room falls from block to block, a quarter of a per cent while blocks are
+/// empty: the fee of a transfer by less than this in half a minute.
+const DRIFT: u128 = 50_000_000;
 
 /// One world serves all of these: each has wallets of its own.
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
     path::Path,
     time::Duration,
 };
@@ -14,7 +13,7 @@ use std::{
 use codec::Encode;
 use mica_chain::{AccountId, Chain, Head, View};
 use mica_primitives::{ChannelId, ChannelState, LaneId, ModelId};
-use mica_tests::{DevNode, Reader, eventually_async, http, javascript, python};
+use mica_tests::{DevNode, NodeRpc, Reader, eventually_async, javascript, python};
 use serde_json::{Value, json};
 
 /// Longest time until a block is final.
@@ -72,7 +71,7 @@ async fn polkadot_js_and_substrate_interface_understand_the_whole_chain() {
     let seen = [&from_javascript, &from_python];
     let view = chain.at(head);
     values_have_their_names(&view, [&by_python, &by_javascript], seen).await;
-    let rpc = Rpc::new(&node.url);
+    let rpc = NodeRpc::new(&node.url);
     storage_is_understood(&rpc, &block, seen);
     every_block_is_understood(&chain, &rpc, head, seen).await;
     every_function_is_understood(&rpc, &view, &by_python, seen).await;
@@ -138,33 +137,16 @@ fn hash(value: &Value) -> [u8; 32] {
     hex::decode(digits).expect("hex").try_into().expect("32 bytes")
 }
 
-/// The node's JSON-RPC, for what `mica-chain` has no use for.
-struct Rpc(SocketAddr);
-
-impl Rpc {
-    fn new(url: &str) -> Self {
-        Self(url.trim_start_matches("ws://").parse().expect("an address"))
-    }
-
-    fn call(&self, method: &str, params: Value) -> Value {
-        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
-        let headers = [("content-type", "application/json")];
-        let answer = http::send(self.0, "POST", "/", &headers, body.to_string().as_bytes()).json();
-        assert!(answer["error"].is_null(), "{method} {params}: {}", answer["error"]);
-        answer["result"].clone()
-    }
-
-    /// All keys of the state and their values, in hexadecimal.
-    fn state(&self, block: &str) -> BTreeMap<String, String> {
-        let (mut state, mut last) = (BTreeMap::new(), Value::Null);
-        loop {
-            let keys = self.call("state_getKeysPaged", json!(["0x", PAGE, last, block]));
-            let Some(end) = keys.as_array().expect("keys").last() else { return state };
-            last = end.clone();
-            let found = self.call("state_queryStorageAt", json!([keys, block]));
-            for change in found[0]["changes"].as_array().expect("changes") {
-                state.insert(text(&change[0]).to_owned(), text(&change[1]).to_owned());
-            }
+/// All keys of the state and their values, in hexadecimal.
+fn state(rpc: &NodeRpc, block: &str) -> BTreeMap<String, String> {
+    let (mut state, mut last) = (BTreeMap::new(), Value::Null);
+    loop {
+        let keys = rpc.call("state_getKeysPaged", json!(["0x", PAGE, last, block]));
+        let Some(end) = keys.as_array().expect("keys").last() else { return state };
+        last = end.clone();
+        let found = rpc.call("state_queryStorageAt", json!([keys, block]));
+        for change in found[0]["changes"].as_array().expect("changes") {
+            state.insert(text(&change[0]).to_owned(), text(&change[1]).to_owned());
         }
     }
 }
@@ -200,13 +182,13 @@ async fn values_have_their_names(view: &View, made: [&Value; 2], seen: [&Value; 
 }
 
 /// Every key of the state is read, and comes back with its value.
-fn storage_is_understood(rpc: &Rpc, block: &str, [javascript, python]: [&Value; 2]) {
+fn storage_is_understood(rpc: &NodeRpc, block: &str, [javascript, python]: [&Value; 2]) {
     let is_of_a_pallet = |key: &String| {
         let bytes = hex::decode(&key[2..]).expect("hex");
         !key.ends_with(VERSION_KEY) && !NO_PALLETS.iter().any(|start| bytes.starts_with(start))
     };
     let state: BTreeMap<_, _> =
-        rpc.state(block).into_iter().filter(|(key, _)| is_of_a_pallet(key)).collect();
+        state(rpc, block).into_iter().filter(|(key, _)| is_of_a_pallet(key)).collect();
     let read = |seen: &Value, item: &str| -> BTreeMap<String, String> {
         let entries = members(&seen["storage"]).iter().filter(|(_, entry)| entry[0] != item);
         entries.map(|(key, entry)| (key.clone(), text(&entry[1]).to_owned())).collect()
@@ -233,7 +215,7 @@ fn same(what: &str, found: &BTreeMap<String, String>, expected: &BTreeMap<String
 }
 
 /// Every event and every call of every block.
-async fn every_block_is_understood(chain: &Chain, rpc: &Rpc, head: Head, seen: [&Value; 2]) {
+async fn every_block_is_understood(chain: &Chain, rpc: &NodeRpc, head: Head, seen: [&Value; 2]) {
     let blocks = seen.map(|seen| seen["history"].as_array().expect("blocks"));
     assert_eq!(blocks.map(Vec::len), [head.number as usize + 1; 2]);
     for number in 0..=head.number {
@@ -269,7 +251,7 @@ fn without_answers(calls: &Value) -> Value {
 }
 
 /// Every function of the runtime is called, and its answer is understood.
-async fn every_function_is_understood(rpc: &Rpc, view: &View, made: &Value, seen: [&Value; 2]) {
+async fn every_function_is_understood(rpc: &NodeRpc, view: &View, made: &Value, seen: [&Value; 2]) {
     let [calls, by_python] = seen.map(|seen| members(&seen["runtime_calls"]));
     assert_eq!(calls, by_python);
     let all = seen[1]["functions"].as_array().expect("names").iter().map(text);

@@ -1,32 +1,48 @@
-//! Payments through a hub, with real processes: one channel for any number of workers, and a hub
-//! that is killed in the middle costs nobody more than a credit window.
+//! Payments through a hub, with real processes: one channel for any number of workers; a hub that is
+//! killed in any phase of a session costs nobody more than a credit window; and what a worker shows
+//! the chain while its hub is away pays the hub too.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    io::Read,
+    collections::BTreeSet,
+    fs::File,
     path::Path,
     process::{Child, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use mica_chain::{AccountId, Call, Chain, Signer, Until};
 use mica_payer::store::Store;
 use mica_primitives::{Redeem, UNIT};
-use mica_protocol::limits::DEFAULT_HUB_CREDIT_POSITIONS;
+use mica_protocol::limits::{DEFAULT_EXPOSURE_POSITIONS, DEFAULT_HUB_CREDIT_POSITIONS};
 use mica_tests::{DevNode, Hub, Wallet, Worker, eventually, process::command, units};
 use serde_json::Value;
 
 /// Until an answer comes, with all that may have to start again for it.
 const RECOVERY: Duration = Duration::from_secs(240);
-/// Kills of the hub in a run of the tests.
-const KILLS: usize = 4;
+/// Longest wait for a phase of a session.
+const PHASE: Duration = Duration::from_secs(60);
+/// What a token costs through a layer where a session's worth is to be redeemed: many times the
+/// first price of a market, so that it is more than a redeem costs.
+const DEAR: &[&str] = &["--no-pricing", "--price", "0.0005", "--redeem-minimum", "1000000"];
+/// What the hub says in a phase of a session, and how often.
+type Phase = (&'static [&'static str], usize);
+/// Phases of a session by what the hub says then and how often: it is killed in each of them.
+const PHASES: [Phase; 7] = [
+    (&["heard", "\"HubQuoteRequest\""], 1),
+    (&["heard", "\"RelayOpen\""], 1),
+    (&["told", "\"Relayed\""], 1),
+    (&["heard", "\"RelayPay\""], 1),
+    (&["heard", "\"RelayPay\""], 30),
+    (&["heard", "\"Receipt\""], 6),
+    (&["\"ended\"", "\"settled\":true"], 1),
+];
 /// Layers of the embedded model.
 const LAYERS: u128 = 8;
 
 /// A command of `wallet` that pays through `hub`.
 fn ask(wallet: &Wallet, hub: &Hub, arguments: &[&str]) -> std::process::Command {
     let mut mica = wallet.command();
-    mica.args(arguments).args(["--hub", &hub.address, "--headroom", "40"]);
+    mica.args(arguments).args(["--hub", &hub.address, "--headroom", "40", "--max-total", "10"]);
     mica.stdin(Stdio::null());
     mica
 }
@@ -125,17 +141,39 @@ async fn one_channel_to_a_hub_pays_paths_over_workers_never_met_before() {
     }
 }
 
-/// A long answer under way.
+/// A long answer under way, which goes into the file `answer`.
 fn stream(wallet: &Wallet, hub: &Hub, seed: usize) -> Child {
     let seed = seed.to_string();
     let arguments =
         ["ask", "Tell me a story.", "--max-tokens", "300", "--temperature", "1.5", "--seed", &seed];
     let mut mica = ask(wallet, hub, &arguments);
-    mica.arg("-q").stdout(Stdio::piped()).stderr(Stdio::null());
+    let answer = File::create(wallet.home.join("answer")).expect("the folder is writable");
+    mica.arg("-q").stdout(answer).stderr(Stdio::null());
     mica.spawn().expect("the program starts")
 }
 
-/// What a worker that does not run holds on each lane.
+/// Waits until the payer gives up, or has its answer.
+fn wait_for_end(child: &mut Child) {
+    let ended = eventually("the payer gives up, or has its answer", RECOVERY, || {
+        child.try_wait().expect("a child can be asked")
+    });
+    assert!(ended.code().is_some(), "it ends by itself: {ended}");
+}
+
+/// Begins a long answer, and waits until the hub has said what tells a phase of its session.
+fn stream_to_phase(wallet: &Wallet, hub: &Hub, seed: usize, (marks, count): Phase) -> Child {
+    let before = hub.lines_with(marks);
+    let (mut child, end) = (stream(wallet, hub, seed), Instant::now() + PHASE);
+    while hub.lines_with(marks) < before + count {
+        let is_over = child.try_wait().expect("a child can be asked").is_some();
+        let is_missed = is_over && hub.lines_with(marks) < before + count;
+        assert!(!is_missed && Instant::now() < end, "it never came to {marks:?}");
+        std::thread::yield_now();
+    }
+    child
+}
+
+/// What a worker that does not run holds on all lanes.
 fn held(folder: &Path, node_url: &str) -> u128 {
     let mut status = command("mica-worker");
     status.args(["status", "--json", "--node-url", node_url, "--data-dir"]).arg(folder);
@@ -146,64 +184,115 @@ fn held(folder: &Path, node_url: &str) -> u128 {
     lanes.iter().map(|lane| units(&lane["promised"])).sum()
 }
 
+/// What the hub was promised by its records, and what they have that their payer has not.
+fn hub_holds(hub: &Hub, chain: &Chain, wallet: &Wallet) -> u128 {
+    let store = Store::open(&hub.wallet.home.join("state.redb")).expect("nobody else has it");
+    let records = store.incoming(chain.genesis_hash()).expect("readable");
+    let payer = Store::open(&wallet.home.join("state.redb")).expect("nobody else has it");
+    let promised = |best: &Redeem| best.promised().unwrap_or(0);
+    for record in &records {
+        let lanes = payer.lanes(record.facts.channel).expect("readable");
+        let known = lanes.iter().find(|lane| lane.lane == record.lane);
+        let known = known.map_or(0, |lane| lane.promised());
+        let held = record.best.as_ref().map_or(0, promised);
+        assert!(known >= held, "the hub holds {held} and the payer knows of {known}");
+    }
+    records.iter().filter_map(|record| record.best.as_ref()).map(promised).sum()
+}
+
+/// What the payer has promised on all lanes.
+async fn payer_promised(chain: &Chain, wallet: &Wallet) -> u128 {
+    let store = Store::open(&wallet.home.join("state.redb")).expect("nobody else has it");
+    let view = chain.at_best().await.expect("the node answers");
+    let own = view.channels_of(wallet.account).await.expect("it reads");
+    let lanes = own.iter().flat_map(|(id, _)| store.lanes(*id).expect("readable"));
+    lanes.map(|lane| lane.promised()).sum()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hub_that_is_killed_costs_nobody_more_than_a_window() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let node = DevNode::start(folder.path()).await;
     let chain = node.connect().await;
-    let mut workers = [("//Bob", "0..5"), ("//Charlie", "5..8")].map(|(suri, layers)| {
-        let extra = ["--redeem-minimum", "1000000"];
-        Worker::launch(folder.path(), &node.url, suri, layers, &extra)
-    });
+    let mut workers = [("//Bob", "0..5"), ("//Charlie", "5..8")]
+        .map(|(suri, layers)| Worker::launch(folder.path(), &node.url, suri, layers, DEAR));
     workers.iter_mut().for_each(Worker::wait_until_serving);
-    let mut hub = Hub::start(&folder.path().join("hub"), &node.url, &chain, &[]).await;
+    let deposit = ["--deposit", "20"];
+    let mut hub = Hub::start(&folder.path().join("hub"), &node.url, &chain, &deposit).await;
     let wallet = Wallet::create(&folder.path().join("payer"), &node.url);
     wallet.fund(&chain, 100 * UNIT).await;
     hub.wait_for_channels(workers.len());
     answer(&wallet, &hub);
-    // While it opens, in its first words, in the middle, and near its end.
-    for (kill, bytes) in [0, 1, 200, 600].into_iter().take(KILLS).enumerate() {
-        let mut child = stream(&wallet, &hub, kill);
-        let mut text = vec![0; bytes];
-        let _ = child.stdout.as_mut().expect("piped").read_exact(&mut text);
+    for (seed, phase) in PHASES.into_iter().enumerate() {
+        let mut child = stream_to_phase(&wallet, &hub, seed, phase);
         hub.kill();
-        let ended = eventually("the payer gives up, or has its answer", RECOVERY, || {
-            // What it still says must not fill the pipe.
-            let _ = child.stdout.as_mut().map(|out| out.read(&mut [0; 4096]));
-            child.try_wait().expect("a child can be asked")
-        });
-        assert!(ended.code().is_some(), "it ends by itself: {ended}");
+        wait_for_end(&mut child);
         hub.restart();
         answer(&wallet, &hub);
     }
-    let unit = units(&workers[0].events("serving")[0]["price_per_layer_token"]) * LAYERS;
     hub.kill();
     workers.iter_mut().for_each(Worker::kill);
 
-    let workers_hold: u128 =
-        ["bob", "charlie"].iter().map(|name| held(&folder.path().join(name), &node.url)).sum();
-    let store = Store::open(&hub.wallet.home.join("state.redb")).expect("nobody else has it");
-    let records = store.incoming(chain.genesis_hash()).expect("readable");
-    let hub_holds: u128 =
-        records.iter().filter_map(|record| record.best.as_ref().and_then(Redeem::promised)).sum();
+    let folders = ["bob", "charlie"].map(|name| folder.path().join(name));
+    let workers_hold = || -> u128 { folders.iter().map(|folder| held(folder, &node.url)).sum() };
+    let owed = workers_hold();
+    let hub_owed = hub_holds(&hub, &chain, &wallet);
+    let promised = payer_promised(&chain, &wallet).await;
+    let unit = units(&workers[0].events("serving")[0]["price_per_layer_token"]) * LAYERS;
     let window = u128::from(DEFAULT_HUB_CREDIT_POSITIONS) * unit;
-    assert!(workers_hold > 0 && hub_holds > 0);
+    assert!(owed > 2 * window && hub_owed > 2 * window, "the test would show nothing");
+    assert!(owed <= hub_owed + window, "the hub owes {owed} and is owed {hub_owed}: {window}");
+    // A session that broke off leaves the payer with its exposure at most, and the hub takes a
+    // hundredth.
+    let exposure = u128::from(DEFAULT_EXPOSURE_POSITIONS) * unit * PHASES.len() as u128;
     assert!(
-        workers_hold <= hub_holds + window,
-        "the hub owes {workers_hold} and is owed {hub_holds}: a window is {window}"
+        promised <= owed + owed / 50 + exposure,
+        "the payer has promised {promised} and the workers hold {owed}"
     );
-    // The payer's own records cover whatever its hub holds.
-    let payer = Store::open(&wallet.home.join("state.redb")).expect("nobody else has it");
-    let mut promised: BTreeMap<String, u128> = BTreeMap::new();
-    for record in &records {
-        for lane in payer.lanes(record.facts.channel).expect("readable") {
-            promised.insert(format!("{}/{}", lane.channel, lane.lane), lane.promised());
-        }
-    }
-    for record in &records {
-        let name = format!("{}/{}", record.facts.channel, record.lane);
-        let held = record.best.as_ref().and_then(Redeem::promised).unwrap_or(0);
-        let known = promised.get(&name).copied().unwrap_or(0);
-        assert!(known >= held, "the hub holds {held} on {name} and the payer knows of {known}");
-    }
+}
+
+/// A hub that stands still, and is then killed, was not shown what its workers were. They are paid
+/// while it is away; it finds their redeems in the blocks and claims the same ticks.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_claims_what_was_shown_to_the_chain_while_it_was_away() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let node = DevNode::start(folder.path()).await;
+    let chain = node.connect().await;
+    let mut worker = Worker::launch(folder.path(), &node.url, "//Bob", "0..8", DEAR);
+    worker.wait_until_serving();
+    let deposit = ["--deposit", "20"];
+    let mut hub = Hub::start(&folder.path().join("hub"), &node.url, &chain, &deposit).await;
+    let wallet = Wallet::create(&folder.path().join("payer"), &node.url);
+    wallet.fund(&chain, 100 * UNIT).await;
+    hub.wait_for_channels(1);
+    answer(&wallet, &hub);
+    let phase: Phase = (&["heard", "\"RelayPay\""], 24);
+    let mut child = stream_to_phase(&wallet, &hub, 1, phase);
+    hub.process.signal("STOP");
+    let written = || wallet.home.join("answer").metadata().expect("it is there").len();
+    let before = written();
+    // The worker goes on as far as the hub has promised.
+    eventually("tokens that the hub was not paid for", PHASE, || {
+        (written() > before + 20).then_some(())
+    });
+    hub.kill();
+    wait_for_end(&mut child);
+    worker.kill();
+    let owed = held(&worker.folder, &node.url);
+    let known = hub_holds(&hub, &chain, &wallet);
+    assert!(owed > known, "the worker holds {owed} and the hub {known}: nothing was hidden");
+    worker.set_option("--redeem-minimum", "0");
+    worker.restart();
+    eventually("the worker is paid", RECOVERY, || {
+        let paid: u128 = worker.events("redeemed").iter().map(|event| units(&event["paid"])).sum();
+        (paid == owed).then_some(())
+    });
+    hub.restart();
+    eventually("the hub can claim what its worker was paid", RECOVERY, || {
+        let status = hub.status()?;
+        (units(&status["redeemable"]) >= owed).then_some(())
+    });
+    // It is on disk as well.
+    hub.kill();
+    assert!(hub_holds(&hub, &chain, &wallet) >= owed);
 }

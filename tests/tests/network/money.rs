@@ -20,7 +20,7 @@ fn sign(mut redeem: Redeem, key: &ed25519_dalek::SigningKey, genesis: &[u8; 32])
 }
 
 /// A plain promise of `cumulative`.
-fn promise(payer: &Payer, channel: ChannelId, seq: u64, cumulative: Balance) -> Redeem {
+pub(super) fn promise(payer: &Payer, channel: ChannelId, seq: u64, cumulative: Balance) -> Redeem {
     let voucher = Voucher {
         channel,
         lane: 0,
@@ -60,7 +60,7 @@ async fn the_chain_refuses_stale_replayed_foreign_and_expired_vouchers_and_never
         payer.open_channel(payee.account(), deposit).await,
         payer.open_channel(payee.account(), deposit).await,
     );
-    let redeem = |redeem: Redeem| Call::Redeem(redeem);
+    let redeem = |redeem: Redeem| Call::Redeem(Box::new(redeem));
 
     let first = promise(&payer, channel, 2, 3 * UNIT);
     let paid = payer

@@ -7,14 +7,16 @@ use mica_chain::{Call, Chain, Rewards, Signer, Until, ValidatorState};
 use mica_primitives::{Balance, UNIT};
 use mica_tests::{DevNode, LocalNetwork, eventually_async};
 
-use super::validator::{a_new_block_is_final, chain_with_short_eras};
+use super::{specs, validator::a_new_block_is_final};
 
 /// As much as each validator of the genesis has bonded.
 const BOND: Balance = 100_000 * UNIT;
-/// Longest time until an election is over and the elected are in the set: three sessions.
-const ELECTED: Duration = Duration::from_secs(240);
-/// Longest time until an idle one of five has missed eight slots and the session is over.
-const NOTICED: Duration = Duration::from_secs(480);
+/// Longest time until an election is over and the elected are in the set: three sessions of six
+/// slots, on a busy machine.
+const ELECTED: Duration = Duration::from_secs(150);
+/// Longest time until an idle one of five has missed three slots of its own in a row and the
+/// session is over; one slot of five is its own.
+const NOTICED: Duration = Duration::from_secs(300);
 
 /// `who` bonds, gives `keys` to the chain and stands for election.
 async fn stand(chain: &Chain, keys: &Chain, who: &Signer) {
@@ -34,7 +36,7 @@ async fn state(chain: &Chain, who: &Signer) -> Option<ValidatorState> {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_idle_newcomers_do_not_stop_finality_and_lose_their_seats() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let spec = chain_with_short_eras(folder.path());
+    let spec = specs::for_drills(folder.path());
     let mut network = LocalNetwork::start_on(folder.path(), &spec).await;
     let chain = Chain::connect(&network.urls[0]).await.expect("alice answers");
     let idle =

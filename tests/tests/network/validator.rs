@@ -7,36 +7,14 @@ use mica_chain::{Call, Chain, Signer, Until};
 use mica_tests::{DevNode, Process, Reader, eventually_async, free_ports, process::command};
 use serde_json::Value;
 
+use super::specs;
+
 /// Longest time until a node answers and is in step.
 const START: Duration = Duration::from_secs(120);
 /// Longest time until an election is over and the elected work: three sessions.
 const ELECTED: Duration = Duration::from_secs(240);
 /// Longest time until a block is final.
 const FINAL: Duration = Duration::from_secs(90);
-
-/// The preset `local` with an election in every session, so that nobody waits for six of them.
-pub(super) fn chain_with_short_eras(folder: &Path) -> String {
-    let export = |chain: &str, form: &[&str]| {
-        let exported = command("mica-node")
-            .args(["export-chain-spec", "--chain", chain])
-            .args(form)
-            .output()
-            .expect("mica-node starts");
-        assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
-        serde_json::from_slice::<Value>(&exported.stdout).expect("a specification")
-    };
-    let file = |name: &str, spec: &Value| {
-        let file = folder.join(name);
-        std::fs::write(&file, spec.to_string()).expect("the folder is writable");
-        file.display().to_string()
-    };
-    let mut spec = export("local", &[]);
-    let staking = &mut spec["genesis"]["runtimeGenesis"]["patch"]["staking"];
-    assert!(staking.is_object(), "a preset sets up staking");
-    staking["forceEra"] = "ForceAlways".into();
-    // Its state is made once and not by every node.
-    file("short-eras.json", &export(&file("preset.json", &spec), &["--raw"]))
-}
 
 async fn connect(url: &str) -> Chain {
     eventually_async(&format!("{url} answers"), START, || async { Chain::connect(url).await.ok() })
@@ -74,7 +52,7 @@ fn mica(folder: &Path, url: &str, arguments: &[&str]) -> (Option<i32>, Value, St
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newcomer_is_elected_and_votes_by_the_commands_of_the_page() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let spec = chain_with_short_eras(folder.path());
+    let spec = specs::with_an_election_in_every_session(folder.path());
     let ports = free_ports(13);
     let (rpc_ports, alone, alone_rpc, metrics) = (ports + 5, ports + 10, ports + 11, ports + 12);
     let mut page = Reader::open("docs/validator.md", folder.path())

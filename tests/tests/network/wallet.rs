@@ -8,6 +8,8 @@ use serde_json::Value;
 
 /// Longest time until what is in a block is final.
 const FINAL: Duration = Duration::from_secs(60);
+/// What is on hold for the storage of one channel, base units.
+const CHANNEL_STORAGE_DEPOSIT: u128 = 100_000_000_000;
 const ALICE: &str = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
 
 /// A chain, two workers that cover the embedded model, and a funded wallet.
@@ -154,8 +156,8 @@ async fn the_account_stays_locked_while_vouchers_are_signed_and_a_dry_run_sends_
     let many = world.locked(&many, "").json();
     assert_eq!(
         units(&many["locked"]),
-        2000 * units(&many["most"]),
-        "a deposit for so many answers: {many}"
+        2000 * units(&many["most"]) + 2 * CHANNEL_STORAGE_DEPOSIT,
+        "a deposit for so many answers, and one for each channel's storage: {many}"
     );
     assert_eq!(world.channels(), 0);
     let refused = world.locked(&["ask", "What is a blockchain?", "--max-tokens", "8"], "");

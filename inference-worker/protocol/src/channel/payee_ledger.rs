@@ -436,20 +436,83 @@ impl PayeeLedger {
         proof: &TickProof,
         block: BlockNumber,
     ) -> Result<Balance, LedgerError> {
+        self.extend(lane, proof, |ledger, extended, promised| {
+            ledger.check_end(block)?;
+            check_expiry(extended.voucher.expires, block)?;
+            ledger.check_sum(lane, promised)?;
+            ledger.check_pays(extended, promised, block)
+        })
+    }
+
+    /// Takes a tick on which nothing is lent: it is good as long as the chain can still pay for it
+    /// in the block after `block`, however soon the voucher or the channel ends, and as far as the
+    /// deposit reaches. Returns what the lane promises now.
+    ///
+    /// # Errors
+    /// [`LedgerError::OldTick`], [`LedgerError::BadTick`], [`LedgerError::StaleSeq`],
+    /// [`LedgerError::Expiring`], [`LedgerError::Closing`].
+    pub fn claim_tick(
+        &mut self,
+        lane: LaneId,
+        proof: &TickProof,
+        block: BlockNumber,
+    ) -> Result<Balance, LedgerError> {
+        self.extend(lane, proof, |ledger, extended, promised| {
+            ledger.check_claim(extended, promised, block)
+        })
+    }
+
+    /// Goes back to an `earlier` voucher of the lane, which this ledger has accepted before, with a
+    /// tick that became known since: if that comes to more than the newest voucher, and the chain
+    /// still takes it. Returns what the lane promises now.
+    ///
+    /// # Errors
+    /// [`LedgerError::OldTick`] if the newest voucher comes to as much; otherwise as
+    /// [`Self::claim_tick`].
+    pub fn claim_earlier(
+        &mut self,
+        earlier: &Redeem,
+        proof: &TickProof,
+        block: BlockNumber,
+    ) -> Result<Balance, LedgerError> {
+        let lane = earlier.voucher.lane;
+        let refused = LedgerError::BadTick { n: proof.n, revealed: 0 };
+        if earlier.voucher.channel != self.facts.channel {
+            return Err(LedgerError::Foreign);
+        }
+        let extended = Redeem { tick: Some(*proof), ..earlier.clone() };
+        let promised = extended
+            .promised()
+            .ok_or(LedgerError::Overspend { total: Balance::MAX, deposit: self.facts.deposit })?;
+        if promised <= self.promised(lane) {
+            return Err(LedgerError::OldTick { n: proof.n, revealed: proof.n });
+        }
+        self.check_claim(&extended, promised, block)?;
+        let meter = earlier.voucher.tick.and_then(TickMeter::new).ok_or(refused)?;
+        let meter = meter.advanced(proof).ok_or(refused)?;
+        let state = self.lanes.entry(lane).or_default();
+        (state.best, state.meter) = (Some(extended), Some(meter));
+        Ok(promised)
+    }
+
+    /// The lane's newest promise with the tick `proof`, once `check` has nothing against that.
+    fn extend(
+        &mut self,
+        lane: LaneId,
+        proof: &TickProof,
+        check: impl FnOnce(&Self, &Redeem, Balance) -> Result<(), LedgerError>,
+    ) -> Result<Balance, LedgerError> {
         let none = LedgerError::BadTick { n: proof.n, revealed: 0 };
         let state = self.lanes.get(&lane).ok_or(none)?;
         let (best, meter) = state.best.as_ref().zip(state.meter).ok_or(none)?;
         if proof.n <= meter.revealed() {
             return Err(LedgerError::OldTick { n: proof.n, revealed: meter.revealed() });
         }
-        self.check_end(block)?;
-        check_expiry(best.voucher.expires, block)?;
         let extended = Redeem { tick: Some(*proof), ..best.clone() };
         let promised = extended
             .promised()
             .ok_or(LedgerError::Overspend { total: Balance::MAX, deposit: self.facts.deposit })?;
-        self.check_sum(lane, promised)?;
-        self.check_pays(&extended, promised, block)?;
+        check(self, &extended, promised)?;
         let meter = meter
             .advanced(proof)
             .ok_or(LedgerError::BadTick { n: proof.n, revealed: meter.revealed() })?;
@@ -546,6 +609,19 @@ impl PayeeLedger {
             Err(SettleError::LaneOutOfRange) => Err(LedgerError::NoSuchLane(voucher.lane)),
             Err(SettleError::BadTick) => Err(LedgerError::WrongKind),
             Err(SettleError::BadLock | SettleError::LockExpired) => Err(LedgerError::Conditional),
+        }
+    }
+
+    /// Whether the chain can pay for `redeem` in the next block, if the deposit reaches so far.
+    fn check_claim(
+        &self,
+        redeem: &Redeem,
+        promised: Balance,
+        block: BlockNumber,
+    ) -> Result<(), LedgerError> {
+        match self.check_pays(redeem, promised, block.saturating_add(1)) {
+            Err(LedgerError::Overspend { .. }) => Ok(()),
+            other => other,
         }
     }
 

@@ -233,14 +233,7 @@ impl PayerLedger {
         let voucher = &held.voucher;
         // By the chain's own rule: what it would not pay for is not ours.
         let promised = settlement::promise(held).map_err(|_| LeaseError::Foreign)?;
-        let ticked =
-            voucher.tick.zip(held.tick).is_none_or(|(tick, proof)| tick.verify(&proof, blake2_256));
-        let signed = signing::verify(
-            &self.facts.signer,
-            &voucher.signing_bytes(&self.genesis),
-            &held.signature,
-        );
-        if voucher.channel != self.facts.channel || !ticked || !signed {
+        if !self.is_own(held) {
             return Err(LeaseError::Foreign);
         }
         let (lane, deposit) = (voucher.lane, self.facts.deposit);
@@ -267,6 +260,22 @@ impl PayerLedger {
         Ok(Some(Adopted { record, recovered: promised.saturating_sub(before), is_retired }))
     }
 
+    /// Whether this payer has signed `held`, and its tick lies on its chain.
+    pub fn is_own(&self, held: &Redeem) -> bool {
+        let voucher = &held.voucher;
+        voucher.channel == self.facts.channel
+            && signing::verify(
+                &self.facts.signer,
+                &voucher.signing_bytes(&self.genesis),
+                &held.signature,
+            )
+            && match (voucher.tick, held.tick) {
+                (Some(tick), Some(proof)) => tick.verify(&proof, blake2_256),
+                (None, Some(_)) => false,
+                (_, None) => true,
+            }
+    }
+
     /// Never lease this lane again: the payee knows other receipts on it.
     pub fn retire(&mut self, lane: LaneId) {
         self.retired.insert(lane);
@@ -290,6 +299,12 @@ impl PayerLedger {
     /// Whether this payer can never use the lane again, unless it learns what was promised there.
     pub fn is_lost(&self, lane: LaneId) -> bool {
         !self.is_continued(lane)
+    }
+
+    /// Whether the chain knows a higher promise on the lane than this payer's records.
+    pub fn is_behind(&self, lane: LaneId) -> bool {
+        let known = self.lanes.get(&lane).map_or(0, PayerLaneRecord::promised);
+        self.facts.lane(lane).cumulative > known
     }
 
     fn is_usable(&self, lane: LaneId) -> bool {

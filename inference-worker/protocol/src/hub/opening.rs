@@ -1,7 +1,9 @@
 //! Taking a relay: checked against the offer at once, and against its channel when the chain has
 //! answered; only then does the hub promise anything.
 
-use mica_primitives::{Balance, ChannelId, LaneId, PublicKey, Tick};
+use mica_primitives::{Balance, ChannelId, LaneId, PublicKey, Redeem, Tick};
+
+use std::collections::BTreeSet;
 
 use super::{
     HubOutput, HubTable, Payee, RelayId,
@@ -16,7 +18,7 @@ use crate::{
     clock::Now,
     limits::{
         MAX_LEDGERS, MAX_OPENINGS, MAX_RELAY_OPENINGS_PER_PEER, MAX_RELAYS, MAX_SESSION_POSITIONS,
-        OPENING_DEADLINE_MS,
+        MAX_UNKNOWN_OPENINGS, OPENING_DEADLINE_MS,
     },
     messages::{Account, RelayOpen},
     stage::refusal::Refusal,
@@ -27,6 +29,8 @@ use crate::{
 pub(super) struct Opening {
     pub(super) from: PublicKey,
     pub(super) open: Box<RelayOpen>,
+    /// Whether the hub had a ledger of its channel.
+    is_known: bool,
     pub(super) deadline_ms: u64,
 }
 
@@ -54,9 +58,12 @@ impl HubTable {
         }
         self.check_moving(now)?;
         let theirs = self.openings.values().filter(|opening| opening.from == from).count();
+        let is_known = self.incoming.contains_key(&open.voucher.voucher.channel);
+        let unknown = self.openings.values().filter(|opening| !opening.is_known).count();
         if self.relays.len() >= self.offer.max_relays.min(MAX_RELAYS)
             || self.openings.len() >= MAX_OPENINGS
             || theirs >= MAX_RELAY_OPENINGS_PER_PEER
+            || (!is_known && unknown >= MAX_UNKNOWN_OPENINGS)
         {
             return Err(Refusal::new(FaultCode::TooManySessions, "the hub is full"));
         }
@@ -73,7 +80,7 @@ impl HubTable {
         }
         out.push(HubOutput::ReadChannel(open.voucher.voucher.channel));
         let deadline_ms = now.ms.saturating_add(OPENING_DEADLINE_MS);
-        self.openings.insert(id, Opening { from, open, deadline_ms });
+        self.openings.insert(id, Opening { from, open, is_known, deadline_ms });
         Ok(())
     }
 
@@ -86,6 +93,12 @@ impl HubTable {
         let tick = open.voucher.voucher.tick.ok_or_else(|| {
             Refusal::new(FaultCode::WrongUnit, "a relay is paid with ticks, and there is no chain")
         })?;
+        // Its ticks would be of the new chain, and count as paid what was promised before.
+        if open.voucher.tick.is_some() {
+            let text =
+                "an opening voucher comes without a tick: show that when the hub has promised";
+            return Err(Refusal::new(FaultCode::BadTick, text));
+        }
         let due = self.offer.fee.with(open.unit).filter(|_| open.unit > 0);
         let due = due.ok_or_else(|| Refusal::new(FaultCode::BadTerms, "a unit of at least 1"))?;
         if tick.unit < due {
@@ -124,17 +137,21 @@ impl HubTable {
         self.check_single(open)?;
         let cost = open.unit.checked_mul(open.positions.into()).ok_or_else(no_relay)?;
         let (payee, own) = self.lease(&open.payee, cost).ok_or_else(no_relay)?;
+        let (ended, held) = self.running_on(channel, lane);
         let taken = self.take_first(now, lane, tick.unit, open);
-        if let Err(refusal) = taken {
-            self.give_back(&own);
-            return Err(refusal);
-        }
+        let base = match taken {
+            Ok(base) => base,
+            Err(refusal) => {
+                self.give_back(&own);
+                return Err(refusal);
+            }
+        };
         // The new voucher is the same payer's, and newer: what ran on the lane before is over.
-        let before =
-            self.relays.iter().find(|(_, relay)| (relay.channel, relay.lane) == (channel, lane));
-        if let Some(id) = before.map(|(id, _)| *id) {
+        if let Some(id) = ended {
+            self.note_chain(&id, held.as_ref());
             self.end(now, &id, false, out);
         }
+        self.earlier.replaced((channel, lane), &open.voucher.voucher);
         let terms = RelayTerms {
             payer: from,
             unit: tick.unit,
@@ -143,7 +160,7 @@ impl HubTable {
             positions: open.positions,
         };
         let own = own.of(open.session);
-        let mut relay = Relay::new(terms, &open.voucher, own, now.ms);
+        let mut relay = Relay::new(terms, &open.voucher.voucher, base, own, now.ms);
         self.persist_incoming(channel, lane, Durability::Disk, out);
         let promise = match relay.promise(&open.voucher, facts, &self.offer, now.block) {
             Ok(promise) => promise,
@@ -153,7 +170,6 @@ impl HubTable {
             }
         };
         out.push(HubOutput::Began { peer: from });
-        self.settled.remove(&(relay.out.record().channel, relay.out.record().lane));
         self.first_promise(&relay, open.id(), promise, out);
         self.relays.insert(open.id(), relay);
         Ok(())
@@ -176,19 +192,27 @@ impl HubTable {
         Ok(())
     }
 
-    /// Takes the opening voucher.
+    /// The relay that runs on a payer's lane, and the lane's newest promise.
+    fn running_on(&self, channel: ChannelId, lane: LaneId) -> (Option<RelayId>, Option<Redeem>) {
+        let mut relays = self.relays.iter();
+        let running = relays.find(|(_, relay)| (relay.channel, relay.lane) == (channel, lane));
+        let held = self.incoming.get(&channel).and_then(|ledger| ledger.held(lane).cloned());
+        (running.map(|(id, _)| *id), held)
+    }
+
+    /// Takes the opening voucher; returns what the lane promises then.
     fn take_first(
         &mut self,
         now: Now,
         lane: LaneId,
         unit: Balance,
         open: &RelayOpen,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Balance, Refusal> {
         let rule = VoucherRule { lane, unit, block: now.block, kind: VoucherKind::Opening };
         let channel = open.voucher.voucher.channel;
         let ledger = self.incoming.get_mut(&channel).ok_or_else(|| unknown(channel))?;
         let accepted = ledger.accept_voucher(&open.voucher, &rule);
-        accepted.map(drop).map_err(|error| Refusal::of_money(&error, ledger.held(lane)))
+        accepted.map_err(|error| Refusal::of_money(&error, ledger.held(lane)))
     }
 
     /// Whether the deposit covers the whole session, beside what the other relays of the channel
@@ -220,7 +244,7 @@ impl HubTable {
     }
 
     /// Makes a ledger for a channel that has none. When there are as many as there may be, those go
-    /// of which nothing is to be redeemed.
+    /// of which nothing is to be redeemed, and then those that bring less than a redeem costs.
     fn make_ledger(&mut self, now: Now, facts: &ChannelFacts) -> Result<(), Refusal> {
         if self.incoming.contains_key(&facts.channel) {
             return Ok(());
@@ -233,11 +257,10 @@ impl HubTable {
             return Err(Refusal::new(FaultCode::TooLittle, text));
         }
         if self.incoming.len() >= MAX_LEDGERS {
-            let (relays, block) = (&self.relays, now.block);
-            self.incoming.retain(|id, ledger| {
-                relays.values().any(|relay| relay.channel == *id)
-                    || !ledger.redeemable(block).is_empty()
-            });
+            self.make_room(now, 1);
+        }
+        if self.incoming.len() >= MAX_LEDGERS {
+            self.make_room(now, least);
         }
         if self.incoming.len() >= MAX_LEDGERS {
             let text = "too many channels wait to be redeemed";
@@ -247,6 +270,18 @@ impl HubTable {
         let ledger = ledger.map_err(|error| Refusal::of_money(&error, None))?;
         self.incoming.insert(facts.channel, ledger);
         Ok(())
+    }
+}
+
+impl HubTable {
+    /// Forgets channels on which no relay runs and that bring less than `least`.
+    fn make_room(&mut self, now: Now, least: Balance) {
+        let busy: BTreeSet<ChannelId> = self.relays.values().map(|relay| relay.channel).collect();
+        self.incoming.retain(|id, ledger| {
+            let lanes = ledger.redeemable(now.block).into_iter();
+            let gain = lanes.fold(0, |sum: Balance, lane| sum.saturating_add(lane.gain));
+            busy.contains(id) || gain >= least
+        });
     }
 }
 

@@ -3,8 +3,10 @@
 //! A worker takes a hub for the payer of all its sessions: who does not pay a worker to the end
 //! spoils the hub's name with it. So accounts whose sessions repeatedly end without the exact sum
 //! get one in a while; one that is settled makes one other good. A session that nobody was paid for
-//! counts for nothing if it was short, because its worker refused it; one that was not has held
-//! lanes that others may have needed.
+//! counts a quarter if it was short, because its worker may have refused it; one that was not has
+//! held lanes that others may have needed.
+//!
+//! An account that has kept ticks from the hub which cost it money gets none any more.
 
 use std::collections::BTreeMap;
 
@@ -15,8 +17,17 @@ use crate::{
     stage::refusal::Refusal,
 };
 
+/// What a session that was left counts.
+pub(super) const LEFT: u32 = 4;
+/// What a session counts that was short and of which nothing was paid.
+pub(super) const UNUSED: u32 = 1;
+/// From so much on an account waits.
+const MOST: u32 = LEFT * MAX_UNPAID_SESSIONS;
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Pause {
+    /// Sessions that were left, each [`LEFT`] or [`UNUSED`]; [`u32::MAX`] for an account that gets
+    /// none any more.
     unsettled: u32,
     /// The last of them: its stages count once.
     last: Option<SessionId>,
@@ -36,12 +47,15 @@ impl Pauses {
     /// [`FaultCode::Underpaid`].
     pub(super) fn check(&self, account: &Account, now: Now) -> Result<(), Refusal> {
         match self.0.get(account) {
-            Some(pause) if pause.unsettled >= MAX_UNPAID_SESSIONS && now.ms < pause.until_ms => {
+            Some(pause) if pause.is_banned() => {
+                let text = "this account has paid with ticks that it kept from this hub";
+                Err(Refusal::new(FaultCode::Underpaid, text))
+            }
+            Some(pause) if pause.unsettled >= MOST && now.ms < pause.until_ms => {
                 let seconds = (pause.until_ms - now.ms).div_ceil(1_000);
                 let text = format!(
-                    "{} sessions of this account ended without their final sum: the next may \
-                     begin in {seconds} s",
-                    pause.unsettled
+                    "too many sessions of this account ended without their final sum: the next \
+                     may begin in {seconds} s"
                 );
                 Err(Refusal::new(FaultCode::Underpaid, text))
             }
@@ -49,29 +63,49 @@ impl Pauses {
         }
     }
 
-    /// A relay of the account has ended in this session, of which something was paid.
-    pub(super) fn ended(&mut self, account: Account, session: SessionId, settled: bool, now: Now) {
-        if settled {
-            if let Some(pause) = self.0.get_mut(&account) {
-                pause.unsettled = pause.unsettled.saturating_sub(1);
-                if pause.unsettled == 0 {
-                    self.0.remove(&account);
-                }
-            }
+    /// A relay of the account came to its exact sum.
+    pub(super) fn settled(&mut self, account: &Account) {
+        let Some(pause) = self.0.get_mut(account).filter(|pause| !pause.is_banned()) else {
+            return;
+        };
+        pause.unsettled = pause.unsettled.saturating_sub(LEFT);
+        if pause.unsettled == 0 {
+            self.0.remove(account);
+        }
+    }
+
+    /// A relay of the account has ended in this session without its exact sum, which counts
+    /// [`LEFT`] or [`UNUSED`].
+    pub(super) fn left(&mut self, account: Account, session: SessionId, counts: u32, now: Now) {
+        let pause = self.entry(account);
+        if pause.last == Some(session) || pause.is_banned() {
             return;
         }
+        // What is not banned yet does not become it by counting.
+        pause.unsettled = pause.unsettled.saturating_add(counts).min(u32::MAX - 1);
+        pause.last = Some(session);
+        pause.until_ms = now.ms.saturating_add(UNPAID_PAUSE_MS);
+    }
+
+    /// No relay of the account begins any more, until the hub starts again.
+    pub(super) fn ban(&mut self, account: Account) {
+        self.entry(account).unsettled = u32::MAX;
+    }
+
+    fn entry(&mut self, account: Account) -> &mut Pause {
         if self.0.len() >= MAX_SCORES && !self.0.contains_key(&account) {
             let least = self.0.iter().min_by_key(|(_, pause)| (pause.unsettled, pause.until_ms));
             if let Some(account) = least.map(|(account, _)| *account) {
                 self.0.remove(&account);
             }
         }
-        let pause = self.0.entry(account).or_default();
-        if pause.last == Some(session) {
-            return;
-        }
-        (pause.unsettled, pause.last) = (pause.unsettled.saturating_add(1), Some(session));
-        pause.until_ms = now.ms.saturating_add(UNPAID_PAUSE_MS);
+        self.0.entry(account).or_default()
+    }
+}
+
+impl Pause {
+    const fn is_banned(&self) -> bool {
+        self.unsettled == u32::MAX
     }
 }
 
@@ -95,8 +129,8 @@ mod tests {
         let now = Now::new(1_000, 5);
         for number in 0..MAX_UNPAID_SESSIONS as usize {
             assert!(pauses.check(&account(1), now).is_ok());
-            pauses.ended(account(1), session(number), false, now);
-            pauses.ended(account(1), session(number), false, now);
+            pauses.left(account(1), session(number), LEFT, now);
+            pauses.left(account(1), session(number), LEFT, now);
         }
         let refused = pauses.check(&account(1), now).map_err(|refusal| refusal.code);
         assert_eq!(refused, Err(FaultCode::Underpaid));
@@ -104,7 +138,7 @@ mod tests {
         let later = Now::new(1_000 + UNPAID_PAUSE_MS, 5);
         assert!(pauses.check(&account(1), later).is_ok());
         for _ in 0..MAX_UNPAID_SESSIONS {
-            pauses.ended(account(1), session(9), true, later);
+            pauses.settled(&account(1));
             assert!(pauses.check(&account(1), now).is_ok());
         }
         assert!(pauses.0.is_empty());
@@ -113,12 +147,37 @@ mod tests {
     #[test]
     fn as_many_accounts_are_remembered_as_there_may_be() {
         let mut pauses = Pauses::default();
-        pauses.ended(account(0), session(0), false, Now::new(0, 0));
+        pauses.left(account(0), session(0), LEFT, Now::new(0, 0));
         for number in 0..MAX_SCORES {
-            pauses.ended(account(number), session(1), false, Now::new(1, 0));
+            pauses.left(account(number), session(1), LEFT, Now::new(1, 0));
         }
-        pauses.ended(account(MAX_SCORES), session(2), false, Now::new(2, 0));
+        pauses.left(account(MAX_SCORES), session(2), LEFT, Now::new(2, 0));
         assert_eq!(pauses.0.len(), MAX_SCORES);
         assert!(pauses.0.contains_key(&account(0)), "it has more than one");
+    }
+
+    #[test]
+    fn sessions_that_are_opened_for_nothing_count_a_quarter() {
+        let (mut pauses, now) = (Pauses::default(), Now::new(1_000, 5));
+        for number in 0..(4 * MAX_UNPAID_SESSIONS) as usize {
+            assert!(pauses.check(&account(1), now).is_ok());
+            pauses.left(account(1), session(number), UNUSED, now);
+        }
+        assert!(pauses.check(&account(1), now).is_err());
+        pauses.settled(&account(1));
+        assert!(pauses.check(&account(1), now).is_ok());
+    }
+
+    #[test]
+    fn a_ban_is_not_made_good() {
+        let (mut pauses, now) = (Pauses::default(), Now::new(1_000, 5));
+        pauses.ban(account(1));
+        pauses.settled(&account(1));
+        for number in 0..2 * MAX_SCORES {
+            pauses.left(account(2 + number), session(number), LEFT, now);
+        }
+        let later = Now::new(u64::MAX, 5);
+        let refused = pauses.check(&account(1), later).map_err(|refusal| refusal.code);
+        assert_eq!(refused, Err(FaultCode::Underpaid));
     }
 }

@@ -1,11 +1,16 @@
 //! Money for a relay, receipts of its payee, and its end.
 
-use mica_primitives::{ChannelId, LaneId, MAX_LANES, PublicKey, Redeem, Tick, TickProof};
+use mica_primitives::{ChannelId, Hash32, LaneId, PublicKey, Redeem, TickProof};
 
-use super::{HubOutput, HubTable, RelayEnd, RelayId, relay::Relay, table::send};
+use super::{
+    HubOutput, HubTable, RelayEnd, RelayId,
+    pauses::{LEFT, UNUSED},
+    relay::Relay,
+    table::send,
+};
 use crate::{
     FaultCode, Message,
-    channel::{Adopted, Durability, LedgerError, PayerLane, VoucherKind, VoucherRule},
+    channel::{Durability, LedgerError, PayerLane, VoucherKind, VoucherRule},
     clock::Now,
     limits::HUB_RENEWAL_BLOCKS,
     messages::{Payment, PaymentKind, Promises, RelayPay, Relayed, SessionReceipt},
@@ -50,7 +55,8 @@ impl HubTable {
     ) -> Result<(), Refusal> {
         let (channel, lane) = self.lane_of(&id)?;
         let ledger = self.incoming.get_mut(&channel).ok_or_else(unknown_relay)?;
-        match ledger.accept_tick(lane, proof, now.block) {
+        // Whatever the chain still pays is taken: nothing is lent on it before the next promise.
+        match ledger.claim_tick(lane, proof, now.block) {
             Ok(_) => {}
             // A link repeats itself.
             Err(LedgerError::OldTick { .. }) => return Ok(()),
@@ -86,8 +92,14 @@ impl HubTable {
         out: &mut Vec<HubOutput>,
     ) -> Result<(), Refusal> {
         let (channel, lane) = self.lane_of(&id)?;
-        let unit = self.relays.get(&id).map_or(0, |relay| relay.unit);
+        let relay = self.relays.get(&id).ok_or_else(unknown_relay)?;
+        let unit = relay.unit;
+        if relay.is_distrusted {
+            let text = "the payee was shown ticks that this hub was not: nothing more is promised";
+            return Err(Refusal::new(FaultCode::Underpaid, text));
+        }
         let ledger = self.incoming.get_mut(&channel).ok_or_else(unknown_relay)?;
+        let old = ledger.held(lane).cloned();
         // Each renewal is a signature to check, one to make and two flushes: one that brings
         // nothing new is refused before all of them. Another hub's may do no more than live longer.
         let reaches = |redeem: &Redeem| {
@@ -109,6 +121,11 @@ impl HubTable {
         let promised = ledger
             .accept_voucher(redeem, &rule)
             .map_err(|error| Refusal::of_money(&error, ledger.held(lane)))?;
+        let is_same = |old: &Redeem| anchor(old) == anchor(redeem);
+        if !old.as_ref().is_some_and(is_same) {
+            self.note_chain(&id, old.as_ref());
+            self.earlier.replaced((channel, lane), &redeem.voucher);
+        }
         if let Some(relay) = self.relays.get_mut(&id).filter(|_| promised > before) {
             relay.since_ms = now.ms;
         }
@@ -127,10 +144,13 @@ impl HubTable {
         let (channel, lane) = self.lane_of(&id)?;
         let unit = self.relays.get(&id).map_or(0, |relay| relay.unit);
         let ledger = self.incoming.get_mut(&channel).ok_or_else(unknown_relay)?;
+        let old = ledger.held(lane).cloned();
         let rule = VoucherRule { lane, unit, block: now.block, kind: VoucherKind::Final };
         ledger
             .accept_voucher(redeem, &rule)
             .map_err(|error| Refusal::of_money(&error, ledger.held(lane)))?;
+        self.note_chain(&id, old.as_ref());
+        self.earlier.replaced((channel, lane), &redeem.voucher);
         self.persist_incoming(channel, lane, Durability::Disk, out);
         let relay = self.relays.get_mut(&id).ok_or_else(unknown_relay)?;
         let promise = relay.settle(redeem, now.block)?;
@@ -231,78 +251,6 @@ impl HubTable {
         }
     }
 
-    /// A block shows one of the hub's own promises with more ticks than the hub was shown: the
-    /// payer has kept them from it. The payee was paid with them, so the hub claims them too: a
-    /// tick is the same for both.
-    pub(super) fn shown(&mut self, now: Now, held: &Redeem, out: &mut Vec<HubOutput>) {
-        self.claim(now, held, out);
-        let place = (held.voucher.channel, held.voucher.lane);
-        let anchor = |tick: Option<Tick>| tick.map(|tick| tick.anchor);
-        let is_own = |relay: &&mut Relay| {
-            let record = relay.out.record();
-            let is_same_chain = anchor(record.tick) == anchor(held.voucher.tick);
-            (record.channel, record.lane) == place && is_same_chain
-        };
-        let running = self.relays.values_mut().find(is_own);
-        if let Some(relay) = running {
-            relay.is_distrusted = true;
-            relay.out.note_revealed(held.tick.map_or(0, |proof| proof.n));
-            out.push(persist(&relay.out, Durability::Disk));
-            return;
-        }
-        // Its signature is checked there.
-        self.adopt(now, held, LaneId::MAX, out);
-    }
-
-    /// Takes note of what a payee holds of the hub's promises; it counts from now on, whatever was
-    /// thought to be promised. A lane on which the payee was shown ticks that the hub can claim
-    /// from nobody is not used again: each lane can cost the hub its credit once.
-    fn adopt(&mut self, now: Now, held: &Redeem, own: LaneId, out: &mut Vec<HubOutput>) {
-        let (channel, lane) = (held.voucher.channel, held.voucher.lane);
-        let Some(outgoing) = self.outgoing.get_mut(&channel) else { return };
-        let was_lost = outgoing.ledger.is_lost(lane);
-        let Ok(Some(adopted)) = outgoing.ledger.adopt(held, own) else { return };
-        let Adopted { record, is_retired, recovered } = adopted;
-        let (record, durability) = (Box::new(record), Durability::Disk);
-        out.push(HubOutput::PersistOutgoing { record, durability });
-        let is_news = recovered > 0 || was_lost;
-        if is_news && self.settled.contains(&(channel, lane)) {
-            self.give_up(channel, out);
-        } else if is_retired || (is_news && !self.claim(now, held, out)) {
-            if let Some(outgoing) = self.outgoing.get_mut(&channel) {
-                outgoing.ledger.retire(lane);
-            }
-            out.push(HubOutput::Retire(channel, lane));
-        }
-    }
-
-    /// Claims the tick of a promise of the hub's own from the payer on whose chain it lies. Returns
-    /// whether the hub has it now: whether some lane's newest promise is over that chain.
-    fn claim(&mut self, now: Now, held: &Redeem, out: &mut Vec<HubOutput>) -> bool {
-        let (Some(tick), Some(proof)) = (held.voucher.tick, held.tick) else { return false };
-        let mut has_it = false;
-        for ledger in self.incoming.values_mut() {
-            let is_same = |promise: &&Redeem| {
-                promise.voucher.tick.is_some_and(|chain| chain.anchor == tick.anchor)
-            };
-            let Some(lane) = ledger.promises().find(is_same).map(|promise| promise.voucher.lane)
-            else {
-                continue;
-            };
-            // It proves itself: it lies on the payer's own chain, or does not.
-            match ledger.accept_tick(lane, &proof, now.block) {
-                Ok(_) => {
-                    let (record, durability) = (Box::new(ledger.record(lane)), Durability::Disk);
-                    out.push(HubOutput::PersistIncoming { record, durability });
-                    has_it = true;
-                }
-                Err(LedgerError::OldTick { .. }) => has_it = true,
-                Err(_) => {}
-            }
-        }
-        has_it
-    }
-
     /// The payer wants no more of a session.
     pub(super) fn close(
         &mut self,
@@ -321,15 +269,18 @@ impl HubTable {
 
     /// Ends a relay: its lane is free again, and what was promised on it stays promised.
     pub(super) fn end(&mut self, now: Now, id: &RelayId, settled: bool, out: &mut Vec<HubOutput>) {
+        let Some(relay) = self.relays.get(id) else { return };
+        let place = (relay.channel, relay.lane);
+        let held = self.incoming.get(&place.0).and_then(|ledger| ledger.held(place.1)).cloned();
+        self.note_chain(id, held.as_ref());
         let Some(relay) = self.relays.remove(id) else { return };
         self.give_back(&relay.out);
-        if settled {
-            self.settled.insert((relay.out.record().channel, relay.out.record().lane));
-        }
         let Some(ledger) = self.incoming.get(&relay.channel) else { return };
         let (account, positions) = (ledger.facts().payer, relay.paid(ledger));
-        if positions > 0 || relay.was_held(now.ms) {
-            self.pauses.ended(account, id.0, settled && positions > 0, now);
+        match (settled, positions > 0 || relay.was_held(now.ms)) {
+            (true, _) if positions > 0 => self.pauses.settled(&account),
+            (_, true) => self.pauses.left(account, id.0, LEFT, now),
+            (_, false) => self.pauses.left(account, id.0, UNUSED, now),
         }
         out.push(HubOutput::Ended(RelayEnd {
             relay: *id,
@@ -343,16 +294,13 @@ impl HubTable {
         }));
     }
 
-    /// Promises nothing more on a channel of the hub's own. A session's exact sum is all that its
-    /// worker had: whoever claims more for it was shown ticks that the hub was not, and hid them.
-    pub(super) fn give_up(&mut self, channel: ChannelId, out: &mut Vec<HubOutput>) {
-        let Some(own) = self.outgoing.get_mut(&channel) else { return };
-        for lane in 0..MAX_LANES as LaneId {
-            own.ledger.retire(lane);
-            self.settled.remove(&(channel, lane));
-            out.push(HubOutput::Retire(channel, lane));
+    /// Remembers the chain over which a relay promises, of which the hub `held` so much: it promises
+    /// nothing more over it.
+    pub(super) fn note_chain(&mut self, id: &RelayId, held: Option<&Redeem>) {
+        let chain = self.relays.get(id).zip(held).and_then(|(relay, held)| relay.chain(held));
+        if let Some(chain) = chain {
+            self.earlier.note(chain);
         }
-        out.push(HubOutput::GivenUp { channel, payee: own.payee.account });
     }
 
     /// Takes a lane of the hub's own back.
@@ -363,11 +311,15 @@ impl HubTable {
     }
 }
 
+fn anchor(redeem: &Redeem) -> Option<Hash32> {
+    redeem.voucher.tick.map(|tick| tick.anchor)
+}
+
 fn relayed((session, stage): RelayId, promise: Redeem) -> Message {
     Message::Relayed(Relayed { session, stage, promise: Box::new(promise) })
 }
 
-fn persist(lane: &PayerLane, durability: Durability) -> HubOutput {
+pub(super) fn persist(lane: &PayerLane, durability: Durability) -> HubOutput {
     HubOutput::PersistOutgoing { record: Box::new(lane.record().clone()), durability }
 }
 

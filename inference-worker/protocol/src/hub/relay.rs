@@ -2,7 +2,7 @@
 
 use mica_primitives::{Balance, BlockNumber, ChannelId, LaneId, PublicKey, Redeem, Tick, Voucher};
 
-use super::{HubOffer, Payee};
+use super::{HubOffer, Payee, earlier::EarlierChain};
 use crate::{
     FaultCode, SessionId,
     channel::{ChannelFacts, PayeeLedger, PayerLane, SpendError},
@@ -40,6 +40,8 @@ pub(super) struct Relay {
     reaches: u32,
     /// Last block of that promise.
     expires: BlockNumber,
+    /// Last block of the promise over the payer's chain that lives longest.
+    lives_until: BlockNumber,
     /// Positions that the payee's receipts cover.
     receipted: u32,
     /// The payee was shown ticks that the hub was not: nothing more is promised ahead.
@@ -60,17 +62,22 @@ pub(super) struct RelayTerms {
 }
 
 impl Relay {
-    /// One whose first voucher was accepted: what that promises without ticks is for what came
-    /// before.
-    pub(super) fn new(terms: RelayTerms, voucher: &Redeem, out: PayerLane, now_ms: u64) -> Self {
+    /// One whose first voucher was accepted: the `base` that its lane promises then is for what
+    /// came before.
+    pub(super) fn new(
+        terms: RelayTerms,
+        voucher: &Voucher,
+        base: Balance,
+        out: PayerLane,
+        now_ms: u64,
+    ) -> Self {
         let RelayTerms { payer, unit, payee, out_unit, positions } = terms;
-        let voucher = &voucher.voucher;
         Self {
             payer,
             channel: voucher.channel,
             lane: voucher.lane,
             unit,
-            base: voucher.cumulative,
+            base,
             payee,
             out_base: out.promised(),
             out,
@@ -78,6 +85,7 @@ impl Relay {
             positions,
             reaches: 0,
             expires: 0,
+            lives_until: 0,
             receipted: 0,
             is_distrusted: false,
             opened_ms: now_ms,
@@ -169,11 +177,24 @@ impl Relay {
             return Err(Refusal::new(FaultCode::LimitReached, text));
         }
         let expires = ends_before(voucher, facts, block)?;
-        let cumulative = self.out_sum(before);
+        let (cumulative, chain) = (self.out_sum(before), self.out.record().tick);
         let own = Tick { anchor: tick.anchor, unit: self.out_unit, max };
         let promise = self.out.pass_on(cumulative, own, known, expires).map_err(beyond_budget)?;
+        let is_same_chain = |known: &Tick| known.anchor == tick.anchor;
+        let lived = chain.filter(is_same_chain).map_or(0, |_| self.lives_until);
         (self.reaches, self.expires) = (before.saturating_add(max.into()), expires);
+        self.lives_until = expires.max(lived);
         Ok(promise)
+    }
+
+    /// The payer's chain over which the newest promise is, of which the hub `held` so much: what
+    /// may still be shown of it when the relay goes on without it. Nothing before the first
+    /// promise, and after the exact sum.
+    pub(super) fn chain(&self, held: &Redeem) -> Option<EarlierChain> {
+        let tick = self.out.record().tick?;
+        let is_held = held.voucher.tick.is_some_and(|held| held.anchor == tick.anchor);
+        let (reach, expires) = (tick.max, self.lives_until);
+        is_held.then(|| EarlierChain { held: held.clone(), reach, expires, next: None })
     }
 
     /// The exact sum for the payee, once the payer has promised its own. It may live longer than
@@ -224,6 +245,10 @@ fn ends_before(
     facts: &ChannelFacts,
     block: BlockNumber,
 ) -> Result<BlockNumber, Refusal> {
+    if let Some(ends) = facts.ends.filter(|_| facts.ends_soon(block)) {
+        let text = format!("the channel ends with block {ends}: nothing more is lent on it");
+        return Err(Refusal::new(FaultCode::ChannelClosing, text));
+    }
     // The payer may ask to close in the next block.
     let ends = facts.ends.unwrap_or(block.saturating_add(facts.window));
     let code = if facts.ends.is_some() && ends < voucher.expires {

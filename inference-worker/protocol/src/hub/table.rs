@@ -1,11 +1,12 @@
 //! All relays of one hub, the ledgers of the channels to it and from it, and the bounds on them.
 
 use ed25519_dalek::SigningKey;
-use mica_primitives::{Balance, BlockNumber, ChannelId, LaneId, PublicKey};
-use std::collections::{BTreeMap, BTreeSet};
+use mica_primitives::{Balance, BlockNumber, ChannelId, Lane, LaneId, MAX_LANES, PublicKey};
+use std::collections::BTreeMap;
 
 use super::{
     HubInput, HubOffer, HubOutput, Payee, RelayId,
+    earlier::EarlierChains,
     opening::{Opening, refusal_of},
     pauses::Pauses,
     relay::Relay,
@@ -27,6 +28,8 @@ use crate::{
 pub(super) struct Outgoing {
     pub(super) payee: Payee,
     pub(super) ledger: PayerLedger,
+    /// Lanes on which ticks were lost since the hub started.
+    pub(super) lost: usize,
 }
 
 /// A hub's state machine.
@@ -39,8 +42,8 @@ pub struct HubTable {
     pub(super) incoming: BTreeMap<ChannelId, PayeeLedger>,
     pub(super) outgoing: BTreeMap<ChannelId, Outgoing>,
     pub(super) pauses: Pauses,
-    /// Lanes of the hub's own of which the last session came to its exact sum.
-    pub(super) settled: BTreeSet<(ChannelId, LaneId)>,
+    /// Chains over which nothing more is promised, and of which ticks may still be shown.
+    pub(super) earlier: EarlierChains,
     /// When the chain last had a new final block, as far as anybody has told.
     final_ms: Option<u64>,
     consents: Consents,
@@ -58,7 +61,7 @@ impl HubTable {
             incoming: BTreeMap::new(),
             outgoing: BTreeMap::new(),
             pauses: Pauses::default(),
-            settled: BTreeSet::new(),
+            earlier: EarlierChains::default(),
             final_ms: None,
             consents: Consents::default(),
             draining: false,
@@ -102,7 +105,7 @@ impl HubTable {
             ledger.restore(record)?;
         }
         retired.into_iter().for_each(|lane| ledger.retire(lane));
-        self.outgoing.insert(channel, Outgoing { payee, ledger });
+        self.outgoing.insert(channel, Outgoing { payee, ledger, lost: 0 });
         Ok(())
     }
 
@@ -138,6 +141,10 @@ impl HubTable {
 
     /// Every lane for which the chain would pay the hub in `block`, and whether a relay runs on it:
     /// what that one promises grows, and each redeem costs a fee.
+    ///
+    /// While ticks of an earlier voucher of a lane may be shown that are worth more than the newest
+    /// one, that earlier one is given, with the ticks that are known: a redeem of a newer one would
+    /// make it stale.
     pub fn redeemable(&self, now: Now) -> Vec<(Redeemable, bool)> {
         let lanes = self.incoming.values().flat_map(|ledger| ledger.redeemable(now.block));
         let is_busy = |due: &Redeemable| {
@@ -146,19 +153,43 @@ impl HubTable {
             self.relays.values().any(|relay| (relay.channel, relay.lane) == lane)
         };
         lanes
-            .map(|due| {
-                let busy = is_busy(&due);
-                (due, busy)
+            .filter_map(|due| {
+                let (busy, due) = (is_busy(&due), self.at_most_earlier(due)?);
+                Some((due, busy))
             })
             .collect()
     }
 
+    /// What can be redeemed of a lane without making stale what may be worth more.
+    fn at_most_earlier(&self, due: Redeemable) -> Option<Redeemable> {
+        let place = (due.redeem.voucher.channel, due.redeem.voucher.lane);
+        let ledger = self.incoming.get(&place.0)?;
+        let Some(chain) = self.earlier.oldest(place, ledger.promised(place.1)) else {
+            return Some(due);
+        };
+        if chain.held.voucher.seq >= due.redeem.voucher.seq {
+            return Some(due);
+        }
+        let promised = chain.held.promised()?;
+        let gain = promised.saturating_sub(ledger.facts().lane(place.1).claimed).min(due.gain);
+        (gain > 0).then(|| Redeemable { redeem: chain.held.clone(), gain })
+    }
+
+    /// Whether ticks of this payer's may still be shown that the hub does not know: until then it
+    /// does not end the channel.
+    pub fn may_be_shown_more(&self, channel: &ChannelId) -> bool {
+        self.incoming.get(channel).is_some_and(|ledger| {
+            let mut lanes = 0..MAX_LANES as LaneId;
+            lanes.any(|lane| self.earlier.oldest((*channel, lane), ledger.promised(lane)).is_some())
+        })
+    }
+
     /// Payers' agreements to the end of their channels that the chain would take in `block`, on
-    /// channels on which no relay runs; those that it would not are forgotten. Each with what it
-    /// brings, base units.
+    /// channels on which no relay runs and no more can be shown; those that it would not are
+    /// forgotten. Each with what it brings, base units.
     pub fn consents(&mut self, block: BlockNumber) -> Vec<(CloseConsent, Balance)> {
         self.consents.keep(&self.incoming, block);
-        self.consents.ready(&self.incoming, |id| self.is_busy(id))
+        self.consents.ready(&self.incoming, |id| self.is_busy(id) || self.may_be_shown_more(id))
     }
 
     /// Whether a relay runs on a channel to the hub.
@@ -170,25 +201,29 @@ impl HubTable {
     pub fn forget(&mut self, channel: &ChannelId) {
         if !self.is_busy(channel) {
             self.incoming.remove(channel);
+            self.earlier.forget(channel);
         }
+    }
+
+    /// Whether the chain knows more of a lane of this channel, which the hub has just begun to pay
+    /// from, than its records say.
+    pub fn is_behind(&self, facts: &ChannelFacts) -> bool {
+        let own = self.outgoing.get(&facts.channel);
+        own.is_some_and(|own| facts.lanes.keys().any(|lane| own.ledger.is_behind(*lane)))
     }
 
     /// Whether the chain, as these facts say, knows more of a lane of the hub's own than the hub:
     /// somebody was shown what the hub was not.
     pub fn is_ahead(&self, facts: &ChannelFacts) -> bool {
-        self.lanes_ahead(facts).next().is_some()
-    }
-
-    fn lanes_ahead(&self, facts: &ChannelFacts) -> impl Iterator<Item = LaneId> {
         let own = self.outgoing.get(&facts.channel);
-        let lanes = facts.lanes.iter().filter(move |(lane, found)| {
+        let is_ahead = |(lane, found): (&LaneId, &Lane)| {
             let leased = self.relays.values().find(|relay| {
-                (relay.out.record().channel, relay.out.record().lane) == (facts.channel, **lane)
+                (relay.out.record().channel, relay.out.record().lane) == (facts.channel, *lane)
             });
             let leased = leased.map_or(0, |relay| relay.out.promised());
-            own.is_some_and(|own| found.cumulative > leased.max(own.ledger.promised(**lane)))
-        });
-        lanes.map(|(lane, _)| *lane)
+            own.is_some_and(|own| found.cumulative > leased.max(own.ledger.promised(*lane)))
+        };
+        facts.lanes.iter().any(is_ahead)
     }
 
     /// The most that can be promised to an account in one session, base units.
@@ -227,7 +262,10 @@ impl HubTable {
             HubInput::Incoming { channel, facts } => self.incoming(now, channel, facts, &mut out),
             HubInput::Outgoing { channel, facts } => self.outgoing(now, channel, facts, &mut out),
             HubInput::Shown(held) => self.shown(now, &held, &mut out),
-            HubInput::BlockFinal => self.final_ms = Some(now.ms),
+            HubInput::BlockFinal => {
+                self.final_ms = Some(now.ms);
+                self.earlier.keep(now.block);
+            }
             HubInput::Wake => self.wake(now, &mut out),
         }
         out
@@ -303,10 +341,6 @@ impl HubTable {
         out: &mut Vec<HubOutput>,
     ) {
         if let Some(facts) = facts {
-            let places = self.lanes_ahead(&facts).map(|lane| (channel, lane));
-            if places.collect::<Vec<_>>().iter().any(|place| self.settled.contains(place)) {
-                self.give_up(channel, out);
-            }
             if let Some(own) = self.outgoing.get_mut(&channel) {
                 own.ledger.update(facts);
             }

@@ -153,7 +153,8 @@ impl Hops {
     }
 
     /// Takes note of what the hub `hop` promises now, and brings it on. `own` is the payer's newest
-    /// voucher with the last tick that everybody was shown.
+    /// voucher with the last tick that everybody was shown; it pays for `before` positions of the
+    /// session without ticks.
     ///
     /// # Errors
     /// If it is no promise for what the hub was promised.
@@ -161,12 +162,12 @@ impl Hops {
         &mut self,
         hop: usize,
         promise: Redeem,
-        own: &Redeem,
+        (own, before): (&Redeem, u32),
         out: &mut Vec<PayerOutput>,
     ) -> Result<Brought, &'static str> {
         let of = self.hops.get_mut(hop).ok_or("it is none of the stage's hubs")?;
         let is_first = of.promise.is_none();
-        if check(of, &promise, own)? == Fit::Outdated {
+        if check(of, &promise, (own, before))? == Fit::Outdated {
             return Ok(Brought::Outdated);
         }
         if is_first {
@@ -254,24 +255,30 @@ enum Fit {
 }
 
 /// Whether `promise` of this hub goes with what the payer has promised: over its chain and at the
-/// agreed unit, or as an exact sum if the payer has given its own. Its signature and its deposit
+/// agreed unit, or as an exact sum if the payer has given its own, and for all `before` positions
+/// that `own` pays for without ticks: a hub that promises less would keep the difference. Its signature and its deposit
 /// are for whoever is paid with it to check.
-fn check(of: &Hop, promise: &Redeem, own: &Redeem) -> Result<Fit, &'static str> {
+fn check(of: &Hop, promise: &Redeem, (own, before): (&Redeem, u32)) -> Result<Fit, &'static str> {
     let voucher = &promise.voucher;
     if promise.tick.is_some() || promise.preimage.is_some() || voucher.lock.is_some() {
         return Err("it comes with a proof or a lock");
     }
-    if let Some(before) = &of.promise {
-        let lane = (before.voucher.channel, before.voucher.lane);
-        if (voucher.channel, voucher.lane) != lane || voucher.seq <= before.voucher.seq {
+    if let Some(known) = &of.promise {
+        let lane = (known.voucher.channel, known.voucher.lane);
+        if (voucher.channel, voucher.lane) != lane || voucher.seq <= known.voucher.seq {
             return Err("it is on another lane, or old");
         }
     }
+    let due = of.base.saturating_add(of.pays.saturating_mul(before.into()));
+    let is_short = of.promise.is_some() && voucher.cumulative < due;
     match (&voucher.tick, &own.voucher.tick) {
+        (None, None) if is_short => Err("it is less than the exact sum"),
         (None, None) => Ok(Fit::Newest),
         (None, Some(_)) => Err("it is an exact sum that nobody asked for"),
         (Some(tick), Some(chain)) if tick.anchor == chain.anchor => {
-            if tick.unit == of.pays && tick.max <= chain.max {
+            if is_short {
+                Err("it promises less than was paid already")
+            } else if tick.unit == of.pays && tick.max <= chain.max {
                 Ok(Fit::Newest)
             } else {
                 Err("it is at another price, or longer than the chain")

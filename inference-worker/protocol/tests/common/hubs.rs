@@ -262,10 +262,11 @@ impl World {
         }
     }
 
-    /// What hub `hub` could redeem now.
+    /// What the chain would pay hub `hub` now, if it redeemed all that it is promised.
     pub fn hub_redeemable(&self, hub: usize) -> Balance {
-        let lanes = self.hubs[hub].table.redeemable(self.now);
-        lanes.iter().map(|(due, _)| due.gain).sum()
+        let table = &self.hubs[hub].table;
+        let ledgers = table.incoming_channels().filter_map(|channel| table.ledger(&channel));
+        ledgers.flat_map(|ledger| ledger.redeemable(self.now.block)).map(|due| due.gain).sum()
     }
 
     /// The peer key of hub `hub`.

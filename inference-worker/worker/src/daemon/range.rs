@@ -99,7 +99,7 @@ pub(crate) async fn redeem_fee(chain: &Chain, signer: &Signer) -> Balance {
         bounty: 0,
     };
     let tick = Some(TickProof { n: 1, preimage: [0; 32] });
-    let call = Call::Redeem(Redeem { voucher, signature: [0; 64], tick, preimage: None });
+    let call = Call::Redeem(Box::new(Redeem { voucher, signature: [0; 64], tick, preimage: None }));
     chain.estimate_fee(signer, &call).await.unwrap_or_else(|error| {
         tracing::warn!(%error, "what a redeem costs is not known: small channels are taken");
         0

@@ -275,7 +275,7 @@ impl Redeemer {
     }
 
     async fn policy(&mut self, redeem: &Redeem, everything: bool) -> Policy {
-        let call = Call::Redeem(redeem.clone());
+        let call = Call::Redeem(Box::new(redeem.clone()));
         let fee = self.context.chain.estimate_fee(&self.context.signer, &call).await.ok();
         self.fee = fee.unwrap_or(self.fee);
         let minimum = match self.context.config.market.redeem_minimum {
@@ -292,7 +292,7 @@ impl Redeemer {
         self.under_way.insert(lane, promised);
         let (chain, signer) = (self.context.chain.clone(), self.context.signer.clone());
         self.in_flight.spawn(async move {
-            let call = Call::Redeem(redeem);
+            let call = Call::Redeem(Box::new(redeem));
             let result =
                 chain.submit_watched(&signer, call, Until::Finalized, PATIENCE, &mut |_| {}).await;
             Outcome { lane, promised, result }

@@ -198,6 +198,30 @@ fn the_weight_grows_with_the_ticks_shown() {
 }
 
 #[test]
+fn weight_that_was_not_needed_is_given_back() {
+    use frame_support::dispatch::GetDispatchInfo;
+    test(|| {
+        let id = open(500);
+        let tell = |who, seq, receipts| {
+            let voucher = voucher(id, seq, 10 * u128::from(seq));
+            let redeem = signed(mica_primitives::Voucher { receipts, ..voucher });
+            let call = crate::Call::<Test>::redeem { redeem: redeem.clone() };
+            let most = call.get_dispatch_info().call_weight;
+            let done = crate::Pallet::<Test>::redeem(RuntimeOrigin::signed(who), redeem);
+            let taken = done.expect("a good voucher").actual_weight.expect("it is told");
+            (most.ref_time(), taken.ref_time())
+        };
+        let saved = <Test as frame_system::Config>::DbWeight::get().reads_writes(1, 2).ref_time();
+        // What the listeners say that they did not need, whoever submits.
+        let (most, by_another) = tell(STRANGER, 1, 1);
+        assert_eq!(most - by_another, saved);
+        // And a bounty and another account, if it is the payee.
+        let (most, by_payee) = tell(PAYEE, 2, 2);
+        assert!(most - by_payee >= saved && by_payee <= by_another);
+    });
+}
+
+#[test]
 fn a_redeem_is_small() {
     use codec::MaxEncodedLen;
     assert!(

@@ -131,14 +131,14 @@ fn the_stake_stays_while_a_voucher_can_still_fix_receipts() {
 fn receipts_fixed_while_leaving_keep_the_stake_until_they_are_judged() {
     run(|| {
         join(ALICE, 0, 4);
-        Registry::on_redeem(&redeemed(ALICE));
+        assert_eq!(Registry::on_redeem(&redeemed(ALICE)).writes, 1);
         assert_eq!(record(ALICE).status, WorkerStatus::Active);
         assert_ok!(Registry::unregister(RuntimeOrigin::signed(ALICE)));
         // Early ones are judged before the stake comes free anyway.
         Registry::on_redeem(&redeemed(ALICE));
         assert_eq!(record(ALICE).status, WorkerStatus::Unbonding { until: 1 + UNBONDING });
         System::set_block_number(UNBONDING);
-        Registry::on_redeem(&redeemed(ALICE));
+        assert_eq!(Registry::on_redeem(&redeemed(ALICE)).writes, 0, "it is written");
         let until = UNBONDING + DISPUTE + 1;
         assert_eq!(record(ALICE).status, WorkerStatus::Unbonding { until });
         System::set_block_number(until - 1);

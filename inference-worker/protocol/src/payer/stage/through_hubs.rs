@@ -62,7 +62,10 @@ impl StageState {
         out: &mut Vec<PayerOutput>,
     ) -> Result<HubStep, HubError> {
         let own = self.own.clone().ok_or(HubError::Promise("nothing was asked"))?;
-        let brought = self.hops.promised(hop, promise, &own, out).map_err(HubError::Promise)?;
+        let vouched = own.voucher.cumulative.saturating_sub(self.base) / self.lane_unit.max(1);
+        let before = u32::try_from(vouched).unwrap_or(u32::MAX);
+        let brought = self.hops.promised(hop, promise, (&own, before), out);
+        let brought = brought.map_err(HubError::Promise)?;
         match brought {
             Brought::Outdated | Brought::Onward => Ok(HubStep::Quiet),
             Brought::Final(voucher) => {

@@ -199,7 +199,7 @@ async fn show(chain: Chain, due: Due) -> Shown {
     let Due { signer, lane: due, worth } = due;
     let lane = key(&due);
     let promised = due.redeem.promised().unwrap_or(0);
-    let call = Call::Redeem(due.redeem);
+    let call = Call::Redeem(Box::new(due.redeem));
     // Without an answer nothing is lost over the fee.
     let fee = chain.estimate_fee(&signer, &call).await.unwrap_or(0);
     if worth <= fee {
