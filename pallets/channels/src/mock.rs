@@ -217,7 +217,7 @@ pub fn signed_with_tick(voucher: Voucher, n: u16) -> Redeem {
 }
 
 pub fn redeem(who: u64, redeem: Redeem) -> frame_support::pallet_prelude::DispatchResult {
-    Channels::redeem(RuntimeOrigin::signed(who), redeem).map(drop).map_err(|error| error.error)
+    Channels::redeem(RuntimeOrigin::signed(who), redeem).map(|_| ()).map_err(|error| error.error)
 }
 
 /// A cooperative close with the signature of `signer`.
