@@ -245,6 +245,8 @@ fn a_lane_on_which_ticks_were_lost_is_not_used_again() {
         redeem.signature = mica_protocol::signing::sign(&common::voucher_key(), &bytes);
     };
     world.tamper = Box::new(move |_, _, message| match (*kept.borrow(), message) {
+        // The worker shows what it holds.
+        (_, Message::Promises(_)) => vec![],
         (None, Message::RelayPay(pay)) if matches!(pay.payment, Payment::Tick(_)) => vec![],
         // The next session goes on as if those ticks had never been.
         (Some(less), Message::RelayOpen(mut open)) => {
@@ -356,7 +358,8 @@ fn an_exact_sum_that_is_a_lie_costs_the_hub_nothing() {
     world.cancel_at(id, world.now.ms + 20_000);
     world.run();
     let [end] = &world.hubs[0].ends[..] else { panic!("one relay") };
-    assert!(end.settled && end.positions <= 20, "so the payer says: {end:?}");
+    let report = &world.reports[&id];
+    assert!(end.settled && end.positions <= 20, "so the payer says: {report:?}");
     let (paid, got) = (Balance::from(end.positions), world.redeemable(0));
     assert!(got > paid * unit, "the worker was shown more");
     // The hub keeps what it can claim with: neither its own redeem nor an agreement takes it.

@@ -4,11 +4,7 @@
 use mica_primitives::{Balance, ChannelId, LaneId, MAX_LANES, Redeem, TickProof};
 
 use super::{
-    HubOutput, HubTable, RelayId,
-    opening::refusal_of,
-    payment::persist,
-    relay::Relay,
-    table::send,
+    HubOutput, HubTable, RelayId, opening::refusal_of, payment::persist, relay::Relay, table::send,
 };
 use crate::{
     FaultCode,
@@ -62,13 +58,7 @@ impl HubTable {
     /// Takes note of what a payee holds of the hub's promises; it counts from now on, whatever was
     /// thought to be promised. A lane on which the payee was shown ticks that the hub can claim
     /// from nobody is not used again: each lane can cost the hub its credit once.
-    pub(super) fn adopt(
-        &mut self,
-        now: Now,
-        held: &Redeem,
-        own: LaneId,
-        out: &mut Vec<HubOutput>,
-    ) {
+    pub(super) fn adopt(&mut self, now: Now, held: &Redeem, own: LaneId, out: &mut Vec<HubOutput>) {
         let (channel, lane) = (held.voucher.channel, held.voucher.lane);
         let Some(outgoing) = self.outgoing.get_mut(&channel) else { return };
         let was_lost = outgoing.ledger.is_lost(lane);
@@ -130,13 +120,18 @@ impl HubTable {
         let theirs: Vec<RelayId> =
             self.relays.iter().filter(|(_, relay)| is_theirs(relay)).map(|(id, _)| *id).collect();
         for id in theirs {
-            let payer = self.relays.get(&id).map(|relay| relay.payer);
-            self.end(now, &id, false, out);
-            let text = "this account has paid with ticks that it kept from this hub";
-            let refusal = Refusal::new(FaultCode::Underpaid, text);
-            out.extend(payer.map(|payer| send(payer, refusal_of(id, refusal))));
+            self.leave(now, id, out);
         }
         false
+    }
+
+    /// Gives a relay up, because its payer has kept ticks from the hub.
+    fn leave(&mut self, now: Now, id: RelayId, out: &mut Vec<HubOutput>) {
+        let payer = self.relays.get(&id).map(|relay| relay.payer);
+        self.end(now, &id, false, out);
+        let text = "this account has paid with ticks that it kept from this hub";
+        let refusal = Refusal::new(FaultCode::Underpaid, text);
+        out.extend(payer.map(|payer| send(payer, refusal_of(id, refusal))));
     }
 
     /// Claims the tick of a promise of the hub's own from the payer on whose chain it lies: with the
@@ -197,7 +192,7 @@ impl HubTable {
         let running = relays.find(|(_, relay)| (relay.channel, relay.lane) == (channel, lane));
         if let Some(id) = running.map(|(id, _)| *id) {
             self.note_chain(&id, newest.as_ref());
-            self.end(now, &id, false, out);
+            self.leave(now, id, out);
         }
         // Other sessions have paid on the lane since: what they paid is a part of this now.
         if next.is_some_and(|next| before > next) { Claim::Lost(account) } else { Claim::Mine }
