@@ -355,7 +355,7 @@ fn an_exact_sum_that_is_a_lie_costs_the_hub_nothing() {
     });
     let plan = world.relayed_plan(1, prompt(20), 400).expect("lanes");
     let id = world.start(plan);
-    world.cancel_at(id, world.now.ms + 20_000);
+    world.cancel_at(id, world.now.ms + 8_000);
     world.run();
     let [end] = &world.hubs[0].ends[..] else { panic!("one relay") };
     let report = &world.reports[&id];
