@@ -331,8 +331,8 @@ fn ticks_that_are_shown_on_a_channel_that_is_gone_are_claimed() {
     assert_eq!(world.hub_redeemable(0), got / unit * first);
 }
 
-/// Attack: a payer keeps ticks from the hub and gives it an exact sum without them. The worker knows
-/// nothing of that, and is not to suffer for it.
+/// Attack: a payer keeps ticks from the hub and gives it an exact sum without them. The worker
+/// knows nothing of that, and is not to suffer for it.
 #[test]
 fn an_exact_sum_that_is_a_lie_costs_the_hub_nothing() {
     let mut world = World::with_hubs(32, &[], LAYERS, 1);
@@ -404,8 +404,8 @@ fn what_nobody_signed_or_revealed_changes_nothing() {
     check_exact(&world, 99);
 }
 
-/// Attack: a payer's opening voucher comes with a tick of its chain, so that what it promised before
-/// looks as if it were paid again.
+/// Attack: a payer's opening voucher comes with a tick of its chain, so that what it promised
+/// before looks as if it were paid again.
 #[test]
 fn what_was_paid_before_is_not_paid_twice() {
     let mut world = World::with_hubs(34, &[], LAYERS, 1);

@@ -1,7 +1,9 @@
 //! Ticks that a payee was shown and the hub was not: learnt from the chain, or from a payer that
 //! passes on what its worker holds.
 
-use mica_primitives::{Balance, ChannelId, LaneId, MAX_LANES, Redeem, TickProof};
+use mica_primitives::{
+    Balance, ChannelId, LaneId, MAX_LANES, Redeem, TickProof, domain::blake2_256,
+};
 
 use super::{
     HubOutput, HubTable, RelayId, opening::refusal_of, payment::persist, relay::Relay, table::send,
@@ -104,8 +106,8 @@ impl HubTable {
         }
     }
 
-    /// Claims the tick of a promise of the hub's own. Returns whether the hub has lost nothing by it;
-    /// an account that has taken it is promised nothing more.
+    /// Claims the tick of a promise of the hub's own. Returns whether the hub has lost nothing by
+    /// it; an account that has taken it is promised nothing more.
     fn claim_or_ban(&mut self, now: Now, held: &Redeem, out: &mut Vec<HubOutput>) -> bool {
         let account = match self.claim(now, held, out) {
             Claim::Mine => return true,
@@ -134,8 +136,8 @@ impl HubTable {
         out.extend(payer.map(|payer| send(payer, refusal_of(id, refusal))));
     }
 
-    /// Claims the tick of a promise of the hub's own from the payer on whose chain it lies: with the
-    /// lane's newest voucher, or with an earlier one. It proves itself: it lies on the payer's
+    /// Claims the tick of a promise of the hub's own from the payer on whose chain it lies: with
+    /// the lane's newest voucher, or with an earlier one. It proves itself: it lies on the payer's
     /// chain, or does not.
     fn claim(&mut self, now: Now, held: &Redeem, out: &mut Vec<HubOutput>) -> Claim {
         let (Some(tick), Some(proof)) = (held.voucher.tick, held.tick) else {
@@ -170,6 +172,10 @@ impl HubTable {
         out: &mut Vec<HubOutput>,
     ) -> Claim {
         let Some(chain) = self.earlier.find(anchor) else { return Claim::Unknown };
+        // Nobody is blamed for what was made up.
+        if !chain.held.voucher.tick.is_some_and(|tick| tick.verify(proof, blake2_256)) {
+            return Claim::Unknown;
+        }
         let known = chain.held.tick.map_or(0, |proof| proof.n);
         // What came after it pays for all of them.
         let is_paid = chain.next.is_some_and(|next: Balance| next >= chain.with_ticks(proof.n));
