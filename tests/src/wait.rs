@@ -7,8 +7,21 @@ use std::{
 
 const POLL: Duration = Duration::from_millis(100);
 
+/// Between two looks at what is over soon.
+const PROMPT_POLL: Duration = Duration::from_millis(2);
+
 /// Polls `condition` until it gives something; panics with `what` after `deadline`.
-pub fn eventually<T>(
+pub fn eventually<T>(what: &str, deadline: Duration, condition: impl FnMut() -> Option<T>) -> T {
+    poll(POLL, what, deadline, condition)
+}
+
+/// The same for something that is to be met while it lasts.
+pub fn promptly<T>(what: &str, deadline: Duration, condition: impl FnMut() -> Option<T>) -> T {
+    poll(PROMPT_POLL, what, deadline, condition)
+}
+
+fn poll<T>(
+    pause: Duration,
     what: &str,
     deadline: Duration,
     mut condition: impl FnMut() -> Option<T>,
@@ -19,7 +32,7 @@ pub fn eventually<T>(
             return value;
         }
         assert!(start.elapsed() < deadline, "waited {deadline:?} in vain for: {what}");
-        std::thread::sleep(POLL);
+        std::thread::sleep(pause);
     }
 }
 

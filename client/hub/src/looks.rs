@@ -1,5 +1,5 @@
-//! Redeems of the hub's own promises that are read from blocks: a payer may have shown a worker ticks
-//! that it has kept from the hub, and the worker shows them to the chain.
+//! Redeems of the hub's own promises that are read from blocks: a payer may have shown a worker
+//! ticks that it has kept from the hub, and the worker shows them to the chain.
 //!
 //! What is to be looked at is a set of channels and a range of blocks; a block that could not be
 //! read is read again later, so that nothing is missed because a node is away for a moment.

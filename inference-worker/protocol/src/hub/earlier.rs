@@ -3,13 +3,13 @@
 //! leaves.
 //!
 //! The payee may still show the chain ticks that the payer has kept from the hub, until the promise
-//! ends. As long as that can be, the hub keeps the payer's voucher over that chain. It is older than
-//! the lane's newest one and redeemable all the same, as long as the hub redeems no newer one: so
-//! whoever is shown a tick, the hub can claim it.
+//! ends. As long as that can be, the hub keeps the payer's voucher over that chain. It is older
+//! than the lane's newest one and redeemable all the same, as long as the hub redeems no newer one:
+//! so whoever is shown a tick, the hub can claim it.
 //!
-//! What one lane of a payer promises is the most of its vouchers, never their sum. A payer that goes
-//! on to other sessions on the lane can leave the hub without a part of it; it is certain then who
-//! did that, because nobody else has the preimages.
+//! What one lane of a payer promises is the most of its vouchers, never their sum. A payer that
+//! goes on to other sessions on the lane can leave the hub without a part of it; it is certain then
+//! who did that, because nobody else has the preimages.
 
 use std::collections::BTreeMap;
 

@@ -85,8 +85,8 @@ pub enum HubOutput {
     },
     /// Never use this lane of the hub's own again: its payee knows other receipts on it.
     Retire(ChannelId, LaneId),
-    /// The payee of this channel was paid with ticks that payers kept from the hub, on as many lanes
-    /// as that may happen. Nothing more is promised there.
+    /// The payee of this channel was paid with ticks that payers kept from the hub, on as many
+    /// lanes as that may happen. Nothing more is promised there.
     GivenUp {
         /// The channel.
         channel: ChannelId,

@@ -294,8 +294,8 @@ impl HubTable {
         }));
     }
 
-    /// Remembers the chain over which a relay promises, of which the hub `held` so much: it promises
-    /// nothing more over it.
+    /// Remembers the chain over which a relay promises, of which the hub `held` so much: it
+    /// promises nothing more over it.
     pub(super) fn note_chain(&mut self, id: &RelayId, held: Option<&Redeem>) {
         let chain = self.relays.get(id).zip(held).and_then(|(relay, held)| relay.chain(held));
         if let Some(chain) = chain {

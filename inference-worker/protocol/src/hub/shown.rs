@@ -1,7 +1,9 @@
 //! Ticks that a payee was shown and the hub was not: learnt from the chain, or from a payer that
 //! passes on what its worker holds.
 
-use mica_primitives::{Balance, ChannelId, LaneId, MAX_LANES, Redeem, TickProof};
+use mica_primitives::{
+    Balance, ChannelId, LaneId, MAX_LANES, Redeem, TickProof, domain::blake2_256,
+};
 
 use super::{
     HubOutput, HubTable, RelayId, opening::refusal_of, payment::persist, relay::Relay, table::send,
@@ -104,8 +106,8 @@ impl HubTable {
         }
     }
 
-    /// Claims the tick of a promise of the hub's own. Returns whether the hub has lost nothing by it;
-    /// an account that has taken it is promised nothing more.
+    /// Claims the tick of a promise of the hub's own. Returns whether the hub has lost nothing by
+    /// it; an account that has taken it is promised nothing more.
     fn claim_or_ban(&mut self, now: Now, held: &Redeem, out: &mut Vec<HubOutput>) -> bool {
         let account = match self.claim(now, held, out) {
             Claim::Mine => return true,
@@ -120,17 +122,22 @@ impl HubTable {
         let theirs: Vec<RelayId> =
             self.relays.iter().filter(|(_, relay)| is_theirs(relay)).map(|(id, _)| *id).collect();
         for id in theirs {
-            let payer = self.relays.get(&id).map(|relay| relay.payer);
-            self.end(now, &id, false, out);
-            let text = "this account has paid with ticks that it kept from this hub";
-            let refusal = Refusal::new(FaultCode::Underpaid, text);
-            out.extend(payer.map(|payer| send(payer, refusal_of(id, refusal))));
+            self.leave(now, id, out);
         }
         false
     }
 
-    /// Claims the tick of a promise of the hub's own from the payer on whose chain it lies: with the
-    /// lane's newest voucher, or with an earlier one. It proves itself: it lies on the payer's
+    /// Gives a relay up, because its payer has kept ticks from the hub.
+    fn leave(&mut self, now: Now, id: RelayId, out: &mut Vec<HubOutput>) {
+        let payer = self.relays.get(&id).map(|relay| relay.payer);
+        self.end(now, &id, false, out);
+        let text = "this account has paid with ticks that it kept from this hub";
+        let refusal = Refusal::new(FaultCode::Underpaid, text);
+        out.extend(payer.map(|payer| send(payer, refusal_of(id, refusal))));
+    }
+
+    /// Claims the tick of a promise of the hub's own from the payer on whose chain it lies: with
+    /// the lane's newest voucher, or with an earlier one. It proves itself: it lies on the payer's
     /// chain, or does not.
     fn claim(&mut self, now: Now, held: &Redeem, out: &mut Vec<HubOutput>) -> Claim {
         let (Some(tick), Some(proof)) = (held.voucher.tick, held.tick) else {
@@ -165,6 +172,10 @@ impl HubTable {
         out: &mut Vec<HubOutput>,
     ) -> Claim {
         let Some(chain) = self.earlier.find(anchor) else { return Claim::Unknown };
+        // Nobody is blamed for what was made up.
+        if !chain.held.voucher.tick.is_some_and(|tick| tick.verify(proof, blake2_256)) {
+            return Claim::Unknown;
+        }
         let known = chain.held.tick.map_or(0, |proof| proof.n);
         // What came after it pays for all of them.
         let is_paid = chain.next.is_some_and(|next: Balance| next >= chain.with_ticks(proof.n));
@@ -187,7 +198,7 @@ impl HubTable {
         let running = relays.find(|(_, relay)| (relay.channel, relay.lane) == (channel, lane));
         if let Some(id) = running.map(|(id, _)| *id) {
             self.note_chain(&id, newest.as_ref());
-            self.end(now, &id, false, out);
+            self.leave(now, id, out);
         }
         // Other sessions have paid on the lane since: what they paid is a part of this now.
         if next.is_some_and(|next| before > next) { Claim::Lost(account) } else { Claim::Mine }

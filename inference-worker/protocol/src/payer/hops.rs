@@ -256,8 +256,8 @@ enum Fit {
 
 /// Whether `promise` of this hub goes with what the payer has promised: over its chain and at the
 /// agreed unit, or as an exact sum if the payer has given its own, and for all `before` positions
-/// that `own` pays for without ticks: a hub that promises less would keep the difference. Its signature and its deposit
-/// are for whoever is paid with it to check.
+/// that `own` pays for without ticks: a hub that promises less would keep the difference. Its
+/// signature and its deposit are for whoever is paid with it to check.
 fn check(of: &Hop, promise: &Redeem, (own, before): (&Redeem, u32)) -> Result<Fit, &'static str> {
     let voucher = &promise.voucher;
     if promise.tick.is_some() || promise.preimage.is_some() || voucher.lock.is_some() {
