@@ -10,7 +10,7 @@ use subxt::{
 };
 
 use crate::{
-    Chain, ChainEvent, DispatchFailure, Head, MicaEvent, ReadError,
+    AccountId, Chain, ChainEvent, DispatchFailure, Head, MicaEvent, ReadError,
     connection::{missing, root_cause, within},
     upgrade::Written,
 };
@@ -47,20 +47,38 @@ pub enum Fate {
 }
 
 /// A search that goes on from look to look. Blocks that were final at a look are not read again.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Search {
-    /// Hash of the extrinsic.
+    /// Hash of the extrinsic: the newest, until a block holds one.
     pub extrinsic: Hash32,
+    /// Hashes of others that say the same with the same nonce, so that only one of all can be in a
+    /// block.
+    pub others: Vec<Hash32>,
     /// The first block that may hold it.
     pub from: BlockNumber,
     /// The last block that may hold it.
     pub to: BlockNumber,
     /// Hash of the block that last held it: it is looked at before any other.
     pub seen: Option<Hash32>,
-    /// Version of the runtime that it was signed for; nothing if it is good for every one.
-    pub signed_for: Option<u32>,
-    /// Whether at the last look another runtime was to make the next block.
-    pub is_outdated: bool,
+    /// What the signature of the newest binds it to; nothing if it has none.
+    pub signed: Option<Signed>,
+}
+
+/// What a signature binds an extrinsic to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Signed {
+    /// Who signed.
+    pub by: AccountId,
+    /// The number of the signer's extrinsic: no two with the same are in blocks.
+    pub nonce: u64,
+    /// The version of the runtime.
+    pub version: u32,
+}
+
+impl Search {
+    fn is_one_of_it(&self, extrinsic: &Hash32) -> bool {
+        self.extrinsic == *extrinsic || self.others.contains(extrinsic)
+    }
 }
 
 /// Where an extrinsic was found.
@@ -89,7 +107,7 @@ impl Chain {
         let best = self.best().await?.number;
         let from = best.saturating_sub(blocks.min(MAX_BLOCKS_SEARCHED)).saturating_add(1);
         let mut search =
-            Search { extrinsic, from, to: best, seen: None, signed_for: None, is_outdated: false };
+            Search { extrinsic, others: Vec::new(), from, to: best, seen: None, signed: None };
         Ok(match self.search(&mut search).await? {
             Some(place) => Fate::Included(Box::new(self.included(place, extrinsic).await?)),
             None if waiting.iter().any(|bytes| blake2_256(bytes) == extrinsic) => Fate::Waiting,
@@ -100,19 +118,19 @@ impl Chain {
     /// Looks through the blocks in which the extrinsic may be and that are not known to be without
     /// it.
     pub(crate) async fn search(&self, search: &mut Search) -> Result<Option<Place>, ReadError> {
-        let (last_head, best_head) = (self.finalized().await?, self.best().await?);
-        let (last, best) = (last_head.number, best_head.number);
+        let (last_head, best) = (self.finalized().await?, self.best().await?.number);
+        let last = last_head.number;
         if let Some(block) = search.seen
             && let Some(number) = self.number_in_best_chain(block).await?
         {
             return Ok(Some(Place { block, is_final: number <= last }));
         }
-        if let Some(version) = search.signed_for {
-            search.is_outdated = self.version_after(best_head.hash).await? != version;
-            // Versions only rise: no later block can hold it.
-            if search.is_outdated && self.version_after(last_head.hash).await? != version {
-                search.to = search.to.min(last);
-            }
+        // Neither versions nor nonces fall: then no later block can hold it.
+        if let Some(signed) = search.signed
+            && (self.version_after(last_head.hash).await? > signed.version
+                || u64::from(self.at(last_head).account(signed.by).await?.nonce) > signed.nonce)
+        {
+            search.to = search.to.min(last);
         }
         for number in (search.from..=search.to.min(best)).rev() {
             let hash = within(
@@ -125,8 +143,11 @@ impl Chain {
             let body = within("chain_getBlock", self.backend().block_body(hash))
                 .await?
                 .ok_or_else(|| missing(&hash.0))?;
-            if body.iter().any(|bytes| blake2_256(bytes) == search.extrinsic) {
-                search.seen = Some(hash.0);
+            let hashes = body.iter().map(|bytes| blake2_256(bytes));
+            let mut ours = hashes.filter(|hash| search.is_one_of_it(hash));
+            if let Some(found) = ours.next() {
+                search.others.push(search.extrinsic);
+                (search.extrinsic, search.seen) = (found, Some(hash.0));
                 return Ok(Some(Place { block: hash.0, is_final: number <= last }));
             }
         }

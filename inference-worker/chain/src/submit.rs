@@ -4,8 +4,10 @@
 //! certain. The node's reports can stop too early: a connection breaks, a node restarts, a pool
 //! drops what another node's pool still holds. Then the blocks have the last word: they are
 //! searched for the extrinsic's hash. An extrinsic is valid for [`MORTAL_BLOCKS`] blocks, and for
-//! the runtime that it was signed for; once those are final without it, or an upgrade is, it can no
-//! longer be included. Then it is sent anew while there is time.
+//! the runtime that it was signed for; once those are final without it, or an upgrade is, or
+//! another extrinsic with its nonce, it can no longer be included. Then it is sent anew while there
+//! is time. What a pool has dropped is signed anew with the same nonce, so that at most one of them
+//! is done.
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -24,7 +26,7 @@ use tokio::time::Instant;
 use crate::{
     AccountId, Call, Chain, ChainEvent, Head, MicaEvent, ReadError, Signer, SubmitError,
     connection::{Config, REQUEST_TIMEOUT, missing, printable, root_cause, within},
-    fate::{Included, Place, Search},
+    fate::{Included, Place, Search, Signed},
     signer::Unsigned,
 };
 
@@ -120,6 +122,30 @@ struct Sent {
     progress: Result<Progress, String>,
 }
 
+/// How the watch over an extrinsic ended without a result.
+enum Lost {
+    /// The pool gave it up, for this reason, and no block that could be read holds it.
+    Dropped(Box<Search>, String),
+    /// This is known of it.
+    Known(SubmitError),
+}
+
+impl From<SubmitError> for Lost {
+    fn from(error: SubmitError) -> Self {
+        Self::Known(error)
+    }
+}
+
+impl Lost {
+    /// What a caller is told for whom it is not sent again.
+    fn told(self, what: String) -> SubmitError {
+        match self {
+            Self::Dropped(search, reason) => unknown(what, &search, reason),
+            Self::Known(error) => error,
+        }
+    }
+}
+
 /// What came of handing an extrinsic to the node.
 enum Handed {
     /// Its pool has it or may have it: the node's news of it, or why there are none.
@@ -158,8 +184,9 @@ impl Chain {
     }
 
     /// The same with another longest wait; `reached` is told how far the extrinsic has got, at each
-    /// step once. One that no block can hold any more, for example because another runtime came
-    /// into force, is sent anew within that wait, and `reached` is told of it from the beginning.
+    /// step once. One that the pool drops or no block can hold any more, for example because
+    /// another runtime came into force, is sent anew within that wait, and `reached` is told of it
+    /// from the beginning.
     ///
     /// # Errors
     /// As [`Self::submit`].
@@ -172,11 +199,26 @@ impl Chain {
         reached: &mut (dyn FnMut(Reached) + Send),
     ) -> Result<Submitted, SubmitError> {
         let deadline = Instant::now() + patience;
+        let mut dropped = None;
         loop {
-            let sent = self.send(signer, &call, NONCE_ATTEMPTS).await?;
+            let sent = self.send(signer, &call, NONCE_ATTEMPTS, dropped.clone()).await;
+            let sent = match (sent, dropped.take()) {
+                (Ok(sent), _) => sent,
+                (Err(error), None) => return Err(error),
+                // What was dropped may be in another node's pool.
+                (Err(error), Some(search)) => {
+                    return Err(unknown(call.to_string(), &search, error.to_string()));
+                }
+            };
+            let has_time = Instant::now() + SEARCH_PAUSE < deadline;
             match self.watch(sent, until, (patience, deadline), reached).await {
-                Err(SubmitError::Expired { .. }) if Instant::now() < deadline => {}
-                result => return result,
+                Ok(submitted) => return Ok(submitted),
+                Err(Lost::Dropped(search, _)) if has_time => {
+                    dropped = Some(*search);
+                    tokio::time::sleep(SEARCH_PAUSE).await;
+                }
+                Err(Lost::Known(SubmitError::Expired { .. })) if has_time => {}
+                Err(lost) => return Err(lost.told(call.to_string())),
             }
         }
     }
@@ -193,8 +235,9 @@ impl Chain {
         until: Until,
     ) -> Result<Submitted, SubmitError> {
         let deadline = Instant::now() + SUBMIT_TIMEOUT;
-        let sent = self.send(signer, &call, 1).await?;
-        self.watch(sent, until, (SUBMIT_TIMEOUT, deadline), &mut |_| {}).await
+        let sent = self.send(signer, &call, 1, None).await?;
+        let watched = self.watch(sent, until, (SUBMIT_TIMEOUT, deadline), &mut |_| {}).await;
+        watched.map_err(|lost| lost.told(call.to_string()))
     }
 
     /// Sends a call that carries its own proof, such as a heartbeat, without a signature and a fee
@@ -217,7 +260,9 @@ impl Chain {
         match hand_over(unsigned.submit_and_watch()).await {
             Handed::Taken(progress) => {
                 let sent = Sent { what, search, progress };
-                self.watch(sent, until, (SUBMIT_TIMEOUT, deadline), &mut |_| {}).await
+                let watched =
+                    self.watch(sent, until, (SUBMIT_TIMEOUT, deadline), &mut |_| {}).await;
+                watched.map_err(|lost| lost.told(call.to_string()))
             }
             Handed::Refused(reason) => Err(SubmitError::Refused { what, reason }),
         }
@@ -230,7 +275,7 @@ impl Chain {
         until: Until,
         (patience, deadline): (Duration, Instant),
         reached: &mut (dyn FnMut(Reached) + Send),
-    ) -> Result<Submitted, SubmitError> {
+    ) -> Result<Submitted, Lost> {
         let Sent { what, mut search, progress } = sent;
         let told = match progress {
             Ok(progress) => {
@@ -240,7 +285,7 @@ impl Chain {
             Err(reason) => Err(Silence::Broken(reason)),
         };
         match told {
-            Ok(block) => self.read_outcome(&what, search, block).await,
+            Ok(block) => Ok(self.read_outcome(&what, search, block).await?),
             Err(silence) => self.settle(&what, search, until, (patience, deadline), silence).await,
         }
     }
@@ -251,7 +296,7 @@ impl Chain {
     /// # Errors
     /// [`SubmitError`] if the node refuses it. What the call does when it runs is not known yet.
     pub async fn hand_in(&self, signer: &Signer, call: &Call) -> Result<Hash32, SubmitError> {
-        let Sent { what, search, progress } = self.send(signer, call, NONCE_ATTEMPTS).await?;
+        let Sent { what, search, progress } = self.send(signer, call, NONCE_ATTEMPTS, None).await?;
         match progress {
             Ok(_) => Ok(search.extrinsic),
             Err(reason) => Err(unknown(what, &search, reason)),
@@ -310,12 +355,14 @@ impl Chain {
 
     /// Chooses a nonce, at most `attempts` times, signs and sends; the lock is held until the pool
     /// has the extrinsic, so that the next nonce is the next one. Signs again if another runtime
-    /// came into force meanwhile.
+    /// came into force meanwhile. One that was `dropped` gives its nonce, and is still searched
+    /// for.
     async fn send(
         &self,
         signer: &Signer,
         call: &Call,
         attempts: usize,
+        dropped: Option<Search>,
     ) -> Result<Sent, SubmitError> {
         let (what, call) = (call.to_string(), signer.wrapped(call.clone()));
         let lock = self.nonce_lock(signer.own_account());
@@ -325,25 +372,36 @@ impl Chain {
             let birth = self.birth().await?;
             let version = birth.at.spec_version();
             let payload = call.payload(birth.at.metadata_ref())?;
-            let nonce = within(
-                "system_accountNextIndex",
-                self.methods().system_account_next_index(&signer.own_account()),
-            )
-            .await?;
+            let nonce = match dropped.as_ref().and_then(|search| search.signed) {
+                Some(signed) => signed.nonce,
+                None => {
+                    within(
+                        "system_accountNextIndex",
+                        self.methods().system_account_next_index(&signer.own_account()),
+                    )
+                    .await?
+                }
+            };
             let params = birth.params().nonce(nonce).build();
             let mut transactions = birth.at.tx();
             let signed =
                 within("state_call", transactions.create_signed(&payload, signer, params)).await?;
-            let search = search_from(birth.from.number, signed.hash().0, Some(version));
+            let bound = Signed { by: signer.own_account(), nonce, version };
+            let mut search = search_from(birth.from.number, signed.hash().0, Some(bound));
+            if let Some(earlier) = &dropped {
+                search.from = search.from.min(earlier.from);
+                search.others.clone_from(&earlier.others);
+                search.others.push(earlier.extrinsic);
+            }
             match hand_over(signed.submit_and_watch()).await {
                 Handed::Taken(progress) => return Ok(Sent { what, search, progress }),
                 Handed::Refused(reason) => refusal = reason,
             }
-            if refusal.contains("Inability to pay some fees") {
+            if dropped.is_none() && refusal.contains("Inability to pay some fees") {
                 return Err(SubmitError::NoFunds { account: signer.own_account().to_string() });
             }
             let again = if is_about_nonce(&refusal) {
-                attempt < attempts
+                attempt < attempts && dropped.is_none()
             } else {
                 self.version_after(self.best().await?.hash).await? != version
             };
@@ -351,7 +409,11 @@ impl Chain {
                 break;
             }
         }
-        Err(SubmitError::Refused { what, reason: refusal })
+        match dropped {
+            // What becomes of it is open all the same.
+            Some(search) => Ok(Sent { what, search, progress: Err(refusal) }),
+            None => Err(SubmitError::Refused { what, reason: refusal }),
+        }
     }
 
     /// Finds out what became of an extrinsic of which the node tells nothing any more.
@@ -362,7 +424,7 @@ impl Chain {
         until: Until,
         (patience, deadline): (Duration, Instant),
         silence: Silence,
-    ) -> Result<Submitted, SubmitError> {
+    ) -> Result<Submitted, Lost> {
         let reason = match &silence {
             Silence::Late => format!("nothing was heard of it within {} s", patience.as_secs()),
             Silence::Broken(reason) | Silence::Dropped(reason) => reason.clone(),
@@ -374,26 +436,23 @@ impl Chain {
             let is_last = Instant::now() + SEARCH_PAUSE > deadline;
             match found {
                 Ok(Ok(Some(place))) if place.is_final || until == Until::InBlock => {
-                    return self.read_outcome(what, search, place).await;
+                    return Ok(self.read_outcome(what, search, place).await?);
                 }
                 Ok(Ok(Some(place))) if is_last => {
                     let Submitted { block, extrinsic, fee, .. } =
                         self.read_outcome(what, search, place).await?;
-                    return Err(SubmitError::NotFinal {
-                        what: what.to_owned(),
-                        block: block.number,
-                        extrinsic,
-                        fee,
-                    });
+                    let what = what.to_owned();
+                    let block = block.number;
+                    return Err(SubmitError::NotFinal { what, block, extrinsic, fee }.into());
                 }
                 Ok(Ok(Some(_))) => {}
                 Ok(Ok(None)) if search.from > search.to => {
-                    return Err(SubmitError::Expired { what: what.to_owned(), last: search.to });
+                    let what = what.to_owned();
+                    return Err(SubmitError::Expired { what, last: search.to }.into());
                 }
-                // A pool that has given it up will not change its mind. For another runtime's sake
-                // it is given up by every pool: once that is final, nothing is open any more.
-                Ok(Ok(None)) if matches!(silence, Silence::Dropped(_)) && !search.is_outdated => {
-                    break;
+                // A pool that has given it up will not change its mind.
+                Ok(Ok(None)) if matches!(silence, Silence::Dropped(_)) => {
+                    return Err(Lost::Dropped(Box::new(search), reason));
                 }
                 Ok(Ok(None)) => unread.clear(),
                 Ok(Err(error)) => unread = format!("; {error}"),
@@ -407,7 +466,7 @@ impl Chain {
             }
             tokio::time::sleep(SEARCH_PAUSE).await;
         }
-        Err(unknown(what.to_owned(), &search, format!("{reason}{unread}")))
+        Err(unknown(what.to_owned(), &search, format!("{reason}{unread}")).into())
     }
 
     /// Reads what the extrinsic did in the block that holds it.
@@ -447,12 +506,11 @@ fn unknown(what: String, search: &Search, reason: String) -> SubmitError {
     SubmitError::Unknown { what, extrinsic: search.extrinsic, last: search.to, reason }
 }
 
-/// Where an extrinsic may be found that is valid from block `born` on, for one version of the
-/// runtime or for every one.
-fn search_from(born: BlockNumber, extrinsic: Hash32, signed_for: Option<u32>) -> Search {
+/// Where an extrinsic may be found that is valid from block `born` on.
+fn search_from(born: BlockNumber, extrinsic: Hash32, signed: Option<Signed>) -> Search {
     let to = born.saturating_add(MORTAL_BLOCKS as BlockNumber - 1);
     let from = born.saturating_add(1);
-    Search { extrinsic, from, to, seen: None, signed_for, is_outdated: false }
+    Search { extrinsic, others: Vec::new(), from, to, seen: None, signed }
 }
 
 /// Waits for the node's answer to an extrinsic that is given to it by `sending`.
