@@ -31,6 +31,7 @@ use mica_runtime::{
 };
 use sp_runtime::{
     ApplyExtrinsicResult, TransactionOutcome,
+    generic::Preamble,
     transaction_validity::{InvalidTransaction, TransactionValidityError},
 };
 
@@ -294,7 +295,13 @@ impl World {
 
 /// Applies a transaction as an author does: one that is refused leaves nothing behind.
 fn apply(transaction: UncheckedExtrinsic) -> ApplyExtrinsicResult {
-    let text = (*TRACE).then(|| format!("{transaction:?}"));
+    let text = (*TRACE).then(|| {
+        let sender = match &transaction.preamble {
+            Preamble::Signed(sender, ..) => people::name(sender),
+            _ => "nobody".to_owned(),
+        };
+        format!("{sender}: {:?}", transaction.function)
+    });
     let result = with_transaction_unchecked(|| match Executive::apply_extrinsic(transaction) {
         Ok(done) => TransactionOutcome::Commit(Ok(done)),
         Err(refused) => TransactionOutcome::Rollback(Err(refused)),

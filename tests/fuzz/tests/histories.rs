@@ -5,7 +5,10 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use frame_support::traits::{ReservableCurrency, fungible::Mutate};
+use frame_support::{
+    assert_ok,
+    traits::{ReservableCurrency, fungible::Mutate},
+};
 use mica_primitives::{AgreementState, UNIT};
 use mica_runtime::{Balances, Runtime};
 use pallet_mica_channels::{ByPayer, Channels};
@@ -16,17 +19,13 @@ use mica_fuzz::{
     runtime::{account, kind_and_result, run_with, seeds},
 };
 
-/// Blocks of the market, with a redeem or two at their beginning.
-fn input() -> Vec<u8> {
-    let mut seeds = seeds::all().into_iter();
-    seeds.find(|(name, _)| *name == "redeemed").expect("it is there").1
-}
-
-/// Runs a history in which `fault` happens after the second block; returns what is said of it.
-fn broken_by(fault: fn()) -> String {
+/// Runs the history of the corpus with this name, in which `fault` happens after a number of
+/// blocks; returns what is said of it.
+fn broken_by(name: &str, after: u32, fault: fn()) -> String {
+    let input = seeds::all().into_iter().find(|(found, _)| *found == name).expect("it is there").1;
     let run = || {
-        run_with(&input(), |blocks| {
-            if blocks == 2 {
+        run_with(&input, |blocks| {
+            if blocks == after {
                 fault()
             }
         })
@@ -41,7 +40,7 @@ fn first_channel() -> mica_primitives::ChannelId {
     found.expect("something was redeemed").0
 }
 
-/// What can be broken, and what is said then.
+/// What can be broken after the second block of redeems, and what is said then.
 const FAULTS: &[(fn(), &str)] = &[
     (
         || frame_system::Account::<Runtime>::mutate(account(3), |info| info.data.free += 1),
@@ -54,7 +53,7 @@ const FAULTS: &[(fn(), &str)] = &[
         },
         "sent nothing and lost",
     ),
-    (|| assert!(Balances::mint_into(&account(3), UNIT).is_ok()), "was made"),
+    (|| assert_ok!(Balances::mint_into(&account(3), UNIT)), "was made"),
     (
         || {
             // Paid for by a loss that looks like dust.
@@ -64,9 +63,9 @@ const FAULTS: &[(fn(), &str)] = &[
         },
         "was destroyed",
     ),
-    (|| assert!(Balances::reserve(&account(3), UNIT).is_ok()), "what is kept back has reasons"),
+    (|| assert_ok!(Balances::reserve(&account(3), UNIT)), "what is kept back has reasons"),
     (|| pallet_mica_clock::Now::<Runtime>::mutate(|now| *now -= 1), "the clock's step"),
-    (|| pallet_mica_clock::Now::<Runtime>::mutate(|now| *now += 1), "the clock's step"),
+    (|| pallet_mica_clock::Now::<Runtime>::mutate(|now| *now += 1), "invariants of Clock"),
     (
         || {
             Channels::<Runtime>::mutate(first_channel(), |slot| {
@@ -107,9 +106,16 @@ const FAULTS: &[(fn(), &str)] = &[
 #[test]
 fn a_broken_state_is_noticed() {
     for (number, (fault, said)) in FAULTS.iter().enumerate() {
-        let text = broken_by(*fault);
+        let text = broken_by("redeemed", 2, *fault);
         assert!(text.contains(said), "fault {number}: {text}");
     }
+}
+
+#[test]
+fn a_clock_that_goes_on_while_finality_stalls_is_noticed() {
+    let fault = || pallet_mica_clock::Now::<Runtime>::mutate(|now| *now += 1);
+    let text = broken_by("stalled", 58, fault);
+    assert!(text.contains("the clock's step"), "{text}");
 }
 
 /// Numbers of the calls that are sent by accounts: registry, channels, agreements.

@@ -3,11 +3,12 @@
 use std::sync::LazyLock;
 
 use codec::Encode;
-use mica_runtime::{AccountId, SessionKeys};
+use mica_runtime::{AccountId, Address, SessionKeys};
 use sp_core::{Pair, ed25519, hexdisplay::HexDisplay, sr25519};
 use sp_io::TestExternalities;
 use sp_keyring::Sr25519Keyring as Name;
 use sp_keystore::{KeystoreExt, testing::MemoryKeystore};
+use sp_runtime::MultiAddress;
 
 /// A person, by its place in [`NAMES`].
 pub type Who = usize;
@@ -98,4 +99,10 @@ pub fn account(who: Who) -> AccountId {
 /// Whose account this is; nothing for one that only code speaks for.
 pub(crate) fn who_is(account: &AccountId) -> Option<Who> {
     PEOPLE.iter().position(|person| person.account == *account)
+}
+
+/// Somebody's name, as far as it has one.
+pub(crate) fn name(address: &Address) -> String {
+    let MultiAddress::Id(account) = address else { return format!("{address:?}") };
+    who_is(account).map_or_else(|| account.to_string(), |who| NAMES[who].to_string())
 }

@@ -71,8 +71,9 @@ fn claim(place: u8) -> Piece {
     agreement(place, 11, &[1, 2, 1, 1, 2])
 }
 
+/// A call of staking, with era 0 where it needs one.
 fn staking(who: &[u8], rest: &[u8]) -> Piece {
-    call(11, &[who, rest].concat())
+    call(11, &[who, &[0], rest].concat())
 }
 
 fn governance(who: u8, rest: &[u8]) -> Piece {
@@ -171,16 +172,16 @@ fn agreed() -> Vec<Piece> {
 }
 
 fn disputed() -> Vec<Piece> {
+    let proposal: &[u8] = &[8, 0, 0, 0, 0, 30, 7];
+    let three = call(15, &[&[6], proposal, &[2], proposal, proposal, &[1]].concat());
     vec![
         block(&[agreement(0, 7, &[]), agreement(1, 3, &[])]),
         block(&[agreement(0, 13, &[1]), agreement(0, 9, &[])]),
         block(&[agreement(0, 13, &[0, 1, 2, 1, 1, 2])]),
         // Eighteen that are due in one block: more than it settles by itself.
-        block(&vec![call(8, &[0, 0, 0, 0, 30, 7]); 6]),
-        block(&vec![call(8, &[0, 0, 1, 2, 30, 7]); 6]),
-        block(&vec![call(8, &[0, 0, 2, 0, 30, 7]); 6]),
-        blocks(18),
-        block(&[agreement(0, 15, &[0]), agreement(5, 15, &[0]), agreement(7, 15, &[0])]),
+        block(&vec![three; 6]),
+        blocks(19),
+        block(&[agreement(0, 15, &[0]), agreement(0, 15, &[0])]),
         blocks(12),
     ]
 }
@@ -203,7 +204,7 @@ fn eras() -> Vec<Piece> {
     vec![
         block(&[staking(&[1, 1], &[0, 0]), staking(&[1, 1], &[18, 1]), staking(&[1, 1], &[19])]),
         sessions(12),
-        block(&[staking(&[2, 0], &[13, 0, 0]), staking(&[0], &[2, 0, 3])]),
+        block(&[staking(&[2, 0], &[13, 0]), staking(&[0], &[2, 0, 3])]),
         sessions(12),
         block(&[staking(&[2, 1], &[10]), staking(&[1, 0], &[2, 0, 3]), staking(&[0], &[4, 7])]),
         sessions(12),
@@ -240,7 +241,7 @@ fn paused() -> Vec<Piece> {
 }
 
 fn governed() -> Vec<Piece> {
-    let vote = |who| governance(who, &[9, 1, 1, 0]);
+    let vote = |who| governance(who, &[9, 1, 1, 0, 0]);
     vec![
         block(&[
             governance(4, &[3, 2, 0, 0]),
