@@ -1,6 +1,6 @@
 //! Weights of `pallet_mica_receipts`, measured by `make weights`. Do not edit.
 //!
-//! Substrate benchmark CLI 64.0.0, 2026-11-25, CPU: AMD EPYC, steps: 20, repeat: 10, compiled Wasm.
+//! Substrate benchmark CLI 64.0.0, 2026-11-30, CPU: AMD EPYC, steps: 10, repeat: 5, compiled Wasm.
 
 #![allow(unused_parens, unused_imports, missing_docs, clippy::unnecessary_cast)]
 
@@ -25,8 +25,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
     /// Proof: `Receipts::Tail` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode:
     /// `MaxEncodedLen`)
     fn on_idle_base() -> Weight {
-        // Minimum execution time: 6_512_000 picoseconds.
-        Weight::from_parts(11_943_000, 1493)
+        // Minimum execution time: 3_765_000 picoseconds.
+        Weight::from_parts(4_166_000, 1493)
             .saturating_add(T::DbWeight::get().reads(2_u64))
             .saturating_add(T::DbWeight::get().writes(1_u64))
     }
@@ -34,13 +34,16 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
     /// `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`) Storage: `Receipts::Tail` (r:1 w:0)
     /// Proof: `Receipts::Tail` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode:
     /// `MaxEncodedLen`) Storage: `Receipts::Queue` (r:1 w:1) Proof: `Receipts::Queue`
-    /// (`max_values`: None, `max_size`: Some(54), added: 2529, mode: `MaxEncodedLen`) Storage:
-    /// `Receipts::Roots` (r:1 w:1) Proof: `Receipts::Roots` (`max_values`: None, `max_size`:
-    /// Some(174), added: 2649, mode: `MaxEncodedLen`)
+    /// (`max_values`: None, `max_size`: Some(55), added: 2530, mode: `MaxEncodedLen`) Storage:
+    /// `Clock::Now` (r:1 w:0) Proof: `Clock::Now` (`max_values`: Some(1), `max_size`: Some(4),
+    /// added: 499, mode: `MaxEncodedLen`) Storage: `Timing::Chosen` (r:1 w:0) Proof:
+    /// `Timing::Chosen` (`max_values`: Some(1), `max_size`: Some(1), added: 496, mode:
+    /// `MaxEncodedLen`) Storage: `Receipts::Roots` (r:1 w:1) Proof: `Receipts::Roots`
+    /// (`max_values`: None, `max_size`: Some(176), added: 2651, mode: `MaxEncodedLen`)
     fn remove_root() -> Weight {
-        // Minimum execution time: 32_000_000 picoseconds.
-        Weight::from_parts(35_026_000, 3639)
-            .saturating_add(T::DbWeight::get().reads(4_u64))
+        // Minimum execution time: 24_747_000 picoseconds.
+        Weight::from_parts(26_389_000, 3641)
+            .saturating_add(T::DbWeight::get().reads(6_u64))
             .saturating_add(T::DbWeight::get().writes(3_u64))
     }
 }
@@ -48,9 +51,9 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 /// The same for mock runtimes.
 impl WeightInfo for () {
     fn on_idle_base() -> Weight {
-        Weight::from_parts(11_943_000, 1493).saturating_add(RocksDbWeight::get().reads_writes(2, 1))
+        Weight::from_parts(4_166_000, 1493).saturating_add(RocksDbWeight::get().reads_writes(2, 1))
     }
     fn remove_root() -> Weight {
-        Weight::from_parts(35_026_000, 3639).saturating_add(RocksDbWeight::get().reads_writes(4, 3))
+        Weight::from_parts(26_389_000, 3641).saturating_add(RocksDbWeight::get().reads_writes(6, 3))
     }
 }
