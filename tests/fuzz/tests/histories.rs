@@ -53,7 +53,12 @@ const FAULTS: &[(fn(), &str)] = &[
         },
         "sent nothing and lost",
     ),
-    (|| assert_ok!(Balances::mint_into(&account(3), UNIT)), "was made"),
+    (
+        || {
+            assert_ok!(Balances::mint_into(&account(3), UNIT));
+        },
+        "was made",
+    ),
     (
         || {
             // Paid for by a loss that looks like dust.
@@ -63,7 +68,12 @@ const FAULTS: &[(fn(), &str)] = &[
         },
         "was destroyed",
     ),
-    (|| assert_ok!(Balances::reserve(&account(3), UNIT)), "what is kept back has reasons"),
+    (
+        || {
+            assert_ok!(Balances::reserve(&account(3), UNIT));
+        },
+        "what is kept back has reasons",
+    ),
     (|| pallet_mica_clock::Now::<Runtime>::mutate(|now| *now -= 1), "the clock's step"),
     (|| pallet_mica_clock::Now::<Runtime>::mutate(|now| *now += 1), "invariants of Clock"),
     (
