@@ -5,7 +5,10 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use frame_support::traits::{ReservableCurrency, fungible::Mutate};
+use frame_support::{
+    assert_ok,
+    traits::{ReservableCurrency, fungible::Mutate},
+};
 use mica_primitives::{AgreementState, UNIT};
 use mica_runtime::{Balances, Runtime};
 use pallet_mica_channels::{ByPayer, Channels};
@@ -50,7 +53,12 @@ const FAULTS: &[(fn(), &str)] = &[
         },
         "sent nothing and lost",
     ),
-    (|| assert!(Balances::mint_into(&account(3), UNIT).is_ok()), "was made"),
+    (
+        || {
+            assert_ok!(Balances::mint_into(&account(3), UNIT));
+        },
+        "was made",
+    ),
     (
         || {
             // Paid for by a loss that looks like dust.
@@ -60,7 +68,12 @@ const FAULTS: &[(fn(), &str)] = &[
         },
         "was destroyed",
     ),
-    (|| assert!(Balances::reserve(&account(3), UNIT).is_ok()), "what is kept back has reasons"),
+    (
+        || {
+            assert_ok!(Balances::reserve(&account(3), UNIT));
+        },
+        "what is kept back has reasons",
+    ),
     (|| pallet_mica_clock::Now::<Runtime>::mutate(|now| *now -= 1), "the clock's step"),
     (|| pallet_mica_clock::Now::<Runtime>::mutate(|now| *now += 1), "invariants of Clock"),
     (
