@@ -279,7 +279,7 @@ async fn a_hub_claims_what_was_shown_to_the_chain_while_it_was_away() {
     hub.kill();
     wait_for_end(&mut child);
     worker.kill();
-    let owed = held(&worker.folder, &node.url);
+    let owed = held(&folder.path().join("bob"), &node.url);
     let known = hub_holds(&hub, &chain, &wallet);
     assert!(owed > known, "the worker holds {owed} and the hub {known}: nothing was hidden");
     worker.set_option("--redeem-minimum", "0");
