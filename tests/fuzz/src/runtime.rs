@@ -65,8 +65,8 @@ pub(crate) fn run(bytes: &[u8]) -> u64 {
     outcome.number()
 }
 
-/// The same; `between` is called after each block with how many there were. Returns what
-/// [`kind_and_result`] makes of everything that was sent.
+/// The same; `between` is called after each step that makes blocks, with how many there were.
+/// Returns what [`kind_and_result`] makes of everything that was sent.
 pub fn run_with(bytes: &[u8], mut between: impl FnMut(u32)) -> BTreeSet<Vec<u8>> {
     let mut reader = Reader::new(bytes);
     reader.pick(&Start::ALL).run(|| {

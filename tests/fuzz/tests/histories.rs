@@ -19,8 +19,8 @@ use mica_fuzz::{
     runtime::{account, kind_and_result, run_with, seeds},
 };
 
-/// Runs the history of the corpus with this name, in which `fault` happens after a number of
-/// blocks; returns what is said of it.
+/// Runs the history of the corpus with this name, in which `fault` happens after the step with
+/// which a number of blocks is reached; returns what is said of it.
 fn broken_by(name: &str, after: u32, fault: fn()) -> String {
     let input = seeds::all().into_iter().find(|(found, _)| *found == name).expect("it is there").1;
     let run = || {
@@ -124,7 +124,7 @@ fn a_broken_state_is_noticed() {
 #[test]
 fn a_clock_that_goes_on_while_finality_stalls_is_noticed() {
     let fault = || pallet_mica_clock::Now::<Runtime>::mutate(|now| *now += 1);
-    let text = broken_by("stalled", 58, fault);
+    let text = broken_by("stalled", 48, fault);
     assert!(text.contains("the clock's step"), "{text}");
 }
 

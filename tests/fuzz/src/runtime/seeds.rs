@@ -213,15 +213,15 @@ fn eras() -> Vec<Piece> {
 
 fn stalled() -> Vec<Piece> {
     vec![
-        vec![3, 1, 0],
+        vec![3, 0, 1],
         blocks(24),
         blocks(24),
         blocks(12),
         block(&[sudo(&[7, 61, 1]), redeem(0, PLAIN, 0), beat(0)]),
         sessions(2),
-        vec![3, 4, 0],
+        vec![3, 0, 4],
         blocks(12),
-        vec![3, 3, 90],
+        vec![3, 90, 3],
         blocks(24),
     ]
 }
