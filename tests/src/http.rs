@@ -78,12 +78,16 @@ pub fn exchange(address: SocketAddr, request: &[u8], enough: impl Fn(&[u8]) -> b
     received
 }
 
-/// A request with its head made from the parts, `target` as it is.
+/// A request with its head made from the parts, `target` as it is. The host is `localhost` unless a
+/// header names it.
 pub fn request(method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let mut head = format!(
-        "{method} {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n",
+        "{method} {target} HTTP/1.1\r\nconnection: close\r\ncontent-length: {}\r\n",
         body.len()
     );
+    if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+        head.push_str("host: localhost\r\n");
+    }
     headers.iter().for_each(|(name, value)| head.push_str(&format!("{name}: {value}\r\n")));
     head.push_str("\r\n");
     [head.as_bytes(), body].concat()

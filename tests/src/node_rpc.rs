@@ -15,11 +15,18 @@ impl NodeRpc {
         Self(url.trim_start_matches("ws://").parse().expect("an address"))
     }
 
-    /// The answer to a request; panics if it is an error.
-    pub fn call(&self, method: &str, params: Value) -> Value {
+    /// The whole answer to a request.
+    pub fn answer(&self, method: &str, params: &Value) -> Value {
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
-        let headers = [("content-type", "application/json")];
-        let answer = http::send(self.0, "POST", "/", &headers, body.to_string().as_bytes()).json();
+        // A node answers those that know its port.
+        let host = self.0.to_string();
+        let headers = [("content-type", "application/json"), ("host", host.as_str())];
+        http::send(self.0, "POST", "/", &headers, body.to_string().as_bytes()).json()
+    }
+
+    /// The result of a request; panics if it is an error.
+    pub fn call(&self, method: &str, params: Value) -> Value {
+        let answer = self.answer(method, &params);
         assert!(answer["error"].is_null(), "{method} {params}: {}", answer["error"]);
         answer["result"].clone()
     }

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use mica_chain::Signer;
 use mica_tests::{
-    DevNode, LocalNetwork, Process, book::repository, eventually_async, free_port, http,
+    DevNode, LocalNetwork, NodeRpc, Process, book::repository, eventually_async, free_port,
     process::command,
 };
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ async fn a_development_node_runs_alone_and_finalizes() {
     })
     .await;
     // What a light client begins with.
-    let told = asked(&node.url, "sync_state_genSyncSpec", &json!([true]));
+    let told = NodeRpc::new(&node.url).answer("sync_state_genSyncSpec", &json!([true]));
     let spec = &told["result"];
     assert_eq!(spec["id"], "mica-dev", "{}", told["error"]);
     let begins = spec["lightSyncState"].to_string();
@@ -171,20 +171,12 @@ fn founders_specify_a_network_by_their_public_keys() {
     assert!(!refused.status.success() && said.contains("at least 1,000 MICA"), "{said}");
 }
 
-/// A node's answer to a call of JSON-RPC.
-fn asked(url: &str, method: &str, parameters: &Value) -> Value {
-    let address = url.trim_start_matches("ws://").parse().expect("an address");
-    let call = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters});
-    let headers = [("content-type", "application/json")];
-    http::send(address, "POST", "/", &headers, call.to_string().as_bytes()).json()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_is_open_to_the_world_answers_safe_calls_alone() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let node = DevNode::start_with(folder.path(), &["--chain", "dev", "--rpc-external"]).await;
     for method in ["chain_getHeader", "system_health", "state_getRuntimeVersion"] {
-        let told = asked(&node.url, method, &json!([]));
+        let told = NodeRpc::new(&node.url).answer(method, &json!([]));
         assert!(!told["result"].is_null(), "{method}: {told}");
     }
     for (method, parameters) in [
@@ -194,7 +186,7 @@ async fn a_node_that_is_open_to_the_world_answers_safe_calls_alone() {
         ("system_addReservedPeer", json!(["/ip4/127.0.0.1/tcp/1"])),
         ("system_peers", json!([])),
     ] {
-        let told = asked(&node.url, method, &parameters);
+        let told = NodeRpc::new(&node.url).answer(method, &parameters);
         let said = told["error"]["message"].as_str().unwrap_or_default();
         assert!(said.contains("unsafe"), "{method}: {told}");
     }

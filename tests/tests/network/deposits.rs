@@ -154,7 +154,7 @@ fn a_prompt_is_refused_before_it_costs_a_fee(world: &World) {
         )
     };
     // Enough for the deposits and the fee, and not for what must stay.
-    world.ok(&["wallet", "transfer", &payer, "0.0215MICA", "--wait", "included"]);
+    world.ok(&["wallet", "transfer", &payer, "0.2222MICA", "--wait", "included"]);
     let refused = |what: &str| {
         let before = free(world, &payer);
         let dry = ask(&["--dry-run"]);

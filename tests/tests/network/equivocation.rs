@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use mica_chain::{Chain, Signer};
 use mica_primitives::UNIT;
-use mica_tests::{
-    LocalNetwork, Process, eventually_async, free_port, http::send, process::command,
-};
-use serde_json::{Value, json};
+use mica_tests::{LocalNetwork, NodeRpc, Process, eventually_async, free_port, process::command};
+use serde_json::json;
 
 /// Longest time until the twins have a slot in common and the report is in a block: each of four
 /// validators has every fourth slot or so.
@@ -16,12 +14,7 @@ const REPORTED: Duration = Duration::from_secs(240);
 
 /// Where a node listens for others, with its peer id.
 fn address_of(url: &str) -> String {
-    let call = json!({
-        "jsonrpc": "2.0", "id": 1, "method": "system_localListenAddresses", "params": []
-    });
-    let node = url.trim_start_matches("ws://").parse().expect("an address");
-    let headers = [("content-type", "application/json")];
-    let told: Value = send(node, "POST", "/", &headers, call.to_string().as_bytes()).json();
+    let told = NodeRpc::new(url).answer("system_localListenAddresses", &json!([]));
     let address = told["result"][0].as_str();
     address.unwrap_or_else(|| panic!("a node listens: {told}")).to_owned()
 }

@@ -50,7 +50,7 @@ fn a_heartbeat_is_operational_light_and_first() {
         let dispatch = beat_by(ALICE, ALICE, 1 + INTERVAL).get_dispatch_info();
         assert_eq!(dispatch.class, DispatchClass::Operational);
         assert_eq!(dispatch.call_weight, <() as WeightInfo>::heartbeat());
-        assert!(dispatch.call_weight.ref_time() < <() as WeightInfo>::unjail(32).ref_time() / 2);
+        assert!(dispatch.call_weight.ref_time() < <() as WeightInfo>::unjail(32).ref_time());
         let priority = |account| check_beat(account).expect("it is due").priority;
         assert_eq!(priority(ALICE), HEARTBEAT_PRIORITY + u64::from(INTERVAL));
         // Who was silent for longer comes before.
