@@ -191,8 +191,9 @@ async fn a_node_that_is_open_to_the_world_answers_safe_calls_alone() {
         assert!(said.contains("unsafe"), "{method}: {told}");
     }
     let mut validator = command("mica-node");
-    let refused =
-        validator.args(["--chain", "local", "--alice", "--tmp", "--rpc-external"]).output();
+    validator.args(["--chain", "local", "--alice", "--tmp", "--rpc-external"]);
+    // Without a key of its own a validator is refused before that.
+    let refused = validator.args(["--node-key", &"01".repeat(32)]).output();
     let refused = refused.expect("mica-node starts");
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(!refused.status.success() && said.contains("running as a validator"), "{said}");
