@@ -62,8 +62,8 @@ async function authorize() {
 async function apply() {
   const before = api.runtimeVersion.specVersion.toNumber();
   assert.equal(api.tx.next, undefined);
-  const applied = await submit(api, api.tx.system.applyAuthorizedUpgrade(u8aToHex(code)), sender);
-  assert.equal(applied.find(api.events.system.CodeUpdated).length, 1);
+  // Not watched: the library reads events by the newest metadata, and those of the block of an upgrade are older.
+  await api.tx.system.applyAuthorizedUpgrade(u8aToHex(code)).signAndSend(sender);
   const isNew = () => api.runtimeVersion.specVersion.toNumber() > before && api.tx.next !== undefined;
   await until("the client has the new metadata", async () => isNew());
   await until("the migration has run", async () => (await api.query.next.lastBlockBefore()).isSome);

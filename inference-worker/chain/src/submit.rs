@@ -401,7 +401,13 @@ impl Chain {
                 return Err(SubmitError::NoFunds { account: signer.own_account().to_string() });
             }
             let again = if is_about_nonce(&refusal) {
-                attempt < attempts && dropped.is_none()
+                let again = attempt < attempts && dropped.is_none();
+                // At first another program may have been quicker. Then the node's pool and its
+                // newest block disagree, as they do for a moment when that block is replaced.
+                if again && attempt > 1 {
+                    tokio::time::sleep(SEARCH_PAUSE).await;
+                }
+                again
             } else {
                 self.version_after(self.best().await?.hash).await? != version
             };

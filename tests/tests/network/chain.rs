@@ -191,7 +191,7 @@ async fn a_node_that_is_open_to_the_world_answers_safe_calls_alone() {
         assert!(said.contains("unsafe"), "{method}: {told}");
     }
     let mut validator = command("mica-node");
-    validator.args(["--chain", "local", "--alice", "--tmp", "--rpc-external"]);
+    validator.args(["--chain", "local", "--validator", "--tmp", "--rpc-external"]);
     // Without a key of its own a validator is refused before that.
     let refused = validator.args(["--node-key", &"01".repeat(32)]).output();
     let refused = refused.expect("mica-node starts");

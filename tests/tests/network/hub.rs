@@ -25,7 +25,7 @@ const RECOVERY: Duration = Duration::from_secs(240);
 const PHASE: Duration = Duration::from_secs(60);
 /// What a token costs through a layer where a session's worth is to be redeemed: many times the
 /// first price of a market, so that it is more than a redeem costs.
-const DEAR: &[&str] = &["--no-pricing", "--price", "0.0005", "--redeem-minimum", "1000000"];
+const DEAR: &[&str] = &["--price", "0.0005", "--redeem-minimum", "1000000"];
 /// What the hub says in a phase of a session, and how often.
 type Phase = (&'static [&'static str], usize);
 /// Phases of a session by what the hub says then and how often: it is killed in each of them.
