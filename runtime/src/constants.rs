@@ -34,6 +34,9 @@ pub const MAX_VALIDATOR_CANDIDATES: u32 = 10_000;
 /// Slots of its own that a validator may miss in a row before it is reported and chilled. Not
 /// on a chain for drills: [`durations::DRILL`].
 pub const IDLE_AFTER_MISSED_SLOTS: u32 = 8;
+/// Windows of votes in a row, each a session or longer, in which a validator may author and not
+/// vote before it is reported and chilled.
+pub const IDLE_AFTER_SILENT_WINDOWS: u32 = 2;
 /// Slots in a row without a block beyond which nobody is blamed for them.
 pub const MAX_BLAMED_GAP_SLOTS: u32 = 8;
 /// Most idle validators that one session's end slashes.

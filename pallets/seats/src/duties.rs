@@ -1,4 +1,4 @@
-//! Counting: who authored, who missed its slot, and who is idle at the end of a session.
+//! Counting: who authored, who missed its slot, and who is idle or silent at the end of a session.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -12,7 +12,8 @@ use sp_runtime::traits::Convert;
 use sp_staking::{SessionIndex, offence::ReportOffence};
 
 use crate::{
-    Chill, Config, Event, Idle, LastSlot, OffenderOf, Pallet, Record, Records, Slots, WeightInfo,
+    Ballots, Chill, Config, Event, Idle, LastSlot, OffenderOf, Pallet, Record, Records, Slots,
+    WeightInfo,
 };
 
 type IdentificationOf<T> = <<T as Config>::ValidatorSet as ValidatorSetWithIdentification<
@@ -35,6 +36,7 @@ impl<T: Config> Pallet<T> {
             if record != working {
                 Records::<T>::insert(author, working);
             }
+            Self::note_author(author);
         }
         LastSlot::<T>::put(slot);
         T::WeightInfo::count_block(missed)
@@ -50,9 +52,13 @@ impl<T: Config> Pallet<T> {
             let end = skipped.end.min(T::Slots::epoch().end);
             Self::count_missed(skipped.start..end, &validators)
         });
+        let silent = Self::end_window(&validators);
         let idle: Vec<T::AccountId> = validators
             .iter()
-            .filter(|validator| Records::<T>::get(validator).missed >= T::IdleAfter::get())
+            .filter(|validator| {
+                silent.contains(validator)
+                    || Records::<T>::get(validator).missed >= T::IdleAfter::get()
+            })
             .cloned()
             .collect();
         let reported = idle.len().min(T::MaxReports::get() as usize);
@@ -100,10 +106,16 @@ impl<T: Config> Pallet<T> {
     /// they are still idle and in the set.
     pub(crate) fn report(session: SessionIndex, validator_count: u32, idle: &[T::AccountId]) {
         let (now, later) = idle.split_at(idle.len().min(T::MaxReports::get() as usize));
+        let silent = Self::find_silent(now, later);
         for validator in now {
             let Record { missed, .. } = Records::<T>::take(validator);
             T::Chill::chill(validator);
-            Self::deposit_event(Event::Idle { validator: validator.clone(), missed, session });
+            if missed >= T::IdleAfter::get() {
+                Self::deposit_event(Event::Idle { validator: validator.clone(), missed, session });
+            }
+        }
+        for (validator, windows) in silent {
+            Self::deposit_event(Event::Silent { validator, windows, session });
         }
         for validator in later {
             Records::<T>::mutate(validator, |record| record.proven = false);
@@ -120,5 +132,24 @@ impl<T: Config> Pallet<T> {
             Vec::new(),
             Idle { session, validator_count, together, offenders },
         );
+    }
+
+    /// Takes the proof of those that are silent until they vote. Those of `now` are counted from
+    /// zero again and returned, with the windows for which they were silent.
+    fn find_silent(now: &[T::AccountId], later: &[T::AccountId]) -> Vec<(T::AccountId, u32)> {
+        let mut found = Vec::new();
+        Ballots::<T>::mutate(|ballots| {
+            for validator in now.iter().chain(later) {
+                let Some(ballot) = ballots.get_mut(validator) else { continue };
+                if ballot.silent < T::SilentAfter::get() {
+                    continue;
+                }
+                ballot.found_silent = true;
+                if now.contains(validator) {
+                    found.push((validator.clone(), core::mem::take(&mut ballot.silent)));
+                }
+            }
+        });
+        found
     }
 }

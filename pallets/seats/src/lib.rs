@@ -17,7 +17,8 @@
 //!   newcomers get seats, the best backed ones, with `c <= (p + c − 1) / 3`: if none of them ever
 //!   votes, finality goes on. They never take a seat that a proven one has without them.
 //! * **Idle ones go.** Who misses [`Config::IdleAfter`] of its own slots in a row, without a block
-//!   in between, is reported as an offender at the session's end, chilled, and no longer proven.
+//!   in between, is reported as an offender at the session's end, chilled, and no longer proven. So
+//!   is who authors and of whom no vote is seen for [`Config::SilentAfter`] windows in a row.
 //!
 //! [`rules`] has the first two as pure functions; the runtime's election calls them.
 //!
@@ -33,8 +34,15 @@
 //! nobody is blamed for it. Nor is a validator for its slots while it is disabled
 //! ([`Slots::disabled`]): nodes refuse what it would author.
 //!
-//! What is not seen: a validator that authors and does not vote. The header of a block does not say
-//! who voted for it. The bound on newcomers and the price of a seat stand against that.
+//! ## Who votes
+//! The header of a block does not say who voted for it. So authors hand in the precommits of the
+//! last round that their nodes know, by the inherent [`Call::note_votes`]. Who authors and is in
+//! none of them, while more than half of the validators hand some in, is silent. Nobody is judged
+//! while finality stalls. Who was found silent is not proven again before a vote of it is seen,
+//! whatever it authors. `votes.rs` says how windows are counted.
+//!
+//! What is not seen: who votes seldom, once in a window, and who signs votes for the chain alone
+//! and sends them to no voter. The bound on newcomers and the price of a seat stand against that.
 //!
 //! What may be seen wrongly: authors that build on no block of one validator make it look idle. The
 //! validator of the next slots alone can drop one block; to hide eight in a row takes most of the
@@ -62,16 +70,20 @@
 //! absence is noticed as everybody's.
 //!
 //! ## Bounds
-//! Records exist for the current and the next set only, at most `2 · MaxValidators`. A block looks
-//! at no more than `2 · MaxGap` slots, a session's end at no more than `MaxValidators` records. One
-//! session's end reports at most [`Config::MaxReports`] validators, because a slash touches every
-//! nominator; all idle ones are chilled at once, and the rest is reported at the next session's
-//! end. How much each loses counts all that were idle together.
+//! Records exist for the current and the next set only, at most `2 · MaxValidators`; what is known
+//! of voters, for the current set only. A block carries votes once, at most one per validator; a
+//! window takes votes at most `2 · MaxValidators` times. A block looks at no more than `2 · MaxGap`
+//! slots, a session's end at no more than `MaxValidators` records. One session's end reports at
+//! most [`Config::MaxReports`] validators, because a slash touches every nominator; all idle ones
+//! are chilled at once, and the rest is reported at the next session's end. How much each loses
+//! counts all that were idle together.
 //!
 //! ## Invariants (`Pallet::do_try_state`)
 //! 1. There are at most `2 · MaxValidators` records.
 //! 2. A record says something: it is proven, or has missed a slot.
 //! 3. The last slot is not ahead of the block's.
+//! 4. What is known of a voter says something, and who has voted in a window is not silent.
+//! 5. The window did not begin, and votes were not handed in, after this block.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 
@@ -80,6 +92,7 @@ extern crate alloc;
 mod duties;
 mod offence;
 pub mod rules;
+mod votes;
 pub mod weights;
 
 // Benchmarks run once each as tests.
@@ -94,12 +107,17 @@ mod try_state;
 
 pub use offence::Idle;
 pub use pallet::*;
+pub use votes::{Ballot, Precommits, Vote, VoteOf, Voters};
 pub use weights::WeightInfo;
 
 use alloc::vec::Vec;
 use core::ops::Range;
 
 use frame_support::traits::{Get, ValidatorSet, ValidatorSetWithIdentification};
+use sp_inherents::InherentIdentifier;
+
+/// Names the inherent's data: [`Precommits`] of the last round that the author's node knows.
+pub const INHERENT_IDENTIFIER: InherentIdentifier = *b"micavote";
 
 /// What the pallet must know of the schedule of blocks.
 pub trait Slots {
@@ -133,9 +151,12 @@ pub type OffenderOf<T> = (
 pub mod pallet {
     use frame_support::pallet_prelude::*;
     use frame_system::pallet_prelude::*;
+    use sp_consensus_grandpa::RoundNumber;
+    use sp_inherents::MakeFatalError;
     use sp_staking::{SessionIndex, offence::ReportOffence};
 
     use super::*;
+    use crate::votes::{BallotsOf, PrecommitsOf};
 
     const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
 
@@ -151,6 +172,9 @@ pub mod pallet {
         /// The schedule of blocks.
         type Slots: Slots;
 
+        /// The voters for finality.
+        type Voters: Voters<Self::AccountId>;
+
         /// Who hears of idle validators.
         type ReportIdle: ReportOffence<Self::AccountId, OffenderOf<Self>, Idle<OffenderOf<Self>>>;
 
@@ -160,6 +184,10 @@ pub mod pallet {
         /// Slots of its own that a validator may miss in a row before it counts as idle.
         #[pallet::constant]
         type IdleAfter: Get<u32>;
+
+        /// Windows in a row in which a validator may author and not vote before it counts as idle.
+        #[pallet::constant]
+        type SilentAfter: Get<u32>;
 
         /// Most slots in a row without a block for which anybody is blamed.
         #[pallet::constant]
@@ -209,14 +237,49 @@ pub mod pallet {
     #[pallet::storage]
     pub type LastSlot<T: Config> = StorageValue<_, u64>;
 
+    /// What is known of the validators of the current set as voters. One of which nothing is known
+    /// is not kept.
+    #[pallet::storage]
+    pub type Ballots<T: Config> = StorageValue<_, BallotsOf<T>, ValueQuery>;
+
+    /// Block in which the window of votes began: votes for earlier ones are not taken.
+    #[pallet::storage]
+    pub type VotesSince<T: Config> = StorageValue<_, BlockNumberFor<T>, ValueQuery>;
+
+    /// Block in which votes were handed in last.
+    #[pallet::storage]
+    pub type LastVotes<T: Config> = StorageValue<_, BlockNumberFor<T>, ValueQuery>;
+
     #[pallet::event]
     #[allow(missing_docs, reason = "the sentence of a variant speaks of its fields")]
     #[pallet::generate_deposit(pub(super) fn deposit_event)]
     pub enum Event<T: Config> {
         /// A validator missed `missed` of its own slots in a row; it is reported and chilled.
         Idle { validator: T::AccountId, missed: u32, session: SessionIndex },
+        /// A validator authored, and no vote of it was seen, for `windows` windows in a row; it is
+        /// reported and chilled.
+        Silent { validator: T::AccountId, windows: u32, session: SessionIndex },
         /// Winners of an election that got no seat: too little backing, or too many newcomers.
         Unseated { winners: u32, seats: u32 },
+    }
+
+    #[pallet::error]
+    pub enum Error<T> {
+        /// This block has carried votes already.
+        AlreadyNoted,
+        /// This block's author is none of the validators in force.
+        NoAuthor,
+        /// The votes are not in the voters' order, or there are two of one voter.
+        NotInOrder,
+        /// A vote names a voter that is not there.
+        UnknownVoter,
+        /// A signature is not of that voter for a block of this chain in this window.
+        NotAVote,
+        /// The votes are not of more than two thirds of the validators: such a round decides
+        /// nothing.
+        TooFewVotes,
+        /// The author has handed in votes in this window, and these are of nobody new.
+        NothingNew,
     }
 
     /// The validators of the genesis are vouched for.
@@ -246,6 +309,7 @@ pub mod pallet {
 
         fn integrity_test() {
             assert!(T::IdleAfter::get() > 0, "nobody is idle that has missed nothing");
+            assert!(T::SilentAfter::get() > 0, "nobody is silent that was never asked");
             assert!(T::MaxGap::get() > 0, "a missed slot must count");
             assert!(T::MaxReports::get() > 0, "somebody must be reported");
         }
@@ -255,14 +319,66 @@ pub mod pallet {
             Self::do_try_state()
         }
     }
+
+    #[pallet::call]
+    impl<T: Config> Pallet<T> {
+        /// Hands in `votes` for finality, the precommits of round `round` of the voters in force,
+        /// in the voters' order.
+        ///
+        /// Origin: none; an inherent, at most one per block, and none is needed. Weight: by the
+        /// number of votes, charged to the block. Errors, which make the block invalid: all of
+        /// [`Error`]. An author's runtime makes the inherent only of what it takes.
+        #[pallet::call_index(0)]
+        #[pallet::weight((
+            T::WeightInfo::note_votes(votes.len() as u32).saturating_add(
+                // A hash for each vote; a key's owner for each voter.
+                T::DbWeight::get().reads(2 * u64::from(T::MaxValidators::get()) + 8)
+            ),
+            DispatchClass::Mandatory,
+        ))]
+        pub fn note_votes(
+            origin: OriginFor<T>,
+            round: RoundNumber,
+            votes: BoundedVec<VoteOf<T>, T::MaxValidators>,
+        ) -> DispatchResult {
+            ensure_none(origin)?;
+            Self::take_votes(round, &votes)?;
+            Ok(())
+        }
+    }
+
+    #[pallet::inherent]
+    impl<T: Config> ProvideInherent for Pallet<T> {
+        type Call = Call<T>;
+        type Error = MakeFatalError<()>;
+        const INHERENT_IDENTIFIER: InherentIdentifier = INHERENT_IDENTIFIER;
+
+        /// Of what the node knows, what this block can carry. An importer compares it with nothing:
+        /// every node may know something else.
+        fn create_inherent(data: &InherentData) -> Option<Self::Call> {
+            let handed = data.get_data::<PrecommitsOf<T>>(&INHERENT_IDENTIFIER).ok().flatten()?;
+            let round = handed.round;
+            let votes = Self::usable_votes(handed);
+            Self::useful_votes(&T::Voters::voters(), &votes).ok()?;
+            Some(Call::note_votes { round, votes: votes.try_into().ok()? })
+        }
+
+        fn is_inherent(call: &Self::Call) -> bool {
+            matches!(call, Call::note_votes { .. })
+        }
+    }
 }
 
 impl<T: Config> Pallet<T> {
-    /// All that sit in the current set and have authored there.
+    /// All that sit in the current set and have authored there, without those that were found
+    /// silent and have not voted since.
     pub fn proven() -> alloc::collections::BTreeSet<T::AccountId> {
+        let ballots = Ballots::<T>::get();
+        let is_silent =
+            |who: &T::AccountId| ballots.get(who).is_some_and(|ballot| ballot.found_silent);
         T::ValidatorSet::validators()
             .into_iter()
-            .filter(|validator| Records::<T>::get(validator).proven)
+            .filter(|validator| Records::<T>::get(validator).proven && !is_silent(validator))
             .collect()
     }
 

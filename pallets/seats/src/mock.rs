@@ -7,6 +7,9 @@ use frame_support::{
     traits::{Hooks, ValidatorSet, ValidatorSetWithIdentification},
     weights::Weight,
 };
+use sp_consensus_grandpa::AuthorityId;
+use sp_keyring::Ed25519Keyring;
+use sp_keystore::{KeystoreExt, testing::MemoryKeystore};
 use sp_runtime::{BuildStorage, traits::ConvertInto};
 use sp_staking::{
     SessionIndex,
@@ -33,10 +36,12 @@ impl frame_system::Config for Test {
 pub const EPOCH: u64 = 20;
 pub const IDLE_AFTER: u32 = 3;
 pub const MAX_GAP: u32 = 4;
+pub const SILENT_AFTER: u32 = 2;
 
 parameter_types! {
     pub const IdleAfter: u32 = IDLE_AFTER;
     pub const MaxGap: u32 = MAX_GAP;
+    pub const SilentAfter: u32 = SILENT_AFTER;
     pub const MaxReports: u32 = 2;
     pub const MaxValidators: u32 = 10;
     pub const ReportWeight: Weight = Weight::from_parts(1, 0);
@@ -44,6 +49,7 @@ parameter_types! {
     /// Slot and index of the author of this block.
     pub static Current: Option<(u64, u32)> = None;
     pub static Disabled: Vec<u32> = vec![];
+    pub static SetId: u64 = 7;
     pub static EpochStart: u64 = 0;
     pub static Chilled: Vec<u64> = vec![];
     pub static Together: u32 = 0;
@@ -86,6 +92,22 @@ impl crate::Slots for Schedule {
     }
 }
 
+/// The key that `validator` votes with.
+pub fn key_of(validator: u64) -> Ed25519Keyring {
+    Ed25519Keyring::iter().nth(validator as usize - 10).expect("one of the first")
+}
+
+pub struct Keys;
+impl crate::Voters<u64> for Keys {
+    fn set_id() -> u64 {
+        SetId::get()
+    }
+    fn voters() -> Vec<(u64, AuthorityId)> {
+        let key = |validator: u64| AuthorityId::from(key_of(validator).public());
+        Validators::get().into_iter().map(|validator| (validator, key(validator))).collect()
+    }
+}
+
 pub struct Chill;
 impl crate::Chill<u64> for Chill {
     fn chill(stash: &u64) {
@@ -109,9 +131,11 @@ impl ReportOffence<u64, (u64, u64), crate::Idle<(u64, u64)>> for Report {
 impl crate::Config for Test {
     type ValidatorSet = Set;
     type Slots = Schedule;
+    type Voters = Keys;
     type ReportIdle = Report;
     type Chill = Chill;
     type IdleAfter = IdleAfter;
+    type SilentAfter = SilentAfter;
     type MaxGap = MaxGap;
     type MaxReports = MaxReports;
     type ReportWeight = ReportWeight;
@@ -125,12 +149,15 @@ pub fn new_test_ext() -> sp_io::TestExternalities {
     Validators::set(vec![10, 11, 12, 13]);
     Current::set(None);
     Disabled::set(vec![]);
+    SetId::set(7);
     EpochStart::set(0);
     Chilled::set(vec![]);
     Reports::set(vec![]);
     let storage =
         RuntimeGenesisConfig::default().build_storage().expect("a genesis without fields builds");
     let mut ext = sp_io::TestExternalities::from(storage);
+    // The benchmarks sign.
+    ext.register_extension(KeystoreExt::new(MemoryKeystore::new()));
     ext.execute_with(|| System::set_block_number(1));
     ext
 }

@@ -1,5 +1,7 @@
 //! Who is counted for which slot, who is idle, and who is proven.
 
+mod votes;
+
 use proptest::prelude::*;
 
 use crate::{Event, LastSlot, Record, Records, mock::*};

@@ -123,6 +123,7 @@ pub fn kinds(call: &RuntimeCall) -> Kinds {
         | RuntimeCall::Balances(_)
         | RuntimeCall::VoterList(_)
         | RuntimeCall::Grandpa(_)
+        | RuntimeCall::Seats(_)
         | RuntimeCall::Clock(_)
         | RuntimeCall::Proxy(_)
         | RuntimeCall::Multisig(_)

@@ -64,6 +64,7 @@ impl Contains<RuntimeCall> for InSafeMode {
             RuntimeCall::Timestamp(_)
             | RuntimeCall::Babe(_)
             | RuntimeCall::Grandpa(_)
+            | RuntimeCall::Seats(_)
             | RuntimeCall::Clock(_)
             | RuntimeCall::Session(_) => true,
             RuntimeCall::Staking(call) => matches!(

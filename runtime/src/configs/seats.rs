@@ -11,16 +11,18 @@ use frame_support::{
     traits::{ConstU32, FindAuthor},
     weights::Weight,
 };
-use pallet_mica_seats::{Chill, Slots};
+use pallet_mica_seats::{Chill, Slots, Voters};
 use sp_consensus_babe::Slot;
+use sp_consensus_grandpa::{AuthorityId, KEY_TYPE, SetId};
 use sp_core::U256;
 use sp_staking::SessionIndex;
 
 use crate::{
-    AccountId, Babe, Historical, Offences, Runtime, Seats, Session, Staking, System,
+    AccountId, Babe, Grandpa, Historical, Offences, Runtime, Seats, Session, Staking, System,
     configs::{consensus_weights, timing::IdleAfterMissedSlots},
     constants::{
-        MAX_BACKERS_PER_VALIDATOR, MAX_BLAMED_GAP_SLOTS, MAX_IDLE_REPORTS, MAX_VALIDATORS,
+        IDLE_AFTER_SILENT_WINDOWS, MAX_BACKERS_PER_VALIDATOR, MAX_BLAMED_GAP_SLOTS,
+        MAX_IDLE_REPORTS, MAX_VALIDATORS,
     },
 };
 
@@ -58,6 +60,31 @@ pub fn secondary_author(randomness: [u8; 32], slot: u64, authorities: usize) -> 
     Some(index.low_u32())
 }
 
+/// GRANDPA's voters.
+pub struct GrandpaVoters;
+
+impl Voters<AccountId> for GrandpaVoters {
+    fn set_id() -> SetId {
+        Grandpa::current_set_id()
+    }
+
+    fn voters() -> Vec<(AccountId, AuthorityId)> {
+        let (validators, voters) = (Session::validators(), Grandpa::grandpa_authorities());
+        // Until a change is in force, the voters are the validators of an older session.
+        if pallet_grandpa::PendingChange::<Runtime>::exists() || validators.len() != voters.len() {
+            return Vec::new();
+        }
+        // A change that took longer than a session leaves the voters behind for good, until the
+        // next one: then keys are of somebody else. One that was replaced is nobody's.
+        let is_of = |account: &AccountId, key: &AuthorityId| {
+            let owner = Session::key_owner(KEY_TYPE, key.as_ref());
+            owner.is_none_or(|owner| owner == *account)
+        };
+        let pairs = validators.into_iter().zip(voters.into_iter().map(|(key, _)| key));
+        pairs.filter(|(account, key)| is_of(account, key)).collect()
+    }
+}
+
 /// Takes validators out of the next elections.
 pub struct Candidates;
 
@@ -75,9 +102,11 @@ parameter_types! {
 impl pallet_mica_seats::Config for Runtime {
     type ValidatorSet = Historical;
     type Slots = BabeSlots;
+    type Voters = GrandpaVoters;
     type ReportIdle = Offences;
     type Chill = Candidates;
     type IdleAfter = IdleAfterMissedSlots;
+    type SilentAfter = ConstU32<IDLE_AFTER_SILENT_WINDOWS>;
     type MaxGap = ConstU32<MAX_BLAMED_GAP_SLOTS>;
     type MaxReports = ConstU32<MAX_IDLE_REPORTS>;
     type ReportWeight = ReportWeight;

@@ -6,7 +6,7 @@ use mica_runtime::{
 };
 use sp_runtime::ApplyExtrinsicResult;
 
-use super::{FIRST_SLOT, block_in_slot};
+use super::{FIRST_SLOT, block_in_slot, block_with};
 
 /// Slots of an epoch.
 pub fn epoch_slots() -> u64 {
@@ -56,6 +56,11 @@ impl Schedule {
 
     /// Lets one slot pass; returns what became of its block, unless its author is away.
     pub fn pass_slot(&mut self) -> Option<Vec<ApplyExtrinsicResult>> {
+        self.pass_slot_with(Vec::new)
+    }
+
+    /// The same with whatever `fill` applies to the block.
+    pub fn pass_slot_with<T>(&mut self, fill: impl FnOnce() -> T) -> Option<T> {
         self.slot += 1;
         let (validators, author) = Self::author(self.slot);
         if self.away.contains(&validators[author as usize]) {
@@ -67,7 +72,7 @@ impl Schedule {
             LastFinal::Follows => Some(number.saturating_sub(3)),
             LastFinal::Stalled(last) => Some(last),
         };
-        Some(block_in_slot(number, author, self.slot, last_final, vec![]))
+        Some(block_with(number, author, self.slot, last_final, fill))
     }
 
     /// Lets `count` slots pass.
