@@ -59,11 +59,16 @@ fn hand_in(silent: &[AccountId]) -> bool {
     true
 }
 
-/// Lets `sessions` pass in which all author and `silent` do not vote.
-fn pass_sessions(chain: &mut Schedule, sessions: u64, silent: &[AccountId]) {
-    for _ in 0..sessions * epoch_slots() {
+/// Lets `slots` pass in which `silent` do not vote.
+fn pass_slots(chain: &mut Schedule, slots: u64, silent: &[AccountId]) {
+    for _ in 0..slots {
         chain.pass_slot_with(|| hand_in(silent));
     }
+}
+
+/// The same for the slots of `sessions`.
+fn pass_sessions(chain: &mut Schedule, sessions: u64, silent: &[AccountId]) {
+    pass_slots(chain, sessions * epoch_slots(), silent);
 }
 
 fn is_candidate(who: &AccountId) -> bool {
@@ -87,7 +92,13 @@ fn run(test: impl FnOnce(&mut Schedule)) {
 fn a_validator_that_makes_blocks_and_never_votes_loses_its_seat_and_stake() {
     run(|chain| {
         let dave = DaveStash.to_account_id();
-        pass_sessions(chain, 2, std::slice::from_ref(&dave));
+        let silent = std::slice::from_ref(&dave);
+        pass_slots(chain, 2 * epoch_slots() - 4, silent);
+        assert!(is_candidate(&dave), "it is judged at the end of its second session");
+        assert!(Seats::proven().contains(&dave), "it makes blocks");
+        // Whoever is found idle in a block cannot be its author: nodes fail to build it.
+        chain.away = vec![dave.clone()];
+        pass_slots(chain, 8, silent);
         assert!(!is_candidate(&dave));
         assert_eq!(bond(&dave), VALIDATOR_BOND - VALIDATOR_BOND / 1_000);
         assert!(!Seats::proven().contains(&dave));
@@ -95,9 +106,8 @@ fn a_validator_that_makes_blocks_and_never_votes_loses_its_seat_and_stake() {
         // It is disabled, so nodes refuse its blocks, until the set changes.
         let index = Session::validators().iter().position(|who| *who == dave).expect("elected");
         assert!(Session::disabled_validators().contains(&(index as u32)));
-        chain.away = vec![dave.clone()];
         let sessions: u32 = <Runtime as pallet_staking::Config>::SessionsPerEra::get();
-        pass_sessions(chain, 2 * u64::from(sessions), std::slice::from_ref(&dave));
+        pass_sessions(chain, 2 * u64::from(sessions), silent);
         assert_eq!(Session::validators().len(), 3);
         assert!(!Session::validators().contains(&dave));
         let age = System::block_number() - VotesSince::<Runtime>::get();
