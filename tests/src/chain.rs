@@ -65,9 +65,10 @@ struct Validator {
 }
 
 impl Validator {
-    fn start(&self) -> Process {
+    fn start(&self, more: &[&str]) -> Process {
         let mut node = command("mica-node");
-        node.args(&self.arguments).args(["--no-prometheus", "--no-telemetry", "--no-mdns"]);
+        node.args(&self.arguments).args(more);
+        node.args(["--no-prometheus", "--no-telemetry", "--no-mdns"]);
         Process::start(node, self.log.clone())
     }
 }
@@ -118,7 +119,7 @@ impl LocalNetwork {
                 arguments.extend(["--bootnodes".to_owned(), bootnode.clone()]);
             }
             let validator = Validator { arguments, log: folder.join(format!("{name}.log")) };
-            nodes.push(validator.start());
+            nodes.push(validator.start(&[]));
             validators.push(validator);
             urls.push(format!("ws://127.0.0.1:{rpc}"));
         }
@@ -130,7 +131,12 @@ impl LocalNetwork {
 
     /// Starts a node that was killed again on its state, and waits until it answers.
     pub async fn start_again(&mut self, index: usize) {
-        self.nodes[index] = self.validators[index].start();
+        self.start_again_with(index, &[]).await;
+    }
+
+    /// The same with `more` arguments.
+    pub async fn start_again_with(&mut self, index: usize, more: &[&str]) {
+        self.nodes[index] = self.validators[index].start(more);
         connect(&self.urls[index], &self.nodes[index]).await;
     }
 }

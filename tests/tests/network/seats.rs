@@ -1,11 +1,14 @@
 //! Validators that do nothing: newcomers that are elected and never vote do not stop finality, lose
-//! their seats, and the chain bears the loss of a validator as before.
+//! their seats, and the chain bears the loss of a validator as before. So does one that makes
+//! blocks and does not vote.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
+use codec::Decode;
 use mica_chain::{Call, Chain, Rewards, Signer, Until, ValidatorState};
 use mica_primitives::{Balance, UNIT};
-use mica_tests::{DevNode, LocalNetwork, eventually_async};
+use mica_tests::{DevNode, LocalNetwork, NodeRpc, eventually_async};
+use serde_json::json;
 
 use super::{specs, validator::a_new_block_is_final};
 
@@ -17,6 +20,23 @@ const ELECTED: Duration = Duration::from_secs(150);
 /// Longest time until an idle one of five has missed three slots of its own in a row and the
 /// session is over; one slot of five is its own.
 const NOTICED: Duration = Duration::from_secs(300);
+/// Longest time until three windows of votes are over, of which the first has its last votes: in a
+/// session of six slots two blocks or so can carry votes of its set, and a window lasts until three
+/// of four have handed some in.
+const HEARD: Duration = Duration::from_secs(600);
+
+/// Where the chain keeps `Seats.Ballots`: the hashes of the two names.
+const BALLOTS: &str = "0x28526e6052c7c0baef039241466339c8b947d6fd39e8bed314b74d5c18189225";
+/// What the chain knows of a validator as a voter: whether it has handed in votes, authored, voted;
+/// for how many windows it was silent; and whether it was found to be.
+type Ballot = (bool, bool, bool, u32, bool);
+
+/// That of each validator.
+fn ballots(url: &str) -> Option<BTreeMap<[u8; 32], Ballot>> {
+    let stored = NodeRpc::new(url).call("state_getStorage", json!([BALLOTS]));
+    let bytes = hex::decode(stored.as_str()?.trim_start_matches("0x")).ok()?;
+    BTreeMap::decode(&mut &bytes[..]).ok()
+}
 
 /// `who` bonds, gives `keys` to the chain and stands for election.
 async fn stand(chain: &Chain, keys: &Chain, who: &Signer) {
@@ -76,4 +96,38 @@ async fn two_idle_newcomers_do_not_stop_finality_and_lose_their_seats() {
     // What the clock follows is what the validators' nodes say.
     let clock = chain.at_best().await.expect("read").clock().await.expect("read");
     assert!(!clock.stands && clock.last_final > Some(0), "{clock:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_makes_blocks_and_does_not_vote_loses_its_seat() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let spec = specs::for_drills(folder.path());
+    let mut network = LocalNetwork::start_on(folder.path(), &spec).await;
+    let url = network.urls[0].clone();
+    let chain = Chain::connect(&url).await.expect("alice answers");
+    eventually_async("the chain hears votes of all four", HEARD, || async {
+        let ballots = ballots(&url)?;
+        (ballots.values().filter(|ballot| ballot.2).count() == 4).then_some(())
+    })
+    .await;
+    let dave = Signer::from_suri("//Dave//stash").expect("a development key");
+    network.nodes[3].kill();
+    network.start_again_with(3, &["--no-grandpa"]).await;
+    // Not for slots that it missed: those are counted, but not here.
+    eventually_async("it is found silent", HEARD, || async {
+        ballots(&url)?.get(&dave.account().0).filter(|ballot| ballot.4).map(|_| ())
+    })
+    .await;
+    eventually_async("it has lost its seat", ELECTED, || async {
+        let state = state(&chain, &dave).await?;
+        let is_out = state.commission_ppb.is_none() && !state.is_active;
+        (is_out && state.bonded < BOND).then_some(())
+    })
+    .await;
+    for name in ["//Alice//stash", "//Bob//stash", "//Charlie//stash"] {
+        let stash = Signer::from_suri(name).expect("a development key");
+        let state = state(&chain, &stash).await.expect("alice answers");
+        assert!(state.is_active && state.commission_ppb.is_some(), "{name} voted");
+    }
+    a_new_block_is_final(&chain, "with the three that vote").await;
 }

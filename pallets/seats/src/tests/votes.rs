@@ -143,7 +143,7 @@ fn a_stall_of_finality_blames_nobody() {
 #[test]
 fn while_too_few_hand_in_votes_the_window_stays_open() {
     run(|| {
-        let known = |author| if author < 2 { WITHOUT_13.to_vec() } else { vec![] };
+        let known = |author: u32| if author < 2 { WITHOUT_13.to_vec() } else { vec![] };
         for index in 0..5 {
             session(index, &[0, 1, 2, 3], known);
         }
