@@ -118,7 +118,11 @@ impl<T: Config> Pallet<T> {
             Self::deposit_event(Event::Silent { validator, windows, session });
         }
         for validator in later {
-            Records::<T>::mutate(validator, |record| record.proven = false);
+            // Of one that was silent and missed nothing, nothing is left to say.
+            Records::<T>::mutate_exists(validator, |kept| {
+                let record = kept.take().map(|record| Record { proven: false, ..record });
+                *kept = record.filter(|record| *record != Record::default());
+            });
             T::Chill::chill(validator);
         }
         let identify = |validator: &T::AccountId| {
