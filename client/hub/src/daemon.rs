@@ -91,6 +91,10 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), HubError> 
     for record in store.incoming(genesis)? {
         table.restore(record)?;
     }
+    store.hub_chains(genesis)?.into_iter().for_each(|chain| table.restore_chain(chain));
+    for (account, number) in store.hub_bans(genesis)? {
+        table.restore_ban(account, number);
+    }
     let (net, events) =
         Net::start(NetConfig::new(peer.to_bytes()).listen(config.listen.iter().cloned()))?;
     let addresses = addresses(&net, &config).await?;
@@ -291,6 +295,22 @@ impl Daemon {
                 HubOutput::PersistOutgoing { record, durability } => {
                     self.pending.outgoing(record, durability);
                 }
+                HubOutput::PersistChain(chain) => {
+                    self.pending.other(Change::HubChain { genesis: self.genesis, chain });
+                }
+                HubOutput::ForgetChain { channel, lane, anchor } => {
+                    let genesis = self.genesis;
+                    let change = Change::ForgetHubChain { genesis, channel, lane, anchor };
+                    self.pending.other(change);
+                }
+                HubOutput::Ban(account, number) => {
+                    let genesis = self.genesis;
+                    self.pending.other(Change::HubBan { genesis, account, number });
+                }
+                HubOutput::ForgetBan(account) => {
+                    let genesis = self.genesis;
+                    self.pending.other(Change::ForgetHubBan { genesis, account });
+                }
                 HubOutput::Retire(channel, lane) => {
                     self.pending.other(Change::Retired(channel, lane));
                 }
@@ -362,7 +382,7 @@ impl Daemon {
             let is_gone = facts.is_none();
             outputs.extend(self.input(HubInput::Incoming { channel, facts }));
             if is_gone && !self.table.is_busy(&channel) {
-                self.table.forget(&channel);
+                outputs.extend(self.table.forget(&channel));
                 let genesis = self.genesis;
                 self.pending.other(Change::ForgetIncoming { genesis, channel });
             }
