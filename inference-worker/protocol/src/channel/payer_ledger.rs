@@ -137,6 +137,15 @@ impl PayerLedger {
             .max(self.facts.lane(lane).cumulative)
     }
 
+    /// Base units that lanes promise and the chain has not paid yet; what a running session
+    /// promises is not known here before its lane is given back.
+    pub fn owed(&self) -> Balance {
+        let lanes: BTreeSet<_> = self.lanes.keys().chain(self.facts.lanes.keys()).collect();
+        let owed =
+            |lane: &LaneId| self.promised(*lane).saturating_sub(self.facts.lane(*lane).claimed);
+        lanes.into_iter().map(owed).fold(0, Balance::saturating_add)
+    }
+
     /// Base units that no lane has promised and no session has leased.
     pub fn free(&self) -> Balance {
         self.facts.deposit.saturating_sub(self.used())

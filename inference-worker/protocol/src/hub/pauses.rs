@@ -109,6 +109,11 @@ impl Pauses {
         Some(first)
     }
 
+    /// Accounts that get none any more.
+    pub(super) fn banned(&self) -> usize {
+        self.banned.len()
+    }
+
     fn entry(&mut self, account: Account) -> &mut Pause {
         if self.accounts.len() >= MAX_SCORES && !self.accounts.contains_key(&account) {
             let all = self.accounts.iter();

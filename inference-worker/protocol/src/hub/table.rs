@@ -254,6 +254,23 @@ impl HubTable {
         facts.lanes.iter().any(is_ahead)
     }
 
+    /// What the hub has promised on its own channels and nobody has claimed from the chain yet,
+    /// base units.
+    pub fn owed_out(&self) -> Balance {
+        let ended = self.outgoing.values().map(|own| own.ledger.owed());
+        let running = self.relays.values().map(|relay| {
+            let (channel, lane) = relay.own();
+            let known = self.outgoing.get(&channel).map(|own| own.ledger.promised(lane));
+            relay.out.promised().saturating_sub(known.unwrap_or(0))
+        });
+        ended.chain(running).fold(0, Balance::saturating_add)
+    }
+
+    /// Accounts that have kept ticks from the hub.
+    pub fn banned(&self) -> usize {
+        self.pauses.banned()
+    }
+
     /// The most that can be promised to an account in one session, base units.
     pub(super) fn free_for(&self, account: &Account) -> Balance {
         let theirs = self.outgoing.values().filter(|own| own.payee.account == *account);
