@@ -125,8 +125,9 @@ limits! {
     /// submit it.
     pub const CONSENT_MARGIN_BLOCKS: u32 = 10;
     /// Blocks for which a payer makes an agreement to close good: longer than a hub waits for ticks
-    /// that may still be shown ([`HUB_TICKS_BLOCKS`], and a part of its margin).
-    pub const CONSENT_BLOCKS: u32 = 600;
+    /// that may still be shown ([`HUB_TICKS_BLOCKS`] and a part of its margin, or the least window
+    /// if it pays another hub).
+    pub const CONSENT_BLOCKS: u32 = 1_200;
     /// Blocks for which a payer makes its vouchers good.
     pub const VOUCHER_LIFETIME_BLOCKS: u32 = 20_000;
     /// Most blocks for which a voucher may be good when it comes: what never expires would have to

@@ -194,7 +194,8 @@ impl World {
             let offer = self.workers[index].table.offer();
             let (range, holding_price) = (offer.range, offer.holding_price());
             let hubs = self.planned_hubs(index);
-            let lane = self.ledgers[0].lease(needed * hubs[0].unit).ok()?;
+            let budget = needed * hubs[0].unit;
+            let lane = self.ledgers[0].lease_for(budget, worker_account(index)).ok()?;
             stages.push(PlannedStage {
                 peer: peer(index + 1),
                 addresses: WorkerAddresses::default(),
