@@ -132,11 +132,11 @@ impl EarlierChains {
     /// Whether one more relay may begin on the lane, which is good for `promised`: there is a place
     /// for its chain, or one that nobody can be paid with.
     pub(super) fn has_room(&self, place: Place, promised: Balance) -> bool {
-        let lane = self.lanes.get(&place).map_or(&[][..], Vec::as_slice);
-        let counts =
-            |chain: &&EarlierChain| chain.is_exposed || chain.with_ticks(chain.reach) > promised;
+        let lane = self.lanes.get(&place).into_iter().flatten();
+        let counting =
+            lane.filter(|chain| chain.is_exposed || chain.with_ticks(chain.reach) > promised);
         // One for what runs on the lane now, and one for what begins.
-        lane.iter().filter(counts).count() + 2 <= MAX_EARLIER_CHAINS_PER_LANE
+        counting.count() + 2 <= MAX_EARLIER_CHAINS_PER_LANE
             && self.count + MAX_RELAYS < MAX_EARLIER_CHAINS
     }
 
