@@ -27,7 +27,7 @@ pub struct HubConfig {
     pub announce: Vec<String>,
     /// What the hub takes.
     pub fee: HubFee,
-    /// Positions that it promises ahead of what it was shown: what it risks for each lane.
+    /// Positions that it promises ahead of what it was shown: what it risks for each account.
     pub credit_positions: u16,
     /// Base units that each channel of its own is kept good for.
     pub deposit: Balance,
