@@ -12,6 +12,7 @@ use sc_transaction_pool_api::OffchainTransactionPoolFactory;
 
 mod authoring;
 mod discovery;
+mod equivocation;
 mod finality;
 mod inherents;
 mod network;
@@ -20,6 +21,7 @@ mod rpc;
 
 pub(crate) use node::start;
 
+use equivocation::Watched;
 use inherents::Inherents;
 
 /// The client: database, Wasm runtime and the runtime's APIs.
@@ -123,7 +125,11 @@ pub(crate) fn partial(config: &Configuration) -> Result<Partial, ServiceError> {
     let (import_queue, babe_worker) =
         sc_consensus_babe::import_queue(sc_consensus_babe::ImportQueueParams {
             link: babe_link.clone(),
-            block_import: block_import.clone(),
+            block_import: Watched::new(
+                block_import.clone(),
+                client.clone(),
+                OffchainTransactionPoolFactory::new(transaction_pool.clone()),
+            ),
             justification_import: Some(Box::new(justification_import)),
             client: client.clone(),
             slot_duration,
