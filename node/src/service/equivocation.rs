@@ -24,7 +24,7 @@ use super::FullClient;
 /// Slots before the newest of which blocks are remembered: longer than blocks are under way.
 const SLOTS: u64 = 1_000;
 
-/// A block's author among the validators of its epoch, and its slot.
+/// A block's slot and author.
 type Place = (Slot, AuthorityId);
 
 /// A block import that looks at what passes through it.
@@ -127,8 +127,9 @@ where
         &self,
         block: BlockImportParams<Block>,
     ) -> Result<ImportResult, Self::Error> {
-        // What is synchronised from long ago has no consequences any more.
-        if matches!(block.origin, BlockOrigin::NetworkBroadcast | BlockOrigin::Own) {
+        // What is synchronised from long ago has no consequences any more. A node's own blocks do
+        // not come through here.
+        if block.origin == BlockOrigin::NetworkBroadcast {
             self.look_at(block.post_header());
         }
         self.inner.import_block(block).await
