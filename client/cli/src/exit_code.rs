@@ -189,7 +189,7 @@ impl Classified for LocalnetError {
 impl Classified for HubError {
     fn class(&self) -> ErrorClass {
         match self {
-            Self::Network(_) | Self::NetworkStopped => ErrorClass::Worker,
+            Self::Network(_) | Self::NetworkStopped | Self::Metrics { .. } => ErrorClass::Worker,
             Self::Fee(error) => error.class(),
             Self::Store(_) | Self::Record(_) => ErrorClass::Storage,
             Self::Channel(error) => error.class(),

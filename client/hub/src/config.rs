@@ -1,5 +1,7 @@
 //! What a hub's operator decides.
 
+use std::net::SocketAddr;
+
 use mica_chain::AccountId;
 use mica_primitives::{Balance, BlockNumber, ModelId, UNIT};
 use mica_protocol::{
@@ -25,7 +27,7 @@ pub struct HubConfig {
     pub announce: Vec<String>,
     /// What the hub takes.
     pub fee: HubFee,
-    /// Positions that it promises ahead of what it was shown: what it risks for each lane.
+    /// Positions that it promises ahead of what it was shown: what it risks for each account.
     pub credit_positions: u16,
     /// Base units that each channel of its own is kept good for.
     pub deposit: Balance,
@@ -40,6 +42,8 @@ pub struct HubConfig {
     /// Least window of channels to the hub, blocks, if that is more than what workers ask for and
     /// [`mica_protocol::limits::HUB_WINDOW_BLOCKS`].
     pub min_window: Option<BlockNumber>,
+    /// Where its metrics are served over HTTP, if anywhere.
+    pub metrics: Option<SocketAddr>,
     /// Least gain for which a lane out of use is redeemed, base units; twice the fee without it.
     pub redeem_minimum: Option<Balance>,
 }
@@ -57,6 +61,7 @@ impl Default for HubConfig {
             max_channels: DEFAULT_MAX_CHANNELS,
             max_relays: MAX_RELAYS,
             min_window: None,
+            metrics: None,
             redeem_minimum: None,
         }
     }

@@ -20,7 +20,7 @@ use mica_protocol::{
     messages::CloseConsent,
     stage::StageIdentity,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -32,6 +32,7 @@ use crate::error::HubError;
 use crate::event::{HubEvent, HubStatus, PaidChannel, Sent};
 use crate::keeper::{self, Figures};
 use crate::looks::{Channels, Looks};
+use crate::metrics;
 
 /// What the account's key is asked for.
 const PURPOSE: &str = "channels of the hub, and redeems";
@@ -86,10 +87,18 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), HubError> 
         least_promise: fee,
         max_relays: config.max_relays,
     };
+    let metrics = match config.metrics {
+        Some(address) => Some(metrics::listen(address).await?),
+        None => None,
+    };
     let identity = StageIdentity::new(peer.clone(), genesis);
     let mut table = HubTable::new(identity, offer);
     for record in store.incoming(genesis)? {
         table.restore(record)?;
+    }
+    store.hub_chains(genesis)?.into_iter().for_each(|chain| table.restore_chain(chain));
+    for (account, number) in store.hub_bans(genesis)? {
+        table.restore_ban(account, number);
     }
     let (net, events) =
         Net::start(NetConfig::new(peer.to_bytes()).listen(config.listen.iter().cloned()))?;
@@ -101,6 +110,9 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), HubError> 
     let former = store.channels(genesis)?.into_iter();
     let former = former.filter(|(_, record)| record.payer == payer.id().0);
     let former = former.map(|(id, record)| (id, record.signer)).collect();
+    let (told, status) = watch::channel(HubStatus::default());
+    let serving =
+        metrics.map(|listener| tokio::spawn(metrics::serve(listener, status, stop.clone())));
     let daemon = Daemon {
         pending: Pending::new(genesis),
         genesis,
@@ -124,11 +136,15 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), HubError> 
         extrinsics: JoinSet::new(),
         pause: None,
         status: HubStatus::default(),
+        told,
     };
     let ended = daemon.run(events, news, stop.clone()).await;
     stop.cancel();
     // It ends with `stop`.
     let _ = following.await;
+    if let Some(serving) = serving {
+        let _ = serving.await;
+    }
     ended
 }
 
@@ -210,6 +226,8 @@ struct Daemon {
     /// No extrinsic before then: the last one failed.
     pause: Option<Instant>,
     status: HubStatus,
+    /// The last one that was told.
+    told: watch::Sender<HubStatus>,
 }
 
 impl Daemon {
@@ -291,6 +309,22 @@ impl Daemon {
                 HubOutput::PersistOutgoing { record, durability } => {
                     self.pending.outgoing(record, durability);
                 }
+                HubOutput::PersistChain(chain) => {
+                    self.pending.other(Change::HubChain { genesis: self.genesis, chain });
+                }
+                HubOutput::ForgetChain { channel, lane, anchor } => {
+                    let genesis = self.genesis;
+                    let change = Change::ForgetHubChain { genesis, channel, lane, anchor };
+                    self.pending.other(change);
+                }
+                HubOutput::Ban(account, number) => {
+                    let genesis = self.genesis;
+                    self.pending.other(Change::HubBan { genesis, account, number });
+                }
+                HubOutput::ForgetBan(account) => {
+                    let genesis = self.genesis;
+                    self.pending.other(Change::ForgetHubBan { genesis, account });
+                }
                 HubOutput::Retire(channel, lane) => {
                     self.pending.other(Change::Retired(channel, lane));
                 }
@@ -307,6 +341,7 @@ impl Daemon {
                 HubOutput::Ended(end) => {
                     self.net.unprotect(end.payer);
                     self.status.ended += 1;
+                    self.status.unsettled += u64::from(!end.settled);
                     self.status.earned = self.status.earned.saturating_add(end.earned);
                     self.status.passed_on = self.status.passed_on.saturating_add(end.passed_on);
                     (self.listener)(HubEvent::Ended(&end));
@@ -362,7 +397,7 @@ impl Daemon {
             let is_gone = facts.is_none();
             outputs.extend(self.input(HubInput::Incoming { channel, facts }));
             if is_gone && !self.table.is_busy(&channel) {
-                self.table.forget(&channel);
+                outputs.extend(self.table.forget(&channel));
                 let genesis = self.genesis;
                 self.pending.other(Change::ForgetIncoming { genesis, channel });
             }
@@ -447,6 +482,12 @@ impl Daemon {
             free: ledger.free(),
         });
         self.status.channels = own.collect();
+        self.status.redeems = due.len();
+        self.status.owed_out = self.table.owed_out();
+        self.status.banned = self.table.banned();
+        let lost = self.table.outgoing_channels().map(|(_, ledger)| ledger.lost_lanes());
+        self.status.lost_lanes = lost.sum();
+        self.told.send_replace(self.status.clone());
         (self.listener)(HubEvent::Status(&self.status));
     }
 
@@ -515,6 +556,8 @@ impl Daemon {
             Some(Ok(submitted)) => submitted,
             Some(Err(error)) => {
                 self.pause = Some(Instant::now() + PAUSE);
+                self.status.failures += 1;
+                self.status.chain_fees = self.status.chain_fees.saturating_add(error.fee_spent());
                 let text = format!("an extrinsic of the hub failed and is tried again: {error}");
                 (self.listener)(HubEvent::Warning(&text));
                 return;
@@ -535,6 +578,8 @@ impl Daemon {
                 _ => {}
             }
         }
+        self.status.redeemed = self.status.redeemed.saturating_add(sent.redeemed);
+        self.status.chain_fees = self.status.chain_fees.saturating_add(sent.fee);
         (self.listener)(HubEvent::Sent(&sent));
     }
 

@@ -29,6 +29,17 @@ pub enum HubError {
         "a record of what the hub was promised is damaged ({0}): restore state.redb from a backup"
     )]
     Record(#[from] LedgerError),
+    /// The metrics cannot be served there.
+    #[error(
+        "the metrics cannot be served on {address} ({source}): free that port, or name another \
+         address with --metrics"
+    )]
+    Metrics {
+        /// Where.
+        address: std::net::SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// Nobody listens to the network any more.
     #[error("the network has stopped: start the hub again")]
     NetworkStopped,

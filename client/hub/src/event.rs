@@ -66,12 +66,28 @@ pub struct HubStatus {
     pub incoming: usize,
     /// Base units that it could redeem now.
     pub redeemable: Balance,
+    /// Lanes on which it could.
+    pub redeems: usize,
+    /// Base units that it has promised and nobody has claimed from the chain yet.
+    pub owed_out: Balance,
+    /// Lanes of its own that are not used again.
+    pub lost_lanes: usize,
+    /// Accounts that have kept ticks from it, and are promised nothing more.
+    pub banned: usize,
     /// Its own channels.
     pub channels: Vec<PaidChannel>,
     /// Relays that have ended since it started.
     pub ended: u64,
+    /// Those of them that ended without an exact sum.
+    pub unsettled: u64,
     /// Base units that it was promised in them.
     pub earned: Balance,
     /// Base units of those that it promised on.
     pub passed_on: Balance,
+    /// Base units that the chain has paid it since it started.
+    pub redeemed: Balance,
+    /// Base units of fees of its extrinsics since it started.
+    pub chain_fees: Balance,
+    /// Extrinsics that have failed since it started, and are tried again.
+    pub failures: u64,
 }

@@ -5,7 +5,7 @@
 //! chain and the payer's database, in the order in which it is told. The modules follow that: the
 //! [`config`]; what the chain says ([`chain`]), and shows of others ([`looks`]); what is kept on
 //! [`disk`]; what is sent to the chain
-//! ([`keeper`]); and the [`daemon`] that drives all of it.
+//! ([`keeper`]); what operators read ([`metrics`]); and the [`daemon`] that drives all of it.
 //!
 //! A hub is a wallet like a payer's: its channels to workers are signed by the wallet's hot key and
 //! lie in the wallet's database, where `mica channel` finds them when the hub does not run.
@@ -26,6 +26,8 @@ mod disk;
 mod looks;
 
 mod keeper;
+
+mod metrics;
 
 mod daemon;
 

@@ -139,6 +139,9 @@ pub struct Need {
     pub peer: PublicKey,
     /// The most that the session can spend there, base units.
     pub budget: Balance,
+    /// Who is paid in the end: the payee, or the worker that a hub pays. Its sessions take the same
+    /// lane again, which a hub asks for.
+    pub worker: AccountId,
     /// Least window of a channel for it, blocks, where the payee asks for more than usual.
     pub window: BlockNumber,
 }

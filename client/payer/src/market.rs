@@ -28,6 +28,7 @@ pub use snapshot::{ModelSnapshot, WorkerSnapshot, gaps};
 
 use mica_chain::ReadError;
 use mica_market::routing::RouteError;
+use mica_primitives::BlockNumber;
 
 /// Why there is no model or no path.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +63,20 @@ pub enum MarketError {
         hub: Box<str>,
         /// Why.
         reason: Box<str>,
+    },
+    /// A hub asks for a channel that locks the deposit for longer than this payer gives.
+    #[error(
+        "hub {hub} asks for channels whose deposit is locked for {asked} blocks after a request to \
+         close, and you give {most} at most: use another hub, or run `mica config set window \
+         {asked}` if you want that"
+    )]
+    HubWindow {
+        /// Its address.
+        hub: Box<str>,
+        /// Blocks that it asks for.
+        asked: BlockNumber,
+        /// Blocks that the payer gives.
+        most: BlockNumber,
     },
     /// The chain could not be read.
     #[error(transparent)]

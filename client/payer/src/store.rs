@@ -28,7 +28,10 @@ use std::sync::Arc;
 
 use codec::{Decode, DecodeAll, Encode};
 use mica_primitives::{Balance, ChannelId, Hash32, LaneId, Receipt};
-use mica_protocol::channel::{PayeeLaneRecord, PayerLaneRecord};
+use mica_protocol::{
+    channel::{PayeeLaneRecord, PayerLaneRecord},
+    hub::EarlierChain,
+};
 use redb::{
     Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
 };
@@ -46,6 +49,12 @@ const SESSIONS: TableDefinition<(u64, Hash32), Bytes> = TableDefinition::new("se
 const RETIRED: TableDefinition<(Hash32, LaneId), ()> = TableDefinition::new("retired");
 /// (genesis, channel, lane) → what the payer was promised there itself: as a hub.
 const INCOMING: TableDefinition<(Hash32, Hash32, LaneId), Bytes> = TableDefinition::new("incoming");
+/// (genesis, channel, lane, anchor) → a tick chain over which the payer, as a hub, may still have
+/// to pay.
+const HUB_CHAINS: TableDefinition<(Hash32, Hash32, LaneId, Hash32), Bytes> =
+    TableDefinition::new("hub chains");
+/// (genesis, account) → number of the ban: accounts that have cost the payer money, as a hub.
+const HUB_BANS: TableDefinition<(Hash32, Hash32), u64> = TableDefinition::new("hub bans");
 /// Genesis hash of a chain → hash of its first block.
 const ORIGINS: TableDefinition<Hash32, Hash32> = TableDefinition::new("origins");
 /// (day, budget, entry) → base units.
@@ -150,6 +159,40 @@ pub enum Change {
         /// The channel.
         channel: ChannelId,
     },
+    /// A tick chain over which this payer, as a hub, may still have to pay.
+    HubChain {
+        /// The chain on which its channel is.
+        genesis: Hash32,
+        /// Everything that is known of it.
+        chain: Box<EarlierChain>,
+    },
+    /// A tick chain of which nobody can show more.
+    ForgetHubChain {
+        /// The chain on which its channel is.
+        genesis: Hash32,
+        /// The channel to this payer.
+        channel: ChannelId,
+        /// Its lane.
+        lane: LaneId,
+        /// The tick chain's anchor.
+        anchor: Hash32,
+    },
+    /// An account that has cost this payer money, as a hub.
+    HubBan {
+        /// The chain.
+        genesis: Hash32,
+        /// The account.
+        account: Hash32,
+        /// Which of all bans it is.
+        number: u64,
+    },
+    /// An account that is not remembered any more.
+    ForgetHubBan {
+        /// The chain.
+        genesis: Hash32,
+        /// The account.
+        account: Hash32,
+    },
     /// A session, new or changed.
     Session(Box<SessionRecord>),
     /// A session that no worker took: another one is tried in its place.
@@ -223,6 +266,8 @@ impl Store {
             transaction.open_table(SESSIONS).map_err(db)?;
             transaction.open_table(RETIRED).map_err(db)?;
             transaction.open_table(INCOMING).map_err(db)?;
+            transaction.open_table(HUB_CHAINS).map_err(db)?;
+            transaction.open_table(HUB_BANS).map_err(db)?;
             transaction.open_table(ORIGINS).map_err(db)?;
             transaction.open_table(SPENDING).map_err(db)?;
             transaction.open_table(WORKERS).map_err(db)?;
@@ -324,6 +369,32 @@ impl Store {
         found.map(|entry| decode("incoming", entry.map_err(db)?.1.value())).collect()
     }
 
+    /// Tick chains over which this payer, as a hub, may still have to pay.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they cannot be read.
+    pub fn hub_chains(&self, genesis: Hash32) -> Result<Vec<EarlierChain>, StoreError> {
+        let table = self.database.begin_read().map_err(db)?.open_table(HUB_CHAINS).map_err(db)?;
+        let (least, most) = ([0; 32], [u8::MAX; 32]);
+        let all = (genesis, least, LaneId::MIN, least)..=(genesis, most, LaneId::MAX, most);
+        let found = table.range(all).map_err(db)?;
+        found.map(|entry| decode("hub chains", entry.map_err(db)?.1.value())).collect()
+    }
+
+    /// Accounts that have cost this payer money, as a hub, each with the number of its ban.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they cannot be read.
+    pub fn hub_bans(&self, genesis: Hash32) -> Result<Vec<(Hash32, u64)>, StoreError> {
+        let table = self.database.begin_read().map_err(db)?.open_table(HUB_BANS).map_err(db)?;
+        let found = table.range((genesis, [0; 32])..=(genesis, [u8::MAX; 32])).map_err(db)?;
+        let bans = found.map(|entry| {
+            let (key, number) = entry.map_err(db)?;
+            Ok((key.value().1, number.value()))
+        });
+        bans.collect()
+    }
+
     /// Receipts of a lane from `first` on, at most `count`, in order.
     ///
     /// # Errors
@@ -389,6 +460,10 @@ enum Row {
     Retired((Hash32, LaneId)),
     Incoming((Hash32, Hash32, LaneId), Vec<u8>),
     ForgetIncoming((Hash32, Hash32)),
+    HubChain((Hash32, Hash32, LaneId, Hash32), Vec<u8>),
+    ForgetHubChain((Hash32, Hash32, LaneId, Hash32)),
+    HubBan((Hash32, Hash32), u64),
+    ForgetHubBan((Hash32, Hash32)),
     Session((u64, Hash32), Vec<u8>),
     RemoveSession((u64, Hash32)),
     Worker((Hash32, Hash32), Vec<u8>),
@@ -412,6 +487,18 @@ impl Row {
             Change::ForgetIncoming { genesis, channel } => {
                 Self::ForgetIncoming((*genesis, channel.0))
             }
+            Change::HubChain { genesis, chain } => {
+                let (channel, lane) = chain.place();
+                let key = (*genesis, channel.0, lane, chain.anchor().unwrap_or_default());
+                Self::HubChain(key, encode(chain)?)
+            }
+            Change::ForgetHubChain { genesis, channel, lane, anchor } => {
+                Self::ForgetHubChain((*genesis, channel.0, *lane, *anchor))
+            }
+            Change::HubBan { genesis, account, number } => {
+                Self::HubBan((*genesis, *account), *number)
+            }
+            Change::ForgetHubBan { genesis, account } => Self::ForgetHubBan((*genesis, *account)),
             Change::Session(record) => {
                 Self::Session((record.started_unix_ms, record.session), encode(record)?)
             }
@@ -477,6 +564,22 @@ fn write_rows(transaction: &WriteTransaction, rows: &[Row]) -> Result<(), StoreE
                     .map_err(db)?
                     .retain_in(all, |_, _| false)
                     .map_err(db)?;
+            }
+            Row::HubChain(key, bytes) => {
+                transaction
+                    .open_table(HUB_CHAINS)
+                    .map_err(db)?
+                    .insert(*key, bytes.as_slice())
+                    .map_err(db)?;
+            }
+            Row::ForgetHubChain(key) => {
+                transaction.open_table(HUB_CHAINS).map_err(db)?.remove(*key).map_err(db)?;
+            }
+            Row::HubBan(key, number) => {
+                transaction.open_table(HUB_BANS).map_err(db)?.insert(*key, number).map_err(db)?;
+            }
+            Row::ForgetHubBan(key) => {
+                transaction.open_table(HUB_BANS).map_err(db)?.remove(*key).map_err(db)?;
             }
             Row::RemoveSession(key) => {
                 transaction.open_table(SESSIONS).map_err(db)?.remove(*key).map_err(db)?;

@@ -14,9 +14,9 @@
 //! ([`HubInput::Shown`]), later than the payee: what it promises ends [`HUB_MARGIN_BLOCKS`] before
 //! the payer's voucher does, and before the payer's channel can. A voucher that the payer has
 //! replaced by another is kept for that as long as ticks of it may be shown (`earlier`), and a
-//! channel is not closed before. What is left is the credit of one lane, if the payer goes on to
-//! other sessions on its own: then it is certain who hid what, and that account is promised nothing
-//! more.
+//! channel is not closed before. What is left is one credit for each account, if its payer uses a
+//! lane for another payee before: then it is certain who hid what, and that account is promised
+//! nothing more. A lane that would leave it more is refused.
 //!
 //! **What it can take.** Nothing: a payer reveals no tick before it holds the hub's promise for it,
 //! and shows it to the payee when it shows it to the hub. The sum at the end is what the ticks came
@@ -34,6 +34,7 @@ mod relay;
 mod shown;
 mod table;
 
+pub use earlier::EarlierChain;
 pub use io::{HubInput, HubOutput, RelayEnd, RelayId};
 pub use offer::{HubOffer, Payee};
 pub use table::HubTable;

@@ -124,8 +124,10 @@ limits! {
     /// An agreement to close must be good for at least so many more blocks, or a worker does not
     /// submit it.
     pub const CONSENT_MARGIN_BLOCKS: u32 = 10;
-    /// Blocks for which a payer makes an agreement to close good.
-    pub const CONSENT_BLOCKS: u32 = 100;
+    /// Blocks for which a payer makes an agreement to close good: longer than a hub waits for ticks
+    /// that may still be shown ([`HUB_TICKS_BLOCKS`] and a part of its margin, or the least window
+    /// if it pays another hub).
+    pub const CONSENT_BLOCKS: u32 = 1_200;
     /// Blocks for which a payer makes its vouchers good.
     pub const VOUCHER_LIFETIME_BLOCKS: u32 = 20_000;
     /// Most blocks for which a voucher may be good when it comes: what never expires would have to
@@ -139,6 +141,10 @@ limits! {
     pub const HUB_WINDOW_BLOCKS: u32 = 1_200;
     /// A hub's promise that could live for so many more blocks is made anew with the next tick.
     pub const HUB_RENEWAL_BLOCKS: u32 = 100;
+    /// Most blocks for which a hub's promise with ticks to a worker lives: it is renewed long
+    /// before, as long as the session runs, and as long as it lives the payer's channel cannot be
+    /// closed early.
+    pub const HUB_TICKS_BLOCKS: u32 = 400;
     /// Most chains of one lane of a payer's of which a hub remembers that ticks may have been kept
     /// from it.
     pub const MAX_EARLIER_CHAINS_PER_LANE: usize = 64;
@@ -147,6 +153,9 @@ limits! {
     /// Lanes of one channel of a hub's own on which ticks may be lost to it before it promises
     /// nothing more there.
     pub const MAX_LOST_LANES: usize = 4;
+    /// Most accounts of which a hub remembers that they have kept ticks from it; the first ones
+    /// make room.
+    pub const MAX_BANNED: usize = 4_096;
     /// Most relays that a hub has at once.
     pub const MAX_RELAYS: usize = 4_096;
     /// Most openings of relays that one peer may have waiting for the chain's word: two paths'.

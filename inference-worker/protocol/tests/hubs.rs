@@ -12,8 +12,8 @@ use mica_protocol::{
     FaultCode, Message,
     hub::HubInput,
     limits::{
-        DEFAULT_CREDIT_POSITIONS, DEFAULT_EXPOSURE_POSITIONS, HUB_MARGIN_BLOCKS, RELAY_IDLE_MS,
-        RELAY_OPENING_MS,
+        CONSENT_BLOCKS, DEFAULT_CREDIT_POSITIONS, DEFAULT_EXPOSURE_POSITIONS, HUB_MARGIN_BLOCKS,
+        HUB_TICKS_BLOCKS, RELAY_IDLE_MS, RELAY_OPENING_MS,
     },
     messages::{CloseConsent, HubQuoteRequest, Payees, Payment},
     payer::{PayerInput, SessionReport},
@@ -280,6 +280,116 @@ fn a_lane_on_which_ticks_were_lost_is_not_used_again() {
     // It is certain who did that.
     let code = answer(&mut world, 3, 20, 5).failure.map(|failure| failure.code);
     assert_eq!(code, Some(FaultCode::Underpaid));
+    world.restart_hub(0);
+    let code = answer(&mut world, 4, 20, 5).failure.map(|failure| failure.code);
+    assert_eq!(code, Some(FaultCode::Underpaid), "a hub that starts again remembers that");
+}
+
+/// Attack: the same on all lanes at once, before the first worker's redeem tells of it.
+#[test]
+fn an_account_can_take_one_window_over_all_its_lanes() {
+    let mut world = World::with_hubs(37, CUTS, LAYERS, 1);
+    let hidden: Rc<RefCell<Option<Vec<Balance>>>> = Rc::new(RefCell::new(None));
+    let kept = hidden.clone();
+    let resign = |redeem: &mut mica_primitives::Redeem, less: Balance| {
+        redeem.voucher.cumulative = redeem.voucher.cumulative.saturating_sub(less);
+        let bytes = redeem.voucher.signing_bytes(&common::GENESIS);
+        redeem.signature = mica_protocol::signing::sign(&common::voucher_key(), &bytes);
+    };
+    world.tamper = Box::new(move |_, _, message| {
+        let hidden = kept.borrow().clone();
+        match (hidden, message) {
+            (_, Message::Promises(_)) => vec![],
+            (None, Message::RelayPay(pay)) if matches!(pay.payment, Payment::Tick(_)) => vec![],
+            (Some(hidden), Message::RelayOpen(mut open)) => {
+                resign(&mut open.voucher, hidden[usize::from(open.stage)]);
+                vec![Message::RelayOpen(open)]
+            }
+            (Some(hidden), Message::RelayPay(mut pay)) => {
+                if let Payment::Voucher(redeem) = &mut pay.payment {
+                    resign(redeem, hidden[usize::from(pay.stage)]);
+                }
+                vec![Message::RelayPay(pay)]
+            }
+            (_, message) => vec![message],
+        }
+    });
+    answer(&mut world, 1, 20, 400);
+    let shown = |worker| {
+        let (unit, first) = both_units(&world, worker);
+        world.redeemable(worker) / unit * first
+    };
+    let shown: Vec<Balance> = (0..3).map(shown).collect();
+    assert!(shown.iter().all(|shown| *shown > 0), "all were shown ticks: {shown:?}");
+    *hidden.borrow_mut() = Some(shown);
+    // The payer has no other lanes, and its workers are paid on others of the hub's own.
+    for lane in 3..mica_primitives::MAX_LANES as mica_primitives::LaneId {
+        assert!(world.ledgers[0].hold(lane));
+    }
+    let code = answer(&mut world, 2, 20, 5).failure.map(|failure| failure.code);
+    assert_eq!(code, Some(FaultCode::LaneBusy), "one lane may go on, and no other");
+    for worker in 0..3 {
+        for due in world.workers[worker].table.redeemable(world.now.block) {
+            world.hub_input(0, HubInput::Shown(Box::new(due.redeem)));
+        }
+    }
+    let owed: Balance = (0..3).map(|worker| world.redeemable(worker)).sum();
+    let dearest = (0..3).map(|worker| world.unit(worker)).max().expect("three");
+    let lost = owed.saturating_sub(world.hub_redeemable(0));
+    assert!(lost <= Balance::from(CREDIT) * dearest, "the hub owes {owed} and lost {lost}");
+}
+
+/// Answers that end before they must leave chains of which more could be shown. An honest payer
+/// goes on all the same: its lanes pay on the same ones of the hub's own.
+#[test]
+fn short_answers_follow_one_another_on_the_same_lanes() {
+    let mut world = World::with_hubs(38, CUTS, LAYERS, 1);
+    for session in 1..=6 {
+        short_answer(&mut world, session);
+        let ends = &world.hubs[0].ends;
+        assert_eq!(ends.len(), 3 * usize::from(session));
+        assert!(ends.iter().all(|end| end.settled), "session {session}");
+    }
+    for worker in 1..=3 {
+        let ledger = world.workers[worker - 1].table.ledger(&channel_of(worker)).expect("paid");
+        assert!(ledger.held(0).is_some() && ledger.held(1).is_none(), "worker {worker}");
+    }
+    assert_eq!(check_losses(&world, None), 0);
+}
+
+/// A session whose payer has enough after some positions.
+fn short_answer(world: &mut World, session: u8) {
+    let plan = world.relayed_plan(session, prompt(20), 400).expect("lanes");
+    let id = world.start(plan);
+    let wanted = world.redeemable(0) + 40 * world.unit(0);
+    while world.redeemable(0) < wanted {
+        assert!(world.run_events(1), "session {session} goes on");
+    }
+    world.payer_input(id, PayerInput::Cancel);
+    world.run();
+}
+
+/// A channel is ended early, though not as long as ticks may be shown: that is soon, and the
+/// payer's agreement is still good then.
+#[test]
+fn a_channel_ends_soon_after_a_short_answer() {
+    let mut world = World::with_hubs(39, &[], LAYERS, 1);
+    short_answer(&mut world, 1);
+    let (channel, begun) = (channel_to_hub(0), world.now.block);
+    assert!(world.hubs[0].table.may_be_shown_more(&channel));
+    let (total, expires) = (world.hub_redeemable(0), begun + CONSENT_BLOCKS);
+    let close = CooperativeClose { channel, total, expires };
+    let consent = CloseConsent::sign(close, &common::voucher_key(), &common::GENESIS);
+    let message = Message::CloseConsent(consent);
+    world.hub_input(0, HubInput::Message { from: common::peer(PAYER), message });
+    assert!(world.hubs[0].table.consents(begun).is_empty(), "more may be shown");
+    world.now.block = begun + HUB_TICKS_BLOCKS + HUB_MARGIN_BLOCKS / 4 + 1;
+    assert!(world.now.block < begun + common::WINDOW / 2);
+    world.hub_input(0, HubInput::BlockFinal);
+    assert!(!world.hubs[0].table.may_be_shown_more(&channel));
+    let block = world.now.block;
+    assert_eq!(world.hubs[0].table.consents(block).len(), 1, "the payer still agrees");
+    assert!(world.hubs[0].chains.is_empty(), "nothing of it stays on disk");
 }
 
 /// Has the worker paid with what it holds: whatever that shows, the hub sees.
@@ -335,6 +445,12 @@ fn ticks_that_are_shown_on_a_channel_that_is_gone_are_claimed() {
 /// knows nothing of that, and is not to suffer for it.
 #[test]
 fn an_exact_sum_that_is_a_lie_costs_the_hub_nothing() {
+    for restarts in [false, true] {
+        exact_sum_that_is_a_lie(restarts);
+    }
+}
+
+fn exact_sum_that_is_a_lie(restarts: bool) {
     let mut world = World::with_hubs(32, &[], LAYERS, 1);
     let (unit, first) = both_units(&world, 0);
     world.tamper = Box::new(move |_, to, message| match message {
@@ -365,6 +481,9 @@ fn an_exact_sum_that_is_a_lie_costs_the_hub_nothing() {
     assert!(end.settled && end.positions <= 20, "so the payer says: {report:?}");
     let (paid, got) = (Balance::from(end.positions), world.redeemable(0));
     assert!(got > paid * unit, "the worker was shown more");
+    if restarts {
+        world.restart_hub(0);
+    }
     // The hub keeps what it can claim with: neither its own redeem nor an agreement takes it.
     let channel = channel_to_hub(0);
     assert!(world.hubs[0].table.may_be_shown_more(&channel));
@@ -574,18 +693,24 @@ fn ticks_are_promised_for_no_longer_than_the_payers_channel_can_last() {
         let id = world.start(plan);
         world.run_events(150);
         let (block, margins) = (world.now.block, HUB_MARGIN_BLOCKS * hubs as u32);
-        assert_eq!(ends(&world), block + common::WINDOW - margins);
+        assert_eq!(ends(&world), block + HUB_TICKS_BLOCKS);
+        if hubs == 2 {
+            // Another hub has one of its own to promise, and those after it.
+            let ledger = world.hubs[1].table.ledger(&channel_to_hub(1)).expect("it is paid");
+            let expires = ledger.held(0).expect("a voucher").voucher.expires;
+            assert_eq!(expires, block + common::WINDOW - HUB_MARGIN_BLOCKS);
+        }
         // Half of that later, the session still goes on, and the promise with it.
-        world.now.block += common::WINDOW / 2;
+        world.now.block += HUB_TICKS_BLOCKS / 2;
         world.run_events(200);
         let renewed = ends(&world);
-        assert!(renewed > block + common::WINDOW - margins, "it lives on");
+        assert!(renewed > block + HUB_TICKS_BLOCKS, "it lives on");
         // Now the payer's channel ends: whatever is promised from now on ends before.
-        let (channel, ends_at) = (channel_to_hub(0), world.now.block + common::WINDOW);
+        let (channel, ends_at) = (channel_to_hub(0), world.now.block + common::WINDOW * 2 / 3);
         let mut facts = world.facts[&channel].clone();
         facts.ends = Some(ends_at);
         world.hub_input(0, HubInput::Incoming { channel, facts: Some(facts) });
-        world.now.block += 500;
+        world.now.block += 250;
         world.run();
         assert!(world.reports[&id].failure.is_some(), "it is not lent to until the end");
         assert!(ends(&world) <= ends_at - margins);

@@ -76,7 +76,8 @@ pub fn offer(
         let record = &stage.worker.record;
         let (payee, peer, window) = first.unwrap_or((record.account, record.peer, 0));
         let unit = hubs.first().map_or(stage.unit(), |hub| hub.unit);
-        Need { payee, peer, budget: unit.saturating_mul(spec.max_positions.into()), window }
+        let budget = unit.saturating_mul(spec.max_positions.into());
+        Need { payee, peer, budget, worker: record.account, window }
     };
     let needs = path.stages.iter().zip(&hubs).map(need).collect();
     let SessionSpec { prompt_positions, max_new_tokens, .. } = spec;

@@ -112,6 +112,8 @@ impl Asker {
             let mut subscription = subscribe(&self.router)?;
             let genesis = chain.genesis_hash();
             let terms = ask_hubs(&mut subscription, genesis, &self.hubs, workers).await?;
+            let most = self.pool.longest_window().await?;
+            terms.check_window(most)?;
             quotes.pay_through(terms, snapshot, wanted.positions);
         }
         Ok(quotes)

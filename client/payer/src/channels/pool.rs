@@ -30,7 +30,10 @@ use std::time::Duration;
 
 use mica_chain::ReadError;
 use mica_primitives::{Balance, BlockNumber, ChannelId, LaneId, Redeem};
-use mica_protocol::channel::{Adopted, LeaseError};
+use mica_protocol::{
+    channel::{Adopted, LeaseError},
+    limits::HUB_WINDOW_BLOCKS,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Payer, notices::NoticeFilter};
@@ -102,6 +105,16 @@ impl ChannelPool {
     /// [`ReadError`] if the chain cannot be asked.
     async fn window(&self) -> Result<BlockNumber, ReadError> {
         self.window.get_or_try_init(|| self.payer.chain.usual_window()).await.copied()
+    }
+
+    /// The longest close window that a hub may ask for, blocks: what the user gives, and at least
+    /// what workers ask for and hubs cannot do without.
+    ///
+    /// # Errors
+    /// [`ReadError`] if the chain cannot be asked.
+    pub(crate) async fn longest_window(&self) -> Result<BlockNumber, ReadError> {
+        let given = self.deposits.window.unwrap_or_default();
+        Ok(self.window().await?.max(HUB_WINDOW_BLOCKS).max(given))
     }
 
     /// Takes note of a promise that a payee showed to the session that holds lane `own`. Returns

@@ -93,6 +93,22 @@ impl HubTerms {
         Some((quote.account.into(), address.peer, quote.min_window))
     }
 
+    /// Whether the first hub asks for no longer window than `most` blocks: nobody has a deposit
+    /// locked for longer than it has said.
+    ///
+    /// # Errors
+    /// [`MarketError::HubWindow`].
+    pub(crate) fn check_window(&self, most: BlockNumber) -> Result<(), MarketError> {
+        match self.hubs.first() {
+            Some((address, quote)) if quote.min_window > most => Err(MarketError::HubWindow {
+                hub: address.text.as_str().into(),
+                asked: quote.min_window,
+                most,
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// The hubs by which a worker with this account gets `unit` base units for each position;
     /// nothing on overflow.
     pub fn planned(&self, unit: Balance, worker: AccountId) -> Option<Vec<PlannedHub>> {
@@ -220,6 +236,22 @@ mod tests {
         assert_eq!(units, [(111, [101; 32]), (101, [7; 32])]);
         assert_eq!(terms(&[ten]).first().map(|(account, ..)| account.0), Some([100; 32]));
         assert!(terms(&[one]).planned(Balance::MAX, [7; 32].into()).is_none());
+    }
+
+    #[test]
+    fn a_hub_locks_no_deposit_for_longer_than_its_payer_gives() {
+        let asking = |min_window| {
+            let mut terms = terms(&[HubFee::default(), HubFee::default()]);
+            terms.hubs[0].1.min_window = min_window;
+            terms.check_window(1_200)
+        };
+        assert!(asking(1_200).is_ok());
+        let error = asking(1_201).expect_err("it is too long").to_string();
+        assert!(error.contains("mica config set window 1201"), "{error}");
+        // The second hub's channel is the first one's.
+        let mut others = terms(&[HubFee::default(), HubFee::default()]);
+        others.hubs[1].1.min_window = 200_000;
+        assert!(others.check_window(1_200).is_ok());
     }
 
     #[test]

@@ -14,8 +14,8 @@ use mica_protocol::channel::PayerLaneRecord;
 use redb::{ReadableDatabase, ReadableTable, WriteTransaction};
 
 use super::{
-    CHANNELS, ChannelRecord, INCOMING, LANES, ORIGINS, RECEIPTS, RETIRED, SESSIONS, SessionRecord,
-    Store, StoreError, db, decode,
+    CHANNELS, ChannelRecord, HUB_BANS, HUB_CHAINS, INCOMING, LANES, ORIGINS, RECEIPTS, RETIRED,
+    SESSIONS, SessionRecord, Store, StoreError, db, decode,
 };
 
 /// Most files with records of chains with the same first block.
@@ -119,6 +119,17 @@ impl Store {
                 .open_table(INCOMING)
                 .map_err(db)?
                 .retain(|(of, _, _), _| of != genesis)
+                .map_err(db)?;
+            // Nobody can be paid on a chain that is gone.
+            transaction
+                .open_table(HUB_CHAINS)
+                .map_err(db)?
+                .retain(|(of, ..), _| of != genesis)
+                .map_err(db)?;
+            transaction
+                .open_table(HUB_BANS)
+                .map_err(db)?
+                .retain(|(of, _), _| of != genesis)
                 .map_err(db)?;
             transaction
                 .open_table(RECEIPTS)

@@ -57,6 +57,49 @@ fn what_a_hub_was_promised_is_kept_by_chain_and_forgotten_by_channel() {
 }
 
 #[test]
+fn what_may_cost_a_hub_money_is_kept_by_chain() {
+    let (_folder, store) = store();
+    let chain = |number: u8| {
+        let tick = Some(mica_primitives::Tick { anchor: [number; 32], unit: 3, max: 9 });
+        let voucher = mica_primitives::Voucher {
+            channel: ChannelId([1; 32]),
+            lane: 2,
+            seq: number.into(),
+            cumulative: 0,
+            receipts_root: [0; 32],
+            receipts: 0,
+            expires: 9,
+            tick,
+            lock: None,
+            bounty: 0,
+        };
+        let held =
+            mica_primitives::Redeem { voucher, signature: [0; 64], tick: None, preimage: None };
+        let own: (ChannelId, LaneId) = (ChannelId([3; 32]), 4);
+        let fields = ([5_u8; 32], own, false, held, 9_u16, 500_u32, None::<Balance>);
+        EarlierChain::decode(&mut &fields.encode()[..]).expect("a chain's fields")
+    };
+    let noted = |genesis: u8, number: u8| Change::HubChain {
+        genesis: [genesis; 32],
+        chain: Box::new(chain(number)),
+    };
+    let banned =
+        |account: u8, number| Change::HubBan { genesis: [1; 32], account: [account; 32], number };
+    let changes = [noted(1, 1), noted(1, 2), noted(1, 2), noted(2, 3), banned(6, 0), banned(7, 1)];
+    store.apply(&changes).expect("written");
+    assert_eq!(store.hub_chains([1; 32]).expect("read"), [chain(1), chain(2)]);
+    assert_eq!(store.hub_chains([2; 32]).expect("read"), [chain(3)]);
+    assert_eq!(store.hub_bans([1; 32]).expect("read"), [([6; 32], 0), ([7; 32], 1)]);
+    let (genesis, channel) = ([1; 32], ChannelId([1; 32]));
+    let gone = Change::ForgetHubChain { genesis, channel, lane: 2, anchor: [1; 32] };
+    let pardoned = Change::ForgetHubBan { genesis, account: [6; 32] };
+    store.apply(&[gone, pardoned]).expect("written");
+    assert_eq!(store.hub_chains(genesis).expect("read"), [chain(2)]);
+    assert_eq!(store.hub_bans(genesis).expect("read"), [([7; 32], 1)]);
+    assert!(store.hub_bans([2; 32]).expect("read").is_empty(), "another chain's");
+}
+
+#[test]
 fn sessions_are_listed_newest_first_and_replaced() {
     let (_folder, store) = store();
     let session = |name, started_unix_ms, is_closed| SessionRecord {

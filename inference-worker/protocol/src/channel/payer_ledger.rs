@@ -74,6 +74,8 @@ pub struct PayerLedger {
     lanes: BTreeMap<LaneId, PayerLaneRecord>,
     leases: BTreeMap<LaneId, Balance>,
     retired: BTreeSet<LaneId>,
+    /// Whom the last session on a lane has paid in the end, where that was said.
+    users: BTreeMap<LaneId, [u8; 32]>,
 }
 
 impl core::fmt::Debug for PayerLedger {
@@ -95,7 +97,7 @@ impl PayerLedger {
             return Err(LeaseError::WrongSigner);
         }
         let (lanes, leases, retired) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        Ok(Self { genesis, key, facts, lanes, leases, retired })
+        Ok(Self { genesis, key, facts, lanes, leases, retired, users: BTreeMap::new() })
     }
 
     /// Takes back a lane's record after a restart.
@@ -135,6 +137,15 @@ impl PayerLedger {
             .max(self.facts.lane(lane).cumulative)
     }
 
+    /// Base units that lanes promise and the chain has not paid yet; what a running session
+    /// promises is not known here before its lane is given back.
+    pub fn owed(&self) -> Balance {
+        let lanes: BTreeSet<_> = self.lanes.keys().chain(self.facts.lanes.keys()).collect();
+        let owed =
+            |lane: &LaneId| self.promised(*lane).saturating_sub(self.facts.lane(*lane).claimed);
+        lanes.into_iter().map(owed).fold(0, Balance::saturating_add)
+    }
+
     /// Base units that no lane has promised and no session has leased.
     pub fn free(&self) -> Balance {
         self.facts.deposit.saturating_sub(self.used())
@@ -163,6 +174,36 @@ impl PayerLedger {
     /// # Errors
     /// See [`LeaseError`].
     pub fn lease(&mut self, budget: Balance) -> Result<PayerLane, LeaseError> {
+        self.lease_by(budget, |_| 0)
+    }
+
+    /// Leases a lane like [`Self::lease`] to a session that pays `user` in the end, for payees that
+    /// pass on what they are promised: the lane that was last leased for the same one, before one
+    /// that was leased for nobody, before the others.
+    ///
+    /// # Errors
+    /// See [`LeaseError`].
+    pub fn lease_for(&mut self, budget: Balance, user: [u8; 32]) -> Result<PayerLane, LeaseError> {
+        let users = self.users.clone();
+        let lane = self.lease_by(budget, |lane| match users.get(&lane) {
+            Some(last) if *last == user => 0,
+            None => 1,
+            Some(_) => 2,
+        })?;
+        self.users.insert(lane.record().lane, user);
+        Ok(lane)
+    }
+
+    /// Leases a lane like [`Self::lease`]: of those whose last session was settled one with the
+    /// least `rank`, else of the others.
+    ///
+    /// # Errors
+    /// See [`LeaseError`].
+    pub(crate) fn lease_by(
+        &mut self,
+        budget: Balance,
+        rank: impl Fn(LaneId) -> u8,
+    ) -> Result<PayerLane, LeaseError> {
         if self.facts.ends.is_some() {
             return Err(LeaseError::Closing);
         }
@@ -170,10 +211,11 @@ impl PayerLedger {
         if budget > free {
             return Err(LeaseError::Deposit { free, budget });
         }
-        let settled =
-            |lane: &LaneId| self.lanes.get(lane).is_none_or(|record| record.tick.is_none());
-        let usable = || (0..MAX_LANES as LaneId).filter(|lane| self.is_usable(*lane));
-        let lane = usable().find(settled).or_else(|| usable().next()).ok_or(LeaseError::NoLane)?;
+        let is_open =
+            |lane: LaneId| self.lanes.get(&lane).is_some_and(|record| record.tick.is_some());
+        let usable = (0..MAX_LANES as LaneId).filter(|lane| self.is_usable(*lane));
+        let lane = usable.min_by_key(|lane| (is_open(*lane), rank(*lane), *lane));
+        let lane = lane.ok_or(LeaseError::NoLane)?;
         let mut record = self
             .lanes
             .get(&lane)

@@ -7,22 +7,40 @@
 //! than the lane's newest one and redeemable all the same, as long as the hub redeems no newer one:
 //! so whoever is shown a tick, the hub can claim it.
 //!
-//! What one lane of a payer promises is the most of its vouchers, never their sum. A payer that
-//! goes on to other sessions on the lane can leave the hub without a part of it; it is certain then
-//! who did that, because nobody else has the preimages.
+//! What one lane of a payer promises is the most of its vouchers, never their sum, and so it is
+//! with a lane of the hub's own. As long as a payer's lane pays to **one** lane of the hub's own,
+//! both have the same vouchers in the same order: whichever of them a payee shows, the hub is
+//! promised as much for it. A payer that goes on to another lane of the hub's own can leave it
+//! without a part: one payee shows what was hidden, another is paid what came after, and the hub
+//! gets the greater of the two. So a chain is **exposed** from the moment when its lane is used to
+//! pay on another one, and an account may have no more exposed, over all its lanes and channels,
+//! than one credit window. On each pair of lanes only one chain can be shown that is worth more
+//! than the others, so the longest of a pair counts.
+//!
+//! Whoever takes that is known for certain, because nobody else has the preimages.
 
-use std::collections::BTreeMap;
+use codec::{Decode, Encode};
+use std::collections::{BTreeMap, BTreeSet};
 
 use mica_primitives::{Balance, BlockNumber, ChannelId, Hash32, LaneId, Redeem};
 
-use crate::limits::{HUB_MARGIN_BLOCKS, MAX_EARLIER_CHAINS, MAX_EARLIER_CHAINS_PER_LANE};
+use crate::{
+    limits::{HUB_MARGIN_BLOCKS, MAX_EARLIER_CHAINS, MAX_EARLIER_CHAINS_PER_LANE, MAX_RELAYS},
+    messages::Account,
+};
 
-/// The channel and lane on which a payer promises.
-type Place = (ChannelId, LaneId);
+/// A channel and a lane of it.
+pub(super) type Place = (ChannelId, LaneId);
 
-/// A chain over which somebody may still show ticks.
-#[derive(Clone, Debug)]
-pub(super) struct EarlierChain {
+/// A chain over which somebody may still show ticks, as it is kept on disk.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct EarlierChain {
+    /// Whose it is.
+    pub(super) account: Account,
+    /// The lane of the hub's own on which it was promised on.
+    pub(super) own: Place,
+    /// Whether the payer's lane has paid on another one since.
+    pub(super) is_exposed: bool,
     /// The payer's voucher, with the last tick that the hub knows.
     pub(super) held: Redeem,
     /// Ticks of it that the hub's promises reach to.
@@ -34,11 +52,13 @@ pub(super) struct EarlierChain {
 }
 
 impl EarlierChain {
-    fn place(&self) -> Place {
+    /// The payer's channel and lane.
+    pub fn place(&self) -> (ChannelId, LaneId) {
         (self.held.voucher.channel, self.held.voucher.lane)
     }
 
-    pub(super) fn anchor(&self) -> Option<Hash32> {
+    /// Its anchor; every chain has one.
+    pub fn anchor(&self) -> Option<Hash32> {
         self.held.voucher.tick.map(|tick| tick.anchor)
     }
 
@@ -49,9 +69,14 @@ impl EarlierChain {
         voucher.cumulative.saturating_add(ticks)
     }
 
+    /// Ticks of it that somebody may show and the hub does not know.
+    fn hidden(&self) -> u16 {
+        self.reach.saturating_sub(self.held.tick.map_or(0, |proof| proof.n))
+    }
+
     /// Whether somebody may show more of it than the hub knows.
-    fn hides(&self) -> bool {
-        self.held.tick.map_or(0, |proof| proof.n) < self.reach
+    pub(super) fn hides(&self) -> bool {
+        self.hidden() > 0
     }
 
     /// The last block in which the hub hears of what was shown in time: the promise's last one, and
@@ -69,36 +94,131 @@ pub(super) struct EarlierChains {
 }
 
 impl EarlierChains {
-    /// Remembers a chain, if somebody may show more of it. Of a lane with too many, the one that
-    /// promises least is forgotten: the lane is worth the most of them.
-    pub(super) fn note(&mut self, chain: EarlierChain) {
+    /// Remembers a chain, if somebody may show more of it. Returns one that is forgotten for it: of
+    /// a lane with too many the one that promises least, because the lane is worth the most of
+    /// them, and one that is exposed only if all are.
+    pub(super) fn note(&mut self, chain: EarlierChain) -> Option<EarlierChain> {
         if !chain.hides() || chain.anchor().is_none() {
-            return;
+            return None;
         }
+        self.insert(chain)
+    }
+
+    /// Takes back what was remembered before a restart.
+    pub(super) fn insert(&mut self, chain: EarlierChain) -> Option<EarlierChain> {
         let lane = self.lanes.entry(chain.place()).or_default();
         if let Some(known) = lane.iter_mut().find(|known| known.anchor() == chain.anchor()) {
             *known = chain;
-            return;
+            return None;
         }
+        let mut forgotten = None;
         if lane.len() >= MAX_EARLIER_CHAINS_PER_LANE || self.count >= MAX_EARLIER_CHAINS {
             let all = lane.iter().enumerate();
-            let least = all.min_by_key(|(_, chain)| chain.with_ticks(chain.reach));
+            let least =
+                all.min_by_key(|(_, chain)| (chain.is_exposed, chain.with_ticks(chain.reach)));
             // Without one of its own the lane has none to give up.
-            let Some(least) = least.map(|(index, _)| index) else { return };
-            lane.swap_remove(least);
+            let Some(least) = least.map(|(index, _)| index) else {
+                self.lanes.remove(&chain.place());
+                return Some(chain);
+            };
+            forgotten = Some(lane.swap_remove(least));
             self.count -= 1;
         }
         lane.push(chain);
         self.count += 1;
+        forgotten
     }
 
-    /// The lane has a newer voucher.
-    pub(super) fn replaced(&mut self, place: Place, voucher: &mica_primitives::Voucher) {
+    /// Whether one more relay may begin on the lane, which is good for `promised`: there is a place
+    /// for its chain, or one that nobody can be paid with.
+    pub(super) fn has_room(&self, place: Place, promised: Balance) -> bool {
+        let lane = self.lanes.get(&place).into_iter().flatten();
+        let counting =
+            lane.filter(|chain| chain.is_exposed || chain.with_ticks(chain.reach) > promised);
+        // One for what runs on the lane now, and one for what begins.
+        counting.count() + 2 <= MAX_EARLIER_CHAINS_PER_LANE
+            && self.count + MAX_RELAYS < MAX_EARLIER_CHAINS
+    }
+
+    /// The lane has a newer voucher. Returns the chains of which that is the first.
+    pub(super) fn replaced(
+        &mut self,
+        place: Place,
+        voucher: &mica_primitives::Voucher,
+    ) -> Vec<EarlierChain> {
         let anchor = voucher.tick.map(|tick| tick.anchor);
         let before = self.lanes.get_mut(&place).into_iter().flatten();
-        for chain in before.filter(|chain| chain.next.is_none() && chain.anchor() != anchor) {
-            chain.next = Some(voucher.cumulative);
+        let changed = before.filter(|chain| chain.next.is_none() && chain.anchor() != anchor);
+        changed
+            .map(|chain| {
+                chain.next = Some(voucher.cumulative);
+                chain.clone()
+            })
+            .collect()
+    }
+
+    /// The lane of the hub's own on which the payer's lane was last paid on, while that matters.
+    pub(super) fn paired(&self, place: Place) -> Option<Place> {
+        let lane = self.lanes.get(&place).into_iter().flatten();
+        let together = lane.filter(|chain| !chain.is_exposed);
+        together.max_by_key(|chain| chain.held.voucher.seq).map(|chain| chain.own)
+    }
+
+    /// The lanes of the hub's own that some payer's lane was last paid on, of these channels.
+    pub(super) fn all_paired(&self, channels: &[ChannelId]) -> BTreeSet<Place> {
+        let chains = self.lanes.values().flatten().filter(|chain| !chain.is_exposed);
+        let own = chains.map(|chain| chain.own);
+        own.filter(|(channel, _)| channels.contains(channel)).collect()
+    }
+
+    /// Positions that an account has exposed once its lane pays on `own`, where `running` is the
+    /// chain that is paid over there now; and those that it has exposed already.
+    pub(super) fn exposed(
+        &self,
+        account: &Account,
+        (place, own): (Place, Place),
+        running: Option<&EarlierChain>,
+    ) -> (u32, u32) {
+        let (mut before, mut after) = (BTreeMap::new(), BTreeMap::new());
+        let chains = self.lanes.values().flatten().chain(running);
+        for chain in chains.filter(|chain| chain.account == *account) {
+            let pair = (chain.place(), chain.own);
+            let longest = |pairs: &mut BTreeMap<(Place, Place), u16>| {
+                let known = pairs.entry(pair).or_default();
+                *known = chain.hidden().max(*known);
+            };
+            if chain.is_exposed {
+                longest(&mut before);
+            }
+            if chain.is_exposed || (chain.place() == place && chain.own != own) {
+                longest(&mut after);
+            }
         }
+        let sum = |pairs: BTreeMap<(Place, Place), u16>| -> u32 {
+            pairs.into_values().map(u32::from).sum()
+        };
+        (sum(before), sum(after))
+    }
+
+    /// From now on the payer's lane pays on `own`. Returns the chains that are exposed by it.
+    pub(super) fn expose(&mut self, place: Place, own: Place) -> Vec<EarlierChain> {
+        let lane = self.lanes.get_mut(&place).into_iter().flatten();
+        let others = lane.filter(|chain| !chain.is_exposed && chain.own != own);
+        others
+            .map(|chain| {
+                chain.is_exposed = true;
+                chain.clone()
+            })
+            .collect()
+    }
+
+    /// What each lane of a payer's channel comes to at most.
+    pub(super) fn most(&self, channel: ChannelId) -> impl Iterator<Item = (LaneId, Balance)> + '_ {
+        let lanes = self.lanes.range((channel, LaneId::MIN)..=(channel, LaneId::MAX));
+        lanes.map(|((_, lane), chains)| {
+            let most = chains.iter().map(|chain| chain.with_ticks(chain.reach)).max();
+            (*lane, most.unwrap_or(0))
+        })
     }
 
     /// The chain with this anchor.
@@ -114,19 +234,25 @@ impl EarlierChains {
         worth.min_by_key(|chain| chain.held.voucher.seq)
     }
 
-    /// Forgets what nobody can show any more.
-    pub(super) fn keep(&mut self, block: BlockNumber) {
-        self.lanes.retain(|_, lane| {
-            lane.retain(|chain| chain.until() >= block);
-            !lane.is_empty()
-        });
-        self.count = self.lanes.values().map(Vec::len).sum();
+    /// Forgets what nobody can show any more, and returns it.
+    pub(super) fn keep(&mut self, block: BlockNumber) -> Vec<EarlierChain> {
+        self.retain(|chain| chain.until() >= block)
     }
 
-    /// Forgets a payer's channel, which is gone.
-    pub(super) fn forget(&mut self, channel: &ChannelId) {
-        self.lanes.retain(|(of, _), _| of != channel);
-        self.count = self.lanes.values().map(Vec::len).sum();
+    /// Forgets a payer's channel, which is gone: but for what is exposed, which the account still
+    /// has.
+    pub(super) fn forget(&mut self, channel: &ChannelId) -> Vec<EarlierChain> {
+        self.retain(|chain| chain.is_exposed || chain.held.voucher.channel != *channel)
+    }
+
+    fn retain(&mut self, stays: impl Fn(&EarlierChain) -> bool) -> Vec<EarlierChain> {
+        let mut forgotten = Vec::new();
+        self.lanes.retain(|_, lane| {
+            forgotten.extend(lane.extract_if(.., |chain| !stays(chain)));
+            !lane.is_empty()
+        });
+        self.count -= forgotten.len();
+        forgotten
     }
 }
 
@@ -152,10 +278,13 @@ mod tests {
             bounty: 0,
         };
         let held = Redeem { voucher, signature: [0; 64], tick: None, preimage: None };
-        EarlierChain { held, reach, expires: 500, next: None }
+        let (account, own) = ([5; 32], OWN);
+        EarlierChain { account, own, is_exposed: false, held, reach, expires: 500, next: None }
     }
 
     const PLACE: Place = (ChannelId([1; 32]), 0);
+    const OWN: Place = (ChannelId([9; 32]), 3);
+    const OTHER: Place = (ChannelId([9; 32]), 4);
 
     #[test]
     fn a_chain_is_kept_until_nobody_can_show_more_of_it() {
@@ -199,5 +328,39 @@ mod tests {
             chains.replaced(PLACE, &chain(number, cumulative, 8).held.voucher);
         }
         assert_eq!(next(&chains), Some(30));
+    }
+
+    #[test]
+    fn what_is_paid_on_another_lane_is_exposed_and_the_longest_of_a_pair_counts() {
+        let mut chains = EarlierChains::default();
+        for (number, reach) in [(1, 8), (2, 12), (3, 5)] {
+            chains.note(chain(number, 0, reach));
+        }
+        let account = [5; 32];
+        assert_eq!(chains.paired(PLACE), Some(OWN));
+        assert_eq!(chains.exposed(&account, (PLACE, OWN), None), (0, 0), "the same pair");
+        assert_eq!(chains.exposed(&account, (PLACE, OTHER), None), (0, 12));
+        assert_eq!(chains.exposed(&[6; 32], (PLACE, OTHER), None), (0, 0), "somebody else's");
+        assert_eq!(chains.expose(PLACE, OTHER).len(), 3);
+        assert!(chains.expose(PLACE, OTHER).is_empty(), "once");
+        let running = EarlierChain { own: OTHER, ..chain(4, 0, 7) };
+        assert_eq!(chains.exposed(&account, (PLACE, OWN), Some(&running)), (12, 19));
+        assert_eq!(chains.paired(PLACE), None);
+        // A channel that is gone takes nothing of that with it, and time does.
+        assert!(chains.forget(&PLACE.0).is_empty());
+        assert_eq!(chains.exposed(&account, (PLACE, OTHER), None), (12, 12));
+        assert_eq!(chains.keep(501 + HUB_MARGIN_BLOCKS / 4).len(), 3);
+        assert_eq!(chains.exposed(&account, (PLACE, OTHER), None), (0, 0));
+    }
+
+    #[test]
+    fn a_lane_whose_chains_all_count_takes_no_more() {
+        let mut chains = EarlierChains::default();
+        for number in 1..=MAX_EARLIER_CHAINS_PER_LANE as u64 - 1 {
+            chains.note(chain(number, 0, 8));
+        }
+        assert!(!chains.has_room(PLACE, 0));
+        assert!(chains.has_room(PLACE, 80), "nobody can be paid with them");
+        assert!(chains.has_room((ChannelId([2; 32]), 0), 0), "another lane");
     }
 }

@@ -1,7 +1,8 @@
 //! What goes into a hub's state machine and what comes out of it.
 
-use mica_primitives::{Balance, ChannelId, LaneId, PublicKey, Redeem};
+use mica_primitives::{Balance, ChannelId, Hash32, LaneId, PublicKey, Redeem};
 
+use super::EarlierChain;
 use crate::{
     SessionId,
     channel::{ChannelFacts, Durability, PayeeLaneRecord, PayerLaneRecord},
@@ -83,6 +84,24 @@ pub enum HubOutput {
         /// How surely.
         durability: Durability,
     },
+    /// Write down a chain of a payer's over which somebody may show more than the hub knows, before
+    /// the outputs that follow are carried out. It replaces the record of the same lane and anchor,
+    /// and is given to [`super::HubTable::restore_chain`] after a restart.
+    PersistChain(Box<EarlierChain>),
+    /// Forget what was written down of this chain.
+    ForgetChain {
+        /// The payer's channel.
+        channel: ChannelId,
+        /// Its lane.
+        lane: LaneId,
+        /// The chain.
+        anchor: Hash32,
+    },
+    /// Write down that this account has cost the hub money, with a number that grows from one to
+    /// the next. It is given to [`super::HubTable::restore_ban`] after a restart.
+    Ban(Account, u64),
+    /// Forget what was written down of this account.
+    ForgetBan(Account),
     /// Never use this lane of the hub's own again: its payee knows other receipts on it.
     Retire(ChannelId, LaneId),
     /// The payee of this channel was paid with ticks that payers kept from the hub, on as many

@@ -12,7 +12,7 @@ pub struct HubOffer {
     /// What it takes.
     pub fee: HubFee,
     /// Positions that it promises ahead of the ticks that it was shown, at least 1: its own risk,
-    /// for each lane.
+    /// for each account.
     pub credit_positions: u16,
     /// Least window of a channel to it, blocks: what it promises lives no longer than that, less a
     /// margin. [`crate::limits::HUB_WINDOW_BLOCKS`] is little.

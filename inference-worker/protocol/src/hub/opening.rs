@@ -3,12 +3,14 @@
 
 use mica_primitives::{Balance, ChannelId, LaneId, PublicKey, Redeem, Tick};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    HubOutput, HubTable, Payee, RelayId,
+    EarlierChain, HubOutput, HubTable, Payee, RelayId,
+    earlier::Place,
+    payment::{full_lane, persist_chain},
     relay::{Relay, RelayTerms},
-    table::send,
+    table::{Outgoing, send},
 };
 use crate::{
     FaultCode,
@@ -17,8 +19,8 @@ use crate::{
     },
     clock::Now,
     limits::{
-        MAX_LEDGERS, MAX_OPENINGS, MAX_RELAY_OPENINGS_PER_PEER, MAX_RELAYS, MAX_SESSION_POSITIONS,
-        MAX_UNKNOWN_OPENINGS, OPENING_DEADLINE_MS,
+        HUB_TICKS_BLOCKS, MAX_LEDGERS, MAX_OPENINGS, MAX_RELAY_OPENINGS_PER_PEER, MAX_RELAYS,
+        MAX_SESSION_POSITIONS, MAX_UNKNOWN_OPENINGS, OPENING_DEADLINE_MS,
     },
     messages::{Account, RelayOpen},
     stage::refusal::Refusal,
@@ -136,9 +138,13 @@ impl HubTable {
         self.check_deposit(open, tick.unit)?;
         self.check_single(open)?;
         let cost = open.unit.checked_mul(open.positions.into()).ok_or_else(no_relay)?;
-        let (payee, own) = self.lease(&open.payee, cost).ok_or_else(no_relay)?;
         let (ended, held) = self.running_on(channel, lane);
-        let taken = self.take_first(now, lane, tick.unit, open);
+        let running = ended.and_then(|id| self.chain_of(&id, held.as_ref()));
+        let (payee, own) = self.lease(&open.payee, cost, (channel, lane)).ok_or_else(no_relay)?;
+        let onto = (own.record().channel, own.record().lane);
+        let taken = self
+            .check_exposed(open, tick.unit, onto, running.as_ref())
+            .and_then(|()| self.take_first(now, lane, tick.unit, open));
         let base = match taken {
             Ok(base) => base,
             Err(refusal) => {
@@ -148,10 +154,11 @@ impl HubTable {
         };
         // The new voucher is the same payer's, and newer: what ran on the lane before is over.
         if let Some(id) = ended {
-            self.note_chain(&id, held.as_ref());
+            self.note_chain(&id, held.as_ref(), out);
             self.end(now, &id, false, out);
         }
-        self.earlier.replaced((channel, lane), &open.voucher.voucher);
+        self.note_replaced((channel, lane), &open.voucher.voucher, out);
+        out.extend(self.earlier.expose((channel, lane), onto).into_iter().map(persist_chain));
         let terms = RelayTerms {
             payer: from,
             unit: tick.unit,
@@ -237,10 +244,99 @@ impl HubTable {
         Err(Refusal::new(FaultCode::Overspend, text))
     }
 
-    /// A lane of a channel to this account with so much left.
-    fn lease(&mut self, account: &Account, budget: Balance) -> Option<(Payee, PayerLane)> {
-        let theirs = self.outgoing.values_mut().filter(|own| own.payee.account == *account);
-        theirs.filter_map(|own| Some((own.payee, own.ledger.lease(budget).ok()?))).next()
+    /// Whether the account would not have more exposed than one credit window: positions of earlier
+    /// sessions that payees may still be paid for, and that the hub could claim from nobody,
+    /// because their lanes pay on others now (`earlier`), or because the deposit does not cover
+    /// them. `onto` is the lane of the hub's own on which this one pays on.
+    fn check_exposed(
+        &self,
+        open: &RelayOpen,
+        unit: Balance,
+        onto: Place,
+        running: Option<&EarlierChain>,
+    ) -> Result<(), Refusal> {
+        let voucher = &open.voucher.voucher;
+        let (channel, lane) = (voucher.channel, voucher.lane);
+        let ledger = self.incoming.get(&channel).ok_or_else(|| unknown(channel))?;
+        if !self.earlier.has_room((channel, lane), ledger.promised(lane)) {
+            return Err(full_lane());
+        }
+        let account = ledger.facts().payer;
+        let (before, after) = self.earlier.exposed(&account, ((channel, lane), onto), running);
+        let most = u32::from(self.offer.credit_positions.max(1));
+        if after > before && after > most {
+            let text = format!(
+                "{after} positions of this account's earlier sessions could be taken from this \
+                 hub, and may be {most}: pay the same worker on this lane, take one that was not \
+                 used for {HUB_TICKS_BLOCKS} blocks, or open another channel"
+            );
+            return Err(Refusal::new(FaultCode::LaneBusy, text));
+        }
+        let lacking = self.lacking(ledger, open, unit, running);
+        let uncovered = u32::try_from(lacking.div_ceil(unit.max(1))).unwrap_or(u32::MAX);
+        if lacking > 0 && after.saturating_add(uncovered) > most {
+            let text = format!(
+                "{lacking} of the deposit are missing for what earlier sessions may still be paid: \
+                 top the channel up, or wait {HUB_TICKS_BLOCKS} blocks"
+            );
+            return Err(Refusal::new(FaultCode::Overspend, text));
+        }
+        Ok(())
+    }
+
+    /// What the deposit lacks for all that may still be claimed on the channel: on each lane what
+    /// its relay may cost or its earlier chains come to, whichever is more, and on its own what
+    /// `open` may cost.
+    fn lacking(
+        &self,
+        ledger: &PayeeLedger,
+        open: &RelayOpen,
+        unit: Balance,
+        running: Option<&EarlierChain>,
+    ) -> Balance {
+        let voucher = &open.voucher.voucher;
+        let mut wanted: BTreeMap<LaneId, Balance> = BTreeMap::new();
+        let relays = self.relays.values().filter(|relay| relay.channel == voucher.channel);
+        for relay in relays.filter(|relay| relay.lane != voucher.lane) {
+            wanted.insert(relay.lane, relay.uncovered(ledger));
+        }
+        let cost = unit.saturating_mul(open.positions.into());
+        let promised = ledger.promised(voucher.lane);
+        let cost = cost.saturating_add(voucher.cumulative.saturating_sub(promised));
+        wanted.insert(voucher.lane, cost);
+        let running = running.map(|chain| (voucher.lane, chain.with_ticks(chain.reach)));
+        for (lane, most) in self.earlier.most(voucher.channel).chain(running) {
+            let more = most.saturating_sub(ledger.promised(lane));
+            let known = wanted.entry(lane).or_default();
+            *known = more.max(*known);
+        }
+        let wanted = wanted.into_values().fold(0, Balance::saturating_add);
+        wanted.saturating_sub(ledger.free())
+    }
+
+    /// A lane of a channel to this account with so much left: the one on which the payer's lane was
+    /// last paid on, if it is free, and if not, one that no other payer's lane goes with.
+    fn lease(
+        &mut self,
+        account: &Account,
+        budget: Balance,
+        from: Place,
+    ) -> Option<(Payee, PayerLane)> {
+        let paired = self.earlier.paired(from);
+        let is_theirs = |own: &Outgoing| own.payee.account == *account;
+        let theirs = self.outgoing.iter().filter(|(_, own)| is_theirs(own));
+        let mut channels: Vec<ChannelId> = theirs.map(|(channel, _)| *channel).collect();
+        channels.sort_by_key(|channel| paired.is_none_or(|(of, _)| of != *channel));
+        let others = self.earlier.all_paired(&channels);
+        channels.into_iter().find_map(|channel| {
+            let own = self.outgoing.get_mut(&channel)?;
+            let lane = own.ledger.lease_by(budget, |lane| match (channel, lane) {
+                place if paired == Some(place) => 0,
+                place if !others.contains(&place) => 1,
+                _ => 2,
+            });
+            Some((own.payee, lane.ok()?))
+        })
     }
 
     /// Makes a ledger for a channel that has none. When there are as many as there may be, those go

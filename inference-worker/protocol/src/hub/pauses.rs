@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     FaultCode, Now, SessionId,
-    limits::{MAX_SCORES, MAX_UNPAID_SESSIONS, UNPAID_PAUSE_MS},
+    limits::{MAX_BANNED, MAX_SCORES, MAX_UNPAID_SESSIONS, UNPAID_PAUSE_MS},
     messages::Account,
     stage::refusal::Refusal,
 };
@@ -26,8 +26,7 @@ const MOST: u32 = LEFT * MAX_UNPAID_SESSIONS;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Pause {
-    /// Sessions that were left, each [`LEFT`] or [`UNUSED`]; [`u32::MAX`] for an account that gets
-    /// none any more.
+    /// Sessions that were left, each [`LEFT`] or [`UNUSED`].
     unsettled: u32,
     /// The last of them: its stages count once.
     last: Option<SessionId>,
@@ -38,7 +37,11 @@ struct Pause {
 /// What is known of accounts; at most [`MAX_SCORES`], of which those with the fewest mishaps make
 /// room.
 #[derive(Debug, Default)]
-pub(super) struct Pauses(BTreeMap<Account, Pause>);
+pub(super) struct Pauses {
+    accounts: BTreeMap<Account, Pause>,
+    /// Accounts that get none any more, each with a number that grows; at most [`MAX_BANNED`].
+    banned: BTreeMap<Account, u64>,
+}
 
 impl Pauses {
     /// Whether one more relay of the account may begin.
@@ -46,11 +49,11 @@ impl Pauses {
     /// # Errors
     /// [`FaultCode::Underpaid`].
     pub(super) fn check(&self, account: &Account, now: Now) -> Result<(), Refusal> {
-        match self.0.get(account) {
-            Some(pause) if pause.is_banned() => {
-                let text = "this account has paid with ticks that it kept from this hub";
-                Err(Refusal::new(FaultCode::Underpaid, text))
-            }
+        if self.banned.contains_key(account) {
+            let text = "this account has paid with ticks that it kept from this hub";
+            return Err(Refusal::new(FaultCode::Underpaid, text));
+        }
+        match self.accounts.get(account) {
             Some(pause) if pause.unsettled >= MOST && now.ms < pause.until_ms => {
                 let seconds = (pause.until_ms - now.ms).div_ceil(1_000);
                 let text = format!(
@@ -65,12 +68,10 @@ impl Pauses {
 
     /// A relay of the account came to its exact sum.
     pub(super) fn settled(&mut self, account: &Account) {
-        let Some(pause) = self.0.get_mut(account).filter(|pause| !pause.is_banned()) else {
-            return;
-        };
+        let Some(pause) = self.accounts.get_mut(account) else { return };
         pause.unsettled = pause.unsettled.saturating_sub(LEFT);
         if pause.unsettled == 0 {
-            self.0.remove(account);
+            self.accounts.remove(account);
         }
     }
 
@@ -78,34 +79,50 @@ impl Pauses {
     /// [`LEFT`] or [`UNUSED`].
     pub(super) fn left(&mut self, account: Account, session: SessionId, counts: u32, now: Now) {
         let pause = self.entry(account);
-        if pause.last == Some(session) || pause.is_banned() {
+        if pause.last == Some(session) {
             return;
         }
-        // What is not banned yet does not become it by counting.
-        pause.unsettled = pause.unsettled.saturating_add(counts).min(u32::MAX - 1);
+        pause.unsettled = pause.unsettled.saturating_add(counts);
         pause.last = Some(session);
         pause.until_ms = now.ms.saturating_add(UNPAID_PAUSE_MS);
     }
 
-    /// No relay of the account begins any more, until the hub starts again.
-    pub(super) fn ban(&mut self, account: Account) {
-        self.entry(account).unsettled = u32::MAX;
+    /// No relay of the account begins any more. Returns the number of the ban, if it is new, and
+    /// the account that is forgotten for it.
+    pub(super) fn ban(&mut self, account: Account) -> Option<(u64, Option<Account>)> {
+        if self.banned.contains_key(&account) {
+            return None;
+        }
+        let number = self.banned.values().max().map_or(0, |last| last.saturating_add(1));
+        Some((number, self.restore_ban(account, number)))
+    }
+
+    /// Takes a ban back after a restart. Returns the account that is forgotten for it.
+    pub(super) fn restore_ban(&mut self, account: Account, number: u64) -> Option<Account> {
+        self.banned.insert(account, number);
+        if self.banned.len() <= MAX_BANNED {
+            return None;
+        }
+        let first = self.banned.iter().min_by_key(|(_, number)| **number);
+        let first = first.map(|(account, _)| *account)?;
+        self.banned.remove(&first);
+        Some(first)
+    }
+
+    /// Accounts that get none any more.
+    pub(super) fn banned(&self) -> usize {
+        self.banned.len()
     }
 
     fn entry(&mut self, account: Account) -> &mut Pause {
-        if self.0.len() >= MAX_SCORES && !self.0.contains_key(&account) {
-            let least = self.0.iter().min_by_key(|(_, pause)| (pause.unsettled, pause.until_ms));
+        if self.accounts.len() >= MAX_SCORES && !self.accounts.contains_key(&account) {
+            let all = self.accounts.iter();
+            let least = all.min_by_key(|(_, pause)| (pause.unsettled, pause.until_ms));
             if let Some(account) = least.map(|(account, _)| *account) {
-                self.0.remove(&account);
+                self.accounts.remove(&account);
             }
         }
-        self.0.entry(account).or_default()
-    }
-}
-
-impl Pause {
-    const fn is_banned(&self) -> bool {
-        self.unsettled == u32::MAX
+        self.accounts.entry(account).or_default()
     }
 }
 
@@ -141,7 +158,7 @@ mod tests {
             pauses.settled(&account(1));
             assert!(pauses.check(&account(1), now).is_ok());
         }
-        assert!(pauses.0.is_empty());
+        assert!(pauses.accounts.is_empty());
     }
 
     #[test]
@@ -152,8 +169,8 @@ mod tests {
             pauses.left(account(number), session(1), LEFT, Now::new(1, 0));
         }
         pauses.left(account(MAX_SCORES), session(2), LEFT, Now::new(2, 0));
-        assert_eq!(pauses.0.len(), MAX_SCORES);
-        assert!(pauses.0.contains_key(&account(0)), "it has more than one");
+        assert_eq!(pauses.accounts.len(), MAX_SCORES);
+        assert!(pauses.accounts.contains_key(&account(0)), "it has more than one");
     }
 
     #[test]
@@ -171,7 +188,8 @@ mod tests {
     #[test]
     fn a_ban_is_not_made_good() {
         let (mut pauses, now) = (Pauses::default(), Now::new(1_000, 5));
-        pauses.ban(account(1));
+        assert_eq!(pauses.ban(account(1)), Some((0, None)));
+        assert_eq!(pauses.ban(account(1)), None, "it is no news");
         pauses.settled(&account(1));
         for number in 0..2 * MAX_SCORES {
             pauses.left(account(2 + number), session(number), LEFT, now);
@@ -179,5 +197,17 @@ mod tests {
         let later = Now::new(u64::MAX, 5);
         let refused = pauses.check(&account(1), later).map_err(|refusal| refusal.code);
         assert_eq!(refused, Err(FaultCode::Underpaid));
+    }
+
+    #[test]
+    fn as_many_are_banned_as_there_may_be_and_the_first_make_room() {
+        let mut pauses = Pauses::default();
+        for number in 0..MAX_BANNED {
+            assert_eq!(pauses.ban(account(number)), Some((number as u64, None)));
+        }
+        let more = pauses.ban(account(MAX_BANNED));
+        assert_eq!(more, Some((MAX_BANNED as u64, Some(account(0)))));
+        assert!(pauses.check(&account(0), Now::new(0, 0)).is_ok());
+        assert!(pauses.check(&account(1), Now::new(0, 0)).is_err());
     }
 }

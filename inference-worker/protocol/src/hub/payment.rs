@@ -1,9 +1,10 @@
 //! Money for a relay, receipts of its payee, and its end.
 
-use mica_primitives::{ChannelId, Hash32, LaneId, PublicKey, Redeem, TickProof};
+use mica_primitives::{ChannelId, Hash32, LaneId, PublicKey, Redeem, TickProof, Voucher};
 
 use super::{
-    HubOutput, HubTable, RelayEnd, RelayId,
+    EarlierChain, HubOutput, HubTable, RelayEnd, RelayId,
+    earlier::Place,
     pauses::{LEFT, UNUSED},
     relay::Relay,
     table::send,
@@ -116,15 +117,18 @@ impl HubTable {
             let text = "a renewal must promise more, have a longer chain, or live much longer";
             return Err(Refusal::new(FaultCode::StaleVoucher, text));
         }
+        let is_other = !old.as_ref().is_some_and(|old| anchor(old) == anchor(redeem));
+        if is_other && !self.earlier.has_room((channel, lane), ledger.promised(lane)) {
+            return Err(full_lane());
+        }
         let rule = VoucherRule { lane, unit, block: now.block, kind: VoucherKind::Renewal };
         let before = ledger.promised(lane);
         let promised = ledger
             .accept_voucher(redeem, &rule)
             .map_err(|error| Refusal::of_money(&error, ledger.held(lane)))?;
-        let is_same = |old: &Redeem| anchor(old) == anchor(redeem);
-        if !old.as_ref().is_some_and(is_same) {
-            self.note_chain(&id, old.as_ref());
-            self.earlier.replaced((channel, lane), &redeem.voucher);
+        if is_other {
+            self.note_chain(&id, old.as_ref(), out);
+            self.note_replaced((channel, lane), &redeem.voucher, out);
         }
         if let Some(relay) = self.relays.get_mut(&id).filter(|_| promised > before) {
             relay.since_ms = now.ms;
@@ -149,8 +153,8 @@ impl HubTable {
         ledger
             .accept_voucher(redeem, &rule)
             .map_err(|error| Refusal::of_money(&error, ledger.held(lane)))?;
-        self.note_chain(&id, old.as_ref());
-        self.earlier.replaced((channel, lane), &redeem.voucher);
+        self.note_chain(&id, old.as_ref(), out);
+        self.note_replaced((channel, lane), &redeem.voucher, out);
         self.persist_incoming(channel, lane, Durability::Disk, out);
         let relay = self.relays.get_mut(&id).ok_or_else(unknown_relay)?;
         let promise = relay.settle(redeem, now.block)?;
@@ -171,6 +175,7 @@ impl HubTable {
         let relay = self.relays.get_mut(&id).ok_or_else(unknown_relay)?;
         let ledger = self.incoming.get(&relay.channel).ok_or_else(unknown_relay)?;
         let promise = relay.promise(held, ledger.facts(), &self.offer, now.block)?;
+        out.extend(relay.chain(held, ledger.facts().payer).map(persist_chain));
         out.push(persist(&relay.out, Durability::Disk));
         out.push(send(relay.payer, relayed(id, promise)));
         Ok(())
@@ -184,6 +189,11 @@ impl HubTable {
         promise: Redeem,
         out: &mut Vec<HubOutput>,
     ) {
+        if let Some(ledger) = self.incoming.get(&relay.channel)
+            && let Some(held) = ledger.held(relay.lane)
+        {
+            out.extend(relay.chain(held, ledger.facts().payer).map(persist_chain));
+        }
         out.push(persist(&relay.out, Durability::Disk));
         out.push(send(relay.payer, relayed(id, promise)));
     }
@@ -272,7 +282,7 @@ impl HubTable {
         let Some(relay) = self.relays.get(id) else { return };
         let place = (relay.channel, relay.lane);
         let held = self.incoming.get(&place.0).and_then(|ledger| ledger.held(place.1)).cloned();
-        self.note_chain(id, held.as_ref());
+        self.note_chain(id, held.as_ref(), out);
         let Some(relay) = self.relays.remove(id) else { return };
         self.give_back(&relay.out);
         let Some(ledger) = self.incoming.get(&relay.channel) else { return };
@@ -296,11 +306,36 @@ impl HubTable {
 
     /// Remembers the chain over which a relay promises, of which the hub `held` so much: it
     /// promises nothing more over it.
-    pub(super) fn note_chain(&mut self, id: &RelayId, held: Option<&Redeem>) {
-        let chain = self.relays.get(id).zip(held).and_then(|(relay, held)| relay.chain(held));
-        if let Some(chain) = chain {
-            self.earlier.note(chain);
+    pub(super) fn note_chain(
+        &mut self,
+        id: &RelayId,
+        held: Option<&Redeem>,
+        out: &mut Vec<HubOutput>,
+    ) {
+        let Some(chain) = self.chain_of(id, held) else { return };
+        if chain.hides() {
+            out.push(persist_chain(chain.clone()));
+            out.extend(self.earlier.note(chain).as_ref().and_then(forgotten));
+        } else {
+            out.extend(forgotten(&chain));
         }
+    }
+
+    /// The chain over which a relay promises, of which the hub `held` so much.
+    pub(super) fn chain_of(&self, id: &RelayId, held: Option<&Redeem>) -> Option<EarlierChain> {
+        let relay = self.relays.get(id)?;
+        let account = self.incoming.get(&relay.channel)?.facts().payer;
+        relay.chain(held?, account)
+    }
+
+    /// A payer's lane has a newer voucher than those over its earlier chains.
+    pub(super) fn note_replaced(
+        &mut self,
+        place: Place,
+        voucher: &Voucher,
+        out: &mut Vec<HubOutput>,
+    ) {
+        out.extend(self.earlier.replaced(place, voucher).into_iter().map(persist_chain));
     }
 
     /// Takes a lane of the hub's own back.
@@ -311,7 +346,17 @@ impl HubTable {
     }
 }
 
-fn anchor(redeem: &Redeem) -> Option<Hash32> {
+/// How a chain is forgotten that was written down.
+pub(super) fn forgotten(chain: &EarlierChain) -> Option<HubOutput> {
+    let ((channel, lane), anchor) = (chain.place(), chain.anchor()?);
+    Some(HubOutput::ForgetChain { channel, lane, anchor })
+}
+
+pub(super) fn persist_chain(chain: EarlierChain) -> HubOutput {
+    HubOutput::PersistChain(Box::new(chain))
+}
+
+pub(super) fn anchor(redeem: &Redeem) -> Option<Hash32> {
     redeem.voucher.tick.map(|tick| tick.anchor)
 }
 
@@ -321,6 +366,12 @@ fn relayed((session, stage): RelayId, promise: Redeem) -> Message {
 
 pub(super) fn persist(lane: &PayerLane, durability: Durability) -> HubOutput {
     HubOutput::PersistOutgoing { record: Box::new(lane.record().clone()), durability }
+}
+
+/// The lane has too many chains over which ticks may still be shown.
+pub(super) fn full_lane() -> Refusal {
+    let text = "too many sessions of this lane may still be shown ticks: take another lane";
+    Refusal::new(FaultCode::LaneBusy, text)
 }
 
 fn unknown_relay() -> Refusal {

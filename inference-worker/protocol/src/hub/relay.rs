@@ -2,15 +2,18 @@
 
 use mica_primitives::{Balance, BlockNumber, ChannelId, LaneId, PublicKey, Redeem, Tick, Voucher};
 
-use super::{HubOffer, Payee, earlier::EarlierChain};
+use super::{
+    HubOffer, Payee,
+    earlier::{EarlierChain, Place},
+};
 use crate::{
     FaultCode, SessionId,
     channel::{ChannelFacts, PayeeLedger, PayerLane, SpendError},
     limits::{
-        EXPIRY_MARGIN_BLOCKS, HUB_MARGIN_BLOCKS, HUB_RENEWAL_BLOCKS, OPENING_DEADLINE_MS,
-        RELAY_IDLE_MS, RELAY_OPENING_MS,
+        EXPIRY_MARGIN_BLOCKS, HUB_MARGIN_BLOCKS, HUB_RENEWAL_BLOCKS, HUB_TICKS_BLOCKS,
+        OPENING_DEADLINE_MS, RELAY_IDLE_MS, RELAY_OPENING_MS,
     },
-    messages::SessionReceipt,
+    messages::{Account, SessionReceipt},
     receipts::is_signed,
     stage::refusal::Refusal,
 };
@@ -145,7 +148,7 @@ impl Relay {
         let ahead = self.reaches.saturating_sub(self.paid(ledger));
         let is_low = ahead <= u32::from(offer.credit_positions / 2);
         let aged = self.expires.saturating_add(HUB_RENEWAL_BLOCKS);
-        let next = ends_before(&held.voucher, ledger.facts(), block);
+        let next = self.may_live_until(&held.voucher, ledger.facts(), block);
         let is_aging = next.is_ok_and(|next| next >= aged);
         (is_low && self.reaches < self.most(held)) || (is_aging && ahead > 0)
     }
@@ -176,7 +179,7 @@ impl Relay {
             let text = format!("all {} positions of the session are promised", self.positions);
             return Err(Refusal::new(FaultCode::LimitReached, text));
         }
-        let expires = ends_before(voucher, facts, block)?;
+        let expires = self.may_live_until(voucher, facts, block)?;
         let (cumulative, chain) = (self.out_sum(before), self.out.record().tick);
         let own = Tick { anchor: tick.anchor, unit: self.out_unit, max };
         let promise = self.out.pass_on(cumulative, own, known, expires).map_err(beyond_budget)?;
@@ -190,11 +193,36 @@ impl Relay {
     /// The payer's chain over which the newest promise is, of which the hub `held` so much: what
     /// may still be shown of it when the relay goes on without it. Nothing before the first
     /// promise, and after the exact sum.
-    pub(super) fn chain(&self, held: &Redeem) -> Option<EarlierChain> {
+    pub(super) fn chain(&self, held: &Redeem, account: Account) -> Option<EarlierChain> {
         let tick = self.out.record().tick?;
         let is_held = held.voucher.tick.is_some_and(|held| held.anchor == tick.anchor);
-        let (reach, expires) = (tick.max, self.lives_until);
-        is_held.then(|| EarlierChain { held: held.clone(), reach, expires, next: None })
+        is_held.then(|| EarlierChain {
+            account,
+            own: self.own(),
+            is_exposed: false,
+            held: held.clone(),
+            reach: tick.max,
+            expires: self.lives_until,
+            next: None,
+        })
+    }
+
+    /// The lane on which it pays.
+    pub(super) fn own(&self) -> Place {
+        (self.out.record().channel, self.out.record().lane)
+    }
+
+    /// The last block of a promise with ticks. A worker that has not redeemed them by then has left
+    /// its session long ago; another hub needs as long as there is, for those after it.
+    fn may_live_until(
+        &self,
+        voucher: &Voucher,
+        facts: &ChannelFacts,
+        block: BlockNumber,
+    ) -> Result<BlockNumber, Refusal> {
+        let until = ends_before(voucher, facts, block)?;
+        let is_worker = self.payee.peer.is_some();
+        Ok(if is_worker { until.min(block.saturating_add(HUB_TICKS_BLOCKS)) } else { until })
     }
 
     /// The exact sum for the payee, once the payer has promised its own. It may live longer than

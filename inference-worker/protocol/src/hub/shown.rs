@@ -114,7 +114,10 @@ impl HubTable {
             Claim::Unknown => return false,
             Claim::Lost(account) => account,
         };
-        self.pauses.ban(account);
+        if let Some((number, forgotten)) = self.pauses.ban(account) {
+            out.extend(forgotten.map(HubOutput::ForgetBan));
+            out.push(HubOutput::Ban(account, number));
+        }
         let is_theirs = |relay: &Relay| {
             let ledger = self.incoming.get(&relay.channel);
             ledger.is_some_and(|ledger| ledger.facts().payer == account)
@@ -184,7 +187,9 @@ impl HubTable {
         }
         let (channel, lane) = (chain.held.voucher.channel, chain.held.voucher.lane);
         let (earlier, next) = (chain.held.clone(), chain.next);
-        let Some(ledger) = self.incoming.get_mut(&channel) else { return Claim::Unknown };
+        // The channel is gone, and with it what could be claimed.
+        let hidden_by = chain.account;
+        let Some(ledger) = self.incoming.get_mut(&channel) else { return Claim::Lost(hidden_by) };
         let (account, before) = (ledger.facts().payer, ledger.promised(lane));
         let newest = ledger.held(lane).cloned();
         match ledger.claim_earlier(&earlier, proof, now.block) {
@@ -197,7 +202,7 @@ impl HubTable {
         let mut relays = self.relays.iter();
         let running = relays.find(|(_, relay)| (relay.channel, relay.lane) == (channel, lane));
         if let Some(id) = running.map(|(id, _)| *id) {
-            self.note_chain(&id, newest.as_ref());
+            self.note_chain(&id, newest.as_ref(), out);
             self.leave(now, id, out);
         }
         // Other sessions have paid on the lane since: what they paid is a part of this now.

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 
 use super::{
     HubInput, HubOffer, HubOutput, Payee, RelayId,
-    earlier::EarlierChains,
+    earlier::{EarlierChain, EarlierChains},
     opening::{Opening, refusal_of},
     pauses::Pauses,
+    payment::{anchor, forgotten},
     relay::Relay,
 };
 use crate::{
@@ -80,6 +81,32 @@ impl HubTable {
             None => PayeeLedger::new(*self.identity.genesis(), record.facts.clone())?,
         };
         self.incoming.entry(channel).or_insert(ledger).restore(record)
+    }
+
+    /// Takes back a chain over which more may be shown, after a restart, once every lane is back
+    /// ([`Self::restore`]) and before any input. A chain of a relay that ran then is one of them
+    /// now.
+    pub fn restore_chain(&mut self, chain: EarlierChain) {
+        let (channel, lane) = chain.place();
+        let held = self.incoming.get(&channel).and_then(|ledger| ledger.held(lane));
+        let chain = match held {
+            // The lane's record has the newest tick.
+            Some(held) if anchor(held) == chain.anchor() => {
+                EarlierChain { held: held.clone(), ..chain }
+            }
+            Some(held) => {
+                EarlierChain { next: chain.next.or(Some(held.voucher.cumulative)), ..chain }
+            }
+            None => chain,
+        };
+        // No more were written than there may be.
+        self.earlier.insert(chain);
+    }
+
+    /// Takes back a ban, after a restart: the account and its number.
+    pub fn restore_ban(&mut self, account: Account, number: u64) {
+        // No more were written than there may be.
+        self.pauses.restore_ban(account, number);
     }
 
     /// From now on the hub pays `payee` from this channel, whose vouchers `signer` signs. `records`
@@ -198,11 +225,12 @@ impl HubTable {
     }
 
     /// Forgets a channel to the hub that is gone and on which nothing runs.
-    pub fn forget(&mut self, channel: &ChannelId) {
-        if !self.is_busy(channel) {
-            self.incoming.remove(channel);
-            self.earlier.forget(channel);
+    pub fn forget(&mut self, channel: &ChannelId) -> Vec<HubOutput> {
+        if self.is_busy(channel) {
+            return Vec::new();
         }
+        self.incoming.remove(channel);
+        self.earlier.forget(channel).iter().filter_map(forgotten).collect()
     }
 
     /// Whether the chain knows more of a lane of this channel, which the hub has just begun to pay
@@ -224,6 +252,23 @@ impl HubTable {
             own.is_some_and(|own| found.cumulative > leased.max(own.ledger.promised(*lane)))
         };
         facts.lanes.iter().any(is_ahead)
+    }
+
+    /// What the hub has promised on its own channels and nobody has claimed from the chain yet,
+    /// base units.
+    pub fn owed_out(&self) -> Balance {
+        let ended = self.outgoing.values().map(|own| own.ledger.owed());
+        let running = self.relays.values().map(|relay| {
+            let (channel, lane) = relay.own();
+            let known = self.outgoing.get(&channel).map(|own| own.ledger.promised(lane));
+            relay.out.promised().saturating_sub(known.unwrap_or(0))
+        });
+        ended.chain(running).fold(0, Balance::saturating_add)
+    }
+
+    /// Accounts that have kept ticks from the hub.
+    pub fn banned(&self) -> usize {
+        self.pauses.banned()
     }
 
     /// The most that can be promised to an account in one session, base units.
@@ -264,7 +309,7 @@ impl HubTable {
             HubInput::Shown(held) => self.shown(now, &held, &mut out),
             HubInput::BlockFinal => {
                 self.final_ms = Some(now.ms);
-                self.earlier.keep(now.block);
+                out.extend(self.earlier.keep(now.block).iter().filter_map(forgotten));
             }
             HubInput::Wake => self.wake(now, &mut out),
         }

@@ -3,11 +3,11 @@
 
 use codec::{Decode, Encode};
 use ed25519_dalek::SigningKey;
-use mica_primitives::{Balance, ChannelId, LaneId, PublicKey, WorkerAddresses};
+use mica_primitives::{Balance, ChannelId, Hash32, LaneId, PublicKey, WorkerAddresses};
 use mica_protocol::{
     SessionId,
     channel::{ChannelFacts, PayeeLaneRecord, PayerLaneRecord, PayerLedger},
-    hub::{HubInput, HubOffer, HubOutput, HubTable, Payee, RelayEnd},
+    hub::{EarlierChain, HubInput, HubOffer, HubOutput, HubTable, Payee, RelayEnd},
     limits,
     messages::{Account, HubFee},
     payer::{PayerInput, PlannedHub, PlannedStage, SessionPlan},
@@ -33,6 +33,9 @@ pub struct Hub {
     pub retired: Vec<(ChannelId, LaneId)>,
     pub ends: Vec<RelayEnd>,
     pub given_up: Vec<Account>,
+    /// Its payer's chains over which more may be shown, by channel, lane and anchor.
+    pub chains: BTreeMap<(ChannelId, LaneId, Hash32), Vec<u8>>,
+    pub banned: BTreeMap<Account, u64>,
 }
 
 pub fn hub_account(hub: usize) -> Account {
@@ -112,6 +115,8 @@ impl World {
                 retired: Vec::new(),
                 ends: Vec::new(),
                 given_up: Vec::new(),
+                chains: BTreeMap::new(),
+                banned: BTreeMap::new(),
             });
         }
         world
@@ -165,6 +170,10 @@ impl World {
             let record = PayeeLaneRecord::decode(&mut &bytes[..]).expect("own record");
             table.restore(record).expect("own record");
         }
+        for bytes in state.chains.values() {
+            table.restore_chain(EarlierChain::decode(&mut &bytes[..]).expect("own record"));
+        }
+        state.banned.iter().for_each(|(account, number)| table.restore_ban(*account, *number));
         self.hubs[hub].table = table;
         let lost = peer(self.hub_node(hub));
         for id in self.sessions.keys().copied().collect::<Vec<_>>() {
@@ -185,7 +194,8 @@ impl World {
             let offer = self.workers[index].table.offer();
             let (range, holding_price) = (offer.range, offer.holding_price());
             let hubs = self.planned_hubs(index);
-            let lane = self.ledgers[0].lease(needed * hubs[0].unit).ok()?;
+            let budget = needed * hubs[0].unit;
+            let lane = self.ledgers[0].lease_for(budget, worker_account(index)).ok()?;
             stages.push(PlannedStage {
                 peer: peer(index + 1),
                 addresses: WorkerAddresses::default(),
@@ -256,6 +266,19 @@ impl World {
                 self.hubs[hub].outgoing.insert((record.channel, record.lane), record.encode());
             }
             HubOutput::Retire(channel, lane) => self.hubs[hub].retired.push((channel, lane)),
+            HubOutput::PersistChain(chain) => {
+                let ((channel, lane), anchor) = (chain.place(), chain.anchor().expect("a chain"));
+                self.hubs[hub].chains.insert((channel, lane, anchor), chain.encode());
+            }
+            HubOutput::ForgetChain { channel, lane, anchor } => {
+                self.hubs[hub].chains.remove(&(channel, lane, anchor));
+            }
+            HubOutput::Ban(account, number) => {
+                self.hubs[hub].banned.insert(account, number);
+            }
+            HubOutput::ForgetBan(account) => {
+                self.hubs[hub].banned.remove(&account);
+            }
             HubOutput::Began { .. } => {}
             HubOutput::GivenUp { payee, .. } => self.hubs[hub].given_up.push(payee),
             HubOutput::Ended(end) => self.hubs[hub].ends.push(end),

@@ -1,5 +1,6 @@
 //! `mica hub run`.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use clap::Args;
@@ -63,6 +64,9 @@ pub struct RunArgs {
     /// as many as workers ask for, and an hour's worth at least]
     #[arg(long, value_name = "BLOCKS")]
     min_window: Option<BlockNumber>,
+    /// Address on which metrics are served over HTTP, for example 127.0.0.1:9103 [default: nowhere]
+    #[arg(long, value_name = "ADDRESS")]
+    metrics: Option<SocketAddr>,
     /// Least money for which a promise is redeemed that can wait [default: twice the fee]
     #[arg(long, value_name = "AMOUNT", value_parser = parse_amount)]
     redeem_minimum: Option<Balance>,
@@ -121,6 +125,7 @@ impl RunArgs {
             max_channels: self.max_channels,
             max_relays: self.max_relays,
             min_window: self.min_window,
+            metrics: self.metrics,
             redeem_minimum: self.redeem_minimum,
         })
     }

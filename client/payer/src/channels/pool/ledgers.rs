@@ -81,7 +81,7 @@ impl Ledgers {
                     .iter_mut()
                     .filter(|(_, open)| open.pays(need) && open.is_earlier == is_earlier);
                 candidates.find_map(|(id, open)| {
-                    let lane = open.ledger.lease(need.budget).ok()?;
+                    let lane = open.ledger.lease_for(need.budget, need.worker.0).ok()?;
                     open.leased += 1;
                     Some((*id, lane))
                 })
@@ -183,7 +183,8 @@ mod tests {
     }
 
     fn need(payee: [u8; 32], budget: Balance) -> Need {
-        Need { payee: payee.into(), peer: [0; 32], budget, window: 0 }
+        let payee = payee.into();
+        Need { payee, peer: [0; 32], budget, worker: payee, window: 0 }
     }
 
     #[test]
@@ -232,6 +233,19 @@ mod tests {
         assert_eq!(leased(&mut ledgers), Some(id), "the old one");
         assert_eq!(leased(&mut ledgers), Some(ChannelId([2; 32])), "40 are left in the old one");
         assert_eq!(leased(&mut ledgers), None);
+    }
+
+    #[test]
+    fn a_worker_that_a_hub_pays_is_paid_on_its_lane_again() {
+        let mut ledgers = with_channel(100);
+        let through = |worker: u8| Need { worker: [worker; 32].into(), ..need(PAYEE, 10) };
+        let mut lane = |worker: u8| {
+            let leased = ledgers.lease(&[through(worker)]).expect("there is enough");
+            let record = leased[0].1.record().clone();
+            ledgers.give_back(record.clone());
+            record.lane
+        };
+        assert_eq!([lane(5), lane(6), lane(5), lane(6), lane(7)], [0, 1, 0, 1, 2]);
     }
 
     #[test]

@@ -276,7 +276,7 @@ mod tests {
     fn a_hub_that_is_paid_for_several_stages_gets_one_channel() {
         let need = |payee: u8, budget| {
             let payee = [payee; 32].into();
-            Need { payee, peer: [0; 32], budget, window: 0 }
+            Need { payee, peer: [0; 32], budget, worker: payee, window: 0 }
         };
         let all = by_payee(&[need(1, 10), need(2, 5), need(1, 20)]);
         assert_eq!(all, [(need(1, 30), 2), (need(2, 5), 1)]);
