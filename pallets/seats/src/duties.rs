@@ -12,9 +12,31 @@ use sp_runtime::traits::Convert;
 use sp_staking::{SessionIndex, offence::ReportOffence};
 
 use crate::{
-    Ballots, Chill, Config, Event, Idle, LastSlot, OffenderOf, Pallet, Record, Records, Slots,
-    WeightInfo,
+    Ballots, Config, Event, Idle, LastSlot, OffenderOf, Pallet, Record, Records, WeightInfo,
 };
+
+/// What the pallet must know of the schedule of blocks.
+pub trait Slots<AccountId> {
+    /// This block's slot; nothing in a block that has none.
+    fn current() -> Option<u64>;
+    /// The slots of the epoch whose randomness and validators are in force.
+    fn epoch() -> Range<u64>;
+    /// Index of the validator that must fill `slot` of that epoch if nobody else does.
+    fn secondary_author(slot: u64) -> Option<u32>;
+    /// Indices of the validators in force that may not author until the set changes.
+    fn disabled() -> Vec<u32>;
+    /// Index of this block's author among the validators in force.
+    fn author() -> Option<u32>;
+    /// This block's author, while the block begins a session and the validators before it are still
+    /// in force.
+    fn first_author() -> Option<AccountId>;
+}
+
+/// Who can take a validator out of the next elections.
+pub trait Chill<AccountId> {
+    /// Withdraws `stash` as a candidate, if it is one.
+    fn chill(stash: &AccountId);
+}
 
 type IdentificationOf<T> = <<T as Config>::ValidatorSet as ValidatorSetWithIdentification<
     <T as frame_system::Config>::AccountId,
@@ -43,7 +65,8 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Ends session `session`, in the block that begins the next one, while its validators and its
-    /// randomness are still in force: counts its last slots, reports and chills who is idle.
+    /// randomness are still in force: counts its last slots, reports and chills who is idle. The
+    /// block's own author is left out: it would be disabled, and BABE refuses its block.
     ///
     /// Registers its own weight.
     pub fn end_session(session: SessionIndex) {
@@ -53,11 +76,12 @@ impl<T: Config> Pallet<T> {
             Self::count_missed(skipped.start..end, &validators)
         });
         let silent = Self::end_window(&validators);
+        let author = T::Slots::first_author();
         let idle: Vec<T::AccountId> = validators
             .iter()
             .filter(|validator| {
-                silent.contains(validator)
-                    || Records::<T>::get(validator).missed >= T::IdleAfter::get()
+                let is_idle = || Records::<T>::get(validator).missed >= T::IdleAfter::get();
+                author.as_ref() != Some(*validator) && (silent.contains(validator) || is_idle())
             })
             .cloned()
             .collect();

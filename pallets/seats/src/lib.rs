@@ -30,6 +30,9 @@
 //! validators of their own epoch: those before the end of a session when it ends
 //! ([`Pallet::end_session`]), the others when a block begins.
 //!
+//! The author of the block that begins a session is not judged in it: who is chilled is disabled
+//! too, and a block by a disabled author is none. It is judged with the next session.
+//!
 //! What is forgiven: a gap of more than [`Config::MaxGap`] slots says that the network failed;
 //! nobody is blamed for it. Nor is a validator for its slots while it is disabled
 //! ([`Slots::disabled`]): nodes refuse what it would author.
@@ -105,47 +108,19 @@ mod tests;
 #[cfg(any(feature = "std", feature = "try-runtime"))]
 mod try_state;
 
-pub use offence::Idle;
+pub use duties::{Chill, Slots};
+pub use offence::{Idle, OffenderOf};
 pub use pallet::*;
 pub use votes::{Ballot, Precommits, Vote, VoteOf, Voters};
 pub use weights::WeightInfo;
 
 use alloc::vec::Vec;
-use core::ops::Range;
 
 use frame_support::traits::{Get, ValidatorSet, ValidatorSetWithIdentification};
 use sp_inherents::InherentIdentifier;
 
 /// Names the inherent's data: [`Precommits`] of the last round that the author's node knows.
 pub const INHERENT_IDENTIFIER: InherentIdentifier = *b"micavote";
-
-/// What the pallet must know of the schedule of blocks.
-pub trait Slots {
-    /// This block's slot; nothing in a block that has none.
-    fn current() -> Option<u64>;
-    /// The slots of the epoch whose randomness and validators are in force.
-    fn epoch() -> Range<u64>;
-    /// Index of the validator that must fill `slot` of that epoch if nobody else does.
-    fn secondary_author(slot: u64) -> Option<u32>;
-    /// Indices of the validators in force that may not author until the set changes.
-    fn disabled() -> Vec<u32>;
-    /// Index of this block's author among the validators in force.
-    fn author() -> Option<u32>;
-}
-
-/// Who can take a validator out of the next elections.
-pub trait Chill<AccountId> {
-    /// Withdraws `stash` as a candidate, if it is one.
-    fn chill(stash: &AccountId);
-}
-
-/// An offender as a report names it.
-pub type OffenderOf<T> = (
-    <T as frame_system::Config>::AccountId,
-    <<T as Config>::ValidatorSet as ValidatorSetWithIdentification<
-        <T as frame_system::Config>::AccountId,
-    >>::Identification,
-);
 
 #[frame_support::pallet]
 pub mod pallet {
@@ -170,7 +145,7 @@ pub mod pallet {
         type ValidatorSet: ValidatorSetWithIdentification<Self::AccountId, ValidatorId = Self::AccountId>;
 
         /// The schedule of blocks.
-        type Slots: Slots;
+        type Slots: Slots<Self::AccountId>;
 
         /// The voters for finality.
         type Voters: Voters<Self::AccountId>;

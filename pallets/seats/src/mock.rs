@@ -48,6 +48,7 @@ parameter_types! {
     pub static Validators: Vec<u64> = vec![10, 11, 12, 13];
     /// Slot and index of the author of this block.
     pub static Current: Option<(u64, u32)> = None;
+    pub static FirstAuthor: Option<u64> = None;
     pub static Disabled: Vec<u32> = vec![];
     pub static SetId: u64 = 7;
     pub static EpochStart: u64 = 0;
@@ -74,7 +75,7 @@ impl ValidatorSetWithIdentification<u64> for Set {
 
 /// Slot `s` belongs to the validator at index `s mod n`.
 pub struct Schedule;
-impl crate::Slots for Schedule {
+impl crate::Slots<u64> for Schedule {
     fn current() -> Option<u64> {
         Current::get().map(|(slot, _)| slot)
     }
@@ -89,6 +90,9 @@ impl crate::Slots for Schedule {
     }
     fn author() -> Option<u32> {
         Current::get().map(|(_, author)| author)
+    }
+    fn first_author() -> Option<u64> {
+        FirstAuthor::get()
     }
 }
 
@@ -148,6 +152,7 @@ pub fn new_test_ext() -> sp_io::TestExternalities {
     // A property's cases share a thread.
     Validators::set(vec![10, 11, 12, 13]);
     Current::set(None);
+    FirstAuthor::set(None);
     Disabled::set(vec![]);
     SetId::set(7);
     EpochStart::set(0);
@@ -180,6 +185,7 @@ pub fn block(slot: u64, author: u32) {
 /// Ends `session` in `slot`, in which the next epoch begins, with `validators`.
 pub fn rotate(session: SessionIndex, slot: u64, author: u32, validators: Vec<u64>) {
     Current::set(Some((slot, author)));
+    FirstAuthor::set(validators.get(author as usize).copied());
     Seats::end_session(session);
     EpochStart::mutate(|start| *start += EPOCH);
     Validators::set(validators);

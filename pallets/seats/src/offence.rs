@@ -2,11 +2,22 @@
 
 use alloc::vec::Vec;
 
+use frame_support::traits::ValidatorSetWithIdentification;
 use sp_runtime::Perbill;
 use sp_staking::{
     SessionIndex,
     offence::{Kind, Offence},
 };
+
+use crate::Config;
+
+/// An offender as a report names it.
+pub type OffenderOf<T> = (
+    <T as frame_system::Config>::AccountId,
+    <<T as Config>::ValidatorSet as ValidatorSetWithIdentification<
+        <T as frame_system::Config>::AccountId,
+    >>::Identification,
+);
 
 /// Least part of the stake that an idle validator loses.
 const LEAST: Perbill = Perbill::from_parts(1_000_000);

@@ -83,6 +83,26 @@ fn who_misses_its_slots_in_a_row_is_reported_and_chilled_at_the_sessions_end() {
 }
 
 #[test]
+fn the_author_of_the_block_that_begins_a_session_is_not_judged_in_it() {
+    run(|| {
+        for slot in (0..20).filter(|slot| slot % 4 != 2) {
+            block(slot, slot as u32 % 4);
+        }
+        // 12 comes back with this very block. It has another index in the set that follows.
+        rotate(5, 20, 1, vec![10, 12, 11, 13]);
+        assert_eq!(Reports::get(), []);
+        assert_eq!(Chilled::get(), [0; 0]);
+        assert_eq!(missed(12), 0);
+        // Then it is away again.
+        for slot in (21..40).filter(|slot| slot % 4 != 1) {
+            block(slot, slot as u32 % 4);
+        }
+        rotate(6, 40, 0, vec![10, 12, 11, 13]);
+        assert_eq!(Reports::get(), [(6, vec![12])]);
+    });
+}
+
+#[test]
 fn one_block_in_between_is_work() {
     run(|| {
         for slot in (0..20).filter(|slot| slot % 4 != 2 || *slot == 10) {

@@ -43,6 +43,14 @@ pub trait Voters<AccountId> {
     fn voters() -> Vec<(AccountId, AuthorityId)>;
 }
 
+/// Who hands in whose votes.
+pub(crate) struct Witness<AccountId> {
+    /// This block's author.
+    pub(crate) author: AccountId,
+    /// The voters.
+    pub(crate) names: Vec<AccountId>,
+}
+
 /// The inherent's data: the precommits of one round, as the author's node has them. The set that
 /// they are signed for is not said; the runtime takes those of the set in force.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
@@ -145,7 +153,7 @@ impl<T: Config> Pallet<T> {
         ensure!(LastVotes::<T>::get() < now, Error::<T>::AlreadyNoted);
         ensure!(votes.is_sorted_by(|a, b| a.voter < b.voter), Error::<T>::NotInOrder);
         let (set, voters) = (T::Voters::set_id(), T::Voters::voters());
-        let (author, names) = Self::useful_votes(&voters, votes)?;
+        let Witness { author, names } = Self::useful_votes(&voters, votes)?;
         for vote in votes {
             let (_, key) = voters.get(vote.voter as usize).ok_or(Error::<T>::UnknownVoter)?;
             ensure!(Self::is_vote(round, set, key, vote), Error::<T>::NotAVote);
@@ -160,7 +168,7 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn useful_votes(
         voters: &[(T::AccountId, AuthorityId)],
         votes: &[VoteOf<T>],
-    ) -> Result<(T::AccountId, Vec<T::AccountId>), Error<T>> {
+    ) -> Result<Witness<T::AccountId>, Error<T>> {
         let validators = T::ValidatorSet::validators();
         ensure!(3 * votes.len() > 2 * validators.len(), Error::<T>::TooFewVotes);
         let author = T::Slots::author().and_then(|index| validators.get(index as usize));
@@ -174,7 +182,7 @@ impl<T: Config> Pallet<T> {
         let handed_in = ballots.get(author).is_some_and(|ballot| ballot.handed_in);
         let is_known = |name: &T::AccountId| ballots.get(name).is_some_and(|ballot| ballot.voted);
         ensure!(!handed_in || !names.iter().all(is_known), Error::<T>::NothingNew);
-        Ok((author.clone(), names))
+        Ok(Witness { author: author.clone(), names })
     }
 
     /// Whether `vote` is one of whoever has `key` for a block of this chain and of this window.

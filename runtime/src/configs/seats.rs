@@ -29,7 +29,7 @@ use crate::{
 /// BABE's schedule.
 pub struct BabeSlots;
 
-impl Slots for BabeSlots {
+impl Slots<AccountId> for BabeSlots {
     fn current() -> Option<u64> {
         Self::author().map(|_| *Babe::current_slot())
     }
@@ -50,6 +50,12 @@ impl Slots for BabeSlots {
     fn author() -> Option<u32> {
         let digest = System::digest();
         Babe::find_author(digest.logs.iter().filter_map(|log| log.as_pre_runtime()))
+    }
+
+    fn first_author() -> Option<AccountId> {
+        let author = Self::author()?;
+        let (account, _) = Session::queued_keys().into_iter().nth(author as usize)?;
+        Some(account)
     }
 }
 

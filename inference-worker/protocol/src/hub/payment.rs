@@ -117,7 +117,7 @@ impl HubTable {
             let text = "a renewal must promise more, have a longer chain, or live much longer";
             return Err(Refusal::new(FaultCode::StaleVoucher, text));
         }
-        let is_other = !old.as_ref().is_some_and(|old| anchor(old) == anchor(redeem));
+        let is_other = old.as_ref().is_none_or(|old| anchor(old) != anchor(redeem));
         if is_other && !self.earlier.has_room((channel, lane), ledger.promised(lane)) {
             return Err(full_lane());
         }
