@@ -19,7 +19,7 @@ export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 2)
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## Install what is missing to build: compiler, cmake, protoc, OpenSSL, Wasm target.
+setup: ## Install what is missing to build: compiler, cmake, protoc, Wasm target.
 	@bash scripts/setup.sh
 
 build: setup ## Build mica-node, mica-worker and mica.

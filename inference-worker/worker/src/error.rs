@@ -5,7 +5,7 @@ use thiserror::Error;
 use crate::{
     commands::{
         bench::BenchError, generate::GenerateError, hand_over::HandOverError, init::InitError,
-        market::MarketError, run::RunError, status::StatusError, tokenize::TokenizeError,
+        man::ManError, market::MarketError, run::RunError, status::StatusError, tokenize::TokenizeError,
         watch::WatchError,
     },
     data_dir::FolderError,
@@ -51,4 +51,7 @@ pub enum Error {
     /// `completions`: standard output takes no more.
     #[error(transparent)]
     Completions(std::io::Error),
+    /// `man`.
+    #[error(transparent)]
+    Man(#[from] ManError),
 }

@@ -35,7 +35,9 @@ mod commands;
 use clap::CommandFactory;
 
 use cli::{Cli, Command};
-use commands::{bench, completions, generate, hand_over, init, market, status, tokenize, watch};
+use commands::{
+    bench, completions, generate, hand_over, init, man, market, status, tokenize, watch,
+};
 use data_dir::DataDir;
 pub use error::Error;
 
@@ -58,6 +60,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Completions(args) => {
             completions::run(&args, Cli::command()).map_err(Error::Completions)?
         }
+        Command::Man(args) => man::run(&args, Cli::command())?,
     }
     Ok(())
 }
