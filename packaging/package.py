@@ -11,6 +11,7 @@ A program that needs more than the C library, or one newer than --glibc, is refu
 """
 
 import argparse
+import email.utils
 import hashlib
 import pathlib
 import sys
@@ -21,7 +22,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 # Parts of the GNU C library, and of the compiler's.
 BASE = ("ld-linux", "libc.so", "libm.so", "libdl.so", "libpthread.so", "librt.so", "libgcc_s.so")
-MAINTAINER = "The Mica developers <mica@invalid>"
+# Nobody is there to write to: issues go where the source is.
+MAINTAINER = "The Mica developers <nobody@mica.invalid>"
 
 # What each package has: its service, and what `apt show` says.
 PACKAGES = {
@@ -29,23 +31,23 @@ PACKAGES = {
         "service": "mica-gateway",
         "suggests": "mica-node, mica-worker",
         "summary": "pay for the inference of large language models",
-        "text": "Wallet, market, questions and conversations, a gateway for programs that speak to\n"
-        "Ollama or OpenAI, workflows. `mica demo` shows a whole market on one machine; it\n"
-        "needs mica-node and mica-worker.",
+        "text": "Wallet, market, questions and conversations, a gateway for programs that\n"
+        "speak to Ollama or OpenAI, workflows. `mica demo` shows a whole market on\n"
+        "one machine; it needs mica-node and mica-worker.",
     },
     "mica-worker": {
         "service": "mica-worker",
         "suggests": "mica, mica-node",
         "summary": "sell the layers of large language models",
-        "text": "Serves a range of a model's layers to paying peers, finds its price, and redeems\n"
-        "what it earned on the Mica chain.",
+        "text": "Serves a range of a model's layers to paying peers, finds its price, and\n"
+        "redeems what it earned on the Mica chain.",
     },
     "mica-node": {
         "service": "mica-node",
         "suggests": "mica",
         "summary": "validator and RPC node of the Mica chain",
-        "text": "A proof-of-stake chain of stakes, payment channels and roots of receipts for the\n"
-        "market of Mica.",
+        "text": "A proof-of-stake chain of stakes, payment channels and roots of receipts\n"
+        "for the market of Mica.",
     },
 }
 
@@ -127,7 +129,12 @@ def debian(program, data, texts, arch, version, epoch):
     tree.add(f"etc/default/{service}", read("packaging/default", service))
     docs = f"usr/share/doc/{program}"
     tree.add(f"{docs}/copyright", read("packaging/debian/copyright"))
-    tree.add(f"{docs}/changelog.gz", gz(read("CHANGELOG.md")))
+    changes = (
+        f"{program} ({version}) unstable; urgency=medium\n\n  * See CHANGELOG.md.gz.\n\n"
+        f" -- {MAINTAINER}  {email.utils.formatdate(epoch)}\n"
+    )
+    tree.add(f"{docs}/changelog.gz", gz(changes.encode()))
+    tree.add(f"{docs}/CHANGELOG.md.gz", gz(read("CHANGELOG.md")))
     tree.add(f"{docs}/THIRD-PARTY.txt.gz", gz((texts / "THIRD-PARTY.txt").read_bytes()))
 
     _, libraries, (major, minor) = needs(data)
