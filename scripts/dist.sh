@@ -8,7 +8,7 @@
 #                                             is the last line printed
 #   PROFILE=production                        optimise across crates: three times the time
 #   GLIBC=2.28                                the oldest C library to run with; --from takes any
-# The same commit gives the same bytes wherever it is built: docs/decisions/022.
+# The same commit gives the same bytes wherever it is built: docs/decisions/026.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD

@@ -34,7 +34,11 @@ const NO_COMMANDS: [(&str, &str); 6] = [
 ];
 
 /// Pages with commands that nobody runs, and why.
-const NOT_RUN: [(&str, &str); 4] = [
+const NOT_RUN: [(&str, &str); 5] = [
+    (
+        "docs/installation.md",
+        "it installs for the whole machine; scripts/test-dist.sh runs it in a fresh Debian",
+    ),
     (
         "inference-worker/engine/fuzz/README.md",
         "it fuzzes for minutes; the tests do so for seconds",
