@@ -59,7 +59,7 @@ for page in sys.argv[1:]:
     text = open(page).read()
     for block in re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S):
         installs = page.startswith("docs/") or block.startswith("sudo apt")
-        if installs and not re.search(r"^(sudo systemctl|journalctl|make|\$)", block, re.M):
+        if installs and not re.search(r"^(sudo systemctl|journalctl|make|sudo apt remove)", block, re.M):
             print(f"cd /release\n{block}")
 END
 sed -i "s/_amd64/_$arch/g; s/-amd64/-$arch/g" "$root/commands"
@@ -69,5 +69,6 @@ inside 'bash -eux /commands'
 inside 'test -s /var/lib/mica-worker/account.key'
 inside 'man=$(ls /usr/share/man/man1/mica*.gz | wc -l); test "$man" -gt 60'
 inside 'dpkg --verify mica mica-worker mica-node'
+inside "$(grep -m1 '^sudo apt remove' docs/installation.md)"
 inside 'dpkg --purge mica mica-worker mica-node >/dev/null && ! command -v mica && test -s /var/lib/mica-worker/account.key'
 echo "dist test: packages installed, used and removed; the worker's key is still there: passed"
