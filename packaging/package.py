@@ -11,6 +11,7 @@ A program that needs more than the C library, or one newer than --glibc, is refu
 """
 
 import argparse
+import concurrent.futures
 import email.utils
 import hashlib
 import pathlib
@@ -147,7 +148,7 @@ def debian(program, data, texts, arch, version, epoch):
         "control",
         f"Package: {program}\nVersion: {version}\nArchitecture: {arch}\nMaintainer: {MAINTAINER}\n"
         f"Installed-Size: {(tree.size() + 1023) // 1024}\nDepends: {', '.join(depends)}\n"
-        f"Suggests: {what['suggests']}\nSection: net\nPriority: optional\n"
+        f"Recommends: ca-certificates\nSuggests: {what['suggests']}\nSection: net\nPriority: optional\n"
         f"Description: {what['summary']}\n{text}\n".encode(),
     )
     control.add("conffiles", f"/etc/default/{service}\n".encode())
@@ -192,10 +193,14 @@ def main():
     (arch,) = archs
     args.out.mkdir(parents=True, exist_ok=True)
     top = f"mica-{args.version}-linux-{arch}"
-    made = {f"{top}.tar.xz": xz(tarball(programs, args.texts).tar(args.epoch, f"{top}/"))}
-    for name, data in programs.items():
-        package = debian(name, data, args.texts, arch, args.version, args.epoch)
-        made[f"{name}_{args.version}_{arch}.deb"] = package
+    # Compression takes all of the time, and several cores if it may.
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        tar = tarball(programs, args.texts).tar(args.epoch, f"{top}/")
+        making = {f"{top}.tar.xz": pool.submit(xz, tar)}
+        for name, data in programs.items():
+            package = pool.submit(debian, name, data, args.texts, arch, args.version, args.epoch)
+            making[f"{name}_{args.version}_{arch}.deb"] = package
+        made = {name: future.result() for name, future in making.items()}
     for name, data in programs.items():
         print(f"{len(data) / 1e6:8.1f} MB  {arch} program {name}")
     for name, data in sorted(made.items()):

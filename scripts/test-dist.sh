@@ -20,16 +20,13 @@ if [ "$(id -u)" != 0 ] || ! command -v debootstrap >/dev/null; then
 fi
 root=$(mktemp -d)
 cleanup() {
-  for place in dev/pts dev proc; do
-    if mountpoint -q "$root/$place"; then umount "$root/$place"; fi
-  done
-  rm -rf "$root"
+  if mountpoint -q "$root/proc"; then umount -l "$root/proc"; fi
+  rm -rf --one-file-system "$root"
 }
 trap cleanup EXIT
 debootstrap --variant=minbase "$suite" "$root" >"$root.log" 2>&1 || { tail "$root.log" >&2; exit 1; }
 rm -f "$root.log"
 mount -t proc proc "$root/proc"
-mount --bind /dev "$root/dev"
 mkdir -p "$root/release" "$root/usr/local/bin"
 cp "$dist"/*_"$arch".deb "$dist"/*-"$arch".tar.xz "$dist/SHA256SUMS" "$root/release"
 # Who is root needs none, and the minimal Debian has none.
