@@ -45,7 +45,8 @@ prepare() {
   compgen -G "$sysroot/lib/rustlib/$target/lib/libstd-*.rlib" >/dev/null ||
     rustup target add "$target" || fail "run 'rustup target add $target'"
   local maps=("$root=/mica" "$CARGO_TARGET_DIR=/mica/target" "$cargo_home=/cargo" "$sysroot=/rust") map
-  local flags=() c=()
+  # Stripped here and not by the profile, which the Wasm's build would follow too.
+  local flags=("-Cstrip=symbols") c=()
   for map in "${maps[@]}"; do
     flags+=("--remap-path-prefix=$map")
     c+=("-ffile-prefix-map=$map")
@@ -53,9 +54,8 @@ prepare() {
   CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f' && echo "${flags[*]}")
   export CARGO_ENCODED_RUSTFLAGS
   # The runtime is a build of its own within the build.
-  export WASM_BUILD_RUSTFLAGS="${flags[*]}"
+  export WASM_BUILD_RUSTFLAGS="${flags[*]:1}"
   export "CFLAGS_${target//-/_}=${c[*]}" "CXXFLAGS_${target//-/_}=${c[*]}"
-  export CARGO_PROFILE_RELEASE_STRIP=symbols CARGO_PROFILE_PRODUCTION_STRIP=symbols
   # Not from the folder's state, which differs between a clone and a tarball.
   SUBSTRATE_CLI_GIT_COMMIT_HASH=$(git rev-parse --short=11 HEAD 2>/dev/null || echo unknown)
   export SUBSTRATE_CLI_GIT_COMMIT_HASH
