@@ -37,13 +37,13 @@ target_of() {
 # by assertions in C.
 prepare() {
   local target=$1 cargo_home=${CARGO_HOME:-$HOME/.cargo} sysroot
-  bash scripts/setup-tools.sh zigbuild
+  bash scripts/setup-tools.sh zigbuild >&2
   export PATH=$CARGO_TARGET_DIR/tools/bin:$PATH
   CARGO_ZIGBUILD_ZIG_PATH=$(command -v zig)
   export CARGO_ZIGBUILD_ZIG_PATH
   sysroot=$(rustc --print sysroot)
   compgen -G "$sysroot/lib/rustlib/$target/lib/libstd-*.rlib" >/dev/null ||
-    rustup target add "$target" || fail "run 'rustup target add $target'"
+    rustup target add "$target" >&2 || fail "run 'rustup target add $target'"
   local maps=("$root=/mica" "$CARGO_TARGET_DIR=/mica/target" "$cargo_home=/cargo" "$sysroot=/rust") map
   # Stripped here and not by the profile, which the Wasm's build would follow too.
   local flags=("-Cstrip=symbols") c=()
