@@ -16,12 +16,11 @@ mod summary;
 mod witness;
 mod world;
 
-pub use known::ModelFileError;
+pub(crate) use known::ModelFileError;
 pub(crate) use proof::{Proof, StageProof, Times};
 pub(crate) use running::Running;
 pub(crate) use summary::{BlocksSummary, Mismatch, PayerSummary, StageSummary, Summary};
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
