@@ -66,6 +66,12 @@ inside 'bash -eux /commands'
 inside 'test -s /var/lib/mica-worker/account.key'
 inside 'man=$(ls /usr/share/man/man1/mica*.gz | wc -l); test "$man" -gt 60'
 inside 'dpkg --verify mica mica-worker mica-node'
+if command -v systemd-nspawn >/dev/null; then
+  inside 'apt-get install -y -qq --no-install-recommends systemd systemd-sysv dbus curl >/dev/null'
+  bash scripts/test-services.sh "$root"
+else
+  echo "dist test: services under systemd: SKIPPED, it needs systemd-nspawn (package systemd-container)" >&2
+fi
 inside "$(grep -m1 '^sudo apt remove' docs/installation.md)"
 inside 'dpkg --purge mica mica-worker mica-node >/dev/null && ! command -v mica && test -s /var/lib/mica-worker/account.key'
 echo "dist test: packages installed, used and removed; the worker's key is still there: passed"
