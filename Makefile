@@ -38,6 +38,7 @@ dist-twice: setup ## Build the packages twice, in different folders, and compare
 	@bash scripts/dist-twice.sh $(ARCH)
 
 test-dist: ## Try what `make dist` has made in a fresh Debian.
+	@bash scripts/setup.sh dist
 	@bash scripts/test-dist.sh
 
 test-arm64: build ## Build mica and mica-worker for arm64, and run a paid prompt on an emulated one.

@@ -3,6 +3,7 @@
 # Installs only what is missing; Rust itself must be there.
 #   scripts/setup.sh         what `make build` and `make demo` need
 #   scripts/setup.sh test    and what `make test` needs
+#   scripts/setup.sh dist    and what `make test-dist` needs
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -31,6 +32,12 @@ if [ "${1:-}" = test ]; then
     [ -e /usr/aarch64-linux-gnu/lib/libc.so.6 ] || missing+=(libc6-dev-arm64-cross)
     need qemu-aarch64 qemu-user
   fi
+fi
+
+if [ "${1:-}" = dist ]; then
+  # A fresh Debian, and its systemd.
+  need debootstrap debootstrap
+  need systemd-nspawn systemd-container
 fi
 
 if [ ${#missing[@]} -gt 0 ]; then
