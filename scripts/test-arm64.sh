@@ -8,7 +8,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 target=${CARGO_TARGET_DIR:-$PWD/target}
-node=$(realpath "${NODE:-$target/release/mica-node}")
+node=${NODE:-$target/release/mica-node}
 fail() {
   echo "arm64 test: $1" >&2
   exit 1
@@ -33,7 +33,8 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 printf '#!/bin/sh\nexec qemu-aarch64 "%s" "$@"\n' "$(realpath "$programs/mica-worker")" >"$folder/mica-worker"
 chmod +x "$folder/mica-worker"
-export MICA_NODE_BIN=$node MICA_WORKER_BIN=$folder/mica-worker
+MICA_NODE_BIN=$(realpath "$node")
+export MICA_NODE_BIN MICA_WORKER_BIN=$folder/mica-worker
 echo "arm64 test: $(qemu-aarch64 "$programs/mica" --version) and $("$folder/mica-worker" --version), node of $(uname -m)"
 timeout 600 qemu-aarch64 "$programs/mica" demo --max-tokens "${TOKENS:-24}" --summary "$folder/demo.json"
 python3 - "$folder/demo.json" <<'END'
