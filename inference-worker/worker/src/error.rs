@@ -5,7 +5,7 @@ use thiserror::Error;
 use crate::{
     commands::{
         bench::BenchError, generate::GenerateError, hand_over::HandOverError, init::InitError,
-        man::ManError, market::MarketError, run::RunError, status::StatusError, tokenize::TokenizeError,
+        market::MarketError, run::RunError, status::StatusError, tokenize::TokenizeError,
         watch::WatchError,
     },
     data_dir::FolderError,
@@ -21,6 +21,9 @@ pub enum Error {
     /// The system gives no threads.
     #[error(transparent)]
     Runtime(std::io::Error),
+    /// `man`.
+    #[error(transparent)]
+    Man(#[from] crate::commands::man::ManError),
     /// `init`.
     #[error(transparent)]
     Init(#[from] InitError),
@@ -51,7 +54,4 @@ pub enum Error {
     /// `completions`: standard output takes no more.
     #[error(transparent)]
     Completions(std::io::Error),
-    /// `man`.
-    #[error(transparent)]
-    Man(#[from] ManError),
 }

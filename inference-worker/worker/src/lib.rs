@@ -35,9 +35,7 @@ mod commands;
 use clap::CommandFactory;
 
 use cli::{Cli, Command};
-use commands::{
-    bench, completions, generate, hand_over, init, man, market, status, tokenize, watch,
-};
+use commands::{bench, completions, generate, hand_over, init, market, status, tokenize, watch};
 use data_dir::DataDir;
 pub use error::Error;
 
@@ -49,6 +47,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
     let folder = DataDir::new(cli.data_dir)?;
     match cli.command {
         Command::Init(args) => init::run(&args, &folder)?,
+        Command::Man(args) => commands::man::run(&args, Cli::command())?,
         Command::HandOver(args) => runtime()?.block_on(hand_over::run(args, &folder))?,
         Command::Run(args) => runtime()?.block_on(commands::run::run(*args, &folder))?,
         Command::Watch(args) => runtime()?.block_on(watch::run(args, &folder))?,
@@ -60,7 +59,6 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Completions(args) => {
             completions::run(&args, Cli::command()).map_err(Error::Completions)?
         }
-        Command::Man(args) => man::run(&args, Cli::command())?,
     }
     Ok(())
 }
