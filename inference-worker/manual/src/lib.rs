@@ -31,8 +31,7 @@ pub fn pages(mut command: Command) -> io::Result<Vec<Page>> {
     let mut left = vec![command];
     while let Some(command) = left.pop() {
         pages.push(page(&command)?);
-        let shown =
-            |one: &&Command| !one.is_hide_set() && one.get_name() != "help";
+        let shown = |one: &&Command| !one.is_hide_set() && one.get_name() != "help";
         left.extend(command.get_subcommands().filter(shown).cloned());
     }
     if let Some((_, commands)) = pages.split_first_mut() {
