@@ -13,22 +13,37 @@ export PATH := $(TARGET_DIR)/tools/bin:$(PATH)
 # Most tests of whole networks wait for blocks: two at a time for each core.
 export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 2))))
 
-.PHONY: help setup build demo localnet localnet-down test simulate fuzz kills bench bench-chain bench-market bench-attack lint fmt \
+.PHONY: help setup build demo dist dist-twice test-dist test-arm64 localnet localnet-down test simulate fuzz kills bench bench-chain bench-market bench-attack lint fmt \
   doc book reference imports weights clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## Install what is missing to build: compiler, cmake, protoc, OpenSSL, Wasm target.
+setup: ## Install what is missing to build: compiler, cmake, protoc, Wasm target.
 	@bash scripts/setup.sh
 
 build: setup ## Build mica-node, mica-worker and mica.
 	$(CARGO) build --release --workspace --bins
 
-demo: build ## A chain, three workers, one paid prompt: PROMPT="…" to ask something else.
+demo: build ## A chain, three workers, one paid prompt: PROMPT="…", MODEL=smollm2 for a real model.
 	@mkdir -p target
-	$(BIN)/mica demo --summary target/demo.json $(if $(PROMPT),--prompt "$$MICA_PROMPT")
+	$(BIN)/mica demo --summary target/demo.json $(if $(MODEL),--model "$(MODEL)") \
+	  $(if $(PROMPT),--prompt "$$MICA_PROMPT")
 demo: export MICA_PROMPT := $(value PROMPT)
+
+dist: setup ## Packages and tarballs for amd64 and arm64: ARCH=amd64, PROFILE=production.
+	@bash scripts/dist.sh $(ARCH)
+
+dist-twice: setup ## Build the packages twice, in different folders, and compare every byte.
+	@bash scripts/dist-twice.sh $(ARCH)
+
+test-dist: ## Try what `make dist` has made in a fresh Debian.
+	@bash scripts/setup.sh dist
+	@bash scripts/test-dist.sh
+
+test-arm64: build ## Build mica and mica-worker for arm64, and run a paid prompt on an emulated one.
+	@bash scripts/setup.sh test
+	@bash scripts/test-arm64.sh
 
 localnet: build ## Four validators, three workers, a faucet, kept running: target/localnet.json.
 	$(BIN)/mica localnet up
@@ -76,6 +91,7 @@ lint: setup ## Check format, style, spelling, imports, features, licences, advis
 	@bash scripts/setup-tools.sh typos cargo-deny
 	cargo fmt --all --check
 	@python3 -B scripts/test_checks.py --quiet
+	@python3 -B packaging/test_package.py --quiet
 	@python3 scripts/style.py
 	typos
 	@python3 scripts/imports.py --check

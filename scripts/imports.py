@@ -29,11 +29,13 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # A crate may import what stands left of it in a line that names it; ARCHITECTURE.md says why.
 # Crates are named by their folders. `tests` and what lies in it may import everything.
 SHARED = (
-    "pallets/primitives inference-worker/text inference-worker/host inference-worker/log inference-worker/engine "
+    "pallets/primitives inference-worker/text inference-worker/host inference-worker/log inference-worker/manual "
+    "inference-worker/engine "
     "inference-worker/market inference-worker/protocol inference-worker/net inference-worker/chain"
 )
 ORDER = f"""
 pallets/primitives < pallets/* < runtime < node
+inference-worker/manual < node
 pallets/primitives inference-worker/kernels < inference-worker/engine
 pallets/primitives < inference-worker/market inference-worker/protocol inference-worker/host
 inference-worker/text < inference-worker/protocol inference-worker/log

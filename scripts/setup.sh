@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Makes this machine able to build Mica: a C/C++ compiler, cmake, protoc, OpenSSL and the Wasm target.
+# Makes this machine able to build Mica: a C/C++ compiler, cmake, protoc and the Wasm target.
 # Installs only what is missing; Rust itself must be there.
 #   scripts/setup.sh         what `make build` and `make demo` need
 #   scripts/setup.sh test    and what `make test` needs
+#   scripts/setup.sh dist    and what `make test-dist` needs
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -14,14 +15,14 @@ need make make
 need cmake cmake
 need protoc protobuf-compiler
 need xz xz-utils
-need pkg-config pkg-config
-if ! command -v pkg-config >/dev/null || ! pkg-config --exists openssl; then missing+=(libssl-dev); fi
 # The checks of `make lint` are written in it.
 need python3 python3
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 if [ "${1:-}" = test ]; then
   # Tests speak to the gateway as strangers do.
   need curl curl
+  # And with certificates of their own.
+  need openssl openssl
   # And to the chain.
   need node nodejs
   need npm npm
@@ -33,6 +34,12 @@ if [ "${1:-}" = test ]; then
   fi
 fi
 
+if [ "${1:-}" = dist ]; then
+  # A fresh Debian, and its systemd.
+  need debootstrap debootstrap
+  need systemd-nspawn systemd-container
+fi
+
 if [ ${#missing[@]} -gt 0 ]; then
   if command -v apt-get >/dev/null; then
     echo "setup: installing ${missing[*]}"
@@ -42,8 +49,8 @@ if [ ${#missing[@]} -gt 0 ]; then
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
   else
     echo "setup: these tools are missing: ${missing[*]} (names of Debian packages)." >&2
-    echo "Install them with your system's package manager (macOS: 'brew install cmake protobuf xz pkgconf openssl@3 node';" >&2
-    echo "Fedora: 'dnf install gcc-c++ cmake protobuf-compiler xz pkgconf openssl-devel nodejs npm')," >&2
+    echo "Install them with your system's package manager (macOS: 'brew install cmake protobuf xz node';" >&2
+    echo "Fedora: 'dnf install gcc-c++ cmake protobuf-compiler xz nodejs npm')," >&2
     echo "then run 'make setup' again." >&2
     exit 1
   fi

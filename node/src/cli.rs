@@ -62,6 +62,9 @@ pub(crate) enum Subcommand {
 
     /// Print a completion script for a shell.
     Completion(CompletionCmd),
+
+    /// Print the manual page, or write one for each task.
+    Man(ManCmd),
 }
 
 /// Print the specification of a network with keys of its founders' own: by the times of a public
@@ -83,4 +86,13 @@ pub(crate) struct StagingSpecCmd {
 pub(crate) struct CompletionCmd {
     /// The shell.
     pub shell: Shell,
+}
+
+/// Print the manual page, or write one for each task into a folder.
+#[derive(Debug, Parser)]
+pub(crate) struct ManCmd {
+    /// Folder to write mica-node.1, mica-node-key.1 and the others into; without it mica-node.1 is
+    /// printed.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<std::path::PathBuf>,
 }

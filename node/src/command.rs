@@ -8,7 +8,7 @@ use sc_service::{Configuration, PartialComponents};
 
 use crate::{
     chain_spec::{self, Genesis},
-    cli::{Cli, CompletionCmd, StagingSpecCmd, Subcommand},
+    cli::{Cli, CompletionCmd, ManCmd, StagingSpecCmd, Subcommand},
     service::{self, Partial},
 };
 
@@ -134,7 +134,23 @@ fn run_subcommand(cli: &Cli, subcommand: &Subcommand) -> Result<()> {
             );
             Ok(std::io::Write::write_all(&mut std::io::stdout(), &script)?)
         }
+        Subcommand::Man(ManCmd { out }) => write_manual(out.as_deref()),
     }
+}
+
+/// The manual page on stdout, or a page for each task in a folder.
+fn write_manual(folder: Option<&std::path::Path>) -> Result<()> {
+    // Named and described as when it is parsed.
+    let pages = mica_manual::pages(Cli::setup_command(Cli::command()))?;
+    let Some(folder) = folder else {
+        let first = pages.first().map(|page| page.text.as_slice()).unwrap_or_default();
+        return Ok(std::io::Write::write_all(&mut std::io::stdout(), first)?);
+    };
+    std::fs::create_dir_all(folder)?;
+    for page in pages {
+        std::fs::write(folder.join(&page.file), &page.text)?;
+    }
+    Ok(())
 }
 
 /// The parts of the node that a task works on, without network or authoring.

@@ -1,12 +1,36 @@
 //! The whole system on one machine, the way a newcomer starts it: `mica demo`.
 
-use std::time::Duration;
+use std::{
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use mica_tests::{eventually, leftovers, process::command, units};
+use mica_tests::{
+    book::repository,
+    eventually, leftovers,
+    process::{Process, command},
+    units,
+};
 use serde_json::Value;
+
+/// What is left behind is seen for all tests of this program together.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn nothing_is_left() {
+    eventually(
+        "every process that the demonstration started is gone",
+        Duration::from_secs(15),
+        || leftovers().is_empty().then_some(()),
+    );
+}
 
 #[test]
 fn a_prompt_is_answered_paid_and_proved_and_nothing_is_left_behind() {
+    let _alone = alone();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let summary = folder.path().join("demo.json");
     let output =
@@ -59,10 +83,56 @@ fn a_prompt_is_answered_paid_and_proved_and_nothing_is_left_behind() {
         "to the last base unit"
     );
     assert!(summary["blocks"]["first"].as_u64() <= summary["blocks"]["last"].as_u64());
+    let seconds = |key: &str| summary["seconds"][key].as_f64().expect("seconds");
+    assert!(seconds("decoding") > 0.0 && seconds("opening") > 0.0, "{}", summary["seconds"]);
+    let steps = summary["tokens"].as_array().expect("tokens").len() - 1;
+    let each = summary["ms_per_token"].as_f64().expect("a number");
+    assert!((each - seconds("decoding") * 1e3 / steps as f64).abs() < 1e-6, "{each} ms per token");
+    assert_eq!(summary["running"], Value::Null);
 
-    eventually(
-        "every process that the demonstration started is gone",
-        Duration::from_secs(15),
-        || leftovers().is_empty().then_some(()),
-    );
+    nothing_is_left();
+}
+
+#[test]
+fn what_keeps_running_serves_another_terminal_until_it_is_stopped() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let model = repository().join("inference-worker/engine/models/mica-tiny-q4_0.gguf");
+    let mut demo = command("mica");
+    demo.args(["--json", "demo", "--keep-running", "--max-tokens", "8", "--model"]).arg(&model);
+    let mut demo = Process::start(demo, folder.path().join("demo.log"));
+    let home = demo.wait_for_line("the demo names its payer", Duration::from_secs(240), |line| {
+        line.trim().strip_prefix("\"home\": \"")?.split('"').next().map(str::to_owned)
+    });
+
+    let mica = |arguments: &[&str]| -> Value {
+        let mut mica = command("mica");
+        let output = mica.env("MICA_HOME", &home).arg("--json").args(arguments).output();
+        let output = output.expect("mica starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {said}");
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    };
+    let answer = mica(&["ask", "What is a fox?", "--max-tokens", "8"]);
+    assert_eq!(answer["stages"].as_array().expect("stages").len(), 3);
+    assert!(units(&answer["paid"]) > 0, "{answer}");
+    let market = mica(&["market"]);
+    assert_eq!(market["models"].as_array().expect("models").len(), 1, "{market}");
+    assert!(demo.is_running(), "{}", demo.output());
+
+    demo.signal("INT");
+    assert!(demo.wait(Duration::from_secs(60)).success(), "{}", demo.output());
+    assert!(!Path::new(&home).exists(), "the payer's folder is gone");
+    nothing_is_left();
+}
+
+#[test]
+fn a_model_that_is_none_is_refused_before_anything_starts() {
+    let _alone = alone();
+    let output = command("mica").args(["demo", "--model", "no-such-model"]).output();
+    let output = output.expect("mica starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("smollm2"), "{said}");
+    assert!(!said.contains("starting a chain"), "{said}");
+    nothing_is_left();
 }

@@ -1,30 +1,34 @@
 //! The whole market on one machine: a chain, three workers, a paid prompt, and the proof of it.
 //!
 //! Everything runs for real: `mica-node --dev`, three `mica-worker run` with a third of the
-//! built-in model each, and a new wallet funded from a development account. All of it lives in a
-//! temporary folder, listens on free loopback ports, and is stopped at the end, on an error and on
-//! Ctrl-C.
+//! model each, and a new wallet funded from a development account. All of it lives in a temporary
+//! folder, listens on free loopback ports, and is stopped at the end, on an error and on Ctrl-C;
+//! or it keeps running until Ctrl-C, so that one can go on with it.
 //!
 //! Money: workers and payer count in base units (10⁻¹² MICA).
 
+mod known;
+mod payer;
 mod proof;
+mod reference;
+mod running;
 mod summary;
 mod witness;
 mod world;
 
-pub(crate) use proof::{Proof, StageProof};
+pub(crate) use known::ModelFileError;
+pub(crate) use proof::{Proof, StageProof, Times};
+pub(crate) use running::Running;
 pub(crate) use summary::{BlocksSummary, Mismatch, PayerSummary, StageSummary, Summary};
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use mica_chain::{Call, Chain, ReadError, Signer, SignerError, SubmitError, Until, amount};
-use mica_engine::{
-    ForwardError, Input, LoadError, Model, Output as Computed, Sampler, Threads, Want,
-};
 use mica_primitives::{Balance, MarketUnits, UNIT};
 use mica_protocol::session::Sampling;
 
+use crate::config::ConfigError;
 use crate::local::{LocalError, ProcessError};
 use crate::progress::Progress;
 use mica_payer::Terms;
@@ -35,7 +39,8 @@ use mica_payer::market::MarketError;
 use mica_payer::model::{LocalModel, ModelError};
 use mica_payer::store::{Store, StoreError};
 use mica_payer::verify::VerifyError;
-use mica_wallet::{PhraseError, Secret, WordCount};
+use mica_wallet::{KeystoreError, PhraseError, Secret, WordCount, files::FileError};
+use payer::PayerFolder;
 use witness::Witness;
 use world::World;
 
@@ -74,6 +79,18 @@ pub enum DemoError {
     /// The model could not be run in this process for comparison.
     #[error("the comparison in one process failed: {0}")]
     Reference(String),
+    /// The model's file could not be had.
+    #[error(transparent)]
+    ModelFile(#[from] ModelFileError),
+    /// The payer's settings could not be written.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The payer's wallet could not be made.
+    #[error(transparent)]
+    Keystore(#[from] KeystoreError),
+    /// A file of the payer could not be written.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// Blocks were missed while watching the chain.
     #[error("the events of block {0} were missed: run the demo again")]
     Missed(u32),
@@ -124,9 +141,14 @@ pub(crate) struct Script {
     pub max_tokens: u32,
     /// Whether the temporary folder stays.
     pub keep: bool,
+    /// Whether everything keeps running when the answer is there.
+    pub keep_running: bool,
+    /// The model: a GGUF file or a name. Without it the built-in one.
+    pub model: Option<String>,
 }
 
-/// Runs the demo and stops everything that it started, whatever happens.
+/// Runs the demo. Everything that it started is stopped, whatever happens, unless it succeeds and
+/// shall keep running: then the second part of the result stands for it.
 ///
 /// # Errors
 /// [`DemoError`].
@@ -134,8 +156,8 @@ pub(crate) async fn run(
     script: &Script,
     progress: Progress,
     listener: &mut dyn Listener,
-) -> Result<Proof, DemoError> {
-    let (interrupt, _listening) = Interrupt::listen();
+) -> Result<(Proof, Option<Running>), DemoError> {
+    let (interrupt, listening) = Interrupt::listen();
     let mut world = World::create(script.keep)?;
     if script.keep {
         progress.note(&format!("everything lies in {}", world.folder().display()));
@@ -144,14 +166,22 @@ pub(crate) async fn run(
         outcome = play(&mut world, script, progress, interrupt.clone(), listener) => outcome,
         () = interrupt.finish.cancelled() => Err(DemoError::Interrupted),
     };
-    if outcome.is_err() {
-        // A step that is under way ends before the next one begins.
-        let _ = listener.on(Event::Failed);
+    match outcome {
+        Ok((proof, payer)) if script.keep_running => {
+            let running = Running { world, payer, interrupt, _listening: listening, progress };
+            return Ok((proof, Some(running)));
+        }
+        Ok((proof, _)) => {
+            world.stop(progress).await;
+            Ok((proof, None))
+        }
+        Err(error) => {
+            // A step that is under way ends before the next one begins.
+            let _ = listener.on(Event::Failed);
+            world.stop(progress).await;
+            Err(error)
+        }
     }
-    let step = progress.step("stopping everything");
-    world.stop().await;
-    step.done("");
-    outcome
 }
 
 async fn play(
@@ -160,8 +190,12 @@ async fn play(
     progress: Progress,
     interrupt: Interrupt,
     listener: &mut dyn Listener,
-) -> Result<Proof, DemoError> {
-    let model = LocalModel::open(None)?;
+) -> Result<(Proof, PayerFolder), DemoError> {
+    let file = match &script.model {
+        Some(text) => Some(known::file(text, progress).await?),
+        None => None,
+    };
+    let model = LocalModel::open(file.as_deref())?;
     let prompt = model.chat(&[mica_engine::ChatMessage::new("user", &script.prompt)])?;
 
     let step = progress.step("starting a chain and making three workers");
@@ -170,18 +204,22 @@ async fn play(
 
     let step = progress.step("funding a new wallet and the workers, registering the model");
     let (witness, first) = Witness::begin(&chain).await?;
-    let payer = fund(&chain, world, &model).await?;
+    let secret = Secret::generate(WordCount::Twelve)?;
+    let payer = fund(&chain, world, &model, &secret).await?;
     let before = chain.at(payer.funded).account(payer.payer.id()).await?.total();
     step.done(&format!("{} in block {}", amount::format(before), payer.funded.number));
 
     let step = progress.step("starting the workers");
-    world.start_workers(&chain, &model, &step).await?;
+    world.start_workers(&chain, &model, file.as_deref(), &step).await?;
     step.done("registered and live");
 
-    let reference = reference(script.max_tokens, prompt.clone());
-    let store = Arc::new(Store::open(&world.folder().join("state.redb"))?);
+    let home = PayerFolder::create(world.folder())?;
+    if script.keep_running {
+        home.settle(&secret, world.url(), file.as_deref())?;
+    }
+    let store = Arc::new(Store::open(&home.state())?);
     let question = Question {
-        prompt,
+        prompt: prompt.clone(),
         max_new_tokens: script.max_tokens,
         sampling: Sampling::default(),
         logprobs: None,
@@ -197,7 +235,9 @@ async fn play(
     let answer = asker.ask(&model, &chain.at_best().await?, &question, interrupt, listener).await;
     asker.stop().await;
     let answer = answer?;
-    let reference = reference.await.map_err(|error| DemoError::Reference(error.to_string()))??;
+    let layers = model.manifest().layers;
+    // Not before: it would take the processor from the workers.
+    let reference = reference::begin(model, prompt, script.max_tokens);
 
     let step = progress.step("closing the channels; the workers redeem");
     payer.payer.close(&answer.channels).await?;
@@ -206,22 +246,16 @@ async fn play(
     let head = seen.head(last).ok_or(DemoError::Missed(last))?;
     let after = chain.at(head).account(payer.payer.id()).await?.total();
     step.done(&format!("gone in block {last}"));
+    let step = progress.step("computing the answer again in one process");
+    let reference = reference.await.map_err(|error| DemoError::Reference(error.to_string()))??;
+    step.done("");
     let money =
         proof::Money { payer: payer.payer.id(), before, after, funded: payer.funded.number };
     let Answer { outcome, path, text, .. } = answer;
-    Proof::new(
-        script,
-        &store,
-        first,
-        last,
-        &seen,
-        money,
-        &path,
-        &outcome,
-        text,
-        reference,
-        model.manifest().layers,
-    )
+    let proof = Proof::new(
+        script, &store, first, last, &seen, money, &path, &outcome, text, reference, layers,
+    )?;
+    Ok((proof, home))
 }
 
 struct Funded {
@@ -230,9 +264,13 @@ struct Funded {
 }
 
 /// One extrinsic of the development account: money for all accounts, and the model's registration.
-async fn fund(chain: &Chain, world: &World, model: &LocalModel) -> Result<Funded, DemoError> {
+async fn fund(
+    chain: &Chain,
+    world: &World,
+    model: &LocalModel,
+    secret: &Secret,
+) -> Result<Funded, DemoError> {
     let rich = Signer::from_suri("//Alice")?;
-    let secret = Secret::generate(WordCount::Twelve)?;
     let account = secret.account().clone();
     let per_layer = chain.at_best().await?.registry_parameters().await?.min_stake_per_layer;
     let stake = per_layer.saturating_mul(model.manifest().layers.into());
@@ -249,55 +287,4 @@ async fn fund(chain: &Chain, world: &World, model: &LocalModel) -> Result<Funded
         signer: secret.channel_signer().into(),
     };
     Ok(Funded { payer, funded: submitted.block })
-}
-
-type Reference = tokio::task::JoinHandle<Result<Vec<u32>, DemoError>>;
-
-/// The answer of the same model in one process, computed beside the distributed one.
-fn reference(max_tokens: u32, prompt: Vec<u32>) -> Reference {
-    tokio::task::spawn_blocking(move || {
-        let model = LocalModel::open(None)?;
-        generate(&model, &prompt, max_tokens)
-            .map_err(|error| DemoError::Reference(error.to_string()))
-    })
-}
-
-/// Why the model in one process failed.
-#[derive(Debug, thiserror::Error)]
-enum GenerateError {
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    #[error(transparent)]
-    Forward(#[from] ForwardError),
-    #[error("the model gave no logits")]
-    NoLogits,
-}
-
-fn generate(
-    model: &LocalModel,
-    prompt: &[u32],
-    max_tokens: u32,
-) -> Result<Vec<u32>, GenerateError> {
-    let layers = mica_primitives::LayerRange { first: 0, end: model.manifest().layers };
-    let whole = Model::load(model.file(), layers, Threads::new(1))?;
-    let positions = prompt.len() + max_tokens as usize;
-    let mut cache = whole.new_cache(positions.min(model.manifest().context as usize))?;
-    let sampler = Sampler::greedy();
-    let (mut input, mut tokens, mut position) = (prompt.to_vec(), Vec::new(), prompt.len());
-    let room = model.manifest().context as usize;
-    while tokens.len() < max_tokens as usize && position <= room {
-        let Computed::Logits(logits) =
-            whole.forward(&mut cache, Input::Tokens(&input), Want::LastLogits)?
-        else {
-            return Err(GenerateError::NoLogits);
-        };
-        let token = sampler.sample(&logits, u32::try_from(position).unwrap_or(u32::MAX));
-        tokens.push(token);
-        if model.end_ids().contains(&token) {
-            break;
-        }
-        input = vec![token];
-        position += 1;
-    }
-    Ok(tokens)
 }

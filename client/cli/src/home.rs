@@ -43,6 +43,11 @@ impl Home {
         Ok(Self { root })
     }
 
+    /// The folder `root`. Creates nothing.
+    pub(crate) fn at(root: PathBuf) -> Self {
+        Self { root }
+    }
+
     /// The folder itself.
     pub(crate) fn root(&self) -> &Path {
         &self.root

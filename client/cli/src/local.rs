@@ -4,6 +4,6 @@ mod processes;
 mod setup;
 
 pub(crate) use processes::{
-    Daemon, ProcessError, Sibling, detach, is_running, stop_detached, tail,
+    Daemon, ProcessError, Sibling, detach, is_running, run, stop_detached, tail,
 };
 pub(crate) use setup::{LocalError, free_port, init_worker, shares};

@@ -42,4 +42,6 @@ pub enum Command {
     Bench(commands::bench::BenchArgs),
     /// Prints a completion script for a shell.
     Completions(commands::completions::Args),
+    /// Prints the manual page, or writes one for each command.
+    Man(commands::man::Args),
 }

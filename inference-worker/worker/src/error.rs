@@ -21,6 +21,9 @@ pub enum Error {
     /// The system gives no threads.
     #[error(transparent)]
     Runtime(std::io::Error),
+    /// `man`.
+    #[error(transparent)]
+    Man(#[from] crate::commands::man::ManError),
     /// `init`.
     #[error(transparent)]
     Init(#[from] InitError),

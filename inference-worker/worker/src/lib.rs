@@ -47,6 +47,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
     let folder = DataDir::new(cli.data_dir)?;
     match cli.command {
         Command::Init(args) => init::run(&args, &folder)?,
+        Command::Man(args) => commands::man::run(&args, Cli::command())?,
         Command::HandOver(args) => runtime()?.block_on(hand_over::run(args, &folder))?,
         Command::Run(args) => runtime()?.block_on(commands::run::run(*args, &folder))?,
         Command::Watch(args) => runtime()?.block_on(watch::run(args, &folder))?,

@@ -83,7 +83,7 @@ impl Network {
                 gap_sync_body_policy: None,
             })?;
         if config.offchain_worker.enabled {
-            parts.spawn_offchain_workers(&config, &service, task_manager)?;
+            parts.spawn_offchain_workers(&config, &service, task_manager);
         }
         sc_service::spawn_tasks(sc_service::SpawnTasksParams {
             config,
@@ -144,9 +144,9 @@ impl Parts {
         config: &Configuration,
         network: &Arc<dyn NetworkService>,
         task_manager: &TaskManager,
-    ) -> Result<(), ServiceError> {
+    ) {
         let pool = OffchainTransactionPoolFactory::new(self.transaction_pool.clone());
-        let workers = sc_offchain::OffchainWorkers::new(sc_offchain::OffchainWorkerOptions {
+        let started = sc_offchain::OffchainWorkers::new(sc_offchain::OffchainWorkerOptions {
             runtime_api_provider: self.client.clone(),
             is_validator: config.role.is_authority(),
             keystore: Some(self.keystore.clone()),
@@ -156,13 +156,21 @@ impl Parts {
             // No pallet of ours asks the outside world.
             enable_http_requests: false,
             custom_extensions: |_| Vec::new(),
-        })?;
+        });
+        let workers = match started {
+            Ok(workers) => workers,
+            // They look for certificates even if they ask nobody, and a minimal system has none. No
+            // pallet of ours has work for them.
+            Err(error) => {
+                tracing::warn!(%error, "offchain workers do not run: install `ca-certificates`");
+                return;
+            }
+        };
         task_manager.spawn_handle().spawn(
             "offchain-workers-runner",
             "offchain-worker",
             workers.run(self.client.clone(), task_manager.spawn_handle()).boxed(),
         );
-        Ok(())
     }
 
     /// What the RPC server looks into.

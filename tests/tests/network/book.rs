@@ -113,7 +113,12 @@ fn every_command_of_the_readme_works() {
     let made = "`make` builds everything again; what the target runs then has tests of its own";
     Reader::open("README.md", folder.path())
         .leaving("make demo", made)
-        .leaving("make demo PROMPT=\"Tell me a story about a fox.\"", made)
+        .leaving("make demo PROMPT=\"Tell me a story about a fox.\"\nmake demo MODEL=smollm2", made)
+        .leaving(
+            "sudo apt install -y ./mica_*_amd64.deb ./mica-worker_*_amd64.deb \
+             ./mica-node_*_amd64.deb\nmica demo",
+            "it installs for the whole machine; scripts/test-dist.sh runs it in a fresh Debian",
+        )
         .leaving("make test", made)
         // A part of an example, which has a test of its own.
         .file(SNIPPET, "ask.rs")

@@ -22,6 +22,13 @@ pub struct DemoArgs {
     /// Write the proof as JSON
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     summary: Option<PathBuf>,
+    /// Model to serve and ask: a GGUF file, or a name (smollm2: a real one of 98 MB, fetched once)
+    /// [default: the small model built in]
+    #[arg(long, value_name = "NAME|FILE")]
+    model: Option<String>,
+    /// Keep everything running until Ctrl-C, and say how to go on with it
+    #[arg(long)]
+    keep_running: bool,
     /// Leave the temporary folder with its logs and databases
     #[arg(long)]
     keep: bool,
@@ -36,10 +43,12 @@ pub(crate) async fn run(context: &Context, arguments: &DemoArgs) -> Result<(), C
         prompt: arguments.prompt.clone(),
         max_tokens: arguments.max_tokens,
         keep: arguments.keep,
+        keep_running: arguments.keep_running,
+        model: arguments.model.clone(),
     };
     let mut printer = Printer::new(context.output, context.progress);
-    let proof = demo::run(&script, context.progress, &mut printer).await?;
-    let summary = DemoSummary::from(&proof.summary);
+    let (proof, running) = demo::run(&script, context.progress, &mut printer).await?;
+    let summary = DemoSummary::new(&proof.summary, &proof.times, running.as_ref());
     if let Some(path) = &arguments.summary {
         let cannot = |source| {
             DemoError::from(LocalError::Folder { what: path.display().to_string(), source })
@@ -49,5 +58,10 @@ pub(crate) async fn run(context: &Context, arguments: &DemoArgs) -> Result<(), C
         text.push('\n');
         std::fs::write(path, text).map_err(cannot)?;
     }
-    Ok(context.output.show(&summary, |_| format!("\n\n{}", render::demo::proof(&proof)))?)
+    let going_on = running.as_ref().map(render::demo::going_on).unwrap_or_default();
+    context.output.show(&summary, |_| format!("\n\n{}{going_on}", render::demo::proof(&proof)))?;
+    match running {
+        Some(running) => Ok(running.until_interrupted().await?),
+        None => Ok(()),
+    }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Command, ValueHint};
+use mica_manual::Page;
 
 use crate::context::Context;
 use crate::error::CommandError;
@@ -25,37 +26,22 @@ pub struct ManArgs {
 pub(crate) fn run(
     context: &Context,
     arguments: &ManArgs,
-    mut command: Command,
+    command: Command,
 ) -> Result<(), CommandError> {
-    command.build();
+    let pages = mica_manual::pages(command).map_err(CommandError::Input)?;
     let Some(folder) = &arguments.out else {
+        let first = pages.first().map(|page| String::from_utf8_lossy(&page.text));
         // A page is text by nature: --json does not change it.
-        return Ok(Output::Text.stream(&String::from_utf8_lossy(&page(&command)?))?);
+        return Ok(Output::Text.stream(&first.unwrap_or_default())?);
     };
     let cannot =
         |source| files::FileError::Io { action: "create the folder", path: folder.clone(), source };
     std::fs::create_dir_all(folder).map_err(cannot)?;
-    let mut pages = Vec::new();
-    // A tree without loops: its depth is that of the command line.
-    let mut left = vec![command];
-    while let Some(command) = left.pop() {
-        let name =
-            format!("{}.1", command.get_display_name().unwrap_or_else(|| command.get_name()));
-        files::replace_public(&folder.join(&name), &page(&command)?)?;
-        pages.push(name);
-        left.extend(
-            command
-                .get_subcommands()
-                .filter(|one| !one.is_hide_set() && one.get_name() != "help")
-                .cloned(),
-        );
+    let mut names = Vec::new();
+    for Page { file, text } in pages {
+        files::replace_public(&folder.join(&file), &text)?;
+        names.push(file);
     }
-    pages.sort();
-    Ok(context.output.show(&ManualPages { pages }, |pages| pages.to_text(folder))?)
-}
-
-fn page(command: &Command) -> Result<Vec<u8>, CommandError> {
-    let mut bytes = Vec::new();
-    clap_mangen::Man::new(command.clone()).render(&mut bytes).map_err(CommandError::Input)?;
-    Ok(bytes)
+    names.sort();
+    Ok(context.output.show(&ManualPages { pages: names }, |pages| pages.to_text(folder))?)
 }

@@ -1,6 +1,8 @@
 //! What happened, put together from the session's accounts, the receipts on disk and the chain's
 //! events.
 
+use std::time::Duration;
+
 use mica_chain::{AccountId, MicaEvent};
 use mica_primitives::{Balance, BlockNumber, ChannelId, Receipt};
 
@@ -31,6 +33,42 @@ pub(crate) struct StageProof {
     pub closed_in: Option<BlockNumber>,
 }
 
+/// Where the seconds of a paid answer went.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Times {
+    /// From the openings until every worker had accepted: most of it is waiting for blocks.
+    pub opening: f64,
+    /// From there to the first token: the prompt.
+    pub prompt: f64,
+    /// From the first token to the last.
+    pub decoding: f64,
+    /// From the last token to the last worker's confirmation.
+    pub settling: f64,
+}
+
+impl Times {
+    fn of(outcome: &Outcome) -> Self {
+        let seconds = |time: Option<Duration>| time.unwrap_or(outcome.elapsed).as_secs_f64();
+        let (ready, first, last) = (
+            seconds(outcome.to_ready),
+            seconds(outcome.to_first_token),
+            seconds(outcome.to_last_token),
+        );
+        Self {
+            opening: ready,
+            prompt: first - ready,
+            decoding: last - first,
+            settling: outcome.elapsed.as_secs_f64() - last,
+        }
+    }
+
+    /// Milliseconds for each of so many tokens but the first, which comes with the prompt.
+    pub(crate) fn ms_per_token(&self, tokens: usize) -> Option<f64> {
+        let steps = tokens.checked_sub(1).filter(|steps| *steps > 0)?;
+        Some(self.decoding * 1e3 / steps as f64)
+    }
+}
+
 /// The whole proof.
 #[derive(Clone, Debug)]
 pub(crate) struct Proof {
@@ -42,8 +80,8 @@ pub(crate) struct Proof {
     pub payer: AccountId,
     /// Events of the chain, in order.
     pub events: Vec<(BlockNumber, MicaEvent)>,
-    /// Seconds from the openings to the last confirmation.
-    pub seconds: f64,
+    /// How long it took.
+    pub times: Times,
 }
 
 impl Proof {
@@ -95,8 +133,8 @@ impl Proof {
         };
         summary.check(layers)?;
         let events = seen.events().map(|(block, event)| (block, event.clone())).collect();
-        let seconds = outcome.elapsed.as_secs_f64();
-        Ok(Self { summary, stages, payer: money.payer, events, seconds })
+        let times = Times::of(outcome);
+        Ok(Self { summary, stages, payer: money.payer, events, times })
     }
 }
 
@@ -134,4 +172,16 @@ fn fees(seen: &Seen, money: &Money, last: BlockNumber) -> Balance {
         }
         _ => sum,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_token_belongs_to_the_prompt() {
+        let times = Times { decoding: 1.5, ..Times::default() };
+        assert_eq!(times.ms_per_token(16), Some(100.0));
+        assert_eq!((times.ms_per_token(1), times.ms_per_token(0)), (None, None));
+    }
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{DemoError, WORKERS};
 use crate::local::{Daemon, LocalError, Sibling, free_port, init_worker, shares};
-use crate::progress::Step;
+use crate::progress::{Progress, Step};
 use mica_payer::market::ModelSnapshot;
 use mica_payer::model::LocalModel;
 
@@ -132,17 +132,18 @@ impl World {
         }
     }
 
-    /// Starts a worker for each third of the model and waits until the chain shows all of them
-    /// live.
+    /// Starts a worker for each third of the model, in `file` or built in, and waits until the
+    /// chain shows all of them live.
     pub(super) async fn start_workers(
         &mut self,
         chain: &Chain,
         model: &LocalModel,
+        file: Option<&Path>,
         step: &Step,
     ) -> Result<(), DemoError> {
         let program = Sibling::WORKER.find()?;
         for (index, range) in (0..WORKERS).zip(shares(model.manifest().layers, WORKERS)?) {
-            let arguments = [
+            let mut arguments = vec![
                 format!("--data-dir={}", self.worker_folder(index).display()),
                 "run".into(),
                 format!("--node-url={}", self.url),
@@ -153,6 +154,7 @@ impl World {
                 "--no-migrate".into(),
                 "--redeem-minimum=1u".into(),
             ];
+            arguments.extend(file.map(|file| format!("--model={}", file.display())));
             let log = self.folder().join(format!("worker-{}.log", index + 1));
             self.workers.push(Daemon::start(
                 &format!("mica-worker {}", index + 1),
@@ -189,10 +191,12 @@ impl World {
     }
 
     /// Stops the workers, then the node, and waits for them.
-    pub(super) async fn stop(&mut self) {
+    pub(super) async fn stop(&mut self, progress: Progress) {
+        let step = progress.step("stopping everything");
         futures::future::join_all(self.workers.iter_mut().map(Daemon::stop)).await;
         if let Some(node) = &mut self.node {
             node.stop().await;
         }
+        step.done("");
     }
 }

@@ -27,7 +27,7 @@ const TAIL_BYTES: u64 = 2000;
 #[non_exhaustive]
 pub enum ProcessError {
     /// No such binary.
-    #[error("cannot find `{name}` next to this program ({}): build it (`cargo build --release`) or name it with {variable}", .beside.display())]
+    #[error("cannot find `{name}` next to this program ({}): install the package {name}, build it (`cargo build --release`), or name it with {variable}", .beside.display())]
     NotFound {
         /// File name of the binary.
         name: &'static str,
@@ -233,7 +233,7 @@ pub(crate) async fn stop_detached(pids: &[u32], mark: &str) -> usize {
 ///
 /// # Errors
 /// [`ProcessError::Failed`] with the end of what it said on stderr.
-pub(super) async fn run(
+pub(crate) async fn run(
     name: &str,
     program: &Path,
     arguments: &[String],

@@ -1,5 +1,7 @@
 //! The proof of a demo, for people and as the JSON summary.
 
+use std::path::Path;
+
 use mica_chain::{AccountId, MicaEvent, amount};
 use mica_host::json::{Layers, Money};
 use mica_primitives::{Balance, BlockNumber, ChannelId};
@@ -7,7 +9,7 @@ use mica_protocol::StageNumber;
 use serde::Serialize;
 
 use super::{path::short, table::table};
-use crate::demo::{Proof, StageProof, StageSummary, Summary};
+use crate::demo::{Proof, Running, StageProof, StageSummary, Summary, Times};
 
 /// What the demo proves.
 #[derive(Serialize)]
@@ -19,6 +21,25 @@ pub(crate) struct DemoSummary<'a> {
     payer: Payer,
     blocks: Blocks,
     reference_tokens: &'a [u32],
+    seconds: Seconds,
+    ms_per_token: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    running: Option<Kept<'a>>,
+}
+
+#[derive(Serialize)]
+struct Seconds {
+    opening: f64,
+    prompt: f64,
+    decoding: f64,
+    settling: f64,
+}
+
+/// What keeps running.
+#[derive(Serialize)]
+struct Kept<'a> {
+    home: &'a Path,
+    node_url: &'a str,
 }
 
 #[derive(Serialize)]
@@ -45,8 +66,10 @@ struct Blocks {
     last: BlockNumber,
 }
 
-impl<'a> From<&'a Summary> for DemoSummary<'a> {
-    fn from(summary: &'a Summary) -> Self {
+impl<'a> DemoSummary<'a> {
+    /// What was proved in the time given, and what keeps running.
+    pub(crate) fn new(summary: &'a Summary, times: &Times, running: Option<&'a Running>) -> Self {
+        let Times { opening, prompt, decoding, settling } = *times;
         let stages = summary.stages.iter().map(|stage| Stage {
             worker: &stage.worker,
             layers: Layers(stage.layers),
@@ -69,6 +92,9 @@ impl<'a> From<&'a Summary> for DemoSummary<'a> {
             },
             blocks: Blocks { first: blocks.first, last: blocks.last },
             reference_tokens: &summary.reference_tokens,
+            seconds: Seconds { opening, prompt, decoding, settling },
+            ms_per_token: times.ms_per_token(summary.tokens.len()),
+            running: running.map(|running| Kept { home: running.home(), node_url: running.url() }),
         }
     }
 }
@@ -111,15 +137,44 @@ pub(crate) fn proof(proof: &Proof) -> String {
         amount::format(payer.fees)
     ));
     text.push_str(&format!(
-        "before - after = paid + fees, to the base unit, over blocks {} to {}\n{} tokens in \
-         {:.1} s; the same as in one process: {}\n",
+        "before - after = paid + fees, to the base unit, over blocks {} to {}\n{} tokens, the \
+         same as in one process: {}\n{}",
         blocks.first,
         blocks.last,
         tokens.len(),
-        proof.seconds,
-        if same { "yes" } else { "no" }
+        if same { "yes" } else { "no" },
+        time(&proof.times, tokens.len())
     ));
     text
+}
+
+/// Where the time went: what a longer answer takes more of stands apart from what every answer
+/// takes.
+fn time(times: &Times, tokens: usize) -> String {
+    let Times { opening, prompt, decoding, settling } = times;
+    let each = times.ms_per_token(tokens).map(|ms| {
+        format!(": {ms:.1} ms for each further token, {:.1} tokens/s", 1e3 / ms.max(1e-3))
+    });
+    format!(
+        "opening {opening:.1} s, which is mostly blocks; prompt {prompt:.2} s; decoding \
+         {decoding:.2} s{}; settling {settling:.1} s\n",
+        each.unwrap_or_default()
+    )
+}
+
+/// How to go on with what keeps running.
+pub(crate) fn going_on(running: &Running) -> String {
+    let program = Running::program();
+    let mica = program.display();
+    format!(
+        "\nEverything keeps running until Ctrl-C, and this wallet with it. In another terminal:\n\n  \
+         export MICA_HOME={}\n  {mica} ask \"What is a Raspberry Pi?\"\n  {mica} chat\n  {mica} \
+         market                 # workers, layers, prices\n  {mica} receipt list           # what \
+         they signed\n  {mica} gateway                # answers programs that speak to Ollama or \
+         OpenAI\n\nThe node is at {}.\n",
+        running.home().display(),
+        running.url()
+    )
 }
 
 fn row(number: StageNumber, stage: &StageProof) -> Vec<String> {
@@ -206,12 +261,24 @@ mod tests {
             blocks: BlocksSummary { first: 3, last: 9 },
             reference_tokens: vec![1, 2],
         };
+        let times = Times { opening: 3.5, prompt: 0.25, decoding: 0.5, settling: 1.0 };
         assert_eq!(
-            serde_json::to_string(&DemoSummary::from(&summary)).expect("JSON"),
+            serde_json::to_string(&DemoSummary::new(&summary, &times, None)).expect("JSON"),
             "{\"prompt\":\"Hello\",\"text\":\"Hi\",\"tokens\":[1,2],\"stages\":[{\"worker\":\"w0\"\
              ,\"layers\":[0,3],\"tokens\":10,\"price_per_layer_token\":\"2\",\"paid\":\"60\",\"receipts\
              \":1,\"redeemed\":true}],\"payer\":{\"before\":\"10000000000000000000001\",\"after\":\
-             \"833\",\"fees\":\"7\"},\"blocks\":{\"first\":3,\"last\":9},\"reference_tokens\":[1,2]}"
+             \"833\",\"fees\":\"7\"},\"blocks\":{\"first\":3,\"last\":9},\"reference_tokens\":[1,2],\"seconds\
+             \":{\"opening\":3.5,\"prompt\":0.25,\"decoding\":0.5,\"settling\":1.0},\"ms_per_token\":\
+             500.0}"
         );
+    }
+
+    #[test]
+    fn time_for_each_token_stands_apart_from_what_every_answer_takes() {
+        let times = Times { opening: 5.0, prompt: 0.3, decoding: 0.77, settling: 1.0 };
+        let text = time(&times, 78);
+        assert!(text.contains("opening 5.0 s") && text.contains("10.0 ms"), "{text}");
+        assert!(text.contains("100.0 tokens/s"), "{text}");
+        assert!(!time(&times, 1).contains("tokens/s"));
     }
 }
