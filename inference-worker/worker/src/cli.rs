@@ -28,6 +28,14 @@ pub enum Command {
     HandOver(commands::hand_over::Args),
     /// Registers and serves until it is stopped.
     Run(Box<commands::run::Args>),
+    /// Registers like `run`, and ends: for a worker whose daily work another key is to do.
+    Register(Box<commands::run::Args>),
+    /// Stops serving for good: redeems, leaves the registry, waits, and takes the stake back.
+    Leave(commands::life::leave::Args),
+    /// Takes back the stake of an account that has left.
+    Withdraw(commands::life::stake::WithdrawArgs),
+    /// Changes the stake.
+    Stake(commands::life::stake::StakeArgs),
     /// Redeems what closing channels owe to workers that cannot do it themselves.
     Watch(commands::watch::Args),
     /// Shows what the worker does and what the chain says of it.

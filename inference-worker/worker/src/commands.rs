@@ -5,6 +5,7 @@ pub(crate) mod completions;
 pub(crate) mod generate;
 pub(crate) mod hand_over;
 pub(crate) mod init;
+pub(crate) mod life;
 pub(crate) mod market;
 pub(crate) mod run;
 mod signals;

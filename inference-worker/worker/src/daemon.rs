@@ -70,4 +70,4 @@ mod standing;
 
 pub(crate) mod status;
 
-pub(crate) use serve::serve;
+pub(crate) use serve::{register, serve};

@@ -5,7 +5,7 @@ use thiserror::Error;
 use crate::{
     commands::{
         bench::BenchError, generate::GenerateError, hand_over::HandOverError, init::InitError,
-        market::MarketError, run::RunError, status::StatusError, tokenize::TokenizeError,
+        life::LifeError, market::MarketError, run::RunError, status::StatusError, tokenize::TokenizeError,
         watch::WatchError,
     },
     data_dir::FolderError,
@@ -27,7 +27,10 @@ pub enum Error {
     /// `hand-over`.
     #[error(transparent)]
     HandOver(#[from] HandOverError),
-    /// `run`.
+    /// `leave`, `withdraw` and `stake`.
+    #[error(transparent)]
+    Life(#[from] LifeError),
+    /// `run` and `register`.
     #[error(transparent)]
     Run(#[from] RunError),
     /// `watch`.

@@ -2,7 +2,7 @@
 //! failure the code is the same.
 
 use crate::{
-    commands::{init::InitError, run::RunError, status::StatusError},
+    commands::{init::InitError, life::LifeError, run::RunError, status::StatusError},
     daemon::{
         network::NetworkError, origin::OriginError, ready::ReadyError, register::RegisterError,
         serve::ServeError,
@@ -26,12 +26,21 @@ pub enum ExitKind {
     Unwell,
     /// Another process runs with the same account and peer key.
     Duplicate,
+    /// Only the account's own key may do what is left.
+    OwnKey,
 }
 
 impl ExitKind {
     /// Every kind, in the order of their codes.
-    pub const ALL: [Self; 6] =
-        [Self::Other, Self::Usage, Self::Storage, Self::Funds, Self::Unwell, Self::Duplicate];
+    pub const ALL: [Self; 7] = [
+        Self::Other,
+        Self::Usage,
+        Self::Storage,
+        Self::Funds,
+        Self::Unwell,
+        Self::Duplicate,
+        Self::OwnKey,
+    ];
 
     /// What failed, in words for the documentation.
     pub const fn meaning(self) -> &'static str {
@@ -45,6 +54,10 @@ impl ExitKind {
             Self::Funds => "the account lacks money for stake or deposit",
             Self::Unwell => "`mica-worker status`: a process runs and does not serve, or not yet",
             Self::Duplicate => "another process runs with this account and peer key",
+            Self::OwnKey => {
+                "an operator's key has done what it may; the message has the command for the \
+                 account's own key"
+            }
         }
     }
 
@@ -57,6 +70,7 @@ impl ExitKind {
             Self::Funds => 14,
             Self::Unwell => 22,
             Self::Duplicate => 23,
+            Self::OwnKey => 25,
         }
     }
 }
@@ -69,6 +83,7 @@ pub fn code_of(error: &Error) -> u8 {
         | Error::Status(StatusError::Folder(error)) => of_folder(error),
         Error::Status(StatusError::NotServing(_)) => ExitKind::Unwell,
         Error::Run(RunError::Serve(error)) => of_serving(error),
+        Error::Life(error) => of_life(error),
         _ => ExitKind::Other,
     };
     kind.code()
@@ -77,6 +92,17 @@ pub fn code_of(error: &Error) -> u8 {
 const fn of_folder(error: &FolderError) -> ExitKind {
     match error {
         FolderError::InUse(_) => ExitKind::Storage,
+        _ => ExitKind::Other,
+    }
+}
+
+const fn of_life(error: &LifeError) -> ExitKind {
+    match error {
+        LifeError::Folder(error) => of_folder(error),
+        LifeError::OtherAccount { .. } => ExitKind::Usage,
+        LifeError::Funds(_) => ExitKind::Funds,
+        LifeError::NeedsOwnKey { .. } => ExitKind::OwnKey,
+        LifeError::StillRuns { .. } | LifeError::CannotStop(_) => ExitKind::Storage,
         _ => ExitKind::Other,
     }
 }
@@ -91,6 +117,7 @@ const fn of_serving(error: &ServeError) -> ExitKind {
             NetworkError::Start(_) | NetworkError::NoAddress,
         )) => ExitKind::Usage,
         ServeError::Ready(ReadyError::Register(RegisterError::Funds(_))) => ExitKind::Funds,
+        ServeError::Ready(ReadyError::Register(RegisterError::Operator { .. })) => ExitKind::OwnKey,
         _ => ExitKind::Other,
     }
 }
@@ -121,6 +148,12 @@ mod tests {
         assert_eq!(serving(ServeError::Ready(network)), 2);
         assert_eq!(serving(ServeError::Folder(FolderError::InUse("/tmp".into()))), 11);
         assert_eq!(serving(ServeError::ActorFailed), 1);
+        let own = LifeError::NeedsOwnKey {
+            account: mica_chain::AccountId::from([1; 32]),
+            what: "leave",
+            command: String::new(),
+        };
+        assert_eq!(code_of(&Error::Life(own)), 25);
         assert_eq!(code_of(&Error::Status(StatusError::NotServing(String::new()))), 22);
     }
 }

@@ -150,6 +150,15 @@ impl Keys {
         }
     }
 
+    /// The stake account's own key, if it still lies in `folder` after a hand-over.
+    ///
+    /// # Errors
+    /// [`KeyError`] if the file is there and holds no key.
+    pub(crate) fn read_cold(folder: &Path) -> Result<Option<Signer>, KeyError> {
+        let path = folder.join(COLD);
+        if path.exists() { Self::read_account(&path).map(Some) } else { Ok(None) }
+    }
+
     /// The key of the operator to be, made if there is none yet.
     ///
     /// # Errors
@@ -284,6 +293,8 @@ mod tests {
         assert_eq!((signer.account(), signer.own_account()), (stake, operator.account()));
         assert!(signer.is_proxy());
         assert_eq!(Keys::read_account(&cold).expect("the old key").account(), stake);
+        let found = Keys::read_cold(path).expect("read").expect("it is still there");
+        assert_eq!(found.account(), stake);
         // A second time it changes nothing.
         Keys::hand_over(path, stake).expect("nothing to do");
         assert_eq!(Keys::read(path).expect("read").account.own_account(), operator.account());

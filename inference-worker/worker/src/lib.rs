@@ -35,7 +35,7 @@ mod commands;
 use clap::CommandFactory;
 
 use cli::{Cli, Command};
-use commands::{bench, completions, generate, hand_over, init, market, status, tokenize, watch};
+use commands::{bench, completions, generate, hand_over, init, life, market, status, tokenize, watch};
 use data_dir::DataDir;
 pub use error::Error;
 
@@ -49,6 +49,12 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Init(args) => init::run(&args, &folder)?,
         Command::HandOver(args) => runtime()?.block_on(hand_over::run(args, &folder))?,
         Command::Run(args) => runtime()?.block_on(commands::run::run(*args, &folder))?,
+        Command::Register(args) => {
+            runtime()?.block_on(commands::run::register(*args, &folder))?
+        }
+        Command::Leave(args) => runtime()?.block_on(life::leave::run(args, &folder))?,
+        Command::Withdraw(args) => runtime()?.block_on(life::stake::withdraw(args, &folder))?,
+        Command::Stake(args) => runtime()?.block_on(life::stake::stake(args, &folder))?,
         Command::Watch(args) => runtime()?.block_on(watch::run(args, &folder))?,
         Command::Status(args) => runtime()?.block_on(status::run(args, &folder))?,
         Command::Market(args) => runtime()?.block_on(market::run(args, &folder))?,

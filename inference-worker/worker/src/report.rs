@@ -142,6 +142,42 @@ pub(crate) enum Event {
     Draining {
         sessions: usize,
     },
+    /// The process that runs with the folder is told to stop.
+    Stopping {
+        pid: i32,
+    },
+    /// What is owed and would cost more to redeem than it brings.
+    NotWorthRedeeming {
+        #[serde(serialize_with = "json::money::serialize")]
+        amount: Balance,
+    },
+    /// The account has left the registry.
+    Unregistered {
+        until: BlockNumber,
+        block: BlockNumber,
+    },
+    /// The stake is still held.
+    Unbonding {
+        blocks: BlockNumber,
+    },
+    Withdrawn {
+        #[serde(serialize_with = "json::money::serialize")]
+        amount: Balance,
+        #[serde(serialize_with = "json::money::serialize")]
+        fee: Balance,
+        block: BlockNumber,
+    },
+    /// There is nothing to leave.
+    HasLeft {
+        account: String,
+    },
+    StakeAdded {
+        #[serde(serialize_with = "json::money::serialize")]
+        added: Balance,
+        #[serde(serialize_with = "json::money::serialize")]
+        stake: Balance,
+        block: BlockNumber,
+    },
     Stopped {
         #[serde(serialize_with = "json::money::serialize")]
         earned: Balance,
@@ -264,6 +300,34 @@ impl std::fmt::Display for Event {
             Self::Warning { text } => write!(f, "warning: {text}"),
             Self::Draining { sessions } => {
                 write!(f, "stopping: {sessions} sessions are still open")
+            }
+            Self::Stopping { pid } => {
+                write!(f, "the worker that runs (process {pid}) lets its sessions end and stops")
+            }
+            Self::NotWorthRedeeming { amount } => {
+                write!(f, "{} stay unredeemed: the fee would be more", mica(*amount))
+            }
+            Self::Unregistered { until, block } => {
+                write!(
+                    f,
+                    "left the registry in block {block}: the stake is free at block {until} of \
+                     the market's clock"
+                )
+            }
+            Self::Unbonding { blocks } => write!(f, "the stake is free in {blocks} blocks"),
+            Self::Withdrawn { amount, block, .. } => {
+                write!(f, "{} are back in the account since block {block}", mica(*amount))
+            }
+            Self::HasLeft { account } => {
+                write!(f, "account {account} is not registered: there is nothing to leave")
+            }
+            Self::StakeAdded { added, stake, block } => {
+                write!(
+                    f,
+                    "{} more on hold since block {block}: the stake is {}",
+                    mica(*added),
+                    mica(*stake)
+                )
             }
             Self::Stopped { earned, unredeemed } => {
                 write!(

@@ -88,6 +88,17 @@ pub(crate) async fn run(args: Args, folder: &DataDir) -> Result<(), RunError> {
     Ok(daemon::serve(folder, config, reporter, stop).await?)
 }
 
+/// Registers and ends. Until something serves, nothing beats for the worker.
+///
+/// # Errors
+/// Whatever keeps the worker from being registered, with its remedy.
+pub(crate) async fn register(args: Args, folder: &DataDir) -> Result<(), RunError> {
+    let reporter = Reporter::new(if args.json { Form::Json } else { Form::Text });
+    let config = args.over(Config::read(&folder.config())?);
+    let stop = stop_on_signal().map_err(RunError::Signal)?;
+    Ok(daemon::register(folder, config, reporter, stop).await?)
+}
+
 impl Args {
     fn over(self, mut config: Config) -> Config {
         let Self {

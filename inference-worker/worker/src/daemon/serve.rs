@@ -84,11 +84,7 @@ pub(crate) async fn serve(
 ) -> Result<(), ServeError> {
     let keys = Keys::read(folder.path())?;
     let _lock = folder.lock()?;
-    // What the last run said of itself is not true any more.
-    status::remove(&folder.status())?;
-    let announced = announced(&config, &signing::public_key(&keys.peer))?;
-    let source = Arc::new(ModelSource::open(config.model.as_deref())?);
-    let start = Start { folder, keys, config: Arc::new(config), announced, source, reporter };
+    let start = prepare(folder, keys, config, reporter)?;
     let mut pause = FIRST_PAUSE;
     loop {
         let begin = Instant::now();
@@ -105,6 +101,44 @@ pub(crate) async fn serve(
         }
         pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
     }
+}
+
+/// Registers as [`serve`] does, and ends.
+///
+/// # Errors
+/// Whatever keeps the worker from being registered, with its remedy.
+pub(crate) async fn register(
+    folder: &DataDir,
+    config: Config,
+    reporter: Reporter,
+    stop: CancellationToken,
+) -> Result<(), ServeError> {
+    let keys = Keys::read(folder.path())?;
+    let _lock = folder.lock()?;
+    let start = prepare(folder, keys, config, reporter)?;
+    let Some(ready) = start.make_ready(&stop).await? else { return Ok(()) };
+    ready.net.stop().await;
+    let text = format!(
+        "nobody serves these layers yet: start `mica-worker run`, or the worker counts as offline \
+         in {} blocks, and is jailed in {}",
+        ready.registered.parameters.offline_after, ready.registered.parameters.jail_after
+    );
+    reporter.emit(&Event::Warning { text });
+    Ok(())
+}
+
+/// Everything that is the same for every chain.
+fn prepare(
+    folder: &DataDir,
+    keys: Keys,
+    config: Config,
+    reporter: Reporter,
+) -> Result<Start<'_>, ServeError> {
+    // What the last run said of itself is not true any more.
+    status::remove(&folder.status())?;
+    let announced = announced(&config, &signing::public_key(&keys.peer))?;
+    let source = Arc::new(ModelSource::open(config.model.as_deref())?);
+    Ok(Start { folder, keys, config: Arc::new(config), announced, source, reporter })
 }
 
 /// Why serving has ended without a failure.
