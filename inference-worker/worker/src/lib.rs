@@ -21,6 +21,7 @@ mod data_dir;
 mod engine;
 mod error;
 mod keys;
+mod machine;
 mod migration;
 mod model;
 mod pricing;

@@ -101,6 +101,17 @@ pub(crate) enum Event {
         price_per_layer_token: Balance,
         block: BlockNumber,
     },
+    CostSet {
+        cost_us_per_layer_token: u32,
+        block: BlockNumber,
+    },
+    /// No new sessions are taken: the machine is its owner's for now.
+    Paused {
+        code: &'static str,
+        reason: String,
+    },
+    /// New sessions are taken again.
+    Resumed {},
     Moved {
         #[serde(serialize_with = "json::layers::serialize")]
         from: LayerRange,
@@ -272,6 +283,15 @@ impl std::fmt::Display for Event {
                     mica(*price_per_layer_token)
                 )
             }
+            Self::CostSet { cost_us_per_layer_token, block } => {
+                write!(
+                    f,
+                    "the published cost is {cost_us_per_layer_token} µs per layer and token since \
+                     block {block}"
+                )
+            }
+            Self::Paused { reason, .. } => write!(f, "no new sessions: {reason}"),
+            Self::Resumed {} => write!(f, "new sessions are taken again"),
             Self::Moved { from, to, block } => {
                 write!(f, "moved from layers {from} to {to} in block {block}")
             }

@@ -140,8 +140,8 @@ impl Start<'_> {
         let model = registration.model().await?;
         let range = choose_range(&chain, source, config, account).await?;
         let (answers, computed) = mpsc::channel(MAX_SESSIONS);
-        let threads = config.threads.map_or_else(Threads::available, Threads::new);
-        let engine = Arc::new(Engine::start(source.clone(), threads, answers)?);
+        let engine = Engine::start(source.clone(), threads(config), config.machine.nice, answers)?;
+        let engine = Arc::new(engine);
         let cost_us =
             engine.load(range).await.map_err(|source| ReadyError::Layers { range, source })?;
         reporter.emit(&Event::Loaded {
@@ -235,6 +235,13 @@ impl Start<'_> {
         offered.range = record.range;
         Ok(())
     }
+}
+
+/// As many as the operator says; else the part of the cores that he gives, at least one. What a
+/// control group or an affinity allows is all that the system tells of.
+fn threads(config: &Config) -> Threads {
+    let part = |share: f64| (Threads::available().count() as f64 * share).ceil() as usize;
+    Threads::new(config.threads.unwrap_or_else(|| part(config.machine.share)))
 }
 
 /// # Errors

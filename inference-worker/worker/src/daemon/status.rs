@@ -3,7 +3,7 @@
 use std::{
     io::{self, Write},
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use mica_host::json;
@@ -12,7 +12,11 @@ use mica_primitives::{Balance, BlockNumber, LayerRange, ModelId, WorkerAddresses
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::{context::WorkerContext, ready::Registered, request::Totals, standing::Standing};
+use super::{
+    context::WorkerContext, pauses::Paused, ready::Registered, request::Totals,
+    standing::Standing, tally::LastHour,
+};
+use crate::machine::Machine;
 
 /// Pause between two writes.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -46,6 +50,12 @@ pub(crate) struct Status {
     pub addresses: Vec<String>,
     /// Newest finalized block.
     pub block: BlockNumber,
+    /// Why no new sessions are taken for now, if that is the operator's wish.
+    pub paused: Option<Paused>,
+    /// What the last hour was like.
+    pub last_hour: LastHour,
+    /// What is known of the machine.
+    pub machine: Machine,
     /// Whether payers are served, as of the last comparison with the registry.
     pub standing: Standing,
     /// What the session actor has seen.
@@ -68,6 +78,9 @@ impl Status {
             cost_us_per_layer_token: record.cost_us_per_layer_token,
             addresses: address_texts(&registered.addresses),
             block: 0,
+            paused: context.offers.paused(),
+            last_hour: context.tally.last_hour(),
+            machine: Machine::now(),
             standing: context.standings.current(),
             totals: Totals::default(),
         }
@@ -87,8 +100,10 @@ pub(crate) struct StatusWriter {
 impl StatusWriter {
     /// Writes `first` and then what has changed since, until the worker stops.
     pub(crate) async fn run(self, first: Status) {
+        let mut looked = Instant::now();
         loop {
             let Ok(totals) = self.context.sessions.totals().await else { return };
+            self.count(std::mem::replace(&mut looked, Instant::now()).elapsed());
             let offer = self.context.offers.current();
             let status = Status {
                 totals,
@@ -98,6 +113,9 @@ impl StatusWriter {
                 holding_price: offer.holding_price(),
                 cost_us_per_layer_token: offer.cost_us_per_layer_token,
                 addresses: address_texts(&self.addresses.borrow()),
+                paused: self.context.offers.paused(),
+                last_hour: self.context.tally.last_hour(),
+                machine: Machine::now(),
                 standing: self.context.standings.current(),
                 ..first.clone()
             };
@@ -109,6 +127,16 @@ impl StatusWriter {
                 return;
             }
         }
+    }
+}
+
+impl StatusWriter {
+    /// Takes note of how payers were served for so long.
+    fn count(&self, time: Duration) {
+        let standing = self.context.standings.current();
+        let paused = || self.context.offers.paused().map(|paused| paused.code);
+        let code = standing.code.filter(|_| !standing.serving).or_else(paused);
+        self.context.tally.was(code, time);
     }
 }
 

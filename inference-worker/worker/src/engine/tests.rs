@@ -24,7 +24,7 @@ struct Stage {
 impl Stage {
     async fn start(source: &Arc<ModelSource>, range: LayerRange) -> Self {
         let (sender, answers) = async_mpsc::channel(8);
-        let engine = Engine::start(source.clone(), Threads::new(1), sender).expect("a thread");
+        let engine = Engine::start(source.clone(), Threads::new(1), 0, sender).expect("a thread");
         assert!(engine.load(range).await.expect("loaded") >= 1);
         Self { engine, answers }
     }
@@ -206,7 +206,7 @@ async fn sessions_that_wait_together_get_what_they_get_alone_and_short_ones_firs
 async fn what_memory_holds_is_known_when_layers_are_loaded() {
     let source = source();
     let (sender, _answers) = async_mpsc::channel(1);
-    let engine = Engine::start(source, Threads::new(1), sender).expect("a thread");
+    let engine = Engine::start(source, Threads::new(1), 0, sender).expect("a thread");
     assert_eq!(engine.room(8), Room { sessions: 0, positions: 0 });
     engine.load(LayerRange { first: 0, end: 1 }).await.expect("loaded");
     let room = engine.room(8);
