@@ -57,8 +57,7 @@ pub fn widest_ranges(
         load_bytes(file, config, range).saturating_add(caches) <= usable
     };
     let widest = |first: u16| {
-        // A range that fits still fits without its last layers, except that the last one may bring
-        // the head along: then fewer are looked for.
+        // What fits still fits without its last layers, so halving finds the end.
         let (mut most, mut least) = (config.layers.min(first.saturating_add(width)), first);
         while least < most {
             let middle = least + (most - least).div_ceil(2);

@@ -40,6 +40,8 @@ pub enum Command {
     Watch(commands::watch::Args),
     /// Shows what the worker does and what the chain says of it.
     Status(commands::status::Args),
+    /// Tells on one screen whether payers can and do use it, why not, and what would change that.
+    Doctor(commands::doctor::Args),
     /// Looks at the market of the model served.
     Market(commands::market::Args),
     /// Generates text with all layers in this process, without network and chain.

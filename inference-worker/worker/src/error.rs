@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::{
     commands::{
-        bench::BenchError, generate::GenerateError, hand_over::HandOverError, init::InitError,
+        bench::BenchError, doctor::DoctorError, generate::GenerateError, hand_over::HandOverError, init::InitError,
         life::LifeError, market::MarketError, run::RunError, status::StatusError, tokenize::TokenizeError,
         watch::WatchError,
     },
@@ -27,6 +27,9 @@ pub enum Error {
     /// `hand-over`.
     #[error(transparent)]
     HandOver(#[from] HandOverError),
+    /// `doctor`.
+    #[error(transparent)]
+    Doctor(#[from] DoctorError),
     /// `leave`, `withdraw` and `stake`.
     #[error(transparent)]
     Life(#[from] LifeError),

@@ -2,7 +2,8 @@
 //! failure the code is the same.
 
 use crate::{
-    commands::{init::InitError, life::LifeError, run::RunError, status::StatusError},
+    commands::{
+        doctor::DoctorError, init::InitError, life::LifeError, run::RunError, status::StatusError},
     daemon::{
         network::NetworkError, origin::OriginError, ready::ReadyError, register::RegisterError,
         serve::ServeError,
@@ -52,7 +53,10 @@ impl ExitKind {
             }
             Self::Storage => "the folder is in use by another process",
             Self::Funds => "the account lacks money for stake or deposit",
-            Self::Unwell => "`mica-worker status`: a process runs and does not serve, or not yet",
+            Self::Unwell => {
+                "`mica-worker status`: a process runs and does not serve, or not yet; \
+                 `mica-worker doctor`: something is wrong"
+            },
             Self::Duplicate => "another process runs with this account and peer key",
             Self::OwnKey => {
                 "an operator's key has done what it may; the message has the command for the \
@@ -80,8 +84,11 @@ pub fn code_of(error: &Error) -> u8 {
     let kind = match error {
         Error::Folder(error)
         | Error::Init(InitError::Folder(error))
-        | Error::Status(StatusError::Folder(error)) => of_folder(error),
-        Error::Status(StatusError::NotServing(_)) => ExitKind::Unwell,
+        | Error::Status(StatusError::Folder(error))
+        | Error::Doctor(DoctorError::Status(StatusError::Folder(error))) => of_folder(error),
+        Error::Status(StatusError::NotServing(_)) | Error::Doctor(DoctorError::Unwell(_)) => {
+            ExitKind::Unwell
+        }
         Error::Run(RunError::Serve(error)) => of_serving(error),
         Error::Life(error) => of_life(error),
         _ => ExitKind::Other,

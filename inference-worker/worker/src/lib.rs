@@ -36,7 +36,7 @@ mod commands;
 use clap::CommandFactory;
 
 use cli::{Cli, Command};
-use commands::{bench, completions, generate, hand_over, init, life, market, status, tokenize, watch};
+use commands::{bench, completions, doctor, generate, hand_over, init, life, market, status, tokenize, watch};
 use data_dir::DataDir;
 pub use error::Error;
 
@@ -57,6 +57,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Withdraw(args) => runtime()?.block_on(life::stake::withdraw(args, &folder))?,
         Command::Stake(args) => runtime()?.block_on(life::stake::stake(args, &folder))?,
         Command::Watch(args) => runtime()?.block_on(watch::run(args, &folder))?,
+        Command::Doctor(args) => runtime()?.block_on(doctor::run(args, &folder))?,
         Command::Status(args) => runtime()?.block_on(status::run(args, &folder))?,
         Command::Market(args) => runtime()?.block_on(market::run(args, &folder))?,
         Command::Generate(args) => generate::run(&args)?,

@@ -13,7 +13,7 @@ use std::{
 use mica_host::{json, lock};
 use mica_primitives::{Balance, PublicKey};
 use mica_protocol::{FaultCode, Message, SessionId, stage::SessionEnd};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Minutes that are kept.
 const MINUTES: u64 = 60;
@@ -90,7 +90,8 @@ impl Tally {
 }
 
 /// What is counted of the last hour.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct LastHour {
     /// Minutes that the counts are of: fewer after a start.
     pub minutes: u64,
@@ -111,14 +112,14 @@ pub(crate) struct LastHour {
     /// Tokens computed in them.
     pub positions: u64,
     /// Base units earned in them.
-    #[serde(serialize_with = "json::money::serialize")]
+    #[serde(with = "json::money")]
     pub earned: Balance,
     /// How long payers could not be served, by the code of the reason.
     pub not_serving: Vec<NotServing>,
 }
 
 /// Openings that were refused for one reason.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Refused {
     /// The fault's name.
     pub fault: String,
@@ -129,10 +130,10 @@ pub(crate) struct Refused {
 }
 
 /// Time without service for one reason.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct NotServing {
     /// As in `mica-worker status`.
-    pub code: &'static str,
+    pub code: String,
     /// For how long.
     pub seconds: u64,
 }
@@ -257,7 +258,7 @@ impl Refused {
 
 impl NotServing {
     fn of((code, time): (&'static str, Duration)) -> Self {
-        Self { code, seconds: time.as_secs() }
+        Self { code: code.to_owned(), seconds: time.as_secs() }
     }
 }
 
@@ -277,7 +278,7 @@ mod tests {
         }
         let report = hour.report(99);
         assert_eq!((report.minutes, report.quotes, report.quotes_when_full), (60, 60, 30));
-        assert_eq!(report.not_serving, [NotServing { code: "offline", seconds: 120 }]);
+        assert_eq!(report.not_serving, [NotServing::of(("offline", Duration::from_secs(120)))]);
         assert_eq!(hour.minutes.len(), 60);
         assert_eq!(hour.report(130).quotes, 29);
         assert_eq!(hour.report(1_000), LastHour { minutes: 60, ..LastHour::default() });
