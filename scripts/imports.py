@@ -30,7 +30,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Crates are named by their folders. `tests` and what lies in it may import everything.
 SHARED = (
     "pallets/primitives inference-worker/text inference-worker/host inference-worker/log inference-worker/engine "
-    "inference-worker/market inference-worker/protocol inference-worker/net inference-worker/chain"
+    "inference-worker/metrics inference-worker/market inference-worker/protocol inference-worker/net inference-worker/chain"
 )
 ORDER = f"""
 pallets/primitives < pallets/* < runtime < node

@@ -79,11 +79,8 @@ fn control_group(folder: &Path, files: &Files) -> Option<usize> {
     let used = number(&read(files.used)?)?;
     // The file cache counts as used, and the system gives it back when it is needed.
     let stat = read("memory.stat").unwrap_or_default();
-    let cache = stat
-        .lines()
-        .find_map(|line| line.strip_prefix(files.cache))
-        .and_then(number)
-        .unwrap_or(0);
+    let cache =
+        stat.lines().find_map(|line| line.strip_prefix(files.cache)).and_then(number).unwrap_or(0);
     Some(limit.saturating_sub(used.saturating_sub(cache)))
 }
 

@@ -40,6 +40,14 @@ pub enum Command {
     Watch(commands::watch::Args),
     /// Shows what the worker does and what the chain says of it.
     Status(commands::status::Args),
+    /// Shows the newest events of a worker that runs or ran.
+    Logs(commands::logs::Args),
+    /// Copies everything that is worth money to a folder, also while a worker runs.
+    Backup(commands::backup::Args),
+    /// Makes the folder what a backup has, unless it has newer records.
+    Restore(commands::backup::restore::Args),
+    /// Shows and changes the settings.
+    Config(commands::config::Args),
     /// Tells on one screen whether payers can and do use it, why not, and what would change that.
     Doctor(commands::doctor::Args),
     /// Looks at the market of the model served.

@@ -3,6 +3,8 @@
 //! Flags of `mica-worker run` override the file for one run. An unknown setting is an error: a
 //! misspelt limit must not be silently ignored.
 
+pub(crate) mod edit;
+
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},

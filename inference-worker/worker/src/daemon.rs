@@ -7,8 +7,9 @@
 //! `followed`, and `redeem` turns its promises into money. `reconcile` keeps the registration alive
 //! and true: it compares it with what the worker is (`compare`), looks for `duplicates` and
 //! `repair`s what differs, held back by a `backoff`. `prices`, `costs` and `migrator` follow the
-//! market, `pauses` the machine's owner, and `tally` counts why work came or did not; whoever changes the registration holds the `registration_lock`. `origin` notices a chain that
-//! starts anew. `status` lets others look in.
+//! market, `pauses` the machine's owner, and `tally` counts why work came or did not; whoever
+//! changes the registration holds the `registration_lock`. `origin` notices a chain that starts
+//! anew. `status` lets others look in.
 
 pub(crate) mod serve;
 
@@ -67,6 +68,8 @@ mod prices;
 mod costs;
 
 mod pauses;
+
+pub(crate) mod metrics;
 
 pub(crate) mod tally;
 

@@ -32,8 +32,8 @@ use thiserror::Error;
 use tokio::sync::{mpsc as async_mpsc, oneshot};
 
 use crate::model::ModelSource;
-pub(crate) use observed::Observed;
 use observed::Observations;
+pub(crate) use observed::Observed;
 use thread::EngineThread;
 
 /// Jobs and commands waiting: every session may open, compute and close.
@@ -113,12 +113,10 @@ impl Engine {
         let observations = Arc::new(Observations::default());
         let worker =
             EngineThread::new(source, threads, answers, pages.clone(), observations.clone());
-        let thread = std::thread::Builder::new()
-            .name("mica-engine".to_owned())
-            .spawn(move || {
-                give_way(nice);
-                worker.run(&received);
-            });
+        let thread = std::thread::Builder::new().name("mica-engine".to_owned()).spawn(move || {
+            give_way(nice);
+            worker.run(&received);
+        });
         Ok(Self {
             commands: Some(commands),
             thread: Some(thread.map_err(EngineError::Thread)?),

@@ -4,9 +4,10 @@ use thiserror::Error;
 
 use crate::{
     commands::{
-        bench::BenchError, doctor::DoctorError, generate::GenerateError, hand_over::HandOverError, init::InitError,
-        life::LifeError, market::MarketError, run::RunError, status::StatusError, tokenize::TokenizeError,
-        watch::WatchError,
+        backup::BackupError, bench::BenchError, config::ConfigCommandError, doctor::DoctorError,
+        generate::GenerateError, hand_over::HandOverError, init::InitError, life::LifeError,
+        logs::LogsError, market::MarketError, run::RunError, status::StatusError,
+        tokenize::TokenizeError, watch::WatchError,
     },
     data_dir::FolderError,
 };
@@ -27,6 +28,15 @@ pub enum Error {
     /// `hand-over`.
     #[error(transparent)]
     HandOver(#[from] HandOverError),
+    /// `backup` and `restore`.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// `logs`.
+    #[error(transparent)]
+    Logs(#[from] LogsError),
+    /// `config`.
+    #[error(transparent)]
+    Config(#[from] ConfigCommandError),
     /// `doctor`.
     #[error(transparent)]
     Doctor(#[from] DoctorError),

@@ -3,7 +3,9 @@
 
 use crate::{
     commands::{
-        doctor::DoctorError, init::InitError, life::LifeError, run::RunError, status::StatusError},
+        backup::BackupError, config::ConfigCommandError, doctor::DoctorError, init::InitError,
+        life::LifeError, run::RunError, status::StatusError,
+    },
     daemon::{
         network::NetworkError, origin::OriginError, ready::ReadyError, register::RegisterError,
         serve::ServeError,
@@ -51,12 +53,14 @@ impl ExitKind {
                 "a flag or setting that cannot work: an address, a port that is taken, a node of \
                  another network than the records are of"
             }
-            Self::Storage => "the folder is in use by another process",
+            Self::Storage => {
+                "the folder is in use by another process, or has newer records than a backup"
+            }
             Self::Funds => "the account lacks money for stake or deposit",
             Self::Unwell => {
                 "`mica-worker status`: a process runs and does not serve, or not yet; \
                  `mica-worker doctor`: something is wrong"
-            },
+            }
             Self::Duplicate => "another process runs with this account and peer key",
             Self::OwnKey => {
                 "an operator's key has done what it may; the message has the command for the \
@@ -89,6 +93,11 @@ pub fn code_of(error: &Error) -> u8 {
         Error::Status(StatusError::NotServing(_)) | Error::Doctor(DoctorError::Unwell(_)) => {
             ExitKind::Unwell
         }
+        Error::Backup(BackupError::Folder(error)) => of_folder(error),
+        Error::Backup(BackupError::Newer { .. }) => ExitKind::Storage,
+        Error::Config(ConfigCommandError::Edit(_) | ConfigCommandError::Config(_)) => {
+            ExitKind::Usage
+        }
         Error::Run(RunError::Serve(error)) => of_serving(error),
         Error::Life(error) => of_life(error),
         _ => ExitKind::Other,
@@ -117,7 +126,7 @@ const fn of_life(error: &LifeError) -> ExitKind {
 const fn of_serving(error: &ServeError) -> ExitKind {
     match error {
         ServeError::Folder(error) => of_folder(error),
-        ServeError::Announce(_) => ExitKind::Usage,
+        ServeError::Announce(_) | ServeError::Metrics(_) => ExitKind::Usage,
         ServeError::Ready(ReadyError::Duplicate(_)) => ExitKind::Duplicate,
         ServeError::Ready(ReadyError::Origin(OriginError::OtherNetwork { .. })) => ExitKind::Usage,
         ServeError::Ready(ReadyError::Network(

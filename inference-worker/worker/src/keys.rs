@@ -26,6 +26,10 @@ const COLD: &str = "cold.key";
 /// The operator's key, until the chain knows it.
 const OPERATOR: &str = "operator.key";
 
+/// The files of this module that a backup has: all but a stake account's own key, which is to be
+/// carried away, and an operator's that the chain does not know yet.
+pub(crate) const BACKED_UP: [&str; 3] = [ACCOUNT, PEER, STAKE];
+
 /// Why a key is missing or refused.
 #[derive(Debug, Error)]
 #[non_exhaustive]

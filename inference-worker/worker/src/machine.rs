@@ -3,7 +3,11 @@
 //! Read from the files of Linux (`/sys/class/power_supply`, `/sys/class/thermal`); elsewhere, and
 //! where the system says nothing, nothing is known and nothing is held against the worker.
 
-use std::{fmt, fs, path::Path, str::FromStr};
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use chrono::{Local, Timelike};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -32,9 +36,9 @@ impl Machine {
 
     fn at(system: &Path) -> Self {
         let zones = devices(&system.join("thermal"), "thermal_zone");
-        let hottest = zones.filter_map(|zone| celsius(&zone)).fold(None, |most: Option<f64>, one| {
-            Some(most.map_or(one, |most| most.max(one)))
-        });
+        let hottest = zones
+            .filter_map(|zone| celsius(&zone))
+            .fold(None, |most: Option<f64>, one| Some(most.map_or(one, |most| most.max(one))));
         Self { on_battery: on_battery(&system.join("power_supply")), celsius: hottest }
     }
 }
@@ -63,7 +67,7 @@ fn celsius(zone: &Path) -> Option<f64> {
     SENSIBLE.contains(&celsius).then_some(celsius)
 }
 
-fn devices(folder: &Path, begin: &str) -> impl Iterator<Item = std::path::PathBuf> {
+fn devices(folder: &Path, begin: &str) -> impl Iterator<Item = PathBuf> + use<> {
     let begin = begin.to_owned();
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries
@@ -210,7 +214,8 @@ mod tests {
 
     #[test]
     fn what_is_no_part_of_a_day_is_refused() {
-        for text in ["", "8-9", "08:00", "24:00-01:00", "08:60-09:00", "08:00-08:00", "+8:00-9:00"] {
+        for text in ["", "8-9", "08:00", "24:00-01:00", "08:60-09:00", "08:00-08:00", "+8:00-9:00"]
+        {
             assert_eq!(text.parse::<Hours>(), Err(HoursError(text.to_owned())), "{text}");
         }
     }

@@ -65,8 +65,8 @@ pub(crate) fn next_range(
     }
 }
 
-/// Which of `candidates` a new worker should serve: where it would have the largest share, if it were
-/// as fast as the others are on average; of equals the first. `workers` as for [`decide`], but
+/// Which of `candidates` a new worker should serve: where it would have the largest share, if it
+/// were as fast as the others are on average; of equals the first. `workers` as for [`decide`], but
 /// without the new one. Nothing if there is no candidate.
 ///
 /// # Errors

@@ -1,11 +1,15 @@
 //! What the worker tells: one line of text for people, or one JSON object per line for programs, on
 //! standard output.
 
+pub(crate) mod kept;
+
 use std::io::Write;
 
 use mica_host::json;
 use mica_primitives::{Balance, BlockNumber, ChannelId, LaneId, LayerRange, ModelId};
 use serde::Serialize;
+
+use self::kept::Kept;
 
 /// Something worth telling. Money is a decimal string of base units: JSON numbers end at 2^53.
 #[derive(Clone, Debug, Serialize)]
@@ -208,17 +212,30 @@ pub(crate) enum Form {
 
 /// Tells events.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reporter(Form);
+pub(crate) struct Reporter {
+    form: Form,
+    /// Where events are kept too; for as long as the process runs.
+    kept: Option<&'static Kept>,
+}
 
 impl Reporter {
     /// One that tells in this form.
     pub(crate) const fn new(form: Form) -> Self {
-        Self(form)
+        Self { form, kept: None }
+    }
+
+    /// One that keeps what it tells in `kept` as well, until the process ends.
+    #[must_use]
+    pub(crate) fn keeping(self, kept: Kept) -> Self {
+        Self { kept: Some(Box::leak(Box::new(kept))), ..self }
     }
 
     /// Tells one event. A reader that has gone away is no reason to stop serving.
     pub(crate) fn emit(&self, event: &Event) {
-        let line = match self.0 {
+        if let Some(kept) = self.kept {
+            kept.keep(event);
+        }
+        let line = match self.form {
             Form::Json => serde_json::to_string(event).unwrap_or_default(),
             // What peers and nodes say may stand in it.
             Form::Text => mica_text::lines(&event.to_string()),

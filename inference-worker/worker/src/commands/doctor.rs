@@ -1,5 +1,5 @@
-//! `mica-worker doctor`: on one screen, whether payers can and do use this worker, why not, and what
-//! would change that. Looks, and changes nothing.
+//! `mica-worker doctor`: on one screen, whether payers can and do use this worker, why not, and
+//! what would change that. Looks, and changes nothing.
 
 mod chain;
 mod finding;
@@ -14,11 +14,7 @@ use mica_chain::{Chain, ConnectError, ReadError};
 use serde_json::{Value, json};
 
 use self::finding::{Finding, State};
-use super::status::{
-    StatusError,
-    diagnosis::Diagnosis,
-    local, registry_of,
-};
+use super::status::{StatusError, diagnosis::Diagnosis, local, registry_of};
 use crate::{
     causes::with_causes,
     config::{Config, ConfigError},
@@ -161,7 +157,9 @@ async fn look(
 
 fn process(running: Option<&Value>) -> Finding {
     match running {
-        None => Finding::wrong("process", "no mica-worker runs with this folder", "mica-worker run"),
+        None => {
+            Finding::wrong("process", "no mica-worker runs with this folder", "mica-worker run")
+        }
         Some(running) => {
             let layers = &running["layers"];
             let found = match (running["pid"].as_u64(), layers[0].as_u64(), layers[1].as_u64()) {

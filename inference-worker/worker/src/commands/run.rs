@@ -10,7 +10,7 @@ use crate::{
     config::{Config, ConfigError, parse_layers, parse_share},
     daemon::{self, serve::ServeError},
     data_dir::DataDir,
-    report::{Form, Reporter},
+    report::{Event, Form, Reporter, kept::Kept},
 };
 
 /// What the command takes. Each flag stands above the same setting in `config.toml`.
@@ -91,6 +91,15 @@ pub enum RunError {
 pub(crate) async fn run(args: Args, folder: &DataDir) -> Result<(), RunError> {
     let reporter = Reporter::new(if args.json { Form::Json } else { Form::Text });
     let config = args.over(Config::read(&folder.config())?);
+    let reporter = match Kept::open(folder) {
+        Ok(kept) => reporter.keeping(kept),
+        // It serves all the same, and says it where it can.
+        Err(error) => {
+            let text = format!("events are not kept for `mica-worker logs`: {error}");
+            reporter.emit(&Event::Warning { text });
+            reporter
+        }
+    };
     let stop = stop_on_signal().map_err(RunError::Signal)?;
     Ok(daemon::serve(folder, config, reporter, stop).await?)
 }

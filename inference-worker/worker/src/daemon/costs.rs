@@ -77,11 +77,7 @@ impl Costs {
         }
     }
 
-    async fn publish(
-        &self,
-        range: LayerRange,
-        cost_us: u32,
-    ) -> Result<(), CostError> {
+    async fn publish(&self, range: LayerRange, cost_us: u32) -> Result<(), CostError> {
         let WorkerContext { chain, signer, offers, registration, reporter, .. } = &self.context;
         let mut changed_at = registration.lock().await;
         // What was timed is of other layers.
@@ -103,9 +99,7 @@ fn believe(before: Option<f64>, observed: Option<Observed>) -> Option<f64> {
     if tokens < LEAST_TOKENS {
         return before;
     }
-    Some(before.map_or(us_per_layer_token, |before| {
-        before + NEW * (us_per_layer_token - before)
-    }))
+    Some(before.map_or(us_per_layer_token, |before| before + NEW * (us_per_layer_token - before)))
 }
 
 /// The cost to publish in place of `offered`; nothing if the difference is not worth a fee.

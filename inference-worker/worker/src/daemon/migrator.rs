@@ -138,8 +138,8 @@ impl Migrator {
         layers.swap(change).await
     }
 
-    /// Whether a move to `to` of which nothing certain was heard is in a block: asks the chain until
-    /// that is known, at most for [`PATIENCE`]. Returns the block that says so.
+    /// Whether a move to `to` of which nothing certain was heard is in a block: asks the chain
+    /// until that is known, at most for [`PATIENCE`]. Returns the block that says so.
     async fn settle(&self, error: &SubmitError, to: LayerRange) -> Option<BlockNumber> {
         let deadline = Instant::now() + PATIENCE;
         loop {

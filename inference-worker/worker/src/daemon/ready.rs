@@ -8,7 +8,7 @@ use mica_engine::Threads;
 use mica_net::{Events, Instance, Net};
 use mica_primitives::{LayerRange, MarketUnits, RegistryParameters, WorkerAddresses, WorkerRecord};
 use mica_protocol::{limits::MAX_SESSIONS, signing, stage::Computed};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
@@ -17,6 +17,7 @@ use super::{
     origin::{self, Origin, OriginError},
     range::{RangeError, choose_range},
     register::{Offered, RegisterError, Registration, start_price},
+    status::Status,
 };
 use crate::{
     causes::with_causes,
@@ -90,6 +91,8 @@ pub(super) struct Start<'a> {
     pub(super) announced: Vec<String>,
     pub(super) source: Arc<ModelSource>,
     pub(super) reporter: Reporter,
+    /// The newest status, for whoever reads the metrics.
+    pub(super) told: Arc<watch::Sender<Option<Status>>>,
 }
 
 /// What was made ready for one chain.

@@ -3,6 +3,7 @@
 use std::{
     io::{self, Write},
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -13,8 +14,8 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::{
-    context::WorkerContext, pauses::Paused, ready::Registered, request::Totals,
-    standing::Standing, tally::LastHour,
+    context::WorkerContext, pauses::Paused, ready::Registered, request::Totals, standing::Standing,
+    tally::LastHour,
 };
 use crate::machine::Machine;
 
@@ -54,6 +55,8 @@ pub(crate) struct Status {
     pub paused: Option<Paused>,
     /// What the last hour was like.
     pub last_hour: LastHour,
+    /// The same counts since the start.
+    pub since_start: LastHour,
     /// What is known of the machine.
     pub machine: Machine,
     /// Whether payers are served, as of the last comparison with the registry.
@@ -80,6 +83,7 @@ impl Status {
             block: 0,
             paused: context.offers.paused(),
             last_hour: context.tally.last_hour(),
+            since_start: context.tally.since_start(),
             machine: Machine::now(),
             standing: context.standings.current(),
             totals: Totals::default(),
@@ -95,6 +99,8 @@ pub(crate) struct StatusWriter {
     pub addresses: watch::Receiver<WorkerAddresses>,
     /// The file.
     pub path: PathBuf,
+    /// Where whoever reads the metrics finds it.
+    pub told: Arc<watch::Sender<Option<Status>>>,
 }
 
 impl StatusWriter {
@@ -115,6 +121,7 @@ impl StatusWriter {
                 addresses: address_texts(&self.addresses.borrow()),
                 paused: self.context.offers.paused(),
                 last_hour: self.context.tally.last_hour(),
+                since_start: self.context.tally.since_start(),
                 machine: Machine::now(),
                 standing: self.context.standings.current(),
                 ..first.clone()
@@ -122,6 +129,7 @@ impl StatusWriter {
             if let Err(error) = write(&self.path, &status) {
                 tracing::warn!(%error, "the status file was not written");
             }
+            self.told.send_replace(Some(status));
             let pause = tokio::time::sleep(PAUSE);
             if self.context.stop.run_until_cancelled(pause).await.is_none() {
                 return;

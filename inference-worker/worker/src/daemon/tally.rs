@@ -72,6 +72,13 @@ impl Tally {
         }
     }
 
+    /// The same counts since the start.
+    pub(crate) fn since_start(&self) -> LastHour {
+        let minute = self.minute();
+        let hour = self.lock();
+        LastHour::of(minute + 1, std::iter::once(&hour.all))
+    }
+
     /// What the last hour was like.
     pub(crate) fn last_hour(&self) -> LastHour {
         let minute = self.minute();
@@ -158,19 +165,25 @@ struct Minute {
 struct Hour {
     /// Oldest first; those in which nothing happened are left out.
     minutes: VecDeque<Minute>,
+    /// All minutes since the start, as one.
+    all: Minute,
     /// Openings that were neither taken nor refused yet.
     pending: BTreeSet<SessionId>,
 }
 
 impl Hour {
-    fn at(&mut self, number: u64) -> &mut Minute {
+    /// Counts something in the minute `number`, and in all.
+    fn count(&mut self, number: u64, change: impl Fn(&mut Minute)) {
         self.forget(number);
-        if self.minutes.back().is_none_or(|last| last.number < number) {
-            self.minutes.push_back(Minute { number, ..Minute::default() });
+        match self.minutes.back_mut().filter(|last| last.number >= number) {
+            Some(last) => change(last),
+            None => {
+                let mut minute = Minute { number, ..Minute::default() };
+                change(&mut minute);
+                self.minutes.push_back(minute);
+            }
         }
-        let last = self.minutes.len() - 1;
-        // One was put there, or was there.
-        &mut self.minutes[last]
+        change(&mut self.all);
     }
 
     fn forget(&mut self, now: u64) {
@@ -180,16 +193,17 @@ impl Hour {
     }
 
     fn quoted(&mut self, minute: u64, to: PublicKey, is_full: bool) {
-        let counts = self.at(minute);
-        counts.quotes += 1;
-        counts.quotes_when_full += u64::from(is_full);
-        if counts.askers.len() < MAX_ASKERS {
-            counts.askers.insert(to);
-        }
+        self.count(minute, |counts| {
+            counts.quotes += 1;
+            counts.quotes_when_full += u64::from(is_full);
+            if counts.askers.len() < MAX_ASKERS {
+                counts.askers.insert(to);
+            }
+        });
     }
 
     fn opening(&mut self, minute: u64, session: SessionId) {
-        self.at(minute).openings += 1;
+        self.count(minute, |counts| counts.openings += 1);
         self.pending.insert(session);
         if self.pending.len() > MAX_PENDING {
             self.pending.pop_first();
@@ -198,47 +212,57 @@ impl Hour {
 
     fn accepted(&mut self, minute: u64, session: &SessionId) {
         if self.pending.remove(session) {
-            self.at(minute).accepted += 1;
+            self.count(minute, |counts| counts.accepted += 1);
         }
     }
 
     /// Of a session that was taken, a fault is no refusal of its opening.
     fn refused(&mut self, minute: u64, session: &SessionId, code: FaultCode) {
         if self.pending.remove(session) {
-            *self.at(minute).refused.entry(code.number()).or_default() += 1;
+            self.count(minute, |counts| *counts.refused.entry(code.number()).or_default() += 1);
         }
     }
 
     fn ended(&mut self, minute: u64, end: &SessionEnd) {
-        let counts = self.at(minute);
-        counts.sessions_ended += 1;
-        counts.positions += u64::from(end.positions);
-        counts.earned = counts.earned.saturating_add(end.earned);
+        self.count(minute, |counts| {
+            counts.sessions_ended += 1;
+            counts.positions += u64::from(end.positions);
+            counts.earned = counts.earned.saturating_add(end.earned);
+        });
     }
 
     fn was(&mut self, minute: u64, code: &'static str, time: Duration) {
-        let sum = self.at(minute).not_serving.entry(code).or_default();
-        *sum = sum.saturating_add(time);
+        self.count(minute, |counts| {
+            let sum = counts.not_serving.entry(code).or_default();
+            *sum = sum.saturating_add(time);
+        });
     }
 
     fn report(&mut self, minute: u64) -> LastHour {
         self.forget(minute);
-        let mut hour = LastHour { minutes: (minute + 1).min(MINUTES), ..LastHour::default() };
+        LastHour::of((minute + 1).min(MINUTES), self.minutes.iter())
+    }
+}
+
+impl LastHour {
+    /// The sums of some minutes.
+    fn of<'a>(minutes: u64, parts: impl Iterator<Item = &'a Minute>) -> Self {
+        let mut hour = Self { minutes, ..Self::default() };
         let mut refused: BTreeMap<u16, u64> = BTreeMap::new();
         let mut not_serving: BTreeMap<&'static str, Duration> = BTreeMap::new();
-        for minute in &self.minutes {
-            hour.quotes += minute.quotes;
-            hour.quotes_when_full += minute.quotes_when_full;
-            hour.askers += minute.askers.len() as u64;
-            hour.openings += minute.openings;
-            hour.accepted += minute.accepted;
-            hour.sessions_ended += minute.sessions_ended;
-            hour.positions += minute.positions;
-            hour.earned = hour.earned.saturating_add(minute.earned);
-            for (number, count) in &minute.refused {
+        for part in parts {
+            hour.quotes += part.quotes;
+            hour.quotes_when_full += part.quotes_when_full;
+            hour.askers += part.askers.len() as u64;
+            hour.openings += part.openings;
+            hour.accepted += part.accepted;
+            hour.sessions_ended += part.sessions_ended;
+            hour.positions += part.positions;
+            hour.earned = hour.earned.saturating_add(part.earned);
+            for (number, count) in &part.refused {
                 *refused.entry(*number).or_default() += count;
             }
-            for (code, time) in &minute.not_serving {
+            for (code, time) in &part.not_serving {
                 let sum = not_serving.entry(code).or_default();
                 *sum = sum.saturating_add(*time);
             }
@@ -280,6 +304,7 @@ mod tests {
         assert_eq!((report.minutes, report.quotes, report.quotes_when_full), (60, 60, 30));
         assert_eq!(report.not_serving, [NotServing::of(("offline", Duration::from_secs(120)))]);
         assert_eq!(hour.minutes.len(), 60);
+        assert_eq!(LastHour::of(100, std::iter::once(&hour.all)).quotes, 100, "since the start");
         assert_eq!(hour.report(130).quotes, 29);
         assert_eq!(hour.report(1_000), LastHour { minutes: 60, ..LastHour::default() });
         assert!(hour.minutes.is_empty());

@@ -149,7 +149,9 @@ impl Start<'_> {
         let first = Status::first(&registered, context);
         let (published, addresses) = watch::channel(registered.addresses);
         let path = self.folder.status();
-        tasks.spawn(StatusWriter { context: context.clone(), addresses, path }.run(first));
+        let told = self.told.clone();
+        let writer = StatusWriter { context: context.clone(), addresses, path, told };
+        tasks.spawn(writer.run(first));
         let reconciler = Reconciler {
             context: context.clone(),
             layers,

@@ -112,7 +112,9 @@ fn stake(record: &WorkerRecord<AccountId>, min_stake_per_layer: Balance) -> Find
 /// What the running worker, or the registry, says is wrong.
 pub(super) fn problem(problem: &Problem) -> Finding {
     let mend = match problem.code.as_str() {
-        "jailed" | "offline" => "see that the node answers and the account can pay a fee, then wait",
+        "jailed" | "offline" => {
+            "see that the node answers and the account can pay a fee, then wait"
+        }
         "leaving" => "mica-worker leave",
         "another_instance" => "stop the other process with this account",
         "paused" => "see above; `mica-worker config list` has the settings of the machine",

@@ -64,9 +64,8 @@ impl Place {
              layers {}",
             self.layers, self.own
         );
-        let mend = format!(
-            "serve them as well: in a second folder, mica-worker run --layers {gap}"
-        );
+        let mend =
+            format!("serve them as well: in a second folder, mica-worker run --layers {gap}");
         Finding::wrong("coverage", found, mend)
     }
 }

@@ -28,9 +28,7 @@ pub(super) enum Rivalry {
         rivals: usize,
     },
     /// It would, at this price or less, base units per layer-token.
-    TooDear {
-        price: Balance,
-    },
+    TooDear { price: Balance },
     /// Not even for next to nothing: others are faster, or serve it in fewer stages.
     TooSlow {
         /// µs per layer-token of the fastest other worker on its layers.
@@ -179,10 +177,7 @@ mod tests {
         }
     }
 
-    fn rivalry(
-        own: &WorkerRecord<AccountId>,
-        others: &[WorkerRecord<AccountId>],
-    ) -> Rivalry {
+    fn rivalry(own: &WorkerRecord<AccountId>, others: &[WorkerRecord<AccountId>]) -> Rivalry {
         let workers: Vec<_> = others.iter().map(|other| (other.clone(), true)).collect();
         Rivalry::of(own, &workers, &model())
     }

@@ -152,7 +152,9 @@ fn change_of_standing(code: &str) -> &'static str {
 /// What an operator can do about openings that his worker refuses.
 fn change_of_refusal(code: FaultCode) -> &'static str {
     match code {
-        FaultCode::TooManySessions => "a higher limits.sessions, sessions_per_peer or …_per_account",
+        FaultCode::TooManySessions => {
+            "a higher limits.sessions, sessions_per_peer or …_per_account"
+        }
         FaultCode::NoCacheRoom => "more memory for caches: fewer layers, or limits.cache_positions",
         FaultCode::PriceTooLow => "a lower price: payers offered what an older list price said",
         FaultCode::HoldingUnpaid => "a lower market.holding_price",

@@ -10,10 +10,7 @@ use tokio::task::JoinSet;
 
 use super::{Life, LifeError};
 use crate::{
-    commands::watch::folder::promises,
-    daemon::redeem::PATIENCE,
-    data_dir::DataDir,
-    report::Event,
+    commands::watch::folder::promises, daemon::redeem::PATIENCE, data_dir::DataDir, report::Event,
     store::snapshot,
 };
 

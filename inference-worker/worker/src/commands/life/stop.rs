@@ -30,7 +30,8 @@ impl Life {
             return Ok(lock);
         }
         let pid = running(folder)?;
-        kill_process(pid, Signal::TERM).map_err(|error| LifeError::CannotStop(error.to_string()))?;
+        kill_process(pid, Signal::TERM)
+            .map_err(|error| LifeError::CannotStop(error.to_string()))?;
         let pid = pid.as_raw_nonzero().get();
         self.reporter.emit(&Event::Stopping { pid });
         let drain = self.config.as_ref().map_or(0, |config| config.limits.drain_seconds);
@@ -50,9 +51,8 @@ impl Life {
 
 /// The process that has the folder, by its own status file.
 fn running(folder: &DataDir) -> Result<Pid, LifeError> {
-    let unknown = || {
-        LifeError::CannotStop("it is starting, and has not said which process it is".to_owned())
-    };
+    let unknown =
+        || LifeError::CannotStop("it is starting, and has not said which process it is".to_owned());
     let text = std::fs::read_to_string(folder.status()).map_err(|_| unknown())?;
     let status: Value = serde_json::from_str(&text).map_err(|_| unknown())?;
     let pid = status["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());

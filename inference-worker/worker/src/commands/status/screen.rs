@@ -69,11 +69,7 @@ pub(super) async fn run(
     }
 }
 
-async fn look(
-    chain: Option<&Chain>,
-    url: &str,
-    account: AccountId,
-) -> Result<OnChain, NodeError> {
+async fn look(chain: Option<&Chain>, url: &str, account: AccountId) -> Result<OnChain, NodeError> {
     match chain {
         Some(chain) => on_chain(&chain.at_best().await?, account).await,
         None => on_chain(&Chain::connect(url).await?.at_best().await?, account).await,
@@ -163,9 +159,8 @@ fn show_running(line: &mut impl FnMut(&str, String), seen: &Seen, per_hour: Opti
     for problem in seen.diagnosis.iter().flat_map(|diagnosis| &diagnosis.problems) {
         line("problem", problem.text.clone());
     }
-    let pace = per_hour.map_or_else(String::new, |pace| {
-        format!(" ({} an hour of late)", amount::format(pace))
-    });
+    let pace = per_hour
+        .map_or_else(String::new, |pace| format!(" ({} an hour of late)", amount::format(pace)));
     line("earned", format!("{}{pace}", money(&totals["earned"])));
     line("to redeem", money(&totals["redeemable"]));
     line(
