@@ -158,12 +158,12 @@ pub enum LifeError {
          and run `mica-worker leave` again"
     )]
     CannotStop(String),
+    /// Neither an option nor settings name a node.
+    #[error("no node is named: give --node-url, or a folder with a config.toml")]
+    NoNode,
     /// Signals cannot be heard.
     #[error(transparent)]
     Signal(io::Error),
-    /// Standard output takes no more.
-    #[error(transparent)]
-    Output(#[from] io::Error),
 }
 
 /// A chain, a worker's account, and the keys that are at hand for it.
@@ -217,7 +217,7 @@ impl Life {
         let url = match (&args.node_url, &config) {
             (Some(url), _) => url.clone(),
             (None, Some(config)) => config.node_url.clone(),
-            (None, None) => Config::read(&folder.config())?.node_url,
+            (None, None) => return Err(LifeError::NoNode),
         };
         let chain = Chain::connect(&url).await?;
         Ok(Self { chain, account, own, daily, config, reporter })

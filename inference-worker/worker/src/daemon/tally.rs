@@ -263,7 +263,7 @@ impl LastHour {
                 *refused.entry(*number).or_default() += count;
             }
             for (code, time) in &part.not_serving {
-                let sum = not_serving.entry(code).or_default();
+                let sum = not_serving.entry(*code).or_default();
                 *sum = sum.saturating_add(*time);
             }
         }

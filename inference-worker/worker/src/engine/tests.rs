@@ -213,6 +213,52 @@ async fn what_memory_holds_is_known_when_layers_are_loaded() {
     assert!(room.sessions == 8 && room.positions > 1_000, "{room:?}");
 }
 
+/// Names and niceness of this process's threads.
+#[cfg(target_os = "linux")]
+fn threads() -> Vec<(String, i32)> {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("readable").flatten();
+    let of = |task: std::fs::DirEntry| {
+        let read = |name: &str| std::fs::read_to_string(task.path().join(name)).ok();
+        // Behind the name in brackets, which may have blanks in it, niceness is the 17th field.
+        let stat = read("stat")?;
+        let fields = stat.rsplit_once(')')?.1;
+        let nice = fields.split_whitespace().nth(16)?.parse().ok()?;
+        Some((read("comm")?.trim().to_owned(), nice))
+    };
+    tasks.filter_map(of).collect()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn all_threads_that_compute_give_way_and_no_others() {
+    // No other test uses it.
+    const NICE: u8 = 7;
+    let (sender, _answers) = async_mpsc::channel(1);
+    let engine = Engine::start(source(), Threads::new(3), NICE, sender).expect("a thread");
+    engine.load(LayerRange { first: 0, end: 1 }).await.expect("loaded");
+    let nice: Vec<_> = threads().into_iter().filter(|(_, nice)| *nice == NICE.into()).collect();
+    assert!(
+        nice.len() == 3 && nice.iter().all(|(name, _)| name.starts_with("mica-engine")),
+        "{nice:?}"
+    );
+}
+
+#[tokio::test]
+async fn tokens_of_sessions_that_decode_are_timed_and_prompts_are_not() {
+    let range = LayerRange { first: 0, end: 2 };
+    let mut stage = Stage::start(&source(), range).await;
+    stage.engine.open(id(1), range, 64).expect("queued");
+    let tokens = |ids: &[u32]| Payload::Tokens(ids.to_vec().try_into().expect("few"));
+    stage.compute(0, tokens(&PROMPT), JobOutput::Hidden).await;
+    assert_eq!(stage.engine.take_observed(range), None);
+    for position in 7..10 {
+        stage.compute(position, tokens(&[5]), JobOutput::Hidden).await;
+    }
+    let seen = stage.engine.take_observed(range).expect("three tokens");
+    assert!(seen.tokens == 3 && seen.us_per_layer_token > 0.0, "{seen:?}");
+    assert_eq!(stage.engine.take_observed(range), None);
+}
+
 #[test]
 fn sessions_that_fit_into_the_room_fit_into_the_pages() {
     for (pages, sessions) in [(0, 5), (1, 5), (3, 5), (10, 5), (11, 5), (1_000, 5), (1_000, 0)] {
