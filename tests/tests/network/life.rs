@@ -55,8 +55,8 @@ async fn a_worker_that_leaves_is_paid_what_it_is_owed_and_gets_its_stake_back() 
     let (_, held) = payer.leave_open(plan, QUIET).await;
     let before = payer.total(record.account).await;
 
-    let leave = || worker.command(&["leave", "--json", "--node-url", &node.url]);
-    let mut leaving = Process::start(leave(), folder.path().join("leave.log"));
+    let leave = ["leave", "--json", "--node-url", &node.url];
+    let mut leaving = Process::start(worker.command(&leave), folder.path().join("leave.log"));
     let told = leaving.wait_for_line("the worker is told", STEP, |line| event(line, "stopping"));
     assert_eq!(told["pid"], worker.process.id());
     let left = leaving.wait_for_line("it leaves", STEP, |line| event(line, "unregistered"));
@@ -83,7 +83,7 @@ async fn a_worker_that_leaves_is_paid_what_it_is_owed_and_gets_its_stake_back() 
     assert!(code == Some(1) && said.contains("mica-worker withdraw"), "{code:?} {said}");
 
     // It goes on where it stopped, and ends when the stake is free.
-    let mut leaving = Process::start(leave(), folder.path().join("leave-2.log"));
+    let mut leaving = Process::start(worker.command(&leave), folder.path().join("leave-2.log"));
     leaving.wait_for_line("it waits for the stake", STEP, |line| event(line, "unbonding"));
     advance(&node);
     let back = leaving.wait_for_line("the stake is back", STEP, |line| event(line, "withdrawn"));
@@ -93,7 +93,7 @@ async fn a_worker_that_leaves_is_paid_what_it_is_owed_and_gets_its_stake_back() 
     let view = payer.chain.at_best().await.expect("the node answers");
     assert_eq!(view.account(record.account).await.expect("it reads").held, 0);
     // A third time there is nothing to do.
-    let again = run(leave(), "");
+    let again = run(worker.command(&leave), "");
     assert_eq!(
         (again.code, events(&again.stdout, "has_left").len()),
         (Some(0), 1),
@@ -196,15 +196,15 @@ async fn a_backup_of_a_running_worker_brings_back_what_it_is_owed_and_never_less
     assert!(
         units(&made.json()["backup"]["promised"]) + record.list_price_per_layer_token * 8 >= held
     );
-    let restore = || worker.command(&["restore", "--json", path(&saved)]);
-    assert_eq!(run(restore(), "").code, Some(11), "it is running");
+    let restore = ["restore", "--json", path(&saved)];
+    assert_eq!(run(worker.command(&restore), "").code, Some(11), "it is running");
 
     // More is promised, then the worker dies: the backup is older than what is on its disk.
     let prompt = payer.prompt(text);
     let plan = payer.plan(2, &mut [(&record, ALL, &mut ledger)], prompt, 60).await;
     payer.leave_open(plan, QUIET).await;
     worker.kill();
-    let refused = run(restore(), "");
+    let refused = run(worker.command(&restore), "");
     assert_eq!(refused.code, Some(11), "{}", refused.stderr);
     assert!(refused.stderr.contains("newer records"), "{}", refused.stderr);
 
