@@ -102,7 +102,7 @@ impl Hours {
 /// Why a text is no hours.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("`{0}` is no part of a day: write it as HH:MM-HH:MM, for example 22:00-07:30")]
-pub struct HoursError(String);
+pub(crate) struct HoursError(String);
 
 impl FromStr for Hours {
     type Err = HoursError;

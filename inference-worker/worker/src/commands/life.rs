@@ -34,7 +34,7 @@ const BLOCK_SECONDS: u64 = 3;
 
 /// How these commands reach the chain, and whose key they may use.
 #[derive(clap::Args)]
-pub struct ChainArgs {
+pub(crate) struct ChainArgs {
     /// WebSocket address of a node [default: the one in config.toml].
     #[arg(long, env = "MICA_NODE_URL", value_name = "URL")]
     node_url: Option<String>,
