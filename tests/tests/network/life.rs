@@ -240,7 +240,7 @@ async fn settings_events_and_the_live_screen_are_there_for_people_and_programs()
     assert!(ran(&bob, &["logs"]).stderr.contains("mica-worker run"));
     let set = ran(&bob, &["config", "set", "limits.sessions", "7"]);
     assert_eq!((set.code, set.stdout.trim()), (Some(0), "limits.sessions = 7"), "{}", set.stderr);
-    let set = ran(&bob, &["config", "set", "machine.pause_on_battery", "false"]);
+    let set = ran(&bob, &["config", "set", "machine.nice", "12"]);
     assert_eq!(set.code, Some(0), "{}", set.stderr);
     let refused = ran(&bob, &["config", "set", "limits.sessions", "many"]);
     assert_eq!(refused.code, Some(2), "{}", refused.stderr);

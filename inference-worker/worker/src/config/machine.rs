@@ -30,7 +30,7 @@ impl Default for MachineConfig {
         Self {
             share: 1.0,
             nice: 10,
-            pause_on_battery: true,
+            pause_on_battery: false,
             pause_above_celsius: None,
             hours: None,
         }
@@ -81,7 +81,7 @@ mod tests {
         let end = TEMPLATE.find("\n[machine]\n").expect("the section");
         let config = Config::parse(&TEMPLATE[..end]).expect("an older file");
         assert_eq!((config.machine.share, config.machine.nice), (1.0, 10));
-        assert!(config.machine.pause_on_battery && config.metrics.listen.is_none());
+        assert!(!config.machine.pause_on_battery && config.metrics.listen.is_none());
     }
 
     #[test]

@@ -99,7 +99,11 @@ mod tests {
 
     #[test]
     fn battery_and_heat_pause_if_the_operator_wants_it() {
-        let rules = MachineConfig { pause_above_celsius: Some(80.0), ..MachineConfig::default() };
+        let rules = MachineConfig {
+            pause_on_battery: true,
+            pause_above_celsius: Some(80.0),
+            ..MachineConfig::default()
+        };
         let on = |on_battery, celsius| Machine { on_battery, celsius };
         assert_eq!(code(&rules, on(Some(true), None), false), Some("on_battery"));
         assert_eq!(code(&rules, on(Some(false), Some(80.0)), false), None);
@@ -107,7 +111,7 @@ mod tests {
         // Only when it is cooler by some degrees it goes on.
         assert_eq!(code(&rules, on(None, Some(76.0)), true), Some("too_hot"));
         assert_eq!(code(&rules, on(None, Some(75.0)), true), None);
-        let rules = MachineConfig { pause_on_battery: false, ..MachineConfig::default() };
+        let rules = MachineConfig::default();
         assert_eq!(code(&rules, on(Some(true), Some(120.0)), false), None);
     }
 
