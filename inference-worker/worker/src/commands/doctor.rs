@@ -11,6 +11,7 @@ mod work;
 use std::io::{self, Write};
 
 use mica_chain::{Chain, ConnectError, ReadError};
+use mica_primitives::LayerRange;
 use serde_json::{Value, json};
 
 use self::finding::{Finding, State};
@@ -171,6 +172,11 @@ fn process(running: Option<&Value>) -> Finding {
             Finding::good("process", found)
         }
     }
+}
+
+/// Layers as they are typed: `0..4`.
+fn typed(range: LayerRange) -> String {
+    format!("{}..{}", range.first, range.end)
 }
 
 /// What the worker counted; nothing from one of an earlier version.

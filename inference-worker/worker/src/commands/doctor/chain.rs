@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use mica_chain::{AccountId, Chain, ReadError, Signer, View, amount};
 use mica_primitives::{Balance, WorkerRecord, WorkerStatus};
 
-use super::{Finding, NodeError};
+use super::{Finding, NodeError, typed};
 use crate::commands::status::diagnosis::{Problem, Registry};
 
 /// Blocks that finality may lie behind: two or three are usual.
@@ -97,7 +97,7 @@ fn stake(record: &WorkerRecord<AccountId>, min_stake_per_layer: Balance) -> Find
     let found = format!(
         "{} for layers {}, which need {}",
         amount::format(record.stake),
-        record.range,
+        typed(record.range),
         amount::format(needed)
     );
     match needed.checked_sub(record.stake).filter(|missing| *missing > 0) {
@@ -129,7 +129,7 @@ pub(super) fn online(
     online: bool,
     is_running: bool,
 ) -> Option<Finding> {
-    let found = format!("online with layers {}", record.range);
+    let found = format!("online with layers {}", typed(record.range));
     match (&record.status, online) {
         (WorkerStatus::Active, true) => Some(Finding::good("registry", found)),
         _ if is_running => None,

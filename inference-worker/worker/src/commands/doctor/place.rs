@@ -3,7 +3,7 @@
 use mica_chain::AccountId;
 use mica_primitives::{LayerRange, WorkerRecord};
 
-use super::Finding;
+use super::{Finding, typed};
 
 /// The model's layers and those who serve them.
 pub(super) struct Place {
@@ -60,12 +60,16 @@ impl Place {
 
     fn gap(&self, gap: LayerRange) -> Finding {
         let found = format!(
-            "nobody serves layers {gap} of {}: no payer can ask this model, so nobody pays for \
-             layers {}",
-            self.layers, self.own
+            "nobody serves layers {} of {}: no payer can ask this model, so nobody pays for layers \
+             {}",
+            typed(gap),
+            self.layers,
+            typed(self.own)
         );
-        let mend =
-            format!("serve them as well: in a second folder, mica-worker run --layers {gap}");
+        let mend = format!(
+            "serve them as well: in a second folder, mica-worker run --layers {}",
+            typed(gap)
+        );
         Finding::wrong("coverage", found, mend)
     }
 }

@@ -7,7 +7,7 @@ use mica_primitives::LayerRange;
 use mica_protocol::FaultCode;
 use serde::Serialize;
 
-use super::{Finding, rivals::Rivalry};
+use super::{Finding, rivals::Rivalry, typed};
 use crate::daemon::tally::LastHour;
 
 /// What else is known.
@@ -103,7 +103,7 @@ fn of_market(hour: &LastHour, facts: &Facts) -> Option<Cause> {
     if let Some(gap) = facts.gaps.first() {
         return Some(Cause::new(
             "not_covered",
-            format!("nobody serves layers {gap}, so no payer can ask this model"),
+            format!("nobody serves layers {}, so no payer can ask this model", typed(*gap)),
             "serve these layers as well, or wait for others",
         ));
     }

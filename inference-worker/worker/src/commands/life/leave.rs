@@ -109,7 +109,8 @@ impl Life {
                 return Ok(Some(()));
             }
             if !is_told {
-                let layers: Vec<String> = alone.iter().map(ToString::to_string).collect();
+                let layers: Vec<String> =
+                    alone.iter().map(|range| format!("{}..{}", range.first, range.end)).collect();
                 self.warn(format!(
                     "nobody else serves layers {}: without this worker the model cannot be asked",
                     layers.join(", ")
