@@ -291,7 +291,7 @@ impl std::fmt::Display for Event {
                 write!(f, "kept {} of that for {channel} in block {block}", mica(*amount))
             }
             Self::ChannelClosed { channel, block } => {
-                write!(f, "closed {channel} in block {block}, as its payer asked")
+                write!(f, "closed channel {channel} in block {block}")
             }
             Self::PriceSet { price_per_layer_token, block } => {
                 write!(
