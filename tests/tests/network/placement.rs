@@ -1,11 +1,16 @@
 //! Where a worker goes that was not told where, and that it stays there over a restart.
 
-use std::time::Duration;
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use mica_chain::{AccountId, Chain};
 use mica_primitives::LayerRange;
-use mica_tests::{DevNode, Operator, eventually_async, run};
-use serde_json::json;
+use mica_tests::{DevNode, Operator, Process, eventually_async, run};
+use serde_json::{Value, json};
 
 /// Longest time until a change has reached the registry.
 const REGISTRY: Duration = Duration::from_secs(120);
@@ -70,4 +75,55 @@ async fn a_worker_takes_sessions_in_its_hours_only_and_says_so() {
     assert_eq!(paused["code"], "out_of_hours", "{paused}");
     let status = bob.wait_for_status(&node.url, 22, REGISTRY, |status| status["serving"] == false);
     assert_eq!(status["problems"][0]["code"], "paused", "{status}");
+}
+
+/// A control group of memory with a limit, of either version; gone when this is dropped.
+struct Group(PathBuf);
+
+impl Group {
+    /// Nothing if this user may not make one.
+    fn with_limit(bytes: u64) -> Option<Self> {
+        let name = format!("mica-test-{}", std::process::id());
+        let kinds =
+            [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")];
+        kinds.iter().find_map(|(root, limit)| {
+            let group = Self(Path::new(root).join(&name));
+            std::fs::create_dir(&group.0).ok()?;
+            // Without the controller there is no such file.
+            let file = std::fs::OpenOptions::new().write(true).open(group.0.join(limit));
+            file.and_then(|mut file| file.write_all(bytes.to_string().as_bytes())).ok()?;
+            Some(group)
+        })
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_in_a_small_control_group_takes_fewer_layers() {
+    // The little model with its caches needs some megabytes more.
+    let Some(group) = Group::with_limit(12 << 20) else {
+        eprintln!("NOT TESTED: this user may not make a control group of memory");
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let node = DevNode::start(folder.path()).await;
+    let bob = Operator::init(&folder.path().join("bob"), "//Bob");
+    let run = bob.command(&["run", "--json", "--register-model", "--node-url", &node.url]);
+    let mut inside = Command::new("sh");
+    mica_tests::process::mark(&mut inside);
+    inside.args(["-c", "echo $$ >\"$0/cgroup.procs\" && exec \"$@\""]).arg(&group.0);
+    inside.arg(run.get_program()).args(run.get_args());
+    let mut worker = Process::start(inside, folder.path().join("bob.log"));
+    let loaded = worker.wait_for_line("layers are chosen", REGISTRY, |line| {
+        serde_json::from_str::<Value>(line).ok().filter(|event| event["event"] == "loaded")
+    });
+    let layers = &loaded["layers"];
+    let width = layers[1].as_u64().expect("the end") - layers[0].as_u64().expect("the first");
+    assert!((1..8).contains(&width), "{loaded}");
+    worker.kill();
 }
