@@ -266,6 +266,10 @@ async fn a_program_that_wants_the_same_core_keeps_nine_tenths_of_it() {
     // As it is shipped; no other test uses it.
     let nice = crate::config::MachineConfig::default().nice;
     let this = std::path::Path::new("/proc/thread-self");
+    if thread(this).expect("this thread").nice != 0 {
+        eprintln!("NOT TESTED: this process gives way itself");
+        return;
+    }
     let link = std::fs::read_link(this).expect("a thread");
     let number = link.file_name().expect("its number").to_string_lossy().into_owned();
     let pinned = std::process::Command::new("taskset").args(["-cp", "0", &number]).output();
@@ -296,10 +300,11 @@ async fn a_program_that_wants_the_same_core_keeps_nine_tenths_of_it() {
     let (own, engines) = ticks();
     begin(0);
     begin(1);
-    let end = Instant::now() + Duration::from_secs(4);
+    // Until this thread has computed for two seconds, however busy the machine is.
+    let end = Instant::now() + Duration::from_secs(120);
     let mut sum = 0_u64;
-    while Instant::now() < end {
-        sum = (0..10_000_u64).fold(sum, |sum, n| std::hint::black_box(sum.wrapping_add(n)));
+    while ticks().0 < own + 200 && Instant::now() < end {
+        sum = (0..1_000_000_u64).fold(sum, |sum, n| std::hint::black_box(sum.wrapping_add(n)));
         // It never waits for us, and always has work.
         while let Ok(computed) = answers.try_recv() {
             engine.drop_cache(computed.session).expect("queued");
