@@ -330,10 +330,12 @@ impl HubTable {
         let others = self.earlier.all_paired(&channels);
         channels.into_iter().find_map(|channel| {
             let own = self.outgoing.get_mut(&channel)?;
-            let lane = own.ledger.lease_by(budget, |lane| match (channel, lane) {
+            let lane = own.ledger.lease_by(budget, |lane, is_open| match (channel, lane) {
+                // Even if it was not settled: a payee that still holds it says so, and is asked
+                // again, while another lane would leave the account exposed.
                 place if paired == Some(place) => 0,
-                place if !others.contains(&place) => 1,
-                _ => 2,
+                place if !others.contains(&place) => 1 + u8::from(is_open),
+                _ => 3 + u8::from(is_open),
             });
             Some((own.payee, lane.ok()?))
         })
