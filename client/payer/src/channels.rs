@@ -183,9 +183,6 @@ impl Payer {
         for record in store.lanes(id)? {
             ledger.restore(record)?;
         }
-        for (lane, worker) in store.lane_workers(id)? {
-            ledger.restore_user(lane, worker);
-        }
         store.retired(id)?.into_iter().for_each(|lane| ledger.retire(lane));
         Ok(ledger)
     }

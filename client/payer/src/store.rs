@@ -47,9 +47,6 @@ const RECEIPTS: TableDefinition<(Hash32, LaneId, u64), Bytes> = TableDefinition:
 const SESSIONS: TableDefinition<(u64, Hash32), Bytes> = TableDefinition::new("sessions");
 /// Lanes that are not used any more, because receipts of them are lost here or at their worker.
 const RETIRED: TableDefinition<(Hash32, LaneId), ()> = TableDefinition::new("retired");
-/// Lanes to hubs → the worker that the last session on it has paid through the hub.
-const LANE_WORKERS: TableDefinition<(Hash32, LaneId), Hash32> =
-    TableDefinition::new("lane workers");
 /// (genesis, channel, lane) → what the payer was promised there itself: as a hub.
 const INCOMING: TableDefinition<(Hash32, Hash32, LaneId), Bytes> = TableDefinition::new("incoming");
 /// (genesis, channel, lane, anchor) → a tick chain over which the payer, as a hub, may still have
@@ -148,15 +145,6 @@ pub enum Change {
     },
     /// A lane that is not used any more.
     Retired(ChannelId, LaneId),
-    /// The worker that a lane to a hub pays: its next session takes the lane again.
-    LaneWorker {
-        /// The channel.
-        channel: ChannelId,
-        /// The lane.
-        lane: LaneId,
-        /// The worker's account.
-        worker: Hash32,
-    },
     /// What this payer was promised on a lane, as a hub.
     Incoming {
         /// The chain.
@@ -277,7 +265,6 @@ impl Store {
             transaction.open_table(RECEIPTS).map_err(db)?;
             transaction.open_table(SESSIONS).map_err(db)?;
             transaction.open_table(RETIRED).map_err(db)?;
-            transaction.open_table(LANE_WORKERS).map_err(db)?;
             transaction.open_table(INCOMING).map_err(db)?;
             transaction.open_table(HUB_CHAINS).map_err(db)?;
             transaction.open_table(HUB_BANS).map_err(db)?;
@@ -359,21 +346,6 @@ impl Store {
         let table = self.database.begin_read().map_err(db)?.open_table(LANES).map_err(db)?;
         let found = table.range((channel.0, LaneId::MIN)..=(channel.0, LaneId::MAX)).map_err(db)?;
         found.map(|entry| decode("lanes", entry.map_err(db)?.1.value())).collect()
-    }
-
-    /// The workers that lanes of a channel to a hub have paid last.
-    ///
-    /// # Errors
-    /// [`StoreError`] if they cannot be read.
-    pub fn lane_workers(&self, channel: ChannelId) -> Result<Vec<(LaneId, Hash32)>, StoreError> {
-        let table = self.database.begin_read().map_err(db)?.open_table(LANE_WORKERS).map_err(db)?;
-        let found = table.range((channel.0, LaneId::MIN)..=(channel.0, LaneId::MAX)).map_err(db)?;
-        found
-            .map(|entry| {
-                let (key, worker) = entry.map_err(db)?;
-                Ok((key.value().1, worker.value()))
-            })
-            .collect()
     }
 
     /// Lanes of a channel that are not used any more.
@@ -486,7 +458,6 @@ enum Row {
     Lane((Hash32, LaneId), Vec<u8>),
     Receipt((Hash32, LaneId, u64), Vec<u8>),
     Retired((Hash32, LaneId)),
-    LaneWorker((Hash32, LaneId), Hash32),
     Incoming((Hash32, Hash32, LaneId), Vec<u8>),
     ForgetIncoming((Hash32, Hash32)),
     HubChain((Hash32, Hash32, LaneId, Hash32), Vec<u8>),
@@ -509,9 +480,6 @@ impl Row {
                 Self::Receipt((channel.0, *lane, *index), encode(receipt)?)
             }
             Change::Retired(channel, lane) => Self::Retired((channel.0, *lane)),
-            Change::LaneWorker { channel, lane, worker } => {
-                Self::LaneWorker((channel.0, *lane), *worker)
-            }
             Change::Incoming { genesis, record } => {
                 let key = (*genesis, record.facts.channel.0, record.lane);
                 Self::Incoming(key, encode(record)?)
@@ -581,13 +549,6 @@ fn write_rows(transaction: &WriteTransaction, rows: &[Row]) -> Result<(), StoreE
             }
             Row::Retired(key) => {
                 transaction.open_table(RETIRED).map_err(db)?.insert(*key, ()).map_err(db)?;
-            }
-            Row::LaneWorker(key, worker) => {
-                transaction
-                    .open_table(LANE_WORKERS)
-                    .map_err(db)?
-                    .insert(*key, *worker)
-                    .map_err(db)?;
             }
             Row::Incoming(key, bytes) => {
                 transaction

@@ -14,8 +14,8 @@ use mica_protocol::channel::PayerLaneRecord;
 use redb::{ReadableDatabase, ReadableTable, WriteTransaction};
 
 use super::{
-    CHANNELS, ChannelRecord, HUB_BANS, HUB_CHAINS, INCOMING, LANE_WORKERS, LANES, ORIGINS,
-    RECEIPTS, RETIRED, SESSIONS, SessionRecord, Store, StoreError, db, decode,
+    CHANNELS, ChannelRecord, HUB_BANS, HUB_CHAINS, INCOMING, LANES, ORIGINS, RECEIPTS, RETIRED,
+    SESSIONS, SessionRecord, Store, StoreError, db, decode,
 };
 
 /// Most files with records of chains with the same first block.
@@ -114,11 +114,6 @@ impl Store {
                 .open_table(RETIRED)
                 .map_err(db)?
                 .retain(|(channel, _), ()| !is_own(channel))
-                .map_err(db)?;
-            transaction
-                .open_table(LANE_WORKERS)
-                .map_err(db)?
-                .retain(|(channel, _), _| !is_own(channel))
                 .map_err(db)?;
             transaction
                 .open_table(INCOMING)

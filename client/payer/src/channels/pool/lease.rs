@@ -184,26 +184,20 @@ impl ChannelPool {
         let Some(leased) = ledgers.lease(needs) else { return Ok(None) };
         let epoch = ledgers.epoch;
         drop(ledgers);
-        let ids: Vec<(ChannelId, LaneId)> =
-            leased.iter().map(|(channel, lane)| (*channel, lane.record().lane)).collect();
-        let guard = LaneGuard::new(self, epoch, ids.clone());
+        let ids = leased.iter().map(|(channel, lane)| (*channel, lane.record().lane)).collect();
+        let guard = LaneGuard::new(self, epoch, ids);
         let (channels, lanes): (Vec<_>, Vec<_>) = leased.into_iter().unzip();
-        self.record_use(needs, &ids)?;
+        self.record_channels(needs, &channels)?;
         // Last: from here on the lease has an owner who accounts for it.
         let fees = self.lock().claim_fees();
         Ok(Some(Lease { lanes, channels, submitted: None, claim: Claim { fees, guard } }))
     }
 
     /// Writes down whose the channels are: receipts are verified with it when the chain has
-    /// forgotten them. And whom lanes to hubs pay.
-    fn record_use(&self, needs: &[Need], lanes: &[(ChannelId, LaneId)]) -> Result<(), StoreError> {
+    /// forgotten them.
+    fn record_channels(&self, needs: &[Need], channels: &[ChannelId]) -> Result<(), StoreError> {
         let mut changes = Vec::new();
-        for (need, (id, lane)) in needs.iter().zip(lanes) {
-            let (lane, worker) = (*lane, need.worker.0);
-            if need.payee != need.worker && !self.store.lane_workers(*id)?.contains(&(lane, worker))
-            {
-                changes.push(Change::LaneWorker { channel: *id, lane, worker });
-            }
+        for (need, id) in needs.iter().zip(channels) {
             let new = self
                 .lock()
                 .open
@@ -223,7 +217,7 @@ impl ChannelPool {
             self.store.count_use()?;
         }
         let mut ledgers = self.lock();
-        for (id, _) in lanes {
+        for id in channels {
             if let Some(open) = ledgers.open.get_mut(id) {
                 open.is_recorded = true;
             }
