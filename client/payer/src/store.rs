@@ -68,6 +68,8 @@ const SNAPSHOTS: TableDefinition<(Hash32, Hash32), Bytes> = TableDefinition::new
 const VERSION: u32 = 1;
 /// Most sessions that a listing returns.
 pub const MAX_LISTED: usize = 10_000;
+/// Sessions that are looked through for whom lanes have paid: those of half an hour or more.
+pub const MAX_REMEMBERED: usize = 64;
 /// Most bytes of one record.
 pub const MAX_RECORD_BYTES: usize = 16 * 1024 * 1024;
 
@@ -420,6 +422,23 @@ impl Store {
         let table = self.database.begin_read().map_err(db)?.open_table(SESSIONS).map_err(db)?;
         let newest = table.iter().map_err(db)?.rev().take(MAX_LISTED);
         newest.map(|entry| decode("sessions", entry.map_err(db)?.1.value())).collect()
+    }
+
+    /// The worker that was paid last on each lane, as far as the newest [`MAX_REMEMBERED`] sessions
+    /// say.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they cannot be read.
+    pub fn last_paid(&self) -> Result<BTreeMap<(ChannelId, LaneId), Hash32>, StoreError> {
+        let table = self.database.begin_read().map_err(db)?.open_table(SESSIONS).map_err(db)?;
+        let mut paid = BTreeMap::new();
+        for entry in table.iter().map_err(db)?.rev().take(MAX_REMEMBERED) {
+            let session: SessionRecord = decode("sessions", entry.map_err(db)?.1.value())?;
+            for stage in session.stages {
+                paid.entry((stage.channel, stage.lane)).or_insert(stage.worker);
+            }
+        }
+        Ok(paid)
     }
 
     /// What each budget has spent or set aside on `day`.

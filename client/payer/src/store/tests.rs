@@ -123,6 +123,32 @@ fn sessions_are_listed_newest_first_and_replaced() {
 }
 
 #[test]
+fn the_worker_that_a_lane_paid_last_is_known() {
+    let (_folder, store) = store();
+    let stage = |worker: u8, lane: LaneId| StageRecord {
+        worker: [worker; 32],
+        peer: [0; 32],
+        layers: mica_primitives::LayerRange { first: 0, end: 1 },
+        channel: ChannelId([1; 32]),
+        lane,
+        price_per_layer_token: 1,
+        paid: 1,
+        first_receipt: 0,
+        receipts: 0,
+    };
+    let session = |name: u8, stages: Vec<StageRecord>| {
+        let session = session_on([0; 32], name, name.into());
+        Change::Session(SessionRecord { stages, ..session }.into())
+    };
+    let first = session(1, vec![stage(5, 0), stage(6, 1)]);
+    let second = session(2, vec![stage(7, 1), stage(5, 2)]);
+    store.apply(&[second, first]).expect("written");
+    let paid: Vec<(LaneId, u8)> =
+        store.last_paid().expect("read").iter().map(|((_, lane), who)| (*lane, who[0])).collect();
+    assert_eq!(paid, [(0, 5), (1, 7), (2, 5)]);
+}
+
+#[test]
 fn a_second_process_is_told_to_wait() {
     let (folder, _store) = store();
     assert!(matches!(Store::open(&folder.path().join("state.redb")), Err(StoreError::InUse(_))));

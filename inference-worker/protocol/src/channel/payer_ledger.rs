@@ -112,6 +112,13 @@ impl PayerLedger {
         Ok(())
     }
 
+    /// Takes back whom the last session on a lane has paid in the end, after a restart.
+    pub fn restore_user(&mut self, lane: LaneId, user: [u8; 32]) {
+        if u32::from(lane) < MAX_LANES {
+            self.users.insert(lane, user);
+        }
+    }
+
     /// What the chain says now.
     pub fn update(&mut self, facts: ChannelFacts) {
         if facts.channel == self.facts.channel {

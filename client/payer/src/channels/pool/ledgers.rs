@@ -275,6 +275,17 @@ mod tests {
     }
 
     #[test]
+    fn a_program_that_starts_again_pays_a_worker_on_its_lane() {
+        let mut ledgers = with_channel(100);
+        let open = ledgers.open.get_mut(&ChannelId([2; 32])).expect("there is one");
+        [(0, 5), (1, 6)].iter().for_each(|(lane, to)| open.ledger.restore_user(*lane, [*to; 32]));
+        let through = |worker: u8| Need { worker: [worker; 32].into(), ..need(PAYEE, 10) };
+        let leased = ledgers.lease(&[through(6), through(7), through(5)]).expect("enough");
+        let lanes: Vec<LaneId> = leased.iter().map(|(_, lane)| lane.record().lane).collect();
+        assert_eq!(lanes, [1, 2, 0]);
+    }
+
+    #[test]
     fn needs_are_met_all_or_not_at_all() {
         let mut ledgers = with_channel(100);
         let stranger = need([8; 32], 1);
