@@ -113,14 +113,19 @@ fn to_text(status: &HubStatus) -> String {
     let fees = status.earned.saturating_sub(status.passed_on);
     metric("block", "gauge", "Last final block that was read.", &status.block);
     metric("relays_open", "gauge", "Stages that are paid now.", &status.relays);
-    metric("relays_ended_total", "counter", "Stages that were paid and are over.", &status.ended);
+    metric("relays_ended_total", "counter", "Stages that are over.", &status.ended);
     metric(
         "relays_unsettled_total",
         "counter",
         "Those of them that ended without an exact sum.",
         &status.unsettled,
     );
-    metric("channels_in", "gauge", "Channels to the hub that owe it.", &status.incoming);
+    metric(
+        "channels_in",
+        "gauge",
+        "Channels to the hub on which it was promised something.",
+        &status.incoming,
+    );
     metric("channels_out", "gauge", "Channels of its own.", &status.channels.len());
     metric("owed_in_base_units", "gauge", "What it could redeem now.", &status.redeemable);
     metric("redeems_pending", "gauge", "Lanes that it could redeem now.", &status.redeems);
