@@ -26,7 +26,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::chain::{Answer, News, Watched, follow, read_channel};
-use crate::config::HubConfig;
+use crate::config::{CREDIT_SHARE, HubConfig};
 use crate::disk::Pending;
 use crate::error::HubError;
 use crate::event::{HubEvent, HubStatus, PaidChannel, Sent};
@@ -83,6 +83,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), HubError> 
         account: payer.id().0,
         fee: config.fee,
         credit_positions: config.credit_positions.max(1),
+        credit_money: config.credit_money.unwrap_or(config.deposit / CREDIT_SHARE),
         min_window: config.min_window.unwrap_or(0).max(window),
         least_promise: fee,
         max_relays: config.max_relays,

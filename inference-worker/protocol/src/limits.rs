@@ -148,7 +148,7 @@ limits! {
     /// Most chains of one lane of a payer's of which a hub remembers that ticks may have been kept
     /// from it.
     pub const MAX_EARLIER_CHAINS_PER_LANE: usize = 64;
-    /// Most of them altogether.
+    /// Most of them altogether; the second half is for channels that have few.
     pub const MAX_EARLIER_CHAINS: usize = 65_536;
     /// Lanes of one channel of a hub's own on which ticks may be lost to it before it promises
     /// nothing more there.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     EarlierChain, HubOutput, HubTable, Payee, RelayId,
-    earlier::Place,
+    earlier::{Exposed, Place},
     payment::{full_lane, persist_chain},
     relay::{Relay, RelayTerms},
     table::{Outgoing, send},
@@ -107,6 +107,13 @@ impl HubTable {
             let text = format!("{due} are asked for each position and {} offered", tick.unit);
             return Err(Refusal::new(FaultCode::FeeTooLow, text));
         }
+        if self.offer.credit(tick.unit) == 0 {
+            let text = format!(
+                "a position costs {} and this hub lends {} at most: pay this worker directly",
+                tick.unit, self.offer.credit_money
+            );
+            return Err(Refusal::new(FaultCode::BadTerms, text));
+        }
         Ok(tick)
     }
 
@@ -137,6 +144,7 @@ impl HubTable {
         self.make_ledger(now, facts)?;
         self.check_deposit(open, tick.unit)?;
         self.check_single(open)?;
+        self.check_new_chain(&tick.anchor)?;
         let cost = open.unit.checked_mul(open.positions.into()).ok_or_else(no_relay)?;
         let (ended, held) = self.running_on(channel, lane);
         let running = ended.and_then(|id| self.chain_of(&id, held.as_ref()));
@@ -263,18 +271,23 @@ impl HubTable {
         }
         let account = ledger.facts().payer;
         let (before, after) = self.earlier.exposed(&account, ((channel, lane), onto), running);
-        let most = u32::from(self.offer.credit_positions.max(1));
-        if after > before && after > most {
+        let most = Exposed {
+            positions: u32::from(self.offer.credit_positions.max(1)),
+            money: self.offer.credit_money,
+        };
+        if after.exceeds(&before) && after.exceeds(&most) {
             let text = format!(
-                "{after} positions of this account's earlier sessions could be taken from this \
-                 hub, and may be {most}: pay the same worker on this lane, take one that was not \
-                 used for {HUB_TICKS_BLOCKS} blocks, or open another channel"
+                "{} positions of this account's earlier sessions, worth {}, could be taken from \
+                 this hub, and may be {}, worth {}: pay the same worker on this lane, take one \
+                 that was not used for {HUB_TICKS_BLOCKS} blocks, or open another channel",
+                after.positions, after.money, most.positions, most.money
             );
             return Err(Refusal::new(FaultCode::LaneBusy, text));
         }
         let lacking = self.lacking(ledger, open, unit, running);
         let uncovered = u32::try_from(lacking.div_ceil(unit.max(1))).unwrap_or(u32::MAX);
-        if lacking > 0 && after.saturating_add(uncovered) > most {
+        let all = after.and(uncovered, lacking);
+        if lacking > 0 && all.exceeds(&most) {
             let text = format!(
                 "{lacking} of the deposit are missing for what earlier sessions may still be paid: \
                  top the channel up, or wait {HUB_TICKS_BLOCKS} blocks"
@@ -372,9 +385,12 @@ impl HubTable {
 }
 
 impl HubTable {
-    /// Forgets channels on which no relay runs and that bring less than `least`.
+    /// Forgets channels on which no relay runs, that bring less than `least`, and from which
+    /// nothing can be claimed that workers may still be shown.
     fn make_room(&mut self, now: Now, least: Balance) {
-        let busy: BTreeSet<ChannelId> = self.relays.values().map(|relay| relay.channel).collect();
+        let mut busy: BTreeSet<ChannelId> =
+            self.relays.values().map(|relay| relay.channel).collect();
+        busy.extend(self.earlier.channels());
         self.incoming.retain(|id, ledger| {
             let lanes = ledger.redeemable(now.block).into_iter();
             let gain = lanes.fold(0, |sum: Balance, lane| sum.saturating_add(lane.gain));
