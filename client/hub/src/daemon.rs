@@ -98,8 +98,8 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), HubError> 
         table.restore(record)?;
     }
     store.hub_chains(genesis)?.into_iter().for_each(|chain| table.restore_chain(chain));
-    for (account, number) in store.hub_bans(genesis)? {
-        table.restore_ban(account, number);
+    for (account, last) in store.hub_bans(genesis)? {
+        table.restore_ban(account, last);
     }
     let (net, events) =
         Net::start(NetConfig::new(peer.to_bytes()).listen(config.listen.iter().cloned()))?;
@@ -318,9 +318,9 @@ impl Daemon {
                     let change = Change::ForgetHubChain { genesis, channel, lane, anchor };
                     self.pending.other(change);
                 }
-                HubOutput::Ban(account, number) => {
+                HubOutput::Ban(account, last) => {
                     let genesis = self.genesis;
-                    self.pending.other(Change::HubBan { genesis, account, number });
+                    self.pending.other(Change::HubBan { genesis, account, last });
                 }
                 HubOutput::ForgetBan(account) => {
                     let genesis = self.genesis;

@@ -55,7 +55,7 @@ impl Thief {
                 vec![]
             }
             Message::RelayRefused(refusal) => {
-                refused.borrow_mut().push(refusal.fault.code);
+                refused.borrow_mut().push(refusal.fault.code());
                 vec![]
             }
             other => vec![other],

@@ -117,9 +117,9 @@ impl HubTable {
             Claim::Unknown | Claim::Refused => return false,
             Claim::Lost(account) => account,
         };
-        if let Some((number, forgotten)) = self.pauses.ban(account) {
+        if let Some((last, forgotten)) = self.pauses.ban(account, now) {
             out.extend(forgotten.map(HubOutput::ForgetBan));
-            out.push(HubOutput::Ban(account, number));
+            out.push(HubOutput::Ban(account, last));
         }
         let is_theirs = |relay: &Relay| {
             let ledger = self.incoming.get(&relay.channel);
