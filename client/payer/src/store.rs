@@ -53,7 +53,7 @@ const INCOMING: TableDefinition<(Hash32, Hash32, LaneId), Bytes> = TableDefiniti
 /// to pay.
 const HUB_CHAINS: TableDefinition<(Hash32, Hash32, LaneId, Hash32), Bytes> =
     TableDefinition::new("hub chains");
-/// (genesis, account) → number of the ban: accounts that have cost the payer money, as a hub.
+/// (genesis, account) → last block of the ban: accounts that have cost the payer money, as a hub.
 const HUB_BANS: TableDefinition<(Hash32, Hash32), u64> = TableDefinition::new("hub bans");
 /// Genesis hash of a chain → hash of its first block.
 const ORIGINS: TableDefinition<Hash32, Hash32> = TableDefinition::new("origins");
@@ -185,8 +185,8 @@ pub enum Change {
         genesis: Hash32,
         /// The account.
         account: Hash32,
-        /// Which of all bans it is.
-        number: u64,
+        /// The last block in which it is promised nothing.
+        last: u64,
     },
     /// An account that is not remembered any more.
     ForgetHubBan {
@@ -383,7 +383,7 @@ impl Store {
         found.map(|entry| decode("hub chains", entry.map_err(db)?.1.value())).collect()
     }
 
-    /// Accounts that have cost this payer money, as a hub, each with the number of its ban.
+    /// Accounts that have cost this payer money, as a hub, each with the last block of its ban.
     ///
     /// # Errors
     /// [`StoreError`] if they cannot be read.
@@ -391,8 +391,8 @@ impl Store {
         let table = self.database.begin_read().map_err(db)?.open_table(HUB_BANS).map_err(db)?;
         let found = table.range((genesis, [0; 32])..=(genesis, [u8::MAX; 32])).map_err(db)?;
         let bans = found.map(|entry| {
-            let (key, number) = entry.map_err(db)?;
-            Ok((key.value().1, number.value()))
+            let (key, last) = entry.map_err(db)?;
+            Ok((key.value().1, last.value()))
         });
         bans.collect()
     }
@@ -514,9 +514,7 @@ impl Row {
             Change::ForgetHubChain { genesis, channel, lane, anchor } => {
                 Self::ForgetHubChain((*genesis, channel.0, *lane, *anchor))
             }
-            Change::HubBan { genesis, account, number } => {
-                Self::HubBan((*genesis, *account), *number)
-            }
+            Change::HubBan { genesis, account, last } => Self::HubBan((*genesis, *account), *last),
             Change::ForgetHubBan { genesis, account } => Self::ForgetHubBan((*genesis, *account)),
             Change::Session(record) => {
                 Self::Session((record.started_unix_ms, record.session), encode(record)?)
@@ -594,8 +592,8 @@ fn write_rows(transaction: &WriteTransaction, rows: &[Row]) -> Result<(), StoreE
             Row::ForgetHubChain(key) => {
                 transaction.open_table(HUB_CHAINS).map_err(db)?.remove(*key).map_err(db)?;
             }
-            Row::HubBan(key, number) => {
-                transaction.open_table(HUB_BANS).map_err(db)?.insert(*key, number).map_err(db)?;
+            Row::HubBan(key, last) => {
+                transaction.open_table(HUB_BANS).map_err(db)?.insert(*key, last).map_err(db)?;
             }
             Row::ForgetHubBan(key) => {
                 transaction.open_table(HUB_BANS).map_err(db)?.remove(*key).map_err(db)?;

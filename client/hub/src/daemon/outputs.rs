@@ -38,9 +38,9 @@ impl Daemon {
                     let change = Change::ForgetHubChain { genesis, channel, lane, anchor };
                     self.pending.other(change);
                 }
-                HubOutput::Ban(account, number) => {
+                HubOutput::Ban(account, last) => {
                     let genesis = self.genesis;
-                    self.pending.other(Change::HubBan { genesis, account, number });
+                    self.pending.other(Change::HubBan { genesis, account, last });
                 }
                 HubOutput::ForgetBan(account) => {
                     let genesis = self.genesis;

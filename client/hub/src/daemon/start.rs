@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Daemon;
 use crate::chain::{Watched, follow};
-use crate::config::HubConfig;
+use crate::config::{CREDIT_SHARE, HubConfig};
 use crate::disk::Pending;
 use crate::error::HubError;
 use crate::event::{HubEvent, HubStatus};
@@ -62,6 +62,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), HubError> 
         account: payer.id().0,
         fee: config.fee,
         credit_positions: config.credit_positions.max(1),
+        credit_money: config.credit_money.unwrap_or(config.deposit / CREDIT_SHARE),
         min_window: config.min_window.unwrap_or(0).max(window),
         least_promise: fee,
         max_relays: config.max_relays,
@@ -76,8 +77,8 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), HubError> 
         table.restore(record)?;
     }
     store.hub_chains(genesis)?.into_iter().for_each(|chain| table.restore_chain(chain));
-    for (account, number) in store.hub_bans(genesis)? {
-        table.restore_ban(account, number);
+    for (account, last) in store.hub_bans(genesis)? {
+        table.restore_ban(account, last);
     }
     let (net, events) =
         Net::start(NetConfig::new(peer.to_bytes()).listen(config.listen.iter().cloned()))?;

@@ -159,6 +159,7 @@ mod tests {
             account: [9; 32],
             fee: HubFee::default(),
             credit_positions: 1,
+            credit_money: 1_000,
             min_window: 1,
             least_promise: 0,
             max_relays: 1,

@@ -84,7 +84,7 @@ fn what_may_cost_a_hub_money_is_kept_by_chain() {
         chain: Box::new(chain(number)),
     };
     let banned =
-        |account: u8, number| Change::HubBan { genesis: [1; 32], account: [account; 32], number };
+        |account: u8, last| Change::HubBan { genesis: [1; 32], account: [account; 32], last };
     let changes = [noted(1, 1), noted(1, 2), noted(1, 2), noted(2, 3), banned(6, 0), banned(7, 1)];
     store.apply(&changes).expect("written");
     assert_eq!(store.hub_chains([1; 32]).expect("read"), [chain(1), chain(2)]);

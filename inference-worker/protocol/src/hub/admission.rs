@@ -53,6 +53,7 @@ impl HubTable {
         self.make_ledger(now, facts)?;
         self.check_deposit(open, tick.unit)?;
         self.check_single(open)?;
+        self.check_new_chain(&tick.anchor)?;
         let cost = open.unit.checked_mul(open.positions.into()).ok_or_else(no_relay)?;
         let (ended, held) = self.running_on(channel, lane);
         let running = ended.and_then(|id| self.chain_of(&id, held.as_ref()));
@@ -103,8 +104,10 @@ impl HubTable {
     fn make_ledger(&mut self, now: Now, facts: &ChannelFacts) -> Result<(), Refusal> {
         let (least, genesis) = (self.offer.least_promise, self.identity.genesis());
         make_ledger(&mut self.incoming, facts, genesis, least, |ledgers| {
-            let busy: BTreeSet<ChannelId> =
+            let mut busy: BTreeSet<ChannelId> =
                 self.relays.values().map(|relay| relay.channel).collect();
+            // From those the hub may still claim what workers are shown.
+            busy.extend(self.earlier.channels());
             ledgers.retain(|id, ledger| busy.contains(id) || gain(ledger, now.block) > 0);
             if ledgers.len() >= MAX_LEDGERS {
                 ledgers.retain(|id, ledger| busy.contains(id) || gain(ledger, now.block) >= least);

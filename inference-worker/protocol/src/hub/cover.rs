@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use mica_primitives::{Balance, LaneId};
 
-use super::{EarlierChain, HubTable, earlier::Place, opening::unknown, payment::full_lane};
+use super::{EarlierChain, HubTable, earlier::{Exposed, Place}, opening::unknown, payment::full_lane};
 use crate::{
     FaultCode, channel::PayeeLedger, limits::HUB_TICKS_BLOCKS, messages::RelayOpen,
     stage::refusal::Refusal,
@@ -53,18 +53,23 @@ impl HubTable {
         }
         let account = ledger.facts().payer;
         let (before, after) = self.earlier.exposed(&account, ((channel, lane), onto), running);
-        let most = u32::from(self.offer.credit_positions.max(1));
-        if after > before && after > most {
+        let most = Exposed {
+            positions: u32::from(self.offer.credit_positions.max(1)),
+            money: self.offer.credit_money,
+        };
+        if after.exceeds(&before) && after.exceeds(&most) {
             let text = format!(
-                "{after} positions of this account's earlier sessions could be taken from this \
-                 hub, and may be {most}: pay the same worker on this lane, take one that was not \
-                 used for {HUB_TICKS_BLOCKS} blocks, or open another channel"
+                "{} positions of this account's earlier sessions, worth {}, could be taken from \
+                 this hub, and may be {}, worth {}: pay the same worker on this lane, take one \
+                 that was not used for {HUB_TICKS_BLOCKS} blocks, or open another channel",
+                after.positions, after.money, most.positions, most.money
             );
             return Err(Refusal::new(FaultCode::LaneBusy, text));
         }
         let lacking = self.lacking(ledger, open, unit, running);
         let uncovered = u32::try_from(lacking.div_ceil(unit.max(1))).unwrap_or(u32::MAX);
-        if lacking > 0 && after.saturating_add(uncovered) > most {
+        let all = after.and(uncovered, lacking);
+        if lacking > 0 && all.exceeds(&most) {
             let text = format!(
                 "{lacking} of the deposit are missing for what earlier sessions may still be paid: \
                  top the channel up, or wait {HUB_TICKS_BLOCKS} blocks"

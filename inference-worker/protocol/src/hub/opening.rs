@@ -97,6 +97,13 @@ impl HubTable {
             let text = format!("{due} are asked for each position and {} offered", tick.unit);
             return Err(Refusal::new(FaultCode::FeeTooLow, text));
         }
+        if self.offer.credit(tick.unit) == 0 {
+            let text = format!(
+                "a position costs {} and this hub lends {} at most: pay this worker directly",
+                tick.unit, self.offer.credit_money
+            );
+            return Err(Refusal::new(FaultCode::BadTerms, text));
+        }
         Ok(tick)
     }
 }

@@ -115,6 +115,10 @@ impl HubTable {
         if is_other && !self.earlier.has_room((channel, lane), ledger.promised(lane)) {
             return Err(full_lane());
         }
+        if let Some(anchor) = anchor(redeem).filter(|_| is_other) {
+            self.check_new_chain(&anchor)?;
+        }
+        let ledger = self.incoming.get_mut(&channel).ok_or_else(unknown_relay)?;
         let rule = VoucherRule { lane, unit, block: now.block, kind: VoucherKind::Renewal };
         let before = ledger.promised(lane);
         let promised = ledger

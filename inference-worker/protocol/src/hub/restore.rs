@@ -48,10 +48,10 @@ impl HubTable {
         self.earlier.insert(chain);
     }
 
-    /// Takes back a ban, after a restart: the account and its number.
-    pub fn restore_ban(&mut self, account: Account, number: u64) {
+    /// Takes back a ban, after a restart: the account and the last block of it.
+    pub fn restore_ban(&mut self, account: Account, last: u64) {
         // No more were written than there may be.
-        self.pauses.restore_ban(account, number);
+        self.pauses.restore_ban(account, last);
     }
 
     /// From now on the hub pays `payee` from this channel, whose vouchers `signer` signs. `records`

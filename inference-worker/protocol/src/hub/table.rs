@@ -156,6 +156,7 @@ impl HubTable {
             HubInput::BlockFinal => {
                 self.final_ms = Some(now.ms);
                 out.extend(self.earlier.keep(now.block).iter().filter_map(forgotten));
+                out.extend(self.pauses.keep(now.block).into_iter().map(HubOutput::ForgetBan));
             }
             HubInput::Wake => self.wake(now, &mut out),
         }
