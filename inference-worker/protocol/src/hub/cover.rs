@@ -5,7 +5,12 @@ use std::collections::BTreeMap;
 
 use mica_primitives::{Balance, LaneId};
 
-use super::{EarlierChain, HubTable, earlier::{Exposed, Place}, opening::unknown, payment::full_lane};
+use super::{
+    EarlierChain, HubTable,
+    earlier::{Exposed, Place},
+    opening::unknown,
+    payment::full_lane,
+};
 use crate::{
     FaultCode, channel::PayeeLedger, limits::HUB_TICKS_BLOCKS, messages::RelayOpen,
     stage::refusal::Refusal,
