@@ -3,8 +3,8 @@
 
 use frame_support::{assert_noop, assert_ok};
 use mica_primitives::{
-    ChannelId, LayerRange, MarketUnits, ModelManifest, PeerClaim, Redeem, UNIT, Voucher,
-    WorkerStatus, settlement::Submitter,
+    ChannelId, LayerRange, MarketUnits, ModelManifest, PeerClaim, Redeem, UNIT, WorkerStatus,
+    settlement::Submitter,
 };
 use mica_runtime::{
     Channels, Receipts, Registry, Runtime, RuntimeOrigin, System,
@@ -86,20 +86,7 @@ fn open() -> ChannelId {
 }
 
 fn promise(channel: ChannelId, seq: u64, cumulative: u128) -> Redeem {
-    let voucher = Voucher {
-        channel,
-        lane: 0,
-        seq,
-        cumulative,
-        receipts_root: [seq as u8; 32],
-        receipts: seq,
-        expires: u32::MAX,
-        tick: None,
-        lock: None,
-        bounty: 0,
-    };
-    let signature = key().sign(&voucher.signing_bytes(&genesis())).0;
-    Redeem { voucher, signature, tick: None, preimage: None }
+    chain::promise(&key(), channel, seq, cumulative)
 }
 
 fn until() -> u32 {

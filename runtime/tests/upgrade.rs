@@ -14,7 +14,7 @@ use frame_support::{
 use frame_system::{LastRuntimeUpgrade, LastRuntimeUpgradeInfo};
 use mica_primitives::{
     AgreementId, ChannelId, LayerRange, MarketUnits, ModelManifest, PeerClaim, Progress, Redeem,
-    Terms, UNIT, Voucher, settlement::Submitter,
+    Terms, UNIT, settlement::Submitter,
 };
 use mica_runtime::{
     Balances, Channels, Clock, Payouts, Receipts, Registry, Runtime, RuntimeOrigin, Seats, Sla,
@@ -103,20 +103,7 @@ fn work(manifest: &ModelManifest) -> AgreementId {
 
 /// What Alice promises on the channel.
 fn promise(channel: ChannelId, seq: u64, cumulative: u128) -> Redeem {
-    let voucher = Voucher {
-        channel,
-        lane: 0,
-        seq,
-        cumulative,
-        receipts_root: [seq as u8; 32],
-        receipts: seq,
-        expires: u32::MAX,
-        tick: None,
-        lock: None,
-        bounty: 0,
-    };
-    let signature = Ed25519Keyring::Alice.sign(&voucher.signing_bytes(&genesis())).0;
-    Redeem { voucher, signature, tick: None, preimage: None }
+    chain::promise(&Ed25519Keyring::Alice.pair(), channel, seq, cumulative)
 }
 
 /// Everything that a pallet has stored.

@@ -96,7 +96,7 @@ fn a_validator_that_makes_blocks_and_never_votes_loses_its_seat_and_stake() {
         pass_slots(chain, 2 * epoch_slots() - 4, silent);
         assert!(is_candidate(&dave), "it is judged at the end of its second session");
         assert!(Seats::proven().contains(&dave), "it makes blocks");
-        // Whoever is found idle in a block cannot be its author: nodes fail to build it.
+        // Whoever authors the block that begins a session is not judged in it.
         chain.away = vec![dave.clone()];
         pass_slots(chain, 8, silent);
         assert!(!is_candidate(&dave));

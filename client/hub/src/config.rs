@@ -18,6 +18,11 @@ pub const DEFAULT_MAX_CHANNELS: usize = 64;
 /// for a position.
 pub const DEFAULT_FEE: HubFee = HubFee { ppm: 10_000, least: 1 };
 
+/// Part of the deposit that the hub promises ahead of what it was shown at most, unless the
+/// operator says otherwise: with one MICA more than 128 positions of a worker that serves 80
+/// layers.
+pub const CREDIT_SHARE: Balance = 8;
+
 /// The settings of a hub.
 #[derive(Clone, Debug)]
 pub struct HubConfig {
@@ -29,6 +34,9 @@ pub struct HubConfig {
     pub fee: HubFee,
     /// Positions that it promises ahead of what it was shown: what it risks for each account.
     pub credit_positions: u16,
+    /// Base units that it promises ahead at most, whatever a position costs; a part of the deposit
+    /// without it.
+    pub credit_money: Option<Balance>,
     /// Base units that each channel of its own is kept good for.
     pub deposit: Balance,
     /// Models whose workers are paid; all if there are none.
@@ -55,6 +63,7 @@ impl Default for HubConfig {
             announce: Vec::new(),
             fee: DEFAULT_FEE,
             credit_positions: DEFAULT_HUB_CREDIT_POSITIONS,
+            credit_money: None,
             deposit: DEFAULT_DEPOSIT,
             models: Vec::new(),
             pay: Vec::new(),

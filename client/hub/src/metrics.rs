@@ -39,14 +39,19 @@ fn to_text(status: &HubStatus) -> String {
     let fees = status.earned.saturating_sub(status.passed_on);
     text.metric("block", Gauge, "Last final block that was read.", status.block);
     text.metric("relays_open", Gauge, "Stages that are paid now.", status.relays);
-    text.metric("relays_ended_total", Counter, "Stages that were paid and are over.", status.ended);
+    text.metric("relays_ended_total", Counter, "Stages that are over.", status.ended);
     text.metric(
         "relays_unsettled_total",
         Counter,
         "Those of them that ended without an exact sum.",
         status.unsettled,
     );
-    text.metric("channels_in", Gauge, "Channels to the hub that owe it.", status.incoming);
+    text.metric(
+        "channels_in",
+        Gauge,
+        "Channels to the hub on which it was promised something.",
+        status.incoming,
+    );
     text.metric("channels_out", Gauge, "Channels of its own.", status.channels.len());
     text.metric("owed_in_base_units", Gauge, "What it could redeem now.", status.redeemable);
     text.metric("redeems_pending", Gauge, "Lanes that it could redeem now.", status.redeems);

@@ -142,6 +142,9 @@ pub struct Need {
     /// Who is paid in the end: the payee, or the worker that a hub pays. Its sessions take the same
     /// lane again, which a hub asks for.
     pub worker: AccountId,
+    /// What the payee promises on a lane before it is shown for what, base units, if it is a hub:
+    /// so much is left free for each lane of earlier sessions.
+    pub credit: Balance,
     /// Least window of a channel for it, blocks, where the payee asks for more than usual.
     pub window: BlockNumber,
 }

@@ -17,7 +17,7 @@ mod route;
 
 pub use beliefs::{Belief, Beliefs, Standing};
 pub(crate) use hubs::ask_hubs;
-pub use hubs::{HubAddress, HubAddressError, HubTerms};
+pub use hubs::{FirstHub, HubAddress, HubAddressError, HubTerms};
 pub(crate) use kept::{KEPT_FROM, keep, kept};
 pub(crate) use memory::SessionNote;
 pub use memory::{FORGET_AFTER, MAX_REMEMBERED, Memory};

@@ -53,7 +53,7 @@ const INCOMING: TableDefinition<(Hash32, Hash32, LaneId), Bytes> = TableDefiniti
 /// to pay.
 const HUB_CHAINS: TableDefinition<(Hash32, Hash32, LaneId, Hash32), Bytes> =
     TableDefinition::new("hub chains");
-/// (genesis, account) → number of the ban: accounts that have cost the payer money, as a hub.
+/// (genesis, account) → last block of the ban: accounts that have cost the payer money, as a hub.
 const HUB_BANS: TableDefinition<(Hash32, Hash32), u64> = TableDefinition::new("hub bans");
 /// Genesis hash of a chain → hash of its first block.
 const ORIGINS: TableDefinition<Hash32, Hash32> = TableDefinition::new("origins");
@@ -68,6 +68,8 @@ const SNAPSHOTS: TableDefinition<(Hash32, Hash32), Bytes> = TableDefinition::new
 const VERSION: u32 = 1;
 /// Most sessions that a listing returns.
 pub const MAX_LISTED: usize = 10_000;
+/// Sessions that are looked through for whom lanes have paid: those of half an hour or more.
+pub const MAX_REMEMBERED: usize = 64;
 /// Most bytes of one record.
 pub const MAX_RECORD_BYTES: usize = 16 * 1024 * 1024;
 
@@ -183,8 +185,8 @@ pub enum Change {
         genesis: Hash32,
         /// The account.
         account: Hash32,
-        /// Which of all bans it is.
-        number: u64,
+        /// The last block in which it is promised nothing.
+        last: u64,
     },
     /// An account that is not remembered any more.
     ForgetHubBan {
@@ -381,7 +383,7 @@ impl Store {
         found.map(|entry| decode("hub chains", entry.map_err(db)?.1.value())).collect()
     }
 
-    /// Accounts that have cost this payer money, as a hub, each with the number of its ban.
+    /// Accounts that have cost this payer money, as a hub, each with the last block of its ban.
     ///
     /// # Errors
     /// [`StoreError`] if they cannot be read.
@@ -389,8 +391,8 @@ impl Store {
         let table = self.database.begin_read().map_err(db)?.open_table(HUB_BANS).map_err(db)?;
         let found = table.range((genesis, [0; 32])..=(genesis, [u8::MAX; 32])).map_err(db)?;
         let bans = found.map(|entry| {
-            let (key, number) = entry.map_err(db)?;
-            Ok((key.value().1, number.value()))
+            let (key, last) = entry.map_err(db)?;
+            Ok((key.value().1, last.value()))
         });
         bans.collect()
     }
@@ -420,6 +422,23 @@ impl Store {
         let table = self.database.begin_read().map_err(db)?.open_table(SESSIONS).map_err(db)?;
         let newest = table.iter().map_err(db)?.rev().take(MAX_LISTED);
         newest.map(|entry| decode("sessions", entry.map_err(db)?.1.value())).collect()
+    }
+
+    /// The worker that was paid last on each lane, as far as the newest [`MAX_REMEMBERED`] sessions
+    /// say.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they cannot be read.
+    pub fn last_paid(&self) -> Result<BTreeMap<(ChannelId, LaneId), Hash32>, StoreError> {
+        let table = self.database.begin_read().map_err(db)?.open_table(SESSIONS).map_err(db)?;
+        let mut paid = BTreeMap::new();
+        for entry in table.iter().map_err(db)?.rev().take(MAX_REMEMBERED) {
+            let session: SessionRecord = decode("sessions", entry.map_err(db)?.1.value())?;
+            for stage in session.stages {
+                paid.entry((stage.channel, stage.lane)).or_insert(stage.worker);
+            }
+        }
+        Ok(paid)
     }
 
     /// What each budget has spent or set aside on `day`.
@@ -495,9 +514,7 @@ impl Row {
             Change::ForgetHubChain { genesis, channel, lane, anchor } => {
                 Self::ForgetHubChain((*genesis, channel.0, *lane, *anchor))
             }
-            Change::HubBan { genesis, account, number } => {
-                Self::HubBan((*genesis, *account), *number)
-            }
+            Change::HubBan { genesis, account, last } => Self::HubBan((*genesis, *account), *last),
             Change::ForgetHubBan { genesis, account } => Self::ForgetHubBan((*genesis, *account)),
             Change::Session(record) => {
                 Self::Session((record.started_unix_ms, record.session), encode(record)?)
@@ -575,8 +592,8 @@ fn write_rows(transaction: &WriteTransaction, rows: &[Row]) -> Result<(), StoreE
             Row::ForgetHubChain(key) => {
                 transaction.open_table(HUB_CHAINS).map_err(db)?.remove(*key).map_err(db)?;
             }
-            Row::HubBan(key, number) => {
-                transaction.open_table(HUB_BANS).map_err(db)?.insert(*key, number).map_err(db)?;
+            Row::HubBan(key, last) => {
+                transaction.open_table(HUB_BANS).map_err(db)?.insert(*key, last).map_err(db)?;
             }
             Row::ForgetHubBan(key) => {
                 transaction.open_table(HUB_BANS).map_err(db)?.remove(*key).map_err(db)?;

@@ -24,13 +24,19 @@
 //!
 //! [`HUB_MARGIN_BLOCKS`]: crate::limits::HUB_MARGIN_BLOCKS
 
+mod admission;
+mod chain_news;
+mod claims;
+mod cover;
 mod earlier;
+mod ending;
 mod io;
 mod offer;
 mod opening;
 mod pauses;
 mod payment;
 mod relay;
+mod restore;
 mod shown;
 mod table;
 

@@ -148,11 +148,13 @@ limits! {
     /// Most chains of one lane of a payer's of which a hub remembers that ticks may have been kept
     /// from it.
     pub const MAX_EARLIER_CHAINS_PER_LANE: usize = 64;
-    /// Most of them altogether.
+    /// Most of them altogether; the second half is for channels that have few.
     pub const MAX_EARLIER_CHAINS: usize = 65_536;
     /// Lanes of one channel of a hub's own on which ticks may be lost to it before it promises
     /// nothing more there.
     pub const MAX_LOST_LANES: usize = 4;
+    /// Blocks for which a hub promises nothing to an account that has kept ticks from it.
+    pub const BAN_BLOCKS: u32 = 40_000;
     /// Most accounts of which a hub remembers that they have kept ticks from it; the first ones
     /// make room.
     pub const MAX_BANNED: usize = 4_096;

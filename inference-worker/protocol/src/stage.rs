@@ -5,6 +5,7 @@ mod chain_news;
 pub(crate) mod consents;
 mod expelled;
 mod io;
+pub(crate) mod ledgers;
 mod offer;
 mod opening;
 mod openings;

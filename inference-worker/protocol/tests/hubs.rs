@@ -7,7 +7,7 @@ use common::{
     PAYER, World, channel_of,
     hubs::{CREDIT, FEE, channel_to_hub, units, worker_account},
 };
-use mica_primitives::{Balance, CooperativeClose, TickProof};
+use mica_primitives::{Balance, CooperativeClose, LaneId, Redeem, TickProof};
 use mica_protocol::{
     FaultCode, Message,
     hub::HubInput,
@@ -16,7 +16,7 @@ use mica_protocol::{
         HUB_TICKS_BLOCKS, RELAY_IDLE_MS, RELAY_OPENING_MS,
     },
     messages::{CloseConsent, HubQuoteRequest, Payees, Payment},
-    payer::{PayerInput, SessionReport},
+    payer::{PayerInput, SessionPlan, SessionReport},
 };
 use std::{cell::RefCell, rc::Rc};
 
@@ -231,52 +231,45 @@ fn ticks_that_are_kept_from_the_hub_are_worth_one_window() {
     assert_eq!(world.hub_redeemable(0), got / unit * first, "what nobody revealed pays nobody");
 }
 
-/// Attack: the same, and then the payer goes on with another chain on its lane, so that the hub can
-/// claim nothing from it.
+/// Attack: the same, and then the payer pays another worker on that lane as if those ticks had
+/// never been, so that the hub can claim less from it than it owes both.
 #[test]
 fn a_lane_on_which_ticks_were_lost_is_not_used_again() {
-    let mut world = World::with_hubs(24, &[], LAYERS, 1);
+    let mut world = World::with_hubs(24, &[4], LAYERS, 1);
     let (unit, first) = both_units(&world, 0);
     let hidden = Rc::new(RefCell::new(None));
     let kept = hidden.clone();
-    let resign = |redeem: &mut mica_primitives::Redeem, less: Balance| {
-        redeem.voucher.cumulative -= less;
-        let bytes = redeem.voucher.signing_bytes(&common::GENESIS);
-        redeem.signature = mica_protocol::signing::sign(&common::voucher_key(), &bytes);
-    };
     world.tamper = Box::new(move |_, _, message| match (*kept.borrow(), message) {
         // The worker shows what it holds.
         (_, Message::Promises(_)) => vec![],
-        (None, Message::RelayPay(pay)) if matches!(pay.payment, Payment::Tick(_)) => vec![],
-        // The next session goes on as if those ticks had never been.
-        (Some(less), Message::RelayOpen(mut open)) => {
-            resign(&mut open.voucher, less);
-            vec![Message::RelayOpen(open)]
-        }
-        (Some(less), Message::RelayPay(mut pay)) => {
-            if let Payment::Voucher(redeem) = &mut pay.payment {
-                resign(redeem, less);
-            }
-            vec![Message::RelayPay(pay)]
+        (None, Message::RelayPay(pay)) if pay.stage == 0 && is_tick(&pay.payment) => vec![],
+        (Some(less), message) => {
+            vec![resigned(message, |lane| if lane == 0 { less } else { 0 })]
         }
         (_, message) => vec![message],
     });
     answer(&mut world, 1, 20, 400);
     *hidden.borrow_mut() = Some(world.redeemable(0) / unit * first);
-    // The payer has no other lane.
-    for lane in 1..mica_primitives::MAX_LANES as mica_primitives::LaneId {
+    // The first worker is paid on a lane that is new, and the other on the first one's.
+    for lane in (1..mica_primitives::MAX_LANES as LaneId).filter(|lane| *lane != 2) {
         assert!(world.ledgers[0].hold(lane));
     }
-    assert_eq!(answer(&mut world, 2, 20, 5).failure, None);
+    let plan = world.relayed_plan(2, prompt(20), 5).expect("lanes");
+    assert_eq!(plan.stages[1].lane.record().lane, 0);
+    let before = world.redeemable(1);
+    let id = world.start(plan);
+    world.run();
+    assert_eq!(world.reports[&id].failure, None);
     for due in world.workers[0].table.redeemable(world.now.block) {
         world.hub_input(0, HubInput::Shown(Box::new(due.redeem)));
     }
     assert_eq!(world.hubs[0].retired, [(channel_of(1), 0)]);
     assert!(world.hubs[0].given_up.is_empty(), "there are others");
     check_losses(&world, None);
-    let most = world.hub_redeemable(0);
-    assert_eq!(most, Balance::from(CREDIT) * first, "what can still be claimed of it is");
-    assert_eq!(world.redeemable(0), Balance::from(CREDIT + 24) * unit);
+    let owed = world.redeemable(0) + world.redeemable(1);
+    let lost = owed / unit * first - world.hub_redeemable(0);
+    assert_eq!(world.redeemable(1) - before, 24 * unit);
+    assert_eq!(lost, 24 * first, "what can still be claimed of the hidden ones is");
     // It is certain who did that.
     let code = answer(&mut world, 3, 20, 5).failure.map(|failure| failure.code);
     assert_eq!(code, Some(FaultCode::Underpaid));
@@ -285,48 +278,36 @@ fn a_lane_on_which_ticks_were_lost_is_not_used_again() {
     assert_eq!(code, Some(FaultCode::Underpaid), "a hub that starts again remembers that");
 }
 
-/// Attack: the same on all lanes at once, before the first worker's redeem tells of it.
+/// Attack: the same on two lanes at once, before the first worker's redeem tells of it.
 #[test]
 fn an_account_can_take_one_window_over_all_its_lanes() {
     let mut world = World::with_hubs(37, CUTS, LAYERS, 1);
     let hidden: Rc<RefCell<Option<Vec<Balance>>>> = Rc::new(RefCell::new(None));
     let kept = hidden.clone();
-    let resign = |redeem: &mut mica_primitives::Redeem, less: Balance| {
-        redeem.voucher.cumulative = redeem.voucher.cumulative.saturating_sub(less);
-        let bytes = redeem.voucher.signing_bytes(&common::GENESIS);
-        redeem.signature = mica_protocol::signing::sign(&common::voucher_key(), &bytes);
-    };
-    world.tamper = Box::new(move |_, _, message| {
-        let hidden = kept.borrow().clone();
-        match (hidden, message) {
-            (_, Message::Promises(_)) => vec![],
-            (None, Message::RelayPay(pay)) if matches!(pay.payment, Payment::Tick(_)) => vec![],
-            (Some(hidden), Message::RelayOpen(mut open)) => {
-                resign(&mut open.voucher, hidden[usize::from(open.stage)]);
-                vec![Message::RelayOpen(open)]
-            }
-            (Some(hidden), Message::RelayPay(mut pay)) => {
-                if let Payment::Voucher(redeem) = &mut pay.payment {
-                    resign(redeem, hidden[usize::from(pay.stage)]);
-                }
-                vec![Message::RelayPay(pay)]
-            }
-            (_, message) => vec![message],
-        }
+    world.tamper = Box::new(move |_, _, message| match (&*kept.borrow(), message) {
+        (_, Message::Promises(_)) => vec![],
+        (None, Message::RelayPay(pay)) if pay.stage > 0 && is_tick(&pay.payment) => vec![],
+        (Some(hidden), message) => vec![resigned(message, |lane| hidden[usize::from(lane)])],
+        (_, message) => vec![message],
     });
     answer(&mut world, 1, 20, 400);
     let shown = |worker| {
         let (unit, first) = both_units(&world, worker);
         world.redeemable(worker) / unit * first
     };
-    let shown: Vec<Balance> = (0..3).map(shown).collect();
-    assert!(shown.iter().all(|shown| *shown > 0), "all were shown ticks: {shown:?}");
+    let shown = vec![0, shown(1), shown(2)];
+    assert!(shown[1] > 0 && shown[1] == shown[2], "both were shown ticks: {shown:?}");
     *hidden.borrow_mut() = Some(shown);
-    // The payer has no other lanes, and its workers are paid on others of the hub's own.
-    for lane in 3..mica_primitives::MAX_LANES as mica_primitives::LaneId {
+    // Each of the two lanes pays the other's worker, on another lane of the hub's own.
+    // The payer has no lanes but those three.
+    for lane in 3..mica_primitives::MAX_LANES as LaneId {
         assert!(world.ledgers[0].hold(lane));
     }
-    let code = answer(&mut world, 2, 20, 5).failure.map(|failure| failure.code);
+    let mut plan = world.relayed_plan(2, prompt(20), 5).expect("lanes");
+    swap_lanes(&mut plan, 1, 2);
+    let id = world.start(plan);
+    world.run();
+    let code = world.reports[&id].failure.as_ref().map(|failure| failure.code);
     assert_eq!(code, Some(FaultCode::LaneBusy), "one lane may go on, and no other");
     for worker in 0..3 {
         for due in world.workers[worker].table.redeemable(world.now.block) {
@@ -337,6 +318,39 @@ fn an_account_can_take_one_window_over_all_its_lanes() {
     let dearest = (0..3).map(|worker| world.unit(worker)).max().expect("three");
     let lost = owed.saturating_sub(world.hub_redeemable(0));
     assert!(lost <= Balance::from(CREDIT) * dearest, "the hub owes {owed} and lost {lost}");
+}
+
+const fn is_tick(payment: &Payment) -> bool {
+    matches!(payment, Payment::Tick(_))
+}
+
+/// A payer's message with a voucher that promises less, by the lane's number.
+fn resigned(message: Message, less: impl Fn(LaneId) -> Balance) -> Message {
+    let resign = |redeem: &mut Redeem| {
+        let less = less(redeem.voucher.lane);
+        redeem.voucher.cumulative = redeem.voucher.cumulative.saturating_sub(less);
+        let bytes = redeem.voucher.signing_bytes(&common::GENESIS);
+        redeem.signature = mica_protocol::signing::sign(&common::voucher_key(), &bytes);
+    };
+    match message {
+        Message::RelayOpen(mut open) => {
+            resign(&mut open.voucher);
+            Message::RelayOpen(open)
+        }
+        Message::RelayPay(mut pay) => {
+            if let Payment::Voucher(redeem) = &mut pay.payment {
+                resign(redeem);
+            }
+            Message::RelayPay(pay)
+        }
+        message => message,
+    }
+}
+
+/// Has two stages of a plan pay on each other's lanes.
+fn swap_lanes(plan: &mut SessionPlan, one: usize, other: usize) {
+    let (left, right) = plan.stages.split_at_mut(other);
+    std::mem::swap(&mut left[one].lane, &mut right[0].lane);
 }
 
 /// Answers that end before they must leave chains of which more could be shown. An honest payer
@@ -514,8 +528,7 @@ fn what_nobody_signed_or_revealed_changes_nothing() {
     let n = held.voucher.tick.expect("a chain").max;
     let mut unsigned = held.clone();
     unsigned.signature[0] ^= 1;
-    let invented =
-        mica_primitives::Redeem { tick: Some(TickProof { n, preimage: [1; 32] }), ..held.clone() };
+    let invented = Redeem { tick: Some(TickProof { n, preimage: [1; 32] }), ..held.clone() };
     // An honest worker's redeem shows what the hub knows already.
     for shown in [unsigned, invented, held] {
         world.hub_input(0, HubInput::Shown(Box::new(shown)));
@@ -706,11 +719,17 @@ fn ticks_are_promised_for_no_longer_than_the_payers_channel_can_last() {
         let renewed = ends(&world);
         assert!(renewed > block + HUB_TICKS_BLOCKS, "it lives on");
         // Now the payer's channel ends: whatever is promised from now on ends before.
-        let (channel, ends_at) = (channel_to_hub(0), world.now.block + common::WINDOW * 2 / 3);
+        let (channel, ends_at) = (channel_to_hub(0), world.now.block + common::WINDOW);
         let mut facts = world.facts[&channel].clone();
         facts.ends = Some(ends_at);
         world.hub_input(0, HubInput::Incoming { channel, facts: Some(facts) });
-        world.now.block += 250;
+        for _ in 0..2 {
+            world.now.block += 240;
+            world.run_events(100);
+            assert!(ends(&world) > renewed, "it lives on for a while");
+            assert!(ends(&world) <= ends_at - margins);
+        }
+        world.now.block += 40;
         world.run();
         assert!(world.reports[&id].failure.is_some(), "it is not lent to until the end");
         assert!(ends(&world) <= ends_at - margins);

@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use mica_runtime::{BlockNumber, Hash, opaque::Block};
 use pallet_mica_clock::INHERENT_IDENTIFIER;
-use pallet_mica_seats::{INHERENT_IDENTIFIER as VOTES_IDENTIFIER, Precommits};
-use sc_client_api::HeaderBackend;
+use pallet_mica_seats::{
+    INHERENT_IDENTIFIER as VOTES_IDENTIFIER, Precommits,
+    rounds::{COMPLETED_ROUNDS_KEY, completed},
+};
+use sc_client_api::{AuxStore, HeaderBackend};
 use sc_consensus_grandpa::{GrandpaJustification, best_justification};
 use sp_consensus_babe::{SlotDuration, inherents::InherentDataProvider as SlotProvider};
 use sp_inherents::{
@@ -37,10 +40,21 @@ impl CreateInherentDataProviders<Block, ()> for Inherents {
         let time = TimeProvider::from_system_time();
         let slot = SlotProvider::from_timestamp_and_slot_duration(*time, self.slot_duration);
         let hint = FinalityHint { number: self.client.info().finalized_number };
-        // Finality writes it with each block that it takes for final. A block needs no votes, so
-        // one is made also if they cannot be read.
-        let last = best_justification::<_, Block>(&*self.client).ok().flatten();
-        Ok((slot, time, hint, Votes { precommits: last.map(precommits) }))
+        Ok((slot, time, hint, Votes { precommits: self.votes() }))
+    }
+}
+
+impl Inherents {
+    /// The votes of the last round that this node has completed, among which is its own; before it
+    /// has completed one of its set, those that made the last final block final, which others may
+    /// have sent. A block needs none, so one is made also if they cannot be read.
+    fn votes(&self) -> Option<Precommits<Hash, BlockNumber>> {
+        let record = self.client.get_aux(COMPLETED_ROUNDS_KEY).ok().flatten();
+        record.and_then(|record| completed(&record)).or_else(|| {
+            // Finality writes it with each block that it takes for final.
+            let last = best_justification::<_, Block>(&*self.client).ok().flatten();
+            last.map(precommits)
+        })
     }
 }
 
@@ -66,7 +80,7 @@ impl InherentDataProvider for FinalityHint {
     }
 }
 
-/// The votes that made the last final block final. The runtime takes what is new to the chain; no
+/// The votes for finality that this node knows. The runtime takes what is new to the chain; no
 /// importer compares it with its own.
 pub(crate) struct Votes {
     /// Nothing before the first block is final.

@@ -37,8 +37,14 @@ pub(crate) struct Parts {
 pub(crate) struct Network {
     pub service: Arc<dyn NetworkService>,
     pub sync_service: Arc<SyncingService<Block>>,
-    pub grandpa_protocol: ProtocolName,
-    pub grandpa_notifications: Box<dyn NotificationService>,
+    /// Nothing with `--no-grandpa`.
+    pub votes: Option<Votes>,
+}
+
+/// Where votes for finality come and go.
+pub(crate) struct Votes {
+    pub protocol: ProtocolName,
+    pub notifications: Box<dyn NotificationService>,
 }
 
 impl Network {
@@ -57,8 +63,10 @@ impl Network {
             config.prometheus_registry().cloned(),
         );
         let metrics = N::register_notification_metrics(config.prometheus_registry());
-        let (grandpa_protocol, grandpa_notifications) =
-            parts.add_grandpa(&config, &mut net_config, metrics.clone())?;
+        // A protocol that nobody listens to would end every connection.
+        let votes = (!config.disable_grandpa)
+            .then(|| parts.add_grandpa(&config, &mut net_config, metrics.clone()))
+            .transpose()?;
         let (service, system_rpc_tx, tx_handler_controller, sync_service, _bitswap) =
             sc_service::build_network(sc_service::BuildNetworkParams {
                 config: &config,
@@ -94,7 +102,7 @@ impl Network {
             telemetry,
             tracing_execute_block: None,
         })?;
-        Ok(Self { service, sync_service, grandpa_protocol, grandpa_notifications })
+        Ok(Self { service, sync_service, votes })
     }
 }
 
@@ -105,7 +113,7 @@ impl Parts {
         config: &Configuration,
         net_config: &mut FullNetworkConfiguration<Block, Hash, N>,
         metrics: NotificationMetrics,
-    ) -> Result<(ProtocolName, Box<dyn NotificationService>), ServiceError> {
+    ) -> Result<Votes, ServiceError> {
         let genesis_hash = self.client.block_hash(0)?.ok_or_else(|| {
             ServiceError::Other(
                 "the database has no genesis block: run `mica-node purge-chain`".into(),
@@ -119,7 +127,7 @@ impl Parts {
             net_config.peer_store_handle(),
         );
         net_config.add_notification_protocol(peers);
-        Ok((protocol, notifications))
+        Ok(Votes { protocol, notifications })
     }
 
     /// Proofs with which a new node skips most of the chain.

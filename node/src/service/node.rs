@@ -11,7 +11,7 @@ use super::{
     authoring::Authoring,
     discovery::Discovery,
     finality::Finality,
-    network::{Network, Parts},
+    network::{Network, Parts, Votes},
     partial,
 };
 
@@ -20,7 +20,6 @@ struct Settings {
     role: Role,
     node_name: String,
     force_authoring: bool,
-    votes: bool,
     public_addresses: Vec<Multiaddr>,
     private_addresses: bool,
     prometheus_registry: Option<Registry>,
@@ -32,7 +31,6 @@ impl Settings {
             role: config.role,
             node_name: config.network.node_name.clone(),
             force_authoring: config.force_authoring,
-            votes: !config.disable_grandpa,
             public_addresses: config.network.public_addresses.clone(),
             private_addresses: config.network.allow_non_globals_in_dht,
             prometheus_registry: config.prometheus_registry().cloned(),
@@ -75,7 +73,6 @@ pub(crate) fn start<N: NetworkBackend<Block, Hash>>(
         role,
         node_name,
         force_authoring,
-        votes,
         public_addresses,
         private_addresses,
         prometheus_registry,
@@ -105,15 +102,15 @@ pub(crate) fn start<N: NetworkBackend<Block, Hash>>(
         }
         .spawn(&task_manager)?;
     }
-    if votes {
+    if let Some(Votes { protocol, notifications }) = network.votes {
         Finality {
             role,
             node_name,
             // Only an authority votes; everybody else only listens, and needs no keys.
             keystore: role.is_authority().then_some(parts.keystore),
             link: grandpa_link,
-            protocol: network.grandpa_protocol,
-            notifications: network.grandpa_notifications,
+            protocol,
+            notifications,
             network: network.service,
             sync_service: network.sync_service,
             transaction_pool: parts.transaction_pool,

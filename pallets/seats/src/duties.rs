@@ -89,6 +89,8 @@ impl<T: Config> Pallet<T> {
         frame_system::Pallet::<T>::register_extra_weight_unchecked(
             T::WeightInfo::count_block(missed)
                 .saturating_add(T::WeightInfo::end_session(idle.len() as u32))
+                // The voters, and the owner of each one's key.
+                .saturating_add(T::DbWeight::get().reads(u64::from(T::MaxValidators::get()) + 4))
                 .saturating_add(T::ReportWeight::get().saturating_mul(reported as u64)),
             DispatchClass::Mandatory,
         );

@@ -94,6 +94,8 @@ extern crate alloc;
 
 mod duties;
 mod offence;
+#[cfg(feature = "std")]
+pub mod rounds;
 pub mod rules;
 mod votes;
 pub mod weights;

@@ -51,6 +51,8 @@ parameter_types! {
     pub static FirstAuthor: Option<u64> = None;
     pub static Disabled: Vec<u32> = vec![];
     pub static SetId: u64 = 7;
+    /// Validators that are not among the voters.
+    pub static Voteless: Vec<u64> = vec![];
     pub static EpochStart: u64 = 0;
     pub static Chilled: Vec<u64> = vec![];
     pub static Together: u32 = 0;
@@ -108,7 +110,9 @@ impl crate::Voters<u64> for Keys {
     }
     fn voters() -> Vec<(u64, AuthorityId)> {
         let key = |validator: u64| AuthorityId::from(key_of(validator).public());
-        Validators::get().into_iter().map(|validator| (validator, key(validator))).collect()
+        let mut voters = Validators::get();
+        voters.retain(|validator| !Voteless::get().contains(validator));
+        voters.into_iter().map(|validator| (validator, key(validator))).collect()
     }
 }
 
@@ -155,6 +159,7 @@ pub fn new_test_ext() -> sp_io::TestExternalities {
     FirstAuthor::set(None);
     Disabled::set(vec![]);
     SetId::set(7);
+    Voteless::set(vec![]);
     EpochStart::set(0);
     Chilled::set(vec![]);
     Reports::set(vec![]);

@@ -9,16 +9,20 @@
 //!          ▲                                      │ no            │ yes
 //!          ├──────────────────────────────────────┘               ▼
 //!          └──────────────────── the next one begins ◀── judge who was silent
-//!   silent: authored after the first votes of the window were handed in, and is in none of them
+//!   silent: one of the voters, authored after the first votes of the window were handed in, and is
+//!           in none of them
 //! ```
-//! An author's node does not take a round for final before it has voted in it itself, so a
-//! validator that votes has its vote in what it hands in, in each of its blocks. Others can
-//! therefore not make it look silent by leaving its votes out, unless they build past all of its
-//! blocks. A node that hears of the decision before it has counted the votes hands in those that
-//! decided, perhaps not its own; so one silent window blames nobody. Who authors nothing is judged
-//! by its missed slots, not here.
+//! An author's node hands in the votes of a round that it has completed, and it completes none
+//! before it has voted in it itself. So a validator that votes has its vote in what it hands in, in
+//! each of its blocks, however late that is for the others. They can therefore not make it look
+//! silent by leaving its votes out, unless they build past all of its blocks. A node that has
+//! completed no round of its set yet hands in the votes that decided, perhaps without its own; so
+//! one silent window blames nobody. Who authors nothing is judged by its missed slots, not here.
+//!
+//! A change of the voters by force may take longer than a session, and then validators of a newer
+//! set are not among the voters. Nobody is blamed who cannot vote.
 
-use alloc::vec::Vec;
+use alloc::{collections::BTreeSet, vec::Vec};
 
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use finality_grandpa::{Message, Precommit};
@@ -111,9 +115,9 @@ pub struct Ballot {
 }
 
 impl Ballot {
-    /// Ends the window.
-    fn close(&mut self) {
-        let was_silent = self.authored && !self.voted;
+    /// Ends the window; whether somebody `can_vote` is said by the set of voters in force.
+    fn close(&mut self, can_vote: bool) {
+        let was_silent = can_vote && self.authored && !self.voted;
         *self = Self {
             silent: self.silent.saturating_add(u32::from(was_silent)),
             found_silent: self.found_silent,
@@ -225,7 +229,9 @@ impl<T: Config> Pallet<T> {
         let mut ballots = Self::ballots(validators);
         let witnesses = ballots.values().filter(|ballot| ballot.handed_in).count();
         if 2 * witnesses > validators.len() {
-            ballots.iter_mut().for_each(|(_, ballot)| ballot.close());
+            let voters = T::Voters::voters();
+            let voters: BTreeSet<_> = voters.into_iter().map(|(name, _)| name).collect();
+            ballots.iter_mut().for_each(|(name, ballot)| ballot.close(voters.contains(name)));
             ballots.retain(|_, ballot| *ballot != Ballot::default());
             VotesSince::<T>::put(frame_system::Pallet::<T>::block_number());
         }

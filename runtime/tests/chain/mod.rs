@@ -5,6 +5,7 @@ pub mod schedule;
 
 use codec::Encode;
 use frame_support::{genesis_builder_helper, storage::with_transaction};
+use mica_primitives::{ChannelId, Redeem, Voucher};
 use mica_runtime::{
     AccountId, Balance, BlockNumber, Executive, Hash, Header, Nonce, Runtime, RuntimeCall,
     RuntimeGenesisConfig, Signature, System, TxExtension, UncheckedExtrinsic, VERSION,
@@ -15,7 +16,7 @@ use sp_consensus_babe::{
     BABE_ENGINE_ID,
     digests::{PreDigest, SecondaryPlainPreDigest},
 };
-use sp_core::{Pair, sr25519};
+use sp_core::{Pair, ed25519, sr25519};
 use sp_genesis_builder::LOCAL_TESTNET_RUNTIME_PRESET;
 use sp_io::TestExternalities;
 use sp_keyring::Sr25519Keyring;
@@ -225,6 +226,31 @@ pub fn signed_by(
     let signature = payload.using_encoded(|bytes| pair.sign(bytes));
     let account = AccountId::from(pair.public().0);
     UncheckedExtrinsic::new_signed(call, account.into(), Signature::Sr25519(signature), extension)
+}
+
+/// A redeem of what `signer` promises on the first lane of a channel, with as many receipts as
+/// vouchers.
+pub fn promise(
+    signer: &ed25519::Pair,
+    channel: ChannelId,
+    seq: u64,
+    cumulative: Balance,
+) -> Redeem {
+    let voucher = Voucher {
+        channel,
+        lane: 0,
+        seq,
+        cumulative,
+        receipts_root: [seq as u8; 32],
+        receipts: seq,
+        expires: u32::MAX,
+        tick: None,
+        lock: None,
+        bounty: 0,
+    };
+    let genesis = System::block_hash(0).0;
+    let signature = signer.sign(&voucher.signing_bytes(&genesis)).0;
+    Redeem { voucher, signature, tick: None, preimage: None }
 }
 
 /// Checks the invariants of every pallet, ours and the SDK's: a native build has the feature

@@ -12,8 +12,8 @@ use mica_protocol::{
 use super::{AskError, Question, subscribe};
 use crate::channels::Need;
 use crate::market::{
-    Beliefs, ChosenPath, ChosenStage, Collector, HubTerms, Memory, ModelSnapshot, Quotes, Wanted,
-    choose,
+    Beliefs, ChosenPath, ChosenStage, Collector, FirstHub, HubTerms, Memory, ModelSnapshot, Quotes,
+    Wanted, choose,
 };
 use crate::model::LocalModel;
 use crate::router::Router;
@@ -74,10 +74,15 @@ pub fn offer(
     let first = quotes.hubs().and_then(HubTerms::first);
     let need = |(stage, hubs): (&ChosenStage, &Vec<PlannedHub>)| {
         let record = &stage.worker.record;
-        let (payee, peer, window) = first.unwrap_or((record.account, record.peer, 0));
-        let unit = hubs.first().map_or(stage.unit(), |hub| hub.unit);
+        let (unit, worker) = (hubs.first().map_or(stage.unit(), |hub| hub.unit), record.account);
         let budget = unit.saturating_mul(spec.max_positions.into());
-        Need { payee, peer, budget, worker: record.account, window }
+        match first {
+            Some(FirstHub { account: payee, peer, window, credit_positions }) => {
+                let credit = unit.saturating_mul(credit_positions.into());
+                Need { payee, peer, budget, worker, credit, window }
+            }
+            None => Need { payee: worker, peer: record.peer, budget, worker, credit: 0, window: 0 },
+        }
     };
     let needs = path.stages.iter().zip(&hubs).map(need).collect();
     let SessionSpec { prompt_positions, max_new_tokens, .. } = spec;

@@ -77,6 +77,19 @@ impl fmt::Display for HubAddress {
     }
 }
 
+/// The hub to which a payer has its channel.
+#[derive(Clone, Copy, Debug)]
+pub struct FirstHub {
+    /// Its account.
+    pub account: AccountId,
+    /// Its peer key.
+    pub peer: PublicKey,
+    /// The channel's least window, blocks.
+    pub window: BlockNumber,
+    /// Positions that it promises ahead of what it was shown.
+    pub credit_positions: u16,
+}
+
 /// What hubs in a row have quoted, the one that the payer pays first.
 #[derive(Clone, Debug)]
 pub struct HubTerms {
@@ -86,11 +99,15 @@ pub struct HubTerms {
 }
 
 impl HubTerms {
-    /// The account to which the payer has its channel, its peer key, and the channel's least
-    /// window, blocks. Nothing without a hub.
-    pub fn first(&self) -> Option<(AccountId, PublicKey, BlockNumber)> {
+    /// The one to which the payer has its channel. Nothing without a hub.
+    pub fn first(&self) -> Option<FirstHub> {
         let (address, quote) = self.hubs.first()?;
-        Some((quote.account.into(), address.peer, quote.min_window))
+        Some(FirstHub {
+            account: quote.account.into(),
+            peer: address.peer,
+            window: quote.min_window,
+            credit_positions: quote.credit_positions,
+        })
     }
 
     /// Whether the first hub asks for no longer window than `most` blocks: nobody has a deposit
@@ -234,7 +251,7 @@ mod tests {
         let planned = terms(&[ten, one]).planned(100, [7; 32].into()).expect("small");
         let units: Vec<_> = planned.iter().map(|hub| (hub.unit, hub.payee)).collect();
         assert_eq!(units, [(111, [101; 32]), (101, [7; 32])]);
-        assert_eq!(terms(&[ten]).first().map(|(account, ..)| account.0), Some([100; 32]));
+        assert_eq!(terms(&[ten]).first().map(|hub| hub.account.0), Some([100; 32]));
         assert!(terms(&[one]).planned(Balance::MAX, [7; 32].into()).is_none());
     }
 

@@ -84,7 +84,7 @@ fn what_may_cost_a_hub_money_is_kept_by_chain() {
         chain: Box::new(chain(number)),
     };
     let banned =
-        |account: u8, number| Change::HubBan { genesis: [1; 32], account: [account; 32], number };
+        |account: u8, last| Change::HubBan { genesis: [1; 32], account: [account; 32], last };
     let changes = [noted(1, 1), noted(1, 2), noted(1, 2), noted(2, 3), banned(6, 0), banned(7, 1)];
     store.apply(&changes).expect("written");
     assert_eq!(store.hub_chains([1; 32]).expect("read"), [chain(1), chain(2)]);
@@ -120,6 +120,32 @@ fn sessions_are_listed_newest_first_and_replaced() {
     let closed = session(1, 10, true);
     store.apply(&[Change::Session(closed.clone().into())]).expect("written");
     assert_eq!(store.sessions().expect("read"), [second, closed]);
+}
+
+#[test]
+fn the_worker_that_a_lane_paid_last_is_known() {
+    let (_folder, store) = store();
+    let stage = |worker: u8, lane: LaneId| StageRecord {
+        worker: [worker; 32],
+        peer: [0; 32],
+        layers: mica_primitives::LayerRange { first: 0, end: 1 },
+        channel: ChannelId([1; 32]),
+        lane,
+        price_per_layer_token: 1,
+        paid: 1,
+        first_receipt: 0,
+        receipts: 0,
+    };
+    let session = |name: u8, stages: Vec<StageRecord>| {
+        let session = session_on([0; 32], name, name.into());
+        Change::Session(SessionRecord { stages, ..session }.into())
+    };
+    let first = session(1, vec![stage(5, 0), stage(6, 1)]);
+    let second = session(2, vec![stage(7, 1), stage(5, 2)]);
+    store.apply(&[second, first]).expect("written");
+    let paid: Vec<(LaneId, u8)> =
+        store.last_paid().expect("read").iter().map(|((_, lane), who)| (*lane, who[0])).collect();
+    assert_eq!(paid, [(0, 5), (1, 7), (2, 5)]);
 }
 
 #[test]

@@ -112,6 +112,13 @@ impl PayerLedger {
         Ok(())
     }
 
+    /// Takes back whom the last session on a lane has paid in the end, after a restart.
+    pub fn restore_user(&mut self, lane: LaneId, user: [u8; 32]) {
+        if u32::from(lane) < MAX_LANES {
+            self.users.insert(lane, user);
+        }
+    }
+
     /// What the chain says now.
     pub fn update(&mut self, facts: ChannelFacts) {
         if facts.channel == self.facts.channel {
@@ -151,6 +158,14 @@ impl PayerLedger {
         self.facts.deposit.saturating_sub(self.used())
     }
 
+    /// What a payee that lends `credit` base units on a lane, and passes on what it is promised,
+    /// wants to be covered beyond what was promised: it cannot know that nobody will show more on
+    /// the lanes of earlier sessions.
+    pub fn reserve(&self, credit: Balance) -> Balance {
+        let idle = self.lanes.keys().filter(|lane| !self.leases.contains_key(lane)).count();
+        credit.saturating_mul(idle as Balance)
+    }
+
     /// What the deposit lacks for `budget` to be free. Promises may be more than the deposit: those
     /// of another folder that pays from the same channel, learnt afterwards.
     pub fn lacks(&self, budget: Balance) -> Balance {
@@ -174,7 +189,7 @@ impl PayerLedger {
     /// # Errors
     /// See [`LeaseError`].
     pub fn lease(&mut self, budget: Balance) -> Result<PayerLane, LeaseError> {
-        self.lease_by(budget, |_| 0)
+        self.lease_by(budget, |_, is_open| is_open.into())
     }
 
     /// Leases a lane like [`Self::lease`] to a session that pays `user` in the end, for payees that
@@ -185,24 +200,27 @@ impl PayerLedger {
     /// See [`LeaseError`].
     pub fn lease_for(&mut self, budget: Balance, user: [u8; 32]) -> Result<PayerLane, LeaseError> {
         let users = self.users.clone();
-        let lane = self.lease_by(budget, |lane| match users.get(&lane) {
-            Some(last) if *last == user => 0,
-            None => 1,
-            Some(_) => 2,
+        let lane = self.lease_by(budget, |lane, is_open| {
+            let rank = match users.get(&lane) {
+                Some(last) if *last == user => 0,
+                None => 1,
+                Some(_) => 2,
+            };
+            rank + if is_open { 3 } else { 0 }
         })?;
         self.users.insert(lane.record().lane, user);
         Ok(lane)
     }
 
-    /// Leases a lane like [`Self::lease`]: of those whose last session was settled one with the
-    /// least `rank`, else of the others.
+    /// Leases the free lane with the least `rank`, which is told the lane and whether its last
+    /// session was not settled.
     ///
     /// # Errors
     /// See [`LeaseError`].
     pub(crate) fn lease_by(
         &mut self,
         budget: Balance,
-        rank: impl Fn(LaneId) -> u8,
+        rank: impl Fn(LaneId, bool) -> u8,
     ) -> Result<PayerLane, LeaseError> {
         if self.facts.ends.is_some() {
             return Err(LeaseError::Closing);
@@ -214,7 +232,7 @@ impl PayerLedger {
         let is_open =
             |lane: LaneId| self.lanes.get(&lane).is_some_and(|record| record.tick.is_some());
         let usable = (0..MAX_LANES as LaneId).filter(|lane| self.is_usable(*lane));
-        let lane = usable.min_by_key(|lane| (is_open(*lane), rank(*lane), *lane));
+        let lane = usable.min_by_key(|lane| (rank(*lane, is_open(*lane)), *lane));
         let lane = lane.ok_or(LeaseError::NoLane)?;
         let mut record = self
             .lanes

@@ -17,7 +17,8 @@
 //! than one credit window. On each pair of lanes only one chain can be shown that is worth more
 //! than the others, so the longest of a pair counts.
 //!
-//! Whoever takes that is known for certain, because nobody else has the preimages.
+//! Whoever takes that is known for certain, because nobody else has the preimages; but for those
+//! that prepay a worker's room, which a worker is shown before it accepts or refuses.
 
 use codec::{Decode, Encode};
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,9 +26,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use mica_primitives::{Balance, BlockNumber, ChannelId, Hash32, LaneId, Redeem};
 
 use crate::{
-    limits::{HUB_MARGIN_BLOCKS, MAX_EARLIER_CHAINS, MAX_EARLIER_CHAINS_PER_LANE, MAX_RELAYS},
+    limits::{
+        HUB_MARGIN_BLOCKS, MAX_EARLIER_CHAINS, MAX_EARLIER_CHAINS_PER_LANE, MAX_LEDGERS, MAX_RELAYS,
+    },
     messages::Account,
 };
+
+/// Chains of a channel that are few: half of the places are for channels that have no more.
+const FEW: usize = MAX_EARLIER_CHAINS / 2 / MAX_LEDGERS;
 
 /// A channel and a lane of it.
 pub(super) type Place = (ChannelId, LaneId);
@@ -74,6 +80,12 @@ impl EarlierChain {
         self.reach.saturating_sub(self.held.tick.map_or(0, |proof| proof.n))
     }
 
+    /// What the hub gets for those, base units.
+    fn hidden_money(&self) -> Balance {
+        let unit = self.held.voucher.tick.map_or(0, |tick| tick.unit);
+        unit.saturating_mul(self.hidden().into())
+    }
+
     /// Whether somebody may show more of it than the hub knows.
     pub(super) fn hides(&self) -> bool {
         self.hidden() > 0
@@ -83,6 +95,29 @@ impl EarlierChain {
     /// a part of the margin for that block to become final.
     const fn until(&self) -> BlockNumber {
         self.expires.saturating_add(HUB_MARGIN_BLOCKS / 4)
+    }
+}
+
+/// What somebody may take from the hub.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Exposed {
+    pub(super) positions: u32,
+    /// The same in base units.
+    pub(super) money: Balance,
+}
+
+impl Exposed {
+    /// With so much more.
+    pub(super) fn and(self, positions: u32, money: Balance) -> Self {
+        Self {
+            positions: self.positions.saturating_add(positions),
+            money: self.money.saturating_add(money),
+        }
+    }
+
+    /// Whether it is more than `other`, in either way.
+    pub(super) const fn exceeds(&self, other: &Self) -> bool {
+        self.positions > other.positions || self.money > other.money
     }
 }
 
@@ -135,9 +170,12 @@ impl EarlierChains {
         let lane = self.lanes.get(&place).into_iter().flatten();
         let counting =
             lane.filter(|chain| chain.is_exposed || chain.with_ticks(chain.reach) > promised);
+        // Whoever has many takes no place from those that have few.
+        let lanes = self.lanes.range((place.0, LaneId::MIN)..=(place.0, LaneId::MAX));
+        let has_few = lanes.map(|(_, lane)| lane.len()).sum::<usize>() < FEW;
+        let most = if has_few { MAX_EARLIER_CHAINS } else { MAX_EARLIER_CHAINS / 2 };
         // One for what runs on the lane now, and one for what begins.
-        counting.count() + 2 <= MAX_EARLIER_CHAINS_PER_LANE
-            && self.count + MAX_RELAYS < MAX_EARLIER_CHAINS
+        counting.count() + 2 <= MAX_EARLIER_CHAINS_PER_LANE && self.count + MAX_RELAYS < most
     }
 
     /// The lane has a newer voucher. Returns the chains of which that is the first.
@@ -171,21 +209,22 @@ impl EarlierChains {
         own.filter(|(channel, _)| channels.contains(channel)).collect()
     }
 
-    /// Positions that an account has exposed once its lane pays on `own`, where `running` is the
-    /// chain that is paid over there now; and those that it has exposed already.
+    /// What an account has exposed already, and what it has once its lane pays on `own`, where
+    /// `running` is the chain that is paid over there now.
     pub(super) fn exposed(
         &self,
         account: &Account,
         (place, own): (Place, Place),
         running: Option<&EarlierChain>,
-    ) -> (u32, u32) {
+    ) -> (Exposed, Exposed) {
         let (mut before, mut after) = (BTreeMap::new(), BTreeMap::new());
         let chains = self.lanes.values().flatten().chain(running);
         for chain in chains.filter(|chain| chain.account == *account) {
             let pair = (chain.place(), chain.own);
-            let longest = |pairs: &mut BTreeMap<(Place, Place), u16>| {
+            let longest = |pairs: &mut BTreeMap<(Place, Place), Exposed>| {
                 let known = pairs.entry(pair).or_default();
-                *known = chain.hidden().max(*known);
+                known.positions = known.positions.max(chain.hidden().into());
+                known.money = known.money.max(chain.hidden_money());
             };
             if chain.is_exposed {
                 longest(&mut before);
@@ -194,8 +233,9 @@ impl EarlierChains {
                 longest(&mut after);
             }
         }
-        let sum = |pairs: BTreeMap<(Place, Place), u16>| -> u32 {
-            pairs.into_values().map(u32::from).sum()
+        let sum = |pairs: BTreeMap<(Place, Place), Exposed>| {
+            let all = pairs.into_values();
+            all.fold(Exposed::default(), |sum, pair| sum.and(pair.positions, pair.money))
         };
         (sum(before), sum(after))
     }
@@ -219,6 +259,11 @@ impl EarlierChains {
             let most = chains.iter().map(|chain| chain.with_ticks(chain.reach)).max();
             (*lane, most.unwrap_or(0))
         })
+    }
+
+    /// The channels of all chains.
+    pub(super) fn channels(&self) -> impl Iterator<Item = ChannelId> + '_ {
+        self.lanes.keys().map(|(channel, _)| *channel)
     }
 
     /// The chain with this anchor.
@@ -338,19 +383,48 @@ mod tests {
         }
         let account = [5; 32];
         assert_eq!(chains.paired(PLACE), Some(OWN));
-        assert_eq!(chains.exposed(&account, (PLACE, OWN), None), (0, 0), "the same pair");
-        assert_eq!(chains.exposed(&account, (PLACE, OTHER), None), (0, 12));
-        assert_eq!(chains.exposed(&[6; 32], (PLACE, OTHER), None), (0, 0), "somebody else's");
+        // A position costs ten.
+        let exposed = |positions: u32| Exposed { positions, money: 10 * Balance::from(positions) };
+        let (none, longest) = (exposed(0), exposed(12));
+        assert_eq!(chains.exposed(&account, (PLACE, OWN), None), (none, none), "the same pair");
+        assert_eq!(chains.exposed(&account, (PLACE, OTHER), None), (none, longest));
+        assert_eq!(chains.exposed(&[6; 32], (PLACE, OTHER), None), (none, none), "another's");
         assert_eq!(chains.expose(PLACE, OTHER).len(), 3);
         assert!(chains.expose(PLACE, OTHER).is_empty(), "once");
         let running = EarlierChain { own: OTHER, ..chain(4, 0, 7) };
-        assert_eq!(chains.exposed(&account, (PLACE, OWN), Some(&running)), (12, 19));
+        let both = chains.exposed(&account, (PLACE, OWN), Some(&running));
+        assert_eq!(both, (longest, exposed(19)));
         assert_eq!(chains.paired(PLACE), None);
         // A channel that is gone takes nothing of that with it, and time does.
         assert!(chains.forget(&PLACE.0).is_empty());
-        assert_eq!(chains.exposed(&account, (PLACE, OTHER), None), (12, 12));
+        assert_eq!(chains.exposed(&account, (PLACE, OTHER), None), (longest, longest));
         assert_eq!(chains.keep(501 + HUB_MARGIN_BLOCKS / 4).len(), 3);
-        assert_eq!(chains.exposed(&account, (PLACE, OTHER), None), (0, 0));
+        assert_eq!(chains.exposed(&account, (PLACE, OTHER), None), (none, none));
+    }
+
+    /// Attack: some channels leave so many chains that nobody else has room.
+    #[test]
+    fn whoever_leaves_many_chains_takes_no_room_from_those_with_few() {
+        let mut chains = EarlierChains::default();
+        let place = |number: u64| {
+            let mut channel = [2; 32];
+            channel[..8].copy_from_slice(&(number / 16).to_le_bytes());
+            (ChannelId(channel), (number % 16) as LaneId)
+        };
+        let mut number = 0;
+        while chains.has_room(place(number / 40), 0) {
+            let mut chain = chain(number, 0, 8);
+            (chain.held.voucher.channel, chain.held.voucher.lane) = place(number / 40);
+            assert!(chains.note(chain).is_none());
+            number += 1;
+        }
+        assert!(!chains.has_room(place(0), 80), "it has many");
+        assert!(chains.has_room(PLACE, 0), "it has none");
+        for few in 0..FEW as u64 {
+            assert!(chains.has_room(PLACE, 0));
+            chains.note(chain(1_000_000 + few, 0, 8));
+        }
+        assert!(!chains.has_room(PLACE, 0));
     }
 
     #[test]

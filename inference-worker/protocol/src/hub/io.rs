@@ -97,8 +97,8 @@ pub enum HubOutput {
         /// The chain.
         anchor: Hash32,
     },
-    /// Write down that this account has cost the hub money, with a number that grows from one to
-    /// the next. It is given to [`super::HubTable::restore_ban`] after a restart.
+    /// Write down that this account has cost the hub money, with the last block in which it is
+    /// promised nothing. It is given to [`super::HubTable::restore_ban`] after a restart.
     Ban(Account, u64),
     /// Forget what was written down of this account.
     ForgetBan(Account),

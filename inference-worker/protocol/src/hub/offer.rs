@@ -14,6 +14,9 @@ pub struct HubOffer {
     /// Positions that it promises ahead of the ticks that it was shown, at least 1: its own risk,
     /// for each account.
     pub credit_positions: u16,
+    /// Base units that it promises ahead of them at most: a payer names the price of a position,
+    /// and may be in league with whom it pays.
+    pub credit_money: Balance,
     /// Least window of a channel to it, blocks: what it promises lives no longer than that, less a
     /// margin. [`crate::limits::HUB_WINDOW_BLOCKS`] is little.
     pub min_window: BlockNumber,
@@ -21,6 +24,15 @@ pub struct HubOffer {
     pub least_promise: Balance,
     /// Relays at once, at most [`crate::limits::MAX_RELAYS`].
     pub max_relays: usize,
+}
+
+impl HubOffer {
+    /// Positions that it promises ahead where it gets `unit` base units for each; none if one alone
+    /// is worth more than it lends.
+    pub(super) fn credit(&self, unit: Balance) -> u16 {
+        let affordable = self.credit_money / unit.max(1);
+        self.credit_positions.max(1).min(u16::try_from(affordable).unwrap_or(u16::MAX))
+    }
 }
 
 /// Who is paid from a channel of the hub's.

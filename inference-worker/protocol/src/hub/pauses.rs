@@ -6,13 +6,17 @@
 //! counts a quarter if it was short, because its worker may have refused it; one that was not has
 //! held lanes that others may have needed.
 //!
-//! An account that has kept ticks from the hub which cost it money gets none any more.
+//! An account that has kept ticks from the hub which cost it money gets none for a long time. Not
+//! for ever: another account costs a thief nothing, and one that is another hub may have been
+//! deceived by its own payer.
 
 use std::collections::BTreeMap;
 
+use mica_primitives::BlockNumber;
+
 use crate::{
     FaultCode, Now, SessionId,
-    limits::{MAX_BANNED, MAX_SCORES, MAX_UNPAID_SESSIONS, UNPAID_PAUSE_MS},
+    limits::{BAN_BLOCKS, MAX_BANNED, MAX_SCORES, MAX_UNPAID_SESSIONS, UNPAID_PAUSE_MS},
     messages::Account,
     stage::refusal::Refusal,
 };
@@ -39,7 +43,7 @@ struct Pause {
 #[derive(Debug, Default)]
 pub(super) struct Pauses {
     accounts: BTreeMap<Account, Pause>,
-    /// Accounts that get none any more, each with a number that grows; at most [`MAX_BANNED`].
+    /// Accounts that get none, each with the last block of that; at most [`MAX_BANNED`].
     banned: BTreeMap<Account, u64>,
 }
 
@@ -49,8 +53,12 @@ impl Pauses {
     /// # Errors
     /// [`FaultCode::Underpaid`].
     pub(super) fn check(&self, account: &Account, now: Now) -> Result<(), Refusal> {
-        if self.banned.contains_key(account) {
-            let text = "this account has paid with ticks that it kept from this hub";
+        if let Some(last) = self.banned.get(account).filter(|last| **last >= u64::from(now.block)) {
+            let text = format!(
+                "this account has paid with ticks that it kept from this hub, which takes nothing \
+                 of it before block {}",
+                last.saturating_add(1)
+            );
             return Err(Refusal::new(FaultCode::Underpaid, text));
         }
         match self.accounts.get(account) {
@@ -87,29 +95,35 @@ impl Pauses {
         pause.until_ms = now.ms.saturating_add(UNPAID_PAUSE_MS);
     }
 
-    /// No relay of the account begins any more. Returns the number of the ban, if it is new, and
-    /// the account that is forgotten for it.
-    pub(super) fn ban(&mut self, account: Account) -> Option<(u64, Option<Account>)> {
-        if self.banned.contains_key(&account) {
+    /// No relay of the account begins for [`BAN_BLOCKS`]. Returns the last of them, if that is
+    /// news, and the account that is forgotten for it.
+    pub(super) fn ban(&mut self, account: Account, now: Now) -> Option<(u64, Option<Account>)> {
+        if self.banned.get(&account).is_some_and(|last| *last >= u64::from(now.block)) {
             return None;
         }
-        let number = self.banned.values().max().map_or(0, |last| last.saturating_add(1));
-        Some((number, self.restore_ban(account, number)))
+        let last = u64::from(now.block.saturating_add(BAN_BLOCKS));
+        Some((last, self.restore_ban(account, last)))
+    }
+
+    /// Forgets bans that are over, and returns whose.
+    pub(super) fn keep(&mut self, block: BlockNumber) -> Vec<Account> {
+        let over = self.banned.extract_if(.., |_, last| *last < u64::from(block));
+        over.map(|(account, _)| account).collect()
     }
 
     /// Takes a ban back after a restart. Returns the account that is forgotten for it.
-    pub(super) fn restore_ban(&mut self, account: Account, number: u64) -> Option<Account> {
-        self.banned.insert(account, number);
+    pub(super) fn restore_ban(&mut self, account: Account, last: u64) -> Option<Account> {
+        self.banned.insert(account, last);
         if self.banned.len() <= MAX_BANNED {
             return None;
         }
-        let first = self.banned.iter().min_by_key(|(_, number)| **number);
+        let first = self.banned.iter().min_by_key(|(_, last)| **last);
         let first = first.map(|(account, _)| *account)?;
         self.banned.remove(&first);
         Some(first)
     }
 
-    /// Accounts that get none any more.
+    /// Accounts that get none.
     pub(super) fn banned(&self) -> usize {
         self.banned.len()
     }
@@ -186,27 +200,33 @@ mod tests {
     }
 
     #[test]
-    fn a_ban_is_not_made_good() {
+    fn a_ban_is_not_made_good_and_ends() {
         let (mut pauses, now) = (Pauses::default(), Now::new(1_000, 5));
-        assert_eq!(pauses.ban(account(1)), Some((0, None)));
-        assert_eq!(pauses.ban(account(1)), None, "it is no news");
+        let last = 5 + BAN_BLOCKS;
+        assert_eq!(pauses.ban(account(1), now), Some((u64::from(last), None)));
+        assert_eq!(pauses.ban(account(1), now), None, "it is no news");
         pauses.settled(&account(1));
         for number in 0..2 * MAX_SCORES {
             pauses.left(account(2 + number), session(number), LEFT, now);
         }
-        let later = Now::new(u64::MAX, 5);
+        let later = Now::new(u64::MAX, last);
         let refused = pauses.check(&account(1), later).map_err(|refusal| refusal.code);
         assert_eq!(refused, Err(FaultCode::Underpaid));
+        assert!(pauses.keep(last).is_empty());
+        assert!(pauses.check(&account(1), Now::new(u64::MAX, last + 1)).is_ok());
+        assert_eq!(pauses.keep(last + 1), [account(1)]);
+        assert_eq!(pauses.banned(), 0);
     }
 
     #[test]
     fn as_many_are_banned_as_there_may_be_and_the_first_make_room() {
         let mut pauses = Pauses::default();
+        let at = |number: usize| Now::new(0, number as BlockNumber);
         for number in 0..MAX_BANNED {
-            assert_eq!(pauses.ban(account(number)), Some((number as u64, None)));
+            assert!(matches!(pauses.ban(account(number), at(number)), Some((_, None))));
         }
-        let more = pauses.ban(account(MAX_BANNED));
-        assert_eq!(more, Some((MAX_BANNED as u64, Some(account(0)))));
+        let more = pauses.ban(account(MAX_BANNED), at(MAX_BANNED));
+        assert!(matches!(more, Some((_, Some(first))) if first == account(0)));
         assert!(pauses.check(&account(0), Now::new(0, 0)).is_ok());
         assert!(pauses.check(&account(1), Now::new(0, 0)).is_err());
     }

@@ -146,7 +146,7 @@ impl Relay {
             return false;
         };
         let ahead = self.reaches.saturating_sub(self.paid(ledger));
-        let is_low = ahead <= u32::from(offer.credit_positions / 2);
+        let is_low = ahead <= u32::from(offer.credit(self.unit) / 2);
         let aged = self.expires.saturating_add(HUB_RENEWAL_BLOCKS);
         let next = self.may_live_until(&held.voucher, ledger.facts(), block);
         let is_aging = next.is_ok_and(|next| next >= aged);
@@ -174,7 +174,8 @@ impl Relay {
         let before = self.positions_of(voucher.cumulative);
         let known = held.tick.map_or(0, |proof| proof.n);
         let left = u16::try_from(self.positions.saturating_sub(before)).unwrap_or(u16::MAX);
-        let max = known.saturating_add(offer.credit_positions.max(1)).min(tick.max).min(left);
+        let credit = offer.credit(self.unit).max(1);
+        let max = known.saturating_add(credit).min(tick.max).min(left);
         if max == 0 {
             let text = format!("all {} positions of the session are promised", self.positions);
             return Err(Refusal::new(FaultCode::LimitReached, text));

@@ -2,17 +2,18 @@
 //! passes on what its worker holds.
 
 use mica_primitives::{
-    Balance, ChannelId, LaneId, MAX_LANES, Redeem, TickProof, domain::blake2_256,
+    Balance, ChannelId, Hash32, LaneId, MAX_LANES, Redeem, TickProof, domain::blake2_256,
 };
 
 use super::{
-    HubOutput, HubTable, RelayId, opening::refusal_of, payment::persist, relay::Relay, table::send,
+    HubOutput, HubTable, RelayId, earlier::Place, opening::refusal_of, payment::persist,
+    relay::Relay, table::send,
 };
 use crate::{
     FaultCode,
-    channel::{Adopted, Durability, LedgerError},
+    channel::{Adopted, Durability, LedgerError, PayeeLedger},
     clock::Now,
-    limits::MAX_LOST_LANES,
+    limits::{MAX_LOST_LANES, MAX_PREPAID_POSITIONS},
     messages::Account,
     stage::refusal::Refusal,
 };
@@ -23,6 +24,8 @@ enum Claim {
     Mine,
     /// Its payer has promised the hub no more than it did before, and somebody was paid with it.
     Lost(Account),
+    /// The same, and it may be that only the payee is to blame.
+    Refused,
     /// Nothing is known of its chain any more.
     Unknown,
 }
@@ -111,12 +114,12 @@ impl HubTable {
     fn claim_or_ban(&mut self, now: Now, held: &Redeem, out: &mut Vec<HubOutput>) -> bool {
         let account = match self.claim(now, held, out) {
             Claim::Mine => return true,
-            Claim::Unknown => return false,
+            Claim::Unknown | Claim::Refused => return false,
             Claim::Lost(account) => account,
         };
-        if let Some((number, forgotten)) = self.pauses.ban(account) {
+        if let Some((last, forgotten)) = self.pauses.ban(account, now) {
             out.extend(forgotten.map(HubOutput::ForgetBan));
-            out.push(HubOutput::Ban(account, number));
+            out.push(HubOutput::Ban(account, last));
         }
         let is_theirs = |relay: &Relay| {
             let ledger = self.incoming.get(&relay.channel);
@@ -146,14 +149,7 @@ impl HubTable {
         let (Some(tick), Some(proof)) = (held.voucher.tick, held.tick) else {
             return Claim::Unknown;
         };
-        let newest = self.incoming.values().find_map(|ledger| {
-            let mut promises = ledger.promises();
-            let found = promises.find(|promise| {
-                promise.voucher.tick.is_some_and(|chain| chain.anchor == tick.anchor)
-            });
-            found.map(|promise| (promise.voucher.channel, promise.voucher.lane))
-        });
-        if let Some((channel, lane)) = newest {
+        if let Some((channel, lane)) = self.newest_over(&tick.anchor) {
             let Some(ledger) = self.incoming.get_mut(&channel) else { return Claim::Unknown };
             return match ledger.claim_tick(lane, &proof, now.block) {
                 Ok(_) => {
@@ -167,10 +163,32 @@ impl HubTable {
         self.claim_earlier(now, &tick.anchor, &proof, out)
     }
 
+    /// The payer's lane whose newest voucher is over this chain.
+    fn newest_over(&self, anchor: &Hash32) -> Option<Place> {
+        let promises = self.incoming.values().flat_map(PayeeLedger::promises);
+        let mut vouchers = promises.map(|promise| &promise.voucher);
+        let found =
+            vouchers.find(|voucher| voucher.tick.is_some_and(|tick| tick.anchor == *anchor));
+        found.map(|voucher| (voucher.channel, voucher.lane))
+    }
+
+    /// Whether nobody has promised anything over this chain yet. Of one that pays on two lanes a
+    /// preimage pays two payees, and the hub would claim once with it.
+    ///
+    /// # Errors
+    /// [`FaultCode::BadTick`].
+    pub(super) fn check_new_chain(&self, anchor: &Hash32) -> Result<(), Refusal> {
+        if self.newest_over(anchor).is_none() && self.earlier.find(anchor).is_none() {
+            return Ok(());
+        }
+        let text = "another voucher is over this tick chain already: make a new one";
+        Err(Refusal::new(FaultCode::BadTick, text))
+    }
+
     fn claim_earlier(
         &mut self,
         now: Now,
-        anchor: &mica_primitives::Hash32,
+        anchor: &Hash32,
         proof: &TickProof,
         out: &mut Vec<HubOutput>,
     ) -> Claim {
@@ -187,15 +205,19 @@ impl HubTable {
         }
         let (channel, lane) = (chain.held.voucher.channel, chain.held.voucher.lane);
         let (earlier, next) = (chain.held.clone(), chain.next);
+        // A worker is shown what prepays its room when it is asked, and the hub when it has
+        // accepted. One that refuses and is paid for it all the same is no fault of the payer's,
+        // which has taken that back. The lane to the worker is lost, and soon the worker.
+        let may_be_refused = known == 0 && proof.n <= MAX_PREPAID_POSITIONS;
+        let lost = if may_be_refused { Claim::Refused } else { Claim::Lost(chain.account) };
         // The channel is gone, and with it what could be claimed.
-        let hidden_by = chain.account;
-        let Some(ledger) = self.incoming.get_mut(&channel) else { return Claim::Lost(hidden_by) };
-        let (account, before) = (ledger.facts().payer, ledger.promised(lane));
+        let Some(ledger) = self.incoming.get_mut(&channel) else { return lost };
+        let before = ledger.promised(lane);
         let newest = ledger.held(lane).cloned();
         match ledger.claim_earlier(&earlier, proof, now.block) {
             Ok(_) => {}
             Err(LedgerError::BadTick { .. }) => return Claim::Unknown,
-            Err(_) => return Claim::Lost(account),
+            Err(_) => return lost,
         }
         self.persist_incoming(channel, lane, Durability::Disk, out);
         // What runs on the lane is over another chain, which is worth less now.
@@ -206,6 +228,6 @@ impl HubTable {
             self.leave(now, id, out);
         }
         // Other sessions have paid on the lane since: what they paid is a part of this now.
-        if next.is_some_and(|next| before > next) { Claim::Lost(account) } else { Claim::Mine }
+        if next.is_some_and(|next| before > next) { lost } else { Claim::Mine }
     }
 }

@@ -1,26 +1,22 @@
 //! All relays of one hub, the ledgers of the channels to it and from it, and the bounds on them.
 
-use ed25519_dalek::SigningKey;
-use mica_primitives::{Balance, BlockNumber, ChannelId, Lane, LaneId, MAX_LANES, PublicKey};
+use mica_primitives::{Balance, ChannelId, PublicKey};
 use std::collections::BTreeMap;
 
 use super::{
     HubInput, HubOffer, HubOutput, Payee, RelayId,
-    earlier::{EarlierChain, EarlierChains},
+    earlier::EarlierChains,
+    ending::forgotten,
     opening::{Opening, refusal_of},
     pauses::Pauses,
-    payment::{anchor, forgotten},
     relay::Relay,
 };
 use crate::{
     FaultCode,
-    channel::{
-        ChannelFacts, LeaseError, LedgerError, PayeeLaneRecord, PayeeLedger, PayerLaneRecord,
-        PayerLedger, Redeemable,
-    },
+    channel::{PayeeLedger, PayerLedger},
     clock::Now,
     limits::{FINALITY_DEADLINE_MS, QUOTE_LIFETIME_BLOCKS},
-    messages::{Account, CloseConsent, Fault, HubQuote, HubQuoteRequest, Message, SignedHubQuote},
+    messages::{Account, Fault, HubQuote, HubQuoteRequest, Message, SignedHubQuote},
     stage::{StageIdentity, consents::Consents, refusal::Refusal},
 };
 
@@ -47,7 +43,7 @@ pub struct HubTable {
     pub(super) earlier: EarlierChains,
     /// When the chain last had a new final block, as far as anybody has told.
     final_ms: Option<u64>,
-    consents: Consents,
+    pub(super) consents: Consents,
     pub(super) draining: bool,
 }
 
@@ -67,73 +63,6 @@ impl HubTable {
             consents: Consents::default(),
             draining: false,
         }
-    }
-
-    /// Takes back what the hub was promised on a lane, after a restart and before any input.
-    /// Nothing is lost that was persisted; relays that ran are over.
-    ///
-    /// # Errors
-    /// [`LedgerError`] if the record is not what this crate has written.
-    pub fn restore(&mut self, record: PayeeLaneRecord) -> Result<(), LedgerError> {
-        let channel = record.facts.channel;
-        let ledger = match self.incoming.remove(&channel) {
-            Some(ledger) => ledger,
-            None => PayeeLedger::new(*self.identity.genesis(), record.facts.clone())?,
-        };
-        self.incoming.entry(channel).or_insert(ledger).restore(record)
-    }
-
-    /// Takes back a chain over which more may be shown, after a restart, once every lane is back
-    /// ([`Self::restore`]) and before any input. A chain of a relay that ran then is one of them
-    /// now.
-    pub fn restore_chain(&mut self, chain: EarlierChain) {
-        let (channel, lane) = chain.place();
-        let held = self.incoming.get(&channel).and_then(|ledger| ledger.held(lane));
-        let chain = match held {
-            // The lane's record has the newest tick.
-            Some(held) if anchor(held) == chain.anchor() => {
-                EarlierChain { held: held.clone(), ..chain }
-            }
-            Some(held) => {
-                EarlierChain { next: chain.next.or(Some(held.voucher.cumulative)), ..chain }
-            }
-            None => chain,
-        };
-        // No more were written than there may be.
-        self.earlier.insert(chain);
-    }
-
-    /// Takes back a ban, after a restart: the account and its number.
-    pub fn restore_ban(&mut self, account: Account, number: u64) {
-        // No more were written than there may be.
-        self.pauses.restore_ban(account, number);
-    }
-
-    /// From now on the hub pays `payee` from this channel, whose vouchers `signer` signs. `records`
-    /// are what it promised there before, and `retired` the lanes that it does not use any more.
-    /// One that is known already is left as it is.
-    ///
-    /// # Errors
-    /// [`LeaseError::WrongSigner`], [`LeaseError::Foreign`].
-    pub fn pay_from(
-        &mut self,
-        payee: Payee,
-        signer: SigningKey,
-        facts: ChannelFacts,
-        records: Vec<PayerLaneRecord>,
-        retired: Vec<LaneId>,
-    ) -> Result<(), LeaseError> {
-        let channel = facts.channel;
-        if self.outgoing.contains_key(&channel) {
-            return Ok(());
-        }
-        let mut ledger = PayerLedger::new(*self.identity.genesis(), signer, facts)?;
-        for record in records {
-            ledger.restore(record)?;
-        }
-        retired.into_iter().for_each(|lane| ledger.retire(lane));
-        self.outgoing.insert(channel, Outgoing { payee, ledger, lost: 0 });
-        Ok(())
     }
 
     /// What the hub takes relays for from now on. Those that run keep their terms.
@@ -166,92 +95,9 @@ impl HubTable {
         self.outgoing.values().map(|own| (own.payee, &own.ledger))
     }
 
-    /// Every lane for which the chain would pay the hub in `block`, and whether a relay runs on it:
-    /// what that one promises grows, and each redeem costs a fee.
-    ///
-    /// While ticks of an earlier voucher of a lane may be shown that are worth more than the newest
-    /// one, that earlier one is given, with the ticks that are known: a redeem of a newer one would
-    /// make it stale.
-    pub fn redeemable(&self, now: Now) -> Vec<(Redeemable, bool)> {
-        let lanes = self.incoming.values().flat_map(|ledger| ledger.redeemable(now.block));
-        let is_busy = |due: &Redeemable| {
-            let voucher = &due.redeem.voucher;
-            let lane = (voucher.channel, voucher.lane);
-            self.relays.values().any(|relay| (relay.channel, relay.lane) == lane)
-        };
-        lanes
-            .filter_map(|due| {
-                let (busy, due) = (is_busy(&due), self.at_most_earlier(due)?);
-                Some((due, busy))
-            })
-            .collect()
-    }
-
-    /// What can be redeemed of a lane without making stale what may be worth more.
-    fn at_most_earlier(&self, due: Redeemable) -> Option<Redeemable> {
-        let place = (due.redeem.voucher.channel, due.redeem.voucher.lane);
-        let ledger = self.incoming.get(&place.0)?;
-        let Some(chain) = self.earlier.oldest(place, ledger.promised(place.1)) else {
-            return Some(due);
-        };
-        if chain.held.voucher.seq >= due.redeem.voucher.seq {
-            return Some(due);
-        }
-        let promised = chain.held.promised()?;
-        let gain = promised.saturating_sub(ledger.facts().lane(place.1).claimed).min(due.gain);
-        (gain > 0).then(|| Redeemable { redeem: chain.held.clone(), gain })
-    }
-
-    /// Whether ticks of this payer's may still be shown that the hub does not know: until then it
-    /// does not end the channel.
-    pub fn may_be_shown_more(&self, channel: &ChannelId) -> bool {
-        self.incoming.get(channel).is_some_and(|ledger| {
-            let mut lanes = 0..MAX_LANES as LaneId;
-            lanes.any(|lane| self.earlier.oldest((*channel, lane), ledger.promised(lane)).is_some())
-        })
-    }
-
-    /// Payers' agreements to the end of their channels that the chain would take in `block`, on
-    /// channels on which no relay runs and no more can be shown; those that it would not are
-    /// forgotten. Each with what it brings, base units.
-    pub fn consents(&mut self, block: BlockNumber) -> Vec<(CloseConsent, Balance)> {
-        self.consents.keep(&self.incoming, block);
-        self.consents.ready(&self.incoming, |id| self.is_busy(id) || self.may_be_shown_more(id))
-    }
-
     /// Whether a relay runs on a channel to the hub.
     pub fn is_busy(&self, channel: &ChannelId) -> bool {
         self.relays.values().any(|relay| relay.channel == *channel)
-    }
-
-    /// Forgets a channel to the hub that is gone and on which nothing runs.
-    pub fn forget(&mut self, channel: &ChannelId) -> Vec<HubOutput> {
-        if self.is_busy(channel) {
-            return Vec::new();
-        }
-        self.incoming.remove(channel);
-        self.earlier.forget(channel).iter().filter_map(forgotten).collect()
-    }
-
-    /// Whether the chain knows more of a lane of this channel, which the hub has just begun to pay
-    /// from, than its records say.
-    pub fn is_behind(&self, facts: &ChannelFacts) -> bool {
-        let own = self.outgoing.get(&facts.channel);
-        own.is_some_and(|own| facts.lanes.keys().any(|lane| own.ledger.is_behind(*lane)))
-    }
-
-    /// Whether the chain, as these facts say, knows more of a lane of the hub's own than the hub:
-    /// somebody was shown what the hub was not.
-    pub fn is_ahead(&self, facts: &ChannelFacts) -> bool {
-        let own = self.outgoing.get(&facts.channel);
-        let is_ahead = |(lane, found): (&LaneId, &Lane)| {
-            let leased = self.relays.values().find(|relay| {
-                (relay.out.record().channel, relay.out.record().lane) == (facts.channel, *lane)
-            });
-            let leased = leased.map_or(0, |relay| relay.out.promised());
-            own.is_some_and(|own| found.cumulative > leased.max(own.ledger.promised(*lane)))
-        };
-        facts.lanes.iter().any(is_ahead)
     }
 
     /// What the hub has promised on its own channels and nobody has claimed from the chain yet,
@@ -310,6 +156,7 @@ impl HubTable {
             HubInput::BlockFinal => {
                 self.final_ms = Some(now.ms);
                 out.extend(self.earlier.keep(now.block).iter().filter_map(forgotten));
+                out.extend(self.pauses.keep(now.block).into_iter().map(HubOutput::ForgetBan));
             }
             HubInput::Wake => self.wake(now, &mut out),
         }
@@ -353,13 +200,6 @@ impl HubTable {
         }
     }
 
-    fn consent(&mut self, now: Now, consent: CloseConsent) -> Result<(), Refusal> {
-        let channel = consent.close.channel;
-        let is_busy = self.is_busy(&channel);
-        let (ledger, genesis) = (self.incoming.get(&channel), self.identity.genesis());
-        self.consents.take(consent, ledger, is_busy, now.block, genesis)
-    }
-
     fn quote(&self, now: Now, request: &HubQuoteRequest) -> SignedHubQuote {
         let free =
             request.payees.iter().map(|payee| if self.draining { 0 } else { self.free_for(payee) });
@@ -375,32 +215,6 @@ impl HubTable {
             valid_until: now.block.saturating_add(QUOTE_LIFETIME_BLOCKS),
         };
         SignedHubQuote::sign(quote, self.identity.key(), self.identity.genesis())
-    }
-
-    /// News of a channel of the hub's own. Relays on one that is gone can promise nothing more.
-    fn outgoing(
-        &mut self,
-        now: Now,
-        channel: ChannelId,
-        facts: Option<ChannelFacts>,
-        out: &mut Vec<HubOutput>,
-    ) {
-        if let Some(facts) = facts {
-            if let Some(own) = self.outgoing.get_mut(&channel) {
-                own.ledger.update(facts);
-            }
-            return;
-        }
-        if self.outgoing.remove(&channel).is_none() {
-            return;
-        }
-        let gone = self.relays.iter().filter(|(_, relay)| relay.out.record().channel == channel);
-        for id in gone.map(|(id, _)| *id).collect::<Vec<_>>() {
-            let payer = self.relays.get(&id).map(|relay| relay.payer);
-            self.end(now, &id, false, out);
-            let refusal = Refusal::new(FaultCode::NoRelay, "the hub's channel is closed and gone");
-            out.extend(payer.map(|payer| send(payer, refusal_of(id, refusal))));
-        }
     }
 
     fn wake(&mut self, now: Now, out: &mut Vec<HubOutput>) {

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use super::{
     StageOutput, StageTable,
     chain_news::check_window,
+    ledgers::{gain, make_ledger},
     opening::{Agreed, check_open},
     openings::Opening,
     refusal::Refusal,
@@ -197,45 +198,20 @@ impl StageTable {
     /// of which nothing is to be redeemed, and then the one that brings least, if that is less than
     /// a redeem costs: nobody fills the worker's memory with channels that are worth nothing.
     fn make_ledger(&mut self, now: Now, facts: &ChannelFacts) -> Result<(), Refusal> {
-        if self.ledgers.contains_key(&facts.channel) {
-            return Ok(());
-        }
-        let claimed = facts.lanes.values().map(|lane| lane.claimed);
-        let left = claimed.fold(facts.deposit, Balance::saturating_sub);
-        let least = self.offer.least_promise;
-        if left < least {
-            let text = format!("{left} are left in the channel and a redeem costs {least}");
-            return Err(Refusal::new(FaultCode::TooLittle, text));
-        }
-        if self.ledgers.len() >= MAX_LEDGERS {
+        let (least, genesis) = (self.offer.least_promise, self.identity.genesis());
+        make_ledger(&mut self.ledgers, facts, genesis, least, |ledgers| {
             let busy: BTreeSet<ChannelId> =
                 self.sessions.values().map(|session| session.agreed().channel).collect();
-            self.ledgers.retain(|id, ledger| busy.contains(id) || gain(ledger, now.block) > 0);
-            if self.ledgers.len() >= MAX_LEDGERS {
-                let idle = self.ledgers.iter().filter(|(id, _)| !busy.contains(*id));
+            ledgers.retain(|id, ledger| busy.contains(id) || gain(ledger, now.block) > 0);
+            if ledgers.len() >= MAX_LEDGERS {
+                let idle = ledgers.iter().filter(|(id, _)| !busy.contains(*id));
                 let poorest = idle.map(|(id, ledger)| (gain(ledger, now.block), *id)).min();
                 if let Some((_, id)) = poorest.filter(|(gain, _)| *gain < least) {
-                    self.ledgers.remove(&id);
+                    ledgers.remove(&id);
                 }
             }
-        }
-        if self.ledgers.len() >= MAX_LEDGERS {
-            return Err(Refusal::new(
-                FaultCode::TooManySessions,
-                "too many channels wait to be redeemed",
-            ));
-        }
-        let ledger = PayeeLedger::new(*self.identity.genesis(), facts.clone());
-        let ledger = ledger.map_err(|error| Refusal::of_money(&error, None))?;
-        self.ledgers.insert(facts.channel, ledger);
-        Ok(())
+        })
     }
-}
-
-/// What redeeming all lanes of a channel would bring in `block`.
-fn gain(ledger: &PayeeLedger, block: BlockNumber) -> Balance {
-    let lanes = ledger.redeemable(block).into_iter();
-    lanes.fold(0, |sum: Balance, lane| sum.saturating_add(lane.gain))
 }
 
 /// Takes the opening voucher, if the deposit covers the session beside the `committed` costs of the

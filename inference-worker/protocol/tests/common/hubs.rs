@@ -23,6 +23,8 @@ use super::{
 pub const FEE: HubFee = HubFee { ppm: 10_000, least: 1 };
 /// Positions that every hub promises ahead.
 pub const CREDIT: u16 = 64;
+/// And what those are worth at most, base units: as many of the dearest worker.
+pub const CREDIT_MONEY: Balance = CREDIT as Balance * 50;
 
 pub type Disk = BTreeMap<(ChannelId, LaneId), Vec<u8>>;
 
@@ -61,6 +63,7 @@ pub fn hub_offer(hub: usize) -> HubOffer {
         account: hub_account(hub),
         fee: FEE,
         credit_positions: CREDIT,
+        credit_money: CREDIT_MONEY,
         min_window: limits::HUB_WINDOW_BLOCKS,
         least_promise: 0,
         max_relays: limits::MAX_RELAYS,

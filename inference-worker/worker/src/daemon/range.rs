@@ -3,9 +3,7 @@
 use mica_chain::{AccountId, Call, Chain, ReadError, Signer};
 use mica_engine::{LoadError, fit, memory::available_bytes};
 use mica_market::migration::MigrationError;
-use mica_primitives::{
-    Balance, BlockNumber, ChannelId, LayerRange, Redeem, Tick, TickProof, Voucher, WorkerRecord,
-};
+use mica_primitives::{Balance, BlockNumber, LayerRange, Redeem, WorkerRecord};
 use mica_protocol::{
     limits::{MAX_SESSIONS, MAX_SESSIONS_PER_ACCOUNT, MAX_SESSIONS_PER_PEER},
     stage::{StageDeadlines, StageOffer},
@@ -123,20 +121,7 @@ pub(crate) fn room(engine: &Engine, limits: &LimitsConfig) -> Room {
 /// What a redeem costs now, base units; nothing if the node does not say, and then no channel is
 /// refused for bringing less.
 pub(crate) async fn redeem_fee(chain: &Chain, signer: &Signer) -> Balance {
-    let voucher = Voucher {
-        channel: ChannelId([0; 32]),
-        lane: 0,
-        seq: 1,
-        cumulative: 0,
-        receipts_root: [0; 32],
-        receipts: 0,
-        expires: 0,
-        tick: Some(Tick { anchor: [0; 32], unit: 1, max: 1 }),
-        lock: None,
-        bounty: 0,
-    };
-    let tick = Some(TickProof { n: 1, preimage: [0; 32] });
-    let call = Call::Redeem(Box::new(Redeem { voucher, signature: [0; 64], tick, preimage: None }));
+    let call = Call::Redeem(Box::new(Redeem::longest()));
     chain.estimate_fee(signer, &call).await.unwrap_or_else(|error| {
         tracing::warn!(%error, "what a redeem costs is not known: small channels are taken");
         0

@@ -166,6 +166,27 @@ fn who_authors_nothing_is_not_judged_by_its_votes() {
     });
 }
 
+/// A change of the voters by force that takes longer than a session leaves validators without a
+/// vote: their keys are in no set.
+#[test]
+fn who_is_not_among_the_voters_is_not_silent() {
+    run(|| {
+        Validators::set(vec![10, 11, 12, 13, 14]);
+        Voteless::set(vec![14]);
+        for index in 0..4 {
+            session(index, &[0, 1, 2, 3, 4], |_| ALL.to_vec());
+        }
+        assert_eq!(Reports::get(), []);
+        assert!(is_proven(14));
+        // When it can vote and does not, it is.
+        Voteless::set(vec![]);
+        for index in 4..6 {
+            session(index, &[0, 1, 2, 3, 4], |_| ALL.to_vec());
+        }
+        assert_eq!(Reports::get(), [(5, vec![14])]);
+    });
+}
+
 #[test]
 fn a_block_carries_only_what_is_new() {
     run(|| {

@@ -44,6 +44,10 @@ pub struct RunArgs {
     /// Positions that the hub promises workers ahead of what it was paid: what it risks
     #[arg(long, value_name = "POSITIONS", default_value_t = DEFAULT_HUB_CREDIT_POSITIONS, value_parser = clap::value_parser!(u16).range(1..=1024))]
     credit: u16,
+    /// Money that the hub promises ahead at most, whatever a position costs [default: an eighth of
+    /// the deposit]
+    #[arg(long, value_name = "AMOUNT", value_parser = parse_amount)]
+    credit_money: Option<Balance>,
     /// Money that each channel to a worker is kept good for [default: 1 MICA]
     #[arg(long, value_name = "AMOUNT", value_parser = parse_amount)]
     deposit: Option<Balance>,
@@ -119,6 +123,7 @@ impl RunArgs {
             announce: self.announce,
             fee: HubFee { ppm: self.fee_ppm, least: self.least_fee.unwrap_or(DEFAULT_FEE.least) },
             credit_positions: self.credit,
+            credit_money: self.credit_money,
             deposit: self.deposit.unwrap_or(DEFAULT_DEPOSIT),
             models,
             pay: self.pay,

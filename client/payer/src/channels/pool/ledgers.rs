@@ -82,6 +82,10 @@ impl Ledgers {
                     .filter(|(_, open)| open.pays(need) && open.is_earlier == is_earlier);
                 candidates.find_map(|(id, open)| {
                     let lane = open.ledger.lease_for(need.budget, need.worker.0).ok()?;
+                    if open.ledger.reserve(need.credit) > open.ledger.free() {
+                        open.ledger.give_back(lane.record().clone());
+                        return None;
+                    }
                     open.leased += 1;
                     Some((*id, lane))
                 })
@@ -184,7 +188,7 @@ mod tests {
 
     fn need(payee: [u8; 32], budget: Balance) -> Need {
         let payee = payee.into();
-        Need { payee, peer: [0; 32], budget, worker: payee, window: 0 }
+        Need { payee, peer: [0; 32], budget, worker: payee, credit: 0, window: 0 }
     }
 
     #[test]
@@ -246,6 +250,39 @@ mod tests {
             record.lane
         };
         assert_eq!([lane(5), lane(6), lane(5), lane(6), lane(7)], [0, 1, 0, 1, 2]);
+    }
+
+    #[test]
+    fn a_hubs_credit_is_left_free_for_each_lane_of_earlier_sessions() {
+        let mut ledgers = with_channel(100);
+        let through = |worker: u8, budget| Need {
+            worker: [worker; 32].into(),
+            credit: 20,
+            ..need(PAYEE, budget)
+        };
+        let leased = ledgers.lease(&[through(5, 50), through(6, 50)]).expect("nothing was before");
+        leased.into_iter().for_each(|(_, lane)| ledgers.give_back(lane.record().clone()));
+        let mut has_lanes = |needs: &[Need]| match ledgers.lease(needs) {
+            Some(leased) => {
+                leased.into_iter().for_each(|(_, lane)| ledgers.give_back(lane.record().clone()));
+                true
+            }
+            None => false,
+        };
+        assert!(!has_lanes(&[through(5, 81)]), "the other lane needs its 20");
+        assert!(has_lanes(&[through(5, 80)]));
+        assert!(has_lanes(&[through(5, 50), through(6, 50)]), "both are used again");
+    }
+
+    #[test]
+    fn a_program_that_starts_again_pays_a_worker_on_its_lane() {
+        let mut ledgers = with_channel(100);
+        let open = ledgers.open.get_mut(&ChannelId([2; 32])).expect("there is one");
+        [(0, 5), (1, 6)].iter().for_each(|(lane, to)| open.ledger.restore_user(*lane, [*to; 32]));
+        let through = |worker: u8| Need { worker: [worker; 32].into(), ..need(PAYEE, 10) };
+        let leased = ledgers.lease(&[through(6), through(7), through(5)]).expect("enough");
+        let lanes: Vec<LaneId> = leased.iter().map(|(_, lane)| lane.record().lane).collect();
+        assert_eq!(lanes, [1, 2, 0]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mica_primitives::{ChannelState, MAX_LANES};
+use mica_primitives::{ChannelState, LaneId, MAX_LANES};
 use mica_protocol::channel::ChannelFacts;
 
 use super::{
@@ -50,12 +50,20 @@ impl ChannelPool {
             open.is_gone = !usable.contains_key(id);
             !open.is_gone || open.leased > 0
         });
+        // Hubs want the same workers on the same lanes, also of a program that starts again.
+        let is_known = |id| ledgers.open.contains_key(id);
+        let paid = match usable.keys().all(is_known) {
+            true => BTreeMap::new(),
+            false => self.store.last_paid()?,
+        };
         for (id, channel) in usable {
             let payee = channel.payee;
             match ledgers.open.get_mut(&id) {
                 Some(open) => open.ledger.update(ChannelFacts::new(id, &channel)),
                 None => {
-                    let ledger = self.payer.ledger(&self.store, id, &channel)?;
+                    let mut ledger = self.payer.ledger(&self.store, id, &channel)?;
+                    let lanes = (id, LaneId::MIN)..=(id, LaneId::MAX);
+                    paid.range(lanes).for_each(|((_, lane), to)| ledger.restore_user(*lane, *to));
                     let is_earlier = channel.signer != current;
                     let open = OpenChannel { is_earlier, ..OpenChannel::new(payee, ledger) };
                     ledgers.open.insert(id, open);

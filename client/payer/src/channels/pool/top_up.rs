@@ -176,7 +176,7 @@ impl ChannelPool {
         }
         by_payee(needs).iter().any(|(need, _)| {
             let channels = ledgers.open.values().filter(|open| open.pays(need));
-            let most = channels.map(|open| open.ledger.free()).max();
+            let most = channels.map(|open| free_for(need, &open.ledger)).max();
             most.is_none_or(|most| most < need.budget.saturating_mul(self.least().into()))
         })
     }
@@ -204,7 +204,7 @@ impl ChannelPool {
                 if !open.pays(&need) || !open.has_free_lanes(lanes) {
                     continue;
                 }
-                let free = open.ledger.free();
+                let free = free_for(&need, &open.ledger);
                 is_enough |= free >= least;
                 // Nothing more goes into a channel of an earlier key.
                 if !open.is_earlier && best.is_none_or(|(_, most, _)| most <= free) {
@@ -216,7 +216,7 @@ impl ChannelPool {
             }
             match best {
                 Some((channel, _, ledger)) => {
-                    let more = ledger.lacks(wanted);
+                    let more = ledger.lacks(wanted.saturating_add(ledger.reserve(need.credit)));
                     calls.push(Call::TopUpTo {
                         channel,
                         total: ledger.facts().deposit.saturating_add(more),
@@ -247,6 +247,11 @@ impl ChannelPool {
     }
 }
 
+/// What sessions may spend, beside what the payee wants to be left for earlier ones.
+fn free_for(need: &Need, ledger: &PayerLedger) -> Balance {
+    ledger.free().saturating_sub(ledger.reserve(need.credit))
+}
+
 /// What is needed of each payee, and on how many lanes: a hub is paid for several stages.
 fn by_payee(needs: &[Need]) -> Vec<(Need, usize)> {
     let mut all: Vec<(Need, usize)> = Vec::with_capacity(needs.len());
@@ -254,6 +259,7 @@ fn by_payee(needs: &[Need]) -> Vec<(Need, usize)> {
         match all.iter_mut().find(|(other, _)| other.payee == need.payee) {
             Some((sum, lanes)) => {
                 sum.budget = sum.budget.saturating_add(need.budget);
+                sum.credit = sum.credit.max(need.credit);
                 *lanes += 1;
             }
             None => all.push((need.clone(), 1)),
@@ -276,7 +282,7 @@ mod tests {
     fn a_hub_that_is_paid_for_several_stages_gets_one_channel() {
         let need = |payee: u8, budget| {
             let payee = [payee; 32].into();
-            Need { payee, peer: [0; 32], budget, worker: payee, window: 0 }
+            Need { payee, peer: [0; 32], budget, worker: payee, credit: 0, window: 0 }
         };
         let all = by_payee(&[need(1, 10), need(2, 5), need(1, 20)]);
         assert_eq!(all, [(need(1, 30), 2), (need(2, 5), 1)]);
