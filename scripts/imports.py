@@ -31,7 +31,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 SHARED = (
     "pallets/primitives inference-worker/text inference-worker/host inference-worker/log inference-worker/manual "
     "inference-worker/engine "
-    "inference-worker/market inference-worker/protocol inference-worker/net inference-worker/chain"
+    "inference-worker/metrics inference-worker/market inference-worker/protocol inference-worker/net inference-worker/chain"
 )
 ORDER = f"""
 pallets/primitives < pallets/* < runtime < node

@@ -61,7 +61,8 @@ impl Operator {
         }
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// A command over its folder.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut worker = command("mica-worker");
         worker.args(arguments).arg("--data-dir").arg(&self.folder);
         worker
@@ -69,6 +70,11 @@ impl Operator {
 
     /// `mica-worker run` with these arguments, in the background.
     pub fn start(&mut self, node_url: &str, arguments: &[&str]) {
+        self.start_with(node_url, arguments, &[]);
+    }
+
+    /// The same with these variables in its environment.
+    pub fn start_with(&mut self, node_url: &str, arguments: &[&str], variables: &[(&str, &str)]) {
         self.starts += 1;
         let mut worker = self.command(&[
             "run",
@@ -79,7 +85,7 @@ impl Operator {
             "--node-url",
             node_url,
         ]);
-        worker.args(arguments);
+        worker.args(arguments).envs(variables.iter().copied());
         let name =
             self.folder.file_name().expect("a folder of its own").to_string_lossy().into_owned();
         self.process = Some(Process::start(

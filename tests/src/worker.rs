@@ -2,6 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
+    process::Command,
     time::Duration,
 };
 
@@ -116,6 +117,13 @@ impl Worker {
             .expect("mica-worker starts");
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         serde_json::from_slice(&done.stdout).expect("hand-over prints JSON")
+    }
+
+    /// Another command over its folder.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut worker = command("mica-worker");
+        worker.args(arguments).arg("--data-dir").arg(&self.folder);
+        worker
     }
 
     /// The secret in the file `name` of its folder.

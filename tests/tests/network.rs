@@ -17,6 +17,8 @@ mod crowd;
 mod defaults;
 #[path = "network/deposits.rs"]
 mod deposits;
+#[path = "network/doctor.rs"]
+mod doctor;
 #[path = "network/equivocation.rs"]
 mod equivocation;
 #[path = "network/finality.rs"]
@@ -33,6 +35,8 @@ mod hub;
 mod identity;
 #[path = "network/kills.rs"]
 mod kills;
+#[path = "network/life.rs"]
+mod life;
 #[path = "network/local.rs"]
 mod local;
 #[path = "network/localnet.rs"]
@@ -43,6 +47,10 @@ mod memory;
 mod money;
 #[path = "network/operator.rs"]
 mod operator;
+#[path = "network/ops.rs"]
+mod ops;
+#[path = "network/placement.rs"]
+mod placement;
 #[path = "network/recovery.rs"]
 mod recovery;
 #[path = "network/refusals.rs"]

@@ -49,6 +49,8 @@ mod manifest;
 
 pub mod cache;
 
+pub mod fit;
+
 pub mod model;
 
 pub mod sampler;

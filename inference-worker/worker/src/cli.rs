@@ -28,10 +28,28 @@ pub enum Command {
     HandOver(commands::hand_over::Args),
     /// Registers and serves until it is stopped.
     Run(Box<commands::run::Args>),
+    /// Registers like `run`, and ends: for a worker whose daily work another key is to do.
+    Register(Box<commands::run::Args>),
+    /// Stops serving for good: redeems, leaves the registry, waits, and takes the stake back.
+    Leave(commands::life::leave::Args),
+    /// Takes back the stake of an account that has left.
+    Withdraw(commands::life::stake::WithdrawArgs),
+    /// Changes the stake.
+    Stake(commands::life::stake::StakeArgs),
     /// Redeems what closing channels owe to workers that cannot do it themselves.
     Watch(commands::watch::Args),
     /// Shows what the worker does and what the chain says of it.
     Status(commands::status::Args),
+    /// Shows the newest events of a worker that runs or ran.
+    Logs(commands::logs::Args),
+    /// Copies everything that is worth money to a folder, also while a worker runs.
+    Backup(commands::backup::Args),
+    /// Makes the folder what a backup has, unless it has newer records.
+    Restore(commands::backup::restore::Args),
+    /// Shows and changes the settings.
+    Config(commands::config::Args),
+    /// Tells on one screen whether payers can and do use it, why not, and what would change that.
+    Doctor(commands::doctor::Args),
     /// Looks at the market of the model served.
     Market(commands::market::Args),
     /// Generates text with all layers in this process, without network and chain.

@@ -3,6 +3,9 @@
 //! Flags of `mica-worker run` override the file for one run. An unknown setting is an error: a
 //! misspelt limit must not be silently ignored.
 
+pub(crate) mod edit;
+mod machine;
+
 use std::path::{Path, PathBuf};
 
 use mica_chain::amount;
@@ -10,6 +13,8 @@ use mica_net::{NearPeers, PeerLimits};
 use mica_primitives::{Balance, BlockNumber, LayerRange, MarketUnits};
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
+
+pub(crate) use machine::{MachineConfig, MetricsConfig, parse_share};
 
 /// The file that `init` writes.
 pub(crate) const TEMPLATE: &str = include_str!("config.toml");
@@ -71,6 +76,12 @@ pub(crate) struct Config {
     pub market: MarketConfig,
     /// Limits.
     pub limits: LimitsConfig,
+    /// The machine; files of earlier versions do not say it.
+    #[serde(default)]
+    pub machine: MachineConfig,
+    /// What others may read; files of earlier versions do not say it.
+    #[serde(default)]
+    pub metrics: MetricsConfig,
 }
 
 /// Where the worker is reached.

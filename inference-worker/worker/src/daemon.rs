@@ -6,9 +6,10 @@
 //! `neighbours`, which `lookups` reads. `watch` tells it about the chain, of the channels that are
 //! `followed`, and `redeem` turns its promises into money. `reconcile` keeps the registration alive
 //! and true: it compares it with what the worker is (`compare`), looks for `duplicates` and
-//! `repair`s what differs, held back by a `backoff`. `prices` and `migrator` follow the market;
-//! whoever changes the registration holds the `registration_lock`. `origin` notices a chain that
-//! starts anew. `status` lets others look in.
+//! `repair`s what differs, held back by a `backoff`. `prices`, `costs` and `migrator` follow the
+//! market, `pauses` the machine's owner, and `tally` counts why work came or did not; whoever
+//! changes the registration holds the `registration_lock`. `origin` notices a chain that starts
+//! anew. `status` lets others look in.
 
 pub(crate) mod serve;
 
@@ -64,10 +65,18 @@ mod layers;
 
 mod prices;
 
+mod costs;
+
+mod pauses;
+
+pub(crate) mod metrics;
+
+pub(crate) mod tally;
+
 mod migrator;
 
 mod standing;
 
 pub(crate) mod status;
 
-pub(crate) use serve::serve;
+pub(crate) use serve::{register, serve};

@@ -151,6 +151,16 @@ impl DataDir {
         }
     }
 
+    /// The newest events of a worker that runs or ran.
+    pub(crate) fn events(&self) -> PathBuf {
+        self.0.join("events.log")
+    }
+
+    /// Those before them.
+    pub(crate) fn old_events(&self) -> PathBuf {
+        self.0.join("events.old.log")
+    }
+
     /// What a running worker last said of itself.
     pub(crate) fn status(&self) -> PathBuf {
         self.0.join("status.json")

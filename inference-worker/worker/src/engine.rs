@@ -7,6 +7,7 @@
 //! alone.
 
 mod batch;
+mod observed;
 mod thread;
 
 use std::{
@@ -31,6 +32,8 @@ use thiserror::Error;
 use tokio::sync::{mpsc as async_mpsc, oneshot};
 
 use crate::model::ModelSource;
+use observed::Observations;
+pub(crate) use observed::Observed;
 use thread::EngineThread;
 
 /// Jobs and commands waiting: every session may open, compute and close.
@@ -89,29 +92,43 @@ pub(crate) struct Engine {
     thread: Option<JoinHandle<()>>,
     /// Pages that the pool has for each layer of the loaded range.
     pages: Arc<AtomicUsize>,
+    /// How long tokens took.
+    observations: Arc<Observations>,
 }
 
 impl Engine {
-    /// Starts the thread. Load a range before the first session.
+    /// Starts the thread. Load a range before the first session. `nice`: how the thread and those
+    /// that compute for it give way to other programs, 0 to 19.
     ///
     /// # Errors
     /// If the system gives no thread.
     pub(crate) fn start(
         source: Arc<ModelSource>,
         threads: Threads,
+        nice: u8,
         answers: async_mpsc::Sender<Computed>,
     ) -> Result<Self, EngineError> {
         let (commands, received) = mpsc::sync_channel(QUEUE);
         let pages = Arc::new(AtomicUsize::new(0));
-        let worker = EngineThread::new(source, threads, answers, pages.clone());
-        let thread = std::thread::Builder::new()
-            .name("mica-engine".to_owned())
-            .spawn(move || worker.run(&received));
+        let observations = Arc::new(Observations::default());
+        let worker =
+            EngineThread::new(source, threads, answers, pages.clone(), observations.clone());
+        let thread = std::thread::Builder::new().name("mica-engine".to_owned()).spawn(move || {
+            give_way(nice);
+            worker.run(&received);
+        });
         Ok(Self {
             commands: Some(commands),
             thread: Some(thread.map_err(EngineError::Thread)?),
             pages,
+            observations,
         })
+    }
+
+    /// What tokens of sessions that decode took since this was asked last, if they were computed by
+    /// `range`.
+    pub(crate) fn take_observed(&self, range: LayerRange) -> Option<Observed> {
+        self.observations.take(range)
     }
 
     /// Loads `range` in place of what was loaded; all caches are dropped. Returns the cost,
@@ -176,6 +193,14 @@ impl Drop for Engine {
             // will.
             let _ = thread.join();
         }
+    }
+}
+
+/// Lets other programs go first. The threads that this one starts inherit it.
+fn give_way(nice: u8) {
+    // Of a thread, where the system knows such a thing. It is a courtesy and no condition.
+    if let Err(error) = rustix::process::setpriority_process(None, nice.into()) {
+        tracing::warn!(%error, "the engine does not give way to other programs");
     }
 }
 

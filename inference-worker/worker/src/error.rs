@@ -4,9 +4,10 @@ use thiserror::Error;
 
 use crate::{
     commands::{
-        bench::BenchError, generate::GenerateError, hand_over::HandOverError, init::InitError,
-        market::MarketError, run::RunError, status::StatusError, tokenize::TokenizeError,
-        watch::WatchError,
+        backup::BackupError, bench::BenchError, config::ConfigCommandError, doctor::DoctorError,
+        generate::GenerateError, hand_over::HandOverError, init::InitError, life::LifeError,
+        logs::LogsError, market::MarketError, run::RunError, status::StatusError,
+        tokenize::TokenizeError, watch::WatchError,
     },
     data_dir::FolderError,
 };
@@ -30,7 +31,22 @@ pub enum Error {
     /// `hand-over`.
     #[error(transparent)]
     HandOver(#[from] HandOverError),
-    /// `run`.
+    /// `backup` and `restore`.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// `logs`.
+    #[error(transparent)]
+    Logs(#[from] LogsError),
+    /// `config`.
+    #[error(transparent)]
+    Config(#[from] ConfigCommandError),
+    /// `doctor`.
+    #[error(transparent)]
+    Doctor(#[from] DoctorError),
+    /// `leave`, `withdraw` and `stake`.
+    #[error(transparent)]
+    Life(#[from] LifeError),
+    /// `run` and `register`.
     #[error(transparent)]
     Run(#[from] RunError),
     /// `watch`.

@@ -2,7 +2,10 @@
 //! failure the code is the same.
 
 use crate::{
-    commands::{init::InitError, run::RunError, status::StatusError},
+    commands::{
+        backup::BackupError, config::ConfigCommandError, doctor::DoctorError, init::InitError,
+        life::LifeError, run::RunError, status::StatusError,
+    },
     daemon::{
         network::NetworkError, origin::OriginError, ready::ReadyError, register::RegisterError,
         serve::ServeError,
@@ -26,12 +29,21 @@ pub enum ExitKind {
     Unwell,
     /// Another process runs with the same account and peer key.
     Duplicate,
+    /// Only the account's own key may do what is left.
+    OwnKey,
 }
 
 impl ExitKind {
     /// Every kind, in the order of their codes.
-    pub const ALL: [Self; 6] =
-        [Self::Other, Self::Usage, Self::Storage, Self::Funds, Self::Unwell, Self::Duplicate];
+    pub const ALL: [Self; 7] = [
+        Self::Other,
+        Self::Usage,
+        Self::Storage,
+        Self::Funds,
+        Self::Unwell,
+        Self::Duplicate,
+        Self::OwnKey,
+    ];
 
     /// What failed, in words for the documentation.
     pub const fn meaning(self) -> &'static str {
@@ -41,10 +53,19 @@ impl ExitKind {
                 "a flag or setting that cannot work: an address, a port that is taken, a node of \
                  another network than the records are of"
             }
-            Self::Storage => "the folder is in use by another process",
+            Self::Storage => {
+                "the folder is in use by another process, or has newer records than a backup"
+            }
             Self::Funds => "the account lacks money for stake or deposit",
-            Self::Unwell => "`mica-worker status`: a process runs and does not serve, or not yet",
+            Self::Unwell => {
+                "`mica-worker status`: a process runs and does not serve, or not yet; \
+                 `mica-worker doctor`: something is wrong"
+            }
             Self::Duplicate => "another process runs with this account and peer key",
+            Self::OwnKey => {
+                "an operator's key has done what it may; the message has the command for the \
+                 account's own key"
+            }
         }
     }
 
@@ -57,6 +78,7 @@ impl ExitKind {
             Self::Funds => 14,
             Self::Unwell => 22,
             Self::Duplicate => 23,
+            Self::OwnKey => 25,
         }
     }
 }
@@ -66,9 +88,18 @@ pub fn code_of(error: &Error) -> u8 {
     let kind = match error {
         Error::Folder(error)
         | Error::Init(InitError::Folder(error))
-        | Error::Status(StatusError::Folder(error)) => of_folder(error),
-        Error::Status(StatusError::NotServing(_)) => ExitKind::Unwell,
+        | Error::Status(StatusError::Folder(error))
+        | Error::Doctor(DoctorError::Status(StatusError::Folder(error))) => of_folder(error),
+        Error::Status(StatusError::NotServing(_)) | Error::Doctor(DoctorError::Unwell(_)) => {
+            ExitKind::Unwell
+        }
+        Error::Backup(BackupError::Folder(error)) => of_folder(error),
+        Error::Backup(BackupError::Newer { .. }) => ExitKind::Storage,
+        Error::Config(ConfigCommandError::Edit(_) | ConfigCommandError::Config(_)) => {
+            ExitKind::Usage
+        }
         Error::Run(RunError::Serve(error)) => of_serving(error),
+        Error::Life(error) => of_life(error),
         _ => ExitKind::Other,
     };
     kind.code()
@@ -81,16 +112,28 @@ const fn of_folder(error: &FolderError) -> ExitKind {
     }
 }
 
+const fn of_life(error: &LifeError) -> ExitKind {
+    match error {
+        LifeError::Folder(error) => of_folder(error),
+        LifeError::OtherAccount { .. } => ExitKind::Usage,
+        LifeError::Funds(_) => ExitKind::Funds,
+        LifeError::NeedsOwnKey { .. } => ExitKind::OwnKey,
+        LifeError::StillRuns { .. } | LifeError::CannotStop(_) => ExitKind::Storage,
+        _ => ExitKind::Other,
+    }
+}
+
 const fn of_serving(error: &ServeError) -> ExitKind {
     match error {
         ServeError::Folder(error) => of_folder(error),
-        ServeError::Announce(_) => ExitKind::Usage,
+        ServeError::Announce(_) | ServeError::Metrics(_) => ExitKind::Usage,
         ServeError::Ready(ReadyError::Duplicate(_)) => ExitKind::Duplicate,
         ServeError::Ready(ReadyError::Origin(OriginError::OtherNetwork { .. })) => ExitKind::Usage,
         ServeError::Ready(ReadyError::Network(
             NetworkError::Start(_) | NetworkError::NoAddress,
         )) => ExitKind::Usage,
         ServeError::Ready(ReadyError::Register(RegisterError::Funds(_))) => ExitKind::Funds,
+        ServeError::Ready(ReadyError::Register(RegisterError::Operator { .. })) => ExitKind::OwnKey,
         _ => ExitKind::Other,
     }
 }
@@ -121,6 +164,12 @@ mod tests {
         assert_eq!(serving(ServeError::Ready(network)), 2);
         assert_eq!(serving(ServeError::Folder(FolderError::InUse("/tmp".into()))), 11);
         assert_eq!(serving(ServeError::ActorFailed), 1);
+        let own = LifeError::NeedsOwnKey {
+            account: mica_chain::AccountId::from([1; 32]),
+            what: "leave",
+            command: String::new(),
+        };
+        assert_eq!(code_of(&Error::Life(own)), 25);
         assert_eq!(code_of(&Error::Status(StatusError::NotServing(String::new()))), 22);
     }
 }

@@ -26,6 +26,10 @@ const COLD: &str = "cold.key";
 /// The operator's key, until the chain knows it.
 const OPERATOR: &str = "operator.key";
 
+/// The files of this module that a backup has: all but a stake account's own key, which is to be
+/// carried away, and an operator's that the chain does not know yet.
+pub(crate) const BACKED_UP: [&str; 3] = [ACCOUNT, PEER, STAKE];
+
 /// Why a key is missing or refused.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -148,6 +152,15 @@ impl Keys {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(signer),
             Err(error) => Err(KeyError::Read { path, reason: error.to_string() }),
         }
+    }
+
+    /// The stake account's own key, if it still lies in `folder` after a hand-over.
+    ///
+    /// # Errors
+    /// [`KeyError`] if the file is there and holds no key.
+    pub(crate) fn read_cold(folder: &Path) -> Result<Option<Signer>, KeyError> {
+        let path = folder.join(COLD);
+        if path.exists() { Self::read_account(&path).map(Some) } else { Ok(None) }
     }
 
     /// The key of the operator to be, made if there is none yet.
@@ -284,6 +297,8 @@ mod tests {
         assert_eq!((signer.account(), signer.own_account()), (stake, operator.account()));
         assert!(signer.is_proxy());
         assert_eq!(Keys::read_account(&cold).expect("the old key").account(), stake);
+        let found = Keys::read_cold(path).expect("read").expect("it is still there");
+        assert_eq!(found.account(), stake);
         // A second time it changes nothing.
         Keys::hand_over(path, stake).expect("nothing to do");
         assert_eq!(Keys::read(path).expect("read").account.own_account(), operator.account());

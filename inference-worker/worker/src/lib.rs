@@ -21,6 +21,7 @@ mod data_dir;
 mod engine;
 mod error;
 mod keys;
+mod machine;
 mod migration;
 mod model;
 mod pricing;
@@ -35,7 +36,10 @@ mod commands;
 use clap::CommandFactory;
 
 use cli::{Cli, Command};
-use commands::{bench, completions, generate, hand_over, init, market, status, tokenize, watch};
+use commands::{
+    backup, bench, completions, doctor, generate, hand_over, init, life, logs, market, status,
+    tokenize, watch,
+};
 use data_dir::DataDir;
 pub use error::Error;
 
@@ -50,7 +54,16 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Man(args) => commands::man::run(&args, Cli::command())?,
         Command::HandOver(args) => runtime()?.block_on(hand_over::run(args, &folder))?,
         Command::Run(args) => runtime()?.block_on(commands::run::run(*args, &folder))?,
+        Command::Register(args) => runtime()?.block_on(commands::run::register(*args, &folder))?,
+        Command::Leave(args) => runtime()?.block_on(life::leave::run(args, &folder))?,
+        Command::Withdraw(args) => runtime()?.block_on(life::stake::withdraw(args, &folder))?,
+        Command::Stake(args) => runtime()?.block_on(life::stake::stake(args, &folder))?,
         Command::Watch(args) => runtime()?.block_on(watch::run(args, &folder))?,
+        Command::Logs(args) => logs::run(&args, &folder)?,
+        Command::Backup(args) => backup::run(&args, &folder)?,
+        Command::Restore(args) => backup::restore::run(&args, &folder)?,
+        Command::Config(args) => commands::config::run(&args, &folder)?,
+        Command::Doctor(args) => runtime()?.block_on(doctor::run(args, &folder))?,
         Command::Status(args) => runtime()?.block_on(status::run(args, &folder))?,
         Command::Market(args) => runtime()?.block_on(market::run(args, &folder))?,
         Command::Generate(args) => generate::run(&args)?,

@@ -15,6 +15,9 @@ pub(crate) const ROUND_BLOCKS: BlockNumber = 20;
 pub(crate) const RULES: Rules =
     Rules { gain_threshold: 0.05, minimum_stay: 5 * ROUND_BLOCKS, movers_per_round: 2.0 };
 
+/// Sums of shares that differ by less are equal: they are rounded.
+const EQUAL: f64 = 1.0 + 1e-12;
+
 /// What the worker `account` does in the round of block `now`, and why.
 ///
 /// `workers`: all active workers of the model that are online, `account` among them. `random`:
@@ -62,21 +65,29 @@ pub(crate) fn next_range(
     }
 }
 
-/// The `width` layers that a new worker should serve: where it would have the largest share, if it
-/// were as fast as the others are on average. `workers` as for [`decide`], but without the new one.
+/// Which of `candidates` a new worker should serve: where it would have the largest share, if it
+/// were as fast as the others are on average; of equals the first. `workers` as for [`decide`], but
+/// without the new one. Nothing if there is no candidate.
 ///
 /// # Errors
 /// [`MigrationError::Range`] for a worker whose range ends beyond the model.
 pub(crate) fn first_range(
     layers: u16,
     workers: &[WorkerRecord<AccountId>],
-    width: u16,
+    candidates: &[LayerRange],
 ) -> Result<Option<LayerRange>, MigrationError> {
     let members: Vec<Member> = workers.iter().map(member).collect();
     let supply = Supply::new(layers, &members)?;
     let costs: f64 = members.iter().map(|member| member.cost).sum();
     let cost = if members.is_empty() { 1.0 } else { costs / members.len() as f64 };
-    Ok(supply.best_range(cost, width, None, None).map(|(range, _)| range))
+    let mut best: Option<(LayerRange, f64)> = None;
+    for range in candidates.iter().filter(|range| range.is_valid_for(layers)) {
+        let share = supply.share_of_range(*range, cost, None);
+        if best.is_none_or(|(_, most)| share > most * EQUAL) {
+            best = Some((*range, share));
+        }
+    }
+    Ok(best.map(|(range, _)| range))
 }
 
 fn member(worker: &WorkerRecord<AccountId>) -> Member {
@@ -99,14 +110,33 @@ mod tests {
         AccountId::from([n; 32])
     }
 
+    /// All ranges of at most this width that begin at each layer.
+    fn windows(layers: u16, width: u16) -> Vec<LayerRange> {
+        let range = |first: u16| LayerRange::new(first, layers.min(first.saturating_add(width)));
+        (0..layers).filter_map(range).collect()
+    }
+
     #[test]
     fn a_new_worker_takes_the_layers_that_nobody_has() {
-        assert_eq!(first_range(8, &[], 4), Ok(LayerRange::new(0, 4)));
+        let first = |layers, workers: &[_], width| {
+            first_range(layers, workers, &windows(layers, width)).expect("valid")
+        };
+        assert_eq!(first(8, &[], 4), LayerRange::new(0, 4));
         let workers = [worker(1, 0, 4, 1, 50), worker(2, 2, 6, 1, 50)];
-        assert_eq!(first_range(8, &workers, 2), Ok(LayerRange::new(6, 8)));
-        assert_eq!(first_range(8, &workers, 99), Ok(LayerRange::new(0, 8)));
-        assert_eq!(first_range(8, &workers, 0), Ok(None));
-        assert!(first_range(5, &workers, 2).is_err());
+        assert_eq!(first(8, &workers, 2), LayerRange::new(6, 8));
+        assert_eq!(first(8, &workers, 99), LayerRange::new(0, 8));
+        assert_eq!(first(8, &workers, 0), None);
+        assert!(first_range(5, &workers, &windows(5, 2)).is_err());
+    }
+
+    #[test]
+    fn a_wide_range_among_others_may_be_worth_less_than_a_narrow_one_alone() {
+        let crowd: Vec<_> = (1..=9).map(|n| worker(n, 0, 6, 1, 50)).collect();
+        let candidates = [LayerRange { first: 0, end: 6 }, LayerRange { first: 6, end: 8 }];
+        assert_eq!(first_range(8, &crowd, &candidates), Ok(Some(candidates[1])));
+        // One that the model does not have is none.
+        let beyond = [LayerRange { first: 6, end: 9 }];
+        assert_eq!(first_range(8, &crowd, &beyond), Ok(None));
     }
 
     #[test]

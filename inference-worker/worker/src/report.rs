@@ -1,11 +1,15 @@
 //! What the worker tells: one line of text for people, or one JSON object per line for programs, on
 //! standard output.
 
+pub(crate) mod kept;
+
 use std::io::Write;
 
 use mica_host::json;
 use mica_primitives::{Balance, BlockNumber, ChannelId, LaneId, LayerRange, ModelId};
 use serde::Serialize;
+
+use self::kept::Kept;
 
 /// Something worth telling. Money is a decimal string of base units: JSON numbers end at 2^53.
 #[derive(Clone, Debug, Serialize)]
@@ -101,6 +105,17 @@ pub(crate) enum Event {
         price_per_layer_token: Balance,
         block: BlockNumber,
     },
+    CostSet {
+        cost_us_per_layer_token: u32,
+        block: BlockNumber,
+    },
+    /// No new sessions are taken: the machine is its owner's for now.
+    Paused {
+        code: &'static str,
+        reason: String,
+    },
+    /// New sessions are taken again.
+    Resumed {},
     Moved {
         #[serde(serialize_with = "json::layers::serialize")]
         from: LayerRange,
@@ -142,6 +157,42 @@ pub(crate) enum Event {
     Draining {
         sessions: usize,
     },
+    /// The process that runs with the folder is told to stop.
+    Stopping {
+        pid: i32,
+    },
+    /// What is owed and would cost more to redeem than it brings.
+    NotWorthRedeeming {
+        #[serde(serialize_with = "json::money::serialize")]
+        amount: Balance,
+    },
+    /// The account has left the registry.
+    Unregistered {
+        until: BlockNumber,
+        block: BlockNumber,
+    },
+    /// The stake is still held.
+    Unbonding {
+        blocks: BlockNumber,
+    },
+    Withdrawn {
+        #[serde(serialize_with = "json::money::serialize")]
+        amount: Balance,
+        #[serde(serialize_with = "json::money::serialize")]
+        fee: Balance,
+        block: BlockNumber,
+    },
+    /// There is nothing to leave.
+    HasLeft {
+        account: String,
+    },
+    StakeAdded {
+        #[serde(serialize_with = "json::money::serialize")]
+        added: Balance,
+        #[serde(serialize_with = "json::money::serialize")]
+        stake: Balance,
+        block: BlockNumber,
+    },
     Stopped {
         #[serde(serialize_with = "json::money::serialize")]
         earned: Balance,
@@ -161,17 +212,30 @@ pub(crate) enum Form {
 
 /// Tells events.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reporter(Form);
+pub(crate) struct Reporter {
+    form: Form,
+    /// Where events are kept too; for as long as the process runs.
+    kept: Option<&'static Kept>,
+}
 
 impl Reporter {
     /// One that tells in this form.
     pub(crate) const fn new(form: Form) -> Self {
-        Self(form)
+        Self { form, kept: None }
+    }
+
+    /// One that keeps what it tells in `kept` as well, until the process ends.
+    #[must_use]
+    pub(crate) fn keeping(self, kept: Kept) -> Self {
+        Self { kept: Some(Box::leak(Box::new(kept))), ..self }
     }
 
     /// Tells one event. A reader that has gone away is no reason to stop serving.
     pub(crate) fn emit(&self, event: &Event) {
-        let line = match self.0 {
+        if let Some(kept) = self.kept {
+            kept.keep(event);
+        }
+        let line = match self.form {
             Form::Json => serde_json::to_string(event).unwrap_or_default(),
             // What peers and nodes say may stand in it.
             Form::Text => mica_text::lines(&event.to_string()),
@@ -227,7 +291,7 @@ impl std::fmt::Display for Event {
                 write!(f, "kept {} of that for {channel} in block {block}", mica(*amount))
             }
             Self::ChannelClosed { channel, block } => {
-                write!(f, "closed {channel} in block {block}, as its payer asked")
+                write!(f, "closed channel {channel} in block {block}")
             }
             Self::PriceSet { price_per_layer_token, block } => {
                 write!(
@@ -236,6 +300,15 @@ impl std::fmt::Display for Event {
                     mica(*price_per_layer_token)
                 )
             }
+            Self::CostSet { cost_us_per_layer_token, block } => {
+                write!(
+                    f,
+                    "the published cost is {cost_us_per_layer_token} µs per layer and token since \
+                     block {block}"
+                )
+            }
+            Self::Paused { reason, .. } => write!(f, "no new sessions: {reason}"),
+            Self::Resumed {} => write!(f, "new sessions are taken again"),
             Self::Moved { from, to, block } => {
                 write!(f, "moved from layers {from} to {to} in block {block}")
             }
@@ -264,6 +337,34 @@ impl std::fmt::Display for Event {
             Self::Warning { text } => write!(f, "warning: {text}"),
             Self::Draining { sessions } => {
                 write!(f, "stopping: {sessions} sessions are still open")
+            }
+            Self::Stopping { pid } => {
+                write!(f, "the worker that runs (process {pid}) lets its sessions end and stops")
+            }
+            Self::NotWorthRedeeming { amount } => {
+                write!(f, "{} stay unredeemed: the fee would be more", mica(*amount))
+            }
+            Self::Unregistered { until, block } => {
+                write!(
+                    f,
+                    "left the registry in block {block}: the stake is free at block {until} of \
+                     the market's clock"
+                )
+            }
+            Self::Unbonding { blocks } => write!(f, "the stake is free in {blocks} blocks"),
+            Self::Withdrawn { amount, block, .. } => {
+                write!(f, "{} are back in the account since block {block}", mica(*amount))
+            }
+            Self::HasLeft { account } => {
+                write!(f, "account {account} is not registered: there is nothing to leave")
+            }
+            Self::StakeAdded { added, stake, block } => {
+                write!(
+                    f,
+                    "{} more on hold since block {block}: the stake is {}",
+                    mica(*added),
+                    mica(*stake)
+                )
             }
             Self::Stopped { earned, unredeemed } => {
                 write!(

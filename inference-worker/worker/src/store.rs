@@ -39,7 +39,7 @@ use journal::Journal;
 
 pub(crate) use aside::{put_aside, take_back};
 pub(crate) use disk::{DiskThread, Done};
-pub(crate) use snapshot::{Snapshot, Stamp, snapshot};
+pub(crate) use snapshot::{Snapshot, Stamp, copy_records, snapshot};
 
 /// Bytes of journal after which it is moved to the database.
 const CHECKPOINT_BYTES: u64 = 4 << 20;

@@ -8,6 +8,7 @@ use crate::{
     arch::{Biases, HeadNorms},
     config::{Experts, ModelConfig},
     error::LoadError,
+    fit::load_bytes,
     gguf::GgufFile,
     memory,
     threads::Pool,
@@ -218,23 +219,7 @@ fn check_memory(
     let Some(available) = available.and_then(|bytes| u64::try_from(bytes).ok()) else {
         return Ok(());
     };
-    let (is_first, is_last) = (range.first == 0, range.end == config.layers);
-    let is_tied = file.tensor("output.weight").is_none();
-    let is_ours = |name: &str| match name.strip_prefix("blk.").and_then(|rest| rest.split_once('.'))
-    {
-        Some((layer, _)) => layer.parse::<u16>().is_ok_and(|layer| range.contains(layer)),
-        None => {
-            (name == "token_embd.weight" && (is_first || (is_last && is_tied)))
-                || (name == "output.weight" && is_last)
-        }
-    };
-    let sizes = || {
-        file.tensors()
-            .filter(|tensor| is_ours(tensor.name))
-            .map(|tensor| tensor.size_bytes() as u64)
-    };
-    // Each is read into a buffer before it is arranged.
-    let needed = sizes().fold(sizes().max().unwrap_or(0), u64::saturating_add);
+    let needed = load_bytes(file, config, range);
     if needed > available { Err(LoadError::Memory { range, needed, available }) } else { Ok(()) }
 }
 

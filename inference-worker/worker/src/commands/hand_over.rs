@@ -60,8 +60,8 @@ pub enum HandOverError {
     Done(AccountId),
     /// The stake account does not work yet.
     #[error(
-        "account {0} is not registered, and an operator cannot register it: start it once with \
-         `mica-worker run`, stop it, then hand over"
+        "account {0} is not registered, and an operator cannot register it: run `mica-worker \
+         register` first, then hand over"
     )]
     NotRegistered(AccountId),
     /// There is no node.

@@ -1,16 +1,16 @@
 //! `mica-worker run`: serves until it is told to stop.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use mica_chain::amount;
 use mica_primitives::{Balance, LayerRange};
 
 use super::signals::stop_on_signal;
 use crate::{
-    config::{Config, ConfigError, parse_layers},
+    config::{Config, ConfigError, parse_layers, parse_share},
     daemon::{self, serve::ServeError},
     data_dir::DataDir,
-    report::{Form, Reporter},
+    report::{Event, Form, Reporter, kept::Kept},
 };
 
 /// What the command takes. Each flag stands above the same setting in `config.toml`.
@@ -22,7 +22,8 @@ pub struct Args {
     /// GGUF file to serve [default: the built-in model].
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
-    /// Layers to serve, for example 0..3 [default: those that need a worker most].
+    /// Layers to serve, for example 0..3, and never others [default: as many as fit into the free
+    /// memory, where its share is largest].
     #[arg(long, value_name = "FIRST..END", value_parser = parse_layers)]
     layers: Option<LayerRange>,
     /// Address to listen on; may be repeated.
@@ -48,10 +49,16 @@ pub struct Args {
     /// Threads of the engine [default: one per core].
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// Part of the cores that the engine takes, for example 0.5 [default: 1].
+    #[arg(long, value_name = "PART", value_parser = parse_share, conflicts_with = "threads")]
+    share: Option<f64>,
+    /// Where Prometheus reads what the worker counts [default: nowhere].
+    #[arg(long, value_name = "ADDRESS")]
+    metrics: Option<SocketAddr>,
     /// Register the model if the chain does not know it.
     #[arg(long)]
     register_model: bool,
-    /// Keep the price as it is.
+    /// Keep the price and the published cost as they are.
     #[arg(long)]
     no_pricing: bool,
     /// Keep the layers as they are.
@@ -84,8 +91,28 @@ pub enum RunError {
 pub(crate) async fn run(args: Args, folder: &DataDir) -> Result<(), RunError> {
     let reporter = Reporter::new(if args.json { Form::Json } else { Form::Text });
     let config = args.over(Config::read(&folder.config())?);
+    let reporter = match Kept::open(folder) {
+        Ok(kept) => reporter.keeping(kept),
+        // It serves all the same, and says it where it can.
+        Err(error) => {
+            let text = format!("events are not kept for `mica-worker logs`: {error}");
+            reporter.emit(&Event::Warning { text });
+            reporter
+        }
+    };
     let stop = stop_on_signal().map_err(RunError::Signal)?;
     Ok(daemon::serve(folder, config, reporter, stop).await?)
+}
+
+/// Registers and ends. Until something serves, nothing beats for the worker.
+///
+/// # Errors
+/// Whatever keeps the worker from being registered, with its remedy.
+pub(crate) async fn register(args: Args, folder: &DataDir) -> Result<(), RunError> {
+    let reporter = Reporter::new(if args.json { Form::Json } else { Form::Text });
+    let config = args.over(Config::read(&folder.config())?);
+    let stop = stop_on_signal().map_err(RunError::Signal)?;
+    Ok(daemon::register(folder, config, reporter, stop).await?)
 }
 
 impl Args {
@@ -101,12 +128,17 @@ impl Args {
             redeem_minimum,
             holding_price,
             threads,
+            share,
+            metrics,
             ..
         } = self;
         config.node_url = node_url.unwrap_or(config.node_url);
         config.model = model.or(config.model);
         config.layers = layers.or(config.layers);
-        config.threads = threads.or(config.threads);
+        // A part that is named for this run stands above a number in the file.
+        config.threads = threads.or(config.threads.filter(|_| share.is_none()));
+        config.machine.share = share.unwrap_or(config.machine.share);
+        config.metrics.listen = metrics.or(config.metrics.listen);
         config.market.price = price.or(config.market.price);
         config.market.stake = stake.or(config.market.stake);
         config.market.holding_price = holding_price.or(config.market.holding_price);

@@ -1,6 +1,7 @@
 //! `mica-worker status`: what the worker does, what it is owed, and what the chain says of it.
 
-mod diagnosis;
+pub(super) mod diagnosis;
+mod screen;
 
 use std::io::{self, Write};
 
@@ -26,7 +27,10 @@ pub struct Args {
     /// WebSocket address of a node [default: the one in config.toml].
     #[arg(long, env = "MICA_NODE_URL", value_name = "URL")]
     node_url: Option<String>,
-    /// One JSON object instead of sentences.
+    /// Show it anew every two seconds, with what is earned and served, until Ctrl-C.
+    #[arg(long)]
+    watch: bool,
+    /// One JSON object instead of sentences; with --watch one in each line.
     #[arg(long)]
     json: bool,
 }
@@ -79,8 +83,11 @@ pub(crate) async fn run(args: Args, folder: &DataDir) -> Result<(), StatusError>
     let keys = Keys::read(folder.path())?;
     let config = Config::read(&folder.config())?;
     let account = keys.account.account();
-    let (running, records) = local(folder)?;
     let url = args.node_url.unwrap_or(config.node_url);
+    if args.watch {
+        return screen::run(folder, account, &url, args.json).await;
+    }
+    let (running, records) = local(folder)?;
     let view = view(&url).await;
     let lanes = match &records {
         Some(records) => Some(lanes(records, view.as_ref().ok()).await),
@@ -90,35 +97,57 @@ pub(crate) async fn run(args: Args, folder: &DataDir) -> Result<(), StatusError>
         Ok(view) => on_chain(&view, account).await,
         Err(error) => Err(error),
     };
-    let diagnosis = running
-        .as_ref()
-        .map(|running| Diagnosis::of(running, found.as_ref().ok().map(|found| &found.registry)));
-    let chain =
-        found.map_or_else(|error| json!({ "error": with_causes(&error) }), |found| found.shown);
-    let status = json!({
-        "account": account.to_string(),
-        "running": running,
-        "serving": diagnosis.as_ref().map(|diagnosis| diagnosis.serving),
-        "problems": diagnosis.as_ref().map(|diagnosis| &diagnosis.problems),
-        "lanes": lanes,
-        "chain": chain,
-    });
+    let seen = Seen::of(account, running, lanes, found);
     let mut out = std::io::stdout().lock();
     if args.json {
-        writeln!(out, "{status}")?;
+        writeln!(out, "{}", seen.shown)?;
     } else {
         writeln!(out, "account   {account}")?;
-        show_worker(&mut out, &status["running"], diagnosis.as_ref(), &status["lanes"])?;
-        show_chain(&mut out, &url, &status["chain"])?;
+        let shown = &seen.shown;
+        show_worker(&mut out, &shown["running"], seen.diagnosis.as_ref(), &shown["lanes"])?;
+        show_chain(&mut out, &url, &shown["chain"])?;
     }
-    match diagnosis.filter(|diagnosis| !diagnosis.serving) {
+    match seen.diagnosis.filter(|diagnosis| !diagnosis.serving) {
         Some(diagnosis) => Err(StatusError::NotServing(diagnosis.to_text())),
         None => Ok(()),
     }
 }
 
+/// A worker as it was at one moment.
+struct Seen {
+    /// Everything, as it is told to programs.
+    shown: Value,
+    /// Whether payers are served; nothing if no process runs.
+    diagnosis: Option<Diagnosis>,
+}
+
+impl Seen {
+    fn of(
+        account: AccountId,
+        running: Option<Value>,
+        lanes: Option<Vec<Value>>,
+        found: Result<OnChain, NodeError>,
+    ) -> Self {
+        let registry = found.as_ref().ok().map(|found| &found.registry);
+        let diagnosis = running.as_ref().map(|running| Diagnosis::of(running, registry));
+        let chain =
+            found.map_or_else(|error| json!({ "error": with_causes(&error) }), |found| found.shown);
+        let shown = json!({
+            "account": account.to_string(),
+            "running": running,
+            "serving": diagnosis.as_ref().map(|diagnosis| diagnosis.serving),
+            "problems": diagnosis.as_ref().map(|diagnosis| &diagnosis.problems),
+            "lanes": lanes,
+            "chain": chain,
+        });
+        Self { shown, diagnosis }
+    }
+}
+
 /// What a running worker says of itself; of one that does not run, the records in its store.
-fn local(folder: &DataDir) -> Result<(Option<Value>, Option<Vec<PayeeLaneRecord>>), StatusError> {
+pub(super) fn local(
+    folder: &DataDir,
+) -> Result<(Option<Value>, Option<Vec<PayeeLaneRecord>>), StatusError> {
     match folder.try_lock()? {
         None => {
             let running = match std::fs::read_to_string(folder.status()) {
@@ -190,11 +219,17 @@ struct OnChain {
     shown: Value,
 }
 
-async fn on_chain(view: &View, account: AccountId) -> Result<OnChain, NodeError> {
-    let money = view.account(account).await?;
+/// What the registry says of `account`.
+pub(super) async fn registry_of(view: &View, account: AccountId) -> Result<Registry, ReadError> {
     let worker = view.worker(account).await?;
     let min_stake_per_layer = view.registry_parameters().await?.min_stake_per_layer;
-    let shown = worker.as_ref().map(|(record, online)| {
+    Ok(Registry { worker, min_stake_per_layer })
+}
+
+async fn on_chain(view: &View, account: AccountId) -> Result<OnChain, NodeError> {
+    let money = view.account(account).await?;
+    let registry = registry_of(view, account).await?;
+    let shown = registry.worker.as_ref().map(|(record, online)| {
         json!({
             "model": record.model.to_string(),
             "layers": Layers(record.range),
@@ -214,7 +249,7 @@ async fn on_chain(view: &View, account: AccountId) -> Result<OnChain, NodeError>
         "held": Money(money.held),
         "worker": shown,
     });
-    Ok(OnChain { registry: Registry { worker, min_stake_per_layer }, shown })
+    Ok(OnChain { registry, shown })
 }
 
 fn show_worker(

@@ -13,7 +13,7 @@
 //! of the window on. With `--for-bounties` only what pays its fee like that is redeemed: somebody
 //! may watch for workers that are nothing to it.
 
-mod folder;
+pub(super) mod folder;
 mod rounds;
 
 use std::{io, path::PathBuf};

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     offers::Offers, origin::Origin, registration_lock::RegistrationLock,
-    session_handle::SessionHandle, standing::Standings,
+    session_handle::SessionHandle, standing::Standings, tally::Tally,
 };
 use crate::{config::Config, model::ModelSource, report::Reporter};
 
@@ -42,6 +42,8 @@ pub(crate) struct WorkerContext {
     pub registration: Arc<RegistrationLock>,
     /// Whether payers are served.
     pub standings: Arc<Standings>,
+    /// Why work came or did not.
+    pub tally: Arc<Tally>,
     /// Reports to people and programs.
     pub reporter: Reporter,
     /// Cancelled when the tasks shall end.

@@ -4,15 +4,24 @@
 //! refuses the move if it would leave a layer without a worker or break an agreement; the worker
 //! then goes back to what it served.
 
+use std::time::Duration;
+
 use mica_chain::{AccountId, Call, ReadError, SubmitError, Until};
 use mica_market::migration::MigrationError;
 use mica_primitives::{BlockNumber, LayerRange, WorkerRecord, WorkerStatus};
+use tokio::time::Instant;
 
 use super::{
     context::WorkerContext,
     layers::{Layers, LayersError},
 };
 use crate::{causes::with_causes, migration, report::Event};
+
+/// Longest time in which it is found out what became of a move: its extrinsic is good for 64
+/// blocks, and finality may be slow.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// Pause between two looks at the chain meanwhile.
+const POLL_INTERVAL: Duration = Duration::from_secs(3);
 
 /// The migration task.
 pub(crate) struct Migrator {
@@ -111,15 +120,15 @@ impl Migrator {
                     });
                     Ok((to, cost_us))
                 }
-                // Not heard of in time, it may be in a block all the same: then these are the
-                // layers that payers come for.
-                Err(error) => match self.registered().await {
-                    Some((range, block)) if range == to => {
+                // Not heard of in time, it may be in a block all the same, or come into one yet:
+                // then these are the layers that payers come for.
+                Err(error) => match self.settle(&error, to).await {
+                    Some(block) => {
                         *changed_at = block;
                         self.context.reporter.emit(&Event::Moved { from: own.range, to, block });
                         Ok((to, cost_us))
                     }
-                    _ => {
+                    None => {
                         layers.reload().await?;
                         Err(error.into())
                     }
@@ -129,10 +138,94 @@ impl Migrator {
         layers.swap(change).await
     }
 
-    /// The layers that the newest block names, with its number.
-    async fn registered(&self) -> Option<(LayerRange, BlockNumber)> {
-        let view = self.context.chain.at_best().await.ok()?;
+    /// Whether a move to `to` of which nothing certain was heard is in a block: asks the chain
+    /// until that is known, at most for [`PATIENCE`]. Returns the block that says so.
+    async fn settle(&self, error: &SubmitError, to: LayerRange) -> Option<BlockNumber> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let seen = self.seen().await;
+            match seen.as_ref().map_or(Settled::Open, |seen| seen.judge(error, to)) {
+                Settled::Moved(block) => return Some(block),
+                Settled::Stayed => return None,
+                Settled::Open if Instant::now() >= deadline => return None,
+                Settled::Open => {}
+            }
+            let pause = tokio::time::sleep(POLL_INTERVAL);
+            // Whoever starts again goes by the registry.
+            self.context.stop.run_until_cancelled(pause).await?;
+        }
+    }
+
+    /// What the chain says now; nothing if it does not answer.
+    async fn seen(&self) -> Option<Seen> {
+        let chain = &self.context.chain;
+        let finalized = chain.finalized().await.ok()?.number;
+        let view = chain.at_best().await.ok()?;
         let (record, _) = view.worker(self.context.signer.account()).await.ok()??;
-        Some((record.range, view.number()))
+        Some(Seen { range: record.range, best: view.number(), finalized })
+    }
+}
+
+/// What became of a move.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Settled {
+    /// This block has it.
+    Moved(BlockNumber),
+    /// No block has it, and none can have it any more.
+    Stayed,
+    /// It may still come.
+    Open,
+}
+
+/// The registration in the newest block, and how far the chain is.
+struct Seen {
+    range: LayerRange,
+    best: BlockNumber,
+    finalized: BlockNumber,
+}
+
+impl Seen {
+    fn judge(&self, error: &SubmitError, to: LayerRange) -> Settled {
+        match error {
+            _ if self.range == to => Settled::Moved(self.best),
+            // It was sent, and is good until this block.
+            SubmitError::Unknown { last, .. } if self.finalized <= *last => Settled::Open,
+            // It was in a block that was taken back: another may have it.
+            SubmitError::NotFinal { block, .. } if self.finalized <= *block => Settled::Open,
+            _ => Settled::Stayed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FROM: LayerRange = LayerRange { first: 0, end: 4 };
+    const TO: LayerRange = LayerRange { first: 4, end: 8 };
+
+    fn seen(range: LayerRange, finalized: BlockNumber) -> Seen {
+        Seen { range, best: finalized + 2, finalized }
+    }
+
+    #[test]
+    fn a_move_of_which_nothing_was_heard_is_what_the_chain_says() {
+        let (what, reason) = ("a move".to_owned(), "silence".to_owned());
+        let lost = SubmitError::Unknown { what, extrinsic: [0; 32], last: 70, reason };
+        assert_eq!(seen(TO, 10).judge(&lost, TO), Settled::Moved(12));
+        assert_eq!(seen(FROM, 10).judge(&lost, TO), Settled::Open, "it may still come");
+        assert_eq!(seen(FROM, 70).judge(&lost, TO), Settled::Open);
+        assert_eq!(seen(FROM, 71).judge(&lost, TO), Settled::Stayed);
+    }
+
+    #[test]
+    fn a_move_that_a_fork_took_back_may_come_again_and_one_that_was_refused_does_not() {
+        let what = "a move".to_owned();
+        let late = SubmitError::NotFinal { what, block: 20, extrinsic: [0; 32], fee: 1 };
+        assert_eq!(seen(TO, 15).judge(&late, TO), Settled::Moved(17));
+        assert_eq!(seen(FROM, 20).judge(&late, TO), Settled::Open);
+        assert_eq!(seen(FROM, 21).judge(&late, TO), Settled::Stayed);
+        let refused = SubmitError::Refused { what: String::new(), reason: String::new() };
+        assert_eq!(seen(FROM, 1).judge(&refused, TO), Settled::Stayed);
     }
 }

@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use mica_protocol::stage::StageOffer;
 use tokio::sync::{Mutex, watch};
 
-use super::session_handle::{Closed, SessionHandle};
+use super::{
+    pauses::Paused,
+    session_handle::{Closed, SessionHandle},
+};
 
 /// The offer. Several tasks change it; the session actor learns the changes in their order.
 pub(crate) struct Offers {
@@ -15,6 +18,8 @@ pub(crate) struct Offers {
     current: watch::Sender<StageOffer>,
     /// Whether no new session is taken, whatever is offered.
     is_paused: AtomicBool,
+    /// Why the machine is its owner's for now, and no new session is taken either.
+    paused: watch::Sender<Option<Paused>>,
 }
 
 impl Offers {
@@ -25,6 +30,7 @@ impl Offers {
             changing: Mutex::new(()),
             current: watch::Sender::new(first),
             is_paused: AtomicBool::new(false),
+            paused: watch::Sender::new(None),
         }
     }
 
@@ -75,9 +81,24 @@ impl Offers {
         }
     }
 
+    /// Why the machine takes no new sessions for now, if it does not.
+    pub(crate) fn paused(&self) -> Option<Paused> {
+        self.paused.borrow().clone()
+    }
+
+    /// Takes no new sessions for this reason, or for none any more.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub(crate) async fn pause_for(&self, reason: Option<Paused>) -> Result<(), Closed> {
+        let _changing = self.changing.lock().await;
+        self.paused.send_replace(reason);
+        self.publish().await
+    }
+
     async fn publish(&self) -> Result<(), Closed> {
         let mut offer = self.current();
-        if self.is_paused.load(Ordering::Acquire) {
+        if self.is_paused.load(Ordering::Acquire) || self.paused.borrow().is_some() {
             offer.max_sessions = 0;
         }
         self.sessions.offer(offer).await

@@ -1,6 +1,7 @@
 //! Which layers to serve, and on what terms.
 
 use mica_chain::{AccountId, Call, Chain, ReadError, Signer};
+use mica_engine::{LoadError, fit, memory::available_bytes};
 use mica_market::migration::MigrationError;
 use mica_primitives::{Balance, BlockNumber, LayerRange, Redeem, WorkerRecord};
 use mica_protocol::{
@@ -15,6 +16,10 @@ use crate::{
     model::ModelSource,
 };
 
+/// Positions for which a layer that is chosen must leave room: a few sessions' worth, or one long
+/// one's.
+const ROOM_POSITIONS: u32 = 4_096;
+
 /// Why no layers can be chosen.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -27,6 +32,19 @@ pub enum RangeError {
         /// The configured ones.
         range: LayerRange,
     },
+    /// Not one of them fits into the memory.
+    #[error(
+        "not one layer of the model fits into the {} MB that are free: free some memory, raise \
+         the control group's limit, or serve a smaller model",
+        available / 1_000_000
+    )]
+    NoRoom {
+        /// Bytes.
+        available: u64,
+    },
+    /// The file contradicts itself.
+    #[error(transparent)]
+    Model(#[from] LoadError),
     /// It has none at all.
     #[error("the model has no layers")]
     NoLayers,
@@ -38,11 +56,11 @@ pub enum RangeError {
     Choose(#[from] MigrationError),
 }
 
-/// The configured range; else that of an existing registration; else the one that needs a worker
-/// most.
+/// The configured range; else that of an existing registration, as long as it fits into the memory
+/// that is free; else, of those that fit, the one where the worker has the largest share.
 ///
 /// # Errors
-/// If the model does not have the configured layers or the chain cannot be read.
+/// If the model does not have the configured layers, none fit, or the chain cannot be read.
 pub(crate) async fn choose_range(
     chain: &Chain,
     source: &ModelSource,
@@ -56,20 +74,39 @@ pub(crate) async fn choose_range(
         }
         return Ok(range);
     }
+    let candidates = fitting(source, config)?;
     let view = chain.at_best().await?;
-    if let Some((record, _)) = view.worker(account).await?
-        && record.model == source.id
-    {
-        return Ok(record.range);
+    let record = view.worker(account).await?.map(|(record, _)| record);
+    if let Some(record) = record.filter(|record| record.model == source.id) {
+        let fits = |candidate: &LayerRange| candidate.covers(record.range);
+        // One wider than `width` says was chosen before that was said, or by somebody else.
+        let is_wide = config.width.is_some_and(|width| record.range.len() > width);
+        if candidates.iter().any(fits) || is_wide {
+            return Ok(record.range);
+        }
+        tracing::warn!(range = %record.range, "the registered layers do not fit any more");
     }
-    let width = config.width.unwrap_or(layers).clamp(1, layers);
     let workers = view.workers(source.id, None).await?;
-    let online: Vec<_> =
-        workers.into_iter().filter(|(_, online)| *online).map(|(worker, _)| worker).collect();
+    let online: Vec<_> = workers
+        .into_iter()
+        .filter(|(worker, online)| *online && worker.account != account)
+        .map(|(worker, _)| worker)
+        .collect();
     // The cost is measured on the layers, so it is not known yet: the choice takes the others'
     // average for it.
-    let range = migration::first_range(layers, &online, width)?;
-    range.ok_or(RangeError::NoLayers)
+    migration::first_range(layers, &online, &candidates)?.ok_or(RangeError::NoLayers)
+}
+
+/// For each first layer the widest range that fits into the memory that is free, with room for a
+/// few sessions; all of them where the system does not tell what is free.
+fn fitting(source: &ModelSource, config: &Config) -> Result<Vec<LayerRange>, RangeError> {
+    let manifest = &source.manifest;
+    let shape = source.file.config()?;
+    let available = available_bytes().map_or(u64::MAX, |bytes| bytes as u64);
+    let width = config.width.unwrap_or(manifest.layers).max(1);
+    let positions = manifest.context.min(ROOM_POSITIONS);
+    let found = fit::widest_ranges(&source.file, &shape, available, width, positions);
+    if found.is_empty() { Err(RangeError::NoRoom { available }) } else { Ok(found) }
 }
 
 /// The room for sessions: what the memory holds, or less if the operator says so.

@@ -8,7 +8,7 @@ use mica_engine::Threads;
 use mica_net::{Events, Instance, Net};
 use mica_primitives::{LayerRange, MarketUnits, RegistryParameters, WorkerAddresses, WorkerRecord};
 use mica_protocol::{limits::MAX_SESSIONS, signing, stage::Computed};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
@@ -17,6 +17,7 @@ use super::{
     origin::{self, Origin, OriginError},
     range::{RangeError, choose_range},
     register::{Offered, RegisterError, Registration, start_price},
+    status::Status,
 };
 use crate::{
     causes::with_causes,
@@ -90,6 +91,8 @@ pub(super) struct Start<'a> {
     pub(super) announced: Vec<String>,
     pub(super) source: Arc<ModelSource>,
     pub(super) reporter: Reporter,
+    /// The newest status, for whoever reads the metrics.
+    pub(super) told: Arc<watch::Sender<Option<Status>>>,
 }
 
 /// What was made ready for one chain.
@@ -140,8 +143,8 @@ impl Start<'_> {
         let model = registration.model().await?;
         let range = choose_range(&chain, source, config, account).await?;
         let (answers, computed) = mpsc::channel(MAX_SESSIONS);
-        let threads = config.threads.map_or_else(Threads::available, Threads::new);
-        let engine = Arc::new(Engine::start(source.clone(), threads, answers)?);
+        let engine = Engine::start(source.clone(), threads(config), config.machine.nice, answers)?;
+        let engine = Arc::new(engine);
         let cost_us =
             engine.load(range).await.map_err(|source| ReadyError::Layers { range, source })?;
         reporter.emit(&Event::Loaded {
@@ -235,6 +238,13 @@ impl Start<'_> {
         offered.range = record.range;
         Ok(())
     }
+}
+
+/// As many as the operator says; else the part of the cores that he gives, at least one. What a
+/// control group or an affinity allows is all that the system tells of.
+fn threads(config: &Config) -> Threads {
+    let part = |share: f64| (Threads::available().count() as f64 * share).ceil() as usize;
+    Threads::new(config.threads.unwrap_or_else(|| part(config.machine.share)))
 }
 
 /// # Errors

@@ -46,15 +46,15 @@ pub enum RegisterError {
     WorkerGone,
     /// The account is leaving.
     #[error(
-        "this account is leaving until block {until} of the market's clock: withdraw its stake then, \
-         or use another account"
+        "this account is leaving until block {until} of the market's clock: run `mica-worker \
+         withdraw` then, or use another account"
     )]
     Leaving {
         /// First block in which its stake can be withdrawn.
         until: BlockNumber,
     },
     /// The account serves another model.
-    #[error("this account serves model {0}: unregister it first, or use another account")]
+    #[error("this account serves model {0}: run `mica-worker leave` first, or use another account")]
     OtherModel(ModelId),
     /// The account is registered with another peer key.
     #[error(

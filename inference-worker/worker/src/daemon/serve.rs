@@ -8,9 +8,11 @@ use std::{
 use mica_chain::ReadError;
 use mica_net::AnnounceError;
 use mica_protocol::signing;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::watch;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
+    metrics::{self, MetricsError},
     network::announced,
     ready::{ReadyError, Start},
     session_handle::SessionHandle,
@@ -63,6 +65,9 @@ pub enum ServeError {
     /// The records cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Nobody can read the metrics.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
     /// The session actor has panicked.
     #[error("the desk failed; its journal keeps every record and is read at the next start")]
     ActorFailed,
@@ -84,27 +89,57 @@ pub(crate) async fn serve(
 ) -> Result<(), ServeError> {
     let keys = Keys::read(folder.path())?;
     let _lock = folder.lock()?;
+    let metrics = match config.metrics.listen {
+        Some(address) => Some(metrics::listen(address).await?),
+        None => None,
+    };
+    let start = prepare(folder, keys, config, reporter)?;
+    let reading = metrics.map(|listener| {
+        // Ends with this function, whatever ends it.
+        AbortOnDropHandle::new(tokio::spawn(metrics::serve(listener, start.told.subscribe())))
+    });
+    let served = start.serve_chains(&stop).await;
+    drop(reading);
+    served
+}
+
+/// Registers as [`serve`] does, and ends.
+///
+/// # Errors
+/// Whatever keeps the worker from being registered, with its remedy.
+pub(crate) async fn register(
+    folder: &DataDir,
+    config: Config,
+    reporter: Reporter,
+    stop: CancellationToken,
+) -> Result<(), ServeError> {
+    let keys = Keys::read(folder.path())?;
+    let _lock = folder.lock()?;
+    let start = prepare(folder, keys, config, reporter)?;
+    let Some(ready) = start.make_ready(&stop).await? else { return Ok(()) };
+    ready.net.stop().await;
+    let text = format!(
+        "nobody serves these layers yet: start `mica-worker run`, or the worker counts as offline \
+         in {} blocks, and is jailed in {}",
+        ready.registered.parameters.offline_after, ready.registered.parameters.jail_after
+    );
+    reporter.emit(&Event::Warning { text });
+    Ok(())
+}
+
+/// Everything that is the same for every chain.
+fn prepare(
+    folder: &DataDir,
+    keys: Keys,
+    config: Config,
+    reporter: Reporter,
+) -> Result<Start<'_>, ServeError> {
     // What the last run said of itself is not true any more.
     status::remove(&folder.status())?;
     let announced = announced(&config, &signing::public_key(&keys.peer))?;
     let source = Arc::new(ModelSource::open(config.model.as_deref())?);
-    let start = Start { folder, keys, config: Arc::new(config), announced, source, reporter };
-    let mut pause = FIRST_PAUSE;
-    loop {
-        let begin = Instant::now();
-        if let Ended::Stopped = start.serve_one_chain(&stop).await? {
-            return Ok(());
-        }
-        // A registration costs a fee: a node that goes back and forth between two chains must not
-        // make one a minute.
-        if begin.elapsed() > LONGEST_PAUSE {
-            pause = FIRST_PAUSE;
-        }
-        if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
-            return Ok(());
-        }
-        pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
-    }
+    let told = Arc::new(watch::Sender::new(None));
+    Ok(Start { folder, keys, config: Arc::new(config), announced, source, reporter, told })
 }
 
 /// Why serving has ended without a failure.
@@ -116,6 +151,26 @@ enum Ended {
 }
 
 impl Start<'_> {
+    /// Serves one chain after the other, until it is told to stop.
+    async fn serve_chains(&self, stop: &CancellationToken) -> Result<(), ServeError> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let begin = Instant::now();
+            if let Ended::Stopped = self.serve_one_chain(stop).await? {
+                return Ok(());
+            }
+            // A registration costs a fee: a node that goes back and forth between two chains must
+            // not make one a minute.
+            if begin.elapsed() > LONGEST_PAUSE {
+                pause = FIRST_PAUSE;
+            }
+            if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+                return Ok(());
+            }
+            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+        }
+    }
+
     /// Serves until it is told to stop or the chain changes; then ends everything in order.
     async fn serve_one_chain(&self, stop: &CancellationToken) -> Result<Ended, ServeError> {
         // Nor is what was said of another chain.

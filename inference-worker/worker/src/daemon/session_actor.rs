@@ -32,6 +32,7 @@ use super::{
     neighbours::{Answer, Neighbours, Verdict, next_worker},
     parking::{Parking, is_end},
     request::{DoneChannel, DueLane, Request, Totals},
+    tally::Tally,
 };
 use crate::{
     engine::{Engine, EngineError},
@@ -62,6 +63,8 @@ pub(crate) struct SessionActorParts {
     pub lookups: mpsc::Sender<PublicKey>,
     /// Told whenever a session has ended.
     pub ended: mpsc::Sender<SessionEnd>,
+    /// Counts what peers ask for and what they are answered.
+    pub tally: Arc<Tally>,
     /// Tells people and programs.
     pub reporter: Reporter,
 }
@@ -263,7 +266,10 @@ impl SessionActor {
     /// A message, unless it is an opening that has to wait for the registry.
     fn message_input(&mut self, from: PublicKey, message: Message) -> Option<StageInput> {
         let open = match message {
-            Message::Open(open) => open,
+            Message::Open(open) => {
+                self.parts.tally.opening(open.session);
+                open
+            }
             Message::Close(close) => {
                 self.neighbours.withdraw(&from, Some(&close.session));
                 return Some(StageInput::Message { from, message: Message::Close(close) });
@@ -301,6 +307,7 @@ impl SessionActor {
     }
 
     fn refuse(&self, to: PublicKey, refusal: &Message) {
+        self.parts.tally.answered(&to, refusal);
         if let Err(error) = self.parts.net.try_answer(to, refusal) {
             tracing::debug!(peer = hex::encode(to), %error, "not told that it is refused");
         }
@@ -424,6 +431,7 @@ impl SessionActor {
     fn perform(&mut self, act: StageOutput, lost: &mut BTreeSet<[u8; 32]>) {
         match act {
             StageOutput::Send { to, addresses, message } => {
+                self.parts.tally.answered(&to, &message);
                 if let Err(error) = self.send(to, &addresses, &message) {
                     tracing::debug!(peer = hex::encode(to), %error, "not sent");
                     lost.insert(to);
@@ -503,6 +511,7 @@ impl SessionActor {
     }
 
     fn ended(&mut self, end: SessionEnd) {
+        self.parts.tally.ended(&end);
         self.totals.sessions_ended += 1;
         self.totals.positions += u64::from(end.positions);
         self.totals.earned = self.totals.earned.saturating_add(end.earned);

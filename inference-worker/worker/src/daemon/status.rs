@@ -3,7 +3,8 @@
 use std::{
     io::{self, Write},
     path::{Path, PathBuf},
-    time::Duration,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use mica_host::json;
@@ -12,7 +13,11 @@ use mica_primitives::{Balance, BlockNumber, LayerRange, ModelId, WorkerAddresses
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::{context::WorkerContext, ready::Registered, request::Totals, standing::Standing};
+use super::{
+    context::WorkerContext, pauses::Paused, ready::Registered, request::Totals, standing::Standing,
+    tally::LastHour,
+};
+use crate::machine::Machine;
 
 /// Pause between two writes.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -46,6 +51,14 @@ pub(crate) struct Status {
     pub addresses: Vec<String>,
     /// Newest finalized block.
     pub block: BlockNumber,
+    /// Why no new sessions are taken for now, if that is the operator's wish.
+    pub paused: Option<Paused>,
+    /// What the last hour was like.
+    pub last_hour: LastHour,
+    /// The same counts since the start.
+    pub since_start: LastHour,
+    /// What is known of the machine.
+    pub machine: Machine,
     /// Whether payers are served, as of the last comparison with the registry.
     pub standing: Standing,
     /// What the session actor has seen.
@@ -68,6 +81,10 @@ impl Status {
             cost_us_per_layer_token: record.cost_us_per_layer_token,
             addresses: address_texts(&registered.addresses),
             block: 0,
+            paused: context.offers.paused(),
+            last_hour: context.tally.last_hour(),
+            since_start: context.tally.since_start(),
+            machine: Machine::now(),
             standing: context.standings.current(),
             totals: Totals::default(),
         }
@@ -82,13 +99,17 @@ pub(crate) struct StatusWriter {
     pub addresses: watch::Receiver<WorkerAddresses>,
     /// The file.
     pub path: PathBuf,
+    /// Where whoever reads the metrics finds it.
+    pub told: Arc<watch::Sender<Option<Status>>>,
 }
 
 impl StatusWriter {
     /// Writes `first` and then what has changed since, until the worker stops.
     pub(crate) async fn run(self, first: Status) {
+        let mut looked = Instant::now();
         loop {
             let Ok(totals) = self.context.sessions.totals().await else { return };
+            self.count(std::mem::replace(&mut looked, Instant::now()).elapsed());
             let offer = self.context.offers.current();
             let status = Status {
                 totals,
@@ -98,17 +119,32 @@ impl StatusWriter {
                 holding_price: offer.holding_price(),
                 cost_us_per_layer_token: offer.cost_us_per_layer_token,
                 addresses: address_texts(&self.addresses.borrow()),
+                paused: self.context.offers.paused(),
+                last_hour: self.context.tally.last_hour(),
+                since_start: self.context.tally.since_start(),
+                machine: Machine::now(),
                 standing: self.context.standings.current(),
                 ..first.clone()
             };
             if let Err(error) = write(&self.path, &status) {
                 tracing::warn!(%error, "the status file was not written");
             }
+            self.told.send_replace(Some(status));
             let pause = tokio::time::sleep(PAUSE);
             if self.context.stop.run_until_cancelled(pause).await.is_none() {
                 return;
             }
         }
+    }
+}
+
+impl StatusWriter {
+    /// Takes note of how payers were served for so long.
+    fn count(&self, time: Duration) {
+        let standing = self.context.standings.current();
+        let paused = || self.context.offers.paused().map(|paused| paused.code);
+        let code = standing.code.filter(|_| !standing.serving).or_else(paused);
+        self.context.tally.was(code, time);
     }
 }
 

@@ -13,11 +13,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     context::WorkerContext,
+    costs::Costs,
     layers::Layers,
     lookups::answer_lookups,
     migrator::Migrator,
     network::{NetworkThread, check_announced},
     offers::Offers,
+    pauses::Pauses,
     prices::Prices,
     range::{offer, redeem_fee, room},
     ready::{Ready, Registered, Start},
@@ -29,6 +31,7 @@ use super::{
     session_handle::SessionHandle,
     standing::Standings,
     status::{Status, StatusWriter},
+    tally::Tally,
     watch::{Heights, Watcher},
 };
 use crate::pricing::PriceLimits;
@@ -96,6 +99,7 @@ impl Start<'_> {
             sessions,
             registration: Arc::new(RegistrationLock::new(registered.head.number)),
             standings: Arc::new(Standings::new(registered.head.number, self.reporter)),
+            tally: Arc::new(Tally::new()),
             reporter: self.reporter,
             stop: CancellationToken::new(),
         };
@@ -107,6 +111,7 @@ impl Start<'_> {
             questions,
             lookups,
             ended,
+            tally: context.tally.clone(),
             reporter: self.reporter,
         };
         let identity = StageIdentity::new(self.keys.peer.clone(), context.chain.genesis_hash());
@@ -121,8 +126,12 @@ impl Start<'_> {
         tasks.spawn(watcher.run());
         tasks.spawn(answer_lookups(context.clone(), looked_up, tasks.clone()));
         let redeemer = tasks.spawn(Redeemer::new(context.clone()).run(ends));
-        let layers = Layers::new(engine, &context);
+        let layers = Layers::new(engine.clone(), &context);
         spawn_market(&tasks, &context, &layers, &registered);
+        if context.config.market.pricing {
+            tasks.spawn(Costs { context: context.clone(), engine }.run());
+        }
+        tasks.spawn(Pauses { context: context.clone() }.run());
         self.spawn_registration(&tasks, &context, layers, registered, &net);
         Ok(Running { context, actor, redeemer, tasks, net, thread })
     }
@@ -140,7 +149,9 @@ impl Start<'_> {
         let first = Status::first(&registered, context);
         let (published, addresses) = watch::channel(registered.addresses);
         let path = self.folder.status();
-        tasks.spawn(StatusWriter { context: context.clone(), addresses, path }.run(first));
+        let told = self.told.clone();
+        let writer = StatusWriter { context: context.clone(), addresses, path, told };
+        tasks.spawn(writer.run(first));
         let reconciler = Reconciler {
             context: context.clone(),
             layers,
@@ -178,7 +189,8 @@ fn spawn_market(
         };
         tasks.spawn(Prices { context: context.clone(), units, limits }.run());
     }
-    if market.migrate {
+    // Layers that the operator names are meant.
+    if market.migrate && context.config.layers.is_none() {
         tasks.spawn(Migrator { context: context.clone(), layers: layers.clone() }.run());
     }
 }

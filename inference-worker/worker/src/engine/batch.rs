@@ -1,6 +1,9 @@
 //! Which jobs are computed together, and how far each is.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use mica_engine::{BatchItem, Input, KvCache, Output, Want};
 use mica_protocol::{
@@ -27,6 +30,8 @@ pub(super) struct Running {
     done: usize,
     /// The rows that go out, as bytes.
     out: Vec<u8>,
+    /// When it came.
+    came: Instant,
 }
 
 impl Running {
@@ -38,7 +43,12 @@ impl Running {
             Payload::Hidden(_) if values.len().is_multiple_of(hidden) => values.len() / hidden,
             Payload::Hidden(_) => 1,
         };
-        Self { job, values, hidden, rows, done: 0, out: Vec::new() }
+        Self { job, values, hidden, rows, done: 0, out: Vec::new(), came: Instant::now() }
+    }
+
+    /// How long it has taken until now, if it is of a session that decodes: one token.
+    pub(crate) fn time_of_a_token(&self) -> Option<Duration> {
+        (self.rows == 1 && self.job.first_position > 0).then(|| self.came.elapsed())
     }
 
     const fn left(&self) -> usize {

@@ -24,7 +24,7 @@ struct Stage {
 impl Stage {
     async fn start(source: &Arc<ModelSource>, range: LayerRange) -> Self {
         let (sender, answers) = async_mpsc::channel(8);
-        let engine = Engine::start(source.clone(), Threads::new(1), sender).expect("a thread");
+        let engine = Engine::start(source.clone(), Threads::new(1), 0, sender).expect("a thread");
         assert!(engine.load(range).await.expect("loaded") >= 1);
         Self { engine, answers }
     }
@@ -206,11 +206,132 @@ async fn sessions_that_wait_together_get_what_they_get_alone_and_short_ones_firs
 async fn what_memory_holds_is_known_when_layers_are_loaded() {
     let source = source();
     let (sender, _answers) = async_mpsc::channel(1);
-    let engine = Engine::start(source, Threads::new(1), sender).expect("a thread");
+    let engine = Engine::start(source, Threads::new(1), 0, sender).expect("a thread");
     assert_eq!(engine.room(8), Room { sessions: 0, positions: 0 });
     engine.load(LayerRange { first: 0, end: 1 }).await.expect("loaded");
     let room = engine.room(8);
     assert!(room.sessions == 8 && room.positions > 1_000, "{room:?}");
+}
+
+/// A thread of this process.
+#[cfg(target_os = "linux")]
+struct Thread {
+    name: String,
+    nice: i32,
+    /// What it has computed, in the system's ticks.
+    ticks: u64,
+}
+
+/// The threads that give way so much.
+#[cfg(target_os = "linux")]
+fn threads(nice: u8) -> Vec<Thread> {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("readable").flatten();
+    let found = tasks.filter_map(|task| thread(&task.path()));
+    found.filter(|thread| thread.nice == i32::from(nice)).collect()
+}
+
+#[cfg(target_os = "linux")]
+fn thread(task: &std::path::Path) -> Option<Thread> {
+    let read = |name: &str| std::fs::read_to_string(task.join(name)).ok();
+    // Counted from behind the name in brackets, which may have blanks in it.
+    let stat = read("stat")?;
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
+    Some(Thread {
+        name: read("comm")?.trim().to_owned(),
+        nice: fields.get(16)?.parse().ok()?,
+        ticks: number(11)? + number(12)?,
+    })
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn all_threads_that_compute_give_way_and_no_others() {
+    // No other test uses it.
+    const NICE: u8 = 7;
+    let (sender, _answers) = async_mpsc::channel(1);
+    let engine = Engine::start(source(), Threads::new(3), NICE, sender).expect("a thread");
+    engine.load(LayerRange { first: 0, end: 1 }).await.expect("loaded");
+    let names: Vec<String> = threads(NICE).into_iter().map(|thread| thread.name).collect();
+    let is_engines = |name: &String| name.starts_with("mica-engine");
+    assert!(names.len() == 3 && names.iter().all(is_engines), "{names:?}");
+}
+
+/// What the owner of a machine does on a core that the engine wants too is slowed down by a tenth
+/// at most: this thread is the owner's program.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_program_that_wants_the_same_core_keeps_nine_tenths_of_it() {
+    use std::time::{Duration, Instant};
+    // As it is shipped; no other test uses it.
+    let nice = crate::config::MachineConfig::default().nice;
+    let this = std::path::Path::new("/proc/thread-self");
+    if thread(this).expect("this thread").nice != 0 {
+        eprintln!("NOT TESTED: this process gives way itself");
+        return;
+    }
+    let link = std::fs::read_link(this).expect("a thread");
+    let number = link.file_name().expect("its number").to_string_lossy().into_owned();
+    let pinned = std::process::Command::new("taskset").args(["-cp", "0", &number]).output();
+    if !pinned.is_ok_and(|pinned| pinned.status.success()) {
+        eprintln!("NOT TESTED: there is no taskset, or core 0 is not this process's");
+        return;
+    }
+    let range = LayerRange { first: 0, end: 8 };
+    let (sender, mut answers) = async_mpsc::channel(8);
+    // Its thread begins where this one is.
+    let engine = Engine::start(source(), Threads::new(1), nice, sender).expect("a thread");
+    engine.load(range).await.expect("loaded");
+    let job = |session| ComputeJob {
+        session,
+        first_position: 0,
+        rows: 64,
+        payload: Payload::Tokens(vec![5; 64]),
+        want: JobOutput::Nothing,
+    };
+    let begin = |number: u8| {
+        engine.open(id(number), range, 64).expect("queued");
+        engine.compute(job(id(number))).expect("queued");
+    };
+    let ticks = || {
+        let engines = threads(nice).iter().map(|thread| thread.ticks).sum::<u64>();
+        (thread(this).expect("this thread").ticks, engines)
+    };
+    let (own, engines) = ticks();
+    begin(0);
+    begin(1);
+    // Until this thread has computed for two seconds, however busy the machine is.
+    let end = Instant::now() + Duration::from_secs(120);
+    let mut sum = 0_u64;
+    while ticks().0 < own + 200 && Instant::now() < end {
+        sum = (0..1_000_000_u64).fold(sum, |sum, n| std::hint::black_box(sum.wrapping_add(n)));
+        // It never waits for us, and always has work.
+        while let Ok(computed) = answers.try_recv() {
+            engine.drop_cache(computed.session).expect("queued");
+            begin(computed.session.0[0]);
+        }
+    }
+    let (now_own, now_engines) = ticks();
+    let (own, engines) = (now_own - own, now_engines - engines);
+    let part = own as f64 / (own + engines) as f64;
+    assert!(engines > 0, "the engine had work");
+    assert!(part >= 0.88, "{own} ticks to {engines}: {:.1} %", 100.0 * part);
+}
+
+#[tokio::test]
+async fn tokens_of_sessions_that_decode_are_timed_and_prompts_are_not() {
+    let range = LayerRange { first: 0, end: 2 };
+    let mut stage = Stage::start(&source(), range).await;
+    stage.engine.open(id(1), range, 64).expect("queued");
+    let tokens = |ids: &[u32]| Payload::Tokens(ids.to_vec());
+    stage.compute(0, tokens(&PROMPT), JobOutput::Hidden).await;
+    assert_eq!(stage.engine.take_observed(range), None);
+    for position in 7..10 {
+        stage.compute(position, tokens(&[5]), JobOutput::Hidden).await;
+    }
+    let seen = stage.engine.take_observed(range).expect("three tokens");
+    assert!(seen.tokens == 3 && seen.us_per_layer_token > 0.0, "{seen:?}");
+    assert_eq!(stage.engine.take_observed(range), None);
 }
 
 #[test]

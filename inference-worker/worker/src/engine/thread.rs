@@ -22,6 +22,7 @@ use tokio::sync::mpsc as async_mpsc;
 use super::{
     Command, EngineError,
     batch::{Queue, Running, Step},
+    observed::Observations,
 };
 use crate::{causes::with_causes, model::ModelSource};
 
@@ -35,6 +36,7 @@ pub(super) struct EngineThread {
     queue: Queue,
     answers: async_mpsc::Sender<Computed>,
     pages: Arc<AtomicUsize>,
+    observations: Arc<Observations>,
 }
 
 /// Why a job has no result. The text goes to the payer.
@@ -67,6 +69,7 @@ impl EngineThread {
         threads: Threads,
         answers: async_mpsc::Sender<Computed>,
         pages: Arc<AtomicUsize>,
+        observations: Arc<Observations>,
     ) -> Self {
         Self {
             source,
@@ -76,6 +79,7 @@ impl EngineThread {
             queue: Queue::default(),
             answers,
             pages,
+            observations,
         }
     }
 
@@ -176,7 +180,7 @@ impl EngineThread {
                 None => tracing::error!(session = %running.job.session, "a job without a cache"),
             }
         }
-        let outcomes = forward_batch(model, &mut steps);
+        let (range, outcomes) = (model.range(), forward_batch(model, &mut steps));
         for (mut step, outcome) in steps.into_iter().zip(outcomes) {
             let result = outcome.and_then(|output| step.running.advance(step.rows, output));
             if result.is_err() {
@@ -185,7 +189,12 @@ impl EngineThread {
             self.sessions.insert(step.running.job.session, step.cache);
             match result {
                 Ok(None) => self.queue.push(step.running),
-                Ok(Some(result)) => self.answer(&step.running.job, Ok(result))?,
+                Ok(Some(result)) => {
+                    if let Some(waited) = step.running.time_of_a_token() {
+                        self.observations.note(range, waited);
+                    }
+                    self.answer(&step.running.job, Ok(result))?
+                }
                 Err(error) => self.answer(&step.running.job, Err(error))?,
             }
         }

@@ -66,14 +66,24 @@ impl Stamp {
 pub(crate) fn snapshot(folder: &DataDir) -> Result<Snapshot, StoreError> {
     let copy = Copied::new()?;
     let place = DataDir::at(copy.0.clone());
+    copy_records(folder, &place)?;
+    let store = Store::open(&place)?;
+    Ok(Snapshot { lanes: store.lanes()?, mark: store.mark()? })
+}
+
+/// Copies the records of `folder`, in which a worker may be running, to `place`, as they were at
+/// one moment. What lies in `place` of an earlier copy is replaced.
+///
+/// # Errors
+/// [`StoreError`] if the files cannot be copied.
+pub(crate) fn copy_records(folder: &DataDir, place: &DataDir) -> Result<(), StoreError> {
     for _ in 0..ATTEMPTS {
         let before = Stamp::of(folder)?;
         copy_over(&folder.store(), &place.store())?;
         copy_over(&folder.old_journal(), &place.old_journal())?;
         copy_over(&folder.journal(), &place.journal())?;
         if before.holds_until(&Stamp::of(folder)?) {
-            let store = Store::open(&place)?;
-            return Ok(Snapshot { lanes: store.lanes()?, mark: store.mark()? });
+            return Ok(());
         }
     }
     Err(refused(&folder.store(), &io::Error::other("it changes too fast to be copied")))

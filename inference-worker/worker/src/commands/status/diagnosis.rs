@@ -49,6 +49,12 @@ impl Diagnosis {
             };
             diagnosis.problems.push(Problem { code: code.to_owned(), text });
         }
+        if let (Some(code), Some(text)) =
+            (running["paused"]["code"].as_str(), running["paused"]["text"].as_str())
+        {
+            diagnosis.serving = false;
+            diagnosis.add("paused", format!("it takes no new sessions ({code}): {text}"));
+        }
         if let (Some(registry), Some(own)) = (registry, own(running)) {
             diagnosis.compare(registry, &own);
         }
@@ -156,6 +162,18 @@ mod tests {
         assert!(!rival.serving);
         assert_eq!(codes(&rival), ["another_instance"]);
         assert!(rival.to_text().contains("block 7"), "{}", rival.to_text());
+    }
+
+    #[test]
+    fn a_worker_that_its_owner_pauses_does_not_serve_and_says_why() {
+        let mut status = running(true, None);
+        status["paused"] = json!({ "code": "on_battery", "text": "it runs on battery" });
+        let diagnosis = Diagnosis::of(&status, None);
+        assert!(!diagnosis.serving);
+        assert_eq!(codes(&diagnosis), ["paused"]);
+        assert!(diagnosis.to_text().contains("on_battery"), "{}", diagnosis.to_text());
+        status["paused"] = Value::Null;
+        assert!(Diagnosis::of(&status, None).serving);
     }
 
     #[test]

@@ -46,7 +46,8 @@ impl WatchedFolder {
         let is_first = self.stamp.is_none();
         let found = snapshot(&self.place)?;
         let before = self.ledgers.len();
-        self.ledgers = self.ledgers_of(found, origin, reporter);
+        let name = self.place.path().display().to_string();
+        self.ledgers = promises(found, origin, &name, reporter);
         self.stamp = Some(stamp);
         if is_first || self.ledgers.len() != before {
             let promises = self.ledgers.values().flat_map(PayeeLedger::promises);
@@ -60,42 +61,42 @@ impl WatchedFolder {
         }
         Ok(())
     }
+}
 
-    /// The promises that this chain may pay.
-    fn ledgers_of(
-        &self,
-        found: Snapshot,
-        origin: &ChainOrigin,
-        reporter: Reporter,
-    ) -> BTreeMap<ChannelId, PayeeLedger> {
-        let folder = self.place.path().display();
-        let mut ledgers = BTreeMap::new();
-        if found.mark.is_some_and(|mark| mark.origin().differs_from(origin)) {
-            let text = format!(
-                "the records in {folder} are of another chain than the node's: they are not \
-                 watched; correct --node-url"
-            );
-            reporter.emit(&Event::Warning { text });
-            return ledgers;
-        }
-        for record in found.lanes.into_iter().filter(|record| record.best.is_some()) {
-            let (channel, lane) = (record.facts.channel, record.lane);
-            let ledger = match ledgers.remove(&channel) {
-                Some(ledger) => Ok(ledger),
-                None => PayeeLedger::new(origin.genesis, record.facts.clone()),
-            };
-            let restored = ledger.and_then(|mut ledger: PayeeLedger| {
-                ledger.restore(record)?;
-                Ok(ledger)
-            });
-            match restored {
-                Ok(ledger) => drop(ledgers.insert(channel, ledger)),
-                Err(error) => {
-                    let text = format!("lane {lane} of channel {channel} in {folder}: {error}");
-                    reporter.emit(&Event::Warning { text });
-                }
+/// The promises among the records of `folder` that this chain may pay, by channel; what the chain
+/// says of each is as old as the records. Those of another chain, or damaged ones, are warned of.
+pub(in crate::commands) fn promises(
+    found: Snapshot,
+    origin: &ChainOrigin,
+    folder: &str,
+    reporter: Reporter,
+) -> BTreeMap<ChannelId, PayeeLedger> {
+    let mut ledgers = BTreeMap::new();
+    if found.mark.is_some_and(|mark| mark.origin().differs_from(origin)) {
+        let text = format!(
+            "the records in {folder} are of another chain than the node's, and are left alone: \
+             correct --node-url"
+        );
+        reporter.emit(&Event::Warning { text });
+        return ledgers;
+    }
+    for record in found.lanes.into_iter().filter(|record| record.best.is_some()) {
+        let (channel, lane) = (record.facts.channel, record.lane);
+        let ledger = match ledgers.remove(&channel) {
+            Some(ledger) => Ok(ledger),
+            None => PayeeLedger::new(origin.genesis, record.facts.clone()),
+        };
+        let restored = ledger.and_then(|mut ledger: PayeeLedger| {
+            ledger.restore(record)?;
+            Ok(ledger)
+        });
+        match restored {
+            Ok(ledger) => drop(ledgers.insert(channel, ledger)),
+            Err(error) => {
+                let text = format!("lane {lane} of channel {channel} in {folder}: {error}");
+                reporter.emit(&Event::Warning { text });
             }
         }
-        ledgers
     }
+    ledgers
 }
