@@ -32,6 +32,7 @@ mod config;
 mod counters;
 mod error;
 mod event;
+mod far;
 mod gate;
 mod link;
 mod listening;
@@ -43,22 +44,27 @@ mod peers;
 mod probe;
 mod publish;
 mod queue;
+mod reachability;
 mod reader;
+mod records;
+mod relays;
 mod room;
 mod standing;
+mod streams;
 mod swarm;
 mod traffic;
 
 pub use addresses::{address_texts, split_peer};
 pub use alarm::Alarm;
 pub use bounds::{
-    CONNECTIONS_PER_PEER, EVENTS, MAX_BAN_DOUBLINGS, MAX_LINKS, MAX_REMEMBERED,
-    MAX_STREAMS_PER_CONNECTION, PENDING_CONNECTIONS, QUEUED_BYTES, QUEUED_MESSAGES,
-    SESSION_ASSEMBLY_BYTES, SESSION_EVENT_BYTES, SESSION_OUTBOUND_BYTES, STRANGER_ASSEMBLY_BYTES,
-    STRANGER_EVENT_BYTES, STRANGER_FRAME_BYTES, STRANGER_OUTBOUND_BYTES, STRANGER_QUEUED_BYTES,
-    STRIKES,
+    CONNECTIONS_PER_PEER, EVENTS, MAX_BAN_DOUBLINGS, MAX_LINKS, MAX_RECORD_BYTES, MAX_RECORDS,
+    MAX_REMEMBERED, MAX_STREAMS_PER_CONNECTION, PENDING_CONNECTIONS, QUEUED_BYTES, QUEUED_MESSAGES,
+    RECORD_ADDRESSES, RELAY_CIRCUIT_BYTES, RELAY_CIRCUIT_SECONDS, RELAY_CIRCUITS,
+    RELAY_RESERVATIONS, SESSION_ASSEMBLY_BYTES, SESSION_EVENT_BYTES, SESSION_OUTBOUND_BYTES,
+    STRANGER_ASSEMBLY_BYTES, STRANGER_EVENT_BYTES, STRANGER_FRAME_BYTES, STRANGER_OUTBOUND_BYTES,
+    STRANGER_QUEUED_BYTES, STRIKES,
 };
-pub use config::{Instance, Mdns, NearPeers, NetConfig, PeerLimits};
+pub use config::{Instance, Mdns, NearPeers, NetConfig, PeerLimits, Relaying};
 pub use counters::NetCounters;
 pub use error::{SendError, StartError};
 pub use event::NetEvent;
@@ -69,3 +75,4 @@ pub use peer::{KeyError, peer_id, public_key, public_key_of};
 pub use probe::{ProbeError, probe};
 pub use publish::{AnnounceError, Bounds, Reach, announced, may_stay, outward, publishable, reach};
 pub use queue::Events;
+pub use reachability::{AddressReach, AddressSource, ReachStatus, Reachability, Verdict};
