@@ -10,8 +10,16 @@
 //! trip each. If both peers open one at the same moment, both streams stay, each used by its
 //! opener, so that nothing written is lost.
 //!
-//! [`Net::listening`] says where the node listens, [`publishable`] and [`announced`] which of those
-//! addresses to publish, and [`probe`] who answers at an address.
+//! [`Net::listening`] says where the node listens, [`Net::reachability`] whether others can come in
+//! there, [`Ways`], [`publishable`] and [`announced`] which of those addresses to publish, and
+//! [`probe`] who answers at an address.
+//!
+//! A node that faces outside has its addresses tested (AutoNAT v2), asks its router to let others
+//! in (UPnP), and takes places at relays while nobody can come in (circuit relay v2). What comes
+//! through a relay is met half way (DCUtR), and links go over to the direct connection between two
+//! frames. Who can be reached relays for peers of the registry, within bounds. Where a node is it
+//! signs, and other peers of the registry keep that for those who look for it: [`Net::know`] tells
+//! who they are.
 //!
 //! This crate moves bytes. What they mean is decided in `mica-protocol`, which does no I/O.
 //!
@@ -53,6 +61,7 @@ mod standing;
 mod streams;
 mod swarm;
 mod traffic;
+mod ways;
 
 pub use addresses::{address_texts, split_peer};
 pub use alarm::Alarm;
@@ -73,6 +82,7 @@ pub use net::Net;
 pub use offence::Offence;
 pub use peer::{KeyError, peer_id, public_key, public_key_of};
 pub use probe::{ProbeError, probe};
-pub use publish::{AnnounceError, Bounds, Reach, announced, may_stay, outward, publishable, reach};
+pub use publish::{AnnounceError, Bounds, Reach, announced, outward, publishable, reach};
 pub use queue::Events;
 pub use reachability::{AddressReach, AddressSource, ReachStatus, Reachability, Verdict};
+pub use ways::{Stay, Ways};

@@ -7,7 +7,7 @@ use std::{
 };
 
 use mica_host::json;
-use mica_net::address_texts;
+use mica_net::{Reachability, address_texts};
 use mica_primitives::{Balance, BlockNumber, LayerRange, ModelId, WorkerAddresses};
 use serde::Serialize;
 use tokio::sync::watch;
@@ -44,6 +44,8 @@ pub(crate) struct Status {
     pub cost_us_per_layer_token: u32,
     /// Published addresses.
     pub addresses: Vec<String>,
+    /// Whether others can come in, and at which addresses.
+    pub reachability: Reachability,
     /// Newest finalized block.
     pub block: BlockNumber,
     /// Whether payers are served, as of the last comparison with the registry.
@@ -67,6 +69,7 @@ impl Status {
             holding_price: context.offers.current().holding_price(),
             cost_us_per_layer_token: record.cost_us_per_layer_token,
             addresses: address_texts(&registered.addresses),
+            reachability: Reachability::default(),
             block: 0,
             standing: context.standings.current(),
             totals: Totals::default(),
@@ -80,6 +83,8 @@ pub(crate) struct StatusWriter {
     pub context: WorkerContext,
     /// What is published.
     pub addresses: watch::Receiver<WorkerAddresses>,
+    /// Whether others can come in.
+    pub reach: watch::Receiver<Reachability>,
     /// The file.
     pub path: PathBuf,
 }
@@ -98,6 +103,7 @@ impl StatusWriter {
                 holding_price: offer.holding_price(),
                 cost_us_per_layer_token: offer.cost_us_per_layer_token,
                 addresses: address_texts(&self.addresses.borrow()),
+                reachability: self.reach.borrow().clone(),
                 standing: self.context.standings.current(),
                 ..first.clone()
             };

@@ -12,6 +12,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
+    acquaintances::keep_acquainted,
     context::WorkerContext,
     layers::Layers,
     lookups::answer_lookups,
@@ -20,6 +21,7 @@ use super::{
     offers::Offers,
     prices::Prices,
     range::{offer, redeem_fee, room},
+    reach::tell_reach,
     ready::{Ready, Registered, Start},
     reconcile::Reconciler,
     redeem::Redeemer,
@@ -140,7 +142,13 @@ impl Start<'_> {
         let first = Status::first(&registered, context);
         let (published, addresses) = watch::channel(registered.addresses);
         let path = self.folder.status();
-        tasks.spawn(StatusWriter { context: context.clone(), addresses, path }.run(first));
+        let reach = net.reachability();
+        tasks.spawn(
+            StatusWriter { context: context.clone(), addresses, reach: reach.clone(), path }
+                .run(first),
+        );
+        tasks.spawn(keep_acquainted(context.clone(), net.clone()));
+        tasks.spawn(tell_reach(context.clone(), reach.clone()));
         let reconciler = Reconciler {
             context: context.clone(),
             layers,
@@ -150,6 +158,7 @@ impl Start<'_> {
             instance: registered.instance,
             announced: self.announced.clone(),
             listening: net.listening(),
+            reach,
             published,
         };
         tasks.spawn(reconciler.run());
