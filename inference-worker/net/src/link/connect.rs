@@ -23,6 +23,11 @@ use crate::{
 /// for as long as it is dialled.
 const HEAD_START: Duration = Duration::from_secs(1);
 
+/// How often a peer is looked up before it is given up.
+const SEARCHES: usize = 4;
+/// Longest search.
+const SEARCH: Duration = Duration::from_secs(15);
+
 /// What it takes to connect to one peer.
 #[derive(Clone)]
 pub(super) struct Connector {
@@ -55,7 +60,7 @@ impl Connector {
         });
         let second = pin!(async {
             let _ = timeout(HEAD_START, failed.cancelled()).await;
-            self.find(later).await
+            timeout(SEARCH, self.find(later)).await.unwrap_or(Err(None))
         });
         match select(first, second).await {
             Either::Left((Ok(stream), _)) | Either::Right((Ok(stream), _)) => Ok(stream),
@@ -70,20 +75,32 @@ impl Connector {
         }
     }
 
-    /// Looks up where the peer is and dials it there and at `besides`.
+    /// Looks up where the peer is and dials it there and at `besides`; a few times, because others
+    /// may hear from it only now, as it may from them.
     ///
     /// # Errors
     /// Why it cannot be reached, if there was anything to dial.
     async fn find(&self, besides: Vec<Multiaddr>) -> Result<LinkStream, Option<String>> {
-        let found = self.look_up().await;
-        let mut all = found.clone();
-        all.extend(besides);
-        if all.is_empty() {
-            return Err(None);
+        let mut reason = None;
+        for _ in 0..SEARCHES {
+            let found = self.look_up().await;
+            if found.is_empty() && besides.is_empty() && !self.looks_up {
+                break;
+            }
+            let all = found.iter().chain(&besides).cloned().collect();
+            match self.dial_and_open(all, true).await {
+                Ok(stream) => {
+                    self.addresses.learn(found);
+                    return Ok(stream);
+                }
+                Err(again) => reason = Some(again),
+            }
+            if !self.looks_up {
+                break;
+            }
+            self.unless_stopped(tokio::time::sleep(HEAD_START)).await;
         }
-        let stream = self.dial_and_open(all, true).await.map_err(Some)?;
-        self.addresses.learn(found);
-        Ok(stream)
+        Err(reason)
     }
 
     /// With `besides` the peer is dialled even if it is being dialled elsewhere.
