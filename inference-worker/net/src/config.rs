@@ -50,8 +50,9 @@ pub enum NearPeers {
     /// They do not: a home network and a test have many peers at one address.
     #[default]
     Unlimited,
-    /// They do: everybody beyond this machine may be a stranger, as in a data centre's network. Such
-    /// an address counts as one of the world then, at which the node is reachable from outside.
+    /// They do: everybody beyond this machine may be a stranger, as in a data centre's network.
+    /// Such an address counts as one of the world then, at which the node is reachable from
+    /// outside.
     Limited,
 }
 

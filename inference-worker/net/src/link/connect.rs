@@ -24,7 +24,7 @@ use crate::{
 const HEAD_START: Duration = Duration::from_secs(1);
 
 /// How often a peer is looked up before it is given up.
-const SEARCHES: usize = 4;
+const SEARCHES: usize = 3;
 /// Longest search.
 const SEARCH: Duration = Duration::from_secs(15);
 

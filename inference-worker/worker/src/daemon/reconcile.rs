@@ -149,8 +149,8 @@ impl Reconciler {
         }
     }
 
-    /// Waits for something to compare; false if nothing more will come. `ways`: where others came in
-    /// when this was last called.
+    /// Waits for something to compare; false if nothing more will come. `ways`: where others came
+    /// in when this was last called.
     async fn next_change(&mut self, ways: &mut Vec<String>) -> bool {
         tokio::select! {
             changed = self.context.block.changed() => changed.is_ok(),
