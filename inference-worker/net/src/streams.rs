@@ -6,18 +6,13 @@
 use std::{
     collections::HashMap,
     convert::Infallible,
-    future::Ready,
     sync::{Arc, Mutex},
     task::{Context, Poll},
 };
 
 use libp2p::{
     Multiaddr, PeerId, Stream, StreamProtocol,
-    core::{
-        Endpoint,
-        transport::PortUse,
-        upgrade::{InboundConnectionUpgrade, OutboundConnectionUpgrade, UpgradeInfo},
-    },
+    core::{Endpoint, transport::PortUse, upgrade::ReadyUpgrade},
     swarm::{
         ConnectionClosed, ConnectionDenied, ConnectionHandler, ConnectionHandlerEvent,
         ConnectionId, FromSwarm, NetworkBehaviour, StreamUpgradeError, SubstreamProtocol, THandler,
@@ -41,6 +36,9 @@ pub(crate) struct LinkStream {
     /// Whether it goes through a relay.
     pub(crate) is_relayed: bool,
 }
+
+/// Names the protocol and adds nothing to the stream.
+type Protocol = ReadyUpgrade<StreamProtocol>;
 
 type Answer = oneshot::Sender<Result<LinkStream, String>>;
 
@@ -209,7 +207,7 @@ impl ConnectionHandler for Handler {
     type OutboundOpenInfo = ();
 
     fn listen_protocol(&self) -> SubstreamProtocol<Protocol> {
-        SubstreamProtocol::new(Protocol, ())
+        SubstreamProtocol::new(ReadyUpgrade::new(LINK), ())
     }
 
     fn poll(
@@ -224,7 +222,7 @@ impl ConnectionHandler for Handler {
             Poll::Ready(Some(answer)) => {
                 self.opening = Some(answer);
                 Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest {
-                    protocol: SubstreamProtocol::new(Protocol, ()),
+                    protocol: SubstreamProtocol::new(ReadyUpgrade::new(LINK), ()),
                 })
             }
             // Closed: the behaviour has forgotten the connection, which is about to end.
@@ -264,37 +262,5 @@ impl ConnectionHandler for Handler {
             }
             _ => {}
         }
-    }
-}
-
-/// Names the protocol and adds nothing to the stream.
-pub(crate) struct Protocol;
-
-impl UpgradeInfo for Protocol {
-    type Info = StreamProtocol;
-    type InfoIter = std::iter::Once<StreamProtocol>;
-
-    fn protocol_info(&self) -> Self::InfoIter {
-        std::iter::once(LINK)
-    }
-}
-
-impl InboundConnectionUpgrade<Stream> for Protocol {
-    type Output = Stream;
-    type Error = Infallible;
-    type Future = Ready<Result<Stream, Infallible>>;
-
-    fn upgrade_inbound(self, stream: Stream, _: StreamProtocol) -> Self::Future {
-        std::future::ready(Ok(stream))
-    }
-}
-
-impl OutboundConnectionUpgrade<Stream> for Protocol {
-    type Output = Stream;
-    type Error = Infallible;
-    type Future = Ready<Result<Stream, Infallible>>;
-
-    fn upgrade_outbound(self, stream: Stream, _: StreamProtocol) -> Self::Future {
-        std::future::ready(Ok(stream))
     }
 }

@@ -137,9 +137,11 @@ impl Open {
 
     /// Waits until the peer had time enough to end the stream that is left; then it is over.
     pub(super) async fn give_up_moving(&mut self) {
-        let Some(moving) = &self.moving else { return std::future::pending().await };
-        tokio::time::sleep_until(moving.until).await;
-        let from = moving.from;
+        let Some((from, until)) = self.moving.as_ref().map(|moving| (moving.from, moving.until))
+        else {
+            return std::future::pending().await;
+        };
+        tokio::time::sleep_until(until).await;
         self.finish_move(from);
         self.remove(from, false).await;
     }

@@ -236,7 +236,7 @@ fn through(relay: PeerId, peer: PeerId) -> Option<Origin> {
 fn all_that_come_through_one_relay_have_as_much_as_one_address() {
     let limits = PeerLimits { links_per_ip: 3, pending_per_ip: 2, ..PeerLimits::default() };
     let (peers, relay) = (peers(limits), PeerId::random());
-    let mut knock = |number: usize| peers.knock(id(number), through(relay, PeerId::random()));
+    let knock = |number: usize| peers.knock(id(number), through(relay, PeerId::random()));
     assert_eq!((knock(0), knock(1)), (Ok(()), Ok(())));
     assert_eq!(knock(2), Err(Denied::TooManyHandshakes));
     for number in 0..3 {

@@ -319,8 +319,9 @@ impl Driver {
         if !is_outside || met {
             return;
         }
-        let proven = heard_at(&self.reach.listening.borrow(), local_addr);
-        for address in proven.into_iter().filter(|address| self.reach.tracker.is_far(address)) {
+        let mut proven = heard_at(&self.reach.listening.borrow(), local_addr);
+        proven.retain(|address| self.reach.tracker.is_far(address));
+        for address in proven {
             self.swarm.add_external_address(address.clone());
             self.reach.tracker.tested(address, None, now);
         }
