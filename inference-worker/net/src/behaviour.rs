@@ -40,7 +40,7 @@ pub(crate) const KAD: StreamProtocol = StreamProtocol::new("/mica/kad/1");
 /// What identify calls the network.
 const NETWORK: &str = "/mica/1";
 /// Answers that one look-up waits for.
-pub(crate) const KAD_RESULTS: NonZeroUsize = NonZeroUsize::new(8).expect("eight is not zero");
+const KAD_RESULTS: NonZeroUsize = NonZeroUsize::new(8).expect("eight is not zero");
 /// Bytes of a question or an answer about addresses.
 const KAD_PACKET_BYTES: usize = 16 * 1024;
 

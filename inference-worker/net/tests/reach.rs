@@ -240,3 +240,23 @@ async fn only_peers_of_the_registry_get_a_place_at_a_relay() {
     other.reach(|reach| reach.status == ReachStatus::Directly).await;
     assert!(!gets_a_place(&other).await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_are_kept_for_peers_of_the_registry_only() {
+    let acquaintance = Node::public(40);
+    let (registered, stranger) = (
+        Node::start(41, addresses(free_port()), |_| {}),
+        Node::start(42, addresses(free_port()), |_| {}),
+    );
+    acquaintance.net.know([registered.known()]).await;
+    for node in [&registered, &stranger] {
+        node.net.know([acquaintance.known()]).await;
+    }
+    registered.reach(|reach| reach.record_holders > 0).await;
+    // The stranger began at the same time, and goes on trying.
+    stranger.reach(|reach| reach.outside_peers > 0).await;
+    assert_eq!(stranger.net.reachability().borrow().record_holders, 0);
+    let payer = Node::start(43, Vec::new(), |_| {});
+    payer.net.know([acquaintance.known()]).await;
+    payer.net.connect(registered.net.key(), &[]).await.expect("found by its record");
+}

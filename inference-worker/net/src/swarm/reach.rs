@@ -68,6 +68,8 @@ pub(crate) struct Reaching {
     /// Since when it has been connected with somebody outside.
     outside_since: Option<Instant>,
     known: Vec<(Known, Option<Instant>)>,
+    /// The search that counts who keeps our record, and how many do so far.
+    pub(super) check: Option<(kad::QueryId, usize)>,
     /// The record that was published last.
     record: Option<(Vec<Multiaddr>, Instant)>,
     is_server: bool,
@@ -95,13 +97,14 @@ impl Reaching {
             ways: HashMap::new(),
             outside_since: None,
             known: Vec::new(),
+            check: None,
             record: None,
             is_server: !config.listen.is_empty(),
         };
         (reaching, heard)
     }
 
-    /// So many peers keep the record that was published last.
+    /// So many peers keep our record.
     pub(super) fn record_kept(&mut self, holders: usize) {
         self.tracker.counts.record_holders = holders;
     }

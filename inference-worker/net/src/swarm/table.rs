@@ -10,7 +10,6 @@ use tokio::sync::oneshot;
 
 use super::Driver;
 use crate::{
-    behaviour::KAD_RESULTS,
     config::{LOOKUP_TIMEOUT, MAX_ADDRESSES},
     peer::public_key,
     records::{self, Said, record_key},
@@ -74,15 +73,11 @@ impl Driver {
                     };
                     self.found_peers(id, found, step.last);
                 }
-                kad::QueryResult::PutRecord(result) => {
-                    let holders = match result {
-                        Ok(_) => usize::from(KAD_RESULTS),
-                        Err(
-                            kad::PutRecordError::QuorumFailed { success, .. }
-                            | kad::PutRecordError::Timeout { success, .. },
-                        ) => success.len(),
-                    };
-                    self.reach.record_kept(holders);
+                kad::QueryResult::PutRecord(_) => {
+                    // Whoever was handed it says yes, whether or not it keeps it.
+                    let own = record_key(self.swarm.local_peer_id());
+                    let query = self.swarm.behaviour_mut().kad.get_record(own);
+                    self.reach.check = Some((query, 0));
                 }
                 _ => {}
             },
@@ -99,6 +94,18 @@ impl Driver {
         result: Result<kad::GetRecordOk, kad::GetRecordError>,
         is_last: bool,
     ) {
+        if let Some((_, holders)) = self.reach.check.as_mut().filter(|(check, _)| *check == id) {
+            // The first one is our own.
+            let is_kept =
+                matches!(&result, Ok(kad::GetRecordOk::FoundRecord(found)) if found.peer.is_some());
+            *holders += usize::from(is_kept);
+            if is_last {
+                let holders = *holders;
+                self.reach.check = None;
+                self.reach.record_kept(holders);
+            }
+            return;
+        }
         let Some(lookup) = self.lookups.get_mut(&id) else { return };
         if let Ok(kad::GetRecordOk::FoundRecord(found)) = result {
             match records::read(&lookup.peer, &found.record.value) {
