@@ -338,7 +338,7 @@ impl Peers {
                 let ip = ip_of(address);
                 !is_relayed(address) && ip.is_some_and(|ip| is_limited_ip(ip, self.limits.near))
             };
-            to.len() <= MAX_ADDRESSES && to.iter().all(is_outside)
+            to.len() <= 2 * MAX_ADDRESSES && to.iter().all(is_outside)
         } else {
             known.registered.is_empty()
                 || known.registered.contains(&key)

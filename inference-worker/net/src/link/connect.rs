@@ -49,7 +49,8 @@ impl Connector {
     /// # Errors
     /// For people: why it cannot be reached.
     pub(super) async fn connect(self) -> Result<LinkStream, String> {
-        let (known, later) = in_turns(self.addresses.all(), self.listens);
+        let all = self.addresses.all();
+        let (known, later) = in_turns(all.clone(), self.listens);
         let failed = CancellationToken::new();
         let first = pin!(async {
             let result = self.dial_and_open(known, false).await;
@@ -58,9 +59,14 @@ impl Connector {
             }
             result
         });
+        // A relay that is being dialled already, for something else, cannot be dialled for this.
+        let is_worth_another = !later.is_empty() || all.iter().any(is_relayed);
         let second = pin!(async {
             let _ = timeout(HEAD_START, failed.cancelled()).await;
-            timeout(SEARCH, self.find(later)).await.unwrap_or(Err(None))
+            if !self.looks_up && !is_worth_another {
+                return Err(None);
+            }
+            timeout(SEARCH, self.find(&all)).await.unwrap_or(Err(None))
         });
         match select(first, second).await {
             Either::Left((Ok(stream), _)) | Either::Right((Ok(stream), _)) => Ok(stream),
@@ -75,19 +81,19 @@ impl Connector {
         }
     }
 
-    /// Looks up where the peer is and dials it there and at `besides`; a few times, because others
-    /// may hear from it only now, as it may from them.
+    /// Looks up where the peer is and dials it there and where it was said to be; a few times,
+    /// because others may hear from it only now, as it may from them.
     ///
     /// # Errors
     /// Why it cannot be reached, if there was anything to dial.
-    async fn find(&self, besides: Vec<Multiaddr>) -> Result<LinkStream, Option<String>> {
+    async fn find(&self, known: &[Multiaddr]) -> Result<LinkStream, Option<String>> {
         let mut reason = None;
-        for _ in 0..SEARCHES {
-            let found = self.look_up().await;
-            if found.is_empty() && besides.is_empty() && !self.looks_up {
-                break;
+        for search in 0..SEARCHES {
+            if search > 0 {
+                self.unless_stopped(tokio::time::sleep(HEAD_START)).await;
             }
-            let all = found.iter().chain(&besides).cloned().collect();
+            let found = self.look_up().await;
+            let all = found.iter().chain(known).cloned().collect();
             match self.dial_and_open(all, true).await {
                 Ok(stream) => {
                     self.addresses.learn(found);
@@ -98,7 +104,6 @@ impl Connector {
             if !self.looks_up {
                 break;
             }
-            self.unless_stopped(tokio::time::sleep(HEAD_START)).await;
         }
         Err(reason)
     }
@@ -147,16 +152,18 @@ impl Connector {
 /// The addresses that are dialled at once, and those that have to wait.
 ///
 /// A node that does not listen dials over TCP from a port that nobody can meet it at, and over QUIC
-/// always from the same one. So where a way leads over QUIC it is tried first.
+/// always from the same one, which its relays see. So it tries QUIC first.
 fn in_turns(all: Vec<Multiaddr>, listens: bool) -> (Vec<Multiaddr>, Vec<Multiaddr>) {
     let is_quic = |address: &Multiaddr| address.iter().any(|part| part == Protocol::QuicV1);
     let has_quic = |relayed: bool| {
         all.iter().any(|address| is_relayed(address) == relayed && is_quic(address))
     };
-    if listens || !has_quic(true) {
+    let has_quic = [has_quic(false), has_quic(true)];
+    if listens {
         return (all, Vec::new());
     }
-    all.iter().cloned().partition(|address| is_quic(address) || !has_quic(is_relayed(address)))
+    all.into_iter()
+        .partition(|address| is_quic(address) || !has_quic[usize::from(is_relayed(address))])
 }
 
 #[cfg(test)]

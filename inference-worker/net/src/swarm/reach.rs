@@ -27,6 +27,7 @@ use crate::{
     config::{MAX_ADDRESSES, NetConfig, Relaying},
     far::is_far,
     listening::Listener,
+    near::is_relayed,
     peer::public_key,
     publish::{Reach, reach as reach_of},
     reachability::{AddressSource, ReachStatus, ReachTracker, Reachability, heard_at},
@@ -213,7 +214,8 @@ impl Driver {
                 continue;
             }
             let is_elsewhere = |address: &&Multiaddr| {
-                is_far(address, near) || reach_of(&address.to_string()) != Some(Reach::Machine)
+                let reach = || reach_of(&address.to_string());
+                !is_relayed(address) && (is_far(address, near) || reach() != Some(Reach::Machine))
             };
             let addresses: Vec<Multiaddr> =
                 known.addresses.iter().filter(is_elsewhere).cloned().collect();
@@ -279,8 +281,15 @@ impl Driver {
         let mut pauses: HashMap<PeerId, Option<Instant>> =
             self.reach.known.drain(..).map(|(known, next)| (known.peer, next)).collect();
         let kad = &mut self.swarm.behaviour_mut().kad;
+        // Those of private networks and beyond relays answer nobody's questions, and to dial them
+        // takes long. They are asked only if there are no others.
+        let near = self.peers.limits().near;
+        let far = |address: &Multiaddr| is_far(address, near);
+        let has_far = peers.iter().flat_map(|known| &known.addresses).any(far);
         for known in peers {
-            for address in &known.addresses {
+            let asked = known.addresses.iter();
+            let asked = asked.filter(|at| far(at) || (!has_far && !is_relayed(at)));
+            for address in asked {
                 kad.add_address(&known.peer, address.clone());
             }
             let next = pauses.remove(&known.peer).flatten();
