@@ -279,7 +279,7 @@ impl Space {
             .args(arguments)
             .arg("--data-dir")
             .arg(folder)
-            .env("MICA_LOG", "mica_net=debug,mica_worker=info,libp2p_dcutr=debug");
+            .env("RUST_LOG", "mica_net=debug,mica_worker=info,libp2p_dcutr=debug");
         let process = Process::start(self.command(run), folder.with_extension("log"));
         HomeWorker {
             process,
