@@ -135,7 +135,7 @@ fn behaviour(
         mdns: mdns(config, peer).into(),
         ping: ping::Behaviour::new(ping),
         relay_client,
-        meet: Far::new(dcutr::Behaviour::new(peer), near),
+        meet: Far::with_confirmed(dcutr::Behaviour::new(peer), near),
         tests: when(true)
             .map(|()| Far::new(autonat::v2::client::Behaviour::default(), near))
             .into(),

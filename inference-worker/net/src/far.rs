@@ -6,8 +6,8 @@ use libp2p::{
     Multiaddr, PeerId,
     core::{Endpoint, transport::PortUse},
     swarm::{
-        ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
-        THandlerOutEvent, ToSwarm,
+        ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, NewExternalAddrCandidate,
+        THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
     },
 };
 
@@ -30,11 +30,18 @@ pub(crate) struct Far<B> {
     pub(crate) inner: B,
     near: NearPeers,
     heard: usize,
+    /// Whether it hears of addresses that are known to work as of those that might.
+    takes_confirmed: bool,
 }
 
 impl<B> Far<B> {
     pub(crate) const fn new(inner: B, near: NearPeers) -> Self {
-        Self { inner, near, heard: 0 }
+        Self { inner, near, heard: 0, takes_confirmed: false }
+    }
+
+    /// One that hears of addresses that are known to work too: where the node can be met.
+    pub(crate) const fn with_confirmed(inner: B, near: NearPeers) -> Self {
+        Self { inner, near, heard: 0, takes_confirmed: true }
     }
 }
 
@@ -88,6 +95,13 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Far<B> {
                 return;
             }
             self.heard += 1;
+        }
+        if let FromSwarm::ExternalAddrConfirmed(confirmed) = &event
+            && self.takes_confirmed
+            && is_far(confirmed.addr, self.near)
+        {
+            let candidate = NewExternalAddrCandidate { addr: confirmed.addr };
+            self.inner.on_swarm_event(FromSwarm::NewExternalAddrCandidate(candidate));
         }
         self.inner.on_swarm_event(event);
     }

@@ -129,8 +129,10 @@ impl Reaching {
     /// Where the node can be dialled, the best first, as many as a record has room for.
     fn own_addresses(&self, found: &Reachability) -> Vec<Multiaddr> {
         let near = found.addresses.iter().filter(|address| {
+            let is_far = |at: Multiaddr| self.tracker.is_far(&at);
             address.source == AddressSource::Interface
-                && matches!(reach_of(&address.address), Some(Reach::World | Reach::Lan))
+                && (matches!(reach_of(&address.address), Some(Reach::World | Reach::Lan))
+                    || address.address.parse().is_ok_and(is_far))
         });
         let mut own: Vec<Multiaddr> = Vec::new();
         for address in found.external().chain(near) {
