@@ -12,6 +12,7 @@ pub mod chain;
 pub mod chat_tokens;
 pub mod crowd;
 pub mod gateway;
+pub mod homes;
 pub mod hostile;
 pub mod hostile_crowd;
 pub mod http;

@@ -12,7 +12,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use mica_net::{Net, NetConfig, NetEvent, StartError};
+use mica_net::{MAX_REMEMBERED, Mdns, Net, NetConfig, NetEvent, StartError};
 use mica_primitives::PublicKey;
 use mica_protocol::{SessionId, limits::MAX_SESSIONS_PER_PEER};
 use rand::{RngCore, rngs::OsRng};
@@ -23,6 +23,8 @@ use tokio_util::task::AbortOnDropHandle;
 pub const MAX_PEERS: usize = 32;
 /// Most events that wait for one subscription.
 pub const MAX_WAITING_EVENTS: usize = 1024;
+/// Workers that are asked where another one is.
+const MAX_ASKED_OF_OTHERS: usize = 64;
 /// Sessions that are meant to run on one peer at once: below [`MAX_SESSIONS_PER_PEER`], because a
 /// worker may still be settling sessions that are over for us.
 const SESSIONS_PER_PEER: usize = MAX_SESSIONS_PER_PEER - 2;
@@ -30,6 +32,8 @@ const SESSIONS_PER_PEER: usize = MAX_SESSIONS_PER_PEER - 2;
 /// Peers of our own and the subscriptions that share them.
 pub struct Router {
     peers: Vec<Peer>,
+    /// What was told of the registry last.
+    known: tokio::sync::Mutex<Vec<(PublicKey, Vec<String>)>>,
 }
 
 struct Peer {
@@ -58,7 +62,22 @@ impl Router {
     pub fn start(sessions: usize) -> Result<Self, StartError> {
         let count = sessions.div_ceil(SESSIONS_PER_PEER).clamp(1, MAX_PEERS);
         let peers = (0..count).map(|_| Peer::start()).collect::<Result<_, _>>()?;
-        Ok(Self { peers })
+        Ok(Self { peers, known: tokio::sync::Mutex::default() })
+    }
+
+    /// Who is in the registry, and where it says that they are, those to ask first first: through
+    /// them a worker is found that has moved. At most [`MAX_REMEMBERED`].
+    pub async fn know(&self, workers: impl IntoIterator<Item = (PublicKey, Vec<String>)>) {
+        let mut workers: Vec<_> = workers.into_iter().take(MAX_REMEMBERED).collect();
+        workers.iter_mut().skip(MAX_ASKED_OF_OTHERS).for_each(|(_, addresses)| addresses.clear());
+        let mut known = self.known.lock().await;
+        if *known == workers {
+            return;
+        }
+        for peer in &self.peers {
+            peer.net.know(workers.iter().cloned()).await;
+        }
+        *known = workers;
     }
 
     /// A subscription of one session or one round of quotes. It hears nothing before
@@ -89,7 +108,8 @@ impl Peer {
     fn start() -> Result<Self, StartError> {
         let mut secret = zeroize::Zeroizing::new([0; 32]);
         OsRng.fill_bytes(secret.as_mut_slice());
-        let (net, mut events) = Net::start(NetConfig::new(*secret))?;
+        let config = NetConfig { mdns: Mdns::On, ..NetConfig::new(*secret) };
+        let (net, mut events) = Net::start(config)?;
         let subscriptions = Arc::new(Mutex::new(Table::default()));
         let table = subscriptions.clone();
         let dispatch = tokio::spawn(async move {

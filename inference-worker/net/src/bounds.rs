@@ -89,5 +89,38 @@ pub const MAX_REMEMBERED: usize = 1_024;
 /// sent before it knew is still under way.
 pub(crate) const LINGER_SECONDS: u64 = 60;
 
+/// Peers that may be reached through this node at one time: places at its relay.
+pub const RELAY_RESERVATIONS: usize = 128;
+/// Places of one peer: it may be renewing one, or have started again.
+pub(crate) const RELAY_RESERVATIONS_PER_PEER: usize = 2;
+/// Seconds for which a place is kept; it is renewed before.
+pub(crate) const RELAY_RESERVATION_SECONDS: u64 = 3_600;
+/// Connections that are relayed at one time.
+pub const RELAY_CIRCUITS: usize = 64;
+/// Of them, those that one peer has asked for.
+pub(crate) const RELAY_CIRCUITS_PER_PEER: usize = 8;
+/// Seconds after which a relayed connection is cut: most are replaced by a direct one within a few.
+pub const RELAY_CIRCUIT_SECONDS: u64 = 1_800;
+/// Bytes after which a relayed connection is cut, in each direction: the hidden states of some
+/// thousand tokens of a large model.
+pub const RELAY_CIRCUIT_BYTES: u64 = 256 << 20;
+/// Places, and relayed connections, that one peer may ask for at once; one more every two minutes.
+pub(crate) const RELAY_ASKS_PER_PEER: u32 = 30;
+/// Those that may be asked for from one IP address at once; one more every second.
+pub(crate) const RELAY_ASKS_PER_IP: u32 = 120;
+/// Relays at which a node that nobody can reach takes a place.
+pub(crate) const RELAYS: usize = 2;
+/// Peers that tell where they see this node are believed so often: each address that one of them
+/// names is tested.
+pub(crate) const MAX_CANDIDATES: usize = 4_096;
+/// Most addresses of this node whose tests are remembered.
+pub(crate) const MAX_TESTED: usize = 32;
+/// Most peers' address records that a node keeps for others.
+pub const MAX_RECORDS: usize = 1_024;
+/// Most bytes of one of them.
+pub const MAX_RECORD_BYTES: usize = 2 << 10;
+/// Most addresses in one of them.
+pub const RECORD_ADDRESSES: usize = 8;
+
 // A stranger's byte takes as many of its link's places as there are in a byte of a session.
 const _: () = assert!(QUEUED_BYTES.is_multiple_of(STRANGER_QUEUED_BYTES));

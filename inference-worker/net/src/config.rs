@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::bounds::MAX_LINKS;
+use crate::{
+    bounds::MAX_LINKS,
+    publish::{Reach, reach},
+};
 
 /// Most addresses of one peer that are remembered or dialled.
 pub(crate) const MAX_ADDRESSES: usize = 16;
@@ -28,6 +31,18 @@ pub enum Mdns {
     Off,
 }
 
+/// When a node is reached through relays.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Relaying {
+    /// While others cannot reach it directly.
+    #[default]
+    IfUnreachable,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
 /// Whether the limits per IP address and per prefix count peers on this machine and on private
 /// networks (RFC 1918, carrier NAT, unique local IPv6).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -36,6 +51,8 @@ pub enum NearPeers {
     #[default]
     Unlimited,
     /// They do: everybody beyond this machine may be a stranger, as in a data centre's network.
+    /// Such an address counts as one of the world then, at which the node is reachable from
+    /// outside.
     Limited,
 }
 
@@ -142,6 +159,14 @@ pub struct NetConfig {
     pub bootstrap: Vec<String>,
     /// Multicast discovery.
     pub mdns: Mdns,
+    /// Addresses at which the operator says that it can be reached from outside.
+    pub announce: Vec<String>,
+    /// When it is reached through relays. Only a node that listens is, or one that always is.
+    pub relaying: Relaying,
+    /// Whether it relays for peers of the registry while it can be reached from outside.
+    pub relays_for_others: bool,
+    /// Whether it asks its router to let others in (UPnP).
+    pub maps_ports: bool,
     /// Told to those who connect, so that a copy with the same key is found out; nothing for a node
     /// that has no need of it.
     pub instance: Option<Instance>,
@@ -157,6 +182,10 @@ impl NetConfig {
             listen: Vec::new(),
             bootstrap: Vec::new(),
             mdns: Mdns::Off,
+            announce: Vec::new(),
+            relaying: Relaying::default(),
+            relays_for_others: false,
+            maps_ports: false,
             instance: None,
             limits: PeerLimits::default(),
         }
@@ -166,6 +195,16 @@ impl NetConfig {
     /// are dialled that a user of the node names: nobody can make it dial a third one.
     pub(crate) fn learns_addresses(&self) -> bool {
         !self.bootstrap.is_empty() || self.mdns == Mdns::On
+    }
+
+    /// Whether others than this machine's programs may want to reach it: only then it finds out
+    /// whether they can.
+    pub(crate) fn faces_outside(&self) -> bool {
+        let leads_out = |text: &String| reach(text).is_some_and(|reach| reach != Reach::Machine);
+        self.relaying == Relaying::Always
+            || !self.announce.is_empty()
+            || self.listen.iter().any(leads_out)
+            || (self.limits.near == NearPeers::Limited && !self.listen.is_empty())
     }
 
     /// Listens on `addresses` besides.
@@ -178,11 +217,26 @@ impl NetConfig {
 
 impl std::fmt::Debug for NetConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { secret: _, listen, bootstrap, mdns, instance, limits } = self;
+        let Self {
+            secret: _,
+            listen,
+            bootstrap,
+            mdns,
+            announce,
+            relaying,
+            relays_for_others,
+            maps_ports,
+            instance,
+            limits,
+        } = self;
         f.debug_struct("NetConfig")
             .field("listen", listen)
             .field("bootstrap", bootstrap)
             .field("mdns", mdns)
+            .field("announce", announce)
+            .field("relaying", relaying)
+            .field("relays_for_others", relays_for_others)
+            .field("maps_ports", maps_ports)
             .field("instance", instance)
             .field("limits", limits)
             .finish_non_exhaustive()

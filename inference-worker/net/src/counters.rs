@@ -13,6 +13,8 @@ pub(crate) struct Counters {
     bans: AtomicU64,
     dropped: AtomicU64,
     silent: AtomicU64,
+    met: AtomicU64,
+    missed: AtomicU64,
 }
 
 impl Counters {
@@ -46,6 +48,12 @@ impl Counters {
         self.silent.fetch_add(1, Relaxed);
     }
 
+    /// A peer that came through a relay was met half way, or could not be.
+    pub(crate) fn met(&self, is_met: bool) {
+        let counter = if is_met { &self.met } else { &self.missed };
+        counter.fetch_add(1, Relaxed);
+    }
+
     pub(crate) fn read(&self) -> NetCounters {
         let read = |counter: &AtomicU64| counter.load(Relaxed);
         NetCounters {
@@ -55,6 +63,8 @@ impl Counters {
             bans: read(&self.bans),
             dropped_messages: read(&self.dropped),
             silent_connections: read(&self.silent),
+            upgrades: read(&self.met),
+            failed_upgrades: read(&self.missed),
             ..NetCounters::default()
         }
     }
@@ -81,6 +91,10 @@ pub struct NetCounters {
     pub dropped_messages: u64,
     /// Connections that were closed because pings were not answered.
     pub silent_connections: u64,
+    /// Connections through a relay that a direct one replaced.
+    pub upgrades: u64,
+    /// Connections through a relay for which there was no direct one.
+    pub failed_upgrades: u64,
     /// Bytes of unfinished frames that have room of their own.
     pub assembling_bytes: u64,
     /// Bytes of messages that wait to be taken.

@@ -1,5 +1,5 @@
-//! Who gets in: the behaviour that asks [`Peers`] about every connection, and closes those of peers
-//! that have to leave.
+//! Who gets in and who is dialled: the behaviour that asks [`Peers`] about every connection, and
+//! closes those of peers that have to leave.
 
 use std::{
     convert::Infallible,
@@ -17,7 +17,7 @@ use libp2p::{
     },
 };
 
-use crate::{near::ip_of, peer::public_key, peers::Peers};
+use crate::{near::Origin, peer::public_key, peers::Peers};
 
 /// The door of a node.
 pub(crate) struct Gate {
@@ -42,10 +42,21 @@ impl NetworkBehaviour for Gate {
     fn handle_pending_inbound_connection(
         &mut self,
         id: ConnectionId,
-        _: &Multiaddr,
+        local: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
-        self.peers.knock(id, ip_of(remote)).map_err(ConnectionDenied::new)
+        self.peers.knock(id, Origin::of(local, remote)).map_err(ConnectionDenied::new)
+    }
+
+    fn handle_pending_outbound_connection(
+        &mut self,
+        _: ConnectionId,
+        peer: Option<PeerId>,
+        addresses: &[Multiaddr],
+        _: Endpoint,
+    ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
+        self.peers.may_dial(peer, addresses).map_err(ConnectionDenied::new)?;
+        Ok(Vec::new())
     }
 
     fn handle_established_inbound_connection(
@@ -78,12 +89,16 @@ impl NetworkBehaviour for Gate {
                 endpoint,
                 ..
             }) => {
-                let ip = match endpoint {
-                    ConnectedPoint::Listener { send_back_addr, .. } => ip_of(send_back_addr),
+                let origin = match endpoint {
+                    ConnectedPoint::Listener { local_addr, send_back_addr } => {
+                        Origin::of(local_addr, send_back_addr)
+                    }
                     ConnectedPoint::Dialer { .. } => None,
                 };
+                // It has proven who it is, whatever the relay says.
+                let origin = origin.map(|origin| origin.proven(peer_id));
                 if let Some(key) = public_key(&peer_id) {
-                    self.peers.connected(key, connection_id, ip);
+                    self.peers.connected(key, connection_id, origin, endpoint.is_relayed());
                 }
             }
             FromSwarm::ConnectionClosed(ConnectionClosed { peer_id, connection_id, .. }) => {

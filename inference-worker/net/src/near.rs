@@ -1,17 +1,85 @@
-//! Which peers count as neighbours on the network: by IP address and by prefix.
+//! Which peers count as neighbours on the network: by IP address and by prefix, or by the relay
+//! that they come through.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use libp2p::{Multiaddr, multiaddr::Protocol};
+use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
 
-/// A /24 of IPv4 or a /56 of IPv6: what one customer of a provider has at most, as a rule.
+/// From where a connection comes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Origin {
+    /// From this address.
+    Ip(IpAddr),
+    /// Through a relay, which is all that is known of where the peer is: the relay stands for the
+    /// network and the peer for the host. Until it has proven its id, `peer` is what the relay
+    /// says.
+    Relay {
+        /// The relay; nothing if the address does not name it.
+        relay: Option<PeerId>,
+        /// The peer beyond it.
+        peer: Option<PeerId>,
+    },
+}
+
+impl Origin {
+    /// The origin of a connection that came in: where the swarm heard it, and whence. Nothing for
+    /// one that came from a name.
+    pub(crate) fn of(local: &Multiaddr, remote: &Multiaddr) -> Option<Self> {
+        if !is_relayed(local) {
+            return ip_of(remote).map(Self::Ip);
+        }
+        let peer = remote.iter().find_map(|part| match part {
+            Protocol::P2p(peer) => Some(peer),
+            _ => None,
+        });
+        Some(Self::Relay { relay: relay_of(local), peer })
+    }
+
+    /// The same, when the peer has proven who it is.
+    pub(crate) fn proven(self, peer: PeerId) -> Self {
+        match self {
+            Self::Relay { relay, .. } => Self::Relay { relay, peer: Some(peer) },
+            Self::Ip(_) => self,
+        }
+    }
+}
+
+/// Whether the address leads through a relay.
+pub(crate) fn is_relayed(address: &Multiaddr) -> bool {
+    address.iter().any(|part| part == Protocol::P2pCircuit)
+}
+
+/// The relay that the address leads through.
+pub(crate) fn relay_of(address: &Multiaddr) -> Option<PeerId> {
+    let before = address.iter().take_while(|part| *part != Protocol::P2pCircuit);
+    let relays = before.filter_map(|part| match part {
+        Protocol::P2p(peer) => Some(peer),
+        _ => None,
+    });
+    relays.last().filter(|_| is_relayed(address))
+}
+
+/// A /24 of IPv4 or a /56 of IPv6: what one customer of a provider has at most, as a rule. Or
+/// everybody beyond one relay.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(crate) struct Prefix(IpAddr);
+pub(crate) enum Prefix {
+    /// The first address of it.
+    Ip(IpAddr),
+    /// The relay.
+    Relay(Option<PeerId>),
+}
 
 impl Prefix {
-    /// The prefix of an address.
-    pub(crate) fn of(ip: IpAddr) -> Self {
-        Self(match ip.to_canonical() {
+    /// The prefix of an origin.
+    pub(crate) fn of(origin: Origin) -> Self {
+        match origin {
+            Origin::Ip(ip) => Self::of_ip(ip),
+            Origin::Relay { relay, .. } => Self::Relay(relay),
+        }
+    }
+
+    fn of_ip(ip: IpAddr) -> Self {
+        Self::Ip(match ip.to_canonical() {
             IpAddr::V4(ip) => {
                 let [a, b, c, _] = ip.octets();
                 Ipv4Addr::new(a, b, c, 0).into()
@@ -21,26 +89,39 @@ impl Prefix {
     }
 }
 
-/// An address of IPv4 or a /64 of IPv6: what one machine has, as a rule.
+/// An address of IPv4 or a /64 of IPv6: what one machine has, as a rule. Or one peer beyond a
+/// relay.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Host(IpAddr);
+pub(crate) enum Host {
+    /// Its address.
+    Ip(IpAddr),
+    /// The relay, and the peer beyond it.
+    Relayed(Option<PeerId>, Option<PeerId>),
+}
 
 impl Host {
-    /// The host at an address.
-    pub(crate) fn of(ip: IpAddr) -> Self {
-        Self(match ip.to_canonical() {
-            IpAddr::V4(ip) => ip.into(),
-            IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64)).into(),
-        })
+    /// The host at an origin.
+    pub(crate) fn of(origin: Origin) -> Self {
+        match origin {
+            Origin::Ip(ip) => Self::Ip(match ip.to_canonical() {
+                IpAddr::V4(ip) => ip.into(),
+                IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64)).into(),
+            }),
+            Origin::Relay { relay, peer } => Self::Relayed(relay, peer),
+        }
     }
 
     /// The prefix that it is in.
     pub(crate) fn prefix(self) -> Prefix {
-        Prefix::of(self.0)
+        match self {
+            Self::Ip(ip) => Prefix::of_ip(ip),
+            Self::Relayed(relay, _) => Prefix::Relay(relay),
+        }
     }
 }
 
-/// The IP address in a multiaddress; nothing in one by name or through a relay.
+/// The IP address that a multiaddress begins with: of one through a relay, that of the relay.
+/// Nothing in one by name.
 pub(crate) fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
     match address.iter().next()? {
         Protocol::Ip4(ip) => Some(ip.into()),
@@ -70,7 +151,8 @@ mod tests {
 
     #[test]
     fn a_prefix_is_24_bits_of_ipv4_and_56_of_ipv6() {
-        let same = |a: &str, b: &str| Prefix::of(ip(a)) == Prefix::of(ip(b));
+        let of = |text: &str| Prefix::of(Origin::Ip(ip(text)));
+        let same = |a: &str, b: &str| of(a) == of(b);
         assert!(same("203.0.113.1", "203.0.113.254") && !same("203.0.113.1", "203.0.114.1"));
         assert!(same("2001:db8:0:1200::1", "2001:db8:0:12ff:9::1"));
         assert!(!same("2001:db8:0:1200::1", "2001:db8:0:1300::1"));
@@ -82,10 +164,12 @@ mod tests {
 
     #[test]
     fn a_host_is_an_address_of_ipv4_and_64_bits_of_ipv6() {
-        let same = |a: &str, b: &str| Host::of(ip(a)) == Host::of(ip(b));
+        let of = |text: &str| Host::of(Origin::Ip(ip(text)));
+        let same = |a: &str, b: &str| of(a) == of(b);
         assert!(!same("203.0.113.1", "203.0.113.2") && same("::ffff:203.0.113.1", "203.0.113.1"));
         assert!(same("2001:db8::1", "2001:db8::9:1") && !same("2001:db8::1", "2001:db8:0:1::1"));
-        assert_eq!(Host::of(ip("2001:db8:0:1::1")).prefix(), Prefix::of(ip("2001:db8::1")));
+        let prefix = Prefix::of(Origin::Ip(ip("2001:db8::1")));
+        assert_eq!(of("2001:db8:0:1::1").prefix(), prefix);
     }
 
     #[test]
@@ -104,5 +188,21 @@ mod tests {
         assert_eq!(of("/ip4/203.0.113.1/tcp/4001"), Some(ip("203.0.113.1")));
         assert_eq!(of("/ip6/::ffff:203.0.113.1/udp/1/quic-v1"), Some(ip("203.0.113.1")));
         assert_eq!(of("/dns4/mica.example/tcp/1"), None);
+    }
+
+    #[test]
+    fn whoever_comes_through_a_relay_is_a_host_of_its_network() {
+        let (relay, one, other) = (PeerId::random(), PeerId::random(), PeerId::random());
+        let text = format!("/ip4/203.0.113.1/tcp/1/p2p/{relay}/p2p-circuit");
+        let local: Multiaddr = text.parse().expect("a multiaddress");
+        let from = |peer: PeerId| {
+            Origin::of(&local, &Protocol::P2p(peer).into()).expect("through a relay")
+        };
+        assert_eq!(from(one), Origin::Relay { relay: Some(relay), peer: Some(one) });
+        assert_ne!(Host::of(from(one)), Host::of(from(other)));
+        assert_eq!(Host::of(from(one)).prefix(), Prefix::of(from(other)));
+        let direct: Multiaddr = "/ip4/192.0.2.1/tcp/9".parse().expect("a multiaddress");
+        assert_eq!(Origin::of(&direct, &direct), Some(Origin::Ip(ip("192.0.2.1"))));
+        assert_eq!((relay_of(&direct), relay_of(&local)), (None, Some(relay)));
     }
 }

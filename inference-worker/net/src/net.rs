@@ -5,8 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use futures::StreamExt;
-use libp2p::{Multiaddr, PeerId, Stream, multiaddr::Protocol};
+use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
 use mica_host::lock;
 use mica_protocol::{Message, wire::encode_frame};
 use tokio::{
@@ -17,9 +16,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     addresses::{Addresses, multiaddress, multiaddresses},
-    behaviour::{LINK, swarm},
-    bounds::{QUEUED_BYTES, QUEUED_MESSAGES, STRANGER_QUEUED_BYTES},
-    config::{CONNECT_TIMEOUT, DRAIN, LOOKUP_TIMEOUT, NetConfig},
+    behaviour::swarm,
+    bounds::{MAX_REMEMBERED, QUEUED_BYTES, QUEUED_MESSAGES, STRANGER_QUEUED_BYTES},
+    config::{CONNECT_TIMEOUT, DRAIN, LOOKUP_TIMEOUT, MAX_ADDRESSES, NetConfig},
     counters::{Counters, NetCounters},
     error::{SendError, StartError},
     event::{Key, NetEvent},
@@ -29,16 +28,20 @@ use crate::{
     peer::{self, display, public_key},
     peers::Peers,
     queue::{EventSender, Events, lines},
+    reachability::Reachability,
     reader::Reader,
     room::Rooms,
     standing::{Rank, Standing},
-    swarm::{Command, Driver},
+    streams::{LinkStream, Opener},
+    swarm::{Command, Driver, Known, Reaching},
 };
 
 /// Commands waiting for the swarm.
 const COMMANDS: usize = 256;
 /// Incoming streams waiting for their link.
 const INCOMING: usize = 2;
+/// Incoming streams of all peers waiting to be sorted to their links.
+const ALL_INCOMING: usize = 64;
 /// A link that closes while a message is put on it is opened anew so many times.
 const SEND_ATTEMPTS: usize = 3;
 
@@ -56,10 +59,11 @@ struct Shared {
     peers: Arc<Peers>,
     rooms: Rooms,
     counters: Arc<Counters>,
-    looks_up: bool,
+    listens: bool,
     commands: mpsc::Sender<Command>,
-    control: libp2p_stream::Control,
+    opener: Opener,
     listening: watch::Receiver<Vec<Listener>>,
+    reachability: watch::Receiver<Reachability>,
     stop: CancellationToken,
     /// The links' tasks, which stop first.
     tasks: TaskTracker,
@@ -71,7 +75,7 @@ struct Shared {
 #[derive(Clone)]
 struct Handle {
     queue: mpsc::Sender<Item>,
-    incoming: mpsc::Sender<Stream>,
+    incoming: mpsc::Sender<LinkStream>,
     room: Arc<Semaphore>,
     addresses: Addresses,
     standing: Arc<Standing>,
@@ -92,8 +96,11 @@ impl Net {
         let key = peer::public_key_of(&config.secret)?;
         let counters = Arc::new(Counters::default());
         let peers = Arc::new(Peers::new(config.limits.clone(), counters.clone()));
-        let looks_up = config.learns_addresses();
-        let mut swarm = swarm(&config, keypair, peers.clone())?;
+        if config.learns_addresses() {
+            peers.learn_addresses();
+        }
+        let (streams, incoming) = mpsc::channel(ALL_INCOMING);
+        let mut swarm = swarm(&config, keypair.clone(), peers.clone(), streams)?;
         let mut asked = Vec::with_capacity(config.listen.len());
         for text in &config.listen {
             let address = multiaddress(text)
@@ -103,6 +110,13 @@ impl Net {
             let id =
                 listening.map_err(|reason| StartError::Listen { address: text.clone(), reason })?;
             asked.push((id, text.clone()));
+        }
+        let mut announced = Vec::new();
+        for text in &config.announce {
+            let address = multiaddress(text)
+                .map_err(|reason| StartError::Address { address: text.clone(), reason })?;
+            swarm.add_external_address(address.clone());
+            announced.push(address);
         }
         let mut bootstrap = HashSet::new();
         for text in &config.bootstrap {
@@ -114,22 +128,21 @@ impl Net {
             swarm.behaviour_mut().kad.add_address(&peer, address);
             bootstrap.insert(peer);
         }
-        let mut control = swarm.behaviour().link.new_control();
-        let incoming =
-            control.accept(LINK).map_err(|error| StartError::Transport(error.to_string()))?;
+        peers.trust(bootstrap.iter().filter_map(public_key));
+        let opener = swarm.behaviour().link.opener();
         let rooms = Rooms::new();
         let (events, receiver) = lines(rooms.events.clone());
         let (commands, commanded) = mpsc::channel(COMMANDS);
         let (stop, tasks, driving) =
             (CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
         let (listeners, listening) = Listeners::new(asked);
+        let (reach, reachability) = Reaching::new(&config, keypair, announced, listening.clone());
         let driver = Driver {
             swarm,
             commands: commanded,
             events: events.clone(),
             peers: peers.clone(),
             counters: counters.clone(),
-            looks_up,
             listeners,
             stop: stop.clone(),
             links: tasks.clone(),
@@ -137,6 +150,7 @@ impl Net {
             bootstrap,
             told: HashMap::new(),
             lookups: HashMap::new(),
+            reach,
         };
         driving.spawn(driver.run());
         let shared = Shared {
@@ -146,10 +160,11 @@ impl Net {
             peers,
             rooms,
             counters,
-            looks_up,
+            listens: !config.listen.is_empty(),
             commands,
-            control,
+            opener,
             listening,
+            reachability,
             stop,
             tasks,
             driving,
@@ -184,6 +199,37 @@ impl Net {
         });
         closed
             .map_or(Ok(listeners), |(address, reason)| Err(StartError::Listen { address, reason }))
+    }
+
+    /// Whether others reach the node, now and whenever that changes.
+    pub fn reachability(&self) -> watch::Receiver<Reachability> {
+        self.shared.reachability.clone()
+    }
+
+    /// The peers of the registry with their addresses, in place of those that were told before: the
+    /// node finds others through them, is tested by them, takes places at relays of theirs, keeps
+    /// their address records, and dials nobody else whom only hearsay names. At most
+    /// [`crate::MAX_REMEMBERED`].
+    ///
+    /// What is no address is left out: whoever registers may write anything.
+    pub async fn know(&self, peers: impl IntoIterator<Item = (Key, Vec<String>)>) {
+        let known: Vec<Known> = peers
+            .into_iter()
+            .filter(|(key, _)| *key != self.shared.key)
+            .take(MAX_REMEMBERED)
+            .filter_map(|(key, texts)| {
+                let parsed =
+                    texts.iter().take(MAX_ADDRESSES).filter_map(|text| multiaddress(text).ok());
+                Some(Known { key, peer: peer::peer_id(&key).ok()?, addresses: parsed.collect() })
+            })
+            .collect();
+        if known.is_empty() {
+            return;
+        }
+        self.shared.peers.know(known.iter().map(|known| known.key));
+        self.shared.peers.learn_addresses();
+        // A stopped node knows nobody.
+        let _ = self.shared.commands.send(Command::Know { peers: known }).await;
     }
 
     /// Puts a message on the link to `peer` and returns when it is queued; waits while the queue is
@@ -441,9 +487,9 @@ impl Shared {
             incoming: coming,
             reader,
             leave: leave.clone(),
-            looks_up: self.looks_up,
+            listens: self.listens,
             commands: self.commands.clone(),
-            control: self.control.clone(),
+            opener: self.opener.clone(),
             stop: self.stop.clone(),
             tasks: self.tasks.clone(),
         };
@@ -483,10 +529,10 @@ impl std::fmt::Debug for Net {
 /// nobody uses.
 async fn accept(
     shared: std::sync::Weak<Shared>,
-    mut incoming: libp2p_stream::IncomingStreams,
+    mut incoming: mpsc::Receiver<(PeerId, LinkStream)>,
     stop: CancellationToken,
 ) {
-    while let Some(Some((id, stream))) = stop.run_until_cancelled(incoming.next()).await {
+    while let Some(Some((id, stream))) = stop.run_until_cancelled(incoming.recv()).await {
         let Some(shared) = shared.upgrade() else { return };
         let Some(peer) = public_key(&id) else {
             let reason = "its key is not ed25519, so it can be no worker and no payer".to_owned();

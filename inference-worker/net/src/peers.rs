@@ -5,15 +5,18 @@
 //! session with it, each of which is bounded.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     net::IpAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures::task::AtomicWaker;
-use libp2p::{PeerId, swarm::ConnectionId};
+use libp2p::{Multiaddr, PeerId, swarm::ConnectionId};
 use mica_host::lock;
 use thiserror::Error;
 
@@ -24,15 +27,18 @@ use crate::{
         MAX_REMEMBERED, PENDING_CONNECTIONS, PENDING_PER_PREFIX, PREFIX_HANDSHAKE_BURST,
         PREFIX_HANDSHAKES_PER_SECOND, STRIKE_MS, STRIKES,
     },
-    config::{NearPeers, PeerLimits},
+    config::{MAX_ADDRESSES, NearPeers, PeerLimits},
     counters::Counters,
     event::Key,
-    near::{Host, Prefix, is_near},
+    near::{Host, Origin, Prefix, ip_of, is_near, is_relayed, relay_of},
     standing::{Rank, Standing},
     traffic::{Bucket, Kind, StrangersTraffic},
 };
 
-/// Why a connection is not taken.
+/// For how long a peer may be dialled that the owner of the node has named.
+const WANTED: Duration = Duration::from_secs(60);
+
+/// Why a connection is not taken, or a peer not dialled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub(crate) enum Denied {
     /// It, its host or its prefix used up its strikes.
@@ -50,6 +56,9 @@ pub(crate) enum Denied {
     /// Everybody connected has a session.
     #[error("every place is taken by a peer with a session")]
     Full,
+    /// Only other peers say that it is there.
+    #[error("neither the registry nor this node's owner names the peer or the address")]
+    Hearsay,
     /// No ed25519 key.
     #[error("its key is not ed25519, so it can be no worker and no payer")]
     Key,
@@ -64,13 +73,15 @@ pub(crate) struct Peers {
     known: Mutex<Known>,
     /// Woken when there is a connection to close.
     closing: AtomicWaker,
+    /// Whether addresses are learnt from other peers.
+    looks_up: AtomicBool,
 }
 
 #[derive(Debug)]
 struct Known {
     peers: HashMap<Key, Entry>,
     /// Connections that come in and have not proven who they are.
-    pending: HashMap<ConnectionId, Option<IpAddr>>,
+    pending: HashMap<ConnectionId, Option<Origin>>,
     handshakes: Bucket,
     /// The same for each prefix, so that none of them takes all.
     handshakes_of: HashMap<Prefix, Bucket>,
@@ -79,15 +90,28 @@ struct Known {
     banned_peers: Bans<Key>,
     banned_hosts: Bans<Host>,
     closing: Vec<PeerId>,
+    /// Peers of the registry.
+    registered: HashSet<Key>,
+    /// Peers that the operator named.
+    trusted: HashSet<Key>,
+    /// Peers that the owner of the node wants to reach, each until when.
+    wanted: HashMap<PeerId, Instant>,
 }
 
 #[derive(Debug)]
 struct Entry {
     standing: Arc<Standing>,
-    /// With the address that it came from; nothing for those that we dialled.
-    connections: Vec<(ConnectionId, Option<IpAddr>)>,
+    connections: Vec<Connection>,
     /// Its connections are being closed.
     is_leaving: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Connection {
+    id: ConnectionId,
+    /// Where it came from; nothing for those that we dialled.
+    origin: Option<Origin>,
+    is_relayed: bool,
 }
 
 #[derive(Debug)]
@@ -109,8 +133,18 @@ impl Peers {
             banned_peers: Bans::new(),
             banned_hosts: Bans::new(),
             closing: Vec::new(),
+            registered: HashSet::new(),
+            trusted: HashSet::new(),
+            wanted: HashMap::new(),
         };
-        Self { limits, began: now, counters, known: Mutex::new(known), closing: AtomicWaker::new() }
+        Self {
+            limits,
+            began: now,
+            counters,
+            known: Mutex::new(known),
+            closing: AtomicWaker::new(),
+            looks_up: AtomicBool::new(false),
+        }
     }
 
     pub(crate) const fn limits(&self) -> &PeerLimits {
@@ -173,15 +207,15 @@ impl Peers {
         lock(&self.known).is_banned(key, Instant::now())
     }
 
-    /// Whether a connection from `ip` may prove who it is.
+    /// Whether a connection from there may prove who it is.
     ///
     /// # Errors
     /// [`Denied`].
-    pub(crate) fn knock(&self, id: ConnectionId, ip: Option<IpAddr>) -> Result<(), Denied> {
+    pub(crate) fn knock(&self, id: ConnectionId, origin: Option<Origin>) -> Result<(), Denied> {
         let mut known = lock(&self.known);
         let now = Instant::now();
-        known.check_knock(ip, now, &self.limits).inspect_err(|_| self.counters.refusal())?;
-        known.pending.insert(id, ip);
+        known.check_knock(origin, now, &self.limits).inspect_err(|_| self.counters.refusal())?;
+        known.pending.insert(id, origin);
         Ok(())
     }
 
@@ -213,21 +247,113 @@ impl Peers {
         }
     }
 
-    /// A connection is up. `ip` is where it came from, if it came in.
-    pub(crate) fn connected(&self, key: Key, id: ConnectionId, ip: Option<IpAddr>) {
+    /// A connection is up. `origin` is where it came from, if it came in.
+    pub(crate) fn connected(
+        &self,
+        key: Key,
+        id: ConnectionId,
+        origin: Option<Origin>,
+        is_relayed: bool,
+    ) {
         let mut known = lock(&self.known);
         let entry = known.entry(key, self.began);
-        entry.connections.push((id, ip));
+        let had_relayed = entry.connections.iter().any(|connection| connection.is_relayed);
+        entry.connections.push(Connection { id, origin, is_relayed });
         entry.is_leaving = false;
         // One that is banned is not let in, so what it was banned for is over.
         entry.standing.set_banned(false);
+        if had_relayed && !is_relayed {
+            entry.standing.way_opened();
+        }
+    }
+
+    /// Peers of the registry. With any, only these, those that the owner of the node names and
+    /// those that are connected already are dialled.
+    pub(crate) fn know(&self, keys: impl IntoIterator<Item = Key>) {
+        lock(&self.known).registered = keys.into_iter().take(MAX_REMEMBERED).collect();
+    }
+
+    /// From now on addresses are learnt from other peers.
+    pub(crate) fn learn_addresses(&self) {
+        self.looks_up.store(true, Relaxed);
+    }
+
+    /// Whether addresses are learnt from other peers.
+    pub(crate) fn looks_up(&self) -> bool {
+        self.looks_up.load(Relaxed)
+    }
+
+    /// The operator named these peers.
+    pub(crate) fn trust(&self, keys: impl IntoIterator<Item = Key>) {
+        lock(&self.known).trusted = keys.into_iter().take(MAX_REMEMBERED).collect();
+    }
+
+    /// Whether `key` is of the registry, or nobody has said who is.
+    pub(crate) fn is_registered(&self, key: &Key) -> bool {
+        let known = lock(&self.known);
+        known.registered.is_empty() || known.registered.contains(key) || known.trusted.contains(key)
+    }
+
+    /// The owner of the node wants to reach the peer at these addresses: it, and the relays on the
+    /// way to it, may be dialled for a while.
+    pub(crate) fn want(&self, peer: PeerId, addresses: &[Multiaddr]) {
+        let (mut known, now) = (lock(&self.known), Instant::now());
+        known.wanted.retain(|_, until| *until > now);
+        for peer in addresses.iter().filter_map(relay_of).chain([peer]) {
+            make_room(&mut known.wanted, &peer, |until| *until);
+            known.wanted.insert(peer, now + WANTED);
+        }
+    }
+
+    /// Whether the node may dial `peer` there.
+    ///
+    /// A connected peer is dialled again for two reasons only, and in both it is the peer that says
+    /// where: to look whether it can be reached from outside, for which its own address will do,
+    /// and to meet it half way once it has come through a relay, for which the addresses must at
+    /// least not lie in this node's own network. A peer that is not connected is one that the
+    /// owner of the node named, or one of the registry: others are hearsay.
+    ///
+    /// # Errors
+    /// [`Denied::Hearsay`].
+    pub(crate) fn may_dial(&self, peer: Option<PeerId>, to: &[Multiaddr]) -> Result<(), Denied> {
+        let denied = || {
+            self.counters.refusal();
+            Denied::Hearsay
+        };
+        let peer = peer.ok_or_else(denied)?;
+        let key = crate::peer::public_key(&peer).ok_or_else(denied)?;
+        let (known, now) = (lock(&self.known), Instant::now());
+        let connections = known.peers.get(&key).map_or(&[][..], |entry| &entry.connections);
+        let may = if connections.iter().any(|connection| !connection.is_relayed) {
+            let is_its_own = |address: &Multiaddr| {
+                connections.iter().any(|connection| match connection.origin {
+                    Some(Origin::Ip(ip)) => ip_of(address) == Some(ip.to_canonical()),
+                    _ => false,
+                })
+            };
+            connections.iter().all(|connection| connection.origin.is_none())
+                || to.iter().all(is_its_own)
+        } else if !connections.is_empty() {
+            let is_outside = |address: &Multiaddr| {
+                let ip = ip_of(address);
+                !is_relayed(address) && ip.is_some_and(|ip| is_limited_ip(ip, self.limits.near))
+            };
+            to.len() <= 2 * MAX_ADDRESSES && to.iter().all(is_outside)
+        } else {
+            known.registered.is_empty()
+                || known.registered.contains(&key)
+                || known.trusted.contains(&key)
+                || known.wanted.get(&peer).is_some_and(|until| *until > now)
+        };
+        drop(known);
+        if may { Ok(()) } else { Err(denied()) }
     }
 
     /// A connection is down.
     pub(crate) fn disconnected(&self, key: &Key, id: ConnectionId) {
         let mut known = lock(&self.known);
         if let Some(entry) = known.peers.get_mut(key) {
-            entry.connections.retain(|(known, _)| *known != id);
+            entry.connections.retain(|connection| connection.id != id);
         }
         known.forget_if_gone(key);
     }
@@ -277,14 +403,14 @@ impl Known {
 
     fn check_knock(
         &mut self,
-        ip: Option<IpAddr>,
+        origin: Option<Origin>,
         now: Instant,
         limits: &PeerLimits,
     ) -> Result<(), Denied> {
         // First what its own network has left: one that has used that up must not take of what
         // everybody shares.
-        if let Some(ip) = ip.filter(|ip| is_limited(*ip, limits.near)) {
-            self.check_network(ip, now, limits)?;
+        if let Some(origin) = origin.filter(|origin| is_limited(*origin, limits.near)) {
+            self.check_network(origin, now, limits)?;
         }
         if self.pending.len() >= PENDING_CONNECTIONS {
             return Err(Denied::TooManyHandshakes);
@@ -292,29 +418,41 @@ impl Known {
         self.handshakes.take(now).map_err(|_| Denied::TooManyHandshakes)
     }
 
-    /// Whether the network that `ip` is in may have one more handshake.
+    /// Whether the network of `origin` may have one more handshake. A relay has as many as one
+    /// address has, however many peers there are beyond it: else it would be a way round the limit.
     fn check_network(
         &mut self,
-        ip: IpAddr,
+        origin: Origin,
         now: Instant,
         limits: &PeerLimits,
     ) -> Result<(), Denied> {
-        let prefix = Prefix::of(ip);
-        if self.banned_hosts.contains(&Host::of(ip), now) || self.is_prefix_banned(prefix, now) {
+        let (prefix, host) = (Prefix::of(origin), Host::of(origin));
+        if self.banned_hosts.contains(&host, now) || self.is_prefix_banned(prefix, now) {
             return Err(Denied::Banned);
         }
-        let count = |(at_ip, in_prefix): (usize, usize), other: IpAddr| {
+        let (links, pendings) = match origin {
+            Origin::Ip(_) => (
+                [limits.links_per_ip, limits.links_per_prefix],
+                [limits.pending_per_ip, PENDING_PER_PREFIX],
+            ),
+            Origin::Relay { .. } => (
+                [CONNECTIONS_PER_PEER, limits.links_per_ip],
+                [CONNECTIONS_PER_PEER, limits.pending_per_ip],
+            ),
+        };
+        let count = |(there, in_prefix): (usize, usize), other: Origin| {
             let is_in_prefix = Prefix::of(other) == prefix;
-            (at_ip + usize::from(other == ip), in_prefix + usize::from(is_in_prefix))
+            (there + usize::from(other == origin), in_prefix + usize::from(is_in_prefix))
         };
         // By prefix as well: whoever has IPv6 has as many addresses as it likes.
         let pending = self.pending.values().copied().flatten().fold((0, 0), count);
-        if pending.0 >= limits.pending_per_ip || pending.1 >= PENDING_PER_PREFIX {
+        if pending.0 >= pendings[0] || pending.1 >= pendings[1] {
             return Err(Denied::TooManyHandshakes);
         }
         let established = self.peers.values().flat_map(|entry| &entry.connections);
-        let (at_ip, in_prefix) = established.filter_map(|(_, ip)| *ip).fold(pending, count);
-        if at_ip >= limits.links_per_ip || in_prefix >= limits.links_per_prefix {
+        let (there, in_prefix) =
+            established.filter_map(|connection| connection.origin).fold(pending, count);
+        if there >= links[0] || in_prefix >= links[1] {
             return Err(Denied::TooManyFromThere);
         }
         make_room(&mut self.handshakes_of, &prefix, Bucket::asked);
@@ -333,10 +471,10 @@ impl Known {
     /// Whether a peer with a session is connected from there.
     fn has_session_from(&self, prefix: Prefix) -> bool {
         self.peers.values().any(|entry| {
-            let mut from = entry.connections.iter().filter_map(|(_, ip)| *ip);
+            let mut from = entry.connections.iter().filter_map(|connection| connection.origin);
             !entry.is_leaving
                 && entry.standing.rank() == Rank::Session
-                && from.any(|ip| Prefix::of(ip) == prefix)
+                && from.any(|origin| Prefix::of(origin) == prefix)
         })
     }
 
@@ -393,10 +531,10 @@ impl Known {
         self.banned_peers.ban(*key, now, limits.ban);
         let Some(entry) = self.peers.get_mut(key) else { return };
         entry.standing.set_banned(true);
-        for ip in entry.connections.iter().filter_map(|(_, ip)| *ip) {
-            if is_limited(ip, limits.near) {
+        for origin in entry.connections.iter().filter_map(|connection| connection.origin) {
+            if is_limited(origin, limits.near) {
                 // Its neighbours in the prefix are other people's machines, as a rule.
-                self.banned_hosts.ban(Host::of(ip), now, limits.ban);
+                self.banned_hosts.ban(Host::of(origin), now, limits.ban);
             }
         }
         if !entry.connections.is_empty()
@@ -409,7 +547,15 @@ impl Known {
 }
 
 /// Whether the limits per address hold for this one.
-fn is_limited(ip: IpAddr, near: NearPeers) -> bool {
+fn is_limited(origin: Origin, near: NearPeers) -> bool {
+    match origin {
+        Origin::Ip(ip) => is_limited_ip(ip, near),
+        // Whoever comes through it may be anywhere.
+        Origin::Relay { .. } => true,
+    }
+}
+
+fn is_limited_ip(ip: IpAddr, near: NearPeers) -> bool {
     near == NearPeers::Limited || !is_near(ip)
 }
 

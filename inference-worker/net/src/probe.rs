@@ -14,7 +14,7 @@ use libp2p::{
     swarm::{DialError, SwarmEvent, dial_opts::DialOpts},
 };
 use thiserror::Error;
-use tokio::time::timeout;
+use tokio::{sync::mpsc, time::timeout};
 
 use crate::{
     addresses::multiaddress,
@@ -75,10 +75,13 @@ async fn ask(peer: PeerId, address: Multiaddr) -> Result<Option<Instance>, Refus
     let failed = |error: &dyn std::fmt::Display| Refusal::Failed(error.to_string());
     let config = NetConfig::new([0; 32]);
     let peers = Arc::new(Peers::new(config.limits.clone(), Arc::default()));
-    let mut swarm =
-        swarm(&config, Keypair::generate_ed25519(), peers).map_err(|error| failed(&error))?;
-    let address: Multiaddr =
-        address.iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect();
+    let (streams, _none) = mpsc::channel(1);
+    let mut swarm = swarm(&config, Keypair::generate_ed25519(), peers, streams)
+        .map_err(|error| failed(&error))?;
+    let mut address = address;
+    if matches!(address.iter().last(), Some(Protocol::P2p(_))) {
+        address.pop();
+    }
     let options = DialOpts::peer_id(peer).addresses(vec![address]).build();
     swarm.dial(options).map_err(|error| failed(&error))?;
     loop {

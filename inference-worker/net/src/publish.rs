@@ -216,7 +216,7 @@ pub fn publishable(listeners: &[Listener], outward: &[IpAddr], bounds: Bounds) -
 
 /// Whether addresses that were published may stay as they are: all of them still lead here, and the
 /// best of each transport is among them.
-pub fn may_stay(
+pub(crate) fn may_stay(
     published: &[String],
     listeners: &[Listener],
     outward: &[IpAddr],

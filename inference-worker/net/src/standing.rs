@@ -47,6 +47,8 @@ pub(crate) struct Standing {
     is_banned: Arc<AtomicBool>,
     /// How often we hung up on it.
     hang_ups: watch::Sender<u64>,
+    /// How often a direct connection came up beside one through a relay.
+    ways: watch::Sender<u64>,
 }
 
 impl Standing {
@@ -65,6 +67,7 @@ impl Standing {
             assembly: Arc::new(Semaphore::new(1)),
             is_banned: Arc::default(),
             hang_ups: watch::Sender::new(0),
+            ways: watch::Sender::new(0),
         };
         standing.active(now);
         standing
@@ -132,6 +135,16 @@ impl Standing {
     /// the other side closes ends by itself.
     pub(crate) fn hung_up(&self) {
         self.hang_ups.send_modify(|times| *times += 1);
+    }
+
+    /// There is a direct connection beside one through a relay.
+    pub(crate) fn way_opened(&self) {
+        self.ways.send_modify(|times| *times += 1);
+    }
+
+    /// Changes whenever there is a direct connection beside one through a relay.
+    pub(crate) fn ways(&self) -> watch::Receiver<u64> {
+        self.ways.subscribe()
     }
 
     /// Changes whenever we hang up.

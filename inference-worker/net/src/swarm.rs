@@ -4,19 +4,20 @@ use std::{
     collections::{HashMap, HashSet},
     pin::pin,
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use futures::StreamExt;
 use libp2p::{
     Multiaddr, PeerId, Swarm, identify, kad, mdns, ping,
     swarm::{
-        DialError, SwarmEvent,
+        ConnectionId, DialError, SwarmEvent,
         dial_opts::{DialOpts, PeerCondition},
     },
 };
 use tokio::{
     sync::{mpsc, oneshot},
-    time::timeout,
+    time::{MissedTickBehavior, interval, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -25,25 +26,51 @@ use crate::{
     bounds::MAX_REMEMBERED,
     config::{DRAIN, MAX_ADDRESSES},
     counters::Counters,
-    event::NetEvent,
+    event::{Key, NetEvent},
     listening::Listeners,
     peer::public_key,
     peers::Peers,
     queue::EventSender,
 };
 
+mod reach;
+mod table;
+
+pub(crate) use reach::Reaching;
+pub(crate) use table::Lookup;
+
+/// Pause between two looks at what is due.
+const TICK: Duration = Duration::from_secs(1);
 /// Longest address that is remembered.
 const MAX_ADDRESS_BYTES: usize = 256;
 
 /// What links ask of the swarm.
 pub(crate) enum Command {
     /// Connects to a peer at these addresses and those learnt from others.
-    Dial { peer: PeerId, addresses: Vec<Multiaddr>, done: oneshot::Sender<Result<(), String>> },
+    Dial {
+        peer: PeerId,
+        addresses: Vec<Multiaddr>,
+        /// Whether it is dialled even if it is being dialled elsewhere.
+        besides: bool,
+        done: oneshot::Sender<Result<(), String>>,
+    },
     /// Asks other peers for a peer's addresses.
     LookUp { peer: PeerId, done: oneshot::Sender<Vec<Multiaddr>> },
     /// Closes all connections to a peer.
     Disconnect { peer: PeerId },
+    /// Takes note of the peers of the registry.
+    Know { peers: Vec<Known> },
 }
+
+/// A peer of the registry.
+pub(crate) struct Known {
+    pub(crate) key: Key,
+    pub(crate) peer: PeerId,
+    pub(crate) addresses: Vec<Multiaddr>,
+}
+
+/// Who waits for a peer to be connected, and which dial it is; nothing if somebody else dials.
+type Dial = (Option<ConnectionId>, oneshot::Sender<Result<(), String>>);
 
 /// The swarm's task.
 pub(crate) struct Driver {
@@ -52,18 +79,17 @@ pub(crate) struct Driver {
     pub(crate) events: EventSender,
     pub(crate) peers: Arc<Peers>,
     pub(crate) counters: Arc<Counters>,
-    /// Whether addresses are learnt from other peers.
-    pub(crate) looks_up: bool,
     pub(crate) listeners: Listeners,
     pub(crate) stop: CancellationToken,
     /// The tasks of the links.
     pub(crate) links: TaskTracker,
-    pub(crate) dials: HashMap<PeerId, Vec<oneshot::Sender<Result<(), String>>>>,
+    pub(crate) dials: HashMap<PeerId, Vec<Dial>>,
     /// Peers that the operator named to learn addresses from: they are never forgotten.
     pub(crate) bootstrap: HashSet<PeerId>,
     /// Where peers said last that they are, as the look-up table has it.
     pub(crate) told: HashMap<PeerId, Vec<Multiaddr>>,
-    pub(crate) lookups: HashMap<kad::QueryId, (PeerId, oneshot::Sender<Vec<Multiaddr>>)>,
+    pub(crate) lookups: HashMap<kad::QueryId, Lookup>,
+    pub(crate) reach: Reaching,
 }
 
 impl Driver {
@@ -88,22 +114,25 @@ impl Driver {
     /// Does what there is to do until `end`.
     async fn drive<T>(&mut self, end: impl Future<Output = T>) {
         let mut end = pin!(end);
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 _ = &mut end => return,
                 Some(command) = self.commands.recv() => self.execute(command),
                 event = self.swarm.select_next_some() => self.handle_event(event),
+                _ = ticks.tick() => self.tick(),
             }
         }
     }
 
     fn execute(&mut self, command: Command) {
         match command {
-            Command::Dial { peer, addresses, done } => self.dial(peer, addresses, done),
-            Command::LookUp { peer, done } => {
-                let query = self.swarm.behaviour_mut().kad.get_closest_peers(peer);
-                self.lookups.insert(query, (peer, done));
+            Command::Dial { peer, addresses, besides, done } => {
+                self.dial(peer, addresses, besides, done)
             }
+            Command::LookUp { peer, done } => self.look_up(peer, done),
+            Command::Know { peers } => self.know(peers),
             Command::Disconnect { peer } => {
                 // An error only says that there is no connection.
                 let _ = self.swarm.disconnect_peer_id(peer);
@@ -115,6 +144,7 @@ impl Driver {
         &mut self,
         peer: PeerId,
         addresses: Vec<Multiaddr>,
+        besides: bool,
         done: oneshot::Sender<Result<(), String>>,
     ) {
         if self.swarm.is_connected(&peer) {
@@ -122,17 +152,22 @@ impl Driver {
             let _ = done.send(Ok(()));
             return;
         }
-        let options = DialOpts::peer_id(peer)
-            .condition(PeerCondition::DisconnectedAndNotDialing)
-            .addresses(addresses);
-        let options = if self.looks_up {
+        self.peers.want(peer, &addresses);
+        let condition = match besides {
+            true => PeerCondition::Disconnected,
+            false => PeerCondition::DisconnectedAndNotDialing,
+        };
+        let options = DialOpts::peer_id(peer).condition(condition).addresses(addresses);
+        let options = if self.peers.looks_up() {
             options.extend_addresses_through_behaviour().build()
         } else {
             options.build()
         };
+        let id = options.connection_id();
         match self.swarm.dial(options) {
-            Ok(()) | Err(DialError::DialPeerConditionFalse(_)) => {
-                self.dials.entry(peer).or_default().push(done)
+            Ok(()) => self.dials.entry(peer).or_default().push((Some(id), done)),
+            Err(DialError::DialPeerConditionFalse(_)) => {
+                self.dials.entry(peer).or_default().push((None, done))
             }
             Err(error) => {
                 let _ = done.send(Err(error.to_string()));
@@ -140,33 +175,64 @@ impl Driver {
         }
     }
 
-    fn dialled(&mut self, peer: &PeerId, result: &Result<(), String>) {
-        for waiting in self.dials.remove(peer).into_iter().flatten() {
-            let _ = waiting.send(result.clone());
+    /// Tells those who wait for the peer: all of them if it is connected, otherwise those who wait
+    /// for the dial `id` or for somebody else's.
+    fn dialled(&mut self, peer: &PeerId, id: ConnectionId, result: &Result<(), String>) {
+        let Some(waiting) = self.dials.remove(peer) else { return };
+        let is_told = |waits_for: Option<ConnectionId>| {
+            result.is_ok() || waits_for.is_none_or(|own| own == id)
+        };
+        let (told, others): (Vec<Dial>, Vec<Dial>) =
+            waiting.into_iter().partition(|(waits_for, _)| is_told(*waits_for));
+        for (_, done) in told {
+            let _ = done.send(result.clone());
+        }
+        if !others.is_empty() {
+            self.dials.insert(*peer, others);
         }
     }
 
     fn handle_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::NewListenAddr { listener_id, address } => {
-                self.listeners.address_added(listener_id, &address);
-                self.tell(NetEvent::Listening { address: address.to_string() });
+                if !self.place_added(listener_id, &address) {
+                    self.listeners.address_added(listener_id, &address);
+                    self.tell(NetEvent::Listening { address: address.to_string() });
+                }
             }
             SwarmEvent::ExpiredListenAddr { listener_id, address } => {
-                self.listeners.address_removed(listener_id, &address)
+                self.listen_address_removed(listener_id, &address);
             }
-            SwarmEvent::ConnectionEstablished { peer_id, .. } => self.dialled(&peer_id, &Ok(())),
-            SwarmEvent::ConnectionClosed { peer_id, num_established: 0, cause: None, .. } => {
-                if let Some(key) = public_key(&peer_id) {
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                self.connected(peer_id, connection_id, &endpoint);
+                self.dialled(&peer_id, connection_id, &Ok(()));
+            }
+            SwarmEvent::ConnectionClosed {
+                peer_id, connection_id, num_established, cause, ..
+            } => {
+                self.disconnected(connection_id);
+                if num_established == 0
+                    && cause.is_none()
+                    && let Some(key) = public_key(&peer_id)
+                {
                     self.peers.hung_up(&key);
                 }
             }
-            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. }
-                if !matches!(error, DialError::DialPeerConditionFalse(_)) =>
-            {
-                self.dialled(&peer, &Err(error.to_string()));
+            SwarmEvent::OutgoingConnectionError {
+                peer_id: Some(peer),
+                connection_id,
+                error,
+                ..
+            } if !matches!(error, DialError::DialPeerConditionFalse(_)) => {
+                self.dialled(&peer, connection_id, &Err(error.to_string()));
             }
+            SwarmEvent::ExternalAddrConfirmed { address } => self.address_confirmed(&address),
+            SwarmEvent::ExternalAddrExpired { address } => self.reach.tracker.forget(&address),
             SwarmEvent::ListenerClosed { listener_id, reason, .. } => {
+                if self.reach.relays.closed(listener_id, Instant::now()) {
+                    tracing::debug!(?reason, "a place at a relay is lost, or was not given");
+                    return;
+                }
                 let reason =
                     reason.map_or_else(|error| error.to_string(), |()| "it ended".to_owned());
                 let asked = self.listeners.asked(listener_id).unwrap_or_default();
@@ -190,10 +256,11 @@ impl Driver {
 
     fn learn(&mut self, event: BehaviourEvent) {
         match event {
-            BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. })
-                if info.protocols.contains(&KAD) =>
-            {
-                self.learn_addresses(peer_id, info.listen_addrs);
+            BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => {
+                self.heard_of_relay(peer_id, &info);
+                if info.protocols.contains(&KAD) {
+                    self.learn_addresses(peer_id, info.listen_addrs);
+                }
             }
             BehaviourEvent::Mdns(mdns::Event::Discovered(found)) => {
                 let mut peers: HashMap<PeerId, Vec<Multiaddr>> = HashMap::new();
@@ -213,26 +280,8 @@ impl Driver {
                 // It may have closed meanwhile.
                 self.swarm.close_connection(connection);
             }
-            BehaviourEvent::Kad(kad::Event::OutboundQueryProgressed {
-                id,
-                result: kad::QueryResult::GetClosestPeers(result),
-                step,
-                ..
-            }) => {
-                let found = match result {
-                    Ok(found) => found.peers,
-                    Err(kad::GetClosestPeersError::Timeout { peers, .. }) => peers,
-                };
-                let wanted = self.lookups.get(&id).map(|(peer, _)| *peer);
-                let peer = found.into_iter().find(|found| Some(found.peer_id) == wanted);
-                if (peer.is_some() || step.last)
-                    && let Some((_, done)) = self.lookups.remove(&id)
-                {
-                    let addresses = peer.map(|peer| peer.addrs).unwrap_or_default();
-                    let _ = done.send(addresses.into_iter().take(MAX_ADDRESSES).collect());
-                }
-            }
-            _ => {}
+            BehaviourEvent::Kad(event) => self.heard_of_table(event),
+            event => self.heard_of_reach(event),
         }
     }
 

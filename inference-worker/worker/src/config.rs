@@ -96,9 +96,31 @@ pub(crate) struct NetworkConfig {
     pub bootstrap: Vec<String>,
     /// Multicast on the LAN.
     pub mdns: bool,
+    /// Whether the router is asked to let others in (UPnP).
+    #[serde(default = "yes")]
+    pub upnp: bool,
+    /// When the worker is reached through relays.
+    #[serde(default)]
+    pub relay: RelaySetting,
+    /// Whether it relays for other workers while it can be reached itself.
+    #[serde(default = "yes")]
+    pub relay_for_others: bool,
     /// What strangers may take.
     #[serde(default)]
     pub peers: PeersConfig,
+}
+
+/// When a worker is reached through relays.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RelaySetting {
+    /// While others cannot reach it directly.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
 }
 
 /// What peers without a session may take of the worker's network. What they may make it hold in
@@ -230,6 +252,10 @@ pub(crate) fn parse_layers(text: &str) -> Result<LayerRange, ConfigError> {
     let (first, end) = text.trim().split_once("..").ok_or_else(refused)?;
     let number = |part: &str| part.trim().parse::<u16>().map_err(|_| refused());
     LayerRange::new(number(first)?, number(end)?).ok_or_else(refused)
+}
+
+const fn yes() -> bool {
+    true
 }
 
 const fn sessions_per_account() -> usize {

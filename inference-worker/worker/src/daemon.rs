@@ -3,13 +3,14 @@
 //! `ready` makes everything that one chain needs and registers, `tasks` starts what serves it, and
 //! [`serve()`] ends it in order. All tasks share one `context`. `session_actor` is the middle: it
 //! owns sessions and money; what waits for the disk is in `parking`, what waits for the registry in
-//! `neighbours`, which `lookups` reads. `watch` tells it about the chain, of the channels that are
-//! `followed`, and `redeem` turns its promises into money. `reconcile` keeps the registration alive
-//! and true: it compares it with what the worker is (`compare`), looks for `duplicates` and
-//! `repair`s what differs, held back by a `backoff`. `prices`, `costs` and `migrator` follow the
-//! market, `pauses` the machine's owner, and `tally` counts why work came or did not; whoever
-//! changes the registration holds the `registration_lock`. `origin` notices a chain that starts
-//! anew. `status` lets others look in.
+//! `neighbours`, which `lookups` reads. `acquaintances` tells the network who is in the registry,
+//! and `reach` people whether others come in. `watch` tells it about the chain, of the channels
+//! that are `followed`, and `redeem` turns its promises into money. `reconcile` keeps the
+//! registration alive and true: it compares it with what the worker is (`compare`), looks for
+//! `duplicates` and `repair`s what differs, held back by a `backoff`. `prices`, `costs` and
+//! `migrator` follow the market, `pauses` the machine's owner, and `tally` counts why work came or
+//! did not; whoever changes the registration holds the `registration_lock`. `origin` notices a chain
+//! that starts anew. `status` lets others look in.
 
 pub(crate) mod serve;
 
@@ -36,6 +37,10 @@ mod offers;
 mod neighbours;
 
 mod lookups;
+
+mod acquaintances;
+
+mod reach;
 
 mod parking;
 

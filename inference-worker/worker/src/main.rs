@@ -8,7 +8,7 @@ use mica_log::EnvFilter;
 use mica_worker::{cli::Cli, exit};
 
 /// What is logged unless RUST_LOG says otherwise. A node that knows nobody yet is not worth a line.
-const QUIET: &str = "warn,libp2p_kad=error";
+const QUIET: &str = "warn,libp2p_kad=error,libp2p_autonat=error";
 
 fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(QUIET));

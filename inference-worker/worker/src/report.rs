@@ -6,6 +6,7 @@ pub(crate) mod kept;
 use std::io::Write;
 
 use mica_host::json;
+use mica_net::ReachStatus;
 use mica_primitives::{Balance, BlockNumber, ChannelId, LaneId, LayerRange, ModelId};
 use serde::Serialize;
 
@@ -125,6 +126,12 @@ pub(crate) enum Event {
     },
     /// The addresses that payers find in the registry, or will.
     Published {
+        addresses: Vec<String>,
+    },
+    /// Whether others can come in has changed.
+    Reach {
+        status: ReachStatus,
+        why: String,
         addresses: Vec<String>,
     },
     /// Another process has this worker's identity.
@@ -314,6 +321,15 @@ impl std::fmt::Display for Event {
             }
             Self::Published { addresses } => {
                 write!(f, "payers find it at {}", addresses.join(", "))
+            }
+            Self::Reach { status, why, .. } => {
+                let how = match status {
+                    ReachStatus::Directly => "others come in directly",
+                    ReachStatus::ViaRelay => "others come in through a relay",
+                    ReachStatus::Unreachable => "nobody outside can come in",
+                    _ => "not known whether others outside can come in",
+                };
+                write!(f, "{how}: {why}")
             }
             Self::AnotherInstance { addresses, .. } => {
                 write!(f, "another process has this worker's identity, at {}", addresses.join(", "))

@@ -140,10 +140,19 @@ impl Asker {
         let genesis = self.payer.chain.genesis_hash();
         let found =
             tokio::task::block_in_place(|| kept(&self.store, genesis, model, view.number()));
-        let Some((snapshot, is_old)) = found else { return self.read(view, model).await };
-        if is_old {
-            self.replace(view.clone(), model);
-        }
+        let snapshot = match found {
+            None => self.read(view, model).await?,
+            Some((snapshot, is_old)) => {
+                if is_old {
+                    self.replace(view.clone(), model);
+                }
+                snapshot
+            }
+        };
+        let live = snapshot.workers.iter().filter(|worker| worker.is_live());
+        let peers = live
+            .map(|worker| (worker.record.peer, mica_net::address_texts(&worker.record.addresses)));
+        self.router.know(peers).await;
         Ok(snapshot)
     }
 

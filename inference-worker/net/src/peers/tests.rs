@@ -12,8 +12,8 @@ fn key(seed: u16) -> Key {
     crate::peer::public_key_of(&secret).expect("a secret")
 }
 
-fn ip(text: &str) -> Option<IpAddr> {
-    Some(text.parse().expect("an address"))
+fn ip(text: &str) -> Option<Origin> {
+    Some(Origin::Ip(text.parse().expect("an address")))
 }
 
 fn id(number: usize) -> ConnectionId {
@@ -25,7 +25,7 @@ fn connect(peers: &Peers, number: usize, key: Key, from: &str) -> Result<(), Den
     peers.knock(id(number), ip(from))?;
     peers.knocked(id(number));
     peers.admit(Some(key))?;
-    peers.connected(key, id(number), ip(from));
+    peers.connected(key, id(number), ip(from), false);
     Ok(())
 }
 
@@ -226,4 +226,65 @@ fn one_peer_has_so_many_connections_and_other_keys_none() {
     }
     assert_eq!(connect(&peers, 9, key(0), "127.0.0.1"), Err(Denied::TooManyOfPeer));
     assert_eq!(peers.admit(None), Err(Denied::Key));
+}
+
+fn through(relay: PeerId, peer: PeerId) -> Option<Origin> {
+    Some(Origin::Relay { relay: Some(relay), peer: Some(peer) })
+}
+
+#[test]
+fn all_that_come_through_one_relay_have_as_much_as_one_address() {
+    let limits = PeerLimits { links_per_ip: 3, pending_per_ip: 2, ..PeerLimits::default() };
+    let (peers, relay) = (peers(limits), PeerId::random());
+    let knock = |number: usize| peers.knock(id(number), through(relay, PeerId::random()));
+    assert_eq!((knock(0), knock(1)), (Ok(()), Ok(())));
+    assert_eq!(knock(2), Err(Denied::TooManyHandshakes));
+    for number in 0..3 {
+        peers.knocked(id(number));
+        let key = key(number as u16);
+        let origin = through(relay, crate::peer::peer_id(&key).expect("a key"));
+        peers.connected(key, id(number), origin, true);
+    }
+    let beyond = through(relay, PeerId::random());
+    assert_eq!(peers.knock(id(4), beyond), Err(Denied::TooManyFromThere));
+    let other = through(PeerId::random(), PeerId::random());
+    assert_eq!(peers.knock(id(5), other), Ok(()), "another relay");
+}
+
+#[test]
+fn a_ban_holds_for_the_peer_beyond_a_relay_and_in_the_end_for_the_relay() {
+    let (peers, relay) = (peers(PeerLimits::default()), PeerId::random());
+    for number in 0..BANNED_HOSTS_PER_PREFIX {
+        let key = key(number as u16);
+        let peer = crate::peer::peer_id(&key).expect("a key");
+        peers.knock(id(number), through(relay, peer)).expect("a place");
+        peers.knocked(id(number));
+        peers.connected(key, id(number), through(relay, peer), true);
+        assert!(peers.strike(&key, STRIKES));
+        assert_eq!(peers.knock(id(1_000), through(relay, peer)), Err(Denied::Banned));
+    }
+    let honest = through(relay, PeerId::random());
+    assert_eq!(peers.knock(id(1_001), honest), Err(Denied::Banned), "it lets in whoever comes");
+}
+
+#[test]
+fn a_peer_says_where_to_dial_it_back_and_where_to_meet_it_and_nothing_else() {
+    let address = |text: &str| vec![text.parse::<Multiaddr>().expect("a multiaddress")];
+    let peers = peers(PeerLimits::default());
+    let (direct, relayed) = (key(1), key(2));
+    let peer = |key: &Key| crate::peer::peer_id(key).ok();
+    connect(&peers, 1, direct, "203.0.113.1").expect("a place");
+    let may = |key: &Key, to: &str| peers.may_dial(peer(key), &address(to)).is_ok();
+    assert!(may(&direct, "/ip4/203.0.113.1/tcp/4001"), "its own address");
+    assert!(!may(&direct, "/ip4/203.0.113.2/tcp/4001"), "its neighbour's");
+    let from = through(PeerId::random(), peer(&relayed).expect("a key"));
+    peers.connected(relayed, id(2), from, true);
+    assert!(may(&relayed, "/ip4/203.0.113.2/udp/4001/quic-v1"));
+    assert!(!may(&relayed, "/ip4/192.168.1.1/tcp/80"), "in this node's own network");
+    // Before the registry was read whoever is named is dialled; then only those in it.
+    assert!(may(&key(3), "/ip4/203.0.113.3/tcp/1"));
+    peers.know([key(4)]);
+    assert!(may(&key(4), "/ip4/203.0.113.3/tcp/1") && !may(&key(3), "/ip4/203.0.113.3/tcp/1"));
+    peers.want(peer(&key(3)).expect("a key"), &[]);
+    assert!(may(&key(3), "/ip4/203.0.113.3/tcp/1"), "its owner wants to");
 }

@@ -300,6 +300,10 @@ fn show_worker(
         "room      1,000 tokens for a second cost {} to hold",
         money(&running["holding_price"])
     )?;
+    if let Some(why) = running["reachability"]["why"].as_str() {
+        let status = text(&running["reachability"]["status"]).replace('_', " ");
+        writeln!(out, "reached   {status}: {why}")?;
+    }
     if let Some(refusing) = totals["refusing"].as_str() {
         writeln!(out, "refusing  {refusing}")?;
     }

@@ -1,10 +1,10 @@
 //! Starts the network on a thread of its own and finds out where the worker can be reached.
 
-use std::{io, time::Duration};
+use std::{io, net::IpAddr, time::Duration};
 
 use mica_net::{
     AnnounceError, Bounds, Events, Instance, Listener, Mdns, NearPeers, Net, NetConfig, PeerLimits,
-    Reach, StartError,
+    Reach, Reachability, Relaying, StartError, Stay, Ways,
 };
 use mica_primitives::{PublicKey, WorkerAddresses};
 use tokio::{runtime, task::JoinHandle};
@@ -12,7 +12,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::duplicates::REMEDY;
 use crate::{
-    config::{Config, PeersConfig},
+    config::{Config, PeersConfig, RelaySetting},
     keys::Keys,
     report::{Event, Reporter},
 };
@@ -30,6 +30,19 @@ pub enum NetworkError {
     /// An address to listen on is wrong or taken.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// Only this machine could dial it.
+    #[error(
+        "the worker would be published at {} only, where nobody on another machine can reach it, \
+         and its node ({node_url}) is on another machine: set `listen` in config.toml to \
+         [\"/ip4/0.0.0.0/tcp/4001\", \"/ip4/0.0.0.0/udp/4001/quic-v1\"], or give --listen",
+        addresses.join(", ")
+    )]
+    Loopback {
+        /// What would be published.
+        addresses: Vec<String>,
+        /// The node.
+        node_url: String,
+    },
     /// Nothing to publish.
     #[error("there is no address to publish: set `listen` or `announce` in config.toml")]
     NoAddress,
@@ -99,6 +112,14 @@ pub(crate) fn start_network(
         listen: config.network.listen.clone(),
         bootstrap: config.network.bootstrap.clone(),
         mdns: if config.network.mdns { Mdns::On } else { Mdns::Off },
+        announce: config.network.announce.clone(),
+        relaying: match config.network.relay {
+            RelaySetting::Auto => Relaying::IfUnreachable,
+            RelaySetting::Always => Relaying::Always,
+            RelaySetting::Never => Relaying::Never,
+        },
+        relays_for_others: config.network.relay_for_others,
+        maps_ports: config.network.upnp,
         instance: Some(instance),
         limits: limits(&config.network.peers),
     };
@@ -120,10 +141,12 @@ fn limits(peers: &PeersConfig) -> PeerLimits {
 /// The addresses to publish at the start, when every listener has told where it listens.
 ///
 /// # Errors
-/// [`NetworkError::NoAddress`] if there is none, [`NetworkError::Start`] if a listener has failed.
+/// [`NetworkError::NoAddress`] if there is none, [`NetworkError::Loopback`] if only this machine
+/// could use them and the node is on another, [`NetworkError::Start`] if a listener has failed.
 pub(crate) async fn published(
     announced: &[String],
     net: &Net,
+    node_url: &str,
     reporter: Reporter,
 ) -> Result<WorkerAddresses, NetworkError> {
     let listeners = net.settled().await?;
@@ -135,12 +158,17 @@ pub(crate) async fn published(
             ),
         });
     }
-    let Some(addresses) = to_publish(announced, &listeners) else {
+    let reach = net.reachability().borrow().clone();
+    let Some(addresses) = to_publish(announced, &listeners, &reach) else {
         return Err(NetworkError::NoAddress);
     };
     let texts = mica_net::address_texts(&addresses);
-    reporter.emit(&Event::Published { addresses: texts.clone() });
-    if texts.iter().all(|text| mica_net::reach(text) == Some(Reach::Machine)) {
+    let is_of_machine = texts.iter().all(|text| mica_net::reach(text) == Some(Reach::Machine));
+    if is_of_machine && !is_here(node_url) {
+        return Err(NetworkError::Loopback { addresses: texts, node_url: node_url.to_owned() });
+    }
+    reporter.emit(&Event::Published { addresses: texts });
+    if is_of_machine {
         let text = "it is published at loopback addresses only, so nobody on another machine can \
                     reach it: set `listen`, for example to \"/ip4/0.0.0.0/tcp/4001\", and behind \
                     a router `announce`";
@@ -149,40 +177,48 @@ pub(crate) async fn published(
     Ok(addresses)
 }
 
-/// What is announced, or else what of the addresses listened on others can use; nothing if there is
-/// none.
-pub(crate) fn to_publish(announced: &[String], listeners: &[Listener]) -> Option<WorkerAddresses> {
-    let texts = if announced.is_empty() {
-        mica_net::publishable(listeners, &mica_net::outward(), bounds())
-    } else {
-        announced.to_vec()
-    };
-    // Both are within the registry's bounds.
-    let addresses: Vec<_> =
-        texts.into_iter().filter_map(|text| text.into_bytes().try_into().ok()).collect();
+/// What is announced, or else what others can use of the addresses listened on and of those at
+/// which they were seen to come in; nothing if there is none.
+pub(crate) fn to_publish(
+    announced: &[String],
+    listeners: &[Listener],
+    reach: &Reachability,
+) -> Option<WorkerAddresses> {
+    let outward = mica_net::outward();
+    let ways = Ways { announced, listeners, reach, outward: &outward, bounds: bounds() };
+    // They are within the registry's bounds.
+    let texts = ways.to_publish().into_iter();
+    let addresses: Vec<_> = texts.filter_map(|text| text.into_bytes().try_into().ok()).collect();
     WorkerAddresses::try_from(addresses).ok().filter(|addresses| !addresses.is_empty())
 }
 
-/// Whether what is registered may stay: what is announced, or else addresses that all lead here,
-/// with the best among them and no room for one more. A change costs a fee, and another order, or
-/// the coming of a worse address, is no reason for it.
+/// Whether what is registered may stay.
 pub(crate) fn may_stay(
     announced: &[String],
     listeners: &[Listener],
+    reach: &Reachability,
     registered: &WorkerAddresses,
-) -> bool {
+) -> Stay {
     let texts = mica_net::address_texts(registered);
     if texts.len() < registered.len() {
         // Nobody could dial the others.
-        return false;
-    }
-    if !announced.is_empty() {
-        return texts.iter().all(|text| announced.contains(text))
-            && announced.iter().all(|text| texts.contains(text));
+        return Stay::No;
     }
     let outward = mica_net::outward();
-    let is_full = texts.len() >= mica_net::publishable(listeners, &outward, bounds()).len();
-    is_full && mica_net::may_stay(&texts, listeners, &outward, bounds())
+    let ways = Ways { announced, listeners, reach, outward: &outward, bounds: bounds() };
+    ways.may_stay(&texts)
+}
+
+/// Whether the host in a node's URL is this machine.
+fn is_here(node_url: &str) -> bool {
+    let authority = node_url.split_once("://").map_or(node_url, |(_, rest)| rest);
+    let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let host = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 /// Dials each announced address once, as a payer would, and says which of them does not lead here.
@@ -215,4 +251,25 @@ pub(crate) async fn check_announced(
 fn bounds() -> Bounds {
     type Address = <WorkerAddresses as IntoIterator>::Item;
     Bounds { addresses: WorkerAddresses::bound(), bytes: Address::bound() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_here_if_its_host_is_loopback() {
+        for url in ["ws://127.0.0.1:9944", "wss://localhost/x", "ws://[::1]:9944", "127.9.9.9:1"] {
+            assert!(is_here(url), "{url}");
+        }
+        for url in [
+            "ws://192.168.1.1:9944",
+            "wss://node.example:443/127.0.0.1",
+            "ws://127.0.0.1@node.example",
+            "ws://localhost.example",
+            "",
+        ] {
+            assert!(!is_here(url), "{url}");
+        }
+    }
 }

@@ -159,7 +159,7 @@ impl Start<'_> {
         let (net, network) = thread
             .enter(|| start_network(config, &self.keys, instance))
             .map_err(NetworkError::from)?;
-        let addresses = published(&self.announced, &net, reporter).await?;
+        let addresses = published(&self.announced, &net, &config.node_url, reporter).await?;
         let mut offered = Offered {
             range,
             cost_us_per_layer_token: cost_us,

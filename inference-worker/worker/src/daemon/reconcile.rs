@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use ed25519_dalek::SigningKey;
 use mica_chain::{AccountId, ReadError};
-use mica_net::{Instance, Listener};
+use mica_net::{Instance, Listener, Reachability, Stay};
 use mica_primitives::{BlockNumber, PublicKey, RegistryParameters, WorkerAddresses, WorkerRecord};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -32,6 +32,9 @@ const QUIET: Duration = Duration::from_secs(2);
 /// A node that could not be asked for so long is said. After about as long without a heartbeat
 /// payers find nobody.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// For how long the address record alone says where a worker is that has moved: payers who know
+/// nobody yet find it by the registry only.
+const RECORD_SUFFICES: Duration = Duration::from_secs(3_600);
 /// Final blocks after which it is written down how far the chain was seen.
 const MARK_BLOCKS: BlockNumber = 100;
 
@@ -53,6 +56,8 @@ pub(crate) struct Reconciler {
     pub announced: Vec<String>,
     /// Where the network listens.
     pub listening: watch::Receiver<Vec<Listener>>,
+    /// What is known of it from outside.
+    pub reach: watch::Receiver<Reachability>,
     /// Our addresses as they were last put into the registry.
     pub published: watch::Sender<WorkerAddresses>,
 }
@@ -100,7 +105,8 @@ impl Reconciler {
     async fn poll_until_stopped(mut self, yields: &watch::Sender<bool>, stop: &CancellationToken) {
         let mut state = RepairState::default();
         let mut last = Instant::now();
-        while let Some(true) = stop.run_until_cancelled(self.next_change()).await {
+        let mut ways = Vec::new();
+        while let Some(true) = stop.run_until_cancelled(self.next_change(&mut ways)).await {
             let Some(polled) = stop.run_until_cancelled(self.poll(&mut state)).await else {
                 return;
             };
@@ -143,13 +149,18 @@ impl Reconciler {
         }
     }
 
-    /// Waits for something to compare; false if nothing more will come.
-    async fn next_change(&mut self) -> bool {
+    /// Waits for something to compare; false if nothing more will come. `ways`: where others came
+    /// in when this was last called.
+    async fn next_change(&mut self, ways: &mut Vec<String>) -> bool {
         tokio::select! {
             changed = self.context.block.changed() => changed.is_ok(),
             changed = self.listening.changed() => {
                 tokio::time::sleep(QUIET).await;
                 changed.is_ok()
+            }
+            changed = new_ways(&mut self.reach, ways) => {
+                tokio::time::sleep(QUIET).await;
+                changed
             }
             () = tokio::time::sleep(POLL_INTERVAL) => true,
         }
@@ -196,16 +207,30 @@ impl Reconciler {
         Ok(Polled::Well)
     }
 
-    /// What the worker is now. Addresses of `record` stay as long as they are good.
-    pub(super) fn own(&self, record: Option<&WorkerRecord<AccountId>>) -> Own {
+    /// What the worker is now. Addresses of `record` stay as long as they are good enough.
+    pub(super) fn own(
+        &self,
+        record: Option<&WorkerRecord<AccountId>>,
+        moved: &mut Option<Instant>,
+    ) -> Own {
         let offer = self.offers().current();
-        let listening = self.listening.borrow();
-        let registered = record.map(|record| &record.addresses);
-        let addresses = match registered
-            .filter(|registered| may_stay(&self.announced, &listening, registered))
-        {
+        let (listening, reach) = (self.listening.borrow(), self.reach.borrow());
+        let registered =
+            record.map(|record| &record.addresses).filter(|registered| {
+                match may_stay(&self.announced, &listening, &reach, registered) {
+                    Stay::Yes => {
+                        *moved = None;
+                        true
+                    }
+                    Stay::ForNow => {
+                        moved.get_or_insert_with(Instant::now).elapsed() < RECORD_SUFFICES
+                    }
+                    Stay::No => false,
+                }
+            });
+        let addresses = match registered {
             Some(registered) => Some(registered.clone()),
-            None => to_publish(&self.announced, &listening),
+            None => to_publish(&self.announced, &listening, &reach),
         };
         Own {
             model: self.context.source.id,
@@ -220,5 +245,20 @@ impl Reconciler {
 
     pub(super) fn offers(&self) -> &Offers {
         &self.context.offers
+    }
+}
+
+/// Waits until others come in elsewhere than at `ways`; false if the network has stopped.
+async fn new_ways(reach: &mut watch::Receiver<Reachability>, ways: &mut Vec<String>) -> bool {
+    loop {
+        let now: Vec<String> =
+            reach.borrow_and_update().external().map(|way| way.address.clone()).collect();
+        if now != *ways {
+            *ways = now;
+            return true;
+        }
+        if reach.changed().await.is_err() {
+            return false;
+        }
     }
 }

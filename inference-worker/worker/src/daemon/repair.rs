@@ -1,6 +1,8 @@
 //! Repairs what the registry says otherwise than the worker is. What costs a fee, or lets sessions
 //! end, is held back by a [`Backoff`].
 
+use std::time::Instant;
+
 use mica_chain::AccountId;
 use mica_net::address_texts;
 use mica_primitives::{BlockNumber, LayerRange, WorkerAddresses, WorkerRecord};
@@ -34,6 +36,8 @@ pub(super) struct RepairState {
     wanted: Option<LayerRange>,
     /// Whether the next repair takes the registration back from addresses that are not ours.
     replaces_addresses: bool,
+    /// Since when none of the registered addresses leads here, if peers find it all the same.
+    pub(super) moved: Option<Instant>,
     /// Whether the account was leaving when it was last seen: then it is not registered again
     /// against its owner's will.
     has_left: bool,
@@ -78,7 +82,7 @@ impl Reconciler {
         changed_at: &mut MutexGuard<'_, BlockNumber>,
     ) -> Result<(), ReconcileError> {
         use Difference as D;
-        let own = self.own(record);
+        let own = self.own(record, &mut state.moved);
         let all = differences(record, &own, self.parameters.min_stake_per_layer);
         state.has_left &= record.is_none();
         if let Some(addresses) =
@@ -289,7 +293,7 @@ impl Reconciler {
             return Ok(());
         }
         state.repairs.attempted(block);
-        let own = self.own(found.record);
+        let own = self.own(found.record, &mut state.moved);
         // Layers that the registry names are followed, not repaired.
         let layers = found.record.filter(|record| record.range != own.range);
         let (range, cost) = layers.map_or((own.range, own.cost_us_per_layer_token), |record| {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use mica_host::json;
-use mica_net::address_texts;
+use mica_net::{Reachability, address_texts};
 use mica_primitives::{Balance, BlockNumber, LayerRange, ModelId, WorkerAddresses};
 use serde::Serialize;
 use tokio::sync::watch;
@@ -49,6 +49,8 @@ pub(crate) struct Status {
     pub cost_us_per_layer_token: u32,
     /// Published addresses.
     pub addresses: Vec<String>,
+    /// Whether others can come in, and at which addresses.
+    pub reachability: Reachability,
     /// Newest finalized block.
     pub block: BlockNumber,
     /// Why no new sessions are taken for now, if that is the operator's wish.
@@ -80,6 +82,7 @@ impl Status {
             holding_price: context.offers.current().holding_price(),
             cost_us_per_layer_token: record.cost_us_per_layer_token,
             addresses: address_texts(&registered.addresses),
+            reachability: Reachability::default(),
             block: 0,
             paused: context.offers.paused(),
             last_hour: context.tally.last_hour(),
@@ -97,6 +100,8 @@ pub(crate) struct StatusWriter {
     pub context: WorkerContext,
     /// What is published.
     pub addresses: watch::Receiver<WorkerAddresses>,
+    /// Whether others can come in.
+    pub reach: watch::Receiver<Reachability>,
     /// The file.
     pub path: PathBuf,
     /// Where whoever reads the metrics finds it.
@@ -119,6 +124,7 @@ impl StatusWriter {
                 holding_price: offer.holding_price(),
                 cost_us_per_layer_token: offer.cost_us_per_layer_token,
                 addresses: address_texts(&self.addresses.borrow()),
+                reachability: self.reach.borrow().clone(),
                 paused: self.context.offers.paused(),
                 last_hour: self.context.tally.last_hour(),
                 since_start: self.context.tally.since_start(),

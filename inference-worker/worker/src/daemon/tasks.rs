@@ -12,6 +12,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
+    acquaintances::keep_acquainted,
     context::WorkerContext,
     costs::Costs,
     layers::Layers,
@@ -22,6 +23,7 @@ use super::{
     pauses::Pauses,
     prices::Prices,
     range::{offer, redeem_fee, room},
+    reach::tell_reach,
     ready::{Ready, Registered, Start},
     reconcile::Reconciler,
     redeem::Redeemer,
@@ -150,8 +152,12 @@ impl Start<'_> {
         let (published, addresses) = watch::channel(registered.addresses);
         let path = self.folder.status();
         let told = self.told.clone();
-        let writer = StatusWriter { context: context.clone(), addresses, path, told };
+        let reach = net.reachability();
+        let writer =
+            StatusWriter { context: context.clone(), addresses, reach: reach.clone(), path, told };
         tasks.spawn(writer.run(first));
+        tasks.spawn(keep_acquainted(context.clone(), net.clone()));
+        tasks.spawn(tell_reach(context.clone(), reach.clone()));
         let reconciler = Reconciler {
             context: context.clone(),
             layers,
@@ -161,6 +167,7 @@ impl Start<'_> {
             instance: registered.instance,
             announced: self.announced.clone(),
             listening: net.listening(),
+            reach,
             published,
         };
         tasks.spawn(reconciler.run());
