@@ -11,7 +11,8 @@
 //! opener, so that nothing written is lost.
 //!
 //! [`Net::listening`] says where the node listens, [`publishable`] and [`announced`] which of those
-//! addresses to publish, and [`probe`] who answers at an address.
+//! addresses to publish, and [`probe`] who answers at an address. [`Net::open_weights`] and
+//! [`Net::accept_weights`] give streams beside the link, for what is large and has no hurry.
 //!
 //! This crate moves bytes. What they mean is decided in `mica-protocol`, which does no I/O.
 //!
@@ -48,6 +49,7 @@ mod room;
 mod standing;
 mod swarm;
 mod traffic;
+mod weights;
 
 pub use addresses::{address_texts, split_peer};
 pub use alarm::Alarm;
@@ -69,3 +71,4 @@ pub use peer::{KeyError, peer_id, public_key, public_key_of};
 pub use probe::{ProbeError, probe};
 pub use publish::{AnnounceError, Bounds, Reach, announced, may_stay, outward, publishable, reach};
 pub use queue::Events;
+pub use weights::{WeightsStream, WeightsStreams};
