@@ -6,6 +6,7 @@ use crate::commands::{
     ask::AskArgs, channel::ChannelCommand, chat::ChatArgs, config::ConfigCommand, demo::DemoArgs,
     doctor::DoctorArgs, forget::ForgetArgs, gateway::GatewayArgs, hub::HubCommand,
     localnet::LocalnetCommand, man::ManArgs, market::MarketArgs, matrix::MatrixArgs,
+    model::ModelCommand,
     quote::QuoteArgs, receipt::ReceiptCommand, validator::ValidatorCommand, wallet::WalletCommand,
     workflow::WorkflowCommand,
 };
@@ -31,6 +32,9 @@ pub enum Command {
     Wallet(WalletCommand),
     /// Models, the workers that serve them, prices, and which layers are covered
     Market(MarketArgs),
+    /// Models that this payer can ask without a file, and what they are
+    #[command(subcommand)]
+    Model(ModelCommand),
     /// Forget what is remembered of workers: who failed is used again at once
     Forget(ForgetArgs),
     /// Ask a model; pays the workers token by token

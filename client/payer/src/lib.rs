@@ -23,8 +23,8 @@
 //! # }
 //! ```
 //!
-//! The modules follow a paid prompt. A [`model`] turns text into tokens; the [`market`] is read
-//! from the chain, workers are asked for their quotes over a [`router`], and a path is chosen under
+//! The modules follow a paid prompt. A [`model`] turns text into tokens; it is a file, or one of the
+//! [`heads`] that workers give; the [`market`] is read from the chain, workers are asked for their quotes over a [`router`], and a path is chosen under
 //! the payer's [`terms`] and by what is remembered of workers ([`market::Memory`]); [`channels`] to
 //! the path's workers are opened or topped up with the account's [`funds`]; a [`session`] pays
 //! token by token and keeps what it promised and what it received in the [`store`]; [`verify`]
@@ -42,6 +42,7 @@ pub mod model;
 pub mod terms;
 
 pub mod market;
+pub mod heads;
 pub mod router;
 
 pub mod funds;
@@ -58,6 +59,7 @@ pub mod verify;
 
 pub use ask::{Answer, Asker, Event, Offer, Question};
 pub use channels::Payer;
+pub use heads::Heads;
 pub use interrupt::Interrupt;
 pub use market::ModelSnapshot;
 pub use mica_chain::{Chain, amount};

@@ -37,7 +37,7 @@ mod whole;
 pub use catalogue::{Catalogue, Entry};
 pub use fetch::{FetchError, Fetched, Progress, describe, fetch};
 pub use index::{Blob, Index, IndexError, MAX_HEAD_BYTES};
-pub use peer::{NetPeer, Peer, PeerError};
+pub use peer::{Dialler, Duplex, NetPeer, Opening, Peer, PeerError};
 pub use serve::{ServeLimits, Shelf, serve};
 pub use source::{Opened, SourceError};
 pub use spec::{Spec, SpecError};

@@ -1,11 +1,12 @@
 //! A worker that may have weights, and a stream to it.
 
-use std::{future::Future, io, pin::Pin, time::Duration};
+use std::{future::Future, io, pin::Pin, sync::Arc, time::Duration};
 
 use futures::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use mica_net::{Net, Offence};
-use mica_primitives::{Hash32, ModelId, PublicKey};
+use mica_net::{Mdns, Net, NetConfig, Offence, StartError};
+use mica_primitives::{Hash32, ModelId, PublicKey, WorkerAddresses};
 use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     bits::Bits,
@@ -61,6 +62,38 @@ impl PeerError {
     /// Whether it may go better a moment later.
     pub(crate) fn is_passing(&self) -> bool {
         matches!(self, Self::Unreachable(_) | Self::Broken(_) | Self::Late)
+    }
+}
+
+/// A node of our own that dials those who have weights, for as long as something is fetched.
+pub struct Dialler {
+    net: Net,
+    _events: AbortOnDropHandle<()>,
+}
+
+impl Dialler {
+    /// Starts one with a new name. It learns addresses from `bootstrap` and, if `mdns` says so, on
+    /// the LAN.
+    ///
+    /// # Errors
+    /// [`StartError`] if the network does not start.
+    pub fn start(bootstrap: &[String], mdns: Mdns) -> Result<Self, StartError> {
+        let config = NetConfig { bootstrap: bootstrap.to_vec(), mdns, ..NetConfig::new(rand::random()) };
+        let (net, mut events) = Net::start(config)?;
+        // Nobody has anything to say on links, but a full queue would stop everything.
+        let events = tokio::spawn(async move { while events.recv().await.is_some() {} });
+        Ok(Self { net, _events: AbortOnDropHandle::new(events) })
+    }
+
+    /// A worker with this peer key, at these addresses as the registry has them.
+    pub fn peer(&self, key: PublicKey, addresses: &WorkerAddresses) -> Arc<dyn Peer> {
+        let (net, addresses) = (self.net.clone(), mica_net::address_texts(addresses));
+        Arc::new(NetPeer { net, key, addresses })
+    }
+
+    /// Closes all connections.
+    pub async fn stop(self) {
+        self.net.stop().await;
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 
 use bao_tree::io::sync::ReadAt;
 use futures::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use mica_engine::{GgufFile, LoadError};
+use mica_engine::GgufFile;
 use mica_host::lock;
 use mica_net::WeightsStreams;
 use mica_primitives::{Hash32, ModelId, PublicKey};
@@ -86,16 +86,10 @@ impl Shelf {
         self.insert(held.id(), Shelved::new(index, head, held.file().clone(), Some(held.clone())));
     }
 
-    /// Puts a file's model on the shelf. Hashes all of it.
-    ///
-    /// # Errors
-    /// [`LoadError`] if it cannot be read.
-    pub fn put_file(&self, file: &Arc<GgufFile>) -> Result<ModelId, LoadError> {
-        let hashes = file.tensor_hashes()?;
-        let id = file.manifest_with(&hashes)?.id();
-        let (index, head) = Index::with_hashes(file, &hashes);
+    /// Puts an opened file's model on the shelf; `hashes` are those of its tensors.
+    pub fn put_file(&self, id: ModelId, file: &Arc<GgufFile>, hashes: &[Hash32]) {
+        let (index, head) = Index::with_hashes(file, hashes);
         self.insert(id, Shelved::new(index, head, file.clone(), None));
-        Ok(id)
     }
 
     fn insert(&self, id: ModelId, shelved: Shelved) {

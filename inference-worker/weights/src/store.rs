@@ -73,7 +73,7 @@ pub enum StoreError {
     /// The operator's limit.
     #[error(
         "{} MB more do not fit into the {} MB that the store may take ({} MB are taken): raise \
-         `disk` under [weights] in config.toml, serve fewer layers, or remove another model",
+         `disk_mb` under [weights] in config.toml, serve fewer layers, or remove another model",
         .needed >> 20, .limit >> 20, .taken >> 20
     )]
     Limit {

@@ -6,6 +6,7 @@ pub(crate) mod generate;
 pub(crate) mod hand_over;
 pub(crate) mod init;
 pub(crate) mod market;
+pub(crate) mod model;
 pub(crate) mod run;
 mod signals;
 pub(crate) mod status;

@@ -6,7 +6,8 @@
 //! `neighbours`, which `lookups` reads. `watch` tells it about the chain, of the channels that are
 //! `followed`, and `redeem` turns its promises into money. `reconcile` keeps the registration alive
 //! and true: it compares it with what the worker is (`compare`), looks for `duplicates` and
-//! `repair`s what differs, held back by a `backoff`. `prices` and `migrator` follow the market;
+//! `repair`s what differs, held back by a `backoff`. `prices` and `migrator` follow the market, and
+//! `weights` fetches what new layers need;
 //! whoever changes the registration holds the `registration_lock`. `origin` notices a chain that
 //! starts anew. `status` lets others look in.
 
@@ -59,6 +60,8 @@ mod heartbeat;
 mod reconcile;
 
 mod repair;
+
+pub(crate) mod weights;
 
 mod layers;
 

@@ -5,7 +5,7 @@ use thiserror::Error;
 use crate::{
     commands::{
         bench::BenchError, generate::GenerateError, hand_over::HandOverError, init::InitError,
-        market::MarketError, run::RunError, status::StatusError, tokenize::TokenizeError,
+        market::MarketError, model::ModelsError, run::RunError, status::StatusError, tokenize::TokenizeError,
         watch::WatchError,
     },
     data_dir::FolderError,
@@ -39,6 +39,9 @@ pub enum Error {
     /// `market`.
     #[error(transparent)]
     Market(#[from] MarketError),
+    /// `model`.
+    #[error(transparent)]
+    Model(#[from] ModelsError),
     /// `generate`.
     #[error(transparent)]
     Generate(#[from] GenerateError),

@@ -1,8 +1,8 @@
 //! The worker: serves a range of layers of one model, for money.
 //!
 //! The modules follow a worker's life: [`cli`] and `commands` read the command line; `config` and
-//! `keys` are made by `init` in a `data_dir`; `run` opens the `store`, loads the `model` into the
-//! `engine` thread, registers with the chain and serves: see `daemon`. `pricing` and `migration`
+//! `keys` are made by `init` in a `data_dir`; `run` opens the `store`, finds the `model` among the
+//! `models`, loads it into the `engine` thread, registers with the chain and serves: see `daemon`. `pricing` and `migration`
 //! follow the market. `report` tells people and programs what happens. [`Error`] is why a command
 //! failed, [`exit`] its code.
 //!
@@ -23,6 +23,7 @@ mod error;
 mod keys;
 mod migration;
 mod model;
+mod models;
 mod pricing;
 mod report;
 mod store;
@@ -35,7 +36,9 @@ mod commands;
 use clap::CommandFactory;
 
 use cli::{Cli, Command};
-use commands::{bench, completions, generate, hand_over, init, market, status, tokenize, watch};
+use commands::{
+    bench, completions, generate, hand_over, init, market, model, status, tokenize, watch,
+};
 use data_dir::DataDir;
 pub use error::Error;
 
@@ -52,6 +55,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Watch(args) => runtime()?.block_on(watch::run(args, &folder))?,
         Command::Status(args) => runtime()?.block_on(status::run(args, &folder))?,
         Command::Market(args) => runtime()?.block_on(market::run(args, &folder))?,
+        Command::Model(args) => runtime()?.block_on(model::run(args, &folder))?,
         Command::Generate(args) => generate::run(&args)?,
         Command::Tokenize(args) => tokenize::run(&args)?,
         Command::Bench(args) => bench::run(&args)?,

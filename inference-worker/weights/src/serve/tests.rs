@@ -118,7 +118,10 @@ pub(crate) fn tiny() -> Arc<GgufFile> {
 /// A shelf with the whole of the small model, and its id.
 pub(crate) fn full_shelf() -> (Shelf, ModelId) {
     let shelf = Shelf::default();
-    let id = shelf.put_file(&tiny()).expect("it reads");
+    let file = tiny();
+    let hashes = file.tensor_hashes().expect("it reads");
+    let id = file.manifest_with(&hashes).expect("a manifest").id();
+    shelf.put_file(id, &file, &hashes);
     (shelf, id)
 }
 

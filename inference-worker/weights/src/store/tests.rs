@@ -289,7 +289,7 @@ fn a_limit_is_kept_and_named() {
     let held = store.keep(world.id, &world.index, &world.head).expect("kept");
     let bytes = held.weight_bytes();
     let error = store.check_room(bytes).expect_err("too much").to_string();
-    assert!(error.contains("`disk` under [weights]"), "{error}");
+    assert!(error.contains("`disk_mb` under [weights]"), "{error}");
     assert!(store.check_room(1000).is_ok());
     let error = Store::new(world.folder.path().join("models"), None).check_room(u64::MAX / 2);
     assert!(matches!(error, Err(StoreError::Full { .. })), "{error:?}");

@@ -1,7 +1,5 @@
 //! `mica-worker run`: serves until it is told to stop.
 
-use std::path::PathBuf;
-
 use mica_chain::amount;
 use mica_primitives::{Balance, LayerRange};
 
@@ -19,9 +17,11 @@ pub struct Args {
     /// WebSocket address of a node.
     #[arg(long, env = "MICA_NODE_URL", value_name = "URL")]
     node_url: Option<String>,
-    /// GGUF file to serve [default: the built-in model].
-    #[arg(long, value_name = "FILE")]
-    model: Option<PathBuf>,
+    /// GGUF file to serve; or a name of the catalogue or the chain, an id, https://… or
+    /// hf:OWNER/REPO/FILE, of which only the layers served are fetched [default: the built-in
+    /// model].
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
     /// Layers to serve, for example 0..3 [default: those that need a worker most].
     #[arg(long, value_name = "FIRST..END", value_parser = parse_layers)]
     layers: Option<LayerRange>,

@@ -8,6 +8,7 @@ use std::{
 use mica_chain::ReadError;
 use mica_net::AnnounceError;
 use mica_protocol::signing;
+use mica_weights::{Progress, SpecError, Store};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -16,12 +17,14 @@ use super::{
     session_handle::SessionHandle,
     status::{self, StatusFileError},
     tasks::Running,
+    weights::{Pace, Weights},
 };
 use crate::{
     config::Config,
     data_dir::{DataDir, FolderError},
     keys::{KeyError, Keys},
-    model::{ModelError, ModelSource},
+    model::{Choice, ModelError, ModelSource},
+    models::{FindError, Models},
     report::{Event, Reporter},
     store::StoreError,
 };
@@ -54,6 +57,12 @@ pub enum ServeError {
     /// The model cannot be served.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// What is named as the model is no place of one.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// The model that is named is not found.
+    #[error(transparent)]
+    Find(#[from] FindError),
     /// The chain cannot be served.
     #[error(transparent)]
     Ready(#[from] ReadyError),
@@ -87,8 +96,18 @@ pub(crate) async fn serve(
     // What the last run said of itself is not true any more.
     status::remove(&folder.status())?;
     let announced = announced(&config, &signing::public_key(&keys.peer))?;
-    let source = Arc::new(ModelSource::open(config.model.as_deref())?);
-    let start = Start { folder, keys, config: Arc::new(config), announced, source, reporter };
+    let store = config.weights.store(folder);
+    let config = Arc::new(config);
+    let found = stop.run_until_cancelled(open(&config, &store, reporter)).await;
+    let Some(source) = found.transpose()?.map(Arc::new) else { return Ok(()) };
+    let weights = Arc::new(Weights {
+        source: source.clone(),
+        store,
+        config: config.clone(),
+        own: signing::public_key(&keys.peer),
+        reporter,
+    });
+    let start = Start { folder, keys, config, announced, source, weights, reporter };
     let mut pause = FIRST_PAUSE;
     loop {
         let begin = Instant::now();
@@ -105,6 +124,23 @@ pub(crate) async fn serve(
         }
         pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
     }
+}
+
+/// Opens what the configuration names as the model, or finds it.
+async fn open(config: &Config, store: &Store, reporter: Reporter) -> Result<ModelSource, ServeError> {
+    let text = match Choice::of(config.model.as_deref())? {
+        Choice::BuiltIn => return Ok(ModelSource::open(None)?),
+        Choice::File(path) => return Ok(ModelSource::open(Some(&path))?),
+        Choice::Named(text) => text,
+    };
+    let pace = Pace::default();
+    let tell = |progress: Progress| {
+        if pace.is_due() {
+            reporter.emit(&Event::reading(progress));
+        }
+    };
+    let models = Models { store: store.clone(), config, tell: &tell };
+    Ok(ModelSource::fetched(models.find(&text, config.layers).await?))
 }
 
 /// Why serving has ended without a failure.
