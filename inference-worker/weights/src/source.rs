@@ -65,7 +65,7 @@ pub enum SourceError {
         source: io::Error,
     },
     /// Nothing came for too long.
-    #[error("nothing came from {0} for {} s", STALL.as_secs())]
+    #[error("nothing came from {0} for {seconds} s", seconds = STALL.as_secs())]
     Silent(String),
     /// `pip` gave nothing.
     #[error("pip did not fetch {package}: {reason}; it needs python3 with pip, and a network")]

@@ -19,7 +19,6 @@ mod held;
 mod part;
 
 pub use held::Held;
-pub(crate) use part::Prefix;
 
 use std::{
     fs, io,

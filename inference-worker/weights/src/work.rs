@@ -88,6 +88,7 @@ impl Work {
     /// that nobody fetches.
     pub(crate) fn tensor<K: Ord>(&self, key: impl Fn(usize) -> K) -> Next<usize> {
         let mut open = lock(&self.open);
+        let is_over = open.is_empty();
         let free = |state: &Open| !state.is_taken && state.under_way == 0;
         let is_fresh = |tensor: usize, state: &Open| {
             state.pending.len() == tree::pieces(self.held.blob(tensor).bytes) as usize
@@ -101,7 +102,7 @@ impl Work {
                 state.is_taken = true;
                 Next::Take(tensor)
             }
-            None if open.is_empty() => Next::Over,
+            None if is_over => Next::Over,
             None => Next::Wait,
         }
     }

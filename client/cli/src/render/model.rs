@@ -201,7 +201,7 @@ mod tests {
         let here = [(built_in, Place::BuiltIn)];
         let alone = Models::new(&here, None);
         assert!(alone.models[0].live_workers.is_none() && alone.to_text().contains("built in"));
-        let snapshot = fixtures::snapshot();
+        let snapshot = fixtures::model(4, Vec::new());
         let both = Models::new(&here, Some(std::slice::from_ref(&snapshot)));
         assert_eq!(both.models.len(), 2);
         assert_eq!(both.models[1].model, snapshot.id.to_string());
