@@ -6,9 +6,8 @@ use crate::commands::{
     ask::AskArgs, channel::ChannelCommand, chat::ChatArgs, config::ConfigCommand, demo::DemoArgs,
     doctor::DoctorArgs, forget::ForgetArgs, gateway::GatewayArgs, hub::HubCommand,
     localnet::LocalnetCommand, man::ManArgs, market::MarketArgs, matrix::MatrixArgs,
-    model::ModelCommand,
-    quote::QuoteArgs, receipt::ReceiptCommand, validator::ValidatorCommand, wallet::WalletCommand,
-    workflow::WorkflowCommand,
+    model::ModelCommand, quote::QuoteArgs, receipt::ReceiptCommand, validator::ValidatorCommand,
+    wallet::WalletCommand, workflow::WorkflowCommand,
 };
 use crate::options::Global;
 

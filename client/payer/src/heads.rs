@@ -75,9 +75,9 @@ impl Heads {
         Ok(held.map(|held| LocalModel::of_held(&held)).transpose()?)
     }
 
-    /// The model that `name` names on the chain of `view`: its name, its id, or the beginning of it.
-    /// `files` are looked through first, then what is built in and what is here; otherwise its head
-    /// comes from its workers, and `on_bytes` is told of bytes as they come.
+    /// The model that `name` names on the chain of `view`: its name, its id, or the beginning of
+    /// it. `files` are looked through first, then what is built in and what is here; otherwise its
+    /// head comes from its workers, and `on_bytes` is told of bytes as they come.
     ///
     /// # Errors
     /// [`HeadError`].
@@ -122,8 +122,10 @@ impl Heads {
         workers.shuffle(&mut rand::thread_rng());
         workers.truncate(MAX_ASKED);
         let dialler = Dialler::start(&[], Mdns::Off)?;
-        let peers: Vec<_> =
-            workers.iter().map(|(worker, _)| dialler.peer(worker.peer, &worker.addresses)).collect();
+        let peers: Vec<_> = workers
+            .iter()
+            .map(|(worker, _)| dialler.peer(worker.peer, &worker.addresses))
+            .collect();
         let held = describe(&self.store, id, &peers, on_bytes).await;
         dialler.stop().await;
         Ok(LocalModel::of_held(&held?)?)

@@ -9,7 +9,12 @@ use candle_core::quantized::gguf_file::Value;
 use mica_kernels::{BLOCK, KERNEL_VERSION, LANES, TILE};
 use mica_primitives::{Hash32, ModelManifest};
 
-use crate::{config::ModelConfig, error::LoadError, gguf::{GgufFile, head::short_name}, threads::Threads};
+use crate::{
+    config::ModelConfig,
+    error::LoadError,
+    gguf::{GgufFile, head::short_name},
+    threads::Threads,
+};
 
 /// Context strings of the hashes.
 const WEIGHTS_CONTEXT: &str = "mica/weights/v1";

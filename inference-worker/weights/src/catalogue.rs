@@ -82,7 +82,11 @@ impl Catalogue {
             hash(&written.sha256)?;
             Ok::<_, CatalogueError>(Entry {
                 weights: hash(&written.weights)?,
-                sources: written.sources.iter().map(|text| text.parse()).collect::<Result<_, _>>()?,
+                sources: written
+                    .sources
+                    .iter()
+                    .map(|text| text.parse())
+                    .collect::<Result<_, _>>()?,
                 name: written.name,
                 title: written.title,
                 licence: written.licence,

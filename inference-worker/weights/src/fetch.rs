@@ -37,6 +37,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const PROGRESS: Duration = Duration::from_millis(500);
 /// What lies between two tensors is read rather than asked for anew up to so many bytes.
 const WORTH_READING: u64 = 1 << 20;
+/// Pause between two looks whether another process has ended its fetch.
+const TURN: Duration = Duration::from_millis(500);
 /// Bytes of a source that are read at first to find its header.
 const FIRST_HEADER_BYTES: usize = 1 << 20;
 
@@ -67,7 +69,9 @@ pub struct Fetched {
 #[non_exhaustive]
 pub enum FetchError {
     /// Nobody to ask.
-    #[error("nobody is known who has it: no worker that serves the model is online, and no source is named; add one with `mica-worker model add`")]
+    #[error(
+        "nobody is known who has it: no worker that serves the model is online, and no source is named; add one with `mica-worker model add`"
+    )]
     NoSource,
     /// Nobody has the head.
     #[error("nobody gave the head of model {id}: {}", told(.reasons))]
@@ -116,8 +120,8 @@ enum PlainError {
     Store(#[from] StoreError),
 }
 
-/// Fetches the head of model `id` from the first of `peers` that has it, and keeps it. `on_bytes` is
-/// told of bytes as they come.
+/// Fetches the head of model `id` from the first of `peers` that has it, and keeps it. `on_bytes`
+/// is told of bytes as they come.
 ///
 /// # Errors
 /// [`FetchError::Head`] with what each of them said.
@@ -142,9 +146,9 @@ pub async fn describe(
                 match kept {
                     Ok(held) => return Ok(held),
                     // It made up index and head together.
-                    Err(StoreError::Index(IndexError::Other { .. } | IndexError::Contradiction)) => {
-                        PeerError::Lied
-                    }
+                    Err(StoreError::Index(
+                        IndexError::Other { .. } | IndexError::Contradiction,
+                    )) => PeerError::Lied,
                     Err(StoreError::Index(error)) => {
                         // Not even the truth could be opened here: nobody is to blame.
                         reasons.push((peer.name(), error.to_string()));
@@ -204,9 +208,13 @@ pub async fn fetch(
     places: &[Spec],
     on_progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<Fetched, FetchError> {
-    let _lock = {
+    let _lock = loop {
         let held = held.clone();
-        blocking(move || held.lock_for_writing()).await?
+        match blocking(move || held.lock_for_writing()).await? {
+            Some(lock) => break lock,
+            // Another process fetches, perhaps what is wanted here.
+            None => sleep(TURN).await,
+        }
     };
     let total: u64 = wanted.iter().map(|&tensor| held.blob(tensor).bytes).sum();
     let lacking = held.lacking(wanted);
@@ -263,8 +271,7 @@ pub async fn fetch(
 impl Sharing {
     /// Pieces from a peer, until there is nothing more that it has.
     async fn from_peer(&self, peer: &dyn Peer) -> End {
-        let mut end =
-            End { name: peer.name(), reason: None, is_liar: false, disk: None };
+        let mut end = End { name: peer.name(), reason: None, is_liar: false, disk: None };
         let mut attempts = 0;
         self.asked.fetch_add(1, Ordering::Relaxed);
         loop {
@@ -345,8 +352,7 @@ impl Sharing {
 
     /// Whole tensors from a source that knows no trees.
     async fn from_place(&self, spec: &Spec, scratch: &Path) -> End {
-        let mut end =
-            End { name: spec.to_string(), reason: None, is_liar: false, disk: None };
+        let mut end = End { name: spec.to_string(), reason: None, is_liar: false, disk: None };
         let mut attempts = 0;
         self.asked.fetch_add(1, Ordering::Relaxed);
         loop {

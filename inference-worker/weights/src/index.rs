@@ -118,7 +118,11 @@ impl Index {
     ) -> Result<(GgufFile, ModelManifest), IndexError> {
         let (file, manifest) = self.open(head, file_of)?;
         let found = manifest.id();
-        if found == wanted { Ok((file, manifest)) } else { Err(IndexError::Other { found, wanted }) }
+        if found == wanted {
+            Ok((file, manifest))
+        } else {
+            Err(IndexError::Other { found, wanted })
+        }
     }
 
     /// For disk and wire.

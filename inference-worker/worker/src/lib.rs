@@ -2,9 +2,9 @@
 //!
 //! The modules follow a worker's life: [`cli`] and `commands` read the command line; `config` and
 //! `keys` are made by `init` in a `data_dir`; `run` opens the `store`, finds the `model` among the
-//! `models`, loads it into the `engine` thread, registers with the chain and serves: see `daemon`. `pricing` and `migration`
-//! follow the market. `report` tells people and programs what happens. [`Error`] is why a command
-//! failed, [`exit`] its code.
+//! `models`, loads it into the `engine` thread, registers with the chain and serves: see `daemon`.
+//! `pricing` and `migration` follow the market. `report` tells people and programs what happens.
+//! [`Error`] is why a command failed, [`exit`] its code.
 //!
 //! **Architecture invariants.** Inference runs on its own thread, never on the async runtime.
 //! Whatever changes a session or its money goes through one place, the daemon's session actor,

@@ -57,7 +57,7 @@ impl Choice {
         let path = Path::new(text);
         let is_path = path.components().count() > 1
             || path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf"))
-            || path.exists();
+            || path.is_file();
         Ok(if is_path { Self::File(path.to_owned()) } else { Self::Named(text.to_owned()) })
     }
 }

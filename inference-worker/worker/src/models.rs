@@ -239,9 +239,7 @@ pub(crate) async fn peers(
         .collect();
     workers.shuffle(&mut rand::thread_rng());
     let overlaps = |worker: &WorkerRecord<AccountId>| {
-        range.is_none_or(|range| {
-            worker.range.first < range.end && range.first < worker.range.end
-        })
+        range.is_none_or(|range| worker.range.first < range.end && range.first < worker.range.end)
     };
     workers.sort_by_key(|worker| !overlaps(worker));
     workers.truncate(MAX_PEERS);

@@ -231,12 +231,9 @@ impl std::fmt::Display for Event {
                      and token"
                 )
             }
-            Self::Reading { done_bytes, total_bytes } => write!(
-                f,
-                "reading the model: {} of {} MB",
-                done_bytes >> 20,
-                total_bytes >> 20
-            ),
+            Self::Reading { done_bytes, total_bytes } => {
+                write!(f, "reading the model: {} of {} MB", done_bytes >> 20, total_bytes >> 20)
+            }
             Self::Fetching { layers, done_bytes, total_bytes, sources } => write!(
                 f,
                 "fetching layers {layers}: {} of {} MB from {sources} sources",

@@ -83,7 +83,10 @@ async fn three_workers_with_a_third_each_and_a_payer_with_nothing_answer_a_paid_
         let fetched = worker.wait_for_event("fetched", FETCH);
         let [bytes, received, disk] =
             ["bytes", "received_bytes", "disk_bytes"].map(|name| number(&fetched, name));
-        println!("{}: {bytes} bytes of layers, {received} received, {disk} on disk", fetched["layers"]);
+        println!(
+            "{}: {bytes} bytes of layers, {received} received, {disk} on disk",
+            fetched["layers"]
+        );
         assert!(received * 10 <= bytes * 11, "{received} bytes came for {bytes}");
         // The head has as many bytes as a layer of this small model.
         assert!(disk * 10 <= (bytes + 100_000) * 11, "{disk} bytes on disk for {bytes}");
@@ -179,7 +182,10 @@ async fn a_third_of_a_real_model_each() {
         let fetched = worker.wait_for_event("fetched", FETCH);
         let [bytes, received, disk] =
             ["bytes", "received_bytes", "disk_bytes"].map(|name| number(&fetched, name));
-        println!("{}: {bytes} bytes of layers, {received} received, {disk} on disk", fetched["layers"]);
+        println!(
+            "{}: {bytes} bytes of layers, {received} received, {disk} on disk",
+            fetched["layers"]
+        );
         assert!(received * 10 <= bytes * 11 && disk * 10 <= bytes * 11);
         worker.wait_until_serving();
     }
@@ -197,7 +203,11 @@ fn walk(folder: &Path) -> Vec<PathBuf> {
     let (mut files, mut folders) = (Vec::new(), vec![folder.to_owned()]);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("a folder").flatten() {
-            if entry.path().is_dir() { folders.push(entry.path()) } else { files.push(entry.path()) }
+            if entry.path().is_dir() {
+                folders.push(entry.path())
+            } else {
+                files.push(entry.path())
+            }
         }
     }
     files

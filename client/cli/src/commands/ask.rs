@@ -115,11 +115,7 @@ impl AskOptions {
     ///
     /// # Errors
     /// [`CommandError`] if it is another one, or there is none.
-    async fn check_model(
-        &self,
-        view: &View,
-        model: &LocalModel,
-    ) -> Result<(), CommandError> {
+    async fn check_model(&self, view: &View, model: &LocalModel) -> Result<(), CommandError> {
         let Some(wanted) = &self.model else { return Ok(()) };
         if ModelSnapshot::ids(view, wanted).await?.contains(&model.id()) {
             return Ok(());
@@ -180,7 +176,8 @@ pub(crate) async fn run(context: &Context, arguments: AskArgs) -> Result<(), Com
     let text = prompt_text(&arguments)?;
     let opened = options.open_model(&context.settings)?;
     // What is wrong with a prompt is told before anybody types a password.
-    let prompt = opened.as_ref().map(|model| prompt_tokens(model, &text, &arguments)).transpose()?;
+    let prompt =
+        opened.as_ref().map(|model| prompt_tokens(model, &text, &arguments)).transpose()?;
     let (interrupt, _listening) = Interrupt::listen();
     let payer = context.payer().await?;
     let store = context.store()?;

@@ -68,10 +68,7 @@ impl Row {
 
 impl Models {
     /// What is `here`, and what a chain knows, if there is one.
-    pub(crate) fn new(
-        here: &[(LocalModel, Place)],
-        snapshots: Option<&[ModelSnapshot]>,
-    ) -> Self {
+    pub(crate) fn new(here: &[(LocalModel, Place)], snapshots: Option<&[ModelSnapshot]>) -> Self {
         let mut models: Vec<Row> = here
             .iter()
             .map(|(model, place)| Row {

@@ -37,11 +37,18 @@ impl Stamp {
 
 /// An open file, bytes in memory, or a file that is opened for each read.
 pub(super) enum Source {
-    File { path: PathBuf, file: File, stamp: Stamp },
+    File {
+        path: PathBuf,
+        file: File,
+        stamp: Stamp,
+    },
     Memory(Cow<'static, [u8]>),
     /// One tensor's own file, which gets its name when it is whole and is not written after that.
     /// It may not be there yet, and there are too many of them to hold them open.
-    Apart { path: PathBuf, size: u64 },
+    Apart {
+        path: PathBuf,
+        size: u64,
+    },
 }
 
 impl Source {

@@ -230,8 +230,8 @@ fn check_memory(
     if needed > available { Err(LoadError::Memory { range, needed, available }) } else { Ok(()) }
 }
 
-/// Whether `name` is one of the matrices that `range` of a model with so many layers is loaded from,
-/// or anything else of its blocks. `is_tied`: the head has no matrix of its own.
+/// Whether `name` is one of the matrices that `range` of a model with so many layers is loaded
+/// from, or anything else of its blocks. `is_tied`: the head has no matrix of its own.
 fn is_large(name: &str, range: LayerRange, layers: u16, is_tied: bool) -> bool {
     let (is_first, is_last) = (range.first == 0, range.end == layers);
     match name.strip_prefix("blk.").and_then(|rest| rest.split_once('.')) {

@@ -236,8 +236,7 @@ async fn servers_without_parts_archives_and_broken_connections_give_the_same() {
     let file = embedded::TINY_Q8_0.to_vec();
     let packed = archive("m/tiny.gguf", &file, true);
     let stored = archive("m/tiny.gguf", &file, false);
-    let server =
-        Server::start(&[("/a.gguf", file), ("/a.whl", packed), ("/a.zip", stored)]).await;
+    let server = Server::start(&[("/a.gguf", file), ("/a.whl", packed), ("/a.zip", stored)]).await;
     for path in ["/a.gguf", "/a.whl!/m/tiny.gguf", "/a.zip!/m/tiny.gguf"] {
         for is_whole in [false, true] {
             if is_whole && path != "/a.gguf" {

@@ -175,9 +175,8 @@ async fn of_a_model_in_part_what_is_whole_is_served_and_what_has_changed_is_not(
     let (index, head) = Index::of(&file).expect("it reads");
     let id = file.manifest().expect("a manifest").id();
     let held = Arc::new(store.keep(id, &index, &head).expect("kept"));
-    let bytes = |tensor: usize| {
-        file.tensors().nth(tensor).expect("a tensor").read().expect("it reads")
-    };
+    let bytes =
+        |tensor: usize| file.tensors().nth(tensor).expect("a tensor").read().expect("it reads");
     for tensor in [1, 2] {
         held.put(tensor, 0, &bytes(tensor)).expect("written");
         assert!(held.finish(tensor).expect("it reads"));

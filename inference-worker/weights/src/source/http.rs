@@ -88,7 +88,9 @@ pub enum HttpError {
         url: String,
     },
     /// No list of authorities.
-    #[error("this system has no list of certificate authorities ({0}): install the package ca-certificates, or name a list in SSL_CERT_FILE")]
+    #[error(
+        "this system has no list of certificate authorities ({0}): install the package ca-certificates, or name a list in SSL_CERT_FILE"
+    )]
     Authorities(String),
 }
 

@@ -32,7 +32,9 @@ pub enum ZipError {
         has: Vec<String>,
     },
     /// A way of packing that is not known here.
-    #[error("{member} in {archive} is packed by method {method}; stored and deflated members can be read")]
+    #[error(
+        "{member} in {archive} is packed by method {method}; stored and deflated members can be read"
+    )]
     Method {
         /// The archive.
         archive: String,

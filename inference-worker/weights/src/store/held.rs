@@ -1,7 +1,7 @@
 //! One model of the store.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
@@ -269,11 +269,16 @@ impl Held {
         Ok(replace_private(&self.folder.join(SOURCES), (sources.join("\n") + "\n").as_bytes())?)
     }
 
-    /// Waits until no other process writes to this model, and looks again at what is there then.
-    pub(crate) fn lock_for_writing(&self) -> Result<WriteLock, StoreError> {
+    /// Takes the right to write to this model, and looks again at what is there; nothing if another
+    /// process has it.
+    pub(crate) fn lock_for_writing(&self) -> Result<Option<WriteLock>, StoreError> {
         let path = self.folder.join("lock");
         let file = File::create(&path).map_err(StoreError::io("write", &path))?;
-        file.lock().map_err(StoreError::io("lock", &path))?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(StoreError::io("lock", &path)(error)),
+            Ok(()) => {}
+        }
         let mut whole = Bits::none(self.index.tensors.len());
         for (number, blob) in self.index.tensors.iter().enumerate() {
             if self.place(number).is_whole(blob) {
@@ -281,7 +286,7 @@ impl Held {
             }
         }
         *lock(&self.whole) = whole;
-        Ok(WriteLock(file))
+        Ok(Some(WriteLock(file)))
     }
 }
 

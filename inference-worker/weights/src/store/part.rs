@@ -11,7 +11,8 @@ use crate::{bits::Bits, index::Blob, tree};
 
 /// Bytes of an entry of the list of pieces: its number and a check.
 const ENTRY_BYTES: usize = 8;
-/// What the check of a number is made of: an entry of zeros, which a file system may leave, is none.
+/// What the check of a number is made of: an entry of zeros, which a file system may leave, is
+/// none.
 const CHECK: u32 = 0x6d69_6361;
 /// Bytes that are hashed at once.
 const HASHED_AT_ONCE: usize = 1 << 20;

@@ -147,8 +147,7 @@ fn a_process_that_was_killed_between_any_two_steps_loses_nothing_and_believes_no
     let large = world.number(LARGE);
     let held = world.held();
     let path = |end: &str| held.folder().join(format!("{large:05}{end}"));
-    let reopened =
-        || world.store().model(world.id).expect("it reads").expect("it is there");
+    let reopened = || world.store().model(world.id).expect("it reads").expect("it is there");
     // The file was made and not given its size, or cut at any of these places.
     world.put(&held, large, 0);
     let whole = size(&path(".part"));
@@ -219,7 +218,11 @@ fn a_beginning_that_was_not_verified_is_continued_from_any_byte_and_dropped_if_i
         let had = prefix.len() as usize;
         prefix.append(&bytes[had..]).expect("written");
         let is_longer = beginning.len() > bytes.len();
-        assert_eq!(prefix.finish().expect("it reads"), is_longer, "one that is too long is not kept");
+        assert_eq!(
+            prefix.finish().expect("it reads"),
+            is_longer,
+            "one that is too long is not kept"
+        );
         assert!(!raw.exists());
         held.forget_for_test(large);
     }
@@ -335,6 +338,6 @@ impl Held {
         if path.exists() {
             fs::remove_file(path).expect("removed");
         }
-        drop(self.lock_for_writing().expect("a lock"));
+        drop(self.lock_for_writing().expect("it opens").expect("nobody else has it"));
     }
 }

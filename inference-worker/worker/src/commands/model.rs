@@ -110,7 +110,9 @@ pub enum ModelsError {
         count: usize,
     },
     /// Something has changed on disk.
-    #[error("{0} tensors had changed on disk and were removed: fetch them again with `mica-worker model add`, and look after the disk")]
+    #[error(
+        "{0} tensors had changed on disk and were removed: fetch them again with `mica-worker model add`, and look after the disk"
+    )]
     Damaged(usize),
     /// Standard output takes no more.
     #[error(transparent)]
@@ -137,7 +139,11 @@ pub(crate) async fn run(args: Args, folder: &DataDir) -> Result<(), ModelsError>
         Command::Remove { model } => {
             let held = named(&store, &model)?;
             store.remove(held.id())?;
-            say(args.json, &json!({ "removed": held.id().to_string() }), &format!("removed {}", name(&held)))
+            say(
+                args.json,
+                &json!({ "removed": held.id().to_string() }),
+                &format!("removed {}", name(&held)),
+            )
         }
         Command::Verify { model } => verify(&store, model.as_deref(), args.json),
     }
@@ -350,7 +356,11 @@ fn line(held: &Held) -> Result<String, ModelsError> {
 
 fn say(is_json: bool, document: &Value, text: &str) -> Result<(), ModelsError> {
     let mut out = io::stdout().lock();
-    if is_json { writeln!(out, "{document}")? } else { writeln!(out, "{}", mica_text::lines(text))? }
+    if is_json {
+        writeln!(out, "{document}")?
+    } else {
+        writeln!(out, "{}", mica_text::lines(text))?
+    }
     Ok(())
 }
 

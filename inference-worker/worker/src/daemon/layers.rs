@@ -60,11 +60,7 @@ pub(crate) enum LayersError {
 
 impl Layers {
     /// Those that `engine` has loaded, which open sessions hold as long as the configuration says.
-    pub(crate) fn new(
-        engine: Arc<Engine>,
-        weights: Arc<Weights>,
-        context: &WorkerContext,
-    ) -> Self {
+    pub(crate) fn new(engine: Arc<Engine>, weights: Arc<Weights>, context: &WorkerContext) -> Self {
         Self {
             engine,
             weights,

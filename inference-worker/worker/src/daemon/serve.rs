@@ -127,7 +127,11 @@ pub(crate) async fn serve(
 }
 
 /// Opens what the configuration names as the model, or finds it.
-async fn open(config: &Config, store: &Store, reporter: Reporter) -> Result<ModelSource, ServeError> {
+async fn open(
+    config: &Config,
+    store: &Store,
+    reporter: Reporter,
+) -> Result<ModelSource, ServeError> {
     let text = match Choice::of(config.model.as_deref())? {
         Choice::BuiltIn => return Ok(ModelSource::open(None)?),
         Choice::File(path) => return Ok(ModelSource::open(Some(&path))?),
