@@ -4,9 +4,10 @@
 //! Whoever is silent or breaks off is tried again a few times. What is verified stays, whatever
 //! happens then.
 
+mod plain;
+
 use std::{
     collections::VecDeque,
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -15,7 +16,6 @@ use std::{
 };
 
 use futures::future::join_all;
-use mica_engine::{GgufError, GgufFile};
 use mica_primitives::ModelId;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -23,7 +23,6 @@ use crate::{
     index::{Index, IndexError},
     peer::{Asking, Peer, PeerError},
     protocol::{Request, WINDOW},
-    source::{self, Opened, READ_BYTES, Reader, SourceError},
     spec::Spec,
     store::{Held, Store, StoreError},
     work::{Next, Work, blocking},
@@ -35,12 +34,8 @@ const ATTEMPTS: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// How often is told how far it is.
 const PROGRESS: Duration = Duration::from_millis(500);
-/// What lies between two tensors is read rather than asked for anew up to so many bytes.
-const WORTH_READING: u64 = 1 << 20;
 /// Pause between two looks whether another process has ended its fetch.
 const TURN: Duration = Duration::from_millis(500);
-/// Bytes of a source that are read at first to find its header.
-const FIRST_HEADER_BYTES: usize = 1 << 20;
 
 /// How far a fetch is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -103,21 +98,6 @@ fn told(reasons: &[(String, String)]) -> String {
         text.push_str(&format!("; and {} others", reasons.len() - 4));
     }
     text
-}
-
-/// Why a source that knows no trees gives no more.
-#[derive(Debug, thiserror::Error)]
-enum PlainError {
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    #[error("it is no model: {0}")]
-    Gguf(#[from] GgufError),
-    #[error("it is another model")]
-    Other,
-    #[error("it sent wrong bytes and is asked no more")]
-    Lied,
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 /// Fetches the head of model `id` from the first of `peers` that has it, and keeps it. `on_bytes`
@@ -349,108 +329,6 @@ impl Sharing {
             self.work.put(tensor, piece, bytes).await.map_err(Broken::Store)?;
         }
     }
-
-    /// Whole tensors from a source that knows no trees.
-    async fn from_place(&self, spec: &Spec, scratch: &Path) -> End {
-        let mut end = End { name: spec.to_string(), reason: None, is_liar: false, disk: None };
-        let mut attempts = 0;
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        loop {
-            let before = self.received.load(Ordering::Relaxed);
-            let error = match self.read_place(spec, scratch).await {
-                Ok(()) => break,
-                Err(error) => error,
-            };
-            tracing::info!(source = %spec, %error, "a source gave no more weights");
-            end.reason = Some(error.to_string());
-            let came = self.received.load(Ordering::Relaxed) > before;
-            attempts = if came { 1 } else { attempts + 1 };
-            match error {
-                PlainError::Source(error) if error.is_passing() && attempts < ATTEMPTS => {
-                    if self.work.missing().is_empty() {
-                        break;
-                    }
-                    sleep(FIRST_PAUSE * (1 << attempts)).await;
-                }
-                PlainError::Store(error) => {
-                    end.disk = Some(error);
-                    break;
-                }
-                PlainError::Lied => {
-                    end.is_liar = true;
-                    break;
-                }
-                _ => break,
-            }
-        }
-        self.asked.fetch_sub(1, Ordering::Relaxed);
-        end
-    }
-
-    async fn read_place(&self, spec: &Spec, scratch: &Path) -> Result<(), PlainError> {
-        let opened = Opened::find(spec, scratch).await?;
-        let (file, _) = header(&opened).await?;
-        let starts = starts(&file, self.work.held.file())?;
-        let mut open: Option<(Reader, u64)> = None;
-        loop {
-            let at = open.as_ref().map_or(0, |(_, at)| *at);
-            let key = |tensor: usize| (starts[tensor] < at, starts[tensor]);
-            let Some(tensor) = self.work.wait_for(|| self.work.tensor(key)).await else {
-                return Ok(());
-            };
-            let read = self.read_tensor(&opened, tensor, starts[tensor], open.take()).await;
-            self.work.end_tensor(tensor, matches!(read, Ok((_, true))));
-            match read? {
-                (reader, true) => open = Some(reader),
-                (_, false) => return Err(PlainError::Lied),
-            }
-        }
-    }
-
-    /// One tensor, and where the reader is then. False if it is not what it should be.
-    async fn read_tensor(
-        &self,
-        opened: &Opened,
-        tensor: usize,
-        start: u64,
-        open: Option<(Reader, u64)>,
-    ) -> Result<((Reader, u64), bool), PlainError> {
-        let work = self.work.clone();
-        let mut prefix = blocking(move || work.held.prefix(tensor)).await?;
-        let from = start + prefix.len();
-        let had = prefix.len();
-        let mut reader = match open {
-            Some((mut reader, at))
-                if at <= from && (from - at <= WORTH_READING || !opened.has_parts()) =>
-            {
-                source::skip(&mut reader, from - at, opened.name()).await?;
-                reader
-            }
-            _ => opened.read(from).await?,
-        };
-        let mut buffer = vec![0; READ_BYTES];
-        while prefix.missing() > 0 {
-            let most = buffer.len().min(usize::try_from(prefix.missing()).unwrap_or(usize::MAX));
-            let read = source::next(&mut reader, &mut buffer[..most], opened.name()).await?;
-            self.received.fetch_add(read as u64, Ordering::Relaxed);
-            let bytes = buffer[..read].to_vec();
-            prefix = blocking(move || {
-                prefix.append(&bytes)?;
-                Ok(prefix)
-            })
-            .await?;
-        }
-        let end = start + prefix.len();
-        let is_good = blocking(move || prefix.finish()).await?;
-        if is_good {
-            self.work.written.fetch_add(end - start, Ordering::Relaxed);
-        } else if had > 0 {
-            // What was there before may have come from somebody else: once more, all from here.
-            tracing::info!(source = opened.name(), "a tensor is fetched again from its beginning");
-            return Box::pin(self.read_tensor(opened, tensor, start, None)).await;
-        }
-        Ok(((reader, end), is_good))
-    }
 }
 
 /// What ends a stream to a peer.
@@ -463,38 +341,6 @@ impl From<PeerError> for Broken {
     fn from(error: PeerError) -> Self {
         Self::Peer(error)
     }
-}
-
-/// Reads a source's header; also returns the bytes that were read for it.
-async fn header(opened: &Opened) -> Result<(GgufFile, Vec<u8>), PlainError> {
-    let mut reader = opened.read(0).await?;
-    let mut bytes = Vec::new();
-    let mut wanted = FIRST_HEADER_BYTES as u64;
-    loop {
-        let (held, end) = (bytes.len(), wanted.min(opened.size()) as usize);
-        bytes.resize(end, 0);
-        let mut at = held;
-        while at < end {
-            at += source::next(&mut reader, &mut bytes[at..], opened.name()).await?;
-        }
-        if let Some(file) = GgufFile::from_beginning(&bytes, opened.size())? {
-            return Ok((file, bytes));
-        }
-        wanted *= 2;
-    }
-}
-
-/// Where each tensor of `model` begins in `file`.
-fn starts(file: &GgufFile, model: &GgufFile) -> Result<Vec<u64>, PlainError> {
-    let start = |wanted: mica_engine::TensorView<'_>| {
-        let found = file.tensor(wanted.name).filter(|found| {
-            found.dtype == wanted.dtype
-                && found.shape == wanted.shape
-                && found.size_bytes() == wanted.size_bytes()
-        });
-        found.map(|found| found.start()).ok_or(PlainError::Other)
-    };
-    model.tensors().map(start).collect()
 }
 
 #[cfg(test)]

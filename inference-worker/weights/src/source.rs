@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use mica_engine::{GgufError, GgufFile};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncSeekExt},
@@ -32,6 +33,8 @@ use zip::{Member, ZipError};
 pub(crate) const STALL: Duration = Duration::from_secs(30);
 /// Bytes that are read at once.
 pub(crate) const READ_BYTES: usize = 256 << 10;
+/// Bytes that are read at first to find a model's header.
+const FIRST_HEADER_BYTES: usize = 1 << 20;
 /// Longest time that `pip` may take.
 const PIP_PATIENCE: Duration = Duration::from_secs(3600);
 
@@ -56,6 +59,14 @@ pub enum SourceError {
     /// An archive.
     #[error(transparent)]
     Zip(#[from] ZipError),
+    /// It is no model, or one in several files.
+    #[error("{name} cannot be used: {source}")]
+    Gguf {
+        /// What was read.
+        name: String,
+        /// What is wrong with it.
+        source: GgufError,
+    },
     /// The reading broke off.
     #[error("reading {name} broke off: {source}")]
     Broken {
@@ -83,7 +94,7 @@ impl SourceError {
         match self {
             Self::Http(error) => error.is_passing(),
             Self::Broken { .. } | Self::Silent(_) => true,
-            Self::File { .. } | Self::Zip(_) | Self::Pip { .. } => false,
+            Self::File { .. } | Self::Zip(_) | Self::Pip { .. } | Self::Gguf { .. } => false,
         }
     }
 }
@@ -245,6 +256,30 @@ pub(crate) async fn next(
     match read.map_err(|_| SourceError::Silent(name.to_owned()))? {
         Ok(0) => Err(broken(io::ErrorKind::UnexpectedEof.into())),
         read => read.map_err(broken),
+    }
+}
+
+/// A model's header, and what was read of `reader` for it, which stands at the beginning.
+///
+/// # Errors
+/// [`SourceError::Gguf`] if it is none.
+pub(crate) async fn header(
+    reader: &mut Reader,
+    opened: &Opened,
+) -> Result<(GgufFile, Vec<u8>), SourceError> {
+    let size = usize::try_from(opened.size).unwrap_or(usize::MAX);
+    let mut bytes = Vec::new();
+    loop {
+        let mut held = bytes.len();
+        bytes.resize(size.min((held * 2).max(FIRST_HEADER_BYTES)), 0);
+        while held < bytes.len() {
+            held += next(reader, &mut bytes[held..], &opened.name).await?;
+        }
+        match GgufFile::from_beginning(&bytes, opened.size) {
+            Ok(Some(file)) => return Ok((file, bytes)),
+            Ok(None) => {}
+            Err(source) => return Err(SourceError::Gguf { name: opened.name.clone(), source }),
+        }
     }
 }
 

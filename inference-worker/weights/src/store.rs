@@ -93,6 +93,9 @@ pub enum StoreError {
         /// The store.
         path: PathBuf,
     },
+    /// The runtime is shut down.
+    #[error("the program is ending")]
+    Stopped,
     /// The model has no such layers.
     #[error(transparent)]
     Load(#[from] LoadError),

@@ -3,7 +3,7 @@
 
 use std::{fs::File, io::Write, path::PathBuf};
 
-use mica_engine::{GgufError, GgufFile, LoadError};
+use mica_engine::{GgufFile, LoadError};
 
 use crate::{
     fetch::Progress,
@@ -13,9 +13,6 @@ use crate::{
     work::blocking,
 };
 
-/// Bytes of a file that are read at first to find its header.
-const FIRST_HEADER_BYTES: usize = 1 << 20;
-
 /// Why a model cannot be made of a source.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -23,14 +20,6 @@ pub enum WholeError {
     /// It cannot be read.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// It is no GGUF file that we can read.
-    #[error("{name} cannot be used: {source}")]
-    Gguf {
-        /// The source.
-        name: String,
-        /// Why.
-        source: GgufError,
-    },
     /// It is no model that we can run.
     #[error("{name} cannot be used: {source}")]
     Load {
@@ -55,21 +44,9 @@ pub async fn read_whole(
     wanted: impl FnOnce(&GgufFile) -> Result<Vec<usize>, LoadError>,
     on_progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<Held, WholeError> {
-    let gguf = |source| WholeError::Gguf { name: opened.name().to_owned(), source };
     let load = |source| WholeError::Load { name: opened.name().to_owned(), source };
     let mut reader = opened.read(0).await?;
-    let mut beginning = Vec::new();
-    let file = loop {
-        let (held, wanted) = (beginning.len(), (beginning.len() * 2).max(FIRST_HEADER_BYTES));
-        beginning.resize(wanted.min(usize::try_from(opened.size()).unwrap_or(usize::MAX)), 0);
-        let mut at = held;
-        while at < beginning.len() {
-            at += source::next(&mut reader, &mut beginning[at..], opened.name()).await?;
-        }
-        if let Some(file) = GgufFile::from_beginning(&beginning, opened.size()).map_err(gguf)? {
-            break file;
-        }
-    };
+    let (file, beginning) = source::header(&mut reader, opened).await?;
     // Before gigabytes are read of what cannot run.
     file.config().map_err(load)?;
     let kept = wanted(&file).map_err(load)?;
