@@ -108,7 +108,8 @@ impl Context {
         let files = file.map(|file| LocalModel::open(Some(file))).transpose()?;
         let mut step = None;
         let mut bytes = 0u64;
-        let found = self.heads().named(view, name, files.into_iter().collect(), |came| {
+        let heads = self.heads();
+        let found = heads.named(view, name, files.into_iter().collect(), |came| {
             bytes += came;
             let step = step.get_or_insert_with(|| {
                 self.progress.step(format!("fetching tokenizer and template of {name}"))

@@ -207,7 +207,7 @@ impl Opened {
                     Ok(reader)
                 }
                 Bytes::Member(archive, member) if !member.is_deflated => {
-                    let reader = archive.read(member.start + from).await?;
+                    let reader = archive.read(member.start.saturating_add(from)).await?;
                     Ok(Box::pin(reader.take(member.packed.saturating_sub(from))) as Reader)
                 }
                 Bytes::Member(archive, member) => {

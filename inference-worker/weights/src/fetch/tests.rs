@@ -244,7 +244,7 @@ async fn servers_without_parts_archives_and_broken_connections_give_the_same() {
             }
             server.manners.is_whole.store(is_whole, Ordering::SeqCst);
             server.manners.breaks_after.store(1_500_000, Ordering::SeqCst);
-            server.manners.breaks.store(2, Ordering::SeqCst);
+            server.manners.breaks.store(4, Ordering::SeqCst);
             let other = World::new();
             let held = other.held().await;
             let places = [server.spec(path)];

@@ -96,6 +96,7 @@ pub(super) async fn find(archive: &Opened, wanted: &str) -> Result<Member, Sourc
     };
     let start = start
         .filter(|start| start.checked_add(entry.packed).is_some_and(|end| end <= archive.size()))
+        .filter(|_| entry.method == 8 || entry.packed == entry.size)
         .ok_or_else(damaged)?;
     Ok(Member { start, packed: entry.packed, size: entry.size, is_deflated: entry.method == 8 })
 }
