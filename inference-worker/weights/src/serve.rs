@@ -252,15 +252,18 @@ impl Throttle {
 
     /// Waits until so many bytes may be sent.
     async fn take(&self, bytes: usize) {
-        let wait = {
-            let (now, mut until) = (Instant::now(), lock(&self.paid_until));
-            let earliest = now.checked_sub(BURST).unwrap_or(now);
-            *until = (*until).max(earliest) + Duration::from_secs_f64(bytes as f64 / self.rate);
-            until.saturating_duration_since(now)
-        };
+        let wait = self.charge(bytes, Instant::now());
         if !wait.is_zero() {
             sleep(wait).await;
         }
+    }
+
+    /// Counts bytes that are wanted `now`. Returns how long they must wait.
+    fn charge(&self, bytes: usize, now: Instant) -> Duration {
+        let mut until = lock(&self.paid_until);
+        let earliest = now.checked_sub(BURST).unwrap_or(now);
+        *until = (*until).max(earliest) + Duration::from_secs_f64(bytes as f64 / self.rate);
+        until.saturating_duration_since(now)
     }
 }
 

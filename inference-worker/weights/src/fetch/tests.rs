@@ -6,10 +6,13 @@ use crate::{
         Shelf,
         tests::{Character, PipePeer, full_shelf, tiny},
     },
-    source::tests::{Server, archive},
+    source::{
+        Opened,
+        tests::{Server, archive},
+    },
     whole::read_whole,
 };
-use mica_engine::{Input, LayerRange, Model, Threads, Want, embedded};
+use mica_engine::{GgufFile, Input, LayerRange, Model, Threads, Want, embedded};
 use tempfile::TempDir;
 
 struct World {
