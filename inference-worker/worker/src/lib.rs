@@ -36,9 +36,7 @@ mod commands;
 use clap::CommandFactory;
 
 use cli::{Cli, Command};
-use commands::{
-    bench, completions, generate, hand_over, init, market, model, status, tokenize, watch,
-};
+use commands::{bench, completions, generate, hand_over, init, market, status, tokenize, watch};
 use data_dir::DataDir;
 pub use error::Error;
 
@@ -55,7 +53,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Watch(args) => runtime()?.block_on(watch::run(args, &folder))?,
         Command::Status(args) => runtime()?.block_on(status::run(args, &folder))?,
         Command::Market(args) => runtime()?.block_on(market::run(args, &folder))?,
-        Command::Model(args) => runtime()?.block_on(model::run(args, &folder))?,
+        Command::Model(args) => runtime()?.block_on(commands::model::run(args, &folder))?,
         Command::Generate(args) => generate::run(&args)?,
         Command::Tokenize(args) => tokenize::run(&args)?,
         Command::Bench(args) => bench::run(&args)?,
