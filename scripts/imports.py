@@ -31,7 +31,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 SHARED = (
     "pallets/primitives inference-worker/text inference-worker/host inference-worker/log inference-worker/manual "
     "inference-worker/engine "
-    "inference-worker/metrics inference-worker/market inference-worker/protocol inference-worker/net inference-worker/chain"
+    "inference-worker/metrics inference-worker/market inference-worker/protocol inference-worker/net inference-worker/chain "
+    "inference-worker/weights"
 )
 ORDER = f"""
 pallets/primitives < pallets/* < runtime < node
@@ -41,6 +42,7 @@ pallets/primitives < inference-worker/market inference-worker/protocol inference
 inference-worker/text < inference-worker/protocol inference-worker/log
 pallets/primitives inference-worker/host inference-worker/protocol < inference-worker/net
 pallets/primitives inference-worker/host < inference-worker/chain
+pallets/primitives inference-worker/host inference-worker/engine inference-worker/net < inference-worker/weights
 {SHARED} < inference-worker/worker
 {SHARED} < client/wallet < client/payer < client/workflow < client/gateway < client/cli
 {SHARED} client/wallet client/payer < client/hub < client/cli

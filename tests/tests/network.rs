@@ -79,5 +79,7 @@ mod validator;
 mod wallet;
 #[path = "network/watch.rs"]
 mod watch;
+#[path = "network/weights.rs"]
+mod weights;
 #[path = "network/workflow.rs"]
 mod workflow;

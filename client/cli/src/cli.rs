@@ -6,8 +6,8 @@ use crate::commands::{
     ask::AskArgs, channel::ChannelCommand, chat::ChatArgs, config::ConfigCommand, demo::DemoArgs,
     doctor::DoctorArgs, forget::ForgetArgs, gateway::GatewayArgs, hub::HubCommand,
     localnet::LocalnetCommand, man::ManArgs, market::MarketArgs, matrix::MatrixArgs,
-    quote::QuoteArgs, receipt::ReceiptCommand, validator::ValidatorCommand, wallet::WalletCommand,
-    workflow::WorkflowCommand,
+    model::ModelCommand, quote::QuoteArgs, receipt::ReceiptCommand, validator::ValidatorCommand,
+    wallet::WalletCommand, workflow::WorkflowCommand,
 };
 use crate::options::Global;
 
@@ -31,6 +31,9 @@ pub enum Command {
     Wallet(WalletCommand),
     /// Models, the workers that serve them, prices, and which layers are covered
     Market(MarketArgs),
+    /// Models that this payer can ask without a file, and what they are
+    #[command(subcommand)]
+    Model(ModelCommand),
     /// Forget what is remembered of workers: who failed is used again at once
     Forget(ForgetArgs),
     /// Ask a model; pays the workers token by token

@@ -14,6 +14,7 @@ pub(crate) mod localnet;
 pub(crate) mod man;
 pub(crate) mod market;
 pub(crate) mod matrix;
+pub(crate) mod model;
 pub(crate) mod quote;
 pub(crate) mod receipt;
 pub(crate) mod validator;

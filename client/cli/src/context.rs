@@ -1,8 +1,9 @@
 //! What a command works with: settings, folders, keys, the node, and how to speak.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use mica_chain::{AccountId, Chain, Signer};
+use mica_chain::{AccountId, Chain, Signer, View};
 
 use crate::config::{ConfigError, ConfigFile, Settings};
 use crate::confirm::Confirmation;
@@ -14,7 +15,9 @@ use crate::password_prompt;
 use crate::progress::Progress;
 use mica_payer::ask::Notices;
 use mica_payer::channels::Payer;
+use mica_payer::heads::Heads;
 use mica_payer::market::Memory;
+use mica_payer::model::LocalModel;
 use mica_payer::store::Store;
 use mica_wallet::{
     AccountKey, ChannelSigners, Keystore, PasswordRole, PasswordSource, Secret, UnlockError,
@@ -84,6 +87,40 @@ impl Context {
     /// Where the wallet's password comes from.
     pub(crate) fn passwords(&self) -> PasswordSource {
         password_prompt::source(PasswordRole::Wallet, self.settings.password_file.clone())
+    }
+
+    /// Heads of models that were fetched.
+    pub(crate) fn heads(&self) -> Heads {
+        Heads::new(self.home.models())
+    }
+
+    /// The model that `name` names on the chain: `file` if it is that, else what is here, else its
+    /// head from its workers.
+    ///
+    /// # Errors
+    /// [`CommandError`] if there is no such model or nobody gives its head.
+    pub(crate) async fn named_model(
+        &self,
+        view: &View,
+        name: &str,
+        file: Option<&Path>,
+    ) -> Result<LocalModel, CommandError> {
+        let files = file.map(|file| LocalModel::open(Some(file))).transpose()?;
+        let mut step = None;
+        let mut bytes = 0u64;
+        let heads = self.heads();
+        let found = heads.named(view, name, files.into_iter().collect(), |came| {
+            bytes += came;
+            let step = step.get_or_insert_with(|| {
+                self.progress.step(format!("fetching tokenizer and template of {name}"))
+            });
+            step.now(&format!("{} KiB", bytes >> 10));
+        });
+        let model = found.await?;
+        if let Some(step) = step {
+            step.done(&format!("{} KiB, kept for the next time", bytes >> 10));
+        }
+        Ok(model)
     }
 
     /// Whether questions are answered in advance.

@@ -169,7 +169,7 @@ pub(crate) async fn run(
     match outcome {
         Ok((proof, payer)) if script.keep_running => {
             let running = Running { world, payer, interrupt, _listening: listening, progress };
-            return Ok((proof, Some(running)));
+            Ok((proof, Some(running)))
         }
         Ok((proof, _)) => {
             world.stop(progress).await;

@@ -16,6 +16,7 @@ use mica_hub::{HubError, PeerKeyError};
 use mica_payer::ask::AskError;
 use mica_payer::channels::{AgreementError, ChannelError};
 use mica_payer::funds::Shortfall;
+use mica_payer::heads::HeadError;
 use mica_payer::market::MarketError;
 use mica_payer::model::ModelError;
 use mica_payer::preview::PreviewError;
@@ -64,6 +65,8 @@ pub enum CommandError {
     Submit(#[from] SubmitError),
     #[error(transparent)]
     Model(#[from] ModelError),
+    #[error(transparent)]
+    Head(#[from] HeadError),
     #[error(transparent)]
     Market(#[from] MarketError),
     #[error(transparent)]

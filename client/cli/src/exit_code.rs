@@ -6,6 +6,7 @@ use mica_hub::HubError;
 use mica_payer::{
     ask::AskError,
     channels::{AgreementError, ChannelError},
+    heads::HeadError,
     preview::PreviewError,
     session::SessionError,
 };
@@ -122,7 +123,10 @@ impl Classified for CommandError {
             Self::Unwell(_) => ErrorClass::Unwell,
             Self::Submit(error) => error.class(),
             Self::Model(_) => ErrorClass::Model,
-            Self::Market(_) => ErrorClass::Market,
+            Self::Head(HeadError::Market(_)) | Self::Market(_) => ErrorClass::Market,
+            Self::Head(HeadError::Store(_)) => ErrorClass::Storage,
+            Self::Head(HeadError::Network(_)) => ErrorClass::Worker,
+            Self::Head(_) => ErrorClass::Model,
             Self::Channel(error) => error.class(),
             Self::Agreement(AgreementError::Channel(error)) => error.class(),
             Self::Agreement(_) => ErrorClass::Worker,

@@ -4,6 +4,7 @@
 //! ~/.mica/config.toml           settings
 //! ~/.mica/wallets/<name>.json   encrypted wallets
 //! ~/.mica/wallets/<name>.hot    their hot keys
+//! ~/.mica/models/               heads of models that were fetched
 //! ~/.mica/state.redb            channels, promises, receipts
 //! ~/.mica/state.uses            how often that was used
 //! ~/.mica/state-….redb          records of a chain that began anew
@@ -56,6 +57,11 @@ impl Home {
     /// Folder of the wallets.
     pub(crate) fn wallets(&self) -> PathBuf {
         self.root.join("wallets")
+    }
+
+    /// Folder of heads of models.
+    pub(crate) fn models(&self) -> PathBuf {
+        self.root.join("models")
     }
 
     /// The settings.

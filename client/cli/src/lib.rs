@@ -79,6 +79,7 @@ pub async fn run(cli: Cli) -> Result<(), CommandError> {
     match cli.command {
         Command::Wallet(command) => commands::wallet::run(&context, command).await,
         Command::Market(arguments) => commands::market::run(&context, &arguments).await,
+        Command::Model(command) => commands::model::run(&context, &command).await,
         Command::Forget(arguments) => commands::forget::run(&context, &arguments).await,
         Command::Ask(arguments) => commands::ask::run(&context, *arguments).await,
         Command::Chat(arguments) => commands::chat::run(&context, *arguments).await,

@@ -24,6 +24,7 @@ pub(crate) mod manual;
 pub(crate) mod market;
 pub(crate) mod matrix;
 pub(crate) mod matrix_progress;
+pub(crate) mod model;
 pub(crate) mod preview;
 pub(crate) mod printer;
 pub(crate) mod quote;

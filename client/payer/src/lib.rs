@@ -23,13 +23,14 @@
 //! # }
 //! ```
 //!
-//! The modules follow a paid prompt. A [`model`] turns text into tokens; the [`market`] is read
-//! from the chain, workers are asked for their quotes over a [`router`], and a path is chosen under
-//! the payer's [`terms`] and by what is remembered of workers ([`market::Memory`]); [`channels`] to
-//! the path's workers are opened or topped up with the account's [`funds`]; a [`session`] pays
-//! token by token and keeps what it promised and what it received in the [`store`]; [`verify`]
-//! checks the receipts again later. [`ask`] does all of that for one question and reports what
-//! happens as [events](ask::Event). [`preview`] says what an extrinsic would do, and sends nothing.
+//! The modules follow a paid prompt. A [`model`] turns text into tokens; it is a file, or one of
+//! the [`heads`] that workers give; the [`market`] is read from the chain, workers are asked for
+//! their quotes over a [`router`], and a path is chosen under the payer's [`terms`] and by what is
+//! remembered of workers ([`market::Memory`]); [`channels`] to the path's workers are opened or
+//! topped up with the account's [`funds`]; a [`session`] pays token by token and keeps what it
+//! promised and what it received in the [`store`]; [`verify`] checks the receipts again later.
+//! [`ask`] does all of that for one question and reports what happens as [events](ask::Event).
+//! [`preview`] says what an extrinsic would do, and sends nothing.
 //!
 //! Architecture invariants: only `mica-chain` names subxt and only `mica-net` names libp2p; a
 //! promise is on disk before it is sent; money is an integer of base units everywhere, and no
@@ -41,6 +42,7 @@
 pub mod model;
 pub mod terms;
 
+pub mod heads;
 pub mod market;
 pub mod router;
 
@@ -58,6 +60,7 @@ pub mod verify;
 
 pub use ask::{Answer, Asker, Event, Offer, Question};
 pub use channels::Payer;
+pub use heads::Heads;
 pub use interrupt::Interrupt;
 pub use market::ModelSnapshot;
 pub use mica_chain::{Chain, amount};

@@ -1,13 +1,14 @@
-//! The model as the payer needs it: tokenizer, chat template and name, read from a GGUF file or
-//! from the one built in.
+//! The model as the payer needs it: tokenizer, chat template and name, read from a GGUF file, from
+//! the one built in, or from a head that workers gave.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use mica_engine::{
     Bos, ChatMessage, ChatTemplate, GenerationPrompt, GgufError, GgufFile, LoadError, PromptText,
     Special, TemplateError, Tokenizer, TokenizerError, embedded,
 };
 use mica_primitives::{ModelId, ModelManifest};
+use mica_weights::Held;
 
 /// Why a model's file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +55,7 @@ pub enum ModelError {
 
 /// A model's tokenizer and chat template.
 pub struct LocalModel {
-    file: GgufFile,
+    file: Arc<GgufFile>,
     id: ModelId,
     manifest: ModelManifest,
     tokenizer: Tokenizer,
@@ -72,7 +73,16 @@ impl LocalModel {
         };
         let manifest = file.manifest()?;
         let tokenizer = Tokenizer::from_gguf(&file)?;
-        Ok(Self { id: manifest.id(), file, manifest, tokenizer })
+        Ok(Self { id: manifest.id(), file: Arc::new(file), manifest, tokenizer })
+    }
+
+    /// From a head that was fetched.
+    ///
+    /// # Errors
+    /// [`ModelError::Tokenizer`] if it has no tokenizer that we know.
+    pub(crate) fn of_held(held: &Held) -> Result<Self, ModelError> {
+        let (file, manifest) = (held.file().clone(), held.manifest().clone());
+        Ok(Self { id: held.id(), tokenizer: Tokenizer::from_gguf(&file)?, file, manifest })
     }
 
     /// Its name on chain.
@@ -85,7 +95,7 @@ impl LocalModel {
         &self.manifest
     }
 
-    /// The file, for running it.
+    /// The file. Of one that is a head alone, tensors cannot be read.
     pub fn file(&self) -> &GgufFile {
         &self.file
     }

@@ -103,6 +103,14 @@ pub enum LoadError {
         /// Bytes that the system has left.
         available: u64,
     },
+    /// Not one hash for each tensor.
+    #[error("{found} hashes for {tensors} tensors; they are of another model")]
+    Hashes {
+        /// Hashes given.
+        found: usize,
+        /// Tensors of the model.
+        tensors: usize,
+    },
     /// The file cannot be read any more.
     #[error(transparent)]
     File(#[from] GgufError),

@@ -2,7 +2,7 @@
 
 use mica_primitives::LayerRange;
 
-use crate::{cache::PAGE_POSITIONS, config::ModelConfig, gguf::GgufFile};
+use crate::{cache::PAGE_POSITIONS, config::ModelConfig, gguf::GgufFile, model::is_large};
 
 /// Of the memory that is available, the part that weights and caches may take, in percent: the rest
 /// is for what else a program needs, and for estimates that are a little off.
@@ -11,16 +11,8 @@ const USABLE_PERCENT: u64 = 90;
 /// Bytes that loading `range` takes at its peak: its tensors, and the largest once more, because
 /// each is read before it is arranged.
 pub fn load_bytes(file: &GgufFile, config: &ModelConfig, range: LayerRange) -> u64 {
-    let (is_first, is_last) = (range.first == 0, range.end == config.layers);
     let is_tied = file.tensor("output.weight").is_none();
-    let is_ours = |name: &str| match name.strip_prefix("blk.").and_then(|rest| rest.split_once('.'))
-    {
-        Some((layer, _)) => layer.parse::<u16>().is_ok_and(|layer| range.contains(layer)),
-        None => {
-            (name == "token_embd.weight" && (is_first || (is_last && is_tied)))
-                || (name == "output.weight" && is_last)
-        }
-    };
+    let is_ours = |name: &str| is_large(name, range, config.layers, is_tied);
     let sizes = || {
         file.tensors()
             .filter(|tensor| is_ours(tensor.name))

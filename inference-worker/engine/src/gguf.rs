@@ -8,6 +8,7 @@
 
 pub mod error;
 pub mod file;
+pub(crate) mod head;
 mod parts;
 mod scan;
 mod source;

@@ -9,7 +9,12 @@ use candle_core::quantized::gguf_file::Value;
 use mica_kernels::{BLOCK, KERNEL_VERSION, LANES, TILE};
 use mica_primitives::{Hash32, ModelManifest};
 
-use crate::{config::ModelConfig, error::LoadError, gguf::GgufFile, threads::Threads};
+use crate::{
+    config::ModelConfig,
+    error::LoadError,
+    gguf::{GgufFile, head::short_name},
+    threads::Threads,
+};
 
 /// Context strings of the hashes.
 const WEIGHTS_CONTEXT: &str = "mica/weights/v1";
@@ -35,19 +40,32 @@ impl GgufFile {
     /// [`LoadError`] if the model is not one that we can run or if a name is too long for the
     /// manifest.
     pub fn manifest(&self) -> Result<ModelManifest, LoadError> {
+        self.manifest_with(&self.tensor_hashes()?)
+    }
+
+    /// blake3 of every tensor's bytes, in the file's order, on as many threads as can run at once.
+    ///
+    /// # Errors
+    /// [`LoadError::File`] if a tensor cannot be read.
+    pub fn tensor_hashes(&self) -> Result<Vec<Hash32>, LoadError> {
+        contents(self)
+    }
+
+    /// The manifest if these are the hashes of the tensors, in the file's order; no tensor is read.
+    ///
+    /// # Errors
+    /// As [`GgufFile::manifest`]; [`LoadError::Hashes`] if there is not one hash for each tensor.
+    pub fn manifest_with(&self, hashes: &[Hash32]) -> Result<ModelManifest, LoadError> {
+        let tensors = self.tensors().count();
+        if hashes.len() != tensors {
+            return Err(LoadError::Hashes { found: hashes.len(), tensors });
+        }
         let config = self.config()?;
         let too_long = |key: &str| LoadError::config(key, "it is too long for a manifest".into());
-        // The name is for people; a long one is cut at a character.
-        let cut = config
-            .name
-            .char_indices()
-            .map(|(at, c)| at + c.len_utf8())
-            .take_while(|&end| end <= 64)
-            .last()
-            .unwrap_or(0);
-        let weights_root = weights_root(self)?;
+        let weights_root = weights_root(self, hashes);
         Ok(ModelManifest {
-            name: config.name.as_bytes()[..cut]
+            name: short_name(&config.name)
+                .as_bytes()
                 .to_vec()
                 .try_into()
                 .map_err(|_| too_long("general.name"))?,
@@ -74,21 +92,20 @@ impl GgufFile {
 }
 
 /// Over (name, type, shape, blake3 of the bytes) of every tensor, in the file's order.
-fn weights_root(file: &GgufFile) -> Result<Hash32, LoadError> {
+fn weights_root(file: &GgufFile, contents: &[Hash32]) -> Hash32 {
     let mut hasher = blake3::Hasher::new_derive_key(WEIGHTS_CONTEXT);
-    for (tensor, content) in file.tensors().zip(contents(file)?) {
+    for (tensor, content) in file.tensors().zip(contents) {
         text(&mut hasher, tensor.name);
         text(&mut hasher, &format!("{:?}", tensor.dtype));
         number(&mut hasher, tensor.shape.len() as u64);
         for &dimension in tensor.shape {
             number(&mut hasher, dimension as u64);
         }
-        hasher.update(&content);
+        hasher.update(content);
     }
-    Ok(*hasher.finalize().as_bytes())
+    *hasher.finalize().as_bytes()
 }
 
-/// blake3 of every tensor's bytes, on as many threads as can run at once.
 fn contents(file: &GgufFile) -> Result<Vec<Hash32>, LoadError> {
     let tensors: Vec<_> = file.tensors().collect();
     let next = AtomicUsize::new(0);

@@ -15,6 +15,7 @@ mod block;
 mod forward;
 
 pub use forward::BatchItem;
+pub(crate) use weights::is_large;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -35,6 +35,8 @@ use crate::{
 
 /// The protocol of links.
 pub(crate) const LINK: StreamProtocol = StreamProtocol::new("/mica/link/1");
+/// The protocol of weights.
+pub(crate) const WEIGHTS: StreamProtocol = StreamProtocol::new("/mica/weights/1");
 /// The protocol of address look-ups.
 pub(crate) const KAD: StreamProtocol = StreamProtocol::new("/mica/kad/1");
 /// What identify calls the network.

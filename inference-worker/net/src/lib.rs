@@ -12,7 +12,8 @@
 //!
 //! [`Net::listening`] says where the node listens, [`Net::reachability`] whether others can come in
 //! there, [`Ways`], [`publishable`] and [`announced`] which of those addresses to publish, and
-//! [`probe`] who answers at an address.
+//! [`probe`] who answers at an address. [`Net::open_weights`] and [`Net::accept_weights`] give
+//! streams beside the link, for what is large and has no hurry.
 //!
 //! A node that faces outside has its addresses tested (AutoNAT v2), asks its router to let others
 //! in (UPnP), and takes places at relays while nobody can come in (circuit relay v2). What comes
@@ -62,6 +63,7 @@ mod streams;
 mod swarm;
 mod traffic;
 mod ways;
+mod weights;
 
 pub use addresses::{address_texts, split_peer};
 pub use alarm::Alarm;
@@ -86,3 +88,4 @@ pub use publish::{AnnounceError, Bounds, Reach, announced, outward, publishable,
 pub use queue::Events;
 pub use reachability::{AddressReach, AddressSource, ReachStatus, Reachability, Verdict};
 pub use ways::{Stay, Ways};
+pub use weights::{WeightsStream, WeightsStreams};

@@ -394,6 +394,21 @@ impl Net {
         let _ = timeout(4 * DRAIN, self.shared.driving.wait()).await;
     }
 
+    /// Opens streams beside the links.
+    pub(crate) fn control(&self) -> libp2p_stream::Control {
+        self.shared.control.clone()
+    }
+
+    /// Where the swarm is told what to do.
+    pub(crate) fn commands(&self) -> &mpsc::Sender<Command> {
+        &self.shared.commands
+    }
+
+    /// Whether addresses are learnt from other peers.
+    pub(crate) fn looks_up(&self) -> bool {
+        self.shared.looks_up
+    }
+
     /// The link to `peer`, made if there is none. What is the same for message after message is
     /// looked at once: to check that a key is a point of the curve takes as long as to encrypt a
     /// small message.

@@ -16,6 +16,9 @@ pub enum Offence {
     BadTick,
     /// A voucher that is not signed by its channel's signer, or not for its session.
     BadVoucher,
+    /// Weights that are not those of their hash: nobody sends them by mistake, because whoever
+    /// serves weights holds them against the hash first.
+    WrongWeights,
     /// A message that its sender should have known to be refused.
     Refused,
 }
@@ -31,6 +34,7 @@ impl Offence {
             Self::BadVoucher => 8,
             Self::BadFrame | Self::UnfinishedFrame => 16,
             Self::BadTick => 48,
+            Self::WrongWeights => 64,
         }
     }
 }

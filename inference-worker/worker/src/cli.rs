@@ -52,6 +52,8 @@ pub enum Command {
     Doctor(commands::doctor::Args),
     /// Looks at the market of the model served.
     Market(commands::market::Args),
+    /// Fetches models and layers of models, shows, verifies and removes them.
+    Model(commands::model::Args),
     /// Generates text with all layers in this process, without network and chain.
     Generate(Box<commands::generate::GenerateArgs>),
     /// Turns text into token ids.

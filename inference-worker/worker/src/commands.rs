@@ -12,6 +12,7 @@ pub(crate) mod life;
 pub(crate) mod logs;
 pub(crate) mod man;
 pub(crate) mod market;
+pub(crate) mod model;
 pub(crate) mod run;
 mod signals;
 pub(crate) mod status;

@@ -11,10 +11,13 @@ use std::path::{Path, PathBuf};
 use mica_chain::amount;
 use mica_net::{NearPeers, PeerLimits};
 use mica_primitives::{Balance, BlockNumber, LayerRange, MarketUnits};
+use mica_weights::{ServeLimits, Spec, SpecError, Store};
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 pub(crate) use machine::{MachineConfig, MetricsConfig, parse_share};
+
+use crate::data_dir::DataDir;
 
 /// The file that `init` writes.
 pub(crate) const TEMPLATE: &str = include_str!("config.toml");
@@ -56,9 +59,10 @@ pub enum ConfigError {
 pub(crate) struct Config {
     /// WebSocket address of a node.
     pub node_url: String,
-    /// GGUF file; nothing for the model built into the program.
+    /// File, name, id or place of the model: see [`crate::model::Choice`]; nothing for the model
+    /// built into the program.
     #[serde(default)]
-    pub model: Option<PathBuf>,
+    pub model: Option<String>,
     /// Layers to serve; nothing to choose those that need a worker most.
     #[serde(default, deserialize_with = "layers")]
     pub layers: Option<LayerRange>,
@@ -82,6 +86,60 @@ pub(crate) struct Config {
     /// What others may read; files of earlier versions do not say it.
     #[serde(default)]
     pub metrics: MetricsConfig,
+    /// Weights that are fetched and served.
+    #[serde(default)]
+    pub weights: WeightsConfig,
+}
+
+/// Weights that are fetched and served.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct WeightsConfig {
+    /// Folder of models that were fetched; nothing for `models` in the worker's folder.
+    pub folder: Option<PathBuf>,
+    /// Most megabytes of all of them; nothing for as many as the disk has.
+    pub disk_mb: Option<u64>,
+    /// Whether other workers and payers get what is here.
+    pub serve: bool,
+    /// Most megabytes per second that they get, all together.
+    pub upload_mb_per_second: u64,
+    /// Places of the model besides those that are known.
+    pub sources: Vec<String>,
+}
+
+impl Default for WeightsConfig {
+    fn default() -> Self {
+        let serve = ServeLimits::default();
+        Self {
+            folder: None,
+            disk_mb: None,
+            serve: true,
+            upload_mb_per_second: serve.bytes_per_second >> 20,
+            sources: Vec::new(),
+        }
+    }
+}
+
+impl WeightsConfig {
+    /// The store, for the worker in `folder`.
+    pub(crate) fn store(&self, folder: &DataDir) -> Store {
+        let root = self.folder.clone().unwrap_or_else(|| folder.models());
+        Store::new(root, self.disk_mb.map(|megabytes| megabytes.saturating_mul(1 << 20)))
+    }
+
+    /// What peers may take.
+    pub(crate) fn limits(&self) -> ServeLimits {
+        let bytes_per_second = self.upload_mb_per_second.saturating_mul(1 << 20);
+        ServeLimits { bytes_per_second, ..ServeLimits::default() }
+    }
+
+    /// The places.
+    ///
+    /// # Errors
+    /// [`SpecError`] for one that is none.
+    pub(crate) fn places(&self) -> Result<Vec<Spec>, SpecError> {
+        self.sources.iter().map(|text| text.parse()).collect()
+    }
 }
 
 /// Where the worker is reached.

@@ -8,9 +8,10 @@
 //! that are `followed`, and `redeem` turns its promises into money. `reconcile` keeps the
 //! registration alive and true: it compares it with what the worker is (`compare`), looks for
 //! `duplicates` and `repair`s what differs, held back by a `backoff`. `prices`, `costs` and
-//! `migrator` follow the market, `pauses` the machine's owner, and `tally` counts why work came or
-//! did not; whoever changes the registration holds the `registration_lock`. `origin` notices a chain
-//! that starts anew. `status` lets others look in.
+//! `migrator` follow the market, `weights` fetches what new layers need, `pauses` follow the
+//! machine's owner, and `tally` counts why work came or did not; whoever changes the registration
+//! holds the `registration_lock`. `origin` notices a chain that starts anew. `status` lets others
+//! look in.
 
 pub(crate) mod serve;
 
@@ -65,6 +66,8 @@ mod heartbeat;
 mod reconcile;
 
 mod repair;
+
+pub(crate) mod weights;
 
 mod layers;
 

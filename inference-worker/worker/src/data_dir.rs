@@ -94,6 +94,11 @@ impl DataDir {
         self.0.join("config.toml")
     }
 
+    /// Models that were fetched, unless the configuration names another folder.
+    pub(crate) fn models(&self) -> PathBuf {
+        self.0.join("models")
+    }
+
     /// Vouchers and receipts.
     pub(crate) fn store(&self) -> PathBuf {
         self.0.join("store.redb")

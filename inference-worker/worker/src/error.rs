@@ -6,8 +6,8 @@ use crate::{
     commands::{
         backup::BackupError, bench::BenchError, config::ConfigCommandError, doctor::DoctorError,
         generate::GenerateError, hand_over::HandOverError, init::InitError, life::LifeError,
-        logs::LogsError, market::MarketError, run::RunError, status::StatusError,
-        tokenize::TokenizeError, watch::WatchError,
+        logs::LogsError, market::MarketError, model::ModelsError, run::RunError,
+        status::StatusError, tokenize::TokenizeError, watch::WatchError,
     },
     data_dir::FolderError,
 };
@@ -58,6 +58,9 @@ pub enum Error {
     /// `market`.
     #[error(transparent)]
     Market(#[from] MarketError),
+    /// `model`.
+    #[error(transparent)]
+    Model(#[from] ModelsError),
     /// `generate`.
     #[error(transparent)]
     Generate(#[from] GenerateError),

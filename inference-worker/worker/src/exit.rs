@@ -126,7 +126,7 @@ const fn of_life(error: &LifeError) -> ExitKind {
 const fn of_serving(error: &ServeError) -> ExitKind {
     match error {
         ServeError::Folder(error) => of_folder(error),
-        ServeError::Announce(_) | ServeError::Metrics(_) => ExitKind::Usage,
+        ServeError::Announce(_) | ServeError::Metrics(_) | ServeError::Spec(_) => ExitKind::Usage,
         ServeError::Ready(ReadyError::Duplicate(_)) => ExitKind::Duplicate,
         ServeError::Ready(ReadyError::Origin(OriginError::OtherNetwork { .. })) => ExitKind::Usage,
         ServeError::Ready(ReadyError::Network(

@@ -1,10 +1,10 @@
 //! The worker: serves a range of layers of one model, for money.
 //!
 //! The modules follow a worker's life: [`cli`] and `commands` read the command line; `config` and
-//! `keys` are made by `init` in a `data_dir`; `run` opens the `store`, loads the `model` into the
-//! `engine` thread, registers with the chain and serves: see `daemon`. `pricing` and `migration`
-//! follow the market. `report` tells people and programs what happens. [`Error`] is why a command
-//! failed, [`exit`] its code.
+//! `keys` are made by `init` in a `data_dir`; `run` opens the `store`, finds the `model` among the
+//! `models`, loads it into the `engine` thread, registers with the chain and serves: see `daemon`.
+//! `pricing` and `migration` follow the market. `report` tells people and programs what happens.
+//! [`Error`] is why a command failed, [`exit`] its code.
 //!
 //! **Architecture invariants.** Inference runs on its own thread, never on the async runtime.
 //! Whatever changes a session or its money goes through one place, the daemon's session actor,
@@ -24,6 +24,7 @@ mod keys;
 mod machine;
 mod migration;
 mod model;
+mod models;
 mod pricing;
 mod report;
 mod store;
@@ -66,6 +67,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Doctor(args) => runtime()?.block_on(doctor::run(args, &folder))?,
         Command::Status(args) => runtime()?.block_on(status::run(args, &folder))?,
         Command::Market(args) => runtime()?.block_on(market::run(args, &folder))?,
+        Command::Model(args) => runtime()?.block_on(commands::model::run(args, &folder))?,
         Command::Generate(args) => generate::run(&args)?,
         Command::Tokenize(args) => tokenize::run(&args)?,
         Command::Bench(args) => bench::run(&args)?,

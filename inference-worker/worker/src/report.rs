@@ -8,6 +8,7 @@ use std::io::Write;
 use mica_host::json;
 use mica_net::ReachStatus;
 use mica_primitives::{Balance, BlockNumber, ChannelId, LaneId, LayerRange, ModelId};
+use mica_weights::Progress;
 use serde::Serialize;
 
 use self::kept::Kept;
@@ -32,6 +33,28 @@ pub(crate) enum Event {
         #[serde(serialize_with = "json::layers::serialize")]
         layers: LayerRange,
         cost_us_per_layer_token: u32,
+    },
+    /// A model is read as a whole, because nobody has hashed it yet.
+    Reading {
+        done_bytes: u64,
+        total_bytes: u64,
+    },
+    /// The weights of layers are fetched.
+    Fetching {
+        #[serde(serialize_with = "json::layers::serialize")]
+        layers: LayerRange,
+        done_bytes: u64,
+        total_bytes: u64,
+        sources: usize,
+    },
+    /// The weights of layers are here: what was missing, what came over the network for it, and
+    /// what the model takes on disk.
+    Fetched {
+        #[serde(serialize_with = "json::layers::serialize")]
+        layers: LayerRange,
+        bytes: u64,
+        received_bytes: u64,
+        disk_bytes: u64,
     },
     Listening {
         address: String,
@@ -208,6 +231,19 @@ pub(crate) enum Event {
     },
 }
 
+impl Event {
+    /// How far the weights of `layers` are.
+    pub(crate) fn fetching(layers: LayerRange, progress: Progress) -> Self {
+        let Progress { done: done_bytes, total: total_bytes, sources } = progress;
+        Self::Fetching { layers, done_bytes, total_bytes, sources }
+    }
+
+    /// How far a whole file is.
+    pub(crate) fn reading(progress: Progress) -> Self {
+        Self::Reading { done_bytes: progress.done, total_bytes: progress.total }
+    }
+}
+
 /// In which form.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Form {
@@ -266,6 +302,22 @@ impl std::fmt::Display for Event {
                      and token"
                 )
             }
+            Self::Reading { done_bytes, total_bytes } => {
+                write!(f, "reading the model: {} of {} MB", done_bytes >> 20, total_bytes >> 20)
+            }
+            Self::Fetching { layers, done_bytes, total_bytes, sources } => write!(
+                f,
+                "fetching layers {layers}: {} of {} MB from {sources} sources",
+                done_bytes >> 20,
+                total_bytes >> 20
+            ),
+            Self::Fetched { layers, bytes, received_bytes, disk_bytes } => write!(
+                f,
+                "fetched layers {layers}: {} MB of weights, {} MB received, {} MB on disk",
+                bytes >> 20,
+                received_bytes >> 20,
+                disk_bytes >> 20
+            ),
             Self::Listening { address } => write!(f, "listening on {address}"),
             Self::ModelRegistered { model, block, .. } => {
                 write!(f, "registered model {model} in block {block}")

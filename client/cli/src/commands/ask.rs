@@ -32,7 +32,8 @@ const MAX_PROMPT_BYTES: u64 = 1 << 20;
 /// What to ask for, and within which limits: what `mica ask` and `mica chat` share.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct AskOptions {
-    /// Name, id or beginning of the id of the model [default: the one in the model file]
+    /// Name, id or beginning of the id of the model, whose tokenizer its workers give [default: the
+    /// one in the model file]
     #[arg(long, value_name = "MODEL")]
     pub model: Option<String>,
     /// The model's GGUF file, of which the payer needs the tokenizer [default: the small model
@@ -74,23 +75,47 @@ pub(crate) struct AskOptions {
 }
 
 impl AskOptions {
-    /// The model's words: from the option's file, the settings' or the one built in.
+    /// The model's words, if no worker need be asked for them: from the option's file, or, where no
+    /// model is named, the settings' or the one built in.
     ///
     /// # Errors
     /// [`ModelError`] if the file is no model that we can talk to.
-    pub(crate) fn open_model(&self, settings: &Settings) -> Result<LocalModel, ModelError> {
-        LocalModel::open(self.model_file.as_deref().or(settings.model_file.as_deref()))
+    pub(crate) fn open_model(&self, settings: &Settings) -> Result<Option<LocalModel>, ModelError> {
+        match (&self.model_file, &self.model) {
+            (Some(file), _) => LocalModel::open(Some(file)).map(Some),
+            (None, Some(_)) => Ok(None),
+            (None, None) => LocalModel::open(settings.model_file.as_deref()).map(Some),
+        }
+    }
+
+    /// The model that is asked: `opened`, if it is the one that `--model` names on the chain of
+    /// `view`; without it the one that is named.
+    ///
+    /// # Errors
+    /// [`CommandError`] if there is no such model, it is another one, or nobody gives its head.
+    pub(crate) async fn find_model(
+        &self,
+        context: &Context,
+        view: &View,
+        opened: Option<LocalModel>,
+    ) -> Result<LocalModel, CommandError> {
+        match (opened, &self.model) {
+            (Some(model), _) => {
+                self.check_model(view, &model).await?;
+                Ok(model)
+            }
+            (None, Some(name)) => {
+                context.named_model(view, name, context.settings.model_file.as_deref()).await
+            }
+            (None, None) => Ok(LocalModel::open(context.settings.model_file.as_deref())?),
+        }
     }
 
     /// Whether `model` is the one that `--model` names on the chain of `view`.
     ///
     /// # Errors
     /// [`CommandError`] if it is another one, or there is none.
-    pub(crate) async fn check_model(
-        &self,
-        view: &View,
-        model: &LocalModel,
-    ) -> Result<(), CommandError> {
+    async fn check_model(&self, view: &View, model: &LocalModel) -> Result<(), CommandError> {
         let Some(wanted) = &self.model else { return Ok(()) };
         if ModelSnapshot::ids(view, wanted).await?.contains(&model.id()) {
             return Ok(());
@@ -148,13 +173,20 @@ pub struct AskArgs {
 /// Ctrl-C.
 pub(crate) async fn run(context: &Context, arguments: AskArgs) -> Result<(), CommandError> {
     let options = &arguments.options;
-    let model = options.open_model(&context.settings)?;
-    let prompt = prompt_tokens(&model, &arguments)?;
+    let text = prompt_text(&arguments)?;
+    let opened = options.open_model(&context.settings)?;
+    // What is wrong with a prompt is told before anybody types a password.
+    let prompt =
+        opened.as_ref().map(|model| prompt_tokens(model, &text, &arguments)).transpose()?;
     let (interrupt, _listening) = Interrupt::listen();
     let payer = context.payer().await?;
     let store = context.store()?;
     let view = payer.chain.at_finalized().await?;
-    options.check_model(&view, &model).await?;
+    let model = options.find_model(context, &view, opened).await?;
+    let prompt = match prompt {
+        Some(prompt) => prompt,
+        None => prompt_tokens(&model, &text, &arguments)?,
+    };
     let question = options.question(&context.settings, prompt);
     let asker = Asker::start(
         payer,
@@ -180,7 +212,8 @@ pub(crate) async fn run(context: &Context, arguments: AskArgs) -> Result<(), Com
     if interrupt.came() { Err(SessionError::Interrupted.into()) } else { Ok(()) }
 }
 
-fn prompt_tokens(model: &LocalModel, arguments: &AskArgs) -> Result<Vec<u32>, CommandError> {
+/// What is asked, from the command line or standard input.
+fn prompt_text(arguments: &AskArgs) -> Result<String, CommandError> {
     let text = match arguments.prompt.as_str() {
         "-" => {
             let mut text = String::new();
@@ -201,8 +234,16 @@ fn prompt_tokens(model: &LocalModel, arguments: &AskArgs) -> Result<Vec<u32>, Co
     if text.trim().is_empty() {
         return Err(ModelError::EmptyPrompt.into());
     }
+    Ok(text)
+}
+
+fn prompt_tokens(
+    model: &LocalModel,
+    text: &str,
+    arguments: &AskArgs,
+) -> Result<Vec<u32>, CommandError> {
     if arguments.raw {
-        return Ok(model.raw(&text)?);
+        return Ok(model.raw(text)?);
     }
     let messages: Vec<ChatMessage> = arguments
         .options

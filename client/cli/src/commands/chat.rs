@@ -35,9 +35,10 @@ pub struct ChatArgs {
 /// # Errors
 /// [`CommandError`], as `mica ask`.
 pub(crate) async fn run(context: &Context, arguments: ChatArgs) -> Result<(), CommandError> {
-    let model = arguments.options.open_model(&context.settings)?;
+    let opened = arguments.options.open_model(&context.settings)?;
     let payer = context.payer().await?;
-    arguments.options.check_model(&payer.chain.at_finalized().await?, &model).await?;
+    let view = payer.chain.at_finalized().await?;
+    let model = arguments.options.find_model(context, &view, opened).await?;
     context.home.create()?;
     let mut input = Input::open(&context.home.chat_history())?;
     let conversation = Conversation::new(arguments.options.system_message());
@@ -114,7 +115,14 @@ impl Chat<'_> {
                 self.say(&text)
             }
             ChatCommand::Model(Some(file)) => {
-                self.model = LocalModel::open(Some(Path::new(&file)))?;
+                // A file, or a model of the chain by name or id.
+                self.model = match Path::new(&file) {
+                    path if path.exists() => LocalModel::open(Some(path))?,
+                    _ => {
+                        let view = self.payer.chain.at_finalized().await?;
+                        self.context.named_model(&view, &file, None).await?
+                    }
+                };
                 // It was meant for the model before.
                 self.options.model = None;
                 self.say(&format!("{}; the conversation goes on", self.describe_model()))

@@ -12,6 +12,7 @@ use clap::{
     Args, Subcommand, ValueHint,
     builder::{OsStr, Resettable},
 };
+use mica_chain::Chain;
 use mica_primitives::Balance;
 use tokio::net::TcpListener;
 
@@ -86,6 +87,10 @@ struct RunArgs {
     /// A model's GGUF file, of which the gateway needs the tokenizer; may be repeated
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     model_file: Vec<PathBuf>,
+    /// A model to serve without a file, by name, id or beginning of the id, whose tokenizer its
+    /// workers give; may be repeated. What was fetched before is served as well
+    #[arg(long, value_name = "MODEL")]
+    model: Vec<String>,
     #[command(flatten)]
     terms: TermsArgs,
     /// Most money for one request
@@ -129,7 +134,7 @@ async fn serve(context: &Context, arguments: RunArgs) -> Result<(), CommandError
     let keys = KeyRing::open(&config, KeyFile::of(context.home.root()))?;
     config.check_address(keys.count() > 0)?;
     let tls = config.tls.as_ref().map(Tls::open).transpose()?;
-    let catalogue = Catalogue::open(&config.models, &arguments.model_file)?;
+    let mut catalogue = Catalogue::open(&config.models, &arguments.model_file)?;
     let workflows = Workflows::open(&config.workflows).map_err(WorkflowError::from)?;
     // At once, since later nobody may be there to type the password: each new worker needs a
     // channel, which the account opens.
@@ -146,6 +151,7 @@ async fn serve(context: &Context, arguments: RunArgs) -> Result<(), CommandError
     let listening =
         listener.local_addr().map_err(|source| cannot_listen(config.listen, &source))?;
     let chain = context.chain().await?;
+    add_heads(context, &chain, &arguments.model, &mut catalogue).await?;
     let store = Arc::new(context.store()?);
     let spending = Spending::open(store.clone(), config.limits.caps())?;
     let unlocked = wallet.as_ref().map(|(_, _, unlocked)| *unlocked);
@@ -181,6 +187,27 @@ async fn serve(context: &Context, arguments: RunArgs) -> Result<(), CommandError
         http::serve(listener, config.clone(), keys, tls, core.clone(), interrupt.finish.clone());
     tokio::join!(core.follow(), serving, forgetting);
     core.stop().await;
+    Ok(())
+}
+
+/// Adds the models that are named, and those whose heads are here from earlier.
+async fn add_heads(
+    context: &Context,
+    chain: &Chain,
+    names: &[String],
+    catalogue: &mut Catalogue,
+) -> Result<(), CommandError> {
+    if !names.is_empty() {
+        let view = chain.at_finalized().await?;
+        for name in names {
+            catalogue.add(context.named_model(&view, name, None).await?);
+        }
+    }
+    match context.heads().all() {
+        Ok(models) => models.into_iter().for_each(|model| catalogue.add(model)),
+        // One that is damaged does not keep the others from being served.
+        Err(error) => context.progress.note(&format!("heads of models are left out: {error}")),
+    }
     Ok(())
 }
 

@@ -23,6 +23,10 @@ use mica_payer::session::SessionError;
 pub struct QuoteArgs {
     /// The prompt
     prompt: String,
+    /// Name, id or beginning of the id of the model, whose tokenizer its workers give [default: the
+    /// one in the model file]
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
     /// The model's GGUF file, of which the payer needs the tokenizer [default: the small model
     /// built in]
     #[arg(long, value_name = "FILE", env = "MICA_MODEL_FILE", value_hint = ValueHint::FilePath)]
@@ -47,9 +51,21 @@ pub struct QuoteArgs {
 /// [`CommandError`]: no node, no path (with the layers that are missing), or none within the
 /// limits.
 pub(crate) async fn run(context: &Context, arguments: &QuoteArgs) -> Result<(), CommandError> {
-    let model = LocalModel::open(
-        arguments.model_file.as_deref().or(context.settings.model_file.as_deref()),
-    )?;
+    let given = arguments.model_file.as_deref();
+    let settings = context.settings.model_file.as_deref();
+    let (chain, model) = match &arguments.model {
+        // What is wrong with a file is told before anybody looks for a node.
+        None => {
+            let model = LocalModel::open(given.or(settings))?;
+            (context.chain().await?, model)
+        }
+        Some(name) => {
+            let chain = context.chain().await?;
+            let view = chain.at_finalized().await?;
+            let model = context.named_model(&view, name, given.or(settings)).await?;
+            (chain, model)
+        }
+    };
     let prompt = if arguments.raw {
         model.raw(&arguments.prompt)?
     } else {
@@ -65,7 +81,6 @@ pub(crate) async fn run(context: &Context, arguments: &QuoteArgs) -> Result<(), 
         logprobs: None,
         terms: arguments.terms.terms(&context.settings, None),
     };
-    let chain = context.chain().await?;
     let snapshot = ModelSnapshot::read(&chain.at_finalized().await?, model.id()).await?;
     let memory = context.memory_if_free(&chain);
     let (beliefs, wanted) = (memory.beliefs(&snapshot, &BTreeSet::new()), question.wanted(&model));

@@ -62,17 +62,17 @@ impl Catalogue {
     ) -> Result<Self, ModelError> {
         let mut catalogue = Self { models: Vec::new(), aliases: BTreeMap::new() };
         for file in files {
-            catalogue.add(Some(file))?;
+            catalogue.add_file(Some(file))?;
         }
         for (name, model) in table {
             let target = match (&model.file, &model.is) {
-                (Some(file), _) => catalogue.add(Some(file))?.to_string(),
+                (Some(file), _) => catalogue.add_file(Some(file))?.to_string(),
                 (None, Some(other)) => other.clone(),
                 (None, None) => continue,
             };
             catalogue.aliases.insert(tagged(name), target);
         }
-        catalogue.add(None)?;
+        catalogue.add_file(None)?;
         Ok(catalogue)
     }
 
@@ -81,20 +81,24 @@ impl Catalogue {
         &self.models
     }
 
-    fn add(&mut self, file: Option<&Path>) -> Result<ModelId, ModelError> {
+    /// Adds a model that is not in a file, unless it is there.
+    pub fn add(&mut self, local: LocalModel) {
+        self.add_changed(local, SystemTime::now());
+    }
+
+    fn add_file(&mut self, file: Option<&Path>) -> Result<ModelId, ModelError> {
         let local = LocalModel::open(file)?;
         let id = local.id();
-        if !self.models.iter().any(|model| model.local.id() == id) {
-            let modified =
-                file.and_then(|file| file.metadata().and_then(|data| data.modified()).ok());
-            let name = registry_name(&local);
-            self.models.push(Arc::new(LoadedModel {
-                local,
-                name,
-                modified: modified.unwrap_or_else(SystemTime::now),
-            }));
-        }
+        let modified = file.and_then(|file| file.metadata().and_then(|data| data.modified()).ok());
+        self.add_changed(local, modified.unwrap_or_else(SystemTime::now));
         Ok(id)
+    }
+
+    fn add_changed(&mut self, local: LocalModel, modified: SystemTime) {
+        if !self.models.iter().any(|model| model.local.id() == local.id()) {
+            let name = registry_name(&local);
+            self.models.push(Arc::new(LoadedModel { local, name, modified }));
+        }
     }
 
     /// The model that `name` stands for.

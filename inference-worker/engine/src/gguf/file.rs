@@ -1,6 +1,11 @@
 //! An opened and checked GGUF file.
 
-use std::{borrow::Cow, collections::HashMap, io::Cursor, path::Path};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    io::Cursor,
+    path::{Path, PathBuf},
+};
 
 use candle_core::quantized::gguf_file::{Content, Value};
 
@@ -67,6 +72,48 @@ impl GgufFile {
         Self::new(spans, content, Source::Memory(bytes)).and_then(parts::refuse)
     }
 
+    /// A model of which the head is here ([`GgufFile::head`]) and each tensor lies, or may come to
+    /// lie, in a file of its own: `file_of` says where, by the tensor's number in the head's order.
+    /// Only reading a tensor needs its file.
+    ///
+    /// # Errors
+    /// Every [`GgufError`] but `Io` and `Changed`.
+    pub fn from_head(
+        head: &[u8],
+        mut file_of: impl FnMut(usize) -> PathBuf,
+    ) -> Result<Self, GgufError> {
+        // Nothing follows the head, so that nothing can be cut off there.
+        let spans = scan::walk(head, head.len() as u64)?.place(u64::MAX)?;
+        let mut file = Self::new(spans, parse(head)?, Source::Memory(Cow::Borrowed(&[])))?;
+        let apart = |(number, tensor): (usize, &mut Described)| {
+            (tensor.part, tensor.start) = (number, 0);
+            Source::Apart { path: file_of(number), size: tensor.bytes as u64 }
+        };
+        file.sources = file.tensors.iter_mut().enumerate().map(apart).collect();
+        parts::refuse(file)
+    }
+
+    /// Checks a header whose file is elsewhere and has `size` bytes, of which these are the first;
+    /// tensors cannot be read. Nothing if more of it is needed.
+    ///
+    /// # Errors
+    /// Every [`GgufError`] but `Io` and `Changed`.
+    pub fn from_beginning(beginning: &[u8], size: u64) -> Result<Option<Self>, GgufError> {
+        let is_all = beginning.len() as u64 >= size;
+        if beginning.len() > MAX_HEADER_BYTES {
+            let (found, limit) = (size, MAX_HEADER_BYTES as u64);
+            return Err(GgufError::TooLarge { part: "the header".into(), found, limit });
+        }
+        match scan::walk(beginning, size) {
+            Err(GgufError::Truncated { .. }) if !is_all => Ok(None),
+            walked => {
+                let (spans, content) = (walked?.place(size)?, parse(beginning)?);
+                let nothing = Source::Memory(Cow::Borrowed(&[]));
+                Self::new(spans, content, nothing).and_then(parts::refuse).map(Some)
+            }
+        }
+    }
+
     /// One model out of its parts, in their order; the metadata is the first one's, without what is
     /// about parts.
     pub(super) fn joined(parts: Vec<Self>) -> Result<Self, GgufError> {
@@ -114,6 +161,7 @@ impl GgufFile {
             tensors.push(Described {
                 name: span.name,
                 dtype,
+                kind: span.kind,
                 shape,
                 part: 0,
                 start: span.start,

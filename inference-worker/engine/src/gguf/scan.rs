@@ -29,8 +29,18 @@ const TYPE_ARRAY: u32 = 9;
 #[derive(Debug, Clone)]
 pub(super) struct TensorSpan {
     pub name: String,
+    /// GGML's number of its type.
+    pub kind: u32,
     pub start: u64,
     pub bytes: usize,
+}
+
+/// What the description of a tensor says, before it is compared with the size of the file.
+struct Stated<'a> {
+    name: &'a str,
+    kind: u32,
+    offset: u64,
+    bytes: u64,
 }
 
 /// A place in the part of the file that is in memory.
@@ -83,8 +93,8 @@ impl<'a> Cursor<'a> {
 
 /// What the header says, before it is compared with the size of the file.
 pub(super) struct Header<'a> {
-    /// Name, offset and bytes of every tensor, in the file's order.
-    tensors: Vec<(&'a str, u64, u64)>,
+    /// Every tensor, in the file's order.
+    tensors: Vec<Stated<'a>>,
     /// Where tensor data begins.
     base: u64,
 }
@@ -111,12 +121,12 @@ pub(super) fn walk(bytes: &[u8], size: u64) -> Result<Header<'_>, GgufError> {
 impl Header<'_> {
     /// Finds the tensors in a file of `size` bytes: all inside it, none over another.
     pub(super) fn place(self, size: u64) -> Result<Vec<TensorSpan>, GgufError> {
-        let place = |(name, offset, bytes): (&str, u64, u64)| {
+        let place = |Stated { name, kind, offset, bytes }: Stated<'_>| {
             let start = self.base.checked_add(offset);
             let end = start.and_then(|start| start.checked_add(bytes)).filter(|&end| end <= size);
             match (start, end, usize::try_from(bytes)) {
                 (Some(start), Some(_), Ok(bytes)) => {
-                    Ok(TensorSpan { name: name.to_owned(), start, bytes })
+                    Ok(TensorSpan { name: name.to_owned(), kind, start, bytes })
                 }
                 _ => {
                     Err(GgufError::Truncated { size, part: format!("the data of tensor `{name}`") })
@@ -248,12 +258,12 @@ fn block_of(kind: u32) -> Option<(u64, u64)> {
     })
 }
 
-/// Walks the descriptions of the tensors; returns name, offset and bytes of each.
+/// Walks the descriptions of the tensors.
 fn scan_tensors<'a>(
     cursor: &mut Cursor<'a>,
     tensors: u64,
     alignment: u64,
-) -> Result<Vec<(&'a str, u64, u64)>, GgufError> {
+) -> Result<Vec<Stated<'a>>, GgufError> {
     let mut spans = Vec::new();
     let mut names = HashSet::new();
     for index in 0..tensors {
@@ -296,7 +306,7 @@ fn scan_tensors<'a>(
         if !offset.is_multiple_of(alignment) {
             return Err(malformed(format!("its offset {offset} is not a multiple of {alignment}")));
         }
-        spans.push((name, offset, bytes));
+        spans.push(Stated { name, kind, offset, bytes });
     }
     Ok(spans)
 }

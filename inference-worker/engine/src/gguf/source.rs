@@ -35,10 +35,20 @@ impl Stamp {
     }
 }
 
-/// An open file, or bytes in memory.
+/// An open file, bytes in memory, or a file that is opened for each read.
 pub(super) enum Source {
-    File { path: PathBuf, file: File, stamp: Stamp },
+    File {
+        path: PathBuf,
+        file: File,
+        stamp: Stamp,
+    },
     Memory(Cow<'static, [u8]>),
+    /// One tensor's own file, which gets its name when it is whole and is not written after that.
+    /// It may not be there yet, and there are too many of them to hold them open.
+    Apart {
+        path: PathBuf,
+        size: u64,
+    },
 }
 
 impl Source {
@@ -57,6 +67,7 @@ impl Source {
         match self {
             Self::File { stamp, .. } => stamp.size,
             Self::Memory(bytes) => bytes.len() as u64,
+            Self::Apart { size, .. } => *size,
         }
     }
 
@@ -67,6 +78,14 @@ impl Source {
                 let read = read_exact_at(file, offset, out);
                 self.unchanged()?;
                 read.map_err(|source| GgufError::Io { path: path.clone(), source })
+            }
+            Self::Apart { path, size } => {
+                let io = |source| GgufError::Io { path: path.clone(), source };
+                let file = File::open(path).map_err(io)?;
+                if file.metadata().map_err(io)?.len() != *size {
+                    return Err(GgufError::Changed { path: path.clone() });
+                }
+                read_exact_at(&file, offset, out).map_err(io)
             }
             Self::Memory(bytes) => {
                 let from = usize::try_from(offset)

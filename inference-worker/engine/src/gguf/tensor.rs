@@ -10,6 +10,8 @@ use super::{GgufError, source::Source};
 pub(super) struct Described {
     pub name: String,
     pub dtype: GgmlDType,
+    /// GGML's number of its type.
+    pub kind: u32,
     /// Rows first.
     pub shape: Vec<usize>,
     /// Which of the model's files it lies in, from 0.
@@ -28,6 +30,8 @@ pub struct TensorView<'a> {
     pub dtype: GgmlDType,
     /// Its shape, rows first.
     pub shape: &'a [usize],
+    /// GGML's number of its type.
+    pub(super) kind: u32,
     source: &'a Source,
     start: u64,
     bytes: usize,
@@ -35,13 +39,19 @@ pub struct TensorView<'a> {
 
 impl<'a> TensorView<'a> {
     pub(super) fn new(described: &'a Described, source: &'a Source) -> Self {
-        let Described { name, dtype, shape, start, bytes, .. } = described;
-        Self { name, dtype: *dtype, shape, source, start: *start, bytes: *bytes }
+        let Described { name, dtype, kind, shape, start, bytes, .. } = described;
+        let (dtype, kind, start, bytes) = (*dtype, *kind, *start, *bytes);
+        Self { name, dtype, kind, shape, source, start, bytes }
     }
 
     /// Bytes of the whole tensor.
     pub const fn size_bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Where its bytes begin in the file that it lies in.
+    pub const fn start(&self) -> u64 {
+        self.start
     }
 
     /// Number of rows: the product of all dimensions but the last, so that the matrices of experts

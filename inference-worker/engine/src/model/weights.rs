@@ -223,6 +223,40 @@ fn check_memory(
     if needed > available { Err(LoadError::Memory { range, needed, available }) } else { Ok(()) }
 }
 
+/// Whether `name` is one of the matrices that `range` of a model with so many layers is loaded
+/// from, or anything else of its blocks. `is_tied`: the head has no matrix of its own.
+pub(crate) fn is_large(name: &str, range: LayerRange, layers: u16, is_tied: bool) -> bool {
+    let (is_first, is_last) = (range.first == 0, range.end == layers);
+    match name.strip_prefix("blk.").and_then(|rest| rest.split_once('.')) {
+        Some((layer, _)) => layer.parse::<u16>().is_ok_and(|layer| range.contains(layer)),
+        None => {
+            (name == "token_embd.weight" && (is_first || (is_last && is_tied)))
+                || (name == "output.weight" && is_last)
+        }
+    }
+}
+
+impl GgufFile {
+    /// Numbers of the tensors that `range` is loaded from, in the file's order.
+    ///
+    /// # Errors
+    /// [`LoadError`] if the file holds no model that we can run, or not these layers.
+    pub fn tensors_of(&self, range: LayerRange) -> Result<Vec<usize>, LoadError> {
+        let layers = self.config()?.layers;
+        if !range.is_valid_for(layers) {
+            return Err(LoadError::Range { range, layers });
+        }
+        let is_tied = self.tensor("output.weight").is_none();
+        let is_needed = |name: &str| {
+            is_large(name, range, layers, is_tied)
+                || name == "rope_freqs.weight"
+                || (name == "output_norm.weight" && range.end == layers)
+        };
+        let tensors = self.tensors().enumerate();
+        Ok(tensors.filter(|(_, tensor)| is_needed(tensor.name)).map(|(number, _)| number).collect())
+    }
+}
+
 fn load_layer(
     reader: &mut Reader<'_>,
     config: &ModelConfig,
@@ -290,6 +324,21 @@ fn load_feed_forward(
 mod tests {
     use super::*;
     use crate::embedded;
+
+    #[test]
+    fn every_tensor_is_of_some_range_and_all_of_the_whole() {
+        let file = GgufFile::from_bytes(embedded::TINY_Q8_0).expect("embedded");
+        let layers = file.config().expect("config").layers;
+        let of = |first, end| file.tensors_of(LayerRange { first, end }).expect("a range");
+        let whole = of(0, layers);
+        assert_eq!(whole, (0..file.tensors().count()).collect::<Vec<_>>());
+        let mut parts = [of(0, 3), of(3, 5), of(5, layers)].concat();
+        parts.sort_unstable();
+        parts.dedup();
+        assert_eq!(parts, whole);
+        assert!(of(3, 5).len() < whole.len() / 3);
+        assert!(file.tensors_of(LayerRange { first: 3, end: layers + 1 }).is_err());
+    }
 
     #[test]
     fn a_range_that_does_not_fit_is_refused_by_name() {

@@ -1,6 +1,6 @@
 //! `mica-worker run`: serves until it is told to stop.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::net::SocketAddr;
 
 use mica_chain::amount;
 use mica_primitives::{Balance, LayerRange};
@@ -19,9 +19,11 @@ pub struct Args {
     /// WebSocket address of a node.
     #[arg(long, env = "MICA_NODE_URL", value_name = "URL")]
     node_url: Option<String>,
-    /// GGUF file to serve [default: the built-in model].
-    #[arg(long, value_name = "FILE")]
-    model: Option<PathBuf>,
+    /// GGUF file to serve; or a name of the catalogue or the chain, an id, https://… or
+    /// hf:OWNER/REPO/FILE, of which only the layers served are fetched [default: the built-in
+    /// model].
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
     /// Layers to serve, for example 0..3, and never others [default: as many as fit into the free
     /// memory, where its share is largest].
     #[arg(long, value_name = "FIRST..END", value_parser = parse_layers)]

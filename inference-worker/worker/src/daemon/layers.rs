@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use mica_chain::Chain;
 use mica_primitives::LayerRange;
 use mica_protocol::stage::StageOffer;
 
@@ -10,6 +11,7 @@ use super::{
     offers::Offers,
     range::room,
     session_handle::{Closed, SessionHandle},
+    weights::{Weights, WeightsError},
 };
 use crate::{
     config::LimitsConfig,
@@ -23,6 +25,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(200);
 #[derive(Clone)]
 pub(crate) struct Layers {
     engine: Arc<Engine>,
+    weights: Arc<Weights>,
+    chain: Chain,
     sessions: SessionHandle,
     offers: Arc<Offers>,
     limits: LimitsConfig,
@@ -43,6 +47,9 @@ pub(crate) enum LayersError {
         /// How long was waited.
         seconds: u64,
     },
+    /// Their weights are not to be had.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
     /// The engine cannot load them.
     #[error(transparent)]
     Load(#[from] EngineError),
@@ -53,13 +60,23 @@ pub(crate) enum LayersError {
 
 impl Layers {
     /// Those that `engine` has loaded, which open sessions hold as long as the configuration says.
-    pub(crate) fn new(engine: Arc<Engine>, context: &WorkerContext) -> Self {
+    pub(crate) fn new(engine: Arc<Engine>, weights: Arc<Weights>, context: &WorkerContext) -> Self {
         Self {
             engine,
+            weights,
+            chain: context.chain.clone(),
             sessions: context.sessions.clone(),
             offers: context.offers.clone(),
             limits: context.config.limits.clone(),
         }
+    }
+
+    /// Fetches what the weights of `range` lack, while what is loaded is served.
+    ///
+    /// # Errors
+    /// [`LayersError::Weights`].
+    pub(crate) async fn fetch(&self, range: LayerRange) -> Result<(), LayersError> {
+        Ok(self.weights.ensure(&self.chain, range).await?)
     }
 
     /// Lets open sessions end, carries out `change`, which loads layers and returns them with their
@@ -87,6 +104,9 @@ impl Layers {
             (offer.max_sessions, offer.cache_positions) = (room.sessions, room.positions);
         })
         .await?;
+        if changed.is_ok() {
+            self.weights.moved_to(range).await;
+        }
         changed.map(|_| ())
     }
 
@@ -95,6 +115,7 @@ impl Layers {
     /// # Errors
     /// Why `range` cannot be loaded.
     pub(crate) async fn load(&self, range: LayerRange) -> Result<(LayerRange, u32), LayersError> {
+        self.fetch(range).await?;
         match self.engine.load(range).await {
             Ok(cost_us) => Ok((range, cost_us)),
             Err(error) => {

@@ -1,4 +1,5 @@
-//! Follows the market with the layers: drains, loads the new ones, tells the chain, serves on.
+//! Follows the market with the layers: fetches what the new ones lack, drains, loads them, tells
+//! the chain, serves on.
 //!
 //! The chain is told last, so that it never names layers that the worker cannot compute, and
 //! refuses the move if it would leave a layer without a worker or break an agreement; the worker
@@ -105,8 +106,14 @@ impl Migrator {
         own: &WorkerRecord<AccountId>,
         to: LayerRange,
     ) -> Result<(), MigrateError> {
-        let mut changed_at = self.context.registration.lock().await;
         let layers = &self.layers;
+        // While the old ones are served; nothing has begun that would have to be brought to its
+        // end.
+        let fetching = self.context.stop.run_until_cancelled(layers.fetch(to));
+        if fetching.await.transpose()?.is_none() {
+            return Ok(());
+        }
+        let mut changed_at = self.context.registration.lock().await;
         let change = async {
             let (to, cost_us) = layers.load(to).await?;
             let call = Call::BatchAll(vec![Call::SetRange(to), Call::SetCost(cost_us)]);

@@ -18,6 +18,7 @@ use super::{
     range::{RangeError, choose_range},
     register::{Offered, RegisterError, Registration, start_price},
     status::Status,
+    weights::{Weights, WeightsError},
 };
 use crate::{
     causes::with_causes,
@@ -49,6 +50,9 @@ pub enum ReadyError {
     /// There are no layers to choose.
     #[error(transparent)]
     Range(#[from] RangeError),
+    /// The layers' weights are not to be had.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
     /// The engine does not start.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -90,6 +94,7 @@ pub(super) struct Start<'a> {
     pub(super) config: Arc<Config>,
     pub(super) announced: Vec<String>,
     pub(super) source: Arc<ModelSource>,
+    pub(super) weights: Arc<Weights>,
     pub(super) reporter: Reporter,
     /// The newest status, for whoever reads the metrics.
     pub(super) told: Arc<watch::Sender<Option<Status>>>,
@@ -142,6 +147,10 @@ impl Start<'_> {
             Registration { chain: &chain, signer, peer_key, source, config, reporter };
         let model = registration.model().await?;
         let range = choose_range(&chain, source, config, account).await?;
+        let fetching = stop.run_until_cancelled(self.weights.ensure(&chain, range));
+        if fetching.await.transpose()?.is_none() {
+            return Ok(None);
+        }
         let (answers, computed) = mpsc::channel(MAX_SESSIONS);
         let engine = Engine::start(source.clone(), threads(config), config.machine.nice, answers)?;
         let engine = Arc::new(engine);
@@ -234,6 +243,7 @@ impl Start<'_> {
         );
         tracing::warn!("{text}");
         self.reporter.emit(&Event::Warning { text });
+        self.weights.ensure(chain, record.range).await?;
         offered.cost_us_per_layer_token = engine.load(record.range).await?;
         offered.range = record.range;
         Ok(())

@@ -8,6 +8,7 @@ use std::{
 use mica_chain::ReadError;
 use mica_net::AnnounceError;
 use mica_protocol::signing;
+use mica_weights::{Progress, SpecError, Store};
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
@@ -18,12 +19,14 @@ use super::{
     session_handle::SessionHandle,
     status::{self, StatusFileError},
     tasks::Running,
+    weights::{Pace, Weights},
 };
 use crate::{
     config::Config,
     data_dir::{DataDir, FolderError},
     keys::{KeyError, Keys},
-    model::{ModelError, ModelSource},
+    model::{Choice, ModelError, ModelSource},
+    models::{FindError, Models},
     report::{Event, Reporter},
     store::StoreError,
 };
@@ -56,6 +59,12 @@ pub enum ServeError {
     /// The model cannot be served.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// What is named as the model is no place of one.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// The model that is named is not found.
+    #[error(transparent)]
+    Find(#[from] FindError),
     /// The chain cannot be served.
     #[error(transparent)]
     Ready(#[from] ReadyError),
@@ -93,7 +102,7 @@ pub(crate) async fn serve(
         Some(address) => Some(metrics::listen(address).await?),
         None => None,
     };
-    let start = prepare(folder, keys, config, reporter)?;
+    let Some(start) = prepare(folder, keys, config, reporter, &stop).await? else { return Ok(()) };
     let reading = metrics.map(|listener| {
         // Ends with this function, whatever ends it.
         AbortOnDropHandle::new(tokio::spawn(metrics::serve(listener, start.told.subscribe())))
@@ -115,7 +124,7 @@ pub(crate) async fn register(
 ) -> Result<(), ServeError> {
     let keys = Keys::read(folder.path())?;
     let _lock = folder.lock()?;
-    let start = prepare(folder, keys, config, reporter)?;
+    let Some(start) = prepare(folder, keys, config, reporter, &stop).await? else { return Ok(()) };
     let Some(ready) = start.make_ready(&stop).await? else { return Ok(()) };
     ready.net.stop().await;
     let text = format!(
@@ -127,19 +136,51 @@ pub(crate) async fn register(
     Ok(())
 }
 
-/// Everything that is the same for every chain.
-fn prepare(
-    folder: &DataDir,
+/// Everything that is the same for every chain; nothing if `stop` came while a model was looked for.
+async fn prepare<'a>(
+    folder: &'a DataDir,
     keys: Keys,
     config: Config,
     reporter: Reporter,
-) -> Result<Start<'_>, ServeError> {
+    stop: &CancellationToken,
+) -> Result<Option<Start<'a>>, ServeError> {
     // What the last run said of itself is not true any more.
     status::remove(&folder.status())?;
     let announced = announced(&config, &signing::public_key(&keys.peer))?;
-    let source = Arc::new(ModelSource::open(config.model.as_deref())?);
+    let store = config.weights.store(folder);
+    let config = Arc::new(config);
+    let found = stop.run_until_cancelled(open(&config, &store, reporter)).await;
+    let Some(source) = found.transpose()?.map(Arc::new) else { return Ok(None) };
+    let weights = Arc::new(Weights {
+        source: source.clone(),
+        store,
+        config: config.clone(),
+        own: signing::public_key(&keys.peer),
+        reporter,
+    });
     let told = Arc::new(watch::Sender::new(None));
-    Ok(Start { folder, keys, config: Arc::new(config), announced, source, reporter, told })
+    Ok(Some(Start { folder, keys, config, announced, source, weights, reporter, told }))
+}
+
+/// Opens what the configuration names as the model, or finds it.
+async fn open(
+    config: &Config,
+    store: &Store,
+    reporter: Reporter,
+) -> Result<ModelSource, ServeError> {
+    let text = match Choice::of(config.model.as_deref())? {
+        Choice::BuiltIn => return Ok(ModelSource::open(None)?),
+        Choice::File(path) => return Ok(ModelSource::open(Some(&path))?),
+        Choice::Named(text) => text,
+    };
+    let pace = Pace::default();
+    let tell = |progress: Progress| {
+        if pace.is_due() {
+            reporter.emit(&Event::reading(progress));
+        }
+    };
+    let models = Models { store: store.clone(), config, tell: &tell };
+    Ok(ModelSource::fetched(models.find(&text, config.layers).await?))
 }
 
 /// Why serving has ended without a failure.

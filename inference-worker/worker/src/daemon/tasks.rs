@@ -128,7 +128,14 @@ impl Start<'_> {
         tasks.spawn(watcher.run());
         tasks.spawn(answer_lookups(context.clone(), looked_up, tasks.clone()));
         let redeemer = tasks.spawn(Redeemer::new(context.clone()).run(ends));
-        let layers = Layers::new(engine.clone(), &context);
+        let layers = Layers::new(engine.clone(), self.weights.clone(), &context);
+        if self.config.weights.serve
+            && let Some(streams) = net.accept_weights()
+        {
+            let limits = self.config.weights.limits();
+            let (shelf, stop) = (self.source.shelf(), context.stop.clone());
+            tasks.spawn(mica_weights::serve(streams, shelf, limits, stop));
+        }
         spawn_market(&tasks, &context, &layers, &registered);
         if context.config.market.pricing {
             tasks.spawn(Costs { context: context.clone(), engine }.run());

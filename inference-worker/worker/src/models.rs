@@ -1,0 +1,247 @@
+//! Finds a model that is named: in the store, on the chain and with its workers, or at a place.
+
+use std::sync::Arc;
+
+use mica_chain::{AccountId, Chain, ConnectError, ReadError, View};
+use mica_net::{Mdns, StartError};
+use mica_primitives::{LayerRange, ModelId, ModelManifest, PublicKey, WorkerRecord};
+use mica_weights::{
+    Catalogue, Dialler, Entry, FetchError, Held, Opened, Peer, Progress, SourceError, Spec,
+    SpecError, Store, StoreError, WholeError, describe, read_whole,
+};
+use rand::seq::SliceRandom;
+
+use crate::config::Config;
+
+/// Most peers that are asked at once.
+const MAX_PEERS: usize = 16;
+/// Fewest digits of the beginning of an id.
+const MIN_ID_DIGITS: usize = 6;
+
+/// Why there is no such model.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FindError {
+    /// Not a place.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// The store cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// There is no node.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The chain cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The network does not start.
+    #[error(transparent)]
+    Network(#[from] StartError),
+    /// No worker gives it.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// Its place gives nothing.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// It cannot be made of its place.
+    #[error(transparent)]
+    Whole(#[from] WholeError),
+    /// Nobody knows it.
+    #[error(
+        "there is no model '{0}': it is no file, not in the store (`mica-worker model list`) and \
+         not registered on the chain; name a file, an id, https://… or hf:OWNER/REPO/FILE"
+    )]
+    Unknown(String),
+    /// The name is not one model's alone.
+    #[error("'{name}' names {count} models: give the id of one of them (`mica market` shows them)")]
+    Ambiguous {
+        /// As given.
+        name: String,
+        /// How many.
+        count: usize,
+    },
+    /// The catalogue has other weights under that name.
+    #[error("what {place} gives is not the model {name} of the catalogue: its weights are others")]
+    OtherWeights {
+        /// The name.
+        name: String,
+        /// Where it came from.
+        place: String,
+    },
+}
+
+/// Where models are looked for.
+pub(crate) struct Models<'a> {
+    /// What was fetched.
+    pub store: Store,
+    /// The node, and how peers are found.
+    pub config: &'a Config,
+    /// Told how far a whole file is.
+    pub tell: &'a (dyn Fn(Progress) + Send + Sync),
+}
+
+/// What is looked for.
+struct Wanted<'a> {
+    text: &'a str,
+    entry: Option<Entry>,
+    place: Option<Spec>,
+}
+
+impl Models<'_> {
+    /// The model that `text` names, with its head in the store. Where it must be read whole for
+    /// that, the tensors of `keep` are kept; without it all, if it cannot be read in parts.
+    ///
+    /// # Errors
+    /// [`FindError`].
+    pub(crate) async fn find(
+        &self,
+        text: &str,
+        keep: Option<LayerRange>,
+    ) -> Result<Held, FindError> {
+        let entry = Catalogue::built_in().named(text).cloned();
+        let place = if Spec::has_scheme(text) { Some(text.parse()?) } else { None };
+        let wanted = Wanted { text, entry, place };
+        if let Some(held) = self.stored(&wanted)? {
+            return Ok(held);
+        }
+        let places: Vec<Spec> = match (&wanted.place, &wanted.entry) {
+            (Some(place), _) => vec![place.clone()],
+            (None, Some(entry)) => entry.sources.clone(),
+            (None, None) => Vec::new(),
+        };
+        // What only a place names has no id yet by which to ask for it.
+        if wanted.place.is_none() {
+            match self.from_workers(&wanted).await {
+                Ok(Some(held)) => {
+                    places.iter().try_for_each(|place| held.add_source(&place.to_string()))?;
+                    return Ok(held);
+                }
+                Ok(None) => {}
+                Err(error) if places.is_empty() => return Err(error),
+                Err(error) => tracing::info!(%error, "the model is read from its place"),
+            }
+        }
+        let mut failed = None;
+        for place in &places {
+            match self.from_place(place, &wanted, keep).await {
+                Ok(held) => return Ok(held),
+                Err(error) => failed = Some(error),
+            }
+        }
+        Err(failed.unwrap_or_else(|| FindError::Unknown(text.to_owned())))
+    }
+
+    /// The one in the store.
+    ///
+    /// # Errors
+    /// [`FindError::Ambiguous`], [`FindError::Store`].
+    fn stored(&self, wanted: &Wanted<'_>) -> Result<Option<Held>, FindError> {
+        let mut found = Vec::new();
+        for id in self.store.ids()? {
+            let Some(held) = self.store.model(id)? else { continue };
+            let is_from = |place: &Spec| held.sources().contains(&place.to_string());
+            let is_meant = match &wanted.place {
+                Some(place) => is_from(place),
+                None => wanted.is(id, held.manifest()),
+            };
+            if is_meant {
+                found.push(held);
+            }
+        }
+        match found.len() {
+            0 | 1 => Ok(found.pop()),
+            count => Err(FindError::Ambiguous { name: wanted.text.to_owned(), count }),
+        }
+    }
+
+    /// The one of the chain, its head from workers that serve it; nothing if the chain has none.
+    async fn from_workers(&self, wanted: &Wanted<'_>) -> Result<Option<Held>, FindError> {
+        let view = Chain::connect(&self.config.node_url).await?.at_best().await?;
+        let models = view.models().await?;
+        let mut ids: Vec<ModelId> = models
+            .into_iter()
+            .filter(|(id, record)| wanted.is(*id, &record.manifest))
+            .map(|(id, _)| id)
+            .collect();
+        let id = match (ids.pop(), ids.len()) {
+            (None, _) => return Ok(None),
+            (Some(id), 0) => id,
+            (_, others) => {
+                let (name, count) = (wanted.text.to_owned(), others + 1);
+                return Err(FindError::Ambiguous { name, count });
+            }
+        };
+        let dialler = dialler(self.config)?;
+        let peers = peers(&dialler, &view, id, None, None).await?;
+        let described = describe(&self.store, id, &peers, |_| {}).await;
+        dialler.stop().await;
+        Ok(Some(described?))
+    }
+
+    async fn from_place(
+        &self,
+        place: &Spec,
+        wanted: &Wanted<'_>,
+        keep: Option<LayerRange>,
+    ) -> Result<Held, FindError> {
+        let opened = Opened::find(place, self.store.root()).await?;
+        let has_parts = opened.has_parts();
+        let chosen = |file: &mica_engine::GgufFile| match keep {
+            Some(range) => file.tensors_of(range),
+            None if has_parts => Ok(Vec::new()),
+            None => Ok((0..file.tensors().count()).collect()),
+        };
+        let held = read_whole(&self.store, &opened, chosen, self.tell).await?;
+        if let Some(entry) = &wanted.entry
+            && entry.weights != held.manifest().weights_root
+        {
+            self.store.remove(held.id())?;
+            let (name, place) = (entry.name.clone(), place.to_string());
+            return Err(FindError::OtherWeights { name, place });
+        }
+        held.add_source(&place.to_string())?;
+        Ok(held)
+    }
+}
+
+impl Wanted<'_> {
+    /// Whether a model is the one that is named.
+    fn is(&self, id: ModelId, manifest: &ModelManifest) -> bool {
+        let digits = self.text.strip_prefix("0x").unwrap_or(self.text).to_ascii_lowercase();
+        let is_id = digits.len() >= MIN_ID_DIGITS && hex::encode(id.0).starts_with(&digits);
+        let has_name = String::from_utf8_lossy(&manifest.name).eq_ignore_ascii_case(self.text);
+        let entry = self.entry.as_ref();
+        is_id || has_name || entry.is_some_and(|entry| entry.weights == manifest.weights_root)
+    }
+}
+
+/// A node of our own that dials those who have weights.
+pub(crate) fn dialler(config: &Config) -> Result<Dialler, StartError> {
+    let mdns = if config.network.mdns { Mdns::On } else { Mdns::Off };
+    Dialler::start(&config.network.bootstrap, mdns)
+}
+
+/// Workers of the model `id` that may have the layers of `range`, except `own`: those that serve
+/// some of them first, and otherwise in an order of chance, so that not all ask the same.
+pub(crate) async fn peers(
+    dialler: &Dialler,
+    view: &View,
+    id: ModelId,
+    range: Option<LayerRange>,
+    own: Option<PublicKey>,
+) -> Result<Vec<Arc<dyn Peer>>, ReadError> {
+    let mut workers: Vec<WorkerRecord<AccountId>> = view
+        .workers(id, None)
+        .await?
+        .into_iter()
+        .filter(|(worker, is_online)| *is_online && Some(worker.peer) != own)
+        .map(|(worker, _)| worker)
+        .collect();
+    workers.shuffle(&mut rand::thread_rng());
+    let overlaps = |worker: &WorkerRecord<AccountId>| {
+        range.is_none_or(|range| worker.range.first < range.end && range.first < worker.range.end)
+    };
+    workers.sort_by_key(|worker| !overlaps(worker));
+    workers.truncate(MAX_PEERS);
+    Ok(workers.iter().map(|worker| dialler.peer(worker.peer, &worker.addresses)).collect())
+}
