@@ -1,6 +1,5 @@
 //! The numbers that describe a model, read from the metadata and checked against each other.
 
-use candle_core::quantized::GgmlDType;
 use mica_primitives::{LayerRange, layers::MAX_LAYERS};
 
 use crate::{
@@ -123,7 +122,7 @@ impl ModelConfig {
         let config = Self {
             architecture: architecture.to_owned(),
             name: file.string("general.name").unwrap_or(architecture).to_owned(),
-            quantisation: quantisation_name(quantisation.dtype),
+            quantisation: quantisation.dtype.name().to_owned(),
             layers,
             hidden,
             heads,
@@ -209,16 +208,6 @@ fn scale(file: &GgufFile, key: &str) -> Result<Option<f32>, LoadError> {
         Some(0.0) => Ok(None),
         Some(scale) if scale.is_normal() && scale > 0.0 => Ok(Some(scale)),
         _ => Err(LoadError::config(key, format!("{value:?} is no positive number"))),
-    }
-}
-
-/// GGML's name of a type, from candle's.
-fn quantisation_name(dtype: GgmlDType) -> String {
-    match dtype {
-        GgmlDType::Q4K => "Q4_K".to_owned(),
-        GgmlDType::Q5K => "Q5_K".to_owned(),
-        GgmlDType::Q6K => "Q6_K".to_owned(),
-        other => format!("{other:?}"),
     }
 }
 

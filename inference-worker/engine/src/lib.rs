@@ -53,7 +53,9 @@ pub mod model;
 
 pub mod sampler;
 
-// How fast all of it is.
+// How well and how fast all of it works.
+pub mod perplexity;
+
 pub mod speed;
 
 pub use cache::{KvCache, KvPool};

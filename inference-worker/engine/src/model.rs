@@ -48,6 +48,9 @@ pub enum Want {
     Nothing,
     /// The logits after the last row.
     LastLogits,
+    /// The logits after every row, for judging a text; the caller bounds the rows of a step by the
+    /// memory that their logits take.
+    EveryLogits,
 }
 
 /// What leaves a step.
@@ -55,7 +58,8 @@ pub enum Want {
 pub enum Output {
     /// Hidden states `[rows, hidden]`, for the next range.
     Hidden(Vec<f32>),
-    /// Logits `[vocabulary]` after the last row.
+    /// Logits `[vocabulary]` after the last row, or `[rows, vocabulary]` if those of every row were
+    /// wanted.
     Logits(Vec<f32>),
     /// Nothing was wanted.
     Nothing,

@@ -10,12 +10,17 @@
 //! * 5 bits: before them one quad of fifth bits; bit `c` of byte `j` belongs to column `4c + j`.
 //! * 6 bits: before them two quads of upper bits, for columns `0..16` and `16..32`; bits `2k` and
 //!   `2k + 1` of byte `j` belong to column `4k + j` of the half.
+//! * 2 bits: two such quads alone; 3 bits: a quad of third bits like that of fifth bits, then two.
 //! * Q4_K, Q5_K: 3 quads of scales and minima ([`SixBits`]), then 8 blocks as above.
 //! * Q6_K: 4 quads of signed scales; quad `q` has those of parts `4q, 4q+2, 4q+1, 4q+3`; then 8
-//!   blocks as above.
+//!   blocks as above. Q2_K: the same with a scale in the low and a minimum in the high half of each
+//!   byte.
+//! * Q3_K: 3 quads of unsigned scales ([`SixBits`], its minima for parts 8 to 15).
+//! * IQ4_XS: one quad and a second head of unsigned scales ([`FourAndTwo`]).
 //!
-//! Integers are stored unsigned, with the format's offset added, except those of Q8_0. In all that
-//! takes as many bytes as in the file. A group's heads come first, filled up to whole quads, then
+//! Integers are stored unsigned, with the format's offset added, except those of Q8_0; those of
+//! formats with a table as places in it. In all that takes as many bytes as in the file, and one
+//! more for a block of MXFP4. A group's heads come first, filled up to whole quads, then
 //! its quads, and the groups follow each other in one piece of memory. Rows that pad the last group
 //! are zeros and are never returned.
 
@@ -26,7 +31,7 @@ use crate::{
     isa::Kind,
     matrix::RunParts,
     memory::{Fresh, Memory, Zeroed},
-    quant::{self, Block, PARTS, SuperBlock, unpack},
+    quant::{self, Block, PARTS, Scale, SuperBlock, unpack},
 };
 
 /// Bytes of four columns of 16 rows.
@@ -75,25 +80,51 @@ pub(crate) struct Layout {
     pub upper_quads: usize,
     /// Quads of 32 columns, those of upper bits included.
     pub block_quads: usize,
+    /// Bits of a stored integer.
+    pub bits: u8,
     /// By how much the stored integers are too large.
     pub offset: i8,
+    /// What they stand for, if it is not by an offset.
+    pub table: Option<&'static [i8; 16]>,
+    /// Whether there are minima: the second head.
+    pub minima: bool,
+    /// Whether every part of 16 columns has a scale of its own, or two share one.
+    pub scale_each_part: bool,
 }
 
 impl Layout {
     /// `None` for formats that are not quantised.
     pub const fn of(format: WeightType) -> Option<Self> {
-        let (heads, scale_quads, upper_quads, low_quads, offset) = match format {
+        // Heads, quads of scales, quads of upper bits, other quads, bits, offset.
+        let (heads, scale_quads, upper_quads, low_quads, bits, offset) = match format {
             WeightType::F32 | WeightType::F16 | WeightType::BF16 => return None,
-            WeightType::Q8_0 => (1, 0, 0, 8, 0),
-            WeightType::Q4_0 => (1, 0, 0, 4, 8),
-            WeightType::Q4_1 => (2, 0, 0, 4, 0),
-            WeightType::Q5_0 => (1, 0, 1, 4, 16),
-            WeightType::Q5_1 => (2, 0, 1, 4, 0),
-            WeightType::Q4_K => (2, 3, 0, 4, 0),
-            WeightType::Q5_K => (2, 3, 1, 4, 0),
-            WeightType::Q6_K => (1, 4, 2, 4, 32),
+            WeightType::Q8_0 => (1, 0, 0, 8, 8, 0),
+            WeightType::Q4_0 => (1, 0, 0, 4, 4, 8),
+            WeightType::Q4_1 => (2, 0, 0, 4, 4, 0),
+            WeightType::Q5_0 => (1, 0, 1, 4, 5, 16),
+            WeightType::Q5_1 => (2, 0, 1, 4, 5, 0),
+            WeightType::Q4_K => (2, 3, 0, 4, 4, 0),
+            WeightType::Q5_K => (2, 3, 1, 4, 5, 0),
+            WeightType::Q6_K => (1, 4, 2, 4, 6, 32),
+            WeightType::Q2_K => (2, 4, 0, 2, 2, 0),
+            WeightType::Q3_K => (1, 3, 1, 2, 3, 4),
+            WeightType::IQ4_NL | WeightType::MXFP4 => (1, 0, 0, 4, 4, 0),
+            WeightType::IQ4_XS => (2, 1, 0, 4, 4, 0),
         };
-        Some(Self { heads, scale_quads, upper_quads, block_quads: upper_quads + low_quads, offset })
+        Some(Self {
+            heads,
+            scale_quads,
+            upper_quads,
+            block_quads: upper_quads + low_quads,
+            bits,
+            offset,
+            table: quant::table(format),
+            minima: heads == 2 && !matches!(format, WeightType::IQ4_XS),
+            scale_each_part: matches!(
+                format,
+                WeightType::Q2_K | WeightType::Q3_K | WeightType::Q6_K
+            ),
+        })
     }
 
     /// Quads that hold the heads of so many blocks or super-blocks.
@@ -195,7 +226,8 @@ impl Packed {
             }
         } else {
             for ((heads, quads), out) in records.zip(out.as_chunks_mut().0) {
-                unpack::super_block_values(&super_block_of(layout, lane, heads, quads), out);
+                let block = super_block_of(self.format, layout, lane, heads, quads);
+                unpack::super_block_values(&block, out);
             }
         }
     }
@@ -255,24 +287,44 @@ fn pack(
 ) {
     match format {
         // The file has the same words, one after the other.
-        WeightType::Q8_0 | WeightType::Q4_0 | WeightType::Q4_1 => {
+        WeightType::Q8_0 | WeightType::Q4_0 | WeightType::Q4_1 | WeightType::IQ4_NL => {
             let (halves, words) = bytes.split_at(heads.len() * size_of::<u16>());
             for (head, half) in heads.iter_mut().zip(halves.as_chunks().0) {
                 head[lane] = u16::from_le_bytes(*half);
             }
-            for (quad, word) in quads.iter_mut().zip(words.as_chunks().0) {
-                quad.set(lane, *word);
-            }
+            pack_words(words, lane, quads);
+        }
+        WeightType::MXFP4 => {
+            heads[0][lane] = unpack::power_of_two(bytes[0]);
+            pack_words(&bytes[1..], lane, quads);
+        }
+        WeightType::IQ4_XS => {
+            let block = unpack::super_block(format, bytes);
+            heads[0][lane] = block.scale;
+            let scales = core::array::from_fn(|i| (block.scales[2 * i] + 32) as u8);
+            let (four, two) = FourAndTwo { scales }.pack();
+            heads[1][lane] = two;
+            quads[0].set(lane, four.to_le_bytes());
+            pack_words(&bytes[8..], lane, &mut quads[1..]);
         }
         _ if format.block_elements() == BLOCK => {
             pack_block(layout, &unpack::block(format, bytes), lane, heads, quads)
         }
-        _ => pack_super_block(layout, &unpack::super_block(format, bytes), lane, heads, quads),
+        _ => {
+            let block = unpack::super_block(format, bytes);
+            pack_super_block(format, layout, &block, lane, heads, quads)
+        }
+    }
+}
+
+fn pack_words(words: &[u8], lane: usize, quads: &mut [Quad]) {
+    for (quad, word) in quads.iter_mut().zip(words.as_chunks().0) {
+        quad.set(lane, *word);
     }
 }
 
 fn pack_block(layout: Layout, block: &Block, lane: usize, heads: &mut [Head], quads: &mut [Quad]) {
-    heads[0][lane] = block.scale;
+    heads[0][lane] = block.scale.bits();
     if let Some(minimum) = block.minimum {
         heads[1][lane] = minimum;
     }
@@ -280,6 +332,7 @@ fn pack_block(layout: Layout, block: &Block, lane: usize, heads: &mut [Head], qu
 }
 
 fn pack_super_block(
+    format: WeightType,
     layout: Layout,
     block: &SuperBlock,
     lane: usize,
@@ -287,21 +340,33 @@ fn pack_super_block(
     quads: &mut [Quad],
 ) {
     heads[0][lane] = block.scale;
+    if let (Some((minimum, _)), [_, minima]) = (&block.minimum, &mut *heads) {
+        minima[lane] = *minimum;
+    }
     let (scales, quads) = quads.split_at_mut(layout.scale_quads);
-    match &block.minimum {
-        Some((minimum, minima)) => {
-            heads[1][lane] = *minimum;
-            let six_bits = SixBits {
-                scales: core::array::from_fn(|i| block.scales[2 * i] as u8),
-                minima: core::array::from_fn(|i| minima[2 * i]),
+    match format {
+        WeightType::Q4_K | WeightType::Q5_K | WeightType::Q3_K => {
+            let six_bits = match &block.minimum {
+                Some((_, minima)) => SixBits {
+                    scales: core::array::from_fn(|i| block.scales[2 * i] as u8),
+                    minima: core::array::from_fn(|i| minima[2 * i]),
+                },
+                None => SixBits {
+                    scales: core::array::from_fn(|i| (block.scales[i] + 32) as u8),
+                    minima: core::array::from_fn(|i| (block.scales[8 + i] + 32) as u8),
+                },
             };
             for (quad, word) in scales.iter_mut().zip(six_bits.pack()) {
                 quad.set(lane, word.to_le_bytes());
             }
         }
-        None => {
-            for (quad, [a, b, c, d]) in scales.iter_mut().zip(block.scales.as_chunks::<4>().0) {
-                quad.set(lane, [a, c, b, d].map(|&scale| scale as u8));
+        _ => {
+            let byte = |i: usize| match &block.minimum {
+                Some((_, minima)) => block.scales[i] as u8 | minima[i] << 4,
+                None => block.scales[i] as u8,
+            };
+            for (q, quad) in scales.iter_mut().enumerate() {
+                quad.set(lane, [4 * q, 4 * q + 2, 4 * q + 1, 4 * q + 3].map(byte));
             }
         }
     }
@@ -312,30 +377,41 @@ fn pack_super_block(
     }
 }
 
-/// Packs 32 integers of 4, 5 or 6 bits.
+/// Packs 32 integers of 2 to 6 bits.
 #[inline]
 fn pack_integers(layout: Layout, integers: &[i8; BLOCK], lane: usize, quads: &mut [Quad]) {
     let raw = integers.map(|q| q.wrapping_add(layout.offset) as u8);
     let (low, high) = raw.split_at(BLOCK / 2);
-    let (uppers, nibbles) = quads.split_at_mut(layout.upper_quads);
-    for (c, quad) in nibbles.iter_mut().enumerate() {
-        quad.set(lane, core::array::from_fn(|j| (low[4 * c + j] & 0x0f) | (high[4 * c + j] << 4)));
+    // Bits `from` and `from + 1` of the columns of a half.
+    let two = |half: &[u8], from: u32| {
+        core::array::from_fn(|j| {
+            (0..4).fold(0, |bits, k| bits | (((half[4 * k + j] >> from) & 3) << (2 * k)))
+        })
+    };
+    // Bit `from` of all columns.
+    let one = |from: u32| {
+        core::array::from_fn(|j| {
+            (0..8).fold(0, |bits, c| bits | (((raw[4 * c + j] >> from) & 1) << c))
+        })
+    };
+    let (uppers, lowers) = quads.split_at_mut(layout.upper_quads);
+    if layout.bits <= 3 {
+        for (quad, half) in lowers.iter_mut().zip([low, high]) {
+            quad.set(lane, two(half, 0));
+        }
+    } else {
+        for (c, quad) in lowers.iter_mut().enumerate() {
+            quad.set(
+                lane,
+                core::array::from_fn(|j| (low[4 * c + j] & 0x0f) | (high[4 * c + j] << 4)),
+            );
+        }
     }
     match uppers {
-        [fifth] => fifth.set(
-            lane,
-            core::array::from_fn(|j| {
-                (0..8).fold(0, |bits, c| bits | (((raw[4 * c + j] >> 4) & 1) << c))
-            }),
-        ),
+        [single] => single.set(lane, one(u32::from(layout.bits) - 1)),
         _ => {
-            for (quad, raw) in uppers.iter_mut().zip([low, high]) {
-                quad.set(
-                    lane,
-                    core::array::from_fn(|j| {
-                        (0..4).fold(0, |bits, k| bits | ((raw[4 * k + j] >> 4) << (2 * k)))
-                    }),
-                );
+            for (quad, half) in uppers.iter_mut().zip([low, high]) {
+                quad.set(lane, two(half, 4));
             }
         }
     }
@@ -383,6 +459,35 @@ impl SixBits {
     }
 }
 
+/// Eight scales of 6 bits, in a word and a half of one lane: the lower four bits of scale `2p` from
+/// bit `4p` of the word on and those of scale `2p + 1` from bit `16 + 4p` on; their upper two bits
+/// from bits `2p` and `8 + 2p` of the half on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct FourAndTwo {
+    pub scales: [u8; 8],
+}
+
+impl FourAndTwo {
+    fn pack(&self) -> (u32, u16) {
+        self.scales.iter().enumerate().fold((0, 0), |(four, two), (i, &scale)| {
+            let (pair, odd) = (i / 2, i % 2);
+            (
+                four | u32::from(scale & 0x0f) << (16 * odd + 4 * pair),
+                two | u16::from(scale >> 4) << (8 * odd + 2 * pair),
+            )
+        })
+    }
+
+    fn unpack(four: u32, two: u16) -> Self {
+        let scale = |i: usize| {
+            let (pair, odd) = (i / 2, i % 2);
+            let low = (four >> (16 * odd + 4 * pair)) as u8 & 0x0f;
+            low | ((two >> (8 * odd + 2 * pair)) as u8 & 3) << 4
+        };
+        Self { scales: core::array::from_fn(scale) }
+    }
+}
+
 /// The inverse of [`pack`], for blocks of 32.
 fn block_of(
     format: WeightType,
@@ -394,57 +499,93 @@ fn block_of(
     let integers = if format == WeightType::Q8_0 {
         core::array::from_fn(|i| quads[i / 4].lane(lane)[i % 4] as i8)
     } else {
-        integers_of(layout, lane, quads)
+        unpack::from_table(format, integers_of(layout, lane, quads))
     };
-    Block { scale: heads[0][lane], minimum: heads.get(1).map(|minima| minima[lane]), integers }
+    let bits = heads[0][lane];
+    let scale = if format == WeightType::MXFP4 { Scale::BF16(bits) } else { Scale::F16(bits) };
+    Block { scale, minimum: heads.get(1).map(|minima| minima[lane]), integers }
 }
 
 /// The inverse of [`pack`], for super-blocks.
-fn super_block_of(layout: Layout, lane: usize, heads: &[Head], quads: &[Quad]) -> SuperBlock {
+fn super_block_of(
+    format: WeightType,
+    layout: Layout,
+    lane: usize,
+    heads: &[Head],
+    quads: &[Quad],
+) -> SuperBlock {
     let (scale_quads, quads) = quads.split_at(layout.scale_quads);
     let mut integers = [0; SUPER_BLOCK];
     for (integers, quads) in
         integers.as_chunks_mut::<BLOCK>().0.iter_mut().zip(quads.chunks_exact(layout.block_quads))
     {
-        *integers = integers_of(layout, lane, quads);
+        *integers = unpack::from_table(format, integers_of(layout, lane, quads));
     }
-    let scale = heads[0][lane];
-    match heads.get(1) {
-        Some(minima) => {
-            let six_bits = SixBits::unpack(core::array::from_fn(|word| {
-                u32::from_le_bytes(scale_quads[word].lane(lane))
-            }));
-            SuperBlock {
-                scale,
-                scales: core::array::from_fn(|i| six_bits.scales[i / 2] as i8),
-                minimum: Some((minima[lane], core::array::from_fn(|i| six_bits.minima[i / 2]))),
-                integers,
-            }
+    let (scales, minima) = scales_of(format, lane, heads, scale_quads);
+    let minimum = heads.get(1).filter(|_| layout.minima);
+    SuperBlock {
+        scale: heads[0][lane],
+        scales,
+        minimum: minimum.map(|minimum| (minimum[lane], minima)),
+        integers,
+    }
+}
+
+/// Scales of the parts, and their minima if the format has them.
+fn scales_of(
+    format: WeightType,
+    lane: usize,
+    heads: &[Head],
+    quads: &[Quad],
+) -> ([i8; PARTS], [u8; PARTS]) {
+    let word = |q: usize| u32::from_le_bytes(quads[q].lane(lane));
+    match format {
+        WeightType::Q4_K | WeightType::Q5_K => {
+            let SixBits { scales, minima } = SixBits::unpack(core::array::from_fn(word));
+            let each = |i: usize| scales[i / 2] as i8;
+            (core::array::from_fn(each), core::array::from_fn(|i| minima[i / 2]))
         }
-        None => {
-            let mut scales = [0; PARTS];
-            for (scales, quad) in scales.as_chunks_mut::<4>().0.iter_mut().zip(scale_quads) {
+        WeightType::Q3_K => {
+            let SixBits { scales, minima } = SixBits::unpack(core::array::from_fn(word));
+            let stored = |i: usize| if i < 8 { scales[i] } else { minima[i - 8] };
+            (core::array::from_fn(|i| stored(i) as i8 - 32), [0; PARTS])
+        }
+        WeightType::IQ4_XS => {
+            let FourAndTwo { scales } = FourAndTwo::unpack(word(0), heads[1][lane]);
+            (core::array::from_fn(|i| scales[i / 2] as i8 - 32), [0; PARTS])
+        }
+        _ => {
+            let mut bytes = [0; PARTS];
+            for (bytes, quad) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(quads) {
                 let [a, c, b, d] = quad.lane(lane);
-                *scales = [a, b, c, d].map(|scale| scale as i8);
+                *bytes = [a, b, c, d];
             }
-            SuperBlock { scale, scales, minimum: None, integers }
+            if format == WeightType::Q2_K {
+                (bytes.map(|byte| (byte & 0x0f) as i8), bytes.map(|byte| byte >> 4))
+            } else {
+                (bytes.map(|byte| byte as i8), [0; PARTS])
+            }
         }
     }
 }
 
-/// The inverse of [`pack_integers`].
+/// The inverse of [`pack_integers`]; places of a table stay what they are.
 fn integers_of(layout: Layout, lane: usize, quads: &[Quad]) -> [i8; BLOCK] {
-    let (uppers, nibbles) = quads.split_at(layout.upper_quads);
+    let (uppers, lowers) = quads.split_at(layout.upper_quads);
     core::array::from_fn(|i| {
         let (half, within) = (i / (BLOCK / 2), i % (BLOCK / 2));
         let (quad, j) = (within / 4, within % 4);
-        let nibble = (nibbles[quad].lane(lane)[j] >> (4 * half)) & 0x0f;
+        let low = if layout.bits <= 3 {
+            (lowers[half].lane(lane)[j] >> (2 * quad)) & 3
+        } else {
+            (lowers[quad].lane(lane)[j] >> (4 * half)) & 0x0f
+        };
         let upper = match uppers {
             [] => 0,
-            [fifth] => (fifth.lane(lane)[j] >> (i / 4)) & 1,
-            _ => (uppers[half].lane(lane)[j] >> (2 * quad)) & 3,
+            [single] => ((single.lane(lane)[j] >> (i / 4)) & 1) << (layout.bits - 1),
+            _ => ((uppers[half].lane(lane)[j] >> (2 * quad)) & 3) << 4,
         };
-        (nibble | upper << 4).wrapping_sub(layout.offset as u8) as i8
+        (low | upper).wrapping_sub(layout.offset as u8) as i8
     })
 }
 
@@ -476,7 +617,7 @@ fn scalar_group(
                         sums[lane] = quant::add_block(sums[lane], &weights, &x, x_scale);
                     }
                 } else {
-                    let weights = super_block_of(layout, lane, heads, quads);
+                    let weights = super_block_of(format, layout, lane, heads, quads);
                     for (sums, row) in sums.iter_mut().zip(rows.clone()) {
                         let (x, x_scale) = x.super_block(row, index);
                         sums[lane] = quant::add_super_block(sums[lane], &weights, &x, x_scale);
@@ -507,7 +648,7 @@ mod tests {
                 if format.block_elements() == BLOCK {
                     prop_assert_eq!(block_of(format, layout, lane, heads, &quads), unpack::block(format, bytes));
                 } else {
-                    prop_assert_eq!(super_block_of(layout, lane, heads, &quads), unpack::super_block(format, bytes));
+                    prop_assert_eq!(super_block_of(format, layout, lane, heads, &quads), unpack::super_block(format, bytes));
                 }
                 prop_assert!(quads.iter().all(|quad| (0..LANES).all(|other| other == lane || quad.lane(other) == [0; 4])));
             }
@@ -518,9 +659,10 @@ mod tests {
     fn packed_matrices_are_as_large_as_in_the_file() {
         for format in WeightType::ALL {
             if let Some(layout) = Layout::of(format) {
+                let more = usize::from(format == WeightType::MXFP4);
                 assert_eq!(
                     layout.heads * 2 + layout.quads(format) * 4,
-                    format.block_bytes(),
+                    format.block_bytes() + more,
                     "{}",
                     format.name()
                 );

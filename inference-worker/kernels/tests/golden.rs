@@ -40,13 +40,11 @@ fn blocks(n: u32, bytes: u32) -> Vec<u8> {
 fn weights(format: WeightType, n: usize) -> Vec<u8> {
     let byte = |i: usize| ((i as u32).wrapping_mul(2_246_822_519) >> 13) as u8;
     let mut bytes: Vec<u8> = (0..n * format.block_bytes()).map(byte).collect();
-    let scales: &[usize] = match format {
-        WeightType::Q6_K => &[208],
-        WeightType::Q5_0 => &[0],
-        _ => &[0, 2],
-    };
     for (index, block) in bytes.chunks_exact_mut(format.block_bytes()).enumerate() {
-        for &at in scales {
+        if format == WeightType::MXFP4 {
+            block[0] = 100 + block[0] % 40;
+        }
+        for &at in format.halves() {
             let scale = f16::from_f32((f32::from(byte(index + at)) - 100.0) / 4096.0);
             block[at..at + 2].copy_from_slice(&scale.to_le_bytes());
         }
@@ -109,6 +107,23 @@ fn outputs(isa: Isa) -> Vec<(&'static str, String)> {
     }
     all.push(("embeddings", hash(&embedded)));
 
+    let mut others = Vec::new();
+    for format in [
+        WeightType::Q2_K,
+        WeightType::Q3_K,
+        WeightType::IQ4_NL,
+        WeightType::IQ4_XS,
+        WeightType::MXFP4,
+    ] {
+        let bytes = weights(format, 37 * 768 / format.block_elements());
+        let matrix = Matrix::new(format, rows, 768, &bytes).expect("shape fits");
+        all.push((format.name(), hash(&product(isa, &matrix, &wide))));
+        let mut row = vec![0.0; 768];
+        embedding::row(format, &bytes[..format.row_bytes(768).expect("whole blocks")], &mut row);
+        others.extend(row);
+    }
+    all.push(("other embeddings", hash(&others)));
+
     let mut row = vec![0.0; columns];
     embedding::row(WeightType::Q8_0, &q8[..340], &mut row);
     let mut other = vec![0.0; columns];
@@ -155,7 +170,7 @@ fn outputs_have_the_stored_hashes_on_every_instruction_set() {
     }
 }
 
-const STORED: [(&str, &str); 19] = [
+const STORED: [(&str, &str); 25] = [
     ("f32", "fe85ba99b7d6e020"),
     ("f16", "48159272aab1bfbc"),
     ("q8_0", "65f1f7efa7cfc037"),
@@ -168,6 +183,12 @@ const STORED: [(&str, &str); 19] = [
     ("Q5_K", "3e789b86220ba58a"),
     ("Q6_K", "076132a92ea9db8a"),
     ("embeddings", "f8386a910f7cb30c"),
+    ("Q2_K", "eb70c1bf3f70eecb"),
+    ("Q3_K", "413d5e55ca35292c"),
+    ("IQ4_NL", "7ab6d587eac3c19d"),
+    ("IQ4_XS", "c78ab6d4f56e1797"),
+    ("MXFP4", "dd9abd13b5b1e30a"),
+    ("other embeddings", "de1ad68e32e67548"),
     ("embedding", "8bc32d0c00b326e4"),
     ("rms_norm", "baaaf1e20b5e6592"),
     ("silu_mul", "2cd7e58e6c621089"),

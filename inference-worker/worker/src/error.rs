@@ -5,8 +5,8 @@ use thiserror::Error;
 use crate::{
     commands::{
         bench::BenchError, generate::GenerateError, hand_over::HandOverError, init::InitError,
-        market::MarketError, run::RunError, status::StatusError, tokenize::TokenizeError,
-        watch::WatchError,
+        market::MarketError, perplexity::PerplexityError, run::RunError, status::StatusError,
+        tokenize::TokenizeError, watch::WatchError,
     },
     data_dir::FolderError,
 };
@@ -45,6 +45,9 @@ pub enum Error {
     /// `tokenize`.
     #[error(transparent)]
     Tokenize(#[from] TokenizeError),
+    /// `perplexity`.
+    #[error(transparent)]
+    Perplexity(#[from] PerplexityError),
     /// `bench`.
     #[error(transparent)]
     Bench(#[from] BenchError),

@@ -35,7 +35,9 @@ mod commands;
 use clap::CommandFactory;
 
 use cli::{Cli, Command};
-use commands::{bench, completions, generate, hand_over, init, market, status, tokenize, watch};
+use commands::{
+    bench, completions, generate, hand_over, init, market, perplexity, status, tokenize, watch,
+};
 use data_dir::DataDir;
 pub use error::Error;
 
@@ -54,6 +56,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Market(args) => runtime()?.block_on(market::run(args, &folder))?,
         Command::Generate(args) => generate::run(&args)?,
         Command::Tokenize(args) => tokenize::run(&args)?,
+        Command::Perplexity(args) => perplexity::run(&args)?,
         Command::Bench(args) => bench::run(&args)?,
         Command::Completions(args) => {
             completions::run(&args, Cli::command()).map_err(Error::Completions)?

@@ -1,6 +1,6 @@
 //! An opened and checked GGUF file.
 
-use std::{borrow::Cow, collections::HashMap, io::Cursor, path::Path};
+use std::{borrow::Cow, collections::HashMap, io::Cursor, ops::Range, path::Path};
 
 use candle_core::quantized::gguf_file::{Content, Value};
 
@@ -50,7 +50,11 @@ impl GgufFile {
                     let (found, limit) = (source.size(), MAX_HEADER_BYTES as u64);
                     return Err(GgufError::TooLarge { part: "the header".into(), found, limit });
                 }
-                walked => return Self::new(walked?.place(source.size())?, parse(&header)?, source),
+                walked => {
+                    let walked = walked?;
+                    let metadata = parse(&header[..walked.metadata_end])?;
+                    return Self::new(walked.place(source.size())?, metadata, source);
+                }
             }
         }
     }
@@ -62,9 +66,10 @@ impl GgufFile {
     pub fn from_bytes(bytes: impl Into<Cow<'static, [u8]>>) -> Result<Self, GgufError> {
         let bytes = bytes.into();
         let size = bytes.len() as u64;
-        let spans = scan::walk(&bytes, size)?.place(size)?;
-        let content = parse(&bytes)?;
-        Self::new(spans, content, Source::Memory(bytes)).and_then(parts::refuse)
+        let walked = scan::walk(&bytes, size)?;
+        let metadata = parse(&bytes[..walked.metadata_end])?;
+        let spans = walked.place(size)?;
+        Self::new(spans, metadata, Source::Memory(bytes)).and_then(parts::refuse)
     }
 
     /// One model out of its parts, in their order; the metadata is the first one's, without what is
@@ -96,31 +101,16 @@ impl GgufFile {
 
     fn new(
         spans: Vec<scan::TensorSpan>,
-        mut content: Content,
+        metadata: HashMap<String, Value>,
         source: Source,
     ) -> Result<Self, GgufError> {
         let mut tensors = Vec::with_capacity(spans.len());
         let mut by_name = HashMap::with_capacity(spans.len());
-        for span in spans {
-            // The parser saw the same bytes as the scan; a tensor that only one of them found would
-            // be a bug of either.
-            let described =
-                content.tensor_infos.remove(&span.name).ok_or_else(|| GgufError::Malformed {
-                    part: format!("tensor `{}`", span.name),
-                    reason: "the parser does not see it".into(),
-                })?;
-            by_name.insert(span.name.clone(), tensors.len());
-            let (dtype, shape) = (described.ggml_dtype, described.shape.into_dims());
-            tensors.push(Described {
-                name: span.name,
-                dtype,
-                shape,
-                part: 0,
-                start: span.start,
-                bytes: span.bytes,
-            });
+        for scan::TensorSpan { name, dtype, shape, start, bytes } in spans {
+            by_name.insert(name.clone(), tensors.len());
+            tensors.push(Described { name, dtype, shape, part: 0, start, bytes });
         }
-        Ok(Self { sources: vec![source], metadata: content.metadata, tensors, by_name })
+        Ok(Self { sources: vec![source], metadata, tensors, by_name })
     }
 
     /// Whether the file on disk is still the one that was opened, as far as its size and time of
@@ -214,7 +204,15 @@ impl GgufFile {
     }
 }
 
-/// Runs candle's parser over a header that passed the scan.
-fn parse(header: &[u8]) -> Result<Content, GgufError> {
-    Content::read(&mut Cursor::new(header)).map_err(GgufError::Parser)
+/// Where a header has the number of its tensors.
+const TENSOR_COUNT: Range<usize> = 8..16;
+
+/// Runs candle's parser over the metadata of a header that passed the scan. It is told that there
+/// are no tensors: it knows fewer types than we do.
+fn parse(metadata: &[u8]) -> Result<HashMap<String, Value>, GgufError> {
+    let mut metadata = metadata.to_vec();
+    metadata[TENSOR_COUNT].fill(0);
+    Content::read(&mut Cursor::new(metadata))
+        .map(|content| content.metadata)
+        .map_err(GgufError::Parser)
 }

@@ -2,14 +2,12 @@
 
 use std::ops::Range;
 
-use candle_core::quantized::GgmlDType;
-
-use super::{GgufError, source::Source};
+use super::{GgufError, TensorType, source::Source};
 
 /// What the header says about a tensor.
 pub(super) struct Described {
     pub name: String,
-    pub dtype: GgmlDType,
+    pub dtype: TensorType,
     /// Rows first.
     pub shape: Vec<usize>,
     /// Which of the model's files it lies in, from 0.
@@ -25,7 +23,7 @@ pub struct TensorView<'a> {
     /// Its name.
     pub name: &'a str,
     /// Its type.
-    pub dtype: GgmlDType,
+    pub dtype: TensorType,
     /// Its shape, rows first.
     pub shape: &'a [usize],
     source: &'a Source,

@@ -2,7 +2,6 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use candle_core::quantized::GgmlDType;
 use mica_kernels::{Matrix, WeightType, embedding};
 
 use crate::{
@@ -103,7 +102,7 @@ impl<'a> Reader<'a> {
             })
     }
 
-    /// The tensor of that name, if it has that shape and a type that we have kernels for.
+    /// The tensor of that name, if it has that shape, and its type.
     fn find(&self, name: &str, shape: &[usize]) -> Result<(TensorView<'a>, WeightType), LoadError> {
         let tensor = self
             .file
@@ -116,14 +115,8 @@ impl<'a> Reader<'a> {
                 expected: shape.to_vec(),
             });
         }
-        let unsupported = || LoadError::Quantisation {
-            tensor: name.to_owned(),
-            found: format!("{:?}", tensor.dtype),
-        };
-        let format = weight_type(tensor.dtype).ok_or_else(unsupported)?;
-        let fits =
-            shape.last().and_then(|&columns| format.row_bytes(columns)) == Some(tensor.row_bytes());
-        if fits { Ok((tensor, format)) } else { Err(unsupported()) }
+        // Rows of another type's blocks were refused when the file was opened.
+        Ok((tensor, tensor.dtype.weight_type()))
     }
 }
 
@@ -149,24 +142,6 @@ fn fill(
     });
     let error = first_error.into_inner().unwrap_or_else(PoisonError::into_inner);
     error.map_or(Ok(()), Err)
-}
-
-/// The kernels' name for a type of the file; `None` if they have none.
-const fn weight_type(dtype: GgmlDType) -> Option<WeightType> {
-    match dtype {
-        GgmlDType::F32 => Some(WeightType::F32),
-        GgmlDType::F16 => Some(WeightType::F16),
-        GgmlDType::BF16 => Some(WeightType::BF16),
-        GgmlDType::Q8_0 => Some(WeightType::Q8_0),
-        GgmlDType::Q4_0 => Some(WeightType::Q4_0),
-        GgmlDType::Q4_1 => Some(WeightType::Q4_1),
-        GgmlDType::Q5_0 => Some(WeightType::Q5_0),
-        GgmlDType::Q5_1 => Some(WeightType::Q5_1),
-        GgmlDType::Q4K => Some(WeightType::Q4_K),
-        GgmlDType::Q5K => Some(WeightType::Q5_K),
-        GgmlDType::Q6K => Some(WeightType::Q6_K),
-        _ => None,
-    }
 }
 
 /// Whether no scale or minimum of the blocks, or no value of a plain type, is a NaN or an infinity.
@@ -199,12 +174,7 @@ fn all_finite(format: WeightType, bytes: &[u8]) -> bool {
         }
         WeightType::BF16 => largest(F32_EXPONENT) != F32_EXPONENT,
         WeightType::F16 => largest(F16_EXPONENT) != F16_EXPONENT,
-        WeightType::Q8_0 | WeightType::Q4_0 | WeightType::Q5_0 => halves(&[0], F16_EXPONENT),
-        WeightType::Q4_1 | WeightType::Q5_1 | WeightType::Q4_K | WeightType::Q5_K => {
-            halves(&[0, 2], F16_EXPONENT)
-        }
-        // The scale comes last.
-        WeightType::Q6_K => halves(&[format.block_bytes() - 2], F16_EXPONENT),
+        _ => halves(format.halves(), F16_EXPONENT),
     }
 }
 
@@ -219,8 +189,9 @@ mod tests {
             assert!(all_finite(format, &bytes), "{}", format.name());
             let at = match format {
                 WeightType::F32 => 4 + 2,
-                WeightType::Q6_K => 2 * format.block_bytes() - 2,
-                _ => format.block_bytes(),
+                // Every power of two that it can say is finite.
+                WeightType::MXFP4 => continue,
+                _ => format.block_bytes() + format.halves().first().copied().unwrap_or(0),
             };
             let bad: u16 =
                 if matches!(format, WeightType::F32 | WeightType::BF16) { 0xff80 } else { 0xfc00 };

@@ -11,7 +11,10 @@ use std::{cell::Cell, collections::HashMap};
 
 use super::{
     Meta, Writer,
-    blocks::{BF16, F16, F32, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, format},
+    blocks::{
+        BF16, F16, F32, IQ4_NL, IQ4_VALUES, IQ4_XS, MXFP4, MXFP4_VALUES, Q2_K, Q3_K, Q4_0, Q4_1,
+        Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, format,
+    },
 };
 
 /// Which elements of a head are rotated together.
@@ -247,6 +250,16 @@ pub fn dequantise(bytes: &[u8], kind: u32) -> Vec<f64> {
             Q5_1 => half(block) * (nibble(8) + fifth(4)) + half(&block[2..]),
             Q4_K | Q5_K => nested(block, kind, i),
             Q6_K => q6_k(block, i),
+            Q2_K => {
+                half(&block[80..]) * f64::from(block[i / 16] & 15) * two_bits(&block[16..], i)
+                    - half(&block[82..]) * f64::from(block[i / 16] >> 4)
+            }
+            Q3_K => q3_k(block, i),
+            IQ4_NL => half(block) * f64::from(IQ4_VALUES[nibble(2) as usize]),
+            IQ4_XS => iq4_xs(block, i),
+            MXFP4 => {
+                2f64.powi(i32::from(block[0]) - 128) * f64::from(MXFP4_VALUES[nibble(1) as usize])
+            }
             other => panic!("no format {other}"),
         }
     };
@@ -281,4 +294,27 @@ fn q6_k(block: &[u8], i: usize) -> f64 {
     let high = block[128 + 32 * base + column] >> (2 * quarter) & 3;
     let scale = block[192 + i / 16] as i8;
     half(&block[208..]) * f64::from(scale) * (f64::from(low | high << 4) - 32.0)
+}
+
+/// Integers of 2 bits: two halves of 128, in each four quarters of 32 share the bytes.
+fn two_bits(bytes: &[u8], i: usize) -> f64 {
+    f64::from(bytes[i / 128 * 32 + i % 32] >> (2 * (i % 128 / 32)) & 3)
+}
+
+fn q3_k(block: &[u8], i: usize) -> f64 {
+    let third = f64::from(block[i % 32] >> (i / 32) & 1) * 4.0;
+    let (packed, part) = (&block[96..], i / 16);
+    let low = if part < 8 { packed[part] & 15 } else { packed[part - 8] >> 4 };
+    let high = packed[8 + part % 4] >> (2 * (part / 4)) & 3;
+    let scale = f64::from(low | high << 4) - 32.0;
+    half(&block[108..]) * scale * (two_bits(&block[32..], i) + third - 4.0)
+}
+
+fn iq4_xs(block: &[u8], i: usize) -> f64 {
+    let (part, column) = (i / 32, i % 32);
+    let low = block[4 + part / 2] >> (4 * (part % 2)) & 15;
+    let high = block[2 + part / 4] >> (2 * (part % 4)) & 3;
+    let nibble = block[8 + 16 * part + column % 16] >> (4 * (column / 16)) & 15;
+    let scale = f64::from(low | high << 4) - 32.0;
+    half(block) * scale * f64::from(IQ4_VALUES[usize::from(nibble)])
 }
