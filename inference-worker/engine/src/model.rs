@@ -29,7 +29,7 @@ use crate::{
     threads::{Pool, Threads},
 };
 use scratch::Scratch;
-use weights::Weights;
+use weights::{Rotations, Weights};
 
 /// What enters a step: one row per position.
 #[derive(Clone, Copy, Debug)]
@@ -73,8 +73,7 @@ pub struct Model {
     config: ModelConfig,
     range: LayerRange,
     weights: Weights,
-    /// Rotations per position, `[rotated / 2]`.
-    frequencies: Vec<f64>,
+    rotations: Rotations,
     pool: Pool,
     kv_pool: KvPool,
     isa: Isa,
@@ -108,14 +107,14 @@ impl Model {
         }
         let pool = Pool::new(threads).map_err(LoadError::Threads)?;
         let weights = Weights::load(file, &config, range, &pool)?;
-        let frequencies = weights::frequencies(file, &config, &pool)?;
+        let rotations = weights::rotations(file, &config, &pool)?;
         // After the weights, so that the pool's share is of the memory that they leave.
         let kv_pool = KvPool::new(config.kv_heads, config.head_size);
         Ok(Self {
             config,
             range,
             weights,
-            frequencies,
+            rotations,
             pool,
             kv_pool,
             isa,

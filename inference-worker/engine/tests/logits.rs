@@ -118,10 +118,32 @@ fn granitemoe_in_every_format() {
 }
 
 #[test]
+fn qwen3moe_in_every_format() {
+    every_format("qwen3moe");
+}
+
+#[test]
+fn gemma3_in_every_format() {
+    every_format("gemma3");
+}
+
+#[test]
+fn phi3_in_every_format() {
+    every_format("phi3");
+}
+
+#[test]
+fn gpt_oss_in_every_format() {
+    every_format("gpt-oss");
+}
+
+#[test]
 fn factors_of_the_rotations_count() {
     let shape = Shape { rope_factors: true, rope_base: 500_000.0, ..Shape::small("llama") };
     check("llama with factors", &shape, |_| F32, &[9, 70], PLAIN_BOUND);
     check("llama with factors, Q8_0", &shape, |_| Q8_0, &[70], QUANTISED_BOUND);
+    let shape = Shape { rope_factors: true, ..Shape::small("phi3") };
+    check("phi3 with factors", &shape, |_| F32, &[9, 70], PLAIN_BOUND);
 }
 
 /// As the K mixtures of published files: better types for values, output and embedding.
@@ -153,7 +175,8 @@ fn the_bounds_tell_models_apart() {
                  architecture: &'static str,
                  twist: &dyn Fn(&mut Writer),
                  change: &dyn Fn(&mut Reference)| {
-        let shape = Shape { rope_factors: architecture == "llama", ..Shape::small(architecture) };
+        let rope_factors = matches!(architecture, "llama" | "phi3");
+        let shape = Shape { rope_factors, ..Shape::small(architecture) };
         let writer = shape.write(1, |_| F32);
         let right = Reference::new(&writer).logits(&tokens);
         let mut twisted = writer.clone();
@@ -199,6 +222,18 @@ fn the_bounds_tell_models_apart() {
     wrong("other experts", "granitemoe", &nothing, &|reference| reference.best_experts = false);
     let fewer = |writer: &mut Writer| _ = writer.set("granitemoe.expert_used_count", 2);
     wrong("one expert less", "granitemoe", &fewer, &keep);
+    wrong("no short factors", "phi3", &without("rope_factors_short"), &keep);
+    wrong("no attention factor", "phi3", &unset("attn_factor"), &keep);
+    for part in ["attn_output.bias", "attn_sinks", "ffn_gate_exps.bias", "ffn_down_exps.bias"] {
+        wrong(part, "gpt-oss", &without(part), &keep);
+    }
+    wrong("no YaRN", "gpt-oss", &unset("rope.scaling.type"), &keep);
+    for (architecture, key) in [("gpt-oss", "sliding_window"), ("gemma3", "sliding_window")] {
+        wrong(key, architecture, &unset(key), &keep);
+    }
+    wrong("other layers' windows", "gemma3", &unset("sliding_window_pattern"), &keep);
+    let base = |writer: &mut Writer| _ = writer.set("gemma3.rope.freq_base_swa", Meta::F32(1e6));
+    wrong("one base for all layers", "gemma3", &base, &keep);
 }
 
 #[test]

@@ -267,7 +267,7 @@ fn models_that_we_cannot_run_are_named() {
     assert_eq!(
         error.to_string(),
         "the architecture `mamba` is not supported; supported: llama, qwen2, qwen3, granite, \
-         granitemoe"
+         granitemoe, qwen3moe, gemma3, phi3, gpt-oss"
     );
 
     let mut writer = small_llama(F32, false);
@@ -295,8 +295,21 @@ fn models_that_we_cannot_run_are_named() {
         load_error(small_llama(F32, false).set("llama.expert_count", 8)),
         LoadError::Metadata { .. }
     ));
+    let mut yarn = small_llama(F32, false);
+    yarn.set("llama.rope.scaling.type", "yarn");
+    assert!(matches!(load_error(&yarn), LoadError::MetadataMissing { .. }));
+    yarn.set("llama.rope.scaling.original_context_length", 64);
+    assert!(load(&yarn).is_ok());
+    for (key, value) in [
+        ("llama.rope.scaling.factor", Meta::F32(0.5)),
+        ("llama.rope.scaling.yarn_beta_slow", Meta::F32(64.0)),
+        ("llama.rope.scaling.attn_factor", Meta::F32(0.0)),
+    ] {
+        let mut bad = yarn.clone();
+        assert!(matches!(load_error(bad.set(key, value)), LoadError::Metadata { .. }), "{key}");
+    }
     assert!(matches!(
-        load_error(small_llama(F32, false).set("llama.rope.scaling.type", "yarn")),
+        load_error(small_llama(F32, false).set("llama.rope.scaling.type", "longrope")),
         LoadError::Metadata { .. }
     ));
 }

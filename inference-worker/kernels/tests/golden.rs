@@ -134,6 +134,7 @@ fn outputs(isa: Isa) -> Vec<(&'static str, String)> {
     norm::rms_norm(isa, &x, &floats(960, 3), 1e-5, &mut normed);
     all.push(("rms_norm", hash(&normed)));
     let mut gate = x.iter().map(|x| x * 40.0).collect::<Vec<_>>();
+    let gate_inputs = x.iter().map(|x| x * 6.0).collect::<Vec<_>>();
     elementwise::silu_mul(isa, &mut gate, &normed);
     all.push(("silu_mul", hash(&gate)));
     let mut soft = x.clone();
@@ -148,15 +149,23 @@ fn outputs(isa: Isa) -> Vec<(&'static str, String)> {
     rope::rotate(isa, &mut turned, 40, &cos, &sin);
     all.push(("rope", hash(&[cos, sin, turned].concat())));
 
-    let shape = Shape { head_size: 40, group: 3, first_position: 150, rows: 8 };
+    let mut shape = Shape { head_size: 40, group: 3, first_position: 150, rows: 8, window: None };
     let halves =
         |salt| floats(158 * 40, salt).iter().map(|&x| f16::from_f32(x)).collect::<Vec<_>>();
     let mut scratch = vec![0.0; shape.scratch_len()];
     let mut attended = vec![0.0; 960];
     let (keys, values) = (halves(4), halves(5));
     let tile = |t: usize| (&keys[t * 64 * 40..], &values[t * 64 * 40..]);
-    attend(isa, shape, 0.158, &x, tile, &mut scratch, &mut attended);
+    attend(isa, shape, 0.158, &[], &x, tile, &mut scratch, &mut attended);
     all.push(("attention", hash(&attended)));
+    shape.window = Some(70);
+    attend(isa, shape, 0.158, &[0.5, -1.0, 2.0], &x, tile, &mut scratch, &mut attended);
+    all.push(("attention in a window with sinks", hash(&attended)));
+    let (mut gelu, mut clamped) = (gate_inputs.clone(), gate_inputs);
+    elementwise::gelu_mul(isa, &mut gelu, &normed);
+    elementwise::clamped_swiglu(isa, &mut clamped, &normed);
+    all.push(("gelu_mul", hash(&gelu)));
+    all.push(("clamped_swiglu", hash(&clamped)));
     all
 }
 
@@ -170,7 +179,7 @@ fn outputs_have_the_stored_hashes_on_every_instruction_set() {
     }
 }
 
-const STORED: [(&str, &str); 25] = [
+const STORED: [(&str, &str); 28] = [
     ("f32", "fe85ba99b7d6e020"),
     ("f16", "48159272aab1bfbc"),
     ("q8_0", "65f1f7efa7cfc037"),
@@ -196,4 +205,7 @@ const STORED: [(&str, &str); 25] = [
     ("exp", "62bdc47551529923"),
     ("rope", "d60894e12db344b7"),
     ("attention", "778f60e0c4173a04"),
+    ("attention in a window with sinks", ""),
+    ("gelu_mul", ""),
+    ("clamped_swiglu", ""),
 ];

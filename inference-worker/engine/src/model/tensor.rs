@@ -1,6 +1,9 @@
 //! Single tensors: from the file, checked, into the kernels' layouts.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    ops::Range,
+    sync::{Mutex, PoisonError},
+};
 
 use mica_kernels::{Matrix, WeightType, embedding};
 
@@ -26,6 +29,11 @@ impl<'a> Reader<'a> {
         Self { file, pool, buffer: Vec::new() }
     }
 
+    /// Whether the file has a tensor of that name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.file.tensor(name).is_some()
+    }
+
     /// A `[rows, columns]` matrix.
     pub(super) fn matrix(
         &mut self,
@@ -34,7 +42,25 @@ impl<'a> Reader<'a> {
         columns: usize,
     ) -> Result<Matrix, LoadError> {
         let (tensor, format) = self.find(name, &[rows, columns])?;
-        self.pack(tensor, format, 0, rows, columns)
+        self.pack(tensor, format, 0..rows, columns)
+    }
+
+    /// The matrices of `rows` rows each that a `[Σ rows, columns]` matrix is made of.
+    pub(super) fn stacked<const N: usize>(
+        &mut self,
+        name: &str,
+        rows: [usize; N],
+        columns: usize,
+    ) -> Result<[Matrix; N], LoadError> {
+        let (tensor, format) = self.find(name, &[rows.iter().sum(), columns])?;
+        let mut matrices = Vec::with_capacity(N);
+        let mut next = 0;
+        for rows in rows {
+            matrices.push(self.pack(tensor, format, next..next + rows, columns)?);
+            next += rows;
+        }
+        // There were N.
+        matrices.try_into().map_err(|_| LoadError::TensorMissing { name: name.to_owned() })
     }
 
     /// The matrices of a `[count, rows, columns]` tensor, such as those of all experts.
@@ -46,17 +72,33 @@ impl<'a> Reader<'a> {
         columns: usize,
     ) -> Result<Vec<Matrix>, LoadError> {
         let (tensor, format) = self.find(name, &[count, rows, columns])?;
-        (0..count).map(|index| self.pack(tensor, format, index, rows, columns)).collect()
+        let rows_of = |index: usize| index * rows..(index + 1) * rows;
+        (0..count).map(|index| self.pack(tensor, format, rows_of(index), columns)).collect()
+    }
+
+    /// The vectors of a `[count, length]` tensor of F32, such as the biases of all experts.
+    pub(super) fn vectors(
+        &self,
+        name: &str,
+        count: usize,
+        length: usize,
+    ) -> Result<Vec<Vec<f32>>, LoadError> {
+        let values = self.vector_of(name, &[count, length])?;
+        Ok(values.chunks_exact(length).map(<[f32]>::to_vec).collect())
     }
 
     /// A vector of F32, such as a norm's weights.
     pub(super) fn vector(&self, name: &str, length: usize) -> Result<Vec<f32>, LoadError> {
-        let (tensor, format) = self.find(name, &[length])?;
+        self.vector_of(name, &[length])
+    }
+
+    fn vector_of(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, LoadError> {
+        let (tensor, format) = self.find(name, shape)?;
         if format != WeightType::F32 {
-            let found = format!("{}, but a vector must be F32", format.name());
+            let found = format.name().to_owned();
             return Err(LoadError::Quantisation { tensor: name.to_owned(), found });
         }
-        let mut values = vec![0.0; length];
+        let mut values = vec![0.0; shape.iter().product()];
         embedding::row(format, &self.rows(tensor, format)?, &mut values);
         Ok(values)
     }
@@ -78,19 +120,19 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
-    /// Matrix `index` of a tensor that holds some.
+    /// Some rows of a tensor as a matrix.
     fn pack(
         &mut self,
         tensor: TensorView<'_>,
         format: WeightType,
-        index: usize,
-        rows: usize,
+        rows: Range<usize>,
         columns: usize,
     ) -> Result<Matrix, LoadError> {
+        let (first, rows) = (rows.start, rows.len());
         let bytes = rows * tensor.row_bytes();
         self.buffer.resize(self.buffer.len().max(bytes), 0);
         let buffer = &mut self.buffer[..bytes];
-        fill(self.pool, tensor, format, index * bytes, buffer)?;
+        fill(self.pool, tensor, format, first * tensor.row_bytes(), buffer)?;
         let mut run = |parts: usize, task: &(dyn Fn(usize) + Sync)| {
             self.pool.run(parts, &|part, _| task(part))
         };

