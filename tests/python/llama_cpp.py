@@ -27,7 +27,8 @@ from llama_cpp_py_sync._cffi_bindings import ffi
 # The definitions of one package and the library of another, of the same week: the first one's own library wants a newer glibc than
 # Debian 12 has, the second is compiled for old ones and offers the same functions, but not to Python.
 lib = ffi.dlopen(str(next(pathlib.Path(xllamacpp.__file__).parent.glob("xllamacpp*.so"))))
-THREADS = max(1, int(os.environ.get("LLAMA_CPP_THREADS", os.cpu_count() or 1)))
+# One: its threads wait for each other in loops, which on a busy machine takes longer than one alone.
+THREADS = max(1, int(os.environ.get("LLAMA_CPP_THREADS", 1)))
 
 
 @ffi.callback("void(enum ggml_log_level, const char *, void *)")

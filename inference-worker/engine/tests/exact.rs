@@ -131,12 +131,16 @@ const MIXTURES: [usize; 2] = [11, FORMATS.len()];
 
 /// Hashes of the logits of a small model of every architecture, formats mixed as [`MIXTURES`] says:
 /// the same on every CPU.
-const HASHES: [(&str, [&str; 2]); 5] = [
-    ("llama", ["0296c44d29100d59", ""]),
-    ("qwen2", ["05b2172b80459a43", ""]),
-    ("qwen3", ["f4066782a0d10e39", ""]),
-    ("granite", ["82fcab347145ce25", ""]),
-    ("granitemoe", ["028e0a7a0927b013", ""]),
+const HASHES: [(&str, [&str; 2]); 9] = [
+    ("llama", ["0296c44d29100d59", "fb1591bbbc1b9690"]),
+    ("qwen2", ["05b2172b80459a43", "2f922c633be0312a"]),
+    ("qwen3", ["f4066782a0d10e39", "597076127e0c4c17"]),
+    ("granite", ["82fcab347145ce25", "072895432d5fcf71"]),
+    ("granitemoe", ["028e0a7a0927b013", "c329141080b77692"]),
+    ("qwen3moe", ["06bad8c8d071a9d0", "a1332f9f892ebbf2"]),
+    ("gemma3", ["0591b983f2d310c0", "3665abcf79183563"]),
+    ("phi3", ["69a36cbeac1e64cc", "10e17b47caf53838"]),
+    ("gpt-oss", ["81162bd8e99baca2", "f02a8f4199067ee2"]),
 ];
 
 #[test]

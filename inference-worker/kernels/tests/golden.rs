@@ -205,7 +205,7 @@ const STORED: [(&str, &str); 28] = [
     ("exp", "62bdc47551529923"),
     ("rope", "d60894e12db344b7"),
     ("attention", "778f60e0c4173a04"),
-    ("attention in a window with sinks", ""),
-    ("gelu_mul", ""),
-    ("clamped_swiglu", ""),
+    ("attention in a window with sinks", "d51a99803400d630"),
+    ("gelu_mul", "9aab6e19252d99e3"),
+    ("clamped_swiglu", "87cc73df49f2ec29"),
 ];

@@ -202,6 +202,11 @@ impl Shape {
                 1.0 / (self.hidden as f32).sqrt()
             }
             "token_embd.weight" => 1.0,
+            // Scores that are some units apart: where two are as near as rounding, little depends
+            // on which one is chosen last.
+            name if name.contains("ffn_gate_inp") && self.architecture != "granitemoe" => {
+                3.0 / (columns as f32).sqrt()
+            }
             _ => 1.5 / (columns as f32).sqrt(),
         }
     }
@@ -218,7 +223,7 @@ impl Shape {
                 .collect(),
             // Those of experts are as small as what they are added to.
             name if name.ends_with(".bias") && name.contains("ffn") => {
-                self.random(count, seed).map(|x| 0.3 * x).collect()
+                self.random(count, seed).map(|x| 0.6 * x).collect()
             }
             name if name.ends_with(".bias") || name.contains("attn_sinks") => {
                 self.random(count, seed).collect()
@@ -274,7 +279,7 @@ impl Shape {
                 set("expert_feed_forward_length", Meta::U32(self.feed_forward as u32));
             }
             "phi3" if self.rope_factors => {
-                set("rope.scaling.original_context_length", Meta::U32(128));
+                set("rope.scaling.original_context_length", Meta::U32(512));
                 set("rope.scaling.attn_factor", Meta::F32(1.19));
             }
             _ => {}
