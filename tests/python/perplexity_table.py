@@ -2,7 +2,7 @@
 
     python perplexity_table.py MICA_WORKER MODEL WINDOWS TEXT…
 
-Texts are read one after the other. Every format is requantised from the model's own weights: see `llama_cpp.py requantise`.
+Texts are read one after the other. Every format is requantised from the model's own weights: see `llama_reference.py requantise`.
 Fails if a pair is more than 0.5 % apart. `FORMATS=Q4_0,Q8_0` takes these only.
 """
 
@@ -13,14 +13,14 @@ import subprocess
 import sys
 import tempfile
 
-import llama_cpp
+import llama_reference
 
 FORMATS = "F32 F16 BF16 Q8_0 Q6_K Q5_K Q5_1 Q5_0 Q4_K Q4_1 Q4_0 IQ4_NL IQ4_XS MXFP4 Q3_K Q2_K".split()
 MOST = 0.005
 
 
 def ours(program, model, text, windows):
-    arguments = ["perplexity", model, "--text", text, "--windows", windows, "--threads", str(llama_cpp.THREADS), "--json"]
+    arguments = ["perplexity", model, "--text", text, "--windows", windows, "--threads", str(llama_reference.THREADS), "--json"]
     return json.loads(subprocess.run([program, *arguments], check=True, capture_output=True, text=True).stdout)
 
 
@@ -32,13 +32,13 @@ def main(program, model, windows, *texts):
         text = folder / "text"
         text.write_text("\n".join(pathlib.Path(text).read_text(encoding="utf-8") for text in texts), encoding="utf-8")
         whole = folder / "F32.gguf"
-        llama_cpp.requantise(model, "F32", whole)
+        llama_reference.requantise(model, "F32", whole)
         print("| format | Mica | llama.cpp | difference |\n|---|---|---|---|")
         for kind in wanted:
             path = folder / f"{kind}.gguf"
             if kind != "F32":
-                llama_cpp.requantise(whole, kind, path)
-            mine, other = ours(program, path, text, windows), llama_cpp.perplexity(path, text, int(windows))
+                llama_reference.requantise(whole, kind, path)
+            mine, other = ours(program, path, text, windows), llama_reference.perplexity(path, text, int(windows))
             assert mine["judged_tokens"] == other["judged_tokens"] and mine["text_tokens"] == other["text_tokens"], (mine, other)
             difference = mine["perplexity"] / other["perplexity"] - 1
             worst = max(worst, abs(difference))

@@ -2,8 +2,8 @@
 //! models' definitions.
 //!
 //! `fixtures/llama_cpp.json` holds llama.cpp's logits for random models of every architecture, and
-//! of Llama in every format. It is made by `tests/python/llama_cpp.py logits` from files that the
-//! ignored test here writes.
+//! of Llama in every format. It is made by `tests/python/llama_reference.py logits` from files that
+//! the ignored test here writes.
 
 mod support;
 
@@ -79,7 +79,7 @@ fn vocabulary(writer: &mut Writer, size: u64) {
 }
 
 #[test]
-#[ignore = "writes models for tests/python/llama_cpp.py into the folder that MODELS names"]
+#[ignore = "writes models for tests/python/llama_reference.py into the folder that MODELS names"]
 fn models_are_written() {
     let folder = std::env::var("MODELS").expect("MODELS names a folder");
     for (name, writer, _) in models() {

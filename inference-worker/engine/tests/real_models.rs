@@ -83,7 +83,7 @@ fn fixture(name: &str) -> PathBuf {
 
 impl LlamaCpp {
     fn run(&self, arguments: &[&Path]) -> bool {
-        succeeds(Command::new(&self.python).arg(scripts().join("llama_cpp.py")).args(arguments))
+        succeeds(Command::new(&self.python).arg(scripts().join("llama_reference.py")).args(arguments))
     }
 
     /// Whether what takes long to fetch is wanted.
@@ -124,13 +124,13 @@ impl LlamaCpp {
         Some(self.folder.join(file))
     }
 
-    /// What a command of `llama_cpp.py` says of a model, after `arguments`.
+    /// What a command of `llama_reference.py` says of a model, after `arguments`.
     fn says(&self, command: &str, model: &Path, arguments: &[&Path]) -> Value {
         let out = self.folder.join(format!("{command}-{}.json", std::process::id()));
         let mut all = vec![Path::new(command), model];
         all.extend_from_slice(arguments);
         all.push(&out);
-        assert!(self.run(&all), "llama_cpp.py {command} fails");
+        assert!(self.run(&all), "llama_reference.py {command} fails");
         let said = std::fs::read_to_string(&out).expect("written");
         std::fs::remove_file(&out).expect("removed");
         serde_json::from_str(&said).expect("JSON")
@@ -227,7 +227,7 @@ fn check(name: &str, file: &str) {
     check_answers(llama_cpp, &path, &QUANTISED);
     let plain = llama_cpp.folder.join(format!("{name}-{}.gguf", std::process::id()));
     let arguments = [Path::new("requantise"), &path, Path::new("F16"), &plain];
-    assert!(llama_cpp.run(&arguments), "llama_cpp.py requantise fails");
+    assert!(llama_cpp.run(&arguments), "llama_reference.py requantise fails");
     check_answers(llama_cpp, &plain, &PLAIN);
     std::fs::remove_file(plain).expect("removed");
 }

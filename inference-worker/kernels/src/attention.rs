@@ -185,18 +185,19 @@ impl Tile<'_> {
         for (state, (query, out)) in
             queries.chunks_exact(head_size).zip(out.chunks_exact_mut(head_size)).enumerate()
         {
-            let seen = self.shape.visible(state, self.start);
-            if !seen.is_empty() {
-                let mut weights = [f32::NEG_INFINITY; TILE];
-                let keys = self.keys[seen.start * head_size..].chunks_exact(head_size);
-                for (weight, key) in weights[seen.clone()].iter_mut().zip(keys) {
+            let Range { start: first, end: count } = self.shape.visible(state, self.start);
+            if first < count {
+                let mut weights = [0.0; TILE];
+                let weights = &mut weights[..count];
+                weights[..first].fill(f32::NEG_INFINITY);
+                let keys = self.keys[first * head_size..].chunks_exact(head_size);
+                for (weight, key) in weights[first..].iter_mut().zip(keys) {
                     let [score] = dense::dots::<V, dense::F32, 1>(query, [key]);
                     *weight = score * self.scale;
                 }
-                let (largest, total) = (&mut largest[state], &mut total[state]);
-                let correction = softmax_step(&mut weights[..seen.end], largest, total);
-                let values = &self.values[seen.start * head_size..];
-                accumulate::<V>(out, correction, &weights[seen], values);
+                let correction = softmax_step(weights, &mut largest[state], &mut total[state]);
+                let values = &self.values[first * head_size..];
+                accumulate::<V>(out, correction, &weights[first..], values);
             }
         }
     }

@@ -136,9 +136,8 @@ impl Tile<'_> {
                 sums[s][w] = V::load(&out[s * head_size + first..].as_chunks().0[w]);
             }
         }
-        let end = range.end.min(TILE);
-        let values = self.values.chunks_exact(head_size).enumerate();
-        for (j, values) in values.take(end).skip(range.start) {
+        let values = self.values[range.start * head_size..].chunks_exact(head_size);
+        for (j, values) in (range.start..range.end.min(TILE)).zip(values) {
             let values = &values[first..][..W * LANES].as_chunks().0;
             for w in 0..W {
                 let value = V::load(&values[w]);

