@@ -41,7 +41,7 @@ pub fn silu(x: f32) -> f32 {
 /// elsewhere.
 #[inline(always)]
 pub fn gelu(x: f32) -> f32 {
-    x / (1.0 + exp(-x * (1.595_769_1 + 0.071_354_814 * (x * x))))
+    x / (1.0 + exp(-x * (1.595_769 + 0.071_354_814 * (x * x))))
 }
 
 /// min(g, 7)·σ(1.702·min(g, 7)) · (u between −7 and 7, plus 1): the gated unit of gpt-oss.

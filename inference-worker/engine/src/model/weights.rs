@@ -40,7 +40,7 @@ pub(super) struct Linear {
 
 /// The second half of a block.
 pub(super) enum FeedForward {
-    Dense(Swiglu),
+    Dense(Box<Swiglu>),
     /// The router's matrix has a row for each expert.
     Experts {
         router: Linear,
@@ -360,7 +360,7 @@ fn load_feed_forward(
         };
         let down = reader.matrix(&name("ffn_down.weight"), hidden, inner)?;
         let [gate, up, down] = [gate, up, down].map(Linear::plain);
-        return Ok(FeedForward::Dense(Swiglu { gate, up, down }));
+        return Ok(FeedForward::Dense(Box::new(Swiglu { gate, up, down })));
     };
     load_experts(reader, config, experts, name)
 }

@@ -164,7 +164,7 @@ impl Reference {
             _ => return None,
         };
         let period = self.number("attention.sliding_window_pattern").unwrap_or(f64::from(period));
-        ((layer + 1) % period as usize != 0).then_some(window as usize)
+        (!(layer + 1).is_multiple_of(period as usize)).then_some(window as usize)
     }
 
     /// The second half of a block's gate.

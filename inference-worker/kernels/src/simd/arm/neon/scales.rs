@@ -147,11 +147,11 @@ unsafe fn four_and_two_pairs(quads: &[Quad], heads: &[Head], register: usize) ->
         let upper = vorrq_u32(vandq_u32(half, low), vshlq_n_u32::<8>(vandq_u32(half, high)));
         let upper = vreinterpretq_u16_u32(upper);
         let mut pairs = [vdupq_n_u16(0); 4];
-        for p in 0..4 {
+        for (p, pair) in pairs.iter_mut().enumerate() {
             let four = vshlq_u16(word, vdupq_n_s16(-(4 * p as i16)));
             let two = vshlq_u16(upper, vdupq_n_s16(-(2 * p as i16)));
             let two = vshlq_n_u16::<4>(vandq_u16(two, vdupq_n_u16(0x03)));
-            pairs[p] = vorrq_u16(vandq_u16(four, vdupq_n_u16(0x0f)), two);
+            *pair = vorrq_u16(vandq_u16(four, vdupq_n_u16(0x0f)), two);
         }
         pairs
     }

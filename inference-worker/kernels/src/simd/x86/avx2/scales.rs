@@ -78,10 +78,10 @@ fn four_and_two_pairs(quads: &[Quad], heads: &[Head], side: usize) -> [__m256i; 
         _mm256_slli_epi32::<8>(_mm256_and_si256(half, high)),
     );
     let (four, two) = (_mm256_set1_epi16(0x0f), _mm256_set1_epi16(0x03));
-    for p in 0..4 {
+    for (p, pair) in pairs.iter_mut().enumerate().take(4) {
         let lower = _mm256_srl_epi16(word, _mm_cvtsi32_si128(4 * p as i32));
         let upper = _mm256_srl_epi16(upper, _mm_cvtsi32_si128(2 * p as i32));
-        pairs[p] = _mm256_or_si256(
+        *pair = _mm256_or_si256(
             _mm256_and_si256(lower, four),
             _mm256_slli_epi16::<4>(_mm256_and_si256(upper, two)),
         );

@@ -74,10 +74,10 @@ fn four_and_two_pairs(quads: &[Quad], heads: &[Head]) -> [__m512i; 8] {
         _mm512_slli_epi32::<8>(_mm512_and_si512(half, high)),
     );
     let (four, two) = (_mm512_set1_epi16(0x0f), _mm512_set1_epi16(0x03));
-    for p in 0..4 {
+    for (p, pair) in pairs.iter_mut().enumerate().take(4) {
         let lower = _mm512_srl_epi16(word, _mm_cvtsi32_si128(4 * p as i32));
         let upper = _mm512_srl_epi16(upper, _mm_cvtsi32_si128(2 * p as i32));
-        pairs[p] = _mm512_or_si512(
+        *pair = _mm512_or_si512(
             _mm512_and_si512(lower, four),
             _mm512_slli_epi16::<4>(_mm512_and_si512(upper, two)),
         );
