@@ -113,8 +113,8 @@ unsafe fn nibbles(quads: &[Quad], register: usize, from: i32) -> [int32x4_t; 16]
     }
 }
 
-/// What [`crate::packed::SixBits`] packs, scales and then minima: those of even and odd parts in
-/// the lower and upper halves of lanes.
+/// What [`crate::packed::record::SixBits`] packs, scales and then minima: those of even and odd
+/// parts in the lower and upper halves of lanes.
 #[inline(always)]
 unsafe fn six_bit_pairs(quads: &[Quad], register: usize) -> [uint16x8_t; 8] {
     // SAFETY: the caller's.
@@ -136,7 +136,7 @@ unsafe fn six_bit_pairs(quads: &[Quad], register: usize) -> [uint16x8_t; 8] {
     }
 }
 
-/// What [`crate::packed::FourAndTwo`] packs, in the same way.
+/// What [`crate::packed::record::FourAndTwo`] packs, in the same way.
 #[inline(always)]
 unsafe fn four_and_two_pairs(quads: &[Quad], heads: &[Head], register: usize) -> [uint16x8_t; 4] {
     // SAFETY: the caller's.

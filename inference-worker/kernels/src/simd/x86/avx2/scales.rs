@@ -42,7 +42,7 @@ fn nibble_pairs(quads: &[Quad], side: usize, from: i32) -> [__m256i; 8] {
     pairs
 }
 
-/// What [`crate::packed::SixBits`] packs, scales and then minima.
+/// What [`crate::packed::record::SixBits`] packs, scales and then minima.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn six_bit_pairs(quads: &[Quad], side: usize) -> [__m256i; 8] {
@@ -66,7 +66,7 @@ fn six_bit_pairs(quads: &[Quad], side: usize) -> [__m256i; 8] {
     ]
 }
 
-/// What [`crate::packed::FourAndTwo`] packs; only the first four pairs are any.
+/// What [`crate::packed::record::FourAndTwo`] packs; only the first four pairs are any.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn four_and_two_pairs(quads: &[Quad], heads: &[Head], side: usize) -> [__m256i; 8] {

@@ -38,7 +38,7 @@ fn nibble_pairs(quads: &[Quad], from: i32) -> [__m512i; 8] {
     pairs
 }
 
-/// What [`crate::packed::SixBits`] packs, scales and then minima.
+/// What [`crate::packed::record::SixBits`] packs, scales and then minima.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn six_bit_pairs(quads: &[Quad]) -> [__m512i; 8] {
@@ -62,7 +62,7 @@ fn six_bit_pairs(quads: &[Quad]) -> [__m512i; 8] {
     ]
 }
 
-/// What [`crate::packed::FourAndTwo`] packs; only the first four pairs are any.
+/// What [`crate::packed::record::FourAndTwo`] packs; only the first four pairs are any.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn four_and_two_pairs(quads: &[Quad], heads: &[Head]) -> [__m512i; 8] {
