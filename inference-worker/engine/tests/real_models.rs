@@ -60,8 +60,8 @@ static LLAMA_CPP: LazyLock<Option<LlamaCpp>> = LazyLock::new(|| {
         if !succeeds(Command::new("python3").args(venv).arg(folder.join("python"))) {
             return skipped("there is no python3 with venv");
         }
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
-        if !succeeds(Command::new(&python).args(pip).arg(&requirements)) {
+        let pip = "-m pip install --quiet --disable-pip-version-check --retries 1 -r";
+        if !succeeds(Command::new(&python).args(pip.split(' ')).arg(&requirements)) {
             return skipped("pip cannot install it (no network?)");
         }
         std::fs::write(&installed, wanted).expect("the folder is writable");
@@ -83,7 +83,9 @@ fn fixture(name: &str) -> PathBuf {
 
 impl LlamaCpp {
     fn run(&self, arguments: &[&Path]) -> bool {
-        succeeds(Command::new(&self.python).arg(scripts().join("llama_reference.py")).args(arguments))
+        succeeds(
+            Command::new(&self.python).arg(scripts().join("llama_reference.py")).args(arguments),
+        )
     }
 
     /// Whether what takes long to fetch is wanted.

@@ -23,7 +23,8 @@ pub(super) fn read(
     let window = keys.number(length, MAX_CONTEXT)?;
     let pattern = "attention.sliding_window_pattern";
     let is_local: Vec<bool> = match keys.file.array(&keys.key(pattern)) {
-        Some(values) => values.iter().map(|value| matches!(value, Value::Bool(true))).collect(),
+        // One that is neither makes the list too short.
+        Some(values) => values.iter().map_while(flag).collect(),
         None => {
             let period = keys.optional(pattern, layers as u64 + 1, period)?;
             (1..=layers).map(|number| !number.is_multiple_of(period)).collect()
@@ -31,4 +32,14 @@ pub(super) fn read(
     };
     keys.check(pattern, is_local.len() == layers, "it has not one entry for each layer")?;
     Ok(is_local.into_iter().map(|is_local| is_local.then_some(window)).collect())
+}
+
+/// A yes or no, which some converters write as a number.
+fn flag(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(flag) => Some(*flag),
+        Value::U32(number) => Some(*number != 0),
+        Value::I32(number) => Some(*number != 0),
+        _ => None,
+    }
 }
